@@ -1,0 +1,56 @@
+import { compareText } from '../lib/sort.ts';
+import type { NamedPort } from '../model/cluster.ts';
+import type { PortMatch, Protocol } from '../model/policy.ts';
+
+export interface PortRange {
+  readonly protocol: Protocol;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Sorted, disjoint and not touching, so that equal sets are equal text; `any` also covers protocols without ports. */
+export type PortSet = readonly PortRange[] | 'any';
+
+export function portSetOf(ports: readonly (PortMatch | PortRange)[]): PortSet {
+  const ranges: PortRange[] = [];
+  for (const port of ports) {
+    if ('kind' in port && port.kind === 'any') return 'any';
+    if ('first' in port) ranges.push({ protocol: port.protocol, first: port.first, last: port.last });
+  }
+  return mergePortRanges(ranges);
+}
+
+/** The numbers that a pod declares under the name with the protocol (S4.6, S4.11). */
+export function resolveNamedPort(
+  port: { name: string; protocol: Protocol },
+  declared: readonly NamedPort[],
+): PortRange[] {
+  return declared
+    .filter((each) => each.name === port.name && each.protocol === port.protocol)
+    .map((each) => ({ protocol: each.protocol, first: each.port, last: each.port }));
+}
+
+export function portSetText(ports: PortSet): string {
+  return ports === 'any' ? 'any' : ports.map(portRangeText).join(', ');
+}
+
+/** As an element of a set `inet_proto . inet_service`. */
+export function portRangeText({ protocol, first, last }: PortRange): string {
+  return `${protocol.toLowerCase()} . ${first === last ? first : `${first}-${last}`}`;
+}
+
+export function hasInterval(ports: readonly PortRange[]): boolean {
+  return ports.some(({ first, last }) => first !== last);
+}
+
+function mergePortRanges(ranges: readonly PortRange[]): PortRange[] {
+  const ascending = ranges.toSorted((a, b) => compareText(a.protocol, b.protocol) || a.first - b.first);
+  const merged: PortRange[] = [];
+  for (const range of ascending) {
+    const previous = merged.at(-1);
+    if (previous?.protocol === range.protocol && range.first <= previous.last + 1) {
+      if (range.last > previous.last) merged[merged.length - 1] = { ...previous, last: range.last };
+    } else merged.push(range);
+  }
+  return merged;
+}

@@ -1,0 +1,90 @@
+import { shortHash } from '../lib/hash.ts';
+import { familyOf, formatAddress, type AddressRange, type Family } from '../model/address.ts';
+import type { GroupId } from '../model/policy.ts';
+import type { AddressGroup } from '../model/snapshot.ts';
+import type { Element, KeyType, NftSet } from '../nftables/ruleset.ts';
+import { familyDigit } from './names.ts';
+import { hasInterval, portRangeText, portSetText, type PortRange } from './port-set.ts';
+import { cutOverlaps, type Rectangle } from './rectangles.ts';
+import type { Groups } from './resolve.ts';
+
+const addressType: Readonly<Record<Family, KeyType>> = { ipv4: 'ipv4_addr', ipv6: 'ipv6_addr' };
+
+/** `protocol . port`. Named by content: a changed list is a new set. */
+export function portsSet(ports: readonly PortRange[]): NftSet {
+  const elements = new Set(ports.map(portRangeText));
+  return {
+    name: `p-${shortHash(portSetText(ports))}`,
+    key: ['inet_proto', 'inet_service'],
+    interval: hasInterval(ports),
+    elements,
+  };
+}
+
+/** `address . protocol . port`, exact. Its elements follow the members of the class's groups, so it is named by the class. */
+export function tuplesSet(family: Family, classText: string, tuples: ReadonlySet<Element>): NftSet {
+  const name = `t${familyDigit[family]}-${shortHash(classText)}`;
+  return { name, key: [addressType[family], 'inet_proto', 'inet_service'], interval: false, elements: tuples };
+}
+
+/** `address . protocol . port` with ranges; named by content. */
+export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]): NftSet {
+  const elements = new Set<Element>();
+  for (const { range, ports } of cutOverlaps(rectangles)) {
+    for (const port of ports) elements.add(`${rangeText(range)} . ${portRangeText(port)}`);
+  }
+  const key: KeyType[] = [addressType[family], 'inet_proto', 'inet_service'];
+  return { name: `c${familyDigit[family]}-${shortHash([...elements].join('\n'))}`, key, interval: true, elements };
+}
+
+/**
+ * `address . protocol` with ranges, every protocol; named by content. The protocol is there because a single-key interval set
+ * would be read back at every later change of any set (nftables-notes: rbtree), and a concatenation is not.
+ */
+export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftSet {
+  const elements = new Set(ranges.map((range) => `${rangeText(range)} . 0-255`));
+  const name = `r${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
+  return { name, key: [addressType[family], 'inet_proto'], interval: true, elements };
+}
+
+/** The addresses of some groups, shared by all classes that need just these; built anew only when a group has changed. */
+export class GroupSets {
+  readonly #built = new Map<string, { groups: readonly (AddressGroup | undefined)[]; set: NftSet }>();
+
+  get(family: Family, ids: readonly GroupId[], groups: Groups): NftSet {
+    const name = `g${familyDigit[family]}-${shortHash(ids.join(' '))}`;
+    const current = ids.map((id) => groups.get(id));
+    const known = this.#built.get(name);
+    if (known && current.every((group, index) => group === known.groups[index])) return known.set;
+    const elements = new Set<Element>();
+    for (const group of current) {
+      for (const member of group?.members.values() ?? []) {
+        for (const address of member.addresses) if (familyOf(address) === family) elements.add(address);
+      }
+    }
+    const set: NftSet = { name, key: [addressType[family]], interval: false, elements };
+    this.#built.set(name, { groups: current, set });
+    return set;
+  }
+
+  /** Forgets what the rule set no longer has. */
+  keepOnly(names: ReadonlyMap<string, unknown>): void {
+    for (const name of this.#built.keys()) if (!names.has(name)) this.#built.delete(name);
+  }
+}
+
+export function addressSet(name: string, family: Family, addresses: Iterable<string>): NftSet {
+  return { name, key: [addressType[family]], interval: false, elements: new Set(addresses) };
+}
+
+/** `source . destination`. */
+export function pairSet(name: string, family: Family, addresses: Iterable<string>): NftSet {
+  const elements = new Set<Element>();
+  for (const address of addresses) elements.add(`${address} . ${address}`);
+  return { name, key: [addressType[family], addressType[family]], interval: false, elements };
+}
+
+function rangeText({ family, first, last }: AddressRange): Element {
+  const start = formatAddress(family, first);
+  return first === last ? start : `${start}-${formatAddress(family, last)}`;
+}

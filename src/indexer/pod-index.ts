@@ -1,0 +1,51 @@
+import type { Pod } from '../model/cluster.ts';
+import type { Selection } from '../model/policy.ts';
+import { matchesSelector } from '../model/selection.ts';
+import type { PodKey } from '../model/snapshot.ts';
+import type { NamespaceIndex } from './namespace-index.ts';
+import { podTokens, selectionTokens, type Token } from './tokens.ts';
+
+/** Pods by namespace and token: selection -> pods without a scan. */
+export class PodIndex {
+  readonly #byNamespace = new Map<string, Map<Token, Map<PodKey, Pod>>>();
+  /** Pods looked at so far: what tests count instead of time. */
+  visits = 0;
+
+  add(key: PodKey, pod: Pod): void {
+    let tokens = this.#byNamespace.get(pod.namespace);
+    if (!tokens) this.#byNamespace.set(pod.namespace, (tokens = new Map()));
+    for (const token of podTokens(pod)) {
+      const bucket = tokens.get(token);
+      if (bucket) bucket.set(key, pod);
+      else tokens.set(token, new Map([[key, pod]]));
+    }
+  }
+
+  remove(key: PodKey, pod: Pod): void {
+    const tokens = this.#byNamespace.get(pod.namespace);
+    if (!tokens) return;
+    for (const token of podTokens(pod)) {
+      const bucket = tokens.get(token);
+      if (bucket?.delete(key) && bucket.size === 0) tokens.delete(token);
+    }
+    if (tokens.size === 0) this.#byNamespace.delete(pod.namespace);
+  }
+
+  inNamespace(namespace: string): ReadonlyMap<PodKey, Pod> {
+    return this.#byNamespace.get(namespace)?.get('') ?? new Map();
+  }
+
+  /** The selection must be retained by `namespaces`. */
+  *find(selection: Selection, namespaces: NamespaceIndex): Generator<[PodKey, Pod]> {
+    const tokens = selectionTokens(selection);
+    for (const namespace of namespaces.namespacesOf(selection)) {
+      const buckets = this.#byNamespace.get(namespace);
+      for (const token of tokens) {
+        for (const entry of buckets?.get(token) ?? []) {
+          this.visits++;
+          if (matchesSelector(selection.pods, entry[1].labels)) yield entry;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,4 @@
+import { networkPolicyKind } from './network-policy.ts';
+import type { PolicyKind } from './policy-kind.ts';
+
+export const policyKinds: readonly PolicyKind[] = [networkPolicyKind];

@@ -1,0 +1,107 @@
+import type { Issue } from '../model/issue.ts';
+import {
+  directions,
+  type Direction,
+  type GroupId,
+  type Policy,
+  type PolicyRule,
+  type Selection,
+} from '../model/policy.ts';
+import { groupIdOf } from '../model/selection.ts';
+import { Field } from './field.ts';
+import { readPeer } from './peers.ts';
+import type { PolicyKind } from './policy-kind.ts';
+import { readPort } from './ports.ts';
+import { readSelector } from './selector.ts';
+
+/** networking.k8s.io/v1 NetworkPolicy. */
+export const networkPolicyKind: PolicyKind = {
+  name: 'NetworkPolicy',
+  resource: { name: 'networkpolicies', path: '/apis/networking.k8s.io/v1/networkpolicies' },
+  parse: parseNetworkPolicy,
+};
+
+const directionFields = {
+  ingress: { policyType: 'Ingress', rules: 'ingress', peers: 'from' },
+  egress: { policyType: 'Egress', rules: 'egress', peers: 'to' },
+} as const;
+
+function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Issue[] } {
+  const issues: Issue[] = [];
+  const root = new Field(raw, '', issues);
+  const metadata = root.get('metadata');
+  const namespace = String(metadata.get('namespace').value);
+  const spec = root.get('spec');
+  const groups = new Map<GroupId, Selection>();
+  const addGroup = (selection: Selection): void => void groups.set(groupIdOf(selection), selection);
+
+  const specKnown = spec.absent || spec.hasOnly(['podSelector', 'ingress', 'egress', 'policyTypes'], 'unknown-field');
+  const types = readPolicyTypes(spec);
+  const subject = readSelector(spec.get('podSelector'));
+  // Whatever we could not read of the policy itself may narrow it, so it isolates but allows nothing (S9.7, S9.9).
+  const mayAllow = specKnown && types.understood && subject.complete;
+  const rules = (direction: Direction): readonly PolicyRule[] =>
+    mayAllow ? readRules(spec, direction, namespace, addGroup) : [];
+  const policy: Policy = {
+    id: `${namespace}/${String(metadata.get('name').value)}`,
+    appliesTo: { namespaces: { name: namespace }, pods: subject.selector },
+    isolates: types.isolates,
+    rules: { ingress: rules('ingress'), egress: rules('egress') },
+    groups,
+  };
+  return { policy, issues };
+}
+
+/** S2.1, S2.2, S9.8. */
+function readPolicyTypes(spec: Field): { isolates: ReadonlySet<Direction>; understood: boolean } {
+  const field = spec.get('policyTypes');
+  const items = field.items();
+  if (!items) field.report('invalid-policy-type', 'must be a list');
+  if (!items) return { isolates: new Set(directions), understood: false };
+  if (items.length === 0) {
+    const egress = spec.get('egress').items();
+    return { isolates: new Set(egress?.length === 0 ? ['ingress'] : directions), understood: true };
+  }
+  const isolates = new Set<Direction>();
+  for (const item of items) {
+    const direction = directions.find((each) => directionFields[each].policyType === item.value);
+    if (direction) isolates.add(direction);
+    else item.report('invalid-policy-type', 'must be Ingress or Egress', 'ignored');
+  }
+  if (isolates.size > 0) return { isolates, understood: true };
+  return { isolates: new Set(directions), understood: false };
+}
+
+function readRules(
+  spec: Field,
+  direction: Direction,
+  namespace: string,
+  addGroup: (selection: Selection) => void,
+): readonly PolicyRule[] {
+  const names = directionFields[direction];
+  const list = spec.get(names.rules);
+  const items = list.items();
+  if (!items) list.report('unknown-field', 'must be a list of rules');
+  return (items ?? []).flatMap((item) => readRule(item, names.peers, namespace, addGroup) ?? []);
+}
+
+function readRule(
+  field: Field,
+  peersName: 'from' | 'to',
+  namespace: string,
+  addGroup: (selection: Selection) => void,
+): PolicyRule | undefined {
+  if (!field.hasOnly([peersName, 'ports'], 'unknown-field')) return undefined;
+  const peers = field.get(peersName).items();
+  const ports = field.get('ports').items();
+  if (!peers) field.get(peersName).report('invalid-peer', 'must be a list');
+  if (!ports) field.get('ports').report('invalid-port', 'must be a list');
+  if (!peers || !ports) return undefined;
+  // Ingress names are resolved on the selected pod itself (S4.7), so they need no group.
+  const addDeclarers = peersName === 'to' ? addGroup : (): void => {};
+  // An empty list is "any"; a list whose entries all fail stays empty, and matches nothing.
+  return {
+    peers: peers.length === 0 ? [{ kind: 'any' }] : peers.flatMap((peer) => readPeer(peer, namespace, addGroup) ?? []),
+    ports: ports.length === 0 ? [{ kind: 'any' }] : ports.flatMap((port) => readPort(port, addDeclarers) ?? []),
+  };
+}

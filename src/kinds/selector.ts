@@ -1,0 +1,62 @@
+import type { Requirement, Selector } from '../model/policy.ts';
+import type { Field } from './field.ts';
+
+const operators: readonly string[] = ['In', 'NotIn', 'Exists', 'DoesNotExist'] satisfies Requirement['operator'][];
+
+/**
+ * A LabelSelector: the terms that could be read, and whether that is all of them. Each use decides what an incomplete selector
+ * means (S9.7): a peer matches nothing, a subject is isolated by the terms that are known, without allows.
+ */
+export function readSelector(field: Field): { selector: Selector; complete: boolean } {
+  if (field.absent) return { selector: [], complete: true };
+  let complete = field.hasOnly(['matchLabels', 'matchExpressions'], 'invalid-selector');
+  const terms: Requirement[] = [];
+  const matchLabels = field.get('matchLabels');
+  if (!matchLabels.absent && !matchLabels.isObject) {
+    matchLabels.report('invalid-selector', 'must be a map of strings');
+    complete = false;
+  }
+  for (const [key, value] of matchLabels.entries()) {
+    if (typeof value.value === 'string') terms.push({ key, operator: 'In', values: [value.value] });
+    else {
+      value.report('invalid-selector', 'must be a string');
+      complete = false;
+    }
+  }
+  const expressions = field.get('matchExpressions');
+  const items = expressions.items();
+  if (!items) expressions.report('invalid-selector', 'must be a list');
+  if (!items) complete = false;
+  for (const item of items ?? []) {
+    const term = readRequirement(item);
+    if (term) terms.push(term);
+    else complete = false;
+  }
+  return { selector: terms, complete };
+}
+
+function readRequirement(field: Field): Requirement | undefined {
+  if (!field.hasOnly(['key', 'operator', 'values'], 'invalid-selector')) return undefined;
+  const key = field.get('key');
+  const operator = field.get('operator');
+  const values = field.get('values');
+  const items = values.items();
+  if (typeof key.value !== 'string' || key.value === '') {
+    key.report('invalid-selector', 'must be a label key');
+    return undefined;
+  }
+  if (typeof operator.value !== 'string' || !operators.includes(operator.value)) {
+    operator.report('invalid-selector', `must be one of ${operators.join(', ')}`);
+    return undefined;
+  }
+  if (!items || items.some((item) => typeof item.value !== 'string')) {
+    values.report('invalid-selector', 'must be a list of strings');
+    return undefined;
+  }
+  const needsValues = operator.value === 'In' || operator.value === 'NotIn';
+  return {
+    key: key.value,
+    operator: operator.value as Requirement['operator'],
+    values: needsValues ? items.map((item) => item.value as string) : [],
+  };
+}

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+
+const modulus = 1n << 64n;
+
+/**
+ * A hash over a set of object versions that does not depend on their order and costs O(1) a change: the sum of 64-bit hashes of
+ * `uid/resourceVersion`. Two holders of the same versions have equal text.
+ */
+export class ObjectDigest {
+  #sum = 0n;
+  #count = 0;
+
+  add(uid: string, resourceVersion: string): void {
+    this.#sum = (this.#sum + hashVersion(uid, resourceVersion)) % modulus;
+    this.#count++;
+  }
+
+  remove(uid: string, resourceVersion: string): void {
+    this.#sum = (this.#sum - hashVersion(uid, resourceVersion) + modulus) % modulus;
+    this.#count--;
+  }
+
+  /** `COUNT-HASH` */
+  toString(): string {
+    return `${this.#count}-${this.#sum.toString(16).padStart(16, '0')}`;
+  }
+}
+
+function hashVersion(uid: string, resourceVersion: string): bigint {
+  return createHash('sha256').update(`${uid}/${resourceVersion}`).digest().readBigUInt64BE();
+}

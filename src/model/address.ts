@@ -1,0 +1,112 @@
+import { readIpv4, readIpv6, writeIpv4, writeIpv6 } from '../lib/ip-text.ts';
+
+export type Family = 'ipv4' | 'ipv6';
+export const families: readonly Family[] = ['ipv4', 'ipv6'];
+export const addressBits: Readonly<Record<Family, number>> = { ipv4: 32, ipv6: 128 };
+
+export interface Address {
+  readonly family: Family;
+  readonly value: bigint;
+}
+
+/** Inclusive at both ends. */
+export interface AddressRange {
+  readonly family: Family;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+const ipv4Mapped = 0xffff_0000_0000n;
+
+/**
+ * Reads an address as the API server does (k8s.io/utils/net ParseIPSloppy): leading zeros of an octet are decimal,
+ * an IPv4-mapped IPv6 address is the IPv4 address, zones are refused. `undefined` if it is none.
+ */
+export function parseAddress(text: string): Address | undefined {
+  if (text.includes(':')) {
+    const value = readIpv6(text);
+    if (value === undefined) return undefined;
+    return value >> 32n === 0xffffn ? { family: 'ipv4', value: value & 0xffff_ffffn } : { family: 'ipv6', value };
+  }
+  const value = readIpv4(text);
+  return value === undefined ? undefined : { family: 'ipv4', value };
+}
+
+/** Address text as nft and inet_ntop(3) print it (RFC 5952), or `undefined`. */
+export function canonicalAddress(text: string): string | undefined {
+  const address = parseAddress(text);
+  return address && formatAddress(address.family, address.value);
+}
+
+export function familyOf(canonical: string): Family {
+  return canonical.includes(':') ? 'ipv6' : 'ipv4';
+}
+
+export function formatAddress(family: Family, value: bigint): string {
+  return family === 'ipv4' ? writeIpv4(value) : writeIpv6(value);
+}
+
+/**
+ * Reads a CIDR as the API server does (S3.11, S3.12): host bits are masked off; an IPv4-mapped block of /96 or longer is the
+ * IPv4 block, a shorter one is refused. `undefined` if it is none.
+ */
+export function parseCidr(text: string): AddressRange | undefined {
+  const match = /^([^/]+)\/([0-9]{1,3})$/.exec(text);
+  if (!match) return undefined;
+  const [, addressText, prefixText] = match as unknown as [string, string, string];
+  let prefix = Number(prefixText);
+  let family: Family = 'ipv4';
+  let value: bigint | undefined;
+  if (addressText.includes(':')) {
+    family = 'ipv6';
+    value = readIpv6(addressText);
+    if (value === undefined || prefix > 128) return undefined;
+    if (value >> 32n === 0xffffn) {
+      if (prefix < 96) return undefined;
+      family = 'ipv4';
+      prefix -= 96;
+      value -= ipv4Mapped;
+    }
+  } else {
+    value = readIpv4(addressText);
+    if (value === undefined || prefix > 32) return undefined;
+  }
+  const hostBits = BigInt(addressBits[family] - prefix);
+  const first = (value >> hostBits) << hostBits;
+  return { family, first, last: first + (1n << hostBits) - 1n };
+}
+
+export function containsAddress(range: AddressRange, address: Address): boolean {
+  return range.family === address.family && range.first <= address.value && address.value <= range.last;
+}
+
+/** The union as disjoint, ascending ranges that do not touch. One family at a time: IPv4 first. */
+export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
+  const ascending = ranges.toSorted(compareRanges);
+  const merged: AddressRange[] = [];
+  for (const range of ascending) {
+    const previous = merged.at(-1);
+    if (previous?.family === range.family && range.first <= previous.last + 1n) {
+      if (range.last > previous.last) merged[merged.length - 1] = { ...previous, last: range.last };
+    } else merged.push(range);
+  }
+  return merged;
+}
+
+/** What of `range` is in none of `holes`: disjoint, ascending. Holes of the other family take nothing. */
+export function subtractRanges(range: AddressRange, holes: readonly AddressRange[]): AddressRange[] {
+  const rest: AddressRange[] = [];
+  let first = range.first;
+  for (const hole of mergeRanges(holes.filter((each) => each.family === range.family))) {
+    if (hole.last < first || hole.first > range.last) continue;
+    if (hole.first > first) rest.push({ family: range.family, first, last: hole.first - 1n });
+    first = hole.last + 1n;
+  }
+  if (first <= range.last) rest.push({ family: range.family, first, last: range.last });
+  return rest;
+}
+
+function compareRanges(a: AddressRange, b: AddressRange): number {
+  if (a.family !== b.family) return a.family === 'ipv4' ? -1 : 1;
+  return a.first < b.first ? -1 : a.first > b.first ? 1 : 0;
+}

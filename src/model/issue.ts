@@ -1,0 +1,22 @@
+/** What is wrong with an object, and what was done about it. User input never throws: it yields issues. */
+export interface Issue {
+  readonly code: IssueCode;
+  /** The field, as `spec.ingress[0].from[1].ipBlock.cidr`. */
+  readonly path: string;
+  readonly message: string;
+  readonly effect: 'ignored' | 'failed-closed';
+}
+
+export type IssueCode =
+  | 'unknown-field'
+  | 'invalid-selector'
+  | 'invalid-peer'
+  | 'invalid-cidr'
+  | 'invalid-except'
+  | 'invalid-port'
+  | 'invalid-protocol'
+  | 'invalid-policy-type'
+  | 'invalid-address'
+  | 'contested-address'
+  | 'node-address'
+  | 'refused-by-kernel';

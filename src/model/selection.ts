@@ -1,0 +1,42 @@
+import { shortHash } from '../lib/hash.ts';
+import { compareText, sorted } from '../lib/sort.ts';
+import type { Labels } from './cluster.ts';
+import type { GroupId, Requirement, Selection, Selector } from './policy.ts';
+
+/** The same text for selections that are equal term by term, in any order. */
+export function canonicalSelection(selection: Selection): string {
+  const { namespaces, pods, declares } = selection;
+  const where = 'name' in namespaces ? `name ${namespaces.name}` : canonicalSelector(namespaces.selector);
+  const port = declares ? `${declares.protocol} ${declares.name}` : '';
+  return JSON.stringify([where, canonicalSelector(pods), port]);
+}
+
+export function groupIdOf(selection: Selection): GroupId {
+  return shortHash(canonicalSelection(selection));
+}
+
+export function canonicalSelector(selector: Selector): string {
+  const terms = new Set(
+    selector.map((term) => JSON.stringify([term.key, term.operator, sorted(new Set(term.values))])),
+  );
+  return [...terms].sort(compareText).join('&');
+}
+
+/** S3.5. Values are compared as strings, so a value that no label can have equals none (S9.4). */
+export function matchesSelector(selector: Selector, labels: Labels): boolean {
+  return selector.every((term) => matchesRequirement(term, labels));
+}
+
+function matchesRequirement({ key, operator, values }: Requirement, labels: Labels): boolean {
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+  }
+}

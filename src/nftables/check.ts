@@ -1,0 +1,92 @@
+import { assertNever } from '../lib/assert.ts';
+import { readComponent, readElement } from './component.ts';
+import { findOverlap } from './element-index.ts';
+import { fieldTypes } from './field.ts';
+import { isName } from './name.ts';
+import { refuse } from './refusal.ts';
+import { renderMatch } from './render.ts';
+import type { Element, Field, KeyType, Match, NftRule, NftSet, Ruleset, Verdict, VerdictMap } from './ruleset.ts';
+
+export function checkName(name: string): void {
+  if (!isName(name)) refuse('name', name);
+}
+
+/** Refuses elements that do not fit the set, or that overlap another of its elements. */
+export function checkElements(object: NftSet | VerdictMap, added: Iterable<Element>): void {
+  for (const element of added) {
+    const intervals = readElement(object.key, element);
+    if (!intervals) refuse('syntax', element);
+    if (object.interval) {
+      const other = findOverlap(object, element);
+      if (other !== undefined) refuse('overlap', `${element} and ${other}`);
+    } else if (intervals.some(({ first, last }) => first !== last)) refuse('syntax', element);
+  }
+}
+
+export function checkRule(ruleset: Ruleset, rule: NftRule): void {
+  for (const match of rule.matches) checkMatch(ruleset, match);
+  checkVerdict(ruleset, rule.verdict);
+  const { comment = '' } = rule;
+  if (/["\n]/.test(comment) || new TextEncoder().encode(comment).length > 128) refuse('syntax', comment);
+}
+
+export function checkVerdict(ruleset: Ruleset, verdict: Verdict): void {
+  switch (verdict.kind) {
+    case 'jump':
+    case 'goto': {
+      const target = ruleset.chains.get(verdict.chain);
+      if (!target) refuse('unknown', verdict.chain);
+      if (target.base) refuse('type', verdict.chain);
+      return;
+    }
+    case 'vmap':
+      return checkKey(ruleset.maps.get(verdict.map), verdict.map, verdict.key);
+    case 'return':
+    case 'accept':
+    case 'drop':
+    case 'reject-tcp-reset':
+      return;
+    default:
+      return assertNever(verdict);
+  }
+}
+
+function checkMatch(ruleset: Ruleset, match: Match): void {
+  switch (match.kind) {
+    case 'lookup':
+      return checkKey(ruleset.sets.get(match.set), match.set, match.key);
+    case 'compare': {
+      const fit = match.values.every((value) => isValue(match.field, value));
+      if (!fit || match.values.length === 0) refuse('syntax', renderMatch(match));
+      return;
+    }
+    case 'foreign':
+      return refuse('syntax', renderMatch(match));
+    case 'tcp-not-syn':
+    case 'sctp-not-init':
+      return;
+    default:
+      return assertNever(match);
+  }
+}
+
+function checkKey(object: NftSet | VerdictMap | undefined, name: string, fields: readonly Field[]): void {
+  if (!object) refuse('unknown', name);
+  if (fields.map((field) => fieldTypes[field]).join(' . ') !== object.key.join(' . ')) refuse('type', name);
+}
+
+const names: Readonly<Record<'state' | 'direction', readonly string[]>> = {
+  state: ['new', 'established', 'related', 'invalid', 'untracked'],
+  direction: ['original', 'reply'],
+};
+
+function isValue(field: Field, value: string): boolean {
+  const type = fieldTypes[field];
+  if (type === 'state' || type === 'direction') return names[type].includes(value);
+  if (type === 'number') return /^[0-9]/.test(value) && readComponent('inet_proto', value) !== undefined;
+  return readComponent(type, value) !== undefined;
+}
+
+export function sameKey(a: readonly KeyType[], b: readonly KeyType[]): boolean {
+  return a.length === b.length && a.every((type, i) => type === b[i]);
+}

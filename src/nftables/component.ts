@@ -1,0 +1,77 @@
+import { readIpv4, readIpv6, writeIpv4, writeIpv6 } from '../lib/ip-text.ts';
+import type { Element, KeyType } from './ruleset.ts';
+
+/** What one component of an element covers, inclusive at both ends. */
+export interface Interval {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+const protocolNumbers: Readonly<Record<string, bigint>> = { tcp: 6n, udp: 17n, sctp: 132n };
+const protocolNames: ReadonlyMap<bigint, string> = new Map(
+  Object.entries(protocolNumbers).map(([name, number]) => [number, name]),
+);
+
+interface Notation {
+  readonly bits: number;
+  readonly read: (text: string) => bigint | undefined;
+  readonly write: (value: bigint) => string;
+  /** An end of a range, where that is written otherwise than a single value. */
+  readonly writeEnd?: (value: bigint) => string;
+}
+
+const notations: Readonly<Record<KeyType, Notation>> = {
+  ipv4_addr: { bits: 32, read: readIpv4, write: writeIpv4 },
+  ipv6_addr: { bits: 128, read: readIpv6, write: writeIpv6 },
+  inet_proto: {
+    bits: 8,
+    read: (text) => protocolNumbers[text] ?? readNumber(text, 255n),
+    write: (value) => protocolNames.get(value) ?? String(value),
+    writeEnd: String,
+  },
+  inet_service: { bits: 16, read: (text) => readNumber(text, 65_535n), write: String },
+};
+
+/** Reads `value`, `first-last` and `value/prefix`; `undefined` if it is none of them. */
+export function readComponent(type: KeyType, text: string): Interval | undefined {
+  const { bits, read } = notations[type];
+  const slash = text.indexOf('/');
+  if (slash >= 0) {
+    const value = read(text.slice(0, slash));
+    const prefix = readNumber(text.slice(slash + 1), BigInt(bits));
+    if (value === undefined || prefix === undefined) return undefined;
+    const hostBits = BigInt(bits) - prefix;
+    const first = (value >> hostBits) << hostBits;
+    return { first, last: first + (1n << hostBits) - 1n };
+  }
+  const dash = text.indexOf('-');
+  const first = read(dash < 0 ? text : text.slice(0, dash));
+  const last = dash < 0 ? first : read(text.slice(dash + 1));
+  if (first === undefined || last === undefined || first > last) return undefined;
+  return { first, last };
+}
+
+/** The canonical text: `value`, or `first-last` where they differ; protocols have names only as single values. */
+export function writeComponent(type: KeyType, { first, last }: Interval): string {
+  const { write, writeEnd = write } = notations[type];
+  return first === last ? write(first) : `${writeEnd(first)}-${writeEnd(last)}`;
+}
+
+/** The components of an element, or `undefined` if it does not fit the key. */
+export function readElement(key: readonly KeyType[], element: Element): Interval[] | undefined {
+  const texts = element.split(' . ');
+  if (texts.length !== key.length) return undefined;
+  const intervals: Interval[] = [];
+  for (const [i, type] of key.entries()) {
+    const interval = readComponent(type, texts[i]!);
+    if (!interval) return undefined;
+    intervals.push(interval);
+  }
+  return intervals;
+}
+
+function readNumber(text: string, maximum: bigint): bigint | undefined {
+  if (!/^[0-9]{1,5}$/.test(text)) return undefined;
+  const value = BigInt(text);
+  return value > maximum ? undefined : value;
+}

@@ -1,0 +1,161 @@
+import { assertNever } from '../lib/assert.ts';
+import { checkElements, checkName, checkRule, checkVerdict, sameKey } from './check.ts';
+import { findDeepChain, referencesOf } from './references.ts';
+import { Fault, RefusedOperation, refuse } from './refusal.ts';
+import type { Chain, Element, ElementVerdict, NftSet, Operation, Ruleset, VerdictMap } from './ruleset.ts';
+
+/**
+ * What the table holds after a script; objects that no operation changes stay the same objects. Throws a `RefusedOperation` where the
+ * kernel refuses the script, and also for what the kernel would take but only a mistake of ours would write:
+ * - elements for a set that does not exist (the kernel makes the set);
+ * - elements of an interval set that overlap (the kernel minds only whether an end of the new one lies in an old one);
+ * - deleting a part of an interval element (the kernel deletes all of the element that holds its first point);
+ * - one name for objects of two kinds, `:` in a name, a look-up in a map, a base chain declared again as a plain one.
+ */
+export function applyOperations(ruleset: Ruleset, operations: readonly Operation[]): Ruleset {
+  const draft = new Draft(ruleset);
+  for (const [index, operation] of operations.entries()) {
+    try {
+      draft.apply(operation);
+    } catch (error) {
+      throw error instanceof Fault ? new RefusedOperation(index, error) : error;
+    }
+  }
+  const deep = findDeepChain(draft);
+  if (deep) throw new RefusedOperation(operations.length - 1, new Fault('loop', deep.name));
+  return { sets: draft.sets, maps: draft.maps, chains: draft.chains };
+}
+
+class Draft implements Ruleset {
+  readonly sets: Map<string, NftSet>;
+  readonly maps: Map<string, VerdictMap>;
+  readonly chains: Map<string, Chain>;
+  /** How often each object is referred to, by name. */
+  readonly #uses = new Map<string, number>();
+
+  constructor(ruleset: Ruleset) {
+    this.sets = new Map(ruleset.sets);
+    this.maps = new Map(ruleset.maps);
+    this.chains = new Map(ruleset.chains);
+    for (const object of [...this.maps.values(), ...this.chains.values()]) this.#count(object, 1);
+  }
+
+  apply(operation: Operation): void {
+    switch (operation.verb) {
+      case 'add table':
+        return;
+      case 'add set':
+        this.#declare(this.sets, { ...operation.set, elements: new Set<Element>() });
+        return this.#addElements(operation.set, operation.set.elements);
+      case 'add elements':
+        return this.#addElements(operation.set, operation.elements);
+      case 'delete elements':
+        return this.#deleteElements(operation.set.name, operation.elements);
+      case 'add map':
+        this.#declare(this.maps, { ...operation.map, elements: new Map<Element, ElementVerdict>() });
+        return this.#addMappings(operation.map, operation.map.elements);
+      case 'add mappings':
+        return this.#addMappings(operation.map, operation.elements);
+      case 'delete mappings':
+        return this.#deleteMappings(operation.map.name, operation.elements);
+      case 'add chain':
+        this.#declare(this.chains, { ...operation.chain, rules: [] });
+        return this.#setRules(operation.chain, [
+          ...this.chains.get(operation.chain.name)!.rules,
+          ...operation.chain.rules,
+        ]);
+      case 'replace rules':
+        return this.#setRules(operation.chain, operation.chain.rules);
+      case 'delete set':
+        return this.#delete(this.sets, operation.name);
+      case 'delete map':
+        return this.#delete(this.maps, operation.name);
+      case 'delete chain':
+        return this.#delete(this.chains, operation.name);
+      default:
+        return assertNever(operation);
+    }
+  }
+
+  /** Makes an object that holds nothing, unless it is there. */
+  #declare<T extends { readonly name: string }>(objects: Map<string, T>, object: T): void {
+    const { name } = object;
+    checkName(name);
+    for (const others of [this.sets, this.maps, this.chains]) {
+      if ((others as Map<string, unknown>) !== objects && others.has(name)) refuse('exists', name);
+    }
+    if (!objects.has(name)) objects.set(name, object);
+  }
+
+  #addElements(header: NftSet, added: Iterable<Element>): void {
+    const set = sameSetHeader(this.sets.get(header.name), header);
+    const changed = { ...set, elements: new Set([...set.elements, ...added]) };
+    checkElements(changed, added);
+    if (changed.elements.size > set.elements.size) this.sets.set(set.name, changed);
+  }
+
+  #addMappings(header: VerdictMap, added: ReadonlyMap<Element, ElementVerdict>): void {
+    const map = sameSetHeader(this.maps.get(header.name), header);
+    const changed = { ...map, elements: new Map([...map.elements, ...added]) };
+    checkElements(changed, added.keys());
+    for (const [element, verdict] of added) {
+      checkVerdict(this, verdict);
+      const present = map.elements.get(element);
+      if (present && !sameVerdict(present, verdict)) refuse('exists', element);
+    }
+    if (changed.elements.size > map.elements.size) this.#put(this.maps, changed);
+  }
+
+  #deleteElements(name: string, removed: readonly Element[]): void {
+    const set = this.sets.get(name) ?? refuse('unknown', name);
+    if (removed.length === 0) refuse('syntax', name);
+    const elements = new Set(set.elements);
+    for (const element of removed) if (!elements.delete(element)) refuse('missing', element);
+    this.sets.set(name, { ...set, elements });
+  }
+
+  #deleteMappings(name: string, removed: readonly Element[]): void {
+    const map = this.maps.get(name) ?? refuse('unknown', name);
+    if (removed.length === 0) refuse('syntax', name);
+    const elements = new Map(map.elements);
+    for (const element of removed) if (!elements.delete(element)) refuse('missing', element);
+    this.#put(this.maps, { ...map, elements });
+  }
+
+  #setRules(header: Chain, rules: Chain['rules']): void {
+    const chain = this.chains.get(header.name) ?? refuse('unknown', header.name);
+    if (chain.base?.hook !== header.base?.hook || chain.base?.priority !== header.base?.priority) {
+      refuse('exists', header.name);
+    }
+    for (const rule of rules) checkRule(this, rule);
+    this.#put(this.chains, { ...chain, rules });
+  }
+
+  #put<T extends Chain | VerdictMap>(objects: Map<string, T>, object: T): void {
+    const before = objects.get(object.name);
+    if (before) this.#count(before, -1);
+    this.#count(object, 1);
+    objects.set(object.name, object);
+  }
+
+  #delete(objects: Map<string, NftSet> | Map<string, VerdictMap> | Map<string, Chain>, name: string): void {
+    const object = objects.get(name) ?? refuse('missing', name);
+    this.#count(object, -1);
+    if ((this.#uses.get(name) ?? 0) > 0) refuse('busy', name);
+    objects.delete(name);
+  }
+
+  #count(object: Chain | VerdictMap | NftSet, change: 1 | -1): void {
+    for (const name of referencesOf(object)) this.#uses.set(name, (this.#uses.get(name) ?? 0) + change);
+  }
+}
+
+function sameSetHeader<T extends NftSet | VerdictMap>(present: T | undefined, header: T): T {
+  if (!present) refuse('unknown', header.name);
+  if (!sameKey(present.key, header.key) || present.interval !== header.interval) refuse('exists', header.name);
+  return present;
+}
+
+function sameVerdict(a: ElementVerdict, b: ElementVerdict): boolean {
+  return a.kind === b.kind && ('chain' in a ? a.chain : '') === ('chain' in b ? b.chain : '');
+}

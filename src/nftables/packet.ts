@@ -1,0 +1,71 @@
+import type { Field, Hook } from './ruleset.ts';
+
+/** A packet as a rule sees it at a hook. What is absent is what the packet lacks: a match that reads it does not match, not even by `!=`. */
+export interface Packet {
+  readonly hook: Hook;
+  readonly family: 'ipv4' | 'ipv6';
+  /** Canonical text. */
+  readonly source: string;
+  readonly destination: string;
+  /** A decimal number for what has no name here. */
+  readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6' | (string & {});
+  /** Absent in a fragment. Of protocols without ports the kernel reads whatever is in that place, so never read a port without the protocol. */
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
+  readonly ctState: 'new' | 'established' | 'related' | 'invalid' | 'untracked';
+  /** Not read of packets that belong to no connection (`invalid`, `untracked`). */
+  readonly direction?: 'original' | 'reply' | undefined;
+  readonly icmpType?: number;
+  /** IPv4 TTL or IPv6 hop limit. */
+  readonly hopLimit?: number;
+  /** Of fin, syn, rst and ack, only syn is set. */
+  readonly tcpSyn?: boolean;
+  readonly sctpInit?: boolean;
+}
+
+/** The text that a set element or a compared value has for the field, or `undefined` where the packet lacks it. */
+export function readField(packet: Packet, field: Field): string | undefined {
+  const protocol = protocolTexts[packet.protocol] ?? packet.protocol;
+  switch (field) {
+    case 'ip saddr':
+      return packet.family === 'ipv4' ? packet.source : undefined;
+    case 'ip daddr':
+      return packet.family === 'ipv4' ? packet.destination : undefined;
+    case 'ip6 saddr':
+      return packet.family === 'ipv6' ? packet.source : undefined;
+    case 'ip6 daddr':
+      return packet.family === 'ipv6' ? packet.destination : undefined;
+    case 'meta l4proto':
+      return protocol;
+    case 'ip protocol':
+      return packet.family === 'ipv4' ? protocol : undefined;
+    case 'th sport':
+      return numberText(packet.sourcePort);
+    case 'th dport':
+      return numberText(packet.destinationPort);
+    case 'ct state':
+      return packet.ctState;
+    case 'ct direction':
+      return packet.ctState === 'invalid' || packet.ctState === 'untracked' ? undefined : packet.direction;
+    case 'icmp type':
+      return packet.family === 'ipv4' && protocol === '1' ? numberText(packet.icmpType) : undefined;
+    case 'icmpv6 type':
+      return packet.family === 'ipv6' && protocol === '58' ? numberText(packet.icmpType) : undefined;
+    case 'ip ttl':
+      return packet.family === 'ipv4' ? numberText(packet.hopLimit) : undefined;
+    case 'ip6 hoplimit':
+      return packet.family === 'ipv6' ? numberText(packet.hopLimit) : undefined;
+  }
+}
+
+const protocolTexts: Readonly<Record<string, string>> = {
+  icmp: '1',
+  icmpv6: '58',
+  '6': 'tcp',
+  '17': 'udp',
+  '132': 'sctp',
+};
+
+function numberText(value: number | undefined): string | undefined {
+  return value === undefined ? undefined : String(value);
+}

@@ -1,0 +1,174 @@
+import { compareText } from '../lib/sort.ts';
+import { fieldTypes } from './field.ts';
+import type { Json, JsonObject } from './json.ts';
+import { hasOnly, isList, isObject, parseAll, sameJson } from './json.ts';
+import { parseComponent, valueText } from './parse-component.ts';
+import type { ElementVerdict, Field, Match, NftRule, Verdict } from './ruleset.ts';
+
+/** A rule as nft lists it. Whatever is not of our language makes all of it one `foreign` match. */
+export function parseRule(object: JsonObject): NftRule {
+  const { expr, comment } = object;
+  const known = hasOnly(object, ['family', 'table', 'chain', 'handle', 'expr', 'comment']);
+  if (!known || !(comment === undefined || typeof comment === 'string')) return foreignRule(object);
+  const expressions = parseAll(expr, (each) => (isObject(each) ? each : undefined));
+  if (!expressions) return foreignRule(object);
+  const ports: Protocols = new Set();
+  const verdict = parseVerdict(expressions.pop(), ports);
+  const counter = isObject(expressions.at(-1)?.counter);
+  if (counter) expressions.pop();
+  // nft puts the protocol that a TCP reset implies at the head of the rule.
+  if (verdict?.kind === 'reject-tcp-reset' && isTcp(expressions[0])) expressions.shift();
+  const matches = parseMatches(expressions, ports);
+  if (!verdict || !matches) return foreignRule(object);
+  const rule: NftRule = { matches, ...(counter && { counter }), verdict, ...(comment !== undefined && { comment }) };
+  return ports.isSubsetOf(impliedProtocols(rule)) ? rule : foreignRule(object);
+}
+
+/**
+ * The protocols whose ports a rule is said to read. Once a rule has matched a protocol, nft lists `th dport` as that protocol's, and
+ * may leave the match of the protocol out.
+ */
+type Protocols = Set<string>;
+
+function impliedProtocols({ matches, verdict }: NftRule): Protocols {
+  const implied = matches.flatMap((match) => impliedProtocol(match) ?? []);
+  return new Set(verdict.kind === 'reject-tcp-reset' ? [...implied, 'tcp'] : implied);
+}
+
+function impliedProtocol(match: Match): string | undefined {
+  if (match.kind === 'tcp-not-syn') return 'tcp';
+  if (match.kind === 'sctp-not-init') return 'sctp';
+  if (match.kind !== 'compare' || match.op !== '==' || match.values.length > 1) return undefined;
+  return match.field === 'meta l4proto' || match.field === 'ip protocol' ? match.values[0] : undefined;
+}
+
+export function foreignRule(json: JsonObject): NftRule {
+  const { handle: _, ...rest } = json;
+  return { matches: [{ kind: 'foreign', text: JSON.stringify(rest) }], verdict: { kind: 'return' } };
+}
+
+function parseVerdict(json: JsonObject | undefined, ports: Protocols): Verdict | undefined {
+  if (isObject(json?.vmap)) {
+    const key = parseFields(json.vmap.key, ports);
+    const map = parseReference(json.vmap.data);
+    return key && map !== undefined ? { kind: 'vmap', key, map } : undefined;
+  }
+  if (isObject(json?.reject)) {
+    return json.reject.type === 'tcp reset' ? { kind: 'reject-tcp-reset' } : undefined;
+  }
+  return parseElementVerdict(json);
+}
+
+export function parseElementVerdict(json: Json | undefined): ElementVerdict | undefined {
+  if (!isObject(json)) return undefined;
+  for (const kind of ['jump', 'goto'] as const) {
+    const target = json[kind];
+    if (isObject(target)) return { kind, chain: String(target.target) };
+  }
+  for (const kind of ['accept', 'drop', 'return'] as const) if (json[kind] === null) return { kind };
+  return undefined;
+}
+
+function parseMatches(expressions: readonly JsonObject[], ports: Protocols): Match[] | undefined {
+  const matches: Match[] = [];
+  let isBareChunk = false;
+  for (const { match } of expressions) {
+    const parsed = isObject(match) ? parseMatch(match, ports) : undefined;
+    if (!parsed) return undefined;
+    if (parsed.kind === 'sctp-not-init') {
+      const previous = matches.at(-1);
+      if (previous?.kind === 'compare' && impliedProtocol(previous) === 'sctp') matches.pop();
+      else isBareChunk = true;
+    }
+    matches.push(parsed);
+  }
+  return isBareChunk && !ports.has('sctp') ? undefined : matches;
+}
+
+const sctpInitMissing: JsonObject = { op: '==', left: { 'sctp chunk': { name: 'init' } }, right: false };
+/** fin 1, syn 2, rst 4, ack 16 */
+const tcpNotSyn: JsonObject = {
+  op: '!=',
+  left: { '&': [{ payload: { protocol: 'tcp', field: 'flags' } }, { '|': [1, 2, 4, 16] }] },
+  right: 2,
+};
+
+function isTcp(json: JsonObject | undefined): boolean {
+  return sameJson(json, { match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 6 } });
+}
+
+function parseMatch(match: JsonObject, ports: Protocols): Match | undefined {
+  if (sameJson(match, tcpNotSyn)) return { kind: 'tcp-not-syn' };
+  if (sameJson(match, sctpInitMissing)) return { kind: 'sctp-not-init' };
+  const { op, right } = match;
+  const key = parseFields(match.left, ports);
+  if (!key) return undefined;
+  const set = parseReference(right);
+  if (set !== undefined) return op === '==' ? { kind: 'lookup', key, set } : undefined;
+  const [field, ...others] = key;
+  if (field === undefined || others.length > 0) return undefined;
+  const several = isObject(right) && isList(right.set) ? right.set : undefined;
+  // A single ct state is printed as a test of bits (`in`); of several, or negated, as a comparison.
+  const equal = field === 'ct state' && !several ? 'in' : '==';
+  if (op !== equal && op !== '!=') return undefined;
+  const values = parseAll(several ?? [right ?? null], (json) => parseValue(field, json));
+  if (!values) return undefined;
+  return { kind: 'compare', field, op: op === '!=' ? '!=' : '==', values: values.sort(compareValues) };
+}
+
+const names: Readonly<Record<'state' | 'direction', ReadonlyMap<Json, string>>> = {
+  state: new Map([
+    [1, 'invalid'],
+    [2, 'established'],
+    [4, 'related'],
+    [8, 'new'],
+    [64, 'untracked'],
+  ]),
+  direction: new Map([
+    [0, 'original'],
+    [1, 'reply'],
+  ]),
+};
+
+function parseValue(field: Field, json: Json): string | undefined {
+  const type = fieldTypes[field];
+  if (type === 'state' || type === 'direction') return names[type].get(json);
+  if (type === 'inet_proto' || type === 'inet_service') return parseComponent(type, json);
+  const text = valueText(json);
+  return type === 'number' && text !== undefined && !/^[0-9-]+$/.test(text) ? undefined : text;
+}
+
+/** Numbers by value, else text. */
+function compareValues(a: string, b: string): number {
+  return Number(a) - Number(b) || compareText(a, b);
+}
+
+function parseFields(json: Json | undefined, ports: Protocols): Field[] | undefined {
+  return parseAll(isObject(json) && isList(json.concat) ? json.concat : [json ?? null], (each) =>
+    parseField(each, ports),
+  );
+}
+
+const portProtocols: ReadonlySet<Json | undefined> = new Set(['tcp', 'udp', 'sctp']);
+const portFields: ReadonlySet<Json | undefined> = new Set(['sport', 'dport']);
+
+function parseField(json: Json, ports: Protocols): Field | undefined {
+  if (!isObject(json)) return undefined;
+  const name = fieldName(json, ports);
+  return name !== undefined && Object.hasOwn(fieldTypes, name) ? (name as Field) : undefined;
+}
+
+function fieldName({ meta, ct, payload }: JsonObject, ports: Protocols): string | undefined {
+  if (isObject(payload)) {
+    const { protocol, field } = payload;
+    if (!portProtocols.has(protocol) || !portFields.has(field)) return `${String(protocol)} ${String(field)}`;
+    ports.add(String(protocol));
+    return `th ${String(field)}`;
+  }
+  if (isObject(meta)) return `meta ${String(meta.key)}`;
+  return isObject(ct) && ct.dir === undefined ? `ct ${String(ct.key)}` : undefined;
+}
+
+function parseReference(json: Json | undefined): string | undefined {
+  return typeof json === 'string' && json.startsWith('@') ? json.slice(1) : undefined;
+}

@@ -1,0 +1,94 @@
+import type { Json, JsonObject } from './json.ts';
+import { hasOnly, isList, isObject, listOf, parseAll } from './json.ts';
+import { parseComponent } from './parse-component.ts';
+import { foreignRule, parseElementVerdict, parseRule } from './parse-rule.ts';
+import type { Chain, Element, ElementVerdict, Hook, KeyType, NftRule, NftSet, Ruleset, VerdictMap } from './ruleset.ts';
+import { table } from './ruleset.ts';
+
+/** How nft prints what `parseTable` reads: names of protocols and ICMP types would depend on the machine. */
+export const listArguments: readonly string[] = ['-n', '-j', 'list', 'table', table.family, table.name];
+
+/**
+ * Our table, from nft's JSON, in canonical form. What is not of our language takes nothing else with it and equals nothing that
+ * we could want: a rule becomes one `foreign` match; a chain with another header begins with such a rule; a set or map with
+ * another header, or with an element that does not fit, has an empty key and no elements. Objects of other kinds (flow tables,
+ * named counters) are left out: nothing of ours refers to them. Throws on text that is not nft's JSON.
+ */
+export function parseTable(json: string): Ruleset {
+  const { nftables } = JSON.parse(json) as { nftables: readonly JsonObject[] };
+  const sets = new Map<string, NftSet>();
+  const maps = new Map<string, VerdictMap>();
+  const chains = new Map<string, Chain>();
+  const rules = new Map<string, NftRule[]>();
+  for (const entry of nftables) {
+    for (const [kind, value] of Object.entries(entry)) {
+      const object = value as JsonObject;
+      if (object.family !== table.family || object.table !== table.name) continue;
+      const name = String(object.name);
+      if (kind === 'set') sets.set(name, parseSet(name, object));
+      else if (kind === 'map') maps.set(name, parseMap(name, object));
+      else if (kind === 'chain') {
+        const { base, rules: own } = parseChainHeader(object);
+        rules.set(name, own);
+        chains.set(name, base ? { name, base, rules: own } : { name, rules: own });
+      } else if (kind === 'rule') rules.get(String(object.chain))?.push(parseRule(object));
+    }
+  }
+  return { sets, maps, chains };
+}
+
+function parseSet(name: string, object: JsonObject): NftSet {
+  const header = parseSetHeader(object, ['elem']);
+  const elements = header && parseAll(object.elem, (json) => parseElement(header.key, json));
+  return header && elements
+    ? { name, ...header, elements: new Set(elements) }
+    : { name, key: [], interval: false, elements: new Set() };
+}
+
+function parseMap(name: string, object: JsonObject): VerdictMap {
+  const header = object.map === 'verdict' ? parseSetHeader(object, ['elem', 'map']) : undefined;
+  const elements = header && parseAll(object.elem, (json) => parseMapping(header.key, json));
+  return header && elements
+    ? { name, ...header, elements: new Map(elements) }
+    : { name, key: [], interval: false, elements: new Map() };
+}
+
+const keyTypes: ReadonlySet<string> = new Set<KeyType>(['ipv4_addr', 'ipv6_addr', 'inet_proto', 'inet_service']);
+
+function parseSetHeader(
+  object: JsonObject,
+  more: readonly string[],
+): { key: readonly KeyType[]; interval: boolean } | undefined {
+  if (!hasOnly(object, ['family', 'table', 'name', 'handle', 'type', 'flags', ...more])) return undefined;
+  const key = listOf(object.type);
+  const flags = listOf(object.flags);
+  if (!key.every((type) => keyTypes.has(String(type))) || !flags.every((flag) => flag === 'interval')) return undefined;
+  return { key: key as readonly KeyType[], interval: flags.length > 0 };
+}
+
+function parseMapping(key: readonly KeyType[], json: Json): [Element, ElementVerdict] | undefined {
+  if (!isList(json)) return undefined;
+  const element = parseElement(key, json[0]);
+  const verdict = parseElementVerdict(json[1]);
+  return element !== undefined && verdict ? [element, verdict] : undefined;
+}
+
+function parseElement(key: readonly KeyType[], json: Json | undefined): Element | undefined {
+  if (!isObject(json)) return key.length === 1 ? parseComponent(key[0]!, json) : undefined;
+  if (isList(json.concat)) {
+    const components = json.concat.map((component, i) => key[i] && parseComponent(key[i], component));
+    return components.length === key.length && !components.includes(undefined) ? components.join(' . ') : undefined;
+  }
+  return key.length === 1 ? parseComponent(key[0]!, json) : undefined;
+}
+
+const hooks: ReadonlySet<Json | undefined> = new Set<Hook>(['forward', 'input', 'output']);
+
+function parseChainHeader(object: JsonObject): { base?: { hook: Hook; priority: number }; rules: NftRule[] } {
+  const { type, hook, prio, policy } = object;
+  const known = hasOnly(object, ['family', 'table', 'name', 'handle', 'type', 'hook', 'prio', 'policy']);
+  if (known && hook === undefined) return { rules: [] };
+  const ours = known && type === 'filter' && hooks.has(hook) && typeof prio === 'number' && policy === 'accept';
+  if (ours) return { base: { hook: hook as Hook, priority: prio }, rules: [] };
+  return { rules: [foreignRule(object)] };
+}

@@ -1,0 +1,119 @@
+/** nftables as data: the part of the language that we write. Terms as in nft(8). */
+
+/** A type of a set's key, with what a packet holds in that place. */
+export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'inet_service';
+
+/** What a match can read of a packet, spelled as nft spells it. */
+export type Field =
+  | 'ip saddr'
+  | 'ip daddr'
+  | 'ip6 saddr'
+  | 'ip6 daddr'
+  | 'meta l4proto'
+  | 'th sport'
+  | 'th dport'
+  | 'ct state'
+  | 'ct direction'
+  | 'icmp type'
+  | 'icmpv6 type'
+  | 'ip ttl'
+  | 'ip6 hoplimit'
+  | 'ip protocol';
+
+export type Match =
+  /** The concatenated fields are an element of the named set. */
+  | { readonly kind: 'lookup'; readonly key: readonly Field[]; readonly set: string }
+  /**
+   * The field is one of (`==`) or none of (`!=`) the values, ascending (numbers by value): addresses, prefixes and ranges as nft
+   * lists them, names of ct states and directions, `tcp|udp|sctp`, numbers for all else (ICMP types, IGMP is `2`).
+   */
+  | { readonly kind: 'compare'; readonly field: Field; readonly op: '==' | '!='; readonly values: readonly string[] }
+  /** `tcp flags & (fin | syn | rst | ack) != syn`: not the first segment of a connection. */
+  | { readonly kind: 'tcp-not-syn' }
+  /** SCTP, and not the first packet of an association. (`sctp chunk init missing` alone also holds for what is not SCTP.) */
+  | { readonly kind: 'sctp-not-init' }
+  /** Read from the kernel and not of our language. Never written; equal to nothing that we want. */
+  | { readonly kind: 'foreign'; readonly text: string };
+
+export type ElementVerdict =
+  | { readonly kind: 'return' | 'accept' | 'drop' }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string };
+
+export type Verdict =
+  | ElementVerdict
+  /** `… vmap @map`: the verdict is the element's; no element, no verdict. */
+  | { readonly kind: 'vmap'; readonly key: readonly Field[]; readonly map: string }
+  /** Implies TCP. */
+  | { readonly kind: 'reject-tcp-reset' };
+
+/**
+ * A rule must be written as nft lists it, else a restart would find a difference: neighbouring header fields in header order
+ * (`ip ttl` before `ip protocol`), and nothing that another part implies (no `meta l4proto` before `icmp type`, a port, or
+ * `tcp-not-syn`).
+ */
+export interface NftRule {
+  readonly matches: readonly Match[];
+  /** A packet counter before the verdict. */
+  readonly counter?: true;
+  readonly verdict: Verdict;
+  /** At most 128 bytes, without `"`. */
+  readonly comment?: string;
+}
+
+export type Hook = 'forward' | 'input' | 'output';
+
+export interface Chain {
+  readonly name: string;
+  /** A base chain, always `policy accept`; priority as a number (filter is 0). */
+  readonly base?: { readonly hook: Hook; readonly priority: number };
+  readonly rules: readonly NftRule[];
+}
+
+/**
+ * An element is its components joined with ` . `: addresses canonical, protocols `tcp|udp|sctp` or a number, ports decimal;
+ * in an interval set a component may be a range `first-last`, written as a single value when both are equal.
+ */
+export type Element = string;
+
+export interface NftSet {
+  readonly name: string;
+  readonly key: readonly KeyType[];
+  readonly interval: boolean;
+  readonly elements: ReadonlySet<Element>;
+}
+
+export interface VerdictMap {
+  readonly name: string;
+  readonly key: readonly KeyType[];
+  readonly interval: boolean;
+  readonly elements: ReadonlyMap<Element, ElementVerdict>;
+}
+
+/** The whole of `table inet postern`. Sets, maps and chains never share a name. Values are never edited: identity tells "unchanged". */
+export interface Ruleset {
+  readonly sets: ReadonlyMap<string, NftSet>;
+  readonly maps: ReadonlyMap<string, VerdictMap>;
+  readonly chains: ReadonlyMap<string, Chain>;
+}
+
+export const table = { family: 'inet', name: 'postern' } as const;
+
+/** One line of a script. `rules` replaces all rules of an existing chain (flush and add). */
+export type Operation =
+  | { readonly verb: 'add table' }
+  | { readonly verb: 'add set'; readonly set: NftSet }
+  | { readonly verb: 'add map'; readonly map: VerdictMap }
+  | { readonly verb: 'add chain'; readonly chain: Chain }
+  | { readonly verb: 'replace rules'; readonly chain: Chain }
+  | { readonly verb: 'add elements'; readonly set: NftSet; readonly elements: readonly Element[] }
+  | { readonly verb: 'delete elements'; readonly set: NftSet; readonly elements: readonly Element[] }
+  | { readonly verb: 'add mappings'; readonly map: VerdictMap; readonly elements: ReadonlyMap<Element, ElementVerdict> }
+  | { readonly verb: 'delete mappings'; readonly map: VerdictMap; readonly elements: readonly Element[] }
+  | { readonly verb: 'delete chain' | 'delete set' | 'delete map'; readonly name: string };
+
+/** A change, in order: make, switch, break; each stage is one transaction, and empty stages are left out. */
+export type StageName = 'make' | 'switch' | 'break';
+export interface Stage {
+  readonly name: StageName;
+  readonly operations: readonly Operation[];
+}

@@ -1,0 +1,151 @@
+import { assertNever, invariant } from '../lib/assert.ts';
+import { readComponent } from './component.ts';
+import { findElement } from './element-index.ts';
+import { fieldTypes } from './field.ts';
+import { type Flight, type Place, Reader } from './flight.ts';
+import type { Packet } from './packet.ts';
+import { readField } from './packet.ts';
+import type { Chain, Element, ElementVerdict, Field, Hook, Match, NftSet, Ruleset, VerdictMap } from './ruleset.ts';
+
+/** A rule that gave a verdict. */
+export interface Step {
+  readonly chain: string;
+  /** Its place in the chain, from 0. */
+  readonly rule: number;
+  /** The element of a verdict map that decided. */
+  readonly element?: Element;
+  readonly verdict: ElementVerdict | { readonly kind: 'reject-tcp-reset' };
+}
+
+export interface Trace {
+  readonly verdict: 'accept' | 'drop' | 'reset';
+  readonly path: readonly Step[];
+}
+
+/** What happens to a packet at its hook: the base chains there by priority, until one does not accept. */
+export function trace(ruleset: Ruleset, packet: Packet): Trace {
+  return traceInFlight({ generations: [ruleset], generationAt: () => 0 }, packet);
+}
+
+/** As `trace`, while the table changes under the packet. */
+export function traceInFlight(flight: Flight, packet: Packet): Trace {
+  const path: Step[] = [];
+  const reader = new Reader(flight);
+  for (const base of baseChains(reader.startRuleset, packet.hook)) {
+    const verdict = walk(reader, packet, base, path);
+    if (verdict !== 'accept') return { verdict, path };
+  }
+  return { verdict: 'accept', path };
+}
+
+/** The jumps that a packet may be deep in (NFT_JUMP_STACK_SIZE). */
+export const maximumJumps = 16;
+
+function walk(reader: Reader, packet: Packet, base: Chain, path: Step[]): Trace['verdict'] {
+  const callers: Place[] = [];
+  let place = reader.enter(base.name);
+  for (;;) {
+    const step = nextStep(reader, packet, place);
+    if (step) path.push(step);
+    invariant(path.length < 10_000, `the chains under ${base.name} go in a circle`);
+    const verdict = step ? step.verdict : ({ kind: 'return' } as const);
+    switch (verdict.kind) {
+      case 'accept':
+      case 'drop':
+        return verdict.kind;
+      case 'reject-tcp-reset':
+        return 'reset';
+      case 'jump':
+        invariant(callers.length < maximumJumps, `the jumps under ${base.name} are too deep`);
+        callers.push(place);
+        place = reader.enter(verdict.chain);
+        break;
+      case 'goto':
+        place = reader.enter(verdict.chain);
+        break;
+      case 'return': {
+        const caller = callers.pop();
+        if (!caller) return 'accept';
+        place = caller;
+        break;
+      }
+      default:
+        return assertNever(verdict);
+    }
+  }
+}
+
+/** Goes on to the next rule that gives a verdict; `undefined` at the end of the chain. */
+function nextStep(reader: Reader, packet: Packet, place: Place): Step | undefined {
+  while (place.next < place.rules.length) {
+    const index = place.next++;
+    const { matches, verdict } = place.rules[index]!;
+    if (!matches.every((match) => isMatch(reader, packet, place, match))) continue;
+    if (verdict.kind === 'vmap') {
+      const map = reader.map(verdict.map, place);
+      const element = lookUp(map, verdict.key, packet);
+      if (element !== undefined)
+        return { chain: place.chain, rule: index, element, verdict: map.elements.get(element)! };
+    } else if (verdict.kind !== 'reject-tcp-reset' || isProtocol(packet, 'tcp')) {
+      return { chain: place.chain, rule: index, verdict };
+    }
+  }
+  return undefined;
+}
+
+function isMatch(reader: Reader, packet: Packet, place: Place, match: Match): boolean {
+  switch (match.kind) {
+    case 'lookup':
+      return lookUp(reader.set(match.set, place), match.key, packet) !== undefined;
+    case 'compare': {
+      const text = readField(packet, match.field);
+      if (text === undefined) return false;
+      return match.values.some((value) => isWithin(match.field, value, text)) === (match.op === '==');
+    }
+    case 'tcp-not-syn':
+      return isProtocol(packet, 'tcp') && packet.tcpSyn === false;
+    case 'sctp-not-init':
+      return isProtocol(packet, 'sctp') && packet.sctpInit === false;
+    case 'foreign':
+      return false;
+    default:
+      return assertNever(match);
+  }
+}
+
+function lookUp(object: NftSet | VerdictMap, fields: readonly Field[], packet: Packet): Element | undefined {
+  const key: string[] = [];
+  for (const field of fields) {
+    const text = readField(packet, field);
+    if (text === undefined) return undefined;
+    key.push(text);
+  }
+  return findElement(object, key);
+}
+
+function isWithin(field: Field, value: string, text: string): boolean {
+  if (value === text) return true;
+  const type = fieldTypes[field];
+  if (type === 'state' || type === 'direction') return false;
+  const interval = readComponent(type === 'number' ? 'inet_proto' : type, value);
+  const point = readComponent(type === 'number' ? 'inet_proto' : type, text);
+  return interval !== undefined && point !== undefined && interval.first <= point.first && point.first <= interval.last;
+}
+
+function isProtocol(packet: Packet, protocol: 'tcp' | 'sctp'): boolean {
+  return readField(packet, 'meta l4proto') === protocol;
+}
+
+/** Base chains of a hook by priority; rulesets are never edited, so this lives as long as they do. */
+const baseChainsOf = new WeakMap<Ruleset, readonly Chain[]>();
+
+function baseChains(ruleset: Ruleset, hook: Hook): Chain[] {
+  let all = baseChainsOf.get(ruleset);
+  if (!all) {
+    all = [...ruleset.chains.values()]
+      .filter((chain) => chain.base)
+      .sort((a, b) => a.base!.priority - b.base!.priority);
+    baseChainsOf.set(ruleset, all);
+  }
+  return all.filter((chain) => chain.base!.hook === hook);
+}

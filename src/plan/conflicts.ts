@@ -1,0 +1,74 @@
+import type { ElementVerdict, NftSet, Ruleset } from '../nftables/ruleset.ts';
+import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
+import { chainTarget, readsOf } from './reads.ts';
+
+/**
+ * Which sets the next rule set must hold in their second edition.
+ *
+ * A packet's rules come from one generation, but each look-up reads the generation of its moment (nftables-notes, C3). So a pod that
+ * moves from one class chain to another must meet no set that changes too: old rules with new members, or new rules with members
+ * that go only later, could pass what neither state passes (S7.3). Such a set changes its edition: the new chains read a copy.
+ * That renames every chain that reads it, which moves their pods as well; so this goes on until nothing is added.
+ */
+export function chooseEditions(desired: Ruleset, applied: Ruleset): Editions {
+  const current = editionsIn(applied);
+  const fixed = setsOfFixedChains(desired);
+  const chosen = new Set([...current].filter((name) => desired.sets.has(name)));
+  const changed = [...desired.sets.values()].filter((set) => !fixed.has(set.name) && changes(set, current, applied));
+  if (changed.length === 0) return chosen;
+  const flipped = new Set<string>();
+  for (;;) {
+    const touched = readsOfMoves(inEditions(desired, chosen), applied);
+    const conflicts = changed.filter(({ name }) => {
+      const used = current.has(name) ? secondEdition(name) : name;
+      return !flipped.has(name) && touched.has(used);
+    });
+    if (conflicts.length === 0) return chosen;
+    for (const { name } of conflicts) {
+      flipped.add(name);
+      if (current.has(name)) chosen.delete(name);
+      else chosen.add(name);
+    }
+  }
+}
+
+function changes(set: NftSet, current: Editions, applied: Ruleset): boolean {
+  const before = applied.sets.get(current.has(set.name) ? secondEdition(set.name) : set.name);
+  if (!before || before === set || before.elements === set.elements) return false;
+  return before.elements.size !== set.elements.size || !before.elements.isSubsetOf(set.elements);
+}
+
+/** Every set that a pod's old or new class chain reads, for pods that move from one class to another. */
+function readsOfMoves(desired: Ruleset, applied: Ruleset): Set<string> {
+  const reads = new Set<string>();
+  for (const map of desired.maps.values()) {
+    const before = applied.maps.get(map.name);
+    if (!before || before === map) continue;
+    for (const [key, verdict] of map.elements) {
+      const old = before.elements.get(key);
+      if (!old || sameVerdict(old, verdict)) continue;
+      addReads(applied, old, reads);
+      addReads(desired, verdict, reads);
+    }
+  }
+  return reads;
+}
+
+function addReads(ruleset: Ruleset, verdict: ElementVerdict, reads: Set<string>): void {
+  const chain = ruleset.chains.get(chainTarget(verdict) ?? '');
+  for (const name of chain ? readsOf(chain) : []) reads.add(name);
+}
+
+/**
+ * Sets of chains that rules name, and of base chains: these chains are edited in place. What they look up (is this pod isolated,
+ * is this its own address) changes only together with the pod's own isolation, where either state may be seen.
+ */
+function setsOfFixedChains(ruleset: Ruleset): Set<string> {
+  const chains = [...ruleset.chains.values()];
+  const named = new Set(chains.flatMap((chain) => chain.rules.map((rule) => chainTarget(rule.verdict))));
+  return new Set(chains.filter((chain) => chain.base || named.has(chain.name)).flatMap((chain) => [...readsOf(chain)]));
+}
+
+export function sameVerdict(a: ElementVerdict, b: ElementVerdict): boolean {
+  return a.kind === b.kind && chainTarget(a) === chainTarget(b);
+}

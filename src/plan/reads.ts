@@ -1,0 +1,40 @@
+import type { Chain, ElementVerdict, NftRule, Ruleset } from '../nftables/ruleset.ts';
+
+/** The sets and maps that a rule looks things up in. */
+function readsOfRule(rule: NftRule): string[] {
+  const names = rule.matches.flatMap((match) => (match.kind === 'lookup' ? [match.set] : []));
+  return rule.verdict.kind === 'vmap' ? [...names, rule.verdict.map] : names;
+}
+
+const cache = new WeakMap<Chain, ReadonlySet<string>>();
+
+/** The sets and maps that the chain itself looks things up in, without those of the chains it goes to. */
+export function readsOf(chain: Chain): ReadonlySet<string> {
+  let reads = cache.get(chain);
+  if (!reads) cache.set(chain, (reads = new Set(chain.rules.flatMap(readsOfRule))));
+  return reads;
+}
+
+export function chainTarget(verdict: NftRule['verdict'] | ElementVerdict): string | undefined {
+  return verdict.kind === 'jump' || verdict.kind === 'goto' ? verdict.chain : undefined;
+}
+
+/** Everything that a packet can meet: what is reachable from the base chains. */
+export function reachableNames(ruleset: Ruleset): Set<string> {
+  const reached = new Set<string>();
+  const pending = [...ruleset.chains.values()].filter((chain) => chain.base).map((chain) => chain.name);
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (reached.has(name)) continue;
+    reached.add(name);
+    const chain = ruleset.chains.get(name);
+    if (chain) {
+      pending.push(...readsOf(chain));
+      for (const rule of chain.rules) pending.push(...[chainTarget(rule.verdict) ?? []].flat());
+    }
+    for (const verdict of ruleset.maps.get(name)?.elements.values() ?? []) {
+      const target = chainTarget(verdict);
+      if (target !== undefined) pending.push(target);
+    }
+  }
+  return reached;
+}

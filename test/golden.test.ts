@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadAllYaml } from '@kubernetes/client-node';
+import { describe, it } from 'mocha';
+import { prepareCluster } from '../src/evaluator/cluster.ts';
+import { evaluate } from '../src/evaluator/evaluator.ts';
+import { renderRuleset } from '../src/nftables/render.ts';
+import type { Ruleset } from '../src/nftables/ruleset.ts';
+import { passes, type Place } from './support/path.ts';
+import { compileNode, type ApiObject } from './support/pipeline.ts';
+
+/**
+ * test/golden/NAME/cluster.yaml -> ruleset.nft (what each node's kernel should hold) and reach.txt (who reaches whom). Both are
+ * rewritten only by `npm run golden`. The reach is the evaluator's, and the packet trace of the rule sets must say the same.
+ */
+const folder = join(import.meta.dirname, 'golden');
+const rewrite = process.env['UPDATE_GOLDEN'] === '1';
+
+describe('golden cases', () => {
+  for (const name of readdirSync(folder).sort()) {
+    describe(name, () => {
+      const objects = readObjects(join(folder, name, 'cluster.yaml'));
+      const nodes = objects.filter(({ kind }) => kind === 'Node').map(({ metadata }) => metadata.name);
+      const rulesets = Object.fromEntries(
+        nodes.map((node) => [
+          node,
+          compileNode(
+            node,
+            objects.filter(({ kind }) => kind !== 'Outside'),
+          ),
+        ]),
+      );
+
+      it('compiles to the rule sets of ruleset.nft', () => {
+        const text = nodes.map((node) => `# ${node}\n${renderRuleset(rulesets[node]!)}`).join('\n');
+        compareFile(join(folder, name, 'ruleset.nft'), text);
+      });
+
+      it('reaches what reach.txt says, by the evaluator and by the trace of every packet', () => {
+        compareFile(join(folder, name, 'reach.txt'), describeReach(objects, rulesets));
+      });
+    });
+  }
+});
+
+interface End {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly place: Place;
+  readonly ports: readonly string[];
+}
+
+function describeReach(objects: readonly ApiObject[], rulesets: Readonly<Record<string, Ruleset>>): string {
+  const cluster = prepareCluster(objects);
+  const ends = objects.flatMap(endsOf);
+  const lines: string[] = [];
+  for (const source of ends) {
+    for (const destination of ends) {
+      if (source === destination || (!source.place.pod && !destination.place.pod)) continue;
+      for (const port of destination.ports) {
+        const verdicts = (['ipv4', 'ipv6'] as const).flatMap((family) => {
+          const isFamily = (address: string): boolean => address.includes(':') === (family === 'ipv6');
+          const [from, to] = [source.addresses.find(isFamily), destination.addresses.find(isFamily)];
+          if (from === undefined || to === undefined) return [];
+          const [protocol, number] = port.split('/') as ['TCP' | 'UDP' | 'SCTP', string];
+          const ends = { source: { address: from }, destination: { address: to } };
+          const { verdict } = evaluate(cluster, { ...ends, protocol, destinationPort: Number(number), family });
+          const flow = {
+            family,
+            source: from,
+            destination: to,
+            protocol: protocol.toLowerCase(),
+            sourcePort: 40_000,
+            destinationPort: Number(number),
+          };
+          for (const orientation of ['original', 'reply'] as const) {
+            const passed = passes(
+              rulesets,
+              flow,
+              { source: source.place, destination: destination.place },
+              orientation,
+            );
+            assert.equal(
+              passed ? 'allowed' : 'denied',
+              verdict,
+              `trace of ${source.name} > ${destination.name} ${port} ${family} ${orientation}`,
+            );
+          }
+          return [`${family} ${verdict}`];
+        });
+        if (verdicts.length > 0) lines.push(`${source.name} > ${destination.name} ${port}: ${verdicts.join(', ')}`);
+      }
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function endsOf(object: ApiObject): End[] {
+  if (object.kind === 'Outside') {
+    const { addresses, ports } = object as unknown as { addresses: string[]; ports: string[] };
+    return addresses.map((address) => ({
+      name: address,
+      addresses: [address],
+      ports,
+      place: { pod: false, node: undefined },
+    }));
+  }
+  if (object.kind !== 'Pod') return [];
+  const { nodeName, containers } = object['spec'] as {
+    nodeName: string;
+    containers: { ports: { containerPort: number; protocol?: string }[] }[];
+  };
+  const { podIPs } = object['status'] as { podIPs: { ip: string }[] };
+  return [
+    {
+      name: `${object.metadata.namespace}/${object.metadata.name}`,
+      addresses: podIPs.map(({ ip }) => ip),
+      ports: containers.flatMap(({ ports }) => ports.map((port) => `${port.protocol ?? 'TCP'}/${port.containerPort}`)),
+      place: { pod: true, node: nodeName },
+    },
+  ];
+}
+
+function readObjects(file: string): ApiObject[] {
+  const documents = loadAllYaml(readFileSync(file, 'utf8')) as unknown as { items?: ApiObject[] }[];
+  return documents.flatMap((document) => document.items ?? [document as unknown as ApiObject]);
+}
+
+function compareFile(file: string, text: string): void {
+  if (rewrite) writeFileSync(file, text);
+  else assert.equal(text, readFileSync(file, 'utf8'));
+}

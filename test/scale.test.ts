@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Operation, Ruleset } from '../src/nftables/ruleset.ts';
+import { compileNode, removeOf, startPipeline, upsertOf, type ApiObject } from './support/pipeline.ts';
+
+/** By counts, not by the clock: what one event costs, and what a packet meets, in a large cluster. */
+describe('scale: 5,000 pods, 500 policies, 100 pods on this node', () => {
+  const cluster = largeCluster({ namespaces: 50, podsEach: 100, localEach: 2, policiesEach: 10 });
+
+  it('a pod event that changes one group writes just its elements, and builds just the classes that read it', () => {
+    const pipeline = startPipeline('n1', cluster);
+    const applied = pipeline.plan(undefined).result;
+    const before = { ...pipeline.visits };
+    // n7/pod-3 leaves app-3 for app-4: remote, and named as a peer by policies of its own namespace only.
+    const pod = cluster.find(
+      ({ kind, metadata }) => kind === 'Pod' && metadata.namespace === 'n7' && metadata.name === 'pod-3',
+    )!;
+    const moved = { ...pod, metadata: { ...pod.metadata, labels: { app: 'app-4', pod: 'pod-3' } } };
+    pipeline.receive(upsertOf(moved));
+    const plan = pipeline.plan(applied);
+
+    const expected = compileNode('n1', [...cluster.filter((object) => object !== pod), moved]);
+    const { added, removed } = elementChanges(applied, expected);
+    assert.ok(added.length > 0 && removed.length > 0);
+    assert.deepEqual(elementOperations(plan.stages.flatMap(({ operations }) => operations)), { added, removed });
+    assert.deepEqual(
+      plan.stages.map(({ name, operations }) => [name, ...new Set(operations.map(({ verb }) => verb))]),
+      [
+        ['switch', 'add elements'],
+        ['break', 'delete elements'],
+      ],
+    );
+    assert.ok(plan.compiled.counts.classes > 50, `${plan.compiled.counts.classes} classes`);
+    assert.ok(plan.compiled.counts.builtClasses <= 4, `${plan.compiled.counts.builtClasses} classes built`);
+    const visits = {
+      pods: pipeline.visits.pods - before.pods,
+      selections: pipeline.visits.selections - before.selections,
+    };
+    assert.ok(visits.pods <= 10 && visits.selections <= 40, JSON.stringify(visits));
+  });
+
+  it('a pod event that changes nothing for this node writes nothing and builds nothing', () => {
+    const pipeline = startPipeline('n1', cluster);
+    const applied = pipeline.plan(undefined).result;
+    const stranger: ApiObject = {
+      kind: 'Pod',
+      metadata: { namespace: 'n9', name: 'stranger', uid: 'stranger', labels: { app: 'none' } },
+      spec: { nodeName: 'n2' },
+      status: { phase: 'Running', podIPs: [{ ip: '10.200.0.1' }] },
+    };
+    for (const event of [upsertOf(stranger), removeOf(stranger)]) {
+      pipeline.receive(event);
+      const plan = pipeline.plan(applied);
+      assert.deepEqual(plan.stages, []);
+      assert.equal(plan.compiled.counts.builtClasses, 0);
+    }
+  });
+
+  it('a policy event visits the local pods that it selects, not the cluster', () => {
+    const pipeline = startPipeline('n1', cluster);
+    pipeline.plan(undefined);
+    const before = { ...pipeline.visits };
+    const policy = cluster.find(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.namespace === 'n7')!;
+    pipeline.receive(removeOf(policy));
+    pipeline.receive(upsertOf(policy));
+    const visits = {
+      pods: pipeline.visits.pods - before.pods,
+      selections: pipeline.visits.selections - before.selections,
+    };
+    assert.ok(visits.pods <= 40 && visits.selections <= 60, JSON.stringify(visits));
+    assert.ok(pipeline.plan(undefined).compiled.counts.builtClasses <= 4);
+  });
+
+  it('a packet meets as many rules with 500 policies on each pod as with 10', () => {
+    const [few, many] = [10, 500].map((count) => compileNode('n1', crowdedNode(count)));
+    assert.equal(longestWay(many!), longestWay(few!));
+    assert.ok(longestWay(few!) <= 85, `${longestWay(few!)} rules`);
+  });
+
+  it('elements stay within 8 times the members and ports that the policies of a pod name', () => {
+    const pipeline = startPipeline('n1', cluster);
+    const { compiled } = pipeline.plan(undefined);
+    const { policies, localPods, groups } = pipeline.snapshot;
+    let named = 0;
+    for (const pod of localPods.values()) {
+      for (const rule of pod.policies.flatMap((id) => Object.values(policies.get(id)!.rules).flat())) {
+        named += rule.ports.length;
+        for (const peer of rule.peers) named += peer.kind === 'pods' ? groups.get(peer.group)!.members.size : 1;
+      }
+    }
+    const elements = compiled.ruleset.sets.values().reduce((sum, set) => sum + set.elements.size, 0);
+    assert.ok(elements > 0 && elements <= 8 * named, `${elements} elements for ${named} members and ports`);
+  });
+
+  it('110 pods with a class each need at most 2,000 sets', () => {
+    const ruleset = compileNode('n1', varietyNode(110));
+    const classes = ruleset.maps
+      .get('ingress4')!
+      .elements.values()
+      .map((verdict) => JSON.stringify(verdict));
+    assert.equal(new Set(classes).size, 110);
+    assert.ok(ruleset.sets.size <= 2000, `${ruleset.sets.size} sets`);
+  });
+});
+
+function largeCluster(size: {
+  namespaces: number;
+  podsEach: number;
+  localEach: number;
+  policiesEach: number;
+}): ApiObject[] {
+  const objects: ApiObject[] = [];
+  for (let n = 0; n < size.namespaces; n++) {
+    const namespace = `n${n}`;
+    objects.push({
+      kind: 'Namespace',
+      metadata: { name: namespace, uid: namespace, labels: { tier: `tier-${n % 5}` } },
+    });
+    for (let p = 0; p < size.podsEach; p++) {
+      objects.push(
+        podObject(namespace, `pod-${p}`, p >= size.podsEach - size.localEach ? 'n1' : 'n2', [n, p], `app-${p % 10}`),
+      );
+    }
+    for (let p = 0; p < size.policiesEach; p++) {
+      objects.push(
+        policyObject(namespace, `policy-${p}`, {
+          podSelector: p < 2 ? {} : { matchLabels: { app: `app-${p}` } },
+          policyTypes: ['Ingress', 'Egress'],
+          ingress: [
+            {
+              from: [{ podSelector: { matchLabels: { app: `app-${(p + 3) % 10}` } } }],
+              ports: [{ port: 8000 + p }, { port: 53, protocol: 'UDP' }],
+            },
+            {
+              from: [{ ipBlock: { cidr: `172.16.${n}.0/24`, except: [`172.16.${n}.${p}/32`] } }],
+              ports: [{ port: 443, endPort: 450 }],
+            },
+          ],
+          egress: [{ to: [{ podSelector: { matchLabels: { app: `app-${(p + 4) % 10}` } } }], ports: [{ port: 9000 }] }],
+        }),
+      );
+    }
+  }
+  return objects;
+}
+
+/** Every policy applies to every local pod and brings a rule of each kind: pods, blocks, ranges, ports for all. */
+function crowdedNode(policies: number): ApiObject[] {
+  const objects: ApiObject[] = [{ kind: 'Namespace', metadata: { name: 'x', uid: 'x', labels: {} } }];
+  for (let p = 0; p < 520; p++)
+    objects.push(podObject('x', `pod-${p}`, p < 5 ? 'n1' : 'n2', [p >> 8, p & 255], `app-${p % 7}`));
+  for (let p = 0; p < policies; p++) {
+    const group = (key: string) => [
+      {
+        podSelector: {
+          matchExpressions: [
+            { key: 'app', operator: 'In', values: [`app-${p % 7}`] },
+            { key, operator: 'DoesNotExist' },
+          ],
+        },
+      },
+    ];
+    const everyone = [{ podSelector: { matchExpressions: [{ key: `absent-${p}`, operator: 'DoesNotExist' }] } }];
+    const rules = (peers: 'from' | 'to') => [
+      { [peers]: group(`a-${p}`), ports: [{ port: 1000 + p }] },
+      { [peers]: group(`b-${p}`), ports: [{ port: 2000 + p, endPort: 2001 + p * 2 }] },
+      { [peers]: everyone, ports: [{ port: 3000 + p }] },
+      { [peers]: group(`c-${p}`) },
+      {
+        [peers]: [{ ipBlock: { cidr: `172.16.${p & 255}.0/24` } }, { ipBlock: { cidr: `fd00:${p}::/64` } }],
+        ports: [{ port: 4000 + p, protocol: 'UDP' }],
+      },
+      { [peers]: [{ ipBlock: { cidr: `172.17.${p & 255}.0/24` } }] },
+      { ports: [{ port: 5000 + p }] },
+    ];
+    objects.push(
+      policyObject('x', `policy-${p}`, {
+        podSelector: {},
+        policyTypes: ['Ingress', 'Egress'],
+        ingress: rules('from'),
+        egress: rules('to'),
+      }),
+    );
+  }
+  return objects;
+}
+
+/** A policy for each pod, none like another. */
+function varietyNode(pods: number): ApiObject[] {
+  const objects: ApiObject[] = [{ kind: 'Namespace', metadata: { name: 'x', uid: 'x', labels: {} } }];
+  for (let p = 0; p < pods; p++) {
+    objects.push(podObject('x', `pod-${p}`, 'n1', [0, p], `app-${p}`));
+    const rules = (peers: 'from' | 'to') => [
+      { [peers]: [{ podSelector: { matchLabels: { app: `app-${(p + 1) % pods}` } } }], ports: [{ port: 1000 + p }] },
+      { [peers]: [{ podSelector: { matchLabels: { app: `app-${(p + 2) % pods}` } } }] },
+      { [peers]: [{ ipBlock: { cidr: `172.16.${p}.0/24` } }], ports: [{ port: 2000 + p, endPort: 3000 + p }] },
+      { ports: [{ port: 4000 + p }] },
+    ];
+    objects.push(
+      policyObject('x', `policy-${p}`, {
+        podSelector: { matchLabels: { app: `app-${p}` } },
+        policyTypes: ['Ingress', 'Egress'],
+        ingress: rules('from'),
+        egress: rules('to'),
+      }),
+    );
+  }
+  return objects;
+}
+
+function podObject(
+  namespace: string,
+  name: string,
+  nodeName: string,
+  [high, low]: readonly [number, number],
+  app: string,
+): ApiObject {
+  return {
+    kind: 'Pod',
+    metadata: { namespace, name, uid: `${namespace}-${name}`, labels: { app, pod: name } },
+    spec: { nodeName },
+    status: {
+      phase: 'Running',
+      podIPs: [{ ip: `10.${100 + (high >> 8)}.${high & 255}.${low}` }, { ip: `fd01::${high}:${low}` }],
+    },
+  };
+}
+
+function policyObject(namespace: string, name: string, spec: unknown): ApiObject {
+  return { kind: 'NetworkPolicy', metadata: { namespace, name, uid: `${namespace}-${name}` }, spec };
+}
+
+/** The rules on the longest way of one packet: both checks of a local pair, each with its deny chain. */
+function longestWay({ chains }: Ruleset): number {
+  const fixed = ['forward', 'replies', 'special', 'deny-ingress', 'deny-egress'].map(
+    (name) => chains.get(name)?.rules.length ?? 0,
+  );
+  const longest = (prefix: string): number =>
+    Math.max(
+      ...chains
+        .values()
+        .filter(({ name }) => name.startsWith(prefix))
+        .map(({ rules }) => rules.length),
+    );
+  return fixed.reduce((sum, length) => sum + length, 0) + longest('ingress-') + longest('egress-');
+}
+
+interface ElementChanges {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+function elementChanges(before: Ruleset, after: Ruleset): ElementChanges {
+  const added: string[] = [];
+  const removed: string[] = [];
+  for (const [name, set] of after.sets)
+    for (const each of set.elements) if (!before.sets.get(name)?.elements.has(each)) added.push(`${name} ${each}`);
+  for (const [name, set] of before.sets)
+    for (const each of set.elements) if (!after.sets.get(name)?.elements.has(each)) removed.push(`${name} ${each}`);
+  return { added: added.sort(), removed: removed.sort() };
+}
+
+function elementOperations(operations: readonly Operation[]): ElementChanges {
+  const of = (verb: 'add elements' | 'delete elements'): string[] =>
+    operations
+      .flatMap((operation) =>
+        operation.verb === verb ? [...operation.elements].map((each) => `${operation.set.name} ${each}`) : [],
+      )
+      .sort();
+  return { added: of('add elements'), removed: of('delete elements') };
+}

@@ -1,0 +1,63 @@
+import type { ShapeLimits } from '../../src/compile/class-shape.ts';
+import type { ObjectKey, ResourceEvent, ResourceName } from '../../src/model/cluster.ts';
+import { resourceNames } from '../../src/model/cluster.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import { Pipeline } from '../../src/pipeline.ts';
+import { watchedResources } from '../../src/watch/resources.ts';
+import { readIdentity } from '../../src/watch/decode.ts';
+
+export interface ApiObject {
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    readonly [field: string]: unknown;
+  };
+  readonly [field: string]: unknown;
+}
+
+const resourceOfKind: Readonly<Record<string, ResourceName>> = {
+  Pod: 'pods',
+  Namespace: 'namespaces',
+  Node: 'nodes',
+  NetworkPolicy: 'networkpolicies',
+};
+
+export function resourceOf(object: ApiObject): ResourceName {
+  return resourceOfKind[object.kind]!;
+}
+
+export function keyOf(object: ApiObject): ObjectKey {
+  const { namespace, name } = object.metadata;
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+/** What the watch room would say of the object. */
+export function upsertOf(object: ApiObject): ResourceEvent {
+  const resource = watchedResources.find((each) => each.resource === resourceOf(object))!;
+  const identity = readIdentity(object)!;
+  const { value, issues } = resource.decode(object, identity);
+  const { uid, resourceVersion } = identity;
+  return { op: 'upsert', resource: resource.resource, key: keyOf(object), uid, resourceVersion, value, issues };
+}
+
+export function removeOf(object: ApiObject): ResourceEvent {
+  return { op: 'remove', resource: resourceOf(object), key: keyOf(object) };
+}
+
+export function syncedEvents(): ResourceEvent[] {
+  return resourceNames.map((resource) => ({ op: 'synced', resource }));
+}
+
+export function startPipeline(nodeName: string, objects: Iterable<ApiObject>, limits?: ShapeLimits): Pipeline {
+  const pipeline = new Pipeline(nodeName, limits);
+  for (const object of objects) pipeline.receive(upsertOf(object));
+  for (const event of syncedEvents()) pipeline.receive(event);
+  return pipeline;
+}
+
+/** What one node's kernel should hold. */
+export function compileNode(nodeName: string, objects: Iterable<ApiObject>, limits?: ShapeLimits): Ruleset {
+  return startPipeline(nodeName, objects, limits).plan(undefined).compiled.ruleset;
+}
