@@ -16,10 +16,10 @@ const namespaces = ['x', 'y', 'z'];
 const labelKeys = ['app', 'env', 'tier'];
 const labelValues = ['a', 'b', ''];
 const portNames = ['web', 'api', 'dns'];
-export const portNumbers = [53, 79, 80, 81, 443, 8080];
+const portNumbers = [53, 79, 80, 81, 443, 8080];
 const protocolNames = ['TCP', 'UDP', 'SCTP'];
 
-export const outsideAddresses = {
+const outsideAddresses = {
   ipv4: ['10.0.0.1', '10.0.0.2', '10.0.1.9', '203.0.113.5', '255.255.255.255', '0.0.0.1'],
   ipv6: ['fd00::1', 'fd00::2', 'fd00:0:0:1::9', '2001:db8::5', 'ffff::1'],
 } as const;
@@ -30,7 +30,7 @@ const nodeAddresses: Record<string, string[]> = {
 };
 
 /** Addresses stay inside 10.1.0.0/24 and fd01::/120, so that blocks of several sizes hold some of them. */
-export function podAddresses(index: number): string[] {
+function podAddresses(index: number): string[] {
   return [`10.1.0.${index * 3 + 2}`, `fd01::${(index * 3 + 2).toString(16)}`];
 }
 
@@ -156,7 +156,7 @@ const policySpec = fc.record(
   { requiredKeys: ['podSelector'] },
 );
 
-export const networkPolicies = fc
+const networkPolicies = fc
   .array(fc.record({ namespace: fc.constantFrom(...namespaces), spec: policySpec }), { minLength: 1, maxLength: 5 })
   .map((policies) =>
     policies.map(({ namespace, spec }, index): ApiObject => ({
@@ -217,33 +217,31 @@ const pod = (index: number) =>
       },
     }));
 
-export const pods = fc
+const pods = fc
   .integer({ min: 2, max: 7 })
   .chain((count) => fc.tuple(...Array.from({ length: count }, (_, index) => pod(index))));
 
 /** A namespace may be missing from the cache (S3.4). */
-export const namespaceObjects = fc
-  .tuple(...namespaces.map(() => fc.option(labels, { freq: 6, nil: undefined })))
-  .map((all) =>
-    all.flatMap((each, index): ApiObject[] =>
-      each
-        ? [
-            {
-              apiVersion: 'v1',
-              kind: 'Namespace',
-              metadata: {
-                name: namespaces[index]!,
-                uid: `namespace-${index}`,
-                resourceVersion: '1',
-                labels: { ...each, 'kubernetes.io/metadata.name': namespaces[index]! },
-              },
+const namespaceObjects = fc.tuple(...namespaces.map(() => fc.option(labels, { freq: 6, nil: undefined }))).map((all) =>
+  all.flatMap((each, index): ApiObject[] =>
+    each
+      ? [
+          {
+            apiVersion: 'v1',
+            kind: 'Namespace',
+            metadata: {
+              name: namespaces[index]!,
+              uid: `namespace-${index}`,
+              resourceVersion: '1',
+              labels: { ...each, 'kubernetes.io/metadata.name': namespaces[index]! },
             },
-          ]
-        : [],
-    ),
-  );
+          },
+        ]
+      : [],
+  ),
+);
 
-export const nodeObjects: ApiObject[] = nodeNames.map((name) => ({
+const nodeObjects: ApiObject[] = nodeNames.map((name) => ({
   apiVersion: 'v1',
   kind: 'Node',
   metadata: { name, uid: name, resourceVersion: '1' },

@@ -1,0 +1,106 @@
+/**
+ * `npm run mutants`: is the unit suite worth its green? Each mutant of test/mutants.ts is planted alone in a copy of the repository,
+ * and some test must fail there. Failing to load is no kill: it says nothing about behaviour.
+ * An argument runs only the mutants whose names hold it.
+ */
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { mutants, type Mutant } from '../test/mutants.ts';
+import { runCommand } from './run-command.ts';
+import { formatTally, readTally, reportTally, tallyVariable } from './tally.ts';
+
+const root = resolve(import.meta.dirname, '..');
+/** Left out of copies. */
+const unwanted = new Set(['.git', 'node_modules', 'coverage', 'dist']);
+/** The unit suite without the specs of rooms that hold no mutants: pure rooms are judged by their own tests. */
+const elsewhere = 'test/{lab,kernel,house,scripts,watch,apply,agent,telemetry,config,cli,manifests}/**';
+const suite = `--ignore '${elsewhere}' --ignore 'test/**/*.kernel.test.ts' 'test/**/*.test.ts'`;
+const minutes = 4;
+const workers = Math.min(2, availableParallelism());
+
+const passed: string[] = [];
+const failed: string[] = [];
+const wanted = mutants.filter(({ name }) => name.includes(process.argv[2] ?? ''));
+const copies = Array.from({ length: workers }, copyRepository);
+try {
+  const [first] = copies;
+  const green = await runSpecs(first!, suite);
+  if (green.outcome === 'green') {
+    const queue = [...wanted];
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => queue.splice(0));
+    await Promise.all(copies.map((copy) => work(copy, queue)));
+  } else {
+    failed.push('the suite is not green without a mutant');
+    console.log(green.output);
+  }
+} finally {
+  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+}
+const tally = { passed: passed.length, failed, skipped: [] };
+reportTally(tally);
+console.log(formatTally(tally));
+process.exitCode = failed.length > 0 ? 1 : 0;
+
+async function work(copy: string, queue: Mutant[]): Promise<void> {
+  for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
+    const start = performance.now();
+    const { killed, how } = await judge(copy, mutant);
+    (killed ? passed : failed).push(`mutant: ${mutant.name}`);
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    console.log(`${killed ? 'killed    ' : 'NOT KILLED'} ${mutant.name} (${how}, ${seconds} s)`);
+  }
+}
+
+async function judge(copy: string, mutant: Mutant): Promise<{ killed: boolean; how: string }> {
+  const file = join(copy, mutant.file);
+  const source = readFileSync(file, 'utf8');
+  const count = source.split(mutant.find).length - 1;
+  if (count !== 1) return { killed: false, how: `its line stands ${count} times in ${mutant.file}` };
+  // A function, because in a text `$&` and the like would have a meaning.
+  writeFileSync(
+    file,
+    source.replace(mutant.find, () => mutant.replace),
+  );
+  try {
+    const rounds = mutant.specs ? [mutant.specs.map((spec) => `'${spec}'`).join(' '), suite] : [suite];
+    for (const specs of rounds) {
+      const { outcome, detail } = await runSpecs(copy, specs);
+      if (outcome === 'red') return { killed: true, how: detail };
+      if (outcome === 'broken') return { killed: false, how: detail };
+    }
+    return { killed: false, how: 'no test noticed' };
+  } finally {
+    writeFileSync(file, source);
+  }
+}
+
+interface Run {
+  readonly outcome: 'green' | 'red' | 'broken';
+  readonly detail: string;
+  readonly output: string;
+}
+
+async function runSpecs(copy: string, specs: string): Promise<Run> {
+  const file = join(copy, 'tally.json');
+  rmSync(file, { force: true });
+  const { exitCode, timedOut, output } = await runCommand(`node_modules/.bin/mocha --bail ${specs}`, {
+    cwd: copy,
+    env: { [tallyVariable]: file },
+    minutes,
+    show: false,
+  });
+  if (timedOut) return { outcome: 'red', detail: `no end after ${minutes} minutes`, output };
+  const counted = readTally(file);
+  if (!counted) return { outcome: 'broken', detail: 'it does not load', output };
+  const [failure] = counted.failed;
+  if (failure !== undefined) return { outcome: 'red', detail: failure, output };
+  return { outcome: exitCode === 0 ? 'green' : 'broken', detail: `exit code ${exitCode}`, output };
+}
+
+function copyRepository(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'postern-mutant-'));
+  cpSync(root, copy, { recursive: true, filter: (path) => path === root || !unwanted.has(basename(path)) });
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  return copy;
+}

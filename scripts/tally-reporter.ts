@@ -1,0 +1,26 @@
+import Mocha from 'mocha';
+import { findSkipReason } from '../test/support/skip.ts';
+import { reportTally } from './tally.ts';
+import type { Skip } from './tally.ts';
+
+/** mocha's spec reporter, which also leaves a tally, and for which a skip without a reason is a failure. */
+export default class TallyReporter extends Mocha.reporters.Spec {
+  constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
+    super(runner, options);
+    let passed = 0;
+    const failed: string[] = [];
+    const skipped: Skip[] = [];
+    runner.on('pass', () => passed++);
+    runner.on('fail', (test) => failed.push(test.fullTitle()));
+    runner.on('pending', (test) => {
+      const reason = findSkipReason(test);
+      if (reason !== undefined) {
+        skipped.push({ title: test.fullTitle(), reason });
+        return;
+      }
+      runner.failures++;
+      runner.emit('fail', test, new Error('skipped without a reason: call skipTest of test/support/skip.ts'));
+    });
+    runner.once('end', () => reportTally({ passed, failed, skipped }));
+  }
+}

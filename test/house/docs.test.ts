@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, it } from 'mocha';
+
+const root = resolve(import.meta.dirname, '../..');
+const pages = globSync('**/*.md', { cwd: root, exclude: (path) => path === 'node_modules' });
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+
+describe('the docs', () => {
+  for (const page of pages) {
+    const text = readFileSync(join(root, page), 'utf8');
+
+    it(`${page}: links within the repository lead somewhere`, () => {
+      const links = [...text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map((match) => match[1]!);
+      const local = links.filter((link) => !/^[a-z]+:/.test(link));
+      assert.deepEqual(
+        local.filter((link) => !existsSync(join(root, dirname(page), link))),
+        [],
+      );
+    });
+
+    it(`${page}: the npm scripts that it names exist`, () => {
+      const names = [...text.matchAll(/npm run ([\w:-]+)/g)].map((match) => match[1]!);
+      assert.deepEqual(
+        names.filter((name) => !Object.hasOwn(scripts, name)),
+        [],
+      );
+    });
+  }
+
+  it('CONTRIBUTING.md lists every script', () => {
+    const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+    const unlisted = Object.keys(scripts).filter(
+      (name) => !text.includes(name === 'test' ? '`npm test`' : `\`npm run ${name}\``),
+    );
+    assert.deepEqual(unlisted, []);
+  });
+});

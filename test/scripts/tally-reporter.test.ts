@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { after, before, describe, it } from 'mocha';
+import { readTally, tallyVariable } from '../../scripts/tally.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const spec = `
+  import { before, describe, it } from '${root}/node_modules/mocha/index.js';
+  import { skipTest } from '${root}/test/support/skip.ts';
+  describe('a', () => {
+    it('passes', () => {});
+    it('fails', () => { throw new Error('no'); });
+    it('lacks something', function () { skipTest(this, 'no kernel'); });
+    it.skip('is silent', () => {});
+    describe('all', () => {
+      before(function () { skipTest(this, 'not root'); });
+      it('of these', () => {});
+    });
+    describe('none', () => {
+      before(() => { throw new Error('no'); });
+      it('of these', () => {});
+    });
+  });
+`;
+
+describe('the reporter', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-reporter-'));
+  const tallyFile = join(folder, 'tally.json');
+  let exitCode: number | undefined;
+
+  before(async function () {
+    this.timeout(20_000);
+    const specFile = join(folder, 'planted.test.ts');
+    writeFileSync(specFile, spec);
+    const env = { [tallyVariable]: tallyFile };
+    ({ exitCode } = await execa('mocha', [specFile], { cwd: root, env, reject: false, preferLocal: true }));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('counts passes, failures of tests and hooks, and skips with their reasons; a skip without one is a failure', () => {
+    assert.deepEqual(readTally(tallyFile), {
+      passed: 1,
+      failed: ['a fails', 'a is silent', 'a none "before all" hook for "of these"'],
+      skipped: [
+        { title: 'a lacks something', reason: 'no kernel' },
+        { title: 'a all of these', reason: 'not root' },
+      ],
+    });
+    assert.equal(exitCode, 3);
+  });
+});

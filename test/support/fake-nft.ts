@@ -1,0 +1,113 @@
+import type { Door } from '../../src/agent/door.ts';
+import { applyOperations } from '../../src/nftables/edit.ts';
+import { renderOperation } from '../../src/nftables/render.ts';
+import type { Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+
+export interface FakeRun {
+  readonly operations: readonly Operation[];
+  readonly check: boolean;
+  readonly outcome: 'done' | 'refused' | 'failed';
+}
+
+/** The kernel's table behind the reconciler's door, in memory: refuses what the kernel refuses, and fails where a test tells it to. */
+export class FakeNft implements Door {
+  /** What the table holds; `undefined` where there is none. Set it to act as another program. */
+  ruleset: Ruleset | undefined;
+  readonly runs: FakeRun[] = [];
+  readonly #refused = new Set<string>();
+  readonly #failures: Error[] = [];
+  #runsLeft = Infinity;
+  #crash = Promise.withResolvers<void>();
+
+  constructor(ruleset?: Ruleset) {
+    this.ruleset = ruleset;
+  }
+
+  /** Every script that holds the text is refused. */
+  refuseElement(text: string): void {
+    this.#refused.add(text);
+  }
+
+  acceptElement(text: string): void {
+    this.#refused.delete(text);
+  }
+
+  /** The next call rejects with the error and does nothing. */
+  failNext(error: Error): void {
+    this.#failures.push(error);
+  }
+
+  /**
+   * Does this many more runs (not checks); then it is as if the process had died: nothing is done and no call ever settles.
+   * Settles at the first such call.
+   */
+  crashAfterRuns(count: number): Promise<void> {
+    this.#runsLeft = count;
+    this.#crash = Promise.withResolvers();
+    return this.#crash.promise;
+  }
+
+  /** The process lives again. */
+  restart(): void {
+    this.#runsLeft = Infinity;
+  }
+
+  async observe(signal: AbortSignal): Promise<Ruleset | undefined> {
+    await this.#enter(signal);
+    return this.ruleset;
+  }
+
+  async run(
+    operations: readonly Operation[],
+    { check, signal }: { check: boolean; signal: AbortSignal },
+  ): Promise<void> {
+    try {
+      await this.#enter(signal);
+    } catch (error) {
+      this.runs.push({ operations, check, outcome: 'failed' });
+      throw error;
+    }
+    let changed: Ruleset;
+    try {
+      changed = this.#apply(operations);
+    } catch (error) {
+      this.runs.push({ operations, check, outcome: 'refused' });
+      throw error;
+    }
+    this.runs.push({ operations, check, outcome: 'done' });
+    if (check) return;
+    this.#runsLeft--;
+    this.ruleset = changed;
+  }
+
+  /** A real run is never done within the call. */
+  async #enter(signal: AbortSignal): Promise<void> {
+    await new Promise(setImmediate);
+    if (this.#runsLeft <= 0) {
+      this.#crash.resolve();
+      await new Promise<never>(() => {});
+    }
+    signal.throwIfAborted();
+    const failure = this.#failures.shift();
+    if (failure) throw failure;
+  }
+
+  #apply(operations: readonly Operation[]): Ruleset {
+    if (!this.ruleset && operations.length > 0 && operations[0]!.verb !== 'add table') {
+      throw refusal('operation 0: there is no table');
+    }
+    const changed = applyOperations(this.ruleset ?? empty, operations);
+    for (const [index, operation] of operations.entries()) {
+      const line = renderOperation(operation);
+      const planted = [...this.#refused].find((text) => line.includes(text));
+      if (planted !== undefined) throw refusal(`operation ${index}: planted fault: ${planted}`);
+    }
+    return changed;
+  }
+}
+
+const empty: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
+
+function refusal(message: string): Error {
+  return Object.assign(new Error(message), { code: 'refused' });
+}

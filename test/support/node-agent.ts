@@ -1,0 +1,82 @@
+import type { Door } from '../../src/agent/door.ts';
+import { Reconciler, type AppliedVersion } from '../../src/agent/reconciler.ts';
+import type { ResourceEvent } from '../../src/model/cluster.ts';
+import type { PolicyId } from '../../src/model/policy.ts';
+import type { StageName } from '../../src/nftables/ruleset.ts';
+import { Pipeline } from '../../src/pipeline.ts';
+import { ManualClock } from './manual-clock.ts';
+import { syncedEvents, upsertOf, type ApiObject } from './pipeline.ts';
+
+/** The pipeline and the reconciler of node n1 as the agent wires them, with what the reconciler told. */
+export class NodeAgent {
+  readonly pipeline = new Pipeline('n1');
+  readonly clock: ManualClock;
+  readonly reconciler: Reconciler;
+  /** How many events had been received when the state that was applied was taken. */
+  readonly applied: number[] = [];
+  readonly stages: StageName[] = [];
+  readonly refused: PolicyId[] = [];
+  readonly failures: { readonly error: unknown; readonly retryIn: number }[] = [];
+  onApplied: () => void = () => {};
+  readonly #abort = new AbortController();
+  #received = 0;
+
+  constructor(door: Door, clock = new ManualClock()) {
+    this.clock = clock;
+    this.reconciler = new Reconciler({
+      pipeline: this.pipeline,
+      door,
+      clock,
+      version: () => ({ pods: String(this.#received) }) as unknown as AppliedVersion,
+      signal: this.#abort.signal,
+      events: {
+        applied: ({ version }) => {
+          this.applied.push(Number(version.pods));
+          this.onApplied();
+        },
+        stageDone: (stage) => this.stages.push(stage),
+        adopted: () => {},
+        refused: ({ id }) => this.refused.push(id),
+        failed: (error, retryIn) => this.failures.push({ error, retryIn }),
+      },
+    });
+  }
+
+  receive(...events: readonly ResourceEvent[]): void {
+    for (const event of events) {
+      this.#received++;
+      this.pipeline.receive(event);
+      this.reconciler.changed();
+    }
+  }
+
+  upsert(...objects: readonly ApiObject[]): void {
+    this.receive(...objects.map(upsertOf));
+  }
+
+  /** First lists of all resources. */
+  async start(objects: readonly ApiObject[]): Promise<this> {
+    this.upsert(...objects);
+    this.receive(...syncedEvents());
+    await this.idle();
+    return this;
+  }
+
+  idle(): Promise<void> {
+    return this.reconciler.idle();
+  }
+
+  /** Time passes, and what fell due is done. */
+  async wait(milliseconds: number): Promise<void> {
+    this.clock.advance(milliseconds);
+    await this.idle();
+  }
+
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+}

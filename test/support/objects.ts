@@ -1,0 +1,50 @@
+import type { ApiObject } from './pipeline.ts';
+
+/** Short ways to write API objects. `name` is `namespace/name`. */
+
+export interface PodFields {
+  readonly node?: string;
+  readonly ips?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly ports?: readonly { name: string; containerPort: number; protocol?: string }[];
+  readonly uid?: string;
+  readonly phase?: string;
+  readonly hostNetwork?: boolean;
+  readonly leaving?: boolean;
+}
+
+export function pod(name: string, fields: PodFields = {}): ApiObject {
+  const { node = 'n1', ips = [], labels = {}, ports = [], uid = name, phase = 'Running' } = fields;
+  return {
+    kind: 'Pod',
+    metadata: {
+      ...split(name),
+      uid,
+      labels,
+      ...(fields.leaving ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
+    },
+    spec: { nodeName: node, hostNetwork: fields.hostNetwork ?? false, containers: [{ name: 'main', ports }] },
+    status: { phase, podIPs: ips.map((ip) => ({ ip })) },
+  };
+}
+
+export function policy(name: string, spec: unknown): ApiObject {
+  return { kind: 'NetworkPolicy', metadata: { ...split(name), uid: name }, spec };
+}
+
+export function namespace(name: string, labels: Readonly<Record<string, string>> = {}): ApiObject {
+  return { kind: 'Namespace', metadata: { name, uid: name, labels } };
+}
+
+export function node(name: string, ...addresses: readonly string[]): ApiObject {
+  return {
+    kind: 'Node',
+    metadata: { name, uid: name },
+    status: { addresses: addresses.map((address) => ({ type: 'InternalIP', address })) },
+  };
+}
+
+function split(name: string): { namespace: string; name: string } {
+  const [space, own] = name.split('/') as [string, string];
+  return { namespace: space, name: own };
+}
