@@ -4,7 +4,8 @@ import type { Operation, Ruleset } from '../src/nftables/ruleset.ts';
 import { compileNode, removeOf, startPipeline, upsertOf, type ApiObject } from './support/pipeline.ts';
 
 /** By counts, not by the clock: what one event costs, and what a packet meets, in a large cluster. */
-describe('scale: 5,000 pods, 500 policies, 100 pods on this node', () => {
+describe('scale: 5,000 pods, 500 policies, 100 pods on this node', function () {
+  this.timeout(0);
   const cluster = largeCluster({ namespaces: 50, podsEach: 100, localEach: 2, policiesEach: 10 });
 
   it('a pod event that changes one group writes just its elements, and builds just the classes that read it', () => {

@@ -62,14 +62,15 @@ function readPolicyTypes(spec: Field): { isolates: ReadonlySet<Direction>; under
     const egress = spec.get('egress').items();
     return { isolates: new Set(egress?.length === 0 ? ['ingress'] : directions), understood: true };
   }
-  const isolates = new Set<Direction>();
+  const directionOf = ({ value }: Field): Direction | undefined =>
+    directions.find((direction) => directionFields[direction].policyType === value);
+  const isolates = new Set(items.flatMap((item) => directionOf(item) ?? []));
+  const understood = isolates.size > 0;
   for (const item of items) {
-    const direction = directions.find((each) => directionFields[each].policyType === item.value);
-    if (direction) isolates.add(direction);
-    else item.report('invalid-policy-type', 'must be Ingress or Egress', 'ignored');
+    if (directionOf(item)) continue;
+    item.report('invalid-policy-type', 'must be Ingress or Egress', understood ? 'ignored' : 'failed-closed');
   }
-  if (isolates.size > 0) return { isolates, understood: true };
-  return { isolates: new Set(directions), understood: false };
+  return { isolates: understood ? isolates : new Set(directions), understood };
 }
 
 function readRules(

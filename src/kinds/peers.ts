@@ -54,6 +54,8 @@ function readIpBlock(field: Field): Peer | undefined {
     }
     if (hole.family !== range.family || hole.last < range.first || hole.first > range.last) {
       item.report('invalid-except', `is not inside ${String(cidr.value)}`, 'ignored');
+    } else if (hole.first <= range.first && hole.last >= range.last) {
+      item.report('invalid-except', `leaves nothing of ${String(cidr.value)}`);
     }
     holes.push(hole);
   }

@@ -2,7 +2,7 @@ import { groupIdOf } from '../model/selection.ts';
 import { protocols, type PortMatch, type Protocol, type Selection } from '../model/policy.ts';
 import type { Field } from './field.ts';
 
-export const maxPort = 65535;
+const maxPort = 65535;
 
 /** One entry of `ports`; `undefined` if it matches nothing (S9.5). `addGroup` takes the group that a name needs. */
 export function readPort(field: Field, addGroup: (selection: Selection) => void): PortMatch | undefined {

@@ -4,7 +4,7 @@ import type { Labels } from './cluster.ts';
 import type { GroupId, Requirement, Selection, Selector } from './policy.ts';
 
 /** The same text for selections that are equal term by term, in any order. */
-export function canonicalSelection(selection: Selection): string {
+function canonicalSelection(selection: Selection): string {
   const { namespaces, pods, declares } = selection;
   const where = 'name' in namespaces ? `name ${namespaces.name}` : canonicalSelector(namespaces.selector);
   const port = declares ? `${declares.protocol} ${declares.name}` : '';

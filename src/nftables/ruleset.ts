@@ -71,12 +71,13 @@ export interface Chain {
 
 /**
  * An element is its components joined with ` . `: addresses canonical, protocols `tcp|udp|sctp` or a number, ports decimal;
- * in an interval set a component may be a range `first-last`, written as a single value when both are equal.
+ * in an interval set a component may be a range `first-last` (of protocols in numbers), written as a single value when both are equal.
  */
 export type Element = string;
 
 export interface NftSet {
   readonly name: string;
+  /** Empty: read from the kernel and not of our language; then without elements. So for maps. */
   readonly key: readonly KeyType[];
   readonly interval: boolean;
   readonly elements: ReadonlySet<Element>;

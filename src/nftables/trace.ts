@@ -39,7 +39,7 @@ export function traceInFlight(flight: Flight, packet: Packet): Trace {
 }
 
 /** The jumps that a packet may be deep in (NFT_JUMP_STACK_SIZE). */
-export const maximumJumps = 16;
+const maximumJumps = 16;
 
 function walk(reader: Reader, packet: Packet, base: Chain, path: Step[]): Trace['verdict'] {
   const callers: Place[] = [];
@@ -107,6 +107,7 @@ function isMatch(reader: Reader, packet: Packet, place: Place, match: Match): bo
     case 'sctp-not-init':
       return isProtocol(packet, 'sctp') && packet.sctpInit === false;
     case 'foreign':
+      // What it would do is not known; the drift check reports and removes it.
       return false;
     default:
       return assertNever(match);

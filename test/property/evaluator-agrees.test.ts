@@ -74,7 +74,7 @@ function realFlow(flow: RandomFlow, objects: readonly ApiObject[]) {
     source: addresses[flow.source % addresses.length]!,
     destination: addresses[flow.destination % addresses.length]!,
     protocol: hasPort
-      ? protocolText[flow.protocol as keyof typeof protocolText]
+      ? protocolText[flow.protocol]
       : flow.protocol === 'ICMP'
         ? flow.family === 'ipv4'
           ? 'icmp'

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'mocha';
+import { parseTable } from '../../src/nftables/parse.ts';
+import type { NftRule } from '../../src/nftables/ruleset.ts';
+import { skipTest } from '../support/skip.ts';
+import { Kernel } from './kernel.ts';
+
+/** Tables that others have had their hands in. */
+describe('what is not of our language', () => {
+  let kernel: Kernel;
+  before(function () {
+    const opened = Kernel.open('foreign');
+    if (typeof opened === 'string') return skipTest(this, opened);
+    kernel = opened;
+  });
+  after(() => kernel?.close());
+
+  const load = (body: string): ReturnType<typeof parseTable> => {
+    kernel.reset();
+    assert.equal(kernel.run(`table inet postern {\n${body}\n}\n`), undefined);
+    return kernel.list();
+  };
+  const isForeign = ({ matches }: NftRule): boolean => matches.some(({ kind }) => kind === 'foreign');
+
+  const foreignRules = [
+    'counter',
+    'log prefix "x" drop',
+    'limit rate 1/second drop',
+    'iifname "eth0" drop',
+    'ct original ip saddr 10.0.0.1 drop',
+    'ct state new,related drop',
+    'tcp flags syn drop',
+    'tcp flags & (fin | syn) != syn drop',
+    'meta l4proto sctp sctp chunk init exists drop',
+    'sctp chunk init missing drop',
+    'tcp dport 80 drop',
+    'ip saddr != @s drop',
+    'ip saddr & 255.255.0.255 == 10.0.0.1 drop',
+    'reject',
+    'reject with icmpx admin-prohibited',
+    'ip saddr vmap { 10.0.0.1 : drop }',
+    'meta mark set 1',
+    'ip saddr @s meta mark set 1 accept',
+    'th sport 1 th dport 2 drop',
+    'ct state new ip saddr . th dport { 10.0.0.1 . 80 } drop',
+    'counter name "n" drop',
+  ];
+  for (const text of foreignRules) {
+    it(`the rule ${text}`, () => {
+      const { chains, sets } = load(
+        `counter n { }; set s { type ipv4_addr; elements = { 10.0.0.1 }; }; chain c { ip saddr @s accept; ${text}; counter drop; }`,
+      );
+      const rules = chains.get('c')!.rules;
+      assert.deepEqual(rules.map(isForeign), [false, true, false]);
+      assert.equal(sets.get('s')!.elements.size, 1);
+    });
+  }
+
+  const foreignSets = [
+    'type ether_addr;',
+    'type ipv4_addr; flags timeout;',
+    'type ipv4_addr; flags dynamic,timeout; timeout 1m;',
+    'type ipv4_addr; size 100;',
+    'type ipv4_addr; comment "x";',
+    'type ipv4_addr; elements = { 10.0.0.1 comment "x" };',
+    'type ipv4_addr; counter;',
+    'type ipv4_addr . mark;',
+  ];
+  for (const text of foreignSets) {
+    it(`a set with ${text}`, () => {
+      const { sets } = load(`set odd { ${text} }; set s { type ipv4_addr; elements = { 10.0.0.1 }; };`);
+      assert.deepEqual(sets.get('odd'), { name: 'odd', key: [], interval: false, elements: new Set() });
+      assert.equal(sets.get('s')!.elements.size, 1);
+    });
+  }
+
+  it('a map of something else', () => {
+    const { maps } = load('map odd { type ipv4_addr : mark; elements = { 10.0.0.1 : 1 }; }');
+    assert.deepEqual(maps.get('odd'), { name: 'odd', key: [], interval: false, elements: new Map() });
+  });
+
+  for (const header of [
+    'type filter hook forward priority -10; policy drop;',
+    'type filter hook prerouting priority -10; policy accept;',
+    'type nat hook output priority -10; policy accept;',
+    'comment "x";',
+  ]) {
+    it(`a chain with ${header}`, () => {
+      const { chains } = load(`chain odd { ${header} counter drop; }`);
+      const { base, rules } = chains.get('odd')!;
+      assert.deepEqual([base, rules.map(isForeign)], [undefined, [true, false]]);
+    });
+  }
+
+  it('other tables, and objects of other kinds', () => {
+    kernel.reset();
+    const script =
+      'table ip postern { set s { type ipv4_addr; }; }; table inet postern { counter n { }; chain c { accept; }; }';
+    assert.equal(kernel.run(`${script}\n`), undefined);
+    const { sets, maps, chains } = kernel.list();
+    assert.deepEqual([sets.size, maps.size, [...chains.keys()]], [0, 0, ['c']]);
+  });
+
+  it('nft’s names for protocols and types, which are the machine’s: no guess', () => {
+    const rule = (right: string, protocol: string, field: string): string =>
+      JSON.stringify({
+        rule: {
+          family: 'inet',
+          table: 'postern',
+          chain: 'c',
+          expr: [{ match: { op: '==', left: { payload: { protocol, field } }, right } }, { drop: null }],
+        },
+      });
+    const chain = '{"chain":{"family":"inet","table":"postern","name":"c"}}';
+    const text = [
+      chain,
+      rule('igmp', 'ip', 'protocol'),
+      rule('tcp', 'ip', 'protocol'),
+      rule('echo-request', 'icmp', 'type'),
+    ];
+    const rules = parseTable(`{"nftables":[${text.join()}]}`).chains.get('c')!.rules;
+    assert.deepEqual(rules.map(isForeign), [true, false, true]);
+  });
+});

@@ -1,0 +1,14 @@
+import type { Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+
+/** The operations that make a ruleset from nothing. Chains come empty first, since maps and rules refer to them. */
+export function loadOperations({ sets, maps, chains }: Ruleset): Operation[] {
+  const emptyMaps = [...maps.values()].map((map) => ({ ...map, elements: new Map() }));
+  return [
+    { verb: 'add table' },
+    ...[...sets.values()].map((set) => ({ verb: 'add set', set }) as const),
+    ...[...chains.values()].map((chain) => ({ verb: 'add chain', chain: { ...chain, rules: [] } }) as const),
+    ...emptyMaps.map((map) => ({ verb: 'add map', map }) as const),
+    ...[...maps.values()].map((map) => ({ verb: 'add mappings', map, elements: map.elements }) as const),
+    ...[...chains.values()].map((chain) => ({ verb: 'replace rules', chain }) as const),
+  ];
+}
