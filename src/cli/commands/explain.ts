@@ -1,0 +1,101 @@
+import { Command, Option } from 'commander';
+import type { Decision } from '../../evaluator/decision.ts';
+import { evaluate } from '../../evaluator/evaluator.ts';
+import { families } from '../../model/address.ts';
+import type { Family } from '../../model/address.ts';
+import { exitCode } from '../exit-code.ts';
+import { readLiveCluster, readManifestCluster } from '../explain/cluster-source.ts';
+import { commonFamilies, findEnd } from '../explain/end-argument.ts';
+import { formatTraffic, readPortArgument } from '../explain/port-argument.ts';
+import { renderExplanation } from '../explain/render.ts';
+import type { Explanation } from '../explain/render.ts';
+
+interface ExplainOptions {
+  readonly filename: readonly string[];
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly family?: Family;
+  readonly output: 'text' | 'json';
+}
+
+interface Streams {
+  readonly out: { write(text: string): unknown };
+  readonly notes: { write(text: string): unknown };
+}
+
+const examples = `
+FROM and TO:
+  shop/web              a pod
+  shop/deployment/web   a pod of a workload
+  node/n1, host/db      a node; a machine outside (kind Host, in manifests)
+  10.0.0.2, fd00::2     an address: whoever owns it
+
+PORT: TCP/80, UDP/53, SCTP/7, 80 (TCP), a port's name on TO, or icmp. It is the port of the pod, not of a Service.
+
+Examples:
+  $ postern explain shop/web shop/api TCP/8080                  of the cluster that kubectl would use
+  $ postern explain -f policies/ shop/web shop/api http         of manifests alone, no cluster needed
+  $ kustomize build | postern explain -f - shop/deployment/web 10.0.0.2 5432
+  $ postern explain -f examples/first-light -o json office/desk shop/api icmp
+
+Exit codes: 0 allowed, 1 denied, 2 wrong usage or no answer.`;
+
+/** `postern explain FROM TO PORT`: is this allowed, and why? Sets `process.exitCode`; rejects for what cannot be asked. */
+export function explainCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
+  return new Command('explain')
+    .description(
+      'Say whether a connection is allowed, and why: per end, the policies and the rule that allows or the nearest misses.',
+    )
+    .argument('<from>', 'who opens the connection')
+    .argument('<to>', 'whom it reaches, after any Service')
+    .argument('<port>', 'the port it reaches')
+    .addOption(
+      new Option('-f, --filename <path>', 'manifests instead of a cluster: a file, a folder, or - (repeatable)')
+        .default([], 'none')
+        .argParser(append),
+    )
+    .addOption(new Option('--kubeconfig <file>', 'how to reach the cluster').conflicts('filename'))
+    .addOption(new Option('--context <name>', 'the context of the kubeconfig').conflicts('filename'))
+    .addOption(
+      new Option('--family <family>', 'the address family; default: all that both ends have').choices(families),
+    )
+    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .addHelpText('after', examples)
+    .action((from: string, to: string, port: string, options: ExplainOptions) =>
+      explain(from, to, port, options, streams),
+    );
+}
+
+async function explain(
+  fromText: string,
+  toText: string,
+  portText: string,
+  options: ExplainOptions,
+  { out, notes }: Streams,
+): Promise<void> {
+  const source = await (options.filename.length > 0
+    ? readManifestCluster(options.filename)
+    : readLiveCluster(options.kubeconfig, options.context));
+  const from = findEnd(source, fromText);
+  const to = findEnd(source, toText);
+  const asked = commonFamilies(from, to, options.family);
+  const traffic = readPortArgument(portText, source.cluster, to.endpoints.get(asked[0]!)!, asked[0]!);
+  const decisions: Partial<Record<Family, Decision>> = {};
+  for (const family of asked) {
+    const ends = { source: from.endpoints.get(family)!, destination: to.endpoints.get(family)! };
+    decisions[family] = evaluate(source.cluster, { ...ends, ...traffic, family });
+  }
+  const denied = Object.values(decisions).some(({ verdict }) => verdict === 'denied');
+  const explanation: Explanation = { verdict: denied ? 'denied' : 'allowed', families: decisions };
+  for (const note of [...source.notes, ...from.notes, ...to.notes]) notes.write(`note: ${note}\n`);
+  out.write(
+    options.output === 'json'
+      ? `${JSON.stringify(explanation, undefined, 2)}\n`
+      : renderExplanation(explanation, from.name, to.name, formatTraffic(traffic)),
+  );
+  process.exitCode = denied ? exitCode.finding : exitCode.fine;
+}
+
+function append(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,107 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import { prepareCluster } from '../../evaluator/cluster.ts';
+import type { Cluster } from '../../evaluator/cluster.ts';
+import { isJsonObject, textAt } from '../../lib/json.ts';
+import type { JsonObject } from '../../lib/json.ts';
+import { assignAddresses } from '../../manifests/addresses.ts';
+import { applyDefaults } from '../../manifests/defaults.ts';
+import { loadManifests } from '../../manifests/load.ts';
+import { formatProblem, ManifestError } from '../../manifests/problem.ts';
+import { expandWorkloads } from '../../manifests/workloads.ts';
+import { createApiClient, loadKubeConfig } from '../../watch/api-client.ts';
+import { listAll } from '../../watch/list.ts';
+import { ConfigError } from '../../config/config-error.ts';
+
+/** What a question is asked of. */
+export interface ClusterSource {
+  readonly objects: readonly JsonObject[];
+  readonly cluster: Cluster;
+  /** Node and addresses of pods that the manifests give none. */
+  readonly assumed: ReadonlyMap<string, string>;
+  /** What was assumed or passed over, for people. */
+  readonly notes: readonly string[];
+}
+
+const collections = [
+  { path: '/api/v1/namespaces', apiVersion: 'v1', kind: 'Namespace' },
+  { path: '/api/v1/nodes', apiVersion: 'v1', kind: 'Node' },
+  { path: '/api/v1/pods', apiVersion: 'v1', kind: 'Pod' },
+  { path: '/apis/networking.k8s.io/v1/networkpolicies', apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
+] as const;
+
+const silenceMs = 30_000;
+
+/** Reads manifests as a cluster would take them. A document that cannot be used refuses them all: it may hold a policy. */
+export async function readManifestCluster(paths: readonly string[]): Promise<ClusterSource> {
+  const { objects: written, problems } = await loadManifests(paths);
+  if (problems.length > 0) throw new ManifestError(problems.map(formatProblem).join('\n'));
+  const defaulted = applyDefaults(expandWorkloads(written));
+  const { objects, assumed } = assignAddresses(defaulted.objects);
+  return toSource(objects, assumed, [...defaulted.notes, ...foreignPolicies(objects)]);
+}
+
+/** Lists what policies speak of, once, as the API server has it. */
+export async function readLiveCluster(
+  kubeconfig: string | undefined,
+  context: string | undefined,
+): Promise<ClusterSource> {
+  const config = await reaching(loadKubeConfig(kubeconfig));
+  if (context !== undefined) {
+    const known = config.getContexts().map(({ name }) => name);
+    if (!known.includes(context)) {
+      const has = known.join(', ');
+      throw new ConfigError(`--context: there is no ${JSON.stringify(context)} in the kubeconfig; it has ${has}`);
+    }
+    config.setCurrentContext(context);
+  }
+  return toSource(await reaching(listObjects(config)), new Map(), []);
+}
+
+async function listObjects(config: KubeConfig): Promise<JsonObject[]> {
+  const client = createApiClient(config);
+  const { signal } = new AbortController();
+  const objects: JsonObject[] = [];
+  for (const { path, apiVersion, kind } of collections) {
+    let items: JsonObject[] = [];
+    await listAll(client, path, { signal, silenceMs }, (page, restart) => {
+      if (restart) items = [];
+      for (const item of page) if (isJsonObject(item)) items.push({ ...item, apiVersion, kind });
+    });
+    objects.push(...items);
+  }
+  return objects;
+}
+
+async function reaching<Value>(result: Promise<Value>): Promise<Value> {
+  try {
+    return await result;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError(`cannot read the cluster: ${why}. Name one with --kubeconfig, or read manifests with -f`, {
+      cause,
+    });
+  }
+}
+
+function toSource(
+  objects: readonly JsonObject[],
+  assumed: ReadonlyMap<string, string>,
+  notes: readonly string[],
+): ClusterSource {
+  const cluster = prepareCluster(objects);
+  const issues = cluster.issues.map(({ object, path, message, effect }) => {
+    return `${object}: ${path}: ${message}; ${effect === 'ignored' ? 'ignored' : 'nothing is allowed by it'}`;
+  });
+  return { objects, cluster, assumed, notes: [...notes, ...issues] };
+}
+
+/** Policies of other makers say nothing here, and nobody should think they did. */
+function foreignPolicies(objects: readonly JsonObject[]): string[] {
+  return objects
+    .filter((object) => textAt(object, 'kind')?.endsWith('NetworkPolicy'))
+    .filter((object) => textAt(object, 'apiVersion') !== 'networking.k8s.io/v1')
+    .map(
+      (object) =>
+        `${textAt(object, 'apiVersion')} ${textAt(object, 'kind')} ${textAt(object, 'metadata', 'name')} is not judged`,
+    );
+}

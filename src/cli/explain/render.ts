@@ -1,0 +1,37 @@
+import type { Decision, End, Verdict } from '../../evaluator/decision.ts';
+import type { Family } from '../../model/address.ts';
+
+export interface Explanation {
+  /** Allowed if every family is. */
+  readonly verdict: Verdict;
+  readonly families: Readonly<Partial<Record<Family, Decision>>>;
+}
+
+/** For people: the verdict, then each end, families with equal answers together. */
+export function renderExplanation(
+  { verdict, families }: Explanation,
+  from: string,
+  to: string,
+  traffic: string,
+): string {
+  const answers = new Map<string, { verdict: Verdict; families: string[] }>();
+  for (const [family, decision] of Object.entries(families)) {
+    const text = `${renderEnd(`egress of ${from}`, decision.egress)}\n${renderEnd(`ingress of ${to}`, decision.ingress)}`;
+    const same = answers.get(text);
+    if (same) same.families.push(family);
+    else answers.set(text, { verdict: decision.verdict, families: [family] });
+  }
+  const one = answers.size === 1;
+  const heading = `${verdict}: ${from} → ${to}, ${traffic}${one ? ` (${Object.keys(families).join(', ')})` : ''}\n\n`;
+  const sections = [...answers].map(([text, answer]) =>
+    one ? text : `${answer.families.join(', ')}: ${answer.verdict}\n\n${text}`,
+  );
+  return heading + sections.join('\n');
+}
+
+function renderEnd(title: string, { verdict, reason, allowedBy, nearMisses }: End): string {
+  const lines = [`${title}: ${verdict}`, `  ${reason}`];
+  for (const { policy, path } of allowedBy) lines.push(`    ${policy} ${path}`);
+  for (const { policy, path, reason: miss } of nearMisses) lines.push(`  - ${miss}`, `    ${policy} ${path}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,61 @@
+import { compareText } from '../lib/sort.ts';
+import type { Direction, NearMiss } from './decision.ts';
+import { describePort } from './port.ts';
+import type { Policy, Rule } from './policy.ts';
+import type { Miss } from './reading.ts';
+
+/** A rule that did not allow a flow, with what stood in the way. */
+export interface Attempt {
+  readonly policy: Policy;
+  readonly rule: Rule;
+  readonly direction: Direction;
+  /** The rule, or its whole policy, allows nothing in this direction. */
+  readonly obstacle: Miss | undefined;
+  readonly peer: Miss | undefined;
+  readonly port: Miss | undefined;
+}
+
+const mostNearMisses = 3;
+
+/** The rules that one change would make allow, nearest first; those that need more only where there is no other. */
+export function findNearMisses(attempts: readonly Attempt[]): NearMiss[] {
+  const ranked = attempts.toSorted(
+    (a, b) =>
+      obstacles(a).length - obstacles(b).length ||
+      distance(a) - distance(b) ||
+      compareText(a.policy.ref, b.policy.ref) ||
+      a.rule.index - b.rule.index,
+  );
+  const single = ranked.filter((attempt) => obstacles(attempt).length === 1);
+  return (single.length > 0 ? single : ranked).slice(0, mostNearMisses).map(describe);
+}
+
+function obstacles({ obstacle, port, peer }: Attempt): Miss[] {
+  return [obstacle, port, peer].filter((miss) => miss !== undefined);
+}
+
+function distance(attempt: Attempt): number {
+  return obstacles(attempt).reduce((sum, miss) => sum + miss.distance, 0);
+}
+
+function describe(attempt: Attempt): NearMiss {
+  const { policy, rule } = attempt;
+  const missing = obstacles(attempt);
+  const texts = missing.map((miss) => (miss === attempt.port ? describePortMiss(miss, rule) : miss.text));
+  return {
+    policy: policy.ref,
+    rule: rule.index,
+    path: missing[0]!.path,
+    reason: `rule ${rule.index + 1} of policy ${policy.ref} would allow, but ${texts.join(', and ')}`,
+  };
+}
+
+/** The nearest entry explains itself; the others are named, so that nobody thinks it were the only one. */
+function describePortMiss(miss: Miss, { ports }: Rule): string {
+  if (ports === 'any' || ports.length === 1) return miss.text;
+  const others = ports
+    .filter((port) => port.kind !== 'broken')
+    .map((port) => `${port.protocol}/${describePort(port)}`)
+    .join(', ');
+  return others === '' ? miss.text : `${miss.text} (the rule has ${others})`;
+}

@@ -1,0 +1,126 @@
+import { containsAddress, formatAddress, parseCidr } from '../model/address.ts';
+import type { AddressRange } from '../model/address.ts';
+import type { Party } from './party.ts';
+import { missOfBroken, readFields, readList, reportBroken, show } from './reading.ts';
+import type { Broken, Miss, Report } from './reading.ts';
+import { readSelector, selects, unmetRequirements } from './selector.ts';
+import type { Labels, Selector } from './selector.ts';
+
+/** One entry of `from` or `to`. */
+export type Peer =
+  | {
+      readonly kind: 'pods';
+      readonly path: string;
+      /** None: the policy's own namespace (S3.1). */
+      readonly namespaces: Selector | undefined;
+      readonly pods: Selector;
+    }
+  | {
+      readonly kind: 'block';
+      readonly path: string;
+      readonly cidr: Block;
+      readonly except: readonly Block[];
+    }
+  | Broken;
+
+interface Block {
+  readonly text: string;
+  readonly range: AddressRange;
+}
+
+/** What a peer is matched in: the policy's namespace, and the labels of namespaces that exist (S3.4). */
+export interface PeerScope {
+  readonly namespace: string;
+  readonly namespaceLabels: ReadonlyMap<string, Labels>;
+}
+
+export function readPeer(raw: unknown, path: string, report: Report): Peer {
+  const element = readFields(raw, ['podSelector', 'namespaceSelector', 'ipBlock'], path, report, 'invalid-peer');
+  if (element.kind === 'broken') return element;
+  const podSelector = element.fields['podSelector'] ?? undefined;
+  const namespaceSelector = element.fields['namespaceSelector'] ?? undefined;
+  const ipBlock = element.fields['ipBlock'] ?? undefined;
+  const selector = podSelector !== undefined || namespaceSelector !== undefined;
+  if (ipBlock !== undefined) {
+    if (selector) return reportBroken(report, 'invalid-peer', path, 'ipBlock together with a selector');
+    return readBlockPeer(ipBlock, path, report);
+  }
+  if (!selector) return reportBroken(report, 'invalid-peer', path, 'no podSelector, namespaceSelector or ipBlock');
+  const pods = readSelector(podSelector, `${path}.podSelector`, report);
+  const namespaces =
+    namespaceSelector === undefined ? undefined : readSelector(namespaceSelector, `${path}.namespaceSelector`, report);
+  return pods.broken ?? namespaces?.broken ?? { kind: 'pods', path, namespaces, pods };
+}
+
+/** `undefined` if the peer matches. */
+export function missOfPeer(peer: Peer, other: Party, scope: PeerScope): Miss | undefined {
+  switch (peer.kind) {
+    case 'broken':
+      return missOfBroken(peer);
+    case 'block':
+      return missOfBlock(peer, other);
+    case 'pods':
+      return missOfPods(peer, other, scope);
+  }
+}
+
+function readBlockPeer(raw: unknown, peerPath: string, report: Report): Peer {
+  const path = `${peerPath}.ipBlock`;
+  const element = readFields(raw, ['cidr', 'except'], path, report, 'invalid-peer');
+  if (element.kind === 'broken') return element;
+  const cidr = readBlock(element.fields['cidr']);
+  if (!cidr) return reportBroken(report, 'invalid-cidr', `${path}.cidr`, `${show(element.fields['cidr'])} is no CIDR`);
+  const excepts = readList(element.fields['except']);
+  if (!excepts) return reportBroken(report, 'invalid-except', `${path}.except`, 'expected a list');
+  const except: Block[] = [];
+  for (const [index, each] of excepts.entries()) {
+    const block = readBlock(each);
+    if (!block) return reportBroken(report, 'invalid-except', `${path}.except[${index}]`, `${show(each)} is no CIDR`);
+    except.push(block);
+  }
+  return { kind: 'block', path, cidr, except };
+}
+
+function readBlock(raw: unknown): Block | undefined {
+  const range = typeof raw === 'string' ? parseCidr(raw) : undefined;
+  return range && { text: String(raw), range };
+}
+
+/** S3.7, S3.8: any address in the range, whoever is behind it; an except subtracts from its own block only. */
+function missOfBlock(peer: Extract<Peer, { kind: 'block' }>, other: Party): Miss | undefined {
+  const address = formatAddress(other.address.family, other.address.value);
+  if (!containsAddress(peer.cidr.range, other.address)) {
+    return { distance: 2, path: `${peer.path}.cidr`, text: `${address} is not in ${peer.cidr.text}` };
+  }
+  const index = peer.except.findIndex((each) => containsAddress(each.range, other.address));
+  if (index < 0) return undefined;
+  const text = `${address} is excepted from ${peer.cidr.text} by ${peer.except[index]!.text}`;
+  return { distance: 0, path: `${peer.path}.except[${index}]`, text };
+}
+
+/** S3.1, S3.2, S3.6: selectors match pods only, by what owns the address. */
+function missOfPods(peer: Extract<Peer, { kind: 'pods' }>, other: Party, scope: PeerScope): Miss | undefined {
+  const { pod } = other;
+  if (!pod) return { distance: 3, path: peer.path, text: `selectors match pods only, and ${notAPod(other)}` };
+  const { namespaces, path } = peer;
+  if (!namespaces && pod.namespace !== scope.namespace) {
+    const text = `without a namespaceSelector only pods of namespace ${scope.namespace} match, not ${pod.key}`;
+    return { distance: 1, path: `${path}.podSelector`, text };
+  }
+  const labels = scope.namespaceLabels.get(pod.namespace);
+  if (namespaces && !labels) {
+    const text = `namespace ${pod.namespace} is not known, so no namespaceSelector matches it`;
+    return { distance: 1, path: `${path}.namespaceSelector`, text };
+  }
+  if ((!namespaces || selects(namespaces, labels!)) && selects(peer.pods, pod.labels)) return undefined;
+  const unmet = [
+    ...(namespaces ? unmetRequirements(namespaces, labels!, `namespace ${pod.namespace}`) : []),
+    ...unmetRequirements(peer.pods, pod.labels, pod.key),
+  ];
+  return { distance: unmet.length - 1, path: unmet[0]!.path, text: unmet.map(({ text }) => text).join(', and ') };
+}
+
+function notAPod(other: Party): string {
+  if (other.claimants.length > 0) return `${other.name} is claimed by several pods`;
+  return other.node === undefined ? `${other.name} is none` : `${other.name} is a node's own network`;
+}

@@ -1,0 +1,106 @@
+import { isJsonObject, textAt } from '../lib/json.ts';
+import type { JsonObject } from '../lib/json.ts';
+import type { Direction, PolicyRef } from './decision.ts';
+import { readPeer } from './peer.ts';
+import type { Peer } from './peer.ts';
+import { readPort } from './port.ts';
+import type { Port } from './port.ts';
+import { readFields, readList, reportBroken, show } from './reading.ts';
+import type { Broken, Report } from './reading.ts';
+import { readSelector } from './selector.ts';
+import type { Selector } from './selector.ts';
+
+export interface Policy {
+  readonly ref: PolicyRef;
+  readonly namespace: string;
+  readonly podSelector: Selector;
+  readonly isolates: ReadonlySet<Direction>;
+  readonly rules: Readonly<Record<Direction, readonly Rule[]>>;
+  /** If set, the policy isolates as it says and allows nothing (S9.7–S9.9). */
+  readonly mute: Broken | undefined;
+}
+
+/** Matches when some peer and some port of this rule match (S2.8). */
+export interface Rule {
+  readonly index: number;
+  readonly path: string;
+  readonly peers: 'any' | readonly Peer[];
+  readonly ports: 'any' | readonly Port[];
+  /** If set, the rule matches nothing (S9.5). */
+  readonly broken: Broken | undefined;
+}
+
+const directionOf: Readonly<Record<string, Direction>> = { Ingress: 'ingress', Egress: 'egress' };
+const peerField: Readonly<Record<Direction, string>> = { ingress: 'from', egress: 'to' };
+
+/** Reads a NetworkPolicy. What cannot be understood is reported and allows nothing; it never throws (S9.1). */
+export function readPolicy(raw: JsonObject, report: Report): Policy {
+  const namespace = textAt(raw, 'metadata', 'namespace') ?? 'default';
+  const fields = ['podSelector', 'policyTypes', 'ingress', 'egress'];
+  const spec = raw['spec'] ?? {};
+  const element = readFields(spec, fields, 'spec', report, 'unknown-field');
+  const given = isJsonObject(spec) ? spec : {};
+  const podSelector = readSelector(given['podSelector'], 'spec.podSelector', report);
+  const types = readPolicyTypes(given, report);
+  return {
+    ref: `${namespace}/${textAt(raw, 'metadata', 'name') ?? ''}`,
+    namespace,
+    podSelector,
+    isolates: types.isolates,
+    rules: { ingress: readRules(given, 'ingress', report), egress: readRules(given, 'egress', report) },
+    mute: (element.kind === 'broken' ? element : undefined) ?? podSelector.broken ?? types.broken,
+  };
+}
+
+/** S2.1, S9.8. */
+function readPolicyTypes(
+  spec: JsonObject,
+  report: Report,
+): { isolates: ReadonlySet<Direction>; broken: Broken | undefined } {
+  const types = readList(spec['policyTypes']);
+  if (types?.length === 0) {
+    const egress = readList(spec['egress']);
+    const isolates: Direction[] = egress?.length === 0 ? ['ingress'] : ['ingress', 'egress'];
+    return { isolates: new Set(isolates), broken: undefined };
+  }
+  const isolates = new Set<Direction>();
+  let broken: Broken | undefined;
+  for (const [index, type] of (types ?? [spec['policyTypes']]).entries()) {
+    const direction = typeof type === 'string' && Object.hasOwn(directionOf, type) ? directionOf[type] : undefined;
+    if (types && direction) isolates.add(direction);
+    else {
+      const path = types ? `spec.policyTypes[${index}]` : 'spec.policyTypes';
+      broken ??= reportBroken(report, 'invalid-policy-type', path, `${show(type)} is neither Ingress nor Egress`);
+    }
+  }
+  if (isolates.size > 0) return { isolates, broken: undefined };
+  return { isolates: new Set(['ingress', 'egress']), broken };
+}
+
+function readRules(spec: JsonObject, direction: Direction, report: Report): Rule[] {
+  const path = `spec.${direction}`;
+  const rules = readList(spec[direction]);
+  if (rules) return rules.map((rule, index) => readRule(rule, index, `${path}[${index}]`, direction, report));
+  const broken = reportBroken(report, 'invalid-peer', path, `expected a list of rules, found ${show(spec[direction])}`);
+  return [{ index: 0, path, peers: [], ports: [], broken }];
+}
+
+function readRule(raw: unknown, index: number, path: string, direction: Direction, report: Report): Rule {
+  const field = peerField[direction];
+  const element = readFields(raw, [field, 'ports'], path, report, 'invalid-peer');
+  if (element.kind === 'broken') return { index, path, peers: [], ports: [], broken: element };
+  const peers = readList(element.fields[field]);
+  const ports = readList(element.fields['ports']);
+  const broken =
+    (peers ? undefined : reportBroken(report, 'invalid-peer', `${path}.${field}`, 'expected a list')) ??
+    (ports ? undefined : reportBroken(report, 'invalid-port', `${path}.ports`, 'expected a list'));
+  return {
+    index,
+    path,
+    // Emptiness is asked of what was written, not of what could be read: a list of rubbish is not "any" (S9.5).
+    peers:
+      peers?.length === 0 ? 'any' : (peers ?? []).map((peer, i) => readPeer(peer, `${path}.${field}[${i}]`, report)),
+    ports: ports?.length === 0 ? 'any' : (ports ?? []).map((port, i) => readPort(port, `${path}.ports[${i}]`, report)),
+    broken,
+  };
+}

@@ -1,0 +1,114 @@
+import { listAt, objectAt, textAt } from '../lib/json.ts';
+import type { JsonObject } from '../lib/json.ts';
+import type { ApiObject } from './load.ts';
+import { namespaceOf } from './workloads.ts';
+
+/** Two nodes, so that there is an own node and another one. Names and ranges are the lab's. */
+const assumedNodes = ['n1', 'n2'];
+
+type AddressForm = Readonly<Record<'ipv4' | 'ipv6', (n: number) => string>>;
+
+const podAddress: AddressForm = {
+  ipv4: (n) => `10.244.${n >> 8}.${n & 255}`,
+  ipv6: (n) => `fd00:10:244::${n.toString(16)}`,
+};
+const nodeAddress: AddressForm = {
+  ipv4: (n) => `172.30.${n >> 8}.${n & 255}`,
+  ipv6: (n) => `fd00:172:30::${n.toString(16)}`,
+};
+/** Before these stand network addresses and gateways. */
+const firstPod = 257;
+const firstNode = 2;
+
+/** Objects as a cluster would have them, and what was made up: `namespace/name` of a pod -> `n1, 10.244.1.1, fd00:10:244::101`. */
+export interface Assigned {
+  readonly objects: ApiObject[];
+  readonly assumed: ReadonlyMap<string, string>;
+}
+
+/**
+ * Gives what a cluster would: a node to pods that name none (two take turns), Node objects to nodes that are only named, and
+ * addresses of both families to pods and nodes that have none. The same objects always get the same.
+ */
+export function assignAddresses(objects: readonly ApiObject[]): Assigned {
+  const assumed = new Map<string, string>();
+  const assume = (pod: ApiObject, what: readonly string[]): void => {
+    const key = `${namespaceOf(pod)}/${textAt(pod, 'metadata', 'name')}`;
+    assumed.set(key, [...(assumed.has(key) ? [assumed.get(key)!] : []), ...what].join(', '));
+  };
+  const placed = addNodes(objects, assume);
+  const taken = new Set(placed.flatMap(addressesOf));
+  const nextNode = addressSource(nodeAddress, firstNode, taken);
+  const nextPod = addressSource(podAddress, firstPod, taken);
+  const nodes = new Map<string, readonly string[]>();
+  const withNodes = placed.map((object) => {
+    if (!isNode(object)) return object;
+    const known = addressesOf(object);
+    const addresses = known.length > 0 ? known : nextNode();
+    nodes.set(textAt(object, 'metadata', 'name') ?? '', addresses);
+    if (known.length > 0) return object;
+    return withStatus(object, { addresses: addresses.map((address) => ({ type: 'InternalIP', address })) });
+  });
+  const addressed = withNodes.map((pod) => {
+    if (!isPod(pod) || listAt(pod, 'status', 'podIPs').length > 0) return pod;
+    const only = textAt(pod, 'status', 'podIP');
+    const host = objectAt(pod, 'spec')['hostNetwork'] === true;
+    const addresses = only ? [only] : host ? (nodes.get(textAt(pod, 'spec', 'nodeName')!) ?? []) : nextPod();
+    if (!only) assume(pod, addresses);
+    return withStatus(pod, { podIPs: addresses.map((ip) => ({ ip })) });
+  });
+  return { objects: addressed, assumed };
+}
+
+function addNodes(
+  objects: readonly ApiObject[],
+  assume: (pod: ApiObject, what: readonly string[]) => void,
+): ApiObject[] {
+  const given = objects.filter(isNode).map((node) => textAt(node, 'metadata', 'name') ?? '');
+  const choice = given.length > 0 ? given : assumedNodes;
+  let turn = 0;
+  const placed = objects.map((object) => {
+    if (!isPod(object) || textAt(object, 'spec', 'nodeName')) return object;
+    const nodeName = choice[turn++ % choice.length]!;
+    assume(object, [nodeName]);
+    return { ...object, spec: { ...objectAt(object, 'spec'), nodeName } };
+  });
+  const named = placed.filter(isPod).map((pod) => textAt(pod, 'spec', 'nodeName')!);
+  const missing = [...new Set(turn > 0 ? [...choice, ...named] : named)].filter((name) => !given.includes(name));
+  return [...missing.map((name) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } })), ...placed];
+}
+
+/** Addresses of both families under the next number whose addresses nobody has. */
+function addressSource(form: AddressForm, first: number, taken: ReadonlySet<string>): () => string[] {
+  let number = first;
+  return () => {
+    let addresses: string[];
+    do addresses = [form.ipv4(number), form.ipv6(number++)];
+    while (addresses.some((address) => taken.has(address)));
+    return addresses;
+  };
+}
+
+function addressesOf(object: ApiObject): string[] {
+  const texts = [
+    // The others are host names.
+    ...listAt(object, 'status', 'addresses')
+      .filter((each) => textAt(each, 'type')?.endsWith('IP'))
+      .map((each) => textAt(each, 'address')),
+    ...listAt(object, 'status', 'podIPs').map((each) => textAt(each, 'ip')),
+    ...listAt(object, 'spec', 'addresses').map((each) => (typeof each === 'string' ? each : undefined)),
+  ];
+  return texts.filter((text) => text !== undefined);
+}
+
+function withStatus(object: ApiObject, status: JsonObject): ApiObject {
+  return { ...object, status: { ...objectAt(object, 'status'), ...status } };
+}
+
+function isPod(object: ApiObject): boolean {
+  return object['kind'] === 'Pod';
+}
+
+function isNode(object: ApiObject): boolean {
+  return object['kind'] === 'Node';
+}

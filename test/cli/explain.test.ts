@@ -1,0 +1,348 @@
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { explainCommand } from '../../src/cli/commands/explain.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** What the command does with a command line: exit code, standard output, and the notes on standard error. */
+async function explain(...args: readonly string[]): Promise<{ code: number; out: string; notes: string }> {
+  const written = { out: '', notes: '' };
+  const before = process.exitCode;
+  const stream = (name: 'out' | 'notes') => ({
+    write: (text: string) => {
+      written[name] += text;
+    },
+  });
+  const command = explainCommand({ out: stream('out'), notes: stream('notes') });
+  command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  try {
+    await command.parseAsync(args, { from: 'user' });
+    return { code: process.exitCode as number, ...written };
+  } finally {
+    process.exitCode = before;
+  }
+}
+
+const world = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, ports: [{name: http, containerPort: 8080}, {name: dns, containerPort: 53, protocol: UDP}, {name: dns, containerPort: 53}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: office}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: agent, namespace: office}
+spec: {hostNetwork: true, nodeName: n9}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: four, namespace: office}
+status: {podIPs: [{ip: 10.9.0.4}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: six, namespace: office}
+status: {podIPs: [{ip: "fd09::6"}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+    - from: [{ipBlock: {cidr: 0.0.0.0/0}}]
+      ports: [{port: http}]
+---
+apiVersion: lab.postern.dev/v1
+kind: Host
+metadata: {name: far}
+spec: {addresses: [203.0.113.5]}
+`;
+
+describe('postern explain', () => {
+  let folder: string;
+  let file: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-explain-'));
+    file = join(folder, 'world.yaml');
+    await writeFile(file, world);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const askAll: readonly (readonly [args: string, code: number, families: Record<string, string>])[] = [
+    ['office/client shop/web-0 8080', 1, { ipv4: 'allowed', ipv6: 'denied' }],
+    ['--family ipv4 office/client shop/web-0 8080', 0, { ipv4: 'allowed' }],
+    ['--family ipv4 office/client shop/web-0 http', 0, { ipv4: 'allowed' }],
+    ['--family ipv4 office/client shop/web-0 tcp/http', 0, { ipv4: 'allowed' }],
+    ['--family ipv4 office/client shop/web-0 TCP/80', 1, { ipv4: 'denied' }],
+    ['--family ipv4 office/client shop/web-0 UDP/dns', 1, { ipv4: 'denied' }],
+    ['--family ipv4 office/client shop/deployment/web 8080', 0, { ipv4: 'allowed' }],
+    ['--family ipv4 office/client shop/web 8080', 0, { ipv4: 'allowed' }],
+    ['office/four shop/web-0 8080', 0, { ipv4: 'allowed' }],
+    ['10.9.0.4 shop/web-0 ICMP', 1, { ipv4: 'denied' }],
+    ['fd09::6 shop/web-0 8080', 1, { ipv6: 'denied' }],
+    ['host/far shop/web-1 8080', 0, { ipv4: 'allowed' }],
+    ['203.0.113.5 shop/web-1 icmp', 1, { ipv4: 'denied' }],
+    ['shop/web-0 office/client SCTP/7', 0, { ipv4: 'allowed', ipv6: 'allowed' }],
+    ['node/n1 shop/web-0 icmp', 0, { ipv4: 'allowed', ipv6: 'allowed' }],
+    ['node/n2 shop/web-0 icmp', 1, { ipv4: 'denied', ipv6: 'denied' }],
+    ['shop/web-0 shop/web-0 icmp', 0, { ipv4: 'allowed', ipv6: 'allowed' }],
+  ];
+  for (const [args, code, families] of askAll) {
+    it(`${args}: ${Object.values(families).join(', ')}`, async () => {
+      const answer = await explain('-f', file, '-o', 'json', ...args.split(' '));
+      const json = JSON.parse(answer.out) as { verdict: string; families: Record<string, { verdict: string }> };
+      const verdicts = Object.entries(json.families).map(([family, { verdict }]) => [family, verdict]);
+      deepEqual(
+        [answer.code, json.verdict, Object.fromEntries(verdicts)],
+        [code, code === 0 ? 'allowed' : 'denied', families],
+      );
+    });
+  }
+
+  const refused: readonly (readonly [args: string, message: RegExp])[] = [
+    ['shop/wbe-0 office/client 80', /^there is no pod shop\/wbe-0; did you mean shop\/web-0\?$/],
+    ['shop/nothing office/client 80', /^there is no pod shop\/nothing; there are shop\/web-0, shop\/web-1$/],
+    ['void/x office/client 80', /^there is no pod void\/x; there are shop\/web-0, .*office\/six$/],
+    [
+      'shop/daemonset/web office/client 80',
+      /^there is no pod of daemonset web in namespace shop; did you mean shop\/web-0\?$/,
+    ],
+    ['client office/client 80', /^"client" is neither a pod nor an address; did you mean office\/client\?$/],
+    ['n1 office/client 80', /did you mean node\/n1\?$/],
+    ['10.0.0.300 office/client 80', /^"10.0.0.300" is neither a pod nor an address; write NAMESPACE\/POD/],
+    ['node/n11 office/client 80', /^there is no node n11; did you mean n1\?$/],
+    ['host/fra office/client 80', /^there is no host fra; did you mean far\?$/],
+    ['shop/ office/client 80', /^"shop\/": write NAMESPACE\/POD/],
+    ['office/four office/six 80', /no address family in common: office\/four has ipv4, office\/six has ipv6$/],
+    [
+      '--family ipv6 office/four office/client 80',
+      /^not both ends have ipv6: office\/four has ipv4, office\/client has ipv4 and ipv6$/,
+    ],
+    ['office/client shop/web-0 0', /^port 0: ports are 1 to 65535$/],
+    ['office/client shop/web-0 65536', /^port 65536: ports are 1 to 65535$/],
+    ['office/client shop/web-0 GRE/1', /^port "GRE\/1": write TCP\/80/],
+    [
+      'office/client shop/web-0 https',
+      /declares no port named https; it declares http \(TCP\/8080\), dns \(UDP\/53\), dns \(TCP\/53\)$/,
+    ],
+    ['office/client shop/web-0 dns', /^port dns of shop\/web-0 is UDP\/53 and TCP\/53: say which$/],
+    ['office/client host/far http', /^port http is a name, which only pods declare: give a number$/],
+    ['--family ipv5 office/client shop/web-0 80', /ipv5/],
+    ['--kubeconfig x office/client shop/web-0 80', /cannot be used with/],
+    ['-f nowhere.yaml office/client shop/web-0 80', /^nowhere\.yaml: no such file or folder$/],
+  ];
+  for (const [args, message] of refused) {
+    it(`${args}: says what is wrong`, () => rejects(explain('-f', file, ...args.split(' ')), { message }));
+  }
+
+  it('prints the verdict first, then each end with its nearest misses, families apart where they differ', async () => {
+    const { out } = await explain('-f', file, 'office/client', 'shop/web-0', '8080');
+    equal(
+      out,
+      `denied: office/client → shop/web-0, TCP/8080
+
+ipv4: allowed
+
+egress of office/client: allowed
+  no policy isolates office/client for egress
+
+ingress of shop/web-0: allowed
+  shop/web-0 is isolated for ingress by shop/web, and rule 1 of shop/web allows this
+    shop/web spec.ingress[0]
+
+ipv6: denied
+
+egress of office/client: allowed
+  no policy isolates office/client for egress
+
+ingress of shop/web-0: denied
+  shop/web-0 is isolated for ingress by shop/web, and no rule allows this
+  - rule 1 of policy shop/web would allow, but fd00:10:244::103 is not in 0.0.0.0/0
+    shop/web spec.ingress[0].from[0].ipBlock.cidr
+`,
+    );
+  });
+
+  it('gives ends, policies, rules and near misses as JSON', async () => {
+    const { out } = await explain('-f', file, '-o', 'json', '--family', 'ipv4', 'office/client', 'shop/web-0', '80');
+    deepEqual(JSON.parse(out), {
+      verdict: 'denied',
+      families: {
+        ipv4: {
+          verdict: 'denied',
+          egress: {
+            verdict: 'allowed',
+            judged: false,
+            reason: 'no policy isolates office/client for egress',
+            isolatedBy: [],
+            allowedBy: [],
+            nearMisses: [],
+          },
+          ingress: {
+            verdict: 'denied',
+            judged: true,
+            reason: 'shop/web-0 is isolated for ingress by shop/web, and no rule allows this',
+            isolatedBy: ['shop/web'],
+            allowedBy: [],
+            nearMisses: [
+              {
+                policy: 'shop/web',
+                rule: 0,
+                path: 'spec.ingress[0].ports[0].port',
+                reason: 'rule 1 of policy shop/web would allow, but the port is 80, and http is 8080 on shop/web-0',
+              },
+            ],
+          },
+        },
+      },
+    });
+  });
+
+  it('notes what it assumes, and what it does not understand', async () => {
+    await writeFile(
+      join(folder, 'odd.yaml'),
+      'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: odd, namespace: shop}\nspec: {ingress: [{ports: [{protocol: tcp}]}]}\n' +
+        '---\napiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: other, namespace: shop}\nspec: {selector: all()}\n',
+    );
+    const { notes } = await explain('-f', folder, 'office/agent', 'shop/web', '8080');
+    deepEqual(notes.trimEnd().split('\n'), [
+      'note: namespace office is not among the manifests: assumed to exist, with no labels of its own',
+      'note: projectcalico.org/v3 NetworkPolicy other is not judged',
+      'note: NetworkPolicy shop/odd: spec.ingress[0].ports[0].protocol: "tcp" is none of TCP, UDP, SCTP; nothing is allowed by it',
+      'note: pod office/agent is assumed to be at 172.30.0.4, fd00:172:30::4',
+      "note: pod office/agent uses its node's network: policies do not apply to it, and selectors do not match it",
+      'note: shop/web is judged by its pod shop/web-0 (one of 2)',
+      'note: pod shop/web-0 is assumed to be at n1, 10.244.1.1, fd00:10:244::101',
+    ]);
+  });
+
+  it('answers nothing where a document cannot be read: it may be a policy', async () => {
+    await writeFile(join(folder, 'broken.yaml'), 'a: 1\n---\nkind: NetworkPolicy\n  bad: yes\n');
+    await rejects(explain('-f', folder, 'office/client', 'shop/web', '80'), (error: Error) => {
+      match(error.message, /broken\.yaml: document 1, line 1: apiVersion: missing/);
+      match(error.message, /broken\.yaml: document 2, line 4: bad indentation of a mapping entry/);
+      return true;
+    });
+  });
+
+  it('exits 0 for allowed, 1 for denied, 2 for what cannot be asked', async () => {
+    const exitOf = (...args: string[]): Promise<unknown> =>
+      promisify(execFile)(process.execPath, [join(root, 'src/main.ts'), 'explain', '-f', file, ...args]).then(
+        () => 0,
+        ({ code }: { code: unknown }) => code,
+      );
+    const questions = [
+      ['office/four', 'shop/web', '8080'],
+      ['office/six', 'shop/web', '8080'],
+      ['office/nobody', 'shop/web', '80'],
+    ];
+    deepEqual(await Promise.all(questions.map((question) => exitOf(...question))), [0, 1, 2]);
+  });
+
+  it('runs every line that examples/README.md gives', async () => {
+    const readme = await readFile(join(root, 'examples/README.md'), 'utf8');
+    const lines = [...readme.matchAll(/npx postern explain ([^`#\n]+)/g)].map(([, line]) => line!.trim().split(/\s+/));
+    ok(lines.length >= 12, `only ${lines.length} lines`);
+    for (const line of lines) {
+      const args = line.map((word) => word.replace(/^examples\//, `${root}/examples/`));
+      const { out } = await explain(...args);
+      match(out, /^(allowed|denied): /, line.join(' '));
+    }
+  });
+});
+
+describe('postern explain on a live cluster', () => {
+  it('says how to name a cluster where there is none', () =>
+    rejects(explain('--kubeconfig', '/nonexistent/config', 'a/b', 'a/b', '80'), {
+      message:
+        /^cannot read the cluster: .*\/nonexistent\/config.*\. Name one with --kubeconfig, or read manifests with -f$/,
+    }));
+
+  it('reads the objects as the API server has them, page by page', async () => {
+    const lists: Record<string, unknown[]> = {
+      '/api/v1/namespaces': [{ metadata: { name: 'shop' } }],
+      '/api/v1/nodes': [
+        { metadata: { name: 'n9' }, status: { addresses: [{ type: 'InternalIP', address: '10.0.0.9' }] } },
+      ],
+      '/api/v1/pods': [
+        {
+          metadata: {
+            name: 'web-5d8f-x',
+            namespace: 'shop',
+            labels: { app: 'web', 'pod-template-hash': '5d8f' },
+            ownerReferences: [{ kind: 'ReplicaSet', name: 'web-5d8f' }],
+          },
+          spec: { nodeName: 'n9' },
+          status: { phase: 'Running', podIPs: [{ ip: '10.9.0.1' }] },
+        },
+        { metadata: { name: 'four', namespace: 'office' }, status: { podIPs: [{ ip: '10.9.0.4' }] } },
+      ],
+      '/apis/networking.k8s.io/v1/networkpolicies': [
+        {
+          metadata: { name: 'web', namespace: 'shop' },
+          spec: { podSelector: {}, policyTypes: ['Ingress'], ingress: [{ from: [{ podSelector: {}, newField: {} }] }] },
+        },
+      ],
+    };
+    const server = http.createServer((request, response) => {
+      const url = new URL(request.url!, 'http://server');
+      const items = lists[url.pathname]!;
+      const start = Number(url.searchParams.get('continue') ?? 0);
+      const more = start + 1 < items.length ? { continue: String(start + 1) } : {};
+      response.end(
+        JSON.stringify({ metadata: { resourceVersion: '7', ...more }, items: items.slice(start, start + 1) }),
+      );
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const folder = await mkdtemp(join(tmpdir(), 'postern-explain-'));
+    try {
+      const kubeconfig = join(folder, 'config');
+      const contexts = ['here', 'there'].map((name) => ({ name, context: { cluster: name, user: 'nobody' } }));
+      const clusters = [
+        { name: 'here', cluster: { server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` } },
+        { name: 'there', cluster: { server: 'http://127.0.0.1:9' } },
+      ];
+      const users = [{ name: 'nobody', user: {} }];
+      await writeFile(
+        kubeconfig,
+        JSON.stringify({ apiVersion: 'v1', kind: 'Config', 'current-context': 'there', contexts, clusters, users }),
+      );
+      const ask = ['--kubeconfig', kubeconfig, '--context', 'here', '-o', 'json', 'office/four'];
+      const denied = await explain(...ask, 'shop/deployment/web', '80');
+      const { nearMisses } = (
+        JSON.parse(denied.out) as { families: { ipv4: { ingress: { nearMisses: { path: string }[] } } } }
+      ).families.ipv4.ingress;
+      deepEqual([denied.code, nearMisses.map(({ path }) => path)], [1, ['spec.ingress[0].from[0].newField']]);
+      equal((await explain(...ask, 'node/n9', '80')).code, 0);
+      await rejects(explain('--kubeconfig', kubeconfig, '--context', 'nowhere', 'a/b', 'a/b', '80'), {
+        message: '--context: there is no "nowhere" in the kubeconfig; it has here, there',
+      });
+    } finally {
+      server.close();
+      server.closeAllConnections();
+      await rm(folder, { recursive: true });
+    }
+  });
+});
