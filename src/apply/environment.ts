@@ -1,0 +1,29 @@
+import type { Exec } from './exec.ts';
+
+/**
+ * What would keep this node from enforcing, as text for the person who can change it: what is wrong, then what to do.
+ * `undefined`: nothing.
+ */
+export type Problem = string | undefined;
+
+/** Older ones lack what we write; 1.1.3 is what we test with. */
+const oldestNft: readonly number[] = [1, 0, 1];
+
+export async function checkNftVersion(exec: Exec, signal: AbortSignal): Promise<Problem> {
+  const { exitCode, stdout, stderr } = await exec('nft', ['--version'], { signal });
+  if (exitCode === undefined) return `nft cannot be run: install nftables ${oldestNft.join('.')} or later (${stderr})`;
+  const version = /v([0-9]+)\.([0-9]+)(?:\.([0-9]+))?/.exec(stdout);
+  if (!version) return `nft does not tell its version: ${JSON.stringify(stdout.slice(0, 80))}`;
+  const parts = version.slice(1).map((part) => Number(part ?? 0));
+  const difference = parts.map((part, index) => part - oldestNft[index]!).find((each) => each !== 0) ?? 0;
+  if (difference >= 0) return undefined;
+  return `nft ${parts.join('.')} is too old: install nftables ${oldestNft.join('.')} or later`;
+}
+
+/** Rules can be read, so the kernel has nf_tables and we may use it. */
+export async function checkNfTables(exec: Exec, signal: AbortSignal): Promise<Problem> {
+  const { exitCode, stderr } = await exec('nft', ['list', 'tables'], { signal });
+  if (exitCode === 0) return undefined;
+  if (stderr.includes('Operation not permitted')) return 'nf_tables: not permitted: run as root, or with CAP_NET_ADMIN';
+  return `nf_tables cannot be used: load the kernel module nf_tables (nft: ${stderr.trim().split('\n')[0]})`;
+}

@@ -1,0 +1,77 @@
+import { execa, type Options } from 'execa';
+import { listArguments } from '../nftables/parse.ts';
+import { table } from '../nftables/ruleset.ts';
+import { NftError, type NftErrorCode } from './nft-error.ts';
+
+/** The one door to the kernel's rules. */
+export interface Nft {
+  /** Our table as `nft -j` lists it, or `undefined` if there is none. Rejects with an NftError. */
+  list(signal: AbortSignal): Promise<string | undefined>;
+  /** Runs a script as one transaction, or only checks whether the kernel would take it. Rejects with an NftError. */
+  run(script: string, options: { readonly check: boolean; readonly signal: AbortSignal }): Promise<void>;
+}
+
+export interface NftOptions {
+  /** A program of this name on the PATH, or a path. */
+  readonly program?: string;
+  /** Loading 100,000 elements takes a second; the limit is for a run that hangs. */
+  readonly timeoutMs?: number;
+}
+
+const mebibyte = 1 << 20;
+
+export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = {}): Nft {
+  const run = async (args: readonly string[], script: string, signal: AbortSignal): Promise<string> => {
+    const options = {
+      input: script,
+      env: { LC_ALL: 'C' },
+      timeout: timeoutMs,
+      cancelSignal: signal,
+      maxBuffer: 512 * mebibyte,
+      stripFinalNewline: false,
+      reject: false,
+    } satisfies Options;
+    const result = await execa(program, args, options);
+    if (!result.failed) return result.stdout;
+    const stderr = result.stderr ?? '';
+    const firstLine = stderr.trim().split('\n')[0];
+    throw new NftError(codeOf(result, stderr), firstLine || result.shortMessage || 'nft failed', {
+      stderr,
+      script,
+      cause: result,
+    });
+  };
+  return {
+    async list(signal) {
+      try {
+        return await run(listArguments, '', signal);
+      } catch (error) {
+        if (error instanceof NftError && error.code === 'failed' && isNoTable(error.stderr)) return undefined;
+        throw error;
+      }
+    },
+    async run(script, { check, signal }) {
+      await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal);
+    },
+  };
+}
+
+interface Failure {
+  readonly timedOut: boolean;
+  readonly isCanceled: boolean;
+  readonly code?: string | undefined;
+}
+
+function codeOf(failure: Failure, stderr: string): NftErrorCode {
+  if (failure.timedOut) return 'timeout';
+  if (failure.isCanceled) return 'aborted';
+  if (failure.code === 'ENOENT') return 'missing';
+  if (stderr.includes('Operation not permitted') || failure.code === 'EACCES') return 'denied';
+  return /^\/dev\/stdin:[0-9]+:/m.test(stderr) ? 'refused' : 'failed';
+}
+
+function isNoTable(stderr: string): boolean {
+  return (
+    stderr.startsWith('Error: No such file or directory') && stderr.includes(`list table ${table.family} ${table.name}`)
+  );
+}

@@ -1,0 +1,56 @@
+import { Command, CommanderError } from 'commander';
+import { commands } from './commands.ts';
+import { exitCode } from './exit-code.ts';
+import { readVersion } from '../config/version.ts';
+
+const examples = `
+Examples:
+  $ postern lab run -f examples/             try policies on a cluster of network namespaces
+  $ postern explain -f policies/ shop/web shop/api TCP/8080
+  $ postern agent --node-name "$(hostname)"  enforce the policies of the cluster on this node
+
+Exit codes: 0 fine; 1 a finding (denied, or not as expected); 2 wrong usage, or the machine lacks something;
+3 (explain on a live node) the rules read back and the policies disagree.`;
+
+/** Runs one command line, without the names of node and program. Resolves to the exit code; never rejects. */
+export async function run(args: readonly string[]): Promise<number> {
+  try {
+    const program = await createProgram(args);
+    await program.parseAsync(args, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : exitCode.fine;
+  } catch (error) {
+    // Commander has already printed: help and version are what was asked for, all else is wrong usage.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.usage;
+    process.stderr.write(`postern: ${describe(error)}\n`);
+    return exitCode.usage;
+  }
+}
+
+/** Only the command that is asked for is loaded, so that the agent does not load the lab; of the others the help knows a line. */
+async function createProgram(args: readonly string[]): Promise<Command> {
+  const program = new Command('postern')
+    .description('Kubernetes NetworkPolicy, compiled to nftables: enforced, explained, and tried without a cluster.')
+    .version(readVersion())
+    .addHelpText('after', examples)
+    .showHelpAfterError('(run with --help for the flags)')
+    .exitOverride();
+  const words = args.filter((arg) => !arg.startsWith('-'));
+  const wanted = words[0] === 'help' ? words[1] : words[0];
+  for (const { name, summary, load } of commands) {
+    const command = name === wanted ? await load() : new Command(name);
+    program.addCommand(command.summary(summary));
+    inherit(command, program);
+  }
+  return program;
+}
+
+function inherit(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const each of command.commands) inherit(each, command);
+}
+
+/** An error with a code is something we expect to happen, and its message is made for people; any other is a bug of ours. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return typeof (error as { code?: unknown }).code === 'string' ? error.message : (error.stack ?? error.message);
+}

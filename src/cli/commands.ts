@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+
+export interface CommandEntry {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** The command sets `process.exitCode` if it is not fine, and rejects for what it cannot do. */
+  readonly load: () => Promise<Command>;
+}
+
+/** In the order of the help. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'agent',
+    summary: 'enforce the policies of the cluster on this node',
+    load: async () => (await import('./commands/agent.ts')).agentCommand(),
+  },
+  {
+    name: 'lab',
+    summary: 'a cluster without a cluster: try and test policies with real packets',
+    load: async () => (await import('./commands/lab.ts')).labCommand(),
+  },
+  {
+    name: 'explain',
+    summary: 'say whether a connection is allowed, and why',
+    load: async () => (await import('./commands/explain.ts')).explainCommand(),
+  },
+  {
+    name: 'uninstall',
+    summary: 'remove the rules from this node',
+    load: async () => (await import('./commands/uninstall.ts')).uninstallCommand(),
+  },
+];

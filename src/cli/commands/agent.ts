@@ -1,0 +1,33 @@
+import { Command, Option } from 'commander';
+import { readAgentConfig, type FlagValues } from '../../config/agent-config.ts';
+import { agentFlags, type Flag } from '../../config/flags.ts';
+
+const details = `
+A flag goes before its variable. The rules stay when the agent stops; "postern uninstall" removes them.
+
+Examples:
+  $ postern agent --node-name worker-1 --kubeconfig /etc/kubernetes/postern.conf
+  $ POSTERN_NODE_NAME=worker-1 postern agent --listen '[::]:9470' --log-level debug`;
+
+export function agentCommand(): Command {
+  const command = new Command('agent')
+    .description(
+      'Watches the cluster and keeps the kernel of this node enforcing its policies, until it is told to stop.',
+    )
+    .addHelpText('after', details);
+  for (const flag of Object.values<Flag<unknown>>(agentFlags)) command.addOption(toOption(flag));
+  return command.action(async (values: FlagValues) => {
+    const config = readAgentConfig(values);
+    const stop = new AbortController();
+    // Once: a second signal ends the process at once, which is safe, for the rules stay (S7.13).
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+    // Here and not above: wrong flags should be answered without loading all that enforces.
+    const { runAgent } = await import('../../agent/agent.ts');
+    process.exitCode = await runAgent(config, stop.signal);
+  });
+}
+
+function toOption(flag: Flag<unknown>): Option {
+  const notes = [flag.required && 'required', flag.fallback && `default: ${flag.fallback}`, `env: ${flag.env}`];
+  return new Option(`--${flag.name} <${flag.argument}>`, `${flag.summary} (${notes.filter(Boolean).join(', ')})`);
+}

@@ -1,0 +1,40 @@
+import { ConfigError } from './config-error.ts';
+import { agentFlags, type Flag, type LogLevel } from './flags.ts';
+import type { Listen } from './listen.ts';
+
+export interface AgentConfig {
+  readonly nodeName: string;
+  readonly kubeconfig: string | undefined;
+  readonly listen: Listen;
+  readonly logLevel: LogLevel;
+}
+
+/** What the command line gave, by the names of `agentFlags`; what is missing comes from the environment, else the default. */
+export type FlagValues = Readonly<Partial<Record<keyof typeof agentFlags, string>>>;
+
+/** Throws a ConfigError for the first setting that cannot be used. */
+export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = process.env): AgentConfig {
+  return Object.freeze({
+    nodeName: readRequired(agentFlags.nodeName, values.nodeName, env),
+    kubeconfig: readFlag(agentFlags.kubeconfig, values.kubeconfig, env),
+    listen: readRequired(agentFlags.listen, values.listen, env),
+    logLevel: readRequired(agentFlags.logLevel, values.logLevel, env),
+  });
+}
+
+function readRequired<Value>(flag: Flag<Value>, value: string | undefined, env: NodeJS.ProcessEnv): Value {
+  const read = readFlag(flag, value, env);
+  if (read === undefined) throw new ConfigError(`--${flag.name} ${flag.argument} (or ${flag.env}) is required`);
+  return read;
+}
+
+/** An empty variable is an absent one: manifests cannot always leave it out. */
+function readFlag<Value>(flag: Flag<Value>, value: string | undefined, env: NodeJS.ProcessEnv): Value | undefined {
+  const variable = env[flag.env] === '' ? undefined : env[flag.env];
+  const text = value ?? variable ?? flag.fallback;
+  if (text === undefined) return undefined;
+  const read = text === '' ? undefined : flag.read(text);
+  if (read !== undefined) return read;
+  const source = value === undefined ? flag.env : `--${flag.name}`;
+  throw new ConfigError(`${source}: ${JSON.stringify(text)} is not ${flag.expects}`);
+}

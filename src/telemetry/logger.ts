@@ -1,0 +1,22 @@
+import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+
+export type { Logger } from 'pino';
+
+export interface LoggerOptions {
+  readonly level: string;
+  readonly node: string;
+  readonly version: string;
+  /** Default: standard output. Written to before the call returns, so that a crash loses nothing. */
+  readonly destination?: DestinationStream;
+}
+
+/** JSON lines: `level` by name, `time` in ISO 8601, and on each line the node and the version. Errors go under `err`, with their causes. */
+export function createLogger({ level, node, version, destination }: LoggerOptions): Logger {
+  const options = {
+    level,
+    base: { node, version },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return destination ? pino(options, destination) : pino(options);
+}

@@ -1,0 +1,32 @@
+import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { createApplyMetrics, type ApplyMetrics } from './apply.ts';
+import { createIssueMetrics, type IssueMetrics } from './issues.ts';
+import { createSnapshotMetrics, type SnapshotMetrics } from './snapshot.ts';
+import { createWatchMetrics, type WatchMetrics } from './watch.ts';
+
+export interface Metrics {
+  readonly registry: Registry;
+  readonly watch: WatchMetrics;
+  readonly snapshot: SnapshotMetrics;
+  readonly issues: IssueMetrics;
+  readonly apply: ApplyMetrics;
+}
+
+/** A registry of its own, so that two agents in one process, or two tests, do not meet. */
+export function createMetrics(version: string): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'postern_build_info',
+    help: 'Always 1; which version runs, on which Node.js.',
+    labelNames: ['version', 'node_version'],
+    registers: [registry],
+  }).set({ version, node_version: process.version }, 1);
+  return {
+    registry,
+    watch: createWatchMetrics(registry),
+    snapshot: createSnapshotMetrics(registry),
+    issues: createIssueMetrics(registry),
+    apply: createApplyMetrics(registry),
+  };
+}

@@ -1,0 +1,86 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+export interface RulesetSizes {
+  readonly sets: number;
+  readonly maps: number;
+  readonly chains: number;
+  readonly classes: number;
+  readonly elements: number;
+}
+
+/** The way into the kernel. */
+export interface ApplyMetrics {
+  /** From a watch event to the end of the last stage that it caused (S7.2). */
+  eventToKernel(seconds: number): void;
+  stage(stage: string, seconds: number): void;
+  /** `code` as of NftError. */
+  error(code: string): void;
+  operations(verb: string, count: number): void;
+  sizes(sizes: RulesetSizes): void;
+  /** What was found in the kernel at start: no table of ours, one that needed no change, or one that did. */
+  adopted(result: 'fresh' | 'unchanged' | 'changed'): void;
+}
+
+/** The target is 1 s at p99, the hard ceiling 10 s (S7.2). */
+const latencyBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function createApplyMetrics(registry: Registry): ApplyMetrics {
+  const registers = [registry];
+  const latency = new Histogram({
+    name: 'postern_event_to_kernel_seconds',
+    help: 'From the arrival of a watch event to the end of the last transaction that it caused.',
+    buckets: latencyBuckets,
+    registers,
+  });
+  const duration = new Histogram({
+    name: 'postern_apply_stage_duration_seconds',
+    help: 'Runs of nft that went well, by stage: make, switch, break.',
+    labelNames: ['stage'],
+    buckets: durationBuckets,
+    registers,
+  });
+  const errors = new Counter({
+    name: 'postern_apply_errors_total',
+    help: 'Runs of nft that failed, by error code.',
+    labelNames: ['code'],
+    registers,
+  });
+  const operations = new Counter({
+    name: 'postern_apply_operations_total',
+    help: 'Operations written to the kernel, by verb.',
+    labelNames: ['verb'],
+    registers,
+  });
+  const objects = new Gauge({
+    name: 'postern_ruleset_objects',
+    help: 'What our table holds, by kind: set, map, chain, class (the chains that judge pods).',
+    labelNames: ['kind'],
+    registers,
+  });
+  const elements = new Gauge({
+    name: 'postern_ruleset_elements',
+    help: 'Elements of all sets and maps of our table.',
+    registers,
+  });
+  const adoptions = new Counter({
+    name: 'postern_adoptions_total',
+    help: 'What was found in the kernel at start: fresh (no table of ours), unchanged or changed.',
+    labelNames: ['result'],
+    registers,
+  });
+  return {
+    eventToKernel: (seconds) => latency.observe(seconds),
+    stage: (stage, seconds) => duration.observe({ stage }, seconds),
+    error: (code) => errors.inc({ code }),
+    operations: (verb, count) => operations.inc({ verb }, count),
+    sizes({ sets, maps, chains, classes, elements: count }) {
+      objects.set({ kind: 'set' }, sets);
+      objects.set({ kind: 'map' }, maps);
+      objects.set({ kind: 'chain' }, chains);
+      objects.set({ kind: 'class' }, classes);
+      elements.set(count);
+    },
+    adopted: (result) => adoptions.inc({ result }),
+  };
+}

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { unlink } from 'node:fs/promises';
+import http from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import type { Checks } from './checks.ts';
+
+export interface HttpServerOptions {
+  readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
+  readonly registry: Registry;
+  /** Restart us if these do not hold. */
+  readonly live: Checks;
+  /** We do not (yet) enforce what the cluster says if these do not hold. */
+  readonly ready: Checks;
+  /** What `/applied` tells, as JSON. */
+  readonly applied: () => unknown;
+}
+
+export interface HttpServer {
+  /** `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH` */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+interface Page {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics and /applied. Rejects if it cannot listen. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const server = http.createServer((request, response) => {
+    const send = ({ status, type, body }: Page): void => {
+      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    };
+    answer(options, request).then(send, (error: unknown) => send(plain(500, `${String(error)}\n`)));
+  });
+  if ('path' in options.listen) await removeStaleSocket(options.listen.path);
+  server.listen(options.listen);
+  await once(server, 'listening');
+  return {
+    address: showAddress(server.address()!),
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function answer(options: HttpServerOptions, request: http.IncomingMessage): Promise<Page> {
+  const [path, query] = (request.url ?? '/').split('?', 2);
+  const verbose = new URLSearchParams(query).has('verbose');
+  if (request.method !== 'GET' && request.method !== 'HEAD') return plain(405, 'GET or HEAD\n');
+  switch (path) {
+    case '/healthz':
+      return checksPage(options.live, verbose);
+    case '/readyz':
+      return checksPage(options.ready, verbose);
+    case '/metrics':
+      return { status: 200, type: options.registry.contentType, body: await options.registry.metrics() };
+    case '/applied':
+      return { status: 200, type: 'application/json', body: `${JSON.stringify(options.applied())}\n` };
+    default:
+      return plain(404, 'no such page: try /healthz, /readyz, /metrics or /applied\n');
+  }
+}
+
+/** What is wrong is always said; what is fine only when asked for. */
+function checksPage(checks: Checks, verbose: boolean): Page {
+  const lines = checks
+    .results()
+    .filter(({ reason }) => verbose || reason !== undefined)
+    .map(({ name, reason }) => (reason === undefined ? `[+] ${name}\n` : `[-] ${name}: ${reason}\n`));
+  return plain(checks.ok ? 200 : 503, `${lines.join('')}${checks.ok ? 'ok' : 'not ok'}\n`);
+}
+
+function plain(status: number, body: string): Page {
+  return { status, type: 'text/plain; charset=utf-8', body };
+}
+
+/** A socket that nobody answers was left by a process that was killed. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const socket = connect(path);
+  const error = await once(socket, 'connect').then(
+    () => undefined,
+    (cause: NodeJS.ErrnoException) => cause,
+  );
+  socket.destroy();
+  if (error?.code === 'ECONNREFUSED') await unlink(path);
+}
+
+function showAddress(address: AddressInfo | string): string {
+  if (typeof address === 'string') return `unix:${address}`;
+  return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
+}

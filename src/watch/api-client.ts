@@ -1,0 +1,126 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import http from 'node:http';
+import https from 'node:https';
+import { ApiError, statusError } from './api-error.ts';
+
+export interface GetOptions {
+  readonly query: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** The longest time without a byte, from connecting to the end of the body. */
+  readonly silenceMs: number;
+}
+
+/** What the watch room needs of the API server. */
+export interface ApiClient {
+  /** The body of a successful answer; else rejects, or breaks the iteration, with an ApiError. An abort does so too. */
+  get(path: string, options: GetOptions): Promise<AsyncIterable<Uint8Array>>;
+}
+
+const userAgent = 'postern';
+/** Node sends ten probes, one a second, after this: a peer that vanished is found in 40 s. */
+const keepAliveMs = 30_000;
+
+/**
+ * Reads the kubeconfig file, or without one what kubectl would use, or inside a pod its service account. Rejects with an ApiError.
+ * client-node is loaded here and not before: it is half a second and 80 MB, and its package has no smaller door.
+ */
+export async function loadKubeConfig(file?: string): Promise<KubeConfig> {
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
+  try {
+    if (file === undefined) config.loadFromDefault();
+    else config.loadFromFile(file);
+  } catch (cause) {
+    throw new ApiError('kubeconfig', `kubeconfig ${file ?? '(default)'}: ${messageOf(cause)}`, { cause });
+  }
+  return config;
+}
+
+/**
+ * A client for the current cluster of the kubeconfig. Credentials are read again for each request, so rotated tokens and certificates
+ * are used. They are sent over TLS only: a server `http://…` gets none. Throws an ApiError if there is no such cluster.
+ */
+export function createApiClient(config: KubeConfig): ApiClient {
+  const cluster = config.getCurrentCluster();
+  const server = URL.parse(cluster?.server ?? '');
+  if (!cluster || !server || !['http:', 'https:'].includes(server.protocol)) {
+    throw new ApiError('kubeconfig', `the kubeconfig names no server that can be used: ${cluster?.server ?? 'none'}`);
+  }
+  return {
+    async get(path, options) {
+      const target = requestTarget(server, path, options.query);
+      if (server.protocol === 'https:') {
+        await config.applyToHTTPSOptions(target).catch((cause: unknown) => {
+          throw new ApiError('kubeconfig', `credentials: ${messageOf(cause)}`, { cause });
+        });
+        // client-node caches its agent with the certificates of the first request; only a proxy needs it.
+        if (!cluster.proxyUrl) target.agent = false;
+      }
+      const credentials = target.headers as http.OutgoingHttpHeaders | undefined;
+      target.headers = { ...credentials, accept: 'application/json', 'user-agent': userAgent };
+      const response = await send(target, options);
+      const status = response.statusCode ?? 0;
+      if (status !== 200) throw statusError(status, await readJson(readBody(response)).catch(() => undefined));
+      return readBody(response);
+    },
+  };
+}
+
+/** The whole body as JSON; rejects with `malformed` when it is none. */
+export async function readJson(body: AsyncIterable<Uint8Array>): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return parseJson(Buffer.concat(chunks).toString('utf8'));
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ApiError('malformed', `not JSON: ${JSON.stringify(text.slice(0, 80))}`, { cause });
+  }
+}
+
+function requestTarget(server: URL, path: string, query: Readonly<Record<string, string>>): https.RequestOptions {
+  const { protocol, hostname, port, pathname } = server;
+  const search = new URLSearchParams(query).toString();
+  return {
+    protocol,
+    hostname: hostname.replace(/^\[|\]$/g, ''),
+    path: `${pathname.replace(/\/$/, '')}${path}${search === '' ? '' : `?${search}`}`,
+    ...(port === '' ? {} : { port }),
+  };
+}
+
+function send(target: https.RequestOptions, { signal, silenceMs }: GetOptions): Promise<http.IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const door = target.protocol === 'https:' ? https : http;
+    const request = door.request({ ...target, signal, timeout: silenceMs });
+    let response: http.IncomingMessage | undefined;
+    request.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
+    // Destroying the request alone would tell the reader of the body "aborted", not why.
+    request.on('timeout', () =>
+      (response ?? request).destroy(new ApiError('silent', `nothing came for ${silenceMs} ms`)),
+    );
+    request.on('error', (error) => reject(asApiError(error)));
+    request.on('response', (message) => resolve((response = message)));
+    request.end();
+  });
+}
+
+async function* readBody(response: http.IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* response;
+  } catch (error) {
+    throw asApiError(error);
+  }
+}
+
+function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  return new ApiError('unreachable', messageOf(error), { cause: error });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

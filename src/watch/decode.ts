@@ -1,0 +1,177 @@
+import { canonicalAddress, familyOf } from '../model/address.ts';
+import type { NamedPort, Namespace, Node, Pod } from '../model/cluster.ts';
+import type { Issue } from '../model/issue.ts';
+import { protocols, type Protocol } from '../model/policy.ts';
+
+/**
+ * Raw API objects to what we keep of them. Nothing of the raw object stays reachable, strings that many objects share are kept once,
+ * and no input throws: what cannot be read is left out, which matches nothing, and is an issue.
+ */
+export interface Decoded<T> {
+  readonly value: T;
+  readonly issues: readonly Issue[];
+}
+
+export interface ObjectIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+}
+
+type Raw = Readonly<Record<string, unknown>>;
+
+const nothing: Raw = {};
+const noPorts: readonly NamedPort[] = [];
+const noIssues: readonly Issue[] = [];
+
+/** `undefined` if it is no object with a name; `namespace` is empty for objects without one. */
+export function readIdentity(raw: unknown): ObjectIdentity | undefined {
+  const metadata = child(asObject(raw), 'metadata');
+  const name = text(metadata['name']);
+  if (name === '') return undefined;
+  return {
+    namespace: intern(text(metadata['namespace'])),
+    name,
+    uid: text(metadata['uid']),
+    resourceVersion: text(metadata['resourceVersion']),
+  };
+}
+
+export function decodePod(raw: unknown, { namespace, name, uid }: ObjectIdentity): Decoded<Pod> {
+  const pod = asObject(raw);
+  const [metadata, spec, status] = [child(pod, 'metadata'), child(pod, 'spec'), child(pod, 'status')];
+  const issues: Issue[] = [];
+  const podIps = list(status['podIPs']).map((each) => asObject(each)['ip']);
+  const value: Pod = {
+    kind: 'Pod',
+    namespace,
+    name,
+    uid,
+    labels: readLabels(metadata),
+    nodeName: text(spec['nodeName']) === '' ? undefined : intern(text(spec['nodeName'])),
+    hostNetwork: spec['hostNetwork'] === true,
+    terminal: status['phase'] === 'Succeeded' || status['phase'] === 'Failed',
+    terminating: text(metadata['deletionTimestamp']) !== '',
+    addresses: readPodAddresses(podIps, issues),
+    ports: readPorts(spec, issues),
+  };
+  return { value, issues: issues.length === 0 ? noIssues : issues };
+}
+
+export function decodeNamespace(raw: unknown, { name }: ObjectIdentity): Decoded<Namespace> {
+  return {
+    value: { kind: 'Namespace', name: intern(name), labels: readLabels(child(asObject(raw), 'metadata')) },
+    issues: noIssues,
+  };
+}
+
+/** Host names among a node's addresses are no issue: the API puts them there. */
+export function decodeNode(raw: unknown, { name }: ObjectIdentity): Decoded<Node> {
+  const addresses = list(child(asObject(raw), 'status')['addresses'])
+    .map((each) => canonicalAddress(text(asObject(each)['address'])))
+    .filter((address) => address !== undefined);
+  return { value: { kind: 'Node', name: intern(name), addresses: [...new Set(addresses)] }, issues: noIssues };
+}
+
+/** `status.podIPs` only, at most one a family (S1.8). */
+function readPodAddresses(ips: readonly unknown[], issues: Issue[]): readonly string[] {
+  const addresses: string[] = [];
+  for (const [index, ip] of ips.entries()) {
+    const address = canonicalAddress(text(ip));
+    const path = `status.podIPs[${index}].ip`;
+    if (address === undefined) {
+      issues.push(ignored('invalid-address', path, `${show(ip)} is not an IP address`));
+    } else if (addresses.some((each) => familyOf(each) === familyOf(address))) {
+      issues.push(ignored('invalid-address', path, `${address} is a second address of its family`));
+    } else addresses.push(address);
+  }
+  return addresses;
+}
+
+/** Ports with a name, of containers and of init containers that keep running (S4.10). */
+function readPorts(spec: Raw, issues: Issue[]): readonly NamedPort[] {
+  const ports: NamedPort[] = [];
+  const seen = new Set<string>();
+  for (const field of ['containers', 'initContainers']) {
+    for (const [index, each] of list(spec[field]).entries()) {
+      const container = asObject(each);
+      if (field === 'initContainers' && container['restartPolicy'] !== 'Always') continue;
+      for (const [portIndex, rawPort] of list(container['ports']).entries()) {
+        const path = `spec.${field}[${index}].ports[${portIndex}]`;
+        const port = readPort(asObject(rawPort), path, issues);
+        const key = port && `${port.name}/${port.protocol}/${port.port}`;
+        if (port === undefined || seen.has(key!)) continue;
+        seen.add(key!);
+        ports.push(port);
+      }
+    }
+  }
+  return ports.length === 0 ? noPorts : ports;
+}
+
+function readPort(raw: Raw, path: string, issues: Issue[]): NamedPort | undefined {
+  const name = text(raw['name']);
+  if (name === '') return undefined;
+  const protocol = raw['protocol'] ?? 'TCP';
+  const port = raw['containerPort'];
+  if (!isProtocol(protocol)) {
+    issues.push(
+      ignored('invalid-protocol', `${path}.protocol`, `${show(protocol)} is none of ${protocols.join(', ')}`),
+    );
+    return undefined;
+  }
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535) {
+    issues.push(ignored('invalid-port', `${path}.containerPort`, `${show(port)} is not a port`));
+    return undefined;
+  }
+  return { name: intern(name), protocol, port };
+}
+
+function readLabels(metadata: Raw): Readonly<Record<string, string>> {
+  const labels: Record<string, string> = {};
+  for (const [key, value] of Object.entries(child(metadata, 'labels'))) {
+    if (typeof value === 'string') labels[intern(key)] = intern(value);
+  }
+  return labels;
+}
+
+function ignored(code: Issue['code'], path: string, message: string): Issue {
+  return { code, path, message, effect: 'ignored' };
+}
+
+function isProtocol(value: unknown): value is Protocol {
+  return (protocols as readonly unknown[]).includes(value);
+}
+
+function asObject(value: unknown): Raw {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Raw) : nothing;
+}
+
+function child(raw: Raw, field: string): Raw {
+  return asObject(raw[field]);
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function show(value: unknown): string {
+  return (JSON.stringify(value) ?? 'undefined').slice(0, 80);
+}
+
+const interned = new Map<string, string>();
+const internLimit = 50_000;
+
+/** One copy of a string, however many objects hold it. Forgets everything when full, so that churn cannot grow it. */
+function intern(value: string): string {
+  const known = interned.get(value);
+  if (known !== undefined) return known;
+  if (interned.size >= internLimit) interned.clear();
+  interned.set(value, value);
+  return value;
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'mocha';
+import { checkNfTables, checkNftVersion } from '../../src/apply/environment.ts';
+import { exec, type Exec, type ExecResult } from '../../src/apply/exec.ts';
+import { openKernel, type Kernel } from './kernel.ts';
+
+const { signal } = new AbortController();
+
+function answering(result: Partial<ExecResult>): Exec {
+  return async () => ({ exitCode: 0, stdout: '', stderr: '', ...result });
+}
+
+describe('the version of nft', () => {
+  for (const [stdout, problem] of [
+    ['nftables v1.1.3 (Commodore Bullmoose #4)', undefined],
+    ['nftables v1.0.1 (Fearless Fosdick #3)', undefined],
+    ['nftables v1.1 (x)', undefined],
+    ['nftables v2.0.0 (x)', undefined],
+    ['nftables v1.0.0 (Fearless Fosdick #2)', /^nft 1\.0\.0 is too old: install nftables 1\.0\.1 or later$/],
+    ['nftables v1.0 (x)', /^nft 1\.0\.0 is too old/],
+    ['nftables v0.9.9 (x)', /^nft 0\.9\.9 is too old/],
+    ['usage', /^nft does not tell its version: "usage"$/],
+  ] as const) {
+    it(`is ${problem ? 'refused' : 'taken'}: ${stdout}`, async () => {
+      const found = await checkNftVersion(answering({ stdout }), signal);
+      if (problem) assert.match(found!, problem);
+      else assert.equal(found, undefined);
+    });
+  }
+
+  it('names nftables when there is none', async () => {
+    const missing: Exec = (_, args, options) => exec('/nonexistent/nft', args, options);
+    assert.match(
+      (await checkNftVersion(missing, signal))!,
+      /^nft cannot be run: install nftables 1\.0\.1 or later \(.*ENOENT/,
+    );
+  });
+});
+
+describe('nf_tables', function () {
+  this.timeout(20_000);
+  let kernel: Kernel;
+  before(async function () {
+    kernel = await openKernel(this);
+  });
+  after(() => kernel?.close());
+
+  it('can be used by root', async () => {
+    assert.equal(await checkNfTables(kernel.exec, signal), undefined);
+  });
+
+  it('cannot be used by others', async () => {
+    const nobody: Exec = (file, args, options) =>
+      kernel.exec('setpriv', ['--reuid', '65534', '--clear-groups', '--inh-caps=-all', file, ...args], options);
+    assert.match((await checkNfTables(nobody, signal))!, /not permitted: run as root, or with CAP_NET_ADMIN/);
+  });
+
+  it('is missing from a kernel without it', async () => {
+    const stderr = 'netlink: Error: cache initialization failed: Protocol not supported\n';
+    const problem = await checkNfTables(answering({ exitCode: 1, stderr }), signal);
+    assert.match(problem!, /load the kernel module nf_tables \(nft: netlink: Error: .*Protocol not supported\)/);
+  });
+});

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'mocha';
+import { createNft, type Nft } from '../../src/apply/nft.ts';
+import { NftError, type NftErrorCode } from '../../src/apply/nft-error.ts';
+import { openKernel, type Kernel } from './kernel.ts';
+
+const { signal } = new AbortController();
+
+async function failureOf(promise: Promise<unknown>): Promise<NftError> {
+  const error = await promise.then(
+    () => assert.fail('it went well'),
+    (cause: unknown) => cause,
+  );
+  assert.ok(error instanceof NftError, String(error));
+  return error;
+}
+
+describe('nft on a kernel', function () {
+  this.timeout(20_000);
+  let kernel: Kernel;
+  let nft: Nft;
+
+  before(async function () {
+    kernel = await openKernel(this);
+    nft = createNft({ program: kernel.nft });
+  });
+  after(() => kernel?.close());
+
+  it('finds no table before there is one, and then lists it', async () => {
+    assert.equal(await nft.list(signal), undefined);
+    await nft.run('add table inet postern\nadd chain inet postern c\n', { check: false, signal });
+    const listing = JSON.parse((await nft.list(signal))!) as { nftables: object[] };
+    assert.deepEqual(
+      listing.nftables.map((each) => Object.keys(each)[0]),
+      ['metainfo', 'table', 'chain'],
+    );
+  });
+
+  it('says which lines the kernel refuses, and then nothing of the script holds', async () => {
+    const script = [
+      'add table inet lines',
+      'add chain inet lines a',
+      'add rule inet lines nowhere accept',
+      'add rule inet lines a accept',
+      'delete chain inet lines none',
+      '',
+    ].join('\n');
+    const error = await failureOf(nft.run(script, { check: false, signal }));
+    assert.deepEqual([error.code, error.lines, error.script], ['refused', [3, 5], script]);
+    assert.match(error.stderr, /No such file or directory/);
+    assert.doesNotMatch(await kernel.sh('nft list tables'), /lines/);
+  });
+
+  it('says so for a line that is no nft at all', async () => {
+    const error = await failureOf(nft.run('add table inet syntax\nadd nonsense\n', { check: false, signal }));
+    assert.deepEqual([error.code, error.lines], ['refused', [2]]);
+  });
+
+  it('changes nothing when it only checks, and refuses what the kernel would', async () => {
+    await nft.run('add table inet checked\n', { check: true, signal });
+    assert.doesNotMatch(await kernel.sh('nft list tables'), /checked/);
+    const error = await failureOf(nft.run('add rule inet nowhere a accept\n', { check: true, signal }));
+    assert.equal(error.code, 'refused');
+  });
+});
+
+describe('nft that does not do its work', function () {
+  this.timeout(20_000);
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-test-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  async function script(name: string, text: string): Promise<string> {
+    const path = join(folder, name);
+    await writeFile(path, `#!/bin/sh\n${text}\n`);
+    await chmod(path, 0o755);
+    return path;
+  }
+
+  const cases: readonly [string, string, NftErrorCode, RegExp][] = [
+    [
+      'is denied',
+      'echo "Operation not permitted (you must be root)" >&2; exit 1',
+      'denied',
+      /^Operation not permitted/,
+    ],
+    [
+      'finds no nf_tables',
+      'echo "netlink: Error: cache initialization failed: Protocol not supported" >&2; exit 1',
+      'failed',
+      /Protocol not supported/,
+    ],
+    ['dies', 'kill -SEGV $$', 'failed', /SIGSEGV/],
+    ['hangs', 'exec sleep 60', 'timeout', /timed out/],
+  ];
+  for (const [what, text, code, message] of cases) {
+    it(`rejects with ${code} when it ${what}`, async () => {
+      const nft = createNft({
+        program: await script(code + what.length, text),
+        timeoutMs: code === 'timeout' ? 50 : 10_000,
+      });
+      for (const promise of [nft.list(signal), nft.run('add table inet x\n', { check: false, signal })]) {
+        const error = await failureOf(promise);
+        assert.equal(error.code, code);
+        assert.match(error.message, message);
+        assert.ok(error.cause);
+      }
+    });
+  }
+
+  it('rejects with missing when there is none', async () => {
+    const error = await failureOf(createNft({ program: join(folder, 'none') }).list(signal));
+    assert.equal(error.code, 'missing');
+  });
+
+  it('rejects with aborted when the caller gives up', async () => {
+    const stop = new AbortController();
+    const nft = createNft({ program: await script('slow', 'exec sleep 60') });
+    const run = failureOf(nft.run('', { check: false, signal: stop.signal }));
+    stop.abort();
+    assert.equal((await run).code, 'aborted');
+  });
+
+  it('takes no other failure for a missing table', async () => {
+    const nft = createNft({ program: await script('other', 'echo "Error: No such file or directory" >&2; exit 1') });
+    assert.equal((await failureOf(nft.list(signal))).code, 'failed');
+    const busy = 'echo "Error: Device or resource busy" >&2; echo "list table inet postern" >&2; exit 1';
+    assert.equal((await failureOf(createNft({ program: await script('busy', busy) }).list(signal))).code, 'failed');
+  });
+
+  it('speaks English whatever the locale', async () => {
+    const nft = createNft({ program: await script('locale', 'echo "$LC_ALL"') });
+    assert.equal(await nft.list(signal), 'C\n');
+  });
+});

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { execa, type Options } from 'execa';
+import { describe, it } from 'mocha';
+import { commands } from '../../src/cli/commands.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+interface Outcome {
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function postern(...args: string[]): Promise<Outcome> {
+  const options = { reject: false, env: { POSTERN_NODE_NAME: '' } } satisfies Options;
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [main, ...args], options);
+  return { exitCode, stdout, stderr };
+}
+
+describe('the command line', function () {
+  this.timeout(20_000);
+
+  it('shows every command, examples and exit codes with --help', async () => {
+    const { exitCode, stdout } = await postern('--help');
+    assert.equal(exitCode, 0);
+    for (const { name } of commands) assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
+    assert.match(stdout, /Examples:\n  \$ postern /);
+    assert.match(stdout, /Exit codes: 0 fine; 1 /);
+  });
+
+  for (const { name } of commands) {
+    it(`shows an example with ${name} --help`, async () => {
+      const { exitCode, stdout } = await postern(name, '--help');
+      assert.equal(exitCode, 0);
+      assert.match(stdout, new RegExp(`Usage: postern ${name} `));
+      assert.match(stdout, /\$ postern /);
+    });
+  }
+
+  it('prints its version', async () => {
+    const { exitCode, stdout } = await postern('--version');
+    assert.deepEqual([exitCode, /^[0-9]+\.[0-9]+\.[0-9]+/.test(stdout)], [0, true]);
+  });
+
+  for (const [what, args, message] of [
+    ['no command', [], /^Usage: postern /],
+    ['an unknown command', ['agnet'], /unknown command 'agnet'[^]*agent/],
+    ['an unknown flag of the program', ['--colour'], /unknown option '--colour'/],
+    ['an unknown flag of a command', ['agent', '--node-nam', 'n'], /unknown option '--node-nam'[^]*--node-name/],
+    ['a flag without its value', ['agent', '--listen'], /argument missing/],
+    ['an argument too many', ['uninstall', 'everything'], /too many arguments/],
+    [
+      'a value that cannot be used',
+      ['agent', '--node-name', 'A_B'],
+      /^postern: --node-name: "A_B" is not the name of a Node/,
+    ],
+    ['a required flag left out', ['agent'], /^postern: --node-name NAME \(or POSTERN_NODE_NAME\) is required$/],
+  ] as const) {
+    it(`exits with 2 for ${what}`, async () => {
+      const { exitCode, stdout, stderr } = await postern(...args);
+      assert.equal(exitCode, 2);
+      assert.equal(stdout, '');
+      assert.match(stderr, message);
+    });
+  }
+
+  it('shows every flag of the agent with its variable', async () => {
+    const { stdout } = await postern('agent', '--help');
+    assert.match(stdout, /--log-level <LEVEL> [^]*default: info[^]*POSTERN_LOG_LEVEL/);
+  });
+
+  it('loads neither client-node nor the lab to say what it can do', async () => {
+    const { stdout } = await execa(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      `import { registerHooks } from 'node:module';
+       const loaded = [];
+       registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+       const { run } = await import(${JSON.stringify(new URL('../../src/cli/cli.ts', import.meta.url).href)});
+       await run(['uninstall', '--help']);
+       console.log(loaded.join('\\n'));`,
+    ]);
+    assert.match(stdout, /src\/cli\/commands\/uninstall\.ts/);
+    assert.doesNotMatch(stdout, /client-node|\/src\/lab\/|prom-client|src\/agent/);
+  });
+});

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, it } from 'mocha';
+import { openKernel, type Kernel } from '../../apply/kernel.ts';
+
+const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+
+describe('postern uninstall', function () {
+  this.timeout(20_000);
+  let kernel: Kernel;
+  before(async function () {
+    kernel = await openKernel(this);
+  });
+  after(() => kernel?.close());
+
+  const uninstall = (): Promise<string> => kernel.sh(`${process.execPath} ${main} uninstall`);
+
+  it('deletes our table, whatever is in it, and no other, and says so', async () => {
+    await kernel.sh(`nft -f - <<'END'
+      table inet postern {
+        set s { type ipv4_addr; elements = { 10.0.0.1 }; }
+        map m { type ipv4_addr : verdict; elements = { 10.0.0.1 : goto class } }
+        chain class { ip saddr @s return; drop; }
+        chain forward { type filter hook forward priority -10; ip saddr vmap @m; }
+      }
+      table ip postern { }
+      table inet other { }
+END`);
+    assert.equal(await uninstall(), 'deleted table inet postern: 2 chains, 1 sets, 1 maps');
+    assert.equal(await kernel.sh('nft list tables'), 'table ip postern\ntable inet other');
+  });
+
+  it('is content when there is none', async () => {
+    assert.equal(await uninstall(), 'there is no table inet postern on this node');
+  });
+});

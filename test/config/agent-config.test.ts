@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { readAgentConfig, type FlagValues } from '../../src/config/agent-config.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+
+describe('the configuration of the agent', () => {
+  it('has a default for all but the node', () => {
+    assert.deepEqual(readAgentConfig({ nodeName: 'n1' }, {}), {
+      nodeName: 'n1',
+      kubeconfig: undefined,
+      listen: { host: '127.0.0.1', port: 9470 },
+      logLevel: 'info',
+    });
+  });
+
+  it('prefers a flag to a variable and a variable to the default', () => {
+    const env = { POSTERN_NODE_NAME: 'env', POSTERN_LOG_LEVEL: 'debug', POSTERN_KUBECONFIG: '' };
+    const config = readAgentConfig({ nodeName: 'flag' }, env);
+    assert.deepEqual([config.nodeName, config.logLevel, config.kubeconfig], ['flag', 'debug', undefined]);
+  });
+
+  it('cannot be edited', () => {
+    const config = readAgentConfig({ nodeName: 'n1' }, {}) as { nodeName: string };
+    assert.throws(() => (config.nodeName = 'n2'), TypeError);
+  });
+
+  const mistakes: readonly [FlagValues, NodeJS.ProcessEnv, RegExp][] = [
+    [{}, {}, /^--node-name NAME \(or POSTERN_NODE_NAME\) is required$/],
+    [{ nodeName: 'Node_1' }, {}, /^--node-name: "Node_1" is not the name of a Node/],
+    [{ nodeName: '' }, { POSTERN_NODE_NAME: 'n1' }, /^--node-name: "" is not/],
+    [{ nodeName: 'a'.repeat(254) }, {}, /^--node-name: "a+" is not/],
+    [{}, { POSTERN_NODE_NAME: '-a' }, /^POSTERN_NODE_NAME: "-a" is not/],
+    [{ nodeName: 'n', listen: '9470' }, {}, /^--listen: "9470" is not HOST:PORT/],
+    [{ nodeName: 'n', kubeconfig: '' }, {}, /^--kubeconfig: "" is not a file name/],
+    [{ nodeName: 'n', logLevel: 'loud' }, {}, /^--log-level: "loud" is not one of trace, debug/],
+  ];
+  for (const [values, env, message] of mistakes) {
+    it(`refuses ${JSON.stringify(values).slice(0, 60)} with ${JSON.stringify(env)}`, () => {
+      assert.throws(
+        () => readAgentConfig(values, env),
+        (error) => error instanceof ConfigError && message.test(error.message),
+      );
+    });
+  }
+});

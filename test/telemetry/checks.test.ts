@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Checks } from '../../src/telemetry/checks.ts';
+
+describe('checks', () => {
+  it('hold only once each has been reported fine', () => {
+    const checks = new Checks(['a', 'b']);
+    checks.report('a', undefined);
+    assert.equal(checks.ok, false);
+    checks.report('b', undefined);
+    assert.equal(checks.ok, true);
+  });
+
+  it('say what is news', () => {
+    const checks = new Checks(['a']);
+    const news = ['x', 'x', undefined, undefined, 'y'].map((reason) => checks.report('a', reason));
+    assert.deepEqual(news, [true, false, true, false, true]);
+  });
+});

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo, Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { KubeConfig } from '@kubernetes/client-node';
+import { execa } from 'execa';
+import { after, before, describe, it } from 'mocha';
+import { createApiClient, loadKubeConfig, readJson, type ApiClient } from '../../src/watch/api-client.ts';
+
+const options = { query: { limit: '5' }, signal: AbortSignal.timeout(60_000), silenceMs: 5_000 };
+
+describe('the API client', function () {
+  this.timeout(20_000);
+  let folder: string;
+  let tls: { cert: string; key: string };
+  const servers: Server[] = [];
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-test-'));
+    tls = await makeCertificate('server');
+  });
+  after(async () => {
+    for (const server of servers) server.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function makeCertificate(name: string): Promise<{ cert: string; key: string }> {
+    const [cert, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+    const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    await execa('openssl', ['req', '-x509', ...curve, '-keyout', key, '-out', cert, '-days', '2', ...subject]);
+    return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') };
+  }
+
+  /** Answers with what it was asked. */
+  async function echo(make: (answer: http.RequestListener) => http.Server): Promise<number> {
+    const server = make((request, response) => {
+      response.end(JSON.stringify({ url: request.url, headers: request.headers }));
+    }).listen(0, '127.0.0.1');
+    servers.push(server);
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  }
+
+  const ask = async (client: ApiClient): Promise<{ url: string; headers: Record<string, string> }> =>
+    (await readJson(await client.get('/api/v1/pods', options))) as { url: string; headers: Record<string, string> };
+
+  async function kubeconfig(server: string, cluster?: object): Promise<KubeConfig> {
+    const file = join(folder, 'kubeconfig');
+    await writeFile(file, JSON.stringify(kubeconfigOf(server, cluster)));
+    return loadKubeConfig(file);
+  }
+
+  it('asks for JSON below the path of the server, with the token of the kubeconfig, over TLS that it checks', async () => {
+    const port = await echo((answer) => https.createServer(tls, answer));
+    const server = `https://127.0.0.1:${port}/clusters/a/`;
+    const trusted = { 'certificate-authority-data': Buffer.from(tls.cert).toString('base64') };
+    const { url, headers } = await ask(createApiClient(await kubeconfig(server, trusted)));
+    assert.equal(url, '/clusters/a/api/v1/pods?limit=5');
+    assert.deepEqual([headers['accept'], headers['authorization']], ['application/json', 'Bearer secret']);
+    await assert.rejects(ask(createApiClient(await kubeconfig(server))), {
+      code: 'unreachable',
+      message: /self-signed/,
+    });
+  });
+
+  it('sends no credentials without TLS', async () => {
+    const port = await echo((answer) => http.createServer(answer));
+    const { url, headers } = await ask(createApiClient(await kubeconfig(`http://127.0.0.1:${port}`)));
+    assert.equal(url, '/api/v1/pods?limit=5');
+    assert.equal(headers['authorization'], undefined);
+  });
+
+  it('says what the server says when it refuses', async () => {
+    const port = await echo(() =>
+      http.createServer((_, response) => response.writeHead(403).end('{"message":"pods is forbidden","code":403}')),
+    );
+    const promise = ask(createApiClient(await kubeconfig(`http://127.0.0.1:${port}`)));
+    await assert.rejects(promise, { name: 'ApiError', code: 'refused', status: 403, message: 'pods is forbidden' });
+  });
+
+  it('keeps the cause when nobody listens', async () => {
+    const promise = ask(createApiClient(await kubeconfig('http://127.0.0.1:1')));
+    await assert.rejects(promise, (error: Error & { code: string }) => {
+      assert.equal((error.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+      return error.code === 'unreachable';
+    });
+  });
+
+  it('follows a client certificate that is replaced', async () => {
+    const server = https.createServer({ ...tls, requestCert: true, rejectUnauthorized: false }, (request, response) => {
+      response.end(JSON.stringify((request.socket as TLSSocket).getPeerCertificate().subject.CN));
+    });
+    servers.push(server.listen(0, '127.0.0.1'));
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const [certFile, keyFile] = [join(folder, 'client.pem'), join(folder, 'client-key.pem')];
+    const config = new KubeConfig();
+    const cluster = { name: 'c', server: `https://127.0.0.1:${port}`, skipTLSVerify: true };
+    config.loadFromClusterAndUser(cluster, { name: 'u', certFile, keyFile });
+    const client = createApiClient(config);
+    for (const name of ['first', 'second']) {
+      const { cert, key } = await makeCertificate(name);
+      await writeFile(certFile, cert);
+      await writeFile(keyFile, key);
+      assert.equal(await readJson(await client.get('/', options)), name);
+    }
+  });
+
+  it('rejects, and does not throw something else, when a credential cannot be read', async () => {
+    const config = new KubeConfig();
+    const cluster = { name: 'c', server: 'https://127.0.0.1:1', skipTLSVerify: false };
+    config.loadFromClusterAndUser(cluster, { name: 'u', certFile: join(folder, 'rotating.pem') });
+    await assert.rejects(ask(createApiClient(config)), { name: 'ApiError', code: 'kubeconfig', message: /ENOENT/ });
+  });
+
+  for (const [what, text] of [
+    ['is not there', undefined],
+    ['is empty', ''],
+    ['is no YAML', '{'],
+    ['names no cluster', '{"clusters":[],"users":[],"contexts":[]}'],
+    ['names no URL', JSON.stringify(kubeconfigOf('localhost'))],
+    ['names a server of another protocol', JSON.stringify(kubeconfigOf('ftp://localhost'))],
+  ] as const) {
+    it(`refuses a kubeconfig that ${what}`, async () => {
+      const file = join(folder, what);
+      if (text !== undefined) await writeFile(file, text);
+      const open = loadKubeConfig(file).then(createApiClient);
+      await assert.rejects(open, { name: 'ApiError', code: 'kubeconfig' });
+    });
+  }
+});
+
+function kubeconfigOf(server: string, cluster: object = {}): object {
+  return {
+    'current-context': 'c',
+    clusters: [{ name: 'c', cluster: { server, ...cluster } }],
+    users: [{ name: 'u', user: { token: 'secret' } }],
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+  };
+}
