@@ -1,0 +1,29 @@
+import { ObjectDigest } from '../lib/object-digest.ts';
+import { resourceNames, type ObjectKey, type ResourceEvent, type ResourceName } from '../model/cluster.ts';
+import type { AppliedVersion } from './reconciler.ts';
+
+/** Which object versions have been received, as one hash a resource: O(1) an event. */
+export class Census {
+  readonly #digests = new Map(resourceNames.map((name) => [name, new ObjectDigest()]));
+  readonly #versions = new Map(
+    resourceNames.map((name) => [name, new Map<ObjectKey, { uid: string; resourceVersion: string }>()]),
+  );
+
+  receive(event: ResourceEvent): void {
+    if (event.op === 'synced') return;
+    const digest = this.#digests.get(event.resource)!;
+    const versions = this.#versions.get(event.resource)!;
+    const known = versions.get(event.key);
+    if (known) digest.remove(known.uid, known.resourceVersion);
+    if (event.op === 'upsert') {
+      const { uid, resourceVersion } = event;
+      digest.add(uid, resourceVersion);
+      versions.set(event.key, { uid, resourceVersion });
+    } else versions.delete(event.key);
+  }
+
+  get version(): AppliedVersion {
+    const entries = [...this.#digests].map(([name, digest]) => [name, digest.toString()] as const);
+    return Object.fromEntries(entries) as Record<ResourceName, string>;
+  }
+}

@@ -1,0 +1,39 @@
+import type { ResourceEvent } from '../model/cluster.ts';
+import type { Issue } from '../model/issue.ts';
+
+/** `networkpolicies shop/web` */
+export type ObjectName = string;
+
+/** What is wrong with which object, now. Each case is news once, until the object changes (S9.11). */
+export class IssueBook {
+  readonly #issues = new Map<ObjectName, readonly Issue[]>();
+
+  receive(event: ResourceEvent): readonly Issue[] {
+    if (event.op === 'synced') return [];
+    return this.set(`${event.resource} ${event.key}`, event.op === 'upsert' ? event.issues : []);
+  }
+
+  /** All issues of the object, from now on. Returns those that it did not have before. */
+  set(name: ObjectName, issues: readonly Issue[]): readonly Issue[] {
+    const known = new Set(this.#issues.get(name)?.map((issue) => JSON.stringify(issue)));
+    if (issues.length > 0) this.#issues.set(name, issues);
+    else this.#issues.delete(name);
+    return issues.filter((issue) => !known.has(JSON.stringify(issue)));
+  }
+
+  /** Forgets the objects of which `keep` says no. */
+  retain(keep: (name: ObjectName) => boolean): void {
+    for (const name of this.#issues.keys()) if (!keep(name)) this.#issues.delete(name);
+  }
+
+  /** How many there are of each code and effect. */
+  counts(): { code: string; effect: string; count: number }[] {
+    const counts = new Map<string, { code: string; effect: string; count: number }>();
+    for (const issue of [...this.#issues.values()].flat()) {
+      const key = `${issue.code} ${issue.effect}`;
+      const entry = counts.get(key) ?? { code: issue.code, effect: issue.effect, count: 0 };
+      counts.set(key, { ...entry, count: entry.count + 1 });
+    }
+    return [...counts.values()];
+  }
+}

@@ -1,0 +1,229 @@
+import type { ResourceName } from '../model/cluster.ts';
+import type { Policy, PolicyId } from '../model/policy.ts';
+import type { Operation, Ruleset, StageName } from '../nftables/ruleset.ts';
+import { planSweep, type Plan } from '../plan/plan.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { Door } from './door.ts';
+import { findCulprit, Refusals, type Finding } from './refusals.ts';
+
+/** A hash over the object versions of each resource: whoever waits for his own compares. */
+export type AppliedVersion = Readonly<Record<ResourceName, string>>;
+
+export interface AppliedRun {
+  readonly version: AppliedVersion;
+  readonly plan: ReturnType<Pipeline['plan']>;
+  /** When the events arrived that this run took in: the first ones, where there are very many. */
+  readonly receivedAt: readonly number[];
+}
+
+/** What the reconciler tells: the shell logs, counts and publishes it. */
+export interface ReconcilerEvents {
+  /** The kernel now holds what the objects said when this run began; `version` is what `version()` gave then. */
+  applied(run: AppliedRun): void;
+  stageDone(stage: StageName, operations: readonly Operation[], seconds: number): void;
+  adopted(ruleset: Ruleset | undefined, swept: Plan): void;
+  refused(policy: Policy, error: unknown): void;
+  failed(error: unknown, retryIn: number): void;
+}
+
+/** Time and waiting come in as arguments. Times are milliseconds of a clock that never goes back. */
+export interface Clock {
+  now(): number;
+  /** Calls back once after the delay, unless cancelled. */
+  after(milliseconds: number, callback: () => void): { cancel(): void };
+  /** A value in [0, 1). */
+  random(): number;
+}
+
+/** While nothing can be written, arrivals must not fill the memory. */
+const keptArrivals = 1000;
+const firstBackoff = 200;
+const lastBackoff = 30_000;
+
+/**
+ * Brings the kernel to the newest state, one change at a time: what arrives during an apply goes into the next. Nothing is
+ * written before all first lists are in (S7.14), and nothing is taken away when it stops (S7.13).
+ */
+export class Reconciler {
+  readonly #pipeline: Pipeline;
+  readonly #door: Door;
+  readonly #clock: Clock;
+  readonly #events: ReconcilerEvents;
+  readonly #version: () => AppliedVersion;
+  /** Ends the loop between two changes. A change that has begun is brought to its end: stages are not left half done. */
+  readonly #signal: AbortSignal;
+  readonly #unhurried = new AbortController().signal;
+
+  readonly #refusals = new Refusals();
+  /** What the kernel holds; not known at start and after any failure. */
+  #applied: { ruleset: Ruleset | undefined } | undefined;
+  #receivedAt: number[] = [];
+  #dirty = false;
+  #running: Promise<void> | undefined;
+  #timer: { cancel(): void } | undefined;
+  #failures = 0;
+
+  constructor(options: {
+    pipeline: Pipeline;
+    door: Door;
+    clock: Clock;
+    events: ReconcilerEvents;
+    /** Names the objects received so far, for whoever waits until they are applied. */
+    version: () => AppliedVersion;
+    signal: AbortSignal;
+  }) {
+    this.#pipeline = options.pipeline;
+    this.#door = options.door;
+    this.#clock = options.clock;
+    this.#events = options.events;
+    this.#version = options.version;
+    this.#signal = options.signal;
+    this.#signal.addEventListener('abort', () => this.#timer?.cancel(), { once: true });
+  }
+
+  /** An event has gone into the pipeline. */
+  changed(): void {
+    // What the first lists bring is not late: nothing may be written before all are in.
+    if (this.#pipeline.snapshot.inSync && this.#receivedAt.length < keptArrivals)
+      this.#receivedAt.push(this.#clock.now());
+    this.#dirty = true;
+    // Until a failed write is due again, events only gather.
+    if (this.#failures === 0) this.#start();
+  }
+
+  /** Settles when no run is under way. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  get refusedPolicies(): ReadonlySet<PolicyId> {
+    return this.#refusals.ids;
+  }
+
+  #start(): void {
+    if (this.#running || this.#signal.aborted) return;
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the event loop, so that events that came in one piece are one change.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      while (this.#dirty && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
+        this.#dirty = false;
+        const receivedAt = this.#receivedAt;
+        this.#receivedAt = [];
+        try {
+          await this.#reconcile(receivedAt);
+          this.#failures = 0;
+        } catch (error) {
+          this.#receivedAt = [...receivedAt, ...this.#receivedAt].slice(0, keptArrivals);
+          this.#dirty = true;
+          this.#applied = undefined;
+          const delay = Math.min(firstBackoff * 2 ** this.#failures++, lastBackoff) * (0.5 + this.#clock.random() / 2);
+          this.#events.failed(error, delay);
+          this.#wakeAt(this.#clock.now() + delay);
+          return;
+        }
+      }
+      const retry = this.#refusals.nextRetry;
+      if (retry !== undefined) this.#wakeAt(retry);
+    } finally {
+      // In the very turn that saw nothing left to do: a change that comes later must start a new run.
+      this.#running = undefined;
+    }
+  }
+
+  async #reconcile(receivedAt: readonly number[]): Promise<void> {
+    this.#applied ??= await this.#adopt();
+    this.#refusals.keepCurrent(this.#pipeline.snapshot.policies);
+    await this.#retryRefused();
+    for (let wasAccepted = false; ;) {
+      const version = this.#version();
+      const plan = this.#pipeline.plan(this.#applied.ruleset, this.#refusals.ids);
+      try {
+        await this.#apply(plan);
+        this.#events.applied({ version, plan, receivedAt });
+        return;
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        this.#applied = await this.#adopt();
+        const finding = await this.#findCulprit();
+        // Taken now, the change was not to blame: the table was not what we held it to be. Only once, or it would never end.
+        if (finding.kind === 'refused' || (finding.kind === 'accepted' && wasAccepted)) throw error;
+        if (finding.kind === 'accepted') wasAccepted = true;
+        else this.#refuse(finding.culprit, error);
+      }
+    }
+  }
+
+  /** Reads our table once, and deletes what a crash left between two stages. */
+  async #adopt(): Promise<{ ruleset: Ruleset | undefined }> {
+    const ruleset = await this.#door.observe(this.#unhurried);
+    const sweep: Plan = ruleset ? planSweep(ruleset) : { stages: [], result: emptyRuleset };
+    const adopted = { ruleset: ruleset && sweep.result };
+    await this.#apply(sweep);
+    this.#events.adopted(ruleset, sweep);
+    return adopted;
+  }
+
+  async #apply(plan: Plan): Promise<void> {
+    for (const { name, operations } of plan.stages) {
+      const startedAt = this.#clock.now();
+      await this.#door.run(operations, { check: false, signal: this.#unhurried });
+      this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
+    }
+    if (this.#applied && plan.stages.length > 0) this.#applied = { ruleset: plan.result };
+  }
+
+  /** Which policy the kernel does not take. */
+  #findCulprit(): Promise<Finding<Policy>> {
+    const refused = this.#refusals.ids;
+    const candidates = [...this.#pipeline.snapshot.policies.values()].filter((policy) => !refused.has(policy.id));
+    return findCulprit(candidates, (without) =>
+      this.#kernelAccepts(new Set([...refused, ...[...without].map((policy) => policy.id)])),
+    );
+  }
+
+  /** S9.10: the policy's allows are left out from now on. */
+  #refuse(policy: Policy, error: unknown): void {
+    this.#refusals.add(policy, this.#clock.now());
+    this.#events.refused(policy, error);
+  }
+
+  async #retryRefused(): Promise<void> {
+    for (const id of this.#refusals.due(this.#clock.now())) {
+      const others = new Set([...this.#refusals.ids].filter((each) => each !== id));
+      if (await this.#kernelAccepts(others)) this.#refusals.delete(id);
+      else this.#refusals.add(this.#pipeline.snapshot.policies.get(id)!, this.#clock.now());
+    }
+  }
+
+  async #kernelAccepts(refused: ReadonlySet<PolicyId>): Promise<boolean> {
+    const { stages } = this.#pipeline.plan(this.#applied!.ruleset, refused);
+    const operations = stages.flatMap((stage) => stage.operations);
+    if (operations.length === 0) return true;
+    try {
+      await this.#door.run(operations, { check: true, signal: this.#unhurried });
+      return true;
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      throw error;
+    }
+  }
+
+  #wakeAt(time: number): void {
+    this.#timer?.cancel();
+    if (this.#signal.aborted) return;
+    this.#timer = this.#clock.after(Math.max(0, time - this.#clock.now()), () => {
+      this.#dirty = true;
+      this.#start();
+    });
+  }
+}
+
+const emptyRuleset: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'refused';
+}

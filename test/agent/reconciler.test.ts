@@ -1,0 +1,489 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Door } from '../../src/agent/door.ts';
+import type { Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+import { renderScript } from '../../src/nftables/render.ts';
+import { planStages, planSweep } from '../../src/plan/plan.ts';
+import { FakeNft } from '../support/fake-nft.ts';
+import { NodeAgent } from '../support/node-agent.ts';
+import { namespace, pod, policy } from '../support/objects.ts';
+import { compileNode, removeOf, syncedEvents, type ApiObject } from '../support/pipeline.ts';
+
+const web = pod('x/web', { ips: ['10.1.0.1'], labels: { app: 'web' } });
+const client = pod('x/client', { node: 'n2', ips: ['10.1.0.2'], labels: { app: 'client' } });
+const allowClient = policy('x/web', {
+  podSelector: { matchLabels: { app: 'web' } },
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: 'client' } } }], ports: [{ port: 80 }] }],
+});
+const cluster = [namespace('x'), web, client, allowClient];
+
+/** The policy with another rule: a change that makes, switches and breaks. */
+const allowBlock = policy('x/web', {
+  podSelector: { matchLabels: { app: 'web' } },
+  ingress: [{ from: [{ ipBlock: { cidr: '172.16.0.0/24' } }] }],
+});
+const changedCluster = [namespace('x'), web, client, allowBlock];
+
+const readStages = (nft: FakeNft) => nft.runs.filter(({ check }) => !check).map(({ operations }) => operations);
+
+describe('Reconciler', function () {
+  this.timeout(0);
+
+  it('writes nothing before all first lists are in, and then everything (S7.14)', async () => {
+    const nft = new FakeNft();
+    const agent = new NodeAgent(nft);
+    agent.upsert(...cluster);
+    const [last, ...others] = syncedEvents();
+    agent.receive(...others);
+    await agent.idle();
+    assert.equal(nft.runs.length, 0);
+    assert.equal(nft.ruleset, undefined);
+    agent.receive(last!);
+    await agent.idle();
+    assertHolds(nft, cluster);
+    assert.deepEqual(agent.stages, ['make', 'switch']);
+  });
+
+  it('makes one change of events that came in one piece', async () => {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft).start(cluster);
+    const before = nft.runs.length;
+    for (let i = 0; i < 50; i++) agent.upsert(pod(`x/more-${i}`, { ips: [`10.1.1.${i}`], labels: { app: 'client' } }));
+    await agent.idle();
+    assert.equal(nft.runs.length, before + 1);
+    assert.equal(agent.applied.length, 2);
+  });
+
+  it('applies one change at a time; what comes meanwhile goes into the next, and only the newest state of it', async () => {
+    const nft = new FakeNft();
+    const door = new GatedDoor(nft);
+    const agent = await new NodeAgent(door).start(cluster);
+    const atStart = agent.received;
+
+    door.close();
+    agent.upsert(allowBlock);
+    await door.knock();
+    for (const ip of ['10.1.0.3', '10.1.0.4', '10.1.0.5']) {
+      agent.upsert(pod('x/client', { node: 'n2', ips: [ip], labels: { app: 'client' } }));
+      agent.upsert(allowClient);
+    }
+    door.open();
+    await agent.idle();
+
+    assert.deepEqual(agent.applied, [atStart, atStart + 1, atStart + 7]);
+    assert.equal(door.mostAtOnce, 1);
+    const texts = JSON.stringify(readStages(nft).map((stage) => stage.map(renderElements)));
+    assert.ok(texts.includes('10.1.0.5') && !texts.includes('10.1.0.3') && !texts.includes('10.1.0.4'), texts);
+    assertHolds(nft, [web, pod('x/client', { node: 'n2', ips: ['10.1.0.5'], labels: { app: 'client' } }), allowClient]);
+  });
+
+  it('loses no change, at whatever moment of the end of an apply it comes', async () => {
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const nft = new FakeNft();
+      const agent = await new NodeAgent(nft).start(cluster);
+      const late = new Promise<void>((resolve) => {
+        agent.onApplied = () => {
+          agent.onApplied = () => {};
+          void afterMicrotasks(ticks).then(() => {
+            agent.upsert(allowClient);
+            resolve();
+          });
+        };
+      });
+      agent.upsert(allowBlock);
+      await late;
+      await agent.idle();
+      assert.equal(agent.applied.at(-1), agent.received, `${ticks} microtasks after the apply`);
+      assertHolds(nft, cluster);
+    }
+  });
+
+  it('writes nothing when it starts anew in an unchanged cluster', async () => {
+    const nft = new FakeNft();
+    await new NodeAgent(nft).start(cluster);
+    const before = nft.runs.length;
+    const again = await new NodeAgent(nft).start(cluster.toReversed());
+    assert.equal(nft.runs.length, before);
+    assert.equal(again.applied.length, 1);
+  });
+
+  it('writes only the difference when it starts anew in another cluster', async () => {
+    const nft = new FakeNft();
+    await new NodeAgent(nft).start(cluster);
+    const again = await new NodeAgent(nft).start(changedCluster);
+    assertHolds(nft, changedCluster);
+    assert.deepEqual(again.stages, ['make', 'switch', 'break']);
+  });
+
+  it('replaces what an older version wrote into a chain that every node has', async () => {
+    const nft = new FakeNft(compileNode('n1', cluster));
+    const chains = new Map(nft.ruleset!.chains);
+    chains.set('midstream', { ...chains.get('midstream')!, rules: [{ matches: [], verdict: { kind: 'drop' } }] });
+    nft.ruleset = { ...nft.ruleset!, chains };
+    await new NodeAgent(nft).start(cluster);
+    assertHolds(nft, cluster);
+    assert.deepEqual(
+      readStages(nft).map((stage) => stage.map(({ verb }) => verb)),
+      [['replace rules']],
+    );
+  });
+
+  describe('a failed write', () => {
+    const failure = Object.assign(new Error('no answer'), { code: 'timeout' });
+
+    it('keeps the last good rules, is tried again later and later, and ends in the right table', async () => {
+      const nft = new FakeNft();
+      const agent = await new NodeAgent(nft).start(cluster);
+      for (let i = 0; i < 10; i++) nft.failNext(failure);
+      const good = nft.ruleset;
+      agent.upsert(allowBlock);
+      await agent.idle();
+      const delays: number[] = [];
+      while (agent.applied.length === 1) {
+        assert.equal(nft.ruleset, good);
+        const { error, retryIn } = agent.failures.at(-1)!;
+        assert.equal(error, failure);
+        delays.push(retryIn);
+        await agent.wait(retryIn - 1);
+        assert.equal(agent.failures.length, delays.length, 'not before its time');
+        await agent.wait(1);
+      }
+      assert.deepEqual(delays, [200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
+      assertHolds(nft, changedCluster);
+      assert.deepEqual(agent.refused, []);
+      nft.failNext(failure);
+      agent.upsert(allowClient);
+      await agent.idle();
+      assert.equal(agent.failures.at(-1)!.retryIn, 200, 'a success ends the back-off');
+    });
+
+    it('makes it read the table again, whatever others did to it meanwhile', async () => {
+      const nft = new FakeNft();
+      const agent = await new NodeAgent(nft).start(cluster);
+      nft.failNext(failure);
+      agent.upsert(allowBlock);
+      await agent.idle();
+      nft.ruleset = undefined;
+      await agent.wait(200);
+      assertHolds(nft, changedCluster);
+    });
+
+    it('lets events gather until it is due again', async () => {
+      const nft = new FakeNft();
+      const agent = await new NodeAgent(nft).start(cluster);
+      const before = nft.runs.length;
+      nft.failNext(failure);
+      agent.upsert(allowBlock);
+      await agent.idle();
+      agent.upsert(allowClient);
+      agent.upsert(allowBlock);
+      await agent.idle();
+      assert.equal(nft.runs.length, before + 1);
+      await agent.wait(200);
+      assert.deepEqual(agent.applied.at(-1), agent.received);
+    });
+  });
+
+  describe('a refusal that is the fault of no policy', () => {
+    it('blames none, and is tried again', async () => {
+      const nft = new FakeNft();
+      const agent = await new NodeAgent(nft).start(cluster);
+      // The new address of a pod that every policy isolates: no allow of any policy brings it in.
+      nft.refuseElement('10.1.0.77');
+      const moved = pod('x/web', { ips: ['10.1.0.77'], labels: { app: 'web' } });
+      agent.upsert(moved);
+      await agent.idle();
+      assert.deepEqual(agent.refused, []);
+      assert.equal(agent.failures.length, 1);
+      assertHolds(nft, cluster);
+      nft.acceptElement('10.1.0.77');
+      await agent.wait(agent.failures[0]!.retryIn);
+      assertHolds(nft, [moved, client, allowClient]);
+    });
+
+    it('is seen to be the doing of another program, and mended at once', async () => {
+      const nft = new FakeNft();
+      const agent = await new NodeAgent(nft).start(cluster);
+      nft.ruleset = undefined;
+      agent.upsert(allowBlock);
+      await agent.idle();
+      assertHolds(nft, changedCluster);
+      assert.deepEqual([agent.refused, agent.failures], [[], []]);
+    });
+
+    it('blames none where the kernel takes in a check what it refuses in earnest', async () => {
+      const nft = new FakeNft();
+      const two = [...changedCluster, policy('x/other', { podSelector: {}, ingress: [{ ports: [{ port: 443 }] }] })];
+      const agent = await new NodeAgent({
+        observe: (signal) => nft.observe(signal),
+        async run(operations, options) {
+          if (!options.check) throw Object.assign(new Error('no memory'), { code: 'refused' });
+          return nft.run(operations, options);
+        },
+      }).start(two);
+      assert.deepEqual(agent.refused, []);
+      assert.equal(agent.failures.length, 1);
+    });
+  });
+
+  describe('when it is stopped', () => {
+    it('brings a change that has begun to its end, and begins no other', async () => {
+      const nft = new FakeNft();
+      const door = new GatedDoor(nft);
+      const agent = await new NodeAgent(door).start(cluster);
+      door.close();
+      agent.upsert(allowBlock);
+      await door.knock();
+      agent.stop();
+      agent.upsert(allowClient);
+      door.open();
+      await agent.idle();
+      assertHolds(nft, changedCluster);
+      agent.upsert(allowClient);
+      await agent.idle();
+      assertHolds(nft, changedCluster);
+    });
+
+    it('waits for nothing any more', async () => {
+      const nft = new FakeNft();
+      const agent = await new NodeAgent(nft).start(cluster);
+      nft.failNext(new Error('no answer'));
+      agent.upsert(allowBlock);
+      await agent.idle();
+      assert.equal(agent.clock.pending, 1);
+      agent.stop();
+      assert.equal(agent.clock.pending, 0);
+    });
+  });
+
+  describe('a crash', () => {
+    for (const [name, { before, after }] of Object.entries({
+      'on the first load': { before: [], after: cluster },
+      'in a change of three stages': { before: cluster, after: changedCluster },
+      'while everything is taken away': { before: cluster, after: [namespace('x')] },
+    })) {
+      it(`${name}, before and after every stage, ends in the right table after a restart`, async () => {
+        const count = planStages(compileNode('n1', after), before.length > 0 ? compileNode('n1', before) : undefined)
+          .stages.length;
+        for (let done = 0; done <= count; done++) {
+          // Back to the newest state, and to the one before, as if the change had been taken back meanwhile.
+          for (const wanted of [after, before]) {
+            const nft = new FakeNft();
+            if (before.length > 0) await new NodeAgent(nft).start(before);
+            const runs = nft.runs.length;
+            await Promise.race([nft.crashAfterRuns(done), new NodeAgent(nft).start(after)]);
+            assert.equal(nft.runs.length, runs + done);
+            nft.restart();
+            await new NodeAgent(nft).start(wanted);
+            assertHolds(nft, wanted);
+          }
+        }
+        assert.ok(count >= 1);
+      });
+    }
+  });
+});
+
+describe('a policy that the kernel refuses (S9.10)', function () {
+  this.timeout(0);
+
+  for (const count of [4, 16, 100, 500]) {
+    it(`of ${count} costs at most 2·log2(n) more runs, and only its own allows`, async () => {
+      for (const bad of [0, count >> 1, count - 1]) {
+        const all = blockCluster(count);
+        const healthy = await new NodeAgent(new FakeNft()).start(all);
+        const nft = new FakeNft();
+        nft.refuseElement(elementOf(bad));
+        const agent = await new NodeAgent(nft).start(all);
+        assert.deepEqual(agent.refused, [`x/p${bad}`]);
+        assert.deepEqual(agent.failures, []);
+        const extra = nft.runs.length - healthy.stages.length;
+        assert.ok(extra <= 2 * Math.log2(count), `${extra} extra runs to find number ${bad} of ${count}`);
+        assertHolds(nft, blockCluster(count, new Set([bad])));
+      }
+    });
+  }
+
+  it('keeps the isolation of a pod that nothing else isolates', async () => {
+    const only = [web, blockPolicy(3)];
+    const nft = new FakeNft();
+    nft.refuseElement(elementOf(3));
+    await new NodeAgent(nft).start(only);
+    assertHolds(nft, [web, blockPolicy(3, true)]);
+    assert.ok(nft.ruleset!.maps.get('ingress4')!.elements.has('10.1.0.1'));
+  });
+
+  it('leaves the rest of the change in force, and is found among several', async () => {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft).start(blockCluster(8));
+    nft.refuseElement(elementOf(10));
+    nft.refuseElement(elementOf(12));
+    agent.upsert(...[9, 10, 11, 12].map((index) => blockPolicy(index)));
+    await agent.idle();
+    assert.deepEqual(agent.refused.toSorted(), ['x/p10', 'x/p12']);
+    assertHolds(nft, [
+      ...blockCluster(8),
+      blockPolicy(9),
+      blockPolicy(10, true),
+      blockPolicy(11),
+      blockPolicy(12, true),
+    ]);
+  });
+
+  it('goes on being left out while other things change', async () => {
+    const nft = new FakeNft();
+    nft.refuseElement(elementOf(1));
+    const agent = await new NodeAgent(nft).start(blockCluster(4));
+    const runs = nft.runs.length;
+    agent.upsert(blockPolicy(5));
+    await agent.idle();
+    assert.equal(nft.runs.slice(runs).filter(({ outcome }) => outcome === 'refused').length, 0);
+    assertHolds(nft, [...blockCluster(4, new Set([1])), blockPolicy(5)]);
+  });
+
+  it('is tried at once when it changes', async () => {
+    const nft = new FakeNft();
+    nft.refuseElement(elementOf(1));
+    const agent = await new NodeAgent(nft).start(blockCluster(4));
+    const changed = policy('x/p1', { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: '10.210.0.1/32' } }] }] });
+    agent.upsert(changed);
+    await agent.idle();
+    assert.deepEqual([...agent.reconciler.refusedPolicies], []);
+    assertHolds(nft, [...blockCluster(4).filter(({ metadata }) => metadata.name !== 'p1'), changed]);
+  });
+
+  it('is forgotten when it is gone', async () => {
+    const nft = new FakeNft();
+    nft.refuseElement(elementOf(1));
+    const agent = await new NodeAgent(nft).start(blockCluster(4));
+    agent.receive(removeOf(blockPolicy(1)));
+    await agent.idle();
+    assert.deepEqual([...agent.reconciler.refusedPolicies], []);
+    assertHolds(
+      nft,
+      blockCluster(4).filter(({ metadata }) => metadata.name !== 'p1'),
+    );
+  });
+
+  it('is tried again later and later, and comes into force when the kernel takes it', async () => {
+    const nft = new FakeNft();
+    nft.refuseElement(elementOf(1));
+    const agent = await new NodeAgent(nft).start(blockCluster(4));
+    for (const delay of [10_000, 20_000, 40_000]) {
+      const runs = nft.runs.length;
+      await agent.wait(delay - 1);
+      assert.equal(nft.runs.length, runs, 'not before its time');
+      await agent.wait(1);
+      assert.deepEqual(
+        nft.runs.slice(runs).map(({ check, outcome }) => ({ check, outcome })),
+        [{ check: true, outcome: 'refused' }],
+      );
+    }
+    nft.acceptElement(elementOf(1));
+    await agent.wait(80_000);
+    assert.deepEqual([...agent.reconciler.refusedPolicies], []);
+    assertHolds(nft, blockCluster(4));
+    assert.equal(agent.clock.pending, 0);
+  });
+
+  it('is not blamed for a door that fails while the culprit is looked for', async () => {
+    const nft = new FakeNft();
+    nft.refuseElement(elementOf(1));
+    const door = new GatedDoor(nft);
+    let checks = 0;
+    door.beforeRun = ({ check }) => {
+      if (check && ++checks === 2) throw Object.assign(new Error('gone'), { code: 'missing' });
+    };
+    const agent = await new NodeAgent(door).start(blockCluster(16));
+    assert.deepEqual(agent.refused, []);
+    assert.equal(agent.failures.length, 1);
+    await agent.wait(200);
+    assert.deepEqual(agent.refused, ['x/p1']);
+    assertHolds(nft, blockCluster(16, new Set([1])));
+  });
+});
+
+/** A policy that brings one element of its own. */
+function blockPolicy(index: number, withoutAllows = false): ApiObject {
+  const ingress = [
+    {
+      from: [{ ipBlock: { cidr: `10.200.${index >> 8}.${index & 255}/32` } }],
+      ports: [{ port: 1000 + index }],
+    },
+  ];
+  return policy(`x/p${index}`, {
+    podSelector: index % 2 === 0 ? {} : { matchLabels: { app: 'web' } },
+    policyTypes: ['Ingress'],
+    ingress: withoutAllows ? [] : ingress,
+  });
+}
+
+function elementOf(index: number): string {
+  return `10.200.${index >> 8}.${index & 255} . tcp . ${1000 + index}`;
+}
+
+function blockCluster(count: number, withoutAllows: ReadonlySet<number> = new Set()): ApiObject[] {
+  const policies = Array.from({ length: count }, (_, index) => blockPolicy(index, withoutAllows.has(index)));
+  return [web, pod('x/second', { ips: ['10.1.0.9'], labels: { app: 'second' } }), ...policies];
+}
+
+/** The kernel's table is what the objects say; it may hold sets in another edition. */
+function assertHolds(nft: FakeNft, objects: readonly ApiObject[]): void {
+  const held: Ruleset = nft.ruleset!;
+  const { stages } = planStages(compileNode('n1', objects), held);
+  assert.equal([...planSweep(held).stages, ...stages].map(({ operations }) => renderScript(operations)).join('\n'), '');
+}
+
+function renderElements(operation: Operation): string {
+  if ('elements' in operation) return [...operation.elements].map(String).join();
+  return 'set' in operation ? [...operation.set.elements].join() : '';
+}
+
+async function afterMicrotasks(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await Promise.resolve();
+}
+
+/** A door that lets a run wait at its threshold. */
+class GatedDoor implements Door {
+  readonly #door: Door;
+  #gate = Promise.withResolvers<void>();
+  #knocked = Promise.withResolvers<void>();
+  #atOnce = 0;
+  mostAtOnce = 0;
+  beforeRun: (options: { check: boolean }) => void = () => {};
+
+  constructor(door: Door) {
+    this.#door = door;
+    this.#gate.resolve();
+  }
+
+  close(): void {
+    this.#gate = Promise.withResolvers();
+    this.#knocked = Promise.withResolvers();
+  }
+
+  open(): void {
+    this.#gate.resolve();
+  }
+
+  /** Settles when a run waits. */
+  knock(): Promise<void> {
+    return this.#knocked.promise;
+  }
+
+  observe(signal: AbortSignal): Promise<Ruleset | undefined> {
+    return this.#door.observe(signal);
+  }
+
+  async run(operations: readonly Operation[], options: { check: boolean; signal: AbortSignal }): Promise<void> {
+    this.beforeRun(options);
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#atOnce);
+    this.#knocked.resolve();
+    try {
+      await this.#gate.promise;
+      await this.#door.run(operations, options);
+    } finally {
+      this.#atOnce--;
+    }
+  }
+}
