@@ -5,7 +5,10 @@ import type { JsonObject } from '../../src/lib/json.ts';
 /** The cyclonus generator's cases as data, kept beside the checkout; its README describes the form. */
 const casesFile = fileURLToPath(new URL('../../../shared/cases/cases.json', import.meta.url));
 
-interface CasePod {
+/** Source → destination → port → whether it connects. */
+type Expectation = Record<string, Record<string, Record<string, boolean>>>;
+
+export interface CasePod {
   readonly namespace: string;
   readonly name: string;
   readonly labels: Record<string, string>;
@@ -20,7 +23,12 @@ export interface Case {
   readonly ipPlaceholders?: readonly { token: string; cidr: string }[];
   readonly steps: readonly {
     readonly actions: readonly Record<string, never>[];
-    readonly expected: Record<string, Record<string, Record<string, boolean>>>;
+    readonly probe: 'all available' | { readonly port: number | string; readonly protocol: string };
+    readonly expected: Expectation;
+    readonly peerIP?: {
+      readonly side: 'from' | 'to';
+      readonly otherwise: Partial<Record<'insideNarrow' | 'wideOnly' | 'outsideWide', Expectation>>;
+    };
   }[];
 }
 

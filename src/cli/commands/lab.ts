@@ -141,7 +141,7 @@ async function stayUp(flags: UpFlags): Promise<void> {
     const control = await serveControl(lab, lab.state.controlSocket);
     if (flags.kubeconfigOut) await writeFile(flags.kubeconfigOut, kubeconfigText(lab.apiUrl!), { mode: 0o600 });
     const text = await describe(lab, flags);
-    if (!announce(text)) process.stdout.write(text);
+    if (!announce(text)) process.stdout.write(`${text}  Ctrl-C ends it\n`);
     await ended;
     control.close();
   });

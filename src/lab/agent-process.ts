@@ -1,0 +1,170 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, closeSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { kubeconfigText } from './kubeconfig.ts';
+import { LabError } from './error.ts';
+import { enterNamespace } from './network-namespace.ts';
+
+const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+const relayPort = 6443;
+
+export interface AgentOptions {
+  readonly node: string;
+  /** The node's network namespace. */
+  readonly namespace: string;
+  /** Holds kubeconfig, socket and log. */
+  readonly directory: string;
+  /** Of the API server. */
+  readonly apiSocket: string;
+}
+
+export interface StartOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What an agent says to have applied; resources are digests (lib/object-digest.ts). */
+export interface Applied {
+  readonly node: string;
+  /** Missing, as the resources, until the first time. */
+  readonly revision?: number;
+  readonly resources?: Readonly<Record<string, string>>;
+}
+
+/** `postern agent` on one node. It reaches the API server by a relay on the node's loopback, as it would a local proxy. */
+export class AgentProcess {
+  readonly #options: AgentOptions;
+  readonly #socket: string;
+  readonly #log: string;
+  #relay: ChildProcess | undefined;
+  #child: ChildProcess | undefined;
+  #isWanted = false;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#socket = join(options.directory, 'agent.sock');
+    this.#log = join(options.directory, 'agent.log');
+  }
+
+  get pid(): number | undefined {
+    return this.isRunning ? this.#child?.pid : undefined;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Started, and not stopped since by `stop`. */
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
+
+  async start({ args = [], env = {} }: StartOptions = {}): Promise<void> {
+    if (this.isRunning) throw new LabError('state', `the agent of ${this.#options.node} is running`);
+    const { node, namespace, directory } = this.#options;
+    await mkdir(directory, { recursive: true });
+    const kubeconfig = join(directory, 'kubeconfig');
+    await writeFile(kubeconfig, kubeconfigText(`http://127.0.0.1:${relayPort}`));
+    this.#isWanted = true;
+    this.#startRelay();
+    const command = [
+      main,
+      'agent',
+      '--node-name',
+      node,
+      '--kubeconfig',
+      kubeconfig,
+      '--listen',
+      `unix:${this.#socket}`,
+    ];
+    const log = openSync(this.#log, 'a');
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const line = [...variables, process.execPath, ...command, ...args];
+    // A session of its own: Ctrl-C on the lab's terminal is for the lab, which then ends its agents.
+    this.#child = spawn(...enterNamespace(namespace, 'env', line), { stdio: ['ignore', log, log], detached: true });
+    closeSync(log);
+  }
+
+  /** Returns once it has ended. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', killAfterMs = 5000): Promise<void> {
+    this.#isWanted = false;
+    const child = this.#child;
+    if (!child || !this.isRunning) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  async restart(options?: StartOptions): Promise<void> {
+    await this.stop();
+    await this.start(options);
+  }
+
+  /** Cuts the agent off from the API server, until `reconnect`. */
+  async disconnect(): Promise<void> {
+    const relay = this.#relay;
+    this.#relay = undefined;
+    if (!relay || relay.exitCode !== null || relay.signalCode !== null) return;
+    const ended = once(relay, 'exit');
+    // The group: socat forks for every connection.
+    process.kill(-relay.pid!, 'SIGKILL');
+    await ended;
+  }
+
+  reconnect(): void {
+    this.#startRelay();
+  }
+
+  async end(): Promise<void> {
+    await this.stop('SIGTERM', 2000);
+    await this.disconnect();
+  }
+
+  applied(): Promise<Applied | undefined> {
+    return this.#get('/applied').then((text) => (text === undefined ? undefined : (JSON.parse(text) as Applied)));
+  }
+
+  metrics(): Promise<string | undefined> {
+    return this.#get('/metrics');
+  }
+
+  async isReady(): Promise<boolean> {
+    return (await this.#get('/readyz')) !== undefined;
+  }
+
+  log(): Promise<string> {
+    return readFile(this.#log, 'utf8').catch(() => '');
+  }
+
+  async logTail(lines = 5): Promise<string> {
+    return (await this.log()).trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  #startRelay(): void {
+    if (this.#relay) return;
+    const args = [`TCP-LISTEN:${relayPort},bind=127.0.0.1,fork,reuseaddr`, `UNIX-CONNECT:${this.#options.apiSocket}`];
+    this.#relay = spawn(...enterNamespace(this.#options.namespace, 'socat', args), { stdio: 'ignore', detached: true });
+  }
+
+  /** `undefined` unless the agent answers, and answers 200. */
+  #get(path: string): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const asked = request({ socketPath: this.#socket, path, timeout: 2000 }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve(response.statusCode === 200 ? text : undefined));
+        response.on('error', () => resolve(undefined));
+      });
+      asked.on('timeout', () => asked.destroy());
+      asked.on('error', () => resolve(undefined));
+      asked.end();
+    });
+  }
+}

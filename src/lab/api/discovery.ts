@@ -1,0 +1,86 @@
+import { apiVersionOf, resourceNames, resources, subresourceVerbs, type Resource } from './resources.ts';
+
+/** Served as 1.33, whose rules the validation follows. */
+const version = { major: '1', minor: '33', gitVersion: 'v1.33.0+postern-lab', platform: 'linux/amd64' };
+const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+
+const all = resourceNames.map((name) => resources[name]);
+const groups = [...new Set(all.map((resource) => resource.group))];
+
+/** The answer to a discovery path, or `undefined` if it is none. `aggregated`: apidiscovery.k8s.io/v2 is asked for. */
+export function discover(pathname: string, aggregated: boolean): object | undefined {
+  const path = pathname.replace(/\/$/, '');
+  if (path === '/version') return version;
+  if (path === '/api') return aggregated ? discoveryList(['']) : coreVersions;
+  if (path === '/apis') return aggregated ? discoveryList(groups.filter((group) => group !== '')) : groupList();
+  const [, root, ...rest] = path.split('/');
+  if (root === 'apis' && rest.length === 1 && groups.includes(rest[0]!)) {
+    return { kind: 'APIGroup', apiVersion: 'v1', ...describeGroup(rest[0]!) };
+  }
+  const groupVersion = root === 'api' || root === 'apis' ? rest.join('/') : '';
+  const served = all.filter((resource) => apiVersionOf(resource) === groupVersion);
+  if (served.length === 0 || (root === 'api') !== (rest.length === 1)) return undefined;
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources: served.flatMap(describeResource) };
+}
+
+const coreVersions = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] };
+
+function groupList(): object {
+  const listed = groups.filter((group) => group !== '').map(describeGroup);
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: listed };
+}
+
+function describeGroup(name: string): object {
+  const preferredVersion = { groupVersion: `${name}/v1`, version: 'v1' };
+  return { name, versions: [preferredVersion], preferredVersion };
+}
+
+function describeResource(resource: Resource): object[] {
+  const { plural, singular, namespaced, kind, shortNames, categories } = resource;
+  return [
+    { name: plural, singularName: singular, namespaced, kind, verbs, shortNames, categories },
+    ...resource.subresources.map((sub) => ({
+      name: `${plural}/${sub}`,
+      singularName: '',
+      namespaced,
+      kind: subresourceKind(resource, sub),
+      verbs: subresourceVerbs[sub],
+    })),
+  ];
+}
+
+function discoveryList(names: readonly string[]): object {
+  const items = names.map((group) => ({
+    metadata: { ...(group !== '' && { name: group }), creationTimestamp: null },
+    versions: [
+      {
+        version: 'v1',
+        freshness: 'Current',
+        resources: all.filter((resource) => resource.group === group).map(describeAggregated),
+      },
+    ],
+  }));
+  return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items };
+}
+
+function describeAggregated(resource: Resource): object {
+  const { group, plural, singular, kind, shortNames, categories } = resource;
+  return {
+    resource: plural,
+    responseKind: { group, version: resource.version, kind },
+    scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: singular,
+    verbs,
+    shortNames,
+    categories,
+    subresources: resource.subresources.map((sub) => ({
+      subresource: sub,
+      responseKind: { group, version: resource.version, kind: subresourceKind(resource, sub) },
+      verbs: subresourceVerbs[sub],
+    })),
+  };
+}
+
+function subresourceKind(resource: Resource, sub: string): string {
+  return sub === 'binding' ? 'Binding' : resource.kind;
+}

@@ -1,0 +1,28 @@
+import { badRequest } from './status.ts';
+import { fieldAt, type ApiObject } from './object.ts';
+
+const always = ['metadata.name', 'metadata.namespace'];
+const term = /^(?<field>[A-Za-z0-9_.-]+)(?<operator>==|=|!=)(?<value>.*)$/;
+
+/** Tells which objects `text` selects; '' selects all. Throws 400 on bad syntax and on a field not in `selectable`. */
+export function parseFieldSelector(text: string, selectable: readonly string[]): (object: ApiObject) => boolean {
+  const terms = text === '' ? [] : text.split(',').map((each) => parseTerm(each, selectable));
+  return (object) => terms.every(({ path, value, equal }) => (textOf(object, path) === value) === equal);
+}
+
+function parseTerm(text: string, selectable: readonly string[]) {
+  const groups = term.exec(text)?.groups;
+  if (!groups) throw badRequest(`invalid selector: '${text}'; can't understand '${text}'`);
+  const field = groups.field!;
+  if (!always.includes(field) && !selectable.includes(field)) throw badRequest(`field label not supported: ${field}`);
+  return { path: field.split('.'), value: groups.value!, equal: groups.operator !== '!=' };
+}
+
+/** Absent fields compare as Go's zero value does. Only text and booleans are selectable. */
+function textOf(object: ApiObject, path: readonly string[]): string {
+  const value = fieldAt(object, ...path);
+  if (value === undefined || value === null) return booleans.has(path.at(-1)!) ? 'false' : '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+const booleans: ReadonlySet<string> = new Set(['hostNetwork', 'unschedulable']);

@@ -1,0 +1,41 @@
+import { notAcceptable } from './status.ts';
+
+/** In which of the forms that the client accepts an object is sent. */
+export type Form = 'object' | 'table';
+
+interface MediaType {
+  readonly type: string;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** The first entry of `accept` that is served: weights are not read, as kubectl and client-go list by preference. */
+export function chooseForm(accept: string | undefined): Form {
+  for (const { type, parameters } of parseAccept(accept)) {
+    if (!['application/json', 'application/*', '*/*'].includes(type)) continue;
+    const as = parameters.get('as');
+    if (as === undefined) return 'object';
+    if (as === 'Table' && parameters.get('g') === 'meta.k8s.io' && parameters.get('v') === 'v1') return 'table';
+  }
+  throw notAcceptable(['application/json']);
+}
+
+/** Whether aggregated discovery (apidiscovery.k8s.io/v2) is asked for before anything else that is served. */
+export function wantsAggregatedDiscovery(accept: string | undefined): boolean {
+  for (const { type, parameters } of parseAccept(accept)) {
+    if (type !== 'application/json' && type !== '*/*') continue;
+    const as = parameters.get('as');
+    if (as === undefined) return false;
+    if (as === 'APIGroupDiscoveryList' && parameters.get('v') === 'v2') return true;
+  }
+  return false;
+}
+
+export function parseMediaType(text: string): MediaType {
+  const [type = '', ...rest] = text.split(';').map((part) => part.trim());
+  const pairs = rest.map((part) => part.split('=', 2).map((each) => each.trim()) as [string, string]);
+  return { type: type.toLowerCase(), parameters: new Map(pairs) };
+}
+
+function parseAccept(accept: string | undefined): MediaType[] {
+  return (accept ?? '*/*').split(',').map(parseMediaType);
+}

@@ -1,0 +1,4 @@
+/** A patch that is well-formed but does not fit the object. */
+export class PatchError extends Error {
+  override readonly name = 'PatchError';
+}

@@ -1,0 +1,25 @@
+import type { ApiObject } from './object.ts';
+import type { Resource } from './resources.ts';
+import { conflict } from './status.ts';
+
+/** What a client believes about the stored object; absent or empty is no belief. */
+export interface Preconditions {
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+}
+
+const stale = 'the object has been modified; please apply your changes to the latest version and try again';
+
+/** Throws 409 where the stored object is not the one that the client means. */
+export function checkPreconditions(
+  resource: Resource,
+  stored: ApiObject,
+  { uid, resourceVersion }: Preconditions,
+): void {
+  const { metadata } = stored;
+  if (uid && uid !== metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`;
+    throw conflict(resource, metadata.name!, why);
+  }
+  if (resourceVersion && resourceVersion !== metadata.resourceVersion) throw conflict(resource, metadata.name!, stale);
+}

@@ -1,0 +1,124 @@
+import { rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, ListenOptions } from 'node:net';
+import { discover } from './discovery.ts';
+import { handle, type Answer } from './handlers.ts';
+import { chooseForm, wantsAggregatedDiscovery } from './media-type.ts';
+import { describeApi, openApiV2 } from './openapi.ts';
+import { parseRoute } from './route.ts';
+import { ApiError, unknownPath } from './status.ts';
+import type { Store } from './store.ts';
+
+export interface ApiServerOptions {
+  readonly store: Store;
+  readonly socketPath: string;
+  /** Also serve plain HTTP on TCP; port 0 takes a free one. Meant for loopback: there is no authentication. */
+  readonly tcp?: { readonly host: string; readonly port: number };
+  /** Milliseconds between the bookmarks of a watch. */
+  readonly bookmarkInterval?: number;
+}
+
+export interface ApiServer {
+  /** Of the TCP listener. */
+  readonly url?: string;
+  /** Ends open watches too. */
+  close(): Promise<void>;
+}
+
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    void answer(options, request, response);
+  };
+  // What a crash left in place would refuse the socket.
+  await rm(options.socketPath, { force: true });
+  const servers = [await listen(serve, { path: options.socketPath })];
+  try {
+    if (options.tcp) servers.push(await listen(serve, options.tcp));
+  } catch (error) {
+    await close(servers);
+    throw error;
+  }
+  const address = servers[1]?.address() as AddressInfo | undefined;
+  const host = address?.family === 'IPv6' ? `[${address.address}]` : address?.address;
+  return {
+    ...(address && { url: `http://${host}:${address.port}` }),
+    close: () => close(servers),
+  };
+}
+
+async function answer(options: ApiServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let result: Answer | undefined;
+  const warnings: string[] = [];
+  try {
+    result = await route(options, request, response, warnings);
+  } catch (error) {
+    const refusal = error instanceof ApiError ? error : internalError(error);
+    result = { code: refusal.status.code, body: refusal.status };
+  }
+  if (!result) return;
+  // A body that was refused unread would be taken for the next request.
+  request.resume();
+  for (const warning of warnings) {
+    // A header holds no more than this; the text may come from the client.
+    response.appendHeader('warning', `299 - ${JSON.stringify(warning).replaceAll(/[^\x20-\x7e]/g, '?')}`);
+  }
+  response.writeHead(result.code, { 'content-type': result.mediaType ?? 'application/json' });
+  response.end(result.body instanceof Uint8Array ? result.body : JSON.stringify(result.body));
+}
+
+async function route(
+  { store, bookmarkInterval = 60_000 }: ApiServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  warnings: string[],
+): Promise<Answer | undefined> {
+  const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://server');
+  const aggregated = wantsAggregatedDiscovery(request.headers.accept);
+  const document = discover(pathname, aggregated);
+  if (document) return { code: 200, body: document, ...(isAggregated(document) && { mediaType: aggregatedType }) };
+  if (pathname === '/openapi/v2') return { code: 200, ...openApiV2 };
+  const schema = describeApi(pathname);
+  if (schema) return { code: 200, body: schema };
+  const found = parseRoute(pathname);
+  if (!found) throw unknownPath();
+  const form = chooseForm(request.headers.accept);
+  return handle({ store, route: found, query, request, response, form, bookmarkInterval, warnings });
+}
+
+const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+
+function isAggregated(document: object): boolean {
+  return 'kind' in document && document.kind === 'APIGroupDiscoveryList';
+}
+
+function internalError(error: unknown): ApiError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new ApiError(500, 'InternalError', `Internal error occurred: ${message}`);
+}
+
+/**
+ * Milliseconds; longer than clients keep an idle connection (Go: 90 s), so that none is closed as it is being used again.
+ */
+const keepAliveTimeout = 120_000;
+
+async function listen(
+  serve: (request: IncomingMessage, response: ServerResponse) => void,
+  on: ListenOptions,
+): Promise<Server> {
+  const server = createServer({ keepAliveTimeout }, serve);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(on, resolve);
+  });
+  return server;
+}
+
+async function close(servers: readonly Server[]): Promise<void> {
+  await Promise.all(
+    servers.map(async (server) => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    }),
+  );
+}

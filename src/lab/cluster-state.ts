@@ -1,0 +1,25 @@
+import { ObjectDigest } from '../lib/object-digest.ts';
+import { resourceNames } from '../model/cluster.ts';
+import type { ResourceName } from '../model/cluster.ts';
+import type { ApiObject } from './api/object.ts';
+import type { Store } from './api/store.ts';
+
+/** The objects that decide about packets, as they are at one moment. */
+export interface ClusterState {
+  readonly objects: readonly ApiObject[];
+  /** What an agent publishes once it has applied just these (lib/object-digest.ts). */
+  readonly digests: Readonly<Record<ResourceName, string>>;
+}
+
+export function readClusterState(store: Store): ClusterState {
+  const lists = resourceNames.map((name) => [name, store.list(name).items] as const);
+  const digests = lists.map(([name, items]) => {
+    const digest = new ObjectDigest();
+    for (const { metadata } of items) digest.add(metadata.uid!, metadata.resourceVersion!);
+    return [name, digest.toString()] as const;
+  });
+  return {
+    objects: lists.flatMap(([, items]) => items),
+    digests: Object.fromEntries(digests) as Record<ResourceName, string>,
+  };
+}

@@ -1,0 +1,28 @@
+import { familyOf } from '../model/address.ts';
+import { everything } from './addressing.ts';
+import type { CniConfigList } from './cni.ts';
+
+export type LabCni = 'bridge' | 'ptp';
+export const labCnis: readonly LabCni[] = ['bridge', 'ptp'];
+
+/** The plugins that a lab runs on each node. */
+export const requiredPlugins: readonly string[] = ['bridge', 'ptp', 'host-local', 'portmap'];
+
+/** `ipamDirectory` is where host-local keeps the node's reservations. */
+export function networkConfig(cni: LabCni, podCidrs: readonly string[], ipamDirectory: string): CniConfigList {
+  const ipam = {
+    type: 'host-local',
+    dataDir: ipamDirectory,
+    ranges: podCidrs.map((subnet) => [{ subnet }]),
+    routes: podCidrs.map((cidr) => ({ dst: everything[familyOf(cidr)] })),
+  };
+  const main =
+    cni === 'bridge'
+      ? { type: 'bridge', bridge: 'cni0', isGateway: true, hairpinMode: true, ipam }
+      : { type: 'ptp', ipam };
+  return {
+    cniVersion: '1.0.0',
+    name: 'postern-lab',
+    plugins: [main, { type: 'portmap', capabilities: { portMappings: true }, snat: true }],
+  };
+}

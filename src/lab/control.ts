@@ -1,0 +1,62 @@
+import { createServer, request } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { LabError, messageOf } from './error.ts';
+import type { LabErrorCode } from './error.ts';
+import type { Lab, ProbeOptions, ProbeReport } from './lab.ts';
+
+/** What other processes may ask of a lab that is up, by name of the question. */
+interface Questions {
+  probe: { readonly asks: ProbeOptions; readonly answers: ProbeReport };
+  namespace: { readonly asks: { readonly station: string }; readonly answers: { readonly namespace: string } };
+}
+
+type Handlers = { readonly [Q in keyof Questions]: (asked: Questions[Q]['asks']) => Promise<Questions[Q]['answers']> };
+
+/** Answers on a unix socket. */
+export async function serveControl(lab: Lab, socketPath: string): Promise<Server> {
+  const handlers: Handlers = {
+    probe: (options) => lab.probe(options),
+    namespace: async ({ station }) => ({ namespace: lab.station(station).process.namespace }),
+  };
+  const server = createServer((asked, response) => {
+    void answer(handlers, asked).then(({ code, body }) => {
+      response.writeHead(code, { 'content-type': 'application/json', connection: 'close' });
+      response.end(JSON.stringify(body));
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socketPath, resolve);
+  });
+  return server;
+}
+
+/** Throws the LabError that the lab answers with; `state` where no lab is up. */
+export async function askLab<Q extends keyof Questions>(
+  socketPath: string,
+  question: Q,
+  asked: Questions[Q]['asks'],
+): Promise<Questions[Q]['answers']> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const sent = request({ socketPath, path: `/${question}`, method: 'POST' }, resolve);
+    sent.on('error', (error) =>
+      reject(new LabError('state', 'no lab is up; start one with: postern lab up', { cause: error })),
+    );
+    sent.end(JSON.stringify(asked));
+  });
+  const body = await json(response);
+  if (response.statusCode === 200) return body as Questions[Q]['answers'];
+  const { code, message } = body as { code: LabErrorCode; message: string };
+  throw new LabError(code, message);
+}
+
+async function answer(handlers: Handlers, asked: IncomingMessage): Promise<{ code: number; body: unknown }> {
+  try {
+    const handler = handlers[asked.url?.slice(1) as keyof Handlers] as (body: unknown) => Promise<unknown>;
+    return { code: 200, body: await handler(await json(asked)) };
+  } catch (error) {
+    const code = error instanceof LabError ? error.code : 'state';
+    return { code: 500, body: { code, message: messageOf(error) } };
+  }
+}

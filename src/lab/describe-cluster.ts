@@ -1,0 +1,23 @@
+import type { Lab } from './lab.ts';
+import { nodeNameOf } from './pod-spec.ts';
+
+/** Who is there, for people: nodes with their pods, hosts outside, policies. */
+export function describeCluster(lab: Lab): string {
+  const stations = new Map(lab.stations().map((station) => [station.key, station.addresses.join(' ')]));
+  const pods = Map.groupBy(lab.store.list('pods').items, nodeNameOf);
+  const rows: [string, string][] = lab.plan.nodes.flatMap(({ name, addresses }): [string, string][] => [
+    [`node ${name}`, addresses.join(' ')],
+    ...(pods.get(name) ?? []).map(({ metadata }): [string, string] => {
+      const key = `${metadata.namespace}/${metadata.name}`;
+      return [`  ${key}`, stations.get(key) ?? ''];
+    }),
+  ]);
+  const hosts = [...stations].filter(([key]) => key.startsWith('host/'));
+  if (hosts.length > 0) rows.push(['outside', ''], ...hosts.map(([key, text]): [string, string] => [`  ${key}`, text]));
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const policies = lab.store
+    .list('networkpolicies')
+    .items.map(({ metadata: { namespace, name } }) => `${namespace}/${name}`);
+  const lines = rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`.trimEnd());
+  return [...lines, `  policies: ${policies.join(', ') || 'none'}`, ''].join('\n');
+}

@@ -1,0 +1,17 @@
+/** `machine` and `input` are for people to put right; the others are what a run met. */
+export type LabErrorCode = 'machine' | 'input' | 'command' | 'cni' | 'timeout' | 'state';
+
+export class LabError extends Error {
+  override readonly name = 'LabError';
+  readonly code: LabErrorCode;
+
+  constructor(code: LabErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** What an `ip` or `nft` said, an Error's message, or whatever else was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,36 @@
+import { shortHash } from '../lib/hash.ts';
+import { LabError } from './error.ts';
+
+/** A namespace is a file in /run/netns, so its name has at most 255 bytes. */
+const longestName = 200;
+
+/**
+ * The network namespaces of one lab. All begin with `postern-NAME-`, which is how `lab down` finds them after a crash; NAME has no
+ * dash, so no lab's prefix begins another's.
+ */
+export class LabNames {
+  readonly prefix: string;
+  readonly fabric: string;
+
+  constructor(lab: string) {
+    if (!/^[a-z0-9]{1,20}$/.test(lab)) {
+      throw new LabError('input', `lab name ${JSON.stringify(lab)}: use 1 to 20 lower-case letters and digits`);
+    }
+    this.prefix = `postern-${lab}-`;
+    this.fabric = `${this.prefix}fabric`;
+  }
+
+  node(name: string): string {
+    return `${this.prefix}node-${name}`;
+  }
+
+  host(name: string): string {
+    return `${this.prefix}host-${name}`;
+  }
+
+  /** Kubernetes namespaces contain no dot, so the two parts stay apart. */
+  pod(namespace: string, name: string): string {
+    const full = `${this.prefix}pod-${namespace}.${name}`;
+    return full.length <= longestName ? full : `${full.slice(0, longestName - 13)}-${shortHash(full)}`;
+  }
+}

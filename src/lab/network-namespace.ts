@@ -1,0 +1,75 @@
+import { readdir } from 'node:fs/promises';
+import { runCommand } from './command.ts';
+import type { CommandOptions } from './command.ts';
+
+const directory = '/run/netns';
+
+/** Sysctls below net/, as `ipv4/ip_forward`. */
+export type Sysctls = Readonly<Record<string, string | number>>;
+
+/** Addresses must be usable at once, so no duplicate address detection. IPv4 settings are inherited from the machine: named here. */
+const baseSysctls: Sysctls = {
+  'ipv6/conf/all/accept_dad': 0,
+  'ipv6/conf/default/accept_dad': 0,
+  'ipv4/conf/all/rp_filter': 0,
+  'ipv4/conf/default/rp_filter': 0,
+  'ipv4/ip_forward': 0,
+};
+
+export const routerSysctls: Sysctls = { 'ipv4/ip_forward': 1, 'ipv6/conf/all/forwarding': 1 };
+
+export function namespacePath(name: string): string {
+  return `${directory}/${name}`;
+}
+
+/** The command line that runs `file` in a network namespace, and in nothing else of its own. */
+export function enterNamespace(name: string, file: string, args: readonly string[]): [string, string[]] {
+  return ['nsenter', [`--net=${namespacePath(name)}`, '--', file, ...args]];
+}
+
+export function runInNamespace(
+  name: string,
+  file: string,
+  args: readonly string[],
+  options?: CommandOptions,
+): Promise<string> {
+  return runCommand(...enterNamespace(name, file, args), options);
+}
+
+/** A new namespace with its loopback up. */
+export async function createNamespace(name: string, sysctls: Sysctls = {}): Promise<void> {
+  await runCommand('ip', ['netns', 'add', name]);
+  const settings = Object.entries({ ...baseSysctls, ...sysctls });
+  const script = settings.map(
+    ([key, value]) => `[ ! -e /proc/sys/net/${key} ] || echo ${value} > /proc/sys/net/${key}`,
+  );
+  await runInNamespace(name, 'sh', ['-e'], { input: [...script, 'ip link set lo up', ''].join('\n') });
+}
+
+export async function listNamespaces(prefix: string): Promise<string[]> {
+  const names = await readdir(directory).catch(() => []);
+  return names.filter((name) => name.startsWith(prefix)).sort();
+}
+
+/** Kills what runs in the namespace, then removes it. */
+export async function deleteNamespace(name: string): Promise<void> {
+  await killProcesses(name);
+  await runCommand('ip', ['netns', 'delete', name]);
+}
+
+async function killProcesses(name: string): Promise<void> {
+  // Again until none is left: a process may fork while we look.
+  for (let rounds = 0; rounds < 10; rounds++) {
+    const pids = (await runCommand('ip', ['netns', 'pids', name])).split('\n').filter((line) => line !== '');
+    if (pids.length === 0) return;
+    for (const pid of pids) kill(Number(pid));
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

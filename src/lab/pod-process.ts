@@ -1,0 +1,172 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { Protocol } from '../model/policy.ts';
+import { LabError } from './error.ts';
+import { enterNamespace } from './network-namespace.ts';
+
+const program = fileURLToPath(new URL('./pod.py', import.meta.url));
+
+/** Debian's, which has no start-up hooks of its own. */
+export const python = '/usr/bin/python3';
+
+export interface ServedPort {
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+export interface ProbeTarget {
+  readonly protocol: Protocol | 'icmp';
+  readonly address: string;
+  /** Ignored for `icmp`. */
+  readonly port: number;
+}
+
+/** Who answered (of `icmp`: the address), or why nobody did: `timeout`, or a name of errno(3). */
+export type ProbeAnswer =
+  | { readonly identity: string; readonly error?: never }
+  | { readonly error: string; readonly identity?: never };
+
+export interface Patience {
+  /** How often a probe asks, spread over the deadline. */
+  readonly tries: number;
+  readonly deadlineMs: number;
+}
+
+export interface FlowOptions {
+  readonly protocol: 'TCP' | 'UDP';
+  readonly address: string;
+  readonly port: number;
+  /** Packets or records a second; a TCP server sends as many back. */
+  readonly rate: number;
+  /** Bytes of payload, at least 32. */
+  readonly size?: number;
+  /** UDP: whether the server sends each packet back. */
+  readonly echo?: boolean;
+}
+
+/** What one end of a flow sent, and what came to it. The packets of a flow are numbered from 0. */
+export interface FlowStats {
+  readonly sent: number;
+  readonly received: number;
+  /** Different numbers among `received`. */
+  readonly distinct: number;
+  /** One more than the highest number received: `highest - distinct` is how many are missing below it. */
+  readonly highest: number;
+  /** Since the last packet came; null if none ever did. */
+  readonly idleMs: number | null;
+  /** Why a TCP connection ended (`EOF`, `closed` or a name of errno(3)); null while it has not. */
+  readonly closed: string | null;
+}
+
+/** What this process knows of a flow, as the end that opened it and as the end that serves it. */
+export interface FlowEnds {
+  readonly client: FlowStats | null;
+  readonly server: FlowStats | null;
+}
+
+type Answer = Record<string, unknown> & { id: number; error?: string };
+
+/** The process behind a pod, node or host of the lab: pod.py in a network namespace. */
+export class PodProcess {
+  readonly namespace: string;
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #waiting = new Map<number, (answer: Answer | LabError) => void>();
+  readonly #ended: Promise<unknown>;
+  #lastId = 0;
+  #stderr = '';
+
+  constructor(namespace: string) {
+    this.namespace = namespace;
+    const command = enterNamespace(namespace, python, ['-I', '-S', program]);
+    // A session of its own: Ctrl-C on the lab's terminal is for the lab.
+    this.#child = spawn(...command, { stdio: 'pipe', detached: true });
+    this.#child.stdin.on('error', () => {});
+    this.#child.stderr
+      .setEncoding('utf8')
+      .on('data', (text: string) => (this.#stderr = `${this.#stderr}${text}`.slice(-2000)));
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      const answer = JSON.parse(line) as Answer;
+      this.#settle(answer.id, answer);
+    });
+    this.#ended = once(this.#child, 'close').then(
+      () => this.#fail('ended'),
+      (error: unknown) => this.#fail(String(error)),
+    );
+  }
+
+  /** Resolves once every port is listened on. Throws LabError `input` where one cannot be. */
+  async serve(identity: string, ports: readonly ServedPort[]): Promise<void> {
+    const { error } = await this.#ask('serve', { identity, ports });
+    if (error) throw new LabError('input', `${identity}: cannot listen: ${error}`);
+  }
+
+  /** All at once; answers in the order of the targets. */
+  async probe(targets: readonly ProbeTarget[], { tries, deadlineMs }: Patience): Promise<ProbeAnswer[]> {
+    const { results } = await this.#ask('probe', { probes: targets, tries, deadlineMs });
+    return results as ProbeAnswer[];
+  }
+
+  /** Starts to send. TCP: returns who accepted; throws LabError `timeout` where nobody did within 3 s. */
+  async openFlow(flow: string, { size = 64, echo = false, ...rest }: FlowOptions): Promise<string | undefined> {
+    const { error, identity } = await this.#ask('open', { flow, size, echo, deadlineMs: 3000, ...rest });
+    if (error) throw new LabError('timeout', `flow to ${rest.address} ${rest.protocol}/${rest.port}: ${error}`);
+    return identity as string | undefined;
+  }
+
+  async flowStats(flow: string): Promise<FlowEnds> {
+    return endsOf(await this.#ask('stats', { flow }));
+  }
+
+  /** Sends no more; what is underway may still come. */
+  async pauseFlow(flow: string): Promise<FlowEnds> {
+    return endsOf(await this.#ask('pause', { flow }));
+  }
+
+  /** Sends again, at the old rate. */
+  async resumeFlow(flow: string): Promise<FlowEnds> {
+    return endsOf(await this.#ask('resume', { flow }));
+  }
+
+  async closeFlow(flow: string): Promise<FlowEnds> {
+    return endsOf(await this.#ask('close', { flow }));
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  #ask(op: string, fields: object): Promise<Answer> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) return reject(this.#failure('has ended'));
+      this.#waiting.set(id, (answer) => (answer instanceof LabError ? reject(answer) : resolve(answer)));
+      this.#child.stdin.write(`${JSON.stringify({ id, op, ...fields })}\n`);
+    });
+  }
+
+  #settle(id: number, answer: Answer | LabError): void {
+    const settle = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    settle?.(answer);
+  }
+
+  #fail(what: string): void {
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, this.#failure(what));
+  }
+
+  #failure(what: string): LabError {
+    return new LabError(
+      'state',
+      `the process in ${this.namespace} ${what}${this.#stderr && `: ${this.#stderr.trim()}`}`,
+    );
+  }
+}
+
+function endsOf(answer: Answer): FlowEnds {
+  return { client: (answer['client'] as FlowStats) ?? null, server: (answer['server'] as FlowStats) ?? null };
+}

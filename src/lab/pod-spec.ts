@@ -1,0 +1,59 @@
+import { isJsonObject, listAt, textAt } from './api/object.ts';
+import type { ApiObject, JsonObject } from './api/object.ts';
+import type { Protocol } from '../model/policy.ts';
+import type { ServedPort } from './pod-process.ts';
+
+export interface ContainerPort extends ServedPort {
+  readonly name: string | undefined;
+  readonly hostPort: number | undefined;
+  readonly hostIP: string | undefined;
+}
+
+/** The ports of containers that run for the pod's life: also of init containers that are sidecars. */
+export function containerPorts(pod: ApiObject): ContainerPort[] {
+  const containers = [
+    ...listAt(pod, 'spec', 'containers'),
+    ...listAt(pod, 'spec', 'initContainers').filter((each) => textAt(each, 'restartPolicy') === 'Always'),
+  ];
+  return containers.flatMap((container) => listAt(container, 'ports').filter(isJsonObject).map(portOf));
+}
+
+/** Each protocol and number once. */
+export function servedPorts(pod: ApiObject): ServedPort[] {
+  const distinct = new Map(
+    containerPorts(pod).map(({ protocol, port }) => [`${protocol}/${port}`, { protocol, port }]),
+  );
+  return [...distinct.values()];
+}
+
+export function isHostNetwork(pod: ApiObject): boolean {
+  return (pod['spec'] as JsonObject | undefined)?.['hostNetwork'] === true;
+}
+
+export function isTerminal(pod: ApiObject): boolean {
+  return ['Succeeded', 'Failed'].includes(textAt(pod, 'status', 'phase') ?? '');
+}
+
+export function podAddresses(pod: ApiObject): string[] {
+  return listAt(pod, 'status', 'podIPs').flatMap((each) => textAt(each, 'ip') ?? []);
+}
+
+export function nodeNameOf(pod: ApiObject): string | undefined {
+  return (pod['spec'] as { nodeName?: string } | undefined)?.nodeName || undefined;
+}
+
+/** `namespace/name` */
+export function podKey(pod: ApiObject): string {
+  return `${pod.metadata.namespace}/${pod.metadata.name}`;
+}
+
+function portOf(port: JsonObject): ContainerPort {
+  const hostPort = Number(port['hostPort'] ?? 0);
+  return {
+    name: textAt(port, 'name'),
+    protocol: (textAt(port, 'protocol') ?? 'TCP') as Protocol,
+    port: Number(port['containerPort']),
+    hostPort: hostPort === 0 ? undefined : hostPort,
+    hostIP: textAt(port, 'hostIP'),
+  };
+}

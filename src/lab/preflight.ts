@@ -1,0 +1,64 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCommand } from './command.ts';
+import { requiredPlugins } from './cni-config.ts';
+import type { LabCni } from './cni-config.ts';
+import { LabError, messageOf } from './error.ts';
+import { python } from './pod-process.ts';
+
+/** Debian's and Ubuntu's. */
+export const pluginDirectory = '/usr/lib/cni';
+
+/** Programs by the package that brings them. */
+const programs: readonly (readonly [program: string, debianPackage: string])[] = [
+  ['ip', 'iproute2'],
+  ['nsenter', 'util-linux'],
+  ['nft', 'nftables'],
+  ['iptables', 'iptables'],
+  ['socat', 'socat'],
+];
+
+/** Throws LabError `machine` that names the first thing that is missing and what to do about it. */
+export async function checkMachine(cni: LabCni): Promise<void> {
+  if (process.getuid?.() !== 0) throw missing('the lab needs root', 'run it with sudo');
+  for (const [program, name] of programs) {
+    if (!(await isOnPath(program))) throw missing(`${program} is not installed`, `apt-get install ${name}`);
+  }
+  if (!(await exists(python))) throw missing(`${python} is not installed`, 'apt-get install python3');
+  for (const plugin of requiredPlugins) {
+    if (await exists(join(pluginDirectory, plugin))) continue;
+    throw missing(`${pluginDirectory}/${plugin} is not installed`, 'apt-get install containernetworking-plugins');
+  }
+  await tryKernel('network namespaces', ['unshare', '--net', 'true'], 'run on a machine or VM that allows them');
+  await tryKernel('nf_tables', ['unshare', '--net', 'nft', 'list', 'tables'], 'modprobe nf_tables');
+  // S6.8. A namespace made after the module was loaded has its settings too.
+  if (cni === 'bridge' && !(await exists('/proc/sys/net/bridge/bridge-nf-call-iptables'))) {
+    throw missing('the kernel has no bridge netfilter', 'modprobe br_netfilter, or use --cni ptp');
+  }
+}
+
+async function tryKernel(what: string, [file, ...args]: [string, ...string[]], remedy: string): Promise<void> {
+  try {
+    await runCommand(file, args);
+  } catch (error) {
+    throw missing(`${what} cannot be used (${messageOf(error).split('\n')[0]})`, remedy);
+  }
+}
+
+function isOnPath(program: string): Promise<boolean> {
+  return runCommand('sh', ['-c', 'command -v "$1"', 'sh', program]).then(
+    () => true,
+    () => false,
+  );
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path, constants.F_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+function missing(what: string, remedy: string): LabError {
+  return new LabError('machine', `${what}: ${remedy}`);
+}

@@ -1,0 +1,145 @@
+import type { Decision } from '../evaluator/decision.ts';
+import { evaluate } from '../evaluator/evaluator.ts';
+import type { Cluster } from '../evaluator/cluster.ts';
+import type { Family } from '../model/address.ts';
+import { LabError } from './error.ts';
+import type { Patience, ProbeTarget } from './pod-process.ts';
+import { stationAddress } from './station.ts';
+import type { Station } from './station.ts';
+
+export type Verdict = 'allowed' | 'denied';
+
+/** One question: does this answer that? */
+export interface Probe {
+  readonly from: Station;
+  readonly to: Station;
+  readonly family: Family;
+  readonly target: ProbeTarget;
+}
+
+export interface ProbeResult {
+  readonly from: string;
+  readonly to: string;
+  /** `TCP/80` or `icmp`. */
+  readonly port: string;
+  readonly family: Family;
+  readonly observed: Verdict;
+  readonly expected: Verdict;
+}
+
+/** Why a probe is expected to be denied, at the end that denies it. */
+export interface Denial {
+  readonly from: string;
+  readonly to: string;
+  readonly port: string;
+  readonly family: Family;
+  readonly direction: 'egress' | 'ingress';
+  readonly reason: string;
+  /** What would have allowed it if one thing were different. */
+  readonly hint?: string;
+}
+
+/** An answer comes at once; only what is denied waits for the deadline, all of it together. */
+const quick: Patience = { tries: 3, deadlineMs: 1000 };
+/** For what should have answered and did not: on a busy machine a second may be too short. */
+const patient: Patience = { tries: 6, deadlineMs: 5000 };
+
+/** `TCP/80`, `80` (TCP) or `icmp`. */
+export function parseProbePort(text: string): string {
+  if (text.toLowerCase() === 'icmp') return 'icmp';
+  const match = /^(?:(TCP|UDP|SCTP)\/)?([0-9]{1,5})$/i.exec(text);
+  if (!match) throw new LabError('input', `port ${JSON.stringify(text)}: expected TCP/80, UDP/53, SCTP/9000 or icmp`);
+  return `${(match[1] ?? 'TCP').toUpperCase()}/${Number(match[2])}`;
+}
+
+/**
+ * Every pair, the target's declared ports, every family that both ends have. With `ports`, only those of the declared ones, and
+ * `icmp` where it is asked for.
+ */
+export function planProbes(
+  sources: readonly Station[],
+  targets: readonly Station[],
+  { ports, families }: { readonly ports?: readonly string[] | undefined; readonly families: readonly Family[] },
+): Probe[] {
+  const wanted = ports && new Set(ports);
+  const probes: Probe[] = [];
+  for (const from of sources) {
+    for (const to of targets) {
+      for (const family of families) {
+        const address = stationAddress(to, family);
+        if (address === undefined || stationAddress(from, family) === undefined) continue;
+        const declared = to.ports.map(({ protocol, port }): ProbeTarget => ({ protocol, port, address }));
+        const pings: ProbeTarget[] = wanted?.has('icmp') ? [{ protocol: 'icmp', port: 0, address }] : [];
+        for (const target of [...declared, ...pings]) {
+          if (!wanted || wanted.has(portText(target))) probes.push({ from, to, family, target });
+        }
+      }
+    }
+  }
+  return probes;
+}
+
+/** Sends all at once, and compares each with what the policies say. */
+export async function runProbes(cluster: Cluster, probes: readonly Probe[]): Promise<ProbeResult[]> {
+  const expected = probes.map((probe) => decide(cluster, probe).verdict);
+  const observed = await observe(probes, quick);
+  const doubtful = probes.flatMap((_, index) =>
+    expected[index] === 'allowed' && observed[index] === 'denied' ? [index] : [],
+  );
+  const again = await observe(
+    doubtful.map((index) => probes[index]!),
+    patient,
+  );
+  for (const [position, index] of doubtful.entries()) observed[index] = again[position]!;
+  return probes.map(({ from, to, family, target }, index) => ({
+    from: from.key,
+    to: to.key,
+    port: portText(target),
+    family,
+    observed: observed[index]!,
+    expected: expected[index]!,
+  }));
+}
+
+/** One for each end that denies. */
+export function explainDenials(cluster: Cluster, probes: readonly Probe[]): Denial[] {
+  return probes.flatMap((probe) => {
+    const decision = decide(cluster, probe);
+    return (['egress', 'ingress'] as const).flatMap((direction): Denial[] => {
+      const { verdict, reason, nearMisses } = decision[direction];
+      if (verdict === 'allowed') return [];
+      const { from, to, family, target } = probe;
+      const names = { from: from.key, to: to.key, port: portText(target), family };
+      return [{ ...names, direction, reason, ...(nearMisses[0] && { hint: nearMisses[0].reason }) }];
+    });
+  });
+}
+
+/** What the evaluator says of a probe, and why. */
+function decide(cluster: Cluster, { from, to, family, target }: Probe): Decision {
+  const { protocol, port } = target;
+  const ends = { source: from.endpoint(family), destination: to.endpoint(family), family };
+  if (protocol === 'icmp') return evaluate(cluster, { ...ends, protocol: 'ICMP' });
+  return evaluate(cluster, { ...ends, protocol, destinationPort: port });
+}
+
+/** In the order of the probes. Allowed is only what the very target answered. */
+export async function observe(probes: readonly Probe[], patience: Patience = quick): Promise<Verdict[]> {
+  const verdicts: Verdict[] = probes.map(() => 'denied');
+  const bySource = Map.groupBy(probes.keys(), (index) => probes[index]!.from);
+  await Promise.all(
+    [...bySource].map(async ([from, indexes]) => {
+      const targets = indexes.map((index) => probes[index]!.target);
+      for (const [position, answer] of (await from.process.probe(targets, patience)).entries()) {
+        const { to, target } = probes[indexes[position]!]!;
+        const wanted = target.protocol === 'icmp' ? target.address : to.key;
+        if (answer.identity === wanted) verdicts[indexes[position]!] = 'allowed';
+      }
+    }),
+  );
+  return verdicts;
+}
+
+function portText({ protocol, port }: ProbeTarget): string {
+  return protocol === 'icmp' ? 'icmp' : `${protocol}/${port}`;
+}

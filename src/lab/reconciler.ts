@@ -1,0 +1,78 @@
+/**
+ * Brings one thing after another to what is wanted: `reconcile` is called for a key after every `add` of it, never twice at once for one
+ * key, and for at most `concurrency` keys at a time. What fails is reported and tried again after `retryMs`.
+ */
+export class Reconciler {
+  readonly #reconcile: (key: string) => Promise<void>;
+  readonly #onError: (key: string, error: unknown) => void;
+  readonly #concurrency: number;
+  readonly #retryMs: number;
+  readonly #dirty = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #retries = new Map<string, NodeJS.Timeout>();
+  #onIdle: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(options: {
+    readonly reconcile: (key: string) => Promise<void>;
+    readonly onError: (key: string, error: unknown) => void;
+    readonly concurrency?: number;
+    readonly retryMs?: number;
+  }) {
+    this.#reconcile = options.reconcile;
+    this.#onError = options.onError;
+    this.#concurrency = options.concurrency ?? 4;
+    this.#retryMs = options.retryMs ?? 1000;
+  }
+
+  add(key: string): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#retries.get(key));
+    this.#retries.delete(key);
+    this.#dirty.add(key);
+    this.#next();
+  }
+
+  /** Resolves when nothing is underway; what failed and waits to be tried again does not count. */
+  async idle(): Promise<void> {
+    if (this.#dirty.size > 0 || this.#running.size > 0) {
+      await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    }
+  }
+
+  /** Starts nothing more, and resolves when what is underway has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#dirty.clear();
+    for (const timer of this.#retries.values()) clearTimeout(timer);
+    this.#retries.clear();
+    await this.idle();
+  }
+
+  #next(): void {
+    for (const key of this.#dirty) {
+      if (this.#running.size >= this.#concurrency) return;
+      if (this.#running.has(key)) continue;
+      this.#dirty.delete(key);
+      this.#running.add(key);
+      void this.#run(key);
+    }
+  }
+
+  async #run(key: string): Promise<void> {
+    try {
+      await this.#reconcile(key);
+    } catch (error) {
+      this.#onError(key, error);
+      if (!this.#stopped)
+        this.#retries.set(
+          key,
+          setTimeout(() => this.add(key), this.#retryMs),
+        );
+    }
+    this.#running.delete(key);
+    this.#next();
+    if (this.#dirty.size > 0 || this.#running.size > 0) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+}

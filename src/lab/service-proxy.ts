@@ -1,0 +1,45 @@
+import type { StoreEvent } from './api/history.ts';
+import type { Store } from './api/store.ts';
+import { runInNamespace } from './network-namespace.ts';
+import { Reconciler } from './reconciler.ts';
+import { renderServices } from './service-rules.ts';
+import { servicePorts } from './services.ts';
+
+/** What kube-proxy would do on every node: the same table in each node's namespace, loaded when it changes. */
+export class ServiceProxy {
+  readonly #store: Store;
+  readonly #reconciler: Reconciler;
+  readonly #nodes: readonly string[];
+  readonly #loaded = new Map<string, string>();
+
+  /** `nodes` are network namespaces. */
+  constructor(store: Store, nodes: readonly string[], log: (message: string) => void) {
+    this.#store = store;
+    this.#nodes = nodes;
+    this.#reconciler = new Reconciler({
+      reconcile: (node) => this.#load(node),
+      onError: (node, error) => log(`services of ${node}: ${String(error)}`),
+    });
+  }
+
+  onEvent({ resource }: StoreEvent): void {
+    if (resource === 'services' || resource === 'pods') for (const node of this.#nodes) this.#reconciler.add(node);
+  }
+
+  idle(): Promise<void> {
+    return this.#reconciler.idle();
+  }
+
+  stop(): Promise<void> {
+    return this.#reconciler.stop();
+  }
+
+  async #load(node: string): Promise<void> {
+    const ports = servicePorts(this.#store);
+    const script = renderServices(ports);
+    // A node that never had a Service has no table of ours, and so no address translation at all.
+    if ((this.#loaded.get(node) ?? renderServices([])) === script) return;
+    await runInNamespace(node, 'nft', ['-f', '-'], { input: script });
+    this.#loaded.set(node, script);
+  }
+}

@@ -1,0 +1,92 @@
+import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LabError } from './error.ts';
+import { LabNames } from './names.ts';
+import { deleteNamespace, listNamespaces } from './network-namespace.ts';
+
+export const defaultStateRoot = '/run/postern-lab';
+export const defaultLabName = 'lab';
+
+/** Process ids are used again; together with its start time one is not. */
+interface Owner {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+/** Where a lab keeps its sockets, logs and CNI state, and says whose it is. */
+export class LabState {
+  readonly directory: string;
+  readonly names: LabNames;
+  readonly #name: string;
+  readonly #root: string;
+
+  constructor(name: string, root: string = defaultStateRoot) {
+    this.names = new LabNames(name);
+    this.#name = name;
+    this.#root = root;
+    this.directory = join(root, name);
+  }
+
+  get apiSocket(): string {
+    return join(this.directory, 'api.sock');
+  }
+
+  get controlSocket(): string {
+    return join(this.directory, 'control.sock');
+  }
+
+  get logFile(): string {
+    return join(this.directory, 'lab.log');
+  }
+
+  nodeDirectory(node: string): string {
+    return join(this.directory, 'nodes', node);
+  }
+
+  /** Takes the name for this process. What a dead owner left is removed first; a living one is LabError `state`. */
+  async claim(): Promise<void> {
+    const owner = await this.owner();
+    if (owner !== undefined) {
+      throw new LabError('state', `lab ${this.#name} is up (pid ${owner}); end it with: postern lab down`);
+    }
+    await this.remove();
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    const { pid } = process;
+    await writeFile(this.#ownerFile, JSON.stringify({ pid, startTime: await startTime(pid) }));
+  }
+
+  /** The process id of a living owner. */
+  async owner(): Promise<number | undefined> {
+    try {
+      const owner = JSON.parse(await readFile(this.#ownerFile, 'utf8')) as Owner;
+      return owner.startTime === (await startTime(owner.pid)) ? owner.pid : undefined;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Everything that a lab of this name has on the machine, whether its owner lives or not. True if there was any. */
+  async remove(): Promise<boolean> {
+    const namespaces = await listNamespaces(this.names.prefix);
+    await Promise.all(namespaces.map(deleteNamespace));
+    const existed = await readFile(this.#ownerFile).then(
+      () => true,
+      () => false,
+    );
+    await rm(this.directory, { recursive: true, force: true });
+    // Other labs may be in it; then it stays.
+    if (this.#root === defaultStateRoot) await rmdir(defaultStateRoot).catch(() => {});
+    return existed || namespaces.length > 0;
+  }
+
+  get #ownerFile(): string {
+    return join(this.directory, 'owner.json');
+  }
+}
+
+/** In clock ticks since boot: field 22 of proc_pid_stat(5), counted from behind the name, which may contain anything. */
+async function startTime(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}

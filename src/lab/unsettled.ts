@@ -1,0 +1,47 @@
+import type { AgentProcess } from './agent-process.ts';
+import { objectAt } from './api/object.ts';
+import type { ApiObject } from './api/object.ts';
+import type { Store } from './api/store.ts';
+import { readClusterState } from './cluster-state.ts';
+import { LabError } from './error.ts';
+import { podKey } from './pod-spec.ts';
+
+export interface Unsettled {
+  /** In words. */
+  readonly what: string;
+  /** The agent that is waited for. */
+  readonly agent?: AgentProcess;
+}
+
+/**
+ * What is not yet as the store wants it: a pod that does not run, an agent that has not applied the newest objects. Agents that
+ * were stopped are not waited for; one that ended by itself is LabError `state`.
+ */
+export async function findUnsettled(
+  store: Store,
+  agents: ReadonlyMap<string, AgentProcess>,
+): Promise<Unsettled | undefined> {
+  const { objects, digests } = readClusterState(store);
+  const waiting = objects.find((object) => object.kind === 'Pod' && !hasStarted(object));
+  if (waiting) {
+    const { message } = objectAt(waiting, 'status') ?? {};
+    return { what: `pod ${podKey(waiting)} does not run${message ? `: ${String(message)}` : ''}` };
+  }
+  for (const [node, agent] of agents) {
+    if (!agent.isWanted) continue;
+    if (!agent.isRunning) throw new LabError('state', `the agent of ${node} has ended:\n${await agent.logTail()}`);
+    const applied = await agent.applied();
+    if (!applied) return { what: `the agent of ${node} does not answer`, agent };
+    for (const [resource, digest] of Object.entries(digests)) {
+      const has = applied.resources?.[resource] ?? 'nothing';
+      if (has !== digest)
+        return { what: `of ${resource} the agent of ${node} has applied ${has}, not ${digest}`, agent };
+    }
+  }
+  return undefined;
+}
+
+function hasStarted(pod: ApiObject): boolean {
+  if (pod.metadata.deletionTimestamp !== undefined) return true;
+  return ['Running', 'Succeeded', 'Failed'].includes(String(objectAt(pod, 'status')?.['phase']));
+}

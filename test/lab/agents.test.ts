@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'mocha';
+import type { ApiObject } from '../../src/lab/api/object.ts';
+import type { Flow, FlowState } from '../../src/lab/flow.ts';
+import { Lab } from '../../src/lab/lab.ts';
+import { host, pod } from './objects.ts';
+import { until } from './until.ts';
+
+const denyAll: ApiObject = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { namespace: 'x', name: 'deny' },
+  spec: { podSelector: { matchLabels: { pod: 'b' } }, policyTypes: ['Ingress'] },
+};
+
+describe('lab: agents (kernel)', function () {
+  this.timeout(120_000);
+  let directory: string;
+  let lab: Lab;
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'postern-agents-'));
+    const objects = [
+      pod('x', 'a', ['TCP/80', 'UDP/80'], { nodeName: 'n1' }),
+      pod('x', 'b', ['TCP/80', 'UDP/80'], { nodeName: 'n2' }),
+      host('out', ['10.0.0.1'], []),
+    ];
+    lab = await Lab.up({ name: `a${process.pid}`, stateRoot: directory, objects });
+    await lab.settle();
+  });
+  after(async () => {
+    await lab.down();
+    await rm(directory, { recursive: true });
+  });
+  const allow = (): void => {
+    if (lab.store.find('networkpolicies', { namespace: 'x', name: 'deny' })) {
+      lab.store.delete('networkpolicies', { namespace: 'x', name: 'deny' });
+    }
+  };
+  const verdicts = async (): Promise<string[]> => {
+    const { results } = await lab.probe({ to: ['x/b'], ports: ['TCP/80'] });
+    for (const { observed, expected } of results) assert.equal(observed, expected);
+    return results.map(({ from, family, observed }) => `${from} ${family} ${observed}`);
+  };
+  const denied = ['x/a ipv4 denied', 'x/a ipv6 denied', 'x/b ipv4 allowed', 'x/b ipv6 allowed', 'host/out ipv4 denied'];
+  const allowed = denied.map((line) => line.replace('denied', 'allowed'));
+
+  it('a probe sees what was changed just before', async () => {
+    assert.deepEqual(await verdicts(), allowed);
+    lab.apply([denyAll]);
+    assert.deepEqual(await verdicts(), denied);
+    allow();
+    assert.deepEqual(await verdicts(), allowed);
+  });
+
+  it('a flow stalls while it is denied, and its ends tell', async () => {
+    const tcp = await lab.openFlow('x/a', 'x/b', { protocol: 'TCP', port: 80, family: 'ipv6', rate: 200 });
+    const udp = await lab.openFlow('x/a', 'x/b', { protocol: 'UDP', port: 80, family: 'ipv4', rate: 2000 });
+    const flowsBothWays = async (flow: Flow, since: FlowState): Promise<boolean> => {
+      const { client, server } = await flow.state();
+      return client.received > since.client.received + 10 && server.received > since.server.received + 10;
+    };
+    const start = await tcp.state();
+    await until(() => flowsBothWays(tcp, start));
+
+    lab.apply([denyAll]);
+    await lab.settle();
+    const stalled = await tcp.state();
+    const silent = await udp.state();
+    // As long as 400 more datagrams take to be sent, none arrives.
+    await until(async () => (await udp.state()).client.sent > silent.client.sent + 400);
+    assert.equal((await udp.state()).server.received, silent.server.received);
+    const later = await tcp.state();
+    assert.deepEqual(
+      [later.client.received, later.server.received],
+      [stalled.client.received, stalled.server.received],
+    );
+
+    allow();
+    await lab.settle();
+    await until(() => flowsBothWays(tcp, later));
+    const { client, server } = await tcp.close();
+    assert.deepEqual([client.distinct, server.distinct], [client.highest, server.highest]);
+    const sent = (await udp.pause()).client.sent;
+    await until(async () => (await udp.state()).server.highest === sent);
+    const { server: counted } = await udp.close();
+    assert.ok(counted.highest - counted.distinct >= 400, JSON.stringify(counted));
+  });
+
+  it('an agent that ended by itself is an error, until it is started again', async () => {
+    const agent = lab.agents.get('n1')!;
+    process.kill(agent.pid!, 'SIGKILL');
+    await until(() => !agent.isRunning);
+    await assert.rejects(lab.settle(), { code: 'state', message: /the agent of n1 has ended/ });
+    await agent.start();
+    await lab.settle();
+    assert.ok(await agent.isReady());
+  });
+
+  it('an agent that was stopped is not waited for, and its rules stay', async () => {
+    lab.apply([denyAll]);
+    await lab.settle();
+    const agent = lab.agents.get('n2')!;
+    await agent.stop('SIGKILL');
+    assert.deepEqual(await verdicts(), denied);
+    allow();
+    await lab.settle();
+    const { results } = await lab.probe({ from: ['x/a'], to: ['x/b'], ports: ['TCP/80'], families: ['ipv4'] });
+    assert.deepEqual(
+      results.map(({ observed, expected }) => [observed, expected]),
+      [['denied', 'allowed']],
+    );
+    await agent.start();
+    assert.deepEqual(await verdicts(), allowed);
+  });
+
+  it('an agent that is cut off from the API is waited for in vain, until it is connected again', async () => {
+    const agent = lab.agents.get('n2')!;
+    await agent.disconnect();
+    lab.apply([denyAll]);
+    await assert.rejects(lab.settle(300), {
+      code: 'timeout',
+      message: /networkpolicies the agent of n2 has applied 0-/,
+    });
+    agent.reconnect();
+    assert.deepEqual(await verdicts(), denied);
+    allow();
+  });
+});

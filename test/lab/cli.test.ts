@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { listNamespaces } from '../../src/lab/network-namespace.ts';
+import { LabState } from '../../src/lab/state.ts';
+import { host, pod } from './objects.ts';
+import { until } from './until.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const name = `cli${process.pid}`;
+
+const policy = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { namespace: 'shop', name: 'api' },
+  spec: {
+    podSelector: { matchLabels: { pod: 'api' } },
+    policyTypes: ['Ingress'],
+    ingress: [{ from: [{ podSelector: { matchLabels: { pod: 'web' } } }] }],
+  },
+};
+const objects = [
+  pod('shop', 'api', ['TCP/8080'], { nodeName: 'n1' }),
+  pod('shop', 'web', ['TCP/80', 'UDP/53'], { nodeName: 'n2' }),
+  host('outside', ['10.0.0.1', 'fd00:10::1'], [{ port: 5432 }]),
+  policy,
+];
+
+describe('postern lab (kernel)', function () {
+  this.timeout(120_000);
+  let directory: string;
+  let manifests: string;
+  let state: LabState;
+  const which = (): string[] => ['--name', name, '--state-dir', join(directory, 'state')];
+  const lab = (verb: string, ...args: readonly string[]) =>
+    execa(process.execPath, [main, 'lab', verb, ...which(), ...args], { reject: false });
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'postern-cli-'));
+    manifests = join(directory, 'objects.json');
+    await writeFile(manifests, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+    state = new LabState(name, join(directory, 'state'));
+  });
+  const assertNothingLeft = async (): Promise<void> => {
+    assert.deepEqual(await listNamespaces(state.names.prefix), []);
+    assert.deepEqual(await readdir(join(directory, 'state')), []);
+  };
+  afterEach(async () => {
+    const owner = await state.owner();
+    if (owner !== undefined) process.kill(owner, 'SIGKILL');
+    await state.remove();
+  });
+  after(() => rm(directory, { recursive: true }));
+
+  /** In the foreground, once it says that it is up. */
+  const startForeground = async (): Promise<ChildProcess> => {
+    const child = spawn(process.execPath, [main, 'lab', 'up', ...which(), '-f', manifests], { stdio: 'pipe' });
+    const [text] = (await once(child.stdout, 'data')) as [Buffer];
+    assert.match(String(text), /is up \(bridge, dual\):\n {2}node n1 .*\n {4}shop\/api +10\.244\.1\.\d+ fd00:/);
+    return child;
+  };
+
+  it('run: brings up, probes, prints, takes down', async () => {
+    const { stdout, stderr, exitCode } = await lab('run', '-f', manifests);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stdout, /^ {2}ipv4 and ipv6 .*1 {3}2 {3}3$/m);
+    assert.match(stdout, /^ {2}2 shop\/web {6}\. {3}\.\. {2}\.$/m);
+    assert.match(stdout, /^ {2}3 host\/outside {2}X {3}\.\. {2}\.$/m);
+    assert.match(stdout, /shop\/api is isolated for ingress by shop\/api.*\n {4}from host\/outside: TCP\/8080\n/);
+    await assertNothingLeft();
+  });
+
+  it('up --detach, probe, exec, down', async () => {
+    const kubeconfig = join(directory, 'kubeconfig');
+    const up = await lab(
+      'up',
+      '-f',
+      manifests,
+      '--detach',
+      '--cni',
+      'ptp',
+      '--family',
+      'ipv4',
+      '--kubeconfig-out',
+      kubeconfig,
+    );
+    assert.equal(up.exitCode, 0, up.stderr);
+
+    const all = await lab('probe', '-o', 'json');
+    assert.equal(all.exitCode, 0, all.stderr);
+    const results = JSON.parse(all.stdout) as Record<string, string>[];
+    assert.equal(results.length, 3 * 4);
+    assert.deepEqual(results[0], {
+      from: 'shop/api',
+      to: 'shop/api',
+      port: 'TCP/8080',
+      family: 'ipv4',
+      observed: 'allowed',
+      expected: 'allowed',
+    });
+    const denied = results.filter(({ observed }) => observed === 'denied');
+    assert.deepEqual(
+      denied.map(({ from, to, port }) => [from, to, port]),
+      [['host/outside', 'shop/api', 'TCP/8080']],
+    );
+
+    const some = await lab('probe', '-o', 'json', '--port', '8080', '--port', 'icmp', '--family', 'ipv4');
+    const ports = (JSON.parse(some.stdout) as Record<string, string>[]).map(({ port }) => port);
+    assert.deepEqual(new Set(ports), new Set(['TCP/8080', 'icmp']));
+
+    const pods = await execa('kubectl', ['--kubeconfig', kubeconfig, '-n', 'shop', 'get', 'pods', '-o', 'name']);
+    assert.equal(pods.stdout, 'pod/api\npod/web');
+
+    const inside = await lab('exec', 'shop/web', '--', 'sh', '-c', 'ip -br address; exit 7');
+    assert.equal(inside.exitCode, 7);
+    assert.match(inside.stdout, /10\.244\.2\./);
+
+    const down = await lab('down');
+    assert.equal(down.exitCode, 0, down.stderr);
+    await assertNothingLeft();
+    assert.equal((await lab('down')).exitCode, 0);
+  });
+
+  it('probe: exit 1 and loud where packets do other than the policies say', async () => {
+    await lab('up', '-f', manifests, '--detach');
+    const drop = 'table inet postern-test { chain f { type filter hook forward priority 0; tcp dport 8080 drop; }; }';
+    await lab('exec', 'node/n1', '--', 'nft', drop);
+    const { stdout, exitCode } = await lab('probe', '--port', 'TCP/8080', '--family', 'ipv4');
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /^ {2}2 shop\/web {6}\?$/m);
+    assert.match(stdout, /NOT WHAT THE POLICIES SAY \(1\):\n {2}shop\/web -> shop\/api TCP\/8080 ipv4: denied/);
+  });
+
+  it('Ctrl-C leaves nothing', async () => {
+    const child = await startForeground();
+    const ended = once(child, 'exit');
+    child.kill('SIGINT');
+    assert.deepEqual(await ended, [0, null]);
+    await assertNothingLeft();
+  });
+
+  it('after SIGKILL, `down` leaves nothing', async () => {
+    const child = await startForeground();
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    assert.notDeepEqual(await listNamespaces(state.names.prefix), []);
+    const agents = await agentsOf(state);
+    assert.equal(agents.length, 2);
+    const { stdout, exitCode } = await lab('down');
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /removed what was left/);
+    await assertNothingLeft();
+    await until(async () => (await agentsOf(state)).length === 0);
+  });
+
+  it('exit 2 and one line for what it cannot do', async () => {
+    const lines = async (verb: string, ...args: string[]): Promise<string> => {
+      const { stderr, exitCode } = await lab(verb, ...args);
+      assert.equal(exitCode, 2);
+      assert.equal(stderr.split('\n').length, 1, stderr);
+      return stderr;
+    };
+    assert.match(await lines('probe'), /no lab is up/);
+    assert.match(await lines('exec', 'shop/web', '--', 'true'), /no lab is up/);
+    assert.match(await lines('run', '-f', join(directory, 'nowhere')), /no such file/);
+    const bad = join(directory, 'bad.json');
+    await writeFile(bad, JSON.stringify({ ...policy, spec: { ...policy.spec, policyTypes: ['Inwards'] } }));
+    assert.match(await lines('run', '-f', bad), /NetworkPolicy shop\/api: .*policyTypes/);
+  });
+
+  it('exit 2 and one line for what the machine lacks', async () => {
+    const up = [process.execPath, main, 'lab', 'up'] as const;
+    const bare = await execa(up[0], up.slice(1), { reject: false, extendEnv: false, env: { PATH: '/nowhere' } });
+    assert.deepEqual([bare.exitCode, bare.stderr], [2, 'postern: ip is not installed: apt-get install iproute2']);
+    // In a user namespace without a map of ids nobody is root.
+    const nobody = await execa('unshare', ['--user', ...up], { reject: false });
+    assert.deepEqual([nobody.exitCode, nobody.stderr], [2, 'postern: the lab needs root: run it with sudo']);
+  });
+});
+
+/** Pids of the agents of a lab, by the sockets that they listen on. */
+async function agentsOf({ directory }: LabState): Promise<string[]> {
+  const { stdout } = await execa('pgrep', ['-f', `agent .*--listen unix:${directory}/`], { reject: false });
+  return stdout.split('\n').filter((line) => line !== '');
+}
