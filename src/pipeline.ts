@@ -32,6 +32,11 @@ export class Pipeline {
     return this.#indexer.snapshot();
   }
 
+  /** Whether the node that this is for is one of the cluster's. */
+  get knowsNode(): boolean {
+    return this.#indexer.knowsNode;
+  }
+
   get issues(): Indexer['issues'] {
     return this.#indexer.issues;
   }

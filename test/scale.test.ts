@@ -72,6 +72,16 @@ describe('scale: 5,000 pods, 500 policies, 100 pods on this node', function () {
     assert.ok(pipeline.plan(undefined).compiled.counts.builtClasses <= 4);
   });
 
+  it('one more pod that claims the address of 300 others is looked at alone', () => {
+    const claimant = (index: number): ApiObject => podObject('n1', `twin-${index}`, 'n2', [77, 7], 'app-1');
+    const twins = Array.from({ length: 300 }, (_, index) => claimant(index));
+    const pipeline = startPipeline('n1', [...cluster, ...twins]);
+    const before = pipeline.visits.selections;
+    pipeline.receive(upsertOf(claimant(300)));
+    const visits = pipeline.visits.selections - before;
+    assert.ok(visits <= 40, `${visits} selections`);
+  });
+
   it('a packet meets as many rules with 500 policies on each pod as with 10', () => {
     const [few, many] = [10, 500].map((count) => compileNode('n1', crowdedNode(count)));
     assert.equal(longestWay(many!), longestWay(few!));

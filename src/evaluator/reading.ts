@@ -38,7 +38,7 @@ export function readFields(
   code: IssueCode,
 ): { readonly kind: 'fields'; readonly fields: JsonObject } | Broken {
   if (!isJsonObject(raw)) return reportBroken(report, code, path, `expected fields, found ${show(raw)}`);
-  const unknown = Object.keys(raw).find((key) => raw[key] !== undefined && !known.includes(key));
+  const unknown = Object.keys(raw).find((key) => (raw[key] ?? undefined) !== undefined && !known.includes(key));
   if (unknown === undefined) return { kind: 'fields', fields: raw };
   return reportBroken(report, 'unknown-field', `${path}.${unknown}`, `unknown field ${show(unknown)}`);
 }

@@ -1,4 +1,5 @@
 import type { GroupId, Selection } from '../model/policy.ts';
+import { sizeOfAll } from './table-size.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 
 interface Entry {
@@ -30,7 +31,7 @@ export class GroupTable {
   release(id: GroupId): boolean {
     const entry = this.#entries.get(id);
     if (!entry || --entry.users > 0) return false;
-    for (const key of entry.members.keys()) this.#groupsOf.get(key)?.delete(id);
+    for (const key of entry.members.keys()) this.#leave(id, key);
     this.#entries.delete(id);
     this.#current.delete(id);
     return true;
@@ -53,9 +54,18 @@ export class GroupTable {
 
   removeMember(id: GroupId, key: PodKey): void {
     if (!this.#entries.get(id)?.members.delete(key)) return;
+    this.#leave(id, key);
+    this.#touch(id);
+  }
+
+  /** How many entries it holds: none once no policy is in force. */
+  get size(): number {
+    return this.#entries.size + this.#current.size + sizeOfAll(this.#groupsOf.values());
+  }
+
+  #leave(id: GroupId, key: PodKey): void {
     const groups = this.#groupsOf.get(key);
     if (groups?.delete(id) && groups.size === 0) this.#groupsOf.delete(key);
-    this.#touch(id);
   }
 
   #touch(id: GroupId): void {

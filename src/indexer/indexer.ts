@@ -11,11 +11,13 @@ import {
 import type { Issue } from '../model/issue.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
+import { addressIssues } from './address-issues.ts';
 import { GroupTable } from './group-table.ts';
 import { NamespaceIndex } from './namespace-index.ts';
 import { Ownership } from './ownership.ts';
 import { PodIndex } from './pod-index.ts';
 import { SelectionIndex } from './selection-index.ts';
+import { sizeOfAll } from './table-size.ts';
 
 /**
  * Holds the cluster as told, and folds events into what one node must know. The Snapshot depends only on the objects that are
@@ -31,7 +33,7 @@ export class Indexer {
   readonly #policies = new Map<PolicyId, Policy>();
 
   readonly #namespaceIndex = new NamespaceIndex();
-  readonly #ownership = new Ownership();
+  readonly #ownership = new Ownership((pod) => this.#isLocal(pod));
   readonly #podIndex = new PodIndex();
 
   /** The pods whose policies matter here: local ones, and others that claim a local pod's address (S1.10). */
@@ -46,7 +48,10 @@ export class Indexer {
 
   readonly #localPods = new Map<PodKey, LocalPod>();
   readonly #contested = new Map<string, ReadonlySet<Direction>>();
-  readonly #issues = new Map<PodKey, readonly Issue[]>();
+  /** Addresses whose claimants, or their policies, an event has touched. */
+  readonly #touchedClaims = new Set<string>();
+  /** Local pods with an address that could not be honoured. */
+  readonly #troubled = new Map<PodKey, Pod>();
 
   constructor(nodeName: string) {
     this.#nodeName = nodeName;
@@ -56,6 +61,8 @@ export class Indexer {
     this.#revision++;
     if (event.op === 'synced') this.#synced.add(event.resource);
     else this.#replace(event.resource, event.key, event.op === 'upsert' ? event.value : undefined);
+    for (const address of this.#touchedClaims) this.#refreshContested(address);
+    this.#touchedClaims.clear();
   }
 
   snapshot(): Snapshot {
@@ -69,9 +76,13 @@ export class Indexer {
     };
   }
 
+  get knowsNode(): boolean {
+    return this.#nodes.has(this.#nodeName);
+  }
+
   /** Addresses of local pods that could not be honoured, by pod. */
   get issues(): ReadonlyMap<PodKey, readonly Issue[]> {
-    return this.#issues;
+    return new Map(this.#troubled.entries().map(([key, pod]) => [key, addressIssues(key, pod, this.#ownership)]));
   }
 
   /** How many pods and selections have been looked at: what tests count instead of time. */
@@ -80,6 +91,22 @@ export class Indexer {
       pods: this.#podIndex.visits + this.#subjectIndex.visits,
       selections: this.#subjects.visits + this.#peers.visits,
     };
+  }
+
+  /** How many entries its tables hold: like the Snapshot, it depends on the objects alone, so nothing leaks. */
+  get size(): number {
+    const indexes = [
+      this.#namespaceIndex,
+      this.#ownership,
+      this.#podIndex,
+      this.#subjectIndex,
+      this.#subjects,
+      this.#peers,
+    ];
+    const maps = [this.#pods, this.#nodes, this.#policies, this.#activePolicies, this.#localPods, this.#contested];
+    const tables = [...indexes, ...maps, this.#groups, this.#troubled];
+    const own = tables.reduce((sum, table) => sum + table.size, 0);
+    return own + sizeOfAll(this.#policiesOf.values()) + sizeOfAll(this.#subjectsOf.values());
   }
 
   #replace(resource: ResourceName, key: ObjectKey, value: ModelObject | undefined): void {
@@ -99,7 +126,8 @@ export class Indexer {
     const before = this.#pods.get(key);
     const after = value && canOwnAddress(value) ? value : undefined;
     if (JSON.stringify(before) === JSON.stringify(after)) return;
-    const touched = new Map<PodKey, Pod>();
+    const addresses = new Set([...(before?.addresses ?? []), ...(after?.addresses ?? [])]);
+    const refreshRivals = this.#watchClaims(addresses);
     if (before) {
       const podKey = podKeyOf(before);
       this.#pods.delete(key);
@@ -112,13 +140,21 @@ export class Indexer {
       this.#pods.set(key, after);
       this.#podIndex.add(podKeyOf(after), after);
       this.#ownership.add(podKeyOf(after), after);
-      touched.set(podKeyOf(after), after);
+      this.#refreshPod(podKeyOf(after), after);
     }
-    for (const address of [...(before?.addresses ?? []), ...(after?.addresses ?? [])]) {
-      for (const [claimant, pod] of this.#ownership.claimantsOf(address)) touched.set(claimant, pod);
-    }
-    for (const [each, pod] of touched) this.#refreshPod(each, pod);
-    for (const address of before?.addresses ?? []) this.#refreshContested(address);
+    refreshRivals();
+  }
+
+  /** Returns what brings those up to date whose claims to the addresses are worth something else by then. */
+  #watchClaims(addresses: ReadonlySet<string>): () => void {
+    const states = new Map([...addresses].map((address) => [address, this.#ownership.stateOf(address)]));
+    return () => {
+      for (const [address, state] of states) {
+        this.#touchedClaims.add(address);
+        if (this.#ownership.stateOf(address) === state) continue;
+        for (const [key, pod] of this.#ownership.claimantsOf(address)) this.#refreshPod(key, pod);
+      }
+    };
   }
 
   #replaceNamespace(name: string, value: ModelObject | undefined): void {
@@ -131,11 +167,10 @@ export class Indexer {
     const after = value?.addresses ?? [];
     if (value) this.#nodes.set(name, value);
     else this.#nodes.delete(name);
+    const refreshClaimants = this.#watchClaims(new Set([...before, ...after]));
     for (const address of after) this.#ownership.addNodeAddress(address);
     for (const address of before) this.#ownership.removeNodeAddress(address);
-    for (const address of new Set([...before, ...after])) {
-      for (const [key, pod] of this.#ownership.claimantsOf(address)) this.#refreshPod(key, pod);
-    }
+    refreshClaimants();
   }
 
   #replacePolicy(id: PolicyId, policy: Policy | undefined): void {
@@ -158,10 +193,7 @@ export class Indexer {
 
   /** Brings all that is derived from one pod up to date. */
   #refreshPod(key: PodKey, pod: Pod): void {
-    const member: Member = {
-      addresses: pod.addresses.filter((address) => this.#ownership.judge(key, address) === 'owned'),
-      ports: pod.ports,
-    };
+    const member: Member = { addresses: this.#ownership.owned(key, pod), ports: pod.ports };
     const groups = this.#peers.matching(pod);
     for (const id of this.#groups.groupsOf(key)) if (!groups.has(id)) this.#groups.removeMember(id, key);
     for (const id of groups) this.#groups.setMember(id, key, member);
@@ -169,71 +201,42 @@ export class Indexer {
   }
 
   #refreshSubject(key: PodKey, pod: Pod): void {
-    const local = pod.nodeName === this.#nodeName;
-    const policies = local || this.#contestsLocalPod(key, pod) ? this.#subjects.matching(pod) : undefined;
+    const contests = pod.addresses.some(
+      (address) => this.#ownership.judge(key, address) === 'contested' && this.#ownership.isContestedHere(address),
+    );
+    const policies = this.#isLocal(pod) || contests ? this.#subjects.matching(pod) : undefined;
     if (policies) this.#subjectIndex.add(key, pod);
     else this.#subjectIndex.remove(key, pod);
     this.#setPolicies(key, policies ?? new Set());
-    if (local) this.#refreshLocalPod(key, pod, policies!);
+    if (this.#isLocal(pod)) this.#refreshLocalPod(key, pod, policies!);
     else this.#forgetLocalPod(key);
-    for (const address of pod.addresses) this.#refreshContested(address);
+    for (const address of pod.addresses) this.#touchedClaims.add(address);
+  }
+
+  #isLocal(pod: Pod): boolean {
+    return pod.nodeName === this.#nodeName;
   }
 
   #refreshLocalPod(key: PodKey, pod: Pod, policies: ReadonlySet<PolicyId>): void {
-    const addresses = pod.addresses.filter((address) => this.#ownership.judge(key, address) === 'owned');
+    const addresses = this.#ownership.owned(key, pod);
     const localPod: LocalPod = { key, addresses, ports: pod.ports, policies: sorted(policies) };
     if (JSON.stringify(localPod) !== JSON.stringify(this.#localPods.get(key))) this.#localPods.set(key, localPod);
-    const issues = pod.addresses.flatMap((address) => this.#addressIssues(key, address));
-    if (issues.length > 0) this.#issues.set(key, issues);
-    else this.#issues.delete(key);
-  }
-
-  #addressIssues(key: PodKey, address: string): Issue[] {
-    const path = 'status.podIPs';
-    switch (this.#ownership.judge(key, address)) {
-      case 'owned':
-      case 'lost':
-        return [];
-      case 'contested': {
-        const others = sorted(this.#ownership.claimantsOf(address).keys()).filter((each) => each !== key);
-        const message = `${address} is also claimed by ${others.join(', ')}: no selector matches it, and it is isolated without allows`;
-        return [{ code: 'contested-address', path, message, effect: 'failed-closed' }];
-      }
-      case 'node':
-        return [
-          {
-            code: 'node-address',
-            path,
-            message: `${address} is a node's: the pod's claim is ignored`,
-            effect: 'ignored',
-          },
-        ];
-    }
-  }
-
-  #contestsLocalPod(key: PodKey, pod: Pod): boolean {
-    return pod.addresses.some(
-      (address) =>
-        this.#ownership.judge(key, address) === 'contested' &&
-        this.#ownership
-          .claimantsOf(address)
-          .values()
-          .some((each) => each.nodeName === this.#nodeName),
-    );
+    if (addressIssues(key, pod, this.#ownership).length > 0) this.#troubled.set(key, pod);
+    else this.#troubled.delete(key);
   }
 
   /** S1.10: a contested local address is isolated in every direction in which any claimant is. */
   #refreshContested(address: string): void {
     const isolated = new Set<Direction>();
-    let local = false;
-    for (const [key, pod] of this.#ownership.claimantsOf(address)) {
-      if (this.#ownership.judge(key, address) !== 'contested') continue;
-      local ||= pod.nodeName === this.#nodeName;
-      for (const id of this.#policiesOf.get(key) ?? []) {
-        for (const direction of this.#policies.get(id)?.isolates ?? []) isolated.add(direction);
+    if (this.#ownership.isContestedHere(address)) {
+      for (const key of this.#ownership.claimantsOf(address).keys()) {
+        if (this.#ownership.judge(key, address) !== 'contested') continue;
+        for (const id of this.#policiesOf.get(key) ?? []) {
+          for (const direction of this.#policies.get(id)?.isolates ?? []) isolated.add(direction);
+        }
       }
     }
-    if (local && isolated.size > 0) this.#contested.set(address, isolated);
+    if (isolated.size > 0) this.#contested.set(address, isolated);
     else this.#contested.delete(address);
   }
 
@@ -265,8 +268,7 @@ export class Indexer {
       if (!this.#groups.retain(group, selection)) continue;
       this.#peers.add(group, selection);
       for (const [key, pod] of this.#podIndex.find(selection, this.#namespaceIndex)) {
-        const addresses = pod.addresses.filter((address) => this.#ownership.judge(key, address) === 'owned');
-        this.#groups.setMember(group, key, { addresses, ports: pod.ports });
+        this.#groups.setMember(group, key, { addresses: this.#ownership.owned(key, pod), ports: pod.ports });
       }
     }
     for (const group of before?.groups.keys() ?? []) if (this.#groups.release(group)) this.#peers.remove(group);
@@ -281,7 +283,7 @@ export class Indexer {
 
   #forgetLocalPod(key: PodKey): void {
     this.#localPods.delete(key);
-    this.#issues.delete(key);
+    this.#troubled.delete(key);
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Namespace } from '../model/cluster.ts';
 import type { Selection, Selector } from '../model/policy.ts';
-import { canonicalSelector, matchesSelector } from '../model/selection.ts';
+import { canonicalNamespaces, matchesSelector } from '../model/selection.ts';
+import { sizeOfAll } from './table-size.ts';
 
-/** Where a selection looks: one namespace by name, or all that a selector matches. Equal selectors are one scope. */
+/** Where a selection looks: everywhere, in one namespace by name, or in all that a selector matches. Equal selectors are one scope. */
 export type Scope = string;
 
 /** Which namespaces each scope holds, and which scopes hold each namespace. */
@@ -12,32 +13,33 @@ export class NamespaceIndex {
   readonly #scopesOf = new Map<string, Set<Scope>>();
 
   /** Counts a user of the selection's scope, and returns it. */
-  retain(selection: Selection): Scope {
-    const scope = scopeOf(selection);
-    if ('name' in selection.namespaces) return scope;
+  retain({ namespaces }: Selection): Scope {
+    const scope = canonicalNamespaces(namespaces);
+    if (namespaces === 'all' || 'name' in namespaces) return scope;
     const known = this.#scopes.get(scope);
     if (known) known.users++;
-    else this.#addScope(scope, selection.namespaces.selector);
+    else this.#addScope(scope, namespaces.selector);
     return scope;
   }
 
-  release(selection: Selection): void {
-    const scope = scopeOf(selection);
+  release({ namespaces }: Selection): void {
+    const scope = canonicalNamespaces(namespaces);
     const known = this.#scopes.get(scope);
     if (!known || --known.users > 0) return;
     this.#scopes.delete(scope);
     for (const name of known.namespaces) this.#scopesOf.get(name)?.delete(scope);
   }
 
-  /** Namespaces of a selection that has been retained. */
-  namespacesOf(selection: Selection): Iterable<string> {
-    if ('name' in selection.namespaces) return [selection.namespaces.name];
-    return this.#scopes.get(scopeOf(selection))?.namespaces ?? [];
+  /** Namespaces of a selection that has been retained; `all` also where we do not know the namespace. */
+  namespacesOf({ namespaces }: Selection): Iterable<string> | 'all' {
+    if (namespaces === 'all') return 'all';
+    if ('name' in namespaces) return [namespaces.name];
+    return this.#scopes.get(canonicalNamespaces(namespaces))?.namespaces ?? [];
   }
 
   /** A namespace that is not in the cache is in no selector's scope, not even the empty one's (S3.4). */
   scopesOf(namespace: string): Scope[] {
-    return [nameScope(namespace), ...(this.#scopesOf.get(namespace) ?? [])];
+    return ['all', canonicalNamespaces({ name: namespace }), ...(this.#scopesOf.get(namespace) ?? [])];
   }
 
   /** Says whether any scope gained or lost the namespace. */
@@ -59,6 +61,10 @@ export class NamespaceIndex {
     return changed;
   }
 
+  get size(): number {
+    return this.#namespaces.size + this.#scopes.size + sizeOfAll(this.#scopesOf.values());
+  }
+
   #addScope(scope: Scope, selector: Selector): void {
     const namespaces = new Set<string>();
     for (const namespace of this.#namespaces.values()) {
@@ -68,12 +74,4 @@ export class NamespaceIndex {
     }
     this.#scopes.set(scope, { selector, users: 1, namespaces });
   }
-}
-
-function scopeOf({ namespaces }: Selection): Scope {
-  return 'name' in namespaces ? nameScope(namespaces.name) : `labels ${canonicalSelector(namespaces.selector)}`;
-}
-
-function nameScope(name: string): Scope {
-  return `name ${name}`;
 }

@@ -1,26 +1,46 @@
 import type { Pod } from '../model/cluster.ts';
 import type { PodKey } from '../model/snapshot.ts';
+import { sizeOfAll } from './table-size.ts';
 
 export type Claim = 'owned' | 'lost' | 'contested' | 'node';
 
+interface Claimants {
+  readonly pods: Map<PodKey, Pod>;
+  /** How many are not terminating: they beat those that are. */
+  live: number;
+}
+
+const nobody: ReadonlyMap<PodKey, Pod> = new Map();
+
 /** Who owns an address (S1.9-S1.12). Only pods that can own one are told to it: neither hostNetwork nor terminal. */
 export class Ownership {
-  readonly #claimants = new Map<string, Map<PodKey, Pod>>();
+  readonly #isLocal: (pod: Pod) => boolean;
+  readonly #claimants = new Map<string, Claimants>();
+  /** Of each address the live claimants on this node, and the terminating ones. */
+  readonly #local = new Map<string, { live: number; leaving: number }>();
   /** How many nodes have the address. */
   readonly #nodeAddresses = new Map<string, number>();
 
+  constructor(isLocal: (pod: Pod) => boolean) {
+    this.#isLocal = isLocal;
+  }
+
   add(key: PodKey, pod: Pod): void {
     for (const address of pod.addresses) {
-      const claimants = this.#claimants.get(address);
-      if (claimants) claimants.set(key, pod);
-      else this.#claimants.set(address, new Map([[key, pod]]));
+      let claimants = this.#claimants.get(address);
+      if (!claimants) this.#claimants.set(address, (claimants = { pods: new Map(), live: 0 }));
+      claimants.pods.set(key, pod);
+      this.#count(address, claimants, pod, 1);
     }
   }
 
+  /** The pod must be the very one that was added. */
   remove(key: PodKey, pod: Pod): void {
     for (const address of pod.addresses) {
       const claimants = this.#claimants.get(address);
-      if (claimants?.delete(key) && claimants.size === 0) this.#claimants.delete(address);
+      if (!claimants?.pods.delete(key)) continue;
+      this.#count(address, claimants, pod, -1);
+      if (claimants.pods.size === 0) this.#claimants.delete(address);
     }
   }
 
@@ -35,16 +55,51 @@ export class Ownership {
   }
 
   claimantsOf(address: string): ReadonlyMap<PodKey, Pod> {
-    return this.#claimants.get(address) ?? new Map();
+    return this.#claimants.get(address)?.pods ?? nobody;
   }
 
   /** What the pod's claim to the address is worth. */
   judge(key: PodKey, address: string): Claim {
     if (this.#nodeAddresses.has(address)) return 'node';
-    const claimants = [...this.claimantsOf(address)];
-    const live = claimants.filter(([, pod]) => !pod.terminating);
-    const best = live.length > 0 ? live : claimants;
-    if (!best.some(([each]) => each === key)) return 'lost';
-    return best.length === 1 ? 'owned' : 'contested';
+    const claimants = this.#claimants.get(address);
+    const pod = claimants?.pods.get(key);
+    if (!claimants || !pod || (claimants.live > 0 && pod.terminating)) return 'lost';
+    return (claimants.live > 0 ? claimants.live : claimants.pods.size) === 1 ? 'owned' : 'contested';
+  }
+
+  owned(key: PodKey, pod: Pod): string[] {
+    return pod.addresses.filter((address) => this.judge(key, address) === 'owned');
+  }
+
+  /** Several pods claim it with equal right, and one of them is on this node. */
+  isContestedHere(address: string): boolean {
+    const claimants = this.#claimants.get(address);
+    if (!claimants || this.#nodeAddresses.has(address)) return false;
+    const rivals = claimants.live > 0 ? claimants.live : claimants.pods.size;
+    const local = this.#local.get(address);
+    return rivals > 1 && (local?.[claimants.live > 0 ? 'live' : 'leaving'] ?? 0) > 0;
+  }
+
+  /** Equal text as long as no claimant's judgement changes, however many come and go. */
+  stateOf(address: string): string {
+    if (this.#nodeAddresses.has(address)) return 'node';
+    const { pods, live } = this.#claimants.get(address) ?? { pods: nobody, live: 0 };
+    const tier = live > 0 ? 'live' : 'leaving';
+    if ((live > 0 ? live : pods.size) > 1) return `${tier} contested ${this.isContestedHere(address)}`;
+    const [owner] = pods.entries().find(([, pod]) => live === 0 || !pod.terminating) ?? [''];
+    return `${tier} ${owner}`;
+  }
+
+  get size(): number {
+    return this.#nodeAddresses.size + this.#local.size + sizeOfAll(this.#claimants.values().map(({ pods }) => pods));
+  }
+
+  #count(address: string, claimants: Claimants, pod: Pod, change: 1 | -1): void {
+    if (!pod.terminating) claimants.live += change;
+    if (!this.#isLocal(pod)) return;
+    const local = this.#local.get(address) ?? { live: 0, leaving: 0 };
+    local[pod.terminating ? 'leaving' : 'live'] += change;
+    if (local.live + local.leaving > 0) this.#local.set(address, local);
+    else this.#local.delete(address);
   }
 }

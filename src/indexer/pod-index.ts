@@ -3,6 +3,7 @@ import type { Selection } from '../model/policy.ts';
 import { matchesSelector } from '../model/selection.ts';
 import type { PodKey } from '../model/snapshot.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
+import { sizeOfAll } from './table-size.ts';
 import { podTokens, selectionTokens, type Token } from './tokens.ts';
 
 /** Pods by namespace and token: selection -> pods without a scan. */
@@ -31,6 +32,10 @@ export class PodIndex {
     if (tokens.size === 0) this.#byNamespace.delete(pod.namespace);
   }
 
+  get size(): number {
+    return this.#byNamespace.size + sizeOfAll(this.#byNamespace.values().flatMap((tokens) => tokens.values()));
+  }
+
   inNamespace(namespace: string): ReadonlyMap<PodKey, Pod> {
     return this.#byNamespace.get(namespace)?.get('') ?? new Map();
   }
@@ -38,7 +43,8 @@ export class PodIndex {
   /** The selection must be retained by `namespaces`. */
   *find(selection: Selection, namespaces: NamespaceIndex): Generator<[PodKey, Pod]> {
     const tokens = selectionTokens(selection);
-    for (const namespace of namespaces.namespacesOf(selection)) {
+    const names = namespaces.namespacesOf(selection);
+    for (const namespace of names === 'all' ? this.#byNamespace.keys() : names) {
       const buckets = this.#byNamespace.get(namespace);
       for (const token of tokens) {
         for (const entry of buckets?.get(token) ?? []) {

@@ -1,7 +1,8 @@
 import type { Pod } from '../model/cluster.ts';
 import type { Selection } from '../model/policy.ts';
-import { matchesSelector } from '../model/selection.ts';
+import { canonicalNamespaces, matchesSelector } from '../model/selection.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
+import { sizeOfAll } from './table-size.ts';
 import { podTokens, selectionTokens } from './tokens.ts';
 
 /** Selections by scope and token: pod -> the selections that match it, without a scan. */
@@ -30,14 +31,17 @@ export class SelectionIndex {
     const selection = this.#selections.get(id);
     if (!selection) return;
     this.#selections.delete(id);
-    const scope = this.#namespaces.retain(selection);
+    const scope = canonicalNamespaces(selection.namespaces);
     for (const token of selectionTokens(selection)) {
       const key = bucketKey(scope, token);
       const bucket = this.#buckets.get(key);
       if (bucket?.delete(id) && bucket.size === 0) this.#buckets.delete(key);
     }
     this.#namespaces.release(selection);
-    this.#namespaces.release(selection);
+  }
+
+  get size(): number {
+    return this.#selections.size + sizeOfAll(this.#buckets.values());
   }
 
   matching(pod: Pod): Set<string> {

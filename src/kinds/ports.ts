@@ -15,7 +15,7 @@ export function readPort(field: Field, addGroup: (selection: Selection) => void)
     if (!endPort.absent) return reject(endPort, 'needs a numeric port');
     if (!isPortName(port.value))
       return reject(port, 'must be a port name: at most 15 of a-z, 0-9 and -, with a letter');
-    const declarers: Selection = { namespaces: { selector: [] }, pods: [], declares: { name: port.value, protocol } };
+    const declarers: Selection = { namespaces: 'all', pods: [], declares: { name: port.value, protocol } };
     addGroup(declarers);
     return { kind: 'named', name: port.value, protocol, declarers: groupIdOf(declarers) };
   }

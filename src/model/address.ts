@@ -80,6 +80,20 @@ export function containsAddress(range: AddressRange, address: Address): boolean 
   return range.family === address.family && range.first <= address.value && address.value <= range.last;
 }
 
+/** Whether one of the merged ranges (`mergeRanges`) holds the address. */
+export function holdsAddress(merged: readonly AddressRange[], { family, value }: Address): boolean {
+  let [low, high] = [0, merged.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const range = merged[middle]!;
+    const isBefore = range.family === family ? range.last < value : family === 'ipv6';
+    if (isBefore) low = middle + 1;
+    else high = middle;
+  }
+  const range = merged[low];
+  return range?.family === family && range.first <= value && value <= range.last;
+}
+
 /** The union as disjoint, ascending ranges that do not touch. One family at a time: IPv4 first. */
 export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
   const ascending = ranges.toSorted(compareRanges);

@@ -19,4 +19,5 @@ export type IssueCode =
   | 'invalid-address'
   | 'contested-address'
   | 'node-address'
+  | 'too-large'
   | 'refused-by-kernel';

@@ -17,7 +17,8 @@ export type Selector = readonly Requirement[];
 
 /** Which pods: namespaces by name or by label, pods by label, and where a named port is meant, only those that declare it. */
 export interface Selection {
-  readonly namespaces: { readonly name: string } | { readonly selector: Selector };
+  /** `all` asks for no Namespace object; a selector, even the empty one, does (S3.4). */
+  readonly namespaces: { readonly name: string } | { readonly selector: Selector } | 'all';
   readonly pods: Selector;
   readonly declares?: { readonly name: string; readonly protocol: Protocol };
 }

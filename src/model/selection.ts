@@ -6,9 +6,14 @@ import type { GroupId, Requirement, Selection, Selector } from './policy.ts';
 /** The same text for selections that are equal term by term, in any order. */
 function canonicalSelection(selection: Selection): string {
   const { namespaces, pods, declares } = selection;
-  const where = 'name' in namespaces ? `name ${namespaces.name}` : canonicalSelector(namespaces.selector);
   const port = declares ? `${declares.protocol} ${declares.name}` : '';
-  return JSON.stringify([where, canonicalSelector(pods), port]);
+  return JSON.stringify([canonicalNamespaces(namespaces), canonicalSelector(pods), port]);
+}
+
+/** A selector's text is empty or begins with `[`, so it is none of the others'. */
+export function canonicalNamespaces(namespaces: Selection['namespaces']): string {
+  if (namespaces === 'all') return 'all';
+  return 'name' in namespaces ? `name ${namespaces.name}` : canonicalSelector(namespaces.selector);
 }
 
 export function groupIdOf(selection: Selection): GroupId {

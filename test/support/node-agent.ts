@@ -14,8 +14,11 @@ export class NodeAgent {
   readonly reconciler: Reconciler;
   /** How many events had been received when the state that was applied was taken. */
   readonly applied: number[] = [];
+  /** And when the events that came into force with it had come. */
+  readonly arrivals: (readonly number[])[] = [];
   readonly stages: StageName[] = [];
   readonly refused: PolicyId[] = [];
+  readonly accepted: PolicyId[] = [];
   readonly failures: { readonly error: unknown; readonly retryIn: number }[] = [];
   onApplied: () => void = () => {};
   readonly #abort = new AbortController();
@@ -30,13 +33,15 @@ export class NodeAgent {
       version: () => ({ pods: String(this.#received) }) as unknown as AppliedVersion,
       signal: this.#abort.signal,
       events: {
-        applied: ({ version }) => {
+        applied: ({ version, receivedAt }) => {
           this.applied.push(Number(version.pods));
+          this.arrivals.push(receivedAt);
           this.onApplied();
         },
         stageDone: (stage) => this.stages.push(stage),
         adopted: () => {},
         refused: ({ id }) => this.refused.push(id),
+        accepted: ({ id }) => this.accepted.push(id),
         failed: (error, retryIn) => this.failures.push({ error, retryIn }),
       },
     });

@@ -5,10 +5,10 @@ import type { ApiObject } from './pipeline.ts';
 /** Small on purpose: few names, so that selectors, ports and blocks meet each other often. */
 /** How a class is laid out must not change what it allows: the limits that production reaches only at scale are drawn low too. */
 export const shapeLimits = fc.constantFrom<ShapeLimits>(
-  { product: 512, sharedRules: 4 },
-  { product: 1, sharedRules: 4 },
-  { product: 0, sharedRules: 1 },
-  { product: 3, sharedRules: 0 },
+  { product: 512, sharedRules: 4, written: 50_000 },
+  { product: 1, sharedRules: 4, written: 50_000 },
+  { product: 0, sharedRules: 1, written: 50_000 },
+  { product: 3, sharedRules: 0, written: 50_000 },
 );
 
 export const nodeNames = ['n1', 'n2'];

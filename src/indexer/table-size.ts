@@ -1,0 +1,6 @@
+/** Entries of a table of tables: the outer ones and the inner ones. */
+export function sizeOfAll(tables: Iterable<{ readonly size: number }>): number {
+  let size = 0;
+  for (const table of tables) size += 1 + table.size;
+  return size;
+}

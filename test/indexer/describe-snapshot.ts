@@ -1,0 +1,43 @@
+import type { Indexer } from '../../src/indexer/indexer.ts';
+import { sorted } from '../../src/lib/sort.ts';
+import type { PodKey } from '../../src/model/snapshot.ts';
+import { describeSelection } from '../kinds/describe-policy.ts';
+
+/** A Snapshot in words. Pods are `namespace/name`, with the uid where it is another. */
+export interface SnapshotDescription {
+  /** Local pod -> `addresses: policies` */
+  readonly pods: Readonly<Record<string, string>>;
+  /** Selection -> its members with their addresses. */
+  readonly groups: Readonly<Record<string, readonly string[]>>;
+  /** Address -> the directions in which it is isolated. */
+  readonly contested: Readonly<Record<string, string>>;
+  /** `pod: code` */
+  readonly issues: readonly string[];
+}
+
+export function describeSnapshot(indexer: Indexer): SnapshotDescription {
+  const { localPods, policies, groups, contested } = indexer.snapshot();
+  const selections = new Map([...policies.values()].flatMap((policy) => [...policy.groups]));
+  return {
+    pods: record(
+      [...localPods].map(([key, pod]) => [nameOf(key), `${pod.addresses.join(' ')}: ${pod.policies.join(' ')}`]),
+    ),
+    groups: record(
+      [...groups].map(([id, { members }]) => [
+        describeSelection(selections.get(id)!),
+        sorted([...members].map(([key, { addresses }]) => [nameOf(key), ...addresses].join(' '))),
+      ]),
+    ),
+    contested: record([...contested].map(([address, isolated]) => [address, sorted(isolated).join(' ')])),
+    issues: sorted([...indexer.issues].flatMap(([key, issues]) => issues.map(({ code }) => `${nameOf(key)}: ${code}`))),
+  };
+}
+
+function nameOf(key: PodKey): string {
+  const [namespace, name, ...uid] = key.split('/');
+  return uid.join('/') === `${namespace}/${name}` ? `${namespace}/${name}` : `${namespace}/${name} (${uid.join('/')})`;
+}
+
+function record<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
