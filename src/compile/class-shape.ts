@@ -1,24 +1,24 @@
-import { sorted, compareText } from '../lib/sort.ts';
-import { shortHash } from '../lib/hash.ts';
+import { compareText, sorted } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
-import type { Direction } from '../model/policy.ts';
-import type { Chain, Element, Field, NftRule, NftSet } from '../nftables/ruleset.ts';
-import { endFields } from './base-chains.ts';
+import type { Chain, Element, NftSet } from '../nftables/ruleset.ts';
+import { allow, classChain, type Allow } from './allow.ts';
 import type { ClassSpec } from './class-spec.ts';
-import { chainNames, type Orientation } from './names.ts';
+import type { Orientation } from './names.ts';
 import { hasInterval, portRangeText, portSetOf, type PortRange } from './port-set.ts';
 import type { Rectangle } from './rectangles.ts';
-import { resolveClass, type Bucket, type Groups } from './resolve.ts';
+import { bucketsOf, namedTuples, type Bucket, type Groups } from './resolve.ts';
 import { portsSet, rangesSet, rectanglesSet, tuplesSet, type GroupSets } from './set-builder.ts';
 
 export interface ShapeLimits {
-  /** Peers times ports are written out up to here; beyond it, peers and ports are two look-ups of one rule. */
+  /** Peers times ports of one bucket are written out up to here; beyond it, peers and ports are two look-ups of one rule. */
   readonly product: number;
   /** How many such rules a class may have for pods, and as many for blocks: what bounds the look-ups of a packet. */
   readonly sharedRules: number;
+  /** How many elements a class may write out in all, unless its peers and ports are an eighth as many: more is too large (S9.12). */
+  readonly written: number;
 }
 
-export const defaultLimits: ShapeLimits = { product: 512, sharedRules: 4 };
+export const defaultLimits: ShapeLimits = { product: 512, sharedRules: 4, written: 50_000 };
 
 /** What the kernel needs for one class. No chains where all traffic is allowed: its pods need no look-up in this direction. */
 export interface BuiltClass {
@@ -26,148 +26,174 @@ export interface BuiltClass {
   readonly sets: readonly NftSet[];
 }
 
-/** One look-up that allows: the parts that must all hold. */
-type Allow = readonly {
-  readonly on: 'peer' | 'peer . protocol' | 'peer . protocol . port' | 'protocol . port';
-  readonly set: NftSet;
-  readonly family?: Family;
-}[];
+/** A class that would write out more elements than it may. */
+export interface TooLarge {
+  readonly written: number;
+  readonly allowed: number;
+}
 
-export function buildClass(spec: ClassSpec, groups: Groups, groupSets: GroupSets, limits: ShapeLimits): BuiltClass {
-  const { buckets, named } = resolveClass(spec, groups);
-  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) {
-    return { chains: undefined, sets: [] };
-  }
-  const allows: Allow[] = [...everyoneAllows(buckets)];
-  for (const family of families) allows.push(...familyAllows(family, spec, buckets, named, groups, groupSets, limits));
+/** Peers and the ports that they may use. */
+interface Entry<Peers> {
+  readonly peers: Peers;
+  readonly ports: readonly PortRange[];
+}
+
+export function buildClass(
+  spec: ClassSpec,
+  groups: Groups,
+  groupSets: GroupSets,
+  limits: ShapeLimits,
+): BuiltClass | TooLarge {
+  const buckets = bucketsOf(spec);
+  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { chains: undefined, sets: [] };
+  const named = namedTuples(spec, groups);
+  const drafts = families.map((family) => draftFamily(family, buckets, named, groups, groupSets, limits));
+  const written = drafts.reduce((sum, draft) => sum + draft.written, 0);
+  const allowed = Math.max(limits.written, 8 * drafts.reduce((sum, draft) => sum + draft.named, 0));
+  if (written > allowed) return { written, allowed };
+  const allows = [...everyoneAllows(buckets), ...drafts.flatMap((draft) => familyAllows(draft, spec, limits))];
   const chains = {
-    original: chainOf(spec.direction, 'original', allows),
-    reply: chainOf(spec.direction, 'reply', allows),
+    original: classChain(spec.direction, 'original', allows),
+    reply: classChain(spec.direction, 'reply', allows),
   };
-  return { chains, sets: allows.flatMap((allow) => allow.map((part) => part.set)) };
+  return { chains, sets: allows.flatMap(({ parts }) => parts.map(({ set }) => set)) };
 }
 
 /** Ports that are open to everyone. */
 function everyoneAllows(buckets: readonly Bucket[]): Allow[] {
   const ports = buckets.filter((bucket) => bucket.everyone).flatMap((bucket) => bucket.ports as readonly PortRange[]);
-  return ports.length === 0
-    ? []
-    : [[{ on: 'protocol . port', set: portsSet(portSetOf(ports) as readonly PortRange[]) }]];
+  if (ports.length === 0) return [];
+  return [allow(undefined, { on: 'protocol . port', set: portsSet(portSetOf(ports) as readonly PortRange[]) })];
 }
 
-/** Cheapest first: exact tuples, peers on every protocol, blocks with ports, blocks on every protocol, then the shared pairs. */
-function familyAllows(
+/** One family's part of a class, sorted by how it is looked up. */
+interface FamilyDraft {
+  readonly family: Family;
+  readonly namedPorts: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Written out as tuples, or as rectangles where a port is a range. */
+  readonly members: readonly Entry<NftSet>[];
+  readonly blocks: readonly Entry<readonly AddressRange[]>[];
+  /** Pairs of look-ups. */
+  readonly pairedMembers: readonly Entry<NftSet>[];
+  readonly pairedBlocks: readonly Entry<readonly AddressRange[]>[];
+  /** On every protocol. */
+  readonly anyMembers: NftSet | undefined;
+  readonly anyBlocks: readonly AddressRange[];
+  /** Elements that would be written out; cutting overlaps apart changes it little. */
+  readonly written: number;
+  /** Peers and ports that these stand for. */
+  readonly named: number;
+}
+
+function draftFamily(
   family: Family,
-  spec: ClassSpec,
   buckets: readonly Bucket[],
-  named: ReadonlyMap<string, readonly PortRange[]>,
+  allNamed: ReadonlyMap<string, ReadonlySet<string>>,
   groups: Groups,
   groupSets: GroupSets,
   limits: ShapeLimits,
-): Allow[] {
-  const tuples = new Set<Element>();
-  const rectangles: Rectangle[] = [];
-  const shared: Allow[] = [];
-  const portless = buckets.find((bucket) => bucket.ports === 'any');
-
-  const members: { bucket: Bucket; set: NftSet; ports: readonly PortRange[] }[] = [];
-  const blocks: { ranges: readonly AddressRange[]; ports: readonly PortRange[] }[] = [];
+): FamilyDraft {
+  const ofFamily = (ranges: readonly AddressRange[]): AddressRange[] => ranges.filter((each) => each.family === family);
+  const memberSet = (bucket: Bucket): NftSet => groupSets.get(family, sorted(bucket.groups), groups);
+  const members: Entry<NftSet>[] = [];
+  const blocks: Entry<readonly AddressRange[]>[] = [];
+  let anyMembers: NftSet | undefined;
+  let anyBlocks: readonly AddressRange[] = [];
   for (const bucket of buckets) {
-    if (bucket.ports === 'any') continue;
-    if (bucket.groups.size > 0) {
-      members.push({ bucket, set: groupSets.get(family, sorted(bucket.groups), groups), ports: bucket.ports });
-    }
-    const ranges = bucket.ranges.filter((range) => range.family === family);
-    if (ranges.length > 0) blocks.push({ ranges, ports: bucket.ports });
-  }
-
-  const pairedMembers = largest(limits, members, ({ set, ports }) =>
-    hasInterval(ports) || set.elements.size * ports.length > limits.product ? set.elements.size : 0,
-  );
-  for (const entry of members) {
-    const { set, ports } = entry;
-    if (pairedMembers.has(entry)) {
-      shared.push([
-        { on: 'peer', set, family },
-        { on: 'protocol . port', set: portsSet(ports) },
-      ]);
-    } else if (hasInterval(ports)) {
-      for (const address of set.elements) rectangles.push({ range: singleAddress(family, address), ports });
+    const { ports } = bucket;
+    const ranges = ofFamily(bucket.ranges);
+    if (ports === 'any') {
+      anyBlocks = ranges;
+      if (bucket.groups.size > 0) anyMembers = memberSet(bucket);
     } else {
-      for (const address of set.elements) for (const port of ports) tuples.add(`${address} . ${portRangeText(port)}`);
+      if (bucket.groups.size > 0) members.push({ peers: memberSet(bucket), ports });
+      if (ranges.length > 0) blocks.push({ peers: ranges, ports });
     }
   }
-  for (const [address, ports] of named) {
-    if (familyOf(address) === family) for (const port of ports) tuples.add(`${address} . ${portRangeText(port)}`);
-  }
-  const pairedBlocks = largest(limits, blocks, ({ ranges, ports }) =>
-    ranges.length * ports.length > limits.product ? ranges.length : 0,
-  );
-  for (const entry of blocks) {
-    if (pairedBlocks.has(entry)) {
-      const set = rangesSet(family, entry.ranges);
-      shared.push([
-        { on: 'peer . protocol', set, family },
-        { on: 'protocol . port', set: portsSet(entry.ports) },
-      ]);
-    } else for (const range of entry.ranges) rectangles.push({ range, ports: entry.ports });
-  }
-
-  const allows: Allow[] = [[{ on: 'peer . protocol . port', set: tuplesSet(family, spec.text, tuples), family }]];
-  if (portless && portless.groups.size > 0) {
-    allows.push([{ on: 'peer', set: groupSets.get(family, sorted(portless.groups), groups), family }]);
-  }
-  allows.push([{ on: 'peer . protocol . port', set: rectanglesSet(family, rectangles), family }]);
-  const ranges = portless?.ranges.filter((range) => range.family === family) ?? [];
-  allows.push([{ on: 'peer . protocol', set: rangesSet(family, ranges), family }], ...shared);
-  return allows.filter((allow) => allow.every((part) => part.set.elements.size > 0));
+  const product = (count: number, ports: readonly PortRange[]): number => count * ports.length;
+  const pairedMembers = largest(members, limits, ({ peers, ports }) => {
+    return hasInterval(ports) || product(peers.elements.size, ports) > limits.product ? peers.elements.size : 0;
+  });
+  const pairedBlocks = largest(blocks, limits, ({ peers, ports }) => {
+    return product(peers.length, ports) > limits.product ? product(peers.length, ports) : 0;
+  });
+  const draft = {
+    family,
+    namedPorts: new Map([...allNamed].filter(([address]) => familyOf(address) === family)),
+    members: members.filter((entry) => !pairedMembers.includes(entry)),
+    blocks: blocks.filter((entry) => !pairedBlocks.includes(entry)),
+    pairedMembers,
+    pairedBlocks,
+    anyMembers,
+    anyBlocks,
+  };
+  let [written, named] = [0, 0];
+  const count = (peers: number, ports: number): void => {
+    written += peers * ports;
+    named += peers + ports;
+  };
+  for (const { peers, ports } of draft.members) count(peers.elements.size, ports.length);
+  for (const { peers, ports } of draft.blocks) count(peers.length, ports.length);
+  for (const ports of draft.namedPorts.values()) count(1, ports.size);
+  return { ...draft, written, named };
 }
 
 /** The entries that gain most from a rule of their own; those of weight 0 never. */
-function largest<T extends { ports: readonly PortRange[] }>(
-  limits: ShapeLimits,
+function largest<T extends Entry<unknown>>(
   entries: readonly T[],
+  limits: ShapeLimits,
   weight: (entry: T) => number,
-): ReadonlySet<T> {
+): T[] {
   const ranked = entries
     .map((entry) => ({ entry, weight: weight(entry), text: entry.ports.map(portRangeText).join() }))
     .filter((each) => each.weight > 0)
     .sort((a, b) => b.weight - a.weight || compareText(a.text, b.text));
-  return new Set(ranked.slice(0, limits.sharedRules).map((each) => each.entry));
+  return ranked.slice(0, limits.sharedRules).map((each) => each.entry);
 }
 
-/** Named by what it looks up, the same in both orientations: a chain never changes, another class is another chain. */
-function chainOf(direction: Direction, orientation: Orientation, allows: readonly Allow[]): Chain {
-  const rules = allows.map((allow): NftRule => ({
-    matches: allow.map((part) => ({
-      kind: 'lookup',
-      key: keyFields(direction, orientation, part.on, part.family),
-      set: part.set.name,
-    })),
-    verdict: { kind: 'return' },
-  }));
-  rules.push({ matches: [], verdict: { kind: 'goto', chain: chainNames.deny[direction] } });
-  const hash = shortHash(JSON.stringify(allows.map((allow) => allow.map(({ on, set }) => [on, set.name]))));
-  return { name: `${direction}-${hash}${orientation === 'reply' ? '-r' : ''}`, rules };
-}
-
-function keyFields(
-  direction: Direction,
-  orientation: Orientation,
-  on: Allow[number]['on'],
-  family: Family | undefined,
-): Field[] {
-  const port: Field = orientation === 'original' ? 'th dport' : 'th sport';
-  if (on === 'protocol . port') return ['meta l4proto', port];
-  const { peer } = endFields(direction, family!, orientation);
-  switch (on) {
-    case 'peer':
-      return [peer];
-    case 'peer . protocol':
-      return [peer, 'meta l4proto'];
-    case 'peer . protocol . port':
-      return [peer, 'meta l4proto', port];
+/** Cheapest first: exact tuples, peers on every protocol, blocks with ports, blocks on every protocol, then the pairs. */
+function familyAllows(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): Allow[] {
+  const { family } = draft;
+  const tuples = new Set<Element>();
+  const rectangles: Rectangle[] = [];
+  for (const [address, ports] of draft.namedPorts) for (const port of ports) tuples.add(`${address} . ${port}`);
+  for (const { peers, ports } of draft.members) {
+    if (hasInterval(ports)) {
+      for (const address of peers.elements) rectangles.push({ range: singleAddress(family, address), ports });
+    } else {
+      const texts = ports.map(portRangeText);
+      for (const address of peers.elements) for (const port of texts) tuples.add(`${address} . ${port}`);
+    }
   }
+  const allows = [
+    allow(family, { on: 'peer . protocol . port', set: tuplesSet(family, spec.text, tuples) }),
+    ...(draft.anyMembers ? [allow(family, { on: 'peer', set: draft.anyMembers })] : []),
+    allow(family, { on: 'peer . protocol . port', set: blocksSet(draft, rectangles, spec, limits) }),
+    allow(family, { on: 'peer . protocol', set: rangesSet(family, draft.anyBlocks) }),
+    ...draft.pairedMembers.map(({ peers, ports }) => {
+      return allow(family, { on: 'peer', set: peers }, { on: 'protocol . port', set: portsSet(ports) });
+    }),
+    ...draft.pairedBlocks.map(({ peers, ports }) => {
+      const set = rangesSet(family, peers);
+      return allow(family, { on: 'peer . protocol', set }, { on: 'protocol . port', set: portsSet(ports) });
+    }),
+  ];
+  return allows.filter(({ parts }) => parts.every(({ set }) => set.elements.size > 0));
+}
+
+/** Blocks alone depend on no member, so an event of a member need not cut them again. */
+const blocksSets = new WeakMap<ClassSpec, Map<string, NftSet>>();
+
+function blocksSet(draft: FamilyDraft, members: readonly Rectangle[], spec: ClassSpec, limits: ShapeLimits): NftSet {
+  const { family } = draft;
+  const blocks = draft.blocks.flatMap(({ peers, ports }) => peers.map((range) => ({ range, ports })));
+  if (members.length > 0) return rectanglesSet(family, [...blocks, ...members]);
+  let known = blocksSets.get(spec);
+  if (!known) blocksSets.set(spec, (known = new Map()));
+  const key = `${family} ${limits.product} ${limits.sharedRules}`;
+  let set = known.get(key);
+  if (!set) known.set(key, (set = rectanglesSet(family, blocks)));
+  return set;
 }
 
 function singleAddress(family: Family, address: string): AddressRange {

@@ -69,11 +69,14 @@ const ruleTexts = new WeakMap<ClassRule, string>();
 function ruleText(rule: ClassRule): string {
   let text = ruleTexts.get(rule);
   if (text === undefined) {
-    const peers = rule.peers.map(peerText).sort(compareText).join(' ');
-    text = `${peers} : ${rule.ports.map(portText).sort(compareText).join(' ')}`;
+    text = `${peersText(rule)} : ${rule.ports.map(portText).sort(compareText).join(' ')}`;
     ruleTexts.set(rule, text);
   }
   return text;
+}
+
+export function peersText({ peers }: ClassRule): string {
+  return peers.map(peerText).sort(compareText).join(' ');
 }
 
 function peerText(peer: Peer): string {

@@ -1,13 +1,14 @@
+import { compareText } from '../lib/sort.ts';
 import { families, familyOf, type Family } from '../model/address.ts';
-import { directions, type Direction, type Policy } from '../model/policy.ts';
+import { directions, type Direction, type Policy, type PolicyId } from '../model/policy.ts';
 import type { AddressGroup, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import type { Chain, ElementVerdict, NftSet, Ruleset, VerdictMap } from '../nftables/ruleset.ts';
 import { baseChains, denyChain } from './base-chains.ts';
-import { buildClass, defaultLimits, type BuiltClass, type ShapeLimits } from './class-shape.ts';
+import { buildClass, defaultLimits, type BuiltClass, type ShapeLimits, type TooLarge } from './class-shape.ts';
 import { classSpecsOf, type ClassSpec } from './class-spec.ts';
 import { chainNames, isolatedSetName, isolationMapName, orientations, selfSetName } from './names.ts';
 import { groupsOfClass } from './resolve.ts';
-import { addressSet, GroupSets, pairSet } from './set-builder.ts';
+import { addressSet, addressType, GroupSets, pairSet } from './set-builder.ts';
 
 export interface Compiled {
   readonly ruleset: Ruleset;
@@ -18,6 +19,10 @@ export interface Compiled {
     readonly builtClasses: number;
     readonly isolatedPods: number;
   };
+  /** Addresses of local pods that the rule set takes into account: where policies isolate them, they are isolated. */
+  readonly localAddresses: ReadonlySet<string>;
+  /** Policies whose allows are left out since they need too many elements here (S9.12), and how many. */
+  readonly oversized: ReadonlyMap<PolicyId, number>;
 }
 
 interface PodClasses {
@@ -27,14 +32,14 @@ interface PodClasses {
 
 interface KnownClass {
   readonly groups: readonly (AddressGroup | undefined)[];
-  readonly built: BuiltClass;
+  readonly built: BuiltClass | TooLarge;
 }
 
 interface Draft {
   readonly snapshot: Snapshot;
-  readonly refused: ReadonlySet<string>;
+  readonly refused: ReadonlySet<PolicyId>;
   readonly specs: Map<PodKey, PodClasses['specs']>;
-  readonly classes: Map<string, BuiltClass>;
+  readonly classes: Map<string, BuiltClass | TooLarge>;
   readonly sets: Map<string, NftSet>;
   readonly maps: Map<string, VerdictMap>;
   readonly chains: Map<string, Chain>;
@@ -60,7 +65,18 @@ export class Compiler {
   }
 
   /** `refused`: policies that the kernel did not take; they isolate, and allow nothing (S9.10). */
-  compile(snapshot: Snapshot, refused: ReadonlySet<string> = new Set()): Compiled {
+  compile(snapshot: Snapshot, refused: ReadonlySet<PolicyId> = new Set()): Compiled {
+    const oversized = new Map<PolicyId, number>();
+    for (;;) {
+      const draft = this.#draft(snapshot, new Set([...refused, ...oversized.keys()]));
+      // All at once, so that it does not matter which class is looked at first.
+      const found = this.#findOversized(draft);
+      for (const [id, written] of found) oversized.set(id, written);
+      if (found.size === 0) return this.#finish(draft, oversized);
+    }
+  }
+
+  #draft(snapshot: Snapshot, refused: ReadonlySet<PolicyId>): Draft {
     const draft: Draft = {
       snapshot,
       refused,
@@ -72,21 +88,23 @@ export class Compiler {
       builtClasses: 0,
       isolatedPods: 0,
     };
-    for (const step of this.#steps) step(draft);
-    const { sets, maps, chains, builtClasses, isolatedPods } = draft;
+    this.#classify(draft);
+    this.#build(draft);
+    return draft;
+  }
+
+  #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, number>): Compiled {
+    this.#point(draft);
+    this.#keepUnchanged(draft);
+    const { snapshot, sets, maps, chains, builtClasses, isolatedPods } = draft;
     return {
       ruleset: { sets, maps, chains },
       revision: snapshot.revision,
       counts: { classes: draft.classes.size, builtClasses, isolatedPods },
+      localAddresses: new Set(snapshot.localPods.values().flatMap((pod) => pod.addresses)),
+      oversized,
     };
   }
-
-  readonly #steps = [
-    (draft: Draft): void => this.#classify(draft),
-    (draft: Draft): void => this.#build(draft),
-    (draft: Draft): void => this.#point(draft),
-    (draft: Draft): void => this.#keepUnchanged(draft),
-  ];
 
   /** Which class each local pod has in each direction. */
   #classify(draft: Draft): void {
@@ -124,42 +142,76 @@ export class Compiler {
     this.#classes = next;
   }
 
+  /** Of each class that is too large, the policies that need most, until the rest fits. */
+  #findOversized({ snapshot, specs, classes, refused }: Draft): Map<PolicyId, number> {
+    const found = new Map<PolicyId, number>();
+    const seen = new Set<string>();
+    for (const [key, podSpecs] of specs) {
+      for (const spec of [podSpecs.ingress, podSpecs.egress]) {
+        const built = spec && classes.get(spec.text);
+        if (!built || !('written' in built) || seen.has(spec.text)) continue;
+        seen.add(spec.text);
+        const pod = snapshot.localPods.get(key)!;
+        const shares = pod.policies.map((id) => {
+          const alone = classSpecsOf(pod, [snapshot.policies.get(id)!], refused)[spec.direction];
+          return { id, written: alone ? this.#countWritten(alone, snapshot) : 0 };
+        });
+        shares.sort((a, b) => b.written - a.written || compareText(a.id, b.id));
+        let rest = shares.reduce((sum, { written }) => sum + written, 0);
+        for (const { id, written } of shares) {
+          found.set(id, written);
+          rest -= written;
+          if (rest <= built.allowed) break;
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Without pairs, for which policies compete. */
+  #countWritten(spec: ClassSpec, snapshot: Snapshot): number {
+    const counting = { ...this.#limits, sharedRules: 0, written: -1 };
+    const built = buildClass(spec, snapshot.groups, this.#groupSets, counting);
+    return 'written' in built ? built.written : 0;
+  }
+
   /** Points the addresses of isolated pods at their classes. What nothing points at is not written: start-up would sweep it. */
   #point(draft: Draft): void {
     const isolated: Record<Family, Set<string>> = { ipv4: new Set(), ipv6: new Set() };
     const jumps = new Map<string, Map<string, ElementVerdict>>();
+    for (const direction of directions) {
+      for (const family of families) {
+        for (const orientation of orientations) {
+          const name = isolationMapName(direction, family, orientation);
+          const elements = new Map<string, ElementVerdict>();
+          jumps.set(name, elements);
+          draft.maps.set(name, { name, key: [addressType[family]], interval: false, elements });
+        }
+      }
+    }
     const point = (address: string, direction: Direction, built: BuiltClass): void => {
       const family = familyOf(address);
       isolated[family].add(address);
       if (!built.chains) return;
       draft.chains.set(chainNames.deny[direction], this.#denyChains[direction]);
       for (const set of built.sets) draft.sets.set(set.name, set);
-      for (const chain of Object.values(built.chains)) draft.chains.set(chain.name, chain);
       for (const orientation of orientations) {
-        const name = isolationMapName(direction, family, orientation);
-        jumps.get(name)!.set(address, { kind: 'jump', chain: built.chains[orientation].name });
+        const chain = built.chains[orientation];
+        draft.chains.set(chain.name, chain);
+        jumps.get(isolationMapName(direction, family, orientation))!.set(address, { kind: 'jump', chain: chain.name });
       }
     };
-    for (const direction of directions) {
-      for (const family of families) {
-        for (const orientation of orientations) jumps.set(isolationMapName(direction, family, orientation), new Map());
-      }
-    }
     for (const [key, specs] of draft.specs) {
       draft.isolatedPods++;
       for (const address of draft.snapshot.localPods.get(key)!.addresses) {
         for (const direction of directions) {
           const spec = specs[direction];
-          if (spec) point(address, direction, draft.classes.get(spec.text)!);
+          if (spec) point(address, direction, draft.classes.get(spec.text) as BuiltClass);
         }
       }
     }
     for (const [address, isolatedIn] of draft.snapshot.contested) {
       for (const direction of isolatedIn) point(address, direction, this.#noAllows(direction));
-    }
-    for (const [name, elements] of jumps) {
-      const key = name.includes('6') ? 'ipv6_addr' : 'ipv4_addr';
-      draft.maps.set(name, { name, key: [key], interval: false, elements });
     }
     const denies = directions.some((direction) => draft.chains.has(chainNames.deny[direction]));
     for (const family of families) {
@@ -171,7 +223,8 @@ export class Compiler {
   }
 
   #noAllows(direction: Direction): BuiltClass {
-    return buildClass({ direction, text: direction, rules: [] }, new Map(), this.#groupSets, this.#limits);
+    const spec: ClassSpec = { direction, text: direction, rules: [] };
+    return buildClass(spec, new Map(), this.#groupSets, this.#limits) as BuiltClass;
   }
 
   /** Sets with equal content stay the same object, so that the plan need not compare them again. */

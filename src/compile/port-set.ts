@@ -17,7 +17,7 @@ export function portSetOf(ports: readonly (PortMatch | PortRange)[]): PortSet {
     if ('kind' in port && port.kind === 'any') return 'any';
     if ('first' in port) ranges.push({ protocol: port.protocol, first: port.first, last: port.last });
   }
-  return mergePortRanges(ranges);
+  return mergePorts(ranges);
 }
 
 /** The numbers that a pod declares under the name with the protocol (S4.6, S4.11). */
@@ -43,7 +43,7 @@ export function hasInterval(ports: readonly PortRange[]): boolean {
   return ports.some(({ first, last }) => first !== last);
 }
 
-function mergePortRanges(ranges: readonly PortRange[]): PortRange[] {
+export function mergePorts(ranges: readonly PortRange[]): PortRange[] {
   const ascending = ranges.toSorted((a, b) => compareText(a.protocol, b.protocol) || a.first - b.first);
   const merged: PortRange[] = [];
   for (const range of ascending) {
@@ -53,4 +53,33 @@ function mergePortRanges(ranges: readonly PortRange[]): PortRange[] {
     } else merged.push(range);
   }
   return merged;
+}
+
+/** What of `ports` is not in `holes`; both merged, and so is the answer. */
+export function subtractPorts(ports: readonly PortRange[], holes: readonly PortRange[]): readonly PortRange[] {
+  if (holes.length === 0) return ports;
+  const rest: PortRange[] = [];
+  for (const { protocol, first, last } of ports) {
+    let next = first;
+    for (let i = firstHoleEndingAt(holes, protocol, first); i < holes.length; i++) {
+      const hole = holes[i]!;
+      if (hole.protocol !== protocol || hole.first > last) break;
+      if (hole.first > next) rest.push({ protocol, first: next, last: hole.first - 1 });
+      next = hole.last + 1;
+    }
+    if (next <= last) rest.push({ protocol, first: next, last });
+  }
+  return rest;
+}
+
+/** Index of the first hole that ends at or after the port. */
+function firstHoleEndingAt(holes: readonly PortRange[], protocol: Protocol, port: number): number {
+  let [low, high] = [0, holes.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const hole = holes[middle]!;
+    if ((compareText(hole.protocol, protocol) || hole.last - port) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

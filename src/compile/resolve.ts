@@ -1,22 +1,16 @@
-import { familyOf, parseAddress, containsAddress, mergeRanges, type AddressRange } from '../model/address.ts';
+import { holdsAddress, mergeRanges, parseAddress, type AddressRange } from '../model/address.ts';
 import type { GroupId, Peer } from '../model/policy.ts';
-import type { AddressGroup } from '../model/snapshot.ts';
-import type { ClassRule, ClassSpec } from './class-spec.ts';
-import { portSetOf, portSetText, resolveNamedPort, type PortRange, type PortSet } from './port-set.ts';
+import type { AddressGroup, PodKey } from '../model/snapshot.ts';
+import { peersText, type ClassSpec } from './class-spec.ts';
+import { portRangeText, portSetOf, portSetText, resolveNamedPort, type PortSet } from './port-set.ts';
 
-/** Everything that may use one set of ports: rules with equal ports are merged, since a class is a union. */
+/** Everything that may use one set of ports. */
 export interface Bucket {
   readonly ports: PortSet;
   everyone: boolean;
   /** Ascending group ids once built. */
   readonly groups: Set<GroupId>;
   ranges: AddressRange[];
-}
-
-export interface ResolvedClass {
-  readonly buckets: readonly Bucket[];
-  /** From egress names, which each destination resolves for itself (S4.8): address -> ports. */
-  readonly named: ReadonlyMap<string, readonly PortRange[]>;
 }
 
 export type Groups = ReadonlyMap<GroupId, AddressGroup>;
@@ -31,16 +25,19 @@ export function groupsOfClass(spec: ClassSpec): GroupId[] {
   return [...ids];
 }
 
-export function resolveClass(spec: ClassSpec, groups: Groups): ResolvedClass {
+/**
+ * The rules without egress names: first those of equal peers put their ports together, then those of equal ports their peers. A
+ * class is a union, so neither changes what it allows. Depends on no group's members.
+ */
+export function bucketsOf(spec: ClassSpec): Bucket[] {
+  const byPeers = Map.groupBy(spec.rules, peersText);
   const buckets = new Map<string, Bucket>();
-  const named = new Map<string, PortRange[]>();
-  for (const rule of spec.rules) {
-    const ports = portSetOf(rule.ports);
-    if (ports === 'any' || ports.length > 0) addPeers(bucketFor(buckets, ports), rule.peers);
-    addNamed(rule, groups, named);
+  for (const rules of byPeers.values()) {
+    const ports = portSetOf(rules.flatMap((rule) => rule.ports));
+    if (ports === 'any' || ports.length > 0) addPeers(bucketFor(buckets, ports), rules[0]!.peers);
   }
   for (const bucket of buckets.values()) bucket.ranges = mergeRanges(bucket.ranges);
-  return { buckets: [...buckets.values()], named };
+  return [...buckets.values()];
 }
 
 function bucketFor(buckets: Map<string, Bucket>, ports: PortSet): Bucket {
@@ -54,34 +51,39 @@ function addPeers(bucket: Bucket, peers: readonly Peer[]): void {
   for (const peer of peers) {
     if (peer.kind === 'any') bucket.everyone = true;
     else if (peer.kind === 'pods') bucket.groups.add(peer.group);
-    else bucket.ranges.push(...peer.ranges);
+    else for (const range of peer.ranges) bucket.ranges.push(range);
   }
 }
 
-/** S4.6, S4.8, S4.9: the destinations are pods that declare the name, and of those the ones that the peer matches. */
-function addNamed(rule: ClassRule, groups: Groups, named: Map<string, PortRange[]>): void {
-  for (const port of rule.ports) {
-    if (!('kind' in port) || port.kind !== 'named') continue;
-    for (const [key, member] of groups.get(port.declarers)?.members ?? []) {
-      const numbers = resolveNamedPort(port, member.ports);
-      for (const address of member.addresses) {
-        if (!rule.peers.some((peer) => matchesPeer(peer, key, address, groups))) continue;
-        named.set(address, [...(named.get(address) ?? []), ...numbers]);
+/**
+ * From egress names, which each destination resolves for itself (S4.6, S4.8, S4.9): destinations are pods that declare the name, and
+ * of those the ones that the peer matches. Element texts by address.
+ */
+export function namedTuples(spec: ClassSpec, groups: Groups): Map<string, Set<string>> {
+  const tuples = new Map<string, Set<string>>();
+  for (const rule of spec.rules) {
+    const names = rule.ports.filter((port) => 'kind' in port && port.kind === 'named');
+    if (names.length === 0) continue;
+    const matches = peerTest(rule.peers, groups);
+    for (const name of names) {
+      for (const [key, member] of groups.get(name.declarers)?.members ?? []) {
+        for (const address of member.addresses) {
+          if (!matches(key, address)) continue;
+          let ports = tuples.get(address);
+          if (!ports) tuples.set(address, (ports = new Set()));
+          for (const number of resolveNamedPort(name, member.ports)) ports.add(portRangeText(number));
+        }
       }
     }
   }
+  return tuples;
 }
 
-function matchesPeer(peer: Peer, key: string, address: string, groups: Groups): boolean {
-  switch (peer.kind) {
-    case 'any':
-      return true;
-    case 'pods':
-      return groups.get(peer.group)?.members.has(key) ?? false;
-    case 'cidr': {
-      const family = familyOf(address);
-      const parsed = parseAddress(address)!;
-      return peer.ranges.some((range) => range.family === family && containsAddress(range, parsed));
-    }
-  }
+/** Whether any of the peers matches the pod at the address. */
+function peerTest(peers: readonly Peer[], groups: Groups): (key: PodKey, address: string) => boolean {
+  if (peers.some((peer) => peer.kind === 'any')) return () => true;
+  const members = peers.flatMap((peer) => (peer.kind === 'pods' ? (groups.get(peer.group)?.members ?? []) : []));
+  const ranges = mergeRanges(peers.flatMap((peer) => (peer.kind === 'cidr' ? peer.ranges : [])));
+  return (key, address) =>
+    members.some((each) => each.has(key)) || (ranges.length > 0 && holdsAddress(ranges, parseAddress(address)!));
 }

@@ -8,7 +8,7 @@ import { hasInterval, portRangeText, portSetText, type PortRange } from './port-
 import { cutOverlaps, type Rectangle } from './rectangles.ts';
 import type { Groups } from './resolve.ts';
 
-const addressType: Readonly<Record<Family, KeyType>> = { ipv4: 'ipv4_addr', ipv6: 'ipv6_addr' };
+export const addressType: Readonly<Record<Family, KeyType>> = { ipv4: 'ipv4_addr', ipv6: 'ipv6_addr' };
 
 /** `protocol . port`. Named by content: a changed list is a new set. */
 export function portsSet(ports: readonly PortRange[]): NftSet {

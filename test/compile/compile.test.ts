@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Compiler } from '../../src/compile/compile.ts';
+import { renderRuleset } from '../../src/nftables/render.ts';
+import type { ElementVerdict, Ruleset } from '../../src/nftables/ruleset.ts';
+import { namespace, pod, policy } from '../support/objects.ts';
+import { compileNode, removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
+
+const app = (value: string) => ({ podSelector: { matchLabels: { app: value } } });
+const a = pod('x/a', { ips: ['10.1.0.1'], labels: { app: 'a' }, ports: [{ name: 'web', containerPort: 80 }] });
+const b = pod('x/b', { ips: ['10.1.0.2'], labels: { app: 'b' }, ports: [{ name: 'web', containerPort: 8080 }] });
+const all = (spec: object) => policy('x/p', { podSelector: {}, ...spec });
+
+const compile = (...objects: readonly ApiObject[]) => compileNode('n1', objects);
+
+function jump(ruleset: Ruleset, map: string, address: string): ElementVerdict | undefined {
+  return ruleset.maps.get(map)!.elements.get(address);
+}
+
+/** The elements of every set that the class of an address looks in, by the first letters of the set's name. */
+function looksIn(ruleset: Ruleset, map: string, address: string): Record<string, string[]> {
+  const verdict = jump(ruleset, map, address);
+  const chain = verdict && 'chain' in verdict ? ruleset.chains.get(verdict.chain)! : assert.fail('no class');
+  const names = chain.rules.flatMap(({ matches }) =>
+    matches.flatMap((each) => (each.kind === 'lookup' ? each.set : [])),
+  );
+  return Object.fromEntries(names.map((name) => [name.split('-')[0]!, [...ruleset.sets.get(name)!.elements].sort()]));
+}
+
+describe('Compiler: classes', () => {
+  it('pods with the same rules share one class, whichever policies they come from', () => {
+    const ruleset = compile(
+      a,
+      b,
+      ...['a', 'b'].map((name) => policy(`x/${name}`, { ...app(name), ingress: [{ ports: [{ port: 80 }] }] })),
+    );
+    assert.deepEqual(jump(ruleset, 'ingress4', '10.1.0.1'), jump(ruleset, 'ingress4', '10.1.0.2'));
+  });
+
+  it('but not where a name means another number on each of them (S4.7)', () => {
+    const ruleset = compile(a, b, all({ ingress: [{ ports: [{ port: 'web' }] }] }));
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1'), { p: ['tcp . 80'] });
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.2'), { p: ['tcp . 8080'] });
+  });
+
+  it('an egress name is the number of each destination, and not of others or of its own (S4.8, S4.9)', () => {
+    const to = (peers: unknown[]) =>
+      compile(a, b, all({ policyTypes: ['Egress'], egress: [{ to: peers, ports: [{ port: 'web' }] }] }));
+    assert.deepEqual(looksIn(to([]), 'egress4', '10.1.0.1'), { t4: ['10.1.0.1 . tcp . 80', '10.1.0.2 . tcp . 8080'] });
+    assert.deepEqual(looksIn(to([app('b')]), 'egress4', '10.1.0.1'), { t4: ['10.1.0.2 . tcp . 8080'] });
+    const block = { ipBlock: { cidr: '10.1.0.0/24', except: ['10.1.0.2/32'] } };
+    assert.deepEqual(looksIn(to([block]), 'egress4', '10.1.0.1'), { t4: ['10.1.0.1 . tcp . 80'] });
+    assert.deepEqual(looksIn(to([{ ipBlock: { cidr: '203.0.113.0/24' } }]), 'egress4', '10.1.0.1'), {});
+  });
+
+  it('a class that allows everything is no chain, and its pods count as isolated all the same', () => {
+    const ruleset = compile(
+      a,
+      all({ ingress: [{}] }),
+      policy('x/q', { podSelector: {}, ingress: [{ from: [app('b')] }] }),
+    );
+    assert.equal(jump(ruleset, 'ingress4', '10.1.0.1'), undefined);
+    assert.deepEqual([...ruleset.sets.get('isolated4')!.elements], ['10.1.0.1']);
+    assert.equal(ruleset.chains.has('deny-ingress'), false);
+  });
+
+  it('all ports of a protocol are not everything', () => {
+    const ports = ['TCP', 'UDP', 'SCTP'].map((protocol) => ({ protocol }));
+    const ruleset = compile(a, all({ ingress: [{ ports }] }));
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1'), {
+      p: ['sctp . 0-65535', 'tcp . 0-65535', 'udp . 0-65535'],
+    });
+  });
+
+  it('a group without members, a name nobody declares and a list that keeps nothing allow nothing (S3.17, S4.12, S9.5)', () => {
+    const rules = [
+      { from: [app('nobody')] },
+      { from: [app('nobody')], ports: [{ port: 80 }] },
+      { from: [app('nobody')], ports: [{ port: 80, endPort: 90 }] },
+      { ports: [{ port: 'nobody' }] },
+      { from: [app('b')], ports: [{ port: 'nobody' }] },
+      { from: [{}] },
+      { ports: [{ port: 0 }] },
+      { from: [{ ipBlock: { cidr: '10.0.0.0/8', except: ['10.0.0.0/8'] } }] },
+    ];
+    for (const rule of rules) {
+      assert.deepEqual(
+        looksIn(compile(a, b, all({ ingress: [rule] })), 'ingress4', '10.1.0.1'),
+        {},
+        JSON.stringify(rule),
+      );
+    }
+  });
+
+  it('peers of one family leave the other closed (S8.1, S8.3)', () => {
+    const dual = pod('x/dual', { ips: ['10.1.0.9', 'fd01::9'] });
+    const ruleset = compile(dual, all({ ingress: [{ from: [{ ipBlock: { cidr: '0.0.0.0/0' } }] }] }));
+    assert.deepEqual(jump(ruleset, 'ingress4', '10.1.0.9'), jump(ruleset, 'ingress6', 'fd01::9'));
+    assert.deepEqual(looksIn(ruleset, 'ingress6', 'fd01::9'), { r4: ['0.0.0.0-255.255.255.255 . 0-255'] });
+  });
+
+  it('the replies of a pod go through the mirror of its class, over the same sets', () => {
+    const ruleset = compile(a, b, all({ ingress: [{ from: [app('b')], ports: [{ port: 80 }] }] }));
+    assert.deepEqual(looksIn(ruleset, 'ingress4-r', '10.1.0.1'), looksIn(ruleset, 'ingress4', '10.1.0.1'));
+    const { chain } = jump(ruleset, 'ingress4-r', '10.1.0.1') as { chain: string };
+    const [match] = ruleset.chains.get(chain)!.rules[0]!.matches;
+    assert.deepEqual(match?.kind === 'lookup' && match.key, ['ip daddr', 'meta l4proto', 'th sport']);
+  });
+
+  it('a pod without an address is in no map, and in nothing else', () => {
+    const bare = compile();
+    const waiting = pod('x/waiting', { labels: { app: 'a' } });
+    assert.equal(renderRuleset(compile(waiting, all({ ingress: [{ from: [app('b')] }] }))), renderRuleset(bare));
+  });
+
+  it('a contested address is closed, in the directions in which it is isolated (S1.10)', () => {
+    const ruleset = compile(
+      pod('x/one', { ips: ['10.1.0.7'], labels: { app: 'one' } }),
+      pod('x/two', { ips: ['10.1.0.7'], labels: { app: 'two' } }),
+      policy('x/p', { ...app('one'), ingress: [{}] }),
+    );
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.7'), {});
+    assert.equal(jump(ruleset, 'egress4', '10.1.0.7'), undefined);
+  });
+
+  it('of groups with ranges of ports, the four largest are rules of their own, and the rest is written out', () => {
+    const sizes = [3, 1, 6, 2, 5, 4];
+    const members = sizes.flatMap((size) =>
+      Array.from({ length: size }, (_, index) =>
+        pod(`x/g${size}-${index}`, { node: 'n2', ips: [`10.2.${size}.${index}`], labels: { app: `g${size}` } }),
+      ),
+    );
+    const rules = sizes.map((size) => ({
+      from: [app(`g${size}`)],
+      ports: [{ port: 1000 * size, endPort: 1000 * size + 9 }],
+    }));
+    const ruleset = compile(a, ...members, all({ ingress: rules }));
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1')['c4'], [
+      '10.2.1.0 . tcp . 1000-1009',
+      '10.2.2.0-10.2.2.1 . tcp . 2000-2009',
+    ]);
+    const { chain } = jump(ruleset, 'ingress4', '10.1.0.1') as { chain: string };
+    assert.equal(ruleset.chains.get(chain)!.rules.length, 1 + 4 + 1);
+  });
+
+  it('names depend on content alone', () => {
+    const objects = [namespace('x'), a, b, all({ ingress: [{ from: [app('b')], ports: [{ port: 80 }] }] })];
+    assert.equal(renderRuleset(compile(...objects)), renderRuleset(compile(...objects.toReversed())));
+  });
+});
+
+describe('Compiler: refused policies (S9.10)', () => {
+  const good = policy('x/good', { podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] });
+  const bad = policy('x/bad', {
+    ...app('a'),
+    policyTypes: ['Ingress', 'Egress'],
+    ingress: [{ ports: [{ port: 81 }] }],
+  });
+  const emptied = policy('x/bad', { ...app('a'), policyTypes: ['Ingress', 'Egress'] });
+
+  it('isolate as before, allow nothing, and change nothing else', () => {
+    const pipeline = startPipeline('n1', [a, b, good, bad]);
+    const { ruleset } = pipeline.plan(undefined, new Set(['x/bad'])).compiled;
+    assert.equal(renderRuleset(ruleset), renderRuleset(compile(a, b, good, emptied)));
+  });
+
+  it('are forgotten at the next run without them', () => {
+    const pipeline = startPipeline('n1', [a, b, good, bad]);
+    const healthy = renderRuleset(pipeline.plan(undefined).compiled.ruleset);
+    pipeline.plan(undefined, new Set(['x/bad']));
+    assert.equal(renderRuleset(pipeline.plan(undefined).compiled.ruleset), healthy);
+    assert.equal(healthy, renderRuleset(compile(a, b, good, bad)));
+  });
+});
+
+describe('Compiler: what it remembers', () => {
+  const p = all({
+    ingress: [
+      { from: [app('b')], ports: [{ port: 80 }] },
+      { from: [app('b')], ports: [{ protocol: 'UDP' }] },
+    ],
+  });
+
+  it('builds only classes whose rules or groups have changed', () => {
+    const pipeline = startPipeline('n1', [a, b, p, policy('x/q', { ...app('a'), ingress: [{ from: [app('c')] }] })]);
+    const built = () => pipeline.plan(undefined).compiled.counts.builtClasses;
+    assert.equal(built(), 2);
+    assert.equal(built(), 0);
+    pipeline.receive(upsertOf(pod('x/c', { node: 'n2', ips: ['10.1.0.3'], labels: { app: 'c' } })));
+    assert.equal(built(), 1, 'only a looks at group c');
+    pipeline.receive(removeOf(p));
+    assert.equal(built(), 1);
+  });
+
+  it('notices who begins and who ceases to declare a name', () => {
+    const toWeb = policy('x/q', {
+      ...app('a'),
+      policyTypes: ['Egress'],
+      egress: [{ to: [app('c')], ports: [{ port: 'api' }] }],
+    });
+    const c = (name: string) =>
+      pod('x/c', { node: 'n2', ips: ['10.1.0.3'], labels: { app: 'c' }, ports: [{ name, containerPort: 443 }] });
+    const pipeline = startPipeline('n1', [a, toWeb, c('none')]);
+    const reached = () => looksIn(pipeline.plan(undefined).compiled.ruleset, 'egress4', '10.1.0.1');
+    assert.deepEqual(reached(), {});
+    pipeline.receive(upsertOf(c('api')));
+    assert.deepEqual(reached(), { t4: ['10.1.0.3 . tcp . 443'] });
+    pipeline.receive(upsertOf(c('none')));
+    assert.deepEqual(reached(), {});
+    // A destination of an egress name without peers is in no group but that of its declarers.
+    const anywhere = startPipeline('n1', [a, policy('x/q', { ...app('a'), egress: [{ ports: [{ port: 'api' }] }] })]);
+    anywhere.plan(undefined);
+    anywhere.receive(upsertOf(c('api')));
+    assert.deepEqual(looksIn(anywhere.plan(undefined).compiled.ruleset, 'egress4', '10.1.0.1'), {
+      t4: ['10.1.0.3 . tcp . 443'],
+    });
+  });
+
+  it('counts pods that something isolates, and their classes', () => {
+    const { counts } = startPipeline('n1', [a, b, policy('x/q', { ...app('a') })]).plan(undefined).compiled;
+    assert.deepEqual(counts, { classes: 1, builtClasses: 1, isolatedPods: 1 });
+  });
+
+  it('gives the same object for a set that has not changed, and a new one for one that has', () => {
+    const pipeline = startPipeline('n1', [a, b, p]);
+    const before = pipeline.plan(undefined).compiled.ruleset.sets;
+    pipeline.receive(upsertOf(pod('x/c', { ips: ['10.1.0.3'], labels: { app: 'c' } })));
+    const after = pipeline.plan(undefined).compiled.ruleset.sets;
+    const same = [...after.keys()].filter((name) => after.get(name) === before.get(name));
+    assert.deepEqual(
+      [...after.keys()].filter((name) => !same.includes(name)),
+      ['isolated4', 'self4'],
+    );
+  });
+
+  it('does not show in what it gives', () => {
+    const compiler = new Compiler();
+    const objects = [a, b, p];
+    const pipeline = startPipeline('n1', objects);
+    compiler.compile(pipeline.snapshot);
+    pipeline.receive(removeOf(b));
+    assert.equal(renderRuleset(compiler.compile(pipeline.snapshot).ruleset), renderRuleset(compile(a, p)));
+    pipeline.receive(upsertOf(b));
+    assert.equal(renderRuleset(compiler.compile(pipeline.snapshot).ruleset), renderRuleset(compile(a, b, p)));
+  });
+});
