@@ -44,6 +44,9 @@ class Draft implements Ruleset {
     switch (operation.verb) {
       case 'add table':
         return;
+      case 'replace table':
+        for (const objects of [this.sets, this.maps, this.chains, this.#uses]) objects.clear();
+        return;
       case 'add set':
         this.#declare(this.sets, { ...operation.set, elements: new Set<Element>() });
         return this.#addElements(operation.set, operation.set.elements);

@@ -30,6 +30,8 @@ export function renderOperation(operation: Operation): string {
   switch (operation.verb) {
     case 'add table':
       return `add table ${tableName}`;
+    case 'replace table':
+      return `delete table ${tableName}; add table ${tableName}`;
     case 'add set':
       return block('set', operation.set.name, setBody(operation.set));
     case 'add map':

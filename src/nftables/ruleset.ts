@@ -101,7 +101,8 @@ export const table = { family: 'inet', name: 'postern' } as const;
 
 /** One line of a script. `rules` replaces all rules of an existing chain (flush and add). */
 export type Operation =
-  | { readonly verb: 'add table' }
+  /** Replacing deletes all that the table holds. */
+  | { readonly verb: 'add table' | 'replace table' }
   | { readonly verb: 'add set'; readonly set: NftSet }
   | { readonly verb: 'add map'; readonly map: VerdictMap }
   | { readonly verb: 'add chain'; readonly chain: Chain }

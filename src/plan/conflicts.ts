@@ -12,9 +12,8 @@ import { chainTarget, readsOf } from './reads.ts';
  */
 export function chooseEditions(desired: Ruleset, applied: Ruleset): Editions {
   const current = editionsIn(applied);
-  const fixed = setsOfFixedChains(desired);
   const chosen = new Set([...current].filter((name) => desired.sets.has(name)));
-  const changed = [...desired.sets.values()].filter((set) => !fixed.has(set.name) && changes(set, current, applied));
+  const changed = [...desired.sets.values()].filter((set) => changes(set, current, applied));
   if (changed.length === 0) return chosen;
   const flipped = new Set<string>();
   for (;;) {
@@ -38,7 +37,11 @@ function changes(set: NftSet, current: Editions, applied: Ruleset): boolean {
   return before.elements.size !== set.elements.size || !before.elements.isSubsetOf(set.elements);
 }
 
-/** Every set that a pod's old or new class chain reads, for pods that move from one class to another. */
+/**
+ * Every set that a pod's old or new class chain reads, for pods that move from one class to another. Sets of the chains that classes
+ * go to are not among them: what those look up (is this pod isolated, is this its own address) changes only together with the pod's own
+ * isolation, where either state may be seen.
+ */
 function readsOfMoves(desired: Ruleset, applied: Ruleset): Set<string> {
   const reads = new Set<string>();
   for (const map of desired.maps.values()) {
@@ -57,16 +60,6 @@ function readsOfMoves(desired: Ruleset, applied: Ruleset): Set<string> {
 function addReads(ruleset: Ruleset, verdict: ElementVerdict, reads: Set<string>): void {
   const chain = ruleset.chains.get(chainTarget(verdict) ?? '');
   for (const name of chain ? readsOf(chain) : []) reads.add(name);
-}
-
-/**
- * Sets of chains that rules name, and of base chains: these chains are edited in place. What they look up (is this pod isolated,
- * is this its own address) changes only together with the pod's own isolation, where either state may be seen.
- */
-function setsOfFixedChains(ruleset: Ruleset): Set<string> {
-  const chains = [...ruleset.chains.values()];
-  const named = new Set(chains.flatMap((chain) => chain.rules.map((rule) => chainTarget(rule.verdict))));
-  return new Set(chains.filter((chain) => chain.base || named.has(chain.name)).flatMap((chain) => [...readsOf(chain)]));
 }
 
 export function sameVerdict(a: ElementVerdict, b: ElementVerdict): boolean {

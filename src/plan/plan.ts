@@ -1,3 +1,4 @@
+import { foreignNames } from '../nftables/foreign.ts';
 import type {
   Chain,
   Element,
@@ -29,6 +30,7 @@ const empty: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
  */
 export function planStages(desired: Ruleset, applied: Ruleset | undefined): Plan {
   const before = applied ?? empty;
+  if (applied && isBeyondRepair(desired, applied)) return planRewrite(desired);
   const result = inEditions(desired, chooseEditions(desired, before));
   const stages: Stage[] = [
     {
@@ -41,8 +43,33 @@ export function planStages(desired: Ruleset, applied: Ruleset | undefined): Plan
   return { stages: stages.filter((stage) => stage.operations.length > 0), result };
 }
 
+/**
+ * Another program has been at our table, or a version of ours that declares its objects otherwise: such an object cannot be changed
+ * step by step, and what it refers to is not known. One transaction writes all of it anew.
+ */
+function planRewrite(desired: Ruleset): Plan {
+  const operations: Operation[] = [
+    { verb: 'replace table' },
+    ...makeOperations(desired, empty),
+    ...switchOperations(desired, empty),
+  ];
+  return { stages: [{ name: 'switch', operations }], result: desired };
+}
+
+function isBeyondRepair(desired: Ruleset, applied: Ruleset): boolean {
+  if (foreignNames(applied).length > 0) return true;
+  const header = (object: NftSet | VerdictMap | Chain): string =>
+    JSON.stringify('rules' in object ? object.base : [object.key, object.interval]);
+  const wanted = [...desired.sets.values(), ...desired.maps.values(), ...desired.chains.values()];
+  const held = [...applied.sets.values(), ...applied.maps.values(), ...applied.chains.values()];
+  const headers = new Map(held.map((object) => [object.name, header(object)]));
+  return wanted.some((object) => (headers.get(object.name) ?? header(object)) !== header(object));
+}
+
 /** Deletes what no packet can meet: the leavings of a change that did not come to its end. */
 export function planSweep(applied: Ruleset): Plan {
+  // What a foreign rule refers to is not known, and the next plan writes all anew.
+  if (foreignNames(applied).length > 0) return { stages: [], result: applied };
   const reachable = reachableNames(applied);
   const keep = <T>(objects: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
     new Map([...objects].filter(([name]) => reachable.has(name)));

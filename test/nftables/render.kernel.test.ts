@@ -34,6 +34,7 @@ const base: Chain = {
 /** In an order in which the kernel takes them. */
 const operations: readonly [Operation, string][] = [
   [{ verb: 'add table' }, 'add table inet postern'],
+  [{ verb: 'replace table' }, 'delete table inet postern; add table inet postern'],
   [
     { verb: 'add set', set },
     'table inet postern { set s { type ipv4_addr . inet_proto; flags interval; elements = { 10.0.0.1 . 0-255 }; }; }',

@@ -1,0 +1,36 @@
+import type { Operation, Stage } from '../../src/nftables/ruleset.ts';
+
+/** Stages in words: `add set t4`, `add elements t4: 10.1.0.2 . tcp . 80`. Hashes of names are left out, editions are not. */
+export function describeStages(stages: readonly Stage[]): Record<string, string[]> {
+  return Object.fromEntries(stages.map(({ name, operations }) => [name, operations.map(describeOperation).sort()]));
+}
+
+function describeOperation(operation: Operation): string {
+  switch (operation.verb) {
+    case 'add table':
+    case 'replace table':
+      return operation.verb;
+    case 'add set':
+      return `add set ${withoutHash(operation.set.name)}`;
+    case 'add map':
+      return `add map ${operation.map.name}`;
+    case 'add chain':
+    case 'replace rules':
+      return `${operation.verb} ${withoutHash(operation.chain.name)}`;
+    case 'add elements':
+    case 'delete elements':
+      return `${operation.verb} ${withoutHash(operation.set.name)}: ${[...operation.elements].sort().join(', ')}`;
+    case 'add mappings':
+      return `add mappings ${operation.map.name}: ${[...operation.elements.keys()].sort().join(', ')}`;
+    case 'delete mappings':
+      return `delete mappings ${operation.map.name}: ${[...operation.elements].sort().join(', ')}`;
+    case 'delete chain':
+    case 'delete set':
+    case 'delete map':
+      return `${operation.verb} ${withoutHash(operation.name)}`;
+  }
+}
+
+function withoutHash(name: string): string {
+  return name.replace(/-[a-z2-7]{12}/, '');
+}

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { applyOperations } from '../../src/nftables/edit.ts';
+import type { Ruleset, StageName } from '../../src/nftables/ruleset.ts';
+import { chooseEditions } from '../../src/plan/conflicts.ts';
+import { editionsIn, inEditions } from '../../src/plan/editions.ts';
+import { planStages } from '../../src/plan/plan.ts';
+import { pod, policy } from '../support/objects.ts';
+import { compileNode } from '../support/pipeline.ts';
+import { describeStages } from './describe-plan.ts';
+
+/**
+ * Pod one is allowed group a on every protocol, and port 443 for all where `extra` says so, so that its class is another one while
+ * it reads the same set of group a. Pod two reads that set alone.
+ */
+function nodeState({ extra, members }: { extra: boolean; members: readonly string[] }): Ruleset {
+  return compileNode('n1', [
+    pod('x/one', { ips: ['10.1.0.1'], labels: { role: 'one' } }),
+    pod('x/two', { ips: ['10.1.0.2'], labels: { role: 'two' } }),
+    ...members.map((ip) => pod(`x/peer-${ip}`, { node: 'n2', ips: [ip], labels: { group: 'a' } })),
+    policy('x/a', { podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { group: 'a' } } }] }] }),
+    ...(extra
+      ? [policy('x/extra', { podSelector: { matchLabels: { role: 'one' } }, ingress: [{ ports: [{ port: 443 }] }] })]
+      : []),
+  ]);
+}
+
+const bare = nodeState({ extra: false, members: ['10.1.0.11'] });
+const groupSet = [...bare.sets.keys()].find((name) => name.startsWith('g4-'))!;
+
+function go(desired: Ruleset, held: Ruleset): { held: Ruleset; stages: Record<string, string[]>; second: string[] } {
+  const plan = planStages(desired, held);
+  const result = plan.stages.reduce((each, { operations }) => applyOperations(each, operations), held);
+  assert.deepEqual(planStages(desired, result).stages, [], 'the way is complete');
+  return { held: result, stages: describeStages(plan.stages), second: [...editionsIn(result)] };
+}
+
+describe('a set that changes together with the class of a pod that reads it', () => {
+  const moved = { extra: true, members: ['10.1.0.12'] };
+
+  it('is written anew, under its other name, with all chains that read it', () => {
+    const { stages, second } = go(nodeState(moved), bare);
+    assert.deepEqual(second, [groupSet]);
+    assert.deepEqual(stages['make'], [
+      'add chain ingress-r/1',
+      'add chain ingress-r/1',
+      'add chain ingress/1',
+      'add chain ingress/1',
+      'add set g4/2',
+      'add set p',
+    ]);
+    assert.deepEqual(stages['break'], ['delete chain ingress', 'delete chain ingress-r', 'delete set g4']);
+    assert.ok(!stages['switch']!.some((operation) => operation.includes('elements')), 'nothing is edited in place');
+  });
+
+  it('stays in that edition as long as nothing asks for the other', () => {
+    const first = go(nodeState(moved), bare);
+    const more = go(nodeState({ extra: true, members: ['10.1.0.12', '10.1.0.13'] }), first.held);
+    assert.deepEqual(more.stages, { switch: ['add elements g4/2: 10.1.0.13'] });
+    assert.deepEqual(more.second, [groupSet]);
+    const less = go(nodeState({ extra: true, members: ['10.1.0.13'] }), more.held);
+    assert.deepEqual(less.stages, { break: ['delete elements g4/2: 10.1.0.12'] });
+  });
+
+  it('goes back to its first name at the next such change', () => {
+    const first = go(nodeState(moved), bare);
+    const back = go(bare, first.held);
+    assert.deepEqual(back.second, []);
+    assert.ok(back.stages['make']!.includes('add set g4') && back.stages['break']!.includes('delete set g4/2'));
+    assert.deepEqual(planStages(bare, back.held).stages, []);
+    assert.deepEqual(go(nodeState(moved), back.held).second, [groupSet]);
+  });
+
+  it('is edited in place where no pod that reads it moves', () => {
+    const { stages, second } = go(nodeState({ extra: false, members: ['10.1.0.12'] }), bare);
+    assert.deepEqual(second, []);
+    assert.deepEqual(stages, { switch: ['add elements g4: 10.1.0.12'], break: ['delete elements g4: 10.1.0.11'] });
+  });
+
+  it('is not written anew where it only gains, or where only the class changes', () => {
+    const names = (desired: Ruleset): StageName[] => planStages(desired, bare).stages.map(({ name }) => name);
+    assert.deepEqual([...chooseEditions(nodeState({ extra: true, members: ['10.1.0.11'] }), bare)], []);
+    assert.deepEqual(names(nodeState({ extra: false, members: ['10.1.0.11', '10.1.0.12'] })), ['switch']);
+  });
+
+  it('is forgotten when it is gone', () => {
+    const first = go(nodeState(moved), bare);
+    const none = compileNode('n1', [pod('x/one', { ips: ['10.1.0.1'] })]);
+    assert.deepEqual(go(none, first.held).second, []);
+  });
+});
+
+describe('inEditions', () => {
+  it('changes nothing but names, and nothing at all for sets that are not there', () => {
+    assert.equal(inEditions(bare, new Set(['g4-gone'])), bare);
+    const second = inEditions(bare, new Set([groupSet]));
+    assert.deepEqual(second.sets.get(`${groupSet}/2`)!.elements, bare.sets.get(groupSet)!.elements);
+    assert.equal(second.sets.has(groupSet), false);
+    assert.equal(second.chains.get('forward'), bare.chains.get('forward'));
+  });
+
+  it('names a chain by the editions of all that it reads', () => {
+    const set = (name: string) => ({ name, key: ['ipv4_addr' as const], interval: false, elements: new Set<string>() });
+    const look = (name: string) => ({
+      matches: [{ kind: 'lookup' as const, key: ['ip saddr' as const], set: name }],
+      verdict: { kind: 'return' as const },
+    });
+    const ruleset: Ruleset = {
+      sets: new Map(['a', 'b'].map((name) => [name, set(name)])),
+      maps: new Map([
+        [
+          'm',
+          {
+            name: 'm',
+            key: ['ipv4_addr'],
+            interval: false,
+            elements: new Map([['10.1.0.1', { kind: 'jump', chain: 'c' }]]),
+          },
+        ],
+      ]),
+      chains: new Map([['c', { name: 'c', rules: [look('a'), look('b')] }]]),
+    };
+    const names = [['a'], ['b'], ['a', 'b']].map((editions) => {
+      const { chains, maps } = inEditions(ruleset, new Set(editions));
+      const [name] = [...chains.keys()];
+      assert.deepEqual(maps.get('m')!.elements.get('10.1.0.1'), { kind: 'jump', chain: name });
+      return name;
+    });
+    assert.equal(new Set([...names, 'c']).size, 4, names.join());
+  });
+});

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { applyOperations } from '../../src/nftables/edit.ts';
+import type { Packet } from '../../src/nftables/packet.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import { trace } from '../../src/nftables/trace.ts';
+import { planStages, planSweep, type Plan } from '../../src/plan/plan.ts';
+import { pod, policy } from '../support/objects.ts';
+import { compileNode, type ApiObject } from '../support/pipeline.ts';
+import { describeStages } from './describe-plan.ts';
+
+const web = pod('x/web', { ips: ['10.1.0.1'], labels: { app: 'web' } });
+const peer = (name: string, ip: string, app = 'client') => pod(name, { node: 'n2', ips: [ip], labels: { app } });
+const allow = (port: number, app = 'client') =>
+  policy('x/p', {
+    podSelector: { matchLabels: { app: 'web' } },
+    ingress: [{ from: [{ podSelector: { matchLabels: { app } } }], ports: [{ port }] }],
+  });
+const cluster = [web, peer('x/one', '10.1.0.2'), allow(80)];
+
+const compile = (...objects: readonly ApiObject[]) => compileNode('n1', objects);
+const change = (before: readonly ApiObject[], after: readonly ApiObject[]) =>
+  planStages(compile(...after), planStages(compile(...before), undefined).result);
+
+/** What the kernel holds after the first so many stages. */
+function after({ stages }: Plan, count: number, before: Ruleset = nothing): Ruleset {
+  return stages.slice(0, count).reduce((held, { operations }) => applyOperations(held, operations), before);
+}
+
+const nothing: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
+const packet = (source: string, destinationPort: number): Packet => ({
+  hook: 'forward',
+  family: 'ipv4',
+  source,
+  destination: '10.1.0.1',
+  protocol: 'tcp',
+  sourcePort: 40_000,
+  destinationPort,
+  ctState: 'new',
+  direction: 'original',
+  tcpSyn: true,
+  hopLimit: 64,
+});
+
+describe('planStages: the first load', () => {
+  const plan = planStages(compile(...cluster), undefined);
+
+  it('makes everything, and then switches by its base chains, which come last (S5.18)', () => {
+    const [make, switching, ...more] = plan.stages;
+    assert.deepEqual([make?.name, switching?.name, more], ['make', 'switch', []]);
+    assert.equal(make!.operations[0]!.verb, 'add table');
+    assert.deepEqual(
+      switching!.operations.map((operation) => operation.verb === 'add chain' && operation.chain.base?.hook),
+      ['forward', 'input', 'output'],
+    );
+  });
+
+  it('judges no packet before it is complete', () => {
+    assert.equal(trace(after(plan, 1), packet('10.9.9.9', 80)).verdict, 'accept');
+    assert.equal(trace(after(plan, 2), packet('10.9.9.9', 80)).verdict, 'drop');
+    assert.equal(trace(after(plan, 2), packet('10.1.0.2', 80)).verdict, 'accept');
+  });
+
+  it('of a table that is there and empty adds no table', () => {
+    const { stages } = planStages(compile(...cluster), nothing);
+    assert.ok(stages.every(({ operations }) => operations.every(({ verb }) => verb !== 'add table')));
+  });
+
+  it('leaves nothing to do', () => {
+    assert.deepEqual(planStages(compile(...cluster), plan.result).stages, []);
+    assert.deepEqual(planStages(compile(...cluster), after(plan, 2)).stages, []);
+    assert.deepEqual(planSweep(after(plan, 2)).stages, []);
+  });
+});
+
+describe('planStages: a change', () => {
+  const chains = (verb: string) => [`${verb} chain ingress`, `${verb} chain ingress-r`];
+
+  it('that only adds a member is one switch', () => {
+    const plan = change(cluster, [...cluster, peer('x/two', '10.1.0.3')]);
+    assert.deepEqual(describeStages(plan.stages), { switch: ['add elements t4: 10.1.0.3 . tcp . 80'] });
+  });
+
+  it('that only removes a member is one break', () => {
+    const plan = change([...cluster, peer('x/two', '10.1.0.3')], cluster);
+    assert.deepEqual(describeStages(plan.stages), { break: ['delete elements t4: 10.1.0.3 . tcp . 80'] });
+  });
+
+  it('that does both lets the new one in first, and both pass in between', () => {
+    const [one, two] = [peer('x/one', '10.1.0.2'), peer('x/two', '10.1.0.3')];
+    const before = planStages(compile(web, allow(80), one), undefined).result;
+    const plan = planStages(compile(web, allow(80), two), before);
+    assert.deepEqual(describeStages(plan.stages), {
+      switch: ['add elements t4: 10.1.0.3 . tcp . 80'],
+      break: ['delete elements t4: 10.1.0.2 . tcp . 80'],
+    });
+    assert.deepEqual(Object.keys(describeStages(plan.stages)), ['switch', 'break']);
+    const seen = [0, 1, 2].map((count) =>
+      ['10.1.0.2', '10.1.0.3'].map((source) => trace(after(plan, count, before), packet(source, 80)).verdict),
+    );
+    assert.deepEqual(seen, [
+      ['accept', 'drop'],
+      ['accept', 'accept'],
+      ['drop', 'accept'],
+    ]);
+  });
+
+  it('of the rules makes a class, points the pod at it, and then takes the old one away', () => {
+    const plan = change(cluster, [web, peer('x/one', '10.1.0.2'), allow(81)]);
+    assert.deepEqual(
+      plan.stages.map(({ name }) => name),
+      ['make', 'switch', 'break'],
+    );
+    assert.deepEqual(describeStages(plan.stages), {
+      make: [...chains('add'), 'add set t4'],
+      switch: [
+        'add mappings ingress4-r: 10.1.0.1',
+        'add mappings ingress4: 10.1.0.1',
+        'delete mappings ingress4-r: 10.1.0.1',
+        'delete mappings ingress4: 10.1.0.1',
+      ],
+      break: [...chains('delete'), 'delete set t4'],
+    });
+  });
+
+  it('that isolates a pod, and back', () => {
+    const isolating = change([web], [web, policy('x/p', { podSelector: {} })]);
+    assert.deepEqual(describeStages(isolating.stages), {
+      make: [...chains('add'), 'add chain deny-ingress', 'add set self4', 'add set self6'].sort(),
+      switch: [
+        'add elements isolated4: 10.1.0.1',
+        'add mappings ingress4-r: 10.1.0.1',
+        'add mappings ingress4: 10.1.0.1',
+      ],
+    });
+    const freeing = change([web, policy('x/p', { podSelector: {} })], [web]);
+    assert.deepEqual(describeStages(freeing.stages), {
+      switch: ['delete mappings ingress4-r: 10.1.0.1', 'delete mappings ingress4: 10.1.0.1'],
+      break: [
+        ...chains('delete'),
+        'delete chain deny-ingress',
+        'delete elements isolated4: 10.1.0.1',
+        'delete set self4',
+        'delete set self6',
+      ].sort(),
+    });
+  });
+
+  it('of the text of a chain that every node has replaces its rules', () => {
+    const held = compile(...cluster);
+    const older = { ...held.chains.get('forward')!, rules: held.chains.get('forward')!.rules.toReversed() };
+    const plan = planStages(compile(...cluster), { ...held, chains: new Map(held.chains).set('forward', older) });
+    assert.deepEqual(describeStages(plan.stages), { switch: ['replace rules forward'] });
+  });
+
+  it('each stage is taken by itself, whatever the order of its objects', () => {
+    const states = [
+      [],
+      cluster,
+      [...cluster, peer('x/two', '10.1.0.3')],
+      [web, allow(81)],
+      [web],
+      [...cluster].reverse(),
+    ];
+    let held: Ruleset | undefined;
+    for (const state of states) {
+      const plan = planStages(compile(...state), held);
+      held = after(plan, 3, held ?? nothing);
+      assert.deepEqual(planStages(compile(...state), held).stages, []);
+    }
+  });
+});
+
+describe('planSweep', () => {
+  it('finds nothing in what is in use', () => {
+    assert.deepEqual(planSweep(compile(...cluster)).stages, []);
+    assert.deepEqual(planSweep(nothing).stages, []);
+  });
+
+  it('deletes what a crash after make left, and nothing else', () => {
+    const before = compile(...cluster);
+    const plan = planStages(compile(web, peer('x/one', '10.1.0.2'), allow(81)), before);
+    const crashed = after(plan, 1, before);
+    const sweep = planSweep(crashed);
+    assert.deepEqual(describeStages(sweep.stages), {
+      break: ['delete chain ingress', 'delete chain ingress-r', 'delete set t4'],
+    });
+    assert.deepEqual(applyOperations(crashed, sweep.stages[0]!.operations), before);
+    assert.deepEqual(sweep.result, before);
+  });
+
+  it('deletes what a crash before break left', () => {
+    const before = compile(...cluster);
+    const plan = planStages(compile(web, peer('x/one', '10.1.0.2'), allow(81)), before);
+    const sweep = planSweep(after(plan, 2, before));
+    assert.deepEqual(describeStages(sweep.stages), describeStages(plan.stages.slice(2)));
+  });
+
+  it('deletes all of a first load that did not come to its switch', () => {
+    const plan = planStages(compile(...cluster), undefined);
+    const crashed = after(plan, 1);
+    const sweep = planSweep(crashed);
+    assert.deepEqual(sweep.result, nothing);
+    assert.deepEqual(applyOperations(crashed, sweep.stages[0]!.operations), nothing);
+  });
+});
