@@ -27,7 +27,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const version = readVersion();
   const logger = createLogger({ level: config.logLevel, node: config.nodeName, version });
   const metrics = createMetrics(version);
-  const ready = new Checks(['lists', 'rules', ...environmentChecks]);
+  const ready = new Checks(['lists', 'node', 'rules', ...environmentChecks]);
   const reporter = new Reporter(logger, metrics, ready);
   const pipeline = new Pipeline(config.nodeName);
   const census = new Census();
@@ -72,6 +72,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         'lists',
         unlisted.size > 0 ? `waiting for the first list of ${[...unlisted].join(', ')}` : undefined,
       );
+    }
+    if (event.resource === 'nodes') {
+      const unknown = `the cluster has no Node named ${config.nodeName}: --node-name must be this node's`;
+      ready.report('node', pipeline.knowsNode ? undefined : unknown);
     }
     reconciler.changed();
   };

@@ -48,6 +48,7 @@ export function watchEnvironment(
         start(false);
       });
   };
+  if (signal.aborted) return () => {};
   const timer = setInterval(() => start(true), interval);
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   start(true);

@@ -23,6 +23,8 @@ export interface ReconcilerEvents {
   stageDone(stage: StageName, operations: readonly Operation[], seconds: number): void;
   adopted(ruleset: Ruleset | undefined, swept: Plan): void;
   refused(policy: Policy, error: unknown): void;
+  /** The kernel takes a policy that it had refused. */
+  accepted(policy: Policy): void;
   failed(error: unknown, retryIn: number): void;
 }
 
@@ -57,7 +59,9 @@ export class Reconciler {
   readonly #refusals = new Refusals();
   /** What the kernel holds; not known at start and after any failure. */
   #applied: { ruleset: Ruleset | undefined } | undefined;
-  #receivedAt: number[] = [];
+  /** When events came that no plan has taken in yet, and those that one has but that are not in force. */
+  #arrivals: number[] = [];
+  #takenIn: number[] = [];
   #dirty = false;
   #running: Promise<void> | undefined;
   #timer: { cancel(): void } | undefined;
@@ -84,8 +88,7 @@ export class Reconciler {
   /** An event has gone into the pipeline. */
   changed(): void {
     // What the first lists bring is not late: nothing may be written before all are in.
-    if (this.#pipeline.snapshot.inSync && this.#receivedAt.length < keptArrivals)
-      this.#receivedAt.push(this.#clock.now());
+    if (this.#pipeline.snapshot.inSync && this.#arrivals.length < keptArrivals) this.#arrivals.push(this.#clock.now());
     this.#dirty = true;
     // Until a failed write is due again, events only gather.
     if (this.#failures === 0) this.#start();
@@ -111,14 +114,10 @@ export class Reconciler {
     try {
       while (this.#dirty && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
         this.#dirty = false;
-        const receivedAt = this.#receivedAt;
-        this.#receivedAt = [];
         try {
-          await this.#reconcile(receivedAt);
+          await this.#reconcile();
           this.#failures = 0;
         } catch (error) {
-          this.#receivedAt = [...receivedAt, ...this.#receivedAt].slice(0, keptArrivals);
-          this.#dirty = true;
           this.#applied = undefined;
           const delay = Math.min(firstBackoff * 2 ** this.#failures++, lastBackoff) * (0.5 + this.#clock.random() / 2);
           this.#events.failed(error, delay);
@@ -134,16 +133,21 @@ export class Reconciler {
     }
   }
 
-  async #reconcile(receivedAt: readonly number[]): Promise<void> {
+  async #reconcile(): Promise<void> {
     this.#applied ??= await this.#adopt();
     this.#refusals.keepCurrent(this.#pipeline.snapshot.policies);
     await this.#retryRefused();
     for (let wasAccepted = false; ;) {
+      // The plan takes in all that has come by now.
+      this.#dirty = false;
+      this.#takenIn = [...this.#takenIn, ...this.#arrivals].slice(0, keptArrivals);
+      this.#arrivals = [];
       const version = this.#version();
       const plan = this.#pipeline.plan(this.#applied.ruleset, this.#refusals.ids);
       try {
         await this.#apply(plan);
-        this.#events.applied({ version, plan, receivedAt });
+        this.#events.applied({ version, plan, receivedAt: this.#takenIn });
+        this.#takenIn = [];
         return;
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -179,9 +183,11 @@ export class Reconciler {
   /** Which policy the kernel does not take. */
   #findCulprit(): Promise<Finding<Policy>> {
     const refused = this.#refusals.ids;
-    const candidates = [...this.#pipeline.snapshot.policies.values()].filter((policy) => !refused.has(policy.id));
-    return findCulprit(candidates, (without) =>
-      this.#kernelAccepts(new Set([...refused, ...[...without].map((policy) => policy.id)])),
+    const { policies, revision } = this.#pipeline.snapshot;
+    return findCulprit(
+      [...policies.values()].filter((policy) => !refused.has(policy.id)),
+      (without) => this.#kernelAccepts(new Set([...refused, ...[...without].map((policy) => policy.id)])),
+      () => this.#pipeline.snapshot.revision !== revision,
     );
   }
 
@@ -192,10 +198,12 @@ export class Reconciler {
   }
 
   async #retryRefused(): Promise<void> {
-    for (const id of this.#refusals.due(this.#clock.now())) {
-      const others = new Set([...this.#refusals.ids].filter((each) => each !== id));
-      if (await this.#kernelAccepts(others)) this.#refusals.delete(id);
-      else this.#refusals.add(this.#pipeline.snapshot.policies.get(id)!, this.#clock.now());
+    for (const policy of this.#refusals.due(this.#clock.now())) {
+      const others = new Set([...this.#refusals.ids].filter((id) => id !== policy.id));
+      if (await this.#kernelAccepts(others)) {
+        this.#refusals.delete(policy.id);
+        this.#events.accepted(policy);
+      } else this.#refusals.add(policy, this.#clock.now());
     }
   }
 

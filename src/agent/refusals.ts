@@ -33,8 +33,8 @@ export class Refusals {
     return new Set(this.#refusals.keys());
   }
 
-  due(now: number): PolicyId[] {
-    return [...this.#refusals].filter(([, { retryAt }]) => retryAt <= now).map(([id]) => id);
+  due(now: number): Policy[] {
+    return [...this.#refusals.values()].filter(({ retryAt }) => retryAt <= now).map(({ policy }) => policy);
   }
 
   /** When the next one is due; `undefined` if none is refused. */
@@ -53,23 +53,27 @@ export type Finding<T> =
 
 /**
  * Why a change was refused, in at most log2(n) + 1 questions for n > 1: the candidate with which it is refused, and taken without
- * it and those before it. Where several are to blame, the others show at the next try.
+ * it and those before it. Where several are to blame, the others show at the next try. `isStale` says whether early answers may
+ * no longer hold: then the last ones are asked for again, so that nobody is blamed for what has changed meanwhile.
  */
 export async function findCulprit<T>(
   candidates: readonly T[],
   accepts: (without: ReadonlySet<T>) => Promise<boolean>,
+  isStale: () => boolean = () => false,
 ): Promise<Finding<T>> {
+  const acceptsWithoutFirst = (count: number): Promise<boolean> => accepts(new Set(candidates.slice(0, count)));
   // Refused without the first `low`, taken without the first `high`. At the two ends this is a guess, and checked only if it stays.
   let low = 0;
   let high = candidates.length;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (await accepts(new Set(candidates.slice(0, middle)))) high = middle;
+    if (await acceptsWithoutFirst(middle)) high = middle;
     else low = middle;
   }
-  if (low === 0 && (await accepts(new Set()))) return { kind: 'accepted' };
+  const mayBeStale = isStale();
+  if ((low === 0 || mayBeStale) && (await acceptsWithoutFirst(low))) return { kind: 'accepted' };
   const culprit = candidates[high - 1];
   if (culprit === undefined) return { kind: 'refused' };
-  if (high === candidates.length && !(await accepts(new Set(candidates)))) return { kind: 'refused' };
+  if ((high === candidates.length || mayBeStale) && !(await acceptsWithoutFirst(high))) return { kind: 'refused' };
   return { kind: 'culprit', culprit };
 }

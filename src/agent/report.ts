@@ -1,5 +1,8 @@
 import { NftError } from '../apply/nft-error.ts';
 import type { ResourceEvent } from '../model/cluster.ts';
+import type { Issue } from '../model/issue.ts';
+import type { PolicyId } from '../model/policy.ts';
+import { foreignNames } from '../nftables/foreign.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Checks } from '../telemetry/checks.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -9,8 +12,19 @@ import { systemClock } from './clock.ts';
 import { IssueBook } from './issue-book.ts';
 import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 
-/** Issues that only the whole cluster shows are booked under this and the pod: addresses that two pods claim, or a node has. */
-const addressIssues = 'addresses of ';
+/** Under which names issues are booked that no single object shows. */
+const addressIssueNames = 'addresses of ';
+const oversizedNames = 'size of ';
+
+/** S9.12 */
+function oversizedIssues(oversized: ReadonlyMap<PolicyId, number>): Map<PolicyId, Issue[]> {
+  return new Map(
+    oversized.entries().map(([id, elements]) => {
+      const message = `needs ${elements} elements on this node, far more than its peers and ports: its pods stay isolated, without its allows. Use fewer ports or port ranges for many peers`;
+      return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
+    }),
+  );
+}
 
 /** Turns what the rooms tell into log lines, metrics and readiness. Decides nothing. */
 export class Reporter {
@@ -45,6 +59,8 @@ export class Reporter {
       this.#logger.debug({ stage, operations: operations.length, seconds }, 'stage applied');
     },
     adopted: (ruleset, swept) => {
+      const foreign = ruleset ? foreignNames(ruleset) : [];
+      if (foreign.length > 0) this.#logger.warn({ foreign }, 'our table holds what is not ours; it is written anew');
       this.#found = ruleset === undefined ? 'nothing' : swept.stages.length > 0 ? 'leftovers' : 'table';
       const operations = swept.stages.flatMap((stage) => stage.operations).length;
       const sizes = ruleset ? { sets: ruleset.sets.size, chains: ruleset.chains.size, swept: operations } : {};
@@ -52,14 +68,21 @@ export class Reporter {
     },
     refused: (policy, error) => {
       this.#metrics.apply.error('refused');
-      const message = 'the kernel refuses this policy: its pods stay isolated, without its allows, until it is changed';
+      const message =
+        'the kernel refuses this policy: its pods stay isolated, without its allows; it is tried again later, and when it changes';
       this.#logger.error({ policy: policy.id, code: 'refused-by-kernel', err: error }, message);
+    },
+    accepted: (policy) => {
+      this.#logger.info({ policy: policy.id }, 'the kernel takes this policy now: its allows are back');
     },
     failed: (error, retryIn) => {
       this.#metrics.apply.error(error instanceof NftError ? error.code : 'failed');
       const reason = error instanceof Error ? error.message : String(error);
       this.#ready.report('rules', `the last change could not be applied: ${reason}`);
-      this.#logger.error({ err: error, retryIn: retryIn / 1000 }, 'could not apply a change; the last good rules stay');
+      this.#logger.error(
+        { err: error, retryIn: retryIn / 1000 },
+        'could not apply a change; what the kernel holds stays as it is',
+      );
     },
   };
 
@@ -79,7 +102,9 @@ export class Reporter {
     }
     this.#metrics.issues.refusedPolicies(refusedPolicies);
     this.#reportSizes(plan, pipeline);
-    this.#reportAddressIssues(pipeline);
+    this.#reportIssues(oversizedNames, oversizedIssues(plan.compiled.oversized), 'policy');
+    this.#reportIssues(addressIssueNames, pipeline.issues, 'pod');
+    this.#metrics.issues.issues(this.#issues.counts());
   }
 
   #reportSizes(plan: AppliedRun['plan'], pipeline: Pipeline): void {
@@ -92,7 +117,7 @@ export class Reporter {
     let members = 0;
     for (const group of groups.values()) members += group.members.size;
     this.#metrics.snapshot.sizes({ localPods: localPods.size, policies: policies.size, groups: groups.size, members });
-    this.#programmed = new Set(localPods.values().flatMap((pod) => pod.addresses));
+    this.#programmed = plan.compiled.localAddresses;
     this.#metrics.snapshot.unprogrammed(() => this.#countUnprogrammed(pipeline));
   }
 
@@ -105,15 +130,14 @@ export class Reporter {
     return count;
   }
 
-  #reportAddressIssues(pipeline: Pipeline): void {
-    const found = pipeline.issues;
-    this.#issues.retain((name) => !name.startsWith(addressIssues) || found.has(name.slice(addressIssues.length)));
+  /** Issues that only the whole cluster shows, all of one kind as they are now. */
+  #reportIssues(prefix: string, found: ReadonlyMap<string, readonly Issue[]>, kind: 'pod' | 'policy'): void {
+    this.#issues.retain((name) => !name.startsWith(prefix) || found.has(name.slice(prefix.length)));
     for (const [key, issues] of found) {
-      for (const issue of this.#issues.set(addressIssues + key, issues)) {
-        this.#logger.warn({ pod: key, ...issue }, issue.message);
+      for (const issue of this.#issues.set(prefix + key, issues)) {
+        this.#logger.warn({ [kind]: key, ...issue }, issue.message);
       }
     }
-    this.#metrics.issues.issues(this.#issues.counts());
   }
 
   readonly watches: WatchObserver = {
@@ -124,8 +148,7 @@ export class Reporter {
     },
     interrupted: (resource, error) => {
       this.#metrics.watch.interrupted(resource, error?.code ?? 'closed');
-      if (error)
-        this.#logger.warn({ resource, err: error }, 'the watch was interrupted; the last known state stays in force');
+      if (error) this.#logger.warn({ resource, err: error }, 'the watch was interrupted; what is known stays in force');
     },
     skipped: (resource, message) => {
       this.#metrics.watch.skipped(resource);

@@ -26,6 +26,8 @@ export class NftError extends Error {
     this.code = code;
     this.stderr = details.stderr;
     this.script = details.script;
+    // A log line with the error must not hold megabytes of script.
+    Object.defineProperty(this, 'script', { enumerable: false });
     this.lines = readLines(details.stderr);
   }
 }

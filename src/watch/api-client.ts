@@ -30,6 +30,10 @@ export async function loadKubeConfig(file?: string): Promise<KubeConfig> {
   try {
     if (file === undefined) config.loadFromDefault();
     else config.loadFromFile(file);
+    // Where it finds nothing, client-node takes what anybody may listen at.
+    if (config.currentContext === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080') {
+      throw new Error('there is none: no KUBECONFIG, no ~/.kube/config, and this is no pod with a service account');
+    }
   } catch (cause) {
     throw new ApiError('kubeconfig', `kubeconfig ${file ?? '(default)'}: ${messageOf(cause)}`, { cause });
   }

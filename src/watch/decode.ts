@@ -129,11 +129,12 @@ function readPort(raw: Raw, path: string, issues: Issue[]): NamedPort | undefine
 }
 
 function readLabels(metadata: Raw): Readonly<Record<string, string>> {
-  const labels: Record<string, string> = {};
-  for (const [key, value] of Object.entries(child(metadata, 'labels'))) {
-    if (typeof value === 'string') labels[intern(key)] = intern(value);
-  }
-  return labels;
+  // Object.fromEntries defines what it is given; an assignment would lose a label named `__proto__`.
+  return Object.fromEntries(
+    Object.entries(child(metadata, 'labels')).flatMap(([key, value]) => {
+      return typeof value === 'string' ? [[intern(key), intern(value)]] : [];
+    }),
+  );
 }
 
 function ignored(code: Issue['code'], path: string, message: string): Issue {

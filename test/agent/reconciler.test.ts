@@ -7,7 +7,7 @@ import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { FakeNft } from '../support/fake-nft.ts';
 import { NodeAgent } from '../support/node-agent.ts';
 import { namespace, pod, policy } from '../support/objects.ts';
-import { compileNode, removeOf, syncedEvents, type ApiObject } from '../support/pipeline.ts';
+import { compileNode, removeOf, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
 
 const web = pod('x/web', { ips: ['10.1.0.1'], labels: { app: 'web' } });
 const client = pod('x/client', { node: 'n2', ips: ['10.1.0.2'], labels: { app: 'client' } });
@@ -98,6 +98,24 @@ describe('Reconciler', function () {
     }
   });
 
+  it('tells when the events had come that came into force, also where it took several tries', async () => {
+    const nft = new FakeNft();
+    const agent = new NodeAgent(nft);
+    agent.upsert(...cluster);
+    agent.clock.advance(5000);
+    await agent.start([]);
+    assert.deepEqual(agent.arrivals, [[5000]], 'first lists are not late');
+    nft.failNext(new Error('no answer'));
+    agent.upsert(allowBlock);
+    await agent.idle();
+    agent.clock.advance(50);
+    agent.upsert(allowClient);
+    await agent.wait(150);
+    agent.upsert(allowBlock);
+    await agent.idle();
+    assert.deepEqual(agent.arrivals.slice(1), [[5000, 5050], [5200]]);
+  });
+
   it('writes nothing when it starts anew in an unchanged cluster', async () => {
     const nft = new FakeNft();
     await new NodeAgent(nft).start(cluster);
@@ -157,15 +175,33 @@ describe('Reconciler', function () {
       assert.equal(agent.failures.at(-1)!.retryIn, 200, 'a success ends the back-off');
     });
 
-    it('makes it read the table again, whatever others did to it meanwhile', async () => {
+    it('makes it read the table again, of which it cannot know what became', async () => {
+      for (const found of [undefined, compileNode('n1', []), compileNode('n1', changedCluster)]) {
+        const nft = new FakeNft();
+        const agent = await new NodeAgent(nft).start(cluster);
+        nft.failNext(failure);
+        agent.upsert(pod('x/more', { node: 'n2', ips: ['10.1.0.3'], labels: { app: 'client' } }));
+        await agent.idle();
+        nft.ruleset = found;
+        await agent.wait(200);
+        assert.equal(agent.failures.length, 1);
+        assertHolds(nft, [...cluster, pod('x/more', { node: 'n2', ips: ['10.1.0.3'], labels: { app: 'client' } })]);
+      }
+    });
+
+    it('makes it read the table again, where the next write would be taken as well', async () => {
       const nft = new FakeNft();
       const agent = await new NodeAgent(nft).start(cluster);
       nft.failNext(failure);
-      agent.upsert(allowBlock);
+      agent.upsert(pod('x/client', { node: 'n2', ips: ['10.1.0.3'], labels: { app: 'client' } }));
       await agent.idle();
-      nft.ruleset = undefined;
+      nft.ruleset = compileNode('n1', [...cluster, pod('x/gone', { ips: ['10.1.0.4'], labels: { app: 'client' } })]);
       await agent.wait(200);
-      assertHolds(nft, changedCluster);
+      assertHolds(nft, [
+        web,
+        pod('x/client', { node: 'n2', ips: ['10.1.0.3'], labels: { app: 'client' } }),
+        allowClient,
+      ]);
     });
 
     it('lets events gather until it is due again', async () => {
@@ -384,6 +420,48 @@ describe('a policy that the kernel refuses (S9.10)', function () {
     assert.deepEqual([...agent.reconciler.refusedPolicies], []);
     assertHolds(nft, blockCluster(4));
     assert.equal(agent.clock.pending, 0);
+  });
+
+  it('is not mistaken for another when it changes while it is looked for', async () => {
+    for (let checks = 1; checks <= 5; checks++) {
+      for (const change of [removeOf(blockPolicy(12)), upsertOf(blockPolicy(12, true))]) {
+        const nft = new FakeNft();
+        nft.refuseElement(elementOf(12));
+        const door = new GatedDoor(nft);
+        const agent = new NodeAgent(door);
+        let left = checks;
+        door.beforeRun = ({ check }) => {
+          if (check && --left === 0) agent.receive(change);
+        };
+        await agent.start(blockCluster(16));
+        while (agent.clock.pending > 0) await agent.wait(10_000);
+        assert.deepEqual(
+          agent.refused.filter((id) => id !== 'x/p12'),
+          [],
+          `it changed at check ${checks}`,
+        );
+        const others = blockCluster(16).filter(({ metadata }) => metadata.name !== 'p12');
+        assertHolds(nft, change.op === 'remove' ? others : [...others, blockPolicy(12, true)]);
+      }
+    }
+  });
+
+  it('may be deleted while it is tried again', async () => {
+    const nft = new FakeNft();
+    nft.refuseElement(elementOf(1));
+    const door = new GatedDoor(nft);
+    const agent = await new NodeAgent(door).start(blockCluster(4));
+    door.close();
+    agent.clock.advance(10_000);
+    await door.knock();
+    agent.receive(removeOf(blockPolicy(1)));
+    door.open();
+    await agent.idle();
+    assert.deepEqual(agent.failures, []);
+    assertHolds(
+      nft,
+      blockCluster(4).filter(({ metadata }) => metadata.name !== 'p1'),
+    );
   });
 
   it('is not blamed for a door that fails while the culprit is looked for', async () => {

@@ -92,9 +92,10 @@ describe('Refusals', () => {
     refusals.add(policy('x/late'), 5000);
     refusals.add(policy('x/early'), 0);
     assert.equal(refusals.nextRetry, 10_000);
-    assert.deepEqual(refusals.due(9999), []);
-    assert.deepEqual(refusals.due(10_000), ['x/early']);
-    assert.deepEqual(refusals.due(15_000).toSorted(), ['x/early', 'x/late']);
+    const due = (now: number) => refusals.due(now).map(({ id }) => id);
+    assert.deepEqual(due(9999), []);
+    assert.deepEqual(due(10_000), ['x/early']);
+    assert.deepEqual(due(15_000).toSorted(), ['x/early', 'x/late']);
   });
 
   it('keeps only policies that are in force and have not changed', () => {

@@ -92,7 +92,7 @@ export class CaseLab {
   }
 
   #relabel(key: { namespace: string; name: string }, labels: Record<string, string>): void {
-    const pod = structuredClone(this.#lab.store.get('pods', key)) as ApiObject;
+    const pod = structuredClone<ApiObject>(this.#lab.store.get('pods', key));
     pod.metadata.labels = labels;
     this.#lab.store.update('pods', pod);
   }

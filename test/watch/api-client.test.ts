@@ -134,6 +134,18 @@ describe('the API client', function () {
       await assert.rejects(open, { name: 'ApiError', code: 'kubeconfig' });
     });
   }
+
+  it('does not guess a server where there is no kubeconfig at all', async () => {
+    const { HOME, KUBECONFIG } = process.env;
+    Object.assign(process.env, { HOME: folder, KUBECONFIG: '' });
+    try {
+      await assert.rejects(loadKubeConfig(), { name: 'ApiError', code: 'kubeconfig', message: /there is none/ });
+    } finally {
+      Object.assign(process.env, { HOME });
+      if (KUBECONFIG === undefined) delete process.env['KUBECONFIG'];
+      else process.env['KUBECONFIG'] = KUBECONFIG;
+    }
+  });
 });
 
 function kubeconfigOf(server: string, cluster: object = {}): object {
