@@ -117,8 +117,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'two pods with one address both own it',
     file: 'src/indexer/ownership.ts',
-    find: "return best.length === 1 ? 'owned' : 'contested';",
-    replace: "return 'owned';",
+    find: "=== 1 ? 'owned' : 'contested'",
+    replace: ">= 1 ? 'owned' : 'contested'",
     specs: [golden, agreement],
   },
   {
@@ -279,7 +279,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address that changes hands stays with its old owner',
     file: 'src/indexer/indexer.ts',
-    find: 'for (const [claimant, pod] of this.#ownership.claimantsOf(address)) touched.set(claimant, pod);',
+    find: 'for (const [key, pod] of this.#ownership.claimantsOf(address)) this.#refreshPod(key, pod);',
     replace: '',
     specs: [indexer],
   },
@@ -300,8 +300,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'policies of a remote claimant of a local address are not looked at',
     file: 'src/indexer/indexer.ts',
-    find: 'local || this.#contestsLocalPod(key, pod)',
-    replace: 'local',
+    find: 'this.#isLocal(pod) || contests',
+    replace: 'this.#isLocal(pod)',
     specs: [indexer],
   },
   {
@@ -321,15 +321,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod may claim the address of a node',
     file: 'src/indexer/ownership.ts',
-    find: "if (this.#nodeAddresses.has(address)) return 'node';",
-    replace: '',
+    find: "if (this.#nodeAddresses.has(address)) return 'node';\n    const claimants",
+    replace: 'const claimants',
     specs: [indexer],
   },
   {
     name: 'a pod that leaves holds on to its address',
     file: 'src/indexer/ownership.ts',
-    find: 'live.length > 0 ? live : claimants',
-    replace: 'claimants',
+    find: 'claimants.live > 0 && pod.terminating',
+    replace: 'false',
     specs: [indexer],
   },
   {
@@ -448,8 +448,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a change that comes during an apply is lost',
     file: 'src/agent/reconciler.ts',
-    find: 'await this.#reconcile(receivedAt);',
-    replace: 'await this.#reconcile(receivedAt), (this.#dirty = false);',
+    find: 'await this.#reconcile();',
+    replace: 'await this.#reconcile(), (this.#dirty = false);',
     specs: [reconciler],
   },
   {
@@ -486,5 +486,33 @@ export const mutants: readonly Mutant[] = [
     find: 'this.#pipeline.snapshot.revision !== revision',
     replace: 'revision < 0',
     specs: [reconciler],
+  },
+  {
+    name: 'a class that is too large is built all the same',
+    file: 'src/compile/class-shape.ts',
+    find: 'if (written > allowed) return { written, allowed };',
+    replace: '',
+    specs: ['test/compile/size.test.ts'],
+  },
+  {
+    name: 'a foreign rule is swept around',
+    file: 'src/plan/plan.ts',
+    find: 'if (foreignNames(applied).length > 0) return { stages: [], result: applied };',
+    replace: '',
+    specs: ['test/plan/rewrite.test.ts'],
+  },
+  {
+    name: 'a foreign rule stays where it is',
+    file: 'src/plan/plan.ts',
+    find: 'if (applied && isBeyondRepair(desired, applied)) return planRewrite(desired);',
+    replace: '',
+    specs: ['test/plan/rewrite.test.ts'],
+  },
+  {
+    name: 'a narrow block forgets the ports that a wider one lacks',
+    file: 'src/compile/rectangles.ts',
+    find: 'const rest = subtractPorts(ports, above.covered);',
+    replace: 'const rest = above.covered.length > 0 ? [] : ports;',
+    specs: ['test/compile/rectangles.test.ts', agreement],
   },
 ];

@@ -113,7 +113,6 @@ export class Reconciler {
     await new Promise((resolve) => setImmediate(resolve));
     try {
       while (this.#dirty && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
-        this.#dirty = false;
         try {
           await this.#reconcile();
           this.#failures = 0;

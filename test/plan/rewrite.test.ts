@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { applyOperations } from '../../src/nftables/edit.ts';
+import type { Chain, NftRule, Ruleset } from '../../src/nftables/ruleset.ts';
+import { planStages, planSweep } from '../../src/plan/plan.ts';
+import { namespace, node, pod, policy } from '../support/objects.ts';
+import { compileNode } from '../support/pipeline.ts';
+
+const desired = compileNode('n1', [
+  namespace('x'),
+  node('n1', '192.0.2.1'),
+  pod('x/a', { ips: ['10.1.0.2'] }),
+  policy('x/p', { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }] }),
+]);
+const foreignRule: NftRule = { matches: [{ kind: 'foreign', text: 'ip saddr @dbg' }], verdict: { kind: 'return' } };
+
+/** The table with one chain otherwise, and a set that only a foreign rule may refer to. */
+function tampered(chain: Chain): Ruleset {
+  const stray = { name: 'dbg', key: ['ipv4_addr'], interval: false, elements: new Set<string>() } as const;
+  return {
+    ...desired,
+    chains: new Map([...desired.chains, [chain.name, chain]]),
+    sets: new Map([...desired.sets, ['dbg', stray]]),
+  };
+}
+
+describe('planStages: a table that is not as we left it', () => {
+  const forward = desired.chains.get('forward')!;
+
+  for (const [what, chain] of [
+    ['a foreign rule', { ...forward, rules: [foreignRule, ...forward.rules] }],
+    ['a base chain of another priority', { ...forward, base: { hook: 'forward', priority: 7 } }],
+  ] as const) {
+    it(`writes it anew in one transaction where there is ${what}`, () => {
+      const plan = planStages(desired, tampered(chain));
+      assert.deepEqual(
+        plan.stages.map(({ name, operations }) => [name, operations[0]!.verb]),
+        [['switch', 'replace table']],
+      );
+      const result = applyOperations(tampered(chain), plan.stages[0]!.operations);
+      assert.deepEqual(planStages(desired, result).stages, []);
+      assert.equal(result.sets.has('dbg'), false);
+    });
+  }
+
+  it('is not swept before, since what a foreign rule refers to is not known', () => {
+    assert.deepEqual(planSweep(tampered({ ...forward, rules: [foreignRule] })).stages, []);
+    assert.equal(planSweep(tampered(forward)).stages.length, 1);
+  });
+});
