@@ -13,6 +13,7 @@ import { ResourceWatch } from '../watch/watch.ts';
 import { Census } from './census.ts';
 import { systemClock } from './clock.ts';
 import { nftDoor } from './door.ts';
+import { watchDrift } from './drift-watch.ts';
 import { environmentChecks, watchEnvironment } from './environment-watch.ts';
 import { Reconciler, type AppliedVersion } from './reconciler.ts';
 import { Reporter } from './report.ts';
@@ -60,6 +61,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       },
     },
   });
+
+  watchDrift(reconciler, logger, signal);
 
   const unlisted = new Set(watchedResources.map(({ resource }) => resource));
   const receive = (event: ResourceEvent): void => {

@@ -22,6 +22,8 @@ export interface ReconcilerEvents {
   applied(run: AppliedRun): void;
   stageDone(stage: StageName, operations: readonly Operation[], seconds: number): void;
   adopted(ruleset: Ruleset | undefined, swept: Plan): void;
+  /** The kernel does not hold what was last written. */
+  drifted(): void;
   refused(policy: Policy, error: unknown): void;
   /** The kernel takes a policy that it had refused. */
   accepted(policy: Policy): void;
@@ -39,6 +41,8 @@ export interface Clock {
 
 /** While nothing can be written, arrivals must not fill the memory. */
 const keptArrivals = 1000;
+/** Flushing or deleting the table, whole or in part, shows here. */
+const sentinel = 'forward';
 const firstBackoff = 200;
 const lastBackoff = 30_000;
 
@@ -97,6 +101,22 @@ export class Reconciler {
   /** Settles when no run is under way. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
+  }
+
+  /**
+   * Looks whether the chain that every packet meets is as it was written, and if not writes what is missing (S7.16): another program may
+   * have flushed our table. Does nothing during a run, or while what the kernel holds is not known anyway.
+   */
+  async verify(): Promise<void> {
+    const applied = this.#applied;
+    const expected = applied?.ruleset?.chains.get(sentinel);
+    if (this.#running || !expected) return;
+    const found = await this.#door.observeChain(sentinel, this.#unhurried);
+    if (this.#running || this.#applied !== applied || JSON.stringify(found) === JSON.stringify(expected)) return;
+    this.#events.drifted();
+    this.#applied = undefined;
+    this.#dirty = true;
+    this.#start();
   }
 
   get refusedPolicies(): ReadonlySet<PolicyId> {

@@ -66,6 +66,11 @@ export class Reporter {
       const sizes = ruleset ? { sets: ruleset.sets.size, chains: ruleset.chains.size, swept: operations } : {};
       this.#logger.info({ found: this.#found, ...sizes }, 'read our table');
     },
+    drifted: () => {
+      this.#metrics.apply.drift();
+      this.#ready.report('rules', 'another program has changed our table; it is being restored');
+      this.#logger.error({ table: 'inet postern' }, 'another program has changed our table; it is being restored');
+    },
     refused: (policy, error) => {
       this.#metrics.apply.error('refused');
       const message =

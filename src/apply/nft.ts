@@ -1,12 +1,13 @@
 import { execa, type Options } from 'execa';
-import { listArguments } from '../nftables/parse.ts';
-import { table } from '../nftables/ruleset.ts';
+import { chainArguments, listArguments } from '../nftables/parse.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
 /** The one door to the kernel's rules. */
 export interface Nft {
   /** Our table as `nft -j` lists it, or `undefined` if there is none. Rejects with an NftError. */
   list(signal: AbortSignal): Promise<string | undefined>;
+  /** One chain of our table, as `list`. */
+  listChain(name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Runs a script as one transaction, or only checks whether the kernel would take it. Rejects with an NftError. */
   run(script: string, options: { readonly check: boolean; readonly signal: AbortSignal }): Promise<void>;
 }
@@ -41,15 +42,17 @@ export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = 
       cause: result,
     });
   };
+  const list = async (args: readonly string[], signal: AbortSignal): Promise<string | undefined> => {
+    try {
+      return await run(args, '', signal);
+    } catch (error) {
+      if (error instanceof NftError && error.code === 'failed' && isNotThere(error.stderr, args)) return undefined;
+      throw error;
+    }
+  };
   return {
-    async list(signal) {
-      try {
-        return await run(listArguments, '', signal);
-      } catch (error) {
-        if (error instanceof NftError && error.code === 'failed' && isNoTable(error.stderr)) return undefined;
-        throw error;
-      }
-    },
+    list: (signal) => list(listArguments, signal),
+    listChain: (name, signal) => list(chainArguments(name), signal),
     async run(script, { check, signal }) {
       await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal);
     },
@@ -70,8 +73,8 @@ function codeOf(failure: Failure, stderr: string): NftErrorCode {
   return /^\/dev\/stdin:[0-9]+:/m.test(stderr) ? 'refused' : 'failed';
 }
 
-function isNoTable(stderr: string): boolean {
+function isNotThere(stderr: string, args: readonly string[]): boolean {
   return (
-    stderr.startsWith('Error: No such file or directory') && stderr.includes(`list table ${table.family} ${table.name}`)
+    stderr.startsWith('Error: No such file or directory') && stderr.includes(args.slice(args.indexOf('list')).join(' '))
   );
 }

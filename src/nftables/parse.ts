@@ -8,6 +8,11 @@ import { table } from './ruleset.ts';
 /** How nft prints what `parseTable` reads: names of protocols and ICMP types would depend on the machine. */
 export const listArguments: readonly string[] = ['-n', '-j', 'list', 'table', table.family, table.name];
 
+/** The same for one of its chains; `parseTable` reads it too. */
+export function chainArguments(name: string): readonly string[] {
+  return ['-n', '-j', 'list', 'chain', table.family, table.name, name];
+}
+
 /**
  * Our table, from nft's JSON, in canonical form. What is not of our language takes nothing else with it and equals nothing that
  * we could want: a rule becomes one `foreign` match; a chain with another header begins with such a rule; a set or map with

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Door } from '../../src/agent/door.ts';
-import type { Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Chain, Operation, Ruleset } from '../../src/nftables/ruleset.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { FakeNft } from '../support/fake-nft.ts';
@@ -252,6 +252,7 @@ describe('Reconciler', function () {
       const two = [...changedCluster, policy('x/other', { podSelector: {}, ingress: [{ ports: [{ port: 443 }] }] })];
       const agent = await new NodeAgent({
         observe: (signal) => nft.observe(signal),
+        observeChain: (name, signal) => nft.observeChain(name, signal),
         async run(operations, options) {
           if (!options.check) throw Object.assign(new Error('no memory'), { code: 'refused' });
           return nft.run(operations, options);
@@ -520,6 +521,67 @@ function renderElements(operation: Operation): string {
 async function afterMicrotasks(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await Promise.resolve();
 }
+describe('looking whether the table is as it was written (S7.16)', () => {
+  async function settled(): Promise<{ nft: FakeNft; agent: NodeAgent; writes: () => number }> {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft).start(changedCluster);
+    return { nft, agent, writes: () => nft.runs.length };
+  }
+
+  async function verify(agent: NodeAgent): Promise<void> {
+    await agent.reconciler.verify();
+    await agent.idle();
+  }
+
+  it('does nothing where it is', async () => {
+    const { agent, writes } = await settled();
+    const before = writes();
+    await verify(agent);
+    assert.equal(agent.drifts, 0);
+    assert.equal(writes(), before);
+  });
+
+  it('does nothing before there is a table', async () => {
+    const agent = new NodeAgent(new FakeNft());
+    await verify(agent);
+    assert.equal(agent.drifts, 0);
+  });
+
+  for (const [what, tamper] of [
+    ['deleted', () => undefined],
+    [
+      'flushed',
+      (held: Ruleset) => ({
+        ...held,
+        chains: new Map([...held.chains].map(([name, chain]) => [name, { ...chain, rules: [] }])),
+      }),
+    ],
+  ] as const) {
+    it(`restores a table that was ${what}, and tells`, async () => {
+      const { nft, agent } = await settled();
+      const held = nft.ruleset!;
+      nft.ruleset = tamper(held);
+      await verify(agent);
+      assert.equal(agent.drifts, 1);
+      assert.deepEqual(planStages(agent.pipeline.plan(undefined).compiled.ruleset, nft.ruleset).stages, []);
+      await verify(agent);
+      assert.equal(agent.drifts, 1);
+    });
+  }
+
+  it('takes no change of its own for another program’s', async () => {
+    const nft = new FakeNft();
+    const door = new GatedDoor(nft);
+    const agent = await new NodeAgent(door).start([]);
+    door.close();
+    agent.upsert(...changedCluster);
+    await door.knock();
+    await agent.reconciler.verify();
+    door.open();
+    await agent.idle();
+    assert.equal(agent.drifts, 0);
+  });
+});
 
 /** A door that lets a run wait at its threshold. */
 class GatedDoor implements Door {
@@ -551,6 +613,10 @@ class GatedDoor implements Door {
 
   observe(signal: AbortSignal): Promise<Ruleset | undefined> {
     return this.#door.observe(signal);
+  }
+
+  observeChain(name: string, signal: AbortSignal): Promise<Chain | undefined> {
+    return this.#door.observeChain(name, signal);
   }
 
   async run(operations: readonly Operation[], options: { check: boolean; signal: AbortSignal }): Promise<void> {

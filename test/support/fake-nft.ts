@@ -1,7 +1,7 @@
 import type { Door } from '../../src/agent/door.ts';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import { renderOperation } from '../../src/nftables/render.ts';
-import type { Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Chain, Operation, Ruleset } from '../../src/nftables/ruleset.ts';
 
 export interface FakeRun {
   readonly operations: readonly Operation[];
@@ -55,6 +55,11 @@ export class FakeNft implements Door {
   async observe(signal: AbortSignal): Promise<Ruleset | undefined> {
     await this.#enter(signal);
     return this.ruleset;
+  }
+
+  async observeChain(name: string, signal: AbortSignal): Promise<Chain | undefined> {
+    await this.#enter(signal);
+    return this.ruleset?.chains.get(name);
   }
 
   async run(

@@ -17,6 +17,7 @@ export class NodeAgent {
   /** And when the events that came into force with it had come. */
   readonly arrivals: (readonly number[])[] = [];
   readonly stages: StageName[] = [];
+  drifts = 0;
   readonly refused: PolicyId[] = [];
   readonly accepted: PolicyId[] = [];
   readonly failures: { readonly error: unknown; readonly retryIn: number }[] = [];
@@ -40,6 +41,7 @@ export class NodeAgent {
         },
         stageDone: (stage) => this.stages.push(stage),
         adopted: () => {},
+        drifted: () => void this.drifts++,
         refused: ({ id }) => this.refused.push(id),
         accepted: ({ id }) => this.accepted.push(id),
         failed: (error, retryIn) => this.failures.push({ error, retryIn }),

@@ -19,6 +19,8 @@ export interface ApplyMetrics {
   sizes(sizes: RulesetSizes): void;
   /** What was found in the kernel at start: no table of ours, one that needed no change, or one that did. */
   adopted(result: 'fresh' | 'unchanged' | 'changed'): void;
+  /** The kernel did not hold what was last written. */
+  drift(): void;
 }
 
 /** The target is 1 s at p99, the hard ceiling 10 s (S7.2). */
@@ -69,6 +71,11 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     labelNames: ['result'],
     registers,
   });
+  const drift = new Counter({
+    name: 'postern_drift_total',
+    help: 'Times that another program had changed our table, which was then restored.',
+    registers,
+  });
   return {
     eventToKernel: (seconds) => latency.observe(seconds),
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
@@ -82,5 +89,6 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
       elements.set(count);
     },
     adopted: (result) => adoptions.inc({ result }),
+    drift: () => drift.inc(),
   };
 }

@@ -1,0 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Reconciler } from './reconciler.ts';
+
+/** Milliseconds between two looks: with the restoring, less than the second that S7.16 allows. A look is one nft that lists one chain. */
+const interval = 500;
+
+/** Has the table looked at again and again until the signal aborts. */
+export function watchDrift(reconciler: Reconciler, logger: Logger, signal: AbortSignal): void {
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      await delay(interval, undefined, { signal });
+      await reconciler.verify().catch((error: unknown) => logger.error({ err: error }, 'could not look at our table'));
+    }
+  };
+  watch().catch(() => {
+    // Aborted.
+  });
+}
