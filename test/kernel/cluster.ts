@@ -133,7 +133,7 @@ export class Cluster {
     const [said] = await this.lab.station(from).process.probe([target], patience);
     const { identity, error } = said!;
     // A ping is answered by whoever has the address.
-    return identity === address ? to : (identity ?? error!);
+    return identity === address ? to : (identity ?? error);
   }
 }
 

@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Asks until the answer is `undefined`. The last other answer says what was still missing when patience ended. */
+export async function eventually(missing: () => Promise<string | undefined>, seconds = 20): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const answer = await missing();
+    if (answer === undefined) return;
+    if (Date.now() > deadline) assert.fail(`after ${seconds} s: ${answer}`);
+    await delay(20);
+  }
+}

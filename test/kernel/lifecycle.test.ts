@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'mocha';
+import type { AgentProcess } from '../../src/lab/agent-process.ts';
+import type { ApiObject } from '../../src/lab/api/object.ts';
+import type { Flow } from '../../src/lab/flow.ts';
+import { resourceNames } from '../../src/model/cluster.ts';
+import { listArguments, parseTable } from '../../src/nftables/parse.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import { planStages, planSweep } from '../../src/plan/plan.ts';
+import { readMetric, readPage } from './agent-pages.ts';
+import { ApiGate } from './api-gate.ts';
+import { Cluster, families, needMachine } from './cluster.ts';
+import { eventually } from './eventually.ts';
+import { NftShim } from './nft-shim.ts';
+import { block, pods, policy, port } from './policies.ts';
+
+const anyPeer = pods({}, { team: 'peers' });
+const deny = policy('x', 'deny', { ingress: [], egress: [] });
+const rule = (from: readonly object[], ports: readonly string[]) =>
+  policy('x', 'p', { ingress: [{ from, ports: ports.map(port) }] });
+/** From one to the other is a change of three stages; both allow UDP/5000 and not UDP/6000. */
+const oneState = rule([anyPeer], ['UDP/5000', 'TCP/80']);
+const otherState = rule([anyPeer, block('10.50.0.0/16')], ['UDP/5000', 'TCP/8080']);
+
+describe('the life of an agent (kernel)', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+  let agent: AgentProcess;
+  let shim: NftShim;
+  before(async function () {
+    await needMachine(this, 'bridge');
+    shim = await NftShim.create();
+    cluster = await Cluster.up({ name: 'klife', agents: false });
+    agent = cluster.lab.agents.get('n1')!;
+    await cluster.apply(deny, oneState);
+    await start();
+  });
+  after(async () => {
+    await cluster?.lab.down();
+    await shim?.remove();
+  });
+  afterEach(() => shim?.reset());
+
+  const start = async (): Promise<void> => {
+    await agent.start({ env: shim.env });
+    await cluster.lab.settle();
+  };
+
+  it('rules stay when it stops, and one that starts on an unchanged cluster writes nothing (S7.13, S7.14)', async () => {
+    const before = await listTable(cluster);
+    await agent.stop();
+    assert.deepEqual(await listTable(cluster), before);
+    await assertEnforced(cluster, oneState);
+    await shim.reset();
+    await start();
+    assert.deepEqual(await shim.runs(), { writes: 0, checks: 0 });
+    assert.equal(await readMetric(cluster.lab, 'n1', 'postern_adoptions_total{result="unchanged"}'), 1);
+    assert.deepEqual(await listTable(cluster), before);
+  });
+
+  it('what changed while it was away is enforced when it is back', async () => {
+    await agent.stop();
+    await cluster.apply(otherState);
+    await assertEnforced(cluster, oneState);
+    await start();
+    await assertEnforced(cluster, otherState);
+    await cluster.apply(oneState);
+    await assertEnforced(cluster, oneState);
+  });
+
+  it('killed before and after every stage of a change, it ends in the right table, and nothing forbidden passes', async () => {
+    const flows = await openFlows(cluster);
+    await cluster.apply(oneState);
+    await shim.reset();
+    await cluster.apply(otherState);
+    const { writes: stages } = await shim.runs();
+    assert.equal(stages, 3);
+    const undisturbed = await listTable(cluster);
+
+    for (let stage = 1; stage <= stages; stage++) {
+      for (const moment of ['before', 'after'] as const) {
+        await cluster.apply(oneState);
+        await shim.killAt(moment, stage);
+        cluster.lab.apply([otherState]);
+        await ended(agent, `was not killed ${moment} stage ${stage}`);
+        await assertVerdicts(flows);
+        await shim.reset();
+        await start();
+        assertSame(await listTable(cluster), undisturbed);
+        await assertEnforced(cluster, otherState);
+      }
+    }
+    await assertNothingLost(flows);
+    await cluster.apply(oneState);
+  });
+
+  it('killed before and after every stage of its first load, it ends in the right table', async () => {
+    const undisturbed = await loadAnew();
+    const { writes: stages } = await shim.runs();
+    assert.equal(stages, 2);
+    for (let stage = 1; stage <= stages; stage++) {
+      for (const moment of ['before', 'after'] as const) {
+        await agent.stop();
+        await deleteTable(cluster);
+        await shim.killAt(moment, stage);
+        await agent.start({ env: shim.env });
+        await ended(agent, `was not killed ${moment} stage ${stage}`);
+        await shim.reset();
+        await start();
+        assertSame(await listTable(cluster), undisturbed);
+        await assertEnforced(cluster, oneState);
+      }
+    }
+  });
+
+  it('writes nothing while one of the first lists is missing (S7.14)', async () => {
+    const gate = await ApiGate.create(cluster.lab, 'n1');
+    try {
+      for (const resource of resourceNames) {
+        await agent.stop();
+        await deleteTable(cluster);
+        await shim.reset();
+        gate.hold(resource);
+        await agent.start({ env: shim.env, args: ['--kubeconfig', gate.kubeconfig] });
+        await eventually(async () => {
+          const { body } = await readPage(cluster.lab, 'n1', '/readyz');
+          return body.includes(`waiting for the first list of ${resource}\n`) ? undefined : body;
+        });
+        // Time enough for one that does not wait: it hears of change after change.
+        for (let change = 0; change < 5; change++) await makeHear(cluster, resource, change);
+        assert.deepEqual(await shim.runs(), { writes: 0, checks: 0 });
+        assert.equal(await listTable(cluster), undefined);
+        gate.open();
+        await cluster.lab.settle();
+        await assertEnforced(cluster, oneState);
+      }
+    } finally {
+      gate.close();
+    }
+  });
+
+  /** By an agent that finds no table of ours. */
+  async function loadAnew(): Promise<Ruleset | undefined> {
+    await agent.stop();
+    await deleteTable(cluster);
+    await shim.reset();
+    await start();
+    return listTable(cluster);
+  }
+});
+
+/** An object that is not of the resource is changed, and the agent has been told. */
+async function makeHear({ lab }: Cluster, resource: string, change: number): Promise<void> {
+  const kind = resource === 'pods' ? 'namespaces' : 'pods';
+  const series = `postern_watch_events_total{resource="${kind}",op="upsert"}`;
+  const heard = (await readMetric(lab, 'n1', series)) ?? 0;
+  const object = structuredClone(
+    lab.store.get(kind, kind === 'pods' ? { namespace: 'spare', name: 'idle' } : { name: 'spare' }),
+  );
+  object.metadata.labels = { ...object.metadata.labels, change: String(change) };
+  lab.store.update(kind, object);
+  await eventually(async () => {
+    return ((await readMetric(lab, 'n1', series)) ?? 0) > heard ? undefined : `the agent does not hear of ${kind}`;
+  });
+}
+
+async function listTable({ lab }: Cluster): Promise<Ruleset | undefined> {
+  const tables = await lab.exec('node/n1', 'nft', 'list', 'tables', 'inet');
+  if (!tables.split('\n').includes('table inet postern')) return undefined;
+  return parseTable(await lab.exec('node/n1', 'nft', ...listArguments));
+}
+
+async function deleteTable({ lab }: Cluster): Promise<void> {
+  await lab.exec('node/n1', 'nft', 'destroy', 'table', 'inet', 'postern');
+}
+
+/** But for which of its two editions a set is in, which the way there decides. */
+function assertSame(table: Ruleset | undefined, wanted: Ruleset | undefined): void {
+  assert.ok(table && wanted);
+  assert.deepEqual(planSweep(table).stages, []);
+  assert.deepEqual(planStages(wanted, table).stages, []);
+  assert.deepEqual([table.chains.size, table.sets.size], [wanted.chains.size, wanted.sets.size]);
+}
+
+function ended(agent: AgentProcess, otherwise: string): Promise<void> {
+  return eventually(async () => (agent.isRunning ? otherwise : undefined));
+}
+
+async function assertEnforced(cluster: Cluster, state: ApiObject): Promise<void> {
+  const isOne = state === oneState;
+  await cluster.expect([
+    { from: 'peers/near', to: 'x/p', port: 'UDP/5000', answer: 'x/p' },
+    { from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: isOne ? 'x/p' : 'timeout' },
+    { from: 'peers/far', to: 'x/p', port: 'TCP/8080', answer: isOne ? 'timeout' : 'x/p' },
+    { from: 'others/stranger', to: 'x/p', port: 'UDP/5000', answer: 'timeout' },
+  ]);
+}
+
+interface Flows {
+  readonly allowed: readonly Flow[];
+  readonly forbidden: readonly Flow[];
+}
+
+async function openFlows({ lab }: Cluster): Promise<Flows> {
+  const open = (from: string, port: number): Promise<Flow[]> =>
+    Promise.all(families.map((family) => lab.openFlow(from, 'x/p', { protocol: 'UDP', port, family, rate: 500 })));
+  const allowed = [...(await open('peers/near', 5000)), ...(await open('peers/far', 5000))];
+  return { allowed, forbidden: [...(await open('peers/near', 6000)), ...(await open('others/stranger', 5000))] };
+}
+
+/** While it runs: the forbidden have nothing, the allowed go on. */
+async function assertVerdicts({ allowed, forbidden }: Flows): Promise<void> {
+  const before = await Promise.all(allowed.map((flow) => flow.state()));
+  await eventually(async () => {
+    const now = await Promise.all(allowed.map((flow) => flow.state()));
+    const goOn = now.every(({ server }, index) => server.received > before[index]!.server.received + 20);
+    return goOn ? undefined : 'an allowed flow does not go on';
+  });
+  for (const { server } of await Promise.all(forbidden.map((flow) => flow.state()))) assert.equal(server.received, 0);
+}
+
+async function assertNothingLost(flows: Flows): Promise<void> {
+  await assertVerdicts(flows);
+  await Promise.all(flows.allowed.map((flow) => flow.pause()));
+  await eventually(async () => {
+    const states = await Promise.all(flows.allowed.map((flow) => flow.state()));
+    const lost = states.map(({ client, server }) => client.sent - server.distinct);
+    return lost.every((count) => count === 0) ? undefined : `allowed packets that did not arrive: ${lost.join()}`;
+  }, 5);
+  await Promise.all([...flows.allowed, ...flows.forbidden].map((flow) => flow.close()));
+}
