@@ -6,12 +6,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { kubeconfigText } from './kubeconfig.ts';
 import { LabError } from './error.ts';
 import { enterNamespace } from './network-namespace.ts';
+import { relayHost, relayPort } from './relay.ts';
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
-const relayPort = 6443;
 
 export interface AgentOptions {
   readonly node: string;
@@ -21,6 +20,8 @@ export interface AgentOptions {
   readonly directory: string;
   /** Of the API server. */
   readonly apiSocket: string;
+  /** The text of it, for the server on the other side of the relay. */
+  readonly kubeconfig: string;
 }
 
 export interface StartOptions {
@@ -39,7 +40,8 @@ export interface Applied {
 /** `postern agent` on one node. It reaches the API server by a relay on the node's loopback, as it would a local proxy. */
 export class AgentProcess {
   readonly #options: AgentOptions;
-  readonly #socket: string;
+  /** Where it answers. */
+  readonly socket: string;
   readonly #log: string;
   #relay: ChildProcess | undefined;
   #child: ChildProcess | undefined;
@@ -47,7 +49,7 @@ export class AgentProcess {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#socket = join(options.directory, 'agent.sock');
+    this.socket = join(options.directory, 'agent.sock');
     this.#log = join(options.directory, 'agent.log');
   }
 
@@ -69,19 +71,10 @@ export class AgentProcess {
     const { node, namespace, directory } = this.#options;
     await mkdir(directory, { recursive: true });
     const kubeconfig = join(directory, 'kubeconfig');
-    await writeFile(kubeconfig, kubeconfigText(`http://127.0.0.1:${relayPort}`));
+    await writeFile(kubeconfig, this.#options.kubeconfig, { mode: 0o600 });
     this.#isWanted = true;
     this.#startRelay();
-    const command = [
-      main,
-      'agent',
-      '--node-name',
-      node,
-      '--kubeconfig',
-      kubeconfig,
-      '--listen',
-      `unix:${this.#socket}`,
-    ];
+    const command = [main, 'agent', '--node-name', node, '--kubeconfig', kubeconfig, '--listen', `unix:${this.socket}`];
     const log = openSync(this.#log, 'a');
     const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const line = [...variables, process.execPath, ...command, ...args];
@@ -149,14 +142,17 @@ export class AgentProcess {
 
   #startRelay(): void {
     if (this.#relay) return;
-    const args = [`TCP-LISTEN:${relayPort},bind=127.0.0.1,fork,reuseaddr`, `UNIX-CONNECT:${this.#options.apiSocket}`];
+    const args = [
+      `TCP-LISTEN:${relayPort},bind=${relayHost},fork,reuseaddr`,
+      `UNIX-CONNECT:${this.#options.apiSocket}`,
+    ];
     this.#relay = spawn(...enterNamespace(this.#options.namespace, 'socat', args), { stdio: 'ignore', detached: true });
   }
 
   /** `undefined` unless the agent answers, and answers 200. */
   #get(path: string): Promise<string | undefined> {
     return new Promise((resolve) => {
-      const asked = request({ socketPath: this.#socket, path, timeout: 2000 }, (response) => {
+      const asked = request({ socketPath: this.socket, path, timeout: 2000 }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
         response.on('end', () => resolve(response.statusCode === 200 ? text : undefined));

@@ -2,7 +2,7 @@ import { ObjectDigest } from '../lib/object-digest.ts';
 import { resourceNames } from '../model/cluster.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { ApiObject } from './api/object.ts';
-import type { Store } from './api/store.ts';
+import type { ClusterApi } from './cluster-api.ts';
 
 /** The objects that decide about packets, as they are at one moment. */
 export interface ClusterState {
@@ -11,8 +11,8 @@ export interface ClusterState {
   readonly digests: Readonly<Record<ResourceName, string>>;
 }
 
-export function readClusterState(store: Store): ClusterState {
-  const lists = resourceNames.map((name) => [name, store.list(name).items] as const);
+export async function readClusterState(cluster: ClusterApi): Promise<ClusterState> {
+  const lists = await Promise.all(resourceNames.map(async (name) => [name, await cluster.list(name)] as const));
   const digests = lists.map(([name, items]) => {
     const digest = new ObjectDigest();
     for (const { metadata } of items) digest.add(metadata.uid!, metadata.resourceVersion!);

@@ -4,6 +4,7 @@ import { json } from 'node:stream/consumers';
 import { LabError, messageOf } from './error.ts';
 import type { LabErrorCode } from './error.ts';
 import type { Lab, ProbeOptions, ProbeReport } from './lab.ts';
+import type { LabState } from './state.ts';
 
 /** What other processes may ask of a lab that is up, by name of the question. */
 interface Questions {
@@ -34,16 +35,16 @@ export async function serveControl(lab: Lab, socketPath: string): Promise<Server
 
 /** Throws the LabError that the lab answers with; `state` where no lab is up. */
 export async function askLab<Q extends keyof Questions>(
-  socketPath: string,
+  state: LabState,
   question: Q,
   asked: Questions[Q]['asks'],
 ): Promise<Questions[Q]['answers']> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const sent = request({ socketPath, path: `/${question}`, method: 'POST' }, resolve);
-    sent.on('error', (error) =>
-      reject(new LabError('state', 'no lab is up; start one with: postern lab up', { cause: error })),
-    );
+    const sent = request({ socketPath: state.controlSocket, path: `/${question}`, method: 'POST' }, resolve);
+    sent.on('error', reject);
     sent.end(JSON.stringify(asked));
+  }).catch(async (cause: unknown) => {
+    throw new LabError('state', await state.explainAbsence(), { cause });
   });
   const body = await json(response);
   if (response.statusCode === 200) return body as Questions[Q]['answers'];

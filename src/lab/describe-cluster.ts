@@ -1,10 +1,16 @@
 import type { Lab } from './lab.ts';
 import { nodeNameOf } from './pod-spec.ts';
 
+/** Where the agents answer, for people. */
+export function describeAgents({ agents }: Lab): string {
+  const rows = [...agents].map(([node, { socket }]) => `    ${node}  ${socket}\n`);
+  return `  agents answer to: curl --unix-socket SOCKET 'http://agent/readyz?verbose'\n${rows.join('')}`;
+}
+
 /** Who is there, for people: nodes with their pods, hosts outside, policies. */
-export function describeCluster(lab: Lab): string {
+export async function describeCluster(lab: Lab): Promise<string> {
   const stations = new Map(lab.stations().map((station) => [station.key, station.addresses.join(' ')]));
-  const pods = Map.groupBy(lab.store.list('pods').items, nodeNameOf);
+  const pods = Map.groupBy(await lab.list('pods'), nodeNameOf);
   const rows: [string, string][] = lab.plan.nodes.flatMap(({ name, addresses }): [string, string][] => [
     [`node ${name}`, addresses.join(' ')],
     ...(pods.get(name) ?? []).map(({ metadata }): [string, string] => {
@@ -15,9 +21,7 @@ export function describeCluster(lab: Lab): string {
   const hosts = [...stations].filter(([key]) => key.startsWith('host/'));
   if (hosts.length > 0) rows.push(['outside', ''], ...hosts.map(([key, text]): [string, string] => [`  ${key}`, text]));
   const width = Math.max(...rows.map(([name]) => name.length));
-  const policies = lab.store
-    .list('networkpolicies')
-    .items.map(({ metadata: { namespace, name } }) => `${namespace}/${name}`);
+  const policies = (await lab.list('networkpolicies')).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
   const lines = rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`.trimEnd());
   return [...lines, `  policies: ${policies.join(', ') || 'none'}`, ''].join('\n');
 }

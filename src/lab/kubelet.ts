@@ -1,20 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import type { ApiObject, ObjectKey } from './api/object.ts';
-import type { StoreEvent } from './api/history.ts';
-import type { Store } from './api/store.ts';
+import type { ApiObject } from './api/object.ts';
 import type { NodePlan } from './addressing.ts';
+import type { ClusterApi, ClusterEvent } from './cluster-api.ts';
 import type { CniAttachment, CniNetwork, CniResult } from './cni.ts';
 import { messageOf } from './error.ts';
 import { createNamespace, deleteNamespace, namespacePath } from './network-namespace.ts';
 import type { LabNames } from './names.ts';
 import { PodProcess } from './pod-process.ts';
-import { containerPorts, isHostNetwork, isTerminal, nodeNameOf, podKey, servedPorts } from './pod-spec.ts';
+import { containerPorts, isHostNetwork, isTerminal, nodeNameOf, objectKey, podKey, servedPorts } from './pod-spec.ts';
 import { Reconciler } from './reconciler.ts';
 
 export interface KubeletOptions {
   readonly node: NodePlan;
   readonly names: LabNames;
-  readonly store: Store;
+  readonly cluster: ClusterApi;
   readonly network: CniNetwork;
   readonly log: (message: string) => void;
 }
@@ -45,7 +44,7 @@ export class Kubelet {
     return this.#pods;
   }
 
-  onEvent({ resource, type, object, previous }: StoreEvent): void {
+  onEvent({ resource, type, object, previous }: ClusterEvent): void {
     if (resource !== 'pods' || (type === 'MODIFIED' && !concernsKubelet(previous!, object))) return;
     const key = podKey(object);
     if (nodeNameOf(object) === this.#options.node.name || this.#pods.has(key)) this.#reconciler.add(key);
@@ -68,7 +67,7 @@ export class Kubelet {
     if (running && (!isWanted || running.uid !== pod.metadata.uid)) await this.#end(key, running);
     if (!pod) return;
     if (isWanted && !this.#pods.has(key)) await this.#start(key, pod);
-    else if (pod.metadata.deletionTimestamp !== undefined) this.#remove(pod);
+    else if (pod.metadata.deletionTimestamp !== undefined) await this.#options.cluster.removePod(pod);
   }
 
   async #start(key: string, pod: ApiObject): Promise<void> {
@@ -76,11 +75,11 @@ export class Kubelet {
     this.#pods.set(key, running);
     try {
       await running.process.serve(key, servedPorts(pod));
+      await this.#writeStatus(key, running);
     } catch (error) {
       await this.#end(key, running);
       throw error;
     }
-    this.#writeStatus(key, running);
   }
 
   #startOnNode(pod: ApiObject): RunningPod {
@@ -115,20 +114,13 @@ export class Kubelet {
     this.#pods.delete(key);
   }
 
-  #remove(pod: ApiObject): void {
-    const { namespace, name, uid } = pod.metadata;
-    const { store } = this.#options;
-    if (this.#find(podKey(pod))?.metadata.uid !== uid) return;
-    store.delete('pods', { namespace, name: name! }, { gracePeriodSeconds: 0 });
-  }
-
   #find(key: string): ApiObject | undefined {
-    const pod = this.#options.store.find('pods', objectKey(key));
+    const pod = this.#options.cluster.find('pods', objectKey(key));
     return pod && nodeNameOf(pod) === this.#options.node.name ? pod : undefined;
   }
 
-  #writeStatus(key: string, { uid, addresses }: RunningPod): void {
-    const { node, store } = this.#options;
+  async #writeStatus(key: string, { uid, addresses }: RunningPod): Promise<void> {
+    const { node, cluster } = this.#options;
     const pod = this.#find(key);
     if (!pod || pod.metadata.uid !== uid) return;
     const now = new Date().toISOString().replace(/\.\d+/, '');
@@ -153,17 +145,18 @@ export class Kubelet {
         state: { running: { startedAt: now } },
       })),
     };
-    store.updateStatus('pods', { ...pod, status });
+    await cluster.writePodStatus(pod, status);
   }
 
   #report(key: string, error: unknown): void {
-    const { log, node, store } = this.#options;
+    const { log, node, cluster } = this.#options;
     const message = messageOf(error);
     log(`${node.name}: pod ${key}: ${message}`);
     const pod = this.#find(key);
     if (!pod) return;
     const status = { ...(pod['status'] as object), phase: 'Pending', reason: 'FailedToStart', message };
-    store.updateStatus('pods', { ...pod, status });
+    // Whoever could not be told is told with the next attempt.
+    cluster.writePodStatus(pod, status).catch((cause: unknown) => log(`${node.name}: pod ${key}: ${messageOf(cause)}`));
   }
 }
 
@@ -180,11 +173,6 @@ function concernsKubelet(previous: ApiObject, pod: ApiObject): boolean {
 /** portmap (1.1.1) looks for the rules of the first family in the second, so its CHECK of a dual-stack pod with a host port fails. */
 function canCheck({ capabilityArgs }: CniAttachment, { ips = [] }: CniResult): boolean {
   return ips.length < 2 || (capabilityArgs['portMappings'] as unknown[]).length === 0;
-}
-
-function objectKey(key: string): ObjectKey {
-  const [namespace, name] = key.split('/') as [string, string];
-  return { namespace, name };
 }
 
 function attachmentOf(pod: ApiObject, namespace: string): CniAttachment {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { prepareCluster } from '../evaluator/cluster.ts';
@@ -7,11 +8,13 @@ import type { AddressPlan, LabFamily, NodePlan } from './addressing.ts';
 import { AgentProcess } from './agent-process.ts';
 import type { StartOptions } from './agent-process.ts';
 import type { ApiObject } from './api/object.ts';
-import { startApiServer } from './api/server.ts';
-import type { ApiServer } from './api/server.ts';
-import { Store } from './api/store.ts';
+import type { ResourceName } from './api/resources.ts';
+import type { Store } from './api/store.ts';
 import { applyObjects } from './apply-objects.ts';
+import { BuiltInCluster } from './built-in-cluster.ts';
+import type { ControlPlane } from './cluster-api.ts';
 import { readClusterState } from './cluster-state.ts';
+import type { ClusterState } from './cluster-state.ts';
 import { CniNetwork } from './cni.ts';
 import { networkConfig } from './cni-config.ts';
 import type { LabCni } from './cni-config.ts';
@@ -26,14 +29,15 @@ import { enterNamespace } from './network-namespace.ts';
 import { pluginDirectory } from './preflight.ts';
 import { explainDenials, planProbes, runProbes } from './reachability.ts';
 import type { Denial, ProbeResult } from './reachability.ts';
+import { RealClient } from './real/client.ts';
+import { RealCluster } from './real/real-cluster.ts';
+import { releaseObjects } from './real/release-objects.ts';
 import { Scheduler } from './scheduler.ts';
 import { ServiceProxy } from './service-proxy.ts';
-import { ServiceAllocator } from './services.ts';
 import { defaultLabName, LabState } from './state.ts';
 import type { Station } from './station.ts';
 import { Stations } from './stations.ts';
 import { findUnsettled } from './unsettled.ts';
-import { WorkloadController } from './workloads.ts';
 
 export interface LabOptions {
   /** Two labs at once need two names. */
@@ -46,9 +50,13 @@ export interface LabOptions {
   readonly objects?: readonly ApiObject[];
   /** How to start the agents; false for none. */
   readonly agents?: StartOptions | false;
-  /** Serve the API on loopback TCP too, for kubectl. */
+  /** File of a kubeconfig: of a real API server to run on, in place of the built-in one. */
+  readonly kubeconfig?: string;
+  /** Serve the built-in API on loopback TCP too, for kubectl. */
   readonly tcp?: boolean;
   readonly log?: (message: string) => void;
+  /** `up` rejects soon after this is aborted. */
+  readonly ending?: AbortSignal;
 }
 
 export interface ProbeOptions {
@@ -65,44 +73,51 @@ export interface ProbeReport {
   readonly denials: readonly Denial[];
 }
 
+const silent = (): void => {};
+
 /** A cluster in network namespaces, run by this process. */
 export class Lab {
-  readonly store: Store;
   readonly plan: AddressPlan;
   readonly names: LabNames;
   readonly state: LabState;
   readonly agents: ReadonlyMap<string, AgentProcess>;
   readonly #log: (message: string) => void;
+  readonly #cluster: ControlPlane;
   readonly #fabric: Fabric;
+  readonly #scheduler: Scheduler;
   readonly #kubelets: readonly Kubelet[];
   readonly #proxy: ServiceProxy;
-  readonly #workloads: WorkloadController;
   readonly #stations: Stations;
-  #api: ApiServer | undefined;
 
-  private constructor(state: LabState, options: LabOptions) {
-    const { nodes = 2, cni = 'bridge', family = 'dual', log = () => {} } = options;
+  private constructor(state: LabState, plan: AddressPlan, cluster: ControlPlane, options: LabOptions) {
+    const { cni = 'bridge', log = silent } = options;
     this.state = state;
     this.names = state.names;
-    this.plan = planAddresses(nodes, family);
+    this.plan = plan;
     this.#log = log;
-    const allocator = new ServiceAllocator(this.plan.families);
-    this.store = new Store({ admit: (resource, object) => allocator.admit(resource, object) });
+    this.#cluster = cluster;
     this.#fabric = new Fabric(this.names, this.plan);
     this.#kubelets = this.plan.nodes.map((node) => this.#kubelet(node, cni));
     const namespaces = this.plan.nodes.map((node) => this.names.node(node.name));
-    this.#proxy = new ServiceProxy(this.store, namespaces, log);
-    this.#stations = new Stations({ names: this.names, plan: this.plan, store: this.store, kubelets: this.#kubelets });
-    this.#workloads = new WorkloadController(this.store, log);
+    this.#proxy = new ServiceProxy(cluster, namespaces, log);
+    this.#stations = new Stations({ names: this.names, plan, cluster, kubelets: this.#kubelets });
+    const nodes = plan.nodes.map(({ name }) => name);
+    this.#scheduler = new Scheduler(cluster, nodes, log);
     this.agents = new Map(this.plan.nodes.map((node) => [node.name, this.#agent(node)]));
   }
 
   /** Brings up nodes, hosts, agents and what `objects` ask for; does not wait for pods (`settle`). */
   static async up(options: LabOptions = {}): Promise<Lab> {
-    const state = new LabState(options.name ?? defaultLabName, options.stateRoot);
+    const { name = defaultLabName, nodes = 2, family = 'dual', log = silent } = options;
+    const state = new LabState(name, options.stateRoot);
+    const left = (await state.owner()) === undefined ? await state.kubeconfig() : undefined;
+    if (left !== undefined) await releaseObjects(await RealClient.load(left), name, log);
+    const plan = planAddresses(nodes, family);
+    const cluster = await openCluster(name, state, plan, options);
     await state.claim();
-    const lab = new Lab(state, options);
+    const lab = new Lab(state, plan, cluster, options);
     try {
+      if (options.kubeconfig !== undefined) await state.rememberKubeconfig(resolve(options.kubeconfig));
       await lab.#start(options);
     } catch (error) {
       await lab.down();
@@ -111,24 +126,39 @@ export class Lab {
     return lab;
   }
 
-  /** Of the API server on loopback TCP. */
+  /** Of the built-in API server on loopback TCP. */
   get apiUrl(): string | undefined {
-    return this.#api?.url;
+    return this.#builtIn.url;
   }
 
-  /** Creates or replaces API objects; namespaces that they name and that do not exist are created. */
+  /** Of the built-in API server. */
+  get store(): Store {
+    return this.#builtIn.store;
+  }
+
+  /** What the API server holds now. */
+  list(resource: ResourceName): Promise<readonly ApiObject[]> {
+    return this.#cluster.list(resource);
+  }
+
+  /** Creates or replaces API objects of the built-in server; namespaces that they name and that do not exist are created. */
   apply(objects: readonly ApiObject[]): void {
-    const ignored = applyObjects(this.store, objects);
-    if (ignored.length > 0) this.#log(`left out, as the lab does not serve their kind: ${ignored.join(', ')}`);
+    this.#report(applyObjects(this.store, objects));
   }
 
   /** Waits until all pods run and all agents that were not stopped have applied the newest objects. */
-  async settle(timeoutMs = 30_000): Promise<void> {
+  async settle(timeoutMs?: number): Promise<void> {
+    await this.#settle(timeoutMs);
+  }
+
+  /** Returns the state that all agents have applied. */
+  async #settle(timeoutMs = 30_000): Promise<ClusterState> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
-      await Promise.all(this.#controllers.map((controller) => controller.idle()));
-      const unsettled = await findUnsettled(this.store, this.agents);
-      if (unsettled === undefined) return;
+      await Promise.all([this.#cluster, ...this.#controllers].map((each) => each.idle()));
+      const state = await readClusterState(this.#cluster);
+      const unsettled = await findUnsettled(state, this.agents);
+      if (unsettled === undefined) return state;
       if (Date.now() > deadline) {
         const { what, agent } = unsettled;
         const log = agent ? `\n${await agent.logTail()}` : '';
@@ -140,11 +170,11 @@ export class Lab {
 
   /** Settles, then sends real packets. */
   async probe({ from, to, ports, families = this.plan.families }: ProbeOptions = {}): Promise<ProbeReport> {
-    await this.settle();
+    const { objects } = await this.#settle();
     const stations = this.stations();
     const chosen = (keys: readonly string[] | undefined): Station[] =>
       keys ? keys.map((key) => this.station(key)) : stations;
-    const cluster = prepareCluster(readClusterState(this.store).objects);
+    const cluster = prepareCluster(objects);
     const probes = planProbes(chosen(from), chosen(to), { ports, families });
     return { results: await runProbes(cluster, probes), denials: explainDenials(cluster, probes) };
   }
@@ -174,42 +204,53 @@ export class Lab {
   async down(): Promise<void> {
     await Promise.all([...this.agents.values()].map((agent) => agent.end()));
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
-    await this.#api?.close();
-    await this.state.remove();
+    try {
+      await this.#cluster.stop();
+    } finally {
+      await this.state.remove();
+    }
   }
 
-  async #start({ objects = [], agents = {}, tcp = false }: LabOptions): Promise<void> {
-    const scheduler = new Scheduler(this.store);
-    this.store.watch((event) => {
-      for (const controller of [scheduler, ...this.#controllers]) controller.onEvent(event);
-    });
-    const { apiSocket: socketPath } = this.state;
-    this.#api = await startApiServer({
-      store: this.store,
-      socketPath,
-      ...(tcp && { tcp: { host: '127.0.0.1', port: 0 } }),
-    });
+  async #start({ objects = [], agents = {}, ending }: LabOptions): Promise<void> {
+    await this.#cluster.start();
+    // Before anything is done for pods: who has a node of a name runs its pods.
+    for (const node of this.plan.nodes) await this.#cluster.addNode(nodeObject(node));
     await this.#fabric.create();
     await Promise.all(
       this.plan.nodes.map(async (node) => {
+        ending?.throwIfAborted();
         await this.#fabric.addNode(node);
+        ending?.throwIfAborted();
         if (agents !== false) await this.agents.get(node.name)!.start(agents);
       }),
     );
     for (const host of objects.filter(isHost).map(readHost)) {
+      ending?.throwIfAborted();
       await this.#fabric.addHost(host.name, host.addresses);
       await this.#stations.addHost(host);
     }
-    for (const node of this.plan.nodes) this.store.create('nodes', nodeObject(node));
-    this.apply(objects.filter((object) => !isHost(object)));
+    ending?.throwIfAborted();
+    await this.#cluster.follow((event) => {
+      for (const controller of this.#controllers) controller.onEvent(event);
+    });
+    this.#report(await this.#cluster.apply(objects.filter((object) => !isHost(object))));
   }
 
-  get #controllers(): readonly (Kubelet | ServiceProxy | WorkloadController)[] {
-    return [this.#workloads, ...this.#kubelets, this.#proxy];
+  get #controllers(): readonly (Scheduler | Kubelet | ServiceProxy)[] {
+    return [this.#scheduler, ...this.#kubelets, this.#proxy];
+  }
+
+  get #builtIn(): BuiltInCluster {
+    if (this.#cluster instanceof BuiltInCluster) return this.#cluster;
+    throw new LabError('state', 'this lab runs on an API server of its own: use its clients');
+  }
+
+  #report(ignored: readonly string[]): void {
+    if (ignored.length > 0) this.#log(`left out, as the lab does not serve their kind: ${ignored.join(', ')}`);
   }
 
   #kubelet(node: NodePlan, cni: LabCni): Kubelet {
-    const { names, store } = this;
+    const { names } = this;
     const directory = this.state.nodeDirectory(node.name);
     const network = new CniNetwork({
       config: networkConfig(cni, node.podCidrs, `${directory}/ipam`),
@@ -217,7 +258,7 @@ export class Lab {
       cacheDirectory: `${directory}/cni`,
       enter: (file, args) => enterNamespace(names.node(node.name), file, args),
     });
-    return new Kubelet({ node, names, store, network, log: this.#log });
+    return new Kubelet({ node, names, cluster: this.#cluster, network, log: this.#log });
   }
 
   #agent({ name }: NodePlan): AgentProcess {
@@ -226,8 +267,19 @@ export class Lab {
       namespace: this.names.node(name),
       directory: this.state.nodeDirectory(name),
       apiSocket: this.state.apiSocket,
+      kubeconfig: this.#cluster.agentKubeconfig,
     });
   }
+}
+
+async function openCluster(
+  lab: string,
+  { apiSocket }: LabState,
+  { families, nodes }: AddressPlan,
+  { kubeconfig, tcp = false, log = silent }: LabOptions,
+): Promise<ControlPlane> {
+  if (kubeconfig === undefined) return new BuiltInCluster({ families, apiSocket, tcp, log });
+  return RealCluster.load({ kubeconfig, lab, nodes: nodes.map(({ name }) => name), apiSocket, log });
 }
 
 function nodeObject({ name, addresses, podCidrs }: NodePlan): ApiObject {

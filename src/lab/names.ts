@@ -4,6 +4,10 @@ import { LabError } from './error.ts';
 /** A namespace is a file in /run/netns, so its name has at most 255 bytes. */
 const longestName = 200;
 
+export function isLabName(text: string): boolean {
+  return /^[a-z0-9]{1,20}$/.test(text);
+}
+
 /**
  * The network namespaces of one lab. All begin with `postern-NAME-`, which is how `lab down` finds them after a crash; NAME has no
  * dash, so no lab's prefix begins another's.
@@ -13,7 +17,7 @@ export class LabNames {
   readonly fabric: string;
 
   constructor(lab: string) {
-    if (!/^[a-z0-9]{1,20}$/.test(lab)) {
+    if (!isLabName(lab)) {
       throw new LabError('input', `lab name ${JSON.stringify(lab)}: use 1 to 20 lower-case letters and digits`);
     }
     this.prefix = `postern-${lab}-`;

@@ -1,5 +1,5 @@
 import { isJsonObject, listAt, textAt } from './api/object.ts';
-import type { ApiObject, JsonObject } from './api/object.ts';
+import type { ApiObject, JsonObject, ObjectKey } from './api/object.ts';
 import type { Protocol } from '../model/policy.ts';
 import type { ServedPort } from './pod-process.ts';
 
@@ -45,6 +45,12 @@ export function nodeNameOf(pod: ApiObject): string | undefined {
 /** `namespace/name` */
 export function podKey(pod: ApiObject): string {
   return `${pod.metadata.namespace}/${pod.metadata.name}`;
+}
+
+/** What `podKey` says, taken apart. */
+export function objectKey(key: string): ObjectKey {
+  const [namespace, name] = key.split('/') as [string, string];
+  return { namespace, name };
 }
 
 function portOf(port: JsonObject): ContainerPort {

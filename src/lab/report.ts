@@ -36,7 +36,7 @@ export function renderDenials(denials: readonly Denial[]): string {
       for (const [ports, same] of Map.groupBy(peers, (each) => each.ports)) {
         lines.push(`    ${same[0]!.preposition} ${same.map(({ peer }) => peer).join(', ')}: ${ports}`);
       }
-      if (hint !== '') lines.push(`      ${hint}`);
+      if (hint !== '') lines.push(hint);
     }
   }
   return `${lines.join('\n')}\n`;
@@ -117,18 +117,22 @@ interface PeerHint {
   readonly preposition: 'to' | 'from';
   readonly peer: string;
   readonly ports: string;
+  /** Lines, indented. */
   readonly hint: string;
 }
 
-/** The families of one connection seldom differ, and then in an address: it is told once, with the hint of the first. */
+/** The families of one connection seldom differ, and then in an address: it is told once, with a line for each hint. */
 function hintsByPeer(denials: readonly Denial[]): PeerHint[] {
-  const byFlow = Map.groupBy(denials, ({ from, to, port }) => `${from} ${to} ${port}`);
-  const flows = [...byFlow.values()].map(([first]) => first!);
-  const byPeer = Map.groupBy(flows, ({ direction, from, to, hint = '' }) =>
+  const byFlow = Map.groupBy(denials, ({ direction, from, to, port }) => `${direction} ${from} ${to} ${port}`);
+  const flows = [...byFlow.values()].map((group) => ({
+    ...group[0]!,
+    hint: [...new Set(group.flatMap(({ hint = '' }) => (hint === '' ? [] : [`      ${hint}`])))].join('\n'),
+  }));
+  const byPeer = Map.groupBy(flows, ({ direction, from, to, hint }) =>
     [direction, direction === 'egress' ? to : from, hint].join('\n'),
   );
   return [...byPeer.values()].map((group) => {
-    const { direction, from, to, hint = '' } = group[0]!;
+    const { direction, from, to, hint } = group[0]!;
     const ports = [...new Set(group.map(({ port }) => port))].toSorted(compareText).join(', ');
     const isEgress = direction === 'egress';
     return { preposition: isEgress ? 'to' : 'from', peer: isEgress ? to : from, ports, hint };

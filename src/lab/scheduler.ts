@@ -1,29 +1,69 @@
-import type { StoreEvent } from './api/history.ts';
-import type { Store } from './api/store.ts';
-import { nodeNameOf } from './pod-spec.ts';
+import type { ApiObject } from './api/object.ts';
+import type { ClusterApi, ClusterEvent } from './cluster-api.ts';
+import { messageOf } from './error.ts';
+import { nodeNameOf, objectKey, podKey } from './pod-spec.ts';
+import { Reconciler } from './reconciler.ts';
 
-/** Binds pods that name no node to the node with the fewest. */
+/** Binds pods that name no node to the node of the lab with the fewest. */
 export class Scheduler {
-  readonly #store: Store;
+  readonly #cluster: ClusterApi;
+  readonly #nodes: ReadonlySet<string>;
+  readonly #reconciler: Reconciler;
+  /** What was bound and is not yet told of: node by uid of the pod. */
+  readonly #assumed = new Map<string, string>();
 
-  constructor(store: Store) {
-    this.#store = store;
+  constructor(cluster: ClusterApi, nodes: readonly string[], log: (message: string) => void) {
+    this.#cluster = cluster;
+    this.#nodes = new Set(nodes);
+    this.#reconciler = new Reconciler({
+      reconcile: (key) => this.#schedule(key),
+      onError: (key, error) => log(`scheduling ${key}: ${messageOf(error)}`),
+      // Each choice counts those before it.
+      concurrency: 1,
+    });
   }
 
-  onEvent({ resource, type, object }: StoreEvent): void {
-    if (resource !== 'pods' || type === 'DELETED' || nodeNameOf(object)) return;
-    const { namespace, name } = object.metadata;
-    const pod = this.#store.find('pods', { namespace, name: name! });
-    // What the event tells may be past: the pod is judged as it is now.
+  onEvent({ resource, type, object }: ClusterEvent): void {
+    // A node that comes is what waiting pods have waited for.
+    if (resource === 'nodes' && type === 'ADDED') for (const pod of this.#cluster.known('pods')) this.#add(pod);
+    if (resource !== 'pods') return;
+    if (type === 'DELETED' || nodeNameOf(object)) this.#assumed.delete(object.metadata.uid!);
+    else this.#add(object);
+  }
+
+  idle(): Promise<void> {
+    return this.#reconciler.idle();
+  }
+
+  stop(): Promise<void> {
+    return this.#reconciler.stop();
+  }
+
+  #add(pod: ApiObject): void {
+    if (!nodeNameOf(pod)) this.#reconciler.add(podKey(pod));
+  }
+
+  async #schedule(key: string): Promise<void> {
+    // What the event told may be past: the pod is judged as it is now.
+    const pod = this.#cluster.find('pods', objectKey(key));
     if (!pod || nodeNameOf(pod) || pod.metadata.deletionTimestamp !== undefined) return;
+    const { uid } = pod.metadata;
     const node = this.#leastLoaded();
-    if (node) this.#store.bind({ namespace, name: name! }, node);
+    if (node === undefined || this.#assumed.has(uid!)) return;
+    this.#assumed.set(uid!, node);
+    try {
+      await this.#cluster.bindPod(pod, node);
+    } catch (error) {
+      this.#assumed.delete(uid!);
+      throw error;
+    }
   }
 
   #leastLoaded(): string | undefined {
-    const load = new Map(this.#store.list('nodes').items.map((node) => [node.metadata.name!, 0]));
-    for (const pod of this.#store.list('pods').items) {
-      const node = nodeNameOf(pod);
+    const names = this.#cluster.known('nodes').map(({ metadata }) => metadata.name!);
+    const load = new Map(names.filter((name) => this.#nodes.has(name)).map((name) => [name, 0]));
+    for (const pod of this.#cluster.known('pods')) {
+      const node = nodeNameOf(pod) ?? this.#assumed.get(pod.metadata.uid!);
       if (node !== undefined && load.has(node)) load.set(node, load.get(node)! + 1);
     }
     return [...load].reduce<[string, number] | undefined>(

@@ -1,5 +1,4 @@
-import type { StoreEvent } from './api/history.ts';
-import type { Store } from './api/store.ts';
+import type { ClusterApi, ClusterEvent } from './cluster-api.ts';
 import { runInNamespace } from './network-namespace.ts';
 import { Reconciler } from './reconciler.ts';
 import { renderServices } from './service-rules.ts';
@@ -7,14 +6,14 @@ import { servicePorts } from './services.ts';
 
 /** What kube-proxy would do on every node: the same table in each node's namespace, loaded when it changes. */
 export class ServiceProxy {
-  readonly #store: Store;
+  readonly #cluster: ClusterApi;
   readonly #reconciler: Reconciler;
   readonly #nodes: readonly string[];
   readonly #loaded = new Map<string, string>();
 
   /** `nodes` are network namespaces. */
-  constructor(store: Store, nodes: readonly string[], log: (message: string) => void) {
-    this.#store = store;
+  constructor(cluster: ClusterApi, nodes: readonly string[], log: (message: string) => void) {
+    this.#cluster = cluster;
     this.#nodes = nodes;
     this.#reconciler = new Reconciler({
       reconcile: (node) => this.#load(node),
@@ -22,7 +21,7 @@ export class ServiceProxy {
     });
   }
 
-  onEvent({ resource }: StoreEvent): void {
+  onEvent({ resource }: ClusterEvent): void {
     if (resource === 'services' || resource === 'pods') for (const node of this.#nodes) this.#reconciler.add(node);
   }
 
@@ -35,7 +34,7 @@ export class ServiceProxy {
   }
 
   async #load(node: string): Promise<void> {
-    const ports = servicePorts(this.#store);
+    const ports = servicePorts(this.#cluster);
     const script = renderServices(ports);
     // A node that never had a Service has no table of ours, and so no address translation at all.
     if ((this.#loaded.get(node) ?? renderServices([])) === script) return;

@@ -1,11 +1,11 @@
 import type { ApiObject } from './api/object.ts';
 import { isJsonObject, listAt, objectAt, textAt } from './api/object.ts';
 import type { ResourceName } from './api/resources.ts';
-import type { Store } from './api/store.ts';
 import { families, familyOf } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import type { Protocol } from '../model/policy.ts';
 import { serviceAddress } from './addressing.ts';
+import type { ClusterApi } from './cluster-api.ts';
 import { containerPorts, isTerminal, podAddresses } from './pod-spec.ts';
 import type { ServiceEndpoint, ServicePort } from './service-rules.ts';
 
@@ -49,9 +49,9 @@ export class ServiceAllocator {
 }
 
 /** Every port of every Service in every family, with the endpoints that are ready now. */
-export function servicePorts(store: Store): ServicePort[] {
-  return store.list('services').items.flatMap((service) => {
-    const pods = endpointPods(store, service);
+export function servicePorts(cluster: Pick<ClusterApi, 'known'>): ServicePort[] {
+  return cluster.known('services').flatMap((service) => {
+    const pods = endpointPods(cluster, service);
     return families.flatMap((family) => {
       const address = listAt(service, 'spec', 'clusterIPs').find(
         (each): each is string => typeof each === 'string' && each !== 'None' && familyOf(each) === family,
@@ -70,11 +70,11 @@ export function servicePorts(store: Store): ServicePort[] {
   });
 }
 
-function endpointPods(store: Store, service: ApiObject): ApiObject[] {
+function endpointPods(cluster: Pick<ClusterApi, 'known'>, service: ApiObject): ApiObject[] {
   const selector = objectAt(service, 'spec', 'selector');
   // A Service without a selector has the endpoints that someone writes; the lab has nobody who does.
   if (!selector || Object.keys(selector).length === 0) return [];
-  const pods = store.list('pods', { namespace: service.metadata.namespace! }).items;
+  const pods = cluster.known('pods', service.metadata.namespace);
   return pods.filter(
     (pod) =>
       pod.metadata.deletionTimestamp === undefined &&

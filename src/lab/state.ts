@@ -1,7 +1,7 @@
-import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from './error.ts';
-import { LabNames } from './names.ts';
+import { isLabName, LabNames } from './names.ts';
 import { deleteNamespace, listNamespaces } from './network-namespace.ts';
 
 export const defaultStateRoot = '/run/postern-lab';
@@ -39,6 +39,26 @@ export class LabState {
     return join(this.directory, 'lab.log');
   }
 
+  /** The command line that does something with this lab. */
+  command(verb: string): string {
+    const name = this.#name === defaultLabName ? [] : ['--name', this.#name];
+    const root = this.#root === defaultStateRoot ? [] : ['--state-dir', this.#root];
+    return ['postern', 'lab', verb, ...name, ...root].join(' ');
+  }
+
+  /** Says which kubeconfig the lab was pointed at, so that `down` finds what a crash left there. */
+  async rememberKubeconfig(file: string): Promise<void> {
+    await writeFile(this.#kubeconfigFile, file);
+  }
+
+  /** The file that was remembered. */
+  async kubeconfig(): Promise<string | undefined> {
+    return readFile(this.#kubeconfigFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+  }
+
   nodeDirectory(node: string): string {
     return join(this.directory, 'nodes', node);
   }
@@ -47,7 +67,7 @@ export class LabState {
   async claim(): Promise<void> {
     const owner = await this.owner();
     if (owner !== undefined) {
-      throw new LabError('state', `lab ${this.#name} is up (pid ${owner}); end it with: postern lab down`);
+      throw new LabError('state', `lab ${this.#name} is up (pid ${owner}); end it with: ${this.command('down')}`);
     }
     await this.remove();
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
@@ -66,18 +86,45 @@ export class LabState {
     }
   }
 
+  /** For people, where this lab does not answer: why, and what to do. */
+  async explainAbsence(): Promise<string> {
+    const hasOwner = (await this.owner()) !== undefined;
+    if (hasOwner) return `lab ${this.#name} is not up yet, or on its way down`;
+    if (await this.#hasRemains()) {
+      return `lab ${this.#name} ended without being taken down; remove what is left with: ${this.command('down')}`;
+    }
+    const others = await this.#othersUp();
+    if (others.length === 0) return `no lab is up; start one with: ${this.command('up')}`;
+    return `lab ${this.#name} is not up, but ${others.join(' and ')}: choose with --name`;
+  }
+
   /** Everything that a lab of this name has on the machine, whether its owner lives or not. True if there was any. */
   async remove(): Promise<boolean> {
-    const namespaces = await listNamespaces(this.names.prefix);
-    await Promise.all(namespaces.map(deleteNamespace));
-    const existed = await readFile(this.#ownerFile).then(
-      () => true,
-      () => false,
-    );
+    const existed = await this.#hasRemains();
+    await Promise.all((await listNamespaces(this.names.prefix)).map(deleteNamespace));
     await rm(this.directory, { recursive: true, force: true });
     // Other labs may be in it; then it stays.
     if (this.#root === defaultStateRoot) await rmdir(defaultStateRoot).catch(() => {});
-    return existed || namespaces.length > 0;
+    return existed;
+  }
+
+  async #hasRemains(): Promise<boolean> {
+    if ((await listNamespaces(this.names.prefix)).length > 0) return true;
+    return readFile(this.#ownerFile).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #othersUp(): Promise<string[]> {
+    const entries = await readdir(this.#root).catch(() => []);
+    const names = entries.filter((name) => isLabName(name) && name !== this.#name).sort();
+    const owners = await Promise.all(names.map((name) => new LabState(name, this.#root).owner()));
+    return names.filter((_, index) => owners[index] !== undefined);
+  }
+
+  get #kubeconfigFile(): string {
+    return join(this.directory, 'kubeconfig-path');
   }
 
   get #ownerFile(): string {

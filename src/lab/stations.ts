@@ -2,7 +2,8 @@ import { familyOf } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import type { AddressPlan, NodePlan } from './addressing.ts';
 import type { ApiObject } from './api/object.ts';
-import type { Store } from './api/store.ts';
+import type { ClusterApi } from './cluster-api.ts';
+import { closestName } from '../lib/closest-name.ts';
 import { LabError } from './error.ts';
 import type { Host } from './host.ts';
 import type { Kubelet } from './kubelet.ts';
@@ -14,7 +15,7 @@ import type { Station } from './station.ts';
 interface StationsOptions {
   readonly names: LabNames;
   readonly plan: AddressPlan;
-  readonly store: Store;
+  readonly cluster: ClusterApi;
   readonly kubelets: readonly Kubelet[];
 }
 
@@ -38,21 +39,26 @@ export class Stations {
 
   /** Running pods in the order of their names, then hosts. */
   all(): Station[] {
-    const pods = this.#options.store.list('pods').items.flatMap((pod) => this.#podStation(pod) ?? []);
+    const pods = this.#options.cluster.known('pods').flatMap((pod) => this.#podStation(pod) ?? []);
     return [...pods, ...this.#hosts.values()];
   }
 
   /** `namespace/name`, `host/NAME` or `node/NAME`, in this order. Throws LabError `input` if there is none. */
   get(key: string): Station {
     const [first, name = ''] = key.split('/') as [string, string?];
-    const pod = this.#options.store.find('pods', { namespace: first, name });
+    const pod = this.#options.cluster.find('pods', { namespace: first, name });
     const node = this.#options.plan.nodes.find((each) => each.name === name);
     const found =
       (pod && this.#podStation(pod)) ??
       (first === 'host' ? this.#hosts.get(name) : undefined) ??
       (first === 'node' && node ? this.#nodeStation(node) : undefined);
-    if (!found) throw new LabError('input', `${key}: no such pod runs, nor is it host/NAME or node/NAME of this lab`);
-    return found;
+    if (found) return found;
+    const near = closestName(key, [
+      ...this.all().map((each) => each.key),
+      ...this.#options.plan.nodes.map((each) => `node/${each.name}`),
+    ]);
+    const hint = near === undefined ? 'nor is it host/NAME or node/NAME of this lab' : `did you mean ${near}?`;
+    throw new LabError('input', `${key}: no such pod runs; ${hint}`);
   }
 
   #podStation(pod: ApiObject): Station | undefined {

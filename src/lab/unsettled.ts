@@ -1,8 +1,7 @@
 import type { AgentProcess } from './agent-process.ts';
 import { objectAt } from './api/object.ts';
 import type { ApiObject } from './api/object.ts';
-import type { Store } from './api/store.ts';
-import { readClusterState } from './cluster-state.ts';
+import type { ClusterState } from './cluster-state.ts';
 import { LabError } from './error.ts';
 import { podKey } from './pod-spec.ts';
 
@@ -14,14 +13,13 @@ export interface Unsettled {
 }
 
 /**
- * What is not yet as the store wants it: a pod that does not run, an agent that has not applied the newest objects. Agents that
+ * What is not yet as this state wants it: a pod that does not run, an agent that has not applied its objects. Agents that
  * were stopped are not waited for; one that ended by itself is LabError `state`.
  */
 export async function findUnsettled(
-  store: Store,
+  { objects, digests }: ClusterState,
   agents: ReadonlyMap<string, AgentProcess>,
 ): Promise<Unsettled | undefined> {
-  const { objects, digests } = readClusterState(store);
   const waiting = objects.find((object) => object.kind === 'Pod' && !hasStarted(object));
   if (waiting) {
     const { message } = objectAt(waiting, 'status') ?? {};

@@ -92,6 +92,11 @@ describe('postern lab (kernel)', function () {
       kubeconfig,
     );
     assert.equal(up.exitCode, 0, up.stderr);
+    for (const node of ['n1', 'n2']) {
+      const socket = new RegExp(`^ +${node} +(/.*\\.sock)$`, 'm').exec(up.stdout)?.[1];
+      const ready = await execa('curl', ['-s', '--unix-socket', socket!, 'http://agent/readyz?verbose']);
+      assert.match(ready.stdout, /ok/);
+    }
 
     const all = await lab('probe', '-o', 'json');
     assert.equal(all.exitCode, 0, all.stderr);
@@ -121,11 +126,33 @@ describe('postern lab (kernel)', function () {
     const inside = await lab('exec', 'shop/web', '--', 'sh', '-c', 'ip -br address; exit 7');
     assert.equal(inside.exitCode, 7);
     assert.match(inside.stdout, /10\.244\.2\./);
+    const mistyped = await lab('exec', 'shop/ap', '--', 'true');
+    assert.deepEqual(
+      [mistyped.exitCode, mistyped.stderr],
+      [2, 'postern: shop/ap: no such pod runs; did you mean shop/api?'],
+    );
+
+    // One that is up keeps a second from starting; both processes of that end, and say why.
+    const second = await lab('up', '-f', manifests, '--detach');
+    assert.equal(second.exitCode, 2);
+    assert.match(second.stderr, new RegExp(`^postern: lab ${name} is up \\(pid .*postern lab down --name ${name} `));
+
+    const other = await execa(
+      process.execPath,
+      [main, 'lab', 'probe', '--name', 'other', '--state-dir', join(directory, 'state')],
+      { reject: false },
+    );
+    assert.deepEqual(
+      [other.exitCode, other.stderr],
+      [2, `postern: lab other is not up, but ${name}: choose with --name`],
+    );
 
     const down = await lab('down');
     assert.equal(down.exitCode, 0, down.stderr);
+    assert.equal(down.stdout, `lab ${name} is down`);
     await assertNothingLeft();
-    assert.equal((await lab('down')).exitCode, 0);
+    const again = await lab('down');
+    assert.deepEqual([again.exitCode, again.stdout], [0, `there is no lab ${name}: nothing to do`]);
   });
 
   it('probe: exit 1 and loud where packets do other than the policies say', async () => {
@@ -146,6 +173,55 @@ describe('postern lab (kernel)', function () {
     await assertNothingLeft();
   });
 
+  /** Moments of a start, by what there is to see of it. */
+  const moments: readonly (readonly [what: string, isReached: () => Promise<boolean>])[] = [
+    ['it is there', async () => (await state.owner()) !== undefined],
+    ['the first namespace', () => hasNamespace('fabric')],
+    ['a node', () => hasNamespace('node-')],
+    ['a host', () => hasNamespace('host-')],
+    ['a pod', () => hasNamespace('pod-')],
+    ['an agent', async () => (await agentsOf(state)).length > 0],
+  ];
+  const hasNamespace = async (kind: string): Promise<boolean> =>
+    (await listNamespaces(`${state.names.prefix}${kind}`)).length > 0;
+  const verbs = [['run'], ['up'], ['up', '--detach']] as const;
+  const interruptions = moments.flatMap((moment, index) =>
+    [...(index % 3 === 1 ? verbs : verbs.slice(0, 1))].map((verb) => [moment, verb] as const),
+  );
+  for (const [[what, isReached], verb] of interruptions) {
+    it(`Ctrl-C during \`${verb.join(' ')}\`, once there is ${what}: one line, 130, no results, nothing left`, async () => {
+      const running = lab(verb[0], ...verb.slice(1), '-f', manifests);
+      await until(isReached);
+      running.kill('SIGINT');
+      const { exitCode, signal, stdout, stderr } = await running;
+      assert.deepEqual([exitCode, signal, stderr], [130, undefined, `postern: interrupted; lab ${name} is down`]);
+      assert.doesNotMatch(stdout, /allowed|Ctrl-C ends it/);
+      await assertNothingLeft();
+    });
+  }
+
+  it('Ctrl-C while `run` probes: no results, for a lab on its way down answers nothing', async () => {
+    const running = lab('run', '-f', manifests);
+    for await (const line of running) {
+      // What comes next is the probe, which takes a second as something is denied.
+      if (line.startsWith('  policies:')) running.kill('SIGINT');
+    }
+    const { exitCode, stdout, stderr } = await running;
+    assert.deepEqual([exitCode, stderr], [130, `postern: interrupted; lab ${name} is down`]);
+    assert.doesNotMatch(stdout, /allowed/);
+    await assertNothingLeft();
+  });
+
+  it('a detached start that fails ends both of its processes', async () => {
+    const bad = join(directory, 'bad-host.json');
+    await writeFile(bad, JSON.stringify(host('twice', ['172.30.0.77'], [])));
+    const { exitCode, stderr } = await lab('up', '--detach', '-f', bad);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^postern: .*172\.30\.0\.77/);
+    await until(async () => (await state.owner()) === undefined);
+    await assertNothingLeft();
+  });
+
   it('after SIGKILL, `down` leaves nothing', async () => {
     const child = await startForeground();
     const ended = once(child, 'exit');
@@ -154,6 +230,9 @@ describe('postern lab (kernel)', function () {
     assert.notDeepEqual(await listNamespaces(state.names.prefix), []);
     const agents = await agentsOf(state);
     assert.equal(agents.length, 2);
+    const probe = await lab('probe');
+    assert.equal(probe.exitCode, 2);
+    assert.match(probe.stderr, new RegExp(`ended without being taken down; .* postern lab down --name ${name} `));
     const { stdout, exitCode } = await lab('down');
     assert.equal(exitCode, 0);
     assert.match(stdout, /removed what was left/);

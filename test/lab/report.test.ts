@@ -90,6 +90,8 @@ describe('lab: report', () => {
         'Denied, because',
         '  x/b is isolated',
         '    from x/a: TCP/80',
+        '      the port is 80',
+        '      another address',
         '    from x/c: TCP/80, TCP/81',
         '      the port is 80',
         '    from x/d: TCP/80',

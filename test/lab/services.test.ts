@@ -19,6 +19,10 @@ function run(store: Store, name: string, podIPs: readonly string[], extra: objec
   });
 }
 
+function clusterOf(store: Store): Parameters<typeof servicePorts>[0] {
+  return { known: (resource, namespace) => store.list(resource, { namespace }).items };
+}
+
 const http = { selector: { pod: 'a' }, ports: [{ port: 80, targetPort: 'tcp-8080' }] };
 
 describe('lab: services', () => {
@@ -56,7 +60,7 @@ describe('lab: services', () => {
     const store = storeWith('ipv4', 'ipv6');
     const named = { ...http, ipFamilyPolicy: 'PreferDualStack' };
     applyObjects(store, [pod('x', 'a', ['TCP/8080']), pod('x', 'b', ['TCP/8080']), service('x', 'web', named)]);
-    const endpoints = (): unknown => servicePorts(store).map((port) => port.endpoints);
+    const endpoints = (): unknown => servicePorts(clusterOf(store)).map((port) => port.endpoints);
     assert.deepEqual(endpoints(), [[], []]);
     run(store, 'a', ['10.1.0.1', 'fd01::1']);
     run(store, 'b', ['10.1.0.2']);
@@ -75,7 +79,7 @@ describe('lab: services', () => {
     ]);
     run(store, 'a', ['10.1.0.1']);
     assert.deepEqual(
-      servicePorts(store).map((port) => port.endpoints),
+      servicePorts(clusterOf(store)).map((port) => port.endpoints),
       [[], []],
     );
   });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { ApiObject } from '../../src/lab/api/object.ts';
-import { Store } from '../../src/lab/api/store.ts';
+import type { Store } from '../../src/lab/api/store.ts';
 import { applyObjects } from '../../src/lab/apply-objects.ts';
+import { BuiltInCluster } from '../../src/lab/built-in-cluster.ts';
 import { Scheduler } from '../../src/lab/scheduler.ts';
 import { WorkloadController } from '../../src/lab/workloads.ts';
 
@@ -20,9 +21,10 @@ function workload(kind: string, spec: object, label = 'one'): ApiObject {
 
 describe('lab: workloads', () => {
   function start(): { store: Store; pods: () => Promise<string[]> } {
-    const store = new Store();
     const log = (message: string): void => assert.fail(message);
-    const controllers = [new Scheduler(store), new WorkloadController(store, log)] as const;
+    const cluster = new BuiltInCluster({ families: ['ipv4'], apiSocket: '/nowhere', tcp: false, log });
+    const { store } = cluster;
+    const controllers = [new Scheduler(cluster, ['n1', 'n2'], log), new WorkloadController(store, log)] as const;
     for (const name of ['n1', 'n2']) store.create('nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name } });
     store.watch((event) => {
       for (const controller of controllers) controller.onEvent(event);
@@ -34,7 +36,7 @@ describe('lab: workloads', () => {
       if (store.find('pods', key)) store.delete('pods', key, { gracePeriodSeconds: 0 });
     });
     const pods = async (): Promise<string[]> => {
-      await controllers[1].idle();
+      for (const controller of controllers) await controller.idle();
       return store.list('pods').items.map((pod) => {
         const { nodeName } = pod['spec'] as { nodeName?: string };
         return `${pod.metadata.name} ${pod.metadata.labels!['version']} ${nodeName}`;

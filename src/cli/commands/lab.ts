@@ -21,6 +21,7 @@ import { formatProblem } from '../../manifests/problem.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
+import { withManifests } from '../manifest-option.ts';
 
 // What loads the API server or the YAML parser is imported where it is needed: `probe` and `exec` answer at once.
 
@@ -30,10 +31,11 @@ interface WhichLab {
 }
 
 interface UpFlags extends WhichLab {
-  readonly file: readonly string[];
+  readonly filename?: readonly string[];
   readonly nodes: number;
   readonly cni: LabCni;
   readonly family: LabFamily;
+  readonly kubeconfig?: string;
   readonly kubeconfigOut?: string;
   readonly detach?: true;
 }
@@ -47,10 +49,15 @@ const details = `
 Nodes, pods and what is between them are network namespaces of this machine named postern-…; nothing else of it is touched.
 Pods get their addresses from the CNI plugins of Debian's containernetworking-plugins, and the agent runs on every node.
 
+With --kubeconfig the objects are at an API server of yours, made for trying things: one without a scheduler, controller
+manager or kubelets, such as envtest starts. Nodes, pods and the rest of what the lab creates there bear the label
+lab.postern.dev/name=NAME; "down" deletes that, and nothing else. Deployments and the like are left to that cluster.
+
 Examples:
   $ postern lab run -f examples/           up, probe, print, down
   $ postern lab up -f examples/ --detach   and leave it running
   $ postern lab probe --port TCP/8080 -o json
+  $ postern lab up -f examples/ --kubeconfig envtest.kubeconfig
   $ postern lab exec shop/web -- ip route
   $ postern lab down`;
 
@@ -69,14 +76,24 @@ export function labCommand(): Command {
 
 function upCommand(): Command {
   return withUpFlags(new Command('up').description('Brings a lab up and keeps it until Ctrl-C or "postern lab down".'))
-    .option('--kubeconfig-out <FILE>', 'write a kubeconfig for kubectl; the API is then served on loopback')
+    .addOption(
+      new Option(
+        '--kubeconfig-out <FILE>',
+        'write a kubeconfig for kubectl; the built-in API is then served on loopback',
+      ).conflicts('kubeconfig'),
+    )
     .option('-d, --detach', 'return as soon as everything runs')
     .action(async (flags: UpFlags) => {
       await checkMachine(flags.cni);
       if (!flags.detach) return stayUp(flags);
       const args = process.argv.slice(1).filter((arg) => arg !== '--detach' && arg !== '-d');
       const { startDetached } = await import('../../lab/session.ts');
-      process.stdout.write(await startDetached(args));
+      const start = await startDetached(args);
+      if ('announced' in start) process.stdout.write(start.announced);
+      else {
+        process.stderr.write(start.said);
+        process.exitCode = start.exitCode;
+      }
     });
 }
 
@@ -88,21 +105,30 @@ function probeCommand(): Command {
     .addOption(familyOption(families, 'only this family'));
   return withProbeFlags(withLab(command)).action(async (flags: WhichLab & ProbeFlags & { family?: Family }) => {
     const asked = { ports: flags.port, ...(flags.family && { families: [flags.family] }) };
-    report(await askLab(new LabState(flags.name, flags.stateDir).controlSocket, 'probe', asked), flags.output);
+    report(await askLab(new LabState(flags.name, flags.stateDir), 'probe', asked), flags.output);
   });
 }
 
 function runCommand(): Command {
-  const command = new Command('run').description('Brings a lab up, probes it, prints what was found, takes it down.');
+  const command = new Command('run')
+    .description('Brings a lab up, probes it, prints what was found, takes it down.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 as the policies say, 1 not so, 2 it could not be tried, 130 interrupted with Ctrl-C.',
+    );
   return withProbeFlags(withUpFlags(command)).action(async (flags: UpFlags & ProbeFlags) => {
     await checkMachine(flags.cni);
     const { runSession } = await import('../../lab/session.ts');
-    const interrupted = await runSession(await labOptions(flags), async ({ lab }) => {
+    const interrupted = await runSession(await labOptions(flags), async ({ lab, ending }) => {
       await lab.settle();
+      ending.throwIfAborted();
       if (flags.output === 'table') process.stdout.write(`${await describe(lab, flags)}\n`);
-      report(await lab.probe({ ports: flags.port }), flags.output);
+      const found = await lab.probe({ ports: flags.port });
+      // A lab that is on its way down answers no probe.
+      ending.throwIfAborted();
+      report(found, flags.output);
     });
-    if (interrupted) process.exitCode = exitCode.usage;
+    if (interrupted) reportInterruption(flags, interrupted);
   });
 }
 
@@ -111,8 +137,8 @@ function execCommand(): Command {
     .argument('<pod>', 'namespace/pod')
     .argument('<command...>', 'after --')
     .action(async (station: string, [file, ...args]: string[], flags: WhichLab) => {
-      const { controlSocket } = new LabState(flags.name, flags.stateDir);
-      const { namespace } = await askLab(controlSocket, 'namespace', { station });
+      const state = new LabState(flags.name, flags.stateDir);
+      const { namespace } = await askLab(state, 'namespace', { station });
       const child = spawn(...enterNamespace(namespace, file!, args), { stdio: 'inherit' });
       const [code] = (await once(child, 'exit')) as [number | null];
       process.exitCode = code ?? exitCode.usage;
@@ -123,28 +149,54 @@ function downCommand(): Command {
   return withLab(new Command('down').description('Ends a lab and removes all of it, also what a crash left.')).action(
     async ({ name, stateDir }: WhichLab) => {
       const state = new LabState(name, stateDir);
+      const kubeconfig = await state.kubeconfig();
       const owner = await state.owner();
-      if (owner !== undefined) {
-        process.kill(owner, 'SIGTERM');
-        await waitUntilGone(state);
+      if (owner === undefined) {
+        const found = await state.remove();
+        if (kubeconfig !== undefined) await release(kubeconfig, name);
+        process.stdout.write(
+          found ? `removed what was left of lab ${name}\n` : `there is no lab ${name}: nothing to do\n`,
+        );
+        return;
       }
-      const found = await state.remove();
-      process.stdout.write(found ? `removed what was left of lab ${name}\n` : `lab ${name} is down\n`);
+      process.kill(owner, 'SIGTERM');
+      await waitUntilGone(state);
+      await state.remove();
+      if (kubeconfig !== undefined) await release(kubeconfig, name);
+      process.stdout.write(`lab ${name} is down\n`);
     },
   );
 }
 
+/** Says what stays at the real API server. A lab that crashed has left all there; any other has seen to it itself. */
+async function release(kubeconfig: string, name: string): Promise<void> {
+  const { RealClient } = await import('../../lab/real/client.ts');
+  const { releaseObjects } = await import('../../lab/real/release-objects.ts');
+  await releaseObjects(await RealClient.load(kubeconfig), name, (message) => process.stderr.write(`${message}\n`));
+}
+
 async function stayUp(flags: UpFlags): Promise<void> {
   const { runSession } = await import('../../lab/session.ts');
-  await runSession(await labOptions(flags), async ({ lab, ended, announce }) => {
+  let isUp = false;
+  const interrupted = await runSession(await labOptions(flags), async ({ lab, ending, announce }) => {
     await lab.settle();
+    ending.throwIfAborted();
     const control = await serveControl(lab, lab.state.controlSocket);
     if (flags.kubeconfigOut) await writeFile(flags.kubeconfigOut, kubeconfigText(lab.apiUrl!), { mode: 0o600 });
-    const text = await describe(lab, flags);
+    const { describeAgents } = await import('../../lab/describe-cluster.ts');
+    const text = `${await describe(lab, flags)}${describeAgents(lab)}`;
+    ending.throwIfAborted();
+    isUp = true;
     if (!announce(text)) process.stdout.write(`${text}  Ctrl-C ends it\n`);
-    await ended;
+    await once(ending, 'abort');
     control.close();
   });
+  if (interrupted && !isUp) reportInterruption(flags, interrupted);
+}
+
+function reportInterruption({ name }: WhichLab, code: number): void {
+  process.stderr.write(`postern: interrupted; lab ${name} is down\n`);
+  process.exitCode = code;
 }
 
 async function labOptions(flags: UpFlags): Promise<LabOptions> {
@@ -154,8 +206,9 @@ async function labOptions(flags: UpFlags): Promise<LabOptions> {
     nodes: flags.nodes,
     cni: flags.cni,
     family: flags.family,
+    ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
     tcp: flags.kubeconfigOut !== undefined,
-    objects: await readObjects(flags.file),
+    objects: await readObjects(flags.filename ?? []),
   };
 }
 
@@ -183,13 +236,14 @@ function report({ results, denials }: ProbeReport, output: 'table' | 'json'): vo
 
 async function describe(lab: Lab, flags: UpFlags): Promise<string> {
   const { describeCluster } = await import('../../lab/describe-cluster.ts');
-  const kubectl = flags.kubeconfigOut ? `  kubectl --kubeconfig ${flags.kubeconfigOut} get pods -A\n` : '';
-  return `lab ${flags.name} is up (${flags.cni}, ${flags.family}):\n${describeCluster(lab)}${kubectl}`;
+  const kubeconfig = flags.kubeconfig ?? flags.kubeconfigOut;
+  const kubectl = kubeconfig === undefined ? '' : `  kubectl --kubeconfig ${kubeconfig} get pods -A\n`;
+  return `lab ${flags.name} is up (${flags.cni}, ${flags.family}):\n${await describeCluster(lab)}${kubectl}`;
 }
 
 function withUpFlags(command: Command): Command {
-  return withLab(command)
-    .addOption(listOption('-f, --file <PATH>', 'manifests: a file, a folder, or - (repeatable)').default([]))
+  return withManifests(withLab(command), 'manifests: a file, a folder, or - (repeatable)')
+    .option('--kubeconfig <FILE>', 'run on this API server instead of the built-in one')
     .addOption(new Option('--nodes <N>', 'how many nodes').default(2).argParser(parseNodes))
     .addOption(new Option('--cni <PLUGIN>', 'how pods are wired').choices(labCnis).default('bridge'))
     .addOption(familyOption(labFamilies, 'addresses of nodes and pods').default('dual'));
