@@ -5,6 +5,4 @@ export const exitCode = {
   finding: 1,
   /** Wrong flags, or a machine that lacks something. */
   usage: 2,
-  /** `explain` on a live node: the rule set read back and the evaluator disagree. */
-  disagreement: 3,
 } as const;

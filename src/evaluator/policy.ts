@@ -1,5 +1,6 @@
 import { isJsonObject, textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
+import type { Issue } from '../model/issue.ts';
 import type { Direction, PolicyRef } from './decision.ts';
 import { readPeer } from './peer.ts';
 import type { Peer } from './peer.ts';
@@ -40,7 +41,7 @@ export function readPolicy(raw: JsonObject, report: Report): Policy {
   const spec = raw['spec'] ?? {};
   const element = readFields(spec, fields, 'spec', report, 'unknown-field');
   const given = isJsonObject(spec) ? spec : {};
-  const podSelector = readSelector(given['podSelector'], 'spec.podSelector', report);
+  const podSelector = readSubject(given['podSelector'], namespace, report);
   const types = readPolicyTypes(given, report);
   return {
     ref: `${namespace}/${textAt(raw, 'metadata', 'name') ?? ''}`,
@@ -50,6 +51,17 @@ export function readPolicy(raw: JsonObject, report: Report): Policy {
     rules: { ingress: readRules(given, 'ingress', report), egress: readRules(given, 'egress', report) },
     mute: (element.kind === 'broken' ? element : undefined) ?? podSelector.broken ?? types.broken,
   };
+}
+
+/** What is wrong with it is reported together with whom the policy isolates all the same (S9.7). */
+function readSubject(raw: unknown, namespace: string, report: Report): Selector {
+  const found: Issue[] = [];
+  const selector = readSelector(raw, 'spec.podSelector', (issue) => found.push(issue));
+  const whom = selector.requirements.length === 0 ? 'every pod' : 'every pod that matches the rest of the selector';
+  for (const issue of found) {
+    report({ ...issue, message: `${issue.message}; the policy isolates ${whom} in namespace ${namespace}` });
+  }
+  return selector;
 }
 
 /** S2.1, S9.8. */

@@ -37,7 +37,7 @@ function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Is
 
   const specKnown = spec.absent || spec.hasOnly(['podSelector', 'ingress', 'egress', 'policyTypes'], 'unknown-field');
   const types = readPolicyTypes(spec);
-  const subject = readSelector(spec.get('podSelector'));
+  const subject = readSubject(spec, namespace, issues);
   // Whatever we could not read of the policy itself may narrow it, so it isolates but allows nothing (S9.7, S9.9).
   const mayAllow = specKnown && types.understood && subject.complete;
   const rules = (direction: Direction): readonly PolicyRule[] =>
@@ -50,6 +50,17 @@ function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Is
     groups,
   };
   return { policy, issues };
+}
+
+/** What is wrong with it is reported together with whom the policy isolates all the same (S9.7). */
+function readSubject(spec: Field, namespace: string, issues: Issue[]): ReturnType<typeof readSelector> {
+  const earlier = issues.length;
+  const subject = readSelector(spec.get('podSelector'));
+  const whom = subject.selector.length === 0 ? 'every pod' : 'every pod that matches the rest of the selector';
+  for (const issue of issues.splice(earlier)) {
+    issues.push({ ...issue, message: `${issue.message}; the policy isolates ${whom} in namespace ${namespace}` });
+  }
+  return subject;
 }
 
 /** S2.1, S2.2, S9.8. */

@@ -8,19 +8,24 @@ const assumedNodes = ['n1', 'n2'];
 
 type AddressForm = Readonly<Record<'ipv4' | 'ipv6', (n: number) => string>>;
 
-const podAddress: AddressForm = {
-  ipv4: (n) => `10.244.${n >> 8}.${n & 255}`,
-  ipv6: (n) => `fd00:10:244::${n.toString(16)}`,
-};
+/** Each node has ranges of its own, whose first address is its gateway; a node that has filled one gets another. */
+const podsOfRange = 253;
+function podAddress(node: number, nodes: number): AddressForm {
+  const rangeOf = (n: number): number => node + nodes * Math.floor(n / podsOfRange);
+  const hostOf = (n: number): number => 2 + (n % podsOfRange);
+  return {
+    ipv4: (n) => `10.${244 + (rangeOf(n) >> 8)}.${rangeOf(n) & 255}.${hostOf(n)}`,
+    ipv6: (n) => `fd00:10:244:${rangeOf(n).toString(16)}::${hostOf(n).toString(16)}`,
+  };
+}
 const nodeAddress: AddressForm = {
   ipv4: (n) => `172.30.${n >> 8}.${n & 255}`,
   ipv6: (n) => `fd00:172:30::${n.toString(16)}`,
 };
-/** Before these stand network addresses and gateways. */
-const firstPod = 257;
+/** The network's gateway is before it. */
 const firstNode = 2;
 
-/** Objects as a cluster would have them, and what was made up: `namespace/name` of a pod -> `n1, 10.244.1.1, fd00:10:244::101`. */
+/** Objects as a cluster would have them, and what was made up: `namespace/name` of a pod -> `n1, 10.244.1.2, fd00:10:244:1::2`. */
 export interface Assigned {
   readonly objects: ApiObject[];
   readonly assumed: ReadonlyMap<string, string>;
@@ -39,7 +44,10 @@ export function assignAddresses(objects: readonly ApiObject[]): Assigned {
   const placed = addNodes(objects, assume);
   const taken = new Set(placed.flatMap(addressesOf));
   const nextNode = addressSource(nodeAddress, firstNode, taken);
-  const nextPod = addressSource(podAddress, firstPod, taken);
+  const names = placed.filter(isNode).map((node) => textAt(node, 'metadata', 'name') ?? '');
+  const nextPod = new Map(
+    names.map((name, index) => [name, addressSource(podAddress(index + 1, names.length), 0, taken)]),
+  );
   const nodes = new Map<string, readonly string[]>();
   const withNodes = placed.map((object) => {
     if (!isNode(object)) return object;
@@ -51,9 +59,10 @@ export function assignAddresses(objects: readonly ApiObject[]): Assigned {
   });
   const addressed = withNodes.map((pod) => {
     if (!isPod(pod) || listAt(pod, 'status', 'podIPs').length > 0) return pod;
+    const node = textAt(pod, 'spec', 'nodeName')!;
     const only = textAt(pod, 'status', 'podIP');
     const host = objectAt(pod, 'spec')['hostNetwork'] === true;
-    const addresses = only ? [only] : host ? (nodes.get(textAt(pod, 'spec', 'nodeName')!) ?? []) : nextPod();
+    const addresses = only ? [only] : host ? (nodes.get(node) ?? []) : nextPod.get(node)!();
     if (!only) assume(pod, addresses);
     return withStatus(pod, { podIPs: addresses.map((ip) => ({ ip })) });
   });

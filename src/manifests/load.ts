@@ -28,9 +28,15 @@ export async function loadManifests(
   const objects: ApiObject[] = [];
   const problems: ManifestProblem[] = [];
   for (const path of paths) {
-    if (path === '-')
-      readManifest('standard input', await readStream(input as NodeJS.ReadableStream), objects, problems);
-    else {
+    if (path === '-') {
+      const text = await readStream(input as NodeJS.ReadableStream);
+      const file = 'standard input';
+      // Of a folder, a file may well be empty; of a pipe, that is what came of a command that failed.
+      if (readDocuments(text).length === 0) {
+        problems.push({ file, document: 0, line: undefined, field: undefined, message: 'holds no manifests' });
+      }
+      readManifest(file, text, objects, problems);
+    } else {
       for (const file of await findFiles(path))
         readManifest(file, await reading(file, readFile(file, 'utf8')), objects, problems);
     }

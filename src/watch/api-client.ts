@@ -35,7 +35,12 @@ export async function loadKubeConfig(file?: string): Promise<KubeConfig> {
       throw new Error('there is none: no KUBECONFIG, no ~/.kube/config, and this is no pod with a service account');
     }
   } catch (cause) {
-    throw new ApiError('kubeconfig', `kubeconfig ${file ?? '(default)'}: ${messageOf(cause)}`, { cause });
+    const { code, path = file } = cause as NodeJS.ErrnoException;
+    const message =
+      code === 'ENOENT'
+        ? `kubeconfig: no such file: ${path}`
+        : `kubeconfig ${file ?? '(default)'}: ${messageOf(cause)}`;
+    throw new ApiError('kubeconfig', message, { cause });
   }
   return config;
 }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { execa, type Options } from 'execa';
 import { describe, it } from 'mocha';
@@ -11,6 +14,8 @@ interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
 }
+
+const question = ['explain', '-f', 'examples/first-light', 'office/desk', 'shop/api', '8080'];
 
 async function postern(...args: string[]): Promise<Outcome> {
   const options = { reject: false, env: { POSTERN_NODE_NAME: '' } } satisfies Options;
@@ -26,7 +31,7 @@ describe('the command line', function () {
     assert.equal(exitCode, 0);
     for (const { name } of commands) assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
     assert.match(stdout, /Examples:\n  \$ postern /);
-    assert.match(stdout, /Exit codes: 0 fine; 1 /);
+    assert.match(stdout, /Exit codes: 0 fine; 1 .*; 2 .*\.$/);
   });
 
   for (const { name } of commands) {
@@ -55,6 +60,7 @@ describe('the command line', function () {
       ['agent', '--node-name', 'A_B'],
       /^postern: --node-name: "A_B" is not the name of a Node/,
     ],
+    ['a kubeconfig that is not there', ['agent', '--node-name', 'n1', '--kubeconfig', '/nope'], /no such file: \/nope/],
     ['a required flag left out', ['agent'], /^postern: --node-name NAME \(or POSTERN_NODE_NAME\) is required$/],
   ] as const) {
     it(`exits with 2 for ${what}`, async () => {
@@ -69,6 +75,30 @@ describe('the command line', function () {
     const { stdout } = await postern('agent', '--help');
     assert.match(stdout, /--log-level <LEVEL> [^]*default: info[^]*POSTERN_LOG_LEVEL/);
   });
+
+  it('is silent, and exits as it would have, where nobody reads to the end', async () => {
+    const { exitCode: whole } = await postern(...question);
+    const child = spawn(process.execPath, [main, ...question], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    const [[exitCode], stderr] = await Promise.all([once(child, 'exit'), text(child.stderr)]);
+    assert.deepEqual([whole, exitCode, stderr], [1, 1, '']);
+  });
+
+  for (const words of [
+    ['explain', 'a/b', 'a/b', '80'],
+    ['lab', 'run'],
+    ['lab', 'up'],
+  ]) {
+    it(`takes -f, --file and --filename with ${words.join(' ')}, and shows no empty default`, async () => {
+      for (const flag of ['-f', '--file', '--filename']) {
+        const { stderr } = await postern(...words, flag, '/nowhere');
+        assert.equal(stderr, 'postern: /nowhere: no such file or folder');
+      }
+      const { stdout } = await postern(...words, '--help');
+      assert.match(stdout, /-f, --filename <PATH> /);
+      assert.doesNotMatch(stdout, /default: (\[\]|none)/);
+    });
+  }
 
   it('loads neither client-node nor the lab to say what it can do', async () => {
     const { stdout } = await execa(process.execPath, [

@@ -142,6 +142,7 @@ describe('postern explain', () => {
     ['office/client shop/web-0 0', /^port 0: ports are 1 to 65535$/],
     ['office/client shop/web-0 65536', /^port 65536: ports are 1 to 65535$/],
     ['office/client shop/web-0 GRE/1', /^port "GRE\/1": write TCP\/80/],
+    ['office/client shop/web-0 tcp:80', /^port "tcp:80": write TCP\/80/],
     [
       'office/client shop/web-0 https',
       /declares no port named https; it declares http \(TCP\/8080\), dns \(UDP\/53\), dns \(TCP\/53\)$/,
@@ -178,10 +179,58 @@ egress of office/client: allowed
 
 ingress of shop/web-0: denied
   shop/web-0 is isolated for ingress by shop/web, and no rule allows this
-  - rule 1 of policy shop/web would allow, but fd00:10:244::103 is not in 0.0.0.0/0
+  - rule 1 of policy shop/web would allow, but fd00:10:244:1::3 is not in 0.0.0.0/0
     shop/web spec.ingress[0].from[0].ipBlock.cidr
 `,
     );
+  });
+
+  const notesOf: readonly (readonly [what: string, args: string, ...notes: string[]])[] = [
+    ['no ipBlock says', 'office/client office/six 80'],
+    [
+      'an ipBlock allows',
+      '--family ipv4 office/four shop/web-0 8080',
+      'note: assumed: office/four at n2',
+      'note: assumed: shop/web-0 at n1, 10.244.1.2, fd00:10:244:1::2',
+    ],
+    ['only the pods of a namespace may, so no address says', '--family ipv4 office/four shop/only 80'],
+    [
+      'an address is asked for, which the pod is assumed to have',
+      '10.244.1.2 office/four 80',
+      'note: assumed: shop/web-0 at n1, 10.244.1.2, fd00:10:244:1::2',
+      'note: assumed: office/four at n2',
+    ],
+    [
+      'a node may be the own one',
+      '--family ipv4 node/n1 shop/only 80',
+      'note: assumed: shop/only at n2, 10.244.2.3, fd00:10:244:2::3',
+    ],
+    [
+      'both ends are one pod',
+      '-o json office/client office/client 80',
+      'note: assumed: office/client at n1, 10.244.1.3, fd00:10:244:1::3',
+    ],
+  ];
+  for (const [what, args, ...expected] of notesOf) {
+    it(`says which addresses it assumes where they matter, once: ${what}`, async () => {
+      await writeFile(
+        join(folder, 'only.yaml'),
+        'apiVersion: v1\nkind: Pod\nmetadata: {name: only, namespace: shop}\n---\n' +
+          'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: only, namespace: shop}\n' +
+          'spec: {podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]}, ingress: [{from: [{podSelector: {}}]}]}\n',
+      );
+      const { notes } = await explain('-f', file, '-f', join(folder, 'only.yaml'), ...args.split(' '));
+      deepEqual(
+        notes.split('\n').filter((line) => line.includes('assumed: ')),
+        expected,
+      );
+    });
+  }
+
+  it('takes --file for --filename', async () => {
+    const { out } = await explain('--file', file, '--family', 'ipv4', 'office/client', 'shop/web-0', '8080');
+    match(out, /^allowed: /);
+    await rejects(explain('--file', file, '--kubeconfig', 'x', 'a/b', 'a/b', '80'), { message: /cannot be used with/ });
   });
 
   it('gives ends, policies, rules and near misses as JSON', async () => {
@@ -230,10 +279,10 @@ ingress of shop/web-0: denied
       'note: namespace office is not among the manifests: assumed to exist, with no labels of its own',
       'note: projectcalico.org/v3 NetworkPolicy other is not judged',
       'note: NetworkPolicy shop/odd: spec.ingress[0].ports[0].protocol: "tcp" is none of TCP, UDP, SCTP; nothing is allowed by it',
-      'note: pod office/agent is assumed to be at 172.30.0.4, fd00:172:30::4',
       "note: pod office/agent uses its node's network: policies do not apply to it, and selectors do not match it",
       'note: shop/web is judged by its pod shop/web-0 (one of 2)',
-      'note: pod shop/web-0 is assumed to be at n1, 10.244.1.1, fd00:10:244::101',
+      'note: assumed: office/agent at 172.30.0.4, fd00:172:30::4',
+      'note: assumed: shop/web-0 at n1, 10.244.1.2, fd00:10:244:1::2',
     ]);
   });
 
@@ -276,7 +325,7 @@ describe('postern explain on a live cluster', () => {
   it('says how to name a cluster where there is none', () =>
     rejects(explain('--kubeconfig', '/nonexistent/config', 'a/b', 'a/b', '80'), {
       message:
-        /^cannot read the cluster: .*\/nonexistent\/config.*\. Name one with --kubeconfig, or read manifests with -f$/,
+        /^cannot read the cluster: kubeconfig: no such file: \/nonexistent\/config\. Name one with --kubeconfig, or read manifests with -f$/,
     }));
 
   it('reads the objects as the API server has them, page by page', async () => {

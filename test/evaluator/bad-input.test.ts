@@ -1,4 +1,4 @@
-import { deepEqual } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { decide, world } from './world.ts';
 
@@ -298,6 +298,18 @@ describe('the evaluator: input that it cannot understand', () => {
       },
     ]);
   });
+
+  for (const [selector, whom] of [
+    ['{matchLabels: {app: 7}}', 'every pod'],
+    ['7', 'every pod'],
+    ['{matchLabels: {app: 7, tier: web}}', 'every pod that matches the rest of the selector'],
+  ]) {
+    it(`S9.7: says whom a podSelector ${selector} isolates`, () => {
+      const messages = world(`[{x: {podSelector: ${selector}, ingress: [{}]}}]`).issues.map(({ message }) => message);
+      equal(messages.length, 1);
+      match(messages[0]!, new RegExp(`; the policy isolates ${whom} in namespace x$`));
+    });
+  }
 
   it('S9.1: a policy that it cannot understand leaves other policies alone', () => {
     const cluster = world('[{x: {policyTypes: [No]}}, {x: {ingress: [{ports: [{port: 80}]}]}}]');

@@ -489,3 +489,21 @@ describe('NetworkPolicy: missing, null and empty are the same (S2.7)', () => {
     });
   }
 });
+
+describe('NetworkPolicy: a podSelector that cannot be read (S9.7)', () => {
+  for (const [podSelector, whom] of [
+    [7, 'every pod'],
+    [{ matchLabels: { app: 7 } }, 'every pod'],
+    [{ matchLabels: { app: 7, tier: 'web' } }, 'every pod that matches the rest of the selector'],
+  ] as const) {
+    it(`says whom ${JSON.stringify(podSelector)} isolates, and of nothing else`, () => {
+      const spec = { podSelector, ingress: 7 };
+      const { issues } = networkPolicyKind.parse({ metadata: { namespace: 'x', name: 'p' }, spec });
+      const sentence = `; the policy isolates ${whom} in namespace x`;
+      assert.deepEqual(
+        issues.map(({ path, message }) => [path.startsWith('spec.podSelector'), message.endsWith(sentence)]),
+        [[true, true]],
+      );
+    });
+  }
+});

@@ -1,7 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { loadYaml } from '@kubernetes/client-node';
 import { describe, it } from 'mocha';
-import { objectAt, textAt } from '../../src/lib/json.ts';
+import { planAddresses } from '../../src/lab/addressing.ts';
+import { listAt, objectAt, textAt } from '../../src/lib/json.ts';
 import { assignAddresses } from '../../src/manifests/addresses.ts';
 import { applyDefaults } from '../../src/manifests/defaults.ts';
 import type { ApiObject } from '../../src/manifests/load.ts';
@@ -136,24 +137,30 @@ describe('assignAddresses', () => {
 - {kind: Pod, metadata: {name: c, namespace: x}, spec: {nodeName: mine}, status: {podIP: "fd00::c"}}
 - {kind: Pod, metadata: {name: d, namespace: x}, spec: {hostNetwork: true, nodeName: mine}}
 - {kind: Pod, metadata: {name: e, namespace: x}}
+- {kind: Pod, metadata: {name: f, namespace: x}}
+- {kind: Pod, metadata: {name: g, namespace: x}, spec: {nodeName: mine}}
 `),
     );
     deepEqual(ofKind(objects, 'Pod').map(placeOf), [
-      ['x/a', 'n1', [{ ip: '10.244.1.1' }, { ip: 'fd00:10:244::101' }]],
+      ['x/a', 'n1', [{ ip: '10.244.1.3' }, { ip: 'fd00:10:244:1::3' }]],
       ['x/b', 'n2', [{ ip: '10.244.1.2' }]],
       ['x/c', 'mine', [{ ip: 'fd00::c' }]],
       ['x/d', 'mine', [{ ip: '172.30.0.4' }, { ip: 'fd00:172:30::4' }]],
-      ['x/e', 'n1', [{ ip: '10.244.1.3' }, { ip: 'fd00:10:244::103' }]],
+      ['x/e', 'n1', [{ ip: '10.244.1.4' }, { ip: 'fd00:10:244:1::4' }]],
+      ['x/f', 'n2', [{ ip: '10.244.2.2' }, { ip: 'fd00:10:244:2::2' }]],
+      ['x/g', 'mine', [{ ip: '10.244.3.2' }, { ip: 'fd00:10:244:3::2' }]],
     ]);
     deepEqual(
       ofKind(objects, 'Node').map((node) => textAt(node, 'metadata', 'name')),
       ['n1', 'n2', 'mine'],
     );
     deepEqual(Object.fromEntries(assumed), {
-      'x/a': 'n1, 10.244.1.1, fd00:10:244::101',
+      'x/a': 'n1, 10.244.1.3, fd00:10:244:1::3',
       'x/b': 'n2',
       'x/d': '172.30.0.4, fd00:172:30::4',
-      'x/e': 'n1, 10.244.1.3, fd00:10:244::103',
+      'x/e': 'n1, 10.244.1.4, fd00:10:244:1::4',
+      'x/f': 'n2, 10.244.2.2, fd00:10:244:2::2',
+      'x/g': '10.244.3.2, fd00:10:244:3::2',
     });
   });
 
@@ -171,6 +178,44 @@ describe('assignAddresses', () => {
       ['x/b', 'k2', [{ ip: '172.30.0.2' }, { ip: 'fd00:172:30::2' }]],
     ]);
     equal(ofKind(objects, 'Node').length, 2);
+  });
+
+  it('gives the nodes and addresses that the lab gives', () => {
+    const { nodes } = planAddresses(2, 'dual');
+    const { objects } = assignAddresses(
+      read('[{kind: Pod, metadata: {name: a}}, {kind: Pod, metadata: {name: b}}, {kind: Pod, metadata: {name: c}}]'),
+    );
+    const pods = ofKind(objects, 'Pod');
+    for (const { name, addresses, podCidrs } of nodes) {
+      const node = ofKind(objects, 'Node').find((each) => textAt(each, 'metadata', 'name') === name);
+      deepEqual(
+        listAt(node, 'status', 'addresses').map((each) => textAt(each, 'address')),
+        addresses,
+      );
+      const first = pods.find((each) => textAt(each, 'spec', 'nodeName') === name);
+      const second = podCidrs.map((cidr) => cidr.replace(/(0|::)\/[0-9]+$/, (_, end) => (end === '0' ? '2' : '::2')));
+      deepEqual(
+        listAt(first, 'status', 'podIPs').map((each) => textAt(each, 'ip')),
+        second,
+      );
+    }
+  });
+
+  it('gives a node that is full more ranges, and nobody an address twice', () => {
+    const pods = Array.from({ length: 600 }, (_, index) => ({
+      kind: 'Pod',
+      metadata: { name: `a${index}` },
+    }));
+    const { objects } = assignAddresses(pods);
+    const given = ofKind(objects, 'Pod').flatMap((pod) =>
+      listAt(pod, 'status', 'podIPs').map((each) => textAt(each, 'ip')),
+    );
+    equal(new Set(given).size, 1200);
+    deepEqual(
+      given.filter((ip) => /\.(0|1|255)$/.test(ip!)),
+      [],
+    );
+    deepEqual(given.slice(-2), ['10.244.4.48', 'fd00:10:244:4::30']);
   });
 
   it('changes nothing where everything is given', () => {

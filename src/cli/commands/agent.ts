@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { readAgentConfig, type FlagValues } from '../../config/agent-config.ts';
+import { onEndingSignal } from '../../lib/ending-signals.ts';
 import { agentFlags, type Flag } from '../../config/flags.ts';
 
 const details = `
@@ -19,8 +20,8 @@ export function agentCommand(): Command {
   return command.action(async (values: FlagValues) => {
     const config = readAgentConfig(values);
     const stop = new AbortController();
-    // Once: a second signal ends the process at once, which is safe, for the rules stay (S7.13).
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+    // A second signal ends the process at once, which is safe, for the rules stay (S7.13).
+    onEndingSignal(['SIGTERM', 'SIGINT'], () => stop.abort());
     // Here and not above: wrong flags should be answered without loading all that enforces.
     const { runAgent } = await import('../../agent/agent.ts');
     process.exitCode = await runAgent(config, stop.signal);

@@ -4,14 +4,16 @@ import { evaluate } from '../../evaluator/evaluator.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
+import { withManifests } from '../manifest-option.ts';
 import { readLiveCluster, readManifestCluster } from '../explain/cluster-source.ts';
+import { findAssumed, restsOnAddresses } from '../explain/assumption.ts';
 import { commonFamilies, findEnd } from '../explain/end-argument.ts';
 import { formatTraffic, readPortArgument } from '../explain/port-argument.ts';
 import { renderExplanation } from '../explain/render.ts';
 import type { Explanation } from '../explain/render.ts';
 
 interface ExplainOptions {
-  readonly filename: readonly string[];
+  readonly filename?: readonly string[];
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly family?: Family;
@@ -42,18 +44,14 @@ Exit codes: 0 allowed, 1 denied, 2 wrong usage or no answer.`;
 
 /** `postern explain FROM TO PORT`: is this allowed, and why? Sets `process.exitCode`; rejects for what cannot be asked. */
 export function explainCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
-  return new Command('explain')
+  const command = new Command('explain')
     .description(
       'Say whether a connection is allowed, and why: per end, the policies and the rule that allows or the nearest misses.',
     )
     .argument('<from>', 'who opens the connection')
     .argument('<to>', 'whom it reaches, after any Service')
-    .argument('<port>', 'the port it reaches')
-    .addOption(
-      new Option('-f, --filename <path>', 'manifests instead of a cluster: a file, a folder, or - (repeatable)')
-        .default([], 'none')
-        .argParser(append),
-    )
+    .argument('<port>', 'the port it reaches');
+  return withManifests(command, 'manifests instead of a cluster: a file, a folder, or - (repeatable)')
     .addOption(new Option('--kubeconfig <file>', 'how to reach the cluster').conflicts('filename'))
     .addOption(new Option('--context <name>', 'the context of the kubeconfig').conflicts('filename'))
     .addOption(
@@ -73,7 +71,7 @@ async function explain(
   options: ExplainOptions,
   { out, notes }: Streams,
 ): Promise<void> {
-  const source = await (options.filename.length > 0
+  const source = await (options.filename
     ? readManifestCluster(options.filename)
     : readLiveCluster(options.kubeconfig, options.context));
   const from = findEnd(source, fromText);
@@ -82,20 +80,20 @@ async function explain(
   const traffic = readPortArgument(portText, source.cluster, to.endpoints.get(asked[0]!)!, asked[0]!);
   const decisions: Partial<Record<Family, Decision>> = {};
   for (const family of asked) {
-    const ends = { source: from.endpoints.get(family)!, destination: to.endpoints.get(family)! };
-    decisions[family] = evaluate(source.cluster, { ...ends, ...traffic, family });
+    const pair = { source: from.endpoints.get(family)!, destination: to.endpoints.get(family)! };
+    decisions[family] = evaluate(source.cluster, { ...pair, ...traffic, family });
   }
   const denied = Object.values(decisions).some(({ verdict }) => verdict === 'denied');
   const explanation: Explanation = { verdict: denied ? 'denied' : 'allowed', families: decisions };
-  for (const note of [...source.notes, ...from.notes, ...to.notes]) notes.write(`note: ${note}\n`);
+  const ends = { source: from.endpoints, destination: to.endpoints };
+  const assumed =
+    options.output === 'json' || restsOnAddresses(source.cluster, decisions, ends) ? findAssumed(source, ends) : [];
+  const all = new Set([...source.notes, ...from.notes, ...to.notes, ...assumed]);
+  for (const note of all) notes.write(`note: ${note}\n`);
   out.write(
     options.output === 'json'
       ? `${JSON.stringify(explanation, undefined, 2)}\n`
       : renderExplanation(explanation, from.name, to.name, formatTraffic(traffic)),
   );
   process.exitCode = denied ? exitCode.finding : exitCode.fine;
-}
-
-function append(value: string, previous: readonly string[]): string[] {
-  return [...previous, value];
 }

@@ -1,11 +1,11 @@
 import { ConfigError } from '../../config/config-error.ts';
 import type { Endpoint } from '../../evaluator/decision.ts';
 import { familiesOf } from '../../evaluator/evaluator.ts';
+import { closestName } from '../../lib/closest-name.ts';
 import { listAt, textAt } from '../../lib/json.ts';
 import { families, parseAddress } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import type { ClusterSource } from './cluster-source.ts';
-import { closestName } from './suggestion.ts';
 import { findWorkloadPods } from './workload-pods.ts';
 
 /** FROM or TO, found in the cluster. */
@@ -80,8 +80,6 @@ function atReplica(source: ClusterSource, replicas: readonly string[], asked: st
 function atPod(source: ClusterSource, key: string): End {
   const pod = source.cluster.pods.get(key)!;
   const notes: string[] = [];
-  const assumed = source.assumed.get(key);
-  if (assumed !== undefined) notes.push(`pod ${key} is assumed to be at ${assumed}`);
   if (pod.terminal) notes.push(`pod ${key} has finished: its address is whoever has it now`);
   if (pod.hostNetwork)
     notes.push(`pod ${key} uses its node's network: policies do not apply to it, and selectors do not match it`);

@@ -14,7 +14,7 @@ const portProtocols: readonly PortProtocol[] = ['TCP', 'UDP', 'SCTP'];
  */
 export function readPortArgument(text: string, cluster: Cluster, destination: Endpoint, family: Family): Traffic {
   if (text.toUpperCase() === 'ICMP') return { protocol: 'ICMP' };
-  const [, protocolText, port] = /^(?:([a-zA-Z]+)\/)?([^/]+)$/.exec(text) ?? [];
+  const [, protocolText, port] = /^(?:([a-zA-Z]+)\/)?([^/:]+)$/.exec(text) ?? [];
   const protocol = portProtocols.find((each) => each === protocolText?.toUpperCase());
   if (port === undefined || (protocolText !== undefined && !protocol)) {
     throw new ConfigError(
