@@ -455,8 +455,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'after a failure the table is not read again',
     file: 'src/agent/reconciler.ts',
-    find: 'this.#applied = undefined;',
-    replace: '',
+    find: 'this.#applied = undefined;\n          const delay',
+    replace: 'const delay',
     specs: [reconciler],
   },
   {
