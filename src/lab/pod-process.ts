@@ -8,7 +8,7 @@ import type { Protocol } from '../model/policy.ts';
 import { LabError } from './error.ts';
 import { enterNamespace } from './network-namespace.ts';
 
-const program = fileURLToPath(new URL('./pod.py', import.meta.url));
+const program = fileURLToPath(new URL('./pod', import.meta.url));
 
 /** Debian's, which has no start-up hooks of its own. */
 export const python = '/usr/bin/python3';
@@ -70,7 +70,7 @@ export interface FlowEnds {
 
 type Answer = Record<string, unknown> & { id: number; error?: string };
 
-/** The process behind a pod, node or host of the lab: pod.py in a network namespace. */
+/** The process behind a pod, node or host of the lab: the program of src/lab/pod in a network namespace. */
 export class PodProcess {
   readonly namespace: string;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
@@ -81,7 +81,7 @@ export class PodProcess {
 
   constructor(namespace: string) {
     this.namespace = namespace;
-    const command = enterNamespace(namespace, python, ['-I', '-S', program]);
+    const command = enterNamespace(namespace, python, ['-I', '-S', '-B', program]);
     // A session of its own: Ctrl-C on the lab's terminal is for the lab.
     this.#child = spawn(...command, { stdio: 'pipe', detached: true });
     this.#child.stdin.on('error', () => {});
