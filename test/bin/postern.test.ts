@@ -11,6 +11,18 @@ const root = resolve(import.meta.dirname, '../..');
 const pretend = (version: string): string =>
   `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '${version}' })`;
 
+/** Says that it is there when it is ready for a signal. */
+const mainSource = `
+const words: string[] = process.argv.slice(2);
+if (words[0] === 'wait') {
+  process.on('SIGINT', () => process.exit(7));
+  setInterval(() => {}, 1000);
+}
+console.log('main', ...words);
+if (words[0] === 'die') process.kill(process.pid, 'SIGTERM');
+process.exitCode = 5;
+`;
+
 describe('bin/postern.js', function () {
   this.timeout(20_000);
   let folder: string;
@@ -19,10 +31,7 @@ describe('bin/postern.js', function () {
     await mkdir(join(folder, 'src'));
     await cp(join(root, 'bin'), join(folder, 'bin'), { recursive: true });
     await writeFile(join(folder, 'package.json'), '{"type": "module"}');
-    await writeFile(
-      join(folder, 'src/main.ts'),
-      'const words: string[] = process.argv.slice(2);\nconsole.log("main", ...words);\nif (words[0] === "die") process.kill(process.pid, "SIGTERM");\nelse if (words[0] === "wait") {\n  process.on("SIGINT", () => process.exit(7));\n  setInterval(() => {}, 1000);\n} else process.exitCode = 5;\n',
-    );
+    await writeFile(join(folder, 'src/main.ts'), mainSource);
   });
   afterEach(() => rm(folder, { recursive: true }));
 
