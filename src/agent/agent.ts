@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createNft } from '../apply/nft.ts';
 import { readVersion } from '../config/version.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
@@ -6,7 +7,6 @@ import { Pipeline } from '../pipeline.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
-import { startHttpServer } from '../telemetry/server.ts';
 import { createApiClient, loadKubeConfig } from '../watch/api-client.ts';
 import { watchedResources } from '../watch/resources.ts';
 import { ResourceWatch } from '../watch/watch.ts';
@@ -15,6 +15,11 @@ import { systemClock } from './clock.ts';
 import { nftDoor } from './door.ts';
 import { watchDrift } from './drift-watch.ts';
 import { environmentChecks, watchEnvironment } from './environment-watch.ts';
+import { EventWriter } from './event-writer.ts';
+import { serveWhenFree } from './http-server.ts';
+import { livenessChecks, watchLiveness } from './liveness-watch.ts';
+import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
+import { objectEvent } from './object-event.ts';
 import { Reconciler, type AppliedVersion } from './reconciler.ts';
 import { Reporter } from './report.ts';
 
@@ -25,24 +30,39 @@ import { Reporter } from './report.ts';
 export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Promise<number> {
   const failure = new AbortController();
   const signal = AbortSignal.any([stopSignal, failure.signal]);
+  const node = config.nodeName;
   const version = readVersion();
-  const logger = createLogger({ level: config.logLevel, node: config.nodeName, version });
+  const logger = createLogger({ level: config.logLevel, node, version });
   const metrics = createMetrics(version);
-  const ready = new Checks(['lists', 'node', 'rules', ...environmentChecks]);
-  const reporter = new Reporter(logger, metrics, ready);
-  const pipeline = new Pipeline(config.nodeName);
-  const census = new Census();
+  const live = new Checks(livenessChecks);
+  const ready = new Checks(['lock', 'lists', 'node', 'rules', ...environmentChecks]);
   const client = createApiClient(await loadKubeConfig(config.kubeconfig));
+  const pipeline = new Pipeline(node);
+  const census = new Census();
   let applied: { revision: number; resources: AppliedVersion } | undefined;
 
-  const server = await startHttpServer({
-    listen: config.listen,
-    registry: metrics.registry,
-    live: new Checks([]),
-    ready,
-    applied: () => ({ node: config.nodeName, revision: applied?.revision, resources: applied?.resources }),
+  const writer = new EventWriter({
+    client,
+    signal,
+    random: Math.random,
+    sleep: (ms) => delay(ms, undefined, { signal }).catch(() => undefined),
+    observer: {
+      finished(result, { name }, error) {
+        metrics.objectEvents.finished(result);
+        if (result === 'dropped') logger.warn({ event: name, err: error }, 'could not write an Event');
+      },
+    },
   });
-  logger.info({ address: server.address }, 'started');
+  const reporter = new Reporter({
+    node,
+    logger,
+    metrics,
+    ready,
+    announce(resource, key, issue) {
+      const found = census.find(resource, key);
+      if (found) writer.add(objectEvent({ resource, key, version: found }, issue, { node, now: Date.now() }));
+    },
+  });
 
   const localAddresses = (): string[] => [...pipeline.snapshot.localPods.values()].flatMap((pod) => pod.addresses);
   const checkEnvironment = watchEnvironment(localAddresses, ready, logger, signal);
@@ -61,13 +81,15 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       },
     },
   });
-
   watchDrift(reconciler, logger, signal);
+  watchLiveness(reconciler, live, signal);
 
   const unlisted = new Set(watchedResources.map(({ resource }) => resource));
+  /** Until it has the lock, an agent only watches. */
+  let mayWrite = false;
   const receive = (event: ResourceEvent): void => {
-    reporter.received(event);
     census.receive(event);
+    reporter.received(event);
     pipeline.receive(event);
     if (event.op === 'synced') {
       unlisted.delete(event.resource);
@@ -77,19 +99,43 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       );
     }
     if (event.resource === 'nodes') {
-      const unknown = `the cluster has no Node named ${config.nodeName}: --node-name must be this node's`;
+      const unknown = `the cluster has no Node named ${node}: --node-name must be this node's`;
       ready.report('node', pipeline.knowsNode ? undefined : unknown);
     }
-    reconciler.changed();
+    if (mayWrite) reconciler.changed();
   };
+  const takeLock = async (): Promise<() => void> => {
+    const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
+    ready.report('lock', undefined);
+    mayWrite = true;
+    reconciler.changed();
+    return release;
+  };
+
+  logger.info('started');
+  const serving = serveWhenFree(
+    {
+      listen: config.listen,
+      registry: metrics.registry,
+      live,
+      ready,
+      applied: () => ({ node, revision: applied?.revision, resources: applied?.resources }),
+    },
+    logger,
+    signal,
+  );
+  const locking = takeLock();
+  const watching = watchedResources.map((resource) =>
+    new ResourceWatch(resource, client, receive, reporter.watches).run(signal),
+  );
   try {
-    await Promise.all(
-      watchedResources.map((resource) => new ResourceWatch(resource, client, receive, reporter.watches).run(signal)),
-    );
+    await Promise.all([serving, locking, ...watching]);
+  } catch (error) {
+    if (!stopSignal.aborted) throw error;
   } finally {
     failure.abort();
     await reconciler.idle();
-    await server.close();
+    await Promise.allSettled([serving.then((server) => server.close()), locking.then((release) => release())]);
   }
   logger.info('stopped; the rules stay');
   return 0;

@@ -2,12 +2,16 @@ import { ObjectDigest } from '../lib/object-digest.ts';
 import { resourceNames, type ObjectKey, type ResourceEvent, type ResourceName } from '../model/cluster.ts';
 import type { AppliedVersion } from './reconciler.ts';
 
+export interface ObjectVersion {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+}
+
 /** Which object versions have been received, as one hash a resource: O(1) an event. */
 export class Census {
   readonly #digests = new Map(resourceNames.map((name) => [name, new ObjectDigest()]));
-  readonly #versions = new Map(
-    resourceNames.map((name) => [name, new Map<ObjectKey, { uid: string; resourceVersion: string }>()]),
-  );
+  readonly #versions = new Map(resourceNames.map((name) => [name, new Map<ObjectKey, ObjectVersion>()]));
 
   receive(event: ResourceEvent): void {
     if (event.op === 'synced') return;
@@ -16,10 +20,15 @@ export class Census {
     const known = versions.get(event.key);
     if (known) digest.remove(known.uid, known.resourceVersion);
     if (event.op === 'upsert') {
-      const { uid, resourceVersion } = event;
+      const { uid, resourceVersion, generation } = event;
       digest.add(uid, resourceVersion);
-      versions.set(event.key, { uid, resourceVersion });
+      versions.set(event.key, { uid, resourceVersion, generation });
     } else versions.delete(event.key);
+  }
+
+  /** `undefined` if there is no such object, as far as we were told. */
+  find(resource: ResourceName, key: ObjectKey): ObjectVersion | undefined {
+    return this.#versions.get(resource)?.get(key);
   }
 
   get version(): AppliedVersion {

@@ -70,6 +70,7 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #timer: { cancel(): void } | undefined;
   #failures = 0;
+  #lastProgress = 0;
 
   constructor(options: {
     pipeline: Pipeline;
@@ -119,13 +120,23 @@ export class Reconciler {
     this.#start();
   }
 
+  /** For how long a run has been under way without any of its steps coming to an end, in milliseconds; 0 between runs. */
+  get stuckFor(): number {
+    return this.#running ? this.#clock.now() - this.#lastProgress : 0;
+  }
+
   get refusedPolicies(): ReadonlySet<PolicyId> {
     return this.#refusals.ids;
   }
 
   #start(): void {
     if (this.#running || this.#signal.aborted) return;
+    this.#progress();
     this.#running = this.#run();
+  }
+
+  #progress(): void {
+    this.#lastProgress = this.#clock.now();
   }
 
   async #run(): Promise<void> {
@@ -183,6 +194,7 @@ export class Reconciler {
   /** Reads our table once, and deletes what a crash left between two stages. */
   async #adopt(): Promise<{ ruleset: Ruleset | undefined }> {
     const ruleset = await this.#door.observe(this.#unhurried);
+    this.#progress();
     const sweep: Plan = ruleset ? planSweep(ruleset) : { stages: [], result: emptyRuleset };
     const adopted = { ruleset: ruleset && sweep.result };
     await this.#apply(sweep);
@@ -194,6 +206,7 @@ export class Reconciler {
     for (const { name, operations } of plan.stages) {
       const startedAt = this.#clock.now();
       await this.#door.run(operations, { check: false, signal: this.#unhurried });
+      this.#progress();
       this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
     }
     if (this.#applied && plan.stages.length > 0) this.#applied = { ruleset: plan.result };
@@ -236,6 +249,8 @@ export class Reconciler {
     } catch (error) {
       if (isRefusal(error)) return false;
       throw error;
+    } finally {
+      this.#progress();
     }
   }
 

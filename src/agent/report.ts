@@ -1,5 +1,5 @@
 import { NftError } from '../apply/nft-error.ts';
-import type { ResourceEvent } from '../model/cluster.ts';
+import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { PolicyId } from '../model/policy.ts';
 import { foreignNames } from '../nftables/foreign.ts';
@@ -26,27 +26,44 @@ function oversizedIssues(oversized: ReadonlyMap<PolicyId, number>): Map<PolicyId
   );
 }
 
-/** Turns what the rooms tell into log lines, metrics and readiness. Decides nothing. */
+interface ReporterOptions {
+  readonly node: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly ready: Checks;
+  /** Tells the owner of the object. */
+  readonly announce: (resource: ResourceName, key: ObjectKey, issue: Issue) => void;
+}
+
+/** Turns what the rooms tell into log lines, metrics, readiness and Events. Decides nothing. */
 export class Reporter {
+  readonly #node: string;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
   readonly #ready: Checks;
+  readonly #announce: ReporterOptions['announce'];
   readonly #issues = new IssueBook();
   /** What was found in the kernel, until it is known whether it was what it should be. */
   #found: 'nothing' | 'table' | 'leftovers' | undefined;
   #programmed: ReadonlySet<string> = new Set();
 
-  constructor(logger: Logger, metrics: Metrics, ready: Checks) {
+  constructor({ node, logger, metrics, ready, announce }: ReporterOptions) {
+    this.#node = node;
     this.#logger = logger;
     this.#metrics = metrics;
     this.#ready = ready;
+    this.#announce = announce;
   }
 
   received(event: ResourceEvent): void {
     if (event.op !== 'synced') this.#metrics.watch.event(event.resource, event.op);
     for (const issue of this.#issues.receive(event)) {
-      if (event.op === 'upsert')
-        this.#logger.warn({ resource: event.resource, object: event.key, ...issue }, issue.message);
+      if (event.op !== 'upsert') continue;
+      const { resource, key, value } = event;
+      this.#logger.warn({ resource, object: key, ...issue }, issue.message);
+      // The agent of another node tells of the pods there.
+      const isElsewhere = value.kind === 'Pod' && value.nodeName !== undefined && value.nodeName !== this.#node;
+      if (!isElsewhere) this.#announce(resource, key, issue);
     }
   }
 
@@ -73,9 +90,15 @@ export class Reporter {
     },
     refused: (policy, error) => {
       this.#metrics.apply.error('refused');
-      const message =
-        'the kernel refuses this policy: its pods stay isolated, without its allows; it is tried again later, and when it changes';
-      this.#logger.error({ policy: policy.id, code: 'refused-by-kernel', err: error }, message);
+      const issue: Issue = {
+        code: 'refused-by-kernel',
+        path: 'spec',
+        message:
+          'the kernel refuses this policy: its pods stay isolated, without its allows; it is tried again later, and when it changes',
+        effect: 'failed-closed',
+      };
+      this.#logger.error({ policy: policy.id, code: issue.code, err: error }, issue.message);
+      this.#announce('networkpolicies', policy.id, issue);
     },
     accepted: (policy) => {
       this.#logger.info({ policy: policy.id }, 'the kernel takes this policy now: its allows are back');
@@ -141,6 +164,9 @@ export class Reporter {
     for (const [key, issues] of found) {
       for (const issue of this.#issues.set(prefix + key, issues)) {
         this.#logger.warn({ [kind]: key, ...issue }, issue.message);
+        if (kind === 'policy') this.#announce('networkpolicies', key, issue);
+        // A pod's key ends with its uid.
+        else this.#announce('pods', key.split('/', 2).join('/'), issue);
       }
     }
   }

@@ -26,6 +26,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/explain.ts')).explainCommand(),
   },
   {
+    name: 'connect',
+    summary: 'try a connection until it is allowed, or denied',
+    load: async () => (await import('./commands/connect.ts')).connectCommand(),
+  },
+  {
     name: 'uninstall',
     summary: 'remove the rules from this node',
     load: async () => (await import('./commands/uninstall.ts')).uninstallCommand(),

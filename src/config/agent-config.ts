@@ -7,10 +7,11 @@ export interface AgentConfig {
   readonly kubeconfig: string | undefined;
   readonly listen: Listen;
   readonly logLevel: LogLevel;
+  readonly uninstall: boolean;
 }
 
 /** What the command line gave, by the names of `agentFlags`; what is missing comes from the environment, else the default. */
-export type FlagValues = Readonly<Partial<Record<keyof typeof agentFlags, string>>>;
+export type FlagValues = Readonly<Partial<Record<keyof typeof agentFlags, string | true>>>;
 
 /** Throws a ConfigError for the first setting that cannot be used. */
 export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = process.env): AgentConfig {
@@ -19,19 +20,24 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     kubeconfig: readFlag(agentFlags.kubeconfig, values.kubeconfig, env),
     listen: readRequired(agentFlags.listen, values.listen, env),
     logLevel: readRequired(agentFlags.logLevel, values.logLevel, env),
+    uninstall: readRequired(agentFlags.uninstall, values.uninstall, env),
   });
 }
 
-function readRequired<Value>(flag: Flag<Value>, value: string | undefined, env: NodeJS.ProcessEnv): Value {
+function readRequired<Value>(flag: Flag<Value>, value: string | true | undefined, env: NodeJS.ProcessEnv): Value {
   const read = readFlag(flag, value, env);
   if (read === undefined) throw new ConfigError(`--${flag.name} ${flag.argument} (or ${flag.env}) is required`);
   return read;
 }
 
 /** An empty variable is an absent one: manifests cannot always leave it out. */
-function readFlag<Value>(flag: Flag<Value>, value: string | undefined, env: NodeJS.ProcessEnv): Value | undefined {
+function readFlag<Value>(
+  flag: Flag<Value>,
+  value: string | true | undefined,
+  env: NodeJS.ProcessEnv,
+): Value | undefined {
   const variable = env[flag.env] === '' ? undefined : env[flag.env];
-  const text = value ?? variable ?? flag.fallback;
+  const text = value?.toString() ?? variable ?? flag.fallback;
   if (text === undefined) return undefined;
   const read = text === '' ? undefined : flag.read(text);
   if (read !== undefined) return read;

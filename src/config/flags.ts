@@ -4,7 +4,8 @@ import { parseListen, type Listen } from './listen.ts';
 export interface Flag<Value> {
   /** Without the dashes. */
   readonly name: string;
-  readonly argument: string;
+  /** Missing for a switch, which is on when it is given; its variable is `true` or `false`. */
+  readonly argument?: string;
   readonly env: string;
   /** As a user would write it; a flag without one is left out, or must be given if it is `required`. */
   readonly fallback?: string;
@@ -58,4 +59,13 @@ const logLevel: Flag<LogLevel> = {
   read: (text) => logLevels.find((level) => level === text),
 };
 
-export const agentFlags = { nodeName, kubeconfig, listen, logLevel };
+const uninstall: Flag<boolean> = {
+  name: 'uninstall',
+  env: 'POSTERN_UNINSTALL',
+  fallback: 'false',
+  summary: 'do not enforce: delete our table from this node, then stay and be ready',
+  expects: 'true or false',
+  read: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+};
+
+export const agentFlags = { nodeName, kubeconfig, listen, logLevel, uninstall };

@@ -23,6 +23,12 @@ export function textAt(root: unknown, ...keys: readonly string[]): string | unde
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The number at a path of keys, or `undefined` where something else or nothing stands. */
+export function numberAt(root: unknown, ...keys: readonly string[]): number | undefined {
+  const value = valueAt(root, keys);
+  return typeof value === 'number' ? value : undefined;
+}
+
 function valueAt(root: unknown, keys: readonly string[]): unknown {
   let value = root;
   for (const key of keys) value = isJsonObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;

@@ -53,6 +53,8 @@ export type ResourceEvent =
       readonly key: ObjectKey;
       readonly uid: string;
       readonly resourceVersion: string;
+      /** `metadata.generation`; 0 for objects that the API server gives none. */
+      readonly generation: number;
       readonly value: ModelObject;
       readonly issues: readonly Issue[];
     }

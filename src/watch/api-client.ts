@@ -11,10 +11,25 @@ export interface GetOptions {
 }
 
 /** What the watch room needs of the API server. */
-export interface ApiClient {
+export interface ApiReader {
   /** The body of a successful answer; else rejects, or breaks the iteration, with an ApiError. An abort does so too. */
   get(path: string, options: GetOptions): Promise<AsyncIterable<Uint8Array>>;
 }
+
+export interface WriteOptions {
+  readonly signal: AbortSignal;
+  readonly silenceMs: number;
+}
+
+export interface ApiClient extends ApiReader {
+  /** Sends an object as JSON. Resolves with the object that a successful answer holds, else rejects with an ApiError. */
+  write(verb: keyof typeof writeVerbs, path: string, body: object, options: WriteOptions): Promise<unknown>;
+}
+
+const writeVerbs = {
+  create: { method: 'POST', type: 'application/json' },
+  patch: { method: 'PATCH', type: 'application/strategic-merge-patch+json' },
+} as const;
 
 const userAgent = 'postern';
 /** Node sends ten probes, one a second, after this: a peer that vanished is found in 40 s. */
@@ -55,24 +70,41 @@ export function createApiClient(config: KubeConfig): ApiClient {
   if (!cluster || !server || !['http:', 'https:'].includes(server.protocol)) {
     throw new ApiError('kubeconfig', `the kubeconfig names no server that can be used: ${cluster?.server ?? 'none'}`);
   }
+  const request = async (call: Call, options: WriteOptions): Promise<AsyncIterable<Uint8Array>> => {
+    const target = requestTarget(server, call.path, call.query);
+    if (server.protocol === 'https:') {
+      await config.applyToHTTPSOptions(target).catch((cause: unknown) => {
+        throw new ApiError('kubeconfig', `credentials: ${messageOf(cause)}`, { cause });
+      });
+      // client-node caches its agent with the certificates of the first request; only a proxy needs it.
+      if (!cluster.proxyUrl) target.agent = false;
+    }
+    const credentials = target.headers as http.OutgoingHttpHeaders | undefined;
+    target.method = call.method;
+    target.headers = { ...credentials, ...call.headers, accept: 'application/json', 'user-agent': userAgent };
+    const response = await send(target, options, call.body);
+    const status = response.statusCode ?? 0;
+    if (status < 200 || status > 299) {
+      throw statusError(status, await readJson(readBody(response)).catch(() => undefined));
+    }
+    return readBody(response);
+  };
   return {
-    async get(path, options) {
-      const target = requestTarget(server, path, options.query);
-      if (server.protocol === 'https:') {
-        await config.applyToHTTPSOptions(target).catch((cause: unknown) => {
-          throw new ApiError('kubeconfig', `credentials: ${messageOf(cause)}`, { cause });
-        });
-        // client-node caches its agent with the certificates of the first request; only a proxy needs it.
-        if (!cluster.proxyUrl) target.agent = false;
-      }
-      const credentials = target.headers as http.OutgoingHttpHeaders | undefined;
-      target.headers = { ...credentials, accept: 'application/json', 'user-agent': userAgent };
-      const response = await send(target, options);
-      const status = response.statusCode ?? 0;
-      if (status !== 200) throw statusError(status, await readJson(readBody(response)).catch(() => undefined));
-      return readBody(response);
+    get: (path, options) => request({ method: 'GET', path, query: options.query }, options),
+    async write(verb, path, body, options) {
+      const { method, type } = writeVerbs[verb];
+      const headers = { 'content-type': type };
+      return readJson(await request({ method, path, query: {}, headers, body: JSON.stringify(body) }, options));
     },
   };
+}
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers?: http.OutgoingHttpHeaders;
+  readonly body?: string;
 }
 
 /** The whole body as JSON; rejects with `malformed` when it is none. */
@@ -101,7 +133,11 @@ function requestTarget(server: URL, path: string, query: Readonly<Record<string,
   };
 }
 
-function send(target: https.RequestOptions, { signal, silenceMs }: GetOptions): Promise<http.IncomingMessage> {
+function send(
+  target: https.RequestOptions,
+  { signal, silenceMs }: WriteOptions,
+  body: string | undefined,
+): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
     const door = target.protocol === 'https:' ? https : http;
     const request = door.request({ ...target, signal, timeout: silenceMs });
@@ -113,7 +149,7 @@ function send(target: https.RequestOptions, { signal, silenceMs }: GetOptions): 
     );
     request.on('error', (error) => reject(asApiError(error)));
     request.on('response', (message) => resolve((response = message)));
-    request.end();
+    request.end(body);
   });
 }
 

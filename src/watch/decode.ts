@@ -17,6 +17,7 @@ export interface ObjectIdentity {
   readonly name: string;
   readonly uid: string;
   readonly resourceVersion: string;
+  readonly generation: number;
 }
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -35,6 +36,7 @@ export function readIdentity(raw: unknown): ObjectIdentity | undefined {
     name,
     uid: text(metadata['uid']),
     resourceVersion: text(metadata['resourceVersion']),
+    generation: typeof metadata['generation'] === 'number' ? metadata['generation'] : 0,
   };
 }
 

@@ -1,4 +1,4 @@
-import { readJson, type ApiClient } from './api-client.ts';
+import { readJson, type ApiReader } from './api-client.ts';
 import { ApiError } from './api-error.ts';
 
 const pageSize = 500;
@@ -9,7 +9,7 @@ const pageSize = 500;
  * A token that expires on the way leads to one list without pages, which cannot expire.
  */
 export async function listAll(
-  client: ApiClient,
+  client: ApiReader,
   path: string,
   options: { readonly signal: AbortSignal; readonly silenceMs: number },
   handlePage: (items: readonly unknown[], restart: boolean) => void,
@@ -34,9 +34,9 @@ export async function listAll(
 }
 
 async function readPage(
-  client: ApiClient,
+  client: ApiReader,
   path: string,
-  options: Parameters<ApiClient['get']>[1],
+  options: Parameters<ApiReader['get']>[1],
 ): Promise<{ items: readonly unknown[]; version: string; token: string | undefined }> {
   const raw = (await readJson(await client.get(path, options))) as {
     items?: unknown;

@@ -5,6 +5,7 @@ import { decodeNamespace, decodeNode, decodePod, type Decoded, type ObjectIdenti
 /** One thing to watch: where it is, and how its objects are read. */
 export interface WatchedResource {
   readonly resource: ResourceName;
+  readonly kind: string;
   /** Of the collection, all namespaces: `/api/v1/pods`. */
   readonly path: string;
   readonly namespaced: boolean;
@@ -12,12 +13,13 @@ export interface WatchedResource {
 }
 
 export const watchedResources: readonly WatchedResource[] = [
-  { resource: 'pods', path: '/api/v1/pods', namespaced: true, decode: decodePod },
-  { resource: 'namespaces', path: '/api/v1/namespaces', namespaced: false, decode: decodeNamespace },
-  { resource: 'nodes', path: '/api/v1/nodes', namespaced: false, decode: decodeNode },
+  { resource: 'pods', kind: 'Pod', path: '/api/v1/pods', namespaced: true, decode: decodePod },
+  { resource: 'namespaces', kind: 'Namespace', path: '/api/v1/namespaces', namespaced: false, decode: decodeNamespace },
+  { resource: 'nodes', kind: 'Node', path: '/api/v1/nodes', namespaced: false, decode: decodeNode },
   ...policyKinds.map((kind): WatchedResource => {
     return {
       resource: kind.resource.name,
+      kind: kind.name,
       path: kind.resource.path,
       namespaced: true,
       decode: (raw) => {

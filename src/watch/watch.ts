@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
-import { parseJson, type ApiClient } from './api-client.ts';
+import { parseJson, type ApiReader } from './api-client.ts';
 import { ApiError, statusError } from './api-error.ts';
 import { backoffDelay, type BackoffLimits } from './backoff.ts';
 import { readIdentity, type ObjectIdentity } from './decode.ts';
@@ -48,7 +48,7 @@ export const defaultTiming: WatchTiming = {
  */
 export class ResourceWatch {
   readonly #resource: WatchedResource;
-  readonly #client: ApiClient;
+  readonly #client: ApiReader;
   readonly #emit: (event: ResourceEvent) => void;
   readonly #observer: WatchObserver;
   readonly #timing: WatchTiming;
@@ -61,7 +61,7 @@ export class ResourceWatch {
 
   constructor(
     resource: WatchedResource,
-    client: ApiClient,
+    client: ApiReader,
     emit: (event: ResourceEvent) => void,
     observer: WatchObserver,
     timing: WatchTiming = defaultTiming,
@@ -163,9 +163,10 @@ export class ResourceWatch {
   /** `undefined` if this version has been told. */
   #upsertOf(raw: unknown, { key, identity }: IdentifiedObject): ResourceEvent | undefined {
     if (this.#known.hasVersion(key, identity)) return undefined;
-    const { uid, resourceVersion } = identity;
+    const { uid, resourceVersion, generation } = identity;
     const { value, issues } = this.#resource.decode(raw, identity);
-    return { op: 'upsert', resource: this.#resource.resource, key, uid, resourceVersion, value, issues };
+    const { resource } = this.#resource;
+    return { op: 'upsert', resource, key, uid, resourceVersion, generation, value, issues };
   }
 
   #removeOf({ key, identity }: IdentifiedObject): ResourceEvent | undefined {

@@ -56,6 +56,16 @@ describe('the command line', function () {
     ['a flag without its value', ['agent', '--listen'], /argument missing/],
     ['an argument too many', ['uninstall', 'everything'], /too many arguments/],
     [
+      'a DaemonSet without a namespace',
+      ['uninstall', '--daemonset', 'postern'],
+      /^postern: --daemonset: "postern" is not NAMESPACE\/NAME/,
+    ],
+    [
+      'a time that is none',
+      ['uninstall', '--daemonset', 'a/b', '--timeout', '5m'],
+      /^postern: --timeout: "5m" is not a number/,
+    ],
+    [
       'a value that cannot be used',
       ['agent', '--node-name', 'A_B'],
       /^postern: --node-name: "A_B" is not the name of a Node/,

@@ -10,6 +10,7 @@ describe('the configuration of the agent', () => {
       kubeconfig: undefined,
       listen: { host: '127.0.0.1', port: 9470 },
       logLevel: 'info',
+      uninstall: false,
     });
   });
 
@@ -17,6 +18,12 @@ describe('the configuration of the agent', () => {
     const env = { POSTERN_NODE_NAME: 'env', POSTERN_LOG_LEVEL: 'debug', POSTERN_KUBECONFIG: '' };
     const config = readAgentConfig({ nodeName: 'flag' }, env);
     assert.deepEqual([config.nodeName, config.logLevel, config.kubeconfig], ['flag', 'debug', undefined]);
+  });
+
+  it('takes a switch for on when it is given, whatever its variable says', () => {
+    const env = { POSTERN_UNINSTALL: 'false' };
+    assert.equal(readAgentConfig({ nodeName: 'n1', uninstall: true }, env).uninstall, true);
+    assert.equal(readAgentConfig({ nodeName: 'n1' }, { POSTERN_UNINSTALL: 'true' }).uninstall, true);
   });
 
   it('cannot be edited', () => {
@@ -32,6 +39,7 @@ describe('the configuration of the agent', () => {
     [{}, { POSTERN_NODE_NAME: '-a' }, /^POSTERN_NODE_NAME: "-a" is not/],
     [{ nodeName: 'n', listen: '9470' }, {}, /^--listen: "9470" is not HOST:PORT/],
     [{ nodeName: 'n', kubeconfig: '' }, {}, /^--kubeconfig: "" is not a file name/],
+    [{ nodeName: 'n' }, { POSTERN_UNINSTALL: '1' }, /^POSTERN_UNINSTALL: "1" is not true or false/],
     [{ nodeName: 'n', logLevel: 'loud' }, {}, /^--log-level: "loud" is not one of trace, debug/],
   ];
   for (const [values, env, message] of mistakes) {

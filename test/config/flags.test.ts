@@ -9,7 +9,8 @@ describe('the flags of the agent', () => {
   it('are listed in the docs', async () => {
     const rows = flags.map(([, { name, argument, env, fallback, required, summary }]) => {
       const absent = required ? 'required' : fallback === undefined ? '' : `\`${fallback}\``;
-      return [`\`--${name} ${argument}\``, `\`${env}\``, absent, summary];
+      const flag = argument === undefined ? name : `${name} ${argument}`;
+      return [`\`--${flag}\``, `\`${env}\``, absent, summary];
     });
     await expectDocTable('docs/flags.md', ['Flag', 'Variable', 'Default', 'Meaning'], rows);
   });

@@ -38,8 +38,9 @@ export function upsertOf(object: ApiObject): ResourceEvent {
   const resource = watchedResources.find((each) => each.resource === resourceOf(object))!;
   const identity = readIdentity(object)!;
   const { value, issues } = resource.decode(object, identity);
-  const { uid, resourceVersion } = identity;
-  return { op: 'upsert', resource: resource.resource, key: keyOf(object), uid, resourceVersion, value, issues };
+  const { uid, resourceVersion, generation } = identity;
+  const key = keyOf(object);
+  return { op: 'upsert', resource: resource.resource, key, uid, resourceVersion, generation, value, issues };
 }
 
 export function removeOf(object: ApiObject): ResourceEvent {

@@ -6,6 +6,7 @@ import https from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
@@ -40,7 +41,9 @@ describe('the API client', function () {
   /** Answers with what it was asked. */
   async function echo(make: (answer: http.RequestListener) => http.Server): Promise<number> {
     const server = make((request, response) => {
-      response.end(JSON.stringify({ url: request.url, headers: request.headers }));
+      const { url, method, headers } = request;
+      if (method === 'POST') response.statusCode = 201;
+      void text(request).then((body) => response.end(JSON.stringify({ url, method, headers, body })));
     }).listen(0, '127.0.0.1');
     servers.push(server);
     await once(server, 'listening');
@@ -75,6 +78,21 @@ describe('the API client', function () {
     assert.equal(url, '/api/v1/pods?limit=5');
     assert.equal(headers['authorization'], undefined);
   });
+
+  for (const [verb, method, type] of [
+    ['create', 'POST', 'application/json'],
+    ['patch', 'PATCH', 'application/strategic-merge-patch+json'],
+  ] as const) {
+    it(`sends an object to ${verb} it, with the same credentials`, async () => {
+      const port = await echo((answer) => https.createServer(tls, answer));
+      const trusted = { 'certificate-authority-data': Buffer.from(tls.cert).toString('base64') };
+      const client = createApiClient(await kubeconfig(`https://127.0.0.1:${port}`, trusted));
+      const got = (await client.write(verb, '/api/v1/x', { text: 'ä' }, options)) as Record<string, unknown>;
+      const headers = got['headers'] as Record<string, string>;
+      assert.deepEqual([got['method'], got['url'], got['body']], [method, '/api/v1/x', '{"text":"ä"}']);
+      assert.deepEqual([headers['content-type'], headers['authorization']], [type, 'Bearer secret']);
+    });
+  }
 
   it('says what the server says when it refuses', async () => {
     const port = await echo(() =>

@@ -11,7 +11,7 @@ import { startApiServer } from '../../src/lab/api/server.ts';
 import { Store } from '../../src/lab/api/store.ts';
 import { ObjectDigest } from '../../src/lib/object-digest.ts';
 import type { Pod, ResourceEvent, ResourceName } from '../../src/model/cluster.ts';
-import { createApiClient, readJson, type ApiClient } from '../../src/watch/api-client.ts';
+import { createApiClient, readJson, type ApiClient, type ApiReader } from '../../src/watch/api-client.ts';
 import { ApiError } from '../../src/watch/api-error.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { ResourceWatch, defaultTiming, type WatchObserver } from '../../src/watch/watch.ts';
@@ -77,7 +77,7 @@ class Told {
 const silent: WatchObserver = { contact: () => {}, listed: () => {}, interrupted: () => {}, skipped: () => {} };
 
 /** Breaks streams: every third chunk in its middle, and every other time as if the version had expired. */
-function breaking(client: ApiClient): ApiClient {
+function breaking(client: ApiReader): ApiReader {
   let chunks = 0;
   async function* cut(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of body) {
@@ -129,7 +129,7 @@ for (const [name, startServer] of servers) {
       return response.statusCode!;
     }
 
-    function watchAll(options: { client?: ApiClient; observer?: WatchObserver } = {}): Told {
+    function watchAll(options: { client?: ApiReader; observer?: WatchObserver } = {}): Told {
       const told = new Told();
       const stop = new AbortController();
       const take = (event: ResourceEvent): void => told.take(event);

@@ -19,6 +19,7 @@ import {
 
 const namespaces: WatchedResource = {
   resource: 'namespaces',
+  kind: 'Namespace',
   path: '/api/v1/namespaces',
   namespaced: false,
   decode: decodeNamespace,

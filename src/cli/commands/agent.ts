@@ -4,7 +4,8 @@ import { onEndingSignal } from '../../lib/ending-signals.ts';
 import { agentFlags, type Flag } from '../../config/flags.ts';
 
 const details = `
-A flag goes before its variable. The rules stay when the agent stops; "postern uninstall" removes them.
+A flag goes before its variable. The rules stay when the agent stops; "postern uninstall" removes them. With --uninstall it is
+what a DaemonSet runs on every node before it is deleted.
 
 Examples:
   $ postern agent --node-name worker-1 --kubeconfig /etc/kubernetes/postern.conf
@@ -23,12 +24,19 @@ export function agentCommand(): Command {
     // A second signal ends the process at once, which is safe, for the rules stay (S7.13).
     onEndingSignal(['SIGTERM', 'SIGINT'], () => stop.abort());
     // Here and not above: wrong flags should be answered without loading all that enforces.
-    const { runAgent } = await import('../../agent/agent.ts');
-    process.exitCode = await runAgent(config, stop.signal);
+    const run = config.uninstall
+      ? (await import('../../agent/uninstall.ts')).runUninstall
+      : (await import('../../agent/agent.ts')).runAgent;
+    process.exitCode = await run(config, stop.signal);
   });
 }
 
 function toOption(flag: Flag<unknown>): Option {
-  const notes = [flag.required && 'required', flag.fallback && `default: ${flag.fallback}`, `env: ${flag.env}`];
-  return new Option(`--${flag.name} <${flag.argument}>`, `${flag.summary} (${notes.filter(Boolean).join(', ')})`);
+  const notes = [
+    flag.required && 'required',
+    flag.argument && flag.fallback && `default: ${flag.fallback}`,
+    `env: ${flag.env}`,
+  ];
+  const argument = flag.argument === undefined ? '' : ` <${flag.argument}>`;
+  return new Option(`--${flag.name}${argument}`, `${flag.summary} (${notes.filter(Boolean).join(', ')})`);
 }

@@ -1,34 +1,81 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
-import { createNft } from '../../apply/nft.ts';
+import { ConfigError } from '../../config/config-error.ts';
 import { table } from '../../nftables/ruleset.ts';
+import { exitCode } from '../exit-code.ts';
+import type { DaemonSetName } from '../uninstall/daemon-set.ts';
+
+const name = `table ${table.family} ${table.name}`;
 
 const details = `
-Stop the agent first, or it writes them again. Connections are not cut; nothing isolates a pod any more.
+Without --daemonset it works on this node alone, and not while an agent runs here, which would write the rules again.
+With --daemonset every pod of that DaemonSet is told to remove the rules of its node and to stay, and the command waits until all
+have. Then nothing is enforced any more, and the DaemonSet can be deleted. "helm uninstall" does this by itself.
+Connections are not cut; nothing isolates a pod any more.
 
-Example:
-  $ postern uninstall`;
+Examples:
+  $ postern uninstall
+  $ postern uninstall --daemonset postern-system/postern && kubectl delete -k deploy/
+
+Exit codes: 0 removed; 1 some nodes are not done in time; 2 it cannot be done.`;
+
+interface Flags {
+  readonly daemonset?: string;
+  readonly kubeconfig?: string;
+  readonly timeout: string;
+}
 
 export function uninstallCommand(): Command {
   return new Command('uninstall')
-    .description(`Deletes the table "${table.family} ${table.name}" from the kernel of this node, and nothing else.`)
+    .description(`Deletes "${name}" from the kernel of this node, or of every node, and nothing else.`)
+    .option('--daemonset <NAMESPACE/NAME>', 'remove the rules from every node that this DaemonSet runs on')
+    .option('--kubeconfig <FILE>', 'how to reach the API server, with --daemonset (default: what kubectl would use)')
+    .option('--timeout <SECONDS>', 'how long to wait for the nodes, with --daemonset', '300')
     .addHelpText('after', details)
-    .action(async () => {
-      const { signal } = new AbortController();
-      const nft = createNft();
-      const listing = await nft.list(signal);
-      const name = `table ${table.family} ${table.name}`;
-      if (listing === undefined) {
-        process.stdout.write(`there is no ${name} on this node\n`);
-        return;
-      }
-      await nft.run(`delete ${name}\n`, { check: false, signal });
-      process.stdout.write(`deleted ${name}: ${countObjects(listing)}\n`);
+    .action(async (flags: Flags) => {
+      if (flags.daemonset === undefined) await uninstallHere();
+      else await uninstallEverywhere(readName(flags.daemonset), readSeconds(flags.timeout), flags.kubeconfig);
     });
 }
 
-/** `3 chains, 12 sets, 4 maps` */
-function countObjects(listing: string): string {
-  const { nftables } = JSON.parse(listing) as { nftables: readonly object[] };
-  const count = (kind: string): number => nftables.filter((each) => kind in each).length;
-  return `${count('chain')} chains, ${count('set')} sets, ${count('map')} maps`;
+async function uninstallHere(): Promise<void> {
+  const { uninstallThisNode } = await import('../uninstall/this-node.ts');
+  const removed = await uninstallThisNode();
+  process.stdout.write(removed === undefined ? `there is no ${name} on this node\n` : `deleted ${name}: ${removed}\n`);
+}
+
+async function uninstallEverywhere(
+  daemonSet: DaemonSetName,
+  seconds: number,
+  kubeconfig: string | undefined,
+): Promise<void> {
+  const { rollOutUninstall } = await import('../uninstall/daemon-set.ts');
+  const { createApiClient, loadKubeConfig } = await import('../../watch/api-client.ts');
+  const deadline = performance.now() + seconds * 1000;
+  const { done, nodes } = await rollOutUninstall(daemonSet, {
+    client: createApiClient(await loadKubeConfig(kubeconfig)),
+    signal: new AbortController().signal,
+    progress: (now) => process.stdout.write(`${now.done} of ${now.nodes} nodes are free of ${name}\n`),
+    pause: async () => {
+      await delay(500);
+      return performance.now() < deadline;
+    },
+  });
+  if (done === nodes) return;
+  const pods = `kubectl -n ${daemonSet.namespace} get pods -o wide`;
+  process.stderr.write(
+    `postern: ${nodes - done} nodes are not done after ${seconds} s; "${pods}" shows which. Run this again to wait longer\n`,
+  );
+  process.exitCode = exitCode.finding;
+}
+
+function readName(text: string): DaemonSetName {
+  const [namespace, daemonSet, ...rest] = text.split('/');
+  if (namespace && daemonSet && rest.length === 0) return { namespace, name: daemonSet };
+  throw new ConfigError(`--daemonset: ${JSON.stringify(text)} is not NAMESPACE/NAME`);
+}
+
+function readSeconds(text: string): number {
+  if (/^[0-9]{1,6}$/.test(text)) return Number(text);
+  throw new ConfigError(`--timeout: ${JSON.stringify(text)} is not a number of seconds`);
 }

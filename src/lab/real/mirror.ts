@@ -80,6 +80,7 @@ function watched(resource: FollowedResource): WatchedResource {
   const type = { apiVersion: apiVersionOf(resources[resource]), kind };
   return {
     resource: resource as WatchedResource['resource'],
+    kind,
     path: collectionPath(resource),
     namespaced,
     decode: (raw) => ({ value: { ...type, ...(raw as object) } as never, issues: [] }),

@@ -1,0 +1,79 @@
+import { listAt, numberAt, textAt } from '../../lib/json.ts';
+import { readJson, type ApiClient } from '../../watch/api-client.ts';
+
+export interface DaemonSetName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** How many of the nodes that the DaemonSet has are free of our rules. */
+export interface Progress {
+  readonly done: number;
+  readonly nodes: number;
+}
+
+interface Options {
+  readonly client: ApiClient;
+  readonly signal: AbortSignal;
+  readonly progress: (progress: Progress) => void;
+  /** Between two looks. Resolves false when there shall be no other. */
+  readonly pause: () => Promise<boolean>;
+}
+
+const silenceMs = 30_000;
+
+/**
+ * Has every pod of the DaemonSet run `postern agent --uninstall`, on all nodes at once, and waits until each says that its node is free of
+ * our rules. Returns how far it came, which is short of all nodes only where `pause` ended it. Rejects with an ApiError, or where the
+ * DaemonSet runs no agent.
+ */
+export async function rollOutUninstall(name: DaemonSetName, options: Options): Promise<Progress> {
+  const { client, signal, progress, pause } = options;
+  const path = `/apis/apps/v1/namespaces/${name.namespace}/daemonsets/${name.name}`;
+  const read = async (): Promise<unknown> => readJson(await client.get(path, { query: {}, signal, silenceMs }));
+  const patch = uninstallPatch(await read());
+  if (patch === undefined) {
+    throw new DaemonSetError(`DaemonSet ${name.namespace}/${name.name} has no container with the argument "agent"`);
+  }
+  await client.write('patch', path, patch, { signal, silenceMs });
+  let last: Progress | undefined;
+  for (;;) {
+    const now = progressOf(await read());
+    if (now.done !== last?.done || now.nodes !== last.nodes) progress(now);
+    last = now;
+    if (now.done === now.nodes || !(await pause())) return now;
+  }
+}
+
+export class DaemonSetError extends Error {
+  override readonly name = 'DaemonSetError';
+  readonly code = 'daemonset';
+}
+
+/** `undefined` if no container of it runs the agent. */
+export function uninstallPatch(daemonSet: unknown): object | undefined {
+  for (const container of listAt(daemonSet, 'spec', 'template', 'spec', 'containers')) {
+    const args = listAt(container, 'args');
+    if (!args.includes('agent')) continue;
+    const uninstalling = args.includes('--uninstall') ? args : [...args, '--uninstall'];
+    return {
+      spec: {
+        // A node free of rules earlier is open no earlier than it is going to be.
+        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '100%', maxSurge: 0 } },
+        template: { spec: { containers: [{ name: textAt(container, 'name'), args: uninstalling }] } },
+      },
+    };
+  }
+  return undefined;
+}
+
+/** Until the controller has seen the change, nothing of it is done. */
+export function progressOf(daemonSet: unknown): Progress {
+  const status = (field: string): number => numberAt(daemonSet, 'status', field) ?? 0;
+  const nodes = status('desiredNumberScheduled');
+  if (status('observedGeneration') < (numberAt(daemonSet, 'metadata', 'generation') ?? Infinity)) {
+    return { done: 0, nodes: Math.max(nodes, 1) };
+  }
+  // New ones need not be ready, and ready ones not new: so many are both at least.
+  return { done: Math.max(0, status('updatedNumberScheduled') + status('numberReady') - nodes), nodes };
+}

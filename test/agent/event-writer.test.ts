@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { EventWriter } from '../../src/agent/event-writer.ts';
+import type { ObjectEvent } from '../../src/agent/object-event.ts';
+import { ApiError } from '../../src/watch/api-error.ts';
+
+const event = (name: string): ObjectEvent => ({ path: '/api/v1/namespaces/x/events', name, body: { name } });
+const answers: Readonly<Record<string, ApiError>> = {
+  conflict: new ApiError('refused', 'already exists', { status: 409 }),
+  forbidden: new ApiError('refused', 'forbidden', { status: 403 }),
+  unauthorized: new ApiError('refused', 'unauthorized', { status: 401 }),
+  busy: new ApiError('refused', 'too many requests', { status: 429 }),
+  broken: new ApiError('refused', 'internal', { status: 500 }),
+  away: new ApiError('unreachable', 'connection refused'),
+};
+
+/** Writes the events; the first tries are answered as told, all others are fine. */
+async function write(names: readonly string[], first: readonly (keyof typeof answers)[] = []) {
+  const stop = new AbortController();
+  const tried: string[] = [];
+  const told: string[] = [];
+  const sleeps: number[] = [];
+  const script = [...first];
+  const writer = new EventWriter({
+    client: {
+      async write(verb, path, body) {
+        tried.push(`${verb} ${path} ${(body as { name: string }).name}`);
+        const answer = answers[script.shift() ?? ''];
+        if (answer) throw answer;
+        return {};
+      },
+    },
+    signal: stop.signal,
+    random: () => 1,
+    sleep: async (ms) => void sleeps.push(ms),
+    observer: { finished: (result, { name }) => void told.push(`${result} ${name}`) },
+  });
+  for (const name of names) writer.add(event(name));
+  await writer.idle();
+  return { writer, tried, told, sleeps, stop };
+}
+
+describe('the writer of Events', () => {
+  it('creates each once, one after the other, with a pause', async () => {
+    const { tried, told, sleeps } = await write(['a', 'a', 'b']);
+    assert.deepEqual(
+      tried,
+      ['a', 'b'].map((name) => `create /api/v1/namespaces/x/events ${name}`),
+    );
+    assert.deepEqual(told, ['written a', 'written b']);
+    assert.deepEqual(sleeps, [100, 100]);
+  });
+
+  it('takes one that exists for done, and drops one that is refused', async () => {
+    const { told, tried } = await write(['a', 'b', 'c'], ['conflict', 'forbidden']);
+    assert.deepEqual(told, ['known a', 'dropped b', 'written c']);
+    assert.equal(tried.length, 3);
+  });
+
+  for (const answer of ['unauthorized', 'busy', 'broken', 'away'] as const) {
+    it(`tries again, later and later, when the server is ${answer}`, async () => {
+      const { told, sleeps } = await write(['a', 'b'], [answer, answer, answer]);
+      assert.deepEqual(told, ['written a', 'written b']);
+      assert.deepEqual(sleeps, [1000, 2000, 4000, 100, 100]);
+    });
+  }
+
+  it('goes on with those that come after it had nothing to do', async () => {
+    const { writer, told } = await write(['a']);
+    writer.add(event('b'));
+    await writer.idle();
+    assert.deepEqual(told, ['written a', 'written b']);
+  });
+
+  it('holds a thousand at most, and says what it drops', async () => {
+    const { told } = await write(Array.from({ length: 1005 }, (_, index) => `e${index}`));
+    assert.deepEqual(told.slice(0, 2), ['dropped e1000', 'dropped e1001']);
+    assert.equal(told.filter((each) => each.startsWith('written')).length, 1000);
+  });
+});

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { progressOf, rollOutUninstall, uninstallPatch, type Progress } from '../../../src/cli/uninstall/daemon-set.ts';
+
+const daemonSet = (args: readonly unknown[], status: object = {}): object => ({
+  metadata: { generation: 2 },
+  spec: { template: { spec: { containers: [{ name: 'sidecar' }, { name: 'main', args }] } } },
+  status: { observedGeneration: 2, ...status },
+});
+const counts = (desired: number, updated: number, ready: number): object => ({
+  desiredNumberScheduled: desired,
+  updatedNumberScheduled: updated,
+  numberReady: ready,
+});
+
+describe('uninstalling by a DaemonSet', () => {
+  it('changes the arguments of the container that runs the agent, and nothing else of it', () => {
+    const patch = uninstallPatch(daemonSet(['agent', '--log-level', 'debug']));
+    assert.deepEqual(patch, {
+      spec: {
+        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '100%', maxSurge: 0 } },
+        template: { spec: { containers: [{ name: 'main', args: ['agent', '--log-level', 'debug', '--uninstall'] }] } },
+      },
+    });
+    assert.deepEqual(uninstallPatch(daemonSet(['agent', '--uninstall'])), uninstallPatch(daemonSet(['agent'])));
+  });
+
+  it('refuses a DaemonSet that runs no agent', () => {
+    for (const other of [daemonSet(['proxy']), daemonSet([]), {}, null]) assert.equal(uninstallPatch(other), undefined);
+  });
+
+  for (const [what, status, progress] of [
+    ['whose change the controller has not seen', { ...counts(3, 3, 3), observedGeneration: 1 }, { done: 0, nodes: 3 }],
+    ['without a status', { observedGeneration: 0 }, { done: 0, nodes: 1 }],
+    ['with old pods that are ready', counts(3, 0, 3), { done: 0, nodes: 3 }],
+    ['with new pods that are not', counts(3, 3, 0), { done: 0, nodes: 3 }],
+    ['that is mixed', counts(3, 2, 2), { done: 1, nodes: 3 }],
+    ['that is done', counts(3, 3, 3), { done: 3, nodes: 3 }],
+    ['without nodes', counts(0, 0, 0), { done: 0, nodes: 0 }],
+  ] as const) {
+    it(`counts the nodes of one ${what}`, () => assert.deepEqual(progressOf(daemonSet(['agent'], status)), progress));
+  }
+
+  /** Answers each look with the next of `states`, the last again and again. */
+  async function rollOut(states: readonly object[], looks = 10) {
+    const writes: string[] = [];
+    const told: Progress[] = [];
+    let asked = 0;
+    const result = await rollOutUninstall(
+      { namespace: 'ns', name: 'postern' },
+      {
+        client: {
+          async get(path) {
+            assert.equal(path, '/apis/apps/v1/namespaces/ns/daemonsets/postern');
+            const state = states[Math.min(asked++, states.length - 1)]!;
+            return (async function* () {
+              yield Buffer.from(JSON.stringify(state));
+            })();
+          },
+          async write(verb, path) {
+            writes.push(`${verb} ${path}`);
+            return {};
+          },
+        },
+        signal: new AbortController().signal,
+        progress: (progress) => void told.push(progress),
+        pause: async () => asked < looks,
+      },
+    );
+    return { result, writes, told };
+  }
+
+  it('waits until every node is done, and tells each step once', async () => {
+    const states = [counts(2, 0, 2), counts(2, 0, 2), counts(2, 1, 1), counts(2, 2, 1), counts(2, 2, 2)];
+    const { result, writes, told } = await rollOut(states.map((status) => daemonSet(['agent'], status)));
+    assert.deepEqual(writes, ['patch /apis/apps/v1/namespaces/ns/daemonsets/postern']);
+    assert.deepEqual(
+      told.map(({ done }) => done),
+      [0, 1, 2],
+    );
+    assert.deepEqual(result, { done: 2, nodes: 2 });
+  });
+
+  it('says how far it came when it may wait no longer', async () => {
+    const { result } = await rollOut([daemonSet(['agent'], counts(3, 3, 1))], 4);
+    assert.deepEqual(result, { done: 1, nodes: 3 });
+  });
+
+  it('writes nothing where there is no agent', async () => {
+    await assert.rejects(rollOut([daemonSet(['proxy'])]), {
+      code: 'daemonset',
+      message: /ns\/postern has no container/,
+    });
+  });
+});
