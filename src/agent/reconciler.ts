@@ -43,6 +43,7 @@ export interface Clock {
 const keptArrivals = 1000;
 /** Flushing or deleting the table, whole or in part, shows here. */
 const sentinel = 'forward';
+const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
 const lastBackoff = 30_000;
 
@@ -110,10 +111,9 @@ export class Reconciler {
    */
   async verify(): Promise<void> {
     const applied = this.#applied;
-    const expected = applied?.ruleset?.chains.get(sentinel);
-    if (this.#running || !expected) return;
-    const found = await this.#door.observeChain(sentinel, this.#unhurried);
-    if (this.#running || this.#applied !== applied || JSON.stringify(found) === JSON.stringify(expected)) return;
+    if (this.#running || !applied) return;
+    const holds = await this.#holds(applied.ruleset);
+    if (this.#running || this.#applied !== applied || holds) return;
     this.#events.drifted();
     this.#applied = undefined;
     this.#dirty = true;
@@ -164,6 +164,7 @@ export class Reconciler {
   }
 
   async #reconcile(): Promise<void> {
+    const mustVerify = this.#applied === undefined;
     this.#applied ??= await this.#adopt();
     this.#refusals.keepCurrent(this.#pipeline.snapshot.policies);
     await this.#retryRefused();
@@ -176,6 +177,7 @@ export class Reconciler {
       const plan = this.#pipeline.plan(this.#applied.ruleset, this.#refusals.ids);
       try {
         await this.#apply(plan);
+        if (mustVerify && !(await this.#holds(this.#applied.ruleset))) throw new Error(notHeld);
         this.#events.applied({ version, plan, receivedAt: this.#takenIn });
         this.#takenIn = [];
         return;
@@ -210,6 +212,14 @@ export class Reconciler {
       this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
     }
     if (this.#applied && plan.stages.length > 0) this.#applied = { ruleset: plan.result };
+  }
+
+  /** Whether the kernel's chain that every packet meets is that of the rule set. */
+  async #holds(ruleset: Ruleset | undefined): Promise<boolean> {
+    const expected = ruleset?.chains.get(sentinel);
+    if (!expected) return true;
+    const found = await this.#door.observeChain(sentinel, this.#unhurried);
+    return JSON.stringify(found) === JSON.stringify(expected);
   }
 
   /** Which policy the kernel does not take. */

@@ -42,7 +42,10 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
         return release;
       } catch (error) {
         signal.throwIfAborted();
-        ready.report('uninstalled', `the table cannot be deleted: ${error instanceof Error ? error.message : String(error)}`);
+        ready.report(
+          'uninstalled',
+          `the table cannot be deleted: ${error instanceof Error ? error.message : String(error)}`,
+        );
         logger.error({ err: error }, 'could not delete our table');
         await delay(backoffDelay(failures, backoff, Math.random), undefined, { signal });
       }

@@ -44,6 +44,22 @@ describe('Reconciler', function () {
     assert.deepEqual(agent.stages, ['make', 'switch']);
   });
 
+  it('has nothing in force until the kernel shows what was written, and tries again', async () => {
+    const nft = new FakeNft();
+    let isLost = true;
+    const door: Door = {
+      observe: (signal) => nft.observe(signal),
+      observeChain: (name, signal) => (isLost ? Promise.resolve(undefined) : nft.observeChain(name, signal)),
+      run: (operations, options) => nft.run(operations, options),
+    };
+    const agent = await new NodeAgent(door).start(cluster);
+    assert.deepEqual([agent.applied, agent.failures.length], [[], 1]);
+    isLost = false;
+    await agent.wait(1000);
+    assert.equal(agent.applied.length, 1);
+    assertHolds(nft, cluster);
+  });
+
   it('makes one change of events that came in one piece', async () => {
     const nft = new FakeNft();
     const agent = await new NodeAgent(nft).start(cluster);
