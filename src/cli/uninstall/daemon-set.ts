@@ -1,5 +1,6 @@
 import { listAt, numberAt, textAt } from '../../lib/json.ts';
 import { readJson, type ApiClient } from '../../watch/api-client.ts';
+import { ApiError } from '../../watch/api-error.ts';
 
 export interface DaemonSetName {
   readonly namespace: string;
@@ -38,7 +39,11 @@ export async function rollOutUninstall(name: DaemonSetName, options: Options): P
   await client.write('patch', path, patch, { signal, silenceMs });
   let last: Progress | undefined;
   for (;;) {
-    const now = progressOf(await read());
+    // The pods that serve the API may be on these very nodes: a look that fails is one that saw nothing new.
+    const now = await read().then(progressOf, (error: unknown) => {
+      if (error instanceof ApiError && last) return last;
+      throw error;
+    });
     if (now.done !== last?.done || now.nodes !== last.nodes) progress(now);
     last = now;
     if (now.done === now.nodes || !(await pause())) return now;

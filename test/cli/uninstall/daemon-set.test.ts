@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { ApiError } from '../../../src/watch/api-error.ts';
 import { progressOf, rollOutUninstall, uninstallPatch, type Progress } from '../../../src/cli/uninstall/daemon-set.ts';
 
 const daemonSet = (args: readonly unknown[], status: object = {}): object => ({
@@ -42,7 +43,7 @@ describe('uninstalling by a DaemonSet', () => {
   }
 
   /** Answers each look with the next of `states`, the last again and again. */
-  async function rollOut(states: readonly object[], looks = 10) {
+  async function rollOut(states: readonly (object | 'unreachable')[], looks = 10) {
     const writes: string[] = [];
     const told: Progress[] = [];
     let asked = 0;
@@ -52,7 +53,8 @@ describe('uninstalling by a DaemonSet', () => {
         client: {
           async get(path) {
             assert.equal(path, '/apis/apps/v1/namespaces/ns/daemonsets/postern');
-            const state = states[Math.min(asked++, states.length - 1)]!;
+            const state = states[Math.min(Math.max(0, asked++ - 1), states.length - 1)]!;
+            if (state === 'unreachable') throw new ApiError('unreachable', 'connection refused');
             return (async function* () {
               yield Buffer.from(JSON.stringify(state));
             })();
@@ -79,6 +81,14 @@ describe('uninstalling by a DaemonSet', () => {
       [0, 1, 2],
     );
     assert.deepEqual(result, { done: 2, nodes: 2 });
+  });
+
+  it('looks again after a look that failed', async () => {
+    const states = [counts(2, 1, 1), 'unreachable', counts(2, 2, 2)];
+    const { result, told } = await rollOut(
+      states.map((status) => (typeof status === 'string' ? status : daemonSet(['agent'], status))),
+    );
+    assert.deepEqual([result, told.length], [{ done: 2, nodes: 2 }, 2]);
   });
 
   it('says how far it came when it may wait no longer', async () => {

@@ -1,0 +1,17 @@
+{{/* Included by the DaemonSet, which is always rendered. */}}
+{{- define "postern.checks" -}}
+{{- $podSecurity := "pod-security.kubernetes.io/enforce" }}
+{{- $namespace := lookup "v1" "Namespace" "" .Release.Namespace }}
+{{- $level := dig "metadata" "labels" $podSecurity "privileged" $namespace }}
+{{- if ne $level "privileged" }}
+{{- fail (printf "\n\nNamespace %s refuses the agents: they use the host network, and its PodSecurity level is %s. Please run\n\n  %s\n" .Release.Namespace $level (include "postern.labelLine" .)) }}
+{{- end }}
+{{- $address := .Values.listen.address }}
+{{- if and .Values.metrics.serviceMonitor.enabled (has $address (list "127.0.0.1" "::1")) }}
+{{- fail (printf "\n\nmetrics.serviceMonitor.enabled wants agents that Prometheus can reach, and listen.address is %s. Set listen.address to 0.0.0.0 or \"::\"; everybody who reaches a node can then read the metrics.\n" $address) }}
+{{- end }}
+{{- end }}
+
+{{- define "postern.labelLine" -}}
+kubectl label namespace {{ .Release.Namespace }} pod-security.kubernetes.io/enforce=privileged --overwrite
+{{- end }}

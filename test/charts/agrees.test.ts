@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { before, describe, it } from 'mocha';
+import { connectCommand } from '../../src/cli/commands/connect.ts';
+import { uninstallCommand } from '../../src/cli/commands/uninstall.ts';
+import { uninstallPatch } from '../../src/cli/uninstall/daemon-set.ts';
+import { agentFlags } from '../../src/config/flags.ts';
+import { readVersion } from '../../src/config/version.ts';
+import { watchedResources } from '../../src/watch/resources.ts';
+import { requireHelm } from '../support/helm.ts';
+import { skipTest } from '../support/skip.ts';
+import { hooksOf, parseManifests, readChartFile, render, type Manifest } from './chart.ts';
+import { agentContainer, findDaemonSet } from './daemon-set.ts';
+
+const deploy = fileURLToPath(new URL('../../deploy', import.meta.url));
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+describe('the chart agrees', function () {
+  this.timeout(150_000);
+  let manifests: Manifest[];
+  let kubectl: string;
+  before(async function () {
+    const { helm } = ({ kubectl } = await requireHelm(this));
+    manifests = await render(helm);
+  });
+  const find = (kind: string, name: string): Manifest =>
+    manifests.find((each) => each.kind === kind && each.metadata.name === name)!;
+
+  it('with the version of the code', () => {
+    const { version, appVersion } = readChartFile('Chart.yaml') as { version: string; appVersion: string };
+    assert.deepEqual({ version, appVersion }, { version: readVersion(), appVersion: readVersion() });
+  });
+
+  it('with the flags of the agent', () => {
+    const { args, env } = agentContainer(manifests);
+    const flags = Object.values(agentFlags);
+    const value = (name: string): string | undefined => env.find((each) => each.name === name)?.value;
+    assert.deepEqual(args, ['agent']);
+    assert.deepEqual(
+      env.map(({ name }) => name).filter((name) => !flags.some((flag) => flag.env === name)),
+      [],
+    );
+    assert.deepEqual(
+      [value(agentFlags.listen.env), value(agentFlags.logLevel.env)],
+      [agentFlags.listen.fallback, agentFlags.logLevel.fallback],
+    );
+  });
+
+  it('with what the agent watches: it may read that, write events, and nothing else', () => {
+    const group = (path: string): string => (path.startsWith('/api/') ? '' : path.split('/')[2]!);
+    const wanted = watchedResources.flatMap(({ path }) =>
+      ['get', 'list', 'watch'].map((verb) => `${verb} ${path.split('/').at(-1)}.${group(path)}`),
+    );
+    const rules = find('ClusterRole', 'postern')['rules'] as Rule[];
+    const granted = rules.flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((name) => resources.flatMap((each) => verbs.map((verb) => `${verb} ${each}.${name}`))),
+    );
+    assert.deepEqual(granted.sort(), [...wanted, 'create events.', 'patch events.'].sort());
+  });
+
+  it('with `postern uninstall`, which finds the agent in the DaemonSet that the hook names', () => {
+    const daemonSet = findDaemonSet(manifests);
+    const { template } = (uninstallPatch(daemonSet) as { spec: { template: unknown } }).spec;
+    assert.deepEqual(template, { spec: { containers: [{ name: 'agent', args: ['agent', '--uninstall'] }] } });
+
+    const job = find('Job', 'postern-uninstall')['spec'] as {
+      template: { spec: { containers: [{ args: string[] }] } };
+    };
+    const [command, ...flags] = job.template.spec.containers[0].args;
+    assert.equal(command, uninstallCommand().name());
+    const { daemonset, timeout } = uninstallCommand()
+      .exitOverride()
+      .action(() => {})
+      .parse(flags, { from: 'user' })
+      .opts();
+    const { name, namespace } = daemonSet.metadata;
+    assert.deepEqual({ daemonset, timeout }, { daemonset: `${namespace}/${name}`, timeout: '240' });
+  });
+
+  it('with `postern connect`, which the pods of `helm test` run', () => {
+    const pods = manifests.filter(({ kind }) => kind === 'Pod');
+    const asked = pods.map((pod) => {
+      const [{ args }] = (pod['spec'] as { containers: [{ args: string[] }] }).containers;
+      const command = connectCommand()
+        .exitOverride()
+        .action(() => {});
+      assert.equal(args[0], command.name());
+      return [pod.metadata.name, command.parse(args.slice(1), { from: 'user' }).opts()['until']];
+    });
+    assert.deepEqual(Object.fromEntries(asked), { 'postern-test-allowed': 'allowed', 'postern-test-denied': 'denied' });
+    // The policy isolates one of them, and neither of them is an agent.
+    const selected = (policy: Manifest | undefined): string[] => {
+      const { matchLabels } = (policy!['spec'] as { podSelector: { matchLabels: Record<string, string> } }).podSelector;
+      return pods
+        .filter(({ metadata: { labels } }) =>
+          Object.entries(matchLabels).every(([key, value]) => labels![key] === value),
+        )
+        .map(({ metadata }) => metadata.name);
+    };
+    assert.deepEqual(selected(manifests.find(({ kind }) => kind === 'NetworkPolicy')), ['postern-test-denied']);
+    const { matchLabels } = (findDaemonSet(manifests)['spec'] as { selector: { matchLabels: Record<string, string> } })
+      .selector;
+    assert.deepEqual(selected({ ...pods[0]!, spec: { podSelector: { matchLabels } } }), []);
+  });
+
+  it('with deploy/, but for the labels of Helm and the Namespace', async function () {
+    const { stdout, failed } = await execa(kubectl, ['kustomize', deploy], { reject: false });
+    if (failed && stdout === undefined) return skipTest(this, 'no kubectl to render deploy/');
+    const [plain, rendered] = [parseManifests(stdout), manifests.filter((each) => hooksOf(each) === undefined)];
+    const namespaces = plain.filter(({ kind }) => kind === 'Namespace');
+    assert.deepEqual(
+      namespaces.map(({ metadata }) => [metadata.name, metadata.labels!['pod-security.kubernetes.io/enforce']]),
+      [['postern-system', 'privileged']],
+    );
+    const byName = (list: readonly unknown[]): Record<string, unknown> =>
+      Object.fromEntries((list as Manifest[]).map((each) => [`${each.kind} ${each.metadata.name}`, each]));
+    assert.deepEqual(
+      byName(plain.filter((each) => !namespaces.includes(each))),
+      byName(rendered.map(withoutHelmLabels)),
+    );
+  });
+
+  it('with the steps in deploy/README.md', () => {
+    const text = readFileSync(`${deploy}/README.md`, 'utf8');
+    const { name, namespace } = findDaemonSet(manifests).metadata;
+    assert.ok(text.includes(`postern uninstall --daemonset ${namespace}/${name}`));
+    const patch = /--patch '(\{.*\})'/.exec(text)![1]!;
+    assert.deepEqual(JSON.parse(patch), uninstallPatch(findDaemonSet(manifests)));
+  });
+});
+
+function withoutHelmLabels(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutHelmLabels);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => key !== 'app.kubernetes.io/managed-by' && key !== 'helm.sh/chart')
+      .map(([key, each]) => [key, withoutHelmLabels(each)]),
+  );
+}
