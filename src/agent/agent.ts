@@ -64,8 +64,13 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     },
   });
 
-  const localAddresses = (): string[] => [...pipeline.snapshot.localPods.values()].flatMap((pod) => pod.addresses);
-  const checkEnvironment = watchEnvironment(localAddresses, ready, logger, signal);
+  const checkEnvironment = watchEnvironment({
+    localPods: () => (pipeline.snapshot.inSync ? pipeline.snapshot.localPods : undefined),
+    ready,
+    logger,
+    signal,
+    unenforceable: (pods) => reporter.unenforceable(pods),
+  });
   const reconciler = new Reconciler({
     pipeline,
     door: nftDoor(createNft()),
@@ -85,6 +90,11 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   watchLiveness(reconciler, live, signal);
 
   const unlisted = new Set(watchedResources.map(({ resource }) => resource));
+  const reportLists = (): void => {
+    const missing = [...unlisted].join(', ');
+    ready.report('lists', missing === '' ? undefined : `waiting for the first list of ${missing}`);
+  };
+  reportLists();
   /** Until it has the lock, an agent only watches. */
   let mayWrite = false;
   const receive = (event: ResourceEvent): void => {
@@ -93,10 +103,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     pipeline.receive(event);
     if (event.op === 'synced') {
       unlisted.delete(event.resource);
-      ready.report(
-        'lists',
-        unlisted.size > 0 ? `waiting for the first list of ${[...unlisted].join(', ')}` : undefined,
-      );
+      checkEnvironment();
+      reportLists();
     }
     if (event.resource === 'nodes') {
       const unknown = `the cluster has no Node named ${node}: --node-name must be this node's`;

@@ -1,47 +1,73 @@
 import { readFile } from 'node:fs/promises';
-import { createBridgeNetfilterCheck } from '../apply/bridge-netfilter.ts';
+import { checkBridgeNetfilter } from '../apply/bridge-netfilter.ts';
+import { readDevices } from '../apply/devices.ts';
 import { checkNfTables, checkNftVersion } from '../apply/environment.ts';
-import { exec } from '../apply/exec.ts';
+import { exec as runProgram, type Exec } from '../apply/exec.ts';
+import { checkIpvs, ipvsDevices } from '../apply/ipvs.ts';
+import { describeOutside } from '../apply/judge-route.ts';
+import { PodRouteFinder } from '../apply/pod-routes.ts';
+import type { Issue } from '../model/issue.ts';
+import type { LocalPod, PodKey } from '../model/snapshot.ts';
 import type { Checks } from '../telemetry/checks.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
-export const environmentChecks = ['nft', 'nf_tables', 'bridge-netfilter'] as const;
+export const environmentChecks = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter'] as const;
 
 /** How often what could keep the node from enforcing is looked at again, in milliseconds. */
 const interval = 10_000;
 
+export interface EnvironmentWatchOptions {
+  /** `undefined` as long as not all first lists are in. */
+  readonly localPods: () => ReadonlyMap<PodKey, LocalPod> | undefined;
+  readonly ready: Checks;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** After each look: all pods that policies select in vain, because this node does not see their packets. */
+  readonly unenforceable: (pods: ReadonlyMap<PodKey, readonly Issue[]>) => void;
+  readonly exec?: Exec;
+  /** Milliseconds of a clock that nobody sets. */
+  readonly now?: () => number;
+}
+
 /**
- * Reports what would keep the node from enforcing. It is looked at every so often, and at once by the function that this returns,
- * for the addresses of local pods when they are others than before; one look at a time.
+ * Reports what would keep the node from enforcing, for all pods or for one. It is looked at every so often, and at once by the function
+ * that this returns, if the local pods have other addresses than before; one look at a time.
  */
-export function watchEnvironment(
-  localAddresses: () => readonly string[],
-  ready: Checks,
-  logger: Logger,
-  signal: AbortSignal,
-): () => void {
-  const checkBridges = createBridgeNetfilterCheck({ exec, readFile: (path) => readFile(path, 'utf8') });
+export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
+  const { localPods, ready, logger, signal, unenforceable, exec = runProgram, now = () => performance.now() } = options;
+  const readText = (path: string): Promise<string> => readFile(path, 'utf8');
+  const routes = new PodRouteFinder(exec, now);
   const report = (name: (typeof environmentChecks)[number], problem: string | undefined): boolean => {
     if (ready.report(name, problem) && problem) logger.error({ check: name }, problem);
     return problem === undefined;
   };
   let nftIsFine = false;
-  const look = async (addresses: readonly string[]): Promise<void> => {
-    // The program and the kernel do not change under us; bridges and their settings may.
+  const look = async (pods: readonly LocalPod[] | undefined): Promise<void> => {
+    // The program and the kernel do not change under us; devices and their settings may.
     nftIsFine ||=
       report('nft', await checkNftVersion(exec, signal)) && report('nf_tables', await checkNfTables(exec, signal));
-    report('bridge-netfilter', await checkBridges(addresses, signal));
+    const devices = await readDevices(exec, ipvsDevices, signal);
+    report('ipvs', await checkIpvs(devices, { exec, readFile: readText }, signal));
+    if (!pods) return;
+    const { bridged, outside } = await routes.find(pods, devices, signal);
+    report('bridge-netfilter', await checkBridgeNetfilter(bridged, devices, readText));
+    unenforceable(issuesOf(pods, outside));
   };
   let seen: string | undefined;
   let running = false;
   const start = (force: boolean): void => {
-    const addresses = localAddresses();
-    if (signal.aborted || running || (!force && addresses.join() === seen)) return;
-    seen = addresses.join();
+    // A copy: what it is of may change while we look.
+    const pods = localPods()?.values().toArray();
+    const known = pods?.map(({ key, addresses }) => [key, ...addresses].join()).join(' ');
+    if (signal.aborted || running || (!force && known === seen)) return;
+    seen = known;
     running = true;
-    look(addresses)
+    look(pods)
       .catch((error: unknown) => {
-        if (!signal.aborted) logger.error({ err: error }, 'could not look at what this node can enforce');
+        if (signal.aborted) return;
+        // What was found before may no longer be so.
+        const reason = error instanceof Error ? error.message : String(error);
+        for (const name of ['ipvs', 'bridge-netfilter'] as const) report(name, `could not look: ${reason}`);
       })
       .finally(() => {
         running = false;
@@ -53,4 +79,18 @@ export function watchEnvironment(
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   start(true);
   return () => start(false);
+}
+
+function issuesOf(
+  pods: readonly LocalPod[],
+  outside: Awaited<ReturnType<PodRouteFinder['find']>>['outside'],
+): Map<PodKey, Issue[]> {
+  const issues = new Map<PodKey, Issue[]>();
+  for (const { key, policies } of pods) {
+    const found = outside.get(key);
+    if (!found || policies.length === 0) continue;
+    const message = describeOutside(found);
+    issues.set(key, [{ code: 'not-enforceable', path: 'status.podIPs', message, effect: 'not-enforced' }]);
+  }
+  return issues;
 }

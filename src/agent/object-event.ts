@@ -59,6 +59,7 @@ export function objectEvent(
 const effects: Readonly<Record<Issue['effect'], string>> = {
   ignored: 'ignored',
   'failed-closed': 'failed closed: it allows nothing',
+  'not-enforced': 'not enforced',
 };
 
 /** `invalid-cidr` as `InvalidCidr`: the form that reasons have. */

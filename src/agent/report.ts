@@ -15,6 +15,7 @@ import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 /** Under which names issues are booked that no single object shows. */
 const addressIssueNames = 'addresses of ';
 const oversizedNames = 'size of ';
+const unenforceableNames = 'network of ';
 
 /** S9.12 */
 function oversizedIssues(oversized: ReadonlyMap<PolicyId, number>): Map<PolicyId, Issue[]> {
@@ -132,6 +133,12 @@ export class Reporter {
     this.#reportSizes(plan, pipeline);
     this.#reportIssues(oversizedNames, oversizedIssues(plan.compiled.oversized), 'policy');
     this.#reportIssues(addressIssueNames, pipeline.issues, 'pod');
+    this.#metrics.issues.issues(this.#issues.counts());
+  }
+
+  /** Pods that policies select in vain: all of them. */
+  unenforceable(pods: ReadonlyMap<string, readonly Issue[]>): void {
+    this.#reportIssues(unenforceableNames, pods, 'pod');
     this.#metrics.issues.issues(this.#issues.counts());
   }
 

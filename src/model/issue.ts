@@ -4,7 +4,8 @@ export interface Issue {
   /** The field, as `spec.ingress[0].from[1].ipBlock.cidr`. */
   readonly path: string;
   readonly message: string;
-  readonly effect: 'ignored' | 'failed-closed';
+  /** `not-enforced`: nothing could be, whatever the policies say. */
+  readonly effect: 'ignored' | 'failed-closed' | 'not-enforced';
 }
 
 export type IssueCode =
@@ -19,5 +20,6 @@ export type IssueCode =
   | 'invalid-address'
   | 'contested-address'
   | 'node-address'
+  | 'not-enforceable'
   | 'too-large'
   | 'refused-by-kernel';

@@ -1,15 +1,186 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'mocha';
+import { afterEach, beforeEach, describe, it } from 'mocha';
 import { environmentChecks, watchEnvironment } from '../../src/agent/environment-watch.ts';
+import type { Exec, ExecResult } from '../../src/apply/exec.ts';
+import type { Issue } from '../../src/model/issue.ts';
+import type { LocalPod, PodKey } from '../../src/model/snapshot.ts';
 import { Checks } from '../../src/telemetry/checks.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { eventually } from '../kernel/eventually.ts';
+
+const logger = createLogger({ level: 'silent', node: 'n1', version: '0' });
+
+function localPod(key: PodKey, addresses: readonly string[], policies: readonly string[] = []): LocalPod {
+  return { key, addresses, policies, ports: [] };
+}
+
+/** Answers to one command each, as of `ip -json -details`; others are not answered. */
+const node: Readonly<Record<string, string>> = {
+  'link show type bridge':
+    '[{"ifname":"pods0","linkinfo":{"info_kind":"bridge","info_data":{"nf_call_iptables":1,"nf_call_ip6tables":1}}}]',
+  'link show dev eth0': '[{"ifname":"eth0"}]',
+  'route get 10.9.0.5': '[{"type":"unicast","dst":"10.9.0.5","dev":"pods0"}]',
+  'route get 192.0.2.8': '[{"type":"unicast","dst":"192.0.2.8","dev":"eth0"}]',
+  'route get 192.0.2.9': '[{"type":"unicast","dst":"192.0.2.9","dev":"eth0"}]',
+  'route show table all to match 192.0.2.8': '[]',
+  'route show table all to match 192.0.2.9': '[]',
+};
+
+/** In seconds: less than it waits from one look to the next. */
+const atOnce = 5;
 
 describe('watchEnvironment', () => {
+  let abort: AbortController;
+  let ready: Checks;
+  let pods: Map<PodKey, LocalPod> | undefined;
+  let found: ReadonlyMap<PodKey, readonly Issue[]> | undefined;
+  let answers: Record<string, string>;
+  let programs: Record<string, Partial<ExecResult>>;
+  let now: number;
+  let asked: string[];
+  let held: Promise<void>;
+  let look: () => void;
+
+  beforeEach(() => {
+    abort = new AbortController();
+    ready = new Checks(environmentChecks);
+    pods = undefined;
+    found = undefined;
+    answers = { ...node };
+    programs = {};
+    now = 0;
+    asked = [];
+    held = Promise.resolve();
+  });
+  afterEach(() => abort.abort());
+
+  const exec: Exec = async (file, args, { input = '' }) => {
+    asked.push(input);
+    await held;
+    const result = { exitCode: 0, stdout: '', stderr: '' };
+    if (programs[file]) return { ...result, ...programs[file] };
+    if (file === 'nft') return { ...result, stdout: args[0] === '--version' ? 'nftables v1.1.3 (x)' : '' };
+    const lines = input.split('\n').flatMap((command) => answers[command] ?? []);
+    return { ...result, exitCode: 1, stdout: lines.join('\n') };
+  };
+  const start = (): void => {
+    look = watchEnvironment({
+      localPods: () => pods,
+      ready,
+      logger,
+      signal: abort.signal,
+      unenforceable: (each) => void (found = each),
+      exec,
+      now: () => now,
+    });
+  };
+  const reasons = (): Record<string, string | undefined> =>
+    Object.fromEntries(ready.results().map(({ name, reason }) => [name, reason]));
+  /** Looks for the pods as they are now. */
+  const lookAt = async (...all: readonly LocalPod[]): Promise<ReadonlyMap<PodKey, readonly Issue[]>> => {
+    found = undefined;
+    pods = new Map(all.map((each) => [each.key, each]));
+    look();
+    await eventually(async () => (found ? undefined : JSON.stringify(reasons())), atOnce);
+    return found!;
+  };
+  const becomes = (name: string, reason: RegExp): Promise<void> =>
+    eventually(async () => (reason.test(reasons()[name] ?? 'fine') ? undefined : JSON.stringify(reasons())));
+
   it('starts nothing once the agent has been told to stop, which would keep the process alive', () => {
     const before = process.getActiveResourcesInfo().length;
-    const logger = createLogger({ level: 'silent', node: 'n1', version: '0' });
-    const look = watchEnvironment(() => [], new Checks(environmentChecks), logger, AbortSignal.abort());
+    abort.abort();
+    start();
     look();
     assert.equal(process.getActiveResourcesInfo().length, before);
+  });
+
+  it('does not know of bridges before it knows the pods', async () => {
+    start();
+    await becomes('ipvs', /^fine$/);
+    assert.deepEqual(reasons(), {
+      nft: undefined,
+      nf_tables: undefined,
+      ipvs: undefined,
+      'bridge-netfilter': 'not known yet',
+    });
+    await lookAt();
+    assert.equal(ready.ok, true);
+  });
+
+  it('says what is wrong with nft, and no more when it is mended', async () => {
+    programs = { nft: { exitCode: undefined, stderr: 'EACCES' } };
+    start();
+    await lookAt(localPod('x/a/1', ['10.9.0.5']));
+    assert.match(reasons()['nft']!, /^nft cannot be run: install nftables .*EACCES/);
+    assert.equal(reasons()['nf_tables'], 'not known yet');
+    programs = {};
+    await lookAt();
+    assert.equal(ready.ok, true);
+  });
+
+  for (const [what, result] of [
+    ['there is none', { exitCode: undefined, stderr: 'spawn ip ENOENT' }],
+    ['it is not of iproute2', { exitCode: 1, stderr: 'ip: unrecognized option: force\nusage' }],
+  ] as const) {
+    it(`asks for another ip(8) when ${what}, and does not take that for a node where all is well`, async () => {
+      programs = { ip: result };
+      pods = new Map();
+      start();
+      await becomes('ipvs', /^could not look: ip cannot be used: install iproute2 \((spawn ip ENOENT|[^)\n]*force)\)$/);
+      await becomes('bridge-netfilter', /^could not look: ip cannot be used/);
+      programs = {};
+      await lookAt(localPod('x/a/1', ['10.9.0.5']));
+      assert.equal(ready.ok, true);
+    });
+  }
+
+  it('says what is wrong with the node', async () => {
+    answers['link show dev kube-ipvs0'] = '[{"ifname":"kube-ipvs0","linkinfo":{"info_kind":"dummy"}}]';
+    answers['address show dev kube-ipvs0'] = '[{"addr_info":[{"local":"10.96.0.1","scope":"global"}]}]';
+    start();
+    await lookAt(localPod('x/a/1', ['10.9.0.5']));
+    assert.match(reasons()['ipvs']!, /^kube-proxy's IPVS mode/);
+    delete answers['link show dev kube-ipvs0'];
+    await lookAt();
+    assert.equal(ready.ok, true);
+  });
+
+  it('looks again at once for a pod that got another address, also in the middle of a look', async () => {
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    start();
+    await lookAt(localPod('x/a/1', ['10.9.0.5'], ['x/deny']));
+    await lookAt(localPod('x/a/1', ['192.0.2.8'], ['x/deny']));
+    held = gate;
+    asked = [];
+    pods = new Map();
+    look();
+    pods = new Map([['x/a/1', localPod('x/a/1', ['10.9.0.5', '192.0.2.8'], ['x/deny'])]]);
+    look();
+    assert.equal(asked.length, 1);
+    go();
+    const wanted = 'route get 10.9.0.5\nroute get 192.0.2.8\n';
+    await eventually(async () => (asked.includes(wanted) ? undefined : asked.join()), atOnce);
+  });
+
+  it('names the pods that policies select in vain, until they go, while the node stays ready', async () => {
+    const inVain = localPod('x/a/1', ['192.0.2.8'], ['x/deny']);
+    const notSelected = localPod('x/b/2', ['192.0.2.9']);
+    const inside = localPod('x/c/3', ['10.9.0.5'], ['x/deny']);
+    start();
+    assert.deepEqual(await lookAt(inVain, notSelected, inside), new Map());
+    now += 60_000;
+    const [one, ...others] = await lookAt(inVain, notSelected);
+    assert.deepEqual(others, []);
+    const [key, [issue]] = one as [PodKey, Issue[]];
+    assert.equal(key, 'x/a/1');
+    assert.deepEqual(
+      { ...issue, message: undefined },
+      { code: 'not-enforceable', path: 'status.podIPs', message: undefined, effect: 'not-enforced' },
+    );
+    assert.match(issue!.message, /^this node reaches 192\.0\.2\.8 by eth0, /);
+    assert.equal(ready.ok, true);
+    assert.deepEqual(await lookAt(notSelected), new Map());
   });
 });

@@ -1,52 +1,139 @@
 import assert from 'node:assert/strict';
-import { it } from 'mocha';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { after, afterEach, before, describe, it } from 'mocha';
+import type { AgentProcess } from '../../src/lab/agent-process.ts';
+import { kubeconfigText } from '../../src/lab/kubeconfig.ts';
+import type { Lab } from '../../src/lab/lab.ts';
 import { pod } from '../lab/objects.ts';
 import { readPage } from './agent-pages.ts';
-import { onEachCni } from './cluster.ts';
-import type { Cluster } from './cluster.ts';
+import { ApiGate } from './api-gate.ts';
+import { Cluster, needMachine, onEachCni } from './cluster.ts';
 import { eventually } from './eventually.ts';
 
 const sysctls = ['iptables', 'ip6tables'].map((suffix) => `net.bridge.bridge-nf-call-${suffix}`);
 
 onEachCni('readiness', (cluster, cni) => {
+  it('ends while kube-proxy is in IPVS mode, and says so (S6.7)', async () => {
+    const { lab } = cluster();
+    await becomesAnew(lab, 200);
+    try {
+      // A real one is a dummy, which not all kernels can make: only its name counts.
+      const add = (kind: string): string => `ip link add kube-ipvs0 type ${kind}`;
+      await lab.exec('node/n1', 'sh', '-c', `${add('dummy')} 2>/dev/null || ${add('ifb')}`);
+      await lab.exec('node/n1', 'ip', 'address', 'add', '10.96.0.1/32', 'dev', 'kube-ipvs0');
+      const body = await becomesAnew(lab, 503);
+      assert.match(body, /^\[-\] ipvs: kube-proxy's IPVS mode .*: set its mode to nftables or iptables, /m);
+      assert.deepEqual(failing(body), ['ipvs']);
+    } finally {
+      await lab.exec('node/n1', 'sh', '-c', '! ip link show kube-ipvs0 >/dev/null 2>&1 || ip link del kube-ipvs0');
+    }
+    await becomesAnew(lab, 200);
+  });
+
   // Without a bridge there is nothing that could pass the hooks by.
   if (cni !== 'bridge') return;
 
   for (const sysctl of sysctls) {
     it(`ends while ${sysctl} is off, and says so (S6.8)`, async () => {
-      await becomes(cluster(), 200);
+      const { lab } = cluster();
+      await becomesAnew(lab, 200);
       try {
-        await setSysctl(cluster(), sysctl, 0);
-        const body = await becomes(cluster(), 503);
-        assert.match(body, /^\[-\] bridge-netfilter: /m);
+        await setSysctl(lab, sysctl, 0);
+        const body = await becomesAnew(lab, 503);
         assert.ok(body.includes('on bridge cni0') && body.includes(`sysctl -w ${sysctl}=1`), body);
         assert.deepEqual(
           sysctls.filter((each) => body.includes(`${each}=1`)),
           [sysctl],
         );
+        assert.deepEqual(failing(body), ['bridge-netfilter']);
       } finally {
-        await setSysctl(cluster(), sysctl, 1);
+        await setSysctl(lab, sysctl, 1);
       }
-      await becomes(cluster(), 200);
+      await becomesAnew(lab, 200);
     });
   }
 });
 
+describe('readiness of an agent that starts (kernel)', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+  let agent: AgentProcess;
+  before(async function () {
+    await needMachine(this, 'bridge');
+    cluster = await Cluster.up({ name: 'kready', agents: false });
+    agent = cluster.lab.agents.get('n1')!;
+  });
+  after(() => cluster?.lab.down());
+  afterEach(() => agent?.stop());
+
+  it('waits for an nft that can be run', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'postern-path-'));
+    try {
+      await symlink(await which('ip'), join(folder, 'ip'));
+      await agent.start({ env: { PATH: folder } });
+      const body = await becomes(cluster.lab, 503, /^\[\+\] bridge-netfilter/m);
+      assert.match(body, /^\[-\] nft: nft cannot be run: install nftables /m);
+      assert.deepEqual(failing(body), ['rules', 'nft', 'nf_tables']);
+      await symlink(await which('nft'), join(folder, 'nft'));
+      await becomes(cluster.lab, 200);
+    } finally {
+      await agent.stop();
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('waits for an API server that can be reached, and is live meanwhile', async () => {
+    const { lab } = cluster;
+    // As of the gate, which is not there yet.
+    const kubeconfig = join(lab.state.nodeDirectory('n1'), 'away.kubeconfig');
+    await writeFile(kubeconfig, kubeconfigText('http://127.0.0.1:6444'));
+    await agent.start({ args: ['--kubeconfig', kubeconfig] });
+    const body = await becomes(lab, 503, /^\[\+\] ipvs/m);
+    assert.deepEqual(failing(body), ['lists', 'node', 'rules', 'bridge-netfilter']);
+    assert.equal((await readPage(lab, 'n1', '/healthz')).status, 200);
+    const gate = await ApiGate.create(lab, 'n1');
+    try {
+      await becomes(lab, 200);
+      await agent.stop();
+    } finally {
+      gate.close();
+    }
+  });
+});
+
+/** The names of the checks that are not fine. */
+function failing(page: string): string[] {
+  return Array.from(page.matchAll(/^\[-\] ([^:]*)/gm), ([, name]) => name!);
+}
+
 /** The agent looks again when its node's pods change, and every so often. */
-async function becomes({ lab }: Cluster, status: number): Promise<string> {
+async function becomesAnew(lab: Lab, status: number): Promise<string> {
   lab.apply([pod('x', 'new', ['TCP/80'], { nodeName: 'n1' })]);
   await lab.settle();
   lab.store.delete('pods', { namespace: 'x', name: 'new' });
   await lab.settle();
+  return becomes(lab, status);
+}
+
+async function becomes(lab: Lab, status: number, text = /^/): Promise<string> {
   let body = '';
   await eventually(async () => {
-    const page = await readPage(lab, 'n1', '/readyz');
+    const page = await readPage(lab, 'n1', '/readyz?verbose');
     body = page.body;
-    return page.status === status ? undefined : `/readyz: ${page.status} ${body}`;
-  });
+    return page.status === status && text.test(body) ? undefined : `/readyz: ${page.status} ${body}`;
+  }, 60);
   return body;
 }
 
-async function setSysctl({ lab }: Cluster, name: string, value: number): Promise<void> {
+async function setSysctl(lab: Lab, name: string, value: number): Promise<void> {
   await lab.exec('node/n1', 'sh', '-c', `echo ${value} > /proc/sys/${name.replaceAll('.', '/')}`);
+}
+
+async function which(program: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('sh', ['-c', `command -v ${program}`]);
+  return stdout.trim();
 }
