@@ -21,6 +21,7 @@ const baseChains = 'test/compile/base-chains.test.ts';
 const plan = 'test/plan/plan.test.ts';
 const editions = 'test/plan/editions.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
+const identity = 'test/identity/replay.test.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -514,5 +515,89 @@ export const mutants: readonly Mutant[] = [
     find: 'const rest = subtractPorts(ports, above.covered);',
     replace: 'const rest = above.covered.length > 0 ? [] : ports;',
     specs: ['test/compile/rectangles.test.ts', agreement],
+  },
+  {
+    name: 'an evicted pod is still there',
+    file: 'src/watch/decode.ts',
+    find: "status['phase'] === 'Succeeded' || status['phase'] === 'Failed'",
+    replace: "status['phase'] === 'Succeeded'",
+    specs: [identity],
+  },
+  {
+    name: 'a completed pod is still there',
+    file: 'src/watch/decode.ts',
+    find: "status['phase'] === 'Succeeded' || status['phase'] === 'Failed'",
+    replace: "status['phase'] === 'Failed'",
+    specs: [identity],
+  },
+  {
+    name: 'a pod that is being deleted stays for ever',
+    file: 'src/watch/decode.ts',
+    find: "terminating: text(metadata['deletionTimestamp']) !== '',",
+    replace: 'terminating: false,',
+    specs: [identity],
+  },
+  {
+    name: 'a pod on the host network is like any other',
+    file: 'src/watch/decode.ts',
+    find: "hostNetwork: spec['hostNetwork'] === true,",
+    replace: 'hostNetwork: false,',
+    specs: [identity],
+  },
+  {
+    name: 'only the first address of a pod is read',
+    file: 'src/watch/decode.ts',
+    find: "list(status['podIPs']).map(",
+    replace: "list(status['podIPs']).slice(0, 1).map(",
+    specs: [identity],
+  },
+  {
+    name: 'only the first address of a node is read',
+    file: 'src/watch/decode.ts',
+    find: 'addresses: [...new Set(addresses)]',
+    replace: 'addresses: addresses.slice(0, 1)',
+    specs: [identity],
+  },
+  {
+    name: 'a pod that is made again under its name leaves the old one behind',
+    file: 'src/indexer/indexer.ts',
+    find: 'if (!after || podKeyOf(after) !== podKey) this.#forgetPod(podKey, before);',
+    replace: 'if (!after) this.#forgetPod(podKey, before);',
+    specs: [identity],
+  },
+  {
+    name: 'who leaves contests the address of who stays',
+    file: 'src/indexer/ownership.ts',
+    find: 'return (claimants.live > 0 ? claimants.live : claimants.pods.size) === 1',
+    replace: 'return claimants.pods.size === 1',
+    specs: [identity],
+  },
+  {
+    name: 'those who leave are rivals only where one stays',
+    file: 'src/indexer/ownership.ts',
+    find: "local?.[claimants.live > 0 ? 'live' : 'leaving'] ?? 0",
+    replace: 'local?.live ?? 0',
+    specs: [identity],
+  },
+  {
+    name: 'who begins to leave is counted as one who stays',
+    file: 'src/indexer/ownership.ts',
+    find: "local[pod.terminating ? 'leaving' : 'live'] += change;",
+    replace: 'local.live += change;',
+    specs: [identity],
+  },
+  {
+    name: 'a contest that reaches this node is not news to those of other nodes',
+    file: 'src/indexer/ownership.ts',
+    find: '`${tier} contested ${this.isContestedHere(address)}`',
+    replace: '`${tier} contested`',
+    specs: [identity],
+  },
+  {
+    name: 'an address that becomes one of a node is no news',
+    file: 'src/indexer/ownership.ts',
+    find: "if (this.#nodeAddresses.has(address)) return 'node';\n    const { pods",
+    replace: 'const { pods',
+    specs: [identity],
   },
 ];

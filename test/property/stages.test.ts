@@ -4,8 +4,8 @@ import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
-import { trace, traceInFlight } from '../../src/nftables/trace.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
+import { checkPacket, emptyRuleset, generationsOf } from '../support/every-moment.ts';
 import { compileNode, type ApiObject } from '../support/pipeline.ts';
 import { clusters, flowAddresses, flows, shapeLimits, type RandomFlow } from '../support/random-cluster.ts';
 
@@ -17,7 +17,6 @@ const histories = fc
     return [first, next, mix(next, third, keep.toReversed())];
   });
 
-const emptyRuleset: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
 const node = 'n1';
 
 describe('stages of a change (S7.3)', function () {
@@ -35,8 +34,7 @@ describe('stages of a change (S7.3)', function () {
           for (const objects of history) {
             const before = applied ?? emptyRuleset;
             const plan = planStages(compileNode(node, objects, limits), applied);
-            const generations = [before];
-            for (const stage of plan.stages) generations.push(applyOperations(generations.at(-1)!, stage.operations));
+            const generations = generationsOf(before, plan);
             applied = generations.at(-1)!;
             assert.deepEqual(sortedRuleset(applied), sortedRuleset(plan.result));
             if (before === emptyRuleset) continue;
@@ -59,8 +57,7 @@ describe('stages of a change (S7.3)', function () {
         for (const state of states) {
           const before = applied;
           const plan = planStages(compileNode(node, crowdedCluster(state), limits), applied);
-          const generations = [applied ?? emptyRuleset];
-          for (const stage of plan.stages) generations.push(applyOperations(generations.at(-1)!, stage.operations));
+          const generations = generationsOf(applied ?? emptyRuleset, plan);
           applied = generations.at(-1)!;
           if (before) for (const packet of crowdedPackets) if (checkPacket(packet, generations)) flips++;
         }
@@ -93,22 +90,6 @@ describe('stages of a change (S7.3)', function () {
     );
   });
 });
-
-/** Traces the packet through every moment of a change; says whether the change is one for this packet. */
-function checkPacket(packet: Packet, generations: readonly Ruleset[]): boolean {
-  const old = trace(generations[0]!, packet).verdict;
-  const now = trace(generations.at(-1)!, packet).verdict;
-  if (old !== now) return true;
-  for (let stage = 1; stage < generations.length; stage++) {
-    for (let at = 0; at < 14; at++) {
-      const generationAt = (read: number): number => (read < at ? stage - 1 : stage);
-      const during = traceInFlight({ generations, generationAt }, packet).verdict;
-      const told = `${JSON.stringify(packet)} in stage ${stage} of ${generations.length - 1}, committed before read ${at}`;
-      assert.equal(during, now, `${now} before and after, but not during: ${told}`);
-    }
-  }
-  return false;
-}
 
 /** Two peers that come and go from two groups, which two policies open ports to: everything meets everything. */
 const crowdedState = fc.record({
