@@ -5,6 +5,8 @@ export type NftErrorCode =
   | 'timeout'
   /** The caller's signal; as after a time-out. */
   | 'aborted'
+  /** A signal that is not ours ended it; as after a time-out. */
+  | 'crashed'
   /** There is no nft on the PATH. */
   | 'missing'
   /** Not root, or no CAP_NET_ADMIN. */

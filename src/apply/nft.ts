@@ -35,12 +35,11 @@ export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = 
     const result = await execa(program, args, options);
     if (!result.failed) return result.stdout;
     const stderr = result.stderr ?? '';
+    const code = codeOf(result, stderr);
     const firstLine = stderr.trim().split('\n')[0];
-    throw new NftError(codeOf(result, stderr), firstLine || result.shortMessage || 'nft failed', {
-      stderr,
-      script,
-      cause: result,
-    });
+    const message =
+      code === 'crashed' ? describeCrash(result.signal!) : firstLine || result.shortMessage || 'nft failed';
+    throw new NftError(code, message, { stderr, script, cause: result });
   };
   const list = async (args: readonly string[], signal: AbortSignal): Promise<string | undefined> => {
     try {
@@ -62,15 +61,25 @@ export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = 
 interface Failure {
   readonly timedOut: boolean;
   readonly isCanceled: boolean;
+  readonly isMaxBuffer: boolean;
   readonly code?: string | undefined;
+  readonly signal?: string | undefined;
 }
 
 function codeOf(failure: Failure, stderr: string): NftErrorCode {
   if (failure.timedOut) return 'timeout';
   if (failure.isCanceled) return 'aborted';
+  if (failure.signal !== undefined && !failure.isMaxBuffer) return 'crashed';
   if (failure.code === 'ENOENT') return 'missing';
   if (stderr.includes('Operation not permitted') || failure.code === 'EACCES') return 'denied';
   return /^\/dev\/stdin:[0-9]+:/m.test(stderr) ? 'refused' : 'failed';
+}
+
+/** An old nft dies of sets to which a newer one has added what only it understands (kubernetes/kubernetes issue 136786). */
+function describeCrash(signal: string): string {
+  const crashed = `nft was ended by ${signal}`;
+  if (!['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL'].includes(signal)) return crashed;
+  return `${crashed}: a newer nft may have written what ours cannot read; use an image whose nft is at least as new as every other on the node`;
 }
 
 function isNotThere(stderr: string, args: readonly string[]): boolean {

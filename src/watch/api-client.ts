@@ -79,9 +79,13 @@ export function createApiClient(config: KubeConfig): ApiClient {
       // client-node caches its agent with the certificates of the first request; only a proxy needs it.
       if (!cluster.proxyUrl) target.agent = false;
     }
-    const credentials = target.headers as http.OutgoingHttpHeaders | undefined;
     target.method = call.method;
-    target.headers = { ...credentials, ...call.headers, accept: 'application/json', 'user-agent': userAgent };
+    target.headers = {
+      ...trimmed(target.headers as http.OutgoingHttpHeaders),
+      ...call.headers,
+      accept: 'application/json',
+      'user-agent': userAgent,
+    };
     const response = await send(target, options, call.body);
     const status = response.statusCode ?? 0;
     if (status < 200 || status > 299) {
@@ -131,6 +135,12 @@ function requestTarget(server: URL, path: string, query: Readonly<Record<string,
     path: `${pathname.replace(/\/$/, '')}${path}${search === '' ? '' : `?${search}`}`,
     ...(port === '' ? {} : { port }),
   };
+}
+
+/** A token in a file ends with a newline as often as not, which client-node leaves there and no header may hold. */
+function trimmed(credentials: http.OutgoingHttpHeaders = {}): http.OutgoingHttpHeaders {
+  const entries = Object.entries(credentials);
+  return Object.fromEntries(entries.map(([name, value]) => [name, typeof value === 'string' ? value.trim() : value]));
 }
 
 function send(

@@ -95,7 +95,8 @@ describe('nft that does not do its work', function () {
       'failed',
       /Protocol not supported/,
     ],
-    ['dies', 'kill -SEGV $$', 'failed', /SIGSEGV/],
+    ['dies of what it reads', 'echo Error: half a line >&2; kill -SEGV $$', 'crashed', /SIGSEGV: .*at least as new/],
+    ['is killed', 'kill -KILL $$', 'crashed', /^nft was ended by SIGKILL$/],
     ['hangs', 'exec sleep 60', 'timeout', /timed out/],
   ];
   for (const [what, text, code, message] of cases) {

@@ -72,6 +72,15 @@ describe('the API client', function () {
     });
   });
 
+  it('takes a token for what it is without the newline at its end', async () => {
+    const port = await echo((answer) => https.createServer(tls, answer));
+    const config = new KubeConfig();
+    const cluster = { name: 'c', server: `https://127.0.0.1:${port}`, skipTLSVerify: true };
+    config.loadFromClusterAndUser(cluster, { name: 'u', token: 'secret\n' });
+    const { headers } = await ask(createApiClient(config));
+    assert.equal(headers['authorization'], 'Bearer secret');
+  });
+
   it('sends no credentials without TLS', async () => {
     const port = await echo((answer) => http.createServer(answer));
     const { url, headers } = await ask(createApiClient(await kubeconfig(`http://127.0.0.1:${port}`)));

@@ -50,7 +50,7 @@ export async function rollOutUninstall(name: DaemonSetName, options: Options): P
   }
 }
 
-export class DaemonSetError extends Error {
+class DaemonSetError extends Error {
   override readonly name = 'DaemonSetError';
   readonly code = 'daemonset';
 }

@@ -1,0 +1,115 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+const root = new URL('../../', import.meta.url);
+const pathOf = (relative: string): string => fileURLToPath(new URL(relative, root));
+
+/** Linux passes one argument of this line. It halves the memory: smaller steps of the heap, at the price of more collections. */
+const interpreter = '#!/usr/bin/node --optimize-for-size';
+
+/** What the image has another module for than the source run: the name as it is imported, and by whom. */
+const doors: readonly { readonly filter: RegExp; readonly importer: RegExp; readonly file: string }[] = [
+  { filter: /^@kubernetes\/client-node$/, importer: /\/src\//, file: 'client-node.ts' },
+  {
+    filter: /^(undici|\.\/gen\/(index|rxjsStub)\.js)$/,
+    importer: /\/client-node\/dist\/[a-z]+\.js$/,
+    file: 'requests.ts',
+  },
+  { filter: /^\.\/(serializer|util)\.js$/, importer: /\/client-node\/dist\/yaml\.js$/, file: 'typed-objects.ts' },
+  { filter: /\/commands\/lab\.ts$/, importer: /\/cli\/commands\.ts$/, file: 'lab.ts' },
+  { filter: /\/config\/version\.ts$/, importer: /\/src\//, file: 'version.ts' },
+];
+
+const openDoors: Plugin = {
+  name: 'doors',
+  setup(plugins) {
+    const used = new Set<string>();
+    for (const { filter, importer, file } of doors) {
+      plugins.onResolve({ filter }, (module) => {
+        if (!importer.test(module.importer)) return undefined;
+        used.add(file);
+        return { path: pathOf(`scripts/image/doors/${file}`) };
+      });
+    }
+    plugins.onEnd(() => {
+      const unused = doors.filter(({ file }) => !used.has(file)).map(({ file }) => file);
+      return { errors: unused.map((file) => ({ text: `nothing is replaced by doors/${file} any more` })) };
+    });
+  },
+};
+
+/**
+ * An `import` of a module of Node reads every one of its exports, also those that are made when they are first read: the WebSocket of
+ * `node:http` alone is 10 MB. `require` reads none.
+ */
+const requireBuiltins: Plugin = {
+  name: 'require-builtins',
+  setup(plugins) {
+    plugins.onResolve({ filter: /./ }, ({ path, namespace }) => {
+      if (!isBuiltin(path)) return undefined;
+      return namespace === 'builtin' ? { path, external: true } : { path, namespace: 'builtin' };
+    });
+    plugins.onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)})`,
+    }));
+  },
+};
+
+/** Writes the program as one JavaScript file that can be run, and the licence of each package that is in it. */
+export async function bundle(outfile: string, licences: string): Promise<void> {
+  const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as { version: string };
+  const { metafile, outputFiles } = await build({
+    entryPoints: [pathOf('src/main.ts')],
+    outfile,
+    write: false,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    // Names stay, for stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    define: { POSTERN_VERSION: JSON.stringify(version) },
+    plugins: [openDoors, requireBuiltins],
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    metafile: true,
+    logLevel: 'warning',
+  });
+  mkdirSync(dirname(outfile), { recursive: true });
+  writeFileSync(outfile, outputFiles[0]!.text.replace(/^#!.*/, interpreter), { mode: 0o755 });
+  for (const folder of packagesIn(metafile)) copyLicence(folder, licences);
+}
+
+/** The folders of the packages of which anything is left. */
+function packagesIn({ outputs }: Metafile): Set<string> {
+  const folders = new Set<string>();
+  for (const { inputs } of Object.values(outputs)) {
+    for (const [file, { bytesInOutput }] of Object.entries(inputs)) {
+      const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
+      if (folder !== undefined && bytesInOutput > 0) folders.add(folder);
+    }
+  }
+  return folders;
+}
+
+function copyLicence(folder: string, licences: string): void {
+  const name = folder.replace(/^.*node_modules\//, '');
+  const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+  // Some packages have their licence's name in package.json only.
+  for (const file of files.length > 0 ? files : ['package.json']) {
+    const target = `${licences}/npm/${name}/${file}`;
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, readFileSync(`${folder}/${file}`));
+  }
+}
+
+if (import.meta.main) {
+  const [outfile, licences] = process.argv.slice(2);
+  if (outfile === undefined || licences === undefined) throw new Error('usage: bundle.ts OUTFILE LICENCES');
+  await bundle(outfile, licences);
+}

@@ -1,0 +1,3 @@
+declare const POSTERN_VERSION: string;
+
+export const readVersion = (): string => POSTERN_VERSION;
