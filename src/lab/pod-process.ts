@@ -8,10 +8,13 @@ import type { Protocol } from '../model/policy.ts';
 import { LabError } from './error.ts';
 import { enterNamespace } from './network-namespace.ts';
 
-const program = fileURLToPath(new URL('./pod', import.meta.url));
+/** What runs in it: a folder that Python takes as a program. */
+export const program = fileURLToPath(new URL('./pod', import.meta.url));
 
 /** Debian's, which has no start-up hooks of its own. */
 export const python = '/usr/bin/python3';
+/** Nothing of the user's, no site packages, nothing written. */
+export const pythonOptions = ['-I', '-S', '-B'];
 
 export interface ServedPort {
   readonly protocol: Protocol;
@@ -79,9 +82,9 @@ export class PodProcess {
   #lastId = 0;
   #stderr = '';
 
-  constructor(namespace: string) {
+  /** `command` runs the program elsewhere than in a namespace of this machine. */
+  constructor(namespace: string, command = enterNamespace(namespace, python, [...pythonOptions, program])) {
     this.namespace = namespace;
-    const command = enterNamespace(namespace, python, ['-I', '-S', '-B', program]);
     // A session of its own: Ctrl-C on the lab's terminal is for the lab.
     this.#child = spawn(...command, { stdio: 'pipe', detached: true });
     this.#child.stdin.on('error', () => {});

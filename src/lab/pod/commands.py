@@ -8,7 +8,7 @@ import sys
 from flow import BURST, FLOW_HEADER, FLOW_MAGIC, FlowEnd, TcpFlow
 from loop import loop
 from probe import Probe
-from sockets import error_name, family_of, open_socket, RECEIVE_BUFFER, SO_RCVBUFFORCE
+from sockets import enlarge_receive_buffer, error_name, family_of, open_socket
 
 
 class Commands:
@@ -104,7 +104,7 @@ class Commands:
 
     def open_udp(self, command, reply):
         sock = open_socket(family_of(command["address"]), socket.SOCK_DGRAM)
-        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        enlarge_receive_buffer(sock)
         sock.connect((command["address"], command["port"]))
         flow = self.opened[command["flow"]] = FlowEnd(sock)
         key, echo = command["flow"].encode(), 1 if command["echo"] else 0

@@ -9,7 +9,7 @@ from flow import BURST, FLOW_HEADER, FLOW_MAGIC, FlowEnd, TcpFlow
 from icmp import Icmp
 from loop import loop
 from sctp import Sctp
-from sockets import IP_PKTINFO, IPV6_RECVPKTINFO, open_socket, RECEIVE_BUFFER, SO_RCVBUFFORCE
+from sockets import IP_PKTINFO, IPV6_RECVPKTINFO, enlarge_receive_buffer, open_socket
 
 
 class Server:
@@ -43,7 +43,7 @@ class Server:
             sock.listen(4096)
             loop.watch(sock, select.EPOLLIN, lambda _: self.accept(sock))
             return
-        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        enlarge_receive_buffer(sock)
         # The answer must leave from the address that was asked, of which a host may have several.
         if family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)

@@ -23,3 +23,11 @@ def open_socket(family, kind, protocol=0):
 
 def error_name(error):
     return errno.errorcode.get(error.errno, str(error.errno))
+
+
+def enlarge_receive_buffer(sock):
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:
+        # In a pod of a cluster, without CAP_NET_ADMIN: as much as net.core.rmem_max allows.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import { after, afterEach, before, describe } from 'mocha';
+import type { ApiObject } from '../../src/lab/api/object.ts';
+import { listAt } from '../../src/lab/api/object.ts';
+import { LabError } from '../../src/lab/error.ts';
+import { Flow } from '../../src/lab/flow.ts';
+import type { OpenFlow } from '../../src/lab/flow.ts';
+import type { ProbeTarget } from '../../src/lab/pod-process.ts';
+import { isRefusal } from '../../src/lab/real/client.ts';
+import { stationAddress } from '../../src/lab/station.ts';
+import type { Station } from '../../src/lab/station.ts';
+import { families, familyOf } from '../../src/model/address.ts';
+import type { Family } from '../../src/model/address.ts';
+import { skipTest } from '../../test/support/skip.ts';
+import { image, openTarget } from '../targets/open-target.ts';
+import type { Target } from '../targets/target.ts';
+import { castNamespaces, castObjects, namespaceObjects, ownerAnnotation, probePod, suiteNamespace } from './cast.ts';
+import type { PodFields } from './cast.ts';
+import { keyOf, Objects } from './objects.ts';
+
+/** What is asked, and who or what must answer: a pod, `timeout`, or a name of errno(3). */
+export interface Question {
+  readonly from: string;
+  /** A pod, or an address. */
+  readonly to: string;
+  /** `TCP/80`, or `icmp`. */
+  readonly port: string;
+  /** All that the cluster has by default; of an address, its own. */
+  readonly family?: Family;
+  readonly answer: string;
+}
+
+/** Node and namespaces of the suite need more than the default of a cluster that restricts pods. */
+const suiteLabels = { 'pod-security.kubernetes.io/enforce': 'privileged' };
+const serviceAccountSeconds = 20;
+
+/** The target with the cast on it. */
+export class Cluster {
+  readonly target: Target;
+  readonly objects: Objects;
+  /** Those of the suite, also what a test has added. */
+  readonly #namespaces: Set<string>;
+  #cast: readonly ApiObject[] = [];
+
+  private constructor(target: Target, namespaces: Set<string>) {
+    this.target = target;
+    this.objects = new Objects(target.api);
+    this.#namespaces = namespaces;
+  }
+
+  static async up(): Promise<Cluster> {
+    const namespaces = new Set<string>([...castNamespaces, suiteNamespace]);
+    const target = await openTarget(() => [...namespaces]);
+    const cluster = new Cluster(target, namespaces);
+    try {
+      await cluster.#start();
+    } catch (error) {
+      await cluster.down();
+      throw error;
+    }
+    return cluster;
+  }
+
+  async #start(): Promise<void> {
+    await this.#clear();
+    for (const each of castNamespaces) await this.createNamespace(each, { ns: each });
+    await this.createNamespace(suiteNamespace, suiteLabels);
+    await this.target.prepare();
+    this.#cast = castObjects(this.target.nodes, image);
+    for (const object of this.#cast) await this.put(object);
+    await this.target.settle();
+  }
+
+  /** Leaves nothing of the suite on the cluster. */
+  async down(): Promise<void> {
+    try {
+      await this.#clear();
+    } finally {
+      await this.target.end();
+    }
+  }
+
+  /** The families in which pods have addresses. */
+  get families(): readonly Family[] {
+    const { addresses } = this.station('x/a');
+    return families.filter((family) => addresses.some((address) => familyOf(address) === family));
+  }
+
+  station(key: string): Station {
+    return this.target.station(key);
+  }
+
+  address(key: string, family: Family): string {
+    return stationAddress(this.station(key), family)!;
+  }
+
+  /** Of a Service, one a family. */
+  async serviceAddresses(key: string): Promise<string[]> {
+    const [namespace, name] = key.split('/') as [string, string];
+    const service = await this.objects.find('Service', { namespace, name });
+    return listAt(service, 'spec', 'clusterIPs').filter((each): each is string => typeof each === 'string');
+  }
+
+  /** Of one of the two nodes, one a family. */
+  async nodeAddresses(index: number): Promise<string[]> {
+    const node = await this.objects.find('Node', { name: this.target.nodes[index]! });
+    const internal = listAt(node, 'status', 'addresses') as { type: string; address: string }[];
+    const own = internal.filter(({ type }) => type === 'InternalIP').map(({ address }) => address);
+    return this.families.flatMap((family) => own.find((address) => familyOf(address) === family) ?? []);
+  }
+
+  async createNamespace(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    for (const object of namespaceObjects(name, labels)) await this.objects.apply(object);
+    this.#namespaces.add(name);
+  }
+
+  pod(key: string, fields: PodFields): ApiObject {
+    return probePod(key, fields, image);
+  }
+
+  /** Returns when every node enforces it. */
+  async apply(...objects: readonly ApiObject[]): Promise<void> {
+    for (const object of objects) await this.put(object);
+    await this.target.settle();
+  }
+
+  async remove(...objects: readonly ApiObject[]): Promise<void> {
+    for (const object of objects) await this.objects.remove(object.kind, keyOf(object));
+    await this.target.settle();
+  }
+
+  /** Gives a pod (`namespace/name`) or a namespace just these labels, beside those it must have. */
+  async label(key: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    const [first, name] = key.split('/') as [string, string?];
+    const metadata =
+      name === undefined
+        ? { name: first, labels: { ns: first, ...labels } }
+        : { namespace: first, name, labels: { pod: name, ...labels } };
+    const kind = name === undefined ? 'Namespace' : 'Pod';
+    await this.objects.apply({ apiVersion: 'v1', kind, metadata });
+    await this.target.settle();
+  }
+
+  /** As when it came up, but for what runs in it. */
+  async reset(): Promise<void> {
+    const cast = new Set(this.#cast.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`));
+    for (const name of this.#namespaces) {
+      if (name === suiteNamespace) continue;
+      if (!(castNamespaces as readonly string[]).includes(name)) {
+        await this.#removeNamespaces([name]);
+        continue;
+      }
+      await this.objects.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { ns: name } } });
+      for (const kind of ['NetworkPolicy', 'Service', 'Pod']) {
+        for (const { metadata } of await this.objects.list(kind, name)) {
+          if (cast.has(`${kind} ${name}/${metadata.name}`)) continue;
+          await this.objects.remove(kind, { namespace: name, name: metadata.name! });
+        }
+      }
+    }
+    for (const pod of this.#cast) if (pod.kind === 'Pod') await this.objects.apply(pod);
+    await this.target.settle();
+  }
+
+  openFlow(from: string, to: string, options: OpenFlow): Promise<Flow> {
+    return Flow.open(this.station(from), this.station(to), options);
+  }
+
+  /** Asks all at once. Who must answer is given time to, however busy the machine. */
+  async expect(questions: readonly Question[]): Promise<void> {
+    const asked = questions.flatMap((question) => {
+      const own = isPod(question.to) ? this.families : [familyOf(question.to)];
+      return (question.family ? [question.family] : own).map((family) => ({ ...question, family }));
+    });
+    const answers = await Promise.all(asked.map((question) => this.#ask(question)));
+    const told = ({ from, to, port, family }: Question): string => `${from} → ${to} ${port} ${family}`;
+    assert.deepEqual(
+      asked.map((question, index) => `${told(question)}: ${answers[index]}`),
+      asked.map((question) => `${told(question)}: ${question.answer}`),
+    );
+  }
+
+  async #ask({ from, to, port, family, answer }: Question & { family: Family }): Promise<string> {
+    const address = isPod(to) ? this.address(to, family) : to;
+    const [protocol, number] = port.split('/') as [ProbeTarget['protocol'], string?];
+    const patience = isPod(answer) ? { tries: 6, deadlineMs: 6000 } : { tries: 3, deadlineMs: 900 };
+    const target = { protocol, address, port: Number(number ?? 0) };
+    const [said] = await this.station(from).process.probe([target], patience);
+    const { identity, error } = said!;
+    // A ping is answered by whoever has the address.
+    return identity === address ? to : (identity ?? error);
+  }
+
+  async removeNamespace(name: string): Promise<void> {
+    await this.#removeNamespaces([name]);
+  }
+
+  /** As `apply`, without waiting. */
+  async put(object: ApiObject): Promise<void> {
+    // A new namespace has its ServiceAccount, which pods need, a little later.
+    const deadline = Date.now() + serviceAccountSeconds * 1000;
+    for (;;) {
+      try {
+        return await this.objects.apply(object);
+      } catch (error) {
+        if (object.kind !== 'Pod' || !isRefusal(error, 403) || Date.now() > deadline) throw error;
+        await delay(100);
+      }
+    }
+  }
+
+  /** Removes the suite's namespaces, and refuses those of others. */
+  async #clear(): Promise<void> {
+    const left = (await this.objects.list('Namespace')).filter(({ metadata }) => this.#namespaces.has(metadata.name!));
+    for (const { metadata } of left) {
+      if (metadata.annotations?.[ownerAnnotation] !== undefined) continue;
+      throw new Error(
+        `namespace ${metadata.name} is there, and not made by this suite: it needs x, y, z and ${suiteNamespace}`,
+      );
+    }
+    await this.#removeNamespaces(left.map(({ metadata }) => metadata.name!));
+  }
+
+  async #removeNamespaces(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      for (const { metadata } of await this.objects.list('Pod', name)) {
+        await this.objects.remove('Pod', { namespace: name, name: metadata.name! });
+      }
+      await this.objects.remove('Namespace', { name });
+    }
+    for (const name of names) {
+      while (await this.objects.find('Namespace', { name })) await delay(100);
+      if (!(castNamespaces as readonly string[]).includes(name) && name !== suiteNamespace)
+        this.#namespaces.delete(name);
+    }
+  }
+}
+
+function isPod(text: string): boolean {
+  return text.includes('/');
+}
+
+let running: Promise<Cluster> | undefined;
+
+/** Declares a suite on the one cluster of the run; policies, labels and pods of a test end with it. */
+export function onCluster(title: string, declare: (cluster: () => Cluster) => void): void {
+  describe(title, function () {
+    this.timeout(300_000);
+    let cluster: Cluster;
+    before(async function () {
+      try {
+        cluster = await (running ??= Cluster.up());
+      } catch (error) {
+        if (error instanceof LabError && error.code === 'machine') skipTest(this, error.message);
+        throw error;
+      }
+    });
+    afterEach(() => cluster?.reset());
+    declare(() => cluster);
+  });
+}
+
+after(async function () {
+  this.timeout(300_000);
+  await (await running?.catch(() => undefined))?.down();
+});

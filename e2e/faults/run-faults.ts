@@ -1,0 +1,85 @@
+import type { Fault, Result } from './fault.ts';
+import { Scene } from './scene.ts';
+
+export interface RunOptions {
+  /** Instead of each fault's own. */
+  readonly tries?: number | undefined;
+  readonly ending: AbortSignal;
+  readonly onResult: (result: Result) => void;
+}
+
+/** In the order of the faults. The slow ones have a lab of their own, in which they run beside the others. */
+export async function runFaults(faults: readonly Fault[], options: RunOptions): Promise<Result[]> {
+  const running = [
+    runIn(
+      'faults',
+      faults.filter(({ slow }) => !slow),
+      options,
+    ),
+    runIn(
+      'faultsslow',
+      faults.filter(({ slow }) => slow),
+      options,
+    ),
+  ];
+  // Both labs are taken down before an error of one is told.
+  await Promise.allSettled(running);
+  const results = (await Promise.all(running)).flat();
+  return faults.map(({ name }) => results.find((result) => result.name === name)!);
+}
+
+async function runIn(
+  lab: string,
+  faults: readonly Fault[],
+  { tries, ending, onResult }: RunOptions,
+): Promise<Result[]> {
+  if (faults.length === 0) return [];
+  const results: Result[] = [];
+  const scene = await Scene.open(lab);
+  try {
+    for (const fault of faults) {
+      const result = await runFault(scene, fault, { tries, ending });
+      results.push(result);
+      onResult(result);
+    }
+  } finally {
+    await scene.close();
+  }
+  return results;
+}
+
+/** The fault as often as asked for, under traffic, and what came of it. */
+export async function runFault(
+  scene: Scene,
+  fault: Fault,
+  { tries = fault.tries, ending }: Pick<RunOptions, 'tries'> & { readonly ending?: AbortSignal } = {},
+): Promise<Result> {
+  const { name, title, window } = fault;
+  const timesToRight: number[] = [];
+  let error: string | undefined;
+  await fault.begin?.(scene);
+  await scene.startTraffic();
+  try {
+    while (timesToRight.length < tries) {
+      ending?.throwIfAborted();
+      timesToRight.push(await fault.run(scene, timesToRight.length));
+    }
+    await scene.traffic.goesOn();
+  } catch (caught) {
+    error = caught instanceof Error ? caught.message : String(caught);
+  }
+  const counts = await scene.stopTraffic();
+  ending?.throwIfAborted();
+  if (error !== undefined) await scene.mend({ anew: true });
+  await fault.end?.(scene);
+  await scene.mend();
+  return {
+    name,
+    title,
+    tries: timesToRight.length,
+    ...counts,
+    timesToRight,
+    ...(window !== undefined && { window }),
+    ...(error !== undefined && { error }),
+  };
+}

@@ -1,0 +1,19 @@
+import { openClusterTarget } from './cluster-target.ts';
+import { openLabTarget } from './lab-target.ts';
+import type { Target } from './target.ts';
+
+/** Of the pods of the suite on a cluster. */
+export const image = process.env['E2E_IMAGE'] ?? 'docker.io/library/python:3.13-alpine';
+
+/** Where KUBECONFIG names a cluster, that; else a lab. */
+export async function openTarget(ownNamespaces: () => readonly string[]): Promise<Target> {
+  const { KUBECONFIG: kubeconfig, E2E_DAEMONSET: daemonSet = 'postern-system/postern', E2E_UNINSTALL } = process.env;
+  if (!kubeconfig) return openLabTarget();
+  const uninstall = E2E_UNINSTALL === '1' ? helmUninstall(daemonSet) : E2E_UNINSTALL || undefined;
+  return openClusterTarget({ kubeconfig, image, daemonSet, uninstall, ownNamespaces });
+}
+
+function helmUninstall(daemonSet: string): string {
+  const [namespace, name] = daemonSet.split('/') as [string, string];
+  return `helm uninstall ${name} --namespace ${namespace} --wait`;
+}
