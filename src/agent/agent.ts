@@ -10,6 +10,7 @@ import { createMetrics } from '../telemetry/metrics/all.ts';
 import { createApiClient, loadKubeConfig } from '../watch/api-client.ts';
 import { watchedResources } from '../watch/resources.ts';
 import { ResourceWatch } from '../watch/watch.ts';
+import { Announcer } from './announcer.ts';
 import { Census } from './census.ts';
 import { systemClock } from './clock.ts';
 import { nftDoor } from './door.ts';
@@ -19,9 +20,11 @@ import { EventWriter } from './event-writer.ts';
 import { serveWhenFree } from './http-server.ts';
 import { livenessChecks, watchLiveness } from './liveness-watch.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
-import { objectEvent } from './object-event.ts';
 import { Reconciler, type AppliedVersion } from './reconciler.ts';
 import { Reporter } from './report.ts';
+
+/** An agent that is told to end has ten seconds (the chart's grace period). */
+const portPatienceMs = 20_000;
 
 /**
  * Watches the cluster and keeps this node's kernel at what its policies say, until the signal aborts. The rules stay (S7.13).
@@ -45,23 +48,26 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     client,
     signal,
     random: Math.random,
+    // Some hundred nodes a second are no burden to an API server.
+    spreadMs: () => census.count('nodes') * 5,
     sleep: (ms) => delay(ms, undefined, { signal }).catch(() => undefined),
     observer: {
       finished(result, { name }, error) {
         metrics.objectEvents.finished(result);
         if (result === 'dropped') logger.warn({ event: name, err: error }, 'could not write an Event');
       },
+      delayed({ name }, error) {
+        logger.warn({ event: name, err: error }, 'could not write an Event yet; trying again, later and later');
+      },
     },
   });
+  const announcer = new Announcer(node, census, writer, Date.now);
   const reporter = new Reporter({
     node,
     logger,
     metrics,
     ready,
-    announce(resource, key, issue) {
-      const found = census.find(resource, key);
-      if (found) writer.add(objectEvent({ resource, key, version: found }, issue, { node, now: Date.now() }));
-    },
+    announce: (resource, key, issue) => announcer.announce(resource, key, issue),
   });
 
   const checkEnvironment = watchEnvironment({
@@ -129,6 +135,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       ready,
       applied: () => ({ node, revision: applied?.revision, resources: applied?.resources }),
     },
+    portPatienceMs,
     logger,
     signal,
   );

@@ -31,6 +31,10 @@ export class Census {
     return this.#versions.get(resource)?.get(key);
   }
 
+  count(resource: ResourceName): number {
+    return this.#versions.get(resource)?.size ?? 0;
+  }
+
   get version(): AppliedVersion {
     const entries = [...this.#digests].map(([name, digest]) => [name, digest.toString()] as const);
     return Object.fromEntries(entries) as Record<ResourceName, string>;

@@ -6,6 +6,8 @@ import type { ObjectEvent } from './object-event.ts';
 export interface EventWriterObserver {
   /** `known`: another node, or we before a restart, had written it. `dropped`: it never will be. */
   finished(result: 'written' | 'known' | 'dropped', event: ObjectEvent, error?: ApiError): void;
+  /** The first of a series of failures; what failed is tried again. */
+  delayed(event: ObjectEvent, error: ApiError): void;
 }
 
 interface Options {
@@ -13,6 +15,8 @@ interface Options {
   readonly observer: EventWriterObserver;
   readonly signal: AbortSignal;
   readonly random: () => number;
+  /** Every node has the same to tell at the same moment: each begins at some moment of this time, in milliseconds. */
+  readonly spreadMs: () => number;
   /** Resolves early when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -47,31 +51,36 @@ export class EventWriter {
   }
 
   async #run(): Promise<void> {
-    const { signal, random, sleep } = this.#options;
+    const { observer, signal, random, spreadMs, sleep } = this.#options;
+    await sleep(random() * spreadMs(), signal);
     for (let failures = 0; !signal.aborted;) {
       // In the very turn that saw nothing left: an Event that comes later must start a new run.
       const [next] = this.#queue;
       if (!next) break;
-      const isDone = await this.#write(next[1]);
-      if (isDone) this.#queue.delete(next[0]);
-      failures = isDone ? 0 : failures + 1;
-      await sleep(isDone ? pauseMs : backoffDelay(failures - 1, backoff, random), signal);
+      const [key, event] = next;
+      const error = await this.#write(event);
+      this.#queue.delete(key);
+      // To the end: one namespace that takes no Events must not keep the others from theirs.
+      if (error) this.#queue.set(key, event);
+      if (error && failures === 0) observer.delayed(event, error);
+      failures = error ? failures + 1 : 0;
+      await sleep(error ? backoffDelay(failures - 1, backoff, random) : pauseMs, signal);
     }
     this.#running = undefined;
   }
 
-  async #write(event: ObjectEvent): Promise<boolean> {
+  /** Resolves with the error where trying again may help. */
+  async #write(event: ObjectEvent): Promise<ApiError | undefined> {
     const { client, observer, signal } = this.#options;
     try {
       await client.write('create', event.path, event.body, { signal, silenceMs });
       observer.finished('written', event);
-      return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (mayPass(error)) return false;
+      if (mayPass(error)) return error;
       observer.finished(error.status === 409 ? 'known' : 'dropped', event, error);
-      return true;
     }
+    return undefined;
   }
 }
 

@@ -13,7 +13,8 @@ export function watchLiveness(reconciler: Pick<Reconciler, 'stuckFor'>, live: Ch
     const seconds = Math.round(reconciler.stuckFor / 1000);
     live.report('loop', seconds * 1000 > stuckAfterMs ? `a change has been under way for ${seconds} s` : undefined);
   };
+  look();
+  if (signal.aborted) return;
   const timer = setInterval(look, intervalMs);
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
-  look();
 }

@@ -11,8 +11,8 @@ export interface Holder {
 }
 
 export interface NodeLockObserver {
-  /** Somebody else has it, and has said who he is. */
-  waiting(holder: Holder): void;
+  /** Somebody else has it; `holder` is missing as long as he has not said who he is. Told again and again. */
+  waiting(holder?: Holder): void;
   /** Who has it does not say who he is: a stuck agent, or no agent. We go on without the lock. */
   ignored(): void;
 }
@@ -27,11 +27,9 @@ export interface NodeLockOptions {
 export function nodeLockObserver(ready: Checks, logger: Logger): NodeLockObserver {
   return {
     waiting(holder) {
-      ready.report(
-        'lock',
-        `agent ${holder.version}, process ${holder.pid}, enforces on this node; waiting for its end`,
-      );
-      logger.warn({ holder }, 'another agent enforces on this node; waiting for its end');
+      const who = holder ? `agent ${holder.version}, process ${holder.pid},` : 'a process that does not say who it is';
+      const reason = `${who} holds the lock of this node; waiting for its end`;
+      if (ready.report('lock', reason)) logger.warn({ holder }, reason);
     },
     ignored() {
       logger.error('a process holds the lock of this node without saying who it is; going on without the lock');
@@ -58,15 +56,18 @@ export async function holdNodeLock(
   let unansweredSince = performance.now();
   for (;;) {
     signal.throwIfAborted();
-    const release = await take(address, self);
+    const release = await takeNodeLock(self, address);
     if (release) return release;
     const remaining = answerWithinMs - (performance.now() - unansweredSince);
     if (remaining <= 0) {
       observer.ignored();
       return () => {};
     }
-    if (await followHolder(address, observer, remaining, signal)) unansweredSince = performance.now();
-    else await delay(retryMs, undefined, { signal });
+    observer.waiting();
+    const end = await followHolder(address, observer, remaining, signal);
+    if (end !== 'mute') unansweredSince = performance.now();
+    // However the holder behaves, it must not make us spin.
+    await delay(retryMs, undefined, { signal });
   }
 }
 
@@ -75,7 +76,7 @@ export async function findHolder(answerWithinMs = 2000): Promise<Holder | undefi
   let found: Holder | undefined;
   const stop = new AbortController();
   const observer = {
-    waiting(holder: Holder): void {
+    waiting(holder?: Holder): void {
       found = holder;
       stop.abort();
     },
@@ -84,8 +85,8 @@ export async function findHolder(answerWithinMs = 2000): Promise<Holder | undefi
   return found;
 }
 
-/** `undefined` if somebody else has it. */
-async function take(address: string, self: Holder): Promise<(() => void) | undefined> {
+/** Takes the lock if nobody else has it: a function that gives it up again, or `undefined`. */
+export async function takeNodeLock(self: Holder, address = lockAddress): Promise<(() => void) | undefined> {
   const waiting = new Set<Socket>();
   const server = createServer((socket) => {
     // Held open, for its end tells those who wait that we have ended. They must not keep us alive.
@@ -106,16 +107,22 @@ async function take(address: string, self: Holder): Promise<(() => void) | undef
   }
 }
 
-/** Resolves when the holder has ended, or has not said in time who he is. True if he had said it. */
+/** Resolves when the holder has ended, or has not said in time who he is (`mute`), or cannot be asked (`forbidden`). */
 async function followHolder(
   address: string,
   observer: Pick<NodeLockObserver, 'waiting'>,
   answerWithinMs: number,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<'known' | 'mute' | 'forbidden'> {
   const socket = connect(address);
+  let isForbidden = false;
   const close = (): void => void socket.destroy();
-  const closed = new Promise((resolve) => socket.on('error', close).on('close', resolve));
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+    // SELinux lets no container ask a process of another, which may well be an agent.
+    isForbidden = code === 'EACCES' || code === 'EPERM';
+    close();
+  });
   const deadline = setTimeout(close, answerWithinMs);
   signal.addEventListener('abort', close, { once: true });
   let holder: Holder | undefined;
@@ -131,7 +138,7 @@ async function followHolder(
   await closed;
   clearTimeout(deadline);
   signal.removeEventListener('abort', close);
-  return holder !== undefined;
+  return holder ? 'known' : isForbidden ? 'forbidden' : 'mute';
 }
 
 function readHolder(line: string): Holder | undefined {

@@ -32,7 +32,7 @@ interface ReporterOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly ready: Checks;
-  /** Tells the owner of the object. */
+  /** Tells the owner of the object, if he has not been told. */
   readonly announce: (resource: ResourceName, key: ObjectKey, issue: Issue) => void;
 }
 
@@ -58,14 +58,13 @@ export class Reporter {
 
   received(event: ResourceEvent): void {
     if (event.op !== 'synced') this.#metrics.watch.event(event.resource, event.op);
-    for (const issue of this.#issues.receive(event)) {
-      if (event.op !== 'upsert') continue;
-      const { resource, key, value } = event;
-      this.#logger.warn({ resource, object: key, ...issue }, issue.message);
-      // The agent of another node tells of the pods there.
-      const isElsewhere = value.kind === 'Pod' && value.nodeName !== undefined && value.nodeName !== this.#node;
-      if (!isElsewhere) this.#announce(resource, key, issue);
-    }
+    const news = this.#issues.receive(event);
+    if (event.op !== 'upsert') return;
+    const { resource, key, value } = event;
+    for (const issue of news) this.#logger.warn({ resource, object: key, ...issue }, issue.message);
+    // The agent of another node tells of the pods there.
+    const isElsewhere = value.kind === 'Pod' && value.nodeName !== undefined && value.nodeName !== this.#node;
+    if (!isElsewhere) for (const issue of event.issues) this.#announce(resource, key, issue);
   }
 
   readonly reconciler: Omit<ReconcilerEvents, 'applied'> = {
@@ -171,10 +170,11 @@ export class Reporter {
     for (const [key, issues] of found) {
       for (const issue of this.#issues.set(prefix + key, issues)) {
         this.#logger.warn({ [kind]: key, ...issue }, issue.message);
-        if (kind === 'policy') this.#announce('networkpolicies', key, issue);
-        // A pod's key ends with its uid.
-        else this.#announce('pods', key.split('/', 2).join('/'), issue);
       }
+      // A pod's key ends with its uid.
+      const [resource, object] =
+        kind === 'policy' ? (['networkpolicies', key] as const) : (['pods', key.split('/', 2).join('/')] as const);
+      for (const issue of issues) this.#announce(resource, object, issue);
     }
   }
 

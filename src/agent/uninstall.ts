@@ -27,6 +27,8 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
   logger.info('started, to uninstall');
   const serving = serveWhenFree(
     { listen: config.listen, registry, live: new Checks([]), ready, applied: () => ({ node: config.nodeName }) },
+    // Not for a moment may another's "ready" be taken for ours: it would say that this node is free of rules.
+    0,
     logger,
     signal,
   );

@@ -1,4 +1,5 @@
 import type { KubeConfig } from '@kubernetes/client-node';
+import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { ApiError, statusError } from './api-error.ts';
@@ -73,7 +74,7 @@ export function createApiClient(config: KubeConfig): ApiClient {
   const request = async (call: Call, options: WriteOptions): Promise<AsyncIterable<Uint8Array>> => {
     const target = requestTarget(server, call.path, call.query);
     if (server.protocol === 'https:') {
-      await config.applyToHTTPSOptions(target).catch((cause: unknown) => {
+      await addCredentials(config, target).catch((cause: unknown) => {
         throw new ApiError('kubeconfig', `credentials: ${messageOf(cause)}`, { cause });
       });
       // client-node caches its agent with the certificates of the first request; only a proxy needs it.
@@ -101,6 +102,15 @@ export function createApiClient(config: KubeConfig): ApiClient {
       return readJson(await request({ method, path, query: {}, headers, body: JSON.stringify(body) }, options));
     },
   };
+}
+
+async function addCredentials(config: KubeConfig, target: https.RequestOptions): Promise<void> {
+  await config.applyToHTTPSOptions(target);
+  // client-node keeps the token of a pod for a minute, and after a jump of the wall clock for as long as that was.
+  const { tokenFile } = (config.getCurrentUser()?.authProvider?.config ?? {}) as { tokenFile?: string };
+  if (tokenFile === undefined) return;
+  const authorization = `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`;
+  target.headers = { ...(target.headers as http.OutgoingHttpHeaders), Authorization: authorization };
 }
 
 interface Call {

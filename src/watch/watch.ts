@@ -27,6 +27,7 @@ export interface WatchTiming {
   /** The server is asked to end a stream after between one and two times this. */
   readonly streamSeconds: number;
   readonly random: () => number;
+  /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   /** Resolves early when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -37,7 +38,7 @@ export const defaultTiming: WatchTiming = {
   silenceMs: 150_000,
   streamSeconds: 300,
   random: Math.random,
-  now: Date.now,
+  now: () => performance.now(),
   sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
 };
 
@@ -76,6 +77,7 @@ export class ResourceWatch {
   /** Runs until the signal aborts. Rejects only for a bug. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const isFresh = this.#version === undefined;
       let error: ApiError | undefined;
       try {
         this.#version ??= await this.#list(signal);
@@ -87,6 +89,8 @@ export class ResourceWatch {
       }
       if (signal.aborted) return;
       this.#observer.interrupted(this.#resource.resource, error);
+      // The server answers, and only what we know is too old: the list that mends it waits only so long that not all nodes ask at once.
+      if (error?.code === 'expired' && !isFresh) this.#failures = 0;
       const { backoff, random, sleep } = this.#timing;
       await sleep(backoffDelay(this.#failures++, backoff, random), signal);
     }

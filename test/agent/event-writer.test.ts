@@ -32,8 +32,12 @@ async function write(names: readonly string[], first: readonly (keyof typeof ans
     },
     signal: stop.signal,
     random: () => 1,
+    spreadMs: () => 50,
     sleep: async (ms) => void sleeps.push(ms),
-    observer: { finished: (result, { name }) => void told.push(`${result} ${name}`) },
+    observer: {
+      finished: (result, { name }) => void told.push(`${result} ${name}`),
+      delayed: ({ name }, { message }) => void told.push(`delayed ${name}: ${message}`),
+    },
   });
   for (const name of names) writer.add(event(name));
   await writer.idle();
@@ -48,7 +52,7 @@ describe('the writer of Events', () => {
       ['a', 'b'].map((name) => `create /api/v1/namespaces/x/events ${name}`),
     );
     assert.deepEqual(told, ['written a', 'written b']);
-    assert.deepEqual(sleeps, [100, 100]);
+    assert.deepEqual(sleeps, [50, 100, 100]);
   });
 
   it('takes one that exists for done, and drops one that is refused', async () => {
@@ -58,12 +62,17 @@ describe('the writer of Events', () => {
   });
 
   for (const answer of ['unauthorized', 'busy', 'broken', 'away'] as const) {
-    it(`tries again, later and later, when the server is ${answer}`, async () => {
-      const { told, sleeps } = await write(['a', 'b'], [answer, answer, answer]);
-      assert.deepEqual(told, ['written a', 'written b']);
-      assert.deepEqual(sleeps, [1000, 2000, 4000, 100, 100]);
+    it(`tries again, later and later, when the server is ${answer}, and says so once`, async () => {
+      const { told, sleeps } = await write(['a'], [answer, answer, answer]);
+      assert.deepEqual(told, [`delayed a: ${answers[answer]!.message}`, 'written a']);
+      assert.deepEqual(sleeps, [50, 1000, 2000, 4000, 100]);
     });
   }
+
+  it('does not let one that fails keep the others waiting', async () => {
+    const { told } = await write(['a', 'b', 'c'], ['broken']);
+    assert.deepEqual(told, ['delayed a: internal', 'written b', 'written c', 'written a']);
+  });
 
   it('goes on with those that come after it had nothing to do', async () => {
     const { writer, told } = await write(['a']);

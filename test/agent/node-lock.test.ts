@@ -22,10 +22,13 @@ describe('the lock of a node', function () {
   function contend(address: string, answerWithinMs = 10_000) {
     const stop = new AbortController();
     const told: (Holder | 'ignored')[] = [];
+    let waits = 0;
     let hear = (): void => {};
     const heard = new Promise<void>((resolve) => (hear = resolve));
     const observer = {
-      waiting: (holder: Holder) => {
+      waiting: (holder?: Holder) => {
+        waits++;
+        if (!holder) return;
         told.push(holder);
         hear();
       },
@@ -35,7 +38,7 @@ describe('the lock of a node', function () {
     const held = holdNodeLock(self, observer, stop.signal, { address, answerWithinMs });
     held.then((release) => ends.push(release)).catch(() => {});
     ends.push(() => stop.abort());
-    return { held, told, heard, stop, self };
+    return { held, told, heard, stop, self, waits: () => waits };
   }
 
   it('is one agent’s at a time; who waits knows for whom, and gets it when that one gives it up', async () => {
@@ -91,9 +94,11 @@ describe('the lock of a node', function () {
   it('is not waited for where its holder hangs up each time', async () => {
     const address = newAddress();
     ends.push(await squat(address, 'hang up'));
-    const { held, told } = contend(address, 500);
+    const { held, told, waits } = contend(address, 500);
     await held;
     assert.deepEqual(told, ['ignored']);
+    // And it is not asked without a pause.
+    assert.ok(waits() >= 1 && waits() <= 5, `${waits()} times`);
   });
 
   it('waiting for it ends with the signal', async () => {

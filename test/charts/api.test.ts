@@ -118,11 +118,27 @@ describe('the chart and deploy/ on a real API server', function () {
       }
     });
 
+    it('its uninstallation is not begun by what only renders it, and one that failed is taken back', async () => {
+      const uninstall = (...flags: string[]): Promise<string> =>
+        run(process.execPath, [`${root}/src/main.ts`, 'uninstall', '--daemonset', `${namespace}/postern`, ...flags]);
+      await assert.rejects(uninstall('--release', 'another'), /not installed by Helm as release another/);
+      const container = ['get', 'daemonset', 'postern', '--namespace', namespace, '--output'];
+      const args = (): Promise<string> => kubectl(...container, 'jsonpath={.spec.template.spec.containers[0].args}');
+      assert.equal(await args(), '["agent"]');
+      await assert.rejects(uninstall('--release', 'postern', '--timeout', '0'), /1 nodes are not done after 0 s/);
+      assert.equal(await args(), '["agent","--uninstall"]');
+      // As after a hook that failed.
+      await assert.rejects(helm('uninstall', 'postern', '--namespace', namespace, '--timeout', '1s'));
+      await helm('rollback', 'postern', '1', '--namespace', namespace, '--force-conflicts');
+      assert.equal(await args(), '["agent"]');
+      await kubectl('delete', 'job', 'postern-uninstall', '--namespace', namespace);
+    });
+
     it('is uninstalled by a Job that may do just that, and leaves nothing', async () => {
       const uninstalled = helm('uninstall', 'postern', '--namespace', namespace, '--timeout', '60s');
       const hook = ['postern-uninstall', '--namespace', namespace];
       await Promise.race([until(() => kubectl('get', 'job', ...hook)), uninstalled]);
-      assert.equal(await can('postern-uninstall', 'patch', 'daemonsets.apps/postern'), 'yes');
+      await until(async () => assert.equal(await can('postern-uninstall', 'patch', 'daemonsets.apps/postern'), 'yes'));
       assert.equal(await can('postern-uninstall', 'patch', 'daemonsets.apps/other'), 'no');
       assert.equal(await can('postern-uninstall', 'list', 'pods'), 'no');
 

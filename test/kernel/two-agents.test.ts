@@ -37,7 +37,7 @@ describe('two agents on one node (kernel)', function () {
     const first = lab.agents.get('n1')!;
     await cluster.apply(deny);
     second = new SecondAgent(lab, 'n1', 'second');
-    await says('/readyz', new RegExp(`\\[-\\] lock: agent \\S+, process ${first.pid}, enforces on this node`));
+    await says('/readyz', new RegExp(`\\[-\\] lock: agent \\S+, process ${first.pid}, holds the lock of this node`));
     // It knows the cluster by now, and yet is neither ready nor has it applied anything.
     await says('/readyz?verbose', /\[\+\] lists\n\[\+\] node\n\[-\] rules/);
     assert.deepEqual(JSON.parse((await second.read('/applied')).body), { node: 'n1' });

@@ -139,6 +139,21 @@ describe('the API client', function () {
     }
   });
 
+  it('follows the token of a pod that is replaced, at once', async () => {
+    const port = await echo((answer) => https.createServer(tls, answer));
+    const tokenFile = join(folder, 'token');
+    const config = new KubeConfig();
+    const cluster = { name: 'c', server: `https://127.0.0.1:${port}`, skipTLSVerify: true };
+    // As client-node reads it inside a pod.
+    const authProvider = { name: 'tokenFile', config: { tokenFile } };
+    config.loadFromClusterAndUser(cluster, { name: 'u', authProvider });
+    const client = createApiClient(config);
+    for (const token of ['first', 'second']) {
+      await writeFile(tokenFile, `${token}\n`);
+      assert.equal((await ask(client)).headers['authorization'], `Bearer ${token}`);
+    }
+  });
+
   it('rejects, and does not throw something else, when a credential cannot be read', async () => {
     const config = new KubeConfig();
     const cluster = { name: 'c', server: 'https://127.0.0.1:1', skipTLSVerify: false };

@@ -222,6 +222,19 @@ describe('a resource watch', function () {
     assert.equal(server.requests[5]!.searchParams.get('resourceVersion'), '10');
   });
 
+  it('lists soon when its version has expired while the server was away', async () => {
+    const { server, delays } = await run([
+      list('10', []),
+      json(500, {}),
+      json(500, {}),
+      json(410, gone),
+      list('20', []),
+      stream([]),
+    ]);
+    await until(() => server.requests.length === 6);
+    assert.deepEqual(delays, [150, 300, 150]);
+  });
+
   it('does not hammer a server that refuses the version of its own list', async () => {
     const refusal = [list('10', []), json(410, gone)];
     const { server, delays } = await run([...refusal, ...refusal, ...refusal]);

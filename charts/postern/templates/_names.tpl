@@ -2,7 +2,7 @@
 {{- define "postern.name" -}}
 {{- $name := .Release.Name }}
 {{- if not (contains .Chart.Name $name) }}{{ $name = printf "%s-%s" $name .Chart.Name }}{{ end }}
-{{- $name | trunc 48 | trimSuffix "-" }}
+{{- $name | replace "." "-" | trunc 48 | trimSuffix "-" }}
 {{- end }}
 
 {{/* Never changes: a DaemonSet's selector cannot. */}}

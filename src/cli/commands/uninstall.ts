@@ -21,6 +21,7 @@ Exit codes: 0 removed; 1 some nodes are not done in time; 2 it cannot be done.`;
 
 interface Flags {
   readonly daemonset?: string;
+  readonly release?: string;
   readonly kubeconfig?: string;
   readonly timeout: string;
 }
@@ -29,12 +30,13 @@ export function uninstallCommand(): Command {
   return new Command('uninstall')
     .description(`Deletes "${name}" from the kernel of this node, or of every node, and nothing else.`)
     .option('--daemonset <NAMESPACE/NAME>', 'remove the rules from every node that this DaemonSet runs on')
+    .option('--release <NAME>', 'only if Helm has installed that DaemonSet as this release')
     .option('--kubeconfig <FILE>', 'how to reach the API server, with --daemonset (default: what kubectl would use)')
     .option('--timeout <SECONDS>', 'how long to wait for the nodes, with --daemonset', '300')
     .addHelpText('after', details)
     .action(async (flags: Flags) => {
       if (flags.daemonset === undefined) await uninstallHere();
-      else await uninstallEverywhere(readName(flags.daemonset), readSeconds(flags.timeout), flags.kubeconfig);
+      else await uninstallEverywhere(readName(flags.daemonset), readSeconds(flags.timeout), flags);
     });
 }
 
@@ -47,13 +49,14 @@ async function uninstallHere(): Promise<void> {
 async function uninstallEverywhere(
   daemonSet: DaemonSetName,
   seconds: number,
-  kubeconfig: string | undefined,
+  { kubeconfig, release }: Flags,
 ): Promise<void> {
   const { rollOutUninstall } = await import('../uninstall/daemon-set.ts');
   const { createApiClient, loadKubeConfig } = await import('../../watch/api-client.ts');
   const deadline = performance.now() + seconds * 1000;
   const { done, nodes } = await rollOutUninstall(daemonSet, {
     client: createApiClient(await loadKubeConfig(kubeconfig)),
+    release,
     signal: new AbortController().signal,
     progress: (now) => process.stdout.write(`${now.done} of ${now.nodes} nodes are free of ${name}\n`),
     pause: async () => {

@@ -15,6 +15,8 @@ export interface Progress {
 
 interface Options {
   readonly client: ApiClient;
+  /** Only if the DaemonSet is of this Helm release. */
+  readonly release?: string | undefined;
   readonly signal: AbortSignal;
   readonly progress: (progress: Progress) => void;
   /** Between two looks. Resolves false when there shall be no other. */
@@ -23,27 +25,45 @@ interface Options {
 
 const silenceMs = 30_000;
 
+/** What Helm writes on what it has installed, and `helm template` does not. */
+const releaseAnnotation = 'meta.helm.sh/release-name';
+
 /**
  * Has every pod of the DaemonSet run `postern agent --uninstall`, on all nodes at once, and waits until each says that its node is free of
  * our rules. Returns how far it came, which is short of all nodes only where `pause` ended it. Rejects with an ApiError, or where the
  * DaemonSet runs no agent.
  */
 export async function rollOutUninstall(name: DaemonSetName, options: Options): Promise<Progress> {
-  const { client, signal, progress, pause } = options;
+  const { client, release, signal, progress, pause } = options;
   const path = `/apis/apps/v1/namespaces/${name.namespace}/daemonsets/${name.name}`;
-  const read = async (): Promise<unknown> => readJson(await client.get(path, { query: {}, signal, silenceMs }));
-  const patch = uninstallPatch(await read());
-  if (patch === undefined) {
-    throw new DaemonSetError(`DaemonSet ${name.namespace}/${name.name} has no container with the argument "agent"`);
+  const title = `DaemonSet ${name.namespace}/${name.name}`;
+  const read = async (): Promise<unknown> => {
+    try {
+      return await readJson(await client.get(path, { query: {}, signal, silenceMs }));
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+      const rest = 'the rules of agents that ran are still there; install again first, or go on with "--no-hooks"';
+      throw new DaemonSetError(`there is no ${title}: ${rest}`);
+    }
+  };
+  const found = await read();
+  if (release !== undefined && textAt(found, 'metadata', 'annotations', releaseAnnotation) !== release) {
+    throw new DaemonSetError(`${title} was not installed by Helm as release ${release}: nothing is removed`);
   }
+  const patch = uninstallPatch(found);
+  if (patch === undefined) throw new DaemonSetError(`${title} has no container with the argument "agent"`);
   await client.write('patch', path, patch, { signal, silenceMs });
   let last: Progress | undefined;
   for (;;) {
     // The pods that serve the API may be on these very nodes: a look that fails is one that saw nothing new.
-    const now = await read().then(progressOf, (error: unknown) => {
-      if (error instanceof ApiError && last) return last;
-      throw error;
+    const seen = await read().catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error;
+      return undefined;
     });
+    if (seen !== undefined && !isUninstalling(seen)) {
+      throw new DaemonSetError(`somebody has changed ${title} back: its agents write the rules again`);
+    }
+    const now = seen === undefined ? (last ?? { done: 0, nodes: 1 }) : progressOf(seen);
     if (now.done !== last?.done || now.nodes !== last.nodes) progress(now);
     last = now;
     if (now.done === now.nodes || !(await pause())) return now;
@@ -70,6 +90,13 @@ export function uninstallPatch(daemonSet: unknown): object | undefined {
     };
   }
   return undefined;
+}
+
+function isUninstalling(daemonSet: unknown): boolean {
+  return listAt(daemonSet, 'spec', 'template', 'spec', 'containers').some((container) => {
+    const args = listAt(container, 'args');
+    return args.includes('agent') && args.includes('--uninstall');
+  });
 }
 
 /** Until the controller has seen the change, nothing of it is done. */

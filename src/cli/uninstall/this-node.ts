@@ -1,16 +1,22 @@
-import { findHolder } from '../../agent/node-lock.ts';
+import { findHolder, takeNodeLock } from '../../agent/node-lock.ts';
 import { createNft } from '../../apply/nft.ts';
 import { removeTable } from '../../apply/remove-table.ts';
 import { ConfigError } from '../../config/config-error.ts';
+import { readVersion } from '../../config/version.ts';
 
 /** Resolves with what our table held, or `undefined` where there was none. Refuses while an agent runs here. */
 export async function uninstallThisNode(): Promise<string | undefined> {
-  const holder = await findHolder();
-  if (holder) {
-    const who = `agent ${holder.version} (process ${holder.pid})`;
+  const release = await takeNodeLock({ version: readVersion(), pid: process.pid });
+  if (!release) {
+    const holder = await findHolder();
+    const who = holder ? `agent ${holder.version} (process ${holder.pid})` : 'a process that holds the lock of agents';
     throw new ConfigError(
       `${who} runs on this node and would write the rules again: stop it first, or use --daemonset`,
     );
   }
-  return removeTable(createNft(), new AbortController().signal);
+  try {
+    return await removeTable(createNft(), new AbortController().signal);
+  } finally {
+    release();
+  }
 }

@@ -8,6 +8,8 @@ const daemonSet = (args: readonly unknown[], status: object = {}): object => ({
   spec: { template: { spec: { containers: [{ name: 'sidecar' }, { name: 'main', args }] } } },
   status: { observedGeneration: 2, ...status },
 });
+const notFound = {};
+const uninstalling = ['agent', '--uninstall'];
 const counts = (desired: number, updated: number, ready: number): object => ({
   desiredNumberScheduled: desired,
   updatedNumberScheduled: updated,
@@ -42,8 +44,13 @@ describe('uninstalling by a DaemonSet', () => {
     it(`counts the nodes of one ${what}`, () => assert.deepEqual(progressOf(daemonSet(['agent'], status)), progress));
   }
 
-  /** Answers each look with the next of `states`, the last again and again. */
-  async function rollOut(states: readonly (object | undefined)[], looks = 10) {
+  /** Answers each look with the next of `states`, the last again and again; the first is as `found`. */
+  async function rollOut(
+    states: readonly (object | undefined)[],
+    looks = 10,
+    found: object = daemonSet(['agent']),
+    release?: string,
+  ) {
     const writes: string[] = [];
     const told: Progress[] = [];
     let asked = 0;
@@ -53,7 +60,9 @@ describe('uninstalling by a DaemonSet', () => {
         client: {
           async get(path) {
             assert.equal(path, '/apis/apps/v1/namespaces/ns/daemonsets/postern');
-            const state = states[Math.min(Math.max(0, asked++ - 1), states.length - 1)];
+            const state = asked === 0 ? found : states[Math.min(asked - 1, states.length - 1)];
+            asked++;
+            if (state === notFound) throw new ApiError('refused', 'not found', { status: 404 });
             if (!state) throw new ApiError('unreachable', 'connection refused');
             return (async function* () {
               yield Buffer.from(JSON.stringify(state));
@@ -64,6 +73,7 @@ describe('uninstalling by a DaemonSet', () => {
             return {};
           },
         },
+        release,
         signal: new AbortController().signal,
         progress: (progress) => void told.push(progress),
         pause: async () => asked < looks,
@@ -74,7 +84,7 @@ describe('uninstalling by a DaemonSet', () => {
 
   it('waits until every node is done, and tells each step once', async () => {
     const states = [counts(2, 0, 2), counts(2, 0, 2), counts(2, 1, 1), counts(2, 2, 1), counts(2, 2, 2)];
-    const { result, writes, told } = await rollOut(states.map((status) => daemonSet(['agent'], status)));
+    const { result, writes, told } = await rollOut(states.map((status) => daemonSet(uninstalling, status)));
     assert.deepEqual(writes, ['patch /apis/apps/v1/namespaces/ns/daemonsets/postern']);
     assert.deepEqual(
       told.map(({ done }) => done),
@@ -84,18 +94,45 @@ describe('uninstalling by a DaemonSet', () => {
   });
 
   it('looks again after a look that failed', async () => {
-    const [some, all] = [counts(2, 1, 1), counts(2, 2, 2)].map((status) => daemonSet(['agent'], status));
+    const [some, all] = [counts(2, 1, 1), counts(2, 2, 2)].map((status) => daemonSet(uninstalling, status));
     const { result, told } = await rollOut([some, undefined, all]);
     assert.deepEqual([result, told.length], [{ done: 2, nodes: 2 }, 2]);
   });
 
+  it('does not take a DaemonSet that somebody has changed back for one that is done', async () => {
+    const states = [daemonSet(uninstalling, counts(2, 1, 2)), daemonSet(['agent'], counts(2, 2, 2))];
+    await assert.rejects(rollOut(states), { code: 'daemonset', message: /has changed DaemonSet ns\/postern back/ });
+  });
+
+  it('ends when the DaemonSet is gone, before or while it waits, and says what that leaves', async () => {
+    const gone = { code: 'daemonset', message: /there is no DaemonSet ns\/postern: the rules of agents that ran/ };
+    await assert.rejects(rollOut([], 10, notFound), gone);
+    await assert.rejects(rollOut([daemonSet(uninstalling, counts(2, 1, 1)), notFound]), gone);
+  });
+
+  it('changes only what Helm has installed as the release that is asked for', async () => {
+    const done = [daemonSet(uninstalling, counts(1, 1, 1))];
+    const of = (annotations?: object): object => ({
+      ...daemonSet(['agent']),
+      metadata: { generation: 1, ...(annotations && { annotations }) },
+    });
+    for (const other of [of(), of({ 'meta.helm.sh/release-name': 'mine' })]) {
+      await assert.rejects(rollOut(done, 10, other, 'yours'), {
+        code: 'daemonset',
+        message: /not installed by Helm as release yours/,
+      });
+    }
+    const { writes } = await rollOut(done, 10, of({ 'meta.helm.sh/release-name': 'yours' }), 'yours');
+    assert.equal(writes.length, 1);
+  });
+
   it('says how far it came when it may wait no longer', async () => {
-    const { result } = await rollOut([daemonSet(['agent'], counts(3, 3, 1))], 4);
+    const { result } = await rollOut([daemonSet(uninstalling, counts(3, 3, 1))], 4);
     assert.deepEqual(result, { done: 1, nodes: 3 });
   });
 
   it('writes nothing where there is no agent', async () => {
-    await assert.rejects(rollOut([daemonSet(['proxy'])]), {
+    await assert.rejects(rollOut([], 10, daemonSet(['proxy'])), {
       code: 'daemonset',
       message: /ns\/postern has no container/,
     });

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Announcer } from '../../src/agent/announcer.ts';
+import { Census } from '../../src/agent/census.ts';
+import type { Issue } from '../../src/model/issue.ts';
+import { policy } from '../support/objects.ts';
+import { removeOf, upsertOf } from '../support/pipeline.ts';
+
+const issue: Issue = { code: 'invalid-cidr', path: 'spec', message: 'no CIDR', effect: 'failed-closed' };
+
+describe('announcing an issue', () => {
+  function start() {
+    const census = new Census();
+    const names: string[] = [];
+    const announcer = new Announcer('n1', census, { add: ({ name }) => void names.push(name) }, () => 0);
+    const tell = (change: Partial<Issue> = {}): void =>
+      announcer.announce('networkpolicies', 'x/p', { ...issue, ...change });
+    const see = (generation: number, uid = 'u'): void => {
+      const object = policy('x/p', { podSelector: {} });
+      census.receive(upsertOf({ ...object, metadata: { ...object.metadata, uid, generation } }));
+    };
+    return { census, names, tell, see };
+  }
+
+  it('happens once for each generation of an object, however often it is told', () => {
+    const { names, tell, see } = start();
+    see(1);
+    for (let i = 0; i < 3; i++) tell();
+    assert.equal(names.length, 1);
+    tell({ code: 'invalid-port' });
+    tell({ path: 'spec.egress' });
+    tell({ message: 'in other words' });
+    assert.equal(names.length, 3);
+    see(2);
+    tell();
+    tell();
+    see(2, 'made anew');
+    tell();
+    assert.equal(names.length, 5);
+    assert.equal(new Set(names).size, 5);
+  });
+
+  it('does not happen for an object that is gone', () => {
+    const { census, names, tell, see } = start();
+    see(1);
+    census.receive(removeOf(policy('x/p', { podSelector: {} })));
+    tell();
+    assert.deepEqual(names, []);
+  });
+
+  it('forgets what it has told rather than grow without end', () => {
+    const { names, tell, see } = start();
+    see(1);
+    for (let i = 0; i < 5001; i++) tell({ path: `spec.ingress[${i}]` });
+    tell({ path: 'spec.ingress[0]' });
+    assert.equal(names.length, 5002);
+  });
+});
