@@ -8,12 +8,25 @@ import { skipTest } from '../test/support/skip.ts';
 import { onCluster } from './cluster/cluster.ts';
 import { expectNothingLost, openFlows, untilMore } from './cluster/flows.ts';
 
-const restarts = 3;
+const restarts = Number(process.env['E2E_RESTARTS'] ?? 3);
+const upgrades = Number(process.env['E2E_UPGRADES'] ?? 4);
 
 onCluster('agents', (cluster) => {
   it('are replaced under traffic: nothing forbidden passes, nothing allowed is lost (S7.13, S7.14)', async function () {
     const { restartAgents } = cluster().target;
     if (!restartAgents) return skipTest(this, 'no DaemonSet of Postern (E2E_DAEMONSET) is on this cluster');
+    this.timeout(60_000 + restarts * 60_000);
+    await expectUndisturbed(restarts, restartAgents);
+  });
+
+  it('are upgraded and rolled back under traffic: nothing forbidden passes, nothing allowed is lost', async function () {
+    const { changeVersion } = cluster().target;
+    if (!changeVersion) return skipTest(this, 'no image of another version (E2E_OTHER_IMAGE) is given');
+    this.timeout(60_000 + upgrades * 60_000);
+    await expectUndisturbed(upgrades, changeVersion);
+  });
+
+  async function expectUndisturbed(times: number, replaceAgents: () => Promise<void>): Promise<void> {
     await cluster().apply(
       policy('x', 'p', { ingress: [{ from: [pods({}, { ns: 'y' })], ports: [port('UDP/80'), port('TCP/80')] }] }),
     );
@@ -23,8 +36,8 @@ onCluster('agents', (cluster) => {
       ...(await openFlows(cluster(), ['y/a', 'y/b'], 'x/a', 81, ['UDP'])),
     ];
     await untilMore(allowed, 20);
-    for (let count = 0; count < restarts; count++) {
-      await restartAgents();
+    for (let count = 0; count < times; count++) {
+      await replaceAgents();
       await cluster().target.settle();
       await untilMore(allowed, 20);
     }
@@ -34,7 +47,7 @@ onCluster('agents', (cluster) => {
       assert.ok(client.sent > 100, `only ${client.sent} packets tried`);
       assert.equal(server.received, 0);
     }
-  });
+  }
 
   it('say on the policy itself what they cannot enforce of it, and enforce the rest (S9.6, S9.11)', async function () {
     // No address block at all, and older API servers store it (S9.3).

@@ -17,6 +17,8 @@ export interface ClusterOptions {
   readonly image: string;
   /** Of Postern, as `namespace/name`. */
   readonly daemonSet: string;
+  /** Of another version of Postern, if upgrades are to be tested. */
+  readonly otherImage: string | undefined;
   /** A shell command that uninstalls Postern, if that is to be tested. */
   readonly uninstall: string | undefined;
   readonly ownNamespaces: () => readonly string[];
@@ -39,7 +41,9 @@ export async function openClusterTarget(options: ClusterOptions): Promise<Target
   const pods = new Pods(objects, nodes, options);
   const station = (key: string): Station => pods.station(key);
   let isInstalled = true;
-  const restartable = (await findDaemonSet(objects, options.daemonSet)) !== undefined;
+  const { daemonSet, otherImage } = options;
+  const found = await findDaemonSet(objects, daemonSet);
+  const images = [found && agentImage(found), otherImage];
   return {
     name: `the cluster at ${api.server.href}`,
     api,
@@ -53,7 +57,14 @@ export async function openClusterTarget(options: ClusterOptions): Promise<Target
       if (isInstalled) await canary.wait(station);
     },
     station,
-    restartAgents: restartable ? () => restart(objects, options.daemonSet) : undefined,
+    restartAgents: found && (() => rollOut(objects, daemonSet, restarted())),
+    changeVersion:
+      found && otherImage
+        ? async () => {
+            images.reverse();
+            await rollOut(objects, daemonSet, { spec: { containers: [{ name: 'agent', image: images[0] }] } });
+          }
+        : undefined,
     uninstall:
       options.uninstall === undefined
         ? undefined
@@ -159,11 +170,21 @@ function findDaemonSet(objects: Objects, key: string): Promise<ApiObject | undef
   return objects.find('DaemonSet', { namespace, name });
 }
 
-/** As `kubectl rollout restart` and `kubectl rollout status` do. */
-async function restart(objects: Objects, key: string): Promise<void> {
+/** As `kubectl rollout restart` does. */
+function restarted(): object {
+  return { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() } } };
+}
+
+function agentImage(daemonSet: ApiObject): string | undefined {
+  const containers = listAt(daemonSet, 'spec', 'template', 'spec', 'containers');
+  const image = fieldAt(containers.find((each) => fieldAt(each, 'name') === 'agent') ?? {}, 'image');
+  return typeof image === 'string' ? image : undefined;
+}
+
+/** Changes the pods of a DaemonSet, and waits as `kubectl rollout status` does. */
+async function rollOut(objects: Objects, key: string, template: object): Promise<void> {
   const [namespace, name] = key.split('/') as [string, string];
-  const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() };
-  await objects.patch('DaemonSet', { namespace, name }, { spec: { template: { metadata: { annotations } } } });
+  await objects.patch('DaemonSet', { namespace, name }, { spec: { template } });
   const deadline = Date.now() + rolloutSeconds * 1000;
   for (;;) {
     const found = (await findDaemonSet(objects, key))!;

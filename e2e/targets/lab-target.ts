@@ -30,6 +30,7 @@ export async function openLabTarget(): Promise<Target> {
       await Promise.all([...lab.agents.values()].map((agent) => agent.restart()));
       await lab.settle();
     },
+    changeVersion: undefined,
     async uninstall() {
       for (const [node, agent] of lab.agents) {
         await agent.stop();

@@ -7,10 +7,12 @@ export const image = process.env['E2E_IMAGE'] ?? 'docker.io/library/python:3.13-
 
 /** Where KUBECONFIG names a cluster, that; else a lab. */
 export async function openTarget(ownNamespaces: () => readonly string[]): Promise<Target> {
-  const { KUBECONFIG: kubeconfig, E2E_DAEMONSET: daemonSet = 'postern-system/postern', E2E_UNINSTALL } = process.env;
+  const { KUBECONFIG: kubeconfig, E2E_DAEMONSET: daemonSet = 'postern-system/postern' } = process.env;
+  const { E2E_UNINSTALL, E2E_OTHER_IMAGE } = process.env;
   if (!kubeconfig) return openLabTarget();
   const uninstall = E2E_UNINSTALL === '1' ? helmUninstall(daemonSet) : E2E_UNINSTALL || undefined;
-  return openClusterTarget({ kubeconfig, image, daemonSet, uninstall, ownNamespaces });
+  const otherImage = E2E_OTHER_IMAGE || undefined;
+  return openClusterTarget({ kubeconfig, image, daemonSet, otherImage, uninstall, ownNamespaces });
 }
 
 function helmUninstall(daemonSet: string): string {

@@ -19,6 +19,8 @@ export interface Target {
   station(key: string): Station;
   /** Replaces every agent, and returns when the new ones are ready. Undefined where the suite does not know how. */
   readonly restartAgents: (() => Promise<void>) | undefined;
+  /** Has every agent run the other of two images, and returns when the new ones are ready. Undefined where there is only one. */
+  readonly changeVersion: (() => Promise<void>) | undefined;
   /** Removes Postern and what it has put into the kernel. Undefined where nobody has asked for it. */
   readonly uninstall: (() => Promise<void>) | undefined;
   end(): Promise<void>;
