@@ -1,6 +1,6 @@
 #!/bin/sh
 # npm run e2e:kind: a kind cluster, the image and the chart of this checkout on it, the e2e suite. Wants docker, kind, kubectl and helm.
-# KEEP=1 leaves the cluster; its kubeconfig is what `kind get kubeconfig --name postern-e2e` prints.
+# KEEP=1 leaves the cluster, with Postern on it; its kubeconfig is what `kind get kubeconfig --name postern-e2e` prints.
 set -eu
 cd "$(dirname "$0")/../.."
 name=postern-e2e
@@ -12,6 +12,7 @@ finish() {
 }
 trap finish EXIT
 
+[ -e node_modules/.package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund
 docker build --tag postern:e2e .
 kind create cluster --name $name --config e2e/kind/cluster.yaml
 sh e2e/kind/network.sh $name
@@ -19,4 +20,5 @@ kind load docker-image postern:e2e --name $name
 kubectl create namespace postern-system
 kubectl label namespace postern-system pod-security.kubernetes.io/enforce=privileged
 helm install postern charts/postern --namespace postern-system --wait --set image.repository=postern --set image.tag=e2e
-E2E_UNINSTALL=1 npm run e2e
+[ -n "${KEEP-}" ] || export E2E_UNINSTALL=1
+npm run e2e

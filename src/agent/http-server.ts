@@ -23,7 +23,11 @@ export async function serveWhenFree(
       return server;
     } catch (error) {
       const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-      if (!isTaken || performance.now() > deadline) throw error;
+      if (!isTaken) throw error;
+      if (performance.now() > deadline) {
+        const advice = 'another process has it: end that one, or set --listen (in the chart: listen.port)';
+        throw Object.assign(new Error(`${error.message}; ${advice}`, { cause: error }), { code: 'EADDRINUSE' });
+      }
       if (tries === 0) logger.warn({ err: error }, 'another process listens there; trying again');
       await delay(retryMs, undefined, { signal });
     }

@@ -65,7 +65,7 @@ async function uninstallEverywhere(
     },
   });
   if (done === nodes) return;
-  const pods = `kubectl -n ${daemonSet.namespace} get pods -o wide`;
+  const pods = `kubectl -n ${daemonSet.namespace} get daemonset,pods -o wide`;
   process.stderr.write(
     `postern: ${nodes - done} nodes are not done after ${seconds} s; "${pods}" shows which. Run this again to wait longer\n`,
   );

@@ -42,7 +42,8 @@ export async function rollOutUninstall(name: DaemonSetName, options: Options): P
       return await readJson(await client.get(path, { query: {}, signal, silenceMs }));
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) throw error;
-      const rest = 'the rules of agents that ran are still there; install again first, or go on with "--no-hooks"';
+      const rest =
+        'the rules of agents that ran are still there. Install again first, or run "nft delete table inet postern" on each node (and then, with Helm, "helm uninstall --no-hooks")';
       throw new DaemonSetError(`there is no ${title}: ${rest}`);
     }
   };
