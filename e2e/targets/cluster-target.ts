@@ -62,7 +62,12 @@ export async function openClusterTarget(options: ClusterOptions): Promise<Target
       found && otherImage
         ? async () => {
             images.reverse();
-            await rollOut(objects, daemonSet, { spec: { containers: [{ name: 'agent', image: images[0] }] } });
+            const current = (await findDaemonSet(objects, daemonSet))!;
+            // A merge patch replaces the whole list.
+            const containers = listAt(current, 'spec', 'template', 'spec', 'containers').map((each) =>
+              fieldAt(each, 'name') === 'agent' ? { ...(each as object), image: images[0] } : each,
+            );
+            await rollOut(objects, daemonSet, { spec: { containers } });
           }
         : undefined,
     uninstall:
