@@ -96,7 +96,8 @@ describe('lab: agents (kernel)', function () {
     await assert.rejects(lab.settle(), { code: 'state', message: /the agent of n1 has ended/ });
     await agent.start();
     await lab.settle();
-    assert.ok(await agent.isReady());
+    // What it has applied is there before it has looked at bridges and routes.
+    await until(() => agent.isReady());
   });
 
   it('an agent that was stopped is not waited for, and its rules stay', async () => {
