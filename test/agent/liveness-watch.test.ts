@@ -16,4 +16,11 @@ describe('liveness', () => {
     for (const milliseconds of [0, 60_000, 300_000]) assert.equal(look(milliseconds).ok, true, String(milliseconds));
     assert.deepEqual(look(301_000).results(), [{ name: 'loop', reason: 'a change has been under way for 301 s' }]);
   });
+
+  it('keeps no process alive that was told to stop before', () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    watchLiveness({ stuckFor: 0 }, new Checks(livenessChecks), AbortSignal.abort());
+    assert.equal(timers(), before);
+  });
 });
