@@ -151,7 +151,10 @@ describe('kubectl against the API server', function () {
   });
 
   it('watches', async () => {
-    const child = spawn('kubectl', ['get', 'pods', '-n', 'x', '-w'], { env: environment });
+    const child = spawn('kubectl', ['get', 'pods', '-n', 'x', '-w'], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const output = child.stdout.setEncoding('utf8')[Symbol.asyncIterator]();
     let seen = '';
     const until = async (pattern: RegExp): Promise<void> => {
@@ -162,9 +165,11 @@ describe('kubectl against the API server', function () {
     const running = { status: { phase: 'Running' } };
     server.store.patch('pods', { ...key, name: 'w' }, { type: 'merge', body: running }, { subresource: 'status' });
     await until(/^w .*Running/m);
-    const closed = new Promise((resolve) => child.once('close', resolve));
+    // Not `close`, which waits for the end of an output that nobody reads any more.
+    const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill();
-    await closed;
+    await exited;
+    child.stdout.destroy();
   });
 
   it('creates namespaces and other things by command', async () => {
