@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what `npm run lab` (setup.sh lab) or `npm test` (setup.sh test) lack: npm packages from the lockfile, and Debian
+# Installs what `npm run lab` (setup.sh lab), `npm test` (setup.sh test) or `npm run bench` (setup.sh bench) lack: npm packages from the lockfile, and Debian
 # packages. It runs before Node 24 is there; when nothing is missing it says nothing and takes no time.
 set -eu
 cd "$(dirname "$0")/.."
@@ -47,6 +47,11 @@ conntrack            conntrack
 tcpdump              tcpdump
 ethtool              ethtool
 kubectl              kubectl kubernetes-client none
+"
+
+[ "${1-}" = bench ] && tools="$tools
+cc                   gcc
+/usr/include/stdio.h libc6-dev
 "
 
 missing=$(echo "$tools" | while read -r tool packages; do

@@ -1,30 +1,40 @@
 import type { ShapeLimits } from './compile/class-shape.ts';
-import { Compiler, type Compiled } from './compile/compile.ts';
+import { Compiler, type Compiled, type Guard } from './compile/compile.ts';
 import { Indexer } from './indexer/indexer.ts';
-import type { ResourceEvent } from './model/cluster.ts';
+import type { NodeFact, ResourceEvent, Sandbox } from './model/cluster.ts';
 import type { PolicyId } from './model/policy.ts';
-import type { Snapshot } from './model/snapshot.ts';
+import type { LocalPod, Snapshot } from './model/snapshot.ts';
 import type { Ruleset } from './nftables/ruleset.ts';
 import { planStages, type Plan } from './plan/plan.ts';
+
+export interface PipelineOptions {
+  readonly limits?: ShapeLimits;
+  /** Addresses of this node's ranges that are no local pod's may neither send nor receive (S7.5). On unless told otherwise. */
+  readonly gate?: boolean;
+  /** The ranges, where neither the Node object nor the runtime is to be asked. */
+  readonly podCidrs?: readonly string[];
+  /** A pod's port takes its own addresses alone (S1.15). On unless told otherwise. */
+  readonly guard?: Guard;
+}
 
 /**
  * The whole flow, without I/O:
  *
- *     watch ──ResourceEvent──► indexer ──Snapshot──► compile ──Ruleset──► plan ──Stages──► apply
- *             (what changed)            (this node's)          (nftables)        (make, switch, break)
+ *     watch ──────ResourceEvent──► indexer ──Snapshot──► compile ──Ruleset──► plan ──Stages──► apply
+ *     sandboxes ──NodeFact──────►           (this node's)          (nftables)        (make, switch, break)
  *
- * What the kernel should hold depends on the current objects alone, never on the order in which they came (S7.1).
+ * What the kernel should hold depends on the current objects and facts alone, never on the order in which they came (S7.1).
  */
 export class Pipeline {
   readonly #indexer: Indexer;
   readonly #compiler: Compiler;
 
-  constructor(nodeName: string, limits?: ShapeLimits) {
-    this.#indexer = new Indexer(nodeName);
-    this.#compiler = new Compiler(limits);
+  constructor(nodeName: string, { limits, gate = true, podCidrs = [], guard = true }: PipelineOptions = {}) {
+    this.#indexer = new Indexer(nodeName, { gate, podCidrs });
+    this.#compiler = new Compiler({ guard, ...(limits ? { limits } : {}) });
   }
 
-  receive(event: ResourceEvent): void {
+  receive(event: ResourceEvent | NodeFact): void {
     this.#indexer.receive(event);
   }
 
@@ -35,6 +45,26 @@ export class Pipeline {
   /** Whether the node that this is for is one of the cluster's. */
   get knowsNode(): boolean {
     return this.#indexer.knowsNode;
+  }
+
+  /** Live sandboxes of pods that neither the watch nor a `fetched` fact has brought: denied until one does (S1.14). */
+  get unknownSandboxes(): readonly Sandbox[] {
+    return this.#indexer.unknownSandboxes;
+  }
+
+  /** Local pods that have an address of which no link is known: nothing holds them to it. */
+  get unlinked(): readonly LocalPod[] {
+    return this.#indexer.unlinked;
+  }
+
+  /** Pod ranges of the own Node that are not gated: a pod of this node has an address outside of them, or one of another node inside. */
+  get disputedRanges(): readonly string[] {
+    return this.#indexer.disputedRanges;
+  }
+
+  /** The container runtime keeps a record of its sandboxes that can be read, so a pod of this node that is not in it has no address. */
+  get kept(): boolean {
+    return this.#indexer.kept;
   }
 
   get issues(): Indexer['issues'] {

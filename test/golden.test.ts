@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadAllYaml } from '@kubernetes/client-node';
+import { loadAllYaml, loadYaml } from '@kubernetes/client-node';
 import { describe, it } from 'mocha';
 import { prepareCluster } from '../src/evaluator/cluster.ts';
 import { evaluate } from '../src/evaluator/evaluator.ts';
 import { renderRuleset } from '../src/nftables/render.ts';
+import type { Link, NodeFact, Sandbox } from '../src/model/cluster.ts';
 import type { Ruleset } from '../src/nftables/ruleset.ts';
 import { passes, type Place } from './support/path.ts';
-import { compileNode, type ApiObject } from './support/pipeline.ts';
+import { startPipeline, type ApiObject } from './support/pipeline.ts';
 
 /**
- * test/golden/NAME/cluster.yaml -> ruleset.nft (what each node's kernel should hold) and reach.txt (who reaches whom). Both are
- * rewritten only by `npm run golden`. The reach is the evaluator's, and the packet trace of the rule sets must say the same.
+ * test/golden/NAME/cluster.yaml, with what nodes say of their sandboxes in facts.yaml -> ruleset.nft (what each node's kernel should
+ * hold) and reach.txt (who reaches whom). Both are rewritten only by `npm run golden`. The reach is the evaluator's, and the packet trace of the rule sets must say the same.
  */
 const folder = join(import.meta.dirname, 'golden');
 const rewrite = process.env['UPDATE_GOLDEN'] === '1';
@@ -22,15 +23,17 @@ describe('golden cases', () => {
     describe(name, () => {
       const objects = readObjects(join(folder, name, 'cluster.yaml'));
       const nodes = objects.filter(({ kind }) => kind === 'Node').map(({ metadata }) => metadata.name);
-      const rulesets = Object.fromEntries(
-        nodes.map((node) => [
+      const facts = readFacts(join(folder, name, 'facts.yaml'));
+      const compile = (node: string): Ruleset => {
+        const pipeline = startPipeline(
           node,
-          compileNode(
-            node,
-            objects.filter(({ kind }) => kind !== 'Outside'),
-          ),
-        ]),
-      );
+          objects.filter(({ kind }) => kind !== 'Outside'),
+        );
+        for (const fact of facts[node] ?? []) pipeline.receive(fact);
+        return pipeline.plan(undefined).compiled.ruleset;
+      };
+      const rulesets = Object.fromEntries(nodes.map((node) => [node, compile(node)]));
+      const sandboxes = Object.values(facts).flatMap((all) => all.flatMap(sandboxOf));
 
       it('compiles to the rule sets of ruleset.nft', () => {
         const text = nodes.map((node) => `# ${node}\n${renderRuleset(rulesets[node]!)}`).join('\n');
@@ -38,7 +41,7 @@ describe('golden cases', () => {
       });
 
       it('reaches what reach.txt says, by the evaluator and by the trace of every packet', () => {
-        compareFile(join(folder, name, 'reach.txt'), describeReach(objects, rulesets));
+        compareFile(join(folder, name, 'reach.txt'), describeReach(objects, sandboxes, rulesets));
       });
     });
   }
@@ -51,9 +54,17 @@ interface End {
   readonly ports: readonly string[];
 }
 
-function describeReach(objects: readonly ApiObject[], rulesets: Readonly<Record<string, Ruleset>>): string {
-  const cluster = prepareCluster(objects);
-  const ends = objects.flatMap(endsOf);
+function describeReach(
+  objects: readonly ApiObject[],
+  sandboxes: readonly Sandbox[],
+  rulesets: Readonly<Record<string, Ruleset>>,
+): string {
+  const shown = objects.map((object) => withAddresses(object, sandboxes));
+  const cluster = prepareCluster(shown);
+  const ends = shown.flatMap(endsOf);
+  const links = new Map(
+    sandboxes.flatMap(({ addresses, link }) => addresses.map((each) => [each, link as Link] as const)),
+  );
   const lines: string[] = [];
   for (const source of ends) {
     for (const destination of ends) {
@@ -80,6 +91,7 @@ function describeReach(objects: readonly ApiObject[], rulesets: Readonly<Record<
               flow,
               { source: source.place, destination: destination.place },
               orientation,
+              links,
             );
             assert.equal(
               passed ? 'allowed' : 'denied',
@@ -125,6 +137,21 @@ function endsOf(object: ApiObject): End[] {
 function readObjects(file: string): ApiObject[] {
   const documents = loadAllYaml(readFileSync(file, 'utf8')) as unknown as { items?: ApiObject[] }[];
   return documents.flatMap((document) => document.items ?? [document as unknown as ApiObject]);
+}
+
+function readFacts(file: string): Readonly<Record<string, readonly NodeFact[]>> {
+  return existsSync(file) ? loadYaml<Record<string, NodeFact[]>>(readFileSync(file, 'utf8')) : {};
+}
+
+function sandboxOf(fact: NodeFact): Sandbox[] {
+  return fact.op === 'sandbox' && fact.value ? [fact.value] : [];
+}
+
+/** As the API server will show the pod: what the evaluator goes by. */
+function withAddresses(object: ApiObject, sandboxes: readonly Sandbox[]): ApiObject {
+  const sandbox = sandboxes.find(({ uid }) => uid === object.metadata.uid);
+  if (!sandbox) return object;
+  return { ...object, status: { phase: 'Running', podIPs: sandbox.addresses.map((ip) => ({ ip })) } };
 }
 
 function compareFile(file: string, text: string): void {

@@ -2,12 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { prepareCluster } from '../src/evaluator/cluster.ts';
 import { evaluate } from '../src/evaluator/evaluator.ts';
-import { hostileCluster } from './support/hostile-cluster.ts';
+import { hostileCluster, hostileFacts } from './support/hostile-cluster.ts';
 import { passes, type Place } from './support/path.ts';
 import { compileNode, startPipeline } from './support/pipeline.ts';
 
 describe('a hostile cluster', () => {
   const objects = hostileCluster();
+  const guarded = startPipeline('n1', objects);
+  for (const fact of hostileFacts()) guarded.receive(fact);
+  const links = new Map(
+    hostileFacts().flatMap(({ value }) => value!.addresses.map((each) => [each, value!.link!] as const)),
+  );
 
   it('yields no issue but those of its blocks, and no policy is lost', () => {
     const pipeline = startPipeline('n1', objects);
@@ -16,7 +21,7 @@ describe('a hostile cluster', () => {
   });
 
   it('is judged by the rule set as by the evaluator', () => {
-    const rulesets = { n1: compileNode('n1', objects), n2: compileNode('n2', objects) };
+    const rulesets = { n1: guarded.plan(undefined).compiled.ruleset, n2: compileNode('n2', objects) };
     const cluster = prepareCluster(objects);
     const isolated = ['10.9.0.0', '10.9.0.1', '10.9.0.5', 'fd09::1', 'fd09::6'];
     const others = [
@@ -64,7 +69,7 @@ describe('a hostile cluster', () => {
               } as const;
               const places = { source: placeOf(source), destination: placeOf(destination) };
               for (const orientation of ['original', 'reply'] as const) {
-                const passed = passes(rulesets, flow, places, orientation) ? 'allowed' : 'denied';
+                const passed = passes(rulesets, flow, places, orientation, links) ? 'allowed' : 'denied';
                 assert.equal(
                   passed,
                   verdict,
@@ -79,6 +84,12 @@ describe('a hostile cluster', () => {
     }
     // All there are: no policy allows UDP out.
     assert.equal(verdicts.size, 11, [...verdicts].sort().join());
+  });
+
+  it('guards the pods whose devices nft has a name for, and leaves the others out', () => {
+    const { sets, bridge } = guarded.plan(undefined).compiled.ruleset;
+    assert.deepEqual([...sets.get('links')!.elements].sort(), ['0', 'a.b:c@d_e-f', 'table']);
+    assert.deepEqual([...bridge!.sets.get('ports')!.elements].sort(), ['-', 'drop', 'v'.repeat(15)]);
   });
 
   function placeOf(address: string): Place {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Operation, Ruleset } from '../src/nftables/ruleset.ts';
-import { compileNode, removeOf, startPipeline, upsertOf, type ApiObject } from './support/pipeline.ts';
+import { endOf, sandbox } from './support/objects.ts';
+import { compileNode, keyOf, removeOf, startPipeline, upsertOf, type ApiObject } from './support/pipeline.ts';
 
 /** By counts, not by the clock: what one event costs, and what a packet meets, in a large cluster. */
 describe('scale: 5,000 pods, 500 policies, 100 pods on this node', function () {
@@ -80,6 +81,32 @@ describe('scale: 5,000 pods, 500 policies, 100 pods on this node', function () {
     pipeline.receive(upsertOf(claimant(300)));
     const visits = pipeline.visits.selections - before;
     assert.ok(visits <= 40, `${visits} selections`);
+  });
+
+  it('a sandbox that starts or ends writes what is its own, and no rule', () => {
+    const options = { podCidrs: ['10.100.0.0/16', 'fd01::/64'] };
+    const local = cluster.filter(({ spec }) => (spec as { nodeName?: string } | undefined)?.nodeName === 'n1');
+    const addressesOf = ({ status }: ApiObject) => (status as { podIPs: { ip: string }[] }).podIPs.map(({ ip }) => ip);
+    for (const port of [undefined, 'eth']) {
+      const link = (index: number) => ({
+        device: port ? 'cni0' : `veth${index}`,
+        ...(port && { port: `${port}${index}` }),
+      });
+      const pipeline = startPipeline('n1', cluster, options);
+      for (const [index, each] of local.entries())
+        pipeline.receive(sandbox(keyOf(each), { uid: each.metadata.uid!, ips: addressesOf(each), link: link(index) }));
+      const applied = pipeline.plan(undefined).result;
+      pipeline.receive(sandbox('n1/new', { ips: ['10.100.255.1', 'fd01::ffff:1'], link: link(1000) }));
+      const started = pipeline.plan(applied);
+      pipeline.receive(endOf(sandbox('n1/new')));
+      const ended = pipeline.plan(started.result);
+      for (const { stages, compiled } of [started, ended]) {
+        const operations = stages.flatMap((stage) => stage.operations);
+        const verbs = operations.map(({ verb }) => verb);
+        assert.ok(operations.length <= 24 && !verbs.some((verb) => verb === 'replace rules'), verbs.join());
+        assert.equal(compiled.counts.builtClasses, 0);
+      }
+    }
   });
 
   it('a packet meets as many rules with 500 policies on each pod as with 10', () => {
@@ -243,9 +270,8 @@ function policyObject(namespace: string, name: string, spec: unknown): ApiObject
 
 /** The rules on the longest way of one packet: both checks of a local pair, each with its deny chain. */
 function longestWay({ chains }: Ruleset): number {
-  const fixed = ['forward', 'replies', 'special', 'deny-ingress', 'deny-egress'].map(
-    (name) => chains.get(name)?.rules.length ?? 0,
-  );
+  const around = ['forward', 'guard', 'sources', 'link-control', 'special', 'replies', 'egress', 'ingress', 'gate'];
+  const fixed = [...around, 'deny-ingress', 'deny-egress'].map((name) => chains.get(name)?.rules.length ?? 0);
   const longest = (prefix: string): number =>
     Math.max(
       ...chains

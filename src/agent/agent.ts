@@ -1,30 +1,42 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { checkBridgeTables } from '../apply/environment.ts';
+import { exec } from '../apply/exec.ts';
 import { createNft } from '../apply/nft.ts';
+import { Compiler } from '../compile/compile.ts';
 import { readVersion } from '../config/version.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import { canonicalCidrs } from '../model/address.ts';
 import type { ResourceEvent } from '../model/cluster.ts';
 import { Pipeline } from '../pipeline.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
 import { createApiClient, loadKubeConfig } from '../watch/api-client.ts';
+import { getPod } from '../watch/get-pod.ts';
 import { watchedResources } from '../watch/resources.ts';
 import { ResourceWatch } from '../watch/watch.ts';
-import { Announcer } from './announcer.ts';
+import { createAnnouncer } from './announcer.ts';
 import { Census } from './census.ts';
 import { systemClock } from './clock.ts';
 import { nftDoor } from './door.ts';
 import { watchDrift } from './drift-watch.ts';
 import { environmentChecks, watchEnvironment } from './environment-watch.ts';
-import { EventWriter } from './event-writer.ts';
 import { serveWhenFree } from './http-server.ts';
+import { createIntake } from './intake.ts';
+import { LinkWatch } from './link-watch.ts';
 import { livenessChecks, watchLiveness } from './liveness-watch.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
+import { NodeReporter } from './node-report.ts';
+import { PlanSource } from './plan-source.ts';
+import { PodFetcher } from './pod-fetcher.ts';
 import { Reconciler, type AppliedVersion } from './reconciler.ts';
 import { Reporter } from './report.ts';
+import { reportSandboxes } from './sandbox-watch.ts';
+import { openStateKeeper } from './state-keeper.ts';
 
 /** An agent that is told to end has ten seconds (the chart's grace period). */
 const portPatienceMs = 20_000;
+/** For one pod: who asks gives up before. */
+const fetchSilenceMs = 5000;
 
 /**
  * Watches the cluster and keeps this node's kernel at what its policies say, until the signal aborts. The rules stay (S7.13).
@@ -33,35 +45,21 @@ const portPatienceMs = 20_000;
 export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Promise<number> {
   const failure = new AbortController();
   const signal = AbortSignal.any([stopSignal, failure.signal]);
-  const node = config.nodeName;
+  const { nodeName: node, startGate, podCidrs } = config;
   const version = readVersion();
   const logger = createLogger({ level: config.logLevel, node, version });
   const metrics = createMetrics(version);
   const live = new Checks(livenessChecks);
-  const ready = new Checks(['lock', 'lists', 'node', 'rules', ...environmentChecks]);
+  const ready = new Checks(['lock', 'lists', 'node', 'rules', 'sandboxes', 'gate', 'guard', ...environmentChecks]);
   const client = createApiClient(await loadKubeConfig(config.kubeconfig));
-  const pipeline = new Pipeline(node);
+  const unguarded = config.guard ? await checkBridgeTables(exec, signal) : '--no-guard';
+  const guard = config.guard && unguarded !== undefined ? 'routed' : config.guard;
+  const pipeline = new Pipeline(node, { gate: startGate, guard, ...(podCidrs && { podCidrs }) });
   const census = new Census();
+  const door = nftDoor(createNft());
   let applied: { revision: number; resources: AppliedVersion } | undefined;
 
-  const writer = new EventWriter({
-    client,
-    signal,
-    random: Math.random,
-    // Some hundred nodes a second are no burden to an API server.
-    spreadMs: () => census.count('nodes') * 5,
-    sleep: (ms) => delay(ms, undefined, { signal }).catch(() => undefined),
-    observer: {
-      finished(result, { name }, error) {
-        metrics.objectEvents.finished(result);
-        if (result === 'dropped') logger.warn({ event: name, err: error }, 'could not write an Event');
-      },
-      delayed({ name }, error) {
-        logger.warn({ event: name, err: error }, 'could not write an Event yet; trying again, later and later');
-      },
-    },
-  });
-  const announcer = new Announcer(node, census, writer, Date.now);
+  const announcer = createAnnouncer(node, census, { client, metrics, logger, signal });
   const reporter = new Reporter({
     node,
     logger,
@@ -69,26 +67,60 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     ready,
     announce: (resource, key, issue) => announcer.announce(resource, key, issue),
   });
+  const nodeReporter = new NodeReporter({ startGate, guard, unguarded, ready, metrics: metrics.node, logger });
 
+  const state = await openStateKeeper({
+    directory: config.stateDir,
+    node,
+    snapshot: () => pipeline.snapshot,
+    clock: systemClock,
+    metrics: metrics.node,
+    logger,
+  });
+  const source = new PlanSource({
+    pipeline,
+    compiler: new Compiler({ guard }),
+    saved: state.saved,
+    gatedRanges: startGate ? canonicalCidrs(podCidrs ?? state.saved?.gatedRanges ?? []) : [],
+    clock: systemClock,
+    changed: () => reconciler.changed(),
+  });
+  const fetcher = new PodFetcher({
+    get: (pod, asked) => getPod(client, pod, { signal: asked, silenceMs: fetchSilenceMs }),
+    tell: (fact) => take(fact),
+    finished: (result, sandbox, error) => nodeReporter.fetched(result, sandbox, error),
+    clock: systemClock,
+    signal,
+  });
+  const take = createIntake({ pipeline, source, fetcher });
+  nodeReporter.count(pipeline, source);
+
+  const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({
     localPods: () => (pipeline.snapshot.inSync ? pipeline.snapshot.localPods : undefined),
     ready,
     logger,
     signal,
+    ...(guard && { links: new LinkWatch({ exec, now, tell: (links) => take({ op: 'links', links }) }) }),
     unenforceable: (pods) => reporter.unenforceable(pods),
   });
   const reconciler = new Reconciler({
-    pipeline,
-    door: nftDoor(createNft()),
+    pipeline: source,
+    door,
     clock: systemClock,
     signal,
     version: () => census.version,
     events: {
       ...reporter.reconciler,
       applied(run) {
-        applied = { revision: run.plan.compiled.revision, resources: run.version };
-        reporter.applied(run, pipeline, reconciler.refusedPolicies.size);
+        const isRestored = source.isRestored(run.plan);
+        const refusedPolicies = reconciler.refusedPolicies.size;
+        reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
+        nodeReporter.applied(source.snapshot, pipeline.disputedRanges, isRestored);
         checkEnvironment();
+        if (isRestored) return;
+        applied = { revision: run.plan.compiled.revision, resources: run.version };
+        state.changed();
       },
     },
   });
@@ -101,12 +133,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     ready.report('lists', missing === '' ? undefined : `waiting for the first list of ${missing}`);
   };
   reportLists();
-  /** Until it has the lock, an agent only watches. */
-  let mayWrite = false;
   const receive = (event: ResourceEvent): void => {
     census.receive(event);
     reporter.received(event);
-    pipeline.receive(event);
+    take(event);
     if (event.op === 'synced') {
       unlisted.delete(event.resource);
       checkEnvironment();
@@ -116,13 +146,17 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       const unknown = `the cluster has no Node named ${node}: --node-name must be this node's`;
       ready.report('node', pipeline.knowsNode ? undefined : unknown);
     }
-    if (mayWrite) reconciler.changed();
   };
+  /** Until it has the lock, an agent only watches. */
   const takeLock = async (): Promise<() => void> => {
     const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
     ready.report('lock', undefined);
-    mayWrite = true;
-    reconciler.changed();
+    // Where it cannot be told, rules are in the kernel that are worth more than what was kept.
+    const found = await door.observeChain('inet', 'forward', signal).then(
+      (chain) => chain !== undefined,
+      () => true,
+    );
+    source.open(found);
     return release;
   };
 
@@ -140,9 +174,17 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     signal,
   );
   const locking = takeLock();
-  const watching = watchedResources.map((resource) =>
-    new ResourceWatch(resource, client, receive, reporter.watches).run(signal),
-  );
+  const watching = [
+    reportSandboxes(config.cniCacheDir, {
+      ready,
+      metrics: metrics.node,
+      logger,
+      signal,
+      tell: take,
+      listed: () => source.listedSandboxes(),
+    }),
+    ...watchedResources.map((resource) => new ResourceWatch(resource, client, receive, reporter.watches).run(signal)),
+  ];
   try {
     await Promise.all([serving, locking, ...watching]);
   } catch (error) {
@@ -150,6 +192,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   } finally {
     failure.abort();
     await reconciler.idle();
+    await state.finish();
     await Promise.allSettled([serving.then((server) => server.close()), locking.then((release) => release())]);
   }
   logger.info('stopped; the rules stay');

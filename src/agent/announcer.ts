@@ -1,7 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ObjectKey, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics/all.ts';
+import type { ApiClient } from '../watch/api-client.ts';
 import type { Census } from './census.ts';
-import type { EventWriter } from './event-writer.ts';
+import { EventWriter } from './event-writer.ts';
 import { objectEvent } from './object-event.ts';
 
 /** How many cases are known to have been told. What is forgotten is told again, and the API server has it already. */
@@ -31,4 +35,37 @@ export class Announcer {
     this.#told.add(name);
     this.#writer.add(objectEvent({ resource, key, version }, issue, { node: this.#node, now: this.#now() }));
   }
+}
+
+/** One that writes to the API server until the signal aborts. */
+export function createAnnouncer(
+  node: string,
+  census: Census,
+  { client, metrics, logger, signal }: AnnouncerTools,
+): Announcer {
+  const writer = new EventWriter({
+    client,
+    signal,
+    random: Math.random,
+    // Some hundred nodes a second are no burden to an API server.
+    spreadMs: () => census.count('nodes') * 5,
+    sleep: (ms) => delay(ms, undefined, { signal }).catch(() => undefined),
+    observer: {
+      finished(result, { name }, error) {
+        metrics.objectEvents.finished(result);
+        if (result === 'dropped') logger.warn({ event: name, err: error }, 'could not write an Event');
+      },
+      delayed({ name }, error) {
+        logger.warn({ event: name, err: error }, 'could not write an Event yet; trying again, later and later');
+      },
+    },
+  });
+  return new Announcer(node, census, writer, Date.now);
+}
+
+interface AnnouncerTools {
+  readonly client: Pick<ApiClient, 'write'>;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
 }

@@ -1,14 +1,14 @@
 import type { Nft } from '../apply/nft.ts';
 import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
-import type { Chain, Operation, Ruleset } from '../nftables/ruleset.ts';
+import type { Chain, Operation, Ruleset, TableFamily } from '../nftables/ruleset.ts';
 
 /** What the reconciler needs of the kernel. Rejects with an error that has a `code`: `refused` where the kernel did not take the script. */
 export interface Door {
-  /** Our table as the kernel holds it; `undefined` where there is none. */
+  /** Our tables as the kernel holds them; `undefined` where there is none, and empty as to the first where there is only the second. */
   observe(signal: AbortSignal): Promise<Ruleset | undefined>;
-  /** One of its chains, which costs no more however large the table is. */
-  observeChain(name: string, signal: AbortSignal): Promise<Chain | undefined>;
+  /** One of their chains, which costs no more however large the table is. */
+  observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined>;
   /** One transaction, or with `check` only the kernel's opinion of it. */
   run(operations: readonly Operation[], options: { check: boolean; signal: AbortSignal }): Promise<void>;
 }
@@ -16,12 +16,17 @@ export interface Door {
 export function nftDoor(nft: Nft): Door {
   return {
     async observe(signal) {
-      const listing = await nft.list(signal);
-      return listing === undefined ? undefined : parseTable(listing);
+      const inet = await nft.list('inet', signal);
+      const bridge = await nft.list('bridge', signal);
+      if (inet === undefined && bridge === undefined) return undefined;
+      return {
+        ...(inet === undefined ? { sets: new Map(), maps: new Map(), chains: new Map() } : parseTable('inet', inet)),
+        ...(bridge !== undefined && { bridge: parseTable('bridge', bridge) }),
+      };
     },
-    async observeChain(name, signal) {
-      const listing = await nft.listChain(name, signal);
-      return listing === undefined ? undefined : parseTable(listing).chains.get(name);
+    async observeChain(family, name, signal) {
+      const listing = await nft.listChain(family, name, signal);
+      return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
     },
     run: (operations, options) => nft.run(renderScript(operations), options),
   };

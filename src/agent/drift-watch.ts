@@ -3,17 +3,17 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Reconciler } from './reconciler.ts';
 
 /**
- * Milliseconds between two looks: with the restoring, less than the second that S7.16 allows, also on a node whose processors are busy.
- * A look is one nft that lists one chain: 7 ms of a processor.
+ * Milliseconds between two looks. Each is at one of our tables in turn, so twice this and the restoring must be less than the second
+ * that S7.16 allows, also on a node whose processors are busy. A look is one nft that lists one chain: 7 ms of a processor.
  */
 const interval = 300;
 
-/** Has the table looked at again and again until the signal aborts. */
+/** Has our tables looked at again and again until the signal aborts. */
 export function watchDrift(reconciler: Reconciler, logger: Logger, signal: AbortSignal): void {
   const watch = async (): Promise<void> => {
     for (;;) {
       await delay(interval, undefined, { signal });
-      await reconciler.verify().catch((error: unknown) => logger.error({ err: error }, 'could not look at our table'));
+      await reconciler.verify().catch((error: unknown) => logger.error({ err: error }, 'could not look at our tables'));
     }
   };
   watch().catch(() => {

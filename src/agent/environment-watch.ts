@@ -10,6 +10,7 @@ import type { Issue } from '../model/issue.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
 import type { Checks } from '../telemetry/checks.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { LinkWatch } from './link-watch.ts';
 
 export const environmentChecks = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter'] as const;
 
@@ -22,7 +23,9 @@ export interface EnvironmentWatchOptions {
   readonly ready: Checks;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** After each look: all pods that policies select in vain, because this node does not see their packets. */
+  /** Finds out on which devices pods are; missing where nothing holds them to one. */
+  readonly links?: Pick<LinkWatch, 'look'>;
+  /** After each look: all pods for which this node cannot do what it should, because it does not see their packets, or not where they come from. */
   readonly unenforceable: (pods: ReadonlyMap<PodKey, readonly Issue[]>) => void;
   readonly exec?: Exec;
   /** Milliseconds of a clock that nobody sets. */
@@ -34,7 +37,8 @@ export interface EnvironmentWatchOptions {
  * that this returns, if the local pods have other addresses than before; one look at a time.
  */
 export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
-  const { localPods, ready, logger, signal, unenforceable, exec = runProgram, now = () => performance.now() } = options;
+  const { localPods, ready, logger, signal, links, unenforceable } = options;
+  const { exec = runProgram, now = () => performance.now() } = options;
   const readText = (path: string): Promise<string> => readFile(path, 'utf8');
   const routes = new PodRouteFinder(exec, now);
   const report = (name: (typeof environmentChecks)[number], problem: string | undefined): boolean => {
@@ -51,7 +55,10 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
     if (!pods) return;
     const { bridged, outside } = await routes.find(pods, devices, signal);
     report('bridge-netfilter', await checkBridgeNetfilter(bridged, devices, readText));
-    unenforceable(issuesOf(pods, outside));
+    const issues = issuesOf(pods, outside);
+    // Of a pod whose packets are not seen there is no more to say.
+    const unguarded = (await links?.look(pods, signal)) ?? new Map();
+    unenforceable(new Map([...unguarded, ...issues]));
   };
   let seen: string | undefined;
   let running = false;

@@ -1,6 +1,7 @@
 import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
-import type { Operation, Ruleset, StageName } from '../nftables/ruleset.ts';
+import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/ruleset.ts';
+import { tableFamilies } from '../nftables/ruleset.ts';
 import { planSweep, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Door } from './door.ts';
@@ -22,8 +23,8 @@ export interface ReconcilerEvents {
   applied(run: AppliedRun): void;
   stageDone(stage: StageName, operations: readonly Operation[], seconds: number): void;
   adopted(ruleset: Ruleset | undefined, swept: Plan): void;
-  /** The kernel does not hold what was last written. */
-  drifted(): void;
+  /** The kernel does not hold what was last written to this table. */
+  drifted(family: TableFamily): void;
   refused(policy: Policy, error: unknown): void;
   /** The kernel takes a policy that it had refused. */
   accepted(policy: Policy): void;
@@ -41,8 +42,8 @@ export interface Clock {
 
 /** While nothing can be written, arrivals must not fill the memory. */
 const keptArrivals = 1000;
-/** Flushing or deleting the table, whole or in part, shows here. */
-const sentinel = 'forward';
+/** The chain of each table in which flushing or deleting it, whole or in part, shows. */
+const sentinels = { inet: 'forward', bridge: 'prerouting' } as const;
 const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
 const lastBackoff = 30_000;
@@ -52,7 +53,7 @@ const lastBackoff = 30_000;
  * written before all first lists are in (S7.14), and nothing is taken away when it stops (S7.13).
  */
 export class Reconciler {
-  readonly #pipeline: Pipeline;
+  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'plan'>;
   readonly #door: Door;
   readonly #clock: Clock;
   readonly #events: ReconcilerEvents;
@@ -72,9 +73,11 @@ export class Reconciler {
   #timer: { cancel(): void } | undefined;
   #failures = 0;
   #lastProgress = 0;
+  #lastLook: TableFamily = 'bridge';
 
   constructor(options: {
-    pipeline: Pipeline;
+    /** What the kernel should hold. */
+    pipeline: Pick<Pipeline, 'snapshot' | 'plan'>;
     door: Door;
     clock: Clock;
     events: ReconcilerEvents;
@@ -107,14 +110,16 @@ export class Reconciler {
 
   /**
    * Looks whether the chain that every packet meets is as it was written, and if not writes what is missing (S7.16): another program may
-   * have flushed our table. Does nothing during a run, or while what the kernel holds is not known anyway.
+   * have flushed our table. Looks at our tables in turn. Does nothing during a run, or while what the kernel holds is not known anyway.
    */
   async verify(): Promise<void> {
     const applied = this.#applied;
     if (this.#running || !applied) return;
-    const holds = await this.#holds(applied.ruleset);
+    const family = this.#lastLook === 'inet' && applied.ruleset?.bridge ? 'bridge' : 'inet';
+    this.#lastLook = family;
+    const holds = await this.#holds(applied.ruleset, family);
     if (this.#running || this.#applied !== applied || holds) return;
-    this.#events.drifted();
+    this.#events.drifted(family);
     this.#applied = undefined;
     this.#dirty = true;
     this.#start();
@@ -177,7 +182,7 @@ export class Reconciler {
       const plan = this.#pipeline.plan(this.#applied.ruleset, this.#refusals.ids);
       try {
         await this.#apply(plan);
-        if (mustVerify && !(await this.#holds(this.#applied.ruleset))) throw new Error(notHeld);
+        if (mustVerify) await this.#assertHolds(this.#applied.ruleset);
         this.#events.applied({ version, plan, receivedAt: this.#takenIn });
         this.#takenIn = [];
         return;
@@ -193,7 +198,7 @@ export class Reconciler {
     }
   }
 
-  /** Reads our table once, and deletes what a crash left between two stages. */
+  /** Reads our tables once, and deletes what a crash left between two stages. */
   async #adopt(): Promise<{ ruleset: Ruleset | undefined }> {
     const ruleset = await this.#door.observe(this.#unhurried);
     this.#progress();
@@ -214,11 +219,16 @@ export class Reconciler {
     if (this.#applied && plan.stages.length > 0) this.#applied = { ruleset: plan.result };
   }
 
+  async #assertHolds(ruleset: Ruleset | undefined): Promise<void> {
+    for (const family of tableFamilies) if (!(await this.#holds(ruleset, family))) throw new Error(notHeld);
+  }
+
   /** Whether the kernel's chain that every packet meets is that of the rule set. */
-  async #holds(ruleset: Ruleset | undefined): Promise<boolean> {
-    const expected = ruleset?.chains.get(sentinel);
+  async #holds(ruleset: Ruleset | undefined, family: TableFamily): Promise<boolean> {
+    const name = sentinels[family];
+    const expected = (family === 'bridge' ? ruleset?.bridge : ruleset)?.chains.get(name);
     if (!expected) return true;
-    const found = await this.#door.observeChain(sentinel, this.#unhurried);
+    const found = await this.#door.observeChain(family, name, this.#unhurried);
     return JSON.stringify(found) === JSON.stringify(expected);
   }
 

@@ -2,6 +2,7 @@ import { NftError } from '../apply/nft-error.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { PolicyId } from '../model/policy.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 import { foreignNames } from '../nftables/foreign.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Checks } from '../telemetry/checks.ts';
@@ -34,6 +35,13 @@ interface ReporterOptions {
   readonly ready: Checks;
   /** Tells the owner of the object, if he has not been told. */
   readonly announce: (resource: ResourceName, key: ObjectKey, issue: Issue) => void;
+}
+
+/** What is in force now. */
+export interface InForce {
+  readonly snapshot: () => Snapshot;
+  readonly issues: Pipeline['issues'];
+  readonly refusedPolicies: number;
 }
 
 /** Turns what the rooms tell into log lines, metrics, readiness and Events. Decides nothing. */
@@ -83,10 +91,10 @@ export class Reporter {
       const sizes = ruleset ? { sets: ruleset.sets.size, chains: ruleset.chains.size, swept: operations } : {};
       this.#logger.info({ found: this.#found, ...sizes }, 'read our table');
     },
-    drifted: () => {
+    drifted: (family) => {
       this.#metrics.apply.drift();
       this.#ready.report('rules', 'another program has changed our table; it is being restored');
-      this.#logger.error({ table: 'inet postern' }, 'another program has changed our table; it is being restored');
+      this.#logger.error({ table: `${family} postern` }, 'another program has changed our table; it is being restored');
     },
     refused: (policy, error) => {
       this.#metrics.apply.error('refused');
@@ -114,8 +122,7 @@ export class Reporter {
     },
   };
 
-  applied({ plan, receivedAt }: AppliedRun, pipeline: Pipeline, refusedPolicies: number): void {
-    this.#ready.report('rules', undefined);
+  applied({ plan, receivedAt }: AppliedRun, { snapshot, issues, refusedPolicies }: InForce): void {
     if (this.#found !== undefined) {
       const unchanged = this.#found === 'table' && plan.stages.length === 0;
       this.#metrics.apply.adopted(this.#found === 'nothing' ? 'fresh' : unchanged ? 'unchanged' : 'changed');
@@ -129,36 +136,36 @@ export class Reporter {
       this.#logger.info({ revision: plan.compiled.revision, stages, operations, ...plan.compiled.counts }, 'applied');
     }
     this.#metrics.issues.refusedPolicies(refusedPolicies);
-    this.#reportSizes(plan, pipeline);
+    this.#reportSizes(plan, snapshot);
     this.#reportIssues(oversizedNames, oversizedIssues(plan.compiled.oversized), 'policy');
-    this.#reportIssues(addressIssueNames, pipeline.issues, 'pod');
+    this.#reportIssues(addressIssueNames, issues, 'pod');
     this.#metrics.issues.issues(this.#issues.counts());
   }
 
-  /** Pods that policies select in vain: all of them. */
+  /** Pods for which this node cannot do what it should: all of them. */
   unenforceable(pods: ReadonlyMap<string, readonly Issue[]>): void {
     this.#reportIssues(unenforceableNames, pods, 'pod');
     this.#metrics.issues.issues(this.#issues.counts());
   }
 
-  #reportSizes(plan: AppliedRun['plan'], pipeline: Pipeline): void {
+  #reportSizes(plan: AppliedRun['plan'], snapshot: () => Snapshot): void {
     const { sets, maps, chains } = plan.result;
     let elements = 0;
     for (const each of [...sets.values(), ...maps.values()]) elements += each.elements.size;
     const { classes } = plan.compiled.counts;
     this.#metrics.apply.sizes({ sets: sets.size, maps: maps.size, chains: chains.size, classes, elements });
-    const { localPods, policies, groups } = pipeline.snapshot;
+    const { localPods, policies, groups } = snapshot();
     let members = 0;
     for (const group of groups.values()) members += group.members.size;
     this.#metrics.snapshot.sizes({ localPods: localPods.size, policies: policies.size, groups: groups.size, members });
     this.#programmed = plan.compiled.localAddresses;
-    this.#metrics.snapshot.unprogrammed(() => this.#countUnprogrammed(pipeline));
+    this.#metrics.snapshot.unprogrammed(() => this.#countUnprogrammed(snapshot().localPods));
   }
 
   /** S7.6: local pods that have no address yet, or one that is not in the kernel's rules yet. */
-  #countUnprogrammed(pipeline: Pipeline): number {
+  #countUnprogrammed(localPods: Snapshot['localPods']): number {
     let count = 0;
-    for (const { addresses } of pipeline.snapshot.localPods.values()) {
+    for (const { addresses } of localPods.values()) {
       if (addresses.length === 0 || !addresses.every((address) => this.#programmed.has(address))) count++;
     }
     return count;

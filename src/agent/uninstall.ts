@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createNft } from '../apply/nft.ts';
-import { removeTable } from '../apply/remove-table.ts';
+import { removeTables } from '../apply/remove-tables.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { readVersion } from '../config/version.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
+import { forgetState } from '../state/state-file.ts';
 import { backoffDelay } from '../watch/backoff.ts';
 import { serveWhenFree } from './http-server.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
@@ -14,7 +15,7 @@ import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
 const backoff = { firstMs: 200, maxMs: 30_000 };
 
 /**
- * Removes our table from this node once no agent writes it any more, then is ready until the signal aborts: a DaemonSet whose pods
+ * Removes our tables, and the state that was kept, from this node once no agent writes it any more, then is ready until the signal aborts: a DaemonSet whose pods
  * run this has rolled out when every node is free of us. Needs no API server. Resolves with the exit code.
  */
 export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal): Promise<number> {
@@ -38,17 +39,18 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
     const nft = createNft();
     for (let failures = 0; ; failures++) {
       try {
-        const removed = await removeTable(nft, signal);
+        const removed = await removeTables(nft, signal);
+        if (config.stateDir !== undefined) await forgetState(config.stateDir);
         ready.report('uninstalled', undefined);
-        logger.info({ removed }, removed ? 'deleted our table' : 'there was no table of ours');
+        logger.info({ removed }, removed.length > 0 ? 'deleted our tables' : 'there was no table of ours');
         return release;
       } catch (error) {
         signal.throwIfAborted();
         ready.report(
           'uninstalled',
-          `the table cannot be deleted: ${error instanceof Error ? error.message : String(error)}`,
+          `this node cannot be left as it was: ${error instanceof Error ? error.message : String(error)}`,
         );
-        logger.error({ err: error }, 'could not delete our table');
+        logger.error({ err: error }, 'could not delete all that is ours');
         await delay(backoffDelay(failures, backoff, Math.random), undefined, { signal });
       }
     }

@@ -37,5 +37,38 @@ export async function readDevices(exec: Exec, names: Iterable<string>, signal: A
 
 interface LinkInfo {
   readonly info_kind?: unknown;
+  /** The kind of what it is a port of. */
+  readonly info_slave_kind?: unknown;
   readonly info_data?: Readonly<Record<string, unknown>>;
+}
+
+/** What a device is, and what it is a port of. */
+export interface LinkDescription {
+  /** As `veth`; a physical one has none. */
+  readonly kind: string | undefined;
+  readonly master: { readonly name: string; readonly kind: string | undefined } | undefined;
+}
+
+/** Those of the named devices that there are, by name, in one look. */
+export async function describeLinks(
+  exec: Exec,
+  names: Iterable<string>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, LinkDescription>> {
+  const commands = Array.from(names, (name) => `link show dev ${name}`);
+  // Every namespace has a loopback: without an answer to that, nothing is known of the others.
+  const [, ...answers] = await askIp(exec, { always: ['link show dev lo'], commands }, signal);
+  const links = new Map<string, LinkDescription>();
+  for (const { ifname, master, linkinfo } of answers.flat()) {
+    if (typeof ifname !== 'string') continue;
+    const { info_kind: kind, info_slave_kind: masterKind } = (linkinfo ?? {}) as LinkInfo;
+    links.set(ifname, {
+      kind: typeof kind === 'string' ? kind : undefined,
+      master:
+        typeof master === 'string'
+          ? { name: master, kind: typeof masterKind === 'string' ? masterKind : undefined }
+          : undefined,
+    });
+  }
+  return links;
 }

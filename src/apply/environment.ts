@@ -27,3 +27,14 @@ export async function checkNfTables(exec: Exec, signal: AbortSignal): Promise<Pr
   if (stderr.includes('Operation not permitted')) return 'nf_tables: not permitted: run as root, or with CAP_NET_ADMIN';
   return `nf_tables cannot be used: load the kernel module nf_tables (nft: ${stderr.trim().split('\n')[0]})`;
 }
+
+/**
+ * The kernel takes tables of bridges, which is an option of its build. One that does not would refuse all that is written together with
+ * such a table. What else may be wrong is for the other checks to say.
+ */
+export async function checkBridgeTables(exec: Exec, signal: AbortSignal): Promise<Problem> {
+  const chain = 'add chain bridge postern prerouting { type filter hook prerouting priority -300; }';
+  const { stderr } = await exec('nft', ['--check', `add table bridge postern; ${chain}`], { signal });
+  if (!stderr.includes('not supported')) return undefined;
+  return 'this kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE), so nothing keeps pods on a bridge to their own addresses';
+}

@@ -24,7 +24,8 @@ export async function askIp(
 }
 
 export interface IpQuestions {
-  readonly family?: '-4' | '-6';
+  /** `-B`: what bridges know. */
+  readonly family?: '-4' | '-6' | '-B';
   /** What any ip that can be used answers, if only with an empty list. */
   readonly always?: readonly string[];
   readonly commands?: readonly string[];

@@ -1,13 +1,14 @@
 import { execa, type Options } from 'execa';
 import { chainArguments, listArguments } from '../nftables/parse.ts';
+import type { TableFamily } from '../nftables/ruleset.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
 /** The one door to the kernel's rules. */
 export interface Nft {
-  /** Our table as `nft -j` lists it, or `undefined` if there is none. Rejects with an NftError. */
-  list(signal: AbortSignal): Promise<string | undefined>;
+  /** Our table of the family as `nft -j` lists it, or `undefined` if there is none. Rejects with an NftError. */
+  list(family: TableFamily, signal: AbortSignal): Promise<string | undefined>;
   /** One chain of our table, as `list`. */
-  listChain(name: string, signal: AbortSignal): Promise<string | undefined>;
+  listChain(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Runs a script as one transaction, or only checks whether the kernel would take it. Rejects with an NftError. */
   run(script: string, options: { readonly check: boolean; readonly signal: AbortSignal }): Promise<void>;
 }
@@ -50,8 +51,8 @@ export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = 
     }
   };
   return {
-    list: (signal) => list(listArguments, signal),
-    listChain: (name, signal) => list(chainArguments(name), signal),
+    list: (family, signal) => list(listArguments(family), signal),
+    listChain: (family, name, signal) => list(chainArguments(family, name), signal),
     async run(script, { check, signal }) {
       await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal);
     },

@@ -35,4 +35,9 @@ export const commands: readonly CommandEntry[] = [
     summary: 'remove the rules from this node',
     load: async () => (await import('./commands/uninstall.ts')).uninstallCommand(),
   },
+  {
+    name: 'boot-unit',
+    summary: 'print a systemd unit that keeps pods from the network until the agent is there',
+    load: async () => (await import('./commands/boot-unit.ts')).bootUnitCommand(),
+  },
 ];

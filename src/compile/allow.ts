@@ -2,7 +2,7 @@ import { shortHash } from '../lib/hash.ts';
 import type { Family } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Field, NftRule, NftSet } from '../nftables/ruleset.ts';
-import { endFields } from './base-chains.ts';
+import { endFields } from './match.ts';
 import { chainNames, type Orientation } from './names.ts';
 
 interface Part {

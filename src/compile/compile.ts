@@ -1,14 +1,24 @@
 import { compareText } from '../lib/sort.ts';
-import { families, familyOf, type Family } from '../model/address.ts';
-import { directions, type Direction, type Policy, type PolicyId } from '../model/policy.ts';
+import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { AddressGroup, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
-import type { Chain, ElementVerdict, NftSet, Ruleset, VerdictMap } from '../nftables/ruleset.ts';
-import { baseChains, denyChain } from './base-chains.ts';
+import type { Chain, NftSet, Ruleset, Table } from '../nftables/ruleset.ts';
+import { baseChains, type Surroundings } from './base-chains.ts';
+import { bridgeTable } from './bridge-table.ts';
 import { buildClass, defaultLimits, type BuiltClass, type ShapeLimits, type TooLarge } from './class-shape.ts';
 import { classSpecsOf, type ClassSpec } from './class-spec.ts';
-import { chainNames, isolatedSetName, isolationMapName, orientations, selfSetName } from './names.ts';
+import { devicesOf, linkSets, type AddressClasses } from './links.ts';
+import { pointAddresses } from './point.ts';
 import { groupsOfClass } from './resolve.ts';
-import { addressSet, addressType, GroupSets, pairSet } from './set-builder.ts';
+import { GroupSets } from './set-builder.ts';
+import { tableOf } from './table.ts';
+
+/** Whether what comes by the devices of pods is held to the pods' own addresses (S1.15); `routed`: not by ports of bridges. */
+export type Guard = boolean | 'routed';
+
+export interface CompileOptions {
+  readonly limits?: ShapeLimits;
+  readonly guard?: Guard;
+}
 
 export interface Compiled {
   readonly ruleset: Ruleset;
@@ -30,6 +40,8 @@ interface PodClasses {
   readonly specs: Readonly<Record<Direction, ClassSpec | undefined>>;
 }
 
+const notIsolated: PodClasses['specs'] = { ingress: undefined, egress: undefined };
+
 interface KnownClass {
   readonly groups: readonly (AddressGroup | undefined)[];
   readonly built: BuiltClass | TooLarge;
@@ -40,11 +52,7 @@ interface Draft {
   readonly refused: ReadonlySet<PolicyId>;
   readonly specs: Map<PodKey, PodClasses['specs']>;
   readonly classes: Map<string, BuiltClass | TooLarge>;
-  readonly sets: Map<string, NftSet>;
-  readonly maps: Map<string, VerdictMap>;
-  readonly chains: Map<string, Chain>;
   builtClasses: number;
-  isolatedPods: number;
 }
 
 /**
@@ -54,14 +62,21 @@ interface Draft {
 export class Compiler {
   #podClasses = new WeakMap<LocalPod, PodClasses>();
   #classes = new Map<string, KnownClass>();
-  #sets = new Map<string, NftSet>();
+  #last: Ruleset = tableOf({ sets: [], maps: [], chains: [] });
+  #base: { readonly text: string; readonly chains: readonly Chain[] } | undefined;
   readonly #groupSets = new GroupSets();
-  readonly #baseChains = baseChains();
-  readonly #denyChains = { ingress: denyChain('ingress'), egress: denyChain('egress') };
   readonly #limits: ShapeLimits;
+  readonly #guard: Guard;
+  readonly #noAllows: Readonly<Record<Direction, BuiltClass>>;
 
-  constructor(limits: ShapeLimits = defaultLimits) {
+  constructor({ limits = defaultLimits, guard = true }: CompileOptions = {}) {
     this.#limits = limits;
+    this.#guard = guard;
+    const noAllows = (direction: Direction): BuiltClass => {
+      const spec: ClassSpec = { direction, text: direction, rules: [] };
+      return buildClass(spec, new Map(), this.#groupSets, limits) as BuiltClass;
+    };
+    this.#noAllows = { ingress: noAllows('ingress'), egress: noAllows('egress') };
   }
 
   /** `refused`: policies that the kernel did not take; they isolate, and allow nothing (S9.10). */
@@ -82,11 +97,7 @@ export class Compiler {
       refused,
       specs: new Map(),
       classes: new Map(),
-      sets: new Map(),
-      maps: new Map(),
-      chains: new Map(this.#baseChains.map((chain) => [chain.name, chain])),
       builtClasses: 0,
-      isolatedPods: 0,
     };
     this.#classify(draft);
     this.#build(draft);
@@ -94,15 +105,35 @@ export class Compiler {
   }
 
   #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, number>): Compiled {
-    this.#point(draft);
-    this.#keepUnchanged(draft);
-    const { snapshot, sets, maps, chains, builtClasses, isolatedPods } = draft;
+    const { snapshot, builtClasses } = draft;
     return {
-      ruleset: { sets, maps, chains },
+      ruleset: this.#keepUnchanged(this.#assemble(draft)),
       revision: snapshot.revision,
-      counts: { classes: draft.classes.size, builtClasses, isolatedPods },
+      counts: { classes: draft.classes.size, builtClasses, isolatedPods: draft.specs.size },
       localAddresses: new Set(snapshot.localPods.values().flatMap((pod) => pod.addresses)),
       oversized,
+    };
+  }
+
+  #assemble(draft: Draft): Ruleset {
+    const { gatedRanges } = draft.snapshot;
+    const addresses = this.#classesOfAddresses(draft);
+    const devices = this.#guard ? devicesOf(draft.snapshot, addresses) : [];
+    const ports = this.#guard === 'routed' ? [] : devices.filter(({ isPort }) => isPort);
+    const links = devices.filter(({ isPort }) => !isPort);
+    const linked = new Set(devices.flatMap((device) => [...device.linked]));
+    const unlinked = [...addresses.keys()].filter((address) => !linked.has(address));
+    const pointed = pointAddresses(addresses, gatedRanges.length > 0);
+    const base = this.#baseChainsOf({ gatedRanges, guardsLinks: links.length > 0 });
+    return {
+      ...tableOf({
+        sets: [...pointed.sets, ...(links.length > 0 ? linkSets(links) : [])],
+        maps: pointed.maps,
+        chains: [...base, ...pointed.chains],
+      }),
+      ...(ports.length > 0 && {
+        bridge: bridgeTable(ports, { gatedRanges, unlinked, noAllows: this.#noAllows.ingress }),
+      }),
     };
   }
 
@@ -175,69 +206,51 @@ export class Compiler {
     return 'written' in built ? built.written : 0;
   }
 
-  /** Points the addresses of isolated pods at their classes. What nothing points at is not written: start-up would sweep it. */
-  #point(draft: Draft): void {
-    const isolated: Record<Family, Set<string>> = { ipv4: new Set(), ipv6: new Set() };
-    const jumps = new Map<string, Map<string, ElementVerdict>>();
-    for (const direction of directions) {
-      for (const family of families) {
-        for (const orientation of orientations) {
-          const name = isolationMapName(direction, family, orientation);
-          const elements = new Map<string, ElementVerdict>();
-          jumps.set(name, elements);
-          draft.maps.set(name, { name, key: [addressType[family]], interval: false, elements });
-        }
-      }
+  /** The classes of every local address, denied ones among them. */
+  #classesOfAddresses({ snapshot, specs, classes }: Draft): Map<string, AddressClasses> {
+    const addresses = new Map<string, AddressClasses>();
+    const built = (spec: ClassSpec | undefined) => spec && (classes.get(spec.text) as BuiltClass);
+    for (const [key, pod] of snapshot.localPods) {
+      const { ingress, egress } = specs.get(key) ?? notIsolated;
+      for (const address of pod.addresses) addresses.set(address, { ingress: built(ingress), egress: built(egress) });
     }
-    const point = (address: string, direction: Direction, built: BuiltClass): void => {
-      const family = familyOf(address);
-      isolated[family].add(address);
-      if (!built.chains) return;
-      draft.chains.set(chainNames.deny[direction], this.#denyChains[direction]);
-      for (const set of built.sets) draft.sets.set(set.name, set);
-      for (const orientation of orientations) {
-        const chain = built.chains[orientation];
-        draft.chains.set(chain.name, chain);
-        jumps.get(isolationMapName(direction, family, orientation))!.set(address, { kind: 'jump', chain: chain.name });
-      }
-    };
-    for (const [key, specs] of draft.specs) {
-      draft.isolatedPods++;
-      for (const address of draft.snapshot.localPods.get(key)!.addresses) {
-        for (const direction of directions) {
-          const spec = specs[direction];
-          if (spec) point(address, direction, draft.classes.get(spec.text) as BuiltClass);
-        }
-      }
+    for (const [address, deniedIn] of snapshot.denied) {
+      const deny = (direction: Direction) => (deniedIn.has(direction) ? this.#noAllows[direction] : undefined);
+      addresses.set(address, { ingress: deny('ingress'), egress: deny('egress') });
     }
-    for (const [address, isolatedIn] of draft.snapshot.contested) {
-      for (const direction of isolatedIn) point(address, direction, this.#noAllows(direction));
-    }
-    const denies = directions.some((direction) => draft.chains.has(chainNames.deny[direction]));
-    for (const family of families) {
-      const set = addressSet(isolatedSetName[family], family, isolated[family]);
-      draft.sets.set(set.name, set);
-      const self = pairSet(selfSetName[family], family, isolated[family]);
-      if (denies) draft.sets.set(self.name, self);
-    }
+    return addresses;
   }
 
-  #noAllows(direction: Direction): BuiltClass {
-    const spec: ClassSpec = { direction, text: direction, rules: [] };
-    return buildClass(spec, new Map(), this.#groupSets, this.#limits) as BuiltClass;
+  #baseChainsOf(surroundings: Surroundings): readonly Chain[] {
+    const text = JSON.stringify(surroundings);
+    if (this.#base?.text !== text) this.#base = { text, chains: baseChains(surroundings) };
+    return this.#base.chains;
   }
 
   /** Sets with equal content stay the same object, so that the plan need not compare them again. */
-  #keepUnchanged(draft: Draft): void {
-    for (const [name, set] of draft.sets) {
-      const known = this.#sets.get(name);
-      if (known && known !== set && sameElements(known, set)) draft.sets.set(name, known);
-    }
-    this.#sets = draft.sets;
-    this.#groupSets.keepOnly(draft.sets);
+  #keepUnchanged(ruleset: Ruleset): Ruleset {
+    const { bridge } = ruleset;
+    const sets = keepUnchanged(ruleset.sets, this.#last.sets);
+    const kept = {
+      ...ruleset,
+      sets,
+      ...(bridge && { bridge: { ...bridge, sets: keepUnchanged(bridge.sets, this.#last.bridge?.sets) } }),
+    };
+    this.#groupSets.keepOnly(sets);
+    return (this.#last = kept);
   }
 }
 
+function keepUnchanged(sets: Table['sets'], last: Table['sets'] | undefined): Map<string, NftSet> {
+  return new Map(
+    [...sets].map(([name, set]) => {
+      const known = last?.get(name);
+      return [name, known && sameElements(known, set) ? known : set];
+    }),
+  );
+}
+
 function sameElements(a: NftSet, b: NftSet): boolean {
+  if (a === b) return true;
   return a.interval === b.interval && a.elements.size === b.elements.size && a.elements.isSubsetOf(b.elements);
 }

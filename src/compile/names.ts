@@ -1,9 +1,16 @@
-/** Chains and sets that every rule set has. Names of classes and of their sets end in a hash (lib/hash.ts), which no name here does. */
+/** Chains and sets that are not of a class. Names of classes and of their sets end in a hash (lib/hash.ts), which no name here does. */
 export const chainNames = {
   special: 'special',
   midstream: 'midstream',
   replies: 'replies',
   deny: { ingress: 'deny-ingress', egress: 'deny-egress' },
+  gate: 'gate',
+  guard: 'guard',
+  sources: 'sources',
+  linkControl: 'link-control',
+  deliver: 'deliver',
+  strangers: { source: 'from-strangers', destination: 'to-strangers' },
+  newcomers: { source: 'from-newcomers', destination: 'to-newcomers' },
 } as const;
 
 export const orientations = ['original', 'reply'] as const;
@@ -12,10 +19,27 @@ export type Orientation = (typeof orientations)[number];
 
 export const familyDigit = { ipv4: '4', ipv6: '6' } as const;
 
+/** `egress`, `ingress-r` … */
+export function isolationChainName(direction: string, orientation: Orientation): string {
+  return `${direction}${orientation === 'reply' ? '-r' : ''}`;
+}
+
 /** `egress4`, `ingress6-r` … */
 export function isolationMapName(direction: string, family: 'ipv4' | 'ipv6', orientation: Orientation): string {
-  return `${direction}${familyDigit[family]}${orientation === 'reply' ? '-r' : ''}`;
+  return isolationChainName(`${direction}${familyDigit[family]}`, orientation);
 }
 
 export const isolatedSetName = { ipv4: 'isolated4', ipv6: 'isolated6' } as const;
 export const selfSetName = { ipv4: 'self4', ipv6: 'self6' } as const;
+
+/** Of the guard: which device has which addresses. */
+export const ownersSetName = { ipv4: 'owners4', ipv6: 'owners6' } as const;
+/** Addresses that have such a device. */
+export const linkedSetName = { ipv4: 'linked4', ipv6: 'linked6' } as const;
+/** Addresses of pods that have none that is known. */
+export const unlinkedSetName = { ipv4: 'unlinked4', ipv6: 'unlinked6' } as const;
+export const multicastMapName = 'multicast';
+
+/** The devices of pods, and those whose pods are isolated: devices of their own in one table, ports of bridges in the other. */
+export const linkSetNames = { all: 'links', egress: 'egress-links' } as const;
+export const portSetNames = { all: 'ports', egress: 'egress-ports', ingress: 'ingress-ports' } as const;

@@ -1,5 +1,5 @@
 import { ConfigError } from './config-error.ts';
-import { agentFlags, type Flag, type LogLevel } from './flags.ts';
+import { agentFlags, directoryOf, type Flag, type LogLevel } from './flags.ts';
 import type { Listen } from './listen.ts';
 
 export interface AgentConfig {
@@ -7,11 +7,21 @@ export interface AgentConfig {
   readonly kubeconfig: string | undefined;
   readonly listen: Listen;
   readonly logLevel: LogLevel;
+  /** Addresses of this node's pod ranges wait until the rules of their pods are in the kernel. */
+  readonly startGate: boolean;
+  /** Pods send from their own addresses only. */
+  readonly guard: boolean;
+  /** Canonical; `undefined`: what the cluster or the network plugin says. */
+  readonly podCidrs: readonly string[] | undefined;
+  /** Of libcni's results; `undefined`: nobody looks. */
+  readonly cniCacheDir: string | undefined;
+  /** `undefined`: nothing is kept. */
+  readonly stateDir: string | undefined;
   readonly uninstall: boolean;
 }
 
 /** What the command line gave, by the names of `agentFlags`; what is missing comes from the environment, else the default. */
-export type FlagValues = Readonly<Partial<Record<keyof typeof agentFlags, string | true>>>;
+export type FlagValues = Readonly<Partial<Record<keyof typeof agentFlags, string | boolean>>>;
 
 /** Throws a ConfigError for the first setting that cannot be used. */
 export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = process.env): AgentConfig {
@@ -20,11 +30,16 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     kubeconfig: readFlag(agentFlags.kubeconfig, values.kubeconfig, env),
     listen: readRequired(agentFlags.listen, values.listen, env),
     logLevel: readRequired(agentFlags.logLevel, values.logLevel, env),
+    startGate: readRequired(agentFlags.startGate, values.startGate, env),
+    guard: readRequired(agentFlags.guard, values.guard, env),
+    podCidrs: readFlag(agentFlags.podCidr, values.podCidr, env),
+    cniCacheDir: directoryOf(readRequired(agentFlags.cniCacheDir, values.cniCacheDir, env)),
+    stateDir: readFlag(agentFlags.stateDir, values.stateDir, env),
     uninstall: readRequired(agentFlags.uninstall, values.uninstall, env),
   });
 }
 
-function readRequired<Value>(flag: Flag<Value>, value: string | true | undefined, env: NodeJS.ProcessEnv): Value {
+function readRequired<Value>(flag: Flag<Value>, value: string | boolean | undefined, env: NodeJS.ProcessEnv): Value {
   const read = readFlag(flag, value, env);
   if (read === undefined) throw new ConfigError(`--${flag.name} ${flag.argument} (or ${flag.env}) is required`);
   return read;
@@ -33,7 +48,7 @@ function readRequired<Value>(flag: Flag<Value>, value: string | true | undefined
 /** An empty variable is an absent one: manifests cannot always leave it out. */
 function readFlag<Value>(
   flag: Flag<Value>,
-  value: string | true | undefined,
+  value: string | boolean | undefined,
   env: NodeJS.ProcessEnv,
 ): Value | undefined {
   const variable = env[flag.env] === '' ? undefined : env[flag.env];

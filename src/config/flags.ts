@@ -1,10 +1,12 @@
+import { isAbsolute, normalize } from 'node:path';
 import { parseListen, type Listen } from './listen.ts';
+import { parsePodRanges } from './pod-ranges.ts';
 
 /** One setting: a flag, its variable, and how its text is read. The help, the docs and the parsing all come from here. */
 export interface Flag<Value> {
   /** Without the dashes. */
   readonly name: string;
-  /** Missing for a switch, which is on when it is given; its variable is `true` or `false`. */
+  /** Missing for a switch, which is on when it is given, and off when it is given as `--no-…`; its variable is `true` or `false`. */
   readonly argument?: string;
   readonly env: string;
   /** As a user would write it; a flag without one is left out, or must be given if it is `required`. */
@@ -65,7 +67,82 @@ const uninstall: Flag<boolean> = {
   fallback: 'false',
   summary: 'do not enforce: delete our table from this node, then stay and be ready',
   expects: 'true or false',
-  read: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+  read: readSwitch,
 };
 
-export const agentFlags = { nodeName, kubeconfig, listen, logLevel, uninstall };
+const startGate: Flag<boolean> = {
+  name: 'start-gate',
+  env: 'POSTERN_START_GATE',
+  fallback: 'true',
+  summary: "let no address of this node's pod ranges send or receive before the rules of its pod are in the kernel",
+  expects: 'true or false',
+  read: readSwitch,
+};
+
+const guard: Flag<boolean> = {
+  name: 'guard',
+  env: 'POSTERN_GUARD',
+  fallback: 'true',
+  summary: 'let pods send from their own addresses only',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
+const podCidr: Flag<readonly string[]> = {
+  name: 'pod-cidr',
+  argument: 'CIDRS',
+  env: 'POSTERN_POD_CIDR',
+  summary:
+    'the ranges that pods of this node, and of no other, get their addresses from, with commas between them; without it, `spec.podCIDRs` of the Node, else what the configuration of the network plugin names',
+  expects: 'a list of ranges such as 10.244.1.0/24,fd00:10:244:1::/64, without loopback, link-local and multicast',
+  read: parsePodRanges,
+};
+
+/** Written where there is no directory. */
+const noDirectory = 'none';
+
+const cniCacheDir: Flag<string> = {
+  name: 'cni-cache-dir',
+  argument: 'DIR',
+  env: 'POSTERN_CNI_CACHE_DIR',
+  fallback: '/var/lib/cni/results',
+  summary: `where the container runtime notes what addresses its pods got (libcni's cache of results); ${noDirectory}: do not look`,
+  expects: `an absolute path, or ${noDirectory}`,
+  read: (text) => (text === noDirectory ? text : readDirectory(text)),
+};
+
+const stateDir: Flag<string> = {
+  name: 'state-dir',
+  argument: 'DIR',
+  env: 'POSTERN_STATE_DIR',
+  summary: 'where the last good state is kept, for a start without the API server; without it, none is kept',
+  expects: 'an absolute path',
+  read: readDirectory,
+};
+
+export const agentFlags = {
+  nodeName,
+  kubeconfig,
+  listen,
+  logLevel,
+  startGate,
+  guard,
+  podCidr,
+  cniCacheDir,
+  stateDir,
+  uninstall,
+};
+
+/** What a flag means by a directory; `undefined`: there is none. */
+export function directoryOf(value: string | undefined): string | undefined {
+  return value === noDirectory ? undefined : value;
+}
+
+function readSwitch(text: string): boolean | undefined {
+  return text === 'true' ? true : text === 'false' ? false : undefined;
+}
+
+/** Without a slash at its end, so that two ways to write a path are one. */
+function readDirectory(text: string): string | undefined {
+  return isAbsolute(text) ? normalize(text).replace(/(?<=.)\/$/, '') : undefined;
+}

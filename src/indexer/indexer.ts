@@ -1,34 +1,41 @@
 import { sorted } from '../lib/sort.ts';
 import {
   resourceNames,
+  type Link,
   type ModelObject,
   type Node,
+  type NodeFact,
   type ObjectKey,
   type Pod,
   type ResourceEvent,
   type ResourceName,
+  type Sandbox,
 } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
+import { bothWays, DeniedAddresses } from './denied-addresses.ts';
+import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
 import { NamespaceIndex } from './namespace-index.ts';
 import { Ownership } from './ownership.ts';
 import { PodIndex } from './pod-index.ts';
+import { Residents, type ResidentChanges } from './residents.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { sizeOfAll } from './table-size.ts';
 
 /**
- * Holds the cluster as told, and folds events into what one node must know. The Snapshot depends only on the objects that are
- * there now, never on the order in which they came. One event costs work in proportion to the groups and policies that it touches.
+ * Holds the cluster and the node as told, and folds events and facts into what the node must know. The Snapshot depends only on what
+ * is there now, never on the order in which it came. One event costs work in proportion to the groups and policies that it touches.
  */
 export class Indexer {
   readonly #nodeName: string;
   readonly #synced = new Set<ResourceName>();
   #revision = 0;
 
-  readonly #pods = new Map<ObjectKey, Pod>();
+  readonly #residents: Residents;
+  readonly #gatedRanges: GatedRanges;
   readonly #nodes = new Map<ObjectKey, Node>();
   readonly #policies = new Map<PolicyId, Policy>();
 
@@ -47,21 +54,22 @@ export class Indexer {
   readonly #groups = new GroupTable();
 
   readonly #localPods = new Map<PodKey, LocalPod>();
-  readonly #contested = new Map<string, ReadonlySet<Direction>>();
+  readonly #denied = new DeniedAddresses();
   /** Addresses whose claimants, or their policies, an event has touched. */
   readonly #touchedClaims = new Set<string>();
   /** Local pods with an address that could not be honoured. */
   readonly #troubled = new Map<PodKey, Pod>();
 
-  constructor(nodeName: string) {
+  constructor(nodeName: string, gate: GateOptions = { gate: true, podCidrs: [] }) {
     this.#nodeName = nodeName;
+    this.#residents = new Residents(nodeName);
+    this.#gatedRanges = new GatedRanges(gate);
   }
 
-  receive(event: ResourceEvent): void {
+  receive(event: ResourceEvent | NodeFact): void {
     this.#revision++;
-    if (event.op === 'synced') this.#synced.add(event.resource);
-    else this.#replace(event.resource, event.key, event.op === 'upsert' ? event.value : undefined);
-    for (const address of this.#touchedClaims) this.#refreshContested(address);
+    this.#take(event);
+    for (const address of this.#touchedClaims) this.#refreshDenied(address);
     this.#touchedClaims.clear();
   }
 
@@ -72,7 +80,9 @@ export class Indexer {
       localPods: this.#localPods,
       policies: this.#activePolicies,
       groups: this.#groups.current,
-      contested: this.#contested,
+      denied: this.#denied.directions,
+      deniedLinks: this.#denied.links,
+      gatedRanges: this.#gatedRanges.current,
     };
   }
 
@@ -80,15 +90,38 @@ export class Indexer {
     return this.#nodes.has(this.#nodeName);
   }
 
+  /** Live sandboxes whose pod is not known. */
+  get unknownSandboxes(): readonly Sandbox[] {
+    return this.#residents.unknown;
+  }
+
+  /** Local pods that have an address of which no link is known. */
+  get unlinked(): readonly LocalPod[] {
+    return this.#localPods
+      .values()
+      .filter(({ addresses, links }) => links.size < addresses.length)
+      .toArray();
+  }
+
+  /** Pod ranges of the own Node that are not gated, since pods show that they are not this node's alone. */
+  get disputedRanges(): readonly string[] {
+    return this.#gatedRanges.disputed;
+  }
+
+  /** Some sandbox is, or was, of a known pod: the runtime keeps a record of all of them. */
+  get kept(): boolean {
+    return this.#residents.kept;
+  }
+
   /** Addresses of local pods that could not be honoured, by pod. */
   get issues(): ReadonlyMap<PodKey, readonly Issue[]> {
-    return new Map(this.#troubled.entries().map(([key, pod]) => [key, addressIssues(key, pod, this.#ownership)]));
+    return new Map(this.#troubled.entries().map(([key, pod]) => [key, this.#issuesOf(key, pod)]));
   }
 
   /** How many pods and selections have been looked at: what tests count instead of time. */
   get visits(): { readonly pods: number; readonly selections: number } {
     return {
-      pods: this.#podIndex.visits + this.#subjectIndex.visits,
+      pods: this.#podIndex.visits + this.#subjectIndex.visits + this.#residents.visits,
       selections: this.#subjects.visits + this.#peers.visits,
     };
   }
@@ -103,16 +136,39 @@ export class Indexer {
       this.#subjects,
       this.#peers,
     ];
-    const maps = [this.#pods, this.#nodes, this.#policies, this.#activePolicies, this.#localPods, this.#contested];
-    const tables = [...indexes, ...maps, this.#groups, this.#troubled];
+    const maps = [this.#nodes, this.#policies, this.#activePolicies, this.#localPods, this.#denied];
+    const tables = [...indexes, ...maps, this.#residents, this.#groups, this.#troubled];
     const own = tables.reduce((sum, table) => sum + table.size, 0);
     return own + sizeOfAll(this.#policiesOf.values()) + sizeOfAll(this.#subjectsOf.values());
+  }
+
+  #take(event: ResourceEvent | NodeFact): void {
+    switch (event.op) {
+      case 'synced':
+        return void this.#synced.add(event.resource);
+      case 'upsert':
+        return this.#replace(event.resource, event.key, event.value);
+      case 'remove':
+        return this.#replace(event.resource, event.key, undefined);
+      case 'sandbox':
+        return this.#settle(this.#residents.setSandbox(event.id, event.value));
+      case 'fetched':
+        return this.#settle(this.#residents.setFetched(event.key, event.value));
+      case 'kept':
+        return this.#settle(this.#residents.setKept());
+      case 'record':
+        return this.#settle(this.#residents.setReadable(event.readable));
+      case 'links':
+        return this.#settle(this.#residents.setLinks(event.links));
+      case 'ranges':
+        return this.#gatedRanges.setLearned(event.cidrs);
+    }
   }
 
   #replace(resource: ResourceName, key: ObjectKey, value: ModelObject | undefined): void {
     switch (resource) {
       case 'pods':
-        return this.#replacePod(key, value as Pod | undefined);
+        return this.#settle(this.#residents.setWatched(key, value as Pod | undefined));
       case 'namespaces':
         return this.#replaceNamespace(key, value);
       case 'nodes':
@@ -122,27 +178,39 @@ export class Indexer {
     }
   }
 
-  #replacePod(key: ObjectKey, value: Pod | undefined): void {
-    const before = this.#pods.get(key);
-    const after = value && canOwnAddress(value) ? value : undefined;
-    if (JSON.stringify(before) === JSON.stringify(after)) return;
-    const addresses = new Set([...(before?.addresses ?? []), ...(after?.addresses ?? [])]);
+  #settle({ changes, addresses }: ResidentChanges): void {
     const refreshRivals = this.#watchClaims(addresses);
-    if (before) {
-      const podKey = podKeyOf(before);
-      this.#pods.delete(key);
-      this.#podIndex.remove(podKey, before);
-      this.#ownership.remove(podKey, before);
-      if (!after || podKeyOf(after) !== podKey) this.#forgetPod(podKey, before);
-      else this.#subjectIndex.remove(podKey, before);
+    for (const { key, before, after } of changes) {
+      if (!before) continue;
+      this.#countUses(before.pod, -1);
+      this.#podIndex.remove(key, before.pod);
+      this.#ownership.remove(key, before.pod);
+      if (after) this.#subjectIndex.remove(key, before.pod);
+      else this.#forgetPod(key, before.pod);
     }
-    if (after) {
-      this.#pods.set(key, after);
-      this.#podIndex.add(podKeyOf(after), after);
-      this.#ownership.add(podKeyOf(after), after);
-      this.#refreshPod(podKeyOf(after), after);
+    for (const { key, after } of changes) {
+      if (!after) continue;
+      this.#countUses(after.pod, 1);
+      this.#podIndex.add(key, after.pod);
+      this.#ownership.add(key, after.pod);
     }
+    for (const address of addresses) this.#ownership.tell(address, this.#residents.wordOn(address));
+    for (const { key, after } of changes) if (after) this.#refreshPod(key, after.pod);
     refreshRivals();
+  }
+
+  #countUses(pod: Pod, change: 1 | -1): void {
+    for (const use of this.#usesOf(pod)) this.#gatedRanges.count(use, change);
+  }
+
+  /** Of a pod that has no node yet it is not known what it speaks for; one that leaves may be of a node that had the ranges before. */
+  #usesOf({ nodeName, terminating, addresses }: Pod): AddressUse[] {
+    const isHere = nodeName === this.#nodeName;
+    return nodeName === undefined || terminating ? [] : addresses.map((address) => ({ address, isHere }));
+  }
+
+  *#allUses(): Generator<AddressUse> {
+    for (const pod of this.#podIndex.all()) yield* this.#usesOf(pod);
   }
 
   /** Returns what brings those up to date whose claims to the addresses are worth something else by then. */
@@ -167,6 +235,7 @@ export class Indexer {
     const after = value?.addresses ?? [];
     if (value) this.#nodes.set(name, value);
     else this.#nodes.delete(name);
+    if (name === this.#nodeName) this.#gatedRanges.setOfNode(value?.podCidrs ?? [], this.#allUses());
     const refreshClaimants = this.#watchClaims(new Set([...before, ...after]));
     for (const address of after) this.#ownership.addNodeAddress(address);
     for (const address of before) this.#ownership.removeNodeAddress(address);
@@ -219,25 +288,40 @@ export class Indexer {
 
   #refreshLocalPod(key: PodKey, pod: Pod, policies: ReadonlySet<PolicyId>): void {
     const addresses = this.#ownership.owned(key, pod);
-    const localPod: LocalPod = { key, addresses, ports: pod.ports, policies: sorted(policies) };
-    if (JSON.stringify(localPod) !== JSON.stringify(this.#localPods.get(key))) this.#localPods.set(key, localPod);
-    if (addressIssues(key, pod, this.#ownership).length > 0) this.#troubled.set(key, pod);
+    const links = new Map<string, Link>();
+    for (const address of addresses) {
+      const link = this.#ownership.linkOf(address);
+      if (link) links.set(address, link);
+    }
+    const { ports, mirrorOf } = pod;
+    const mirror = mirrorOf === undefined ? {} : { mirrorOf };
+    const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: sorted(policies) };
+    if (textOf(localPod) !== textOf(this.#localPods.get(key))) this.#localPods.set(key, localPod);
+    if (this.#issuesOf(key, pod).length > 0) this.#troubled.set(key, pod);
     else this.#troubled.delete(key);
   }
 
+  #issuesOf(key: PodKey, pod: Pod): Issue[] {
+    return addressIssues(key, pod, this.#residents.staleOf(key), this.#ownership);
+  }
+
+  #refreshDenied(address: string): void {
+    const isContested = this.#ownership.isContestedHere(address);
+    const isolated = isContested ? this.#isolatedByContest(address) : undefined;
+    const denied = this.#ownership.isDenied(address) ? bothWays : isolated;
+    this.#denied.set(address, denied, this.#ownership.linkOf(address));
+  }
+
   /** S1.10: a contested local address is isolated in every direction in which any claimant is. */
-  #refreshContested(address: string): void {
+  #isolatedByContest(address: string): ReadonlySet<Direction> {
     const isolated = new Set<Direction>();
-    if (this.#ownership.isContestedHere(address)) {
-      for (const key of this.#ownership.claimantsOf(address).keys()) {
-        if (this.#ownership.judge(key, address) !== 'contested') continue;
-        for (const id of this.#policiesOf.get(key) ?? []) {
-          for (const direction of this.#policies.get(id)?.isolates ?? []) isolated.add(direction);
-        }
+    for (const key of this.#ownership.claimantsOf(address).keys()) {
+      if (this.#ownership.judge(key, address) !== 'contested') continue;
+      for (const id of this.#policiesOf.get(key) ?? []) {
+        for (const direction of this.#policies.get(id)?.isolates ?? []) isolated.add(direction);
       }
     }
-    if (isolated.size > 0) this.#contested.set(address, isolated);
-    else this.#contested.delete(address);
+    return isolated;
   }
 
   #setPolicies(key: PodKey, policies: ReadonlySet<PolicyId>): void {
@@ -287,11 +371,6 @@ export class Indexer {
   }
 }
 
-function podKeyOf(pod: Pod): PodKey {
-  return `${pod.namespace}/${pod.name}/${pod.uid}`;
-}
-
-/** S1.3, S1.4. */
-function canOwnAddress(pod: Pod): boolean {
-  return !pod.hostNetwork && !pod.terminal;
+function textOf(pod: LocalPod | undefined): string | undefined {
+  return pod && JSON.stringify({ ...pod, links: [...pod.links] });
 }

@@ -1,8 +1,22 @@
-import type { Pod } from '../model/cluster.ts';
+import type { Link, Pod } from '../model/cluster.ts';
 import type { PodKey } from '../model/snapshot.ts';
+import { CountedSet } from './counted-set.ts';
 import { sizeOfAll } from './table-size.ts';
 
-export type Claim = 'owned' | 'lost' | 'contested' | 'node';
+/** `held`: a sandbox of this node has the address, and it is not the pod's. */
+export type Claim = 'owned' | 'lost' | 'contested' | 'held' | 'node';
+
+/** No pod has this key. */
+export const noPod: PodKey = '';
+
+/** What this node itself knows of an address. */
+export interface LocalWord {
+  /** Whose live sandbox has it, or `noPod`: one has it, but no pod may use it. */
+  readonly holder: PodKey | undefined;
+  readonly link: Link | undefined;
+  /** The API server gives it to a pod of this node, but no sandbox does. */
+  readonly stale: boolean;
+}
 
 interface Claimants {
   readonly pods: Map<PodKey, Pod>;
@@ -18,8 +32,9 @@ export class Ownership {
   readonly #claimants = new Map<string, Claimants>();
   /** Of each address the live claimants on this node, and the terminating ones. */
   readonly #local = new Map<string, { live: number; leaving: number }>();
-  /** How many nodes have the address. */
-  readonly #nodeAddresses = new Map<string, number>();
+  /** Once for each node that has the address. */
+  readonly #nodeAddresses = new CountedSet<string>();
+  readonly #words = new Map<string, LocalWord>();
 
   constructor(isLocal: (pod: Pod) => boolean) {
     this.#isLocal = isLocal;
@@ -45,13 +60,17 @@ export class Ownership {
   }
 
   addNodeAddress(address: string): void {
-    this.#nodeAddresses.set(address, (this.#nodeAddresses.get(address) ?? 0) + 1);
+    this.#nodeAddresses.add(address);
   }
 
   removeNodeAddress(address: string): void {
-    const count = (this.#nodeAddresses.get(address) ?? 0) - 1;
-    if (count > 0) this.#nodeAddresses.set(address, count);
-    else this.#nodeAddresses.delete(address);
+    this.#nodeAddresses.remove(address);
+  }
+
+  /** What this node says of the address from now on. */
+  tell(address: string, word: LocalWord | undefined): void {
+    if (word) this.#words.set(address, word);
+    else this.#words.delete(address);
   }
 
   claimantsOf(address: string): ReadonlyMap<PodKey, Pod> {
@@ -61,6 +80,8 @@ export class Ownership {
   /** What the pod's claim to the address is worth. */
   judge(key: PodKey, address: string): Claim {
     if (this.#nodeAddresses.has(address)) return 'node';
+    const holder = this.#words.get(address)?.holder;
+    if (holder !== undefined) return holder === key ? 'owned' : 'held';
     const claimants = this.#claimants.get(address);
     const pod = claimants?.pods.get(key);
     if (!claimants || !pod || (claimants.live > 0 && pod.terminating)) return 'lost';
@@ -71,18 +92,36 @@ export class Ownership {
     return pod.addresses.filter((address) => this.judge(key, address) === 'owned');
   }
 
+  linkOf(address: string): Link | undefined {
+    return this.#words.get(address)?.link;
+  }
+
+  /** It is of this node, and no pod may use it (S1.9, S1.14). A node's own is left alone (S1.12), and what another pod has by now. */
+  isDenied(address: string): boolean {
+    const word = this.#words.get(address);
+    if (!word || this.#nodeAddresses.has(address)) return false;
+    return word.holder === noPod || (word.holder === undefined && word.stale && !this.#claimants.has(address));
+  }
+
   /** Several pods claim it with equal right, and one of them is on this node. */
   isContestedHere(address: string): boolean {
     const claimants = this.#claimants.get(address);
     if (!claimants || this.#nodeAddresses.has(address)) return false;
+    if (this.#words.get(address)?.holder !== undefined) return false;
     const rivals = claimants.live > 0 ? claimants.live : claimants.pods.size;
     const local = this.#local.get(address);
     return rivals > 1 && (local?.[claimants.live > 0 ? 'live' : 'leaving'] ?? 0) > 0;
   }
 
-  /** Equal text as long as no claimant's judgement changes, however many come and go. */
+  /** Equal text as long as no claimant's judgement and link change, however many come and go. */
   stateOf(address: string): string {
     if (this.#nodeAddresses.has(address)) return 'node';
+    const word = this.#words.get(address);
+    const link = `${word?.link?.device} ${word?.link?.port}`;
+    return word?.holder === undefined ? `${link} ${this.#claimState(address)}` : `${link} held ${word.holder}`;
+  }
+
+  #claimState(address: string): string {
     const { pods, live } = this.#claimants.get(address) ?? { pods: nobody, live: 0 };
     const tier = live > 0 ? 'live' : 'leaving';
     if ((live > 0 ? live : pods.size) > 1) return `${tier} contested ${this.isContestedHere(address)}`;
@@ -91,7 +130,8 @@ export class Ownership {
   }
 
   get size(): number {
-    return this.#nodeAddresses.size + this.#local.size + sizeOfAll(this.#claimants.values().map(({ pods }) => pods));
+    const claims = sizeOfAll(this.#claimants.values().map(({ pods }) => pods));
+    return this.#nodeAddresses.size + this.#local.size + this.#words.size + claims;
   }
 
   #count(address: string, claimants: Claimants, pod: Pod, change: 1 | -1): void {

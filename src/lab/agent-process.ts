@@ -18,6 +18,8 @@ export interface AgentOptions {
   readonly namespace: string;
   /** Holds kubeconfig, socket and log. */
   readonly directory: string;
+  /** Where the node's container runtime notes the results of its network plugins. */
+  readonly cniCacheDirectory: string;
   /** Of the API server. */
   readonly apiSocket: string;
   /** The text of it, for the server on the other side of the relay. */
@@ -25,6 +27,7 @@ export interface AgentOptions {
 }
 
 export interface StartOptions {
+  /** One that is given here counts, not what the lab says. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -68,13 +71,19 @@ export class AgentProcess {
 
   async start({ args = [], env = {} }: StartOptions = {}): Promise<void> {
     if (this.isRunning) throw new LabError('state', `the agent of ${this.#options.node} is running`);
-    const { node, namespace, directory } = this.#options;
+    const { node, namespace, directory, cniCacheDirectory } = this.#options;
     await mkdir(directory, { recursive: true });
     const kubeconfig = join(directory, 'kubeconfig');
     await writeFile(kubeconfig, this.#options.kubeconfig, { mode: 0o600 });
     this.#isWanted = true;
     this.#startRelay();
-    const command = [main, 'agent', '--node-name', node, '--kubeconfig', kubeconfig, '--listen', `unix:${this.socket}`];
+    const settings = {
+      'node-name': node,
+      kubeconfig,
+      listen: `unix:${this.socket}`,
+      'cni-cache-dir': cniCacheDirectory,
+    };
+    const command = [main, 'agent', ...Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value])];
     const log = openSync(this.#log, 'a');
     const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const line = [...variables, process.execPath, ...command, ...args];
@@ -106,9 +115,17 @@ export class AgentProcess {
     this.#relay = undefined;
     if (!relay || relay.exitCode !== null || relay.signalCode !== null) return;
     const ended = once(relay, 'exit');
-    // The group: socat forks for every connection.
-    process.kill(-relay.pid!, 'SIGKILL');
+    signalGroup(relay, 'SIGKILL');
     await ended;
+  }
+
+  /** From now on the API server says nothing, on connections that stay open, until `unstall`. */
+  stall(): void {
+    this.#signalRelay('SIGSTOP');
+  }
+
+  unstall(): void {
+    this.#signalRelay('SIGCONT');
   }
 
   reconnect(): void {
@@ -140,6 +157,10 @@ export class AgentProcess {
     return (await this.log()).trimEnd().split('\n').slice(-lines).join('\n');
   }
 
+  #signalRelay(signal: NodeJS.Signals): void {
+    if (this.#relay) signalGroup(this.#relay, signal);
+  }
+
   #startRelay(): void {
     if (this.#relay) return;
     const args = [
@@ -163,4 +184,9 @@ export class AgentProcess {
       asked.end();
     });
   }
+}
+
+/** socat forks for every connection. */
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid !== undefined) process.kill(-pid, signal);
 }

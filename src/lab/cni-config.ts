@@ -1,4 +1,4 @@
-import { familyOf } from '../model/address.ts';
+import { familyOf, formatAddress, parseCidr } from '../model/address.ts';
 import { everything } from './addressing.ts';
 import type { CniConfigList } from './cni.ts';
 
@@ -8,12 +8,19 @@ export const labCnis: readonly LabCni[] = ['bridge', 'ptp'];
 /** The plugins that a lab runs on each node. */
 export const requiredPlugins: readonly string[] = ['bridge', 'ptp', 'host-local', 'portmap'];
 
-/** `ipamDirectory` is where host-local keeps the node's reservations. */
-export function networkConfig(cni: LabCni, podCidrs: readonly string[], ipamDirectory: string): CniConfigList {
+/** `ipamDirectory` is where host-local keeps the node's reservations; of each range it gives the first `podAddresses` to pods. */
+export function networkConfig(
+  cni: LabCni,
+  podCidrs: readonly string[],
+  ipamDirectory: string,
+  podAddresses?: number,
+): CniConfigList {
   const ipam = {
     type: 'host-local',
     dataDir: ipamDirectory,
-    ranges: podCidrs.map((subnet) => [{ subnet }]),
+    ranges: podCidrs.map((subnet) => [
+      { subnet, ...(podAddresses && { rangeEnd: lastAddress(subnet, podAddresses) }) },
+    ]),
     routes: podCidrs.map((cidr) => ({ dst: everything[familyOf(cidr)] })),
   };
   const main =
@@ -25,4 +32,10 @@ export function networkConfig(cni: LabCni, podCidrs: readonly string[], ipamDire
     name: 'postern-lab',
     plugins: [main, { type: 'portmap', capabilities: { portMappings: true }, snat: true }],
   };
+}
+
+/** The first of a subnet is the gateway's. */
+function lastAddress(subnet: string, count: number): string {
+  const { family, first } = parseCidr(subnet)!;
+  return formatAddress(family, first + 1n + BigInt(count));
 }

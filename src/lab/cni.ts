@@ -40,7 +40,7 @@ export interface CniResult {
 export interface CniOptions {
   readonly config: CniConfigList;
   readonly pluginDirectory: string;
-  /** Results are kept in `results/` below, as libcni keeps them, for CHECK and DEL and for whoever looks a pod up there. */
+  /** Results are kept in `results/` below, as libcni keeps them, for CHECK and DEL and for whoever looks a pod up there: the agent. */
   readonly cacheDirectory: string;
   /** The command line that runs a plugin in the node's network namespace. */
   readonly enter: (file: string, args: readonly string[]) => [string, string[]];
@@ -127,21 +127,22 @@ export class CniNetwork {
     return join(this.#options.cacheDirectory, 'results', `${this.#options.config.name}-${containerId}-${ifName}`);
   }
 
-  /** The format of libcni's cache, `cniCacheV1`. */
+  /** As libcni writes its cache (cacheAdd in libcni/api.go): in this form, with these rights, and not at once. */
   async #keep(attachment: CniAttachment, result: CniResult): Promise<void> {
     const path = this.#cachePath(attachment);
-    await mkdir(dirname(path), { recursive: true });
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const entry = {
       kind: 'cniCacheV1',
       containerId: attachment.containerId,
       config: Buffer.from(JSON.stringify(this.#options.config)).toString('base64'),
       ifName: attachment.ifName,
       networkName: this.#options.config.name,
+      netns: attachment.netns,
       cniArgs: attachment.args,
       capabilityArgs: attachment.capabilityArgs,
       result,
     };
-    await writeFile(path, JSON.stringify(entry));
+    await writeFile(path, JSON.stringify(entry), { mode: 0o600 });
   }
 
   async #cached(attachment: CniAttachment): Promise<CniResult | undefined> {

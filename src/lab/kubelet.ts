@@ -15,6 +15,8 @@ export interface KubeletOptions {
   readonly names: LabNames;
   readonly cluster: ClusterApi;
   readonly network: CniNetwork;
+  /** Called with each pod's new network namespace before the network is added to it: what it starts there is the first to run. */
+  readonly onSandbox?: ((pod: ApiObject, namespace: string) => Promise<void>) | undefined;
   readonly log: (message: string) => void;
 }
 
@@ -89,11 +91,12 @@ export class Kubelet {
   }
 
   async #startInSandbox(pod: ApiObject): Promise<RunningPod> {
-    const { names, network } = this.#options;
+    const { names, network, onSandbox } = this.#options;
     const namespace = names.pod(pod.metadata.namespace!, pod.metadata.name!);
     const attachment = attachmentOf(pod, namespace);
     await createNamespace(namespace);
     try {
+      await onSandbox?.(pod, namespace);
       const result = await network.add(attachment);
       if (canCheck(attachment, result)) await network.check(attachment);
       const addresses = (result.ips ?? []).map(({ address }) => address.replace(/\/.*/, ''));

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { prepareCluster } from '../evaluator/cluster.ts';
@@ -48,6 +48,10 @@ export interface LabOptions {
   readonly stateRoot?: string;
   /** API objects, and hosts outside (host.ts). */
   readonly objects?: readonly ApiObject[];
+  /** How many addresses of each of its ranges a node gives to pods; by default all. */
+  readonly podAddresses?: number;
+  /** Called with each pod's new network namespace before it has a network (kubelet.ts). */
+  readonly onSandbox?: (pod: ApiObject, namespace: string) => Promise<void>;
   /** How to start the agents; false for none. */
   readonly agents?: StartOptions | false;
   /** File of a kubeconfig: of a real API server to run on, in place of the built-in one. */
@@ -90,14 +94,14 @@ export class Lab {
   readonly #stations: Stations;
 
   private constructor(state: LabState, plan: AddressPlan, cluster: ControlPlane, options: LabOptions) {
-    const { cni = 'bridge', log = silent } = options;
+    const { log = silent } = options;
     this.state = state;
     this.names = state.names;
     this.plan = plan;
     this.#log = log;
     this.#cluster = cluster;
     this.#fabric = new Fabric(this.names, this.plan);
-    this.#kubelets = this.plan.nodes.map((node) => this.#kubelet(node, cni));
+    this.#kubelets = this.plan.nodes.map((node) => this.#kubelet(node, options));
     const namespaces = this.plan.nodes.map((node) => this.names.node(node.name));
     this.#proxy = new ServiceProxy(cluster, namespaces, log);
     this.#stations = new Stations({ names: this.names, plan, cluster, kubelets: this.#kubelets });
@@ -249,16 +253,16 @@ export class Lab {
     if (ignored.length > 0) this.#log(`left out, as the lab does not serve their kind: ${ignored.join(', ')}`);
   }
 
-  #kubelet(node: NodePlan, cni: LabCni): Kubelet {
+  #kubelet(node: NodePlan, { cni = 'bridge', podAddresses, onSandbox }: LabOptions): Kubelet {
     const { names } = this;
     const directory = this.state.nodeDirectory(node.name);
     const network = new CniNetwork({
-      config: networkConfig(cni, node.podCidrs, `${directory}/ipam`),
+      config: networkConfig(cni, node.podCidrs, `${directory}/ipam`, podAddresses),
       pluginDirectory,
-      cacheDirectory: `${directory}/cni`,
+      cacheDirectory: this.state.cniDirectory(node.name),
       enter: (file, args) => enterNamespace(names.node(node.name), file, args),
     });
-    return new Kubelet({ node, names, cluster: this.#cluster, network, log: this.#log });
+    return new Kubelet({ node, names, cluster: this.#cluster, network, onSandbox, log: this.#log });
   }
 
   #agent({ name }: NodePlan): AgentProcess {
@@ -266,6 +270,7 @@ export class Lab {
       node: name,
       namespace: this.names.node(name),
       directory: this.state.nodeDirectory(name),
+      cniCacheDirectory: join(this.state.cniDirectory(name), 'results'),
       apiSocket: this.state.apiSocket,
       kubeconfig: this.#cluster.agentKubeconfig,
     });

@@ -63,6 +63,11 @@ export class LabState {
     return join(this.directory, 'nodes', node);
   }
 
+  /** Of libcni: /var/lib/cni on a node of a real cluster. */
+  cniDirectory(node: string): string {
+    return join(this.nodeDirectory(node), 'cni');
+  }
+
   /** Takes the name for this process. What a dead owner left is removed first; a living one is LabError `state`. */
   async claim(): Promise<void> {
     const owner = await this.owner();

@@ -76,6 +76,25 @@ export function parseCidr(text: string): AddressRange | undefined {
   return { family, first, last: first + (1n << hostBits) - 1n };
 }
 
+/** The CIDRs of a list that no other one of it contains: canonical, ascending, IPv4 first. What is none is left out. */
+export function canonicalCidrs(texts: Iterable<string>): string[] {
+  const ranges = [...texts].map(parseCidr).filter((range) => range !== undefined);
+  // A wider one comes before those that begin with it.
+  const ascending = ranges.sort((a, b) => compareRanges(a, b) || (a.last < b.last ? 1 : a.last > b.last ? -1 : 0));
+  const kept: AddressRange[] = [];
+  for (const range of ascending) {
+    const previous = kept.at(-1);
+    if (previous?.family !== range.family || range.last > previous.last) kept.push(range);
+  }
+  return kept.map(formatCidr);
+}
+
+/** The range must be one of `parseCidr`. */
+export function formatCidr({ family, first, last }: AddressRange): string {
+  const hostBits = (last - first).toString(2).replace(/^0$/, '').length;
+  return `${formatAddress(family, first)}/${addressBits[family] - hostBits}`;
+}
+
 export function containsAddress(range: AddressRange, address: Address): boolean {
   return range.family === address.family && range.first <= address.value && address.value <= range.last;
 }

@@ -20,6 +20,8 @@ export type IssueCode =
   | 'invalid-address'
   | 'contested-address'
   | 'node-address'
+  | 'stale-address'
   | 'not-enforceable'
+  | 'not-guarded'
   | 'too-large'
   | 'refused-by-kernel';

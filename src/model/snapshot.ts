@@ -1,4 +1,4 @@
-import type { NamedPort } from './cluster.ts';
+import type { Link, NamedPort } from './cluster.ts';
 import type { Direction, GroupId, Policy, PolicyId } from './policy.ts';
 
 /** `namespace/name/uid` */
@@ -19,7 +19,11 @@ export interface AddressGroup {
 /** A pod on this node that policies may isolate. A change makes a new object. */
 export interface LocalPod {
   readonly key: PodKey;
+  /** As `Pod.mirrorOf`: its sandbox bears this uid. */
+  readonly mirrorOf?: string;
   readonly addresses: readonly string[];
+  /** Of those addresses whose link is known. Held to it, the pod can send from them by no other way, and nobody else from them by any. */
+  readonly links: ReadonlyMap<string, Link>;
   readonly ports: readonly NamedPort[];
   /** Ascending. */
   readonly policies: readonly PolicyId[];
@@ -37,6 +41,14 @@ export interface Snapshot {
   readonly policies: ReadonlyMap<PolicyId, Policy>;
   /** The groups that those policies name. */
   readonly groups: ReadonlyMap<GroupId, AddressGroup>;
-  /** Local addresses that several live pods claim, with the directions in which any claimant is isolated (S1.10). */
-  readonly contested: ReadonlyMap<string, ReadonlySet<Direction>>;
+  /**
+   * Local addresses that are isolated without allows, with the directions: those that several live pods claim, in the directions in which
+   * any claimant is isolated, which may be none (S1.10); in both, those of sandboxes whose pod is not known (S1.14), and those that the API server gives
+   * to a local pod whose sandbox has another address, or none (S1.9).
+   */
+  readonly denied: ReadonlyMap<string, ReadonlySet<Direction>>;
+  /** The links of denied addresses that have one. */
+  readonly deniedLinks: ReadonlyMap<string, Link>;
+  /** Ranges in which no address may be used but those of local pods (S7.5): canonical CIDRs, ascending, without overlaps. Empty: no gate. */
+  readonly gatedRanges: readonly string[];
 }

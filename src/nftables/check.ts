@@ -1,11 +1,11 @@
 import { assertNever } from '../lib/assert.ts';
 import { readComponent, readElement } from './component.ts';
 import { findOverlap } from './element-index.ts';
-import { fieldTypes } from './field.ts';
+import { fieldTypes, isKind, isNamedType, isNameOf } from './field.ts';
 import { isName } from './name.ts';
 import { refuse } from './refusal.ts';
 import { renderMatch } from './render.ts';
-import type { Element, Field, KeyType, Match, NftRule, NftSet, Ruleset, Verdict, VerdictMap } from './ruleset.ts';
+import type { Element, Field, KeyType, Match, NftRule, NftSet, Table, Verdict, VerdictMap } from './ruleset.ts';
 
 export function checkName(name: string): void {
   if (!isName(name)) refuse('name', name);
@@ -23,24 +23,24 @@ export function checkElements(object: NftSet | VerdictMap, added: Iterable<Eleme
   }
 }
 
-export function checkRule(ruleset: Ruleset, rule: NftRule): void {
-  for (const match of rule.matches) checkMatch(ruleset, match);
-  checkVerdict(ruleset, rule.verdict);
+export function checkRule(table: Table, rule: NftRule): void {
+  for (const match of rule.matches) checkMatch(table, match);
+  checkVerdict(table, rule.verdict);
   const { comment = '' } = rule;
   if (/["\n]/.test(comment) || new TextEncoder().encode(comment).length > 128) refuse('syntax', comment);
 }
 
-export function checkVerdict(ruleset: Ruleset, verdict: Verdict): void {
+export function checkVerdict(table: Table, verdict: Verdict): void {
   switch (verdict.kind) {
     case 'jump':
     case 'goto': {
-      const target = ruleset.chains.get(verdict.chain);
+      const target = table.chains.get(verdict.chain);
       if (!target) refuse('unknown', verdict.chain);
       if (target.base) refuse('type', verdict.chain);
       return;
     }
     case 'vmap':
-      return checkKey(ruleset.maps.get(verdict.map), verdict.map, verdict.key);
+      return checkKey(table.maps.get(verdict.map), verdict.map, verdict.key);
     case 'return':
     case 'accept':
     case 'drop':
@@ -51,10 +51,10 @@ export function checkVerdict(ruleset: Ruleset, verdict: Verdict): void {
   }
 }
 
-function checkMatch(ruleset: Ruleset, match: Match): void {
+function checkMatch(table: Table, match: Match): void {
   switch (match.kind) {
     case 'lookup':
-      return checkKey(ruleset.sets.get(match.set), match.set, match.key);
+      return checkKey(table.sets.get(match.set), match.set, match.key);
     case 'compare': {
       const fit = match.values.every((value) => isValue(match.field, value));
       if (!fit || match.values.length === 0) refuse('syntax', renderMatch(match));
@@ -75,14 +75,10 @@ function checkKey(object: NftSet | VerdictMap | undefined, name: string, fields:
   if (fields.map((field) => fieldTypes[field]).join(' . ') !== object.key.join(' . ')) refuse('type', name);
 }
 
-const names: Readonly<Record<'state' | 'direction', readonly string[]>> = {
-  state: ['new', 'established', 'related', 'invalid', 'untracked'],
-  direction: ['original', 'reply'],
-};
-
 function isValue(field: Field, value: string): boolean {
   const type = fieldTypes[field];
-  if (type === 'state' || type === 'direction') return names[type].includes(value);
+  if (isNamedType(type)) return isNameOf(type, value);
+  if (type === 'kind') return isKind(value);
   if (type === 'number') return /^[0-9]/.test(value) && readComponent('inet_proto', value) !== undefined;
   return readComponent(type, value) !== undefined;
 }

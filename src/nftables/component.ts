@@ -30,11 +30,17 @@ const notations: Readonly<Record<KeyType, Notation>> = {
     writeEnd: String,
   },
   inet_service: { bits: 16, read: (text) => readNumber(text, 65_535n), write: String },
+  ifname: { bits: 128, read: readDevice, write: writeDevice },
 };
 
 /** Reads `value`, `first-last` and `value/prefix`; `undefined` if it is none of them. */
 export function readComponent(type: KeyType, text: string): Interval | undefined {
   const { bits, read } = notations[type];
+  // `-` may stand in a name.
+  if (type === 'ifname') {
+    const value = read(text);
+    return value === undefined ? undefined : { first: value, last: value };
+  }
   const slash = text.indexOf('/');
   if (slash >= 0) {
     const value = read(text.slice(0, slash));
@@ -68,6 +74,16 @@ export function readElement(key: readonly KeyType[], element: Element): Interval
     intervals.push(interval);
   }
   return intervals;
+}
+
+/** As in the kernel's register: 16 bytes, zeros at the end. */
+function readDevice(text: string): bigint | undefined {
+  if (!/^[A-Za-z0-9._:@-]{1,15}$/.test(text)) return undefined;
+  return BigInt(`0x${Buffer.from(text.padEnd(16, '\0')).toString('hex')}`);
+}
+
+function writeDevice(value: bigint): string {
+  return Buffer.from(value.toString(16).padStart(32, '0'), 'hex').toString().replaceAll('\0', '');
 }
 
 function readNumber(text: string, maximum: bigint): bigint | undefined {

@@ -2,49 +2,61 @@ import { assertNever } from '../lib/assert.ts';
 import { checkElements, checkName, checkRule, checkVerdict, sameKey } from './check.ts';
 import { findDeepChain, referencesOf } from './references.ts';
 import { Fault, RefusedOperation, refuse } from './refusal.ts';
-import type { Chain, Element, ElementVerdict, NftSet, Operation, Ruleset, VerdictMap } from './ruleset.ts';
+import type { Chain, Element, ElementVerdict, NftSet, Operation, Ruleset, Table, VerdictMap } from './ruleset.ts';
 
 /**
- * What the table holds after a script; objects that no operation changes stay the same objects. Throws a `RefusedOperation` where the
+ * What our tables hold after a script; objects that no operation changes stay the same objects. Throws a `RefusedOperation` where the
  * kernel refuses the script, and also for what the kernel would take but only a mistake of ours would write:
- * - elements for a set that does not exist (the kernel makes the set);
+ * - elements for a set that does not exist, or anything in a table that does not (the kernel makes both);
  * - elements of an interval set that overlap (the kernel minds only whether an end of the new one lies in an old one);
  * - deleting a part of an interval element (the kernel deletes all of the element that holds its first point);
  * - one name for objects of two kinds, `:` in a name, a look-up in a map, a base chain declared again as a plain one.
  */
 export function applyOperations(ruleset: Ruleset, operations: readonly Operation[]): Ruleset {
-  const draft = new Draft(ruleset);
+  const inet = new Draft(ruleset);
+  const bridge = new Draft(ruleset.bridge);
   for (const [index, operation] of operations.entries()) {
     try {
-      draft.apply(operation);
+      (operation.family === 'bridge' ? bridge : inet).apply(operation);
     } catch (error) {
       throw error instanceof Fault ? new RefusedOperation(index, error) : error;
     }
   }
-  const deep = findDeepChain(draft);
+  const deep = findDeepChain(inet) ?? findDeepChain(bridge);
   if (deep) throw new RefusedOperation(operations.length - 1, new Fault('loop', deep.name));
-  return { sets: draft.sets, maps: draft.maps, chains: draft.chains };
+  return { ...inet.done(), ...(bridge.exists && { bridge: bridge.done() }) };
 }
 
-class Draft implements Ruleset {
+/** A table that is being changed. */
+class Draft implements Table {
+  exists: boolean;
   readonly sets: Map<string, NftSet>;
   readonly maps: Map<string, VerdictMap>;
   readonly chains: Map<string, Chain>;
   /** How often each object is referred to, by name. */
   readonly #uses = new Map<string, number>();
 
-  constructor(ruleset: Ruleset) {
-    this.sets = new Map(ruleset.sets);
-    this.maps = new Map(ruleset.maps);
-    this.chains = new Map(ruleset.chains);
+  constructor(table: Table | undefined) {
+    this.exists = table !== undefined;
+    this.sets = new Map(table?.sets);
+    this.maps = new Map(table?.maps);
+    this.chains = new Map(table?.chains);
     for (const object of [...this.maps.values(), ...this.chains.values()]) this.#count(object, 1);
   }
 
+  done(): Table {
+    return { sets: this.sets, maps: this.maps, chains: this.chains };
+  }
+
   apply(operation: Operation): void {
+    if (operation.verb === 'add table') this.exists = true;
+    if (!this.exists) refuse('unknown', 'table');
     switch (operation.verb) {
       case 'add table':
         return;
+      case 'delete table':
       case 'replace table':
+        this.exists = operation.verb === 'replace table';
         for (const objects of [this.sets, this.maps, this.chains, this.#uses]) objects.clear();
         return;
       case 'add set':

@@ -1,7 +1,10 @@
 import type { Field, KeyType } from './ruleset.ts';
 
 /** What a field holds: a type that set keys have too, a number of eight bits, or a name. */
-export type FieldType = KeyType | 'number' | 'state' | 'direction';
+export type FieldType = KeyType | 'number' | NamedType | 'kind';
+
+/** What has few values, which nft lists as numbers. */
+export type NamedType = 'state' | 'direction' | 'ether type' | 'packet type';
 
 export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'ip saddr': 'ipv4_addr',
@@ -11,6 +14,8 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'meta l4proto': 'inet_proto',
   'th sport': 'inet_service',
   'th dport': 'inet_service',
+  'udp sport': 'inet_service',
+  'udp dport': 'inet_service',
   'ct state': 'state',
   'ct direction': 'direction',
   'icmp type': 'number',
@@ -18,4 +23,40 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'ip ttl': 'number',
   'ip6 hoplimit': 'number',
   'ip protocol': 'inet_proto',
+  iifname: 'ifname',
+  oifname: 'ifname',
+  'meta iifkind': 'kind',
+  'meta oifkind': 'kind',
+  'meta pkttype': 'packet type',
+  'arp saddr ip': 'ipv4_addr',
+  'ether type': 'ether type',
 };
+
+/** Numbers by name. */
+const namedValues: Readonly<Record<NamedType, Readonly<Record<string, number>>>> = {
+  state: { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 },
+  direction: { original: 0, reply: 1 },
+  'ether type': { arp: 0x0806, ip: 0x0800, ip6: 0x86dd, vlan: 0x8100 },
+  'packet type': { host: 0, broadcast: 1, multicast: 2, other: 3 },
+};
+
+export function isNamedType(type: FieldType): type is NamedType {
+  return Object.hasOwn(namedValues, type);
+}
+
+export function isNameOf(type: NamedType, name: string): boolean {
+  return Object.hasOwn(namedValues[type], name);
+}
+
+/** nft 1.1.3 prints Ethernet types in network order, as a number of this machine: 8 for 0x0800 where the least byte is first. */
+export function nameOfNumber(type: NamedType, number: number): string | undefined {
+  const swapped = ((number & 0xff) << 8) | (number >> 8);
+  const entries = Object.entries(namedValues[type]);
+  const find = (value: number): string | undefined => entries.find(([, each]) => each === value)?.[0];
+  return find(number) ?? (type === 'ether type' ? find(swapped) : undefined);
+}
+
+/** What `meta iifkind` holds: the name of a kernel driver. */
+export function isKind(text: string): boolean {
+  return /^[A-Za-z0-9_-]{1,15}$/.test(text);
+}

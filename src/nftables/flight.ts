@@ -1,4 +1,4 @@
-import type { NftRule, NftSet, Ruleset, VerdictMap } from './ruleset.ts';
+import type { NftRule, NftSet, Table, VerdictMap } from './ruleset.ts';
 
 /**
  * A table that changes while a packet is on its way. Seldom can more than one transaction come between a packet's reads: a script that
@@ -6,7 +6,7 @@ import type { NftRule, NftSet, Ruleset, VerdictMap } from './ruleset.ts';
  */
 export interface Flight {
   /** The states of the table, oldest first: one a transaction. */
-  readonly generations: readonly Ruleset[];
+  readonly generations: readonly Table[];
   /**
    * Which of them is current at the packet's read number 0, 1, 2, …, never descending. Entering a chain is a read, and so is every
    * look-up in a set or map; read 0 enters the first base chain.
@@ -34,7 +34,7 @@ export class Reader {
     this.#start = flight.generationAt(0);
   }
 
-  get startRuleset(): Ruleset {
+  get startTable(): Table {
     return this.#flight.generations[this.#start]!;
   }
 
@@ -58,7 +58,7 @@ export class Reader {
   }
 
   /** The object that a rule looks up. One deleted meanwhile still holds what it held. */
-  #read<T>(pick: (ruleset: Ruleset) => T | undefined, name: string, { generation }: Place): T {
+  #read<T>(pick: (table: Table) => T | undefined, name: string, { generation }: Place): T {
     for (let now = this.#now(); now >= generation; now--) {
       const object = pick(this.#flight.generations[now]!);
       if (object !== undefined) return object;

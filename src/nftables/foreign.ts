@@ -1,7 +1,12 @@
-import type { Ruleset } from './ruleset.ts';
+import type { Ruleset, Table } from './ruleset.ts';
 
-/** Names of what is in the table but not of our language: another program wrote it, or another version of ours. */
-export function foreignNames({ sets, maps, chains }: Ruleset): string[] {
+/** Names of what is in our tables but not of our language: another program wrote it, or another version of ours. */
+export function foreignNames(ruleset: Ruleset): string[] {
+  return [...foreignIn(ruleset), ...(ruleset.bridge ? foreignIn(ruleset.bridge) : [])];
+}
+
+/** The same for one table. */
+export function foreignIn({ sets, maps, chains }: Table): string[] {
   const foreignChains = chains
     .values()
     .filter(({ rules }) => rules.some(({ matches }) => matches.some(({ kind }) => kind === 'foreign')));

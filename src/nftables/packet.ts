@@ -3,7 +3,18 @@ import type { Field, Hook } from './ruleset.ts';
 /** A packet as a rule sees it at a hook. What is absent is what the packet lacks: a match that reads it does not match, not even by `!=`. */
 export interface Packet {
   readonly hook: Hook;
-  readonly family: 'ipv4' | 'ipv6';
+  /** ARP only in the bridge table; it has the addresses of sender and target, and nothing further. */
+  readonly family: 'ipv4' | 'ipv6' | 'arp';
+  /** The devices by which it came and goes: in the bridge table, ports. The kernel reads an empty name where there is none. */
+  readonly inInterface?: string;
+  readonly outInterface?: string;
+  /** Their kinds, as `veth`; a physical device has none. */
+  readonly inKind?: string;
+  readonly outKind?: string;
+  /** Where it is not that of the family: a frame with a VLAN tag is `vlan`, and its addresses are read all the same. */
+  readonly etherType?: 'arp' | 'ip' | 'ip6' | 'vlan' | (string & {});
+  /** To whom the frame goes; `host` where it is not said. */
+  readonly packetType?: 'host' | 'broadcast' | 'multicast' | 'other';
   /** Canonical text. */
   readonly source: string;
   readonly destination: string;
@@ -12,6 +23,7 @@ export interface Packet {
   /** Absent in a fragment. Of protocols without ports the kernel reads whatever is in that place, so never read a port without the protocol. */
   readonly sourcePort?: number;
   readonly destinationPort?: number;
+  /** Not read in the bridge table. */
   readonly ctState: 'new' | 'established' | 'related' | 'invalid' | 'untracked';
   /** Not read of packets that belong to no connection (`invalid`, `untracked`). */
   readonly direction?: 'original' | 'reply' | undefined;
@@ -25,7 +37,7 @@ export interface Packet {
 
 /** The text that a set element or a compared value has for the field, or `undefined` where the packet lacks it. */
 export function readField(packet: Packet, field: Field): string | undefined {
-  const protocol = protocolTexts[packet.protocol] ?? packet.protocol;
+  const protocol = packet.family === 'arp' ? undefined : (protocolTexts[packet.protocol] ?? packet.protocol);
   switch (field) {
     case 'ip saddr':
       return packet.family === 'ipv4' ? packet.source : undefined;
@@ -43,6 +55,10 @@ export function readField(packet: Packet, field: Field): string | undefined {
       return numberText(packet.sourcePort);
     case 'th dport':
       return numberText(packet.destinationPort);
+    case 'udp sport':
+      return protocol === 'udp' ? numberText(packet.sourcePort) : undefined;
+    case 'udp dport':
+      return protocol === 'udp' ? numberText(packet.destinationPort) : undefined;
     case 'ct state':
       return packet.ctState;
     case 'ct direction':
@@ -55,8 +71,24 @@ export function readField(packet: Packet, field: Field): string | undefined {
       return packet.family === 'ipv4' ? numberText(packet.hopLimit) : undefined;
     case 'ip6 hoplimit':
       return packet.family === 'ipv6' ? numberText(packet.hopLimit) : undefined;
+    case 'iifname':
+      return packet.inInterface ?? '';
+    case 'oifname':
+      return packet.outInterface ?? '';
+    case 'meta iifkind':
+      return packet.inKind;
+    case 'meta oifkind':
+      return packet.outKind;
+    case 'meta pkttype':
+      return packet.packetType ?? 'host';
+    case 'arp saddr ip':
+      return packet.family === 'arp' ? packet.source : undefined;
+    case 'ether type':
+      return packet.etherType ?? etherTypes[packet.family];
   }
 }
+
+const etherTypes = { ipv4: 'ip', ipv6: 'ip6', arp: 'arp' } as const;
 
 const protocolTexts: Readonly<Record<string, string>> = {
   icmp: '1',

@@ -7,6 +7,8 @@ import type { KeyType } from './ruleset.ts';
 export function parseComponent(type: KeyType, json: Json | undefined): string | undefined {
   const text = valueText(json);
   if (text === undefined) return undefined;
+  // A name that we could not have written is not ours.
+  if (type === 'ifname') return typeof json === 'string' && readComponent(type, text) ? text : undefined;
   // A single address is canonical as it stands: ours is what inet_ntop prints, and so is nft's.
   if (typeof json === 'string' && (type === 'ipv4_addr' || type === 'ipv6_addr')) return text;
   const interval = readComponent(type, text);

@@ -1,5 +1,5 @@
 import { compareText } from '../lib/sort.ts';
-import { fieldTypes } from './field.ts';
+import { fieldTypes, isKind, isNamedType, nameOfNumber } from './field.ts';
 import type { Json, JsonObject } from './json.ts';
 import { hasOnly, isList, isObject, parseAll, sameJson } from './json.ts';
 import { parseComponent, valueText } from './parse-component.ts';
@@ -12,7 +12,7 @@ export function parseRule(object: JsonObject): NftRule {
   if (!known || !(comment === undefined || typeof comment === 'string')) return foreignRule(object);
   const expressions = parseAll(expr, (each) => (isObject(each) ? each : undefined));
   if (!expressions) return foreignRule(object);
-  const ports: Protocols = new Set();
+  const ports: Ports = { matched: matchedProtocols(expressions), listed: new Set() };
   const verdict = parseVerdict(expressions.pop(), ports);
   const counter = isObject(expressions.at(-1)?.counter);
   if (counter) expressions.pop();
@@ -20,19 +20,28 @@ export function parseRule(object: JsonObject): NftRule {
   if (verdict?.kind === 'reject-tcp-reset' && isTcp(expressions[0])) expressions.shift();
   const matches = parseMatches(expressions, ports);
   if (!verdict || !matches) return foreignRule(object);
-  const rule: NftRule = { matches, ...(counter && { counter }), verdict, ...(comment !== undefined && { comment }) };
-  return ports.isSubsetOf(impliedProtocols(rule)) ? rule : foreignRule(object);
+  return { matches, ...(counter && { counter }), verdict, ...(comment !== undefined && { comment }) };
 }
 
 /**
- * The protocols whose ports a rule is said to read. Once a rule has matched a protocol, nft lists `th dport` as that protocol's, and
- * may leave the match of the protocol out.
+ * Protocols, as to ports. Once a rule has matched a protocol, nft lists `th dport` as that protocol's, and may leave the match of the
+ * protocol out.
  */
-type Protocols = Set<string>;
+interface Ports {
+  /** What the rule matches otherwise than by a port. */
+  readonly matched: ReadonlySet<string>;
+  /** Whose ports it is listed to read. */
+  readonly listed: Set<string>;
+}
 
-function impliedProtocols({ matches, verdict }: NftRule): Protocols {
-  const implied = matches.flatMap((match) => impliedProtocol(match) ?? []);
-  return new Set(verdict.kind === 'reject-tcp-reset' ? [...implied, 'tcp'] : implied);
+function matchedProtocols(expressions: readonly JsonObject[]): Set<string> {
+  const protocols = new Set<string>();
+  for (const { match, reject } of expressions) {
+    const parsed = isObject(match) ? parseMatch(match, { matched: protocols, listed: new Set() }) : undefined;
+    const protocol = reject === undefined ? parsed && impliedProtocol(parsed) : 'tcp';
+    if (protocol !== undefined) protocols.add(protocol);
+  }
+  return protocols;
 }
 
 function impliedProtocol(match: Match): string | undefined {
@@ -47,7 +56,7 @@ export function foreignRule(json: JsonObject): NftRule {
   return { matches: [{ kind: 'foreign', text: JSON.stringify(rest) }], verdict: { kind: 'return' } };
 }
 
-function parseVerdict(json: JsonObject | undefined, ports: Protocols): Verdict | undefined {
+function parseVerdict(json: JsonObject | undefined, ports: Ports): Verdict | undefined {
   if (isObject(json?.vmap)) {
     const key = parseFields(json.vmap.key, ports);
     const map = parseReference(json.vmap.data);
@@ -69,7 +78,7 @@ export function parseElementVerdict(json: Json | undefined): ElementVerdict | un
   return undefined;
 }
 
-function parseMatches(expressions: readonly JsonObject[], ports: Protocols): Match[] | undefined {
+function parseMatches(expressions: readonly JsonObject[], ports: Ports): Match[] | undefined {
   const matches: Match[] = [];
   let isBareChunk = false;
   for (const { match } of expressions) {
@@ -82,7 +91,7 @@ function parseMatches(expressions: readonly JsonObject[], ports: Protocols): Mat
     }
     matches.push(parsed);
   }
-  return isBareChunk && !ports.has('sctp') ? undefined : matches;
+  return isBareChunk && !ports.listed.has('sctp') ? undefined : matches;
 }
 
 const sctpInitMissing: JsonObject = { op: '==', left: { 'sctp chunk': { name: 'init' } }, right: false };
@@ -97,14 +106,17 @@ function isTcp(json: JsonObject | undefined): boolean {
   return sameJson(json, { match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 6 } });
 }
 
-function parseMatch(match: JsonObject, ports: Protocols): Match | undefined {
+function parseMatch(match: JsonObject, ports: Ports): Match | undefined {
   if (sameJson(match, tcpNotSyn)) return { kind: 'tcp-not-syn' };
   if (sameJson(match, sctpInitMissing)) return { kind: 'sctp-not-init' };
   const { op, right } = match;
   const key = parseFields(match.left, ports);
   if (!key) return undefined;
   const set = parseReference(right);
-  if (set !== undefined) return op === '==' ? { kind: 'lookup', key, set } : undefined;
+  if (set !== undefined) {
+    if (op === '!=') return { kind: 'lookup', op, key, set };
+    return op === '==' ? { kind: 'lookup', key, set } : undefined;
+  }
   const [field, ...others] = key;
   if (field === undefined || others.length > 0) return undefined;
   const several = isObject(right) && isList(right.set) ? right.set : undefined;
@@ -116,24 +128,11 @@ function parseMatch(match: JsonObject, ports: Protocols): Match | undefined {
   return { kind: 'compare', field, op: op === '!=' ? '!=' : '==', values: values.sort(compareValues) };
 }
 
-const names: Readonly<Record<'state' | 'direction', ReadonlyMap<Json, string>>> = {
-  state: new Map([
-    [1, 'invalid'],
-    [2, 'established'],
-    [4, 'related'],
-    [8, 'new'],
-    [64, 'untracked'],
-  ]),
-  direction: new Map([
-    [0, 'original'],
-    [1, 'reply'],
-  ]),
-};
-
 function parseValue(field: Field, json: Json): string | undefined {
   const type = fieldTypes[field];
-  if (type === 'state' || type === 'direction') return names[type].get(json);
-  if (type === 'inet_proto' || type === 'inet_service') return parseComponent(type, json);
+  if (isNamedType(type)) return typeof json === 'number' ? nameOfNumber(type, json) : undefined;
+  if (type === 'kind') return typeof json === 'string' && isKind(json) ? json : undefined;
+  if (type === 'inet_proto' || type === 'inet_service' || type === 'ifname') return parseComponent(type, json);
   const text = valueText(json);
   return type === 'number' && text !== undefined && !/^[0-9-]+$/.test(text) ? undefined : text;
 }
@@ -143,7 +142,7 @@ function compareValues(a: string, b: string): number {
   return Number(a) - Number(b) || compareText(a, b);
 }
 
-function parseFields(json: Json | undefined, ports: Protocols): Field[] | undefined {
+function parseFields(json: Json | undefined, ports: Ports): Field[] | undefined {
   return parseAll(isObject(json) && isList(json.concat) ? json.concat : [json ?? null], (each) =>
     parseField(each, ports),
   );
@@ -151,21 +150,22 @@ function parseFields(json: Json | undefined, ports: Protocols): Field[] | undefi
 
 const portProtocols: ReadonlySet<Json | undefined> = new Set(['tcp', 'udp', 'sctp']);
 const portFields: ReadonlySet<Json | undefined> = new Set(['sport', 'dport']);
+const deviceNames: ReadonlySet<Json | undefined> = new Set(['iifname', 'oifname']);
 
-function parseField(json: Json, ports: Protocols): Field | undefined {
+function parseField(json: Json, ports: Ports): Field | undefined {
   if (!isObject(json)) return undefined;
   const name = fieldName(json, ports);
   return name !== undefined && Object.hasOwn(fieldTypes, name) ? (name as Field) : undefined;
 }
 
-function fieldName({ meta, ct, payload }: JsonObject, ports: Protocols): string | undefined {
+function fieldName({ meta, ct, payload }: JsonObject, ports: Ports): string | undefined {
   if (isObject(payload)) {
     const { protocol, field } = payload;
     if (!portProtocols.has(protocol) || !portFields.has(field)) return `${String(protocol)} ${String(field)}`;
-    ports.add(String(protocol));
-    return `th ${String(field)}`;
+    ports.listed.add(String(protocol));
+    return `${ports.matched.has(String(protocol)) ? 'th' : String(protocol)} ${String(field)}`;
   }
-  if (isObject(meta)) return `meta ${String(meta.key)}`;
+  if (isObject(meta)) return deviceNames.has(meta.key) ? String(meta.key) : `meta ${String(meta.key)}`;
   return isObject(ct) && ct.dir === undefined ? `ct ${String(ct.key)}` : undefined;
 }
 

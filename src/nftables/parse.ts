@@ -2,24 +2,37 @@ import type { Json, JsonObject } from './json.ts';
 import { hasOnly, isList, isObject, listOf, parseAll } from './json.ts';
 import { parseComponent } from './parse-component.ts';
 import { foreignRule, parseElementVerdict, parseRule } from './parse-rule.ts';
-import type { Chain, Element, ElementVerdict, Hook, KeyType, NftRule, NftSet, Ruleset, VerdictMap } from './ruleset.ts';
-import { table } from './ruleset.ts';
+import type {
+  Chain,
+  Element,
+  ElementVerdict,
+  Hook,
+  KeyType,
+  NftRule,
+  NftSet,
+  Table,
+  TableFamily,
+  VerdictMap,
+} from './ruleset.ts';
+import { hooksOf, table } from './ruleset.ts';
 
 /** How nft prints what `parseTable` reads: names of protocols and ICMP types would depend on the machine. */
-export const listArguments: readonly string[] = ['-n', '-j', 'list', 'table', table.family, table.name];
+export function listArguments(family: TableFamily): readonly string[] {
+  return ['-n', '-j', 'list', 'table', family, table.name];
+}
 
 /** The same for one of its chains; `parseTable` reads it too. */
-export function chainArguments(name: string): readonly string[] {
-  return ['-n', '-j', 'list', 'chain', table.family, table.name, name];
+export function chainArguments(family: TableFamily, name: string): readonly string[] {
+  return ['-n', '-j', 'list', 'chain', family, table.name, name];
 }
 
 /**
- * Our table, from nft's JSON, in canonical form. What is not of our language takes nothing else with it and equals nothing that
+ * Our table of the family, from nft's JSON, in canonical form. What is not of our language takes nothing else with it and equals nothing that
  * we could want: a rule becomes one `foreign` match; a chain with another header begins with such a rule; a set or map with
  * another header, or with an element that does not fit, has an empty key and no elements. Objects of other kinds (flow tables,
  * named counters) are left out: nothing of ours refers to them. Throws on text that is not nft's JSON.
  */
-export function parseTable(json: string): Ruleset {
+export function parseTable(family: TableFamily, json: string): Table {
   const { nftables } = JSON.parse(json) as { nftables: readonly JsonObject[] };
   const sets = new Map<string, NftSet>();
   const maps = new Map<string, VerdictMap>();
@@ -28,12 +41,12 @@ export function parseTable(json: string): Ruleset {
   for (const entry of nftables) {
     for (const [kind, value] of Object.entries(entry)) {
       const object = value as JsonObject;
-      if (object.family !== table.family || object.table !== table.name) continue;
+      if (object.family !== family || object.table !== table.name) continue;
       const name = String(object.name);
       if (kind === 'set') sets.set(name, parseSet(name, object));
       else if (kind === 'map') maps.set(name, parseMap(name, object));
       else if (kind === 'chain') {
-        const { base, rules: own } = parseChainHeader(object);
+        const { base, rules: own } = parseChainHeader(family, object);
         rules.set(name, own);
         chains.set(name, base ? { name, base, rules: own } : { name, rules: own });
       } else if (kind === 'rule') rules.get(String(object.chain))?.push(parseRule(object));
@@ -58,7 +71,13 @@ function parseMap(name: string, object: JsonObject): VerdictMap {
     : { name, key: [], interval: false, elements: new Map() };
 }
 
-const keyTypes: ReadonlySet<string> = new Set<KeyType>(['ipv4_addr', 'ipv6_addr', 'inet_proto', 'inet_service']);
+const keyTypes: ReadonlySet<string> = new Set<KeyType>([
+  'ipv4_addr',
+  'ipv6_addr',
+  'inet_proto',
+  'inet_service',
+  'ifname',
+]);
 
 function parseSetHeader(
   object: JsonObject,
@@ -87,10 +106,12 @@ function parseElement(key: readonly KeyType[], json: Json | undefined): Element 
   return key.length === 1 ? parseComponent(key[0]!, json) : undefined;
 }
 
-const hooks: ReadonlySet<Json | undefined> = new Set<Hook>(['forward', 'input', 'output']);
-
-function parseChainHeader(object: JsonObject): { base?: { hook: Hook; priority: number }; rules: NftRule[] } {
+function parseChainHeader(
+  family: TableFamily,
+  object: JsonObject,
+): { base?: { hook: Hook; priority: number }; rules: NftRule[] } {
   const { type, hook, prio, policy } = object;
+  const hooks: ReadonlySet<Json | undefined> = hooksOf[family];
   const known = hasOnly(object, ['family', 'table', 'name', 'handle', 'type', 'hook', 'prio', 'policy']);
   if (known && hook === undefined) return { rules: [] };
   const ours = known && type === 'filter' && hooks.has(hook) && typeof prio === 'number' && policy === 'accept';

@@ -1,21 +1,21 @@
 import { assertNever } from '../lib/assert.ts';
 import { compareText, sorted } from '../lib/sort.ts';
+import { fieldTypes, type FieldType } from './field.ts';
 import type {
   Chain,
   Element,
-  ElementVerdict,
   KeyType,
   Match,
   NftRule,
   NftSet,
   Operation,
   Ruleset,
+  Table,
+  TableFamily,
   Verdict,
   VerdictMap,
 } from './ruleset.ts';
 import { table } from './ruleset.ts';
-
-const tableName = `${table.family} ${table.name}`;
 
 /** One line an operation, so that line n of nft's error messages is operation n - 1. */
 export function renderScript(operations: readonly Operation[]): string {
@@ -27,27 +27,39 @@ export function renderScript(operations: readonly Operation[]): string {
  * an `add element`, and none for a block.
  */
 export function renderOperation(operation: Operation): string {
+  const tableName = nameOfTable(operation.family);
   switch (operation.verb) {
     case 'add table':
-      return `add table ${tableName}`;
+    case 'delete table':
+      return `${operation.verb} ${tableName}`;
     case 'replace table':
       return `delete table ${tableName}; add table ${tableName}`;
     case 'add set':
-      return block('set', operation.set.name, setBody(operation.set));
+      return block(tableName, 'set', operation.set.name, setBody(operation.set));
     case 'add map':
-      return block('map', operation.map.name, mapBody(operation.map));
+      return block(tableName, 'map', operation.map.name, mapBody(operation.map));
     case 'add chain':
-      return block('chain', operation.chain.name, chainBody(operation.chain));
-    case 'replace rules':
-      return `flush chain ${tableName} ${operation.chain.name}; ${block('chain', operation.chain.name, chainBody(operation.chain))}`;
-    case 'add elements':
-      return block('set', operation.set.name, setBody({ ...operation.set, elements: new Set(operation.elements) }));
-    case 'add mappings':
-      return block('map', operation.map.name, mapBody({ ...operation.map, elements: operation.elements }));
-    case 'delete elements':
-      return `delete element ${tableName} ${operation.set.name} { ${operation.elements.join(', ')} }`;
-    case 'delete mappings':
-      return `delete element ${tableName} ${operation.map.name} { ${operation.elements.join(', ')} }`;
+      return block(tableName, 'chain', operation.chain.name, chainBody(operation.chain));
+    case 'replace rules': {
+      const { chain } = operation;
+      return `flush chain ${tableName} ${chain.name}; ${block(tableName, 'chain', chain.name, chainBody(chain))}`;
+    }
+    case 'add elements': {
+      const { set, elements } = operation;
+      return block(tableName, 'set', set.name, setBody({ ...set, elements: new Set(elements) }));
+    }
+    case 'add mappings': {
+      const { map, elements } = operation;
+      return block(tableName, 'map', map.name, mapBody({ ...map, elements }));
+    }
+    case 'delete elements': {
+      const { set, elements } = operation;
+      return `delete element ${tableName} ${set.name} { ${elements.map(elementText(set.key)).join(', ')} }`;
+    }
+    case 'delete mappings': {
+      const { map, elements } = operation;
+      return `delete element ${tableName} ${map.name} { ${elements.map(elementText(map.key)).join(', ')} }`;
+    }
     case 'delete chain':
     case 'delete set':
     case 'delete map':
@@ -57,14 +69,23 @@ export function renderOperation(operation: Operation): string {
   }
 }
 
-/** The whole table for people and golden files: names and elements sorted, loadable by `nft -f`. */
+/** All that is ours, for people and golden files: names and elements sorted, loadable by `nft -f`. */
 export function renderRuleset(ruleset: Ruleset): string {
+  const first = renderTable('inet', ruleset);
+  return ruleset.bridge ? `${first}\n${renderTable('bridge', ruleset.bridge)}` : first;
+}
+
+function renderTable(family: TableFamily, { sets, maps, chains }: Table): string {
   const objects = [
-    ...byName(ruleset.maps).map((map) => paragraph('map', map.name, mapBody(map))),
-    ...byName(ruleset.sets).map((set) => paragraph('set', set.name, setBody(set))),
-    ...byName(ruleset.chains).map((chain) => paragraph('chain', chain.name, chainBody(chain))),
+    ...byName(maps).map((map) => paragraph('map', map.name, mapBody(map))),
+    ...byName(sets).map((set) => paragraph('set', set.name, setBody(set))),
+    ...byName(chains).map((chain) => paragraph('chain', chain.name, chainBody(chain))),
   ];
-  return `table ${tableName} {\n${objects.join('\n')}}\n`;
+  return `table ${nameOfTable(family)} {\n${objects.join('\n')}}\n`;
+}
+
+function nameOfTable(family: TableFamily = table.family): string {
+  return `${family} ${table.name}`;
 }
 
 /** A rule as nft takes it. */
@@ -79,11 +100,12 @@ export function renderRule(rule: NftRule): string {
 export function renderMatch(match: Match): string {
   switch (match.kind) {
     case 'lookup':
-      return `${match.key.join(' . ')} @${match.set}`;
+      return `${match.key.join(' . ')} ${match.op === '!=' ? '!= ' : ''}@${match.set}`;
     case 'compare': {
       const operator = match.op === '==' ? '' : '!= ';
-      const [only, ...others] = match.values;
-      const values = only !== undefined && others.length === 0 ? only : `{ ${match.values.join(', ')} }`;
+      const quoted = quotedTypes.has(fieldTypes[match.field]) ? match.values.map(quote) : match.values;
+      const [only, ...others] = quoted;
+      const values = only !== undefined && others.length === 0 ? only : `{ ${quoted.join(', ')} }`;
       return `${match.field} ${operator}${values}`;
     }
     case 'tcp-not-syn':
@@ -95,6 +117,23 @@ export function renderMatch(match: Match): string {
     default:
       return assertNever(match);
   }
+}
+
+/** What may hold characters, or be a word, that nft takes for something else. */
+const quotedTypes: ReadonlySet<FieldType> = new Set<FieldType>(['ifname', 'kind']);
+
+function quote(text: string): string {
+  return `"${text}"`;
+}
+
+/** How nft takes an element of a set with this key. */
+function elementText(key: readonly KeyType[]): (element: Element) => string {
+  if (!key.includes('ifname')) return (element) => element;
+  return (element) =>
+    element
+      .split(' . ')
+      .map((component, i) => (key[i] === 'ifname' ? quote(component) : component))
+      .join(' . ');
 }
 
 export function renderVerdict(verdict: Verdict): string {
@@ -122,12 +161,16 @@ interface Body {
 }
 
 function setBody(set: NftSet): Body {
-  return { statements: [`type ${renderKey(set.key)}`, ...intervalFlag(set)], elements: sorted(set.elements) };
+  const elements = sorted(set.elements).map(elementText(set.key));
+  return { statements: [`type ${renderKey(set.key)}`, ...intervalFlag(set)], elements };
 }
 
 function mapBody(map: VerdictMap): Body {
-  const entries = [...map.elements].sort(([a], [b]) => compareText(a, b));
-  return { statements: [`type ${renderKey(map.key)} : verdict`, ...intervalFlag(map)], elements: entries.map(mapping) };
+  const text = elementText(map.key);
+  const elements = [...map.elements]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([element, verdict]) => `${text(element)} : ${renderVerdict(verdict)}`);
+  return { statements: [`type ${renderKey(map.key)} : verdict`, ...intervalFlag(map)], elements };
 }
 
 function chainBody(chain: Chain): Body {
@@ -144,11 +187,7 @@ function intervalFlag(object: { readonly interval: boolean }): string[] {
   return object.interval ? ['flags interval'] : [];
 }
 
-function mapping([element, verdict]: readonly [Element, ElementVerdict]): string {
-  return `${element} : ${renderVerdict(verdict)}`;
-}
-
-function block(kind: 'set' | 'map' | 'chain', name: string, body: Body): string {
+function block(tableName: string, kind: 'set' | 'map' | 'chain', name: string, body: Body): string {
   const elements = body.elements.length === 0 ? [] : [`elements = { ${body.elements.join(', ')} }`];
   const statements = [...body.statements, ...elements].map((statement) => `${statement}; `);
   return `table ${tableName} { ${kind} ${name} { ${statements.join('')}}; }`;

@@ -1,7 +1,7 @@
 /** nftables as data: the part of the language that we write. Terms as in nft(8). */
 
-/** A type of a set's key, with what a packet holds in that place. */
-export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'inet_service';
+/** A type of a set's key, with what a packet holds in that place. Names of devices: 1 to 15 of `A-Z a-z 0-9 . _ : @ -`. */
+export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'inet_service' | 'ifname';
 
 /** What a match can read of a packet, spelled as nft spells it. */
 export type Field =
@@ -12,20 +12,30 @@ export type Field =
   | 'meta l4proto'
   | 'th sport'
   | 'th dport'
+  | 'udp sport'
+  | 'udp dport'
   | 'ct state'
   | 'ct direction'
   | 'icmp type'
   | 'icmpv6 type'
   | 'ip ttl'
   | 'ip6 hoplimit'
-  | 'ip protocol';
+  | 'ip protocol'
+  | 'iifname'
+  | 'oifname'
+  | 'meta iifkind'
+  | 'meta oifkind'
+  | 'meta pkttype'
+  | 'arp saddr ip'
+  | 'ether type';
 
 export type Match =
-  /** The concatenated fields are an element of the named set. */
-  | { readonly kind: 'lookup'; readonly key: readonly Field[]; readonly set: string }
+  /** The concatenated fields are an element of the named set, or with `!=` are none. */
+  | { readonly kind: 'lookup'; readonly op?: '!='; readonly key: readonly Field[]; readonly set: string }
   /**
    * The field is one of (`==`) or none of (`!=`) the values, ascending (numbers by value): addresses, prefixes and ranges as nft
-   * lists them, names of ct states and directions, `tcp|udp|sctp`, numbers for all else (ICMP types, IGMP is `2`).
+   * lists them, `tcp|udp|sctp`, names of devices and their kinds, of ct states and directions, `arp|ip|ip6|vlan` for Ethernet types,
+   * `host|broadcast|multicast|other` for packet types, numbers for all else (ICMP types, IGMP is `2`).
    */
   | { readonly kind: 'compare'; readonly field: Field; readonly op: '==' | '!='; readonly values: readonly string[] }
   /** `tcp flags & (fin | syn | rst | ack) != syn`: not the first segment of a connection. */
@@ -49,7 +59,7 @@ export type Verdict =
 /**
  * A rule must be written as nft lists it, else a restart would find a difference: neighbouring header fields in header order
  * (`ip ttl` before `ip protocol`), and nothing that another part implies (no `meta l4proto` before `icmp type`, a port, or
- * `tcp-not-syn`).
+ * `tcp-not-syn`). A port is `th` where the rule matches its protocol, and `udp` where it does not.
  */
 export interface NftRule {
   readonly matches: readonly Match[];
@@ -60,11 +70,11 @@ export interface NftRule {
   readonly comment?: string;
 }
 
-export type Hook = 'forward' | 'input' | 'output';
+export type Hook = 'prerouting' | 'forward' | 'input' | 'output';
 
 export interface Chain {
   readonly name: string;
-  /** A base chain, always `policy accept`; priority as a number (filter is 0). */
+  /** A base chain, always `policy accept`; priority as a number (filter is 0, of bridges -200). */
   readonly base?: { readonly hook: Hook; readonly priority: number };
   readonly rules: readonly NftRule[];
 }
@@ -90,19 +100,41 @@ export interface VerdictMap {
   readonly elements: ReadonlyMap<Element, ElementVerdict>;
 }
 
-/** The whole of `table inet postern`. Sets, maps and chains never share a name. Values are never edited: identity tells "unchanged". */
-export interface Ruleset {
+/** The whole of one table. Sets, maps and chains never share a name. Values are never edited: identity tells "unchanged". */
+export interface Table {
   readonly sets: ReadonlyMap<string, NftSet>;
   readonly maps: ReadonlyMap<string, VerdictMap>;
   readonly chains: ReadonlyMap<string, Chain>;
 }
 
+/** All that is ours: `table inet postern`, and where there are bridge ports to guard, `table bridge postern`. */
+export interface Ruleset extends Table {
+  readonly bridge?: Table;
+}
+
 export const table = { family: 'inet', name: 'postern' } as const;
 
-/** One line of a script. `rules` replaces all rules of an existing chain (flush and add). */
-export type Operation =
-  /** Replacing deletes all that the table holds. */
-  | { readonly verb: 'add table' | 'replace table' }
+export const tableFamilies = ['inet', 'bridge'] as const;
+export type TableFamily = (typeof tableFamilies)[number];
+
+/** Where our base chains are. */
+export const hooksOf: Readonly<Record<TableFamily, ReadonlySet<Hook>>> = {
+  inet: new Set<Hook>(['forward', 'input', 'output']),
+  bridge: new Set<Hook>(['prerouting', 'forward']),
+};
+
+/** One line of a script. */
+export type Operation = OnTable & Change;
+
+interface OnTable {
+  /** Of our second table; absent, of the first. */
+  readonly family?: 'bridge';
+}
+
+/** `replace rules` replaces all rules of an existing chain (flush and add). */
+type Change =
+  /** Deleting and replacing delete all that the table holds. */
+  | { readonly verb: 'add table' | 'replace table' | 'delete table' }
   | { readonly verb: 'add set'; readonly set: NftSet }
   | { readonly verb: 'add map'; readonly map: VerdictMap }
   | { readonly verb: 'add chain'; readonly chain: Chain }

@@ -1,11 +1,11 @@
 import { assertNever, invariant } from '../lib/assert.ts';
 import { readComponent } from './component.ts';
 import { findElement } from './element-index.ts';
-import { fieldTypes } from './field.ts';
+import { fieldTypes, isNamedType } from './field.ts';
 import { type Flight, type Place, Reader } from './flight.ts';
 import type { Packet } from './packet.ts';
 import { readField } from './packet.ts';
-import type { Chain, Element, ElementVerdict, Field, Hook, Match, NftSet, Ruleset, VerdictMap } from './ruleset.ts';
+import type { Chain, Element, ElementVerdict, Field, Hook, Match, NftSet, Table, VerdictMap } from './ruleset.ts';
 
 /** A rule that gave a verdict. */
 export interface Step {
@@ -22,16 +22,16 @@ export interface Trace {
   readonly path: readonly Step[];
 }
 
-/** What happens to a packet at its hook: the base chains there by priority, until one does not accept. */
-export function trace(ruleset: Ruleset, packet: Packet): Trace {
-  return traceInFlight({ generations: [ruleset], generationAt: () => 0 }, packet);
+/** What happens to a packet at its hook of one table, the first for a `Ruleset`: the base chains there by priority, until one does not accept. */
+export function trace(table: Table, packet: Packet): Trace {
+  return traceInFlight({ generations: [table], generationAt: () => 0 }, packet);
 }
 
 /** As `trace`, while the table changes under the packet. */
 export function traceInFlight(flight: Flight, packet: Packet): Trace {
   const path: Step[] = [];
   const reader = new Reader(flight);
-  for (const base of baseChains(reader.startRuleset, packet.hook)) {
+  for (const base of baseChains(reader.startTable, packet.hook)) {
     const verdict = walk(reader, packet, base, path);
     if (verdict !== 'accept') return { verdict, path };
   }
@@ -96,7 +96,7 @@ function nextStep(reader: Reader, packet: Packet, place: Place): Step | undefine
 function isMatch(reader: Reader, packet: Packet, place: Place, match: Match): boolean {
   switch (match.kind) {
     case 'lookup':
-      return lookUp(reader.set(match.set, place), match.key, packet) !== undefined;
+      return isLookedUp(reader, packet, place, match);
     case 'compare': {
       const text = readField(packet, match.field);
       if (text === undefined) return false;
@@ -114,6 +114,18 @@ function isMatch(reader: Reader, packet: Packet, place: Place, match: Match): bo
   }
 }
 
+function isLookedUp(
+  reader: Reader,
+  packet: Packet,
+  place: Place,
+  { op, key, set }: Match & { kind: 'lookup' },
+): boolean {
+  const object = reader.set(set, place);
+  const isHit = lookUp(object, key, packet) !== undefined;
+  if (op === undefined) return isHit;
+  return !isHit && key.every((field) => readField(packet, field) !== undefined);
+}
+
 function lookUp(object: NftSet | VerdictMap, fields: readonly Field[], packet: Packet): Element | undefined {
   const key: string[] = [];
   for (const field of fields) {
@@ -127,7 +139,7 @@ function lookUp(object: NftSet | VerdictMap, fields: readonly Field[], packet: P
 function isWithin(field: Field, value: string, text: string): boolean {
   if (value === text) return true;
   const type = fieldTypes[field];
-  if (type === 'state' || type === 'direction') return false;
+  if (isNamedType(type) || type === 'kind') return false;
   const interval = readComponent(type === 'number' ? 'inet_proto' : type, value);
   const point = readComponent(type === 'number' ? 'inet_proto' : type, text);
   return interval !== undefined && point !== undefined && interval.first <= point.first && point.first <= interval.last;
@@ -137,16 +149,14 @@ function isProtocol(packet: Packet, protocol: 'tcp' | 'sctp'): boolean {
   return readField(packet, 'meta l4proto') === protocol;
 }
 
-/** Base chains of a hook by priority; rulesets are never edited, so this lives as long as they do. */
-const baseChainsOf = new WeakMap<Ruleset, readonly Chain[]>();
+/** Base chains of a hook by priority; tables are never edited, so this lives as long as they do. */
+const baseChainsOf = new WeakMap<Table, readonly Chain[]>();
 
-function baseChains(ruleset: Ruleset, hook: Hook): Chain[] {
-  let all = baseChainsOf.get(ruleset);
+function baseChains(table: Table, hook: Hook): Chain[] {
+  let all = baseChainsOf.get(table);
   if (!all) {
-    all = [...ruleset.chains.values()]
-      .filter((chain) => chain.base)
-      .sort((a, b) => a.base!.priority - b.base!.priority);
-    baseChainsOf.set(ruleset, all);
+    all = [...table.chains.values()].filter((chain) => chain.base).sort((a, b) => a.base!.priority - b.base!.priority);
+    baseChainsOf.set(table, all);
   }
   return all.filter((chain) => chain.base!.hook === hook);
 }

@@ -1,4 +1,4 @@
-import type { ElementVerdict, NftSet, Ruleset } from '../nftables/ruleset.ts';
+import type { ElementVerdict, NftSet, Table } from '../nftables/ruleset.ts';
 import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
 import { chainTarget, readsOf } from './reads.ts';
 
@@ -10,7 +10,7 @@ import { chainTarget, readsOf } from './reads.ts';
  * that go only later, could pass what neither state passes (S7.3). Such a set changes its edition: the new chains read a copy.
  * That renames every chain that reads it, which moves their pods as well; so this goes on until nothing is added.
  */
-export function chooseEditions(desired: Ruleset, applied: Ruleset): Editions {
+export function chooseEditions(desired: Table, applied: Table): Editions {
   const current = editionsIn(applied);
   const chosen = new Set([...current].filter((name) => desired.sets.has(name)));
   const changed = [...desired.sets.values()].filter((set) => changes(set, current, applied));
@@ -31,7 +31,7 @@ export function chooseEditions(desired: Ruleset, applied: Ruleset): Editions {
   }
 }
 
-function changes(set: NftSet, current: Editions, applied: Ruleset): boolean {
+function changes(set: NftSet, current: Editions, applied: Table): boolean {
   const before = applied.sets.get(current.has(set.name) ? secondEdition(set.name) : set.name);
   if (!before || before === set || before.elements === set.elements) return false;
   return before.elements.size !== set.elements.size || !before.elements.isSubsetOf(set.elements);
@@ -42,7 +42,7 @@ function changes(set: NftSet, current: Editions, applied: Ruleset): boolean {
  * go to are not among them: what those look up (is this pod isolated, is this its own address) changes only together with the pod's own
  * isolation, where either state may be seen.
  */
-function readsOfMoves(desired: Ruleset, applied: Ruleset): Set<string> {
+function readsOfMoves(desired: Table, applied: Table): Set<string> {
   const reads = new Set<string>();
   for (const map of desired.maps.values()) {
     const before = applied.maps.get(map.name);
@@ -57,8 +57,8 @@ function readsOfMoves(desired: Ruleset, applied: Ruleset): Set<string> {
   return reads;
 }
 
-function addReads(ruleset: Ruleset, verdict: ElementVerdict, reads: Set<string>): void {
-  const chain = ruleset.chains.get(chainTarget(verdict) ?? '');
+function addReads(table: Table, verdict: ElementVerdict, reads: Set<string>): void {
+  const chain = table.chains.get(chainTarget(verdict) ?? '');
   for (const name of chain ? readsOf(chain) : []) reads.add(name);
 }
 

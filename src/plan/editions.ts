@@ -1,4 +1,4 @@
-import type { Chain, ElementVerdict, NftRule, NftSet, Ruleset, VerdictMap } from '../nftables/ruleset.ts';
+import type { Chain, ElementVerdict, NftRule, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
 import { readsOf } from './reads.ts';
 
 /**
@@ -15,28 +15,28 @@ export function secondEdition(name: string): string {
 }
 
 /** The sets of a rule set that are in use in their second edition, by their first name. */
-export function editionsIn(ruleset: Ruleset): Set<string> {
+export function editionsIn(table: Table): Set<string> {
   const editions = new Set<string>();
-  for (const name of ruleset.sets.keys()) if (name.endsWith(mark)) editions.add(name.slice(0, -mark.length));
+  for (const name of table.sets.keys()) if (name.endsWith(mark)) editions.add(name.slice(0, -mark.length));
   return editions;
 }
 
 /** The rule set with the given sets in their second edition, and the chains that read them under names of their own. */
-export function inEditions(ruleset: Ruleset, editions: Editions): Ruleset {
-  if (![...editions].some((name) => ruleset.sets.has(name))) return ruleset;
+export function inEditions(table: Table, editions: Editions): Table {
+  if (![...editions].some((name) => table.sets.has(name))) return table;
   const chainName = (name: string): string => {
-    const chain = ruleset.chains.get(name);
+    const chain = table.chains.get(name);
     return chain ? name + chainMark(chain, editions) : name;
   };
   const verdict = (each: ElementVerdict): ElementVerdict =>
     'chain' in each ? { ...each, chain: chainName(each.chain) } : each;
   const sets = new Map<string, NftSet>();
-  for (const set of ruleset.sets.values()) {
+  for (const set of table.sets.values()) {
     const named = editions.has(set.name) ? renamedSet(set) : set;
     sets.set(named.name, named);
   }
   const chains = new Map<string, Chain>();
-  for (const chain of ruleset.chains.values()) {
+  for (const chain of table.chains.values()) {
     const reads = readsOf(chain);
     const named = [...reads].some((name) => editions.has(name))
       ? { ...chain, name: chainName(chain.name), rules: chain.rules.map((rule) => renameRule(rule, editions)) }
@@ -44,7 +44,7 @@ export function inEditions(ruleset: Ruleset, editions: Editions): Ruleset {
     chains.set(named.name, named);
   }
   const maps = new Map<string, VerdictMap>();
-  for (const map of ruleset.maps.values()) {
+  for (const map of table.maps.values()) {
     maps.set(map.name, { ...map, elements: new Map([...map.elements].map(([key, each]) => [key, verdict(each)])) });
   }
   return { sets, maps, chains };

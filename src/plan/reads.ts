@@ -1,4 +1,4 @@
-import type { Chain, ElementVerdict, NftRule, Ruleset } from '../nftables/ruleset.ts';
+import type { Chain, ElementVerdict, NftRule, Table } from '../nftables/ruleset.ts';
 
 /** The sets and maps that a rule looks things up in. */
 function readsOfRule(rule: NftRule): string[] {
@@ -20,18 +20,18 @@ export function chainTarget(verdict: NftRule['verdict'] | ElementVerdict): strin
 }
 
 /** Everything that a packet can meet: what is reachable from the base chains. */
-export function reachableNames(ruleset: Ruleset): Set<string> {
+export function reachableNames(table: Table): Set<string> {
   const reached = new Set<string>();
-  const pending = [...ruleset.chains.values()].filter((chain) => chain.base).map((chain) => chain.name);
+  const pending = [...table.chains.values()].filter((chain) => chain.base).map((chain) => chain.name);
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (reached.has(name)) continue;
     reached.add(name);
-    const chain = ruleset.chains.get(name);
+    const chain = table.chains.get(name);
     if (chain) {
       pending.push(...readsOf(chain));
       for (const rule of chain.rules) pending.push(...[chainTarget(rule.verdict) ?? []].flat());
     }
-    for (const verdict of ruleset.maps.get(name)?.elements.values() ?? []) {
+    for (const verdict of table.maps.get(name)?.elements.values() ?? []) {
       const target = chainTarget(verdict);
       if (target !== undefined) pending.push(target);
     }

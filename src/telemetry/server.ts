@@ -73,7 +73,10 @@ function checksPage(checks: Checks, verbose: boolean): Page {
   const lines = checks
     .results()
     .filter(({ reason }) => verbose || reason !== undefined)
-    .map(({ name, reason }) => (reason === undefined ? `[+] ${name}\n` : `[-] ${name}: ${reason}\n`));
+    .map(({ name, reason, note }) => {
+      const text = reason ?? note;
+      return `[${reason === undefined ? '+' : '-'}] ${name}${text === undefined ? '' : `: ${text}`}\n`;
+    });
   return plain(checks.ok ? 200 : 503, `${lines.join('')}${checks.ok ? 'ok' : 'not ok'}\n`);
 }
 

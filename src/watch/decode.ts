@@ -1,4 +1,4 @@
-import { canonicalAddress, familyOf } from '../model/address.ts';
+import { canonicalAddress, familyOf, formatCidr, parseCidr } from '../model/address.ts';
 import type { NamedPort, Namespace, Node, Pod } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import { protocols, type Protocol } from '../model/policy.ts';
@@ -25,6 +25,8 @@ type Raw = Readonly<Record<string, unknown>>;
 const nothing: Raw = {};
 const noPorts: readonly NamedPort[] = [];
 const noIssues: readonly Issue[] = [];
+/** The kubelet's, on the object that stands for a static pod. */
+const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
 /** `undefined` if it is no object with a name; `namespace` is empty for objects without one. */
 export function readIdentity(raw: unknown): ObjectIdentity | undefined {
@@ -44,6 +46,7 @@ export function decodePod(raw: unknown, { namespace, name, uid }: ObjectIdentity
   const pod = asObject(raw);
   const [metadata, spec, status] = [child(pod, 'metadata'), child(pod, 'spec'), child(pod, 'status')];
   const issues: Issue[] = [];
+  const mirrorOf = text(child(metadata, 'annotations')[mirrorAnnotation]);
   const podIps = list(status['podIPs']).map((each) => asObject(each)['ip']);
   const value: Pod = {
     kind: 'Pod',
@@ -57,6 +60,7 @@ export function decodePod(raw: unknown, { namespace, name, uid }: ObjectIdentity
     terminating: text(metadata['deletionTimestamp']) !== '',
     addresses: readPodAddresses(podIps, issues),
     ports: readPorts(spec, issues),
+    ...(mirrorOf === '' ? {} : { mirrorOf }),
   };
   return { value, issues: issues.length === 0 ? noIssues : issues };
 }
@@ -73,7 +77,30 @@ export function decodeNode(raw: unknown, { name }: ObjectIdentity): Decoded<Node
   const addresses = list(child(asObject(raw), 'status')['addresses'])
     .map((each) => canonicalAddress(text(asObject(each)['address'])))
     .filter((address) => address !== undefined);
-  return { value: { kind: 'Node', name: intern(name), addresses: [...new Set(addresses)] }, issues: noIssues };
+  const issues: Issue[] = [];
+  const podCidrs = readPodCidrs(child(asObject(raw), 'spec'), issues);
+  const value: Node = {
+    kind: 'Node',
+    name: intern(name),
+    addresses: [...new Set(addresses)],
+    ...(podCidrs.length === 0 ? {} : { podCidrs }),
+  };
+  return { value, issues: issues.length === 0 ? noIssues : issues };
+}
+
+/** `spec.podCIDR` is the first of `spec.podCIDRs`, or stands alone in objects of old servers. */
+function readPodCidrs(spec: Raw, issues: Issue[]): string[] {
+  const several = list(spec['podCIDRs']);
+  const single = spec['podCIDR'];
+  const found = several.length > 0 ? several : single === undefined || single === '' ? [] : [single];
+  const cidrs = found.flatMap((cidr, index) => {
+    const range = parseCidr(text(cidr));
+    if (range) return [formatCidr(range)];
+    const path = several.length > 0 ? `spec.podCIDRs[${index}]` : 'spec.podCIDR';
+    issues.push(ignored('invalid-cidr', path, `${show(cidr)} is not a CIDR`));
+    return [];
+  });
+  return [...new Set(cidrs)];
 }
 
 /** `status.podIPs` only, at most one a family (S1.8). */

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { environmentChecks, watchEnvironment } from '../../src/agent/environment-watch.ts';
+import {
+  environmentChecks,
+  watchEnvironment,
+  type EnvironmentWatchOptions,
+} from '../../src/agent/environment-watch.ts';
 import type { Exec, ExecResult } from '../../src/apply/exec.ts';
 import type { Issue } from '../../src/model/issue.ts';
 import type { LocalPod, PodKey } from '../../src/model/snapshot.ts';
@@ -11,7 +15,7 @@ import { eventually } from '../kernel/eventually.ts';
 const logger = createLogger({ level: 'silent', node: 'n1', version: '0' });
 
 function localPod(key: PodKey, addresses: readonly string[], policies: readonly string[] = []): LocalPod {
-  return { key, addresses, policies, ports: [] };
+  return { key, addresses, policies, ports: [], links: new Map() };
 }
 
 /** Answers to one command each, as of `ip -json -details`; others are not answered. */
@@ -39,6 +43,7 @@ describe('watchEnvironment', () => {
   let now: number;
   let asked: string[];
   let held: Promise<void>;
+  let links: EnvironmentWatchOptions['links'];
   let look: () => void;
 
   beforeEach(() => {
@@ -51,6 +56,7 @@ describe('watchEnvironment', () => {
     now = 0;
     asked = [];
     held = Promise.resolve();
+    links = undefined;
   });
   afterEach(() => abort.abort());
 
@@ -70,6 +76,7 @@ describe('watchEnvironment', () => {
       logger,
       signal: abort.signal,
       unenforceable: (each) => void (found = each),
+      ...(links && { links }),
       exec,
       now: () => now,
     });
@@ -182,5 +189,32 @@ describe('watchEnvironment', () => {
     assert.match(issue!.message, /^this node reaches 192\.0\.2\.8 by eth0, /);
     assert.equal(ready.ok, true);
     assert.deepEqual(await lookAt(notSelected), new Map());
+  });
+
+  it('names the pods that nothing keeps from sending as another, but for those of which it sees no packet', async () => {
+    const message = 'where is it?';
+    const issue: Issue = { code: 'not-guarded', path: 'status.podIPs', message, effect: 'not-enforced' };
+    const looked: string[] = [];
+    links = {
+      look: async (all) => {
+        looked.push(all.map(({ key }) => key).join());
+        return new Map(all.map(({ key }) => [key, [issue]]));
+      },
+    };
+    const [inVain, inside] = [localPod('x/a/1', ['192.0.2.8'], ['x/deny']), localPod('x/c/3', ['10.9.0.5'])];
+    start();
+    await lookAt(inVain, inside);
+    now += 60_000;
+    const issues = await lookAt(inside, inVain, localPod('x/d/4', []));
+    assert.deepEqual(
+      Array.from(issues, ([key, all]) => [key, ...all.map(({ code }) => code)]),
+      [
+        ['x/c/3', 'not-guarded'],
+        ['x/a/1', 'not-enforceable'],
+        ['x/d/4', 'not-guarded'],
+      ],
+    );
+    assert.deepEqual(looked, ['x/a/1,x/c/3', 'x/c/3,x/a/1,x/d/4']);
+    assert.equal(ready.ok, true);
   });
 });

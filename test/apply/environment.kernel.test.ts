@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
-import { checkNfTables, checkNftVersion } from '../../src/apply/environment.ts';
+import { checkBridgeTables, checkNfTables, checkNftVersion } from '../../src/apply/environment.ts';
 import { exec, type Exec, type ExecResult } from '../../src/apply/exec.ts';
 import { openKernel, type Kernel } from './kernel.ts';
 
@@ -59,5 +59,32 @@ describe('nf_tables', function () {
     const stderr = 'netlink: Error: cache initialization failed: Protocol not supported\n';
     const problem = await checkNfTables(answering({ exitCode: 1, stderr }), signal);
     assert.match(problem!, /load the kernel module nf_tables \(nft: netlink: Error: .*Protocol not supported\)/);
+  });
+});
+
+describe('tables of bridges', function () {
+  this.timeout(20_000);
+  let kernel: Kernel;
+  before(async function () {
+    kernel = await openKernel(this);
+  });
+  after(() => kernel?.close());
+
+  it('are taken by this kernel, and asking leaves none', async () => {
+    assert.equal(await checkBridgeTables(kernel.exec, signal), undefined);
+    assert.equal((await kernel.exec('nft', ['list', 'tables'], { signal })).stdout, '');
+  });
+
+  it('are missing from a kernel without them', async () => {
+    const stderr = 'Error: Could not process rule: Address family not supported by protocol\n';
+    const problem = await checkBridgeTables(answering({ exitCode: 1, stderr }), signal);
+    assert.match(problem!, /^this kernel has no nftables for bridges/);
+  });
+
+  it('are not the matter where nft itself cannot be run, or may not', async () => {
+    const stderr = 'Error: Could not process rule: Operation not permitted\n';
+    assert.equal(await checkBridgeTables(answering({ exitCode: 1, stderr }), signal), undefined);
+    const missing: Exec = (_, args, options) => exec('/nonexistent/nft', args, options);
+    assert.equal(await checkBridgeTables(missing, signal), undefined);
   });
 });

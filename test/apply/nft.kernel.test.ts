@@ -30,13 +30,18 @@ describe('nft on a kernel', function () {
   after(() => kernel?.close());
 
   it('finds no table before there is one, and then lists it', async () => {
-    assert.equal(await nft.list(signal), undefined);
+    assert.equal(await nft.list('inet', signal), undefined);
     await nft.run('add table inet postern\nadd chain inet postern c\n', { check: false, signal });
-    const listing = JSON.parse((await nft.list(signal))!) as { nftables: object[] };
+    const listing = JSON.parse((await nft.list('inet', signal))!) as { nftables: object[] };
     assert.deepEqual(
       listing.nftables.map((each) => Object.keys(each)[0]),
       ['metainfo', 'table', 'chain'],
     );
+    assert.equal(await nft.list('bridge', signal), undefined);
+    assert.equal(await nft.listChain('bridge', 'c', signal), undefined);
+    await nft.run('add table bridge postern\n', { check: false, signal });
+    assert.match((await nft.list('bridge', signal))!, /"family": "bridge"/);
+    assert.equal(await nft.listChain('bridge', 'c', signal), undefined);
   });
 
   it('says which lines the kernel refuses, and then nothing of the script holds', async () => {
@@ -105,7 +110,7 @@ describe('nft that does not do its work', function () {
         program: await script(code + what.length, text),
         timeoutMs: code === 'timeout' ? 50 : 10_000,
       });
-      for (const promise of [nft.list(signal), nft.run('add table inet x\n', { check: false, signal })]) {
+      for (const promise of [nft.list('inet', signal), nft.run('add table inet x\n', { check: false, signal })]) {
         const error = await failureOf(promise);
         assert.equal(error.code, code);
         assert.match(error.message, message);
@@ -115,7 +120,7 @@ describe('nft that does not do its work', function () {
   }
 
   it('rejects with missing when there is none', async () => {
-    const error = await failureOf(createNft({ program: join(folder, 'none') }).list(signal));
+    const error = await failureOf(createNft({ program: join(folder, 'none') }).list('inet', signal));
     assert.equal(error.code, 'missing');
   });
 
@@ -129,13 +134,16 @@ describe('nft that does not do its work', function () {
 
   it('takes no other failure for a missing table', async () => {
     const nft = createNft({ program: await script('other', 'echo "Error: No such file or directory" >&2; exit 1') });
-    assert.equal((await failureOf(nft.list(signal))).code, 'failed');
+    assert.equal((await failureOf(nft.list('inet', signal))).code, 'failed');
     const busy = 'echo "Error: Device or resource busy" >&2; echo "list table inet postern" >&2; exit 1';
-    assert.equal((await failureOf(createNft({ program: await script('busy', busy) }).list(signal))).code, 'failed');
+    assert.equal(
+      (await failureOf(createNft({ program: await script('busy', busy) }).list('inet', signal))).code,
+      'failed',
+    );
   });
 
   it('speaks English whatever the locale', async () => {
     const nft = createNft({ program: await script('locale', 'echo "$LC_ALL"') });
-    assert.equal(await nft.list(signal), 'C\n');
+    assert.equal(await nft.list('inet', signal), 'C\n');
   });
 });

@@ -6,13 +6,14 @@ import { before, describe, it } from 'mocha';
 import { connectCommand } from '../../src/cli/commands/connect.ts';
 import { uninstallCommand } from '../../src/cli/commands/uninstall.ts';
 import { uninstallPatch } from '../../src/cli/uninstall/daemon-set.ts';
+import { readAgentConfig } from '../../src/config/agent-config.ts';
 import { agentFlags } from '../../src/config/flags.ts';
 import { readVersion } from '../../src/config/version.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { requireHelm } from '../support/helm.ts';
 import { skipTest } from '../support/skip.ts';
 import { hooksOf, parseManifests, readChartFile, render, type Manifest } from './chart.ts';
-import { agentContainer, findDaemonSet } from './daemon-set.ts';
+import { agentContainer, findDaemonSet, volumesOf } from './daemon-set.ts';
 
 const deploy = fileURLToPath(new URL('../../deploy', import.meta.url));
 
@@ -26,8 +27,9 @@ describe('the chart agrees', function () {
   this.timeout(150_000);
   let manifests: Manifest[];
   let kubectl: string;
+  let helm: string;
   before(async function () {
-    const { helm } = ({ kubectl } = await requireHelm(this));
+    ({ helm, kubectl } = await requireHelm(this));
     manifests = await render(helm);
   });
   const find = (kind: string, name: string): Manifest =>
@@ -51,6 +53,41 @@ describe('the chart agrees', function () {
       [value(agentFlags.listen.env), value(agentFlags.logLevel.env)],
       [agentFlags.listen.fallback, agentFlags.logLevel.fallback],
     );
+  });
+
+  it('with the flags of the agent, in what they turn off and where they look', async () => {
+    const envOf = async (...sets: string[]): Promise<Record<string, string>> => {
+      const { env } = agentContainer(await render(helm, ...sets.flatMap((set) => ['--set', set])));
+      return Object.fromEntries(env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])));
+    };
+    const read = async (...sets: string[]) => readAgentConfig({ nodeName: 'n1' }, await envOf(...sets));
+    const usual = await read();
+    assert.deepEqual(
+      [usual.startGate, usual.guard, usual.podCidrs, usual.cniCacheDir, usual.stateDir],
+      [true, true, undefined, '/var/lib/cni/results', '/var/lib/postern'],
+    );
+    const other = await read('startGate.enabled=false', 'guard.enabled=false');
+    assert.deepEqual([other.startGate, other.guard], [false, false]);
+    const nowhere = await read('cniCacheDir=', 'stateDir=');
+    assert.deepEqual([nowhere.cniCacheDir, nowhere.stateDir], [undefined, undefined]);
+  });
+
+  it('with itself: what the agent is told to read is mounted there, and nothing else of the node', async () => {
+    const mounts = async (...sets: string[]) => {
+      const all = await render(helm, ...sets.flatMap((set) => ['--set', set]));
+      const volumes = new Map(volumesOf(all).map(({ name, hostPath }) => [name, hostPath]));
+      const mounted = agentContainer(all).volumeMounts ?? [];
+      assert.deepEqual(mounted.map(({ name }) => name).sort(), [...volumes.keys()].sort());
+      return mounted.map(({ name, mountPath, readOnly = false }) => {
+        assert.deepEqual(volumes.get(name), { path: mountPath, type: 'DirectoryOrCreate' });
+        return `${mountPath} ${readOnly ? 'ro' : 'rw'}`;
+      });
+    };
+    assert.deepEqual(await mounts(), ['/var/lib/cni ro', '/var/lib/postern rw']);
+    assert.deepEqual(await mounts('stateDir='), ['/var/lib/cni ro']);
+    for (const none of ['cniCacheDir=', 'cniCacheDir=none'])
+      assert.deepEqual(await mounts(none), ['/var/lib/postern rw']);
+    assert.deepEqual(await mounts('cniCacheDir=none', 'stateDir='), []);
   });
 
   it('with what the agent watches: it may read that, write events, and nothing else', () => {

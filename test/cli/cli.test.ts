@@ -71,6 +71,12 @@ describe('the command line', function () {
       /^postern: --node-name: "A_B" is not the name of a Node/,
     ],
     ['a kubeconfig that is not there', ['agent', '--node-name', 'n1', '--kubeconfig', '/nope'], /no such file: \/nope/],
+    [
+      'ranges that are none',
+      ['boot-unit', '--pod-cidr', '10.244.1.0'],
+      /^postern: --pod-cidr: "10.244.1.0" is not a list/,
+    ],
+    ['ranges left out', ['boot-unit'], /required option '--pod-cidr <CIDRS>' not specified/],
     ['a required flag left out', ['agent'], /^postern: --node-name NAME \(or POSTERN_NODE_NAME\) is required$/],
   ] as const) {
     it(`exits with 2 for ${what}`, async () => {

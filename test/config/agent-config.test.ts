@@ -10,6 +10,11 @@ describe('the configuration of the agent', () => {
       kubeconfig: undefined,
       listen: { host: '127.0.0.1', port: 9470 },
       logLevel: 'info',
+      startGate: true,
+      guard: true,
+      podCidrs: undefined,
+      cniCacheDir: '/var/lib/cni/results',
+      stateDir: undefined,
       uninstall: false,
     });
   });
@@ -26,6 +31,23 @@ describe('the configuration of the agent', () => {
     assert.equal(readAgentConfig({ nodeName: 'n1' }, { POSTERN_UNINSTALL: 'true' }).uninstall, true);
   });
 
+  it('turns off what is on by default, by the flag or by the variable, and the flag goes first', () => {
+    const env = { POSTERN_GUARD: 'false', POSTERN_START_GATE: 'true' };
+    const config = readAgentConfig({ nodeName: 'n1', guard: true, startGate: false }, env);
+    assert.deepEqual([config.guard, config.startGate], [true, false]);
+    assert.equal(readAgentConfig({ nodeName: 'n1' }, env).guard, false);
+  });
+
+  it('reads ranges of pods as the API server would write them', () => {
+    const { podCidrs } = readAgentConfig({ nodeName: 'n1', podCidr: '10.244.1.7/24, FD00:0:0:1::/64' }, {});
+    assert.deepEqual(podCidrs, ['10.244.1.0/24', 'fd00:0:0:1::/64']);
+  });
+
+  it('reads directories, and that there is none', () => {
+    const { cniCacheDir, stateDir } = readAgentConfig({ nodeName: 'n1', cniCacheDir: 'none', stateDir: '/a//b/' }, {});
+    assert.deepEqual([cniCacheDir, stateDir], [undefined, '/a/b']);
+  });
+
   it('cannot be edited', () => {
     const config = readAgentConfig({ nodeName: 'n1' }, {}) as { nodeName: string };
     assert.throws(() => (config.nodeName = 'n2'), TypeError);
@@ -40,6 +62,18 @@ describe('the configuration of the agent', () => {
     [{ nodeName: 'n', listen: '9470' }, {}, /^--listen: "9470" is not HOST:PORT/],
     [{ nodeName: 'n', kubeconfig: '' }, {}, /^--kubeconfig: "" is not a file name/],
     [{ nodeName: 'n' }, { POSTERN_UNINSTALL: '1' }, /^POSTERN_UNINSTALL: "1" is not true or false/],
+    [{ nodeName: 'n' }, { POSTERN_GUARD: 'yes' }, /^POSTERN_GUARD: "yes" is not true or false/],
+    [{ nodeName: 'n' }, { POSTERN_START_GATE: 'off' }, /^POSTERN_START_GATE: "off" is not true or false/],
+    [{ nodeName: 'n', podCidr: '10.244.1.0' }, {}, /^--pod-cidr: "10.244.1.0" is not a list of ranges such as 10/],
+    [{ nodeName: 'n', podCidr: '10.244.1.0/24,' }, {}, /^--pod-cidr: "10.244.1.0\/24," is not a list/],
+    [
+      { nodeName: 'n' },
+      { POSTERN_POD_CIDR: '0.0.0.0/0' },
+      /^POSTERN_POD_CIDR: "0.0.0.0\/0" is not .* without loopback/,
+    ],
+    [{ nodeName: 'n', podCidr: 'fd00::/64,fe80::/64' }, {}, /^--pod-cidr: .* is not a list/],
+    [{ nodeName: 'n', cniCacheDir: 'results' }, {}, /^--cni-cache-dir: "results" is not an absolute path, or none$/],
+    [{ nodeName: 'n' }, { POSTERN_STATE_DIR: './x' }, /^POSTERN_STATE_DIR: "\.\/x" is not an absolute path$/],
     [{ nodeName: 'n', logLevel: 'loud' }, {}, /^--log-level: "loud" is not one of trace, debug/],
   ];
   for (const [values, env, message] of mistakes) {

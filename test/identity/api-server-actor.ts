@@ -3,10 +3,19 @@ import { once } from 'node:events';
 import type http from 'node:http';
 import https from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { decodePod, readIdentity } from '../../src/watch/decode.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { keyOf, resourceOf, type ApiObject } from '../support/pipeline.ts';
 import { cutObject } from './cut-object.ts';
-import type { OrderLine } from './order.ts';
+import type { FactLine, OrderLine } from './order.ts';
+
+export interface SandboxFields {
+  readonly id: string;
+  readonly addresses: readonly string[];
+  readonly order: number;
+  /** Not so what a reboot has left behind. */
+  readonly live?: boolean;
+}
 
 const ownNamespaces = new Set(['default', 'kube-system', 'kube-public', 'kube-node-lease']);
 
@@ -76,6 +85,34 @@ export class ApiServerActor {
     const path = `/api/v1/namespaces/${name}`;
     const object = JSON.parse(await this.#send('GET', path)) as object;
     await this.#send('PUT', `${path}/finalize`, { ...object, spec: { finalizers: [] } });
+  }
+
+  /**
+   * As the container runtime's record shows it on the node. `seen`: after what the watches have said so far, and not before.
+   */
+  async sandbox(
+    pod: string,
+    node: string,
+    { id, addresses, order, live = true }: SandboxFields,
+    seen = true,
+  ): Promise<void> {
+    const [namespace, name] = pod.split('/') as [string, string];
+    const { metadata } = JSON.parse(await this.#send('GET', podPath(pod))) as ApiObject;
+    const { annotations = {} } = metadata as { annotations?: Record<string, string> };
+    const uid = annotations['kubernetes.io/config.mirror'] ?? metadata.uid!;
+    const value = { id, namespace, name, uid, addresses, link: undefined, live, order };
+    await this.fact(node, { op: 'sandbox', id, value }, seen);
+  }
+
+  /** As the agent asks for the pod of a sandbox that the watch has not brought. */
+  async fetch(pod: string, node: string): Promise<void> {
+    const raw: unknown = JSON.parse(await this.#send('GET', podPath(pod)));
+    await this.fact(node, { op: 'fetched', key: pod, value: decodePod(raw, readIdentity(raw)!).value }, false);
+  }
+
+  async fact(node: string, fact: FactLine['fact'], seen = true): Promise<void> {
+    if (seen) await this.watch();
+    this.lines.push({ type: 'FACT', node, fact });
   }
 
   /** Writes all down as a client sees it that has just come, or whose version is no longer kept. */

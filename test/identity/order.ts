@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { NodeFact } from '../../src/model/cluster.ts';
 import type { ApiObject } from '../support/pipeline.ts';
 
 /** What a watch said. */
@@ -14,7 +15,14 @@ export interface ListLine {
   readonly object: { readonly kind: string; readonly items: readonly ApiObject[] };
 }
 
-export type OrderLine = WatchLine | ListLine;
+/** What a node says itself. */
+export interface FactLine {
+  readonly type: 'FACT';
+  readonly node: string;
+  readonly fact: Exclude<NodeFact, { op: 'links' | 'ranges' }>;
+}
+
+export type OrderLine = WatchLine | ListLine | FactLine;
 
 export const ordersFolder = join(import.meta.dirname, 'orders');
 
@@ -26,7 +34,10 @@ export function orderNames(): string[] {
 }
 
 export function readOrder(name: string): OrderLine[] {
-  const text = readFileSync(join(ordersFolder, `${name}.jsonl`), 'utf8');
+  return parseOrder(readFileSync(join(ordersFolder, `${name}.jsonl`), 'utf8'));
+}
+
+export function parseOrder(text: string): OrderLine[] {
   return text
     .split('\n')
     .filter((line) => line !== '')

@@ -5,10 +5,20 @@ import { after, before, describe, it } from 'mocha';
 import { keyOf, type ApiObject } from '../support/pipeline.ts';
 import { startKubeApiserver, type KubeApiserver } from '../watch/kube-apiserver.ts';
 import { ApiServerActor } from './api-server-actor.ts';
-import { formatOrder, orderNames, ordersFolder, readOrder, type OrderLine } from './order.ts';
-import { stories, tellWorld } from './stories.ts';
+import {
+  formatOrder,
+  orderNames,
+  ordersFolder,
+  parseOrder,
+  readOrder,
+  type FactLine,
+  type OrderLine,
+} from './order.ts';
+import { sandboxStories } from './sandbox-stories.ts';
+import { stories as objectStories, tellWorld } from './stories.ts';
 
 const assets = process.env['KUBEBUILDER_ASSETS'];
+const stories = [...objectStories, ...sandboxStories];
 const rewrite = process.env['UPDATE_ORDERS'] === '1';
 
 /**
@@ -44,7 +54,7 @@ if (assets) {
           await cluster.deleteEverything();
         }
         if (rewrite) writeFileSync(join(ordersFolder, `${name}.jsonl`), formatOrder(cluster.lines));
-        else assert.deepEqual(identitiesIn(cluster.lines), identitiesIn(readOrder(name)));
+        else assert.deepEqual(identitiesIn(parseOrder(formatOrder(cluster.lines))), identitiesIn(readOrder(name)));
       });
     }
   });
@@ -65,8 +75,14 @@ function identitiesIn(lines: readonly OrderLine[]): unknown[] {
     const place = { nodeName, hostNetwork, phase, podIPs, addresses };
     return { kind: object.kind, key: keyOf(object), uid: numberOf(uid), labels, leaving, ...place };
   };
-  return lines.map(({ type, object }) => ({
-    type,
-    objects: 'items' in object ? (object.items as ApiObject[]).map(identityOf) : [identityOf(object)],
-  }));
+  const factOf = (line: FactLine): unknown => {
+    const { fact, node } = line;
+    if (!('value' in fact) || !fact.value) return line;
+    return { node, fact: { ...fact, value: { ...fact.value, uid: numberOf(fact.value.uid) } } };
+  };
+  return lines.map((line) => {
+    if (line.type === 'FACT') return factOf(line);
+    const { type, object } = line;
+    return { type, objects: 'items' in object ? (object.items as ApiObject[]).map(identityOf) : [identityOf(object)] };
+  });
 }

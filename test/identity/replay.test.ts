@@ -3,17 +3,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import { resolveEndpoint } from '../../src/evaluator/evaluator.ts';
 import { familyOf } from '../../src/model/address.ts';
 import { keyOf, resourceOf, type ApiObject } from '../support/pipeline.ts';
-import { orderNames, ordersFolder, readOrder, type ListLine, type WatchLine } from './order.ts';
+import { orderNames, ordersFolder, readOrder, type FactLine, type ListLine, type WatchLine } from './order.ts';
 import { addressesOf, outside, WatchedCluster } from './watched-cluster.ts';
 
 /** Lists, and then what is told until the next ones. */
 interface Chapter {
   readonly lists: readonly ListLine[];
-  readonly lines: readonly WatchLine[];
+  readonly lines: readonly (WatchLine | FactLine)[];
 }
 
 const rewrite = process.env['UPDATE_ORDERS'] === '1';
@@ -79,10 +78,12 @@ describe('recorded orders of events', function () {
               const first = order.length === 0 ? 0 : gap.first % order.length;
               for (const line of order.slice(0, first)) await cluster.tell(line);
               const unseen = order.slice(first, first + gap.length);
-              for (const resource of new Set(unseen.map(({ object }) => resourceOf(object)))) {
-                const missed = unseen.filter(({ object }) => resourceOf(object) === resource);
-                await cluster.miss(missed, resource);
-              }
+              for (const fact of unseen.filter(isFact)) await cluster.tell(fact);
+              const missed = Map.groupBy(
+                unseen.filter((line) => !isFact(line)),
+                ({ object }) => resourceOf(object),
+              );
+              for (const [resource, lines] of missed) await cluster.miss(lines, resource);
               for (const line of order.slice(first + gap.length)) await cluster.tell(line);
             }
             cluster.end();
@@ -101,23 +102,31 @@ describe('recorded orders of events', function () {
   });
 });
 
-/** What one object goes through keeps its order; else anything may come before anything. */
-function interleave(lines: readonly WatchLine[], choices: readonly number[]): WatchLine[] {
-  const queues = new Map<string, WatchLine[]>();
-  for (const line of lines) {
-    const key = `${line.object.kind} ${keyOf(line.object)}`;
-    queues.set(key, [...(queues.get(key) ?? []), line]);
-  }
-  const order: WatchLine[] = [];
+/** What one object or sandbox goes through keeps its order; else anything may come before anything. */
+function interleave<T extends WatchLine | FactLine>(lines: readonly T[], choices: readonly number[]): T[] {
+  const queues = [...Map.groupBy(lines, subjectOf).values()].map((queue) => [...queue]);
+  const order: T[] = [];
   while (order.length < lines.length) {
-    const waiting = [...queues.values()].filter((queue) => queue.length > 0);
+    const waiting = queues.filter((queue) => queue.length > 0);
     order.push(waiting[choices[order.length % choices.length]! % waiting.length]!.shift()!);
   }
   return order;
 }
 
+/** A pod that is asked for is answered by the server that the watch is of. */
+function subjectOf(line: WatchLine | FactLine): string {
+  if (!isFact(line)) return `${line.object.kind} ${keyOf(line.object)}`;
+  const { fact, node } = line;
+  if (fact.op === 'fetched') return `Pod ${fact.key}`;
+  return `${node} ${fact.op} ${fact.op === 'sandbox' ? fact.id : ''}`;
+}
+
+function isFact(line: WatchLine | FactLine): line is FactLine {
+  return line.type === 'FACT';
+}
+
 function readChapters(name: string): Chapter[] {
-  const chapters: { lists: ListLine[]; lines: WatchLine[] }[] = [];
+  const chapters: { lists: ListLine[]; lines: (WatchLine | FactLine)[] }[] = [];
   for (const line of readOrder(name)) {
     const last = chapters.at(-1);
     if (line.type !== 'LIST') last!.lines.push(line);
@@ -128,18 +137,26 @@ function readChapters(name: string): Chapter[] {
 }
 
 function objectsOf({ lists, lines }: Chapter): ApiObject[] {
-  return [...lists.flatMap(({ object }) => object.items), ...lines.map(({ object }) => object)];
+  const told = lines.flatMap((line) => (isFact(line) ? [] : [line.object]));
+  return [...lists.flatMap(({ object }) => object.items), ...told];
+}
+
+function sandboxAddressesOf({ lines }: Chapter): readonly string[] {
+  const facts = lines.filter(isFact).map(({ fact }) => fact);
+  return facts.flatMap((fact) => (fact.op === 'sandbox' ? (fact.value?.addresses ?? []) : []));
 }
 
 function addressesIn(chapters: readonly Chapter[]): string[] {
-  return [...new Set([...chapters.flatMap(objectsOf).flatMap(addressesOf), ...outside])].sort();
+  const ofObjects = chapters.flatMap(objectsOf).flatMap(addressesOf);
+  return [...new Set([...ofObjects, ...chapters.flatMap(sandboxAddressesOf), ...outside])].sort();
 }
 
 /** Those that nobody has from the start, or that change hands. */
 function storyAddresses(chapters: readonly Chapter[]): string[] {
   const pods = chapters.flatMap(objectsOf).filter(({ kind }) => kind === 'Pod');
   const first = new Set(chapters[0]!.lists.flatMap(({ object }) => object.items).map(keyOf));
-  return [...new Set(pods.filter((pod) => !first.has(keyOf(pod))).flatMap(addressesOf))].sort();
+  const ofPods = pods.filter((pod) => !first.has(keyOf(pod))).flatMap(addressesOf);
+  return [...new Set([...ofPods, ...chapters.flatMap(sandboxAddressesOf)])].sort();
 }
 
 /** One of each sort of neighbours. */
@@ -154,8 +171,8 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
 
 function describeReach(cluster: WatchedCluster, address: string): string {
   const family = familyOf(address);
-  const prepared = prepareCluster(cluster.objects);
-  const party = resolveEndpoint(prepared, { address }, family);
+  const views = cluster.views;
+  const party = resolveEndpoint(views.real, { address }, family);
   assert.ok(typeof party !== 'string');
   const owner =
     party.claimants.length > 0
@@ -171,14 +188,16 @@ function describeReach(cluster: WatchedCluster, address: string): string {
       if (other === undefined || other === address) return false;
       const [source, destination] = from ? [other, address] : [address, other];
       const flow = { family, source, destination, protocol: 'tcp', sourcePort: 40_000, destinationPort: 8080 };
-      return cluster.judge(prepared, flow) === true;
+      return cluster.judge(views, flow) === true;
     });
     return names.length === 0 ? 'nobody' : names.map(([name]) => name).join(' ');
   };
   return `is of ${owner}: reaches ${reached(false)}; reached by ${reached(true)}`;
 }
 
-function describeLine({ type, object }: WatchLine): string {
+function describeLine(line: WatchLine | FactLine): string {
+  if (isFact(line)) return describeFact(line);
+  const { type, object } = line;
   const { kind, metadata } = object;
   const status = (object['status'] ?? {}) as { phase?: string };
   const words = [type, kind, keyOf(object)];
@@ -189,4 +208,20 @@ function describeLine({ type, object }: WatchLine): string {
     words.push(...labels.filter(([key]) => !key.includes('/')).map(([key, value]) => `${key}=${value}`));
   if (metadata['deletionTimestamp'] !== undefined) words.push('leaving');
   return words.join(' ');
+}
+
+function describeFact({ node, fact }: FactLine): string {
+  switch (fact.op) {
+    case 'kept':
+      return `FACT ${node} keeps a record of its sandboxes`;
+    case 'record':
+      return `FACT ${node} can${fact.readable ? '' : 'not'} read this record`;
+    case 'fetched':
+      return `FACT ${node} fetched ${fact.key}${fact.value ? '' : ': there is no such pod'}`;
+    case 'sandbox': {
+      if (!fact.value) return `FACT ${node} sandbox ${fact.id} has ended`;
+      const { namespace, name, addresses, live } = fact.value;
+      return `FACT ${node} sandbox ${fact.id} of ${namespace}/${name} ${addresses.join(' ')}${live ? '' : ' from before a reboot'}`;
+    }
+  }
 }

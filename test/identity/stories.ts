@@ -8,8 +8,8 @@ export interface Story {
 }
 
 const api = { app: 'api' };
-const web = { app: 'web' };
-const job = { app: 'job' };
+export const web = { app: 'web' };
+export const job = { app: 'job' };
 
 /** Who is there before each story. */
 export async function tellWorld(cluster: ApiServerActor): Promise<void> {
@@ -333,7 +333,7 @@ async function run(cluster: ApiServerActor, object: ApiObject, on: string, ...ad
   await cluster.setStatus(name, 'Running', addresses);
 }
 
-function pod(name: string, labels: Readonly<Record<string, string>>): ApiObject {
+export function pod(name: string, labels: Readonly<Record<string, string>>): ApiObject {
   const ports = [{ name: 'http', containerPort: 8080 }];
   return {
     apiVersion: 'v1',
@@ -348,7 +348,7 @@ function onHostNetwork({ spec, ...rest }: ApiObject): ApiObject {
 }
 
 /** As the kubelet writes it for a manifest of its own: with a node from the start. */
-function mirrorPod(name: string, nodeName: string, labels: Readonly<Record<string, string>>): ApiObject {
+export function mirrorPod(name: string, nodeName: string, labels: Readonly<Record<string, string>>): ApiObject {
   const hash = `0123-${labels['app']}`;
   const annotations = {
     'kubernetes.io/config.hash': hash,

@@ -13,22 +13,32 @@ import { ResourceWatch, defaultTiming } from '../../src/watch/watch.ts';
 import { checkPacket, emptyRuleset, generationsOf } from '../support/every-moment.ts';
 import { hooksOf, passes, type Flow, type Place } from '../support/path.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
-import type { ListLine, WatchLine } from './order.ts';
+import type { FactLine, ListLine, WatchLine } from './order.ts';
 import { ScriptedApi } from './scripted-api.ts';
+import { NodeKnowledge } from './truth.ts';
 
 const nodes = ['n1', 'n2'];
 export const outside = ['203.0.113.5', '2001:db8::5'];
+
+/** Where everything really is, and what each node knows of that. */
+export interface Views {
+  readonly real: Cluster;
+  readonly known: ReadonlyMap<string, Cluster>;
+}
+
+const withoutRules = Object.fromEntries(nodes.map((node) => [node, emptyRuleset]));
 
 /** Both nodes of a cluster that tells its story, each with what its kernel holds. */
 export class WatchedCluster {
   readonly #api = new ScriptedApi();
   readonly #pipelines = new Map(nodes.map((node) => [node, new Pipeline(node)]));
+  readonly #knowledge = new Map(nodes.map((node) => [node, new NodeKnowledge()]));
   readonly #applied = new Map<string, Ruleset>();
   readonly #flows: readonly Flow[];
   readonly #stop = new AbortController();
   readonly #skipped: string[] = [];
   #watches: Promise<unknown> | undefined;
-  #before: readonly ApiObject[] = [];
+  readonly #before = new Map<string, readonly ApiObject[]>();
   /** Packets compared with the evaluator, stages passed through, and verdicts that a stage changed. */
   readonly counts = { packets: 0, stages: 0, flips: 0 };
 
@@ -41,6 +51,11 @@ export class WatchedCluster {
 
   get objects(): ApiObject[] {
     return this.#api.objects;
+  }
+
+  /** The objects, corrected by all that nodes know better. */
+  get truth(): ApiObject[] {
+    return nodes.reduce((objects, node) => this.#knowledge.get(node)!.correct(objects, node), this.objects);
   }
 
   get rulesets(): Record<string, Ruleset> {
@@ -59,8 +74,11 @@ export class WatchedCluster {
     this.#check();
   }
 
-  async tell(line: WatchLine): Promise<void> {
-    await this.#heard(this.#api.tell(line));
+  async tell(line: WatchLine | FactLine): Promise<void> {
+    if (line.type === 'FACT') {
+      this.#knowledge.get(line.node)!.receive(line.fact);
+      this.#pipelines.get(line.node)!.receive(line.fact);
+    } else await this.#heard(this.#api.tell(line));
     this.#check();
   }
 
@@ -76,6 +94,7 @@ export class WatchedCluster {
     assert.deepEqual(this.#skipped, []);
     for (const [node, pipeline] of this.#pipelines) {
       const fresh = startPipeline(node, this.objects);
+      for (const fact of this.#knowledge.get(node)!.facts) fresh.receive(fact);
       const { compiled } = fresh.plan(undefined);
       const last = pipeline.plan(this.#applied.get(node));
       assert.equal(renderRuleset(last.compiled.ruleset), renderRuleset(compiled.ruleset));
@@ -89,39 +108,42 @@ export class WatchedCluster {
     await this.#watches;
   }
 
-  /** Whether the flow passes, by the packets at both ends' nodes and by the evaluator; `undefined` where it has no place. */
-  judge(cluster: Cluster, flow: Flow): boolean | undefined {
-    const { family, protocol, destinationPort } = flow;
-    const [sources, destinations] = [flow.source, flow.destination].map((each) => placesOf(cluster, each)) as [
-      Place[],
-      Place[],
-    ];
-    const decision = evaluate(cluster, {
-      source: { address: flow.source },
-      destination: { address: flow.destination },
-      protocol: protocol === 'tcp' ? 'TCP' : 'ICMP',
-      ...(destinationPort === undefined ? {} : { destinationPort }),
-      family,
-    });
+  /** Whether the flow passes, by the packets at both ends' nodes; each node must do what the evaluator says of what that node knows. */
+  judge({ real, known }: Views, flow: Flow): boolean | undefined {
     let verdict: boolean | undefined;
-    for (const source of sources) {
-      for (const destination of destinations) {
+    for (const source of placesOf(real, flow.source)) {
+      for (const destination of placesOf(real, flow.destination)) {
+        const places = { source, destination };
         const hooks = hooksOf(source, destination);
         const own = hooks.some(({ hook }) => hook !== 'forward');
+        const rivals = placesOf(real, flow.source).length + placesOf(real, flow.destination).length > 2;
         // Rivals on several nodes: whose own node it is depends on who is real.
-        if (hooks.length === 0 || (own && sources.length + destinations.length > 2)) continue;
+        if (hooks.length === 0 || (own && rivals)) continue;
         // A pod's answer to its own node is not judged, nor is what the node sends (S5.1).
         for (const orientation of own ? (['original'] as const) : (['original', 'reply'] as const)) {
-          const passed = passes(this.rulesets, flow, { source, destination }, orientation);
-          const told = `${JSON.stringify(flow)} ${orientation} from ${JSON.stringify(source)} to ${JSON.stringify(destination)}`;
-          const { egress, ingress } = decision;
-          assert.equal(passed ? 'allowed' : 'denied', decision.verdict, `${told}: ${egress.reason}; ${ingress.reason}`);
+          const passed = hooks.map(({ node }) => {
+            const { isAllowed, reason } = judgeAt(node, known.get(node)!, flow);
+            const rulesets = { ...withoutRules, [node]: this.#applied.get(node)! };
+            const told = `${JSON.stringify(flow)} ${orientation} at ${node} ${JSON.stringify(places)}`;
+            assert.equal(passes(rulesets, flow, places, orientation), isAllowed, `${told}: ${reason}`);
+            return isAllowed;
+          });
           this.counts.packets++;
-          verdict = passed;
+          verdict = passed.every(Boolean);
         }
       }
     }
     return verdict;
+  }
+
+  /** For the evaluator. */
+  get views(): Views {
+    const known = nodes.map((node): [string, Cluster] => [node, prepareCluster(this.#correctedAt(node))]);
+    return { real: prepareCluster(this.truth), known: new Map(known) };
+  }
+
+  #correctedAt(node: string): ApiObject[] {
+    return this.#knowledge.get(node)!.correct(this.objects, node);
   }
 
   /** A watch that ends early has failed, and would never ask again. */
@@ -136,6 +158,8 @@ export class WatchedCluster {
     const watches = watchedResources.map((resource) => {
       const receive: ConstructorParameters<typeof ResourceWatch>[2] = (event) => {
         for (const pipeline of this.#pipelines.values()) pipeline.receive(event);
+        if (event.op !== 'upsert') return;
+        for (const knowledge of this.#knowledge.values()) knowledge.watched(event.key, event.uid);
       };
       return new ResourceWatch(resource, this.#api, receive, observer, timing).run(this.#stop.signal);
     });
@@ -143,11 +167,13 @@ export class WatchedCluster {
   }
 
   #check(): void {
-    const objects = this.objects;
-    for (const [node, pipeline] of this.#pipelines) this.#apply(node, pipeline, [...this.#before, ...objects]);
-    this.#before = objects;
-    const cluster = prepareCluster(objects);
-    for (const flow of this.#flows) this.judge(cluster, flow);
+    for (const [node, pipeline] of this.#pipelines) {
+      const objects = this.#correctedAt(node);
+      this.#apply(node, pipeline, [...(this.#before.get(node) ?? []), ...objects]);
+      this.#before.set(node, objects);
+    }
+    const views = this.views;
+    for (const flow of this.#flows) this.judge(views, flow);
   }
 
   /** Takes the node's kernel to what it should hold, and traces packets through every moment of it. */
@@ -195,6 +221,25 @@ function packetsOf(flow: Flow): Packet[] {
       direction: 'reply',
     },
   ];
+}
+
+/** A node judges egress of its own pods, and ingress to them. */
+function judgeAt(node: string, cluster: Cluster, flow: Flow): { isAllowed: boolean; reason: string } {
+  const { family, protocol, source, destination, destinationPort } = flow;
+  const { egress, ingress } = evaluate(cluster, {
+    source: { address: source },
+    destination: { address: destination },
+    protocol: protocol === 'tcp' ? 'TCP' : 'ICMP',
+    ...(destinationPort === undefined ? {} : { destinationPort }),
+    family,
+  });
+  const isLocal = (address: string): boolean =>
+    placesOf(cluster, address).some((each) => each.pod && each.node === node);
+  const ends = [...(isLocal(source) ? [egress] : []), ...(isLocal(destination) ? [ingress] : [])];
+  return {
+    isAllowed: ends.every(({ verdict }) => verdict === 'allowed'),
+    reason: ends.map(({ reason }) => reason).join('; '),
+  };
 }
 
 /** Where the address can be: more than one place if several claim it with equal right. */

@@ -137,7 +137,7 @@ describe('the image', function () {
       const { stdout } = await execa(
         ...enterNamespace(namespace, 'nft', ['list', 'map', 'inet', 'postern', 'ingress4']),
       );
-      assert.match(stdout, /10\.244\.0\.2 : jump/);
+      assert.match(stdout, /10\.244\.0\.2 : goto/);
       const { body } = await ask('/metrics');
       const resident = Number(/^process_resident_memory_bytes (\d+)/m.exec(body)?.[1]);
       const { size } = await stat(join(folder, 'first.tar'));

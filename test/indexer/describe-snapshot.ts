@@ -9,14 +9,18 @@ export interface SnapshotDescription {
   readonly pods: Readonly<Record<string, string>>;
   /** Selection -> its members with their addresses. */
   readonly groups: Readonly<Record<string, readonly string[]>>;
-  /** Address -> the directions in which it is isolated. */
-  readonly contested: Readonly<Record<string, string>>;
+  /** Address -> the directions in which it is isolated without allows. */
+  readonly denied: Readonly<Record<string, string>>;
+  /** Address of a local pod, or denied -> `device`, or `device/port` of a bridge. */
+  readonly links: Readonly<Record<string, string>>;
+  /** Ids of live sandboxes whose pod is not known. */
+  readonly unknown: readonly string[];
   /** `pod: code` */
   readonly issues: readonly string[];
 }
 
 export function describeSnapshot(indexer: Indexer): SnapshotDescription {
-  const { localPods, policies, groups, contested } = indexer.snapshot();
+  const { localPods, policies, groups, denied, deniedLinks } = indexer.snapshot();
   const selections = new Map([...policies.values()].flatMap((policy) => [...policy.groups]));
   return {
     pods: record(
@@ -28,7 +32,14 @@ export function describeSnapshot(indexer: Indexer): SnapshotDescription {
         sorted([...members].map(([key, { addresses }]) => [nameOf(key), ...addresses].join(' '))),
       ]),
     ),
-    contested: record([...contested].map(([address, isolated]) => [address, sorted(isolated).join(' ')])),
+    denied: record([...denied].map(([address, isolated]) => [address, sorted(isolated).join(' ')])),
+    links: record(
+      [...localPods.values().flatMap(({ links }) => links), ...deniedLinks].map(([address, { device, port }]) => [
+        address,
+        port === undefined ? device : `${device}/${port}`,
+      ]),
+    ),
+    unknown: sorted(indexer.unknownSandboxes.map(({ id }) => id)),
     issues: sorted([...indexer.issues].flatMap(([key, issues]) => issues.map(({ code }) => `${nameOf(key)}: ${code}`))),
   };
 }

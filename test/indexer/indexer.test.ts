@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { Indexer } from '../../src/indexer/indexer.ts';
+import type { Indexer } from '../../src/indexer/indexer.ts';
 import { resourceNames } from '../../src/model/cluster.ts';
-import type { ResourceEvent } from '../../src/model/cluster.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
 import { removeOf, upsertOf, type ApiObject } from '../support/pipeline.ts';
 import { clusters } from '../support/random-cluster.ts';
-import { describeSnapshot, type SnapshotDescription } from './describe-snapshot.ts';
+import { describeSnapshot } from './describe-snapshot.ts';
+import { assertInEveryOrder, indexed, type Told } from './in-every-order.ts';
 
 const app = (value: string) => ({ podSelector: { matchLabels: { app: value } } });
 const labels = (value: string) => ({ labels: { app: value } });
@@ -15,27 +15,6 @@ const labels = (value: string) => ({ labels: { app: value } });
 /** Isolates all pods of namespace x, which may be reached from app=db. */
 const fromDb = policy('x/from-db', { podSelector: {}, ingress: [{ from: [app('db')] }] });
 const local = pod('x/local', { ips: ['10.1.0.1'] });
-
-function indexed(...events: readonly (ApiObject | ResourceEvent)[]): Indexer {
-  const indexer = new Indexer('n1');
-  for (const event of events) indexer.receive('kind' in event ? upsertOf(event) : event);
-  return indexer;
-}
-
-/** The objects, in every order, come to this; what is not named is empty. */
-function assertInEveryOrder(objects: readonly ApiObject[], expected: Partial<SnapshotDescription>): void {
-  const size = indexed(...objects).size;
-  for (const order of permutations(objects)) {
-    const indexer = indexed(...order);
-    const names = order.map(({ kind, metadata }) => `${kind} ${metadata.name}`).join(', ');
-    assert.deepEqual(
-      describeSnapshot(indexer),
-      { pods: {}, groups: {}, contested: {}, issues: [], ...expected },
-      names,
-    );
-    assert.equal(indexer.size, size, names);
-  }
-}
 
 /** What a group of pods app=db of namespace x holds. */
 const membersOf = (indexer: Indexer): readonly string[] | undefined => describeSnapshot(indexer).groups['x[app In db]'];
@@ -59,9 +38,10 @@ describe('Indexer: who counts (S1.3-S1.6)', () => {
   it('a pod goes out the moment it becomes terminal', () => {
     const indexer = indexed(fromDb, local, pod('x/job', { ips: ['10.1.0.7'], ...labels('db') }));
     assert.deepEqual(membersOf(indexer), ['x/job 10.1.0.7']);
-    indexer.receive(upsertOf(pod('x/job', { ips: ['10.1.0.7'], phase: 'Failed', ...labels('db') })));
+    const failed = pod('x/job', { ips: ['10.1.0.7'], phase: 'Failed', ...labels('db') });
+    indexer.receive(upsertOf(failed));
     assert.deepEqual(describeSnapshot(indexer), describeSnapshot(indexed(fromDb, local)));
-    assert.equal(indexer.size, indexed(fromDb, local).size);
+    assert.equal(indexer.size, indexed(fromDb, local, failed).size);
   });
 
   it('pods that leave, wait or are lost from sight count fully', () => {
@@ -171,7 +151,7 @@ describe('Indexer: who owns an address (S1.9-S1.12)', () => {
       ],
       {
         pods: { 'x/mine': ': x/in' },
-        contested: { '10.1.0.7': 'egress ingress' },
+        denied: { '10.1.0.7': 'egress ingress' },
         issues: ['x/mine: contested-address'],
       },
     ));
@@ -187,7 +167,7 @@ describe('Indexer: who owns an address (S1.9-S1.12)', () => {
         pod('y/mine', { ips: ['fd00::7'] }),
         policy('x/in', { podSelector: {} }),
       ],
-      { pods: { 'y/mine': ': ' }, contested: { 'fd00::7': 'ingress' }, issues: ['y/mine: contested-address'] },
+      { pods: { 'y/mine': ': ' }, denied: { 'fd00::7': 'ingress' }, issues: ['y/mine: contested-address'] },
     ));
 
   it('says who else claims it, and from when on nobody does', () => {
@@ -206,11 +186,11 @@ describe('Indexer: who owns an address (S1.9-S1.12)', () => {
       policy('y/out', { podSelector: {}, policyTypes: ['Egress'] }),
     ];
     const indexer = indexed(...objects, theirs);
-    assert.deepEqual(describeSnapshot(indexer).contested, { '10.1.0.7': 'egress' });
+    assert.deepEqual(describeSnapshot(indexer).denied, { '10.1.0.7': 'egress' });
     indexer.receive(upsertOf(policy('y/out', { podSelector: {}, policyTypes: ['Ingress'] })));
-    assert.deepEqual(describeSnapshot(indexer).contested, { '10.1.0.7': 'ingress' });
+    assert.deepEqual(describeSnapshot(indexer).denied, { '10.1.0.7': 'ingress' });
     indexer.receive(removeOf(policy('y/out', {})));
-    assert.deepEqual(describeSnapshot(indexer).contested, {});
+    assert.deepEqual(describeSnapshot(indexer).denied, { '10.1.0.7': '' });
     indexer.receive(upsertOf(objects[1]!));
     indexer.receive(removeOf(theirs));
     assert.deepEqual(describeSnapshot(indexer), describeSnapshot(indexed(...objects)));
@@ -236,7 +216,7 @@ describe('Indexer: who owns an address (S1.9-S1.12)', () => {
 describe('Indexer: what a selector matches (S3.1-S3.5)', () => {
   const peer = pod('y/peer', { node: 'n2', ips: ['10.1.0.7'], ...labels('db') });
   const from = (...from: unknown[]) => policy('x/p', { podSelector: {}, ingress: [{ from }] });
-  const membersFor = (selector: unknown, ...rest: readonly (ApiObject | ResourceEvent)[]) =>
+  const membersFor = (selector: unknown, ...rest: readonly Told[]) =>
     Object.values(describeSnapshot(indexed(local, from({ namespaceSelector: selector }), peer, ...rest)).groups)[0];
   const notProd = { matchExpressions: [{ key: 'env', operator: 'NotIn', values: ['prod'] }] };
   const absent = { matchExpressions: [{ key: 'env', operator: 'DoesNotExist' }] };
@@ -298,7 +278,7 @@ describe('Indexer: what a selector matches (S3.1-S3.5)', () => {
     const toWeb = policy('x/p', { podSelector: {}, egress: [{ ports: [{ port: 'web' }] }] });
     const web = (protocol: string) => ({ name: 'web', containerPort: 80, protocol });
     const declaring = (protocol: string) => pod('y/web', { node: 'n2', ips: ['10.1.0.7'], ports: [web(protocol)] });
-    const members = (...events: readonly (ApiObject | ResourceEvent)[]) =>
+    const members = (...events: readonly Told[]) =>
       describeSnapshot(indexed(local, toWeb, ...events)).groups['all[] TCP/web'];
     assert.deepEqual(members(declaring('TCP')), ['y/web 10.1.0.7']);
     assert.deepEqual(members(declaring('UDP')), []);
@@ -418,11 +398,4 @@ function shuffled<T>(items: readonly T[], choices: fc.Stream<number>): T[] {
   const order: T[] = [];
   for (const choice of choices.take(items.length)) order.push(...rest.splice(choice % rest.length, 1));
   return order;
-}
-
-function* permutations<T>(items: readonly T[]): Generator<T[]> {
-  if (items.length === 0) yield [];
-  for (const [index, item] of items.entries()) {
-    for (const rest of permutations(items.toSpliced(index, 1))) yield [item, ...rest];
-  }
 }

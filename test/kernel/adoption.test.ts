@@ -6,9 +6,13 @@ import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { Kernel } from '../nftables/kernel.ts';
 import { hostileCluster } from '../support/hostile-cluster.ts';
-import { compileNode } from '../support/pipeline.ts';
+import { compileNode, startPipeline } from '../support/pipeline.ts';
 import { clusters, shapeLimits } from '../support/random-cluster.ts';
+import { factChoices, factsOf } from '../support/random-facts.ts';
 import { skipTest } from '../support/skip.ts';
+
+/** Of a cluster, and of what the node knows of its pods' devices. */
+const states = fc.record({ objects: clusters, facts: factChoices });
 
 describe('the real kernel', function () {
   this.timeout(0);
@@ -23,12 +27,16 @@ describe('the real kernel', function () {
   after(() => kernel?.close());
 
   it('takes every stage from one random cluster to the next, and lists what we wrote: a restart writes nothing', () => {
+    let bridges = 0;
     fc.assert(
-      fc.property(fc.array(clusters, { minLength: 2, maxLength: 3 }), shapeLimits, (history, limits) => {
+      fc.property(fc.array(states, { minLength: 2, maxLength: 3 }), shapeLimits, (history, limits) => {
         kernel.reset();
         let applied: Ruleset | undefined;
-        for (const objects of history) {
-          const desired = compileNode('n1', objects, limits);
+        for (const { objects, facts } of history) {
+          const pipeline = startPipeline('n1', objects, { limits });
+          for (const fact of factsOf(objects, 'n1', facts)) pipeline.receive(fact);
+          const desired = pipeline.plan(undefined).compiled.ruleset;
+          if (desired.bridge) bridges++;
           const plan = planStages(desired, applied);
           for (const stage of plan.stages) assertTaken(renderScript(stage.operations));
           applied = kernel.list();
@@ -38,6 +46,7 @@ describe('the real kernel', function () {
       }),
       { numRuns: 60 },
     );
+    assert.ok(bridges > 10, `only ${bridges} tables of bridges`);
   });
 
   it('takes hostile names, long lists and blocks that overlap (S9.12, S3.10)', () => {

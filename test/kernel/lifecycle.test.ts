@@ -5,7 +5,7 @@ import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { Flow } from '../../src/lab/flow.ts';
 import { resourceNames } from '../../src/model/cluster.ts';
 import { listArguments, parseTable } from '../../src/nftables/parse.ts';
-import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Ruleset, Table, TableFamily } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { readMetric, readPage } from './agent-pages.ts';
 import { ApiGate } from './api-gate.ts';
@@ -47,15 +47,15 @@ describe('the life of an agent (kernel)', function () {
   };
 
   it('rules stay when it stops, and one that starts on an unchanged cluster writes nothing (S7.13, S7.14)', async () => {
-    const before = await listTable(cluster);
+    const before = await listTables(cluster);
     await agent.stop();
-    assert.deepEqual(await listTable(cluster), before);
+    assert.deepEqual(await listTables(cluster), before);
     await assertEnforced(cluster, oneState);
     await shim.reset();
     await start();
     assert.deepEqual(await shim.runs(), { writes: 0, checks: 0 });
     assert.equal(await readMetric(cluster.lab, 'n1', 'postern_adoptions_total{result="unchanged"}'), 1);
-    assert.deepEqual(await listTable(cluster), before);
+    assert.deepEqual(await listTables(cluster), before);
   });
 
   it('what changed while it was away is enforced when it is back', async () => {
@@ -75,7 +75,7 @@ describe('the life of an agent (kernel)', function () {
     await cluster.apply(otherState);
     const { writes: stages } = await shim.runs();
     assert.equal(stages, 3);
-    const undisturbed = await listTable(cluster);
+    const undisturbed = await listTables(cluster);
 
     for (let stage = 1; stage <= stages; stage++) {
       for (const moment of ['before', 'after'] as const) {
@@ -86,7 +86,7 @@ describe('the life of an agent (kernel)', function () {
         await assertVerdicts(flows);
         await shim.reset();
         await start();
-        assertSame(await listTable(cluster), undisturbed);
+        assertSame(await listTables(cluster), undisturbed);
         await assertEnforced(cluster, otherState);
       }
     }
@@ -101,13 +101,13 @@ describe('the life of an agent (kernel)', function () {
     for (let stage = 1; stage <= stages; stage++) {
       for (const moment of ['before', 'after'] as const) {
         await agent.stop();
-        await deleteTable(cluster);
+        await deleteTables(cluster);
         await shim.killAt(moment, stage);
         await agent.start({ env: shim.env });
         await ended(agent, `was not killed ${moment} stage ${stage}`);
         await shim.reset();
         await start();
-        assertSame(await listTable(cluster), undisturbed);
+        assertSame(await listTables(cluster), undisturbed);
         await assertEnforced(cluster, oneState);
       }
     }
@@ -118,7 +118,7 @@ describe('the life of an agent (kernel)', function () {
     try {
       for (const resource of resourceNames) {
         await agent.stop();
-        await deleteTable(cluster);
+        await deleteTables(cluster);
         await shim.reset();
         gate.hold(resource);
         await agent.start({ env: shim.env, args: ['--kubeconfig', gate.kubeconfig] });
@@ -129,7 +129,7 @@ describe('the life of an agent (kernel)', function () {
         // Time enough for one that does not wait: it hears of change after change.
         for (let change = 0; change < 5; change++) await makeHear(cluster, resource, change);
         assert.deepEqual(await shim.runs(), { writes: 0, checks: 0 });
-        assert.equal(await listTable(cluster), undefined);
+        assert.equal(await listTables(cluster), undefined);
         gate.open();
         await cluster.lab.settle();
         await assertEnforced(cluster, oneState);
@@ -142,10 +142,10 @@ describe('the life of an agent (kernel)', function () {
   /** By an agent that finds no table of ours. */
   async function loadAnew(): Promise<Ruleset | undefined> {
     await agent.stop();
-    await deleteTable(cluster);
+    await deleteTables(cluster);
     await shim.reset();
     await start();
-    return listTable(cluster);
+    return listTables(cluster);
   }
 });
 
@@ -164,22 +164,27 @@ async function makeHear({ lab }: Cluster, resource: string, change: number): Pro
   });
 }
 
-async function listTable({ lab }: Cluster): Promise<Ruleset | undefined> {
-  const tables = await lab.exec('node/n1', 'nft', 'list', 'tables', 'inet');
-  if (!tables.split('\n').includes('table inet postern')) return undefined;
-  return parseTable(await lab.exec('node/n1', 'nft', ...listArguments));
+async function listTables({ lab }: Cluster): Promise<Ruleset | undefined> {
+  const there = (await lab.exec('node/n1', 'nft', 'list', 'tables')).split('\n');
+  const list = async (family: TableFamily): Promise<Table | undefined> =>
+    there.includes(`table ${family} postern`)
+      ? parseTable(family, await lab.exec('node/n1', 'nft', ...listArguments(family)))
+      : undefined;
+  const [inet, bridge] = [await list('inet'), await list('bridge')];
+  assert.equal(bridge !== undefined, inet !== undefined, 'one table without the other');
+  return inet && { ...inet, bridge: bridge! };
 }
 
-async function deleteTable({ lab }: Cluster): Promise<void> {
-  await lab.exec('node/n1', 'nft', 'destroy', 'table', 'inet', 'postern');
+async function deleteTables({ lab }: Cluster): Promise<void> {
+  await lab.exec('node/n1', 'nft', 'destroy table inet postern; destroy table bridge postern');
 }
 
 /** But for which of its two editions a set is in, which the way there decides. */
-function assertSame(table: Ruleset | undefined, wanted: Ruleset | undefined): void {
-  assert.ok(table && wanted);
-  assert.deepEqual(planSweep(table).stages, []);
-  assert.deepEqual(planStages(wanted, table).stages, []);
-  assert.deepEqual([table.chains.size, table.sets.size], [wanted.chains.size, wanted.sets.size]);
+function assertSame(held: Ruleset | undefined, wanted: Ruleset | undefined): void {
+  assert.ok(held && wanted);
+  assert.deepEqual(planSweep(held).stages, []);
+  assert.deepEqual(planStages(wanted, held).stages, []);
+  assert.deepEqual([held.chains.size, held.sets.size], [wanted.chains.size, wanted.sets.size]);
 }
 
 function ended(agent: AgentProcess, otherwise: string): Promise<void> {

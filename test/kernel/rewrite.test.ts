@@ -4,8 +4,8 @@ import { renderScript } from '../../src/nftables/render.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { Kernel } from '../nftables/kernel.ts';
-import { compileNode, type ApiObject } from '../support/pipeline.ts';
-import { namespace, node, pod, policy } from '../support/objects.ts';
+import { startPipeline, type ApiObject } from '../support/pipeline.ts';
+import { namespace, node, pod, policy, sandbox } from '../support/objects.ts';
 import { skipTest } from '../support/skip.ts';
 
 const objects: ApiObject[] = [
@@ -36,11 +36,16 @@ const tampering: Readonly<Record<string, string>> = {
     delete chain inet postern CHAIN-r
     delete set inet postern SET
     add set inet postern SET { type ipv4_addr . inet_proto . inet_service; flags timeout; }`,
+  'a foreign rule for bridges': 'insert rule bridge postern prerouting ether type 0x88cc accept',
+  'a chain that drops all frames of bridges':
+    'add chain bridge postern late { type filter hook prerouting priority 0; policy drop; }',
 };
 
 describe('a table that is not as we left it (kernel)', () => {
   let kernel: Kernel;
-  const desired = compileNode('n1', objects);
+  const pipeline = startPipeline('n1', objects);
+  pipeline.receive(sandbox('x/a', { ips: ['10.1.0.2'], link: { device: 'cni0', port: 'veth-a' } }));
+  const desired = pipeline.plan(undefined).compiled.ruleset;
 
   before(function () {
     const opened = Kernel.open('rewrite');
@@ -65,6 +70,8 @@ describe('a table that is not as we left it (kernel)', () => {
         plan.map(({ name: stage, operations }) => [stage, operations[0]!.verb]),
         [['switch', 'replace table']],
       );
+      const families = new Set(plan.flatMap(({ operations }) => operations.map(({ family }) => family)));
+      assert.deepEqual([...families], [name.includes('bridges') ? 'bridge' : undefined]);
     });
   }
 

@@ -20,7 +20,8 @@ export class SecondAgent {
     this.#socket = join(directory, `${name}.sock`);
     const log = openSync(join(directory, `${name}.log`), 'a');
     const command = [main, 'agent', '--node-name', node, '--kubeconfig', join(directory, 'kubeconfig')];
-    const line = [...command, '--listen', `unix:${this.#socket}`, ...args];
+    const cache = join(lab.state.cniDirectory(node), 'results');
+    const line = [...command, '--listen', `unix:${this.#socket}`, '--cni-cache-dir', cache, ...args];
     const stdio: ['ignore', number, number] = ['ignore', log, log];
     this.#child = spawn(...enterNamespace(lab.names.node(node), process.execPath, line), { stdio });
     closeSync(log);

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { Flow, FlowState } from '../../src/lab/flow.ts';
 import { Lab } from '../../src/lab/lab.ts';
+import { runInNamespace } from '../../src/lab/network-namespace.ts';
 import { host, pod } from './objects.ts';
 import { until } from './until.ts';
 
@@ -20,6 +21,7 @@ describe('lab: agents (kernel)', function () {
   this.timeout(120_000);
   let directory: string;
   let lab: Lab;
+  const sandboxes: string[] = [];
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'postern-agents-'));
     const objects = [
@@ -27,7 +29,11 @@ describe('lab: agents (kernel)', function () {
       pod('x', 'b', ['TCP/80', 'UDP/80'], { nodeName: 'n2' }),
       host('out', ['10.0.0.1'], []),
     ];
-    lab = await Lab.up({ name: `a${process.pid}`, stateRoot: directory, objects });
+    const onSandbox = async ({ metadata }: ApiObject, namespace: string): Promise<void> => {
+      const links = JSON.parse(await runInNamespace(namespace, 'ip', ['-j', 'link'])) as { ifname: string }[];
+      sandboxes.push([metadata.name, ...links.map(({ ifname }) => ifname)].join(' '));
+    };
+    lab = await Lab.up({ name: `a${process.pid}`, stateRoot: directory, objects, onSandbox });
     await lab.settle();
   });
   after(async () => {
@@ -46,6 +52,25 @@ describe('lab: agents (kernel)', function () {
   };
   const denied = ['x/a ipv4 denied', 'x/a ipv6 denied', 'x/b ipv4 allowed', 'x/b ipv6 allowed', 'host/out ipv4 denied'];
   const allowed = denied.map((line) => line.replace('denied', 'allowed'));
+
+  it('who wants to be the first to run in a pod is called before it has a network', () => {
+    assert.deepEqual(sandboxes.sort(), ['a lo', 'b lo']);
+  });
+
+  it("each agent is told where its node's sandboxes are noted", async () => {
+    for (const [node, pods] of [
+      ['n1', ['a']],
+      ['n2', ['b']],
+    ] as const) {
+      const words = (await readFile(`/proc/${lab.agents.get(node)!.pid}/cmdline`, 'utf8')).split('\0');
+      const cache = words[words.indexOf('--cni-cache-dir') + 1]!;
+      const files = await readdir(cache);
+      const texts = await Promise.all(files.map((file) => readFile(join(cache, file), 'utf8')));
+      const entries = texts.map((text) => JSON.parse(text) as { cniArgs: [string, string][] });
+      const named = entries.map(({ cniArgs }) => Object.fromEntries(cniArgs)['K8S_POD_NAME']);
+      assert.deepEqual(named, pods);
+    }
+  });
 
   it('a probe sees what was changed just before', async () => {
     assert.deepEqual(await verdicts(), allowed);
@@ -115,6 +140,20 @@ describe('lab: agents (kernel)', function () {
     );
     await agent.start();
     assert.deepEqual(await verdicts(), allowed);
+  });
+
+  it('an agent whose API server says nothing keeps its connections, and hears what it missed', async () => {
+    const agent = lab.agents.get('n2')!;
+    const log = await agent.log();
+    agent.stall();
+    lab.apply([denyAll]);
+    await assert.rejects(lab.settle(300), { code: 'timeout' });
+    agent.unstall();
+    assert.deepEqual(await verdicts(), denied);
+    allow();
+    await lab.settle();
+    const since = (await agent.log()).slice(log.length);
+    assert.doesNotMatch(since, /"level":(40|50)|interrupted/);
   });
 
   it('an agent that is cut off from the API is waited for in vain, until it is connected again', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { networkConfig } from '../../src/lab/cni-config.ts';
 import type { LabCni } from '../../src/lab/cni-config.ts';
@@ -93,6 +93,21 @@ describe('lab: CNI plugins (kernel)', function () {
     });
   }
 
+  it('gives pods no more addresses of a range than it is told to', async () => {
+    const few = new CniNetwork({
+      config: networkConfig('bridge', ['10.244.1.0/24'], join(directory, 'few'), 2),
+      pluginDirectory,
+      cacheDirectory: join(directory, 'few-cni'),
+      enter: (file, args) => enterNamespace(node, file, args),
+    });
+    const own = (n: number): CniAttachment => ({ ...attachment(), containerId: `c${n}`, ifName: `eth${n}` });
+    const addresses = [];
+    for (const n of [0, 1]) addresses.push((await few.add(own(n))).ips![0]!.address);
+    assert.deepEqual(addresses, ['10.244.1.2/24', '10.244.1.3/24']);
+    await assert.rejects(few.add(own(2)), { code: 'cni', message: /no IP addresses available/ });
+    for (const n of [0, 1]) await few.delete(own(n));
+  });
+
   it('keeps results as libcni does', async () => {
     const result = await network('bridge').add(attachment());
     const file = join(directory, 'cni', 'results', 'postern-lab-c0ffee-eth0');
@@ -102,16 +117,25 @@ describe('lab: CNI plugins (kernel)', function () {
       containerId: 'c0ffee',
       ifName: 'eth0',
       networkName: 'postern-lab',
+      netns: namespacePath(pod),
       cniArgs: attachment().args,
       capabilityArgs: { portMappings: [] },
       result,
     });
+    const rights = await Promise.all([file, dirname(file)].map(async (path) => (await stat(path)).mode & 0o777));
+    assert.deepEqual(rights, [0o600, 0o700]);
     const list = JSON.parse(Buffer.from(config as string, 'base64').toString()) as { plugins: { type: string }[] };
     assert.deepEqual(
       list.plugins.map(({ type }) => type),
       ['bridge', 'portmap'],
     );
     await network('bridge').delete(attachment());
+  });
+
+  it('keeps nothing of an ADD that failed', async () => {
+    const broken = attachment([{ hostPort: 8080, containerPort: 80, protocol: 'smoke-signal' }]);
+    await assert.rejects(network('bridge').add(broken), { code: 'cni' });
+    assert.deepEqual(await readdir(join(directory, 'cni', 'results')).catch(() => []), []);
   });
 
   it('DEL without an ADD, and again, does nothing', async () => {

@@ -5,9 +5,11 @@ import { describe, it } from 'mocha';
 import {
   addressBits,
   canonicalAddress,
+  canonicalCidrs,
   containsAddress,
   families,
   formatAddress,
+  formatCidr,
   mergeRanges,
   parseAddress,
   parseCidr,
@@ -261,6 +263,60 @@ describe('subtractRanges', () => {
     assert.deepEqual(minus('0.0.0.0/0', '::/0'), ['0.0.0.0-255.255.255.255']);
   });
 });
+
+describe('canonicalCidrs', () => {
+  for (const [cidrs, expected] of [
+    [[], []],
+    [['10.244.1.7/24'], ['10.244.1.0/24']],
+    [
+      ['fd00::/64', '10.0.0.0/8', 'nonsense', '9.0.0.0/8'],
+      ['9.0.0.0/8', '10.0.0.0/8', 'fd00::/64'],
+    ],
+    [['10.1.0.0/24', '10.0.0.0/8', '10.0.0.0/24', '10.0.0.0/8'], ['10.0.0.0/8']],
+    [
+      ['10.0.0.0/25', '10.0.0.128/25'],
+      ['10.0.0.0/25', '10.0.0.128/25'],
+    ],
+    [
+      ['0.0.0.0/0', '::/0', '10.1.1.1/32', '::1/128'],
+      ['0.0.0.0/0', '::/0'],
+    ],
+    [['::ffff:10.1.0.0/112'], ['10.1.0.0/16']],
+    [
+      ['10.1.1.1/32', 'fd00::1/128'],
+      ['10.1.1.1/32', 'fd00::1/128'],
+    ],
+  ] as const) {
+    it(`of ${cidrs.join(' ') || 'nothing'} is ${expected.join(' ') || 'nothing'}`, () => {
+      assert.deepEqual(canonicalCidrs(cidrs), expected);
+    });
+  }
+
+  it('covers the same addresses, in whatever order they come', () =>
+    fc.assert(
+      fc.property(fc.array(smallRange, { maxLength: 6 }), (ranges) => {
+        const blocks = ranges.flatMap(blocksOf).map(formatCidr);
+        const kept = canonicalCidrs(blocks).map((cidr) => parseCidr(cidr)!);
+        assert.deepEqual(mergeRanges(kept), mergeRanges(ranges));
+        assert.deepEqual(canonicalCidrs(blocks.toReversed()), kept.map(formatCidr));
+        for (const [index, { family, first }] of kept.entries()) {
+          for (const other of kept.toSpliced(index, 1)) assert.ok(!containsAddress(other, { family, value: first }));
+        }
+      }),
+      { numRuns: 300 },
+    ));
+});
+
+/** Single addresses, and the range itself where it is a block. */
+function blocksOf({ family, first, last }: AddressRange): AddressRange[] {
+  const size = last - first + 1n;
+  const isBlock = (size & (size - 1n)) === 0n && first % size === 0n;
+  const singles = Array.from({ length: Number(size) }, (_, i) => first + BigInt(i));
+  return [
+    ...(isBlock ? [{ family, first, last }] : []),
+    ...singles.map((each) => ({ family, first: each, last: each })),
+  ];
+}
 
 /** All groups or octets, unshortened: the plainest spelling there is. */
 function writeAllGroups(family: Family, value: bigint): string {

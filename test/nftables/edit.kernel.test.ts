@@ -151,6 +151,15 @@ const refused: readonly [string, Operation, RefusalReason, '!'?][] = [
   ['nothing deleted', { verb: 'delete elements', set, elements: [] }, 'syntax'],
   ['a missing mapping deleted', { verb: 'delete mappings', map, elements: ['10.0.0.9'] }, 'missing'],
   ['a missing chain deleted', { verb: 'delete chain', name: 'x' }, 'missing'],
+  ['the second table deleted where there is none', { verb: 'delete table', family: 'bridge' }, 'unknown'],
+  ['a set of the first table deleted in the second', { verb: 'delete set', family: 'bridge', name: 's' }, 'unknown'],
+  ['a set where there is no table', { verb: 'add set', family: 'bridge', set: plain }, 'unknown', '!'],
+  [
+    'a device whose name is too long',
+    matching({ kind: 'compare', field: 'iifname', op: '==', values: ['x'.repeat(16)] }),
+    'syntax',
+  ],
+  ['a wildcard', matching({ kind: 'compare', field: 'iifname', op: '==', values: ['eth*'] }), 'syntax', '!'],
   ['a set that a rule looks up deleted', { verb: 'delete set', name: 's' }, 'busy'],
   ['a map that a rule looks up deleted', { verb: 'delete map', name: 'm' }, 'busy'],
   ['a chain that a rule goes to deleted', { verb: 'delete chain', name: 'leaf' }, 'busy'],
@@ -212,6 +221,21 @@ describe('applyOperations', () => {
     ]);
     assert.deepEqual([...after.chains.keys()], ['leaf', 'forward']);
     assert.deepEqual(after.maps.get('m')!.elements, new Map([['10.0.0.1', { kind: 'goto', chain: 'leaf' }]]));
+  });
+
+  it('changes the table that it is told to, and keeps the other', () => {
+    const before: Ruleset = { ...standing, bridge: rulesetOf([plain], [], [leaf]) };
+    const chain: Chain = { name: 'pre', base: { hook: 'prerouting', priority: -300 }, rules: [] };
+    const after = applyOperations(before, [
+      { verb: 'delete set', family: 'bridge', name: 'p' },
+      { verb: 'add chain', family: 'bridge', chain },
+    ]);
+    assert.deepEqual(after, { ...standing, bridge: rulesetOf([], [], [leaf, chain]) });
+    assert.deepEqual(applyOperations(after, [{ verb: 'delete table', family: 'bridge' }]), standing);
+    assert.deepEqual(applyOperations(standing, [{ verb: 'add table', family: 'bridge' }]), {
+      ...standing,
+      bridge: rulesetOf([], [], []),
+    });
   });
 
   it('minds a circle only at the end, and only under a base chain', () => {
@@ -283,6 +307,8 @@ function attempt(ruleset: Ruleset, script: readonly Operation[]): Ruleset | Refu
 
 function isStricter({ reason, index }: RefusedOperation, script: readonly Operation[]): boolean {
   const operation = script[index]!;
+  // What adds makes the table, too.
+  if (script.slice(0, index).some(({ verb }) => verb === 'delete table')) return true;
   switch (operation.verb) {
     case 'add elements':
     case 'add mappings':

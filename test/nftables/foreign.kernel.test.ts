@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
+import { foreignNames } from '../../src/nftables/foreign.ts';
 import { parseTable } from '../../src/nftables/parse.ts';
-import type { NftRule } from '../../src/nftables/ruleset.ts';
+import type { NftRule, Ruleset } from '../../src/nftables/ruleset.ts';
 import { skipTest } from '../support/skip.ts';
 import { Kernel } from './kernel.ts';
 
@@ -15,7 +16,7 @@ describe('what is not of our language', () => {
   });
   after(() => kernel?.close());
 
-  const load = (body: string): ReturnType<typeof parseTable> => {
+  const load = (body: string): Ruleset => {
     kernel.reset();
     assert.equal(kernel.run(`table inet postern {\n${body}\n}\n`), undefined);
     return kernel.list();
@@ -26,7 +27,10 @@ describe('what is not of our language', () => {
     'counter',
     'log prefix "x" drop',
     'limit rate 1/second drop',
-    'iifname "eth0" drop',
+    'iifname "eth*" drop',
+    'iif "lo" drop',
+    'meta oifkind "veth*" drop',
+    'meta pkttype { host, 7 } drop',
     'ct original ip saddr 10.0.0.1 drop',
     'ct state new,related drop',
     'tcp flags syn drop',
@@ -34,7 +38,9 @@ describe('what is not of our language', () => {
     'meta l4proto sctp sctp chunk init exists drop',
     'sctp chunk init missing drop',
     'tcp dport 80 drop',
-    'ip saddr != @s drop',
+    'sctp sport 80 drop',
+    'udplite dport 80 drop',
+    'ip saddr < 10.0.0.1 drop',
     'ip saddr & 255.255.0.255 == 10.0.0.1 drop',
     'reject',
     'reject with icmpx admin-prohibited',
@@ -56,8 +62,28 @@ describe('what is not of our language', () => {
     });
   }
 
+  for (const text of [
+    'ether saddr 02:00:00:00:00:01 drop',
+    'ether type 0x88a8 drop',
+    'ether type { ip, 0x0842 } drop',
+    'vlan id 7 drop',
+    'arp operation request drop',
+    'arp daddr ip 10.0.0.1 drop',
+  ]) {
+    it(`in the table of bridges the rule ${text}`, () => {
+      kernel.reset();
+      const chain = `chain prerouting { type filter hook prerouting priority -300; arp saddr ip 10.0.0.1 drop; ${text}; accept; }`;
+      const script = `table inet postern { }; table bridge postern { ${chain}; }\n`;
+      assert.equal(kernel.run(script), undefined);
+      const held = kernel.list();
+      assert.deepEqual(held.bridge!.chains.get('prerouting')!.rules.map(isForeign), [false, true, false]);
+      assert.deepEqual(foreignNames(held), ['prerouting']);
+    });
+  }
+
   const foreignSets = [
     'type ether_addr;',
+    'type ifname; flags interval; elements = { "eth*" };',
     'type ipv4_addr; flags timeout;',
     'type ipv4_addr; flags dynamic,timeout; timeout 1m;',
     'type ipv4_addr; size 100;',
@@ -118,7 +144,7 @@ describe('what is not of our language', () => {
       rule('tcp', 'ip', 'protocol'),
       rule('echo-request', 'icmp', 'type'),
     ];
-    const rules = parseTable(`{"nftables":[${text.join()}]}`).chains.get('c')!.rules;
+    const rules = parseTable('inet', `{"nftables":[${text.join()}]}`).chains.get('c')!.rules;
     assert.deepEqual(rules.map(isForeign), [true, false, true]);
   });
 });

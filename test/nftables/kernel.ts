@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { listArguments, parseTable } from '../../src/nftables/parse.ts';
-import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Ruleset, Table, TableFamily } from '../../src/nftables/ruleset.ts';
 
-/** Our table in the real kernel, in a network namespace of its own. */
+/** Our tables in the real kernel, in a network namespace of its own. */
 export class Kernel {
   readonly #namespace: string;
 
@@ -31,9 +31,17 @@ export class Kernel {
   }
 
   list(): Ruleset {
-    const { status, stdout, stderr } = this.#nft(listArguments, '');
-    if (status !== 0) throw new Error(stderr);
-    return parseTable(stdout);
+    const inet = this.#list('inet');
+    if (!inet) throw new Error('there is no table of ours');
+    const bridge = this.#list('bridge');
+    return { ...inet, ...(bridge && { bridge }) };
+  }
+
+  #list(family: TableFamily): Table | undefined {
+    const { status, stdout, stderr } = this.#nft(listArguments(family), '');
+    if (status === 0) return parseTable(family, stdout);
+    if (stderr.includes('No such file or directory')) return undefined;
+    throw new Error(stderr);
   }
 
   reset(): void {

@@ -1,7 +1,16 @@
-import type { Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Operation, Ruleset, Table } from '../../src/nftables/ruleset.ts';
 
-/** The operations that make a ruleset from nothing. Chains come empty first, since maps and rules refer to them. */
-export function loadOperations({ sets, maps, chains }: Ruleset): Operation[] {
+/** The operations that make a ruleset from nothing. */
+export function loadOperations(ruleset: Ruleset): Operation[] {
+  return [...loadTable(ruleset), ...(ruleset.bridge ? onBridge(loadTable(ruleset.bridge)) : [])];
+}
+
+export function onBridge(operations: readonly Operation[]): Operation[] {
+  return operations.map((operation) => ({ ...operation, family: 'bridge' }));
+}
+
+/** Chains come empty first, since maps and rules refer to them. */
+function loadTable({ sets, maps, chains }: Table): Operation[] {
   const emptyMaps = [...maps.values()].map((map) => ({ ...map, elements: new Map() }));
   return [
     { verb: 'add table' },

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import { renderMatch, renderRule, renderScript, renderVerdict } from '../../src/nftables/render.ts';
-import type { Match, NftSet, Operation, Verdict, VerdictMap } from '../../src/nftables/ruleset.ts';
+import type { Chain, Match, NftSet, Operation, Verdict, VerdictMap } from '../../src/nftables/ruleset.ts';
 import { skipTest } from '../support/skip.ts';
 import { Kernel } from './kernel.ts';
+import { onBridge } from './load.ts';
 
 const tuples: NftSet = {
   name: 's-4/a.b',
@@ -12,6 +13,25 @@ const tuples: NftSet = {
   elements: new Set(['10.0.0.0-10.0.0.255 . tcp . 80-90', '10.0.1.1 . 0-255 . 53']),
 };
 const addresses6: NftSet = { name: 's6', key: ['ipv6_addr'], interval: false, elements: new Set(['fd00::1']) };
+const ports: NftSet = { name: 'ports', key: ['ifname'], interval: false, elements: new Set(['drop', 'veth-a']) };
+const owners4: NftSet = {
+  name: 'owners4',
+  key: ['ifname', 'ipv4_addr'],
+  interval: false,
+  elements: new Set(['veth-a . 10.0.0.1']),
+};
+const owners6: NftSet = {
+  name: 'owners6',
+  key: ['ifname', 'ipv6_addr'],
+  interval: false,
+  elements: new Set(['a:b@c . fd00::1']),
+};
+const byDevice: VerdictMap = {
+  name: 'by-device',
+  key: ['ifname'],
+  interval: false,
+  elements: new Map([['veth-a', { kind: 'goto', chain: 'c-1' }]]),
+};
 const verdicts: VerdictMap = {
   name: 'm-4',
   key: ['ipv4_addr', 'inet_proto'],
@@ -45,8 +65,33 @@ const matches: readonly [Match, string][] = [
   [{ kind: 'compare', field: 'ip6 saddr', op: '!=', values: ['fe80::/10'] }, 'ip6 saddr != fe80::/10'],
   [{ kind: 'compare', field: 'meta l4proto', op: '==', values: ['sctp'] }, 'meta l4proto sctp'],
   [{ kind: 'compare', field: 'th dport', op: '==', values: ['80', '443'] }, 'th dport { 80, 443 }'],
+  [{ kind: 'lookup', op: '!=', key: ['iifname'], set: 'ports' }, 'iifname != @ports'],
+  [{ kind: 'lookup', key: ['iifname', 'ip saddr'], set: 'owners4' }, 'iifname . ip saddr @owners4'],
+  [{ kind: 'lookup', op: '!=', key: ['oifname', 'ip6 daddr'], set: 'owners6' }, 'oifname . ip6 daddr != @owners6'],
+  [{ kind: 'compare', field: 'iifname', op: '==', values: ['lo'] }, 'iifname "lo"'],
+  [{ kind: 'compare', field: 'oifname', op: '!=', values: ['a:b@c', 'drop'] }, 'oifname != { "a:b@c", "drop" }'],
+  [{ kind: 'compare', field: 'meta iifkind', op: '==', values: ['veth'] }, 'meta iifkind "veth"'],
+  [{ kind: 'compare', field: 'meta oifkind', op: '!=', values: ['bridge'] }, 'meta oifkind != "bridge"'],
+  [{ kind: 'compare', field: 'meta pkttype', op: '==', values: ['multicast'] }, 'meta pkttype multicast'],
+  [{ kind: 'compare', field: 'udp dport', op: '==', values: ['67'] }, 'udp dport 67'],
+  [{ kind: 'compare', field: 'udp sport', op: '!=', values: ['68', '546'] }, 'udp sport != { 68, 546 }'],
+  [{ kind: 'compare', field: 'ip6 saddr', op: '==', values: ['::', 'fe80::/10'] }, 'ip6 saddr { ::, fe80::/10 }'],
   [{ kind: 'tcp-not-syn' }, 'tcp flags & (fin | syn | rst | ack) != syn'],
   [{ kind: 'sctp-not-init' }, 'meta l4proto sctp sctp chunk init missing'],
+];
+
+/** As said of the table of bridges, where all of the others but those of connections may stand too. */
+const bridgeMatches: readonly [Match, string][] = [
+  [{ kind: 'compare', field: 'ether type', op: '!=', values: ['arp', 'ip', 'ip6'] }, 'ether type != { arp, ip, ip6 }'],
+  [{ kind: 'compare', field: 'ether type', op: '==', values: ['vlan'] }, 'ether type vlan'],
+  [{ kind: 'compare', field: 'ether type', op: '==', values: ['arp'] }, 'ether type arp'],
+  [{ kind: 'compare', field: 'arp saddr ip', op: '==', values: ['0.0.0.0'] }, 'arp saddr ip 0.0.0.0'],
+  [{ kind: 'lookup', key: ['iifname', 'arp saddr ip'], set: 'owners4' }, 'iifname . arp saddr ip @owners4'],
+  [
+    { kind: 'compare', field: 'meta pkttype', op: '==', values: ['broadcast', 'multicast'] },
+    'meta pkttype { broadcast, multicast }',
+  ],
+  ...matches.filter(([match]) => !(match.kind === 'compare' && match.field.startsWith('ct '))),
 ];
 
 const rules: readonly [Verdict, string][] = [
@@ -56,6 +101,7 @@ const rules: readonly [Verdict, string][] = [
   [{ kind: 'jump', chain: 'c-1' }, 'jump c-1'],
   [{ kind: 'goto', chain: 'c-1' }, 'goto c-1'],
   [{ kind: 'vmap', key: ['ip saddr', 'meta l4proto'], map: 'm-4' }, 'ip saddr . meta l4proto vmap @m-4'],
+  [{ kind: 'vmap', key: ['oifname'], map: 'by-device' }, 'oifname vmap @by-device'],
   [{ kind: 'reject-tcp-reset' }, 'reject with tcp reset'],
 ];
 
@@ -63,12 +109,17 @@ const standing: readonly Operation[] = [
   { verb: 'add table' },
   { verb: 'add set', set: tuples },
   { verb: 'add set', set: addresses6 },
+  { verb: 'add set', set: ports },
+  { verb: 'add set', set: owners4 },
+  { verb: 'add set', set: owners6 },
   { verb: 'add chain', chain: { name: 'c-1', rules: [] } },
   { verb: 'add map', map: verdicts },
+  { verb: 'add map', map: byDevice },
 ];
 
 describe('the text of a rule', () => {
-  for (const [match, text] of matches) it(text, () => assert.equal(renderMatch(match), text));
+  for (const [match, text] of new Set([...matches, ...bridgeMatches]))
+    it(text, () => assert.equal(renderMatch(match), text));
   for (const [verdict, text] of rules) it(text, () => assert.equal(renderVerdict(verdict), text));
 
   it('a counter stands before the verdict, a comment after it', () => {
@@ -99,13 +150,31 @@ describe('the text of a rule', () => {
     }
     for (const [verdict, text] of rules) it(text, () => check([{ matches: [], verdict }]));
 
-    function check(chainRules: Parameters<typeof renderRule>[0][]): void {
+    function check(chainRules: Chain['rules']): void {
       kernel.reset();
-      const chain = { name: 'forward', base: { hook: 'forward', priority: -10 }, rules: chainRules } as const;
-      const script = renderScript([...standing, { verb: 'add chain', chain }]);
+      const chain: Chain = { name: 'forward', base: { hook: 'forward', priority: -10 }, rules: chainRules };
+      load([...standing, { verb: 'add chain', chain }]);
+      assert.deepEqual(kernel.list().chains.get('forward'), chain);
+    }
+
+    for (const [match, text] of bridgeMatches) {
+      it(`of bridges: ${text}`, () => checkBridge([{ matches: [match], verdict: { kind: 'drop' }, comment: '{;}' }]));
+    }
+    for (const [verdict, text] of rules) {
+      if (verdict.kind !== 'reject-tcp-reset') it(`of bridges: ${text}`, () => checkBridge([{ matches: [], verdict }]));
+    }
+
+    function checkBridge(chainRules: Chain['rules']): void {
+      kernel.reset();
+      const chain: Chain = { name: 'pre', base: { hook: 'prerouting', priority: -300 }, rules: chainRules };
+      load([{ verb: 'add table' }, ...onBridge([...standing, { verb: 'add chain', chain }])]);
+      assert.deepEqual(kernel.list().bridge?.chains.get('pre'), chain);
+    }
+
+    function load(operations: readonly Operation[]): void {
+      const script = renderScript(operations);
       assert.equal(kernel.run(script, { check: true }), undefined);
       assert.equal(kernel.run(script), undefined);
-      assert.deepEqual(kernel.list().chains.get('forward'), chain);
     }
 
     it('foreign is not', () => {
@@ -116,7 +185,7 @@ describe('the text of a rule', () => {
       } as const;
       assert.match(
         kernel.run(renderScript([...standing, { verb: 'add chain', chain }]))!,
-        /^\/dev\/stdin:6:[0-9-]+: Error/,
+        /^\/dev\/stdin:10:[0-9-]+: Error/,
       );
     });
   });

@@ -1,26 +1,44 @@
 import fc from 'fast-check';
-import type { Element, NftSet, Operation, Ruleset, VerdictMap } from '../../src/nftables/ruleset.ts';
+import type {
+  Element,
+  NftSet,
+  Operation,
+  Ruleset,
+  Table,
+  TableFamily,
+  VerdictMap,
+} from '../../src/nftables/ruleset.ts';
+import { onBridge } from './load.ts';
 import { chainNames, disjoint, element, elementVerdict, header, mapNames, rule, setNames } from './random-ruleset.ts';
 
 /** Operations on a ruleset, about half of which the kernel takes. */
 export function operations(ruleset: Ruleset): fc.Arbitrary<Operation[]> {
-  const sets = [...ruleset.sets.values()];
-  const maps = [...ruleset.maps.values()];
-  const rules = fc.array(rule(sets, maps, chainNames), { maxLength: 2 });
-  const kinds: fc.Arbitrary<Operation>[] = [
+  const { bridge } = ruleset;
+  const kinds = [
+    ...operationsOn('inet', ruleset),
+    ...(bridge ? operationsOn('bridge', bridge).map((each) => each.map((operation) => onBridge([operation])[0]!)) : []),
+    fc.constantFrom<Operation[]>({ verb: 'add table', family: 'bridge' }, { verb: 'delete table', family: 'bridge' }),
+  ];
+  return fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 3 });
+}
+
+function operationsOn(family: TableFamily, table: Table): fc.Arbitrary<Operation>[] {
+  const sets = [...table.sets.values()];
+  const maps = [...table.maps.values()];
+  const rules = fc.array(rule(family, sets, maps, chainNames), { maxLength: 2 });
+  return [
     newSet.map((set) => ({ verb: 'add set', set })),
     newMap.map((map) => ({ verb: 'add map', map })),
     fc.record({ name: fc.constantFrom(...chainNames), rules }).map((chain) => ({ verb: 'add chain', chain })),
     fc
-      .tuple(fc.constantFrom(...ruleset.chains.values()), rules)
+      .tuple(fc.constantFrom(...table.chains.values()), rules)
       .map(([chain, changed]) => ({ verb: 'replace rules', chain: { ...chain, rules: changed } })),
-    nameOf(ruleset.sets, setNames).map((name) => ({ verb: 'delete set', name })),
-    nameOf(ruleset.maps, mapNames).map((name) => ({ verb: 'delete map', name })),
-    nameOf(ruleset.chains, chainNames).map((name) => ({ verb: 'delete chain', name })),
+    nameOf(table.sets, setNames).map((name) => ({ verb: 'delete set', name })),
+    nameOf(table.maps, mapNames).map((name) => ({ verb: 'delete map', name })),
+    nameOf(table.chains, chainNames).map((name) => ({ verb: 'delete chain', name })),
     ...sets.flatMap(setOperations),
     ...maps.flatMap(mapOperations),
   ];
-  return fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 3 });
 }
 
 const newSet: fc.Arbitrary<NftSet> = fc

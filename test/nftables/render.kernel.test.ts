@@ -31,6 +31,20 @@ const base: Chain = {
   rules: [{ matches: [], verdict: { kind: 'vmap', key: ['ip saddr'], map: 'm' } }],
 };
 
+const owners: NftSet = {
+  name: 'owners4',
+  key: ['ifname', 'ipv4_addr'],
+  interval: false,
+  elements: new Set(['drop . 10.0.0.1']),
+};
+const prerouting: Chain = {
+  name: 'prerouting',
+  base: { hook: 'prerouting', priority: -300 },
+  rules: [
+    { matches: [{ kind: 'lookup', key: ['iifname', 'arp saddr ip'], set: 'owners4' }], verdict: { kind: 'return' } },
+  ],
+};
+
 /** In an order in which the kernel takes them. */
 const operations: readonly [Operation, string][] = [
   [{ verb: 'add table' }, 'add table inet postern'],
@@ -83,6 +97,25 @@ const operations: readonly [Operation, string][] = [
   [{ verb: 'delete chain', name: 'c' }, 'delete chain inet postern c'],
   [{ verb: 'delete map', name: 'm' }, 'delete map inet postern m'],
   [{ verb: 'delete set', name: 's' }, 'delete set inet postern s'],
+  [{ verb: 'add table', family: 'bridge' }, 'add table bridge postern'],
+  [
+    { verb: 'add set', family: 'bridge', set: owners },
+    'table bridge postern { set owners4 { type ifname . ipv4_addr; elements = { "drop" . 10.0.0.1 }; }; }',
+  ],
+  [
+    { verb: 'add elements', family: 'bridge', set: owners, elements: ['a:b@c . 10.0.0.2'] },
+    'table bridge postern { set owners4 { type ifname . ipv4_addr; elements = { "a:b@c" . 10.0.0.2 }; }; }',
+  ],
+  [
+    { verb: 'delete elements', family: 'bridge', set: owners, elements: ['drop . 10.0.0.1'] },
+    'delete element bridge postern owners4 { "drop" . 10.0.0.1 }',
+  ],
+  [
+    { verb: 'add chain', family: 'bridge', chain: prerouting },
+    'table bridge postern { chain prerouting { type filter hook prerouting priority -300; policy accept; iifname . arp saddr ip @owners4 return; }; }',
+  ],
+  [{ verb: 'replace table', family: 'bridge' }, 'delete table bridge postern; add table bridge postern'],
+  [{ verb: 'delete table', family: 'bridge' }, 'delete table bridge postern'],
 ];
 
 describe('the text of an operation', () => {
@@ -131,7 +164,7 @@ describe('the text of an operation', () => {
         kernel.run(renderScript([{ verb: 'add table' }, { verb: 'add set', set }, broken]))!,
         /^\/dev\/stdin:3:/,
       );
-      assert.throws(() => kernel.list(), /No such file or directory/);
+      assert.throws(() => kernel.list(), /no table of ours/);
     });
   });
 });
@@ -176,6 +209,30 @@ describe('the text of a ruleset', () => {
 `;
     assert.equal(renderRuleset(rulesetOf([set, other], [map], [base, chain])), text);
     assert.equal(renderRuleset(rulesetOf([other, set], [map], [chain, base])), text);
+  });
+
+  it('has the table of bridges after the first', () => {
+    const bridge = rulesetOf([owners], [], [prerouting]);
+    assert.equal(
+      renderRuleset({ ...rulesetOf([], [], []), bridge }),
+      `table inet postern {
+}
+
+table bridge postern {
+	set owners4 {
+		type ifname . ipv4_addr
+		elements = {
+			"drop" . 10.0.0.1,
+		}
+	}
+
+	chain prerouting {
+		type filter hook prerouting priority -300; policy accept;
+		iifname . arp saddr ip @owners4 return
+	}
+}
+`,
+    );
   });
 
   it('of nothing is an empty table', () => {

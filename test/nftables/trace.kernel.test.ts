@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
-import type { Chain, Match, Operation, Ruleset, Verdict } from '../../src/nftables/ruleset.ts';
+import type { Chain, Field, Match, NftSet, Operation, Ruleset, Verdict } from '../../src/nftables/ruleset.ts';
 import { trace, traceInFlight } from '../../src/nftables/trace.ts';
 import { skipTest } from '../support/skip.ts';
 import { example } from './example.ts';
@@ -325,6 +325,72 @@ describe('trace of verdicts', () => {
   it('chains in a circle are a bug, not a hang', () => {
     assert.throws(() => verdictOf(base('f', 0, jump('c')), plain('c', goTo('d')), plain('d', goTo('c'))), /circle/);
   });
+});
+
+describe('trace of a frame', () => {
+  const frame: Packet = {
+    hook: 'prerouting',
+    family: 'ipv4',
+    inInterface: 'veth-a',
+    inKind: 'veth',
+    source: '10.1.0.2',
+    destination: '10.1.0.3',
+    protocol: 'udp',
+    sourcePort: 68,
+    destinationPort: 67,
+    ctState: 'untracked',
+  };
+  const owners: NftSet = {
+    name: 'owners',
+    key: ['ifname', 'ipv4_addr'],
+    interval: false,
+    elements: new Set(['veth-a . 10.1.0.2']),
+  };
+  const compare = (field: Field, op: '==' | '!=', ...values: string[]): Match => ({
+    kind: 'compare',
+    field,
+    op,
+    values,
+  });
+  const looked = (op: '!=' | undefined, ...key: Field[]): Match => ({
+    kind: 'lookup',
+    ...(op && { op }),
+    key,
+    set: 'owners',
+  });
+  const arp: Partial<Packet> = { family: 'arp', packetType: 'broadcast' };
+
+  const cases: readonly [string, Match, Partial<Packet>, boolean][] = [
+    ['comes by a device', compare('iifname', '==', 'veth-a'), {}, true],
+    ['comes by another', compare('iifname', '==', 'veth-a'), { inInterface: 'veth-b' }, false],
+    ['goes to no device, whose name is then empty', compare('oifname', '!=', 'veth-a'), {}, true],
+    ['comes by a kind', compare('meta iifkind', '==', 'veth'), {}, true],
+    ['goes to what has no kind', compare('meta oifkind', '!=', 'veth'), {}, false],
+    ['is for us unless it is said', compare('meta pkttype', '==', 'host'), {}, true],
+    ['is for many', compare('meta pkttype', '==', 'broadcast', 'multicast'), { packetType: 'multicast' }, true],
+    ['is of its family’s type', compare('ether type', '!=', 'arp', 'ip'), {}, false],
+    ['has a VLAN tag', compare('ether type', '!=', 'arp', 'ip'), { etherType: 'vlan' }, true],
+    ['is of a type without a name', compare('ether type', '!=', 'arp', 'ip', 'ip6'), { etherType: '0x88b5' }, true],
+    ['is UDP to a port', compare('udp dport', '==', '67'), {}, true],
+    ['is TCP to that port', compare('udp dport', '==', '67'), { protocol: 'tcp' }, false],
+    ['has the address of its port', looked(undefined, 'iifname', 'ip saddr'), {}, true],
+    ['has not', looked(undefined, 'iifname', 'ip saddr'), { source: '10.1.0.3' }, false],
+    ['has it, asked the other way', looked('!=', 'iifname', 'ip saddr'), {}, false],
+    ['has not, asked the other way', looked('!=', 'iifname', 'ip saddr'), { source: '10.1.0.3' }, true],
+    ['has none, asked the other way', looked('!=', 'iifname', 'ip saddr'), arp, false],
+    ['is ARP with that address', looked(undefined, 'iifname', 'arp saddr ip'), arp, true],
+    ['is ARP with another', looked(undefined, 'iifname', 'arp saddr ip'), { ...arp, source: '10.1.0.9' }, false],
+    ['is ARP and has no protocol', compare('meta l4proto', '!=', 'tcp'), arp, false],
+    ['is no ARP', compare('arp saddr ip', '!=', '0.0.0.0'), {}, false],
+  ];
+  for (const [title, match, rest, holds] of cases) {
+    it(`that ${title}`, () => {
+      const rules = [{ matches: [match], verdict: { kind: 'drop' } as const }];
+      const chain: Chain = { name: 'pre', base: { hook: 'prerouting', priority: -300 }, rules };
+      const { verdict } = trace(rulesetOf([owners], [], [chain]), { ...frame, ...rest });
+      assert.equal(verdict, holds ? 'drop' : 'accept');
+    });
+  }
 });
 
 describe('trace of a packet in flight', () => {

@@ -1,14 +1,20 @@
 import type { Operation, Stage } from '../../src/nftables/ruleset.ts';
 
-/** Stages in words: `add set t4`, `add elements t4: 10.1.0.2 . tcp . 80`. Hashes of names are left out, editions are not. */
+/** Stages in words: `add set t4`, `add elements t4: 10.1.0.2 . tcp . 80`, `bridge: add set ports`. Hashes of names are left out, editions are not. */
 export function describeStages(stages: readonly Stage[]): Record<string, string[]> {
-  return Object.fromEntries(stages.map(({ name, operations }) => [name, operations.map(describeOperation).sort()]));
+  return Object.fromEntries(
+    stages.map(({ name, operations }) => [
+      name,
+      operations.map((each) => (each.family ? 'bridge: ' : '') + describeOperation(each)).sort(),
+    ]),
+  );
 }
 
 function describeOperation(operation: Operation): string {
   switch (operation.verb) {
     case 'add table':
     case 'replace table':
+    case 'delete table':
       return operation.verb;
     case 'add set':
       return `add set ${withoutHash(operation.set.name)}`;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
-import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Chain, NftSet, Ruleset } from '../../src/nftables/ruleset.ts';
 import { trace } from '../../src/nftables/trace.ts';
 import { planStages, planSweep, type Plan } from '../../src/plan/plan.ts';
 import { pod, policy } from '../support/objects.ts';
@@ -25,6 +25,33 @@ const change = (before: readonly ApiObject[], after: readonly ApiObject[]) =>
 /** What the kernel holds after the first so many stages. */
 function after({ stages }: Plan, count: number, before: Ruleset = nothing): Ruleset {
   return stages.slice(0, count).reduce((held, { operations }) => applyOperations(held, operations), before);
+}
+
+/** One guarded port, as small as can be. */
+function withBridge(ruleset: Ruleset, owner: string): Ruleset {
+  const set = (name: string, key: NftSet['key'], element: string): NftSet => {
+    return { name, key, interval: false, elements: new Set([element]) };
+  };
+  const sets = [set('ports', ['ifname'], owner.split(' . ')[0]!), set('owners4', ['ifname', 'ipv4_addr'], owner)];
+  const chains: Chain[] = [
+    {
+      name: 'sources',
+      rules: [
+        { matches: [{ kind: 'lookup', key: ['iifname', 'ip saddr'], set: 'owners4' }], verdict: { kind: 'return' } },
+        { matches: [], verdict: { kind: 'drop' } },
+      ],
+    },
+    {
+      name: 'prerouting',
+      base: { hook: 'prerouting', priority: -300 },
+      rules: [
+        { matches: [{ kind: 'lookup', key: ['iifname'], set: 'ports' }], verdict: { kind: 'goto', chain: 'sources' } },
+      ],
+    },
+  ];
+  const byName = <T extends { readonly name: string }>(objects: readonly T[]): Map<string, T> =>
+    new Map(objects.map((object) => [object.name, object]));
+  return { ...ruleset, bridge: { sets: byName(sets), maps: new Map(), chains: byName(chains) } };
 }
 
 const nothing: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
@@ -61,9 +88,9 @@ describe('planStages: the first load', () => {
     assert.equal(trace(after(plan, 2), packet('10.1.0.2', 80)).verdict, 'accept');
   });
 
-  it('of a table that is there and empty adds no table', () => {
-    const { stages } = planStages(compile(...cluster), nothing);
-    assert.ok(stages.every(({ operations }) => operations.every(({ verb }) => verb !== 'add table')));
+  it('of a table that may be there and empty adds it, which does nothing where it is', () => {
+    assert.deepEqual(planStages(compile(...cluster), nothing), plan);
+    assert.deepEqual(planStages(nothing, nothing).stages, []);
   });
 
   it('leaves nothing to do', () => {
@@ -168,6 +195,80 @@ describe('planStages: a change', () => {
       held = after(plan, 3, held ?? nothing);
       assert.deepEqual(planStages(compile(...state), held).stages, []);
     }
+  });
+});
+
+describe('planStages: the table of bridges', () => {
+  const guarded = withBridge(compile(...cluster), 'veth-a . 10.1.0.1');
+
+  it('is made, and switched to, together with the first', () => {
+    const plan = planStages(guarded, undefined);
+    assert.deepEqual(
+      plan.stages.map(({ name, operations }) => [
+        name,
+        operations.filter(({ family }) => family).map(({ verb }) => verb),
+      ]),
+      [
+        ['make', ['add table', 'add set', 'add set', 'add chain']],
+        ['switch', ['add chain']],
+      ],
+    );
+    assert.deepEqual(planStages(guarded, after(plan, 2)).stages, []);
+  });
+
+  it('comes by itself where the first is there', () => {
+    const plan = planStages(guarded, compile(...cluster));
+    assert.deepEqual(describeStages(plan.stages), {
+      make: ['bridge: add chain sources', 'bridge: add set owners4', 'bridge: add set ports', 'bridge: add table'],
+      switch: ['bridge: add chain prerouting'],
+    });
+    assert.deepEqual(after(plan, 2, compile(...cluster)), plan.result);
+  });
+
+  it('switches and breaks in the stages of the first', () => {
+    const [one, two] = [peer('x/one', '10.1.0.2'), peer('x/two', '10.1.0.3')];
+    const before = withBridge(compile(web, allow(80), one), 'veth-a . 10.1.0.1');
+    const plan = planStages(withBridge(compile(web, allow(80), two), 'veth-b . 10.1.0.1'), before);
+    assert.deepEqual(describeStages(plan.stages), {
+      switch: [
+        'add elements t4: 10.1.0.3 . tcp . 80',
+        'bridge: add elements owners4: veth-b . 10.1.0.1',
+        'bridge: add elements ports: veth-b',
+      ],
+      break: [
+        'bridge: delete elements owners4: veth-a . 10.1.0.1',
+        'bridge: delete elements ports: veth-a',
+        'delete elements t4: 10.1.0.2 . tcp . 80',
+      ],
+    });
+  });
+
+  it('is deleted in one piece, last, when it is not wanted any more', () => {
+    const plan = planStages(compile(...cluster), guarded);
+    assert.deepEqual(describeStages(plan.stages), { break: ['bridge: delete table'] });
+    assert.deepEqual(plan.result, compile(...cluster));
+    assert.deepEqual(after(plan, 1, guarded), plan.result);
+  });
+
+  it('is kept where only the first has been deleted', () => {
+    const plan = planStages(guarded, { ...nothing, bridge: guarded.bridge! });
+    assert.ok(plan.stages.every(({ operations }) => operations.every(({ family }) => family === undefined)));
+    assert.equal(plan.stages[0]!.operations[0]!.verb, 'add table');
+  });
+
+  it('is swept by itself', () => {
+    const plan = planStages(guarded, compile(...cluster));
+    const crashed = after(plan, 1, compile(...cluster));
+    const sweep = planSweep(crashed);
+    assert.deepEqual(describeStages(sweep.stages), {
+      break: ['bridge: delete chain sources', 'bridge: delete set owners4', 'bridge: delete set ports'],
+    });
+    const swept = applyOperations(crashed, sweep.stages[0]!.operations);
+    assert.deepEqual(swept, sweep.result);
+    assert.deepEqual(describeStages(planStages(compile(...cluster), swept).stages), {
+      break: ['bridge: delete table'],
+    });
+    assert.deepEqual(after(planStages(guarded, swept), 2, swept), guarded);
   });
 });
 

@@ -43,6 +43,25 @@ describe('planStages: a table that is not as we left it', () => {
     });
   }
 
+  it('and only that one of our two tables', () => {
+    const bridge = { sets: new Map(), maps: new Map(), chains: new Map([['forward', forward]]) };
+    const spoilt = { ...bridge, chains: new Map([['forward', { ...forward, rules: [foreignRule] }]]) };
+    const plan = planStages({ ...desired, bridge }, { ...desired, bridge: spoilt });
+    assert.deepEqual(
+      plan.stages.map(({ operations }) => operations.map(({ family, verb }) => [family, verb])),
+      [
+        [
+          ['bridge', 'replace table'],
+          ['bridge', 'add chain'],
+        ],
+      ],
+    );
+    const inet = planStages({ ...desired, bridge }, { ...tampered({ ...forward, rules: [foreignRule] }), bridge });
+    assert.ok(inet.stages.every(({ operations }) => operations.every(({ family }) => family === undefined)));
+    assert.equal(inet.result.bridge, bridge);
+    assert.deepEqual(planSweep({ ...desired, bridge: spoilt }).result, { ...desired, bridge: spoilt });
+  });
+
   it('is not swept before, since what a foreign rule refers to is not known', () => {
     assert.deepEqual(planSweep(tampered({ ...forward, rules: [foreignRule] })).stages, []);
     assert.equal(planSweep(tampered(forward)).stages.length, 1);

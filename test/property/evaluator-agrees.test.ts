@@ -3,8 +3,10 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import { evaluate } from '../../src/evaluator/evaluator.ts';
+import type { Link } from '../../src/model/cluster.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { hooksOf, passes, type Place } from '../support/path.ts';
-import { compileNode, type ApiObject } from '../support/pipeline.ts';
+import { startPipeline, type ApiObject } from '../support/pipeline.ts';
 import {
   clusters,
   flowAddresses,
@@ -18,24 +20,40 @@ import {
 const clusterRuns = Number(process.env['POSTERN_PROPERTY_CLUSTERS'] ?? 500);
 const flowsPerCluster = 30;
 
+/** How the pods are linked, in turn; `undefined`: nobody knows. */
+const layouts = fc.array(fc.constantFrom('routed', 'half-routed', 'bridged', 'bridged', undefined), {
+  minLength: 1,
+  maxLength: 7,
+});
+
 describe('random clusters: the evaluator and the packet trace of the compiled rule set agree', function () {
   this.timeout(0);
 
   it(`on ${clusterRuns * flowsPerCluster} flows, in both orientations`, () => {
-    let judged = 0;
+    let [judged, stopped] = [0, 0];
     fc.assert(
       fc.property(
         clusters,
         shapeLimits,
+        layouts,
+        fc.boolean(),
         fc.array(flows, { minLength: flowsPerCluster, maxLength: flowsPerCluster }),
-        (objects, limits, randomFlows) => {
-          const rulesets = Object.fromEntries(nodeNames.map((node) => [node, compileNode(node, objects, limits)]));
+        (objects, limits, layout, gate, randomFlows) => {
+          const places = placesOf(objects);
+          const links = linksOf(places, layout);
+          const compile = (node: string): Ruleset => {
+            const pipeline = startPipeline(node, objects, { limits, gate, podCidrs: rangesOf(node, places) });
+            pipeline.receive({ op: 'links', links });
+            return pipeline.plan(undefined).compiled.ruleset;
+          };
+          const rulesets = Object.fromEntries(nodeNames.map((node) => [node, compile(node)]));
           const cluster = prepareCluster(objects);
           for (const each of randomFlows) {
             const flow = realFlow(each, objects);
-            const places = { source: placeOf(flow.source, objects), destination: placeOf(flow.destination, objects) };
-            if (!places.source || !places.destination) continue;
-            if (hooksOf(places.source, places.destination).length === 0) continue;
+            const source = places.get(flow.source) ?? placeOf(flow.source, objects);
+            const destination = places.get(flow.destination) ?? placeOf(flow.destination, objects);
+            if (!source || !destination) continue;
+            if (hooksOf(source, destination).length === 0) continue;
             const decision = evaluate(cluster, {
               source: { address: flow.source },
               destination: { address: flow.destination },
@@ -43,15 +61,18 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
               ...(flow.destinationPort === undefined ? {} : { destinationPort: flow.destinationPort }),
               family: each.family,
             });
+            const isGated = gate && [flow.source, flow.destination].some((address) => unowned.includes(address));
+            if (isGated) stopped++;
+            const verdict = isGated ? 'denied' : decision.verdict;
             judged++;
             for (const orientation of ['original', 'reply'] as const) {
               // A pod's answer to its own node is not judged, nor is what the node sends (S5.1): both ends of the check are the pod's own packets.
-              const own = hooksOf(places.source, places.destination)[0]!.hook !== 'forward';
+              const own = hooksOf(source, destination)[0]!.hook !== 'forward';
               if (own && orientation === 'reply') continue;
-              const passed = passes(rulesets, flow, places as { source: Place; destination: Place }, orientation);
+              const passed = passes(rulesets, flow, { source, destination }, orientation, links);
               assert.equal(
                 passed ? 'allowed' : 'denied',
-                decision.verdict,
+                verdict,
                 `${JSON.stringify(flow)} ${orientation}: evaluator says ${decision.verdict}: egress: ${decision.egress.reason}; ingress: ${decision.ingress.reason}`,
               );
             }
@@ -61,13 +82,49 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
       { numRuns: clusterRuns },
     );
     assert.ok(judged > clusterRuns * 10, `only ${judged} flows touched a pod`);
+    assert.ok(stopped > clusterRuns / 5, `only ${stopped} flows met the gate`);
   });
 });
+
+/** Of each node's ranges, and of no pod. */
+const unowned = ['10.1.0.200', 'fd01::c8'];
+
+/** Where each pod address lives that is of one pod alone. */
+function placesOf(objects: readonly ApiObject[]): Map<string, Place & { pod: true }> {
+  const addresses = objects.flatMap((object) => {
+    const { podIPs = [] } = (object['status'] ?? {}) as { podIPs?: { ip: string }[] };
+    return podIPs.map(({ ip }) => ip);
+  });
+  const places = new Map<string, Place & { pod: true }>();
+  for (const address of addresses) {
+    const place = placeOf(address, objects);
+    if (place?.pod) places.set(address, place);
+  }
+  return places;
+}
+
+/** A range for each address, since those of both nodes are mixed. */
+function rangesOf(node: string, places: ReadonlyMap<string, Place>): string[] {
+  const own = [...places].flatMap(([address, place]) => (place.node === node ? [address] : []));
+  return [...own, ...unowned].map((address) => `${address}/${address.includes(':') ? 128 : 32}`);
+}
+
+function linksOf(places: ReadonlyMap<string, Place>, layout: readonly (string | undefined)[]): Map<string, Link> {
+  const links = new Map<string, Link>();
+  for (const address of places.keys()) {
+    const isIpv6 = address.includes(':');
+    const number = Number.parseInt(address.split(/[.:]/).at(-1)!, isIpv6 ? 16 : 10);
+    const how = layout[number % layout.length];
+    if (how === 'routed' || (how === 'half-routed' && isIpv6)) links.set(address, { device: `veth${number}` });
+    if (how === 'bridged') links.set(address, { device: 'cni0', port: `veth${number}` });
+  }
+  return links;
+}
 
 const protocolText = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
 
 function realFlow(flow: RandomFlow, objects: readonly ApiObject[]) {
-  const addresses = flowAddresses(objects, flow.family);
+  const addresses = [...flowAddresses(objects, flow.family), unowned[flow.family === 'ipv4' ? 0 : 1]!];
   const hasPort = typeof flow.protocol === 'string' && flow.protocol !== 'ICMP';
   return {
     family: flow.family,

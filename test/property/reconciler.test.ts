@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import type { NodeFact } from '../../src/model/cluster.ts';
 import { renderScript } from '../../src/nftables/render.ts';
-import { planStages, planSweep } from '../../src/plan/plan.ts';
+import { planSweep } from '../../src/plan/plan.ts';
 import { FakeNft } from '../support/fake-nft.ts';
 import { NodeAgent } from '../support/node-agent.ts';
-import { pod, policy } from '../support/objects.ts';
-import { compileNode, removeOf, upsertOf, type ApiObject } from '../support/pipeline.ts';
+import { endOf, pod, policy, sandbox } from '../support/objects.ts';
+import { removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
 
 const app = (value: string) => ({ podSelector: { matchLabels: { app: value } } });
 const block = (index: number) => ({ ipBlock: { cidr: `10.200.0.${index}/32` } });
@@ -34,16 +35,25 @@ const versions: readonly (readonly ApiObject[])[] = [
   ]),
 ];
 
+/** On which ports the local pods may be. */
+const sandboxes = [1, 2, 3].map((index) =>
+  ['veth-a', 'veth-b'].map((port) =>
+    sandbox(`x/local-${index}`, { ips: [`10.1.0.${index}`], link: { device: 'cni0', port } }),
+  ),
+);
+
 /** What the kernel may suddenly not take: what a policy brings, and what none does. */
 const refusable = [
   ...['10.200.0.1 ', '10.200.0.2 ', 'tcp . 81', 'tcp . 82', '10.2.0.1', ' . 0-255'],
-  ...['10.1.0.11', 'delete chain'],
+  ...['10.1.0.11', 'delete chain', 'veth-b', 'delete table'],
 ];
 
 const change = fc.record({ kind: fc.constant('change'), object: fc.nat(), version: fc.nat(), settle: fc.boolean() });
+const fact = fc.record({ kind: fc.constant('fact'), pod: fc.nat(2), version: fc.nat(2) });
 const stories = fc.array(
   fc.oneof(
     { weight: 10, arbitrary: change },
+    { weight: 3, arbitrary: fact },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail') }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('refuse'), text: fc.constantFrom(...refusable) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('accept') }) },
@@ -57,11 +67,12 @@ describe('whatever befalls the agent', function () {
   this.timeout(0);
 
   it('bursts, failures, refusals and crashes end in the right table once nothing is in the way', async () => {
-    let [refused, failed, crashed] = [0, 0, 0];
+    let [refused, failed, crashed, guarded] = [0, 0, 0, 0];
     await fc.assert(
       fc.asyncProperty(stories, async (story) => {
         const nft = new FakeNft();
         const objects = new Map<number, ApiObject>();
+        const facts = new Map<number, NodeFact>();
         let agent = new NodeAgent(nft);
         let crash = never();
         const settle = async (work: Promise<unknown>): Promise<void> => {
@@ -71,6 +82,7 @@ describe('whatever befalls the agent', function () {
           crash = never();
           nft.restart();
           agent = new NodeAgent(nft);
+          agent.receive(...facts.values());
           await agent.start([...objects.values()]);
         };
         const count = (): void => {
@@ -91,6 +103,13 @@ describe('whatever befalls the agent', function () {
               if (next) agent.receive(upsertOf(next));
               else if (before) agent.receive(removeOf(before));
               if (event.settle) await settle(agent.idle());
+              break;
+            }
+            case 'fact': {
+              const told = sandboxes[event.pod]![event.version];
+              if (told) facts.set(event.pod, told);
+              else facts.delete(event.pod);
+              agent.receive(told ?? endOf(sandboxes[event.pod]![0]!));
               break;
             }
             case 'fail':
@@ -116,14 +135,17 @@ describe('whatever befalls the agent', function () {
         while (agent.clock.pending > 0) await agent.wait(600_000);
         count();
 
-        const { stages } = planStages(compileNode('n1', objects.values()), nft.ruleset);
+        const pipeline = startPipeline('n1', objects.values());
+        for (const each of facts.values()) pipeline.receive(each);
+        if (facts.size > 0) guarded++;
+        const { stages } = pipeline.plan(nft.ruleset);
         const left = [...planSweep(nft.ruleset!).stages, ...stages].map(({ operations }) => renderScript(operations));
         assert.equal(left.join('\n'), '');
       }),
       { numRuns: 300 },
     );
-    const told = `${refused} policies refused, ${failed} failures, ${crashed} crashes`;
-    assert.ok(refused > 30 && failed > 30 && crashed > 30, told);
+    const told = `${refused} policies refused, ${failed} failures, ${crashed} crashes, ${guarded} with ports`;
+    assert.ok(refused > 30 && failed > 30 && crashed > 30 && guarded > 30, told);
   });
 });
 

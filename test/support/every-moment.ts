@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
-import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { trace, traceInFlight } from '../../src/nftables/trace.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 
@@ -18,12 +18,12 @@ export function generationsOf(before: Ruleset, plan: Plan): Ruleset[] {
  * Traces the packet through every moment of a change (S7.3); says whether the change is one for this packet. It must meet one check
  * only: each is held to the rule by itself.
  */
-export function checkPacket(packet: Packet, generations: readonly Ruleset[]): boolean {
+export function checkPacket(packet: Packet, generations: readonly Table[]): boolean {
   const old = trace(generations[0]!, packet).verdict;
   const now = trace(generations.at(-1)!, packet).verdict;
   if (old !== now) return true;
   for (let stage = 1; stage < generations.length; stage++) {
-    for (let at = 0; at < 14; at++) {
+    for (let at = 0; at < 20; at++) {
       const generationAt = (read: number): number => (read < at ? stage - 1 : stage);
       const during = traceInFlight({ generations, generationAt }, packet).verdict;
       const told = `${JSON.stringify(packet)} in stage ${stage} of ${generations.length - 1}, committed before read ${at}`;

@@ -1,7 +1,7 @@
 import type { Door } from '../../src/agent/door.ts';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import { renderOperation } from '../../src/nftables/render.ts';
-import type { Chain, Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Chain, Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
 
 export interface FakeRun {
   readonly operations: readonly Operation[];
@@ -9,9 +9,9 @@ export interface FakeRun {
   readonly outcome: 'done' | 'refused' | 'failed';
 }
 
-/** The kernel's table behind the reconciler's door, in memory: refuses what the kernel refuses, and fails where a test tells it to. */
+/** The kernel's tables behind the reconciler's door, in memory: refuses what the kernel refuses, and fails where a test tells it to. */
 export class FakeNft implements Door {
-  /** What the table holds; `undefined` where there is none. Set it to act as another program. */
+  /** What our tables hold; `undefined` where there is none. Set it to act as another program. */
   ruleset: Ruleset | undefined;
   readonly runs: FakeRun[] = [];
   readonly #refused = new Set<string>();
@@ -57,9 +57,9 @@ export class FakeNft implements Door {
     return this.ruleset;
   }
 
-  async observeChain(name: string, signal: AbortSignal): Promise<Chain | undefined> {
+  async observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined> {
     await this.#enter(signal);
-    return this.ruleset?.chains.get(name);
+    return (family === 'bridge' ? this.ruleset?.bridge : this.ruleset)?.chains.get(name);
   }
 
   async run(

@@ -1,3 +1,5 @@
+import type { NodeFact } from '../../src/model/cluster.ts';
+import { sandbox } from './objects.ts';
 import type { ApiObject } from './pipeline.ts';
 
 /**
@@ -58,4 +60,18 @@ export function hostileCluster(): ApiObject[] {
       },
     })),
   ];
+}
+
+/** Names that the kernel takes for devices: words of nft, all but digits, and as long as can be. Of the last four, nft takes none. */
+const deviceNames = ['table', 'drop', '0', '-', 'a.b:c@d_e-f', 'v'.repeat(15), 'a" . drop', '*', 'caf\u00e9', '{1,2}'];
+
+/** The sandboxes of the hostile cluster's pods on n1, each second one on a bridge. */
+export function hostileFacts(): (NodeFact & { readonly op: 'sandbox' })[] {
+  return deviceNames.map((name, index) =>
+    sandbox(`namespace-${index}/pod`, {
+      uid: `namespace-${index}`,
+      ips: [`10.9.0.${index}`, `fd09::${(index + 1).toString(16)}`],
+      link: index % 2 === 0 ? { device: name } : { device: 'cni0', port: name },
+    }),
+  );
 }

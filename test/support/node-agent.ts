@@ -1,8 +1,8 @@
 import type { Door } from '../../src/agent/door.ts';
 import { Reconciler, type AppliedVersion } from '../../src/agent/reconciler.ts';
-import type { ResourceEvent } from '../../src/model/cluster.ts';
+import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import type { PolicyId } from '../../src/model/policy.ts';
-import type { StageName } from '../../src/nftables/ruleset.ts';
+import type { StageName, TableFamily } from '../../src/nftables/ruleset.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { ManualClock } from './manual-clock.ts';
 import { syncedEvents, upsertOf, type ApiObject } from './pipeline.ts';
@@ -17,7 +17,8 @@ export class NodeAgent {
   /** And when the events that came into force with it had come. */
   readonly arrivals: (readonly number[])[] = [];
   readonly stages: StageName[] = [];
-  drifts = 0;
+  /** Of which table, each time. */
+  readonly drifts: TableFamily[] = [];
   readonly refused: PolicyId[] = [];
   readonly accepted: PolicyId[] = [];
   readonly failures: { readonly error: unknown; readonly retryIn: number }[] = [];
@@ -41,7 +42,7 @@ export class NodeAgent {
         },
         stageDone: (stage) => this.stages.push(stage),
         adopted: () => {},
-        drifted: () => void this.drifts++,
+        drifted: (family) => this.drifts.push(family),
         refused: ({ id }) => this.refused.push(id),
         accepted: ({ id }) => this.accepted.push(id),
         failed: (error, retryIn) => this.failures.push({ error, retryIn }),
@@ -49,7 +50,7 @@ export class NodeAgent {
     });
   }
 
-  receive(...events: readonly ResourceEvent[]): void {
+  receive(...events: readonly (ResourceEvent | NodeFact)[]): void {
     for (const event of events) {
       this.#received++;
       this.pipeline.receive(event);

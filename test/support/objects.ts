@@ -1,3 +1,4 @@
+import type { Link, NodeFact } from '../../src/model/cluster.ts';
 import type { ApiObject } from './pipeline.ts';
 
 /** Short ways to write API objects. `name` is `namespace/name`. */
@@ -11,6 +12,17 @@ export interface PodFields {
   readonly phase?: string;
   readonly hostNetwork?: boolean;
   readonly leaving?: boolean;
+  readonly mirrorOf?: string;
+}
+
+export interface SandboxFields {
+  /** The name of the pod unless told otherwise, as its uid. */
+  readonly id?: string;
+  readonly uid?: string;
+  readonly ips?: readonly string[];
+  readonly link?: Link;
+  readonly live?: boolean;
+  readonly order?: number;
 }
 
 export function pod(name: string, fields: PodFields = {}): ApiObject {
@@ -22,6 +34,7 @@ export function pod(name: string, fields: PodFields = {}): ApiObject {
       uid,
       labels,
       ...(fields.leaving ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
+      ...(fields.mirrorOf ? { annotations: { 'kubernetes.io/config.mirror': fields.mirrorOf } } : {}),
     },
     spec: { nodeName: node, hostNetwork: fields.hostNetwork ?? false, containers: [{ name: 'main', ports }] },
     status: { phase, podIPs: ips.map((ip) => ({ ip })) },
@@ -42,6 +55,16 @@ export function node(name: string, ...addresses: readonly string[]): ApiObject {
     metadata: { name, uid: name },
     status: { addresses: addresses.map((address) => ({ type: 'InternalIP', address })) },
   };
+}
+
+/** What the node says of the sandbox of a pod. */
+export function sandbox(pod: string, fields: SandboxFields = {}): NodeFact & { op: 'sandbox' } {
+  const { id = pod, uid = pod, ips = [], link, live = true, order = 1 } = fields;
+  return { op: 'sandbox', id, value: { id, ...split(pod), uid, addresses: ips, link, live, order } };
+}
+
+export function endOf({ id }: NodeFact & { op: 'sandbox' }): NodeFact {
+  return { op: 'sandbox', id, value: undefined };
 }
 
 function split(name: string): { namespace: string; name: string } {

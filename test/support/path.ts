@@ -1,5 +1,6 @@
+import type { Link } from '../../src/model/cluster.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
-import type { Hook, Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { trace } from '../../src/nftables/trace.ts';
 
 /** Where an address lives: in a pod on a node, on a node itself, or outside the cluster. */
@@ -19,7 +20,7 @@ export interface Flow {
 export type Orientation = 'original' | 'reply';
 
 /** Which hooks of which nodes a flow's packets cross (S0.2, S5.1, S5.2, S5.7). */
-export function hooksOf(source: Place, destination: Place): { node: string; hook: Hook }[] {
+export function hooksOf(source: Place, destination: Place): { node: string; hook: keyof typeof mirroredHook }[] {
   if (!source.pod && !destination.pod) return [];
   if (source.pod && destination.pod) {
     const nodes = new Set([source.node, destination.node]);
@@ -30,14 +31,16 @@ export function hooksOf(source: Place, destination: Place): { node: string; hook
   return [{ node: pod.node!, hook: source.pod ? 'input' : 'output' }];
 }
 
-const mirroredHook: Readonly<Record<Hook, Hook>> = { forward: 'forward', input: 'output', output: 'input' };
+/** Of our first table, in which no packet is seen before it is routed. */
+const mirroredHook = { forward: 'forward', input: 'output', output: 'input' } as const;
 
-/** Whether every node on the way lets a packet of the flow pass. */
+/** Whether every node on the way lets a packet of the flow pass. `links`: of the addresses that have one; all else comes by `eth0`. */
 export function passes(
   rulesets: Readonly<Record<string, Ruleset>>,
   flow: Flow,
   places: { source: Place; destination: Place },
   orientation: Orientation,
+  links: ReadonlyMap<string, Link> = new Map(),
 ): boolean {
   const packet: Omit<Packet, 'hook'> =
     orientation === 'original'
@@ -64,8 +67,33 @@ export function passes(
           hopLimit: 64,
           icmpType: flow.family === 'ipv4' ? 0 : 129,
         };
+  const [sender, receiver] = orientation === 'original' ? ends(places) : ends(places).toReversed();
   return hooksOf(places.source, places.destination).every(({ node, hook }) => {
+    const ruleset = rulesets[node]!;
     const seenAt = orientation === 'original' ? hook : mirroredHook[hook];
-    return trace(rulesets[node]!, { ...packet, hook: seenAt }).verdict === 'accept';
+    const linkOf = (place: Place, address: string) =>
+      place.pod && place.node === node ? links.get(address) : undefined;
+    const [from, to] = [linkOf(sender!, packet.source), linkOf(receiver!, packet.destination)];
+    const incoming = seenAt === 'output' ? {} : { inInterface: from?.device ?? 'eth0', ...kind('inKind', from) };
+    const outgoing = seenAt === 'input' ? {} : { outInterface: to?.device ?? 'eth0', ...kind('outKind', to) };
+    if (trace(ruleset, { ...packet, ...incoming, ...outgoing, hook: seenAt }).verdict !== 'accept') return false;
+    return passesBridge(ruleset, packet, from, to);
   });
+}
+
+function kind(field: 'inKind' | 'outKind', link: Link | undefined): Partial<Packet> {
+  return link ? { [field]: link.port === undefined ? 'veth' : 'bridge' } : {};
+}
+
+function ends({ source, destination }: { source: Place; destination: Place }): Place[] {
+  return [source, destination];
+}
+
+/** A frame crosses the bridge from port to port only where both ends are on it. */
+function passesBridge({ bridge }: Ruleset, packet: Omit<Packet, 'hook'>, from?: Link, to?: Link): boolean {
+  if (!bridge || from?.port === undefined) return true;
+  const frame = { ...packet, inInterface: from.port, inKind: 'veth' };
+  if (trace(bridge, { ...frame, hook: 'prerouting' }).verdict !== 'accept') return false;
+  if (to?.port === undefined || to.device !== from.device) return true;
+  return trace(bridge, { ...frame, outInterface: to.port, outKind: 'veth', hook: 'forward' }).verdict === 'accept';
 }

@@ -2,7 +2,7 @@ import type { ShapeLimits } from '../../src/compile/class-shape.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../../src/model/cluster.ts';
 import { resourceNames } from '../../src/model/cluster.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
-import { Pipeline } from '../../src/pipeline.ts';
+import { Pipeline, type PipelineOptions } from '../../src/pipeline.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { readIdentity } from '../../src/watch/decode.ts';
 
@@ -51,8 +51,8 @@ export function syncedEvents(): ResourceEvent[] {
   return resourceNames.map((resource) => ({ op: 'synced', resource }));
 }
 
-export function startPipeline(nodeName: string, objects: Iterable<ApiObject>, limits?: ShapeLimits): Pipeline {
-  const pipeline = new Pipeline(nodeName, limits);
+export function startPipeline(nodeName: string, objects: Iterable<ApiObject>, options?: PipelineOptions): Pipeline {
+  const pipeline = new Pipeline(nodeName, options);
   for (const object of objects) pipeline.receive(upsertOf(object));
   for (const event of syncedEvents()) pipeline.receive(event);
   return pipeline;
@@ -60,5 +60,5 @@ export function startPipeline(nodeName: string, objects: Iterable<ApiObject>, li
 
 /** What one node's kernel should hold. */
 export function compileNode(nodeName: string, objects: Iterable<ApiObject>, limits?: ShapeLimits): Ruleset {
-  return startPipeline(nodeName, objects, limits).plan(undefined).compiled.ruleset;
+  return startPipeline(nodeName, objects, limits && { limits }).plan(undefined).compiled.ruleset;
 }

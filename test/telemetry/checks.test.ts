@@ -16,4 +16,16 @@ describe('checks', () => {
     const news = ['x', 'x', undefined, undefined, 'y'].map((reason) => checks.report('a', reason));
     assert.deepEqual(news, [true, false, true, false, true]);
   });
+
+  it('hold with something to know of them, which is news as often as it changes', () => {
+    const checks = new Checks(['a']);
+    assert.deepEqual(
+      ['x', 'x', 'y'].map((note) => checks.note('a', note)),
+      [true, false, true],
+    );
+    assert.equal(checks.ok, true);
+    assert.equal(checks.report('a', 'y'), true);
+    assert.equal(checks.ok, false);
+    assert.deepEqual(checks.results(), [{ name: 'a', reason: 'y' }]);
+  });
 });

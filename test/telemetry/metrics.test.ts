@@ -58,7 +58,7 @@ describe('the metrics', () => {
   });
 
   it('count what they are told', async () => {
-    const text = await exported(({ apply, watch, snapshot }) => {
+    const text = await exported(({ apply, watch, snapshot, node }) => {
       apply.eventToKernel(0.2);
       apply.stage('switch', 0.003);
       apply.operations('add elements', 5);
@@ -73,6 +73,12 @@ describe('the metrics', () => {
       watch.skipped('pods');
       snapshot.sizes({ localPods: 1, policies: 2, groups: 3, members: 4 });
       snapshot.unprogrammed(() => 1);
+      node.counts(() => ({ sandboxes: 1, unknownSandboxes: 2, unlinkedPods: 3, gatedRanges: 4 }));
+      node.sandboxCache(true);
+      node.sandboxCacheProblem();
+      node.podFetch('missing');
+      node.stateWrite('failed');
+      node.restored(true);
     });
     for (const line of [
       'postern_event_to_kernel_seconds_bucket{le="0.1"} 0',
@@ -89,6 +95,15 @@ describe('the metrics', () => {
       'postern_watch_skipped_total{resource="pods"} 1',
       'postern_address_group_members 4',
       'postern_unprogrammed_local_pods 1',
+      'postern_sandboxes 1',
+      'postern_unknown_sandboxes 2',
+      'postern_unlinked_local_pods 3',
+      'postern_gated_ranges 4',
+      'postern_sandbox_cache_available 1',
+      'postern_sandbox_cache_problems_total 1',
+      'postern_pod_fetches_total{result="missing"} 1',
+      'postern_state_writes_total{result="failed"} 1',
+      'postern_state_restored 1',
       `postern_build_info{version="1.2.3",node_version="${process.version}"} 1`,
     ]) {
       assert.ok(text.split('\n').includes(line), line);

@@ -77,6 +77,14 @@ describe('the HTTP server', function () {
     assert.equal((await get(server, '/readyz?verbose')).body, '[+] sync\n[-] nft: not known yet\nnot ok\n');
   });
 
+  it('tells what there is to know of a check that is fine only when asked', async () => {
+    const server = await start();
+    server.ready.report('sync', undefined);
+    server.ready.note('nft', 'an old one');
+    assert.equal((await get(server, '/readyz')).body, 'ok\n');
+    assert.equal((await get(server, '/readyz?verbose')).body, '[+] sync\n[+] nft: an old one\nok\n');
+  });
+
   it('is healthy while it is not ready', async () => {
     const { status } = await get(await start(), '/healthz');
     assert.equal(status, 200);

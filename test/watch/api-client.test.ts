@@ -13,7 +13,7 @@ import { execa } from 'execa';
 import { after, before, describe, it } from 'mocha';
 import { createApiClient, loadKubeConfig, readJson, type ApiClient } from '../../src/watch/api-client.ts';
 
-const options = { query: { limit: '5' }, signal: AbortSignal.timeout(60_000), silenceMs: 5_000 };
+const options = { query: { limit: '5' }, signal: new AbortController().signal, silenceMs: 5_000 };
 
 describe('the API client', function () {
   this.timeout(20_000);

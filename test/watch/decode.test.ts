@@ -73,6 +73,23 @@ describe('decoding a pod', () => {
     assert.equal(value.terminating && value.hostNetwork, true);
   });
 
+  it('knows a static pod by the annotation that the kubelet writes, and no other', () => {
+    const mirror = (annotations: unknown) => decode({ metadata: { annotations } }).value;
+    assert.equal(
+      mirror({ 'kubernetes.io/config.mirror': 'hash', 'kubernetes.io/config.hash': 'other' }).mirrorOf,
+      'hash',
+    );
+    for (const annotations of [
+      undefined,
+      'text',
+      {},
+      { 'kubernetes.io/config.mirror': '' },
+      { 'kubernetes.io/config.mirror': 7 },
+    ]) {
+      assert.equal('mirrorOf' in mirror(annotations), false);
+    }
+  });
+
   it('has no node before it is scheduled', () => {
     assert.equal(decode({ spec: { nodeName: '' } }).value.nodeName, undefined);
   });
@@ -155,6 +172,30 @@ describe('decoding the others', () => {
     const { value } = decodeNode(raw, readIdentity(raw)!);
     assert.deepEqual(value, { kind: 'Node', name: 'n1', addresses: ['192.0.2.1', 'fd00::1'] });
   });
+
+  for (const [spec, podCidrs, issues] of [
+    [{ podCIDR: '10.244.1.0/24', podCIDRs: ['10.244.1.0/24', 'FD00:1::/64'] }, ['10.244.1.0/24', 'fd00:1::/64'], []],
+    [{ podCIDRs: ['10.244.1.7/24', '10.244.1.0/24'] }, ['10.244.1.0/24'], []],
+    [{ podCIDR: '10.244.1.0/24' }, ['10.244.1.0/24'], []],
+    [{ podCIDR: '', podCIDRs: [] }, undefined, []],
+    [{ podCIDR: 7 }, undefined, ['invalid-cidr spec.podCIDR']],
+    [
+      { podCIDRs: ['10.244.1.0/24', '10.244.1.0', null] },
+      ['10.244.1.0/24'],
+      ['invalid-cidr spec.podCIDRs[1]', 'invalid-cidr spec.podCIDRs[2]'],
+    ],
+    ['text', undefined, []],
+  ] as const) {
+    it(`of a node with ${JSON.stringify(spec)} takes the ranges ${JSON.stringify(podCidrs)}`, () => {
+      const raw = { metadata: { name: 'n1' }, spec };
+      const node = decodeNode(raw, readIdentity(raw)!);
+      assert.deepEqual(node.value.podCidrs, podCidrs);
+      assert.deepEqual(
+        node.issues.map(({ code, path }) => `${code} ${path}`),
+        issues,
+      );
+    });
+  }
 
   it('finds no identity in what has no name', () => {
     for (const raw of [null, 'text', [], {}, { metadata: [] }, { metadata: { name: 3 } }]) {

@@ -28,6 +28,40 @@
 {{- end }}
 {{- end }}
 
+{{/* Empty where nobody shall look. */}}
+{{- define "postern.cniCacheDir" -}}
+{{ ne .Values.cniCacheDir "none" | ternary .Values.cniCacheDir "" }}
+{{- end }}
+
+{{/* At the same paths as on the node. */}}
+{{- define "postern.volumeMounts" -}}
+{{- with include "postern.cniCacheDir" . -}}
+- name: cni-cache
+  mountPath: {{ dir . }}
+  readOnly: true
+{{- end }}
+{{- with .Values.stateDir }}
+- name: state
+  mountPath: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "postern.volumes" -}}
+{{- with include "postern.cniCacheDir" . -}}
+# The folder above the cache: the runtime makes the cache itself for the first pod of a node, and may make it again.
+- name: cni-cache
+  hostPath:
+    path: {{ dir . }}
+    type: DirectoryOrCreate
+{{- end }}
+{{- with .Values.stateDir }}
+- name: state
+  hostPath:
+    path: {{ . }}
+    type: DirectoryOrCreate
+{{- end }}
+{{- end }}
+
 {{/* Of a container that runs once and touches nothing of its node. */}}
 {{- define "postern.hookSecurity" -}}
 runAsNonRoot: true

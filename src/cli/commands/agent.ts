@@ -4,8 +4,9 @@ import { onEndingSignal } from '../../lib/ending-signals.ts';
 import { agentFlags, type Flag } from '../../config/flags.ts';
 
 const details = `
-A flag goes before its variable. The rules stay when the agent stops; "postern uninstall" removes them. With --uninstall it is
-what a DaemonSet runs on every node before it is deleted.
+A flag goes before its variable. What is on by default is turned off by --no-…, or by "false" in its variable. The rules stay
+when the agent stops; "postern uninstall" removes them. With --uninstall it is what a DaemonSet runs on every node before it is
+deleted.
 
 Examples:
   $ postern agent --node-name worker-1 --kubeconfig /etc/kubernetes/postern.conf
@@ -17,7 +18,8 @@ export function agentCommand(): Command {
       'Watches the cluster and keeps the kernel of this node enforcing its policies, until it is told to stop.',
     )
     .addHelpText('after', details);
-  for (const flag of Object.values<Flag<unknown>>(agentFlags)) command.addOption(toOption(flag));
+  for (const flag of Object.values<Flag<unknown>>(agentFlags))
+    for (const option of toOptions(flag)) command.addOption(option);
   return command.action(async (values: FlagValues) => {
     const config = readAgentConfig(values);
     const stop = new AbortController();
@@ -31,12 +33,16 @@ export function agentCommand(): Command {
   });
 }
 
-function toOption(flag: Flag<unknown>): Option {
+/** A switch that is on by default has one to turn it off, which its help names. */
+function toOptions(flag: Flag<unknown>): Option[] {
+  const isOn = flag.argument === undefined && flag.fallback === 'true';
   const notes = [
     flag.required && 'required',
+    isOn && `default: on; off with --no-${flag.name}`,
     flag.argument && flag.fallback && `default: ${flag.fallback}`,
     `env: ${flag.env}`,
   ];
   const argument = flag.argument === undefined ? '' : ` <${flag.argument}>`;
-  return new Option(`--${flag.name}${argument}`, `${flag.summary} (${notes.filter(Boolean).join(', ')})`);
+  const option = new Option(`--${flag.name}${argument}`, `${flag.summary} (${notes.filter(Boolean).join(', ')})`);
+  return isOn ? [option, new Option(`--no-${flag.name}`).hideHelp()] : [option];
 }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
-import { table } from '../../nftables/ruleset.ts';
+import { table, tableFamilies } from '../../nftables/ruleset.ts';
 import { exitCode } from '../exit-code.ts';
 import type { DaemonSetName } from '../uninstall/daemon-set.ts';
 
-const name = `table ${table.family} ${table.name}`;
+const names = tableFamilies.map((family) => `${family} ${table.name}`);
 
 const details = `
 Without --daemonset it works on this node alone, and not while an agent runs here, which would write the rules again.
@@ -28,7 +28,7 @@ interface Flags {
 
 export function uninstallCommand(): Command {
   return new Command('uninstall')
-    .description(`Deletes "${name}" from the kernel of this node, or of every node, and nothing else.`)
+    .description(`Deletes the tables ${names.join(' and ')} from this node, or from every node, and nothing else.`)
     .option('--daemonset <NAMESPACE/NAME>', 'remove the rules from every node that this DaemonSet runs on')
     .option('--release <NAME>', 'only if Helm has installed that DaemonSet as this release')
     .option('--kubeconfig <FILE>', 'how to reach the API server, with --daemonset (default: what kubectl would use)')
@@ -43,7 +43,9 @@ export function uninstallCommand(): Command {
 async function uninstallHere(): Promise<void> {
   const { uninstallThisNode } = await import('../uninstall/this-node.ts');
   const removed = await uninstallThisNode();
-  process.stdout.write(removed === undefined ? `there is no ${name} on this node\n` : `deleted ${name}: ${removed}\n`);
+  const lines =
+    removed.length > 0 ? removed.map((each) => `deleted ${each}`) : ['there is no table of ours on this node'];
+  process.stdout.write(`${lines.join('\n')}\n`);
 }
 
 async function uninstallEverywhere(
@@ -58,7 +60,7 @@ async function uninstallEverywhere(
     client: createApiClient(await loadKubeConfig(kubeconfig)),
     release,
     signal: new AbortController().signal,
-    progress: (now) => process.stdout.write(`${now.done} of ${now.nodes} nodes are free of ${name}\n`),
+    progress: (now) => process.stdout.write(`${now.done} of ${now.nodes} nodes are free of our tables\n`),
     pause: async () => {
       await delay(500);
       return performance.now() < deadline;

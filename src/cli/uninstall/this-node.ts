@@ -1,11 +1,11 @@
 import { findHolder, takeNodeLock } from '../../agent/node-lock.ts';
 import { createNft } from '../../apply/nft.ts';
-import { removeTable } from '../../apply/remove-table.ts';
+import { removeTables } from '../../apply/remove-tables.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { readVersion } from '../../config/version.ts';
 
-/** Resolves with what our table held, or `undefined` where there was none. Refuses while an agent runs here. */
-export async function uninstallThisNode(): Promise<string | undefined> {
+/** Resolves with what each of our tables held. Refuses while an agent runs here. */
+export async function uninstallThisNode(): Promise<string[]> {
   const release = await takeNodeLock({ version: readVersion(), pid: process.pid });
   if (!release) {
     const holder = await findHolder();
@@ -15,7 +15,7 @@ export async function uninstallThisNode(): Promise<string | undefined> {
     );
   }
   try {
-    return await removeTable(createNft(), new AbortController().signal);
+    return await removeTables(createNft(), new AbortController().signal);
   } finally {
     release();
   }

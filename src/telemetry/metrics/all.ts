@@ -1,6 +1,7 @@
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { createApplyMetrics, type ApplyMetrics } from './apply.ts';
 import { createIssueMetrics, type IssueMetrics } from './issues.ts';
+import { createNodeMetrics, type NodeMetrics } from './node.ts';
 import { createObjectEventMetrics, type ObjectEventMetrics } from './object-events.ts';
 import { createSnapshotMetrics, type SnapshotMetrics } from './snapshot.ts';
 import { createWatchMetrics, type WatchMetrics } from './watch.ts';
@@ -9,6 +10,7 @@ export interface Metrics {
   readonly registry: Registry;
   readonly watch: WatchMetrics;
   readonly snapshot: SnapshotMetrics;
+  readonly node: NodeMetrics;
   readonly issues: IssueMetrics;
   readonly objectEvents: ObjectEventMetrics;
   readonly apply: ApplyMetrics;
@@ -28,6 +30,7 @@ export function createMetrics(version: string): Metrics {
     registry,
     watch: createWatchMetrics(registry),
     snapshot: createSnapshotMetrics(registry),
+    node: createNodeMetrics(registry),
     issues: createIssueMetrics(registry),
     objectEvents: createObjectEventMetrics(registry),
     apply: createApplyMetrics(registry),

@@ -10,7 +10,7 @@ export interface SnapshotSizes {
 /** What this node must know of the cluster. */
 export interface SnapshotMetrics {
   sizes(sizes: SnapshotSizes): void;
-  /** Asked at each scrape: local pods without an address in the kernel yet, for which no policy holds (S7.6). */
+  /** Asked at each scrape: local pods without an address in the kernel yet, for which without a gate no policy holds (S7.6). */
   unprogrammed(count: () => number): void;
 }
 
@@ -24,7 +24,7 @@ export function createSnapshotMetrics(registry: Registry): SnapshotMetrics {
   let countUnprogrammed = (): number => 0;
   new Gauge({
     name: 'postern_unprogrammed_local_pods',
-    help: 'Pods of this node without an address in the kernel yet: no policy holds for them.',
+    help: 'Pods of this node without an address in the kernel yet: with the gate nothing passes, without it no policy holds for them.',
     registers,
     collect() {
       this.set(countUnprogrammed());

@@ -15,7 +15,7 @@ describe('postern uninstall', function () {
 
   const uninstall = (): Promise<string> => kernel.sh(`${process.execPath} ${main} uninstall`);
 
-  it('deletes our table, whatever is in it, and no other, and says so', async () => {
+  it('deletes our tables, whatever is in them, and no other, and says so', async () => {
     await kernel.sh(`nft -f - <<'END'
       table inet postern {
         set s { type ipv4_addr; elements = { 10.0.0.1 }; }
@@ -23,14 +23,28 @@ describe('postern uninstall', function () {
         chain class { ip saddr @s return; drop; }
         chain forward { type filter hook forward priority -10; ip saddr vmap @m; }
       }
+      table bridge postern {
+        set ports { type ifname; elements = { "veth-a" }; }
+        chain prerouting { type filter hook prerouting priority -300; iifname @ports drop; }
+      }
+      table bridge other { }
       table ip postern { }
       table inet other { }
 END`);
-    assert.equal(await uninstall(), 'deleted table inet postern: 2 chains, 1 sets, 1 maps');
-    assert.equal(await kernel.sh('nft list tables'), 'table ip postern\ntable inet other');
+    assert.equal(
+      await uninstall(),
+      'deleted table inet postern: 2 chains, 1 sets, 1 maps\ndeleted table bridge postern: 1 chains, 1 sets, 0 maps',
+    );
+    assert.equal(await kernel.sh('nft list tables'), 'table bridge other\ntable ip postern\ntable inet other');
+  });
+
+  it('deletes the one of bridges where it is alone', async () => {
+    await kernel.sh('nft add table bridge postern');
+    assert.equal(await uninstall(), 'deleted table bridge postern: 0 chains, 0 sets, 0 maps');
+    assert.doesNotMatch(await kernel.sh('nft list tables'), /bridge postern/);
   });
 
   it('is content when there is none', async () => {
-    assert.equal(await uninstall(), 'there is no table inet postern on this node');
+    assert.equal(await uninstall(), 'there is no table of ours on this node');
   });
 });

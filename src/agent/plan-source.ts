@@ -1,0 +1,120 @@
+import { invariant } from '../lib/assert.ts';
+import type { Compiled, Compiler } from '../compile/compile.ts';
+import type { NodeFact, ResourceEvent, Sandbox } from '../model/cluster.ts';
+import type { PolicyId } from '../model/policy.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { Ruleset } from '../nftables/ruleset.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { planStages, type Plan } from '../plan/plan.ts';
+import { chooseSource, patienceMs, type Source } from '../state/choose-source.ts';
+import { keepsSandboxes, restoreSnapshot } from '../state/restore.ts';
+import type { SavedState } from '../state/saved-state.ts';
+import type { Clock } from './reconciler.ts';
+
+export interface PlanSourceOptions {
+  readonly pipeline: Pick<Pipeline, 'snapshot' | 'plan'>;
+  /** For the saved state; the pipeline has its own. */
+  readonly compiler: Pick<Compiler, 'compile'>;
+  /** What this node kept before it started, if it did. */
+  readonly saved: SavedState | undefined;
+  /** Which ranges are gated while the saved state holds. */
+  readonly gatedRanges: readonly string[];
+  readonly clock: Clock;
+  /** Something that counts now may have to be written. */
+  readonly changed: () => void;
+}
+
+/**
+ * What the kernel should hold: what the pipeline says once all first lists are in, those of the API server and that of the node's sandboxes;
+ * until then what this node has kept (S7.15), or nothing, and then what the kernel holds stays (S7.14).
+ */
+export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
+  readonly #options: PlanSourceOptions;
+  readonly #sandboxes = new Map<string, Sandbox>();
+  #sandboxesListed = false;
+  #opened: { readonly at: number; readonly tableFound: boolean } | undefined;
+  /** Both are of the saved state and the sandboxes as they are now. */
+  #restored: Snapshot | undefined;
+  /** Once true it stays so: what was applied is not left for what is not known yet. */
+  #sandboxesKept = false;
+  #restorations = 0;
+  readonly #restoredPlans = new WeakSet<Plan>();
+
+  constructor(options: PlanSourceOptions) {
+    this.#options = options;
+  }
+
+  /** Told after the pipeline. */
+  receive(event: ResourceEvent | NodeFact): void {
+    if (event.op === 'sandbox') {
+      if (event.value) this.#sandboxes.set(event.id, event.value);
+      else this.#sandboxes.delete(event.id);
+      this.#restored = undefined;
+    }
+    // What comes in for a list says nothing of what was kept.
+    if (event.op === 'sandbox' || this.current !== 'saved') this.#options.changed();
+  }
+
+  /** All sandboxes of the node have been told, or it is known that nobody tells of them. */
+  listedSandboxes(): void {
+    this.#sandboxesListed = true;
+    this.#options.changed();
+  }
+
+  /** From now on this agent may write. */
+  open(tableFound: boolean): void {
+    const { clock, saved, changed } = this.#options;
+    this.#opened = { at: clock.now(), tableFound };
+    changed();
+    if (saved) clock.after(patienceMs, changed);
+  }
+
+  get current(): Source {
+    if (!this.#opened || !this.#sandboxesListed) return 'kernel';
+    const { pipeline, saved, clock } = this.#options;
+    this.#sandboxesKept ||= saved !== undefined && keepsSandboxes(saved, this.#sandboxes.values());
+    return chooseSource({
+      inSync: pipeline.snapshot.inSync,
+      hasSaved: saved !== undefined,
+      tableFound: this.#opened.tableFound,
+      sandboxesKept: this.#sandboxesKept,
+      waitedMs: clock.now() - this.#opened.at,
+    });
+  }
+
+  /** Not in sync as long as nothing may be written. */
+  get snapshot(): Snapshot {
+    switch (this.current) {
+      case 'cluster':
+        return this.#options.pipeline.snapshot;
+      case 'saved':
+        return (this.#restored ??= this.#restore());
+      case 'kernel':
+        return { ...this.#options.pipeline.snapshot, inSync: false };
+    }
+  }
+
+  plan(applied: Ruleset | undefined, refused?: ReadonlySet<PolicyId>): Plan & { compiled: Compiled } {
+    const source = this.current;
+    invariant(source !== 'kernel', 'nothing may be written yet');
+    if (source === 'cluster') return this.#options.pipeline.plan(applied, refused);
+    const compiled = this.#options.compiler.compile(this.snapshot, refused);
+    const plan = { compiled, ...planStages(compiled.ruleset, applied) };
+    this.#restoredPlans.add(plan);
+    return plan;
+  }
+
+  get liveSandboxes(): number {
+    return this.#sandboxes.values().reduce((count, { live }) => count + Number(live), 0);
+  }
+
+  /** Whether the plan is of what this node has kept, and not of the cluster as it is. */
+  isRestored(plan: Plan): boolean {
+    return this.#restoredPlans.has(plan);
+  }
+
+  #restore(): Snapshot {
+    const restored = restoreSnapshot(this.#options.saved!, this.#sandboxes.values());
+    return { ...restored, revision: ++this.#restorations, gatedRanges: this.#options.gatedRanges };
+  }
+}

@@ -1,0 +1,151 @@
+import type { NodeFact, Pod, ResourceEvent, Sandbox } from '../model/cluster.ts';
+import { backoffDelay } from '../watch/backoff.ts';
+import type { Clock } from './reconciler.ts';
+
+export interface PodFetcherOptions {
+  /** Asks the API server for one pod; `undefined`: there is none. Rejects where it does not say. */
+  readonly get: (pod: Pick<Sandbox, 'namespace' | 'name'>, signal: AbortSignal) => Promise<Pod | undefined>;
+  readonly tell: (fact: NodeFact) => void;
+  /** `missing`: it has no such pod, so the sandbox stays denied. */
+  readonly finished: (result: 'found' | 'missing' | 'failed', sandbox: Sandbox, error?: unknown) => void;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** A node that starts a hundred pods at once must not be a burden to the API server. */
+const mostAtOnce = 4;
+const timeoutMs = 2000;
+const backoff = { firstMs: 200, maxMs: 10_000 };
+/** A pod that the watch does not bring may have gone, or changed, since. */
+const againMs = 10_000;
+
+interface Question {
+  readonly sandbox: Sandbox;
+  /** `missing`: it has been answered, for good. */
+  state: 'due' | 'asking' | 'waiting' | 'missing';
+  failures: number;
+  /** Its pod is known by us alone. */
+  isTold: boolean;
+  timer?: { cancel(): void };
+}
+
+/**
+ * Asks for the pods of sandboxes that the watch has not told of (S7.7), so that a pod that starts does not wait for a watch that lags. A sandbox
+ * whose pod is not there is asked about no more: the watch brings what comes later.
+ */
+export class PodFetcher {
+  readonly #options: PodFetcherOptions;
+  /** By the id of the sandbox. */
+  readonly #questions = new Map<string, Question>();
+  #asking = 0;
+
+  constructor(options: PodFetcherOptions) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => {
+      for (const id of this.#questions.keys()) this.#forget(id);
+    });
+  }
+
+  /** @param unknown all live sandboxes whose pod is not known now */
+  want(unknown: Iterable<Sandbox>): void {
+    if (this.#options.signal.aborted) return;
+    const wanted = new Map(Array.from(unknown, (sandbox) => [sandbox.id, sandbox]));
+    for (const [id, { isTold }] of this.#questions) if (!isTold && !wanted.has(id)) this.#forget(id);
+    for (const [id, sandbox] of wanted) {
+      if (!this.#questions.has(id)) this.#questions.set(id, { sandbox, state: 'due', failures: 0, isTold: false });
+    }
+    this.#askNext();
+  }
+
+  /** What the pipeline is told, too. */
+  receive(event: ResourceEvent | NodeFact): void {
+    if (event.op === 'upsert' && event.value.kind === 'Pod') this.#broughtByWatch(event.value);
+    else if (event.op === 'sandbox' && !event.value?.live) this.#end(event.id);
+  }
+
+  /** The watch tells of it from now on. */
+  #broughtByWatch(pod: Pod): void {
+    for (const [id, { sandbox }] of this.#questions) if (isOf(sandbox, pod)) this.#forget(id);
+  }
+
+  #end(id: string): void {
+    const question = this.#questions.get(id);
+    this.#forget(id);
+    if (question?.isTold) this.#tell(question.sandbox, undefined);
+  }
+
+  #forget(id: string): void {
+    this.#questions.get(id)?.timer?.cancel();
+    this.#questions.delete(id);
+  }
+
+  #askNext(): void {
+    for (const question of this.#questions.values()) {
+      if (this.#asking >= mostAtOnce) return;
+      if (question.state === 'due') void this.#ask(question);
+    }
+  }
+
+  async #ask(question: Question): Promise<void> {
+    const { get, finished, clock, signal } = this.#options;
+    const { sandbox } = question;
+    question.state = 'asking';
+    this.#asking++;
+    let answer: { readonly pod: Pod | undefined } | { readonly error: unknown };
+    try {
+      answer = { pod: await get(sandbox, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])) };
+    } catch (error) {
+      answer = { error };
+    }
+    this.#asking--;
+    // Nobody may want to know any more.
+    if (this.#questions.get(sandbox.id) === question) {
+      if ('error' in answer) {
+        finished('failed', sandbox, answer.error);
+        this.#askLater(
+          question,
+          backoffDelay(question.failures++, backoff, () => clock.random()),
+        );
+      } else {
+        // Another pod of that name is not the sandbox's, which is of one that has gone.
+        const pod = answer.pod && isOf(sandbox, answer.pod) ? answer.pod : undefined;
+        question.failures = 0;
+        question.state = 'missing';
+        if (pod) this.#askLater(question, againMs);
+        finished(pod ? 'found' : 'missing', sandbox);
+        this.#answer(question, pod);
+      }
+    }
+    this.#askNext();
+  }
+
+  #askLater(question: Question, milliseconds: number): void {
+    question.state = 'waiting';
+    question.timer = this.#options.clock.after(milliseconds, () => {
+      question.state = 'due';
+      this.#askNext();
+    });
+  }
+
+  #answer(question: Question, pod: Pod | undefined): void {
+    const wasTold = question.isTold;
+    // Of all that have had the name, the one that has it now is told.
+    if (pod) for (const other of this.#questions.values()) if (isOfSameName(other, question)) other.isTold = false;
+    question.isTold = pod !== undefined;
+    if (pod || wasTold) this.#tell(question.sandbox, pod);
+  }
+
+  #tell({ namespace, name }: Sandbox, value: Pod | undefined): void {
+    this.#options.tell({ op: 'fetched', key: `${namespace}/${name}`, value });
+  }
+}
+
+function isOfSameName({ sandbox: a }: Question, { sandbox: b }: Question): boolean {
+  return a.namespace === b.namespace && a.name === b.name;
+}
+
+/** The sandbox of a static pod bears the uid that the kubelet knows it by. */
+function isOf(sandbox: Sandbox, pod: Pod): boolean {
+  const { namespace, name } = sandbox;
+  return pod.namespace === namespace && pod.name === name && (pod.mirrorOf ?? pod.uid) === sandbox.uid;
+}

@@ -1,0 +1,43 @@
+import type { Family } from '../model/address.ts';
+import type { Direction } from '../model/policy.ts';
+import type { Field, Match, NftRule, Verdict } from '../nftables/ruleset.ts';
+import type { Orientation } from './names.ts';
+
+/** Where the two ends of a packet stand in its header. */
+export const addressField = {
+  ipv4: { source: 'ip saddr', destination: 'ip daddr' },
+  ipv6: { source: 'ip6 saddr', destination: 'ip6 daddr' },
+} as const satisfies Record<Family, Record<'source' | 'destination', Field>>;
+
+/** The header field that holds the isolated pod itself, and the one that holds its peer. */
+export function endFields(direction: Direction, family: Family, orientation: Orientation): { pod: Field; peer: Field } {
+  const { source, destination } = addressField[family];
+  const podSends = (direction === 'egress') === (orientation === 'original');
+  return podSends ? { pod: source, peer: destination } : { pod: destination, peer: source };
+}
+
+export function compare(field: Field, op: '==' | '!=', ...values: string[]): Match {
+  return { kind: 'compare', field, op, values };
+}
+
+/** The fields, together, are in the set. */
+export function isIn(set: string, ...key: Field[]): Match {
+  return { kind: 'lookup', key, set };
+}
+
+export function isNotIn(set: string, ...key: Field[]): Match {
+  return { kind: 'lookup', op: '!=', key, set };
+}
+
+export function goTo(chain: string): Verdict {
+  return { kind: 'goto', chain };
+}
+
+export function jumpTo(chain: string): Verdict {
+  return { kind: 'jump', chain };
+}
+
+/** Drops what matches, and counts it. */
+export function dropRule(...matches: Match[]): NftRule {
+  return { matches, counter: true, verdict: { kind: 'drop' } };
+}

@@ -1,0 +1,50 @@
+import { families, familyOf } from '../model/address.ts';
+import { directions } from '../model/policy.ts';
+import type { Chain, ElementVerdict, NftSet, VerdictMap } from '../nftables/ruleset.ts';
+import { denyChain } from './base-chains.ts';
+import type { AddressClasses } from './links.ts';
+import { isolatedSetName, isolationMapName, orientations, selfSetName } from './names.ts';
+import { addressSet, addressType, pairSet } from './set-builder.ts';
+import type { Parts } from './table.ts';
+
+const denyChains = { ingress: denyChain('ingress'), egress: denyChain('egress') };
+
+/**
+ * Points the addresses of isolated pods at their classes, and with a gate the others past it. What nothing points at is not written:
+ * start-up would sweep it.
+ */
+export function pointAddresses(addresses: ReadonlyMap<string, AddressClasses>, gated: boolean): Parts {
+  const maps = new Map<string, VerdictMap & { readonly elements: Map<string, ElementVerdict> }>();
+  for (const direction of directions) {
+    for (const family of families) {
+      for (const orientation of orientations) {
+        const name = isolationMapName(direction, family, orientation);
+        maps.set(name, { name, key: [addressType[family]], interval: false, elements: new Map() });
+      }
+    }
+  }
+  const sets: NftSet[] = [];
+  const chains = new Set<Chain>();
+  const isolated: string[] = [];
+  for (const [address, classes] of addresses) {
+    if (classes.ingress || classes.egress) isolated.push(address);
+    for (const direction of directions) {
+      const built = classes[direction];
+      if (built?.chains) {
+        sets.push(...built.sets);
+        chains.add(denyChains[direction]).add(built.chains.original).add(built.chains.reply);
+      }
+      for (const orientation of orientations) {
+        const { elements } = maps.get(isolationMapName(direction, familyOf(address), orientation))!;
+        if (built?.chains) elements.set(address, { kind: 'goto', chain: built.chains[orientation].name });
+        else if (gated) elements.set(address, { kind: 'return' });
+      }
+    }
+  }
+  for (const family of families) {
+    const ofFamily = isolated.filter((address) => familyOf(address) === family);
+    sets.push(addressSet(isolatedSetName[family], family, ofFamily));
+    if (chains.size > 0) sets.push(pairSet(selfSetName[family], family, ofFamily));
+  }
+  return { sets, maps: [...maps.values()], chains: [...chains] };
+}

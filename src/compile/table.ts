@@ -1,0 +1,16 @@
+import type { Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
+
+/** What a table is put together from; what is equal may be named more than once. */
+export interface Parts {
+  readonly sets: readonly NftSet[];
+  readonly maps: readonly VerdictMap[];
+  readonly chains: readonly Chain[];
+}
+
+export function tableOf({ sets, maps, chains }: Parts): Table {
+  return { sets: byName(sets), maps: byName(maps), chains: byName(chains) };
+}
+
+function byName<T extends { readonly name: string }>(objects: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(objects.map((object) => [object.name, object]));
+}

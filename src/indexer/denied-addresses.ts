@@ -1,0 +1,30 @@
+import type { Link } from '../model/cluster.ts';
+import { directions, type Direction } from '../model/policy.ts';
+
+export const bothWays: ReadonlySet<Direction> = new Set(directions);
+
+/** Local addresses that are isolated without allows, and the links of those of which they are known. */
+export class DeniedAddresses {
+  readonly #directions = new Map<string, ReadonlySet<Direction>>();
+  readonly #links = new Map<string, Link>();
+
+  get directions(): ReadonlyMap<string, ReadonlySet<Direction>> {
+    return this.#directions;
+  }
+
+  get links(): ReadonlyMap<string, Link> {
+    return this.#links;
+  }
+
+  /** `undefined`: it is none of them. */
+  set(address: string, isolated: ReadonlySet<Direction> | undefined, link: Link | undefined): void {
+    if (isolated) this.#directions.set(address, isolated);
+    else this.#directions.delete(address);
+    if (isolated && link) this.#links.set(address, link);
+    else this.#links.delete(address);
+  }
+
+  get size(): number {
+    return this.#directions.size + this.#links.size;
+  }
+}

@@ -1,0 +1,230 @@
+import type { Link, ObjectKey, Pod, Sandbox } from '../model/cluster.ts';
+import type { PodKey } from '../model/snapshot.ts';
+import { CountedSet } from './counted-set.ts';
+import { noPod, type LocalWord } from './ownership.ts';
+import { latestOf, podOf, SandboxTable } from './sandbox-table.ts';
+import { sizeOfAll } from './table-size.ts';
+
+/** A pod that can own addresses (S1.3, S1.4), with those that it may claim: of this node's pods, what the sandbox says before what the API server says. */
+export interface Resident {
+  readonly pod: Pod;
+  /** The one that the addresses are from. */
+  readonly sandbox?: Sandbox;
+  /** What the API server gives the pod, and its sandbox does not. */
+  readonly stale?: readonly string[];
+}
+
+export interface ResidentChange {
+  readonly key: PodKey;
+  readonly before: Resident | undefined;
+  readonly after: Resident | undefined;
+}
+
+export interface ResidentChanges {
+  readonly changes: readonly ResidentChange[];
+  /** Whose claimants may be others now, or of which this node says something else (`wordOn`). */
+  readonly addresses: ReadonlySet<string>;
+}
+
+/** What is made of a key that this node has a part in. */
+interface Here {
+  readonly residents: readonly Resident[];
+  /** How many of its sandboxes, live or not, are of a pod that is known. */
+  readonly matched: number;
+  /** The live ones of which it is not. */
+  readonly unknown: readonly Sandbox[];
+}
+
+/** Brings together the pods that the API server tells of, and what this node knows of its own. */
+export class Residents {
+  readonly #nodeName: string;
+  /** All that can own addresses; of this node's, and of those that have no node yet, the others too. */
+  readonly #watched = new Map<ObjectKey, Pod>();
+  readonly #fetched = new Map<ObjectKey, Pod>();
+  readonly #sandboxes = new SandboxTable();
+  #links: ReadonlyMap<string, Link> = new Map();
+  readonly #here = new Map<ObjectKey, Here>();
+  readonly #staleOf = new Map<PodKey, readonly string[]>();
+  readonly #stale = new CountedSet<string>();
+  #matched = 0;
+  #isToldKept = false;
+  #isReadable = true;
+  #kept = false;
+  /** Pods looked at so far: what tests count instead of time. */
+  visits = 0;
+
+  constructor(nodeName: string) {
+    this.#nodeName = nodeName;
+  }
+
+  /** The runtime keeps a record of its sandboxes, and it can be read: what is not in it is not there. */
+  get kept(): boolean {
+    return this.#kept;
+  }
+
+  /** Live sandboxes whose pod is not known. */
+  get unknown(): readonly Sandbox[] {
+    return this.#here
+      .values()
+      .flatMap(({ unknown }) => unknown)
+      .toArray();
+  }
+
+  /** Addresses that the API server alone gives the pod of this node. */
+  staleOf(key: PodKey): readonly string[] {
+    return this.#staleOf.get(key) ?? [];
+  }
+
+  /** What this node says of the address; `undefined` if nothing. */
+  wordOn(address: string): LocalWord | undefined {
+    const sandbox = this.#sandboxes.holderOf(address);
+    const residents = sandbox && this.#here.get(podOf(sandbox))?.residents;
+    const owner = residents?.find((each) => each.sandbox === sandbox);
+    const link = sandbox?.link ?? this.#links.get(address);
+    const stale = this.#stale.has(address);
+    if (!sandbox && !link && !stale) return undefined;
+    return { holder: sandbox && (owner ? podKeyOf(owner.pod) : noPod), link, stale };
+  }
+
+  setWatched(key: ObjectKey, value: Pod | undefined): ResidentChanges {
+    const pod = value && (canOwnAddress(value) || this.#mayBeHere(value)) ? value : undefined;
+    return this.#change([key], () => {
+      if (pod) this.#watched.set(key, pod);
+      else this.#watched.delete(key);
+      if (pod && this.#fetched.get(key)?.uid === pod.uid) this.#fetched.delete(key);
+    });
+  }
+
+  setFetched(key: ObjectKey, pod: Pod | undefined): ResidentChanges {
+    return this.#change([key], () => {
+      if (pod && pod.uid !== this.#watched.get(key)?.uid) this.#fetched.set(key, pod);
+      else this.#fetched.delete(key);
+    });
+  }
+
+  setSandbox(id: string, sandbox: Sandbox | undefined): ResidentChanges {
+    const both = [this.#sandboxes.get(id), sandbox].filter((each) => each !== undefined);
+    const addresses = both.flatMap((each) => each.addresses);
+    return this.#change(both.map(podOf), () => this.#sandboxes.set(id, sandbox), addresses);
+  }
+
+  setKept(): ResidentChanges {
+    return this.#change([], () => {
+      this.#isToldKept = true;
+    });
+  }
+
+  setReadable(readable: boolean): ResidentChanges {
+    return this.#change([], () => {
+      this.#isReadable = readable;
+    });
+  }
+
+  setLinks(links: ReadonlyMap<string, Link>): ResidentChanges {
+    const before = this.#links;
+    this.#links = new Map(links);
+    const addresses = [...before.keys(), ...links.keys()].filter((address) => {
+      const [a, b] = [before.get(address), links.get(address)];
+      return a?.device !== b?.device || a?.port !== b?.port;
+    });
+    return { changes: [], addresses: new Set(addresses) };
+  }
+
+  get size(): number {
+    const here = this.#here.values().map(({ residents, unknown }) => ({ size: residents.length + unknown.length }));
+    const tables = [this.#watched, this.#fetched, this.#sandboxes, this.#links, this.#staleOf, this.#stale];
+    return tables.reduce((sum, table) => sum + table.size, sizeOfAll(here));
+  }
+
+  #change(keys: readonly ObjectKey[], change: () => void, touched: Iterable<string> = []): ResidentChanges {
+    const earlier = new Map(keys.map((key) => [key, this.#residentsOf(key)]));
+    change();
+    for (const key of earlier.keys()) this.#derive(key);
+    const kept = this.#isReadable && (this.#isToldKept || this.#matched > 0);
+    if (kept !== this.#kept) {
+      this.#kept = kept;
+      for (const [key, { residents }] of [...this.#here]) {
+        if (!earlier.has(key)) earlier.set(key, residents);
+        this.#derive(key);
+      }
+    }
+    const changes = [...earlier].flatMap(([key, residents]) => differences(residents, this.#residentsOf(key)));
+    const addresses = new Set(touched);
+    for (const { key, before, after } of changes) {
+      this.#setStale(key, after?.stale ?? []);
+      // A pod that comes or goes makes of its sandbox an owner, or none: those addresses are the pod's own.
+      for (const each of [before, after]) {
+        for (const address of [...(each?.pod.addresses ?? []), ...(each?.stale ?? [])]) addresses.add(address);
+      }
+    }
+    return { changes, addresses };
+  }
+
+  #residentsOf(key: ObjectKey): readonly Resident[] {
+    const here = this.#here.get(key);
+    if (here) return here.residents;
+    const pod = this.#watched.get(key);
+    return pod && canOwnAddress(pod) ? [{ pod }] : [];
+  }
+
+  #derive(key: ObjectKey): void {
+    this.visits++;
+    this.#matched -= this.#here.get(key)?.matched ?? 0;
+    this.#here.delete(key);
+    const rest = new Set(this.#sandboxes.ofPod(key));
+    const count = rest.size;
+    const watched = this.#watched.get(key);
+    if (count === 0 && watched?.nodeName !== this.#nodeName) return;
+    const residents: Resident[] = [];
+    for (const pod of [watched, this.#fetched.get(key)]) {
+      if (!pod) continue;
+      const own = this.#mayBeHere(pod) ? [...rest].filter(({ uid }) => uid === (pod.mirrorOf ?? pod.uid)) : [];
+      for (const sandbox of own) rest.delete(sandbox);
+      const current = latestOf(own.filter(({ live }) => live));
+      if (canOwnAddress(pod) && (current || pod === watched)) residents.push(this.#settle(pod, current));
+    }
+    const matched = count - rest.size;
+    this.#matched += matched;
+    this.#here.set(key, { residents, matched, unknown: [...rest].filter(({ live }) => live) });
+  }
+
+  #settle(pod: Pod, sandbox: Sandbox | undefined): Resident {
+    if (sandbox) {
+      const { addresses } = sandbox;
+      const stale = pod.addresses.filter((address) => !addresses.includes(address));
+      return { pod: { ...pod, nodeName: this.#nodeName, addresses }, sandbox, stale };
+    }
+    if (pod.nodeName !== this.#nodeName || !this.#kept) return { pod };
+    return { pod: { ...pod, addresses: [] }, stale: pod.addresses };
+  }
+
+  /** A sandbox of its uid shows where a pod is of which the watch has not brought the node yet. */
+  #mayBeHere(pod: Pod): boolean {
+    return pod.nodeName === undefined || pod.nodeName === this.#nodeName;
+  }
+
+  #setStale(key: PodKey, addresses: readonly string[]): void {
+    for (const address of this.staleOf(key)) this.#stale.remove(address);
+    for (const address of addresses) this.#stale.add(address);
+    if (addresses.length > 0) this.#staleOf.set(key, addresses);
+    else this.#staleOf.delete(key);
+  }
+}
+
+function podKeyOf(pod: Pod): PodKey {
+  return `${pod.namespace}/${pod.name}/${pod.uid}`;
+}
+
+/** S1.3, S1.4. */
+function canOwnAddress(pod: Pod): boolean {
+  return !pod.hostNetwork && !pod.terminal;
+}
+
+function differences(before: readonly Resident[], after: readonly Resident[]): ResidentChange[] {
+  const keys = new Set([...before, ...after].map(({ pod }) => podKeyOf(pod)));
+  return [...keys].flatMap((key) => {
+    const find = (residents: readonly Resident[]) => residents.find(({ pod }) => podKeyOf(pod) === key);
+    const change = { key, before: find(before), after: find(after) };
+    return JSON.stringify(change.before) === JSON.stringify(change.after) ? [] : [change];
+  });
+}

@@ -1,0 +1,75 @@
+import { compareText } from '../lib/sort.ts';
+import type { ObjectKey, Sandbox } from '../model/cluster.ts';
+import { sizeOfAll } from './table-size.ts';
+
+/** The sandboxes of this node, by the pods that they are for and by their addresses. */
+export class SandboxTable {
+  readonly #sandboxes = new Map<string, Sandbox>();
+  readonly #byPod = new Map<ObjectKey, Set<Sandbox>>();
+  /** The live ones. */
+  readonly #byAddress = new Map<string, Set<Sandbox>>();
+
+  get(id: string): Sandbox | undefined {
+    return this.#sandboxes.get(id);
+  }
+
+  set(id: string, sandbox: Sandbox | undefined): void {
+    const before = this.#sandboxes.get(id);
+    if (before) {
+      this.#sandboxes.delete(id);
+      removeFrom(this.#byPod, podOf(before), before);
+      if (before.live) for (const address of before.addresses) removeFrom(this.#byAddress, address, before);
+    }
+    if (sandbox) {
+      this.#sandboxes.set(id, sandbox);
+      addTo(this.#byPod, podOf(sandbox), sandbox);
+      if (sandbox.live) for (const address of sandbox.addresses) addTo(this.#byAddress, address, sandbox);
+    }
+  }
+
+  /** Live or not, of all pods that have had the name. */
+  ofPod(key: ObjectKey): Iterable<Sandbox> {
+    return this.#byPod.get(key) ?? [];
+  }
+
+  /** Live ones, of which all but one have lost the address. */
+  withAddress(address: string): Iterable<Sandbox> {
+    return this.#byAddress.get(address) ?? [];
+  }
+
+  /** The live sandbox that has the address: the latest. */
+  holderOf(address: string): Sandbox | undefined {
+    return latestOf(this.withAddress(address));
+  }
+
+  get size(): number {
+    return this.#sandboxes.size + sizeOfAll(this.#byPod.values()) + sizeOfAll(this.#byAddress.values());
+  }
+}
+
+/** Its pod by name; which of those that have had the name it is for, its uid says. */
+export function podOf({ namespace, name }: Sandbox): ObjectKey {
+  return `${namespace}/${name}`;
+}
+
+export function latestOf(sandboxes: Iterable<Sandbox>): Sandbox | undefined {
+  let latest: Sandbox | undefined;
+  for (const each of sandboxes) {
+    // The order of two that were made at once is of no matter, but it must be one.
+    if (!latest || each.order > latest.order || (each.order === latest.order && compareText(each.id, latest.id) > 0)) {
+      latest = each;
+    }
+  }
+  return latest;
+}
+
+function addTo<T>(table: Map<string, Set<T>>, key: string, value: T): void {
+  const values = table.get(key);
+  if (values) values.add(value);
+  else table.set(key, new Set([value]));
+}
+
+function removeFrom<T>(table: Map<string, Set<T>>, key: string, value: T): void {
+  const values = table.get(key);
+  if (values?.delete(value) && values.size === 0) table.delete(key);
+}

@@ -1,0 +1,175 @@
+import { foreignIn } from '../nftables/foreign.ts';
+import { referencesOf } from '../nftables/references.ts';
+import type {
+  Chain,
+  Element,
+  ElementVerdict,
+  NftSet,
+  Operation,
+  StageName,
+  Table,
+  VerdictMap,
+} from '../nftables/ruleset.ts';
+import { chooseEditions, sameVerdict } from './conflicts.ts';
+import { inEditions } from './editions.ts';
+import { reachableNames } from './reads.ts';
+
+/** What happens to one table: the operations are of the first, whichever it is. */
+export type TablePlan = Readonly<Record<StageName, readonly Operation[]>> & { readonly result: Table };
+
+export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
+
+/** As `planStages`, for one table. */
+export function planTable(desired: Table, applied: Table | undefined): TablePlan {
+  const before = applied ?? emptyTable;
+  if (isBeyondRepair(desired, before)) return planRewrite(desired);
+  const result = inEditions(desired, chooseEditions(desired, before));
+  // The first table may be told as empty because the second alone is there. Adding it where it is does nothing.
+  const mustAdd = applied === undefined || (isEmpty(applied) && !isEmpty(result));
+  return {
+    make: [...(mustAdd ? [{ verb: 'add table' } as const] : []), ...makeOperations(result, before)],
+    switch: switchOperations(result, before),
+    break: breakOperations(result, before),
+    result,
+  };
+}
+
+/**
+ * Another program has been at our table, or a version of ours that declares its objects otherwise: such an object cannot be changed
+ * step by step, and what it refers to is not known. One transaction writes all of it anew.
+ */
+function planRewrite(desired: Table): TablePlan {
+  const operations: Operation[] = [
+    { verb: 'replace table' },
+    ...makeOperations(desired, emptyTable),
+    ...switchOperations(desired, emptyTable),
+  ];
+  return { make: [], switch: operations, break: [], result: desired };
+}
+
+function isBeyondRepair(desired: Table, applied: Table): boolean {
+  if (foreignIn(applied).length > 0) return true;
+  const header = (object: NftSet | VerdictMap | Chain): string =>
+    JSON.stringify('rules' in object ? object.base : [object.key, object.interval]);
+  const wanted = [...desired.sets.values(), ...desired.maps.values(), ...desired.chains.values()];
+  const held = [...applied.sets.values(), ...applied.maps.values(), ...applied.chains.values()];
+  const headers = new Map(held.map((object) => [object.name, header(object)]));
+  return wanted.some((object) => (headers.get(object.name) ?? header(object)) !== header(object));
+}
+
+/** As `planSweep`, for one table. */
+export function sweepTable(applied: Table): TablePlan {
+  const nothing = { make: [], switch: [], break: [] };
+  // What a foreign rule refers to is not known, and the next plan writes all anew.
+  if (foreignIn(applied).length > 0) return { ...nothing, result: applied };
+  const reachable = reachableNames(applied);
+  const keep = <T>(objects: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
+    new Map([...objects].filter(([name]) => reachable.has(name)));
+  const result: Table = { sets: keep(applied.sets), maps: keep(applied.maps), chains: keep(applied.chains) };
+  return { ...nothing, break: deletions(result, applied), result };
+}
+
+function isEmpty({ sets, maps, chains }: Table): boolean {
+  return sets.size + maps.size + chains.size === 0;
+}
+
+function makeOperations(desired: Table, before: Table): Operation[] {
+  const operations: Operation[] = [];
+  for (const set of added(desired.sets, before.sets)) operations.push({ verb: 'add set', set });
+  for (const object of inReferenceOrder(
+    added(desired.chains, before.chains).filter((chain) => !chain.base),
+    added(desired.maps, before.maps),
+  )) {
+    operations.push('rules' in object ? { verb: 'add chain', chain: object } : { verb: 'add map', map: object });
+  }
+  return operations;
+}
+
+function switchOperations(desired: Table, before: Table): Operation[] {
+  const operations: Operation[] = [];
+  for (const set of desired.sets.values()) {
+    const elements = missingElements(set, before.sets.get(set.name));
+    if (elements.length > 0) operations.push({ verb: 'add elements', set, elements });
+  }
+  for (const map of desired.maps.values()) operations.push(...mappingOperations(map, before.maps.get(map.name)));
+  for (const chain of desired.chains.values()) {
+    const known = before.chains.get(chain.name);
+    if (known && !sameRules(known, chain)) operations.push({ verb: 'replace rules', chain });
+  }
+  // Last: on first load packets meet nothing of ours until all of it is there (S5.18).
+  for (const chain of added(desired.chains, before.chains))
+    if (chain.base) operations.push({ verb: 'add chain', chain });
+  return operations;
+}
+
+function breakOperations(desired: Table, before: Table): Operation[] {
+  const operations: Operation[] = [];
+  for (const set of before.sets.values()) {
+    const after = desired.sets.get(set.name);
+    const elements = after ? missingElements(set, after) : [];
+    if (elements.length > 0) operations.push({ verb: 'delete elements', set, elements });
+  }
+  return [...operations, ...deletions(desired, before)];
+}
+
+function deletions(desired: Table, before: Table): Operation[] {
+  const objects = inReferenceOrder(added(before.chains, desired.chains), added(before.maps, desired.maps)).toReversed();
+  return [
+    ...objects.map(
+      (object) => ({ verb: 'rules' in object ? 'delete chain' : 'delete map', name: object.name }) as const,
+    ),
+    ...added(before.sets, desired.sets).map(({ name }) => ({ verb: 'delete set', name }) as const),
+  ];
+}
+
+function mappingOperations(map: VerdictMap, before: VerdictMap | undefined): Operation[] {
+  if (!before || before === map) return [];
+  const leaving: Element[] = [];
+  const coming = new Map<Element, ElementVerdict>();
+  for (const [key, verdict] of map.elements) {
+    const known = before.elements.get(key);
+    if (known && sameVerdict(known, verdict)) continue;
+    if (known) leaving.push(key);
+    coming.set(key, verdict);
+  }
+  for (const key of before.elements.keys()) if (!map.elements.has(key)) leaving.push(key);
+  return [
+    ...(leaving.length > 0 ? [{ verb: 'delete mappings', map, elements: leaving } as const] : []),
+    ...(coming.size > 0 ? [{ verb: 'add mappings', map, elements: coming } as const] : []),
+  ];
+}
+
+/** What `set` has and `other` has not; nothing where there is no other. */
+function missingElements(set: NftSet, other: NftSet | undefined): Element[] {
+  if (!other || other === set || other.elements === set.elements) return [];
+  return [...set.elements.difference(other.elements)];
+}
+
+function added<T extends { readonly name: string }>(
+  objects: ReadonlyMap<string, T>,
+  others: ReadonlyMap<string, T>,
+): T[] {
+  return [...objects.values()].filter((object) => !others.has(object.name));
+}
+
+/** What is referred to stands first: chains before those that go to them and before the maps that point at them, maps before the chains that look in them. */
+function inReferenceOrder(chains: readonly Chain[], maps: readonly VerdictMap[]): (Chain | VerdictMap)[] {
+  const byName = new Map<string, Chain | VerdictMap>([...chains, ...maps].map((object) => [object.name, object]));
+  const seen = new Set<Chain | VerdictMap>();
+  const ordered: (Chain | VerdictMap)[] = [];
+  const visit = (object: Chain | VerdictMap): void => {
+    if (seen.has(object)) return;
+    seen.add(object);
+    for (const name of new Set(referencesOf(object))) {
+      const target = byName.get(name);
+      if (target) visit(target);
+    }
+    ordered.push(object);
+  };
+  for (const object of byName.values()) visit(object);
+  return ordered;
+}
+
+function sameRules(a: Chain, b: Chain): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

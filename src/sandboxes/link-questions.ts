@@ -1,0 +1,79 @@
+import type { LinkDescriptions } from './link.ts';
+
+/** Asks about devices of the node; who answers may run a program for it. A device that is not in the answer is not there. */
+export type DescribeLinks = (names: readonly string[], signal: AbortSignal) => Promise<LinkDescriptions>;
+
+export interface LinkQuestionsOptions {
+  readonly describeLinks: DescribeLinks;
+  readonly signal: AbortSignal;
+  readonly answerMs?: number;
+}
+
+/** One that takes long must not hold up the others. */
+const maxInFlight = 4;
+const defaultAnswerMs = 2000;
+
+interface Batch {
+  readonly names: Set<string>;
+  readonly answer: Promise<LinkDescriptions>;
+  readonly send: () => void;
+}
+
+/** Sends a question at once, as long as not too many are under way; those that have to wait are sent as one. */
+export class LinkQuestions {
+  readonly #options: LinkQuestionsOptions;
+  #inFlight = 0;
+  #waiting: Batch | undefined;
+
+  constructor(options: LinkQuestionsOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects if there is no answer in time. */
+  ask(names: Iterable<string>): Promise<LinkDescriptions> {
+    const batch = (this.#waiting ??= this.#open());
+    for (const name of names) batch.names.add(name);
+    this.#sendWaiting();
+    return batch.answer;
+  }
+
+  #open(): Batch {
+    const { promise: answer, resolve, reject } = Promise.withResolvers<LinkDescriptions>();
+    const names = new Set<string>();
+    const send = (): void => {
+      this.#inFlight++;
+      this.#send([...names])
+        .finally(() => {
+          this.#inFlight--;
+          this.#sendWaiting();
+        })
+        .then(resolve, reject);
+    };
+    return { names, answer, send };
+  }
+
+  /** Given up after its time, even where who is asked pays no heed to the signal. */
+  async #send(names: readonly string[]): Promise<LinkDescriptions> {
+    const { describeLinks, signal, answerMs = defaultAnswerMs } = this.#options;
+    const { promise: end, reject } = Promise.withResolvers<never>();
+    const giveUp = new AbortController();
+    giveUp.signal.addEventListener('abort', () => reject(giveUp.signal.reason as Error));
+    const timer = setTimeout(() => giveUp.abort(new Error(`no answer in ${answerMs / 1000} s`)), answerMs);
+    const stop = (): void => giveUp.abort(signal.reason);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    try {
+      return await Promise.race([end, describeLinks(names, giveUp.signal)]);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  #sendWaiting(): void {
+    const batch = this.#waiting;
+    if (!batch || this.#inFlight >= maxInFlight) return;
+    this.#waiting = undefined;
+    batch.send();
+  }
+}

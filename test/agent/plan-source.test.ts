@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'mocha';
+import { PlanSource } from '../../src/agent/plan-source.ts';
+import { Compiler } from '../../src/compile/compile.ts';
+import type { Sandbox } from '../../src/model/cluster.ts';
+import { Pipeline } from '../../src/pipeline.ts';
+import { stateOf, type SavedState } from '../../src/state/saved-state.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { pod } from '../support/objects.ts';
+import { syncedEvents, upsertOf } from '../support/pipeline.ts';
+import { fullSnapshot, sandbox, shopApi } from '../state/samples.ts';
+
+const saved = stateOf(fullSnapshot);
+
+describe('PlanSource', () => {
+  let pipeline: Pipeline;
+  let clock: ManualClock;
+  let changes: number;
+
+  beforeEach(() => {
+    pipeline = new Pipeline('n1');
+    clock = new ManualClock();
+    changes = 0;
+  });
+
+  const create = (state: SavedState | undefined, gatedRanges: readonly string[] = ['10.244.1.0/24']): PlanSource =>
+    new PlanSource({
+      pipeline,
+      compiler: new Compiler(),
+      saved: state,
+      gatedRanges,
+      clock,
+      changed: () => void changes++,
+    });
+  const receive = (source: PlanSource, ...events: Parameters<Pipeline['receive']>[0][]): void => {
+    for (const event of events) {
+      pipeline.receive(event);
+      source.receive(event);
+    }
+  };
+  const tell = (source: PlanSource, value: Sandbox): void => receive(source, { op: 'sandbox', id: value.id, value });
+
+  it('has nothing to write before all lists are in, that of the sandboxes too, and it may write', () => {
+    const steps: [string, (source: PlanSource) => void][] = [
+      ['API', (source) => receive(source, ...syncedEvents())],
+      ['sandboxes', (source) => source.listedSandboxes()],
+      ['lock', (source) => source.open(false)],
+    ];
+    for (const [missing] of steps) {
+      pipeline = new Pipeline('n1');
+      const source = create(undefined);
+      for (const [name, step] of steps) if (name !== missing) step(source);
+      assert.deepEqual([source.current, source.snapshot.inSync], ['kernel', false], `without ${missing}`);
+      changes = 0;
+      steps.find(([name]) => name === missing)![1](source);
+      assert.deepEqual([source.current, source.snapshot], ['cluster', pipeline.snapshot], `with ${missing}`);
+      assert.ok(changes > 0, 'tells that it may be written now');
+    }
+  });
+
+  it('has what this node has kept, with its sandboxes as they are now, until the cluster is known', () => {
+    const source = create(saved);
+    tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
+    source.open(false);
+    assert.equal(source.current, 'kernel');
+    source.listedSandboxes();
+    assert.equal(source.current, 'saved');
+    const { inSync, localPods, gatedRanges } = source.snapshot;
+    assert.deepEqual([inSync, gatedRanges], [true, ['10.244.1.0/24']]);
+    assert.deepEqual(localPods.get(shopApi.key)?.addresses, ['10.244.1.77']);
+
+    const plan = source.plan(undefined);
+    assert.ok(plan.compiled.localAddresses.has('10.244.1.77'));
+    assert.equal(source.isRestored(plan), true);
+
+    receive(source, ...syncedEvents());
+    assert.equal(source.current, 'cluster');
+    const next = source.plan(plan.result);
+    assert.equal(source.isRestored(next), false);
+    assert.deepEqual(next.compiled.localAddresses, new Set());
+  });
+
+  it('follows the sandboxes while it has what was kept, and nothing else', () => {
+    const source = create(saved);
+    source.open(false);
+    source.listedSandboxes();
+    const before = source.snapshot;
+    changes = 0;
+    receive(source, upsertOf(pod('x/a', { ips: ['10.244.1.5'] })));
+    assert.deepEqual([changes, source.snapshot === before], [0, true]);
+    tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
+    assert.equal(changes, 1);
+    assert.deepEqual(source.snapshot.localPods.get(shopApi.key)?.addresses, ['10.244.1.77']);
+    assert.notEqual(source.snapshot.revision, before.revision);
+    receive(source, { op: 'sandbox', id: 's1', value: undefined });
+    assert.deepEqual(source.snapshot.localPods.get(shopApi.key)?.addresses, []);
+  });
+
+  it('leaves a table that it finds as it is for five seconds', () => {
+    const source = create(saved);
+    tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
+    source.listedSandboxes();
+    source.open(true);
+    clock.advance(4999);
+    changes = 0;
+    assert.equal(source.current, 'kernel');
+    clock.advance(1);
+    assert.deepEqual([source.current, changes], ['saved', 1]);
+    // What is in force by then stays so, whatever ends.
+    receive(source, { op: 'sandbox', id: 's1', value: undefined });
+    assert.equal(source.current, 'saved');
+  });
+
+  it('plans nothing as long as nothing may be written', () => {
+    const source = create(saved);
+    assert.throws(() => source.plan(undefined), /nothing may be written yet/);
+    source.open(true);
+    assert.throws(() => source.plan(undefined), /nothing may be written yet/);
+  });
+
+  it('gates what it is told to, whatever was kept', () => {
+    const source = create(saved, []);
+    source.open(false);
+    source.listedSandboxes();
+    assert.ok(saved.gatedRanges.length > 0);
+    assert.deepEqual(source.snapshot.gatedRanges, []);
+  });
+});

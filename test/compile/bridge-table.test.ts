@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Packet } from '../../src/nftables/packet.ts';
+import { trace } from '../../src/nftables/trace.ts';
+import { pod, sandbox } from '../support/objects.ts';
+import { startPipeline } from '../support/pipeline.ts';
+import { guardedNode } from './guarded-node.ts';
+
+const link = (name: string) => ({ device: 'cni0', port: `veth-${name}` });
+const { bridge } = guardedNode(link);
+
+/** A frame as it comes in, and as it goes out by another port: each hook is a check of its own. */
+const sent: Packet = {
+  hook: 'prerouting',
+  family: 'ipv4',
+  inInterface: 'veth-free',
+  inKind: 'veth',
+  source: '10.1.0.2',
+  destination: '10.1.0.3',
+  protocol: 'udp',
+  sourcePort: 40_000,
+  destinationPort: 5353,
+  ctState: 'untracked',
+  hopLimit: 64,
+};
+const { inKind: _kind, ...kindless } = sent;
+const fromUplink: Packet = { ...kindless, inInterface: 'eth0' };
+const sent6: Packet = { ...sent, family: 'ipv6', source: 'fd01::2', destination: 'fd01::3' };
+const delivered: Packet = { ...sent, hook: 'forward', outInterface: 'veth-closed', outKind: 'veth' };
+const delivered6: Packet = { ...delivered, family: 'ipv6', source: 'fd01::2', destination: 'fd01::3' };
+const { sourcePort: _, destinationPort: __, ...portless } = sent6;
+const control: Packet = {
+  ...portless,
+  protocol: 'icmpv6',
+  source: 'fe80::2',
+  destination: 'ff02::1',
+  packetType: 'multicast',
+};
+const discovery: Packet = { ...control, icmpType: 135, hopLimit: 255 };
+const listener: Packet = { ...control, icmpType: 143, hopLimit: 1 };
+const arp: Packet = { ...portless, family: 'arp', source: '10.1.0.2', destination: '10.1.0.3', protocol: '' };
+const dhcp: Packet = {
+  ...sent,
+  source: '0.0.0.0',
+  destination: '255.255.255.255',
+  sourcePort: 68,
+  destinationPort: 67,
+  packetType: 'broadcast',
+};
+const dhcp6: Packet = {
+  ...sent6,
+  source: 'fe80::2',
+  destination: 'ff02::1:2',
+  sourcePort: 546,
+  destinationPort: 547,
+  packetType: 'multicast',
+};
+const igmp: Packet = {
+  ...portless,
+  family: 'ipv4',
+  source: '10.1.0.2',
+  destination: '224.0.0.22',
+  protocol: '2',
+  hopLimit: 1,
+  packetType: 'multicast',
+};
+const group: Packet = { ...delivered, destination: '224.0.0.251', packetType: 'multicast' };
+const everyone: Packet = { ...delivered, destination: '10.1.0.255', packetType: 'broadcast' };
+const closed = { inInterface: 'veth-closed' } as const;
+const fresh = { inInterface: 'veth-new' } as const;
+const to = (packet: Packet, name: string): Packet => ({
+  ...packet,
+  hook: 'forward',
+  outInterface: `veth-${name}`,
+  outKind: 'veth',
+});
+
+type Case = readonly [what: string, packet: Packet, verdict: 'accept' | 'drop'];
+
+const sources: readonly Case[] = [
+  ['its own address', sent, 'accept'],
+  ['its own address, IPv6', sent6, 'accept'],
+  ['its own address, to a group', { ...sent, destination: '224.0.0.251', packetType: 'multicast' }, 'accept'],
+  ["another pod's address", { ...sent, source: '10.1.0.3' }, 'drop'],
+  ["another pod's address, IPv6", { ...sent6, source: 'fd01::3' }, 'drop'],
+  ["its node's address", { ...sent, source: '192.0.2.1' }, 'drop'],
+  ["the bridge's address", { ...sent, source: '10.1.0.1' }, 'drop'],
+  ['an outside address', { ...sent, source: '203.0.113.5' }, 'drop'],
+  ['an outside address, IPv6', { ...sent6, source: '2001:db8::5' }, 'drop'],
+  ['the unspecified address', { ...sent, source: '0.0.0.0' }, 'drop'],
+  ['the unspecified address, IPv6', { ...sent6, source: '::' }, 'drop'],
+  ['the unspecified address in a broadcast', { ...dhcp, destinationPort: 69 }, 'drop'],
+  ['a fragment with a foreign source', { ...portless, family: 'ipv4', source: '10.1.0.3', protocol: 'udp' }, 'drop'],
+];
+
+const frames: readonly Case[] = [
+  ['a VLAN tag, its own address', { ...sent, etherType: 'vlan' }, 'drop'],
+  ['a VLAN tag, its own address, IPv6', { ...sent6, etherType: 'vlan' }, 'drop'],
+  ['a VLAN tag, neighbour discovery', { ...discovery, etherType: 'vlan' }, 'drop'],
+  ['a raw frame', { ...sent, etherType: '0x88b5' }, 'drop'],
+  ['ARP, its own address', arp, 'accept'],
+  ['ARP, a probe', { ...arp, source: '0.0.0.0' }, 'accept'],
+  ["ARP, another pod's address", { ...arp, source: '10.1.0.3' }, 'drop'],
+  ["ARP, the bridge's address", { ...arp, source: '10.1.0.1' }, 'drop'],
+];
+
+const linkControl: readonly Case[] = [
+  ['neighbour discovery', discovery, 'accept'],
+  ['neighbour discovery without an address', { ...discovery, source: '::' }, 'accept'],
+  ['neighbour discovery, egress isolated', { ...discovery, ...closed }, 'accept'],
+  ['neighbour discovery from afar, egress isolated', { ...discovery, ...closed, hopLimit: 254 }, 'drop'],
+  ["neighbour discovery with another's address", { ...discovery, source: 'fd01::3' }, 'drop'],
+  ['listener discovery', listener, 'accept'],
+  ['listener discovery without an address', { ...listener, source: '::' }, 'accept'],
+  ['listener discovery, egress isolated', { ...listener, ...closed }, 'accept'],
+  ['IGMP', igmp, 'accept'],
+  ['IGMP without an address', { ...igmp, source: '0.0.0.0' }, 'accept'],
+  ['DHCP', dhcp, 'accept'],
+  ['DHCPv6, egress isolated', { ...dhcp6, ...closed }, 'accept'],
+  ['DHCPv6 from another port, egress isolated', { ...dhcp6, ...closed, sourcePort: 547 }, 'drop'],
+  ['DHCPv6 to one host, egress isolated', { ...dhcp6, ...closed, destination: 'fe80::2' }, 'drop'],
+  ['UDP from link-local', { ...sent6, source: 'fe80::2', destination: 'fe80::3' }, 'accept'],
+  ['UDP from link-local, egress isolated', { ...sent6, ...closed, source: 'fe80::3', destination: 'fe80::2' }, 'drop'],
+  ['a ping to all nodes, egress isolated', { ...control, ...closed, icmpType: 128 }, 'drop'],
+  [
+    'UDP from link-local, ingress isolated',
+    { ...sent6, inInterface: 'veth-picky', source: 'fe80::4', destination: 'fe80::2' },
+    'accept',
+  ],
+  [
+    'UDP from link-local, of an unknown pod',
+    { ...sent6, inInterface: 'veth-unknown', source: 'fe80::5', destination: 'fe80::2' },
+    'drop',
+  ],
+];
+
+const deliveries: readonly Case[] = [
+  ['to the pod itself', delivered, 'accept'],
+  ['to the pod itself, IPv6', delivered6, 'accept'],
+  ["to another pod, by its neighbour's MAC", to({ ...sent, destination: '10.1.0.4' }, 'closed'), 'drop'],
+  ["to a foreign address, by its neighbour's MAC", to({ ...sent6, destination: '2001:db8::5' }, 'closed'), 'drop'],
+  ['with a VLAN tag', { ...delivered, etherType: 'vlan' }, 'drop'],
+  ['ARP', to({ ...arp, packetType: 'broadcast' }, 'closed'), 'accept'],
+  ['neighbour discovery', to(discovery, 'closed'), 'accept'],
+  [
+    'neighbour advertisement to link-local',
+    to({ ...discovery, icmpType: 136, destination: 'fe80::3' }, 'closed'),
+    'accept',
+  ],
+  ['listener discovery', to(listener, 'closed'), 'accept'],
+  ['IGMP', to(igmp, 'closed'), 'accept'],
+  ['DHCP', to(dhcp, 'closed'), 'accept'],
+  ['DHCP of who has an address', to({ ...dhcp, source: '10.1.0.2' }, 'closed'), 'drop'],
+  ['UDP to link-local', to({ ...sent6, destination: 'fe80::2' }, 'free'), 'accept'],
+  ['UDP to link-local, ingress isolated', to({ ...sent6, destination: 'fe80::3' }, 'closed'), 'drop'],
+  ['UDP to link-local, of an unknown pod', to({ ...sent6, destination: 'fe80::5' }, 'unknown'), 'drop'],
+];
+
+const toMany: readonly Case[] = [
+  ['multicast to a pod that is not isolated', to(group, 'free'), 'accept'],
+  ['broadcast to a pod that is not isolated', to(everyone, 'free'), 'accept'],
+  ['multicast to an isolated pod', group, 'drop'],
+  ['broadcast to an isolated pod', everyone, 'drop'],
+  [
+    'multicast to an isolated pod, IPv6',
+    to({ ...sent6, destination: 'ff02::fb', packetType: 'multicast' }, 'closed'),
+    'drop',
+  ],
+  ['multicast that its policies allow', to(group, 'picky'), 'accept'],
+  [
+    'multicast that its policies allow, IPv6',
+    to({ ...sent6, destination: 'ff02::fb', packetType: 'multicast' }, 'picky'),
+    'accept',
+  ],
+  ['multicast from another source', to({ ...group, source: '10.1.0.3' }, 'picky'), 'drop'],
+  ['multicast to another port', to({ ...group, destinationPort: 5354 }, 'picky'), 'drop'],
+  ['multicast to an unknown pod', to(group, 'unknown'), 'drop'],
+];
+
+const strangers: readonly Case[] = [
+  ["from a port that nobody knows, another's address", { ...sent, ...fresh }, 'drop'],
+  ["from a port that nobody knows, another's address, IPv6", { ...sent6, ...fresh }, 'drop'],
+  ['from a port that nobody knows, its own address', { ...sent, ...fresh, source: '10.9.0.2' }, 'accept'],
+  ['from a port that nobody knows, neighbour discovery', { ...discovery, ...fresh }, 'accept'],
+  ['from a port that nobody knows, ARP', { ...arp, ...fresh }, 'accept'],
+  ['from the uplink', fromUplink, 'accept'],
+  ['from the uplink, with a VLAN tag', { ...fromUplink, etherType: 'vlan' }, 'accept'],
+  ["to a port that nobody knows, another's address", to(sent, 'new'), 'drop'],
+  ["to a port that nobody knows, another's address, IPv6", to(sent6, 'new'), 'drop'],
+  ['to a port that nobody knows, its own address', to({ ...sent, destination: '10.9.0.2' }, 'new'), 'accept'],
+  ['to the uplink', { ...sent, hook: 'forward', outInterface: 'eth0' }, 'accept'],
+];
+
+/** A pod that starts, before its rules are there, and one whose port is known. */
+const from = (packet: Packet): Packet => ({ ...to(packet, 'closed'), ...fresh });
+const newcomers: readonly Case[] = [
+  ['from an address of the gate', from({ ...sent, source: '10.1.0.99' }), 'accept'],
+  ['from an address of the gate, IPv6', from({ ...sent6, source: 'fd01::99' }), 'accept'],
+  ['from a pod whose port is not known', from({ ...sent, source: '10.9.0.2' }), 'accept'],
+  ['from a pod whose port is not known, IPv6', from({ ...sent6, source: 'fd09::2' }), 'accept'],
+  ['from outside', from({ ...sent, source: '203.0.113.5' }), 'drop'],
+  ['from outside, IPv6', from({ ...sent6, source: '2001:db8::5' }), 'drop'],
+  ['from nowhere', from({ ...sent, source: '0.0.0.0', packetType: 'broadcast' }), 'drop'],
+  ['from link-local', from({ ...sent6, source: 'fe80::9', destination: 'fe80::2' }), 'drop'],
+  ['from link-local to all', from({ ...control, icmpType: 128, source: 'fe80::9' }), 'drop'],
+  ['neighbour discovery', from({ ...discovery, source: 'fe80::9' }), 'accept'],
+  ['listener discovery', from({ ...listener, source: 'fe80::9' }), 'accept'],
+  ['DHCP', from(dhcp), 'accept'],
+  ['ARP from an address of the gate', from({ ...arp, source: '10.1.0.99' }), 'accept'],
+  ['ARP from a pod whose port is not known', from({ ...arp, source: '10.9.0.2' }), 'accept'],
+  ['an ARP probe', from({ ...arp, source: '0.0.0.0' }), 'accept'],
+  ["ARP with a known pod's address", from(arp), 'drop'],
+  ['ARP from outside', from({ ...arp, source: '203.0.113.5' }), 'drop'],
+  ['to an address of the gate', to({ ...sent, destination: '10.1.0.99' }, 'new'), 'accept'],
+  ['to a pod whose port is not known, IPv6', to({ ...sent6, destination: 'fd09::2' }, 'new'), 'accept'],
+  ['multicast to it', to(group, 'new'), 'drop'],
+  ['link-local to it', to({ ...sent6, destination: 'fe80::9' }, 'new'), 'drop'],
+  ['ARP to it', to(arp, 'new'), 'accept'],
+  ['neighbour discovery to it', to(discovery, 'new'), 'accept'],
+  ['multicast from the uplink', to({ ...group, ...fromUplink, packetType: 'multicast' }, 'free'), 'accept'],
+  ['what two of another bridge say to each other', { ...to(group, 'new'), ...fresh }, 'accept'],
+];
+
+describe('the guard of ports of bridges (S1.15, S1.16)', () => {
+  const all = { sources, frames, linkControl, deliveries, toMany, strangers, newcomers };
+  for (const [name, cases] of Object.entries(all)) {
+    describe(name, () => {
+      for (const [what, packet, verdict] of cases) {
+        it(`${what}: ${verdict}`, () => assert.equal(trace(bridge!, packet).verdict, verdict));
+      }
+    });
+  }
+
+  it('leaves newcomers alone where there is no gate that would let them go on', () => {
+    const { bridge: open } = guardedNode(link, { gate: false });
+    for (const source of ['203.0.113.5', '10.1.0.99']) {
+      assert.equal(trace(open!, from({ ...sent, source })).verdict, 'accept');
+    }
+  });
+
+  it('is no table where the kernel takes none, and routed pods are guarded all the same', () => {
+    assert.equal(guardedNode(link, { guard: 'routed' }).bridge, undefined);
+    const routed = guardedNode((name) => ({ device: `veth-${name}` }), { guard: 'routed' });
+    assert.ok(routed.chains.has('guard'));
+  });
+
+  it('is no table where it is off', () => assert.equal(guardedNode(link, { guard: false }).bridge, undefined));
+
+  it('leaves nothing of it in the other table', () => {
+    const names = [...guardedNode(link).chains.keys()];
+    assert.deepEqual(
+      names.filter((name) => /guard|sources|link/.test(name)),
+      [],
+    );
+  });
+
+  it('a port of a pod that has a denied address too gets nothing that goes to many', () => {
+    const seat = { device: 'cni0', port: 'veth-a' };
+    const pipeline = startPipeline('n1', [pod('x/a', { ips: ['10.1.0.2'] }), pod('x/b', { ips: ['fd01::2'] })]);
+    pipeline.receive(sandbox('x/a', { ips: ['10.1.0.2'], link: seat }));
+    pipeline.receive(sandbox('x/ghost', { ips: ['fd01::9'], link: seat }));
+    const mixed = pipeline.plan(undefined).compiled.ruleset.bridge!;
+    assert.equal(trace(mixed, to(group, 'a')).verdict, 'drop');
+  });
+});

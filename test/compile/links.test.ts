@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Compiler } from '../../src/compile/compile.ts';
+import type { Link } from '../../src/model/cluster.ts';
+import { pod, policy, sandbox } from '../support/objects.ts';
+import { startPipeline } from '../support/pipeline.ts';
+
+const a = pod('x/a', { ips: ['10.1.0.2', 'fd01::2'], labels: { app: 'a' } });
+const b = pod('x/b', { ips: ['10.1.0.3'], labels: { app: 'b' } });
+
+function compile(links: Readonly<Record<string, Link>>, ...policies: readonly ReturnType<typeof policy>[]) {
+  const pipeline = startPipeline('n1', [a, b, ...policies]);
+  pipeline.receive({ op: 'links', links: new Map(Object.entries(links)) });
+  const { bridge, sets } = pipeline.plan(undefined).compiled.ruleset;
+  return { links: elementsOf(sets), ports: bridge && elementsOf(bridge.sets) };
+}
+
+function elementsOf(sets: ReadonlyMap<string, { readonly elements: ReadonlySet<string> }>): Record<string, string[]> {
+  const named = [...sets].filter(([name]) => /link|port|owner/.test(name));
+  return Object.fromEntries(named.map(([name, { elements }]) => [name, [...elements].sort()]));
+}
+
+describe('what the guard knows of devices', () => {
+  it('a pod may use all that is its own, where the link of one of its addresses is known, and is held to that one', () => {
+    const { links, ports } = compile({ '10.1.0.2': { device: 'veth-a' } });
+    assert.deepEqual(links, {
+      links: ['veth-a'],
+      'egress-links': [],
+      owners4: ['veth-a . 10.1.0.2'],
+      owners6: ['veth-a . fd01::2'],
+      linked4: ['10.1.0.2'],
+      linked6: [],
+    });
+    assert.equal(ports, undefined);
+  });
+
+  it('a device of its own and a port of the same name are two', () => {
+    const { links, ports } = compile({ '10.1.0.2': { device: 'eth' }, '10.1.0.3': { device: 'cni0', port: 'eth' } });
+    assert.deepEqual(links['owners4'], ['eth . 10.1.0.2']);
+    assert.deepEqual(ports?.['owners4'], ['eth . 10.1.0.3']);
+  });
+
+  it('an isolated pod is isolated also where its policies allow everything (S1.16)', () => {
+    const everything = policy('x/p', {
+      podSelector: {},
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{}],
+      egress: [{}],
+    });
+    const seats = { '10.1.0.2': { device: 'eth' }, '10.1.0.3': { device: 'cni0', port: 'eth' } };
+    const { links, ports } = compile(seats, everything);
+    assert.deepEqual(links['egress-links'], ['eth']);
+    assert.deepEqual([ports?.['egress-ports'], ports?.['ingress-ports']], [['eth'], ['eth']]);
+  });
+
+  it('what was compiled before does not show', () => {
+    const compiler = new Compiler();
+    const pipeline = startPipeline('n1', [a], { gate: true });
+    const compiled = () => compiler.compile(pipeline.snapshot).ruleset;
+    assert.deepEqual([compiled().chains.has('gate'), compiled().chains.has('guard')], [false, false]);
+    pipeline.receive({ op: 'ranges', cidrs: ['10.1.0.0/24'] });
+    assert.deepEqual([compiled().chains.has('gate'), compiled().chains.has('guard')], [true, false]);
+    pipeline.receive(sandbox('x/a', { ips: ['10.1.0.2'], link: { device: 'veth-a' } }));
+    assert.deepEqual([compiled().chains.has('gate'), compiled().chains.has('guard')], [true, true]);
+  });
+});

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { chooseSource, patienceMs, type Situation } from '../../src/state/choose-source.ts';
+
+const booted: Situation = {
+  inSync: false,
+  hasSaved: true,
+  tableFound: false,
+  sandboxesKept: true,
+  waitedMs: 0,
+};
+
+describe('chooseSource', () => {
+  for (const [what, situation, source] of [
+    ['the saved state at once, where the kernel has no table', {}, 'saved'],
+    ['also where no sandbox is of a saved pod: then all are denied', { sandboxesKept: false }, 'saved'],
+    ['nothing new without a saved state', { hasSaved: false, waitedMs: patienceMs }, 'kernel'],
+    ['the table that is there, for a while', { tableFound: true, waitedMs: patienceMs - 1 }, 'kernel'],
+    ['the saved state after a while', { tableFound: true, waitedMs: patienceMs }, 'saved'],
+    [
+      'the table for as long as it takes, where nobody tells who runs here',
+      { tableFound: true, sandboxesKept: false, waitedMs: 1e9 },
+      'kernel',
+    ],
+    ['the cluster, once it is known', { inSync: true }, 'cluster'],
+    ['the cluster also over a table', { inSync: true, tableFound: true, hasSaved: false }, 'cluster'],
+  ] as const) {
+    it(what, () => assert.equal(chooseSource({ ...booted, ...situation }), source));
+  }
+});

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'mocha';
+import type { Snapshot } from '../../src/model/snapshot.ts';
+import { decodeState } from '../../src/state/state-text.ts';
+import { StateWriter } from '../../src/state/state-writer.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { emptySnapshot } from './samples.ts';
+
+describe('StateWriter', () => {
+  let clock: ManualClock;
+  let snapshot: Snapshot;
+  /** When each text was written, and the ranges in it. */
+  let written: [at: number, ranges: string][];
+  let problems: unknown[];
+  let write: (text: string) => Promise<void>;
+  let writer: StateWriter;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    snapshot = emptySnapshot;
+    written = [];
+    problems = [];
+    write = async () => undefined;
+    writer = new StateWriter({
+      node: 'n1',
+      snapshot: () => snapshot,
+      async write(text) {
+        await write(text);
+        const decoded = decodeState(text);
+        assert.ok('state' in decoded && decoded.node === 'n1');
+        written.push([clock.now(), decoded.state.gatedRanges.join()]);
+      },
+      clock,
+      observer: {
+        saved: (bytes) => assert.ok(bytes > 100),
+        failed: (error, retryInMs) => problems.push([clock.now(), error, retryInMs]),
+      },
+    });
+  });
+
+  function change(...gatedRanges: string[]): void {
+    snapshot = { ...emptySnapshot, gatedRanges };
+    writer.changed();
+  }
+
+  /** Until whatever can be done now is done. */
+  async function turn(): Promise<void> {
+    await new Promise(setImmediate);
+  }
+
+  async function advance(milliseconds: number): Promise<void> {
+    clock.advance(milliseconds);
+    await turn();
+  }
+
+  it('writes a change at once, and the newest of those of a second when it is over', async () => {
+    change('a');
+    await turn();
+    change('b');
+    change('c');
+    await advance(999);
+    assert.deepEqual(written, [[0, 'a']]);
+    await advance(1);
+    assert.deepEqual(written, [
+      [0, 'a'],
+      [1000, 'c'],
+    ]);
+    assert.equal(clock.pending, 0);
+  });
+
+  it('writes nothing that is on the disk already', async () => {
+    change('a');
+    await turn();
+    snapshot = { ...snapshot, revision: 9 };
+    writer.changed();
+    await advance(1000);
+    assert.deepEqual(written, [[0, 'a']]);
+  });
+
+  it('writes one at a time, and then what has changed meanwhile', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    write = () => promise;
+    change('a');
+    change('b');
+    await advance(2000);
+    assert.deepEqual(written, []);
+    resolve();
+    await turn();
+    // It took 2 s of which 1/20 may be writing.
+    await advance(37_999);
+    assert.deepEqual(written, [[2000, 'a']]);
+    await advance(1);
+    assert.deepEqual(written.at(-1), [40_000, 'b']);
+  });
+
+  it('tells a failure, tries again later, and then writes what is true by then', async () => {
+    const full = new Error('disk full');
+    write = () => Promise.reject(full);
+    change('a');
+    await turn();
+    assert.deepEqual(problems, [[0, full, 30_000]]);
+    write = async () => undefined;
+    change('b');
+    await advance(29_999);
+    assert.deepEqual(written, []);
+    await advance(1);
+    assert.deepEqual([written, problems.length], [[[30_000, 'b']], 1]);
+  });
+
+  it('writes at its end what waits, whatever the time, and leaves no timer', async () => {
+    change('a');
+    await turn();
+    change('b');
+    change('c');
+    await writer.finish();
+    assert.deepEqual([written.at(-1), clock.pending], [[0, 'c'], 0]);
+  });
+
+  it('waits at its end for what is being written, and ends although the disk is full', async () => {
+    const { promise, reject } = Promise.withResolvers<void>();
+    write = () => promise;
+    change('a');
+    const finished = writer.finish();
+    reject(new Error('disk full'));
+    await finished;
+    assert.deepEqual([written, problems.length, clock.pending], [[], 2, 0]);
+  });
+
+  it('has nothing to do at its end where nothing has changed', async () => {
+    await writer.finish();
+    assert.deepEqual(written, []);
+  });
+});

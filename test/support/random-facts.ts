@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import type { Link, NodeFact, Pod } from '../../src/model/cluster.ts';
+import { keyOf, upsertOf, type ApiObject } from './pipeline.ts';
+
+interface SandboxChoice {
+  readonly pod: number;
+  /** Whose addresses it has; `undefined`: those of nobody. */
+  readonly addressesOf: number | undefined;
+  readonly isOfAnother: boolean;
+  readonly live: boolean;
+  readonly order: number;
+  readonly link: Link | undefined;
+}
+
+interface FetchedChoice {
+  readonly pod: number;
+  readonly isAnother: boolean;
+  readonly hasNode: boolean;
+}
+
+export interface FactChoices {
+  readonly sandboxes: readonly SandboxChoice[];
+  readonly fetched: readonly FetchedChoice[];
+  readonly kept: boolean;
+  readonly unreadable: boolean;
+  readonly links: readonly { readonly pod: number; readonly link: Link }[];
+  readonly ranges: readonly string[];
+}
+
+const link = fc.constantFrom<Link>({ device: 'veth1' }, { device: 'veth2' }, { device: 'cni0', port: 'veth1' });
+const someOf = { maxLength: 3 };
+
+/** To be made facts of by `factsOf`. */
+export const factChoices: fc.Arbitrary<FactChoices> = fc.record({
+  sandboxes: fc.array(
+    fc.record({
+      pod: fc.nat(),
+      addressesOf: fc.option(fc.nat(), { freq: 6, nil: undefined }),
+      isOfAnother: fc.constantFrom(false, false, false, true),
+      live: fc.constantFrom(true, true, true, false),
+      order: fc.nat({ max: 2 }),
+      link: fc.option(link, { freq: 4, nil: undefined }),
+    }),
+    { maxLength: 6 },
+  ),
+  fetched: fc.array(fc.record({ pod: fc.nat(), isAnother: fc.boolean(), hasNode: fc.boolean() }), someOf),
+  kept: fc.boolean(),
+  unreadable: fc.constantFrom(false, false, false, true),
+  links: fc.array(fc.record({ pod: fc.nat(), link }), someOf),
+  ranges: fc.subarray(['10.1.0.0/24', 'fd01::/120']),
+});
+
+/** What a node may say besides the objects of a cluster: about its pods, about pods that had their names, and about nobody's. */
+export function factsOf(objects: readonly ApiObject[], node: string, choices: FactChoices): NodeFact[] {
+  const all = objects.filter(({ kind }) => kind === 'Pod');
+  const podAt = (index: number): ApiObject => all[index % all.length]!;
+  const addressesOf = (pod: ApiObject): string[] => {
+    return (pod['status'] as { podIPs: { ip: string }[] }).podIPs.map(({ ip }) => ip);
+  };
+  const sandboxes = choices.sandboxes.map(({ pod, addressesOf: source, isOfAnother, ...rest }, index): NodeFact => {
+    const { namespace = '', name, uid } = podAt(pod).metadata;
+    const addresses = source === undefined ? [`10.1.0.${200 + index}`] : addressesOf(podAt(source));
+    const value = { id: `s${index}`, namespace, name, uid: isOfAnother ? `${uid}-other` : uid!, addresses, ...rest };
+    return { op: 'sandbox', id: value.id, value };
+  });
+  const fetched = choices.fetched.map(({ pod, isAnother, hasNode }): [string, NodeFact] => {
+    const object = podAt(pod);
+    const { value } = upsertOf(object) as { readonly value: Pod };
+    // No pod changes its node.
+    const uid = isAnother || value.nodeName !== node ? `${value.uid}-other` : value.uid;
+    const other = { ...value, uid, nodeName: hasNode ? node : undefined };
+    return [keyOf(object), { op: 'fetched', key: keyOf(object), value: other }];
+  });
+  const links = new Map(choices.links.flatMap(({ pod, link }) => addressesOf(podAt(pod)).map((ip) => [ip, link])));
+  return [
+    ...sandboxes,
+    ...new Map(fetched).values(),
+    ...(choices.kept ? [{ op: 'kept' } as const] : []),
+    ...(choices.unreadable ? [{ op: 'record', readable: false } as const] : []),
+    { op: 'links', links },
+    { op: 'ranges', cidrs: choices.ranges },
+  ];
+}
+
+/** What takes the fact back, where it can be. */
+export function endOfFact(fact: NodeFact): NodeFact[] {
+  switch (fact.op) {
+    case 'sandbox':
+    case 'fetched':
+      return [{ ...fact, value: undefined }];
+    case 'links':
+      return [{ op: 'links', links: new Map() }];
+    case 'ranges':
+      return [{ op: 'ranges', cidrs: [] }];
+    case 'record':
+      return [{ op: 'record', readable: true }];
+    case 'kept':
+      return [];
+  }
+}
