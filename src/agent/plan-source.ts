@@ -32,7 +32,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
   readonly #options: PlanSourceOptions;
   readonly #sandboxes = new Map<string, Sandbox>();
   #sandboxesListed = false;
-  #opened: { readonly at: number; readonly tableFound: boolean } | undefined;
+  #opened: { readonly tableFound: boolean; readonly hasWaited: boolean } | undefined;
   /** Both are of the saved state and the sandboxes as they are now. */
   #restored: Snapshot | undefined;
   /** Once true it stays so: what was applied is not left for what is not known yet. */
@@ -64,21 +64,25 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
   /** From now on this agent may write. */
   open(tableFound: boolean): void {
     const { clock, saved, changed } = this.#options;
-    this.#opened = { at: clock.now(), tableFound };
+    this.#opened = { tableFound, hasWaited: false };
     changed();
-    if (saved) clock.after(patienceMs, changed);
+    if (!saved) return;
+    // The timer is what counts: by the clock it may come a little early, and nobody would ask again.
+    clock.after(patienceMs, () => {
+      this.#opened = { tableFound, hasWaited: true };
+      changed();
+    });
   }
 
   get current(): Source {
     if (!this.#opened || !this.#sandboxesListed) return 'kernel';
-    const { pipeline, saved, clock } = this.#options;
+    const { pipeline, saved } = this.#options;
     this.#sandboxesKept ||= saved !== undefined && keepsSandboxes(saved, this.#sandboxes.values());
     return chooseSource({
       inSync: pipeline.snapshot.inSync,
       hasSaved: saved !== undefined,
-      tableFound: this.#opened.tableFound,
+      ...this.#opened,
       sandboxesKept: this.#sandboxesKept,
-      waitedMs: clock.now() - this.#opened.at,
     });
   }
 

@@ -10,8 +10,8 @@ export interface Situation {
   readonly tableFound: boolean;
   /** Some sandbox is of a saved pod, so the runtime tells who runs here (`keepsSandboxes`). */
   readonly sandboxesKept: boolean;
-  /** Since the agent may write. */
-  readonly waitedMs: number;
+  /** For `patienceMs` since the agent may write. */
+  readonly hasWaited: boolean;
 }
 
 /** For so long a table that is there is believed to be newer than the saved state. */
@@ -22,9 +22,9 @@ export const patienceMs = 5000;
  * lets nobody pass. So a table stays, however long it takes, where the runtime does not tell who runs here: its rules are the newest
  * truth that there is (S7.12).
  */
-export function chooseSource({ inSync, hasSaved, tableFound, sandboxesKept, waitedMs }: Situation): Source {
+export function chooseSource({ inSync, hasSaved, tableFound, sandboxesKept, hasWaited }: Situation): Source {
   if (inSync) return 'cluster';
   if (!hasSaved) return 'kernel';
   if (!tableFound) return 'saved';
-  return sandboxesKept && waitedMs >= patienceMs ? 'saved' : 'kernel';
+  return sandboxesKept && hasWaited ? 'saved' : 'kernel';
 }

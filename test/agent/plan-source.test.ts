@@ -111,6 +111,16 @@ describe('PlanSource', () => {
     assert.equal(source.current, 'saved');
   });
 
+  it('goes by the timer, which may come a little early by the clock', () => {
+    const source = create(saved);
+    tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
+    source.listedSandboxes();
+    source.open(true);
+    clock.advance(5000);
+    clock.now = () => 4999.9;
+    assert.equal(source.current, 'saved');
+  });
+
   it('plans nothing as long as nothing may be written', () => {
     const source = create(saved);
     assert.throws(() => source.plan(undefined), /nothing may be written yet/);
