@@ -2,6 +2,7 @@ import type { Nft } from '../apply/nft.ts';
 import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
 import type { Chain, Operation, Ruleset, TableFamily } from '../nftables/ruleset.ts';
+import { emptyTable } from '../plan/table-plan.ts';
 
 /** What the reconciler needs of the kernel. Rejects with an error that has a `code`: `refused` where the kernel did not take the script. */
 export interface Door {
@@ -20,7 +21,7 @@ export function nftDoor(nft: Nft): Door {
       const bridge = await nft.list('bridge', signal);
       if (inet === undefined && bridge === undefined) return undefined;
       return {
-        ...(inet === undefined ? { sets: new Map(), maps: new Map(), chains: new Map() } : parseTable('inet', inet)),
+        ...(inet === undefined ? emptyTable : parseTable('inet', inet)),
         ...(bridge !== undefined && { bridge: parseTable('bridge', bridge) }),
       };
     },

@@ -42,6 +42,12 @@ interface LinkInfo {
   readonly info_data?: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * Kinds of devices with one pod at their other end, whose packets the node routes. Not so macvlan, ipvlan and physical ones, whose other end
+ * is a whole network that reaches the pods by itself, and Open vSwitch, which switches before any hook.
+ */
+export const podLinkKinds: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);
+
 /** What a device is, and what it is a port of. */
 export interface LinkDescription {
   /** As `veth`; a physical one has none. */

@@ -1,4 +1,4 @@
-import type { Device, Devices } from './devices.ts';
+import { podLinkKinds, type Device, type Devices } from './devices.ts';
 import type { IpObject } from './ip.ts';
 
 /** How this node reaches the address of a pod. */
@@ -20,12 +20,6 @@ export interface Outside {
   /** The address is one of the node's own. */
   readonly isNode: boolean;
 }
-
-/**
- * Devices with one pod at their other end, whose packets the node routes. Not so macvlan, ipvlan and physical ones, whose other end
- * is a whole network that reaches the pods by itself, and Open vSwitch, which switches before any hook.
- */
-const podLinks: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);
 
 /** Of an answer to `ip route get`. `undefined`: it does not say. */
 export function judgeRoute({ type, dev, gateway, via }: IpObject, devices: Devices): Way | undefined {
@@ -58,7 +52,7 @@ function judgeDevice(name: string, device: Device, devices: Devices): Inside | u
   // The node's own port in a VLAN of a bridge.
   const lower = device.kind === 'vlan' && device.lower !== undefined ? devices.get(device.lower) : undefined;
   if (lower?.netfilter) return { isInside: true, bridge: device.lower };
-  return podLinks.has(device.kind) ? { isInside: true, bridge: undefined } : undefined;
+  return podLinkKinds.has(device.kind) ? { isInside: true, bridge: undefined } : undefined;
 }
 
 function isUnicast(type: unknown): boolean {

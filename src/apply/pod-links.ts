@@ -1,4 +1,4 @@
-import { describeLinks, type LinkDescription } from './devices.ts';
+import { describeLinks, podLinkKinds, type LinkDescription } from './devices.ts';
 import type { Exec } from './exec.ts';
 import { askIp, type IpObject } from './ip.ts';
 
@@ -7,9 +7,6 @@ export interface PodLink {
   readonly device: string;
   readonly port?: string;
 }
-
-/** Of which the other end is one pod's alone, as `podLinks` of the routes; only these may be held to addresses. */
-const ownKinds: ReadonlySet<unknown> = new Set(['veth', 'netkit', 'tun']);
 
 /**
  * The links of addresses, as far as the node itself tells: a route for the address alone leads to the pod's own device; on a bridge, the neighbour
@@ -43,7 +40,7 @@ export async function keepPresent(
 
 function isAsFound({ device, port }: PodLink, devices: ReadonlyMap<string, LinkDescription>): boolean {
   const found = devices.get(port ?? device);
-  if (!found || !ownKinds.has(found.kind)) return false;
+  if (!found || !podLinkKinds.has(found.kind)) return false;
   return port === undefined ? !found.master : found.master?.kind === 'bridge' && found.master.name === device;
 }
 

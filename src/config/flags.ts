@@ -65,7 +65,7 @@ const uninstall: Flag<boolean> = {
   name: 'uninstall',
   env: 'POSTERN_UNINSTALL',
   fallback: 'false',
-  summary: 'do not enforce: delete our table from this node, then stay and be ready',
+  summary: 'do not enforce: delete our tables and what was kept from this node, then stay and be ready',
   expects: 'true or false',
   read: readSwitch,
 };

@@ -52,3 +52,15 @@ export interface Snapshot {
   /** Ranges in which no address may be used but those of local pods (S7.5): canonical CIDRs, ascending, without overlaps. Empty: no gate. */
   readonly gatedRanges: readonly string[];
 }
+
+/** Of a node without pods. */
+export const emptySnapshot: Snapshot = {
+  revision: 0,
+  inSync: true,
+  localPods: new Map(),
+  policies: new Map(),
+  groups: new Map(),
+  denied: new Map(),
+  deniedLinks: new Map(),
+  gatedRanges: [],
+};

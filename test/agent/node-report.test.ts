@@ -5,7 +5,8 @@ import type { Guard } from '../../src/compile/compile.ts';
 import { Checks } from '../../src/telemetry/checks.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics/all.ts';
-import { emptySnapshot, sandbox } from '../state/samples.ts';
+import { emptySnapshot } from '../../src/model/snapshot.ts';
+import { sandbox } from '../state/samples.ts';
 
 describe('NodeReporter', () => {
   let ready: Checks;

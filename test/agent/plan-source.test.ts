@@ -116,8 +116,8 @@ describe('PlanSource', () => {
     tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
     source.listedSandboxes();
     source.open(true);
-    clock.advance(5000);
     clock.now = () => 4999.9;
+    clock.advance(5000);
     assert.equal(source.current, 'saved');
   });
 

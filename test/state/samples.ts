@@ -84,17 +84,6 @@ export const fullSnapshot: Required<Snapshot> = {
   gatedRanges: ['10.244.1.0/24', 'fd00:10:244:1::/64'],
 };
 
-export const emptySnapshot: Snapshot = {
-  revision: 0,
-  inSync: true,
-  localPods: new Map(),
-  policies: new Map(),
-  groups: new Map(),
-  denied: new Map(),
-  deniedLinks: new Map(),
-  gatedRanges: [],
-};
-
 /** A live one of the pod with that key (`namespace/name/uid`), on a port of cni0 that bears its id. */
 export function sandbox(id: string, podKey: string, addresses: readonly string[], fields?: Partial<Sandbox>): Sandbox {
   const [namespace, name, uid] = podKey.split('/') as [string, string, string];

@@ -20,7 +20,7 @@ const script = `
   await writeState(directory, encodeState(state('small'), 'n1'));
   const { code, cause } = await writeState(directory, encodeState(state('x'.repeat(200_000)), 'n1')).catch((error) => error);
   const loaded = await loadState(directory, 'n1');
-  console.log(JSON.stringify([code, cause.code, readdirSync(directory), loaded.state.gatedRanges]));`;
+  process.stdout.write(JSON.stringify([code, cause.code, readdirSync(directory), loaded.state.gatedRanges]));`;
 
 describe('the state on a small disk', function () {
   this.timeout(20_000);

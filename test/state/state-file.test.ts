@@ -7,7 +7,8 @@ import { stateOf, type SavedState } from '../../src/state/saved-state.ts';
 import { forgetState, loadState, StateError, writeState } from '../../src/state/state-file.ts';
 import { encodeState } from '../../src/state/state-text.ts';
 import { failFrom } from './failing-disk.ts';
-import { emptySnapshot, fullSnapshot } from './samples.ts';
+import { emptySnapshot } from '../../src/model/snapshot.ts';
+import { fullSnapshot } from './samples.ts';
 
 const old = stateOf(fullSnapshot);
 const next: SavedState = { ...stateOf(emptySnapshot), gatedRanges: ['10.9.0.0/24'] };

@@ -4,7 +4,7 @@ import type { Snapshot } from '../../src/model/snapshot.ts';
 import { decodeState } from '../../src/state/state-text.ts';
 import { StateWriter } from '../../src/state/state-writer.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { emptySnapshot } from './samples.ts';
+import { emptySnapshot } from '../../src/model/snapshot.ts';
 
 describe('StateWriter', () => {
   let clock: ManualClock;

@@ -3,6 +3,7 @@ import { Compiler } from '../../compile/compile.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { agentFlags } from '../../config/flags.ts';
 import { canonicalCidrs } from '../../model/address.ts';
+import { emptySnapshot } from '../../model/snapshot.ts';
 import { renderRuleset } from '../../nftables/render.ts';
 import { table } from '../../nftables/ruleset.ts';
 
@@ -38,16 +39,7 @@ export function bootUnitCommand(): Command {
 
 /** What the agent would write for a node without pods, so that it has nothing to do when it comes, and no gap to leave. */
 function renderGate(gatedRanges: readonly string[]): string {
-  const { ruleset } = new Compiler().compile({
-    revision: 0,
-    inSync: true,
-    localPods: new Map(),
-    policies: new Map(),
-    groups: new Map(),
-    denied: new Map(),
-    deniedLinks: new Map(),
-    gatedRanges,
-  });
+  const { ruleset } = new Compiler().compile({ ...emptySnapshot, gatedRanges });
   return renderRuleset(ruleset);
 }
 

@@ -8,7 +8,7 @@ import { listArguments, parseTable } from '../../../src/nftables/parse.ts';
 import type { Ruleset } from '../../../src/nftables/ruleset.ts';
 import { planStages } from '../../../src/plan/plan.ts';
 import { openKernel, type Kernel } from '../../apply/kernel.ts';
-import { emptySnapshot } from '../../state/samples.ts';
+import { emptySnapshot } from '../../../src/model/snapshot.ts';
 
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const gatedRanges = ['10.244.1.0/24', 'fd00:10:244:1::/64'];
