@@ -806,8 +806,29 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the ranges of a Node are gated whoever has addresses in them',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'if (isInside === isHere) return;',
-    replace: 'if (isInside || !isHere) return;',
+    find: 'if (isInside === (nodeName === this.#nodeName)) return;',
+    replace: 'if (isInside || nodeName !== this.#nodeName) return;',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'a sandbox lives on while the next one has its device',
+    file: 'src/sandboxes/sandbox-table.ts',
+    find: 'if (each.order === latest) continue;',
+    replace: 'if (each.order <= latest) continue;',
+    specs: ['test/sandboxes/sandbox-table.test.ts'],
+  },
+  {
+    name: 'pods of a Node that is gone count',
+    file: 'src/indexer/gated-ranges.ts',
+    find: 'some((name) => this.#isNode(name))',
+    replace: 'some((name) => name.length > 0)',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'a Node that comes is not looked at',
+    file: 'src/indexer/indexer.ts',
+    find: 'this.#gatedRanges.nodesChanged();',
+    replace: '',
     specs: [gatedRanges],
   },
   {

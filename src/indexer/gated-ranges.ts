@@ -6,28 +6,34 @@ export interface GateOptions {
   readonly podCidrs: readonly string[];
 }
 
-/** A pod, of this node or not, has the address. */
+/** A pod of the node has the address. */
 export interface AddressUse {
   readonly address: string;
-  readonly isHere: boolean;
+  readonly nodeName: string;
 }
 
 /**
  * The ranges of this node's pods, by the first that names any: the operator, the Node object, the runtime's network configuration. Some
  * network plugins give out addresses without a look at the Node's ranges, and a gate there would cut off the pods of other nodes. So the
- * Node is not believed where a pod of this node has an address outside of them, or a pod of another node one inside.
+ * Node is not believed where a pod of this node has an address outside of them, or a pod of another node one inside. Pods of a node that
+ * is gone do not count: its ranges may be this one's by now, and pods outlive their Node by minutes.
  */
 export class GatedRanges {
+  readonly #nodeName: string;
+  readonly #isNode: (name: string) => boolean;
   readonly #gate: boolean;
   readonly #named: readonly string[];
   #ofNode: readonly string[] = [];
   #parsed: readonly AddressRange[] = [];
   #learned: readonly string[] = [];
-  /** Uses of addresses that speak against the ranges of the Node. */
-  #contradictions = 0;
+  /** By node, how many uses of addresses speak against the ranges of the own Node. */
+  readonly #contradictions = new Map<string, number>();
   #current: readonly string[] = [];
 
-  constructor({ gate, podCidrs }: GateOptions) {
+  /** @param isNode whether there is a Node of the name; `nodesChanged` says when that may be otherwise */
+  constructor(nodeName: string, { gate, podCidrs }: GateOptions, isNode: (name: string) => boolean) {
+    this.#nodeName = nodeName;
+    this.#isNode = isNode;
     this.#gate = gate;
     this.#named = podCidrs;
     this.#choose();
@@ -38,7 +44,7 @@ export class GatedRanges {
     if (cidrs.join() === this.#ofNode.join()) return;
     this.#ofNode = cidrs;
     this.#parsed = cidrs.map((cidr) => parseCidr(cidr)).filter((range) => range !== undefined);
-    this.#contradictions = 0;
+    this.#contradictions.clear();
     for (const use of uses) this.count(use, 1);
     this.#choose();
   }
@@ -48,22 +54,28 @@ export class GatedRanges {
     this.#choose();
   }
 
+  nodesChanged(): void {
+    this.#choose();
+  }
+
   /** Told of every use that begins (1) or ends (-1). */
-  count({ address, isHere }: AddressUse, change: 1 | -1): void {
+  count({ address, nodeName }: AddressUse, change: 1 | -1): void {
     if (this.#parsed.length === 0) return;
     const parsed = parseAddress(address);
     const ofFamily = this.#parsed.filter(({ family }) => family === parsed?.family);
     if (!parsed || ofFamily.length === 0) return;
     const isInside = ofFamily.some((range) => containsAddress(range, parsed));
-    if (isInside === isHere) return;
-    this.#contradictions += change;
+    if (isInside === (nodeName === this.#nodeName)) return;
+    const count = (this.#contradictions.get(nodeName) ?? 0) + change;
+    if (count > 0) this.#contradictions.set(nodeName, count);
+    else this.#contradictions.delete(nodeName);
     this.#choose();
   }
 
   /** Ranges of the Node that would be gated if pods did not show that they are not this node's alone. */
   get disputed(): readonly string[] {
     const counts = this.#gate && this.#named.length === 0;
-    return counts && this.#contradictions > 0 ? canonicalCidrs(this.#ofNode) : [];
+    return counts && this.#isContradicted ? canonicalCidrs(this.#ofNode) : [];
   }
 
   /** Canonical CIDRs, ascending, without overlaps; none where there is no gate. */
@@ -71,8 +83,12 @@ export class GatedRanges {
     return this.#current;
   }
 
+  get #isContradicted(): boolean {
+    return this.#contradictions.keys().some((name) => this.#isNode(name));
+  }
+
   #choose(): void {
-    const ofNode = this.#contradictions > 0 ? [] : this.#ofNode;
+    const ofNode = this.#isContradicted ? [] : this.#ofNode;
     const chosen = [this.#named, ofNode, this.#learned].find((cidrs) => cidrs.length > 0) ?? [];
     this.#current = this.#gate ? canonicalCidrs(chosen) : [];
   }

@@ -63,7 +63,7 @@ export class Indexer {
   constructor(nodeName: string, gate: GateOptions = { gate: true, podCidrs: [] }) {
     this.#nodeName = nodeName;
     this.#residents = new Residents(nodeName);
-    this.#gatedRanges = new GatedRanges(gate);
+    this.#gatedRanges = new GatedRanges(nodeName, gate, (name) => this.#nodes.has(name));
   }
 
   receive(event: ResourceEvent | NodeFact): void {
@@ -205,8 +205,7 @@ export class Indexer {
 
   /** Of a pod that has no node yet it is not known what it speaks for; one that leaves may be of a node that had the ranges before. */
   #usesOf({ nodeName, terminating, addresses }: Pod): AddressUse[] {
-    const isHere = nodeName === this.#nodeName;
-    return nodeName === undefined || terminating ? [] : addresses.map((address) => ({ address, isHere }));
+    return nodeName === undefined || terminating ? [] : addresses.map((address) => ({ address, nodeName }));
   }
 
   *#allUses(): Generator<AddressUse> {
@@ -235,6 +234,7 @@ export class Indexer {
     const after = value?.addresses ?? [];
     if (value) this.#nodes.set(name, value);
     else this.#nodes.delete(name);
+    this.#gatedRanges.nodesChanged();
     if (name === this.#nodeName) this.#gatedRanges.setOfNode(value?.podCidrs ?? [], this.#allUses());
     const refreshClaimants = this.#watchClaims(new Set([...before, ...after]));
     for (const address of after) this.#ownership.addNodeAddress(address);

@@ -89,6 +89,20 @@ export class SandboxTable {
       if (found) [row.link, row.answer] = [judgeLink(devices, found), answer];
       else row.link ??= unknownLink;
       this.#touched.add(id);
+      this.#supersede(row);
+    }
+  }
+
+  /** A device is one pod's. Where its name is made of the pod's, a reboot leaves it to the next sandbox, and the earlier ones are over. */
+  #supersede(row: Row): void {
+    const device = ownDeviceOf(row);
+    if (device === undefined) return;
+    const rivals = [...this.#rows].filter(([, each]) => ownDeviceOf(each) === device);
+    const latest = Math.max(...rivals.map(([, { order }]) => order));
+    for (const [id, each] of rivals) {
+      if (each.order === latest) continue;
+      each.link = { live: false, link: undefined };
+      this.#touched.add(id);
     }
   }
 
@@ -134,6 +148,10 @@ export class SandboxTable {
 
 function devicesOf({ entries }: Row): string[] {
   return [...new Set(entries.flatMap(({ entry }) => entry.hostDevices))];
+}
+
+function ownDeviceOf({ link }: Row): string | undefined {
+  return link?.link && (link.link.port ?? link.link.device);
 }
 
 function sandboxOf({ order, entries }: Row, { live, link }: SandboxLink): Sandbox {

@@ -73,6 +73,7 @@ describe('gatedRanges: where no address may be used but those of local pods (S7.
       status: { podIPs: ips.map((ip) => ({ ip })) },
     });
     const own = upsertOf(nodeWith('n1', '10.8.0.0/24', 'fd08::/64'));
+    const other = upsertOf(nodeWith('n2', '10.8.1.0/24', 'fd08:1::/64'));
     const ofNode = ['10.8.0.0/24', 'fd08::/64'];
     const stories = {
       'where a pod of another node has an address inside': podWith('p', 'n2', '10.8.0.9'),
@@ -81,8 +82,8 @@ describe('gatedRanges: where no address may be used but those of local pods (S7.
     for (const [story, pod] of Object.entries(stories)) {
       it(`${story}, whichever is told first, until it is gone`, () => {
         for (const told of [
-          [own, upsertOf(pod)],
-          [upsertOf(pod), own],
+          [own, other, upsertOf(pod)],
+          [upsertOf(pod), own, other],
         ]) {
           const pipeline = pipelineOf();
           for (const event of told) pipeline.receive(event);
@@ -102,10 +103,10 @@ describe('gatedRanges: where no address may be used but those of local pods (S7.
         podWith('c', '', '10.8.0.10'),
       ];
       const pipeline = pipelineOf();
-      for (const event of [own, ...pods.map(upsertOf)]) pipeline.receive(event);
+      for (const event of [own, other, ...pods.map(upsertOf)]) pipeline.receive(event);
       assert.deepEqual([pipeline.snapshot.gatedRanges, pipeline.disputedRanges], [ofNode, []]);
       const named = pipelineOf({ podCidrs: ['10.8.0.0/24'] });
-      for (const event of [own, upsertOf(podWith('d', 'n2', '10.8.0.9'))]) named.receive(event);
+      for (const event of [own, other, upsertOf(podWith('d', 'n2', '10.8.0.9'))]) named.receive(event);
       assert.deepEqual([named.snapshot.gatedRanges, named.disputedRanges], [['10.8.0.0/24'], []]);
     });
 
@@ -113,8 +114,18 @@ describe('gatedRanges: where no address may be used but those of local pods (S7.
       const pipeline = pipelineOf();
       const leaving = podWith('p', 'n2', '10.8.0.9');
       const metadata = { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' };
-      for (const event of [own, upsertOf({ ...leaving, metadata })]) pipeline.receive(event);
+      for (const event of [own, other, upsertOf({ ...leaving, metadata })]) pipeline.receive(event);
       assert.deepEqual(pipeline.snapshot.gatedRanges, ofNode);
+    });
+
+    it('unless its Node is gone: its ranges may have been handed on', () => {
+      const pipeline = pipelineOf();
+      const told = [own, upsertOf(podWith('p', 'n2', '10.8.0.9')), other, removeOf(nodeWith('n2')), other];
+      const seen = told.map((event) => {
+        pipeline.receive(event);
+        return pipeline.snapshot.gatedRanges;
+      });
+      assert.deepEqual(seen, [ofNode, ofNode, [], ofNode, []]);
     });
 
     it('as to one family, where the Node says nothing of it', () => {

@@ -48,6 +48,26 @@ describe('the table of sandboxes', () => {
     assert.deepEqual(newsOf(table), []);
   });
 
+  it('ends those whose device the next one has: its name may be made of the pod, and be there again after a reboot', () => {
+    for (const order of [
+      ['c1', 'c2', 'c3'],
+      ['c3', 'c2', 'c1'],
+    ]) {
+      const table = new SandboxTable();
+      table.put('c1', cacheEntry({ id: 'c1', addresses: ['10.1.0.2'], devices: ['cali1'] }));
+      table.put('c2', cacheEntry({ id: 'c2', addresses: ['10.1.0.3'], devices: ['cali2'] }));
+      table.put('c3', cacheEntry({ id: 'c3', addresses: ['10.1.0.4'], devices: ['cali1'] }));
+      for (const id of order) answer(table, id, veth('cali1', 'cali2'));
+      assert.deepEqual(newsOf(table).slice(0, 3), [
+        'c1 web 10.1.0.2 dead 1',
+        'c2 web 10.1.0.3 cali2 2',
+        'c3 web 10.1.0.4 cali1 3',
+      ]);
+      table.drop('c3');
+      assert.deepEqual(newsOf(table), ['c3 ended']);
+    }
+  });
+
   it('merges the files of one container', () => {
     const table = new SandboxTable();
     table.put('multus-c1-eth0', cacheEntry({ addresses: ['10.1.0.2'], devices: ['cni0', 'veth1'] }));
