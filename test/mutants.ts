@@ -811,6 +811,21 @@ export const mutants: readonly Mutant[] = [
     specs: [gatedRanges],
   },
   {
+    name: 'what is routed to a port of a bridge is not held to the pod of the address',
+    file: 'src/compile/bridge-table.ts',
+    find: "hook: 'output', priority: forwardPriority },\n      rules: [",
+    replace:
+      "hook: 'output', priority: forwardPriority },\n      rules: [{ matches: [], verdict: { kind: 'accept' } },",
+    specs: ['test/compile/bridge-table.test.ts'],
+  },
+  {
+    name: 'the node may not talk to a pod that has the address of another',
+    file: 'src/compile/bridge-table.ts',
+    find: "{ matches: [{ kind: 'from-socket' }], verdict: { kind: 'accept' } },",
+    replace: '',
+    specs: ['test/compile/bridge-table.test.ts'],
+  },
+  {
     name: 'a sandbox lives on while the next one has its device',
     file: 'src/sandboxes/sandbox-table.ts',
     find: 'if (each.order === latest) continue;',

@@ -23,7 +23,8 @@ interface BridgeSurroundings {
 
 /**
  * S1.15, S1.16 for pods on a bridge, whose port the other table does not see. Frames between ports are looked at when they come in
- * and when they go out; those of the node itself cross neither hook. */
+ * and when they go out; of what the node routes there, whether the port is still that of the pod by whose rules it was judged.
+ */
 export function bridgeTable(ports: readonly Device[], { gatedRanges, unlinked, noAllows }: BridgeSurroundings): Table {
   const sets = [...portSets(ports), ...(gatedRanges.length > 0 ? unlinkedSets(unlinked) : [])];
   const chains = bridgeChains(gatedRanges);
@@ -65,6 +66,15 @@ function bridgeChains(gatedRanges: readonly string[]): Chain[] {
       rules: [
         ...(gatedRanges.length > 0 ? newcomerJumps() : []),
         { matches: [isIn(portSetNames.all, 'oifname')], verdict: goTo(chainNames.deliver) },
+        { matches: [], verdict: goTo(chainNames.strangers.destination) },
+      ],
+    },
+    {
+      name: 'output',
+      base: { hook: 'output', priority: forwardPriority },
+      rules: [
+        // S5.1.
+        { matches: [{ kind: 'from-socket' }], verdict: { kind: 'accept' } },
         { matches: [], verdict: goTo(chainNames.strangers.destination) },
       ],
     },

@@ -64,6 +64,7 @@ function checkMatch(table: Table, match: Match): void {
       return refuse('syntax', renderMatch(match));
     case 'tcp-not-syn':
     case 'sctp-not-init':
+    case 'from-socket':
       return;
     default:
       return assertNever(match);

@@ -33,6 +33,7 @@ export interface Packet {
   /** Of fin, syn, rst and ack, only syn is set. */
   readonly tcpSyn?: boolean;
   readonly sctpInit?: boolean;
+  readonly fromSocket?: boolean;
 }
 
 /** The text that a set element or a compared value has for the field, or `undefined` where the packet lacks it. */

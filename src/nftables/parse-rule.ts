@@ -95,6 +95,7 @@ function parseMatches(expressions: readonly JsonObject[], ports: Ports): Match[]
 }
 
 const sctpInitMissing: JsonObject = { op: '==', left: { 'sctp chunk': { name: 'init' } }, right: false };
+const fromSocket: JsonObject = { op: '!=', left: { meta: { key: 'skuid' } }, right: 4_294_967_295 };
 /** fin 1, syn 2, rst 4, ack 16 */
 const tcpNotSyn: JsonObject = {
   op: '!=',
@@ -109,6 +110,7 @@ function isTcp(json: JsonObject | undefined): boolean {
 function parseMatch(match: JsonObject, ports: Ports): Match | undefined {
   if (sameJson(match, tcpNotSyn)) return { kind: 'tcp-not-syn' };
   if (sameJson(match, sctpInitMissing)) return { kind: 'sctp-not-init' };
+  if (sameJson(match, fromSocket)) return { kind: 'from-socket' };
   const { op, right } = match;
   const key = parseFields(match.left, ports);
   if (!key) return undefined;

@@ -112,6 +112,8 @@ export function renderMatch(match: Match): string {
       return 'tcp flags & (fin | syn | rst | ack) != syn';
     case 'sctp-not-init':
       return 'meta l4proto sctp sctp chunk init missing';
+    case 'from-socket':
+      return 'meta skuid != 4294967295';
     case 'foreign':
       return `foreign ${JSON.stringify(match.text)}`;
     default:

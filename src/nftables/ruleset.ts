@@ -42,6 +42,8 @@ export type Match =
   | { readonly kind: 'tcp-not-syn' }
   /** SCTP, and not the first packet of an association. (`sctp chunk init missing` alone also holds for what is not SCTP.) */
   | { readonly kind: 'sctp-not-init' }
+  /** `meta skuid != 4294967295`: sent by a socket of this machine. What is forwarded has none, and does not match. */
+  | { readonly kind: 'from-socket' }
   /** Read from the kernel and not of our language. Never written; equal to nothing that we want. */
   | { readonly kind: 'foreign'; readonly text: string };
 
@@ -120,7 +122,7 @@ export type TableFamily = (typeof tableFamilies)[number];
 /** Where our base chains are. */
 export const hooksOf: Readonly<Record<TableFamily, ReadonlySet<Hook>>> = {
   inet: new Set<Hook>(['forward', 'input', 'output']),
-  bridge: new Set<Hook>(['prerouting', 'forward']),
+  bridge: new Set<Hook>(['prerouting', 'forward', 'output']),
 };
 
 /** One line of a script. */

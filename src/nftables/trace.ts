@@ -106,6 +106,8 @@ function isMatch(reader: Reader, packet: Packet, place: Place, match: Match): bo
       return isProtocol(packet, 'tcp') && packet.tcpSyn === false;
     case 'sctp-not-init':
       return isProtocol(packet, 'sctp') && packet.sctpInit === false;
+    case 'from-socket':
+      return packet.fromSocket === true;
     case 'foreign':
       // What it would do is not known; the drift check reports and removes it.
       return false;

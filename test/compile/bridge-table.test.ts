@@ -221,8 +221,29 @@ const newcomers: readonly Case[] = [
   ['what two of another bridge say to each other', { ...to(group, 'new'), ...fresh }, 'accept'],
 ];
 
+/** What the node sends out by a port itself: the other table has judged it by its address. */
+const routed = (packet: Packet, name: string): Packet => {
+  const { inInterface: _in, inKind: _by, ...rest } = packet;
+  return { ...rest, hook: 'output', outInterface: `veth-${name}`, outKind: 'veth' };
+};
+const ofNode: readonly Case[] = [
+  ['routed to the pod', routed(sent, 'closed'), 'accept'],
+  ['routed to the pod, IPv6', routed(sent6, 'closed'), 'accept'],
+  ['routed to a port that is not known, with the address of a pod', routed(sent, 'new'), 'drop'],
+  ['routed to a port that is not known, with the address of a pod, IPv6', routed(sent6, 'new'), 'drop'],
+  ['routed to the port of another pod', routed(sent, 'free'), 'drop'],
+  ['routed to an address of no pod', routed({ ...sent, destination: '10.1.0.99' }, 'new'), 'accept'],
+  [
+    'of the node itself, to a pod that has the address of another (S5.1)',
+    { ...routed(sent, 'new'), fromSocket: true },
+    'accept',
+  ],
+  ['ARP', routed(arp, 'new'), 'accept'],
+  ['neighbour discovery', routed(discovery, 'new'), 'accept'],
+];
+
 describe('the guard of ports of bridges (S1.15, S1.16)', () => {
-  const all = { sources, frames, linkControl, deliveries, toMany, strangers, newcomers };
+  const all = { sources, frames, linkControl, deliveries, toMany, strangers, newcomers, ofNode };
   for (const [name, cases] of Object.entries(all)) {
     describe(name, () => {
       for (const [what, packet, verdict] of cases) {

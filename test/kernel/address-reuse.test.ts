@@ -41,6 +41,19 @@ for (const cni of labCnis) {
       }
     });
 
+    it('while there is no agent: to nobody, until one knows whose it is (S7.13)', async () => {
+      const agent = turns.lab.agents.get('n1')!;
+      for (const number of [0, 1]) {
+        await turns.finish(await hand(colorOf(number), 'one'));
+        await agent.stop('SIGKILL');
+        const next = await hand(colorOf(number + 1), 'one');
+        await turns.assertShut(next);
+        await turns.assertHearsItsNode(next);
+        await agent.start();
+        await turns.finish(next);
+      }
+    });
+
     it('while the pod that had it is still told of, and when its end is told at last (S1.9, S1.11)', async () => {
       for (const number of [0, 1]) {
         const held = await hand(colorOf(number), 'one');

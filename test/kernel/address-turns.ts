@@ -55,6 +55,9 @@ export class AddressTurns {
   readonly #cni: LabCni;
   readonly #hook: Hook;
   #count = 0;
+  /** What one of them has at a time. */
+  #pool: readonly string[] = [];
+  #node: Flooder | undefined;
 
   private constructor(lab: Lab, cni: LabCni, hook: Hook) {
     this.lab = lab;
@@ -151,6 +154,15 @@ export class AddressTurns {
     });
   }
 
+  /** Its node may talk to it all the time (S5.1); in IPv6 once its word is believed of where the address is. */
+  async assertHearsItsNode(turn: Turn): Promise<void> {
+    this.#node ??= await Flooder.start(this.lab.names.node('n1'), 'node/n1', this.#pool.map(targetOf));
+    await eventually(async () => {
+      const counts = (await this.report(turn)).seen['node/n1']?.counts;
+      return counts?.udp4 === undefined ? `${turn.id} does not hear its node` : undefined;
+    });
+  }
+
   /** However much it goes on to send, nothing comes any more of it, nor to it. */
   async assertFallsSilent(turn: Turn): Promise<void> {
     const came = async (): Promise<string> => {
@@ -211,8 +223,8 @@ export class AddressTurns {
         .map((address) => ({ address, udp: 20, tcp: 100, eager: true, talk: true })),
     );
     const taken = keys.flatMap((key) => this.#addressesOf(key));
-    const pool = poolAddresses(this.lab, 'n1', podAddresses, taken);
-    const targets = pool.map((address) => ({ address, udp: 10, tcp: 100, talk: true }));
+    this.#pool = poolAddresses(this.lab, 'n1', podAddresses, taken);
+    const targets = this.#pool.map(targetOf);
     for (const key of keys) {
       this.#peers.set(key, await Flooder.start(this.lab.station(key).process.namespace, key, targets));
     }
@@ -258,6 +270,10 @@ export class AddressTurns {
     }
     return undefined;
   }
+}
+
+function targetOf(address: string): FloodTarget {
+  return { address, udp: 10, tcp: 100, talk: true };
 }
 
 /** Starts the flood of whoever gets the address, before he has it. */

@@ -78,6 +78,7 @@ const matches: readonly [Match, string][] = [
   [{ kind: 'compare', field: 'ip6 saddr', op: '==', values: ['::', 'fe80::/10'] }, 'ip6 saddr { ::, fe80::/10 }'],
   [{ kind: 'tcp-not-syn' }, 'tcp flags & (fin | syn | rst | ack) != syn'],
   [{ kind: 'sctp-not-init' }, 'meta l4proto sctp sctp chunk init missing'],
+  [{ kind: 'from-socket' }, 'meta skuid != 4294967295'],
 ];
 
 /** As said of the table of bridges, where all of the others but those of connections may stand too. */

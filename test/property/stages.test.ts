@@ -246,7 +246,7 @@ function packetsOf({ flow, isLinkLocal, isForMany, ...devices }: Sending, object
   const group = family === 'ipv4' ? '224.0.0.251' : 'ff02::fb';
   const toMany: Packet = { ...original, destination: group, packetType: 'multicast' };
   return [original, reply, ...(isForMany ? [toMany] : [])].flatMap((packet) =>
-    (['forward', 'input', 'prerouting'] as const).map((hook) => ({ ...packet, hook })),
+    (['forward', 'input', 'prerouting', 'output'] as const).map((hook) => ({ ...packet, hook })),
   );
 }
 
@@ -258,7 +258,7 @@ const checks: readonly Check[] = [
   { name: 'delivery', hooks: new Set(['forward']), alone: guardAlone, seen: { inInterface: 'eth0', inKind: 'device' } },
   { name: 'egress', hooks: new Set(['forward', 'input']), alone: without(/^(guard|ingress(-r)?)$/) },
   { name: 'ingress', hooks: new Set(['forward']), alone: without(/^(guard|egress(-r)?)$/) },
-  { name: 'ports', hooks: new Set(['prerouting', 'forward']), alone: ofBridge(/^(from|to)-newcomers$/) },
+  { name: 'ports', hooks: new Set(['prerouting', 'forward', 'output']), alone: ofBridge(/^(from|to)-newcomers$/) },
   { name: 'newcomers', hooks: new Set(['forward']), alone: ofBridge(/^(deliver|to-strangers|to-newcomers)$/) },
   { name: 'to newcomers', hooks: new Set(['forward']), alone: ofBridge(/^(deliver|to-strangers|from-newcomers)$/) },
 ];

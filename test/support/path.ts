@@ -1,6 +1,6 @@
 import type { Link } from '../../src/model/cluster.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
-import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { trace } from '../../src/nftables/trace.ts';
 
 /** Where an address lives: in a pod on a node, on a node itself, or outside the cluster. */
@@ -89,11 +89,17 @@ function ends({ source, destination }: { source: Place; destination: Place }): P
   return [source, destination];
 }
 
-/** A frame crosses the bridge from port to port only where both ends are on it. */
+/** A frame crosses the bridge from port to port only where both ends are on it; what is routed to one comes from the node. */
 function passesBridge({ bridge }: Ruleset, packet: Omit<Packet, 'hook'>, from?: Link, to?: Link): boolean {
-  if (!bridge || from?.port === undefined) return true;
-  const frame = { ...packet, inInterface: from.port, inKind: 'veth' };
-  if (trace(bridge, { ...frame, hook: 'prerouting' }).verdict !== 'accept') return false;
-  if (to?.port === undefined || to.device !== from.device) return true;
-  return trace(bridge, { ...frame, outInterface: to.port, outKind: 'veth', hook: 'forward' }).verdict === 'accept';
+  if (!bridge) return true;
+  const coming = from?.port === undefined ? {} : { inInterface: from.port, inKind: 'veth' };
+  if (from?.port !== undefined && !isAccepted(bridge, { ...packet, ...coming, hook: 'prerouting' })) return false;
+  if (to?.port === undefined) return true;
+  const going = { outInterface: to.port, outKind: 'veth' };
+  if (to.device === from?.device) return isAccepted(bridge, { ...packet, ...coming, ...going, hook: 'forward' });
+  return isAccepted(bridge, { ...packet, ...going, hook: 'output' });
+}
+
+function isAccepted(bridge: Table, frame: Packet): boolean {
+  return trace(bridge, frame).verdict === 'accept';
 }
