@@ -17,6 +17,9 @@ export interface PipelineOptions {
   readonly guard?: Guard;
 }
 
+/** A plan without refusals: once the kernel holds its result, nothing is to be done until the snapshot changes. */
+type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
+
 /**
  * The whole flow, without I/O:
  *
@@ -28,6 +31,7 @@ export interface PipelineOptions {
 export class Pipeline {
   readonly #indexer: Indexer;
   readonly #compiler: Compiler;
+  #last: LastPlan | undefined;
 
   constructor(nodeName: string, { limits, gate = true, podCidrs = [], guard = true }: PipelineOptions = {}) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs });
@@ -80,8 +84,17 @@ export class Pipeline {
    * The way from what the kernel holds to what it should hold now. `applied` is `undefined` where there is no table;
    * the allows of `refused` policies are left out (S9.10).
    */
-  plan(applied: Ruleset | undefined, refused?: ReadonlySet<PolicyId>): Plan & { compiled: Compiled } {
-    const compiled = this.#compiler.compile(this.#indexer.snapshot(), refused);
-    return { compiled, ...planStages(compiled.ruleset, applied) };
+  plan(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId> = new Set()): Plan & { compiled: Compiled } {
+    const snapshot = this.#indexer.snapshot();
+    const last = this.#last;
+    // Most events of a cluster change nothing here.
+    if (last?.compiled.revision === snapshot.revision && last.result === applied && refused.size === 0) {
+      return { ...last, stages: [] };
+    }
+    const compiled = this.#compiler.compile(snapshot, refused);
+    const plan = { compiled, ...planStages(compiled.ruleset, applied) };
+    const again = { ...compiled, counts: { ...compiled.counts, builtClasses: 0 } };
+    this.#last = refused.size === 0 ? { compiled: again, result: plan.result } : undefined;
+    return plan;
   }
 }

@@ -69,7 +69,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   const nodeReporter = new NodeReporter({ startGate, guard, unguarded, ready, metrics: metrics.node, logger });
 
-  const state = await openStateKeeper({
+  const { saved, ...state } = await openStateKeeper({
     directory: config.stateDir,
     node,
     snapshot: () => pipeline.snapshot,
@@ -80,8 +80,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const source = new PlanSource({
     pipeline,
     compiler: new Compiler({ guard }),
-    saved: state.saved,
-    gatedRanges: startGate ? canonicalCidrs(podCidrs ?? state.saved?.gatedRanges ?? []) : [],
+    saved,
+    gatedRanges: startGate ? canonicalCidrs(podCidrs ?? saved?.gatedRanges ?? []) : [],
     clock: systemClock,
     changed: () => reconciler.changed(),
   });
@@ -119,8 +119,9 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         nodeReporter.applied(source.snapshot, pipeline.disputedRanges, isRestored);
         checkEnvironment();
         if (isRestored) return;
-        applied = { revision: run.plan.compiled.revision, resources: run.version };
-        state.changed();
+        const { revision } = run.plan.compiled;
+        if (revision !== applied?.revision) state.changed();
+        applied = { revision, resources: run.version };
       },
     },
   });

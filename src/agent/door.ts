@@ -1,7 +1,7 @@
 import type { Nft } from '../apply/nft.ts';
 import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
-import type { Chain, Operation, Ruleset, TableFamily } from '../nftables/ruleset.ts';
+import type { Chain, Operation, Ruleset, Table, TableFamily } from '../nftables/ruleset.ts';
 import { emptyTable } from '../plan/table-plan.ts';
 
 /** What the reconciler needs of the kernel. Rejects with an error that has a `code`: `refused` where the kernel did not take the script. */
@@ -17,13 +17,12 @@ export interface Door {
 export function nftDoor(nft: Nft): Door {
   return {
     async observe(signal) {
-      const inet = await nft.list('inet', signal);
-      const bridge = await nft.list('bridge', signal);
-      if (inet === undefined && bridge === undefined) return undefined;
-      return {
-        ...(inet === undefined ? emptyTable : parseTable('inet', inet)),
-        ...(bridge !== undefined && { bridge: parseTable('bridge', bridge) }),
+      const read = async (family: TableFamily): Promise<Table | undefined> => {
+        const listing = await nft.list(family, signal);
+        return listing === undefined ? undefined : parseTable(family, listing);
       };
+      const [inet, bridge] = await Promise.all([read('inet'), read('bridge')]);
+      return inet || bridge ? { ...(inet ?? emptyTable), ...(bridge && { bridge }) } : undefined;
     },
     async observeChain(family, name, signal) {
       const listing = await nft.listChain(family, name, signal);

@@ -29,7 +29,9 @@ export interface PlanSourceOptions {
  * until then what this node has kept (S7.15), or nothing, and then what the kernel holds stays (S7.14).
  */
 export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
-  readonly #options: PlanSourceOptions;
+  readonly #options: Omit<PlanSourceOptions, 'saved' | 'compiler'>;
+  /** Until the cluster is known: of a large one, both are megabytes. */
+  #restoring: { readonly saved: SavedState; readonly compiler: PlanSourceOptions['compiler'] } | undefined;
   readonly #sandboxes = new Map<string, Sandbox>();
   #sandboxesListed = false;
   #opened: { readonly tableFound: boolean; readonly hasWaited: boolean } | undefined;
@@ -40,8 +42,9 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
   #restorations = 0;
   readonly #restoredPlans = new WeakSet<Plan>();
 
-  constructor(options: PlanSourceOptions) {
+  constructor({ saved, compiler, ...options }: PlanSourceOptions) {
     this.#options = options;
+    this.#restoring = saved && { saved, compiler };
   }
 
   /** Told after the pipeline. */
@@ -63,10 +66,10 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
 
   /** From now on this agent may write. */
   open(tableFound: boolean): void {
-    const { clock, saved, changed } = this.#options;
+    const { clock, changed } = this.#options;
     this.#opened = { tableFound, hasWaited: false };
     changed();
-    if (!saved) return;
+    if (!this.#restoring) return;
     // The timer is what counts: by the clock it may come a little early, and nobody would ask again.
     clock.after(patienceMs, () => {
       this.#opened = { tableFound, hasWaited: true };
@@ -76,10 +79,13 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
 
   get current(): Source {
     if (!this.#opened || !this.#sandboxesListed) return 'kernel';
-    const { pipeline, saved } = this.#options;
+    const { inSync } = this.#options.pipeline.snapshot;
+    // Lists do not become unknown again.
+    if (inSync) this.#restoring = this.#restored = undefined;
+    const saved = this.#restoring?.saved;
     this.#sandboxesKept ||= saved !== undefined && keepsSandboxes(saved, this.#sandboxes.values());
     return chooseSource({
-      inSync: pipeline.snapshot.inSync,
+      inSync,
       hasSaved: saved !== undefined,
       ...this.#opened,
       sandboxesKept: this.#sandboxesKept,
@@ -102,7 +108,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
     const source = this.current;
     invariant(source !== 'kernel', 'nothing may be written yet');
     if (source === 'cluster') return this.#options.pipeline.plan(applied, refused);
-    const compiled = this.#options.compiler.compile(this.snapshot, refused);
+    const compiled = this.#restoring!.compiler.compile(this.snapshot, refused);
     const plan = { compiled, ...planStages(compiled.ruleset, applied) };
     this.#restoredPlans.add(plan);
     return plan;
@@ -118,7 +124,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
   }
 
   #restore(): Snapshot {
-    const restored = restoreSnapshot(this.#options.saved!, this.#sandboxes.values());
+    const restored = restoreSnapshot(this.#restoring!.saved, this.#sandboxes.values());
     return { ...restored, revision: ++this.#restorations, gatedRanges: this.#options.gatedRanges };
   }
 }

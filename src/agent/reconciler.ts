@@ -216,7 +216,8 @@ export class Reconciler {
       this.#progress();
       this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
     }
-    if (this.#applied && plan.stages.length > 0) this.#applied = { ruleset: plan.result };
+    // Also where nothing was to be done: of equal content, the objects that the next plan need not compare.
+    if (this.#applied && this.#applied.ruleset !== plan.result) this.#applied = { ruleset: plan.result };
   }
 
   async #assertHolds(ruleset: Ruleset | undefined): Promise<void> {

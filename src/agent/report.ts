@@ -1,4 +1,5 @@
 import { NftError } from '../apply/nft-error.ts';
+import type { Compiled } from '../compile/compile.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { PolicyId } from '../model/policy.ts';
@@ -55,6 +56,8 @@ export class Reporter {
   /** What was found in the kernel, until it is known whether it was what it should be. */
   #found: 'nothing' | 'table' | 'leftovers' | undefined;
   #programmed: ReadonlySet<string> = new Set();
+  /** Whose sizes the metrics show. */
+  #reported: Compiled | undefined;
 
   constructor({ node, logger, metrics, ready, announce }: ReporterOptions) {
     this.#node = node;
@@ -136,8 +139,11 @@ export class Reporter {
       this.#logger.info({ revision: plan.compiled.revision, stages, operations, ...plan.compiled.counts }, 'applied');
     }
     this.#metrics.issues.refusedPolicies(refusedPolicies);
-    this.#reportSizes(plan, snapshot);
-    this.#reportIssues(oversizedNames, oversizedIssues(plan.compiled.oversized), 'policy');
+    if (plan.compiled !== this.#reported) {
+      this.#reported = plan.compiled;
+      this.#reportSizes(plan, snapshot);
+      this.#reportIssues(oversizedNames, oversizedIssues(plan.compiled.oversized), 'policy');
+    }
     this.#reportIssues(addressIssueNames, issues, 'pod');
     this.#metrics.issues.issues(this.#issues.counts());
   }

@@ -2,7 +2,7 @@ import { families } from '../model/address.ts';
 import { directions, type Direction } from '../model/policy.ts';
 import type { Chain, NftRule } from '../nftables/ruleset.ts';
 import { gateChain, gateRules } from './gate.ts';
-import { guardChains } from './guard.ts';
+import { guardChains, guardRules } from './guard.ts';
 import { linkControlRules } from './link-control.ts';
 import { addressField, compare, dropRule, endFields, goTo, isIn, jumpTo } from './match.ts';
 import {
@@ -31,24 +31,32 @@ export interface Surroundings {
 
 /** The chains that do not follow from policies. */
 export function baseChains({ gatedRanges, guardsLinks }: Surroundings): Chain[] {
-  const guard = guardsLinks ? [{ matches: [], verdict: jumpTo(chainNames.guard) }] : [];
+  const guard = (hook: 'forward' | 'input'): NftRule[] => (guardsLinks ? guardRules(hook) : []);
   return [
-    { name: 'forward', base: { hook: 'forward', priority: hookPriority }, rules: [...guard, ...forwardRules()] },
-    { name: 'input', base: { hook: 'input', priority: hookPriority }, rules: [...guard, ...inputRules()] },
-    { name: 'output', base: { hook: 'output', priority: hookPriority }, rules: midstreamRules('destination') },
+    {
+      name: 'forward',
+      base: { hook: 'forward', priority: hookPriority },
+      rules: [...guard('forward'), ...forwardRules()],
+    },
+    { name: 'input', base: { hook: 'input', priority: hookPriority }, rules: [...guard('input'), ...inputRules()] },
+    { name: 'output', base: { hook: 'output', priority: hookPriority }, rules: outputRules() },
     { name: chainNames.replies, rules: jumpsToIsolation('reply') },
     ...orientations.flatMap((orientation) =>
       directions.map((direction) => isolationChain(direction, orientation, gatedRanges)),
     ),
     { name: chainNames.special, rules: specialRules() },
-    { name: chainNames.midstream, rules: [{ matches: [], verdict: { kind: 'reject-tcp-reset' } }] },
+    ...midstreamChains(),
     ...(guardsLinks ? guardChains() : []),
     ...(gatedRanges.length > 0 ? [gateChain()] : []),
   ];
 }
 
+const isNew = compare('ct state', '==', 'new');
+const drop: NftRule = { matches: [], verdict: { kind: 'drop' } };
+
+/** For UDP the protocol is enough to know that it need not: one comparison a packet. */
 const jumpToSpecial: NftRule = {
-  matches: [compare('ct state', '!=', 'established')],
+  matches: [compare('meta l4proto', '!=', 'udp'), compare('ct state', '!=', 'established')],
   verdict: jumpTo(chainNames.special),
 };
 
@@ -84,35 +92,46 @@ function isolationChain(direction: Direction, orientation: Orientation, gatedRan
   return { name: isolationChainName(direction, orientation), rules };
 }
 
-/** What is not judged as a connection, or not yet one. */
+/**
+ * What is not judged as a connection, or not yet one. TCP comes first and leaves early, for every connection begins with it; UDP has
+ * nothing here.
+ */
 function specialRules(): NftRule[] {
   const accept = { kind: 'accept' } as const;
+  const isRelated = compare('ct state', '==', 'related');
   return [
+    { matches: [isNew, { kind: 'tcp-not-syn' }], verdict: goTo(chainNames.midstream.any) },
+    { matches: [compare('meta l4proto', '==', 'tcp')], verdict: { kind: 'return' } },
     ...linkControlRules(accept),
-    {
-      // Unreachable, time exceeded, parameter problem: errors about a connection that is or was allowed (S5.3).
-      matches: [compare('ct state', '==', 'related'), compare('icmp type', '==', '3', '11', '12')],
-      verdict: accept,
-    },
-    {
-      matches: [compare('ct state', '==', 'related'), compare('icmpv6 type', '==', '1', '2', '3', '4')],
-      verdict: accept,
-    },
-    ...midstreamRules('source'),
-    ...midstreamRules('destination'),
+    // Unreachable, time exceeded, parameter problem: errors about a connection that is or was allowed (S5.3).
+    { matches: [isRelated, compare('icmp type', '==', '3', '11', '12')], verdict: accept },
+    { matches: [isRelated, compare('icmpv6 type', '==', '1', '2', '3', '4')], verdict: accept },
+    { matches: [isNew, { kind: 'sctp-not-init' }], verdict: goTo(chainNames.midstream.any) },
   ];
 }
 
 /** S5.18: picked up in mid-stream, a connection does not tell who opened it; where an isolated pod is concerned it must start anew. */
-function midstreamRules(end: 'source' | 'destination'): NftRule[] {
-  const isNew = compare('ct state', '==', 'new');
-  return families.flatMap((family): NftRule[] => {
-    const isolated = isIn(isolatedSetName[family], addressField[family][end]);
-    return [
-      { matches: [isNew, { kind: 'tcp-not-syn' }, isolated], verdict: goTo(chainNames.midstream) },
-      { matches: [isNew, { kind: 'sctp-not-init' }, isolated], verdict: { kind: 'drop' } },
-    ];
-  });
+function midstreamChains(): Chain[] {
+  const ofIsolated = (end: 'source' | 'destination'): NftRule[] =>
+    families.map((family) => {
+      return { matches: [isIn(isolatedSetName[family], addressField[family][end])], verdict: goTo(chainNames.cut) };
+    });
+  const { any, destination } = chainNames.midstream;
+  return [
+    { name: any, rules: [...ofIsolated('source'), { matches: [], verdict: goTo(destination) }] },
+    { name: destination, rules: ofIsolated('destination') },
+    // What is not TCP has no reset.
+    { name: chainNames.cut, rules: [{ matches: [], verdict: { kind: 'reject-tcp-reset' } }, drop] },
+  ];
+}
+
+/** The node's own sockets (S5.1): nothing is judged here. */
+function outputRules(): NftRule[] {
+  const verdict = goTo(chainNames.midstream.destination);
+  return [
+    { matches: [isNew, { kind: 'tcp-not-syn' }], verdict },
+    { matches: [isNew, { kind: 'sctp-not-init' }], verdict },
+  ];
 }
 
 /** Where packets end that no rule of their class allows. Only they pay for the look-up that lets a pod reach itself (S5.5). */

@@ -1,6 +1,7 @@
-import type { Chain, ElementVerdict, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
+import { families } from '../model/address.ts';
+import type { Chain, ElementVerdict, Match, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
 import type { BuiltClass } from './class-shape.ts';
-import { foreignSourceRules, linkControlChain, ownerRules, strangersChain } from './guard.ts';
+import { destinationRules, foreignSourceRules, isOwn, linkControlChain, ownerRules, strangersChain } from './guard.ts';
 import { addressRequestRules, linkControlRules } from './link-control.ts';
 import { portSets, type Device } from './links.ts';
 import { newcomerChains, newcomerJumps, unlinkedSets } from './newcomers.ts';
@@ -54,16 +55,19 @@ function bridgeChains(gatedRanges: readonly string[]): Chain[] {
       name: 'prerouting',
       base: { hook: 'prerouting', priority: preroutingPriority },
       rules: [
+        ...ownRules('source'),
         { matches: [isIn(portSetNames.all, 'iifname')], verdict: goTo(chainNames.sources) },
         { matches: [], verdict: goTo(chainNames.strangers.source) },
       ],
     },
+    { name: chainNames.own, rules: [dropOtherFrames] },
     { name: chainNames.sources, rules: sourceRules() },
     linkControlChain(portSetNames.all),
     {
       name: 'forward',
       base: { hook: 'forward', priority: forwardPriority },
       rules: [
+        ...ownRules('destination', isIn(portSetNames.all, 'iifname')),
         ...(gatedRanges.length > 0 ? newcomerJumps() : []),
         { matches: [isIn(portSetNames.all, 'oifname')], verdict: goTo(chainNames.deliver) },
         { matches: [], verdict: goTo(chainNames.strangers.destination) },
@@ -75,7 +79,7 @@ function bridgeChains(gatedRanges: readonly string[]): Chain[] {
       rules: [
         // S5.1.
         { matches: [{ kind: 'from-socket' }], verdict: { kind: 'accept' } },
-        { matches: [], verdict: goTo(chainNames.strangers.destination) },
+        ...destinationRules(),
       ],
     },
     { name: chainNames.deliver, rules: deliverRules() },
@@ -87,6 +91,11 @@ function bridgeChains(gatedRanges: readonly string[]): Chain[] {
 
 /** Behind a VLAN tag no rule of the other table would look. */
 const dropOtherFrames = dropRule(compare('ether type', '!=', 'arp', 'ip', 'ip6'));
+
+/** Most frames pass by these: what they find in one state of the table, all the rules after them would pass in that state. */
+function ownRules(end: 'source' | 'destination', ...others: Match[]): NftRule[] {
+  return families.map((family) => ({ matches: [isOwn(end, family), ...others], verdict: goTo(chainNames.own) }));
+}
 
 function sourceRules(): NftRule[] {
   const passes = { kind: 'return' } as const;

@@ -1,13 +1,14 @@
 import { compareText, sorted } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
-import type { Chain, Element, NftSet } from '../nftables/ruleset.ts';
+import type { Chain, NftSet } from '../nftables/ruleset.ts';
 import { allow, classChain, type Allow } from './allow.ts';
 import type { ClassSpec } from './class-spec.ts';
 import type { Orientation } from './names.ts';
-import { hasInterval, portRangeText, portSetOf, type PortRange } from './port-set.ts';
+import { hasInterval, portRangeText, portSetOf, singlePorts, type PortRange } from './port-set.ts';
 import type { Rectangle } from './rectangles.ts';
 import { bucketsOf, namedTuples, type Bucket, type Groups } from './resolve.ts';
-import { portsSet, rangesSet, rectanglesSet, tuplesSet, type GroupSets } from './set-builder.ts';
+import { portsSet, rangesSet, rectanglesSet, type GroupSets } from './set-builder.ts';
+import { tuplesOf } from './tuples.ts';
 
 export interface ShapeLimits {
   /** Peers times ports of one bucket are written out up to here; beyond it, peers and ports are two look-ups of one rule. */
@@ -24,6 +25,9 @@ export const defaultLimits: ShapeLimits = { product: 512, sharedRules: 4, writte
 export interface BuiltClass {
   readonly chains: Readonly<Record<Orientation, Chain>> | undefined;
   readonly sets: readonly NftSet[];
+  /** What it was made of, for the next time that only members change. */
+  readonly drafts: readonly FamilyDraft[];
+  readonly tuples: readonly NftSet[];
 }
 
 /** A class that would write out more elements than it may. */
@@ -33,41 +37,57 @@ export interface TooLarge {
 }
 
 /** Peers and the ports that they may use. */
-interface Entry<Peers> {
+export interface Entry<Peers> {
   readonly peers: Peers;
   readonly ports: readonly PortRange[];
 }
 
+/** @param known of the same spec, if there is one: what is the same is the very object, and what has changed costs as much as the change */
 export function buildClass(
   spec: ClassSpec,
   groups: Groups,
   groupSets: GroupSets,
   limits: ShapeLimits,
+  known?: BuiltClass,
 ): BuiltClass | TooLarge {
   const buckets = bucketsOf(spec);
-  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { chains: undefined, sets: [] };
+  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) {
+    return { chains: undefined, sets: [], drafts: [], tuples: [] };
+  }
   const named = namedTuples(spec, groups);
   const drafts = families.map((family) => draftFamily(family, buckets, named, groups, groupSets, limits));
   const written = drafts.reduce((sum, draft) => sum + draft.written, 0);
   const allowed = Math.max(limits.written, 8 * drafts.reduce((sum, draft) => sum + draft.named, 0));
   if (written > allowed) return { written, allowed };
-  const allows = [...everyoneAllows(buckets), ...drafts.flatMap((draft) => familyAllows(draft, spec, limits))];
-  const chains = {
-    original: classChain(spec.direction, 'original', allows),
-    reply: classChain(spec.direction, 'reply', allows),
-  };
-  return { chains, sets: allows.flatMap(({ parts }) => parts.map(({ set }) => set)) };
+  const tuples = drafts.map((draft, index) => tuplesOf(draft, spec, known?.drafts[index], known?.tuples[index]));
+  // Cheapest first.
+  const allows = [
+    ...tuples.map((set, index) => allow(families[index], { on: 'peer . protocol . port', set })),
+    ...everyoneAllows(buckets),
+    ...drafts.flatMap((draft) => familyAllows(draft, spec, limits)),
+  ].filter(({ parts }) => parts.every(({ set }) => set.elements.size > 0));
+  const sets = allows.flatMap(({ parts }) => parts.map(({ set }) => set));
+  // Chains are named by what they look up, and a set is in a class by one rule.
+  const isShape =
+    known?.chains && sets.length === known.sets.length && sets.every(({ name }, i) => name === known.sets[i]!.name);
+  const chains = isShape
+    ? known.chains
+    : {
+        original: classChain(spec.direction, 'original', allows),
+        reply: classChain(spec.direction, 'reply', allows),
+      };
+  return { chains, sets, drafts, tuples };
 }
 
 /** Ports that are open to everyone. */
 function everyoneAllows(buckets: readonly Bucket[]): Allow[] {
   const ports = buckets.filter((bucket) => bucket.everyone).flatMap((bucket) => bucket.ports as readonly PortRange[]);
   if (ports.length === 0) return [];
-  return [allow(undefined, { on: 'protocol . port', set: portsSet(portSetOf(ports) as readonly PortRange[]) })];
+  return [allow(undefined, { on: 'protocol . port', set: portsAlone(portSetOf(ports) as readonly PortRange[]) })];
 }
 
 /** One family's part of a class, sorted by how it is looked up. */
-interface FamilyDraft {
+export interface FamilyDraft {
   readonly family: Family;
   readonly namedPorts: ReadonlyMap<string, ReadonlySet<string>>;
   /** Written out as tuples, or as rectangles where a port is a range. */
@@ -106,7 +126,7 @@ function draftFamily(
       anyBlocks = ranges;
       if (bucket.groups.size > 0) anyMembers = memberSet(bucket);
     } else {
-      if (bucket.groups.size > 0) members.push({ peers: memberSet(bucket), ports });
+      if (bucket.groups.size > 0) members.push(memberEntry(memberSet(bucket), ports, limits));
       if (ranges.length > 0) blocks.push({ peers: ranges, ports });
     }
   }
@@ -138,47 +158,72 @@ function draftFamily(
   return { ...draft, written, named };
 }
 
-/** The entries that gain most from a rule of their own; those of weight 0 never. */
+/** Neighbouring ports are a range, and few enough are no less exact tuples for it. */
+function memberEntry(peers: NftSet, ports: readonly PortRange[], limits: ShapeLimits): Entry<NftSet> {
+  let single = singlePortsOf.get(ports);
+  if (!single) singlePortsOf.set(ports, (single = singlePorts(ports, mostPorts.ofTuples)));
+  return { peers, ports: peers.elements.size * single.length <= limits.product ? single : ports };
+}
+
+/** The very object each time: what tells that the shape of a class is the same. */
+const singlePortsOf = new WeakMap<readonly PortRange[], readonly PortRange[]>();
+
+/**
+ * How many ports are written out in place of ranges. A hash costs a fraction of a look-up of intervals. Of tuples no more than eight, so
+ * that what a class may write out for its peers and ports (an eighth) holds them.
+ */
+const mostPorts = { ofTuples: 8, ofPorts: 256 } as const;
+
+function portsAlone(ports: readonly PortRange[]): NftSet {
+  return portsSet(singlePorts(ports, mostPorts.ofPorts));
+}
+
+/**
+ * The entries that gain most from a rule of their own; those of weight 0 never. In an order in which weights have no part: a chain is named
+ * by what it looks up in turn, so groups that pass each other in size would move all pods of the class to another chain. For the same
+ * reason weights count as powers of two: only where one is passed can another entry be chosen, and none that is not chosen is twice as large as one that is.
+ */
 function largest<T extends Entry<unknown>>(
   entries: readonly T[],
   limits: ShapeLimits,
   weight: (entry: T) => number,
 ): T[] {
-  const ranked = entries
-    .map((entry) => ({ entry, weight: weight(entry), text: entry.ports.map(portRangeText).join() }))
+  const byText = entries
+    .map((entry) => ({
+      entry,
+      weight: bitLength(weight(entry)),
+      text: entry.ports.map(portRangeText).join(),
+    }))
     .filter((each) => each.weight > 0)
-    .sort((a, b) => b.weight - a.weight || compareText(a.text, b.text));
-  return ranked.slice(0, limits.sharedRules).map((each) => each.entry);
+    .sort((a, b) => compareText(a.text, b.text));
+  const chosen = new Set(byText.toSorted((a, b) => b.weight - a.weight).slice(0, limits.sharedRules));
+  return byText.filter((each) => chosen.has(each)).map((each) => each.entry);
 }
 
-/** Cheapest first: exact tuples, peers on every protocol, blocks with ports, blocks on every protocol, then the pairs. */
+function bitLength(weight: number): number {
+  return 32 - Math.clz32(weight);
+}
+
+/** Cheapest first: peers on every protocol, blocks with ports, blocks on every protocol, then the pairs. */
 function familyAllows(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): Allow[] {
   const { family } = draft;
-  const tuples = new Set<Element>();
   const rectangles: Rectangle[] = [];
-  for (const [address, ports] of draft.namedPorts) for (const port of ports) tuples.add(`${address} . ${port}`);
   for (const { peers, ports } of draft.members) {
-    if (hasInterval(ports)) {
-      for (const address of peers.elements) rectangles.push({ range: singleAddress(family, address), ports });
-    } else {
-      const texts = ports.map(portRangeText);
-      for (const address of peers.elements) for (const port of texts) tuples.add(`${address} . ${port}`);
-    }
+    if (!hasInterval(ports)) continue;
+    for (const address of peers.elements) rectangles.push({ range: singleAddress(family, address), ports });
   }
-  const allows = [
-    allow(family, { on: 'peer . protocol . port', set: tuplesSet(family, spec.text, tuples) }),
+  return [
     ...(draft.anyMembers ? [allow(family, { on: 'peer', set: draft.anyMembers })] : []),
     allow(family, { on: 'peer . protocol . port', set: blocksSet(draft, rectangles, spec, limits) }),
     allow(family, { on: 'peer . protocol', set: rangesSet(family, draft.anyBlocks) }),
     ...draft.pairedMembers.map(({ peers, ports }) => {
-      return allow(family, { on: 'peer', set: peers }, { on: 'protocol . port', set: portsSet(ports) });
+      return allow(family, { on: 'peer', set: peers }, { on: 'protocol . port', set: portsAlone(ports) });
     }),
     ...draft.pairedBlocks.map(({ peers, ports }) => {
       const set = rangesSet(family, peers);
-      return allow(family, { on: 'peer . protocol', set }, { on: 'protocol . port', set: portsSet(ports) });
+      return allow(family, { on: 'peer . protocol', set }, { on: 'protocol . port', set: portsAlone(ports) });
     }),
   ];
-  return allows.filter(({ parts }) => parts.every(({ set }) => set.elements.size > 0));
 }
 
 /** Blocks alone depend on no member, so an event of a member need not cut them again. */

@@ -1,6 +1,7 @@
 import { compareText } from '../lib/sort.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { AddressGroup, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
+import { sameElements } from '../nftables/element-changes.ts';
 import type { Chain, NftSet, Ruleset, Table } from '../nftables/ruleset.ts';
 import { baseChains, type Surroundings } from './base-chains.ts';
 import { bridgeTable } from './bridge-table.ts';
@@ -43,6 +44,7 @@ interface PodClasses {
 const notIsolated: PodClasses['specs'] = { ingress: undefined, egress: undefined };
 
 interface KnownClass {
+  readonly spec: ClassSpec;
   readonly groups: readonly (AddressGroup | undefined)[];
   readonly built: BuiltClass | TooLarge;
 }
@@ -159,18 +161,22 @@ export class Compiler {
     for (const specs of draft.specs.values()) {
       for (const spec of [specs.ingress, specs.egress]) {
         if (!spec || next.has(spec.text)) continue;
-        const groups = groupsOfClass(spec).map((id) => draft.snapshot.groups.get(id));
-        const known = this.#classes.get(spec.text);
-        const fresh = known?.groups.every((group, index) => group === groups[index]);
-        const entry = fresh
-          ? known!
-          : { groups, built: buildClass(spec, draft.snapshot.groups, this.#groupSets, this.#limits) };
-        if (!fresh) draft.builtClasses++;
+        const entry = this.#buildOne(this.#classes.get(spec.text) ?? { spec }, draft);
         next.set(spec.text, entry);
         draft.classes.set(spec.text, entry.built);
       }
     }
     this.#classes = next;
+  }
+
+  /** Equal specs are the first one, of which more is remembered. */
+  #buildOne(known: Pick<KnownClass, 'spec'> & Partial<KnownClass>, draft: Draft): KnownClass {
+    const { spec, built } = known;
+    const groups = groupsOfClass(spec).map((id) => draft.snapshot.groups.get(id));
+    if (built && groups.every((group, index) => group === known.groups![index])) return known as KnownClass;
+    draft.builtClasses++;
+    const before = built && 'written' in built ? undefined : built;
+    return { spec, groups, built: buildClass(spec, draft.snapshot.groups, this.#groupSets, this.#limits, before) };
   }
 
   /** Of each class that is too large, the policies that need most, until the rest fits. */
@@ -245,12 +251,11 @@ function keepUnchanged(sets: Table['sets'], last: Table['sets'] | undefined): Ma
   return new Map(
     [...sets].map(([name, set]) => {
       const known = last?.get(name);
-      return [name, known && sameElements(known, set) ? known : set];
+      return [name, known && isSame(known, set) ? known : set];
     }),
   );
 }
 
-function sameElements(a: NftSet, b: NftSet): boolean {
-  if (a === b) return true;
-  return a.interval === b.interval && a.elements.size === b.elements.size && a.elements.isSubsetOf(b.elements);
+function isSame(a: NftSet, b: NftSet): boolean {
+  return a === b || (a.interval === b.interval && sameElements(a.elements, b.elements));
 }

@@ -1,23 +1,38 @@
 import { families, type Family } from '../model/address.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { addressRequestRules, linkControlRules } from './link-control.ts';
-import { addressField, compare, dropRule, goTo, isIn, isNotIn } from './match.ts';
+import { addressField, compare, dropRule, goTo, isIn, isNotIn, jumpTo } from './match.ts';
 import { chainNames, linkedSetName, linkSetNames, ownersSetName } from './names.ts';
 
 /**
- * S1.15, S1.16: a pod's device lets in what comes from the pod's own addresses, and of the rest what keeps the link going. All of it
- * is judged after that: here passing is returning.
+ * S1.15, S1.16: a pod's device lets in what comes from the pod's own addresses, and of the rest what keeps the link going. Most
+ * packets pass by one look-up at each end. All of it is judged after that: here passing is returning.
  *
- * Where a packet finds a device among the links, and its addresses not, the device may just have left (S7.3). So it is looked up again
- * in front of the drop, and may be a stranger by then.
+ * Look-ups of one packet may see different states (S7.3), so what was looked up is looked up again in front of a drop. A device that
+ * is found among the links, and its address not, may just have come, or may have left and be a stranger by then.
  */
+export function guardRules(hook: 'forward' | 'input'): NftRule[] {
+  const sources = families.map((family) => {
+    return { matches: [isOfOther('source', family)], verdict: jumpTo(chainNames.guard) };
+  });
+  // What is for the node goes to no device.
+  return hook === 'input' ? sources : [...sources, ...destinationRules()];
+}
+
+/** What is for an address that has a device, and goes by another. */
+export function destinationRules(): NftRule[] {
+  return families.map((family) => {
+    const isLinked = isIn(linkedSetName[family], addressField[family].destination);
+    return { matches: [isOfOther('destination', family), isLinked], verdict: jumpTo(chainNames.strangers.destination) };
+  });
+}
+
 export function guardChains(): Chain[] {
   const links = linkSetNames;
   return [
     {
       name: chainNames.guard,
       rules: [
-        ...strangerRules('destination'),
         { matches: [isIn(links.all, 'iifname')], verdict: goTo(chainNames.sources) },
         { matches: [], verdict: goTo(chainNames.strangers.source) },
       ],
@@ -25,6 +40,7 @@ export function guardChains(): Chain[] {
     { name: chainNames.sources, rules: [...ownerRules('source'), ...foreignSourceRules(links)] },
     linkControlChain(links.all),
     strangersChain('source'),
+    strangersChain('destination'),
   ];
 }
 
@@ -34,15 +50,19 @@ export function strangersChain(end: 'source' | 'destination'): Chain {
 
 /**
  * A device that is not known may be that of a pod whose rules are not there yet, and the rules of its address still those of the pod
- * before it. The owner is looked up again, since he may just have come; what he has costs one look-up.
+ * before it. The owner is looked up last, since he may just have come. One who goes is gone here: whatever leads here has not found him.
  */
 function strangerRules(end: 'source' | 'destination'): NftRule[] {
   const isOfPod = compare(end === 'source' ? 'meta iifkind' : 'meta oifkind', '==', 'veth');
   return families.map((family) => {
     const address = addressField[family][end];
-    const isOfOther = isNotIn(ownersSetName[family], deviceField[end], address);
-    return dropRule(isOfPod, isOfOther, isIn(linkedSetName[family], address), isOfOther);
+    const isLinked = isIn(linkedSetName[family], address);
+    return dropRule(isLinked, isOfPod, isOfOther(end, family));
   });
+}
+
+function isOfOther(end: 'source' | 'destination', family: Family): Match {
+  return isNotIn(ownersSetName[family], deviceField[end], addressField[family][end]);
 }
 
 const deviceField = { source: 'iifname', destination: 'oifname' } as const;
@@ -50,9 +70,11 @@ const deviceField = { source: 'iifname', destination: 'oifname' } as const;
 /** For the devices' own addresses. */
 export function ownerRules(end: 'source' | 'destination'): NftRule[] {
   const kind = end === 'source' ? 'return' : 'accept';
-  return families.map((family) => {
-    return { matches: [isIn(ownersSetName[family], deviceField[end], addressField[family][end])], verdict: { kind } };
-  });
+  return families.map((family) => ({ matches: [isOwn(end, family)], verdict: { kind } }));
+}
+
+export function isOwn(end: 'source' | 'destination', family: Family): Match {
+  return isIn(ownersSetName[family], deviceField[end], addressField[family][end]);
 }
 
 /** For other addresses of pods' devices: link-local ones are whose they say, and reach no further than the link. */

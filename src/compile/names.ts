@@ -1,11 +1,13 @@
 /** Chains and sets that are not of a class. Names of classes and of their sets end in a hash (lib/hash.ts), which no name here does. */
 export const chainNames = {
   special: 'special',
-  midstream: 'midstream',
+  midstream: { any: 'midstream', destination: 'to-midstream' },
+  cut: 'cut',
   replies: 'replies',
   deny: { ingress: 'deny-ingress', egress: 'deny-egress' },
   gate: 'gate',
   guard: 'guard',
+  own: 'own',
   sources: 'sources',
   linkControl: 'link-control',
   deliver: 'deliver',

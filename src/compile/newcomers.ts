@@ -16,11 +16,11 @@ export function newcomerJumps(): NftRule[] {
   const [from, to] = [isNotIn(portSetNames.all, 'iifname'), isNotIn(portSetNames.all, 'oifname')];
   return [
     {
-      matches: [compare('meta iifkind', '==', 'veth'), from, isIn(portSetNames.all, 'oifname')],
+      matches: [from, compare('meta iifkind', '==', 'veth'), isIn(portSetNames.all, 'oifname')],
       verdict: jumpTo(source),
     },
     {
-      matches: [compare('meta oifkind', '==', 'veth'), to, isIn(portSetNames.all, 'iifname')],
+      matches: [to, compare('meta oifkind', '==', 'veth'), isIn(portSetNames.all, 'iifname')],
       verdict: jumpTo(destination),
     },
   ];

@@ -43,6 +43,15 @@ export function hasInterval(ports: readonly PortRange[]): boolean {
   return ports.some(({ first, last }) => first !== last);
 }
 
+/** Each of the ports for itself, so that they can be looked up exactly; as they are where that were too many. */
+export function singlePorts(ports: readonly PortRange[], most: number): readonly PortRange[] {
+  const count = ports.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  if (count === ports.length || count > most) return ports;
+  return ports.flatMap(({ protocol, first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, i) => ({ protocol, first: first + i, last: first + i })),
+  );
+}
+
 export function mergePorts(ranges: readonly PortRange[]): PortRange[] {
   const ascending = ranges.toSorted((a, b) => compareText(a.protocol, b.protocol) || a.first - b.first);
   const merged: PortRange[] = [];

@@ -15,8 +15,17 @@ export interface Bucket {
 
 export type Groups = ReadonlyMap<GroupId, AddressGroup>;
 
+const groupsOfSpecs = new WeakMap<ClassSpec, readonly GroupId[]>();
+const bucketsOfSpecs = new WeakMap<ClassSpec, readonly Bucket[]>();
+
 /** The groups whose members decide what the class holds. */
-export function groupsOfClass(spec: ClassSpec): GroupId[] {
+export function groupsOfClass(spec: ClassSpec): readonly GroupId[] {
+  let ids = groupsOfSpecs.get(spec);
+  if (!ids) groupsOfSpecs.set(spec, (ids = findGroups(spec)));
+  return ids;
+}
+
+function findGroups(spec: ClassSpec): GroupId[] {
   const ids = new Set<GroupId>();
   for (const rule of spec.rules) {
     for (const peer of rule.peers) if (peer.kind === 'pods') ids.add(peer.group);
@@ -29,7 +38,13 @@ export function groupsOfClass(spec: ClassSpec): GroupId[] {
  * The rules without egress names: first those of equal peers put their ports together, then those of equal ports their peers. A
  * class is a union, so neither changes what it allows. Depends on no group's members.
  */
-export function bucketsOf(spec: ClassSpec): Bucket[] {
+export function bucketsOf(spec: ClassSpec): readonly Bucket[] {
+  let buckets = bucketsOfSpecs.get(spec);
+  if (!buckets) bucketsOfSpecs.set(spec, (buckets = makeBuckets(spec)));
+  return buckets;
+}
+
+function makeBuckets(spec: ClassSpec): Bucket[] {
   const byPeers = Map.groupBy(spec.rules, peersText);
   const buckets = new Map<string, Bucket>();
   for (const rules of byPeers.values()) {

@@ -1,7 +1,8 @@
 import { shortHash } from '../lib/hash.ts';
 import { familyOf, formatAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { GroupId } from '../model/policy.ts';
-import type { AddressGroup } from '../model/snapshot.ts';
+import { changesSince, type AddressGroup, type PodKey } from '../model/snapshot.ts';
+import { changedElements, type Elements } from '../nftables/element-changes.ts';
 import type { Element, KeyType, NftSet } from '../nftables/ruleset.ts';
 import { familyDigit } from './names.ts';
 import { hasInterval, portRangeText, portSetText, type PortRange } from './port-set.ts';
@@ -49,19 +50,15 @@ export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftS
 
 /** The addresses of some groups, shared by all classes that need just these; built anew only when a group has changed. */
 export class GroupSets {
-  readonly #built = new Map<string, { groups: readonly (AddressGroup | undefined)[]; set: NftSet }>();
+  readonly #built = new Map<string, { groups: KnownGroups; set: NftSet }>();
 
   get(family: Family, ids: readonly GroupId[], groups: Groups): NftSet {
     const name = `g${familyDigit[family]}-${shortHash(ids.join(' '))}`;
     const current = ids.map((id) => groups.get(id));
     const known = this.#built.get(name);
     if (known && current.every((group, index) => group === known.groups[index])) return known.set;
-    const elements = new Set<Element>();
-    for (const group of current) {
-      for (const member of group?.members.values() ?? []) {
-        for (const address of member.addresses) if (familyOf(address) === family) elements.add(address);
-      }
-    }
+    const touched = known && touchedAddresses(family, known.groups, current);
+    const elements = touched ? patched(known.set.elements, touched, current) : addressesOf(family, current);
     const set: NftSet = { name, key: [addressType[family]], interval: false, elements };
     this.#built.set(name, { groups: current, set });
     return set;
@@ -71,6 +68,54 @@ export class GroupSets {
   keepOnly(names: ReadonlyMap<string, unknown>): void {
     for (const name of this.#built.keys()) if (!names.has(name)) this.#built.delete(name);
   }
+}
+
+type KnownGroups = readonly (AddressGroup | undefined)[];
+
+function addressesOf(family: Family, groups: KnownGroups): Set<Element> {
+  const elements = new Set<Element>();
+  for (const group of groups) {
+    for (const member of group?.members.values() ?? []) {
+      for (const address of member.addresses) if (familyOf(address) === family) elements.add(address);
+    }
+  }
+  return elements;
+}
+
+/** Addresses that may have come or gone, with the pods that had or have them; `undefined` if any may. */
+function touchedAddresses(
+  family: Family,
+  before: KnownGroups,
+  after: KnownGroups,
+): ReadonlyMap<string, ReadonlySet<PodKey>> | undefined {
+  const touched = new Map<string, Set<PodKey>>();
+  for (const [index, group] of after.entries()) {
+    const changes = changesSince(before[index], group);
+    if (!changes) return undefined;
+    for (const { pod, addresses } of changes) {
+      for (const address of addresses) {
+        if (familyOf(address) !== family) continue;
+        const pods = touched.get(address);
+        if (pods) pods.add(pod);
+        else touched.set(address, new Set([pod]));
+      }
+    }
+  }
+  return touched;
+}
+
+/** One pod at most has an address, so only those of which the groups tell can have it now. */
+function patched(before: Elements, touched: ReadonlyMap<string, ReadonlySet<PodKey>>, groups: KnownGroups): Elements {
+  const added: Element[] = [];
+  const removed: Element[] = [];
+  for (const [address, pods] of touched) {
+    const isThere = pods
+      .values()
+      .some((pod) => groups.some((group) => group?.members.get(pod)?.addresses.includes(address)));
+    if (isThere === before.has(address)) continue;
+    (isThere ? added : removed).push(address);
+  }
+  return changedElements(before, added, removed);
 }
 
 export function addressSet(name: string, family: Family, addresses: Iterable<string>): NftSet {

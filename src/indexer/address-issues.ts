@@ -18,7 +18,9 @@ export function addressIssues(key: PodKey, pod: Pod, stale: readonly string[], o
       case 'held':
         return outdated(address, pod, ownership);
       case 'contested': {
-        const rivals = sorted(ownership.claimantsOf(address).keys()).filter((each) => each !== key);
+        const rivals = sorted(Array.from(ownership.claimantsOf(address), ([each]) => each)).filter(
+          (each) => each !== key,
+        );
         const more = rivals.length > namedRivals ? ` and ${rivals.length - namedRivals} more` : '';
         const names = rivals.slice(0, namedRivals).join(', ') + more;
         const message = `${address} is also claimed by ${names}: no selector matches it, and it is isolated without allows`;

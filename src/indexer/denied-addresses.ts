@@ -1,12 +1,13 @@
 import type { Link } from '../model/cluster.ts';
 import { directions, type Direction } from '../model/policy.ts';
+import { RevisedMap } from './revised-map.ts';
 
 export const bothWays: ReadonlySet<Direction> = new Set(directions);
 
 /** Local addresses that are isolated without allows, and the links of those of which they are known. */
 export class DeniedAddresses {
-  readonly #directions = new Map<string, ReadonlySet<Direction>>();
-  readonly #links = new Map<string, Link>();
+  readonly #directions = new RevisedMap<string, ReadonlySet<Direction>>();
+  readonly #links = new RevisedMap<string, Link>();
 
   get directions(): ReadonlyMap<string, ReadonlySet<Direction>> {
     return this.#directions;
@@ -22,6 +23,10 @@ export class DeniedAddresses {
     else this.#directions.delete(address);
     if (isolated && link) this.#links.set(address, link);
     else this.#links.delete(address);
+  }
+
+  get revision(): number {
+    return this.#directions.revision + this.#links.revision;
   }
 
   get size(): number {

@@ -29,6 +29,7 @@ export class GatedRanges {
   /** By node, how many uses of addresses speak against the ranges of the own Node. */
   readonly #contradictions = new Map<string, number>();
   #current: readonly string[] = [];
+  #revision = 0;
 
   /** @param isNode whether there is a Node of the name; `nodesChanged` says when that may be otherwise */
   constructor(nodeName: string, { gate, podCidrs }: GateOptions, isNode: (name: string) => boolean) {
@@ -83,6 +84,10 @@ export class GatedRanges {
     return this.#current;
   }
 
+  get revision(): number {
+    return this.#revision;
+  }
+
   get #isContradicted(): boolean {
     return this.#contradictions.keys().some((name) => this.#isNode(name));
   }
@@ -90,6 +95,8 @@ export class GatedRanges {
   #choose(): void {
     const ofNode = this.#isContradicted ? [] : this.#ofNode;
     const chosen = [this.#named, ofNode, this.#learned].find((cidrs) => cidrs.length > 0) ?? [];
-    this.#current = this.#gate ? canonicalCidrs(chosen) : [];
+    const current = this.#gate ? canonicalCidrs(chosen) : [];
+    if (current.join() !== this.#current.join()) this.#revision++;
+    this.#current = current;
   }
 }

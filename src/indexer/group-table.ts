@@ -1,30 +1,60 @@
+import type { NamedPort } from '../model/cluster.ts';
 import type { GroupId, Selection } from '../model/policy.ts';
+import { RevisedMap } from './revised-map.ts';
 import { sizeOfAll } from './table-size.ts';
-import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
+import type { AddressGroup, GroupChange, Member, PodKey } from '../model/snapshot.ts';
 
 interface Entry {
   readonly selection: Selection;
   users: number;
   readonly members: Map<PodKey, Member>;
+  readonly journal: { forgotten: number; changes: GroupChange[] };
+  /** How often the groups had been read before it was there: as long as that is so, there is nobody to tell of changes. */
+  readonly born: number;
 }
+
+/** One pod in all its groups: they share the member. */
+interface Membership {
+  member: Member;
+  readonly groups: Set<GroupId>;
+}
+
+const noGroups: ReadonlySet<GroupId> = new Set();
+
+/** More changes than this are not told one by one. */
+const maxJournal = 64;
 
 /** The groups that some policy in force names, with their members. */
 export class GroupTable {
   readonly #entries = new Map<GroupId, Entry>();
-  readonly #groupsOf = new Map<PodKey, Set<GroupId>>();
-  readonly #current = new Map<GroupId, AddressGroup>();
+  readonly #memberships = new Map<PodKey, Membership>();
+  readonly #current = new RevisedMap<GroupId, AddressGroup>();
+  /** Those that are others than `current` says: while a cluster is read, each changes many times before anybody looks. */
+  readonly #stale = new Set<GroupId>();
+  #reads = 0;
 
   get current(): ReadonlyMap<GroupId, AddressGroup> {
+    this.#publishStale();
+    this.#reads++;
     return this.#current;
+  }
+
+  get revision(): number {
+    this.#publishStale();
+    return this.#current.revision;
   }
 
   /** Says whether the group is new, and so must be filled. */
   retain(id: GroupId, selection: Selection): boolean {
     const entry = this.#entries.get(id);
-    if (entry) entry.users++;
-    else this.#entries.set(id, { selection, users: 1, members: new Map() });
-    if (!entry) this.#touch(id);
-    return !entry;
+    if (entry) {
+      entry.users++;
+      return false;
+    }
+    const journal = { forgotten: 0, changes: [] };
+    this.#entries.set(id, { selection, users: 1, members: new Map(), journal, born: this.#reads });
+    this.#publish(id);
+    return true;
   }
 
   /** Says whether that was the last user, and so the group is gone. */
@@ -34,45 +64,82 @@ export class GroupTable {
     for (const key of entry.members.keys()) this.#leave(id, key);
     this.#entries.delete(id);
     this.#current.delete(id);
+    this.#stale.delete(id);
     return true;
   }
 
   groupsOf(key: PodKey): ReadonlySet<GroupId> {
-    return this.#groupsOf.get(key) ?? new Set();
+    return this.#memberships.get(key)?.groups ?? noGroups;
   }
 
-  setMember(id: GroupId, key: PodKey, member: Member): void {
+  setMember(id: GroupId, key: PodKey, told: Member): void {
     const members = this.#entries.get(id)!.members;
     const known = members.get(key);
-    if (known && sameMember(known, member)) return;
+    const membership = this.#membershipOf(key, told);
+    const { member } = membership;
+    if (known === member || (known && sameMember(known, member))) return;
     members.set(key, member);
-    const groups = this.#groupsOf.get(key);
-    if (groups) groups.add(id);
-    else this.#groupsOf.set(key, new Set([id]));
-    this.#touch(id);
+    membership.groups.add(id);
+    this.#touch(id, key, known ? [...known.addresses, ...member.addresses] : member.addresses);
   }
 
   removeMember(id: GroupId, key: PodKey): void {
-    if (!this.#entries.get(id)?.members.delete(key)) return;
+    const members = this.#entries.get(id)?.members;
+    const known = members?.get(key);
+    if (!known) return;
+    members!.delete(key);
     this.#leave(id, key);
-    this.#touch(id);
+    this.#touch(id, key, known.addresses);
   }
 
   /** How many entries it holds: none once no policy is in force. */
   get size(): number {
-    return this.#entries.size + this.#current.size + sizeOfAll(this.#groupsOf.values());
+    return this.#entries.size + this.#current.size + sizeOfAll(this.#memberships.values().map(({ groups }) => groups));
+  }
+
+  #membershipOf(key: PodKey, member: Member): Membership {
+    let membership = this.#memberships.get(key);
+    if (!membership) this.#memberships.set(key, (membership = { member, groups: new Set() }));
+    else if (!sameMember(membership.member, member)) membership.member = member;
+    return membership;
   }
 
   #leave(id: GroupId, key: PodKey): void {
-    const groups = this.#groupsOf.get(key);
-    if (groups?.delete(id) && groups.size === 0) this.#groupsOf.delete(key);
+    const groups = this.#memberships.get(key)?.groups;
+    if (groups?.delete(id) && groups.size === 0) this.#memberships.delete(key);
   }
 
-  #touch(id: GroupId): void {
-    this.#current.set(id, { id, members: this.#entries.get(id)!.members });
+  #touch(id: GroupId, pod: PodKey, addresses: readonly string[]): void {
+    const { journal, born } = this.#entries.get(id)!;
+    this.#stale.add(id);
+    if (born === this.#reads) {
+      journal.forgotten++;
+      return;
+    }
+    if (journal.changes.length >= maxJournal) journal.forgotten += journal.changes.splice(0, maxJournal / 2).length;
+    journal.changes.push({ pod, addresses });
+  }
+
+  #publishStale(): void {
+    for (const id of this.#stale) this.#publish(id);
+    this.#stale.clear();
+  }
+
+  #publish(id: GroupId): void {
+    const { members, journal } = this.#entries.get(id)!;
+    const version = journal.forgotten + journal.changes.length;
+    this.#current.set(id, { id, members, history: { version, journal } });
   }
 }
 
 function sameMember(a: Member, b: Member): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a === b || (isSameList(a.addresses, b.addresses) && isSameList(a.ports, b.ports, isSamePort));
+}
+
+function isSamePort(a: NamedPort, b: NamedPort): boolean {
+  return a.name === b.name && a.protocol === b.protocol && a.port === b.port;
+}
+
+function isSameList<T>(a: readonly T[], b: readonly T[], isSame: (a: T, b: T) => boolean = Object.is): boolean {
+  return a === b || (a.length === b.length && a.every((each, i) => isSame(each, b[i]!)));
 }

@@ -19,9 +19,10 @@ import { bothWays, DeniedAddresses } from './denied-addresses.ts';
 import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
 import { NamespaceIndex } from './namespace-index.ts';
-import { Ownership } from './ownership.ts';
+import { isSameState, Ownership } from './ownership.ts';
 import { PodIndex } from './pod-index.ts';
 import { Residents, type ResidentChanges } from './residents.ts';
+import { RevisedMap } from './revised-map.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { sizeOfAll } from './table-size.ts';
 
@@ -32,7 +33,6 @@ import { sizeOfAll } from './table-size.ts';
 export class Indexer {
   readonly #nodeName: string;
   readonly #synced = new Set<ResourceName>();
-  #revision = 0;
 
   readonly #residents: Residents;
   readonly #gatedRanges: GatedRanges;
@@ -49,11 +49,11 @@ export class Indexer {
   readonly #policiesOf = new Map<PodKey, ReadonlySet<PolicyId>>();
   readonly #subjectsOf = new Map<PolicyId, Set<PodKey>>();
 
-  readonly #activePolicies = new Map<PolicyId, Policy>();
+  readonly #activePolicies = new RevisedMap<PolicyId, Policy>();
   readonly #peers = new SelectionIndex(this.#namespaceIndex);
   readonly #groups = new GroupTable();
 
-  readonly #localPods = new Map<PodKey, LocalPod>();
+  readonly #localPods = new RevisedMap<PodKey, LocalPod>();
   readonly #denied = new DeniedAddresses();
   /** Addresses whose claimants, or their policies, an event has touched. */
   readonly #touchedClaims = new Set<string>();
@@ -67,7 +67,6 @@ export class Indexer {
   }
 
   receive(event: ResourceEvent | NodeFact): void {
-    this.#revision++;
     this.#take(event);
     for (const address of this.#touchedClaims) this.#refreshDenied(address);
     this.#touchedClaims.clear();
@@ -84,6 +83,12 @@ export class Indexer {
       deniedLinks: this.#denied.links,
       gatedRanges: this.#gatedRanges.current,
     };
+  }
+
+  /** Of all that a snapshot shows: most events of a cluster change nothing for this node. */
+  get #revision(): number {
+    const tables = [this.#localPods, this.#activePolicies, this.#groups, this.#denied, this.#gatedRanges];
+    return tables.reduce((sum, { revision }) => sum + revision, this.#synced.size);
   }
 
   get knowsNode(): boolean {
@@ -195,8 +200,13 @@ export class Indexer {
       this.#ownership.add(key, after.pod);
     }
     for (const address of addresses) this.#ownership.tell(address, this.#residents.wordOn(address));
-    for (const { key, after } of changes) if (after) this.#refreshPod(key, after.pod);
-    refreshRivals();
+    const refreshed = new Set<PodKey>();
+    for (const { key, after } of changes) {
+      if (!after) continue;
+      this.#refreshPod(key, after.pod);
+      refreshed.add(key);
+    }
+    refreshRivals(refreshed);
   }
 
   #countUses(pod: Pod, change: 1 | -1): void {
@@ -212,14 +222,16 @@ export class Indexer {
     for (const pod of this.#podIndex.all()) yield* this.#usesOf(pod);
   }
 
-  /** Returns what brings those up to date whose claims to the addresses are worth something else by then. */
-  #watchClaims(addresses: ReadonlySet<string>): () => void {
-    const states = new Map([...addresses].map((address) => [address, this.#ownership.stateOf(address)]));
-    return () => {
-      for (const [address, state] of states) {
+  /** Returns what brings those up to date whose claims to the addresses are worth something else by then, but for those that are. */
+  #watchClaims(addresses: Iterable<string>): (refreshed?: ReadonlySet<PodKey>) => void {
+    const states = Array.from(addresses, (address) => ({ address, state: this.#ownership.stateOf(address) }));
+    return (refreshed) => {
+      for (const { address, state } of states) {
         this.#touchedClaims.add(address);
-        if (this.#ownership.stateOf(address) === state) continue;
-        for (const [key, pod] of this.#ownership.claimantsOf(address)) this.#refreshPod(key, pod);
+        if (isSameState(this.#ownership.stateOf(address), state)) continue;
+        for (const [key, pod] of this.#ownership.claimantsOf(address)) {
+          if (!refreshed?.has(key)) this.#refreshPod(key, pod);
+        }
       }
     };
   }
@@ -315,7 +327,7 @@ export class Indexer {
   /** S1.10: a contested local address is isolated in every direction in which any claimant is. */
   #isolatedByContest(address: string): ReadonlySet<Direction> {
     const isolated = new Set<Direction>();
-    for (const key of this.#ownership.claimantsOf(address).keys()) {
+    for (const [key] of this.#ownership.claimantsOf(address)) {
       if (this.#ownership.judge(key, address) !== 'contested') continue;
       for (const id of this.#policiesOf.get(key) ?? []) {
         for (const direction of this.#policies.get(id)?.isolates ?? []) isolated.add(direction);

@@ -1,5 +1,6 @@
 import type { Link, Pod } from '../model/cluster.ts';
 import type { PodKey } from '../model/snapshot.ts';
+import { Claimants } from './claimants.ts';
 import { CountedSet } from './counted-set.ts';
 import { sizeOfAll } from './table-size.ts';
 
@@ -18,13 +19,16 @@ export interface LocalWord {
   readonly stale: boolean;
 }
 
-interface Claimants {
-  readonly pods: Map<PodKey, Pod>;
-  /** How many are not terminating: they beat those that are. */
-  live: number;
+/** Equal for as long as no claimant's judgement and link change, however many come and go. */
+export interface ClaimState {
+  readonly link: Link | undefined;
+  readonly tier: 'node' | 'held' | 'live' | 'leaving';
+  /** `undefined` where several claim it with equal right. */
+  readonly owner: PodKey | undefined;
+  readonly isContestedHere: boolean;
 }
 
-const nobody: ReadonlyMap<PodKey, Pod> = new Map();
+const nobody = new Claimants();
 
 /** Who owns an address (S1.9-S1.12). Only pods that can own one are told to it: neither hostNetwork nor terminal. */
 export class Ownership {
@@ -43,8 +47,8 @@ export class Ownership {
   add(key: PodKey, pod: Pod): void {
     for (const address of pod.addresses) {
       let claimants = this.#claimants.get(address);
-      if (!claimants) this.#claimants.set(address, (claimants = { pods: new Map(), live: 0 }));
-      claimants.pods.set(key, pod);
+      if (!claimants) this.#claimants.set(address, (claimants = new Claimants()));
+      claimants.add(key, pod);
       this.#count(address, claimants, pod, 1);
     }
   }
@@ -53,9 +57,9 @@ export class Ownership {
   remove(key: PodKey, pod: Pod): void {
     for (const address of pod.addresses) {
       const claimants = this.#claimants.get(address);
-      if (!claimants?.pods.delete(key)) continue;
+      if (!claimants?.delete(key)) continue;
       this.#count(address, claimants, pod, -1);
-      if (claimants.pods.size === 0) this.#claimants.delete(address);
+      if (claimants.size === 0) this.#claimants.delete(address);
     }
   }
 
@@ -73,8 +77,8 @@ export class Ownership {
     else this.#words.delete(address);
   }
 
-  claimantsOf(address: string): ReadonlyMap<PodKey, Pod> {
-    return this.#claimants.get(address)?.pods ?? nobody;
+  claimantsOf(address: string): Iterable<readonly [PodKey, Pod]> {
+    return this.#claimants.get(address) ?? nobody;
   }
 
   /** What the pod's claim to the address is worth. */
@@ -83,13 +87,15 @@ export class Ownership {
     const holder = this.#words.get(address)?.holder;
     if (holder !== undefined) return holder === key ? 'owned' : 'held';
     const claimants = this.#claimants.get(address);
-    const pod = claimants?.pods.get(key);
+    const pod = claimants?.get(key);
     if (!claimants || !pod || (claimants.live > 0 && pod.terminating)) return 'lost';
-    return (claimants.live > 0 ? claimants.live : claimants.pods.size) === 1 ? 'owned' : 'contested';
+    return (claimants.live > 0 ? claimants.live : claimants.size) === 1 ? 'owned' : 'contested';
   }
 
-  owned(key: PodKey, pod: Pod): string[] {
-    return pod.addresses.filter((address) => this.judge(key, address) === 'owned');
+  owned(key: PodKey, { addresses }: Pod): readonly string[] {
+    const owned = addresses.filter((address) => this.judge(key, address) === 'owned');
+    // Nearly always all: one array for the pod and the groups that it is in.
+    return owned.length === addresses.length ? addresses : owned;
   }
 
   linkOf(address: string): Link | undefined {
@@ -108,29 +114,27 @@ export class Ownership {
     const claimants = this.#claimants.get(address);
     if (!claimants || this.#nodeAddresses.has(address)) return false;
     if (this.#words.get(address)?.holder !== undefined) return false;
-    const rivals = claimants.live > 0 ? claimants.live : claimants.pods.size;
+    const rivals = claimants.live > 0 ? claimants.live : claimants.size;
     const local = this.#local.get(address);
     return rivals > 1 && (local?.[claimants.live > 0 ? 'live' : 'leaving'] ?? 0) > 0;
   }
 
-  /** Equal text as long as no claimant's judgement and link change, however many come and go. */
-  stateOf(address: string): string {
-    if (this.#nodeAddresses.has(address)) return 'node';
+  stateOf(address: string): ClaimState {
     const word = this.#words.get(address);
-    const link = `${word?.link?.device} ${word?.link?.port}`;
-    return word?.holder === undefined ? `${link} ${this.#claimState(address)}` : `${link} held ${word.holder}`;
-  }
-
-  #claimState(address: string): string {
-    const { pods, live } = this.#claimants.get(address) ?? { pods: nobody, live: 0 };
-    const tier = live > 0 ? 'live' : 'leaving';
-    if ((live > 0 ? live : pods.size) > 1) return `${tier} contested ${this.isContestedHere(address)}`;
-    const [owner] = pods.entries().find(([, pod]) => live === 0 || !pod.terminating) ?? [''];
-    return `${tier} ${owner}`;
+    const link = word?.link;
+    if (this.#nodeAddresses.has(address))
+      return { link: undefined, tier: 'node', owner: noPod, isContestedHere: false };
+    if (word?.holder !== undefined) return { link, tier: 'held', owner: word.holder, isContestedHere: false };
+    const claimants = this.#claimants.get(address) ?? nobody;
+    const tier = claimants.live > 0 ? 'live' : 'leaving';
+    if ((claimants.live > 0 ? claimants.live : claimants.size) > 1) {
+      return { link, tier, owner: undefined, isContestedHere: this.isContestedHere(address) };
+    }
+    return { link, tier, owner: ownerOf(claimants), isContestedHere: false };
   }
 
   get size(): number {
-    const claims = sizeOfAll(this.#claimants.values().map(({ pods }) => pods));
+    const claims = sizeOfAll(this.#claimants.values());
     return this.#nodeAddresses.size + this.#local.size + this.#words.size + claims;
   }
 
@@ -142,4 +146,15 @@ export class Ownership {
     if (local.live + local.leaving > 0) this.#local.set(address, local);
     else this.#local.delete(address);
   }
+}
+
+export function isSameState(a: ClaimState, b: ClaimState): boolean {
+  if (a.tier !== b.tier || a.owner !== b.owner || a.isContestedHere !== b.isContestedHere) return false;
+  return a.link?.device === b.link?.device && a.link?.port === b.link?.port;
+}
+
+/** Of those that are not contested: `noPod` if there are none. */
+function ownerOf(claimants: Claimants): PodKey {
+  for (const [key, pod] of claimants) if (claimants.live === 0 || !pod.terminating) return key;
+  return noPod;
 }

@@ -4,7 +4,7 @@ import { matchesSelector } from '../model/selection.ts';
 import type { PodKey } from '../model/snapshot.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
 import { sizeOfAll } from './table-size.ts';
-import { podTokens, selectionTokens, type Token } from './tokens.ts';
+import { everyPod, podTokens, selectionTokens, type Token } from './tokens.ts';
 
 /** Pods by namespace and token: selection -> pods without a scan. */
 export class PodIndex {
@@ -24,7 +24,7 @@ export class PodIndex {
 
   remove(key: PodKey, pod: Pod): void {
     const tokens = this.#byNamespace.get(pod.namespace);
-    if (!tokens) return;
+    if (!tokens?.get(everyPod)?.has(key)) return;
     for (const token of podTokens(pod)) {
       const bucket = tokens.get(token);
       if (bucket?.delete(key) && bucket.size === 0) tokens.delete(token);
@@ -37,7 +37,7 @@ export class PodIndex {
   }
 
   inNamespace(namespace: string): ReadonlyMap<PodKey, Pod> {
-    return this.#byNamespace.get(namespace)?.get('') ?? new Map();
+    return this.#byNamespace.get(namespace)?.get(everyPod) ?? new Map();
   }
 
   /** Each once. */

@@ -23,7 +23,7 @@ export interface ResidentChange {
 export interface ResidentChanges {
   readonly changes: readonly ResidentChange[];
   /** Whose claimants may be others now, or of which this node says something else (`wordOn`). */
-  readonly addresses: ReadonlySet<string>;
+  readonly addresses: Iterable<string>;
 }
 
 /** What is made of a key that this node has a part in. */
@@ -88,6 +88,7 @@ export class Residents {
 
   setWatched(key: ObjectKey, value: Pod | undefined): ResidentChanges {
     const pod = value && (canOwnAddress(value) || this.#mayBeHere(value)) ? value : undefined;
+    if (this.#isElsewhere(key, pod)) return this.#setElsewhere(key, pod);
     return this.#change([key], () => {
       if (pod) this.#watched.set(key, pod);
       else this.#watched.delete(key);
@@ -134,6 +135,23 @@ export class Residents {
     const here = this.#here.values().map(({ residents, unknown }) => ({ size: residents.length + unknown.length }));
     const tables = [this.#watched, this.#fetched, this.#sandboxes, this.#links, this.#staleOf, this.#stale];
     return tables.reduce((sum, table) => sum + table.size, sizeOfAll(here));
+  }
+
+  /** This node has no part in the key, before and after: so it is with nearly all pods of a large cluster. */
+  #isElsewhere(key: ObjectKey, pod: Pod | undefined): boolean {
+    return !this.#here.has(key) && !this.#fetched.has(key) && pod?.nodeName !== this.#nodeName;
+  }
+
+  /** What `#change` comes to where neither sandboxes nor addresses of this node are concerned. */
+  #setElsewhere(key: ObjectKey, pod: Pod | undefined): ResidentChanges {
+    this.visits++;
+    const [earlier] = this.#residentsOf(key);
+    if (pod) this.#watched.set(key, pod);
+    else this.#watched.delete(key);
+    const [later] = this.#residentsOf(key);
+    const changes = changesOf(earlier, later);
+    if (changes.length === 0 || !earlier) return { changes, addresses: changes.length > 0 ? later!.pod.addresses : [] };
+    return { changes, addresses: new Set([...earlier.pod.addresses, ...(later?.pod.addresses ?? [])]) };
   }
 
   #change(keys: readonly ObjectKey[], change: () => void, touched: Iterable<string> = []): ResidentChanges {
@@ -211,8 +229,9 @@ export class Residents {
   }
 }
 
-function podKeyOf(pod: Pod): PodKey {
-  return `${pod.namespace}/${pod.name}/${pod.uid}`;
+/** `join` makes one flat string, where a template would leave a tree of five, for as long as the pod is there. */
+function podKeyOf({ namespace, name, uid }: Pod): PodKey {
+  return [namespace, name, uid].join('/');
 }
 
 /** S1.3, S1.4. */
@@ -225,6 +244,21 @@ function differences(before: readonly Resident[], after: readonly Resident[]): R
   return [...keys].flatMap((key) => {
     const find = (residents: readonly Resident[]) => residents.find(({ pod }) => podKeyOf(pod) === key);
     const change = { key, before: find(before), after: find(after) };
-    return JSON.stringify(change.before) === JSON.stringify(change.after) ? [] : [change];
+    return isSame(change.before, change.after) ? [] : [change];
   });
+}
+
+/** The same for at most one on each side. */
+function changesOf(before: Resident | undefined, after: Resident | undefined): ResidentChange[] {
+  if (before && after && before.pod.uid === after.pod.uid) {
+    return isSame(before, after) ? [] : [{ key: podKeyOf(after.pod), before, after }];
+  }
+  return [
+    ...(before ? [{ key: podKeyOf(before.pod), before, after: undefined }] : []),
+    ...(after ? [{ key: podKeyOf(after.pod), before: undefined, after }] : []),
+  ];
+}
+
+function isSame(a: Resident | undefined, b: Resident | undefined): boolean {
+  return a !== undefined && b !== undefined && JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,15 +1,15 @@
 import type { Pod } from '../model/cluster.ts';
 import type { Selection } from '../model/policy.ts';
 import { canonicalNamespaces, matchesSelector } from '../model/selection.ts';
-import type { NamespaceIndex } from './namespace-index.ts';
+import type { NamespaceIndex, Scope } from './namespace-index.ts';
 import { sizeOfAll } from './table-size.ts';
-import { podTokens, selectionTokens } from './tokens.ts';
+import { podTokens, selectionTokens, type Token } from './tokens.ts';
 
 /** Selections by scope and token: pod -> the selections that match it, without a scan. */
 export class SelectionIndex {
   readonly #namespaces: NamespaceIndex;
   readonly #selections = new Map<string, Selection>();
-  readonly #buckets = new Map<string, Set<string>>();
+  readonly #buckets = new Map<Scope, Map<Token, Set<string>>>();
   /** Selections looked at so far: what tests count instead of time. */
   visits = 0;
 
@@ -20,10 +20,12 @@ export class SelectionIndex {
   add(id: string, selection: Selection): void {
     this.#selections.set(id, selection);
     const scope = this.#namespaces.retain(selection);
+    let buckets = this.#buckets.get(scope);
+    if (!buckets) this.#buckets.set(scope, (buckets = new Map()));
     for (const token of selectionTokens(selection)) {
-      const bucket = this.#buckets.get(bucketKey(scope, token));
+      const bucket = buckets.get(token);
       if (bucket) bucket.add(id);
-      else this.#buckets.set(bucketKey(scope, token), new Set([id]));
+      else buckets.set(token, new Set([id]));
     }
   }
 
@@ -32,24 +34,27 @@ export class SelectionIndex {
     if (!selection) return;
     this.#selections.delete(id);
     const scope = canonicalNamespaces(selection.namespaces);
+    const buckets = this.#buckets.get(scope);
     for (const token of selectionTokens(selection)) {
-      const key = bucketKey(scope, token);
-      const bucket = this.#buckets.get(key);
-      if (bucket?.delete(id) && bucket.size === 0) this.#buckets.delete(key);
+      const bucket = buckets?.get(token);
+      if (bucket?.delete(id) && bucket.size === 0) buckets!.delete(token);
     }
+    if (buckets?.size === 0) this.#buckets.delete(scope);
     this.#namespaces.release(selection);
   }
 
   get size(): number {
-    return this.#selections.size + sizeOfAll(this.#buckets.values());
+    return this.#selections.size + sizeOfAll(this.#buckets.values().flatMap((buckets) => buckets.values()));
   }
 
   matching(pod: Pod): Set<string> {
     const ids = new Set<string>();
     const tokens = podTokens(pod);
     for (const scope of this.#namespaces.scopesOf(pod.namespace)) {
+      const buckets = this.#buckets.get(scope);
+      if (!buckets) continue;
       for (const token of tokens) {
-        for (const id of this.#buckets.get(bucketKey(scope, token)) ?? []) {
+        for (const id of buckets.get(token) ?? []) {
           this.visits++;
           if (matchesSelector(this.#selections.get(id)!.pods, pod.labels)) ids.add(id);
         }
@@ -57,9 +62,4 @@ export class SelectionIndex {
     }
     return ids;
   }
-}
-
-/** NUL is in no namespace name, label or port name. */
-function bucketKey(scope: string, token: string): string {
-  return `${scope}\0${token}`;
 }

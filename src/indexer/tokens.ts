@@ -7,12 +7,18 @@ import type { Selection } from '../model/policy.ts';
  */
 export type Token = string;
 
-const everyPod: Token = '';
+/** Every pod has it. */
+export const everyPod: Token = '';
 
-export function podTokens(pod: Pod): Token[] {
+/** One event asks several times for those of the same pod. */
+let latest: { readonly pod: Pod; readonly tokens: readonly Token[] } | undefined;
+
+export function podTokens(pod: Pod): readonly Token[] {
+  if (latest?.pod === pod) return latest.tokens;
   const tokens = [everyPod];
-  for (const [key, value] of Object.entries(pod.labels)) tokens.push(labelToken(key, value));
+  for (const key in pod.labels) if (Object.hasOwn(pod.labels, key)) tokens.push(labelToken(key, pod.labels[key]!));
   for (const port of pod.ports) tokens.push(portToken(port.name, port.protocol));
+  latest = { pod, tokens };
   return tokens;
 }
 
@@ -22,8 +28,25 @@ export function selectionTokens(selection: Selection): Token[] {
   return term ? [...new Set(term.values)].map((value) => labelToken(term.key, value)) : [everyPod];
 }
 
+const labelTokens = new Map<string, Map<string, Token>>();
+const labelTokenLimit = 50_000;
+let labelTokenCount = 0;
+
+/** One copy of each, which is hashed once. Forgets everything when full, so that churn cannot grow it. */
 function labelToken(key: string, value: string): Token {
-  return `${key}=${value}`;
+  const ofKey = labelTokens.get(key);
+  const known = ofKey?.get(value);
+  if (known !== undefined) return known;
+  if (labelTokenCount >= labelTokenLimit) {
+    labelTokens.clear();
+    labelTokenCount = 0;
+  }
+  const token = `${key}=${value}`;
+  labelTokenCount++;
+  const tokens = labelTokens.get(key);
+  if (tokens) tokens.set(value, token);
+  else labelTokens.set(key, new Map([[value, token]]));
+  return token;
 }
 
 function portToken(name: string, protocol: string): Token {

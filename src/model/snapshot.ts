@@ -14,6 +14,34 @@ export interface Member {
 export interface AddressGroup {
   readonly id: GroupId;
   readonly members: ReadonlyMap<PodKey, Member>;
+  /** Where there is one, who knew the group before need not look at all members. */
+  readonly history?: { readonly version: number; readonly journal: GroupJournal };
+}
+
+/** The latest changes of a group, oldest first: a live view. */
+export interface GroupJournal {
+  /** How many came before the first that is still there. */
+  readonly forgotten: number;
+  readonly changes: readonly GroupChange[];
+}
+
+/** Whether the pod has these addresses in the group is no longer, or only now, so. */
+export interface GroupChange {
+  readonly pod: PodKey;
+  readonly addresses: readonly string[];
+}
+
+/** What happened to a group since it was `before`; `undefined` if that is not known. */
+export function changesSince(
+  before: AddressGroup | undefined,
+  after: AddressGroup | undefined,
+): readonly GroupChange[] | undefined {
+  if (before === after) return [];
+  // A group that was given up and made anew has other members.
+  if (!before?.history || !after?.history || before.members !== after.members) return undefined;
+  const { forgotten, changes } = after.history.journal;
+  const seen = before.history.version - forgotten;
+  return seen < 0 ? undefined : changes.slice(seen);
 }
 
 /** A pod on this node that policies may isolate. A change makes a new object. */
@@ -34,6 +62,7 @@ export interface LocalPod {
  * The maps are live views of the indexer: read them before its next event.
  */
 export interface Snapshot {
+  /** With the same one the same indexer says the same. */
   readonly revision: number;
   readonly inSync: boolean;
   readonly localPods: ReadonlyMap<PodKey, LocalPod>;

@@ -7,6 +7,7 @@ import type { Chain, Element, ElementVerdict, NftSet, Operation, Ruleset, Table,
 /**
  * What our tables hold after a script; objects that no operation changes stay the same objects. Throws a `RefusedOperation` where the
  * kernel refuses the script, and also for what the kernel would take but only a mistake of ours would write:
+ * - naming what only a later operation makes (in a block of the script the order is nft's: see `renderScript`);
  * - elements for a set that does not exist, or anything in a table that does not (the kernel makes both);
  * - elements of an interval set that overlap (the kernel minds only whether an end of the new one lies in an old one);
  * - deleting a part of an interval element (the kernel deletes all of the element that holds its first point);

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from './json.ts';
-import { hasOnly, isList, isObject, listOf, parseAll } from './json.ts';
-import { parseComponent } from './parse-component.ts';
+import { entriesOf } from './entries.ts';
+import { hasOnly, isList, listOf } from './json.ts';
+import { elementParser } from './parse-element.ts';
 import { foreignRule, parseElementVerdict, parseRule } from './parse-rule.ts';
 import type {
   Chain,
@@ -33,12 +34,11 @@ export function chainArguments(family: TableFamily, name: string): readonly stri
  * named counters) are left out: nothing of ours refers to them. Throws on text that is not nft's JSON.
  */
 export function parseTable(family: TableFamily, json: string): Table {
-  const { nftables } = JSON.parse(json) as { nftables: readonly JsonObject[] };
   const sets = new Map<string, NftSet>();
   const maps = new Map<string, VerdictMap>();
   const chains = new Map<string, Chain>();
   const rules = new Map<string, NftRule[]>();
-  for (const entry of nftables) {
+  for (const entry of entriesOf(json)) {
     for (const [kind, value] of Object.entries(entry)) {
       const object = value as JsonObject;
       if (object.family !== family || object.table !== table.name) continue;
@@ -56,19 +56,33 @@ export function parseTable(family: TableFamily, json: string): Table {
 }
 
 function parseSet(name: string, object: JsonObject): NftSet {
+  const foreign: NftSet = { name, key: [], interval: false, elements: new Set() };
   const header = parseSetHeader(object, ['elem']);
-  const elements = header && parseAll(object.elem, (json) => parseElement(header.key, json));
-  return header && elements
-    ? { name, ...header, elements: new Set(elements) }
-    : { name, key: [], interval: false, elements: new Set() };
+  if (!header) return foreign;
+  const elements = new Set<Element>();
+  const parseElement = elementParser(header.key);
+  for (const json of listOf(object.elem)) {
+    const element = parseElement(json);
+    if (element === undefined) return foreign;
+    elements.add(element);
+  }
+  return { name, ...header, elements };
 }
 
 function parseMap(name: string, object: JsonObject): VerdictMap {
+  const foreign: VerdictMap = { name, key: [], interval: false, elements: new Map() };
   const header = object.map === 'verdict' ? parseSetHeader(object, ['elem', 'map']) : undefined;
-  const elements = header && parseAll(object.elem, (json) => parseMapping(header.key, json));
-  return header && elements
-    ? { name, ...header, elements: new Map(elements) }
-    : { name, key: [], interval: false, elements: new Map() };
+  if (!header) return foreign;
+  const elements = new Map<Element, ElementVerdict>();
+  const parseElement = elementParser(header.key);
+  for (const json of listOf(object.elem)) {
+    const [key, value] = isList(json) ? json : [];
+    const element = parseElement(key);
+    const verdict = parseElementVerdict(value);
+    if (element === undefined || !verdict) return foreign;
+    elements.set(element, verdict);
+  }
+  return { name, ...header, elements };
 }
 
 const keyTypes: ReadonlySet<string> = new Set<KeyType>([
@@ -88,22 +102,6 @@ function parseSetHeader(
   const flags = listOf(object.flags);
   if (!key.every((type) => keyTypes.has(String(type))) || !flags.every((flag) => flag === 'interval')) return undefined;
   return { key: key as readonly KeyType[], interval: flags.length > 0 };
-}
-
-function parseMapping(key: readonly KeyType[], json: Json): [Element, ElementVerdict] | undefined {
-  if (!isList(json)) return undefined;
-  const element = parseElement(key, json[0]);
-  const verdict = parseElementVerdict(json[1]);
-  return element !== undefined && verdict ? [element, verdict] : undefined;
-}
-
-function parseElement(key: readonly KeyType[], json: Json | undefined): Element | undefined {
-  if (!isObject(json)) return key.length === 1 ? parseComponent(key[0]!, json) : undefined;
-  if (isList(json.concat)) {
-    const components = json.concat.map((component, i) => key[i] && parseComponent(key[i], component));
-    return components.length === key.length && !components.includes(undefined) ? components.join(' . ') : undefined;
-  }
-  return key.length === 1 ? parseComponent(key[0]!, json) : undefined;
 }
 
 function parseChainHeader(

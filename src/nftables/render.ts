@@ -17,56 +17,98 @@ import type {
 } from './ruleset.ts';
 import { table } from './ruleset.ts';
 
-/** One line an operation, so that line n of nft's error messages is operation n - 1. */
+/**
+ * One line an operation, so that line n of nft's error messages is operation n - 1. Neighbours that add to the same table share its block,
+ * a line each: nft makes the caches of a table anew for every block, which costs it 0.3 ms. In a block it takes chains before sets
+ * before rules, so none names an object twice.
+ */
 export function renderScript(operations: readonly Operation[]): string {
-  return operations.map((operation) => `${renderOperation(operation)}\n`).join('');
+  const lines: string[] = [];
+  let open: { readonly table: string; readonly names: Set<string> } | undefined;
+  const close = (): void => {
+    if (open) lines.push(`${lines.pop()!}; }`);
+    open = undefined;
+  };
+  for (const operation of operations) {
+    const { before, addition } = lineOf(operation);
+    const tableName = nameOfTable(operation.family);
+    const joins = addition && before === undefined && open?.table === tableName && !open.names.has(addition.name);
+    if (!joins) close();
+    if (!addition) lines.push(before!);
+    else if (open) lines.push(addition.text);
+    else {
+      open = { table: tableName, names: new Set() };
+      lines.push(`${before === undefined ? '' : `${before}; `}table ${tableName} { ${addition.text}`);
+    }
+    if (addition) open?.names.add(addition.name);
+  }
+  close();
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** The script of one operation, without the end of its line. */
+export function renderOperation(operation: Operation): string {
+  return renderScript([operation]).slice(0, -1);
+}
+
+/** A statement by itself, or what is added in the block of a table, or both in this order. */
+interface Line {
+  readonly before?: string;
+  readonly addition?: { readonly name: string; readonly text: string };
 }
 
 /**
- * One line of a script. Whatever adds is in block form: nft reads the elements of all plain interval sets of the node back for
- * an `add element`, and none for a block.
+ * Whatever adds is in block form: nft reads the elements of all plain interval sets of the node back for an `add element`, and none
+ * for a block.
  */
-export function renderOperation(operation: Operation): string {
+function lineOf(operation: Operation): Line {
   const tableName = nameOfTable(operation.family);
   switch (operation.verb) {
     case 'add table':
     case 'delete table':
-      return `${operation.verb} ${tableName}`;
+      return { before: `${operation.verb} ${tableName}` };
     case 'replace table':
-      return `delete table ${tableName}; add table ${tableName}`;
+      return { before: `delete table ${tableName}; add table ${tableName}` };
     case 'add set':
-      return block(tableName, 'set', operation.set.name, setBody(operation.set));
+      return inBlock('set', operation.set.name, setBody(operation.set));
     case 'add map':
-      return block(tableName, 'map', operation.map.name, mapBody(operation.map));
+      return inBlock('map', operation.map.name, mapBody(operation.map));
     case 'add chain':
-      return block(tableName, 'chain', operation.chain.name, chainBody(operation.chain));
+      return inBlock('chain', operation.chain.name, chainBody(operation.chain));
     case 'replace rules': {
       const { chain } = operation;
-      return `flush chain ${tableName} ${chain.name}; ${block(tableName, 'chain', chain.name, chainBody(chain))}`;
+      return {
+        before: `flush chain ${tableName} ${chain.name}`,
+        ...inBlock('chain', chain.name, chainBody(chain)),
+      };
     }
     case 'add elements': {
       const { set, elements } = operation;
-      return block(tableName, 'set', set.name, setBody({ ...set, elements: new Set(elements) }));
+      return inBlock('set', set.name, setBody({ ...set, elements: new Set(elements) }));
     }
     case 'add mappings': {
       const { map, elements } = operation;
-      return block(tableName, 'map', map.name, mapBody({ ...map, elements }));
+      return inBlock('map', map.name, mapBody({ ...map, elements }));
     }
     case 'delete elements': {
       const { set, elements } = operation;
-      return `delete element ${tableName} ${set.name} { ${elements.map(elementText(set.key)).join(', ')} }`;
+      return { before: deleteElements(tableName, set, elements) };
     }
     case 'delete mappings': {
       const { map, elements } = operation;
-      return `delete element ${tableName} ${map.name} { ${elements.map(elementText(map.key)).join(', ')} }`;
+      return { before: deleteElements(tableName, map, elements) };
     }
     case 'delete chain':
     case 'delete set':
     case 'delete map':
-      return `${operation.verb} ${tableName} ${operation.name}`;
+      return { before: `${operation.verb} ${tableName} ${operation.name}` };
     default:
       return assertNever(operation);
   }
+}
+
+function deleteElements(tableName: string, { name, key }: NftSet | VerdictMap, elements: readonly Element[]): string {
+  return `delete element ${tableName} ${name} { ${elements.map(elementText(key)).join(', ')} }`;
 }
 
 /** All that is ours, for people and golden files: names and elements sorted, loadable by `nft -f`. */
@@ -189,10 +231,10 @@ function intervalFlag(object: { readonly interval: boolean }): string[] {
   return object.interval ? ['flags interval'] : [];
 }
 
-function block(tableName: string, kind: 'set' | 'map' | 'chain', name: string, body: Body): string {
+function inBlock(kind: 'set' | 'map' | 'chain', name: string, body: Body): Line {
   const elements = body.elements.length === 0 ? [] : [`elements = { ${body.elements.join(', ')} }`];
   const statements = [...body.statements, ...elements].map((statement) => `${statement}; `);
-  return `table ${tableName} { ${kind} ${name} { ${statements.join('')}}; }`;
+  return { addition: { name, text: `${kind} ${name} { ${statements.join('')}}` } };
 }
 
 function paragraph(kind: 'set' | 'map' | 'chain', name: string, body: Body): string {

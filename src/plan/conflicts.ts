@@ -1,3 +1,4 @@
+import { sameElements } from '../nftables/element-changes.ts';
 import type { ElementVerdict, NftSet, Table } from '../nftables/ruleset.ts';
 import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
 import { chainTarget, readsOf } from './reads.ts';
@@ -33,8 +34,7 @@ export function chooseEditions(desired: Table, applied: Table): Editions {
 
 function changes(set: NftSet, current: Editions, applied: Table): boolean {
   const before = applied.sets.get(current.has(set.name) ? secondEdition(set.name) : set.name);
-  if (!before || before === set || before.elements === set.elements) return false;
-  return before.elements.size !== set.elements.size || !before.elements.isSubsetOf(set.elements);
+  return before !== undefined && before !== set && !sameElements(before.elements, set.elements);
 }
 
 /**

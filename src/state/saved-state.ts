@@ -17,5 +17,10 @@ export interface SavedState {
 /** Its maps are the snapshot's own: read it before the indexer's next event. */
 export function stateOf({ localPods, policies, groups, denied, gatedRanges }: Snapshot): SavedState {
   const pods = localPods.values().map(({ links: _links, ...pod }): [PodKey, SavedPod] => [pod.key, pod]);
-  return { localPods: new Map(pods), policies, groups, denied: new Set(denied.keys()), gatedRanges };
+  const kept = groups.values().map((group): [GroupId, AddressGroup] => [group.id, withoutHistory(group)]);
+  return { localPods: new Map(pods), policies, groups: new Map(kept), denied: new Set(denied.keys()), gatedRanges };
+}
+
+function withoutHistory(group: AddressGroup): AddressGroup {
+  return group.history ? { id: group.id, members: group.members } : group;
 }

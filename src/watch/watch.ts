@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { heapGrowth } from '../lib/heap-growth.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import { parseJson, type ApiReader } from './api-client.ts';
 import { ApiError, statusError } from './api-error.ts';
@@ -80,7 +81,7 @@ export class ResourceWatch {
       const isFresh = this.#version === undefined;
       let error: ApiError | undefined;
       try {
-        this.#version ??= await this.#list(signal);
+        this.#version ??= await heapGrowth.during(() => this.#list(signal));
         await this.#watch(this.#version, signal);
       } catch (caught) {
         if (!(caught instanceof ApiError)) throw caught;
@@ -111,7 +112,11 @@ export class ResourceWatch {
       }
     });
     for (const key of this.#known.keys()) if (!listed.has(key)) this.#tell({ op: 'remove', resource, key });
-    for (const event of listed.values()) this.#tell(event);
+    for (const [key, event] of listed) {
+      // What has been told is let go of: of a large cluster, the events alone are many megabytes.
+      listed.set(key, undefined);
+      this.#tell(event);
+    }
     this.#observer.listed(resource, this.#synced ? 'again' : 'first', listed.size);
     if (!this.#synced) this.#tell({ op: 'synced', resource });
     this.#synced = true;
@@ -161,7 +166,8 @@ export class ResourceWatch {
       this.#observer.skipped(resource, identity ? `namespace ${JSON.stringify(identity.namespace)}` : 'no name');
       return undefined;
     }
-    return { key: namespaced ? `${identity.namespace}/${identity.name}` : identity.name, identity };
+    // `join` makes one flat string, where a template would leave a tree of three, for as long as the object is there.
+    return { key: namespaced ? [identity.namespace, identity.name].join('/') : identity.name, identity };
   }
 
   /** `undefined` if this version has been told. */

@@ -124,7 +124,7 @@ describe('Compiler: classes', () => {
   });
 
   it('of groups with ranges of ports, the four largest are rules of their own, and the rest is written out', () => {
-    const sizes = [3, 1, 6, 2, 5, 4];
+    const sizes = [4, 1, 16, 2, 32, 8];
     const members = sizes.flatMap((size) =>
       Array.from({ length: size }, (_, index) =>
         pod(`x/g${size}-${index}`, { node: 'n2', ips: [`10.2.${size}.${index}`], labels: { app: `g${size}` } }),
@@ -141,6 +141,50 @@ describe('Compiler: classes', () => {
     ]);
     const { chain } = jump(ruleset, 'ingress4', '10.1.0.1') as { chain: string };
     assert.equal(ruleset.chains.get(chain)!.rules.length, 1 + 4 + 1);
+  });
+
+  it('few neighbouring ports are exact, and so are those of a group as long as they can be written out', () => {
+    const allowing = (endPort: number) =>
+      looksIn(
+        compile(a, b, all({ ingress: [{ from: [app('b')], ports: [{ port: 80, endPort }] }] })),
+        'ingress4',
+        '10.1.0.1',
+      );
+    assert.deepEqual(allowing(81), { t4: ['10.1.0.2 . tcp . 80', '10.1.0.2 . tcp . 81'] });
+    assert.deepEqual(allowing(88), { g4: ['10.1.0.2'], p: Array.from({ length: 9 }, (_, i) => `tcp . ${80 + i}`) });
+    assert.equal(allowing(335)['p']!.length, 256);
+    assert.deepEqual(allowing(336), { g4: ['10.1.0.2'], p: ['tcp . 80-336'] });
+  });
+
+  it('of a group for which that were too much, neighbouring ports stay a range where they are written out', () => {
+    const limits = { product: 1, sharedRules: 0, written: 50_000 };
+    const rule = { from: [app('b')], ports: [{ port: 80, endPort: 81 }] };
+    const ruleset = compileNode('n1', [namespace('x'), a, b, all({ ingress: [rule] })], limits);
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1'), { c4: ['10.1.0.2 . tcp . 80-81'] });
+  });
+
+  it('exact tuples come first', () => {
+    const rules = [{ ports: [{ port: 53 }] }, { from: [app('b')], ports: [{ port: 80 }] }];
+    assert.deepEqual(Object.keys(looksIn(compile(a, b, all({ ingress: rules })), 'ingress4', '10.1.0.1')), ['t4', 'p']);
+  });
+
+  it('of groups that pass each other in size moves no pod', () => {
+    const chainOf = (sizes: Readonly<Record<string, number>>) => {
+      const members = Object.entries(sizes).flatMap(([name, size], group) =>
+        Array.from({ length: size }, (_, index) =>
+          pod(`x/${name}-${index}`, { node: 'n2', ips: [`10.2.${group}.${index}`], labels: { app: name } }),
+        ),
+      );
+      const rules = Object.keys(sizes).map((name, index) => ({
+        from: [app(name)],
+        ports: [{ port: 1000 * (index + 1), endPort: 1000 * (index + 1) + 9 }],
+      }));
+      return jump(compile(a, ...members, all({ ingress: rules })), 'ingress4', '10.1.0.1');
+    };
+    assert.deepEqual(chainOf({ one: 5, two: 6 }), chainOf({ one: 7, two: 6 }));
+    // One of five is written out.
+    const five = { one: 4, two: 4, three: 5, four: 6, five: 5 };
+    assert.deepEqual(chainOf(five), chainOf({ ...five, two: 7 }));
   });
 
   it('names depend on content alone', () => {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Packet } from '../../src/nftables/packet.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { trace } from '../../src/nftables/trace.ts';
+import { planStages } from '../../src/plan/plan.ts';
+import { checkPacket, generationsOf } from '../support/every-moment.ts';
+import { node, pod, sandbox } from '../support/objects.ts';
+import { startPipeline, upsertOf } from '../support/pipeline.ts';
 import { guardedNode } from './guarded-node.ts';
 
 const link = (name: string) => ({ device: `veth-${name}` });
@@ -261,4 +266,46 @@ describe("the guard of pods' own devices (S1.15, S1.16)", () => {
     assert.equal(unguarded.bridge, undefined);
     assert.equal(guarded.bridge, undefined);
   });
+});
+
+describe('the guard while a device comes or goes (S7.3)', () => {
+  const staying = { ips: ['10.1.0.2'] };
+  const moving = { ips: ['10.1.0.9', 'fd01::9'] };
+  const links = { routed: link('new'), bridged: { device: 'cni0', port: 'veth-new' } };
+  const stayingLinks = { routed: link('free'), bridged: { device: 'cni0', port: 'veth-free' } };
+
+  for (const layout of ['routed', 'bridged'] as const) {
+    const nodeWith = (isThere: boolean): Ruleset => {
+      const pipeline = startPipeline('n1', [node('n1', '192.0.2.1'), pod('x/free', staying)], { gate: false });
+      pipeline.receive(sandbox('x/free', { ...staying, link: stayingLinks[layout] }));
+      if (isThere) {
+        pipeline.receive(upsertOf(pod('x/new', moving)));
+        pipeline.receive(sandbox('x/new', { ...moving, link: links[layout] }));
+      }
+      return pipeline.plan(undefined).compiled.ruleset;
+    };
+    const own = { inInterface: 'veth-new', outInterface: 'veth-new', inKind: 'veth', outKind: 'veth' };
+    const packets = [udp, udp6].flatMap((packet, family) => {
+      const [mine, other] = [moving.ips[family]!, packet.destination];
+      const hooks =
+        layout === 'routed' ? (['forward', 'input'] as const) : (['prerouting', 'forward', 'output'] as const);
+      return hooks.flatMap((hook): Packet[] => [
+        { ...packet, ...own, hook, source: mine, destination: other, outInterface: 'eth0', outKind: 'device' },
+        { ...packet, ...own, hook, source: other, destination: mine, inInterface: 'eth0', inKind: 'device' },
+      ]);
+    });
+    for (const [what, before, after] of [
+      ['comes', nodeWith(false), nodeWith(true)],
+      ['goes', nodeWith(true), nodeWith(false)],
+    ] as const) {
+      it(`${layout}, what is its own passes while it ${what}`, () => {
+        const generations = generationsOf(before, planStages(after, before));
+        const tables = generations.map((each) => (layout === 'routed' ? each : each.bridge!));
+        for (const packet of packets) {
+          assert.equal(trace(tables[0]!, packet).verdict, 'accept', JSON.stringify(packet));
+          assert.equal(checkPacket(packet, tables), false);
+        }
+      });
+    }
+  }
 });

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { hasInterval, portSetOf, portSetText, resolveNamedPort, type PortRange } from '../../src/compile/port-set.ts';
+import {
+  hasInterval,
+  portSetOf,
+  portSetText,
+  resolveNamedPort,
+  singlePorts,
+  type PortRange,
+} from '../../src/compile/port-set.ts';
 import { protocols } from '../../src/model/policy.ts';
 
 const range = fc
@@ -42,6 +49,23 @@ describe('portSetOf', () => {
   it('knows single ports from ranges', () => {
     assert.equal(hasInterval([{ protocol: 'TCP', first: 80, last: 80 }]), false);
     assert.equal(hasInterval([{ protocol: 'TCP', first: 80, last: 81 }]), true);
+  });
+});
+
+describe('singlePorts', () => {
+  const ports = portSetOf([
+    { protocol: 'UDP', first: 53, last: 53 },
+    { protocol: 'TCP', first: 80, last: 82 },
+  ]) as readonly PortRange[];
+
+  it('is each for itself while they are few enough', () => {
+    assert.equal(portSetText(singlePorts(ports, 4)), 'tcp . 80, tcp . 81, tcp . 82, udp . 53');
+  });
+
+  it('else, and where all are single, they are the very same', () => {
+    assert.equal(singlePorts(ports, 3), ports);
+    const single = [ports[1]!];
+    assert.equal(singlePorts(single, 4), single);
   });
 });
 

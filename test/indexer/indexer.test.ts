@@ -346,15 +346,18 @@ describe('Indexer: which policies apply, and what they need', () => {
 
   it('says by identity what has not changed', () => {
     const indexer = indexed(...two, policy('x/p', { podSelector: {}, ingress: [{ from: [app('b')] }] }));
-    const { groups, localPods, policies } = indexer.snapshot();
-    const before = [...groups.values(), ...localPods.values(), ...policies.values()];
+    const held = (): unknown[] => {
+      const { groups, localPods, policies } = indexer.snapshot();
+      return [...groups.values(), ...localPods.values(), ...policies.values()];
+    };
+    const before = held();
     indexer.receive(upsertOf(pod('x/c', { node: 'n2', ips: ['10.1.0.3'], ...labels('c') })));
     indexer.receive(upsertOf(two[1]!));
     indexer.receive(upsertOf(namespace('x')));
-    const after = [...groups.values(), ...localPods.values(), ...policies.values()];
+    const after = held();
     assert.ok(before.length === 4 && after.every((each, index) => each === before[index]));
     indexer.receive(upsertOf(pod('x/c', { node: 'n2', ips: ['10.1.0.3'], ...labels('b') })));
-    assert.notEqual([...groups.values()][0], before[0]);
+    assert.notEqual(held()[0], before[0]);
   });
 
   it('is in sync when the first lists of all resources are in', () => {

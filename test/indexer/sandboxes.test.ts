@@ -214,6 +214,14 @@ describe('Indexer: pods that are fetched', () => {
     assert.equal(forgotten(fetched(db('x/a')), gone('x/a')), 0);
   });
 
+  it('are forgotten when the watch brings them after their sandbox has ended, from whatever node', () => {
+    for (const node of ['n1', 'n2']) {
+      const watched = db('x/a', { node });
+      const indexer = indexed(fetched(db('x/a')), watched);
+      assert.equal(indexer.size, indexed(watched).size, node);
+    }
+  });
+
   it('stand beside the pod of their name that came before them', () =>
     assertInEveryOrder(
       [db('x/a', { uid: 'before', leaving: true, ips: ['10.1.0.9'] }), fetched(pod('x/a')), ...facts.slice(0, 2)],

@@ -305,10 +305,14 @@ function attempt(ruleset: Ruleset, script: readonly Operation[]): Ruleset | Refu
   }
 }
 
+/** What the operation misses may come in the same block. */
+const declaring: ReadonlySet<Operation['verb']> = new Set(['add set', 'add map', 'add chain']);
+
 function isStricter({ reason, index }: RefusedOperation, script: readonly Operation[]): boolean {
   const operation = script[index]!;
   // What adds makes the table, too.
   if (script.slice(0, index).some(({ verb }) => verb === 'delete table')) return true;
+  if (reason === 'unknown' && script.slice(index + 1).some(({ verb }) => declaring.has(verb))) return true;
   switch (operation.verb) {
     case 'add elements':
     case 'add mappings':

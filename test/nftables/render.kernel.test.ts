@@ -121,9 +121,27 @@ const operations: readonly [Operation, string][] = [
 describe('the text of an operation', () => {
   for (const [operation, text] of operations) it(text, () => assert.equal(renderOperation(operation), text));
 
-  it('is one line in a script, so that line n of an error is operation n', () => {
-    assert.deepEqual(renderScript(operations.map(([operation]) => operation)).split('\n'), [
-      ...operations.map(([, text]) => text),
+  it('is one line in a script, so that line n of an error is operation n, and shares a block with its neighbours', () => {
+    const elements = ['10.0.0.4 . tcp'];
+    const script = renderScript([
+      { verb: 'add table' },
+      { verb: 'add set', set },
+      { verb: 'add chain', chain },
+      { verb: 'add elements', set, elements },
+      { verb: 'delete chain', name: 'c' },
+      { verb: 'replace rules', chain: base },
+      { verb: 'add map', map },
+      { verb: 'add set', family: 'bridge', set: owners },
+    ]);
+    assert.deepEqual(script.split('\n'), [
+      'add table inet postern',
+      'table inet postern { set s { type ipv4_addr . inet_proto; flags interval; elements = { 10.0.0.1 . 0-255 }; }',
+      'chain c { ip saddr . meta l4proto @s return; counter drop; }; }',
+      'table inet postern { set s { type ipv4_addr . inet_proto; flags interval; elements = { 10.0.0.4 . tcp }; }; }',
+      'delete chain inet postern c',
+      'flush chain inet postern forward; table inet postern { chain forward { type filter hook forward priority -10; policy accept; ip saddr vmap @m; }',
+      'map m { type ipv4_addr : verdict; elements = { 10.0.0.1 : jump c }; }; }',
+      'table bridge postern { set owners4 { type ifname . ipv4_addr; elements = { "drop" . 10.0.0.1 }; }; }',
       '',
     ]);
   });
@@ -159,12 +177,20 @@ describe('the text of an operation', () => {
 
     it('one refused operation leaves the table as it was, and its line says which', () => {
       kernel.reset();
-      const broken: Operation = { verb: 'delete chain', name: 'nowhere' };
-      assert.match(
-        kernel.run(renderScript([{ verb: 'add table' }, { verb: 'add set', set }, broken]))!,
-        /^\/dev\/stdin:3:/,
-      );
-      assert.throws(() => kernel.list(), /no table of ours/);
+      const nowhere: Chain = { name: 'd', rules: [{ matches: [], verdict: { kind: 'goto', chain: 'nowhere' } }] };
+      const broken: Operation[] = [
+        { verb: 'delete chain', name: 'nowhere' },
+        { verb: 'add chain', chain: nowhere },
+        { verb: 'add map', map },
+        { verb: 'add elements', set: { ...set, interval: false }, elements: ['10.0.0.2 . tcp'] },
+        { verb: 'add elements', set: { ...owners, name: 'o' }, elements: ['x . 10.0.0.0-10.0.0.1'] },
+      ];
+      for (const operation of broken) {
+        const around: Operation = { verb: 'add set', set: { ...owners, name: 'last' } };
+        const script = renderScript([{ verb: 'add table' }, { verb: 'add set', set }, operation, around]);
+        assert.match(kernel.run(script)!, /^\/dev\/stdin:3:/, script);
+        assert.throws(() => kernel.list(), /no table of ours/);
+      }
     });
   });
 });

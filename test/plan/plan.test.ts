@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
+import { renderScript } from '../../src/nftables/render.ts';
 import type { Chain, NftSet, Ruleset } from '../../src/nftables/ruleset.ts';
 import { trace } from '../../src/nftables/trace.ts';
 import { planStages, planSweep, type Plan } from '../../src/plan/plan.ts';
@@ -98,6 +99,14 @@ describe('planStages: the first load', () => {
     assert.deepEqual(planStages(compile(...cluster), after(plan, 2)).stages, []);
     assert.deepEqual(planSweep(after(plan, 2)).stages, []);
   });
+
+  it('of what the kernel holds keeps nothing, where it is what should be', () => {
+    const desired = compile(...cluster);
+    const { result } = planStages(desired, structuredClone(desired));
+    for (const name of desired.sets.keys()) assert.equal(result.sets.get(name), desired.sets.get(name));
+    assert.equal(result.maps, desired.maps);
+    assert.equal(result.chains, desired.chains);
+  });
 });
 
 describe('planStages: a change', () => {
@@ -148,6 +157,17 @@ describe('planStages: a change', () => {
       ],
       break: [...chains('delete'), 'delete set t4'],
     });
+  });
+
+  it('takes mappings away from all maps before anything comes, so that what comes is one block of the script', () => {
+    const second = pod('x/second', { ips: ['10.1.0.9'], labels: { app: 'web' } });
+    const plan = change(cluster, [web, second, peer('x/one', '10.1.0.2'), allow(81)]);
+    const verbs = plan.stages[1]!.operations.map(({ verb }) => verb);
+    assert.deepEqual([...new Set(verbs)], ['delete mappings', 'add elements', 'add mappings']);
+    assert.ok(verbs.length > 5);
+    for (const { operations } of plan.stages.slice(0, 2)) {
+      assert.equal(renderScript(operations).match(/^table /gm)?.length, 1);
+    }
   });
 
   it('that isolates a pod, and back', () => {

@@ -256,8 +256,8 @@ const guardAlone = without(/^(e|in)gress(-r)?$/);
 const checks: readonly Check[] = [
   { name: 'guard', hooks: new Set(['forward', 'input']), alone: guardAlone, seen: { outKind: 'device' } },
   { name: 'delivery', hooks: new Set(['forward']), alone: guardAlone, seen: { inInterface: 'eth0', inKind: 'device' } },
-  { name: 'egress', hooks: new Set(['forward', 'input']), alone: without(/^(guard|ingress(-r)?)$/) },
-  { name: 'ingress', hooks: new Set(['forward']), alone: without(/^(guard|egress(-r)?)$/) },
+  { name: 'egress', hooks: new Set(['forward', 'input']), alone: without(/^(guard|to-strangers|ingress(-r)?)$/) },
+  { name: 'ingress', hooks: new Set(['forward']), alone: without(/^(guard|to-strangers|egress(-r)?)$/) },
   { name: 'ports', hooks: new Set(['prerouting', 'forward', 'output']), alone: ofBridge(/^(from|to)-newcomers$/) },
   { name: 'newcomers', hooks: new Set(['forward']), alone: ofBridge(/^(deliver|to-strangers|to-newcomers)$/) },
   { name: 'to newcomers', hooks: new Set(['forward']), alone: ofBridge(/^(deliver|to-strangers|from-newcomers)$/) },

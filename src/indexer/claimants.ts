@@ -1,0 +1,40 @@
+import type { Pod } from '../model/cluster.ts';
+import type { PodKey } from '../model/snapshot.ts';
+
+/** The pods that claim one address. Nearly every address has one, and a table for each would be what a large cluster takes most memory for. */
+export class Claimants {
+  #key: PodKey | undefined;
+  #pod: Pod | undefined;
+  /** All but that one. */
+  #others: Map<PodKey, Pod> | undefined;
+  /** How many are not terminating: they beat those that are. */
+  live = 0;
+
+  add(key: PodKey, pod: Pod): void {
+    if (this.#key === undefined) [this.#key, this.#pod] = [key, pod];
+    else (this.#others ??= new Map()).set(key, pod);
+  }
+
+  /** Says whether it was one of them. */
+  delete(key: PodKey): boolean {
+    if (this.#key !== key) return this.#others?.delete(key) ?? false;
+    const [next] = this.#others ?? [];
+    [this.#key, this.#pod] = next ?? [];
+    if (next) this.#others!.delete(next[0]);
+    return true;
+  }
+
+  get(key: PodKey): Pod | undefined {
+    return this.#key === key ? this.#pod : this.#others?.get(key);
+  }
+
+  *[Symbol.iterator](): Generator<readonly [PodKey, Pod]> {
+    if (this.#key === undefined) return;
+    yield [this.#key, this.#pod!];
+    yield* this.#others ?? [];
+  }
+
+  get size(): number {
+    return (this.#key === undefined ? 0 : 1) + (this.#others?.size ?? 0);
+  }
+}

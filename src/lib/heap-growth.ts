@@ -1,0 +1,31 @@
+import { setFlagsFromString } from 'node:v8';
+
+const generousPercent = 50;
+
+/**
+ * With `--optimize-for-size`, as in the image, V8 collects the whole heap after every few megabytes. That keeps an agent small, but while all
+ * objects of a large cluster arrive it is most of the work, on every node at once. So meanwhile the heap may grow by half.
+ */
+export class HeapGrowth {
+  readonly #set: (percent: number) => void;
+  #users = 0;
+
+  /** @param set takes percent; 0: as V8 thinks best */
+  constructor(set: (percent: number) => void) {
+    this.#set = set;
+  }
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#users++ === 0) this.#set(generousPercent);
+    try {
+      return await work();
+    } finally {
+      if (--this.#users === 0) this.#set(0);
+    }
+  }
+}
+
+/** Of this process. V8 reads the flag whenever it has collected, so it may change at any time. */
+export const heapGrowth = new HeapGrowth((percent) => {
+  if (process.execArgv.includes('--optimize-for-size')) setFlagsFromString(`--heap-growing-percent=${percent}`);
+});

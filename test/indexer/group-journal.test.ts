@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import { Indexer } from '../../src/indexer/indexer.ts';
+import { changesSince, type AddressGroup, type PodKey } from '../../src/model/snapshot.ts';
+import { removeOf, upsertOf } from '../support/pipeline.ts';
+import { clusters, nodeNames } from '../support/random-cluster.ts';
+
+/** A group as it was when it was read. */
+interface Seen {
+  readonly group: AddressGroup;
+  readonly addresses: ReadonlyMap<PodKey, readonly string[]>;
+}
+
+describe("a group's journal", function () {
+  this.timeout(0);
+
+  it('names every pod and address of which the group says something else since it was read, whenever that was', () => {
+    let [told, changed] = [0, 0];
+    fc.assert(
+      fc.property(clusters, clusters, fc.infiniteStream(fc.nat(3)), (objects, others, choices) => {
+        const indexer = new Indexer(nodeNames[0]!);
+        const seen: Seen[] = [];
+        for (const event of [...objects, ...others, ...objects].map(upsertOf).concat(objects.map(removeOf))) {
+          indexer.receive(event);
+          if (choices.next().value !== 0) continue;
+          const { groups } = indexer.snapshot();
+          for (const { group, addresses } of seen) {
+            const after = groups.get(group.id);
+            const changes = changesSince(group, after);
+            if (!changes || !after) continue;
+            told++;
+            const named = new Set(changes.flatMap((each) => each.addresses.map((address) => `${each.pod} ${address}`)));
+            const now = addressesOf(after);
+            const differing = linesOf(addresses).symmetricDifference(linesOf(now));
+            if (differing.size > 0) changed++;
+            for (const line of differing) assert.ok(named.has(line), `${line} is not among ${[...named].join(', ')}`);
+          }
+          for (const group of groups.values()) seen.push({ group, addresses: addressesOf(group) });
+        }
+      }),
+      { numRuns: 300 },
+    );
+    assert.ok(told > 500 && changed > 100, `${told} told, ${changed} changed`);
+  });
+});
+
+function addressesOf({ members }: AddressGroup): Map<PodKey, readonly string[]> {
+  return new Map(members.entries().map(([key, { addresses }]) => [key, addresses]));
+}
+
+function linesOf(addresses: ReadonlyMap<PodKey, readonly string[]>): Set<string> {
+  return new Set(addresses.entries().flatMap(([pod, each]) => each.map((address) => `${pod} ${address}`)));
+}
