@@ -1,27 +1,45 @@
-import { writeFile } from 'node:fs/promises';
-import { cpus, release } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { execa } from 'execa';
-import type { Bench } from './bench.ts';
+import { lostGround } from './check.ts';
+import { resultOf, type Bench, type Result } from './figure.ts';
+import { describeMachine } from './machine.ts';
+import { agentMemory } from './agent/agent-memory.ts';
+import { agentStart } from './agent/agent-start.ts';
+import { changes } from './changes/changes.ts';
+import { firstCompile } from './compile/first-compile.ts';
 import { packetCost } from './packets/packet-cost.ts';
+import { traffic } from './packets/traffic.ts';
+import { publish } from './publish.ts';
+import { formatResult } from './report.ts';
 
-const benches: readonly Bench[] = [packetCost];
+const benches: readonly Bench[] = [traffic, packetCost, changes, firstCompile, agentMemory, agentStart];
+const recorded = new URL('recorded.json', import.meta.url);
 
-const usage = `Usage: npm run bench [-- [NAME…] [--json FILE]]
+const usage = `Usage: npm run bench [-- [NAME…] [--json FILE] [--check | --publish]]
 
-Measures on this machine, as root, in network namespaces of its own; let it be idle meanwhile.
+Measures on this machine, as root, in network namespaces of its own; let it be idle meanwhile. Exits 1 if a bar does not hold.
 
 ${benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
+
+      --json FILE  writes the figures, with all runs, as JSON
+      --check      exits 1 only if a ratio is worse than the recorded one, beyond what machines differ by
+      --publish    writes the figures of all benches, with pictures, into docs/performance.md, and records them for --check
 
 Examples:
   npm run bench                                all of them
   npm run bench -- packets --json packets.json one, with its figures as JSON
+  npm run bench -- --check                     has ground been lost?
 `;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: 'string' }, help: { type: 'boolean' } },
+    options: {
+      json: { type: 'string' },
+      check: { type: 'boolean' },
+      publish: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
   });
   if (values.help) {
     process.stdout.write(usage);
@@ -33,33 +51,27 @@ async function main(): Promise<number> {
     return 2;
   }
   const wanted = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const bars = [];
-  for (const bench of wanted) {
-    const show = (message: string): void => {
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${message}`);
-    };
-    const entries = await bench.run((message) => show(`${bench.name}: ${message}`));
-    show('');
-    process.stdout.write(`${bench.summary}, against ${bench.against}\n`);
-    for (const entry of entries) {
-      const ratio = entry.cost / entry.baseline;
-      bars.push({ ...entry, ratio });
-      const added = Math.round(entry.cost - entry.baseline);
-      process.stdout.write(`  ${ratio.toFixed(2)}  ${`+${added} ns`.padStart(9)}  ${entry.what}\n`);
-    }
-  }
-  if (values.json !== undefined) {
-    const nft = (await execa('nft', ['--version'])).stdout;
-    const machine = {
-      kernel: release(),
-      processors: cpus().length,
-      model: cpus()[0]?.model,
-      nft,
-      node: process.version,
-    };
-    await writeFile(values.json, `${JSON.stringify({ machine, bars }, undefined, 2)}\n`);
-  }
-  return 0;
+  const bars: Result[] = [];
+  for (const bench of wanted) bars.push(...(await runBench(bench)));
+  const machine = await describeMachine();
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ machine, bars }, undefined, 2)}\n`);
+  if (values.publish) await publish(bars, machine, recorded);
+  if (!values.check) return bars.every(({ holds }) => holds !== false) ? 0 : 1;
+  const lost = lostGround(bars, JSON.parse(await readFile(recorded, 'utf8')));
+  for (const line of lost) process.stdout.write(`lost ground: ${line}\n`);
+  return lost.length === 0 ? 0 : 1;
+}
+
+async function runBench(bench: Bench): Promise<Result[]> {
+  const show = (message: string): void => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${message}`);
+  };
+  const figures = await bench.run((message) => show(`${bench.name}: ${message}`));
+  show('');
+  const results = figures.map(resultOf);
+  process.stdout.write(`${bench.summary}${bench.against === undefined ? '' : `, against ${bench.against}`}\n`);
+  for (const result of results) process.stdout.write(`  ${formatResult(result)}\n`);
+  return results;
 }
 
 process.exitCode = await main();

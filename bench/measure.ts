@@ -1,18 +1,28 @@
-/** Measures all variants in turn, as often as `rounds` says, so that what the machine does meanwhile meets all of them alike. Returns the least of each. */
+import type { Run } from './figure.ts';
+
+/**
+ * Measures all variants in turn, as often as `rounds` says, so that what the machine does meanwhile meets all of them alike.
+ * @returns of each variant the measurements, by round
+ */
 export async function interleave<Variant>(
   variants: readonly Variant[],
   rounds: number,
   measure: (variant: Variant) => Promise<number>,
   progress: (done: number, of: number) => void,
-): Promise<Map<Variant, number>> {
-  const least = new Map<Variant, number>(variants.map((variant) => [variant, Infinity]));
+): Promise<Map<Variant, number[]>> {
+  const values = new Map<Variant, number[]>(variants.map((variant) => [variant, []]));
   for (let round = 0; round < rounds; round++) {
     // Each round begins with another variant, so that none always follows the same one.
     for (let i = 0; i < variants.length; i++) {
       const variant = variants[(i + round) % variants.length]!;
-      least.set(variant, Math.min(least.get(variant)!, await measure(variant)));
+      values.get(variant)!.push(await measure(variant));
       progress(round * variants.length + i + 1, rounds * variants.length);
     }
   }
-  return least;
+  return values;
+}
+
+/** Ours over the baseline, round by round: below 1 is less of whatever was measured. */
+export function pairs(ours: readonly number[], baseline: readonly number[]): Run[] {
+  return ours.map((value, i) => ({ value: value / baseline[i]!, ours: value, baseline: baseline[i]! }));
 }

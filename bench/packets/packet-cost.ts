@@ -1,15 +1,27 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
-import type { Bench, Entry } from '../bench.ts';
-import { interleave } from '../measure.ts';
-import { baseline, rulesOf, variants, type Variant } from './rule-sets.ts';
-import { layouts, Scene, type Layout } from './scene.ts';
+import type { Bench, Figure } from '../figure.ts';
+import { interleave, pairs } from '../measure.ts';
+import { ports, spaces, type RawObject } from './policies.ts';
+import { compileNode, defaults, policiesAlone, type Checks } from './rule-sets.ts';
+import { layouts, openWay, Scene, way, type Layout, type Way } from './scene.ts';
+import { Tables } from './tables.ts';
 
 const rounds = 25;
 const milliseconds = 200;
+
+/** What the node is told to enforce, and between which pods the packets go. */
+interface Variant {
+  readonly name: string;
+  readonly way: Way;
+  readonly checks: Checks | undefined;
+}
+
+const checks: Readonly<Record<string, Checks>> = {
+  'without gate and guard': policiesAlone,
+  gate: { gate: true, guard: false },
+  'gate and guard': defaults,
+};
+
+const ways: Readonly<Record<string, Way>> = { 'no policy selects the ends': openWay, 'both ends isolated': way };
 
 /** What small packets cost between two pods of a node, against the same path with connection tracking alone. */
 export const packetCost: Bench = {
@@ -17,46 +29,63 @@ export const packetCost: Bench = {
   summary: 'a small UDP packet between two pods of a node, with rules, gate and guard',
   against: 'the same path with connection tracking alone',
   async run(progress) {
-    const directory = await mkdtemp(join(tmpdir(), 'postern-bench-'));
-    try {
-      const program = join(directory, 'send');
-      await execa('cc', ['-O2', '-o', program, fileURLToPath(new URL('send.c', import.meta.url))]);
-      const entries: Entry[] = [];
-      for (const layout of layouts) entries.push(...(await measureLayout(layout, program, progress)));
-      return entries;
-    } finally {
-      await rm(directory, { recursive: true });
+    const figures: Figure[] = [];
+    for (const layout of layouts) {
+      await Scene.with(layout, async (scene) => {
+        figures.push(...(await measureLayout(scene, layout, (message) => progress(`${layout}: ${message}`))));
+      });
     }
+    return figures;
   },
 };
 
-async function measureLayout(layout: Layout, program: string, progress: (message: string) => void): Promise<Entry[]> {
-  const scene = await Scene.up(layout, program);
-  try {
-    const scripts = new Map(variants.map((variant) => [variant, rulesOf(variant, layout)]));
-    const all: readonly (Variant | undefined)[] = [undefined, ...variants];
-    const least = await interleave(
-      all,
+async function measureLayout(scene: Scene, layout: Layout, progress: (message: string) => void): Promise<Figure[]> {
+  const ruleSets = Object.values(checks).map((each) => {
+    return { name: nameOf(each)!, script: compileNode(plainPolicies(), each, layout).script };
+  });
+  const tables = await Tables.load(scene, ruleSets);
+  const figures: Figure[] = [];
+  for (const [ends, each] of Object.entries(ways)) {
+    const alone: Variant = { name: '', way: each, checks: undefined };
+    const ours = Object.entries(checks).map(([name, on]): Variant => ({ name, way: each, checks: on }));
+    const costs = await interleave(
+      [alone, ...ours],
       rounds,
       async (variant) => {
-        await scene.load(variant ? scripts.get(variant)! : baseline);
-        const before = await scene.received();
-        const cost = await scene.nanosecondsPerPacket(milliseconds);
-        if ((await scene.received()) === before) throw new Error(`${layout}, ${variant?.name}: no packet arrives`);
-        return cost;
+        await tables.choose(nameOf(variant.checks));
+        return 1e9 / (await scene.rate(variant.way, 'udp', ports.tuple, milliseconds));
       },
-      (done, of) => progress(`${layout}: ${done} of ${of} runs`),
+      (done, of) => progress(`${ends}, ${done} of ${of} runs`),
     );
-    const alone = least.get(undefined)!;
-    return variants.map((variant) => {
-      return {
-        id: `packets/${layout}`,
-        what: `${layout}: ${variant.name}`,
-        cost: least.get(variant)!,
-        baseline: alone,
-      };
-    });
-  } finally {
-    await scene.down();
+    for (const variant of ours) {
+      figures.push({
+        id: 'packets',
+        what: `${layout}: ${ends}, ${variant.name}`,
+        unit: 'ratio',
+        sides: 'ns',
+        runs: pairs(costs.get(variant)!, costs.get(alone)!),
+      });
+    }
   }
+  return figures;
+}
+
+function nameOf(on: Checks | undefined): string | undefined {
+  return on && `gate-${on.gate}-guard-${on.guard}`;
+}
+
+/** One of each namespace that isolates all its pods, and allows one port between the ends. */
+function plainPolicies(): RawObject[] {
+  const peers = [{ namespaceSelector: {}, podSelector: { matchLabels: { role: 'end' } } }];
+  const allowed = [{ protocol: 'UDP', port: ports.tuple }];
+  return spaces.map((namespace) => ({
+    kind: 'NetworkPolicy',
+    metadata: { namespace, name: 'plain' },
+    spec: {
+      podSelector: {},
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{ from: peers, ports: allowed }],
+      egress: [{ to: peers, ports: allowed }],
+    },
+  }));
 }

@@ -1,10 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import {
   createNamespace,
   deleteNamespace,
-  enterNamespace,
+  listNamespaces,
+  namespacePath,
   routerSysctls,
   runInNamespace,
 } from '../../src/lab/network-namespace.ts';
@@ -12,76 +15,107 @@ import {
 export type Layout = 'routed' | 'bridged';
 export const layouts: readonly Layout[] = ['routed', 'bridged'];
 
-const names = { node: 'postern-bench-node', sender: 'postern-bench-a', receiver: 'postern-bench-b' };
+export interface End {
+  readonly address: string;
+  /** Its port on the node. */
+  readonly device: string;
+}
+
+export interface Way {
+  readonly from: End;
+  readonly to: End;
+}
+
+const prefix = 'postern-bench-';
+const node = `${prefix}node`;
 export const range = '10.99.0.0/16';
-export const sender = { address: '10.99.0.2', device: 'bench-a' };
-export const receiver = { address: '10.99.0.3', device: 'bench-b' };
 export const bridge = 'bench0';
 const gateway = '10.99.0.1';
-const discard = '9';
 
-/** A node with two pods, one of which sends to the other. */
+/** Between the pods that the packets of a bench go between. */
+export const way: Way = { from: end('a', 2), to: end('b', 3) };
+/** Between pods that no policy selects, where there are others that one does. */
+export const openWay: Way = { from: end('c', 4), to: end('d', 5) };
+
+function end(letter: string, number: number): End {
+  return { address: `10.99.0.${number}`, device: `bench-${letter}` };
+}
+
+/** What traffic.c can do; its rates are of a second of processor time, those of `bulk` Mbit of a second of the clock. */
+export type Mode = 'udp' | 'answered' | 'connect' | 'bulk';
+
+/** A node with four pods. */
 export class Scene {
   readonly #program: string;
-  readonly #sink: ChildProcess;
 
-  private constructor(program: string, sink: ChildProcess) {
+  private constructor(program: string) {
     this.#program = program;
-    this.#sink = sink;
   }
 
-  /** @param program what send.c has become */
-  static async up(layout: Layout, program: string): Promise<Scene> {
-    await Scene.#remove();
-    await createNamespace(names.node, routerSysctls);
-    const commands = layout === 'bridged' ? [`link add ${bridge} type bridge`, ...addressed(bridge, '/16')] : [];
-    for (const [namespace, pod] of [[names.sender, sender] as const, [names.receiver, receiver] as const]) {
-      await createNamespace(namespace);
-      commands.push(`link add ${pod.device} type veth peer name eth0 netns ${namespace}`);
-      if (layout === 'bridged') commands.push(`link set ${pod.device} master ${bridge} up`);
-      else commands.push(...addressed(pod.device, '/32'), `route add ${pod.address} dev ${pod.device}`);
+  /** For as long as the work takes. */
+  static async with(layout: Layout, work: (scene: Scene) => Promise<void>): Promise<void> {
+    const directory = await mkdtemp(join(tmpdir(), 'postern-bench-'));
+    try {
+      const program = join(directory, 'traffic');
+      const source = fileURLToPath(new URL('traffic.c', import.meta.url));
+      await execa('cc', ['-O2', '-Wall', '-Werror', '-pthread', '-o', program, source]);
+      await work(await Scene.#up(layout, program));
+    } finally {
+      await Scene.#remove();
+      await rm(directory, { recursive: true });
     }
-    await ip(names.node, commands);
-    for (const [namespace, { address }] of [[names.sender, sender] as const, [names.receiver, receiver] as const]) {
+  }
+
+  static async #up(layout: Layout, program: string): Promise<Scene> {
+    await Scene.#remove();
+    await createNamespace(node, routerSysctls);
+    const pods = [way.from, way.to, openWay.from, openWay.to];
+    const commands = layout === 'bridged' ? [`link add ${bridge} type bridge`, ...addressed(bridge, '/16')] : [];
+    for (const { address, device } of pods) {
+      await createNamespace(namespaceOf(device));
+      commands.push(`link add ${device} type veth peer name eth0 netns ${namespaceOf(device)}`);
+      if (layout === 'bridged') commands.push(`link set ${device} master ${bridge} up`);
+      else commands.push(...addressed(device, '/32'), `route add ${address} dev ${device}`);
+    }
+    await ip(node, commands);
+    for (const { address, device } of pods) {
       const length = layout === 'bridged' ? '/16' : '/32';
       const route = layout === 'bridged' ? [] : [`route add default via ${gateway} dev eth0 onlink`];
-      await ip(namespace, [`addr add ${address}${length} dev eth0`, 'link set eth0 up', ...route]);
+      await ip(namespaceOf(device), [`addr add ${address}${length} dev eth0`, 'link set eth0 up', ...route]);
     }
-    const script = fileURLToPath(new URL('receive.py', import.meta.url));
-    const sink = spawn(...enterNamespace(names.receiver, 'python3', [script]), { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(sink.stdout, 'data');
-    return new Scene(program, sink);
+    return new Scene(program);
   }
 
-  /** Replaces all rules of the node. */
-  async load(script: string): Promise<void> {
-    await runInNamespace(names.node, 'nft', ['-f', '-'], { input: `flush ruleset\n${script}` });
+  async nft(script: string): Promise<void> {
+    await runInNamespace(node, 'nft', ['-f', '-'], { input: script });
   }
 
-  /** Nanoseconds of processor time that a packet takes from the sender's call to the receiver's socket. */
-  async nanosecondsPerPacket(milliseconds: number): Promise<number> {
-    const args = ['-c', '0', this.#program, receiver.address, discard, String(milliseconds)];
-    const [nanoseconds] = (await runInNamespace(names.sender, 'taskset', args)).split(' ');
-    return Number(nanoseconds);
+  /** Fails where nothing arrives. From an end to itself it is what the generator and the sockets could do if there were no path. */
+  async rate({ from, to }: Way, mode: Mode, port: number, milliseconds: number): Promise<number> {
+    const rate = Number(await this.#run(from, to, mode, port, milliseconds));
+    if (!(rate > 0)) throw new Error(`${mode} from ${from.device} to ${to.device}: nothing was counted`);
+    return rate;
   }
 
-  /** How many packets have reached the receiver's network. */
-  async received(): Promise<number> {
-    const snmp = await runInNamespace(names.receiver, 'cat', ['/proc/net/snmp']);
-    const [header, values] = snmp.split('\n').filter((line) => line.startsWith('Ip:'));
-    return Number(values!.split(' ')[header!.split(' ').indexOf('InDelivers')]);
+  /** How many UDP packets arrive at each port; those to the `forbidden` one were sent before, and nothing of them is on its way any more. */
+  async probe({ from, to }: Way, allowed: number, forbidden: number): Promise<{ allowed: number; forbidden: number }> {
+    const [first, second] = (await this.#run(from, to, 'probe', allowed, forbidden)).split(' ').map(Number);
+    return { allowed: first!, forbidden: second! };
   }
 
-  async down(): Promise<void> {
-    const ended = once(this.#sink, 'exit');
-    this.#sink.stdin!.end();
-    await ended;
-    await Scene.#remove();
+  async #run(from: End, to: End, mode: string, port: number, last: number): Promise<string> {
+    const networks = [from, to].map(({ device }) => namespacePath(namespaceOf(device)));
+    const { stdout } = await execa(this.#program, [...networks, to.address, mode, String(port), String(last)]);
+    return stdout;
   }
 
   static async #remove(): Promise<void> {
-    for (const name of Object.values(names)) await deleteNamespace(name).catch(() => {});
+    for (const name of await listNamespaces(prefix)) await deleteNamespace(name);
   }
+}
+
+function namespaceOf(device: string): string {
+  return `postern-${device}`;
 }
 
 function addressed(device: string, length: string): string[] {

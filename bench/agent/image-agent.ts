@@ -1,0 +1,117 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { enterNamespace } from '../../src/lab/network-namespace.ts';
+import { imageEnvironment, imageNodeFlags } from '../image-flags.ts';
+
+export interface AgentOptions {
+  /** The program as the image has it, in one file. */
+  readonly program: string;
+  readonly nodeName: string;
+  readonly namespace: string;
+  readonly kubeconfig: string;
+  readonly cacheDirectory: string;
+  readonly stateDirectory: string;
+  /** Holds socket and log. */
+  readonly directory: string;
+  /** Where it finds nft. */
+  readonly path: string;
+}
+
+/** What the kernel says of a process, in MB. */
+export interface Memory {
+  readonly resident: number;
+  readonly peak: number;
+  /** What is not mapped from files: those are shared between processes, and can be read again. */
+  readonly anonymous: number;
+}
+
+const askEveryMs = 10;
+const patienceMs = 120_000;
+
+/** The agent as the image runs it, in the network namespace of a node. */
+export class ImageAgent {
+  readonly #child: ChildProcess;
+  readonly #started = performance.now();
+  readonly #socket: string;
+  readonly #log: string;
+
+  constructor(options: AgentOptions) {
+    const { program, nodeName, namespace, kubeconfig, cacheDirectory, stateDirectory, directory, path } = options;
+    this.#socket = join(directory, 'agent.sock');
+    this.#log = join(directory, 'agent.log');
+    const settings = {
+      'node-name': nodeName,
+      kubeconfig,
+      listen: `unix:${this.#socket}`,
+      'cni-cache-dir': cacheDirectory,
+      'state-dir': stateDirectory,
+    };
+    const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
+    const line = [process.execPath, ...imageNodeFlags, program, 'agent', ...flags];
+    const log = openSync(this.#log, 'w');
+    this.#child = spawn(...enterNamespace(namespace, line[0]!, line.slice(1)), {
+      stdio: ['ignore', log, log],
+      env: { ...imageEnvironment, PATH: path },
+    });
+    closeSync(log);
+  }
+
+  /** Seconds from the start of the process to the first time that it says that it is ready. */
+  async ready(): Promise<number> {
+    while (!(await this.#isReady())) {
+      const seconds = (performance.now() - this.#started) / 1000;
+      if (this.#child.exitCode !== null || seconds * 1000 > patienceMs) {
+        const said = (await readFile(this.#log, 'utf8')).trimEnd().split('\n').slice(-5).join('\n');
+        throw new Error(`the agent was not ready after ${seconds.toFixed(1)} s:\n${await this.#checks()}\n${said}`);
+      }
+      await wait(askEveryMs);
+    }
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  async memory(): Promise<Memory> {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8');
+    const megabytes = (field: string): number =>
+      Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)![1]) / 1024;
+    return { resident: megabytes('VmRSS'), peak: megabytes('VmHWM'), anonymous: megabytes('RssAnon') };
+  }
+
+  async metric(series: string): Promise<number> {
+    const line = (await this.#get('/metrics'))?.text.split('\n').find((each) => each.startsWith(`${series} `));
+    return Number(line?.slice(series.length + 1));
+  }
+
+  /** The rules stay. */
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill();
+    await ended;
+  }
+
+  async #isReady(): Promise<boolean> {
+    return (await this.#get('/readyz'))?.status === 200;
+  }
+
+  async #checks(): Promise<string> {
+    return (await this.#get('/readyz?verbose'))?.text ?? 'it does not answer';
+  }
+
+  #get(path: string): Promise<{ status: number; text: string } | undefined> {
+    return new Promise((resolve) => {
+      const asked = request({ socketPath: this.#socket, path }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.on('error', () => resolve(undefined));
+      });
+      asked.on('error', () => resolve(undefined));
+      asked.end();
+    });
+  }
+}

@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { createNft, type Nft } from '../../src/apply/nft.ts';
+import { Census } from '../../src/agent/census.ts';
+import { systemClock } from '../../src/agent/clock.ts';
+import { nftDoor } from '../../src/agent/door.ts';
+import { createIntake } from '../../src/agent/intake.ts';
+import { Reconciler, type AppliedRun } from '../../src/agent/reconciler.ts';
+import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
+import { Pipeline } from '../../src/pipeline.ts';
+import { splitLines } from '../../src/watch/json-lines.ts';
+import { upsert } from '../cluster/events.ts';
+import { monotonic, type Applied, type Reply, type Request } from './protocol.ts';
+
+/**
+ * The measured process: an agent from a watch's lines to the kernel, told what the API server would tell. It is to run in the network
+ * namespace of its node, with --expose-gc and the node's name as its argument.
+ */
+const [nodeName = ''] = process.argv.slice(2);
+const pipeline = new Pipeline(nodeName);
+const census = new Census();
+const door = createNft();
+/** Of the stages of the current run. */
+let scripts: string[] = [];
+const observed: Nft = {
+  ...door,
+  run(script, options) {
+    scripts.push(script);
+    return door.run(script, options);
+  },
+};
+
+/** How many events had come before those in `seen`, and how many of these the current run takes in. */
+let before = 0;
+let seen: number[] = [];
+let takenIn = 0;
+let lastSeen = 0;
+let appliedAt = 0;
+let isLoaded = false;
+
+const signal = new AbortController().signal;
+const reconciler = new Reconciler({
+  pipeline,
+  door: nftDoor(observed),
+  clock: systemClock,
+  signal,
+  version() {
+    takenIn = seen.length;
+    scripts = [];
+    return census.version;
+  },
+  events: {
+    applied,
+    stageDone() {},
+    adopted() {},
+    accepted() {},
+    drifted: (family) => fail(new Error(`another program has changed table ${family} postern`)),
+    refused: (_policy, error) => fail(error),
+    failed: fail,
+  },
+});
+
+function applied({ plan }: AppliedRun): void {
+  appliedAt = monotonic();
+  if (plan.stages.length > 0) {
+    const stages = plan.stages.map(({ name, operations }, i) => {
+      const deletesElements = operations.some(({ verb }) => verb === 'delete elements');
+      const script = isLoaded ? { script: scripts[i]! } : {};
+      return { name, deletesElements, operations: operations.length, ...script };
+    });
+    const run: Applied = { before, seen: isLoaded ? seen.slice(0, takenIn) : [], stages };
+    reply({ applied: run });
+  }
+  before += takenIn;
+  seen = seen.slice(takenIn);
+  isLoaded = true;
+}
+
+const take = createIntake({
+  pipeline,
+  // Nothing is kept over a restart here, and no pod has to be asked for.
+  source: { receive: () => reconciler.changed() },
+  fetcher: { receive() {}, want() {} },
+});
+
+function receive(event: ResourceEvent | NodeFact): void {
+  lastSeen = monotonic();
+  seen.push(lastSeen);
+  if ('resource' in event) census.receive(event);
+  take(event);
+}
+
+function eventOf(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: object): ResourceEvent {
+  const event = upsert(object);
+  return type === 'DELETED' && event.op === 'upsert'
+    ? { op: 'remove', resource: event.resource, key: event.key }
+    : event;
+}
+
+async function handle(request: Request): Promise<void> {
+  if ('type' in request) return receive(eventOf(request.type, request.object));
+  if ('fact' in request) return receive(request.fact);
+  if ('synced' in request) return receive({ op: 'synced', resource: request.synced });
+  if ('run' in request) {
+    const ran = monotonic();
+    await door.run(request.run, { check: false, signal });
+    return reply({ ran });
+  }
+  switch (request.ask) {
+    case 'settled':
+      await reconciler.idle();
+      return reply({ settled: { seen: lastSeen, applied: appliedAt } });
+    case 'groups':
+      return reply({ groups: [...pipeline.snapshot.groups.values()].map(({ members }) => [...members.keys()]) });
+    case 'processor': {
+      const { user, system } = process.cpuUsage();
+      return reply({ processor: { ownMs: (user + system) / 1000, childrenMs: childrenTicks() * 10 } });
+    }
+    case 'memory': {
+      // Twice: what finalizers let go of is collected by the next.
+      for (let i = 0; i < 2; i++) globalThis.gc!();
+      const { rss, heapUsed } = process.memoryUsage();
+      return reply({ memory: { residentBytes: rss, heapBytes: heapUsed } });
+    }
+  }
+}
+
+/** Hundredths of a second: on every platform that has /proc, whatever the kernel's own. */
+function childrenTicks(): number {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  // Fields count from 1, and the name of the program, which may hold spaces, is the second.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[16 - 3]) + Number(fields[17 - 3]);
+}
+
+function reply(message: Reply): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(`${inspect(error)}\n`);
+  process.exit(1);
+}
+
+for await (const line of splitLines(process.stdin)) await handle(JSON.parse(line) as Request);

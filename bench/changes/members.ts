@@ -1,0 +1,58 @@
+import { namespaceName } from '../cluster/layout.ts';
+import { appName } from '../cluster/pods.ts';
+import { Random } from '../cluster/random.ts';
+import type { Shape } from '../cluster/shapes.ts';
+import type { NodeUnderTest } from './node-under-test.ts';
+import { again, remotePods, withAddresses, withoutLabels, type PodObject } from './pods.ts';
+
+/** Pods of other nodes that are in groups here. */
+export interface Members {
+  /** Without their labels, or without their addresses, this node's rules are others. */
+  readonly byLabel: readonly PodObject[];
+  readonly byAddress: readonly PodObject[];
+  /** In a group that nearly every class reads. */
+  readonly popular: readonly PodObject[];
+  /** Any others. */
+  readonly others: readonly PodObject[];
+}
+
+/** Drawn from all that are in a group, and tried: another pod's address or another group may already be in a set what this one would be. */
+export async function findMembers(node: NodeUnderTest, shape: Shape, count: number): Promise<Members> {
+  const random = new Random(shape.seed);
+  const keys = new Set((await node.ask('groups')).flat().map((key) => key.split('/').slice(0, 2).join('/')));
+  const dns = `${namespaceName(0)}/${appName(0)}-`;
+  const popular = new Set([...keys].filter((key) => key.startsWith(dns)));
+  const drawn = random.several(
+    [...keys].filter((key) => !popular.has(key)),
+    6 * count,
+  );
+  const pods = remotePods(shape, new Set([...popular, ...drawn]));
+  const candidates = random.several(
+    pods.filter((pod) => !popular.has(keyOf(pod))),
+    pods.length,
+  );
+  const byLabel = await findSensitive(node, candidates, withoutLabels, count);
+  const rest = candidates.filter((pod) => !byLabel.includes(pod));
+  const byAddress = await findSensitive(node, rest, (pod) => withAddresses(pod, []), count);
+  const others = rest.filter((pod) => !byAddress.includes(pod));
+  return { byLabel, byAddress, popular: pods.filter((pod) => popular.has(keyOf(pod))), others };
+}
+
+async function findSensitive(
+  node: NodeUnderTest,
+  candidates: readonly PodObject[],
+  change: (pod: PodObject) => PodObject,
+  count: number,
+): Promise<PodObject[]> {
+  const found: PodObject[] = [];
+  for (const pod of candidates) {
+    const { changes } = await node.change({ type: 'MODIFIED', object: change(pod) });
+    await node.change({ type: 'MODIFIED', object: again(pod) });
+    if (changes.length > 0 && found.push(pod) === count) return found;
+  }
+  throw new Error(`only ${found.length} of ${candidates.length} pods matter to this node`);
+}
+
+function keyOf({ metadata: { namespace, name } }: PodObject): string {
+  return `${namespace}/${name}`;
+}

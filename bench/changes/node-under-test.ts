@@ -1,0 +1,139 @@
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { createNamespace, deleteNamespace, enterNamespace, routerSysctls } from '../../src/lab/network-namespace.ts';
+import { resourceNames } from '../../src/model/cluster.ts';
+import { clusterObjects } from '../cluster/objects.ts';
+import type { Shape } from '../cluster/shapes.ts';
+import { CommitWatch } from './commit-watch.ts';
+import { LineProcess } from './line-process.ts';
+import type { Applied, AppliedStage, Reply, Request } from './protocol.ts';
+import { sandboxOf } from './sandboxes.ts';
+
+const namespace = 'bench-postern-changes';
+const agentProgram = fileURLToPath(new URL('agent-under-test.ts', import.meta.url));
+const watchSource = fileURLToPath(new URL('watch-commits.c', import.meta.url));
+
+/** A run of the measured agent that changed the kernel, with the moment in which each stage came into force. */
+export interface Change extends Applied {
+  readonly stages: readonly (AppliedStage & { readonly at: number })[];
+}
+
+type Answer = 'ran' | 'settled' | 'groups' | 'processor' | 'memory';
+
+/** A node of the cluster: the agent in a process of its own, in its own network namespace, and a watch on what the kernel commits there. */
+export class NodeUnderTest {
+  readonly #agent: LineProcess;
+  #commits: CommitWatch | undefined;
+  readonly #answers: Reply[] = [];
+  /** Runs that nobody has taken yet. */
+  #applied: Applied[] = [];
+  #told = 0;
+
+  private constructor(shape: Shape) {
+    const command = ['--expose-gc', agentProgram, shape.nodeName];
+    this.#agent = new LineProcess(enterNamespace(namespace, process.execPath, command), (line) => {
+      const reply = JSON.parse(line) as Reply;
+      if (reply.applied) this.#applied.push(reply.applied);
+      else this.#answers.push(reply);
+    });
+  }
+
+  /** Tells the agent all of the cluster, and waits until the kernel has what follows from it. */
+  static async up(shape: Shape, directory: string, progress: (message: string) => void): Promise<NodeUnderTest> {
+    const program = `${directory}/watch-commits`;
+    await execa('cc', ['-O2', '-o', program, watchSource]);
+    await deleteNamespace(namespace).catch(() => {});
+    await createNamespace(namespace, routerSysctls);
+    const node = new NodeUnderTest(shape);
+    try {
+      await node.#load(shape, progress);
+      node.#commits = await CommitWatch.start(enterNamespace(namespace, program, []));
+      return node;
+    } catch (error) {
+      await node.down();
+      throw error;
+    }
+  }
+
+  async #load(shape: Shape, progress: (message: string) => void): Promise<void> {
+    let told = 0;
+    for (const object of clusterObjects(shape)) {
+      await this.tell({ type: 'ADDED', object });
+      const sandbox = sandboxOf(object, shape.nodeName);
+      if (sandbox) await this.tell({ fact: { op: 'sandbox', id: sandbox.id, value: sandbox } });
+      if (++told % 1000 === 0) progress(`${told} objects told`);
+    }
+    for (const synced of resourceNames) await this.tell({ synced });
+    progress('first load');
+    await this.ask('settled');
+    this.#applied = [];
+  }
+
+  /** Resolves when the agent has room for more. */
+  tell(request: Request): Promise<void> {
+    this.#count(request);
+    return this.#agent.write(JSON.stringify(request));
+  }
+
+  /** Waits for nothing: where the agent falls behind, requests gather. */
+  post(request: Request): void {
+    this.#count(request);
+    this.#agent.post(JSON.stringify(request));
+  }
+
+  /** How many events it has been told. */
+  get told(): number {
+    return this.#told;
+  }
+
+  async ask<Name extends Exclude<Answer, 'ran'>>(name: Name): Promise<NonNullable<Reply[Name]>> {
+    await this.tell({ ask: name });
+    return this.#answer(name);
+  }
+
+  /** Tells one event, and waits until all that follows from it is in force. */
+  async change(request: Request): Promise<{ seen: number; done: number; changes: readonly Change[] }> {
+    await this.tell(request);
+    const { seen, applied } = await this.ask('settled');
+    const changes = [];
+    for (let change = await this.next(); change; change = await this.next()) changes.push(change);
+    return { seen, done: applied, changes };
+  }
+
+  /** The oldest run that has been told of and not been taken; `undefined` if there is none now. */
+  async next(): Promise<Change | undefined> {
+    const applied = this.#applied.shift();
+    if (!applied) return undefined;
+    const times = await this.#commits!.take(applied.stages.length);
+    return { ...applied, stages: applied.stages.map((stage, i) => ({ ...stage, at: times[i]! })) };
+  }
+
+  /** Milliseconds from handing a script to the door until it is in force. */
+  async run(script: string): Promise<number> {
+    await this.tell({ run: script });
+    const ran = await this.#answer('ran');
+    const [at] = await this.#commits!.take(1);
+    return at! - ran;
+  }
+
+  async down(): Promise<void> {
+    await Promise.all([this.#agent.end(), this.#commits?.end()]);
+    await deleteNamespace(namespace).catch(() => {});
+  }
+
+  #count(request: Request): void {
+    if (!('run' in request || 'ask' in request)) this.#told++;
+  }
+
+  async #answer<Name extends Answer>(name: Name): Promise<NonNullable<Reply[Name]>> {
+    await this.#agent.until(() => this.#answers.length > 0);
+    const answer = this.#answers.shift()![name];
+    if (answer === undefined) throw new Error(`the agent did not answer about ${name}`);
+    return answer;
+  }
+
+  /** Each commit must be one that was expected, else times belong to other changes. */
+  assertQuiet(): void {
+    if (this.#commits!.left > 0) throw new Error(`${this.#commits!.left} commits that nobody expected`);
+  }
+}

@@ -1,0 +1,50 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ResourceName } from '../../src/model/cluster.ts';
+import { watchedResources } from '../../src/watch/resources.ts';
+import { clusterObjects } from './objects.ts';
+import type { Shape } from './shapes.ts';
+
+/** As many as the agent asks for (src/watch/list.ts). */
+const pageSize = 500;
+
+/** Each file is one answer of the API server to a list of the resource. */
+export function pagePath(directory: string, resource: ResourceName, page: number): string {
+  return join(directory, `${resource}-${page}.json`);
+}
+
+/** Writes the lists of a cluster as the API server would answer them; `continue` of a page is the number of the next. */
+export function writeListPages(shape: Shape, directory: string): void {
+  const pages = new Map(watchedResources.map((each) => [each.kind, new Pages(directory, each.resource)]));
+  for (const object of clusterObjects(shape)) pages.get((object as { kind: string }).kind)!.add(object);
+  for (const each of pages.values()) each.end();
+}
+
+class Pages {
+  readonly #directory: string;
+  readonly #resource: ResourceName;
+  #items: string[] = [];
+  #page = 0;
+
+  constructor(directory: string, resource: ResourceName) {
+    this.#directory = directory;
+    this.#resource = resource;
+  }
+
+  add(object: object): void {
+    if (this.#items.length === pageSize) this.#write(String(this.#page + 1));
+    // Items of a list do not name their kind.
+    this.#items.push(JSON.stringify({ ...object, apiVersion: undefined, kind: undefined }));
+  }
+
+  end(): void {
+    this.#write(undefined);
+  }
+
+  #write(next: string | undefined): void {
+    const metadata = JSON.stringify({ resourceVersion: '9000000', continue: next });
+    const text = `{"kind":"List","metadata":${metadata},"items":[${this.#items.join()}]}\n`;
+    writeFileSync(pagePath(this.#directory, this.#resource, this.#page++), text);
+    this.#items = [];
+  }
+}

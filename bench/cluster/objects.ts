@@ -1,0 +1,17 @@
+import { layOut } from './layout.ts';
+import { namespaceObject, nodeObject } from './nodes.ts';
+import { podObjects } from './pods.ts';
+import { policyObjects } from './policies.ts';
+import { Random } from './random.ts';
+import type { Shape } from './shapes.ts';
+
+/** API objects, one at a time: Nodes, Namespaces, NetworkPolicies, Pods. None is kept. */
+export function* clusterObjects(shape: Shape): Generator<object> {
+  const layout = layOut(shape);
+  // Each kind has numbers of its own, so that a change to one leaves the others as they are.
+  const [nodes, namespaces, policies, pods] = [1, 2, 3, 4].map((kind) => new Random(shape.seed * 1000 + kind));
+  for (let node = 0; node < layout.nodes; node++) yield nodeObject(shape, node, nodes!);
+  for (const namespace of layout.namespaces) yield namespaceObject(shape, namespace, namespaces!);
+  for (const namespace of layout.namespaces) yield* policyObjects(layout, namespace, policies!);
+  for (const namespace of layout.namespaces) yield* podObjects(layout, namespace, pods!);
+}

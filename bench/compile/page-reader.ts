@@ -1,0 +1,21 @@
+import { createReadStream } from 'node:fs';
+import { once } from 'node:events';
+import type { ApiReader } from '../../src/watch/api-client.ts';
+import { watchedResources } from '../../src/watch/resources.ts';
+import { pagePath } from '../cluster/list-pages.ts';
+
+/** An API server made of files, whose watches never have news. */
+export function readPages(directory: string): ApiReader {
+  return {
+    async get(path, { query, signal }) {
+      const { resource } = watchedResources.find((each) => each.path === path)!;
+      if (query['watch'] !== undefined) return silence(signal);
+      return createReadStream(pagePath(directory, resource, Number(query['continue'] ?? 0)));
+    },
+  };
+}
+
+async function* silence(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (!signal.aborted) await once(signal, 'abort');
+  yield* [];
+}

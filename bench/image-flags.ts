@@ -1,0 +1,3 @@
+/** How the image runs Node: the first line of its program, and the environment of its configuration (scripts/image). */
+export const imageNodeFlags: readonly string[] = ['--optimize-for-size'];
+export const imageEnvironment: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' };

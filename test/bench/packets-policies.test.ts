@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'mocha';
+import { counts, neighbours, policyObjects, ports } from '../../bench/packets/policies.ts';
+import { compileNode, defaults, policiesAlone, type Compiled } from '../../bench/packets/rule-sets.ts';
+import { openWay, way, type Way } from '../../bench/packets/scene.ts';
+import type { Packet } from '../../src/nftables/packet.ts';
+import { trace, type Trace } from '../../src/nftables/trace.ts';
+
+/** By what a class lets the packets to a port pass, by the first letter of the set's name; at both ends the same. */
+const kinds: Readonly<Record<string, { port: number; protocol: 'udp' | 'tcp'; set: string }>> = {
+  'an exact tuple': { port: ports.tuple, protocol: 'udp', set: 't4' },
+  'an exact tuple, TCP': { port: ports.tuple, protocol: 'tcp', set: 't4' },
+  'a block': { port: ports.block, protocol: 'udp', set: 'c4' },
+  'a shared group': { port: ports.group, protocol: 'udp', set: 'g4' },
+  'the last shared group': { port: ports.lastGroup, protocol: 'udp', set: 'g4' },
+};
+
+describe('policies of the packet benches', function () {
+  this.timeout(0);
+
+  it('are the same again, and those of a smaller count the first of a larger', () => {
+    assert.deepEqual(policyObjects(1_000), policyObjects(1_000));
+    assert.deepEqual(policyObjects(1_000).slice(0, 100), policyObjects(100));
+    assert.notDeepEqual(policyObjects(100, 2), policyObjects(100));
+  });
+
+  it('leave the ports of what is sent to the first ten', () => {
+    const text = JSON.stringify(policyObjects(10_000).slice(10));
+    const named = [...text.matchAll(/"(?:endPort|port)":(\d+)/g)].map(([, port]) => Number(port));
+    assert.ok(Math.min(...new Set(named)) > Math.max(...Object.values(ports)));
+  });
+
+  for (const count of counts) {
+    describe(`${count}`, () => {
+      let compiled: Compiled;
+      before(() => (compiled = compileNode(policyObjects(count), defaults, 'routed')));
+
+      it('each selects a pod of the node, and a pod has its share of them', () => {
+        const { policies, localPods } = compiled.snapshot;
+        assert.equal(policies.size, count);
+        const shares = [...localPods.values()].map((pod) => pod.policies.length).sort((a, b) => a - b);
+        assert.deepEqual(shares.slice(0, 3), [0, 0, Math.max(1, count / 100)]);
+        assert.ok(count < 10_000 || shares[2]! >= 20, `${shares[2]}`);
+      });
+
+      it('three of ten have both a block and a range of ports', () => {
+        const both = policyObjects(count).filter((policy) => {
+          const text = JSON.stringify(policy);
+          return text.includes('"cidr"') && text.includes('"endPort"');
+        });
+        assert.ok(both.length >= 0.3 * count, `${both.length}`);
+      });
+
+      it('isolate the other pods and both ends, in both directions', () => {
+        for (const map of ['ingress4', 'egress4', 'ingress4-r', 'egress4-r']) {
+          const { elements } = compiled.ruleset.maps.get(map)!;
+          const isolated = [...elements].filter(([, { kind }]) => kind === 'goto').map(([address]) => address);
+          assert.equal(isolated.length, neighbours + 2);
+          for (const { address } of [way.from, way.to]) assert.ok(isolated.includes(address));
+        }
+      });
+
+      it('allow what is sent, by the kind of look-up that it is sent for', () => {
+        for (const [what, { port, protocol, set }] of Object.entries(kinds)) {
+          for (const packet of conversation(way, protocol, port)) {
+            const result = trace(compiled.ruleset, packet);
+            assert.equal(result.verdict, 'accept', what);
+            assert.deepEqual(setsOf(result, compiled), [set, set], what);
+          }
+        }
+      });
+
+      it('let a packet meet as many rules as ten of them do', () => {
+        const few = compileNode(policyObjects(counts[0]), defaults, 'routed');
+        const [lengths, expected] = [compiled, few].map(({ ruleset }) =>
+          conversation(way, 'udp', ports.lastGroup).flatMap((packet) =>
+            trace(ruleset, packet).path.map(({ chain }) => ruleset.chains.get(chain)!.rules.length),
+          ),
+        );
+        assert.deepEqual(lengths, expected);
+        const places = conversation(way, 'udp', ports.lastGroup).map((packet) =>
+          classSteps(trace(compiled.ruleset, packet)).map(({ rule }) => rule),
+        );
+        assert.deepEqual(
+          places,
+          Array.from({ length: 3 }, () => [8, 8]),
+        );
+      });
+
+      it('deny what is not to arrive, and nothing between the pods that they do not select', () => {
+        for (const packet of conversation(way, 'udp', ports.forbidden))
+          assert.equal(trace(compiled.ruleset, packet).verdict, 'drop');
+        for (const port of [ports.tuple, ports.forbidden])
+          for (const packet of conversation(openWay, 'udp', port))
+            assert.equal(trace(compiled.ruleset, packet).verdict, 'accept');
+      });
+    });
+  }
+
+  it('judge the same without gate and guard, and on a bridge', () => {
+    for (const layout of ['routed', 'bridged'] as const) {
+      const { ruleset } = compileNode(policyObjects(10), policiesAlone, layout);
+      assert.ok(!ruleset.chains.has('guard') && !ruleset.chains.has('gate') && !ruleset.bridge);
+      const verdict = (port: number) => conversation(way, 'udp', port).map((packet) => trace(ruleset, packet).verdict);
+      assert.deepEqual(verdict(ports.tuple), ['accept', 'accept', 'accept']);
+      assert.deepEqual(verdict(ports.forbidden), ['drop', 'drop', 'drop']);
+    }
+  });
+});
+
+/** The first packet, a later one, and an answer. */
+function conversation({ from, to }: Way, protocol: 'udp' | 'tcp', port: number): Packet[] {
+  const first: Packet = {
+    hook: 'forward',
+    family: 'ipv4',
+    inInterface: from.device,
+    outInterface: to.device,
+    inKind: 'veth',
+    outKind: 'veth',
+    source: from.address,
+    destination: to.address,
+    protocol,
+    sourcePort: 40_000,
+    destinationPort: port,
+    ctState: 'new',
+    direction: 'original',
+    hopLimit: 63,
+    ...(protocol === 'tcp' && { tcpSyn: true }),
+  };
+  const { tcpSyn: _, ...rest } = first;
+  const later: Packet = { ...rest, ctState: 'established', ...(protocol === 'tcp' && { tcpSyn: false }) };
+  const answer: Packet = {
+    ...later,
+    direction: 'reply',
+    inInterface: to.device,
+    outInterface: from.device,
+    source: to.address,
+    destination: from.address,
+    sourcePort: port,
+    destinationPort: 40_000,
+  };
+  return [first, later, answer];
+}
+
+function classSteps({ path }: Trace): Trace['path'] {
+  return path.filter(({ chain }) => /^(in|e)gress-.{12}(-r)?$/.test(chain));
+}
+
+/** What the classes looked up last. */
+function setsOf(result: Trace, { ruleset }: Compiled): string[] {
+  return classSteps(result).map(({ chain, rule }) => {
+    const [match] = ruleset.chains.get(chain)!.rules[rule]!.matches;
+    return match?.kind === 'lookup' ? match.set.slice(0, 2) : '';
+  });
+}
