@@ -156,11 +156,13 @@ export class AddressTurns {
 
   /** Its node may talk to it all the time (S5.1); in IPv6 once its word is believed of where the address is. */
   async assertHearsItsNode(turn: Turn): Promise<void> {
-    if (!this.#node) this.#node = await Flooder.start(this.lab.names.node('n1'), 'node/n1', this.#pool.map(targetOf));
+    if (!this.#node) this.#node = await Flooder.start(this.lab.names.node('n1'), 'node/n1');
+    await this.#node.aim(this.#pool.map(targetOf));
     await eventually(async () => {
       const counts = (await this.report(turn)).seen['node/n1']?.counts;
       return counts?.udp4 === undefined ? `${turn.id} does not hear its node` : undefined;
     });
+    await this.#node.aim([]);
   }
 
   /** However much it goes on to send, nothing comes any more of it, nor to it. */
