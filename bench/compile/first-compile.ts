@@ -21,7 +21,6 @@ interface Wanted {
 const wanted: readonly Wanted[] = [
   { shape: shapes.uniform, runs: 5, seconds: { atMost: 3 }, memory: { atMost: 700 } },
   { shape: shapes.antrea, runs: 5, seconds: { atMost: 5 } },
-  { shape: shapes.zipf, runs: 3 },
   { shape: shapes.ovn, runs: 3 },
 ];
 
