@@ -50,6 +50,10 @@ async function main(): Promise<number> {
     process.stderr.write(`there is no bench ${unknown.join(', ')}\n\n${usage}`);
     return 2;
   }
+  if (values.publish && positionals.length > 0) {
+    process.stderr.write(`--publish is for all benches: what is not measured would be gone from the docs\n\n${usage}`);
+    return 2;
+  }
   const wanted = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const bars: Result[] = [];
   for (const bench of wanted) bars.push(...(await runBench(bench)));

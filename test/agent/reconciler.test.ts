@@ -176,6 +176,20 @@ describe('Reconciler', function () {
     assert.equal(again.applied.length, 1);
   });
 
+  it('compiles nothing for what changes nothing here, also where it has found all in place', async () => {
+    const nft = new FakeNft();
+    await new NodeAgent(nft).start(cluster);
+    const again = await new NodeAgent(nft).start(cluster);
+    for (const name of ['x/a', 'x/b']) {
+      again.upsert(pod(name, { node: 'n2', ips: [`10.2.0.${name === 'x/a' ? 1 : 2}`] }));
+      await again.idle();
+    }
+    const [, second, third, ...others] = again.compiled;
+    assert.ok(second);
+    assert.equal(third, second);
+    assert.deepEqual(others, []);
+  });
+
   it('writes only the difference when it starts anew in another cluster', async () => {
     const nft = new FakeNft();
     await new NodeAgent(nft).start(cluster);

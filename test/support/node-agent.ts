@@ -1,5 +1,6 @@
 import type { Door } from '../../src/agent/door.ts';
 import { Reconciler, type AppliedVersion } from '../../src/agent/reconciler.ts';
+import type { Compiled } from '../../src/compile/compile.ts';
 import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import type { PolicyId } from '../../src/model/policy.ts';
 import type { StageName, TableFamily } from '../../src/nftables/ruleset.ts';
@@ -14,6 +15,8 @@ export class NodeAgent {
   readonly reconciler: Reconciler;
   /** How many events had been received when the state that was applied was taken. */
   readonly applied: number[] = [];
+  /** What was compiled for each of them: the same object where nothing had to be. */
+  readonly compiled: Compiled[] = [];
   /** And when the events that came into force with it had come. */
   readonly arrivals: (readonly number[])[] = [];
   readonly stages: StageName[] = [];
@@ -35,7 +38,8 @@ export class NodeAgent {
       version: () => ({ pods: String(this.#received) }) as unknown as AppliedVersion,
       signal: this.#abort.signal,
       events: {
-        applied: ({ version, receivedAt }) => {
+        applied: ({ version, plan, receivedAt }) => {
+          this.compiled.push(plan.compiled);
           this.applied.push(Number(version.pods));
           this.arrivals.push(receivedAt);
           this.onApplied();

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Reporter } from '../../src/agent/report.ts';
+import { Checks } from '../../src/telemetry/checks.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createMetrics } from '../../src/telemetry/metrics/all.ts';
+import { namespace, pod, policy } from '../support/objects.ts';
+import { removeOf, startPipeline, upsertOf } from '../support/pipeline.ts';
+
+describe('Reporter', () => {
+  it('shows the sizes of what is in force, run after run', async () => {
+    const metrics = createMetrics('1.2.3');
+    const reporter = new Reporter({
+      node: 'n1',
+      logger: createLogger({ level: 'silent', node: 'n1', version: '1.2.3' }),
+      metrics,
+      ready: new Checks(['rules']),
+      announce: () => assert.fail('there is nothing to tell'),
+    });
+    const closed = policy('x/closed', { podSelector: {} });
+    const [web, other] = [pod('x/web', { ips: ['10.1.0.1'] }), pod('x/other', { ips: ['10.1.0.2'] })];
+    const pipeline = startPipeline('n1', [namespace('x'), web, closed]);
+    let applied = pipeline.plan(undefined).result;
+    const seen: unknown[] = [];
+    const stranger = pod('x/stranger', { node: 'n2', ips: ['10.2.0.1'] });
+    for (const event of [upsertOf(stranger), upsertOf(other), upsertOf(stranger), removeOf(web), removeOf(closed)]) {
+      pipeline.receive(event);
+      const plan = pipeline.plan(applied);
+      applied = plan.result;
+      const run = { version: { pods: '', namespaces: '', nodes: '', networkpolicies: '' }, plan, receivedAt: [] };
+      reporter.applied(run, { snapshot: () => pipeline.snapshot, issues: pipeline.issues, refusedPolicies: 0 });
+      const isolated = plan.result.sets.get('isolated4')?.elements.size;
+      const elements = [...plan.result.sets.values(), ...plan.result.maps.values()];
+      const expected = elements.reduce((sum, each) => sum + each.elements.size, 0);
+      const [pods, shown] = await Promise.all(
+        ['postern_local_pods', 'postern_ruleset_elements'].map(async (name) => {
+          return (await metrics.registry.getSingleMetric(name)!.get()).values.at(-1)?.value;
+        }),
+      );
+      assert.equal(shown, expected);
+      seen.push([pods, isolated]);
+    }
+    assert.deepEqual(seen, [
+      [1, 1],
+      [2, 2],
+      [2, 2],
+      [1, 1],
+      [1, 0],
+    ]);
+  });
+});
