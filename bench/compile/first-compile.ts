@@ -22,6 +22,7 @@ const wanted: readonly Wanted[] = [
   { shape: shapes.uniform, runs: 5, seconds: { atMost: 3 }, memory: { atMost: 700 } },
   { shape: shapes.antrea, runs: 5, seconds: { atMost: 5 } },
   { shape: shapes.ovn, runs: 3 },
+  { shape: shapes.zipf, runs: 3 },
 ];
 
 export const firstCompile: Bench = {

@@ -22,9 +22,9 @@ export const ports = {
   tuple: 9,
   /** A block and a range of ports. */
   block: 10,
-  /** A group and a range of ports, of which the look-up is the first of the four that a class may have. */
+  /** A group and a range of ports, with no other group behind them. */
   group: 12,
-  /** The same as the last of the four: the longest way that a packet can take and be allowed. */
+  /** The last of three groups behind one port. */
   lastGroup: 14,
   /** By nothing. */
   forbidden: 16,
@@ -100,10 +100,11 @@ type Peers = 'from' | 'to';
 
 function everyKind(peers: Peers): object[] {
   const allSpaces = { namespaceSelector: { matchExpressions: [{ key: 'team', operator: 'NotIn', values: ['open'] }] } };
-  const allBut = (apps: number): object => {
+  const allBut = (apps: number, ...others: object[]): object => {
     const values = Array.from({ length: apps }, (_, i) => `app-${remoteApps - 1 - i}`);
-    return { ...allSpaces, podSelector: { matchExpressions: [{ key: 'app', operator: 'NotIn', values }] } };
+    return { ...allSpaces, podSelector: { matchExpressions: [{ key: 'app', operator: 'NotIn', values }, ...others] } };
   };
+  const noEnd = { key: 'role', operator: 'DoesNotExist' };
   const udp = (port: number, endPort?: number): object => ({ protocol: 'UDP', port, ...(endPort && { endPort }) });
   return [
     { ports: [udp(53)] },
@@ -114,10 +115,10 @@ function everyKind(peers: Peers): object[] {
     { [peers]: [{ podSelector: { matchLabels: { app: 'app-15' } } }] },
     { [peers]: [{ ipBlock: { cidr: '10.99.0.0/24' } }], ports: [udp(ports.block, ports.block + 1)] },
     { [peers]: [{ ipBlock: { cidr: '192.168.0.0/24' } }] },
-    // Pairs stand in the order of their ports.
+    // Groups stand in the order of their ports.
     { [peers]: [allBut(1)], ports: [{ port: 600 }, udp(ports.group, ports.group + 1)] },
-    { [peers]: [allBut(2)], ports: [{ port: 700, endPort: 709 }] },
-    { [peers]: [allBut(3)], ports: [{ port: 800, endPort: 809 }] },
+    { [peers]: [allBut(2, noEnd)], ports: [{ port: 700, endPort: 709 }, udp(ports.lastGroup, ports.lastGroup + 1)] },
+    { [peers]: [allBut(3, noEnd)], ports: [{ port: 800, endPort: 809 }, udp(ports.lastGroup, ports.lastGroup + 1)] },
     { [peers]: [allBut(4)], ports: [udp(ports.lastGroup, ports.lastGroup + 1)] },
   ];
 }

@@ -29,8 +29,13 @@ const betweenIsolated: readonly Traffic[] = [
   { ...answered, what: `${answered.what}, exact tuple`, port: ports.tuple, bar: { atLeast: 0.85 } },
   { ...oneWay, what: `${oneWay.what}, exact tuple`, port: ports.tuple, bar: { atLeast: 0.85 } },
   { ...answered, what: `${answered.what}, block`, port: ports.block, bar: { atLeast: 0.75 } },
-  { ...answered, what: `${answered.what}, shared group, first of four`, port: ports.group, bar: { atLeast: 0.75 } },
-  { ...answered, what: `${answered.what}, shared group, last of four`, port: ports.lastGroup, bar: { atLeast: 0.75 } },
+  { ...answered, what: `${answered.what}, shared group`, port: ports.group, bar: { atLeast: 0.75 } },
+  {
+    ...answered,
+    what: `${answered.what}, last of three shared groups of a port`,
+    port: ports.lastGroup,
+    bar: { atLeast: 0.75 },
+  },
 ];
 
 const betweenOpen: readonly Traffic[] = [

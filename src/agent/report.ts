@@ -23,7 +23,7 @@ const unenforceableNames = 'network of ';
 function oversizedIssues(oversized: ReadonlyMap<PolicyId, number>): Map<PolicyId, Issue[]> {
   return new Map(
     oversized.entries().map(([id, elements]) => {
-      const message = `needs ${elements} elements on this node, far more than its peers and ports: its pods stay isolated, without its allows. Use fewer ports or port ranges for many peers`;
+      const message = `has ${elements} members in its groups on this node, where all together have too many: its pods stay isolated, without its allows. Use fewer selectors that match many pods, and numbers in place of names of ports`;
       return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
     }),
   );

@@ -8,7 +8,7 @@ import { addressField, compare, dropRule, endFields, goTo, isIn, jumpTo } from '
 import {
   chainNames,
   isolatedSetName,
-  isolationChainName,
+  orientedName,
   isolationMapName,
   orientations,
   selfSetName,
@@ -73,13 +73,13 @@ function inputRules(): NftRule[] {
   return [
     jumpToSpecial,
     { matches: [compare('ct direction', '==', 'reply')], verdict: { kind: 'accept' } },
-    { matches: [], verdict: jumpTo(isolationChainName('egress', 'original')) },
+    { matches: [], verdict: jumpTo(orientedName('egress', 'original')) },
   ];
 }
 
 function jumpsToIsolation(orientation: Orientation): NftRule[] {
   const inOrder: readonly Direction[] = ['egress', 'ingress'];
-  return inOrder.map((direction) => ({ matches: [], verdict: jumpTo(isolationChainName(direction, orientation)) }));
+  return inOrder.map((direction) => ({ matches: [], verdict: jumpTo(orientedName(direction, orientation)) }));
 }
 
 /** To the class of the pod whose packet it is. What no pod has stops at the gate. */
@@ -89,7 +89,7 @@ function isolationChain(direction: Direction, orientation: Orientation, gatedRan
     return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, orientation) } };
   });
   rules.push(...gateRules(gatedRanges, direction, orientation));
-  return { name: isolationChainName(direction, orientation), rules };
+  return { name: orientedName(direction, orientation), rules };
 }
 
 /**

@@ -29,18 +29,20 @@ interface BridgeSurroundings {
 export function bridgeTable(ports: readonly Device[], { gatedRanges, unlinked, noAllows }: BridgeSurroundings): Table {
   const sets = [...portSets(ports), ...(gatedRanges.length > 0 ? unlinkedSets(unlinked) : [])];
   const chains = bridgeChains(gatedRanges);
+  const maps: VerdictMap[] = [];
   const elements = new Map<string, ElementVerdict>();
   for (const port of ports) {
     const built = ingressClassOf(port, noAllows);
     if (!built?.chains) continue;
-    const chain = built.chains.original;
+    const { chain, ports: portMaps } = built.chains.original;
     elements.set(port.name, { kind: 'goto', chain: chain.name });
     sets.push(...built.sets);
-    chains.push(chain);
+    chains.push(chain, ...portMaps.chains);
+    maps.push(...portMaps.maps);
   }
   if (elements.size > 0) chains.push({ name: chainNames.deny.ingress, rules: [dropRule()] });
   const multicast: VerdictMap = { name: multicastMapName, key: ['ifname'], interval: false, elements };
-  return tableOf({ sets, maps: [multicast], chains });
+  return tableOf({ sets, maps: [multicast, ...maps], chains });
 }
 
 /** A port that is of no one class gets what all of them allow: nothing. */

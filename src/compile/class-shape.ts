@@ -1,13 +1,14 @@
 import { compareText, sorted } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { Chain, NftSet } from '../nftables/ruleset.ts';
-import { allow, classChain, type Allow } from './allow.ts';
+import { allowsText, lookupsChain, type Allow } from './allow.ts';
 import type { ClassSpec } from './class-spec.ts';
 import type { Orientation } from './names.ts';
-import { hasInterval, portRangeText, portSetOf, singlePorts, type PortRange } from './port-set.ts';
+import { entriesText, portMaps, type PortEntry, type PortMaps } from './port-map.ts';
+import { hasInterval, mergePorts, mostPorts, portRangeText, singlePorts, type PortRange } from './port-set.ts';
 import type { Rectangle } from './rectangles.ts';
 import { bucketsOf, namedTuples, type Bucket, type Groups } from './resolve.ts';
-import { portsSet, rangesSet, rectanglesSet, type GroupSets } from './set-builder.ts';
+import { rangesSet, rectanglesSet, type GroupSets } from './set-builder.ts';
 import { tuplesOf } from './tuples.ts';
 
 export interface ShapeLimits {
@@ -15,25 +16,37 @@ export interface ShapeLimits {
   readonly product: number;
   /** How many such rules a class may have for pods, and as many for blocks: what bounds the look-ups of a packet. */
   readonly sharedRules: number;
-  /** How many elements a class may write out in all, unless its peers and ports are an eighth as many: more is too large (S9.12). */
+  /** How many elements a class may write out in all, unless its peers and ports are an eighth as many; beyond it they stay apart. */
   readonly written: number;
+  /** How many peers times ports all classes of a node may write out together (`node-budget.ts`). */
+  readonly node: number;
+  /** Hardly anything is written out: each group is a set of its own, which is there once for all classes, and behind its ports. */
+  readonly apart?: boolean;
 }
 
-export const defaultLimits: ShapeLimits = { product: 512, sharedRules: 4, written: 50_000 };
+/** So written out is at most an eighth of the peers and ports. */
+export function keepingApart(limits: ShapeLimits): ShapeLimits {
+  return { ...limits, product: limits.product >> 3, sharedRules: Infinity, apart: true };
+}
 
-/** What the kernel needs for one class. No chains where all traffic is allowed: its pods need no look-up in this direction. */
+export const defaultLimits: ShapeLimits = { product: 512, sharedRules: 4, written: 50_000, node: 1_000_000 };
+
+/** What the kernel needs for one class. */
 export interface BuiltClass {
-  readonly chains: Readonly<Record<Orientation, Chain>> | undefined;
+  /** None where all traffic is allowed: its pods need no look-up in this direction. */
+  readonly chains: Readonly<Record<Orientation, ClassChain>> | undefined;
   readonly sets: readonly NftSet[];
+  /** All that the chains depend on. */
+  readonly shape: string;
   /** What it was made of, for the next time that only members change. */
   readonly drafts: readonly FamilyDraft[];
   readonly tuples: readonly NftSet[];
 }
 
-/** A class that would write out more elements than it may. */
-export interface TooLarge {
-  readonly written: number;
-  readonly allowed: number;
+/** The chain of a class, and what it goes on to. */
+export interface ClassChain {
+  readonly chain: Chain;
+  readonly ports: PortMaps;
 }
 
 /** Peers and the ports that they may use. */
@@ -49,41 +62,44 @@ export function buildClass(
   groupSets: GroupSets,
   limits: ShapeLimits,
   known?: BuiltClass,
-): BuiltClass | TooLarge {
+): BuiltClass {
   const buckets = bucketsOf(spec);
   if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) {
-    return { chains: undefined, sets: [], drafts: [], tuples: [] };
+    return { chains: undefined, sets: [], shape: '', drafts: [], tuples: [] };
   }
   const named = namedTuples(spec, groups);
-  const drafts = families.map((family) => draftFamily(family, buckets, named, groups, groupSets, limits));
-  const written = drafts.reduce((sum, draft) => sum + draft.written, 0);
-  const allowed = Math.max(limits.written, 8 * drafts.reduce((sum, draft) => sum + draft.named, 0));
-  if (written > allowed) return { written, allowed };
+  const draftsWithin = (each: ShapeLimits): FamilyDraft[] =>
+    families.map((family) => draftFamily(family, buckets, named, groups, groupSets, each));
+  let drafts = draftsWithin(limits);
+  const sumOf = (count: 'written' | 'named'): number => drafts.reduce((sum, draft) => sum + draft[count], 0);
+  if (sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))) drafts = draftsWithin(keepingApart(limits));
   const tuples = drafts.map((draft, index) => tuplesOf(draft, spec, known?.drafts[index], known?.tuples[index]));
-  // Cheapest first.
-  const allows = [
-    ...tuples.map((set, index) => allow(families[index], { on: 'peer . protocol . port', set })),
-    ...everyoneAllows(buckets),
-    ...drafts.flatMap((draft) => familyAllows(draft, spec, limits)),
-  ].filter(({ parts }) => parts.every(({ set }) => set.elements.size > 0));
-  const sets = allows.flatMap(({ parts }) => parts.map(({ set }) => set));
-  // Chains are named by what they look up, and a set is in a class by one rule.
-  const isShape =
-    known?.chains && sets.length === known.sets.length && sets.every(({ name }, i) => name === known.sets[i]!.name);
-  const chains = isShape
-    ? known.chains
-    : {
-        original: classChain(spec.direction, 'original', allows),
-        reply: classChain(spec.direction, 'reply', allows),
-      };
-  return { chains, sets, drafts, tuples };
+  const allows = tuples
+    .map((set, index): Allow => ({ family: families[index]!, on: 'peer . protocol . port', set }))
+    .filter(holds);
+  const entries = [...everyoneEntries(buckets), ...drafts.flatMap((draft) => portEntries(draft, spec, limits))];
+  const rest = drafts.flatMap(everyPort).filter(holds);
+  const shape = [allowsText(allows), entriesText(entries), allowsText(rest)].join('\n');
+  const chainOf = (orientation: Orientation): ClassChain => {
+    const ports = portMaps(spec.direction, orientation, entries, rest);
+    return { chain: lookupsChain(spec.direction, orientation, { allows, maps: ports.maps, rest }), ports };
+  };
+  const chains =
+    known?.chains && known.shape === shape ? known.chains : { original: chainOf('original'), reply: chainOf('reply') };
+  const behindPorts = entries.flatMap(({ allow }) => allow ?? []);
+  const { reads } = chains.original.ports;
+  const read = [...allows, ...behindPorts.filter(({ set }) => reads.has(set.name)), ...rest];
+  return { chains, sets: read.map(({ set }) => set), shape, drafts, tuples };
+}
+
+function holds({ set }: Allow): boolean {
+  return set.elements.size > 0;
 }
 
 /** Ports that are open to everyone. */
-function everyoneAllows(buckets: readonly Bucket[]): Allow[] {
-  const ports = buckets.filter((bucket) => bucket.everyone).flatMap((bucket) => bucket.ports as readonly PortRange[]);
-  if (ports.length === 0) return [];
-  return [allow(undefined, { on: 'protocol . port', set: portsAlone(portSetOf(ports) as readonly PortRange[]) })];
+function everyoneEntries(buckets: readonly Bucket[]): PortEntry[] {
+  const open = buckets.filter((bucket) => bucket.everyone);
+  return open.map(({ ports }) => ({ ports: ports as readonly PortRange[] }));
 }
 
 /** One family's part of a class, sorted by how it is looked up. */
@@ -93,11 +109,11 @@ export interface FamilyDraft {
   /** Written out as tuples, or as rectangles where a port is a range. */
   readonly members: readonly Entry<NftSet>[];
   readonly blocks: readonly Entry<readonly AddressRange[]>[];
-  /** Pairs of look-ups. */
+  /** Too many to be written out: looked up behind their ports. */
   readonly pairedMembers: readonly Entry<NftSet>[];
   readonly pairedBlocks: readonly Entry<readonly AddressRange[]>[];
   /** On every protocol. */
-  readonly anyMembers: NftSet | undefined;
+  readonly anyMembers: readonly NftSet[];
   readonly anyBlocks: readonly AddressRange[];
   /** Elements that would be written out; cutting overlaps apart changes it little. */
   readonly written: number;
@@ -114,19 +130,23 @@ function draftFamily(
   limits: ShapeLimits,
 ): FamilyDraft {
   const ofFamily = (ranges: readonly AddressRange[]): AddressRange[] => ranges.filter((each) => each.family === family);
-  const memberSet = (bucket: Bucket): NftSet => groupSets.get(family, sorted(bucket.groups), groups);
+  const memberSets = (bucket: Bucket): NftSet[] => {
+    const ids = sorted(bucket.groups);
+    const lists = limits.apart ? ids.map((id) => [id]) : ids.length > 0 ? [ids] : [];
+    return lists.map((list) => groupSets.get(family, list, groups));
+  };
   const members: Entry<NftSet>[] = [];
   const blocks: Entry<readonly AddressRange[]>[] = [];
-  let anyMembers: NftSet | undefined;
+  let anyMembers: readonly NftSet[] = [];
   let anyBlocks: readonly AddressRange[] = [];
   for (const bucket of buckets) {
     const { ports } = bucket;
     const ranges = ofFamily(bucket.ranges);
     if (ports === 'any') {
       anyBlocks = ranges;
-      if (bucket.groups.size > 0) anyMembers = memberSet(bucket);
+      anyMembers = memberSets(bucket);
     } else {
-      if (bucket.groups.size > 0) members.push(memberEntry(memberSet(bucket), ports, limits));
+      members.push(...memberSets(bucket).map((set) => memberEntry(set, ports, limits)));
       if (ranges.length > 0) blocks.push({ peers: ranges, ports });
     }
   }
@@ -169,16 +189,6 @@ function memberEntry(peers: NftSet, ports: readonly PortRange[], limits: ShapeLi
 const singlePortsOf = new WeakMap<readonly PortRange[], readonly PortRange[]>();
 
 /**
- * How many ports are written out in place of ranges. A hash costs a fraction of a look-up of intervals. Of tuples no more than eight, so
- * that what a class may write out for its peers and ports (an eighth) holds them.
- */
-const mostPorts = { ofTuples: 8, ofPorts: 256 } as const;
-
-function portsAlone(ports: readonly PortRange[]): NftSet {
-  return portsSet(singlePorts(ports, mostPorts.ofPorts));
-}
-
-/**
  * The entries that gain most from a rule of their own; those of weight 0 never. In an order in which weights have no part: a chain is named
  * by what it looks up in turn, so groups that pass each other in size would move all pods of the class to another chain. For the same
  * reason weights count as powers of two: only where one is passed can another entry be chosen, and none that is not chosen is twice as large as one that is.
@@ -204,33 +214,37 @@ function bitLength(weight: number): number {
   return 32 - Math.clz32(weight);
 }
 
-/** Cheapest first: peers on every protocol, blocks with ports, blocks on every protocol, then the pairs. */
-function familyAllows(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): Allow[] {
-  const { family } = draft;
-  const rectangles: Rectangle[] = [];
-  for (const { peers, ports } of draft.members) {
-    if (!hasInterval(ports)) continue;
-    for (const address of peers.elements) rectangles.push({ range: singleAddress(family, address), ports });
-  }
+/** Cheapest first: groups, blocks, blocks with ports. */
+function portEntries(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): PortEntry[] {
+  const { family, pairedMembers, pairedBlocks } = draft;
+  const ranged = draft.members.filter(({ ports }) => hasInterval(ports));
+  const written = [...ranged, ...draft.blocks].flatMap(({ ports }) => ports);
+  const set = blocksSet(draft, ranged, spec, limits);
+  const entries: (PortEntry & { readonly allow: Allow })[] = [
+    ...pairedMembers.map(({ peers, ports }) => ({ ports, allow: { family, on: 'peer', set: peers } as const })),
+    ...pairedBlocks.map(({ peers, ports }) => {
+      return { ports, allow: { family, on: 'peer . protocol', set: rangesSet(family, peers) } as const };
+    }),
+    { ports: mergePorts(written), allow: { family, on: 'peer . protocol . port', set } },
+  ];
+  return entries.filter(({ allow }) => holds(allow));
+}
+
+function everyPort({ family, anyMembers, anyBlocks }: FamilyDraft): Allow[] {
   return [
-    ...(draft.anyMembers ? [allow(family, { on: 'peer', set: draft.anyMembers })] : []),
-    allow(family, { on: 'peer . protocol . port', set: blocksSet(draft, rectangles, spec, limits) }),
-    allow(family, { on: 'peer . protocol', set: rangesSet(family, draft.anyBlocks) }),
-    ...draft.pairedMembers.map(({ peers, ports }) => {
-      return allow(family, { on: 'peer', set: peers }, { on: 'protocol . port', set: portsAlone(ports) });
-    }),
-    ...draft.pairedBlocks.map(({ peers, ports }) => {
-      const set = rangesSet(family, peers);
-      return allow(family, { on: 'peer . protocol', set }, { on: 'protocol . port', set: portsAlone(ports) });
-    }),
+    ...anyMembers.map((set) => ({ family, on: 'peer', set }) as const),
+    { family, on: 'peer . protocol', set: rangesSet(family, anyBlocks) },
   ];
 }
 
 /** Blocks alone depend on no member, so an event of a member need not cut them again. */
 const blocksSets = new WeakMap<ClassSpec, Map<string, NftSet>>();
 
-function blocksSet(draft: FamilyDraft, members: readonly Rectangle[], spec: ClassSpec, limits: ShapeLimits): NftSet {
+function blocksSet(draft: FamilyDraft, ranged: readonly Entry<NftSet>[], spec: ClassSpec, limits: ShapeLimits): NftSet {
   const { family } = draft;
+  const members: Rectangle[] = ranged.flatMap(({ peers, ports }) =>
+    [...peers.elements].map((address) => ({ range: singleAddress(family, address), ports })),
+  );
   const blocks = draft.blocks.flatMap(({ peers, ports }) => peers.map((range) => ({ range, ports })));
   if (members.length > 0) return rectanglesSet(family, [...blocks, ...members]);
   let known = blocksSets.get(spec);

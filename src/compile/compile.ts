@@ -5,9 +5,10 @@ import { sameElements } from '../nftables/element-changes.ts';
 import type { Chain, NftSet, Ruleset, Table } from '../nftables/ruleset.ts';
 import { baseChains, type Surroundings } from './base-chains.ts';
 import { bridgeTable } from './bridge-table.ts';
-import { buildClass, defaultLimits, type BuiltClass, type ShapeLimits, type TooLarge } from './class-shape.ts';
+import { buildClass, defaultLimits, keepingApart, type BuiltClass, type ShapeLimits } from './class-shape.ts';
 import { classSpecsOf, type ClassSpec } from './class-spec.ts';
 import { devicesOf, linkSets, type AddressClasses } from './links.ts';
+import { budgetOf, needOf, sizeOf } from './node-budget.ts';
 import { pointAddresses } from './point.ts';
 import { groupsOfClass } from './resolve.ts';
 import { GroupSets } from './set-builder.ts';
@@ -45,16 +46,19 @@ const notIsolated: PodClasses['specs'] = { ingress: undefined, egress: undefined
 
 interface KnownClass {
   readonly spec: ClassSpec;
+  readonly apart: boolean;
   readonly groups: readonly (AddressGroup | undefined)[];
-  readonly built: BuiltClass | TooLarge;
+  readonly built: BuiltClass;
 }
 
 interface Draft {
   readonly snapshot: Snapshot;
   readonly refused: ReadonlySet<PolicyId>;
   readonly specs: Map<PodKey, PodClasses['specs']>;
-  readonly classes: Map<string, BuiltClass | TooLarge>;
+  readonly classes: Map<string, BuiltClass>;
   builtClasses: number;
+  /** By how many members it is more than a node may hold; then no class is built. */
+  excess: number;
 }
 
 /**
@@ -76,7 +80,7 @@ export class Compiler {
     this.#guard = guard;
     const noAllows = (direction: Direction): BuiltClass => {
       const spec: ClassSpec = { direction, text: direction, rules: [] };
-      return buildClass(spec, new Map(), this.#groupSets, limits) as BuiltClass;
+      return buildClass(spec, new Map(), this.#groupSets, limits);
     };
     this.#noAllows = { ingress: noAllows('ingress'), egress: noAllows('egress') };
   }
@@ -86,9 +90,8 @@ export class Compiler {
     const oversized = new Map<PolicyId, number>();
     for (;;) {
       const draft = this.#draft(snapshot, new Set([...refused, ...oversized.keys()]));
-      // All at once, so that it does not matter which class is looked at first.
-      const found = this.#findOversized(draft);
-      for (const [id, written] of found) oversized.set(id, written);
+      const found = this.#findTooMuch(draft);
+      for (const [id, elements] of found) oversized.set(id, elements);
       if (found.size === 0) return this.#finish(draft, oversized);
     }
   }
@@ -100,6 +103,7 @@ export class Compiler {
       specs: new Map(),
       classes: new Map(),
       builtClasses: 0,
+      excess: 0,
     };
     this.#classify(draft);
     this.#build(draft);
@@ -157,65 +161,64 @@ export class Compiler {
 
   /** The chains and sets of every class, from memory where its groups are the same. */
   #build(draft: Draft): void {
+    const specs = new Map<string, ClassSpec>();
+    for (const spec of draft.specs.values().flatMap(({ ingress, egress }) => [ingress, egress])) {
+      // Equal specs are the first one, of which more is remembered.
+      if (spec && !specs.has(spec.text)) specs.set(spec.text, this.#classes.get(spec.text)?.spec ?? spec);
+    }
+    const { groups } = draft.snapshot;
+    const budget = budgetOf([...specs.values()], groups, this.#limits);
+    draft.excess = budget.excess;
+    if (draft.excess > 0) return;
     const next = new Map<string, KnownClass>();
-    for (const specs of draft.specs.values()) {
-      for (const spec of [specs.ingress, specs.egress]) {
-        if (!spec || next.has(spec.text)) continue;
-        const entry = this.#buildOne(this.#classes.get(spec.text) ?? { spec }, draft);
-        next.set(spec.text, entry);
-        draft.classes.set(spec.text, entry.built);
-      }
+    for (const [text, spec] of specs) {
+      const entry = this.#buildOne(
+        spec,
+        sizeOf(spec, groups) > budget.share ? keepingApart(this.#limits) : this.#limits,
+        draft,
+      );
+      next.set(text, entry);
+      draft.classes.set(text, entry.built);
     }
     this.#classes = next;
   }
 
-  /** Equal specs are the first one, of which more is remembered. */
-  #buildOne(known: Pick<KnownClass, 'spec'> & Partial<KnownClass>, draft: Draft): KnownClass {
-    const { spec, built } = known;
+  #buildOne(spec: ClassSpec, limits: ShapeLimits, draft: Draft): KnownClass {
+    const apart = limits.apart ?? false;
+    const known = this.#classes.get(spec.text);
     const groups = groupsOfClass(spec).map((id) => draft.snapshot.groups.get(id));
-    if (built && groups.every((group, index) => group === known.groups![index])) return known as KnownClass;
+    if (known?.apart === apart && groups.every((group, index) => group === known.groups[index])) return known;
     draft.builtClasses++;
-    const before = built && 'written' in built ? undefined : built;
-    return { spec, groups, built: buildClass(spec, draft.snapshot.groups, this.#groupSets, this.#limits, before) };
+    return {
+      spec,
+      apart,
+      groups,
+      built: buildClass(spec, draft.snapshot.groups, this.#groupSets, limits, known?.built),
+    };
   }
 
-  /** Of each class that is too large, the policies that need most, until the rest fits. */
-  #findOversized({ snapshot, specs, classes, refused }: Draft): Map<PolicyId, number> {
+  /** Of a node that would have to hold too much, the policies that need most (S9.12). */
+  #findTooMuch({ snapshot, specs, refused, excess }: Draft): Map<PolicyId, number> {
     const found = new Map<PolicyId, number>();
-    const seen = new Set<string>();
-    for (const [key, podSpecs] of specs) {
-      for (const spec of [podSpecs.ingress, podSpecs.egress]) {
-        const built = spec && classes.get(spec.text);
-        if (!built || !('written' in built) || seen.has(spec.text)) continue;
-        seen.add(spec.text);
-        const pod = snapshot.localPods.get(key)!;
-        const shares = pod.policies.map((id) => {
-          const alone = classSpecsOf(pod, [snapshot.policies.get(id)!], refused)[spec.direction];
-          return { id, written: alone ? this.#countWritten(alone, snapshot) : 0 };
-        });
-        shares.sort((a, b) => b.written - a.written || compareText(a.id, b.id));
-        let rest = shares.reduce((sum, { written }) => sum + written, 0);
-        for (const { id, written } of shares) {
-          found.set(id, written);
-          rest -= written;
-          if (rest <= built.allowed) break;
-        }
-      }
+    if (excess === 0) return found;
+    const ids = new Set(snapshot.localPods.values().flatMap(({ policies }) => policies));
+    const needs = [...ids.difference(refused)].map((id) => {
+      return { id, elements: needOf(snapshot.policies.get(id)!, snapshot.groups, specs.size) };
+    });
+    needs.sort((a, b) => b.elements - a.elements || compareText(a.id, b.id));
+    let left = excess;
+    for (const { id, elements } of needs) {
+      found.set(id, elements);
+      left -= elements;
+      if (left <= 0) break;
     }
     return found;
-  }
-
-  /** Without pairs, for which policies compete. */
-  #countWritten(spec: ClassSpec, snapshot: Snapshot): number {
-    const counting = { ...this.#limits, sharedRules: 0, written: -1 };
-    const built = buildClass(spec, snapshot.groups, this.#groupSets, counting);
-    return 'written' in built ? built.written : 0;
   }
 
   /** The classes of every local address, denied ones among them. */
   #classesOfAddresses({ snapshot, specs, classes }: Draft): Map<string, AddressClasses> {
     const addresses = new Map<string, AddressClasses>();
-    const built = (spec: ClassSpec | undefined) => spec && (classes.get(spec.text) as BuiltClass);
+    const built = (spec: ClassSpec | undefined) => spec && (classes.get(spec.text) ?? this.#noAllows[spec.direction]);
     for (const [key, pod] of snapshot.localPods) {
       const { ingress, egress } = specs.get(key) ?? notIsolated;
       for (const address of pod.addresses) addresses.set(address, { ingress: built(ingress), egress: built(egress) });

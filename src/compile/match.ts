@@ -16,6 +16,11 @@ export function endFields(direction: Direction, family: Family, orientation: Ori
   return podSends ? { pod: source, peer: destination } : { pod: destination, peer: source };
 }
 
+/** Protocol and port of the connection's destination. */
+export function portFields(orientation: Orientation): Field[] {
+  return ['meta l4proto', orientation === 'original' ? 'th dport' : 'th sport'];
+}
+
 export function compare(field: Field, op: '==' | '!=', ...values: string[]): Match {
   return { kind: 'compare', field, op, values };
 }

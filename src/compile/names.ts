@@ -22,13 +22,13 @@ export type Orientation = (typeof orientations)[number];
 export const familyDigit = { ipv4: '4', ipv6: '6' } as const;
 
 /** `egress`, `ingress-r` … */
-export function isolationChainName(direction: string, orientation: Orientation): string {
-  return `${direction}${orientation === 'reply' ? '-r' : ''}`;
+export function orientedName(name: string, orientation: Orientation): string {
+  return `${name}${orientation === 'reply' ? '-r' : ''}`;
 }
 
 /** `egress4`, `ingress6-r` … */
 export function isolationMapName(direction: string, family: 'ipv4' | 'ipv6', orientation: Orientation): string {
-  return isolationChainName(`${direction}${familyDigit[family]}`, orientation);
+  return orientedName(`${direction}${familyDigit[family]}`, orientation);
 }
 
 export const isolatedSetName = { ipv4: 'isolated4', ipv6: 'isolated6' } as const;

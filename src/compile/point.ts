@@ -24,6 +24,7 @@ export function pointAddresses(addresses: ReadonlyMap<string, AddressClasses>, g
     }
   }
   const sets: NftSet[] = [];
+  const portMaps = new Set<VerdictMap>();
   const chains = new Set<Chain>();
   const isolated: string[] = [];
   for (const [address, classes] of addresses) {
@@ -32,11 +33,15 @@ export function pointAddresses(addresses: ReadonlyMap<string, AddressClasses>, g
       const built = classes[direction];
       if (built?.chains) {
         sets.push(...built.sets);
-        chains.add(denyChains[direction]).add(built.chains.original).add(built.chains.reply);
+        chains.add(denyChains[direction]);
+        for (const { chain, ports } of Object.values(built.chains)) {
+          for (const each of [chain, ...ports.chains]) chains.add(each);
+          for (const map of ports.maps) portMaps.add(map);
+        }
       }
       for (const orientation of orientations) {
         const { elements } = maps.get(isolationMapName(direction, familyOf(address), orientation))!;
-        if (built?.chains) elements.set(address, { kind: 'goto', chain: built.chains[orientation].name });
+        if (built?.chains) elements.set(address, { kind: 'goto', chain: built.chains[orientation].chain.name });
         else if (gated) elements.set(address, { kind: 'return' });
       }
     }
@@ -46,5 +51,5 @@ export function pointAddresses(addresses: ReadonlyMap<string, AddressClasses>, g
     sets.push(addressSet(isolatedSetName[family], family, ofFamily));
     if (chains.size > 0) sets.push(pairSet(selfSetName[family], family, ofFamily));
   }
-  return { sets, maps: [...maps.values()], chains: [...chains] };
+  return { sets, maps: [...maps.values(), ...portMaps], chains: [...chains] };
 }

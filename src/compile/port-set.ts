@@ -43,9 +43,19 @@ export function hasInterval(ports: readonly PortRange[]): boolean {
   return ports.some(({ first, last }) => first !== last);
 }
 
+/**
+ * How many ports are written out in place of ranges. A hash costs a fraction of a look-up of intervals. Of tuples no more than eight, so
+ * that what a class may write out for its peers and ports (an eighth) holds them.
+ */
+export const mostPorts = { ofTuples: 8, ofMaps: 256 } as const;
+
+export function countPorts(ports: readonly PortRange[]): number {
+  return ports.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+}
+
 /** Each of the ports for itself, so that they can be looked up exactly; as they are where that were too many. */
 export function singlePorts(ports: readonly PortRange[], most: number): readonly PortRange[] {
-  const count = ports.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const count = countPorts(ports);
   if (count === ports.length || count > most) return ports;
   return ports.flatMap(({ protocol, first, last }) =>
     Array.from({ length: last - first + 1 }, (_, i) => ({ protocol, first: first + i, last: first + i })),

@@ -5,22 +5,11 @@ import { changesSince, type AddressGroup, type PodKey } from '../model/snapshot.
 import { changedElements, type Elements } from '../nftables/element-changes.ts';
 import type { Element, KeyType, NftSet } from '../nftables/ruleset.ts';
 import { familyDigit } from './names.ts';
-import { hasInterval, portRangeText, portSetText, type PortRange } from './port-set.ts';
+import { portRangeText } from './port-set.ts';
 import { cutOverlaps, type Rectangle } from './rectangles.ts';
 import type { Groups } from './resolve.ts';
 
 export const addressType: Readonly<Record<Family, KeyType>> = { ipv4: 'ipv4_addr', ipv6: 'ipv6_addr' };
-
-/** `protocol . port`. Named by content: a changed list is a new set. */
-export function portsSet(ports: readonly PortRange[]): NftSet {
-  const elements = new Set(ports.map(portRangeText));
-  return {
-    name: `p-${shortHash(portSetText(ports))}`,
-    key: ['inet_proto', 'inet_service'],
-    interval: hasInterval(ports),
-    elements,
-  };
-}
 
 /** `address . protocol . port`, exact. Its elements follow the members of the class's groups, so it is named by the class. */
 export function tuplesSet(family: Family, classText: string, tuples: ReadonlySet<Element>): NftSet {

@@ -1,7 +1,7 @@
 import { sameElements } from '../nftables/element-changes.ts';
 import type { ElementVerdict, NftSet, Table } from '../nftables/ruleset.ts';
 import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
-import { chainTarget, readsOf } from './reads.ts';
+import { chainTarget, readsThrough } from './reads.ts';
 
 /**
  * Which sets the next rule set must hold in their second edition.
@@ -59,7 +59,7 @@ function readsOfMoves(desired: Table, applied: Table): Set<string> {
 
 function addReads(table: Table, verdict: ElementVerdict, reads: Set<string>): void {
   const chain = table.chains.get(chainTarget(verdict) ?? '');
-  for (const name of chain ? readsOf(chain) : []) reads.add(name);
+  for (const name of chain ? readsThrough(chain, table) : []) reads.add(name);
 }
 
 export function sameVerdict(a: ElementVerdict, b: ElementVerdict): boolean {

@@ -1,5 +1,6 @@
-import type { Chain, ElementVerdict, NftRule, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
-import { readsOf } from './reads.ts';
+import { shortHash } from '../lib/hash.ts';
+import type { Chain, Element, ElementVerdict, NftRule, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
+import { isPartOfChain, readsOfMap, readsThrough } from './reads.ts';
 
 /**
  * Where a change may not be seen mixed with another, a set is written anew under another name: its other edition. Two editions
@@ -21,15 +22,19 @@ export function editionsIn(table: Table): Set<string> {
   return editions;
 }
 
-/** The rule set with the given sets in their second edition, and the chains that read them under names of their own. */
+/** The rule set with the given sets in their second edition, and the chains that read them, with their maps, under names of their own. */
 export function inEditions(table: Table, editions: Editions): Table {
   if (![...editions].some((name) => table.sets.has(name))) return table;
   const chainName = (name: string): string => {
     const chain = table.chains.get(name);
-    return chain ? name + chainMark(chain, editions) : name;
+    return chain ? name + markOf(readsThrough(chain, table), editions) : name;
   };
-  const verdict = (each: ElementVerdict): ElementVerdict =>
-    'chain' in each ? { ...each, chain: chainName(each.chain) } : each;
+  const mapName = (name: string): string => {
+    const map = isPartOfChain(name) ? table.maps.get(name) : undefined;
+    return map ? name + markOf(readsOfMap(map, table), editions) : name;
+  };
+  const setName = (name: string): string => (editions.has(name) ? secondEdition(name) : name);
+  const names = { setName, mapName };
   const sets = new Map<string, NftSet>();
   for (const set of table.sets.values()) {
     const named = editions.has(set.name) ? renamedSet(set) : set;
@@ -37,30 +42,47 @@ export function inEditions(table: Table, editions: Editions): Table {
   }
   const chains = new Map<string, Chain>();
   for (const chain of table.chains.values()) {
-    const reads = readsOf(chain);
-    const named = [...reads].some((name) => editions.has(name))
-      ? { ...chain, name: chainName(chain.name), rules: chain.rules.map((rule) => renameRule(rule, editions)) }
-      : chain;
-    chains.set(named.name, named);
+    const name = chainName(chain.name);
+    const rules = name === chain.name ? chain.rules : chain.rules.map((rule) => renameRule(rule, names));
+    chains.set(name, rules === chain.rules ? chain : { ...chain, name, rules });
   }
   const maps = new Map<string, VerdictMap>();
   for (const map of table.maps.values()) {
-    maps.set(map.name, { ...map, elements: new Map([...map.elements].map(([key, each]) => [key, verdict(each)])) });
+    const name = mapName(map.name);
+    maps.set(
+      name,
+      isPartOfChain(name) && name === map.name ? map : { ...map, name, elements: renameTargets(map, chainName) },
+    );
   }
   return { sets, maps, chains };
 }
 
-/** One bit a set that the chain reads: which edition. */
-function chainMark(chain: Chain, editions: Editions): string {
-  const bits = [...readsOf(chain)].map((name) => (editions.has(name) ? '1' : '0')).join('');
-  return bits.includes('1') ? `/${Number.parseInt(bits, 2).toString(36)}` : '';
+/** One bit a set that is read: which edition. */
+function markOf(reads: ReadonlySet<string>, editions: Editions): string {
+  const bits = [...reads].map((name) => (editions.has(name) ? '1' : '0')).join('');
+  return bits.includes('1') ? `/${shortHash(bits)}` : '';
 }
 
-function renameRule(rule: NftRule, editions: Editions): NftRule {
-  const matches = rule.matches.map((match) =>
-    match.kind === 'lookup' && editions.has(match.set) ? { ...match, set: secondEdition(match.set) } : match,
+interface Names {
+  readonly setName: (name: string) => string;
+  readonly mapName: (name: string) => string;
+}
+
+function renameRule({ matches, verdict, ...rest }: NftRule, names: Names): NftRule {
+  return {
+    ...rest,
+    matches: matches.map((match) => (match.kind === 'lookup' ? { ...match, set: names.setName(match.set) } : match)),
+    verdict: verdict.kind === 'vmap' ? { ...verdict, map: names.mapName(verdict.map) } : verdict,
+  };
+}
+
+function renameTargets({ elements }: VerdictMap, chainName: (name: string) => string): Map<Element, ElementVerdict> {
+  return new Map(
+    [...elements].map(([key, verdict]) => [
+      key,
+      'chain' in verdict ? { ...verdict, chain: chainName(verdict.chain) } : verdict,
+    ]),
   );
-  return { ...rule, matches };
 }
 
 const renamed = new WeakMap<NftSet, NftSet>();

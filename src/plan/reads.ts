@@ -1,4 +1,4 @@
-import type { Chain, ElementVerdict, NftRule, Table } from '../nftables/ruleset.ts';
+import type { Chain, ElementVerdict, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
 
 /** The sets and maps that a rule looks things up in. */
 function readsOfRule(rule: NftRule): string[] {
@@ -12,6 +12,32 @@ const cache = new WeakMap<Chain, ReadonlySet<string>>();
 export function readsOf(chain: Chain): ReadonlySet<string> {
   let reads = cache.get(chain);
   if (!reads) cache.set(chain, (reads = new Set(chain.rules.flatMap(readsOfRule))));
+  return reads;
+}
+
+/** A map named by what it holds never changes: what it leads to belongs to the chain that looks in it. Others are pointed elsewhere as pods change. */
+export function isPartOfChain(mapName: string): boolean {
+  return mapName.startsWith('v-');
+}
+
+/** What the chains read to which the map leads. */
+export function readsOfMap(map: VerdictMap, table: Table): ReadonlySet<string> {
+  const targets = new Set([...map.elements.values()].map(chainTarget));
+  const chains = [...targets].map((name) => table.chains.get(name ?? ''));
+  return new Set(chains.flatMap((chain) => (chain ? [...readsOf(chain)] : [])));
+}
+
+const throughCache = new WeakMap<Chain, ReadonlySet<string>>();
+
+/** What the chain reads, with the maps that are part of it and what they lead to. */
+export function readsThrough(chain: Chain, table: Table): ReadonlySet<string> {
+  let reads = throughCache.get(chain);
+  if (!reads) {
+    const own = [...readsOf(chain)];
+    const maps = own.filter(isPartOfChain).flatMap((name) => table.maps.get(name) ?? []);
+    reads = new Set([...own, ...maps.flatMap((map) => [...readsOfMap(map, table)])]);
+    throughCache.set(chain, reads);
+  }
   return reads;
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { defaultLimits } from '../../src/compile/class-shape.ts';
 import { Compiler } from '../../src/compile/compile.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
-import type { ElementVerdict, Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Chain, ElementVerdict, Ruleset } from '../../src/nftables/ruleset.ts';
 import { namespace, pod, policy } from '../support/objects.ts';
 import { compileNode, removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
 
@@ -17,14 +18,44 @@ function jump(ruleset: Ruleset, map: string, address: string): ElementVerdict | 
   return ruleset.maps.get(map)!.elements.get(address);
 }
 
-/** The elements of every set that the class of an address looks in, by the first letters of the set's name. */
+/**
+ * The elements of every set that the class of an address looks in, itself and by way of ports, by the first letters of the set's name;
+ * `p`: the ports that all may use.
+ */
 function looksIn(ruleset: Ruleset, map: string, address: string): Record<string, string[]> {
+  const own = classOf(ruleset, map, address);
+  const ways = waysByPort(ruleset, own);
+  const open = ways.filter(({ chain }) => !chain).map(({ port }) => port);
+  const sets = setsOf(ruleset, [own, ...ways.flatMap(({ chain }) => chain ?? [])]);
+  return { ...sets, ...(open.length > 0 && { p: open }) };
+}
+
+/** What each port leads to. */
+function looksInByPort(ruleset: Ruleset, map: string, address: string): Record<string, Record<string, string[]>> {
+  const ways = waysByPort(ruleset, classOf(ruleset, map, address));
+  return Object.fromEntries(ways.map(({ port, chain }) => [port, setsOf(ruleset, chain ? [chain] : [])]));
+}
+
+function classOf(ruleset: Ruleset, map: string, address: string): Chain {
   const verdict = jump(ruleset, map, address);
-  const chain = verdict && 'chain' in verdict ? ruleset.chains.get(verdict.chain)! : assert.fail('no class');
-  const names = chain.rules.flatMap(({ matches }) =>
-    matches.flatMap((each) => (each.kind === 'lookup' ? each.set : [])),
+  return verdict && 'chain' in verdict ? ruleset.chains.get(verdict.chain)! : assert.fail('no class');
+}
+
+function waysByPort(ruleset: Ruleset, { rules }: Chain): { port: string; chain: Chain | undefined }[] {
+  const ways = rules.flatMap(({ verdict }) =>
+    verdict.kind === 'vmap' ? [...ruleset.maps.get(verdict.map)!.elements] : [],
   );
-  return Object.fromEntries(names.map((name) => [name.split('-')[0]!, [...ruleset.sets.get(name)!.elements].sort()]));
+  return ways
+    .map(([port, target]) => ({ port, chain: 'chain' in target ? ruleset.chains.get(target.chain)! : undefined }))
+    .sort((x, y) => (x.port < y.port ? -1 : 1));
+}
+
+function setsOf(ruleset: Ruleset, chains: readonly Chain[]): Record<string, string[]> {
+  const matches = chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.matches));
+  const names = new Set(matches.flatMap((each) => (each.kind === 'lookup' ? each.set : [])));
+  const byKind = Map.groupBy(names, (name) => name.split('-')[0]!);
+  const elementsOf = (each: string): string[] => [...ruleset.sets.get(each)!.elements];
+  return Object.fromEntries([...byKind].map(([kind, same]) => [kind, same.flatMap(elementsOf).sort()]));
 }
 
 describe('Compiler: classes', () => {
@@ -123,7 +154,7 @@ describe('Compiler: classes', () => {
     assert.equal(jump(ruleset, 'egress4', '10.1.0.7'), undefined);
   });
 
-  it('of groups with ranges of ports, the four largest are rules of their own, and the rest is written out', () => {
+  it('of groups with ranges of ports, the four largest are looked up behind their ports, and the rest is written out', () => {
     const sizes = [4, 1, 16, 2, 32, 8];
     const members = sizes.flatMap((size) =>
       Array.from({ length: size }, (_, index) =>
@@ -132,32 +163,80 @@ describe('Compiler: classes', () => {
     );
     const rules = sizes.map((size) => ({
       from: [app(`g${size}`)],
-      ports: [{ port: 1000 * size, endPort: 1000 * size + 9 }],
+      ports: [{ port: 1000 * size, endPort: 1000 * size + 99 }],
     }));
     const ruleset = compile(a, ...members, all({ ingress: rules }));
     assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1')['c4'], [
-      '10.2.1.0 . tcp . 1000-1009',
-      '10.2.2.0-10.2.2.1 . tcp . 2000-2009',
+      '10.2.1.0 . tcp . 1000-1099',
+      '10.2.2.0-10.2.2.1 . tcp . 2000-2099',
     ]);
-    const { chain } = jump(ruleset, 'ingress4', '10.1.0.1') as { chain: string };
-    assert.equal(ruleset.chains.get(chain)!.rules.length, 1 + 4 + 1);
+    const byPort = looksInByPort(ruleset, 'ingress4', '10.1.0.1');
+    const found = Object.entries(byPort).map(([port, sets]) => [port, sets['g4']?.length ?? 0]);
+    assert.deepEqual(
+      found,
+      [
+        ['1', 0],
+        ['16', 16],
+        ['2', 0],
+        ['32', 32],
+        ['4', 4],
+        ['8', 8],
+      ].map(([first, size]) => [`tcp . ${first}000-${first}099`, size]),
+    );
   });
 
   it('few neighbouring ports are exact, and so are those of a group as long as they can be written out', () => {
     const allowing = (endPort: number) =>
-      looksIn(
-        compile(a, b, all({ ingress: [{ from: [app('b')], ports: [{ port: 80, endPort }] }] })),
-        'ingress4',
-        '10.1.0.1',
-      );
-    assert.deepEqual(allowing(81), { t4: ['10.1.0.2 . tcp . 80', '10.1.0.2 . tcp . 81'] });
-    assert.deepEqual(allowing(88), { g4: ['10.1.0.2'], p: Array.from({ length: 9 }, (_, i) => `tcp . ${80 + i}`) });
-    assert.equal(allowing(335)['p']!.length, 256);
-    assert.deepEqual(allowing(336), { g4: ['10.1.0.2'], p: ['tcp . 80-336'] });
+      compile(a, b, all({ ingress: [{ from: [app('b')], ports: [{ port: 80, endPort }] }] }));
+    const written = looksIn(allowing(81), 'ingress4', '10.1.0.1');
+    assert.deepEqual(written, { t4: ['10.1.0.2 . tcp . 80', '10.1.0.2 . tcp . 81'] });
+    const behindPorts = (endPort: number) => {
+      return looksInByPort(allowing(endPort), 'ingress4', '10.1.0.1');
+    };
+    const g4 = ['10.1.0.2'];
+    assert.deepEqual(
+      behindPorts(88),
+      Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`tcp . ${80 + i}`, { g4 }])),
+    );
+    assert.equal(Object.keys(behindPorts(335)).length, 256);
+    assert.deepEqual(behindPorts(336), { 'tcp . 80-336': { g4 } });
+  });
+
+  it('a port leads to just the groups and blocks that may use it, where the ports of several overlap', () => {
+    const range = (port: number, endPort: number) => ({ from: [], ports: [{ port, endPort }] });
+    const blocks = Array.from({ length: 300 }, (_, i) => ({ ipBlock: { cidr: `20.${i >> 7}.${(i & 127) * 2}.1/32` } }));
+    const ingress = [
+      { ...range(1000, 1999), from: [app('a')] },
+      { ...range(1500, 2499), from: [app('b')] },
+      { from: blocks, ports: [{ port: 1600 }, { port: 1700 }, { protocol: 'UDP', port: 1500, endPort: 2499 }] },
+      { ...range(1900, 1900), from: [app('none')] },
+    ];
+    const byPort = looksInByPort(compile(a, b, all({ ingress })), 'ingress4', '10.1.0.1');
+    const found = Object.entries(byPort).map(([port, sets]) => [port, Object.keys(sets).join(), sets['g4']?.join()]);
+    assert.deepEqual(found, [
+      ['tcp . 1000-1499', 'g4', '10.1.0.1'],
+      ['tcp . 1500-1599', 'g4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 1600', 'g4,r4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 1601-1699', 'g4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 1700', 'g4,r4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 1701-1999', 'g4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 2000-2499', 'g4', '10.1.0.2'],
+      ['udp . 1500-2499', 'r4', undefined],
+    ]);
+  });
+
+  it('of a port that all may use, nothing is looked up: who else may use it is no set', () => {
+    const block = { from: [{ ipBlock: { cidr: '20.0.0.0/8' } }], ports: [{ protocol: 'UDP', port: 53 }] };
+    const ruleset = compile(a, all({ ingress: [{ ports: [{ protocol: 'UDP' }] }, block] }));
+    assert.deepEqual(looksInByPort(ruleset, 'ingress4', '10.1.0.1'), { 'udp . 0-65535': {} });
+    assert.deepEqual(
+      [...ruleset.sets.keys()].filter((name) => name.startsWith('c4')),
+      [],
+    );
   });
 
   it('of a group for which that were too much, neighbouring ports stay a range where they are written out', () => {
-    const limits = { product: 1, sharedRules: 0, written: 50_000 };
+    const limits = { ...defaultLimits, product: 1, sharedRules: 0 };
     const rule = { from: [app('b')], ports: [{ port: 80, endPort: 81 }] };
     const ruleset = compileNode('n1', [namespace('x'), a, b, all({ ingress: [rule] })], limits);
     assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1'), { c4: ['10.1.0.2 . tcp . 80-81'] });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { defaultLimits } from '../../src/compile/class-shape.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { removeOf, startPipeline, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
@@ -65,7 +66,7 @@ function peerPod({ number, app: label, host }: Peer): ApiObject {
   };
 }
 
-const limits = { product: 6, sharedRules: 1, written: 50_000 };
+const limits = { ...defaultLimits, product: 6, sharedRules: 1 };
 
 describe('members that come and go', function () {
   this.timeout(0);

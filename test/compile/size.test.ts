@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { defaultLimits, type ShapeLimits } from '../../src/compile/class-shape.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
 import { compileNode, startPipeline, type ApiObject } from '../support/pipeline.ts';
@@ -26,25 +27,97 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
     assert.ok(countElements(ruleset) <= 1001 + 12 * 200 + 10);
   });
 
-  it('what would be multiplied all the same is left out, reported, and takes no other policy with it', () => {
+  it('what would be multiplied all the same keeps its groups apart, behind their ports', () => {
+    const objects = [...base, ...peers(1000), policy('x/huge', { podSelector: {}, ingress: hugeRules() })];
+    const { compiled } = startPipeline('n1', objects).plan(undefined);
+    assert.equal(compiled.oversized.size, 0);
+    assert.ok(countElements(compiled.ruleset) <= 12 * 1001 + 10);
+    const ports = [...compiled.ruleset.maps].filter(([name]) => name.startsWith('v-'));
+    assert.deepEqual(
+      ports.map(([, { elements }]) => elements.size),
+      [2400, 2400],
+    );
+  });
+
+  it('where the classes of a node together write out too much, groups of the larger ones are there once', () => {
+    const ports = [1, 3, 5, 7].map((port) => ({ port }));
     const objects = [
       ...base,
+      ...Array.from({ length: 20 }, (_, i) => pod(`x/local-${i}`, { ips: [`10.1.1.${i}`], labels: { local: `${i}` } })),
       ...peers(1000),
-      policy('x/huge', { podSelector: {}, ingress: hugeRules() }),
+      ...Array.from({ length: 20 }, (_, i) =>
+        policy(`x/large-${i}`, {
+          podSelector: { matchLabels: { local: `${i}` } },
+          ingress: [{ from: [{ podSelector: {} }], ports: [...ports, { port: 100 + i }] }],
+        }),
+      ),
       policy('x/small', {
-        podSelector: {},
-        ingress: [{ from: [{ ipBlock: { cidr: '20.0.0.1/32' } }], ports: [{ port: 80 }] }],
+        podSelector: { matchLabels: { local: '0' } },
+        policyTypes: ['Egress'],
+        egress: [{ to: [{ podSelector: { matchLabels: { local: '1' } } }], ports }],
       }),
     ];
+    const countAt = (limits: Partial<ShapeLimits>): number => {
+      const { compiled } = startPipeline('n1', objects, { limits: { ...defaultLimits, ...limits } }).plan(undefined);
+      assert.equal(compiled.oversized.size, 0);
+      assert.deepEqual(
+        compiled.ruleset.sets
+          .entries()
+          .flatMap(([name, { elements }]) => (name.startsWith('t4-') && elements.size < 9 ? [...elements] : []))
+          .toArray(),
+        ports.map(({ port }) => `10.1.1.1 . tcp . ${port}`),
+        'the small one is written out',
+      );
+      return countElements(compiled.ruleset);
+    };
+    assert.ok(countAt({ product: 10_000 }) > 20 * 5 * 1000);
+    assert.ok(countAt({ product: 10_000, node: 20_000 }) < 2 * 1000 + 200);
+  });
+
+  it('what is too much even so: policies that need most are left out, reported, and take no other with them', () => {
+    const limits = { ...defaultLimits, node: 1500 };
+    const of = (group: string) => [{ podSelector: { matchLabels: { group } } }];
+    const sizes = { a: 1000, b: 900, c: 10 };
+    const members = Object.entries(sizes).flatMap(([group, count], index) =>
+      addresses(count, `10.${10 + index}`).map((ip, i) =>
+        pod(`x/${group}${i}`, {
+          node: 'n2',
+          ips: [ip],
+          labels: { group },
+          ports: [{ name: 'web', containerPort: 80 }],
+        }),
+      ),
+    );
+    const objects = [
+      ...base,
+      ...members,
+      policy('x/large', { podSelector: {}, ingress: [{ from: of('a') }] }),
+      policy('x/medium', { podSelector: {}, ingress: [{ from: of('b') }] }),
+      policy('x/small', { podSelector: {}, ingress: [{ from: of('c') }] }),
+    ];
     for (const order of [objects, objects.toReversed()]) {
-      const { compiled } = startPipeline('n1', order).plan(undefined);
-      assert.deepEqual([...compiled.oversized.keys()], ['x/huge']);
-      assert.ok(compiled.oversized.get('x/huge')! > 1_000_000);
-      assert.ok(countElements(compiled.ruleset) < 20);
-      const blocks = [...compiled.ruleset.sets.values()].find(({ name }) => name.startsWith('c4-'))!;
-      assert.deepEqual([...blocks.elements], ['20.0.0.1 . tcp . 80']);
-      assert.equal(compiled.ruleset.maps.get('ingress4')!.elements.size, 1);
+      const { compiled } = startPipeline('n1', order, { limits }).plan(undefined);
+      assert.deepEqual([...compiled.oversized], [['x/large', 1000]]);
+      assert.equal(compiled.ruleset.maps.get('ingress4')!.elements.size, 1, 'isolated');
+      const sets = [...compiled.ruleset.sets.values()].filter(({ name }) => name.startsWith('g4-'));
+      assert.deepEqual(
+        sets.map(({ elements }) => elements.size),
+        [910],
+      );
     }
+    // A name stands for numbers of every pod that declares it, in each class anew.
+    const names = [
+      policy('x/named', { podSelector: {}, policyTypes: ['Egress'], egress: [{ ports: [{ port: 'web' }] }] }),
+      policy('x/few', {
+        podSelector: {},
+        policyTypes: ['Egress'],
+        egress: [{ to: of('c'), ports: [{ port: 'web' }] }],
+      }),
+    ];
+    const { compiled } = startPipeline('n1', [...base, ...members, ...names], { limits }).plan(undefined);
+    assert.deepEqual([...compiled.oversized], [['x/named', 1910]]);
+    assert.equal(compiled.ruleset.maps.get('egress4')!.elements.size, 1, 'isolated');
+    assert.equal([...compiled.ruleset.sets.values()].find(({ name }) => name.startsWith('t4-'))!.elements.size, 10);
   });
 
   it('many policies that are small each stay, however many they are', () => {

@@ -1,6 +1,6 @@
 import type { Operation, Stage } from '../../src/nftables/ruleset.ts';
 
-/** Stages in words: `add set t4`, `add elements t4: 10.1.0.2 . tcp . 80`, `bridge: add set ports`. Hashes of names are left out, editions are not. */
+/** Stages in words: `add set t4`, `add elements t4: 10.1.0.2 . tcp . 80`, `bridge: add set ports`. Hashes of names are left out, editions are not: the chains that read one end in `/…`. */
 export function describeStages(stages: readonly Stage[]): Record<string, string[]> {
   return Object.fromEntries(
     stages.map(({ name, operations }) => [
@@ -19,7 +19,7 @@ function describeOperation(operation: Operation): string {
     case 'add set':
       return `add set ${withoutHash(operation.set.name)}`;
     case 'add map':
-      return `add map ${operation.map.name}`;
+      return `add map ${withoutHash(operation.map.name)}`;
     case 'add chain':
     case 'replace rules':
       return `${operation.verb} ${withoutHash(operation.chain.name)}`;
@@ -38,5 +38,5 @@ function describeOperation(operation: Operation): string {
 }
 
 function withoutHash(name: string): string {
-  return name.replace(/-[a-z2-7]{12}/, '');
+  return name.replace(/-[a-z2-7]{12}/, '').replace(/\/[a-z2-7]{12}$/, '/…');
 }

@@ -11,14 +11,15 @@ import { describeStages } from './describe-plan.ts';
 
 /**
  * Pod one is allowed group a on every protocol, and port 443 for all where `extra` says so, so that its class is another one while
- * it reads the same set of group a. Pod two reads that set alone.
+ * it reads the same set of group a. Pod two reads that set alone. With `ports`, they read it behind a port map.
  */
-function nodeState({ extra, members }: { extra: boolean; members: readonly string[] }): Ruleset {
+function nodeState({ extra, members, ports }: { extra: boolean; members: readonly string[]; ports?: object }): Ruleset {
+  const from = [{ podSelector: { matchLabels: { group: 'a' } } }];
   return compileNode('n1', [
     pod('x/one', { ips: ['10.1.0.1'], labels: { role: 'one' } }),
     pod('x/two', { ips: ['10.1.0.2'], labels: { role: 'two' } }),
     ...members.map((ip) => pod(`x/peer-${ip}`, { node: 'n2', ips: [ip], labels: { group: 'a' } })),
-    policy('x/a', { podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { group: 'a' } } }] }] }),
+    policy('x/a', { podSelector: {}, ingress: [{ from, ...(ports && { ports: [ports] }) }] }),
     ...(extra
       ? [policy('x/extra', { podSelector: { matchLabels: { role: 'one' } }, ingress: [{ ports: [{ port: 443 }] }] })]
       : []),
@@ -42,15 +43,33 @@ describe('a set that changes together with the class of a pod that reads it', ()
     const { stages, second } = go(nodeState(moved), bare);
     assert.deepEqual(second, [groupSet]);
     assert.deepEqual(stages['make'], [
-      'add chain ingress-r/1',
-      'add chain ingress-r/1',
-      'add chain ingress/1',
-      'add chain ingress/1',
+      'add chain ingress-r/…',
+      'add chain ingress-r/…',
+      'add chain ingress/…',
+      'add chain ingress/…',
+      'add map v',
+      'add map v-r',
       'add set g4/2',
-      'add set p',
     ]);
     assert.deepEqual(stages['break'], ['delete chain ingress', 'delete chain ingress-r', 'delete set g4']);
     assert.ok(!stages['switch']!.some((operation) => operation.includes('elements')), 'nothing is edited in place');
+  });
+
+  it('is written anew behind a port map too, with the map and what it leads to', () => {
+    const ports = { port: 1000, endPort: 1999 };
+    const { held, stages, second } = go(
+      nodeState({ ...moved, ports }),
+      nodeState({ extra: false, members: ['10.1.0.11'], ports }),
+    );
+    assert.deepEqual(second, [groupSet]);
+    assert.deepEqual(stages['make'], [
+      ...['add chain ingress-r/…', 'add chain ingress-r/…', 'add chain ingress-r/…'],
+      ...['add chain ingress/…', 'add chain ingress/…', 'add chain ingress/…'],
+      ...['add map v', 'add map v-r', 'add map v-r/…', 'add map v/…', 'add set g4/2'],
+    ]);
+    assert.ok(!stages['switch']!.some((operation) => operation.includes('elements')), 'nothing is edited in place');
+    const back = go(nodeState({ extra: false, members: ['10.1.0.11'], ports }), held);
+    assert.deepEqual(back.second, []);
   });
 
   it('stays in that edition as long as nothing asks for the other', () => {

@@ -1,14 +1,15 @@
 import fc from 'fast-check';
-import type { ShapeLimits } from '../../src/compile/class-shape.ts';
+import { defaultLimits, keepingApart, type ShapeLimits } from '../../src/compile/class-shape.ts';
 import type { ApiObject } from './pipeline.ts';
 
 /** Small on purpose: few names, so that selectors, ports and blocks meet each other often. */
 /** How a class is laid out must not change what it allows: the limits that production reaches only at scale are drawn low too. */
 export const shapeLimits = fc.constantFrom<ShapeLimits>(
-  { product: 512, sharedRules: 4, written: 50_000 },
-  { product: 1, sharedRules: 4, written: 50_000 },
-  { product: 0, sharedRules: 1, written: 50_000 },
-  { product: 3, sharedRules: 0, written: 50_000 },
+  defaultLimits,
+  { ...defaultLimits, product: 1 },
+  { ...defaultLimits, product: 0, sharedRules: 1 },
+  { ...defaultLimits, product: 3, sharedRules: 0 },
+  keepingApart({ ...defaultLimits, product: 8 }),
 );
 
 export const nodeNames = ['n1', 'n2'];

@@ -1,0 +1,127 @@
+import { shortHash } from '../lib/hash.ts';
+import { compareText } from '../lib/sort.ts';
+import type { Direction } from '../model/policy.ts';
+import type { Chain, Element, ElementVerdict, VerdictMap } from '../nftables/ruleset.ts';
+import { allowsText, lookupsChain, type Allow } from './allow.ts';
+import { orientedName, type Orientation } from './names.ts';
+import {
+  countPorts,
+  mergePorts,
+  mostPorts,
+  portRangeText,
+  portSetText,
+  singlePorts,
+  type PortRange,
+} from './port-set.ts';
+
+/** Ports, and who may use them. */
+export interface PortEntry {
+  readonly ports: readonly PortRange[];
+  /** Looks up the peers; everyone without. */
+  readonly allow?: Allow;
+}
+
+/** Ports that lead to the same look-ups. */
+interface Segment {
+  readonly ports: readonly PortRange[];
+  /** All may use them where this is undefined. */
+  readonly allows: readonly Allow[] | undefined;
+}
+
+/** What leads on by the port: exact, and where ranges are too wide to be written out, intervals. */
+export interface PortMaps {
+  readonly maps: readonly VerdictMap[];
+  readonly chains: readonly Chain[];
+  /** Names of the sets that these look in: none for ports that all may use. */
+  readonly reads: ReadonlySet<string>;
+}
+
+/**
+ * Each port leads to look-ups of just the peers that may use it, so that what a packet meets grows with those alone.
+ * @param rest what is looked up where these peers do not have the packet's: no way leads back
+ */
+export function portMaps(
+  direction: Direction,
+  orientation: Orientation,
+  entries: readonly PortEntry[],
+  rest: readonly Allow[],
+): PortMaps {
+  const segments = segmentsOf(entries);
+  const total = segments.reduce((sum, { ports }) => sum + countPorts(ports), 0);
+  const widest = total <= mostPorts.ofMaps ? total : mostPorts.ofTuples;
+  const exact = new Map<Element, ElementVerdict>();
+  const intervals = new Map<Element, ElementVerdict>();
+  const chains: Chain[] = [];
+  const reads = new Set<string>();
+  for (const { ports, allows } of segments) {
+    let verdict: ElementVerdict = { kind: 'return' };
+    if (allows) {
+      const chain = lookupsChain(direction, orientation, { allows, rest });
+      chains.push(chain);
+      for (const { set } of allows) reads.add(set.name);
+      verdict = { kind: 'goto', chain: chain.name };
+    }
+    for (const port of ports) {
+      const isExact = countPorts([port]) <= widest;
+      for (const each of isExact ? singlePorts([port], widest) : [port]) {
+        (isExact ? exact : intervals).set(portRangeText(each), verdict);
+      }
+    }
+  }
+  const maps = [portMap(exact, false, orientation), portMap(intervals, true, orientation)];
+  return { maps: maps.filter(({ elements }) => elements.size > 0), chains, reads };
+}
+
+/** Named by content. */
+function portMap(
+  elements: ReadonlyMap<Element, ElementVerdict>,
+  interval: boolean,
+  orientation: Orientation,
+): VerdictMap {
+  const text = elements.entries().map(([port, verdict]) => `${port} ${'chain' in verdict ? verdict.chain : ''}`);
+  const name = orientedName(`v-${shortHash([...text].join('\n'))}`, orientation);
+  return { name, key: ['inet_proto', 'inet_service'], interval, elements };
+}
+
+/** All that the maps depend on but direction, orientation and rest. */
+export function entriesText(entries: readonly PortEntry[]): string {
+  return entries.map(({ ports, allow }) => `${portSetText(ports)}: ${allow ? allowsText([allow]) : 'all'}`).join('\n');
+}
+
+/** Cuts overlaps apart, and puts together what leads to the same look-ups. */
+function segmentsOf(entries: readonly PortEntry[]): Segment[] {
+  const found = new Map<string, { ports: PortRange[]; covering: readonly PortEntry[] }>();
+  for (const { port, covering } of cut(entries)) {
+    const isOpen = covering.some((index) => !entries[index]!.allow);
+    const key = isOpen ? 'all' : covering.join();
+    const known = found.get(key);
+    if (known) known.ports.push(port);
+    else found.set(key, { ports: [port], covering: covering.map((index) => entries[index]!) });
+  }
+  return [...found].map(([key, { ports, covering }]) => ({
+    ports: mergePorts(ports),
+    allows: key === 'all' ? undefined : covering.map(({ allow }) => allow!),
+  }));
+}
+
+/** Disjoint ranges, each with the entries that hold it, by index. */
+function cut(entries: readonly PortEntry[]): { port: PortRange; covering: readonly number[] }[] {
+  const ends = entries.flatMap(({ ports }, index) =>
+    ports.flatMap(({ protocol, first, last }) => [
+      { protocol, at: first, index, enters: true },
+      { protocol, at: last + 1, index, enters: false },
+    ]),
+  );
+  ends.sort((a, b) => compareText(a.protocol, b.protocol) || a.at - b.at);
+  const pieces: { port: PortRange; covering: readonly number[] }[] = [];
+  const inside = new Set<number>();
+  for (const [i, { protocol, at, index, enters }] of ends.entries()) {
+    if (enters) inside.add(index);
+    else inside.delete(index);
+    const next = ends[i + 1];
+    if (inside.size === 0 || !next || next.at === at) continue;
+    const covering = [...inside].sort((a, b) => a - b);
+    pieces.push({ port: { protocol, first: at, last: next.at - 1 }, covering });
+  }
+  return pieces;
+}
