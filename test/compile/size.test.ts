@@ -29,14 +29,16 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
 
   it('what would be multiplied all the same keeps its groups apart, behind their ports', () => {
     const objects = [...base, ...peers(1000), policy('x/huge', { podSelector: {}, ingress: hugeRules() })];
-    const { compiled } = startPipeline('n1', objects).plan(undefined);
-    assert.equal(compiled.oversized.size, 0);
-    assert.ok(countElements(compiled.ruleset) <= 12 * 1001 + 10);
-    const ports = [...compiled.ruleset.maps].filter(([name]) => name.startsWith('v-'));
-    assert.deepEqual(
-      ports.map(([, { elements }]) => elements.size),
-      [2400, 2400],
-    );
+    for (const node of [defaultLimits.node, Infinity]) {
+      const { compiled } = startPipeline('n1', objects, { limits: { ...defaultLimits, node } }).plan(undefined);
+      assert.equal(compiled.oversized.size, 0);
+      assert.ok(countElements(compiled.ruleset) <= 12 * 1001 + 10);
+      const ports = [...compiled.ruleset.maps].filter(([name]) => name.startsWith('v-'));
+      assert.deepEqual(
+        ports.map(([, { elements }]) => elements.size),
+        [2400, 2400],
+      );
+    }
   });
 
   it('where the classes of a node together write out too much, groups of the larger ones are there once', () => {
