@@ -17,5 +17,5 @@ RUN sh scripts/image/rootfs.sh /rootfs
 FROM scratch
 COPY --from=build /rootfs /
 # As in scripts/image/pack.sh.
-ENV PATH=/usr/bin:/usr/sbin MALLOC_ARENA_MAX=1
+ENV PATH=/usr/bin:/usr/sbin MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072
 ENTRYPOINT ["/usr/bin/postern"]

@@ -1,3 +1,6 @@
 /** How the image runs Node: the first line of its program, and the environment of its configuration (scripts/image). */
 export const imageNodeFlags: readonly string[] = ['--optimize-for-size'];
-export const imageEnvironment: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' };
+export const imageEnvironment: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+};

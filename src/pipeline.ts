@@ -32,6 +32,7 @@ export class Pipeline {
   readonly #indexer: Indexer;
   readonly #compiler: Compiler;
   #last: LastPlan | undefined;
+  #prepared: Compiled | undefined;
 
   constructor(nodeName: string, { limits, gate = true, podCidrs = [], guard = true }: PipelineOptions = {}) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs });
@@ -80,6 +81,11 @@ export class Pipeline {
     return this.#indexer.visits;
   }
 
+  /** Compiles what the next plan needs: for who must wait for what the kernel holds. */
+  prepare(): void {
+    this.#prepared = this.#compiler.compile(this.#indexer.snapshot());
+  }
+
   /**
    * The way from what the kernel holds to what it should hold now. `applied` is `undefined` where there is no table;
    * the allows of `refused` policies are left out (S9.10).
@@ -91,7 +97,9 @@ export class Pipeline {
     if (last?.compiled.revision === snapshot.revision && last.result === applied && refused.size === 0) {
       return { ...last, stages: [] };
     }
-    const compiled = this.#compiler.compile(snapshot, refused);
+    const prepared = refused.size === 0 && this.#prepared?.revision === snapshot.revision ? this.#prepared : undefined;
+    this.#prepared = undefined;
+    const compiled = prepared ?? this.#compiler.compile(snapshot, refused);
     const plan = { compiled, ...planStages(compiled.ruleset, applied) };
     const again = { ...compiled, counts: { ...compiled.counts, builtClasses: 0 } };
     this.#last = refused.size === 0 ? { compiled: again, result: plan.result } : undefined;

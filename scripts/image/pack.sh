@@ -16,7 +16,7 @@ layer=$(digest "$work/image/layer.tar")
 # Environment and entry point as in the Dockerfile.
 cat >"$work/config" <<END
 {"architecture":"$architecture","os":"linux","created":"1970-01-01T00:00:00Z",
-"config":{"Entrypoint":["/usr/bin/postern"],"Env":["PATH=/usr/bin:/usr/sbin","MALLOC_ARENA_MAX=1"]},
+"config":{"Entrypoint":["/usr/bin/postern"],"Env":["PATH=/usr/bin:/usr/sbin","MALLOC_ARENA_MAX=1","MALLOC_MMAP_THRESHOLD_=131072"]},
 "rootfs":{"type":"layers","diff_ids":["sha256:$layer"]}}
 END
 config=$(digest "$work/config").json

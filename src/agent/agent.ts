@@ -19,6 +19,7 @@ import { Census } from './census.ts';
 import { systemClock } from './clock.ts';
 import { nftDoor } from './door.ts';
 import { watchDrift } from './drift-watch.ts';
+import { readEarly } from './early-reading.ts';
 import { environmentChecks, watchEnvironment } from './environment-watch.ts';
 import { serveWhenFree } from './http-server.ts';
 import { createIntake } from './intake.ts';
@@ -56,7 +57,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const guard = config.guard && unguarded !== undefined ? 'routed' : config.guard;
   const pipeline = new Pipeline(node, { gate: startGate, guard, ...(podCidrs && { podCidrs }) });
   const census = new Census();
-  const door = nftDoor(createNft());
+  const door = readEarly(nftDoor(createNft()), systemClock);
   let applied: { revision: number; resources: AppliedVersion } | undefined;
 
   const announcer = createAnnouncer(node, census, { client, metrics, logger, signal });
@@ -69,7 +70,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   const nodeReporter = new NodeReporter({ startGate, guard, unguarded, ready, metrics: metrics.node, logger });
 
-  const { saved, ...state } = await openStateKeeper({
+  const state = openStateKeeper({
     directory: config.stateDir,
     node,
     snapshot: () => pipeline.snapshot,
@@ -79,9 +80,9 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   const source = new PlanSource({
     pipeline,
-    compiler: new Compiler({ guard }),
-    saved,
-    gatedRanges: startGate ? canonicalCidrs(podCidrs ?? saved?.gatedRanges ?? []) : [],
+    createCompiler: () => new Compiler({ guard }),
+    readSaved: () => state.read(),
+    gatedRanges: (saved) => (startGate ? canonicalCidrs(podCidrs ?? saved.gatedRanges) : []),
     clock: systemClock,
     changed: () => reconciler.changed(),
   });
@@ -152,6 +153,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const takeLock = async (): Promise<() => void> => {
     const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
     ready.report('lock', undefined);
+    door.begin(signal);
     // Where it cannot be told, rules are in the kernel that are worth more than what was kept.
     const found = await door.observeChain('inet', 'forward', signal).then(
       (chain) => chain !== undefined,

@@ -12,13 +12,13 @@ import type { SavedState } from '../state/saved-state.ts';
 import type { Clock } from './reconciler.ts';
 
 export interface PlanSourceOptions {
-  readonly pipeline: Pick<Pipeline, 'snapshot' | 'plan'>;
+  readonly pipeline: Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'>;
   /** For the saved state; the pipeline has its own. */
-  readonly compiler: Pick<Compiler, 'compile'>;
-  /** What this node kept before it started, if it did. */
-  readonly saved: SavedState | undefined;
+  readonly createCompiler: () => Pick<Compiler, 'compile'>;
+  /** What this node kept before it started, if it did. Asked when it may count, for of a large cluster it is a second and many megabytes. */
+  readonly readSaved: () => Promise<SavedState | undefined>;
   /** Which ranges are gated while the saved state holds. */
-  readonly gatedRanges: readonly string[];
+  readonly gatedRanges: (saved: SavedState) => readonly string[];
   readonly clock: Clock;
   /** Something that counts now may have to be written. */
   readonly changed: () => void;
@@ -28,10 +28,10 @@ export interface PlanSourceOptions {
  * What the kernel should hold: what the pipeline says once all first lists are in, those of the API server and that of the node's sandboxes;
  * until then what this node has kept (S7.15), or nothing, and then what the kernel holds stays (S7.14).
  */
-export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
-  readonly #options: Omit<PlanSourceOptions, 'saved' | 'compiler'>;
+export class PlanSource implements Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'> {
+  readonly #options: PlanSourceOptions;
   /** Until the cluster is known: of a large one, both are megabytes. */
-  #restoring: { readonly saved: SavedState; readonly compiler: PlanSourceOptions['compiler'] } | undefined;
+  #restoring: { readonly saved: SavedState; readonly compiler: Pick<Compiler, 'compile'> } | undefined;
   readonly #sandboxes = new Map<string, Sandbox>();
   #sandboxesListed = false;
   #opened: { readonly tableFound: boolean; readonly hasWaited: boolean } | undefined;
@@ -42,9 +42,8 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
   #restorations = 0;
   readonly #restoredPlans = new WeakSet<Plan>();
 
-  constructor({ saved, compiler, ...options }: PlanSourceOptions) {
+  constructor(options: PlanSourceOptions) {
     this.#options = options;
-    this.#restoring = saved && { saved, compiler };
   }
 
   /** Told after the pipeline. */
@@ -69,12 +68,21 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
     const { clock, changed } = this.#options;
     this.#opened = { tableFound, hasWaited: false };
     changed();
-    if (!this.#restoring) return;
+    if (!tableFound) return void this.#readSaved();
     // The timer is what counts: by the clock it may come a little early, and nobody would ask again.
     clock.after(patienceMs, () => {
       this.#opened = { tableFound, hasWaited: true };
-      changed();
+      void this.#readSaved();
     });
+  }
+
+  async #readSaved(): Promise<void> {
+    const { pipeline, readSaved, createCompiler, changed } = this.#options;
+    if (pipeline.snapshot.inSync) return;
+    const saved = await readSaved();
+    if (!saved) return;
+    this.#restoring = { saved, compiler: createCompiler() };
+    changed();
   }
 
   get current(): Source {
@@ -104,6 +112,10 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
     }
   }
 
+  prepare(): void {
+    if (this.current === 'cluster') this.#options.pipeline.prepare();
+  }
+
   plan(applied: Ruleset | undefined, refused?: ReadonlySet<PolicyId>): Plan & { compiled: Compiled } {
     const source = this.current;
     invariant(source !== 'kernel', 'nothing may be written yet');
@@ -124,7 +136,8 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'plan'> {
   }
 
   #restore(): Snapshot {
-    const restored = restoreSnapshot(this.#restoring!.saved, this.#sandboxes.values());
-    return { ...restored, revision: ++this.#restorations, gatedRanges: this.#options.gatedRanges };
+    const { saved } = this.#restoring!;
+    const restored = restoreSnapshot(saved, this.#sandboxes.values());
+    return { ...restored, revision: ++this.#restorations, gatedRanges: this.#options.gatedRanges(saved) };
   }
 }

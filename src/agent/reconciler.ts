@@ -1,3 +1,4 @@
+import { heapGrowth } from '../lib/heap-growth.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/ruleset.ts';
@@ -53,7 +54,7 @@ const lastBackoff = 30_000;
  * written before all first lists are in (S7.14), and nothing is taken away when it stops (S7.13).
  */
 export class Reconciler {
-  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'plan'>;
+  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'>;
   readonly #door: Door;
   readonly #clock: Clock;
   readonly #events: ReconcilerEvents;
@@ -77,7 +78,7 @@ export class Reconciler {
 
   constructor(options: {
     /** What the kernel should hold. */
-    pipeline: Pick<Pipeline, 'snapshot' | 'plan'>;
+    pipeline: Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'>;
     door: Door;
     clock: Clock;
     events: ReconcilerEvents;
@@ -150,7 +151,9 @@ export class Reconciler {
     try {
       while (this.#dirty && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
         try {
-          await this.#reconcile();
+          // All that the kernel holds, and all that it should.
+          if (this.#applied) await this.#reconcile();
+          else await heapGrowth.during(() => this.#reconcile());
           this.#failures = 0;
         } catch (error) {
           this.#applied = undefined;
@@ -200,13 +203,18 @@ export class Reconciler {
 
   /** Reads our tables once, and deletes what a crash left between two stages. */
   async #adopt(): Promise<{ ruleset: Ruleset | undefined }> {
-    const ruleset = await this.#door.observe(this.#unhurried);
+    const [ruleset] = await Promise.all([this.#door.observe(this.#unhurried), this.#prepare()]);
     this.#progress();
     const sweep: Plan = ruleset ? planSweep(ruleset) : { stages: [], result: emptyRuleset };
     const adopted = { ruleset: ruleset && sweep.result };
     await this.#apply(sweep);
     this.#events.adopted(ruleset, sweep);
     return adopted;
+  }
+
+  /** What can be done while nft reads; in a promise, so that neither fails unseen. */
+  async #prepare(): Promise<void> {
+    if (this.#refusals.ids.size === 0) this.#pipeline.prepare();
   }
 
   async #apply(plan: Plan): Promise<void> {

@@ -16,20 +16,29 @@ export interface StateKeeperOptions {
   readonly logger: Logger;
 }
 
+/** To make the text of a large state takes a moment in which nothing else is done: who asks whether we are ready goes first. */
+const leisureMs = 100;
+
 /** The last good state of this node: what there was at start, and the way to keep it. A disk that fails is told of, and stops nothing. */
 export interface StateKeeper {
-  readonly saved: SavedState | undefined;
+  /** What was kept before this start, as long as nothing has been kept since. */
+  read(): Promise<SavedState | undefined>;
   /** The kernel holds what the cluster says. */
   changed(): void;
   finish(): Promise<void>;
 }
 
-export async function openStateKeeper(options: StateKeeperOptions): Promise<StateKeeper> {
+export function openStateKeeper(options: StateKeeperOptions): StateKeeper {
   const { directory, node, snapshot, clock, metrics, logger } = options;
-  if (directory === undefined) return { saved: undefined, changed: () => {}, finish: async () => {} };
-  const loaded = await loadState(directory, node);
-  if (loaded.kind === 'unusable') logger.warn({ directory }, loaded.problem);
-  if (loaded.kind === 'state') logger.info({ directory, savedAt: loaded.savedAt }, 'read what this node had kept');
+  if (directory === undefined) return { read: async () => undefined, changed: () => {}, finish: async () => {} };
+  const read = async (): Promise<SavedState | undefined> => {
+    const loaded = await loadState(directory, node);
+    if (loaded.kind === 'unusable') logger.warn({ directory }, loaded.problem);
+    if (loaded.kind !== 'state') return undefined;
+    logger.info({ directory, savedAt: loaded.savedAt }, 'read what this node had kept');
+    return loaded.state;
+  };
+  let reading: Promise<SavedState | undefined> = Promise.resolve(undefined);
   let isFailing = false;
   const writer = new StateWriter({
     node,
@@ -51,9 +60,20 @@ export async function openStateKeeper(options: StateKeeperOptions): Promise<Stat
       },
     },
   });
+  let waiting: { cancel(): void } | undefined;
+  const tellWriter = (): void => {
+    waiting?.cancel();
+    waiting = undefined;
+    // What cannot be used is renamed: not what has just been written in its place.
+    void reading.then(() => writer.changed());
+  };
   return {
-    saved: loaded.kind === 'state' ? loaded.state : undefined,
-    changed: () => writer.changed(),
-    finish: () => writer.finish(),
+    read: () => (reading = read()),
+    changed: () => void (waiting ??= clock.after(leisureMs, tellWriter)),
+    async finish() {
+      if (waiting) tellWriter();
+      await reading;
+      await writer.finish();
+    },
   };
 }

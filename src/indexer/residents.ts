@@ -46,6 +46,8 @@ export class Residents {
   readonly #here = new Map<ObjectKey, Here>();
   readonly #staleOf = new Map<PodKey, readonly string[]>();
   readonly #stale = new CountedSet<string>();
+  /** Of all that is here; asked after every event, nearly none of which is of this node. */
+  #unknown: readonly Sandbox[] | undefined;
   #matched = 0;
   #isToldKept = false;
   #isReadable = true;
@@ -64,10 +66,10 @@ export class Residents {
 
   /** Live sandboxes whose pod is not known. */
   get unknown(): readonly Sandbox[] {
-    return this.#here
+    return (this.#unknown ??= this.#here
       .values()
       .flatMap(({ unknown }) => unknown)
-      .toArray();
+      .toArray());
   }
 
   /** Addresses that the API server alone gives the pod of this node. */
@@ -187,6 +189,7 @@ export class Residents {
 
   #derive(key: ObjectKey): void {
     this.visits++;
+    this.#unknown = undefined;
     this.#matched -= this.#here.get(key)?.matched ?? 0;
     this.#here.delete(key);
     const rest = new Set(this.#sandboxes.ofPod(key));

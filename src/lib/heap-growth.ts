@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 
-const generousPercent = 50;
+const generousPercent = 100;
 
 /**
  * With `--optimize-for-size`, as in the image, V8 collects the whole heap after every few megabytes. That keeps an agent small, but while all
- * objects of a large cluster arrive it is most of the work, on every node at once. So meanwhile the heap may grow by half.
+ * objects of a large cluster arrive it is most of the work, on every node at once. So meanwhile the heap may grow to twice its size.
  */
 export class HeapGrowth {
   readonly #set: (percent: number) => void;

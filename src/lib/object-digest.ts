@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 const modulus = 1n << 64n;
 
@@ -27,5 +27,5 @@ export class ObjectDigest {
 }
 
 function hashVersion(uid: string, resourceVersion: string): bigint {
-  return createHash('sha256').update(`${uid}/${resourceVersion}`).digest().readBigUInt64BE();
+  return hash('sha256', `${uid}/${resourceVersion}`, 'buffer').readBigUInt64BE();
 }

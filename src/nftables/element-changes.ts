@@ -10,6 +10,8 @@ interface Origin {
 }
 
 const origins = new WeakMap<Elements, Origin>();
+/** Found to be equal: what has been read from the kernel, and what has been compiled. */
+const equals = new WeakMap<Elements, WeakRef<Elements>>();
 
 /**
  * A changed copy, whose difference from the first is known without a comparison; the very set if nothing changes.
@@ -27,7 +29,7 @@ export function changedElements(from: Elements, added: readonly Element[], remov
 
 /** What the first has and the second has not. */
 export function elementsMissing(has: Elements, lacks: Elements): readonly Element[] {
-  if (has === lacks) return [];
+  if (has === lacks || areKnownEqual(has, lacks)) return [];
   const origin = origins.get(has);
   if (origin?.from.deref() === lacks) return origin.added;
   const other = origins.get(lacks);
@@ -39,5 +41,12 @@ export function sameElements(a: Elements, b: Elements): boolean {
   if (a === b) return true;
   // A set that came from another by a change is another.
   if (origins.get(a)?.from.deref() === b || origins.get(b)?.from.deref() === a) return false;
-  return a.size === b.size && a.isSubsetOf(b);
+  if (areKnownEqual(a, b)) return true;
+  if (a.size !== b.size || !a.isSubsetOf(b)) return false;
+  equals.set(a, new WeakRef(b));
+  return true;
+}
+
+function areKnownEqual(a: Elements, b: Elements): boolean {
+  return equals.get(a)?.deref() === b || equals.get(b)?.deref() === a;
 }

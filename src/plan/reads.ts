@@ -9,7 +9,7 @@ function readsOfRule(rule: NftRule): string[] {
 const cache = new WeakMap<Chain, ReadonlySet<string>>();
 
 /** The sets and maps that the chain itself looks things up in, without those of the chains it goes to. */
-export function readsOf(chain: Chain): ReadonlySet<string> {
+function readsOf(chain: Chain): ReadonlySet<string> {
   let reads = cache.get(chain);
   if (!reads) cache.set(chain, (reads = new Set(chain.rules.flatMap(readsOfRule))));
   return reads;

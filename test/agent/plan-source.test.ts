@@ -16,22 +16,29 @@ describe('PlanSource', () => {
   let pipeline: Pipeline;
   let clock: ManualClock;
   let changes: number;
+  let reads: number;
 
   beforeEach(() => {
     pipeline = new Pipeline('n1');
     clock = new ManualClock();
     changes = 0;
+    reads = 0;
   });
 
   const create = (state: SavedState | undefined, gatedRanges: readonly string[] = ['10.244.1.0/24']): PlanSource =>
     new PlanSource({
       pipeline,
-      compiler: new Compiler(),
-      saved: state,
-      gatedRanges,
+      createCompiler: () => new Compiler(),
+      readSaved: async () => {
+        reads++;
+        return state;
+      },
+      gatedRanges: () => gatedRanges,
       clock,
       changed: () => void changes++,
     });
+  /** What was asked for has been read. */
+  const hasRead = (): Promise<void> => new Promise(setImmediate);
   const receive = (source: PlanSource, ...events: Parameters<Pipeline['receive']>[0][]): void => {
     for (const event of events) {
       pipeline.receive(event);
@@ -58,10 +65,11 @@ describe('PlanSource', () => {
     }
   });
 
-  it('has what this node has kept, with its sandboxes as they are now, until the cluster is known', () => {
+  it('has what this node has kept, with its sandboxes as they are now, until the cluster is known', async () => {
     const source = create(saved);
     tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
     source.open(false);
+    await hasRead();
     assert.equal(source.current, 'kernel');
     source.listedSandboxes();
     assert.equal(source.current, 'saved');
@@ -80,10 +88,11 @@ describe('PlanSource', () => {
     assert.deepEqual(next.compiled.localAddresses, new Set());
   });
 
-  it('follows the sandboxes while it has what was kept, and nothing else', () => {
+  it('follows the sandboxes while it has what was kept, and nothing else', async () => {
     const source = create(saved);
     source.open(false);
     source.listedSandboxes();
+    await hasRead();
     const before = source.snapshot;
     changes = 0;
     receive(source, upsertOf(pod('x/a', { ips: ['10.244.1.5'] })));
@@ -96,29 +105,45 @@ describe('PlanSource', () => {
     assert.deepEqual(source.snapshot.localPods.get(shopApi.key)?.addresses, []);
   });
 
-  it('leaves a table that it finds as it is for five seconds', () => {
+  it('leaves a table that it finds as it is for five seconds', async () => {
     const source = create(saved);
     tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
     source.listedSandboxes();
     source.open(true);
     clock.advance(4999);
     changes = 0;
-    assert.equal(source.current, 'kernel');
+    assert.deepEqual([source.current, reads], ['kernel', 0]);
     clock.advance(1);
-    assert.deepEqual([source.current, changes], ['saved', 1]);
+    await hasRead();
+    assert.deepEqual([source.current, changes, reads], ['saved', 1, 1]);
     // What is in force by then stays so, whatever ends.
     receive(source, { op: 'sandbox', id: 's1', value: undefined });
     assert.equal(source.current, 'saved');
   });
 
-  it('goes by the timer, which may come a little early by the clock', () => {
+  it('goes by the timer, which may come a little early by the clock', async () => {
     const source = create(saved);
     tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
     source.listedSandboxes();
     source.open(true);
     clock.now = () => 4999.9;
     clock.advance(5000);
+    await hasRead();
     assert.equal(source.current, 'saved');
+  });
+
+  it('does not read what was kept once the cluster is known, nor counts what it has read by then', async () => {
+    const found = create(saved);
+    found.listedSandboxes();
+    found.open(true);
+    const fresh = create(saved);
+    fresh.listedSandboxes();
+    fresh.open(false);
+    receive(fresh, ...syncedEvents());
+    clock.advance(5000);
+    await hasRead();
+    assert.deepEqual([found.current, fresh.current, reads], ['cluster', 'cluster', 1]);
+    assert.equal(fresh.isRestored(fresh.plan(undefined)), false);
   });
 
   it('plans nothing as long as nothing may be written', () => {
@@ -128,10 +153,11 @@ describe('PlanSource', () => {
     assert.throws(() => source.plan(undefined), /nothing may be written yet/);
   });
 
-  it('gates what it is told to, whatever was kept', () => {
+  it('gates what it is told to, whatever was kept', async () => {
     const source = create(saved, []);
     source.open(false);
     source.listedSandboxes();
+    await hasRead();
     assert.ok(saved.gatedRanges.length > 0);
     assert.deepEqual(source.snapshot.gatedRanges, []);
   });

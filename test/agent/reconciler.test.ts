@@ -95,6 +95,34 @@ describe('Reconciler', function () {
     assert.ok(readStages(nft).every((operations) => operations.every(({ family }) => family === undefined)));
   });
 
+  it('compiles while the kernel is read, and takes in what comes meanwhile', async () => {
+    for (const late of [[], [allowBlock]]) {
+      const nft = new FakeNft();
+      const steps: string[] = [];
+      const door: Door = {
+        async observe(signal) {
+          steps.push('reading');
+          await new Promise(setImmediate);
+          steps.push('read');
+          agent.upsert(...late);
+          return nft.observe(signal);
+        },
+        observeChain: (family, name, signal) => nft.observeChain(family, name, signal),
+        run: (operations, options) => nft.run(operations, options),
+      };
+      const agent = new NodeAgent(door);
+      const { pipeline } = agent;
+      const prepare = pipeline.prepare.bind(pipeline);
+      pipeline.prepare = () => {
+        steps.push('compiled');
+        prepare();
+      };
+      await agent.start(cluster);
+      assert.deepEqual(steps, ['reading', 'compiled', 'read']);
+      assertHolds(nft, late.length > 0 ? changedCluster : cluster);
+    }
+  });
+
   it('makes one change of events that came in one piece', async () => {
     const nft = new FakeNft();
     const agent = await new NodeAgent(nft).start(cluster);

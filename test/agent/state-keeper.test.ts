@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
@@ -13,22 +13,27 @@ import { ManualClock } from '../support/manual-clock.ts';
 describe('the state keeper', () => {
   let folder: string;
   let log: string[];
+  let steps: string[];
   let metrics: ReturnType<typeof createMetrics>;
   let clock: ManualClock;
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-test-'));
     log = [];
+    steps = [];
     metrics = createMetrics('0');
     clock = new ManualClock();
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  const open = (directory: string | undefined): Promise<StateKeeper> =>
+  const open = (directory: string | undefined): StateKeeper =>
     openStateKeeper({
       directory,
       node: 'n1',
-      snapshot: () => fullSnapshot,
+      snapshot: () => {
+        steps.push('write');
+        return fullSnapshot;
+      },
       clock,
       metrics: metrics.node,
       logger: createLogger({
@@ -43,25 +48,52 @@ describe('the state keeper', () => {
     (await metrics.registry.metrics()).match(/^postern_state_writes_total.*$/gm) ?? [];
 
   it('has at the next start what was kept', async () => {
-    const first = await open(folder);
-    assert.equal(first.saved, undefined);
+    const first = open(folder);
+    assert.equal(await first.read(), undefined);
     first.changed();
     await first.finish();
     assert.deepEqual(await writes(), ['postern_state_writes_total{result="written"} 1']);
-    assert.deepEqual((await open(folder)).saved, stateOf(fullSnapshot));
+    assert.deepEqual(await open(folder).read(), stateOf(fullSnapshot));
     assert.deepEqual(messages(), ['read what this node had kept']);
   });
 
   it('says of what was kept that it cannot be used', async () => {
     await writeFile(join(folder, 'state.json'), 'nonsense');
-    assert.equal((await open(folder)).saved, undefined);
+    assert.equal(await open(folder).read(), undefined);
     assert.match(messages().join(), /state\.json is not used, for /);
+  });
+
+  it('keeps nothing before what cannot be used has been put aside', async () => {
+    await writeFile(join(folder, 'state.json'), 'nonsense');
+    const keeper = open(folder);
+    const reading = keeper.read();
+    const noted = reading.then(() => steps.push('read'));
+    keeper.changed();
+    await keeper.finish();
+    await noted;
+    assert.deepEqual([await reading, steps], [undefined, ['read', 'write']]);
+    assert.equal(await readFile(join(folder, 'state.json.rejected'), 'utf8'), 'nonsense');
+    assert.deepEqual(await open(folder).read(), stateOf(fullSnapshot));
+  });
+
+  it('keeps a change, and those that come with it, a moment later', async () => {
+    const keeper = open(folder);
+    keeper.changed();
+    keeper.changed();
+    await new Promise(setImmediate);
+    assert.deepEqual([steps, clock.pending], [[], 1]);
+    clock.advance(100);
+    await new Promise(setImmediate);
+    assert.deepEqual(steps, ['write']);
+    await keeper.finish();
+    assert.deepEqual([steps, clock.pending], [['write'], 0]);
+    assert.deepEqual(await open(folder).read(), stateOf(fullSnapshot));
   });
 
   it('warns of a disk that fails, once, and says when it is mended', async () => {
     const blocker = join(folder, 'file');
     await writeFile(blocker, '');
-    const keeper = await open(join(blocker, 'state'));
+    const keeper = open(join(blocker, 'state'));
     messages();
     keeper.changed();
     await keeper.finish();
@@ -75,9 +107,9 @@ describe('the state keeper', () => {
   });
 
   it('keeps nothing where it has no directory', async () => {
-    const keeper = await open(undefined);
+    const keeper = open(undefined);
     keeper.changed();
     await keeper.finish();
-    assert.deepEqual([keeper.saved, log, await writes(), clock.pending], [undefined, [], [], 0]);
+    assert.deepEqual([await keeper.read(), log, await writes(), clock.pending], [undefined, [], [], 0]);
   });
 });

@@ -10,11 +10,11 @@ describe('HeapGrowth', () => {
     const both = [growth.during(() => first.promise), growth.during(() => second.promise)];
     first.resolve('read');
     assert.equal(await both[0], 'read');
-    assert.deepEqual(set, [50]);
+    assert.deepEqual(set, [100]);
     second.reject(new Error('no answer'));
     await assert.rejects(both[1]!, /no answer/);
-    assert.deepEqual(set, [50, 0]);
-    await growth.during(async () => assert.deepEqual(set, [50, 0, 50]));
-    assert.deepEqual(set, [50, 0, 50, 0]);
+    assert.deepEqual(set, [100, 0]);
+    await growth.during(async () => assert.deepEqual(set, [100, 0, 100]));
+    assert.deepEqual(set, [100, 0, 100, 0]);
   });
 });

@@ -1,0 +1,39 @@
+import { heapGrowth } from '../lib/heap-growth.ts';
+import type { Door } from './door.ts';
+import type { Clock } from './reconciler.ts';
+
+/** So old it may be what is planned by. Whoever takes longer reads again. */
+export const youthMs = 10_000;
+
+/** A door that may begin to read before it is asked to. */
+export interface EarlyDoor extends Door {
+  /** To be called by who alone writes from now on. */
+  begin(signal: AbortSignal): void;
+}
+
+/**
+ * To read a large table takes nft seconds, in which the first lists can come in. Such a reading counts once, as long as it is young, and
+ * nothing of ours has been written since it began. That another program has flushed or deleted our table since, or a chain that every
+ * packet meets, is seen as with any reading: after the first change the reconciler looks whether the kernel holds it.
+ */
+export function readEarly(door: Door, clock: Pick<Clock, 'now'>): EarlyDoor {
+  let early: { readonly reading: ReturnType<Door['observe']>; readonly begunAt: number } | undefined;
+  return {
+    begin(signal) {
+      early = { reading: heapGrowth.during(() => door.observe(signal)), begunAt: clock.now() };
+      // Told to who asks for it, if anybody does.
+      early.reading.catch(() => {});
+    },
+    async observe(signal) {
+      const taken = early;
+      early = undefined;
+      if (!taken || clock.now() - taken.begunAt > youthMs) return door.observe(signal);
+      return taken.reading;
+    },
+    observeChain: (family, name, signal) => door.observeChain(family, name, signal),
+    run(operations, options) {
+      if (!options.check) early = undefined;
+      return door.run(operations, options);
+    },
+  };
+}

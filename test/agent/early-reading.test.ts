@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'mocha';
+import { readEarly, youthMs, type EarlyDoor } from '../../src/agent/early-reading.ts';
+import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
+import { planStages } from '../../src/plan/plan.ts';
+import { FakeNft } from '../support/fake-nft.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { NodeAgent } from '../support/node-agent.ts';
+import { namespace, pod, policy, sandbox } from '../support/objects.ts';
+import { startPipeline, syncedEvents } from '../support/pipeline.ts';
+
+const { signal } = new AbortController();
+const empty: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
+
+describe('a reading that begins before it is asked for', () => {
+  let nft: FakeNft;
+  let clock: ManualClock;
+  let readings: number;
+  let door: EarlyDoor;
+
+  beforeEach(() => {
+    nft = new FakeNft(empty);
+    clock = new ManualClock();
+    readings = 0;
+    const counted = {
+      observe: () => {
+        readings++;
+        return nft.observe(signal);
+      },
+      observeChain: nft.observeChain.bind(nft),
+      run: nft.run.bind(nft),
+    };
+    door = readEarly(counted, clock);
+  });
+
+  it('counts once', async () => {
+    door.begin(signal);
+    clock.advance(youthMs);
+    assert.deepEqual([await door.observe(signal), readings], [empty, 1]);
+    await door.observe(signal);
+    assert.equal(readings, 2);
+  });
+
+  it('does not count when it is old', async () => {
+    door.begin(signal);
+    clock.advance(youthMs + 1);
+    nft.ruleset = undefined;
+    assert.deepEqual([await door.observe(signal), readings], [undefined, 2]);
+  });
+
+  it('does not count once something has been written', async () => {
+    for (const [check, expected] of [
+      [true, 1],
+      [false, 2],
+    ] as const) {
+      readings = 0;
+      door.begin(signal);
+      await door.run([], { check, signal });
+      await door.observe(signal);
+      assert.equal(readings, expected);
+    }
+  });
+
+  it('tells of its failure who asks for it, and nobody else', async () => {
+    const unhandled: unknown[] = [];
+    const listener = (reason: unknown) => unhandled.push(reason);
+    process.once('unhandledRejection', listener);
+    nft.failNext(new Error('no'));
+    door.begin(signal);
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', listener);
+    assert.deepEqual(unhandled, []);
+    await assert.rejects(door.observe(signal), /no/);
+    assert.equal(await door.observe(signal), empty);
+  });
+
+  describe('when another program changes our tables before the first lists are in', () => {
+    const cluster = [
+      namespace('x'),
+      pod('x/web', { ips: ['10.1.0.1'], labels: { app: 'web' } }),
+      policy('x/web', { podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] }),
+    ];
+    const webSandbox = sandbox('x/web', { ips: ['10.1.0.1'], link: { device: 'cni0', port: 'veth-web' } });
+    const desired = startPipeline('n1', cluster);
+    desired.receive(webSandbox);
+    const { ruleset } = desired.plan(undefined).compiled;
+    const flushed = <T extends Table>(held: T): T => ({
+      ...held,
+      chains: new Map([...held.chains].map(([name, chain]) => [name, { ...chain, rules: [] }])),
+    });
+
+    const changes: readonly [string, Ruleset | undefined][] = [
+      ['both are deleted', undefined],
+      ['the first is deleted', { ...empty, bridge: ruleset.bridge! }],
+      ['the first is flushed', flushed(ruleset)],
+      ['the second is deleted', { sets: ruleset.sets, maps: ruleset.maps, chains: ruleset.chains }],
+      ['the second is flushed', { ...ruleset, bridge: flushed(ruleset.bridge!) }],
+    ];
+    for (const [what, changed] of changes) {
+      for (const [how, objects] of [
+        ['nothing else is to be done', cluster],
+        ['a change is to be written too', cluster.slice(0, 2)],
+      ] as const) {
+        it(`is found out: ${what}, ${how}`, async () => {
+          nft.ruleset = ruleset;
+          const agent = new NodeAgent(door, clock);
+          agent.receive(webSandbox);
+          door.begin(signal);
+          await new Promise(setImmediate);
+          nft.ruleset = changed;
+          await agent.start(objects);
+          await agent.wait(1000);
+          assert.equal(agent.applied.length, 1);
+          assert.deepEqual(planStages(agent.pipeline.plan(undefined).compiled.ruleset, nft.ruleset).stages, []);
+        });
+      }
+    }
+
+    it('and nothing is written before', async () => {
+      const agent = new NodeAgent(door, clock);
+      door.begin(signal);
+      agent.upsert(...cluster);
+      agent.receive(...syncedEvents().slice(1));
+      await agent.idle();
+      assert.deepEqual([nft.runs, readings], [[], 1]);
+    });
+  });
+});
