@@ -9,7 +9,7 @@ export interface Room {
 }
 
 /** Rooms that know no time, process or network: their output depends on their arguments alone. */
-export const pureRooms = ['model', 'kinds', 'indexer', 'evaluator', 'nftables', 'compile', 'plan'] as const;
+export const pureRooms = ['model', 'kinds', 'indexer', 'evaluator', 'impact', 'nftables', 'compile', 'plan'] as const;
 
 const client = 'npm:@kubernetes/client-node';
 const doors = ['watch', 'sandboxes', 'apply', 'state', 'telemetry', 'config', 'manifests', 'lib'];
@@ -21,6 +21,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   kinds: { imports: ['model', 'lib'], types: [client] },
   indexer: { imports: ['model', 'lib'] },
   evaluator: { imports: ['model/address.ts', 'model/issue.ts', 'lib'], types: [client] },
+  impact: { imports: ['evaluator', 'model/address.ts', 'model/issue.ts', 'lib'] },
   nftables: { imports: ['lib'] },
   compile: { imports: ['model', 'nftables', 'lib'] },
   plan: { imports: ['nftables', 'lib'] },

@@ -26,9 +26,19 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/explain.ts')).explainCommand(),
   },
   {
+    name: 'plan',
+    summary: 'say what a change to policies would cut, and what it would open',
+    load: async () => (await import('./commands/plan.ts')).planCommand(),
+  },
+  {
     name: 'connect',
     summary: 'try a connection until it is allowed, or denied',
     load: async () => (await import('./commands/connect.ts')).connectCommand(),
+  },
+  {
+    name: 'node',
+    summary: 'what this node alone knows',
+    load: async () => (await import('./commands/node.ts')).nodeCommand(),
   },
   {
     name: 'uninstall',

@@ -2,12 +2,12 @@ import type { Cluster } from './cluster.ts';
 import type { Direction, End, Flow, NearMiss, RuleRef } from './decision.ts';
 import { findNearMisses } from './near-miss.ts';
 import type { Attempt } from './near-miss.ts';
-import type { Party, Pod } from './party.ts';
+import type { Party } from './party.ts';
 import { missOfPeer } from './peer.ts';
 import { missOfPort } from './port.ts';
 import type { Policy, Rule } from './policy.ts';
 import type { Miss } from './reading.ts';
-import { selects } from './selector.ts';
+import { policiesOf } from './subject.ts';
 
 /** Both ends of a flow, resolved. */
 export interface Meeting {
@@ -24,7 +24,7 @@ export function judgeEnd(cluster: Cluster, direction: Direction, meeting: Meetin
 
   // A contested address is isolated as any of its claimants is, and no policy can allow it anything (S1.10).
   const owners = subject.pod ? [subject.pod] : subject.claimants;
-  const applying = cluster.policies.filter((policy) => owners.some((pod) => appliesTo(policy, pod)));
+  const applying = policiesOf(cluster.policies, owners);
   const isolating = applying.filter((policy) => policy.isolates.has(direction));
   if (isolating.length === 0) return unjudged(`no policy isolates ${subject.name} for ${direction}`);
   const isolatedBy = isolating.map((policy) => policy.ref);
@@ -72,11 +72,6 @@ function exemption(direction: Direction, subject: Party, { source, destination }
   const fromOwnNode =
     direction === 'ingress' && source.node !== undefined && owners.every((pod) => pod.nodeName === source.node);
   return fromOwnNode ? `${source.node} is the node that ${name} runs on: always allowed in` : undefined;
-}
-
-/** S1.1: the own namespace only. A part of the selector that is not understood counts as true (S9.7). */
-function appliesTo(policy: Policy, pod: Pod): boolean {
-  return policy.namespace === pod.namespace && selects(policy.podSelector, pod.labels);
 }
 
 /** What stands between the flow and this rule; nothing does if the rule allows it. */

@@ -33,11 +33,16 @@ const silenceMs = 30_000;
 
 /** Reads manifests as a cluster would take them. A document that cannot be used refuses them all: it may hold a policy. */
 export async function readManifestCluster(paths: readonly string[]): Promise<ClusterSource> {
-  const { objects: written, problems } = await loadManifests(paths);
-  if (problems.length > 0) throw new ManifestError(problems.map(formatProblem).join('\n'));
-  const defaulted = applyDefaults(expandWorkloads(written));
+  const defaulted = applyDefaults(expandWorkloads(await readManifests(paths)));
   const { objects, assumed } = assignAddresses(defaulted.objects);
   return toSource(objects, assumed, [...defaulted.notes, ...foreignPolicies(objects)]);
+}
+
+/** The objects as written. Rejects with a ManifestError that names each document that cannot be used. */
+export async function readManifests(paths: readonly string[]): Promise<readonly JsonObject[]> {
+  const { objects, problems } = await loadManifests(paths);
+  if (problems.length > 0) throw new ManifestError(problems.map(formatProblem).join('\n'));
+  return objects;
 }
 
 /** Lists what policies speak of, once, as the API server has it. */
@@ -45,6 +50,15 @@ export async function readLiveCluster(
   kubeconfig: string | undefined,
   context: string | undefined,
 ): Promise<ClusterSource> {
+  const { objects } = await readLiveObjects(kubeconfig, context);
+  return toSource(objects, new Map(), []);
+}
+
+/** The same as raw objects, and how the API server was reached. */
+export async function readLiveObjects(
+  kubeconfig: string | undefined,
+  context: string | undefined,
+): Promise<{ readonly config: KubeConfig; readonly objects: readonly JsonObject[] }> {
   const config = await reaching(loadKubeConfig(kubeconfig));
   if (context !== undefined) {
     const known = config.getContexts().map(({ name }) => name);
@@ -54,7 +68,7 @@ export async function readLiveCluster(
     }
     config.setCurrentContext(context);
   }
-  return toSource(await reaching(listObjects(config)), new Map(), []);
+  return { config, objects: await reaching(listObjects(config)) };
 }
 
 async function listObjects(config: KubeConfig): Promise<JsonObject[]> {
@@ -96,7 +110,7 @@ function toSource(
 }
 
 /** Policies of other makers say nothing here, and nobody should think they did. */
-function foreignPolicies(objects: readonly JsonObject[]): string[] {
+export function foreignPolicies(objects: readonly JsonObject[]): string[] {
   return objects
     .filter((object) => textAt(object, 'kind')?.endsWith('NetworkPolicy'))
     .filter((object) => textAt(object, 'apiVersion') !== 'networking.k8s.io/v1')

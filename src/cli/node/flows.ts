@@ -1,0 +1,50 @@
+import { hostname } from 'node:os';
+import { Command, Option } from 'commander';
+import { readNodeName } from '../../config/node-name.ts';
+import type { SeenFlow } from '../../impact/seen-flow.ts';
+import { formatTraffic } from '../explain/port-argument.ts';
+import { readOwnFlows } from './own-flows.ts';
+
+const details = `
+Flows are what the node's connection tracking holds: the client as it was before SNAT, and who was reached after DNAT. Connections that differ
+in nothing but the port they come from are counted as one flow. It reads /proc/net/nf_conntrack, or where the kernel has none asks the program
+conntrack. Needs root, and the node's network: on a cluster, the pod of an agent.
+
+Examples:
+  $ postern node flows
+  $ kubectl -n postern-system exec POD -- postern node flows -o json > n1.json
+  $ postern plan -f policy.yaml --base cluster/ --flows n1.json
+
+Exit codes: 0 fine, 2 there is nothing to read them from.`;
+
+interface Flags {
+  readonly nodeName?: string;
+  readonly output: 'text' | 'json';
+}
+
+export function flowsCommand(): Command {
+  return new Command('flows')
+    .summary('the flows that its kernel tracks')
+    .description('Prints the flows that the kernel of this node tracks.')
+    .option('--node-name <NAME>', "the node's name in the cluster (default: POSTERN_NODE_NAME, else the host's name)")
+    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .addHelpText('after', details)
+    .action(async ({ nodeName, output }: Flags) => {
+      const node = readNodeName(nodeName) ?? hostname();
+      const found = await readOwnFlows(node);
+      if (output === 'json') process.stdout.write(`${JSON.stringify(found)}\n`);
+      else {
+        process.stdout.write(found.flows.map(renderFlow).join(''));
+        const others = found.otherProtocols > 0 ? `, and ${found.otherProtocols} entries of other protocols` : '';
+        process.stderr.write(`node ${node}: ${found.flows.length} flows from ${found.source}${others}\n`);
+      }
+      if (found.unreadable > 0)
+        process.stderr.write(`note: ${found.unreadable} lines of ${found.source} were no entry\n`);
+    });
+}
+
+function renderFlow(flow: SeenFlow): string {
+  const via = flow.via === undefined ? '' : ` via ${flow.via}`;
+  const count = `${flow.connections} (${flow.open} open)`;
+  return `${flow.source} → ${flow.destination} ${formatTraffic(flow)}${via}: ${count}\n`;
+}

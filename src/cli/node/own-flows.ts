@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { exec } from '../../apply/exec.ts';
+import { readConntrack } from '../../impact/conntrack.ts';
+import type { Tracked } from '../../impact/conntrack.ts';
+import type { NodeFlows } from '../../impact/seen-flow.ts';
+import { canonicalAddress } from '../../model/address.ts';
+
+/** What `postern node flows -o json` prints. */
+export interface OwnFlows extends NodeFlows, Tracked {
+  readonly node: string;
+  /** Where they are from. */
+  readonly source: string;
+}
+
+export const conntrackFile = '/proc/net/nf_conntrack';
+
+/** Rejects where the node has neither door to its connection tracking, or does not let us. */
+export async function readOwnFlows(node: string, file = conntrackFile): Promise<OwnFlows> {
+  const { text, source } = await readTable(file);
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const own = addresses.map(({ address }) => canonicalAddress(address.replace(/%.*/, '')));
+  return {
+    node,
+    source,
+    addresses: [...new Set(own.filter((address) => address !== undefined))],
+    ...readConntrack(text),
+  };
+}
+
+async function readTable(file: string): Promise<{ text: string; source: string }> {
+  try {
+    return { text: await readFile(file, 'utf8'), source: file };
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') throw new FlowsError(`${file}: ${message}; it needs root`, { cause });
+  }
+  const { signal } = new AbortController();
+  let text = '';
+  for (const family of ['ipv4', 'ipv6']) {
+    const listed = await exec('conntrack', ['-L', '-f', family, '-o', 'extended'], { signal });
+    if (listed.exitCode === undefined) {
+      throw new FlowsError(
+        `this node shows no flows: its kernel has no ${file} (CONFIG_NF_CONNTRACK_PROCFS), and there is no program "conntrack" (Debian's package conntrack)`,
+      );
+    }
+    if (listed.exitCode !== 0) throw new FlowsError(`conntrack -L -f ${family}: ${listed.stderr.trim()}`);
+    text += `${listed.stdout}\n`;
+  }
+  return { text, source: 'conntrack -L' };
+}
+
+class FlowsError extends Error {
+  override readonly name = 'FlowsError';
+  readonly code = 'flows';
+}

@@ -1,0 +1,143 @@
+import type { ObjectChange } from '../../impact/changes.ts';
+import type { FlowChange } from '../../impact/flows.ts';
+import type { Impact } from '../../impact/impact.ts';
+import type { IsolationChange } from '../../impact/isolation.ts';
+import type { PairChange, PairEnd } from '../../impact/pairs.ts';
+import type { Reason } from '../../impact/reason.ts';
+import { formatTraffic } from '../explain/port-argument.ts';
+
+/** Longer lists are for `-o json`. */
+const most = 20;
+
+/** For people: the objects, the pods, then what would be cut and what would open, with reasons. */
+export function renderPlan(changes: readonly ObjectChange[], impact: Impact): string {
+  const sections = [
+    renderChanges(changes, impact),
+    ...renderIsolation(impact.isolation),
+    ...(impact.flows ? renderFlows(impact.flows) : []),
+    ...(impact.pairs ? renderPairs(impact.pairs) : []),
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+function renderChanges(changes: readonly ObjectChange[], { issues }: Impact): string {
+  const lines = changes.flatMap(({ object, change, message }) => {
+    const ref = object.replace(/^NetworkPolicy /, '');
+    const wrong = change === 'deleted' || ref === object ? [] : (issues.get(ref) ?? []);
+    const state = change === 'refused' ? 'not valid' : wrong.length > 0 ? `${change}, not valid` : change;
+    return [
+      `  ${object}: ${state}${message === undefined ? '' : `: ${message}`}`,
+      ...wrong.map((issue) => `    ${issue.path}: ${issue.message}; nothing is allowed by it`),
+    ];
+  });
+  return lines.length === 0 ? 'Nothing given is of a kind that policies speak of' : `Objects\n${lines.join('\n')}`;
+}
+
+function renderIsolation(all: readonly IsolationChange[]): string[] {
+  return [true, false].flatMap((isolated) => {
+    const changes = all.filter((each) => each.isolated === isolated);
+    if (changes.length === 0) return [];
+    const byCause = Map.groupBy(changes, ({ direction, by }) => `${direction} by ${by.join(', ')}`);
+    const lines = [...byCause].map(([cause, of]) => `  ${listNames(of.map(({ pod }) => pod))}: ${cause}`);
+    const title = isolated ? 'become isolated' : 'are no longer isolated';
+    return [`${count(changes, ({ pod }) => pod)} pods ${title}\n${capped(lines, 'more such groups').join('\n')}`];
+  });
+}
+
+function renderFlows({ seen, cut, opened }: NonNullable<Impact['flows']>): string[] {
+  const render = (changes: readonly FlowChange[]): string =>
+    capped(
+      changes.map((each) => {
+        const via = each.via.length === 0 ? '' : ` via ${listNames(each.via)}`;
+        const connections = plural(each.connections, 'connection');
+        const head = `  ${each.source} → ${each.destination} ${formatTraffic(each)}${via} (${each.families.join(', ')}): ${connections}, ${each.open} open`;
+        return `${head}\n${renderReasons(each.reasons)}`;
+      }),
+      'more flows',
+    ).join('\n');
+  const total = cut.reduce((sum, { connections }) => sum + connections, 0);
+  const sections =
+    cut.length === 0
+      ? [`Of ${plural(seen, 'flow')} that the nodes have seen, none would be cut`]
+      : [`Would be cut: ${plural(cut.length, 'flow')} of ${seen} seen, ${plural(total, 'connection')}\n${render(cut)}`];
+  if (opened.length > 0) {
+    sections.push(`Would open: ${plural(opened.length, 'flow')} seen\n${render(opened)}`);
+  }
+  return sections;
+}
+
+function renderPairs({ cut, opened }: NonNullable<Impact['pairs']>): string[] {
+  const render = (changes: readonly PairChange[]): string =>
+    capped(joinRows(changes).map(renderRow), 'more such groups').join('\n');
+  const total = (changes: readonly PairChange[]): string =>
+    plural(
+      changes.reduce((sum, { pairs }) => sum + pairs, 0),
+      'pair of pods and port',
+      'pairs of pods and ports',
+    );
+  const sections =
+    cut.length === 0
+      ? ['Of pods and the ports that they declare, no pair would be cut']
+      : [`Would be cut: ${total(cut)}\n${render(cut)}`];
+  if (opened.length > 0) sections.push(`Would open: ${total(opened)}\n${render(opened)}`);
+  return sections;
+}
+
+/** Pairs that have all of it in common, and the same to say. */
+interface Row {
+  readonly sources: readonly string[];
+  readonly destinations: readonly string[];
+  readonly ports: readonly string[];
+  readonly families: string;
+  readonly reasons: string;
+}
+
+/** First the ports of one pair, then the sources of one destination, then the destinations. */
+function joinRows(changes: readonly PairChange[]): Row[] {
+  let rows = changes.map((each): Row => ({
+    sources: [renderEnd(each.source)],
+    destinations: [renderEnd(each.destination)],
+    ports: [each.port === undefined ? 'on no port' : `${each.protocol}/${each.port}`],
+    families: each.families.join(', '),
+    reasons: renderReasons(each.reasons),
+  }));
+  for (const field of ['ports', 'sources', 'destinations'] as const) {
+    const alike = Map.groupBy(rows, (row) => JSON.stringify({ ...row, [field]: [] }));
+    rows = [...alike.values()].map((group) => ({ ...group[0]!, [field]: group.flatMap((row) => row[field]) }));
+  }
+  return rows;
+}
+
+function renderRow({ sources, destinations, ports, families, reasons }: Row): string {
+  return `  ${listNames(sources)} → ${listNames(destinations)} ${ports.join(', ')} (${families})\n${reasons}`;
+}
+
+function renderEnd({ name, members }: PairEnd): string {
+  return members.length === 1 ? members[0]! : `${name} (${members.length} pods)`;
+}
+
+function renderReasons(reasons: readonly Reason[]): string {
+  return reasons
+    .flatMap(({ direction, reason, nearMisses }) => [
+      `    ${direction}: ${reason}`,
+      ...nearMisses.slice(0, 1).map((miss) => `      ${miss.reason}`),
+    ])
+    .join('\n');
+}
+
+function capped(lines: readonly string[], what: string): string[] {
+  if (lines.length <= most) return [...lines];
+  return [...lines.slice(0, most), `  … and ${lines.length - most} ${what} (-o json has them all)`];
+}
+
+function listNames(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
+}
+
+function count<Item>(items: readonly Item[], key: (item: Item) => string): number {
+  return new Set(items.map(key)).size;
+}
+
+function plural(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

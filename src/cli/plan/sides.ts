@@ -1,0 +1,84 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import { applyObjects, deleteObjects } from '../../impact/changes.ts';
+import type { ObjectChange } from '../../impact/changes.ts';
+import { keyOf } from '../../impact/object-key.ts';
+import { listAt, objectAt, textAt } from '../../lib/json.ts';
+import type { JsonObject } from '../../lib/json.ts';
+import { assignAddresses } from '../../manifests/addresses.ts';
+import { applyDefaults } from '../../manifests/defaults.ts';
+import { expandWorkloads } from '../../manifests/workloads.ts';
+import { foreignPolicies, readLiveObjects, readManifests } from '../explain/cluster-source.ts';
+import { liveWorkloads } from './live-workloads.ts';
+
+/** A cluster before and after what was given is applied to it. */
+export interface Sides {
+  readonly before: readonly JsonObject[];
+  readonly after: readonly JsonObject[];
+  readonly changes: readonly ObjectChange[];
+  readonly notes: readonly string[];
+  /** How the cluster was reached, if it is a live one. */
+  readonly config?: KubeConfig;
+}
+
+export interface Where {
+  readonly base?: readonly string[] | undefined;
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+}
+
+/** @param given objects as written */
+export async function readSides(given: readonly JsonObject[], deletes: boolean, where: Where): Promise<Sides> {
+  const change = deletes ? deleteObjects : applyObjects;
+  if (where.base) return manifestSides(await readManifests(where.base), given, change);
+  const { config, objects } = await readLiveObjects(where.kubeconfig, where.context);
+  const { objects: placed, notes } = liveWorkloads(fillIn(given), objects, deletes);
+  const { objects: after, changes } = change(objects, placed);
+  return { before: objects, after, changes, notes: [...notes, ...foreignPolicies(given)], config };
+}
+
+/** Workloads take part as written, so that one takes the place of the other, and are pods only then. */
+export function manifestSides(
+  base: readonly JsonObject[],
+  given: readonly JsonObject[],
+  change: typeof applyObjects,
+): Sides {
+  const known = applyDefaults(base);
+  const applied = change(known.objects, fillIn(given));
+  const before = assignAddresses(applyDefaults(expandWorkloads(known.objects)).objects).objects;
+  const expanded = applyDefaults(expandWorkloads(applied.objects)).objects;
+  const after = assignAddresses(keepPlaces(before, known.objects, expanded)).objects;
+  return { before, after, changes: applied.changes, notes: [...known.notes, ...foreignPolicies(given)] };
+}
+
+/** What is given with the defaults of the API server, and nothing besides. */
+function fillIn(given: readonly JsonObject[]): JsonObject[] {
+  const keys = new Set(given.map(keyOf));
+  return applyDefaults(given).objects.filter((object) => keys.has(keyOf(object)));
+}
+
+/** Pods stay where they were and keep their addresses: what is made up for one side is made up for the other. */
+function keepPlaces(
+  before: readonly JsonObject[],
+  given: readonly JsonObject[],
+  after: readonly JsonObject[],
+): JsonObject[] {
+  const places = new Map(before.map((object) => [keyOf(object), object]));
+  const written = new Set(given.map(keyOf));
+  const kept = after.map((object) => {
+    const place = places.get(keyOf(object));
+    if (object['kind'] === 'Node') return keepStatus(object, place, 'addresses');
+    if (object['kind'] !== 'Pod') return object;
+    const nodeName = textAt(object, 'spec', 'nodeName') ?? textAt(place, 'spec', 'nodeName');
+    const spec = { ...objectAt(object, 'spec'), ...(nodeName !== undefined && { nodeName }) };
+    return keepStatus({ ...object, spec }, place, 'podIPs');
+  });
+  const madeUp = before.filter((object) => object['kind'] === 'Node' && !written.has(keyOf(object)));
+  const there = new Set(kept.map(keyOf));
+  return [...madeUp.filter((node) => !there.has(keyOf(node))), ...kept];
+}
+
+function keepStatus(object: JsonObject, place: JsonObject | undefined, field: string): JsonObject {
+  const addresses = listAt(place, 'status', field);
+  if (listAt(object, 'status', field).length > 0 || addresses.length === 0) return object;
+  return { ...object, status: { ...objectAt(object, 'status'), [field]: addresses } };
+}

@@ -1,0 +1,13 @@
+import { ConfigError } from './config-error.ts';
+import { agentFlags } from './flags.ts';
+
+/** The name that a command was given, else that of the environment, as the agent's pod has it; `undefined` if neither. Throws a ConfigError. */
+export function readNodeName(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const flag = agentFlags.nodeName;
+  const text = given ?? (env[flag.env] || undefined);
+  if (text === undefined) return undefined;
+  const name = flag.read(text);
+  if (name !== undefined) return name;
+  const source = given === undefined ? flag.env : `--${flag.name}`;
+  throw new ConfigError(`${source}: ${JSON.stringify(text)} is not ${flag.expects}`);
+}

@@ -1,0 +1,11 @@
+import { isJsonObject } from '../lib/json.ts';
+import { compareText } from '../lib/sort.ts';
+
+/** JSON that is the same for equal values: keys in order, and what is `null` is as if missing. */
+export function canonicalText(value: unknown): string {
+  return JSON.stringify(value, (_, each: unknown) => {
+    if (!isJsonObject(each)) return each;
+    const entries = Object.entries(each).filter(([, field]) => field !== null && field !== undefined);
+    return Object.fromEntries(entries.sort(([a], [b]) => compareText(a, b)));
+  });
+}

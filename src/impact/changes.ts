@@ -1,0 +1,130 @@
+import { listAt, objectAt, textAt } from '../lib/json.ts';
+import type { JsonObject } from '../lib/json.ts';
+import { canonicalText } from './canonical.ts';
+import { keyOf, namespaceOf } from './object-key.ts';
+
+/** What becomes of one object. */
+export interface ObjectChange {
+  /** `NetworkPolicy shop/web` */
+  readonly object: string;
+  readonly change: 'created' | 'changed' | 'unchanged' | 'deleted' | 'refused';
+  /** Why it is refused. */
+  readonly message?: string;
+}
+
+export interface Applied {
+  readonly objects: readonly JsonObject[];
+  readonly changes: readonly ObjectChange[];
+}
+
+/** Kinds that policies speak of, or that say so. */
+const relevant: ReadonlySet<string> = new Set(['NetworkPolicy', 'Namespace', 'Pod', 'Node']);
+
+/**
+ * The objects of a cluster after those given are created or take the place of theirs. What is not changed stays the same object.
+ * Refused is what an API server would refuse: an object in a namespace that does not exist.
+ */
+export function applyObjects(cluster: readonly JsonObject[], given: readonly JsonObject[]): Applied {
+  const now = new Map(cluster.map((object) => [keyOf(object), object]));
+  const namespaces = new Set([...now.keys(), ...given.map(keyOf)].filter((key) => key.startsWith('Namespace ')));
+  const changes: ObjectChange[] = [];
+  for (const object of given) {
+    const key = keyOf(object);
+    const namespace = namespaceOf(object);
+    const known = now.get(key);
+    const report = (change: ObjectChange['change'], message?: string): void => {
+      if (relevant.has(String(object['kind']))) changes.push({ object: key, change, ...(message && { message }) });
+    };
+    if (namespace !== undefined && namespace !== 'default' && !namespaces.has(`Namespace ${namespace}`)) {
+      report('refused', `there is no namespace ${namespace}: create it first, or give it with -f`);
+      continue;
+    }
+    const merged = known ? merge(known, object) : object;
+    if (known && isEqual(known, merged)) report('unchanged');
+    else {
+      report(known ? 'changed' : 'created');
+      now.set(key, merged);
+    }
+  }
+  return { objects: [...now.values()], changes: lastOfEach(changes) };
+}
+
+/** The objects without those given, which go with all that is in a namespace that goes. */
+export function deleteObjects(cluster: readonly JsonObject[], given: readonly JsonObject[]): Applied {
+  const named = new Set(given.map(keyOf));
+  const goes = (object: JsonObject): boolean =>
+    named.has(keyOf(object)) || named.has(`Namespace ${namespaceOf(object)}`);
+  const there = new Set(cluster.map(keyOf));
+  const gone = cluster.filter((object) => relevant.has(String(object['kind'])) && goes(object)).map(keyOf);
+  const absent = given.filter((object) => relevant.has(String(object['kind'])) && !there.has(keyOf(object)));
+  return {
+    objects: cluster.filter((object) => !goes(object)),
+    changes: [
+      ...gone.map((object): ObjectChange => ({ object, change: 'deleted' })),
+      ...absent.map((object): ObjectChange => {
+        return { object: keyOf(object), change: 'unchanged', message: 'there is none: nothing to delete' };
+      }),
+    ],
+  };
+}
+
+/** What is given, with what a cluster has added and apply leaves alone. */
+function merge(known: JsonObject, object: JsonObject): JsonObject {
+  if (object['kind'] === 'NetworkPolicy') return object;
+  const status = { ...objectAt(known, 'status'), ...objectAt(object, 'status') };
+  if (object['kind'] !== 'Pod') return { ...withLabels(known, object), status };
+  const nodeName = textAt(known, 'spec', 'nodeName');
+  return { ...object, spec: { ...(nodeName !== undefined && { nodeName }), ...objectAt(object, 'spec') }, status };
+}
+
+/** Labels of a namespace or node that others have set stay, but for those that the last apply has set and this one does not. */
+function withLabels(known: JsonObject, object: JsonObject): JsonObject {
+  const last = lastApplied(known);
+  const kept = Object.entries(objectAt(known, 'metadata', 'labels')).filter(([key]) => !last.has(key));
+  const labels = { ...Object.fromEntries(kept), ...objectAt(object, 'metadata', 'labels') };
+  return { ...object, metadata: { ...objectAt(object, 'metadata'), labels } };
+}
+
+function lastApplied(object: JsonObject): ReadonlySet<string> {
+  const text = objectAt(object, 'metadata', 'annotations')['kubectl.kubernetes.io/last-applied-configuration'];
+  try {
+    return new Set(Object.keys(objectAt(JSON.parse(String(text)), 'metadata', 'labels')));
+  } catch {
+    return new Set();
+  }
+}
+
+/** Nothing that policies speak of differs. */
+function isEqual(known: JsonObject, given: JsonObject): boolean {
+  return canonicalText(heed(known)) === canonicalText(heed(given));
+}
+
+/** What policies speak of in an object. */
+function heed(object: JsonObject): unknown {
+  const labels = objectAt(object, 'metadata', 'labels');
+  const spec = objectAt(object, 'spec');
+  switch (object['kind']) {
+    case 'NetworkPolicy':
+      return object['spec'] ?? {};
+    case 'Namespace':
+      return labels;
+    case 'Node':
+      return listAt(object, 'status', 'addresses');
+    case 'Pod':
+      return [labels, spec['nodeName'], spec['hostNetwork'] === true, portsOf(object), object['status'] ?? {}];
+    default:
+      return object;
+  }
+}
+
+function portsOf(pod: JsonObject): unknown {
+  const containers = [...listAt(pod, 'spec', 'containers'), ...listAt(pod, 'spec', 'initContainers')];
+  return containers.flatMap((container) => {
+    const policy = textAt(container, 'restartPolicy');
+    return listAt(container, 'ports').map((port) => [policy, objectAt(port)]);
+  });
+}
+
+function lastOfEach(changes: readonly ObjectChange[]): ObjectChange[] {
+  return [...new Map(changes.map((change) => [change.object, change])).values()];
+}

@@ -1,0 +1,154 @@
+import type { Cluster } from '../evaluator/cluster.ts';
+import type { Decision, Direction, Endpoint, Flow } from '../evaluator/decision.ts';
+import { evaluate, resolveEndpoint } from '../evaluator/evaluator.ts';
+import type { Pod } from '../evaluator/party.ts';
+import type { Family } from '../model/address.ts';
+import { directions } from './isolation.ts';
+import { allows, reasonsOf } from './reason.ts';
+import type { Ends, Reason } from './reason.ts';
+import type { NodeFlows, SeenFlow } from './seen-flow.ts';
+import type { Touches } from './touch.ts';
+
+/** A flow that nodes have seen and that is judged otherwise afterwards. */
+export interface FlowChange {
+  /** `namespace/name`, `node NAME` or an address. */
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: Flow['protocol'];
+  readonly destinationPort?: number;
+  readonly families: readonly Family[];
+  /** What clients called, where Services were between. */
+  readonly via: readonly string[];
+  readonly connections: number;
+  readonly open: number;
+  /** Why it is denied: after, or before if it would open. */
+  readonly reasons: readonly Reason[];
+}
+
+export interface FlowChanges {
+  /** How many flows were seen at all. */
+  readonly seen: number;
+  readonly cut: readonly FlowChange[];
+  readonly opened: readonly FlowChange[];
+}
+
+/** One flow, by whichever nodes have seen it. */
+interface Tuple {
+  readonly flow: SeenFlow;
+  readonly source: string;
+  readonly destination: string;
+  /** How each end is to be judged; none where no pod is at it, or where its node has not seen the flow. */
+  readonly ends: Partial<Record<Direction, Flow>>;
+  readonly via: Set<string>;
+  touched: boolean;
+  connections: number;
+  open: number;
+}
+
+/**
+ * Judges each flow before and after. An end counts as the node of its pod has seen it, where that was asked (S0.2): others may see it through
+ * NAT, or as one of their own.
+ */
+export function findFlowChanges(
+  before: Cluster,
+  after: Cluster,
+  seen: readonly NodeFlows[],
+  touches: Touches,
+): FlowChanges {
+  const tuples = collect(before, after, seen, touches);
+  const [cut, opened]: [[Tuple, Ends][], [Tuple, Ends][]] = [[], []];
+  for (const tuple of tuples) {
+    if (!tuple.touched) continue;
+    const [then, now] = [judge(before, tuple), judge(after, tuple)];
+    if (allows(then) && !allows(now)) cut.push([tuple, now]);
+    else if (!allows(then) && allows(now)) opened.push([tuple, then]);
+  }
+  return { seen: tuples.length, cut: joinFamilies(cut), opened: joinFamilies(opened) };
+}
+
+function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[], touches: Touches): Tuple[] {
+  const tuples = new Map<string, Tuple>();
+  const asked = new Set(seen.map(({ node }) => node));
+  for (const { node, addresses, flows } of seen) {
+    const own = new Set(addresses);
+    for (const flow of flows) {
+      const { family, protocol, destinationPort } = flow;
+      const source = endpointOf(cluster, flow.source, node, own);
+      const destination = endpointOf(cluster, flow.destination, node, own);
+      const key = [protocol, flow.source, flow.destination, destinationPort].join(' ');
+      let tuple = tuples.get(key);
+      if (!tuple) {
+        const names = { source: nameOf(cluster, source, family), destination: nameOf(cluster, destination, family) };
+        tuple = { flow, ...names, ends: {}, via: new Set(), touched: false, connections: 0, open: 0 };
+        tuples.set(key, tuple);
+      }
+      if (flow.via !== undefined) tuple.via.add(flow.via);
+      // The two nodes of one connection have both seen it.
+      tuple.connections = Math.max(tuple.connections, flow.connections);
+      tuple.open = Math.max(tuple.open, flow.open);
+      for (const direction of directions) {
+        const end = direction === 'egress' ? source : destination;
+        const owners = [...ownersAt(cluster, end, family), ...ownersAt(after, end, family)];
+        if (tuple.ends[direction] || !owners.some((pod) => isJudgedBy(pod, node, asked))) continue;
+        const port = destinationPort === undefined ? {} : { destinationPort };
+        tuple.ends[direction] = { source, destination, protocol, ...port, family };
+        tuple.touched ||= touches(owners, direction);
+      }
+    }
+  }
+  return [...tuples.values()];
+}
+
+function isJudgedBy(pod: Pod, node: string | undefined, asked: ReadonlySet<string | undefined>): boolean {
+  return node === undefined || pod.nodeName === undefined || pod.nodeName === node || !asked.has(pod.nodeName);
+}
+
+function judge(cluster: Cluster, { ends }: Tuple): Ends {
+  const judged: { [D in Direction]?: Decision[D] } = {};
+  for (const direction of directions) {
+    const flow = ends[direction];
+    if (flow) judged[direction] = evaluate(cluster, flow)[direction];
+  }
+  return judged;
+}
+
+/** What the node sends and gets itself is the node's, by whichever of its addresses (S5.2). */
+function endpointOf(cluster: Cluster, address: string, node: string | undefined, own: ReadonlySet<string>): Endpoint {
+  const isOwn = node !== undefined && cluster.nodes.has(node) && own.has(address) && !cluster.claimants.has(address);
+  return isOwn ? { node, address } : { address };
+}
+
+/** Pods that have, or claim, the address at an end. */
+function ownersAt(cluster: Cluster, endpoint: Endpoint, family: Family): readonly Pod[] {
+  const party = resolveEndpoint(cluster, endpoint, family);
+  if (typeof party === 'string') return [];
+  return party.pod ? [party.pod] : party.claimants;
+}
+
+function nameOf(cluster: Cluster, endpoint: Endpoint, family: Family): string {
+  const party = resolveEndpoint(cluster, endpoint, family);
+  return typeof party === 'string' ? party : party.name;
+}
+
+/** Both families of one pair of pods are one change for people, if the same denies them. Those with the most connections first. */
+function joinFamilies(judged: readonly (readonly [Tuple, Ends])[]): FlowChange[] {
+  const changes = new Map<string, FlowChange>();
+  for (const [{ source, destination, flow, via, connections, open }, denied] of judged) {
+    const { protocol, destinationPort, family } = flow;
+    const reasons = reasonsOf(denied);
+    const key = JSON.stringify([source, destination, protocol, destinationPort, reasons]);
+    const same = changes.get(key);
+    changes.set(key, {
+      source,
+      destination,
+      protocol,
+      ...(destinationPort !== undefined && { destinationPort }),
+      families: [...new Set([...(same?.families ?? []), family])],
+      via: [...new Set([...(same?.via ?? []), ...via])],
+      connections: connections + (same?.connections ?? 0),
+      open: open + (same?.open ?? 0),
+      reasons,
+    });
+  }
+  return [...changes.values()].sort((a, b) => b.connections - a.connections);
+}

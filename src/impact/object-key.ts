@@ -1,0 +1,21 @@
+import { textAt } from '../lib/json.ts';
+import type { JsonObject } from '../lib/json.ts';
+
+/** Kinds without a namespace, of those that matter to policies or stand beside them in manifests. */
+const clusterScoped: ReadonlySet<string> = new Set(['Namespace', 'Node', 'Host']);
+
+/** `NetworkPolicy shop/web`, `Namespace shop`; of other API groups with theirs, `NetworkPolicy.crd.projectcalico.org shop/web`. */
+export function keyOf(object: JsonObject): string {
+  const kind = textAt(object, 'kind') ?? '';
+  const group = (textAt(object, 'apiVersion') ?? '').split('/').toReversed()[1] ?? '';
+  const own = ['', 'networking.k8s.io', 'apps', 'batch', 'lab.postern.dev'].includes(group) ? kind : `${kind}.${group}`;
+  const name = textAt(object, 'metadata', 'name') ?? '';
+  const namespace = namespaceOf(object);
+  return namespace === undefined ? `${own} ${name}` : `${own} ${namespace}/${name}`;
+}
+
+/** `undefined` for what is in none. */
+export function namespaceOf(object: JsonObject): string | undefined {
+  if (clusterScoped.has(textAt(object, 'kind') ?? '')) return undefined;
+  return textAt(object, 'metadata', 'namespace') ?? 'default';
+}

@@ -1,0 +1,95 @@
+import { textOf } from '../evaluator/cluster.ts';
+import type { Cluster } from '../evaluator/cluster.ts';
+import { addressOf } from '../evaluator/party.ts';
+import type { ContainerPort, Pod } from '../evaluator/party.ts';
+import type { Policy } from '../evaluator/policy.ts';
+import type { Selector } from '../evaluator/selector.ts';
+import { containsAddress } from '../model/address.ts';
+import type { AddressRange, Family } from '../model/address.ts';
+import type { DeclaredPort } from './declared-ports.ts';
+import { sorted } from '../lib/sort.ts';
+
+/** Pods of one workload that no policy tells apart, but for the nodes they are on: one of them answers for all. */
+export interface PodClass {
+  readonly workload: string;
+  readonly pods: readonly [Pod, ...Pod[]];
+  readonly ports: readonly DeclaredPort[];
+}
+
+/** Labels that controllers give to tell apart pods of one workload. */
+const ofOnePod: ReadonlySet<string> = new Set([
+  'pod-template-hash',
+  'controller-revision-hash',
+  'statefulset.kubernetes.io/pod-name',
+  'apps.kubernetes.io/pod-index',
+  'batch.kubernetes.io/job-completion-index',
+  'pod-template-generation',
+]);
+
+/** Pods of both clusters that have an address of the family, in classes. */
+export function classifyPods(
+  before: Cluster,
+  after: Cluster,
+  family: Family,
+  portsOf: (pod: string) => readonly DeclaredPort[],
+): PodClass[] {
+  const policies = [...before.policies, ...after.policies];
+  const keys = labelKeysOf(policies);
+  const blocks = blocksOf(policies);
+  const classes = new Map<string, PodClass & { pods: [Pod, ...Pod[]] }>();
+  for (const key of sorted(before.pods.keys())) {
+    const [then, now] = [before.pods.get(key)!, after.pods.get(key)];
+    const address = now && addressOf(now, family);
+    if (!now || !address || then.terminal || now.terminal) continue;
+    const [claimantsThen, claimantsNow] = [before, after].map(({ claimants }) => claimants.get(textOf(address)) ?? []);
+    const isPlain = [claimantsThen, claimantsNow].every((each) => each!.length === 1 && each![0]!.key === key);
+    const workload = workloadOf(now);
+    const ports = portsOf(key);
+    const signature = JSON.stringify([
+      workload,
+      // A host's network is the node's, and an address that is contested or lost behaves like no other.
+      isPlain ? '' : key,
+      [then, now].map((pod) => [keys.map((label) => pod.labels[label] ?? null), sortPorts(pod.namedPorts)]),
+      ports,
+      blocks.map((block) => containsAddress(block, address)),
+    ]);
+    const found = classes.get(signature);
+    if (found) found.pods.push(now);
+    else classes.set(signature, { workload, pods: [now], ports });
+  }
+  return [...classes.values()];
+}
+
+/** `shop/web-0`, or what a workload's pods have in common: `shop: app=web, tier=front`. */
+export function workloadOf({ key, namespace, labels }: Pod): string {
+  const own = Object.entries(labels).filter(([label]) => !ofOnePod.has(label));
+  return own.length === 0
+    ? key
+    : `${namespace}: ${sorted(own.map(([label, value]) => `${label}=${value}`)).join(', ')}`;
+}
+
+/** Keys that some selector asks for; namespaces' labels are the same for all pods of one. */
+function labelKeysOf(policies: readonly Policy[]): string[] {
+  const keys = new Set<string>();
+  const add = ({ requirements }: Selector): void => requirements.forEach(({ key }) => keys.add(key));
+  for (const policy of policies) {
+    add(policy.podSelector);
+    for (const peer of peersOf(policy)) if (peer.kind === 'pods') add(peer.pods);
+  }
+  return sorted(keys);
+}
+
+function blocksOf(policies: readonly Policy[]): AddressRange[] {
+  const blocks = policies
+    .flatMap(peersOf)
+    .flatMap((peer) => (peer.kind === 'block' ? [peer.cidr, ...peer.except] : []));
+  return [...new Map(blocks.map(({ text, range }) => [text, range])).values()];
+}
+
+function peersOf({ rules }: Policy) {
+  return [...rules.ingress, ...rules.egress].flatMap(({ peers }) => (peers === 'any' ? [] : peers));
+}
+
+function sortPorts(ports: readonly ContainerPort[]): string[] {
+  return sorted(ports.map(({ name, protocol, port }) => `${name} ${protocol} ${port}`));
+}
