@@ -32,6 +32,8 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .version(readVersion())
     .addHelpText('after', examples)
     .showHelpAfterError('(run with --help for the flags)')
+    // What follows the name of a subcommand is its own: "explain" and "explain pod" share the names of flags.
+    .enablePositionalOptions()
     .exitOverride();
   const words = args.filter((arg) => !arg.startsWith('-'));
   const wanted = words[0] === 'help' ? words[1] : words[0];

@@ -93,7 +93,7 @@ function attemptRule(
 }
 
 /** What keeps the rule from allowing anything at all. */
-function obstacleOf(policy: Policy, rule: Rule, direction: Direction): Miss | undefined {
+export function obstacleOf(policy: Policy, rule: Rule, direction: Direction): Miss | undefined {
   const broken = policy.mute ?? rule.broken;
   if (broken) {
     const { path, message } = broken;

@@ -3,6 +3,7 @@ import type { Decision, Direction, Endpoint, Flow } from '../evaluator/decision.
 import { evaluate, resolveEndpoint } from '../evaluator/evaluator.ts';
 import type { Pod } from '../evaluator/party.ts';
 import type { Family } from '../model/address.ts';
+import { ownersAt } from './owners.ts';
 import { directions } from './isolation.ts';
 import { allows, reasonsOf } from './reason.ts';
 import type { Ends, Reason } from './reason.ts';
@@ -116,13 +117,6 @@ function judge(cluster: Cluster, { ends }: Tuple): Ends {
 function endpointOf(cluster: Cluster, address: string, node: string | undefined, own: ReadonlySet<string>): Endpoint {
   const isOwn = node !== undefined && cluster.nodes.has(node) && own.has(address) && !cluster.claimants.has(address);
   return isOwn ? { node, address } : { address };
-}
-
-/** Pods that have, or claim, the address at an end. */
-function ownersAt(cluster: Cluster, endpoint: Endpoint, family: Family): readonly Pod[] {
-  const party = resolveEndpoint(cluster, endpoint, family);
-  if (typeof party === 'string') return [];
-  return party.pod ? [party.pod] : party.claimants;
 }
 
 function nameOf(cluster: Cluster, endpoint: Endpoint, family: Family): string {

@@ -1,13 +1,13 @@
 import type { Cluster } from '../evaluator/cluster.ts';
 import type { Decision } from '../evaluator/decision.ts';
 import { evaluate } from '../evaluator/evaluator.ts';
-import { ownersOf } from '../evaluator/subject.ts';
 import type { JsonObject } from '../lib/json.ts';
 import { families } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import type { DeclaredPort } from './declared-ports.ts';
 import { classifyEnds } from './end-class.ts';
 import type { EndClass, Member } from './end-class.ts';
+import { ownersAt } from './owners.ts';
 import { reasonsOf } from './reason.ts';
 import type { Reason } from './reason.ts';
 import type { Touches } from './touch.ts';
@@ -42,7 +42,7 @@ export function findPairChanges(
   const changes = { cut: new Map<string, PairChange>(), opened: new Map<string, PairChange>() };
   for (const family of families) {
     const classes = classifyEnds(before, after, objects, family);
-    const touched = new Map(classes.map((each) => [each, touchedBy(before, after, each, touches)]));
+    const touched = new Map(classes.map((each) => [each, touchedBy(before, after, each, family, touches)]));
     for (const source of classes) {
       for (const destination of classes) {
         if (!touched.get(source)!.egress && !touched.get(destination)!.ingress) continue;
@@ -94,14 +94,11 @@ function partsOf(source: EndClass, destination: EndClass): Part[] {
 function touchedBy(
   before: Cluster,
   after: Cluster,
-  { members: [{ pod }] }: EndClass,
+  { members: [{ endpoint }] }: EndClass,
+  family: Family,
   touches: Touches,
 ): { egress: boolean; ingress: boolean } {
-  if (!pod) return { egress: false, ingress: false };
-  const owners = [before, after].flatMap((cluster) => {
-    const known = cluster.pods.get(pod.key);
-    return known ? ownersOf(cluster, known) : [];
-  });
+  const owners = [before, after].flatMap((cluster) => ownersAt(cluster, endpoint, family));
   return { egress: touches(owners, 'egress'), ingress: touches(owners, 'ingress') };
 }
 

@@ -8,6 +8,7 @@ import { withManifests } from '../manifest-option.ts';
 import { readLiveCluster, readManifestCluster } from '../explain/cluster-source.ts';
 import { findAssumed, restsOnAddresses } from '../explain/assumption.ts';
 import { commonFamilies, findEnd } from '../explain/end-argument.ts';
+import { explainPodCommand } from '../explain/pod-command.ts';
 import { formatTraffic, readPortArgument } from '../explain/port-argument.ts';
 import { renderExplanation } from '../explain/render.ts';
 import type { Explanation } from '../explain/render.ts';
@@ -39,6 +40,7 @@ Examples:
   $ postern explain -f policies/ shop/web shop/api http         of manifests alone, no cluster needed
   $ kustomize build | postern explain -f - shop/deployment/web 10.0.0.2 5432
   $ postern explain -f examples/first-light -o json office/desk shop/api icmp
+  $ postern explain pod shop/api                                what may reach this pod, and what may it reach?
 
 Exit codes: 0 allowed, 1 denied, 2 wrong usage or no answer.`;
 
@@ -50,7 +52,9 @@ export function explainCommand(streams: Streams = { out: process.stdout, notes: 
     )
     .argument('<from>', 'who opens the connection')
     .argument('<to>', 'whom it reaches, after any Service')
-    .argument('<port>', 'the port it reaches');
+    .argument('<port>', 'the port it reaches')
+    .enablePositionalOptions()
+    .addCommand(explainPodCommand(streams));
   return withManifests(command, 'manifests instead of a cluster: a file, a folder, or - (repeatable)')
     .addOption(new Option('--kubeconfig <file>', 'how to reach the cluster').conflicts('filename'))
     .addOption(new Option('--context <name>', 'the context of the kubeconfig').conflicts('filename'))

@@ -98,11 +98,12 @@ async function readSeen(options: PlanOptions, { before, config }: Sides): Promis
   if (options.flows === false) return { flows: undefined, notes: [], isWhole: true };
   if (options.flows) return { flows: await Promise.all(options.flows.map(readFlowsFile)), notes: [], isWhole: true };
   if (!config) return { flows: undefined, notes: [], isWhole: true };
-  const { flows, failures } = await askAgents(config, before);
+  const { agents, flows, failures } = await askAgents(config, before);
   const notes = failures.map(({ node, why }) => `the flows of node ${node} are not among these: ${why}`);
   if (flows.length > 0) return { flows, notes, isWhole: failures.length === 0 };
   const instead = 'no node has told of its flows, so pairs of pods are judged on the ports that they declare';
-  return { flows: undefined, notes: [...notes, instead], isWhole: true };
+  // Without any agent there is nobody who might have told.
+  return { flows: undefined, notes: [...notes, instead], isWhole: agents === 0 };
 }
 
 function isCut({ flows, pairs }: Impact): boolean {

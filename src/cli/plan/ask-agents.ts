@@ -10,6 +10,8 @@ import { parseFlows } from './read-flows.ts';
 const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
 
 export interface Answers {
+  /** How many nodes have one. */
+  readonly agents: number;
   readonly flows: readonly NodeFlows[];
   /** Nodes that have pods on them and did not tell. */
   readonly failures: readonly { readonly node: string; readonly why: string }[];
@@ -43,7 +45,7 @@ export async function askAgents(config: KubeConfig, objects: readonly JsonObject
     }
   };
   await Promise.all(Array.from({ length: mostAtOnce }, askNext));
-  return { flows, failures };
+  return { agents: agents.size, flows, failures };
 }
 
 function ask(config: KubeConfig, agent: JsonObject): Promise<string> {

@@ -39,8 +39,11 @@ function renderIsolation(all: readonly IsolationChange[]): string[] {
     if (changes.length === 0) return [];
     const byCause = Map.groupBy(changes, ({ direction, by }) => `${direction} by ${by.join(', ')}`);
     const lines = [...byCause].map(([cause, of]) => `  ${listNames(of.map(({ pod }) => pod))}: ${cause}`);
-    const title = isolated ? 'become isolated' : 'are no longer isolated';
-    return [`${count(changes, ({ pod }) => pod)} pods ${title}\n${capped(lines, 'more such groups').join('\n')}`];
+    const pods = new Set(changes.map(({ pod }) => pod)).size;
+    const title = isolated
+      ? plural(pods, 'pod becomes isolated', 'pods become isolated')
+      : plural(pods, 'pod is no longer isolated', 'pods are no longer isolated');
+    return [`${title}\n${capped(lines, 'more such groups').join('\n')}`];
   });
 }
 
@@ -132,10 +135,6 @@ function capped(lines: readonly string[], what: string): string[] {
 
 function listNames(names: readonly string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
-}
-
-function count<Item>(items: readonly Item[], key: (item: Item) => string): number {
-  return new Set(items.map(key)).size;
 }
 
 function plural(number: number, one: string, many = `${one}s`): string {

@@ -1,0 +1,90 @@
+import { Command, Option } from 'commander';
+import { ConfigError } from '../../config/config-error.ts';
+import type { Direction } from '../../evaluator/decision.ts';
+import { addressOf } from '../../evaluator/party.ts';
+import { findReach } from '../../evaluator/reach.ts';
+import type { Reach } from '../../evaluator/reach.ts';
+import { families, formatAddress } from '../../model/address.ts';
+import { exitCode } from '../exit-code.ts';
+import { withManifests } from '../manifest-option.ts';
+import { readLiveCluster, readManifestCluster } from './cluster-source.ts';
+import { findEnd } from './end-argument.ts';
+import { renderPodGraph } from './render-pod-graph.ts';
+import { renderPod } from './render-pod.ts';
+
+interface PodOptions {
+  readonly filename?: readonly string[];
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly pods?: true;
+  readonly output: 'text' | 'json' | 'dot';
+}
+
+interface Streams {
+  readonly out: { write(text: string): unknown };
+  readonly notes: { write(text: string): unknown };
+}
+
+/** What `-o json` prints. */
+export interface PodAnswer {
+  readonly pod: string;
+  readonly node: string | undefined;
+  readonly addresses: readonly string[];
+  readonly ingress: Reach;
+  readonly egress: Reach;
+}
+
+const details = `
+POD: shop/web, or a pod of a workload: shop/deployment/web.
+The other end of a connection has policies of its own: "postern explain FROM TO PORT" asks both.
+
+Examples:
+  $ postern explain pod shop/api
+  $ postern explain pod -f policies/ shop/api --pods
+  $ postern explain pod shop/api -o dot | dot -Tsvg > api.svg
+
+Exit codes: 0 answered, 2 wrong usage or no answer.`;
+
+/** `postern explain pod POD`: who may reach it, and whom may it reach, by which policies? */
+export function explainPodCommand({ out, notes }: Streams): Command {
+  const command = new Command('pod')
+    .summary('what may reach a pod and what it may reach')
+    .description(
+      'Say what may reach a pod and what it may reach: isolated or not, by which policies, and what each rule allows.',
+    )
+    .argument('<pod>', 'the pod');
+  return withManifests(command, 'manifests instead of a cluster: a file, a folder, or - (repeatable)')
+    .addOption(new Option('--kubeconfig <file>', 'how to reach the cluster').conflicts('filename'))
+    .addOption(new Option('--context <name>', 'the context of the kubeconfig').conflicts('filename'))
+    .option('--pods', 'list the pods that match, instead of their number')
+    .addOption(
+      new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json', 'dot']).default('text'),
+    )
+    .addHelpText('after', details)
+    .action(async (text: string, own: PodOptions, self: Command) => {
+      // Options may stand before the word "pod" too.
+      const options = { ...self.parent?.opts<Partial<PodOptions>>(), ...own };
+      const source = await (options.filename
+        ? readManifestCluster(options.filename)
+        : readLiveCluster(options.kubeconfig, options.context));
+      const end = findEnd(source, text);
+      const [endpoint] = end.endpoints.values();
+      if (!endpoint || !('pod' in endpoint))
+        throw new ConfigError(`${JSON.stringify(text)} is no pod: write NAMESPACE/POD`);
+      const { cluster } = source;
+      const pod = cluster.pods.get(endpoint.pod)!;
+      const reach = (direction: Direction): Reach => findReach(cluster, pod, direction);
+      const addresses = families.flatMap((family) => addressOf(pod, family) ?? []);
+      const answer: PodAnswer = {
+        pod: pod.key,
+        node: pod.nodeName,
+        addresses: addresses.map(({ family, value }) => formatAddress(family, value)),
+        ingress: reach('ingress'),
+        egress: reach('egress'),
+      };
+      for (const note of new Set([...source.notes, ...end.notes])) notes.write(`note: ${note}\n`);
+      if (options.output === 'json') out.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+      else out.write(options.output === 'dot' ? renderPodGraph(answer) : renderPod(answer, options.pods === true));
+      process.exitCode = exitCode.fine;
+    });
+}

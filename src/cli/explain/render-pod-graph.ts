@@ -1,0 +1,54 @@
+import type { Direction } from '../../evaluator/decision.ts';
+import type { RuleReach } from '../../evaluator/reach.ts';
+import type { PodAnswer } from './pod-command.ts';
+import { allowsSomething, renderPorts } from './render-pod.ts';
+
+/** A graph for Graphviz: who may reach the pod at the left, whom it may reach at the right. */
+export function renderPodGraph(answer: PodAnswer): string {
+  const lines = [
+    'digraph pod {',
+    '  rankdir=LR;',
+    '  node [shape=box, fontname="sans-serif"];',
+    '  edge [fontname="sans-serif", fontsize=10];',
+    `  pod [label=${quote(`${answer.pod}\n${titleOf(answer, 'ingress')}\n${titleOf(answer, 'egress')}`)}, style=bold];`,
+    ...edgesOf(answer, 'ingress'),
+    ...edgesOf(answer, 'egress'),
+    '}',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function titleOf(answer: PodAnswer, direction: Direction): string {
+  const { isolatedBy } = answer[direction];
+  return isolatedBy.length === 0 ? `${direction}: open` : `${direction}: isolated by ${isolatedBy.join(', ')}`;
+}
+
+function edgesOf(answer: PodAnswer, direction: Direction): string[] {
+  const { isolatedBy, rules } = answer[direction];
+  const peers = new Map<string, string[]>();
+  const add = (peer: string, label: string): void => {
+    const known = peers.get(peer);
+    if (known) known.push(label);
+    else peers.set(peer, [label]);
+  };
+  if (isolatedBy.length === 0) add('anyone', 'everything');
+  else for (const rule of rules.filter(allowsSomething)) for (const peer of namesOf(rule)) add(peer, labelOf(rule));
+  return [...peers].flatMap(([peer, labels], index) => {
+    const id = `${direction}${index}`;
+    const edge = direction === 'ingress' ? `${id} -> pod` : `pod -> ${id}`;
+    return [`  ${id} [label=${quote(peer)}];`, `  ${edge} [label=${quote(labels.join('\n'))}];`];
+  });
+}
+
+function namesOf({ peers }: RuleReach): string[] {
+  if (peers === 'any') return ['anyone'];
+  return peers.map(({ text, pods }) => `${text}\n${pods.length} ${pods.length === 1 ? 'pod' : 'pods'} now`);
+}
+
+function labelOf({ policy, path, ports }: RuleReach): string {
+  return `${renderPorts(ports)}\n${policy} ${path}`;
+}
+
+function quote(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+}

@@ -1,0 +1,121 @@
+import { families } from '../model/address.ts';
+import type { Cluster } from './cluster.ts';
+import type { Direction, PolicyRef } from './decision.ts';
+import { obstacleOf } from './end.ts';
+import { resolveEndpoint } from './evaluator.ts';
+import type { Party, Pod } from './party.ts';
+import { missOfPeer } from './peer.ts';
+import type { Peer } from './peer.ts';
+import type { Policy, Rule } from './policy.ts';
+import { describePort } from './port.ts';
+import type { Port } from './port.ts';
+import { describePeer } from './describe-peer.ts';
+import { isolatingPolicies, ownersOf, policiesOf } from './subject.ts';
+
+/** What the policies of a pod let reach it (ingress), and let it reach (egress). The other end has a say of its own. */
+export interface Reach {
+  readonly isolatedBy: readonly PolicyRef[];
+  /** The rules of its policies, also those that allow nothing. Without isolation they do not count: all is allowed. */
+  readonly rules: readonly RuleReach[];
+}
+
+export interface RuleReach {
+  readonly policy: PolicyRef;
+  readonly rule: number;
+  readonly path: string;
+  /** Why it allows nothing. */
+  readonly obstacle?: string;
+  readonly peers: 'any' | readonly PeerReach[];
+  readonly ports: 'any' | readonly PortReach[];
+}
+
+export interface PeerReach {
+  readonly path: string;
+  /** `pods app=web of namespaces purpose=production`, `10.0.0.0/8 except 10.1.0.0/16` */
+  readonly text: string;
+  /** `namespace/name` of the pods that match now, but for the pod itself, which is never blocked. */
+  readonly pods: readonly string[];
+}
+
+export interface PortReach {
+  readonly path: string;
+  /** `TCP/8080`, `UDP/http` */
+  readonly text: string;
+  /** Of a name: the numbers that it has now on those that are reached. */
+  readonly numbers?: readonly number[];
+}
+
+export function findReach(cluster: Cluster, pod: Pod, direction: Direction): Reach {
+  const isolatedBy = isolatingPolicies(cluster, pod, direction).map(({ ref }) => ref);
+  const owners = ownersOf(cluster, pod);
+  // Nothing is allowed to an address that several pods claim (S1.10).
+  const contested = owners.length > 1 ? owners.filter((other) => other !== pod).map(({ key }) => key) : [];
+  const parties = partiesOf(cluster, pod);
+  const rules = policiesOf(cluster.policies, owners.includes(pod) ? [pod] : []).flatMap((policy) =>
+    policy.rules[direction].map((rule): RuleReach => {
+      const claimed =
+        contested.length > 0 ? `an address of the pod is claimed by ${contested.join(' and ')} too` : undefined;
+      const obstacle = obstacleOf(policy, rule, direction)?.text ?? claimed;
+      const peers = reachPeers(cluster, policy, rule, parties);
+      return {
+        policy: policy.ref,
+        rule: rule.index,
+        path: rule.path,
+        ...(obstacle !== undefined && { obstacle }),
+        peers,
+        ports:
+          rule.ports === 'any'
+            ? 'any'
+            : rule.ports.map((port) =>
+                reachPort(port, direction === 'ingress' ? [pod] : destinationsOf(cluster, pod, peers)),
+              ),
+      };
+    }),
+  );
+  return { isolatedBy, rules };
+}
+
+/** All other pods, at each of their addresses. */
+function partiesOf(cluster: Cluster, self: Pod): Map<string, Party[]> {
+  const others = [...cluster.pods.values()].filter((pod) => pod !== self && !pod.terminal);
+  return new Map(
+    others.map(({ key }) => [
+      key,
+      families.flatMap((family) => {
+        const party = resolveEndpoint(cluster, { pod: key }, family);
+        return typeof party === 'string' ? [] : [party];
+      }),
+    ]),
+  );
+}
+
+function reachPeers(
+  cluster: Cluster,
+  policy: Policy,
+  { peers }: Rule,
+  parties: ReadonlyMap<string, readonly Party[]>,
+): RuleReach['peers'] {
+  if (peers === 'any') return 'any';
+  const scope = { namespace: policy.namespace, namespaceLabels: cluster.namespaceLabels };
+  return peers.map((peer: Peer) => ({
+    path: peer.path,
+    text: describePeer(peer, policy.namespace),
+    pods: [...parties].flatMap(([key, at]) => (at.some((party) => !missOfPeer(peer, party, scope)) ? [key] : [])),
+  }));
+}
+
+function destinationsOf(cluster: Cluster, self: Pod, peers: RuleReach['peers']): Pod[] {
+  const keys = peers === 'any' ? cluster.pods.keys() : peers.flatMap(({ pods }) => pods);
+  return [...new Set(keys)].map((key) => cluster.pods.get(key)!).filter((pod) => pod !== self && !pod.hostNetwork);
+}
+
+function reachPort(port: Port, destinations: readonly Pod[]): PortReach {
+  if (port.kind === 'broken') return { path: port.path, text: `nothing: ${port.message}` };
+  const { path, protocol } = port;
+  const text = `${protocol}/${describePort(port)}`;
+  if (port.kind !== 'named') return { path, text };
+  const declared = destinations.flatMap(({ namedPorts }) =>
+    namedPorts.filter((each) => each.name === port.name && each.protocol === protocol),
+  );
+  return { path, text, numbers: [...new Set(declared.map((each) => each.port))].sort((a, b) => a - b) };
+}

@@ -1,0 +1,427 @@
+import { deepEqual, doesNotMatch, equal, match, rejects } from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { planCommand } from '../../src/cli/commands/plan.ts';
+import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
+
+const main = join(import.meta.dirname, '../../src/main.ts');
+
+interface Answer {
+  readonly code: number;
+  readonly out: string;
+  readonly notes: string;
+}
+
+/** What the command does with a command line: exit code, standard output, and standard error. */
+async function plan(...args: readonly string[]): Promise<Answer> {
+  const written = { out: '', notes: '' };
+  const before = process.exitCode;
+  const stream = (name: 'out' | 'notes') => ({
+    write: (text: string) => {
+      written[name] += text;
+    },
+  });
+  const command = planCommand({ out: stream('out'), notes: stream('notes') });
+  command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  try {
+    await command.parseAsync(args, { from: 'user' });
+    return { code: process.exitCode as number, ...written };
+  } finally {
+    process.exitCode = before;
+  }
+}
+
+const world = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: office}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: office, labels: {app: client}}
+---
+apiVersion: lab.postern.dev/v1
+kind: Host
+metadata: {name: far}
+spec: {addresses: [203.0.113.5], ports: [{port: 443}]}
+`;
+
+function policy(name: string, spec: string, namespace = 'shop'): string {
+  return `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
+}
+
+const isolating = policy(
+  'web',
+  '{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], ports: [{port: http}]}]}',
+);
+
+describe('postern plan', () => {
+  let folder: string;
+  let base: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-plan-'));
+    base = await write('world.yaml', world);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  async function write(name: string, text: string): Promise<string> {
+    const path = join(folder, name);
+    await writeFile(path, text);
+    return path;
+  }
+
+  it('says who becomes isolated and which pairs would be cut, by workload, from files alone', async () => {
+    const answer = await plan('-f', await write('policy.yaml', isolating), '--base', base);
+    equal(
+      answer.out,
+      `Objects
+  NetworkPolicy shop/web: created
+
+2 pods become isolated
+  shop/web-0, shop/web-1: ingress by shop/web
+
+Would be cut: 4 pairs of pods and ports
+  office/client → shop: app=web (2 pods) TCP/8080 (ipv4, ipv6)
+    ingress: shop/web-0 is isolated for ingress by shop/web, and no rule allows this
+      rule 1 of policy shop/web would allow, but without a namespaceSelector only pods of namespace shop match, not office/client
+  host far → shop: app=web (2 pods) TCP/8080 (ipv4)
+    ingress: shop/web-0 is isolated for ingress by shop/web, and no rule allows this
+      rule 1 of policy shop/web would allow, but selectors match pods only, and 203.0.113.5 is none
+`,
+    );
+    deepEqual([answer.code, answer.notes], [1, '']);
+  });
+
+  it('exits 0 where nothing would be cut: nothing new, or only an opening', async () => {
+    const known = await write('known.yaml', `${world}---\n${isolating}`);
+    const file = await write('policy.yaml', isolating);
+    const same = await plan('-f', file, '--base', known);
+    match(
+      same.out,
+      /NetworkPolicy shop\/web: unchanged\n\nOf pods and the ports that they declare, no pair would be cut\n$/,
+    );
+    const opening = await plan('-f', file, '--base', known, '--delete');
+    match(
+      opening.out,
+      /web: deleted\n\n2 pods are no longer isolated\n[^]*no pair would be cut\n\nWould open: 4 pairs/,
+    );
+    deepEqual([same.code, opening.code], [0, 0]);
+  });
+
+  it('exits 1 where deletion cuts', async () => {
+    const denyAll = policy('deny', '{podSelector: {}}');
+    const known = await write('known.yaml', [world, isolating, denyAll].join('---\n'));
+    const answer = await plan('-f', await write('policy.yaml', isolating), '--base', known, '--delete');
+    match(answer.out, /Would be cut: [^]*shop: app=web \(2 pods\) → shop: app=web \(2 pods\) TCP\/8080/);
+    equal(answer.code, 1);
+  });
+
+  it('a bad document beside a good one: the good one is judged, the other named, and the exit code is 2', async () => {
+    const broken = await write('broken.yaml', `kind: NetworkPolicy\n---\na: b: c\n---\n${isolating}`);
+    const { code, out, notes } = await plan('-f', broken, '--base', base);
+    match(out, /2 pods become isolated/);
+    match(notes, /^postern: .*broken.yaml: document 1, line 1: apiVersion: missing; it is left out$/m);
+    match(notes, /^postern: .*broken.yaml: document 2, line 3: bad indentation/m);
+    equal(code, 2);
+    const { problems } = JSON.parse((await plan('-f', broken, '--base', base, '-o', 'json')).out) as {
+      problems: string[];
+    };
+    equal(problems.length, 2);
+  });
+
+  it('a policy that is not understood: the field is named, and it is judged as it would be enforced', async () => {
+    const file = await write(
+      'odd.yaml',
+      policy('odd', '{podSelector: {}, ingress: [{ports: [{port: 80, protocol: tcp}]}]}'),
+    );
+    const { code, out } = await plan('-f', file, '--base', base);
+    match(
+      out,
+      /NetworkPolicy shop\/odd: created, not valid\n    spec\.ingress\[0\]\.ports\[0\]\.protocol: "tcp" is none of TCP, UDP, SCTP; nothing is allowed by it\n/,
+    );
+    match(out, /Would be cut:/);
+    equal(code, 2);
+  });
+
+  it('a policy in a namespace that does not exist is refused, and changes nothing', async () => {
+    const { code, out } = await plan(
+      '-f',
+      await write('lost.yaml', policy('web', '{podSelector: {}}', 'shpo')),
+      '--base',
+      base,
+    );
+    match(out, /NetworkPolicy shpo\/web: not valid: there is no namespace shpo/);
+    doesNotMatch(out, /isolated/);
+    equal(code, 2);
+  });
+
+  it('a label of a namespace may change in the same files as the policy that asks for it', async () => {
+    const asks = policy(
+      'web',
+      '{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {purpose: staff}}}]}]}',
+    );
+    const label = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: office, labels: {purpose: staff}}\n';
+    const cutFrom = async (text: string): Promise<string[]> => {
+      const { out } = await plan('-f', await write('given.yaml', text), '--base', base, '-o', 'json');
+      const { pairs } = JSON.parse(out) as { pairs: { cut: { source: { name: string } }[] } };
+      return pairs.cut.map(({ source }) => source.name).sort();
+    };
+    deepEqual(await cutFrom(asks), ['host far', 'office: app=client', 'shop: app=web']);
+    deepEqual(await cutFrom(`${asks}---\n${label}`), ['host far', 'shop: app=web']);
+  });
+
+  it('a workload takes the place of the one that is there; the others stay where they are', async () => {
+    const known = await write('known.yaml', `${world}---\n${isolating}`);
+    const renamed = world.split('---')[2]!.replace('app: web', 'app: other');
+    const { code, out } = await plan('-f', await write('web.yaml', renamed), '--base', known, '-o', 'json');
+    const answer = JSON.parse(out) as { isolation: unknown; pairs: { cut: unknown[]; opened: unknown[] } };
+    deepEqual(answer.isolation, [
+      { pod: 'shop/web-0', direction: 'ingress', isolated: false, by: ['shop/web'] },
+      { pod: 'shop/web-1', direction: 'ingress', isolated: false, by: ['shop/web'] },
+    ]);
+    deepEqual([code, answer.pairs.cut.length, answer.pairs.opened.length], [0, 0, 2]);
+  });
+
+  it('with flows: names who is cut, through which Service, and how many', async () => {
+    const flows = await write(
+      'n1.json',
+      JSON.stringify({
+        node: 'n1',
+        addresses: ['172.30.0.2', '10.244.1.1'],
+        flows: [
+          {
+            protocol: 'TCP',
+            source: '10.244.1.3',
+            destination: '10.244.1.2',
+            destinationPort: 8080,
+            via: '10.96.0.9:80',
+            connections: 3,
+            open: 2,
+          },
+          {
+            protocol: 'TCP',
+            source: '10.244.2.2',
+            destination: '10.244.1.2',
+            destinationPort: 8080,
+            connections: 5,
+            open: 5,
+          },
+          {
+            protocol: 'TCP',
+            source: '10.244.1.1',
+            destination: '10.244.1.2',
+            destinationPort: 8080,
+            connections: 1,
+            open: 0,
+          },
+        ],
+      }),
+    );
+    const { code, out } = await plan('-f', await write('policy.yaml', isolating), '--base', base, '--flows', flows);
+    match(
+      out,
+      /\n\nWould be cut: 1 flow of 3 seen, 3 connections\n  office\/client → shop\/web-0 TCP\/8080 via 10\.96\.0\.9:80 \(ipv4\): 3 connections, 2 open\n    ingress: shop\/web-0 is isolated for ingress by shop\/web, and no rule allows this\n      rule 1 of policy shop\/web would allow, but .*\n$/,
+    );
+    doesNotMatch(out, /pairs/);
+    equal(code, 1);
+    match((await plan('-f', join(folder, 'policy.yaml'), '--base', base, '--flows', flows, '--pairs')).out, /4 pairs/);
+  });
+
+  const badFlows: readonly (readonly [text: string, message: RegExp])[] = [
+    ['nonsense', /flows\.json: the file: is not JSON \(it should be what "postern node flows -o json" prints\)$/],
+    ['[]', /the file: holds no mapping/],
+    ['{}', /flows: expected a list/],
+    ['{"flows": [{"protocol": "tcp"}]}', /flows\[0\]\.protocol: expected one of TCP, UDP, SCTP, ICMP/],
+    ['{"flows": [{"protocol": "TCP", "source": "x"}]}', /flows\[0\]\.source: "x" is no address/],
+    [
+      '{"flows": [{"protocol": "TCP", "source": "10.0.0.1", "destination": "fd00::1"}]}',
+      /flows\[0\]\.destination: is not of the family/,
+    ],
+    [
+      '{"flows": [{"protocol": "TCP", "source": "10.0.0.1", "destination": "10.0.0.2"}]}',
+      /flows\[0\]\.destinationPort: expected a port/,
+    ],
+    ['{"flows": [], "addresses": [7]}', /addresses\[0\]: 7 is no address/],
+  ];
+  for (const [text, message] of badFlows) {
+    it(`flows that are ${text}: says what is wrong`, async () => {
+      const args = ['-f', await write('policy.yaml', isolating), '--base', base];
+      await rejects(plan(...args, '--flows', await write('flows.json', text)), { code: 'config', message });
+    });
+  }
+
+  it('caps long lists in text, and says how much is left out; JSON has all', async () => {
+    const pods = Array.from(
+      { length: 30 },
+      (_, n) =>
+        `apiVersion: v1\nkind: Pod\nmetadata: {name: p${n}, namespace: shop, labels: {app: p${n}}}\nspec: {containers: [{name: c, ports: [{containerPort: ${8000 + n}}]}]}\n`,
+    );
+    const many = await write('many.yaml', [world, ...pods].join('---\n'));
+    const args = ['-f', await write('policy.yaml', policy('deny', '{podSelector: {}}')), '--base', many];
+    const { out } = await plan(...args);
+    match(out, /^ {2}… and [0-9]+ more such groups \(-o json has them all\)$/m);
+    const json = JSON.parse((await plan(...args, '-o', 'json')).out) as {
+      pairs: { cut: { destination: { name: string } }[] };
+    };
+    equal(new Set(json.pairs.cut.map(({ destination }) => destination.name)).size, 31);
+  });
+
+  it('exits 2 for what cannot be asked', async () => {
+    const exitOf = (...args: string[]): Promise<unknown> =>
+      promisify(execFile)(process.execPath, [main, 'plan', ...args]).then(
+        () => 0,
+        ({ code, stderr }: { code: number; stderr: string }) => `${code} ${stderr.split('\n')[0]}`,
+      );
+    deepEqual(
+      await Promise.all([
+        exitOf('--base', base),
+        exitOf('-f', 'nowhere.yaml', '--base', base),
+        exitOf('-f', base, '--base', base, '--context', 'x'),
+      ]),
+      [
+        '2 postern: -f is missing: name what would be applied',
+        '2 postern: nowhere.yaml: no such file or folder',
+        "2 error: option '--context <name>' cannot be used with option '--base <PATH>'",
+      ],
+    );
+  });
+});
+
+describe('postern plan on a live cluster', () => {
+  let server: ExecServer | undefined;
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-plan-'));
+  });
+  afterEach(async () => {
+    await server?.close();
+    await rm(folder, { recursive: true });
+  });
+
+  const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
+  const pod = (namespace: string, name: string, nodeName: string, ip: string, more: object = {}): object => ({
+    metadata: { namespace, name, ...more },
+    spec: { nodeName, containers: [{ name: 'main', ports: [{ name: 'http', containerPort: 8080 }] }] },
+    status: { phase: 'Running', podIPs: [{ ip }] },
+  });
+  const agent = (node: string): object => ({
+    ...pod('system', `agent-${node}`, node, '192.0.2.1', { labels: agentLabels }),
+    spec: { nodeName: node, hostNetwork: true },
+  });
+  const owned = {
+    labels: { app: 'web', 'pod-template-hash': '5d' },
+    ownerReferences: [{ kind: 'ReplicaSet', name: 'web-5d' }],
+  };
+  const podList = [
+    pod('shop', 'web-5d-x', 'n1', '10.1.1.2', owned),
+    pod('office', 'client', 'n2', '10.1.2.3'),
+    agent('n1'),
+    agent('n2'),
+  ];
+
+  const opening = policy('web', '{podSelector: {}, ingress: [{}]}');
+  const flow = {
+    protocol: 'TCP',
+    source: '10.1.2.3',
+    destination: '10.1.1.2',
+    destinationPort: 8080,
+    connections: 2,
+    open: 1,
+  };
+  const told = (node: string, flows: object[]): ExecAnswer => ({
+    stdout: [JSON.stringify({ node, addresses: [], flows })],
+  });
+
+  async function ask(
+    answers: Record<string, ExecAnswer>,
+    given: string,
+    pods: readonly object[] = podList,
+  ): Promise<Answer> {
+    const known = {
+      '/api/v1/namespaces': ['shop', 'office', 'system'].map((name) => ({ metadata: { name } })),
+      '/api/v1/nodes': ['n1', 'n2'].map((name) => ({ metadata: { name } })),
+      '/api/v1/pods': pods,
+    };
+    server = await startExecServer((path) => answers[/agent-(n[0-9])/.exec(path)![1]!]!, known);
+    await writeFile(join(folder, 'config'), server.config.exportConfig());
+    await writeFile(join(folder, 'given.yaml'), given);
+    return plan('-f', join(folder, 'given.yaml'), '--kubeconfig', join(folder, 'config'));
+  }
+
+  it('asks the agent of each node what it has seen, and counts what both have seen once', async () => {
+    const { code, out, notes } = await ask({ n1: told('n1', [flow]), n2: told('n2', [flow]) }, isolating);
+    match(
+      out,
+      /Would be cut: 1 flow of 1 seen, 2 connections\n  office\/client → shop\/web-5d-x TCP\/8080 \(ipv4\): 2 connections, 1 open\n/,
+    );
+    doesNotMatch(out, /pairs/);
+    deepEqual([code, notes], [1, '']);
+    deepEqual(new Set(server!.execs.map(({ command }) => command.join(' '))), new Set(['postern node flows -o json']));
+  });
+
+  it('exits 0 where no flow would be cut', async () => {
+    const { code, out } = await ask({ n1: told('n1', []), n2: told('n2', []) }, isolating);
+    match(out, /1 pod becomes isolated[^]*Of 0 flows that the nodes have seen, none would be cut\n$/);
+    equal(code, 0);
+  });
+
+  it('a node that does not tell is named, and no all-clear is given', async () => {
+    const silent: ExecAnswer = { stderr: "error: unknown command 'node'", exitCode: 2 };
+    const { code, out, notes } = await ask({ n1: silent, n2: told('n2', []) }, isolating);
+    match(
+      notes,
+      /^note: the flows of node n1 are not among these: postern node flows in pod system\/agent-n1: error: unknown command 'node'$/m,
+    );
+    match(out, /none would be cut/);
+    equal(code, 2);
+  });
+
+  it('what the others have seen of its pods counts', async () => {
+    const { code, out } = await ask({ n1: { refused: 500 }, n2: told('n2', [flow]) }, isolating);
+    match(out, /Would be cut: 1 flow/);
+    equal(code, 1);
+  });
+
+  it('where nobody may ask, declared ports are judged instead, it says so, and gives no all-clear', async () => {
+    const { out, notes } = await ask({ n1: { refused: 403 }, n2: { refused: 403 } }, isolating);
+    match(notes, /node n1 are not among these: pod system\/agent-n1: you may not "create pods\/exec" there \(403\)/);
+    match(notes, /note: no node has told of its flows, so pairs of pods are judged on the ports that they declare/);
+    match(out, /office\/client → shop\/web-5d-x TCP\/8080/);
+    await server!.close();
+    equal((await ask({ n1: { refused: 403 }, n2: { refused: 403 } }, opening)).code, 2);
+  });
+
+  it('so also where there is no agent at all, which is no failure', async () => {
+    const { code, notes } = await ask({}, opening, podList.slice(0, 2));
+    match(notes, /node n2 are not among these: it has no agent/);
+    match(notes, /no node has told/);
+    equal(code, 0);
+  });
+
+  it('a workload gives the pods that run its labels', async () => {
+    const template =
+      'template: {metadata: {labels: {app: other}}, spec: {containers: [{name: web, ports: [{containerPort: 8080}]}]}}';
+    const deployment = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {replicas: 1, ${template}}\n`;
+    const other = isolating.replace('app: web', 'app: other');
+    const { out, notes } = await ask({ n1: told('n1', [flow]), n2: told('n2', [flow]) }, `${deployment}---\n${other}`);
+    match(out, /Pod shop\/web-5d-x: changed[^]*shop\/web-5d-x: ingress by shop\/web[^]*Would be cut: 1 flow/);
+    match(notes, /pods of Deployment shop\/web are taken to keep their addresses/);
+  });
+});

@@ -1,0 +1,212 @@
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { applyObjects } from '../../src/impact/changes.ts';
+import { judgeImpact } from '../../src/impact/impact.ts';
+import type { Impact } from '../../src/impact/impact.ts';
+import type { NodeFlows, SeenFlow } from '../../src/impact/seen-flow.ts';
+import type { JsonObject } from '../../src/lib/json.ts';
+import { familyOf } from '../../src/model/address.ts';
+import { namespace, node, pod, policy } from '../support/objects.ts';
+
+const http = [{ name: 'http', containerPort: 8080 }];
+/** api and two of web on n1 and n2, client in another namespace, probe on the network of n1. */
+const cluster: readonly JsonObject[] = [
+  node('n1', '192.0.2.1', 'fd00:2::1'),
+  node('n2', '192.0.2.2', 'fd00:2::2'),
+  namespace('shop'),
+  namespace('office'),
+  pod('shop/api', { node: 'n1', ips: ['10.1.1.2', 'fd01:1::2'], labels: { app: 'api' }, ports: http }),
+  pod('shop/web-0', { node: 'n1', ips: ['10.1.1.3', 'fd01:1::3'], labels: { app: 'web' }, ports: http }),
+  pod('shop/web-1', { node: 'n2', ips: ['10.1.2.3', 'fd01:2::3'], labels: { app: 'web' }, ports: http }),
+  pod('office/client', { node: 'n2', ips: ['10.1.2.4'], labels: { app: 'client' } }),
+  pod('office/probe', { node: 'n1', ips: ['192.0.2.1', 'fd00:2::1'], hostNetwork: true }),
+];
+
+function seen(source: string, destination: string, port = 8080, more: Partial<SeenFlow> = {}): SeenFlow {
+  const family = familyOf(source);
+  return { family, protocol: 'TCP', source, destination, destinationPort: port, connections: 1, open: 1, ...more };
+}
+
+/** The impact of objects that are applied. */
+function impactOf(given: readonly unknown[], flows?: readonly SeenFlow[] | readonly NodeFlows[]): Impact {
+  const { objects: after } = applyObjects(cluster, given as JsonObject[]);
+  const isTold = flows?.some((each) => 'flows' in each) === true;
+  const told = flows && (isTold ? (flows as NodeFlows[]) : [{ addresses: [], flows: flows as SeenFlow[] }]);
+  return judgeImpact({ before: cluster, after, seen: told, pairs: !flows });
+}
+
+function cutOf({ flows }: Impact): string[] {
+  return flows!.cut.map((each) => `${each.source} > ${each.destination}`);
+}
+
+const toApi = (ingress: unknown): unknown =>
+  policy('shop/api', { podSelector: { matchLabels: { app: 'api' } }, policyTypes: ['Ingress'], ingress });
+
+describe('the impact of a policy on flows that nodes have seen', () => {
+  it('names who is cut off, by which policy, what would have allowed it, and how many connections', () => {
+    const impact = impactOf(
+      [toApi([{ from: [{ podSelector: { matchLabels: { app: 'web' } } }], ports: [{ port: 80 }] }])],
+      [
+        seen('10.1.1.3', '10.1.1.2', 8080, { connections: 7, open: 2, via: '10.96.0.1:80' }),
+        seen('10.1.1.2', '10.1.2.4', 99),
+      ],
+    );
+    const [cut] = impact.flows!.cut;
+    deepEqual(
+      [impact.flows!.seen, impact.flows!.cut.length, cut!.connections, cut!.open, cut!.via],
+      [2, 1, 7, 2, ['10.96.0.1:80']],
+    );
+    deepEqual([cut!.source, cut!.destination, cut!.families], ['shop/web-0', 'shop/api', ['ipv4']]);
+    const [reason] = cut!.reasons;
+    deepEqual([cut!.reasons.length, reason!.direction, reason!.isolatedBy], [1, 'ingress', ['shop/api']]);
+    match(reason!.nearMisses[0]!.reason, /would allow, but the port is 8080, not 80$/);
+  });
+
+  it('a named port is the number that the pod declares', () => {
+    const given = [toApi([{ ports: [{ port: 'http' }] }])];
+    deepEqual(cutOf(impactOf(given, [seen('10.1.1.3', '10.1.1.2'), seen('10.1.2.3', '10.1.1.2', 9090)])), [
+      'shop/web-1 > shop/api',
+    ]);
+  });
+
+  it('an ipBlock allows its own but what it excepts', () => {
+    const given = [toApi([{ from: [{ ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.8/29'] } }] }])];
+    const flows = ['203.0.113.7', '203.0.113.9', '198.51.100.1'].map((source) => seen(source, '10.1.1.2'));
+    deepEqual(cutOf(impactOf(given, flows)), ['203.0.113.9 > shop/api', '198.51.100.1 > shop/api']);
+  });
+
+  it('both families of one pair are one change, if the same denies them', () => {
+    const flows = [seen('10.1.1.3', '10.1.1.2'), seen('fd01:1::3', 'fd01:1::2', 8080, { connections: 4 })];
+    const [cut, ...others] = impactOf([toApi([])], flows).flows!.cut;
+    deepEqual([others.length, cut!.families, cut!.connections], [0, ['ipv4', 'ipv6'], 5]);
+  });
+
+  it('a policy of one family cuts the other alone', () => {
+    const given = [toApi([{ from: [{ ipBlock: { cidr: '0.0.0.0/0' } }] }])];
+    const flows = [seen('10.1.1.3', '10.1.1.2'), seen('fd01:1::3', 'fd01:1::2')];
+    deepEqual(
+      impactOf(given, flows).flows!.cut.map(({ families }) => families),
+      [['ipv6']],
+    );
+  });
+
+  it('a label of a namespace that changes, cuts and opens', () => {
+    const known = [
+      ...cluster,
+      toApi([{ from: [{ namespaceSelector: { matchLabels: { purpose: 'staff' } } }] }]),
+    ] as JsonObject[];
+    const { objects: after } = applyObjects(known, [namespace('office', { purpose: 'staff' })]);
+    const told = [{ addresses: [], flows: [seen('10.1.2.4', '10.1.1.2')] }];
+    const opens = judgeImpact({ before: known, after, seen: told, pairs: false });
+    const closes = judgeImpact({ before: after, after: known, seen: told, pairs: false });
+    deepEqual([opens.flows!.cut.length, opens.flows!.opened[0]!.source], [0, 'office/client']);
+    deepEqual([cutOf(closes), closes.flows!.opened.length], [['office/client > shop/api'], 0]);
+    deepEqual([opens.isolation, closes.isolation], [[], []]);
+  });
+
+  describe('as the nodes have seen them', () => {
+    const bridge = '10.1.1.1';
+
+    it('what the own node sends passes, whatever address it has there', () => {
+      const told = (addresses: string[]): NodeFlows[] => [{ node: 'n1', addresses, flows: [seen(bridge, '10.1.1.2')] }];
+      deepEqual(cutOf(impactOf([toApi([])], told([bridge]))), []);
+      deepEqual(cutOf(impactOf([toApi([])], told([]))), [`${bridge} > shop/api`]);
+    });
+
+    it('the same from another node does not', () => {
+      const told = [{ node: 'n1', addresses: [bridge], flows: [seen('192.0.2.2', '10.1.1.2')] }];
+      deepEqual(cutOf(impactOf([toApi([])], told)), ['node n2 > shop/api']);
+    });
+
+    it('a client is judged as the node of the pod sees it, which may be behind the NAT of another node', () => {
+      const given = [toApi([{ from: [{ ipBlock: { cidr: '203.0.113.0/24' } }] }])];
+      const client = seen('203.0.113.9', '10.1.1.2', 8080, { via: '192.0.2.2:30080' });
+      const told = [
+        { node: 'n2', addresses: ['192.0.2.2'], flows: [client] },
+        { node: 'n1', addresses: ['192.0.2.1'], flows: [seen('192.0.2.2', '10.1.1.2')] },
+      ];
+      deepEqual(cutOf(impactOf(given, told)), ['node n2 > shop/api']);
+      // Where n1 was not asked, what n2 has seen is the best there is.
+      deepEqual(cutOf(impactOf([toApi([])], told.slice(0, 1))), ['203.0.113.9 > shop/api']);
+    });
+
+    it('one connection that both nodes have seen counts once', () => {
+      const flow = seen('10.1.2.3', '10.1.1.2', 8080, { connections: 3, open: 3 });
+      const told = ['n1', 'n2'].map((name) => ({ node: name, addresses: [], flows: [flow] }));
+      const { flows } = impactOf([toApi([])], told);
+      deepEqual([flows!.seen, flows!.cut.length, flows!.cut[0]!.connections], [1, 1, 3]);
+    });
+
+    it('a denial at either end is found, also where each node sees one end', () => {
+      const given = [
+        policy('shop/web', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Egress'] }),
+        toApi([]),
+      ];
+      const told = ['n1', 'n2'].map((name) => ({ node: name, addresses: [], flows: [seen('10.1.2.3', '10.1.1.2')] }));
+      const { cut } = impactOf(given, told).flows!;
+      deepEqual(
+        cut[0]!.reasons.map(({ direction }) => direction),
+        ['ingress', 'egress'],
+      );
+    });
+  });
+});
+
+describe('the impact of a policy on pods', () => {
+  it('says who becomes isolated, in which direction, and by what', () => {
+    const given = [policy('shop/all', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] })];
+    const { isolation } = impactOf(given);
+    deepEqual(
+      isolation.map((each) => [each.pod, each.direction, each.isolated, each.by]),
+      ['shop/api', 'shop/web-0', 'shop/web-1'].flatMap((name) => [
+        [name, 'ingress', true, ['shop/all']],
+        [name, 'egress', true, ['shop/all']],
+      ]),
+    );
+  });
+
+  it('a pod on its host’s network is never isolated', () => {
+    const given = [policy('office/all', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] })];
+    deepEqual([...new Set(impactOf(given).isolation.map((each) => each.pod))], ['office/client']);
+  });
+
+  it('pairs are summed up by workload, and a pod on its node’s network still gets in there', () => {
+    const given = [policy('shop/web', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] })];
+    const { cut, opened } = impactOf(given).pairs!;
+    const summary = cut.map(({ source, destination, pairs, families }) => [
+      source.name,
+      source.members.length,
+      destination.name,
+      destination.members,
+      pairs,
+      families.length,
+    ]);
+    const web = ['shop/web-0', 'shop/web-1'];
+    deepEqual(summary, [
+      ['office: app=client', 1, 'shop: app=web', web, 2, 1],
+      ['shop: app=api', 1, 'shop: app=web', web, 2, 2],
+      ['shop: app=web', 2, 'shop: app=web', web, 2, 2],
+      ['office/probe', 1, 'shop: app=web', ['shop/web-1'], 1, 2],
+    ]);
+    equal(opened.length, 0);
+  });
+
+  it('a pod that declares no port is asked for what rules without ports allow', () => {
+    const given = [
+      policy('office/all', { podSelector: {}, policyTypes: ['Ingress'], ingress: [{ ports: [{ port: 80 }] }] }),
+    ];
+    deepEqual(
+      [...new Set(impactOf(given).pairs!.cut.map((each) => `${each.destination.name} ${each.protocol}/${each.port}`))],
+      ['office: app=client ICMP/undefined'],
+    );
+  });
+
+  it('names the field that is not understood, and judges the policy as it would be enforced', () => {
+    const impact = impactOf([toApi([{ ports: [{ port: 80, protocol: 'tcp' }] }])], [seen('10.1.1.3', '10.1.1.2', 80)]);
+    deepEqual(
+      impact.issues.get('shop/api')!.map(({ path }) => path),
+      ['spec.ingress[0].ports[0].protocol'],
+    );
+    deepEqual(cutOf(impact), ['shop/web-0 > shop/api']);
+  });
+});

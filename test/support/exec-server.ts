@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { KubeConfig } from '@kubernetes/client-node';
+
+/** What a program in a container does; `refused`: an HTTP status instead; `break`: the connection ends before it does; `hang`: it never ends. */
+export interface ExecAnswer {
+  readonly stdout?: readonly string[];
+  readonly stderr?: string;
+  readonly exitCode?: number;
+  readonly refused?: number;
+  readonly ending?: 'break' | 'hang';
+}
+
+export interface ExecServer {
+  readonly url: string;
+  readonly config: KubeConfig;
+  /** Each exec as it was asked for: path, the words of the command, and headers. */
+  readonly execs: readonly {
+    readonly path: string;
+    readonly command: readonly string[];
+    readonly headers: http.IncomingHttpHeaders;
+  }[];
+  close(): Promise<void>;
+}
+
+/** An API server that has lists, and pods that one may exec into, as v4.channel.k8s.io has it. */
+export async function startExecServer(
+  answerOf: (path: string) => ExecAnswer,
+  lists: Readonly<Record<string, readonly unknown[]>> = {},
+): Promise<ExecServer> {
+  const execs: { path: string; command: string[]; headers: http.IncomingHttpHeaders }[] = [];
+  const sockets = new Set<Duplex>();
+  const server = http.createServer((request, response) => {
+    const items = lists[new URL(request.url!, 'http://server').pathname] ?? [];
+    response.end(JSON.stringify({ metadata: { resourceVersion: '7' }, items }));
+  });
+  server.on('upgrade', (request, socket) => {
+    const url = new URL(request.url!, 'http://server');
+    execs.push({ path: url.pathname, command: url.searchParams.getAll('command'), headers: request.headers });
+    sockets.add(socket);
+    answer(request, socket, answerOf(url.pathname));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser({ name: 'c', server: url, skipTLSVerify: false }, { name: 'u', token: 'secret' });
+  return {
+    url,
+    config,
+    execs,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+const channel = { out: 1, errors: 2, status: 3 };
+
+function answer(
+  request: http.IncomingMessage,
+  socket: Duplex,
+  { stdout = [], stderr, exitCode = 0, refused, ending }: ExecAnswer,
+): void {
+  socket.on('error', () => {});
+  if (refused !== undefined) {
+    socket.end(`HTTP/1.1 ${refused} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+    return;
+  }
+  // RFC 6455, section 4.2.2.
+  const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+  const accept = createHash('sha1').update(key).digest('base64');
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept}\r\nsec-websocket-protocol: v4.channel.k8s.io\r\n\r\n`,
+  );
+  for (const text of stdout) send(socket, channel.out, text);
+  if (stderr !== undefined) send(socket, channel.errors, stderr);
+  if (ending === 'break') socket.end();
+  if (ending !== undefined) return;
+  const causes = [{ reason: 'ExitCode', message: String(exitCode) }];
+  const failure = {
+    status: 'Failure',
+    reason: 'NonZeroExitCode',
+    details: { causes },
+    message: `exit code ${exitCode}`,
+  };
+  send(socket, channel.status, JSON.stringify(exitCode === 0 ? { status: 'Success' } : failure));
+}
+
+/** One binary frame, its first byte the channel. */
+function send(socket: Duplex, to: number, text: string): void {
+  const payload = Buffer.concat([Buffer.from([to]), Buffer.from(text)]);
+  const length = Buffer.alloc(9);
+  length.writeUInt8(127, 0);
+  length.writeBigUInt64BE(BigInt(payload.length), 1);
+  socket.write(Buffer.concat([Buffer.from([0x82]), length, payload]));
+}
