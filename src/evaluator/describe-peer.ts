@@ -6,7 +6,7 @@ import type { Selector } from './selector.ts';
 export function describePeer(peer: Peer, namespace: string): string {
   switch (peer.kind) {
     case 'broken':
-      return `nothing: ${peer.message}`;
+      return peer.message;
     case 'block': {
       const except = peer.except.map(({ text }) => text).join(', ');
       return except === '' ? peer.cidr.text : `${peer.cidr.text} except ${except}`;

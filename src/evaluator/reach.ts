@@ -33,6 +33,8 @@ export interface PeerReach {
   readonly path: string;
   /** `pods app=web of namespaces purpose=production`, `10.0.0.0/8 except 10.1.0.0/16` */
   readonly text: string;
+  /** It is not understood, and nobody matches. */
+  readonly broken?: true;
   /** `namespace/name` of the pods that match now, but for the pod itself, which is never blocked. */
   readonly pods: readonly string[];
 }
@@ -41,6 +43,8 @@ export interface PortReach {
   readonly path: string;
   /** `TCP/8080`, `UDP/http` */
   readonly text: string;
+  /** It is not understood, and nothing matches. */
+  readonly broken?: true;
   /** Of a name: the numbers that it has now on those that are reached. */
   readonly numbers?: readonly number[];
 }
@@ -100,6 +104,7 @@ function reachPeers(
   return peers.map((peer: Peer) => ({
     path: peer.path,
     text: describePeer(peer, policy.namespace),
+    ...(peer.kind === 'broken' && { broken: true as const }),
     pods: [...parties].flatMap(([key, at]) => (at.some((party) => !missOfPeer(peer, party, scope)) ? [key] : [])),
   }));
 }
@@ -110,7 +115,7 @@ function destinationsOf(cluster: Cluster, self: Pod, peers: RuleReach['peers']):
 }
 
 function reachPort(port: Port, destinations: readonly Pod[]): PortReach {
-  if (port.kind === 'broken') return { path: port.path, text: `nothing: ${port.message}` };
+  if (port.kind === 'broken') return { path: port.path, text: port.message, broken: true };
   const { path, protocol } = port;
   const text = `${protocol}/${describePort(port)}`;
   if (port.kind !== 'named') return { path, text };

@@ -64,6 +64,9 @@ export function explainPodCommand({ out, notes }: Streams): Command {
     .action(async (text: string, own: PodOptions, self: Command) => {
       // Options may stand before the word "pod" too.
       const options = { ...self.parent?.opts<Partial<PodOptions>>(), ...own };
+      if (options.filename && (options.kubeconfig ?? options.context) !== undefined) {
+        throw new ConfigError('-f cannot be used with --kubeconfig or --context');
+      }
       const source = await (options.filename
         ? readManifestCluster(options.filename)
         : readLiveCluster(options.kubeconfig, options.context));

@@ -32,16 +32,16 @@ function renderReach(answer: PodAnswer, direction: Direction, listsPods: boolean
           ...rules.filter(allowsSomething).flatMap((rule) => renderRule(rule, listsPods)),
         ];
   const idle = rules.filter((rule) => !allowsSomething(rule));
-  return [
-    ...lines,
-    ...idle.map(
-      (rule) => `  nothing by ${rule.policy} ${rule.path}${rule.obstacle === undefined ? '' : `: ${rule.obstacle}`}`,
-    ),
-  ].join('\n');
+  return [...lines, ...idle.map((rule) => `  ${rule.policy} ${rule.path} allows nothing: ${whyIdle(rule)}`)].join('\n');
 }
 
 export function allowsSomething({ obstacle, peers, ports }: RuleReach): boolean {
-  return obstacle === undefined && peers.length > 0 && ports.length > 0;
+  return obstacle === undefined && [peers, ports].every((list) => list === 'any' || list.some(({ broken }) => !broken));
+}
+
+function whyIdle({ obstacle, peers, ports }: RuleReach): string {
+  const parts: (PeerReach | PortReach)[] = [...(peers === 'any' ? [] : peers), ...(ports === 'any' ? [] : ports)];
+  return obstacle ?? parts.find(({ broken }) => broken)!.text;
 }
 
 function renderRule({ policy, path, peers, ports }: RuleReach, listsPods: boolean): string[] {
@@ -49,7 +49,8 @@ function renderRule({ policy, path, peers, ports }: RuleReach, listsPods: boolea
   return [...whom.map((each) => `  ${each}`), `      ${renderPorts(ports)}, by ${policy} ${path}`];
 }
 
-function renderPeer({ text, pods }: PeerReach, listsPods: boolean): string {
+function renderPeer({ text, broken, pods }: PeerReach, listsPods: boolean): string {
+  if (broken) return `(nobody: ${text})`;
   const count = pods.length === 1 ? '1 pod now' : `${pods.length === 0 ? 'no' : pods.length} pods now`;
   return listsPods && pods.length > 0 ? `${text} (${count}: ${pods.join(', ')})` : `${text} (${count})`;
 }
@@ -58,7 +59,8 @@ export function renderPorts(ports: RuleReach['ports']): string {
   return ports === 'any' ? 'everything' : ports.map(renderPort).join(', ');
 }
 
-function renderPort({ text, numbers }: PortReach): string {
+function renderPort({ text, broken, numbers }: PortReach): string {
+  if (broken) return `(nothing: ${text})`;
   if (!numbers) return text;
   return numbers.length === 0 ? `${text} (which nobody there declares)` : `${text} (${numbers.join(', ')})`;
 }

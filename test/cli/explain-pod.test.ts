@@ -1,0 +1,188 @@
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'mocha';
+import { explainCommand } from '../../src/cli/commands/explain.ts';
+
+const world = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: office, labels: {purpose: staff}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: office, labels: {app: client}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: odd, namespace: office, labels: {app: odd}}
+spec: {containers: [{name: c, ports: [{name: http, containerPort: 9090}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: host, namespace: office}
+spec: {hostNetwork: true}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    - from:
+        - podSelector: {}
+        - namespaceSelector: {matchLabels: {purpose: staff}}
+          podSelector: {matchExpressions: [{key: app, operator: In, values: [client, desk]}, {key: old, operator: DoesNotExist}]}
+        - ipBlock: {cidr: 10.0.0.0/8, except: [10.244.0.0/16]}
+      ports: [{port: http}, {port: 8000, endPort: 8010, protocol: UDP}]
+    - ports: [{port: 80, protocol: tcp}]
+  egress:
+    - to: [{namespaceSelector: {}}]
+      ports: [{port: http}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: idle, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+  egress: [{}]
+`;
+
+describe('postern explain pod', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-explain-pod-'));
+    await writeFile(join(folder, 'world.yaml'), world);
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  /** @param args FILE stands for the world */
+  async function explain(args: string): Promise<{ code: number; out: string; notes: string }> {
+    const written = { out: '', notes: '' };
+    const exitCode = process.exitCode;
+    const stream = (name: 'out' | 'notes') => ({
+      write: (text: string) => {
+        written[name] += text;
+      },
+    });
+    const command = explainCommand({ out: stream('out'), notes: stream('notes') });
+    for (const each of [command, ...command.commands]) each.exitOverride().configureOutput({ writeErr: () => {} });
+    try {
+      const words = args.split(' ').map((word) => (word === 'FILE' ? join(folder, 'world.yaml') : word));
+      await command.parseAsync(words, { from: 'user' });
+      return { code: process.exitCode as number, ...written };
+    } finally {
+      process.exitCode = exitCode;
+    }
+  }
+
+  it('says who isolates it, and of each rule whom it lets in, on which ports', async () => {
+    const { code, out } = await explain('pod -f FILE shop/web-0');
+    equal(
+      out,
+      `shop/web-0 (node n1, 10.244.1.2, fd00:10:244:1::2)
+
+ingress: isolated by shop/web, shop/idle; allowed from
+  node n1, which it runs on, and the pod itself: always
+  all pods of namespace shop (1 pod now)
+  pods app in (client,desk),!old of namespaces purpose=staff (1 pod now)
+  10.0.0.0/8 except 10.244.0.0/16 (no pods now)
+      TCP/http (8080), UDP/8000–8010, by shop/web spec.ingress[0]
+  shop/web spec.ingress[1] allows nothing: "tcp" is none of TCP, UDP, SCTP
+
+egress: isolated by shop/web; allowed to
+  the pod itself: always
+  all pods of all namespaces (3 pods now)
+      TCP/http (8080, 9090), by shop/web spec.egress[0]
+  shop/idle spec.egress[0] allows nothing: policyTypes does not list Egress, so the egress rules are ignored
+`,
+    );
+    equal(code, 0);
+  });
+
+  it('lists the pods on demand, and takes flags before the word and after', async () => {
+    const { out } = await explain('-f FILE pod shop/web-1 --pods');
+    match(out, /^ {2}all pods of namespace shop \(1 pod now: shop\/web-0\)$/m);
+    match(out, /^ {2}all pods of all namespaces \(3 pods now: shop\/web-0, office\/client, office\/odd\)$/m);
+  });
+
+  it('an open pod is open, one on its node’s network is not its policies’ concern', async () => {
+    match(
+      (await explain('pod -f FILE office/client')).out,
+      /ingress: not isolated, so everything is allowed\n\negress: not isolated/,
+    );
+    match(
+      (await explain('pod -f FILE office/host')).notes,
+      /office\/host uses its node's network: policies do not apply to it/,
+    );
+  });
+
+  it('takes a pod of a workload', async () => {
+    const { notes, out } = await explain('pod -f FILE shop/deployment/web');
+    match(notes, /shop\/deployment\/web is judged by its pod shop\/web-0 \(one of 2\)/);
+    match(out, /^shop\/web-0 /);
+  });
+
+  it('has all of it as JSON', async () => {
+    const { out } = await explain('pod -f FILE shop/web-0 -o json');
+    const answer = JSON.parse(out) as Record<
+      string,
+      { isolatedBy: string[]; rules: { path: string; peers: unknown; ports: unknown; obstacle?: string }[] }
+    >;
+    deepEqual(answer['egress']!.isolatedBy, ['shop/web']);
+    const [first] = answer['egress']!.rules;
+    deepEqual(
+      [first!.peers, first!.ports],
+      [
+        [
+          {
+            path: 'spec.egress[0].to[0]',
+            text: 'all pods of all namespaces',
+            pods: ['shop/web-1', 'office/client', 'office/odd'],
+          },
+        ],
+        [{ path: 'spec.egress[0].ports[0].port', text: 'TCP/http', numbers: [8080, 9090] }],
+      ],
+    );
+    match(answer['egress']!.rules[1]!.obstacle!, /policyTypes/);
+  });
+
+  it('draws it for Graphviz, with names that need quoting quoted', async () => {
+    const { out } = await explain('pod -f FILE shop/web-0 -o dot');
+    match(out, /^digraph pod \{\n[^]*\n\}\n$/);
+    match(out, /^ {2}ingress1 \[label="pods app in \(client,desk\),!old of namespaces purpose=staff\\n1 pod now"\];$/m);
+    match(out, /^ {2}ingress1 -> pod \[label="TCP\/http \(8080\), UDP\/8000–8010\\nshop\/web spec.ingress\[0\]"\];$/m);
+    match(out, /^ {2}pod -> egress0 \[/m);
+    match(
+      (await explain('pod -f FILE office/client -o dot')).out,
+      /ingress0 \[label="anyone"\];\n {2}ingress0 -> pod \[label="everything"\];/,
+    );
+  });
+
+  it('says what is wrong with a question', async () => {
+    await rejects(explain('pod -f FILE shop/wbe-0'), { code: 'config', message: /did you mean shop\/web-0\?$/ });
+    await rejects(explain('pod -f FILE 10.0.0.1'), {
+      code: 'config',
+      message: '"10.0.0.1" is no pod: write NAMESPACE/POD',
+    });
+    await rejects(explain('pod -f FILE --kubeconfig x shop/web-0'), { message: /cannot be used with/ });
+    await rejects(explain('-f FILE pod --kubeconfig x shop/web-0'), { code: 'config', message: /cannot be used with/ });
+    await rejects(explain('pod -f FILE shop/web-0 -o svg'), { message: /svg/ });
+  });
+});
