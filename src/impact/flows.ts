@@ -1,8 +1,9 @@
 import type { Cluster } from '../evaluator/cluster.ts';
 import type { Decision, Direction, Endpoint, Flow } from '../evaluator/decision.ts';
-import { evaluate, resolveEndpoint } from '../evaluator/evaluator.ts';
+import { resolveEndpoint } from '../evaluator/evaluator.ts';
 import type { Pod } from '../evaluator/party.ts';
 import type { Family } from '../model/address.ts';
+import { Judge } from './judge.ts';
 import { ownersAt } from './owners.ts';
 import { directions } from './isolation.ts';
 import { allows, reasonsOf } from './reason.ts';
@@ -57,10 +58,11 @@ export function findFlowChanges(
   touches: Touches,
 ): FlowChanges {
   const tuples = collect(before, after, seen, touches);
+  const [old, current] = [new Judge(before), new Judge(after)];
   const [cut, opened]: [[Tuple, Ends][], [Tuple, Ends][]] = [[], []];
   for (const tuple of tuples) {
     if (!tuple.touched) continue;
-    const [then, now] = [judge(before, tuple), judge(after, tuple)];
+    const [then, now] = [judgeEnds(old, tuple), judgeEnds(current, tuple)];
     if (allows(then) && !allows(now)) cut.push([tuple, now]);
     else if (!allows(then) && allows(now)) opened.push([tuple, then]);
   }
@@ -104,11 +106,11 @@ function isJudgedBy(pod: Pod, node: string | undefined, asked: ReadonlySet<strin
   return node === undefined || pod.nodeName === undefined || pod.nodeName === node || !asked.has(pod.nodeName);
 }
 
-function judge(cluster: Cluster, { ends }: Tuple): Ends {
+function judgeEnds(judge: Judge, { ends }: Tuple): Ends {
   const judged: { [D in Direction]?: Decision[D] } = {};
   for (const direction of directions) {
     const flow = ends[direction];
-    if (flow) judged[direction] = evaluate(cluster, flow)[direction];
+    if (flow) judged[direction] = judge.evaluate(flow)[direction];
   }
   return judged;
 }

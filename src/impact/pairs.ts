@@ -1,12 +1,12 @@
 import type { Cluster } from '../evaluator/cluster.ts';
 import type { Decision } from '../evaluator/decision.ts';
-import { evaluate } from '../evaluator/evaluator.ts';
 import type { JsonObject } from '../lib/json.ts';
 import { families } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import type { DeclaredPort } from './declared-ports.ts';
 import { classifyEnds } from './end-class.ts';
 import type { EndClass, Member } from './end-class.ts';
+import { Judge } from './judge.ts';
 import { ownersAt } from './owners.ts';
 import { reasonsOf } from './reason.ts';
 import type { Reason } from './reason.ts';
@@ -40,6 +40,7 @@ export function findPairChanges(
   touches: Touches,
 ): PairChanges {
   const changes = { cut: new Map<string, PairChange>(), opened: new Map<string, PairChange>() };
+  const [old, current] = [new Judge(before), new Judge(after)];
   for (const family of families) {
     const classes = classifyEnds(before, after, objects, family);
     const touched = new Map(classes.map((each) => [each, touchedBy(before, after, each, family, touches)]));
@@ -55,7 +56,7 @@ export function findPairChanges(
               ...(port.port !== undefined && { destinationPort: port.port }),
               family,
             };
-            const [then, now] = [evaluate(before, flow), evaluate(after, flow)];
+            const [then, now] = [old.evaluate(flow), current.evaluate(flow)];
             if (then.verdict === now.verdict) continue;
             const cut = now.verdict === 'denied';
             add(cut ? changes.cut : changes.opened, source, destination, part, port, family, cut ? now : then);
