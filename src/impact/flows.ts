@@ -42,10 +42,12 @@ interface Tuple {
   /** How each end is to be judged; none where no pod is at it, or where its node has not seen the flow. */
   readonly ends: Partial<Record<Direction, Flow>>;
   readonly via: Set<string>;
+  /** How many connections each that was asked has seen. */
+  readonly counts: Map<NodeFlows, Count>;
   touched: boolean;
-  connections: number;
-  open: number;
 }
+
+type Count = Pick<SeenFlow, 'connections' | 'open'>;
 
 /**
  * Judges each flow before and after. An end counts as the node of its pod has seen it, where that was asked (S0.2): others may see it through
@@ -72,9 +74,10 @@ export function findFlowChanges(
 function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[], touches: Touches): Tuple[] {
   const tuples = new Map<string, Tuple>();
   const asked = new Set(seen.map(({ node }) => node));
-  for (const { node, addresses, flows } of seen) {
-    const own = new Set(addresses);
-    for (const flow of flows) {
+  for (const told of seen) {
+    const { node } = told;
+    const own = new Set(told.addresses);
+    for (const flow of told.flows) {
       const { family, protocol, destinationPort } = flow;
       const source = endpointOf(cluster, flow.source, node, own);
       const destination = endpointOf(cluster, flow.destination, node, own);
@@ -82,20 +85,19 @@ function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[], t
       let tuple = tuples.get(key);
       if (!tuple) {
         const names = { source: nameOf(cluster, source, family), destination: nameOf(cluster, destination, family) };
-        tuple = { flow, ...names, ends: {}, via: new Set(), touched: false, connections: 0, open: 0 };
+        tuple = { flow, ...names, ends: {}, via: new Set(), counts: new Map(), touched: false };
         tuples.set(key, tuple);
       }
       if (flow.via !== undefined) tuple.via.add(flow.via);
-      // The two nodes of one connection have both seen it.
-      tuple.connections = Math.max(tuple.connections, flow.connections);
-      tuple.open = Math.max(tuple.open, flow.open);
+      const { connections = 0, open = 0 } = tuple.counts.get(told) ?? {};
+      tuple.counts.set(told, { connections: connections + flow.connections, open: open + flow.open });
       for (const direction of directions) {
         const end = direction === 'egress' ? source : destination;
         const owners = [...ownersAt(cluster, end, family), ...ownersAt(after, end, family)];
         if (tuple.ends[direction] || !owners.some((pod) => isJudgedBy(pod, node, asked))) continue;
         const port = destinationPort === undefined ? {} : { destinationPort };
         tuple.ends[direction] = { source, destination, protocol, ...port, family };
-        tuple.touched ||= touches(owners, direction);
+        tuple.touched ||= touches(owners);
       }
     }
   }
@@ -129,8 +131,10 @@ function nameOf(cluster: Cluster, endpoint: Endpoint, family: Family): string {
 /** Both families of one pair of pods are one change for people, if the same denies them. Those with the most connections first. */
 function joinFamilies(judged: readonly (readonly [Tuple, Ends])[]): FlowChange[] {
   const changes = new Map<string, FlowChange>();
-  for (const [{ source, destination, flow, via, connections, open }, denied] of judged) {
+  for (const [{ source, destination, flow, via, counts }, denied] of judged) {
     const { protocol, destinationPort, family } = flow;
+    // The two nodes of one connection have both seen it.
+    const most = (of: keyof Count): number => Math.max(...[...counts.values()].map((count) => count[of]));
     const reasons = reasonsOf(denied);
     const key = JSON.stringify([source, destination, protocol, destinationPort, reasons]);
     const same = changes.get(key);
@@ -141,8 +145,8 @@ function joinFamilies(judged: readonly (readonly [Tuple, Ends])[]): FlowChange[]
       ...(destinationPort !== undefined && { destinationPort }),
       families: [...new Set([...(same?.families ?? []), family])],
       via: [...new Set([...(same?.via ?? []), ...via])],
-      connections: connections + (same?.connections ?? 0),
-      open: open + (same?.open ?? 0),
+      connections: most('connections') + (same?.connections ?? 0),
+      open: most('open') + (same?.open ?? 0),
       reasons,
     });
   }

@@ -43,10 +43,14 @@ export function findPairChanges(
   const [old, current] = [new Judge(before), new Judge(after)];
   for (const family of families) {
     const classes = classifyEnds(before, after, objects, family);
-    const touched = new Map(classes.map((each) => [each, touchedBy(before, after, each, family, touches)]));
+    const touched = new Set(
+      classes.filter(({ members: [{ endpoint }] }) =>
+        touches([before, after].flatMap((cluster) => ownersAt(cluster, endpoint, family))),
+      ),
+    );
     for (const source of classes) {
       for (const destination of classes) {
-        if (!touched.get(source)!.egress && !touched.get(destination)!.ingress) continue;
+        if (!touched.has(source) && !touched.has(destination)) continue;
         for (const part of partsOf(source, destination)) {
           for (const port of destination.ports) {
             const flow = {
@@ -90,17 +94,6 @@ function partsOf(source: EndClass, destination: EndClass): Part[] {
     const pairs = source.members.length * members.length - (isSame ? members.length : 0);
     return [{ from, to, members, pairs }];
   });
-}
-
-function touchedBy(
-  before: Cluster,
-  after: Cluster,
-  { members: [{ endpoint }] }: EndClass,
-  family: Family,
-  touches: Touches,
-): { egress: boolean; ingress: boolean } {
-  const owners = [before, after].flatMap((cluster) => ownersAt(cluster, endpoint, family));
-  return { egress: touches(owners, 'egress'), ingress: touches(owners, 'ingress') };
 }
 
 function add(

@@ -1,13 +1,12 @@
 import type { Cluster } from '../evaluator/cluster.ts';
-import type { Direction } from '../evaluator/decision.ts';
 import type { Pod } from '../evaluator/party.ts';
 import { appliesTo } from '../evaluator/subject.ts';
 import type { JsonObject } from '../lib/json.ts';
 import { canonicalText } from './canonical.ts';
 import { keyOf } from './object-key.ts';
 
-/** Whether a change can concern what these pods may do in a direction; `false` only if it surely does not. */
-export type Touches = (owners: readonly Pod[], direction: Direction) => boolean;
+/** Whether a change can concern what these pods may do; `false` only if it surely does not. */
+export type Touches = (owners: readonly Pod[]) => boolean;
 
 /** Where nothing but policies differs, an end is judged otherwise only if a policy that differs selects it. */
 export function findTouched(

@@ -244,6 +244,12 @@ Would be cut: 4 pairs of pods and ports
     match((await plan('-f', join(folder, 'policy.yaml'), '--base', base, '--flows', flows, '--pairs')).out, /4 pairs/);
   });
 
+  it('flows of a node that there is not: says so', async () => {
+    const flows = await write('n7.json', '{"node": "n7", "flows": []}');
+    const { notes } = await plan('-f', await write('policy.yaml', isolating), '--base', base, '--flows', flows);
+    equal(notes, 'note: there is no node n7: which of the flows are its own cannot be told\n');
+  });
+
   const badFlows: readonly (readonly [text: string, message: RegExp])[] = [
     ['nonsense', /flows\.json: the file: is not JSON \(it should be what "postern node flows -o json" prints\)$/],
     ['[]', /the file: holds no mapping/],

@@ -137,6 +137,15 @@ describe('the impact of a policy on flows that nodes have seen', () => {
       deepEqual([flows!.seen, flows!.cut.length, flows!.cut[0]!.connections], [1, 1, 3]);
     });
 
+    it('what one node has seen in several ways adds up', () => {
+      const direct = seen('10.1.2.3', '10.1.1.2', 8080, { connections: 3, open: 1 });
+      const told = [
+        { node: 'n1', addresses: [], flows: [direct, { ...direct, via: '10.96.0.1:80', connections: 2, open: 2 }] },
+      ];
+      const [cut] = impactOf([toApi([])], told).flows!.cut;
+      deepEqual([cut!.connections, cut!.open, cut!.via], [5, 3, ['10.96.0.1:80']]);
+    });
+
     it('a denial at either end is found, also where each node sees one end', () => {
       const given = [
         policy('shop/web', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Egress'] }),

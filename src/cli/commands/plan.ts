@@ -3,6 +3,8 @@ import { ConfigError } from '../../config/config-error.ts';
 import { judgeImpact } from '../../impact/impact.ts';
 import type { Impact } from '../../impact/impact.ts';
 import type { NodeFlows } from '../../impact/seen-flow.ts';
+import { keyOf } from '../../impact/object-key.ts';
+import type { JsonObject } from '../../lib/json.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import { formatProblem } from '../../manifests/problem.ts';
 import { exitCode } from '../exit-code.ts';
@@ -96,7 +98,10 @@ interface Seen {
 
 async function readSeen(options: PlanOptions, { before, config }: Sides): Promise<Seen> {
   if (options.flows === false) return { flows: undefined, notes: [], isWhole: true };
-  if (options.flows) return { flows: await Promise.all(options.flows.map(readFlowsFile)), notes: [], isWhole: true };
+  if (options.flows) {
+    const flows = await Promise.all(options.flows.map(readFlowsFile));
+    return { flows, notes: unknownNodes(flows, before), isWhole: true };
+  }
   if (!config) return { flows: undefined, notes: [], isWhole: true };
   const { agents, flows, failures } = await askAgents(config, before);
   const notes = failures.map(({ node, why }) => `the flows of node ${node} are not among these: ${why}`);
@@ -104,6 +109,12 @@ async function readSeen(options: PlanOptions, { before, config }: Sides): Promis
   const instead = 'no node has told of its flows, so pairs of pods are judged on the ports that they declare';
   // Without any agent there is nobody who might have told.
   return { flows: undefined, notes: [...notes, instead], isWhole: agents === 0 };
+}
+
+function unknownNodes(flows: readonly NodeFlows[], objects: readonly JsonObject[]): string[] {
+  const keys = new Set(objects.map(keyOf));
+  const unknown = flows.flatMap(({ node }) => (node === undefined || keys.has(`Node ${node}`) ? [] : [node]));
+  return unknown.map((node) => `there is no node ${node}: which of the flows are its own cannot be told`);
 }
 
 function isCut({ flows, pairs }: Impact): boolean {
