@@ -28,6 +28,10 @@ const links = 'test/compile/links.test.ts';
 const plan = 'test/plan/plan.test.ts';
 const editions = 'test/plan/editions.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
+const impact = 'test/impact/impact.test.ts';
+const conntrack = 'test/impact/conntrack.test.ts';
+const impactAgrees = 'test/property/impact.test.ts';
+const reach = 'test/property/reach.test.ts';
 const identity = 'test/identity/replay.test.ts';
 
 export const mutants: readonly Mutant[] = [
@@ -1069,5 +1073,131 @@ export const mutants: readonly Mutant[] = [
     find: 'add(link, address, addresses);',
     replace: 'add(link, address, [address]);',
     specs: [links],
+  },
+  {
+    name: 'a flow of a Service is judged by what was called',
+    file: 'src/impact/conntrack.ts',
+    find: "const destination = canonicalAddress(reply?.['src'] ?? '');",
+    replace: "const destination = canonicalAddress(original?.['dst'] ?? '');",
+    specs: [conntrack],
+  },
+  {
+    name: 'a flow of a Service has the port that was called',
+    file: 'src/impact/conntrack.ts',
+    find: "const port = readPort(reply?.['sport']);",
+    replace: "const port = readPort(original?.['dport']);",
+    specs: [conntrack],
+  },
+  {
+    name: 'an entry of a connection that has ended counts as open',
+    file: 'src/impact/conntrack.ts',
+    find: '.some((word) => ended.has(word)) ? 0 : 1',
+    replace: '.some((word) => ended.has(word)) ? 1 : 1',
+    specs: [conntrack],
+  },
+  {
+    name: 'a flow that was denied before counts as cut',
+    file: 'src/impact/flows.ts',
+    find: 'if (allows(then) && !allows(now)) cut',
+    replace: 'if (!allows(now)) cut',
+    specs: [impactAgrees],
+  },
+  {
+    name: 'who has seen a flow does not matter',
+    file: 'src/impact/flows.ts',
+    find: 'pod.nodeName === node || !asked.has(pod.nodeName)',
+    replace: 'true',
+    specs: [impact],
+  },
+  {
+    name: 'a node that was not asked leaves its pods unjudged',
+    file: 'src/impact/flows.ts',
+    find: ' || !asked.has(pod.nodeName);',
+    replace: ';',
+    specs: [impact],
+  },
+  {
+    name: "an address of the own node that its object does not name is a stranger's",
+    file: 'src/impact/flows.ts',
+    find: 'return isOwn ? { node, address } : { address };',
+    replace: 'return isOwn && cluster.nodeAddresses.has(address) ? { node, address } : { address };',
+    specs: [impact],
+  },
+  {
+    name: 'a connection that both nodes have seen counts twice',
+    file: 'src/impact/flows.ts',
+    find: 'Math.max(...[...counts.values()].map((count) => count[of]))',
+    replace: '[...counts.values()].reduce((sum, count) => sum + count[of], 0)',
+    specs: [impact],
+  },
+  {
+    name: 'a change of labels touches nobody',
+    file: 'src/impact/touch.ts',
+    find: "if ([...changed].some((key) => !key.startsWith('NetworkPolicy '))) return () => true;",
+    replace: '',
+    specs: [impactAgrees],
+  },
+  {
+    name: 'a policy that goes touches nobody',
+    file: 'src/impact/touch.ts',
+    find: 'const policies = [before, after].flatMap(',
+    replace: 'const policies = [after].flatMap(',
+    specs: [impactAgrees],
+  },
+  {
+    name: 'pods that an ipBlock tells apart are one class',
+    file: 'src/impact/pod-class.ts',
+    find: 'blocks.map((block) => containsAddress(block, address)),',
+    replace: '[],',
+    specs: [impact],
+  },
+  {
+    name: "pods that a port's name tells apart are one class",
+    file: 'src/impact/pod-class.ts',
+    find: 'sortPorts(pod.namedPorts)]',
+    replace: '[]]',
+    specs: [impact],
+  },
+  {
+    name: "pods whose address is contested are of their workload's class",
+    file: 'src/impact/pod-class.ts',
+    find: "isPlain ? '' : key,",
+    replace: "'',",
+    specs: [impactAgrees],
+  },
+  {
+    name: "a pod on its host's network is as far from its neighbours as from others",
+    file: 'src/impact/pairs.ts',
+    find: 'return [beside, elsewhere].flatMap(',
+    replace: 'return [[...beside, ...elsewhere]].flatMap(',
+    specs: [impact],
+  },
+  {
+    name: 'a pod that shares a contested address is isolated by its own policies alone',
+    file: 'src/evaluator/subject.ts',
+    find: 'return [...new Set([pod, ...claimants.filter((each) => each.includes(pod)).flat()])];',
+    replace: 'return claimants.length >= 0 ? [pod] : [];',
+    specs: [impactAgrees],
+  },
+  {
+    name: 'labels of a namespace that others have set go',
+    file: 'src/impact/changes.ts',
+    find: "{ ...Object.fromEntries(kept), ...objectAt(object, 'metadata', 'labels') }",
+    replace: "{ ...objectAt(object, 'metadata', 'labels'), ...(kept.length < 0 ? {} : {}) }",
+    specs: ['test/impact/changes.test.ts'],
+  },
+  {
+    name: 'a rule that policyTypes leaves out is said to allow',
+    file: 'src/evaluator/reach.ts',
+    find: 'const obstacle = obstacleOf(policy, rule, direction)?.text ?? claimed;',
+    replace: 'const obstacle = rule.broken?.message ?? policy.mute?.message ?? claimed;',
+    specs: [reach],
+  },
+  {
+    name: "a port's name has the numbers of the pod that asks",
+    file: 'src/evaluator/reach.ts',
+    find: "direction === 'ingress' ? [pod] : destinationsOf(cluster, pod, peers)",
+    replace: '[pod]',
+    specs: [reach],
   },
 ];

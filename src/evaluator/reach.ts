@@ -1,4 +1,5 @@
 import { families } from '../model/address.ts';
+import { textOf } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import type { Direction, PolicyRef } from './decision.ts';
 import { obstacleOf } from './end.ts';
@@ -52,13 +53,13 @@ export interface PortReach {
 export function findReach(cluster: Cluster, pod: Pod, direction: Direction): Reach {
   const isolatedBy = isolatingPolicies(cluster, pod, direction).map(({ ref }) => ref);
   const owners = ownersOf(cluster, pod);
+  const others = owners.filter((other) => other !== pod).map(({ key }) => key);
   // Nothing is allowed to an address that several pods claim (S1.10).
-  const contested = owners.length > 1 ? owners.filter((other) => other !== pod).map(({ key }) => key) : [];
+  const isContested = pod.addresses.every((address) => (cluster.claimants.get(textOf(address))?.length ?? 0) > 1);
   const parties = partiesOf(cluster, pod);
   const rules = policiesOf(cluster.policies, owners.includes(pod) ? [pod] : []).flatMap((policy) =>
     policy.rules[direction].map((rule): RuleReach => {
-      const claimed =
-        contested.length > 0 ? `an address of the pod is claimed by ${contested.join(' and ')} too` : undefined;
+      const claimed = others.length > 0 && isContested ? `${others.join(' and ')} has the same address` : undefined;
       const obstacle = obstacleOf(policy, rule, direction)?.text ?? claimed;
       const peers = reachPeers(cluster, policy, rule, parties);
       return {

@@ -126,6 +126,9 @@ describe('the impact of a policy on flows that nodes have seen', () => {
         { node: 'n1', addresses: ['192.0.2.1'], flows: [seen('192.0.2.2', '10.1.1.2')] },
       ];
       deepEqual(cutOf(impactOf(given, told)), ['node n2 > shop/api']);
+      // What n2 has seen of the client says nothing of what n1 lets in.
+      const node = [toApi([{ from: [{ ipBlock: { cidr: '192.0.2.0/24' } }] }])];
+      deepEqual(cutOf(impactOf(node, told)), []);
       // Where n1 was not asked, what n2 has seen is the best there is.
       deepEqual(cutOf(impactOf([toApi([])], told.slice(0, 1))), ['203.0.113.9 > shop/api']);
     });
@@ -198,6 +201,31 @@ describe('the impact of a policy on pods', () => {
       ['office/probe', 1, 'shop: app=web', ['shop/web-1'], 1, 2],
     ]);
     equal(opened.length, 0);
+  });
+
+  it('pods of one workload that an ipBlock tells apart are judged apart', () => {
+    const given = [toApi([{ from: [{ ipBlock: { cidr: '10.1.1.0/24' } }, { ipBlock: { cidr: '::/0' } }] }])];
+    const { cut } = impactOf(given).pairs!;
+    deepEqual(
+      cut.map(({ source, families }) => [source.members, families]),
+      [
+        [['office/client'], ['ipv4']],
+        [['shop/web-1'], ['ipv4']],
+      ],
+    );
+  });
+
+  it('so are those that call one port by different names', () => {
+    const twin = (name: string, ip: string, port: string): unknown =>
+      pod(name, { ips: [ip], labels: { app: 'twin' }, ports: [{ name: port, containerPort: 8080 }] });
+    const before = [...cluster, twin('shop/a', '10.1.1.8', 'http'), twin('shop/b', '10.1.1.9', 'web')] as JsonObject[];
+    const given = policy('shop/twin', {
+      podSelector: { matchLabels: { app: 'twin' } },
+      ingress: [{ ports: [{ port: 'http' }] }],
+    });
+    const { objects: after } = applyObjects(before, [given]);
+    const { cut } = judgeImpact({ before, after, pairs: true }).pairs!;
+    deepEqual(new Set(cut.flatMap(({ destination }) => destination.members)), new Set(['shop/b']));
   });
 
   it('a pod that declares no port is asked for what rules without ports allow', () => {
