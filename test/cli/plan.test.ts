@@ -199,6 +199,17 @@ Would be cut: 4 pairs of pods and ports
     deepEqual([code, answer.pairs.cut.length, answer.pairs.opened.length], [0, 0, 2]);
   });
 
+  it('pods keep the addresses that are made up for them when another comes or goes', async () => {
+    const first = 'apiVersion: v1\nkind: Pod\nmetadata: {name: first, namespace: office}\n';
+    const blocked = policy('web', '{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.244.1.0/24}}]}]}');
+    const known = await write('known.yaml', [first, world, blocked].join('---\n'));
+    const gone = await plan('-f', await write('first.yaml', first), '--base', known, '--delete');
+    match(gone.out, /Pod office\/first: deleted\n\nOf pods and the ports that they declare, no pair would be cut\n$/);
+    await write('known.yaml', [world, blocked].join('---\n'));
+    const come = await plan('-f', join(folder, 'first.yaml'), '--base', known);
+    match(come.out, /Pod office\/first: created\n\nOf pods and the ports that they declare, no pair would be cut\n$/);
+  });
+
   it('with flows: names who is cut, through which Service, and how many', async () => {
     const flows = await write(
       'n1.json',

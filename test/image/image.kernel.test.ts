@@ -81,7 +81,7 @@ describe('the image', function () {
 
   it('holds no shell, and only the programs that are needed', () => {
     const programs = globSync('usr/{bin,sbin}/*', { cwd: join(folder, 'rootfs') }).map((path) => path.slice(4));
-    assert.deepEqual(programs.sort(), ['bin/node', 'bin/postern', 'sbin/ip', 'sbin/nft']);
+    assert.deepEqual(programs.sort(), ['bin/node', 'bin/postern', 'sbin/conntrack', 'sbin/ip', 'sbin/nft']);
   });
 
   it('runs every command line', async () => {
@@ -107,16 +107,23 @@ describe('the image', function () {
     assert.equal(image.exitCode, 1);
   });
 
-  it('runs nft and ip, and neither writes its files nor holds another right', async () => {
+  it('runs nft, ip and conntrack, and neither writes its files nor holds another right', async () => {
     const probe = `
       import { readFileSync, writeFileSync } from 'node:fs';
       import { execFileSync } from 'node:child_process';
       console.log(/CapEff:\\s*(\\w+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
       try { writeFileSync('/etc/passwd', ''); } catch ({ code }) { console.log(code); }
       execFileSync('nft', ['-j', 'list', 'tables']);
+      execFileSync('conntrack', ['-L', '-o', 'extended'], { stdio: 'pipe' });
       console.log(JSON.parse(execFileSync('ip', ['-j', 'link', 'show', 'lo']))[0].ifname);`;
     const { stdout, stderr } = await start('/usr/bin/node', ['--input-type=module', '-e', probe]);
     assert.deepEqual([stdout.split('\n'), stderr], [[(1 << 12).toString(16).padStart(16, '0'), 'EROFS', 'lo'], '']);
+  });
+
+  it('tells what the node tracks, with the one right that an agent has', async () => {
+    const { stdout, stderr } = await postern('node', 'flows', '-o', 'json', '--node-name', 'n1');
+    const { node, flows } = JSON.parse(stdout) as { node: string; flows: unknown[] };
+    assert.deepEqual([node, flows, stderr], ['n1', [], '']);
   });
 
   it('enforces: the agent becomes ready, and the rules are in the kernel', async () => {
