@@ -69,7 +69,9 @@ function refusal(cause: unknown, pod: string): ApiError {
   const message = String((cause as { message?: unknown } | null)?.message ?? cause);
   const status = Number(/response: ([0-9]+)/.exec(message)?.[1]);
   if (Number.isNaN(status)) return new ApiError('unreachable', `${pod}: ${message}`, { cause });
-  const why = [401, 403].includes(status) ? `you may not "create pods/exec" there (${status})` : `status ${status}`;
+  const why = [401, 403].includes(status)
+    ? `you may not use pods/exec there (${status}): it takes the verbs get and create`
+    : `status ${status}`;
   return new ApiError('refused', `${pod}: ${why}`, { status, cause });
 }
 

@@ -418,7 +418,10 @@ describe('postern plan on a live cluster', () => {
 
   it('where nobody may ask, declared ports are judged instead, it says so, and gives no all-clear', async () => {
     const { out, notes } = await ask({ n1: { refused: 403 }, n2: { refused: 403 } }, isolating);
-    match(notes, /node n1 are not among these: pod system\/agent-n1: you may not "create pods\/exec" there \(403\)/);
+    match(
+      notes,
+      /node n1 are not among these: pod system\/agent-n1: you may not use pods\/exec there \(403\): it takes the verbs get and create/,
+    );
     match(notes, /note: no node has told of its flows, so pairs of pods are judged on the ports that they declare/);
     match(out, /office\/client → shop\/web-5d-x TCP\/8080/);
     await server!.close();

@@ -40,7 +40,7 @@ describe('a program that is run in a container', () => {
     rejects(run({ refused: 403 }), {
       code: 'refused',
       status: 403,
-      message: 'pod system/agent-x: you may not "create pods/exec" there (403)',
+      message: 'pod system/agent-x: you may not use pods/exec there (403): it takes the verbs get and create',
     }));
 
   it('a pod that has gone is told', () => rejects(run({ refused: 404 }), { code: 'refused', status: 404 }));
