@@ -5,4 +5,6 @@ export const exitCode = {
   finding: 1,
   /** Wrong flags, or a machine that lacks something. */
   usage: 2,
+  /** What a node's kernel would do is not what the policies say. */
+  disagreement: 3,
 } as const;

@@ -1,13 +1,15 @@
 import { Command, Option } from 'commander';
-import type { Decision } from '../../evaluator/decision.ts';
+import type { Decision, Flow, Verdict } from '../../evaluator/decision.ts';
 import { evaluate } from '../../evaluator/evaluator.ts';
+import { judgesOf, type Judge } from '../../evaluator/judges.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
 import { withManifests } from '../manifest-option.ts';
-import { readLiveCluster, readManifestCluster } from '../explain/cluster-source.ts';
+import { readLiveObjects, readManifestCluster, toSource } from '../explain/cluster-source.ts';
 import { findAssumed, restsOnAddresses } from '../explain/assumption.ts';
 import { commonFamilies, findEnd } from '../explain/end-argument.ts';
+import { askKernels, renderKernels, type KernelAnswer } from '../explain/kernel.ts';
 import { explainPodCommand } from '../explain/pod-command.ts';
 import { formatTraffic, readPortArgument } from '../explain/port-argument.ts';
 import { renderExplanation } from '../explain/render.ts';
@@ -18,6 +20,8 @@ interface ExplainOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly family?: Family;
+  /** Whether the nodes are asked. */
+  readonly nodes: boolean;
   readonly output: 'text' | 'json';
 }
 
@@ -35,6 +39,9 @@ FROM and TO:
 
 PORT: TCP/80, UDP/53, SCTP/7, 80 (TCP), a port's name on TO, or icmp. It is the port of the pod, not of a Service.
 
+Of a cluster, the kernels of the nodes that judge the connection are asked too, through \`pods/exec\` into their agents: by rules read back, what
+would they do? A node that cannot be asked is a note.
+
 Examples:
   $ postern explain shop/web shop/api TCP/8080                  of the cluster that kubectl would use
   $ postern explain -f policies/ shop/web shop/api http         of manifests alone, no cluster needed
@@ -42,7 +49,7 @@ Examples:
   $ postern explain -f examples/first-light -o json office/desk shop/api icmp
   $ postern explain pod shop/api                                what may reach this pod, and what may it reach?
 
-Exit codes: 0 allowed, 1 denied, 2 wrong usage or no answer.`;
+Exit codes: 0 allowed, 1 denied, 2 wrong usage or no answer, 3 a kernel would do something else.`;
 
 /** `postern explain FROM TO PORT`: is this allowed, and why? Sets `process.exitCode`; rejects for what cannot be asked. */
 export function explainCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
@@ -61,6 +68,7 @@ export function explainCommand(streams: Streams = { out: process.stdout, notes: 
     .addOption(
       new Option('--family <family>', 'the address family; default: all that both ends have').choices(families),
     )
+    .addOption(new Option('--no-nodes', 'do not ask the nodes what their kernels would do').conflicts('filename'))
     .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
     .addHelpText('after', examples)
     .action((from: string, to: string, port: string, options: ExplainOptions) =>
@@ -75,29 +83,51 @@ async function explain(
   options: ExplainOptions,
   { out, notes }: Streams,
 ): Promise<void> {
-  const source = await (options.filename
-    ? readManifestCluster(options.filename)
-    : readLiveCluster(options.kubeconfig, options.context));
+  const first = await answer(fromText, toText, portText, options);
+  // Between the lists and what the kernel says something may have changed.
+  const last = isAgreed(first.kernels) ? first : await answer(fromText, toText, portText, options);
+  const { source, from, to, traffic, verdict, decisions, kernels, unasked } = last;
+  const ends = { source: from.endpoints, destination: to.endpoints };
+  const assumed =
+    options.output === 'json' || restsOnAddresses(source.cluster, decisions, ends) ? findAssumed(source, ends) : [];
+  const silent = unasked.map(({ node, why }) => `the kernel of ${node} was not asked: ${why}`);
+  const all = new Set([...source.notes, ...from.notes, ...to.notes, ...assumed, ...silent]);
+  for (const note of all) notes.write(`note: ${note}\n`);
+  const explanation: Explanation = { verdict, families: decisions };
+  out.write(
+    options.output === 'json'
+      ? `${JSON.stringify({ ...explanation, ...(kernels && { kernels }) }, undefined, 2)}\n`
+      : renderExplanation(explanation, from.name, to.name, formatTraffic(traffic)) + renderKernels(kernels ?? []),
+  );
+  process.exitCode = verdict === 'denied' ? exitCode.finding : exitCode.fine;
+  if (!isAgreed(kernels)) process.exitCode = exitCode.disagreement;
+}
+
+function isAgreed(kernels: readonly KernelAnswer[] = []): boolean {
+  return kernels.every(({ agrees }) => agrees);
+}
+
+async function answer(fromText: string, toText: string, portText: string, options: ExplainOptions) {
+  const live = options.filename ? undefined : await readLiveObjects(options.kubeconfig, options.context);
+  const source = live ? toSource(live.objects, new Map(), []) : await readManifestCluster(options.filename!);
   const from = findEnd(source, fromText);
   const to = findEnd(source, toText);
   const asked = commonFamilies(from, to, options.family);
   const traffic = readPortArgument(portText, source.cluster, to.endpoints.get(asked[0]!)!, asked[0]!);
   const decisions: Partial<Record<Family, Decision>> = {};
+  const judges: (Judge & { readonly family: Family })[] = [];
   for (const family of asked) {
     const pair = { source: from.endpoints.get(family)!, destination: to.endpoints.get(family)! };
-    decisions[family] = evaluate(source.cluster, { ...pair, ...traffic, family });
+    const flow: Flow = { ...pair, ...traffic, family };
+    const decision = evaluate(source.cluster, flow);
+    decisions[family] = decision;
+    judges.push(...judgesOf(source.cluster, flow, decision).map((judge) => ({ ...judge, family })));
   }
   const denied = Object.values(decisions).some(({ verdict }) => verdict === 'denied');
-  const explanation: Explanation = { verdict: denied ? 'denied' : 'allowed', families: decisions };
-  const ends = { source: from.endpoints, destination: to.endpoints };
-  const assumed =
-    options.output === 'json' || restsOnAddresses(source.cluster, decisions, ends) ? findAssumed(source, ends) : [];
-  const all = new Set([...source.notes, ...from.notes, ...to.notes, ...assumed]);
-  for (const note of all) notes.write(`note: ${note}\n`);
-  out.write(
-    options.output === 'json'
-      ? `${JSON.stringify(explanation, undefined, 2)}\n`
-      : renderExplanation(explanation, from.name, to.name, formatTraffic(traffic)),
-  );
-  process.exitCode = denied ? exitCode.finding : exitCode.fine;
+  const verdict: Verdict = denied ? 'denied' : 'allowed';
+  const { answers: kernels, unasked } =
+    live && options.nodes
+      ? await askKernels(live.config, live.objects, judges, traffic)
+      : { answers: undefined, unasked: [] };
+  return { source, from, to, traffic, verdict, decisions, kernels, unasked };
 }

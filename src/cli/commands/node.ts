@@ -1,12 +1,14 @@
 import { Command } from 'commander';
 import { flowsCommand } from '../node/flows.ts';
+import { traceCommand } from '../node/trace.ts';
 
 /** What one node can tell of itself; other commands ask it through `pods/exec` of its agent. A line each. */
-const subcommands: readonly (() => Command)[] = [flowsCommand];
+const subcommands: readonly (() => Command)[] = [flowsCommand, traceCommand];
 
 const details = `
 Examples:
   $ postern node flows -o json
+  $ postern node trace 10.244.1.7 10.244.2.9 TCP/8080
   $ kubectl -n postern-system exec POD -- postern node flows`;
 
 export function nodeCommand(): Command {

@@ -97,7 +97,8 @@ async function reaching<Value>(result: Promise<Value>): Promise<Value> {
   }
 }
 
-function toSource(
+/** @param assumed node and addresses that were made up */
+export function toSource(
   objects: readonly JsonObject[],
   assumed: ReadonlyMap<string, string>,
   notes: readonly string[],

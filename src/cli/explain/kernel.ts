@@ -1,0 +1,68 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import type { Verdict } from '../../evaluator/decision.ts';
+import type { Judge } from '../../evaluator/judges.ts';
+import { isJsonObject, type JsonObject } from '../../lib/json.ts';
+import type { Family } from '../../model/address.ts';
+import { agentsByNode, askAgent } from '../connect/agents.ts';
+import { exitCode } from '../exit-code.ts';
+import type { NodeTrace } from '../node/trace.ts';
+import { formatTraffic, type Traffic } from './port-argument.ts';
+
+/** What the kernel of a node would do, beside what it should. */
+export interface KernelAnswer extends Judge {
+  readonly family: Family;
+  readonly verdict: Verdict;
+  readonly agrees: boolean;
+  readonly trace: NodeTrace;
+}
+
+export interface Unasked {
+  readonly node: string;
+  readonly why: string;
+}
+
+/** Asks the agents of the nodes that judge the connection; those that cannot be asked are told apart. */
+export async function askKernels(
+  config: KubeConfig,
+  objects: readonly JsonObject[],
+  judges: readonly (Judge & { readonly family: Family })[],
+  traffic: Traffic,
+): Promise<{ readonly answers: readonly KernelAnswer[]; readonly unasked: readonly Unasked[] }> {
+  const agents = agentsByNode(objects);
+  const answers: KernelAnswer[] = [];
+  const unasked: Unasked[] = [];
+  for (const judge of judges) {
+    const agent = agents.get(judge.node);
+    const question = ['trace', '--hook', judge.hook, judge.source, judge.destination, formatTraffic(traffic)];
+    try {
+      if (!agent) throw new Error('it has no agent that runs');
+      const trace = readTrace(await askAgent(config, agent, question, exitCode.finding));
+      const verdict = trace.verdict === 'accept' ? 'allowed' : 'denied';
+      answers.push({ ...judge, verdict, agrees: verdict === judge.expected, trace });
+    } catch (error) {
+      unasked.push({ node: judge.node, why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return { answers, unasked };
+}
+
+function readTrace(text: string): NodeTrace {
+  const raw: unknown = JSON.parse(text);
+  if (isJsonObject(raw) && typeof raw['verdict'] === 'string' && Array.isArray(raw['path']))
+    return raw as unknown as NodeTrace;
+  throw new Error('its agent said what is not understood; is it of another version?');
+}
+
+/** A line a node, and what is wrong. */
+export function renderKernels(answers: readonly KernelAnswer[]): string {
+  return answers
+    .map(({ node, family, directions, verdict, expected, agrees, trace }) => {
+      const last = trace.path.at(-1);
+      const by = last ? ` by ${last.chain}: ${last.rule}` : '';
+      const heading = `kernel of ${node} (${directions.join(', ')}; ${family}): ${verdict}${verdict === 'denied' ? by : ''}\n`;
+      if (agrees) return heading;
+      const why = trace.hasTable ? by : ', for it has no rules of ours';
+      return `${heading}  THIS IS WRONG: the policies say ${expected}${verdict === 'allowed' ? why : ''}. Look at the agent's log and \`postern doctor --node ${node}\`\n`;
+    })
+    .join('');
+}

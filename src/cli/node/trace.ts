@@ -1,0 +1,107 @@
+import { Command, Option } from 'commander';
+import { hostname } from 'node:os';
+import { createNft } from '../../apply/nft.ts';
+import { firstPacket, type Connection } from '../../compile/first-packet.ts';
+import { ConfigError } from '../../config/config-error.ts';
+import { readNodeName } from '../../config/node-name.ts';
+import { canonicalAddress, familyOf } from '../../model/address.ts';
+import { foreignIn } from '../../nftables/foreign.ts';
+import { parseTable } from '../../nftables/parse.ts';
+import { renderRule } from '../../nftables/render.ts';
+import { table as ours, type Table } from '../../nftables/ruleset.ts';
+import { trace, type Step } from '../../nftables/trace.ts';
+import { exitCode } from '../exit-code.ts';
+
+const details = `
+Reads "table ${ours.family} ${ours.name}" back from the kernel and follows the first packet of the connection through it, by the devices that the rules
+know for both ends. Addresses and port are those after any Service. Needs root, and the node's network: on a cluster, the pod of an agent.
+
+Examples:
+  $ postern node trace 10.244.1.7 10.244.2.9 TCP/8080
+  $ kubectl -n postern-system exec POD -- postern node trace -o json 10.244.1.7 10.244.2.9 icmp
+
+Exit codes: 0 accepted, 1 dropped, 2 the rules cannot be read.`;
+
+/** What `postern node trace -o json` prints. */
+export interface NodeTrace {
+  readonly node: string;
+  /** No table: nothing is enforced. */
+  readonly hasTable: boolean;
+  readonly verdict: 'accept' | 'drop' | 'reset';
+  /** Rules that gave a verdict, in the order in which the packet met them. */
+  readonly path: readonly { readonly chain: string; readonly rule: string; readonly element?: string }[];
+  /** What in the table is not of our language: what it does is not known. */
+  readonly foreign: readonly string[];
+}
+
+interface Flags {
+  readonly hook: Connection['hook'];
+  readonly nodeName?: string;
+  readonly output: 'text' | 'json';
+}
+
+export function traceCommand(): Command {
+  return new Command('trace')
+    .summary('what its kernel would do with a connection')
+    .description('Prints what the rules in the kernel of this node would do with the first packet of a connection.')
+    .argument('<source>', 'the address that opens the connection')
+    .argument('<destination>', 'the address that it reaches')
+    .argument('<port>', 'TCP/80, UDP/53, SCTP/7, icmp, or the number of a protocol')
+    .addOption(
+      new Option('--hook <hook>', 'through the node, or to its own sockets')
+        .choices(['forward', 'input'])
+        .default('forward'),
+    )
+    .option('--node-name <NAME>', "the node's name in the cluster (default: POSTERN_NODE_NAME, else the host's name)")
+    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .addHelpText('after', details)
+    .action(async (source: string, destination: string, port: string, { hook, nodeName, output }: Flags) => {
+      const connection = { hook, ...readEnds(source, destination), ...readPort(port, source) };
+      const json = await createNft().list('inet', new AbortController().signal);
+      const answer = traceIn(json === undefined ? undefined : parseTable('inet', json), connection);
+      const found: NodeTrace = { node: readNodeName(nodeName) ?? hostname(), ...answer };
+      process.stdout.write(output === 'json' ? `${JSON.stringify(found)}\n` : renderTrace(found));
+      process.exitCode = found.verdict === 'accept' ? exitCode.fine : exitCode.finding;
+    });
+}
+
+function readEnds(source: string, destination: string): { source: string; destination: string } {
+  const [from, to] = [source, destination].map(canonicalAddress);
+  if (from === undefined) throw new ConfigError(`source: ${JSON.stringify(source)} is no address`);
+  if (to === undefined) throw new ConfigError(`destination: ${JSON.stringify(destination)} is no address`);
+  if (familyOf(from) !== familyOf(to)) throw new ConfigError(`destination: ${to} is not of the family of ${from}`);
+  return { source: from, destination: to };
+}
+
+function readPort(text: string, source: string): Pick<Connection, 'protocol' | 'port'> {
+  if (text.toLowerCase() === 'icmp') return { protocol: familyOf(source) === 'ipv4' ? 'icmp' : 'icmpv6' };
+  if (/^[0-9]+$/.test(text) && Number(text) < 256) return { protocol: text };
+  const [, protocol, port] = /^(tcp|udp|sctp)\/([0-9]+)$/i.exec(text) ?? [];
+  if (protocol === undefined || Number(port) < 1 || Number(port) > 65_535) {
+    throw new ConfigError(
+      `port ${JSON.stringify(text)}: write TCP/80, UDP/53, SCTP/7, icmp or the number of a protocol`,
+    );
+  }
+  return { protocol: protocol.toLowerCase(), port: Number(port) };
+}
+
+/** @param table `undefined` where the kernel has none of ours */
+export function traceIn(table: Table | undefined, connection: Connection): Omit<NodeTrace, 'node'> {
+  if (!table) return { hasTable: false, verdict: 'accept', path: [], foreign: [] };
+  const { verdict, path } = trace(table, firstPacket(table, connection));
+  const say = ({ chain, rule, element }: Step): NodeTrace['path'][number] => ({
+    chain,
+    rule: renderRule(table.chains.get(chain)!.rules[rule]!),
+    ...(element !== undefined && { element }),
+  });
+  return { hasTable: true, verdict, path: path.map(say), foreign: foreignIn(table) };
+}
+
+function renderTrace({ node, hasTable, verdict, path, foreign }: NodeTrace): string {
+  const lines = path.map(
+    ({ chain, rule, element }) => `  ${chain}: ${rule}${element === undefined ? '' : `  (${element})`}`,
+  );
+  if (!hasTable) lines.push(`  there is no table ${ours.family} ${ours.name}: nothing is enforced here`);
+  if (foreign.length > 0) lines.push(`  not read, since another program wrote it: ${foreign.join(', ')}`);
+  return `node ${node}: ${verdict}\n${lines.map((line) => `${line}\n`).join('')}`;
+}

@@ -1,0 +1,148 @@
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { explainCommand } from '../../src/cli/commands/explain.ts';
+import { traceIn } from '../../src/cli/node/trace.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
+import { namespace, node, pod, policy } from '../support/objects.ts';
+import { compileNode, type ApiObject } from '../support/pipeline.ts';
+
+const agent = (name: string): ApiObject => {
+  const { metadata, ...rest } = pod(`system/agent-${name}`, { node: name, hostNetwork: true });
+  const labels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
+  return { ...rest, metadata: { ...metadata, labels } };
+};
+const deny = policy('x/deny', { podSelector: { matchLabels: { app: 'server' } }, policyTypes: ['Ingress'] });
+const world = [
+  ...['x', 'system'].map((name) => namespace(name)),
+  node('n1', '192.0.2.1'),
+  node('n2', '192.0.2.2'),
+  pod('x/client', { node: 'n1', ips: ['10.1.1.2'] }),
+  pod('x/server', { node: 'n2', ips: ['10.1.2.2'], labels: { app: 'server' } }),
+];
+const agents = [agent('n1'), agent('n2')];
+
+describe('postern explain, and the kernels of a cluster', () => {
+  let folder: string;
+  let server: ExecServer | undefined;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-explain-'));
+  });
+  afterEach(async () => {
+    await server?.close();
+    await rm(folder, { recursive: true });
+  });
+
+  /** `kernels`: what the kernel of each node holds, at one question after the other. */
+  async function explain(
+    objects: readonly ApiObject[],
+    kernels: Readonly<Record<string, readonly (Ruleset | undefined | ExecAnswer)[]>>,
+    ...more: readonly string[]
+  ): Promise<{ code: number; out: string; notes: string }> {
+    const of = (kind: string) => objects.filter((each) => each.kind === kind);
+    const lists = {
+      '/api/v1/namespaces': of('Namespace'),
+      '/api/v1/nodes': of('Node'),
+      '/api/v1/pods': of('Pod'),
+      '/apis/networking.k8s.io/v1/networkpolicies': of('NetworkPolicy'),
+    };
+    const asked: Record<string, number> = {};
+    server = await startExecServer((path) => {
+      const name = /agent-(n[0-9])/.exec(path)![1]!;
+      const turn = (asked[name] = (asked[name] ?? -1) + 1);
+      const held = kernels[name]![Math.min(turn, kernels[name]!.length - 1)];
+      if (held && !('sets' in held)) return held;
+      const connection = {
+        hook: 'forward',
+        source: '10.1.1.2',
+        destination: '10.1.2.2',
+        protocol: 'tcp',
+        port: 80,
+      } as const;
+      const trace = { node: name, ...traceIn(held, connection) };
+      return { stdout: [JSON.stringify(trace)], exitCode: trace.verdict === 'accept' ? 0 : 1 };
+    }, lists);
+    await writeFile(join(folder, 'config'), server.config.exportConfig());
+    const written = { out: '', notes: '' };
+    const stream = (to: 'out' | 'notes') => ({ write: (text: string) => (written[to] += text) });
+    const before = process.exitCode;
+    try {
+      const command = explainCommand({ out: stream('out'), notes: stream('notes') });
+      await command.parseAsync(['--kubeconfig', join(folder, 'config'), 'x/client', 'x/server', '80', ...more], {
+        from: 'user',
+      });
+      return { code: process.exitCode as number, ...written };
+    } finally {
+      process.exitCode = before;
+    }
+  }
+
+  const denied = [...world, ...agents, deny];
+  const [open, closed] = [[...world, ...agents], denied].map((objects) => compileNode('n2', objects));
+  const client = compileNode('n1', denied);
+
+  it('says by which rule the kernel of each node does as it should', async () => {
+    const { code, out, notes } = await explain(denied, { n1: [client], n2: [closed] });
+    match(
+      out,
+      /\nkernel of n1 \(egress; ipv4\): allowed\nkernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n$/,
+    );
+    deepEqual([code, notes], [1, '']);
+    deepEqual(
+      server!.execs.map(({ command }) => command.join(' ')),
+      ['n1', 'n2'].map(() => 'postern node trace --hook forward 10.1.1.2 10.1.2.2 TCP/80 -o json'),
+    );
+  });
+
+  it('a kernel that would do something else is loud, and exit code 3, in both ways', async () => {
+    const passes = await explain(denied, { n1: [client], n2: [open] });
+    match(passes.out, /kernel of n2 \(ingress; ipv4\): allowed\n {2}THIS IS WRONG: the policies say denied/);
+    equal(passes.code, 3);
+    await server!.close();
+    const drops = await explain([...world, ...agents], { n1: [client], n2: [closed] });
+    match(
+      drops.out,
+      /kernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n {2}THIS IS WRONG: the policies say allowed/,
+    );
+    equal(drops.code, 3);
+    await server!.close();
+    const bare = await explain(denied, { n1: [client], n2: [undefined] }, '-o', 'json');
+    equal(bare.code, 3);
+    const { kernels } = JSON.parse(bare.out) as {
+      kernels: { node: string; agrees: boolean; trace: { hasTable: boolean } }[];
+    };
+    deepEqual(
+      kernels.map(({ node: name, agrees, trace }) => [name, agrees, trace.hasTable]),
+      [
+        ['n1', true, true],
+        ['n2', false, false],
+      ],
+    );
+  });
+
+  it('asks anew before it says so: the policies may just have changed', async () => {
+    const { code, out } = await explain(denied, { n1: [client], n2: [open, closed] });
+    match(out, /kernel of n2 \(ingress; ipv4\): denied by deny-ingress/);
+    equal(code, 1);
+  });
+
+  it('a node that cannot be asked is a note, and changes nothing else', async () => {
+    const { code, out, notes } = await explain([...world, agents[0]!, deny], { n1: [{ refused: 403 }], n2: [] });
+    equal(code, 1);
+    match(
+      notes,
+      /^note: the kernel of n1 was not asked: pod system\/agent-n1: you may not "create pods\/exec" there \(403\)$/m,
+    );
+    match(notes, /^note: the kernel of n2 was not asked: it has no agent that runs$/m);
+    match(out, /^denied: x\/client → x\/server/);
+  });
+
+  it('asks nobody where it is told not to', async () => {
+    const { code, out, notes } = await explain(denied, { n1: [], n2: [] }, '--no-nodes');
+    deepEqual([code, notes, server!.execs.length], [1, '', 0]);
+    equal(out.includes('kernel'), false);
+  });
+});

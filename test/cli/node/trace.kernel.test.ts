@@ -1,0 +1,66 @@
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { describe, it } from 'mocha';
+import { renderRuleset } from '../../../src/nftables/render.ts';
+import { guardedNode } from '../../compile/guarded-node.ts';
+
+const main = join(import.meta.dirname, '../../../src/main.ts');
+const rules = renderRuleset(guardedNode((name) => ({ device: `veth-${name}` })));
+
+/** Asks in a network namespace of its own, whose kernel holds the rules, and what is added to them. */
+async function ask(args: readonly string[], { script = rules, more = '' } = {}) {
+  const load = `nft -f - <<'END'\n${script}${more}\nEND\nexec "$@"`;
+  const options = { reject: false, env: { POSTERN_NODE_NAME: 'n1' } } as const;
+  const command = [process.execPath, main, 'node', 'trace', ...args];
+  const { stdout, stderr, exitCode } = await execa('unshare', ['-n', 'sh', '-ec', load, 'sh', ...command], options);
+  return { stdout, stderr, exitCode };
+}
+
+describe('postern node trace (kernel)', function () {
+  this.timeout(30_000);
+
+  it('reads the rules back and follows the packet, by the devices that they know', async () => {
+    const passes = await ask(['10.1.0.2', '10.1.0.4', 'UDP/5353']);
+    deepEqual([passes.exitCode, passes.stderr], [0, '']);
+    match(
+      passes.stdout,
+      /^node n1: accept\n[^]*ingress-[a-z2-7]{12}: ip saddr \. meta l4proto \. th dport @t4-[a-z2-7]{12} return$/,
+    );
+    const drops = await ask(['fd01::2', 'fd01::3', 'icmp', '-o', 'json']);
+    equal(drops.exitCode, 1);
+    const { node, hasTable, verdict, path, foreign } = JSON.parse(drops.stdout) as Record<string, unknown> & {
+      path: unknown[];
+    };
+    deepEqual([node, hasTable, verdict, foreign], ['n1', true, 'drop', []]);
+    deepEqual(path.at(-1), { chain: 'deny-ingress', rule: 'counter drop' });
+  });
+
+  it('to the sockets of the node, and from an address of nobody', async () => {
+    equal((await ask(['10.1.0.2', '192.0.2.1', 'TCP/443', '--hook', 'input'])).exitCode, 0);
+    equal((await ask(['10.1.0.3', '192.0.2.1', 'TCP/443', '--hook', 'input'])).exitCode, 1);
+    match((await ask(['10.1.0.77', '203.0.113.5', 'TCP/443'])).stdout, /^node n1: drop\n[^]*gate: counter drop$/);
+  });
+
+  it('says when nothing is enforced, and what it could not read', async () => {
+    const bare = await ask(['10.1.0.2', '10.1.0.3', 'TCP/80'], { script: '' });
+    equal(bare.exitCode, 0);
+    match(bare.stdout, /there is no table inet postern: nothing is enforced here/);
+    const more = 'add rule inet postern forward meta mark 7 accept';
+    match(
+      (await ask(['10.1.0.2', '10.1.0.3', 'TCP/80'], { more })).stdout,
+      /not read, since another program wrote it: forward/,
+    );
+  });
+
+  it('names what it cannot use', async () => {
+    const wrong = async (...args: string[]): Promise<string> => {
+      const { stderr, exitCode } = await ask(args, { script: '' });
+      equal(exitCode, 2);
+      return stderr;
+    };
+    match(await wrong('10.1.0.x', '10.1.0.3', '80'), /source: "10\.1\.0\.x" is no address/);
+    match(await wrong('10.1.0.2', 'fd01::3', 'TCP/80'), /destination: fd01::3 is not of the family of 10\.1\.0\.2/);
+    match(await wrong('10.1.0.2', '10.1.0.3', 'TCP/0'), /port "TCP\/0": write TCP\/80/);
+  });
+});
