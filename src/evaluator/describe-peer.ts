@@ -23,7 +23,7 @@ export function describePeer(peer: Peer, namespace: string): string {
 }
 
 /** As kubectl takes selectors: `app=web,tier in (a,b),!old`. */
-export function describeSelector({ requirements }: Selector): string {
+function describeSelector({ requirements }: Selector): string {
   return requirements
     .map(({ key, operator, values }) => {
       switch (operator) {

@@ -10,7 +10,7 @@ export interface DeclaredPort {
 }
 
 /** For pods that declare none: what only rules without ports allow. */
-export const undeclared: readonly DeclaredPort[] = [{ protocol: 'ICMP' }];
+const undeclared: readonly DeclaredPort[] = [{ protocol: 'ICMP' }];
 
 /** Ports of the containers that run, with a name or without. */
 export function declaredPortsOf(pod: JsonObject): readonly DeclaredPort[] {

@@ -61,7 +61,7 @@ export function classifyPods(
 }
 
 /** `shop/web-0`, or what a workload's pods have in common: `shop: app=web, tier=front`. */
-export function workloadOf({ key, namespace, labels }: Pod): string {
+function workloadOf({ key, namespace, labels }: Pod): string {
   const own = Object.entries(labels).filter(([label]) => !ofOnePod.has(label));
   return own.length === 0
     ? key

@@ -23,7 +23,7 @@ export async function runInPod(
   const pod = `pod ${namespace}/${name}`;
   let finish: (status: V1Status) => void = () => {};
   const finished = new Promise<V1Status>((resolve) => (finish = resolve));
-  const program = new Exec(await withoutCredentials(config));
+  const program = new Exec(await prepare(config));
   const connecting = program
     .exec(namespace, name, container, [...command], out, errors, null, false, finish)
     .catch((cause: unknown) => {
@@ -58,15 +58,19 @@ function exitCodeOf({ details }: V1Status): number | undefined {
   return cause?.message === undefined ? undefined : Number(cause.message);
 }
 
-/** Credentials are sent over TLS only, as everywhere in this room. */
-async function withoutCredentials(config: KubeConfig): Promise<KubeConfig> {
+/** Credentials are sent over TLS only, as everywhere in this room. And client-node would write two slashes after a path that ends with one. */
+async function prepare(config: KubeConfig): Promise<KubeConfig> {
   const cluster = config.getCurrentCluster();
-  if (!cluster?.server.startsWith('http://')) return config;
+  const user = config.getCurrentUser();
+  if (!cluster) throw new ApiError('kubeconfig', 'the kubeconfig names no cluster');
+  const server = cluster.server.replace(/\/$/, '');
   const { KubeConfig } = await import('@kubernetes/client-node');
-  const plain = new KubeConfig();
+  const prepared = new KubeConfig();
+  if (server.startsWith('https://'))
+    prepared.loadFromClusterAndUser({ ...cluster, server }, user ?? { name: 'nobody' });
   // Without TLS there is nothing to verify, and client-node wants to be told so.
-  plain.loadFromClusterAndUser({ ...cluster, skipTLSVerify: true }, { name: 'nobody' });
-  return plain;
+  else prepared.loadFromClusterAndUser({ ...cluster, server, skipTLSVerify: true }, { name: 'nobody' });
+  return prepared;
 }
 
 /** A handshake that fails tells no more than its status. */

@@ -122,6 +122,11 @@ egress: isolated by shop/web; allowed to
     match(out, /^ {2}all pods of all namespaces \(3 pods now: shop\/web-0, office\/client, office\/odd\)$/m);
   });
 
+  it('takes the form of the answer before the word too', async () => {
+    match((await explain('-f FILE -o json pod shop/web-1')).out, /^\{/);
+    match((await explain('-f FILE -o json pod shop/web-1 -o dot')).out, /^digraph/);
+  });
+
   it('an open pod is open, one on its node’s network is not its policies’ concern', async () => {
     match(
       (await explain('pod -f FILE office/client')).out,

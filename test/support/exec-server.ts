@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -30,13 +31,15 @@ export interface ExecServer {
 export async function startExecServer(
   answerOf: (path: string) => ExecAnswer,
   lists: Readonly<Record<string, readonly unknown[]>> = {},
+  tls?: { readonly cert: string; readonly key: string },
 ): Promise<ExecServer> {
   const execs: { path: string; command: string[]; headers: http.IncomingHttpHeaders }[] = [];
   const sockets = new Set<Duplex>();
-  const server = http.createServer((request, response) => {
+  const list: http.RequestListener = (request, response) => {
     const items = lists[new URL(request.url!, 'http://server').pathname] ?? [];
     response.end(JSON.stringify({ metadata: { resourceVersion: '7' }, items }));
-  });
+  };
+  const server = tls ? https.createServer(tls, list) : http.createServer(list);
   server.on('upgrade', (request, socket) => {
     const url = new URL(request.url!, 'http://server');
     execs.push({ path: url.pathname, command: url.searchParams.getAll('command'), headers: request.headers });
@@ -45,9 +48,13 @@ export async function startExecServer(
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = `http${tls ? 's' : ''}://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const config = new KubeConfig();
-  config.loadFromClusterAndUser({ name: 'c', server: url, skipTLSVerify: false }, { name: 'u', token: 'secret' });
+  const trusted = tls && { caData: Buffer.from(tls.cert).toString('base64') };
+  config.loadFromClusterAndUser(
+    { name: 'c', server: url, skipTLSVerify: false, ...trusted },
+    { name: 'u', token: 'secret' },
+  );
   return {
     url,
     config,

@@ -1,4 +1,9 @@
-import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { execa } from 'execa';
 import { afterEach, describe, it } from 'mocha';
 import { runInPod } from '../../src/watch/exec.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
@@ -25,6 +30,29 @@ describe('a program that is run in a container', () => {
   it('no credentials are sent without TLS', async () => {
     await run({ stdout: ['x'] });
     equal(server!.execs[0]!.headers.authorization, undefined);
+  });
+
+  it('over TLS that it checks, it is asked for with the token of the user, below the path of the server', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'postern-exec-'));
+    const [cert, key] = [join(folder, 'crt'), join(folder, 'key')];
+    const subject = ['-subj', '/CN=server', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    await execa('openssl', ['req', '-x509', ...curve, '-keyout', key, '-out', cert, '-days', '2', ...subject]);
+    const tls = { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') };
+    await rm(folder, { recursive: true });
+    server = await startExecServer(() => ({ stdout: ['x'] }), {}, tls);
+    const cluster = { ...server.config.getCurrentCluster()!, server: `${server.url}/clusters/a/` };
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser(cluster, server.config.getCurrentUser()!);
+    equal(await runInPod(config, target, ['true'], { silenceMs: 20_000 }), 'x');
+    const [asked] = server.execs;
+    equal(asked!.path, '/clusters/a/api/v1/namespaces/system/pods/agent-x/exec');
+    equal(asked!.headers.authorization, 'Bearer secret');
+    const stranger = new KubeConfig();
+    const { caData, ...unknown } = cluster;
+    ok(caData);
+    stranger.loadFromClusterAndUser(unknown, server.config.getCurrentUser()!);
+    await rejects(runInPod(stranger, target, ['true'], { silenceMs: 20_000 }), { code: 'unreachable' });
   });
 
   it('one that fails is told with what it said', () =>

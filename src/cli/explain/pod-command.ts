@@ -63,19 +63,22 @@ export function explainPodCommand({ out, notes }: Streams): Command {
     .addHelpText('after', details)
     .action(async (text: string, own: PodOptions, self: Command) => {
       // Options may stand before the word "pod" too.
-      const options = { ...self.parent?.opts<Partial<PodOptions>>(), ...own };
+      const above = self.parent?.opts<Partial<PodOptions>>();
+      const isDefault = self.getOptionValueSource('output') === 'default';
+      const options = { ...above, ...own, output: (isDefault ? above?.output : undefined) ?? own.output };
       if (options.filename && (options.kubeconfig ?? options.context) !== undefined) {
         throw new ConfigError('-f cannot be used with --kubeconfig or --context');
       }
       const source = await (options.filename
         ? readManifestCluster(options.filename)
         : readLiveCluster(options.kubeconfig, options.context));
-      const end = findEnd(source, text);
-      const [endpoint] = end.endpoints.values();
-      if (!endpoint || !('pod' in endpoint))
-        throw new ConfigError(`${JSON.stringify(text)} is no pod: write NAMESPACE/POD`);
       const { cluster } = source;
-      const pod = cluster.pods.get(endpoint.pod)!;
+      const named = cluster.pods.get(text);
+      // Its policies are known before its address is.
+      const end = named && named.addresses.length === 0 ? undefined : findEnd(source, text);
+      const endpoint = [...(end?.endpoints.values() ?? [])][0];
+      const pod = named ?? (endpoint && 'pod' in endpoint ? cluster.pods.get(endpoint.pod) : undefined);
+      if (!pod) throw new ConfigError(`${JSON.stringify(text)} is no pod: write NAMESPACE/POD`);
       const reach = (direction: Direction): Reach => findReach(cluster, pod, direction);
       const addresses = families.flatMap((family) => addressOf(pod, family) ?? []);
       const answer: PodAnswer = {
@@ -85,7 +88,7 @@ export function explainPodCommand({ out, notes }: Streams): Command {
         ingress: reach('ingress'),
         egress: reach('egress'),
       };
-      for (const note of new Set([...source.notes, ...end.notes])) notes.write(`note: ${note}\n`);
+      for (const note of new Set([...source.notes, ...(end?.notes ?? [])])) notes.write(`note: ${note}\n`);
       if (options.output === 'json') out.write(`${JSON.stringify(answer, undefined, 2)}\n`);
       else out.write(options.output === 'dot' ? renderPodGraph(answer) : renderPod(answer, options.pods === true));
       process.exitCode = exitCode.fine;

@@ -13,7 +13,7 @@ export interface OwnFlows extends NodeFlows, Tracked {
   readonly source: string;
 }
 
-export const conntrackFile = '/proc/net/nf_conntrack';
+const conntrackFile = '/proc/net/nf_conntrack';
 
 /** Rejects where the node has neither door to its connection tracking, or does not let us. */
 export async function readOwnFlows(node: string, file = conntrackFile): Promise<OwnFlows> {

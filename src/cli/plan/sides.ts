@@ -37,11 +37,7 @@ export async function readSides(given: readonly JsonObject[], deletes: boolean, 
 }
 
 /** Workloads take part as written, so that one takes the place of the other, and are pods only then. */
-export function manifestSides(
-  base: readonly JsonObject[],
-  given: readonly JsonObject[],
-  change: typeof applyObjects,
-): Sides {
+function manifestSides(base: readonly JsonObject[], given: readonly JsonObject[], change: typeof applyObjects): Sides {
   const known = applyDefaults(base);
   const applied = change(known.objects, fillIn(given));
   const before = assignAddresses(applyDefaults(expandWorkloads(known.objects)).objects).objects;
