@@ -17,8 +17,11 @@ export interface Applied {
   readonly changes: readonly ObjectChange[];
 }
 
-/** Kinds that policies speak of, or that say so. */
-const relevant: ReadonlySet<string> = new Set(['NetworkPolicy', 'Namespace', 'Pod', 'Node']);
+/** Kinds that policies speak of, and those that make pods. */
+const relevant: ReadonlySet<string> = new Set([
+  ...['NetworkPolicy', 'Namespace', 'Pod', 'Node'],
+  ...['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob'],
+]);
 
 /**
  * The objects of a cluster after those given are created or take the place of theirs. What is not changed stays the same object.

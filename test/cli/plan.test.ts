@@ -191,7 +191,12 @@ Would be cut: 4 pairs of pods and ports
     const known = await write('known.yaml', `${world}---\n${isolating}`);
     const renamed = world.split('---')[2]!.replace('app: web', 'app: other');
     const { code, out } = await plan('-f', await write('web.yaml', renamed), '--base', known, '-o', 'json');
-    const answer = JSON.parse(out) as { isolation: unknown; pairs: { cut: unknown[]; opened: unknown[] } };
+    const answer = JSON.parse(out) as {
+      objects: unknown;
+      isolation: unknown;
+      pairs: { cut: unknown[]; opened: unknown[] };
+    };
+    deepEqual(answer.objects, [{ object: 'Deployment shop/web', change: 'changed' }]);
     deepEqual(answer.isolation, [
       { pod: 'shop/web-0', direction: 'ingress', isolated: false, by: ['shop/web'] },
       { pod: 'shop/web-1', direction: 'ingress', isolated: false, by: ['shop/web'] },
@@ -208,6 +213,39 @@ Would be cut: 4 pairs of pods and ports
     await write('known.yaml', [world, blocked].join('---\n'));
     const come = await plan('-f', join(folder, 'first.yaml'), '--base', known);
     match(come.out, /Pod office\/first: created\n\nOf pods and the ports that they declare, no pair would be cut\n$/);
+  });
+
+  /** The world as a cluster has it: with addresses. */
+  const addressed = (): Promise<string> => {
+    const podOf = (namespace: string, name: string, app: string, nodeName: string, ip: string): object => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace, name, labels: { app } },
+      spec: { nodeName, containers: [{ name: 'c', ports: [{ name: 'http', containerPort: 8080 }] }] },
+      status: { phase: 'Running', podIP: ip, podIPs: [{ ip }] },
+    });
+    const others = [
+      ['Node', 'n1'],
+      ['Namespace', 'shop'],
+      ['Namespace', 'office'],
+    ].map(([kind, name]) => {
+      return { apiVersion: 'v1', kind, metadata: { name } };
+    });
+    const pods = [
+      podOf('shop', 'web-0', 'web', 'n1', '10.244.1.2'),
+      podOf('shop', 'web-1', 'web', 'n2', '10.244.2.2'),
+      podOf('office', 'client', 'client', 'n1', '10.244.1.3'),
+    ];
+    return write('cluster.json', JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...others, ...pods] }));
+  };
+
+  it('flows need the addresses of the pods: made-up ones would give a false all-clear', async () => {
+    const flows = await write('n1.json', '{"node": "n1", "flows": []}');
+    const args = ['-f', await write('policy.yaml', isolating), '--base', base, '--flows', flows];
+    await rejects(plan(...args), {
+      code: 'config',
+      message: /^--flows: they name addresses, and no pod of --base has one: give what "kubectl get /,
+    });
   });
 
   it('with flows: names who is cut, through which Service, and how many', async () => {
@@ -245,19 +283,36 @@ Would be cut: 4 pairs of pods and ports
         ],
       }),
     );
-    const { code, out } = await plan('-f', await write('policy.yaml', isolating), '--base', base, '--flows', flows);
+    const { code, out } = await plan(
+      '-f',
+      await write('policy.yaml', isolating),
+      '--base',
+      await addressed(),
+      '--flows',
+      flows,
+    );
     match(
       out,
       /\n\nWould be cut: 1 flow of 3 seen, 3 connections\n  office\/client → shop\/web-0 TCP\/8080 via 10\.96\.0\.9:80 \(ipv4\): 3 connections, 2 open\n    ingress: shop\/web-0 is isolated for ingress by shop\/web, and no rule allows this\n      rule 1 of policy shop\/web would allow, but .*\n$/,
     );
     doesNotMatch(out, /pairs/);
     equal(code, 1);
-    match((await plan('-f', join(folder, 'policy.yaml'), '--base', base, '--flows', flows, '--pairs')).out, /4 pairs/);
+    match(
+      (await plan('-f', join(folder, 'policy.yaml'), '--base', await addressed(), '--flows', flows, '--pairs')).out,
+      /2 pairs/,
+    );
   });
 
   it('flows of a node that there is not: says so', async () => {
     const flows = await write('n7.json', '{"node": "n7", "flows": []}');
-    const { notes } = await plan('-f', await write('policy.yaml', isolating), '--base', base, '--flows', flows);
+    const { notes } = await plan(
+      '-f',
+      await write('policy.yaml', isolating),
+      '--base',
+      await addressed(),
+      '--flows',
+      flows,
+    );
     equal(notes, 'note: there is no node n7: which of the flows are its own cannot be told\n');
   });
 
@@ -279,7 +334,7 @@ Would be cut: 4 pairs of pods and ports
   ];
   for (const [text, message] of badFlows) {
     it(`flows that are ${text}: says what is wrong`, async () => {
-      const args = ['-f', await write('policy.yaml', isolating), '--base', base];
+      const args = ['-f', await write('policy.yaml', isolating), '--base', await addressed()];
       await rejects(plan(...args, '--flows', await write('flows.json', text)), { code: 'config', message });
     });
   }
@@ -430,9 +485,22 @@ describe('postern plan on a live cluster', () => {
 
   it('so also where there is no agent at all, which is no failure', async () => {
     const { code, notes } = await ask({}, opening, podList.slice(0, 2));
-    match(notes, /node n2 are not among these: it has no agent/);
-    match(notes, /no node has told/);
+    equal(notes, 'note: there is no agent on any node, so pairs of pods are judged on the ports that they declare\n');
     equal(code, 0);
+  });
+
+  it('an agent that does not run gives no all-clear; one that was evicted does not hide its successor', async () => {
+    const evicted = {
+      ...agent('n1'),
+      metadata: { namespace: 'system', name: 'old', labels: agentLabels },
+      status: { phase: 'Failed' },
+    };
+    const alone = await ask({}, opening, [...podList.slice(0, 1), evicted]);
+    match(alone.notes, /node n1 are not among these: its agent does not run/);
+    equal(alone.code, 2);
+    await server!.close();
+    const beside = await ask({ n1: told('n1', []), n2: told('n2', []) }, opening, [...podList, evicted]);
+    deepEqual([beside.code, beside.notes], [0, '']);
   });
 
   it('a workload gives the pods that run its labels', async () => {

@@ -96,19 +96,23 @@ interface Seen {
   readonly isWhole: boolean;
 }
 
-async function readSeen(options: PlanOptions, { before, config }: Sides): Promise<Seen> {
+async function readSeen(options: PlanOptions, { before, isAddressed, config }: Sides): Promise<Seen> {
   if (options.flows === false) return { flows: undefined, notes: [], isWhole: true };
   if (options.flows) {
+    if (!isAddressed) {
+      const dump = 'kubectl get namespaces,nodes,pods,networkpolicies -A -o yaml';
+      throw new ConfigError(`--flows: they name addresses, and no pod of --base has one: give what "${dump}" prints`);
+    }
     const flows = await Promise.all(options.flows.map(readFlowsFile));
     return { flows, notes: unknownNodes(flows, before), isWhole: true };
   }
   if (!config) return { flows: undefined, notes: [], isWhole: true };
   const { agents, flows, failures } = await askAgents(config, before);
+  const pairs = 'so pairs of pods are judged on the ports that they declare';
+  if (agents === 0) return { flows: undefined, notes: [`there is no agent on any node, ${pairs}`], isWhole: true };
   const notes = failures.map(({ node, why }) => `the flows of node ${node} are not among these: ${why}`);
   if (flows.length > 0) return { flows, notes, isWhole: failures.length === 0 };
-  const instead = 'no node has told of its flows, so pairs of pods are judged on the ports that they declare';
-  // Without any agent there is nobody who might have told.
-  return { flows: undefined, notes: [...notes, instead], isWhole: agents === 0 };
+  return { flows: undefined, notes: [...notes, `no node has told of its flows, ${pairs}`], isWhole: false };
 }
 
 function unknownNodes(flows: readonly NodeFlows[], objects: readonly JsonObject[]): string[] {

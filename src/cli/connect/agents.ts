@@ -1,35 +1,80 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { objectAt, textAt } from '../../lib/json.ts';
 import type { JsonObject } from '../../lib/json.ts';
+import { sorted } from '../../lib/sort.ts';
 import { runInPod } from '../../watch/exec.ts';
+import { exitCode } from '../exit-code.ts';
 
 /** What the chart and deploy/ name their pods by. */
 const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
 
 const silenceMs = 30_000;
+const mostAtOnce = 8;
 
-/** The running agent of each node that has one. */
-export function agentsByNode(objects: readonly JsonObject[]): Map<string, JsonObject> {
-  return new Map(objects.filter(isAgent).map((pod) => [textAt(pod, 'spec', 'nodeName') ?? '', pod]));
+export interface NodeFailure {
+  readonly node: string;
+  readonly why: string;
 }
 
-/** Runs `postern node …` in the pod of an agent, by the user's own right to `pods/exec`, and resolves with what it prints. */
-export function askAgent(
+export interface NodeAnswers<Answer> {
+  /** How many nodes have an agent. */
+  readonly agents: number;
+  readonly answers: readonly { readonly node: string; readonly answer: Answer }[];
+  /** Nodes that did not tell. */
+  readonly failures: readonly NodeFailure[];
+}
+
+/** Asks the agents of nodes, some at once, by the user's own right to `pods/exec`; by default of all nodes that pods run on. */
+export async function askNodes<Answer>(
   config: KubeConfig,
-  agent: JsonObject,
+  objects: readonly JsonObject[],
   question: readonly string[],
-  finding?: number,
-): Promise<string> {
+  read: (text: string, node: string) => Answer,
+  nodes?: readonly string[],
+): Promise<NodeAnswers<Answer>> {
+  const pods = objects.filter((each) => each['kind'] === 'Pod' && textAt(each, 'status', 'phase') !== 'Succeeded');
+  const agents = new Map(
+    pods
+      .filter(isAgent)
+      .toSorted(runningLast)
+      .map((pod) => [textAt(pod, 'spec', 'nodeName') ?? '', pod]),
+  );
+  const used = new Set(pods.map((pod) => textAt(pod, 'spec', 'nodeName') ?? '').filter((node) => node !== ''));
+  const waiting = [...(nodes ?? sorted(used))];
+  const answers: { node: string; answer: Answer }[] = [];
+  const failures: NodeFailure[] = [];
+  const askNext = async (): Promise<void> => {
+    for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+      try {
+        answers.push({ node, answer: read(await ask(config, agents.get(node), question), node) });
+      } catch (error) {
+        failures.push({ node, why: error instanceof Error ? error.message : String(error) });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: mostAtOnce }, askNext));
+  return { agents: agents.size, answers, failures };
+}
+
+/** Runs `postern node …` in the pod of an agent; that it exits with a finding is an answer too. */
+async function ask(config: KubeConfig, agent: JsonObject | undefined, question: readonly string[]): Promise<string> {
+  if (!agent) throw new Error('it has no agent');
+  if (!isRunning(agent)) throw new Error('its agent does not run');
   const pod = { namespace: textAt(agent, 'metadata', 'namespace')!, name: textAt(agent, 'metadata', 'name')! };
   const command = ['postern', 'node', ...question, '-o', 'json'];
-  return runInPod(config, { ...pod, container: 'agent' }, command, {
-    silenceMs,
-    ...(finding !== undefined && { finding }),
-  });
+  return runInPod(config, { ...pod, container: 'agent' }, command, { silenceMs, finding: exitCode.finding });
 }
 
 function isAgent(pod: JsonObject): boolean {
   const labels = objectAt(pod, 'metadata', 'labels');
-  const isRunning = pod['kind'] === 'Pod' && textAt(pod, 'status', 'phase') === 'Running';
-  return isRunning && Object.entries(agentLabels).every(([key, value]) => labels[key] === value);
+  return Object.entries(agentLabels).every(([key, value]) => labels[key] === value);
+}
+
+function isRunning(pod: JsonObject): boolean {
+  return textAt(pod, 'status', 'phase') === 'Running';
+}
+
+/** An evicted pod may stand beside the one that has followed it. */
+function runningLast(a: JsonObject, b: JsonObject): number {
+  return Number(isRunning(a)) - Number(isRunning(b));
 }

@@ -3,8 +3,7 @@ import type { Verdict } from '../../evaluator/decision.ts';
 import type { Judge } from '../../evaluator/judges.ts';
 import { isJsonObject, type JsonObject } from '../../lib/json.ts';
 import type { Family } from '../../model/address.ts';
-import { agentsByNode, askAgent } from '../connect/agents.ts';
-import { exitCode } from '../exit-code.ts';
+import { askNodes, type NodeFailure } from '../connect/agents.ts';
 import type { NodeTrace } from '../node/trace.ts';
 import { formatTraffic, type Traffic } from './port-argument.ts';
 
@@ -16,34 +15,25 @@ export interface KernelAnswer extends Judge {
   readonly trace: NodeTrace;
 }
 
-export interface Unasked {
-  readonly node: string;
-  readonly why: string;
-}
-
 /** Asks the agents of the nodes that judge the connection; those that cannot be asked are told apart. */
 export async function askKernels(
   config: KubeConfig,
   objects: readonly JsonObject[],
   judges: readonly (Judge & { readonly family: Family })[],
   traffic: Traffic,
-): Promise<{ readonly answers: readonly KernelAnswer[]; readonly unasked: readonly Unasked[] }> {
-  const agents = agentsByNode(objects);
-  const answers: KernelAnswer[] = [];
-  const unasked: Unasked[] = [];
+): Promise<{ readonly answers: readonly KernelAnswer[]; readonly unasked: readonly NodeFailure[] }> {
+  const kernels: KernelAnswer[] = [];
+  const unasked: NodeFailure[] = [];
   for (const judge of judges) {
-    const agent = agents.get(judge.node);
     const question = ['trace', '--hook', judge.hook, judge.source, judge.destination, formatTraffic(traffic)];
-    try {
-      if (!agent) throw new Error('it has no agent that runs');
-      const trace = readTrace(await askAgent(config, agent, question, exitCode.finding));
+    const { answers, failures } = await askNodes(config, objects, question, readTrace, [judge.node]);
+    unasked.push(...failures);
+    for (const { answer: trace } of answers) {
       const verdict = trace.verdict === 'accept' ? 'allowed' : 'denied';
-      answers.push({ ...judge, verdict, agrees: verdict === judge.expected, trace });
-    } catch (error) {
-      unasked.push({ node: judge.node, why: error instanceof Error ? error.message : String(error) });
+      kernels.push({ ...judge, verdict, agrees: verdict === judge.expected, trace });
     }
   }
-  return { answers, unasked };
+  return { answers: kernels, unasked };
 }
 
 function readTrace(text: string): NodeTrace {

@@ -16,6 +16,8 @@ export interface Sides {
   readonly after: readonly JsonObject[];
   readonly changes: readonly ObjectChange[];
   readonly notes: readonly string[];
+  /** Whether the addresses of its pods are known; else all are made up. */
+  readonly isAddressed: boolean;
   /** How the cluster was reached, if it is a live one. */
   readonly config?: KubeConfig;
 }
@@ -33,17 +35,23 @@ export async function readSides(given: readonly JsonObject[], deletes: boolean, 
   const { config, objects } = await readLiveObjects(where.kubeconfig, where.context);
   const { objects: placed, notes } = liveWorkloads(fillIn(given), objects, deletes);
   const { objects: after, changes } = change(objects, placed);
-  return { before: objects, after, changes, notes: [...notes, ...foreignPolicies(given)], config };
+  return { before: objects, after, changes, notes: [...notes, ...foreignPolicies(given)], isAddressed: true, config };
 }
 
 /** Workloads take part as written, so that one takes the place of the other, and are pods only then. */
 function manifestSides(base: readonly JsonObject[], given: readonly JsonObject[], change: typeof applyObjects): Sides {
   const known = applyDefaults(base);
   const applied = change(known.objects, fillIn(given));
-  const before = assignAddresses(applyDefaults(expandWorkloads(known.objects)).objects).objects;
+  const pods = applyDefaults(expandWorkloads(known.objects)).objects;
+  const before = assignAddresses(pods).objects;
   const expanded = applyDefaults(expandWorkloads(applied.objects)).objects;
   const after = assignAddresses(keepPlaces(before, known.objects, expanded)).objects;
-  return { before, after, changes: applied.changes, notes: [...known.notes, ...foreignPolicies(given)] };
+  const notes = [...known.notes, ...foreignPolicies(given)];
+  return { before, after, changes: applied.changes, notes, isAddressed: pods.some(hasAddress) };
+}
+
+function hasAddress(object: JsonObject): boolean {
+  return object['kind'] === 'Pod' && listAt(object, 'status', 'podIPs').length > 0;
 }
 
 /** What is given with the defaults of the API server, and nothing besides. */
