@@ -1,5 +1,5 @@
 import { execa, type Options } from 'execa';
-import { chainArguments, listArguments } from '../nftables/parse.ts';
+import { chainArguments, listArguments, setArguments } from '../nftables/parse.ts';
 import type { TableFamily } from '../nftables/ruleset.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
@@ -9,6 +9,8 @@ export interface Nft {
   list(family: TableFamily, signal: AbortSignal): Promise<string | undefined>;
   /** One chain of our table, as `list`. */
   listChain(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
+  /** One set of our table, as `list`. */
+  listSet(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Runs a script as one transaction, or only checks whether the kernel would take it. Rejects with an NftError. */
   run(script: string, options: { readonly check: boolean; readonly signal: AbortSignal }): Promise<void>;
 }
@@ -59,6 +61,7 @@ export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = 
   return {
     list: (family, signal) => list(listArguments(family), signal),
     listChain: (family, name, signal) => list(chainArguments(family, name), signal),
+    listSet: (family, name, signal) => list(setArguments(family, name), signal),
     async run(script, { check, signal }) {
       await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal);
     },

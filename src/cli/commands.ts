@@ -26,6 +26,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/explain.ts')).explainCommand(),
   },
   {
+    name: 'denials',
+    summary: 'say which connections were just denied, by which policies',
+    load: async () => (await import('./commands/denials.ts')).denialsCommand(),
+  },
+  {
     name: 'plan',
     summary: 'say what a change to policies would cut, and what it would open',
     load: async () => (await import('./commands/plan.ts')).planCommand(),

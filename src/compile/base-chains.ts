@@ -4,14 +4,13 @@ import type { Chain, NftRule } from '../nftables/ruleset.ts';
 import { gateChain, gateRules } from './gate.ts';
 import { guardChains, guardRules } from './guard.ts';
 import { linkControlRules } from './link-control.ts';
-import { addressField, compare, dropRule, endFields, goTo, isIn, jumpTo } from './match.ts';
+import { addressField, compare, endFields, goTo, isIn, jumpTo } from './match.ts';
 import {
   chainNames,
   isolatedSetName,
   orientedName,
   isolationMapName,
   orientations,
-  selfSetName,
   type Orientation,
 } from './names.ts';
 
@@ -132,13 +131,4 @@ function outputRules(): NftRule[] {
     { matches: [isNew, { kind: 'tcp-not-syn' }], verdict },
     { matches: [isNew, { kind: 'sctp-not-init' }], verdict },
   ];
-}
-
-/** Where packets end that no rule of their class allows. Only they pay for the look-up that lets a pod reach itself (S5.5). */
-export function denyChain(direction: Direction): Chain {
-  const rules = families.map((family): NftRule => {
-    const { source, destination } = addressField[family];
-    return { matches: [isIn(selfSetName[family], source, destination)], verdict: { kind: 'return' } };
-  });
-  return { name: chainNames.deny[direction], rules: [...rules, dropRule()] };
 }

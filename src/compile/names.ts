@@ -5,6 +5,7 @@ export const chainNames = {
   cut: 'cut',
   replies: 'replies',
   deny: { ingress: 'deny-ingress', egress: 'deny-egress' },
+  record: { ingress: 'record-ingress', egress: 'record-egress' },
   gate: 'gate',
   guard: 'guard',
   own: 'own',
@@ -33,6 +34,11 @@ export function isolationMapName(direction: string, family: 'ipv4' | 'ipv6', ori
 
 export const isolatedSetName = { ipv4: 'isolated4', ipv6: 'isolated6' } as const;
 export const selfSetName = { ipv4: 'self4', ipv6: 'self6' } as const;
+
+/** What is denied is noted here. */
+export function deniedSetName(direction: string, family: 'ipv4' | 'ipv6'): string {
+  return `denied-${direction}${familyDigit[family]}`;
+}
 
 /** Of the guard: which device has which addresses. */
 export const ownersSetName = { ipv4: 'owners4', ipv6: 'owners6' } as const;

@@ -1,13 +1,11 @@
 import { families, familyOf } from '../model/address.ts';
 import { directions } from '../model/policy.ts';
 import type { Chain, ElementVerdict, NftSet, VerdictMap } from '../nftables/ruleset.ts';
-import { denyChain } from './base-chains.ts';
+import { denials } from './denials.ts';
 import type { AddressClasses } from './links.ts';
 import { isolatedSetName, isolationMapName, orientations, selfSetName } from './names.ts';
 import { addressSet, addressType, pairSet } from './set-builder.ts';
 import type { Parts } from './table.ts';
-
-const denyChains = { ingress: denyChain('ingress'), egress: denyChain('egress') };
 
 /**
  * Points the addresses of isolated pods at their classes, and with a gate the others past it. What nothing points at is not written:
@@ -33,7 +31,8 @@ export function pointAddresses(addresses: ReadonlyMap<string, AddressClasses>, g
       const built = classes[direction];
       if (built?.chains) {
         sets.push(...built.sets);
-        chains.add(denyChains[direction]);
+        for (const chain of denials[direction].chains) chains.add(chain);
+        sets.push(...denials[direction].sets);
         for (const { chain, ports } of Object.values(built.chains)) {
           for (const each of [chain, ...ports.chains]) chains.add(each);
           for (const map of ports.maps) portMaps.add(map);

@@ -41,6 +41,11 @@ export function checkVerdict(table: Table, verdict: Verdict): void {
     }
     case 'vmap':
       return checkKey(table.maps.get(verdict.map), verdict.map, verdict.key);
+    case 'record': {
+      const set = table.sets.get(verdict.set);
+      if (set && !set.records) refuse('type', verdict.set);
+      return checkKey(set, verdict.set, verdict.key);
+    }
     case 'return':
     case 'accept':
     case 'drop':
@@ -65,6 +70,7 @@ function checkMatch(table: Table, match: Match): void {
     case 'tcp-not-syn':
     case 'sctp-not-init':
     case 'from-socket':
+    case 'limit':
       return;
     default:
       return assertNever(match);

@@ -30,6 +30,12 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'meta pkttype': 'packet type',
   'arp saddr ip': 'ipv4_addr',
   'ether type': 'ether type',
+  'ct original ip saddr': 'ipv4_addr',
+  'ct original ip6 saddr': 'ipv6_addr',
+  'ct reply ip saddr': 'ipv4_addr',
+  'ct reply ip6 saddr': 'ipv6_addr',
+  'ct protocol': 'inet_proto',
+  'ct reply proto-src': 'inet_service',
 };
 
 /** Numbers by name. */

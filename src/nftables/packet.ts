@@ -84,6 +84,14 @@ export function readField(packet: Packet, field: Field): string | undefined {
       return packet.packetType ?? 'host';
     case 'arp saddr ip':
       return packet.family === 'arp' ? packet.source : undefined;
+    case 'ct original ip saddr':
+    case 'ct original ip6 saddr':
+    case 'ct reply ip saddr':
+    case 'ct reply ip6 saddr':
+    case 'ct protocol':
+    case 'ct reply proto-src':
+      // For what is recorded, which decides nothing.
+      return undefined;
     case 'ether type':
       return packet.etherType ?? etherTypes[packet.family];
   }

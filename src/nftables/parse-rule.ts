@@ -19,8 +19,13 @@ export function parseRule(object: JsonObject): NftRule {
   // nft puts the protocol that a TCP reset implies at the head of the rule.
   if (verdict?.kind === 'reject-tcp-reset' && isTcp(expressions[0])) expressions.shift();
   const matches = parseMatches(expressions, ports);
-  if (!verdict || !matches) return foreignRule(object);
+  if (!verdict || !matches || !isSettled(matches, verdict)) return foreignRule(object);
   return { matches, ...(counter && { counter }), verdict, ...(comment !== undefined && { comment }) };
+}
+
+/** A limit leads aside, and what it stops goes on: else what becomes of a packet would not be known. */
+function isSettled(matches: readonly Match[], verdict: Verdict): boolean {
+  return verdict.kind === 'jump' || !matches.some(({ kind }) => kind === 'limit');
 }
 
 /**
@@ -62,6 +67,13 @@ function parseVerdict(json: JsonObject | undefined, ports: Ports): Verdict | und
     const map = parseReference(json.vmap.data);
     return key && map !== undefined ? { kind: 'vmap', key, map } : undefined;
   }
+  if (isObject(json?.set)) {
+    const { op, elem, set: name, stmt } = json.set;
+    const key = parseFields(elem, ports);
+    const set = parseReference(name);
+    const counts = op === 'add' && sameJson(stmt, [{ counter: null }]);
+    return key && set !== undefined && counts ? { kind: 'record', key, set } : undefined;
+  }
   if (isObject(json?.reject)) {
     return json.reject.type === 'tcp reset' ? { kind: 'reject-tcp-reset' } : undefined;
   }
@@ -81,8 +93,8 @@ export function parseElementVerdict(json: Json | undefined): ElementVerdict | un
 function parseMatches(expressions: readonly JsonObject[], ports: Ports): Match[] | undefined {
   const matches: Match[] = [];
   let isBareChunk = false;
-  for (const { match } of expressions) {
-    const parsed = isObject(match) ? parseMatch(match, ports) : undefined;
+  for (const { match, limit } of expressions) {
+    const parsed = isObject(match) ? parseMatch(match, ports) : parseLimit(limit);
     if (!parsed) return undefined;
     if (parsed.kind === 'sctp-not-init') {
       const previous = matches.at(-1);
@@ -92,6 +104,18 @@ function parseMatches(expressions: readonly JsonObject[], ports: Ports): Match[]
     matches.push(parsed);
   }
   return isBareChunk && !ports.listed.has('sctp') ? undefined : matches;
+}
+
+/** Of the connection: noted, never matched. */
+function isOfRecords(field: Field): boolean {
+  return field.startsWith('ct original') || field.startsWith('ct reply') || field === 'ct protocol';
+}
+
+function parseLimit(limit: Json | undefined): Match | undefined {
+  if (!isObject(limit)) return undefined;
+  const { rate, burst, per, ...others } = limit;
+  const known = typeof rate === 'number' && typeof burst === 'number' && per === 'second';
+  return known && Object.keys(others).length === 0 ? { kind: 'limit', perSecond: rate, burst } : undefined;
 }
 
 const sctpInitMissing: JsonObject = { op: '==', left: { 'sctp chunk': { name: 'init' } }, right: false };
@@ -113,7 +137,7 @@ function parseMatch(match: JsonObject, ports: Ports): Match | undefined {
   if (sameJson(match, fromSocket)) return { kind: 'from-socket' };
   const { op, right } = match;
   const key = parseFields(match.left, ports);
-  if (!key) return undefined;
+  if (!key || key.some(isOfRecords)) return undefined;
   const set = parseReference(right);
   if (set !== undefined) {
     if (op === '!=') return { kind: 'lookup', op, key, set };
@@ -168,7 +192,7 @@ function fieldName({ meta, ct, payload }: JsonObject, ports: Ports): string | un
     return `${ports.matched.has(String(protocol)) ? 'th' : String(protocol)} ${String(field)}`;
   }
   if (isObject(meta)) return deviceNames.has(meta.key) ? String(meta.key) : `meta ${String(meta.key)}`;
-  return isObject(ct) && ct.dir === undefined ? `ct ${String(ct.key)}` : undefined;
+  return isObject(ct) ? `ct ${ct.dir === undefined ? '' : `${String(ct.dir)} `}${String(ct.key)}` : undefined;
 }
 
 function parseReference(json: Json | undefined): string | undefined {

@@ -27,6 +27,11 @@ export function chainArguments(family: TableFamily, name: string): readonly stri
   return ['-n', '-j', 'list', 'chain', family, table.name, name];
 }
 
+/** The same for one of its sets. */
+export function setArguments(family: TableFamily, name: string): readonly string[] {
+  return ['-n', '-j', 'list', 'set', family, table.name, name];
+}
+
 /**
  * Our table of the family, from nft's JSON, in canonical form. What is not of our language takes nothing else with it and equals nothing that
  * we could want: a rule becomes one `foreign` match; a chain with another header begins with such a rule; a set or map with
@@ -57,6 +62,8 @@ export function parseTable(family: TableFamily, json: string): Table {
 
 function parseSet(name: string, object: JsonObject): NftSet {
   const foreign: NftSet = { name, key: [], interval: false, elements: new Set() };
+  const records = parseRecords(object);
+  if (records) return records;
   const header = parseSetHeader(object, ['elem']);
   if (!header) return foreign;
   const elements = new Set<Element>();
@@ -67,6 +74,15 @@ function parseSet(name: string, object: JsonObject): NftSet {
     elements.add(element);
   }
   return { name, ...header, elements };
+}
+
+/** A set that packets fill; what they noted is not read here. */
+function parseRecords({ size, timeout, flags, ...object }: JsonObject): NftSet | undefined {
+  if (typeof size !== 'number' || typeof timeout !== 'number') return undefined;
+  const named = new Set(listOf(flags));
+  if (named.size !== 2 || !named.has('dynamic') || !named.has('timeout')) return undefined;
+  const header = parseSetHeader(object, ['elem']);
+  return header && { name: String(object.name), ...header, elements: new Set(), records: { seconds: timeout, size } };
 }
 
 function parseMap(name: string, object: JsonObject): VerdictMap {

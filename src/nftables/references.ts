@@ -13,6 +13,7 @@ export function referencesOf(object: Chain | VerdictMap | NftSet): string[] {
 
 function referenceOf(verdict: Verdict): string[] {
   if (verdict.kind === 'vmap') return [verdict.map];
+  if (verdict.kind === 'record') return [verdict.set];
   return verdict.kind === 'jump' || verdict.kind === 'goto' ? [verdict.chain] : [];
 }
 

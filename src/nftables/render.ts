@@ -156,6 +156,8 @@ export function renderMatch(match: Match): string {
       return 'meta l4proto sctp sctp chunk init missing';
     case 'from-socket':
       return 'meta skuid != 4294967295';
+    case 'limit':
+      return `limit rate ${match.perSecond}/second burst ${match.burst} packets`;
     case 'foreign':
       return `foreign ${JSON.stringify(match.text)}`;
     default:
@@ -189,6 +191,8 @@ export function renderVerdict(verdict: Verdict): string {
       return `${verdict.key.join(' . ')} vmap @${verdict.map}`;
     case 'reject-tcp-reset':
       return 'reject with tcp reset';
+    case 'record':
+      return `add @${verdict.set} { ${verdict.key.join(' . ')} counter }`;
     case 'return':
     case 'accept':
     case 'drop':
@@ -206,7 +210,7 @@ interface Body {
 
 function setBody(set: NftSet): Body {
   const elements = sorted(set.elements).map(elementText(set.key));
-  return { statements: [`type ${renderKey(set.key)}`, ...intervalFlag(set)], elements };
+  return { statements: [`type ${renderKey(set.key)}`, ...intervalFlag(set), ...recordFlags(set)], elements };
 }
 
 function mapBody(map: VerdictMap): Body {
@@ -229,6 +233,10 @@ function renderKey(key: readonly KeyType[]): string {
 
 function intervalFlag(object: { readonly interval: boolean }): string[] {
   return object.interval ? ['flags interval'] : [];
+}
+
+function recordFlags({ records }: NftSet): string[] {
+  return records ? [`size ${records.size}`, 'flags dynamic,timeout', `timeout ${records.seconds}s`] : [];
 }
 
 function inBlock(kind: 'set' | 'map' | 'chain', name: string, body: Body): Line {

@@ -27,7 +27,14 @@ export type Field =
   | 'meta oifkind'
   | 'meta pkttype'
   | 'arp saddr ip'
-  | 'ether type';
+  | 'ether type'
+  /** Of the connection, whichever way the packet goes: who opened it, and whom it reached after DNAT. */
+  | 'ct original ip saddr'
+  | 'ct original ip6 saddr'
+  | 'ct reply ip saddr'
+  | 'ct reply ip6 saddr'
+  | 'ct protocol'
+  | 'ct reply proto-src';
 
 export type Match =
   /** The concatenated fields are an element of the named set, or with `!=` are none. */
@@ -44,6 +51,8 @@ export type Match =
   | { readonly kind: 'sctp-not-init' }
   /** `meta skuid != 4294967295`: sent by a socket of this machine. What is forwarded has none, and does not match. */
   | { readonly kind: 'from-socket' }
+  /** Not more often than that, in packets. */
+  | { readonly kind: 'limit'; readonly perSecond: number; readonly burst: number }
   /** Read from the kernel and not of our language. Never written; equal to nothing that we want. */
   | { readonly kind: 'foreign'; readonly text: string };
 
@@ -56,7 +65,9 @@ export type Verdict =
   /** `… vmap @map`: the verdict is the element's; no element, no verdict. */
   | { readonly kind: 'vmap'; readonly key: readonly Field[]; readonly map: string }
   /** Implies TCP. */
-  | { readonly kind: 'reject-tcp-reset' };
+  | { readonly kind: 'reject-tcp-reset' }
+  /** `add @set { … counter }`: notes the fields in a set of records, and goes on with the next rule, also where the set is full. */
+  | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string };
 
 /**
  * A rule must be written as nft lists it, else a restart would find a difference: neighbouring header fields in header order
@@ -93,6 +104,8 @@ export interface NftSet {
   readonly key: readonly KeyType[];
   readonly interval: boolean;
   readonly elements: ReadonlySet<Element>;
+  /** Its elements are what packets note, for so many seconds each, and at most so many; here it has none. */
+  readonly records?: { readonly seconds: number; readonly size: number };
 }
 
 export interface VerdictMap {

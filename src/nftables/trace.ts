@@ -81,6 +81,7 @@ function nextStep(reader: Reader, packet: Packet, place: Place): Step | undefine
     const index = place.next++;
     const { matches, verdict } = place.rules[index]!;
     if (!matches.every((match) => isMatch(reader, packet, place, match))) continue;
+    if (verdict.kind === 'record') continue;
     if (verdict.kind === 'vmap') {
       const map = reader.map(verdict.map, place);
       const element = lookUp(map, verdict.key, packet);
@@ -108,6 +109,9 @@ function isMatch(reader: Reader, packet: Packet, place: Place, match: Match): bo
       return isProtocol(packet, 'sctp') && packet.sctpInit === false;
     case 'from-socket':
       return packet.fromSocket === true;
+    case 'limit':
+      // What is beyond it goes the same way, unrecorded.
+      return true;
     case 'foreign':
       // What it would do is not known; the drift check reports and removes it.
       return false;

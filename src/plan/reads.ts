@@ -3,6 +3,7 @@ import type { Chain, ElementVerdict, NftRule, Table, VerdictMap } from '../nftab
 /** The sets and maps that a rule looks things up in. */
 function readsOfRule(rule: NftRule): string[] {
   const names = rule.matches.flatMap((match) => (match.kind === 'lookup' ? [match.set] : []));
+  if (rule.verdict.kind === 'record') return [...names, rule.verdict.set];
   return rule.verdict.kind === 'vmap' ? [...names, rule.verdict.map] : names;
 }
 

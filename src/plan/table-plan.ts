@@ -58,7 +58,9 @@ function isBeyondRepair(desired: Table, applied: Table): boolean {
 }
 
 function headerOf(object: NftSet | VerdictMap | Chain): string {
-  return JSON.stringify('rules' in object ? object.base : [object.key, object.interval]);
+  return JSON.stringify(
+    'rules' in object ? object.base : [object.key, object.interval, 'records' in object && object.records],
+  );
 }
 
 /** As `planSweep`, for one table. */

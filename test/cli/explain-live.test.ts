@@ -62,7 +62,8 @@ describe('postern explain, and the kernels of a cluster', () => {
         protocol: 'tcp',
         port: 80,
       } as const;
-      const trace = { node: name, ...traceIn(held, connection) };
+      const noted = { direction: 'ingress', family: 'ipv4', packets: 2, secondsAgo: 7 };
+      const trace = { node: name, ...traceIn(held, connection), denials: held === closed ? [noted] : [] };
       return { stdout: [JSON.stringify(trace)], exitCode: trace.verdict === 'accept' ? 0 : 1 };
     }, lists);
     await writeFile(join(folder, 'config'), server.config.exportConfig());
@@ -88,7 +89,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     const { code, out, notes } = await explain(denied, { n1: [client], n2: [closed] });
     match(
       out,
-      /\nkernel of n1 \(egress; ipv4\): allowed\nkernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n$/,
+      /\nkernel of n1 \(egress; ipv4\): allowed\nkernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n {2}denied for ingress in the last minute: 2 packets, the first 7 s ago\n$/,
     );
     deepEqual([code, notes], [1, '']);
     deepEqual(
@@ -105,7 +106,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     const drops = await explain([...world, ...agents], { n1: [client], n2: [closed] });
     match(
       drops.out,
-      /kernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n {2}THIS IS WRONG: the policies say allowed/,
+      /kernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n {2}denied for[^\n]*\n {2}THIS IS WRONG: the policies say allowed/,
     );
     equal(drops.code, 3);
     await server!.close();
@@ -134,7 +135,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     equal(code, 1);
     match(
       notes,
-      /^note: the kernel of n1 was not asked: pod system\/agent-n1: you may not "create pods\/exec" there \(403\)$/m,
+      /^note: the kernel of n1 was not asked: pod system\/agent-n1: you may not use pods\/exec there \(403\)/m,
     );
     match(notes, /^note: the kernel of n2 was not asked: it has no agent$/m);
     match(out, /^denied: x\/client → x\/server/);

@@ -111,6 +111,10 @@ describe('planStages: the first load', () => {
 
 describe('planStages: a change', () => {
   const chains = (verb: string) => [`${verb} chain ingress`, `${verb} chain ingress-r`];
+  const denials = (verb: string) => [
+    ...['deny-ingress', 'record-ingress'].map((name) => `${verb} chain ${name}`),
+    ...['denied-ingress4', 'denied-ingress6'].map((name) => `${verb} set ${name}`),
+  ];
 
   it('that only adds a member is one switch', () => {
     const plan = change(cluster, [...cluster, peer('x/two', '10.1.0.3')]);
@@ -173,7 +177,7 @@ describe('planStages: a change', () => {
   it('that isolates a pod, and back', () => {
     const isolating = change([web], [web, policy('x/p', { podSelector: {} })]);
     assert.deepEqual(describeStages(isolating.stages), {
-      make: [...chains('add'), 'add chain deny-ingress', 'add set self4', 'add set self6'].sort(),
+      make: [...chains('add'), ...denials('add'), 'add set self4', 'add set self6'].sort(),
       switch: [
         'add elements isolated4: 10.1.0.1',
         'add mappings ingress4-r: 10.1.0.1',
@@ -185,7 +189,7 @@ describe('planStages: a change', () => {
       switch: ['delete mappings ingress4-r: 10.1.0.1', 'delete mappings ingress4: 10.1.0.1'],
       break: [
         ...chains('delete'),
-        'delete chain deny-ingress',
+        ...denials('delete'),
         'delete elements isolated4: 10.1.0.1',
         'delete set self4',
         'delete set self6',

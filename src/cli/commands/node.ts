@@ -1,9 +1,10 @@
 import { Command } from 'commander';
+import { denialsCommand } from '../node/denials.ts';
 import { flowsCommand } from '../node/flows.ts';
 import { traceCommand } from '../node/trace.ts';
 
 /** What one node can tell of itself; other commands ask it through `pods/exec` of its agent. A line each. */
-const subcommands: readonly (() => Command)[] = [flowsCommand, traceCommand];
+const subcommands: readonly (() => Command)[] = [denialsCommand, flowsCommand, traceCommand];
 
 const details = `
 Examples:

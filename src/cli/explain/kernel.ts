@@ -4,6 +4,7 @@ import type { Judge } from '../../evaluator/judges.ts';
 import { isJsonObject, type JsonObject } from '../../lib/json.ts';
 import type { Family } from '../../model/address.ts';
 import { askNodes, type NodeFailure } from '../connect/agents.ts';
+import { count } from '../node/denials.ts';
 import type { NodeTrace } from '../node/trace.ts';
 import { formatTraffic, type Traffic } from './port-argument.ts';
 
@@ -38,7 +39,7 @@ export async function askKernels(
 
 function readTrace(text: string): NodeTrace {
   const raw: unknown = JSON.parse(text);
-  if (isJsonObject(raw) && typeof raw['verdict'] === 'string' && Array.isArray(raw['path']))
+  if (isJsonObject(raw) && Array.isArray(raw['path']) && Array.isArray(raw['denials']))
     return raw as unknown as NodeTrace;
   throw new Error('its agent said what is not understood; is it of another version?');
 }
@@ -49,7 +50,11 @@ export function renderKernels(answers: readonly KernelAnswer[]): string {
     .map(({ node, family, directions, verdict, expected, agrees, trace }) => {
       const last = trace.path.at(-1);
       const by = last ? ` by ${last.chain}: ${last.rule}` : '';
-      const heading = `kernel of ${node} (${directions.join(', ')}; ${family}): ${verdict}${verdict === 'denied' ? by : ''}\n`;
+      const seen = trace.denials.map(
+        ({ direction, packets, secondsAgo }) =>
+          `  denied for ${direction} in the last minute: ${count(packets, 'packet')}, the first ${secondsAgo} s ago\n`,
+      );
+      const heading = `kernel of ${node} (${directions.join(', ')}; ${family}): ${verdict}${verdict === 'denied' ? by : ''}\n${seen.join('')}`;
       if (agrees) return heading;
       const why = trace.hasTable ? by : ', for it has no rules of ours';
       return `${heading}  THIS IS WRONG: the policies say ${expected}${verdict === 'allowed' ? why : ''}. Look at the agent's log and \`postern doctor --node ${node}\`\n`;

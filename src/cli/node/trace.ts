@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { hostname } from 'node:os';
 import { createNft } from '../../apply/nft.ts';
+import { readDenials, type NotedDenial } from '../../compile/denials.ts';
 import { firstPacket, type Connection } from '../../compile/first-packet.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { readNodeName } from '../../config/node-name.ts';
@@ -11,6 +12,7 @@ import { renderRule } from '../../nftables/render.ts';
 import { table as ours, type Table } from '../../nftables/ruleset.ts';
 import { trace, type Step } from '../../nftables/trace.ts';
 import { exitCode } from '../exit-code.ts';
+import { count } from './denials.ts';
 
 const details = `
 Reads "table ${ours.family} ${ours.name}" back from the kernel and follows the first packet of the connection through it, by the devices that the rules
@@ -30,6 +32,8 @@ export interface NodeTrace {
   readonly verdict: 'accept' | 'drop' | 'reset';
   /** Rules that gave a verdict, in the order in which the packet met them. */
   readonly path: readonly { readonly chain: string; readonly rule: string; readonly element?: string }[];
+  /** Of this very connection, in the last minute. */
+  readonly denials: readonly NotedDenial[];
   /** What in the table is not of our language: what it does is not known. */
   readonly foreign: readonly string[];
 }
@@ -59,7 +63,8 @@ export function traceCommand(): Command {
       const connection = { hook, ...readEnds(source, destination), ...readPort(port, source) };
       const json = await createNft().list('inet', new AbortController().signal);
       const answer = traceIn(json === undefined ? undefined : parseTable('inet', json), connection);
-      const found: NodeTrace = { node: readNodeName(nodeName) ?? hostname(), ...answer };
+      const denials = json === undefined ? [] : readDenials(json).filter((denial) => isOf(denial, connection));
+      const found: NodeTrace = { node: readNodeName(nodeName) ?? hostname(), ...answer, denials };
       process.stdout.write(output === 'json' ? `${JSON.stringify(found)}\n` : renderTrace(found));
       process.exitCode = found.verdict === 'accept' ? exitCode.fine : exitCode.finding;
     });
@@ -86,7 +91,7 @@ function readPort(text: string, source: string): Pick<Connection, 'protocol' | '
 }
 
 /** @param table `undefined` where the kernel has none of ours */
-export function traceIn(table: Table | undefined, connection: Connection): Omit<NodeTrace, 'node'> {
+export function traceIn(table: Table | undefined, connection: Connection): Omit<NodeTrace, 'node' | 'denials'> {
   if (!table) return { hasTable: false, verdict: 'accept', path: [], foreign: [] };
   const { verdict, path } = trace(table, firstPacket(table, connection));
   const say = ({ chain, rule, element }: Step): NodeTrace['path'][number] => ({
@@ -97,10 +102,22 @@ export function traceIn(table: Table | undefined, connection: Connection): Omit<
   return { hasTable: true, verdict, path: path.map(say), foreign: foreignIn(table) };
 }
 
-function renderTrace({ node, hasTable, verdict, path, foreign }: NodeTrace): string {
+const numbers: Readonly<Record<string, string>> = { icmp: '1', icmpv6: '58' };
+
+function isOf(denial: NotedDenial, { source, destination, protocol, port }: Connection): boolean {
+  const isSame = denial.source === source && denial.destination === destination && denial.port === port;
+  return isSame && denial.protocol === (numbers[protocol] ?? protocol);
+}
+
+function renderTrace({ node, hasTable, verdict, path, denials, foreign }: NodeTrace): string {
   const lines = path.map(
     ({ chain, rule, element }) => `  ${chain}: ${rule}${element === undefined ? '' : `  (${element})`}`,
   );
+  for (const { direction, packets, secondsAgo } of denials) {
+    lines.push(
+      `  denied for ${direction} in the last minute: ${count(packets, 'packet')}, the first ${secondsAgo} s ago`,
+    );
+  }
   if (!hasTable) lines.push(`  there is no table ${ours.family} ${ours.name}: nothing is enforced here`);
   if (foreign.length > 0) lines.push(`  not read, since another program wrote it: ${foreign.join(', ')}`);
   return `node ${node}: ${verdict}\n${lines.map((line) => `${line}\n`).join('')}`;

@@ -29,10 +29,10 @@ describe('postern node trace (kernel)', function () {
     );
     const drops = await ask(['fd01::2', 'fd01::3', 'icmp', '-o', 'json']);
     equal(drops.exitCode, 1);
-    const { node, hasTable, verdict, path, foreign } = JSON.parse(drops.stdout) as Record<string, unknown> & {
+    const { node, hasTable, verdict, path, denials, foreign } = JSON.parse(drops.stdout) as Record<string, unknown> & {
       path: unknown[];
     };
-    deepEqual([node, hasTable, verdict, foreign], ['n1', true, 'drop', []]);
+    deepEqual([node, hasTable, verdict, denials, foreign], ['n1', true, 'drop', [], []]);
     deepEqual(path.at(-1), { chain: 'deny-ingress', rule: 'counter drop' });
   });
 

@@ -1,0 +1,57 @@
+import { hostname } from 'node:os';
+import { Command, Option } from 'commander';
+import { createNft } from '../../apply/nft.ts';
+import { deniedSetNames, readDenials, type NotedDenial } from '../../compile/denials.ts';
+import { readNodeName } from '../../config/node-name.ts';
+
+const details = `
+What no rule of an isolated pod allows is dropped, and noted by its connection for a minute: at most 4096 in each direction and family, and 100 packets
+a second. Needs root, and the node's network: on a cluster, the pod of an agent. With names and reasons: \`postern denials\`.
+
+Examples:
+  $ postern node denials
+  $ kubectl -n postern-system exec POD -- postern node denials -o json
+
+Exit codes: 0 fine, 2 the kernel cannot be asked.`;
+
+/** What `postern node denials -o json` prints. */
+export interface NodeDenials {
+  readonly node: string;
+  readonly denials: readonly NotedDenial[];
+}
+
+interface Flags {
+  readonly nodeName?: string;
+  readonly output: 'text' | 'json';
+}
+
+export function denialsCommand(): Command {
+  return new Command('denials')
+    .summary('connections that its kernel has just denied')
+    .description('Prints the connections that the kernel of this node has denied in the last minute.')
+    .option('--node-name <NAME>', "the node's name in the cluster (default: POSTERN_NODE_NAME, else the host's name)")
+    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .addHelpText('after', details)
+    .action(async ({ nodeName, output }: Flags) => {
+      const found: NodeDenials = { node: readNodeName(nodeName) ?? hostname(), denials: await readOwnDenials() };
+      process.stdout.write(output === 'json' ? `${JSON.stringify(found)}\n` : found.denials.map(renderDenial).join(''));
+    });
+}
+
+/** The newest first. */
+async function readOwnDenials(): Promise<NotedDenial[]> {
+  const nft = createNft();
+  const { signal } = new AbortController();
+  const lists = await Promise.all(deniedSetNames.map((name) => nft.listSet('inet', name, signal)));
+  const found = lists.flatMap((json) => (json === undefined ? [] : readDenials(json)));
+  return found.sort((a, b) => a.secondsAgo - b.secondsAgo);
+}
+
+function renderDenial({ direction, source, destination, protocol, port, packets, secondsAgo }: NotedDenial): string {
+  const traffic = port === undefined ? `protocol ${protocol}` : `${protocol.toUpperCase()}/${port}`;
+  return `${direction}: ${source} → ${destination} ${traffic}: ${count(packets, 'packet')}, the first ${secondsAgo} s ago\n`;
+}
+
+export function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

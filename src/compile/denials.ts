@@ -1,0 +1,92 @@
+import { families, type Family } from '../model/address.ts';
+import { directions, type Direction } from '../model/policy.ts';
+import type { Chain, Field, NftRule, NftSet } from '../nftables/ruleset.ts';
+import { parseRecords } from '../nftables/parse-records.ts';
+import { addressField, dropRule, isIn, jumpTo } from './match.ts';
+import { chainNames, deniedSetName, selfSetName } from './names.ts';
+import { addressType } from './set-builder.ts';
+import type { Parts } from './table.ts';
+
+/**
+ * What a flood of denied packets can cost: so many a second are noted, in each direction. A rule whose note fails (a full set, a packet that
+ * belongs to no connection) ends there, so that the drop must be a rule of its own (nftables-notes, D).
+ */
+const limit = { kind: 'limit', perSecond: 100, burst: 200 } as const;
+const records = { seconds: 60, size: 4096 };
+
+/** Where packets end that no rule of their class allows. Only they pay for the look-up that lets a pod reach itself (S5.5), and are noted. */
+export const denials = Object.fromEntries(directions.map((direction) => [direction, denialsOf(direction)])) as Readonly<
+  Record<Direction, Parts>
+>;
+
+function denialsOf(direction: Direction): Parts {
+  const toItself = families.map((family): NftRule => {
+    const { source, destination } = addressField[family];
+    return { matches: [isIn(selfSetName[family], source, destination)], verdict: { kind: 'return' } };
+  });
+  const record = chainNames.record[direction];
+  const chains: Chain[] = [
+    {
+      name: chainNames.deny[direction],
+      rules: [...toItself, { matches: [limit], verdict: jumpTo(record) }, dropRule()],
+    },
+    { name: record, rules: families.map((family) => recordRule(direction, family)) },
+  ];
+  return { sets: families.map((family) => deniedSet(direction, family)), maps: [], chains };
+}
+
+/** By the connection, so that an answer names the same one as what it answers. */
+function recordRule(direction: Direction, family: Family): NftRule {
+  const key: Field[] =
+    family === 'ipv4'
+      ? ['ct original ip saddr', 'ct reply ip saddr', 'ct protocol', 'ct reply proto-src']
+      : ['ct original ip6 saddr', 'ct reply ip6 saddr', 'ct protocol', 'ct reply proto-src'];
+  return { matches: [], verdict: { kind: 'record', key, set: deniedSetName(direction, family) } };
+}
+
+function deniedSet(direction: Direction, family: Family): NftSet {
+  const address = addressType[family];
+  return {
+    name: deniedSetName(direction, family),
+    key: [address, address, 'inet_proto', 'inet_service'],
+    interval: false,
+    elements: new Set(),
+    records,
+  };
+}
+
+/** A connection of which packets were dropped since no rule allows them, as the kernel noted it. */
+export interface NotedDenial {
+  readonly direction: Direction;
+  readonly family: Family;
+  /** Who opened it, and whom it reached, after DNAT. */
+  readonly source: string;
+  readonly destination: string;
+  /** `tcp`, `udp`, `sctp`, or a number. */
+  readonly protocol: string;
+  readonly port?: number;
+  /** Of those that were noted, and how long ago the first of them was; after a minute they are counted anew. */
+  readonly packets: number;
+  readonly secondsAgo: number;
+}
+
+const deniedSets = new Map(
+  directions.flatMap((direction) =>
+    families.map((family) => [deniedSetName(direction, family), { direction, family }] as const),
+  ),
+);
+
+/** The sets that hold them; there are none where no pod is isolated. */
+export const deniedSetNames: readonly string[] = [...deniedSets.keys()];
+
+/** What the kernel of a node has noted in the last minute, from nft's JSON of these sets, or of the table. */
+export function readDenials(json: string): NotedDenial[] {
+  return parseRecords('inet', json).flatMap(({ set, key, packets, secondsLeft }): NotedDenial[] => {
+    const [source, destination, protocol, port] = key;
+    const of = deniedSets.get(set);
+    if (!of || source === undefined || destination === undefined || protocol === undefined) return [];
+    const hasPort = ['tcp', 'udp', 'sctp'].includes(protocol);
+    const secondsAgo = Math.max(0, records.seconds - secondsLeft);
+    return [{ ...of, source, destination, protocol, ...(hasPort && { port: Number(port) }), packets, secondsAgo }];
+  });
+}

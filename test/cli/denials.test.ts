@@ -1,0 +1,125 @@
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { denialsCommand } from '../../src/cli/commands/denials.ts';
+import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
+import { namespace, node, pod, policy } from '../support/objects.ts';
+import type { ApiObject } from '../support/pipeline.ts';
+
+const agent = (name: string): ApiObject => {
+  const { metadata, ...rest } = pod(`system/agent-${name}`, { node: name, hostNetwork: true });
+  const labels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
+  return { ...rest, metadata: { ...metadata, labels } };
+};
+const objects = [
+  ...['x', 'y', 'system'].map((name) => namespace(name)),
+  node('n1', '192.0.2.1'),
+  node('n2', '192.0.2.2'),
+  pod('x/client', { node: 'n1', ips: ['10.1.1.2', 'fd01::2'] }),
+  pod('y/other', { node: 'n1', ips: ['10.1.1.3'] }),
+  pod('x/server', { node: 'n2', ips: ['10.1.2.2', 'fd02::2'], labels: { app: 'server' } }),
+  policy('x/only-80', {
+    podSelector: { matchLabels: { app: 'server' } },
+    ingress: [{ from: [{ podSelector: {} }], ports: [{ port: 80 }] }],
+  }),
+  agent('n1'),
+  agent('n2'),
+];
+const noted = { direction: 'ingress', family: 'ipv4', destination: '10.1.2.2', packets: 1, secondsAgo: 3 } as const;
+const denials = [
+  { ...noted, source: '10.1.1.2', protocol: 'tcp', port: 81, packets: 2, secondsAgo: 9 },
+  { ...noted, source: '10.1.1.3', protocol: 'tcp', port: 80 },
+  { ...noted, source: '10.1.1.2', protocol: 'tcp', port: 80, secondsAgo: 20 },
+  { ...noted, family: 'ipv6', source: 'fd01::2', destination: 'fd02::2', protocol: '58', secondsAgo: 30 },
+  { ...noted, source: '203.0.113.9', protocol: 'udp', port: 53, secondsAgo: 40 },
+];
+
+describe('postern denials', () => {
+  let folder: string;
+  let server: ExecServer | undefined;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-denials-'));
+  });
+  afterEach(async () => {
+    await server?.close();
+    await rm(folder, { recursive: true });
+  });
+
+  const told = (name: string, of: readonly object[]): ExecAnswer => ({
+    stdout: [JSON.stringify({ node: name, denials: of })],
+  });
+
+  async function ask(answers: Record<string, ExecAnswer>, ...args: readonly string[]) {
+    const of = (kind: string) => objects.filter((each) => each.kind === kind);
+    server = await startExecServer((path) => answers[/agent-(n[0-9])/.exec(path)![1]!]!, {
+      '/api/v1/namespaces': of('Namespace'),
+      '/api/v1/nodes': of('Node'),
+      '/api/v1/pods': of('Pod'),
+      '/apis/networking.k8s.io/v1/networkpolicies': of('NetworkPolicy'),
+    });
+    await writeFile(join(folder, 'config'), server.config.exportConfig());
+    const written = { out: '', notes: '' };
+    const stream = (to: 'out' | 'notes') => ({ write: (text: string) => (written[to] += text) });
+    const before = process.exitCode;
+    try {
+      const command = denialsCommand({ out: stream('out'), notes: stream('notes') });
+      await command.parseAsync(['--kubeconfig', join(folder, 'config'), ...args], { from: 'user' });
+      return { code: process.exitCode as number, ...written };
+    } finally {
+      process.exitCode = before;
+    }
+  }
+
+  it('names both ends, the policies, and what would have allowed it, the newest first', async () => {
+    const { code, out, notes } = await ask({ n1: told('n1', []), n2: told('n2', denials) });
+    deepEqual([code, notes], [0, '']);
+    const headings = out.split('\n').filter((line) => line.startsWith('ingress'));
+    deepEqual(headings, [
+      'ingress of x/server denied: y/other → x/server, TCP/80; 1 packet, the first 3 s ago (node n2)',
+      'ingress of x/server denied: x/client → x/server, TCP/81; 2 packets, the first 9 s ago (node n2)',
+      'ingress of x/server denied: x/client → x/server, TCP/80; 1 packet, the first 20 s ago (node n2)',
+      'ingress of x/server denied: x/client → x/server, ICMP; 1 packet, the first 30 s ago (node n2)',
+      'ingress of x/server denied: 203.0.113.9 → x/server, UDP/53; 1 packet, the first 40 s ago (node n2)',
+    ]);
+    match(
+      out,
+      /TCP\/81;[^\n]*\n {2}x\/server is isolated for ingress by x\/only-80[^\n]*\n {2}- [^\n]*the port is 81, not 80\n {4}x\/only-80 spec\.ingress\[0\]\.ports/,
+    );
+    // By now a policy allows it.
+    match(out, /x\/client → x\/server, TCP\/80;[^\n]*\n {2}allowed now: /);
+  });
+
+  it('gives one object a line, with all of the end where it was dropped', async () => {
+    const { out } = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '-o', 'json');
+    const lines = out
+      .trim()
+      .split('\n')
+      .map(
+        (line) =>
+          JSON.parse(line) as { from: string; protocol: string; end: { verdict: string; isolatedBy: string[] } },
+      );
+    equal(lines.length, 5);
+    deepEqual(
+      [lines[0]!.from, lines[0]!.protocol, lines[0]!.end.verdict, lines[0]!.end.isolatedBy],
+      ['y/other', 'TCP', 'denied', ['x/only-80']],
+    );
+  });
+
+  it('of one namespace, of one node, and of none', async () => {
+    const some = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '-n', 'y');
+    deepEqual(some.out.match(/^ingress/gm)?.length, 1);
+    await server!.close();
+    const none = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '--node', 'n1');
+    deepEqual([none.out, none.code, server!.execs.length], ['nothing was denied in the last minute\n', 0, 1]);
+    await rejects(ask({}, '--node', 'n9'), /--node: there is no node "n9"/);
+  });
+
+  it('a node that does not tell is named, and the exit code says so', async () => {
+    const { code, out, notes } = await ask({ n1: { refused: 403 }, n2: told('n2', denials) });
+    equal(code, 2);
+    match(notes, /^note: node n1 was not asked: .*pods\/exec/m);
+    match(out, /^ingress of x\/server/);
+  });
+});
