@@ -52,6 +52,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const metrics = createMetrics(version);
   const live = new Checks(livenessChecks);
   const ready = new Checks(['lock', 'lists', 'node', 'rules', 'sandboxes', 'gate', 'guard', ...environmentChecks]);
+  metrics.readiness.checks(() => ready.results());
   const client = createApiClient(await loadKubeConfig(config.kubeconfig));
   const unguarded = config.guard ? await checkBridgeTables(exec, signal) : '--no-guard';
   const guard = config.guard && unguarded !== undefined ? 'routed' : config.guard;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 
 /**
- * Checks that a page of the docs holds exactly this table, as its only one. With UPDATE_DOCS=1 in the environment it is written
- * instead.
+ * Checks that a page of the docs holds exactly this table, as its only one whose first column has this title. With UPDATE_DOCS=1 in the
+ * environment it is written instead.
  */
 export async function expectDocTable(
   page: string,
@@ -13,9 +13,12 @@ export async function expectDocTable(
   const file = new URL(`../../${page}`, import.meta.url);
   const text = await readFile(file, 'utf8');
   const lines = text.split('\n');
-  const start = lines.findIndex((line) => line.startsWith('|'));
-  const end = lines.findLastIndex((line) => line.startsWith('|')) + 1;
-  assert.notEqual(start, -1, `${page} has no table`);
+  const starts = lines.flatMap((line, index) =>
+    isHead(lines, index) && readCells(line)[0] === header[0] ? [index] : [],
+  );
+  assert.equal(starts.length, 1, `${page} has ${starts.length} tables of ${header[0]}`);
+  const start = starts[0]!;
+  const end = start + lines.slice(start).findIndex((line) => !line.startsWith('|'));
   if (process.env['UPDATE_DOCS'] === '1') {
     const table = [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
     await writeFile(file, lines.toSpliced(start, end - start, ...table).join('\n'));
@@ -24,6 +27,10 @@ export async function expectDocTable(
     const [head, , ...body] = written;
     assert.deepEqual([head, ...body], [header, ...rows], `${page} is not what the code says: run with UPDATE_DOCS=1`);
   }
+}
+
+function isHead(lines: readonly string[], index: number): boolean {
+  return lines[index]!.startsWith('|') && !lines[index - 1]?.startsWith('|');
 }
 
 /** The formatter aligns columns, so spaces around cells say nothing. */

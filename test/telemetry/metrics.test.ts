@@ -46,6 +46,12 @@ describe('the metrics', () => {
     assert.match(await exported(() => undefined), /^postern_refused_policies 0$/m);
   });
 
+  it('have every code of an error of nft from the start, so that the first of them is an increase', async () => {
+    const text = await exported(() => undefined);
+    const codes = Array.from(text.matchAll(/^postern_apply_errors_total\{code="(\w+)"\} 0$/gm), ([, code]) => code!);
+    assert.deepEqual(codes.sort(), ['aborted', 'crashed', 'denied', 'failed', 'missing', 'refused', 'timeout']);
+  });
+
   it('forget issues that are gone', async () => {
     const text = await exported(({ issues }) => {
       issues.issues([
@@ -58,7 +64,11 @@ describe('the metrics', () => {
   });
 
   it('count what they are told', async () => {
-    const text = await exported(({ apply, watch, snapshot, node }) => {
+    const text = await exported(({ apply, watch, snapshot, node, readiness }) => {
+      readiness.checks(() => [
+        { name: 'rules', note: 'restored' },
+        { name: 'nft', reason: 'gone' },
+      ]);
       apply.eventToKernel(0.2);
       apply.stage('switch', 0.003);
       apply.operations('add elements', 5);
@@ -104,6 +114,8 @@ describe('the metrics', () => {
       'postern_pod_fetches_total{result="missing"} 1',
       'postern_state_writes_total{result="failed"} 1',
       'postern_state_restored 1',
+      'postern_check_ok{check="rules"} 1',
+      'postern_check_ok{check="nft"} 0',
       `postern_build_info{version="1.2.3",node_version="${process.version}"} 1`,
     ]) {
       assert.ok(text.split('\n').includes(line), line);

@@ -3,11 +3,13 @@ import { createApplyMetrics, type ApplyMetrics } from './apply.ts';
 import { createIssueMetrics, type IssueMetrics } from './issues.ts';
 import { createNodeMetrics, type NodeMetrics } from './node.ts';
 import { createObjectEventMetrics, type ObjectEventMetrics } from './object-events.ts';
+import { createReadinessMetrics, type ReadinessMetrics } from './readiness.ts';
 import { createSnapshotMetrics, type SnapshotMetrics } from './snapshot.ts';
 import { createWatchMetrics, type WatchMetrics } from './watch.ts';
 
 export interface Metrics {
   readonly registry: Registry;
+  readonly readiness: ReadinessMetrics;
   readonly watch: WatchMetrics;
   readonly snapshot: SnapshotMetrics;
   readonly node: NodeMetrics;
@@ -28,6 +30,7 @@ export function createMetrics(version: string): Metrics {
   }).set({ version, node_version: process.version }, 1);
   return {
     registry,
+    readiness: createReadinessMetrics(registry),
     watch: createWatchMetrics(registry),
     snapshot: createSnapshotMetrics(registry),
     node: createNodeMetrics(registry),

@@ -8,13 +8,16 @@ export interface RulesetSizes {
   readonly elements: number;
 }
 
+/** Each is a series from the start: a counter that first appears as 1 has not increased, as Prometheus sees it. */
+const applyErrorCodes = ['refused', 'timeout', 'aborted', 'crashed', 'missing', 'denied', 'failed'] as const;
+
 /** The way into the kernel. */
 export interface ApplyMetrics {
   /** From a watch event to the end of the last stage that it caused (S7.2). */
   eventToKernel(seconds: number): void;
   stage(stage: string, seconds: number): void;
   /** `code` as of NftError. */
-  error(code: string): void;
+  error(code: (typeof applyErrorCodes)[number]): void;
   operations(verb: string, count: number): void;
   sizes(sizes: RulesetSizes): void;
   /** What was found in the kernel at start: no table of ours, one that needed no change, or one that did. */
@@ -48,6 +51,7 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     labelNames: ['code'],
     registers,
   });
+  for (const code of applyErrorCodes) errors.inc({ code }, 0);
   const operations = new Counter({
     name: 'postern_apply_operations_total',
     help: 'Operations written to the kernel, by verb.',
