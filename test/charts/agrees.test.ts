@@ -164,6 +164,16 @@ describe('the chart agrees', function () {
     );
   });
 
+  it('with the alerts, which its PrometheusRule holds as they are', async () => {
+    const all = await render(helm, '--set', 'metrics.prometheusRule.enabled=true');
+    const rule = all.find(({ kind }) => kind === 'PrometheusRule')!;
+    assert.deepEqual(rule['spec'], readChartFile('alerts.yaml'));
+    assert.deepEqual(
+      manifests.filter(({ kind }) => kind === 'PrometheusRule'),
+      [],
+    );
+  });
+
   it('with the steps in deploy/README.md', () => {
     const text = readFileSync(`${deploy}/README.md`, 'utf8');
     const { name, namespace } = findDaemonSet(manifests).metadata;

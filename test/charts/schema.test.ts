@@ -77,6 +77,8 @@ describe('the schema of the chart', function () {
     ['serviceAccount.name=x', "at '/serviceAccount': additional properties 'name' not allowed"],
     ['metrics.serviceMonitor.interval=often', "at '/metrics/serviceMonitor/interval'"],
     ['metrics.serviceMonitor.enabled=true', 'listen.address'],
+    ['metrics.prometheusRule.enabled=1', "at '/metrics/prometheusRule/enabled': got number, want boolean"],
+    ['metrics.prometheusRule.rules=x', "at '/metrics/prometheusRule': additional properties 'rules' not allowed"],
     ['uninstall.keeprules=true', "at '/uninstall': additional properties 'keeprules' not allowed"],
     ['uninstall.timeoutSeconds=0', "at '/uninstall/timeoutSeconds'"],
     ['hooks.tolerations=all', "at '/hooks/tolerations': got string, want array"],
