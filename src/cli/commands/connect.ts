@@ -1,48 +1,94 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
-import { tryConnection } from '../connect/try-connection.ts';
+import { socketProtocols } from '../connect/attempt.ts';
+import type { Attempt, SocketProtocol } from '../connect/attempt.ts';
+import { attemptAll } from '../connect/attempts.ts';
+import type { Destinations } from '../connect/attempts.ts';
 import { exitCode } from '../exit-code.ts';
 
 const details = `
 A policy drops what it denies, so denied means that nothing comes back; a refusal comes from somebody who was reached, and is neither.
-"helm test" runs this in two pods, one of them isolated.
+"helm test" runs this in two pods, one of them isolated. "postern probe" runs it with --once in the network of a pod.
 
-Example:
+With --once it says what came of one attempt at each address (of a name: the first of each family): connected, refused, no answer,
+unreachable, or that the name does not resolve. For UDP "connected" is an answer, and "no answer" is no proof: who is reached may
+have nothing to say. To port 53 it sends a DNS query, which every name server answers.
+
+Examples:
   $ postern connect 10.96.0.1 443 --until denied
+  $ postern connect 10.244.1.2,fd00:10:244:1::2 53 --once --protocol UDP -o json
 
-Exit codes: 0 as wanted; 1 not within the time; 2 a question that cannot be asked.`;
+Exit codes: 0 as wanted, or connected; 1 not within the time, or not connected; 2 a question that cannot be asked.`;
 
 interface Flags {
   readonly until: 'allowed' | 'denied';
+  readonly once?: true;
+  readonly protocol: SocketProtocol;
+  readonly output: 'text' | 'json';
   readonly timeout: string;
 }
 
 export function connectCommand(): Command {
   return new Command('connect')
-    .description('Tries a TCP connection from where it runs, again and again, until it is allowed, or denied.')
-    .argument('<HOST>', 'an address, or a name')
+    .description('Tries a connection from where it runs: again and again until it is allowed, or denied, or just once.')
+    .argument('<HOST>', 'an address, or a name; several with commas between, for --once')
     .argument('<PORT>', 'a number')
     .addOption(new Option('--until <VERDICT>', 'what to wait for').choices(['allowed', 'denied']).default('allowed'))
     .option('--timeout <SECONDS>', 'how long to try', '60')
+    .addOption(new Option('--once', 'try once, and say what came of it').conflicts(['until', 'timeout']))
+    .option('--protocol <PROTOCOL>', 'TCP or UDP', readProtocol, 'TCP')
+    .addOption(
+      new Option('-o, --output <FORM>', 'the form of the answer of --once').choices(['text', 'json']).default('text'),
+    )
     .addHelpText('after', details)
-    .action(async (host: string, port: string, flags: Flags) => {
-      const to = { host, port: readNumber('PORT', port, 65_535) };
-      const deadline = performance.now() + readNumber('--timeout', flags.timeout, 999_999) * 1000;
-      for (;;) {
-        const outcome = await tryConnection(to);
-        if (outcome === flags.until) {
-          process.stdout.write(`${outcome}: ${host} ${port}\n`);
-          return;
-        }
-        if (performance.now() > deadline) {
-          process.stderr.write(`postern: ${host} ${port} is not ${flags.until} after ${flags.timeout} s: ${outcome}\n`);
-          process.exitCode = exitCode.finding;
-          return;
-        }
-        await delay(500);
-      }
+    .action(async (host: string, portText: string, flags: Flags) => {
+      const { protocol } = flags;
+      const to = { protocol, hosts: host.split(','), port: readNumber('PORT', portText, 65_535) };
+      if (flags.once) return tryOnce(to, flags.output);
+      if (to.hosts.length > 1) throw new ConfigError('HOST: several go with --once');
+      await tryUntil(to, flags, performance.now() + readNumber('--timeout', flags.timeout, 999_999) * 1000);
     });
+}
+
+async function tryOnce(to: Destinations, output: 'text' | 'json'): Promise<void> {
+  const attempts = await attemptAll(to);
+  const lines = attempts.map(({ address, outcome, code, ms }) => {
+    return `${address} ${to.protocol}/${to.port}: ${outcome}${code === undefined ? '' : ` (${code})`} after ${ms} ms\n`;
+  });
+  process.stdout.write(output === 'json' ? `${JSON.stringify(attempts)}\n` : lines.join(''));
+  if (attempts.some(({ outcome }) => outcome !== 'connected')) process.exitCode = exitCode.finding;
+}
+
+async function tryUntil(to: Destinations, { until, timeout }: Flags, deadline: number): Promise<void> {
+  for (;;) {
+    const [first] = await attemptAll(to);
+    const what = `${to.hosts[0]} ${to.port}`;
+    const verdict = verdictOf(first!);
+    if (verdict === until) {
+      process.stdout.write(`${verdict}: ${what}\n`);
+      return;
+    }
+    if (performance.now() > deadline) {
+      process.stderr.write(`postern: ${what} is not ${until} after ${timeout} s: ${verdict}\n`);
+      process.exitCode = exitCode.finding;
+      return;
+    }
+    await delay(500);
+  }
+}
+
+/** An error's code is neither. */
+function verdictOf({ outcome, code }: Attempt): string {
+  if (outcome === 'connected') return 'allowed';
+  return outcome === 'no answer' ? 'denied' : (code ?? outcome);
+}
+
+function readProtocol(text: string): SocketProtocol {
+  const protocol = socketProtocols.find((each) => each === text.toUpperCase());
+  if (protocol) return protocol;
+  const why = text.toUpperCase() === 'SCTP' ? ': Node has no sockets for it' : '';
+  throw new ConfigError(`--protocol: ${JSON.stringify(text)} is not TCP or UDP${why}`);
 }
 
 function readNumber(name: string, text: string, largest: number): number {

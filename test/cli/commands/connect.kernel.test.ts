@@ -5,12 +5,28 @@ import { openKernel, type Kernel } from '../../apply/kernel.ts';
 
 const postern = `${process.execPath} ${fileURLToPath(new URL('../../../src/main.ts', import.meta.url))}`;
 
-/** Ports: 7000 answers, 7001 is dropped, at 7002 nobody listens. */
+const servers = `
+  require('net').createServer((s) => s.end()).listen(7000, '::');
+  const udp = require('dgram').createSocket('udp6');
+  udp.on('message', (text, from) => udp.send(text, from.port, from.address)).bind(7000);
+  require('dgram').createSocket('udp6').bind(7003);
+  const dns = require('dgram').createSocket('udp6');
+  // As name servers do: what is no query is not answered.
+  dns.on('message', (query, from) => query.length > 12 && dns.send(query, from.port, from.address)).bind(53);`;
+
+/**
+ * Ports: 7000 answers, 7001 is dropped, at 7002 nobody listens, 7003 never says a thing; 53 is a name server. 127.0.0.9 is rejected as by a
+ * router that knows no way, 127.0.0.8 as by one that is not to let it through. Nothing else has a route.
+ */
 const world = `
   ip link set lo up
   nft 'add table inet postern; add chain inet postern input { type filter hook input priority 0; }'
   nft add rule inet postern input tcp dport 7001 drop
-  setsid ${process.execPath} -e "require('net').createServer(s => s.end()).listen(7000, '::')" >/dev/null 2>&1 &
+  nft 'add table inet way; add chain inet way input { type filter hook input priority 0; }'
+  nft add rule inet way input udp dport 7001 drop
+  nft add rule inet way input ip daddr 127.0.0.9 reject with icmp type host-unreachable
+  nft add rule inet way input ip daddr 127.0.0.8 reject with icmp type admin-prohibited
+  setsid ${process.execPath} -e "${servers}" >/dev/null 2>&1 &
   echo $!`;
 
 describe('postern connect', function () {
@@ -53,6 +69,74 @@ describe('postern connect', function () {
     ] as const) {
       assert.equal(await connect(args), `postern: ${expected}\nexit 1`);
     }
+  });
+
+  interface Seen {
+    readonly family?: string;
+    readonly address: string;
+    readonly outcome: string;
+    readonly code?: string;
+  }
+  const once = async (args: string): Promise<[seen: Seen[], exitCode: number]> => {
+    const said = await kernel.sh(`${postern} connect --once -o json ${args} 2>&1 && echo exit 0 || echo exit $?`);
+    const [, json, code] = /^(\[.*\])\nexit (\d)$/.exec(said) ?? assert.fail(said);
+    return [JSON.parse(json!) as Seen[], Number(code)];
+  };
+  for (const [what, args, exit, ...expected] of [
+    ['TCP that is open', '127.0.0.1 7000', 0, 'ipv4 127.0.0.1 connected'],
+    ['both families', '127.0.0.1,::1 7000', 0, 'ipv4 127.0.0.1 connected', 'ipv6 ::1 connected'],
+    ['TCP that is dropped', '::1 7001', 1, 'ipv6 ::1 no answer'],
+    ['TCP to nobody', '127.0.0.1 7002', 1, 'ipv4 127.0.0.1 refused ECONNREFUSED'],
+    ['TCP that a router turns away', '127.0.0.9 7000', 1, 'ipv4 127.0.0.9 unreachable EHOSTUNREACH'],
+    ['TCP without a route', '203.0.113.1 7000', 1, 'ipv4 203.0.113.1 unreachable ENETUNREACH'],
+    ['UDP that is answered', '--protocol UDP 127.0.0.1,::1 7000', 0, 'ipv4 127.0.0.1 connected', 'ipv6 ::1 connected'],
+    ['UDP that is dropped', '--protocol udp 127.0.0.1 7001', 1, 'ipv4 127.0.0.1 no answer'],
+    ['UDP to nobody', '--protocol UDP ::1 7002', 1, 'ipv6 ::1 refused ECONNREFUSED'],
+    ['UDP to one who is silent', '--protocol UDP 127.0.0.1 7003', 1, 'ipv4 127.0.0.1 no answer'],
+    ['UDP that a firewall turns away', '--protocol UDP 127.0.0.8 7000', 1, 'ipv4 127.0.0.8 unreachable EHOSTUNREACH'],
+    // The kernel does not tell of it: for a datagram, a way that is missing may be back for the next.
+    ['UDP that a router turns away', '--protocol UDP 127.0.0.9 7000', 1, 'ipv4 127.0.0.9 no answer'],
+    ['UDP without a route', '--protocol UDP 203.0.113.1 7000', 1, 'ipv4 203.0.113.1 unreachable ENETUNREACH'],
+    ['a name server, which answers queries alone', '--protocol UDP 127.0.0.1 53', 0, 'ipv4 127.0.0.1 connected'],
+    [
+      'some that open and some that do not',
+      '127.0.0.1,127.0.0.9 7000',
+      1,
+      'ipv4 127.0.0.1 connected',
+      'ipv4 127.0.0.9 unreachable EHOSTUNREACH',
+    ],
+  ] as const) {
+    it(`says what came of one attempt: ${what}`, async () => {
+      const [seen, code] = await once(args);
+      const lines = seen.map((each) => [each.family, each.address, each.outcome, each.code].filter(Boolean).join(' '));
+      assert.deepEqual([code, lines], [exit, expected]);
+    });
+  }
+
+  it('says of a name that it does not resolve', async () => {
+    const [[seen], code] = await once('nobody.invalid 7000');
+    assert.equal(code, 1);
+    assert.partialDeepStrictEqual(seen, { address: 'nobody.invalid', outcome: 'unresolved' });
+    assert.match(seen!.code!, /^(ENOTFOUND|EAI_AGAIN)$/);
+  });
+
+  it('tries the addresses of a name', async () => {
+    const [seen] = await once('localhost 7000');
+    assert.deepEqual(new Set(seen.map(({ outcome }) => outcome)), new Set(['connected']));
+  });
+
+  it('says it to people too', async () => {
+    assert.match(await connect('--once 127.0.0.1 7000'), /^127\.0\.0\.1 TCP\/7000: connected after [\d.]+ ms$/);
+    assert.match(await connect('--once 127.0.0.1 7002'), /^127.* refused \(ECONNREFUSED\) after [\d.]+ ms\nexit 1$/);
+  });
+
+  it('refuses what it cannot try, or not so', async () => {
+    assert.match(
+      await connect('127.0.0.1 7 --once --protocol SCTP'),
+      /^postern: --protocol: "SCTP" .*no sockets.*\nexit 2$/,
+    );
+    assert.match(await connect('127.0.0.1,::1 7'), /^postern: HOST: several go with --once\nexit 2$/);
+    assert.match(await connect('127.0.0.1 7 --once --until denied'), /cannot be used with[^]*\nexit 2$/);
   });
 
   it('refuses what is no port and no time', async () => {
