@@ -1,6 +1,7 @@
 import { createServer, request } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import { json } from 'node:stream/consumers';
+import type { ApiObject } from './api/object.ts';
 import { LabError, messageOf } from './error.ts';
 import type { LabErrorCode } from './error.ts';
 import type { Lab, ProbeOptions, ProbeReport } from './lab.ts';
@@ -10,6 +11,7 @@ import type { LabState } from './state.ts';
 interface Questions {
   probe: { readonly asks: ProbeOptions; readonly answers: ProbeReport };
   namespace: { readonly asks: { readonly station: string }; readonly answers: { readonly namespace: string } };
+  objects: { readonly asks: object; readonly answers: { readonly objects: readonly ApiObject[] } };
 }
 
 type Handlers = { readonly [Q in keyof Questions]: (asked: Questions[Q]['asks']) => Promise<Questions[Q]['answers']> };
@@ -19,6 +21,7 @@ export async function serveControl(lab: Lab, socketPath: string): Promise<Server
   const handlers: Handlers = {
     probe: (options) => lab.probe(options),
     namespace: async ({ station }) => ({ namespace: lab.station(station).process.namespace }),
+    objects: async () => ({ objects: await lab.settledObjects() }),
   };
   const server = createServer((asked, response) => {
     void answer(handlers, asked).then(({ code, body }) => {

@@ -20,6 +20,11 @@ export function isHost(object: ApiObject): boolean {
   return object.apiVersion === hostApiVersion && object.kind === 'Host';
 }
 
+/** As the lab's input would describe it. */
+export function hostObject({ name, addresses, ports }: Host): ApiObject {
+  return { apiVersion: hostApiVersion, kind: 'Host', metadata: { name }, spec: { addresses, ports } };
+}
+
 /** Throws LabError `input` with the field that is wrong. */
 export function readHost(object: ApiObject): Host {
   const name = object.metadata?.name ?? '';

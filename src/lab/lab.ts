@@ -183,6 +183,12 @@ export class Lab {
     return { results: await runProbes(cluster, probes), denials: explainDenials(cluster, probes) };
   }
 
+  /** What decides about packets, as all agents have applied it, with Services, and with the hosts as the lab's input names them. */
+  async settledObjects(): Promise<ApiObject[]> {
+    const { objects } = await this.#settle();
+    return [...objects, ...(await this.#cluster.list('services')), ...this.#stations.hostObjects()];
+  }
+
   /** All running pods, in the order of their names, then all hosts. */
   stations(): Station[] {
     return this.#stations.all();

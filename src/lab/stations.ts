@@ -5,6 +5,7 @@ import type { ApiObject } from './api/object.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import { closestName } from '../lib/closest-name.ts';
 import { LabError } from './error.ts';
+import { hostObject } from './host.ts';
 import type { Host } from './host.ts';
 import type { Kubelet } from './kubelet.ts';
 import type { LabNames } from './names.ts';
@@ -41,6 +42,11 @@ export class Stations {
   all(): Station[] {
     const pods = this.#options.cluster.known('pods').flatMap((pod) => this.#podStation(pod) ?? []);
     return [...pods, ...this.#hosts.values()];
+  }
+
+  /** The hosts as the lab's input has them (host.ts). */
+  hostObjects(): ApiObject[] {
+    return [...this.#hosts].map(([name, { addresses, ports }]) => hostObject({ name, addresses, ports }));
   }
 
   /** `namespace/name`, `host/NAME` or `node/NAME`, in this order. Throws LabError `input` if there is none. */
