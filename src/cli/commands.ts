@@ -36,8 +36,13 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/plan.ts')).planCommand(),
   },
   {
+    name: 'probe',
+    summary: "try a connection from a pod's own network, beside what the policies say of it",
+    load: async () => (await import('./commands/probe.ts')).probeCommand(),
+  },
+  {
     name: 'connect',
-    summary: 'try a connection until it is allowed, or denied',
+    summary: 'try a connection until it is allowed, or denied, or once',
     load: async () => (await import('./commands/connect.ts')).connectCommand(),
   },
   {

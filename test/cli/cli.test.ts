@@ -61,6 +61,11 @@ describe('the command line', function () {
       /^postern: --daemonset: "postern" is not NAMESPACE\/NAME/,
     ],
     [
+      'a lab that is named and not asked for, lest a cluster is probed',
+      ['probe', '--name', 'mine', 'shop/web', 'shop/api', '80'],
+      /^postern: --name and --state-dir name a lab: say --lab too$/,
+    ],
+    [
       'a time that is none',
       ['uninstall', '--daemonset', 'a/b', '--timeout', '5m'],
       /^postern: --timeout: "5m" is not a number/,

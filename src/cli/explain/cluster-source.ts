@@ -22,12 +22,19 @@ export interface ClusterSource {
   readonly notes: readonly string[];
 }
 
-const collections = [
+interface Collection {
+  readonly path: string;
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+
+const collections: readonly Collection[] = [
   { path: '/api/v1/namespaces', apiVersion: 'v1', kind: 'Namespace' },
   { path: '/api/v1/nodes', apiVersion: 'v1', kind: 'Node' },
   { path: '/api/v1/pods', apiVersion: 'v1', kind: 'Pod' },
   { path: '/apis/networking.k8s.io/v1/networkpolicies', apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
-] as const;
+];
+const serviceCollection: Collection = { path: '/api/v1/services', apiVersion: 'v1', kind: 'Service' };
 
 const silenceMs = 30_000;
 
@@ -50,8 +57,7 @@ export async function readLiveCluster(
   kubeconfig: string | undefined,
   context: string | undefined,
 ): Promise<ClusterSource> {
-  const { objects } = await readLiveObjects(kubeconfig, context);
-  return toSource(objects, new Map(), []);
+  return readClusterOf(await loadContext(kubeconfig, context));
 }
 
 /** The same as raw objects, and how the API server was reached. */
@@ -59,6 +65,12 @@ export async function readLiveObjects(
   kubeconfig: string | undefined,
   context: string | undefined,
 ): Promise<{ readonly config: KubeConfig; readonly objects: readonly JsonObject[] }> {
+  const config = await loadContext(kubeconfig, context);
+  return { config, objects: await reaching(listObjects(config, collections)) };
+}
+
+/** The kubeconfig, at the context that is asked for. Throws a ConfigError where there is none. */
+export async function loadContext(kubeconfig: string | undefined, context: string | undefined): Promise<KubeConfig> {
   const config = await reaching(loadKubeConfig(kubeconfig));
   if (context !== undefined) {
     const known = config.getContexts().map(({ name }) => name);
@@ -68,14 +80,20 @@ export async function readLiveObjects(
     }
     config.setCurrentContext(context);
   }
-  return { config, objects: await reaching(listObjects(config)) };
+  return config;
 }
 
-async function listObjects(config: KubeConfig): Promise<JsonObject[]> {
+/** As `readLiveCluster`; with `services`, these too. */
+export async function readClusterOf(config: KubeConfig, { services = false } = {}): Promise<ClusterSource> {
+  const wanted = services ? [...collections, serviceCollection] : collections;
+  return toSource(await reaching(listObjects(config, wanted)), new Map(), []);
+}
+
+async function listObjects(config: KubeConfig, wanted: readonly Collection[]): Promise<JsonObject[]> {
   const client = createApiClient(config);
   const { signal } = new AbortController();
   const objects: JsonObject[] = [];
-  for (const { path, apiVersion, kind } of collections) {
+  for (const { path, apiVersion, kind } of wanted) {
     let items: JsonObject[] = [];
     await listAll(client, path, { signal, silenceMs }, (page, restart) => {
       if (restart) items = [];

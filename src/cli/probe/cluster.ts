@@ -1,0 +1,91 @@
+import { listAt, numberAt, textAt } from '../../lib/json.ts';
+import { readJson, type ApiClient } from '../../watch/api-client.ts';
+import { ApiError } from '../../watch/api-error.ts';
+import type { Attempt } from '../connect/attempt.ts';
+import type { Destinations } from '../connect/attempts.ts';
+import { readAttempts } from './attempts-text.ts';
+import { ephemeralContainerPatch } from './container.ts';
+import { ProbeError } from './probe-error.ts';
+import { checkRights, explainRefusal, explainUnreadableLog, type PodName } from './rights.ts';
+
+interface Options {
+  readonly client: ApiClient;
+  readonly pod: PodName;
+  readonly image: string;
+  /** Of the container: one that the pod does not have. */
+  readonly container: string;
+  readonly signal: AbortSignal;
+  readonly note: (text: string) => void;
+  /** Between two looks. Resolves false when there shall be no other. */
+  readonly pause: () => Promise<boolean>;
+}
+
+const silenceMs = 30_000;
+
+/** What a container that waits is not going to get over by itself. */
+const hopeless =
+  /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CreateContainer(Config)?Error|RunContainerError)$/;
+
+/**
+ * Has an ephemeral container of the pod try the connection, and returns what it saw. Rejects with a ProbeError, or an ApiError where the
+ * API server does not answer.
+ */
+export async function probeFromPod(to: Destinations, options: Options): Promise<Attempt[]> {
+  const { client, pod, image, container, signal, note } = options;
+  const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`;
+  await checkRights(client, pod, signal, silenceMs);
+  const patch = ephemeralContainerPatch(container, image, to);
+  try {
+    await client.write('patch', `${path}/ephemeralcontainers`, patch, { signal, silenceMs });
+  } catch (error) {
+    throw error instanceof ApiError && error.status !== undefined ? explainRefusal(error, pod, image) : error;
+  }
+  note(
+    `the ephemeral container ${container} (image ${image}) is now in pod ${pod.namespace}/${pod.name}: it ends by itself, and stays in the pod's spec until the pod is deleted`,
+  );
+  const exitCode = await waitUntilEnded(path, options);
+  let log: string;
+  try {
+    log = await readText(await client.get(`${path}/log`, { query: { container }, signal, silenceMs }));
+  } catch (error) {
+    throw error instanceof ApiError && error.status !== undefined ? explainUnreadableLog(error, pod, container) : error;
+  }
+  return readAttempts(
+    log,
+    `container ${container} (image ${image}, exit code ${exitCode}; another --image may know "postern connect --once")`,
+  );
+}
+
+/** Resolves to its exit code. */
+async function waitUntilEnded(
+  path: string,
+  { client, pod, image, container, signal, pause }: Options,
+): Promise<number> {
+  for (;;) {
+    const object = await readJson(await client.get(path, { query: {}, signal, silenceMs }));
+    const status = listAt(object, 'status', 'ephemeralContainerStatuses').find(
+      (each) => textAt(each, 'name') === container,
+    );
+    const exitCode = numberAt(status, 'state', 'terminated', 'exitCode');
+    if (exitCode !== undefined) return exitCode;
+    const [reason, message] = ['reason', 'message'].map((field) => textAt(status, 'state', 'waiting', field) ?? '');
+    const what = `container ${container} of pod ${pod.namespace}/${pod.name}`;
+    if (hopeless.test(reason!)) {
+      throw new ProbeError(
+        `${what} cannot run image ${image}: ${reason} ${message}. Name one that its node can get with --image`,
+      );
+    }
+    if (!(await pause())) {
+      const why = status === undefined ? 'the kubelet of its node has not taken it up' : reason || 'it runs still';
+      throw new ProbeError(
+        `${what} has not ended in time (${why}): --timeout waits longer, "kubectl -n ${pod.namespace} describe pod ${pod.name}" says more`,
+      );
+    }
+  }
+}
+
+async function readText(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,110 @@
+import type { Decision, Verdict } from '../../evaluator/decision.ts';
+import { evaluate, resolveEndpoint } from '../../evaluator/evaluator.ts';
+import { listAt, objectAt, textAt } from '../../lib/json.ts';
+import type { JsonObject } from '../../lib/json.ts';
+import type { ApiObject } from '../../lab/api/object.ts';
+import type { ServiceEndpoint, ServicePort } from '../../lab/service-rules.ts';
+import { servicePorts } from '../../lab/services.ts';
+import { familyOf } from '../../model/address.ts';
+import type { ClusterSource } from '../explain/cluster-source.ts';
+import type { End } from '../explain/end-argument.ts';
+import type { SocketProtocol } from '../connect/attempt.ts';
+
+/** What the policies say of one address. */
+export interface Expected {
+  /** `mixed`: it depends on which endpoint the Service picks. `unknown`: they say nothing of it. */
+  readonly verdict: Verdict | 'mixed' | 'unknown';
+  /** Lines for people. */
+  readonly reasons: readonly string[];
+  /** Nodes at which the packets are judged, the own one first. */
+  readonly nodes: readonly string[];
+}
+
+/** Policies are judged after the Service proxy: at each endpoint that the proxy may pick. */
+export class Expectations {
+  readonly #source: ClusterSource;
+  readonly #from: End;
+  readonly #services: readonly ServicePort[];
+
+  constructor(source: ClusterSource, from: End) {
+    this.#source = source;
+    this.#from = from;
+    this.#services = servicePorts({ known: (resource) => this.#readable(resource === 'services' ? 'Service' : 'Pod') });
+  }
+
+  at(address: string, protocol: SocketProtocol, port: number): Expected {
+    const { cluster } = this.#source;
+    const own = this.#services.filter((each) => each.address === address);
+    if (own.length > 0) {
+      const served = own.find((each) => each.protocol === protocol && each.port === port);
+      return served
+        ? this.#behind(served.endpoints, protocol)
+        : unknown(`${address} is a Service without ${protocol}/${port}`);
+    }
+    const isNodePort = this.#services.some((each) => each.nodePort === port && each.protocol === protocol);
+    if (isNodePort && cluster.nodeAddresses.has(address)) {
+      return unknown(`${protocol}/${port} is the node port of a Service: name the Service instead`);
+    }
+    return this.#judge({ address, port }, protocol);
+  }
+
+  #behind(endpoints: readonly ServiceEndpoint[], protocol: SocketProtocol): Expected {
+    if (endpoints.length === 0) {
+      return unknown('the Service selects no pod that is ready, so there is no connection to judge');
+    }
+    const each = endpoints.map((endpoint) => this.#judge(endpoint, protocol));
+    const verdicts = new Set(each.map(({ verdict }) => verdict));
+    const verdict = verdicts.size === 1 ? each[0]!.verdict : 'mixed';
+    return {
+      verdict,
+      reasons: [...new Set(each.flatMap(({ reasons }) => reasons))],
+      nodes: [...new Set(each.flatMap(({ nodes }) => nodes))],
+    };
+  }
+
+  #judge({ address, port }: ServiceEndpoint, protocol: SocketProtocol): Expected {
+    const { cluster } = this.#source;
+    const family = familyOf(address);
+    const source = this.#from.endpoints.get(family);
+    if (!source) return unknown(`${this.#from.name} has no ${family} address`);
+    const destination = { address };
+    const decision = evaluate(cluster, { source, destination, protocol, destinationPort: port, family });
+    const parties = [source, destination].map((endpoint) => resolveEndpoint(cluster, endpoint, family));
+    const nodes = parties.flatMap((party) =>
+      typeof party === 'string' ? [] : (party.pod?.nodeName ?? party.node ?? []),
+    );
+    const to = typeof parties[1] === 'string' ? address : parties[1]!.name;
+    return { verdict: decision.verdict, reasons: reasonsOf(decision, this.#from.name, to), nodes: [...new Set(nodes)] };
+  }
+
+  /** As the proxy sees them: a pod that is not ready is no endpoint. */
+  #readable(kind: string): ApiObject[] {
+    const objects = this.#source.objects.filter((object) => object['kind'] === kind && !isUnready(object));
+    // An object of the API has metadata, which is all that is asked of it here.
+    return objects.filter((object) => Object.keys(objectAt(object, 'metadata')).length > 0) as unknown as ApiObject[];
+  }
+}
+
+function unknown(reason: string): Expected {
+  return { verdict: 'unknown', reasons: [reason], nodes: [] };
+}
+
+function isUnready(object: JsonObject): boolean {
+  return listAt(object, 'status', 'conditions').some(
+    (condition) => textAt(condition, 'type') === 'Ready' && textAt(condition, 'status') === 'False',
+  );
+}
+
+/** The ends that decide: those that deny, or what allows it. */
+function reasonsOf(decision: Decision, from: string, to: string): string[] {
+  return (['egress', 'ingress'] as const).flatMap((direction) => {
+    const { verdict, reason, nearMisses, allowedBy } = decision[direction];
+    if (verdict !== decision.verdict) return [];
+    const title = `${direction} of ${direction === 'egress' ? from : to}: ${reason}`;
+    const by = allowedBy.map(({ policy, path }) => `${policy} ${path}`).slice(0, 3);
+    return [
+      by.length > 0 ? `${title} (${by.join(', ')})` : title,
+      ...nearMisses.slice(0, 1).map((miss) => miss.reason),
+    ];
+  });
+}

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { RealClient } from '../../../src/lab/real/client.ts';
+import { skipTest } from '../../support/skip.ts';
+import { startKubeApiserver } from '../../watch/kube-apiserver.ts';
+import type { KubeApiserver } from '../../watch/kube-apiserver.ts';
+import { startFakeKubelet } from './fake-kubelet.ts';
+import type { FakeKubelet } from './fake-kubelet.ts';
+
+const assets = process.env['KUBEBUILDER_ASSETS'];
+const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+
+interface EphemeralContainer {
+  readonly name: string;
+  readonly image: string;
+  readonly args: readonly string[];
+  readonly securityContext: unknown;
+}
+interface RawPod {
+  readonly spec: { readonly ephemeralContainers?: readonly EphemeralContainer[] };
+}
+
+/** Everything but a container runtime: the test is the kubelet, and runs what the container would. */
+describe('postern probe on a real API server', function () {
+  this.timeout(120_000);
+  let server: KubeApiserver | undefined;
+  let kubelet: FakeKubelet;
+  let listener: Server;
+  let folder: string;
+  let admin: RealClient;
+
+  before(async function () {
+    if (!assets) return skipTest(this, 'KUBEBUILDER_ASSETS names no folder with kube-apiserver and etcd');
+    server = await startKubeApiserver(assets);
+    kubelet = await startFakeKubelet();
+    listener = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    folder = await mkdtemp(join(tmpdir(), 'postern-probe-'));
+    await writeFile(join(folder, 'admin'), server.config.exportConfig());
+    admin = await RealClient.load(join(folder, 'admin'));
+    await createNode();
+    for (const name of ['shop', 'strict', 'postern-system']) await create('/api/v1/namespaces', { metadata: { name } });
+    await createPod('postern-system', 'agent-n1', {
+      labels: { 'app.kubernetes.io/name': 'postern' },
+      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'postern', uid: 'u1' }],
+      container: { image: 'registry.example/postern:1.2', args: ['agent'] },
+      podIP: '192.0.2.1',
+    });
+    await createPod('shop', 'web', { podIP: '10.244.1.2' });
+    await createPod('shop', 'other', { podIP: '10.244.1.3' });
+    await createPod('strict', 'web', { podIP: '10.244.1.4' });
+    await patch('/api/v1/namespaces/strict', {
+      metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    });
+  });
+  after(async () => {
+    if (!server) return;
+    listener.close();
+    await kubelet.close();
+    await server.close();
+    await rm(folder, { recursive: true });
+  });
+  afterEach(() => admin?.request({ method: 'DELETE', path: `${policies}/deny`, body: {} }).catch(() => {}));
+
+  const policies = '/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies';
+  const create = (path: string, body: object): Promise<unknown> => admin.request({ method: 'POST', path, body });
+  const patch = (path: string, body: object): Promise<unknown> =>
+    admin.request({ method: 'PATCH', path, body, mediaType: 'application/strategic-merge-patch+json' });
+  const createNode = async (): Promise<void> => {
+    await create('/api/v1/nodes', { metadata: { name: 'n1' } });
+    const addresses = [{ type: 'InternalIP', address: '127.0.0.1' }];
+    const daemonEndpoints = { kubeletEndpoint: { Port: kubelet.port } };
+    await patch('/api/v1/nodes/n1/status', { status: { addresses, daemonEndpoints } });
+  };
+  const createPod = async (
+    namespace: string,
+    name: string,
+    { podIP, container = {}, ...metadata }: { podIP: string; container?: object } & Record<string, unknown>,
+  ): Promise<void> => {
+    const spec = { nodeName: 'n1', containers: [{ name: 'main', image: 'main', ...container }] };
+    await create(`/api/v1/namespaces/${namespace}/pods`, { metadata: { name, ...metadata }, spec });
+    const status = { phase: 'Running', podIP, podIPs: [{ ip: podIP }] };
+    await patch(`/api/v1/namespaces/${namespace}/pods/${name}/status`, { status });
+  };
+  const isolate = (): Promise<unknown> =>
+    create(policies, { metadata: { name: 'deny' }, spec: { podSelector: {}, policyTypes: ['Egress'] } });
+  const containersOf = async (pod: string): Promise<readonly EphemeralContainer[]> => {
+    const raw = await admin.request({ method: 'GET', path: `/api/v1/namespaces/${pod.replace('/', '/pods/')}` });
+    return (raw as RawPod).spec.ephemeralContainers ?? [];
+  };
+
+  /** A kubeconfig of a service account with these rights in the namespace, beside those to read what policies speak of. */
+  const userWith = async (name: string, namespace: string, rules: readonly object[]): Promise<string> => {
+    await create(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name } });
+    const bind = async (kind: 'Role' | 'ClusterRole', role: string, own: readonly object[], path: string) => {
+      const api = `/apis/rbac.authorization.k8s.io/v1${path}`;
+      await create(`${api}/${kind.toLowerCase()}s`, { metadata: { name: role }, rules: own });
+      await create(`${api}/${kind.toLowerCase()}bindings`, {
+        metadata: { name: role },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: role },
+        subjects: [{ kind: 'ServiceAccount', name, namespace }],
+      });
+    };
+    const lists = [
+      { apiGroups: [''], resources: ['pods', 'namespaces', 'nodes', 'services'], verbs: ['list'] },
+      { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: ['list'] },
+    ];
+    await bind('ClusterRole', name, lists, '');
+    await bind('Role', name, rules, `/namespaces/${namespace}`);
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+    const { status } = (await create(path, { spec: {} })) as { status: { token: string } };
+    const config = JSON.parse(server!.config.exportConfig()) as { users: [{ user: object }] };
+    config.users[0].user = { token: status.token };
+    await writeFile(join(folder, name), JSON.stringify(config));
+    return join(folder, name);
+  };
+  const rule = (resource: string, ...verbs: string[]) => ({ apiGroups: [''], resources: [resource], verbs });
+  const all = [rule('pods', 'get'), rule('pods/ephemeralcontainers', 'patch'), rule('pods/log', 'get')];
+
+  const probe = (kubeconfig: string, ...args: string[]) =>
+    execa(process.execPath, [main, 'probe', '--kubeconfig', kubeconfig, ...args], { reject: false });
+  /** Runs the next container that the pod gets, and says in its status how that ended. */
+  const runNextContainer = async (pod: string): Promise<EphemeralContainer> => {
+    const known = new Set((await containersOf(pod)).map(({ name }) => name));
+    for (;;) {
+      const container = (await containersOf(pod)).find(({ name }) => !known.has(name));
+      if (container) {
+        const { stdout, exitCode } = await execa(process.execPath, [main, ...container.args], { reject: false });
+        kubelet.logs.set(`${pod}/${container.name}`, `${stdout}\n`);
+        await writeState(pod, container.name, { terminated: { exitCode } });
+        return container;
+      }
+      await delay(50);
+    }
+  };
+  const writeState = (pod: string, name: string, state: object): Promise<unknown> => {
+    const status = { name, state, image: 'i', imageID: 'i', ready: false, restartCount: 0 };
+    const path = `/api/v1/namespaces/${pod.replace('/', '/pods/')}/status`;
+    return patch(path, { status: { ephemeralContainerStatuses: [status] } });
+  };
+  const port = (): string => String((listener.address() as AddressInfo).port);
+
+  it('runs the image of the agents in the pod, without a right, and says what came of it', async () => {
+    const user = await userWith('prober', 'shop', all);
+    const running = probe(user, 'shop/web', '127.0.0.1', port(), '-o', 'json');
+    const container = await runNextContainer('shop/web');
+    const { stdout, stderr, exitCode } = await running;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, new RegExp(`^note: the ephemeral container ${container.name} \\(image registry.*stays`, 'm'));
+    const { from, to, attempts } = JSON.parse(stdout) as { from: string; to: string; attempts: object[] };
+    assert.deepEqual([from, to, attempts.length], ['shop/web', '127.0.0.1', 1]);
+    assert.partialDeepStrictEqual(attempts[0], {
+      family: 'ipv4',
+      expected: 'allowed',
+      observed: 'connected',
+      agreement: 'agrees',
+    });
+    assert.equal(container.image, 'registry.example/postern:1.2');
+    assert.deepEqual(container.securityContext, {
+      privileged: false,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      runAsGroup: 65532,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+  });
+
+  it('is loud, with exit code 1, where what is denied gets through, and probes a pod again', async () => {
+    await isolate();
+    const running = probe(join(folder, 'admin'), 'shop/web', '127.0.0.1', port(), '--image', 'own:1');
+    assert.equal((await runNextContainer('shop/web')).image, 'own:1');
+    const { stdout, exitCode } = await running;
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /explain: denied +seen: connected, .* DIFFERENT\n/);
+    assert.match(stdout, /^!!! 127\.0\.0\.1: NOT WHAT THE POLICIES SAY: THE POLICIES DENY THIS, AND IT GOT THROUGH/m);
+    assert.match(stdout, /egress of shop\/web: .* shop\/deny/);
+    assert.match(stdout, /next: .*node n1 .*kubectl -n postern-system exec agent-n1 -- nft -t list/);
+  });
+
+  const lacking: readonly (readonly [name: string, rules: readonly object[], missing: RegExp])[] = [
+    ['patch', [all[0]!, all[2]!], /no right to patch pods\/ephemeralcontainers in namespace shop; nothing was written/],
+    ['log', [all[0]!, all[1]!], /no right to get pods\/log in namespace shop; nothing was written/],
+    ['both', [all[0]!], /no right to patch pods\/ephemeralcontainers, nor to get pods\/log in namespace shop; /],
+  ];
+  for (const [name, rules, missing] of lacking) {
+    it(`names the rights that a user lacks, with a role that gives them, and writes nothing: ${name}`, async () => {
+      const { exitCode, stderr, stdout } = await probe(
+        await userWith(name, 'shop', rules),
+        'shop/other',
+        '127.0.0.1',
+        '1',
+      );
+      assert.deepEqual([exitCode, stdout], [2, '']);
+      assert.match(stderr, missing);
+      assert.deepEqual(await containersOf('shop/other'), []);
+      // What it tells to run gives just that.
+      const roles = [...stderr.matchAll(/^ {2}kubectl (-n shop create role .*)$/gm)].map((match) => match[1]!);
+      for (const role of roles) {
+        const kubectl = join(assets!, 'kubectl');
+        const dry = ['--kubeconfig', join(folder, 'admin'), '--dry-run=server'];
+        assert.match((await execa(kubectl, [...role.split(' '), ...dry])).stdout, /created/);
+      }
+      assert.equal(roles.length, name === 'both' ? 2 : 1);
+    });
+  }
+
+  it('says that Pod Security refuses, and why it is the pod', async () => {
+    const { exitCode, stderr } = await probe(join(folder, 'admin'), 'strict/web', '127.0.0.1', '1');
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^postern: Pod Security of namespace strict refuses the container: .*violates PodSecurity/);
+    assert.match(stderr, /pod strict\/web does not, and is older than that label\. Nothing was written/);
+    // Not the container of the probe, which meets what it asks for.
+    assert.doesNotMatch(stderr, /container[^,;]*"postern-probe/);
+  });
+
+  it('ends where the image cannot be had, and says so', async () => {
+    const running = probe(join(folder, 'admin'), 'shop/other', '127.0.0.1', '1', '--image', 'nowhere/none:1');
+    let [container] = await containersOf('shop/other');
+    while (!container) [container] = await containersOf('shop/other');
+    await writeState('shop/other', container.name, { waiting: { reason: 'ErrImagePull', message: 'not found' } });
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /cannot run image nowhere\/none:1: ErrImagePull not found\. Name one .* --image$/);
+  });
+
+  it('gives up in time where nobody takes the container up', async () => {
+    const { exitCode, stderr } = await probe(join(folder, 'admin'), 'shop/other', '127.0.0.1', '1', '--timeout', '0');
+    assert.equal(exitCode, 2);
+    assert.match(
+      stderr,
+      /has not ended in time \(the kubelet of its node has not taken it up\): --timeout waits longer/,
+    );
+  });
+
+  it('refuses what cannot be a probe before it writes', async () => {
+    for (const [args, message] of [
+      [['node/n1', 'shop/web', '80'], /FROM: node n1 is no pod/],
+      [
+        ['shop/web', 'shop/svc:none', '80'],
+        /there is no Service shop\/none; there is default\/kubernetes|there is none/,
+      ],
+      [['shop/web', 'shop/nobody', '80'], /there is no pod shop\/nobody/],
+      [['shop/web', '127.0.0.1', 'SCTP/7'], /a probe is TCP or UDP/],
+    ] as const) {
+      const { exitCode, stderr } = await probe(join(folder, 'admin'), ...args);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, message);
+    }
+  });
+});

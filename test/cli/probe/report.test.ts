@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Outcome, SocketProtocol } from '../../../src/cli/connect/attempt.ts';
+import type { Expected } from '../../../src/cli/probe/expectation.ts';
+import { findingToJson, renderFindings } from '../../../src/cli/probe/render.ts';
+import { judge } from '../../../src/cli/probe/report.ts';
+
+const expected = (verdict: Expected['verdict']): Expected => ({
+  verdict,
+  reasons: [`because ${verdict}`],
+  nodes: ['n1', 'n2'],
+});
+const find = (verdict: Expected['verdict'], outcome: Outcome, protocol: SocketProtocol = 'TCP') =>
+  judge(expected(verdict), { family: 'ipv4', address: '10.0.0.1', outcome, ms: 2 }, protocol);
+const setting = {
+  from: 'shop/web',
+  to: 'shop/api',
+  port: 'TCP/80',
+  inCluster: true,
+  onNode: (node: string) => (node === 'n1' ? 'kubectl -n p exec agent-n1 --' : undefined),
+};
+
+describe('what a probe means', () => {
+  // A row an expectation, a column an outcome.
+  const outcomes = ['connected', 'refused', 'no answer', 'unreachable', 'unresolved', 'failed'] as const;
+  const table = {
+    allowed: ['agrees', 'open', 'differs', 'differs', 'open', 'open'],
+    denied: ['differs', 'differs', 'agrees', 'open', 'open', 'open'],
+    mixed: ['open', 'open', 'open', 'differs', 'open', 'open'],
+    unknown: ['open', 'open', 'open', 'open', 'open', 'open'],
+  } as const;
+  for (const [verdict, row] of Object.entries(table)) {
+    it(`${verdict}: ${row.join(', ')}`, () => {
+      const found = outcomes.map((outcome) => find(verdict as Expected['verdict'], outcome).agreement);
+      assert.deepEqual(found, row);
+    });
+  }
+
+  it('takes silence for no proof of a difference where a datagram was allowed, and for one where TCP was', () => {
+    assert.equal(find('allowed', 'no answer', 'UDP').agreement, 'open');
+    assert.match(find('allowed', 'no answer', 'UDP').meaning!, /need not answer/);
+    assert.equal(find('allowed', 'no answer', 'TCP').agreement, 'differs');
+    assert.equal(find('denied', 'no answer', 'UDP').agreement, 'agrees');
+    assert.equal(find('denied', 'connected', 'UDP').agreement, 'differs');
+  });
+
+  it('has a meaning for all that is not as it should be, and advice for all that differs', () => {
+    for (const verdict of Object.keys(table) as Expected['verdict'][]) {
+      for (const outcome of outcomes) {
+        const { agreement, meaning, advice } = find(verdict, outcome);
+        assert.equal(meaning === undefined, agreement === 'agrees', `${verdict} ${outcome}`);
+        if (agreement === 'differs') assert.ok(advice.length > 0, `${verdict} ${outcome}`);
+      }
+    }
+  });
+
+  it('is a line an address, and nothing loud where all is as it should be', () => {
+    const finding = judge(
+      expected('denied'),
+      { family: 'ipv6', address: 'fd00::1', outcome: 'no answer', ms: 4000 },
+      'TCP',
+    );
+    assert.equal(
+      renderFindings([find('allowed', 'connected'), finding], setting),
+      `shop/web → shop/api, TCP/80
+  ipv4 10.0.0.1  explain: allowed  seen: connected, 2 ms  as the policies say
+  ipv6 fd00::1   explain: denied   seen: no answer, 4000 ms  as the policies say
+
+10.0.0.1: allowed
+    because allowed
+
+fd00::1: denied
+    because denied
+`,
+    );
+  });
+
+  it('names the nodes without an agent, and how to ask those with one, once it differs', () => {
+    const text = renderFindings([find('denied', 'connected')], setting);
+    assert.match(text, /seen: connected, 2 ms {2}DIFFERENT\n/);
+    assert.match(text, /^!!! 10\.0\.0\.1: NOT WHAT THE POLICIES SAY: THE POLICIES DENY THIS, AND IT GOT THROUGH/m);
+    assert.match(text, /next: .* node n1 .* kubectl -n p exec agent-n1 -- nft -t list table inet postern\n/);
+    assert.match(text, /next: no agent runs on node n2, so nothing is enforced there/);
+    assert.match(text, /next: .* postern explain shop\/web shop\/api TCP\/80\n/);
+  });
+
+  it('says the same to scripts', () => {
+    const { next, meaning, ...rest } = findingToJson(find('allowed', 'refused'), setting);
+    assert.deepEqual(rest, {
+      family: 'ipv4',
+      address: '10.0.0.1',
+      expected: 'allowed',
+      reasons: ['because allowed'],
+      observed: 'refused',
+      ms: 2,
+      agreement: 'open',
+    });
+    assert.match(meaning!, /nobody listens/);
+    assert.match(next[0]!, /listen on TCP\/80/);
+  });
+});
