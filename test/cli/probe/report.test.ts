@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'mocha';
 import type { Outcome, SocketProtocol } from '../../../src/cli/connect/attempt.ts';
 import type { Expected } from '../../../src/cli/probe/expectation.ts';
@@ -35,6 +36,17 @@ describe('what a probe means', () => {
       assert.deepEqual(found, row);
     });
   }
+
+  it('is what docs/probe.md says', async () => {
+    const page = await readFile(new URL('../../../docs/probe.md', import.meta.url), 'utf8');
+    const documented = [...page.matchAll(/^\| (allowed|denied) +\| ([a-z ]+?) +\| (.*?) +\| ([01]) +\|$/gm)];
+    assert.equal(documented.length, 8);
+    for (const [line, verdict, outcome, meaning, exit] of documented) {
+      const { agreement } = find(verdict as Expected['verdict'], outcome as Outcome);
+      assert.equal(agreement === 'agrees' ? '0' : '1', exit, line);
+      assert.equal(meaning!.startsWith('**different**'), agreement === 'differs', line);
+    }
+  });
 
   it('takes silence for no proof of a difference where a datagram was allowed, and for one where TCP was', () => {
     assert.equal(find('allowed', 'no answer', 'UDP').agreement, 'open');
