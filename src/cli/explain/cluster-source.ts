@@ -8,9 +8,10 @@ import { applyDefaults } from '../../manifests/defaults.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import { formatProblem, ManifestError } from '../../manifests/problem.ts';
 import { expandWorkloads } from '../../manifests/workloads.ts';
-import { createApiClient, loadKubeConfig } from '../../watch/api-client.ts';
+import { createApiClient } from '../../watch/api-client.ts';
 import { listAll } from '../../watch/list.ts';
 import { ConfigError } from '../../config/config-error.ts';
+import { loadContext } from '../kube-context.ts';
 
 /** What a question is asked of. */
 export interface ClusterSource {
@@ -57,7 +58,7 @@ export async function readLiveCluster(
   kubeconfig: string | undefined,
   context: string | undefined,
 ): Promise<ClusterSource> {
-  return readClusterOf(await loadContext(kubeconfig, context));
+  return readClusterOf(await openContext(kubeconfig, context));
 }
 
 /** The same as raw objects, and how the API server was reached. */
@@ -65,22 +66,13 @@ export async function readLiveObjects(
   kubeconfig: string | undefined,
   context: string | undefined,
 ): Promise<{ readonly config: KubeConfig; readonly objects: readonly JsonObject[] }> {
-  const config = await loadContext(kubeconfig, context);
+  const config = await openContext(kubeconfig, context);
   return { config, objects: await reaching(listObjects(config, collections)) };
 }
 
-/** The kubeconfig, at the context that is asked for. Throws a ConfigError where there is none. */
-export async function loadContext(kubeconfig: string | undefined, context: string | undefined): Promise<KubeConfig> {
-  const config = await reaching(loadKubeConfig(kubeconfig));
-  if (context !== undefined) {
-    const known = config.getContexts().map(({ name }) => name);
-    if (!known.includes(context)) {
-      const has = known.join(', ');
-      throw new ConfigError(`--context: there is no ${JSON.stringify(context)} in the kubeconfig; it has ${has}`);
-    }
-    config.setCurrentContext(context);
-  }
-  return config;
+/** The kubeconfig, at the context that is asked for. Throws a ConfigError that says what else to do. */
+export function openContext(kubeconfig: string | undefined, context: string | undefined): Promise<KubeConfig> {
+  return reaching(loadContext(kubeconfig, context));
 }
 
 /** As `readLiveCluster`; with `services`, these too. */
@@ -108,6 +100,7 @@ async function reaching<Value>(result: Promise<Value>): Promise<Value> {
   try {
     return await result;
   } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(`cannot read the cluster: ${why}. Name one with --kubeconfig, or read manifests with -f`, {
       cause,

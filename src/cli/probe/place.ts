@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../../config/config-error.ts';
 import type { Attempt } from '../connect/attempt.ts';
-import { loadContext, readClusterOf, toSource } from '../explain/cluster-source.ts';
+import { openContext, readClusterOf, toSource } from '../explain/cluster-source.ts';
 import type { ClusterSource } from '../explain/cluster-source.ts';
 import type { End } from '../explain/end-argument.ts';
 import { createApiClient } from '../../watch/api-client.ts';
@@ -30,7 +30,7 @@ interface ClusterOptions {
 
 /** The cluster of a kubeconfig: tried by an ephemeral container. Of its Services it knows if TO may need them. */
 export async function openCluster(toText: string, flags: ClusterOptions, note: (text: string) => void): Promise<Place> {
-  const config = await loadContext(flags.kubeconfig, flags.context);
+  const config = await openContext(flags.kubeconfig, flags.context);
   const source = await readClusterOf(config, { services: mayBeService(toText) });
   const agents = findAgents(source.objects);
   return {
