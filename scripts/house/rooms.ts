@@ -9,7 +9,17 @@ export interface Room {
 }
 
 /** Rooms that know no time, process or network: their output depends on their arguments alone. */
-export const pureRooms = ['model', 'kinds', 'indexer', 'evaluator', 'impact', 'nftables', 'compile', 'plan'] as const;
+export const pureRooms = [
+  'model',
+  'kinds',
+  'indexer',
+  'evaluator',
+  'impact',
+  'nftables',
+  'compile',
+  'plan',
+  'doctor',
+] as const;
 
 const client = 'npm:@kubernetes/client-node';
 const doors = ['watch', 'sandboxes', 'apply', 'state', 'telemetry', 'config', 'manifests', 'lib'];
@@ -25,6 +35,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   nftables: { imports: ['lib'] },
   compile: { imports: ['model', 'nftables', 'lib'] },
   plan: { imports: ['nftables', 'lib'] },
+  doctor: { imports: ['nftables', 'model', 'lib'] },
   watch: { imports: ['kinds', 'model', 'lib', client, 'node:*'] },
   sandboxes: { imports: ['model', 'lib', 'node:*'] },
   apply: { imports: ['nftables', 'lib', 'npm:execa', 'node:*'] },

@@ -27,6 +27,7 @@ import { LinkWatch } from './link-watch.ts';
 import { livenessChecks, watchLiveness } from './liveness-watch.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
 import { NodeReporter } from './node-report.ts';
+import { describeNode } from './node-state.ts';
 import { PlanSource } from './plan-source.ts';
 import { PodFetcher } from './pod-fetcher.ts';
 import { Reconciler, type AppliedVersion } from './reconciler.ts';
@@ -172,6 +173,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       live,
       ready,
       applied: () => ({ node, revision: applied?.revision, resources: applied?.resources }),
+      node: () => {
+        const { issues } = reporter;
+        return describeNode({ node, version, applied: applied?.resources, startGate, live, ready, pipeline, issues });
+      },
     },
     portPatienceMs,
     logger,

@@ -26,6 +26,11 @@ export class IssueBook {
     for (const name of this.#issues.keys()) if (!keep(name)) this.#issues.delete(name);
   }
 
+  /** Each issue, with the object that has it. */
+  *all(): Iterable<readonly [ObjectName, Issue]> {
+    for (const [name, issues] of this.#issues) for (const issue of issues) yield [name, issue];
+  }
+
   /** How many there are of each code and effect. */
   counts(): { code: string; effect: string; count: number }[] {
     const counts = new Map<string, { code: string; effect: string; count: number }>();

@@ -2,6 +2,7 @@ import { NftError } from '../apply/nft-error.ts';
 import type { Compiled } from '../compile/compile.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
+import type { StateOfIssue } from '../model/node-state.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { foreignNames } from '../nftables/foreign.ts';
@@ -27,6 +28,17 @@ function oversizedIssues(oversized: ReadonlyMap<PolicyId, number>): Map<PolicyId
       return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
     }),
   );
+}
+
+/** Whose name an issue is booked under. */
+function ownerOf(name: string): Pick<StateOfIssue, 'kind' | 'object'> {
+  const prefix = [addressIssueNames, unenforceableNames].find((each) => name.startsWith(each));
+  // A pod's key ends with its uid.
+  if (prefix !== undefined) return { kind: 'pod', object: name.slice(prefix.length).split('/', 2).join('/') };
+  if (name.startsWith(oversizedNames)) return { kind: 'policy', object: name.slice(oversizedNames.length) };
+  const [resource = '', object = ''] = name.split(' ', 2);
+  const kinds: Readonly<Record<string, StateOfIssue['kind']>> = { pods: 'pod', networkpolicies: 'policy' };
+  return { kind: kinds[resource] ?? 'other', object: kinds[resource] ? object : name };
 }
 
 interface ReporterOptions {
@@ -65,6 +77,11 @@ export class Reporter {
     this.#metrics = metrics;
     this.#ready = ready;
     this.#announce = announce;
+  }
+
+  /** What is wrong with which object, now. */
+  get issues(): StateOfIssue[] {
+    return Array.from(this.#issues.all(), ([name, issue]) => ({ ...ownerOf(name), ...issue }));
   }
 
   received(event: ResourceEvent): void {

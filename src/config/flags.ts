@@ -46,7 +46,7 @@ const listen: Flag<Listen> = {
   argument: 'ADDRESS',
   env: 'POSTERN_LISTEN',
   fallback: '127.0.0.1:9470',
-  summary: 'where /metrics, /healthz, /readyz and /applied are served: HOST:PORT or unix:PATH',
+  summary: 'where /metrics, /healthz, /readyz, /applied and /node are served: HOST:PORT or unix:PATH',
   expects: 'HOST:PORT, [IPV6]:PORT or unix:PATH',
   read: parseListen,
 };

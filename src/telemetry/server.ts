@@ -14,6 +14,8 @@ export interface HttpServerOptions {
   readonly ready: Checks;
   /** What `/applied` tells, as JSON. */
   readonly applied: () => unknown;
+  /** What `/node` tells, as JSON, to who asks from this node: it names pods and policies. */
+  readonly node?: () => unknown;
 }
 
 export interface HttpServer {
@@ -28,7 +30,7 @@ interface Page {
   readonly body: string;
 }
 
-/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics and /applied. Rejects if it cannot listen. */
+/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics, /applied and /node. Rejects if it cannot listen. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = http.createServer((request, response) => {
     const send = ({ status, type, body }: Page): void => {
@@ -62,9 +64,12 @@ async function answer(options: HttpServerOptions, request: http.IncomingMessage)
     case '/metrics':
       return { status: 200, type: options.registry.contentType, body: await options.registry.metrics() };
     case '/applied':
-      return { status: 200, type: 'application/json', body: `${JSON.stringify(options.applied())}\n` };
+      return json(options.applied());
+    case '/node':
+      if (!options.node) return plain(404, 'this agent enforces nothing\n');
+      return isLocal(request) ? json(options.node()) : plain(403, 'only for who asks from this node\n');
     default:
-      return plain(404, 'no such page: try /healthz, /readyz, /metrics or /applied\n');
+      return plain(404, 'no such page: try /healthz, /readyz, /metrics, /applied or /node\n');
   }
 }
 
@@ -78,6 +83,16 @@ function checksPage(checks: Checks, verbose: boolean): Page {
       return `[${reason === undefined ? '+' : '-'}] ${name}${text === undefined ? '' : `: ${text}`}\n`;
     });
   return plain(checks.ok ? 200 : 503, `${lines.join('')}${checks.ok ? 'ok' : 'not ok'}\n`);
+}
+
+function json(value: unknown): Page {
+  return { status: 200, type: 'application/json', body: `${JSON.stringify(value)}\n` };
+}
+
+/** From this machine: by a file, by loopback, or to an address from itself. */
+function isLocal({ socket }: http.IncomingMessage): boolean {
+  const { remoteAddress: from, localAddress: to } = socket;
+  return from === undefined || from === to || from === '::1' || /^(::ffff:)?127\./.test(from);
 }
 
 function plain(status: number, body: string): Page {

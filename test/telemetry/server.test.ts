@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fork, type ChildProcess } from 'node:child_process';
 import { afterEach, describe, it } from 'mocha';
@@ -34,11 +34,11 @@ async function start(
   return { ...server, ...checks };
 }
 
-async function get(server: HttpServer, path: string, method = 'GET'): Promise<Page> {
+async function get(server: HttpServer, path: string, method = 'GET', localAddress?: string): Promise<Page> {
   const where = server.address.startsWith('unix:')
     ? { socketPath: server.address.slice('unix:'.length) }
-    : { host: '127.0.0.1', port: server.address.split(':').at(-1) };
-  const request = http.request({ ...where, path, method }).end();
+    : { host: server.address.split(':')[0], port: server.address.split(':').at(-1) };
+  const request = http.request({ ...where, path, method, ...(localAddress !== undefined && { localAddress }) }).end();
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   let body = '';
   for await (const chunk of response.setEncoding('utf8')) body += chunk;
@@ -109,6 +109,26 @@ describe('the HTTP server', function () {
     const server = await start({ applied: () => ({ revision }) });
     revision = 2;
     assert.deepEqual(JSON.parse((await get(server, '/applied')).body), { revision: 2 });
+  });
+
+  it('names pods and policies to who asks by the loopback, or by a socket, and to nobody else', async () => {
+    const node = (): unknown => ({ pods: ['x/a'] });
+    for (const listen of [{ host: '127.0.0.1', port: 0 }, { path: await socketPath() }]) {
+      assert.deepEqual(JSON.parse((await get(await start({ listen, node }), '/node')).body), { pods: ['x/a'] });
+    }
+    const own = Object.values(networkInterfaces())
+      .flatMap((each) => each ?? [])
+      .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+    if (own !== undefined) {
+      const listening = await start({ listen: { host: own, port: 0 }, node });
+      assert.equal((await get(listening, '/node')).status, 200);
+      // To another address than it comes from, as from another machine.
+      const open = await start({ node });
+      const { status, body } = await get(open, '/node', 'GET', own);
+      assert.deepEqual([status, body.includes('x/a')], [403, false]);
+      assert.equal((await get(open, '/applied', 'GET', own)).status, 200);
+    }
+    assert.equal((await get(await start(), '/node')).status, 404);
   });
 
   it('answers 500, and lives, when a page cannot be made', async () => {

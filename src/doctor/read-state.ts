@@ -1,0 +1,17 @@
+import { isJsonObject, textAt } from '../lib/json.ts';
+import type { NodeState } from '../model/node-state.ts';
+
+const lists = ['gatedRanges', 'live', 'ready', 'pods', 'strangers', 'issues'] as const;
+
+/** Of the page `/node`. `undefined`: it is of an agent that speaks otherwise. */
+export function readNodeState(text: string): NodeState | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const isState =
+    isJsonObject(parsed) && textAt(parsed, 'node') !== undefined && lists.every((key) => Array.isArray(parsed[key]));
+  return isState ? (parsed as NodeState) : undefined;
+}
