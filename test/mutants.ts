@@ -33,6 +33,8 @@ const conntrack = 'test/impact/conntrack.test.ts';
 const impactAgrees = 'test/property/impact.test.ts';
 const reach = 'test/property/reach.test.ts';
 const identity = 'test/identity/replay.test.ts';
+const walk = 'test/doctor/walk.test.ts';
+const checks = 'test/doctor/checks.test.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -1199,5 +1201,47 @@ export const mutants: readonly Mutant[] = [
     find: "direction === 'ingress' ? [pod] : destinationsOf(cluster, pod, peers)",
     replace: '[pod]',
     specs: [reach],
+  },
+  {
+    name: 'the doctor calls certain what stands behind a condition that may not hold',
+    file: 'src/doctor/foreign/walk.ts',
+    find: "if (answer !== 'yes') mayEndAs('next');",
+    replace: "if (answer !== 'yes') fates.add('next');",
+    specs: [walk],
+  },
+  {
+    name: 'the doctor calls certain what stands behind an accept that may be meant',
+    file: 'src/doctor/foreign/walk.ts',
+    find: 'isSure && fates.size === 0, depth',
+    replace: 'isSure, depth',
+    specs: [walk],
+  },
+  {
+    name: 'the doctor goes on behind a goto',
+    file: 'src/doctor/foreign/walk.ts',
+    find: "          return fate === 'out' && name === 'jump' ? 'next' : fate;\n        });\n      } else",
+    replace: "          return fate === 'out' ? 'next' : fate;\n        });\n      } else",
+    specs: [walk],
+  },
+  {
+    name: 'the doctor takes the elements of a named set for none',
+    file: 'src/doctor/foreign/condition.ts',
+    find: "if (right.startsWith('@')) return 'maybe';",
+    replace: "if (right.startsWith('@')) return 'no';",
+    specs: [walk],
+  },
+  {
+    name: 'the doctor takes a masquerade behind the last judge for one before it',
+    file: 'src/doctor/checks/foreign.ts',
+    find: 'from !== undefined && to === undefined',
+    replace: 'from !== undefined || to === undefined',
+    specs: [checks],
+  },
+  {
+    name: 'the doctor passes over what the agent says of itself',
+    file: 'src/doctor/checks/agent.ts',
+    find: 'return reason !== undefined && !ownChecks.has(name);',
+    replace: 'return reason !== undefined && ownChecks.has(name);',
+    specs: [checks],
   },
 ];

@@ -1,0 +1,46 @@
+import { agentAnswers, agentReady } from './checks/agent.ts';
+import { apiServer, clock, slowApiServer } from './checks/api-server.ts';
+import { bridgeNetfilter } from './checks/bridge-netfilter.ts';
+import { conntrackFull } from './checks/conntrack.ts';
+import { flowTables } from './checks/flow-tables.ts';
+import { foreignDivert, foreignDrop, foreignQueue, foreignUntrack, masquerade } from './checks/foreign.ts';
+import { bridgeTables, nftKernel, nftProgram } from './checks/nft.ts';
+import { nodeLocalDns } from './checks/node-local-dns.ts';
+import { otherEngine } from './checks/other-engine.ts';
+import { furtherNetworks, notEnforceable, notGuarded, objects, startWindow, strangers } from './checks/pods.ts';
+import { serviceProxy } from './checks/service-proxy.ts';
+import { sysctls } from './checks/sysctls.ts';
+import { unreadableRules } from './checks/unreadable-rules.ts';
+import type { ExaminedFacts } from './facts.ts';
+import type { Check } from './finding.ts';
+
+/** All that is looked for on a node, in the order in which it is told. */
+export const nodeChecks: readonly Check<ExaminedFacts>[] = [
+  agentAnswers,
+  agentReady,
+  nftProgram,
+  nftKernel,
+  bridgeTables,
+  bridgeNetfilter,
+  serviceProxy,
+  notEnforceable,
+  furtherNetworks,
+  foreignDivert,
+  masquerade,
+  flowTables,
+  foreignDrop,
+  foreignQueue,
+  foreignUntrack,
+  otherEngine,
+  unreadableRules,
+  notGuarded,
+  startWindow,
+  strangers,
+  objects,
+  nodeLocalDns,
+  conntrackFull,
+  sysctls,
+  apiServer,
+  slowApiServer,
+  clock,
+];

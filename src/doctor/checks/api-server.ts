@@ -1,0 +1,46 @@
+import { valueOf, type NodeFacts } from '../facts.ts';
+import type { Check } from '../finding.ts';
+
+export const apiServer: Check<NodeFacts> = {
+  id: 'api-server',
+  severity: 'error',
+  finds: 'the API server does not answer the node',
+  effect: 'policies hold as they were last known; changes do not arrive, and pods that start stay without network',
+  remedy:
+    'see from the node whether the address of the API server answers; without kube-proxy, or before it, the agent needs apiServer.host',
+  find: ({ api }) => ('unknown' in api ? [{ subject: 'API server', problem: api.unknown }] : []),
+};
+
+const slowMs = 5000;
+
+export const slowApiServer: Check<NodeFacts> = {
+  id: 'slow-api-server',
+  severity: 'warning',
+  finds: `the API server takes longer than ${slowMs / 1000} s to answer the node`,
+  effect: 'changes of pods and policies reach the kernel late',
+  remedy: 'look at the load of the API server and of its etcd, and at the network between',
+  find: ({ api }) => {
+    const { roundTripMs = 0 } = valueOf(api) ?? {};
+    return roundTripMs > slowMs ? [{ subject: 'API server', problem: `an answer took ${roundTripMs} ms` }] : [];
+  },
+};
+
+/** Its word has a second's grain, and took a while to come. */
+const patienceMs = 30_000;
+
+export const clock: Check<NodeFacts> = {
+  id: 'clock',
+  severity: 'warning',
+  finds: `the clock of the node and that of the API server are more than ${patienceMs / 1000} s apart`,
+  effect:
+    'policies hold; certificates and tokens count as expired or not yet valid, and Events and logs bear wrong times',
+  remedy: 'see that the clock is kept: timedatectl, chronyc tracking',
+  find: ({ api }) => {
+    const { aheadMs = 0, roundTripMs = 0 } = valueOf(api) ?? {};
+    if (Math.abs(aheadMs) <= patienceMs + roundTripMs) return [];
+    const seconds = Math.round(Math.abs(aheadMs) / 1000);
+    return [
+      { subject: 'clock', problem: `it is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} the API server's` },
+    ];
+  },
+};

@@ -1,0 +1,16 @@
+import { valueOf, type NodeFacts } from '../facts.ts';
+import type { Check } from '../finding.ts';
+import { podsOf, voidedFor } from '../subjects.ts';
+
+export const bridgeNetfilter: Check<NodeFacts> = {
+  id: 'bridge-netfilter',
+  severity: 'error',
+  finds: 'packets between pods on one bridge meet no rules',
+  effect: 'between pods on that bridge everything passes, whatever policies say',
+  remedy: 'run what the text says on the node, and keep it in /etc/sysctl.d and /etc/modules-load.d',
+  find: (facts) =>
+    (valueOf(facts.bridges) ?? []).map(({ bridge, problem, addresses }) => {
+      const pods = podsOf(facts).filter((pod) => pod.addresses.some((address) => addresses.includes(address)));
+      return { subject: `bridge ${bridge}`, problem, ...voidedFor(pods) };
+    }),
+};

@@ -1,0 +1,49 @@
+import { sorted } from '../../lib/sort.ts';
+import { familyOf } from '../../model/address.ts';
+import type { StateOfPod } from '../../model/node-state.ts';
+import type { Ruleset } from '../../nftables/ruleset.ts';
+import { trace } from '../../nftables/trace.ts';
+import { valueOf, type NodeFacts } from '../facts.ts';
+import type { Check } from '../finding.ts';
+import { podsOf, policiesOf } from '../subjects.ts';
+
+export const nodeLocalDns: Check<NodeFacts> = {
+  id: 'node-local-dns',
+  severity: 'warning',
+  finds:
+    'the node answers DNS itself (node-local DNS cache), and a pod that a policy isolates for egress may not ask it',
+  effect:
+    'names do not resolve in those pods, also where a policy allows the pods of the cluster DNS: this address is the node',
+  remedy: 'allow egress to the address, as ipBlock ADDRESS/32 with UDP and TCP 53',
+  find: (facts) => {
+    const own = valueOf(facts.own);
+    if (!own) return [];
+    return facts.nodeLocalDns.flatMap((address) => {
+      const denied = podsOf(facts).filter((pod) => pod.egress.length > 0 && isDenied(own, pod, address));
+      if (denied.length === 0) return [];
+      const names = sorted(denied.map(({ pod }) => pod));
+      const problem = `${names.length} pods that are isolated for egress may not send to UDP port 53 of ${address}`;
+      return [{ subject: `DNS at ${address}`, problem, pods: names, policies: policiesOf(denied, ['egress']) }];
+    });
+  },
+};
+
+/** By the rules that are in the kernel. */
+function isDenied(own: Ruleset, { addresses, links }: StateOfPod, dns: string): boolean {
+  const source = addresses.find((address) => familyOf(address) === familyOf(dns));
+  if (source === undefined) return false;
+  const device = links[source]?.device;
+  const { verdict } = trace(own, {
+    hook: 'input',
+    family: familyOf(dns),
+    ...(device !== undefined && { inInterface: device, inKind: 'veth' }),
+    source,
+    destination: dns,
+    protocol: 'udp',
+    sourcePort: 40_000,
+    destinationPort: 53,
+    ctState: 'new',
+    direction: 'original',
+  });
+  return verdict !== 'accept';
+}

@@ -1,0 +1,47 @@
+import type { NodeFacts } from '../facts.ts';
+import type { Check } from '../finding.ts';
+
+/** By the tables and chains that they write. */
+const engines: readonly { readonly name: string; readonly chain: RegExp; readonly remedy: string }[] = [
+  { name: 'Calico', chain: /^cali-(FORWARD|fw-|tw-)/, remedy: 'run Calico without Felix, or without Postern' },
+  { name: 'Calico', chain: /^filter-cali-/, remedy: 'run Calico without Felix, or without Postern' },
+  {
+    name: 'kube-router',
+    chain: /^KUBE-(ROUTER-|POD-FW-|NWPLCY-)/,
+    remedy: 'run kube-router with --run-firewall=false',
+  },
+  { name: 'Weave NPC', chain: /^WEAVE-NPC/, remedy: 'remove the container weave-npc' },
+  { name: 'Cilium', chain: /^(OLD_)?CILIUM_FORWARD$/, remedy: 'set policyEnforcementMode: never in Cilium' },
+  { name: 'Azure NPM', chain: /^AZURE-NPM/, remedy: 'remove Azure NPM' },
+];
+/** Some have a table of their own name. */
+const tables: Readonly<Record<string, (typeof engines)[number]>> = {
+  'kube-network-policies': {
+    name: 'kube-network-policies',
+    chain: /(?!)/,
+    remedy: 'remove the DaemonSet of kube-network-policies, or of kindnet with its policies',
+  },
+  'kindnet-network-policies': {
+    name: "kindnet's network policies",
+    chain: /(?!)/,
+    remedy: 'turn off network policies in kindnet',
+  },
+};
+
+export const otherEngine: Check<NodeFacts> = {
+  id: 'other-engine',
+  severity: 'warning',
+  finds: 'another program enforces NetworkPolicy on the node too',
+  effect: 'only what both allow passes; explain and the counters of Postern know one of them',
+  remedy: 'run one enforcer of policies alone',
+  find: ({ foreign }) => {
+    const found = new Map<string, { subject: string; problem: string; remedy: string }>();
+    for (const { family, table, name } of foreign.rules.chains.values()) {
+      const engine = tables[table] ?? engines.find(({ chain }) => chain.test(name));
+      if (!engine || found.has(engine.name)) continue;
+      const problem = `${engine.name} has rules here, as chain ${name}`;
+      found.set(engine.name, { subject: `table ${family} ${table}`, problem, remedy: engine.remedy });
+    }
+    return [...found.values()];
+  },
+};

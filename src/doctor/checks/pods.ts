@@ -1,0 +1,94 @@
+import { sorted } from '../../lib/sort.ts';
+import type { StateOfIssue } from '../../model/node-state.ts';
+import { valueOf, type NodeFacts } from '../facts.ts';
+import type { Check, Found } from '../finding.ts';
+import { podsOf, policiesOf } from '../subjects.ts';
+
+/** Codes that have a check of their own; what else the agent finds wrong with objects is `object`. */
+const podCodes = ['not-enforceable', 'not-guarded'] as const;
+
+function issuesOf(facts: NodeFacts, isMeant: (issue: StateOfIssue) => boolean): Found[] {
+  return (valueOf(facts.agent)?.issues ?? []).filter(isMeant).map(({ kind, object, message, path }) => {
+    const pods = podsOf(facts).filter(({ pod, ingress, egress }) => {
+      return kind === 'pod' ? pod === object : [...ingress, ...egress].includes(object);
+    });
+    return {
+      subject: `${kind === 'other' ? 'object' : kind} ${object}`,
+      problem: `${path}: ${message}`,
+      pods: kind === 'pod' ? [object] : sorted(pods.map(({ pod }) => pod)),
+      policies: kind === 'policy' ? [object] : policiesOf(pods),
+    };
+  });
+}
+
+export const notEnforceable: Check<NodeFacts> = {
+  id: 'not-enforceable',
+  severity: 'error',
+  finds:
+    'packets of a pod that a policy selects need not cross the node (macvlan, ipvlan, SR-IOV, an address of the node)',
+  effect: 'no policy holds for those packets',
+  remedy: 'use a network plugin that routes or bridges pods on the node',
+  find: (facts) => issuesOf(facts, ({ code }) => code === 'not-enforceable'),
+};
+
+export const notGuarded: Check<NodeFacts> = {
+  id: 'not-guarded',
+  severity: 'warning',
+  finds: 'it is not known by which device a pod sends',
+  effect: 'policies hold for the pod for as long as it and its neighbours send from their own addresses',
+  remedy:
+    'use a container runtime that keeps the results of network plugins (containerd, CRI-O), with a plugin that names the device',
+  find: (facts) => issuesOf(facts, ({ code }) => code === 'not-guarded'),
+};
+
+export const objects: Check<NodeFacts> = {
+  id: 'object',
+  severity: 'warning',
+  finds: 'a policy, or a pod, cannot be understood or enforced as it is written',
+  effect: 'what is not understood allows nothing',
+  remedy: 'mend the field that the text names; `kubectl describe` shows the same as an Event',
+  find: (facts) => issuesOf(facts, ({ code }) => !podCodes.some((each) => each === code)),
+};
+
+export const strangers: Check<NodeFacts> = {
+  id: 'unknown-sandbox',
+  severity: 'warning',
+  finds: 'a pod runs on the node that the API server does not know',
+  effect: 'its addresses neither send nor receive',
+  remedy: 'end it: crictl pods, crictl stopp; or wait, where the API server was away',
+  find: ({ agent }) =>
+    (valueOf(agent)?.strangers ?? []).map((pod) => ({
+      subject: `sandbox ${pod}`,
+      problem: 'its pod is not, or no longer, there',
+      pods: [pod],
+    })),
+};
+
+export const furtherNetworks: Check<NodeFacts> = {
+  id: 'further-network',
+  severity: 'warning',
+  finds: 'a pod that a policy selects has a further network (Multus)',
+  effect: 'policies hold on its first network alone; nothing is judged that goes by the other',
+  remedy: 'take the pod out of the further network, or enforce there (multi-networkpolicy)',
+  find: (facts) =>
+    facts.furtherNetworks.flatMap(({ pod, network, device }) => {
+      const policies = policiesOf(podsOf(facts).filter((each) => each.pod === pod));
+      const problem = `network ${network} on ${device}`;
+      return policies.length > 0 ? [{ subject: `pod ${pod}`, problem, pods: [pod], policies }] : [];
+    }),
+};
+
+export const startWindow: Check<NodeFacts> = {
+  id: 'start-window',
+  severity: 'warning',
+  finds: 'the gate is off on the node, and nobody has turned it off',
+  effect: 'a pod that starts is isolated by nothing until its address has reached the kernel',
+  remedy: 'docs/operate.md says where the ranges of the gate come from; --no-start-gate says that this is wanted',
+  find: (facts) => {
+    const state = valueOf(facts.agent);
+    // Before the lists are in nothing is gated, which another check says.
+    if (!state?.applied || !state.startGate || state.gatedRanges.length > 0) return [];
+    const note = state.ready.find(({ name }) => name === 'gate')?.note ?? 'off';
+    return [{ subject: 'node', problem: `the gate is ${note}` }];
+  },
+};

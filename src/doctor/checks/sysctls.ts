@@ -1,0 +1,44 @@
+import { familyOf, type Family } from '../../model/address.ts';
+import type { NodeFacts } from '../facts.ts';
+import type { Check } from '../finding.ts';
+import { podsOf } from '../subjects.ts';
+
+interface Wanted {
+  readonly name: string;
+  readonly value: string;
+  readonly effect: string;
+  /** Only where a pod has an address of that family. */
+  readonly family?: Family;
+}
+
+const wanted: readonly Wanted[] = [
+  { name: 'net.ipv4.ip_forward', value: '1', family: 'ipv4', effect: 'the node forwards no packet of a pod' },
+  { name: 'net.ipv6.conf.all.forwarding', value: '1', family: 'ipv6', effect: 'the node forwards no packet of a pod' },
+  {
+    name: 'net.netfilter.nf_conntrack_tcp_loose',
+    value: '1',
+    effect: 'connections that conntrack has lost hang instead of being reset: their packets count as invalid, for good',
+  },
+];
+
+export const sysctls: Check<NodeFacts> = {
+  id: 'sysctl',
+  severity: 'warning',
+  finds: 'a setting of the kernel is not as pods and policies need it',
+  effect: 'as the finding says',
+  remedy: 'set it as the finding says, and keep it in /etc/sysctl.d',
+  find: (facts) => {
+    const families = new Set(podsOf(facts).flatMap(({ addresses }) => addresses.map(familyOf)));
+    return wanted
+      .filter(({ name, value, family }) => {
+        const found = facts.sysctls[name];
+        return found !== undefined && found !== value && (family === undefined || families.has(family));
+      })
+      .map(({ name, value, effect }) => ({
+        subject: `sysctl ${name}`,
+        problem: `it is ${facts.sysctls[name]}`,
+        effect,
+        remedy: `sysctl -w ${name}=${value}, and keep it in /etc/sysctl.d`,
+      }));
+  },
+};

@@ -1,0 +1,127 @@
+import { isJsonObject, listAt, textAt, type JsonObject } from '../../lib/json.ts';
+import { containsAddress, parseAddress, parseCidr } from '../../model/address.ts';
+
+/** Whether a packet as described meets a condition; `maybe` where that hangs on what is not described, or not understood here. */
+export type Answer = 'yes' | 'no' | 'maybe';
+
+/** The first packet of a connection. What is missing may be anything. */
+export interface Sample {
+  readonly family: 'ipv4' | 'ipv6';
+  readonly source: string;
+  readonly destination: string;
+  /** As the IP hooks see them: where pods are on a bridge, the bridge. */
+  readonly inDevice?: string | undefined;
+  readonly outDevice?: string | undefined;
+  /** 0 where no rule has set one; `undefined`: one may have. */
+  readonly mark: number | undefined;
+}
+
+/** Of `{ "match": { "op", "left", "right" } }`. */
+export function judgeMatch(match: unknown, sample: Sample): Answer {
+  if (!isJsonObject(match)) return 'maybe';
+  const { op, left, right } = match;
+  const value = readValue(left, sample);
+  if (value === absent) return 'no';
+  if (value === undefined) return 'maybe';
+  const equal = judgeEqual(value.is, right);
+  switch (op) {
+    case '==':
+    case 'in':
+      return equal;
+    case '!=':
+      return equal === 'maybe' ? 'maybe' : equal === 'yes' ? 'no' : 'yes';
+    default:
+      return 'maybe';
+  }
+}
+
+/** What a key of a verdict map is for the packet; `undefined`: not known. */
+export function readKey(key: unknown, sample: Sample): { readonly is: string | number } | undefined {
+  const value = readValue(key, sample);
+  return value === absent ? undefined : value;
+}
+
+export function judgeEqual(value: string | number, right: unknown): Answer {
+  if (typeof right === 'number') return typeof value === 'number' ? answer(value === right) : 'maybe';
+  if (typeof right === 'string') return judgeText(value, right);
+  if (Array.isArray(right)) return anyOf(right.map((each) => judgeEqual(value, each)));
+  if (!isJsonObject(right)) return 'maybe';
+  const set = listAt(right, 'set');
+  if (Array.isArray(right['set'])) return anyOf(set.map((each) => judgeEqual(value, elementOf(each))));
+  const prefix = isJsonObject(right['prefix']) ? right['prefix'] : undefined;
+  if (prefix) return judgeRange(value, parseCidr(`${String(prefix['addr'])}/${String(prefix['len'])}`));
+  const [first, last] = listAt(right, 'range');
+  if (typeof first === 'number' && typeof last === 'number') {
+    return typeof value === 'number' ? answer(value >= first && value <= last) : 'maybe';
+  }
+  const [from, to] = [parseAddress(String(first)), parseAddress(String(last))];
+  if (from && to) return judgeRange(value, { family: from.family, first: from.value, last: to.value });
+  return 'maybe';
+}
+
+const absent: unique symbol = Symbol('absent');
+
+/** An element with a comment, a counter or a timeout. */
+function elementOf(element: unknown): unknown {
+  return isJsonObject(element) && isJsonObject(element['elem']) ? element['elem']['val'] : element;
+}
+
+function judgeText(value: string | number, right: string): Answer {
+  // A named set: its elements are not read.
+  if (right.startsWith('@')) return 'maybe';
+  if (typeof value === 'number') return 'maybe';
+  if (right.endsWith('*')) return answer(value.startsWith(right.slice(0, -1)));
+  // nft lists addresses in their canonical form.
+  return answer(value === right);
+}
+
+function judgeRange(value: string | number, range: ReturnType<typeof parseCidr>): Answer {
+  const address = typeof value === 'string' ? parseAddress(value) : undefined;
+  return range && address ? answer(containsAddress(range, address)) : 'maybe';
+}
+
+function answer(holds: boolean): Answer {
+  return holds ? 'yes' : 'no';
+}
+
+function anyOf(answers: readonly Answer[]): Answer {
+  if (answers.includes('yes')) return 'yes';
+  return answers.includes('maybe') ? 'maybe' : 'no';
+}
+
+function readValue(left: unknown, sample: Sample): { readonly is: string | number } | typeof absent | undefined {
+  if (!isJsonObject(left)) return undefined;
+  const masked = listAt(left, '&');
+  if (masked.length === 2) {
+    const inner = readValue(masked[0], sample);
+    const mask = masked[1];
+    if (inner === undefined || inner === absent) return inner;
+    // Bits beyond the 31st are no longer those of a JavaScript number.
+    if (!Number.isSafeInteger(inner.is) || !Number.isSafeInteger(mask)) return undefined;
+    return { is: Number(BigInt(inner.is) & BigInt(mask as number)) };
+  }
+  if (isJsonObject(left['payload'])) return readPayload(left['payload'], sample);
+  const known = readMeta(left, sample);
+  return known === undefined ? undefined : { is: known };
+}
+
+function readPayload(payload: JsonObject, sample: Sample): { readonly is: string } | typeof absent | undefined {
+  const [protocol, field] = [textAt(payload, 'protocol'), textAt(payload, 'field')];
+  if (protocol !== 'ip' && protocol !== 'ip6') return undefined;
+  if ((protocol === 'ip') !== (sample.family === 'ipv4')) return absent;
+  if (field === 'saddr') return { is: sample.source };
+  return field === 'daddr' ? { is: sample.destination } : undefined;
+}
+
+function readMeta(left: JsonObject, { family, inDevice, outDevice, mark }: Sample): string | number | undefined {
+  // The first packet of a connection, which no Service has rewritten.
+  const ct: Readonly<Record<string, string>> = { state: 'new', direction: 'original' };
+  const meta: Readonly<Record<string, string | number | undefined>> = {
+    iifname: inDevice,
+    oifname: outDevice,
+    nfproto: family,
+    protocol: family === 'ipv4' ? 'ip' : 'ip6',
+    mark,
+  };
+  return meta[textAt(left, 'meta', 'key') ?? ''] ?? ct[textAt(left, 'ct', 'key') ?? ''];
+}

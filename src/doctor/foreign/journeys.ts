@@ -1,0 +1,40 @@
+import { familyOf } from '../../model/address.ts';
+import type { StateOfPod } from '../../model/node-state.ts';
+import type { Journey } from './walk.ts';
+
+/** A packet between pods, and which of them are on this node. */
+export interface PodJourney {
+  readonly from: StateOfPod | undefined;
+  readonly to: StateOfPod | undefined;
+  readonly journey: Journey;
+}
+
+/**
+ * What to follow through the rules of others: of each family, each local pod to a pod elsewhere and back, and to the next pod of this node. They
+ * show what happens to packets between pods; nobody can follow all of them.
+ */
+export function podJourneys(pods: readonly StateOfPod[], remotePods: readonly string[]): PodJourney[] {
+  const ends = pods.flatMap((pod) => pod.addresses.map((address) => ({ pod, address, family: familyOf(address) })));
+  return ends.flatMap((end): PodJourney[] => {
+    const { pod, address, family } = end;
+    const peers = ends.filter((each) => each.family === family);
+    const neighbour = peers[(peers.indexOf(end) + 1) % peers.length]!;
+    const remote = remotePods.find((each) => familyOf(each) === family);
+    const here = pod.links[address];
+    const found: PodJourney[] = [];
+    if (neighbour.pod !== pod) {
+      const there = neighbour.pod.links[neighbour.address];
+      const ports = here?.device === there?.device ? { inPort: here?.port, outPort: there?.port } : {};
+      const devices = { inDevice: here?.device, outDevice: there?.device, ...ports };
+      const addresses = { source: address, destination: neighbour.address };
+      found.push({ from: pod, to: neighbour.pod, journey: { family, ...addresses, ...devices, mark: 0 } });
+    }
+    if (remote !== undefined) {
+      const out = { source: address, destination: remote, inDevice: here?.device };
+      const back = { source: remote, destination: address, outDevice: here?.device };
+      found.push({ from: pod, to: undefined, journey: { family, ...out, mark: 0 } });
+      found.push({ from: undefined, to: pod, journey: { family, ...back, mark: 0 } });
+    }
+    return found;
+  });
+}

@@ -1,0 +1,94 @@
+import { isJsonObject, listAt, textAt } from '../lib/json.ts';
+import { nodeChecks } from './checks.ts';
+import type { ExaminedFacts, NodeFacts } from './facts.ts';
+import { valueOf } from './facts.ts';
+import { followForeign } from './foreign/effects.ts';
+import { runChecks, type Finding } from './finding.ts';
+
+/** What there is to say of one node: what `postern node doctor -o json` prints. */
+export interface NodeReport {
+  readonly node: string;
+  /** Of Postern, on that node. */
+  readonly version: string;
+  readonly nft: string;
+  readonly kernel: string;
+  /** As `/applied` of the agent. */
+  readonly applied: Readonly<Record<string, string>>;
+  readonly findings: readonly Finding[];
+  /** What could not be looked at, which is not a finding, and not a clean bill either. */
+  readonly unknown: readonly string[];
+}
+
+export function judgeNode(node: string, facts: NodeFacts, ignored: ReadonlySet<string> = new Set()): NodeReport {
+  const examined = { ...facts, between: followForeign(facts) };
+  return {
+    node,
+    version: facts.version,
+    nft: facts.nft.version ?? 'unknown',
+    kernel: facts.kernel,
+    applied: valueOf(facts.agent)?.applied ?? {},
+    findings: runChecks(nodeChecks, examined).filter(({ check }) => !ignored.has(check)),
+    unknown: unknownOf(examined),
+  };
+}
+
+function unknownOf({ agent, own, bridges, ipvs, proxyMode, conntrack, further, between }: ExaminedFacts): string[] {
+  const facts = {
+    'our own rules': own,
+    'the bridges of pods': bridges,
+    IPVS: ipvs,
+    'the mode of kube-proxy': proxyMode,
+    'the table of connections': conntrack,
+  };
+  const unknown = Object.entries(facts).flatMap(([what, fact]) => {
+    return 'unknown' in fact ? [`${what}: ${fact.unknown}`] : [];
+  });
+  const rest = between.isCutShort ? ['some rules of other programs: they have too many'] : [];
+  const pods = 'unknown' in agent ? ['what concerns single pods: only the agent knows them'] : [];
+  return [...pods, ...unknown, ...further, ...rest];
+}
+
+/** Of the text that another version of ours may have printed. `undefined`: it is no report. */
+export function readNodeReport(text: string): NodeReport | undefined {
+  const parsed = parse(text);
+  const [node, version] = [textAt(parsed, 'node'), textAt(parsed, 'version')];
+  if (node === undefined || version === undefined || !isJsonObject(parsed) || !Array.isArray(parsed['findings'])) {
+    return undefined;
+  }
+  const applied = Object.entries(isJsonObject(parsed['applied']) ? parsed['applied'] : {});
+  return {
+    node,
+    version,
+    nft: textAt(parsed, 'nft') ?? 'unknown',
+    kernel: textAt(parsed, 'kernel') ?? 'unknown',
+    applied: Object.fromEntries(applied.filter((entry): entry is [string, string] => typeof entry[1] === 'string')),
+    findings: listAt(parsed, 'findings').map(readFinding),
+    unknown: textsAt(parsed, 'unknown'),
+  };
+}
+
+function readFinding(found: unknown): Finding {
+  const text = (key: string): string => textAt(found, key) ?? '';
+  return {
+    check: text('check'),
+    severity: text('severity') === 'warning' ? 'warning' : 'error',
+    subject: text('subject'),
+    problem: text('problem'),
+    effect: text('effect'),
+    pods: textsAt(found, 'pods'),
+    policies: textsAt(found, 'policies'),
+    remedy: text('remedy'),
+  };
+}
+
+function textsAt(root: unknown, key: string): string[] {
+  return listAt(root, key).filter((each) => typeof each === 'string');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

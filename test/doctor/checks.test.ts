@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { nodeChecks } from '../../src/doctor/checks.ts';
+import { clusterChecks } from '../../src/doctor/cluster.ts';
+import type { NodeFacts } from '../../src/doctor/facts.ts';
+import type { Finding } from '../../src/doctor/finding.ts';
+import { readForeignRules } from '../../src/doctor/foreign/rules.ts';
+import { judgeNode, readNodeReport } from '../../src/doctor/report.ts';
+import { expectDocTable } from '../support/doc-table.ts';
+import { foreignRules } from './foreign-rules.ts';
+import { healthy, healthyState, podState, withState } from './healthy.ts';
+
+function find(facts: NodeFacts): Finding[] {
+  return [...judgeNode('n1', facts).findings];
+}
+
+function theOnly(facts: NodeFacts): Finding {
+  const findings = find(facts);
+  assert.equal(findings.length, 1, JSON.stringify(findings));
+  return findings[0]!;
+}
+
+const summary = ({ check, subject, problem, pods, policies }: Finding): string =>
+  `${check}: ${subject}: ${problem} [${pods.join()}] [${policies.join()}]`;
+
+describe('the checks of the doctor', () => {
+  it('are listed in the docs', async () => {
+    const rows = [
+      ...nodeChecks.map((check) => ({ ...check, of: 'node' })),
+      ...clusterChecks.map((check) => ({ ...check, of: 'cluster' })),
+    ].map(({ id, severity, of, finds, effect, remedy }) => [`\`${id}\``, of, severity, finds, effect, remedy]);
+    await expectDocTable(
+      'docs/doctor.md',
+      ['Check', 'Of', 'Severity', 'What is wrong', 'What follows', 'What to do'],
+      rows,
+    );
+  });
+
+  it('have names of their own', () => {
+    const ids = [...nodeChecks, ...clusterChecks].map(({ id }) => id);
+    assert.equal(new Set(ids).size, ids.length);
+  });
+
+  it('find nothing where all is well', () => assert.deepEqual(find(healthy), []));
+
+  it('tell of errors first', () => {
+    const facts = { ...healthy, conntrack: { value: { count: 900, max: 1000 } }, api: { unknown: 'x' } };
+    assert.deepEqual(
+      find(facts).map(({ check }) => check),
+      ['api-server', 'conntrack-full'],
+    );
+  });
+
+  it('can be left out', () => {
+    const facts = { ...healthy, conntrack: { value: { count: 900, max: 1000 } } };
+    assert.deepEqual(judgeNode('n1', facts, new Set(['conntrack-full'])).findings, []);
+  });
+
+  it('say what could not be looked at, and take that for no finding', () => {
+    const unknown = { unknown: 'permission denied' };
+    const facts = {
+      ...healthy,
+      own: unknown,
+      conntrack: unknown,
+      ipvs: unknown,
+      bridges: unknown,
+      proxyMode: unknown,
+      further: ['x'],
+    };
+    const report = judgeNode('n1', facts);
+    assert.deepEqual(report.findings, []);
+    assert.deepEqual(report.unknown, [
+      'our own rules: permission denied',
+      'the bridges of pods: permission denied',
+      'IPVS: permission denied',
+      'the mode of kube-proxy: permission denied',
+      'the table of connections: permission denied',
+      'x',
+    ]);
+  });
+
+  it('say that without an agent they know no pods', () => {
+    const report = judgeNode('n1', { ...healthy, agent: { unknown: 'no answer' } });
+    assert.deepEqual(
+      report.findings.map(({ check, problem }) => [check, problem]),
+      [['agent', 'no answer']],
+    );
+    assert.deepEqual(report.unknown, ['what concerns single pods: only the agent knows them']);
+  });
+
+  it('name the pods that a fault concerns, and their policies', () => {
+    const facts = {
+      ...healthy,
+      bridges: { value: [{ bridge: 'cni0', problem: 'p', addresses: ['10.244.1.3', '10.244.1.4'] }] },
+    };
+    assert.equal(summary(theOnly(facts)), 'bridge-netfilter: bridge cni0: p [shop/b] [shop/q]');
+    assert.equal(
+      summary(theOnly({ ...healthy, nft: { program: 'p' } })),
+      'nft: node: p [shop/a,shop/b] [shop/p,shop/q]',
+    );
+  });
+
+  describe('on recorded answers, of what this kernel or a test cannot make', () => {
+    it('find a flow table (libnftables-json(5); the kernel of the tests has none)', () => {
+      const listing = [
+        { table: { family: 'inet', name: 'fw4', handle: 1 } },
+        {
+          flowtable: {
+            family: 'inet',
+            name: 'ft',
+            table: 'fw4',
+            handle: 2,
+            hook: 'ingress',
+            prio: 0,
+            dev: ['eth0', 'cni0'],
+          },
+        },
+      ];
+      const facts = { ...healthy, foreign: { rules: readForeignRules(listing), unreadable: [] } };
+      assert.equal(
+        summary(theOnly(facts)),
+        'flow-tables: table inet fw4: flow table ft on eth0, cni0 [shop/a,shop/b] [shop/p,shop/q]',
+      );
+    });
+
+    it('find a kernel without tables for bridges, where it matters', () => {
+      const nft = { bridgeTables: 'this kernel has no nftables for bridges' };
+      const { check, severity, pods } = theOnly({ ...healthy, nft });
+      assert.deepEqual([check, severity, pods], ['bridge-tables', 'warning', ['shop/b']]);
+      assert.deepEqual(find({ ...withState({ pods: [podState('shop/a', '10.244.1.2')] }), nft }), []);
+    });
+
+    it('find pods that are not enforceable or not guarded (recorded of an agent, which says so after a minute)', () => {
+      const path = 'status.podIPs';
+      const macvlan =
+        'this node reaches 192.0.2.8 by eth0 (ifb), not by a veth, a tap or a bridge: as with macvlan, ipvlan, SR-IOV and host-device, its packets need not cross the node, and no policy holds for those that do not: use a plugin that routes or bridges pods on the node';
+      const unknown =
+        "this node does not know on which of its devices 10.244.1.131 is, so nothing keeps this pod from sending as another: use a container runtime that keeps libcni's cache of results, as containerd and CRI-O do, with a plugin that names the device";
+      const issues = [
+        { kind: 'pod', object: 'shop/a', code: 'not-enforceable', path, message: macvlan, effect: 'not-enforced' },
+        { kind: 'pod', object: 'shop/c', code: 'not-guarded', path, message: unknown, effect: 'not-enforced' },
+        {
+          kind: 'policy',
+          object: 'shop/q',
+          code: 'too-large',
+          path: 'spec',
+          message: 'needs …',
+          effect: 'failed-closed',
+        },
+      ] as const;
+      assert.deepEqual(find(withState({ issues })).map(summary), [
+        `not-enforceable: pod shop/a: ${path}: ${macvlan} [shop/a] [shop/p,shop/q]`,
+        `not-guarded: pod shop/c: ${path}: ${unknown} [shop/c] []`,
+        'object: policy shop/q: spec: needs … [shop/a,shop/b] [shop/q]',
+      ]);
+    });
+
+    it('find a sandbox whose pod is not known (what its node denies, test/sandboxes shows)', () => {
+      assert.equal(
+        summary(theOnly(withState({ strangers: ['x/gone'] }))),
+        'unknown-sandbox: sandbox x/gone: its pod is not, or no longer, there [x/gone] []',
+      );
+    });
+
+    it('find a gate that is off, unless somebody wanted that', () => {
+      const ready = [{ name: 'gate', note: 'off: no range of this node is known' }];
+      assert.equal(
+        summary(theOnly(withState({ ready, gatedRanges: [] }))),
+        'start-window: node: the gate is off: no range of this node is known [] []',
+      );
+      assert.deepEqual(find(withState({ ready, gatedRanges: [], startGate: false })), []);
+    });
+
+    it('find a loop that is stuck', () => {
+      const live = [{ name: 'loop', reason: 'a change has been under way for 400 s' }];
+      const { check, subject } = theOnly(withState({ live }));
+      assert.deepEqual([check, subject], ['agent-ready', 'agent check loop']);
+    });
+
+    it('find a slow API server, and do not blame the clock for it', () => {
+      const slow = { ...healthy, api: { value: { roundTripMs: 7000, aheadMs: -36_000 } } };
+      assert.equal(theOnly(slow).check, 'slow-api-server');
+      const ahead = { ...healthy, api: { value: { roundTripMs: 7, aheadMs: 36_000 } } };
+      assert.equal(theOnly(ahead).problem, "it is 36 s ahead of the API server's");
+      assert.deepEqual(find({ ...healthy, api: { value: { roundTripMs: 7, aheadMs: undefined } } }), []);
+    });
+  });
+
+  it('leave to the doctor what both it and the agent look at', () => {
+    const ready = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter'].map((name) => ({ name, reason: 'wrong' }));
+    assert.deepEqual(find(withState({ ready })), []);
+    assert.equal(find(withState({ ready: [...ready, { name: 'lists', reason: 'waiting' }] })).length, 1);
+  });
+
+  it('take a masquerade at the way in for none: the pod is judged before, by its own address', () => {
+    const rules = foreignRules({
+      p: {
+        hook: 'postrouting 100',
+        rules: [[{ match: { op: '==', left: { meta: { key: 'oifname' } }, right: 'veth-a' } }, { masquerade: null }]],
+      },
+    });
+    assert.deepEqual(find({ ...healthy, remotePods: [], foreign: { rules, unreadable: [] } }), []);
+    assert.deepEqual(find({ ...healthy, foreign: { rules, unreadable: [] } }), []);
+  });
+
+  it('cost no more than a moment over a rule set that branches without end', () => {
+    const inner = Array.from({ length: 16 }, (_, index) => [
+      `c${index}`,
+      { rules: Array.from({ length: 50 }, () => [{ jump: { target: `c${index + 1}` } }]) },
+    ]);
+    const rules = foreignRules({
+      f: { hook: 'forward 0', rules: [[{ jump: { target: 'c0' } }]] },
+      ...Object.fromEntries(inner),
+    });
+    const report = judgeNode('n1', { ...healthy, foreign: { rules, unreadable: [] } });
+    assert.deepEqual(report.findings, []);
+    assert.deepEqual(report.unknown, ['some rules of other programs: they have too many']);
+  });
+});
+
+describe('the report of a node', () => {
+  it('is read as it was written', () => {
+    const report = judgeNode('n1', { ...healthy, proxyMode: { value: 'ipvs' } });
+    assert.deepEqual(readNodeReport(JSON.stringify(report)), report);
+    assert.equal(report.findings.length, 1);
+    assert.deepEqual(report.applied, healthyState.applied);
+  });
+
+  it('may be of another version, or no report', () => {
+    const other = {
+      node: 'n1',
+      version: '9',
+      findings: [{ check: 'new', severity: 'odd', pods: [1, 'a'] }, null],
+      applied: { a: 1 },
+    };
+    const read = readNodeReport(JSON.stringify(other));
+    assert.deepEqual([read?.findings[0]?.severity, read?.findings[0]?.pods, read?.applied], ['error', ['a'], {}]);
+    for (const text of ['', 'null', '[]', '{}', '{"node":"n1","version":"1"}'])
+      assert.equal(readNodeReport(text), undefined);
+  });
+});
