@@ -12,6 +12,7 @@ const interpreter = '#!/usr/bin/node --optimize-for-size';
 
 /** What the image has another module for than the source run: the name as it is imported, and by whom. */
 const doors: readonly { readonly filter: RegExp; readonly importer: RegExp; readonly file: string }[] = [
+  { filter: /^@kubernetes\/client-node$/, importer: /\/src\/watch\/pod-exec\.ts$/, file: 'client-node-exec.ts' },
   { filter: /^@kubernetes\/client-node$/, importer: /\/src\//, file: 'client-node.ts' },
   {
     filter: /^(undici|\.\/gen\/(index|rxjsStub)\.js)$/,

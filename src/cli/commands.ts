@@ -41,6 +41,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/probe.ts')).probeCommand(),
   },
   {
+    name: 'doctor',
+    summary: 'say what keeps policies from holding in this cluster',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand(),
+  },
+  {
     name: 'connect',
     summary: 'try a connection until it is allowed, or denied, or once',
     load: async () => (await import('./commands/connect.ts')).connectCommand(),

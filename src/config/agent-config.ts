@@ -39,14 +39,18 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
   });
 }
 
-function readRequired<Value>(flag: Flag<Value>, value: string | boolean | undefined, env: NodeJS.ProcessEnv): Value {
+export function readRequired<Value>(
+  flag: Flag<Value>,
+  value: string | boolean | undefined,
+  env: NodeJS.ProcessEnv,
+): Value {
   const read = readFlag(flag, value, env);
   if (read === undefined) throw new ConfigError(`--${flag.name} ${flag.argument} (or ${flag.env}) is required`);
   return read;
 }
 
 /** An empty variable is an absent one: manifests cannot always leave it out. */
-function readFlag<Value>(
+export function readFlag<Value>(
   flag: Flag<Value>,
   value: string | boolean | undefined,
   env: NodeJS.ProcessEnv,

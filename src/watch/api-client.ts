@@ -9,6 +9,8 @@ export interface GetOptions {
   readonly signal: AbortSignal;
   /** The longest time without a byte, from connecting to the end of the body. */
   readonly silenceMs: number;
+  /** Called with those of a successful answer. */
+  readonly onHeaders?: (headers: http.IncomingHttpHeaders) => void;
 }
 
 /** What the watch room needs of the API server. */
@@ -71,7 +73,10 @@ export function createApiClient(config: KubeConfig): ApiClient {
   if (!cluster || !server || !['http:', 'https:'].includes(server.protocol)) {
     throw new ApiError('kubeconfig', `the kubeconfig names no server that can be used: ${cluster?.server ?? 'none'}`);
   }
-  const request = async (call: Call, options: WriteOptions): Promise<AsyncIterable<Uint8Array>> => {
+  const request = async (
+    call: Call,
+    options: WriteOptions & Pick<GetOptions, 'onHeaders'>,
+  ): Promise<AsyncIterable<Uint8Array>> => {
     const target = requestTarget(server, call.path, call.query);
     if (server.protocol === 'https:') {
       await addCredentials(config, target).catch((cause: unknown) => {
@@ -92,6 +97,7 @@ export function createApiClient(config: KubeConfig): ApiClient {
     if (status < 200 || status > 299) {
       throw statusError(status, await readJson(readBody(response)).catch(() => undefined));
     }
+    options.onHeaders?.(response.headers);
     return readBody(response);
   };
   return {

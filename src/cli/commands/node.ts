@@ -1,13 +1,15 @@
 import { Command } from 'commander';
+import { nodeDoctorCommand } from '../doctor/node-doctor.ts';
 import { denialsCommand } from '../node/denials.ts';
 import { flowsCommand } from '../node/flows.ts';
 import { traceCommand } from '../node/trace.ts';
 
 /** What one node can tell of itself; other commands ask it through `pods/exec` of its agent. A line each. */
-const subcommands: readonly (() => Command)[] = [denialsCommand, flowsCommand, traceCommand];
+const subcommands: readonly (() => Command)[] = [denialsCommand, nodeDoctorCommand, flowsCommand, traceCommand];
 
 const details = `
 Examples:
+  $ postern node doctor
   $ postern node flows -o json
   $ postern node trace 10.244.1.7 10.244.2.9 TCP/8080
   $ kubectl -n postern-system exec POD -- postern node flows`;

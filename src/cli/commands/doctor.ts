@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command, Option } from 'commander';
+import { ConfigError } from '../../config/config-error.ts';
+import { readVersion } from '../../config/version.ts';
+import { nodeChecks } from '../../doctor/checks.ts';
+import { clusterChecks, judgeCluster, type ClusterReport } from '../../doctor/cluster.ts';
+import { readIgnored } from '../doctor/ignored.ts';
+import { countFindings, printable, renderFinding } from '../doctor/render.ts';
+import { exitCode } from '../exit-code.ts';
+
+const details = `
+It runs "postern node doctor" in the agent of every node, by pods/exec. So it needs, besides reading pods, nodes, namespaces and network
+policies, your rights to get and create pods/exec where the agents are. It changes nothing.
+docs/doctor.md has all that it can find.
+
+Examples:
+  $ postern doctor
+  $ postern doctor --node worker-1
+  $ postern doctor -o json --ignore start-window | jq -r '.findings[] | [.severity, .check, .subject] | @tsv'
+
+Exit codes: 0 no findings; 1 findings, and a node that does not answer is one; 2 wrong usage, or no cluster or agents to ask.`;
+
+const agentSelector = 'app.kubernetes.io/name=postern,app.kubernetes.io/component=agent';
+
+interface Flags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly selector: string;
+  readonly node?: string;
+  readonly timeout: string;
+  readonly ignore?: string;
+  readonly output: 'text' | 'json';
+}
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description(
+      'Says what keeps policies from holding in this cluster, node by node: what is wrong, for whom, and what to do.',
+    )
+    .option('--kubeconfig <FILE>', 'how to reach the cluster (default: what kubectl would use)')
+    .option('--context <NAME>', 'the context of the kubeconfig')
+    .option('-n, --namespace <NAME>', 'where the agents are (default: any namespace)')
+    .option('-l, --selector <LABELS>', 'the labels of the agents', agentSelector)
+    .option('--node <NAME>', 'ask this node alone')
+    .option('--timeout <SECONDS>', 'how long to wait for a node', '60')
+    .option('--ignore <CHECKS>', 'leave these checks out, with commas between them')
+    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .addHelpText('after', details)
+    .action(async (flags: Flags) => {
+      const ignored = readIgnored(flags.ignore, [...nodeChecks, ...clusterChecks]);
+      const timeoutMs = readSeconds(flags.timeout) * 1000;
+      const { askCluster } = await import('../doctor/ask-cluster.ts');
+      const { execInPod } = await import('../../watch/pod-exec.ts');
+      const { createApiClient } = await import('../../watch/api-client.ts');
+      const { loadContext } = await import('../kube-context.ts');
+      const config = await loadContext(flags.kubeconfig, flags.context);
+      const facts = await askCluster({
+        client: createApiClient(config),
+        config,
+        exec: execInPod,
+        namespace: flags.namespace,
+        selector: flags.selector,
+        node: flags.node,
+        timeoutMs,
+        version: readVersion(),
+        progress: (text) => process.stderr.write(`${printable(text)}\n`),
+        pause: () => delay(2000),
+      });
+      const report = judgeCluster(facts, ignored);
+      process.stdout.write(
+        flags.output === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : renderCluster(report),
+      );
+      process.exitCode = report.findings.length > 0 ? exitCode.finding : exitCode.fine;
+    });
+}
+
+function renderCluster({ nodes, findings, unknown }: ClusterReport): string {
+  const texts = findings.map((finding) => {
+    const where = finding.nodes.length > 0 ? `on ${finding.nodes.join(', ')}: ` : '';
+    return `${where}${renderFinding(finding)}`;
+  });
+  const notes = unknown.map((text) => `not looked at: ${printable(text)}\n`);
+  const answered = nodes.length === 1 ? '1 node has answered' : `${nodes.length} nodes have answered`;
+  return [...texts, ...notes, `${answered}: ${countFindings(findings.length)}\n`].join('');
+}
+
+function readSeconds(text: string): number {
+  const seconds = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
+  if (seconds > 0) return seconds;
+  throw new ConfigError(`--timeout: ${JSON.stringify(text)} is not a number of seconds, 1 or more`);
+}

@@ -1,0 +1,208 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import { ConfigError } from '../../config/config-error.ts';
+import type { AskedNode, ClusterFacts } from '../../doctor/cluster.ts';
+import { valueOf, type Known } from '../../doctor/facts.ts';
+import { readNodeReport, type NodeReport } from '../../doctor/report.ts';
+import { listAt, textAt } from '../../lib/json.ts';
+import { ObjectDigest } from '../../lib/object-digest.ts';
+import { sorted } from '../../lib/sort.ts';
+import type { ApiReader } from '../../watch/api-client.ts';
+import { listAll } from '../../watch/list.ts';
+import type { CommandOutcome, PodCommand } from '../../watch/pod-exec.ts';
+import { countFindings } from './render.ts';
+
+export interface AskOptions {
+  readonly client: ApiReader;
+  readonly config: KubeConfig;
+  readonly exec: (config: KubeConfig, command: PodCommand) => Promise<CommandOutcome>;
+  /** Where agents are; all namespaces where it is not said. */
+  readonly namespace: string | undefined;
+  readonly selector: string;
+  /** This one alone. */
+  readonly node: string | undefined;
+  /** For one node. */
+  readonly timeoutMs: number;
+  readonly version: string;
+  readonly progress: (text: string) => void;
+  /** Between two looks at a node that is behind. */
+  readonly pause: () => Promise<unknown>;
+}
+
+const silenceMs = 30_000;
+/** Nodes that are asked at a time. */
+const atOnce = 8;
+/** How often a node that has not applied the newest policies is asked again: a change takes its time. */
+const patience = 3;
+
+interface AgentPod {
+  readonly node: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly container: string | undefined;
+  readonly phase: string;
+}
+
+/** Asks the agent of every node, through the API server. Rejects where the agents cannot be found. */
+export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
+  const { client, node, progress, version } = options;
+  const agents = chooseOnePerNode(await listAgents(options));
+  const wanted = node === undefined ? agents : agents.filter((agent) => agent.node === node);
+  const nodes = await known(listNodes(client));
+  const isKnown = wanted.length > 0 || (node !== undefined && valueOf(nodes)?.includes(node) === true);
+  if (!isKnown) throw new ConfigError(nothingToAsk(options, agents));
+  progress(`asking ${wanted.length === 1 ? 'one node' : `${wanted.length} nodes`}`);
+  const asked = await askAll(wanted, options);
+  const { settled, digests } = await settle(asked, wanted, options);
+  const withAgent = new Set(agents.map((agent) => agent.node));
+  const isMeant = (name: string): boolean => !withAgent.has(name) && (node === undefined || node === name);
+  return {
+    version,
+    nodes: settled,
+    withoutAgent: 'value' in nodes ? { value: nodes.value.filter(isMeant) } : nodes,
+    digests,
+  };
+}
+
+function nothingToAsk({ node, namespace, selector }: AskOptions, agents: readonly AgentPod[]): string {
+  if (node !== undefined && agents.length > 0) {
+    const names = sorted(agents.map((agent) => agent.node));
+    return `--node: there is no agent on ${JSON.stringify(node)}; there are on ${names.slice(0, 10).join(', ')}`;
+  }
+  const where = namespace === undefined ? 'in any namespace' : `in namespace ${namespace}`;
+  return `there is no pod of an agent ${where} (${selector}): install Postern, or name them with --namespace and --selector`;
+}
+
+async function listAgents({ client, namespace, selector }: AskOptions): Promise<AgentPod[]> {
+  const path = namespace === undefined ? '/api/v1/pods' : `/api/v1/namespaces/${namespace}/pods`;
+  const pods: AgentPod[] = [];
+  const { signal } = new AbortController();
+  const reader: ApiReader = {
+    get: (at, options) => client.get(at, { ...options, query: { ...options.query, labelSelector: selector } }),
+  };
+  await listAll(reader, path, { signal, silenceMs }, (page, restart) => {
+    if (restart) pods.length = 0;
+    pods.push(...page.flatMap(readAgentPod));
+  });
+  return pods;
+}
+
+function readAgentPod(pod: unknown): AgentPod[] {
+  const [namespace, name] = [textAt(pod, 'metadata', 'namespace'), textAt(pod, 'metadata', 'name')];
+  const node = textAt(pod, 'spec', 'nodeName');
+  if (namespace === undefined || name === undefined || node === undefined) return [];
+  const containers = listAt(pod, 'spec', 'containers');
+  const agent = containers.find((each) => listAt(each, 'args').includes('agent')) ?? containers[0];
+  const deleted = textAt(pod, 'metadata', 'deletionTimestamp') !== undefined;
+  const phase = deleted ? 'Terminating' : (textAt(pod, 'status', 'phase') ?? 'Unknown');
+  return [{ node, namespace, name, container: textAt(agent, 'name'), phase }];
+}
+
+/** During a roll-out a node may have two: the one that runs. */
+function chooseOnePerNode(agents: readonly AgentPod[]): AgentPod[] {
+  const order = (pod: AgentPod): number => (pod.phase === 'Running' ? 0 : 1);
+  const byNode = Map.groupBy(agents, ({ node }) => node);
+  return sorted(byNode.keys()).map((node) => byNode.get(node)!.toSorted((a, b) => order(a) - order(b))[0]!);
+}
+
+/** Those for which the DaemonSet has an image. */
+async function listNodes(client: ApiReader): Promise<string[]> {
+  const names: string[] = [];
+  const { signal } = new AbortController();
+  await listAll(client, '/api/v1/nodes', { signal, silenceMs }, (page, restart) => {
+    if (restart) names.length = 0;
+    for (const item of page) {
+      const os = textAt(item, 'metadata', 'labels', 'kubernetes.io/os') ?? 'linux';
+      const name = textAt(item, 'metadata', 'name');
+      if (name !== undefined && os === 'linux') names.push(name);
+    }
+  });
+  return names;
+}
+
+async function askAll(agents: readonly AgentPod[], options: AskOptions): Promise<AskedNode[]> {
+  const answers = new Map<AgentPod, AskedNode>();
+  const waiting = [...agents];
+  const worker = async (): Promise<void> => {
+    for (let agent = waiting.shift(); agent; agent = waiting.shift()) {
+      const report = await askNode(agent, options);
+      answers.set(agent, { node: agent.node, pod: `${agent.namespace}/${agent.name}`, report });
+      const findings = valueOf(report)?.findings.length;
+      const text = findings === undefined ? 'no answer' : countFindings(findings);
+      options.progress(`${agent.node}: ${text} (${answers.size} of ${agents.length})`);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return agents.map((agent) => answers.get(agent)!);
+}
+
+async function askNode(agent: AgentPod, { config, exec, timeoutMs }: AskOptions): Promise<Known<NodeReport>> {
+  const { namespace, name: pod, container, phase } = agent;
+  if (phase !== 'Running' || container === undefined) return { unknown: `it does not run: ${phase}` };
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const command = ['postern', 'node', 'doctor', '-o', 'json'];
+    const { exitCode, stdout, stderr } = await exec(config, { namespace, pod, container, command, signal });
+    const report = readNodeReport(stdout);
+    if (report) return { value: { ...report, node: agent.node } };
+    if (stderr.includes("unknown command 'node'")) {
+      return { unknown: 'its version of Postern has no doctor yet: upgrade it' };
+    }
+    return { unknown: `it ended with exit code ${exitCode}: ${stderr.trim().slice(-500) || 'no report'}` };
+  } catch (error) {
+    if (signal.aborted) return { unknown: `no answer within ${timeoutMs / 1000} s` };
+    return { unknown: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Of which every agent knows all objects, and which change seldom enough to wait for. */
+const compared = {
+  networkpolicies: '/apis/networking.k8s.io/v1/networkpolicies',
+  namespaces: '/api/v1/namespaces',
+} as const;
+
+/** Asks nodes again that have not applied what the API server holds, until they have, or patience ends. */
+async function settle(
+  asked: readonly AskedNode[],
+  agents: readonly AgentPod[],
+  options: AskOptions,
+): Promise<{ settled: AskedNode[]; digests: ClusterFacts['digests'] }> {
+  let settled = [...asked];
+  for (let round = 1; ; round++) {
+    const digests = await known(readDigests(options.client));
+    const wanted = Object.entries(valueOf(digests) ?? {});
+    const late = settled.filter(({ report }) => {
+      const applied = valueOf(report)?.applied ?? {};
+      return wanted.some(([resource, digest]) => applied[resource] !== undefined && applied[resource] !== digest);
+    });
+    if (late.length === 0 || round > patience) return { settled, digests };
+    options.progress(`asking ${late.length} nodes again that have not applied the newest policies`);
+    await options.pause();
+    const again = await askAll(
+      agents.filter(({ node }) => late.some((each) => each.node === node)),
+      options,
+    );
+    settled = settled.map((each) => again.find(({ node }) => node === each.node) ?? each);
+  }
+}
+
+async function readDigests(client: ApiReader): Promise<Record<string, string>> {
+  const { signal } = new AbortController();
+  const entries = Object.entries(compared).map(async ([resource, path]) => {
+    let digest = new ObjectDigest();
+    await listAll(client, path, { signal, silenceMs }, (page, restart) => {
+      if (restart) digest = new ObjectDigest();
+      for (const item of page) {
+        digest.add(textAt(item, 'metadata', 'uid') ?? '', textAt(item, 'metadata', 'resourceVersion') ?? '');
+      }
+    });
+    return [resource, digest.toString()] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function known<Value>(look: Promise<Value>): Promise<Known<Value>> {
+  return look.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ unknown: error instanceof Error ? error.message : String(error) }),
+  );
+}

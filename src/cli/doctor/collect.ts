@@ -1,0 +1,154 @@
+import { release } from 'node:os';
+import { nftDoor } from '../../agent/door.ts';
+import { checkBridgeNetfilter } from '../../apply/bridge-netfilter.ts';
+import { readDevices, type Devices } from '../../apply/devices.ts';
+import { checkBridgeTables, checkNfTables, checkNftVersion } from '../../apply/environment.ts';
+import { exec } from '../../apply/exec.ts';
+import { askIp } from '../../apply/ip.ts';
+import { checkIpvs, ipvsDevices } from '../../apply/ipvs.ts';
+import { createNft } from '../../apply/nft.ts';
+import { PodRouteFinder } from '../../apply/pod-routes.ts';
+import type { Listen } from '../../config/listen.ts';
+import { readVersion } from '../../config/version.ts';
+import type { BridgeFact, Known, NftFacts, NodeFacts } from '../../doctor/facts.ts';
+import { valueOf } from '../../doctor/facts.ts';
+import { readNodeState } from '../../doctor/read-state.ts';
+import { listAt, textAt } from '../../lib/json.ts';
+import type { NodeState } from '../../model/node-state.ts';
+import type { Ruleset } from '../../nftables/ruleset.ts';
+import { askApi } from './ask-api.ts';
+import { askPage, showListen } from './ask-page.ts';
+import { readForeignTables } from './foreign-tables.ts';
+import {
+  readConntrack,
+  readDnsAddresses,
+  readFurtherNetworks,
+  readLegacyTables,
+  readSysctls,
+  readText,
+} from './node-files.ts';
+
+export interface CollectOptions {
+  /** Where the agent of this node answers. */
+  readonly listen: Listen;
+  readonly kubeconfig: string | undefined;
+  readonly nodeName: string | undefined;
+  readonly cniCacheDir: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** All that this machine tells of itself as a node. Looks only; each look has an end of its own, and none takes another with it. */
+export async function collectFacts(options: CollectOptions): Promise<NodeFacts> {
+  const { signal, kubeconfig, cniCacheDir } = options;
+  const agent = await readAgent(options.listen);
+  const state = valueOf(agent);
+  const nodeName = options.nodeName ?? state?.node;
+  const [nft, foreign, devices, sysctls, proxyMode, conntrack, answer, nodeLocalDns, furtherNetworks, legacy] =
+    await Promise.all([
+      readNft(signal),
+      readForeignTables({ nft: 'nft', signal }),
+      known(() => readDevices(exec, ipvsDevices, signal)),
+      readSysctls(readText),
+      known(readProxyMode),
+      readConntrack(readText),
+      askApi(kubeconfig, nodeName, signal),
+      readNodeLocalDns(signal),
+      readFurtherNetworks(cniCacheDir, readText),
+      readLegacyTables(readText),
+    ]);
+  const hasReason = nodeLocalDns.length > 0 && state?.pods.some(({ egress }) => egress.length > 0) === true;
+  const found = valueOf(devices);
+  return {
+    version: readVersion(),
+    kernel: release(),
+    agent,
+    nft,
+    foreign,
+    own: hasReason ? await known(() => readOwn(signal)) : { value: noRules },
+    sysctls,
+    // Without an agent there are no pods, and it is that which is to be said.
+    bridges: await known(async () => (found && state ? readBridges(state, found, signal) : [])),
+    ipvs: found
+      ? await known(() => checkIpvs(found, { exec, readFile: readText }, signal))
+      : (devices as { unknown: string }),
+    proxyMode,
+    conntrack,
+    ...answer,
+    nodeLocalDns,
+    furtherNetworks,
+    further: legacy.length > 0 ? [`iptables-legacy has tables (${legacy.join(', ')}), which nft does not show`] : [],
+  };
+}
+
+const noRules: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
+
+async function known<Value>(look: () => Promise<Value>): Promise<Known<Value>> {
+  try {
+    return { value: await look() };
+  } catch (error) {
+    return { unknown: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function readAgent(listen: Listen): Promise<Known<NodeState>> {
+  const where = showListen(listen);
+  try {
+    const state = readNodeState(await askPage(listen, '/node', 5000));
+    return state ? { value: state } : { unknown: `what answers at ${where} is no agent of this version` };
+  } catch (error) {
+    return {
+      unknown: `the agent does not answer at ${where}: ${error instanceof Error ? error.message : String(error)}`,
+    };
+  }
+}
+
+async function readNft(signal: AbortSignal): Promise<NftFacts> {
+  const { stdout } = await exec('nft', ['--version'], { signal });
+  const version = /v([0-9.]+)/.exec(stdout)?.[1];
+  const program = await checkNftVersion(exec, signal);
+  if (program !== undefined) return { program, ...(version !== undefined && { version }) };
+  const [kernel, bridgeTables] = [await checkNfTables(exec, signal), await checkBridgeTables(exec, signal)];
+  return {
+    ...(version !== undefined && { version }),
+    ...(kernel !== undefined && { kernel }),
+    ...(bridgeTables !== undefined && { bridgeTables }),
+  };
+}
+
+/** One fact a bridge. */
+async function readBridges({ pods }: NodeState, devices: Devices, signal: AbortSignal): Promise<BridgeFact[]> {
+  const finder = new PodRouteFinder(exec, () => performance.now());
+  const addresses = pods.map((pod) => ({ key: pod.pod, addresses: pod.addresses }));
+  const { bridged } = await finder.find(addresses, devices, signal);
+  const facts: BridgeFact[] = [];
+  for (const [bridge, entries] of Map.groupBy(bridged, ([, name]) => name)) {
+    const problem = await checkBridgeNetfilter(new Map(entries), devices, readText);
+    if (problem !== undefined) facts.push({ bridge, problem, addresses: entries.map(([address]) => address) });
+  }
+  return facts;
+}
+
+/** It serves the mode where it serves its metrics; in IPv6 clusters too. */
+async function readProxyMode(): Promise<string> {
+  const ask = (host: string): Promise<string> => askPage({ host, port: 10_249 }, '/proxyMode', 2000);
+  const answer = ask('127.0.0.1').catch(async (error: unknown) => {
+    return ask('::1').catch(() => Promise.reject(error instanceof Error ? error : new Error(String(error))));
+  });
+  return (await answer).trim();
+}
+
+/** Whoever answers DNS at a link-local address, or on the device that NodeLocal DNSCache makes for its addresses. */
+async function readNodeLocalDns(signal: AbortSignal): Promise<string[]> {
+  const bound = await readDnsAddresses(readText);
+  if (bound.length === 0) return [];
+  const answers = await askIp(exec, { commands: ['address show dev nodelocaldns'] }, signal).catch(() => []);
+  const infos = answers.flat().flatMap((device) => listAt(device, 'addr_info'));
+  const own = new Set(infos.map((info) => textAt(info, 'local')));
+  return bound.filter((address) => /^(169\.254\.|fe[89ab])/.test(address) || own.has(address));
+}
+
+async function readOwn(signal: AbortSignal): Promise<Ruleset> {
+  const found = await nftDoor(createNft({ timeoutMs: 10_000 })).observe(signal);
+  if (!found) throw new Error('there is no table of ours');
+  return found;
+}

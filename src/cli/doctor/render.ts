@@ -1,0 +1,31 @@
+import type { Finding } from '../../doctor/finding.ts';
+
+/** Names in a line of text; all of them are in the JSON. */
+const shownNames = 8;
+
+export function renderFinding(finding: Finding): string {
+  const { severity, check, subject, problem, effect, pods, policies, remedy } = finding;
+  const lines = [
+    `${severity}: ${subject} (${check})`,
+    `  wrong    ${problem}`,
+    `  effect   ${effect}`,
+    ...(policies.length > 0 ? [`  policies ${listNames(policies)}`] : []),
+    ...(pods.length > 0 ? [`  pods     ${listNames(pods)}`] : []),
+    `  do       ${remedy}`,
+  ];
+  return `${lines.map(printable).join('\n')}\n`;
+}
+
+/** Names of tables and texts of other programs are anybody's: none may write to the terminal by itself. */
+export function printable(text: string): string {
+  return text.replaceAll(/\s/g, ' ').replaceAll(/\p{C}/gu, '?');
+}
+
+function listNames(names: readonly string[]): string {
+  const rest = names.length - shownNames;
+  return `${names.slice(0, shownNames).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
+export function countFindings(count: number): string {
+  return count === 0 ? 'no findings' : count === 1 ? '1 finding' : `${count} findings`;
+}

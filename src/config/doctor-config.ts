@@ -1,0 +1,24 @@
+import { readFlag, readRequired, type FlagValues } from './agent-config.ts';
+import { agentFlags, directoryOf } from './flags.ts';
+import type { Listen } from './listen.ts';
+
+/** Where what a node knows of itself is found: as its agent was told, in whose container it runs. */
+export interface DoctorConfig {
+  readonly nodeName: string | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly listen: Listen;
+  readonly cniCacheDir: string | undefined;
+}
+
+/** Throws a ConfigError for the first setting that cannot be used. */
+export function readDoctorConfig(
+  values: Pick<FlagValues, 'nodeName' | 'kubeconfig' | 'listen' | 'cniCacheDir'>,
+  env: NodeJS.ProcessEnv = process.env,
+): DoctorConfig {
+  return {
+    nodeName: readFlag(agentFlags.nodeName, values.nodeName, env),
+    kubeconfig: readFlag(agentFlags.kubeconfig, values.kubeconfig, env),
+    listen: readRequired(agentFlags.listen, values.listen, env),
+    cniCacheDir: directoryOf(readRequired(agentFlags.cniCacheDir, values.cniCacheDir, env)),
+  };
+}

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { KubeConfig } from '@kubernetes/client-node';
+import { describe, it } from 'mocha';
+import { askCluster, type AskOptions } from '../../../src/cli/doctor/ask-cluster.ts';
+import { judgeCluster } from '../../../src/doctor/cluster.ts';
+import type { Finding } from '../../../src/doctor/finding.ts';
+import type { NodeReport } from '../../../src/doctor/report.ts';
+import { ObjectDigest } from '../../../src/lib/object-digest.ts';
+import { ApiError } from '../../../src/watch/api-error.ts';
+import type { CommandOutcome, PodCommand } from '../../../src/watch/pod-exec.ts';
+
+function digest(...versions: readonly string[]): string {
+  const sum = new ObjectDigest();
+  for (const version of versions) sum.add('u', version);
+  return sum.toString();
+}
+
+function agentPod(node: string, more: { name?: string; phase?: string } = {}): object {
+  const { name = `agent-${node}`, phase = 'Running' } = more;
+  const containers = [{ name: 'sidecar' }, { name: 'main', args: ['agent'] }];
+  return { metadata: { namespace: 'ours', name }, spec: { nodeName: node, containers }, status: { phase } };
+}
+
+const finding: Finding = {
+  check: 'clock',
+  severity: 'warning',
+  subject: 'clock',
+  problem: 'late',
+  effect: 'e',
+  pods: [],
+  policies: [],
+  remedy: 'r',
+};
+
+function report(more: Partial<NodeReport> = {}): string {
+  const applied = { networkpolicies: digest('1'), namespaces: digest(), pods: 'other' };
+  const head = { node: 'as the node calls itself', version: '1.0.0', nft: '1.1.3', kernel: '6.18' };
+  return JSON.stringify({ ...head, applied, findings: [], unknown: [], ...more });
+}
+
+const hangs = Symbol('hangs');
+
+interface Cluster {
+  readonly agents: readonly object[];
+  readonly nodes?: readonly object[] | Error;
+  readonly answers?: Readonly<Record<string, string | CommandOutcome | Error | typeof hangs>>;
+  readonly options?: Partial<AskOptions>;
+  /** The resource version of the only policy, at each look. */
+  readonly policies?: readonly string[];
+}
+
+const named = (name: string, os = 'linux'): object => ({ metadata: { name, labels: { 'kubernetes.io/os': os } } });
+
+async function ask({ agents, nodes = [], answers = {}, options = {}, policies = ['1'] }: Cluster) {
+  const asked: PodCommand[] = [];
+  const told: string[] = [];
+  const paths: string[] = [];
+  let looks = 0;
+  const facts = await askCluster({
+    client: {
+      async get(path, { query }) {
+        paths.push(`${path} ${query['labelSelector'] ?? ''}`.trim());
+        const lists: Readonly<Record<string, () => readonly object[] | Error>> = {
+          '/api/v1/nodes': () => nodes,
+          '/api/v1/namespaces': () => [],
+          '/apis/networking.k8s.io/v1/networkpolicies': () => {
+            const version = policies[Math.min(looks++, policies.length - 1)];
+            return [{ metadata: { uid: 'u', resourceVersion: version } }];
+          },
+        };
+        const items = lists[path]?.() ?? agents;
+        if (items instanceof Error) throw items;
+        return (async function* () {
+          yield Buffer.from(JSON.stringify({ metadata: { resourceVersion: '9' }, items }));
+        })();
+      },
+    },
+    config: new KubeConfig(),
+    exec: async (_, command) => {
+      asked.push(command);
+      const answer = answers[command.pod] ?? report();
+      if (answer === hangs) {
+        return new Promise((__, reject) =>
+          command.signal.addEventListener('abort', () => reject(command.signal.reason as Error)),
+        );
+      }
+      if (answer instanceof Error) throw answer;
+      return typeof answer === 'string' ? { exitCode: 0, stdout: answer, stderr: '' } : answer;
+    },
+    namespace: undefined,
+    selector: 'app=x',
+    node: undefined,
+    timeoutMs: 50,
+    version: '1.0.0',
+    progress: (text) => told.push(text),
+    pause: async () => {},
+    ...options,
+  });
+  const judged = judgeCluster(facts);
+  const texts = judged.findings.map(({ check, subject, problem, nodes: where }) => {
+    return `${where.length > 0 ? `${where.join(',')} ` : ''}${check}: ${subject}: ${problem}`;
+  });
+  return { asked, told, paths, texts, judged };
+}
+
+describe('asking all nodes of a cluster', () => {
+  it('asks the agent of each by its own container, once, and finds nothing where nothing is', async () => {
+    const { asked, texts, told, paths, judged } = await ask({
+      agents: [agentPod('n2'), agentPod('n1')],
+      nodes: [named('n1'), named('n2'), named('w', 'windows')],
+    });
+    assert.deepEqual(texts, []);
+    assert.deepEqual(
+      asked.map(({ namespace, pod, container, command }) => [namespace, pod, container, ...command].join(' ')),
+      ['n1', 'n2'].map((node) => `ours agent-${node} main postern node doctor -o json`),
+    );
+    assert.deepEqual(told, ['asking 2 nodes', 'n1: no findings (1 of 2)', 'n2: no findings (2 of 2)']);
+    assert.ok(paths.includes('/api/v1/pods app=x'), paths.join());
+    assert.deepEqual(
+      judged.nodes.map(({ node }) => node),
+      ['n1', 'n2'],
+    );
+  });
+
+  it('says what several nodes have in common once', async () => {
+    const { texts } = await ask({
+      agents: [agentPod('n1'), agentPod('n2')],
+      answers: { 'agent-n1': report({ findings: [finding] }), 'agent-n2': report({ findings: [finding] }) },
+    });
+    assert.deepEqual(texts, ['n1,n2 clock: clock: late']);
+  });
+
+  it('finds a node without an agent', async () => {
+    const { texts } = await ask({ agents: [agentPod('n1')], nodes: [named('n1'), named('n2'), named('w', 'windows')] });
+    assert.deepEqual(texts, ['no-agent: node n2: no pod of the agent is on it']);
+  });
+
+  for (const [what, answer, problem] of [
+    ['that hangs', hangs, 'no answer within 0.05 s'],
+    ['that may not be asked', new ApiError('refused', 'you may not'), 'you may not'],
+    [
+      'of a version without a doctor',
+      { exitCode: 2, stdout: '', stderr: "error: unknown command 'node'\n" },
+      'its version of Postern has no doctor yet: upgrade it',
+    ],
+    ['that fails', { exitCode: 2, stdout: '', stderr: 'postern: boom\n' }, 'it ended with exit code 2: postern: boom'],
+    ['that says something else', '{"node": 1}', 'it ended with exit code 0: no report'],
+  ] as const) {
+    it(`finds an agent ${what}, and asks the others`, async () => {
+      const { texts } = await ask({
+        agents: [agentPod('n1'), agentPod('n2')],
+        answers: { 'agent-n1': answer, 'agent-n2': report({ findings: [finding] }) },
+      });
+      assert.deepEqual(texts, [`no-answer: node n1: pod ours/agent-n1: ${problem}`, 'n2 clock: clock: late']);
+    });
+  }
+
+  it('finds a pod that does not run, and takes the one that does where a node has two', async () => {
+    const { texts, asked } = await ask({
+      agents: [
+        agentPod('n1', { phase: 'Pending' }),
+        agentPod('n2', { name: 'old', phase: 'Failed' }),
+        agentPod('n2', { name: 'new' }),
+      ],
+    });
+    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: it does not run: Pending']);
+    assert.deepEqual(
+      asked.map(({ pod }) => pod),
+      ['new'],
+    );
+  });
+
+  it('finds agents and nft of several versions', async () => {
+    const { texts } = await ask({
+      agents: ['n1', 'n2', 'n3'].map((node) => agentPod(node)),
+      answers: { 'agent-n2': report({ version: '0.9.0', nft: '1.0.6' }) },
+    });
+    assert.deepEqual(texts, [
+      'version-skew: agents: 1.0.0 on n1, n3; 0.9.0 on n2',
+      'nft-skew: nft: 1.1.3 on n1, n3; 1.0.6 on n2',
+    ]);
+  });
+
+  it('finds a node that stays behind, after it has been given time', async () => {
+    const { texts, asked } = await ask({ agents: [agentPod('n1')], policies: ['2'] });
+    assert.deepEqual(texts, ['behind: node n1: it has applied other networkpolicies than there are now']);
+    assert.equal(asked.length, 4);
+  });
+
+  it('does not call a node behind that the newest policy was on its way to', async () => {
+    const answers: Record<string, string> = {};
+    const pause = async (): Promise<void> => {
+      answers['agent-n1'] = report({ applied: { networkpolicies: digest('2') } });
+    };
+    const { texts, asked } = await ask({ agents: [agentPod('n1')], policies: ['2'], answers, options: { pause } });
+    assert.deepEqual([texts, asked.length], [[], 2]);
+  });
+
+  it('does without what it may not read, and says so', async () => {
+    const { texts, judged } = await ask({
+      agents: [agentPod('n1')],
+      nodes: new ApiError('refused', 'nodes is forbidden'),
+    });
+    assert.deepEqual([texts, judged.unknown], [[], ['the list of nodes: nodes is forbidden']]);
+  });
+
+  it('asks one node alone', async () => {
+    const agents = [agentPod('n1'), agentPod('n2')];
+    const { asked } = await ask({ agents, options: { node: 'n2' } });
+    assert.deepEqual(
+      asked.map(({ pod }) => pod),
+      ['agent-n2'],
+    );
+    await assert.rejects(
+      ask({ agents, options: { node: 'n9' } }),
+      /--node: there is no agent on "n9"; there are on n1, n2$/,
+    );
+    const { texts } = await ask({ agents, nodes: [named('n9')], options: { node: 'n9' } });
+    assert.deepEqual(texts, ['no-agent: node n9: no pod of the agent is on it']);
+  });
+
+  it('cannot ask where there are no agents', async () => {
+    await assert.rejects(
+      ask({ agents: [] }),
+      /there is no pod of an agent in any namespace \(app=x\): install Postern/,
+    );
+    await assert.rejects(ask({ agents: [], options: { namespace: 'ours' } }), /in namespace ours/);
+  });
+});
