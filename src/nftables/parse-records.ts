@@ -1,5 +1,5 @@
 import { entriesOf } from './entries.ts';
-import { isObject, listOf, type JsonObject } from './json.ts';
+import { isObject, listOf } from './json.ts';
 import { elementParser } from './parse-element.ts';
 import type { KeyType, TableFamily } from './ruleset.ts';
 import { table } from './ruleset.ts';
@@ -24,7 +24,7 @@ export function parseRecords(family: TableFamily, json: string): NotedRecord[] {
       const { elem } = isObject(each) ? each : {};
       if (!isObject(elem) || !isObject(elem.counter) || typeof elem.expires !== 'number') continue;
       const text = parseElement(elem.val);
-      const { packets } = elem.counter as JsonObject;
+      const { packets } = elem.counter;
       if (text === undefined || typeof packets !== 'number') continue;
       records.push({ set: String(set.name), key: text.split(' . '), packets, secondsLeft: elem.expires });
     }

@@ -27,7 +27,7 @@ const maxBytes = 64 << 20;
 export async function execInPod(config: KubeConfig, wanted: PodCommand): Promise<CommandOutcome> {
   const { namespace, pod, container, command, signal } = wanted;
   const { Exec } = await import('@kubernetes/client-node');
-  const exec = new Exec(await withoutOpenCredentials(config));
+  const exec = new Exec(await prepare(config));
   const { promise, resolve, reject } = Promise.withResolvers<CommandOutcome>();
   const abort = (): void => reject(signal.reason);
   const tooMuch = (): void => reject(new ApiError('malformed', 'the command says too much'));
@@ -98,13 +98,19 @@ function connectError(error: unknown): ApiError {
   return new ApiError('refused', reasons[status] ?? `the API server answers ${status}`, { status, cause: error });
 }
 
-/** Credentials go over TLS only. */
-async function withoutOpenCredentials(config: KubeConfig): Promise<KubeConfig> {
+/** Credentials go over TLS only. And client-node would write two slashes after a path that ends with one. */
+async function prepare(config: KubeConfig): Promise<KubeConfig> {
   const cluster = config.getCurrentCluster();
-  if (!cluster || cluster.server.startsWith('https://')) return config;
+  const user = config.getCurrentUser();
+  if (!cluster) throw new ApiError('kubeconfig', 'the kubeconfig names no cluster');
+  const server = cluster.server.replace(/\/$/, '');
   const { KubeConfig } = await import('@kubernetes/client-node');
-  const open = new KubeConfig();
-  // Without it client-node refuses all of HTTP.
-  open.loadFromClusterAndUser({ ...cluster, skipTLSVerify: true }, { name: 'nobody' });
-  return open;
+  const prepared = new KubeConfig();
+  if (server.startsWith('https://')) {
+    prepared.loadFromClusterAndUser({ ...cluster, server }, user ?? { name: 'nobody' });
+  } else {
+    // Without TLS there is nothing to verify, and client-node wants to be told so.
+    prepared.loadFromClusterAndUser({ ...cluster, server, skipTLSVerify: true }, { name: 'nobody' });
+  }
+  return prepared;
 }

@@ -14,9 +14,9 @@ describe('a program that is run in a container', () => {
   let server: ExecServer | undefined;
   afterEach(() => server?.close());
 
-  async function run(answer: ExecAnswer, silenceMs = 20_000): Promise<string> {
+  async function run(answer: ExecAnswer, patienceMs = 20_000): Promise<string> {
     server = await startExecServer(() => answer);
-    return runInPod(server.config, target, ['postern', 'node', 'flows', '-o', 'json'], { silenceMs });
+    return runInPod(server.config, target, ['postern', 'node', 'flows', '-o', 'json'], { patienceMs });
   }
 
   it('is what was asked for, and what it prints is whole, also of characters that are cut in two', async () => {
@@ -44,7 +44,7 @@ describe('a program that is run in a container', () => {
     const cluster = { ...server.config.getCurrentCluster()!, server: `${server.url}/clusters/a/` };
     const config = new KubeConfig();
     config.loadFromClusterAndUser(cluster, server.config.getCurrentUser()!);
-    equal(await runInPod(config, target, ['true'], { silenceMs: 20_000 }), 'x');
+    equal(await runInPod(config, target, ['true'], { patienceMs: 20_000 }), 'x');
     const [asked] = server.execs;
     equal(asked!.path, '/clusters/a/api/v1/namespaces/system/pods/agent-x/exec');
     equal(asked!.headers.authorization, 'Bearer secret');
@@ -52,7 +52,7 @@ describe('a program that is run in a container', () => {
     const { caData, ...unknown } = cluster;
     ok(caData);
     stranger.loadFromClusterAndUser(unknown, server.config.getCurrentUser()!);
-    await rejects(runInPod(stranger, target, ['true'], { silenceMs: 20_000 }), { code: 'unreachable' });
+    await rejects(runInPod(stranger, target, ['true'], { patienceMs: 20_000 }), { code: 'unreachable' });
   });
 
   it('one that fails is told with what it said', () =>
@@ -68,7 +68,7 @@ describe('a program that is run in a container', () => {
     rejects(run({ refused: 403 }), {
       code: 'refused',
       status: 403,
-      message: 'pod system/agent-x: you may not use pods/exec there (403): it takes the verbs get and create',
+      message: 'pod system/agent-x: you may not: it needs the rights to get and to create pods/exec',
     }));
 
   it('a pod that has gone is told', () => rejects(run({ refused: 404 }), { code: 'refused', status: 404 }));
@@ -79,6 +79,6 @@ describe('a program that is run in a container', () => {
   it('one that never ends is given up', () =>
     rejects(run({ stdout: ['x'], ending: 'hang' }, 50), {
       code: 'silent',
-      message: 'nothing came from pod system/agent-x for 50 ms',
+      message: 'pod system/agent-x: no answer within 50 ms',
     }));
 });

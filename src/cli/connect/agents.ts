@@ -8,7 +8,7 @@ import { exitCode } from '../exit-code.ts';
 /** What the chart and deploy/ name their pods by. */
 const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
 
-const silenceMs = 30_000;
+const patienceMs = 60_000;
 const mostAtOnce = 8;
 
 export interface NodeFailure {
@@ -62,7 +62,7 @@ async function ask(config: KubeConfig, agent: JsonObject | undefined, question: 
   if (!isRunning(agent)) throw new Error('its agent does not run');
   const pod = { namespace: textAt(agent, 'metadata', 'namespace')!, name: textAt(agent, 'metadata', 'name')! };
   const command = ['postern', 'node', ...question, '-o', 'json'];
-  return runInPod(config, { ...pod, container: 'agent' }, command, { silenceMs, finding: exitCode.finding });
+  return runInPod(config, { ...pod, container: 'agent' }, command, { patienceMs, finding: exitCode.finding });
 }
 
 function isAgent(pod: JsonObject): boolean {
