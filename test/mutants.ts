@@ -1200,7 +1200,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/evaluator/reach.ts',
     find: "direction === 'ingress' ? [pod] : destinationsOf(cluster, pod, peers)",
     replace: '[pod]',
-    specs: [reach],
+    specs: [reach, 'test/cli/explain-pod.test.ts'],
   },
   {
     name: 'the doctor calls certain what stands behind a condition that may not hold',

@@ -113,6 +113,7 @@ describe('postern denials', () => {
     await server!.close();
     const none = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '--node', 'n1');
     deepEqual([none.out, none.code, server!.execs.length], ['nothing was denied in the last minute\n', 0, 1]);
+    await server!.close();
     await rejects(ask({}, '--node', 'n9'), /--node: there is no node "n9"/);
   });
 

@@ -17,7 +17,7 @@ describe('random clusters: what may reach a pod and what it may reach is what th
   this.timeout(0);
 
   it('for each other pod, protocol and port: the same rules allow it', () => {
-    let [allowed, named] = [0, 0];
+    let allowed = 0;
     fc.assert(
       fc.property(clusters, (objects) => {
         const cluster = prepareCluster(objects);
@@ -40,7 +40,6 @@ describe('random clusters: what may reach a pod and what it may reach is what th
                 const names = new Set(promised.map(({ policy, path }) => `${policy} ${path}`));
                 assert.deepEqual(names, rules, `${direction} of ${pod.key}, ${other.key}, ${JSON.stringify(traffic)}`);
                 allowed += names.size;
-                named += promised.filter(({ ports }) => ports !== 'any' && ports.some(({ numbers }) => numbers)).length;
               }
             }
           }
@@ -48,7 +47,7 @@ describe('random clusters: what may reach a pod and what it may reach is what th
       }),
       { numRuns: runs },
     );
-    assert.ok(allowed > runs && named > 0, `only ${allowed} allowed, ${named} by name`);
+    assert.ok(allowed > runs, `only ${allowed} allowed`);
   });
 });
 
