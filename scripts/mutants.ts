@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, '..');
 /** Left out of copies. */
 const unwanted = new Set(['.git', 'node_modules', 'coverage', 'dist']);
 /** The unit suite without the specs of rooms that hold no mutants: pure rooms are judged by their own tests. */
-const elsewhere = 'test/{lab,kernel,house,scripts,watch,apply,agent,telemetry,config,cli,manifests}/**';
+const elsewhere = 'test/{lab,kernel,house,scripts,watch,apply,agent,telemetry,config,cli,manifests,monitoring}/**';
 const suite = `--ignore '${elsewhere}' --ignore 'test/**/*.kernel.test.ts' 'test/**/*.test.ts'`;
 const minutes = 4;
 const workers = Math.min(2, availableParallelism());
@@ -100,7 +100,8 @@ async function runSpecs(copy: string, specs: string): Promise<Run> {
 
 function copyRepository(): string {
   const copy = mkdtempSync(join(tmpdir(), 'postern-mutant-'));
-  cpSync(root, copy, { recursive: true, filter: (path) => path === root || !unwanted.has(basename(path)) });
+  const filter = (path: string): boolean => path === root || !unwanted.has(basename(path));
+  cpSync(root, copy, { recursive: true, verbatimSymlinks: true, filter });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   return copy;
 }
