@@ -9,7 +9,7 @@ Examples:
   $ postern explain -f policies/ shop/web shop/api TCP/8080
   $ postern agent --node-name "$(hostname)"  enforce the policies of the cluster on this node
 
-Exit codes: 0 fine; 1 a finding (denied, or not as expected); 2 wrong usage, or the machine lacks something.`;
+Exit codes: 0 fine; 1 a finding (denied, or not as expected); 2 wrong usage, or the machine lacks something; 3 (explain) a kernel disagrees.`;
 
 /** Runs one command line, without the names of node and program. Resolves to the exit code; never rejects. */
 export async function run(args: readonly string[]): Promise<number> {
