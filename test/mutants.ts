@@ -1165,7 +1165,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/impact/pod-class.ts',
     find: "isPlain ? '' : key,",
     replace: "'',",
-    specs: [impactAgrees],
+    specs: [impact],
   },
   {
     name: "a pod on its host's network is as far from its neighbours as from others",

@@ -225,6 +225,17 @@ describe('Compiler: classes', () => {
     ]);
   });
 
+  it('what is open on every port is looked up behind each port too, for no way leads back', () => {
+    const ingress = [
+      { from: [app('b')], ports: [{ port: 80, endPort: 500 }] },
+      { from: [app('a')] },
+      { from: [{ ipBlock: { cidr: '20.0.0.0/8' } }] },
+    ];
+    assert.deepEqual(looksInByPort(compile(a, b, all({ ingress })), 'ingress4', '10.1.0.1'), {
+      'tcp . 80-500': { g4: ['10.1.0.1', '10.1.0.2'], r4: ['20.0.0.0-20.255.255.255 . 0-255'] },
+    });
+  });
+
   it('of a port that all may use, nothing is looked up: who else may use it is no set', () => {
     const block = { from: [{ ipBlock: { cidr: '20.0.0.0/8' } }], ports: [{ protocol: 'UDP', port: 53 }] };
     const ruleset = compile(a, all({ ingress: [{ ports: [{ protocol: 'UDP' }] }, block] }));

@@ -246,4 +246,14 @@ describe('the impact of a policy on pods', () => {
     );
     deepEqual(cutOf(impact), ['shop/web-0 > shop/api']);
   });
+
+  it('a pod whose address another claims too is judged for itself, not with its workload (S1.10)', () => {
+    const twin = pod('shop/twin', { node: 'n2', ips: ['10.1.2.3'], labels: { app: 'twin' }, ports: http });
+    const before = [...cluster, twin];
+    const closed = policy('shop/twin', { podSelector: { matchLabels: { app: 'twin' } }, policyTypes: ['Ingress'] });
+    const { objects: after } = applyObjects(before, [closed as JsonObject]);
+    const { pairs } = judgeImpact({ before, after, pairs: true });
+    const cut = pairs!.cut.flatMap((each) => each.destination.members);
+    deepEqual([cut.includes('shop/web-1'), cut.includes('shop/web-0')], [true, false]);
+  });
 });
