@@ -251,7 +251,7 @@ describe('the impact of a policy on pods', () => {
     const twin = pod('shop/twin', { node: 'n2', ips: ['10.1.2.3'], labels: { app: 'twin' }, ports: http });
     const before = [...cluster, twin];
     const closed = policy('shop/twin', { podSelector: { matchLabels: { app: 'twin' } }, policyTypes: ['Ingress'] });
-    const { objects: after } = applyObjects(before, [closed as JsonObject]);
+    const { objects: after } = applyObjects(before, [closed]);
     const { pairs } = judgeImpact({ before, after, pairs: true });
     const cut = pairs!.cut.flatMap((each) => each.destination.members);
     deepEqual([cut.includes('shop/web-1'), cut.includes('shop/web-0')], [true, false]);
