@@ -1,3 +1,4 @@
+import { bitLength } from '../lib/bit-length.ts';
 import { compareText, sorted } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { Chain, NftSet } from '../nftables/ruleset.ts';
@@ -208,10 +209,6 @@ function largest<T extends Entry<unknown>>(
     .sort((a, b) => compareText(a.text, b.text));
   const chosen = new Set(byText.toSorted((a, b) => b.weight - a.weight).slice(0, limits.sharedRules));
   return byText.filter((each) => chosen.has(each)).map((each) => each.entry);
-}
-
-function bitLength(weight: number): number {
-  return 32 - Math.clz32(weight);
 }
 
 /** Cheapest first: groups, blocks, blocks with ports. */

@@ -1,3 +1,4 @@
+import { bitLength } from '../lib/bit-length.ts';
 import type { Policy } from '../model/policy.ts';
 import type { ShapeLimits } from './class-shape.ts';
 import type { ClassRule, ClassSpec } from './class-spec.ts';
@@ -76,8 +77,4 @@ function namedIn(rules: readonly ClassRule[], groups: Groups): number {
 
 function membersOf(id: string, groups: Groups): number {
   return groups.get(id)?.members.size ?? 0;
-}
-
-function bitLength(count: number): number {
-  return 32 - Math.clz32(count);
 }

@@ -62,7 +62,7 @@ export function parseTable(family: TableFamily, json: string): Table {
 
 function parseSet(name: string, object: JsonObject): NftSet {
   const foreign: NftSet = { name, key: [], interval: false, elements: new Set() };
-  const records = parseRecords(object);
+  const records = parseRecordSet(object);
   if (records) return records;
   const header = parseSetHeader(object, ['elem']);
   if (!header) return foreign;
@@ -77,7 +77,7 @@ function parseSet(name: string, object: JsonObject): NftSet {
 }
 
 /** A set that packets fill; what they noted is not read here. */
-function parseRecords({ size, timeout, flags, ...object }: JsonObject): NftSet | undefined {
+function parseRecordSet({ size, timeout, flags, ...object }: JsonObject): NftSet | undefined {
   if (typeof size !== 'number' || typeof timeout !== 'number') return undefined;
   const named = new Set(listOf(flags));
   if (named.size !== 2 || !named.has('dynamic') || !named.has('timeout')) return undefined;

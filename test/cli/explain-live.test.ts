@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { explainCommand } from '../../src/cli/commands/explain.ts';
 import { traceIn } from '../../src/cli/node/trace.ts';
-import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import type { NftRule, Ruleset } from '../../src/nftables/ruleset.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
 import { compileNode, type ApiObject } from '../support/pipeline.ts';
@@ -127,6 +127,15 @@ describe('postern explain, and the kernels of a cluster', () => {
   it('asks anew before it says so: the policies may just have changed', async () => {
     const { code, out } = await explain(denied, { n1: [client], n2: [open, closed] });
     match(out, /kernel of n2 \(ingress; ipv4\): denied by deny-ingress/);
+    equal(code, 1);
+  });
+
+  it('says where another program has been at our table, also where it agrees', async () => {
+    const forward = client.chains.get('forward')!;
+    const foreign: NftRule = { matches: [{ kind: 'foreign', text: '{}' }], verdict: { kind: 'return' } };
+    const chains = new Map(client.chains).set('forward', { ...forward, rules: [foreign, ...forward.rules] });
+    const { code, out } = await explain(denied, { n1: [{ ...client, chains }], n2: [closed] });
+    match(out, /kernel of n1 \(egress; ipv4\): allowed\n {2}another program has written into our table \(forward\)/);
     equal(code, 1);
   });
 

@@ -2,11 +2,12 @@ import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import { attribute, type Denial } from '../../evaluator/denial.ts';
 import { isJsonObject } from '../../lib/json.ts';
+import { plural } from '../../lib/plural.ts';
 import { askNodes } from '../connect/agents.ts';
 import { exitCode } from '../exit-code.ts';
 import { readLiveObjects, toSource } from '../explain/cluster-source.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
-import { count, type NodeDenials } from '../node/denials.ts';
+import type { NodeDenials } from '../node/denials.ts';
 
 type Noted = NodeDenials['denials'][number];
 
@@ -84,7 +85,7 @@ function readDenials(text: string): readonly Noted[] {
 
 function renderLine({ node, direction, from, to, protocol, port, packets, secondsAgo, end }: Line): string {
   const traffic = formatTraffic({ protocol, ...(port !== undefined && { destinationPort: port }) });
-  const heading = `${direction} of ${direction === 'egress' ? from : to} denied: ${from} → ${to}, ${traffic}; ${count(packets, 'packet')}, the first ${secondsAgo} s ago (node ${node})\n`;
+  const heading = `${direction} of ${direction === 'egress' ? from : to} denied: ${from} → ${to}, ${traffic}; ${plural(packets, 'packet')}, the first ${secondsAgo} s ago (node ${node})\n`;
   if (end.verdict === 'allowed') {
     return `${heading}  allowed now: ${end.reason}. If it goes on, ask \`postern explain ${from} ${to} ${traffic}\`\n`;
   }

@@ -4,6 +4,7 @@ import { ConfigError } from '../../config/config-error.ts';
 import { readVersion } from '../../config/version.ts';
 import { nodeChecks } from '../../doctor/checks.ts';
 import { clusterChecks, judgeCluster, type ClusterReport } from '../../doctor/cluster.ts';
+import { agentLabels } from '../connect/agents.ts';
 import { readIgnored } from '../doctor/ignored.ts';
 import { countFindings, printable, renderFinding } from '../doctor/render.ts';
 import { exitCode } from '../exit-code.ts';
@@ -20,7 +21,9 @@ Examples:
 
 Exit codes: 0 no findings; 1 findings, and a node that does not answer is one; 2 wrong usage, or no cluster or agents to ask.`;
 
-const agentSelector = 'app.kubernetes.io/name=postern,app.kubernetes.io/component=agent';
+const agentSelector = Object.entries(agentLabels)
+  .map(([key, value]) => `${key}=${value}`)
+  .join();
 
 interface Flags {
   readonly kubeconfig?: string;

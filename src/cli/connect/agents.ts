@@ -6,7 +6,7 @@ import { runInPod } from '../../watch/exec.ts';
 import { exitCode } from '../exit-code.ts';
 
 /** What the chart and deploy/ name their pods by. */
-const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
+export const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
 
 const patienceMs = 60_000;
 const mostAtOnce = 8;

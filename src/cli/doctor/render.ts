@@ -1,4 +1,5 @@
 import type { Finding } from '../../doctor/finding.ts';
+import { plural } from '../../lib/plural.ts';
 
 /** Names in a line of text; all of them are in the JSON. */
 const shownNames = 8;
@@ -27,5 +28,5 @@ function listNames(names: readonly string[]): string {
 }
 
 export function countFindings(count: number): string {
-  return count === 0 ? 'no findings' : count === 1 ? '1 finding' : `${count} findings`;
+  return count === 0 ? 'no findings' : plural(count, 'finding');
 }

@@ -2,9 +2,9 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import type { Verdict } from '../../evaluator/decision.ts';
 import type { Judge } from '../../evaluator/judges.ts';
 import { isJsonObject, type JsonObject } from '../../lib/json.ts';
+import { plural } from '../../lib/plural.ts';
 import type { Family } from '../../model/address.ts';
 import { askNodes, type NodeFailure } from '../connect/agents.ts';
-import { count } from '../node/denials.ts';
 import type { NodeTrace } from '../node/trace.ts';
 import { formatTraffic, type Traffic } from './port-argument.ts';
 
@@ -39,7 +39,7 @@ export async function askKernels(
 
 function readTrace(text: string): NodeTrace {
   const raw: unknown = JSON.parse(text);
-  if (isJsonObject(raw) && Array.isArray(raw['path']) && Array.isArray(raw['denials']))
+  if (isJsonObject(raw) && ['path', 'denials', 'foreign'].every((field) => Array.isArray(raw[field])))
     return raw as unknown as NodeTrace;
   throw new Error('its agent said what is not understood; is it of another version?');
 }
@@ -52,12 +52,16 @@ export function renderKernels(answers: readonly KernelAnswer[]): string {
       const by = last ? ` by ${last.chain}: ${last.rule}` : '';
       const seen = trace.denials.map(
         ({ direction, packets, secondsAgo }) =>
-          `  denied for ${direction} in the last minute: ${count(packets, 'packet')}, the first ${secondsAgo} s ago\n`,
+          `  denied for ${direction} in the last minute: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago\n`,
       );
       const heading = `kernel of ${node} (${directions.join(', ')}; ${family}): ${verdict}${verdict === 'denied' ? by : ''}\n${seen.join('')}`;
-      if (agrees) return heading;
+      const unread =
+        trace.foreign.length > 0
+          ? `  another program has written into our table (${trace.foreign.join(', ')}): what that does is not known\n`
+          : '';
+      if (agrees) return heading + unread;
       const why = trace.hasTable ? by : ', for it has no rules of ours';
-      return `${heading}  THIS IS WRONG: the policies say ${expected}${verdict === 'allowed' ? why : ''}. Look at the agent's log and \`postern doctor --node ${node}\`\n`;
+      return `${heading}${unread}  THIS IS WRONG: the policies say ${expected}${verdict === 'allowed' ? why : ''}. Look at the agent's log and \`postern doctor --node ${node}\`\n`;
     })
     .join('');
 }

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { createNft } from '../../apply/nft.ts';
 import { deniedSetNames, readDenials, type NotedDenial } from '../../compile/denials.ts';
 import { readNodeName } from '../../config/node-name.ts';
+import { plural } from '../../lib/plural.ts';
 
 const details = `
 What no rule of an isolated pod allows is dropped, and noted by its connection for a minute: at most 4096 in each direction and family, and 100 packets
@@ -49,9 +50,5 @@ async function readOwnDenials(): Promise<NotedDenial[]> {
 
 function renderDenial({ direction, source, destination, protocol, port, packets, secondsAgo }: NotedDenial): string {
   const traffic = port === undefined ? `protocol ${protocol}` : `${protocol.toUpperCase()}/${port}`;
-  return `${direction}: ${source} → ${destination} ${traffic}: ${count(packets, 'packet')}, the first ${secondsAgo} s ago\n`;
-}
-
-export function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
+  return `${direction}: ${source} → ${destination} ${traffic}: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago\n`;
 }

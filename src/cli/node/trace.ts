@@ -5,6 +5,7 @@ import { readDenials, type NotedDenial } from '../../compile/denials.ts';
 import { firstPacket, type Connection } from '../../compile/first-packet.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { readNodeName } from '../../config/node-name.ts';
+import { plural } from '../../lib/plural.ts';
 import { canonicalAddress, familyOf } from '../../model/address.ts';
 import { foreignIn } from '../../nftables/foreign.ts';
 import { parseTable } from '../../nftables/parse.ts';
@@ -12,7 +13,6 @@ import { renderRule } from '../../nftables/render.ts';
 import { table as ours, type Table } from '../../nftables/ruleset.ts';
 import { trace, type Step } from '../../nftables/trace.ts';
 import { exitCode } from '../exit-code.ts';
-import { count } from './denials.ts';
 
 const details = `
 Reads "table ${ours.family} ${ours.name}" back from the kernel and follows the first packet of the connection through it, by the devices that the rules
@@ -115,7 +115,7 @@ function renderTrace({ node, hasTable, verdict, path, denials, foreign }: NodeTr
   );
   for (const { direction, packets, secondsAgo } of denials) {
     lines.push(
-      `  denied for ${direction} in the last minute: ${count(packets, 'packet')}, the first ${secondsAgo} s ago`,
+      `  denied for ${direction} in the last minute: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago`,
     );
   }
   if (!hasTable) lines.push(`  there is no table ${ours.family} ${ours.name}: nothing is enforced here`);

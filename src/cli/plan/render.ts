@@ -4,6 +4,7 @@ import type { Impact } from '../../impact/impact.ts';
 import type { IsolationChange } from '../../impact/isolation.ts';
 import type { PairChange, PairEnd } from '../../impact/pairs.ts';
 import type { Reason } from '../../impact/reason.ts';
+import { plural } from '../../lib/plural.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
 
 /** Longer lists are for `-o json`. */
@@ -135,8 +136,4 @@ function capped(lines: readonly string[], what: string): string[] {
 
 function listNames(names: readonly string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
-}
-
-function plural(number: number, one: string, many = `${one}s`): string {
-  return `${number} ${number === 1 ? one : many}`;
 }
