@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { denialsCommand } from '../../src/cli/commands/denials.ts';
+import { runCommandLine } from '../support/command-line.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
 import type { ApiObject } from '../support/pipeline.ts';
@@ -60,16 +61,7 @@ describe('postern denials', () => {
       '/apis/networking.k8s.io/v1/networkpolicies': of('NetworkPolicy'),
     });
     await writeFile(join(folder, 'config'), server.config.exportConfig());
-    const written = { out: '', notes: '' };
-    const stream = (to: 'out' | 'notes') => ({ write: (text: string) => (written[to] += text) });
-    const before = process.exitCode;
-    try {
-      const command = denialsCommand({ out: stream('out'), notes: stream('notes') });
-      await command.parseAsync(['--kubeconfig', join(folder, 'config'), ...args], { from: 'user' });
-      return { code: process.exitCode as number, ...written };
-    } finally {
-      process.exitCode = before;
-    }
+    return runCommandLine(denialsCommand, ['--kubeconfig', join(folder, 'config'), ...args]);
   }
 
   it('names both ends, the policies, and what would have allowed it, the newest first', async () => {

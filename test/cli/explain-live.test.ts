@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { explainCommand } from '../../src/cli/commands/explain.ts';
 import { traceIn } from '../../src/cli/node/trace.ts';
 import type { NftRule, Ruleset } from '../../src/nftables/ruleset.ts';
+import { runCommandLine, type CommandAnswer } from '../support/command-line.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
 import { compileNode, type ApiObject } from '../support/pipeline.ts';
@@ -41,7 +42,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     objects: readonly ApiObject[],
     kernels: Readonly<Record<string, readonly (Ruleset | undefined | ExecAnswer)[]>>,
     ...more: readonly string[]
-  ): Promise<{ code: number; out: string; notes: string }> {
+  ): Promise<CommandAnswer> {
     const of = (kind: string) => objects.filter((each) => each.kind === kind);
     const lists = {
       '/api/v1/namespaces': of('Namespace'),
@@ -67,18 +68,14 @@ describe('postern explain, and the kernels of a cluster', () => {
       return { stdout: [JSON.stringify(trace)], exitCode: trace.verdict === 'accept' ? 0 : 1 };
     }, lists);
     await writeFile(join(folder, 'config'), server.config.exportConfig());
-    const written = { out: '', notes: '' };
-    const stream = (to: 'out' | 'notes') => ({ write: (text: string) => (written[to] += text) });
-    const before = process.exitCode;
-    try {
-      const command = explainCommand({ out: stream('out'), notes: stream('notes') });
-      await command.parseAsync(['--kubeconfig', join(folder, 'config'), 'x/client', 'x/server', '80', ...more], {
-        from: 'user',
-      });
-      return { code: process.exitCode as number, ...written };
-    } finally {
-      process.exitCode = before;
-    }
+    return runCommandLine(explainCommand, [
+      '--kubeconfig',
+      join(folder, 'config'),
+      'x/client',
+      'x/server',
+      '80',
+      ...more,
+    ]);
   }
 
   const denied = [...world, ...agents, deny];

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import { runCommandLine, type CommandAnswer } from '../support/command-line.ts';
 import { explainCommand } from '../../src/cli/commands/explain.ts';
 
 const world = `
@@ -73,23 +74,9 @@ describe('postern explain pod', () => {
   after(() => rm(folder, { recursive: true }));
 
   /** @param args FILE stands for the world */
-  async function explain(args: string): Promise<{ code: number; out: string; notes: string }> {
-    const written = { out: '', notes: '' };
-    const exitCode = process.exitCode;
-    const stream = (name: 'out' | 'notes') => ({
-      write: (text: string) => {
-        written[name] += text;
-      },
-    });
-    const command = explainCommand({ out: stream('out'), notes: stream('notes') });
-    for (const each of [command, ...command.commands]) each.exitOverride().configureOutput({ writeErr: () => {} });
-    try {
-      const words = args.split(' ').map((word) => (word === 'FILE' ? join(folder, 'world.yaml') : word));
-      await command.parseAsync(words, { from: 'user' });
-      return { code: process.exitCode as number, ...written };
-    } finally {
-      process.exitCode = exitCode;
-    }
+  async function explain(args: string): Promise<CommandAnswer> {
+    const words = args.split(' ').map((word) => (word === 'FILE' ? join(folder, 'world.yaml') : word));
+    return runCommandLine(explainCommand, words);
   }
 
   it('says who isolates it, and of each rule whom it lets in, on which ports', async () => {

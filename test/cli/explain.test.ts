@@ -8,28 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { runCommandLine, type CommandAnswer } from '../support/command-line.ts';
 import { explainCommand } from '../../src/cli/commands/explain.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** What the command does with a command line: exit code, standard output, and the notes on standard error. */
-async function explain(...args: readonly string[]): Promise<{ code: number; out: string; notes: string }> {
-  const written = { out: '', notes: '' };
-  const before = process.exitCode;
-  const stream = (name: 'out' | 'notes') => ({
-    write: (text: string) => {
-      written[name] += text;
-    },
-  });
-  const command = explainCommand({ out: stream('out'), notes: stream('notes') });
-  command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  try {
-    await command.parseAsync(args, { from: 'user' });
-    return { code: process.exitCode as number, ...written };
-  } finally {
-    process.exitCode = before;
-  }
-}
+const explain = (...args: readonly string[]): Promise<CommandAnswer> => runCommandLine(explainCommand, args);
 
 const world = `
 apiVersion: v1

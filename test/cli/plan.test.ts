@@ -6,34 +6,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { planCommand } from '../../src/cli/commands/plan.ts';
+import { runCommandLine, type CommandAnswer } from '../support/command-line.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
 
 const main = join(import.meta.dirname, '../../src/main.ts');
 
-interface Answer {
-  readonly code: number;
-  readonly out: string;
-  readonly notes: string;
-}
-
-/** What the command does with a command line: exit code, standard output, and standard error. */
-async function plan(...args: readonly string[]): Promise<Answer> {
-  const written = { out: '', notes: '' };
-  const before = process.exitCode;
-  const stream = (name: 'out' | 'notes') => ({
-    write: (text: string) => {
-      written[name] += text;
-    },
-  });
-  const command = planCommand({ out: stream('out'), notes: stream('notes') });
-  command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  try {
-    await command.parseAsync(args, { from: 'user' });
-    return { code: process.exitCode as number, ...written };
-  } finally {
-    process.exitCode = before;
-  }
-}
+const plan = (...args: readonly string[]): Promise<CommandAnswer> => runCommandLine(planCommand, args);
 
 const world = `
 apiVersion: v1
@@ -425,7 +403,7 @@ describe('postern plan on a live cluster', () => {
     answers: Record<string, ExecAnswer>,
     given: string,
     pods: readonly object[] = podList,
-  ): Promise<Answer> {
+  ): Promise<CommandAnswer> {
     const known = {
       '/api/v1/namespaces': ['shop', 'office', 'system'].map((name) => ({ metadata: { name } })),
       '/api/v1/nodes': ['n1', 'n2'].map((name) => ({ metadata: { name } })),
