@@ -13,9 +13,9 @@ import { rangesSet, rectanglesSet, type GroupSets } from './set-builder.ts';
 import { tuplesOf } from './tuples.ts';
 
 export interface ShapeLimits {
-  /** Peers times ports of one bucket are written out up to here; beyond it, peers and ports are two look-ups of one rule. */
+  /** Peers times ports of one bucket are written out up to here; beyond it, peers are looked up behind their ports. */
   readonly product: number;
-  /** How many such rules a class may have for pods, and as many for blocks: what bounds the look-ups of a packet. */
+  /** How many such look-ups a class may have for pods, and as many for blocks: what bounds those of a packet. */
   readonly sharedRules: number;
   /** How many elements a class may write out in all, unless its peers and ports are an eighth as many; beyond it they stay apart. */
   readonly written: number;
