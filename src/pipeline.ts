@@ -2,6 +2,7 @@ import type { ShapeLimits } from './compile/class-shape.ts';
 import { Compiler, type Compiled, type Guard } from './compile/compile.ts';
 import { Indexer } from './indexer/indexer.ts';
 import type { NodeFact, ResourceEvent, Sandbox } from './model/cluster.ts';
+import type { Owners } from './model/owner.ts';
 import type { PolicyId } from './model/policy.ts';
 import type { LocalPod, Snapshot } from './model/snapshot.ts';
 import type { Ruleset } from './nftables/ruleset.ts';
@@ -70,6 +71,11 @@ export class Pipeline {
   /** The container runtime keeps a record of its sandboxes that can be read, so a pod of this node that is not in it has no address. */
   get kept(): boolean {
     return this.#indexer.kept;
+  }
+
+  /** Who has the address, as this node sees it. */
+  ownersOf(address: string): Owners {
+    return this.#indexer.ownersOf(address);
   }
 
   get issues(): Indexer['issues'] {

@@ -17,6 +17,7 @@ import { ResourceWatch } from '../watch/watch.ts';
 import { createAnnouncer } from './announcer.ts';
 import { Census } from './census.ts';
 import { systemClock } from './clock.ts';
+import { watchDenials } from './denials/watch-denials.ts';
 import { nftDoor } from './door.ts';
 import { watchDrift } from './drift-watch.ts';
 import { readEarly } from './early-reading.ts';
@@ -30,6 +31,7 @@ import { NodeReporter } from './node-report.ts';
 import { describeNode } from './node-state.ts';
 import { PlanSource } from './plan-source.ts';
 import { PodFetcher } from './pod-fetcher.ts';
+import { PolicyReporter } from './policy-report.ts';
 import { Reconciler, type AppliedVersion } from './reconciler.ts';
 import { Reporter } from './report.ts';
 import { reportSandboxes } from './sandbox-watch.ts';
@@ -59,7 +61,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const guard = config.guard && unguarded !== undefined ? 'routed' : config.guard;
   const pipeline = new Pipeline(node, { gate: startGate, guard, ...(podCidrs && { podCidrs }) });
   const census = new Census();
-  const door = readEarly(nftDoor(createNft()), systemClock);
+  const nft = createNft();
+  const door = readEarly(nftDoor(nft), systemClock);
   let applied: { revision: number; resources: AppliedVersion } | undefined;
 
   const announcer = createAnnouncer(node, census, { client, metrics, logger, signal });
@@ -97,6 +100,12 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   const take = createIntake({ pipeline, source, fetcher });
   nodeReporter.count(pipeline, source);
+  const policies = new PolicyReporter({
+    limit: config.metricsPolicyLimit,
+    metrics: metrics.policies,
+    snapshot: () => source.snapshot,
+    versionOf: (id) => census.find('networkpolicies', id),
+  });
 
   const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({
@@ -112,7 +121,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     door,
     clock: systemClock,
     signal,
-    version: () => census.version,
+    version() {
+      policies.planned();
+      return census.version;
+    },
     events: {
       ...reporter.reconciler,
       applied(run) {
@@ -120,6 +132,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         const refusedPolicies = reconciler.refusedPolicies.size;
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
         nodeReporter.applied(source.snapshot, pipeline.disputedRanges, isRestored);
+        policies.applied();
         checkEnvironment();
         if (isRestored) return;
         const { revision } = run.plan.compiled;
@@ -130,6 +143,9 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   watchDrift(reconciler, logger, signal);
   watchLiveness(reconciler, live, signal);
+  const { logDenials: log, denialEvents: events } = config;
+  const told = { policies, announcer, metrics: metrics.denials, logger };
+  watchDenials({ log, events, nft, client, pipeline, census, ...told, signal });
 
   const unlisted = new Set(watchedResources.map(({ resource }) => resource));
   const reportLists = (): void => {

@@ -6,12 +6,12 @@ import type { Metrics } from '../telemetry/metrics/all.ts';
 import type { ApiClient } from '../watch/api-client.ts';
 import type { Census } from './census.ts';
 import { EventWriter } from './event-writer.ts';
-import { objectEvent } from './object-event.ts';
+import { momentEvent, objectEvent } from './object-event.ts';
 
 /** How many cases are known to have been told. What is forgotten is told again, and the API server has it already. */
 const remembered = 5000;
 
-/** Tells the owner of an object of an issue, once for each generation of the object, however often it is told of it. */
+/** Tells the owners of objects. */
 export class Announcer {
   readonly #node: string;
   readonly #census: Census;
@@ -26,6 +26,7 @@ export class Announcer {
     this.#now = now;
   }
 
+  /** Of an issue: once for each generation of the object, however often it is told of it. */
   announce(resource: ResourceName, key: ObjectKey, issue: Issue): void {
     const version = this.#census.find(resource, key);
     if (!version) return;
@@ -34,6 +35,13 @@ export class Announcer {
     if (this.#told.size >= remembered) this.#told.clear();
     this.#told.add(name);
     this.#writer.add(objectEvent({ resource, key, version }, issue, { node: this.#node, now: this.#now() }));
+  }
+
+  /** Of what happens now, whatever has been told before. */
+  tell(resource: ResourceName, key: ObjectKey, happened: { readonly reason: string; readonly message: string }): void {
+    const version = this.#census.find(resource, key);
+    const origin = { node: this.#node, now: this.#now() };
+    if (version) this.#writer.add(momentEvent({ resource, key, version }, happened, origin));
   }
 }
 

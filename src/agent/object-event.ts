@@ -16,20 +16,51 @@ const longestMessage = 1024;
 /** Of 253 (RFC 1123 subdomain), less a dot and the hash. */
 const longestPrefix = 240;
 
+/** What an Event is about. */
+export interface Target {
+  readonly resource: ResourceName;
+  readonly key: ObjectKey;
+  readonly version: ObjectVersion;
+}
+
+/** Who writes it, and when, in milliseconds since 1970. */
+interface Origin {
+  readonly node: string;
+  readonly now: number;
+}
+
 /**
  * The Event that tells an object's owner of an issue. Its name is the same on every node and after every restart, so each case is written
  * once for a generation of the object: whoever comes second is told that it exists (S9.11).
- * @param now milliseconds since 1970
  */
-export function objectEvent(
-  { resource, key, version }: { resource: ResourceName; key: ObjectKey; version: ObjectVersion },
-  issue: Issue,
-  { node, now }: { node: string; now: number },
+export function objectEvent(target: Target, issue: Issue, origin: Origin): ObjectEvent {
+  const { uid, generation } = target.version;
+  const message = `${issue.path}: ${issue.message} (${effects[issue.effect]})`;
+  const about = { reason: reasonOf(issue.code), message, action: 'Enforce' };
+  return eventOf(target, about, [uid, generation, issue.code, issue.path], origin);
+}
+
+/** One that tells of what happens at one moment, and is written as often as it does. */
+export function momentEvent(
+  target: Target,
+  happened: { reason: string; message: string },
+  origin: Origin,
+): ObjectEvent {
+  const distinct = [target.version.uid, happened.reason, happened.message, origin.node, origin.now];
+  return eventOf(target, { ...happened, action: 'Deny' }, distinct, origin);
+}
+
+/** @param distinct what tells it from others of the same object */
+function eventOf(
+  { resource, key, version }: Target,
+  about: { readonly reason: string; readonly message: string; readonly action: string },
+  distinct: readonly (string | number)[],
+  { node, now }: Origin,
 ): ObjectEvent {
   const { kind, path } = watchedResources.find((each) => each.resource === resource)!;
   const [namespace, name] = splitKey(key);
-  const { uid, resourceVersion, generation } = version;
-  const hash = shortHash([uid, generation, issue.code, issue.path].join('\n'));
+  const { uid, resourceVersion } = version;
+  const hash = shortHash(distinct.join('\n'));
   const eventName = `${name.slice(0, longestPrefix).replace(/[^a-z0-9]+$/, '')}.${hash}`;
   const time = new Date(now).toISOString().replace(/\.[0-9]+Z$/, 'Z');
   // Events about objects without a namespace live in this one, by convention of the API.
@@ -43,9 +74,9 @@ export function objectEvent(
       metadata: { name: eventName, namespace: home },
       involvedObject: { apiVersion: apiVersionOf(path), kind, namespace, name, uid, resourceVersion },
       type: 'Warning',
-      reason: reasonOf(issue.code),
-      message: `${issue.path}: ${issue.message} (${effects[issue.effect]})`.slice(0, longestMessage),
-      action: 'Enforce',
+      reason: about.reason,
+      message: about.message.slice(0, longestMessage),
+      action: about.action,
       source: { component: 'postern', host: node },
       reportingComponent: 'postern',
       reportingInstance: node,

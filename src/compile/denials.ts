@@ -1,6 +1,7 @@
 import { families, type Family } from '../model/address.ts';
 import { directions, type Direction } from '../model/policy.ts';
 import type { Chain, Field, NftRule, NftSet } from '../nftables/ruleset.ts';
+import { parseCounters } from '../nftables/parse-counters.ts';
 import { parseRecords } from '../nftables/parse-records.ts';
 import { addressField, dropRule, isIn, jumpTo } from './match.ts';
 import { chainNames, deniedSetName, selfSetName } from './names.ts';
@@ -41,7 +42,7 @@ function recordRule(direction: Direction, family: Family): NftRule {
     family === 'ipv4'
       ? ['ct original ip saddr', 'ct reply ip saddr', 'ct protocol', 'ct reply proto-src']
       : ['ct original ip6 saddr', 'ct reply ip6 saddr', 'ct protocol', 'ct reply proto-src'];
-  return { matches: [], verdict: { kind: 'record', key, set: deniedSetName(direction, family) } };
+  return { matches: [], counter: true, verdict: { kind: 'record', key, set: deniedSetName(direction, family) } };
 }
 
 function deniedSet(direction: Direction, family: Family): NftSet {
@@ -68,6 +69,21 @@ export interface NotedDenial {
   /** Of those that were noted, and how long ago the first of them was; after a minute they are counted anew. */
   readonly packets: number;
   readonly secondsAgo: number;
+}
+
+/** Where it is seen what is denied in a direction: the chains that count it, and what of it was noted, and the sets that hold the notes. */
+export const denialObjects: Readonly<
+  Record<Direction, { readonly deniedChain: string; readonly notedChain: string; readonly sets: readonly string[] }>
+> = { ingress: objectsOf('ingress'), egress: objectsOf('egress') };
+
+function objectsOf(direction: Direction) {
+  const sets = families.map((family) => deniedSetName(direction, family));
+  return { deniedChain: chainNames.deny[direction], notedChain: chainNames.record[direction], sets };
+}
+
+/** The packets that one of them has counted, from nft's JSON of it. */
+export function readCount(chain: string, json: string): number {
+  return parseCounters('inet', chain, json).reduce((sum, packets) => sum + packets, 0);
 }
 
 const deniedSets = new Map(

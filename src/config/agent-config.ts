@@ -17,6 +17,10 @@ export interface AgentConfig {
   readonly cniCacheDir: string | undefined;
   /** `undefined`: nothing is kept. */
   readonly stateDir: string | undefined;
+  readonly logDenials: boolean;
+  readonly denialEvents: boolean;
+  /** Of how many policies there are metrics of their own. */
+  readonly metricsPolicyLimit: number;
   readonly uninstall: boolean;
 }
 
@@ -35,6 +39,9 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     podCidrs: readFlag(agentFlags.podCidr, values.podCidr, env),
     cniCacheDir: directoryOf(readRequired(agentFlags.cniCacheDir, values.cniCacheDir, env)),
     stateDir: readFlag(agentFlags.stateDir, values.stateDir, env),
+    logDenials: readRequired(agentFlags.logDenials, values.logDenials, env),
+    denialEvents: readRequired(agentFlags.denialEvents, values.denialEvents, env),
+    metricsPolicyLimit: readRequired(agentFlags.metricsPolicyLimit, values.metricsPolicyLimit, env),
     uninstall: readRequired(agentFlags.uninstall, values.uninstall, env),
   });
 }

@@ -120,6 +120,34 @@ const stateDir: Flag<string> = {
   read: readDirectory,
 };
 
+const logDenials: Flag<boolean> = {
+  name: 'log-denials',
+  env: 'POSTERN_LOG_DENIALS',
+  fallback: 'true',
+  summary: 'log each connection that is denied, once in a minute, with the policies and what would have allowed it',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
+const denialEvents: Flag<boolean> = {
+  name: 'denial-events',
+  env: 'POSTERN_DENIAL_EVENTS',
+  fallback: 'true',
+  summary: 'tell of them by Events of the pods that are denied, one in ten minutes for each pod and direction',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
+const metricsPolicyLimit: Flag<number> = {
+  name: 'metrics-policy-limit',
+  argument: 'NUMBER',
+  env: 'POSTERN_METRICS_POLICY_LIMIT',
+  fallback: '100',
+  summary: 'of how many policies of this node there are metrics of their own: three series each',
+  expects: 'a number from 0 to 10000',
+  read: (text) => (/^[0-9]{1,5}$/.test(text) && Number(text) <= 10_000 ? Number(text) : undefined),
+};
+
 export const agentFlags = {
   nodeName,
   kubeconfig,
@@ -130,6 +158,9 @@ export const agentFlags = {
   podCidr,
   cniCacheDir,
   stateDir,
+  logDenials,
+  denialEvents,
+  metricsPolicyLimit,
   uninstall,
 };
 

@@ -12,6 +12,7 @@ import {
   type Sandbox,
 } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
+import type { Owners, OwningPod } from '../model/owner.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
@@ -121,6 +122,18 @@ export class Indexer {
   /** Addresses of local pods that could not be honoured, by pod. */
   get issues(): ReadonlyMap<PodKey, readonly Issue[]> {
     return new Map(this.#troubled.entries().map(([key, pod]) => [key, this.#issuesOf(key, pod)]));
+  }
+
+  /** Who has the address, as this node sees it. */
+  ownersOf(address: string): Owners {
+    const pods: OwningPod[] = [];
+    for (const [key, pod] of this.#ownership.claimantsOf(address)) {
+      if (!['owned', 'contested'].includes(this.#ownership.judge(key, address))) continue;
+      const namespace = this.#namespaceIndex.get(pod.namespace);
+      pods.push({ pod, namespace, policies: this.#policiesOf.get(key) ?? [] });
+    }
+    const has = ({ addresses }: Node): boolean => addresses.includes(address);
+    return { pods, nodes: this.#ownership.isOfNode(address) ? [...this.#nodes.values()].filter(has) : [] };
   }
 
   /** How many pods and selections have been looked at: what tests count instead of time. */

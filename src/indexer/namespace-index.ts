@@ -12,6 +12,10 @@ export class NamespaceIndex {
   readonly #scopes = new Map<Scope, { selector: Selector; users: number; namespaces: Set<string> }>();
   readonly #scopesOf = new Map<string, Set<Scope>>();
 
+  get(name: string): Namespace | undefined {
+    return this.#namespaces.get(name);
+  }
+
   /** Counts a user of the selection's scope, and returns it. */
   retain({ namespaces }: Selection): Scope {
     const scope = canonicalNamespaces(namespaces);

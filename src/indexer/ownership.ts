@@ -102,6 +102,10 @@ export class Ownership {
     return this.#words.get(address)?.link;
   }
 
+  isOfNode(address: string): boolean {
+    return this.#nodeAddresses.has(address);
+  }
+
   /** It is of this node, and no pod may use it (S1.9, S1.14). A node's own is left alone (S1.12), and what another pod has by now. */
   isDenied(address: string): boolean {
     const word = this.#words.get(address);

@@ -13,14 +13,20 @@ export function parseRule(object: JsonObject): NftRule {
   const expressions = parseAll(expr, (each) => (isObject(each) ? each : undefined));
   if (!expressions) return foreignRule(object);
   const ports: Ports = { matched: matchedProtocols(expressions), listed: new Set() };
+  const countsNotes = isObject(expressions.at(-2)?.set) && takeCounter(expressions);
   const verdict = parseVerdict(expressions.pop(), ports);
-  const counter = isObject(expressions.at(-1)?.counter);
-  if (counter) expressions.pop();
+  const counter = countsNotes || (verdict?.kind !== 'record' && takeCounter(expressions));
   // nft puts the protocol that a TCP reset implies at the head of the rule.
   if (verdict?.kind === 'reject-tcp-reset' && isTcp(expressions[0])) expressions.shift();
   const matches = parseMatches(expressions, ports);
   if (!verdict || !matches || !isSettled(matches, verdict)) return foreignRule(object);
   return { matches, ...(counter && { counter }), verdict, ...(comment !== undefined && { comment }) };
+}
+
+function takeCounter(expressions: JsonObject[]): boolean {
+  const isCounter = isObject(expressions.at(-1)?.counter);
+  if (isCounter) expressions.pop();
+  return isCounter;
 }
 
 /** A limit leads aside, and what it stops goes on: else what becomes of a packet would not be known. */

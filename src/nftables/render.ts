@@ -133,8 +133,9 @@ function nameOfTable(family: TableFamily = table.family): string {
 /** A rule as nft takes it. */
 export function renderRule(rule: NftRule): string {
   const parts = rule.matches.map(renderMatch);
-  if (rule.counter) parts.push('counter');
-  parts.push(renderVerdict(rule.verdict));
+  const verdict = renderVerdict(rule.verdict);
+  const counter = rule.counter ? ['counter'] : [];
+  parts.push(...(rule.verdict.kind === 'record' ? [verdict, ...counter] : [...counter, verdict]));
   if (rule.comment !== undefined) parts.push(`comment "${rule.comment}"`);
   return parts.join(' ');
 }

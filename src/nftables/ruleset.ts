@@ -76,7 +76,7 @@ export type Verdict =
  */
 export interface NftRule {
   readonly matches: readonly Match[];
-  /** A packet counter before the verdict. */
+  /** A packet counter before the verdict; of what it has noted, after a `record`. */
   readonly counter?: true;
   readonly verdict: Verdict;
   /** At most 128 bytes, without `"`. */

@@ -56,6 +56,8 @@ describe('the schema of the chart', function () {
     ['startGate=false', "at '/startGate': got boolean, want object"],
     ['podCidrs[0]=10.244.0.0/16', "at '': additional properties 'podCidrs' not allowed"],
     ['guard.on=true', "at '/guard': additional properties 'on' not allowed"],
+    ['denials.log=off', "at '/denials/log': got string, want boolean"],
+    ['metrics.policyLimit=10001', "at '/metrics/policyLimit'"],
     ['cniCacheDir=results', "at '/cniCacheDir'"],
     ['cniCacheDir=/results', "at '/cniCacheDir'"],
     ['cniCacheDir=/var/lib/../x', "at '/cniCacheDir'"],

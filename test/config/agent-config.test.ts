@@ -15,6 +15,9 @@ describe('the configuration of the agent', () => {
       podCidrs: undefined,
       cniCacheDir: '/var/lib/cni/results',
       stateDir: undefined,
+      logDenials: true,
+      denialEvents: true,
+      metricsPolicyLimit: 100,
       uninstall: false,
     });
   });

@@ -1,8 +1,10 @@
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { createApplyMetrics, type ApplyMetrics } from './apply.ts';
+import { createDenialMetrics, type DenialMetrics } from './denials.ts';
 import { createIssueMetrics, type IssueMetrics } from './issues.ts';
 import { createNodeMetrics, type NodeMetrics } from './node.ts';
 import { createObjectEventMetrics, type ObjectEventMetrics } from './object-events.ts';
+import { createPolicyMetrics, type PolicyMetrics } from './policies.ts';
 import { createReadinessMetrics, type ReadinessMetrics } from './readiness.ts';
 import { createSnapshotMetrics, type SnapshotMetrics } from './snapshot.ts';
 import { createWatchMetrics, type WatchMetrics } from './watch.ts';
@@ -16,6 +18,8 @@ export interface Metrics {
   readonly issues: IssueMetrics;
   readonly objectEvents: ObjectEventMetrics;
   readonly apply: ApplyMetrics;
+  readonly denials: DenialMetrics;
+  readonly policies: PolicyMetrics;
 }
 
 /** A registry of its own, so that two agents in one process, or two tests, do not meet. */
@@ -37,5 +41,7 @@ export function createMetrics(version: string): Metrics {
     issues: createIssueMetrics(registry),
     objectEvents: createObjectEventMetrics(registry),
     apply: createApplyMetrics(registry),
+    denials: createDenialMetrics(registry),
+    policies: createPolicyMetrics(registry),
   };
 }

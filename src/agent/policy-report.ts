@@ -1,0 +1,71 @@
+import type { PolicyId } from '../model/policy.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { PolicyFigures, PolicyMetrics } from '../telemetry/metrics/policies.ts';
+import type { ObjectVersion } from './census.ts';
+
+interface Options {
+  /** Of how many policies there are metrics: each is a series on every node. */
+  readonly limit: number;
+  readonly metrics: PolicyMetrics;
+  readonly snapshot: () => Snapshot;
+  readonly versionOf: (id: PolicyId) => ObjectVersion | undefined;
+}
+
+/** Tells of single policies: of those that came first, until they go. */
+export class PolicyReporter {
+  readonly #options: Options;
+  readonly #shown = new Set<PolicyId>();
+  #planned: ReadonlyMap<PolicyId, number> = new Map();
+  #enforced: ReadonlyMap<PolicyId, number> = new Map();
+
+  constructor(options: Options) {
+    this.#options = options;
+    options.metrics.figures(() => this.#figures());
+  }
+
+  /** To be called when a plan begins, since while it is applied newer objects come. */
+  planned(): void {
+    const { versionOf, metrics, limit, snapshot } = this.#options;
+    const { policies } = snapshot();
+    for (const id of this.#shown) {
+      if (policies.has(id)) continue;
+      this.#shown.delete(id);
+      metrics.forget(nameOf(id));
+    }
+    if (this.#shown.size < limit) {
+      for (const id of policies.keys()) {
+        if (this.#shown.size >= limit) break;
+        if (this.#shown.has(id)) continue;
+        this.#shown.add(id);
+        metrics.denied(nameOf(id), 0);
+      }
+    }
+    this.#planned = new Map(Array.from(this.#shown, (id) => [id, versionOf(id)?.generation ?? 0]));
+  }
+
+  /** The kernel holds what was planned last. */
+  applied(): void {
+    this.#enforced = this.#planned;
+  }
+
+  denied(ids: readonly PolicyId[]): void {
+    for (const id of ids) if (this.#shown.has(id)) this.#options.metrics.denied(nameOf(id), 1);
+  }
+
+  #figures(): { policies: PolicyFigures[]; left: number } {
+    const { localPods, policies } = this.#options.snapshot();
+    const pods = new Map<PolicyId, number>();
+    for (const pod of localPods.values()) for (const id of pod.policies) pods.set(id, (pods.get(id) ?? 0) + 1);
+    const figures = Array.from(this.#enforced, ([id, generation]) => ({
+      ...nameOf(id),
+      pods: pods.get(id) ?? 0,
+      generation,
+    }));
+    return { policies: figures, left: Math.max(0, policies.size - this.#shown.size) };
+  }
+}
+
+function nameOf(id: PolicyId): { namespace: string; policy: string } {
+  const [namespace, policy] = id.split('/') as [string, string];
+  return { namespace, policy };
+}

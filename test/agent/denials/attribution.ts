@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { describeDenial, policiesOf, type Knowledge } from '../../../src/agent/denials/describe-denial.ts';
+import type { NotedDenial } from '../../../src/compile/denials.ts';
+import type { Cluster } from '../../../src/evaluator/cluster.ts';
+import { attribute } from '../../../src/evaluator/denial.ts';
+import type { JsonObject } from '../../../src/lib/json.ts';
+import { directions } from '../../../src/model/policy.ts';
+import type { Pipeline } from '../../../src/pipeline.ts';
+
+export type Tuple = Pick<NotedDenial, 'family' | 'source' | 'destination' | 'protocol' | 'port'>;
+
+export function knowledgeOf(pipeline: Pipeline): Knowledge {
+  return {
+    ownersOf: (address) => pipeline.ownersOf(address),
+    policies: pipeline.snapshot.policies,
+    isThere: () => true,
+  };
+}
+
+/** Whether an agent says of a connection what the evaluator says of the whole cluster, at each end that denies it; of how many it was asked. */
+export function assertAttributed(
+  tuple: Tuple,
+  {
+    cluster,
+    objects,
+    pipelineAt,
+  }: { cluster: Cluster; objects: readonly JsonObject[]; pipelineAt: (address: string) => Pipeline },
+): number {
+  let asked = 0;
+  for (const direction of directions) {
+    const denial: NotedDenial = { ...tuple, direction, packets: 1, secondsAgo: 0 };
+    const { from, to, end } = attribute(cluster, denial);
+    if (end.verdict === 'allowed' || end.isolatedBy.length === 0) continue;
+    asked++;
+    const known = knowledgeOf(pipelineAt(direction === 'egress' ? tuple.source : tuple.destination));
+    const { all } = policiesOf(denial, known);
+    const texts = objects.filter((object) => {
+      const { namespace, name } = object['metadata'] as { namespace: string; name: string };
+      return object['kind'] === 'NetworkPolicy' && all.includes(`${namespace}/${name}`);
+    });
+    const said = describeDenial(denial, known, texts);
+    assert.deepEqual([...said.policies].sort(), [...end.isolatedBy].sort());
+    assert.deepEqual([said.from, said.to, said.reason, said.nearMisses], [from, to, end.reason, end.nearMisses]);
+  }
+  return asked;
+}

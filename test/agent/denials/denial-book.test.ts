@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'mocha';
+import { DenialBook } from '../../../src/agent/denials/denial-book.ts';
+import type { NotedDenial } from '../../../src/compile/denials.ts';
+
+const noted = (port: number, secondsAgo: number, more: Partial<NotedDenial> = {}): NotedDenial => ({
+  direction: 'ingress',
+  family: 'ipv4',
+  source: '10.1.0.1',
+  destination: '10.1.0.2',
+  protocol: 'tcp',
+  port,
+  packets: 1,
+  secondsAgo,
+  ...more,
+});
+
+describe('the book of denials', () => {
+  let book: DenialBook;
+  const news = (now: number, ...denials: NotedDenial[]) =>
+    book.news('ingress', denials, now * 1000).map(({ port, protocol }) => port ?? protocol);
+  beforeEach(() => void (book = new DenialBook()));
+
+  it('has each note of the kernel once, however its age is rounded', () => {
+    assert.deepEqual(news(100, noted(80, 3)), [80]);
+    assert.deepEqual(news(105, noted(80, 9), noted(81, 0)), [81]);
+    assert.deepEqual(news(156, noted(80, 58), noted(81, 52)), []);
+  });
+
+  it('has a connection again that the kernel has forgotten and noted anew', () => {
+    news(100, noted(80, 0));
+    assert.deepEqual(news(162, noted(80, 1)), [80]);
+  });
+
+  it('has it again also where no look came between', () => {
+    news(100, noted(80, 0));
+    assert.deepEqual(news(161, noted(80, 0)), [80]);
+  });
+
+  it('keeps apart what differs in one part of the tuple, and the two directions', () => {
+    const others = [{ source: '10.1.0.3' }, { destination: '10.1.0.3' }, { protocol: 'udp' }];
+    assert.equal(news(100, noted(80, 0), ...others.map((more) => noted(80, 0, more))).length, 4);
+    assert.equal(book.news('egress', [noted(80, 0, { direction: 'egress' })], 100_000).length, 1);
+    assert.deepEqual(news(101, noted(80, 1)), []);
+  });
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'mocha';
+import { PolicyReporter } from '../../src/agent/policy-report.ts';
+import type { Pipeline } from '../../src/pipeline.ts';
+import { createMetrics } from '../../src/telemetry/metrics/all.ts';
+import { pod, policy } from '../support/objects.ts';
+import { removeOf, startPipeline, upsertOf } from '../support/pipeline.ts';
+
+const of = (name: string) => policy(`x/${name}`, { podSelector: {} });
+
+describe('telling of single policies', () => {
+  let pipeline: Pipeline;
+  let generations: Record<string, number>;
+  let metrics: ReturnType<typeof createMetrics>;
+  let reporter: PolicyReporter;
+  beforeEach(() => {
+    pipeline = startPipeline('n1', [pod('x/a'), pod('x/b'), of('p1'), of('p2')]);
+    generations = { 'x/p1': 1, 'x/p2': 1, 'x/p3': 1 };
+    metrics = createMetrics('1');
+    reporter = new PolicyReporter({
+      limit: 2,
+      metrics: metrics.policies,
+      snapshot: () => pipeline.snapshot,
+      versionOf: (id) => ({ uid: id, resourceVersion: '1', generation: generations[id]! }),
+    });
+  });
+  const series = async (): Promise<string[]> => {
+    const text = await metrics.registry.metrics();
+    return text.split('\n').filter((line) => /^postern_polic(y|ies_without)/.test(line));
+  };
+
+  it('tells what they select and what is in force of them', async () => {
+    reporter.planned();
+    reporter.applied();
+    reporter.denied(['x/p1']);
+    assert.deepEqual(await series(), [
+      'postern_policy_pods{namespace="x",policy="p1"} 2',
+      'postern_policy_pods{namespace="x",policy="p2"} 2',
+      'postern_policy_generation{namespace="x",policy="p1"} 1',
+      'postern_policy_generation{namespace="x",policy="p2"} 1',
+      'postern_policy_denied_connections_total{namespace="x",policy="p1"} 1',
+      'postern_policy_denied_connections_total{namespace="x",policy="p2"} 0',
+      'postern_policies_without_series 0',
+    ]);
+  });
+
+  it('holds the generation that the plan began with, whatever comes while it is applied', async () => {
+    reporter.planned();
+    generations['x/p1'] = 2;
+    reporter.applied();
+    assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 1'));
+    reporter.planned();
+    assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 1'));
+    reporter.applied();
+    assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 2'));
+  });
+
+  it('has series for so many and no more, and for others when those go', async () => {
+    pipeline.receive(upsertOf(of('p3')));
+    reporter.planned();
+    reporter.applied();
+    reporter.denied(['x/p3']);
+    assert.equal((await series()).at(-1), 'postern_policies_without_series 1');
+    assert.ok(!(await series()).some((line) => line.includes('p3')));
+    pipeline.receive(removeOf(of('p1')));
+    reporter.planned();
+    reporter.applied();
+    reporter.denied(['x/p3']);
+    const lines = await series();
+    assert.ok(!lines.some((line) => line.includes('p1')));
+    assert.ok(lines.includes('postern_policy_denied_connections_total{namespace="x",policy="p3"} 1'));
+  });
+});

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'mocha';
+import type { ApiObject } from '../../src/lab/api/object.ts';
+import { readMetric } from './agent-pages.ts';
+import { Cluster, needMachine } from './cluster.ts';
+import { eventually } from './eventually.ts';
+import { pods, policy, port } from './policies.ts';
+
+interface Told {
+  readonly msg: string;
+  readonly node: string;
+  readonly direction: string;
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: string;
+  readonly port?: number;
+  readonly policies: readonly string[];
+  readonly reason: string;
+  readonly nearMisses: readonly { readonly policy: string; readonly path: string; readonly reason: string }[];
+}
+
+const near = pods({ pod: 'near' }, { team: 'peers' });
+
+describe('what an agent tells of denials (kernel)', function () {
+  this.timeout(60_000);
+  let cluster: Cluster;
+  before(async function () {
+    await needMachine(this, 'bridge');
+    cluster = await Cluster.up({ name: `kdenials${process.pid}`, cni: 'bridge' });
+  });
+  afterEach(() => cluster?.reset());
+  after(() => cluster?.lab.down());
+
+  const told = async (node = 'n1'): Promise<Told[]> => {
+    const lines = (await cluster.lab.agents.get(node)!.log()).trimEnd().split('\n');
+    return lines.map((line) => JSON.parse(line) as Told).filter(({ msg }) => msg === 'denied');
+  };
+  const found = (isIt: (line: Told) => boolean, node?: string): Promise<Told> => {
+    let line: Told | undefined;
+    return eventually(async () => {
+      line = (await told(node)).find(isIt);
+      return line ? undefined : 'not told';
+    }).then(() => line!);
+  };
+  const deny = (from: string, to: string, of: string) =>
+    cluster.expect([{ from, to, port: of, family: 'ipv4', answer: 'timeout' }]);
+  const connectionEvents = (): readonly ApiObject[] =>
+    cluster.lab.store
+      .list('events')
+      .items.filter((event) => (event as unknown as { reason: string }).reason === 'ConnectionDenied');
+
+  it('names both ends, the policies, and what would have allowed it', async () => {
+    await cluster.apply(
+      policy('x', 'all', { ingress: [], egress: [] }),
+      policy('x', 'web', { ingress: [{ from: [near], ports: [port('TCP/80')] }] }),
+    );
+    await deny('peers/far', 'x/p', 'TCP/80');
+    await deny('x/p', 'host/outside', 'UDP/53');
+    const ingress = await found(({ direction, protocol }) => direction === 'ingress' && protocol === 'TCP');
+    assert.partialDeepStrictEqual(ingress, {
+      node: 'n1',
+      from: 'peers/far',
+      to: 'x/p',
+      port: 80,
+      policies: ['x/all', 'x/web'],
+      nearMisses: [{ policy: 'x/web', path: 'spec.ingress[0].from[0].podSelector.matchLabels.pod' }],
+    });
+    const egress = await found(({ direction }) => direction === 'egress');
+    const outside = cluster.address('host/outside', 'ipv4');
+    assert.partialDeepStrictEqual(egress, { from: 'x/p', to: outside, protocol: 'UDP', port: 53, policies: ['x/all'] });
+    assert.equal(egress.reason, 'x/p is isolated for egress by x/all, and there is no egress rule');
+    await eventually(async () => (connectionEvents().length > 1 ? undefined : 'no Events'));
+    const events = connectionEvents() as unknown as { involvedObject: object; message: string }[];
+    for (const { involvedObject } of events)
+      assert.partialDeepStrictEqual(involvedObject, { kind: 'Pod', namespace: 'x', name: 'p' });
+    const messages = events.map(({ message }) => message);
+    assert.ok(
+      messages.some((text) => text.startsWith('ingress denied: peers/far → x/p, TCP/80')),
+      messages.join('\n'),
+    );
+    assert.equal(
+      await readMetric(cluster.lab, 'n1', 'postern_policy_denied_connections_total{namespace="x",policy="web"}'),
+      1,
+    );
+  });
+
+  it('names the policies also while the API server does not answer', async () => {
+    await cluster.apply(policy('peers', 'lonely', { pods: { pod: 'third' }, ingress: [] }));
+    const agent = cluster.lab.agents.get('n2')!;
+    await agent.disconnect();
+    try {
+      await deny('peers/near', 'peers/third', 'TCP/80');
+      const { policies, reason } = await found(({ to }) => to === 'peers/third', 'n2');
+      assert.deepEqual(policies, ['peers/lonely']);
+      assert.equal(reason, 'peers/third was isolated for ingress by peers/lonely, and no rule allows this');
+    } finally {
+      agent.reconnect();
+    }
+  });
+});
