@@ -73,7 +73,12 @@ const table = {
   endpoints: served('', 'endpoints', core.endpoints, ['ep']),
   events: {
     ...served('', 'events', core.coreEvent, ['ev']),
-    selectableFields: ['involvedObject.kind', 'involvedObject.name', 'involvedObject.namespace', 'reason', 'type'],
+    selectableFields: [
+      ...['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map(
+        (field) => `involvedObject.${field}`,
+      ),
+      ...['reason', 'reportingComponent', 'type'],
+    ],
   },
   configmaps: served('', 'configmaps', core.configMap, ['cm']),
   serviceaccounts: served('', 'serviceaccounts', core.serviceAccount, ['sa']),

@@ -134,6 +134,25 @@ describe('kubectl against the API server', function () {
     assert.match(await refused('get pods nobody -n x'), /\(NotFound\): pods "nobody" not found/);
   });
 
+  it('describes an object with the Events about it, and none about one of its name before', async () => {
+    const { metadata } = server.store.get('pods', key);
+    for (const [reason, uid] of [
+      ['Mine', metadata.uid],
+      ['Older', 'of-another'],
+    ] as const) {
+      server.store.create('events', {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { namespace: 'x', name: reason.toLowerCase() },
+        involvedObject: { kind: 'Pod', namespace: 'x', name: 'a', uid },
+        reason,
+        type: 'Warning',
+      });
+    }
+    const described = await done('describe pod a -n x');
+    assert.deepEqual([/Warning +Mine /.test(described), /Older/.test(described)], [true, false], described);
+  });
+
   it('waits for conditions, for fields and for the end', async () => {
     const condition = done('wait pod/a -n x --for=condition=Ready --timeout=30s');
     const field = done('wait pod/a -n x --for=jsonpath={.status.phase}=Running --timeout=30s');
