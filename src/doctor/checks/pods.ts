@@ -46,7 +46,7 @@ export const objects: Check<NodeFacts> = {
   severity: 'warning',
   finds: 'a policy, or a pod, cannot be understood or enforced as it is written',
   effect: 'what is not understood allows nothing',
-  remedy: 'mend the field that the text names; `kubectl describe` shows the same as an Event',
+  remedy: 'mend the field that the text names; `kubectl events` shows the same',
   find: (facts) => issuesOf(facts, ({ code }) => !podCodes.some((each) => each === code)),
 };
 
