@@ -34,7 +34,7 @@ function isHead(lines: readonly string[], index: number): boolean {
 }
 
 /** The formatter aligns columns, so spaces around cells say nothing. */
-function readCells(line: string): string[] {
+export function readCells(line: string): string[] {
   return line
     .split('|')
     .slice(1, -1)
