@@ -17,6 +17,12 @@ function stepsOf({ ask, exitCode, cause, next = [] }: Walk): NonNullable<Walk['n
   return [{ line: toLine(ask), exitCode, cause }, ...next];
 }
 
+describe('docs/troubleshooting.md', () => {
+  it('has a walk for each row, and no walk is without one', () => {
+    assert.deepEqual(walks.map(keyOf).toSorted(), readEntries().map(keyOf).toSorted());
+  });
+});
+
 describe('docs/troubleshooting.md, walked (kernel)', function () {
   this.timeout(120_000);
   let at: TroubledLab;
@@ -31,10 +37,6 @@ describe('docs/troubleshooting.md, walked (kernel)', function () {
   });
   afterEach(() => at?.reset());
   after(() => at?.close());
-
-  it('has a walk for each row, and no walk is without one', () => {
-    assert.deepEqual(walks.map(keyOf).toSorted(), readEntries().map(keyOf).toSorted());
-  });
 
   for (const walk of walks) {
     const { symptom, ask, says, recorded, make } = walk;
