@@ -6,13 +6,14 @@ import { describeMachine } from './machine.ts';
 import { agentMemory } from './agent/agent-memory.ts';
 import { agentStart } from './agent/agent-start.ts';
 import { changes } from './changes/changes.ts';
+import { denialFlood } from './denials/flood.ts';
 import { firstCompile } from './compile/first-compile.ts';
 import { packetCost } from './packets/packet-cost.ts';
 import { traffic } from './packets/traffic.ts';
 import { publish } from './publish.ts';
 import { formatResult } from './report.ts';
 
-const benches: readonly Bench[] = [traffic, packetCost, changes, firstCompile, agentMemory, agentStart];
+const benches: readonly Bench[] = [traffic, packetCost, changes, firstCompile, agentMemory, agentStart, denialFlood];
 const recorded = new URL('recorded.json', import.meta.url);
 
 const usage = `Usage: npm run bench [-- [NAME…] [--json FILE] [--check | --publish]]

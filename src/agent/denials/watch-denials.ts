@@ -65,15 +65,18 @@ export function watchDenials(options: Options): void {
     attributed: (ids) => policies.denied(ids),
     now,
   });
+  let failures = 0;
+  const attempt = async (reading: Promise<void>): Promise<void> => {
+    try {
+      await reading;
+      failures = 0;
+    } catch (err) {
+      if (failures++ === 0 && !signal.aborted) logger.warn({ err }, 'could not read what the kernel has denied');
+    }
+  };
   const run = async (): Promise<void> => {
-    for (let failures = 0; ;) {
+    for (await attempt(reader.begin(signal)); ; await attempt(watch.look(signal))) {
       await delay(interval, undefined, { signal });
-      try {
-        await watch.look(signal);
-        failures = 0;
-      } catch (err) {
-        if (failures++ === 0 && !signal.aborted) logger.warn({ err }, 'could not read what the kernel has denied');
-      }
     }
   };
   run().catch(() => {
