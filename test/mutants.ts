@@ -25,6 +25,10 @@ const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/guard.test.ts';
 const bridgeTable = 'test/compile/bridge-table.test.ts';
 const links = 'test/compile/links.test.ts';
+const attribution = 'test/property/denials.test.ts';
+const denialBook = 'test/agent/denials/denial-book.test.ts';
+const denialReader = 'test/agent/denials/denial-reader.test.ts';
+const takeTurnsSpec = 'test/lib/take-turns.test.ts';
 const plan = 'test/plan/plan.test.ts';
 const editions = 'test/plan/editions.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
@@ -1243,5 +1247,47 @@ export const mutants: readonly Mutant[] = [
     find: 'return reason !== undefined && !ownChecks.has(name);',
     replace: 'return reason !== undefined && ownChecks.has(name);',
     specs: [checks],
+  },
+  {
+    name: 'a denial is described without the namespaces of its ends',
+    file: 'src/agent/denials/small-cluster.ts',
+    find: '...namespaceObjects(namespace)',
+    replace: '...namespaceObjects(undefined)',
+    specs: [attribution],
+  },
+  {
+    name: 'a denial is laid to all policies of the pod, whichever direction they isolate',
+    file: 'src/agent/denials/describe-denial.ts',
+    find: 'policies.get(id)?.isolates.has(denial.direction) ?? false',
+    replace: 'policies.has(id)',
+    specs: [attribution],
+  },
+  {
+    name: 'a pod that has lost its address to another is taken for its owner',
+    file: 'src/indexer/indexer.ts',
+    find: "if (!['owned', 'contested'].includes(this.#ownership.judge(key, address))) continue;",
+    replace: '',
+    specs: [attribution],
+  },
+  {
+    name: 'a connection that the kernel has noted anew is not told of again',
+    file: 'src/agent/denials/denial-book.ts',
+    find: 'before === undefined || made - before > sameNoteMs',
+    replace: 'before === undefined',
+    specs: [denialBook],
+  },
+  {
+    name: 'a look that fails loses what was counted',
+    file: 'src/agent/denials/denial-reader.ts',
+    find: 'const counted = new Map(this.#counted);',
+    replace: 'const counted = this.#counted as Map<string, number>;',
+    specs: [denialReader],
+  },
+  {
+    name: 'one pod that is flooded keeps the others out of the log',
+    file: 'src/lib/take-turns.ts',
+    find: 'Map.groupBy(items, groupOf)',
+    replace: "Map.groupBy(items, () => '')",
+    specs: [takeTurnsSpec],
   },
 ];

@@ -22,15 +22,17 @@ describe('reading denials', () => {
   /** What the chains have counted; a chain that is not there has no entry. */
   let counted: Record<string, number>;
   let asked: string[];
+  let fails: boolean;
   let reader: DenialReader;
   beforeEach(() => {
-    [counted, asked] = [{}, []];
+    [counted, asked, fails] = [{}, [], false];
     reader = new DenialReader({
       async listChain(_, name) {
         asked.push(name);
         return counted[name] === undefined ? undefined : listing(rule(name, counted[name]), rule('other', 5));
       },
       async listSet(_, name) {
+        if (fails) throw new Error('nft was ended');
         asked.push(name);
         const type = ['ipv4_addr', 'ipv4_addr', 'inet_proto', 'inet_service'];
         const elem = name === 'denied-ingress4' ? { elem: [note(80)] } : {};
@@ -82,5 +84,15 @@ describe('reading denials', () => {
     ]);
     Object.assign(counted, { 'deny-ingress': 3, 'record-ingress': 2 });
     assert.deepEqual(await look(), [['ingress', 3, 2, 1]]);
+  });
+
+  it('loses nothing where a look fails', async () => {
+    await begin();
+    await look();
+    Object.assign(counted, { 'deny-ingress': 140, 'record-ingress': 35 });
+    fails = true;
+    await assert.rejects(look());
+    fails = false;
+    assert.deepEqual(await look(), [['ingress', 100, 5, 1]]);
   });
 });
