@@ -16,6 +16,8 @@ export interface PipelineOptions {
   readonly podCidrs?: readonly string[];
   /** A pod's port takes its own addresses alone (S1.15). On unless told otherwise. */
   readonly guard?: Guard;
+  /** Each class counts its packets. */
+  readonly countsClasses?: boolean;
 }
 
 /** A plan without refusals: once the kernel holds its result, nothing is to be done until the snapshot changes. */
@@ -35,9 +37,12 @@ export class Pipeline {
   #last: LastPlan | undefined;
   #prepared: Compiled | undefined;
 
-  constructor(nodeName: string, { limits, gate = true, podCidrs = [], guard = true }: PipelineOptions = {}) {
+  constructor(
+    nodeName: string,
+    { limits, gate = true, podCidrs = [], guard = true, countsClasses = false }: PipelineOptions = {},
+  ) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs });
-    this.#compiler = new Compiler({ guard, ...(limits ? { limits } : {}) });
+    this.#compiler = new Compiler({ guard, countsClasses, ...(limits ? { limits } : {}) });
   }
 
   receive(event: ResourceEvent | NodeFact): void {

@@ -16,6 +16,7 @@ import { watchedResources } from '../watch/resources.ts';
 import { ResourceWatch } from '../watch/watch.ts';
 import { createAnnouncer } from './announcer.ts';
 import { Census } from './census.ts';
+import { ClassCounter, watchClasses } from './class-counter.ts';
 import { systemClock } from './clock.ts';
 import { watchDenials } from './denials/watch-denials.ts';
 import { nftDoor } from './door.ts';
@@ -59,7 +60,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const client = createApiClient(await loadKubeConfig(config.kubeconfig));
   const unguarded = config.guard ? await checkBridgeTables(exec, signal) : '--no-guard';
   const guard = config.guard && unguarded !== undefined ? 'routed' : config.guard;
-  const pipeline = new Pipeline(node, { gate: startGate, guard, ...(podCidrs && { podCidrs }) });
+  const countsClasses = config.metricsClasses;
+  const pipeline = new Pipeline(node, { gate: startGate, guard, countsClasses, ...(podCidrs && { podCidrs }) });
   const census = new Census();
   const nft = createNft();
   const door = readEarly(nftDoor(nft), systemClock);
@@ -85,7 +87,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   const source = new PlanSource({
     pipeline,
-    createCompiler: () => new Compiler({ guard }),
+    createCompiler: () => new Compiler({ guard, countsClasses }),
     readSaved: () => state.read(),
     gatedRanges: (saved) => (startGate ? canonicalCidrs(podCidrs ?? saved.gatedRanges) : []),
     clock: systemClock,
@@ -106,6 +108,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     snapshot: () => source.snapshot,
     versionOf: (id) => census.find('networkpolicies', id),
   });
+  const classes = new ClassCounter((asked) => nft.listTerse('inet', asked), metrics.classes);
 
   const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({
@@ -133,6 +136,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
         nodeReporter.applied(source.snapshot, pipeline.disputedRanges, isRestored);
         policies.applied();
+        classes.applied(run.plan.compiled.countedClasses);
         checkEnvironment();
         if (isRestored) return;
         const { revision } = run.plan.compiled;
@@ -143,6 +147,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   watchDrift(reconciler, logger, signal);
   watchLiveness(reconciler, live, signal);
+  watchClasses(classes, logger, signal);
   const { logDenials: log, denialEvents: events } = config;
   const told = { policies, announcer, metrics: metrics.denials, logger };
   watchDenials({ log, events, nft, client, pipeline, census, ...told, signal });

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Reconciler } from './reconciler.ts';
+import { repeat } from './repeat.ts';
 
 /**
  * Milliseconds between two looks. Each is at one of our tables in turn, so twice this and the restoring must be less than the second
@@ -10,13 +10,6 @@ const interval = 300;
 
 /** Has our tables looked at again and again until the signal aborts. */
 export function watchDrift(reconciler: Reconciler, logger: Logger, signal: AbortSignal): void {
-  const watch = async (): Promise<void> => {
-    for (;;) {
-      await delay(interval, undefined, { signal });
-      await reconciler.verify().catch((error: unknown) => logger.error({ err: error }, 'could not look at our tables'));
-    }
-  };
-  watch().catch(() => {
-    // Aborted.
-  });
+  const failed = (err: unknown): void => logger.error({ err }, 'could not look at our tables');
+  repeat(interval, () => reconciler.verify(), { signal, failed });
 }

@@ -1,5 +1,5 @@
 import { execa, type Options } from 'execa';
-import { chainArguments, listArguments, setArguments } from '../nftables/parse.ts';
+import { chainArguments, listArguments, setArguments, terseArguments } from '../nftables/parse.ts';
 import type { TableFamily } from '../nftables/ruleset.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
@@ -7,6 +7,8 @@ import { NftError, type NftErrorCode } from './nft-error.ts';
 export interface Nft {
   /** Our table of the family as `nft -j` lists it, or `undefined` if there is none. Rejects with an NftError. */
   list(family: TableFamily, signal: AbortSignal): Promise<string | undefined>;
+  /** The table without the elements of its sets and maps, as `list`. */
+  listTerse(family: TableFamily, signal: AbortSignal): Promise<string | undefined>;
   /** One chain of our table, as `list`. */
   listChain(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
   /** One set of our table, as `list`. */
@@ -60,6 +62,7 @@ export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = 
   };
   return {
     list: (family, signal) => list(listArguments(family), signal),
+    listTerse: (family, signal) => list(terseArguments(family), signal),
     listChain: (family, name, signal) => list(chainArguments(family, name), signal),
     listSet: (family, name, signal) => list(setArguments(family, name), signal),
     async run(script, { check, signal }) {

@@ -12,8 +12,17 @@ export interface Allow {
   readonly set: NftSet;
 }
 
+/** A chain that counts is of one class alone: in its first rule what comes to the class, in its last what is denied. */
+export interface Counting {
+  readonly owner: string;
+  /** It is what leads to the class, and not what goes on behind a port. */
+  readonly isEntry: boolean;
+}
+
 /** What a chain looks up, in turn. */
 export interface Lookups {
+  /** What it counts, where packets are counted by class. */
+  readonly counting?: Counting | undefined;
   readonly allows: readonly Allow[];
   /** Then what leads on by the port. */
   readonly maps?: readonly VerdictMap[];
@@ -24,21 +33,25 @@ export interface Lookups {
 export function lookupsChain(
   direction: Direction,
   orientation: Orientation,
-  { allows, maps = [], rest }: Lookups,
+  { counting, allows, maps = [], rest }: Lookups,
 ): Chain {
   const rulesOf = (each: readonly Allow[]): NftRule[] => each.map((allow) => allowRule(direction, orientation, allow));
   const rules: NftRule[] = [
+    ...(counting?.isEntry ? [countRule] : []),
     ...rulesOf(allows),
     ...maps.map(({ name }): NftRule => ({
       matches: [],
       verdict: { kind: 'vmap', key: portFields(orientation), map: name },
     })),
     ...rulesOf(rest),
-    { matches: [], verdict: { kind: 'goto', chain: chainNames.deny[direction] } },
+    { matches: [], ...(counting && { counter: true }), verdict: { kind: 'goto', chain: chainNames.deny[direction] } },
   ];
-  const hash = shortHash([allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest)].join('\n'));
+  const owner = counting ? [counting.owner, String(counting.isEntry)] : [];
+  const hash = shortHash([allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest), ...owner].join('\n'));
   return { name: orientedName(`${direction}-${hash}`, orientation), rules };
 }
+
+const countRule: NftRule = { matches: [], counter: true, verdict: { kind: 'continue' } };
 
 function allowRule(direction: Direction, orientation: Orientation, allow: Allow): NftRule {
   const key = keyFields(direction, orientation, allow);

@@ -23,6 +23,8 @@ export interface ShapeLimits {
   readonly node: number;
   /** Hardly anything is written out: each group is a set of its own, which is there once for all classes, and behind its ports. */
   readonly apart?: boolean;
+  /** Packets are counted, so that no two classes share a chain. */
+  readonly counts?: boolean;
 }
 
 /** So written out is at most an eighth of the peers and ports. */
@@ -82,8 +84,11 @@ export function buildClass(
   const rest = drafts.flatMap(everyPort).filter(holds);
   const shape = [allowsText(allows), entriesText(entries), allowsText(rest)].join('\n');
   const chainOf = (orientation: Orientation): ClassChain => {
-    const ports = portMaps(spec.direction, orientation, entries, rest);
-    return { chain: lookupsChain(spec.direction, orientation, { allows, maps: ports.maps, rest }), ports };
+    const { direction, text: owner } = spec;
+    const counting = (isEntry: boolean) => (limits.counts ? { owner, isEntry } : undefined);
+    const ports = portMaps(direction, orientation, entries, rest, counting(false));
+    const lookups = { counting: counting(true), allows, maps: ports.maps, rest };
+    return { chain: lookupsChain(direction, orientation, lookups), ports };
   };
   const chains =
     known?.chains && known.shape === shape ? known.chains : { original: chainOf('original'), reply: chainOf('reply') };

@@ -5,6 +5,7 @@ import { sameElements } from '../nftables/element-changes.ts';
 import type { Chain, NftSet, Ruleset, Table } from '../nftables/ruleset.ts';
 import { baseChains, type Surroundings } from './base-chains.ts';
 import { bridgeTable } from './bridge-table.ts';
+import { countedClasses, type CountedClass } from './class-counters.ts';
 import { buildClass, defaultLimits, keepingApart, type BuiltClass, type ShapeLimits } from './class-shape.ts';
 import { classSpecsOf, type ClassSpec } from './class-spec.ts';
 import { devicesOf, linkSets, type AddressClasses } from './links.ts';
@@ -20,6 +21,8 @@ export type Guard = boolean | 'routed';
 export interface CompileOptions {
   readonly limits?: ShapeLimits;
   readonly guard?: Guard;
+  /** Each class counts its packets. Off unless told otherwise. */
+  readonly countsClasses?: boolean;
 }
 
 export interface Compiled {
@@ -35,6 +38,8 @@ export interface Compiled {
   readonly localAddresses: ReadonlySet<string>;
   /** Policies whose allows are left out since they need too many elements here (S9.12), and how many. */
   readonly oversized: ReadonlyMap<PolicyId, number>;
+  /** Those that count their packets. */
+  readonly countedClasses: readonly CountedClass[];
 }
 
 interface PodClasses {
@@ -75,12 +80,12 @@ export class Compiler {
   readonly #guard: Guard;
   readonly #noAllows: Readonly<Record<Direction, BuiltClass>>;
 
-  constructor({ limits = defaultLimits, guard = true }: CompileOptions = {}) {
-    this.#limits = limits;
+  constructor({ limits = defaultLimits, guard = true, countsClasses = false }: CompileOptions = {}) {
+    this.#limits = { ...limits, counts: countsClasses || limits.counts === true };
     this.#guard = guard;
     const noAllows = (direction: Direction): BuiltClass => {
       const spec: ClassSpec = { direction, text: direction, rules: [] };
-      return buildClass(spec, new Map(), this.#groupSets, limits);
+      return buildClass(spec, new Map(), this.#groupSets, this.#limits);
     };
     this.#noAllows = { ingress: noAllows('ingress'), egress: noAllows('egress') };
   }
@@ -118,6 +123,7 @@ export class Compiler {
       counts: { classes: draft.classes.size, builtClasses, isolatedPods: draft.specs.size },
       localAddresses: new Set(snapshot.localPods.values().flatMap((pod) => pod.addresses)),
       oversized,
+      countedClasses: this.#limits.counts ? countedClasses(this.#judged(draft), snapshot.policies) : [],
     };
   }
 
@@ -215,13 +221,21 @@ export class Compiler {
     return found;
   }
 
+  *#judged({ snapshot, specs, classes }: Draft): Generator<readonly [LocalPod, AddressClasses]> {
+    for (const pod of snapshot.localPods.values()) yield [pod, this.#classesOf(specs.get(pod.key), classes)];
+  }
+
+  #classesOf(specs: PodClasses['specs'] = notIsolated, classes: Draft['classes']): AddressClasses {
+    const built = (spec: ClassSpec | undefined) => spec && (classes.get(spec.text) ?? this.#noAllows[spec.direction]);
+    return { ingress: built(specs.ingress), egress: built(specs.egress) };
+  }
+
   /** The classes of every local address, denied ones among them. */
   #classesOfAddresses({ snapshot, specs, classes }: Draft): Map<string, AddressClasses> {
     const addresses = new Map<string, AddressClasses>();
-    const built = (spec: ClassSpec | undefined) => spec && (classes.get(spec.text) ?? this.#noAllows[spec.direction]);
     for (const [key, pod] of snapshot.localPods) {
-      const { ingress, egress } = specs.get(key) ?? notIsolated;
-      for (const address of pod.addresses) addresses.set(address, { ingress: built(ingress), egress: built(egress) });
+      const judges = this.#classesOf(specs.get(key), classes);
+      for (const address of pod.addresses) addresses.set(address, judges);
     }
     for (const [address, deniedIn] of snapshot.denied) {
       const deny = (direction: Direction) => (deniedIn.has(direction) ? this.#noAllows[direction] : undefined);

@@ -83,7 +83,8 @@ function objectsOf(direction: Direction) {
 
 /** The packets that one of them has counted, from nft's JSON of it. */
 export function readCount(chain: string, json: string): number {
-  return parseCounters('inet', chain, json).reduce((sum, packets) => sum + packets, 0);
+  const counters = parseCounters('inet', json).get(chain) ?? [];
+  return counters.reduce((sum, packets) => sum + packets, 0);
 }
 
 const deniedSets = new Map(

@@ -21,6 +21,8 @@ export interface AgentConfig {
   readonly denialEvents: boolean;
   /** Of how many policies there are metrics of their own. */
   readonly metricsPolicyLimit: number;
+  /** Whether packets are counted by class. */
+  readonly metricsClasses: boolean;
   readonly uninstall: boolean;
 }
 
@@ -42,6 +44,7 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     logDenials: readRequired(agentFlags.logDenials, values.logDenials, env),
     denialEvents: readRequired(agentFlags.denialEvents, values.denialEvents, env),
     metricsPolicyLimit: readRequired(agentFlags.metricsPolicyLimit, values.metricsPolicyLimit, env),
+    metricsClasses: readRequired(agentFlags.metricsClasses, values.metricsClasses, env),
     uninstall: readRequired(agentFlags.uninstall, values.uninstall, env),
   });
 }

@@ -148,6 +148,16 @@ const metricsPolicyLimit: Flag<number> = {
   read: (text) => (/^[0-9]{1,5}$/.test(text) && Number(text) <= 10_000 ? Number(text) : undefined),
 };
 
+const metricsClasses: Flag<boolean> = {
+  name: 'metrics-classes',
+  env: 'POSTERN_METRICS_CLASSES',
+  fallback: 'false',
+  summary:
+    'count packets, allowed and denied, of each class of pods with the same rules: one rule more that each packet meets',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
 export const agentFlags = {
   nodeName,
   kubeconfig,
@@ -161,6 +171,7 @@ export const agentFlags = {
   logDenials,
   denialEvents,
   metricsPolicyLimit,
+  metricsClasses,
   uninstall,
 };
 

@@ -50,6 +50,7 @@ export function checkVerdict(table: Table, verdict: Verdict): void {
     case 'accept':
     case 'drop':
     case 'reject-tcp-reset':
+    case 'continue':
       return;
     default:
       return assertNever(verdict);

@@ -83,7 +83,7 @@ function parseVerdict(json: JsonObject | undefined, ports: Ports): Verdict | und
   if (isObject(json?.reject)) {
     return json.reject.type === 'tcp reset' ? { kind: 'reject-tcp-reset' } : undefined;
   }
-  return parseElementVerdict(json);
+  return json?.continue === null ? { kind: 'continue' } : parseElementVerdict(json);
 }
 
 export function parseElementVerdict(json: Json | undefined): ElementVerdict | undefined {

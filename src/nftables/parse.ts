@@ -22,6 +22,11 @@ export function listArguments(family: TableFamily): readonly string[] {
   return ['-n', '-j', 'list', 'table', family, table.name];
 }
 
+/** The same without the elements of sets and maps: what it costs grows with the rules alone. */
+export function terseArguments(family: TableFamily): readonly string[] {
+  return ['-n', '-j', '-t', 'list', 'table', family, table.name];
+}
+
 /** The same for one of its chains; `parseTable` reads it too. */
 export function chainArguments(family: TableFamily, name: string): readonly string[] {
   return ['-n', '-j', 'list', 'chain', family, table.name, name];

@@ -197,6 +197,7 @@ export function renderVerdict(verdict: Verdict): string {
     case 'return':
     case 'accept':
     case 'drop':
+    case 'continue':
       return verdict.kind;
     default:
       return assertNever(verdict);

@@ -67,7 +67,9 @@ export type Verdict =
   /** Implies TCP. */
   | { readonly kind: 'reject-tcp-reset' }
   /** `add @set { … counter }`: notes the fields in a set of records, and goes on with the next rule, also where the set is full. */
-  | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string };
+  | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string }
+  /** The next rule: what matches is counted, and nothing else. */
+  | { readonly kind: 'continue' };
 
 /**
  * A rule must be written as nft lists it, else a restart would find a difference: neighbouring header fields in header order

@@ -81,7 +81,7 @@ function nextStep(reader: Reader, packet: Packet, place: Place): Step | undefine
     const index = place.next++;
     const { matches, verdict } = place.rules[index]!;
     if (!matches.every((match) => isMatch(reader, packet, place, match))) continue;
-    if (verdict.kind === 'record') continue;
+    if (verdict.kind === 'record' || verdict.kind === 'continue') continue;
     if (verdict.kind === 'vmap') {
       const map = reader.map(verdict.map, place);
       const element = lookUp(map, verdict.key, packet);

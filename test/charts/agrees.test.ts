@@ -69,6 +69,8 @@ describe('the chart agrees', function () {
     const other = await read('startGate.enabled=false', 'guard.enabled=false');
     assert.deepEqual([other.startGate, other.guard], [false, false]);
     assert.deepEqual([usual.logDenials, usual.denialEvents, usual.metricsPolicyLimit], [true, true, 100]);
+    assert.equal(usual.metricsClasses, false);
+    assert.equal((await read('metrics.classes=true')).metricsClasses, true);
     const quiet = await read('denials.log=false', 'denials.events=false', 'metrics.policyLimit=10000');
     assert.deepEqual([quiet.logDenials, quiet.denialEvents, quiet.metricsPolicyLimit], [false, false, 10_000]);
     const nowhere = await read('cniCacheDir=', 'stateDir=');

@@ -18,6 +18,7 @@ describe('the configuration of the agent', () => {
       logDenials: true,
       denialEvents: true,
       metricsPolicyLimit: 100,
+      metricsClasses: false,
       uninstall: false,
     });
   });

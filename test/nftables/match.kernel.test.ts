@@ -104,6 +104,7 @@ const rules: readonly [Verdict, string][] = [
   [{ kind: 'vmap', key: ['ip saddr', 'meta l4proto'], map: 'm-4' }, 'ip saddr . meta l4proto vmap @m-4'],
   [{ kind: 'vmap', key: ['oifname'], map: 'by-device' }, 'oifname vmap @by-device'],
   [{ kind: 'reject-tcp-reset' }, 'reject with tcp reset'],
+  [{ kind: 'continue' }, 'continue'],
 ];
 
 const standing: readonly Operation[] = [

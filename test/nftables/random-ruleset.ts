@@ -279,7 +279,7 @@ function ruleAbout(
       lookups: lookups.length > 0 ? fc.array(fc.oneof(...lookups), { maxLength: 2 }) : none,
       address: addresses[layer].length > 0 ? optional(fc.oneof(...addresses[layer])) : none,
       counter: fc.boolean(),
-      verdict: fc.oneof(elementVerdict(chains), ...vmaps, ...reset),
+      verdict: fc.oneof(elementVerdict(chains), fc.constant<Verdict>({ kind: 'continue' }), ...vmaps, ...reset),
       comment: optional(comment),
     })
     .map(({ device, state, direction, part, lookups: looked, address, counter, verdict, comment: [text] }) => ({

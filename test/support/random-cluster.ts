@@ -10,6 +10,7 @@ export const shapeLimits = fc.constantFrom<ShapeLimits>(
   { ...defaultLimits, product: 0, sharedRules: 1 },
   { ...defaultLimits, product: 3, sharedRules: 0 },
   keepingApart({ ...defaultLimits, product: 8 }),
+  { ...defaultLimits, product: 3, counts: true },
 );
 
 export const nodeNames = ['n1', 'n2'];

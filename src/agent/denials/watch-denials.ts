@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Nft } from '../../apply/nft.ts';
 import { networkPolicyKind } from '../../kinds/network-policy.ts';
 import type { Pipeline } from '../../pipeline.ts';
@@ -9,6 +8,7 @@ import { getObject } from '../../watch/get-object.ts';
 import type { Announcer } from '../announcer.ts';
 import type { Census } from '../census.ts';
 import type { PolicyReporter } from '../policy-report.ts';
+import { repeat } from '../repeat.ts';
 import { DenialReader } from './denial-reader.ts';
 import { DenialWatch } from './denial-watch.ts';
 import type { DescribedDenial } from './describe-denial.ts';
@@ -65,23 +65,9 @@ export function watchDenials(options: Options): void {
     attributed: (ids) => policies.denied(ids),
     now,
   });
-  let failures = 0;
-  const attempt = async (reading: Promise<void>): Promise<void> => {
-    try {
-      await reading;
-      failures = 0;
-    } catch (err) {
-      if (failures++ === 0 && !signal.aborted) logger.warn({ err }, 'could not read what the kernel has denied');
-    }
-  };
-  const run = async (): Promise<void> => {
-    for (await attempt(reader.begin(signal)); ; await attempt(watch.look(signal))) {
-      await delay(interval, undefined, { signal });
-    }
-  };
-  run().catch(() => {
-    // Aborted.
-  });
+  const failed = (err: unknown): void => logger.warn({ err }, 'could not read what the kernel has denied');
+  reader.begin(signal).catch(failed);
+  repeat(interval, () => watch.look(signal), { signal, failed });
 }
 
 function textOf(

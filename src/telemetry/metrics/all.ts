@@ -1,5 +1,6 @@
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { createApplyMetrics, type ApplyMetrics } from './apply.ts';
+import { createClassMetrics, type ClassMetrics } from './classes.ts';
 import { createDenialMetrics, type DenialMetrics } from './denials.ts';
 import { createIssueMetrics, type IssueMetrics } from './issues.ts';
 import { createNodeMetrics, type NodeMetrics } from './node.ts';
@@ -20,6 +21,7 @@ export interface Metrics {
   readonly apply: ApplyMetrics;
   readonly denials: DenialMetrics;
   readonly policies: PolicyMetrics;
+  readonly classes: ClassMetrics;
 }
 
 /** A registry of its own, so that two agents in one process, or two tests, do not meet. */
@@ -43,5 +45,6 @@ export function createMetrics(version: string): Metrics {
     apply: createApplyMetrics(registry),
     denials: createDenialMetrics(registry),
     policies: createPolicyMetrics(registry),
+    classes: createClassMetrics(registry),
   };
 }
