@@ -15,8 +15,11 @@ function parseTerm(text: string, selectable: readonly string[]) {
   if (!groups) throw badRequest(`invalid selector: '${text}'; can't understand '${text}'`);
   const field = groups.field!;
   if (!always.includes(field) && !selectable.includes(field)) throw badRequest(`field label not supported: ${field}`);
-  return { path: field.split('.'), value: groups.value!, equal: groups.operator !== '!=' };
+  return { path: paths[field] ?? field.split('.'), value: groups.value!, equal: groups.operator !== '!=' };
 }
+
+/** Fields that go by another name (of Events). */
+const paths: Readonly<Record<string, readonly string[]>> = { source: ['source', 'component'] };
 
 /** Absent fields compare as Go's zero value does. Only text and booleans are selectable. */
 function textOf(object: ApiObject, path: readonly string[]): string {

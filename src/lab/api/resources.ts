@@ -77,7 +77,7 @@ const table = {
       ...['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map(
         (field) => `involvedObject.${field}`,
       ),
-      ...['reason', 'reportingComponent', 'type'],
+      ...['reason', 'reportingComponent', 'source', 'type'],
     ],
   },
   configmaps: served('', 'configmaps', core.configMap, ['cm']),

@@ -147,10 +147,13 @@ describe('kubectl against the API server', function () {
         involvedObject: { kind: 'Pod', namespace: 'x', name: 'a', uid },
         reason,
         type: 'Warning',
+        source: { component: `${reason}-writer` },
       });
     }
     const described = await done('describe pod a -n x');
     assert.deepEqual([/Warning +Mine /.test(described), /Older/.test(described)], [true, false], described);
+    const bySource = await done('get events -n x --field-selector source=Older-writer -o name');
+    assert.equal(bySource.trim(), 'event/older');
   });
 
   it('waits for conditions, for fields and for the end', async () => {
