@@ -53,7 +53,11 @@ describe('postern denials', () => {
   });
 
   async function ask(answers: Record<string, ExecAnswer>, ...args: readonly string[]) {
-    const of = (kind: string) => objects.filter((each) => each.kind === kind);
+    return askOf(objects, answers, ...args);
+  }
+
+  async function askOf(there: readonly ApiObject[], answers: Record<string, ExecAnswer>, ...args: readonly string[]) {
+    const of = (kind: string) => there.filter((each) => each.kind === kind);
     server = await startExecServer((path) => answers[/agent-(n[0-9])/.exec(path)![1]!]!, {
       '/api/v1/namespaces': of('Namespace'),
       '/api/v1/nodes': of('Node'),
@@ -107,6 +111,19 @@ describe('postern denials', () => {
     deepEqual([none.out, none.code, server!.execs.length], ['nothing was denied in the last minute\n', 0, 1]);
     await server!.close();
     await rejects(ask({}, '--node', 'n9'), /--node: there is no node "n9"/);
+    await server!.close();
+    await rejects(ask({}, '-n', 'z'), /--namespace: there is no namespace "z"/);
+  });
+
+  it('does not say that nothing was denied where nobody was asked', async () => {
+    const some = await ask({ n1: told('n1', []), n2: { refused: 403 } });
+    deepEqual([some.out, some.code], ['nothing was denied in the last minute on n1\n', 2]);
+    await server!.close();
+    const none = await ask({ n1: { refused: 403 }, n2: { refused: 403 } });
+    deepEqual([none.out, none.code], ['', 2]);
+    await server!.close();
+    const bare = objects.filter(({ metadata }) => !metadata.name.startsWith('agent-'));
+    await rejects(askOf(bare, {}), /^ConfigError: no agent of Postern runs in this cluster/);
   });
 
   it('a node that does not tell is named, and the exit code says so', async () => {

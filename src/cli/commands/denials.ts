@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import { attribute, type Denial } from '../../evaluator/denial.ts';
+import { keyOf } from '../../impact/object-key.ts';
 import { isJsonObject } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import { askNodes } from '../connect/agents.ts';
@@ -64,7 +65,10 @@ async function tellDenials(
   const { cluster } = toSource(objects, new Map(), []);
   if (node !== undefined && !cluster.nodes.has(node))
     throw new ConfigError(`--node: there is no node ${JSON.stringify(node)}`);
+  if (namespace !== undefined && !objects.some((each) => keyOf(each) === `Namespace ${namespace}`))
+    throw new ConfigError(`--namespace: there is no namespace ${JSON.stringify(namespace)}`);
   const asked = await askNodes(config, objects, ['denials'], readDenials, node === undefined ? undefined : [node]);
+  if (asked.agents === 0) throw new ConfigError('no agent of Postern runs in this cluster, so there is none to ask');
   const lines = asked.answers.flatMap(({ node: name, answer }) =>
     answer.map((noted): Line => ({ node: name, ...noted, ...attribute(cluster, noted) })),
   );
@@ -72,7 +76,10 @@ async function tellDenials(
     namespace === undefined || [from, to].some((end) => end.startsWith(`${namespace}/`));
   const wanted = lines.filter(isWanted).sort((a, b) => a.secondsAgo - b.secondsAgo);
   for (const line of wanted) out.write(output === 'json' ? `${JSON.stringify(line)}\n` : renderLine(line));
-  if (output === 'text' && wanted.length === 0) out.write('nothing was denied in the last minute\n');
+  if (output === 'text' && wanted.length === 0 && asked.answers.length > 0) {
+    const where = asked.failures.length > 0 ? ` on ${asked.answers.map((each) => each.node).join(', ')}` : '';
+    out.write(`nothing was denied in the last minute${where}\n`);
+  }
   for (const { node: name, why } of asked.failures) notes.write(`note: node ${name} was not asked: ${why}\n`);
   process.exitCode = asked.failures.length > 0 ? exitCode.usage : exitCode.fine;
 }
