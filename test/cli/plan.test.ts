@@ -474,8 +474,14 @@ describe('postern plan on a live cluster', () => {
       status: { phase: 'Failed' },
     };
     const alone = await ask({}, opening, [...podList.slice(0, 1), evicted]);
-    match(alone.notes, /node n1 are not among these: its agent does not run/);
+    match(alone.notes, /node n1 are not among these: pod system\/old: its agent does not run: Failed/);
     equal(alone.code, 2);
+    await server!.close();
+    const waiting = { name: 'agent', state: { waiting: { reason: 'CrashLoopBackOff' } } };
+    const crashing = { ...agent('n1'), status: { phase: 'Running', containerStatuses: [waiting] } };
+    const crashed = await ask({}, opening, [...podList.slice(0, 1), crashing]);
+    match(crashed.notes, /pod system\/agent-n1: its agent does not run: CrashLoopBackOff/);
+    equal(crashed.code, 2);
     await server!.close();
     const beside = await ask({ n1: told('n1', []), n2: told('n2', []) }, opening, [...podList, evicted]);
     deepEqual([beside.code, beside.notes], [0, '']);

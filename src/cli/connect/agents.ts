@@ -1,5 +1,5 @@
 import type { KubeConfig } from '@kubernetes/client-node';
-import { objectAt, textAt } from '../../lib/json.ts';
+import { listAt, objectAt, textAt } from '../../lib/json.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { sorted } from '../../lib/sort.ts';
 import { runInPod } from '../../watch/exec.ts';
@@ -8,6 +8,7 @@ import { exitCode } from '../exit-code.ts';
 /** What the chart and deploy/ name their pods by. */
 export const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
 
+const container = 'agent';
 const patienceMs = 60_000;
 const mostAtOnce = 8;
 
@@ -59,10 +60,23 @@ export async function askNodes<Answer>(
 /** Runs `postern node …` in the pod of an agent; that it exits with a finding is an answer too. */
 async function ask(config: KubeConfig, agent: JsonObject | undefined, question: readonly string[]): Promise<string> {
   if (!agent) throw new Error('it has no agent');
-  if (!isRunning(agent)) throw new Error('its agent does not run');
   const pod = { namespace: textAt(agent, 'metadata', 'namespace')!, name: textAt(agent, 'metadata', 'name')! };
+  const state = whyNotRunning(agent, container);
+  if (state !== undefined) throw new Error(`pod ${pod.namespace}/${pod.name}: its agent does not run: ${state}`);
   const command = ['postern', 'node', ...question, '-o', 'json'];
-  return runInPod(config, { ...pod, container: 'agent' }, command, { patienceMs, finding: exitCode.finding });
+  return runInPod(config, { ...pod, container }, command, { patienceMs, finding: exitCode.finding });
+}
+
+/**
+ * What its kubelet says of a container that cannot be asked, as `CrashLoopBackOff`; nothing of one that runs. The phase of a pod is Running
+ * also between two crashes.
+ */
+export function whyNotRunning(pod: unknown, name: string | undefined): string | undefined {
+  const status = listAt(pod, 'status', 'containerStatuses').find((each) => textAt(each, 'name') === name);
+  const reason = textAt(status, 'state', 'waiting', 'reason') ?? textAt(status, 'state', 'terminated', 'reason');
+  const deleted = textAt(pod, 'metadata', 'deletionTimestamp') !== undefined;
+  const phase = deleted ? 'Terminating' : (textAt(pod, 'status', 'phase') ?? 'Unknown');
+  return reason ?? (phase === 'Running' ? undefined : phase);
 }
 
 function isAgent(pod: JsonObject): boolean {
@@ -70,11 +84,8 @@ function isAgent(pod: JsonObject): boolean {
   return Object.entries(agentLabels).every(([key, value]) => labels[key] === value);
 }
 
-function isRunning(pod: JsonObject): boolean {
-  return textAt(pod, 'status', 'phase') === 'Running';
-}
-
 /** An evicted pod may stand beside the one that has followed it. */
 function runningLast(a: JsonObject, b: JsonObject): number {
-  return Number(isRunning(a)) - Number(isRunning(b));
+  const isRunning = (pod: JsonObject): number => Number(whyNotRunning(pod, container) === undefined);
+  return isRunning(a) - isRunning(b);
 }

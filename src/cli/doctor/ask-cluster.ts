@@ -9,6 +9,7 @@ import { sorted } from '../../lib/sort.ts';
 import type { ApiReader } from '../../watch/api-client.ts';
 import { listAll } from '../../watch/list.ts';
 import type { CommandOutcome, PodCommand } from '../../watch/pod-exec.ts';
+import { whyNotRunning } from '../connect/agents.ts';
 import { countFindings } from './render.ts';
 
 export interface AskOptions {
@@ -39,7 +40,8 @@ interface AgentPod {
   readonly namespace: string;
   readonly name: string;
   readonly container: string | undefined;
-  readonly phase: string;
+  /** Why it cannot be asked, if so. */
+  readonly state: string | undefined;
 }
 
 /** Asks the agent of every node, through the API server. Rejects where the agents cannot be found. */
@@ -92,14 +94,13 @@ function readAgentPod(pod: unknown): AgentPod[] {
   if (namespace === undefined || name === undefined || node === undefined) return [];
   const containers = listAt(pod, 'spec', 'containers');
   const agent = containers.find((each) => listAt(each, 'args').includes('agent')) ?? containers[0];
-  const deleted = textAt(pod, 'metadata', 'deletionTimestamp') !== undefined;
-  const phase = deleted ? 'Terminating' : (textAt(pod, 'status', 'phase') ?? 'Unknown');
-  return [{ node, namespace, name, container: textAt(agent, 'name'), phase }];
+  const container = textAt(agent, 'name');
+  return [{ node, namespace, name, container, state: whyNotRunning(pod, container) }];
 }
 
 /** During a roll-out a node may have two: the one that runs. */
 function chooseOnePerNode(agents: readonly AgentPod[]): AgentPod[] {
-  const order = (pod: AgentPod): number => (pod.phase === 'Running' ? 0 : 1);
+  const order = (pod: AgentPod): number => (pod.state === undefined ? 0 : 1);
   const byNode = Map.groupBy(agents, ({ node }) => node);
   return sorted(byNode.keys()).map((node) => byNode.get(node)!.toSorted((a, b) => order(a) - order(b))[0]!);
 }
@@ -136,8 +137,8 @@ async function askAll(agents: readonly AgentPod[], options: AskOptions): Promise
 }
 
 async function askNode(agent: AgentPod, { config, exec, timeoutMs }: AskOptions): Promise<Known<NodeReport>> {
-  const { namespace, name: pod, container, phase } = agent;
-  if (phase !== 'Running' || container === undefined) return { unknown: `it does not run: ${phase}` };
+  const { namespace, name: pod, container, state } = agent;
+  if (state !== undefined || container === undefined) return { unknown: `it does not run: ${state ?? 'no container'}` };
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const command = ['postern', 'node', 'doctor', '-o', 'json'];

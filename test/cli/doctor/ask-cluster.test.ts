@@ -219,6 +219,14 @@ describe('asking all nodes of a cluster', () => {
     assert.deepEqual(texts, ['no-agent: node n9: no pod of the agent is on it']);
   });
 
+  it('says what the kubelet says of an agent that ends again and again, whose pod counts as Running', async () => {
+    const waiting = { name: 'main', state: { waiting: { reason: 'CrashLoopBackOff' } } };
+    const crashing = { ...agentPod('n1'), status: { phase: 'Running', containerStatuses: [waiting] } };
+    const { texts, asked } = await ask({ agents: [crashing] });
+    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: it does not run: CrashLoopBackOff']);
+    assert.equal(asked.length, 0);
+  });
+
   it('cannot ask where there are no agents', async () => {
     await assert.rejects(
       ask({ agents: [] }),
