@@ -22,7 +22,7 @@ export async function runInPod(
   const signal = AbortSignal.timeout(patienceMs);
   const outcome = await execInPod(config, { namespace, pod: name, container, command, signal }).catch(
     (cause: unknown) => {
-      if (signal.aborted) throw new ApiError('silent', `${pod}: no answer within ${patienceMs} ms`, { cause });
+      if (signal.aborted) throw new ApiError('silent', `${pod}: no answer within ${patienceMs / 1000} s`, { cause });
       if (!(cause instanceof ApiError)) throw cause;
       const { code, message, status } = cause;
       throw new ApiError(code, `${pod}: ${message}`, { cause, ...(status !== undefined && { status }) });

@@ -126,6 +126,19 @@ describe('postern denials', () => {
     await rejects(askOf(bare, {}), /^ConfigError: no agent of Postern runs in this cluster/);
   });
 
+  it('says of a node that it is lost, beside what the API server makes of it', async () => {
+    const ready = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }];
+    const there = objects.map((each) =>
+      each.kind === 'Node' && each.metadata.name === 'n1' ? { ...each, status: { conditions: ready } } : each,
+    );
+    const { code, notes } = await askOf(there, { n1: { refused: 500 }, n2: told('n2', denials) });
+    equal(
+      notes,
+      'note: node n1 was not asked: the node is not ready, its kubelet does not report; pod system/agent-n1: the API server answers 500\n',
+    );
+    equal(code, 2);
+  });
+
   it('a node that does not tell is named, and the exit code says so', async () => {
     const { code, out, notes } = await ask({ n1: { refused: 403 }, n2: told('n2', denials) });
     equal(code, 2);

@@ -79,6 +79,6 @@ describe('a program that is run in a container', () => {
   it('one that never ends is given up', () =>
     rejects(run({ stdout: ['x'], ending: 'hang' }, 50), {
       code: 'silent',
-      message: 'pod system/agent-x: no answer within 50 ms',
+      message: 'pod system/agent-x: no answer within 0.05 s',
     }));
 });

@@ -10,6 +10,8 @@ export const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernete
 
 const container = 'agent';
 const patienceMs = 60_000;
+/** With a node whose kubelet, through which an exec goes, has not been heard of: long enough if it has just come back. */
+const lostPatienceMs = 5_000;
 const mostAtOnce = 8;
 
 export interface NodeFailure {
@@ -41,15 +43,21 @@ export async function askNodes<Answer>(
       .map((pod) => [textAt(pod, 'spec', 'nodeName') ?? '', pod]),
   );
   const used = new Set(pods.map((pod) => textAt(pod, 'spec', 'nodeName') ?? '').filter((node) => node !== ''));
+  const lost = new Set(objects.filter(isLost).map((each) => textAt(each, 'metadata', 'name')));
   const waiting = [...(nodes ?? sorted(used))];
   const answers: { node: string; answer: Answer }[] = [];
   const failures: NodeFailure[] = [];
   const askNext = async (): Promise<void> => {
     for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
       try {
-        answers.push({ node, answer: read(await ask(config, agents.get(node), question), node) });
+        const patience = lost.has(node) ? lostPatienceMs : patienceMs;
+        answers.push({ node, answer: read(await ask(config, agents.get(node), question, patience), node) });
       } catch (error) {
-        failures.push({ node, why: error instanceof Error ? error.message : String(error) });
+        const why = error instanceof Error ? error.message : String(error);
+        failures.push({
+          node,
+          why: lost.has(node) ? `the node is not ready, its kubelet does not report; ${why}` : why,
+        });
       }
     }
   };
@@ -58,13 +66,18 @@ export async function askNodes<Answer>(
 }
 
 /** Runs `postern node …` in the pod of an agent; that it exits with a finding is an answer too. */
-async function ask(config: KubeConfig, agent: JsonObject | undefined, question: readonly string[]): Promise<string> {
+async function ask(
+  config: KubeConfig,
+  agent: JsonObject | undefined,
+  question: readonly string[],
+  patience: number,
+): Promise<string> {
   if (!agent) throw new Error('it has no agent');
   const pod = { namespace: textAt(agent, 'metadata', 'namespace')!, name: textAt(agent, 'metadata', 'name')! };
   const state = whyNotRunning(agent, container);
   if (state !== undefined) throw new Error(`pod ${pod.namespace}/${pod.name}: its agent does not run: ${state}`);
   const command = ['postern', 'node', ...question, '-o', 'json'];
-  return runInPod(config, { ...pod, container }, command, { patienceMs, finding: exitCode.finding });
+  return runInPod(config, { ...pod, container }, command, { patienceMs: patience, finding: exitCode.finding });
 }
 
 /**
@@ -77,6 +90,16 @@ export function whyNotRunning(pod: unknown, name: string | undefined): string | 
   const deleted = textAt(pod, 'metadata', 'deletionTimestamp') !== undefined;
   const phase = deleted ? 'Terminating' : (textAt(pod, 'status', 'phase') ?? 'Unknown');
   return reason ?? (phase === 'Running' ? undefined : phase);
+}
+
+/** A node that is dead, or cut off: the API server has not heard of its kubelet for the better part of a minute. */
+function isLost(object: JsonObject): boolean {
+  return (
+    object['kind'] === 'Node' &&
+    listAt(object, 'status', 'conditions').some(
+      (each) => textAt(each, 'type') === 'Ready' && textAt(each, 'status') === 'Unknown',
+    )
+  );
 }
 
 function isAgent(pod: JsonObject): boolean {
