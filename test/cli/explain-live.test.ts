@@ -43,11 +43,20 @@ describe('postern explain, and the kernels of a cluster', () => {
     kernels: Readonly<Record<string, readonly (Ruleset | undefined | ExecAnswer)[]>>,
     ...more: readonly string[]
   ): Promise<CommandAnswer> {
+    return ask(objects, kernels, 'x/client', 'x/server', '80', ...more);
+  }
+
+  async function ask(
+    objects: readonly ApiObject[],
+    kernels: Readonly<Record<string, readonly (Ruleset | undefined | ExecAnswer)[]>>,
+    ...words: readonly string[]
+  ): Promise<CommandAnswer> {
     const of = (kind: string) => objects.filter((each) => each.kind === kind);
     const lists = {
       '/api/v1/namespaces': of('Namespace'),
       '/api/v1/nodes': of('Node'),
       '/api/v1/pods': of('Pod'),
+      '/api/v1/services': of('Service'),
       '/apis/networking.k8s.io/v1/networkpolicies': of('NetworkPolicy'),
     };
     const asked: Record<string, number> = {};
@@ -68,14 +77,7 @@ describe('postern explain, and the kernels of a cluster', () => {
       return { stdout: [JSON.stringify(trace)], exitCode: trace.verdict === 'accept' ? 0 : 1 };
     }, lists);
     await writeFile(join(folder, 'config'), server.config.exportConfig());
-    return runCommandLine(explainCommand, [
-      '--kubeconfig',
-      join(folder, 'config'),
-      'x/client',
-      'x/server',
-      '80',
-      ...more,
-    ]);
+    return runCommandLine(explainCommand, ['--kubeconfig', join(folder, 'config'), ...words]);
   }
 
   const denied = [...world, ...agents, deny];
@@ -151,5 +153,47 @@ describe('postern explain, and the kernels of a cluster', () => {
     const { code, out, notes } = await explain(denied, { n1: [], n2: [] }, '--no-nodes');
     deepEqual([code, notes, server!.execs.length], [1, '', 0]);
     equal(out.includes('kernel'), false);
+  });
+
+  it('does not judge a Service at its own address, which no packet has when policies see it', async () => {
+    const service = (name: string, spec: object, status = {}) => ({
+      kind: 'Service',
+      metadata: { namespace: 'x', name, uid: name },
+      spec,
+      status,
+    });
+    const ports = [{ port: 80, nodePort: 30080 }];
+    const services = [
+      service('web', { clusterIPs: ['10.96.0.7', 'fd96::7'], selector: { app: 'server' }, ports }),
+      service('api', { clusterIPs: ['10.96.0.1'], ports: [{ port: 443 }] }),
+      service('none', {
+        clusterIPs: ['None'],
+        selector: { app: 'no' },
+        externalIPs: ['192.0.2.1'],
+        ports: [{ port: 81 }],
+      }),
+    ];
+    const refusal = async (...words: readonly string[]): Promise<string> => {
+      await server?.close();
+      return ask([...denied, ...services], { n1: [], n2: [] }, 'x/client', ...words).then(
+        ({ code }) => `exit code ${code}`,
+        (error: Error) => error.message,
+      );
+    };
+    const behind = "policies judge the pod behind it and that pod's own port";
+    equal(
+      await refusal('10.96.0.7', '80'),
+      `10.96.0.7 is Service x/web; ${behind}: ask for x/server. Or try it: postern probe FROM x/svc:web 80`,
+    );
+    match(await refusal('fd96:0::7', '80'), /^fd96:0::7 is Service x\/web;/);
+    match(await refusal('x/svc:web', 'http'), /^x\/svc:web is a Service;.* postern probe FROM x\/svc:web http$/);
+    equal(await refusal('x/service/nope', '80'), 'there is no Service x/nope; there is x/web, x/api, x/none');
+    match(await refusal('10.96.0.1', '443'), /own port: ask for one of its endpoints\./);
+    equal(await refusal('node/n2', '30080'), `TCP/30080 of node/n2 is Service x/web; ${behind}: ask for x/server`);
+    equal(await refusal('192.0.2.1', '81'), `TCP/81 of 192.0.2.1 is Service x/none; ${behind}, and it selects none`);
+    deepEqual(
+      [await refusal('node/n2', 'UDP/30080', '--no-nodes'), await refusal('192.0.2.1', '82', '--no-nodes')],
+      ['exit code 0', 'exit code 0'],
+    );
   });
 });

@@ -331,6 +331,7 @@ describe('postern explain on a live cluster', () => {
         },
         { metadata: { name: 'four', namespace: 'office' }, status: { podIPs: [{ ip: '10.9.0.4' }] } },
       ],
+      '/api/v1/services': [],
       '/apis/networking.k8s.io/v1/networkpolicies': [
         {
           metadata: { name: 'web', namespace: 'shop' },

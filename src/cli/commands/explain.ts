@@ -6,12 +6,13 @@ import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
 import { withManifests } from '../manifest-option.ts';
-import { readLiveObjects, readManifestCluster, toSource } from '../explain/cluster-source.ts';
+import { readLiveObjects, readManifestCluster, readServices, toSource } from '../explain/cluster-source.ts';
 import { findAssumed, restsOnAddresses } from '../explain/assumption.ts';
 import { commonFamilies, findEnd } from '../explain/end-argument.ts';
 import { askKernels, renderKernels, type KernelAnswer } from '../explain/kernel.ts';
 import { explainPodCommand } from '../explain/pod-command.ts';
 import { formatTraffic, readPortArgument } from '../explain/port-argument.ts';
+import { mayBeService, refuseServicePort, refuseService } from '../explain/service-argument.ts';
 import { renderExplanation } from '../explain/render.ts';
 import type { Explanation } from '../explain/render.ts';
 
@@ -37,7 +38,8 @@ FROM and TO:
   node/n1, host/db      a node; a machine outside (kind Host, in manifests)
   10.0.0.2, fd00::2     an address: whoever owns it
 
-PORT: TCP/80, UDP/53, SCTP/7, 80 (TCP), a port's name on TO, or icmp. It is the port of the pod, not of a Service.
+PORT: TCP/80, UDP/53, SCTP/7, 80 (TCP), a port's name on TO, or icmp. It is the port of the pod, not of a Service: where TO is the address of
+one, its pods are named instead.
 
 Of a cluster, the kernels of the nodes that judge the connection are asked too, through \`pods/exec\` into their agents: by rules read back, what
 would they do? A node that cannot be asked is a note.
@@ -91,7 +93,7 @@ async function explain(
   const assumed =
     options.output === 'json' || restsOnAddresses(source.cluster, decisions, ends) ? findAssumed(source, ends) : [];
   const silent = unasked.map(({ node, why }) => `the kernel of ${node} was not asked: ${why}`);
-  const all = new Set([...source.notes, ...from.notes, ...to.notes, ...assumed, ...silent]);
+  const all = new Set([...source.notes, ...last.notes, ...from.notes, ...to.notes, ...assumed, ...silent]);
   for (const note of all) notes.write(`note: ${note}\n`);
   const explanation: Explanation = { verdict, families: decisions };
   out.write(
@@ -107,13 +109,19 @@ function isAgreed(kernels: readonly KernelAnswer[] = []): boolean {
   return kernels.every(({ agrees }) => agrees);
 }
 
+const noServices = { services: [], notes: [] };
+
 async function answer(fromText: string, toText: string, portText: string, options: ExplainOptions) {
   const live = options.filename ? undefined : await readLiveObjects(options.kubeconfig, options.context);
   const source = live ? toSource(live.objects, new Map(), []) : await readManifestCluster(options.filename!);
+  const { services, notes } = live && mayBeService(toText) ? await readServices(live.config) : noServices;
+  const objects = [...source.objects, ...services];
+  refuseService(objects, toText, portText);
   const from = findEnd(source, fromText);
   const to = findEnd(source, toText);
   const asked = commonFamilies(from, to, options.family);
   const traffic = readPortArgument(portText, source.cluster, to.endpoints.get(asked[0]!)!, asked[0]!);
+  refuseServicePort(objects, source.cluster, toText, traffic);
   const decisions: Partial<Record<Family, Decision>> = {};
   const judges: (Judge & { readonly family: Family })[] = [];
   for (const family of asked) {
@@ -129,5 +137,5 @@ async function answer(fromText: string, toText: string, portText: string, option
     live && options.nodes
       ? await askKernels(live.config, live.objects, judges, traffic)
       : { answers: undefined, unasked: [] };
-  return { source, from, to, traffic, verdict, decisions, kernels, unasked };
+  return { source, notes, from, to, traffic, verdict, decisions, kernels, unasked };
 }

@@ -70,6 +70,21 @@ export async function readLiveObjects(
   return { config, objects: await reaching(listObjects(config, collections)) };
 }
 
+/** The Services; none, and why, for who has no right to list them. */
+export async function readServices(
+  config: KubeConfig,
+): Promise<{ readonly services: readonly JsonObject[]; readonly notes: readonly string[] }> {
+  try {
+    return { services: await listObjects(config, [serviceCollection]), notes: [] };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      services: [],
+      notes: [`Services are not known (${why}): of their addresses and node ports this says nothing`],
+    };
+  }
+}
+
 /** The kubeconfig, at the context that is asked for. Throws a ConfigError that says what else to do. */
 export function openContext(kubeconfig: string | undefined, context: string | undefined): Promise<KubeConfig> {
   return reaching(loadContext(kubeconfig, context));

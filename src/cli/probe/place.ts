@@ -5,11 +5,11 @@ import type { Attempt } from '../connect/attempt.ts';
 import { openContext, readClusterOf, toSource } from '../explain/cluster-source.ts';
 import type { ClusterSource } from '../explain/cluster-source.ts';
 import type { End } from '../explain/end-argument.ts';
+import { mayBeService } from '../explain/service-argument.ts';
 import { createApiClient } from '../../watch/api-client.ts';
 import { findAgents } from './agents.ts';
 import { probeFromPod } from './cluster.ts';
 import type { Setting } from './render.ts';
-import { mayBeService } from './target.ts';
 import type { Target } from './target.ts';
 
 /** Where it is tried: what there is, and how to try. */

@@ -11,6 +11,7 @@ import { commonFamilies, findEnd } from '../explain/end-argument.ts';
 import type { End } from '../explain/end-argument.ts';
 import { readPortArgument } from '../explain/port-argument.ts';
 import type { Traffic } from '../explain/port-argument.ts';
+import { readServiceForm } from '../explain/service-argument.ts';
 
 /** TO and PORT, as a connection needs them. */
 export interface Target extends Destinations {
@@ -27,18 +28,11 @@ interface Question {
   readonly family: Family | undefined;
 }
 
-const serviceForm = /^([^/]+)\/(?:svc|service)[:/]([^/]+)$/;
-
-/** Whether Services have to be known to say who TO is. Who asks for a pod needs no right to list them. */
-export function mayBeService(to: string): boolean {
-  return serviceForm.test(to) || to.startsWith('node/') || !to.includes('/');
-}
-
 /** Reads TO and PORT. Throws a ConfigError for what does not exist or cannot be tried, before anything is. */
 export function findTarget(question: Question): Target {
   const { source, from, to, port, family } = question;
-  const service = serviceForm.exec(to);
-  if (service) return atService(question, service[1]!, service[2]!);
+  const service = readServiceForm(to);
+  if (service) return atService(question, service.namespace, service.name);
   const endpoint = { address: to };
   if (isHostName(source, to)) {
     return { name: to, hosts: [to], notes: [], ...tryable(readPortArgument(port, source.cluster, endpoint, 'ipv4')) };

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { toSource } from '../../../src/cli/explain/cluster-source.ts';
 import { findEnd } from '../../../src/cli/explain/end-argument.ts';
+import { mayBeService } from '../../../src/cli/explain/service-argument.ts';
 import { findAgents } from '../../../src/cli/probe/agents.ts';
 import { Expectations } from '../../../src/cli/probe/expectation.ts';
-import { findTarget, mayBeService } from '../../../src/cli/probe/target.ts';
+import { findTarget } from '../../../src/cli/probe/target.ts';
 import type { JsonObject } from '../../../src/lib/json.ts';
 import type { Family } from '../../../src/model/address.ts';
 
