@@ -87,6 +87,11 @@ describe('postern denials', () => {
     match(out, /x\/client → x\/server, TCP\/80;[^\n]*\n {2}allowed now: /);
   });
 
+  it('cannot be asked of manifests, and says nothing of them', () =>
+    rejects(runCommandLine(denialsCommand, ['--kubeconfig', '/nonexistent/config']), {
+      message: 'cannot read the cluster: kubeconfig: no such file: /nonexistent/config; name one with --kubeconfig',
+    }));
+
   it('gives one object a line, with all of the end where it was dropped', async () => {
     const { out } = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '-o', 'json');
     const lines = out

@@ -309,8 +309,32 @@ describe('postern explain on a live cluster', () => {
   it('says how to name a cluster where there is none', () =>
     rejects(explain('--kubeconfig', '/nonexistent/config', 'a/b', 'a/b', '80'), {
       message:
-        /^cannot read the cluster: kubeconfig: no such file: \/nonexistent\/config\. Name one with --kubeconfig, or read manifests with -f$/,
+        /^cannot read the cluster: kubeconfig: no such file: \/nonexistent\/config; name one with --kubeconfig, or read manifests with -f$/,
     }));
+
+  it('points to no other cluster where a right is missing', async () => {
+    const server = http.createServer((_, response) => {
+      response.writeHead(403).end('{"kind":"Status","message":"pods is forbidden","code":403}');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const folder = await mkdtemp(join(tmpdir(), 'postern-explain-'));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const clusters = [{ name: 'here', cluster: { server: `http://127.0.0.1:${port}` } }];
+      const contexts = [{ name: 'here', context: { cluster: 'here', user: 'nobody' } }];
+      const users = [{ name: 'nobody', user: {} }];
+      const config = { apiVersion: 'v1', kind: 'Config', 'current-context': 'here', contexts, clusters, users };
+      await writeFile(join(folder, 'config'), JSON.stringify(config));
+      await rejects(explain('--kubeconfig', join(folder, 'config'), 'a/b', 'a/b', '80'), {
+        message: 'cannot read the cluster: pods is forbidden; read manifests with -f',
+      });
+    } finally {
+      server.close();
+      server.closeAllConnections();
+      await rm(folder, { recursive: true });
+    }
+  });
 
   it('reads the objects as the API server has them, page by page', async () => {
     const lists: Record<string, unknown[]> = {

@@ -344,11 +344,13 @@ Would be cut: 4 pairs of pods and ports
         exitOf('--base', base),
         exitOf('-f', 'nowhere.yaml', '--base', base),
         exitOf('-f', base, '--base', base, '--context', 'x'),
+        exitOf('-f', base, '--kubeconfig', '/nonexistent'),
       ]),
       [
         '2 postern: -f is missing: name what would be applied',
         '2 postern: nowhere.yaml: no such file or folder',
         "2 error: option '--context <name>' cannot be used with option '--base <PATH>'",
+        '2 postern: cannot read the cluster: kubeconfig: no such file: /nonexistent; name one with --kubeconfig, or name it as manifests with --base',
       ],
     );
   });

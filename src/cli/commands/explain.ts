@@ -6,7 +6,13 @@ import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
 import { withManifests } from '../manifest-option.ts';
-import { readLiveObjects, readManifestCluster, readServices, toSource } from '../explain/cluster-source.ts';
+import {
+  fromManifests,
+  readLiveObjects,
+  readManifestCluster,
+  readServices,
+  toSource,
+} from '../explain/cluster-source.ts';
 import { findAssumed, restsOnAddresses } from '../explain/assumption.ts';
 import { commonFamilies, findEnd } from '../explain/end-argument.ts';
 import { askKernels, renderKernels, type KernelAnswer } from '../explain/kernel.ts';
@@ -112,7 +118,7 @@ function isAgreed(kernels: readonly KernelAnswer[] = []): boolean {
 const noServices = { services: [], notes: [] };
 
 async function answer(fromText: string, toText: string, portText: string, options: ExplainOptions) {
-  const live = options.filename ? undefined : await readLiveObjects(options.kubeconfig, options.context);
+  const live = options.filename ? undefined : await readLiveObjects(options.kubeconfig, options.context, fromManifests);
   const source = live ? toSource(live.objects, new Map(), []) : await readManifestCluster(options.filename!);
   const { services, notes } = live && mayBeService(toText) ? await readServices(live.config) : noServices;
   const objects = [...source.objects, ...services];

@@ -9,6 +9,7 @@ import { loadManifests } from '../../manifests/load.ts';
 import { formatProblem, ManifestError } from '../../manifests/problem.ts';
 import { expandWorkloads } from '../../manifests/workloads.ts';
 import { createApiClient } from '../../watch/api-client.ts';
+import { ApiError } from '../../watch/api-error.ts';
 import { listAll } from '../../watch/list.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { loadContext } from '../kube-context.ts';
@@ -39,6 +40,9 @@ const serviceCollection: Collection = { path: '/api/v1/services', apiVersion: 'v
 
 const silenceMs = 30_000;
 
+/** Without a cluster, what `explain` can do. */
+export const fromManifests = 'read manifests with -f';
+
 /** Reads manifests as a cluster would take them. A document that cannot be used refuses them all: it may hold a policy. */
 export async function readManifestCluster(paths: readonly string[]): Promise<ClusterSource> {
   const defaulted = applyDefaults(expandWorkloads(await readManifests(paths)));
@@ -58,16 +62,21 @@ export async function readLiveCluster(
   kubeconfig: string | undefined,
   context: string | undefined,
 ): Promise<ClusterSource> {
-  return readClusterOf(await openContext(kubeconfig, context));
+  const { objects } = await readLiveObjects(kubeconfig, context, fromManifests);
+  return toSource(objects, new Map(), []);
 }
 
-/** The same as raw objects, and how the API server was reached. */
+/**
+ * The same as raw objects, and how the API server was reached.
+ * @param instead what the command can do without a cluster
+ */
 export async function readLiveObjects(
   kubeconfig: string | undefined,
   context: string | undefined,
+  instead?: string,
 ): Promise<{ readonly config: KubeConfig; readonly objects: readonly JsonObject[] }> {
-  const config = await openContext(kubeconfig, context);
-  return { config, objects: await reaching(listObjects(config, collections)) };
+  const config = await reaching(loadContext(kubeconfig, context), instead);
+  return { config, objects: await reaching(listObjects(config, collections), instead) };
 }
 
 /** The Services; none, and why, for who has no right to list them. */
@@ -111,13 +120,17 @@ async function listObjects(config: KubeConfig, wanted: readonly Collection[]): P
   return objects;
 }
 
-async function reaching<Value>(result: Promise<Value>): Promise<Value> {
+/** @param instead what the command can do without a cluster */
+async function reaching<Value>(result: Promise<Value>, instead?: string): Promise<Value> {
   try {
     return await result;
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(`cannot read the cluster: ${why}. Name one with --kubeconfig, or read manifests with -f`, {
+    // Another cluster is no help to who lacks a right in this one, and the refusal names it.
+    const isRefused = cause instanceof ApiError && cause.status === 403;
+    const ways = [isRefused ? undefined : 'name one with --kubeconfig', instead].filter((way) => way !== undefined);
+    throw new ConfigError(`cannot read the cluster: ${[why, ways.join(', or ')].filter(Boolean).join('; ')}`, {
       cause,
     });
   }

@@ -32,7 +32,11 @@ export interface Where {
 export async function readSides(given: readonly JsonObject[], deletes: boolean, where: Where): Promise<Sides> {
   const change = deletes ? deleteObjects : applyObjects;
   if (where.base) return manifestSides(await readManifests(where.base), given, change);
-  const { config, objects } = await readLiveObjects(where.kubeconfig, where.context);
+  const { config, objects } = await readLiveObjects(
+    where.kubeconfig,
+    where.context,
+    'name it as manifests with --base',
+  );
   const { objects: placed, notes } = liveWorkloads(fillIn(given), objects, deletes);
   const { objects: after, changes } = change(objects, placed);
   return { before: objects, after, changes, notes: [...notes, ...foreignPolicies(given)], isAddressed: true, config };
