@@ -98,6 +98,7 @@ function note(text: string): void {
 }
 
 function readSeconds(text: string): number {
-  if (/^[0-9]{1,6}$/.test(text)) return Number(text);
-  throw new ConfigError(`--timeout: ${JSON.stringify(text)} is not a number of seconds`);
+  const seconds = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
+  if (seconds > 0) return seconds;
+  throw new ConfigError(`--timeout: ${JSON.stringify(text)} is not a number of seconds, 1 or more`);
 }

@@ -72,7 +72,7 @@ async function waitUntilEnded(
     const what = `container ${container} of pod ${pod.namespace}/${pod.name}`;
     if (hopeless.test(reason!)) {
       throw new ProbeError(
-        `${what} cannot run image ${image}: ${reason} ${message}. Name one that its node can get with --image`,
+        `${what} cannot run image ${image}: ${reason} ${message}. Its node goes on trying until the pod is deleted; name one that it can get with --image`,
       );
     }
     if (!(await pause())) {

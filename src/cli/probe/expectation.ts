@@ -37,6 +37,9 @@ export class Expectations {
     const own = this.#services.filter((each) => each.address === address);
     if (own.length > 0) {
       const served = own.find((each) => each.protocol === protocol && each.port === port);
+      if (served && !this.#selectsPods(address)) {
+        return unknown('the Service selects no pods, so policies judge endpoints that are not known here: name one');
+      }
       return served
         ? this.#behind(served.endpoints, protocol)
         : unknown(`${address} is a Service without ${protocol}/${port}`);
@@ -46,6 +49,12 @@ export class Expectations {
       return unknown(`${protocol}/${port} is the node port of a Service: name the Service instead`);
     }
     return this.#judge({ address, port }, protocol);
+  }
+
+  /** Else somebody else writes its endpoints, as the API server those of `kubernetes`. */
+  #selectsPods(address: string): boolean {
+    const service = this.#readable('Service').find((each) => listAt(each, 'spec', 'clusterIPs').includes(address));
+    return Object.keys(objectAt(service, 'spec', 'selector')).length > 0;
   }
 
   #behind(endpoints: readonly ServiceEndpoint[], protocol: SocketProtocol): Expected {

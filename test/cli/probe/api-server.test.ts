@@ -232,11 +232,14 @@ describe('postern probe on a real API server', function () {
     await writeState('shop/other', container.name, { waiting: { reason: 'ErrImagePull', message: 'not found' } });
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 2);
-    assert.match(stderr, /cannot run image nowhere\/none:1: ErrImagePull not found\. Name one .* --image$/);
+    assert.match(
+      stderr,
+      /cannot run image nowhere\/none:1: ErrImagePull not found\. Its node goes on trying .* --image$/,
+    );
   });
 
   it('gives up in time where nobody takes the container up', async () => {
-    const { exitCode, stderr } = await probe(join(folder, 'admin'), 'shop/other', '127.0.0.1', '1', '--timeout', '0');
+    const { exitCode, stderr } = await probe(join(folder, 'admin'), 'shop/other', '127.0.0.1', '1', '--timeout', '1');
     assert.equal(exitCode, 2);
     assert.match(
       stderr,
@@ -253,6 +256,7 @@ describe('postern probe on a real API server', function () {
       ],
       [['shop/web', 'shop/nobody', '80'], /there is no pod shop\/nobody/],
       [['shop/web', '127.0.0.1', 'SCTP/7'], /a probe is TCP or UDP/],
+      [['shop/other', '127.0.0.1', '1', '--timeout', '0'], /--timeout: "0" is not a number of seconds, 1 or more/],
     ] as const) {
       const { exitCode, stderr } = await probe(join(folder, 'admin'), ...args);
       assert.equal(exitCode, 2);

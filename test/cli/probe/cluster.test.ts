@@ -163,7 +163,7 @@ describe('a probe from a pod of a cluster', () => {
     [
       'whose image is nowhere',
       { states: [{ waiting: { reason: 'ImagePullBackOff', message: 'm' } }] },
-      /cannot run image postern:1: ImagePullBackOff m\. Name one .* --image$/,
+      /cannot run image postern:1: ImagePullBackOff m\. Its node goes on trying .*; name one .* --image$/,
       'written',
     ],
     [

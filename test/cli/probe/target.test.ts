@@ -56,6 +56,7 @@ const objects: JsonObject[] = [
   service('shut', 'shut', ['10.96.0.2']),
   service('half', 'half', ['10.96.0.3']),
   service('none', 'none', ['10.96.0.4']),
+  { ...service('outside', '', ['10.96.0.5']), spec: { clusterIPs: ['10.96.0.5'], ports: [{ port: 443 }] } },
   service('headless', 'open', ['None']),
   ...['shut', 'half-shut'].map((name) => ({
     apiVersion: 'networking.k8s.io/v1',
@@ -135,6 +136,7 @@ describe('what is expected of a probe', () => {
     ["a Service, by its pods' port and not its own", '10.96.0.2', 80, 'denied', /ingress of shop\/shut/],
     ['a Service some of whose pods allow', '10.96.0.3', 80, 'mixed', /half-shut/],
     ['a Service without pods that are ready', '10.96.0.4', 80, 'unknown', /no pod that is ready/],
+    ['a Service whose endpoints somebody else writes', '10.96.0.5', 443, 'unknown', /selects no pods/],
     ['a port that a Service does not have', '10.96.0.1', 81, 'unknown', /without TCP\/81/],
     ['the node port of a Service', '192.0.2.1', 30080, 'unknown', /name the Service/],
     ['a node', '192.0.2.1', 22, 'allowed', /no policy isolates/],
