@@ -3,8 +3,6 @@ import type { JsonObject } from '../../lib/json.ts';
 
 /** An agent of ours as its pod shows it. */
 export interface InstalledAgent {
-  readonly namespace: string;
-  readonly pod: string;
   readonly node: string;
   /** As the DaemonSet names it, which its node then has. */
   readonly image: string;
@@ -18,7 +16,6 @@ export function findAgents(objects: readonly JsonObject[]): InstalledAgent[] {
     const container = listAt(pod, 'spec', 'containers').find((each) => listAt(each, 'args')[0] === 'agent');
     const image = textAt(container, 'image');
     const node = textAt(pod, 'spec', 'nodeName');
-    const [namespace, name] = [textAt(pod, 'metadata', 'namespace'), textAt(pod, 'metadata', 'name')];
-    return isDaemon && image && node && namespace && name ? [{ namespace, pod: name, node, image }] : [];
+    return isDaemon && image && node ? [{ node, image }] : [];
   });
 }

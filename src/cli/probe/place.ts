@@ -15,7 +15,7 @@ import type { Target } from './target.ts';
 /** Where it is tried: what there is, and how to try. */
 export interface Place {
   readonly source: ClusterSource;
-  readonly setting: Pick<Setting, 'onNode' | 'inCluster'>;
+  readonly setting: Pick<Setting, 'lookAt' | 'inCluster'>;
   tryFrom(from: End, to: Target): Promise<readonly Attempt[]>;
 }
 
@@ -37,10 +37,7 @@ export async function openCluster(toText: string, flags: ClusterOptions, note: (
     source,
     setting: {
       inCluster: true,
-      onNode: (node) => {
-        const agent = agents.find((each) => each.node === node);
-        return agent && `kubectl -n ${agent.namespace} exec ${agent.pod} --`;
-      },
+      lookAt: (node) => (agents.some((each) => each.node === node) ? `postern doctor --node ${node}` : undefined),
     },
     tryFrom: async (from, to) => {
       const key = podOf(from);
@@ -82,7 +79,10 @@ export async function openLab(fromText: string, { name, stateDir }: LabOptions):
   const state = new LabState(name ?? defaultLabName, stateDir);
   return {
     source: toSource(await readLabObjects(state), new Map(), []),
-    setting: { inCluster: false, onNode: (node) => `${state.command('exec')} node/${node} --` },
+    setting: {
+      inCluster: false,
+      lookAt: (node) => `${state.command('exec')} node/${node} -- nft -t list table inet postern`,
+    },
     tryFrom: (from, to) => probeFromStation(state, podOf(from) ?? fromText, to),
   };
 }

@@ -6,8 +6,8 @@ export interface Setting {
   readonly to: string;
   /** `TCP/80` */
   readonly port: string;
-  /** The command line before which a program runs on a node, as `kubectl exec … --`; nothing where no agent is. */
-  readonly onNode: (node: string) => string | undefined;
+  /** The command that shows whether the rules of a node are there; nothing where no agent is. */
+  readonly lookAt: (node: string) => string | undefined;
   readonly inCluster: boolean;
 }
 
@@ -72,25 +72,24 @@ function nextSteps({ advice, expected }: Finding, setting: Setting): string[] {
 type Steps = (nodes: readonly string[], setting: Setting) => readonly string[];
 
 const steps: Readonly<Record<Advice, Steps>> = {
-  agents: (nodes, { onNode, inCluster }) => [
+  agents: (nodes, { lookAt, inCluster }) => [
     ...nodes.map((node) =>
-      onNode(node) === undefined
+      lookAt(node) === undefined
         ? `no agent runs on node ${node}, so nothing is enforced there: see why its DaemonSet has no pod there`
-        : `is the agent of node ${node} ready, and are its rules there? ${onNode(node)} nft -t list table inet postern`,
+        : `is the agent of node ${node} ready, and are its rules there? ${lookAt(node)}`,
     ),
-    `${inCluster ? '"/readyz?verbose" of the agent' : '"/readyz?verbose" at the socket that "lab up" printed'} says what is missing; where a policy or pod has just changed, ask again`,
+    `${inCluster ? '' : '"/readyz?verbose" at the socket that "lab up" printed says what is missing; '}where a policy or pod has just changed, ask again`,
   ],
-  counters: (nodes, { onNode }) =>
-    nodes.flatMap((node) => {
-      const run = onNode(node);
-      return run === undefined
-        ? []
-        : [
-            `did Postern drop it? ${run} nft -t list table inet postern: its "deny-" chains count; without them it denies nothing`,
-          ];
-    }),
-  others: () => [
-    'look for another engine of policies, a firewall of the node, a security group, or one at the other end',
+  counters: (nodes, { lookAt, inCluster }) =>
+    inCluster
+      ? ['did Postern drop it? postern denials']
+      : nodes.map(
+          (node) => `did Postern drop it? ${lookAt(node)}: its "deny-" chains count; without them it denies nothing`,
+        ),
+  others: (_, { inCluster }) => [
+    inCluster
+      ? 'is another program of the nodes in the way? postern doctor; else a security group, or a firewall at the other end'
+      : 'look for another engine of policies, a firewall of the node, a security group, or one at the other end',
   ],
   route: (_, { from, inCluster }) => [
     inCluster

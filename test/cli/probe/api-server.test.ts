@@ -186,7 +186,7 @@ describe('postern probe on a real API server', function () {
     assert.match(stdout, /explain: denied +seen: connected, .* DIFFERENT\n/);
     assert.match(stdout, /^!!! 127\.0\.0\.1: NOT WHAT THE POLICIES SAY: THE POLICIES DENY THIS, AND IT GOT THROUGH/m);
     assert.match(stdout, /egress of shop\/web: .* shop\/deny/);
-    assert.match(stdout, /next: .*node n1 .*kubectl -n postern-system exec agent-n1 -- nft -t list/);
+    assert.match(stdout, /next: .*node n1 .* postern doctor --node n1\n/);
   });
 
   const lacking: readonly (readonly [name: string, rules: readonly object[], missing: RegExp])[] = [

@@ -18,7 +18,7 @@ const setting = {
   to: 'shop/api',
   port: 'TCP/80',
   inCluster: true,
-  onNode: (node: string) => (node === 'n1' ? 'kubectl -n p exec agent-n1 --' : undefined),
+  lookAt: (node: string) => (node === 'n1' ? 'postern doctor --node n1' : undefined),
 };
 
 describe('what a probe means', () => {
@@ -91,9 +91,20 @@ fd00::1: denied
     const text = renderFindings([find('denied', 'connected')], setting);
     assert.match(text, /seen: connected, 2 ms {2}DIFFERENT\n/);
     assert.match(text, /^!!! 10\.0\.0\.1: NOT WHAT THE POLICIES SAY: THE POLICIES DENY THIS, AND IT GOT THROUGH/m);
-    assert.match(text, /next: .* node n1 .* kubectl -n p exec agent-n1 -- nft -t list table inet postern\n/);
+    assert.match(text, /next: .* node n1 .* postern doctor --node n1\n/);
     assert.match(text, /next: no agent runs on node n2, so nothing is enforced there/);
     assert.match(text, /next: .* postern explain shop\/web shop\/api TCP\/80\n/);
+  });
+
+  it('names the commands that say who drops what is allowed, and in a lab where to look', () => {
+    const finding = find('allowed', 'no answer');
+    assert.deepEqual(findingToJson(finding, setting).next.slice(0, 2), [
+      'did Postern drop it? postern denials',
+      'is the agent of node n1 ready, and are its rules there? postern doctor --node n1',
+    ]);
+    assert.match(renderFindings([finding], setting), /in the way\? postern doctor; else a security group/);
+    const lab = { ...setting, lookAt: (node: string) => `postern lab exec node/${node} -- nft`, inCluster: false };
+    assert.match(findingToJson(finding, lab).next[0]!, /^did Postern drop it\? postern lab exec node\/n1 -- nft: its/);
   });
 
   it('says the same to scripts', () => {
