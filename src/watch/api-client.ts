@@ -1,4 +1,5 @@
 import type { KubeConfig } from '@kubernetes/client-node';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
@@ -39,28 +40,49 @@ const userAgent = 'postern';
 const keepAliveMs = 30_000;
 
 /**
- * Reads the kubeconfig file, or without one what kubectl would use, or inside a pod its service account. Rejects with an ApiError.
+ * Reads the kubeconfig file, or several, or without one what kubectl would use, or inside a pod its service account. Rejects with an ApiError.
  * client-node is loaded here and not before: it is half a second and 80 MB, and its package has no smaller door.
  */
-export async function loadKubeConfig(file?: string): Promise<KubeConfig> {
+export async function loadKubeConfig(from: string | readonly string[] = []): Promise<KubeConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   try {
-    if (file === undefined) config.loadFromDefault();
-    else config.loadFromFile(file);
+    if (typeof from === 'string') config.loadFromFile(from);
+    else if (from.length > 1) loadSeveral(config, from, KubeConfig);
+    else config.loadFromDefault();
     // Where it finds nothing, client-node takes what anybody may listen at.
     if (config.currentContext === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080') {
       throw new Error('there is none: no KUBECONFIG, no ~/.kube/config, and this is no pod with a service account');
     }
   } catch (cause) {
-    const { code, path = file } = cause as NodeJS.ErrnoException;
+    const files = [from].flat().join(', ');
+    const { code, path = files } = cause as NodeJS.ErrnoException;
     const message =
       code === 'ENOENT'
         ? `kubeconfig: no such file: ${path}`
-        : `kubeconfig ${file ?? '(default)'}: ${messageOf(cause)}`;
+        : `kubeconfig ${files || '(default)'}: ${messageOf(cause)}`;
     throw new ApiError('kubeconfig', message, { cause });
   }
   return config;
+}
+
+/** As kubectl merges them: of each name and of the current context the first, and files that are missing count as empty. */
+function loadSeveral(config: KubeConfig, files: readonly string[], create: new () => KubeConfig): void {
+  const present = files.filter((file) => existsSync(file));
+  // None at all is an error, and of the first.
+  for (const file of present.length > 0 ? present : files.slice(0, 1)) {
+    const next = new create();
+    next.loadFromFile(file);
+    config.clusters = firstOfName(config.clusters, next.clusters);
+    config.users = firstOfName(config.users, next.users);
+    config.contexts = firstOfName(config.contexts, next.contexts);
+    config.currentContext ||= next.currentContext;
+  }
+}
+
+function firstOfName<Item extends { readonly name: string }>(known: Item[] = [], more: readonly Item[] = []): Item[] {
+  const names = new Set(known.map(({ name }) => name));
+  return [...known, ...more.filter(({ name }) => !names.has(name))];
 }
 
 /**

@@ -188,6 +188,23 @@ describe('the API client', function () {
       else process.env['KUBECONFIG'] = KUBECONFIG;
     }
   });
+
+  it('merges several files as kubectl does: the first of a name counts, and of the current context', async () => {
+    const [mine, theirs] = ['mine', 'theirs'].map((name) => join(folder, name)) as [string, string];
+    await writeFile(mine, JSON.stringify(kubeconfigOf('https://mine')));
+    const other = [{ name: 'other', context: { cluster: 'c', user: 'u' } }];
+    const more = { ...kubeconfigOf('https://theirs'), 'current-context': 'other', contexts: other };
+    await writeFile(theirs, JSON.stringify(more));
+    const config = await loadKubeConfig([join(folder, 'gone'), mine, theirs]);
+    assert.deepEqual(
+      [config.currentContext, config.getCurrentCluster()?.server, config.getContexts().map(({ name }) => name)],
+      ['c', 'https://mine', ['c', 'other']],
+    );
+    await assert.rejects(loadKubeConfig(['/gone', '/lost']), {
+      code: 'kubeconfig',
+      message: 'kubeconfig: no such file: /gone',
+    });
+  });
 });
 
 function kubeconfigOf(server: string, cluster: object = {}): object {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
+import { readKubeconfigFiles } from '../../config/kubeconfig-files.ts';
 import { table, tableFamilies } from '../../nftables/ruleset.ts';
 import { exitCode } from '../exit-code.ts';
 import type { DaemonSetName } from '../uninstall/daemon-set.ts';
@@ -57,7 +58,7 @@ async function uninstallEverywhere(
   const { createApiClient, loadKubeConfig } = await import('../../watch/api-client.ts');
   const deadline = performance.now() + seconds * 1000;
   const { done, nodes } = await rollOutUninstall(daemonSet, {
-    client: createApiClient(await loadKubeConfig(kubeconfig)),
+    client: createApiClient(await loadKubeConfig(kubeconfig ?? readKubeconfigFiles())),
     release,
     signal: new AbortController().signal,
     progress: (now) => process.stdout.write(`${now.done} of ${now.nodes} nodes are free of our tables\n`),
