@@ -133,6 +133,8 @@ describe('postern explain', () => {
     ],
     ['office/client shop/web-0 dns', /^port dns of shop\/web-0 is UDP\/53 and TCP\/53: say which$/],
     ['office/client host/far http', /^port http is a name, which only pods declare: give a number$/],
+    ['office/client 127.0.0.1 80', /^127\.0\.0\.1 is everybody's own: nothing leaves for it/],
+    ['::1 shop/web-0 80', /^::1 is everybody's own/],
     ['--family ipv5 office/client shop/web-0 80', /ipv5/],
     ['--kubeconfig x office/client shop/web-0 80', /cannot be used with/],
     ['-f nowhere.yaml office/client shop/web-0 80', /^nowhere\.yaml: no such file or folder$/],

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { ConfigError } from '../../config/config-error.ts';
 import type { Decision, Flow, Verdict } from '../../evaluator/decision.ts';
 import { evaluate } from '../../evaluator/evaluator.ts';
 import { judgesOf, type Judge } from '../../evaluator/judges.ts';
@@ -14,7 +15,7 @@ import {
   toSource,
 } from '../explain/cluster-source.ts';
 import { findAssumed, restsOnAddresses } from '../explain/assumption.ts';
-import { commonFamilies, findEnd } from '../explain/end-argument.ts';
+import { commonFamilies, findEnd, isLoopback } from '../explain/end-argument.ts';
 import { askKernels, renderKernels, type KernelAnswer } from '../explain/kernel.ts';
 import { explainPodCommand } from '../explain/pod-command.ts';
 import { formatTraffic, readPortArgument } from '../explain/port-argument.ts';
@@ -123,6 +124,9 @@ async function answer(fromText: string, toText: string, portText: string, option
   const { services, notes } = live && mayBeService(toText) ? await readServices(live.config) : noServices;
   const objects = [...source.objects, ...services];
   refuseService(objects, toText, portText);
+  for (const text of [fromText, toText].filter(isLoopback)) {
+    throw new ConfigError(`${text} is everybody's own: nothing leaves for it, and no policy is asked`);
+  }
   const from = findEnd(source, fromText);
   const to = findEnd(source, toText);
   const asked = commonFamilies(from, to, options.family);

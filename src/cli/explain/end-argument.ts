@@ -3,7 +3,7 @@ import type { Endpoint } from '../../evaluator/decision.ts';
 import { familiesOf } from '../../evaluator/evaluator.ts';
 import { closestName } from '../../lib/closest-name.ts';
 import { listAt, textAt } from '../../lib/json.ts';
-import { families, parseAddress } from '../../model/address.ts';
+import { containsAddress, families, parseAddress, parseCidr } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import type { ClusterSource } from './cluster-source.ts';
 import { findWorkloadPods } from './workload-pods.ts';
@@ -118,6 +118,14 @@ function listNames(names: readonly string[]): string {
   if (names.length === 0) return '; there is none';
   const shown = names.slice(0, 8).join(', ');
   return `; there ${names.length === 1 ? 'is' : 'are'} ${shown}${names.length > 8 ? ` and ${names.length - 8} more` : ''}`;
+}
+
+const loopback = ['127.0.0.0/8', '::1/128'].map((cidr) => parseCidr(cidr)!);
+
+/** Whether it is an address at which everybody reaches himself, so that no packet leaves for it. */
+export function isLoopback(text: string): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && loopback.some((range) => containsAddress(range, address));
 }
 
 /** Families that both ends have, or the one that is asked for. Throws a ConfigError if there is none. */

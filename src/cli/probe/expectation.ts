@@ -7,6 +7,7 @@ import type { ServiceEndpoint, ServicePort } from '../../lab/service-rules.ts';
 import { servicePorts } from '../../lab/services.ts';
 import { familyOf } from '../../model/address.ts';
 import type { ClusterSource } from '../explain/cluster-source.ts';
+import { isLoopback } from '../explain/end-argument.ts';
 import type { End } from '../explain/end-argument.ts';
 import type { SocketProtocol } from '../connect/attempt.ts';
 
@@ -34,6 +35,10 @@ export class Expectations {
 
   at(address: string, protocol: SocketProtocol, port: number): Expected {
     const { cluster } = this.#source;
+    if (isLoopback(address)) {
+      const reason = `at ${address} ${this.#from.name} reaches itself: nothing leaves it, and no policy is asked`;
+      return { verdict: 'allowed', reasons: [reason], nodes: [] };
+    }
     const own = this.#services.filter((each) => each.address === address);
     if (own.length > 0) {
       const served = own.find((each) => each.protocol === protocol && each.port === port);

@@ -139,6 +139,8 @@ describe('what is expected of a probe', () => {
     ['a Service whose endpoints somebody else writes', '10.96.0.5', 443, 'unknown', /selects no pods/],
     ['a port that a Service does not have', '10.96.0.1', 81, 'unknown', /without TCP\/81/],
     ['the node port of a Service', '192.0.2.1', 30080, 'unknown', /name the Service/],
+    ['the pod itself', '127.0.0.1', 22, 'allowed', /reaches itself/],
+    ['the pod itself, in the other family', '::1', 22, 'allowed', /reaches itself/],
     ['a node', '192.0.2.1', 22, 'allowed', /no policy isolates/],
     ['anybody', '203.0.113.9', 30080, 'allowed', /no policy isolates/],
   ] as const) {
