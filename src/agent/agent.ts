@@ -135,7 +135,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         const refusedPolicies = reconciler.refusedPolicies.size;
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
         nodeReporter.applied(source.snapshot, pipeline.disputedRanges, isRestored);
-        policies.applied();
+        policies.applied(reconciler.refusedPolicies);
         classes.applied(run.plan.compiled.countedClasses);
         checkEnvironment();
         if (isRestored) return;
@@ -147,10 +147,6 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   watchDrift(reconciler, logger, signal);
   watchLiveness(reconciler, live, signal);
-  watchClasses(classes, logger, signal);
-  const { logDenials: log, denialEvents: events } = config;
-  const told = { policies, announcer, metrics: metrics.denials, logger };
-  watchDenials({ log, events, nft, client, pipeline, census, ...told, signal });
 
   const unlisted = new Set(watchedResources.map(({ resource }) => resource));
   const reportLists = (): void => {
@@ -183,6 +179,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       () => true,
     );
     source.open(found);
+    watchClasses(classes, logger, signal);
+    const { logDenials: log, denialEvents: events } = config;
+    const told = { policies, announcer, metrics: metrics.denials, logger };
+    watchDenials({ node, log, events, nft, client, pipeline, census, ...told, signal });
     return release;
   };
 

@@ -6,7 +6,7 @@ import type { Metrics } from '../telemetry/metrics/all.ts';
 import type { ApiClient } from '../watch/api-client.ts';
 import type { Census } from './census.ts';
 import { EventWriter } from './event-writer.ts';
-import { momentEvent, objectEvent } from './object-event.ts';
+import { happeningEvent, objectEvent, type Happening } from './object-event.ts';
 
 /** How many cases are known to have been told. What is forgotten is told again, and the API server has it already. */
 const remembered = 5000;
@@ -37,11 +37,10 @@ export class Announcer {
     this.#writer.add(objectEvent({ resource, key, version }, issue, { node: this.#node, now: this.#now() }));
   }
 
-  /** Of what happens now, whatever has been told before. */
-  tell(resource: ResourceName, key: ObjectKey, happened: { readonly reason: string; readonly message: string }): void {
+  /** Of what happens, whatever has been told before. */
+  tell(resource: ResourceName, key: ObjectKey, happening: Happening): void {
     const version = this.#census.find(resource, key);
-    const origin = { node: this.#node, now: this.#now() };
-    if (version) this.#writer.add(momentEvent({ resource, key, version }, happened, origin));
+    if (version) this.#writer.add(happeningEvent({ resource, key, version }, happening, this.#node));
   }
 }
 

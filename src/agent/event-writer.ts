@@ -39,7 +39,11 @@ export class EventWriter {
 
   add(event: ObjectEvent): void {
     const key = `${event.path}/${event.name}`;
-    if (this.#queue.has(key)) return;
+    if (this.#queue.has(key)) {
+      // It waits in its place, and says the newest.
+      if (event.newest) this.#queue.set(key, event);
+      return;
+    }
     if (this.#queue.size >= longestQueue) return this.#options.observer.finished('dropped', event);
     this.#queue.set(key, event);
     this.#running ??= this.#run();
@@ -59,9 +63,10 @@ export class EventWriter {
       if (!next) break;
       const [key, event] = next;
       const error = await this.#write(event);
+      const latest = this.#queue.get(key)!;
       this.#queue.delete(key);
       // To the end: one namespace that takes no Events must not keep the others from theirs.
-      if (error) this.#queue.set(key, event);
+      if (error || latest !== event) this.#queue.set(key, latest);
       if (error && failures === 0) observer.delayed(event, error);
       failures = error ? failures + 1 : 0;
       await sleep(error ? backoffDelay(failures - 1, backoff, random) : pauseMs, signal);
@@ -71,9 +76,9 @@ export class EventWriter {
 
   /** Resolves with the error where trying again may help. */
   async #write(event: ObjectEvent): Promise<ApiError | undefined> {
-    const { client, observer, signal } = this.#options;
+    const { observer } = this.#options;
     try {
-      await client.write('create', event.path, event.body, { signal, silenceMs });
+      await this.#createOrRenew(event);
       observer.finished('written', event);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -81,6 +86,16 @@ export class EventWriter {
       observer.finished(error.status === 409 ? 'known' : 'dropped', event, error);
     }
     return undefined;
+  }
+
+  async #createOrRenew({ path, name, body, newest }: ObjectEvent): Promise<void> {
+    const { client, signal } = this.#options;
+    try {
+      await client.write('create', path, body, { signal, silenceMs });
+    } catch (error) {
+      if (!newest || !(error instanceof ApiError) || error.status !== 409) throw error;
+      await client.write('patch', `${path}/${name}`, newest, { signal, silenceMs });
+    }
   }
 }
 

@@ -9,9 +9,11 @@ export interface ObjectEvent {
   readonly path: string;
   readonly name: string;
   readonly body: object;
+  /** Where it is there already: what is to be changed in it. */
+  readonly newest?: object;
 }
 
-/** Longest note that the API server takes (core validation). */
+/** As of `note` in events.k8s.io/v1; more is for logs. */
 const longestMessage = 1024;
 /** Of 253 (RFC 1123 subdomain), less a dot and the hash. */
 const longestPrefix = 240;
@@ -40,14 +42,24 @@ export function objectEvent(target: Target, issue: Issue, origin: Origin): Objec
   return eventOf(target, about, [uid, generation, issue.code, issue.path], origin);
 }
 
-/** One that tells of what happens at one moment, and is written as often as it does. */
-export function momentEvent(
-  target: Target,
-  happened: { reason: string; message: string },
-  origin: Origin,
-): ObjectEvent {
-  const distinct = [target.version.uid, happened.reason, happened.message, origin.node, origin.now];
-  return eventOf(target, { ...happened, action: 'Deny' }, distinct, origin);
+/** What has happened to an object, again and again. Times are milliseconds since 1970. */
+export interface Happening {
+  readonly reason: string;
+  readonly message: string;
+  /** Of those with one reason and subject there is one Event of an object. */
+  readonly subject: string;
+  readonly count: number;
+  readonly since: number;
+  readonly until: number;
+}
+
+/** The Event of it; where there is one, it is changed to say the newest. */
+export function happeningEvent(target: Target, happening: Happening, node: string): ObjectEvent {
+  const { reason, message, subject, count, since, until } = happening;
+  const { uid } = target.version;
+  const event = eventOf(target, { reason, message, action: 'Deny' }, [uid, reason, subject], { node, now: since });
+  const newest = { message: message.slice(0, longestMessage), count, lastTimestamp: timeText(until) };
+  return { ...event, body: { ...event.body, ...newest }, newest };
 }
 
 /** @param distinct what tells it from others of the same object */
@@ -62,7 +74,7 @@ function eventOf(
   const { uid, resourceVersion } = version;
   const hash = shortHash(distinct.join('\n'));
   const eventName = `${name.slice(0, longestPrefix).replace(/[^a-z0-9]+$/, '')}.${hash}`;
-  const time = new Date(now).toISOString().replace(/\.[0-9]+Z$/, 'Z');
+  const time = timeText(now);
   // Events about objects without a namespace live in this one, by convention of the API.
   const home = namespace ?? 'default';
   return {
@@ -92,6 +104,11 @@ const effects: Readonly<Record<Issue['effect'], string>> = {
   'failed-closed': 'failed closed: it allows nothing',
   'not-enforced': 'not enforced',
 };
+
+/** In seconds, as the API has it. */
+function timeText(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace(/\.[0-9]+Z$/, 'Z');
+}
 
 /** `invalid-cidr` as `InvalidCidr`: the form that reasons have. */
 function reasonOf(code: string): string {

@@ -27,11 +27,10 @@ export class PolicyReporter {
   planned(): void {
     const { versionOf, metrics, limit, snapshot } = this.#options;
     const { policies } = snapshot();
-    for (const id of this.#shown) {
-      if (policies.has(id)) continue;
-      this.#shown.delete(id);
-      metrics.forget(nameOf(id));
-    }
+    // One that selects no pod here for a while keeps its counts, where there is room.
+    const idle = [...this.#shown].filter((id) => !policies.has(id));
+    const isTight = policies.size + idle.length > limit;
+    for (const id of idle) if (isTight || !versionOf(id)) this.#forget(id);
     if (this.#shown.size < limit) {
       for (const id of policies.keys()) {
         if (this.#shown.size >= limit) break;
@@ -40,28 +39,39 @@ export class PolicyReporter {
         metrics.denied(nameOf(id), 0);
       }
     }
-    this.#planned = new Map(Array.from(this.#shown, (id) => [id, versionOf(id)?.generation ?? 0]));
+    const inForce = [...this.#shown].filter((id) => policies.has(id));
+    this.#planned = new Map(inForce.map((id) => [id, versionOf(id)?.generation ?? 0]));
   }
 
-  /** The kernel holds what was planned last. */
-  applied(): void {
-    this.#enforced = this.#planned;
+  /**
+   * The kernel holds what was planned last.
+   * @param refused but for these, of which it does not hold what they allow
+   */
+  applied(refused: ReadonlySet<PolicyId>): void {
+    this.#enforced = new Map(Array.from(this.#planned, ([id, generation]) => [id, refused.has(id) ? 0 : generation]));
   }
 
-  denied(ids: readonly PolicyId[]): void {
-    for (const id of ids) if (this.#shown.has(id)) this.#options.metrics.denied(nameOf(id), 1);
+  denied(ids: readonly PolicyId[], connections: number): void {
+    for (const id of ids) if (this.#shown.has(id)) this.#options.metrics.denied(nameOf(id), connections);
+  }
+
+  #forget(id: PolicyId): void {
+    this.#shown.delete(id);
+    this.#options.metrics.forget(nameOf(id));
   }
 
   #figures(): { policies: PolicyFigures[]; left: number } {
     const { localPods, policies } = this.#options.snapshot();
     const pods = new Map<PolicyId, number>();
-    for (const pod of localPods.values()) for (const id of pod.policies) pods.set(id, (pods.get(id) ?? 0) + 1);
+    for (const pod of localPods.values()) {
+      for (const id of pod.policies) if (this.#enforced.has(id)) pods.set(id, (pods.get(id) ?? 0) + 1);
+    }
     const figures = Array.from(this.#enforced, ([id, generation]) => ({
       ...nameOf(id),
       pods: pods.get(id) ?? 0,
       generation,
     }));
-    return { policies: figures, left: Math.max(0, policies.size - this.#shown.size) };
+    return { policies: figures, left: Math.max(0, policies.size - this.#enforced.size) };
   }
 }
 

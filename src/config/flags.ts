@@ -133,7 +133,7 @@ const denialEvents: Flag<boolean> = {
   name: 'denial-events',
   env: 'POSTERN_DENIAL_EVENTS',
   fallback: 'true',
-  summary: 'tell of them by Events of the pods that are denied, one in ten minutes for each pod and direction',
+  summary: 'tell of them by Events of the pods that are denied, renewed at most once in ten minutes',
   expects: 'true or false',
   read: readSwitch,
 };

@@ -16,6 +16,7 @@ export interface Attempt {
 }
 
 const mostNearMisses = 3;
+const mostNamedPorts = 10;
 
 /** The rules that one change would make allow, nearest first; those that need more only where there is no other. */
 export function findNearMisses(attempts: readonly Attempt[]): NearMiss[] {
@@ -53,9 +54,9 @@ function describe(attempt: Attempt): NearMiss {
 /** The nearest entry explains itself; the others are named, so that nobody thinks it were the only one. */
 function describePortMiss(miss: Miss, { ports }: Rule): string {
   if (ports === 'any' || ports.length === 1) return miss.text;
-  const others = ports
-    .filter((port) => port.kind !== 'broken')
-    .map((port) => `${port.protocol}/${describePort(port)}`)
-    .join(', ');
-  return others === '' ? miss.text : `${miss.text} (the rule has ${others})`;
+  const others = ports.filter((port) => port.kind !== 'broken');
+  if (others.length === 0) return miss.text;
+  const named = others.slice(0, mostNamedPorts).map((port) => `${port.protocol}/${describePort(port)}`);
+  const left = others.length - named.length;
+  return `${miss.text} (the rule has ${named.join(', ')}${left > 0 ? ` and ${left} more` : ''})`;
 }

@@ -15,17 +15,24 @@ const answers: Readonly<Record<string, ApiError>> = {
 };
 
 /** Writes the events; the first tries are answered as told, all others are fine. */
-async function write(names: readonly string[], first: readonly (keyof typeof answers)[] = []) {
+async function write(
+  wanted: readonly (string | ObjectEvent)[],
+  first: readonly (keyof typeof answers)[] = [],
+  meanwhile: (writer: EventWriter) => void = () => {},
+) {
   const stop = new AbortController();
   const tried: string[] = [];
   const told: string[] = [];
   const sleeps: number[] = [];
+  const bodies: unknown[] = [];
   const script = [...first];
   const writer = new EventWriter({
     client: {
       async write(verb, path, body) {
         tried.push(`${verb} ${path} ${(body as { name: string }).name}`);
+        bodies.push(body);
         const answer = answers[script.shift() ?? ''];
+        if (answer) meanwhile(writer);
         if (answer) throw answer;
         return {};
       },
@@ -39,9 +46,9 @@ async function write(names: readonly string[], first: readonly (keyof typeof ans
       delayed: ({ name }, { message }) => void told.push(`delayed ${name}: ${message}`),
     },
   });
-  for (const name of names) writer.add(event(name));
+  for (const each of wanted) writer.add(typeof each === 'string' ? event(each) : each);
   await writer.idle();
-  return { writer, tried, told, sleeps, stop };
+  return { writer, tried, told, sleeps, bodies, stop };
 }
 
 describe('the writer of Events', () => {
@@ -85,5 +92,21 @@ describe('the writer of Events', () => {
     const { told } = await write(Array.from({ length: 1005 }, (_, index) => `e${index}`));
     assert.deepEqual(told.slice(0, 2), ['dropped e1000', 'dropped e1001']);
     assert.equal(told.filter((each) => each.startsWith('written')).length, 1000);
+  });
+
+  const happening = (name: string, count: number): ObjectEvent => ({ ...event(name), newest: { name, count } });
+
+  it('changes one that says the newest where it is there already', async () => {
+    const { tried, told } = await write([happening('a', 1)], ['conflict']);
+    assert.deepEqual(tried, ['create /api/v1/namespaces/x/events a', 'patch /api/v1/namespaces/x/events/a a']);
+    assert.deepEqual(told, ['written a']);
+  });
+
+  it('lets the newest take the place of one that waits', async () => {
+    const { bodies } = await write([event('b'), happening('a', 1), happening('a', 2)]);
+    assert.deepEqual(bodies, [{ name: 'b' }, { name: 'a' }]);
+    const late = await write([happening('a', 1)], ['away'], (writer) => writer.add(happening('a', 2)));
+    assert.deepEqual(late.told, ['delayed a: connection refused', 'written a']);
+    assert.equal(late.tried.length, 2);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { objectEvent } from '../../src/agent/object-event.ts';
+import { happeningEvent, objectEvent } from '../../src/agent/object-event.ts';
 import type { Issue } from '../../src/model/issue.ts';
 
 const issue: Issue = { code: 'invalid-cidr', path: 'spec.ingress[0]', message: 'no CIDR', effect: 'failed-closed' };
@@ -72,5 +72,45 @@ describe('the Event of an issue', () => {
     assert.doesNotMatch(long.name, /\.\./);
     assert.ok(long.name.length <= 253);
     assert.equal((long.body as { message: string }).message.length, 1024);
+  });
+});
+
+describe('the Event of what happens again and again', () => {
+  const since = Date.UTC(2026, 0, 2, 3, 4, 5);
+  const happening = {
+    reason: 'ConnectionDenied',
+    subject: 'ingress',
+    message: 'denied',
+    count: 7,
+    since,
+    until: since + 9000,
+  };
+  const of = (change: Partial<typeof happening> = {}) =>
+    happeningEvent({ resource: 'pods', key: 'shop/db-0', version }, { ...happening, ...change }, 'n1');
+
+  it('says since when, until when and how often', () => {
+    const { path, body, newest } = of();
+    assert.equal(path, '/api/v1/namespaces/shop/events');
+    assert.partialDeepStrictEqual(body, {
+      involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'db-0', uid: 'u1' },
+      type: 'Warning',
+      reason: 'ConnectionDenied',
+      action: 'Deny',
+      firstTimestamp: '2026-01-02T03:04:05Z',
+      lastTimestamp: '2026-01-02T03:04:14Z',
+      count: 7,
+    });
+    assert.deepEqual(newest, { message: 'denied', count: 7, lastTimestamp: '2026-01-02T03:04:14Z' });
+  });
+
+  it('is one of an object for each subject, however often it is told', () => {
+    const { name } = of();
+    assert.equal(of({ message: 'denied again', count: 9, since: 0, until: 1 }).name, name);
+    assert.notEqual(of({ subject: 'egress' }).name, name);
+  });
+
+  it('is cut to what a note may hold', () => {
+    const { body, newest } = of({ message: 'x'.repeat(5000) });
+    for (const { message } of [body, newest] as { message: string }[]) assert.equal(message.length, 1024);
   });
 });

@@ -21,7 +21,7 @@ describe('telling of single policies', () => {
       limit: 2,
       metrics: metrics.policies,
       snapshot: () => pipeline.snapshot,
-      versionOf: (id) => ({ uid: id, resourceVersion: '1', generation: generations[id]! }),
+      versionOf: (id) => (generations[id] ? { uid: id, resourceVersion: '1', generation: generations[id] } : undefined),
     });
   });
   const series = async (): Promise<string[]> => {
@@ -31,8 +31,8 @@ describe('telling of single policies', () => {
 
   it('tells what they select and what is in force of them', async () => {
     reporter.planned();
-    reporter.applied();
-    reporter.denied(['x/p1']);
+    reporter.applied(new Set());
+    reporter.denied(['x/p1'], 1);
     assert.deepEqual(await series(), [
       'postern_policy_pods{namespace="x",policy="p1"} 2',
       'postern_policy_pods{namespace="x",policy="p2"} 2',
@@ -47,27 +47,50 @@ describe('telling of single policies', () => {
   it('holds the generation that the plan began with, whatever comes while it is applied', async () => {
     reporter.planned();
     generations['x/p1'] = 2;
-    reporter.applied();
+    reporter.applied(new Set());
     assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 1'));
     reporter.planned();
     assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 1'));
-    reporter.applied();
+    reporter.applied(new Set());
     assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 2'));
   });
 
   it('has series for so many and no more, and for others when those go', async () => {
     pipeline.receive(upsertOf(of('p3')));
     reporter.planned();
-    reporter.applied();
-    reporter.denied(['x/p3']);
+    reporter.applied(new Set());
+    reporter.denied(['x/p3'], 1);
     assert.equal((await series()).at(-1), 'postern_policies_without_series 1');
     assert.ok(!(await series()).some((line) => line.includes('p3')));
     pipeline.receive(removeOf(of('p1')));
     reporter.planned();
-    reporter.applied();
-    reporter.denied(['x/p3']);
+    reporter.applied(new Set());
+    reporter.denied(['x/p3'], 1);
     const lines = await series();
     assert.ok(!lines.some((line) => line.includes('p1')));
     assert.ok(lines.includes('postern_policy_denied_connections_total{namespace="x",policy="p3"} 1'));
+  });
+
+  it('says of a policy that the kernel refuses that none is in force', async () => {
+    reporter.planned();
+    reporter.applied(new Set(['x/p1']));
+    assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 0'));
+  });
+
+  it('keeps the counts of one whose pods have left for a while, until it is gone or others want the place', async () => {
+    const count = 'postern_policy_denied_connections_total{namespace="x",policy="p1"} 5';
+    const selectNone = (name: string) => policy(`x/${name}`, { podSelector: { matchLabels: { app: 'none' } } });
+    reporter.planned();
+    reporter.denied(['x/p1'], 5);
+    pipeline.receive(upsertOf(selectNone('p1')));
+    reporter.planned();
+    assert.ok((await series()).includes(count));
+    pipeline.receive(upsertOf(of('p1')));
+    reporter.planned();
+    assert.ok((await series()).includes(count));
+    pipeline.receive(upsertOf(selectNone('p1')));
+    pipeline.receive(upsertOf(of('p3')));
+    reporter.planned();
+    assert.ok(!(await series()).includes(count));
   });
 });

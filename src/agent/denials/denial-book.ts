@@ -4,24 +4,42 @@ import type { Direction } from '../../model/policy.ts';
 /** The kernel says in whole seconds how old a note is; one that it has made anew is a minute younger. */
 const sameNoteMs = 30_000;
 
+interface Note {
+  readonly denial: NotedDenial;
+  readonly made: number;
+}
+
 /** Knows which notes of the kernel have been told of: a connection that is denied again and again is one in a minute. */
 export class DenialBook {
   /** When each note was made, as it stood at the last look. */
   readonly #known: Record<Direction, ReadonlyMap<string, number>> = { ingress: new Map(), egress: new Map() };
 
   /** Of all notes of one direction those that are new. Times are milliseconds of a clock that never goes back. */
-  news(direction: Direction, denials: readonly NotedDenial[], now: number): NotedDenial[] {
+  news(direction: Direction, denials: readonly NotedDenial[], at: number): NotedDenial[] {
     const known = this.#known[direction];
     const next = new Map<string, number>();
-    const news = denials.filter((denial) => {
-      const key = [denial.source, denial.destination, denial.protocol, denial.port].join(' ');
-      const made = now - denial.secondsAgo * 1000;
+    const news: NotedDenial[] = [];
+    for (const [key, { denial, made }] of notesOf(denials, at)) {
       const before = known.get(key);
       const isNew = before === undefined || made - before > sameNoteMs;
+      if (isNew) news.push(denial);
       next.set(key, isNew ? made : before);
-      return isNew;
-    });
+    }
     this.#known[direction] = next;
     return news;
   }
+}
+
+/** Notes of the kernel that differ in nothing that is told of (each ping has an id of its own) are one, as old as the latest. */
+function notesOf(denials: readonly NotedDenial[], at: number): Map<string, Note> {
+  const notes = new Map<string, Note>();
+  for (const denial of denials) {
+    const key = [denial.source, denial.destination, denial.protocol, denial.port].join(' ');
+    const made = at - denial.secondsAgo * 1000;
+    const known = notes.get(key);
+    const latest = known && known.made > made ? known : { denial, made };
+    const packets = denial.packets + (known?.denial.packets ?? 0);
+    notes.set(key, { denial: { ...latest.denial, packets }, made: latest.made });
+  }
+  return notes;
 }

@@ -10,59 +10,51 @@ export interface DenialLook {
   readonly noted: number;
   /** What it has noted in the last minute, also before that look. */
   readonly denials: readonly NotedDenial[];
+  /** When that was read, in milliseconds of a clock that never goes back. */
+  readonly at: number;
 }
 
 /** Looks at the counters of what is denied, and where one has moved, at what the kernel has noted. */
 export class DenialReader {
   readonly #nft: Pick<Nft, 'listChain' | 'listSet'>;
+  readonly #now: () => number;
   /** What the chains had counted at the last look that went well; a chain that was not there counts from 0. */
-  #counted: ReadonlyMap<string, number> = new Map();
-  #hasLooked = false;
+  #counted: ReadonlyMap<string, number> | undefined;
 
-  constructor(nft: Pick<Nft, 'listChain' | 'listSet'>) {
+  constructor(nft: Pick<Nft, 'listChain' | 'listSet'>, now: () => number) {
     this.#nft = nft;
+    this.#now = now;
   }
 
-  /** What is counted from now on is what a look tells. Rejects with an NftError. */
-  async begin(signal: AbortSignal): Promise<void> {
-    const counted = new Map<string, number>();
-    for (const direction of directions) {
-      const { deniedChain, notedChain } = denialObjects[direction];
-      for (const chain of [deniedChain, notedChain]) counted.set(chain, await this.#count(chain, signal));
-    }
-    this.#counted = counted;
-  }
-
-  /** The directions in which something was denied; at first both. Rejects with an NftError. */
+  /** The directions in which something was denied. The first time both, from which on it is counted. Rejects with an NftError. */
   async look(signal: AbortSignal): Promise<DenialLook[]> {
     const looks: DenialLook[] = [];
-    const counted = new Map(this.#counted);
-    const growthOf = async (chain: string): Promise<number> => {
-      const [before, now] = [counted.get(chain) ?? 0, await this.#count(chain, signal)];
-      counted.set(chain, now);
-      // Written anew, it counts from 0.
-      return now >= before ? now - before : now;
-    };
+    const before = this.#counted;
+    const counted = new Map(before);
     for (const direction of directions) {
       const { deniedChain, notedChain, sets } = denialObjects[direction];
-      const denied = await growthOf(deniedChain);
-      // What was noted before an agent began is told once more: another may have ended before it could.
-      if (denied === 0 && this.#hasLooked) continue;
-      const noted = await growthOf(notedChain);
+      const grown = async (chain: string): Promise<number> => {
+        const json = await this.#nft.listChain('inet', chain, signal);
+        const count = json === undefined ? 0 : readCount(chain, json);
+        counted.set(chain, count);
+        const last = before?.get(chain) ?? (before ? 0 : count);
+        // Written anew, it counts from 0.
+        return count >= last ? count - last : count;
+      };
+      const denied = await grown(deniedChain);
+      if (denied === 0 && before) continue;
+      const notedByNow = await grown(notedChain);
+      const noted = Math.min(notedByNow, denied);
+      // What was denied between the two readings is told next time, in both.
+      counted.set(notedChain, counted.get(notedChain)! - (notedByNow - noted));
       const denials: NotedDenial[] = [];
       for (const set of sets) {
         const json = await this.#nft.listSet('inet', set, signal);
         if (json !== undefined) denials.push(...readDenials(json));
       }
-      looks.push({ direction, denied, noted: Math.min(noted, denied), denials });
+      looks.push({ direction, denied, noted, denials, at: this.#now() });
     }
     this.#counted = counted;
-    this.#hasLooked = true;
     return looks;
-  }
-
-  async #count(chain: string, signal: AbortSignal): Promise<number> {
-    const json = await this.#nft.listChain('inet', chain, signal);
-    return json === undefined ? 0 : readCount(chain, json);
   }
 }

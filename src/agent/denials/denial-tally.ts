@@ -1,56 +1,71 @@
+import type { Direction } from '../../model/policy.ts';
 import type { DescribedDenial } from './describe-denial.ts';
 
-/** What an owner of a pod is told: so many connections, of which the last was this. */
+/** What an owner of a pod is told: so many connections, of which the last was this. Times are as they were given. */
 export interface PodDenials {
   /** `namespace/name` */
   readonly pod: string;
+  readonly direction: Direction;
   readonly connections: number;
+  readonly since: number;
+  readonly until: number;
   readonly last: DescribedDenial;
 }
 
-interface Tally {
-  connections: number;
-  last: DescribedDenial | undefined;
-  toldAt: number;
+interface Tally extends Omit<PodDenials, 'last'> {
+  readonly last: DescribedDenial | undefined;
+  readonly toldAt: number;
 }
 
 /** So seldom is a pod's owner told of one direction. */
 const pauseMs = 600_000;
+/** What is older is no news. */
+const newsMs = 60_000;
 
-/** Gathers what is denied to each pod in each direction, so that a pod has one Event of many connections. */
+/** Gathers what is denied to each pod in each direction, so that its owner is told of many connections at once. */
 export class DenialTally {
   readonly #tallies = new Map<string, Tally>();
 
-  /** @param last one of them that is described */
-  count(pod: string, direction: string, connections: number, last?: DescribedDenial): void {
-    const key = `${pod} ${direction}`;
-    const tally = this.#tallies.get(key) ?? { connections: 0, last: undefined, toldAt: -Infinity };
-    tally.connections += connections;
-    tally.last = last ?? tally.last;
-    this.#tallies.set(key, tally);
+  count(pod: string, direction: Direction, connections: number, at: number): void {
+    const known = this.#tallies.get(`${pod} ${direction}`);
+    const isFresh = known !== undefined && known.connections > 0;
+    this.#tallies.set(`${pod} ${direction}`, {
+      pod,
+      direction,
+      connections: (known?.connections ?? 0) + connections,
+      since: isFresh ? known.since : at,
+      until: at,
+      last: known?.last,
+      toldAt: known?.toldAt ?? -Infinity,
+    });
+  }
+
+  /** One of those that were counted. */
+  describe(pod: string, last: DescribedDenial): void {
+    const key = `${pod} ${last.direction}`;
+    const tally = this.#tallies.get(key);
+    if (tally) this.#tallies.set(key, { ...tally, last });
   }
 
   /** Of the pods that may be told of again, the one with most. Times are milliseconds of a clock that never goes back. */
   next(now: number): PodDenials | undefined {
-    let chosen: { readonly key: string; readonly tally: Tally; readonly last: DescribedDenial } | undefined;
+    let chosen: PodDenials | undefined;
     for (const [key, tally] of this.#tallies) {
-      const isDue = now - tally.toldAt >= pauseMs;
+      if (now - tally.toldAt < pauseMs) continue;
+      const { last, connections } = tally;
       // Nobody has been denied anything there for as long.
-      if (isDue && tally.connections === 0) this.#tallies.delete(key);
-      const { last } = tally;
-      if (!isDue || !last || tally.connections <= (chosen?.tally.connections ?? 0)) continue;
-      chosen = { key, tally, last };
+      if (now - tally.until > newsMs) this.#tallies.delete(key);
+      else if (last && connections > (chosen?.connections ?? 0)) chosen = { ...tally, last };
     }
     if (!chosen) return undefined;
-    const { key, tally, last } = chosen;
-    const { connections } = tally;
-    this.#tallies.set(key, { connections: 0, last: undefined, toldAt: now });
-    return { pod: key.split(' ')[0]!, connections, last };
+    const { pod, direction } = chosen;
+    this.#tallies.set(`${pod} ${direction}`, { ...chosen, connections: 0, last: undefined, toldAt: now });
+    return chosen;
   }
 
   /** Forgets the pods that are not there any more. */
   keep(isThere: (pod: string) => boolean): void {
-    for (const key of this.#tallies.keys()) if (!isThere(key.split(' ')[0]!)) this.#tallies.delete(key);
+    for (const [key, { pod }] of this.#tallies) if (!isThere(pod)) this.#tallies.delete(key);
   }
 
   get size(): number {

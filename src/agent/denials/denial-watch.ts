@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { takeTurns } from '../../lib/take-turns.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import type { NotedDenial } from '../../compile/denials.ts';
@@ -6,7 +7,22 @@ import type { DenialMetrics } from '../../telemetry/metrics/denials.ts';
 import { DenialBook } from './denial-book.ts';
 import type { DenialLook } from './denial-reader.ts';
 import { DenialTally, type PodDenials } from './denial-tally.ts';
-import { deniedAddress, describeDenial, policiesOf, type DescribedDenial, type Knowledge } from './describe-denial.ts';
+import {
+  deniedAddress,
+  describeDenials,
+  subjectOf,
+  type DescribedDenial,
+  type Knowledge,
+  type Subject,
+} from './describe-denial.ts';
+
+/** Whoever is told; where nobody is, nothing is described. */
+export interface Listener {
+  readonly wants: () => boolean;
+  readonly log: (denial: DescribedDenial) => void;
+  /** Tells the owner of a pod; at most one a look. */
+  readonly announce: (denials: PodDenials) => void;
+}
 
 export interface DenialWatchOptions {
   readonly read: (signal: AbortSignal) => Promise<readonly DenialLook[]>;
@@ -15,70 +31,94 @@ export interface DenialWatchOptions {
   /** The policies as written; `undefined` where they cannot be had now. */
   readonly texts: (ids: readonly PolicyId[], signal: AbortSignal) => Promise<readonly JsonObject[] | undefined>;
   readonly metrics: DenialMetrics;
-  readonly log: (denial: DescribedDenial) => void;
-  /** Tells the owner of a pod; at most one a look. */
-  readonly announce: (denials: PodDenials) => void;
-  /** New connections that these policies have denied. */
-  readonly attributed: (policies: readonly PolicyId[]) => void;
+  readonly listener: Listener;
+  /** So many new connections that these policies have denied. */
+  readonly attributed: (policies: readonly PolicyId[], connections: number) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
 
-/** What a flood can cost beside the reading: so many are described and logged at a look, in turns of the pods that are denied. */
+/** What a flood can cost beside the reading: so many are described and logged at a look, in turns of the pods that are denied, for so long. */
 const mostDescribed = 50;
+const describingMs = 500;
+
+/** Denials of one subject in one direction. */
+interface Group {
+  readonly subject: Subject;
+  readonly denials: readonly NotedDenial[];
+}
 
 /** Tells of each connection that the kernel notes as denied, once in a minute: who, whom, by which policies, and what would have allowed it. */
 export class DenialWatch {
   readonly #options: DenialWatchOptions;
   readonly #book = new DenialBook();
   readonly #tally = new DenialTally();
+  #hasBegun = false;
+  #described = 0;
 
   constructor(options: DenialWatchOptions) {
     this.#options = options;
   }
 
-  /** Rejects where the kernel cannot be asked. */
+  /** What was denied before the first look is not told of: another agent has, and who had an address then is not known. Rejects where the kernel cannot be asked. */
   async look(signal: AbortSignal): Promise<void> {
-    const { read, knowledge, metrics, now } = this.#options;
-    if (!knowledge()) return;
-    const news: NotedDenial[] = [];
-    for (const { direction, denied, noted, denials } of await read(signal)) {
-      const found = this.#book.news(direction, denials, now());
+    const { read, knowledge, metrics, listener, now } = this.#options;
+    const looks = await read(signal);
+    const news = looks.flatMap(({ direction, denied, noted, denials, at }) => {
+      const found = this.#book.news(direction, denials, at);
+      if (!this.#hasBegun) return [];
       metrics.denied(direction, { packets: denied, unnoted: denied - noted, connections: found.length });
-      news.push(...found);
-    }
-    // The reading takes its time, and objects come and go.
+      return found;
+    });
+    this.#hasBegun = true;
     const known = knowledge();
+    const groups = known ? this.#count(news, known) : [];
+    if (!listener.wants()) return;
+    const described = known ? await this.#describe(groups, known, signal) : 0;
+    metrics.unlogged(news.length - described);
     if (!known) return;
-    for (const denial of news) this.#count(denial, known);
-    const described = takeTurns(news, (each) => `${deniedAddress(each)} ${each.direction}`, mostDescribed);
-    metrics.unlogged(news.length - described.length);
-    for (const denial of described) await this.#describe(denial, known, signal);
-    this.#tell(known);
+    this.#tally.keep(known.isThere);
+    const denials = this.#tally.next(now());
+    if (denials) listener.announce(denials);
   }
 
-  #count(denial: NotedDenial, known: Knowledge): void {
-    this.#options.attributed(policiesOf(denial, known).isolating);
-    const pod = podAt(deniedAddress(denial), known);
-    if (pod !== undefined) this.#tally.count(pod, denial.direction, 1);
+  #count(news: readonly NotedDenial[], known: Knowledge): Group[] {
+    const { attributed, now } = this.#options;
+    const groups = Map.groupBy(news, (each) => `${deniedAddress(each)} ${each.direction}`);
+    return Array.from(groups.values(), (denials) => {
+      const [first] = denials as [NotedDenial];
+      const subject = subjectOf(first, known);
+      attributed(subject.isolating, denials.length);
+      if (subject.pod !== undefined) this.#tally.count(subject.pod, first.direction, denials.length, now());
+      return { subject, denials };
+    });
   }
 
-  async #describe(denial: NotedDenial, known: Knowledge, signal: AbortSignal): Promise<void> {
-    const described = describeDenial(denial, known, await this.#options.texts(policiesOf(denial, known).all, signal));
-    this.#options.log(described);
-    const pod = podAt(deniedAddress(denial), known);
-    if (pod !== undefined) this.#tally.count(pod, denial.direction, 0, described);
+  /** How many. */
+  async #describe(groups: readonly Group[], known: Knowledge, signal: AbortSignal): Promise<number> {
+    const { texts, listener, now } = this.#options;
+    const subjects = new Map(groups.flatMap(({ subject, denials }) => denials.map((each) => [each, subject] as const)));
+    const chosen = takeTurns(
+      groups.map(({ denials }) => denials),
+      mostDescribed,
+      this.#described,
+    );
+    this.#described += mostDescribed;
+    let [described, spent] = [0, 0];
+    for (const denials of chosen) {
+      if (spent > describingMs) break;
+      const subject = subjects.get(denials[0]!)!;
+      const written = subject.isolating.length > 0 ? await texts(subject.policies, signal) : undefined;
+      const begun = now();
+      for (const each of describeDenials(denials, subject, known, written)) {
+        listener.log(each);
+        if (subject.pod !== undefined) this.#tally.describe(subject.pod, each);
+      }
+      described += denials.length;
+      spent += now() - begun;
+      // Changes of rules do not wait for this.
+      await setImmediate();
+    }
+    return described;
   }
-
-  #tell({ isThere }: Knowledge): void {
-    this.#tally.keep(isThere);
-    const denials = this.#tally.next(this.#options.now());
-    if (denials) this.#options.announce(denials);
-  }
-}
-
-/** The one pod that has the address. */
-function podAt(address: string, { ownersOf }: Knowledge): string | undefined {
-  const [owner, ...others] = ownersOf(address).pods;
-  return owner && others.length === 0 ? `${owner.pod.namespace}/${owner.pod.name}` : undefined;
 }

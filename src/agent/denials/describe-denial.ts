@@ -5,15 +5,26 @@ import { attribute } from '../../evaluator/denial.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { sorted } from '../../lib/sort.ts';
 import type { Owners } from '../../model/owner.ts';
-import type { Policy, PolicyId } from '../../model/policy.ts';
+import type { PolicyId } from '../../model/policy.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
 import { smallCluster } from './small-cluster.ts';
 
 /** What the agent knows of those who have an address, and of policies. */
-export interface Knowledge {
+export interface Knowledge extends Pick<Snapshot, 'policies' | 'denied'> {
+  readonly node: string;
   readonly ownersOf: (address: string) => Owners;
-  readonly policies: ReadonlyMap<PolicyId, Policy>;
   /** Of a pod: `namespace/name`. */
   readonly isThere: (pod: string) => boolean;
+}
+
+/** Who is denied: whoever has the address at the end where packets were dropped. */
+export interface Subject {
+  readonly address: string;
+  /** `namespace/name` of the one pod of this node that has it. */
+  readonly pod: string | undefined;
+  /** Of that pod, or of all that claim the address; and those that isolate it in this direction. */
+  readonly policies: readonly PolicyId[];
+  readonly isolating: readonly PolicyId[];
 }
 
 /** A denial as the log tells it. */
@@ -28,59 +39,92 @@ export interface DescribedDenial {
   readonly port?: number;
   /** That the kernel had noted by then. */
   readonly packets: number;
-  /** Those that isolate the pod in this direction. */
+  /** Those that isolate the pod in this direction: the first of them, and how many more there are. */
   readonly policies: readonly PolicyId[];
+  readonly morePolicies?: number;
   readonly reason: string;
   /** What would have allowed it if one thing were different. */
   readonly nearMisses: readonly NearMiss[];
 }
 
-/** The address of the pod that is denied; the other end may be anybody. */
+/** A line of a log stays one that people read, and that log collectors take whole. */
+const mostNamed = 10;
+const longestReason = 500;
+
 export function deniedAddress({ direction, source, destination }: NotedDenial): string {
   return direction === 'egress' ? source : destination;
 }
 
-/** All policies of the pod that was denied, or of the pods that claim its address; and those that isolate it in this direction. */
-export function policiesOf(
-  denial: NotedDenial,
-  { ownersOf, policies }: Knowledge,
-): { all: PolicyId[]; isolating: PolicyId[] } {
-  const all = new Set(ownersOf(deniedAddress(denial)).pods.flatMap((owner) => [...owner.policies]));
-  const isolates = (id: PolicyId): boolean => policies.get(id)?.isolates.has(denial.direction) ?? false;
-  return { all: sorted(all), isolating: sorted(all).filter(isolates) };
+export function subjectOf(denial: NotedDenial, { node, ownersOf, policies }: Knowledge): Subject {
+  const address = deniedAddress(denial);
+  const { pods } = ownersOf(address);
+  const [owner, ...others] = pods;
+  const all = sorted(new Set(pods.flatMap((each) => [...each.policies])));
+  const isOne = owner !== undefined && others.length === 0 && owner.pod.nodeName === node;
+  return {
+    address,
+    pod: isOne ? `${owner.pod.namespace}/${owner.pod.name}` : undefined,
+    policies: all,
+    isolating: all.filter((id) => policies.get(id)?.isolates.has(denial.direction)),
+  };
 }
 
-/** @param texts of all its policies, as written; `undefined` where they could not be had */
-export function describeDenial(
-  denial: NotedDenial,
-  knowledge: Knowledge,
+/**
+ * Denials of one subject in one direction.
+ * @param texts of all its policies, as written; `undefined` where they could not be had
+ */
+export function describeDenials(
+  denials: readonly NotedDenial[],
+  subject: Subject,
+  known: Knowledge,
   texts: readonly JsonObject[] | undefined,
-): DescribedDenial {
-  const { direction, source, destination, port, packets } = denial;
-  const ends = [source, destination].map(knowledge.ownersOf);
-  const { isolating } = policiesOf(denial, knowledge);
-  const { from, to, protocol, end } = attribute(prepareCluster(smallCluster(ends, texts ?? [])), denial);
-  const pod = direction === 'egress' ? from : to;
-  const told = {
-    direction,
-    from,
-    to,
-    source,
-    destination,
-    protocol,
-    ...(port !== undefined && { port }),
-    packets,
-    policies: isolating,
-  };
+): DescribedDenial[] {
+  const addresses = new Set(denials.flatMap(({ source, destination }) => [source, destination]));
+  const cluster = prepareCluster(smallCluster([...addresses].map(known.ownersOf), texts ?? []));
+  const { isolating } = subject;
+  const left = isolating.length - mostNamed;
+  return denials.map((denial) => {
+    const { direction, source, destination, port, packets } = denial;
+    const { from, to, protocol, end } = attribute(cluster, denial);
+    const name = direction === 'egress' ? from : to;
+    const isExplained = texts !== undefined && end.verdict === 'denied' && left <= 0;
+    return {
+      direction,
+      from,
+      to,
+      source,
+      destination,
+      protocol,
+      ...(port !== undefined && { port }),
+      packets,
+      policies: isolating.slice(0, mostNamed),
+      ...(left > 0 && { morePolicies: left }),
+      reason: isExplained
+        ? end.reason
+        : reasonOf(name, direction, subject, known, texts && end.verdict === 'allowed' ? end.reason : undefined),
+      nearMisses: (isExplained ? end.nearMisses : []).map(shorten),
+    };
+  });
+}
+
+/** @param allowed why policies allow it by now */
+function reasonOf(
+  name: string,
+  direction: NotedDenial['direction'],
+  { address, isolating }: Subject,
+  { denied }: Knowledge,
+  allowed: string | undefined,
+): string {
   if (isolating.length === 0) {
-    const reason = `${deniedAddress(denial)} is an address of this node that no pod may use now`;
-    return { ...told, reason, nearMisses: [] };
+    if (denied.has(address)) return `${address} is an address of this node that no pod may use now`;
+    return `${name} was denied ${direction}, and is isolated by nothing by now`;
   }
-  if (texts && end.verdict === 'denied') return { ...told, reason: end.reason, nearMisses: end.nearMisses };
-  const rest = texts ? `allowed now: ${end.reason}` : 'and no rule allows this';
-  return {
-    ...told,
-    reason: `${pod} was isolated for ${direction} by ${isolating.join(', ')}, ${rest}`,
-    nearMisses: [],
-  };
+  const by = isolating.length > mostNamed ? `${isolating.length} policies` : isolating.join(', ');
+  const rest = allowed === undefined ? 'and no rule allows this' : `allowed now: ${allowed}`;
+  return `${name} was isolated for ${direction} by ${by}, ${rest}`;
+}
+
+function shorten(miss: NearMiss): NearMiss {
+  const { reason } = miss;
+  return reason.length > longestReason ? { ...miss, reason: `${reason.slice(0, longestReason)} …` } : miss;
 }

@@ -9,12 +9,13 @@ import type { Announcer } from '../announcer.ts';
 import type { Census } from '../census.ts';
 import type { PolicyReporter } from '../policy-report.ts';
 import { repeat } from '../repeat.ts';
+import { createListener } from './denial-listener.ts';
 import { DenialReader } from './denial-reader.ts';
 import { DenialWatch } from './denial-watch.ts';
-import type { DescribedDenial } from './describe-denial.ts';
 import { PolicyTexts } from './policy-texts.ts';
 
 interface Options {
+  readonly node: string;
   readonly log: boolean;
   readonly events: boolean;
   readonly nft: Pick<Nft, 'listChain' | 'listSet'>;
@@ -32,15 +33,15 @@ interface Options {
 const interval = 5000;
 const silenceMs = 2000;
 
-/** Tells of what is denied, until the signal aborts. */
+/** Tells of what is denied from now on, until the signal aborts. */
 export function watchDenials(options: Options): void {
-  const { nft, client, pipeline, census, policies, announcer, metrics, logger, signal } = options;
+  const { node, log, events, nft, client, pipeline, census, policies, announcer, metrics, logger, signal } = options;
   const now = (): number => performance.now();
-  const reader = new DenialReader(nft);
-  const { path } = networkPolicyKind.resource;
+  const reader = new DenialReader(nft, now);
   const texts = new PolicyTexts({
     get(id, asked) {
       const [namespace, name] = id.split('/') as [string, string];
+      const { path } = networkPolicyKind.resource;
       return getObject(client, path, { namespace, name }, { signal: asked, silenceMs });
     },
     versionOf: (id) => census.find('networkpolicies', id),
@@ -48,34 +49,19 @@ export function watchDenials(options: Options): void {
     now,
   });
   const watch = new DenialWatch({
-    read: (each) => reader.look(each),
+    read: (asked) => reader.look(asked),
     knowledge() {
-      const { inSync, policies: known } = pipeline.snapshot;
-      if (!inSync) return undefined;
+      const { inSync, policies: known, denied } = pipeline.snapshot;
+      const ownersOf = (address: string) => pipeline.ownersOf(address);
       const isThere = (pod: string): boolean => census.find('pods', pod) !== undefined;
-      return { ownersOf: (address) => pipeline.ownersOf(address), policies: known, isThere };
+      return inSync ? { node, ownersOf, policies: known, denied, isThere } : undefined;
     },
-    texts: (ids, each) => texts.read(ids, each),
+    texts: (ids, asked) => texts.read(ids, asked),
     metrics,
-    log: (denial) => options.log && logger.info(denial, 'denied'),
-    announce({ pod, connections, last }) {
-      if (options.events)
-        announcer.tell('pods', pod, { reason: 'ConnectionDenied', message: textOf(last, connections) });
-    },
-    attributed: (ids) => policies.denied(ids),
+    listener: createListener({ log, events, logger, announcer, dateOf: (time) => Date.now() - (now() - time) }),
+    attributed: (ids, connections) => policies.denied(ids, connections),
     now,
   });
-  const failed = (err: unknown): void => logger.warn({ err }, 'could not read what the kernel has denied');
-  reader.begin(signal).catch(failed);
+  const failed = (err: unknown): void => logger.warn({ err }, 'could not tell of what the kernel has denied');
   repeat(interval, () => watch.look(signal), { signal, failed });
-}
-
-function textOf(
-  { direction, from, to, protocol, port, reason, nearMisses }: DescribedDenial,
-  connections: number,
-): string {
-  const traffic = port === undefined ? String(protocol) : `${protocol}/${port}`;
-  const others = connections > 1 ? ` (and ${connections - 1} more)` : '';
-  const why = nearMisses[0]?.reason ?? reason;
-  return `${direction} denied: ${from} → ${to}, ${traffic}${others}. ${why}`;
 }

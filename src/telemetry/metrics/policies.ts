@@ -40,7 +40,7 @@ export function createPolicyMetrics(registry: Registry): PolicyMetrics {
   gauge('postern_policy_pods', 'Pods of this node that a policy selects.', 'pods');
   gauge(
     'postern_policy_generation',
-    'The generation of a policy (`metadata.generation`) that the kernel of this node enforces.',
+    'The generation of a policy (`metadata.generation`) that the kernel of this node enforces; 0 for one that it refuses.',
     'generation',
   );
   const denied = new Counter({

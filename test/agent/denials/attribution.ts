@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describeDenial, policiesOf, type Knowledge } from '../../../src/agent/denials/describe-denial.ts';
+import { describeDenials, subjectOf, type Knowledge } from '../../../src/agent/denials/describe-denial.ts';
 import type { NotedDenial } from '../../../src/compile/denials.ts';
 import type { Cluster } from '../../../src/evaluator/cluster.ts';
 import { attribute } from '../../../src/evaluator/denial.ts';
@@ -9,12 +9,9 @@ import type { Pipeline } from '../../../src/pipeline.ts';
 
 export type Tuple = Pick<NotedDenial, 'family' | 'source' | 'destination' | 'protocol' | 'port'>;
 
-export function knowledgeOf(pipeline: Pipeline): Knowledge {
-  return {
-    ownersOf: (address) => pipeline.ownersOf(address),
-    policies: pipeline.snapshot.policies,
-    isThere: () => true,
-  };
+export function knowledgeOf(pipeline: Pipeline, node = 'n1'): Knowledge {
+  const { policies, denied } = pipeline.snapshot;
+  return { node, ownersOf: (address) => pipeline.ownersOf(address), policies, denied, isThere: () => true };
 }
 
 /** Whether an agent says of a connection what the evaluator says of the whole cluster, at each end that denies it; of how many it was asked. */
@@ -33,14 +30,14 @@ export function assertAttributed(
     if (end.verdict === 'allowed' || end.isolatedBy.length === 0) continue;
     asked++;
     const known = knowledgeOf(pipelineAt(direction === 'egress' ? tuple.source : tuple.destination));
-    const { all } = policiesOf(denial, known);
+    const subject = subjectOf(denial, known);
     const texts = objects.filter((object) => {
       const { namespace, name } = object['metadata'] as { namespace: string; name: string };
-      return object['kind'] === 'NetworkPolicy' && all.includes(`${namespace}/${name}`);
+      return object['kind'] === 'NetworkPolicy' && subject.policies.includes(`${namespace}/${name}`);
     });
-    const said = describeDenial(denial, known, texts);
-    assert.deepEqual([...said.policies].sort(), [...end.isolatedBy].sort());
-    assert.deepEqual([said.from, said.to, said.reason, said.nearMisses], [from, to, end.reason, end.nearMisses]);
+    const [said] = describeDenials([denial], subject, known, texts);
+    assert.deepEqual([...said!.policies].sort(), [...end.isolatedBy].sort());
+    assert.deepEqual([said!.from, said!.to, said!.reason, said!.nearMisses], [from, to, end.reason, end.nearMisses]);
   }
   return asked;
 }

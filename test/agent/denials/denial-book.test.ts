@@ -43,4 +43,15 @@ describe('the book of denials', () => {
     assert.equal(book.news('egress', [noted(80, 0, { direction: 'egress' })], 100_000).length, 1);
     assert.deepEqual(news(101, noted(80, 1)), []);
   });
+
+  it('takes notes for one that differ only in what is not told, whichever comes first', () => {
+    const ping = (secondsAgo: number): NotedDenial => {
+      const { port: _, ...rest } = noted(0, secondsAgo, { protocol: '1' });
+      return rest;
+    };
+    assert.deepEqual(news(100, ping(10), ping(45)), ['1']);
+    assert.deepEqual(news(105, ping(50), ping(15), ping(2)), []);
+    assert.deepEqual(news(110, ping(20), ping(55), ping(7)), []);
+    assert.deepEqual(book.news('ingress', [ping(3), ping(2)], 500_000), [{ ...ping(2), packets: 2 }]);
+  });
 });

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import type { DenialLook } from '../../../src/agent/denials/denial-reader.ts';
 import type { PodDenials } from '../../../src/agent/denials/denial-tally.ts';
-import { DenialWatch } from '../../../src/agent/denials/denial-watch.ts';
+import { DenialWatch, type DenialWatchOptions } from '../../../src/agent/denials/denial-watch.ts';
 import type { DescribedDenial } from '../../../src/agent/denials/describe-denial.ts';
 import type { NotedDenial } from '../../../src/compile/denials.ts';
+import type { Pipeline } from '../../../src/pipeline.ts';
 import { node, pod, policy } from '../../support/objects.ts';
-import { startPipeline } from '../../support/pipeline.ts';
+import { removeOf, startPipeline, upsertOf } from '../../support/pipeline.ts';
 import { knowledgeOf } from './attribution.ts';
 
 const { signal } = new AbortController();
@@ -45,11 +46,15 @@ describe('watching what is denied', () => {
   let counts: unknown[];
   let unlogged: number;
   let hasTexts: boolean;
+  let isWanted: boolean;
+  let pipeline: Pipeline;
+  let options: DenialWatchOptions;
   let watch: DenialWatch;
-  beforeEach(() => {
-    [looks, told, announced, attributed, counts, unlogged, hasTexts] = [[], [], [], [], [], 0, true];
-    const pipeline = startPipeline('n1', objects);
-    watch = new DenialWatch({
+  beforeEach(async () => {
+    [looks, told, announced, attributed, counts, unlogged] = [[], [], [], [], [], 0];
+    [hasTexts, isWanted] = [true, true];
+    pipeline = startPipeline('n1', objects);
+    options = {
       read: async () => looks,
       knowledge: () => knowledgeOf(pipeline),
       texts: async (ids) =>
@@ -63,14 +68,19 @@ describe('watching what is denied', () => {
         denied: (direction, count) => counts.push([direction, count]),
         unlogged: (count) => (unlogged += count),
       },
-      log: (denial) => told.push(denial),
-      announce: (denials) => announced.push(denials),
-      attributed: (ids) => attributed.push(ids.join(' ')),
+      listener: {
+        wants: () => isWanted,
+        log: (denial) => told.push(denial),
+        announce: (denials) => announced.push(denials),
+      },
+      attributed: (ids, connections) => attributed.push(`${connections} ${ids.join(' ')}`),
       now: () => 0,
-    });
+    };
+    watch = new DenialWatch(options);
+    await watch.look(signal);
   });
   const look = (denials: readonly NotedDenial[], denied = denials.length, unnoted = 0) => {
-    looks = [{ direction: 'ingress', denied, noted: denied - unnoted, denials }];
+    looks = [{ direction: 'ingress', denied, noted: denied - unnoted, denials, at: 0 }];
     return watch.look(signal);
   };
 
@@ -90,7 +100,7 @@ describe('watching what is denied', () => {
       announced.map(({ pod: name, connections }) => [name, connections]),
       [['x/a', 1]],
     );
-    assert.deepEqual(attributed, ['x/a x/all']);
+    assert.deepEqual(attributed, ['1 x/a x/all']);
     assert.deepEqual(counts, [
       ['ingress', { packets: 5, unnoted: 2, connections: 1 }],
       ['ingress', { packets: 1, unnoted: 0, connections: 0 }],
@@ -116,7 +126,7 @@ describe('watching what is denied', () => {
       [['y/all'], []],
     );
     assert.match(told[0]!.reason, /claimed by .*y\/twin/);
-    assert.equal(told[1]!.reason, '10.1.0.77 is an address of this node that no pod may use now');
+    assert.equal(told[1]!.reason, '10.1.0.77 was denied ingress, and is isolated by nothing by now');
     assert.deepEqual(announced, []);
   });
 
@@ -124,12 +134,80 @@ describe('watching what is denied', () => {
     const flood = Array.from({ length: 4000 }, (_, port) => noted('10.1.0.1', port + 1));
     await look([...flood, noted('10.1.0.2', 80)]);
     assert.equal(told.length, 50);
-    assert.equal(told[1]!.to, 'x/b');
+    assert.equal(told.filter(({ to }) => to === 'x/b').length, 1);
     assert.equal(unlogged, 3951);
-    assert.equal(attributed.length, 4001);
+    assert.deepEqual(attributed, ['4000 x/a x/all', '1 x/all']);
     assert.deepEqual(
       announced.map(({ pod: name, connections }) => [name, connections]),
       [['x/a', 4000]],
     );
+  });
+
+  it('says of an address that policies keep from all pods that it is so', async () => {
+    const sandbox = {
+      id: 's',
+      namespace: 'x',
+      name: 'gone',
+      uid: 'u',
+      addresses: ['10.1.0.8'],
+      link: undefined,
+      live: true,
+      order: 1,
+    };
+    pipeline.receive({ op: 'sandbox', id: 's', value: sandbox });
+    await look([noted('10.1.0.8', 80)]);
+    assert.equal(told[0]!.reason, '10.1.0.8 is an address of this node that no pod may use now');
+  });
+
+  it('lays nothing to a pod that has the address on another node', async () => {
+    pipeline.receive(upsertOf(pod('y/moved', { node: 'n2', ips: ['10.1.0.50'] })));
+    await look([noted('10.1.0.50', 80)]);
+    assert.deepEqual([told[0]!.to, told[0]!.policies, announced], ['y/moved', [], []]);
+  });
+
+  it('says that a pod is not isolated any more whose policy is gone', async () => {
+    for (const each of objects.filter(({ metadata }) => ['a', 'all'].includes(metadata.name))) {
+      if (each.kind === 'NetworkPolicy') pipeline.receive(removeOf(each));
+    }
+    await look([noted('10.1.0.1', 80)]);
+    assert.equal(told[0]!.reason, 'x/a was denied ingress, and is isolated by nothing by now');
+  });
+
+  it('counts, and describes nothing, where nobody is told', async () => {
+    isWanted = false;
+    await look([noted('10.1.0.1', 80)]);
+    assert.deepEqual([told, announced, unlogged, attributed, counts.length], [[], [], 0, ['1 x/a x/all'], 1]);
+  });
+
+  it('counts before it knows the cluster', async () => {
+    const early = new DenialWatch({ ...options, knowledge: () => undefined });
+    await early.look(signal);
+    looks = [{ direction: 'ingress', denied: 7, noted: 7, denials: [noted('10.1.0.1', 80)], at: 0 }];
+    await early.look(signal);
+    assert.deepEqual([counts, unlogged, told], [[['ingress', { packets: 7, unnoted: 0, connections: 1 }]], 1, []]);
+  });
+
+  it('tells nothing of what was denied before it began', async () => {
+    const late = new DenialWatch(options);
+    looks = [{ direction: 'ingress', denied: 0, noted: 0, denials: [noted('10.1.0.1', 80)], at: 0 }];
+    await late.look(signal);
+    await late.look(signal);
+    assert.deepEqual([told, attributed], [[], []]);
+  });
+
+  it('gives each of many denied pods its turn', async () => {
+    for (let i = 0; i < 4; i++) {
+      await look(Array.from({ length: 120 }, (_, pods) => noted(`10.9.${i}.${pods}`, 80)));
+    }
+    const firsts = new Set(told.map(({ destination }) => destination.split('.')[3]));
+    assert.equal(told.length, 200);
+    assert.equal(firsts.size, 120);
+  });
+
+  it('names ten policies of a pod with many, and no more of a rule than people read', async () => {
+    for (let i = 0; i < 30; i++) pipeline.receive(upsertOf(policy(`x/p${i}`, { podSelector: {} })));
+    await look([noted('10.1.0.1', 80)]);
+    assert.deepEqual([told[0]!.policies.length, told[0]!.morePolicies, told[0]!.nearMisses], [10, 22, []]);
+    assert.equal(told[0]!.reason, 'x/a was isolated for ingress by 32 policies, and no rule allows this');
   });
 });

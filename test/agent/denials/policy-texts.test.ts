@@ -63,10 +63,40 @@ describe('the texts of policies', () => {
   });
 
   it('are forgotten rather than kept without end', async () => {
-    for (let i = 0; i < 501; i++) await texts.read([`x/${i}`], signal);
-    await texts.read(['x/500'], signal);
-    assert.equal(asked.length, 501);
+    answer = (id) => ({ id, long: 'x'.repeat(90_000) });
+    for (let i = 0; i < 45; i++, now += 1000) await texts.read([`x/${i}`], signal);
+    await texts.read(['x/44'], signal);
+    assert.equal(asked.length, 45);
     await texts.read(['x/0'], signal);
-    assert.equal(asked.length, 502);
+    assert.equal(asked.length, 46);
+  });
+
+  it('are not kept where they are too long, nor asked for again', async () => {
+    answer = (id) => ({ id, long: 'x'.repeat(100_000) });
+    assert.equal(await texts.read(['x/a'], signal), undefined);
+    assert.equal(await texts.read(['x/a'], signal), undefined);
+    assert.equal(asked.length, 1);
+  });
+
+  it('are asked for five at once and then one a second, until all are known', async () => {
+    const ids = ['1', '2', '3', '4', '5', '6', '7'].map((name) => `x/${name}`);
+    assert.equal(await texts.read(ids, signal), undefined);
+    assert.equal(asked.length, 5);
+    now = 1000;
+    assert.equal(await texts.read(ids, signal), undefined);
+    assert.equal(asked.length, 6);
+    now = 2000;
+    assert.equal((await texts.read(ids, signal))?.length, 7);
+  });
+
+  it('are not asked for where a pod has hundreds', async () => {
+    assert.equal(
+      await texts.read(
+        Array.from({ length: 101 }, (_, i) => `x/${i}`),
+        signal,
+      ),
+      undefined,
+    );
+    assert.deepEqual(asked, []);
   });
 });

@@ -1,0 +1,43 @@
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Announcer } from '../announcer.ts';
+import type { PodDenials } from './denial-tally.ts';
+import type { Listener } from './denial-watch.ts';
+
+interface Options {
+  /** Whether there are lines in the log, and Events. */
+  readonly log: boolean;
+  readonly events: boolean;
+  readonly logger: Pick<Logger, 'info' | 'isLevelEnabled'>;
+  readonly announcer: Pick<Announcer, 'tell'>;
+  /** In milliseconds since 1970, of a time of the denials' clock. */
+  readonly dateOf: (time: number) => number;
+}
+
+/** Writes denials to the log, and Events of the pods. */
+export function createListener({ log, events, logger, announcer, dateOf }: Options): Listener {
+  const logs = (): boolean => log && logger.isLevelEnabled('info');
+  return {
+    wants: () => events || logs(),
+    log(denial) {
+      if (logs()) logger.info(denial, 'denied');
+    },
+    announce(denials) {
+      if (!events) return;
+      const { pod, direction, connections, since, until } = denials;
+      const period = { count: connections, since: dateOf(since), until: dateOf(until) };
+      announcer.tell('pods', pod, {
+        reason: 'ConnectionDenied',
+        subject: direction,
+        message: messageOf(denials),
+        ...period,
+      });
+    },
+  };
+}
+
+function messageOf({ direction, connections, last }: PodDenials): string {
+  const { from, to, protocol, port, reason, nearMisses } = last;
+  const traffic = port === undefined ? String(protocol) : `${protocol}/${port}`;
+  const others = connections > 1 ? ` (and ${connections - 1} more)` : '';
+  return `${direction} denied: ${from} → ${to}, ${traffic}${others}. ${nearMisses[0]?.reason ?? reason}`;
+}
