@@ -117,6 +117,7 @@ describe('postern explain', () => {
     ['10.0.0.300 office/client 80', /^"10.0.0.300" is neither a pod nor an address; write NAMESPACE\/POD/],
     ['node/n11 office/client 80', /^there is no node n11; did you mean n1\?$/],
     ['host/fra office/client 80', /^there is no host fra; did you mean far\?$/],
+    ['shop/svc:web office/client 80', /^shop\/svc:web is a Service, and opens no connections: name a pod$/],
     ['shop/ office/client 80', /^"shop\/": write NAMESPACE\/POD/],
     ['office/four office/six 80', /no address family in common: office\/four has ipv4, office\/six has ipv6$/],
     [

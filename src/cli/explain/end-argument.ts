@@ -25,6 +25,10 @@ export function findEnd(source: ClusterSource, text: string): End {
   const parts = text.split('/');
   if (parts.includes('') || parts.length > 3) throw new ConfigError(`${JSON.stringify(text)}: write ${forms}`);
   const [first, second, third] = parts as [string, string?, string?];
+  // One that is to be reached has been answered before.
+  if (/\/(svc|service)[:/]/i.test(text)) {
+    throw new ConfigError(`${text} is a Service, and opens no connections: name a pod`);
+  }
   if (second === undefined) throw unknownName(source, text);
   if (third !== undefined) return findWorkload(source, first, second.toLowerCase(), third);
   if (first === 'node') return findNode(source, second);
@@ -74,7 +78,8 @@ function findHost(source: ClusterSource, name: string): End {
 function atReplica(source: ClusterSource, replicas: readonly string[], asked: string): End {
   const key = replicas.find((each) => source.cluster.pods.get(each)?.terminal === false) ?? replicas[0]!;
   const end = atPod(source, key);
-  return { ...end, notes: [`${asked} is judged by its pod ${key} (one of ${replicas.length})`, ...end.notes] };
+  const pod = replicas.length === 1 ? `its only pod ${key}` : `its pod ${key} (one of ${replicas.length})`;
+  return { ...end, notes: [`${asked} is judged by ${pod}`, ...end.notes] };
 }
 
 function atPod(source: ClusterSource, key: string): End {
@@ -115,7 +120,7 @@ function suggest(name: string, known: Iterable<string>): string {
 }
 
 function listNames(names: readonly string[]): string {
-  if (names.length === 0) return '; there is none';
+  if (names.length === 0) return ', nor any other';
   const shown = names.slice(0, 8).join(', ');
   return `; there ${names.length === 1 ? 'is' : 'are'} ${shown}${names.length > 8 ? ` and ${names.length - 8} more` : ''}`;
 }

@@ -64,7 +64,8 @@ function atService({ source, from, port, family }: Question, namespace: string, 
     const names = services.map(
       (each) => `${textAt(each, 'metadata', 'namespace')}/${textAt(each, 'metadata', 'name')}`,
     );
-    throw new ConfigError(`there is no ${title}; there is ${names.slice(0, 8).join(', ') || 'none'}`);
+    const others = names.length === 0 ? ', nor any other' : `; there is ${names.slice(0, 8).join(', ')}`;
+    throw new ConfigError(`there is no ${title}${others}`);
   }
   const addresses = listAt(service, 'spec', 'clusterIPs').filter(
     (each): each is string => typeof each === 'string' && parseAddress(each) !== undefined,

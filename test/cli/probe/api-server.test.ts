@@ -253,7 +253,7 @@ describe('postern probe on a real API server', function () {
       [['node/n1', 'shop/web', '80'], /FROM: node n1 is no pod/],
       [
         ['shop/web', 'shop/svc:none', '80'],
-        /there is no Service shop\/none; there is default\/kubernetes|there is none/,
+        /there is no Service shop\/none; there is default\/kubernetes|shop\/none, nor any other/,
       ],
       [['shop/web', 'shop/nobody', '80'], /there is no pod shop\/nobody/],
       [['shop/web', '127.0.0.1', 'SCTP/7'], /a probe is TCP or UDP/],
