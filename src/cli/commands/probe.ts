@@ -83,7 +83,14 @@ async function probe(fromText: string, toText: string, portText: string, flags: 
     const expected = attempt.family ? expectations.at(attempt.address, to.protocol, to.port) : unnamed;
     return judge(expected, attempt, to.protocol);
   });
-  const setting: Setting = { from: from.name, to: to.name, port: `${to.protocol}/${to.port}`, ...place.setting };
+  const onFrom = place.onFrom?.(from);
+  const setting: Setting = {
+    from: from.name,
+    to: to.name,
+    port: `${to.protocol}/${to.port}`,
+    onFrom,
+    ...place.setting,
+  };
   const json = { from: setting.from, to: setting.to, port: setting.port };
   process.stdout.write(
     flags.output === 'json'

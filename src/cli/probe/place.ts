@@ -16,6 +16,8 @@ import type { Target } from './target.ts';
 export interface Place {
   readonly source: ClusterSource;
   readonly setting: Pick<Setting, 'lookAt' | 'inCluster'>;
+  /** The command line before which a program runs where FROM is; in a lab alone. */
+  readonly onFrom?: (from: End) => string;
   tryFrom(from: End, to: Target): Promise<readonly Attempt[]>;
 }
 
@@ -83,6 +85,7 @@ export async function openLab(fromText: string, { name, stateDir }: LabOptions):
       inCluster: false,
       lookAt: (node) => `${state.command('exec')} node/${node} -- nft -t list table inet postern`,
     },
+    onFrom: (from) => `${state.command('exec')} ${podOf(from) ?? fromText} --`,
     tryFrom: (from, to) => probeFromStation(state, podOf(from) ?? fromText, to),
   };
 }

@@ -9,6 +9,8 @@ export interface Setting {
   /** The command that shows whether the rules of a node are there; nothing where no agent is. */
   readonly lookAt: (node: string) => string | undefined;
   readonly inCluster: boolean;
+  /** The same for FROM, in a lab. */
+  readonly onFrom?: string | undefined;
 }
 
 /** A line for each address, then what differs, loudly, with what to do. */
@@ -65,11 +67,11 @@ function renderMeaning(finding: Finding, setting: Setting): string {
   return `\n${head}: ${meaning}\n${reasons}${next.join('')}`;
 }
 
-function nextSteps({ advice, expected }: Finding, setting: Setting): string[] {
-  return advice.flatMap((each) => steps[each](expected.nodes, setting));
+function nextSteps({ advice, attempt, expected }: Finding, setting: Setting): string[] {
+  return advice.flatMap((each) => steps[each](expected.nodes, setting, attempt.address));
 }
 
-type Steps = (nodes: readonly string[], setting: Setting) => readonly string[];
+type Steps = (nodes: readonly string[], setting: Setting, address: string) => readonly string[];
 
 const steps: Readonly<Record<Advice, Steps>> = {
   agents: (nodes, { lookAt, inCluster }) => [
@@ -91,10 +93,10 @@ const steps: Readonly<Record<Advice, Steps>> = {
       ? 'is another program of the nodes in the way? postern doctor; else a security group, or a firewall at the other end'
       : 'look for another engine of policies, a firewall of the node, a security group, or one at the other end',
   ],
-  route: (_, { from, inCluster }) => [
-    inCluster
-      ? 'is the other end up, and does its node have a route to it? "ip route get ADDRESS" on the node'
-      : `postern lab exec ${from} -- ip route get ADDRESS`,
+  route: (_, { onFrom }, address) => [
+    onFrom === undefined
+      ? `is the other end up, and does its node have a route to it? "ip route get ${address}" on the node`
+      : `is the other end up, and is there a route to it? ${onFrom} ip route get ${address}`,
   ],
   listener: (_, { port }) => [`does the other end listen on ${port}, on all its addresses and not on 127.0.0.1 alone?`],
   resolver: (_, { from, inCluster }) =>

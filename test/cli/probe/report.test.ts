@@ -107,6 +107,14 @@ fd00::1: denied
     assert.match(findingToJson(finding, lab).next[0]!, /^did Postern drop it\? postern lab exec node\/n1 -- nft: its/);
   });
 
+  it('names a command for the way that can be run as it stands', () => {
+    const [first] = findingToJson(find('allowed', 'unreachable'), setting).next;
+    assert.match(first!, /"ip route get 10\.0\.0\.1" on the node$/);
+    const onFrom = 'postern lab exec --name try shop/web --';
+    const [inLab] = findingToJson(find('allowed', 'unreachable'), { ...setting, inCluster: false, onFrom }).next;
+    assert.match(inLab!, / postern lab exec --name try shop\/web -- ip route get 10\.0\.0\.1$/);
+  });
+
   it('says the same to scripts', () => {
     const { next, meaning, ...rest } = findingToJson(find('allowed', 'refused'), setting);
     assert.deepEqual(rest, {
