@@ -49,7 +49,9 @@ export function parseProbePort(text: string): string {
   if (text.toLowerCase() === 'icmp') return 'icmp';
   const match = /^(?:(TCP|UDP|SCTP)\/)?([0-9]{1,5})$/i.exec(text);
   if (!match) throw new LabError('input', `port ${JSON.stringify(text)}: expected TCP/80, UDP/53, SCTP/9000 or icmp`);
-  return `${(match[1] ?? 'TCP').toUpperCase()}/${Number(match[2])}`;
+  const port = Number(match[2]);
+  if (port < 1 || port > 65535) throw new LabError('input', `port ${match[2]}: ports are 1 to 65535`);
+  return `${(match[1] ?? 'TCP').toUpperCase()}/${port}`;
 }
 
 /**

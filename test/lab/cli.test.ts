@@ -120,6 +120,12 @@ describe('postern lab (kernel)', function () {
     const ports = (JSON.parse(some.stdout) as Record<string, string>[]).map(({ port }) => port);
     assert.deepEqual(new Set(ports), new Set(['TCP/8080', 'icmp']));
 
+    const none = await lab('probe', '--port', '8081');
+    assert.deepEqual(
+      [none.exitCode, none.stdout, none.stderr],
+      [2, '', 'postern: nothing was probed: no pod or host declares TCP/8081; pods answer on their containerPorts'],
+    );
+
     const pods = await execa('kubectl', ['--kubeconfig', kubeconfig, '-n', 'shop', 'get', 'pods', '-o', 'name']);
     assert.equal(pods.stdout, 'pod/api\npod/web');
 

@@ -45,7 +45,7 @@ describe('lab: reachability', () => {
       'icmp',
       'SCTP/9',
     ]);
-    for (const bad of ['', 'http', 'TCP/', 'TCP/80/x', 'GRE/1', '-1']) {
+    for (const bad of ['', 'http', 'TCP/', 'TCP/80/x', 'GRE/1', '-1', '0', 'TCP/65536']) {
       assert.throws(() => parseProbePort(bad), { code: 'input' });
     }
   });

@@ -41,7 +41,7 @@ interface UpFlags extends WhichLab {
 }
 
 interface ProbeFlags {
-  readonly port?: readonly string[];
+  readonly port?: readonly string[] | undefined;
   readonly output: 'table' | 'json';
 }
 
@@ -102,10 +102,11 @@ function probeCommand(): Command {
     .description(
       'Sends packets between every pair of pods and hosts, and compares what passes with what the policies say.',
     )
+    .addHelpText('after', '\nExit codes: 0 as the policies say, 1 not so, 2 it could not be tried.')
     .addOption(familyOption(families, 'only this family'));
   return withProbeFlags(withLab(command)).action(async (flags: WhichLab & ProbeFlags & { family?: Family }) => {
     const asked = { ports: flags.port, ...(flags.family && { families: [flags.family] }) };
-    report(await askLab(new LabState(flags.name, flags.stateDir), 'probe', asked), flags.output);
+    report(await askLab(new LabState(flags.name, flags.stateDir), 'probe', asked), flags);
   });
 }
 
@@ -126,7 +127,7 @@ function runCommand(): Command {
       const found = await lab.probe({ ports: flags.port });
       // A lab that is on its way down answers no probe.
       ending.throwIfAborted();
-      report(found, flags.output);
+      report(found, { port: flags.port, output: flags.output });
     });
     if (interrupted) reportInterruption(flags, interrupted);
   });
@@ -228,7 +229,12 @@ async function waitUntilGone(state: LabState): Promise<void> {
   }
 }
 
-function report({ results, denials }: ProbeReport, output: 'table' | 'json'): void {
+/** Throws where there was nothing to send: a typing error in a port is not good news. */
+function report({ results, denials }: ProbeReport, { port, family, output }: ProbeFlags & { family?: Family }): void {
+  if (results.length === 0) {
+    const which = `no pod or host${family ? ` with ${family}` : ''} declares ${port?.join(' or ') ?? 'a port'}`;
+    throw new LabError('input', `nothing was probed: ${which}; pods answer on their containerPorts`);
+  }
   if (output === 'json') process.stdout.write(`[\n${results.map((result) => JSON.stringify(result)).join(',\n')}\n]\n`);
   else process.stdout.write([renderMatrix(results), renderDenials(denials), renderDifferences(results)].join('\n'));
   if (results.some(({ observed, expected }) => observed !== expected)) process.exitCode = exitCode.finding;
