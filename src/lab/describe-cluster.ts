@@ -1,10 +1,10 @@
 import type { Lab } from './lab.ts';
 import { nodeNameOf } from './pod-spec.ts';
 
-/** Where the agents answer, for people. */
+/** Where the agents answer, and where they log, for people. */
 export function describeAgents({ agents }: Lab): string {
   const rows = [...agents].map(([node, { socket }]) => `    ${node}  ${socket}\n`);
-  return `  agents answer to: curl --unix-socket SOCKET 'http://agent/readyz?verbose'\n${rows.join('')}`;
+  return `  agents answer to: curl --unix-socket SOCKET 'http://agent/readyz?verbose'\n${rows.join('')}  their logs, with what they deny: agent.log beside each socket\n`;
 }
 
 /** Who is there, for people: nodes with their pods, hosts outside, policies. */

@@ -98,7 +98,7 @@ export class LabState {
     if (await this.#hasRemains()) {
       return `lab ${this.#name} ended without being taken down; remove what is left with: ${this.command('down')}`;
     }
-    const others = await this.#othersUp();
+    const others = await this.othersUp();
     if (others.length === 0) return `no lab is up; start one with: ${this.command('up')}`;
     return `lab ${this.#name} is not up, but ${others.join(' and ')}: choose with --name`;
   }
@@ -121,7 +121,8 @@ export class LabState {
     );
   }
 
-  async #othersUp(): Promise<string[]> {
+  /** Labs of other names that are up. */
+  async othersUp(): Promise<string[]> {
     const entries = await readdir(this.#root).catch(() => []);
     const names = entries.filter((name) => isLabName(name) && name !== this.#name).sort();
     const owners = await Promise.all(names.map((name) => new LabState(name, this.#root).owner()));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -96,6 +96,7 @@ describe('postern lab (kernel)', function () {
       const socket = new RegExp(`^ +${node} +(/.*\\.sock)$`, 'm').exec(up.stdout)?.[1];
       const ready = await execa('curl', ['-s', '--unix-socket', socket!, 'http://agent/readyz?verbose']);
       assert.match(ready.stdout, /ok/);
+      assert.match(await readFile(join(socket!, '../agent.log'), 'utf8'), /"msg":/);
     }
 
     const all = await lab('probe', '-o', 'json');
@@ -152,6 +153,11 @@ describe('postern lab (kernel)', function () {
       [other.exitCode, other.stderr],
       [2, `postern: lab other is not up, but ${name}: choose with --name`],
     );
+
+    const unknown = await execa(process.execPath, [
+      ...[main, 'lab', 'down', '--name', 'other', '--state-dir', join(directory, 'state')],
+    ]);
+    assert.equal(unknown.stdout, `there is no lab other: nothing to do; ${name} is up: choose with --name`);
 
     const down = await lab('down');
     assert.equal(down.exitCode, 0, down.stderr);

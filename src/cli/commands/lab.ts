@@ -156,7 +156,9 @@ function downCommand(): Command {
         const found = await state.remove();
         if (kubeconfig !== undefined) await release(kubeconfig, name);
         process.stdout.write(
-          found ? `removed what was left of lab ${name}\n` : `there is no lab ${name}: nothing to do\n`,
+          found
+            ? `removed what was left of lab ${name}\n`
+            : `there is no lab ${name}: nothing to do${await others(state)}\n`,
         );
         return;
       }
@@ -167,6 +169,14 @@ function downCommand(): Command {
       process.stdout.write(`lab ${name} is down\n`);
     },
   );
+}
+
+/** Who gave a lab a name may end it without. */
+async function others(state: LabState): Promise<string> {
+  const names = await state.othersUp();
+  return names.length === 0
+    ? ''
+    : `; ${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} up: choose with --name`;
 }
 
 /** Says what stays at the real API server. A lab that crashed has left all there; any other has seen to it itself. */
