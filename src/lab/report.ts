@@ -62,7 +62,7 @@ function renderColumns(names: readonly string[], ports: ReadonlyMap<string, read
     const own = ports.get(name);
     return own ? [`  ${label(index, names)} ${name.padEnd(width)}  ${own.join(' ')}\n`] : [];
   });
-  return `Columns, and the marks in a cell from left to right:\n${lines.join('')}`;
+  return `Columns, to which rows connect, and the marks in a cell from left to right:\n${lines.join('')}`;
 }
 
 function renderTable(

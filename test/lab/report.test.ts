@@ -36,7 +36,7 @@ describe('lab: report', () => {
     assert.equal(
       text,
       [
-        'Columns, and the marks in a cell from left to right:',
+        'Columns, to which rows connect, and the marks in a cell from left to right:',
         '  1 x/a        TCP/80',
         '  2 long/name  TCP/80 UDP/53',
         '',
