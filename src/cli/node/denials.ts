@@ -34,8 +34,10 @@ export function denialsCommand(): Command {
     .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action(async ({ nodeName, output }: Flags) => {
-      const found: NodeDenials = { node: readNodeName(nodeName) ?? hostname(), denials: await readOwnDenials() };
-      process.stdout.write(output === 'json' ? `${JSON.stringify(found)}\n` : found.denials.map(renderDenial).join(''));
+      const denials = await readOwnDenials();
+      const found: NodeDenials = { node: readNodeName(nodeName) ?? hostname(), denials };
+      if (output === 'json') process.stdout.write(`${JSON.stringify(found)}\n`);
+      else process.stdout.write(denials.length === 0 ? await explainNone() : denials.map(renderDenial).join(''));
     });
 }
 
@@ -46,6 +48,12 @@ async function readOwnDenials(): Promise<NotedDenial[]> {
   const lists = await Promise.all(deniedSetNames.map((name) => nft.listSet('inet', name, signal)));
   const found = lists.flatMap((json) => (json === undefined ? [] : readDenials(json)));
   return found.sort((a, b) => a.secondsAgo - b.secondsAgo);
+}
+
+async function explainNone(): Promise<string> {
+  const table = await createNft().list('inet', new AbortController().signal);
+  if (table === undefined) return 'there is no table inet postern: nothing is enforced here\n';
+  return 'nothing was denied in the last minute\n';
 }
 
 function renderDenial({ direction, source, destination, protocol, port, packets, secondsAgo }: NotedDenial): string {

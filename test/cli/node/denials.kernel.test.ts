@@ -1,0 +1,29 @@
+import { deepEqual } from 'node:assert/strict';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { describe, it } from 'mocha';
+import { renderRuleset } from '../../../src/nftables/render.ts';
+import { guardedNode } from '../../compile/guarded-node.ts';
+
+const main = join(import.meta.dirname, '../../../src/main.ts');
+const rules = renderRuleset(guardedNode((name) => ({ device: `veth-${name}` })));
+
+/** Asks in a network namespace of its own, whose kernel holds the rules. */
+async function ask(script: string, ...args: readonly string[]) {
+  const load = `nft -f - <<'END'\n${script}\nEND\nexec "$@"`;
+  const command = [process.execPath, main, 'node', 'denials', '--node-name', 'n1', ...args];
+  const { stdout, exitCode } = await execa('unshare', ['-n', 'sh', '-ec', load, 'sh', ...command], { reject: false });
+  return [stdout, exitCode];
+}
+
+describe('postern node denials (kernel)', function () {
+  this.timeout(30_000);
+
+  it('says that there were none, and that there are no rules to deny by', async () => {
+    deepEqual(await ask(rules), ['nothing was denied in the last minute', 0]);
+    // Where no pod is isolated there are no notes to read.
+    deepEqual(await ask('table inet postern {}'), ['nothing was denied in the last minute', 0]);
+    deepEqual(await ask(''), ['there is no table inet postern: nothing is enforced here', 0]);
+    deepEqual(await ask('', '-o', 'json'), ['{"node":"n1","denials":[]}', 0]);
+  });
+});
