@@ -56,8 +56,8 @@ export function doctorCommand(): Command {
       const { askCluster } = await import('../doctor/ask-cluster.ts');
       const { execInPod } = await import('../../watch/pod-exec.ts');
       const { createApiClient } = await import('../../watch/api-client.ts');
-      const { loadContext } = await import('../kube-context.ts');
-      const config = await loadContext(flags.kubeconfig, flags.context);
+      const { openContext } = await import('../explain/cluster-source.ts');
+      const config = await openContext(flags.kubeconfig, flags.context);
       const facts = await askCluster({
         client: createApiClient(config),
         config,

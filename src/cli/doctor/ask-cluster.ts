@@ -10,6 +10,7 @@ import type { ApiReader } from '../../watch/api-client.ts';
 import { listAll } from '../../watch/list.ts';
 import type { CommandOutcome, PodCommand } from '../../watch/pod-exec.ts';
 import { whyNotRunning } from '../connect/agents.ts';
+import { reaching } from '../explain/cluster-source.ts';
 import { countFindings } from './render.ts';
 
 export interface AskOptions {
@@ -47,7 +48,7 @@ interface AgentPod {
 /** Asks the agent of every node, through the API server. Rejects where the agents cannot be found. */
 export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
   const { client, node, progress, version } = options;
-  const agents = chooseOnePerNode(await listAgents(options));
+  const agents = chooseOnePerNode(await reaching(listAgents(options)));
   const wanted = node === undefined ? agents : agents.filter((agent) => agent.node === node);
   const nodes = await known(listNodes(client));
   const isKnown = wanted.length > 0 || (node !== undefined && valueOf(nodes)?.includes(node) === true);

@@ -120,8 +120,11 @@ async function listObjects(config: KubeConfig, wanted: readonly Collection[]): P
   return objects;
 }
 
-/** @param instead what the command can do without a cluster */
-async function reaching<Value>(result: Promise<Value>, instead?: string): Promise<Value> {
+/**
+ * Makes an error of what could not be had of the cluster one for people.
+ * @param instead what the command can do without a cluster
+ */
+export async function reaching<Value>(result: Promise<Value>, instead?: string): Promise<Value> {
   try {
     return await result;
   } catch (cause) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { KubeConfig } from '@kubernetes/client-node';
 import { describe, it } from 'mocha';
+import { doctorCommand } from '../../../src/cli/commands/doctor.ts';
 import { askCluster, type AskOptions } from '../../../src/cli/doctor/ask-cluster.ts';
 import { judgeCluster } from '../../../src/doctor/cluster.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
@@ -233,5 +234,15 @@ describe('asking all nodes of a cluster', () => {
       /there is no pod of an agent in any namespace \(app=x\): install Postern/,
     );
     await assert.rejects(ask({ agents: [], options: { namespace: 'ours' } }), /in namespace ours/);
+  });
+
+  it('says how to name a cluster where there is none', async () => {
+    const get = () => Promise.reject(new Error('connect ECONNREFUSED 127.0.0.1:6443'));
+    await assert.rejects(ask({ agents: [], options: { client: { get } } }), {
+      message: 'cannot read the cluster: connect ECONNREFUSED 127.0.0.1:6443; name one with --kubeconfig',
+    });
+    await assert.rejects(doctorCommand().parseAsync(['--kubeconfig', '/nonexistent/config'], { from: 'user' }), {
+      message: 'cannot read the cluster: kubeconfig: no such file: /nonexistent/config; name one with --kubeconfig',
+    });
   });
 });
