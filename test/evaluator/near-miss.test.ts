@@ -17,6 +17,13 @@ const rows: readonly (readonly [given: string, flow: string, misses: readonly st
     ],
   ],
   [
+    `[{x: {ingress: [{ports: [${Array.from({ length: 12 }, (_, i) => `{port: ${i + 1}}`).join()}]}]}}]`,
+    'y/c > x/a TCP/8080',
+    [
+      'spec.ingress[0].ports[0].port: rule 1 of policy x/p1 would allow, but the port is 8080, not 1 (the rule has TCP/1, TCP/2, TCP/3, TCP/4, TCP/5, TCP/6, TCP/7, TCP/8, TCP/9, TCP/10 and 2 more)',
+    ],
+  ],
+  [
     '[{x: {ingress: [{ports: [{port: 80}]}]}}]',
     'y/c > x/a UDP/80',
     ['spec.ingress[0].ports[0].protocol: rule 1 of policy x/p1 would allow, but the protocol is UDP, not TCP'],

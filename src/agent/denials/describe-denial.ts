@@ -49,7 +49,6 @@ export interface DescribedDenial {
 
 /** A line of a log stays one that people read, and that log collectors take whole. */
 const mostNamed = 10;
-const longestReason = 500;
 
 export function deniedAddress({ direction, source, destination }: NotedDenial): string {
   return direction === 'egress' ? source : destination;
@@ -87,7 +86,8 @@ export function describeDenials(
     const { direction, source, destination, port, packets } = denial;
     const { from, to, protocol, end } = attribute(cluster, denial);
     const name = direction === 'egress' ? from : to;
-    const isExplained = texts !== undefined && end.verdict === 'denied' && left <= 0;
+    const isExplained = texts !== undefined && end.verdict === 'denied';
+    const allowed = texts && end.verdict === 'allowed' ? end.reason : undefined;
     return {
       direction,
       from,
@@ -99,10 +99,8 @@ export function describeDenials(
       packets,
       policies: isolating.slice(0, mostNamed),
       ...(left > 0 && { morePolicies: left }),
-      reason: isExplained
-        ? end.reason
-        : reasonOf(name, direction, subject, known, texts && end.verdict === 'allowed' ? end.reason : undefined),
-      nearMisses: (isExplained ? end.nearMisses : []).map(shorten),
+      reason: isExplained && left <= 0 ? end.reason : reasonOf(name, direction, subject, known, allowed),
+      nearMisses: isExplained ? end.nearMisses : [],
     };
   });
 }
@@ -122,9 +120,4 @@ function reasonOf(
   const by = isolating.length > mostNamed ? `${isolating.length} policies` : isolating.join(', ');
   const rest = allowed === undefined ? 'and no rule allows this' : `allowed now: ${allowed}`;
   return `${name} was isolated for ${direction} by ${by}, ${rest}`;
-}
-
-function shorten(miss: NearMiss): NearMiss {
-  const { reason } = miss;
-  return reason.length > longestReason ? { ...miss, reason: `${reason.slice(0, longestReason)} …` } : miss;
 }

@@ -204,10 +204,10 @@ describe('watching what is denied', () => {
     assert.equal(firsts.size, 120);
   });
 
-  it('names ten policies of a pod with many, and no more of a rule than people read', async () => {
+  it('names ten policies of a pod with many', async () => {
     for (let i = 0; i < 30; i++) pipeline.receive(upsertOf(policy(`x/p${i}`, { podSelector: {} })));
     await look([noted('10.1.0.1', 80)]);
-    assert.deepEqual([told[0]!.policies.length, told[0]!.morePolicies, told[0]!.nearMisses], [10, 22, []]);
+    assert.deepEqual([told[0]!.policies.length, told[0]!.morePolicies, told[0]!.nearMisses.length], [10, 22, 1]);
     assert.equal(told[0]!.reason, 'x/a was isolated for ingress by 32 policies, and no rule allows this');
   });
 });
