@@ -409,8 +409,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is open on every port is forgotten behind a port',
     file: 'src/compile/port-map.ts',
-    find: 'lookupsChain(direction, orientation, { allows, rest })',
-    replace: 'lookupsChain(direction, orientation, { allows, rest: [] })',
+    find: 'lookupsChain(direction, orientation, { counting, allows, rest })',
+    replace: 'lookupsChain(direction, orientation, { counting, allows, rest: [] })',
     specs: [compiler, agreement],
   },
   {
