@@ -179,7 +179,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       () => true,
     );
     source.open(found);
-    watchClasses(classes, logger, signal);
+    if (countsClasses) watchClasses(classes, logger, signal);
     const { logDenials: log, denialEvents: events } = config;
     const told = { policies, announcer, metrics: metrics.denials, logger };
     watchDenials({ node, log, events, nft, client, pipeline, census, ...told, signal });

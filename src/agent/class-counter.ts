@@ -7,14 +7,15 @@ import { repeat } from './repeat.ts';
 const mostNames = 10;
 
 const nothing: ClassCounts = { judged: 0, denied: 0 };
+const noTable = '{"nftables": []}';
 
 /** Adds up what the classes count in the kernel. */
 export class ClassCounter {
   readonly #list: (signal: AbortSignal) => Promise<string | undefined>;
   readonly #metrics: ClassMetrics;
   #classes: readonly CountedClass[] = [];
-  /** As they stood at the last look; `undefined` before the first. */
-  #counted: ReadonlyMap<string, ClassCounts> | undefined;
+  /** As nft had it at the last look; `undefined` before the first. */
+  #listing: string | undefined;
 
   /** @param list our table without elements, as nft lists it; `undefined` where there is none */
   constructor(list: (signal: AbortSignal) => Promise<string | undefined>, metrics: ClassMetrics) {
@@ -31,29 +32,28 @@ export class ClassCounter {
 
   /** What was counted before the first look is not this agent's. Rejects where the kernel cannot be asked. */
   async look(signal: AbortSignal): Promise<void> {
+    const last = this.#listing;
+    const listing = (await this.#list(signal)) ?? noTable;
+    this.#listing = listing;
+    if (last === undefined) return;
     const classes = this.#classes;
-    if (classes.length === 0) return;
-    const json = await this.#list(signal);
-    const counted = json === undefined ? new Map<string, ClassCounts>() : readClassCounts(json, classes);
-    // Meanwhile others may have taken their place, whose series are gone.
-    if (classes !== this.#classes) return;
-    for (const [name, counts] of counted) {
-      const known = this.#counted ? (this.#counted.get(name) ?? nothing) : counts;
+    const known = readClassCounts(last, classes);
+    for (const [name, counts] of readClassCounts(listing, classes)) {
+      const { judged, denied } = known.get(name) ?? nothing;
       // Written anew, it counts from 0.
-      const before = counts.judged >= known.judged && counts.denied >= known.denied ? known : nothing;
-      const denied = counts.denied - before.denied;
-      this.#metrics.packets(name, 'denied', denied);
+      const before = counts.judged >= judged && counts.denied >= denied ? { judged, denied } : nothing;
+      const newlyDenied = counts.denied - before.denied;
+      this.#metrics.packets(name, 'denied', newlyDenied);
       // Packets that pass during the listing may be in one count and not in the other.
-      this.#metrics.packets(name, 'allowed', Math.max(0, counts.judged - before.judged - denied));
+      this.#metrics.packets(name, 'allowed', Math.max(0, counts.judged - before.judged - newlyDenied));
     }
-    this.#counted = counted;
   }
 }
 
 /** Milliseconds between two looks: a listing of the rules alone, 20 ms for a thousand. */
 const interval = 10_000;
 
-/** Has them counted until the signal aborts. Where none counts, nothing is looked at. */
+/** Has them counted until the signal aborts. */
 export function watchClasses(classes: ClassCounter, logger: Logger, signal: AbortSignal): void {
   const failed = (err: unknown): void => logger.warn({ err }, 'could not read what classes have counted');
   repeat(interval, () => classes.look(signal), { signal, failed });
