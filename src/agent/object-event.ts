@@ -19,7 +19,7 @@ const longestMessage = 1024;
 const longestPrefix = 240;
 
 /** What an Event is about. */
-export interface Target {
+interface Target {
   readonly resource: ResourceName;
   readonly key: ObjectKey;
   readonly version: ObjectVersion;

@@ -12,7 +12,7 @@ import {
   type Sandbox,
 } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
-import type { Owners, OwningPod } from '../model/owner.ts';
+import type { Owners } from '../model/owner.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
@@ -20,6 +20,7 @@ import { bothWays, DeniedAddresses } from './denied-addresses.ts';
 import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
 import { NamespaceIndex } from './namespace-index.ts';
+import { findOwners } from './owners.ts';
 import { isSameState, Ownership } from './ownership.ts';
 import { PodIndex } from './pod-index.ts';
 import { Residents, type ResidentChanges } from './residents.ts';
@@ -126,14 +127,8 @@ export class Indexer {
 
   /** Who has the address, as this node sees it. */
   ownersOf(address: string): Owners {
-    const pods: OwningPod[] = [];
-    for (const [key, pod] of this.#ownership.claimantsOf(address)) {
-      if (!['owned', 'contested'].includes(this.#ownership.judge(key, address))) continue;
-      const namespace = this.#namespaceIndex.get(pod.namespace);
-      pods.push({ pod, namespace, policies: this.#policiesOf.get(key) ?? [] });
-    }
-    const has = ({ addresses }: Node): boolean => addresses.includes(address);
-    return { pods, nodes: this.#ownership.isOfNode(address) ? [...this.#nodes.values()].filter(has) : [] };
+    const [ownership, namespaces] = [this.#ownership, this.#namespaceIndex];
+    return findOwners(address, { ownership, namespaces, nodes: this.#nodes, policiesOf: this.#policiesOf });
   }
 
   /** How many pods and selections have been looked at: what tests count instead of time. */

@@ -4,11 +4,10 @@ import { nodeChecks } from '../../src/doctor/checks.ts';
 import { clusterChecks } from '../../src/doctor/cluster.ts';
 import type { NodeFacts } from '../../src/doctor/facts.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
-import { readForeignRules } from '../../src/doctor/foreign/rules.ts';
 import { judgeNode, readNodeReport } from '../../src/doctor/report.ts';
 import { expectDocTable } from '../support/doc-table.ts';
 import { foreignRules } from './foreign-rules.ts';
-import { healthy, healthyState, podState, withState } from './healthy.ts';
+import { healthy, healthyState, podState, withFlowTable, withState } from './healthy.ts';
 
 function find(facts: NodeFacts): Finding[] {
   return [...judgeNode('n1', facts).findings];
@@ -102,23 +101,8 @@ describe('the checks of the doctor', () => {
 
   describe('on recorded answers, of what this kernel or a test cannot make', () => {
     it('find a flow table (libnftables-json(5); the kernel of the tests has none)', () => {
-      const listing = [
-        { table: { family: 'inet', name: 'fw4', handle: 1 } },
-        {
-          flowtable: {
-            family: 'inet',
-            name: 'ft',
-            table: 'fw4',
-            handle: 2,
-            hook: 'ingress',
-            prio: 0,
-            dev: ['eth0', 'cni0'],
-          },
-        },
-      ];
-      const facts = { ...healthy, foreign: { rules: readForeignRules(listing), unreadable: [] } };
       assert.equal(
-        summary(theOnly(facts)),
+        summary(theOnly(withFlowTable)),
         'flow-tables: table inet fw4: flow table ft on eth0, cni0 [shop/a,shop/b] [shop/p,shop/q]',
       );
     });

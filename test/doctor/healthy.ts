@@ -1,5 +1,5 @@
 import type { NodeFacts } from '../../src/doctor/facts.ts';
-import { noForeignRules } from '../../src/doctor/foreign/rules.ts';
+import { noForeignRules, readForeignRules } from '../../src/doctor/foreign/rules.ts';
 import type { NodeState, StateOfPod } from '../../src/model/node-state.ts';
 
 export function podState(pod: string, address: string, more: Partial<StateOfPod> = {}): StateOfPod {
@@ -49,3 +49,22 @@ export const healthy: NodeFacts = {
 export function withState(state: Partial<NodeState>): NodeFacts {
   return { ...healthy, agent: { value: { ...healthyState, ...state } } };
 }
+
+const flowTable = {
+  family: 'inet',
+  name: 'ft',
+  table: 'fw4',
+  handle: 2,
+  hook: 'ingress',
+  prio: 0,
+  dev: ['eth0', 'cni0'],
+};
+
+/** Recorded (libnftables-json(5)): the kernel of the tests has no flow tables. */
+export const withFlowTable: NodeFacts = {
+  ...healthy,
+  foreign: {
+    rules: readForeignRules([{ table: { family: 'inet', name: 'fw4', handle: 1 } }, { flowtable: flowTable }]),
+    unreadable: [],
+  },
+};

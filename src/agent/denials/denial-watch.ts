@@ -97,7 +97,8 @@ export class DenialWatch {
   /** How many. */
   async #describe(groups: readonly Group[], known: Knowledge, signal: AbortSignal): Promise<number> {
     const { texts, listener, now } = this.#options;
-    const subjects = new Map(groups.flatMap(({ subject, denials }) => denials.map((each) => [each, subject] as const)));
+    // Of each group that has a turn the first is taken.
+    const subjects = new Map(groups.map(({ subject, denials }) => [denials[0], subject] as const));
     const chosen = takeTurns(
       groups.map(({ denials }) => denials),
       mostDescribed,
@@ -107,7 +108,7 @@ export class DenialWatch {
     let [described, spent] = [0, 0];
     for (const denials of chosen) {
       if (spent > describingMs) break;
-      const subject = subjects.get(denials[0]!)!;
+      const subject = subjects.get(denials[0])!;
       const written = subject.isolating.length > 0 ? await texts(subject.policies, signal) : undefined;
       const begun = now();
       for (const each of describeDenials(denials, subject, known, written)) {

@@ -19,7 +19,6 @@ const mostKept = 4_000_000;
 const mostPolicies = 100;
 /** New policies begin to deny on all nodes at once: a node asks so many together, and then one a second. */
 const mostAtOnce = 5;
-const secondsEach = 1;
 const timeoutMs = 2000;
 /** An API server that does not answer is asked again after that. */
 const pauseMs = 30_000;
@@ -77,7 +76,7 @@ export class PolicyTexts {
 
   #takeTurn(): boolean {
     const now = this.#options.now();
-    this.#mayAsk = Math.min(mostAtOnce, this.#mayAsk + (now - this.#countedAt) / (1000 * secondsEach));
+    this.#mayAsk = Math.min(mostAtOnce, this.#mayAsk + (now - this.#countedAt) / 1000);
     this.#countedAt = now;
     if (this.#mayAsk < 1) return false;
     this.#mayAsk--;

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../lib/json.ts';
-import type { Labels, Node, Pod } from '../../model/cluster.ts';
+import type { Namespace, Node, Pod } from '../../model/cluster.ts';
 import type { Owners } from '../../model/owner.ts';
 
 /** The two ends of a connection as API objects, which is what the evaluator reads: with its policies, all that it need know. */
@@ -29,7 +29,7 @@ function podObject({ namespace, name, uid, labels, nodeName, terminating, addres
   };
 }
 
-function namespaceObjects(namespace: { readonly name: string; readonly labels: Labels } | undefined): JsonObject[] {
+function namespaceObjects(namespace: Namespace | undefined): JsonObject[] {
   if (!namespace) return [];
   const { name, labels } = namespace;
   return [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }];

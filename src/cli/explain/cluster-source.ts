@@ -75,7 +75,7 @@ export async function readLiveObjects(
   context: string | undefined,
   instead?: string,
 ): Promise<{ readonly config: KubeConfig; readonly objects: readonly JsonObject[] }> {
-  const config = await reaching(loadContext(kubeconfig, context), instead);
+  const config = await openContext(kubeconfig, context, instead);
   return { config, objects: await reaching(listObjects(config, collections), instead) };
 }
 
@@ -95,8 +95,12 @@ export async function readServices(
 }
 
 /** The kubeconfig, at the context that is asked for. Throws a ConfigError that says what else to do. */
-export function openContext(kubeconfig: string | undefined, context: string | undefined): Promise<KubeConfig> {
-  return reaching(loadContext(kubeconfig, context));
+export function openContext(
+  kubeconfig: string | undefined,
+  context: string | undefined,
+  instead?: string,
+): Promise<KubeConfig> {
+  return reaching(loadContext(kubeconfig, context), instead);
 }
 
 /** As `readLiveCluster`; with `services`, these too. */

@@ -6,6 +6,7 @@ import { listAt, textAt } from '../../lib/json.ts';
 import { containsAddress, families, parseAddress, parseCidr } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import type { ClusterSource } from './cluster-source.ts';
+import { readServiceForm } from './service-argument.ts';
 import { findWorkloadPods } from './workload-pods.ts';
 
 /** FROM or TO, found in the cluster. */
@@ -26,7 +27,7 @@ export function findEnd(source: ClusterSource, text: string): End {
   if (parts.includes('') || parts.length > 3) throw new ConfigError(`${JSON.stringify(text)}: write ${forms}`);
   const [first, second, third] = parts as [string, string?, string?];
   // One that is to be reached has been answered before.
-  if (/\/(svc|service)[:/]/i.test(text)) {
+  if (readServiceForm(text)) {
     throw new ConfigError(`${text} is a Service, and opens no connections: name a pod`);
   }
   if (second === undefined) throw unknownName(source, text);

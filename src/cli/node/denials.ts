@@ -51,7 +51,7 @@ async function readOwnDenials(): Promise<NotedDenial[]> {
 }
 
 async function explainNone(): Promise<string> {
-  const table = await createNft().list('inet', new AbortController().signal);
+  const table = await createNft().listTerse('inet', new AbortController().signal);
   if (table === undefined) return 'there is no table inet postern: nothing is enforced here\n';
   return 'nothing was denied in the last minute\n';
 }

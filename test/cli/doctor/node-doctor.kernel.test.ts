@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
 import type { Finding } from '../../../src/doctor/finding.ts';
 import { eventually } from '../../kernel/eventually.ts';
+import { hastyApiServer, nameCache } from '../../support/fault-programs.ts';
 import { addresses, DoctorNode, policy, type AskOptions } from './doctor-node.ts';
 
 /** Faults that are made on the node for real. The others have recorded answers in test/doctor. */
@@ -280,8 +281,7 @@ describe('postern node doctor', function () {
       'ip link add nodelocaldns type ifb; ip address add 169.254.20.10/32 dev nodelocaldns; ip link set nodelocaldns up',
       'ip link del nodelocaldns',
     );
-    const server = "require('node:dgram').createSocket('udp4').bind(53, '169.254.20.10', () => console.log('ready'))";
-    undo.push(await node.start(process.execPath, ['-e', server]));
+    undo.push(await node.start(process.execPath, ['-e', nameCache]));
     const { check, subject, pods, policies } = await theOnly();
     assert.deepEqual([check, subject], ['node-local-dns', 'DNS at 169.254.20.10']);
     assert.deepEqual([pods, policies], [['shop/a'], ['shop/both-ways']]);
@@ -344,8 +344,7 @@ describe('postern node doctor', function () {
     const stalled = await theOnly().finally(() => node.agent.unstall());
     assert.match(`${stalled.check}: ${stalled.problem}`, /^api-server: nothing came for 8000 ms$/);
     await node.agent.disconnect();
-    const late = `require('node:http').createServer((q, r) => { r.setHeader('date', new Date(Date.now() + 3600e3).toUTCString()); r.end('{"items": []}'); }).listen(6443, '127.0.0.1', () => console.log('ready'))`;
-    const stop = await node.start(process.execPath, ['-e', late]);
+    const stop = await node.start(process.execPath, ['-e', hastyApiServer]);
     try {
       const found = await theOnly();
       assert.equal(found.check, 'clock');

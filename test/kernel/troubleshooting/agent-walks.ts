@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgeNode, readNodeReport } from '../../../src/doctor/report.ts';
-import { readForeignRules } from '../../../src/doctor/foreign/rules.ts';
 import type { NodeFacts } from '../../../src/doctor/facts.ts';
 import { kubeconfigText } from '../../../src/lab/kubeconfig.ts';
 import { createNamespace } from '../../../src/lab/network-namespace.ts';
-import { healthy, podState, withState } from '../../doctor/healthy.ts';
+import { podState, withFlowTable, withState } from '../../doctor/healthy.ts';
+import { hastyApiServer } from '../../support/fault-programs.ts';
 import { readPage } from '../agent-pages.ts';
 import { eventually } from '../eventually.ts';
 import { addOwnSandbox } from '../own-sandbox.ts';
@@ -97,19 +97,7 @@ export const agentWalks: readonly Walk[] = [
   }),
   doctorWalk(nothing, 'flow-tables', {
     recorded: 'the kernel of the tests has none',
-    make: async (at) => {
-      const flowtable = {
-        family: 'inet',
-        name: 'ft',
-        table: 'fw4',
-        handle: 2,
-        hook: 'ingress',
-        prio: 0,
-        dev: ['eth0', 'cni0'],
-      };
-      const rules = readForeignRules([{ table: { family: 'inet', name: 'fw4', handle: 1 } }, { flowtable }]);
-      recordFacts(at, { ...healthy, foreign: { rules, unreadable: [] } });
-    },
+    make: async (at) => recordFacts(at, withFlowTable),
     cause: /on n1: error: table inet fw4 \(flow-tables\)\n +wrong +flow table ft on eth0, cni0\n/,
   }),
   doctorWalk(nothing, 'no-agent', {
@@ -152,8 +140,7 @@ export const agentWalks: readonly Walk[] = [
     {
       make: async (at) => {
         await cutOff(at);
-        const late = `require('node:http').createServer((q, r) => { r.setHeader('date', new Date(Date.now() + 3600e3).toUTCString()); r.end('{"items": []}'); }).listen(6443, '127.0.0.1', () => console.log('ready'))`;
-        await at.start('n1', late);
+        await at.start('n1', hastyApiServer);
       },
       cause: /on n1: warning: clock \(clock\)\n +wrong +it is 3[56]\d\d s behind the API server's\n/,
     },

@@ -1,3 +1,4 @@
+import { nameCache } from '../../support/fault-programs.ts';
 import { policy } from '../policies.ts';
 import type { Walk } from './walk.ts';
 
@@ -23,10 +24,7 @@ export const doctorWalks: readonly Walk[] = [
         `ip link add ${device} type ifb; ip address add 169.254.20.10/32 dev ${device}; ip link set ${device} up`,
         `ip link del ${device}`,
       );
-      await at.start(
-        'n1',
-        "require('node:dgram').createSocket('udp4').bind(53, '169.254.20.10', () => console.log('ready'))",
-      );
+      await at.start('n1', nameCache);
     },
     cause:
       /on n1: warning: DNS at 169\.254\.20\.10 \(node-local-dns\)\n[^]*\n +policies shop\/web\n +pods +shop\/web\n/,
