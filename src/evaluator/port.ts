@@ -1,5 +1,5 @@
 import type { Flow, PortProtocol } from './decision.ts';
-import type { Party } from './party.ts';
+import type { Party, Pod } from './party.ts';
 import { missOfBroken, readFields, reportBroken, show } from './reading.ts';
 import type { Broken, Miss, Report } from './reading.ts';
 
@@ -92,6 +92,11 @@ export function describePort(entry: Exclude<Port, Broken>): string {
   return entry.first === entry.last ? `${entry.first}` : `${entry.first}–${entry.last}`;
 }
 
+/** `http (TCP/80), dns (UDP/53)`; what two containers declare alike is said once. */
+export function describeNamedPorts({ namedPorts }: Pick<Pod, 'namedPorts'>): string {
+  return [...new Set(namedPorts.map(({ name, protocol, port }) => `${name} (${protocol}/${port})`))].join(', ');
+}
+
 function protocolOf(flow: Flow): PortProtocol | undefined {
   return portProtocols.find((each) => each === flow.protocol || protocolNumbers[each] === flow.protocol);
 }
@@ -109,11 +114,10 @@ function missOfName(entry: Extract<Port, { kind: 'named' }>, port: number, desti
   const numbers = pod.namedPorts.filter((each) => each.name === name && each.protocol === protocol);
   if (numbers.some((each) => each.port === port)) return undefined;
   if (numbers.length > 0) {
-    const declared = numbers.map((each) => each.port).join(' and ');
+    const declared = [...new Set(numbers.map((each) => each.port))].join(' and ');
     return { distance: 0, path, text: `the port is ${port}, and ${name} is ${declared} on ${pod.key}` };
   }
-  const declared = pod.namedPorts.map((each) => `${each.name} (${each.protocol}/${each.port})`);
-  const rest = declared.length > 0 ? `it declares ${declared.join(', ')}` : 'it names none';
+  const rest = pod.namedPorts.length > 0 ? `it declares ${describeNamedPorts(pod)}` : 'it names none';
   return { distance: 1, path, text: `${pod.key} declares no ${protocol} port named ${name}; ${rest}` };
 }
 

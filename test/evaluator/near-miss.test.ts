@@ -39,6 +39,11 @@ const rows: readonly (readonly [given: string, flow: string, misses: readonly st
     ['spec.ingress[0].ports[0].port: rule 1 of policy x/p1 would allow, but the port is 80, and web is 8080 on x/a'],
   ],
   [
+    '[{x: {ingress: [{ports: [{port: web}]}]}}]',
+    'y/c > x/b TCP/81',
+    ['spec.ingress[0].ports[0].port: rule 1 of policy x/p1 would allow, but the port is 81, and web is 80 on x/b'],
+  ],
+  [
     '[{x: {ingress: [{ports: [{port: http}]}]}}]',
     'y/c > x/a TCP/80',
     [

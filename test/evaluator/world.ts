@@ -24,7 +24,7 @@ const cast = `
   status: {phase: Running, podIP: 10.1.0.1, podIPs: [{ip: 10.1.0.1}, {ip: "fd10::1"}]}
 - kind: Pod
   metadata: {namespace: x, name: b, labels: {app: b, tier: back}}
-  spec: {nodeName: n2, containers: [{ports: [{name: web, containerPort: 80}]}]}
+  spec: {nodeName: n2, containers: [{ports: [{name: web, containerPort: 80}]}, {ports: [{name: web, containerPort: 80}]}]}
   status: {phase: Running, podIP: 10.1.0.2, podIPs: [{ip: 10.1.0.2}, {ip: "fd10::2"}]}
 - kind: Pod
   metadata: {namespace: y, name: c, labels: {app: a}}

@@ -6,7 +6,7 @@ import { assertAttributed } from '../agent/denials/attribution.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
 import { clusters, flowAddresses, flows, nodeNames } from '../support/random-cluster.ts';
 
-const runs = 500;
+const runs = 2000;
 const protocols = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
 
 /** Of the pod that has the address, or of one of those that claim it with equal right. */

@@ -2,6 +2,7 @@ import { ConfigError } from '../../config/config-error.ts';
 import type { Cluster } from '../../evaluator/cluster.ts';
 import type { Endpoint, Flow, PortProtocol } from '../../evaluator/decision.ts';
 import { resolveEndpoint } from '../../evaluator/evaluator.ts';
+import { describeNamedPorts } from '../../evaluator/port.ts';
 import type { Family } from '../../model/address.ts';
 
 export type Traffic = Pick<Flow, 'protocol' | 'destinationPort'>;
@@ -46,6 +47,6 @@ function lookUpName(
   const choices = [...new Set(found.map((each) => `${each.protocol}/${each.port}`))];
   if (choices.length === 1) return { protocol: found[0]!.protocol, destinationPort: found[0]!.port };
   if (choices.length > 1) throw new ConfigError(`port ${name} of ${pod.key} is ${choices.join(' and ')}: say which`);
-  const declared = pod.namedPorts.map((each) => `${each.name} (${each.protocol}/${each.port})`).join(', ') || 'none';
+  const declared = describeNamedPorts(pod) || 'none';
   throw new ConfigError(`pod ${pod.key} declares no port named ${name}; it declares ${declared}`);
 }
