@@ -5,6 +5,7 @@ import { evaluate } from '../src/evaluator/evaluator.ts';
 import { hostileCluster, hostileFacts } from './support/hostile-cluster.ts';
 import { passes, type Place } from './support/path.ts';
 import { compileNode, startPipeline } from './support/pipeline.ts';
+import { routedTables } from './support/routed.ts';
 
 describe('a hostile cluster', () => {
   const objects = hostileCluster();
@@ -87,9 +88,11 @@ describe('a hostile cluster', () => {
   });
 
   it('guards the pods whose devices nft has a name for, and leaves the others out', () => {
-    const { sets, bridge } = guarded.plan(undefined).compiled.ruleset;
-    assert.deepEqual([...sets.get('links')!.elements].sort(), ['0', 'a.b:c@d_e-f', 'table']);
-    assert.deepEqual([...bridge!.sets.get('ports')!.elements].sort(), ['-', 'drop', 'v'.repeat(15)]);
+    const { ruleset } = guarded.plan(undefined).compiled;
+    for (const { sets } of routedTables(ruleset)) {
+      assert.deepEqual([...sets.get('links')!.elements].sort(), ['0', 'a.b:c@d_e-f', 'table']);
+    }
+    assert.deepEqual([...ruleset.bridge!.sets.get('ports')!.elements].sort(), ['-', 'drop', 'v'.repeat(15)]);
   });
 
   function placeOf(address: string): Place {

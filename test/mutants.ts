@@ -31,6 +31,7 @@ const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
 const plan = 'test/plan/plan.test.ts';
 const editions = 'test/plan/editions.test.ts';
+const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
@@ -178,15 +179,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'classes look up no IPv6',
     file: 'src/compile/class-shape.ts',
-    find: 'families.map((family) => draftFamily(',
-    replace: "(['ipv4'] as const).map((family) => draftFamily(",
+    find: 'return set.elements.size > 0;',
+    replace: "return set.elements.size > 0 && !set.key.includes('ipv6_addr');",
     specs: [golden],
   },
   {
     name: 'packets of isolated pods are judged in IPv4 alone',
     file: 'src/compile/base-chains.ts',
-    find: 'const rules = families.map((family): NftRule => {\n    const key',
-    replace: "const rules = (['ipv4'] as const).map((family): NftRule => {\n    const key",
+    find: "return [pointing('egress', family, orientation), pointing('ingress', family, orientation)];",
+    replace:
+      "return family === 'ipv6' ? [] : [pointing('egress', family, orientation), pointing('ingress', family, orientation)];",
     specs: [golden],
   },
   {
@@ -213,15 +215,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a pod's packets to its own node are not judged",
     file: 'src/compile/base-chains.ts',
-    find: "{ matches: [], verdict: jumpTo(orientedName('egress', 'original')) },",
+    find: "pointing('egress', family, 'original'),",
     replace: '',
     specs: [golden, agreement],
   },
   {
     name: 'all stages are merged into one',
     file: 'src/plan/plan.ts',
-    find: 'return stages.filter(({ operations }) => operations.length > 0);',
-    replace: "return [{ name: 'switch', operations: stages.flatMap((stage) => stage.operations) }];",
+    find: 'stages: stages.filter(({ operations }) => operations.length > 0),',
+    replace: "stages: [{ name: 'switch', operations: stages.flatMap((stage) => stage.operations) }],",
     specs: [plan],
   },
   {
@@ -430,8 +432,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'helper connections pass as related',
     file: 'src/compile/base-chains.ts',
-    find: "isRelated, compare('icmp type', '==', '3', '11', '12')",
-    replace: 'isRelated',
+    find: "matches: [compare('ct state', '==', 'related'), isError[family]]",
+    replace: "matches: [compare('ct state', '==', 'related')]",
     specs: [baseChains],
   },
   {
@@ -465,9 +467,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'removals are part of the switch',
     file: 'src/plan/plan.ts',
-    find: 'return stages.filter(({ operations }) => operations.length > 0);',
+    find: 'stages: stages.filter(({ operations }) => operations.length > 0),',
     replace:
-      "return [stages[0]!, { name: 'switch' as const, operations: [...stages[1]!.operations, ...stages[2]!.operations] }].filter((stage) => stage.operations.length > 0);",
+      "stages: [stages[0]!, { name: 'switch' as const, operations: [...stages[1]!.operations, ...stages[2]!.operations] }].filter((stage) => stage.operations.length > 0),",
     specs: [plan],
   },
   {
@@ -490,6 +492,20 @@ export const mutants: readonly Mutant[] = [
     find: '.filter(([name]) => reachable.has(name))',
     replace: '',
     specs: [plan],
+  },
+  {
+    name: 'an address that comes is passed what is being taken away',
+    file: 'src/plan/conflicts.ts',
+    find: '(loses && coming.has(used))',
+    replace: 'false',
+    specs: [editions],
+  },
+  {
+    name: 'an address that goes is passed what is being added',
+    file: 'src/plan/conflicts.ts',
+    find: '(gains && leaving.has(used))',
+    replace: 'false',
+    specs: [editions],
   },
   {
     name: 'a set never goes back to its first edition',
@@ -599,29 +615,64 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the table of bridges stays when it is not wanted any more',
     file: 'src/plan/plan.ts',
-    find: "break: applied ? [{ verb: 'delete table' }] : []",
+    find: "break: [{ verb: 'delete table' }]",
     replace: 'break: []',
     specs: [plan],
   },
   {
+    name: 'the table of IPv6 is not written',
+    file: 'src/plan/plan.ts',
+    find: 'const plans = tableFamilies.flatMap(',
+    replace: "const plans = (['ip', 'bridge'] as const).flatMap(",
+    specs: [plan],
+  },
+  {
+    name: 'link control is written anew at each start',
+    file: 'src/compile/link-control.ts',
+    find: 'return { matches, verdict, comment };',
+    replace: 'return { matches, comment, verdict };',
+    specs: ['test/compile/load.kernel.test.ts'],
+  },
+  {
+    name: 'a set that no rule of the family reads is written, and swept at each start',
+    file: 'src/compile/links.ts',
+    find: "...(family === 'ipv6' ? [deviceSet(linkSetNames.egress, isolatedIn('egress', devices))] : []),",
+    replace: "deviceSet(linkSetNames.egress, isolatedIn('egress', devices)),",
+    specs: [links],
+  },
+  {
+    name: 'a family has a gate where the other has a range',
+    file: 'src/compile/compile.ts',
+    find: 'const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);',
+    replace: 'const ofFamily = gatedRanges;',
+    specs: [gate],
+  },
+  {
+    name: 'a class is counted in a family in which none of its pods has an address',
+    file: 'src/compile/class-counters.ts',
+    find: 'for (const family of new Set(pod.addresses.map(familyOf))) {',
+    replace: "for (const family of ['ipv4', 'ipv6'] as const) {",
+    specs: ['test/compile/class-counters.test.ts'],
+  },
+  {
     name: 'the first table alone is looked at again',
     file: 'src/agent/reconciler.ts',
-    find: "applied.ruleset?.bridge ? 'bridge' : 'inet'",
-    replace: "applied.ruleset?.bridge ? 'inet' : 'inet'",
+    find: 'await Promise.all(tableFamilies.map((family) => this.#verify(family)));',
+    replace: "await this.#verify('ip');",
     specs: [reconciler],
   },
   {
     name: 'a change is in force before the table of bridges shows it',
     file: 'src/agent/reconciler.ts',
     find: 'for (const family of tableFamilies) if (',
-    replace: "for (const family of ['inet'] as const) if (",
+    replace: "for (const family of ['ip', 'ip6'] as const) if (",
     specs: [reconciler],
   },
   {
     name: 'uninstalling leaves the table of bridges',
     file: 'src/apply/remove-tables.ts',
     find: 'of tableFamilies)',
-    replace: "of ['inet'] as const)",
+    replace: "of ['ip', 'ip6'] as const)",
     specs: ['test/cli/commands/uninstall.kernel.test.ts'],
   },
   {
@@ -957,8 +1008,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pods that nothing isolates stop at the gate',
     file: 'src/compile/point.ts',
-    find: "else if (gated) elements.set(address, { kind: 'return' });",
-    replace: '',
+    find: 'verdicts.set(address, built',
+    replace: 'if (built) verdicts.set(address, built',
     specs: [gate],
   },
   {
@@ -969,17 +1020,52 @@ export const mutants: readonly Mutant[] = [
     specs: [guard],
   },
   {
+    name: 'a device that goes is a stranger by the time that its address is looked up',
+    file: 'src/compile/guard.ts',
+    find: "matches: [isLinked, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination)",
+    replace: 'matches: [isLinked], verdict: jumpTo(chainNames.strangers.destination)',
+    specs: [stages],
+  },
+  {
+    name: 'what keeps a link going comes from any address',
+    file: 'src/compile/base-chains.ts',
+    find: "    ...guard('source', 'destination'),\n    ...linkControlRules",
+    replace: '    ...linkControlRules',
+    specs: [guard, stages],
+  },
+  {
+    name: 'a forged packet has a connection of another pod reset',
+    file: 'src/compile/base-chains.ts',
+    find: "rules: [...guard('source', 'destination'), ofIsolated('source')",
+    replace: "rules: [ofIsolated('source')",
+    specs: [guard, stages],
+  },
+  {
+    name: 'a pod answers its node from any address',
+    file: 'src/compile/base-chains.ts',
+    find: "    ...guard('source').map((rule) => ({ ...rule, matches: [isReply, ...rule.matches] })),\n",
+    replace: '',
+    specs: [guard, stages],
+  },
+  {
+    name: 'what comes by another device than its own is not judged',
+    file: 'src/compile/point.ts',
+    find: 'byOwner.set(catchAll, {',
+    replace: "byOwner.set('other', {",
+    specs: [guard, stages],
+  },
+  {
     name: 'a device may be handed what is for the pod of another',
     file: 'src/compile/guard.ts',
-    find: "return hook === 'input' ? sources : [...sources, ...destinationRules()];",
-    replace: 'return sources;',
+    find: "matches: [isLinked, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination)",
+    replace: "matches: [isLinked, isOfOther('destination', family)], verdict: { kind: 'continue' }",
     specs: [guard],
   },
   {
     name: 'the address of a device that has just come is not looked up again',
     file: 'src/compile/guard.ts',
-    find: "rules: [...ownerRules('source'), ...foreignSourceRules(links)]",
-    replace: 'rules: foreignSourceRules(links)',
+    find: "rules: [...ownerRules('source', of), ...foreignSourceRules(links, of)]",
+    replace: 'rules: foreignSourceRules(links, of)',
     specs: [guard],
   },
   {
@@ -1006,7 +1092,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a device of nobody may use a known pod's address",
     file: 'src/compile/guard.ts',
-    find: '  return { name: chainNames.strangers[end], rules: strangerRules(end) };',
+    find: '  return { name: chainNames.strangers[end], rules: strangerRules(end, of) };',
     replace: '  return { name: chainNames.strangers[end], rules: [] };',
     specs: [guard],
   },
@@ -1055,8 +1141,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'multicast reaches isolated pods',
     file: 'src/compile/bridge-table.ts',
-    find: "{ matches: [isForMany], verdict: { kind: 'vmap', key: ['oifname'], map: multicastMapName } },",
-    replace: '',
+    find: "const isOfFamily = compare('ether type', '==', routedTable[family]);",
+    replace: "const isOfFamily = compare('ether type', '==', 'arp');",
+    specs: [bridgeTable],
+  },
+  {
+    name: 'multicast of IPv6 is judged by the rules of IPv4',
+    file: 'src/compile/bridge-table.ts',
+    find: 'matches: [isForMany, isOfFamily],',
+    replace: 'matches: [isForMany],',
     specs: [bridgeTable],
   },
   {

@@ -8,8 +8,8 @@ import type { Way } from './in-force.ts';
 const set = pairSet(selfSetName.ipv4, 'ipv4', ['198.18.0.1']);
 const elements = [...set.elements];
 const scripts = {
-  addition: renderScript([{ verb: 'add elements', set, elements }]),
-  removal: renderScript([{ verb: 'delete elements', set, elements }]),
+  addition: renderScript([{ family: 'ip', verb: 'add elements', set, elements }]),
+  removal: renderScript([{ family: 'ip', verb: 'delete elements', set, elements }]),
 };
 
 /** What changes are compared with: one element that comes, or goes, through the same door. Milliseconds until that is in force. */

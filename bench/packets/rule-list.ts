@@ -41,7 +41,7 @@ export function ruleList({ policies, groups, localPods }: Snapshot, addresses: r
       return `ip ${direction === 'ingress' ? 'daddr' : 'saddr'} ${address} jump ${podChain(address, direction)}`;
     }),
   ]);
-  return `table inet postern {\n${[...sets, ...policyChains, ...podChains, forward].join('\n')}\n}\n`;
+  return `table ip postern {\n${[...sets, ...policyChains, ...podChains, forward].join('\n')}\n}\n`;
 }
 
 function policiesOf(pod: LocalPod, policies: ReadonlyMap<string, Policy>, direction: Direction): Policy[] {

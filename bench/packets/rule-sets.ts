@@ -21,7 +21,7 @@ export const defaults: Checks = { gate: true, guard: true };
 export const policiesAlone: Checks = { gate: false, guard: false };
 
 /** Connection tracking alone, as a node with a service proxy has it anyway: what the others are compared with. */
-export const baseline = `table inet base {
+export const baseline = `table ip base {
   chain forward { type filter hook forward priority 0; policy accept; ct state established accept; }
 }
 `;

@@ -14,7 +14,7 @@ export interface RuleSet {
  */
 export class Tables {
   readonly #scene: Scene;
-  /** Of each rule set, as `inet postern-x`. */
+  /** Of each rule set, as `ip postern-x`. */
   readonly #tables: ReadonlyMap<string, readonly string[]>;
   #current: string | undefined;
 
@@ -46,7 +46,7 @@ export class Tables {
 }
 
 /** Where a line of a script names a table. */
-const tableName = /^((?:add )?table (?:inet|bridge) postern)(?= |$)/gm;
+const tableName = /^((?:add )?table (?:ip6?|bridge) postern)(?= |$)/gm;
 
 function sleep(tables: readonly string[]): string {
   return tables.map((table) => `add table ${table} { flags dormant; }\n`).join('');

@@ -6,14 +6,22 @@ import type { Fault } from './fault.ts';
 import { nodes } from './scene.ts';
 import type { NodeName, Scene } from './scene.ts';
 
-/** Another program does something to our table on one node; the time is that of the last forbidden packet which passed. */
-async function tamper(scene: Scene, node: NodeName, ...command: readonly string[]): Promise<number> {
+const routedTables = ['ip', 'ip6'] as const;
+type RoutedTable = (typeof routedTables)[number];
+
+/** Another program does something to tables of ours on one node; the time is that of the last forbidden packet which passed. */
+async function tamper(
+  scene: Scene,
+  node: NodeName,
+  verb: 'flush' | 'delete',
+  families: readonly RoutedTable[] = routedTables,
+): Promise<number> {
   const drifts = (): Promise<number | undefined> => readMetric(scene.lab, node, 'postern_drift_total');
   const before = (await drifts())!;
   // At a moment that nobody chose, and not always as long after the agent's last look.
-  await delay(Math.random() * 500);
+  await delay(Math.random() * 700);
   const start = performance.now();
-  await scene.lab.exec(`node/${node}`, 'nft', ...command, 'table', 'inet', 'postern');
+  await scene.lab.exec(`node/${node}`, 'nft', families.map((family) => `${verb} table ${family} postern`).join('; '));
   await eventually(async () => ((await drifts())! > before ? undefined : 'nobody noticed'));
   await eventually(async () => ((await scene.agent(node).isReady()) ? undefined : 'it is not restored'));
   await scene.change();
@@ -32,7 +40,7 @@ const withPlainNft = {
 export const tableFaults: readonly Fault[] = [
   {
     name: 'table-flushed',
-    title: 'Another program flushed our table',
+    title: 'Another program flushed our tables',
     tries: 10,
     window: windowMs,
     ...withPlainNft,
@@ -40,15 +48,23 @@ export const tableFaults: readonly Fault[] = [
   },
   {
     name: 'table-deleted',
-    title: 'Another program deleted our table',
+    title: 'Another program deleted our tables',
     tries: 10,
     window: windowMs,
     ...withPlainNft,
     run: (scene, attempt) => tamper(scene, nodes[attempt % 2]!, 'delete'),
   },
   {
+    name: 'one-table-deleted',
+    title: 'Another program deleted the table of one family',
+    tries: 10,
+    window: windowMs,
+    ...withPlainNft,
+    run: (scene, attempt) => tamper(scene, nodes[attempt % 2]!, 'delete', [routedTables[(attempt >> 1) % 2]!]),
+  },
+  {
     name: 'older-after-newer',
-    title: 'An agent starts on a table that a newer version wrote, with things that it does not know',
+    title: 'An agent starts on tables that a newer version wrote, with things that it does not know',
     tries: 6,
     async run(scene, attempt) {
       const node = nodes[attempt % 2]!;
@@ -59,25 +75,27 @@ export const tableFaults: readonly Fault[] = [
       const since = performance.now();
       await scene.start(node);
       const time = await scene.right(since);
-      const left = await scene.lab.exec(`node/${node}`, 'nft', 'list', 'table', 'inet', 'postern');
-      assert.doesNotMatch(left, /newer/);
+      assert.doesNotMatch(await scene.lab.exec(`node/${node}`, 'nft', 'list', 'ruleset'), /newer/);
       // Written once, and looked at again and again since then.
       const { writes, all } = await scene.nft(node).runs();
       assert.ok(writes <= 3, `${writes} writes`);
-      await scene.nft(node).hasRun(all + 3);
+      await scene.nft(node).hasRun(all + 9);
       assert.equal((await scene.nft(node).runs()).writes, writes);
       return time;
     },
   },
 ];
 
-/** It judges as our table does, so that nothing forbidden passes before the agent has started. */
-const unknownThings = `
-  add set inet postern newer { type ipv4_addr; flags timeout; size 1000; }
-  add map inet postern newer-map { type ipv4_addr . ifname : verdict; }
-  add chain inet postern newer-chain { comment "of a newer version"; }
-  add rule inet postern newer-chain ip dscp 8 limit rate 10/second counter return
-  add rule inet postern forward ip saddr @newer log prefix "newer " jump newer-chain
-  add rule inet postern forward ip saddr . iifname vmap @newer-map
-  add chain inet postern newer-base { type filter hook prerouting priority 3; policy accept; }
-`;
+/** They judge as our tables do, so that nothing forbidden passes before the agent has started. */
+const unknownThings = routedTables
+  .map(
+    (family) => `
+  add set ${family} postern newer { type ${family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'}; flags timeout; size 1000; }
+  add map ${family} postern newer-map { type ${family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'} . ifname : verdict; }
+  add chain ${family} postern newer-chain { comment "of a newer version"; }
+  add rule ${family} postern newer-chain ${family} dscp 8 limit rate 10/second counter return
+  add rule ${family} postern forward ${family} saddr @newer log prefix "newer " jump newer-chain
+  add rule ${family} postern forward ${family} saddr . iifname vmap @newer-map
+  add chain ${family} postern newer-base { type filter hook prerouting priority 3; policy accept; }`,
+  )
+  .join('');

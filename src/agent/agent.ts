@@ -1,6 +1,8 @@
 import { checkBridgeTables } from '../apply/environment.ts';
 import { exec } from '../apply/exec.ts';
 import { createNft } from '../apply/nft.ts';
+import { findOurTables } from '../apply/our-tables.ts';
+import { routedTable, tableName } from '../nftables/ruleset.ts';
 import { Compiler } from '../compile/compile.ts';
 import { readVersion } from '../config/version.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
@@ -108,7 +110,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     snapshot: () => source.snapshot,
     versionOf: (id) => census.find('networkpolicies', id),
   });
-  const classes = new ClassCounter((asked) => nft.listTerse('inet', asked), metrics.classes);
+  const classes = new ClassCounter((family, asked) => nft.listTerse(routedTable[family], asked), metrics.classes);
 
   const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({
@@ -119,6 +121,20 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     ...(guard && { links: new LinkWatch({ exec, now, tell: (links) => take({ op: 'links', links }) }) }),
     unenforceable: (pods) => reporter.unenforceable(pods),
   });
+  /** Of another version. They judge beside ours, by what was true when they were written, until ours are in force. */
+  let oldTables: readonly string[] = [];
+  const removeOldTables = async (): Promise<void> => {
+    const removed = oldTables;
+    oldTables = [];
+    for (const family of removed) {
+      const table = `${family} ${tableName}`;
+      await nft.run(`delete table ${table}\n`, { check: false, signal }).then(
+        () => logger.info({ table }, 'the table of another version is deleted: ours are in force'),
+        (err: unknown) =>
+          logger.error({ err, table }, 'could not delete the table of another version: run nft delete table'),
+      );
+    }
+  };
   const reconciler = new Reconciler({
     pipeline: source,
     door,
@@ -138,6 +154,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         policies.applied(reconciler.refusedPolicies);
         classes.applied(run.plan.compiled.countedClasses);
         checkEnvironment();
+        void removeOldTables();
         if (isRestored) return;
         const { revision } = run.plan.compiled;
         if (revision !== applied?.revision) state.changed();
@@ -173,12 +190,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
     ready.report('lock', undefined);
     door.begin(signal);
+    const tables = await findOurTables(exec, signal);
+    oldTables = tables?.old ?? [];
     // Where it cannot be told, rules are in the kernel that are worth more than what was kept.
-    const found = await door.observeChain('inet', 'forward', signal).then(
-      (chain) => chain !== undefined,
-      () => true,
-    );
-    source.open(found);
+    source.open(tables?.isAny ?? true);
     if (countsClasses) watchClasses(classes, logger, signal);
     const { logDenials: log, denialEvents: events } = config;
     const told = { policies, announcer, metrics: metrics.denials, logger };

@@ -1,4 +1,5 @@
 import { readClassCounts, type ClassCounts, type CountedClass } from '../compile/class-counters.ts';
+import { families, type Family } from '../model/address.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ClassMetrics } from '../telemetry/metrics/classes.ts';
 import { repeat } from './repeat.ts';
@@ -7,18 +8,20 @@ import { repeat } from './repeat.ts';
 const mostNames = 10;
 
 const nothing: ClassCounts = { judged: 0, denied: 0 };
+/** Our table of a family without elements, as nft lists it; `undefined` where there is none. */
+type List = (family: Family, signal: AbortSignal) => Promise<string | undefined>;
+
 const noTable = '{"nftables": []}';
 
 /** Adds up what the classes count in the kernel. */
 export class ClassCounter {
-  readonly #list: (signal: AbortSignal) => Promise<string | undefined>;
+  readonly #list: List;
   readonly #metrics: ClassMetrics;
   #classes: readonly CountedClass[] = [];
-  /** As nft had it at the last look; `undefined` before the first. */
-  #listing: string | undefined;
+  /** As nft had them at the last look; none before the first. */
+  readonly #listings = new Map<Family, string>();
 
-  /** @param list our table without elements, as nft lists it; `undefined` where there is none */
-  constructor(list: (signal: AbortSignal) => Promise<string | undefined>, metrics: ClassMetrics) {
+  constructor(list: List, metrics: ClassMetrics) {
     this.#list = list;
     this.#metrics = metrics;
   }
@@ -27,25 +30,30 @@ export class ClassCounter {
   applied(classes: readonly CountedClass[]): void {
     if (classes === this.#classes) return;
     this.#classes = classes;
-    this.#metrics.classes(classes.map(({ name, pods, policies }) => ({ name, pods, policies: namesOf(policies) })));
+    this.#metrics.classes(classes.map(({ policies, ...rest }) => ({ ...rest, policies: namesOf(policies) })));
   }
 
   /** What was counted before the first look is not this agent's. Rejects where the kernel cannot be asked. */
   async look(signal: AbortSignal): Promise<void> {
-    const last = this.#listing;
-    const listing = (await this.#list(signal)) ?? noTable;
-    this.#listing = listing;
-    if (last === undefined) return;
-    const classes = this.#classes;
+    for (const family of families) {
+      const last = this.#listings.get(family);
+      const listing = (await this.#list(family, signal)) ?? noTable;
+      this.#listings.set(family, listing);
+      if (last !== undefined) this.#count(family, last, listing);
+    }
+  }
+
+  #count(family: Family, last: string, listing: string): void {
+    const classes = this.#classes.filter((each) => each.family === family);
     const known = readClassCounts(last, classes);
-    for (const [name, counts] of readClassCounts(listing, classes)) {
-      const { judged, denied } = known.get(name) ?? nothing;
+    for (const [each, counts] of readClassCounts(listing, classes)) {
+      const { judged, denied } = known.get(each) ?? nothing;
       // Written anew, it counts from 0.
       const before = counts.judged >= judged && counts.denied >= denied ? { judged, denied } : nothing;
       const newlyDenied = counts.denied - before.denied;
-      this.#metrics.packets(name, 'denied', newlyDenied);
+      this.#metrics.packets(each, 'denied', newlyDenied);
       // Packets that pass during the listing may be in one count and not in the other.
-      this.#metrics.packets(name, 'allowed', Math.max(0, counts.judged - before.judged - newlyDenied));
+      this.#metrics.packets(each, 'allowed', Math.max(0, counts.judged - before.judged - newlyDenied));
     }
   }
 }

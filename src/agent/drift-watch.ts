@@ -3,8 +3,9 @@ import type { Reconciler } from './reconciler.ts';
 import { repeat } from './repeat.ts';
 
 /**
- * Milliseconds between two looks. Each is at one of our tables in turn, so twice this and the restoring must be less than the second
- * that S7.16 allows, also on a node whose processors are busy. A look is one nft that lists one chain: 7 ms of a processor.
+ * Milliseconds between two looks at all our tables: with the looks and the restoring less than the second that S7.16 allows, also on a
+ * node whose processors are busy. A look lists one chain of each table (nft 1.1.3 finds only the last of several tables):
+ * 7 ms of a processor.
  */
 const interval = 300;
 

@@ -13,7 +13,7 @@ export interface EarlyDoor extends Door {
 
 /**
  * To read a large table takes nft seconds, in which the first lists can come in. Such a reading counts once, as long as it is young, and
- * nothing of ours has been written since it began. That another program has flushed or deleted our table since, or a chain that every
+ * nothing of ours has been written since it began. That another program has flushed or deleted a table of ours since, or a chain that every
  * packet meets, is seen as with any reading: after the first change the reconciler looks whether the kernel holds it.
  */
 export function readEarly(door: Door, clock: Pick<Clock, 'now'>): EarlyDoor {

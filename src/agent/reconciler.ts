@@ -44,7 +44,7 @@ export interface Clock {
 /** While nothing can be written, arrivals must not fill the memory. */
 const keptArrivals = 1000;
 /** The chain of each table in which flushing or deleting it, whole or in part, shows. */
-const sentinels = { inet: 'forward', bridge: 'prerouting' } as const;
+const sentinels: Readonly<Record<TableFamily, string>> = { ip: 'forward', ip6: 'forward', bridge: 'prerouting' };
 const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
 const lastBackoff = 30_000;
@@ -74,7 +74,6 @@ export class Reconciler {
   #timer: { cancel(): void } | undefined;
   #failures = 0;
   #lastProgress = 0;
-  #lastLook: TableFamily = 'bridge';
 
   constructor(options: {
     /** What the kernel should hold. */
@@ -110,14 +109,16 @@ export class Reconciler {
   }
 
   /**
-   * Looks whether the chain that every packet meets is as it was written, and if not writes what is missing (S7.16): another program may
-   * have flushed our table. Looks at our tables in turn. Does nothing during a run, or while what the kernel holds is not known anyway.
+   * Looks at each of our tables whether the chain that every packet meets is as it was written, and if not writes what is missing (S7.16):
+   * another program may have flushed it. Does nothing during a run, or while what the kernel holds is not known anyway.
    */
   async verify(): Promise<void> {
+    await Promise.all(tableFamilies.map((family) => this.#verify(family)));
+  }
+
+  async #verify(family: TableFamily): Promise<void> {
     const applied = this.#applied;
     if (this.#running || !applied) return;
-    const family = this.#lastLook === 'inet' && applied.ruleset?.bridge ? 'bridge' : 'inet';
-    this.#lastLook = family;
     const holds = await this.#holds(applied.ruleset, family);
     if (this.#running || this.#applied !== applied || holds) return;
     this.#events.drifted(family);
@@ -205,7 +206,7 @@ export class Reconciler {
   async #adopt(): Promise<{ ruleset: Ruleset | undefined }> {
     const [ruleset] = await Promise.all([this.#door.observe(this.#unhurried), this.#prepare()]);
     this.#progress();
-    const sweep: Plan = ruleset ? planSweep(ruleset) : { stages: [], result: emptyRuleset };
+    const sweep: Plan = planSweep(ruleset ?? {});
     const adopted = { ruleset: ruleset && sweep.result };
     await this.#apply(sweep);
     this.#events.adopted(ruleset, sweep);
@@ -235,7 +236,7 @@ export class Reconciler {
   /** Whether the kernel's chain that every packet meets is that of the rule set. */
   async #holds(ruleset: Ruleset | undefined, family: TableFamily): Promise<boolean> {
     const name = sentinels[family];
-    const expected = (family === 'bridge' ? ruleset?.bridge : ruleset)?.chains.get(name);
+    const expected = ruleset?.[family]?.chains.get(name);
     if (!expected) return true;
     const found = await this.#door.observeChain(family, name, this.#unhurried);
     return JSON.stringify(found) === JSON.stringify(expected);
@@ -292,8 +293,6 @@ export class Reconciler {
     });
   }
 }
-
-const emptyRuleset: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
 
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'refused';

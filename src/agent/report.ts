@@ -1,3 +1,4 @@
+import type { Ruleset } from '../nftables/ruleset.ts';
 import { NftError } from '../apply/nft-error.ts';
 import type { Compiled } from '../compile/compile.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
@@ -105,16 +106,19 @@ export class Reporter {
     },
     adopted: (ruleset, swept) => {
       const foreign = ruleset ? foreignNames(ruleset) : [];
-      if (foreign.length > 0) this.#logger.warn({ foreign }, 'our table holds what is not ours; it is written anew');
+      if (foreign.length > 0) this.#logger.warn({ foreign }, 'our tables hold what is not ours; it is written anew');
       this.#found = ruleset === undefined ? 'nothing' : swept.stages.length > 0 ? 'leftovers' : 'table';
       const operations = swept.stages.flatMap((stage) => stage.operations).length;
-      const sizes = ruleset ? { sets: ruleset.sets.size, chains: ruleset.chains.size, swept: operations } : {};
-      this.#logger.info({ found: this.#found, ...sizes }, 'read our table');
+      const sizes = ruleset ? { ...objectsIn(ruleset), swept: operations } : {};
+      this.#logger.info({ found: this.#found, ...sizes }, 'read our tables');
     },
     drifted: (family) => {
       this.#metrics.apply.drift();
-      this.#ready.report('rules', 'another program has changed our table; it is being restored');
-      this.#logger.error({ table: `${family} postern` }, 'another program has changed our table; it is being restored');
+      this.#ready.report('rules', 'another program has changed one of our tables; it is being restored');
+      this.#logger.error(
+        { table: `${family} postern` },
+        'another program has changed one of our tables; it is being restored',
+      );
     },
     refused: (policy, error) => {
       this.#metrics.apply.error('refused');
@@ -172,11 +176,12 @@ export class Reporter {
   }
 
   #reportSizes(plan: AppliedRun['plan'], snapshot: () => Snapshot): void {
-    const { sets, maps, chains } = plan.result;
-    let elements = 0;
-    for (const each of [...sets.values(), ...maps.values()]) elements += each.elements.size;
     const { classes } = plan.compiled.counts;
-    this.#metrics.apply.sizes({ sets: sets.size, maps: maps.size, chains: chains.size, classes, elements });
+    let elements = 0;
+    for (const { sets, maps } of Object.values(plan.result)) {
+      for (const each of [...sets.values(), ...maps.values()]) elements += each.elements.size;
+    }
+    this.#metrics.apply.sizes({ ...objectsIn(plan.result), classes, elements });
     const { localPods, policies, groups } = snapshot();
     let members = 0;
     for (const group of groups.values()) members += group.members.size;
@@ -223,4 +228,10 @@ export class Reporter {
       this.#logger.warn({ resource }, `skipped something that is no object: ${message}`);
     },
   };
+}
+
+function objectsIn(ruleset: Ruleset): { sets: number; maps: number; chains: number } {
+  const sum = (kind: 'sets' | 'maps' | 'chains'): number =>
+    Object.values(ruleset).reduce((total, table) => total + table[kind].size, 0);
+  return { sets: sum('sets'), maps: sum('maps'), chains: sum('chains') };
 }

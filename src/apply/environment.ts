@@ -1,4 +1,4 @@
-import { table } from '../nftables/ruleset.ts';
+import { tableName } from '../nftables/ruleset.ts';
 import type { Exec } from './exec.ts';
 
 /**
@@ -34,8 +34,8 @@ export async function checkNfTables(exec: Exec, signal: AbortSignal): Promise<Pr
  * such a table. What else may be wrong is for the other checks to say.
  */
 export async function checkBridgeTables(exec: Exec, signal: AbortSignal): Promise<Problem> {
-  const chain = `add chain bridge ${table.name} prerouting { type filter hook prerouting priority -300; }`;
-  const { stderr } = await exec('nft', ['--check', `add table bridge ${table.name}; ${chain}`], { signal });
+  const chain = `add chain bridge ${tableName} prerouting { type filter hook prerouting priority -300; }`;
+  const { stderr } = await exec('nft', ['--check', `add table bridge ${tableName}; ${chain}`], { signal });
   if (!stderr.includes('not supported')) return undefined;
   return 'this kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE), so nothing keeps pods on a bridge to their own addresses';
 }

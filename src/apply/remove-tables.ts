@@ -1,14 +1,14 @@
-import { table, tableFamilies } from '../nftables/ruleset.ts';
+import { tableFamilies, tableName } from '../nftables/ruleset.ts';
 import type { Nft } from './nft.ts';
 
-/** Deletes our tables in one transaction. Resolves with what each held, as `table inet postern: 3 chains, 12 sets, 4 maps`. */
+/** Deletes our tables in one transaction. Resolves with what each held, as `table ip postern: 3 chains, 12 sets, 4 maps`. */
 export async function removeTables(nft: Nft, signal: AbortSignal): Promise<string[]> {
   const removed: string[] = [];
   const script: string[] = [];
   for (const family of tableFamilies) {
     const listing = await nft.list(family, signal);
     if (listing === undefined) continue;
-    const name = `table ${family} ${table.name}`;
+    const name = `table ${family} ${tableName}`;
     script.push(`delete ${name}\n`);
     const { nftables } = JSON.parse(listing) as { nftables: readonly object[] };
     const count = (kind: string): number => nftables.filter((each) => kind in each).length;

@@ -1,5 +1,6 @@
 import { families } from '../model/address.ts';
 import type { Chain, ElementVerdict, Match, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
+import { routedTable } from '../nftables/ruleset.ts';
 import type { BuiltClass } from './class-shape.ts';
 import { destinationRules, foreignSourceRules, isOwn, linkControlChain, ownerRules, strangersChain } from './guard.ts';
 import { addressRequestRules, linkControlRules } from './link-control.ts';
@@ -30,19 +31,23 @@ export function bridgeTable(ports: readonly Device[], { gatedRanges, unlinked, n
   const sets = [...portSets(ports), ...(gatedRanges.length > 0 ? unlinkedSets(unlinked) : [])];
   const chains = bridgeChains(gatedRanges);
   const maps: VerdictMap[] = [];
-  const elements = new Map<string, ElementVerdict>();
-  for (const port of ports) {
-    const built = ingressClassOf(port, noAllows);
-    if (!built?.chains) continue;
-    const { chain, ports: portMaps } = built.chains.original;
-    elements.set(port.name, { kind: 'goto', chain: chain.name });
-    sets.push(...built.sets);
-    chains.push(chain, ...portMaps.chains);
-    maps.push(...portMaps.maps);
+  let isDenied = false;
+  for (const family of families) {
+    const elements = new Map<string, ElementVerdict>();
+    for (const port of ports) {
+      const built = ingressClassOf(port, noAllows)?.families?.[family];
+      if (!built) continue;
+      const { chain, ports: portMaps } = built.chains.original;
+      elements.set(port.name, { kind: 'goto', chain: chain.name });
+      sets.push(...built.sets);
+      chains.push(chain, ...portMaps.chains);
+      maps.push(...portMaps.maps);
+      isDenied = true;
+    }
+    maps.push({ name: multicastMapName[family], key: ['ifname'], interval: false, elements });
   }
-  if (elements.size > 0) chains.push({ name: chainNames.deny.ingress, rules: [dropRule()] });
-  const multicast: VerdictMap = { name: multicastMapName, key: ['ifname'], interval: false, elements };
-  return tableOf({ sets, maps: [multicast, ...maps], chains });
+  if (isDenied) chains.push({ name: chainNames.deny.ingress, rules: [dropRule()] });
+  return tableOf({ sets, maps, chains });
 }
 
 /** A port that is of no one class gets what all of them allow: nothing. */
@@ -124,7 +129,13 @@ function deliverRules(): NftRule[] {
       matches: [compare('ip6 daddr', '==', 'fe80::/10'), isNotIn(portSetNames.ingress, 'oifname')],
       verdict: accept,
     },
-    { matches: [isForMany], verdict: { kind: 'vmap', key: ['oifname'], map: multicastMapName } },
+    ...families.map((family): NftRule => {
+      const isOfFamily = compare('ether type', '==', routedTable[family]);
+      return {
+        matches: [isForMany, isOfFamily],
+        verdict: { kind: 'vmap', key: ['oifname'], map: multicastMapName[family] },
+      };
+    }),
     { matches: [isForMany], verdict: accept },
     dropRule(isIn(portSetNames.all, 'oifname')),
     { matches: [], verdict: goTo(chainNames.strangers.destination) },

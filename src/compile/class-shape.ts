@@ -37,13 +37,17 @@ export const defaultLimits: ShapeLimits = { product: 512, sharedRules: 4, writte
 /** What the kernel needs for one class. */
 export interface BuiltClass {
   /** None where all traffic is allowed: its pods need no look-up in this direction. */
-  readonly chains: Readonly<Record<Orientation, ClassChain>> | undefined;
+  readonly families: Readonly<Record<Family, FamilyClass>> | undefined;
+}
+
+export interface FamilyClass {
+  readonly chains: Readonly<Record<Orientation, ClassChain>>;
   readonly sets: readonly NftSet[];
   /** All that the chains depend on. */
   readonly shape: string;
   /** What it was made of, for the next time that only members change. */
-  readonly drafts: readonly FamilyDraft[];
-  readonly tuples: readonly NftSet[];
+  readonly draft: FamilyDraft;
+  readonly tuples: NftSet;
 }
 
 /** The chain of a class, and what it goes on to. */
@@ -67,21 +71,30 @@ export function buildClass(
   known?: BuiltClass,
 ): BuiltClass {
   const buckets = bucketsOf(spec);
-  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) {
-    return { chains: undefined, sets: [], shape: '', drafts: [], tuples: [] };
-  }
+  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { families: undefined };
   const named = namedTuples(spec, groups);
   const draftsWithin = (each: ShapeLimits): FamilyDraft[] =>
     families.map((family) => draftFamily(family, buckets, named, groups, groupSets, each));
   let drafts = draftsWithin(limits);
   const sumOf = (count: 'written' | 'named'): number => drafts.reduce((sum, draft) => sum + draft[count], 0);
   if (sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))) drafts = draftsWithin(keepingApart(limits));
-  const tuples = drafts.map((draft, index) => tuplesOf(draft, spec, known?.drafts[index], known?.tuples[index]));
-  const allows = tuples
-    .map((set, index): Allow => ({ family: families[index]!, on: 'peer . protocol . port', set }))
-    .filter(holds);
-  const entries = [...everyoneEntries(buckets), ...drafts.flatMap((draft) => portEntries(draft, spec, limits))];
-  const rest = drafts.flatMap(everyPort).filter(holds);
+  const [ipv4, ipv6] = drafts.map((draft) =>
+    buildFamily(draft, spec, buckets, limits, known?.families?.[draft.family]),
+  );
+  return { families: { ipv4: ipv4!, ipv6: ipv6! } };
+}
+
+function buildFamily(
+  draft: FamilyDraft,
+  spec: ClassSpec,
+  buckets: readonly Bucket[],
+  limits: ShapeLimits,
+  known: FamilyClass | undefined,
+): FamilyClass {
+  const tuples = tuplesOf(draft, spec, known?.draft, known?.tuples);
+  const allows = [{ family: draft.family, on: 'peer . protocol . port', set: tuples } as const].filter(holds);
+  const entries = [...everyoneEntries(buckets), ...portEntries(draft, spec, limits)];
+  const rest = everyPort(draft).filter(holds);
   const shape = [allowsText(allows), entriesText(entries), allowsText(rest)].join('\n');
   const chainOf = (orientation: Orientation): ClassChain => {
     const { direction, text: owner } = spec;
@@ -90,12 +103,20 @@ export function buildClass(
     const lookups = { counting: counting(true), allows, maps: ports.maps, rest };
     return { chain: lookupsChain(direction, orientation, lookups), ports };
   };
-  const chains =
-    known?.chains && known.shape === shape ? known.chains : { original: chainOf('original'), reply: chainOf('reply') };
+  const chains = known?.shape === shape ? known.chains : { original: chainOf('original'), reply: chainOf('reply') };
   const behindPorts = entries.flatMap(({ allow }) => allow ?? []);
   const { reads } = chains.original.ports;
   const read = [...allows, ...behindPorts.filter(({ set }) => reads.has(set.name)), ...rest];
-  return { chains, sets: read.map(({ set }) => set), shape, drafts, tuples };
+  return { chains, sets: read.map(({ set }) => set), shape, draft, tuples };
+}
+
+/** All that it has asked for, whether they are written out, looked up or empty. */
+export function groupSetsOf({ families: built }: BuiltClass): NftSet[] {
+  if (!built) return [];
+  return Object.values(built).flatMap(({ draft: { members, pairedMembers, anyMembers } }) => [
+    ...[...members, ...pairedMembers].map(({ peers }) => peers),
+    ...anyMembers,
+  ]);
 }
 
 function holds({ set }: Allow): boolean {

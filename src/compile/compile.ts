@@ -1,16 +1,24 @@
 import { compareText } from '../lib/sort.ts';
+import { familyOf, type Family } from '../model/address.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { AddressGroup, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { sameElements } from '../nftables/element-changes.ts';
-import type { Chain, NftSet, Ruleset, Table } from '../nftables/ruleset.ts';
+import { tableFamilies, type Chain, type NftSet, type Ruleset, type Table } from '../nftables/ruleset.ts';
 import { baseChains, type Surroundings } from './base-chains.ts';
 import { bridgeTable } from './bridge-table.ts';
 import { countedClasses, type CountedClass } from './class-counters.ts';
-import { buildClass, defaultLimits, keepingApart, type BuiltClass, type ShapeLimits } from './class-shape.ts';
+import {
+  buildClass,
+  defaultLimits,
+  groupSetsOf,
+  keepingApart,
+  type BuiltClass,
+  type ShapeLimits,
+} from './class-shape.ts';
 import { classSpecsOf, type ClassSpec } from './class-spec.ts';
 import { devicesOf, linkSets, type AddressClasses } from './links.ts';
 import { budgetOf, needOf, sizeOf } from './node-budget.ts';
-import { pointAddresses } from './point.ts';
+import { Pointer } from './point.ts';
 import { groupsOfClass } from './resolve.ts';
 import { GroupSets } from './set-builder.ts';
 import { tableOf } from './table.ts';
@@ -73,9 +81,10 @@ interface Draft {
 export class Compiler {
   #podClasses = new WeakMap<LocalPod, PodClasses>();
   #classes = new Map<string, KnownClass>();
-  #last: Ruleset = tableOf({ sets: [], maps: [], chains: [] });
-  #base: { readonly text: string; readonly chains: readonly Chain[] } | undefined;
+  #last: Ruleset = {};
+  readonly #base = new Map<Family, { readonly text: string; readonly chains: readonly Chain[] }>();
   readonly #groupSets = new GroupSets();
+  readonly #pointers = { ipv4: new Pointer('ipv4'), ipv6: new Pointer('ipv6') };
   readonly #limits: ShapeLimits;
   readonly #guard: Guard;
   readonly #noAllows: Readonly<Record<Direction, BuiltClass>>;
@@ -118,7 +127,7 @@ export class Compiler {
   #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, number>): Compiled {
     const { snapshot, builtClasses } = draft;
     return {
-      ruleset: this.#keepUnchanged(this.#assemble(draft)),
+      ruleset: this.#keepUnchanged(this.#assemble(draft), draft),
       revision: snapshot.revision,
       counts: { classes: draft.classes.size, builtClasses, isolatedPods: draft.specs.size },
       localAddresses: new Set(snapshot.localPods.values().flatMap((pod) => pod.addresses)),
@@ -135,14 +144,20 @@ export class Compiler {
     const links = devices.filter(({ isPort }) => !isPort);
     const linked = new Set(devices.flatMap((device) => [...device.linked]));
     const unlinked = [...addresses.keys()].filter((address) => !linked.has(address));
-    const pointed = pointAddresses(addresses, gatedRanges.length > 0);
-    const base = this.#baseChainsOf({ gatedRanges, guardsLinks: links.length > 0 });
-    return {
-      ...tableOf({
-        sets: [...pointed.sets, ...(links.length > 0 ? linkSets(links) : [])],
+    const guardsLinks = links.length > 0;
+    const routed = (family: Family): Table => {
+      const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);
+      const base = this.#baseChainsOf(family, { gatedRanges: ofFamily, guardsLinks });
+      const pointed = this.#pointers[family].point(addresses, links);
+      return tableOf({
+        sets: [...pointed.sets, ...(guardsLinks ? linkSets(family, links) : [])],
         maps: pointed.maps,
         chains: [...base, ...pointed.chains],
-      }),
+      });
+    };
+    return {
+      ip: routed('ipv4'),
+      ip6: routed('ipv6'),
       ...(ports.length > 0 && {
         bridge: bridgeTable(ports, { gatedRanges, unlinked, noAllows: this.#noAllows.ingress }),
       }),
@@ -180,7 +195,7 @@ export class Compiler {
     for (const [text, spec] of specs) {
       const entry = this.#buildOne(
         spec,
-        sizeOf(spec, groups) > budget.share ? keepingApart(this.#limits) : this.#limits,
+        budget.share < Infinity && sizeOf(spec, groups) > budget.share ? keepingApart(this.#limits) : this.#limits,
         draft,
       );
       next.set(text, entry);
@@ -244,30 +259,46 @@ export class Compiler {
     return addresses;
   }
 
-  #baseChainsOf(surroundings: Surroundings): readonly Chain[] {
+  #baseChainsOf(family: Family, surroundings: Surroundings): readonly Chain[] {
     const text = JSON.stringify(surroundings);
-    if (this.#base?.text !== text) this.#base = { text, chains: baseChains(surroundings) };
-    return this.#base.chains;
+    const known = this.#base.get(family);
+    if (known?.text === text) return known.chains;
+    const chains = baseChains(family, surroundings);
+    this.#base.set(family, { text, chains });
+    return chains;
   }
 
   /** Sets with equal content stay the same object, so that the plan need not compare them again. */
-  #keepUnchanged(ruleset: Ruleset): Ruleset {
-    const { bridge } = ruleset;
-    const sets = keepUnchanged(ruleset.sets, this.#last.sets);
-    const kept = {
-      ...ruleset,
-      sets,
-      ...(bridge && { bridge: { ...bridge, sets: keepUnchanged(bridge.sets, this.#last.bridge?.sets) } }),
-    };
-    this.#groupSets.keepOnly(sets);
-    return (this.#last = kept);
+  #keepUnchanged(ruleset: Ruleset, { classes }: Draft): Ruleset {
+    const kept = tableFamilies.flatMap((family) => {
+      const table = ruleset[family];
+      return table ? [[family, keepTable(table, this.#last[family])] as const] : [];
+    });
+    this.#groupSets.forget(() => [...classes.values()].flatMap(groupSetsOf));
+    return (this.#last = Object.fromEntries(kept));
   }
 }
 
-function keepUnchanged(sets: Table['sets'], last: Table['sets'] | undefined): Map<string, NftSet> {
+/** What is the same as before is the very object, down to the whole table: the plan need not look at it. */
+function keepTable(table: Table, last: Table | undefined): Table {
+  if (!last) return table;
+  const maps = keepAll(table.maps, last.maps);
+  const chains = keepAll(table.chains, last.chains);
+  const sets = keepAll(keepUnchanged(table.sets, last.sets), last.sets);
+  return sets === last.sets && maps === last.maps && chains === last.chains ? last : { sets, maps, chains };
+}
+
+function keepAll<T>(objects: ReadonlyMap<string, T>, last: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
+  if (objects === last) return last;
+  if (objects.size !== last.size) return objects;
+  for (const [name, object] of objects) if (last.get(name) !== object) return objects;
+  return last;
+}
+
+function keepUnchanged(sets: Table['sets'], last: Table['sets']): Map<string, NftSet> {
   return new Map(
     [...sets].map(([name, set]) => {
-      const known = last?.get(name);
+      const known = last.get(name);
       return [name, known && isSame(known, set) ? known : set];
     }),
   );

@@ -1,6 +1,13 @@
 import { families, type Family } from '../model/address.ts';
 import { directions, type Direction } from '../model/policy.ts';
-import type { Chain, Field, NftRule, NftSet } from '../nftables/ruleset.ts';
+import {
+  routedTable,
+  type Chain,
+  type Field,
+  type NftRule,
+  type NftSet,
+  type TableFamily,
+} from '../nftables/ruleset.ts';
 import { parseCounters } from '../nftables/parse-counters.ts';
 import { parseRecords } from '../nftables/parse-records.ts';
 import { addressField, dropRule, isIn, jumpTo } from './match.ts';
@@ -9,31 +16,33 @@ import { addressType } from './set-builder.ts';
 import type { Parts } from './table.ts';
 
 /**
- * What a flood of denied packets can cost: so many a second are noted, in each direction. A rule whose note fails (a full set, a packet that
+ * What a flood of denied packets can cost: so many a second are noted, in each direction and family. A rule whose note fails (a full set, a packet that
  * belongs to no connection) ends there, so that the drop must be a rule of its own (nftables-notes, D).
  */
 const limit = { kind: 'limit', perSecond: 100, burst: 200 } as const;
 const records = { seconds: 60, size: 4096 };
 
 /** Where packets end that no rule of their class allows. Only they pay for the look-up that lets a pod reach itself (S5.5), and are noted. */
-export const denials = Object.fromEntries(directions.map((direction) => [direction, denialsOf(direction)])) as Readonly<
-  Record<Direction, Parts>
->;
+export const denials: Readonly<Record<Family, Readonly<Record<Direction, Parts>>>> = {
+  ipv4: { ingress: denialsOf('ingress', 'ipv4'), egress: denialsOf('egress', 'ipv4') },
+  ipv6: { ingress: denialsOf('ingress', 'ipv6'), egress: denialsOf('egress', 'ipv6') },
+};
 
-function denialsOf(direction: Direction): Parts {
-  const toItself = families.map((family): NftRule => {
-    const { source, destination } = addressField[family];
-    return { matches: [isIn(selfSetName[family], source, destination)], verdict: { kind: 'return' } };
-  });
+function denialsOf(direction: Direction, family: Family): Parts {
+  const { source, destination } = addressField[family];
+  const toItself: NftRule = {
+    matches: [isIn(selfSetName[family], source, destination)],
+    verdict: { kind: 'return' },
+  };
   const record = chainNames.record[direction];
   const chains: Chain[] = [
     {
       name: chainNames.deny[direction],
-      rules: [...toItself, { matches: [limit], verdict: jumpTo(record) }, dropRule()],
+      rules: [toItself, { matches: [limit], verdict: jumpTo(record) }, dropRule()],
     },
-    { name: record, rules: families.map((family) => recordRule(direction, family)) },
+    { name: record, rules: [recordRule(direction, family)] },
   ];
-  return { sets: families.map((family) => deniedSet(direction, family)), maps: [], chains };
+  return { sets: [deniedSet(direction, family)], maps: [], chains };
 }
 
 /** By the connection, so that an answer names the same one as what it answers. */
@@ -71,39 +80,46 @@ export interface NotedDenial {
   readonly secondsAgo: number;
 }
 
-/** Where it is seen what is denied in a direction: the chains that count it, and what of it was noted, and the sets that hold the notes. */
-export const denialObjects: Readonly<
-  Record<Direction, { readonly deniedChain: string; readonly notedChain: string; readonly sets: readonly string[] }>
-> = { ingress: objectsOf('ingress'), egress: objectsOf('egress') };
-
-function objectsOf(direction: Direction) {
-  const sets = families.map((family) => deniedSetName(direction, family));
-  return { deniedChain: chainNames.deny[direction], notedChain: chainNames.record[direction], sets };
+/** Where it is seen what is denied in a direction and family: the chain that counts it, the one that counts what was noted, and the set that holds the notes. */
+export interface DenialObjects {
+  readonly direction: Direction;
+  readonly family: Family;
+  readonly table: TableFamily;
+  readonly deniedChain: string;
+  readonly notedChain: string;
+  readonly set: string;
 }
 
-/** The packets that one of them has counted, from nft's JSON of it. */
+/** They are there where a pod is isolated. */
+export const denialObjects: readonly DenialObjects[] = directions.flatMap((direction) =>
+  families.map((family) => ({
+    direction,
+    family,
+    table: routedTable[family],
+    deniedChain: chainNames.deny[direction],
+    notedChain: chainNames.record[direction],
+    set: deniedSetName(direction, family),
+  })),
+);
+
+/** The packets that one of these chains has counted, from nft's JSON of it. */
 export function readCount(chain: string, json: string): number {
-  const counters = parseCounters('inet', json).get(chain) ?? [];
+  const counters = parseCounters(json).get(chain) ?? [];
   return counters.reduce((sum, packets) => sum + packets, 0);
 }
 
-const deniedSets = new Map(
-  directions.flatMap((direction) =>
-    families.map((family) => [deniedSetName(direction, family), { direction, family }] as const),
-  ),
-);
+const objectsOfSet = new Map(denialObjects.map((each) => [each.set, each]));
 
-/** The sets that hold them; there are none where no pod is isolated. */
-export const deniedSetNames: readonly string[] = [...deniedSets.keys()];
-
-/** What the kernel of a node has noted in the last minute, from nft's JSON of these sets, or of the table. */
+/** What the kernel of a node has noted in the last minute, from nft's JSON of these sets, or of a table. */
 export function readDenials(json: string): NotedDenial[] {
-  return parseRecords('inet', json).flatMap(({ set, key, packets, secondsLeft }): NotedDenial[] => {
+  return parseRecords(json).flatMap(({ set, key, packets, secondsLeft }): NotedDenial[] => {
     const [source, destination, protocol, port] = key;
-    const of = deniedSets.get(set);
+    const of = objectsOfSet.get(set);
     if (!of || source === undefined || destination === undefined || protocol === undefined) return [];
+    const { direction, family } = of;
     const hasPort = ['tcp', 'udp', 'sctp'].includes(protocol);
     const secondsAgo = Math.max(0, records.seconds - secondsLeft);
-    return [{ ...of, source, destination, protocol, ...(hasPort && { port: Number(port) }), packets, secondsAgo }];
+    const ends = { source, destination, protocol, ...(hasPort && { port: Number(port) }) };
+    return [{ direction, family, ...ends, packets, secondsAgo }];
   });
 }

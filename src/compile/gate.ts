@@ -1,14 +1,19 @@
-import { addressBits, familyOf } from '../model/address.ts';
-import type { Direction } from '../model/policy.ts';
+import { addressBits, familyOf, type Family } from '../model/address.ts';
 import type { Chain, NftRule } from '../nftables/ruleset.ts';
-import { compare, dropRule, endFields, goTo } from './match.ts';
-import { chainNames, type Orientation } from './names.ts';
+import { addressField, compare, dropRule, goTo } from './match.ts';
+import { chainNames } from './names.ts';
 
-/** For addresses of gated ranges that are no local pod's. */
-export function gateRules(ranges: readonly string[], direction: Direction, orientation: Orientation): NftRule[] {
-  return ranges.map((range) => {
-    const { pod } = endFields(direction, familyOf(range), orientation);
-    return { matches: [compare(pod, '==', valueOf(range))], verdict: goTo(chainNames.gate) };
+/**
+ * For addresses that are no local pod's: those of the family's gated ranges are nobody's yet. Without ranges the chains are there too, so
+ * that a range that comes changes nothing else.
+ */
+export function nobodyChains(ranges: readonly string[], family: Family): Chain[] {
+  return (['source', 'destination'] as const).map((end) => {
+    const field = addressField[family][end];
+    const rules = ranges.map((range): NftRule => {
+      return { matches: [compare(field, '==', valueOf(range))], verdict: goTo(chainNames.gate) };
+    });
+    return { name: chainNames.nobody[end], rules };
   });
 }
 

@@ -1,34 +1,42 @@
 import { families, type Family } from '../model/address.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { addressRequestRules, linkControlRules } from './link-control.ts';
-import { addressField, compare, dropRule, goTo, isIn, isNotIn, jumpTo } from './match.ts';
+import { addressField, compare, deviceField, dropRule, goTo, isIn, isNotIn, jumpTo, type End } from './match.ts';
 import { chainNames, linkedSetName, linkSetNames, ownersSetName } from './names.ts';
 
 /**
- * S1.15, S1.16: a pod's device lets in what comes from the pod's own addresses, and of the rest what keeps the link going. Most
- * packets pass by one look-up at each end. All of it is judged after that: here passing is returning.
+ * S1.15, S1.16: a pod's device lets in what comes from the pod's own addresses, and of the rest what keeps the link going. Passing is returning:
+ * all of it is judged after that.
  *
  * Look-ups of one packet may see different states (S7.3), so what was looked up is looked up again in front of a drop. A device that
  * is found among the links, and its address not, may just have come, or may have left and be a stranger by then.
  */
-export function guardRules(hook: 'forward' | 'input'): NftRule[] {
-  const sources = families.map((family) => {
-    return { matches: [isOfOther('source', family)], verdict: jumpTo(chainNames.guard) };
-  });
-  // What is for the node goes to no device.
-  return hook === 'input' ? sources : [...sources, ...destinationRules()];
+export function guardRules(end: End, family: Family): NftRule[] {
+  if (end === 'destination') return destinationRules([family]);
+  return [{ matches: [isOfOther('source', family)], verdict: jumpTo(chainNames.guard) }];
+}
+
+/**
+ * The same for what a map of owners does not have. That map loses an element before the sets do, so it says nothing of what they hold by then:
+ * of a device that goes, either its address is looked up among the linked ones after it has left the owners, or it is still theirs.
+ */
+export function guardRuleOfOthers(end: End, family: Family): NftRule {
+  if (end === 'source') return { matches: [], verdict: jumpTo(chainNames.guard) };
+  const isLinked = isIn(linkedSetName[family], addressField[family].destination);
+  return { matches: [isLinked, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination) };
 }
 
 /** What is for an address that has a device, and goes by another. */
-export function destinationRules(): NftRule[] {
-  return families.map((family) => {
+export function destinationRules(of: readonly Family[] = families): NftRule[] {
+  return of.map((family) => {
     const isLinked = isIn(linkedSetName[family], addressField[family].destination);
     return { matches: [isOfOther('destination', family), isLinked], verdict: jumpTo(chainNames.strangers.destination) };
   });
 }
 
-export function guardChains(): Chain[] {
+export function guardChains(family: Family): Chain[] {
   const links = linkSetNames;
+  const of = [family];
   return [
     {
       name: chainNames.guard,
@@ -37,65 +45,68 @@ export function guardChains(): Chain[] {
         { matches: [], verdict: goTo(chainNames.strangers.source) },
       ],
     },
-    { name: chainNames.sources, rules: [...ownerRules('source'), ...foreignSourceRules(links)] },
-    linkControlChain(links.all),
-    strangersChain('source'),
-    strangersChain('destination'),
+    { name: chainNames.sources, rules: [...ownerRules('source', of), ...foreignSourceRules(links, of)] },
+    linkControlChain(links.all, of),
+    strangersChain('source', of),
+    strangersChain('destination', of),
   ];
 }
 
-export function strangersChain(end: 'source' | 'destination'): Chain {
-  return { name: chainNames.strangers[end], rules: strangerRules(end) };
+export function strangersChain(end: End, of: readonly Family[] = families): Chain {
+  return { name: chainNames.strangers[end], rules: strangerRules(end, of) };
 }
 
 /**
  * A device that is not known may be that of a pod whose rules are not there yet, and the rules of its address still those of the pod
  * before it. The owner is looked up last, since he may just have come. One who goes is gone here: whatever leads here has not found him.
  */
-function strangerRules(end: 'source' | 'destination'): NftRule[] {
+function strangerRules(end: End, of: readonly Family[]): NftRule[] {
   const isOfPod = compare(end === 'source' ? 'meta iifkind' : 'meta oifkind', '==', 'veth');
-  return families.map((family) => {
+  return of.map((family) => {
     const address = addressField[family][end];
     const isLinked = isIn(linkedSetName[family], address);
     return dropRule(isLinked, isOfPod, isOfOther(end, family));
   });
 }
 
-function isOfOther(end: 'source' | 'destination', family: Family): Match {
+function isOfOther(end: End, family: Family): Match {
   return isNotIn(ownersSetName[family], deviceField[end], addressField[family][end]);
 }
 
-const deviceField = { source: 'iifname', destination: 'oifname' } as const;
-
 /** For the devices' own addresses. */
-export function ownerRules(end: 'source' | 'destination'): NftRule[] {
+export function ownerRules(end: End, of: readonly Family[] = families): NftRule[] {
   const kind = end === 'source' ? 'return' : 'accept';
-  return families.map((family) => ({ matches: [isOwn(end, family)], verdict: { kind } }));
+  return of.map((family) => ({ matches: [isOwn(end, family)], verdict: { kind } }));
 }
 
-export function isOwn(end: 'source' | 'destination', family: Family): Match {
+export function isOwn(end: End, family: Family): Match {
   return isIn(ownersSetName[family], deviceField[end], addressField[family][end]);
 }
 
 /** For other addresses of pods' devices: link-local ones are whose they say, and reach no further than the link. */
-export function foreignSourceRules(names: { readonly all: string; readonly egress: string }): NftRule[] {
+export function foreignSourceRules(
+  names: { readonly all: string; readonly egress: string },
+  of: readonly Family[] = families,
+): NftRule[] {
   const control = goTo(chainNames.linkControl);
   const isLinkLocal = compare('ip6 saddr', '==', 'fe80::/10');
-  return [
-    { matches: [isUnspecified('ipv4')], verdict: control },
-    { matches: [isUnspecified('ipv6')], verdict: control },
+  const linkLocalRules: NftRule[] = [
     { matches: [isLinkLocal, isIn(names.egress, 'iifname')], verdict: control },
     { matches: [isLinkLocal], verdict: { kind: 'return' } },
+  ];
+  return [
+    ...of.map((family) => ({ matches: [isUnspecified(family)], verdict: control })),
+    ...(of.includes('ipv6') ? linkLocalRules : []),
     dropRule(isIn(names.all, 'iifname')),
     { matches: [], verdict: goTo(chainNames.strangers.source) },
   ];
 }
 
-export function linkControlChain(devices: string): Chain {
+export function linkControlChain(devices: string, of: readonly Family[] = families): Chain {
   const passes = { kind: 'return' } as const;
   return {
     name: chainNames.linkControl,
-    rules: [...linkControlRules(passes), ...addressRequestRules(passes), dropRule(isIn(devices, 'iifname'))],
+    rules: [...linkControlRules(passes, of), ...addressRequestRules(passes, of), dropRule(isIn(devices, 'iifname'))],
   };
 }
 

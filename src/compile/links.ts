@@ -1,4 +1,4 @@
-import { families, familyOf } from '../model/address.ts';
+import { families, familyOf, type Family } from '../model/address.ts';
 import type { Link } from '../model/cluster.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -56,12 +56,13 @@ export function devicesOf(
   return [...devices.values()];
 }
 
-/** The sets that the guard of pods' own devices looks in. All of them or none: their rules must not come and go. */
-export function linkSets(devices: readonly Device[]): NftSet[] {
+/** The sets that the guard of pods' own devices looks in, in the table of a family. All of them or none: their rules must not come and go. */
+export function linkSets(family: Family, devices: readonly Device[]): NftSet[] {
   return [
     deviceSet(linkSetNames.all, devices),
-    deviceSet(linkSetNames.egress, isolatedIn('egress', devices)),
-    ...addressSets(devices),
+    // Looked up of link-local packets alone.
+    ...(family === 'ipv6' ? [deviceSet(linkSetNames.egress, isolatedIn('egress', devices))] : []),
+    ...addressSets(devices, [family]),
   ];
 }
 
@@ -71,7 +72,7 @@ export function portSets(ports: readonly Device[]): NftSet[] {
     deviceSet(portSetNames.all, ports),
     deviceSet(portSetNames.egress, isolatedIn('egress', ports)),
     deviceSet(portSetNames.ingress, isolatedIn('ingress', ports)),
-    ...addressSets(ports),
+    ...addressSets(ports, families),
   ];
 }
 
@@ -84,8 +85,8 @@ function deviceSet(name: string, devices: readonly Device[]): NftSet {
 }
 
 /** Of each family, which addresses each device has, and which have a device. */
-function addressSets(devices: readonly Device[]): NftSet[] {
-  return families.flatMap((family) => {
+function addressSets(devices: readonly Device[], of: readonly Family[]): NftSet[] {
+  return of.flatMap((family) => {
     const ofFamily = (addresses: Iterable<string>) => [...addresses].filter((each) => familyOf(each) === family);
     const owners = devices.flatMap(({ name, addresses }) => ofFamily(addresses).map((each) => `${name} . ${each}`));
     const linked = devices.flatMap((device) => ofFamily(device.linked));

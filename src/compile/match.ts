@@ -9,10 +9,20 @@ export const addressField = {
   ipv6: { source: 'ip6 saddr', destination: 'ip6 daddr' },
 } as const satisfies Record<Family, Record<'source' | 'destination', Field>>;
 
+export type End = 'source' | 'destination';
+
+/** Where the pod stands that is judged in this direction. */
+export function podEnd(direction: Direction, orientation: Orientation): End {
+  return (direction === 'egress') === (orientation === 'original') ? 'source' : 'destination';
+}
+
+/** The device by which a packet comes from an end, or goes to it. */
+export const deviceField = { source: 'iifname', destination: 'oifname' } as const satisfies Record<End, Field>;
+
 /** The header field that holds the isolated pod itself, and the one that holds its peer. */
 export function endFields(direction: Direction, family: Family, orientation: Orientation): { pod: Field; peer: Field } {
   const { source, destination } = addressField[family];
-  const podSends = (direction === 'egress') === (orientation === 'original');
+  const podSends = podEnd(direction, orientation) === 'source';
   return podSends ? { pod: source, peer: destination } : { pod: destination, peer: source };
 }
 

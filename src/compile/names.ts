@@ -1,3 +1,5 @@
+import type { Family } from '../model/address.ts';
+
 /** Chains and sets that are not of a class. Names of classes and of their sets end in a hash (lib/hash.ts), which no name here does. */
 export const chainNames = {
   special: 'special',
@@ -7,6 +9,7 @@ export const chainNames = {
   deny: { ingress: 'deny-ingress', egress: 'deny-egress' },
   record: { ingress: 'record-ingress', egress: 'record-egress' },
   gate: 'gate',
+  nobody: { source: 'from-nobody', destination: 'to-nobody' },
   guard: 'guard',
   own: 'own',
   sources: 'sources',
@@ -28,15 +31,20 @@ export function orientedName(name: string, orientation: Orientation): string {
 }
 
 /** `egress4`, `ingress6-r` … */
-export function isolationMapName(direction: string, family: 'ipv4' | 'ipv6', orientation: Orientation): string {
+export function isolationMapName(direction: string, family: Family, orientation: Orientation): string {
   return orientedName(`${direction}${familyDigit[family]}`, orientation);
+}
+
+/** The same by device and address, for pods whose device is known. */
+export function ownerMapName(direction: string, family: Family, orientation: Orientation): string {
+  return orientedName(`${direction}${familyDigit[family]}-owners`, orientation);
 }
 
 export const isolatedSetName = { ipv4: 'isolated4', ipv6: 'isolated6' } as const;
 export const selfSetName = { ipv4: 'self4', ipv6: 'self6' } as const;
 
 /** What is denied is noted here. */
-export function deniedSetName(direction: string, family: 'ipv4' | 'ipv6'): string {
+export function deniedSetName(direction: string, family: Family): string {
   return `denied-${direction}${familyDigit[family]}`;
 }
 
@@ -46,7 +54,7 @@ export const ownersSetName = { ipv4: 'owners4', ipv6: 'owners6' } as const;
 export const linkedSetName = { ipv4: 'linked4', ipv6: 'linked6' } as const;
 /** Addresses of pods that have none that is known. */
 export const unlinkedSetName = { ipv4: 'unlinked4', ipv6: 'unlinked6' } as const;
-export const multicastMapName = 'multicast';
+export const multicastMapName = { ipv4: 'multicast4', ipv6: 'multicast6' } as const;
 
 /** The devices of pods, and those whose pods are isolated: devices of their own in one table, ports of bridges in the other. */
 export const linkSetNames = { all: 'links', egress: 'egress-links' } as const;

@@ -1,54 +1,112 @@
-import { families, familyOf } from '../model/address.ts';
+import { familyOf, type Family } from '../model/address.ts';
 import { directions } from '../model/policy.ts';
-import type { Chain, ElementVerdict, NftSet, VerdictMap } from '../nftables/ruleset.ts';
+import {
+  catchAll,
+  type Chain,
+  type Element,
+  type ElementVerdict,
+  type NftSet,
+  type VerdictMap,
+} from '../nftables/ruleset.ts';
 import { denials } from './denials.ts';
-import type { AddressClasses } from './links.ts';
-import { isolatedSetName, isolationMapName, orientations, selfSetName } from './names.ts';
+import type { AddressClasses, Device } from './links.ts';
+import {
+  chainNames,
+  isolatedSetName,
+  isolationMapName,
+  orientations,
+  orientedName,
+  ownerMapName,
+  selfSetName,
+} from './names.ts';
+import { podEnd } from './match.ts';
 import { addressSet, addressType, pairSet } from './set-builder.ts';
 import type { Parts } from './table.ts';
 
-/**
- * Points the addresses of isolated pods at their classes, and with a gate the others past it. What nothing points at is not written:
- * start-up would sweep it.
- */
-export function pointAddresses(addresses: ReadonlyMap<string, AddressClasses>, gated: boolean): Parts {
-  const maps = new Map<string, VerdictMap & { readonly elements: Map<string, ElementVerdict> }>();
-  for (const direction of directions) {
-    for (const family of families) {
-      for (const orientation of orientations) {
-        const name = isolationMapName(direction, family, orientation);
-        maps.set(name, { name, key: [addressType[family]], interval: false, elements: new Map() });
+const passes: ElementVerdict = { kind: 'continue' };
+
+type Pointed = Pick<Parts, 'maps' | 'chains'> & { readonly sets: readonly NftSet[] };
+
+/** Points the addresses of pods at their classes, in the table of a family. What nothing points at is not written: start-up would sweep it. */
+export class Pointer {
+  readonly #family: Family;
+  /** As long as the same addresses lead to the same chains by the same devices, all but the sets of the classes stays the very same. */
+  #last: { readonly from: readonly unknown[]; readonly pointed: Pointed } | undefined;
+
+  constructor(family: Family) {
+    this.#family = family;
+  }
+
+  /**
+   * @param all local addresses, with their classes: those that nothing isolates are pointed past the gate
+   * @param devices those by which the pods' own addresses are told from others
+   */
+  point(all: ReadonlyMap<string, AddressClasses>, devices: readonly Device[]): Parts {
+    const family = this.#family;
+    const addresses = new Map([...all].filter(([address]) => familyOf(address) === family));
+    const owned = devices.flatMap((device) =>
+      [...device.addresses].flatMap((address) => (addresses.has(address) ? [[device.name, address] as const] : [])),
+    );
+    const sets: NftSet[] = [];
+    const from: unknown[] = [devices.length > 0, ...owned.flat()];
+    for (const [address, classes] of addresses) {
+      from.push(address);
+      for (const direction of directions) {
+        const built = classes[direction]?.families?.[family];
+        if (built) sets.push(...built.sets);
+        from.push(built ? built.chains : classes[direction] !== undefined);
       }
     }
+    const last = this.#last;
+    const isSame = last?.from.length === from.length && from.every((each, index) => each === last.from[index]);
+    const pointed = isSame ? last.pointed : pointAddresses(family, addresses, devices.length > 0 ? owned : undefined);
+    if (!isSame) this.#last = { from, pointed };
+    return { ...pointed, sets: [...sets, ...pointed.sets] };
   }
+}
+
+/** @param owned devices and their addresses, where there are any devices */
+function pointAddresses(
+  family: Family,
+  addresses: ReadonlyMap<string, AddressClasses>,
+  owned: readonly (readonly [device: string, address: string])[] | undefined,
+): Pointed {
   const sets: NftSet[] = [];
   const portMaps = new Set<VerdictMap>();
   const chains = new Set<Chain>();
-  const isolated: string[] = [];
-  for (const [address, classes] of addresses) {
-    if (classes.ingress || classes.egress) isolated.push(address);
+  for (const classes of addresses.values()) {
     for (const direction of directions) {
-      const built = classes[direction];
-      if (built?.chains) {
-        sets.push(...built.sets);
-        for (const chain of denials[direction].chains) chains.add(chain);
-        sets.push(...denials[direction].sets);
-        for (const { chain, ports } of Object.values(built.chains)) {
-          for (const each of [chain, ...ports.chains]) chains.add(each);
-          for (const map of ports.maps) portMaps.add(map);
-        }
-      }
-      for (const orientation of orientations) {
-        const { elements } = maps.get(isolationMapName(direction, familyOf(address), orientation))!;
-        if (built?.chains) elements.set(address, { kind: 'goto', chain: built.chains[orientation].chain.name });
-        else if (gated) elements.set(address, { kind: 'return' });
+      const built = classes[direction]?.families?.[family];
+      if (!built) continue;
+      sets.push(...denials[family][direction].sets);
+      for (const chain of denials[family][direction].chains) chains.add(chain);
+      for (const { chain, ports } of Object.values(built.chains)) {
+        for (const each of [chain, ...ports.chains]) chains.add(each);
+        for (const map of ports.maps) portMaps.add(map);
       }
     }
   }
-  for (const family of families) {
-    const ofFamily = isolated.filter((address) => familyOf(address) === family);
-    sets.push(addressSet(isolatedSetName[family], family, ofFamily));
-    if (chains.size > 0) sets.push(pairSet(selfSetName[family], family, ofFamily));
-  }
-  return { sets, maps: [...maps.values(), ...portMaps], chains: [...chains] };
+  const isolated = [...addresses].flatMap(([address, { ingress, egress }]) => (ingress || egress ? [address] : []));
+  sets.push(addressSet(isolatedSetName[family], family, isolated));
+  if (chains.size > 0) sets.push(pairSet(selfSetName[family], family, isolated));
+  const maps = directions.flatMap((direction) =>
+    orientations.flatMap((orientation): VerdictMap[] => {
+      const verdicts = new Map<Element, ElementVerdict>();
+      for (const [address, classes] of addresses) {
+        const built = classes[direction]?.families?.[family];
+        verdicts.set(address, built ? { kind: 'jump', chain: built.chains[orientation].chain.name } : passes);
+      }
+      const byOwner = new Map(owned?.map(([device, address]) => [`${device} . ${address}`, verdicts.get(address)!]));
+      byOwner.set(catchAll, { kind: 'jump', chain: orientedName(direction, orientation) });
+      verdicts.set(catchAll, { kind: 'jump', chain: chainNames.nobody[podEnd(direction, orientation)] });
+      const type = addressType[family];
+      const toClass = isolationMapName(direction, family, orientation);
+      const ofOwner = ownerMapName(direction, family, orientation);
+      return [
+        { name: toClass, key: [type], interval: false, elements: verdicts },
+        ...(owned ? [{ name: ofOwner, key: ['ifname', type], interval: false, elements: byOwner } as const] : []),
+      ];
+    }),
+  );
+  return { sets, maps: [...maps, ...portMaps], chains: [...chains] };
 }

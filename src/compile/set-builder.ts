@@ -40,6 +40,8 @@ export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftS
 /** The addresses of some groups, shared by all classes that need just these; built anew only when a group has changed. */
 export class GroupSets {
   readonly #built = new Map<string, { groups: KnownGroups; set: NftSet }>();
+  /** How many there were when some were forgotten last. */
+  #kept = 0;
 
   get(family: Family, ids: readonly GroupId[], groups: Groups): NftSet {
     const name = `g${familyDigit[family]}-${shortHash(ids.join(' '))}`;
@@ -53,9 +55,12 @@ export class GroupSets {
     return set;
   }
 
-  /** Forgets what the rule set no longer has. */
-  keepOnly(names: ReadonlyMap<string, unknown>): void {
+  /** Forgets what no class has any more, now and then: as soon as it may be as much as what is kept. */
+  forget(used: () => Iterable<NftSet>): void {
+    if (this.#built.size <= 2 * this.#kept) return;
+    const names = new Set([...used()].map(({ name }) => name));
     for (const name of this.#built.keys()) if (!names.has(name)) this.#built.delete(name);
+    this.#kept = this.#built.size;
   }
 }
 

@@ -1,11 +1,23 @@
 import { assertNever } from '../lib/assert.ts';
 import { readComponent, readElement } from './component.ts';
 import { findOverlap } from './element-index.ts';
-import { fieldTypes, isKind, isNamedType, isNameOf } from './field.ts';
+import { fieldTypes, isFieldIn, isKind, isNamedType, isNameOf } from './field.ts';
 import { isName } from './name.ts';
 import { refuse } from './refusal.ts';
 import { renderMatch } from './render.ts';
-import type { Element, Field, KeyType, Match, NftRule, NftSet, Table, Verdict, VerdictMap } from './ruleset.ts';
+import { catchAll } from './ruleset.ts';
+import type {
+  Element,
+  Field,
+  KeyType,
+  Match,
+  NftRule,
+  NftSet,
+  Table,
+  TableFamily,
+  Verdict,
+  VerdictMap,
+} from './ruleset.ts';
 
 export function checkName(name: string): void {
   if (!isName(name)) refuse('name', name);
@@ -14,6 +26,7 @@ export function checkName(name: string): void {
 /** Refuses elements that do not fit the set, or that overlap another of its elements. */
 export function checkElements(object: NftSet | VerdictMap, added: Iterable<Element>): void {
   for (const element of added) {
+    if (element === catchAll && object.elements instanceof Map && !object.interval) continue;
     const intervals = readElement(object.key, element);
     if (!intervals) refuse('syntax', element);
     if (object.interval) {
@@ -23,11 +36,21 @@ export function checkElements(object: NftSet | VerdictMap, added: Iterable<Eleme
   }
 }
 
-export function checkRule(table: Table, rule: NftRule): void {
+export function checkRule(family: TableFamily, table: Table, rule: NftRule): void {
+  checkFamily(family, rule);
   for (const match of rule.matches) checkMatch(table, match);
   checkVerdict(table, rule.verdict);
   const { comment = '' } = rule;
   if (/["\n]/.test(comment) || new TextEncoder().encode(comment).length > 128) refuse('syntax', comment);
+}
+
+/** The table of bridges knows no connections, and no resets. */
+function checkFamily(family: TableFamily, { matches, verdict }: NftRule): void {
+  for (const part of [...matches, verdict]) {
+    const fields = 'key' in part ? part.key : 'field' in part ? [part.field] : [];
+    for (const field of fields) if (!isFieldIn(family, field)) refuse('type', field);
+  }
+  if (family === 'bridge' && verdict.kind === 'reject-tcp-reset') refuse('type', verdict.kind);
 }
 
 export function checkVerdict(table: Table, verdict: Verdict): void {

@@ -2,7 +2,19 @@ import { assertNever } from '../lib/assert.ts';
 import { checkElements, checkName, checkRule, checkVerdict, sameKey } from './check.ts';
 import { findDeepChain, referencesOf } from './references.ts';
 import { Fault, RefusedOperation, refuse } from './refusal.ts';
-import type { Chain, Element, ElementVerdict, NftSet, Operation, Ruleset, Table, VerdictMap } from './ruleset.ts';
+import type {
+  Chain,
+  Change,
+  Element,
+  ElementVerdict,
+  NftSet,
+  Operation,
+  Ruleset,
+  Table,
+  TableFamily,
+  VerdictMap,
+} from './ruleset.ts';
+import { tableFamilies } from './ruleset.ts';
 
 /**
  * What our tables hold after a script; objects that no operation changes stay the same objects. Throws a `RefusedOperation` where the
@@ -11,21 +23,26 @@ import type { Chain, Element, ElementVerdict, NftSet, Operation, Ruleset, Table,
  * - elements for a set that does not exist, or anything in a table that does not (the kernel makes both);
  * - elements of an interval set that overlap (the kernel minds only whether an end of the new one lies in an old one);
  * - deleting a part of an interval element (the kernel deletes all of the element that holds its first point);
+ * - a set of records declared again with another size or age (the kernel changes them);
+ * - the type of the other family's ICMP; in the table of bridges what is of connections, and a reset (the kernel may know them there);
  * - one name for objects of two kinds, `:` in a name, a look-up in a map, a base chain declared again as a plain one.
  */
 export function applyOperations(ruleset: Ruleset, operations: readonly Operation[]): Ruleset {
-  const inet = new Draft(ruleset);
-  const bridge = new Draft(ruleset.bridge);
+  const draft = (family: TableFamily): Draft => new Draft(family, ruleset[family]);
+  const drafts = { ip: draft('ip'), ip6: draft('ip6'), bridge: draft('bridge') };
   for (const [index, operation] of operations.entries()) {
     try {
-      (operation.family === 'bridge' ? bridge : inet).apply(operation);
+      drafts[operation.family].apply(operation);
     } catch (error) {
       throw error instanceof Fault ? new RefusedOperation(index, error) : error;
     }
   }
-  const deep = findDeepChain(inet) ?? findDeepChain(bridge);
+  const deep = Object.values(drafts)
+    .map(findDeepChain)
+    .find((chain) => chain !== undefined);
   if (deep) throw new RefusedOperation(operations.length - 1, new Fault('loop', deep.name));
-  return { ...inet.done(), ...(bridge.exists && { bridge: bridge.done() }) };
+  const held = tableFamilies.filter((family) => drafts[family].exists);
+  return Object.fromEntries(held.map((family) => [family, drafts[family].done()]));
 }
 
 /** A table that is being changed. */
@@ -36,8 +53,10 @@ class Draft implements Table {
   readonly chains: Map<string, Chain>;
   /** How often each object is referred to, by name. */
   readonly #uses = new Map<string, number>();
+  readonly #family: TableFamily;
 
-  constructor(table: Table | undefined) {
+  constructor(family: TableFamily, table: Table | undefined) {
+    this.#family = family;
     this.exists = table !== undefined;
     this.sets = new Map(table?.sets);
     this.maps = new Map(table?.maps);
@@ -49,7 +68,7 @@ class Draft implements Table {
     return { sets: this.sets, maps: this.maps, chains: this.chains };
   }
 
-  apply(operation: Operation): void {
+  apply(operation: Change): void {
     if (operation.verb === 'add table') this.exists = true;
     if (!this.exists) refuse('unknown', 'table');
     switch (operation.verb) {
@@ -143,7 +162,7 @@ class Draft implements Table {
     if (chain.base?.hook !== header.base?.hook || chain.base?.priority !== header.base?.priority) {
       refuse('exists', header.name);
     }
-    for (const rule of rules) checkRule(this, rule);
+    for (const rule of rules) checkRule(this.#family, this, rule);
     this.#put(this.chains, { ...chain, rules });
   }
 
@@ -168,8 +187,17 @@ class Draft implements Table {
 
 function sameSetHeader<T extends NftSet | VerdictMap>(present: T | undefined, header: T): T {
   if (!present) refuse('unknown', header.name);
-  if (!sameKey(present.key, header.key) || present.interval !== header.interval) refuse('exists', header.name);
+  const isSame = sameKey(present.key, header.key) && present.interval === header.interval;
+  if (!isSame || !sameRecords(recordsOf(present), recordsOf(header))) refuse('exists', header.name);
   return present;
+}
+
+function recordsOf(object: NftSet | VerdictMap): NftSet['records'] {
+  return 'records' in object ? object.records : undefined;
+}
+
+function sameRecords(a: NftSet['records'], b: NftSet['records']): boolean {
+  return a?.seconds === b?.seconds && a?.size === b?.size;
 }
 
 function sameVerdict(a: ElementVerdict, b: ElementVerdict): boolean {

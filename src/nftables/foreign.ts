@@ -1,24 +1,27 @@
-import type { Chain, Ruleset, Table } from './ruleset.ts';
+import type { Chain, NftSet, Ruleset, Table, VerdictMap } from './ruleset.ts';
 
 /** Names of what is in our tables but not of our language: another program wrote it, or another version of ours. */
 export function foreignNames(ruleset: Ruleset): string[] {
-  return [...foreignIn(ruleset), ...(ruleset.bridge ? foreignIn(ruleset.bridge) : [])];
+  return Object.values(ruleset).flatMap(foreignIn);
 }
 
 /** The same for one table. */
 export function foreignIn({ sets, maps, chains }: Table): string[] {
-  const foreignChains = chains.values().filter(isForeign);
-  const foreignSets = [...sets.values(), ...maps.values()].filter(({ key }) => key.length === 0);
-  return [...foreignChains, ...foreignSets].map(({ name }) => name);
+  return [...namesAmong(chains), ...namesAmong(sets), ...namesAmong(maps)];
 }
 
-const seen = new WeakMap<Chain, boolean>();
+type Named = Chain | NftSet | VerdictMap;
 
-function isForeign(chain: Chain): boolean {
-  let answer = seen.get(chain);
-  if (answer === undefined) {
-    answer = chain.rules.some(({ matches }) => matches.some(({ kind }) => kind === 'foreign'));
-    seen.set(chain, answer);
-  }
-  return answer;
+/** Most changes leave chains and maps as they are. */
+const seen = new WeakMap<ReadonlyMap<string, Named>, readonly string[]>();
+
+function namesAmong(objects: ReadonlyMap<string, Named>): readonly string[] {
+  let names = seen.get(objects);
+  if (!names) seen.set(objects, (names = [...objects.values()].filter(isForeign).map(({ name }) => name)));
+  return names;
+}
+
+function isForeign(object: Named): boolean {
+  if (!('rules' in object)) return object.key.length === 0;
+  return object.rules.some(({ matches }) => matches.some(({ kind }) => kind === 'foreign'));
 }

@@ -1,8 +1,8 @@
 import { entriesOf } from './entries.ts';
 import { isObject, listOf } from './json.ts';
 import { elementParser } from './parse-element.ts';
-import type { KeyType, TableFamily } from './ruleset.ts';
-import { table } from './ruleset.ts';
+import type { KeyType } from './ruleset.ts';
+import { tableName } from './ruleset.ts';
 
 /** What packets noted in a set of records, as one element. */
 export interface NotedRecord {
@@ -14,11 +14,11 @@ export interface NotedRecord {
   readonly secondsLeft: number;
 }
 
-/** What is in the sets of records of our table, from nft's JSON of the table or of sets. What does not fit is left out. */
-export function parseRecords(family: TableFamily, json: string): NotedRecord[] {
+/** What is in the sets of records of our tables, from nft's JSON of a table or of sets. What does not fit is left out. */
+export function parseRecords(json: string): NotedRecord[] {
   const records: NotedRecord[] = [];
   for (const { set } of entriesOf(json)) {
-    if (!isObject(set) || set.family !== family || set.table !== table.name) continue;
+    if (!isObject(set) || set.table !== tableName) continue;
     const parseElement = elementParser(listOf(set.type) as readonly KeyType[]);
     for (const each of listOf(set.elem)) {
       const { elem } = isObject(each) ? each : {};

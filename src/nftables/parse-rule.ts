@@ -16,7 +16,7 @@ export function parseRule(object: JsonObject): NftRule {
   const countsNotes = isObject(expressions.at(-2)?.set) && takeCounter(expressions);
   const verdict = parseVerdict(expressions.pop(), ports);
   const counter = countsNotes || (verdict?.kind !== 'record' && takeCounter(expressions));
-  // nft puts the protocol that a TCP reset implies at the head of the rule.
+  // nft puts the protocol that a TCP reset implies at the head of the rule, and where the rule counts, lists it.
   if (verdict?.kind === 'reject-tcp-reset' && isTcp(expressions[0])) expressions.shift();
   const matches = parseMatches(expressions, ports);
   if (!verdict || !matches || !isSettled(matches, verdict)) return foreignRule(object);
@@ -83,7 +83,7 @@ function parseVerdict(json: JsonObject | undefined, ports: Ports): Verdict | und
   if (isObject(json?.reject)) {
     return json.reject.type === 'tcp reset' ? { kind: 'reject-tcp-reset' } : undefined;
   }
-  return json?.continue === null ? { kind: 'continue' } : parseElementVerdict(json);
+  return parseElementVerdict(json);
 }
 
 export function parseElementVerdict(json: Json | undefined): ElementVerdict | undefined {
@@ -92,7 +92,7 @@ export function parseElementVerdict(json: Json | undefined): ElementVerdict | un
     const target = json[kind];
     if (isObject(target)) return { kind, chain: String(target.target) };
   }
-  for (const kind of ['accept', 'drop', 'return'] as const) if (json[kind] === null) return { kind };
+  for (const kind of ['accept', 'drop', 'return', 'continue'] as const) if (json[kind] === null) return { kind };
   return undefined;
 }
 
@@ -104,7 +104,8 @@ function parseMatches(expressions: readonly JsonObject[], ports: Ports): Match[]
     if (!parsed) return undefined;
     if (parsed.kind === 'sctp-not-init') {
       const previous = matches.at(-1);
-      if (previous?.kind === 'compare' && impliedProtocol(previous) === 'sctp') matches.pop();
+      if (previous?.kind === 'compare' && previous.field === 'meta l4proto' && impliedProtocol(previous) === 'sctp')
+        matches.pop();
       else isBareChunk = true;
     }
     matches.push(parsed);

@@ -15,26 +15,26 @@ import type {
   TableFamily,
   VerdictMap,
 } from './ruleset.ts';
-import { hooksOf, table } from './ruleset.ts';
+import { catchAll, hooksOf, tableName } from './ruleset.ts';
 
 /** How nft prints what `parseTable` reads: names of protocols and ICMP types would depend on the machine. */
 export function listArguments(family: TableFamily): readonly string[] {
-  return ['-n', '-j', 'list', 'table', family, table.name];
+  return ['-n', '-j', 'list', 'table', family, tableName];
 }
 
 /** The same without the elements of sets and maps: what it costs grows with the rules alone. */
 export function terseArguments(family: TableFamily): readonly string[] {
-  return ['-n', '-j', '-t', 'list', 'table', family, table.name];
+  return ['-n', '-j', '-t', 'list', 'table', family, tableName];
 }
 
 /** The same for one of its chains; `parseTable` reads it too. */
 export function chainArguments(family: TableFamily, name: string): readonly string[] {
-  return ['-n', '-j', 'list', 'chain', family, table.name, name];
+  return ['-n', '-j', 'list', 'chain', family, tableName, name];
 }
 
 /** The same for one of its sets. */
 export function setArguments(family: TableFamily, name: string): readonly string[] {
-  return ['-n', '-j', 'list', 'set', family, table.name, name];
+  return ['-n', '-j', 'list', 'set', family, tableName, name];
 }
 
 /**
@@ -51,7 +51,7 @@ export function parseTable(family: TableFamily, json: string): Table {
   for (const entry of entriesOf(json)) {
     for (const [kind, value] of Object.entries(entry)) {
       const object = value as JsonObject;
-      if (object.family !== family || object.table !== table.name) continue;
+      if (object.family !== family || object.table !== tableName) continue;
       const name = String(object.name);
       if (kind === 'set') sets.set(name, parseSet(name, object));
       else if (kind === 'map') maps.set(name, parseMap(name, object));
@@ -98,7 +98,7 @@ function parseMap(name: string, object: JsonObject): VerdictMap {
   const parseElement = elementParser(header.key);
   for (const json of listOf(object.elem)) {
     const [key, value] = isList(json) ? json : [];
-    const element = parseElement(key);
+    const element = key === catchAll && !header.interval ? catchAll : parseElement(key);
     const verdict = parseElementVerdict(value);
     if (element === undefined || !verdict) return foreign;
     elements.set(element, verdict);

@@ -4,7 +4,7 @@ export type RefusalReason =
   | 'name'
   /** Text that does not fit its place: an element, a value, a comment. */
   | 'syntax'
-  /** A look-up whose fields are not of the set's types, or a jump into a base chain. */
+  /** A look-up whose fields are not of the set's types, what the table's packets do not have, or a jump into a base chain. */
   | 'type'
   /** Something named does not exist. */
   | 'unknown'

@@ -15,7 +15,7 @@ import type {
   Verdict,
   VerdictMap,
 } from './ruleset.ts';
-import { table } from './ruleset.ts';
+import { catchAll, tableFamilies, tableName } from './ruleset.ts';
 
 /**
  * One line an operation, so that line n of nft's error messages is operation n - 1. Neighbours that add to the same table share its block,
@@ -31,14 +31,14 @@ export function renderScript(operations: readonly Operation[]): string {
   };
   for (const operation of operations) {
     const { before, addition } = lineOf(operation);
-    const tableName = nameOfTable(operation.family);
-    const joins = addition && before === undefined && open?.table === tableName && !open.names.has(addition.name);
+    const name = nameOfTable(operation.family);
+    const joins = addition && before === undefined && open?.table === name && !open.names.has(addition.name);
     if (!joins) close();
     if (!addition) lines.push(before!);
     else if (open) lines.push(addition.text);
     else {
-      open = { table: tableName, names: new Set() };
-      lines.push(`${before === undefined ? '' : `${before}; `}table ${tableName} { ${addition.text}`);
+      open = { table: name, names: new Set() };
+      lines.push(`${before === undefined ? '' : `${before}; `}table ${name} { ${addition.text}`);
     }
     if (addition) open?.names.add(addition.name);
   }
@@ -62,13 +62,13 @@ interface Line {
  * for a block.
  */
 function lineOf(operation: Operation): Line {
-  const tableName = nameOfTable(operation.family);
+  const ours = nameOfTable(operation.family);
   switch (operation.verb) {
     case 'add table':
     case 'delete table':
-      return { before: `${operation.verb} ${tableName}` };
+      return { before: `${operation.verb} ${ours}` };
     case 'replace table':
-      return { before: `delete table ${tableName}; add table ${tableName}` };
+      return { before: `delete table ${ours}; add table ${ours}` };
     case 'add set':
       return inBlock('set', operation.set.name, setBody(operation.set));
     case 'add map':
@@ -78,7 +78,7 @@ function lineOf(operation: Operation): Line {
     case 'replace rules': {
       const { chain } = operation;
       return {
-        before: `flush chain ${tableName} ${chain.name}`,
+        before: `flush chain ${ours} ${chain.name}`,
         ...inBlock('chain', chain.name, chainBody(chain)),
       };
     }
@@ -92,29 +92,33 @@ function lineOf(operation: Operation): Line {
     }
     case 'delete elements': {
       const { set, elements } = operation;
-      return { before: deleteElements(tableName, set, elements) };
+      return { before: deleteElements(ours, set, elements) };
     }
     case 'delete mappings': {
       const { map, elements } = operation;
-      return { before: deleteElements(tableName, map, elements) };
+      return { before: deleteElements(ours, map, elements) };
     }
     case 'delete chain':
     case 'delete set':
     case 'delete map':
-      return { before: `${operation.verb} ${tableName} ${operation.name}` };
+      return { before: `${operation.verb} ${ours} ${operation.name}` };
     default:
       return assertNever(operation);
   }
 }
 
-function deleteElements(tableName: string, { name, key }: NftSet | VerdictMap, elements: readonly Element[]): string {
-  return `delete element ${tableName} ${name} { ${elements.map(elementText(key)).join(', ')} }`;
+function deleteElements(ours: string, { name, key }: NftSet | VerdictMap, elements: readonly Element[]): string {
+  return `delete element ${ours} ${name} { ${elements.map(elementText(key)).join(', ')} }`;
 }
 
 /** All that is ours, for people and golden files: names and elements sorted, loadable by `nft -f`. */
 export function renderRuleset(ruleset: Ruleset): string {
-  const first = renderTable('inet', ruleset);
-  return ruleset.bridge ? `${first}\n${renderTable('bridge', ruleset.bridge)}` : first;
+  return tableFamilies
+    .flatMap((family) => {
+      const table = ruleset[family];
+      return table ? [renderTable(family, table)] : [];
+    })
+    .join('\n');
 }
 
 function renderTable(family: TableFamily, { sets, maps, chains }: Table): string {
@@ -126,8 +130,8 @@ function renderTable(family: TableFamily, { sets, maps, chains }: Table): string
   return `table ${nameOfTable(family)} {\n${objects.join('\n')}}\n`;
 }
 
-function nameOfTable(family: TableFamily = table.family): string {
-  return `${family} ${table.name}`;
+function nameOfTable(family: TableFamily): string {
+  return `${family} ${tableName}`;
 }
 
 /** A rule as nft takes it. */
@@ -176,11 +180,13 @@ function quote(text: string): string {
 /** How nft takes an element of a set with this key. */
 function elementText(key: readonly KeyType[]): (element: Element) => string {
   if (!key.includes('ifname')) return (element) => element;
-  return (element) =>
-    element
+  return (element) => {
+    if (element === catchAll) return element;
+    return element
       .split(' . ')
       .map((component, i) => (key[i] === 'ifname' ? quote(component) : component))
       .join(' . ');
+  };
 }
 
 export function renderVerdict(verdict: Verdict): string {

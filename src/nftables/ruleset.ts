@@ -56,25 +56,27 @@ export type Match =
   /** Read from the kernel and not of our language. Never written; equal to nothing that we want. */
   | { readonly kind: 'foreign'; readonly text: string };
 
-export type ElementVerdict =
+/** It decides where a packet goes. */
+export type Turn =
   | { readonly kind: 'return' | 'accept' | 'drop' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string };
 
+/** `continue`: the next rule. */
+export type ElementVerdict = Turn | { readonly kind: 'continue' };
+
 export type Verdict =
   | ElementVerdict
-  /** `… vmap @map`: the verdict is the element's; no element, no verdict. */
+  /** `… vmap @map`: the verdict is the element's, or what the map has for all others (`catchAll`); no element, no verdict. */
   | { readonly kind: 'vmap'; readonly key: readonly Field[]; readonly map: string }
   /** Implies TCP. */
   | { readonly kind: 'reject-tcp-reset' }
   /** `add @set { … counter }`: notes the fields in a set of records, and goes on with the next rule, also where the set is full. */
-  | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string }
-  /** The next rule: what matches is counted, and nothing else. */
-  | { readonly kind: 'continue' };
+  | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string };
 
 /**
  * A rule must be written as nft lists it, else a restart would find a difference: neighbouring header fields in header order
- * (`ip ttl` before `ip protocol`), and nothing that another part implies (no `meta l4proto` before `icmp type`, a port, or
- * `tcp-not-syn`). A port is `th` where the rule matches its protocol, and `udp` where it does not.
+ * (`ip ttl` before `ip protocol`), and nothing that another part implies (no `meta l4proto`, nor in table `ip` an `ip protocol`, before
+ * `icmp type`, a port, `tcp-not-syn`, or a reset). A port is `th` where the rule matches its protocol, and `udp` where it does not.
  */
 export interface NftRule {
   readonly matches: readonly Match[];
@@ -100,6 +102,9 @@ export interface Chain {
  */
 export type Element = string;
 
+/** In a map without intervals, the element of whatever has none of its own. The kernel looks for it after the others, as a look-up by itself. */
+export const catchAll: Element = '*';
+
 export interface NftSet {
   readonly name: string;
   /** Empty: read from the kernel and not of our language; then without elements. So for maps. */
@@ -124,32 +129,33 @@ export interface Table {
   readonly chains: ReadonlyMap<string, Chain>;
 }
 
-/** All that is ours: `table inet postern`, and where there are bridge ports to guard, `table bridge postern`. */
-export interface Ruleset extends Table {
-  readonly bridge?: Table;
-}
-
-export const table = { family: 'inet', name: 'postern' } as const;
-
-export const tableFamilies = ['inet', 'bridge'] as const;
+/**
+ * `table ip postern` and `table ip6 postern` judge what passes the node, each the packets of its family: in a table `inet` every rule that
+ * reads an address would first test the family, for each packet. `table bridge postern` is there where ports of bridges are to be guarded.
+ */
+export const tableFamilies = ['ip', 'ip6', 'bridge'] as const;
 export type TableFamily = (typeof tableFamilies)[number];
+
+/** Which of them judges the packets of a family that pass the node. */
+export const routedTable = { ipv4: 'ip', ipv6: 'ip6' } as const;
+
+/** All that is ours: the tables that there are. */
+export type Ruleset = Readonly<Partial<Record<TableFamily, Table>>>;
+
+export const tableName = 'postern';
 
 /** Where our base chains are. */
 export const hooksOf: Readonly<Record<TableFamily, ReadonlySet<Hook>>> = {
-  inet: new Set<Hook>(['forward', 'input', 'output']),
+  ip: new Set<Hook>(['forward', 'input', 'output']),
+  ip6: new Set<Hook>(['forward', 'input', 'output']),
   bridge: new Set<Hook>(['prerouting', 'forward', 'output']),
 };
 
 /** One line of a script. */
-export type Operation = OnTable & Change;
+export type Operation = { readonly family: TableFamily } & Change;
 
-interface OnTable {
-  /** Of our second table; absent, of the first. */
-  readonly family?: 'bridge';
-}
-
-/** `replace rules` replaces all rules of an existing chain (flush and add). */
-type Change =
+/** What happens to one table. `replace rules` replaces all rules of an existing chain (flush and add). */
+export type Change =
   /** Deleting and replacing delete all that the table holds. */
   | { readonly verb: 'add table' | 'replace table' | 'delete table' }
   | { readonly verb: 'add set'; readonly set: NftSet }

@@ -5,7 +5,8 @@ import { fieldTypes, isNamedType } from './field.ts';
 import { type Flight, type Place, Reader } from './flight.ts';
 import type { Packet } from './packet.ts';
 import { readField } from './packet.ts';
-import type { Chain, Element, ElementVerdict, Field, Hook, Match, NftSet, Table, VerdictMap } from './ruleset.ts';
+import type { Chain, Element, ElementVerdict, Field, Hook, Match, NftSet, Table, Turn, Verdict } from './ruleset.ts';
+import { catchAll } from './ruleset.ts';
 
 /** A rule that gave a verdict. */
 export interface Step {
@@ -14,7 +15,7 @@ export interface Step {
   readonly rule: number;
   /** The element of a verdict map that decided. */
   readonly element?: Element;
-  readonly verdict: ElementVerdict | { readonly kind: 'reject-tcp-reset' };
+  readonly verdict: Turn | { readonly kind: 'reject-tcp-reset' };
 }
 
 export interface Trace {
@@ -22,7 +23,7 @@ export interface Trace {
   readonly path: readonly Step[];
 }
 
-/** What happens to a packet at its hook of one table, the first for a `Ruleset`: the base chains there by priority, until one does not accept. */
+/** What happens to a packet at its hook of one table: the base chains there by priority, until one does not accept. */
 export function trace(table: Table, packet: Packet): Trace {
   return traceInFlight({ generations: [table], generationAt: () => 0 }, packet);
 }
@@ -83,10 +84,10 @@ function nextStep(reader: Reader, packet: Packet, place: Place): Step | undefine
     if (!matches.every((match) => isMatch(reader, packet, place, match))) continue;
     if (verdict.kind === 'record' || verdict.kind === 'continue') continue;
     if (verdict.kind === 'vmap') {
-      const map = reader.map(verdict.map, place);
-      const element = lookUp(map, verdict.key, packet);
-      if (element !== undefined)
-        return { chain: place.chain, rule: index, element, verdict: map.elements.get(element)! };
+      const found = lookUpVerdict(reader, packet, place, verdict);
+      if (found && found.verdict.kind !== 'continue') {
+        return { chain: place.chain, rule: index, element: found.element, verdict: found.verdict };
+      }
     } else if (verdict.kind !== 'reject-tcp-reset' || isProtocol(packet, 'tcp')) {
       return { chain: place.chain, rule: index, verdict };
     }
@@ -132,7 +133,22 @@ function isLookedUp(
   return !isHit && key.every((field) => readField(packet, field) !== undefined);
 }
 
-function lookUp(object: NftSet | VerdictMap, fields: readonly Field[], packet: Packet): Element | undefined {
+function lookUpVerdict(
+  reader: Reader,
+  packet: Packet,
+  place: Place,
+  { key, map: name }: Verdict & { kind: 'vmap' },
+): { element: Element; verdict: ElementVerdict } | undefined {
+  const fields = key.map((field) => readField(packet, field));
+  if (!fields.every((text) => text !== undefined)) return undefined;
+  const map = reader.map(name, place);
+  const element = findElement(map, fields);
+  if (element !== undefined) return { element, verdict: map.elements.get(element)! };
+  const verdict = reader.map(name, place).elements.get(catchAll);
+  return verdict && { element: catchAll, verdict };
+}
+
+function lookUp(object: NftSet, fields: readonly Field[], packet: Packet): Element | undefined {
   const key: string[] = [];
   for (const field of fields) {
     const text = readField(packet, field);

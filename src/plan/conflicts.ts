@@ -1,4 +1,4 @@
-import { sameElements } from '../nftables/element-changes.ts';
+import { elementsMissing, sameElements } from '../nftables/element-changes.ts';
 import type { ElementVerdict, NftSet, Table } from '../nftables/ruleset.ts';
 import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
 import { chainTarget, readsThrough } from './reads.ts';
@@ -10,18 +10,22 @@ import { chainTarget, readsThrough } from './reads.ts';
  * moves from one class chain to another must meet no set that changes too: old rules with new members, or new rules with members
  * that go only later, could pass what neither state passes (S7.3). Such a set changes its edition: the new chains read a copy.
  * That renames every chain that reads it, which moves their pods as well; so this goes on until nothing is added.
+ *
+ * An address that comes moves too, from what its map has for all others: what has just been taken away, and is so only later, must not pass
+ * for it. One that goes must not be passed what has just been added.
  */
 export function chooseEditions(desired: Table, applied: Table): Editions {
   const current = editionsIn(applied);
   const chosen = new Set([...current].filter((name) => desired.sets.has(name)));
-  const changed = [...desired.sets.values()].filter((set) => changes(set, current, applied));
+  const changed = [...desired.sets.values()].flatMap((set) => changeOf(set, current, applied) ?? []);
   if (changed.length === 0) return chosen;
   const flipped = new Set<string>();
   for (;;) {
-    const touched = readsOfMoves(inEditions(desired, chosen), applied);
-    const conflicts = changed.filter(({ name }) => {
+    const { moved, coming, leaving } = readsOfMoves(inEditions(desired, chosen), applied);
+    const conflicts = changed.filter(({ name, gains, loses }) => {
       const used = current.has(name) ? secondEdition(name) : name;
-      return !flipped.has(name) && touched.has(used);
+      const isTouched = moved.has(used) || (loses && coming.has(used)) || (gains && leaving.has(used));
+      return isTouched && !flipped.has(name);
     });
     if (conflicts.length === 0) return chosen;
     for (const { name } of conflicts) {
@@ -32,27 +36,46 @@ export function chooseEditions(desired: Table, applied: Table): Editions {
   }
 }
 
-function changes(set: NftSet, current: Editions, applied: Table): boolean {
+interface SetChange {
+  readonly name: string;
+  readonly gains: boolean;
+  readonly loses: boolean;
+}
+
+function changeOf(set: NftSet, current: Editions, applied: Table): SetChange | undefined {
   const before = applied.sets.get(current.has(set.name) ? secondEdition(set.name) : set.name);
-  return before !== undefined && before !== set && !sameElements(before.elements, set.elements);
+  if (!before || before === set || sameElements(before.elements, set.elements)) return undefined;
+  const gains = elementsMissing(set.elements, before.elements).length > 0;
+  return { name: set.name, gains, loses: elementsMissing(before.elements, set.elements).length > 0 };
+}
+
+/** By what becomes of the addresses. */
+interface Reads {
+  readonly moved: ReadonlySet<string>;
+  readonly coming: ReadonlySet<string>;
+  readonly leaving: ReadonlySet<string>;
 }
 
 /**
- * Every set that a pod's old or new class chain reads, for pods that move from one class to another. Sets of the chains that classes
+ * Every set that a pod's old or new class chain reads, for pods that move from one class to another, come or go. Sets of the chains that classes
  * go to are not among them: what those look up (is this pod isolated, is this its own address) changes only together with the pod's own
  * isolation, where either state may be seen.
  */
-function readsOfMoves(desired: Table, applied: Table): Set<string> {
-  const reads = new Set<string>();
+function readsOfMoves(desired: Table, applied: Table): Reads {
+  const reads = { moved: new Set<string>(), coming: new Set<string>(), leaving: new Set<string>() };
+  if (desired.maps === applied.maps) return reads;
   for (const map of desired.maps.values()) {
     const before = applied.maps.get(map.name);
     if (!before || before === map) continue;
     for (const [key, verdict] of map.elements) {
       const old = before.elements.get(key);
-      if (!old || sameVerdict(old, verdict)) continue;
-      addReads(applied, old, reads);
-      addReads(desired, verdict, reads);
+      if (!old) addReads(desired, verdict, reads.coming);
+      else if (!sameVerdict(old, verdict)) {
+        addReads(applied, old, reads.moved);
+        addReads(desired, verdict, reads.moved);
+      }
     }
+    for (const [key, old] of before.elements) if (!map.elements.has(key)) addReads(applied, old, reads.leaving);
   }
   return reads;
 }

@@ -1,5 +1,6 @@
-import type { Operation, Ruleset, Stage, StageName, Table } from '../nftables/ruleset.ts';
-import { emptyTable, planTable, sweepTable, type TablePlan } from './table-plan.ts';
+import type { Operation, Ruleset, Stage, Table, TableFamily } from '../nftables/ruleset.ts';
+import { tableFamilies } from '../nftables/ruleset.ts';
+import { planTable, sweepTable, type TablePlan } from './table-plan.ts';
 
 export interface Plan {
   /** In order, each one transaction; a stage with nothing to do is left out. */
@@ -12,40 +13,31 @@ export interface Plan {
  * The way from what the kernel holds to what it should hold, in stages (S7.3):
  * make what nothing refers to yet; switch what packets meet; break what is no longer wanted. Additions to sets switch, removals
  * break, so that in between a check passes what the old or the new rules pass, and drops nothing that both pass.
- * `applied` is `undefined` where there is no table. A stage is one transaction over both tables; each is held to this by itself.
+ * A stage is one transaction over all tables; each is held to this by itself.
+ * @param applied `undefined` where there is none
  */
-export function planStages(desired: Ruleset, applied: Ruleset | undefined): Plan {
-  const inet = planTable(desired, applied);
-  const bridge = onBridge(planSecond(desired.bridge, applied?.bridge));
-  return {
-    stages: stagesOf((name) => [...inet[name], ...bridge[name]]),
-    result: { ...inet.result, ...(desired.bridge && { bridge: bridge.result }) },
-  };
-}
-
-/** Of the table that is not always wanted. */
-function planSecond(desired: Table | undefined, applied: Table | undefined): TablePlan {
-  if (desired) return planTable(desired, applied);
-  return { make: [], switch: [], break: applied ? [{ verb: 'delete table' }] : [], result: emptyTable };
+export function planStages(desired: Ruleset, applied: Ruleset = {}): Plan {
+  return planOf((family) => {
+    const wanted = desired[family];
+    if (wanted) return planTable(wanted, applied[family]);
+    return applied[family] && { make: [], switch: [], break: [{ verb: 'delete table' }], result: undefined };
+  });
 }
 
 /** Deletes what no packet can meet: the leavings of a change that did not come to its end. */
 export function planSweep(applied: Ruleset): Plan {
-  const inet = sweepTable(applied);
-  const bridge = applied.bridge && onBridge(sweepTable(applied.bridge));
-  return {
-    stages: stagesOf((name) => [...inet[name], ...(bridge?.[name] ?? [])]),
-    result: { ...inet.result, ...(bridge && { bridge: bridge.result }) },
-  };
+  return planOf((family) => applied[family] && sweepTable(applied[family]));
 }
 
-function stagesOf(operationsOf: (name: StageName) => readonly Operation[]): Stage[] {
-  const stages = (['make', 'switch', 'break'] as const).map((name) => ({ name, operations: operationsOf(name) }));
-  return stages.filter(({ operations }) => operations.length > 0);
-}
-
-function onBridge(plan: TablePlan): TablePlan {
-  const there = (operations: readonly Operation[]): Operation[] =>
-    operations.map((operation) => ({ ...operation, family: 'bridge' }));
-  return { make: there(plan.make), switch: there(plan.switch), break: there(plan.break), result: plan.result };
+function planOf(tablePlan: (family: TableFamily) => TablePlan<Table | undefined> | undefined): Plan {
+  const plans = tableFamilies.flatMap((family) => {
+    const plan = tablePlan(family);
+    return plan ? [{ family, plan }] : [];
+  });
+  const stages = (['make', 'switch', 'break'] as const).map((name): Stage => {
+    const operations = plans.flatMap(({ family, plan }) => plan[name].map((each): Operation => ({ family, ...each })));
+    return { name, operations };
+  });
+  const results = plans.flatMap(({ family, plan }) => (plan.result ? [[family, plan.result] as const] : []));
+  return { stages: stages.filter(({ operations }) => operations.length > 0), result: Object.fromEntries(results) };
 }

@@ -3,10 +3,10 @@ import { foreignIn } from '../nftables/foreign.ts';
 import { referencesOf } from '../nftables/references.ts';
 import type {
   Chain,
+  Change,
   Element,
   ElementVerdict,
   NftSet,
-  Operation,
   StageName,
   Table,
   VerdictMap,
@@ -15,20 +15,18 @@ import { chooseEditions, sameVerdict } from './conflicts.ts';
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
-/** What happens to one table: the operations are of the first, whichever it is. */
-export type TablePlan = Readonly<Record<StageName, readonly Operation[]>> & { readonly result: Table };
+/** What happens to one table, and what it holds then. */
+export type TablePlan<Result = Table> = Readonly<Record<StageName, readonly Change[]>> & { readonly result: Result };
 
-export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
+const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
 
 /** As `planStages`, for one table. */
 export function planTable(desired: Table, applied: Table | undefined): TablePlan {
   const before = applied ?? emptyTable;
   if (isBeyondRepair(desired, before)) return planRewrite(desired);
   const result = inEditions(desired, chooseEditions(desired, before));
-  // The first table may be told as empty because the second alone is there. Adding it where it is does nothing.
-  const mustAdd = applied === undefined || (isEmpty(applied) && !isEmpty(result));
   return {
-    make: [...(mustAdd ? [{ verb: 'add table' } as const] : []), ...makeOperations(result, before)],
+    make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(result, before)],
     switch: switchOperations(result, before),
     break: breakOperations(result, before),
     result,
@@ -40,7 +38,7 @@ export function planTable(desired: Table, applied: Table | undefined): TablePlan
  * step by step, and what it refers to is not known. One transaction writes all of it anew.
  */
 function planRewrite(desired: Table): TablePlan {
-  const operations: Operation[] = [
+  const operations: Change[] = [
     { verb: 'replace table' },
     ...makeOperations(desired, emptyTable),
     ...switchOperations(desired, emptyTable),
@@ -53,8 +51,10 @@ function isBeyondRepair(desired: Table, applied: Table): boolean {
   const isOther = (wanted: NftSet | VerdictMap | Chain, held: NftSet | VerdictMap | Chain | undefined): boolean =>
     held !== undefined && held !== wanted && headerOf(held) !== headerOf(wanted);
   const heldOf = (name: string) => applied.sets.get(name) ?? applied.maps.get(name) ?? applied.chains.get(name);
-  const wanted = [...desired.sets.values(), ...desired.maps.values(), ...desired.chains.values()];
-  return wanted.some((object) => isOther(object, heldOf(object.name)));
+  const kinds = ['sets', 'maps', 'chains'] as const;
+  return kinds.some((kind) =>
+    others<NftSet | VerdictMap | Chain>(desired[kind], applied[kind]).some((each) => isOther(each, heldOf(each.name))),
+  );
 }
 
 function headerOf(object: NftSet | VerdictMap | Chain): string {
@@ -75,12 +75,8 @@ export function sweepTable(applied: Table): TablePlan {
   return { ...nothing, break: deletions(result, applied), result };
 }
 
-function isEmpty({ sets, maps, chains }: Table): boolean {
-  return sets.size + maps.size + chains.size === 0;
-}
-
-function makeOperations(desired: Table, before: Table): Operation[] {
-  const operations: Operation[] = [];
+function makeOperations(desired: Table, before: Table): Change[] {
+  const operations: Change[] = [];
   for (const set of added(desired.sets, before.sets)) operations.push({ verb: 'add set', set });
   for (const object of inReferenceOrder(
     added(desired.chains, before.chains).filter((chain) => !chain.base),
@@ -91,17 +87,17 @@ function makeOperations(desired: Table, before: Table): Operation[] {
   return operations;
 }
 
-function switchOperations(desired: Table, before: Table): Operation[] {
-  const operations: Operation[] = [];
-  for (const set of desired.sets.values()) {
+function switchOperations(desired: Table, before: Table): Change[] {
+  const operations: Change[] = [];
+  for (const set of others(desired.sets, before.sets)) {
     const elements = missingElements(set, before.sets.get(set.name));
     if (elements.length > 0) operations.push({ verb: 'add elements', set, elements });
   }
-  const mappings = [...desired.maps.values()].map((map) => mappingOperations(map, before.maps.get(map.name)));
+  const mappings = others(desired.maps, before.maps).map((map) => mappingOperations(map, before.maps.get(map.name)));
   // What leaves goes first for all maps, so that all that comes stands together: a script is cheaper so.
   operations.unshift(...mappings.flatMap(({ leaving }) => leaving));
   operations.push(...mappings.flatMap(({ coming }) => coming));
-  for (const chain of desired.chains.values()) {
+  for (const chain of others(desired.chains, before.chains)) {
     const known = before.chains.get(chain.name);
     if (known && !sameRules(known, chain)) operations.push({ verb: 'replace rules', chain });
   }
@@ -111,9 +107,9 @@ function switchOperations(desired: Table, before: Table): Operation[] {
   return operations;
 }
 
-function breakOperations(desired: Table, before: Table): Operation[] {
-  const operations: Operation[] = [];
-  for (const set of before.sets.values()) {
+function breakOperations(desired: Table, before: Table): Change[] {
+  const operations: Change[] = [];
+  for (const set of others(before.sets, desired.sets)) {
     const after = desired.sets.get(set.name);
     const elements = after ? missingElements(set, after) : [];
     if (elements.length > 0) operations.push({ verb: 'delete elements', set, elements });
@@ -121,7 +117,7 @@ function breakOperations(desired: Table, before: Table): Operation[] {
   return [...operations, ...deletions(desired, before)];
 }
 
-function deletions(desired: Table, before: Table): Operation[] {
+function deletions(desired: Table, before: Table): Change[] {
   const objects = inReferenceOrder(added(before.chains, desired.chains), added(before.maps, desired.maps)).toReversed();
   return [
     ...objects.map(
@@ -134,8 +130,8 @@ function deletions(desired: Table, before: Table): Operation[] {
 function mappingOperations(
   map: VerdictMap,
   before: VerdictMap | undefined,
-): { leaving: readonly Operation[]; coming: readonly Operation[] } {
-  if (!before || before === map) return { leaving: [], coming: [] };
+): { leaving: readonly Change[]; coming: readonly Change[] } {
+  if (!before) return { leaving: [], coming: [] };
   const leaving: Element[] = [];
   const coming = new Map<Element, ElementVerdict>();
   for (const [key, verdict] of map.elements) {
@@ -158,9 +154,17 @@ function missingElements(set: NftSet, other: NftSet | undefined): readonly Eleme
 
 function added<T extends { readonly name: string }>(
   objects: ReadonlyMap<string, T>,
-  others: ReadonlyMap<string, T>,
+  held: ReadonlyMap<string, T>,
 ): T[] {
-  return [...objects.values()].filter((object) => !others.has(object.name));
+  return held === objects ? [] : [...objects.values()].filter((object) => !held.has(object.name));
+}
+
+/** Those that are not the very objects that are held. */
+function others<T extends { readonly name: string }>(
+  objects: ReadonlyMap<string, T>,
+  held: ReadonlyMap<string, T>,
+): T[] {
+  return held === objects ? [] : [...objects.values()].filter((object) => held.get(object.name) !== object);
 }
 
 /** What is referred to stands first: chains before those that go to them and before the maps that point at them, maps before the chains that look in them. */

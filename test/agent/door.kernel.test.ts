@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { nftDoor, type Door } from '../../src/agent/door.ts';
 import { createNft } from '../../src/apply/nft.ts';
-import type { Chain, Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+import { tableFamilies, type Chain, type Operation } from '../../src/nftables/ruleset.ts';
+import type { Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
 import { openKernel, type Kernel } from '../apply/kernel.ts';
 
 const { signal } = new AbortController();
@@ -14,14 +15,16 @@ const prerouting: Chain = {
     { matches: [{ kind: 'compare', field: 'iifname', op: '==', values: ['veth-a'] }], verdict: { kind: 'drop' } },
   ],
 };
-const first: Operation[] = [{ verb: 'add table' }, { verb: 'add chain', chain: forward }];
-const second: Operation[] = [
-  { verb: 'add table', family: 'bridge' },
-  { verb: 'add chain', family: 'bridge', chain: prerouting },
+const chains = { ip: forward, ip6: forward, bridge: prerouting };
+const makes = (family: TableFamily): Operation[] => [
+  { verb: 'add table', family },
+  { verb: 'add chain', family, chain: chains[family] },
 ];
-const none = { sets: new Map(), maps: new Map(), chains: new Map() };
-const held = { ...none, chains: new Map([['forward', forward]]) };
-const bridge = { ...none, chains: new Map([['prerouting', prerouting]]) };
+const table = (family: TableFamily) => ({
+  sets: new Map(),
+  maps: new Map(),
+  chains: new Map([[chains[family].name, chains[family]]]),
+});
 
 describe('the door to the kernel', function () {
   this.timeout(20_000);
@@ -34,27 +37,33 @@ describe('the door to the kernel', function () {
   afterEach(() => kernel?.sh('nft flush ruleset'));
   after(() => kernel?.close());
 
-  const cases: readonly [string, Operation[], Ruleset | undefined][] = [
-    ['no table', [], undefined],
-    ['the first', first, held],
-    ['both', [...first, ...second], { ...held, bridge }],
-    ['the second alone', second, { ...none, bridge }],
+  const cases: readonly (readonly TableFamily[])[] = [
+    [],
+    ['ip'],
+    ['ip6'],
+    ['bridge'],
+    ['ip', 'ip6'],
+    ['ip6', 'bridge'],
+    ['ip', 'ip6', 'bridge'],
   ];
-  for (const [what, operations, expected] of cases) {
-    it(`sees ${what}`, async () => {
-      await door.run(operations, { check: false, signal });
-      assert.deepEqual(await door.observe(signal), expected);
-      assert.deepEqual(await door.observeChain('inet', 'forward', signal), expected?.chains.get('forward'));
-      assert.deepEqual(
-        await door.observeChain('bridge', 'prerouting', signal),
-        expected?.bridge?.chains.get('prerouting'),
-      );
+  for (const there of cases) {
+    it(`sees ${there.length === 0 ? 'no table' : `of our tables ${there.join(', ')}`}`, async () => {
+      const expected: Ruleset = Object.fromEntries(there.map((family) => [family, table(family)]));
+      await door.run(there.flatMap(makes), { check: false, signal });
+      assert.deepEqual(await door.observe(signal), there.length > 0 ? expected : undefined);
+      for (const family of tableFamilies) {
+        const { name } = chains[family];
+        assert.deepEqual(await door.observeChain(family, name, signal), expected[family]?.chains.get(name));
+      }
     });
   }
 
-  it('writes both or neither', async () => {
-    const broken: Operation = { verb: 'delete set', family: 'bridge', name: 'none' };
-    await assert.rejects(door.run([...first, ...second, broken], { check: false, signal }), { code: 'refused' });
-    assert.equal(await door.observe(signal), undefined);
-  });
+  for (const family of tableFamilies) {
+    it(`writes all or none, where the kernel refuses something of ${family}`, async () => {
+      const broken: Operation = { verb: 'delete set', family, name: 'none' };
+      const script = [...tableFamilies.flatMap(makes), broken];
+      await assert.rejects(door.run(script, { check: false, signal }), { code: 'refused' });
+      assert.equal(await door.observe(signal), undefined);
+    });
+  }
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import { readEarly, youthMs, type EarlyDoor } from '../../src/agent/early-reading.ts';
-import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
+import { tableFamilies, type Ruleset, type Table } from '../../src/nftables/ruleset.ts';
 import { planStages } from '../../src/plan/plan.ts';
 import { FakeNft } from '../support/fake-nft.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -10,7 +10,8 @@ import { namespace, pod, policy, sandbox } from '../support/objects.ts';
 import { startPipeline, syncedEvents } from '../support/pipeline.ts';
 
 const { signal } = new AbortController();
-const empty: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
+const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
+const empty: Ruleset = { ip: emptyTable, ip6: emptyTable };
 
 describe('a reading that begins before it is asked for', () => {
   let nft: FakeNft;
@@ -84,17 +85,20 @@ describe('a reading that begins before it is asked for', () => {
     const desired = startPipeline('n1', cluster);
     desired.receive(webSandbox);
     const { ruleset } = desired.plan(undefined).compiled;
-    const flushed = <T extends Table>(held: T): T => ({
+    const flushed = (held: Table): Table => ({
       ...held,
       chains: new Map([...held.chains].map(([name, chain]) => [name, { ...chain, rules: [] }])),
     });
 
     const changes: readonly [string, Ruleset | undefined][] = [
-      ['both are deleted', undefined],
-      ['the first is deleted', { ...empty, bridge: ruleset.bridge! }],
-      ['the first is flushed', flushed(ruleset)],
-      ['the second is deleted', { sets: ruleset.sets, maps: ruleset.maps, chains: ruleset.chains }],
-      ['the second is flushed', { ...ruleset, bridge: flushed(ruleset.bridge!) }],
+      ['all are deleted', undefined],
+      ...tableFamilies.flatMap((family): [string, Ruleset][] => {
+        const { [family]: held, ...others } = ruleset;
+        return [
+          [`table ${family} is deleted`, others],
+          [`table ${family} is flushed`, { ...ruleset, [family]: flushed(held!) }],
+        ];
+      }),
     ];
     for (const [what, changed] of changes) {
       for (const [how, objects] of [

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Door } from '../../src/agent/door.ts';
-import type { Chain, Operation, Ruleset, Table, TableFamily } from '../../src/nftables/ruleset.ts';
+import type { NodeFact } from '../../src/model/cluster.ts';
+import { tableFamilies, type Chain, type Operation, type Ruleset, type Table } from '../../src/nftables/ruleset.ts';
+import type { TableFamily } from '../../src/nftables/ruleset.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { FakeNft } from '../support/fake-nft.ts';
@@ -24,7 +26,7 @@ const allowBlock = policy('x/web', {
 });
 const changedCluster = [namespace('x'), web, client, allowBlock];
 
-/** By which it has a guarded port on a bridge, and our second table something to hold. */
+/** By which it has a guarded port on a bridge, and the table of bridges something to hold. */
 const webSandbox = sandbox('x/web', { ips: ['10.1.0.1'], link: { device: 'cni0', port: 'veth-web' } });
 
 const readStages = (nft: FakeNft) => nft.runs.filter(({ check }) => !check).map(({ operations }) => operations);
@@ -64,36 +66,43 @@ describe('Reconciler', function () {
     assertHolds(nft, cluster);
   });
 
-  it('has nothing in force until both tables show what was written', async () => {
-    const nft = new FakeNft();
-    let lost: TableFamily | undefined = 'bridge';
-    const door: Door = {
-      observe: (signal) => nft.observe(signal),
-      observeChain: (family, name, signal) =>
-        family === lost ? Promise.resolve(undefined) : nft.observeChain(family, name, signal),
-      run: (operations, options) => nft.run(operations, options),
-    };
-    const agent = new NodeAgent(door);
-    agent.receive(webSandbox);
-    await agent.start(cluster);
-    assert.deepEqual([agent.applied, agent.failures.length], [[], 1]);
-    lost = undefined;
-    await agent.wait(1000);
-    assert.equal(agent.applied.length, 1);
-  });
+  for (const lost of tableFamilies) {
+    it(`has nothing in force until table ${lost} shows what was written too`, async () => {
+      const nft = new FakeNft();
+      let isLost = true;
+      const door: Door = {
+        observe: (signal) => nft.observe(signal),
+        observeChain: (family, name, signal) =>
+          isLost && family === lost ? Promise.resolve(undefined) : nft.observeChain(family, name, signal),
+        run: (operations, options) => nft.run(operations, options),
+      };
+      const agent = new NodeAgent(door);
+      agent.receive(webSandbox);
+      await agent.start(cluster);
+      assert.deepEqual([agent.applied, agent.failures.length], [[], 1]);
+      isLost = false;
+      await agent.wait(1000);
+      assert.equal(agent.applied.length, 1);
+    });
 
-  it('adopts the second table where the first is gone', async () => {
-    const desired = startPipeline('n1', cluster);
-    desired.receive(webSandbox);
-    const { ruleset } = desired.plan(undefined).compiled;
-    const nft = new FakeNft({ sets: new Map(), maps: new Map(), chains: new Map(), bridge: ruleset.bridge! });
-    const agent = new NodeAgent(nft);
-    agent.receive(webSandbox);
-    await agent.start(cluster);
-    assert.deepEqual([agent.applied.length, agent.failures], [1, []]);
-    assert.deepEqual(planStages(ruleset, nft.ruleset).stages, []);
-    assert.ok(readStages(nft).every((operations) => operations.every(({ family }) => family === undefined)));
-  });
+    it(`adopts the other tables where table ${lost} is gone, and table ${lost} where it is alone`, async () => {
+      const desired = startPipeline('n1', cluster);
+      desired.receive(webSandbox);
+      const { ruleset } = desired.plan(undefined).compiled;
+      const { [lost]: alone, ...others } = ruleset;
+      for (const found of [others, { [lost]: alone! }]) {
+        const nft = new FakeNft(found);
+        const agent = new NodeAgent(nft);
+        agent.receive(webSandbox);
+        await agent.start(cluster);
+        assert.deepEqual([agent.applied.length, agent.failures], [1, []]);
+        assert.deepEqual(planStages(ruleset, nft.ruleset).stages, []);
+        const written = new Set(readStages(nft).flatMap((operations) => operations.map(({ family }) => family)));
+        const missing = tableFamilies.filter((family) => !(family in found));
+        assert.deepEqual([...written], missing);
+      }
+    });
+  }
 
   it('compiles while the kernel is read, and takes in what comes meanwhile', async () => {
     for (const late of [[], [allowBlock]]) {
@@ -195,14 +204,37 @@ describe('Reconciler', function () {
     assert.deepEqual(agent.arrivals.slice(1), [[5000, 5050], [5200]]);
   });
 
-  it('writes nothing when it starts anew in an unchanged cluster', async () => {
-    const nft = new FakeNft();
-    await new NodeAgent(nft).start(cluster);
-    const before = nft.runs.length;
-    const again = await new NodeAgent(nft).start(cluster.toReversed());
-    assert.equal(nft.runs.length, before);
-    assert.equal(again.applied.length, 1);
-  });
+  const facts: Readonly<Record<string, readonly NodeFact[]>> = {
+    '': [],
+    ', with a gate for IPv4 alone': [{ op: 'ranges', cidrs: ['10.1.0.0/24'] }],
+    ', with a gate for IPv6 alone': [{ op: 'ranges', cidrs: ['fd01::/64'] }],
+    ', with gate and guard of routed pods': [
+      { op: 'ranges', cidrs: ['10.1.0.0/24', 'fd01::/64'] },
+      sandbox('x/web', { ips: ['10.1.0.1', 'fd01::1'], link: { device: 'veth-web' } }),
+    ],
+    ', with gate and guard on a bridge': [
+      { op: 'ranges', cidrs: ['10.1.0.0/24', 'fd01::/64'] },
+      sandbox('x/web', { ips: ['10.1.0.1', 'fd01::1'], link: { device: 'cni0', port: 'veth-web' } }),
+    ],
+  };
+  for (const [what, known] of Object.entries(facts)) {
+    for (const ips of [['10.1.0.1'], ['fd01::1'], ['10.1.0.1', 'fd01::1']]) {
+      it(`writes nothing when it starts anew in an unchanged cluster${what}: ${ips.join(', ')}`, async () => {
+        const objects = [...cluster, pod('x/web', { ips, labels: { app: 'web' } })];
+        const nft = new FakeNft();
+        const start = (): Promise<NodeAgent> => {
+          const agent = new NodeAgent(nft);
+          agent.receive(...known);
+          return agent.start(objects);
+        };
+        await start();
+        const before = nft.runs.length;
+        const again = await start();
+        assert.equal(nft.runs.length, before);
+        assert.equal(again.applied.length, 1);
+      });
+    }
+  }
 
   it('compiles nothing for what changes nothing here, also where it has found all in place', async () => {
     const nft = new FakeNft();
@@ -227,15 +259,18 @@ describe('Reconciler', function () {
   });
 
   it('replaces what an older version wrote into a chain that every node has', async () => {
-    const nft = new FakeNft(compileNode('n1', cluster));
-    const chains = new Map(nft.ruleset!.chains);
-    chains.set('midstream', { ...chains.get('midstream')!, rules: [{ matches: [], verdict: { kind: 'drop' } }] });
-    nft.ruleset = { ...nft.ruleset!, chains };
+    const old = (held: Table): Table => {
+      const chains = new Map(held.chains);
+      chains.set('midstream', { ...chains.get('midstream')!, rules: [{ matches: [], verdict: { kind: 'drop' } }] });
+      return { ...held, chains };
+    };
+    const { ip, ip6 } = compileNode('n1', cluster);
+    const nft = new FakeNft({ ip: old(ip!), ip6: old(ip6!) });
     await new NodeAgent(nft).start(cluster);
     assertHolds(nft, cluster);
     assert.deepEqual(
-      readStages(nft).map((stage) => stage.map(({ verb }) => verb)),
-      [['replace rules']],
+      readStages(nft).map((stage) => stage.map(({ verb, family }) => `${verb} ${family}`)),
+      [['replace rules ip', 'replace rules ip6']],
     );
   });
 
@@ -440,7 +475,7 @@ describe('a policy that the kernel refuses (S9.10)', function () {
     nft.refuseElement(elementOf(3));
     await new NodeAgent(nft).start(only);
     assertHolds(nft, [web, blockPolicy(3, true)]);
-    assert.ok(nft.ruleset!.maps.get('ingress4')!.elements.has('10.1.0.1'));
+    assert.ok(nft.ruleset!.ip!.maps.get('ingress4')!.elements.has('10.1.0.1'));
   });
 
   it('leaves the rest of the change in force, and is found among several', async () => {
@@ -599,7 +634,7 @@ function blockCluster(count: number, withoutAllows: ReadonlySet<number> = new Se
   return [web, pod('x/second', { ips: ['10.1.0.9'], labels: { app: 'second' } }), ...policies];
 }
 
-/** The kernel's table is what the objects say; it may hold sets in another edition. */
+/** The kernel's tables are what the objects say; they may hold sets in another edition. */
 function assertHolds(nft: FakeNft, objects: readonly ApiObject[]): void {
   const held: Ruleset = nft.ruleset!;
   const { stages } = planStages(compileNode('n1', objects), held);
@@ -614,12 +649,15 @@ function renderElements(operation: Operation): string {
 async function afterMicrotasks(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await Promise.resolve();
 }
-describe('looking whether the table is as it was written (S7.16)', () => {
+describe('looking whether our tables are as they were written (S7.16)', () => {
+  /** Of both families. */
+  const dual = pod('x/web', { ips: ['10.1.0.1', 'fd01::1'], labels: { app: 'web' } });
+
   async function settled(): Promise<{ nft: FakeNft; agent: NodeAgent; writes: () => number }> {
     const nft = new FakeNft();
     const agent = new NodeAgent(nft);
-    agent.receive(webSandbox);
-    await agent.start(changedCluster);
+    agent.receive(sandbox('x/web', { ips: ['10.1.0.1', 'fd01::1'], link: { device: 'cni0', port: 'veth-web' } }));
+    await agent.start([...changedCluster, dual]);
     return { nft, agent, writes: () => nft.runs.length };
   }
 
@@ -628,7 +666,7 @@ describe('looking whether the table is as it was written (S7.16)', () => {
     await agent.idle();
   }
 
-  it('does nothing where it is', async () => {
+  it('does nothing where they are', async () => {
     const { agent, writes } = await settled();
     const before = writes();
     await verify(agent);
@@ -642,33 +680,64 @@ describe('looking whether the table is as it was written (S7.16)', () => {
     assert.deepEqual(agent.drifts, []);
   });
 
-  const flushed = <T extends Table>(held: T): T => ({
+  const without = (held: Ruleset, family: TableFamily): Ruleset => {
+    const { [family]: _, ...others } = held;
+    return others;
+  };
+  const flushed = (held: Table): Table => ({
     ...held,
     chains: new Map([...held.chains].map(([name, chain]) => [name, { ...chain, rules: [] }])),
   });
   const tampering: readonly [string, (held: Ruleset) => Ruleset | undefined, TableFamily][] = [
-    ['both were deleted', () => undefined, 'inet'],
+    ['all were deleted', () => undefined, 'ip'],
     [
-      'the first was deleted',
-      ({ bridge }) => ({ sets: new Map(), maps: new Map(), chains: new Map(), bridge: bridge! }),
-      'inet',
+      'all were flushed',
+      ({ ip, ip6, bridge }) => ({ ip: flushed(ip!), ip6: flushed(ip6!), bridge: flushed(bridge!) }),
+      'ip',
     ],
-    ['the first was flushed', flushed, 'inet'],
-    ['the second was deleted', ({ sets, maps, chains }) => ({ sets, maps, chains }), 'bridge'],
-    ['the second was flushed', ({ bridge, ...held }) => ({ ...held, bridge: flushed(bridge!) }), 'bridge'],
+    ...tableFamilies.flatMap((family): [string, (held: Ruleset) => Ruleset, TableFamily][] => [
+      [`table ${family} was deleted`, (held) => without(held, family), family],
+      [`table ${family} was flushed`, (held) => ({ ...held, [family]: flushed(held[family]!) }), family],
+    ]),
   ];
   for (const [what, tamper, family] of tampering) {
     it(`restores our tables where ${what}, and tells`, async () => {
       const { nft, agent } = await settled();
       nft.ruleset = tamper(nft.ruleset!);
-      for (let look = 0; look < 4; look++) {
+      for (let look = 0; look < 2; look++) {
         await verify(agent);
-        // Each of the two is looked at in two looks.
-        if (look > 0) assert.deepEqual(agent.drifts, [family]);
+        assert.deepEqual(agent.drifts, [family]);
       }
       assert.deepEqual(planStages(agent.pipeline.plan(undefined).compiled.ruleset, nft.ruleset).stages, []);
     });
   }
+
+  for (const lost of ['ip', 'ip6'] as const) {
+    it(`restores table ${lost} in stages where it alone was deleted, and leaves the others as they are`, async () => {
+      const { nft, agent, writes } = await settled();
+      const before = writes();
+      const { [lost]: gone, ...others } = nft.ruleset!;
+      nft.ruleset = others;
+      agent.stages.length = 0;
+      await verify(agent);
+      assert.deepEqual(agent.stages, ['make', 'switch']);
+      const [make, change] = nft.runs.slice(before).map(({ operations }) => operations);
+      assert.ok([...make!, ...change!].every(({ family }) => family === lost));
+      // No packet meets any of it before all is there.
+      assert.ok(make!.every((operation) => operation.verb !== 'add chain' || !operation.chain.base));
+      assert.deepEqual(nft.ruleset, { ...others, [lost]: gone });
+    });
+  }
+
+  it('looks at the other tables where one cannot be read', async () => {
+    const { nft, agent } = await settled();
+    nft.ruleset = without(nft.ruleset!, 'ip6');
+    nft.failNext(new Error('nft was ended'));
+    await assert.rejects(agent.reconciler.verify(), /nft was ended/);
+    await new Promise(setImmediate);
+    await agent.idle();
+    assert.deepEqual(agent.drifts, ['ip6']);
+  });
 
   it('takes no change of its own for another program’s', async () => {
     const nft = new FakeNft();

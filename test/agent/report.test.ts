@@ -18,7 +18,7 @@ describe('Reporter', () => {
       announce: () => assert.fail('there is nothing to tell'),
     });
     const closed = policy('x/closed', { podSelector: {} });
-    const [web, other] = [pod('x/web', { ips: ['10.1.0.1'] }), pod('x/other', { ips: ['10.1.0.2'] })];
+    const [web, other] = [pod('x/web', { ips: ['10.1.0.1', 'fd01::1'] }), pod('x/other', { ips: ['10.1.0.2'] })];
     const pipeline = startPipeline('n1', [namespace('x'), web, closed]);
     let applied = pipeline.plan(undefined).result;
     const seen: unknown[] = [];
@@ -29,8 +29,9 @@ describe('Reporter', () => {
       applied = plan.result;
       const run = { version: { pods: '', namespaces: '', nodes: '', networkpolicies: '' }, plan, receivedAt: [] };
       reporter.applied(run, { snapshot: () => pipeline.snapshot, issues: pipeline.issues, refusedPolicies: 0 });
-      const isolated = plan.result.sets.get('isolated4')?.elements.size;
-      const elements = [...plan.result.sets.values(), ...plan.result.maps.values()];
+      const { ip, ip6 } = plan.result;
+      const isolated = [ip!.sets.get('isolated4'), ip6!.sets.get('isolated6')].map((set) => set!.elements.size);
+      const elements = [ip!, ip6!].flatMap(({ sets, maps }) => [...sets.values(), ...maps.values()]);
       const expected = elements.reduce((sum, each) => sum + each.elements.size, 0);
       const [pods, shown] = await Promise.all(
         ['postern_local_pods', 'postern_ruleset_elements'].map(async (name) => {
@@ -38,14 +39,14 @@ describe('Reporter', () => {
         }),
       );
       assert.equal(shown, expected);
-      seen.push([pods, isolated]);
+      seen.push([pods, ...isolated]);
     }
     assert.deepEqual(seen, [
-      [1, 1],
-      [2, 2],
-      [2, 2],
-      [1, 1],
-      [1, 0],
+      [1, 1, 1],
+      [2, 2, 1],
+      [2, 2, 1],
+      [1, 1, 0],
+      [1, 0, 0],
     ]);
   });
 });

@@ -30,18 +30,21 @@ describe('nft on a kernel', function () {
   after(() => kernel?.close());
 
   it('finds no table before there is one, and then lists it', async () => {
-    assert.equal(await nft.list('inet', signal), undefined);
-    await nft.run('add table inet postern\nadd chain inet postern c\n', { check: false, signal });
-    const listing = JSON.parse((await nft.list('inet', signal))!) as { nftables: object[] };
+    const others = ['ip6', 'bridge'] as const;
+    assert.equal(await nft.list('ip', signal), undefined);
+    await nft.run('add table ip postern\nadd chain ip postern c\n', { check: false, signal });
+    const listing = JSON.parse((await nft.list('ip', signal))!) as { nftables: object[] };
     assert.deepEqual(
       listing.nftables.map((each) => Object.keys(each)[0]),
       ['metainfo', 'table', 'chain'],
     );
-    assert.equal(await nft.list('bridge', signal), undefined);
-    assert.equal(await nft.listChain('bridge', 'c', signal), undefined);
-    await nft.run('add table bridge postern\n', { check: false, signal });
-    assert.match((await nft.list('bridge', signal))!, /"family": "bridge"/);
-    assert.equal(await nft.listChain('bridge', 'c', signal), undefined);
+    for (const family of others) {
+      assert.equal(await nft.list(family, signal), undefined);
+      assert.equal(await nft.listChain(family, 'c', signal), undefined);
+      await nft.run(`add table ${family} postern\n`, { check: false, signal });
+      assert.match((await nft.list(family, signal))!, new RegExp(`"family": "${family}"`));
+      assert.equal(await nft.listChain(family, 'c', signal), undefined);
+    }
   });
 
   it('says which lines the kernel refuses, and then nothing of the script holds', async () => {
@@ -110,7 +113,7 @@ describe('nft that does not do its work', function () {
         program: await script(code + what.length, text),
         timeoutMs: code === 'timeout' ? 50 : 10_000,
       });
-      for (const promise of [nft.list('inet', signal), nft.run('add table inet x\n', { check: false, signal })]) {
+      for (const promise of [nft.list('ip', signal), nft.run('add table inet x\n', { check: false, signal })]) {
         const error = await failureOf(promise);
         assert.equal(error.code, code);
         assert.match(error.message, message);
@@ -120,7 +123,7 @@ describe('nft that does not do its work', function () {
   }
 
   it('rejects with missing when there is none', async () => {
-    const error = await failureOf(createNft({ program: join(folder, 'none') }).list('inet', signal));
+    const error = await failureOf(createNft({ program: join(folder, 'none') }).list('ip', signal));
     assert.equal(error.code, 'missing');
   });
 
@@ -134,16 +137,16 @@ describe('nft that does not do its work', function () {
 
   it('takes no other failure for a missing table', async () => {
     const nft = createNft({ program: await script('other', 'echo "Error: No such file or directory" >&2; exit 1') });
-    assert.equal((await failureOf(nft.list('inet', signal))).code, 'failed');
-    const busy = 'echo "Error: Device or resource busy" >&2; echo "list table inet postern" >&2; exit 1';
+    assert.equal((await failureOf(nft.list('ip', signal))).code, 'failed');
+    const busy = 'echo "Error: Device or resource busy" >&2; echo "list table ip postern" >&2; exit 1';
     assert.equal(
-      (await failureOf(createNft({ program: await script('busy', busy) }).list('inet', signal))).code,
+      (await failureOf(createNft({ program: await script('busy', busy) }).list('ip', signal))).code,
       'failed',
     );
   });
 
   it('speaks English whatever the locale', async () => {
     const nft = createNft({ program: await script('locale', 'echo "$LC_ALL"') });
-    assert.equal(await nft.list('inet', signal), 'C\n');
+    assert.equal(await nft.list('ip', signal), 'C\n');
   });
 });

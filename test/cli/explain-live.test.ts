@@ -26,6 +26,10 @@ const world = [
 ];
 const agents = [agent('n1'), agent('n2')];
 
+function isRuleset(held: Ruleset | ExecAnswer): held is Ruleset {
+  return 'ip' in held;
+}
+
 describe('postern explain, and the kernels of a cluster', () => {
   let folder: string;
   let server: ExecServer | undefined;
@@ -64,7 +68,7 @@ describe('postern explain, and the kernels of a cluster', () => {
       const name = /agent-(n[0-9])/.exec(path)![1]!;
       const turn = (asked[name] = (asked[name] ?? -1) + 1);
       const held = kernels[name]![Math.min(turn, kernels[name]!.length - 1)];
-      if (held && !('sets' in held)) return held;
+      if (held && !isRuleset(held)) return held;
       const connection = {
         hook: 'forward',
         source: '10.1.1.2',
@@ -73,7 +77,7 @@ describe('postern explain, and the kernels of a cluster', () => {
         port: 80,
       } as const;
       const noted = { direction: 'ingress', family: 'ipv4', packets: 2, secondsAgo: 7 };
-      const trace = { node: name, ...traceIn(held, connection), denials: held === closed ? [noted] : [] };
+      const trace = { node: name, ...traceIn(held?.ip, connection), denials: held === closed ? [noted] : [] };
       return { stdout: [JSON.stringify(trace)], exitCode: trace.verdict === 'accept' ? 0 : 1 };
     }, lists);
     await writeFile(join(folder, 'config'), server.config.exportConfig());
@@ -130,11 +134,11 @@ describe('postern explain, and the kernels of a cluster', () => {
   });
 
   it('says where another program has been at our table, also where it agrees', async () => {
-    const forward = client.chains.get('forward')!;
+    const forward = client.ip!.chains.get('forward')!;
     const foreign: NftRule = { matches: [{ kind: 'foreign', text: '{}' }], verdict: { kind: 'return' } };
-    const chains = new Map(client.chains).set('forward', { ...forward, rules: [foreign, ...forward.rules] });
-    const { code, out } = await explain(denied, { n1: [{ ...client, chains }], n2: [closed] });
-    match(out, /kernel of n1 \(egress; ipv4\): allowed\n {2}another program has written into our table \(forward\)/);
+    const chains = new Map(client.ip!.chains).set('forward', { ...forward, rules: [foreign, ...forward.rules] });
+    const { code, out } = await explain(denied, { n1: [{ ...client, ip: { ...client.ip!, chains } }], n2: [closed] });
+    match(out, /kernel of n1 \(egress; ipv4\): allowed\n {2}another program has written into our tables \(forward\)/);
     equal(code, 1);
   });
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Packet } from '../../src/nftables/packet.ts';
-import { trace } from '../../src/nftables/trace.ts';
 import { pod, policy } from '../support/objects.ts';
 import { compileNode } from '../support/pipeline.ts';
+import { verdictOf } from '../support/routed.ts';
 
 /** Both ways closed: whatever passes, passes by the chains that every node has. */
 const closed = '10.1.0.1';
@@ -45,7 +45,7 @@ type Case = readonly [what: string, packet: Packet, verdict: 'accept' | 'drop' |
 
 function check(cases: readonly Case[]): void {
   for (const [what, packet, verdict] of cases) {
-    it(`${what}: ${verdict}`, () => assert.equal(trace(ruleset, packet).verdict, verdict));
+    it(`${what}: ${verdict}`, () => assert.equal(verdictOf(ruleset, packet), verdict));
   }
 }
 

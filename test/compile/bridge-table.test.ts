@@ -4,6 +4,7 @@ import type { Packet } from '../../src/nftables/packet.ts';
 import { trace } from '../../src/nftables/trace.ts';
 import { pod, sandbox } from '../support/objects.ts';
 import { startPipeline } from '../support/pipeline.ts';
+import { routedTables } from '../support/routed.ts';
 import { guardedNode } from './guarded-node.ts';
 
 const link = (name: string) => ({ device: 'cni0', port: `veth-${name}` });
@@ -262,13 +263,13 @@ describe('the guard of ports of bridges (S1.15, S1.16)', () => {
   it('is no table where the kernel takes none, and routed pods are guarded all the same', () => {
     assert.equal(guardedNode(link, { guard: 'routed' }).bridge, undefined);
     const routed = guardedNode((name) => ({ device: `veth-${name}` }), { guard: 'routed' });
-    assert.ok(routed.chains.has('guard'));
+    for (const { chains } of routedTables(routed)) assert.ok(chains.has('guard'));
   });
 
   it('is no table where it is off', () => assert.equal(guardedNode(link, { guard: false }).bridge, undefined));
 
-  it('leaves nothing of it in the other table', () => {
-    const names = [...guardedNode(link).chains.keys()];
+  it('leaves nothing of it in the other tables', () => {
+    const names = routedTables(guardedNode(link)).flatMap(({ chains }) => [...chains.keys()]);
     assert.deepEqual(
       names.filter((name) => /guard|sources|link/.test(name)),
       [],
@@ -281,6 +282,7 @@ describe('the guard of ports of bridges (S1.15, S1.16)', () => {
     pipeline.receive(sandbox('x/a', { ips: ['10.1.0.2'], link: seat }));
     pipeline.receive(sandbox('x/ghost', { ips: ['fd01::9'], link: seat }));
     const mixed = pipeline.plan(undefined).compiled.ruleset.bridge!;
-    assert.equal(trace(mixed, to(group, 'a')).verdict, 'drop');
+    const group6: Packet = { ...sent6, destination: 'ff02::fb', packetType: 'multicast' };
+    for (const packet of [group, group6]) assert.equal(trace(mixed, to(packet, 'a')).verdict, 'drop');
   });
 });

@@ -3,9 +3,10 @@ import { describe, it } from 'mocha';
 import { defaultLimits } from '../../src/compile/class-shape.ts';
 import { Compiler } from '../../src/compile/compile.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
-import type { Chain, ElementVerdict, Ruleset } from '../../src/nftables/ruleset.ts';
+import type { Chain, ElementVerdict, KeyType, Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { namespace, pod, policy } from '../support/objects.ts';
 import { compileNode, removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
+import { routedTables } from '../support/routed.ts';
 
 const app = (value: string) => ({ podSelector: { matchLabels: { app: value } } });
 const a = pod('x/a', { ips: ['10.1.0.1'], labels: { app: 'a' }, ports: [{ name: 'web', containerPort: 80 }] });
@@ -14,8 +15,14 @@ const all = (spec: object) => policy('x/p', { podSelector: {}, ...spec });
 
 const compile = (...objects: readonly ApiObject[]) => compileNode('n1', objects);
 
+/** The map's name says its family. */
+function tableOfMap(ruleset: Ruleset, map: string): Table {
+  const [ip, ip6] = routedTables(ruleset);
+  return map.includes('4') ? ip : ip6;
+}
+
 function jump(ruleset: Ruleset, map: string, address: string): ElementVerdict | undefined {
-  return ruleset.maps.get(map)!.elements.get(address);
+  return tableOfMap(ruleset, map).maps.get(map)!.elements.get(address);
 }
 
 /**
@@ -24,37 +31,39 @@ function jump(ruleset: Ruleset, map: string, address: string): ElementVerdict | 
  */
 function looksIn(ruleset: Ruleset, map: string, address: string): Record<string, string[]> {
   const own = classOf(ruleset, map, address);
-  const ways = waysByPort(ruleset, own);
+  const table = tableOfMap(ruleset, map);
+  const ways = waysByPort(table, own);
   const open = ways.filter(({ chain }) => !chain).map(({ port }) => port);
-  const sets = setsOf(ruleset, [own, ...ways.flatMap(({ chain }) => chain ?? [])]);
+  const sets = setsOf(table, [own, ...ways.flatMap(({ chain }) => chain ?? [])]);
   return { ...sets, ...(open.length > 0 && { p: open }) };
 }
 
 /** What each port leads to. */
 function looksInByPort(ruleset: Ruleset, map: string, address: string): Record<string, Record<string, string[]>> {
-  const ways = waysByPort(ruleset, classOf(ruleset, map, address));
-  return Object.fromEntries(ways.map(({ port, chain }) => [port, setsOf(ruleset, chain ? [chain] : [])]));
+  const table = tableOfMap(ruleset, map);
+  const ways = waysByPort(table, classOf(ruleset, map, address));
+  return Object.fromEntries(ways.map(({ port, chain }) => [port, setsOf(table, chain ? [chain] : [])]));
 }
 
 function classOf(ruleset: Ruleset, map: string, address: string): Chain {
   const verdict = jump(ruleset, map, address);
-  return verdict && 'chain' in verdict ? ruleset.chains.get(verdict.chain)! : assert.fail('no class');
+  return verdict && 'chain' in verdict ? tableOfMap(ruleset, map).chains.get(verdict.chain)! : assert.fail('no class');
 }
 
-function waysByPort(ruleset: Ruleset, { rules }: Chain): { port: string; chain: Chain | undefined }[] {
+function waysByPort(table: Table, { rules }: Chain): { port: string; chain: Chain | undefined }[] {
   const ways = rules.flatMap(({ verdict }) =>
-    verdict.kind === 'vmap' ? [...ruleset.maps.get(verdict.map)!.elements] : [],
+    verdict.kind === 'vmap' ? [...table.maps.get(verdict.map)!.elements] : [],
   );
   return ways
-    .map(([port, target]) => ({ port, chain: 'chain' in target ? ruleset.chains.get(target.chain)! : undefined }))
+    .map(([port, target]) => ({ port, chain: 'chain' in target ? table.chains.get(target.chain)! : undefined }))
     .sort((x, y) => (x.port < y.port ? -1 : 1));
 }
 
-function setsOf(ruleset: Ruleset, chains: readonly Chain[]): Record<string, string[]> {
+function setsOf(table: Table, chains: readonly Chain[]): Record<string, string[]> {
   const matches = chains.flatMap(({ rules }) => rules.flatMap((rule) => rule.matches));
   const names = new Set(matches.flatMap((each) => (each.kind === 'lookup' ? each.set : [])));
   const byKind = Map.groupBy(names, (name) => name.split('-')[0]!);
-  const elementsOf = (each: string): string[] => [...ruleset.sets.get(each)!.elements];
+  const elementsOf = (each: string): string[] => [...table.sets.get(each)!.elements];
   return Object.fromEntries([...byKind].map(([kind, same]) => [kind, same.flatMap(elementsOf).sort()]));
 }
 
@@ -90,9 +99,10 @@ describe('Compiler: classes', () => {
       all({ ingress: [{}] }),
       policy('x/q', { podSelector: {}, ingress: [{ from: [app('b')] }] }),
     );
-    assert.equal(jump(ruleset, 'ingress4', '10.1.0.1'), undefined);
-    assert.deepEqual([...ruleset.sets.get('isolated4')!.elements], ['10.1.0.1']);
-    assert.equal(ruleset.chains.has('deny-ingress'), false);
+    assert.deepEqual(jump(ruleset, 'ingress4', '10.1.0.1'), { kind: 'continue' });
+    const [ip, ip6] = routedTables(ruleset);
+    assert.deepEqual([...ip.sets.get('isolated4')!.elements], ['10.1.0.1']);
+    assert.deepEqual([ip.chains.has('deny-ingress'), ip6.chains.has('deny-ingress')], [false, false]);
   });
 
   it('all ports of a protocol are not everything', () => {
@@ -126,15 +136,32 @@ describe('Compiler: classes', () => {
   it('peers of one family leave the other closed (S8.1, S8.3)', () => {
     const dual = pod('x/dual', { ips: ['10.1.0.9', 'fd01::9'] });
     const ruleset = compile(dual, all({ ingress: [{ from: [{ ipBlock: { cidr: '0.0.0.0/0' } }] }] }));
-    assert.deepEqual(jump(ruleset, 'ingress4', '10.1.0.9'), jump(ruleset, 'ingress6', 'fd01::9'));
-    assert.deepEqual(looksIn(ruleset, 'ingress6', 'fd01::9'), { r4: ['0.0.0.0-255.255.255.255 . 0-255'] });
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.9'), { r4: ['0.0.0.0-255.255.255.255 . 0-255'] });
+    assert.deepEqual(looksIn(ruleset, 'ingress6', 'fd01::9'), {});
+  });
+
+  it('each family has a table of its own, where nothing is of the other, and what its pods lack is not there', () => {
+    const dual = pod('x/dual', { ips: ['10.1.0.9', 'fd01::9'], labels: { app: 'dual' } });
+    const from = [app('dual'), { ipBlock: { cidr: '0.0.0.0/0' } }, { ipBlock: { cidr: '::/0' } }];
+    const [ip, ip6] = routedTables(compile(a, dual, all({ ingress: [{ from, ports: [{ port: 80, endPort: 999 }] }] })));
+    const types = ({ sets, maps }: Table): Set<KeyType> =>
+      new Set([...sets.values(), ...maps.values()].flatMap(({ key }) => key));
+    const fields = ({ chains }: Table): string => JSON.stringify([...chains.values()]);
+    assert.ok(types(ip).has('ipv4_addr') && !types(ip).has('ipv6_addr'));
+    assert.ok(types(ip6).has('ipv6_addr') && !types(ip6).has('ipv4_addr'));
+    assert.ok(!/ip6 |icmpv6/.test(fields(ip)) && !/"(ip|icmp) /.test(fields(ip6)));
+    const ofOneFamily = routedTables(compile(a, all({})));
+    assert.deepEqual(
+      ofOneFamily.map(({ chains }) => [...chains.keys()].some((name) => /^(deny-ingress|ingress-.{12})$/.test(name))),
+      [true, false],
+    );
   });
 
   it('the replies of a pod go through the mirror of its class, over the same sets', () => {
     const ruleset = compile(a, b, all({ ingress: [{ from: [app('b')], ports: [{ port: 80 }] }] }));
     assert.deepEqual(looksIn(ruleset, 'ingress4-r', '10.1.0.1'), looksIn(ruleset, 'ingress4', '10.1.0.1'));
     const { chain } = jump(ruleset, 'ingress4-r', '10.1.0.1') as { chain: string };
-    const [match] = ruleset.chains.get(chain)!.rules[0]!.matches;
+    const [match] = ruleset.ip!.chains.get(chain)!.rules[0]!.matches;
     assert.deepEqual(match?.kind === 'lookup' && match.key, ['ip daddr', 'meta l4proto', 'th sport']);
   });
 
@@ -151,7 +178,7 @@ describe('Compiler: classes', () => {
       policy('x/p', { ...app('one'), ingress: [{}] }),
     );
     assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.7'), {});
-    assert.equal(jump(ruleset, 'egress4', '10.1.0.7'), undefined);
+    assert.deepEqual(jump(ruleset, 'egress4', '10.1.0.7'), { kind: 'continue' });
   });
 
   it('of groups with ranges of ports, the four largest are looked up behind their ports, and the rest is written out', () => {
@@ -241,7 +268,7 @@ describe('Compiler: classes', () => {
     const ruleset = compile(a, all({ ingress: [{ ports: [{ protocol: 'UDP' }] }, block] }));
     assert.deepEqual(looksInByPort(ruleset, 'ingress4', '10.1.0.1'), { 'udp . 0-65535': {} });
     assert.deepEqual(
-      [...ruleset.sets.keys()].filter((name) => name.startsWith('c4')),
+      routedTables(ruleset).flatMap(({ sets }) => [...sets.keys()].filter((name) => /^c[46]/.test(name))),
       [],
     );
   });
@@ -357,14 +384,13 @@ describe('Compiler: what it remembers', () => {
 
   it('gives the same object for a set that has not changed, and a new one for one that has', () => {
     const pipeline = startPipeline('n1', [a, b, p]);
-    const before = pipeline.plan(undefined).compiled.ruleset.sets;
+    const before = routedTables(pipeline.plan(undefined).compiled.ruleset);
     pipeline.receive(upsertOf(pod('x/c', { ips: ['10.1.0.3'], labels: { app: 'c' } })));
-    const after = pipeline.plan(undefined).compiled.ruleset.sets;
-    const same = [...after.keys()].filter((name) => after.get(name) === before.get(name));
-    assert.deepEqual(
-      [...after.keys()].filter((name) => !same.includes(name)),
-      ['isolated4', 'self4'],
+    const after = routedTables(pipeline.plan(undefined).compiled.ruleset);
+    const others = after.map(({ sets }, index) =>
+      [...sets].filter(([name, set]) => set !== before[index]!.sets.get(name)).map(([name]) => name),
     );
+    assert.deepEqual(others, [['isolated4', 'self4'], []]);
   });
 
   it('does not show in what it gives', () => {

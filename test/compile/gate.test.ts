@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { renderRule } from '../../src/nftables/render.ts';
-import { trace } from '../../src/nftables/trace.ts';
+import { planStages } from '../../src/plan/plan.ts';
 import { pod } from '../support/objects.ts';
 import { startPipeline } from '../support/pipeline.ts';
+import { routedTables, verdictOf } from '../support/routed.ts';
 import { guardedNode } from './guarded-node.ts';
 
 const link = (name: string) => ({ device: `veth-${name}` });
@@ -138,23 +139,42 @@ describe('the gate (S7.5)', () => {
   for (const [name, cases] of Object.entries({ unowned, always, pods, others })) {
     describe(name, () => {
       for (const [what, packet, verdict, withoutGate] of cases) {
-        it(`${what}: ${verdict}`, () => assert.equal(trace(gated, packet).verdict, verdict));
-        it(`${what}, without the gate: ${withoutGate}`, () => assert.equal(trace(open, packet).verdict, withoutGate));
+        it(`${what}: ${verdict}`, () => assert.equal(verdictOf(gated, packet), verdict));
+        it(`${what}, without the gate: ${withoutGate}`, () => assert.equal(verdictOf(open, packet), withoutGate));
       }
     });
   }
 
-  it('has one rule a range in each chain, as nft lists it', () => {
+  it('has one rule a range for each end, in the table of its family, as nft lists it', () => {
     const podCidrs = ['10.1.0.7/32', '10.2.0.0/25', 'fd01::7/128'];
-    const { chains } = startPipeline('n1', [pod('x/a', { ips: ['10.2.0.2'] })], { podCidrs }).plan(undefined).compiled
-      .ruleset;
-    const told = ['egress', 'ingress-r'].map((name) => chains.get(name)!.rules.slice(2).map(renderRule));
-    const expected = ['ip saddr 10.1.0.7 goto gate', 'ip saddr 10.2.0.0/25 goto gate', 'ip6 saddr fd01::7 goto gate'];
-    assert.deepEqual(told, [expected, expected]);
+    const { compiled } = startPipeline('n1', [pod('x/a', { ips: ['10.2.0.2'] })], { podCidrs }).plan(undefined);
+    const told = routedTables(compiled.ruleset).map(({ chains }) =>
+      ['from-nobody', 'to-nobody'].map((name) => chains.get(name)!.rules.map(renderRule)),
+    );
+    const expected = (ranges: string[]) => ranges.map((range) => `${range} goto gate`);
+    assert.deepEqual(told, [
+      [
+        expected(['ip saddr 10.1.0.7', 'ip saddr 10.2.0.0/25']),
+        expected(['ip daddr 10.1.0.7', 'ip daddr 10.2.0.0/25']),
+      ],
+      [expected(['ip6 saddr fd01::7']), expected(['ip6 daddr fd01::7'])],
+    ]);
   });
 
-  it('is nothing at all without a range: pods that are not isolated are in no map', () => {
-    assert.equal(open.chains.has('gate'), false);
-    assert.deepEqual([...open.maps.get('egress4')!.elements.keys()].sort(), ['10.1.0.3', '10.1.0.5']);
+  it('is nothing at all in a family without a range', () => {
+    const [ip, ip6] = routedTables(guardedNode(link, { podCidrs: ['fd01::/64'] }));
+    assert.deepEqual([ip.chains.has('gate'), ip6.chains.has('gate')], [false, true]);
+    assert.deepEqual(
+      [ip, ip6].map(({ chains }) => chains.get('to-nobody')!.rules.length),
+      [0, 1],
+    );
+  });
+
+  it('a range that comes or goes changes nothing but the rules for nobody: no pod meets one look-up that knows of it and one that does not', () => {
+    const [closing] = planStages(gated, open).stages.filter(({ name }) => name === 'switch');
+    const names = closing!.operations.map((operation) =>
+      'chain' in operation ? operation.chain.name : operation.verb,
+    );
+    assert.deepEqual(names, ['from-nobody', 'to-nobody', 'from-nobody', 'to-nobody']);
   });
 });

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Packet } from '../../src/nftables/packet.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
-import { trace } from '../../src/nftables/trace.ts';
+import { trace, type Trace } from '../../src/nftables/trace.ts';
 import { planStages } from '../../src/plan/plan.ts';
 import { checkPacket, generationsOf } from '../support/every-moment.ts';
 import { node, pod, sandbox } from '../support/objects.ts';
 import { startPipeline, upsertOf } from '../support/pipeline.ts';
+import { routedTables, tableOfPacket, verdictOf } from '../support/routed.ts';
 import { guardedNode } from './guarded-node.ts';
 
 const link = (name: string) => ({ device: `veth-${name}` });
@@ -59,7 +60,10 @@ const dhcp6: Packet = {
 const closed = { inInterface: 'veth-closed' } as const;
 const reply = { ctState: 'established', direction: 'reply' } as const;
 
-type Case = readonly [what: string, packet: Packet, verdict: 'accept' | 'drop', withoutGuard: 'accept' | 'drop'];
+type Case = readonly [what: string, packet: Packet, verdict: 'accept' | 'drop', withoutGuard: Trace['verdict']];
+
+/** Of a connection of an isolated pod, picked up: it would be reset. */
+const midstream = { ...udp, source: '10.1.0.3', protocol: 'tcp', tcpSyn: false } as const;
 
 const own: readonly Case[] = [
   ['its own address', udp, 'accept', 'accept'],
@@ -89,6 +93,14 @@ const forged: readonly Case[] = [
     { ...udp, inInterface: 'veth-new', inKind: 'veth' },
     'drop',
     'accept',
+  ],
+  ["another pod's connection in mid-stream", midstream, 'drop', 'reset'],
+  ["another pod's connection in mid-stream, to the node", { ...midstream, hook: 'input' }, 'drop', 'reset'],
+  [
+    "another pod's connection in mid-stream, IPv6",
+    { ...midstream, family: 'ipv6', source: 'fd01::3', destination: '2001:db8::5' },
+    'drop',
+    'reset',
   ],
   [
     'a related error with a foreign source',
@@ -250,15 +262,15 @@ describe("the guard of pods' own devices (S1.15, S1.16)", () => {
   for (const [name, cases] of Object.entries({ own, forged, control4, control6, linkLocal, others })) {
     describe(name, () => {
       for (const [what, packet, verdict, withoutGuard] of cases) {
-        it(`${what}: ${verdict}`, () => assert.equal(trace(guarded, packet).verdict, verdict));
+        it(`${what}: ${verdict}`, () => assert.equal(verdictOf(guarded, packet), verdict));
         it(`${what}, without the guard: ${withoutGuard}`, () =>
-          assert.equal(trace(unguarded, packet).verdict, withoutGuard));
+          assert.equal(verdictOf(unguarded, packet), withoutGuard));
       }
     });
   }
 
   it('is nothing at all where it is off, or where no link is known', () => {
-    const names = [...unguarded.chains.keys(), ...unguarded.sets.keys()];
+    const names = routedTables(unguarded).flatMap(({ chains, sets }) => [...chains.keys(), ...sets.keys()]);
     assert.deepEqual(
       names.filter((name) => /guard|sources|link|owner/.test(name)),
       [],
@@ -300,8 +312,8 @@ describe('the guard while a device comes or goes (S7.3)', () => {
     ] as const) {
       it(`${layout}, what is its own passes while it ${what}`, () => {
         const generations = generationsOf(before, planStages(after, before));
-        const tables = generations.map((each) => (layout === 'routed' ? each : each.bridge!));
         for (const packet of packets) {
+          const tables = generations.map((each) => (layout === 'routed' ? tableOfPacket(each, packet) : each.bridge!));
           assert.equal(trace(tables[0]!, packet).verdict, 'accept', JSON.stringify(packet));
           assert.equal(checkPacket(packet, tables), false);
         }

@@ -4,6 +4,7 @@ import { Compiler } from '../../src/compile/compile.ts';
 import type { Link } from '../../src/model/cluster.ts';
 import { pod, policy, sandbox } from '../support/objects.ts';
 import { startPipeline } from '../support/pipeline.ts';
+import { routedTables } from '../support/routed.ts';
 
 const a = pod('x/a', { ips: ['10.1.0.2', 'fd01::2'], labels: { app: 'a' } });
 const b = pod('x/b', { ips: ['10.1.0.3'], labels: { app: 'b' } });
@@ -11,8 +12,10 @@ const b = pod('x/b', { ips: ['10.1.0.3'], labels: { app: 'b' } });
 function compile(links: Readonly<Record<string, Link>>, ...policies: readonly ReturnType<typeof policy>[]) {
   const pipeline = startPipeline('n1', [a, b, ...policies]);
   pipeline.receive({ op: 'links', links: new Map(Object.entries(links)) });
-  const { bridge, sets } = pipeline.plan(undefined).compiled.ruleset;
-  return { links: elementsOf(sets), ports: bridge && elementsOf(bridge.sets) };
+  const { ruleset } = pipeline.plan(undefined).compiled;
+  const [ip, ip6] = routedTables(ruleset);
+  const ports = ruleset.bridge && elementsOf(ruleset.bridge.sets);
+  return { links: elementsOf(ip.sets), links6: elementsOf(ip6.sets), ports };
 }
 
 function elementsOf(sets: ReadonlyMap<string, { readonly elements: ReadonlySet<string> }>): Record<string, string[]> {
@@ -22,13 +25,12 @@ function elementsOf(sets: ReadonlyMap<string, { readonly elements: ReadonlySet<s
 
 describe('what the guard knows of devices', () => {
   it('a pod may use all that is its own, where the link of one of its addresses is known, and is held to that one', () => {
-    const { links, ports } = compile({ '10.1.0.2': { device: 'veth-a' } });
-    assert.deepEqual(links, {
+    const { links, links6, ports } = compile({ '10.1.0.2': { device: 'veth-a' } });
+    assert.deepEqual(links, { links: ['veth-a'], owners4: ['veth-a . 10.1.0.2'], linked4: ['10.1.0.2'] });
+    assert.deepEqual(links6, {
       links: ['veth-a'],
       'egress-links': [],
-      owners4: ['veth-a . 10.1.0.2'],
       owners6: ['veth-a . fd01::2'],
-      linked4: ['10.1.0.2'],
       linked6: [],
     });
     assert.equal(ports, undefined);
@@ -48,19 +50,23 @@ describe('what the guard knows of devices', () => {
       egress: [{}],
     });
     const seats = { '10.1.0.2': { device: 'eth' }, '10.1.0.3': { device: 'cni0', port: 'eth' } };
-    const { links, ports } = compile(seats, everything);
-    assert.deepEqual(links['egress-links'], ['eth']);
+    const { links6, ports } = compile(seats, everything);
+    assert.deepEqual(links6['egress-links'], ['eth']);
     assert.deepEqual([ports?.['egress-ports'], ports?.['ingress-ports']], [['eth'], ['eth']]);
   });
 
   it('what was compiled before does not show', () => {
     const compiler = new Compiler();
     const pipeline = startPipeline('n1', [a], { gate: true });
-    const compiled = () => compiler.compile(pipeline.snapshot).ruleset;
-    assert.deepEqual([compiled().chains.has('gate'), compiled().chains.has('guard')], [false, false]);
-    pipeline.receive({ op: 'ranges', cidrs: ['10.1.0.0/24'] });
-    assert.deepEqual([compiled().chains.has('gate'), compiled().chains.has('guard')], [true, false]);
+    const compiled = () => {
+      const tables = routedTables(compiler.compile(pipeline.snapshot).ruleset);
+      return tables.map(({ chains }) => [chains.has('gate'), chains.has('guard')]);
+    };
+    const inBoth = (gate: boolean, guard: boolean) => [0, 1].map(() => [gate, guard]);
+    assert.deepEqual(compiled(), inBoth(false, false));
+    pipeline.receive({ op: 'ranges', cidrs: ['10.1.0.0/24', 'fd01::/64'] });
+    assert.deepEqual(compiled(), inBoth(true, false));
     pipeline.receive(sandbox('x/a', { ips: ['10.1.0.2'], link: { device: 'veth-a' } }));
-    assert.deepEqual([compiled().chains.has('gate'), compiled().chains.has('guard')], [true, true]);
+    assert.deepEqual(compiled(), inBoth(true, true));
   });
 });

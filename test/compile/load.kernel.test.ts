@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import { renderRuleset, renderScript } from '../../src/nftables/render.ts';
-import { planStages } from '../../src/plan/plan.ts';
+import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { Kernel } from '../nftables/kernel.ts';
 import { hostileCluster, hostileFacts } from '../support/hostile-cluster.ts';
 import { startPipeline } from '../support/pipeline.ts';
 import { skipTest } from '../support/skip.ts';
 import { guardedNode } from './guarded-node.ts';
 
-/** A rule that nft lists otherwise than it was written would be taken for another program's at each restart. */
+/** A rule that nft lists otherwise than it was written would be taken for another program's at each restart, and what no rule reads would be swept. */
 describe('what a guarded and gated node compiles to', () => {
   let kernel: Kernel;
   before(function () {
@@ -33,6 +33,7 @@ describe('what a guarded and gated node compiles to', () => {
       for (const { operations } of stages) assert.equal(kernel.run(renderScript(operations)), undefined);
       assert.equal(renderRuleset(kernel.list()), renderRuleset(result));
       assert.deepEqual(planStages(ruleset, kernel.list()).stages, []);
+      assert.deepEqual(planSweep(kernel.list()).stages, []);
     });
   }
 });

@@ -40,7 +40,7 @@ const local = ['one', 'two', 'one'].map((is, index): ApiObject => ({
   kind: 'Pod',
   metadata: { namespace: 'x', name: `local-${index}`, uid: `local-${index}`, labels: { is } },
   spec: { nodeName: 'n1' },
-  status: { podIPs: [{ ip: `10.1.0.${index + 1}` }] },
+  status: { podIPs: [{ ip: `10.1.0.${index + 1}` }, { ip: `fd01::${index + 1}` }] },
 }));
 const namespace: ApiObject = { kind: 'Namespace', metadata: { name: 'x', uid: 'x' } };
 

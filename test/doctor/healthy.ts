@@ -33,7 +33,7 @@ export const healthy: NodeFacts = {
   agent: { value: healthyState },
   nft: { version: '1.1.3' },
   foreign: { rules: noForeignRules, unreadable: [] },
-  own: { value: { sets: new Map(), maps: new Map(), chains: new Map() } },
+  own: { value: {} },
   sysctls: { 'net.ipv4.ip_forward': '1', 'net.netfilter.nf_conntrack_tcp_loose': '1' },
   bridges: { value: [] },
   ipvs: { value: undefined },

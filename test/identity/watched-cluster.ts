@@ -10,9 +10,10 @@ import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { ResourceWatch, defaultTiming } from '../../src/watch/watch.ts';
-import { checkPacket, emptyRuleset, generationsOf } from '../support/every-moment.ts';
+import { checkPacket, generationsOf } from '../support/every-moment.ts';
 import { hooksOf, passes, type Flow, type Place } from '../support/path.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
+import { emptyTable, tableOfPacket } from '../support/routed.ts';
 import type { FactLine, ListLine, WatchLine } from './order.ts';
 import { ScriptedApi } from './scripted-api.ts';
 import { NodeKnowledge } from './truth.ts';
@@ -26,7 +27,7 @@ export interface Views {
   readonly known: ReadonlyMap<string, Cluster>;
 }
 
-const withoutRules = Object.fromEntries(nodes.map((node) => [node, emptyRuleset]));
+const withoutRules = Object.fromEntries(nodes.map((node) => [node, { ip: emptyTable, ip6: emptyTable }]));
 
 /** Both nodes of a cluster that tells its story, each with what its kernel holds. */
 export class WatchedCluster {
@@ -180,14 +181,15 @@ export class WatchedCluster {
   #apply(node: string, pipeline: Pipeline, objects: readonly ApiObject[]): void {
     const before = this.#applied.get(node);
     const plan = pipeline.plan(before);
-    const generations = generationsOf(before ?? emptyRuleset, plan);
+    const generations = generationsOf(before ?? {}, plan);
     this.#applied.set(node, generations.at(-1)!);
     if (!before || plan.stages.length === 0) return;
     this.counts.stages += plan.stages.length;
     const local = new Set(objects.flatMap((object) => localAddresses(object, node)));
     for (const flow of this.#flows) {
       if (local.has(flow.source) === local.has(flow.destination) || flow.protocol !== 'tcp') continue;
-      for (const packet of packetsOf(flow)) if (checkPacket(packet, generations)) this.counts.flips++;
+      const tables = generations.map((each) => tableOfPacket(each, flow));
+      for (const packet of packetsOf(flow)) if (checkPacket(packet, tables)) this.counts.flips++;
     }
   }
 }

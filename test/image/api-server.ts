@@ -17,6 +17,7 @@ const pod = store.create('pods', {
   metadata: { namespace: 'default', name: 'web' },
   spec: { nodeName: 'n1', containers: [{ name: 'web', image: 'web' }] },
 });
-store.updateStatus('pods', { ...pod, status: { phase: 'Running', podIPs: [{ ip: '10.244.0.2' }] } });
+const podIPs = [{ ip: '10.244.0.2' }, { ip: 'fd00:10:244::2' }];
+store.updateStatus('pods', { ...pod, status: { phase: 'Running', podIPs } });
 await startApiServer({ store, socketPath: socketPath!, tcp: { host: '127.0.0.1', port: Number(port) } });
 process.stdout.write('ready\n');

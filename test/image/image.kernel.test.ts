@@ -141,10 +141,13 @@ describe('the image', function () {
         const { status, body } = await ask('/readyz?verbose');
         return status === 200 ? undefined : body;
       });
-      const { stdout } = await execa(
-        ...enterNamespace(namespace, 'nft', ['list', 'map', 'inet', 'postern', 'ingress4']),
-      );
-      assert.match(stdout, /10\.244\.0\.2 : goto/);
+      for (const [table, map, address] of [
+        ['ip', 'ingress4', /10\.244\.0\.2 : jump/],
+        ['ip6', 'ingress6', /fd00:10:244::2 : jump/],
+      ] as const) {
+        const { stdout } = await execa(...enterNamespace(namespace, 'nft', ['list', 'map', table, 'postern', map]));
+        assert.match(stdout, address);
+      }
       const { body } = await ask('/metrics');
       const resident = Number(/^process_resident_memory_bytes (\d+)/m.exec(body)?.[1]);
       const { size } = await stat(join(folder, 'first.tar'));

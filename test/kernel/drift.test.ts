@@ -1,40 +1,77 @@
 import assert from 'node:assert/strict';
 import { it } from 'mocha';
-import { readPage } from './agent-pages.ts';
+import type { TableFamily } from '../../src/nftables/ruleset.ts';
+import { readMetric, readPage } from './agent-pages.ts';
 import { onEachCni } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { policy } from './policies.ts';
 
 onEachCni('our tables in the hands of another program', (cluster, cni) => {
   // Only pods on a bridge have ports to guard.
-  const tables = cni === 'bridge' ? ['inet postern', 'bridge postern'] : ['inet postern'];
-  const commands = tables.flatMap((table) => [`nft delete table ${table}`, `nft flush table ${table}`]);
-  for (const command of commands) {
+  const tables: readonly TableFamily[] = cni === 'bridge' ? ['ip', 'ip6', 'bridge'] : ['ip', 'ip6'];
+  const commands = tables.flatMap((table) => [`nft delete table ${table} postern`, `nft flush table ${table} postern`]);
+  for (const command of [...commands, 'nft flush ruleset']) {
     it(`are restored after "${command}" (S7.16)`, async () => {
-      const { lab } = cluster();
       await cluster().apply(policy('x', 'deny', { ingress: [] }));
-      const before = await drifts();
       const held = await list();
-      await lab.exec('node/n1', 'sh', '-c', command);
-      await eventually(async () => ((await drifts()) > before ? undefined : 'nobody noticed'));
-      await eventually(async () => {
-        const { status, body } = await readPage(lab, 'n1', '/readyz');
-        return status === 200 ? undefined : body;
-      });
+      await tamper(command);
       assert.equal(await list(), held);
       await cluster().expect([{ from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: 'timeout' }]);
     });
   }
 
+  for (const lost of ['ip', 'ip6'] as const) {
+    it(`are left alone but for table ${lost}, where it alone was deleted, and that is made in stages`, async () => {
+      await cluster().apply(policy('x', 'deny', { ingress: [] }));
+      const others = tables.filter((table) => table !== lost);
+      const [held, before] = [await listWhole(others), await stages()];
+      await tamper(`nft delete table ${lost} postern`);
+      assert.equal(await listWhole(others), held);
+      const after = await stages();
+      assert.deepEqual(
+        after.map((count, index) => count - before[index]!),
+        [1, 1, 0],
+      );
+      await cluster().expect([{ from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: 'timeout' }]);
+    });
+  }
+
+  /** Resolves when it was noticed, and the agent is ready again. */
+  async function tamper(command: string): Promise<void> {
+    const { lab } = cluster();
+    const before = await drifts();
+    await lab.exec('node/n1', 'sh', '-c', command);
+    await eventually(async () => ((await drifts()) > before ? undefined : 'nobody noticed'));
+    await eventually(async () => {
+      const { status, body } = await readPage(lab, 'n1', '/readyz');
+      return status === 200 ? undefined : body;
+    });
+  }
+
   /** The base chains. */
-  async function list(): Promise<string> {
-    const chains = tables.map((table) => `${table} ${table.startsWith('bridge') ? 'prerouting' : 'forward'}`);
-    const script = chains.map((chain) => `nft list chain ${chain}`).join('; ');
-    return cluster().lab.exec('node/n1', 'sh', '-ec', script);
+  function list(): Promise<string> {
+    const chains = tables.map((table) => `${table} postern ${table === 'bridge' ? 'prerouting' : 'forward'}`);
+    return onNode(chains.map((chain) => `nft list chain ${chain}`));
+  }
+
+  /** With the handles of all that is in them, which are others where it was written anew. */
+  function listWhole(of: readonly TableFamily[]): Promise<string> {
+    return onNode(of.map((table) => `nft -n -a -s list table ${table} postern`));
+  }
+
+  function onNode(commands: readonly string[]): Promise<string> {
+    return cluster().lab.exec('node/n1', 'sh', '-ec', commands.join('; '));
   }
 
   async function drifts(): Promise<number> {
-    const { body } = await readPage(cluster().lab, 'n1', '/metrics');
-    return Number(/^postern_drift_total (\d+)$/m.exec(body)![1]);
+    return (await readMetric(cluster().lab, 'n1', 'postern_drift_total'))!;
+  }
+
+  /** How many of each there have been. */
+  function stages(): Promise<number[]> {
+    const count = (stage: string): string => `postern_apply_stage_duration_seconds_count{stage="${stage}"}`;
+    return Promise.all(
+      ['make', 'switch', 'break'].map(async (stage) => (await readMetric(cluster().lab, 'n1', count(stage))) ?? 0),
+    );
   }
 });

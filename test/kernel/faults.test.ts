@@ -24,7 +24,7 @@ describe('the faults of docs/reliability.md (kernel)', function () {
     assert.deepEqual(brokenPromises(await runOnce(named('api-compacted'))), []);
   });
 
-  it('a table that is flushed is restored, and what passed until then is counted', async () => {
+  it('tables that are flushed are restored, and what passed until then is counted', async () => {
     const { forbiddenThrough, allowedLost, error } = await runOnce(named('table-flushed'));
     assert.deepEqual([error, allowedLost.bad], [undefined, 0]);
     assert.ok(forbiddenThrough.bad > 0);
@@ -35,7 +35,7 @@ describe('the faults of docs/reliability.md (kernel)', function () {
       ...named('agent-stopped'),
       async run({ lab, agents, traffic }) {
         await Promise.all(agents.map((agent) => agent.stop()));
-        await lab.exec('node/n1', 'nft', 'delete', 'table', 'inet', 'postern');
+        await lab.exec('node/n1', 'nft', 'delete table ip postern; delete table ip6 postern');
         await traffic.goesOn();
         return 0;
       },
@@ -71,7 +71,8 @@ describe('the faults of docs/reliability.md (kernel)', function () {
         const time = await scene.right(performance.now());
         // Shut, says the agent; and then somebody lets it pass.
         await Promise.all(scene.agents.map((agent) => agent.stop()));
-        await scene.lab.exec('node/n1', 'nft', 'insert rule inet postern forward udp dport 53 accept');
+        const rules = ['ip', 'ip6'].map((family) => `insert rule ${family} postern forward udp dport 53 accept`);
+        await scene.lab.exec('node/n1', 'nft', rules.join('; '));
         await scene.traffic.goesOn();
         return time;
       },

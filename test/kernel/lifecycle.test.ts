@@ -5,7 +5,7 @@ import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { Flow } from '../../src/lab/flow.ts';
 import { resourceNames } from '../../src/model/cluster.ts';
 import { listArguments, parseTable } from '../../src/nftables/parse.ts';
-import type { Ruleset, Table, TableFamily } from '../../src/nftables/ruleset.ts';
+import { tableFamilies, type Ruleset, type TableFamily } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { readMetric, readPage } from './agent-pages.ts';
 import { ApiGate } from './api-gate.ts';
@@ -66,6 +66,21 @@ describe('the life of an agent (kernel)', function () {
     await assertEnforced(cluster, otherState);
     await cluster.apply(oneState);
     await assertEnforced(cluster, oneState);
+  });
+
+  it('takes over from a version with another table: that judges until ours are in force, and then is gone', async () => {
+    const { lab } = cluster;
+    await agent.stop();
+    await deleteTables(cluster);
+    const chain = 'type filter hook forward priority -10; policy accept; meta l4proto udp th dport 5000 drop;';
+    await lab.exec('node/n1', 'nft', `table inet postern { chain forward { ${chain} }; }`);
+    await start();
+    await eventually(async () => {
+      const tables = await lab.exec('node/n1', 'nft', 'list', 'tables');
+      return tables.includes('inet postern') ? tables : undefined;
+    });
+    await assertEnforced(cluster, oneState);
+    assert.equal(await readMetric(lab, 'n1', 'postern_state_restored'), 0);
   });
 
   it('killed before and after every stage of a change, it ends in the right table, and nothing forbidden passes', async () => {
@@ -164,19 +179,20 @@ async function makeHear({ lab }: Cluster, resource: string, change: number): Pro
   });
 }
 
+/** All of them, or none. */
 async function listTables({ lab }: Cluster): Promise<Ruleset | undefined> {
   const there = (await lab.exec('node/n1', 'nft', 'list', 'tables')).split('\n');
-  const list = async (family: TableFamily): Promise<Table | undefined> =>
-    there.includes(`table ${family} postern`)
-      ? parseTable(family, await lab.exec('node/n1', 'nft', ...listArguments(family)))
-      : undefined;
-  const [inet, bridge] = [await list('inet'), await list('bridge')];
-  assert.equal(bridge !== undefined, inet !== undefined, 'one table without the other');
-  return inet && { ...inet, bridge: bridge! };
+  const held = tableFamilies.filter((family) => there.includes(`table ${family} postern`));
+  if (held.length === 0) return undefined;
+  assert.deepEqual(held, tableFamilies, 'one table without the others');
+  const list = async (family: TableFamily) =>
+    [family, parseTable(family, await lab.exec('node/n1', 'nft', ...listArguments(family)))] as const;
+  return Object.fromEntries(await Promise.all(tableFamilies.map(list)));
 }
 
 async function deleteTables({ lab }: Cluster): Promise<void> {
-  await lab.exec('node/n1', 'nft', 'destroy table inet postern; destroy table bridge postern');
+  const script = tableFamilies.map((family) => `destroy table ${family} postern`).join('; ');
+  await lab.exec('node/n1', 'nft', script);
 }
 
 /** But for which of its two editions a set is in, which the way there decides. */
@@ -184,7 +200,10 @@ function assertSame(held: Ruleset | undefined, wanted: Ruleset | undefined): voi
   assert.ok(held && wanted);
   assert.deepEqual(planSweep(held).stages, []);
   assert.deepEqual(planStages(wanted, held).stages, []);
-  assert.deepEqual([held.chains.size, held.sets.size], [wanted.chains.size, wanted.sets.size]);
+  for (const family of tableFamilies) {
+    const sizes = ({ [family]: table }: Ruleset) => [table?.chains.size, table?.sets.size];
+    assert.deepEqual(sizes(held), sizes(wanted));
+  }
 }
 
 function ended(agent: AgentProcess, otherwise: string): Promise<void> {

@@ -6,6 +6,7 @@ import { execa } from 'execa';
 import { after, before, describe, it } from 'mocha';
 import { labCnis } from '../../src/lab/cni-config.ts';
 import { runInNamespace } from '../../src/lab/network-namespace.ts';
+import { tableFamilies } from '../../src/nftables/ruleset.ts';
 import { readMetric } from './agent-pages.ts';
 import { needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
@@ -65,8 +66,7 @@ async function lose(starts: PodStarts): Promise<void> {
   await starts.agent.stop('SIGKILL');
   await starts.quieten();
   const commands = [
-    ['nft', 'destroy', 'table', 'inet', 'postern'],
-    ['nft', 'destroy', 'table', 'bridge', 'postern'],
+    ...tableFamilies.map((family) => ['nft', 'destroy', 'table', family, 'postern'] as const),
     ['conntrack', '-F'],
   ] as const;
   for (const [file, ...args] of commands) await starts.lab.exec('node/n1', file, ...args);

@@ -79,9 +79,15 @@ for (const cni of labCnis) {
 
 /** The agent has heard of the sandbox. */
 async function waitUntilGuarded(frames: FrameLab, cni: LabCni): Promise<void> {
-  const family = cni === 'bridge' ? 'bridge' : 'inet';
-  await eventually(async () => {
-    const owners = await frames.lab.exec('node/n1', 'nft', 'list', 'set', family, 'postern', 'owners4');
-    return owners.includes(frames.nic('late').address.ipv4) ? undefined : owners;
-  });
+  const { address } = frames.nic('late');
+  for (const [family, table, set] of [
+    ['ipv4', 'ip', 'owners4'],
+    ['ipv6', 'ip6', 'owners6'],
+  ] as const) {
+    await eventually(async () => {
+      const at = cni === 'bridge' ? 'bridge' : table;
+      const owners = await frames.lab.exec('node/n1', 'nft', 'list', 'set', at, 'postern', set);
+      return owners.includes(address[family]) ? undefined : owners;
+    });
+  }
 }

@@ -109,7 +109,7 @@ describe('postern probe in a lab (kernel)', function () {
       /^!!! 10\.244\.1\.\d+: NOT WHAT THE POLICIES SAY: the policies allow this, and nothing came back/m,
     );
     // What it tells to run can be run.
-    const commands = [...stdout.matchAll(/postern (lab exec .* nft -t list table inet postern): its/g)];
+    const commands = [...stdout.matchAll(/postern (lab exec .* nft -t list ruleset): its/g)];
     assert.equal(commands.length, 2);
     const tables = commands.map(([, command]) => execa(process.execPath, [main, ...command!.split(' ')]));
     // Only the node of shop/api has somebody to deny anything to.
@@ -121,7 +121,7 @@ describe('postern probe in a lab (kernel)', function () {
 
   it('is loud where what is denied gets through, as it does without an agent and its rules', async () => {
     await lab.agents.get('n1')!.end();
-    await lab.exec('node/n1', 'nft', 'delete table inet postern');
+    await lab.exec('node/n1', 'nft', 'delete table ip postern; delete table ip6 postern');
     const { exitCode, stdout } = await probe('shop/other', 'shop/api', '8080');
     assert.equal(exitCode, 1);
     assert.equal(stdout.match(/explain: denied +seen: connected, .* DIFFERENT\n/g)?.length, 2);

@@ -142,8 +142,8 @@ describe('the alerts, in a real Prometheus (kernel)', function () {
     await ends('PosternPolicyRefused');
   });
 
-  it('fire where another program flushes our table', async () => {
-    await lab.exec('node/n1', 'nft', 'flush', 'table', 'inet', 'postern');
+  it('fire where another program flushes a table of ours', async () => {
+    await lab.exec('node/n1', 'nft', 'flush', 'table', 'ip', 'postern');
     await fires('PosternDrift', { node: 'n1' });
   });
 

@@ -75,7 +75,7 @@ const stories: readonly Story[] = [
     series: { 'postern_drift_total{node="n1"}': '0x5 1x30' },
     silent: [5, 22],
     fires: 6,
-    summary: 'Another program has changed the table of Postern on node n1; it was restored.',
+    summary: 'Another program has changed a table of Postern on node n1; it was restored.',
   },
   {
     alert: 'PosternSlow',

@@ -4,7 +4,7 @@ import { describe, it } from 'mocha';
 import { readElement } from '../../src/nftables/component.ts';
 import { findElement, findOverlap } from '../../src/nftables/element-index.ts';
 import type { NftSet } from '../../src/nftables/ruleset.ts';
-import { disjoint, element, header, overlap } from './random-ruleset.ts';
+import { disjoint, element, header, overlap } from './random-element.ts';
 
 describe('the element that a key falls in', () => {
   const cases = header.chain(({ key, interval }) =>

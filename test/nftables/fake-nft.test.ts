@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import type { NftSet, Operation } from '../../src/nftables/ruleset.ts';
 import { FakeNft } from '../support/fake-nft.ts';
+import { on } from './load.ts';
 
 const set: NftSet = { name: 's', key: ['ipv4_addr'], interval: false, elements: new Set(['10.0.0.1']) };
-const make: Operation[] = [{ verb: 'add table' }, { verb: 'add set', set }];
-const more: Operation = { verb: 'add elements', set, elements: ['10.0.0.2'] };
+const make = on('ip', [{ verb: 'add table' }, { verb: 'add set', set }]);
+const more: Operation = { family: 'ip', verb: 'add elements', set, elements: ['10.0.0.2'] };
 const signal = new AbortController().signal;
 const inForce = { check: false, signal };
 
@@ -19,13 +20,26 @@ describe('the fake nft', () => {
     assert.equal(await nft.observe(signal), undefined);
     await assert.rejects(nft.run([more], inForce), { code: 'refused' });
     await nft.run(make, inForce);
-    assert.deepEqual((await nft.observe(signal))?.sets.get('s'), set);
+    assert.deepEqual((await nft.observe(signal))?.ip?.sets.get('s'), set);
+  });
+
+  it('has each table by itself, and none once the last is deleted', async () => {
+    await nft.run([...make, ...on('ip6', [{ verb: 'add table' }])], inForce);
+    assert.deepEqual(Object.keys((await nft.observe(signal))!), ['ip', 'ip6']);
+    assert.deepEqual(await nft.observeChain('ip6', 'forward', signal), undefined);
+    await nft.run([{ family: 'ip', verb: 'delete table' }], inForce);
+    assert.deepEqual(Object.keys((await nft.observe(signal))!), ['ip6']);
+    await assert.rejects(nft.run([more], inForce), { code: 'refused' });
+    await nft.run([{ family: 'ip6', verb: 'delete table' }], inForce);
+    assert.equal(await nft.observe(signal), undefined);
   });
 
   it('does all of a script or nothing', async () => {
     await nft.run(make, inForce);
-    await assert.rejects(nft.run([more, { verb: 'delete set', name: 'x' }], inForce), { code: 'refused' });
-    assert.deepEqual((await nft.observe(signal))?.sets.get('s'), set);
+    await assert.rejects(nft.run([more, { family: 'ip', verb: 'delete set', name: 'x' }], inForce), {
+      code: 'refused',
+    });
+    assert.deepEqual((await nft.observe(signal))?.ip?.sets.get('s'), set);
     assert.deepEqual(
       nft.runs.map(({ outcome }) => outcome),
       ['done', 'refused'],
@@ -63,7 +77,7 @@ describe('the fake nft', () => {
     await new Promise(setImmediate);
     assert.equal(settled, false);
     nft.restart();
-    assert.deepEqual((await nft.observe(signal))?.sets.get('s'), set);
+    assert.deepEqual((await nft.observe(signal))?.ip?.sets.get('s'), set);
   });
 
   it('minds its signal', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import { foreignNames } from '../../src/nftables/foreign.ts';
 import { parseTable } from '../../src/nftables/parse.ts';
-import type { NftRule, Ruleset } from '../../src/nftables/ruleset.ts';
+import type { NftRule, Table } from '../../src/nftables/ruleset.ts';
 import { skipTest } from '../support/skip.ts';
 import { Kernel } from './kernel.ts';
 
@@ -16,11 +16,13 @@ describe('what is not of our language', () => {
   });
   after(() => kernel?.close());
 
-  const load = (body: string): Ruleset => {
+  type Routed = 'ip' | 'ip6';
+  const load = (family: Routed, body: string): Table => {
     kernel.reset();
-    assert.equal(kernel.run(`table inet postern {\n${body}\n}\n`), undefined);
-    return kernel.list();
+    assert.equal(kernel.run(`table ${family} postern {\n${body}\n}\n`), undefined);
+    return kernel.list()[family]!;
   };
+  const eitherTable = ['ip', 'ip6'] as const;
   const isForeign = ({ matches }: NftRule): boolean => matches.some(({ kind }) => kind === 'foreign');
 
   const foreignRules = [
@@ -31,7 +33,6 @@ describe('what is not of our language', () => {
     'iif "lo" drop',
     'meta oifkind "veth*" drop',
     'meta pkttype { host, 7 } drop',
-    'ct original ip saddr 10.0.0.1 drop',
     'ct state new,related drop',
     'tcp flags syn drop',
     'tcp flags & (fin | syn) != syn drop',
@@ -40,21 +41,46 @@ describe('what is not of our language', () => {
     'tcp dport 80 drop',
     'sctp sport 80 drop',
     'udplite dport 80 drop',
-    'ip saddr < 10.0.0.1 drop',
-    'ip saddr & 255.255.0.255 == 10.0.0.1 drop',
     'reject',
-    'reject with icmpx admin-prohibited',
-    'ip saddr vmap { 10.0.0.1 : drop }',
     'meta mark set 1',
-    'ip saddr @s meta mark set 1 accept',
     'th sport 1 th dport 2 drop',
-    'ct state new ip saddr . th dport { 10.0.0.1 . 80 } drop',
     'counter name "n" drop',
   ];
-  for (const text of foreignRules) {
-    it(`the rule ${text}`, () => {
+  const foreignRules4 = [
+    'ct original ip saddr 10.0.0.1 drop',
+    'ct original saddr 10.0.0.1 drop',
+    'ip protocol sctp sctp chunk init missing drop',
+    'ip protocol tcp th dport 80 drop',
+    'ip saddr < 10.0.0.1 drop',
+    'ip saddr & 255.255.0.255 == 10.0.0.1 drop',
+    'ip version 4 drop',
+    'reject with icmp admin-prohibited',
+    'ip saddr vmap { 10.0.0.1 : drop }',
+    'ip saddr @s meta mark set 1 accept',
+    'ct state new ip saddr . th dport { 10.0.0.1 . 80 } drop',
+  ];
+  const foreignRules6 = [
+    'ct original ip6 saddr fd00::1 drop',
+    'ct original saddr fd00::1 drop',
+    'ip6 nexthdr tcp drop',
+    'ip6 saddr < fd00::1 drop',
+    'ip6 saddr & ffff::ff == fd00::1 drop',
+    'exthdr hbh exists drop',
+    'reject with icmpv6 admin-prohibited',
+    'ip6 saddr vmap { fd00::1 : drop }',
+    'ip6 saddr @s meta mark set 1 accept',
+    'ct state new ip6 saddr . th dport { fd00::1 . 80 } drop',
+  ];
+  for (const [family, text] of [
+    ...eitherTable.flatMap((each) => foreignRules.map((rule) => [each, rule] as const)),
+    ...foreignRules4.map((rule) => ['ip', rule] as const),
+    ...foreignRules6.map((rule) => ['ip6', rule] as const),
+  ]) {
+    it(`in table ${family} the rule ${text}`, () => {
+      const [type, address] = family === 'ip' ? ['ipv4_addr', '10.0.0.1'] : ['ipv6_addr', 'fd00::1'];
       const { chains, sets } = load(
-        `counter n { }; set s { type ipv4_addr; elements = { 10.0.0.1 }; }; chain c { ip saddr @s accept; ${text}; counter drop; }`,
+        family,
+        `counter n { }; set s { type ${type}; elements = { ${address} }; }; chain c { ${family} saddr @s accept; ${text}; counter drop; }`,
       );
       const rules = chains.get('c')!.rules;
       assert.deepEqual(rules.map(isForeign), [false, true, false]);
@@ -69,11 +95,12 @@ describe('what is not of our language', () => {
     'vlan id 7 drop',
     'arp operation request drop',
     'arp daddr ip 10.0.0.1 drop',
+    'ip protocol sctp sctp chunk init missing drop',
   ]) {
     it(`in the table of bridges the rule ${text}`, () => {
       kernel.reset();
       const chain = `chain prerouting { type filter hook prerouting priority -300; arp saddr ip 10.0.0.1 drop; ${text}; accept; }`;
-      const script = `table inet postern { }; table bridge postern { ${chain}; }\n`;
+      const script = `table ip postern { }; table bridge postern { ${chain}; }\n`;
       assert.equal(kernel.run(script), undefined);
       const held = kernel.list();
       assert.deepEqual(held.bridge!.chains.get('prerouting')!.rules.map(isForeign), [false, true, false]);
@@ -94,57 +121,69 @@ describe('what is not of our language', () => {
   ];
   for (const text of foreignSets) {
     it(`a set with ${text}`, () => {
-      const { sets } = load(`set odd { ${text} }; set s { type ipv4_addr; elements = { 10.0.0.1 }; };`);
+      const { sets } = load('ip', `set odd { ${text} }; set s { type ipv4_addr; elements = { 10.0.0.1 }; };`);
       assert.deepEqual(sets.get('odd'), { name: 'odd', key: [], interval: false, elements: new Set() });
       assert.equal(sets.get('s')!.elements.size, 1);
     });
   }
 
   it('a map of something else', () => {
-    const { maps } = load('map odd { type ipv4_addr : mark; elements = { 10.0.0.1 : 1 }; }');
+    const { maps } = load('ip', 'map odd { type ipv4_addr : mark; elements = { 10.0.0.1 : 1 }; }');
     assert.deepEqual(maps.get('odd'), { name: 'odd', key: [], interval: false, elements: new Map() });
   });
 
-  for (const header of [
+  const foreignHeaders = [
     'type filter hook forward priority -10; policy drop;',
     'type filter hook prerouting priority -10; policy accept;',
     'type nat hook output priority -10; policy accept;',
     'comment "x";',
-  ]) {
-    it(`a chain with ${header}`, () => {
-      const { chains } = load(`chain odd { ${header} counter drop; }`);
-      const { base, rules } = chains.get('odd')!;
-      assert.deepEqual([base, rules.map(isForeign)], [undefined, [true, false]]);
-    });
+  ];
+  for (const family of eitherTable) {
+    for (const header of foreignHeaders) {
+      it(`in table ${family} a chain with ${header}`, () => {
+        const { chains } = load(family, `chain odd { ${header} counter drop; }`);
+        const { base, rules } = chains.get('odd')!;
+        assert.deepEqual([base, rules.map(isForeign)], [undefined, [true, false]]);
+      });
+    }
   }
 
   it('other tables, and objects of other kinds', () => {
     kernel.reset();
-    const script =
-      'table ip postern { set s { type ipv4_addr; }; }; table inet postern { counter n { }; chain c { accept; }; }';
+    const other = '{ set s { type ipv4_addr; }; chain other { drop; }; }';
+    const script = `table inet postern ${other}; table ip other ${other}; table ip postern { counter n { }; chain c { accept; }; }`;
     assert.equal(kernel.run(`${script}\n`), undefined);
-    const { sets, maps, chains } = kernel.list();
-    assert.deepEqual([sets.size, maps.size, [...chains.keys()]], [0, 0, ['c']]);
+    const { ip, ...others } = kernel.list();
+    const { sets, maps, chains } = ip!;
+    assert.deepEqual([sets.size, maps.size, [...chains.keys()], others], [0, 0, ['c'], {}]);
+  });
+
+  it('what is of another table in a listing of all', () => {
+    const chain = (family: string, table: string): string => JSON.stringify({ chain: { family, table, name: family } });
+    const listing = `{"nftables":[${[chain('ip', 'other'), chain('ip', 'postern'), chain('ip6', 'postern')].join()}]}`;
+    assert.deepEqual([...parseTable('ip6', listing).chains.keys()], ['ip6']);
+    assert.deepEqual([...parseTable('ip', listing).chains.keys()], ['ip']);
+    assert.deepEqual([...parseTable('bridge', listing).chains.keys()], []);
   });
 
   it('nft’s names for protocols and types, which are the machine’s: no guess', () => {
     const rule = (right: string, protocol: string, field: string): string =>
       JSON.stringify({
         rule: {
-          family: 'inet',
+          family: 'ip',
           table: 'postern',
           chain: 'c',
           expr: [{ match: { op: '==', left: { payload: { protocol, field } }, right } }, { drop: null }],
         },
       });
-    const chain = '{"chain":{"family":"inet","table":"postern","name":"c"}}';
+    const chain = '{"chain":{"family":"ip","table":"postern","name":"c"}}';
     const text = [
       chain,
       rule('igmp', 'ip', 'protocol'),
       rule('tcp', 'ip', 'protocol'),
       rule('echo-request', 'icmp', 'type'),
     ];
-    const rules = parseTable('inet', `{"nftables":[${text.join()}]}`).chains.get('c')!.rules;
+    const rules = parseTable('ip', `{"nftables":[${text.join()}]}`).chains.get('c')!.rules;
     assert.deepEqual(rules.map(isForeign), [true, false, true]);
   });
 });

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { listArguments, parseTable } from '../../src/nftables/parse.ts';
-import type { Ruleset, Table, TableFamily } from '../../src/nftables/ruleset.ts';
+import { tableFamilies, type Ruleset, type Table, type TableFamily } from '../../src/nftables/ruleset.ts';
 
 /** Our tables in the real kernel, in a network namespace of its own. */
 export class Kernel {
@@ -31,10 +31,11 @@ export class Kernel {
   }
 
   list(): Ruleset {
-    const inet = this.#list('inet');
-    if (!inet) throw new Error('there is no table of ours');
-    const bridge = this.#list('bridge');
-    return { ...inet, ...(bridge && { bridge }) };
+    const tables = tableFamilies.flatMap((family) => {
+      const table = this.#list(family);
+      return table ? [[family, table] as const] : [];
+    });
+    return Object.fromEntries(tables);
   }
 
   #list(family: TableFamily): Table | undefined {

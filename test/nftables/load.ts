@@ -1,16 +1,26 @@
-import type { Operation, Ruleset, Table } from '../../src/nftables/ruleset.ts';
+import {
+  tableFamilies,
+  type Change,
+  type Operation,
+  type Ruleset,
+  type Table,
+  type TableFamily,
+} from '../../src/nftables/ruleset.ts';
 
 /** The operations that make a ruleset from nothing. */
 export function loadOperations(ruleset: Ruleset): Operation[] {
-  return [...loadTable(ruleset), ...(ruleset.bridge ? onBridge(loadTable(ruleset.bridge)) : [])];
+  return tableFamilies.flatMap((family) => {
+    const table = ruleset[family];
+    return table ? on(family, loadTable(table)) : [];
+  });
 }
 
-export function onBridge(operations: readonly Operation[]): Operation[] {
-  return operations.map((operation) => ({ ...operation, family: 'bridge' }));
+export function on(family: TableFamily, changes: readonly Change[]): Operation[] {
+  return changes.map((change) => ({ family, ...change }));
 }
 
 /** Chains come empty first, since maps and rules refer to them. */
-function loadTable({ sets, maps, chains }: Table): Operation[] {
+function loadTable({ sets, maps, chains }: Table): Change[] {
   const emptyMaps = [...maps.values()].map((map) => ({ ...map, elements: new Map() }));
   return [
     { verb: 'add table' },

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type {
+  Change,
   Element,
   NftSet,
   Operation,
@@ -8,24 +9,34 @@ import type {
   TableFamily,
   VerdictMap,
 } from '../../src/nftables/ruleset.ts';
-import { onBridge } from './load.ts';
-import { chainNames, disjoint, element, elementVerdict, header, mapNames, rule, setNames } from './random-ruleset.ts';
+import { catchAll, tableFamilies } from '../../src/nftables/ruleset.ts';
+import { on } from './load.ts';
+import { makeTable } from './make-table.ts';
+import { disjoint, element, header } from './random-element.ts';
+import { elementVerdict, rule } from './random-rule.ts';
+import { chainNames, mapNames, setNames } from './random-ruleset.ts';
 
 /** Operations on a ruleset, about half of which the kernel takes. */
 export function operations(ruleset: Ruleset): fc.Arbitrary<Operation[]> {
-  const { bridge } = ruleset;
-  const kinds = [
-    ...operationsOn('inet', ruleset),
-    ...(bridge ? operationsOn('bridge', bridge).map((each) => each.map((operation) => onBridge([operation])[0]!)) : []),
-    fc.constantFrom<Operation[]>({ verb: 'add table', family: 'bridge' }, { verb: 'delete table', family: 'bridge' }),
-  ];
-  return fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 3 });
+  const kinds = tableFamilies.flatMap((family) =>
+    scriptsOn(family, ruleset[family]).map((script) => script.map((changes) => on(family, changes))),
+  );
+  return fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 3 }).map((scripts) => scripts.flat());
 }
 
-function operationsOn(family: TableFamily, table: Table): fc.Arbitrary<Operation>[] {
+function scriptsOn(family: TableFamily, table: Table | undefined): fc.Arbitrary<Change[]>[] {
+  const whole = fc.constantFrom<Change[]>({ verb: 'add table' }, { verb: 'replace table' }, { verb: 'delete table' });
+  const changes = changesOf(family, table ?? makeTable([], [], [{ name: 'c0', rules: [] }]));
+  if (table) return [whole, ...changes].map((each) => each.map((change) => [change]));
+  // Most of what is asked of a table that is not there is refused; after it is added, some is not.
+  const added = fc.tuple(fc.constant<Change>({ verb: 'add table' }), fc.oneof(...changes));
+  return [whole.map((change) => [change]), fc.oneof(...changes).map((change) => [change]), added];
+}
+
+function changesOf(family: TableFamily, table: Table): fc.Arbitrary<Change>[] {
   const sets = [...table.sets.values()];
   const maps = [...table.maps.values()];
-  const rules = fc.array(rule(family, sets, maps, chainNames), { maxLength: 2 });
+  const rules = fc.array(rule({ family, sets, maps, chains: chainNames }), { maxLength: 2 });
   return [
     newSet.map((set) => ({ verb: 'add set', set })),
     newMap.map((map) => ({ verb: 'add map', map })),
@@ -36,8 +47,9 @@ function operationsOn(family: TableFamily, table: Table): fc.Arbitrary<Operation
     nameOf(table.sets, setNames).map((name) => ({ verb: 'delete set', name })),
     nameOf(table.maps, mapNames).map((name) => ({ verb: 'delete map', name })),
     nameOf(table.chains, chainNames).map((name) => ({ verb: 'delete chain', name })),
-    ...sets.flatMap(setOperations),
-    ...maps.flatMap(mapOperations),
+    // Packets alone fill a set of records.
+    ...sets.filter(({ records }) => !records).flatMap(setChanges),
+    ...maps.flatMap(mapChanges),
   ];
 }
 
@@ -53,26 +65,32 @@ const newMap: fc.Arbitrary<VerdictMap> = fc
   .tuple(fc.constantFrom(...mapNames), header)
   .chain(([name, each]) =>
     fc
-      .array(fc.tuple(element(each.key, each.interval), elementVerdict(chainNames)), { maxLength: 1 })
+      .array(fc.tuple(mapElement(each), elementVerdict(chainNames)), { maxLength: 1 })
       .map((mappings) => ({ name, ...each, elements: new Map(mappings) })),
   );
 
-function setOperations(set: NftSet): fc.Arbitrary<Operation>[] {
+function setChanges(set: NftSet): fc.Arbitrary<Change>[] {
   return [
     some(element(set.key, set.interval)).map((elements) => ({ verb: 'add elements', set, elements })),
     some(presentOr(set)).map((elements) => ({ verb: 'delete elements', set, elements })),
   ];
 }
 
-function mapOperations(map: VerdictMap): fc.Arbitrary<Operation>[] {
+function mapChanges(map: VerdictMap): fc.Arbitrary<Change>[] {
   return [
-    some(fc.tuple(presentOr(map), elementVerdict(chainNames))).map((mappings) => ({
+    some(fc.tuple(presentOr(map, mapElement(map)), elementVerdict(chainNames))).map((mappings) => ({
       verb: 'add mappings',
       map,
       elements: new Map(mappings),
     })),
-    some(presentOr(map)).map((elements) => ({ verb: 'delete mappings', map, elements })),
+    some(presentOr(map, mapElement(map))).map((elements) => ({ verb: 'delete mappings', map, elements })),
   ];
+}
+
+function mapElement({ key, interval }: Pick<VerdictMap, 'key' | 'interval'>): fc.Arbitrary<Element> {
+  const own = element(key, interval);
+  if (interval) return own;
+  return fc.oneof({ arbitrary: own, weight: 4 }, { arbitrary: fc.constant(catchAll), weight: 1 });
 }
 
 /** Mostly one that is there. */
@@ -84,8 +102,10 @@ function nameOf(present: ReadonlyMap<string, unknown>, names: readonly string[])
 }
 
 /** Mostly an element that is there. */
-function presentOr({ key, interval, elements }: NftSet | VerdictMap): fc.Arbitrary<Element> {
-  const any = element(key, interval);
+function presentOr(
+  { key, interval, elements }: NftSet | VerdictMap,
+  any: fc.Arbitrary<Element> = element(key, interval),
+): fc.Arbitrary<Element> {
   return elements.size === 0
     ? any
     : fc.oneof({ arbitrary: fc.constantFrom(...elements.keys()), weight: 9 }, { arbitrary: any, weight: 1 });

@@ -3,12 +3,24 @@ import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
-import type { Chain, Field, Match, NftSet, Operation, Ruleset, Verdict } from '../../src/nftables/ruleset.ts';
+import type {
+  Chain,
+  Change,
+  ElementVerdict,
+  Field,
+  Match,
+  NftSet,
+  Table,
+  Verdict,
+  VerdictMap,
+} from '../../src/nftables/ruleset.ts';
+import { routedTable } from '../../src/nftables/ruleset.ts';
 import { trace, traceInFlight } from '../../src/nftables/trace.ts';
 import { skipTest } from '../support/skip.ts';
 import { example } from './example.ts';
 import { Kernel } from './kernel.ts';
-import { rulesetOf } from './random-ruleset.ts';
+import { on } from './load.ts';
+import { makeTable } from './make-table.ts';
 
 type Probe = Partial<Packet> & { readonly from: string; readonly to: string };
 
@@ -25,11 +37,11 @@ const pods: Readonly<Record<string, readonly [string, string]>> = {
 };
 
 /** A first packet of a TCP connection through forward, unless told otherwise. `from` and `to` are names; the port is the server's. */
-function packetOf({ from, to, ...rest }: Probe, v6: boolean): Packet {
-  const index = v6 ? 1 : 0;
+function packetOf({ from, to, ...rest }: Probe, family: 'ipv4' | 'ipv6' = 'ipv4'): Packet {
+  const index = family === 'ipv6' ? 1 : 0;
   return {
     hook: 'forward',
-    family: v6 ? 'ipv6' : 'ipv4',
+    family,
     source: pods[from]?.[index] ?? from,
     destination: pods[to]?.[index] ?? to,
     protocol: 'tcp',
@@ -56,7 +68,7 @@ const established = (port: number): Partial<Packet> => ({
   tcpSyn: false,
 });
 
-/** Said of both families. */
+/** Said of both families, each to its table. */
 const probes: readonly [string, Probe, 'accept' | 'drop' | 'reset'][] = [
   ['an exact tuple', { from: 'a', to: 'b', destinationPort: 8080 }, 'accept'],
   ['a tuple of another node’s pod', { from: 'c', to: 'b', destinationPort: 8080 }, 'accept'],
@@ -201,6 +213,11 @@ const probes4: typeof probes = [
   ['IGMP to a group', { from: 'b', to: '224.0.0.22', protocol: '2', hopLimit: 1 }, 'accept'],
   ['IGMP with another TTL', { from: 'b', to: '224.0.0.22', protocol: '2', hopLimit: 2 }, 'drop'],
   ['IGMP to one address', { from: 'b', to: '9.9.9.9', protocol: '2', hopLimit: 1 }, 'drop'],
+  [
+    'the type of ICMPv6 is none of ICMP',
+    { from: 'b', to: 'world', protocol: 'icmpv6', icmpType: 3, ctState: 'related' },
+    'drop',
+  ],
 ];
 
 const probes6: typeof probes = [
@@ -225,28 +242,30 @@ const probes6: typeof probes = [
 ];
 
 describe('trace of the example', () => {
-  for (const [family, v6, more] of [
-    ['IPv4', false, probes4],
-    ['IPv6', true, probes6],
+  for (const [name, family, more] of [
+    ['IPv4', 'ipv4', probes4],
+    ['IPv6', 'ipv6', probes6],
   ] as const) {
-    describe(family, () => {
+    describe(name, () => {
+      const table = example[routedTable[family]];
       for (const [title, probe, verdict] of [...probes, ...more]) {
-        it(`${title}: ${verdict}`, () => assert.equal(trace(example, packetOf(probe, v6)).verdict, verdict));
+        it(`${title}: ${verdict}`, () => assert.equal(trace(table, packetOf(probe, family)).verdict, verdict));
       }
+
+      it('tells the way: chain, rule, element', () => {
+        const packet = packetOf({ from: 'b', to: 'c', ...reply(8081) }, family);
+        assert.deepEqual(trace(table, packet), {
+          verdict: 'drop',
+          path: [
+            { chain: 'forward', rule: 1, verdict: { kind: 'goto', chain: 'replies' } },
+            { chain: 'replies', rule: 1, element: packet.source, verdict: { kind: 'jump', chain: 'i-1-r' } },
+            { chain: 'i-1-r', rule: 3, verdict: { kind: 'goto', chain: 'deny-ingress' } },
+            { chain: 'deny-ingress', rule: 1, verdict: { kind: 'drop' } },
+          ],
+        });
+      });
     });
   }
-
-  it('tells the way: chain, rule, element', () => {
-    assert.deepEqual(trace(example, packetOf({ from: 'b', to: 'c', ...reply(8081) }, false)), {
-      verdict: 'drop',
-      path: [
-        { chain: 'forward', rule: 1, verdict: { kind: 'goto', chain: 'replies' } },
-        { chain: 'replies', rule: 1, element: '10.1.0.3', verdict: { kind: 'jump', chain: 'i-1-r' } },
-        { chain: 'i-1-r', rule: 6, verdict: { kind: 'goto', chain: 'deny-ingress' } },
-        { chain: 'deny-ingress', rule: 2, verdict: { kind: 'drop' } },
-      ],
-    });
-  });
 
   it('the kernel lists the example as it is written', function () {
     const kernel = Kernel.open('example');
@@ -261,7 +280,7 @@ describe('trace of the example', () => {
 });
 
 describe('trace of verdicts', () => {
-  const packet = packetOf({ from: 'a', to: 'b', destinationPort: 80 }, false);
+  const packet = packetOf({ from: 'a', to: 'b', destinationPort: 80 });
   const always = (verdict: Verdict): Chain['rules'][number] => ({ matches: [], verdict });
   const never: Match = { kind: 'compare', field: 'ip saddr', op: '!=', values: ['10.1.0.2'] };
   const base = (name: string, priority: number, ...verdicts: Verdict[]): Chain => ({
@@ -275,7 +294,7 @@ describe('trace of verdicts', () => {
   const back: Verdict = { kind: 'return' };
   const jump = (chain: string): Verdict => ({ kind: 'jump', chain });
   const goTo = (chain: string): Verdict => ({ kind: 'goto', chain });
-  const verdictOf = (...chains: Chain[]): string => trace(rulesetOf([], [], chains), packet).verdict;
+  const verdictOf = (...chains: Chain[]): string => trace(makeTable([], [], chains), packet).verdict;
 
   const cases: readonly [string, Chain[], 'accept' | 'drop'][] = [
     ['a base chain accepts by default', [base('f', 0)], 'accept'],
@@ -313,7 +332,7 @@ describe('trace of verdicts', () => {
       const rules: Chain['rules'] = [
         { matches: [{ kind: 'compare', field, op: '!=', values: ['1'] } as const], verdict: drop },
       ];
-      assert.equal(trace(rulesetOf([], [], [{ ...base('f', 0), rules }]), bare).verdict, 'accept', field);
+      assert.equal(trace(makeTable([], [], [{ ...base('f', 0), rules }]), bare).verdict, 'accept', field);
     }
   });
 
@@ -387,7 +406,7 @@ describe('trace of a frame', () => {
     it(`that ${title}`, () => {
       const rules = [{ matches: [match], verdict: { kind: 'drop' } as const }];
       const chain: Chain = { name: 'pre', base: { hook: 'prerouting', priority: -300 }, rules };
-      const { verdict } = trace(rulesetOf([owners], [], [chain]), { ...frame, ...rest });
+      const { verdict } = trace(makeTable([owners], [], [chain]), { ...frame, ...rest });
       assert.equal(verdict, holds ? 'drop' : 'accept');
     });
   }
@@ -395,23 +414,26 @@ describe('trace of a frame', () => {
 
 describe('trace of a packet in flight', () => {
   /** c may not reach b on 8081: moved to another class, it still may not. */
-  const denied = packetOf({ from: 'c', to: 'b', destinationPort: 8081 }, false);
+  const denied = packetOf({ from: 'c', to: 'b', destinationPort: 8081 });
   /** c may reach b on 8080, before and after. */
-  const allowed = packetOf({ from: 'c', to: 'b', destinationPort: 8080 }, false);
-  const ingress = example.maps.get('ingress4')!;
-  const copy: Chain = { ...example.chains.get('i-1')!, name: 'i-2' };
-  const make: Operation[] = [{ verb: 'add chain', chain: copy }];
-  const switchOver: Operation[] = [
+  const allowed = packetOf({ from: 'c', to: 'b', destinationPort: 8080 });
+  const start = example.ip;
+  const ingress = start.maps.get('ingress4')!;
+  const copy: Chain = { ...start.chains.get('i-1')!, name: 'i-2' };
+  const make: Change[] = [{ verb: 'add chain', chain: copy }];
+  const switchOver: Change[] = [
     { verb: 'delete mappings', map: ingress, elements: ['10.1.0.3'] },
     { verb: 'add mappings', map: ingress, elements: new Map([['10.1.0.3', { kind: 'jump', chain: 'i-2' }]]) },
   ];
+  const changed = (table: Table, changes: readonly Change[]): Table =>
+    applyOperations({ ip: table }, on('ip', changes)).ip!;
 
   /** Every place among a packet's reads at which a transaction can come, for each transaction. */
-  function verdicts(packet: Packet, start: Ruleset, ...transactions: Operation[][]): Set<string> {
+  function verdicts(packet: Packet, ...transactions: Change[][]): Set<string> {
     const found = new Set<string>();
     let before = start;
-    for (const operations of transactions) {
-      const generations = [before, applyOperations(before, operations)];
+    for (const changes of transactions) {
+      const generations = [before, changed(before, changes)];
       for (let change = 0; change < 20; change++) {
         found.add(traceInFlight({ generations, generationAt: (read) => (read < change ? 0 : 1) }, packet).verdict);
       }
@@ -421,40 +443,40 @@ describe('trace of a packet in flight', () => {
   }
 
   it('made and switched to in one transaction, a chain is empty for it: a leak', () => {
-    assert.deepEqual(verdicts(denied, example, [...make, ...switchOver]), new Set(['drop', 'accept']));
+    assert.deepEqual(verdicts(denied, [...make, ...switchOver]), new Set(['drop', 'accept']));
   });
 
   it('made first and switched to later, nothing leaks and nothing is lost', () => {
-    assert.deepEqual(verdicts(denied, example, make, switchOver), new Set(['drop']));
-    assert.deepEqual(verdicts(allowed, example, make, switchOver), new Set(['accept']));
+    assert.deepEqual(verdicts(denied, make, switchOver), new Set(['drop']));
+    assert.deepEqual(verdicts(allowed, make, switchOver), new Set(['accept']));
   });
 
   it('rules that a packet does not read yet are there for it two transactions later', () => {
-    const made = applyOperations(example, make);
-    const generations = [example, made, applyOperations(made, switchOver)];
+    const made = changed(start, make);
+    const generations = [start, made, changed(made, switchOver)];
     const generationAt = (read: number): number => (read === 0 ? 0 : 2);
     assert.equal(traceInFlight({ generations, generationAt }, denied).verdict, 'drop');
   });
 
   it('an address moved to a set that is looked up earlier, in one transaction, is in none for it: a loss', () => {
-    const packet = packetOf({ from: 'd', to: 'b', destinationPort: 9000 }, false);
-    const add: Operation = {
+    const packet = packetOf({ from: 'd', to: 'b', destinationPort: 9000 });
+    const add: Change = {
       verb: 'add elements',
-      set: example.sets.get('i-1-t4')!,
+      set: start.sets.get('i-1-t4')!,
       elements: ['10.2.0.3 . tcp . 9000'],
     };
-    const remove: Operation = {
+    const remove: Change = {
       verb: 'delete elements',
-      set: example.sets.get('i-1-c4')!,
+      set: start.sets.get('i-1-c4')!,
       elements: ['10.0.0.0-10.255.255.255 . tcp . 9000-9100'],
     };
-    assert.deepEqual(verdicts(packet, example, [add, remove]), new Set(['accept', 'drop']));
-    assert.deepEqual(verdicts(packet, example, [add], [remove]), new Set(['accept']));
+    assert.deepEqual(verdicts(packet, [add, remove]), new Set(['accept', 'drop']));
+    assert.deepEqual(verdicts(packet, [add], [remove]), new Set(['accept']));
   });
 
   it('a set that its rules left and that was deleted still holds what it held', () => {
-    const chain = example.chains.get('i-1')!;
-    const set = { ...example.sets.get('i-1-t4')!, name: 'i-1-t4-new' };
+    const chain = start.chains.get('i-1')!;
+    const set = { ...start.sets.get('i-1-t4')!, name: 'i-1-t4-new' };
     const rules: Chain['rules'] = chain.rules.map((rule, i) =>
       i === 0
         ? {
@@ -463,13 +485,47 @@ describe('trace of a packet in flight', () => {
           }
         : rule,
     );
-    const reply = example.chains.get('i-1-r')!;
+    const reply = start.chains.get('i-1-r')!;
     const replyRules = reply.rules.slice(1);
-    const replace: Operation[] = [
+    const replace: Change[] = [
       { verb: 'replace rules', chain: { ...chain, rules } },
       { verb: 'replace rules', chain: { ...reply, rules: replyRules } },
       { verb: 'delete set', name: 'i-1-t4' },
     ];
-    assert.deepEqual(verdicts(allowed, example, [{ verb: 'add set', set }], replace), new Set(['accept']));
+    assert.deepEqual(verdicts(allowed, [{ verb: 'add set', set }], replace), new Set(['accept']));
+  });
+});
+
+describe('what a map has for all others', () => {
+  const lead = (elements: VerdictMap['elements']): Table => {
+    const map: VerdictMap = { name: 'm', key: ['ipv4_addr'], interval: false, elements };
+    const vmap: Verdict = { kind: 'vmap', key: ['ip saddr'], map: 'm' };
+    const rules = [
+      { matches: [], verdict: vmap },
+      { matches: [], verdict: { kind: 'drop' } as const },
+    ];
+    return makeTable([], [map], [{ name: 'forward', base: { hook: 'forward', priority: 0 }, rules }]);
+  };
+  const own = new Map<string, ElementVerdict>([['10.1.0.2', { kind: 'accept' }]]);
+  const packet = packetOf({ from: 'a', to: 'b' });
+  const other = packetOf({ from: 'b', to: 'a' });
+
+  it('is what an address gets that has nothing of its own', () => {
+    const table = lead(new Map([...own, ['*', { kind: 'accept' }]]));
+    assert.equal(trace(lead(own), other).verdict, 'drop');
+    assert.equal(trace(table, other).verdict, 'accept');
+    assert.equal(trace(table, other).path[0]!.element, '*');
+    assert.equal(trace(table, packet).path[0]!.element, '10.1.0.2');
+  });
+
+  it('`continue` leads to the next rule', () => {
+    assert.equal(trace(lead(new Map([['10.1.0.2', { kind: 'continue' }]])), packet).verdict, 'drop');
+  });
+
+  it('is looked for by itself: an element that comes with it may be missed', () => {
+    const generations = [lead(new Map()), lead(new Map([...own, ['*', { kind: 'drop' }]]))];
+    const verdictAt = (change: number) =>
+      traceInFlight({ generations, generationAt: (read) => (read < change ? 0 : 1) }, packet).path[0]!.element;
+    assert.deepEqual([1, 2].map(verdictAt), ['10.1.0.2', '*']);
   });
 });

@@ -1,11 +1,14 @@
 import type { Operation, Stage } from '../../src/nftables/ruleset.ts';
 
-/** Stages in words: `add set t4`, `add elements t4: 10.1.0.2 . tcp . 80`, `bridge: add set ports`. Hashes of names are left out, editions are not: the chains that read one end in `/…`. */
+/**
+ * Stages in words: `add set t4`, `add elements t4: 10.1.0.2 . tcp . 80`, and of the other tables `ip6: add set t6`, `bridge: add set ports`.
+ * Hashes of names are left out, editions are not: the chains that read one end in `/…`.
+ */
 export function describeStages(stages: readonly Stage[]): Record<string, string[]> {
   return Object.fromEntries(
     stages.map(({ name, operations }) => [
       name,
-      operations.map((each) => (each.family ? 'bridge: ' : '') + describeOperation(each)).sort(),
+      operations.map((each) => (each.family === 'ip' ? '' : `${each.family}: `) + describeOperation(each)).sort(),
     ]),
   );
 }

@@ -1,23 +1,32 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
-import type { Ruleset, StageName } from '../../src/nftables/ruleset.ts';
+import type { Ruleset, StageName, Table } from '../../src/nftables/ruleset.ts';
 import { chooseEditions } from '../../src/plan/conflicts.ts';
 import { editionsIn, inEditions } from '../../src/plan/editions.ts';
 import { planStages } from '../../src/plan/plan.ts';
 import { pod, policy } from '../support/objects.ts';
-import { compileNode } from '../support/pipeline.ts';
+import { compileNode, startPipeline } from '../support/pipeline.ts';
+import { routedTables } from '../support/routed.ts';
 import { describeStages } from './describe-plan.ts';
+
+interface NodeState {
+  readonly extra: boolean;
+  readonly members: readonly string[];
+  readonly ports?: object;
+  /** The pods have an IPv6 address too. */
+  readonly dual?: boolean;
+}
 
 /**
  * Pod one is allowed group a on every protocol, and port 443 for all where `extra` says so, so that its class is another one while
  * it reads the same set of group a. Pod two reads that set alone. With `ports`, they read it behind a port map.
  */
-function nodeState({ extra, members, ports }: { extra: boolean; members: readonly string[]; ports?: object }): Ruleset {
+function nodeState({ extra, members, ports, dual = false }: NodeState): Ruleset {
   const from = [{ podSelector: { matchLabels: { group: 'a' } } }];
   return compileNode('n1', [
-    pod('x/one', { ips: ['10.1.0.1'], labels: { role: 'one' } }),
-    pod('x/two', { ips: ['10.1.0.2'], labels: { role: 'two' } }),
+    pod('x/one', { ips: ['10.1.0.1', ...(dual ? ['fd01::1'] : [])], labels: { role: 'one' } }),
+    pod('x/two', { ips: ['10.1.0.2', ...(dual ? ['fd01::2'] : [])], labels: { role: 'two' } }),
     ...members.map((ip) => pod(`x/peer-${ip}`, { node: 'n2', ips: [ip], labels: { group: 'a' } })),
     policy('x/a', { podSelector: {}, ingress: [{ from, ...(ports && { ports: [ports] }) }] }),
     ...(extra
@@ -27,13 +36,18 @@ function nodeState({ extra, members, ports }: { extra: boolean; members: readonl
 }
 
 const bare = nodeState({ extra: false, members: ['10.1.0.11'] });
-const groupSet = [...bare.sets.keys()].find((name) => name.startsWith('g4-'))!;
+const bareTable = bare.ip!;
+const groupSet = [...bareTable.sets.keys()].find((name) => name.startsWith('g4-'))!;
 
 function go(desired: Ruleset, held: Ruleset): { held: Ruleset; stages: Record<string, string[]>; second: string[] } {
   const plan = planStages(desired, held);
   const result = plan.stages.reduce((each, { operations }) => applyOperations(each, operations), held);
   assert.deepEqual(planStages(desired, result).stages, [], 'the way is complete');
-  return { held: result, stages: describeStages(plan.stages), second: [...editionsIn(result)] };
+  return {
+    held: result,
+    stages: describeStages(plan.stages),
+    second: routedTables(result).flatMap((table) => [...editionsIn(table)]),
+  };
 }
 
 describe('a set that changes together with the class of a pod that reads it', () => {
@@ -98,8 +112,43 @@ describe('a set that changes together with the class of a pod that reads it', ()
 
   it('is not written anew where it only gains, or where only the class changes', () => {
     const names = (desired: Ruleset): StageName[] => planStages(desired, bare).stages.map(({ name }) => name);
-    assert.deepEqual([...chooseEditions(nodeState({ extra: true, members: ['10.1.0.11'] }), bare)], []);
+    assert.deepEqual([...chooseEditions(nodeState({ extra: true, members: ['10.1.0.11'] }).ip!, bareTable)], []);
     assert.deepEqual(names(nodeState({ extra: false, members: ['10.1.0.11', '10.1.0.12'] })), ['switch']);
+  });
+
+  const range = ['10.1.0.0/29'];
+  const crowd = (isThere: boolean, peers: string[]): Ruleset => {
+    const objects = [
+      pod('x/stays', { ips: ['10.1.0.2'] }),
+      ...(isThere ? [pod('x/moves', { ips: ['10.1.0.3'] })] : []),
+      ...peers.map((ip) => pod(`x/peer-${ip}`, { node: 'n2', ips: [ip], labels: { group: 'a' } })),
+      policy('x/a', { podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { group: 'a' } } }] }] }),
+    ];
+    return startPipeline('n1', objects, { podCidrs: range }).plan(undefined).compiled.ruleset;
+  };
+  const [one, both] = [['10.1.0.11'], ['10.1.0.11', '10.1.0.12']];
+
+  it('is written anew where an address comes that might be passed what is taken away, or goes that might be passed what is added', () => {
+    assert.deepEqual(go(crowd(true, one), crowd(false, both)).second, [groupSet]);
+    assert.deepEqual(go(crowd(false, both), crowd(true, one)).second, [groupSet]);
+  });
+
+  it('is edited in place where an address comes with what is added, or goes with what is taken away', () => {
+    assert.deepEqual(go(crowd(true, both), crowd(false, one)).second, []);
+    assert.deepEqual(go(crowd(false, one), crowd(true, both)).second, []);
+  });
+
+  it('is not written anew for the sake of the other family, whose set does not change', () => {
+    const members = (v4: string) => [v4, 'fd01::11'];
+    const before = nodeState({ extra: false, members: members('10.1.0.11'), dual: true });
+    const { stages, second } = go(nodeState({ extra: true, members: members('10.1.0.12'), dual: true }), before);
+    assert.deepEqual(second, [groupSet]);
+    assert.deepEqual(
+      stages['make']!.filter((operation) => operation.startsWith('ip6: ')),
+      ['ip6: add chain ingress', 'ip6: add chain ingress-r', 'ip6: add map v', 'ip6: add map v-r'],
+    );
+    const both = go(nodeState({ extra: true, members: ['10.1.0.12', 'fd01::12'], dual: true }), before);
+    assert.deepEqual(both.second, [groupSet, groupSet.replace('g4', 'g6')]);
   });
 
   it('is forgotten when it is gone', () => {
@@ -111,11 +160,11 @@ describe('a set that changes together with the class of a pod that reads it', ()
 
 describe('inEditions', () => {
   it('changes nothing but names, and nothing at all for sets that are not there', () => {
-    assert.equal(inEditions(bare, new Set(['g4-gone'])), bare);
-    const second = inEditions(bare, new Set([groupSet]));
-    assert.deepEqual(second.sets.get(`${groupSet}/2`)!.elements, bare.sets.get(groupSet)!.elements);
+    assert.equal(inEditions(bareTable, new Set(['g4-gone'])), bareTable);
+    const second = inEditions(bareTable, new Set([groupSet]));
+    assert.deepEqual(second.sets.get(`${groupSet}/2`)!.elements, bareTable.sets.get(groupSet)!.elements);
     assert.equal(second.sets.has(groupSet), false);
-    assert.equal(second.chains.get('forward'), bare.chains.get('forward'));
+    assert.equal(second.chains.get('forward'), bareTable.chains.get('forward'));
   });
 
   it('names a chain by the editions of all that it reads', () => {
@@ -124,7 +173,7 @@ describe('inEditions', () => {
       matches: [{ kind: 'lookup' as const, key: ['ip saddr' as const], set: name }],
       verdict: { kind: 'return' as const },
     });
-    const ruleset: Ruleset = {
+    const table: Table = {
       sets: new Map(['a', 'b'].map((name) => [name, set(name)])),
       maps: new Map([
         [
@@ -140,7 +189,7 @@ describe('inEditions', () => {
       chains: new Map([['c', { name: 'c', rules: [look('a'), look('b')] }]]),
     };
     const names = [['a'], ['b'], ['a', 'b']].map((editions) => {
-      const { chains, maps } = inEditions(ruleset, new Set(editions));
+      const { chains, maps } = inEditions(table, new Set(editions));
       const [name] = [...chains.keys()];
       assert.deepEqual(maps.get('m')!.elements.get('10.1.0.1'), { kind: 'jump', chain: name });
       return name;

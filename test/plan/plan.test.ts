@@ -3,11 +3,11 @@ import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { renderScript } from '../../src/nftables/render.ts';
-import type { Chain, NftSet, Ruleset } from '../../src/nftables/ruleset.ts';
-import { trace } from '../../src/nftables/trace.ts';
+import { routedTable, type Chain, type NftSet, type Ruleset } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep, type Plan } from '../../src/plan/plan.ts';
 import { pod, policy } from '../support/objects.ts';
 import { compileNode, type ApiObject } from '../support/pipeline.ts';
+import { emptyTable, verdictOf } from '../support/routed.ts';
 import { describeStages } from './describe-plan.ts';
 
 const web = pod('x/web', { ips: ['10.1.0.1'], labels: { app: 'web' } });
@@ -55,7 +55,14 @@ function withBridge(ruleset: Ruleset, owner: string): Ruleset {
   return { ...ruleset, bridge: { sets: byName(sets), maps: new Map(), chains: byName(chains) } };
 }
 
-const nothing: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
+/** A pod that is pointed elsewhere. */
+const pointAnew = ['add', 'delete'].flatMap((verb) => [
+  `${verb} mappings ingress4-r: 10.1.0.1`,
+  `${verb} mappings ingress4: 10.1.0.1`,
+]);
+
+const nothing: Ruleset = {};
+const routedFamilies = Object.values(routedTable);
 const packet = (source: string, destinationPort: number): Packet => ({
   hook: 'forward',
   family: 'ipv4',
@@ -76,22 +83,37 @@ describe('planStages: the first load', () => {
   it('makes everything, and then switches by its base chains, which come last (S5.18)', () => {
     const [make, switching, ...more] = plan.stages;
     assert.deepEqual([make?.name, switching?.name, more], ['make', 'switch', []]);
-    assert.equal(make!.operations[0]!.verb, 'add table');
+    for (const family of routedFamilies) {
+      assert.equal(make!.operations.find((operation) => operation.family === family)!.verb, 'add table');
+    }
     assert.deepEqual(
-      switching!.operations.map((operation) => operation.verb === 'add chain' && operation.chain.base?.hook),
-      ['forward', 'input', 'output'],
+      switching!.operations.map((each) => each.verb === 'add chain' && [each.family, each.chain.base?.hook]),
+      routedFamilies.flatMap((family) => ['forward', 'input', 'output'].map((hook) => [family, hook])),
     );
   });
 
   it('judges no packet before it is complete', () => {
-    assert.equal(trace(after(plan, 1), packet('10.9.9.9', 80)).verdict, 'accept');
-    assert.equal(trace(after(plan, 2), packet('10.9.9.9', 80)).verdict, 'drop');
-    assert.equal(trace(after(plan, 2), packet('10.1.0.2', 80)).verdict, 'accept');
+    assert.equal(verdictOf(after(plan, 1), packet('10.9.9.9', 80)), 'accept');
+    assert.equal(verdictOf(after(plan, 2), packet('10.9.9.9', 80)), 'drop');
+    assert.equal(verdictOf(after(plan, 2), packet('10.1.0.2', 80)), 'accept');
   });
 
-  it('of a table that may be there and empty adds it, which does nothing where it is', () => {
+  it('adds the tables that are not there, and no other', () => {
     assert.deepEqual(planStages(compile(...cluster), nothing), plan);
     assert.deepEqual(planStages(nothing, nothing).stages, []);
+    const desired = compile(...cluster);
+    const addedTo = (held: Ruleset): string[] => {
+      const { stages } = planStages(desired, held);
+      assert.deepEqual(
+        stages.reduce((each, { operations }) => applyOperations(each, operations), held),
+        after(plan, 2),
+      );
+      const operations = stages.flatMap((stage) => stage.operations);
+      return operations.flatMap(({ verb, family }) => (verb === 'add table' ? [family] : []));
+    };
+    assert.deepEqual(addedTo(nothing), ['ip', 'ip6']);
+    assert.deepEqual(addedTo({ ip: desired.ip! }), ['ip6']);
+    assert.deepEqual(addedTo({ ip: emptyTable, ip6: desired.ip6! }), []);
   });
 
   it('leaves nothing to do', () => {
@@ -103,9 +125,12 @@ describe('planStages: the first load', () => {
   it('of what the kernel holds keeps nothing, where it is what should be', () => {
     const desired = compile(...cluster);
     const { result } = planStages(desired, structuredClone(desired));
-    for (const name of desired.sets.keys()) assert.equal(result.sets.get(name), desired.sets.get(name));
-    assert.equal(result.maps, desired.maps);
-    assert.equal(result.chains, desired.chains);
+    for (const family of routedFamilies) {
+      const [{ sets, maps, chains }, kept] = [desired[family]!, result[family]!];
+      for (const name of sets.keys()) assert.equal(kept.sets.get(name), sets.get(name));
+      assert.equal(kept.maps, maps);
+      assert.equal(kept.chains, chains);
+    }
   });
 });
 
@@ -113,7 +138,7 @@ describe('planStages: a change', () => {
   const chains = (verb: string) => [`${verb} chain ingress`, `${verb} chain ingress-r`];
   const denials = (verb: string) => [
     ...['deny-ingress', 'record-ingress'].map((name) => `${verb} chain ${name}`),
-    ...['denied-ingress4', 'denied-ingress6'].map((name) => `${verb} set ${name}`),
+    `${verb} set denied-ingress4`,
   ];
 
   it('that only adds a member is one switch', () => {
@@ -136,7 +161,7 @@ describe('planStages: a change', () => {
     });
     assert.deepEqual(Object.keys(describeStages(plan.stages)), ['switch', 'break']);
     const seen = [0, 1, 2].map((count) =>
-      ['10.1.0.2', '10.1.0.3'].map((source) => trace(after(plan, count, before), packet(source, 80)).verdict),
+      ['10.1.0.2', '10.1.0.3'].map((source) => verdictOf(after(plan, count, before), packet(source, 80))),
     );
     assert.deepEqual(seen, [
       ['accept', 'drop'],
@@ -153,12 +178,7 @@ describe('planStages: a change', () => {
     );
     assert.deepEqual(describeStages(plan.stages), {
       make: [...chains('add'), 'add set t4'],
-      switch: [
-        'add mappings ingress4-r: 10.1.0.1',
-        'add mappings ingress4: 10.1.0.1',
-        'delete mappings ingress4-r: 10.1.0.1',
-        'delete mappings ingress4: 10.1.0.1',
-      ],
+      switch: pointAnew,
       break: [...chains('delete'), 'delete set t4'],
     });
   });
@@ -177,31 +197,49 @@ describe('planStages: a change', () => {
   it('that isolates a pod, and back', () => {
     const isolating = change([web], [web, policy('x/p', { podSelector: {} })]);
     assert.deepEqual(describeStages(isolating.stages), {
-      make: [...chains('add'), ...denials('add'), 'add set self4', 'add set self6'].sort(),
-      switch: [
-        'add elements isolated4: 10.1.0.1',
-        'add mappings ingress4-r: 10.1.0.1',
-        'add mappings ingress4: 10.1.0.1',
-      ],
+      make: [...chains('add'), ...denials('add'), 'add set self4'].sort(),
+      switch: ['add elements isolated4: 10.1.0.1', ...pointAnew],
     });
     const freeing = change([web, policy('x/p', { podSelector: {} })], [web]);
     assert.deepEqual(describeStages(freeing.stages), {
-      switch: ['delete mappings ingress4-r: 10.1.0.1', 'delete mappings ingress4: 10.1.0.1'],
+      switch: pointAnew,
       break: [
         ...chains('delete'),
         ...denials('delete'),
         'delete elements isolated4: 10.1.0.1',
         'delete set self4',
-        'delete set self6',
       ].sort(),
     });
   });
 
+  it('of a pod with an address of each family is made, switched to and taken away in both tables in the same stages', () => {
+    const dual = pod('x/web', { ips: ['10.1.0.1', 'fd01::1'], labels: { app: 'web' } });
+    const isolated = [dual, policy('x/p', { podSelector: {} })];
+    for (const { stages } of [change([dual], isolated), change(isolated, [dual])]) {
+      const described = Object.values(describeStages(stages));
+      assert.equal(described.length, 2);
+      for (const operations of described) {
+        const [six, four] = [true, false].map((is) => operations.filter((each) => each.startsWith('ip6: ') === is));
+        const digits = (text: string): string =>
+          text
+            .replace('ip6: ', '')
+            .replace('fd01::1', '10.1.0.1')
+            .replace(/(?<=[a-z])6/, '4');
+        assert.ok(four!.length >= 2);
+        assert.deepEqual(six!.map(digits).sort(), four);
+      }
+    }
+  });
+
   it('of the text of a chain that every node has replaces its rules', () => {
     const held = compile(...cluster);
-    const older = { ...held.chains.get('forward')!, rules: held.chains.get('forward')!.rules.toReversed() };
-    const plan = planStages(compile(...cluster), { ...held, chains: new Map(held.chains).set('forward', older) });
-    assert.deepEqual(describeStages(plan.stages), { switch: ['replace rules forward'] });
+    for (const [family, prefix] of Object.entries({ ip: '', ip6: 'ip6: ' }) as ['ip' | 'ip6', string][]) {
+      const { chains, ...rest } = held[family]!;
+      const older = { ...chains.get('forward')!, rules: chains.get('forward')!.rules.toReversed() };
+      const table = { ...rest, chains: new Map(chains).set('forward', older) };
+      const plan = planStages(compile(...cluster), { ...held, [family]: table });
+      assert.deepEqual(describeStages(plan.stages), { switch: [`${prefix}replace rules forward`] });
+    }
   });
 
   it('each stage is taken by itself, whatever the order of its objects', () => {
@@ -225,12 +263,12 @@ describe('planStages: a change', () => {
 describe('planStages: the table of bridges', () => {
   const guarded = withBridge(compile(...cluster), 'veth-a . 10.1.0.1');
 
-  it('is made, and switched to, together with the first', () => {
+  it('is made, and switched to, together with the others', () => {
     const plan = planStages(guarded, undefined);
     assert.deepEqual(
       plan.stages.map(({ name, operations }) => [
         name,
-        operations.filter(({ family }) => family).map(({ verb }) => verb),
+        operations.filter(({ family }) => family === 'bridge').map(({ verb }) => verb),
       ]),
       [
         ['make', ['add table', 'add set', 'add set', 'add chain']],
@@ -240,7 +278,7 @@ describe('planStages: the table of bridges', () => {
     assert.deepEqual(planStages(guarded, after(plan, 2)).stages, []);
   });
 
-  it('comes by itself where the first is there', () => {
+  it('comes by itself where the others are there', () => {
     const plan = planStages(guarded, compile(...cluster));
     assert.deepEqual(describeStages(plan.stages), {
       make: ['bridge: add chain sources', 'bridge: add set owners4', 'bridge: add set ports', 'bridge: add table'],
@@ -249,7 +287,7 @@ describe('planStages: the table of bridges', () => {
     assert.deepEqual(after(plan, 2, compile(...cluster)), plan.result);
   });
 
-  it('switches and breaks in the stages of the first', () => {
+  it('switches and breaks in the stages of the others', () => {
     const [one, two] = [peer('x/one', '10.1.0.2'), peer('x/two', '10.1.0.3')];
     const before = withBridge(compile(web, allow(80), one), 'veth-a . 10.1.0.1');
     const plan = planStages(withBridge(compile(web, allow(80), two), 'veth-b . 10.1.0.1'), before);
@@ -274,10 +312,11 @@ describe('planStages: the table of bridges', () => {
     assert.deepEqual(after(plan, 1, guarded), plan.result);
   });
 
-  it('is kept where only the first has been deleted', () => {
-    const plan = planStages(guarded, { ...nothing, bridge: guarded.bridge! });
-    assert.ok(plan.stages.every(({ operations }) => operations.every(({ family }) => family === undefined)));
+  it('is kept where the others have been deleted', () => {
+    const plan = planStages(guarded, { bridge: guarded.bridge! });
+    assert.ok(plan.stages.every(({ operations }) => operations.every(({ family }) => family !== 'bridge')));
     assert.equal(plan.stages[0]!.operations[0]!.verb, 'add table');
+    assert.equal(plan.result.bridge, guarded.bridge);
   });
 
   it('is swept by itself', () => {
@@ -325,7 +364,7 @@ describe('planSweep', () => {
     const plan = planStages(compile(...cluster), undefined);
     const crashed = after(plan, 1);
     const sweep = planSweep(crashed);
-    assert.deepEqual(sweep.result, nothing);
-    assert.deepEqual(applyOperations(crashed, sweep.stages[0]!.operations), nothing);
+    assert.deepEqual(sweep.result, { ip: emptyTable, ip6: emptyTable });
+    assert.deepEqual(applyOperations(crashed, sweep.stages[0]!.operations), sweep.result);
   });
 });

@@ -14,18 +14,16 @@ const desired = compileNode('n1', [
 ]);
 const foreignRule: NftRule = { matches: [{ kind: 'foreign', text: 'ip saddr @dbg' }], verdict: { kind: 'return' } };
 
-/** The table with one chain otherwise, and a set that only a foreign rule may refer to. */
-function tampered(chain: Chain): Ruleset {
+/** One table with one chain otherwise, and a set that only a foreign rule may refer to. */
+function tampered(chain: Chain, family: 'ip' | 'ip6' = 'ip'): Ruleset {
   const stray = { name: 'dbg', key: ['ipv4_addr'], interval: false, elements: new Set<string>() } as const;
-  return {
-    ...desired,
-    chains: new Map([...desired.chains, [chain.name, chain]]),
-    sets: new Map([...desired.sets, ['dbg', stray]]),
-  };
+  const { chains, sets, maps } = desired[family]!;
+  const table = { maps, chains: new Map([...chains, [chain.name, chain]]), sets: new Map([...sets, ['dbg', stray]]) };
+  return { ...desired, [family]: table };
 }
 
 describe('planStages: a table that is not as we left it', () => {
-  const forward = desired.chains.get('forward')!;
+  const forward = desired.ip!.chains.get('forward')!;
 
   for (const [what, chain] of [
     ['a foreign rule', { ...forward, rules: [foreignRule, ...forward.rules] }],
@@ -39,11 +37,11 @@ describe('planStages: a table that is not as we left it', () => {
       );
       const result = applyOperations(tampered(chain), plan.stages[0]!.operations);
       assert.deepEqual(planStages(desired, result).stages, []);
-      assert.equal(result.sets.has('dbg'), false);
+      assert.equal(result.ip!.sets.has('dbg'), false);
     });
   }
 
-  it('and only that one of our two tables', () => {
+  it('and only that one of our tables', () => {
     const bridge = { sets: new Map(), maps: new Map(), chains: new Map([['forward', forward]]) };
     const spoilt = { ...bridge, chains: new Map([['forward', { ...forward, rules: [foreignRule] }]]) };
     const plan = planStages({ ...desired, bridge }, { ...desired, bridge: spoilt });
@@ -56,9 +54,14 @@ describe('planStages: a table that is not as we left it', () => {
         ],
       ],
     );
-    const inet = planStages({ ...desired, bridge }, { ...tampered({ ...forward, rules: [foreignRule] }), bridge });
-    assert.ok(inet.stages.every(({ operations }) => operations.every(({ family }) => family === undefined)));
-    assert.equal(inet.result.bridge, bridge);
+    for (const family of ['ip', 'ip6'] as const) {
+      const held = { ...tampered({ ...forward, rules: [foreignRule] }, family), bridge };
+      const { stages, result } = planStages({ ...desired, bridge }, held);
+      const families = stages.flatMap(({ operations }) => operations.map((operation) => operation.family));
+      assert.deepEqual([...new Set(families)], [family]);
+      assert.equal(result.bridge, bridge);
+      assert.deepEqual(result[family === 'ip' ? 'ip6' : 'ip'], desired[family === 'ip' ? 'ip6' : 'ip']);
+    }
     assert.deepEqual(planSweep({ ...desired, bridge: spoilt }).result, { ...desired, bridge: spoilt });
   });
 

@@ -7,6 +7,7 @@ import type { Flow } from '../../src/evaluator/decision.ts';
 import { evaluate } from '../../src/evaluator/evaluator.ts';
 import { judgesOf } from '../../src/evaluator/judges.ts';
 import { compileNode } from '../support/pipeline.ts';
+import { tableOfPacket } from '../support/routed.ts';
 import { clusters, flowAddresses, flows, nodeNames } from '../support/random-cluster.ts';
 
 describe('random clusters: what each node should say of a connection', function () {
@@ -33,7 +34,7 @@ describe('random clusters: what each node should say of a connection', function 
           for (const judge of judgesOf(cluster, flow, evaluate(cluster, flow))) {
             const icmp = family === 'ipv4' ? 'icmp' : 'icmpv6';
             const text = protocol === 'ICMP' ? icmp : String(protocol).toLowerCase();
-            const { verdict } = traceIn(rulesets.get(judge.node), {
+            const { verdict } = traceIn(tableOfPacket(rulesets.get(judge.node)!, { family }), {
               ...judge,
               protocol: text,
               port: flow.destinationPort,

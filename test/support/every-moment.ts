@@ -5,9 +5,7 @@ import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { trace, traceInFlight } from '../../src/nftables/trace.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 
-export const emptyRuleset: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
-
-/** The table before the plan, and after each of its stages. */
+/** Our tables before the plan, and after each of its stages. */
 export function generationsOf(before: Ruleset, plan: Plan): Ruleset[] {
   const generations = [before];
   for (const stage of plan.stages) generations.push(applyOperations(generations.at(-1)!, stage.operations));

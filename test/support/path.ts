@@ -2,6 +2,7 @@ import type { Link } from '../../src/model/cluster.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { trace } from '../../src/nftables/trace.ts';
+import { verdictOf } from './routed.ts';
 
 /** Where an address lives: in a pod on a node, on a node itself, or outside the cluster. */
 export type Place =
@@ -31,7 +32,7 @@ export function hooksOf(source: Place, destination: Place): { node: string; hook
   return [{ node: pod.node!, hook: source.pod ? 'input' : 'output' }];
 }
 
-/** Of our first table, in which no packet is seen before it is routed. */
+/** Of the tables `ip` and `ip6`, in which no packet is seen before it is routed. */
 const mirroredHook = { forward: 'forward', input: 'output', output: 'input' } as const;
 
 /** Whether every node on the way lets a packet of the flow pass. `links`: of the addresses that have one; all else comes by `eth0`. */
@@ -76,7 +77,7 @@ export function passes(
     const [from, to] = [linkOf(sender!, packet.source), linkOf(receiver!, packet.destination)];
     const incoming = seenAt === 'output' ? {} : { inInterface: from?.device ?? 'eth0', ...kind('inKind', from) };
     const outgoing = seenAt === 'input' ? {} : { outInterface: to?.device ?? 'eth0', ...kind('outKind', to) };
-    if (trace(ruleset, { ...packet, ...incoming, ...outgoing, hook: seenAt }).verdict !== 'accept') return false;
+    if (verdictOf(ruleset, { ...packet, ...incoming, ...outgoing, hook: seenAt }) !== 'accept') return false;
     return passesBridge(ruleset, packet, from, to);
   });
 }

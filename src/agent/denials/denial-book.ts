@@ -1,5 +1,5 @@
 import type { NotedDenial } from '../../compile/denials.ts';
-import type { Direction } from '../../model/policy.ts';
+import type { DenialLook } from './denial-reader.ts';
 
 /** The kernel says in whole seconds how old a note is; one that it has made anew is a minute younger. */
 const sameNoteMs = 30_000;
@@ -12,20 +12,21 @@ interface Note {
 /** Knows which notes of the kernel have been told of: a connection that is denied again and again is one in a minute. */
 export class DenialBook {
   /** When each note was made, as it stood at the last look. */
-  readonly #known: Record<Direction, ReadonlyMap<string, number>> = { ingress: new Map(), egress: new Map() };
+  readonly #known = new Map<string, ReadonlyMap<string, number>>();
 
-  /** Of all notes of one direction those that are new. Times are milliseconds of a clock that never goes back. */
-  news(direction: Direction, denials: readonly NotedDenial[], at: number): NotedDenial[] {
-    const known = this.#known[direction];
+  /** Of all notes of one direction and family those that are new. Times are milliseconds of a clock that never goes back. */
+  news({ direction, family, denials, at }: Pick<DenialLook, 'direction' | 'family' | 'denials' | 'at'>): NotedDenial[] {
+    const page = `${direction} ${family}`;
+    const known = this.#known.get(page);
     const next = new Map<string, number>();
     const news: NotedDenial[] = [];
     for (const [key, { denial, made }] of notesOf(denials, at)) {
-      const before = known.get(key);
+      const before = known?.get(key);
       const isNew = before === undefined || made - before > sameNoteMs;
       if (isNew) news.push(denial);
       next.set(key, isNew ? made : before);
     }
-    this.#known[direction] = next;
+    this.#known.set(page, next);
     return news;
   }
 }

@@ -1,10 +1,12 @@
 import type { Nft } from '../../apply/nft.ts';
+import type { Family } from '../../model/address.ts';
 import { denialObjects, readCount, readDenials, type NotedDenial } from '../../compile/denials.ts';
-import { directions, type Direction } from '../../model/policy.ts';
+import type { Direction } from '../../model/policy.ts';
 
-/** What was denied in one direction since the look before. */
+/** What was denied in one direction and family since the look before. */
 export interface DenialLook {
   readonly direction: Direction;
+  readonly family: Family;
   /** Packets, and how many of them the kernel has noted by their connections. */
   readonly denied: number;
   readonly noted: number;
@@ -26,18 +28,18 @@ export class DenialReader {
     this.#now = now;
   }
 
-  /** The directions in which something was denied. The first time both, from which on it is counted. Rejects with an NftError. */
+  /** Where something was denied. The first time everywhere, from which on it is counted. Rejects with an NftError. */
   async look(signal: AbortSignal): Promise<DenialLook[]> {
     const looks: DenialLook[] = [];
     const before = this.#counted;
     const counted = new Map(before);
-    for (const direction of directions) {
-      const { deniedChain, notedChain, sets } = denialObjects[direction];
+    for (const { direction, family, table, deniedChain, notedChain, set } of denialObjects) {
+      const keyOf = (chain: string): string => `${table} ${chain}`;
       const grown = async (chain: string): Promise<number> => {
-        const json = await this.#nft.listChain('inet', chain, signal);
+        const json = await this.#nft.listChain(table, chain, signal);
         const count = json === undefined ? 0 : readCount(chain, json);
-        counted.set(chain, count);
-        const last = before?.get(chain) ?? (before ? 0 : count);
+        counted.set(keyOf(chain), count);
+        const last = before?.get(keyOf(chain)) ?? (before ? 0 : count);
         // Written anew, it counts from 0.
         return count >= last ? count - last : count;
       };
@@ -46,13 +48,10 @@ export class DenialReader {
       const notedByNow = await grown(notedChain);
       const noted = Math.min(notedByNow, denied);
       // What was denied between the two readings is told next time, in both.
-      counted.set(notedChain, counted.get(notedChain)! - (notedByNow - noted));
-      const denials: NotedDenial[] = [];
-      for (const set of sets) {
-        const json = await this.#nft.listSet('inet', set, signal);
-        if (json !== undefined) denials.push(...readDenials(json));
-      }
-      looks.push({ direction, denied, noted, denials, at: this.#now() });
+      counted.set(keyOf(notedChain), counted.get(keyOf(notedChain))! - (notedByNow - noted));
+      const json = await this.#nft.listSet(table, set, signal);
+      const denials = json === undefined ? [] : readDenials(json);
+      looks.push({ direction, family, denied, noted, denials, at: this.#now() });
     }
     this.#counted = counted;
     return looks;

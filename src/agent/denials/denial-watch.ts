@@ -64,8 +64,9 @@ export class DenialWatch {
   async look(signal: AbortSignal): Promise<void> {
     const { read, knowledge, metrics, listener, now } = this.#options;
     const looks = await read(signal);
-    const news = looks.flatMap(({ direction, denied, noted, denials, at }) => {
-      const found = this.#book.news(direction, denials, at);
+    const news = looks.flatMap((look) => {
+      const { direction, denied, noted } = look;
+      const found = this.#book.news(look);
       if (!this.#hasBegun) return [];
       metrics.denied(direction, { packets: denied, unnoted: denied - noted, connections: found.length });
       return found;

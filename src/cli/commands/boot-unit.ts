@@ -5,13 +5,13 @@ import { agentFlags } from '../../config/flags.ts';
 import { canonicalCidrs } from '../../model/address.ts';
 import { emptySnapshot } from '../../model/snapshot.ts';
 import { renderRuleset } from '../../nftables/render.ts';
-import { table } from '../../nftables/ruleset.ts';
+import { tableName } from '../../nftables/ruleset.ts';
 
 const { podCidr } = agentFlags;
 
 const details = `
-The unit has one thing to do: where the kernel has no "table ${table.family} ${table.name}" yet, it loads one in which no address of these
-ranges may send or receive. The agent takes it over, and lets through what the policies allow. Only for nodes with an agent, and with the
+The unit has one thing to do: where the kernel has no "table ip ${tableName}" yet, it loads tables in which no address of these
+ranges may send or receive. The agent takes them over, and lets through what the policies allow. Only for nodes with an agent, and with the
 ranges of that node alone: pods of other nodes could not reach this one before its agent is there. The node needs nft. docs/reboot.md says
 what else happens when a node boots.
 
@@ -63,7 +63,7 @@ Before=${runtimes.map((name) => `${name}.service`).join(' ')}
 Type=oneshot
 RemainAfterExit=yes
 # A table that is there is the agent's.
-ExecStart=/bin/sh -c 'nft list table ${table.family} ${table.name} >/dev/null 2>&1 || exec nft -f -'
+ExecStart=/bin/sh -c 'nft list table ip ${tableName} >/dev/null 2>&1 || exec nft -f -'
 StandardInput=data
 ${input.join('\n')}
 

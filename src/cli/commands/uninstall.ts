@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import { readKubeconfigFiles } from '../../config/kubeconfig-files.ts';
-import { table, tableFamilies } from '../../nftables/ruleset.ts';
+import { tableName, tableFamilies } from '../../nftables/ruleset.ts';
 import { exitCode } from '../exit-code.ts';
 import type { DaemonSetName } from '../uninstall/daemon-set.ts';
 
-const names = tableFamilies.map((family) => `${family} ${table.name}`);
+const names = tableFamilies.map((family) => `${family} ${tableName}`).join(', ');
 
 const details = `
 Without --daemonset it works on this node alone, and not while an agent runs here, which would write the rules again.
@@ -29,7 +29,7 @@ interface Flags {
 
 export function uninstallCommand(): Command {
   return new Command('uninstall')
-    .description(`Deletes the tables ${names.join(' and ')} from this node, or from every node, and nothing else.`)
+    .description(`Deletes our tables (${names}) from this node, or from every node, and nothing else.`)
     .option('--daemonset <NAMESPACE/NAME>', 'remove the rules from every node that this DaemonSet runs on')
     .option('--release <NAME>', 'only if Helm has installed that DaemonSet as this release')
     .option('--kubeconfig <FILE>', 'how to reach the API server, with --daemonset (default: what kubectl would use)')

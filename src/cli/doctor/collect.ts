@@ -80,7 +80,7 @@ export async function collectFacts(options: CollectOptions): Promise<NodeFacts> 
   };
 }
 
-const noRules: Ruleset = { sets: new Map(), maps: new Map(), chains: new Map() };
+const noRules: Ruleset = {};
 
 async function known<Value>(look: () => Promise<Value>): Promise<Known<Value>> {
   try {

@@ -1,7 +1,7 @@
 import type { ForeignFacts, UnreadableTable } from '../../doctor/facts.ts';
 import { readForeignRules } from '../../doctor/foreign/rules.ts';
 import { listAt, textAt } from '../../lib/json.ts';
-import { table as ours, tableFamilies } from '../../nftables/ruleset.ts';
+import { tableName, tableFamilies } from '../../nftables/ruleset.ts';
 import { runLimited, type LimitedOutcome } from '../../apply/limited-run.ts';
 
 export interface ForeignOptions {
@@ -65,7 +65,7 @@ function isPlain(name: string): boolean {
 function nameOf(object: unknown): { readonly family: string; readonly name: string }[] {
   const [family, name] = [textAt(object, 'table', 'family'), textAt(object, 'table', 'name')];
   if (family === undefined || name === undefined) return [];
-  return name === ours.name && tableFamilies.some((each) => each === family) ? [] : [{ family, name }];
+  return name === tableName && tableFamilies.some((each) => each === family) ? [] : [{ family, name }];
 }
 
 function parse(

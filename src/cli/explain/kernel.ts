@@ -57,7 +57,7 @@ export function renderKernels(answers: readonly KernelAnswer[]): string {
       const heading = `kernel of ${node} (${directions.join(', ')}; ${family}): ${verdict}${verdict === 'denied' ? by : ''}\n${seen.join('')}`;
       const unread =
         trace.foreign.length > 0
-          ? `  another program has written into our table (${trace.foreign.join(', ')}): what that does is not known\n`
+          ? `  another program has written into our tables (${trace.foreign.join(', ')}): what that does is not known\n`
           : '';
       if (agrees) return heading + unread;
       const why = trace.hasTable ? by : ', for it has no rules of ours';

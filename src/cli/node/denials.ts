@@ -1,9 +1,12 @@
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { createNft } from '../../apply/nft.ts';
-import { deniedSetNames, readDenials, type NotedDenial } from '../../compile/denials.ts';
+import { denialObjects, readDenials, type NotedDenial } from '../../compile/denials.ts';
 import { readNodeName } from '../../config/node-name.ts';
 import { plural } from '../../lib/plural.ts';
+import { families } from '../../model/address.ts';
+import { routedTable } from '../../nftables/ruleset.ts';
+import { sayNoTable } from './no-table.ts';
 
 const details = `
 What no rule of an isolated pod allows is dropped, and noted by its connection for a minute: at most 4096 in each direction and family, and 100 packets
@@ -45,14 +48,17 @@ export function denialsCommand(): Command {
 async function readOwnDenials(): Promise<NotedDenial[]> {
   const nft = createNft();
   const { signal } = new AbortController();
-  const lists = await Promise.all(deniedSetNames.map((name) => nft.listSet('inet', name, signal)));
+  const lists = await Promise.all(denialObjects.map(({ table, set }) => nft.listSet(table, set, signal)));
   const found = lists.flatMap((json) => (json === undefined ? [] : readDenials(json)));
   return found.sort((a, b) => a.secondsAgo - b.secondsAgo);
 }
 
 async function explainNone(): Promise<string> {
-  const table = await createNft().listTerse('inet', new AbortController().signal);
-  if (table === undefined) return 'there is no table inet postern: nothing is enforced here\n';
+  const nft = createNft();
+  const { signal } = new AbortController();
+  const tables = await Promise.all(families.map((family) => nft.listTerse(routedTable[family], signal)));
+  const missing = families.filter((_, index) => tables[index] === undefined);
+  if (missing.length > 0) return missing.map((family) => `${sayNoTable(family)}\n`).join('');
   return 'nothing was denied in the last minute\n';
 }
 

@@ -6,16 +6,17 @@ import { firstPacket, type Connection } from '../../compile/first-packet.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { readNodeName } from '../../config/node-name.ts';
 import { plural } from '../../lib/plural.ts';
-import { canonicalAddress, familyOf } from '../../model/address.ts';
+import { canonicalAddress, familyOf, type Family } from '../../model/address.ts';
 import { foreignIn } from '../../nftables/foreign.ts';
 import { parseTable } from '../../nftables/parse.ts';
 import { renderRule } from '../../nftables/render.ts';
-import { table as ours, type Table } from '../../nftables/ruleset.ts';
+import { routedTable, tableName, type Table } from '../../nftables/ruleset.ts';
 import { trace, type Step } from '../../nftables/trace.ts';
 import { exitCode } from '../exit-code.ts';
+import { sayNoTable } from './no-table.ts';
 
 const details = `
-Reads "table ${ours.family} ${ours.name}" back from the kernel and follows the first packet of the connection through it, by the devices that the rules
+Reads "table ip ${tableName}", or "table ip6 ${tableName}", back from the kernel and follows the first packet of the connection through it, by the devices that the rules
 know for both ends. Addresses and port are those after any Service. Needs root, and the node's network: on a cluster, the pod of an agent.
 
 Examples:
@@ -61,11 +62,13 @@ export function traceCommand(): Command {
     .addHelpText('after', details)
     .action(async (source: string, destination: string, port: string, { hook, nodeName, output }: Flags) => {
       const connection = { hook, ...readEnds(source, destination), ...readPort(port, source) };
-      const json = await createNft().list('inet', new AbortController().signal);
-      const answer = traceIn(json === undefined ? undefined : parseTable('inet', json), connection);
+      const family = familyOf(connection.source);
+      const table = routedTable[family];
+      const json = await createNft().list(table, new AbortController().signal);
+      const answer = traceIn(json === undefined ? undefined : parseTable(table, json), connection);
       const denials = json === undefined ? [] : readDenials(json).filter((denial) => isOf(denial, connection));
       const found: NodeTrace = { node: readNodeName(nodeName) ?? hostname(), ...answer, denials };
-      process.stdout.write(output === 'json' ? `${JSON.stringify(found)}\n` : renderTrace(found));
+      process.stdout.write(output === 'json' ? `${JSON.stringify(found)}\n` : renderTrace(found, family));
       process.exitCode = found.verdict === 'accept' ? exitCode.fine : exitCode.finding;
     });
 }
@@ -109,7 +112,7 @@ function isOf(denial: NotedDenial, { source, destination, protocol, port }: Conn
   return isSame && denial.protocol === (numbers[protocol] ?? protocol);
 }
 
-function renderTrace({ node, hasTable, verdict, path, denials, foreign }: NodeTrace): string {
+function renderTrace({ node, hasTable, verdict, path, denials, foreign }: NodeTrace, family: Family): string {
   const lines = path.map(
     ({ chain, rule, element }) => `  ${chain}: ${rule}${element === undefined ? '' : `  (${element})`}`,
   );
@@ -118,7 +121,7 @@ function renderTrace({ node, hasTable, verdict, path, denials, foreign }: NodeTr
       `  denied for ${direction} in the last minute: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago`,
     );
   }
-  if (!hasTable) lines.push(`  there is no table ${ours.family} ${ours.name}: nothing is enforced here`);
+  if (!hasTable) lines.push(`  ${sayNoTable(family)}`);
   if (foreign.length > 0) lines.push(`  not read, since another program wrote it: ${foreign.join(', ')}`);
   return `node ${node}: ${verdict}\n${lines.map((line) => `${line}\n`).join('')}`;
 }

@@ -83,7 +83,7 @@ export async function openLab(fromText: string, { name, stateDir }: LabOptions):
     source: toSource(await readLabObjects(state), new Map(), []),
     setting: {
       inCluster: false,
-      lookAt: (node) => `${state.command('exec')} node/${node} -- nft -t list table inet postern`,
+      lookAt: (node) => `${state.command('exec')} node/${node} -- nft -t list ruleset`,
     },
     onFrom: (from) => `${state.command('exec')} ${podOf(from) ?? fromText} --`,
     tryFrom: (from, to) => probeFromStation(state, podOf(from) ?? fromText, to),

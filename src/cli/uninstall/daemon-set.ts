@@ -43,7 +43,7 @@ export async function rollOutUninstall(name: DaemonSetName, options: Options): P
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) throw error;
       const rest =
-        'the rules of agents that ran are still there. Install again first, or run "nft delete table inet postern" (and the same for bridge postern) on each node (and then, with Helm, "helm uninstall --no-hooks")';
+        'the rules of agents that ran are still there. Install again first, or run "nft delete table ip postern" (and the same for ip6 postern and bridge postern) on each node (and then, with Helm, "helm uninstall --no-hooks")';
       throw new DaemonSetError(`there is no ${title}: ${rest}`);
     }
   };

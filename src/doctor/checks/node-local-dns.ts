@@ -1,7 +1,7 @@
 import { sorted } from '../../lib/sort.ts';
 import { familyOf } from '../../model/address.ts';
 import type { StateOfPod } from '../../model/node-state.ts';
-import type { Ruleset } from '../../nftables/ruleset.ts';
+import { routedTable, type Ruleset } from '../../nftables/ruleset.ts';
 import { trace } from '../../nftables/trace.ts';
 import { valueOf, type NodeFacts } from '../facts.ts';
 import type { Check } from '../finding.ts';
@@ -32,8 +32,10 @@ export const nodeLocalDns: Check<NodeFacts> = {
 function isDenied(own: Ruleset, { addresses, links }: StateOfPod, dns: string): boolean {
   const source = addresses.find((address) => familyOf(address) === familyOf(dns));
   if (source === undefined) return false;
+  const table = own[routedTable[familyOf(dns)]];
+  if (!table) return false;
   const device = links[source]?.device;
-  const { verdict } = trace(own, {
+  const { verdict } = trace(table, {
     hook: 'input',
     family: familyOf(dns),
     ...(device !== undefined && { inInterface: device, inKind: 'veth' }),

@@ -60,13 +60,13 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
   });
   const objects = new Gauge({
     name: 'postern_ruleset_objects',
-    help: 'What our table holds, by kind: set, map, chain, class (the chains that judge pods).',
+    help: 'What our tables hold, by kind: set, map, chain, class (the chains that judge pods).',
     labelNames: ['kind'],
     registers,
   });
   const elements = new Gauge({
     name: 'postern_ruleset_elements',
-    help: 'Elements of all sets and maps of our table.',
+    help: 'Elements of all sets and maps of our tables.',
     registers,
   });
   const adoptions = new Counter({
@@ -77,7 +77,7 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
   });
   const drift = new Counter({
     name: 'postern_drift_total',
-    help: 'Times that another program had changed our table, which was then restored.',
+    help: 'Times that another program had changed one of our tables, which was then restored.',
     registers,
   });
   return {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import { DenialBook } from '../../../src/agent/denials/denial-book.ts';
+import type { DenialLook } from '../../../src/agent/denials/denial-reader.ts';
 import type { NotedDenial } from '../../../src/compile/denials.ts';
 
 const noted = (port: number, secondsAgo: number, more: Partial<NotedDenial> = {}): NotedDenial => ({
@@ -17,8 +18,11 @@ const noted = (port: number, secondsAgo: number, more: Partial<NotedDenial> = {}
 
 describe('the book of denials', () => {
   let book: DenialBook;
+  const page = { direction: 'ingress', family: 'ipv4' } as const;
+  const newsOf = (of: Pick<DenialLook, 'direction' | 'family'>, now: number, ...denials: NotedDenial[]) =>
+    book.news({ ...of, denials, at: now * 1000 });
   const news = (now: number, ...denials: NotedDenial[]) =>
-    book.news('ingress', denials, now * 1000).map(({ port, protocol }) => port ?? protocol);
+    newsOf(page, now, ...denials).map(({ port, protocol }) => port ?? protocol);
   beforeEach(() => void (book = new DenialBook()));
 
   it('has each note of the kernel once, however its age is rounded', () => {
@@ -37,10 +41,13 @@ describe('the book of denials', () => {
     assert.deepEqual(news(161, noted(80, 0)), [80]);
   });
 
-  it('keeps apart what differs in one part of the tuple, and the two directions', () => {
+  it('keeps apart what differs in one part of the tuple, the two directions, and the two families', () => {
     const others = [{ source: '10.1.0.3' }, { destination: '10.1.0.3' }, { protocol: 'udp' }];
     assert.equal(news(100, noted(80, 0), ...others.map((more) => noted(80, 0, more))).length, 4);
-    assert.equal(book.news('egress', [noted(80, 0, { direction: 'egress' })], 100_000).length, 1);
+    for (const other of [{ direction: 'egress' }, { family: 'ipv6' }] as const) {
+      assert.equal(newsOf({ ...page, ...other }, 100, noted(80, 0, other)).length, 1);
+      assert.equal(newsOf({ ...page, ...other }, 101, noted(80, 1, other)).length, 0);
+    }
     assert.deepEqual(news(101, noted(80, 1)), []);
   });
 
@@ -52,6 +59,6 @@ describe('the book of denials', () => {
     assert.deepEqual(news(100, ping(10), ping(45)), ['1']);
     assert.deepEqual(news(105, ping(50), ping(15), ping(2)), []);
     assert.deepEqual(news(110, ping(20), ping(55), ping(7)), []);
-    assert.deepEqual(book.news('ingress', [ping(3), ping(2)], 500_000), [{ ...ping(2), packets: 2 }]);
+    assert.deepEqual(newsOf(page, 500, ping(3), ping(2)), [{ ...ping(2), packets: 2 }]);
   });
 });

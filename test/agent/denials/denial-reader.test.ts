@@ -1,25 +1,25 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import { DenialReader } from '../../../src/agent/denials/denial-reader.ts';
+import type { TableFamily } from '../../../src/nftables/ruleset.ts';
 
 const { signal } = new AbortController();
 
 const listing = (...entries: object[]): string => JSON.stringify({ nftables: [{ metainfo: {} }, ...entries] });
-const rule = (chain: string, packets: number) => ({
-  rule: {
-    family: 'inet',
-    table: 'postern',
-    chain,
-    handle: 1,
-    expr: [{ counter: { packets, bytes: 0 } }, { drop: null }],
-  },
+const rule = (family: TableFamily, chain: string, packets: number) => ({
+  rule: { family, table: 'postern', chain, handle: 1, expr: [{ counter: { packets, bytes: 0 } }, { drop: null }] },
 });
-const note = (port: number) => ({
-  elem: { val: { concat: ['10.1.0.1', '10.1.0.2', 6, port] }, counter: { packets: 2, bytes: 80 }, expires: 57 },
+const note = (addresses: readonly string[], port: number) => ({
+  elem: { val: { concat: [...addresses, 6, port] }, counter: { packets: 2, bytes: 80 }, expires: 57 },
 });
+/** There is one note in each family. */
+const notes: Readonly<Record<string, ReturnType<typeof note>>> = {
+  'ip denied-ingress4': note(['10.1.0.1', '10.1.0.2'], 80),
+  'ip6 denied-ingress6': note(['fd01::1', 'fd01::2'], 80),
+};
 
 describe('reading denials', () => {
-  /** What the chains have counted; a chain that is not there has no entry. */
+  /** What the chains have counted, by table and name; a chain that is not there has no entry. */
   let counted: Record<string, number>;
   let asked: string[];
   let fails: boolean;
@@ -28,84 +28,112 @@ describe('reading denials', () => {
     [counted, asked, fails] = [{}, [], false];
     reader = new DenialReader(
       {
-        async listChain(_, name) {
-          asked.push(name);
-          return counted[name] === undefined ? undefined : listing(rule(name, counted[name]), rule('other', 5));
+        async listChain(family, name) {
+          asked.push(`${family} ${name}`);
+          const count = counted[`${family} ${name}`];
+          return count === undefined ? undefined : listing(rule(family, name, count), rule(family, 'other', 5));
         },
-        async listSet(_, name) {
+        async listSet(family, name) {
           if (fails) throw new Error('nft was ended');
-          asked.push(name);
-          const type = ['ipv4_addr', 'ipv4_addr', 'inet_proto', 'inet_service'];
-          const elem = name === 'denied-ingress4' ? { elem: [note(80)] } : {};
-          return listing({ set: { family: 'inet', table: 'postern', name, type, ...elem } });
+          asked.push(`${family} ${name}`);
+          const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+          const type = [address, address, 'inet_proto', 'inet_service'];
+          const found = notes[`${family} ${name}`];
+          return listing({ set: { family, table: 'postern', name, type, ...(found && { elem: [found] }) } });
         },
       },
       () => 7,
     );
   });
+  const atFirst = {
+    'ip deny-ingress': 40,
+    'ip record-ingress': 30,
+    'ip6 deny-ingress': 4,
+    'ip6 record-ingress': 3,
+    'ip deny-egress': 7,
+    'ip record-egress': 7,
+    'ip6 deny-egress': 0,
+    'ip6 record-egress': 0,
+  };
   const begin = async (): Promise<void> => {
-    counted = { 'deny-ingress': 40, 'record-ingress': 30, 'deny-egress': 7, 'record-egress': 7 };
+    counted = { ...atFirst };
     await look();
   };
   const look = async () =>
-    (await reader.look(signal)).map(({ direction, denied, noted, denials }) => [
+    (await reader.look(signal)).map(({ direction, family, denied, noted, denials }) => [
       direction,
+      family,
       denied,
       noted,
       denials.length,
     ]);
 
   it('counts from its first look on, and reads the notes that are there', async () => {
-    counted = { 'deny-ingress': 40, 'record-ingress': 30, 'deny-egress': 7, 'record-egress': 7 };
+    counted = { ...atFirst };
     assert.deepEqual(await look(), [
-      ['ingress', 0, 0, 1],
-      ['egress', 0, 0, 0],
+      ['ingress', 'ipv4', 0, 0, 1],
+      ['ingress', 'ipv6', 0, 0, 1],
+      ['egress', 'ipv4', 0, 0, 0],
+      ['egress', 'ipv6', 0, 0, 0],
     ]);
   });
 
   it('begins anew where its first look has failed', async () => {
-    counted = { 'deny-ingress': 5000 };
+    counted = { 'ip deny-ingress': 5000 };
     fails = true;
     await assert.rejects(look());
     fails = false;
-    assert.deepEqual((await look())[0], ['ingress', 0, 0, 1]);
+    assert.deepEqual((await look())[0], ['ingress', 'ipv4', 0, 0, 1]);
   });
 
-  it('looks at two chains and nothing more where nothing is denied', async () => {
+  it('looks at two chains of each table and nothing more where nothing is denied', async () => {
     await begin();
     asked = [];
     assert.deepEqual(await look(), []);
-    assert.deepEqual(asked, ['deny-ingress', 'deny-egress']);
+    assert.deepEqual(asked, ['ip deny-ingress', 'ip6 deny-ingress', 'ip deny-egress', 'ip6 deny-egress']);
   });
 
-  it('tells what has been denied since, and how much of it was noted', async () => {
-    await begin();
-    Object.assign(counted, { 'deny-ingress': 140, 'record-ingress': 35 });
-    assert.deepEqual(await look(), [['ingress', 100, 5, 1]]);
-  });
+  for (const [table, family] of [
+    ['ip', 'ipv4'],
+    ['ip6', 'ipv6'],
+  ] as const) {
+    const count = (denied: number, noted: number) =>
+      Object.assign(counted, { [`${table} deny-ingress`]: denied, [`${table} record-ingress`]: noted });
 
-  it('counts from 0 a table that is new, or written anew', async () => {
-    await look();
-    Object.assign(counted, { 'deny-ingress': 9, 'record-ingress': 8 });
-    assert.deepEqual(await look(), [['ingress', 9, 8, 1]]);
-    Object.assign(counted, { 'deny-ingress': 3, 'record-ingress': 2 });
-    assert.deepEqual(await look(), [['ingress', 3, 2, 1]]);
-  });
+    describe(`of ${family}`, () => {
+      it('tells what has been denied since, and how much of it was noted', async () => {
+        await begin();
+        count(140, 35);
+        const [denied, noted] = family === 'ipv4' ? [100, 5] : [136, 32];
+        assert.deepEqual(await look(), [['ingress', family, denied, noted, 1]]);
+      });
 
-  it('loses nothing where a look fails', async () => {
-    await begin();
-    Object.assign(counted, { 'deny-ingress': 140, 'record-ingress': 35 });
-    fails = true;
-    await assert.rejects(look());
-    fails = false;
-    assert.deepEqual(await look(), [['ingress', 100, 5, 1]]);
-  });
+      it('counts from 0 a table that is new, or written anew', async () => {
+        await look();
+        count(9, 8);
+        assert.deepEqual(await look(), [['ingress', family, 9, 8, 1]]);
+        count(3, 2);
+        assert.deepEqual(await look(), [['ingress', family, 3, 2, 1]]);
+      });
 
-  it('tells of what was denied between two of its readings the next time', async () => {
-    await begin();
-    Object.assign(counted, { 'deny-ingress': 41, 'record-ingress': 33 });
-    assert.deepEqual(await look(), [['ingress', 1, 1, 1]]);
-    Object.assign(counted, { 'deny-ingress': 43, 'record-ingress': 33 });
-    assert.deepEqual(await look(), [['ingress', 2, 2, 1]]);
-  });
+      it('loses nothing where a look fails', async () => {
+        await begin();
+        count(140, 40);
+        fails = true;
+        await assert.rejects(look());
+        fails = false;
+        const [denied, noted] = family === 'ipv4' ? [100, 10] : [136, 37];
+        assert.deepEqual(await look(), [['ingress', family, denied, noted, 1]]);
+      });
+
+      it('tells of what was denied between two of its readings the next time', async () => {
+        await begin();
+        const [denied, noted] = family === 'ipv4' ? [40, 30] : [4, 3];
+        count(denied + 1, noted + 3);
+        assert.deepEqual(await look(), [['ingress', family, 1, 1, 1]]);
+        count(denied + 3, noted + 3);
+        assert.deepEqual(await look(), [['ingress', family, 2, 2, 1]]);
+      });
+    });
+  }
 });

@@ -80,7 +80,7 @@ describe('watching what is denied', () => {
     await watch.look(signal);
   });
   const look = (denials: readonly NotedDenial[], denied = denials.length, unnoted = 0) => {
-    looks = [{ direction: 'ingress', denied, noted: denied - unnoted, denials, at: 0 }];
+    looks = [{ direction: 'ingress', family: 'ipv4', denied, noted: denied - unnoted, denials, at: 0 }];
     return watch.look(signal);
   };
 
@@ -104,6 +104,24 @@ describe('watching what is denied', () => {
     assert.deepEqual(counts, [
       ['ingress', { packets: 5, unnoted: 2, connections: 1 }],
       ['ingress', { packets: 1, unnoted: 0, connections: 0 }],
+    ]);
+  });
+
+  it('tells what was denied in each family of a direction', async () => {
+    const ipv6 = { family: 'ipv6', source: '2001:db8::7' } as const;
+    pipeline.receive(upsertOf(pod('x/b', { ips: ['10.1.0.2', 'fd01::2'] })));
+    looks = [
+      { direction: 'ingress', family: 'ipv4', denied: 2, noted: 2, denials: [noted('10.1.0.2', 80)], at: 0 },
+      { direction: 'ingress', family: 'ipv6', denied: 3, noted: 2, denials: [noted('fd01::2', 80, ipv6)], at: 0 },
+    ];
+    await watch.look(signal);
+    assert.deepEqual(told.map(({ to, destination }) => `${to} ${destination}`).toSorted(), [
+      'x/b 10.1.0.2',
+      'x/b fd01::2',
+    ]);
+    assert.deepEqual(counts, [
+      ['ingress', { packets: 2, unnoted: 0, connections: 1 }],
+      ['ingress', { packets: 3, unnoted: 1, connections: 1 }],
     ]);
   });
 
@@ -182,14 +200,14 @@ describe('watching what is denied', () => {
   it('counts before it knows the cluster', async () => {
     const early = new DenialWatch({ ...options, knowledge: () => undefined });
     await early.look(signal);
-    looks = [{ direction: 'ingress', denied: 7, noted: 7, denials: [noted('10.1.0.1', 80)], at: 0 }];
+    looks = [{ direction: 'ingress', family: 'ipv4', denied: 7, noted: 7, denials: [noted('10.1.0.1', 80)], at: 0 }];
     await early.look(signal);
     assert.deepEqual([counts, unlogged, told], [[['ingress', { packets: 7, unnoted: 0, connections: 1 }]], 1, []]);
   });
 
   it('tells nothing of what was denied before it began', async () => {
     const late = new DenialWatch(options);
-    looks = [{ direction: 'ingress', denied: 0, noted: 0, denials: [noted('10.1.0.1', 80)], at: 0 }];
+    looks = [{ direction: 'ingress', family: 'ipv4', denied: 0, noted: 0, denials: [noted('10.1.0.1', 80)], at: 0 }];
     await late.look(signal);
     await late.look(signal);
     assert.deepEqual([told, attributed], [[], []]);

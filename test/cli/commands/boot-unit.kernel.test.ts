@@ -5,7 +5,7 @@ import { afterEach, before, beforeEach, describe, it } from 'mocha';
 import { Compiler } from '../../../src/compile/compile.ts';
 import { createNamespace, deleteNamespace } from '../../../src/lab/network-namespace.ts';
 import { listArguments, parseTable } from '../../../src/nftables/parse.ts';
-import type { Ruleset } from '../../../src/nftables/ruleset.ts';
+import type { Ruleset, TableFamily } from '../../../src/nftables/ruleset.ts';
 import { planStages } from '../../../src/plan/plan.ts';
 import { openKernel, type Kernel } from '../../apply/kernel.ts';
 import { emptySnapshot } from '../../../src/model/snapshot.ts';
@@ -47,7 +47,10 @@ describe('the unit of postern boot-unit', function () {
   }
 
   async function observe(): Promise<Ruleset> {
-    return parseTable('inet', await kernel.sh(`nft ${listArguments('inet').join(' ')}`));
+    const tables = ['ip', 'ip6'] as const;
+    const read = async (family: TableFamily) =>
+      [family, parseTable(family, await kernel.sh(`nft ${listArguments(family).join(' ')}`))] as const;
+    return Object.fromEntries(await Promise.all(tables.map(read)));
   }
 
   it('loads what the agent would, so that it finds nothing to do', async () => {
@@ -56,10 +59,11 @@ describe('the unit of postern boot-unit', function () {
   });
 
   it('does nothing where there is a table of ours', async () => {
-    await kernel.sh('nft add table inet postern');
+    await kernel.sh('nft "add table ip postern; add table ip6 postern"');
     await start();
-    const { chains, maps, sets } = await observe();
-    assert.deepEqual([chains.size, maps.size, sets.size], [0, 0, 0]);
+    for (const { chains, maps, sets } of Object.values(await observe())) {
+      assert.deepEqual([chains.size, maps.size, sets.size], [0, 0, 0]);
+    }
   });
 
   it('fails where the rules cannot be loaded, so that somebody sees it', async () => {

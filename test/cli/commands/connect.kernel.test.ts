@@ -20,8 +20,8 @@ const servers = `
  */
 const world = `
   ip link set lo up
-  nft 'add table inet postern; add chain inet postern input { type filter hook input priority 0; }'
-  nft add rule inet postern input tcp dport 7001 drop
+  nft 'add table inet denying; add chain inet denying input { type filter hook input priority 0; }'
+  nft add rule inet denying input tcp dport 7001 drop
   nft 'add table inet way; add chain inet way input { type filter hook input priority 0; }'
   nft add rule inet way input udp dport 7001 drop
   nft add rule inet way input ip daddr 127.0.0.9 reject with icmp type host-unreachable
@@ -52,12 +52,12 @@ describe('postern connect', function () {
 
   it('tries until then', async () => {
     const denied = connect('127.0.0.1 7000 --until denied --timeout 25');
-    await kernel.sh('nft add rule inet postern input tcp dport 7000 drop');
+    await kernel.sh('nft add rule inet denying input tcp dport 7000 drop');
     assert.equal(await denied, 'denied: 127.0.0.1 7000');
     const allowed = connect('127.0.0.1 7000 --timeout 25');
-    await kernel.sh('nft flush chain inet postern input');
+    await kernel.sh('nft flush chain inet denying input');
     assert.equal(await allowed, 'allowed: 127.0.0.1 7000');
-    await kernel.sh('nft add rule inet postern input tcp dport 7001 drop');
+    await kernel.sh('nft add rule inet denying input tcp dport 7001 drop');
   });
 
   it('says what it got instead, and takes a refusal for neither', async () => {

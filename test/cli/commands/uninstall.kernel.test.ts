@@ -17,32 +17,43 @@ describe('postern uninstall', function () {
 
   it('deletes our tables, whatever is in them, and no other, and says so', async () => {
     await kernel.sh(`nft -f - <<'END'
-      table inet postern {
+      table ip postern {
         set s { type ipv4_addr; elements = { 10.0.0.1 }; }
         map m { type ipv4_addr : verdict; elements = { 10.0.0.1 : goto class } }
         chain class { ip saddr @s return; drop; }
         chain forward { type filter hook forward priority -10; ip saddr vmap @m; }
+      }
+      table ip6 postern {
+        set s { type ipv6_addr; elements = { fd01::1 }; }
+        chain forward { type filter hook forward priority -10; ip6 saddr @s drop; }
       }
       table bridge postern {
         set ports { type ifname; elements = { "veth-a" }; }
         chain prerouting { type filter hook prerouting priority -300; iifname @ports drop; }
       }
       table bridge other { }
-      table ip postern { }
-      table inet other { }
+      table inet postern { }
+      table ip other { }
 END`);
     assert.equal(
       await uninstall(),
-      'deleted table inet postern: 2 chains, 1 sets, 1 maps\ndeleted table bridge postern: 1 chains, 1 sets, 0 maps',
+      [
+        'deleted table ip postern: 2 chains, 1 sets, 1 maps',
+        'deleted table ip6 postern: 1 chains, 1 sets, 0 maps',
+        'deleted table bridge postern: 1 chains, 1 sets, 0 maps',
+      ].join('\n'),
     );
-    assert.equal(await kernel.sh('nft list tables'), 'table bridge other\ntable ip postern\ntable inet other');
+    const left = await kernel.sh('nft list tables');
+    assert.deepEqual(left.split('\n').toSorted(), ['table bridge other', 'table inet postern', 'table ip other']);
   });
 
-  it('deletes the one of bridges where it is alone', async () => {
-    await kernel.sh('nft add table bridge postern');
-    assert.equal(await uninstall(), 'deleted table bridge postern: 0 chains, 0 sets, 0 maps');
-    assert.doesNotMatch(await kernel.sh('nft list tables'), /bridge postern/);
-  });
+  for (const family of ['ip', 'ip6', 'bridge']) {
+    it(`deletes the one of ${family} where it is alone`, async () => {
+      await kernel.sh(`nft add table ${family} postern`);
+      assert.equal(await uninstall(), `deleted table ${family} postern: 0 chains, 0 sets, 0 maps`);
+      assert.doesNotMatch(await kernel.sh('nft list tables'), new RegExp(`table ${family} postern`));
+    });
+  }
 
   it('is content when there is none', async () => {
     assert.equal(await uninstall(), 'there is no table of ours on this node');

@@ -207,7 +207,7 @@ describe('postern node doctor', function () {
     const { check, subject, problem } = await theOnly({ path });
     assert.deepEqual([check, subject], ['unreadable-rules', 'table ip x; flush ruleset']);
     assert.match(problem, /^its name cannot be given to nft/);
-    assert.match(await node.sh('nft list tables'), /table inet postern/);
+    assert.match(await node.sh('nft list tables'), /table ip postern\ntable ip6 postern/);
   });
 
   it('says that nft is missing, too old, or not permitted', async () => {

@@ -22,8 +22,14 @@ describe('postern node denials (kernel)', function () {
   it('says that there were none, and that there are no rules to deny by', async () => {
     deepEqual(await ask(rules), ['nothing was denied in the last minute', 0]);
     // Where no pod is isolated there are no notes to read.
-    deepEqual(await ask('table inet postern {}'), ['nothing was denied in the last minute', 0]);
-    deepEqual(await ask(''), ['there is no table inet postern: nothing is enforced here', 0]);
+    deepEqual(await ask('table ip postern {}\ntable ip6 postern {}'), ['nothing was denied in the last minute', 0]);
+    const without = {
+      ip: 'there is no table ip postern: nothing of IPv4 is enforced here',
+      ip6: 'there is no table ip6 postern: nothing of IPv6 is enforced here',
+    };
+    deepEqual(await ask(''), [`${without.ip}\n${without.ip6}`, 0]);
+    deepEqual(await ask('table ip postern {}'), [without.ip6, 0]);
+    deepEqual(await ask('table ip6 postern {}'), [without.ip, 0]);
     deepEqual(await ask('', '-o', 'json'), ['{"node":"n1","denials":[]}', 0]);
   });
 });

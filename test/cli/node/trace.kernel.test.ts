@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match } from 'node:assert/strict';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, it } from 'mocha';
@@ -43,14 +43,24 @@ describe('postern node trace (kernel)', function () {
   });
 
   it('says when nothing is enforced, and what it could not read', async () => {
-    const bare = await ask(['10.1.0.2', '10.1.0.3', 'TCP/80'], { script: '' });
-    equal(bare.exitCode, 0);
-    match(bare.stdout, /there is no table inet postern: nothing is enforced here/);
-    const more = 'add rule inet postern forward meta mark 7 accept';
-    match(
-      (await ask(['10.1.0.2', '10.1.0.3', 'TCP/80'], { more })).stdout,
-      /not read, since another program wrote it: forward/,
-    );
+    for (const [ends, table, of] of [
+      [['10.1.0.2', '10.1.0.3'], 'ip', 'IPv4'],
+      [['fd01::2', 'fd01::3'], 'ip6', 'IPv6'],
+    ] as const) {
+      const bare = await ask([...ends, 'TCP/80'], { script: '' });
+      equal(bare.exitCode, 0);
+      match(bare.stdout, new RegExp(`there is no table ${table} postern: nothing of ${of} is enforced here`));
+      const more = `add rule ${table} postern forward meta mark 7 accept`;
+      match((await ask([...ends, 'TCP/80'], { more })).stdout, /not read, since another program wrote it: forward/);
+    }
+  });
+
+  it('reads the table of the family alone', async () => {
+    const script = rules.slice(0, rules.indexOf('table ip6 '));
+    equal((await ask(['10.1.0.3', '203.0.113.5', 'TCP/443'], { script })).exitCode, 1);
+    match((await ask(['fd01::3', 'fd01::2', 'TCP/443'], { script })).stdout, /there is no table ip6 postern/);
+    const more = 'add rule ip6 postern forward meta mark 7 accept';
+    doesNotMatch((await ask(['10.1.0.2', '10.1.0.3', 'TCP/80'], { more })).stdout, /another program/);
   });
 
   it('names what it cannot use', async () => {

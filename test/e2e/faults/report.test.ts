@@ -53,13 +53,14 @@ describe('the fault table', () => {
     });
   }
 
-  it('names every fault once, and lets only tampering with the table have a window', () => {
+  it('names every fault once, and lets only tampering with our tables have a window', () => {
     assert.equal(new Set(faults.map(({ name }) => name)).size, faults.length);
     assert.deepEqual(
       faults.filter(({ window }) => window !== undefined).map(({ name, window }) => [name, window]),
       [
         ['table-flushed', 1000],
         ['table-deleted', 1000],
+        ['one-table-deleted', 1000],
       ],
     );
   });
