@@ -1,7 +1,10 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-/** Stands before the real nft on an agent's PATH and notes each run. */
+/** How it is run, and what is said to one that stays. */
+const files = ['runs', 'said'] as const;
+
+/** Stands before the real nft on an agent's PATH and notes each run, and each command to one that stays. */
 export class CountedNft {
   readonly #directory: string;
 
@@ -12,7 +15,14 @@ export class CountedNft {
   static async create(directory: string): Promise<CountedNft> {
     const counted = new CountedNft(directory);
     await mkdir(directory, { recursive: true });
-    const program = `#!/bin/sh\necho "$*" >>'${directory}/runs'\nPATH=\${PATH#'${directory}:'}\nexec nft "$@"\n`;
+    const program = `#!/bin/sh
+echo "$*" >>'${directory}/runs'
+PATH=\${PATH#'${directory}:'}
+case "$*" in
+*-i) tee -a '${directory}/said' | nft "$@" ;;
+*) exec nft "$@" ;;
+esac
+`;
     await writeFile(join(directory, 'nft'), program);
     await chmod(join(directory, 'nft'), 0o755);
     await counted.reset();
@@ -24,13 +34,17 @@ export class CountedNft {
   }
 
   reset(): Promise<void> {
-    return writeFile(join(this.#directory, 'runs'), '');
+    return Promise.all(files.map((name) => writeFile(join(this.#directory, name), ''))).then(() => {});
   }
 
   /** Since the last reset: transactions, and listings of a whole table. The rest asks for one chain, or for the version. */
   async runs(): Promise<{ writes: number; reads: number }> {
-    const lines = (await readFile(join(this.#directory, 'runs'), 'utf8')).split('\n');
-    const count = (pattern: RegExp): number => lines.filter((line) => pattern.test(line)).length;
-    return { writes: count(/^-f -$/), reads: count(/ list table /) };
+    const [runs, said] = await Promise.all(files.map((name) => readFile(join(this.#directory, name), 'utf8')));
+    const count = (text: string | undefined, pattern: RegExp): number =>
+      text!.split('\n').filter((line) => pattern.test(line)).length;
+    return {
+      writes: count(runs, /^-f -$/) + count(said, /^(?!list |done$)./),
+      reads: count(runs, / list table /) + count(said, /^list table /),
+    };
   }
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
+import { keepNft } from '../../src/apply/kept-nft.ts';
 import { createNft, type Nft } from '../../src/apply/nft.ts';
 import { Census } from '../../src/agent/census.ts';
 import { systemClock } from '../../src/agent/clock.ts';
@@ -10,6 +10,7 @@ import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { splitLines } from '../../src/watch/json-lines.ts';
 import { upsert } from '../cluster/events.ts';
+import { processorTime } from '../processor.ts';
 import { monotonic, type Applied, type Reply, type Request } from './protocol.ts';
 
 /**
@@ -19,7 +20,8 @@ import { monotonic, type Applied, type Reply, type Request } from './protocol.ts
 const [nodeName = ''] = process.argv.slice(2);
 const pipeline = new Pipeline(nodeName);
 const census = new Census();
-const door = createNft();
+const processes = createNft();
+const door = keepNft(processes);
 /** Of the stages of the current run. */
 let scripts: string[] = [];
 const observed: Nft = {
@@ -103,7 +105,7 @@ async function handle(request: Request): Promise<void> {
   if ('synced' in request) return receive({ op: 'synced', resource: request.synced });
   if ('run' in request) {
     const ran = monotonic();
-    await door.run(request.run, { check: false, signal });
+    await (request.apart ? processes : door).run(request.run, { check: false, signal });
     return reply({ ran });
   }
   switch (request.ask) {
@@ -113,8 +115,8 @@ async function handle(request: Request): Promise<void> {
     case 'groups':
       return reply({ groups: [...pipeline.snapshot.groups.values()].map(({ members }) => [...members.keys()]) });
     case 'processor': {
-      const { user, system } = process.cpuUsage();
-      return reply({ processor: { ownMs: (user + system) / 1000, childrenMs: childrenTicks() * 10 } });
+      const { own: ownMs, children: childrenMs } = processorTime(process.pid);
+      return reply({ processor: { ownMs, childrenMs } });
     }
     case 'memory': {
       // Twice: what finalizers let go of is collected by the next.
@@ -123,14 +125,6 @@ async function handle(request: Request): Promise<void> {
       return reply({ memory: { residentBytes: rss, heapBytes: heapUsed } });
     }
   }
-}
-
-/** Hundredths of a second: on every platform that has /proc, whatever the kernel's own. */
-function childrenTicks(): number {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  // Fields count from 1, and the name of the program, which may hold spaces, is the second.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[16 - 3]) + Number(fields[17 - 3]);
 }
 
 function reply(message: Reply): void {
@@ -143,3 +137,4 @@ function fail(error: unknown): void {
 }
 
 for await (const line of splitLines(process.stdin)) await handle(JSON.parse(line) as Request);
+door.close();

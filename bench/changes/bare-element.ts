@@ -16,3 +16,8 @@ const scripts = {
 export function bareElement(node: NodeUnderTest, way: Way): Promise<number> {
   return node.run(scripts[way]);
 }
+
+/** The same by an nft that is started for it. */
+export function bareElementApart(node: NodeUnderTest, way: Way): Promise<number> {
+  return node.run(scripts[way], { apart: true });
+}

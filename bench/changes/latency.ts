@@ -18,6 +18,11 @@ function ratioOf({ ours, baseline }: Round, share: number): Run {
   return { value: a / b, ours: a, baseline: b };
 }
 
+/** The median of each round, as it is. */
+export function timeFigure(id: string, what: string, rounds: readonly (readonly number[])[]): Figure {
+  return { id, what: `${what}, p50`, unit: 'ms', runs: rounds.map((values) => ({ value: percentile(values, 0.5) })) };
+}
+
 /** The two bars of latencies: the median of each round, and the 99th percentile of each. */
 export function latencyFigures(id: string, what: string, rounds: readonly Round[], withBars = true): Figure[] {
   return (

@@ -1,8 +1,8 @@
 import type { Figure } from '../figure.ts';
 import { Random } from '../cluster/random.ts';
-import { bareElement } from './bare-element.ts';
+import { bareElement, bareElementApart } from './bare-element.ts';
 import { inForceAt, type Way } from './in-force.ts';
-import { latencyFigures, percentile, type Round } from './latency.ts';
+import { latencyFigures, percentile, timeFigure, type Round } from './latency.ts';
 import type { Members } from './members.ts';
 import type { NodeUnderTest } from './node-under-test.ts';
 import { again, relabelled, withAddresses, withoutLabels, type PodObject } from './pods.ts';
@@ -54,12 +54,14 @@ export async function measureMemberChanges(
   ];
   const measured = new Map(kinds.map((kind) => [kind, [] as Readonly<Record<Way, Round>>[]]));
   const unconcerned: number[] = [];
+  const apart: number[][] = [];
   for (let round = 0; round < rounds; round++) {
     for (const [kind, all] of measured) {
       progress(`round ${round + 1} of ${rounds}: ${kind.name}`);
       all.push(await measureKind(node, kind));
     }
     unconcerned.push(await measureUnconcerned(node, others.slice(0, byLabel.length)));
+    apart.push(await measureApart(node));
   }
   node.assertQuiet();
   const figures = kinds.flatMap((kind) =>
@@ -72,8 +74,30 @@ export async function measureMemberChanges(
       ),
     ),
   );
+  const times = kinds.flatMap((kind) =>
+    ways.map((way) => {
+      const ours = measured.get(kind)!.map((each) => each[way].ours);
+      return timeFigure('B3', `${kind.name}, ${way}, event seen → in force`, ours);
+    }),
+  );
+  const bare = measured.get(kinds[0]!)!.map(({ addition }) => addition.baseline);
   const what = 'label that no policy asks for, event seen → nothing to do, p50';
-  return [...figures, { id: 'B3', what, unit: 'ms', runs: unconcerned.map((value) => ({ value })) }];
+  return [
+    ...figures,
+    ...times,
+    timeFigure('B3', 'one element added through the same door', bare),
+    timeFigure('B3', 'one element added by an nft that is started for it', apart),
+    { id: 'B3', what, unit: 'ms', runs: unconcerned.map((value) => ({ value })) },
+  ];
+}
+
+async function measureApart(node: NodeUnderTest): Promise<number[]> {
+  const added: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    added.push(await bareElementApart(node, 'addition'));
+    await bareElementApart(node, 'removal');
+  }
+  return added;
 }
 
 /** A change of ours and a bare element in turn, so that what the machine does meanwhile meets both. */

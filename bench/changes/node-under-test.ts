@@ -109,8 +109,8 @@ export class NodeUnderTest {
   }
 
   /** Milliseconds from handing a script to the door until it is in force. */
-  async run(script: string): Promise<number> {
-    await this.tell({ run: script });
+  async run(script: string, { apart = false } = {}): Promise<number> {
+    await this.tell({ run: script, ...(apart && { apart }) });
     const ran = await this.#answer('ran');
     const [at] = await this.#commits!.take(1);
     return at! - ran;

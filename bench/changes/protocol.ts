@@ -6,8 +6,8 @@ export type Request =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: object }
   | { readonly fact: NodeFact }
   | { readonly synced: ResourceName }
-  /** A script that goes straight through the door, for comparison. */
-  | { readonly run: string }
+  /** A script that goes straight through the door, for comparison; `apart`, through an nft of its own. */
+  | { readonly run: string; readonly apart?: true }
   | { readonly ask: 'settled' | 'groups' | 'processor' | 'memory' };
 
 /** Its answers, likewise. Times are milliseconds of CLOCK_MONOTONIC. */
@@ -46,7 +46,7 @@ export interface Settled {
   readonly applied: number;
 }
 
-/** Processor time of the process itself, and of the children that it has waited for. */
+/** Processor time of the process itself, and of what it has started. */
 export interface Processor {
   readonly ownMs: number;
   readonly childrenMs: number;

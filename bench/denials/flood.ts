@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Lab } from '../../src/lab/lab.ts';
@@ -7,14 +6,13 @@ import { stationAddress } from '../../src/lab/station.ts';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { Bench, Run } from '../figure.ts';
 import { interleave } from '../measure.ts';
+import { processorTime } from '../processor.ts';
 
 const spray = fileURLToPath(new URL('spray.py', import.meta.url));
 /** A million a minute. */
 const perSecond = 16_667;
 const seconds = 20;
 const rounds = 5;
-/** Of the kernel's times of a process (`USER_HZ`). */
-const ticksPerSecond = 100;
 
 const pod = (name: string, nodeName: string): ApiObject => ({
   apiVersion: 'v1',
@@ -71,17 +69,11 @@ export const denialFlood: Bench = {
   },
 };
 
-/** How much of a core a process and those that it has started and waited for take meanwhile, in percent. */
+/** How much of a core a process and what it has started take meanwhile, in percent. */
 async function shareOf(pid: number, load: () => Promise<void>): Promise<number> {
-  const [start, before] = [performance.now(), await ticksOf(pid)];
+  const [start, before] = [performance.now(), processorTime(pid)];
   await load();
-  const ticks = (await ticksOf(pid)) - before;
-  return (100 * (ticks / ticksPerSecond)) / ((performance.now() - start) / 1000);
-}
-
-/** utime, stime, cutime and cstime of proc_pid_stat(5). */
-async function ticksOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  const after = processorTime(pid);
+  const took = after.own + after.children - before.own - before.children;
+  return (100 * took) / (performance.now() - start);
 }

@@ -12,6 +12,14 @@ folder=\${0%/*}
 PATH=\${PATH#"$folder:"}
 echo "$*" >>"$folder/runs"
 read -r mode text <"$folder/mode"
+case "$mode $*" in
+ok*-i)
+  echo $$ >"$folder/kept"
+  tee -a "$folder/said" | nft "$@"
+  exit
+  ;;
+refuse*-i) exit 1 ;;
+esac
 case $mode in
 fail)
   echo 'Error: this nft is broken' >&2
@@ -62,18 +70,33 @@ export class BrokenNft {
     return { PATH: `${this.#folder}${delimiter}${process.env['PATH']}` };
   }
 
-  become(mode: NftMode, text = ''): Promise<void> {
-    return writeFile(join(this.#folder, 'mode'), `${mode} ${text}\n`);
+  /** The one that its agent keeps is killed, so that the next that it starts is so. */
+  async become(mode: NftMode, text = ''): Promise<void> {
+    await writeFile(join(this.#folder, 'mode'), `${mode} ${text}\n`);
+    await this.killKept();
+  }
+
+  /** Does nothing where none is kept. */
+  async killKept(): Promise<void> {
+    const pid = Number(await readFile(join(this.#folder, 'kept'), 'utf8').catch(() => '0'));
+    await rm(join(this.#folder, 'kept'), { force: true });
+    if (pid > 0) process.kill(pid, 'SIGKILL');
   }
 
   async forgetRuns(): Promise<void> {
-    await writeFile(join(this.#folder, 'runs'), '');
+    for (const name of ['runs', 'said']) await writeFile(join(this.#folder, name), '');
   }
 
   /** How often agents have run it since: to write, or at all. */
   async runs(): Promise<{ writes: number; all: number }> {
-    const lines = (await readFile(join(this.#folder, 'runs'), 'utf8')).split('\n').filter((line) => line !== '');
-    return { writes: lines.filter((line) => line === '-f -').length, all: lines.length };
+    const linesOf = async (name: string) => (await readFile(join(this.#folder, name), 'utf8')).split('\n');
+    const [runs, said] = [await linesOf('runs'), await linesOf('said')];
+    const commands = said.filter((line) => line !== '' && line !== 'done');
+    const writes = runs.filter((line) => line === '-f -').length;
+    return {
+      writes: writes + commands.filter((line) => !line.startsWith('list ')).length,
+      all: runs.filter((line) => line !== '').length + commands.length,
+    };
   }
 
   /** Waits until its agent has tried to write since `forgetRuns`. */

@@ -1,5 +1,6 @@
 import { checkBridgeTables } from '../apply/environment.ts';
 import { exec } from '../apply/exec.ts';
+import { keepNft } from '../apply/kept-nft.ts';
 import { createNft } from '../apply/nft.ts';
 import { findOurTables } from '../apply/our-tables.ts';
 import { routedTable, tableName } from '../nftables/ruleset.ts';
@@ -65,7 +66,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const countsClasses = config.metricsClasses;
   const pipeline = new Pipeline(node, { gate: startGate, guard, countsClasses, ...(podCidrs && { podCidrs }) });
   const census = new Census();
-  const nft = createNft();
+  const nft = keepNft(createNft());
   const door = readEarly(nftDoor(nft), systemClock);
   let applied: { revision: number; resources: AppliedVersion } | undefined;
 
@@ -237,6 +238,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   } finally {
     failure.abort();
     await reconciler.idle();
+    nft.close();
     await state.finish();
     await Promise.allSettled([serving.then((server) => server.close()), locking.then((release) => release())]);
   }

@@ -89,7 +89,7 @@ function codeOf(failure: Failure, stderr: string): NftErrorCode {
 }
 
 /** An old nft dies of sets to which a newer one has added what only it understands (kubernetes/kubernetes issue 136786). */
-function describeCrash(signal: string): string {
+export function describeCrash(signal: string): string {
   const crashed = `nft was ended by ${signal}`;
   if (!['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL'].includes(signal)) return crashed;
   return `${crashed}: a newer nft may have written what ours cannot read; use an image whose nft is at least as new as every other on the node`;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /**
- * Stands before the real nft on an agent's PATH. Each run is noted; a script that holds a refused text gets the answer of a kernel
+ * Stands before the real nft on an agent's PATH, which keeps none where each run is to be seen. Each run is noted; a script that holds a refused text gets the answer of a kernel
  * that does not take it; the agent, which is the parent, can be killed before or after its n-th write.
  */
 const program = `#!/bin/sh
@@ -12,6 +12,7 @@ PATH=\${PATH#"$folder:"}
 echo "$*" >>"$folder/runs"
 case "$*" in
 '-f -' | '-c -f -') ;;
+*-i) exit 1 ;;
 *) exec nft "$@" ;;
 esac
 script=$(cat)

@@ -65,7 +65,9 @@ export const eventWalks: readonly Walk[] = [
     make: async (at) => {
       const flag = join(at.folder, 'slow');
       const once = `[ "$*" != '-f -' ] || ! rm ${flag} 2>/dev/null || sleep ${tooLong + 0.5}`;
-      const path = await at.addProgram('nft', `${once}\nPATH=\${PATH#*:}; exec nft "$@"`);
+      // None stays, so that the change is a run.
+      const none = 'case "$*" in *-i) exit 1 ;; esac';
+      const path = await at.addProgram('nft', `${none}\n${once}\nPATH=\${PATH#*:}; exec nft "$@"`);
       await restartWith(at, { PATH: `${path}${process.env['PATH']}` });
       await writeFile(flag, '');
       await at.apply(policy('shop', 'web', { pods: { pod: 'web' }, ingress: [] }));
