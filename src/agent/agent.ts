@@ -3,12 +3,12 @@ import { exec } from '../apply/exec.ts';
 import { keepNft } from '../apply/kept-nft.ts';
 import { createNft } from '../apply/nft.ts';
 import { findOurTables } from '../apply/our-tables.ts';
-import { routedTable, tableName } from '../nftables/ruleset.ts';
 import { Compiler } from '../compile/compile.ts';
 import { readVersion } from '../config/version.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { canonicalCidrs } from '../model/address.ts';
 import type { ResourceEvent } from '../model/cluster.ts';
+import { routedTable, tableName } from '../nftables/ruleset.ts';
 import { Pipeline } from '../pipeline.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -191,7 +191,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
     ready.report('lock', undefined);
     door.begin(signal);
-    const tables = await findOurTables(exec, signal);
+    const tables = await findOurTables(exec, signal).catch(() => undefined);
     oldTables = tables?.old ?? [];
     // Where it cannot be told, rules are in the kernel that are worth more than what was kept.
     source.open(tables?.isAny ?? true);

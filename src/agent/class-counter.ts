@@ -8,10 +8,10 @@ import { repeat } from './repeat.ts';
 const mostNames = 10;
 
 const nothing: ClassCounts = { judged: 0, denied: 0 };
+const noTable = '{"nftables": []}';
+
 /** Our table of a family without elements, as nft lists it; `undefined` where there is none. */
 type List = (family: Family, signal: AbortSignal) => Promise<string | undefined>;
-
-const noTable = '{"nftables": []}';
 
 /** Adds up what the classes count in the kernel. */
 export class ClassCounter {

@@ -289,7 +289,6 @@ function keepTable(table: Table, last: Table | undefined): Table {
 }
 
 function keepAll<T>(objects: ReadonlyMap<string, T>, last: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
-  if (objects === last) return last;
   if (objects.size !== last.size) return objects;
   for (const [name, object] of objects) if (last.get(name) !== object) return objects;
   return last;

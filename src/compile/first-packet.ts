@@ -14,10 +14,7 @@ export interface Connection {
 }
 
 /** Its first packet, by the devices that the rules know for both ends; what they do not know comes and goes by a device of nobody. */
-export function firstPacket(
-  table: Table | undefined,
-  { hook, source, destination, protocol, port }: Connection,
-): Packet {
+export function firstPacket(table: Table, { hook, source, destination, protocol, port }: Connection): Packet {
   const family = familyOf(source);
   const [inInterface, outInterface] = [source, destination].map((address) => deviceOf(table, family, address));
   return {
@@ -45,9 +42,9 @@ export function firstPacket(
 const elsewhere = 'another-device-of-the-node';
 const ephemeral = 40_000;
 
-function deviceOf(table: Table | undefined, family: Family, address: string): string | undefined {
+function deviceOf(table: Table, family: Family, address: string): string | undefined {
   const ending = ` . ${address}`;
-  const element = table?.sets
+  const element = table.sets
     .get(ownersSetName[family])
     ?.elements.values()
     .find((each) => each.endsWith(ending));

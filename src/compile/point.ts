@@ -10,6 +10,7 @@ import {
 } from '../nftables/ruleset.ts';
 import { denials } from './denials.ts';
 import type { AddressClasses, Device } from './links.ts';
+import { podEnd } from './match.ts';
 import {
   chainNames,
   isolatedSetName,
@@ -19,19 +20,16 @@ import {
   ownerMapName,
   selfSetName,
 } from './names.ts';
-import { podEnd } from './match.ts';
 import { addressSet, addressType, pairSet } from './set-builder.ts';
 import type { Parts } from './table.ts';
 
 const passes: ElementVerdict = { kind: 'continue' };
 
-type Pointed = Pick<Parts, 'maps' | 'chains'> & { readonly sets: readonly NftSet[] };
-
 /** Points the addresses of pods at their classes, in the table of a family. What nothing points at is not written: start-up would sweep it. */
 export class Pointer {
   readonly #family: Family;
   /** As long as the same addresses lead to the same chains by the same devices, all but the sets of the classes stays the very same. */
-  #last: { readonly from: readonly unknown[]; readonly pointed: Pointed } | undefined;
+  #last: { readonly from: readonly unknown[]; readonly pointed: Parts } | undefined;
 
   constructor(family: Family) {
     this.#family = family;
@@ -70,7 +68,7 @@ function pointAddresses(
   family: Family,
   addresses: ReadonlyMap<string, AddressClasses>,
   owned: readonly (readonly [device: string, address: string])[] | undefined,
-): Pointed {
+): Parts {
   const sets: NftSet[] = [];
   const portMaps = new Set<VerdictMap>();
   const chains = new Set<Chain>();

@@ -5,7 +5,7 @@ import { fieldTypes, isNamedType } from './field.ts';
 import { type Flight, type Place, Reader } from './flight.ts';
 import type { Packet } from './packet.ts';
 import { readField } from './packet.ts';
-import type { Chain, Element, ElementVerdict, Field, Hook, Match, NftSet, Table, Turn, Verdict } from './ruleset.ts';
+import type { Chain, Element, ElementVerdict, Field, Hook, Match, Table, Turn, Verdict } from './ruleset.ts';
 import { catchAll } from './ruleset.ts';
 
 /** A rule that gave a verdict. */
@@ -128,9 +128,10 @@ function isLookedUp(
   { op, key, set }: Match & { kind: 'lookup' },
 ): boolean {
   const object = reader.set(set, place);
-  const isHit = lookUp(object, key, packet) !== undefined;
-  if (op === undefined) return isHit;
-  return !isHit && key.every((field) => readField(packet, field) !== undefined);
+  const texts = readKey(packet, key);
+  if (!texts) return false;
+  const isHit = findElement(object, texts) !== undefined;
+  return op === undefined ? isHit : !isHit;
 }
 
 function lookUpVerdict(
@@ -139,23 +140,19 @@ function lookUpVerdict(
   place: Place,
   { key, map: name }: Verdict & { kind: 'vmap' },
 ): { element: Element; verdict: ElementVerdict } | undefined {
-  const fields = key.map((field) => readField(packet, field));
-  if (!fields.every((text) => text !== undefined)) return undefined;
+  const texts = readKey(packet, key);
+  if (!texts) return undefined;
   const map = reader.map(name, place);
-  const element = findElement(map, fields);
+  const element = findElement(map, texts);
   if (element !== undefined) return { element, verdict: map.elements.get(element)! };
   const verdict = reader.map(name, place).elements.get(catchAll);
   return verdict && { element: catchAll, verdict };
 }
 
-function lookUp(object: NftSet, fields: readonly Field[], packet: Packet): Element | undefined {
-  const key: string[] = [];
-  for (const field of fields) {
-    const text = readField(packet, field);
-    if (text === undefined) return undefined;
-    key.push(text);
-  }
-  return findElement(object, key);
+/** What a look-up asks for; `undefined` where the packet lacks a field, and then the rule does not match. */
+function readKey(packet: Packet, fields: readonly Field[]): string[] | undefined {
+  const texts = fields.map((field) => readField(packet, field));
+  return texts.every((text) => text !== undefined) ? texts : undefined;
 }
 
 function isWithin(field: Field, value: string, text: string): boolean {
