@@ -20,6 +20,7 @@ const sandboxes = 'test/indexer/sandboxes.test.ts';
 const indexerOrder = 'test/indexer/order.test.ts';
 const gatedRanges = 'test/indexer/gated-ranges.test.ts';
 const compiler = 'test/compile/compile.test.ts';
+const members = 'test/compile/members.test.ts';
 const baseChains = 'test/compile/base-chains.test.ts';
 const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/guard.test.ts';
@@ -376,9 +377,51 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a class is remembered though its groups have changed',
     file: 'src/compile/compile.ts',
-    find: 'known?.apart === apart && groups.every((group, index) => group === known.groups[index])',
-    replace: 'known?.apart === apart',
-    specs: [compiler],
+    find: 'touched.has(spec) ? undefined : this.#classes.get(spec.text)',
+    replace: 'this.#classes.get(spec.text)',
+    specs: [members],
+  },
+  {
+    name: 'pods whose classes are others keep the chains that they had',
+    file: 'src/compile/compile.ts',
+    find: 'last.of === classification &&',
+    replace: '',
+    specs: [members],
+  },
+  {
+    name: 'a class that looks up something else keeps the chain that it had',
+    file: 'src/compile/compile.ts',
+    find: ' && rebuilt.every(({ before, after }) => hasSameChains(before, after))',
+    replace: '',
+    specs: [members],
+  },
+  {
+    name: 'a policy that says something else is not noticed',
+    file: 'src/indexer/indexer.ts',
+    find: 'const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges];',
+    replace: 'const tables = [this.#localPods, this.#denied, this.#gatedRanges];',
+    specs: [members],
+  },
+  {
+    name: 'what the kernel does not take is compiled all the same',
+    file: 'src/compile/classify.ts',
+    find: 'last.refused.symmetricDifference(refused).size === 0;',
+    replace: 'true;',
+    specs: [members],
+  },
+  {
+    name: 'a changed group is not among those that have changed',
+    file: 'src/indexer/group-table.ts',
+    find: 'history: journal.history });\n    this.#journal.add(id);\n  }',
+    replace: 'history: journal.history });\n  }',
+    specs: [members],
+  },
+  {
+    name: 'a set in its second edition that changes is not held to its class',
+    file: 'src/plan/conflicts.ts',
+    find: '[...new Set([...others, ...inUse])]',
+    replace: 'others',
+    specs: [editions, stages],
   },
   {
     name: 'a named egress port does not ask what the peers match',
@@ -475,15 +518,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a first load judges packets before it is complete',
     file: 'src/plan/table-plan.ts',
-    find: 'added(desired.chains, before.chains).filter((chain) => !chain.base),',
-    replace: 'added(desired.chains, before.chains),',
+    find: 'differenceOf(before.chains, desired.chains).added.filter((chain) => !chain.base),',
+    replace: 'differenceOf(before.chains, desired.chains).added,',
     specs: [plan],
   },
   {
     name: 'the text of a chain is never replaced',
     file: 'src/plan/table-plan.ts',
-    find: 'if (known && !sameRules(known, chain))',
-    replace: 'if (known && known.rules.length !== chain.rules.length)',
+    find: 'if (!sameRules(before, after))',
+    replace: 'if (before.rules.length !== after.rules.length)',
     specs: [plan],
   },
   {
@@ -573,8 +616,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'classes of one node write out what they like',
     file: 'src/compile/compile.ts',
-    find: 'sizeOf(spec, groups) > budget.share',
-    replace: 'budget.share === 0',
+    find: 'const limits = product > share ?',
+    replace: 'const limits = share === 0 ?',
     specs: ['test/compile/size.test.ts'],
   },
   {

@@ -138,6 +138,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'prepare' | 'plan
   #restore(): Snapshot {
     const { saved } = this.#restoring!;
     const restored = restoreSnapshot(saved, this.#sandboxes.values());
-    return { ...restored, revision: ++this.#restorations, gatedRanges: this.#options.gatedRanges(saved) };
+    const revision = ++this.#restorations;
+    return { ...restored, revision, localRevision: revision, gatedRanges: this.#options.gatedRanges(saved) };
   }
 }

@@ -110,6 +110,11 @@ function buildFamily(
   return { chains, sets: read.map(({ set }) => set), shape, draft, tuples };
 }
 
+/** What its chains look in. */
+export function setsOf({ families: built }: BuiltClass): NftSet[] {
+  return Object.values(built ?? {}).flatMap(({ sets }) => sets);
+}
+
 /** All that it has asked for, whether they are written out, looked up or empty. */
 export function groupSetsOf({ families: built }: BuiltClass): NftSet[] {
   if (!built) return [];

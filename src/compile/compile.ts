@@ -1,9 +1,8 @@
 import { compareText } from '../lib/sort.ts';
-import { familyOf, type Family } from '../model/address.ts';
-import type { Direction, Policy, PolicyId } from '../model/policy.ts';
-import type { AddressGroup, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
-import { sameElements } from '../nftables/element-changes.ts';
-import { tableFamilies, type Chain, type NftSet, type Ruleset, type Table } from '../nftables/ruleset.ts';
+import { families, familyOf, type Family } from '../model/address.ts';
+import type { Direction, GroupId, PolicyId } from '../model/policy.ts';
+import { changesSince, type AddressGroup, type LocalPod, type Snapshot } from '../model/snapshot.ts';
+import type { Chain, Ruleset, Table } from '../nftables/ruleset.ts';
 import { baseChains, type Surroundings } from './base-chains.ts';
 import { bridgeTable } from './bridge-table.ts';
 import { countedClasses, type CountedClass } from './class-counters.ts';
@@ -12,12 +11,15 @@ import {
   defaultLimits,
   groupSetsOf,
   keepingApart,
+  setsOf,
   type BuiltClass,
   type ShapeLimits,
 } from './class-shape.ts';
-import { classSpecsOf, type ClassSpec } from './class-spec.ts';
+import type { ClassSpec } from './class-spec.ts';
+import { Classifier, type Classification, type PodSpecs } from './classify.ts';
+import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
 import { devicesOf, linkSets, type AddressClasses } from './links.ts';
-import { budgetOf, needOf, sizeOf } from './node-budget.ts';
+import { budgetOf, needOf, sizeOf, type ClassSize } from './node-budget.ts';
 import { Pointer } from './point.ts';
 import { groupsOfClass } from './resolve.ts';
 import { GroupSets } from './set-builder.ts';
@@ -50,28 +52,22 @@ export interface Compiled {
   readonly countedClasses: readonly CountedClass[];
 }
 
-interface PodClasses {
-  readonly policies: readonly (Policy | undefined)[];
-  readonly specs: Readonly<Record<Direction, ClassSpec | undefined>>;
-}
-
-const notIsolated: PodClasses['specs'] = { ingress: undefined, egress: undefined };
+const notIsolated: PodSpecs = { ingress: undefined, egress: undefined };
 
 interface KnownClass {
-  readonly spec: ClassSpec;
+  readonly size: ClassSize;
   readonly apart: boolean;
-  readonly groups: readonly (AddressGroup | undefined)[];
   readonly built: BuiltClass;
 }
 
 interface Draft {
   readonly snapshot: Snapshot;
   readonly refused: ReadonlySet<PolicyId>;
-  readonly specs: Map<PodKey, PodClasses['specs']>;
-  readonly classes: Map<string, BuiltClass>;
-  builtClasses: number;
+  readonly classification: Classification;
+  /** The classes that this run had to build, with what they were before. */
+  readonly rebuilt: readonly { readonly before: BuiltClass | undefined; readonly after: BuiltClass }[];
   /** By how many members it is more than a node may hold; then no class is built. */
-  excess: number;
+  readonly excess: number;
 }
 
 /**
@@ -79,9 +75,15 @@ interface Draft {
  * groups have not changed, and sets whose content has not changed, are the very objects of the last run.
  */
 export class Compiler {
-  #podClasses = new WeakMap<LocalPod, PodClasses>();
-  #classes = new Map<string, KnownClass>();
-  #last: Ruleset = {};
+  readonly #classifier = new Classifier();
+  /** By the text of their specs, and the groups with which they were built. */
+  #classes: ReadonlyMap<string, KnownClass> = new Map();
+  readonly #groups = new Map<GroupId, AddressGroup | undefined>();
+  #groupHistory: Snapshot['groupHistory'];
+  #last: Pick<Compiled, 'ruleset' | 'countedClasses'> & { readonly of?: Classification } = {
+    ruleset: {},
+    countedClasses: [],
+  };
   readonly #base = new Map<Family, { readonly text: string; readonly chains: readonly Chain[] }>();
   readonly #groupSets = new GroupSets();
   readonly #pointers = { ipv4: new Pointer('ipv4'), ipv6: new Pointer('ipv6') };
@@ -111,35 +113,46 @@ export class Compiler {
   }
 
   #draft(snapshot: Snapshot, refused: ReadonlySet<PolicyId>): Draft {
-    const draft: Draft = {
-      snapshot,
-      refused,
-      specs: new Map(),
-      classes: new Map(),
-      builtClasses: 0,
-      excess: 0,
-    };
-    this.#classify(draft);
-    this.#build(draft);
-    return draft;
+    const classification = this.#classifier.classify(snapshot, refused);
+    return { snapshot, refused, classification, ...this.#build(classification, snapshot) };
   }
 
-  #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, number>): Compiled {
-    const { snapshot, builtClasses } = draft;
+  #finish({ snapshot, classification, rebuilt }: Draft, oversized: ReadonlyMap<PolicyId, number>): Compiled {
+    const last = this.#last;
+    const onlySets = last.of === classification && rebuilt.every(({ before, after }) => hasSameChains(before, after));
+    this.#last = onlySets
+      ? {
+          ...last,
+          ruleset: replaceSets(
+            last.ruleset,
+            rebuilt.flatMap(({ after }) => setsOf(after)),
+          ),
+        }
+      : {
+          of: classification,
+          ruleset: keepUnchanged(this.#assemble(snapshot, classification), last.ruleset),
+          countedClasses: this.#limits.counts
+            ? countedClasses(this.#judged(snapshot, classification), snapshot.policies)
+            : [],
+        };
+    this.#groupSets.forget(() => this.#classes.values().flatMap(({ built }) => groupSetsOf(built)));
+    const { specs, classes, localAddresses } = classification;
+    const { ruleset, countedClasses: counted } = this.#last;
     return {
-      ruleset: this.#keepUnchanged(this.#assemble(draft), draft),
+      ruleset,
       revision: snapshot.revision,
-      counts: { classes: draft.classes.size, builtClasses, isolatedPods: draft.specs.size },
-      localAddresses: new Set(snapshot.localPods.values().flatMap((pod) => pod.addresses)),
+      counts: { classes: classes.size, builtClasses: rebuilt.length, isolatedPods: specs.size },
+      localAddresses,
       oversized,
-      countedClasses: this.#limits.counts ? countedClasses(this.#judged(draft), snapshot.policies) : [],
+      countedClasses: counted,
     };
   }
 
-  #assemble(draft: Draft): Ruleset {
-    const { gatedRanges } = draft.snapshot;
-    const addresses = this.#classesOfAddresses(draft);
-    const devices = this.#guard ? devicesOf(draft.snapshot, addresses) : [];
+  /** All that packets meet, put together from the classes. */
+  #assemble(snapshot: Snapshot, classification: Classification): Ruleset {
+    const { gatedRanges } = snapshot;
+    const addresses = this.#classesOfAddresses(snapshot, classification);
+    const devices = this.#guard ? devicesOf(snapshot, addresses) : [];
     const ports = this.#guard === 'routed' ? [] : devices.filter(({ isPort }) => isPort);
     const links = devices.filter(({ isPort }) => !isPort);
     const linked = new Set(devices.flatMap((device) => [...device.linked]));
@@ -164,67 +177,45 @@ export class Compiler {
     };
   }
 
-  /** Which class each local pod has in each direction. */
-  #classify(draft: Draft): void {
-    for (const [key, pod] of draft.snapshot.localPods) {
-      if (pod.policies.length === 0) continue;
-      const policies = pod.policies.map((id) => draft.snapshot.policies.get(id));
-      const known = draft.refused.size === 0 ? this.#podClasses.get(pod) : undefined;
-      if (known && policies.every((policy, index) => policy === known.policies[index])) {
-        draft.specs.set(key, known.specs);
-        continue;
-      }
-      const specs = classSpecsOf(pod, policies as Policy[], draft.refused);
-      draft.specs.set(key, specs);
-      if (draft.refused.size === 0) this.#podClasses.set(pod, { policies, specs });
+  /** The chains and sets of every class: anew where one of its groups has changed. */
+  #build({ classes, readers }: Classification, { groups, groupHistory }: Snapshot): Pick<Draft, 'rebuilt' | 'excess'> {
+    const changed = [...(changesSince(this.#groupHistory, groupHistory) ?? readers.keys())].filter(
+      (id) => groups.get(id) !== this.#groups.get(id),
+    );
+    const touched = new Set(changed.flatMap((id) => readers.get(id) ?? []));
+    const known = (spec: ClassSpec): KnownClass | undefined =>
+      touched.has(spec) ? undefined : this.#classes.get(spec.text);
+    const sizes = [...classes.values()].map((spec) => known(spec)?.size ?? sizeOf(spec, groups));
+    const { share, excess } = budgetOf(sizes, groups, this.#limits);
+    if (excess > 0) return { rebuilt: [], excess };
+    const rebuilt: Draft['rebuilt'][number][] = [];
+    const next = sizes.map((size): [string, KnownClass] => {
+      const { spec, product } = size;
+      const apart = product > share || this.#limits.apart === true;
+      const same = known(spec);
+      if (same?.apart === apart) return [spec.text, same];
+      const before = this.#classes.get(spec.text)?.built;
+      const limits = product > share ? keepingApart(this.#limits) : this.#limits;
+      const after = buildClass(spec, groups, this.#groupSets, limits, before);
+      rebuilt.push({ before, after });
+      for (const id of groupsOfClass(spec)) this.#groups.set(id, groups.get(id));
+      return [spec.text, { size, apart, built: after }];
+    });
+    this.#classes = new Map(next);
+    this.#groupHistory = groupHistory;
+    if (this.#groups.size > readers.size) {
+      for (const id of this.#groups.keys()) if (!readers.has(id)) this.#groups.delete(id);
     }
-  }
-
-  /** The chains and sets of every class, from memory where its groups are the same. */
-  #build(draft: Draft): void {
-    const specs = new Map<string, ClassSpec>();
-    for (const spec of draft.specs.values().flatMap(({ ingress, egress }) => [ingress, egress])) {
-      // Equal specs are the first one, of which more is remembered.
-      if (spec && !specs.has(spec.text)) specs.set(spec.text, this.#classes.get(spec.text)?.spec ?? spec);
-    }
-    const { groups } = draft.snapshot;
-    const budget = budgetOf([...specs.values()], groups, this.#limits);
-    draft.excess = budget.excess;
-    if (draft.excess > 0) return;
-    const next = new Map<string, KnownClass>();
-    for (const [text, spec] of specs) {
-      const entry = this.#buildOne(
-        spec,
-        budget.share < Infinity && sizeOf(spec, groups) > budget.share ? keepingApart(this.#limits) : this.#limits,
-        draft,
-      );
-      next.set(text, entry);
-      draft.classes.set(text, entry.built);
-    }
-    this.#classes = next;
-  }
-
-  #buildOne(spec: ClassSpec, limits: ShapeLimits, draft: Draft): KnownClass {
-    const apart = limits.apart ?? false;
-    const known = this.#classes.get(spec.text);
-    const groups = groupsOfClass(spec).map((id) => draft.snapshot.groups.get(id));
-    if (known?.apart === apart && groups.every((group, index) => group === known.groups[index])) return known;
-    draft.builtClasses++;
-    return {
-      spec,
-      apart,
-      groups,
-      built: buildClass(spec, draft.snapshot.groups, this.#groupSets, limits, known?.built),
-    };
+    return { rebuilt, excess };
   }
 
   /** Of a node that would have to hold too much, the policies that need most (S9.12). */
-  #findTooMuch({ snapshot, specs, refused, excess }: Draft): Map<PolicyId, number> {
+  #findTooMuch({ snapshot, classification, refused, excess }: Draft): Map<PolicyId, number> {
     const found = new Map<PolicyId, number>();
     if (excess === 0) return found;
     const ids = new Set(snapshot.localPods.values().flatMap(({ policies }) => policies));
     const needs = [...ids.difference(refused)].map((id) => {
-      return { id, elements: needOf(snapshot.policies.get(id)!, snapshot.groups, specs.size) };
+      return { id, elements: needOf(snapshot.policies.get(id)!, snapshot.groups, classification.specs.size) };
     });
     needs.sort((a, b) => b.elements - a.elements || compareText(a.id, b.id));
     let left = excess;
@@ -236,23 +227,24 @@ export class Compiler {
     return found;
   }
 
-  *#judged({ snapshot, specs, classes }: Draft): Generator<readonly [LocalPod, AddressClasses]> {
-    for (const pod of snapshot.localPods.values()) yield [pod, this.#classesOf(specs.get(pod.key), classes)];
+  *#judged({ localPods }: Snapshot, { specs }: Classification): Generator<readonly [LocalPod, AddressClasses]> {
+    for (const pod of localPods.values()) yield [pod, this.#classesOf(specs.get(pod.key))];
   }
 
-  #classesOf(specs: PodClasses['specs'] = notIsolated, classes: Draft['classes']): AddressClasses {
-    const built = (spec: ClassSpec | undefined) => spec && (classes.get(spec.text) ?? this.#noAllows[spec.direction]);
+  #classesOf(specs: PodSpecs = notIsolated): AddressClasses {
+    const built = (spec: ClassSpec | undefined) =>
+      spec && (this.#classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
     return { ingress: built(specs.ingress), egress: built(specs.egress) };
   }
 
   /** The classes of every local address, denied ones among them. */
-  #classesOfAddresses({ snapshot, specs, classes }: Draft): Map<string, AddressClasses> {
+  #classesOfAddresses({ localPods, denied }: Snapshot, { specs }: Classification): Map<string, AddressClasses> {
     const addresses = new Map<string, AddressClasses>();
-    for (const [key, pod] of snapshot.localPods) {
-      const judges = this.#classesOf(specs.get(key), classes);
+    for (const [key, pod] of localPods) {
+      const judges = this.#classesOf(specs.get(key));
       for (const address of pod.addresses) addresses.set(address, judges);
     }
-    for (const [address, deniedIn] of snapshot.denied) {
+    for (const [address, deniedIn] of denied) {
       const deny = (direction: Direction) => (deniedIn.has(direction) ? this.#noAllows[direction] : undefined);
       addresses.set(address, { ingress: deny('ingress'), egress: deny('egress') });
     }
@@ -267,42 +259,10 @@ export class Compiler {
     this.#base.set(family, { text, chains });
     return chains;
   }
-
-  /** Sets with equal content stay the same object, so that the plan need not compare them again. */
-  #keepUnchanged(ruleset: Ruleset, { classes }: Draft): Ruleset {
-    const kept = tableFamilies.flatMap((family) => {
-      const table = ruleset[family];
-      return table ? [[family, keepTable(table, this.#last[family])] as const] : [];
-    });
-    this.#groupSets.forget(() => [...classes.values()].flatMap(groupSetsOf));
-    return (this.#last = Object.fromEntries(kept));
-  }
 }
 
-/** What is the same as before is the very object, down to the whole table: the plan need not look at it. */
-function keepTable(table: Table, last: Table | undefined): Table {
-  if (!last) return table;
-  const maps = keepAll(table.maps, last.maps);
-  const chains = keepAll(table.chains, last.chains);
-  const sets = keepAll(keepUnchanged(table.sets, last.sets), last.sets);
-  return sets === last.sets && maps === last.maps && chains === last.chains ? last : { sets, maps, chains };
-}
-
-function keepAll<T>(objects: ReadonlyMap<string, T>, last: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
-  if (objects.size !== last.size) return objects;
-  for (const [name, object] of objects) if (last.get(name) !== object) return objects;
-  return last;
-}
-
-function keepUnchanged(sets: Table['sets'], last: Table['sets']): Map<string, NftSet> {
-  return new Map(
-    [...sets].map(([name, set]) => {
-      const known = last.get(name);
-      return [name, known && isSame(known, set) ? known : set];
-    }),
-  );
-}
-
-function isSame(a: NftSet, b: NftSet): boolean {
-  return a === b || (a.interval === b.interval && sameElements(a.elements, b.elements));
+/** Then only the sets that they look in are others: a chain is named by what it looks up. */
+function hasSameChains(before: BuiltClass | undefined, { families: after }: BuiltClass): boolean {
+  if (!before?.families || !after) return before !== undefined && before.families === after;
+  return families.every((family) => before.families![family].chains === after[family].chains);
 }

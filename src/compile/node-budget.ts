@@ -2,7 +2,7 @@ import { bitLength } from '../lib/bit-length.ts';
 import type { Policy } from '../model/policy.ts';
 import type { ShapeLimits } from './class-shape.ts';
 import type { ClassRule, ClassSpec } from './class-spec.ts';
-import { bucketsOf, groupsOfClass, type Groups } from './resolve.ts';
+import { bucketsOf, type Groups } from './resolve.ts';
 
 /** How the classes of a node share what all of them together may write out. */
 export interface NodeBudget {
@@ -12,39 +12,38 @@ export interface NodeBudget {
   readonly excess: number;
 }
 
-/**
- * Peers times ports are written out for one class alone. Where all classes of a node together would write out too much, those with more
- * than their share keep groups apart: such sets are there once, and a packet meets all groups of its port.
- * Counted roughly, in pods: it decides between two ways to say the same.
- */
-export function budgetOf(specs: readonly ClassSpec[], groups: Groups, limits: ShapeLimits): NodeBudget {
-  const sizes = specs.map((spec) => sizeOf(spec, groups));
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  // A power of two, so that a class more or less seldom moves the others.
-  const share = total <= limits.node ? Infinity : limits.node / 2 ** bitLength(specs.length);
-  const apart = new Set(specs.filter((_, index) => sizes[index]! > share).flatMap(groupsOfPeers));
-  let elements = 0;
-  for (const id of apart) elements += membersOf(id, groups);
-  // Numbers that names stand for are each class's own.
-  for (const { direction, rules } of specs) elements += direction === 'egress' ? namedIn(rules, groups) : 0;
-  return { share, excess: Math.max(0, elements - limits.node) };
+/** What a class would write out. Counted roughly, in pods: it decides between two ways to say the same. */
+export interface ClassSize {
+  readonly spec: ClassSpec;
+  /** Peers times ports. */
+  readonly product: number;
+  /** Numbers that names stand for: each class's own. */
+  readonly named: number;
 }
 
-const known = new WeakMap<ClassSpec, { readonly of: readonly unknown[]; readonly size: number }>();
-
-/** Peers times ports. */
-export function sizeOf(spec: ClassSpec, groups: Groups): number {
-  const of = groupsOfClass(spec).map((id) => groups.get(id));
-  const before = known.get(spec);
-  if (before && of.every((group, index) => group === before.of[index])) return before.size;
-  let size = 0;
+export function sizeOf(spec: ClassSpec, groups: Groups): ClassSize {
+  let product = 0;
   for (const { ports, groups: ids, ranges } of bucketsOf(spec)) {
     let peers = ranges.length;
     for (const id of ids) peers += membersOf(id, groups);
-    size += peers * (ports === 'any' ? 1 : ports.length);
+    product += peers * (ports === 'any' ? 1 : ports.length);
   }
-  known.set(spec, { of, size });
-  return size;
+  return { spec, product, named: spec.direction === 'egress' ? namedIn(spec.rules, groups) : 0 };
+}
+
+/**
+ * Peers times ports are written out for one class alone. Where all classes of a node together would write out too much, those with more
+ * than their share keep groups apart: such sets are there once, and a packet meets all groups of its port.
+ */
+export function budgetOf(sizes: readonly ClassSize[], groups: Groups, limits: ShapeLimits): NodeBudget {
+  const total = sizes.reduce((sum, { product }) => sum + product, 0);
+  // A power of two, so that a class more or less seldom moves the others.
+  const share = total <= limits.node ? Infinity : limits.node / 2 ** bitLength(sizes.length);
+  const apart = new Set(sizes.filter(({ product }) => product > share).flatMap(({ spec }) => groupsOfPeers(spec)));
+  let elements = 0;
+  for (const id of apart) elements += membersOf(id, groups);
+  for (const { named } of sizes) elements += named;
+  return { share, excess: Math.max(0, elements - limits.node) };
 }
 
 /** What a policy needs at least, and with `classes` of them at most. */

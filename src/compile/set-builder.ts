@@ -1,7 +1,7 @@
 import { shortHash } from '../lib/hash.ts';
 import { familyOf, formatAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { GroupId } from '../model/policy.ts';
-import { changesSince, type AddressGroup, type PodKey } from '../model/snapshot.ts';
+import { changesSince, type AddressGroup, type GroupChange, type PodKey } from '../model/snapshot.ts';
 import { changedElements, type Elements } from '../nftables/element-changes.ts';
 import type { Element, KeyType, NftSet } from '../nftables/ruleset.ts';
 import { familyDigit } from './names.ts';
@@ -84,7 +84,7 @@ function touchedAddresses(
 ): ReadonlyMap<string, ReadonlySet<PodKey>> | undefined {
   const touched = new Map<string, Set<PodKey>>();
   for (const [index, group] of after.entries()) {
-    const changes = changesSince(before[index], group);
+    const changes = groupChanges(before[index], group);
     if (!changes) return undefined;
     for (const { pod, addresses } of changes) {
       for (const address of addresses) {
@@ -96,6 +96,13 @@ function touchedAddresses(
     }
   }
   return touched;
+}
+
+function groupChanges(
+  before: AddressGroup | undefined,
+  after: AddressGroup | undefined,
+): readonly GroupChange[] | undefined {
+  return before === after ? [] : changesSince(before?.history, after?.history);
 }
 
 /** One pod at most has an address, so only those of which the groups tell can have it now. */

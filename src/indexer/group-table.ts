@@ -1,14 +1,15 @@
 import type { NamedPort } from '../model/cluster.ts';
 import type { GroupId, Selection } from '../model/policy.ts';
+import { ChangeJournal } from './change-journal.ts';
 import { RevisedMap } from './revised-map.ts';
 import { sizeOfAll } from './table-size.ts';
-import type { AddressGroup, GroupChange, Member, PodKey } from '../model/snapshot.ts';
+import type { AddressGroup, GroupChange, History, Member, PodKey } from '../model/snapshot.ts';
 
 interface Entry {
   readonly selection: Selection;
   users: number;
   readonly members: Map<PodKey, Member>;
-  readonly journal: { forgotten: number; changes: GroupChange[] };
+  readonly journal: ChangeJournal<GroupChange>;
   /** How often the groups had been read before it was there: as long as that is so, there is nobody to tell of changes. */
   readonly born: number;
 }
@@ -21,9 +22,6 @@ interface Membership {
 
 const noGroups: ReadonlySet<GroupId> = new Set();
 
-/** More changes than this are not told one by one. */
-const maxJournal = 64;
-
 /** The groups that some policy in force names, with their members. */
 export class GroupTable {
   readonly #entries = new Map<GroupId, Entry>();
@@ -31,6 +29,7 @@ export class GroupTable {
   readonly #current = new RevisedMap<GroupId, AddressGroup>();
   /** Those that are others than `current` says: while a cluster is read, each changes many times before anybody looks. */
   readonly #stale = new Set<GroupId>();
+  readonly #journal = new ChangeJournal<GroupId>();
   #reads = 0;
 
   get current(): ReadonlyMap<GroupId, AddressGroup> {
@@ -44,6 +43,11 @@ export class GroupTable {
     return this.#current.revision;
   }
 
+  get history(): History<GroupId> {
+    this.#publishStale();
+    return this.#journal.history;
+  }
+
   /** Says whether the group is new, and so must be filled. */
   retain(id: GroupId, selection: Selection): boolean {
     const entry = this.#entries.get(id);
@@ -51,7 +55,7 @@ export class GroupTable {
       entry.users++;
       return false;
     }
-    const journal = { forgotten: 0, changes: [] };
+    const journal = new ChangeJournal<GroupChange>();
     this.#entries.set(id, { selection, users: 1, members: new Map(), journal, born: this.#reads });
     this.#publish(id);
     return true;
@@ -64,6 +68,7 @@ export class GroupTable {
     for (const key of entry.members.keys()) this.#leave(id, key);
     this.#entries.delete(id);
     this.#current.delete(id);
+    this.#journal.add(id);
     this.#stale.delete(id);
     return true;
   }
@@ -112,12 +117,8 @@ export class GroupTable {
   #touch(id: GroupId, pod: PodKey, addresses: readonly string[]): void {
     const { journal, born } = this.#entries.get(id)!;
     this.#stale.add(id);
-    if (born === this.#reads) {
-      journal.forgotten++;
-      return;
-    }
-    if (journal.changes.length >= maxJournal) journal.forgotten += journal.changes.splice(0, maxJournal / 2).length;
-    journal.changes.push({ pod, addresses });
+    if (born === this.#reads) journal.skip();
+    else journal.add({ pod, addresses });
   }
 
   #publishStale(): void {
@@ -127,8 +128,8 @@ export class GroupTable {
 
   #publish(id: GroupId): void {
     const { members, journal } = this.#entries.get(id)!;
-    const version = journal.forgotten + journal.changes.length;
-    this.#current.set(id, { id, members, history: { version, journal } });
+    this.#current.set(id, { id, members, history: journal.history });
+    this.#journal.add(id);
   }
 }
 

@@ -75,21 +75,25 @@ export class Indexer {
   }
 
   snapshot(): Snapshot {
+    const { current: groups, history: groupHistory, revision } = this.#groups;
+    const localRevision = this.#localRevision;
     return {
-      revision: this.#revision,
+      revision: localRevision + revision,
+      localRevision,
       inSync: resourceNames.every((name) => this.#synced.has(name)),
       localPods: this.#localPods,
       policies: this.#activePolicies,
-      groups: this.#groups.current,
+      groups,
+      groupHistory,
       denied: this.#denied.directions,
       deniedLinks: this.#denied.links,
       gatedRanges: this.#gatedRanges.current,
     };
   }
 
-  /** Of all that a snapshot shows: most events of a cluster change nothing for this node. */
-  get #revision(): number {
-    const tables = [this.#localPods, this.#activePolicies, this.#groups, this.#denied, this.#gatedRanges];
+  /** Of all that a snapshot shows but the members of groups: most events of a cluster change nothing for this node. */
+  get #localRevision(): number {
+    const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges];
     return tables.reduce((sum, { revision }) => sum + revision, this.#synced.size);
   }
 

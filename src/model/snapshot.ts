@@ -10,38 +10,41 @@ export interface Member {
   readonly ports: readonly NamedPort[];
 }
 
+/** The latest changes of something, oldest first: a live view. */
+export interface Journal<Change> {
+  /** How many came before the first that is still there. */
+  readonly forgotten: number;
+  readonly changes: readonly Change[];
+}
+
+/** Who knew the thing before need not look at all of it. A hint: without it all answers are the same. */
+export interface History<Change> {
+  readonly version: number;
+  readonly journal: Journal<Change>;
+}
+
+/** What happened since it was `before`; `undefined` if that is not known. */
+export function changesSince<Change>(
+  before: History<Change> | undefined,
+  after: History<Change> | undefined,
+): readonly Change[] | undefined {
+  if (!before || !after || before.journal !== after.journal) return undefined;
+  const { forgotten, changes } = after.journal;
+  const seen = before.version - forgotten;
+  return seen < 0 ? undefined : changes.slice(seen);
+}
+
 /** The pods behind one selection. A change makes a new object, so identity tells "unchanged"; `members` is a live view. */
 export interface AddressGroup {
   readonly id: GroupId;
   readonly members: ReadonlyMap<PodKey, Member>;
-  /** Where there is one, who knew the group before need not look at all members. */
-  readonly history?: { readonly version: number; readonly journal: GroupJournal };
-}
-
-/** The latest changes of a group, oldest first: a live view. */
-export interface GroupJournal {
-  /** How many came before the first that is still there. */
-  readonly forgotten: number;
-  readonly changes: readonly GroupChange[];
+  readonly history?: History<GroupChange>;
 }
 
 /** Whether the pod has these addresses in the group is no longer, or only now, so. */
 export interface GroupChange {
   readonly pod: PodKey;
   readonly addresses: readonly string[];
-}
-
-/** What happened to a group since it was `before`; `undefined` if that is not known. */
-export function changesSince(
-  before: AddressGroup | undefined,
-  after: AddressGroup | undefined,
-): readonly GroupChange[] | undefined {
-  if (before === after) return [];
-  // A group that was given up and made anew has other members.
-  if (!before?.history || !after?.history || before.members !== after.members) return undefined;
-  const { forgotten, changes } = after.history.journal;
-  const seen = before.history.version - forgotten;
-  return seen < 0 ? undefined : changes.slice(seen);
 }
 
 /** A pod on this node that policies may isolate. A change makes a new object. */
@@ -64,12 +67,16 @@ export interface LocalPod {
 export interface Snapshot {
   /** With the same one the same indexer says the same. */
   readonly revision: number;
+  /** With the same one all but the members of groups is the same. */
+  readonly localRevision: number;
   readonly inSync: boolean;
   readonly localPods: ReadonlyMap<PodKey, LocalPod>;
   /** The policies that apply to a local pod. */
   readonly policies: ReadonlyMap<PolicyId, Policy>;
   /** The groups that those policies name. */
   readonly groups: ReadonlyMap<GroupId, AddressGroup>;
+  /** Of which group it is no longer the same object. */
+  readonly groupHistory?: History<GroupId>;
   /**
    * Local addresses that are isolated without allows, with the directions: those that several live pods claim, in the directions in which
    * any claimant is isolated, which may be none (S1.10); in both, those of sandboxes whose pod is not known (S1.14), and those that the API server gives
@@ -85,6 +92,7 @@ export interface Snapshot {
 /** Of a node without pods. */
 export const emptySnapshot: Snapshot = {
   revision: 0,
+  localRevision: 0,
   inSync: true,
   localPods: new Map(),
   policies: new Map(),

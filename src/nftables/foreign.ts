@@ -7,21 +7,10 @@ export function foreignNames(ruleset: Ruleset): string[] {
 
 /** The same for one table. */
 export function foreignIn({ sets, maps, chains }: Table): string[] {
-  return [...namesAmong(chains), ...namesAmong(sets), ...namesAmong(maps)];
+  return [...chains.values(), ...sets.values(), ...maps.values()].filter(isForeign).map(({ name }) => name);
 }
 
-type Named = Chain | NftSet | VerdictMap;
-
-/** Most changes leave chains and maps as they are. */
-const seen = new WeakMap<ReadonlyMap<string, Named>, readonly string[]>();
-
-function namesAmong(objects: ReadonlyMap<string, Named>): readonly string[] {
-  let names = seen.get(objects);
-  if (!names) seen.set(objects, (names = [...objects.values()].filter(isForeign).map(({ name }) => name)));
-  return names;
-}
-
-function isForeign(object: Named): boolean {
+export function isForeign(object: Chain | NftSet | VerdictMap): boolean {
   if (!('rules' in object)) return object.key.length === 0;
   return object.rules.some(({ matches }) => matches.some(({ kind }) => kind === 'foreign'));
 }

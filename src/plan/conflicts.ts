@@ -1,5 +1,6 @@
 import { elementsMissing, sameElements } from '../nftables/element-changes.ts';
 import type { ElementVerdict, NftSet, Table } from '../nftables/ruleset.ts';
+import { differenceOf } from './difference.ts';
 import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
 import { chainTarget, readsThrough } from './reads.ts';
 
@@ -17,7 +18,9 @@ import { chainTarget, readsThrough } from './reads.ts';
 export function chooseEditions(desired: Table, applied: Table): Editions {
   const current = editionsIn(applied);
   const chosen = new Set([...current].filter((name) => desired.sets.has(name)));
-  const changed = [...desired.sets.values()].flatMap((set) => changeOf(set, current, applied) ?? []);
+  const others = differenceOf(applied.sets, desired.sets).changed.map(({ after }) => after);
+  const inUse = [...current].flatMap((name) => desired.sets.get(name) ?? []);
+  const changed = [...new Set([...others, ...inUse])].flatMap((set) => changeOf(set, current, applied) ?? []);
   if (changed.length === 0) return chosen;
   const flipped = new Set<string>();
   for (;;) {

@@ -1,5 +1,5 @@
 import { elementsMissing } from '../nftables/element-changes.ts';
-import { foreignIn } from '../nftables/foreign.ts';
+import { foreignIn, isForeign } from '../nftables/foreign.ts';
 import { referencesOf } from '../nftables/references.ts';
 import type {
   Chain,
@@ -12,6 +12,7 @@ import type {
   VerdictMap,
 } from '../nftables/ruleset.ts';
 import { chooseEditions, sameVerdict } from './conflicts.ts';
+import { differenceOf } from './difference.ts';
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
@@ -47,14 +48,18 @@ function planRewrite(desired: Table): TablePlan {
 }
 
 function isBeyondRepair(desired: Table, applied: Table): boolean {
-  if (foreignIn(applied).length > 0) return true;
-  const isOther = (wanted: NftSet | VerdictMap | Chain, held: NftSet | VerdictMap | Chain | undefined): boolean =>
-    held !== undefined && held !== wanted && headerOf(held) !== headerOf(wanted);
   const heldOf = (name: string) => applied.sets.get(name) ?? applied.maps.get(name) ?? applied.chains.get(name);
+  const isOther = (wanted: NftSet | VerdictMap | Chain): boolean => {
+    const held = heldOf(wanted.name);
+    return held !== undefined && headerOf(held) !== headerOf(wanted);
+  };
   const kinds = ['sets', 'maps', 'chains'] as const;
-  return kinds.some((kind) =>
-    others<NftSet | VerdictMap | Chain>(desired[kind], applied[kind]).some((each) => isOther(each, heldOf(each.name))),
-  );
+  return kinds.some((kind) => {
+    const { added, removed, changed } = differenceOf<NftSet | VerdictMap | Chain>(applied[kind], desired[kind]);
+    // What is wanted is of our language.
+    const isForeignHeld = removed.some(isForeign) || changed.some(({ before }) => isForeign(before));
+    return isForeignHeld || added.some(isOther) || changed.some(({ after }) => isOther(after));
+  });
 }
 
 function headerOf(object: NftSet | VerdictMap | Chain): string {
@@ -77,61 +82,62 @@ export function sweepTable(applied: Table): TablePlan {
 
 function makeOperations(desired: Table, before: Table): Change[] {
   const operations: Change[] = [];
-  for (const set of added(desired.sets, before.sets)) operations.push({ verb: 'add set', set });
+  for (const set of differenceOf(before.sets, desired.sets).added) operations.push({ verb: 'add set', set });
   for (const object of inReferenceOrder(
-    added(desired.chains, before.chains).filter((chain) => !chain.base),
-    added(desired.maps, before.maps),
+    differenceOf(before.chains, desired.chains).added.filter((chain) => !chain.base),
+    differenceOf(before.maps, desired.maps).added,
   )) {
     operations.push('rules' in object ? { verb: 'add chain', chain: object } : { verb: 'add map', map: object });
   }
   return operations;
 }
 
-function switchOperations(desired: Table, before: Table): Change[] {
+function switchOperations(desired: Table, applied: Table): Change[] {
   const operations: Change[] = [];
-  for (const set of others(desired.sets, before.sets)) {
-    const elements = missingElements(set, before.sets.get(set.name));
+  for (const { before, after: set } of differenceOf(applied.sets, desired.sets).changed) {
+    const elements = elementsMissing(set.elements, before.elements);
     if (elements.length > 0) operations.push({ verb: 'add elements', set, elements });
   }
-  const mappings = others(desired.maps, before.maps).map((map) => mappingOperations(map, before.maps.get(map.name)));
+  const mappings = differenceOf(applied.maps, desired.maps).changed.map(mappingOperations);
   // What leaves goes first for all maps, so that all that comes stands together: a script is cheaper so.
   operations.unshift(...mappings.flatMap(({ leaving }) => leaving));
   operations.push(...mappings.flatMap(({ coming }) => coming));
-  for (const chain of others(desired.chains, before.chains)) {
-    const known = before.chains.get(chain.name);
-    if (known && !sameRules(known, chain)) operations.push({ verb: 'replace rules', chain });
+  const chains = differenceOf(applied.chains, desired.chains);
+  for (const { before, after } of chains.changed) {
+    if (!sameRules(before, after)) operations.push({ verb: 'replace rules', chain: after });
   }
   // Last: on first load packets meet nothing of ours until all of it is there (S5.18).
-  for (const chain of added(desired.chains, before.chains))
-    if (chain.base) operations.push({ verb: 'add chain', chain });
+  for (const chain of chains.added) if (chain.base) operations.push({ verb: 'add chain', chain });
   return operations;
 }
 
-function breakOperations(desired: Table, before: Table): Change[] {
+function breakOperations(desired: Table, applied: Table): Change[] {
   const operations: Change[] = [];
-  for (const set of others(before.sets, desired.sets)) {
-    const after = desired.sets.get(set.name);
-    const elements = after ? missingElements(set, after) : [];
+  for (const { before: set, after } of differenceOf(applied.sets, desired.sets).changed) {
+    const elements = elementsMissing(set.elements, after.elements);
     if (elements.length > 0) operations.push({ verb: 'delete elements', set, elements });
   }
-  return [...operations, ...deletions(desired, before)];
+  return [...operations, ...deletions(desired, applied)];
 }
 
-function deletions(desired: Table, before: Table): Change[] {
-  const objects = inReferenceOrder(added(before.chains, desired.chains), added(before.maps, desired.maps)).toReversed();
+function deletions(desired: Table, applied: Table): Change[] {
+  const [sets, maps, chains] = [
+    differenceOf(applied.sets, desired.sets).removed,
+    differenceOf(applied.maps, desired.maps).removed,
+    differenceOf(applied.chains, desired.chains).removed,
+  ];
   return [
-    ...objects.map(
-      (object) => ({ verb: 'rules' in object ? 'delete chain' : 'delete map', name: object.name }) as const,
-    ),
-    ...added(before.sets, desired.sets).map(({ name }) => ({ verb: 'delete set', name }) as const),
+    ...inReferenceOrder(chains, maps)
+      .toReversed()
+      .map((object) => ({ verb: 'rules' in object ? 'delete chain' : 'delete map', name: object.name }) as const),
+    ...sets.map(({ name }) => ({ verb: 'delete set', name }) as const),
   ];
 }
 
-function mappingOperations(
-  map: VerdictMap,
-  before: VerdictMap | undefined,
-): { leaving: readonly Change[]; coming: readonly Change[] } {
-  if (!before) return { leaving: [], coming: [] };
+function mappingOperations({ before, after: map }: { readonly before: VerdictMap; readonly after: VerdictMap }): {
+  readonly leaving: readonly Change[];
+  readonly coming: readonly Change[];
+} {
   const leaving: Element[] = [];
   const coming = new Map<Element, ElementVerdict>();
   for (const [key, verdict] of map.elements) {
@@ -145,26 +151,6 @@ function mappingOperations(
     leaving: leaving.length > 0 ? [{ verb: 'delete mappings', map, elements: leaving }] : [],
     coming: coming.size > 0 ? [{ verb: 'add mappings', map, elements: coming }] : [],
   };
-}
-
-/** What `set` has and `other` has not; nothing where there is no other. */
-function missingElements(set: NftSet, other: NftSet | undefined): readonly Element[] {
-  return other ? elementsMissing(set.elements, other.elements) : [];
-}
-
-function added<T extends { readonly name: string }>(
-  objects: ReadonlyMap<string, T>,
-  held: ReadonlyMap<string, T>,
-): T[] {
-  return held === objects ? [] : [...objects.values()].filter((object) => !held.has(object.name));
-}
-
-/** Those that are not the very objects that are held. */
-function others<T extends { readonly name: string }>(
-  objects: ReadonlyMap<string, T>,
-  held: ReadonlyMap<string, T>,
-): T[] {
-  return held === objects ? [] : [...objects.values()].filter((object) => held.get(object.name) !== object);
 }
 
 /** What is referred to stands first: chains before those that go to them and before the maps that point at them, maps before the chains that look in them. */
@@ -186,5 +172,5 @@ function inReferenceOrder(chains: readonly Chain[], maps: readonly VerdictMap[])
 }
 
 function sameRules(a: Chain, b: Chain): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -25,6 +25,7 @@ export function restoreSnapshot(saved: SavedState, sandboxes: Iterable<Sandbox>)
   const { denied, deniedLinks } = restoreDenied(saved, localPods, present);
   return {
     revision: 0,
+    localRevision: 0,
     inSync: true,
     localPods,
     policies: saved.policies,

@@ -4,7 +4,8 @@ import { describe, it } from 'mocha';
 import { defaultLimits } from '../../src/compile/class-shape.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import { Pipeline } from '../../src/pipeline.ts';
-import { removeOf, startPipeline, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
+import { sandbox } from '../support/objects.ts';
+import { keyOf, removeOf, startPipeline, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
 
 const apps = ['a', 'b', 'c'] as const;
 const app = (name: string) => ({ podSelector: { matchLabels: { app: name } } });
@@ -36,12 +37,24 @@ const policies = [
     [{ to: [app('c')], ports: [named, tcp(70)] }],
   ),
 ];
-const local = ['one', 'two', 'one'].map((is, index): ApiObject => ({
-  kind: 'Pod',
-  metadata: { namespace: 'x', name: `local-${index}`, uid: `local-${index}`, labels: { is } },
-  spec: { nodeName: 'n1' },
-  status: { podIPs: [{ ip: `10.1.0.${index + 1}` }, { ip: `fd01::${index + 1}` }] },
-}));
+function localPod(index: number, is: string): ApiObject {
+  return {
+    kind: 'Pod',
+    metadata: { namespace: 'x', name: `local-${index}`, uid: `local-${index}`, labels: { is } },
+    spec: { nodeName: 'n1' },
+    status: { podIPs: [{ ip: `10.1.0.${index + 1}` }, { ip: `fd01::${index + 1}` }] },
+  };
+}
+
+const local = ['one', 'two', 'one'].map((is, index) => localPod(index, is));
+/** By a device of its own, by a port of a bridge, and by what nobody knows. */
+const sandboxes = [{ device: 'veth0' }, { device: 'cni0', port: 'veth1' }, undefined].map((link, index) =>
+  sandbox(`x/local-${index}`, {
+    uid: `local-${index}`,
+    ips: [`10.1.0.${index + 1}`, `fd01::${index + 1}`],
+    ...(link && { link }),
+  }),
+);
 const namespace: ApiObject = { kind: 'Namespace', metadata: { name: 'x', uid: 'x' } };
 
 interface Peer {
@@ -107,5 +120,69 @@ describe('members that come and go', function () {
       { numRuns: 60 },
     );
     assert.ok(incremental > 150, `${incremental} classes built`);
+  });
+
+  it('end so too where pods and policies of the node change in between, and where all is more than a node may hold', () => {
+    const changes = fc.oneof(
+      { weight: 6, arbitrary: peers },
+      { weight: 1, arbitrary: fc.record({ local: fc.nat(2), is: fc.constantFrom('one', 'two', 'three') }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ policy: fc.nat(policies.length - 1), isolates: fc.subarray(['Ingress', 'Egress']) }),
+      },
+    );
+    const batches = fc.array(
+      fc.record({
+        changes: fc.array(changes, { minLength: 1, maxLength: 12 }),
+        refused: fc.subarray(policies.slice(0, 2).map(keyOf), { maxLength: 1 }),
+      }),
+      { minLength: 3, maxLength: 12 },
+    );
+    const seen = { apart: 0, oversized: 0, kept: 0 };
+    fc.assert(
+      fc.property(batches, fc.constantFrom(1_000_000, 60, 10), fc.boolean(), (all, node, countsClasses) => {
+        const options = { limits: { ...limits, node }, countsClasses };
+        const objects = new Map(
+          [namespace, ...policies, ...local].map((each) => [`${each.kind} ${keyOf(each)}`, each]),
+        );
+        const start = (): Pipeline => {
+          const pipeline = startPipeline('n1', objects.values(), options);
+          for (const fact of sandboxes) pipeline.receive(fact);
+          return pipeline;
+        };
+        const pipeline = start();
+        const toggle = (object: ApiObject, isThere: boolean): void => {
+          if (isThere) objects.set(`${object.kind} ${keyOf(object)}`, object);
+          else objects.delete(`${object.kind} ${keyOf(object)}`);
+          pipeline.receive(isThere ? upsertOf(object) : removeOf(object));
+        };
+        for (const batch of all) {
+          for (const change of batch.changes) {
+            if ('local' in change) toggle(localPod(change.local, change.is), true);
+            else if ('policy' in change) {
+              const object = policies[change.policy]!;
+              // In no direction: it is not there.
+              const spec = { ...(object['spec'] as object), policyTypes: change.isolates };
+              toggle({ ...object, spec }, change.isolates.length > 0);
+            } else toggle(peerPod(change), change.app !== undefined);
+          }
+          const refused = new Set(batch.refused);
+          const { compiled } = pipeline.plan(undefined, refused);
+          const fresh = start().plan(undefined, refused).compiled;
+          assert.equal(renderRuleset(compiled.ruleset), renderRuleset(fresh.ruleset));
+          assert.deepEqual(compiled.countedClasses, fresh.countedClasses);
+          assert.deepEqual(compiled.localAddresses, fresh.localAddresses);
+          assert.deepEqual(compiled.oversized, fresh.oversized);
+          if (compiled.oversized.size > 0) seen.oversized++;
+          else if (node < 1000) seen.apart++;
+          if (compiled.counts.builtClasses < fresh.counts.builtClasses) seen.kept++;
+        }
+      }),
+      { numRuns: 150 },
+    );
+    assert.ok(
+      Object.values(seen).every((count) => count > 100),
+      JSON.stringify(seen),
+    );
   });
 });
