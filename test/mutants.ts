@@ -1121,8 +1121,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a VLAN tag hides a frame with a pod's own address",
     file: 'src/compile/bridge-table.ts',
-    find: 'rules: [dropOtherFrames] }',
-    replace: 'rules: [] }',
+    find: "...others, compare('ether type', '==', routedTable[family])]",
+    replace: '...others]',
     specs: [bridgeTable],
   },
   {

@@ -67,7 +67,6 @@ function bridgeChains(gatedRanges: readonly string[]): Chain[] {
         { matches: [], verdict: goTo(chainNames.strangers.source) },
       ],
     },
-    { name: chainNames.own, rules: [dropOtherFrames] },
     { name: chainNames.sources, rules: sourceRules() },
     linkControlChain(portSetNames.all),
     {
@@ -101,7 +100,11 @@ const dropOtherFrames = dropRule(compare('ether type', '!=', 'arp', 'ip', 'ip6')
 
 /** Most frames pass by these: what they find in one state of the table, all the rules after them would pass in that state. */
 function ownRules(end: 'source' | 'destination', ...others: Match[]): NftRule[] {
-  return families.map((family) => ({ matches: [isOwn(end, family), ...others], verdict: goTo(chainNames.own) }));
+  return families.map((family) => ({
+    // Last: nft leaves it out of a listing where it stands in front of an address.
+    matches: [isOwn(end, family), ...others, compare('ether type', '==', routedTable[family])],
+    verdict: { kind: 'accept' },
+  }));
 }
 
 function sourceRules(): NftRule[] {

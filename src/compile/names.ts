@@ -11,7 +11,6 @@ export const chainNames = {
   gate: 'gate',
   nobody: { source: 'from-nobody', destination: 'to-nobody' },
   guard: 'guard',
-  own: 'own',
   sources: 'sources',
   linkControl: 'link-control',
   deliver: 'deliver',
