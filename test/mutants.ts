@@ -518,15 +518,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a first load judges packets before it is complete',
     file: 'src/plan/table-plan.ts',
-    find: 'differenceOf(before.chains, desired.chains).added.filter((chain) => !chain.base),',
-    replace: 'differenceOf(before.chains, desired.chains).added,',
+    find: 'chains.added.filter((chain) => !chain.base),',
+    replace: 'chains.added,',
     specs: [plan],
   },
   {
     name: 'the text of a chain is never replaced',
     file: 'src/plan/table-plan.ts',
-    find: 'if (!sameRules(before, after))',
-    replace: 'if (before.rules.length !== after.rules.length)',
+    find: 'if (!sameRules(before, chain))',
+    replace: 'if (before.rules.length !== chain.rules.length)',
     specs: [plan],
   },
   {
@@ -651,7 +651,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a foreign rule stays where it is',
     file: 'src/plan/table-plan.ts',
-    find: 'if (isBeyondRepair(desired, before)) return planRewrite(desired);',
+    find: 'if (isBeyondRepair(wanted, before)) return planRewrite(desired);',
     replace: '',
     specs: ['test/plan/rewrite.test.ts'],
   },

@@ -1,6 +1,6 @@
 import { elementsMissing, sameElements } from '../nftables/element-changes.ts';
 import type { ElementVerdict, NftSet, Table } from '../nftables/ruleset.ts';
-import { differenceOf } from './difference.ts';
+import type { TableDifference } from './difference.ts';
 import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
 import { chainTarget, readsThrough } from './reads.ts';
 
@@ -15,10 +15,10 @@ import { chainTarget, readsThrough } from './reads.ts';
  * An address that comes moves too, from what its map has for all others: what has just been taken away, and is so only later, must not pass
  * for it. One that goes must not be passed what has just been added.
  */
-export function chooseEditions(desired: Table, applied: Table): Editions {
+export function chooseEditions(desired: Table, applied: Table, { sets }: TableDifference): Editions {
   const current = editionsIn(applied);
   const chosen = new Set([...current].filter((name) => desired.sets.has(name)));
-  const others = differenceOf(applied.sets, desired.sets).changed.map(({ after }) => after);
+  const others = sets.changed.map(({ after }) => after);
   const inUse = [...current].flatMap((name) => desired.sets.get(name) ?? []);
   const changed = [...new Set([...others, ...inUse])].flatMap((set) => changeOf(set, current, applied) ?? []);
   if (changed.length === 0) return chosen;

@@ -1,3 +1,5 @@
+import type { Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
+
 /** What becomes of the objects of one kind between two states of a table. */
 export interface Difference<T> {
   readonly added: readonly T[];
@@ -6,19 +8,23 @@ export interface Difference<T> {
   readonly changed: readonly { readonly before: T; readonly after: T }[];
 }
 
-type Objects<T> = ReadonlyMap<string, T>;
+/** Found in one look at what is there: a node has thousands of sets, of which an event changes one. */
+export interface TableDifference {
+  readonly sets: Difference<NftSet>;
+  readonly maps: Difference<VerdictMap>;
+  readonly chains: Difference<Chain>;
+}
 
-const none: Difference<never> = { added: [], removed: [], changed: [] };
-/** A plan asks more than once, and a node has thousands of sets. By what is there after. */
-const last = new WeakMap<
-  Objects<unknown>,
-  { readonly before: Objects<unknown>; readonly found: Difference<unknown> }
->();
+export function differenceOf(before: Table, after: Table): TableDifference {
+  return {
+    sets: differenceOfKind(before.sets, after.sets),
+    maps: differenceOfKind(before.maps, after.maps),
+    chains: differenceOfKind(before.chains, after.chains),
+  };
+}
 
-export function differenceOf<T>(before: Objects<T>, after: Objects<T>): Difference<T> {
-  if (before === after) return none;
-  const known = last.get(after);
-  if (known?.before === before) return known.found as Difference<T>;
+function differenceOfKind<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): Difference<T> {
+  if (before === after) return { added: [], removed: [], changed: [] };
   const added: T[] = [];
   const changed: { before: T; after: T }[] = [];
   for (const [name, object] of after) {
@@ -28,7 +34,5 @@ export function differenceOf<T>(before: Objects<T>, after: Objects<T>): Differen
   }
   const isAnyGone = before.size + added.length > after.size;
   const removed = isAnyGone ? [...before].flatMap(([name, object]) => (after.has(name) ? [] : [object])) : [];
-  const found = { added, removed, changed };
-  last.set(after, { before, found });
-  return found;
+  return { added, removed, changed };
 }

@@ -12,7 +12,7 @@ import type {
   VerdictMap,
 } from '../nftables/ruleset.ts';
 import { chooseEditions, sameVerdict } from './conflicts.ts';
-import { differenceOf } from './difference.ts';
+import { differenceOf, type Difference, type TableDifference } from './difference.ts';
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
@@ -24,12 +24,14 @@ const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() 
 /** As `planStages`, for one table. */
 export function planTable(desired: Table, applied: Table | undefined): TablePlan {
   const before = applied ?? emptyTable;
-  if (isBeyondRepair(desired, before)) return planRewrite(desired);
-  const result = inEditions(desired, chooseEditions(desired, before));
+  const wanted = differenceOf(before, desired);
+  if (isBeyondRepair(wanted, before)) return planRewrite(desired);
+  const result = inEditions(desired, chooseEditions(desired, before, wanted));
+  const difference = result === desired ? wanted : differenceOf(before, result);
   return {
-    make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(result, before)],
-    switch: switchOperations(result, before),
-    break: breakOperations(result, before),
+    make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
+    switch: switchOperations(difference),
+    break: breakOperations(difference),
     result,
   };
 }
@@ -39,23 +41,19 @@ export function planTable(desired: Table, applied: Table | undefined): TablePlan
  * step by step, and what it refers to is not known. One transaction writes all of it anew.
  */
 function planRewrite(desired: Table): TablePlan {
-  const operations: Change[] = [
-    { verb: 'replace table' },
-    ...makeOperations(desired, emptyTable),
-    ...switchOperations(desired, emptyTable),
-  ];
+  const all = differenceOf(emptyTable, desired);
+  const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
   return { make: [], switch: operations, break: [], result: desired };
 }
 
-function isBeyondRepair(desired: Table, applied: Table): boolean {
+function isBeyondRepair({ sets, maps, chains }: TableDifference, applied: Table): boolean {
   const heldOf = (name: string) => applied.sets.get(name) ?? applied.maps.get(name) ?? applied.chains.get(name);
   const isOther = (wanted: NftSet | VerdictMap | Chain): boolean => {
     const held = heldOf(wanted.name);
     return held !== undefined && headerOf(held) !== headerOf(wanted);
   };
-  const kinds = ['sets', 'maps', 'chains'] as const;
-  return kinds.some((kind) => {
-    const { added, removed, changed } = differenceOf<NftSet | VerdictMap | Chain>(applied[kind], desired[kind]);
+  const ofKinds: readonly Difference<NftSet | VerdictMap | Chain>[] = [sets, maps, chains];
+  return ofKinds.some(({ added, removed, changed }) => {
     // What is wanted is of our language.
     const isForeignHeld = removed.some(isForeign) || changed.some(({ before }) => isForeign(before));
     return isForeignHeld || added.some(isOther) || changed.some(({ after }) => isOther(after));
@@ -77,60 +75,53 @@ export function sweepTable(applied: Table): TablePlan {
   const keep = <T>(objects: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
     new Map([...objects].filter(([name]) => reachable.has(name)));
   const result: Table = { sets: keep(applied.sets), maps: keep(applied.maps), chains: keep(applied.chains) };
-  return { ...nothing, break: deletions(result, applied), result };
+  return { ...nothing, break: deletions(differenceOf(applied, result)), result };
 }
 
-function makeOperations(desired: Table, before: Table): Change[] {
-  const operations: Change[] = [];
-  for (const set of differenceOf(before.sets, desired.sets).added) operations.push({ verb: 'add set', set });
+function makeOperations({ sets, maps, chains }: TableDifference): Change[] {
+  const operations: Change[] = sets.added.map((set) => ({ verb: 'add set', set }));
   for (const object of inReferenceOrder(
-    differenceOf(before.chains, desired.chains).added.filter((chain) => !chain.base),
-    differenceOf(before.maps, desired.maps).added,
+    chains.added.filter((chain) => !chain.base),
+    maps.added,
   )) {
     operations.push('rules' in object ? { verb: 'add chain', chain: object } : { verb: 'add map', map: object });
   }
   return operations;
 }
 
-function switchOperations(desired: Table, applied: Table): Change[] {
+function switchOperations({ sets, maps, chains }: TableDifference): Change[] {
   const operations: Change[] = [];
-  for (const { before, after: set } of differenceOf(applied.sets, desired.sets).changed) {
+  for (const { before, after: set } of sets.changed) {
     const elements = elementsMissing(set.elements, before.elements);
     if (elements.length > 0) operations.push({ verb: 'add elements', set, elements });
   }
-  const mappings = differenceOf(applied.maps, desired.maps).changed.map(mappingOperations);
+  const mappings = maps.changed.map(mappingOperations);
   // What leaves goes first for all maps, so that all that comes stands together: a script is cheaper so.
   operations.unshift(...mappings.flatMap(({ leaving }) => leaving));
   operations.push(...mappings.flatMap(({ coming }) => coming));
-  const chains = differenceOf(applied.chains, desired.chains);
-  for (const { before, after } of chains.changed) {
-    if (!sameRules(before, after)) operations.push({ verb: 'replace rules', chain: after });
+  for (const { before, after: chain } of chains.changed) {
+    if (!sameRules(before, chain)) operations.push({ verb: 'replace rules', chain });
   }
   // Last: on first load packets meet nothing of ours until all of it is there (S5.18).
   for (const chain of chains.added) if (chain.base) operations.push({ verb: 'add chain', chain });
   return operations;
 }
 
-function breakOperations(desired: Table, applied: Table): Change[] {
+function breakOperations(difference: TableDifference): Change[] {
   const operations: Change[] = [];
-  for (const { before: set, after } of differenceOf(applied.sets, desired.sets).changed) {
+  for (const { before: set, after } of difference.sets.changed) {
     const elements = elementsMissing(set.elements, after.elements);
     if (elements.length > 0) operations.push({ verb: 'delete elements', set, elements });
   }
-  return [...operations, ...deletions(desired, applied)];
+  return [...operations, ...deletions(difference)];
 }
 
-function deletions(desired: Table, applied: Table): Change[] {
-  const [sets, maps, chains] = [
-    differenceOf(applied.sets, desired.sets).removed,
-    differenceOf(applied.maps, desired.maps).removed,
-    differenceOf(applied.chains, desired.chains).removed,
-  ];
+function deletions({ sets, maps, chains }: TableDifference): Change[] {
   return [
-    ...inReferenceOrder(chains, maps)
+    ...inReferenceOrder(chains.removed, maps.removed)
       .toReversed()
       .map((object) => ({ verb: 'rules' in object ? 'delete chain' : 'delete map', name: object.name }) as const),
-    ...sets.map(({ name }) => ({ verb: 'delete set', name }) as const),
+    ...sets.removed.map(({ name }) => ({ verb: 'delete set', name }) as const),
   ];
 }
 
