@@ -41,8 +41,8 @@ function end(letter: string, number: number): End {
   return { address: `10.99.0.${number}`, device: `bench-${letter}` };
 }
 
-/** What traffic.c can do; its rates are of a second of processor time, those of `bulk` Mbit of a second of the clock. */
-export type Mode = 'udp' | 'answered' | 'connect' | 'bulk';
+/** What traffic.c can do; its rates are of a second of processor time, Mbit for `stream`, and those of `bulk` Mbit of a second of the clock. */
+export type Mode = 'udp' | 'answered' | 'connect' | 'bulk' | 'stream';
 
 /** A node with four pods. */
 export class Scene {

@@ -7,6 +7,7 @@
  *             within the sender's call, so this is the whole path
  *   connect   opens, accepts and resets TCP connections, one at a time; prints how many per second of processor time
  *   bulk      one TCP connection, its ends on the first and the last processor; prints Mbit per second of the clock
+ *   stream    one TCP connection, its ends in turn on one processor; prints Mbit per second of processor time, which differs little from run to run
  *   probe     PORT, which must not answer, instead of MILLISECONDS: sends to it first, and prints how many packets have arrived at each port
  *             once those to the other have */
 #define _GNU_SOURCE
@@ -166,40 +167,55 @@ static void connections(const char *port, double seconds) {
   printf("%.0f\n", made / (now(CLOCK_PROCESS_CPUTIME_ID) - used));
 }
 
-struct stream {
+struct transfer {
   int fd;
   double rate;
 };
 
 /* Drops what comes without copying it. */
 static void *drain(void *argument) {
-  struct stream *stream = argument;
+  struct transfer *transfer = argument;
   double first = 0, last = 0, bytes = 0;
   pin(1);
   for (;;) {
-    ssize_t n = recv(stream->fd, NULL, chunk, MSG_TRUNC);
+    ssize_t n = recv(transfer->fd, NULL, chunk, MSG_TRUNC);
     if (n <= 0) break;
     last = now(CLOCK_MONOTONIC);
     if (first == 0) first = last;
     else bytes += n;
   }
-  stream->rate = bytes == 0 ? 0 : bytes * 8 / 1e6 / (last - first);
+  transfer->rate = bytes == 0 ? 0 : bytes * 8 / 1e6 / (last - first);
   return NULL;
 }
 
 static void bulk(const char *port, double seconds) {
   int listener = receiver(SOCK_STREAM, port), from = sender(SOCK_STREAM, port);
-  struct stream stream = {.fd = accept(listener, NULL, NULL)};
-  if (stream.fd < 0) fail("accept");
+  struct transfer transfer = {.fd = accept(listener, NULL, NULL)};
+  if (transfer.fd < 0) fail("accept");
   pthread_t thread;
   static char payload[chunk];
-  if (pthread_create(&thread, NULL, drain, &stream) != 0) fail("pthread_create");
+  if (pthread_create(&thread, NULL, drain, &transfer) != 0) fail("pthread_create");
   double end = now(CLOCK_MONOTONIC) + seconds;
   while (now(CLOCK_MONOTONIC) < end)
     if (send(from, payload, sizeof payload, 0) < 0) fail("send");
   shutdown(from, SHUT_WR);
   pthread_join(thread, NULL);
-  printf("%.1f\n", stream.rate);
+  printf("%.1f\n", transfer.rate);
+}
+
+static void stream(const char *port, double seconds) {
+  int listener = receiver(SOCK_STREAM, port), from = sender(SOCK_STREAM, port), to = accept(listener, NULL, NULL);
+  if (to < 0) fail("accept");
+  static char payload[chunk];
+  double bytes = 0, used = now(CLOCK_PROCESS_CPUTIME_ID), end = now(CLOCK_MONOTONIC) + seconds;
+  while (now(CLOCK_MONOTONIC) < end) {
+    ssize_t n = send(from, payload, sizeof payload, MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN) fail("send");
+    while ((n = recv(to, NULL, chunk, MSG_TRUNC | MSG_DONTWAIT)) > 0) bytes += n;
+    if (n < 0 && errno != EAGAIN) fail("recv");
+  }
+  used = now(CLOCK_PROCESS_CPUTIME_ID) - used;
+  printf("%.1f\n", bytes * 8 / 1e6 / used);
 }
 
 static void probe(const char *allowed, const char *forbidden) {
@@ -228,6 +244,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "answered") == 0) udp(port, seconds, 1);
   else if (strcmp(mode, "connect") == 0) connections(port, seconds);
   else if (strcmp(mode, "bulk") == 0) bulk(port, seconds);
+  else if (strcmp(mode, "stream") == 0) stream(port, seconds);
   else if (strcmp(mode, "probe") == 0) probe(port, argv[6]);
   else return 2;
   return 0;
