@@ -8,7 +8,7 @@ import { readVersion } from '../config/version.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { canonicalCidrs } from '../model/address.ts';
 import type { ResourceEvent } from '../model/cluster.ts';
-import { routedTable, tableName } from '../nftables/ruleset.ts';
+import { routedTable } from '../nftables/ruleset.ts';
 import { Pipeline } from '../pipeline.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -33,6 +33,7 @@ import { livenessChecks, watchLiveness } from './liveness-watch.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
 import { NodeReporter } from './node-report.ts';
 import { describeNode } from './node-state.ts';
+import { OldTables } from './old-tables.ts';
 import { PlanSource } from './plan-source.ts';
 import { PodFetcher } from './pod-fetcher.ts';
 import { PolicyReporter } from './policy-report.ts';
@@ -66,7 +67,13 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const countsClasses = config.metricsClasses;
   const pipeline = new Pipeline(node, { gate: startGate, guard, countsClasses, ...(podCidrs && { podCidrs }) });
   const census = new Census();
-  const nft = keepNft(createNft());
+  const nft = keepNft(createNft(), {
+    paused(pauseMs) {
+      const told =
+        'the nft that is kept did not do its work: each change and each look starts one of its own for a while';
+      logger.warn({ seconds: pauseMs / 1000 }, told);
+    },
+  });
   const door = readEarly(nftDoor(nft), systemClock);
   let applied: { revision: number; resources: AppliedVersion } | undefined;
 
@@ -122,20 +129,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     ...(guard && { links: new LinkWatch({ exec, now, tell: (links) => take({ op: 'links', links }) }) }),
     unenforceable: (pods) => reporter.unenforceable(pods),
   });
-  /** Of another version. They judge beside ours, by what was true when they were written, until ours are in force. */
-  let oldTables: readonly string[] = [];
-  const removeOldTables = async (): Promise<void> => {
-    const removed = oldTables;
-    oldTables = [];
-    for (const family of removed) {
-      const table = `${family} ${tableName}`;
-      await nft.run(`delete table ${table}\n`, { check: false, signal }).then(
-        () => logger.info({ table }, 'the table of another version is deleted: ours are in force'),
-        (err: unknown) =>
-          logger.error({ err, table }, 'could not delete the table of another version: run nft delete table'),
-      );
-    }
-  };
+  const oldTables = new OldTables(nft, logger, signal);
   const reconciler = new Reconciler({
     pipeline: source,
     door,
@@ -155,7 +149,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         policies.applied(reconciler.refusedPolicies);
         classes.applied(run.plan.compiled.countedClasses);
         checkEnvironment();
-        void removeOldTables();
+        void oldTables.remove();
         if (isRestored) return;
         const { revision } = run.plan.compiled;
         if (revision !== applied?.revision) state.changed();
@@ -192,7 +186,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     ready.report('lock', undefined);
     door.begin(signal);
     const tables = await findOurTables(exec, signal).catch(() => undefined);
-    oldTables = tables?.old ?? [];
+    oldTables.found(tables?.old ?? []);
     // Where it cannot be told, rules are in the kernel that are worth more than what was kept.
     source.open(tables?.isAny ?? true);
     if (countsClasses) watchClasses(classes, logger, signal);

@@ -13,6 +13,8 @@ export interface KeptNftOptions {
   readonly timeoutMs?: number;
   /** For how long all is left to the other after one that did not do its work. */
   readonly pauseMs?: number;
+  /** Told at the beginning of each such time. */
+  readonly paused?: (pauseMs: number) => void;
 }
 
 /** nft reads what is said to it byte by byte: at twice this, a process of its own is as fast. */
@@ -37,7 +39,7 @@ const isPlain = /^[\x20-\x7e\n]*$/;
  */
 export function keepNft(
   process: Nft,
-  { program = 'nft', timeoutMs = 60_000, pauseMs = 60_000 }: KeptNftOptions = {},
+  { program = 'nft', timeoutMs = 60_000, pauseMs = 60_000, paused = () => {} }: KeptNftOptions = {},
 ): KeptNft {
   let session: Session | undefined;
   let isClosed = false;
@@ -46,7 +48,10 @@ export function keepNft(
 
   const begin = async (): Promise<Session | undefined> => {
     if (session?.isOpen && session.commands < mostCommands) return session;
-    if (session && !session.isOpen) pausedUntil = performance.now() + pauseMs;
+    if (session && !session.isOpen) {
+      pausedUntil = performance.now() + pauseMs;
+      paused(pauseMs);
+    }
     session?.close();
     session = undefined;
     if (performance.now() < pausedUntil) return undefined;

@@ -3,7 +3,7 @@ import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
-import { keepNft, type KeptNft } from '../../src/apply/kept-nft.ts';
+import { keepNft, type KeptNft, type KeptNftOptions } from '../../src/apply/kept-nft.ts';
 import { createNft, type Nft } from '../../src/apply/nft.ts';
 import { NftError } from '../../src/apply/nft-error.ts';
 import { openKernel, type Kernel } from './kernel.ts';
@@ -47,7 +47,7 @@ describe('an nft that stays', function () {
   });
   afterEach(() => nft.close());
 
-  function keep(program: string, { timeoutMs = 10_000, pauseMs = 60_000 } = {}): KeptNft {
+  function keep(program: string, { timeoutMs = 10_000, ...options }: Omit<KeptNftOptions, 'program'> = {}): KeptNft {
     single = [];
     const noting = (name: keyof Nft) => {
       return (...args: never[]) => {
@@ -57,7 +57,7 @@ describe('an nft that stays', function () {
     };
     const names = ['list', 'listTerse', 'listChain', 'listSet', 'run'] as const;
     const process = Object.fromEntries(names.map((name) => [name, noting(name)])) as unknown as Nft;
-    return keepNft(process, { program, timeoutMs, pauseMs });
+    return keepNft(process, { program, timeoutMs, ...options });
   }
 
   async function script(name: string, text: string): Promise<string> {
@@ -214,12 +214,15 @@ describe('an nft that stays', function () {
   ];
   for (const [what, text] of useless) {
     it(`is not used where it ${what}`, async () => {
+      let pauses = 0;
       nft = keep(text === '' ? join(folder, 'none') : await script(`useless-${text.length}`, text), {
         timeoutMs: 1000,
+        paused: () => pauses++,
       });
       await nft.run('add chain ip postern d\n', inForce);
       assert.equal(await rulesOf('d'), 0);
       assert.deepEqual(single, ['run', 'listChain']);
+      assert.equal(pauses, 1);
     });
   }
 
