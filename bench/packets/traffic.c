@@ -7,7 +7,7 @@
  *             within the sender's call, so this is the whole path
  *   connect   opens, accepts and resets TCP connections, one at a time; prints how many per second of processor time
  *   bulk      one TCP connection, its ends on the first and the last processor; prints Mbit per second of the clock
- *   stream    one TCP connection, its ends in turn on one processor; prints Mbit per second of processor time, which differs little from run to run
+ *   stream    one TCP connection, its ends in turn on one processor; prints Mbit per second of processor time
  *   probe     PORT, which must not answer, instead of MILLISECONDS: sends to it first, and prints how many packets have arrived at each port
  *             once those to the other have */
 #define _GNU_SOURCE

@@ -69,9 +69,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const census = new Census();
   const nft = keepNft(createNft(), {
     paused(pauseMs) {
-      const told =
-        'the nft that is kept did not do its work: each change and each look starts one of its own for a while';
-      logger.warn({ seconds: pauseMs / 1000 }, told);
+      // Whoever stops waits for nothing.
+      if (signal.aborted) return;
+      const told = 'the nft that is kept did not do its work: until one does, each change and each look starts its own';
+      logger.warn({ retryAfterSeconds: pauseMs / 1000 }, told);
     },
   });
   const door = readEarly(nftDoor(nft), systemClock);

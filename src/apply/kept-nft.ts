@@ -13,7 +13,7 @@ export interface KeptNftOptions {
   readonly timeoutMs?: number;
   /** For how long all is left to the other after one that did not do its work. */
   readonly pauseMs?: number;
-  /** Told at the beginning of each such time. */
+  /** Told at the beginning of the first such time since one was of use. */
   readonly paused?: (pauseMs: number) => void;
 }
 
@@ -44,20 +44,25 @@ export function keepNft(
   let session: Session | undefined;
   let isClosed = false;
   let pausedUntil = -Infinity;
+  let wasOfUse = true;
   let last: Promise<unknown> = Promise.resolve();
 
   const begin = async (): Promise<Session | undefined> => {
     if (session?.isOpen && session.commands < mostCommands) return session;
     if (session && !session.isOpen) {
       pausedUntil = performance.now() + pauseMs;
-      paused(pauseMs);
+      if (wasOfUse) paused(pauseMs);
+      wasOfUse = false;
     }
     session?.close();
     session = undefined;
     if (performance.now() < pausedUntil) return undefined;
     session = new Session(program, timeoutMs);
     // One that echoes, prompts or cannot be started is of no use.
-    if (await session.answers()) return session;
+    if (await session.answers()) {
+      wasOfUse = true;
+      return session;
+    }
     session.close();
     return begin();
   };

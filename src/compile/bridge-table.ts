@@ -98,10 +98,13 @@ function bridgeChains(gatedRanges: readonly string[]): Chain[] {
 /** Behind a VLAN tag no rule of the other table would look. */
 const dropOtherFrames = dropRule(compare('ether type', '!=', 'arp', 'ip', 'ip6'));
 
-/** Most frames pass by these: what they find in one state of the table, all the rules after them would pass in that state. */
+/**
+ * Most frames pass by these: what they find in one state of the table, all the rules after them would pass in that state. A frame with a VLAN tag
+ * has an address too, and is of another type: it must not end here.
+ */
 function ownRules(end: 'source' | 'destination', ...others: Match[]): NftRule[] {
   return families.map((family) => ({
-    // Last: nft leaves it out of a listing where it stands in front of an address.
+    // The type last: nft leaves it out of a listing where it stands in front of an address.
     matches: [isOwn(end, family), ...others, compare('ether type', '==', routedTable[family])],
     verdict: { kind: 'accept' },
   }));

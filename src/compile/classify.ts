@@ -1,3 +1,4 @@
+import { sorted } from '../lib/sort.ts';
 import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { classSpecsOf, type ClassSpec } from './class-spec.ts';
@@ -6,7 +7,10 @@ import { groupsOfClass } from './resolve.ts';
 /** The classes of a pod; `undefined` in a direction in which nothing isolates it. */
 export type PodSpecs = ReturnType<typeof classSpecsOf>;
 
-/** Which class each local pod has in each direction. Depends on no group's members. */
+/**
+ * Which class each local pod has in each direction. The very object as long as the snapshot's `localRevision` and the refused policies are the same, and
+ * no longer: then nothing but members of groups has changed.
+ */
 export interface Classification {
   /** Of the pods that policies isolate. */
   readonly specs: ReadonlyMap<PodKey, PodSpecs>;
@@ -19,53 +23,53 @@ export interface Classification {
 }
 
 interface KnownPod {
-  readonly policies: readonly (Policy | undefined)[];
+  readonly policies: readonly Policy[];
   readonly specs: PodSpecs;
 }
 
-/** What is remembered only saves work: with the same pods and policies the answer is the very same object. */
 export class Classifier {
-  #pods = new WeakMap<LocalPod, KnownPod>();
-  #last:
-    | {
-        readonly localPods: Snapshot['localPods'];
-        readonly revision: number;
-        readonly refused: ReadonlySet<PolicyId>;
-        readonly classification: Classification;
-      }
-    | undefined;
+  readonly #pods = new WeakMap<LocalPod, KnownPod>();
+  /** Of one revision, by the refused policies: a node that holds too much asks twice each time. */
+  readonly #known = new Map<string, Classification>();
+  /** Another indexer counts for itself. */
+  #of: Pick<Snapshot, 'localPods' | 'localRevision'> | undefined;
 
-  /** `refused`: policies that isolate, and allow nothing (S9.10). */
-  classify(snapshot: Snapshot, refused: ReadonlySet<PolicyId>): Classification {
-    const { localPods, localRevision: revision } = snapshot;
-    const last = this.#last;
-    const isSame =
-      last?.localPods === localPods &&
-      last.revision === revision &&
-      last.refused.symmetricDifference(refused).size === 0;
-    if (isSame) return last.classification;
-    const classification = this.#classify(snapshot, refused);
-    this.#last = { localPods, revision, refused: new Set(refused), classification };
+  /**
+   * @param refused policies that isolate, and allow nothing (S9.10)
+   * @param built the specs of the classes that there are: equal ones are these, for more is remembered of them
+   */
+  classify(
+    snapshot: Snapshot,
+    refused: ReadonlySet<PolicyId>,
+    built: (text: string) => ClassSpec | undefined,
+  ): Classification {
+    const { localPods, localRevision } = snapshot;
+    if (this.#of?.localPods !== localPods || this.#of.localRevision !== localRevision) this.#known.clear();
+    this.#of = { localPods, localRevision };
+    const key = JSON.stringify(sorted(refused));
+    let classification = this.#known.get(key);
+    if (!classification) this.#known.set(key, (classification = this.#classify(snapshot, refused, built)));
     return classification;
   }
 
-  #classify({ localPods, policies }: Snapshot, refused: ReadonlySet<PolicyId>): Classification {
+  #classify(
+    { localPods, policies }: Snapshot,
+    refused: ReadonlySet<PolicyId>,
+    built: (text: string) => ClassSpec | undefined,
+  ): Classification {
     const specs = new Map<PodKey, PodSpecs>();
     for (const [key, pod] of localPods) {
       if (pod.policies.length === 0) continue;
-      const applied = pod.policies.map((id) => policies.get(id));
+      const applied = pod.policies.map((id) => policies.get(id)!);
       const known = refused.size === 0 ? this.#pods.get(pod) : undefined;
       const isSame = known?.policies.every((policy, index) => policy === applied[index]);
-      const ofPod = isSame ? known!.specs : classSpecsOf(pod, applied as Policy[], refused);
+      const ofPod = isSame ? known!.specs : classSpecsOf(pod, applied, refused);
       if (refused.size === 0 && !isSame) this.#pods.set(pod, { policies: applied, specs: ofPod });
       specs.set(key, ofPod);
     }
-    // Equal specs are the first one, and as long as there is one the one of the last time: more is remembered of it.
     const classes = new Map<string, ClassSpec>();
     for (const spec of specs.values().flatMap(({ ingress, egress }) => [ingress, egress])) {
-      if (spec && !classes.has(spec.text)) {
-        classes.set(spec.text, this.#last?.classification.classes.get(spec.text) ?? spec);
-      }
+      if (spec && !classes.has(spec.text)) classes.set(spec.text, built(spec.text) ?? spec);
     }
     const localAddresses = new Set(localPods.values().flatMap(({ addresses }) => addresses));
     return { specs, classes, readers: readersOf(classes.values()), localAddresses };

@@ -1,7 +1,7 @@
 import { compareText } from '../lib/sort.ts';
 import { families, familyOf, type Family } from '../model/address.ts';
-import type { Direction, GroupId, PolicyId } from '../model/policy.ts';
-import { changesSince, type AddressGroup, type LocalPod, type Snapshot } from '../model/snapshot.ts';
+import type { Direction, PolicyId } from '../model/policy.ts';
+import { changesSince, type AddressGroup, type LocalPod, type PodKey, type Snapshot } from '../model/snapshot.ts';
 import type { Chain, Ruleset, Table } from '../nftables/ruleset.ts';
 import { baseChains, type Surroundings } from './base-chains.ts';
 import { bridgeTable } from './bridge-table.ts';
@@ -55,8 +55,11 @@ export interface Compiled {
 const notIsolated: PodSpecs = { ingress: undefined, egress: undefined };
 
 interface KnownClass {
+  readonly spec: ClassSpec;
   readonly size: ClassSize;
   readonly apart: boolean;
+  /** Those that it reads, as they were. */
+  readonly groups: readonly (AddressGroup | undefined)[];
   readonly built: BuiltClass;
 }
 
@@ -64,10 +67,21 @@ interface Draft {
   readonly snapshot: Snapshot;
   readonly refused: ReadonlySet<PolicyId>;
   readonly classification: Classification;
-  /** The classes that this run had to build, with what they were before. */
+  /** By the text of their specs; none where it is too much. */
+  readonly classes: ReadonlyMap<string, KnownClass>;
+  /** Those that this run had to build, with what they were before. */
   readonly rebuilt: readonly { readonly before: BuiltClass | undefined; readonly after: BuiltClass }[];
-  /** By how many members it is more than a node may hold; then no class is built. */
+  /** By how many members it is more than a node may hold. */
   readonly excess: number;
+}
+
+/** A rule set, and all that it was made of. */
+interface Made {
+  readonly classification?: Classification;
+  readonly classes: ReadonlyMap<string, KnownClass>;
+  readonly groupHistory?: Snapshot['groupHistory'];
+  readonly ruleset: Ruleset;
+  readonly countedClasses: readonly CountedClass[];
 }
 
 /**
@@ -76,14 +90,8 @@ interface Draft {
  */
 export class Compiler {
   readonly #classifier = new Classifier();
-  /** By the text of their specs, and the groups with which they were built. */
-  #classes: ReadonlyMap<string, KnownClass> = new Map();
-  readonly #groups = new Map<GroupId, AddressGroup | undefined>();
-  #groupHistory: Snapshot['groupHistory'];
-  #last: Pick<Compiled, 'ruleset' | 'countedClasses'> & { readonly of?: Classification } = {
-    ruleset: {},
-    countedClasses: [],
-  };
+  /** Replaced in one piece when all is done: whatever a run that failed has begun, the next one begins again. */
+  #last: Made = { classes: new Map(), ruleset: {}, countedClasses: [] };
   readonly #base = new Map<Family, { readonly text: string; readonly chains: readonly Chain[] }>();
   readonly #groupSets = new GroupSets();
   readonly #pointers = { ipv4: new Pointer('ipv4'), ipv6: new Pointer('ipv6') };
@@ -113,45 +121,40 @@ export class Compiler {
   }
 
   #draft(snapshot: Snapshot, refused: ReadonlySet<PolicyId>): Draft {
-    const classification = this.#classifier.classify(snapshot, refused);
+    const built = (text: string): ClassSpec | undefined => this.#last.classes.get(text)?.spec;
+    const classification = this.#classifier.classify(snapshot, refused, built);
     return { snapshot, refused, classification, ...this.#build(classification, snapshot) };
   }
 
-  #finish({ snapshot, classification, rebuilt }: Draft, oversized: ReadonlyMap<PolicyId, number>): Compiled {
+  #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, number>): Compiled {
+    const { snapshot, classification, classes, rebuilt } = draft;
     const last = this.#last;
-    const onlySets = last.of === classification && rebuilt.every(({ before, after }) => hasSameChains(before, after));
-    this.#last = onlySets
-      ? {
-          ...last,
-          ruleset: replaceSets(
-            last.ruleset,
-            rebuilt.flatMap(({ after }) => setsOf(after)),
-          ),
-        }
-      : {
-          of: classification,
-          ruleset: keepUnchanged(this.#assemble(snapshot, classification), last.ruleset),
-          countedClasses: this.#limits.counts
-            ? countedClasses(this.#judged(snapshot, classification), snapshot.policies)
-            : [],
-        };
-    this.#groupSets.forget(() => this.#classes.values().flatMap(({ built }) => groupSetsOf(built)));
-    const { specs, classes, localAddresses } = classification;
-    const { ruleset, countedClasses: counted } = this.#last;
+    const onlySets =
+      last.classification === classification && rebuilt.every(({ before, after }) => hasSameChains(before, after));
+    const ruleset = onlySets
+      ? replaceSets(
+          last.ruleset,
+          rebuilt.flatMap(({ after }) => setsOf(after)),
+        )
+      : keepUnchanged(this.#assemble(draft), last.ruleset);
+    const counted = onlySets ? last.countedClasses : this.#countedClasses(draft);
+    this.#last = { classification, classes, groupHistory: snapshot.groupHistory, ruleset, countedClasses: counted };
+    this.#groupSets.forget(() => classes.values().flatMap(({ built }) => groupSetsOf(built)));
     return {
       ruleset,
       revision: snapshot.revision,
-      counts: { classes: classes.size, builtClasses: rebuilt.length, isolatedPods: specs.size },
-      localAddresses,
+      counts: { classes: classes.size, builtClasses: rebuilt.length, isolatedPods: classification.specs.size },
+      localAddresses: classification.localAddresses,
       oversized,
       countedClasses: counted,
     };
   }
 
   /** All that packets meet, put together from the classes. */
-  #assemble(snapshot: Snapshot, classification: Classification): Ruleset {
+  #assemble(draft: Draft): Ruleset {
+    const { snapshot } = draft;
     const { gatedRanges } = snapshot;
-    const addresses = this.#classesOfAddresses(snapshot, classification);
+    const addresses = this.#classesOfAddresses(draft);
     const devices = this.#guard ? devicesOf(snapshot, addresses) : [];
     const ports = this.#guard === 'routed' ? [] : devices.filter(({ isPort }) => isPort);
     const links = devices.filter(({ isPort }) => !isPort);
@@ -178,35 +181,45 @@ export class Compiler {
   }
 
   /** The chains and sets of every class: anew where one of its groups has changed. */
-  #build({ classes, readers }: Classification, { groups, groupHistory }: Snapshot): Pick<Draft, 'rebuilt' | 'excess'> {
-    const changed = [...(changesSince(this.#groupHistory, groupHistory) ?? readers.keys())].filter(
-      (id) => groups.get(id) !== this.#groups.get(id),
+  #build(
+    { classes: specs, readers }: Classification,
+    { groups, groupHistory }: Snapshot,
+  ): Pick<Draft, 'classes' | 'rebuilt' | 'excess'> {
+    const last = this.#last;
+    const changed = changesSince(last.groupHistory, groupHistory);
+    const touched = changed && new Set(changed.flatMap((id) => readers.get(id) ?? []));
+    const isUnchanged = (spec: ClassSpec, known: KnownClass): boolean =>
+      touched
+        ? !touched.has(spec)
+        : groupsOfClass(known.spec).every((id, index) => groups.get(id) === known.groups[index]);
+    const wanted = specs
+      .values()
+      .map((spec) => {
+        const before = last.classes.get(spec.text);
+        const same = before && isUnchanged(spec, before) ? before : undefined;
+        return { spec, before, same, size: same?.size ?? sizeOf(spec, groups) };
+      })
+      .toArray();
+    const { share, excess } = budgetOf(
+      wanted.map(({ size }) => size),
+      groups,
+      this.#limits,
     );
-    const touched = new Set(changed.flatMap((id) => readers.get(id) ?? []));
-    const known = (spec: ClassSpec): KnownClass | undefined =>
-      touched.has(spec) ? undefined : this.#classes.get(spec.text);
-    const sizes = [...classes.values()].map((spec) => known(spec)?.size ?? sizeOf(spec, groups));
-    const { share, excess } = budgetOf(sizes, groups, this.#limits);
-    if (excess > 0) return { rebuilt: [], excess };
+    if (excess > 0) return { classes: new Map(), rebuilt: [], excess };
+    const classes = new Map<string, KnownClass>();
     const rebuilt: Draft['rebuilt'][number][] = [];
-    const next = sizes.map((size): [string, KnownClass] => {
-      const { spec, product } = size;
-      const apart = product > share || this.#limits.apart === true;
-      const same = known(spec);
-      if (same?.apart === apart) return [spec.text, same];
-      const before = this.#classes.get(spec.text)?.built;
-      const limits = product > share ? keepingApart(this.#limits) : this.#limits;
-      const after = buildClass(spec, groups, this.#groupSets, limits, before);
-      rebuilt.push({ before, after });
-      for (const id of groupsOfClass(spec)) this.#groups.set(id, groups.get(id));
-      return [spec.text, { size, apart, built: after }];
-    });
-    this.#classes = new Map(next);
-    this.#groupHistory = groupHistory;
-    if (this.#groups.size > readers.size) {
-      for (const id of this.#groups.keys()) if (!readers.has(id)) this.#groups.delete(id);
+    for (const { spec, before, same, size } of wanted) {
+      const apart = size.product > share || this.#limits.apart === true;
+      if (same?.apart === apart) {
+        classes.set(spec.text, same);
+        continue;
+      }
+      const limits = size.product > share ? keepingApart(this.#limits) : this.#limits;
+      const built = buildClass(spec, groups, this.#groupSets, limits, before?.built);
+      rebuilt.push({ before: before?.built, after: built });
+      classes.set(spec.text, { spec, size, apart, groups: groupsOfClass(spec).map((id) => groups.get(id)), built });
     }
-    return { rebuilt, excess };
+    return { classes, rebuilt, excess };
   }
 
   /** Of a node that would have to hold too much, the policies that need most (S9.12). */
@@ -227,21 +240,27 @@ export class Compiler {
     return found;
   }
 
-  *#judged({ localPods }: Snapshot, { specs }: Classification): Generator<readonly [LocalPod, AddressClasses]> {
-    for (const pod of localPods.values()) yield [pod, this.#classesOf(specs.get(pod.key))];
+  #countedClasses(draft: Draft): readonly CountedClass[] {
+    return this.#limits.counts ? countedClasses(this.#judged(draft), draft.snapshot.policies) : [];
   }
 
-  #classesOf(specs: PodSpecs = notIsolated): AddressClasses {
+  *#judged(draft: Draft): Generator<readonly [LocalPod, AddressClasses]> {
+    for (const pod of draft.snapshot.localPods.values()) yield [pod, this.#classesOf(pod.key, draft)];
+  }
+
+  #classesOf(key: PodKey, { classification, classes }: Draft): AddressClasses {
+    const specs = classification.specs.get(key) ?? notIsolated;
     const built = (spec: ClassSpec | undefined) =>
-      spec && (this.#classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
+      spec && (classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
     return { ingress: built(specs.ingress), egress: built(specs.egress) };
   }
 
   /** The classes of every local address, denied ones among them. */
-  #classesOfAddresses({ localPods, denied }: Snapshot, { specs }: Classification): Map<string, AddressClasses> {
+  #classesOfAddresses(draft: Draft): Map<string, AddressClasses> {
+    const { localPods, denied } = draft.snapshot;
     const addresses = new Map<string, AddressClasses>();
     for (const [key, pod] of localPods) {
-      const judges = this.#classesOf(specs.get(key));
+      const judges = this.#classesOf(key, draft);
       for (const address of pod.addresses) addresses.set(address, judges);
     }
     for (const [address, deniedIn] of denied) {

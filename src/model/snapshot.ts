@@ -67,7 +67,7 @@ export interface LocalPod {
 export interface Snapshot {
   /** With the same one the same indexer says the same. */
   readonly revision: number;
-  /** With the same one all but the members of groups is the same. */
+  /** With the same one the same indexer says the same, but for the members of groups. A promise, and no hint. */
   readonly localRevision: number;
   readonly inSync: boolean;
   readonly localPods: ReadonlyMap<PodKey, LocalPod>;
@@ -75,7 +75,7 @@ export interface Snapshot {
   readonly policies: ReadonlyMap<PolicyId, Policy>;
   /** The groups that those policies name. */
   readonly groups: ReadonlyMap<GroupId, AddressGroup>;
-  /** Of which group it is no longer the same object. */
+  /** Each group that came, went or changed, by its id. */
   readonly groupHistory?: History<GroupId>;
   /**
    * Local addresses that are isolated without allows, with the directions: those that several live pods claim, in the directions in which

@@ -14,18 +14,19 @@ interface Present {
 
 const both: ReadonlySet<Direction> = new Set(directions);
 
+/** Whoever restores again counts for himself. */
+export type RestoredSnapshot = Omit<Snapshot, 'revision' | 'localRevision'>;
+
 /**
  * What is known while the API server has not been reached: policies and other nodes as saved, and of this node what its sandboxes say.
  * No saved address of this node is believed: after a reboot it may be anybody's (S7.15). A live sandbox whose pod is not in the saved
  * state is denied both ways (S1.14), as is every saved address of this node that no live sandbox has.
  */
-export function restoreSnapshot(saved: SavedState, sandboxes: Iterable<Sandbox>): Snapshot {
+export function restoreSnapshot(saved: SavedState, sandboxes: Iterable<Sandbox>): RestoredSnapshot {
   const present = findPresent(saved, sandboxes);
   const localPods = new Map(saved.localPods.values().map((pod) => [pod.key, restorePod(pod, present)]));
   const { denied, deniedLinks } = restoreDenied(saved, localPods, present);
   return {
-    revision: 0,
-    localRevision: 0,
     inSync: true,
     localPods,
     policies: saved.policies,

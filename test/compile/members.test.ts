@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { defaultLimits } from '../../src/compile/class-shape.ts';
+import { Compiler } from '../../src/compile/compile.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { sandbox } from '../support/objects.ts';
@@ -92,8 +93,9 @@ describe('members that come and go', function () {
       maxLength: 5,
     });
     fc.assert(
-      fc.property(runs, (changes) => {
+      fc.property(runs, fc.boolean(), (changes, isLookedAt) => {
         const pipeline = new Pipeline('n1', { limits });
+        const withoutHistory = new Compiler({ limits });
         for (const object of [namespace, ...policies, ...local]) pipeline.receive(upsertOf(object));
         for (const event of syncedEvents()) pipeline.receive(event);
         let applied = pipeline.plan(undefined).result;
@@ -108,10 +110,15 @@ describe('members that come and go', function () {
               there.set(peer.number, object);
               pipeline.receive(upsertOf(object));
             }
+            // As the agent does after each event. More groups have changed between two plans, then, than are told one by one.
+            if (isLookedAt) void pipeline.snapshot;
           }
           const plan = pipeline.plan(applied);
           const fresh = startPipeline('n1', [namespace, ...policies, ...local, ...there.values()], { limits });
-          assert.equal(renderRuleset(plan.compiled.ruleset), renderRuleset(fresh.plan(undefined).compiled.ruleset));
+          const expected = renderRuleset(fresh.plan(undefined).compiled.ruleset);
+          assert.equal(renderRuleset(plan.compiled.ruleset), expected);
+          const { groupHistory: _, ...snapshot } = pipeline.snapshot;
+          assert.equal(renderRuleset(withoutHistory.compile(snapshot).ruleset), expected);
           applied = plan.result;
           incremental += plan.compiled.counts.builtClasses;
         }
@@ -184,5 +191,44 @@ describe('members that come and go', function () {
       Object.values(seen).every((count) => count > 100),
       JSON.stringify(seen),
     );
+  });
+
+  it('are not taken for those of another indexer, which has counted as far', () => {
+    const compiler = new Compiler({ limits });
+    const [first, second] = ['one', 'two'].map((is) =>
+      startPipeline('n1', [namespace, ...policies, localPod(0, is)], { limits }),
+    );
+    assert.equal(first!.snapshot.localRevision, second!.snapshot.localRevision);
+    compiler.compile(first!.snapshot);
+    const fresh = second!.plan(undefined).compiled.ruleset;
+    assert.equal(renderRuleset(compiler.compile(second!.snapshot).ruleset), renderRuleset(fresh));
+  });
+
+  it('are compiled again after a run that failed', () => {
+    const pipeline = startPipeline('n1', [namespace, ...policies, ...local], { limits });
+    const compiler = new Compiler({ limits });
+    compiler.compile(pipeline.snapshot);
+    pipeline.receive(upsertOf(peerPod({ number: 1, app: 'b', host: 1 })));
+    const { snapshot } = pipeline;
+    let left = 0;
+    const groups = new Map(snapshot.groups);
+    groups.get = (id) => {
+      if (left-- === 0) throw new Error('failed');
+      return snapshot.groups.get(id);
+    };
+    const expected = renderRuleset(new Compiler({ limits }).compile(snapshot).ruleset);
+    // At its first read, then at its second, and so on.
+    let failures = 0;
+    for (let isDone = false; !isDone; failures++) {
+      left = failures;
+      try {
+        compiler.compile({ ...snapshot, groups });
+        isDone = true;
+      } catch (error) {
+        assert.equal((error as Error).message, 'failed');
+      }
+    }
+    assert.ok(failures > 10, `${failures} failures`);
+    assert.equal(renderRuleset(compiler.compile(snapshot).ruleset), expected);
   });
 });

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { Sandbox } from '../../src/model/cluster.ts';
-import type { Snapshot } from '../../src/model/snapshot.ts';
-import { keepsSandboxes, restoreSnapshot } from '../../src/state/restore.ts';
+import { keepsSandboxes, restoreSnapshot, type RestoredSnapshot } from '../../src/state/restore.ts';
 import { stateOf } from '../../src/state/saved-state.ts';
 import { clientGroup, fullSnapshot, sandbox, shopApi, shopDesk } from './samples.ts';
 
@@ -12,18 +11,18 @@ const savedLocal = ['10.244.1.2', '10.244.1.3', '10.244.1.9', 'fd00:10:244:1::2'
 const api = shopApi.key;
 const desk = shopDesk.key;
 
-const restore = (...sandboxes: Sandbox[]): Snapshot => restoreSnapshot(saved, sandboxes);
+const restore = (...sandboxes: Sandbox[]): RestoredSnapshot => restoreSnapshot(saved, sandboxes);
 
-function addressesOf(snapshot: Snapshot, key: string): readonly string[] | undefined {
+function addressesOf(snapshot: RestoredSnapshot, key: string): readonly string[] | undefined {
   return snapshot.localPods.get(key)?.addresses;
 }
 
-function deniedOf({ denied }: Snapshot): string[] {
+function deniedOf({ denied }: RestoredSnapshot): string[] {
   for (const directions of denied.values()) assert.deepEqual(directions, new Set(['ingress', 'egress']));
   return [...denied.keys()].sort();
 }
 
-function memberAddresses({ groups }: Snapshot, key: string): readonly string[] | undefined {
+function memberAddresses({ groups }: RestoredSnapshot, key: string): readonly string[] | undefined {
   return groups.get(clientGroup.id)?.members.get(key)?.addresses;
 }
 
