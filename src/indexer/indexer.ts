@@ -91,7 +91,7 @@ export class Indexer {
     };
   }
 
-  /** Of all that a snapshot shows but the members of groups: most events of a cluster change nothing for this node. */
+  /** Of all that a snapshot shows but the members of groups. */
   get #localRevision(): number {
     const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges];
     return tables.reduce((sum, { revision }) => sum + revision, this.#synced.size);

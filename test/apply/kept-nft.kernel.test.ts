@@ -226,6 +226,17 @@ describe('an nft that stays', function () {
     });
   }
 
+  it('is told of once as long as none is of use', async () => {
+    const starts = join(folder, 'useless');
+    let pauses = 0;
+    nft = keep(await script('ends-at-once', `echo >>${starts}; exit 1`), { pauseMs: 20, paused: () => pauses++ });
+    await until(async () => {
+      await rulesOf('c');
+      assert.ok((await readFile(starts, 'utf8')).length > 2);
+    });
+    assert.equal(pauses, 1);
+  });
+
   it('ends with who asks it, and then does nothing', async () => {
     const pid = join(folder, 'pid');
     nft = keep(await script('ends', `echo $$ >${pid}; exec ${kernel.nft} "$@"`));

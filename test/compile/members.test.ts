@@ -145,7 +145,7 @@ describe('members that come and go', function () {
       }),
       { minLength: 3, maxLength: 12 },
     );
-    const seen = { apart: 0, oversized: 0, kept: 0 };
+    const seen = { tight: 0, oversized: 0, kept: 0 };
     fc.assert(
       fc.property(batches, fc.constantFrom(1_000_000, 60, 10), fc.boolean(), (all, node, countsClasses) => {
         const options = { limits: { ...limits, node }, countsClasses };
@@ -181,7 +181,7 @@ describe('members that come and go', function () {
           assert.deepEqual(compiled.localAddresses, fresh.localAddresses);
           assert.deepEqual(compiled.oversized, fresh.oversized);
           if (compiled.oversized.size > 0) seen.oversized++;
-          else if (node < 1000) seen.apart++;
+          else if (node < 1000) seen.tight++;
           if (compiled.counts.builtClasses < fresh.counts.builtClasses) seen.kept++;
         }
       }),
