@@ -93,6 +93,8 @@ function checkMatch(table: Table, match: Match): void {
       return refuse('syntax', renderMatch(match));
     case 'tcp-not-syn':
     case 'sctp-not-init':
+    case 'group-mac':
+    case 'length':
     case 'from-socket':
     case 'limit':
       return;

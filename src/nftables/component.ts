@@ -31,6 +31,7 @@ const notations: Readonly<Record<KeyType, Notation>> = {
   },
   inet_service: { bits: 16, read: (text) => readNumber(text, 65_535n), write: String },
   ifname: { bits: 128, read: readDevice, write: writeDevice },
+  ether_addr: { bits: 48, read: readMac, write: writeMac },
 };
 
 /** Reads `value`, `first-last` and `value/prefix`; `undefined` if it is none of them. */
@@ -84,6 +85,14 @@ function readDevice(text: string): bigint | undefined {
 
 function writeDevice(value: bigint): string {
   return Buffer.from(value.toString(16).padStart(32, '0'), 'hex').toString().replaceAll('\0', '');
+}
+
+function readMac(text: string): bigint | undefined {
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text) ? BigInt(`0x${text.replaceAll(':', '')}`) : undefined;
+}
+
+function writeMac(value: bigint): string {
+  return value.toString(16).padStart(12, '0').match(/../g)!.join(':');
 }
 
 function readNumber(text: string, maximum: bigint): bigint | undefined {

@@ -20,6 +20,7 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'ct direction': 'direction',
   'icmp type': 'number',
   'icmpv6 type': 'number',
+  'icmpv6 taddr': 'ipv6_addr',
   'ip ttl': 'number',
   'ip6 hoplimit': 'number',
   'ip protocol': 'inet_proto',
@@ -29,6 +30,8 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'meta oifkind': 'kind',
   'meta pkttype': 'packet type',
   'arp saddr ip': 'ipv4_addr',
+  'arp daddr ip': 'ipv4_addr',
+  'ether saddr': 'ether_addr',
   'ether type': 'ether type',
   'ct original ip saddr': 'ipv4_addr',
   'ct original ip6 saddr': 'ipv6_addr',
@@ -43,8 +46,8 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
  * look for its number in packets of this family.
  */
 const strange: Readonly<Record<TableFamily, RegExp>> = {
-  ip: /ip6|^icmpv6|^arp/,
-  ip6: /\bip |^icmp |^arp/,
+  ip: /ip6|^icmpv6|^arp|^ether/,
+  ip6: /\bip |^icmp |^arp|^ether/,
   bridge: /^ct /,
 };
 

@@ -34,6 +34,23 @@ export interface Packet {
   readonly tcpSyn?: boolean;
   readonly sctpInit?: boolean;
   readonly fromSocket?: boolean;
+  /** Of the frame, in the bridge table. */
+  readonly sourceMac?: string;
+  /** Whether the frame is for many: its destination MAC is a group's. */
+  readonly toGroup?: boolean;
+  /** In bytes from the network header on; 0 where it is not said. */
+  readonly length?: number;
+  /** What a neighbour solicitation or advertisement is about. */
+  readonly target?: string;
+  /** The connection that the packet belongs to, or that an ICMP error is about: who opened it, and whom it reached after DNAT. */
+  readonly connection?: Connection;
+}
+
+export interface Connection {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: Packet['protocol'];
+  readonly destinationPort?: number;
 }
 
 /** The text that a set element or a compared value has for the field, or `undefined` where the packet lacks it. */
@@ -84,14 +101,24 @@ export function readField(packet: Packet, field: Field): string | undefined {
       return packet.packetType ?? 'host';
     case 'arp saddr ip':
       return packet.family === 'arp' ? packet.source : undefined;
+    case 'arp daddr ip':
+      return packet.family === 'arp' ? packet.destination : undefined;
+    case 'ether saddr':
+      return packet.sourceMac;
+    case 'icmpv6 taddr':
+      return packet.family === 'ipv6' && protocol === '58' ? packet.target : undefined;
     case 'ct original ip saddr':
+      return packet.family === 'ipv4' ? packet.connection?.source : undefined;
     case 'ct original ip6 saddr':
+      return packet.family === 'ipv6' ? packet.connection?.source : undefined;
     case 'ct reply ip saddr':
+      return packet.family === 'ipv4' ? packet.connection?.destination : undefined;
     case 'ct reply ip6 saddr':
+      return packet.family === 'ipv6' ? packet.connection?.destination : undefined;
     case 'ct protocol':
+      return packet.connection && (protocolTexts[packet.connection.protocol] ?? packet.connection.protocol);
     case 'ct reply proto-src':
-      // For what is recorded, which decides nothing.
-      return undefined;
+      return numberText(packet.connection?.destinationPort);
     case 'ether type':
       return packet.etherType ?? etherTypes[packet.family];
   }

@@ -113,11 +113,6 @@ function parseMatches(expressions: readonly JsonObject[], ports: Ports): Match[]
   return isBareChunk && !ports.listed.has('sctp') ? undefined : matches;
 }
 
-/** Of the connection: noted, never matched. */
-function isOfRecords(field: Field): boolean {
-  return field.startsWith('ct original') || field.startsWith('ct reply') || field === 'ct protocol';
-}
-
 function parseLimit(limit: Json | undefined): Match | undefined {
   if (!isObject(limit)) return undefined;
   const { rate, burst, per, ...others } = limit;
@@ -127,6 +122,13 @@ function parseLimit(limit: Json | undefined): Match | undefined {
 
 const sctpInitMissing: JsonObject = { op: '==', left: { 'sctp chunk': { name: 'init' } }, right: false };
 const fromSocket: JsonObject = { op: '!=', left: { meta: { key: 'skuid' } }, right: 4_294_967_295 };
+const packetLength: JsonObject = { meta: { key: 'length' } };
+const groupBit = '01:00:00:00:00:00';
+const groupMac: JsonObject = {
+  op: '==',
+  left: { '&': [{ payload: { protocol: 'ether', field: 'daddr' } }, groupBit] },
+  right: groupBit,
+};
 /** fin 1, syn 2, rst 4, ack 16 */
 const tcpNotSyn: JsonObject = {
   op: '!=',
@@ -142,9 +144,13 @@ function parseMatch(match: JsonObject, ports: Ports): Match | undefined {
   if (sameJson(match, tcpNotSyn)) return { kind: 'tcp-not-syn' };
   if (sameJson(match, sctpInitMissing)) return { kind: 'sctp-not-init' };
   if (sameJson(match, fromSocket)) return { kind: 'from-socket' };
+  if (sameJson(match, groupMac)) return { kind: 'group-mac' };
+  if ((match.op === '>' || match.op === '<=') && sameJson(match.left, packetLength)) {
+    return typeof match.right === 'number' ? { kind: 'length', op: match.op, bytes: match.right } : undefined;
+  }
   const { op, right } = match;
   const key = parseFields(match.left, ports);
-  if (!key || key.some(isOfRecords)) return undefined;
+  if (!key) return undefined;
   const set = parseReference(right);
   if (set !== undefined) {
     if (op === '!=') return { kind: 'lookup', op, key, set };

@@ -112,6 +112,7 @@ const keyTypes: ReadonlySet<string> = new Set<KeyType>([
   'inet_proto',
   'inet_service',
   'ifname',
+  'ether_addr',
 ]);
 
 function parseSetHeader(

@@ -159,6 +159,10 @@ export function renderMatch(match: Match): string {
       return 'tcp flags & (fin | syn | rst | ack) != syn';
     case 'sctp-not-init':
       return 'meta l4proto sctp sctp chunk init missing';
+    case 'group-mac':
+      return 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00';
+    case 'length':
+      return `meta length ${match.op} ${match.bytes}`;
     case 'from-socket':
       return 'meta skuid != 4294967295';
     case 'limit':

@@ -1,7 +1,7 @@
 /** nftables as data: the part of the language that we write. Terms as in nft(8). */
 
-/** A type of a set's key, with what a packet holds in that place. Names of devices: 1 to 15 of `A-Z a-z 0-9 . _ : @ -`. */
-export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'inet_service' | 'ifname';
+/** A type of a set's key, with what a packet holds in that place. Names of devices: 1 to 15 of `A-Z a-z 0-9 . _ : @ -`; MACs in lower case. */
+export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'inet_service' | 'ifname' | 'ether_addr';
 
 /** What a match can read of a packet, spelled as nft spells it. */
 export type Field =
@@ -18,6 +18,8 @@ export type Field =
   | 'ct direction'
   | 'icmp type'
   | 'icmpv6 type'
+  /** The target of a neighbour solicitation or advertisement. The rule must match the type first: nft lists a match of all types with a target otherwise. */
+  | 'icmpv6 taddr'
   | 'ip ttl'
   | 'ip6 hoplimit'
   | 'ip protocol'
@@ -27,6 +29,8 @@ export type Field =
   | 'meta oifkind'
   | 'meta pkttype'
   | 'arp saddr ip'
+  | 'arp daddr ip'
+  | 'ether saddr'
   | 'ether type'
   /** Of the connection, whichever way the packet goes: who opened it, and whom it reached after DNAT. */
   | 'ct original ip saddr'
@@ -49,6 +53,10 @@ export type Match =
   | { readonly kind: 'tcp-not-syn' }
   /** SCTP, and not the first packet of an association. (`sctp chunk init missing` alone also holds for what is not SCTP.) */
   | { readonly kind: 'sctp-not-init' }
+  /** `ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00`: a broadcast or multicast frame. `meta pkttype` does not tell in the output hook. */
+  | { readonly kind: 'group-mac' }
+  /** `meta length`, in bytes from the network header on, with any padding and trailer. */
+  | { readonly kind: 'length'; readonly op: '<=' | '>'; readonly bytes: number }
   /** `meta skuid != 4294967295`: sent by a socket of this machine. What is forwarded has none, and does not match. */
   | { readonly kind: 'from-socket' }
   /** Not more often than that, in packets. */

@@ -108,6 +108,10 @@ function isMatch(reader: Reader, packet: Packet, place: Place, match: Match): bo
       return isProtocol(packet, 'tcp') && packet.tcpSyn === false;
     case 'sctp-not-init':
       return isProtocol(packet, 'sctp') && packet.sctpInit === false;
+    case 'group-mac':
+      return packet.toGroup === true;
+    case 'length':
+      return (packet.length ?? 0) > match.bytes === (match.op === '>');
     case 'from-socket':
       return packet.fromSocket === true;
     case 'limit':

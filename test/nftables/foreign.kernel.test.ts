@@ -47,7 +47,7 @@ describe('what is not of our language', () => {
     'counter name "n" drop',
   ];
   const foreignRules4 = [
-    'ct original ip saddr 10.0.0.1 drop',
+    'ct reply ip daddr 10.0.0.1 drop',
     'ct original saddr 10.0.0.1 drop',
     'ip protocol sctp sctp chunk init missing drop',
     'ip protocol tcp th dport 80 drop',
@@ -60,7 +60,7 @@ describe('what is not of our language', () => {
     'ct state new ip saddr . th dport { 10.0.0.1 . 80 } drop',
   ];
   const foreignRules6 = [
-    'ct original ip6 saddr fd00::1 drop',
+    'ct reply ip6 daddr fd00::1 drop',
     'ct original saddr fd00::1 drop',
     'ip6 nexthdr tcp drop',
     'ip6 saddr < fd00::1 drop',
@@ -89,12 +89,12 @@ describe('what is not of our language', () => {
   }
 
   for (const text of [
-    'ether saddr 02:00:00:00:00:01 drop',
+    'ether daddr 02:00:00:00:00:01 drop',
     'ether type 0x88a8 drop',
     'ether type { ip, 0x0842 } drop',
     'vlan id 7 drop',
     'arp operation request drop',
-    'arp daddr ip 10.0.0.1 drop',
+    'arp operation 1 drop',
     'ip protocol sctp sctp chunk init missing drop',
   ]) {
     it(`in the table of bridges the rule ${text}`, () => {
@@ -109,7 +109,7 @@ describe('what is not of our language', () => {
   }
 
   const foreignSets = [
-    'type ether_addr;',
+    'type mark;',
     'type ifname; flags interval; elements = { "eth*" };',
     'type ipv4_addr; flags timeout;',
     'type ipv4_addr; flags dynamic,timeout; timeout 1m;',

@@ -28,6 +28,12 @@ const owners6: NftSet = {
   interval: false,
   elements: new Set(['a:b@c . fd00::1']),
 };
+const senders4: NftSet = {
+  name: 'senders4',
+  key: ['ifname', 'ether_addr', 'ipv4_addr'],
+  interval: false,
+  elements: new Set(['veth-a . 02:00:00:00:00:0a . 10.0.0.1']),
+};
 const noted4: NftSet = {
   name: 'noted4',
   key: ['ipv4_addr', 'ipv4_addr', 'inet_proto', 'inet_service'],
@@ -121,6 +127,17 @@ const connectionMatches: Texts<Match> = [
   [{ kind: 'compare', field: 'ct direction', op: '==', values: ['reply'] }, 'ct direction reply'],
 ];
 
+/** The same in a rule of one family. */
+const connectionMatches4: Texts<Match> = [
+  [
+    { kind: 'lookup', key: ['ct original ip saddr', 'ct protocol', 'ct reply proto-src'], set: 's-4/a.b' },
+    'ct original ip saddr . ct protocol . ct reply proto-src @s-4/a.b',
+  ],
+];
+const connectionMatches6: Texts<Match> = [
+  [{ kind: 'lookup', key: ['ct reply ip6 saddr'], set: 's6' }, 'ct reply ip6 saddr @s6'],
+];
+
 /** Of any packet, in any table. */
 const anyMatches: Texts<Match> = [
   [{ kind: 'compare', field: 'meta l4proto', op: '==', values: ['sctp'] }, 'meta l4proto sctp'],
@@ -140,6 +157,8 @@ const anyMatches: Texts<Match> = [
   [{ kind: 'tcp-not-syn' }, 'tcp flags & (fin | syn | rst | ack) != syn'],
   [{ kind: 'sctp-not-init' }, 'meta l4proto sctp sctp chunk init missing'],
   [{ kind: 'from-socket' }, 'meta skuid != 4294967295'],
+  [{ kind: 'length', op: '>', bytes: 576 }, 'meta length > 576'],
+  [{ kind: 'length', op: '<=', bytes: 80 }, 'meta length <= 80'],
 ];
 
 /** Of any frame, in the table of bridges alone. */
@@ -149,11 +168,17 @@ const frameMatches: Texts<Match> = [
   [{ kind: 'compare', field: 'ether type', op: '==', values: ['arp'] }, 'ether type arp'],
   [{ kind: 'compare', field: 'arp saddr ip', op: '==', values: ['0.0.0.0'] }, 'arp saddr ip 0.0.0.0'],
   [{ kind: 'lookup', key: ['iifname', 'arp saddr ip'], set: 'owners4' }, 'iifname . arp saddr ip @owners4'],
+  [{ kind: 'lookup', key: ['oifname', 'arp daddr ip'], set: 'owners4' }, 'oifname . arp daddr ip @owners4'],
+  [
+    { kind: 'lookup', key: ['iifname', 'ether saddr', 'ip saddr'], set: 'senders4' },
+    'iifname . ether saddr . ip saddr @senders4',
+  ],
+  [{ kind: 'group-mac' }, 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00'],
 ];
 
 export const matchesOf: Readonly<Record<TableFamily, Texts<Match>>> = {
-  ip: [...anyMatches, ...connectionMatches, ...matches4],
-  ip6: [...anyMatches, ...connectionMatches, ...matches6],
+  ip: [...anyMatches, ...connectionMatches, ...connectionMatches4, ...matches4],
+  ip6: [...anyMatches, ...connectionMatches, ...connectionMatches6, ...matches6],
   bridge: [...anyMatches, ...matches4, ...matches6, ...frameMatches],
 };
 
@@ -207,7 +232,7 @@ export const verdictsOf: Readonly<Record<TableFamily, Texts<Verdict>>> = {
 /** Sets and maps of either family may be in any table. */
 export const standing: readonly Change[] = [
   { verb: 'add table' },
-  ...[tuples, tuples6, addresses6, ports, owners4, owners6, noted4, noted6].map((set): Change => ({
+  ...[tuples, tuples6, addresses6, ports, owners4, owners6, senders4, noted4, noted6].map((set): Change => ({
     verb: 'add set',
     set,
   })),

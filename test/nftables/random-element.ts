@@ -4,7 +4,7 @@ import type { Element, KeyType } from '../../src/nftables/ruleset.ts';
 
 /** What sets and maps are keyed by, and elements that fit. Any table may have keys of either family. */
 
-const bits = { ipv4_addr: 32, ipv6_addr: 128, inet_proto: 8, inet_service: 16 } as const;
+const bits = { ipv4_addr: 32, ipv6_addr: 128, inet_proto: 8, inet_service: 16, ether_addr: 48 } as const;
 
 export const devices = ['0123456789abcde', 'a-b', 'a:b@c', 'br.0', 'drop', 'lo', 'veth_1'];
 
@@ -21,6 +21,9 @@ const keys: readonly (readonly KeyType[])[] = [
   ['ifname'],
   ['ifname', 'ipv4_addr'],
   ['ifname', 'ipv6_addr'],
+  ['ifname', 'ether_addr'],
+  ['ifname', 'ether_addr', 'ipv4_addr'],
+  ['ifname', 'ether_addr', 'ipv6_addr'],
 ];
 
 /** Few values, so that elements meet; the ends and powers of two, where prefixes and ranges differ. */

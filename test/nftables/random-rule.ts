@@ -30,7 +30,7 @@ type Fields = Readonly<Partial<Record<KeyType, readonly Field[]>>>;
 const addressFields: Readonly<Record<Layer, Fields>> = {
   ip: { ipv4_addr: ['ip saddr', 'ip daddr'], inet_proto: ['meta l4proto'] },
   ip6: { ipv6_addr: ['ip6 saddr', 'ip6 daddr'], inet_proto: ['meta l4proto'] },
-  arp: { ipv4_addr: ['arp saddr ip'] },
+  arp: { ipv4_addr: ['arp saddr ip', 'arp daddr ip'] },
   frame: {},
 };
 
@@ -123,6 +123,7 @@ const anywhere: readonly fc.Arbitrary<Match>[] = [
   compare('meta oifkind', ['veth']),
   compare('meta pkttype', ['broadcast', 'host', 'multicast', 'other']),
   fc.constant({ kind: 'from-socket' }),
+  fc.constantFrom<Match>({ kind: 'length', op: '>', bytes: 46 }, { kind: 'length', op: '<=', bytes: 1280 }),
 ];
 
 export const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
@@ -167,6 +168,8 @@ function ruleAbout({ family, sets, maps, chains }: Surroundings, layer: Layer, a
     ...addressFields[layer],
     inet_service: portFields[about],
     ifname: ['iifname', 'oifname'],
+    // In front of a MAC, nft leaves an Ethernet type out of its listing.
+    ...(family === 'bridge' && layer === 'ip' && { ether_addr: ['ether saddr'] }),
   };
   const lookups = sets.flatMap(({ name, key }): fc.Arbitrary<Match>[] => {
     const read = keyFields(fields, key);
