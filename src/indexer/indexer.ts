@@ -27,6 +27,7 @@ import { Residents, type ResidentChanges } from './residents.ts';
 import { RevisedMap } from './revised-map.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { sizeOfAll } from './table-size.ts';
+import { TunnelTargets } from './tunnel-targets.ts';
 
 /**
  * Holds the cluster and the node as told, and folds events and facts into what the node must know. The Snapshot depends only on what
@@ -39,6 +40,7 @@ export class Indexer {
   readonly #residents: Residents;
   readonly #gatedRanges: GatedRanges;
   readonly #nodes = new Map<ObjectKey, Node>();
+  readonly #tunnelTargets = new TunnelTargets();
   readonly #policies = new Map<PolicyId, Policy>();
 
   readonly #namespaceIndex = new NamespaceIndex();
@@ -88,12 +90,13 @@ export class Indexer {
       denied: this.#denied.directions,
       deniedLinks: this.#denied.links,
       gatedRanges: this.#gatedRanges.current,
+      tunnelTargets: this.#tunnelTargets.current,
     };
   }
 
   /** Of all that a snapshot shows but the members of groups. */
   get #localRevision(): number {
-    const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges];
+    const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges, this.#tunnelTargets];
     return tables.reduce((sum, { revision }) => sum + revision, this.#synced.size);
   }
 
@@ -153,7 +156,14 @@ export class Indexer {
       this.#subjects,
       this.#peers,
     ];
-    const maps = [this.#nodes, this.#policies, this.#activePolicies, this.#localPods, this.#denied];
+    const maps = [
+      this.#nodes,
+      this.#policies,
+      this.#activePolicies,
+      this.#localPods,
+      this.#denied,
+      this.#tunnelTargets,
+    ];
     const tables = [...indexes, ...maps, this.#residents, this.#groups, this.#troubled];
     const own = tables.reduce((sum, table) => sum + table.size, 0);
     return own + sizeOfAll(this.#policiesOf.values()) + sizeOfAll(this.#subjectsOf.values());
@@ -254,6 +264,8 @@ export class Indexer {
   }
 
   #replaceNode(name: string, value: Node | undefined): void {
+    // Packets for the own node pass the input hook, whatever its address.
+    if (name !== this.#nodeName) this.#tunnelTargets.replace(this.#nodes.get(name), value);
     const before = this.#nodes.get(name)?.addresses ?? [];
     const after = value?.addresses ?? [];
     if (value) this.#nodes.set(name, value);

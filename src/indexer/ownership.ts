@@ -154,7 +154,7 @@ export class Ownership {
 
 export function isSameState(a: ClaimState, b: ClaimState): boolean {
   if (a.tier !== b.tier || a.owner !== b.owner || a.isContestedHere !== b.isContestedHere) return false;
-  return a.link?.device === b.link?.device && a.link?.port === b.link?.port;
+  return a.link?.device === b.link?.device && a.link?.port === b.link?.port && a.link?.mac === b.link?.mac;
 }
 
 /** Of those that are not contested: `noPod` if there are none. */

@@ -48,6 +48,8 @@ export interface Link {
   readonly device: string;
   /** The pod's port, where the device is a bridge. */
   readonly port?: string;
+  /** Of the pod's own interface, in lower case, where the runtime's record names it: frames of the port come from it alone. */
+  readonly mac?: string;
 }
 
 /** What this node's container runtime has made for a pod: a network namespace with addresses. */

@@ -87,6 +87,8 @@ export interface Snapshot {
   readonly deniedLinks: ReadonlyMap<string, Link>;
   /** Ranges in which no address may be used but those of local pods (S7.5): canonical CIDRs, ascending, without overlaps. Empty: no gate. */
   readonly gatedRanges: readonly string[];
+  /** Addresses at which other nodes take tunnel packets, which pods may not send (S1.18). Canonical; the very object while nothing changes. */
+  readonly tunnelTargets: ReadonlySet<string>;
 }
 
 /** Of a node without pods. */
@@ -100,4 +102,5 @@ export const emptySnapshot: Snapshot = {
   denied: new Map(),
   deniedLinks: new Map(),
   gatedRanges: [],
+  tunnelTargets: new Set(),
 };

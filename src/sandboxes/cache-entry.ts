@@ -13,6 +13,8 @@ export interface CacheEntry {
   readonly addresses: readonly string[];
   /** The devices on the node's side that the plugins say they made or used, each once. */
   readonly hostDevices: readonly string[];
+  /** Of the pod's interface, in lower case, where the result names it. */
+  readonly mac: string | undefined;
   /** The ranges that the network's configuration names for pods' addresses: canonical CIDRs, each once. */
   readonly ranges: readonly string[];
 }
@@ -63,7 +65,16 @@ export function readCacheEntry(text: string, fileName: string): CacheReading {
   if (hostDevices.length > maxDevices) return unusable(`names ${hostDevices.length} devices`);
   return {
     kind: 'sandbox',
-    entry: { id, namespace, name, uid, addresses, hostDevices, ranges: readRanges(textAt(root, 'config') ?? '') },
+    entry: {
+      id,
+      namespace,
+      name,
+      uid,
+      addresses,
+      hostDevices,
+      mac: readMac(root),
+      ranges: readRanges(textAt(root, 'config') ?? ''),
+    },
   };
 }
 
@@ -120,6 +131,15 @@ function readHostDevices(root: JsonObject): string[] {
     .map((each) => textAt(each, 'name') ?? '')
     .filter(isDeviceName);
   return [...new Set(names)];
+}
+
+/** An interface with a sandbox is the pod's. Several MACs do not tell. */
+function readMac(root: JsonObject): string | undefined {
+  const macs = listAt(root, 'result', 'interfaces')
+    .filter((each) => (textAt(each, 'sandbox') ?? '') !== '' && textAt(each, 'name') === podInterface)
+    .map((each) => (textAt(each, 'mac') ?? '').toLowerCase());
+  const [mac, ...others] = new Set(macs);
+  return mac !== undefined && others.length === 0 && /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) ? mac : undefined;
 }
 
 /** Stricter than the kernel (dev_valid_name in net/core/dev.c), which takes all but `/`, `:` and spaces; `:` is in names of aliases. */

@@ -1,6 +1,6 @@
 import { compareText } from '../lib/sort.ts';
 import { familyOf } from '../model/address.ts';
-import type { NodeFact, Sandbox } from '../model/cluster.ts';
+import type { Link, NodeFact, Sandbox } from '../model/cluster.ts';
 import type { CacheEntry } from './cache-entry.ts';
 import { judgeLink, unknownLink, type LinkDescriptions, type SandboxLink } from './link.ts';
 
@@ -160,7 +160,14 @@ function sandboxOf({ order, entries }: Row, { live, link }: SandboxLink): Sandbo
   for (const address of entries.flatMap(({ entry }) => entry.addresses)) {
     if (!addresses.some((each) => familyOf(each) === familyOf(address))) addresses.push(address);
   }
-  return { id, namespace, name, uid, addresses, link, live, order };
+  return { id, namespace, name, uid, addresses, link: link && withMac(link, entries), live, order };
+}
+
+/** Where several networks of a pod name a MAC for one interface, none is sure. */
+function withMac(link: Link, entries: Row['entries']): Link {
+  const macs = new Set(entries.flatMap(({ entry }) => entry.mac ?? []));
+  const [mac] = macs;
+  return mac !== undefined && macs.size === 1 ? { ...link, mac } : link;
 }
 
 function isSame(a: Sandbox, b: Sandbox | undefined): boolean {
@@ -168,5 +175,5 @@ function isSame(a: Sandbox, b: Sandbox | undefined): boolean {
 }
 
 function textOf({ namespace, name, uid, addresses, link, live, order }: Sandbox): string {
-  return [namespace, name, uid, addresses.join(), link?.device, link?.port, live, order].join(' ');
+  return [namespace, name, uid, addresses.join(), link?.device, link?.port, link?.mac, live, order].join(' ');
 }

@@ -12,13 +12,21 @@ export interface SavedState {
   /** Addresses of this node that were denied, in whatever direction. */
   readonly denied: ReadonlySet<string>;
   readonly gatedRanges: readonly string[];
+  readonly tunnelTargets: ReadonlySet<string>;
 }
 
 /** Its maps are the snapshot's own: read it before the indexer's next event. */
-export function stateOf({ localPods, policies, groups, denied, gatedRanges }: Snapshot): SavedState {
+export function stateOf({ localPods, policies, groups, denied, gatedRanges, tunnelTargets }: Snapshot): SavedState {
   const pods = localPods.values().map(({ links: _links, ...pod }): [PodKey, SavedPod] => [pod.key, pod]);
   const kept = groups.values().map((group): [GroupId, AddressGroup] => [group.id, withoutHistory(group)]);
-  return { localPods: new Map(pods), policies, groups: new Map(kept), denied: new Set(denied.keys()), gatedRanges };
+  return {
+    localPods: new Map(pods),
+    policies,
+    groups: new Map(kept),
+    denied: new Set(denied.keys()),
+    gatedRanges,
+    tunnelTargets,
+  };
 }
 
 function withoutHistory(group: AddressGroup): AddressGroup {

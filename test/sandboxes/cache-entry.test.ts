@@ -76,6 +76,7 @@ describe("an entry of libcni's cache", () => {
           ...cacheEntry(),
           addresses: ['10.1.0.2', 'fd00:1::2'],
           hostDevices: ['cni0', 'veth1'],
+          mac: 'b6:00:00:00:00:03',
         });
       });
     }

@@ -79,6 +79,7 @@ export const randomSnapshot: fc.Arbitrary<Snapshot> = fc
     denied: mapOf(address, setOf(direction)),
     deniedLinks: mapOf(address, link),
     gatedRanges: names,
+    tunnelTargets: setOf(address),
   })
   .map((snapshot) => structuredClone(snapshot));
 
