@@ -1,3 +1,4 @@
+import type { PodPermissions } from './compile/base-chains.ts';
 import type { ShapeLimits } from './compile/class-shape.ts';
 import { Compiler, type Compiled, type Guard } from './compile/compile.ts';
 import { Indexer } from './indexer/indexer.ts';
@@ -16,6 +17,8 @@ export interface PipelineOptions {
   readonly podCidrs?: readonly string[];
   /** A pod's port takes its own addresses alone (S1.15). On unless told otherwise. */
   readonly guard?: Guard;
+  /** What pods may do that no pod does otherwise (S1.18). Nothing unless told otherwise. */
+  readonly allowed?: PodPermissions;
   /** Each class counts its packets. */
   readonly countsClasses?: boolean;
 }
@@ -39,10 +42,10 @@ export class Pipeline {
 
   constructor(
     nodeName: string,
-    { limits, gate = true, podCidrs = [], guard = true, countsClasses = false }: PipelineOptions = {},
+    { limits, gate = true, podCidrs = [], guard = true, allowed = {}, countsClasses = false }: PipelineOptions = {},
   ) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs });
-    this.#compiler = new Compiler({ guard, countsClasses, ...(limits ? { limits } : {}) });
+    this.#compiler = new Compiler({ guard, allowed, countsClasses, ...(limits ? { limits } : {}) });
   }
 
   receive(event: ResourceEvent | NodeFact): void {

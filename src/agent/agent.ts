@@ -1,4 +1,3 @@
-import { checkBridgeTables } from '../apply/environment.ts';
 import { exec } from '../apply/exec.ts';
 import { keepNft } from '../apply/kept-nft.ts';
 import { createNft } from '../apply/nft.ts';
@@ -17,6 +16,7 @@ import { createApiClient, loadKubeConfig } from '../watch/api-client.ts';
 import { getPod } from '../watch/get-pod.ts';
 import { watchedResources } from '../watch/resources.ts';
 import { ResourceWatch } from '../watch/watch.ts';
+import { chooseGuard } from './choose-guard.ts';
 import { createAnnouncer } from './announcer.ts';
 import { Census } from './census.ts';
 import { ClassCounter, watchClasses } from './class-counter.ts';
@@ -62,10 +62,16 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const ready = new Checks(['lock', 'lists', 'node', 'rules', 'sandboxes', 'gate', 'guard', ...environmentChecks]);
   metrics.readiness.checks(() => ready.results());
   const client = createApiClient(await loadKubeConfig(config.kubeconfig));
-  const unguarded = config.guard ? await checkBridgeTables(exec, signal) : '--no-guard';
-  const guard = config.guard && unguarded !== undefined ? 'routed' : config.guard;
+  const { guard, unguarded } = await chooseGuard(config.guard, exec, signal);
   const countsClasses = config.metricsClasses;
-  const pipeline = new Pipeline(node, { gate: startGate, guard, countsClasses, ...(podCidrs && { podCidrs }) });
+  const allowed = { tunnels: config.allowPodTunnels, routers: config.allowPodRouters };
+  const pipeline = new Pipeline(node, {
+    gate: startGate,
+    guard,
+    allowed,
+    countsClasses,
+    ...(podCidrs && { podCidrs }),
+  });
   const census = new Census();
   const nft = keepNft(createNft(), {
     paused(pauseMs) {
@@ -98,7 +104,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   const source = new PlanSource({
     pipeline,
-    createCompiler: () => new Compiler({ guard, countsClasses }),
+    createCompiler: () => new Compiler({ guard, allowed, countsClasses }),
     readSaved: () => state.read(),
     gatedRanges: (saved) => (startGate ? canonicalCidrs(podCidrs ?? saved.gatedRanges) : []),
     clock: systemClock,

@@ -57,7 +57,7 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
     report('bridge-netfilter', await checkBridgeNetfilter(bridged, devices, readText));
     const issues = issuesOf(pods, outside);
     // Of a pod whose packets are not seen there is no more to say.
-    const unguarded = (await links?.look(pods, signal)) ?? new Map();
+    const unguarded = (await links?.look(pods, signal)) ?? openLinkLocal(pods, bridged);
     unenforceable(new Map([...unguarded, ...issues]));
   };
   let seen: string | undefined;
@@ -86,6 +86,18 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   start(true);
   return () => start(false);
+}
+
+/** Without the guard nothing tells which pod of a bridge has a link-local address, so policies do not hold there (S1.16). */
+function openLinkLocal(pods: readonly LocalPod[], bridged: ReadonlyMap<string, string>): Map<PodKey, Issue[]> {
+  const open = pods.filter(({ addresses, policies }) => {
+    return policies.length > 0 && addresses.some((address) => bridged.has(address));
+  });
+  const message =
+    'the guard is off, so policies do not hold for IPv6 link-local addresses (fe80::/10) between pods of one bridge: ' +
+    'turn the guard on (guard.enabled, --guard)';
+  const issue: Issue = { code: 'not-guarded', path: 'status.podIPs', message, effect: 'not-enforced' };
+  return new Map(open.map(({ key }) => [key, [issue]]));
 }
 
 function issuesOf(

@@ -46,7 +46,7 @@ export class NodeReporter {
     const { guard, unguarded, ready, logger } = this.#options;
     const scope = guard === 'routed' ? 'for routed pods only' : guard ? 'on' : 'off';
     ready.note('guard', unguarded === undefined ? scope : `${scope}: ${unguarded}`);
-    if (guard === 'routed') logger.warn(`the guard of pods' devices is on ${scope}: ${unguarded}`);
+    if (guard && unguarded !== undefined) logger.warn(`the guard of pods' devices is on ${scope}: ${unguarded}`);
   }
 
   #reportGate(ranges: readonly string[], disputed: readonly string[]): void {

@@ -30,6 +30,18 @@ export async function checkNfTables(exec: Exec, signal: AbortSignal): Promise<Pr
 }
 
 /**
+ * nft knows what a neighbour advertisement is about. One that does not refuses the rules that hold pods on a bridge to their own, and all
+ * that is written together with them.
+ */
+export async function checkNeighbourTargets(exec: Exec, signal: AbortSignal): Promise<Problem> {
+  const rule = `add rule bridge ${tableName} probe icmpv6 type 136 icmpv6 taddr fe80::/10 drop`;
+  const script = `add table bridge ${tableName}; add chain bridge ${tableName} probe; ${rule}`;
+  const { stderr } = await exec('nft', ['--check', script], { signal });
+  if (!stderr.includes('syntax error')) return undefined;
+  return 'this nft does not know `icmpv6 taddr`, so a pod on a bridge can answer for the IPv6 address of another, which then loses packets; install nft 1.1.3 or newer';
+}
+
+/**
  * The kernel takes tables of bridges, which is an option of its build. One that does not would refuse all that is written together with
  * such a table. What else may be wrong is for the other checks to say.
  */

@@ -3,7 +3,7 @@ import type { Family } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Field, NftRule, NftSet, VerdictMap } from '../nftables/ruleset.ts';
 import { endFields, portFields } from './match.ts';
-import { chainNames, orientedName, type Orientation } from './names.ts';
+import { chainNames, orientedName, type Reading } from './names.ts';
 
 /** One rule of a class: a look-up that allows what it finds. */
 export interface Allow {
@@ -32,29 +32,29 @@ export interface Lookups {
 /** Named by what it looks up. A chain never changes: another class is another chain. */
 export function lookupsChain(
   direction: Direction,
-  orientation: Orientation,
+  reading: Reading,
   { counting, allows, maps = [], rest }: Lookups,
 ): Chain {
-  const rulesOf = (each: readonly Allow[]): NftRule[] => each.map((allow) => allowRule(direction, orientation, allow));
+  const rulesOf = (each: readonly Allow[]): NftRule[] => each.map((allow) => allowRule(direction, reading, allow));
   const rules: NftRule[] = [
     ...(counting?.isEntry ? [countRule] : []),
     ...rulesOf(allows),
     ...maps.map(({ name }): NftRule => ({
       matches: [],
-      verdict: { kind: 'vmap', key: portFields(orientation), map: name },
+      verdict: { kind: 'vmap', key: portFields(reading), map: name },
     })),
     ...rulesOf(rest),
     { matches: [], ...(counting && { counter: true }), verdict: { kind: 'goto', chain: chainNames.deny[direction] } },
   ];
   const owner = counting ? [counting.owner, String(counting.isEntry)] : [];
   const hash = shortHash([allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest), ...owner].join('\n'));
-  return { name: orientedName(`${direction}-${hash}`, orientation), rules };
+  return { name: orientedName(`${direction}-${hash}`, reading), rules };
 }
 
 const countRule: NftRule = { matches: [], counter: true, verdict: { kind: 'continue' } };
 
-function allowRule(direction: Direction, orientation: Orientation, allow: Allow): NftRule {
-  const key = keyFields(direction, orientation, allow);
+function allowRule(direction: Direction, reading: Reading, allow: Allow): NftRule {
+  const key = keyFields(direction, reading, allow);
   return { matches: [{ kind: 'lookup', key, set: allow.set.name }], verdict: { kind: 'return' } };
 }
 
@@ -62,14 +62,14 @@ export function allowsText(allows: readonly Allow[]): string {
   return allows.map(({ on, set }) => `${on} @${set.name}`).join();
 }
 
-function keyFields(direction: Direction, orientation: Orientation, { on, family }: Allow): Field[] {
-  const { peer } = endFields(direction, family, orientation);
+function keyFields(direction: Direction, reading: Reading, { on, family }: Allow): Field[] {
+  const { peer } = endFields(direction, family, reading);
   switch (on) {
     case 'peer':
       return [peer];
     case 'peer . protocol':
-      return [peer, 'meta l4proto'];
+      return [peer, portFields(reading)[0]!];
     case 'peer . protocol . port':
-      return [peer, ...portFields(orientation)];
+      return [peer, ...portFields(reading)];
   }
 }

@@ -1,17 +1,32 @@
 import type { Family } from '../model/address.ts';
 import { directions, type Direction } from '../model/policy.ts';
-import type { Chain, NftRule } from '../nftables/ruleset.ts';
+import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { gateChain, nobodyChains } from './gate.ts';
-import { guardChains, guardRuleOfOthers, guardRules } from './guard.ts';
-import { linkControlRules } from './link-control.ts';
-import { addressField, compare, deviceField, endFields, goTo, isIn, jumpTo, podEnd, type End } from './match.ts';
+import { closedBridgeRule, guardChains, guardRuleOfOthers, guardRules } from './guard.ts';
+import { linkControlRules, routerRule } from './link-control.ts';
+import {
+  addressField,
+  compare,
+  deviceField,
+  dropRule,
+  endFields,
+  goTo,
+  isIn,
+  isNotIn,
+  jumpTo,
+  podEnd,
+  type End,
+} from './match.ts';
 import {
   chainNames,
   isolatedSetName,
   orientedName,
   isolationMapName,
+  linkSetNames,
   ownerMapName,
   orientations,
+  selfSetName,
+  tunnelSetName,
   type Orientation,
 } from './names.ts';
 
@@ -21,27 +36,63 @@ import {
  */
 const hookPriority = -10;
 
+/** What pods may do that no pod does unless the operator allows it (S1.18). */
+export interface PodPermissions {
+  /** Send tunnel packets to nodes. */
+  readonly tunnels?: boolean;
+  /** Be routers and address servers of their link. */
+  readonly routers?: boolean;
+}
+
 /** What a node has beside its classes. */
 export interface Surroundings {
   /** Of the family. Without any, there is no gate. */
   readonly gatedRanges: readonly string[];
-  /** Whether devices of pods are known, and guarded. */
-  readonly guardsLinks: boolean;
+  /** The ends of a packet whose device is looked at; none where no device of a pod is known, or none is guarded. */
+  readonly guarded: readonly End[];
+  /** Whether ports of bridges are not seen, so that link-local packets between them cannot be judged. */
+  readonly closesBridges: boolean;
+  readonly allowed: PodPermissions;
 }
 
 /** The chains that do not follow from policies, in the table of a family. */
-export function baseChains(family: Family, { gatedRanges, guardsLinks }: Surroundings): Chain[] {
-  const guard: Guard = (...ends) => (guardsLinks ? ends.flatMap((end) => guardRules(end, family)) : []);
-  const pointing: Pointing = guardsLinks ? pointByOwner : pointByAddress;
+export function baseChains(family: Family, surroundings: Surroundings): Chain[] {
+  const { gatedRanges, guarded, closesBridges, allowed } = surroundings;
+  const guardsLinks = guarded.length > 0;
+  const guard: Guard = (...ends) =>
+    ends.filter((end) => guarded.includes(end)).flatMap((end) => guardRules(end, family));
+  const pointing: Pointing = (direction, of, orientation) => {
+    const isGuarded = guarded.includes(podEnd(direction, orientation));
+    return (isGuarded ? pointByOwner : pointByAddress)(direction, of, orientation);
+  };
+  const holdsTunnels = guardsLinks && allowed.tunnels !== true;
+  // Router advertisements come by a bridge from others too: the table of bridges knows those of pods. Redirects do so as well, and nobody needs them there.
+  const routers =
+    guardsLinks && allowed.routers !== true
+      ? [routerRule(family, isIn(family === 'ipv4' ? linkSetNames.pods : linkSetNames.all, 'iifname'))]
+      : [];
+  const tunnelsToOthers = holdsTunnels
+    ? tunnelRules(isIn(tunnelSetName[family], addressField[family].destination))
+    : [];
   return [
     { name: 'forward', base: { hook: 'forward', priority: hookPriority }, rules: forwardRules(family, pointing) },
-    { name: 'input', base: { hook: 'input', priority: hookPriority }, rules: inputRules(family, pointing, guard) },
-    { name: 'output', base: { hook: 'output', priority: hookPriority }, rules: outputRules() },
+    {
+      name: 'input',
+      base: { hook: 'input', priority: hookPriority },
+      rules: [...(holdsTunnels ? tunnelRules() : []), ...inputRules(family, pointing, guard)],
+    },
+    {
+      name: 'output',
+      base: { hook: 'output', priority: hookPriority },
+      rules: [...(guardsLinks ? [forgedOutputRule(family)] : []), ...outputRules()],
+    },
     { name: chainNames.replies, rules: pointBoth(family, 'reply', pointing) },
-    { name: chainNames.special, rules: specialRules(family, guard) },
+    { name: chainNames.special, rules: specialRules(family, guard, routers) },
+    ...errorChains(family, guard),
     ...midstreamChains(family, guard),
-    ...(guardsLinks ? [...otherWayChains(family), ...guardChains(family)] : []),
-    ...nobodyChains(gatedRanges, family),
+    ...otherWayChains(family, guarded, closesBridges),
+    ...(guardsLinks ? guardChains(family, guarded) : []),
+    ...nobodyChains(gatedRanges, family, tunnelsToOthers),
     ...(gatedRanges.length > 0 ? [gateChain()] : []),
   ];
 }
@@ -64,16 +115,35 @@ const pointByOwner: Pointing = (direction, family, orientation) => {
 };
 
 /** What comes or goes by another device than its own is guarded, and then judged by its address alone. */
-function otherWayChains(family: Family): Chain[] {
+function otherWayChains(family: Family, guarded: readonly End[], closesBridges: boolean): Chain[] {
   return orientations.flatMap((orientation) =>
-    directions.map((direction) => ({
-      name: orientedName(direction, orientation),
-      rules: [
-        guardRuleOfOthers(podEnd(direction, orientation), family),
-        pointByAddress(direction, family, orientation),
-      ],
-    })),
+    directions.flatMap((direction) => {
+      const end = podEnd(direction, orientation);
+      if (!guarded.includes(end)) return [];
+      const closed = closesBridges && family === 'ipv6' ? [closedBridgeRule(end)] : [];
+      const rules = [...closed, guardRuleOfOthers(end, family), pointByAddress(direction, family, orientation)];
+      return { name: orientedName(direction, orientation), rules };
+    }),
   );
+}
+
+/**
+ * VXLAN and Geneve by the ports that network plugins give their devices, and IPIP, 6in4 and GRE by their protocols: a node unpacks what any
+ * sender has packed, and takes what is inside for a packet of another node (S1.18).
+ */
+function tunnelRules(...also: Match[]): NftRule[] {
+  return [compare('udp dport', '==', '4789', '6081', '8472'), compare('meta l4proto', '==', '4', '41', '47')].map(
+    (isTunnel) => dropRule(isTunnel, ...also, isIn(linkSetNames.pods, 'iifname')),
+  );
+}
+
+/**
+ * S1.17: the node's own sockets open no connection in an isolated pod's name, but to that pod itself, as a proxy does for a pod that reaches
+ * itself. The kernel's resets in a pod's name belong to a connection, and pass.
+ */
+function forgedOutputRule(family: Family): NftRule {
+  const { source, destination } = addressField[family];
+  return dropRule(isNew, isIn(isolatedSetName[family], source), isNotIn(selfSetName[family], source, destination));
 }
 
 const isNew = compare('ct state', '==', 'new');
@@ -97,6 +167,7 @@ function forwardRules(family: Family, pointing: Pointing): NftRule[] {
 function inputRules(family: Family, pointing: Pointing, guard: Guard): NftRule[] {
   const isReply = compare('ct direction', '==', 'reply');
   return [
+    { matches: [isError[family], isRelated], verdict: jumpTo(chainNames.errors.input) },
     jumpToSpecial,
     ...guard('source').map((rule) => ({ ...rule, matches: [isReply, ...rule.matches] })),
     { matches: [isReply], verdict: { kind: 'accept' } },
@@ -112,23 +183,48 @@ function pointBoth(family: Family, orientation: Orientation, pointing: Pointing)
  * What is not judged as a connection, or not yet one. TCP comes first and leaves early, for every connection begins with it; UDP has
  * nothing here. Whatever is decided here is guarded first: the guard of most packets is where they are pointed at their class.
  */
-function specialRules(family: Family, guard: Guard): NftRule[] {
+function specialRules(family: Family, guard: Guard, routers: readonly NftRule[]): NftRule[] {
   const accept = { kind: 'accept' } as const;
   return [
     { matches: [isNew, { kind: 'tcp-not-syn' }], verdict: goTo(chainNames.midstream.any) },
     { matches: [compare('meta l4proto', '==', 'tcp')], verdict: { kind: 'return' } },
     ...guard('source', 'destination'),
+    ...routers,
     ...linkControlRules(accept, [family]),
-    // Unreachable, too big, time exceeded, parameter problem: errors about a connection that is or was allowed (S5.3).
-    { matches: [compare('ct state', '==', 'related'), isError[family]], verdict: accept },
+    { matches: [isError[family], isRelated], verdict: jumpTo(chainNames.errors.forward) },
     { matches: [isNew, { kind: 'sctp-not-init' }], verdict: goTo(chainNames.midstream.any) },
   ];
 }
 
+const isRelated = compare('ct state', '==', 'related');
+/** Unreachable, too big, time exceeded, parameter problem. */
 const isError = {
   ipv4: compare('icmp type', '==', '3', '11', '12'),
   ipv6: compare('icmpv6 type', '==', '1', '2', '3', '4'),
 } as const;
+/** What a sender may put into one at most: RFC 1812, 4.3.2.3; RFC 4443, 2.4 (c). A longer one is judged as any packet. */
+const longestError: Readonly<Record<Family, number>> = { ipv4: 576, ipv6: 1280 };
+
+/**
+ * S5.19: an error passes while the connection that it is about would pass. The kernel knows which one that is, so its ends are judged as its
+ * packets are. What the node has opened to a pod is not judged (S5.1), so of errors to the node only what a pod has opened is.
+ */
+function errorChains(family: Family, guard: Guard): Chain[] {
+  const judged = (direction: Direction): NftRule => {
+    const key = [endFields(direction, family, 'error').pod];
+    return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, 'error') } };
+  };
+  const isTooLong: NftRule = {
+    matches: [{ kind: 'length', op: '>', bytes: longestError[family] }],
+    verdict: { kind: 'return' },
+  };
+  const accept: NftRule = { matches: [], verdict: { kind: 'accept' } };
+  const { forward, input } = chainNames.errors;
+  return [
+    { name: forward, rules: [isTooLong, judged('egress'), judged('ingress'), accept] },
+    { name: input, rules: [...guard('source'), isTooLong, judged('egress'), accept] },
+  ];
+}
 
 /** S5.18: picked up in mid-stream, a connection does not tell who opened it; where an isolated pod is concerned it must start anew. */
 function midstreamChains(family: Family, guard: Guard): Chain[] {

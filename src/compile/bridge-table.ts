@@ -1,13 +1,29 @@
-import { families } from '../model/address.ts';
-import type { Chain, ElementVerdict, Match, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
+import { families, type Family } from '../model/address.ts';
+import type { Chain, ElementVerdict, Field, Match, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
 import { routedTable } from '../nftables/ruleset.ts';
+import type { PodPermissions } from './base-chains.ts';
 import type { BuiltClass } from './class-shape.ts';
 import { destinationRules, foreignSourceRules, isOwn, linkControlChain, ownerRules, strangersChain } from './guard.ts';
-import { addressRequestRules, linkControlRules } from './link-control.ts';
-import { portSets, type Device } from './links.ts';
+import {
+  addressRequestRules,
+  addressServerRule,
+  linkControlRules,
+  longestNeighbourMessage,
+  routerRule,
+} from './link-control.ts';
+import { hasMac, portSets, type Device } from './links.ts';
 import { newcomerChains, newcomerJumps, unlinkedSets } from './newcomers.ts';
-import { compare, dropRule, goTo, isIn, isNotIn } from './match.ts';
-import { chainNames, multicastMapName, ownersSetName, portSetNames } from './names.ts';
+import { addressField, compare, dropRule, goTo, isIn, isNotIn, jumpTo } from './match.ts';
+import {
+  chainNames,
+  linkedSetName,
+  macSetNames,
+  multicastMapName,
+  ownersSetName,
+  portSetNames,
+  macSenderSetName,
+  senderSetName,
+} from './names.ts';
 import { tableOf } from './table.ts';
 
 /** In front of connection tracking, which is then told of no forged source. */
@@ -21,15 +37,19 @@ interface BridgeSurroundings {
   readonly unlinked: readonly string[];
   /** The class of what is isolated and allows nothing. */
   readonly noAllows: BuiltClass;
+  readonly allowed: PodPermissions;
+  /** nft knows what neighbour discovery is about. */
+  readonly readsTargets: boolean;
 }
 
 /**
  * S1.15, S1.16 for pods on a bridge, whose port the other table does not see. Frames between ports are looked at when they come in
  * and when they go out; of what the node routes there, whether the port is still that of the pod by whose rules it was judged.
  */
-export function bridgeTable(ports: readonly Device[], { gatedRanges, unlinked, noAllows }: BridgeSurroundings): Table {
+export function bridgeTable(ports: readonly Device[], surroundings: BridgeSurroundings): Table {
+  const { gatedRanges, unlinked, noAllows } = surroundings;
   const sets = [...portSets(ports), ...(gatedRanges.length > 0 ? unlinkedSets(unlinked) : [])];
-  const chains = bridgeChains(gatedRanges);
+  const chains = bridgeChains(ports, surroundings);
   const maps: VerdictMap[] = [];
   let isDenied = false;
   for (const family of families) {
@@ -56,26 +76,33 @@ function ingressClassOf({ classes }: Device, noAllows: BuiltClass): BuiltClass |
   return others.length > 0 ? noAllows : only;
 }
 
-function bridgeChains(gatedRanges: readonly string[]): Chain[] {
+function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTargets }: BridgeSurroundings): Chain[] {
+  const allowsRouters = allowed.routers === true;
+  const isFromPort = isIn(portSetNames.all, 'iifname');
+  const isToPort = isIn(portSetNames.all, 'oifname');
+  const hasGate = gatedRanges.length > 0;
   return [
     {
       name: 'prerouting',
       base: { hook: 'prerouting', priority: preroutingPriority },
       rules: [
-        ...ownRules('source'),
-        { matches: [isIn(portSetNames.all, 'iifname')], verdict: goTo(chainNames.sources) },
+        ...families.flatMap((family) => [
+          ...(allowsRouters ? [] : [addressServerRule(family, isFromPort)]),
+          ...senderRules(family, ports),
+        ]),
+        { matches: [isFromPort], verdict: goTo(chainNames.sources) },
         { matches: [], verdict: goTo(chainNames.strangers.source) },
       ],
     },
-    { name: chainNames.sources, rules: sourceRules() },
+    { name: chainNames.sources, rules: sourceRules(allowsRouters, readsTargets) },
     linkControlChain(portSetNames.all),
     {
       name: 'forward',
       base: { hook: 'forward', priority: forwardPriority },
       rules: [
-        ...ownRules('destination', isIn(portSetNames.all, 'iifname')),
-        ...(gatedRanges.length > 0 ? newcomerJumps() : []),
-        { matches: [isIn(portSetNames.all, 'oifname')], verdict: goTo(chainNames.deliver) },
+        ...receiverRules(isFromPort),
+        ...(hasGate ? newcomerJumps() : []),
+        { matches: [isToPort], verdict: goTo(chainNames.deliver) },
         { matches: [], verdict: goTo(chainNames.strangers.destination) },
       ],
     },
@@ -83,54 +110,144 @@ function bridgeChains(gatedRanges: readonly string[]): Chain[] {
       name: 'output',
       base: { hook: 'output', priority: forwardPriority },
       rules: [
-        // S5.1.
+        ...receiverRules(),
+        { matches: [isToPort], verdict: goTo(chainNames.deliverOwn) },
+        // S5.1: a pod that has just got its address must hear its node, also while no agent runs.
         { matches: [{ kind: 'from-socket' }], verdict: { kind: 'accept' } },
         ...destinationRules(),
       ],
     },
-    { name: chainNames.deliver, rules: deliverRules() },
-    strangersChain('source'),
+    { name: chainNames.deliverOwn, rules: deliverOwnRules() },
+    { name: chainNames.deliver, rules: deliverRules(allowsRouters, readsTargets) },
+    {
+      name: chainNames.strangers.source,
+      rules: [...strangersChain('source').rules, ...strangerAnswerRules(readsTargets)],
+    },
     strangersChain('destination'),
-    ...(gatedRanges.length > 0 ? newcomerChains(gatedRanges) : []),
+    ...(hasGate ? newcomerChains(gatedRanges, allowsRouters) : []),
   ];
 }
 
 /** Behind a VLAN tag no rule of the other table would look. */
 const dropOtherFrames = dropRule(compare('ether type', '!=', 'arp', 'ip', 'ip6'));
 
+/** ICMPv6 has more to be looked at than addresses. */
+const isNotIcmp6 = compare('meta l4proto', '!=', '58');
+const isAdvertisement = compare('icmpv6 type', '==', '136');
+const isSolicitation = compare('icmpv6 type', '==', '135');
+const isLinkLocalTarget = compare('icmpv6 taddr', '==', 'fe80::/10');
+const isNotLinkLocalTarget = compare('icmpv6 taddr', '!=', 'fe80::/10');
+const isShort: Match = { kind: 'length', op: '<=', bytes: longestNeighbourMessage };
+const isArp = compare('ether type', '==', 'arp');
+/** RFC 826 needs 28 bytes for IPv4; the shortest frame has room for 46. */
+const isLongArp: Match = { kind: 'length', op: '>', bytes: 46 };
+
 /**
- * Most frames pass by these: what they find in one state of the table, all the rules after them would pass in that state. A frame with a VLAN tag
- * has an address too, and is of another type: it must not end here.
+ * Most frames pass by these: what they find in one state of the table, all the rules after them would pass in that state. So the rules for ports that
+ * there are none of are left out, and no frame meets another verdict for it. A frame with a VLAN tag has an address too, and is of another
+ * type: it must not end here.
  */
-function ownRules(end: 'source' | 'destination', ...others: Match[]): NftRule[] {
-  return families.map((family) => ({
-    // The type last: nft leaves it out of a listing where it stands in front of an address.
-    matches: [isOwn(end, family), ...others, compare('ether type', '==', routedTable[family])],
+function senderRules(family: Family, ports: readonly Device[]): NftRule[] {
+  const kinds: { sets: Readonly<Record<Family, string>>; fields: Field[] }[] = [
+    ...(ports.some(hasMac) ? [{ sets: macSenderSetName, fields: ['iifname', 'ether saddr'] satisfies Field[] }] : []),
+    ...(ports.every(hasMac) ? [] : [{ sets: senderSetName, fields: ['iifname'] satisfies Field[] }]),
+  ];
+  return kinds.map(({ sets, fields }) => ({
+    matches: [
+      ...(family === 'ipv6' ? [isNotIcmp6] : []),
+      isIn(sets[family], ...fields, addressField[family].source),
+      // The type last: nft leaves it out of a listing where it stands in front of an address.
+      compare('ether type', '==', routedTable[family]),
+    ],
     verdict: { kind: 'accept' },
   }));
 }
 
-function sourceRules(): NftRule[] {
+/** The same for where they go. */
+function receiverRules(...others: Match[]): NftRule[] {
+  return families.map((family) => ({
+    matches: [isOwn('destination', family), ...others, compare('ether type', '==', routedTable[family])],
+    verdict: { kind: 'accept' },
+  }));
+}
+
+function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
   const passes = { kind: 'return' } as const;
+  const isOfOtherMac = isNotIn(macSetNames.macs, 'iifname', 'ether saddr');
   return [
     dropOtherFrames,
+    // Looked up again in front of the drop: the MAC may just have become known.
+    dropRule(isOfOtherMac, isIn(macSetNames.ports, 'iifname'), isOfOtherMac),
+    ...(allowsRouters ? [] : [routerRule('ipv6')]),
+    ...(readsTargets
+      ? [
+          dropRule(
+            isAdvertisement,
+            isNotLinkLocalTarget,
+            isNotIn(ownersSetName.ipv6, 'iifname', 'icmpv6 taddr'),
+            isIn(portSetNames.all, 'iifname'),
+          ),
+        ]
+      : []),
     ...ownerRules('source'),
+    dropRule(isArp, isLongArp),
     { matches: [isIn(ownersSetName.ipv4, 'iifname', 'arp saddr ip')], verdict: passes },
     { matches: [compare('arp saddr ip', '==', '0.0.0.0')], verdict: passes, comment: 'ARP probe' },
     ...foreignSourceRules(portSetNames),
   ];
 }
 
-/** By address the other table judges. Here a pod gets what is for it, and of what is for many, what its ingress rules allow. */
-function deliverRules(): NftRule[] {
+/**
+ * By another port nobody answers for a pod's address (S1.18). The address is looked up again: its port may just have gone. A veth that is not
+ * known may be the port of a pod that has just got the address: its node must reach it, also while no agent runs, and by ARP finds it.
+ */
+function strangerAnswerRules(readsTargets: boolean): NftRule[] {
+  const isLinkedSender = isIn(linkedSetName.ipv4, 'arp saddr ip');
+  const isLinkedTarget = isIn(linkedSetName.ipv6, 'icmpv6 taddr');
+  const advertised = dropRule(
+    isAdvertisement,
+    isLinkedTarget,
+    isNotIn(ownersSetName.ipv6, 'iifname', 'icmpv6 taddr'),
+    isLinkedTarget,
+  );
+  return [
+    ...(readsTargets ? [advertised] : []),
+    { matches: [compare('meta iifkind', '==', 'veth')], verdict: { kind: 'return' } },
+    dropRule(isLinkedSender, isNotIn(ownersSetName.ipv4, 'iifname', 'arp saddr ip'), isLinkedSender),
+  ];
+}
+
+/** What the node's own sockets send to everyone is not judged (S5.1); unicast is for the pod of the port alone (S1.18). */
+function deliverOwnRules(): NftRule[] {
+  const accept = { kind: 'accept' } as const;
+  return [
+    { matches: [{ kind: 'from-socket' }, { kind: 'group-mac' }], verdict: accept },
+    { matches: [{ kind: 'from-socket' }, compare('ip6 daddr', '==', 'fe80::/10')], verdict: accept },
+    { matches: [], verdict: goTo(chainNames.deliver) },
+  ];
+}
+
+/**
+ * By address the other table judges. Here a pod gets what is for it, and of what is for many, what its ingress rules allow. Link control goes
+ * to whom it is for (S5.20): questions to the pod that is asked for, and what is for routers and address servers to no pod.
+ */
+function deliverRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
   const accept = { kind: 'accept' } as const;
   const isForMany = compare('meta pkttype', '==', 'broadcast', 'multicast');
+  const isFromPort = isIn(portSetNames.all, 'iifname');
+  const isToPort = isIn(portSetNames.all, 'oifname');
   return [
     dropOtherFrames,
     ...ownerRules('destination'),
-    { matches: [compare('ether type', '==', 'arp')], verdict: accept },
+    ...arpRules(),
+    ...(readsTargets ? [[isIn(ownersSetName.ipv6, 'oifname', 'icmpv6 taddr')], [isLinkLocalTarget]] : [[]]).map(
+      (asked): NftRule => ({ matches: [isSolicitation, ...asked, isShort], verdict: accept }),
+    ),
+    { matches: [isAdvertisement, isShort], verdict: accept },
+    dropRule(compare('icmpv6 type', '==', '135', '136'), isToPort),
+    ...(allowsRouters ? [] : forRoutersRules(isFromPort)),
     ...linkControlRules(accept),
-    ...addressRequestRules(accept),
+    ...(allowsRouters ? addressRequestRules(accept) : []),
     {
       matches: [compare('ip6 daddr', '==', 'fe80::/10'), isNotIn(portSetNames.ingress, 'oifname')],
       verdict: accept,
@@ -143,7 +260,33 @@ function deliverRules(): NftRule[] {
       };
     }),
     { matches: [isForMany], verdict: accept },
-    dropRule(isIn(portSetNames.all, 'oifname')),
+    dropRule(isToPort),
     { matches: [], verdict: goTo(chainNames.strangers.destination) },
   ];
+}
+
+/** A question goes to the pod that it is about, and an answer to the one that asked; what a pod says of itself may concern all. */
+function arpRules(): NftRule[] {
+  const accept = { kind: 'accept' } as const;
+  const isToPort = isIn(portSetNames.all, 'oifname');
+  return [
+    dropRule(isArp, isLongArp, isToPort),
+    { matches: [isIn(ownersSetName.ipv4, 'oifname', 'arp daddr ip')], verdict: accept },
+    { matches: [isIn(ownersSetName.ipv4, 'iifname', 'arp daddr ip')], verdict: accept, comment: 'ARP announcement' },
+    {
+      matches: [isNotIn(linkedSetName.ipv4, 'arp daddr ip'), isNotIn(portSetNames.all, 'iifname')],
+      verdict: accept,
+    },
+    dropRule(isArp, isToPort),
+  ];
+}
+
+/** What pods send to routers and address servers. */
+function forRoutersRules(isFromPort: Match): NftRule[] {
+  return [
+    compare('icmpv6 type', '==', '130', '131', '132', '133', '134', '137', '143'),
+    compare('ip protocol', '==', '2'),
+    compare('ip saddr', '==', '0.0.0.0'),
+    compare('ip6 daddr', '==', 'ff02::1:2'),
+  ].map((match) => dropRule(match, isFromPort));
 }

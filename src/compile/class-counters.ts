@@ -4,7 +4,7 @@ import { directions, type Policy, type PolicyId } from '../model/policy.ts';
 import type { LocalPod } from '../model/snapshot.ts';
 import { parseCounters } from '../nftables/parse-counters.ts';
 import type { AddressClasses } from './links.ts';
-import { orientations } from './names.ts';
+import { readings } from './names.ts';
 
 /** A class of pods whose packets of one family are counted. */
 export interface CountedClass {
@@ -41,7 +41,7 @@ export function countedClasses(
         const { name } = chains.original.chain;
         const key = `${family} ${name}`;
         const known = classes.get(key);
-        const each = orientations.map((orientation) => chains[orientation]);
+        const each = readings.map((reading) => chains[reading]);
         const entries = each.map(({ chain }) => chain.name);
         classes.set(key, {
           family,

@@ -4,7 +4,7 @@ import { families, familyOf, parseAddress, type AddressRange, type Family } from
 import type { Chain, NftSet } from '../nftables/ruleset.ts';
 import { allowsText, lookupsChain, type Allow } from './allow.ts';
 import type { ClassSpec } from './class-spec.ts';
-import type { Orientation } from './names.ts';
+import type { Reading } from './names.ts';
 import { entriesText, portMaps, type PortEntry, type PortMaps } from './port-map.ts';
 import { hasInterval, mergePorts, mostPorts, portRangeText, singlePorts, type PortRange } from './port-set.ts';
 import type { Rectangle } from './rectangles.ts';
@@ -41,7 +41,7 @@ export interface BuiltClass {
 }
 
 export interface FamilyClass {
-  readonly chains: Readonly<Record<Orientation, ClassChain>>;
+  readonly chains: Readonly<Record<Reading, ClassChain>>;
   readonly sets: readonly NftSet[];
   /** All that the chains depend on. */
   readonly shape: string;
@@ -96,14 +96,17 @@ function buildFamily(
   const entries = [...everyoneEntries(buckets), ...portEntries(draft, spec, limits)];
   const rest = everyPort(draft).filter(holds);
   const shape = [allowsText(allows), entriesText(entries), allowsText(rest)].join('\n');
-  const chainOf = (orientation: Orientation): ClassChain => {
+  const chainOf = (reading: Reading): ClassChain => {
     const { direction, text: owner } = spec;
     const counting = (isEntry: boolean) => (limits.counts ? { owner, isEntry } : undefined);
-    const ports = portMaps(direction, orientation, entries, rest, counting(false));
+    const ports = portMaps(direction, reading, entries, rest, counting(false));
     const lookups = { counting: counting(true), allows, maps: ports.maps, rest };
-    return { chain: lookupsChain(direction, orientation, lookups), ports };
+    return { chain: lookupsChain(direction, reading, lookups), ports };
   };
-  const chains = known?.shape === shape ? known.chains : { original: chainOf('original'), reply: chainOf('reply') };
+  const chains =
+    known?.shape === shape
+      ? known.chains
+      : { original: chainOf('original'), reply: chainOf('reply'), error: chainOf('error') };
   const behindPorts = entries.flatMap(({ allow }) => allow ?? []);
   const { reads } = chains.original.ports;
   const read = [...allows, ...behindPorts.filter(({ set }) => reads.has(set.name)), ...rest];

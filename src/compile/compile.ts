@@ -3,7 +3,7 @@ import { families, familyOf, type Family } from '../model/address.ts';
 import type { Direction, PolicyId } from '../model/policy.ts';
 import { changesSince, type AddressGroup, type LocalPod, type PodKey, type Snapshot } from '../model/snapshot.ts';
 import type { Chain, Ruleset, Table } from '../nftables/ruleset.ts';
-import { baseChains, type Surroundings } from './base-chains.ts';
+import { baseChains, type PodPermissions, type Surroundings } from './base-chains.ts';
 import { bridgeTable } from './bridge-table.ts';
 import { countedClasses, type CountedClass } from './class-counters.ts';
 import {
@@ -18,19 +18,24 @@ import {
 import type { ClassSpec } from './class-spec.ts';
 import { Classifier, type Classification, type PodSpecs } from './classify.ts';
 import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
-import { devicesOf, linkSets, type AddressClasses } from './links.ts';
+import { devicesOf, guardedEnds, linkSets, tunnelTargetSet, type AddressClasses, type Devices } from './links.ts';
 import { budgetOf, needOf, sizeOf, type ClassSize } from './node-budget.ts';
 import { Pointer } from './point.ts';
 import { groupsOfClass } from './resolve.ts';
 import { GroupSets } from './set-builder.ts';
 import { tableOf } from './table.ts';
 
-/** Whether what comes by the devices of pods is held to the pods' own addresses (S1.15); `routed`: not by ports of bridges. */
-export type Guard = boolean | 'routed';
+/**
+ * Whether what comes by the devices of pods is held to the pods' own addresses (S1.15); `routed`: not by ports of bridges; `without-targets`: but for
+ * what neighbour discovery is about, which older versions of nft cannot read.
+ */
+export type Guard = boolean | 'routed' | 'without-targets';
 
 export interface CompileOptions {
   readonly limits?: ShapeLimits;
   readonly guard?: Guard;
+  /** Nothing unless told otherwise. */
+  readonly allowed?: PodPermissions;
   /** Each class counts its packets. Off unless told otherwise. */
   readonly countsClasses?: boolean;
 }
@@ -51,6 +56,8 @@ export interface Compiled {
   /** Those that count their packets. */
   readonly countedClasses: readonly CountedClass[];
 }
+
+const noDevices: Devices = { routed: [], ports: [] };
 
 const notIsolated: PodSpecs = { ingress: undefined, egress: undefined };
 
@@ -97,11 +104,13 @@ export class Compiler {
   readonly #pointers = { ipv4: new Pointer('ipv4'), ipv6: new Pointer('ipv6') };
   readonly #limits: ShapeLimits;
   readonly #guard: Guard;
+  readonly #allowed: PodPermissions;
   readonly #noAllows: Readonly<Record<Direction, BuiltClass>>;
 
-  constructor({ limits = defaultLimits, guard = true, countsClasses = false }: CompileOptions = {}) {
+  constructor({ limits = defaultLimits, guard = true, countsClasses = false, allowed = {} }: CompileOptions = {}) {
     this.#limits = { ...limits, counts: countsClasses || limits.counts === true };
     this.#guard = guard;
+    this.#allowed = allowed;
     const noAllows = (direction: Direction): BuiltClass => {
       const spec: ClassSpec = { direction, text: direction, rules: [] };
       return buildClass(spec, new Map(), this.#groupSets, this.#limits);
@@ -153,20 +162,28 @@ export class Compiler {
   /** All that packets meet, put together from the classes. */
   #assemble(draft: Draft): Ruleset {
     const { snapshot } = draft;
-    const { gatedRanges } = snapshot;
+    const { gatedRanges, tunnelTargets } = snapshot;
+    const allowed = this.#allowed;
+    // Without a table of their own, bridges are as closed as what they switch can be told apart.
+    const closesBridges = this.#guard === 'routed';
+    const readsTargets = this.#guard !== 'without-targets';
     const addresses = this.#classesOfAddresses(draft);
-    const devices = this.#guard ? devicesOf(snapshot, addresses) : [];
-    const ports = this.#guard === 'routed' ? [] : devices.filter(({ isPort }) => isPort);
-    const links = devices.filter(({ isPort }) => !isPort);
-    const linked = new Set(devices.flatMap((device) => [...device.linked]));
+    const { routed: links, ports: bridged } = this.#guard ? devicesOf(snapshot, addresses) : noDevices;
+    const ports = closesBridges ? [] : bridged;
+    const linked = new Set(links.flatMap((device) => [...device.linked]));
     const unlinked = [...addresses.keys()].filter((address) => !linked.has(address));
-    const guardsLinks = links.length > 0;
+    const guarded = guardedEnds(links, closesBridges);
+    const guardsLinks = guarded.length > 0;
     const routed = (family: Family): Table => {
       const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);
-      const base = this.#baseChainsOf(family, { gatedRanges: ofFamily, guardsLinks });
-      const pointed = this.#pointers[family].point(addresses, links);
+      const base = this.#baseChainsOf(family, { gatedRanges: ofFamily, guarded, closesBridges, allowed });
+      const pointed = this.#pointers[family].point(addresses, links, guarded);
       return tableOf({
-        sets: [...pointed.sets, ...(guardsLinks ? linkSets(family, links) : [])],
+        sets: [
+          ...pointed.sets,
+          ...(guardsLinks ? linkSets(family, links, closesBridges) : []),
+          ...(guardsLinks && allowed.tunnels !== true ? [tunnelTargetSet(family, tunnelTargets)] : []),
+        ],
         maps: pointed.maps,
         chains: [...base, ...pointed.chains],
       });
@@ -175,7 +192,7 @@ export class Compiler {
       ip: routed('ipv4'),
       ip6: routed('ipv6'),
       ...(ports.length > 0 && {
-        bridge: bridgeTable(ports, { gatedRanges, unlinked, noAllows: this.#noAllows.ingress }),
+        bridge: bridgeTable(ports, { gatedRanges, unlinked, noAllows: this.#noAllows.ingress, allowed, readsTargets }),
       }),
     };
   }

@@ -6,14 +6,15 @@ import { chainNames } from './names.ts';
 /**
  * For addresses that are no local pod's: those of the family's gated ranges are nobody's yet. Without ranges the chains are there too, so
  * that a range that comes changes nothing else.
+ * @param tunnels rules for what goes to nodes
  */
-export function nobodyChains(ranges: readonly string[], family: Family): Chain[] {
+export function nobodyChains(ranges: readonly string[], family: Family, tunnels: readonly NftRule[]): Chain[] {
   return (['source', 'destination'] as const).map((end) => {
     const field = addressField[family][end];
     const rules = ranges.map((range): NftRule => {
       return { matches: [compare(field, '==', valueOf(range))], verdict: goTo(chainNames.gate) };
     });
-    return { name: chainNames.nobody[end], rules };
+    return { name: chainNames.nobody[end], rules: [...rules, ...(end === 'destination' ? tunnels : [])] };
   });
 }
 

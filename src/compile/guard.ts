@@ -34,7 +34,7 @@ export function destinationRules(of: readonly Family[] = families): NftRule[] {
   });
 }
 
-export function guardChains(family: Family): Chain[] {
+export function guardChains(family: Family, guarded: readonly End[]): Chain[] {
   const links = linkSetNames;
   const of = [family];
   return [
@@ -47,8 +47,7 @@ export function guardChains(family: Family): Chain[] {
     },
     { name: chainNames.sources, rules: [...ownerRules('source', of), ...foreignSourceRules(links, of)] },
     linkControlChain(links.all, of),
-    strangersChain('source', of),
-    strangersChain('destination', of),
+    ...guarded.map((end) => strangersChain(end, of)),
   ];
 }
 
@@ -57,20 +56,32 @@ export function strangersChain(end: End, of: readonly Family[] = families): Chai
 }
 
 /**
- * A device that is not known may be that of a pod whose rules are not there yet, and the rules of its address still those of the pod
- * before it. The owner is looked up last, since he may just have come. One who goes is gone here: whatever leads here has not found him.
+ * A packet from a pod's address comes by that pod's device, or is dropped, whatever the other device is (S1.17): an uplink or a tunnel would
+ * open a connection entry the wrong way round. What goes to a pod's address by a veth that is not known may go to a pod whose
+ * rules are not there yet. Of a device that comes, the owner is looked up after the address; of one that goes, the address again after that.
  */
 function strangerRules(end: End, of: readonly Family[]): NftRule[] {
-  const isOfPod = compare(end === 'source' ? 'meta iifkind' : 'meta oifkind', '==', 'veth');
   return of.map((family) => {
-    const address = addressField[family][end];
-    const isLinked = isIn(linkedSetName[family], address);
-    return dropRule(isLinked, isOfPod, isOfOther(end, family));
+    const isLinked = isIn(linkedSetName[family], addressField[family][end]);
+    return end === 'source'
+      ? dropRule(isNotOfNode, isLinked, isOfOther(end, family), isLinked)
+      : dropRule(isLinked, compare('meta oifkind', '==', 'veth'), isOfOther(end, family));
   });
 }
 
+/** The kernel resets a connection of the node to a pod in the pod's name (S5.18): nobody else sends by the loopback device. */
+const isNotOfNode = compare('iifname', '!=', 'lo');
+
 function isOfOther(end: End, family: Family): Match {
   return isNotIn(ownersSetName[family], deviceField[end], addressField[family][end]);
+}
+
+/**
+ * Where ports are not seen, link-local packets between them cannot be told apart: on a bridge with an isolated pod none passes but link
+ * control, which is let through before (S1.16).
+ */
+export function closedBridgeRule(end: End): NftRule {
+  return dropRule(compare(addressField.ipv6[end], '==', 'fe80::/10'), isIn(linkSetNames.closed, deviceField[end]));
 }
 
 /** For the devices' own addresses. */

@@ -1,14 +1,47 @@
 import { families, type Family } from '../model/address.ts';
-import type { NftRule, Verdict } from '../nftables/ruleset.ts';
-import { compare } from './match.ts';
+import type { Match, NftRule, Verdict } from '../nftables/ruleset.ts';
+import { compare, dropRule } from './match.ts';
 
 /**
- * What keeps a link going, and is never judged (S5.8). The hop limits keep it from being a routed tunnel; no interval set may be
- * written here (`130-132`): it would be read back at every change (C2).
+ * What keeps a link going, and is never judged (S5.8). The hop limits keep it from being a routed tunnel, and the lengths from being one
+ * between neighbours (S5.20). No interval set may be written here (`130-132`): it would be read back at every change (C2).
  */
 export function linkControlRules(verdict: Verdict, of: readonly Family[] = families): NftRule[] {
   return of.flatMap((family) => controlMatches[family].map((each) => ruleOf(each, verdict)));
 }
+
+/** The part of it that goes from one host of a link to another, and not to a router. */
+export function neighbourRules(verdict: Verdict): NftRule[] {
+  return [ruleOf(neighbourMatches, verdict)];
+}
+
+/** Drops what routers alone send: no pod is one (S1.18). */
+export function routerRule(family: Family, ...also: Match[]): NftRule {
+  return dropRule(...also, routerMatch[family]);
+}
+
+/** Drops answers of DHCP servers: no pod is one (S1.18). The port first: most packets end there. */
+export function addressServerRule(family: Family, ...also: Match[]): NftRule {
+  const [source, destination] = serverPorts[family];
+  return dropRule(compare('udp sport', '==', source), compare('udp dport', '==', destination), ...also);
+}
+
+const serverPorts: Readonly<Record<Family, readonly [source: string, destination: string]>> = {
+  ipv4: ['67', '68'],
+  ipv6: ['547', '546'],
+};
+
+/** Redirects, and of IPv6 router advertisements. */
+const routerMatch: Readonly<Record<Family, Match>> = {
+  ipv4: compare('icmp type', '==', '5'),
+  ipv6: compare('icmpv6 type', '==', '134', '137'),
+};
+
+/**
+ * The IPv6 header, a solicitation, a link-layer address and a nonce, as Linux sends them (RFC 4861, RFC 7527), and one option of 16 bytes more.
+ * What a frame is padded to is less.
+ */
+export const longestNeighbourMessage = 96;
 
 /** DHCP of a host that has no address yet. Where addresses are judged, it needs no rule: its own are those of no pod. */
 export function addressRequestRules(verdict: Verdict, of: readonly Family[] = families): NftRule[] {
@@ -22,6 +55,15 @@ function ruleOf({ matches, comment }: Named, verdict: Verdict): NftRule {
   return { matches, verdict, comment };
 }
 
+const neighbourMatches: Named = {
+  matches: [
+    compare('icmpv6 type', '==', '135', '136'),
+    compare('ip6 hoplimit', '==', '255'),
+    { kind: 'length', op: '<=', bytes: longestNeighbourMessage },
+  ],
+  comment: 'neighbour discovery',
+};
+
 const controlMatches: Readonly<Record<Family, readonly Named[]>> = {
   ipv4: [
     {
@@ -34,9 +76,10 @@ const controlMatches: Readonly<Record<Family, readonly Named[]>> = {
     },
   ],
   ipv6: [
+    neighbourMatches,
     {
-      matches: [compare('icmpv6 type', '==', '133', '134', '135', '136', '137'), compare('ip6 hoplimit', '==', '255')],
-      comment: 'neighbour discovery',
+      matches: [compare('icmpv6 type', '==', '133', '134', '137'), compare('ip6 hoplimit', '==', '255')],
+      comment: 'router discovery',
     },
     {
       matches: [

@@ -3,65 +3,102 @@ import type { Link } from '../model/cluster.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { readComponent } from '../nftables/component.ts';
-import type { NftSet } from '../nftables/ruleset.ts';
+import type { KeyType, NftSet } from '../nftables/ruleset.ts';
 import type { BuiltClass } from './class-shape.ts';
-import { linkedSetName, linkSetNames, ownersSetName, portSetNames } from './names.ts';
+import type { End } from './match.ts';
+import {
+  linkedSetName,
+  linkSetNames,
+  macSenderSetName,
+  macSetNames,
+  ownersSetName,
+  portSetNames,
+  senderSetName,
+  tunnelSetName,
+} from './names.ts';
 import { addressSet, addressType } from './set-builder.ts';
 
 /** The classes of an address; `undefined` where nothing isolates it. */
 export type AddressClasses = Readonly<Record<Direction, BuiltClass | undefined>>;
 
-/** A device by which pods' packets come: one of a pod's own, or a port of a bridge. */
+/** A device by which packets of pods come: one of a pod's own, a bridge, or a port of a bridge. */
 export interface Device {
   readonly name: string;
-  readonly isPort: boolean;
+  /** Pods share it. */
+  readonly isBridge: boolean;
   /** What may come by it. */
   readonly addresses: Set<string>;
   /** Those of them that are known to come by it, and so by nothing else. */
   readonly linked: Set<string>;
   /** Of its addresses: more than one where a pod has a denied address too. */
   readonly classes: Readonly<Record<Direction, Set<BuiltClass | undefined>>>;
+  /** Those that frames of a port come from, where they are known. */
+  readonly macs: Set<string>;
+}
+
+/** Devices as the two kinds of tables see them: packets of a bridged pod come by the bridge at one hook, and by its port at the other. */
+export interface Devices {
+  readonly routed: readonly Device[];
+  readonly ports: readonly Device[];
 }
 
 /** By all links of a pod may come whatever is the pod's, also where a link is known for one of its addresses alone. */
 export function devicesOf(
   { localPods, denied, deniedLinks }: Snapshot,
   classes: ReadonlyMap<string, AddressClasses>,
-): Device[] {
-  const devices = new Map<string, Device>();
-  const add = ({ device, port }: Link, linked: string, addresses: Iterable<string>): void => {
-    const name = port ?? device;
-    // What nft would not take, or would take for something else.
-    if (readComponent('ifname', name) === undefined) return;
-    const isPort = port !== undefined;
-    const key = `${name} ${isPort}`;
-    const known = devices.get(key) ?? {
-      name,
-      isPort,
-      addresses: new Set(),
-      linked: new Set(),
-      classes: { ingress: new Set(), egress: new Set() },
-    };
-    devices.set(key, known);
+): Devices {
+  const routed = new Map<string, Device>();
+  const ports = new Map<string, Device>();
+  const add = (devices: Map<string, Device>, device: Device, linked: string, addresses: Iterable<string>): Device => {
+    const known = devices.get(device.name) ?? device;
+    devices.set(device.name, known);
     known.linked.add(linked);
     for (const address of addresses) {
       known.addresses.add(address);
       known.classes.ingress.add(classes.get(address)?.ingress);
       known.classes.egress.add(classes.get(address)?.egress);
     }
+    return known;
+  };
+  const addLink = ({ device, port, mac }: Link, linked: string, addresses: readonly string[]): void => {
+    // What nft would not take, or would take for something else.
+    if ([device, port ?? device].some((name) => readComponent('ifname', name) === undefined)) return;
+    add(routed, newDevice(device, port !== undefined), linked, addresses);
+    if (port === undefined) return;
+    const known = add(ports, newDevice(port, false), linked, addresses);
+    if (mac !== undefined) known.macs.add(mac);
   };
   for (const { addresses, links } of localPods.values())
-    for (const [address, link] of links) add(link, address, addresses);
-  for (const [address, link] of deniedLinks) if (denied.has(address)) add(link, address, [address]);
-  return [...devices.values()];
+    for (const [address, link] of links) addLink(link, address, addresses);
+  for (const [address, link] of deniedLinks) if (denied.has(address)) addLink(link, address, [address]);
+  return { routed: [...routed.values()], ports: [...ports.values()] };
 }
 
-/** The sets that the guard of pods' own devices looks in, in the table of a family. All of them or none: their rules must not come and go. */
-export function linkSets(family: Family, devices: readonly Device[]): NftSet[] {
+/**
+ * A packet to a bridged pod goes by the bridge, whichever pod it is for: which port it goes by is for the table of bridges. So where all pods are
+ * on bridges, and that table is there, only the device by which a packet comes is looked up.
+ */
+export function guardedEnds(routed: readonly Device[], closesBridges: boolean): readonly End[] {
+  if (routed.length === 0) return [];
+  return closesBridges || routed.some(({ isBridge }) => !isBridge) ? ['source', 'destination'] : ['source'];
+}
+
+function newDevice(name: string, isBridge: boolean): Device {
+  const classes = { ingress: new Set<BuiltClass | undefined>(), egress: new Set<BuiltClass | undefined>() };
+  return { name, isBridge, addresses: new Set(), linked: new Set(), classes, macs: new Set() };
+}
+
+/** The sets that the guard of pods' devices looks in, in the table of a family. All of them or none: their rules must not come and go. */
+export function linkSets(family: Family, devices: readonly Device[], closesBridges: boolean): NftSet[] {
+  const own = devices.filter(({ isBridge }) => !isBridge);
+  const bridges = devices.filter(({ isBridge }) => isBridge);
+  const closed = [...new Set([...isolatedIn('ingress', bridges), ...isolatedIn('egress', bridges)])];
   return [
-    deviceSet(linkSetNames.all, devices),
+    deviceSet(linkSetNames.all, own),
+    deviceSet(linkSetNames.pods, devices),
     // Looked up of link-local packets alone.
-    ...(family === 'ipv6' ? [deviceSet(linkSetNames.egress, isolatedIn('egress', devices))] : []),
+    ...(family === 'ipv6' ? [deviceSet(linkSetNames.egress, isolatedIn('egress', own))] : []),
+    ...(family === 'ipv6' && closesBridges ? [deviceSet(linkSetNames.closed, closed)] : []),
     ...addressSets(devices, [family]),
   ];
 }
@@ -72,8 +109,53 @@ export function portSets(ports: readonly Device[]): NftSet[] {
     deviceSet(portSetNames.all, ports),
     deviceSet(portSetNames.egress, isolatedIn('egress', ports)),
     deviceSet(portSetNames.ingress, isolatedIn('ingress', ports)),
+    ...senderSets(ports),
     ...addressSets(ports, families),
   ];
+}
+
+/** Whether frames of the port come from known MACs alone. */
+export function hasMac({ macs }: Device): boolean {
+  return macs.size > 0;
+}
+
+function senderSets(ports: readonly Device[]): NftSet[] {
+  const known = ports.filter(hasMac);
+  const others = ports.filter((port) => !hasMac(port));
+  const pairs = known.flatMap(({ name, macs }) => [...macs].map((mac) => `${name} . ${mac}`));
+  return [
+    deviceSet(macSetNames.ports, known),
+    { name: macSetNames.macs, key: ['ifname', 'ether_addr'], interval: false, elements: new Set(pairs) },
+    ...families.flatMap((family): NftSet[] => {
+      const address = addressType[family];
+      const withMac = known.flatMap(({ name, macs, addresses }) =>
+        ofFamily(family, addresses).flatMap((each) => [...macs].map((mac) => `${name} . ${mac} . ${each}`)),
+      );
+      const withAny = others.flatMap(({ name, addresses }) =>
+        ofFamily(family, addresses).map((each) => `${name} . ${each}`),
+      );
+      const macKey: KeyType[] = ['ifname', 'ether_addr', address];
+      const sets: NftSet[] = [
+        { name: macSenderSetName[family], key: macKey, interval: false, elements: new Set(withMac) },
+        { name: senderSetName[family], key: ['ifname', address], interval: false, elements: new Set(withAny) },
+      ];
+      // The rules of the bridge table look in those of which there are ports.
+      return sets.filter((_, index) => [known, others][index]!.length > 0);
+    }),
+  ];
+}
+
+function ofFamily(family: Family, addresses: Iterable<string>): string[] {
+  return [...addresses].filter((each) => familyOf(each) === family);
+}
+
+const targetSets = new WeakMap<ReadonlySet<string>, Partial<Record<Family, NftSet>>>();
+
+/** Made once for the same targets: a large cluster has thousands, and they seldom change. */
+export function tunnelTargetSet(family: Family, targets: ReadonlySet<string>): NftSet {
+  const known = targetSets.get(targets) ?? {};
+  targetSets.set(targets, known);
+  return (known[family] ??= addressSet(tunnelSetName[family], family, ofFamily(family, targets)));
 }
 
 function isolatedIn(direction: Direction, devices: readonly Device[]): Device[] {
@@ -87,9 +169,10 @@ function deviceSet(name: string, devices: readonly Device[]): NftSet {
 /** Of each family, which addresses each device has, and which have a device. */
 function addressSets(devices: readonly Device[], of: readonly Family[]): NftSet[] {
   return of.flatMap((family) => {
-    const ofFamily = (addresses: Iterable<string>) => [...addresses].filter((each) => familyOf(each) === family);
-    const owners = devices.flatMap(({ name, addresses }) => ofFamily(addresses).map((each) => `${name} . ${each}`));
-    const linked = devices.flatMap((device) => ofFamily(device.linked));
+    const owners = devices.flatMap(({ name, addresses }) =>
+      ofFamily(family, addresses).map((each) => `${name} . ${each}`),
+    );
+    const linked = devices.flatMap((device) => ofFamily(family, device.linked));
     return [
       { name: ownersSetName[family], key: ['ifname', addressType[family]], interval: false, elements: new Set(owners) },
       addressSet(linkedSetName[family], family, linked),

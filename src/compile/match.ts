@@ -1,7 +1,7 @@
 import type { Family } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Field, Match, NftRule, Verdict } from '../nftables/ruleset.ts';
-import type { Orientation } from './names.ts';
+import type { Orientation, Reading } from './names.ts';
 
 /** Where the two ends of a packet stand in its header. */
 export const addressField = {
@@ -19,17 +19,29 @@ export function podEnd(direction: Direction, orientation: Orientation): End {
 /** The device by which a packet comes from an end, or goes to it. */
 export const deviceField = { source: 'iifname', destination: 'oifname' } as const satisfies Record<End, Field>;
 
-/** The header field that holds the isolated pod itself, and the one that holds its peer. */
-export function endFields(direction: Direction, family: Family, orientation: Orientation): { pod: Field; peer: Field } {
-  const { source, destination } = addressField[family];
-  const podSends = podEnd(direction, orientation) === 'source';
+/** Who opened the connection of a packet, and whom it reached after DNAT. */
+const connectionField = {
+  ipv4: { source: 'ct original ip saddr', destination: 'ct reply ip saddr' },
+  ipv6: { source: 'ct original ip6 saddr', destination: 'ct reply ip6 saddr' },
+} as const satisfies Record<Family, Record<End, Field>>;
+
+/** The field that holds the isolated pod itself, and the one that holds its peer. */
+export function endFields(direction: Direction, family: Family, reading: Reading): { pod: Field; peer: Field } {
+  const { source, destination } = (reading === 'error' ? connectionField : addressField)[family];
+  const podSends = podEnd(direction, reading === 'error' ? 'original' : reading) === 'source';
   return podSends ? { pod: source, peer: destination } : { pod: destination, peer: source };
 }
 
 /** Protocol and port of the connection's destination. */
-export function portFields(orientation: Orientation): Field[] {
-  return ['meta l4proto', orientation === 'original' ? 'th dport' : 'th sport'];
+export function portFields(reading: Reading): Field[] {
+  return [...protocolAndPort[reading]];
 }
+
+const protocolAndPort: Readonly<Record<Reading, readonly [protocol: Field, port: Field]>> = {
+  original: ['meta l4proto', 'th dport'],
+  reply: ['meta l4proto', 'th sport'],
+  error: ['ct protocol', 'ct reply proto-src'],
+};
 
 export function compare(field: Field, op: '==' | '!=', ...values: string[]): Match {
   return { kind: 'compare', field, op, values };

@@ -3,6 +3,7 @@ import type { Family } from '../model/address.ts';
 /** Chains and sets that are not of a class. Names of classes and of their sets end in a hash (lib/hash.ts), which no name here does. */
 export const chainNames = {
   special: 'special',
+  errors: { forward: 'errors', input: 'errors-to-node' },
   midstream: { any: 'midstream', destination: 'to-midstream' },
   cut: 'cut',
   replies: 'replies',
@@ -14,6 +15,7 @@ export const chainNames = {
   sources: 'sources',
   linkControl: 'link-control',
   deliver: 'deliver',
+  deliverOwn: 'deliver-own',
   strangers: { source: 'from-strangers', destination: 'to-strangers' },
   newcomers: { source: 'from-newcomers', destination: 'to-newcomers' },
 } as const;
@@ -24,14 +26,20 @@ export type Orientation = (typeof orientations)[number];
 
 export const familyDigit = { ipv4: '4', ipv6: '6' } as const;
 
-/** `egress`, `ingress-r` … */
-export function orientedName(name: string, orientation: Orientation): string {
-  return `${name}${orientation === 'reply' ? '-r' : ''}`;
+/** What a class reads of a packet: the header, in either orientation, or of an ICMP error the connection that it is about (S5.19). */
+export const readings = [...orientations, 'error'] as const;
+export type Reading = (typeof readings)[number];
+
+const suffixes: Readonly<Record<Reading, string>> = { original: '', reply: '-r', error: '-e' };
+
+/** `egress`, `ingress-r`, `egress-e` … */
+export function orientedName(name: string, reading: Reading): string {
+  return `${name}${suffixes[reading]}`;
 }
 
-/** `egress4`, `ingress6-r` … */
-export function isolationMapName(direction: string, family: Family, orientation: Orientation): string {
-  return orientedName(`${direction}${familyDigit[family]}`, orientation);
+/** `egress4`, `ingress6-r`, `egress4-e` … */
+export function isolationMapName(direction: string, family: Family, reading: Reading): string {
+  return orientedName(`${direction}${familyDigit[family]}`, reading);
 }
 
 /** The same by device and address, for pods whose device is known. */
@@ -55,6 +63,22 @@ export const linkedSetName = { ipv4: 'linked4', ipv6: 'linked6' } as const;
 export const unlinkedSetName = { ipv4: 'unlinked4', ipv6: 'unlinked6' } as const;
 export const multicastMapName = { ipv4: 'multicast4', ipv6: 'multicast6' } as const;
 
-/** The devices of pods, and those whose pods are isolated: devices of their own in one table, ports of bridges in the other. */
-export const linkSetNames = { all: 'links', egress: 'egress-links' } as const;
+/** At which other nodes take tunnel packets. */
+export const tunnelSetName = { ipv4: 'tunnel-targets4', ipv6: 'tunnel-targets6' } as const;
+
+/**
+ * The devices of pods, and those whose pods are isolated: devices of their own in one table, ports of bridges in the other. `pods` has
+ * the bridges too, and `closed` those on which no link-local packet may pass.
+ */
+export const linkSetNames = {
+  all: 'links',
+  egress: 'egress-links',
+  pods: 'pod-devices',
+  closed: 'closed-bridges',
+} as const;
 export const portSetNames = { all: 'ports', egress: 'egress-ports', ingress: 'ingress-ports' } as const;
+
+/** Which port sends from which address, where its MAC is not known, and where it is, from which MAC; which MACs there are, and of which ports. */
+export const senderSetName = { ipv4: 'senders4', ipv6: 'senders6' } as const;
+export const macSenderSetName = { ipv4: 'mac-senders4', ipv6: 'mac-senders6' } as const;
+export const macSetNames = { macs: 'macs', ports: 'mac-ports' } as const;

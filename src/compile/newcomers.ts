@@ -1,7 +1,7 @@
 import { families, familyOf } from '../model/address.ts';
 import type { Chain, NftRule, NftSet } from '../nftables/ruleset.ts';
 import { valueOf } from './gate.ts';
-import { addressRequestRules, linkControlRules } from './link-control.ts';
+import { addressRequestRules, linkControlRules, neighbourRules } from './link-control.ts';
 import { addressField, compare, dropRule, isIn, isNotIn, jumpTo } from './match.ts';
 import { chainNames, linkedSetName, portSetNames, unlinkedSetName } from './names.ts';
 import { addressSet } from './set-builder.ts';
@@ -35,7 +35,7 @@ export function unlinkedSets(addresses: readonly string[]): NftSet[] {
 }
 
 /** In front of a drop the port is looked up again: it may just have become known (S7.3). */
-export function newcomerChains(gatedRanges: readonly string[]): Chain[] {
+export function newcomerChains(gatedRanges: readonly string[], allowsRouters: boolean): Chain[] {
   const { source, destination } = chainNames.newcomers;
   const passes = { kind: 'return' } as const;
   const isStillUnknown = isNotIn(portSetNames.all, 'iifname');
@@ -49,7 +49,7 @@ export function newcomerChains(gatedRanges: readonly string[]): Chain[] {
         ...[...ipv4Ranges.map(valueOf), '0.0.0.0'].map((sender) => {
           return { matches: [compare('arp saddr ip', '==', sender)], verdict: passes };
         }),
-        ...linkRules('source', gatedRanges),
+        ...linkRules('source', gatedRanges, allowsRouters),
         dropRule(isStillUnknown),
       ],
     },
@@ -57,14 +57,14 @@ export function newcomerChains(gatedRanges: readonly string[]): Chain[] {
       name: destination,
       rules: [
         { matches: [compare('ether type', '==', 'arp')], verdict: passes },
-        ...linkRules('destination', gatedRanges),
+        ...linkRules('destination', gatedRanges, allowsRouters),
         dropRule(isNotIn(portSetNames.all, 'oifname')),
       ],
     },
   ];
 }
 
-function linkRules(end: 'source' | 'destination', gatedRanges: readonly string[]): NftRule[] {
+function linkRules(end: 'source' | 'destination', gatedRanges: readonly string[], allowsRouters: boolean): NftRule[] {
   const passes = { kind: 'return' } as const;
   return [
     ...families.map((family) => {
@@ -73,7 +73,6 @@ function linkRules(end: 'source' | 'destination', gatedRanges: readonly string[]
     ...gatedRanges.map((range) => {
       return { matches: [compare(addressField[familyOf(range)][end], '==', valueOf(range))], verdict: passes };
     }),
-    ...linkControlRules(passes),
-    ...addressRequestRules(passes),
+    ...(allowsRouters ? [...linkControlRules(passes), ...addressRequestRules(passes)] : neighbourRules(passes)),
   ];
 }

@@ -10,7 +10,7 @@ import {
 } from '../nftables/ruleset.ts';
 import { denials } from './denials.ts';
 import type { AddressClasses, Device } from './links.ts';
-import { podEnd } from './match.ts';
+import { podEnd, type End } from './match.ts';
 import {
   chainNames,
   isolatedSetName,
@@ -38,15 +38,16 @@ export class Pointer {
   /**
    * @param all local addresses, with their classes: those that nothing isolates are pointed past the gate
    * @param devices those by which the pods' own addresses are told from others
+   * @param guarded the ends of a packet whose device is looked up with the address
    */
-  point(all: ReadonlyMap<string, AddressClasses>, devices: readonly Device[]): Parts {
+  point(all: ReadonlyMap<string, AddressClasses>, devices: readonly Device[], guarded: readonly End[]): Parts {
     const family = this.#family;
     const addresses = new Map([...all].filter(([address]) => familyOf(address) === family));
     const owned = devices.flatMap((device) =>
       [...device.addresses].flatMap((address) => (addresses.has(address) ? [[device.name, address] as const] : [])),
     );
     const sets: NftSet[] = [];
-    const from: unknown[] = [devices.length > 0, ...owned.flat()];
+    const from: unknown[] = [guarded.join(), ...owned.flat()];
     for (const [address, classes] of addresses) {
       from.push(address);
       for (const direction of directions) {
@@ -57,17 +58,18 @@ export class Pointer {
     }
     const last = this.#last;
     const isSame = last?.from.length === from.length && from.every((each, index) => each === last.from[index]);
-    const pointed = isSame ? last.pointed : pointAddresses(family, addresses, devices.length > 0 ? owned : undefined);
+    const pointed = isSame ? last.pointed : pointAddresses(family, addresses, owned, guarded);
     if (!isSame) this.#last = { from, pointed };
     return { ...pointed, sets: [...sets, ...pointed.sets] };
   }
 }
 
-/** @param owned devices and their addresses, where there are any devices */
+/** @param owned devices and their addresses */
 function pointAddresses(
   family: Family,
   addresses: ReadonlyMap<string, AddressClasses>,
-  owned: readonly (readonly [device: string, address: string])[] | undefined,
+  owned: readonly (readonly [device: string, address: string])[],
+  guarded: readonly End[],
 ): Parts {
   const sets: NftSet[] = [];
   const portMaps = new Set<VerdictMap>();
@@ -86,7 +88,8 @@ function pointAddresses(
   }
   const isolated = [...addresses].flatMap(([address, { ingress, egress }]) => (ingress || egress ? [address] : []));
   sets.push(addressSet(isolatedSetName[family], family, isolated));
-  if (chains.size > 0) sets.push(pairSet(selfSetName[family], family, isolated));
+  // The deny chains look in it, and where devices are guarded the output hook.
+  if (chains.size > 0 || guarded.length > 0) sets.push(pairSet(selfSetName[family], family, isolated));
   const maps = directions.flatMap((direction) =>
     orientations.flatMap((orientation): VerdictMap[] => {
       const verdicts = new Map<Element, ElementVerdict>();
@@ -94,7 +97,7 @@ function pointAddresses(
         const built = classes[direction]?.families?.[family];
         verdicts.set(address, built ? { kind: 'jump', chain: built.chains[orientation].chain.name } : passes);
       }
-      const byOwner = new Map(owned?.map(([device, address]) => [`${device} . ${address}`, verdicts.get(address)!]));
+      const byOwner = new Map(owned.map(([device, address]) => [`${device} . ${address}`, verdicts.get(address)!]));
       byOwner.set(catchAll, { kind: 'jump', chain: orientedName(direction, orientation) });
       verdicts.set(catchAll, { kind: 'jump', chain: chainNames.nobody[podEnd(direction, orientation)] });
       const type = addressType[family];
@@ -102,9 +105,20 @@ function pointAddresses(
       const ofOwner = ownerMapName(direction, family, orientation);
       return [
         { name: toClass, key: [type], interval: false, elements: verdicts },
-        ...(owned ? [{ name: ofOwner, key: ['ifname', type], interval: false, elements: byOwner } as const] : []),
+        ...(guarded.includes(podEnd(direction, orientation))
+          ? [{ name: ofOwner, key: ['ifname', type], interval: false, elements: byOwner } as const]
+          : []),
       ];
     }),
   );
-  return { sets, maps: [...maps, ...portMaps], chains: [...chains] };
+  const errorMaps = directions.map((direction): VerdictMap => {
+    const verdicts = new Map<Element, ElementVerdict>();
+    for (const [address, classes] of addresses) {
+      const built = classes[direction]?.families?.[family];
+      if (built) verdicts.set(address, { kind: 'jump', chain: built.chains.error.chain.name });
+    }
+    const name = isolationMapName(direction, family, 'error');
+    return { name, key: [addressType[family]], interval: false, elements: verdicts };
+  });
+  return { sets, maps: [...maps, ...errorMaps, ...portMaps], chains: [...chains] };
 }

@@ -3,7 +3,7 @@ import { compareText } from '../lib/sort.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Element, ElementVerdict, VerdictMap } from '../nftables/ruleset.ts';
 import { allowsText, lookupsChain, type Allow, type Counting } from './allow.ts';
-import { orientedName, type Orientation } from './names.ts';
+import { orientedName, type Reading } from './names.ts';
 import {
   countPorts,
   mergePorts,
@@ -42,7 +42,7 @@ export interface PortMaps {
  */
 export function portMaps(
   direction: Direction,
-  orientation: Orientation,
+  reading: Reading,
   entries: readonly PortEntry[],
   rest: readonly Allow[],
   counting?: Counting,
@@ -57,7 +57,7 @@ export function portMaps(
   for (const { ports, allows } of segments) {
     let verdict: ElementVerdict = { kind: 'return' };
     if (allows) {
-      const chain = lookupsChain(direction, orientation, { counting, allows, rest });
+      const chain = lookupsChain(direction, reading, { counting, allows, rest });
       chains.push(chain);
       for (const { set } of allows) reads.add(set.name);
       verdict = { kind: 'goto', chain: chain.name };
@@ -69,22 +69,18 @@ export function portMaps(
       }
     }
   }
-  const maps = [portMap(exact, false, orientation), portMap(intervals, true, orientation)];
+  const maps = [portMap(exact, false, reading), portMap(intervals, true, reading)];
   return { maps: maps.filter(({ elements }) => elements.size > 0), chains, reads };
 }
 
 /** Named by content. */
-function portMap(
-  elements: ReadonlyMap<Element, ElementVerdict>,
-  interval: boolean,
-  orientation: Orientation,
-): VerdictMap {
+function portMap(elements: ReadonlyMap<Element, ElementVerdict>, interval: boolean, reading: Reading): VerdictMap {
   const text = elements.entries().map(([port, verdict]) => `${port} ${'chain' in verdict ? verdict.chain : ''}`);
-  const name = orientedName(`v-${shortHash([...text].join('\n'))}`, orientation);
+  const name = orientedName(`v-${shortHash([...text].join('\n'))}`, reading);
   return { name, key: ['inet_proto', 'inet_service'], interval, elements };
 }
 
-/** All that the maps depend on but direction, orientation and rest. */
+/** All that the maps depend on but direction, reading and rest. */
 export function entriesText(entries: readonly PortEntry[]): string {
   return entries.map(({ ports, allow }) => `${portSetText(ports)}: ${allow ? allowsText([allow]) : 'all'}`).join('\n');
 }

@@ -11,6 +11,10 @@ export interface AgentConfig {
   readonly startGate: boolean;
   /** Pods send from their own addresses only. */
   readonly guard: boolean;
+  /** Pods may send tunnel packets to nodes. */
+  readonly allowPodTunnels: boolean;
+  /** Pods may be routers and DHCP servers of their link. */
+  readonly allowPodRouters: boolean;
   /** Canonical; `undefined`: what the cluster or the network plugin says. */
   readonly podCidrs: readonly string[] | undefined;
   /** Of libcni's results; `undefined`: nobody looks. */
@@ -38,6 +42,8 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     logLevel: readRequired(agentFlags.logLevel, values.logLevel, env),
     startGate: readRequired(agentFlags.startGate, values.startGate, env),
     guard: readRequired(agentFlags.guard, values.guard, env),
+    allowPodTunnels: readRequired(agentFlags.allowPodTunnels, values.allowPodTunnels, env),
+    allowPodRouters: readRequired(agentFlags.allowPodRouters, values.allowPodRouters, env),
     podCidrs: readFlag(agentFlags.podCidr, values.podCidr, env),
     cniCacheDir: directoryOf(readRequired(agentFlags.cniCacheDir, values.cniCacheDir, env)),
     stateDir: readFlag(agentFlags.stateDir, values.stateDir, env),

@@ -88,6 +88,24 @@ const guard: Flag<boolean> = {
   read: readSwitch,
 };
 
+const allowPodTunnels: Flag<boolean> = {
+  name: 'allow-pod-tunnels',
+  env: 'POSTERN_ALLOW_POD_TUNNELS',
+  fallback: 'false',
+  summary: 'let pods send tunnel packets (VXLAN, Geneve, GRE, IPIP, 6in4) to nodes, which unpack them for anyone',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
+const allowPodRouters: Flag<boolean> = {
+  name: 'allow-pod-routers',
+  env: 'POSTERN_ALLOW_POD_ROUTERS',
+  fallback: 'false',
+  summary: 'let pods send router advertisements and redirects, and answer DHCP',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
 const podCidr: Flag<readonly string[]> = {
   name: 'pod-cidr',
   argument: 'CIDRS',
@@ -165,6 +183,8 @@ export const agentFlags = {
   logLevel,
   startGate,
   guard,
+  allowPodTunnels,
+  allowPodRouters,
   podCidr,
   cniCacheDir,
   stateDir,

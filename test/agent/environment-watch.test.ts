@@ -175,6 +175,7 @@ describe('watchEnvironment', () => {
     const inVain = localPod('x/a/1', ['192.0.2.8'], ['x/deny']);
     const notSelected = localPod('x/b/2', ['192.0.2.9']);
     const inside = localPod('x/c/3', ['10.9.0.5'], ['x/deny']);
+    links = { look: async () => new Map() };
     start();
     assert.deepEqual(await lookAt(inVain, notSelected, inside), new Map());
     now += 60_000;
@@ -189,6 +190,19 @@ describe('watchEnvironment', () => {
     assert.match(issue!.message, /^this node reaches 192\.0\.2\.8 by eth0, /);
     assert.equal(ready.ok, true);
     assert.deepEqual(await lookAt(notSelected), new Map());
+  });
+
+  it('names the isolated pods of a bridge while the guard is off: link-local packets between them pass (S1.16)', async () => {
+    const [isolated, open] = [localPod('x/a/1', ['10.9.0.5'], ['x/deny']), localPod('x/b/2', ['10.9.0.5'])];
+    start();
+    const issues = await lookAt(isolated, open, localPod('x/c/3', ['192.0.2.9'], ['x/deny']));
+    assert.deepEqual(issues.get('x/a/1')?.[0]?.effect, 'not-enforced');
+    assert.match(issues.get('x/a/1')![0]!.message, /fe80::\/10.*turn the guard on/);
+    assert.equal(issues.has('x/b/2'), false);
+    abort.abort();
+    [abort, links] = [new AbortController(), { look: async () => new Map() }];
+    start();
+    assert.deepEqual([...(await lookAt(isolated)).keys()], []);
   });
 
   it('names the pods that nothing keeps from sending as another, but for those of which it sees no packet', async () => {

@@ -68,6 +68,9 @@ describe('the chart agrees', function () {
     );
     const other = await read('startGate.enabled=false', 'guard.enabled=false');
     assert.deepEqual([other.startGate, other.guard], [false, false]);
+    assert.deepEqual([usual.allowPodTunnels, usual.allowPodRouters], [false, false]);
+    const open = await read('guard.allowTunnels=true', 'guard.allowRouters=true');
+    assert.deepEqual([open.allowPodTunnels, open.allowPodRouters], [true, true]);
     assert.deepEqual([usual.logDenials, usual.denialEvents, usual.metricsPolicyLimit], [true, true, 100]);
     assert.equal(usual.metricsClasses, false);
     assert.equal((await read('metrics.classes=true')).metricsClasses, true);

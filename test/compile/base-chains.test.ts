@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { Packet } from '../../src/nftables/packet.ts';
+import type { Connection, Packet } from '../../src/nftables/packet.ts';
 import { pod, policy } from '../support/objects.ts';
 import { compileNode } from '../support/pipeline.ts';
 import { verdictOf } from '../support/routed.ts';
@@ -11,6 +11,13 @@ const closed6 = 'fd01::1';
 const ruleset = compileNode('n1', [
   pod('x/closed', { ips: [closed, closed6], labels: { app: 'closed' } }),
   pod('x/free', { ips: ['10.1.0.2', 'fd01::2'] }),
+  pod('x/busy', { ips: ['10.1.0.3', 'fd01::3'], labels: { app: 'busy' } }),
+  policy('x/busy', {
+    podSelector: { matchLabels: { app: 'busy' } },
+    policyTypes: ['Ingress', 'Egress'],
+    egress: [{ ports: [{ port: 80 }] }],
+    ingress: [{ ports: [{ protocol: 'UDP', port: 53 }] }],
+  }),
   policy('x/deny', { podSelector: { matchLabels: { app: 'closed' } }, policyTypes: ['Ingress', 'Egress'] }),
 ]);
 
@@ -76,17 +83,64 @@ describe('an isolated pod: link control (S5.8)', () => {
   ]);
 });
 
-describe('an isolated pod: errors about its connections (S5.3)', () => {
-  const about = (packet: Packet, icmpType: number): Packet => ({ ...packet, ctState: 'related', icmpType });
+describe('an isolated pod: errors about its connections (S5.3, S5.19)', () => {
+  /** `busy` may open HTTP to anyone, and gets DNS from anyone. */
+  const [busy, busy6] = ['10.1.0.3', 'fd01::3'];
+  const http = { protocol: 'tcp', destinationPort: 80 } as const;
+  const dns = { protocol: 'udp', destinationPort: 53 } as const;
+  const error = (packet: Packet, icmpType: number, connection: Connection): Packet => {
+    return { ...packet, ctState: 'related', icmpType, length: 100, connection };
+  };
+  const to = (packet: Packet, destination: string): Packet => ({ ...packet, destination });
+  const from = (packet: Packet, source: string): Packet => ({ ...packet, source, destination: peer });
+  const sent = error(to(icmp, busy), 3, { source: busy, destination: peer, ...http });
+  const sent6 = error(to(icmp6, busy6), 2, { source: busy6, destination: peer6, ...http });
+  const got = error(from(icmp, busy), 3, { source: peer, destination: busy, ...dns });
+  const revoked = error(to(icmp, busy), 3, { source: busy, destination: peer, ...http, destinationPort: 81 });
+  const revoked6 = error(to(icmp6, busy6), 2, { source: busy6, destination: peer6, ...dns });
+  const ofNode = { source: '192.0.2.1', destination: closed, ...http };
   check([
-    ...[3, 11, 12].map((type): Case => [`related ICMP ${type}`, about(icmp, type), 'accept']),
-    ...[1, 2, 3, 4].map((type): Case => [`related ICMPv6 ${type}`, about(icmp6, type), 'accept']),
-    ['a related redirect', about(icmp, 5), 'drop'],
-    ['a related echo', about(icmp, 8), 'drop'],
+    ...[3, 11, 12].map((icmpType): Case => [
+      `ICMP ${icmpType}, about what it may open`,
+      { ...sent, icmpType },
+      'accept',
+    ]),
+    ...[1, 2, 3, 4].map((icmpType): Case => [`ICMPv6 ${icmpType}, about that`, { ...sent6, icmpType }, 'accept']),
+    ['about what it may get', got, 'accept'],
+    ['about what it may get, from a router', { ...got, source: '198.51.100.1' }, 'accept'],
+    ['as long as a sender may make it', { ...sent, length: 576 }, 'accept'],
+    ['longer', { ...sent, length: 577 }, 'drop'],
+    ['as long as a sender may make it, IPv6', { ...sent6, length: 1280 }, 'accept'],
+    ['longer, IPv6', { ...sent6, length: 1281 }, 'drop'],
+    ['about what it may not open any more', revoked, 'drop'],
+    ['about what it may not open any more, IPv6', revoked6, 'drop'],
+    [
+      'about what it may not get any more',
+      error(from(icmp, busy), 3, { source: peer, destination: busy, ...http }),
+      'drop',
+    ],
+    [
+      'from a pod that may open nothing',
+      error(from(icmp, closed), 3, { source: closed, destination: peer, ...http }),
+      'drop',
+    ],
+    ['to a pod that may get nothing', error(icmp, 3, { source: peer, destination: closed, ...http }), 'drop'],
+    ['about what the node has opened to a pod', { ...error(from(icmp, closed), 3, ofNode), hook: 'input' }, 'accept'],
+    [
+      'about what a pod may not open to the node',
+      { ...revoked, source: busy, destination: '192.0.2.1', hook: 'input' },
+      'drop',
+    ],
+    [
+      'about what a pod may open to the node',
+      { ...sent, source: busy, destination: '192.0.2.1', hook: 'input' },
+      'accept',
+    ],
+    ['a related redirect', { ...sent, icmpType: 5 }, 'drop'],
+    ['a related echo', { ...sent, icmpType: 8 }, 'drop'],
     ['an error about nothing', { ...icmp, icmpType: 3 }, 'drop'],
     ['an invalid error', { ...icmp, icmpType: 3, ctState: 'invalid', direction: undefined }, 'drop'],
     ['a related connection of a helper', { ...tcp, ctState: 'related' }, 'drop'],
-    ['related errors from the pod', about({ ...icmp6, source: closed6, destination: peer6 }, 1), 'accept'],
   ]);
 });
 

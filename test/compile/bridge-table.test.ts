@@ -8,7 +8,11 @@ import { routedTables } from '../support/routed.ts';
 import { guardedNode } from './guarded-node.ts';
 
 const link = (name: string) => ({ device: 'cni0', port: `veth-${name}` });
+const macs: Readonly<Record<string, string>> = { free: '02:00:00:00:00:02', closed: '02:00:00:00:00:03' };
+const linkWithMac = (name: string) => ({ ...link(name), ...(macs[name] && { mac: macs[name] }) });
 const { bridge } = guardedNode(link);
+const { bridge: pinned } = guardedNode(linkWithMac);
+const { bridge: withRouters } = guardedNode(link, { allowed: { routers: true } });
 
 /** A frame as it comes in, and as it goes out by another port: each hook is a check of its own. */
 const sent: Packet = {
@@ -26,6 +30,7 @@ const sent: Packet = {
 };
 const { inKind: _kind, ...kindless } = sent;
 const fromUplink: Packet = { ...kindless, inInterface: 'eth0' };
+const onUplink = { inInterface: 'eth0', inKind: 'vxlan' } as const;
 const sent6: Packet = { ...sent, family: 'ipv6', source: 'fd01::2', destination: 'fd01::3' };
 const delivered: Packet = { ...sent, hook: 'forward', outInterface: 'veth-closed', outKind: 'veth' };
 const delivered6: Packet = { ...delivered, family: 'ipv6', source: 'fd01::2', destination: 'fd01::3' };
@@ -37,7 +42,9 @@ const control: Packet = {
   destination: 'ff02::1',
   packetType: 'multicast',
 };
-const discovery: Packet = { ...control, icmpType: 135, hopLimit: 255 };
+const discovery: Packet = { ...control, icmpType: 135, hopLimit: 255, target: 'fd01::3', length: 72 };
+const answer: Packet = { ...discovery, icmpType: 136, target: 'fd01::2' };
+const router: Packet = { ...discovery, icmpType: 134 };
 const listener: Packet = { ...control, icmpType: 143, hopLimit: 1 };
 const arp: Packet = { ...portless, family: 'arp', source: '10.1.0.2', destination: '10.1.0.3', protocol: '' };
 const dhcp: Packet = {
@@ -102,6 +109,8 @@ const frames: readonly Case[] = [
   ['ARP, its own address', arp, 'accept'],
   ['ARP, a probe', { ...arp, source: '0.0.0.0' }, 'accept'],
   ["ARP, another pod's address", { ...arp, source: '10.1.0.3' }, 'drop'],
+  ['ARP with as much behind it as a short frame has room for', { ...arp, length: 46 }, 'accept'],
+  ['ARP with more behind it', { ...arp, length: 47 }, 'drop'],
   ["ARP, the bridge's address", { ...arp, source: '10.1.0.1' }, 'drop'],
 ];
 
@@ -111,6 +120,18 @@ const linkControl: readonly Case[] = [
   ['neighbour discovery, egress isolated', { ...discovery, ...closed }, 'accept'],
   ['neighbour discovery from afar, egress isolated', { ...discovery, ...closed, hopLimit: 254 }, 'drop'],
   ["neighbour discovery with another's address", { ...discovery, source: 'fd01::3' }, 'drop'],
+  ['an answer about its own address', answer, 'accept'],
+  ['an answer about its own address, from it', { ...answer, source: 'fd01::2' }, 'accept'],
+  ["an answer about another's address", { ...answer, target: 'fd01::3' }, 'drop'],
+  ["an answer about another's address, from its own", { ...answer, source: 'fd01::2', target: 'fd01::3' }, 'drop'],
+  ["an answer about its router's address", { ...answer, target: 'fd01::1' }, 'drop'],
+  ['an answer about a link-local address', { ...answer, target: 'fe80::2' }, 'accept'],
+  ['a router advertisement', router, 'drop'],
+  ['a router advertisement from its own address', { ...router, source: 'fd01::2' }, 'drop'],
+  ['a redirect', { ...router, icmpType: 137 }, 'drop'],
+  ['an answer of a DHCP server', { ...sent, sourcePort: 67, destinationPort: 68 }, 'drop'],
+  ['an answer of a DHCPv6 server', { ...sent6, sourcePort: 547, destinationPort: 546 }, 'drop'],
+  ['DNS from a port that a DHCP server uses', { ...sent, sourcePort: 67, destinationPort: 53 }, 'accept'],
   ['listener discovery', listener, 'accept'],
   ['listener discovery without an address', { ...listener, source: '::' }, 'accept'],
   ['listener discovery, egress isolated', { ...listener, ...closed }, 'accept'],
@@ -141,16 +162,35 @@ const deliveries: readonly Case[] = [
   ["to another pod, by its neighbour's MAC", to({ ...sent, destination: '10.1.0.4' }, 'closed'), 'drop'],
   ["to a foreign address, by its neighbour's MAC", to({ ...sent6, destination: '2001:db8::5' }, 'closed'), 'drop'],
   ['with a VLAN tag', { ...delivered, etherType: 'vlan' }, 'drop'],
-  ['ARP', to({ ...arp, packetType: 'broadcast' }, 'closed'), 'accept'],
-  ['neighbour discovery', to(discovery, 'closed'), 'accept'],
+  ['ARP that asks for it', to({ ...arp, packetType: 'broadcast' }, 'closed'), 'accept'],
+  ['ARP that asks for another', to({ ...arp, packetType: 'broadcast' }, 'picky'), 'drop'],
+  ['ARP that asks for it, with a trailer', to({ ...arp, packetType: 'broadcast', length: 200 }, 'closed'), 'drop'],
+  ['ARP in which a pod announces itself', to({ ...arp, destination: '10.1.0.2' }, 'closed'), 'accept'],
   [
-    'neighbour advertisement to link-local',
-    to({ ...discovery, icmpType: 136, destination: 'fe80::3' }, 'closed'),
+    'ARP of the uplink about itself',
+    to({ ...arp, ...onUplink, source: '10.1.0.1', destination: '10.1.0.1' }, 'closed'),
     'accept',
   ],
-  ['listener discovery', to(listener, 'closed'), 'accept'],
-  ['IGMP', to(igmp, 'closed'), 'accept'],
-  ['DHCP', to(dhcp, 'closed'), 'accept'],
+  ['neighbour discovery', to(discovery, 'closed'), 'accept'],
+  ['neighbour discovery that asks for another', to(discovery, 'picky'), 'drop'],
+  ['neighbour discovery with a trailer', to({ ...discovery, length: 200 }, 'closed'), 'drop'],
+  [
+    'neighbour discovery that asks for a link-local address',
+    to({ ...discovery, target: 'fe80::7' }, 'closed'),
+    'accept',
+  ],
+  ['a router advertisement of a pod', to(router, 'free'), 'drop'],
+  ['a router advertisement of the uplink', to({ ...router, ...onUplink }, 'closed'), 'accept'],
+  ['a router solicitation of a pod', to({ ...router, icmpType: 133 }, 'free'), 'drop'],
+  ['neighbour advertisement to link-local', to({ ...answer, destination: 'fe80::3' }, 'closed'), 'accept'],
+  ['listener discovery', to(listener, 'closed'), 'drop'],
+  ['listener discovery, to a pod that is not isolated', to(listener, 'free'), 'drop'],
+  ['IGMP', to(igmp, 'closed'), 'drop'],
+  ['IGMP, to a pod that is not isolated', to(igmp, 'free'), 'drop'],
+  ['a listener query of the uplink', to({ ...listener, ...onUplink, icmpType: 130 }, 'closed'), 'accept'],
+  ['DHCP', to(dhcp, 'closed'), 'drop'],
+  ['DHCP, to a pod that is not isolated', to(dhcp, 'free'), 'drop'],
+  ['DHCPv6, to a pod that is not isolated', to(dhcp6, 'free'), 'drop'],
   ['DHCP of who has an address', to({ ...dhcp, source: '10.1.0.2' }, 'closed'), 'drop'],
   ['UDP to link-local', to({ ...sent6, destination: 'fe80::2' }, 'free'), 'accept'],
   ['UDP to link-local, ingress isolated', to({ ...sent6, destination: 'fe80::3' }, 'closed'), 'drop'],
@@ -183,9 +223,15 @@ const strangers: readonly Case[] = [
   ["from a port that nobody knows, another's address, IPv6", { ...sent6, ...fresh }, 'drop'],
   ['from a port that nobody knows, its own address', { ...sent, ...fresh, source: '10.9.0.2' }, 'accept'],
   ['from a port that nobody knows, neighbour discovery', { ...discovery, ...fresh }, 'accept'],
-  ['from a port that nobody knows, ARP', { ...arp, ...fresh }, 'accept'],
-  ['from the uplink', fromUplink, 'accept'],
-  ['from the uplink, with a VLAN tag', { ...fromUplink, etherType: 'vlan' }, 'accept'],
+  ["from a port that nobody knows, ARP with another's address, to the node", { ...arp, ...fresh }, 'accept'],
+  ["from the uplink, ARP with a pod's address", { ...arp, ...onUplink }, 'drop'],
+  ['from a port that nobody knows, ARP', { ...arp, ...fresh, source: '10.9.0.2' }, 'accept'],
+  ["from a port that nobody knows, an answer about another's address", { ...answer, ...fresh }, 'drop'],
+  ["from the uplink, with a pod's address (S1.17)", fromUplink, 'drop'],
+  ["from the uplink, with a pod's address, IPv6 (S1.17)", { ...sent6, ...onUplink }, 'drop'],
+  ["from the uplink, with a pod's address and a VLAN tag", { ...fromUplink, etherType: 'vlan' }, 'drop'],
+  ['from the uplink', { ...fromUplink, source: '203.0.113.5' }, 'accept'],
+  ['from the uplink, with a VLAN tag', { ...fromUplink, source: '203.0.113.5', etherType: 'vlan' }, 'accept'],
   ["to a port that nobody knows, another's address", to(sent, 'new'), 'drop'],
   ["to a port that nobody knows, another's address, IPv6", to(sent6, 'new'), 'drop'],
   ['to a port that nobody knows, its own address', to({ ...sent, destination: '10.9.0.2' }, 'new'), 'accept'],
@@ -205,8 +251,9 @@ const newcomers: readonly Case[] = [
   ['from link-local', from({ ...sent6, source: 'fe80::9', destination: 'fe80::2' }), 'drop'],
   ['from link-local to all', from({ ...control, icmpType: 128, source: 'fe80::9' }), 'drop'],
   ['neighbour discovery', from({ ...discovery, source: 'fe80::9' }), 'accept'],
-  ['listener discovery', from({ ...listener, source: 'fe80::9' }), 'accept'],
-  ['DHCP', from(dhcp), 'accept'],
+  ['a router advertisement', from({ ...router, source: 'fe80::9' }), 'drop'],
+  ['listener discovery', from({ ...listener, source: 'fe80::9' }), 'drop'],
+  ['DHCP', from(dhcp), 'drop'],
   ['ARP from an address of the gate', from({ ...arp, source: '10.1.0.99' }), 'accept'],
   ['ARP from a pod whose port is not known', from({ ...arp, source: '10.9.0.2' }), 'accept'],
   ['an ARP probe', from({ ...arp, source: '0.0.0.0' }), 'accept'],
@@ -218,7 +265,11 @@ const newcomers: readonly Case[] = [
   ['link-local to it', to({ ...sent6, destination: 'fe80::9' }, 'new'), 'drop'],
   ['ARP to it', to(arp, 'new'), 'accept'],
   ['neighbour discovery to it', to(discovery, 'new'), 'accept'],
-  ['multicast from the uplink', to({ ...group, ...fromUplink, packetType: 'multicast' }, 'free'), 'accept'],
+  [
+    'multicast from the uplink',
+    to({ ...fromUplink, source: '203.0.113.5', destination: '224.0.0.251', packetType: 'multicast' }, 'free'),
+    'accept',
+  ],
   ['what two of another bridge say to each other', { ...to(group, 'new'), ...fresh }, 'accept'],
 ];
 
@@ -234,13 +285,22 @@ const ofNode: readonly Case[] = [
   ['routed to a port that is not known, with the address of a pod, IPv6', routed(sent6, 'new'), 'drop'],
   ['routed to the port of another pod', routed(sent, 'free'), 'drop'],
   ['routed to an address of no pod', routed({ ...sent, destination: '10.1.0.99' }, 'new'), 'accept'],
+  ['of the node itself, to the pod (S5.1)', { ...routed(sent, 'closed'), fromSocket: true }, 'accept'],
+  ['of the node itself, to the port of another pod (S1.18)', { ...routed(sent, 'free'), fromSocket: true }, 'drop'],
+  ['of the node itself, to the port of another pod, IPv6', { ...routed(sent6, 'free'), fromSocket: true }, 'drop'],
+  ['of the node itself, to a port that is not known', { ...routed(sent, 'new'), fromSocket: true }, 'accept'],
+  ['of the node itself, to everyone', { ...routed(everyone, 'closed'), fromSocket: true, toGroup: true }, 'accept'],
   [
-    'of the node itself, to a pod that has the address of another (S5.1)',
-    { ...routed(sent, 'new'), fromSocket: true },
+    'of the node itself, link-local',
+    routed({ ...sent6, destination: 'fe80::3', fromSocket: true }, 'closed'),
     'accept',
   ],
-  ['ARP', routed(arp, 'new'), 'accept'],
-  ['neighbour discovery', routed(discovery, 'new'), 'accept'],
+  ['routed to everyone', { ...routed(everyone, 'closed'), toGroup: true, packetType: 'host' }, 'drop'],
+  ['ARP', routed({ ...arp, source: '10.1.0.1' }, 'closed'), 'accept'],
+  ['ARP that asks for another', routed({ ...arp, source: '10.1.0.1' }, 'picky'), 'drop'],
+  ['ARP to a port that is not known', routed(arp, 'new'), 'accept'],
+  ['neighbour discovery', routed(discovery, 'closed'), 'accept'],
+  ['neighbour discovery to a port that is not known', routed(discovery, 'new'), 'accept'],
 ];
 
 describe('the guard of ports of bridges (S1.15, S1.16)', () => {
@@ -268,12 +328,23 @@ describe('the guard of ports of bridges (S1.15, S1.16)', () => {
 
   it('is no table where it is off', () => assert.equal(guardedNode(link, { guard: false }).bridge, undefined));
 
-  it('leaves nothing of it in the other tables', () => {
-    const names = routedTables(guardedNode(link)).flatMap(({ chains }) => [...chains.keys()]);
-    assert.deepEqual(
-      names.filter((name) => /guard|sources|link/.test(name)),
-      [],
-    );
+  it('holds frames of a port to the MAC of its pod, where that is known', () => {
+    const own = { sourceMac: macs.free! };
+    const foreign = { sourceMac: macs.closed! };
+    for (const packet of [sent, sent6, arp, discovery]) {
+      assert.equal(trace(pinned!, { ...packet, ...own }).verdict, 'accept');
+      assert.equal(trace(pinned!, { ...packet, ...foreign }).verdict, 'drop');
+    }
+    const picky = { ...sent, source: '10.1.0.4', inInterface: 'veth-picky', sourceMac: '02:00:00:00:00:99' };
+    assert.equal(trace(pinned!, picky).verdict, 'accept');
+  });
+
+  it('lets pods be routers and address servers where the operator says so', () => {
+    const server: Packet = { ...sent, sourcePort: 67, destinationPort: 68 };
+    for (const packet of [router, server, to(router, 'free'), to(dhcp, 'free'), to(listener, 'free')]) {
+      assert.equal(trace(withRouters!, packet).verdict, 'accept');
+      assert.equal(trace(bridge!, packet).verdict, 'drop');
+    }
   });
 
   it('a port of a pod that has a denied address too gets nothing that goes to many', () => {

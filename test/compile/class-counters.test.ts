@@ -60,8 +60,8 @@ describe('counting packets by class', () => {
     );
     const names = countedClasses.flatMap(({ family, chains }) => chains.map((name) => `${family} ${name}`));
     assert.equal(new Set(names).size, names.length);
-    // For both orientations one that leads to the class, and what is behind its ports.
-    assert.equal(names.length, 12);
+    // For both orientations and for errors one that leads to the class, and what is behind its ports.
+    assert.equal(names.length, 18);
     for (const { family, chains, entries } of countedClasses) {
       for (const name of chains) {
         const { rules } = tableOfPacket(ruleset, { family }).chains.get(name)!;
@@ -74,11 +74,12 @@ describe('counting packets by class', () => {
   it('reads what comes to a class and what is denied, wherever that is, as a listing without elements has it', () => {
     const countedClasses = compile(true).countedClasses.filter(({ family }) => family === 'ipv4');
     const [a, b] = countedClasses;
-    const [entry, reply] = a!.entries as [string, string];
+    const [entry, reply, errors] = a!.entries as [string, string, string];
     const behind = a!.chains.filter((name) => !a!.entries.includes(name));
-    const listed = [...rule(entry, 100, 7), ...rule(reply, 50, 0), ...rule(behind[0]!, 3), ...rule(behind[1]!, 0)];
+    const denied = behind.flatMap((name, index) => rule(name, index === 0 ? 3 : 0));
+    const listed = [...rule(entry, 100, 7), ...rule(reply, 50, 0), ...rule(errors, 4, 0), ...denied];
     const partly = rule(b!.entries[0]!, 9, 9);
     const counts = readClassCounts(JSON.stringify({ nftables: [...listed, ...partly] }), countedClasses);
-    assert.deepEqual([...counts], [[a, { judged: 150, denied: 10 }]]);
+    assert.deepEqual([...counts], [[a, { judged: 154, denied: 10 }]]);
   });
 });

@@ -162,7 +162,7 @@ describe('the gate (S7.5)', () => {
   });
 
   it('is nothing at all in a family without a range', () => {
-    const [ip, ip6] = routedTables(guardedNode(link, { podCidrs: ['fd01::/64'] }));
+    const [ip, ip6] = routedTables(guardedNode(link, { podCidrs: ['fd01::/64'], allowed: { tunnels: true } }));
     assert.deepEqual([ip.chains.has('gate'), ip6.chains.has('gate')], [false, true]);
     assert.deepEqual(
       [ip, ip6].map(({ chains }) => chains.get('to-nobody')!.rules.length),

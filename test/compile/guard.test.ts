@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import type { Link } from '../../src/model/cluster.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { trace, type Trace } from '../../src/nftables/trace.ts';
+import type { PipelineOptions } from '../../src/pipeline.ts';
 import { planStages } from '../../src/plan/plan.ts';
 import { checkPacket, generationsOf } from '../support/every-moment.ts';
 import { node, pod, sandbox } from '../support/objects.ts';
@@ -57,6 +59,7 @@ const dhcp6: Packet = {
   sourcePort: 546,
   destinationPort: 547,
 };
+const { sourcePort: _sport, destinationPort: _dport, ...ping } = udp;
 const closed = { inInterface: 'veth-closed' } as const;
 const reply = { ctState: 'established', direction: 'reply' } as const;
 
@@ -120,12 +123,8 @@ const control4: readonly Case[] = [
 ];
 
 const control6: readonly Case[] = [
-  ...[133, 134, 135, 136, 137].map((type): Case => [
-    `neighbour discovery ${type}`,
-    control(type, 255),
-    'accept',
-    'accept',
-  ]),
+  ...[133, 135, 136].map((type): Case => [`neighbour discovery ${type}`, control(type, 255), 'accept', 'accept']),
+  ...[134, 137].map((type): Case => [`a message of routers, ${type} (S1.18)`, control(type, 255), 'drop', 'accept']),
   ['neighbour discovery without an address', { ...control(135, 255), source: '::' }, 'accept', 'accept'],
   ["neighbour discovery with another's address", { ...control(136, 255), source: 'fd01::4' }, 'drop', 'accept'],
   ...[130, 131, 132, 143].map((type): Case => [`listener discovery ${type}`, control(type, 1), 'accept', 'accept']),
@@ -177,12 +176,19 @@ const linkLocal: readonly Case[] = [
 ];
 
 const others: readonly Case[] = [
-  [
-    "a pod's address by what is no pod's device",
-    { ...udp, inInterface: 'geneve0', inKind: 'geneve' },
-    'accept',
-    'accept',
-  ],
+  ...['geneve', 'vxlan', 'bridge', 'bond', 'tun', undefined].flatMap((inKind): Case[] => {
+    const uplink = { inInterface: 'up0', ...(inKind && { inKind }) };
+    const what = `a pod's address by another device, of kind ${inKind ?? 'none'} (S1.17)`;
+    return [
+      [what, { ...udp, ...uplink }, 'drop', 'accept'],
+      [`${what}, IPv6`, { ...udp6, ...uplink }, 'drop', 'accept'],
+      [`${what}, to another pod`, { ...udp, ...uplink, destination: '10.9.0.2' }, 'drop', 'accept'],
+      [`${what}, to the pod itself`, { ...udp, ...uplink, destination: '10.1.0.2' }, 'drop', 'accept'],
+      [`${what}, to the node`, { ...udp, ...uplink, hook: 'input' }, 'drop', 'accept'],
+      [`${what}, as a reply`, { ...udp, ...uplink, ...reply }, 'drop', 'accept'],
+      [`${what}, a SYN`, { ...udp, ...uplink, protocol: 'tcp', tcpSyn: true }, 'drop', 'accept'],
+    ];
+  }),
   [
     'to a pod',
     {
@@ -250,13 +256,125 @@ const others: readonly Case[] = [
   ],
   ['a pod whose link is not known', { ...udp, inInterface: 'veth-x', source: '10.9.0.2' }, 'accept', 'accept'],
   [
-    'the node itself, any source',
+    'the node itself, from the address of a pod that nothing isolates',
     { ...udp, hook: 'output', source: '10.1.0.2', destination: '10.1.0.3' },
+    'accept',
+    'accept',
+  ],
+  [
+    'the node itself, from the address of an isolated pod (S1.17)',
+    { ...udp, hook: 'output', source: '10.1.0.3', destination: '10.1.0.2' },
+    'drop',
+    'accept',
+  ],
+  [
+    'the node itself, from the address of an isolated pod, to that pod',
+    { ...udp, hook: 'output', source: '10.1.0.3', destination: '10.1.0.3' },
+    'accept',
+    'accept',
+  ],
+  [
+    "the kernel's reset of the node's connection to a pod, as it comes back",
+    {
+      ...udp,
+      hook: 'input',
+      inInterface: 'lo',
+      source: '10.1.0.3',
+      protocol: 'tcp',
+      ctState: 'related',
+      direction: 'reply',
+    },
+    'accept',
+    'accept',
+  ],
+  [
+    "the kernel's reset in the name of an isolated pod",
+    { ...udp, hook: 'output', source: '10.1.0.3', destination: '10.1.0.2', protocol: 'tcp', ctState: 'related' },
     'accept',
     'accept',
   ],
   ['a known sandbox of an unknown pod', { ...udp, inInterface: 'veth-unknown', source: '10.1.0.5' }, 'drop', 'drop'],
 ];
+
+/** What a node would unpack (S1.18). `n2` has a bridge in its range. */
+const tunnels = [4789, 6081, 8472].map((destinationPort): Packet => ({ ...udp, destinationPort }));
+const [ipip, gre] = ['4', '47'].map((protocol): Packet => ({ ...ping, protocol }));
+
+describe("tunnel packets from pods' devices (S1.18)", () => {
+  const toNodes = ['192.0.2.2', '10.2.0.0', '10.2.0.1'];
+  const nodeWith = (options: PipelineOptions, seat: Link): Ruleset => {
+    const pipeline = startPipeline(
+      'n1',
+      [
+        node('n1', '192.0.2.1'),
+        { ...node('n2', '192.0.2.2'), spec: { podCIDRs: ['10.2.0.0/24'] } },
+        pod('x/free', { ips: ['10.1.0.2'] }),
+      ],
+      options,
+    );
+    pipeline.receive(sandbox('x/free', { ips: ['10.1.0.2'], link: seat }));
+    return pipeline.plan(undefined).compiled.ruleset;
+  };
+  for (const [where, seat] of [
+    ['routed', { device: 'veth-free' }],
+    ['on a bridge', { device: 'cni0', port: 'veth-free' }],
+  ] as const) {
+    const held = nodeWith({}, seat);
+    const allowed = nodeWith({ allowed: { tunnels: true } }, seat);
+    const by = { inInterface: seat.device };
+    for (const packet of [...tunnels, ipip!, gre!, { ...ipip!, protocol: '41' }]) {
+      const what = `${packet.protocol} ${packet.destinationPort ?? ''}`;
+      it(`${where}, ${what}, to nodes: drop; where it is allowed: accept`, () => {
+        for (const destination of toNodes) {
+          for (const connection of [{}, reply]) {
+            assert.equal(verdictOf(held, { ...packet, ...by, ...connection, destination }), 'drop', destination);
+            assert.equal(verdictOf(allowed, { ...packet, ...by, ...connection, destination }), 'accept');
+          }
+        }
+        const toOwn = { ...packet, ...by, hook: 'input' as const, destination: '192.0.2.1' };
+        assert.equal(verdictOf(held, toOwn), 'drop');
+        assert.equal(verdictOf(allowed, toOwn), 'accept');
+      });
+      it(`${where}, ${what}, to what is no node, or from what is no pod: accept`, () => {
+        assert.equal(verdictOf(held, { ...packet, ...by, destination: '10.2.0.7' }), 'accept');
+        const between = { source: '198.51.100.1', destination: '192.0.2.2', inInterface: 'eth0' };
+        assert.equal(verdictOf(held, { ...packet, ...between }), 'accept');
+        assert.equal(verdictOf(held, { ...packet, ...between, hook: 'input' }), 'accept');
+      });
+    }
+  }
+});
+
+describe('bridged pods in the tables that route (S1.17)', () => {
+  const bridged = guardedNode((name) => ({ device: 'cni0', port: `veth-${name}` }), { gate: false });
+  const closing = guardedNode((name) => ({ device: 'cni0', port: `veth-${name}` }), { gate: false, guard: 'routed' });
+  const onBridge = { inInterface: 'cni0', inKind: 'bridge' } as const;
+  const local6: Packet = { ...udp6, ...onBridge, outInterface: 'cni0', source: 'fe80::2', destination: 'fe80::4' };
+  const cases: readonly (readonly [string, Packet, 'accept' | 'drop', 'accept' | 'drop'])[] = [
+    ['by their bridge', { ...udp, ...onBridge }, 'accept', 'accept'],
+    ['a redirect', { ...ping, ...onBridge, protocol: 'icmp', icmpType: 5 }, 'drop', 'drop'],
+    ['by their bridge, IPv6', { ...udp6, ...onBridge }, 'accept', 'accept'],
+    ['by the uplink', { ...udp, inInterface: 'eth0' }, 'drop', 'drop'],
+    ['by a tunnel, IPv6', { ...udp6, inInterface: 'flannel.1', inKind: 'vxlan' }, 'drop', 'drop'],
+    ['to the node by the uplink', { ...udp, inInterface: 'eth0', hook: 'input' }, 'drop', 'drop'],
+    ['what comes by their bridge from outside', { ...udp, ...onBridge, source: '203.0.113.9' }, 'accept', 'accept'],
+    // Ports are seen by the table of bridges, where there is one.
+    ['link-local between ports', local6, 'accept', 'drop'],
+    ['to a link-local address', { ...local6, source: 'fd01::2' }, 'accept', 'drop'],
+    ['from a link-local address to all', { ...local6, destination: 'ff02::1' }, 'accept', 'drop'],
+    [
+      'neighbour discovery',
+      { ...local6, protocol: 'icmpv6', icmpType: 135, hopLimit: 255, ctState: 'untracked', length: 72 },
+      'accept',
+      'accept',
+    ],
+  ];
+  for (const [what, packet, verdict, withoutPorts] of cases) {
+    it(`${what}: ${verdict}`, () => assert.equal(verdictOf(bridged, packet), verdict));
+    it(`${what}, where the kernel has no table of bridges: ${withoutPorts}`, () =>
+      assert.equal(verdictOf(closing, packet), withoutPorts));
+  }
+});
 
 describe("the guard of pods' own devices (S1.15, S1.16)", () => {
   for (const [name, cases] of Object.entries({ own, forged, control4, control6, linkLocal, others })) {

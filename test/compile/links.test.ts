@@ -19,16 +19,17 @@ function compile(links: Readonly<Record<string, Link>>, ...policies: readonly Re
 }
 
 function elementsOf(sets: ReadonlyMap<string, { readonly elements: ReadonlySet<string> }>): Record<string, string[]> {
-  const named = [...sets].filter(([name]) => /link|port|owner/.test(name));
+  const named = [...sets].filter(([name]) => /link|port|owner|devices/.test(name));
   return Object.fromEntries(named.map(([name, { elements }]) => [name, [...elements].sort()]));
 }
 
 describe('what the guard knows of devices', () => {
   it('a pod may use all that is its own, where the link of one of its addresses is known, and is held to that one', () => {
     const { links, links6, ports } = compile({ '10.1.0.2': { device: 'veth-a' } });
-    assert.deepEqual(links, { links: ['veth-a'], owners4: ['veth-a . 10.1.0.2'], linked4: ['10.1.0.2'] });
+    const known = { links: ['veth-a'], 'pod-devices': ['veth-a'] };
+    assert.deepEqual(links, { ...known, owners4: ['veth-a . 10.1.0.2'], linked4: ['10.1.0.2'] });
     assert.deepEqual(links6, {
-      links: ['veth-a'],
+      ...known,
       'egress-links': [],
       owners6: ['veth-a . fd01::2'],
       linked6: [],
@@ -38,7 +39,8 @@ describe('what the guard knows of devices', () => {
 
   it('a device of its own and a port of the same name are two', () => {
     const { links, ports } = compile({ '10.1.0.2': { device: 'eth' }, '10.1.0.3': { device: 'cni0', port: 'eth' } });
-    assert.deepEqual(links['owners4'], ['eth . 10.1.0.2']);
+    assert.deepEqual(links['owners4'], ['cni0 . 10.1.0.3', 'eth . 10.1.0.2']);
+    assert.deepEqual([links['links'], links['pod-devices']], [['eth'], ['cni0', 'eth']]);
     assert.deepEqual(ports?.['owners4'], ['eth . 10.1.0.3']);
   });
 

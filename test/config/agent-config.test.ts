@@ -12,6 +12,8 @@ describe('the configuration of the agent', () => {
       logLevel: 'info',
       startGate: true,
       guard: true,
+      allowPodTunnels: false,
+      allowPodRouters: false,
       podCidrs: undefined,
       cniCacheDir: '/var/lib/cni/results',
       stateDir: undefined,

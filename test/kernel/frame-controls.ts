@@ -29,32 +29,12 @@ export interface Control {
 
 /** Link control passes to pods that accept nothing else (S5.8). */
 const linkControl: Control[] = [
-  { name: 'DHCP', of: ['ipv4'], make: discover },
-  {
-    name: 'DHCPv6',
-    of: ['ipv6'],
-    make: ({ frames, text }: Scene) => {
-      const own = frames.nic('caged');
-      const ends = { from: own.linkLocal, to: 'ff02::1:2', sourcePort: 546, port: 547, hopLimit: 1 };
-      return frame(multicastMac(ends.to), own.mac, etherTypes.ipv6, datagram(ends, text));
-    },
-  },
   {
     name: 'neighbour solicitation',
     of: ['ipv6'],
     make: (scene: Scene) => solicitation(scene, scene.frames.nic('caged').linkLocal),
   },
   { name: 'duplicate address detection', of: ['ipv6'], make: (scene: Scene) => solicitation(scene, '::') },
-  {
-    name: 'a multicast listener report',
-    of: ['ipv6'],
-    make: ({ frames, text }: Scene) => {
-      const own = frames.nic('caged');
-      const head = { from: own.linkLocal, to: 'ff02::16', hopLimit: 1 };
-      const body = Buffer.concat([short(0), short(0), Buffer.from(text)]);
-      return frame(multicastMac(head.to), own.mac, etherTypes.ipv6, icmp6(head, 143, body));
-    },
-  },
   {
     name: 'an IGMP report',
     of: ['ipv4'],
@@ -76,6 +56,30 @@ const linkControl: Control[] = [
   },
   { name: 'an ARP probe', of: ['ipv4'], make: (scene: Scene) => question(scene, '0.0.0.0') },
 ].map((each): Control => ({ to: 'shut', ...each, plugins: ['bridge'], from: 'caged' }) as Control);
+
+/** To whom they are for: routers and address servers, which no pod is (S5.20). */
+const forRouters: Control[] = [
+  { name: 'DHCP', of: ['ipv4'], make: discover },
+  {
+    name: 'DHCPv6',
+    of: ['ipv6'],
+    make: ({ frames, text }: Scene) => {
+      const own = frames.nic('caged');
+      const ends = { from: own.linkLocal, to: 'ff02::1:2', sourcePort: 546, port: 547, hopLimit: 1 };
+      return frame(multicastMac(ends.to), own.mac, etherTypes.ipv6, datagram(ends, text));
+    },
+  },
+  {
+    name: 'a multicast listener report',
+    of: ['ipv6'],
+    make: ({ frames, text }: Scene) => {
+      const own = frames.nic('caged');
+      const head = { from: own.linkLocal, to: 'ff02::16', hopLimit: 1 };
+      const body = Buffer.concat([short(0), short(0), Buffer.from(text)]);
+      return frame(multicastMac(head.to), own.mac, etherTypes.ipv6, icmp6(head, 143, body));
+    },
+  },
+].map((each): Control => ({ ...each, plugins: ['bridge'], from: 'caged', to: 'bridge' }) as Control);
 
 function discover({ frames, text }: Scene): Buffer {
   const ends = { from: '0.0.0.0', to: '255.255.255.255', sourcePort: 68, port: 67 };
@@ -129,4 +133,4 @@ const linkLocal: Control[] = [
   },
 ];
 
-export const controls: readonly Control[] = [...toAll, ...linkControl, ...linkLocal];
+export const controls: readonly Control[] = [...toAll, ...linkControl, ...forRouters, ...linkLocal];

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import { families } from '../../src/model/address.ts';
+import { directions } from '../../src/model/policy.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { routedTable, type Ruleset, type Table, type TableFamily } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
@@ -64,9 +65,12 @@ describe('stages of a change (S7.3)', function () {
             assert.deepEqual(sortedRuleset(applied), sortedRuleset(plan.result));
             if (!before) continue;
             const packets = sent.flatMap((each) => packetsOf(each, objects));
-            for (const { name, hooks, table, direction, others, seen = {} } of checks) {
+            for (const { name, hooks, table, direction, ofErrors = false, others, seen = {} } of checks) {
               const met = packets.filter(
-                (each) => hooks.has(each.hook) && each.direction === (direction ?? each.direction),
+                (each) =>
+                  hooks.has(each.hook) &&
+                  each.direction === (direction ?? each.direction) &&
+                  (each.ctState === 'related') === ofErrors,
               );
               for (const family of families) {
                 const moments = generations.map((each) => without(others, each[table ?? routedTable[family]]));
@@ -259,7 +263,21 @@ function packetsOf({ flow, isLinkLocal, isForMany, ...devices }: Sending, object
   };
   const group = family === 'ipv4' ? '224.0.0.251' : 'ff02::fb';
   const toMany: Packet = { ...original, destination: group, packetType: 'multicast' };
-  return [original, reply, ...(isForMany ? [toMany] : [])].flatMap((packet) =>
+  const connection = { source, destination, protocol: common.protocol, destinationPort: flow.destinationPort };
+  const error: Packet = {
+    ...common,
+    hook: 'forward',
+    // Of a router, so that no look-up of its own addresses has a part in it.
+    source: family === 'ipv4' ? '198.51.100.9' : '2001:db8::9',
+    destination: source,
+    protocol: family === 'ipv4' ? 'icmp' : 'icmpv6',
+    icmpType: 3,
+    ctState: 'related',
+    direction: 'reply',
+    length: 100,
+    connection,
+  };
+  return [original, reply, error, ...(isForMany ? [toMany] : [])].flatMap((packet) =>
     (['forward', 'input', 'prerouting', 'output'] as const).map((hook) => ({ ...packet, hook })),
   );
 }
@@ -271,6 +289,8 @@ interface Check {
   readonly table?: TableFamily;
   /** The packets that meet it, if it is not all. */
   readonly direction?: Packet['direction'];
+  /** Whether it is about ICMP errors (S5.19). */
+  readonly ofErrors?: boolean;
   /** Chains of other checks. */
   readonly others: RegExp;
   /** What leaves the packet to one check of several in the same chain. */
@@ -295,11 +315,21 @@ function judged(name: 'egress' | 'ingress', direction: 'original' | 'reply'): Ch
 /** The checks that a packet meets: each is held to the rule by itself, with the chains of the others left empty. */
 const checks: readonly Check[] = [
   { name: 'guard', hooks: new Set(['forward', 'input']), others: judging, seen: { outKind: 'device' } },
-  { name: 'delivery', hooks: new Set(['forward']), others: judging, seen: { inInterface: 'eth0', inKind: 'device' } },
+  {
+    name: 'delivery',
+    hooks: new Set(['forward']),
+    others: new RegExp(`${judging.source}|^guard$`),
+    seen: { inInterface: 'eth0', inKind: 'device' },
+  },
   judged('egress', 'original'),
   judged('egress', 'reply'),
   judged('ingress', 'original'),
   judged('ingress', 'reply'),
+  ...directions.map((direction): Check => ({
+    ...judged(direction, 'reply'),
+    name: `errors, ${direction}`,
+    ofErrors: true,
+  })),
   ...[
     { name: 'ports', hooks: new Set(['prerouting', 'forward', 'output'] as const), others: /^(from|to)-newcomers$/ },
     { name: 'newcomers', hooks: new Set(['forward'] as const), others: /^(deliver|to-strangers|to-newcomers)$/ },
