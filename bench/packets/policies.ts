@@ -1,3 +1,4 @@
+import type { Link } from '../../src/model/cluster.ts';
 import { Random } from '../cluster/random.ts';
 import { bridge, openWay, range, way, type End, type Layout } from './scene.ts';
 
@@ -56,7 +57,13 @@ export function clusterObjects(): RawObject[] {
 export function localPods(): LocalPod[] {
   const others = Array.from({ length: neighbours }, (_, i): LocalPod => {
     const app = `app-${Math.floor(i / spaces.length) % localApps}`;
-    return { namespace: spaces[i % spaces.length]!, app, address: `10.99.1.${i + 1}`, device: `other-${i}` };
+    return {
+      namespace: spaces[i % spaces.length]!,
+      app,
+      address: `10.99.1.${i + 1}`,
+      device: `other-${i}`,
+      mac: '02:00:00:00:01:00',
+    };
   });
   const ends: LocalPod[] = [
     { ...way.from, namespace: spaces[0]!, app: 'app-0', role: 'end' },
@@ -67,8 +74,8 @@ export function localPods(): LocalPod[] {
   return [...others.slice(0, neighbours / 2), ...ends, ...others.slice(neighbours / 2)];
 }
 
-export function linkOf({ device }: End, layout: Layout): { device: string; port?: string } {
-  return layout === 'bridged' ? { device: bridge, port: device } : { device };
+export function linkOf({ device, mac }: End, layout: Layout): Link {
+  return layout === 'bridged' ? { device: bridge, port: device, mac } : { device };
 }
 
 /**

@@ -19,6 +19,8 @@ export interface End {
   readonly address: string;
   /** Its port on the node. */
   readonly device: string;
+  /** Of its own interface, which the container runtime's record names. */
+  readonly mac: string;
 }
 
 export interface Way {
@@ -38,7 +40,7 @@ export const way: Way = { from: end('a', 2), to: end('b', 3) };
 export const openWay: Way = { from: end('c', 4), to: end('d', 5) };
 
 function end(letter: string, number: number): End {
-  return { address: `10.99.0.${number}`, device: `bench-${letter}` };
+  return { address: `10.99.0.${number}`, device: `bench-${letter}`, mac: `02:00:00:00:00:0${number}` };
 }
 
 /** What traffic.c can do; its rates are of a second of processor time, Mbit for `stream`, and those of `bulk` Mbit of a second of the clock. */
@@ -71,9 +73,9 @@ export class Scene {
     await createNamespace(node, routerSysctls);
     const pods = [way.from, way.to, openWay.from, openWay.to];
     const commands = layout === 'bridged' ? [`link add ${bridge} type bridge`, ...addressed(bridge, '/16')] : [];
-    for (const { address, device } of pods) {
+    for (const { address, device, mac } of pods) {
       await createNamespace(namespaceOf(device));
-      commands.push(`link add ${device} type veth peer name eth0 netns ${namespaceOf(device)}`);
+      commands.push(`link add ${device} type veth peer name eth0 address ${mac} netns ${namespaceOf(device)}`);
       if (layout === 'bridged') commands.push(`link set ${device} master ${bridge} up`);
       else commands.push(...addressed(device, '/32'), `route add ${address} dev ${device}`);
     }
