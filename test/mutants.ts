@@ -28,6 +28,7 @@ const bridgeTable = 'test/compile/bridge-table.test.ts';
 const links = 'test/compile/links.test.ts';
 const attribution = 'test/property/denials.test.ts';
 const denialBook = 'test/agent/denials/denial-book.test.ts';
+const tenants = 'test/agent/tenants.test.ts';
 const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
 const plan = 'test/plan/plan.test.ts';
@@ -1460,6 +1461,48 @@ export const mutants: readonly Mutant[] = [
     find: 'owner.pod.nodeName === node',
     replace: 'owner.pod.nodeName !== undefined',
     specs: ['test/agent/denials/denial-watch.test.ts'],
+  },
+  {
+    name: "an Event says what operators read of another namespace's pod",
+    file: 'src/agent/denials/denial-watch.ts',
+    find: 'known, written, { namespace });',
+    replace: "known, written, 'operators');",
+    specs: [tenants],
+  },
+  {
+    name: "an Event names another namespace's pod",
+    file: 'src/agent/denials/audience.ts',
+    find: 'owners.pods.every(({ pod }) => pod.namespace === audience.namespace)',
+    replace: 'owners.pods.length <= 1',
+    specs: [tenants],
+  },
+  {
+    name: 'an Event names a pod that shares its address with one of another namespace',
+    file: 'src/agent/denials/audience.ts',
+    find: 'owners.pods.every(',
+    replace: 'owners.pods.some(',
+    specs: [tenants],
+  },
+  {
+    name: 'an Event names a node',
+    file: 'src/agent/denials/audience.ts',
+    find: 'owners.nodes.length === 0 && ',
+    replace: '',
+    specs: [tenants],
+  },
+  {
+    name: 'an Event names pods of other namespaces that claim an address',
+    file: 'src/indexer/address-issues.ts',
+    find: 'filter(([, { namespace }]) => namespace === pod.namespace)',
+    replace: 'filter(([, { namespace }]) => namespace !== undefined)',
+    specs: [indexer],
+  },
+  {
+    name: 'an address that is not shown is said to be no pod',
+    file: 'src/evaluator/evaluator.ts',
+    find: "cluster.shows === 'part' && ",
+    replace: "cluster.shows !== 'part' && ",
+    specs: ['test/evaluator/near-miss.test.ts'],
   },
   {
     name: 'what comes behind a port is not counted with its class',

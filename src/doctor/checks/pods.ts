@@ -8,13 +8,13 @@ import { podsOf, policiesOf } from '../subjects.ts';
 const podCodes = ['not-enforceable', 'not-guarded'] as const;
 
 function issuesOf(facts: NodeFacts, isMeant: (issue: StateOfIssue) => boolean): Found[] {
-  return (valueOf(facts.agent)?.issues ?? []).filter(isMeant).map(({ kind, object, message, path }) => {
+  return (valueOf(facts.agent)?.issues ?? []).filter(isMeant).map(({ kind, object, message, forOperators, path }) => {
     const pods = podsOf(facts).filter(({ pod, ingress, egress }) => {
       return kind === 'pod' ? pod === object : [...ingress, ...egress].includes(object);
     });
     return {
       subject: `${kind === 'other' ? 'object' : kind} ${object}`,
-      problem: `${path}: ${message}`,
+      problem: `${path}: ${message}${forOperators === undefined ? '' : ` (${forOperators})`}`,
       pods: kind === 'pod' ? [object] : sorted(pods.map(({ pod }) => pod)),
       policies: kind === 'policy' ? [object] : policiesOf(pods),
     };
