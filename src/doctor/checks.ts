@@ -7,7 +7,15 @@ import { foreignDivert, foreignDrop, foreignQueue, foreignUntrack, masquerade } 
 import { bridgeTables, nftKernel, nftProgram } from './checks/nft.ts';
 import { nodeLocalDns } from './checks/node-local-dns.ts';
 import { otherEngine } from './checks/other-engine.ts';
-import { furtherNetworks, notEnforceable, notGuarded, objects, startWindow, strangers } from './checks/pods.ts';
+import {
+  claimedRange,
+  furtherNetworks,
+  notEnforceable,
+  notGuarded,
+  objects,
+  startWindow,
+  strangers,
+} from './checks/pods.ts';
 import { serviceProxy } from './checks/service-proxy.ts';
 import { sysctls } from './checks/sysctls.ts';
 import { unreadableRules } from './checks/unreadable-rules.ts';
@@ -35,6 +43,7 @@ export const nodeChecks: readonly Check<ExaminedFacts>[] = [
   unreadableRules,
   notGuarded,
   startWindow,
+  claimedRange,
   strangers,
   objects,
   nodeLocalDns,

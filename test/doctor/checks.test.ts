@@ -155,6 +155,13 @@ describe('the checks of the doctor', () => {
       assert.deepEqual(find(withState({ ready, gatedRanges: [], startGate: false })), []);
     });
 
+    it('find pods of another node in the range of this one', () => {
+      assert.equal(
+        summary(theOnly(withState({ gateClaims: [{ node: 'n9', addresses: 600, pass: false }] }))),
+        'claimed-range: node n9: its pods claim 600 of the gated addresses, which do not pass the gate [] []',
+      );
+    });
+
     it('find a loop that is stuck', () => {
       const live = [{ name: 'loop', reason: 'a change has been under way for 400 s' }];
       const { check, subject } = theOnly(withState({ live }));

@@ -78,6 +78,21 @@ export const furtherNetworks: Check<NodeFacts> = {
     }),
 };
 
+export const claimedRange: Check<NodeFacts> = {
+  id: 'claimed-range',
+  severity: 'warning',
+  finds: 'pods of another node claim addresses in the pod range of this node',
+  effect:
+    'a pod of this node that gets one of them is open until its rules are there; where they do not pass, they neither send nor receive',
+  remedy:
+    'turn the gate off where the network plugin does not keep to spec.podCIDRs; else find out who wrote the status of the pods',
+  find: (facts) =>
+    (valueOf(facts.agent)?.gateClaims ?? []).map(({ node, addresses, pass }) => ({
+      subject: `node ${node}`,
+      problem: `its pods claim ${addresses} of the gated addresses, which ${pass ? 'pass' : 'do not pass'} the gate`,
+    })),
+};
+
 export const startWindow: Check<NodeFacts> = {
   id: 'start-window',
   severity: 'warning',
