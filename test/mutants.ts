@@ -1526,6 +1526,13 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/agent/denials/denial-watch.test.ts'],
   },
   {
+    name: 'a kernel of a series that took a fix over late is said to have it',
+    file: 'src/doctor/checks/kernel-lookups.ts',
+    find: 'return Number(patch) >= fixed;',
+    replace: 'return true;',
+    specs: [checks],
+  },
+  {
     name: "an Event says what operators read of another namespace's pod",
     file: 'src/agent/denials/denial-watch.ts',
     find: 'known, written, { namespace });',

@@ -4,6 +4,7 @@ import { bridgeNetfilter } from './checks/bridge-netfilter.ts';
 import { conntrackFull } from './checks/conntrack.ts';
 import { flowTables } from './checks/flow-tables.ts';
 import { foreignDivert, foreignDrop, foreignQueue, foreignUntrack, masquerade } from './checks/foreign.ts';
+import { kernelLookups } from './checks/kernel-lookups.ts';
 import { bridgeTables, nftKernel, nftProgram } from './checks/nft.ts';
 import { nodeLocalDns } from './checks/node-local-dns.ts';
 import { otherEngine } from './checks/other-engine.ts';
@@ -29,6 +30,7 @@ export const nodeChecks: readonly Check<ExaminedFacts>[] = [
   nftProgram,
   nftKernel,
   bridgeTables,
+  kernelLookups,
   bridgeNetfilter,
   serviceProxy,
   notEnforceable,
