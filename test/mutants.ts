@@ -41,6 +41,7 @@ const impactAgrees = 'test/property/impact.test.ts';
 const reach = 'test/property/reach.test.ts';
 const identity = 'test/identity/replay.test.ts';
 const walk = 'test/doctor/walk.test.ts';
+const probeHosts = 'test/doctor/probe-hosts.test.ts';
 const checks = 'test/doctor/checks.test.ts';
 
 export const mutants: readonly Mutant[] = [
@@ -1524,6 +1525,20 @@ export const mutants: readonly Mutant[] = [
     find: 'owner.pod.nodeName === node',
     replace: 'owner.pod.nodeName !== undefined',
     specs: ['test/agent/denials/denial-watch.test.ts'],
+  },
+  {
+    name: 'probes of init containers may name a host, and nobody says so',
+    file: 'src/doctor/probe-hosts.ts',
+    find: "['containers', 'initContainers']",
+    replace: "['containers']",
+    specs: [probeHosts],
+  },
+  {
+    name: 'lifecycle hooks may name a host, and nobody says so',
+    file: 'src/doctor/probe-hosts.ts',
+    find: "  ['lifecycle', 'preStop'],\n",
+    replace: '',
+    specs: [probeHosts],
   },
   {
     name: 'a kernel of a series that took a fix over late is said to have it',

@@ -79,7 +79,7 @@ describe('postern doctor', function () {
       assert.match(text.stdout, /^error: node n2 \(no-agent\)$/m);
       assert.match(text.stdout, /^on n1: warning: table ip filter \(foreign-drop\)$/m);
       assert.match(text.stdout, /1 node has answered: 2 findings$/);
-      const { stdout, exitCode } = await doctor('-o', 'json', '--ignore', 'no-agent,kernel-lookups');
+      const { stdout, exitCode } = await doctor('-o', 'json', '--ignore', 'no-agent');
       const { findings, nodes } = JSON.parse(stdout) as Record<
         string,
         { check?: string; nodes?: string[]; node?: string }[]
@@ -93,9 +93,30 @@ describe('postern doctor', function () {
         nodes?.map((each) => each.node),
         ['n1'],
       );
-      assert.equal((await doctor('--ignore', 'no-agent,foreign-drop,kernel-lookups')).exitCode, 0);
+      assert.equal((await doctor('--ignore', 'no-agent,foreign-drop')).exitCode, 0);
     } finally {
       await node.sh('iptables-nft -P FORWARD ACCEPT');
+    }
+  });
+
+  it('finds a pod whose probe names a host', async () => {
+    const at = { namespace: 'shop', name: 'probing' };
+    const container = { name: 'main', image: 'x', livenessProbe: { tcpSocket: { port: 80, host: '10.244.1.2' } } };
+    node.store.create('pods', {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: at,
+      spec: { nodeName: 'n2', containers: [container] },
+    });
+    try {
+      const { stdout, exitCode } = await doctor('--ignore', 'no-agent');
+      assert.equal(exitCode, 1);
+      assert.match(
+        stdout,
+        /^warning: pod shop\/probing \(probe-host\)\n.*livenessProbe\.tcpSocket\.host is "10\.244\.1\.2"$/m,
+      );
+    } finally {
+      node.store.delete('pods', at, { gracePeriodSeconds: 0 });
     }
   });
 
