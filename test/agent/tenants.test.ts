@@ -145,6 +145,23 @@ describe('users of a namespace read of its own objects alone (S9.14)', function 
     assert.notDeepEqual(await at(marked('shop', 9, { ips: [outside] })), expected);
   });
 
+  it('so is an address that pods of theirs and of another namespace claim', async () => {
+    const egress = [{ to: [{ podSelector: { matchLabels: { app: 'guess' } } }] }];
+    const alone = [
+      space('shop'),
+      marked('shop', 1),
+      policy('shop/shop-egress', { podSelector: {}, policyTypes: ['Egress'], egress }),
+    ];
+    const at = async (...objects: readonly ApiObject[]) => {
+      const { events } = await tellAll([...alone, ...objects], { denials: [noted('egress', '10.1.0.1', '10.1.0.9')] });
+      return events.get('shop')?.filter((text) => text.includes('ConnectionDenied'));
+    };
+    const contested = [marked('shop', 9, { node: 'n2' }), marked('bank', 9, { node: 'n2' })];
+    const expected = await at();
+    assert.equal(expected?.length, 1);
+    assert.deepEqual(await at(...contested), expected);
+  });
+
   const tenants = ['alpha', 'beta', 'gamma'] as const;
   const small = fc.integer({ min: 1, max: 9 });
   const draws = fc.record({

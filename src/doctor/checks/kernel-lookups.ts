@@ -11,7 +11,7 @@ const firstFixed: Readonly<Record<string, number>> = { '6.12': 48, '6.16': 8 };
 const firstSeries = [6, 17] as const;
 
 /** Whether the release is of a kernel that has the fix; what distributors took over by themselves is not known. `undefined`: it is no release. */
-export function restartsLookups(release: string): boolean | undefined {
+function restartsLookups(release: string): boolean | undefined {
   const [, major, minor, patch = '0'] = /^([0-9]+)\.([0-9]+)(?:\.([0-9]+))?/.exec(release) ?? [];
   if (major === undefined || minor === undefined) return undefined;
   const fixed = firstFixed[`${major}.${minor}`];
