@@ -3,6 +3,7 @@ import type { ShapeLimits } from './compile/class-shape.ts';
 import { Compiler, type Compiled, type Guard } from './compile/compile.ts';
 import { Indexer } from './indexer/indexer.ts';
 import type { NodeFact, ResourceEvent, Sandbox } from './model/cluster.ts';
+import type { GateClaims } from './model/node-state.ts';
 import type { Owners } from './model/owner.ts';
 import type { PolicyId } from './model/policy.ts';
 import type { LocalPod, Snapshot } from './model/snapshot.ts';
@@ -71,9 +72,14 @@ export class Pipeline {
     return this.#indexer.unlinked;
   }
 
-  /** Pod ranges of the own Node that are not gated: a pod of this node has an address outside of them, or one of another node inside. */
+  /** Pod ranges of the own Node that are not gated: a sandbox of this node has an address outside of them. */
   get disputedRanges(): readonly string[] {
     return this.#indexer.disputedRanges;
+  }
+
+  /** Which nodes' pods claim addresses of the gated ranges. */
+  get gateClaims(): readonly GateClaims[] {
+    return this.#indexer.gateClaims;
   }
 
   /** The container runtime keeps a record of its sandboxes that can be read, so a pod of this node that is not in it has no address. */

@@ -28,6 +28,7 @@ const bridgeTable = 'test/compile/bridge-table.test.ts';
 const links = 'test/compile/links.test.ts';
 const attribution = 'test/property/denials.test.ts';
 const denialBook = 'test/agent/denials/denial-book.test.ts';
+const tenants = 'test/agent/tenants.test.ts';
 const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
 const plan = 'test/plan/plan.test.ts';
@@ -40,6 +41,7 @@ const impactAgrees = 'test/property/impact.test.ts';
 const reach = 'test/property/reach.test.ts';
 const identity = 'test/identity/replay.test.ts';
 const walk = 'test/doctor/walk.test.ts';
+const probeHosts = 'test/doctor/probe-hosts.test.ts';
 const checks = 'test/doctor/checks.test.ts';
 
 export const mutants: readonly Mutant[] = [
@@ -999,11 +1001,74 @@ export const mutants: readonly Mutant[] = [
     specs: [gatedRanges],
   },
   {
-    name: 'the ranges of a Node are gated whoever has addresses in them',
+    name: 'the ranges of a Node are gated whatever addresses its sandboxes have',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'if (isInside === (nodeName === this.#nodeName)) return;',
-    replace: 'if (isInside || nodeName !== this.#nodeName) return;',
+    find: 'else if (!isInside && isRecorded)',
+    replace: 'else if (!isInside && isRecorded && nodeName === undefined)',
     specs: [gatedRanges],
+  },
+  {
+    name: 'a forged status of a pod of the node turns the gate off',
+    file: 'src/indexer/gated-ranges.ts',
+    find: 'else if (!isInside && isRecorded)',
+    replace: 'else if (!isInside)',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'a forged status of a pod of another node passes the gate where the network configuration names the range',
+    file: 'src/indexer/gated-ranges.ts',
+    find: 'this.#isLearned ? 0 : mostPassing',
+    replace: 'mostPassing',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'one node may claim as much of the gate as it likes',
+    file: 'src/indexer/gated-ranges.ts',
+    find: 'Math.min(left, mostOfNode)',
+    replace: 'left',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'all nodes together may claim as much of the gate as they like',
+    file: 'src/indexer/gated-ranges.ts',
+    find: 'if (pass) left -= claim.addresses;',
+    replace: '',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'the nodes that claim most of the gate come first',
+    file: 'src/indexer/gated-ranges.ts',
+    find: 'a.addresses - b.addresses',
+    replace: 'b.addresses - a.addresses',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'a forged status opens the address of a pod of this node',
+    file: 'src/indexer/indexer.ts',
+    find: 'this.#passing.has(address) && this.#ownership.isElsewhere(address)',
+    replace: 'this.#passing.has(address)',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'an address of a device here passes the gate for another node',
+    file: 'src/indexer/ownership.ts',
+    find: 'const isHere = this.#words.has(address) || ',
+    replace: 'const isHere = ',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'an address passes the gate after its claim is gone',
+    file: 'src/indexer/indexer.ts',
+    find: 'before.symmetricDifference(this.#passing)',
+    replace: 'this.#passing.difference(before)',
+    specs: [gatedRanges],
+  },
+  {
+    name: 'what passes the gate is denied after a reboot',
+    file: 'src/state/saved-state.ts',
+    find: 'directions.size > 0 ? [address] : []',
+    replace: '[address]',
+    specs: ['test/state/restore.test.ts'],
   },
   {
     name: 'what is routed to a port of a bridge is not held to the pod of the address',
@@ -1030,8 +1095,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pods of a Node that is gone count',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'some((name) => this.#isNode(name))',
-    replace: 'some((name) => name.length > 0)',
+    find: 'filter(([name]) => this.#isNode(name))',
+    replace: 'filter(([name]) => name.length > 0)',
     specs: [gatedRanges],
   },
   {
@@ -1656,6 +1721,69 @@ export const mutants: readonly Mutant[] = [
     find: 'owner.pod.nodeName === node',
     replace: 'owner.pod.nodeName !== undefined',
     specs: ['test/agent/denials/denial-watch.test.ts'],
+  },
+  {
+    name: 'probes of init containers may name a host, and nobody says so',
+    file: 'src/doctor/probe-hosts.ts',
+    find: "['containers', 'initContainers']",
+    replace: "['containers']",
+    specs: [probeHosts],
+  },
+  {
+    name: 'lifecycle hooks may name a host, and nobody says so',
+    file: 'src/doctor/probe-hosts.ts',
+    find: "  ['lifecycle', 'preStop'],\n",
+    replace: '',
+    specs: [probeHosts],
+  },
+  {
+    name: 'a kernel of a series that took a fix over late is said to have it',
+    file: 'src/doctor/checks/kernel-lookups.ts',
+    find: 'return Number(patch) >= fixed;',
+    replace: 'return true;',
+    specs: [checks],
+  },
+  {
+    name: "an Event says what operators read of another namespace's pod",
+    file: 'src/agent/denials/denial-watch.ts',
+    find: 'known, written, { namespace });',
+    replace: "known, written, 'operators');",
+    specs: [tenants],
+  },
+  {
+    name: "an Event names another namespace's pod",
+    file: 'src/agent/denials/audience.ts',
+    find: 'owners.pods.every(({ pod }) => pod.namespace === audience.namespace)',
+    replace: 'owners.pods.length <= 1',
+    specs: [tenants],
+  },
+  {
+    name: 'an Event names a pod that shares its address with one of another namespace',
+    file: 'src/agent/denials/audience.ts',
+    find: 'owners.pods.every(',
+    replace: 'owners.pods.some(',
+    specs: [tenants],
+  },
+  {
+    name: 'an Event names a node',
+    file: 'src/agent/denials/audience.ts',
+    find: 'owners.nodes.length === 0 && ',
+    replace: '',
+    specs: [tenants],
+  },
+  {
+    name: 'an Event names pods of other namespaces that claim an address',
+    file: 'src/indexer/address-issues.ts',
+    find: 'filter(([, { namespace }]) => namespace === pod.namespace)',
+    replace: 'filter(([, { namespace }]) => namespace !== undefined)',
+    specs: [indexer],
+  },
+  {
+    name: 'an address that is not shown is said to be no pod',
+    file: 'src/evaluator/evaluator.ts',
+    find: "cluster.shows === 'part' && ",
+    replace: "cluster.shows !== 'part' && ",
+    specs: ['test/evaluator/near-miss.test.ts'],
   },
   {
     name: 'what comes behind a port is not counted with its class',

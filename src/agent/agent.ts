@@ -152,7 +152,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         const isRestored = source.isRestored(run.plan);
         const refusedPolicies = reconciler.refusedPolicies.size;
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
-        nodeReporter.applied(source.snapshot, pipeline.disputedRanges, isRestored);
+        nodeReporter.applied(source.snapshot, pipeline, isRestored);
         policies.applied(reconciler.refusedPolicies);
         classes.applied(run.plan.compiled.countedClasses);
         checkEnvironment();

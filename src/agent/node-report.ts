@@ -1,11 +1,15 @@
 import type { Guard } from '../compile/compile.ts';
+import { sorted } from '../lib/sort.ts';
 import type { Sandbox } from '../model/cluster.ts';
+import type { GateClaims } from '../model/node-state.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Checks } from '../telemetry/checks.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { NodeMetrics } from '../telemetry/metrics/node.ts';
 import type { PlanSource } from './plan-source.ts';
+
+type GateDoubts = Pick<Pipeline, 'disputedRanges' | 'gateClaims'>;
 
 interface NodeReporterOptions {
   readonly startGate: boolean;
@@ -15,6 +19,19 @@ interface NodeReporterOptions {
   readonly ready: Checks;
   readonly metrics: NodeMetrics;
   readonly logger: Logger;
+}
+
+const mostNamed = 5;
+
+/** Without figures, so that a pod that comes or goes is no news. */
+function describeClaims(claims: readonly GateClaims[]): string {
+  const of = (pass: boolean, what: string): string => {
+    const names = claims.filter((each) => each.pass === pass).map(({ node }) => node);
+    const left = names.length - mostNamed;
+    const named = [...sorted(names).slice(0, mostNamed), ...(left > 0 ? [`${left} more`] : [])].join(', ');
+    return names.length > 0 ? `; pods of ${named} claim addresses there, which ${what}` : '';
+  };
+  return of(true, 'pass the gate') + of(false, 'do not pass the gate');
 }
 
 const restoredNote = 'what this node had kept is in force: the API server has not been reached yet';
@@ -31,15 +48,15 @@ export class NodeReporter {
   }
 
   /**
-   * @param disputed ranges of the Node that are not gated (`Pipeline.disputedRanges`)
+   * @param doubts what speaks against the ranges of the Node
    * @param isRestored it is what this node had kept
    */
-  applied({ gatedRanges }: Snapshot, disputed: readonly string[], isRestored: boolean): void {
+  applied({ gatedRanges }: Snapshot, doubts: GateDoubts, isRestored: boolean): void {
     const { ready, metrics, logger } = this.#options;
     metrics.restored(isRestored);
     if (!isRestored) ready.report('rules', undefined);
     else if (ready.note('rules', restoredNote)) logger.warn(restoredNote);
-    this.#reportGate(gatedRanges, disputed);
+    this.#reportGate(gatedRanges, doubts);
   }
 
   #reportGuard(): void {
@@ -49,13 +66,15 @@ export class NodeReporter {
     if (guard && unguarded !== undefined) logger.warn(`the guard of pods' devices is on ${scope}: ${unguarded}`);
   }
 
-  #reportGate(ranges: readonly string[], disputed: readonly string[]): void {
+  #reportGate(ranges: readonly string[], { disputedRanges, gateClaims }: GateDoubts): void {
     const { startGate, ready, logger } = this.#options;
-    const doubt = `addresses of pods show that ${disputed.join(', ')} of its Node is not where its pods alone get theirs`;
-    const unknown = disputed.length > 0 ? `${doubt}; --pod-cidr says where` : 'no range of this node is known';
+    const doubt = `a pod of this node has an address outside of ${disputedRanges.join(', ')} of its Node: the network plugin does not keep to it`;
+    const unknown = disputedRanges.length > 0 ? `${doubt}; --pod-cidr says where` : 'no range of this node is known';
     const off = `off: ${startGate ? unknown : '--no-start-gate'}`;
-    if (!ready.note('gate', ranges.length > 0 ? ranges.join(', ') : off)) return;
-    if (ranges.length > 0) logger.info({ ranges }, 'in these ranges only pods with rules send and receive');
+    const claims = describeClaims(gateClaims);
+    if (!ready.note('gate', ranges.length > 0 ? ranges.join(', ') + claims : off)) return;
+    if (claims !== '') logger.warn({ ranges, claims: gateClaims.slice(0, mostNamed) }, `the gate is on${claims}`);
+    else if (ranges.length > 0) logger.info({ ranges }, 'in these ranges only pods with rules send and receive');
     else logger.warn(`pods that start are isolated by nothing until their rules are there: the gate is ${off}`);
   }
 
@@ -71,7 +90,7 @@ export class NodeReporter {
 
   /** What the metrics count, from now on. */
   count(
-    pipeline: Pick<Pipeline, 'unknownSandboxes' | 'unlinked'>,
+    pipeline: Pick<Pipeline, 'unknownSandboxes' | 'unlinked' | 'gateClaims'>,
     source: Pick<PlanSource, 'snapshot' | 'liveSandboxes'>,
   ): void {
     this.#options.metrics.counts(() => ({
@@ -79,6 +98,7 @@ export class NodeReporter {
       unknownSandboxes: pipeline.unknownSandboxes.length,
       unlinkedPods: pipeline.unlinked.length,
       gatedRanges: source.snapshot.gatedRanges.length,
+      gateClaims: pipeline.gateClaims.reduce((sum, { addresses }) => sum + addresses, 0),
     }));
   }
 }

@@ -12,14 +12,14 @@ interface Known {
   readonly startGate: boolean;
   readonly live: Pick<Checks, 'results'>;
   readonly ready: Pick<Checks, 'results'>;
-  readonly pipeline: Pick<Pipeline, 'snapshot' | 'unknownSandboxes'>;
+  readonly pipeline: Pick<Pipeline, 'snapshot' | 'unknownSandboxes' | 'gateClaims'>;
   readonly issues: readonly StateOfIssue[];
 }
 
 /** All that this agent knows of its node and others cannot see, as it is now. */
 export function describeNode(known: Known): NodeState {
   const { node, version, applied, startGate, live, ready, pipeline, issues } = known;
-  const { snapshot, unknownSandboxes } = pipeline;
+  const { snapshot, unknownSandboxes, gateClaims } = pipeline;
   return {
     node,
     version,
@@ -28,6 +28,7 @@ export function describeNode(known: Known): NodeState {
     ready: ready.results(),
     startGate,
     gatedRanges: snapshot.gatedRanges,
+    ...(gateClaims.length > 0 && { gateClaims }),
     pods: Array.from(snapshot.localPods.values(), (pod) => describePod(pod, snapshot)),
     strangers: unknownSandboxes.map(({ namespace, name }) => `${namespace}/${name}`),
     issues,

@@ -4,10 +4,19 @@ import { bridgeNetfilter } from './checks/bridge-netfilter.ts';
 import { conntrackFull } from './checks/conntrack.ts';
 import { flowTables } from './checks/flow-tables.ts';
 import { foreignDivert, foreignDrop, foreignQueue, foreignUntrack, masquerade } from './checks/foreign.ts';
+import { kernelLookups } from './checks/kernel-lookups.ts';
 import { bridgeTables, nftKernel, nftProgram } from './checks/nft.ts';
 import { nodeLocalDns } from './checks/node-local-dns.ts';
 import { otherEngine } from './checks/other-engine.ts';
-import { furtherNetworks, notEnforceable, notGuarded, objects, startWindow, strangers } from './checks/pods.ts';
+import {
+  claimedRange,
+  furtherNetworks,
+  notEnforceable,
+  notGuarded,
+  objects,
+  startWindow,
+  strangers,
+} from './checks/pods.ts';
 import { serviceProxy } from './checks/service-proxy.ts';
 import { sysctls } from './checks/sysctls.ts';
 import { unreadableRules } from './checks/unreadable-rules.ts';
@@ -21,6 +30,7 @@ export const nodeChecks: readonly Check<ExaminedFacts>[] = [
   nftProgram,
   nftKernel,
   bridgeTables,
+  kernelLookups,
   bridgeNetfilter,
   serviceProxy,
   notEnforceable,
@@ -35,6 +45,7 @@ export const nodeChecks: readonly Check<ExaminedFacts>[] = [
   unreadableRules,
   notGuarded,
   startWindow,
+  claimedRange,
   strangers,
   objects,
   nodeLocalDns,

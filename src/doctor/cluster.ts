@@ -1,7 +1,8 @@
-import { sorted } from '../lib/sort.ts';
+import { compareText, sorted } from '../lib/sort.ts';
 import type { Known } from './facts.ts';
 import { valueOf } from './facts.ts';
 import { runChecks, sortBySeverity, type Check, type Finding } from './finding.ts';
+import type { ProbeHost } from './probe-hosts.ts';
 import type { NodeReport } from './report.ts';
 
 /** What is known of all nodes together. */
@@ -13,6 +14,7 @@ export interface ClusterFacts {
   readonly withoutAgent: Known<readonly string[]>;
   /** What the agents should have applied by now, a hash for each resource that is compared. */
   readonly digests: Known<Readonly<Record<string, string>>>;
+  readonly probeHosts: Known<readonly ProbeHost[]>;
 }
 
 export interface AskedNode {
@@ -81,7 +83,28 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
       });
     },
   },
+  {
+    id: 'probe-host',
+    severity: 'warning',
+    finds: 'a probe or a lifecycle hook of a pod names a host',
+    effect:
+      'the kubelet sends there from the node: isolated pods of that node let it in, for traffic of the own node is never judged',
+    remedy:
+      'leave the host out, so that the kubelet asks the pod itself; deploy/admission/no-probe-hosts.yaml refuses such pods',
+    find: ({ probeHosts }) => {
+      const byPod = [...Map.groupBy(valueOf(probeHosts) ?? [], ({ pod }) => pod)].sort(([a], [b]) => compareText(a, b));
+      const found = byPod.slice(0, mostPods).map(([pod, hosts]) => {
+        const problem = hosts.map(({ path, host }) => `${path} is ${JSON.stringify(host)}`).join(', ');
+        return { subject: `pod ${pod}`, problem, pods: [pod] };
+      });
+      const left = byPod.length - mostPods;
+      return left > 0 ? [...found, { subject: 'pods', problem: `${left} more pods do so` }] : found;
+    },
+  },
 ];
+
+/** One reads no further, and the rest is counted. */
+const mostPods = 50;
 
 /** The value that each has, where they are not the same. */
 function differing(nodes: readonly AskedNode[], read: (report: NodeReport) => string): { readonly text: string }[] {
@@ -118,7 +141,11 @@ export function judgeCluster(facts: ClusterFacts, ignored: ReadonlySet<string> =
   const same = Map.groupBy(ofNodes, ({ finding }) => JSON.stringify(finding));
   const merged = same.values().map((each) => ({ ...each[0]!.finding, nodes: sorted(each.map(({ node }) => node)) }));
   const own = runChecks(clusterChecks, facts).map((finding) => ({ ...finding, nodes: [] }));
-  const unknown = Object.entries({ 'the list of nodes': facts.withoutAgent, 'the list of policies': facts.digests });
+  const unknown = Object.entries({
+    'the list of nodes': facts.withoutAgent,
+    'the list of policies': facts.digests,
+    'the list of pods': facts.probeHosts,
+  });
   return {
     nodes: reports.map(({ node, version, nft, kernel, applied }) => ({ node, version, nft, kernel, applied })),
     findings: sortBySeverity([...own, ...merged]).filter(({ check }) => !ignored.has(check)),

@@ -12,6 +12,8 @@ import type { Labels } from './selector.ts';
 
 /** API objects, read once and ready for many flows. */
 export interface Cluster extends Omit<PeerScope, 'namespace'> {
+  /** Of a part of the objects: an address that none of them has may be anybody's, and no text claims to know. */
+  readonly shows: 'whole' | 'part';
   readonly pods: ReadonlyMap<string, Pod>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly policies: readonly Policy[];
@@ -24,7 +26,7 @@ export interface Cluster extends Omit<PeerScope, 'namespace'> {
 }
 
 /** Reads Pods, Namespaces, Nodes and NetworkPolicies. Other kinds are passed over; of one name the last counts. */
-export function prepareCluster(objects: Iterable<JsonObject>): Cluster {
+export function prepareCluster(objects: Iterable<JsonObject>, shows: Cluster['shows'] = 'whole'): Cluster {
   const issues: (Issue & { object: string })[] = [];
   const pods = new Map<string, Pod>();
   const nodes = new Map<string, Node>();
@@ -55,7 +57,7 @@ export function prepareCluster(objects: Iterable<JsonObject>): Cluster {
       if (!nodeAddresses.has(text) && !claimants.has(text)) nodeAddresses.set(text, pod.nodeName);
     }
   }
-  return { pods, nodes, namespaceLabels, policies, claimants, nodeAddresses, issues };
+  return { shows, pods, nodes, namespaceLabels, policies, claimants, nodeAddresses, issues };
 }
 
 export function textOf(address: Address): string {

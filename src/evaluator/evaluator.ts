@@ -35,7 +35,7 @@ export function resolveEndpoint(cluster: Cluster, endpoint: Endpoint, family: Fa
     const address = addressOf(pod, family) ?? (pod.hostNetwork && node ? addressOf(node, family) : undefined);
     if (!address) return `pod ${pod.key} has no ${family} address`;
     if (!pod.hostNetwork) return partyAt(cluster, address);
-    return { name: pod.key, address, pod: undefined, claimants: [], node: pod.nodeName };
+    return { name: pod.key, address, pod: undefined, claimants: [], node: pod.nodeName, isUnseen: false };
   }
   const given = 'address' in endpoint && endpoint.address !== undefined ? parseAddress(endpoint.address) : undefined;
   if ('node' in endpoint) {
@@ -43,7 +43,7 @@ export function resolveEndpoint(cluster: Cluster, endpoint: Endpoint, family: Fa
     if (!node) return `there is no node ${endpoint.node}`;
     const address = endpoint.address === undefined ? addressOf(node, family) : given;
     if (address?.family !== family) return `node ${node.name} has no ${family} address`;
-    return { name: `node ${node.name}`, address, pod: undefined, claimants: [], node: node.name };
+    return { name: `node ${node.name}`, address, pod: undefined, claimants: [], node: node.name, isUnseen: false };
   }
   if (!given) return `${endpoint.address} is no address`;
   return given.family === family ? partyAt(cluster, given) : `${endpoint.address} is no ${family} address`;
@@ -54,9 +54,12 @@ function partyAt(cluster: Cluster, address: Address): Party {
   const text = textOf(address);
   const claimants = cluster.claimants.get(text) ?? [];
   const [pod] = claimants;
-  if (pod && claimants.length === 1) return { name: pod.key, address, pod, claimants: [], node: undefined };
+  if (pod && claimants.length === 1) {
+    return { name: pod.key, address, pod, claimants: [], node: undefined, isUnseen: false };
+  }
   const node = cluster.nodeAddresses.get(text);
-  return { name: node === undefined ? text : `node ${node}`, address, pod: undefined, claimants, node };
+  const isUnseen = cluster.shows === 'part' && claimants.length === 0 && node === undefined;
+  return { name: node === undefined ? text : `node ${node}`, address, pod: undefined, claimants, node, isUnseen };
 }
 
 function decide(egress: End, ingress: End): Decision {

@@ -38,6 +38,8 @@ export interface Party {
   readonly claimants: readonly Pod[];
   /** The node whose own network this is: its sockets and its hostNetwork pods (S1.3, S5.2). */
   readonly node: string | undefined;
+  /** The cluster shows only a part of its objects, and none of those has the address: who has it is not known. */
+  readonly isUnseen: boolean;
 }
 
 export function addressOf(owner: { readonly addresses: readonly Address[] }, family: Family): Address | undefined {

@@ -101,8 +101,14 @@ function missOfBlock(peer: Extract<Peer, { kind: 'block' }>, other: Party): Miss
 /** S3.1, S3.2, S3.6: selectors match pods only, by what owns the address. */
 function missOfPods(peer: Extract<Peer, { kind: 'pods' }>, other: Party, scope: PeerScope): Miss | undefined {
   const { pod } = other;
-  if (!pod) return { distance: 3, path: peer.path, text: `selectors match pods only, and ${notAPod(other)}` };
   const { namespaces, path } = peer;
+  if (other.isUnseen) {
+    const text = namespaces
+      ? `it selects pods by namespace, and ${other.name} may be none of them`
+      : `without a namespaceSelector only pods of namespace ${scope.namespace} match, and none of them owns ${other.name}`;
+    return { distance: 3, path, text };
+  }
+  if (!pod) return { distance: 3, path, text: `selectors match pods only, and ${notAPod(other)}` };
   if (!namespaces && pod.namespace !== scope.namespace) {
     const text = `without a namespaceSelector only pods of namespace ${scope.namespace} match, not ${pod.key}`;
     return { distance: 1, path: `${path}.podSelector`, text };

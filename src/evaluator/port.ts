@@ -104,6 +104,10 @@ function protocolOf(flow: Flow): PortProtocol | undefined {
 function missOfName(entry: Extract<Port, { kind: 'named' }>, port: number, destination: Party): Miss | undefined {
   const { name, path, protocol } = entry;
   const { pod } = destination;
+  if (destination.isUnseen) {
+    const text = `port ${name} is a name, which ${destination.name} may declare with another number or not at all`;
+    return { distance: 2, path, text };
+  }
   if (!pod) {
     return {
       distance: 2,

@@ -5,7 +5,7 @@ import type { PodKey } from '../model/snapshot.ts';
 import type { Ownership } from './ownership.ts';
 
 const path = 'status.podIPs';
-const namedRivals = 5;
+const mostNamed = 5;
 
 /** What of a pod's addresses could not be honoured (S1.9, S1.10, S1.12); `stale` are those that its sandbox does not have. */
 export function addressIssues(key: PodKey, pod: Pod, stale: readonly string[], ownership: Ownership): Issue[] {
@@ -18,13 +18,12 @@ export function addressIssues(key: PodKey, pod: Pod, stale: readonly string[], o
       case 'held':
         return outdated(address, pod, ownership);
       case 'contested': {
-        const rivals = sorted(Array.from(ownership.claimantsOf(address), ([each]) => each)).filter(
-          (each) => each !== key,
-        );
-        const more = rivals.length > namedRivals ? ` and ${rivals.length - namedRivals} more` : '';
-        const names = rivals.slice(0, namedRivals).join(', ') + more;
-        const message = `${address} is also claimed by ${names}: no selector matches it, and it is isolated without allows`;
-        return [{ code: 'contested-address', path, message, effect: 'failed-closed' }];
+        const rivals = [...ownership.claimantsOf(address)].filter(([each]) => each !== key);
+        const own = rivals.filter(([, { namespace }]) => namespace === pod.namespace);
+        const names = [...namesOf(own), ...(own.length < rivals.length ? ['pods of other namespaces'] : [])];
+        const message = `${address} is also claimed by ${names.join(', ')}: no selector matches it, and it is isolated without allows`;
+        const forOperators = `claimed by ${namesOf(rivals).join(', ')}`;
+        return [{ code: 'contested-address', path, message, forOperators, effect: 'failed-closed' }];
       }
       case 'node': {
         const message = `${address} is a node's: the pod's claim is ignored`;
@@ -32,6 +31,12 @@ export function addressIssues(key: PodKey, pod: Pod, stale: readonly string[], o
       }
     }
   });
+}
+
+function namesOf(claimants: readonly (readonly [PodKey, Pod])[]): string[] {
+  const keys = sorted(claimants.map(([key]) => key));
+  const left = keys.length - mostNamed;
+  return left > 0 ? [...keys.slice(0, mostNamed), `${left} more`] : keys;
 }
 
 function outdated(address: string, pod: Pod, ownership: Ownership): Issue[] {

@@ -12,6 +12,11 @@ export class CountedSet<T> {
     else this.#counts.delete(value);
   }
 
+  /** Each once. */
+  values(): Iterable<T> {
+    return this.#counts.keys();
+  }
+
   has(value: T): boolean {
     return this.#counts.has(value);
   }

@@ -3,8 +3,9 @@ import { directions, type Direction } from '../model/policy.ts';
 import { RevisedMap } from './revised-map.ts';
 
 export const bothWays: ReadonlySet<Direction> = new Set(directions);
+export const neitherWay: ReadonlySet<Direction> = new Set();
 
-/** Local addresses that are isolated without allows, and the links of those of which they are known. */
+/** As `Snapshot.denied`, and the links of those addresses of which they are known. */
 export class DeniedAddresses {
   readonly #directions = new RevisedMap<string, ReadonlySet<Direction>>();
   readonly #links = new RevisedMap<string, Link>();

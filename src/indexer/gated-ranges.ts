@@ -1,4 +1,7 @@
+import { compareText } from '../lib/sort.ts';
 import { canonicalCidrs, containsAddress, parseAddress, parseCidr, type AddressRange } from '../model/address.ts';
+import type { GateClaims } from '../model/node-state.ts';
+import { CountedSet } from './counted-set.ts';
 
 export interface GateOptions {
   readonly gate: boolean;
@@ -10,13 +13,24 @@ export interface GateOptions {
 export interface AddressUse {
   readonly address: string;
   readonly nodeName: string;
+  /** A sandbox of this node has the address: no status that somebody wrote says so. */
+  readonly isRecorded: boolean;
 }
 
 /**
+ * What claims of other nodes may cost: so many addresses of one node pass the gate, and so many in all. The nodes that claim most are the
+ * first of which none passes.
+ */
+const mostOfNode = 512;
+const mostPassing = 4096;
+
+/**
  * The ranges of this node's pods, by the first that names any: the operator, the Node object, the runtime's network configuration. Some
- * network plugins give out addresses without a look at the Node's ranges, and a gate there would cut off the pods of other nodes. So the
- * Node is not believed where a pod of this node has an address outside of them, or a pod of another node one inside. Pods of a node that
- * is gone do not count: its ranges may be this one's by now, and pods outlive their Node by minutes.
+ * network plugins give out addresses without a look at the Node's ranges, and a gate there would cut off the pods of other nodes.
+ *
+ * - A sandbox of this node with an address outside of the Node's ranges proves that: the Node is not believed.
+ * - A pod of another node with an address inside proves nothing, since who may write its status may claim any address. That address alone
+ *   passes the gate, and none does where the network configuration of this node names the range itself.
  */
 export class GatedRanges {
   readonly #nodeName: string;
@@ -26,8 +40,11 @@ export class GatedRanges {
   #ofNode: readonly string[] = [];
   #parsed: readonly AddressRange[] = [];
   #learned: readonly string[] = [];
-  /** By node, how many uses of addresses speak against the ranges of the own Node. */
-  readonly #contradictions = new Map<string, number>();
+  /** How many addresses of sandboxes here are outside of the ranges of the own Node. */
+  #contradictions = 0;
+  /** By node, addresses in the ranges of the own Node that its pods claim. */
+  readonly #claimed = new Map<string, CountedSet<string>>();
+  #claims: readonly GateClaims[] | undefined;
   #current: readonly string[] = [];
   #revision = 0;
 
@@ -45,7 +62,8 @@ export class GatedRanges {
     if (cidrs.join() === this.#ofNode.join()) return;
     this.#ofNode = cidrs;
     this.#parsed = cidrs.map((cidr) => parseCidr(cidr)).filter((range) => range !== undefined);
-    this.#contradictions.clear();
+    this.#contradictions = 0;
+    this.#claimed.clear();
     for (const use of uses) this.count(use, 1);
     this.#choose();
   }
@@ -56,27 +74,38 @@ export class GatedRanges {
   }
 
   nodesChanged(): void {
-    this.#choose();
+    this.#claims = undefined;
   }
 
   /** Told of every use that begins (1) or ends (-1). */
-  count({ address, nodeName }: AddressUse, change: 1 | -1): void {
+  count({ address, nodeName, isRecorded }: AddressUse, change: 1 | -1): void {
     if (this.#parsed.length === 0) return;
     const parsed = parseAddress(address);
     const ofFamily = this.#parsed.filter(({ family }) => family === parsed?.family);
     if (!parsed || ofFamily.length === 0) return;
     const isInside = ofFamily.some((range) => containsAddress(range, parsed));
-    if (isInside === (nodeName === this.#nodeName)) return;
-    const count = (this.#contradictions.get(nodeName) ?? 0) + change;
-    if (count > 0) this.#contradictions.set(nodeName, count);
-    else this.#contradictions.delete(nodeName);
-    this.#choose();
+    if (nodeName !== this.#nodeName) {
+      if (isInside) this.#claim(nodeName, address, change);
+    } else if (!isInside && isRecorded) {
+      this.#contradictions += change;
+      this.#choose();
+    }
   }
 
-  /** Ranges of the Node that would be gated if pods did not show that they are not this node's alone. */
+  /** Ranges of the Node that would be gated if sandboxes did not show that the network plugin does not keep to them. */
   get disputed(): readonly string[] {
     const counts = this.#gate && this.#named.length === 0;
-    return counts && this.#isContradicted ? canonicalCidrs(this.#ofNode) : [];
+    return counts && this.#contradictions > 0 ? canonicalCidrs(this.#ofNode) : [];
+  }
+
+  /** Which nodes' pods claim addresses of the gated ranges, those that claim most first. */
+  get claims(): readonly GateClaims[] {
+    return (this.#claims ??= this.#judgeClaims());
+  }
+
+  /** Addresses of the gated ranges that pods of other nodes may use. */
+  *passing(): Generator<string> {
+    for (const { node, pass } of this.claims) if (pass) yield* this.#claimed.get(node)!.values();
   }
 
   /** Canonical CIDRs, ascending, without overlaps; none where there is no gate. */
@@ -88,15 +117,42 @@ export class GatedRanges {
     return this.#revision;
   }
 
-  get #isContradicted(): boolean {
-    return this.#contradictions.keys().some((name) => this.#isNode(name));
+  #claim(node: string, address: string, change: 1 | -1): void {
+    const ofNode = this.#claimed.get(node) ?? new CountedSet();
+    if (change === 1) ofNode.add(address);
+    else ofNode.remove(address);
+    if (ofNode.size > 0) this.#claimed.set(node, ofNode);
+    else this.#claimed.delete(node);
+    this.#claims = undefined;
+  }
+
+  #judgeClaims(): GateClaims[] {
+    if (this.#current.length === 0 || this.#named.length > 0 || this.#contradictions > 0) return [];
+    // Pods outlive their Node by minutes, and its ranges may be this one's by then.
+    const nodes = [...this.#claimed].filter(([name]) => this.#isNode(name));
+    const claims = nodes.map(([node, { size }]) => ({ node, addresses: size }));
+    claims.sort((a, b) => a.addresses - b.addresses || compareText(a.node, b.node));
+    let left = this.#isLearned ? 0 : mostPassing;
+    return claims
+      .map((claim) => {
+        const pass = claim.addresses <= Math.min(left, mostOfNode);
+        if (pass) left -= claim.addresses;
+        return { ...claim, pass };
+      })
+      .toReversed();
+  }
+
+  /** The network configuration of this node names all ranges of its Node. */
+  get #isLearned(): boolean {
+    return canonicalCidrs([...this.#learned, ...this.#ofNode]).join() === canonicalCidrs(this.#learned).join();
   }
 
   #choose(): void {
-    const ofNode = this.#isContradicted ? [] : this.#ofNode;
+    const ofNode = this.#contradictions > 0 ? [] : this.#ofNode;
     const chosen = [this.#named, ofNode, this.#learned].find((cidrs) => cidrs.length > 0) ?? [];
     const current = this.#gate ? canonicalCidrs(chosen) : [];
     if (current.join() !== this.#current.join()) this.#revision++;
     this.#current = current;
+    this.#claims = undefined;
   }
 }

@@ -12,18 +12,19 @@ import {
   type Sandbox,
 } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
+import type { GateClaims } from '../model/node-state.ts';
 import type { Owners } from '../model/owner.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
-import { bothWays, DeniedAddresses } from './denied-addresses.ts';
+import { bothWays, DeniedAddresses, neitherWay } from './denied-addresses.ts';
 import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
 import { NamespaceIndex } from './namespace-index.ts';
 import { findOwners } from './owners.ts';
 import { isSameState, Ownership } from './ownership.ts';
 import { PodIndex } from './pod-index.ts';
-import { Residents, type ResidentChanges } from './residents.ts';
+import { Residents, type Resident, type ResidentChanges } from './residents.ts';
 import { RevisedMap } from './revised-map.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { sizeOfAll } from './table-size.ts';
@@ -59,6 +60,9 @@ export class Indexer {
 
   readonly #localPods = new RevisedMap<PodKey, LocalPod>();
   readonly #denied = new DeniedAddresses();
+  /** By the claims of other nodes as they were when they were judged last. */
+  #passing: ReadonlySet<string> = new Set();
+  #judgedClaims: readonly GateClaims[] = [];
   /** Addresses whose claimants, or their policies, an event has touched. */
   readonly #touchedClaims = new Set<string>();
   /** Local pods with an address that could not be honoured. */
@@ -77,6 +81,7 @@ export class Indexer {
   }
 
   snapshot(): Snapshot {
+    this.#settlePassing();
     const { current: groups, history: groupHistory, revision } = this.#groups;
     const localRevision = this.#localRevision;
     return {
@@ -117,9 +122,14 @@ export class Indexer {
       .toArray();
   }
 
-  /** Pod ranges of the own Node that are not gated, since pods show that they are not this node's alone. */
+  /** Pod ranges of the own Node that are not gated: a sandbox of this node has an address outside of them. */
   get disputedRanges(): readonly string[] {
     return this.#gatedRanges.disputed;
+  }
+
+  /** Which nodes' pods claim addresses of the gated ranges. */
+  get gateClaims(): readonly GateClaims[] {
+    return this.#gatedRanges.claims;
   }
 
   /** Some sandbox is, or was, of a known pod: the runtime keeps a record of all of them. */
@@ -148,6 +158,7 @@ export class Indexer {
 
   /** How many entries its tables hold: like the Snapshot, it depends on the objects alone, so nothing leaks. */
   get size(): number {
+    this.#settlePassing();
     const indexes = [
       this.#namespaceIndex,
       this.#ownership,
@@ -209,7 +220,7 @@ export class Indexer {
     const refreshRivals = this.#watchClaims(addresses);
     for (const { key, before, after } of changes) {
       if (!before) continue;
-      this.#countUses(before.pod, -1);
+      this.#countUses(before, -1);
       this.#podIndex.remove(key, before.pod);
       this.#ownership.remove(key, before.pod);
       if (after) this.#subjectIndex.remove(key, before.pod);
@@ -217,7 +228,7 @@ export class Indexer {
     }
     for (const { key, after } of changes) {
       if (!after) continue;
-      this.#countUses(after.pod, 1);
+      this.#countUses(after, 1);
       this.#podIndex.add(key, after.pod);
       this.#ownership.add(key, after.pod);
     }
@@ -231,17 +242,22 @@ export class Indexer {
     refreshRivals(refreshed);
   }
 
-  #countUses(pod: Pod, change: 1 | -1): void {
-    for (const use of this.#usesOf(pod)) this.#gatedRanges.count(use, change);
-  }
-
-  /** Of a pod that has no node yet it is not known what it speaks for; one that leaves may be of a node that had the ranges before. */
-  #usesOf({ nodeName, terminating, addresses }: Pod): AddressUse[] {
-    return nodeName === undefined || terminating ? [] : addresses.map((address) => ({ address, nodeName }));
+  #countUses(resident: Resident, change: 1 | -1): void {
+    for (const use of usesOf(resident)) this.#gatedRanges.count(use, change);
   }
 
   *#allUses(): Generator<AddressUse> {
-    for (const pod of this.#podIndex.all()) yield* this.#usesOf(pod);
+    for (const resident of this.#residents.all()) yield* usesOf(resident);
+  }
+
+  /** A claim can touch thousands of addresses, where a node is one too many: they are looked at when all of an event's changes are known. */
+  #settlePassing(): void {
+    const claims = this.#gatedRanges.claims;
+    if (claims === this.#judgedClaims) return;
+    const before = this.#passing;
+    this.#judgedClaims = claims;
+    this.#passing = new Set(this.#gatedRanges.passing());
+    for (const address of before.symmetricDifference(this.#passing)) this.#refreshDenied(address);
   }
 
   /** Returns what brings those up to date whose claims to the addresses are worth something else by then, but for those that are. */
@@ -344,7 +360,8 @@ export class Indexer {
   #refreshDenied(address: string): void {
     const isContested = this.#ownership.isContestedHere(address);
     const isolated = isContested ? this.#isolatedByContest(address) : undefined;
-    const denied = this.#ownership.isDenied(address) ? bothWays : isolated;
+    const passes = this.#passing.has(address) && this.#ownership.isElsewhere(address) ? neitherWay : undefined;
+    const denied = this.#ownership.isDenied(address) ? bothWays : (isolated ?? passes);
     this.#denied.set(address, denied, this.#ownership.linkOf(address));
   }
 
@@ -405,6 +422,12 @@ export class Indexer {
     this.#localPods.delete(key);
     this.#troubled.delete(key);
   }
+}
+
+/** Of a pod that has no node yet it is not known what it speaks for. */
+function usesOf({ pod: { nodeName, addresses }, sandbox }: Resident): AddressUse[] {
+  if (nodeName === undefined) return [];
+  return addresses.map((address) => ({ address, nodeName, isRecorded: sandbox !== undefined }));
 }
 
 function textOf(pod: LocalPod | undefined): string | undefined {

@@ -113,6 +113,12 @@ export class Ownership {
     return word.holder === noPod || (word.holder === undefined && word.stale && !this.#claimants.has(address));
   }
 
+  /** Pods claim it, none of them is on this node, and nothing here knows the address. */
+  isElsewhere(address: string): boolean {
+    const isHere = this.#words.has(address) || this.#local.has(address) || this.#nodeAddresses.has(address);
+    return !isHere && this.#claimants.has(address);
+  }
+
   /** Several pods claim it with equal right, and one of them is on this node. */
   isContestedHere(address: string): boolean {
     const claimants = this.#claimants.get(address);

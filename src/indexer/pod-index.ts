@@ -40,11 +40,6 @@ export class PodIndex {
     return this.#byNamespace.get(namespace)?.get(everyPod) ?? new Map();
   }
 
-  /** Each once. */
-  *all(): Generator<Pod> {
-    for (const namespace of this.#byNamespace.keys()) yield* this.inNamespace(namespace).values();
-  }
-
   /** The selection must be retained by `namespaces`. */
   *find(selection: Selection, namespaces: NamespaceIndex): Generator<[PodKey, Pod]> {
     const tokens = selectionTokens(selection);

@@ -72,6 +72,12 @@ export class Residents {
       .toArray());
   }
 
+  /** All there are: those of which this node has a part, then the others. */
+  *all(): Generator<Resident> {
+    for (const { residents } of this.#here.values()) yield* residents;
+    for (const key of this.#watched.keys()) if (!this.#here.has(key)) yield* this.#residentsOf(key);
+  }
+
   /** Addresses that the API server alone gives the pod of this node. */
   staleOf(key: PodKey): readonly string[] {
     return this.#staleOf.get(key) ?? [];

@@ -3,7 +3,10 @@ export interface Issue {
   readonly code: IssueCode;
   /** The field, as `spec.ingress[0].from[1].ipBlock.cidr`. */
   readonly path: string;
+  /** Describes no object of another namespace than its own: it becomes an Event there (S9.14). */
   readonly message: string;
+  /** What only operators may read of it: for logs and pages of the node. */
+  readonly forOperators?: string;
   /** `not-enforced`: nothing could be, whatever the policies say. */
   readonly effect: 'ignored' | 'failed-closed' | 'not-enforced';
 }

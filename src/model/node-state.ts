@@ -12,10 +12,20 @@ export interface NodeState {
   /** Whether there shall be a gate, and the ranges in which there is one. */
   readonly startGate: boolean;
   readonly gatedRanges: readonly string[];
+  /** Whose pods claim addresses there; missing if nobody's. */
+  readonly gateClaims?: readonly GateClaims[];
   readonly pods: readonly StateOfPod[];
   /** Sandboxes that run and whose pod is not known. */
   readonly strangers: readonly string[];
   readonly issues: readonly StateOfIssue[];
+}
+
+/** Pods of another node claim addresses in the gated ranges of this one. */
+export interface GateClaims {
+  readonly node: string;
+  readonly addresses: number;
+  /** Whether these addresses, and they alone, pass the gate. */
+  readonly pass: boolean;
 }
 
 export interface StateOfCheck {

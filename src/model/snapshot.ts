@@ -80,7 +80,7 @@ export interface Snapshot {
   /**
    * Local addresses that are isolated without allows, with the directions: those that several live pods claim, in the directions in which
    * any claimant is isolated, which may be none (S1.10); in both, those of sandboxes whose pod is not known (S1.14), and those that the API server gives
-   * to a local pod whose sandbox has another address, or none (S1.9).
+   * to a local pod whose sandbox has another address, or none (S1.9). In none, those of the gated ranges that pods of other nodes may use.
    */
   readonly denied: ReadonlyMap<string, ReadonlySet<Direction>>;
   /** The links of denied addresses that have one. */

@@ -9,7 +9,7 @@ export interface SavedState {
   readonly localPods: ReadonlyMap<PodKey, SavedPod>;
   readonly policies: ReadonlyMap<PolicyId, Policy>;
   readonly groups: ReadonlyMap<GroupId, AddressGroup>;
-  /** Addresses of this node that were denied, in whatever direction. */
+  /** Addresses of this node that were denied, in some direction. */
   readonly denied: ReadonlySet<string>;
   readonly gatedRanges: readonly string[];
   readonly tunnelTargets: ReadonlySet<string>;
@@ -19,11 +19,12 @@ export interface SavedState {
 export function stateOf({ localPods, policies, groups, denied, gatedRanges, tunnelTargets }: Snapshot): SavedState {
   const pods = localPods.values().map(({ links: _links, ...pod }): [PodKey, SavedPod] => [pod.key, pod]);
   const kept = groups.values().map((group): [GroupId, AddressGroup] => [group.id, withoutHistory(group)]);
+  const isDenied = denied.entries().flatMap(([address, directions]) => (directions.size > 0 ? [address] : []));
   return {
     localPods: new Map(pods),
     policies,
     groups: new Map(kept),
-    denied: new Set(denied.keys()),
+    denied: new Set(isDenied),
     gatedRanges,
     tunnelTargets,
   };

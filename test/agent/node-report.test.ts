@@ -8,6 +8,8 @@ import { createMetrics } from '../../src/telemetry/metrics/all.ts';
 import { emptySnapshot } from '../../src/model/snapshot.ts';
 import { sandbox } from '../state/samples.ts';
 
+const noDoubts = { disputedRanges: [], gateClaims: [] };
+
 describe('NodeReporter', () => {
   let ready: Checks;
   let log: string[];
@@ -39,7 +41,7 @@ describe('NodeReporter', () => {
   });
 
   const doubt =
-    'off: addresses of pods show that 10.1.0.0/24 of its Node is not where its pods alone get theirs; --pod-cidr says where';
+    'off: a pod of this node has an address outside of 10.1.0.0/24 of its Node: the network plugin does not keep to it; --pod-cidr says where';
   for (const [what, gate, ranges, disputed, note] of [
     ['the ranges of the gate', true, ['10.1.0.0/24', 'fd00::/64'], [], '10.1.0.0/24, fd00::/64'],
     ['that no range is known', true, [], [], 'off: no range of this node is known'],
@@ -49,11 +51,27 @@ describe('NodeReporter', () => {
   ] as const) {
     it(`says ${what}, in the log once`, () => {
       const reporter = create(gate);
-      for (let i = 0; i < 2; i++) reporter.applied({ ...emptySnapshot, gatedRanges: ranges }, disputed, false);
+      const doubts = { disputedRanges: disputed, gateClaims: [] };
+      for (let i = 0; i < 2; i++) reporter.applied({ ...emptySnapshot, gatedRanges: ranges }, doubts, false);
       assert.deepEqual([ready.ok, notes()], [true, [undefined, note, 'on']]);
       assert.equal(messages().length, 1);
     });
   }
+
+  it('says whose pods claim addresses in the ranges, and is silent where only their number changes', () => {
+    const reporter = create(true);
+    const claims = (addresses: number) => [
+      { node: 'n9', addresses: 600, pass: false },
+      ...['n8', 'n7', 'n6', 'n5', 'n4', 'n3'].map((node) => ({ node, addresses, pass: true })),
+    ];
+    const snapshot = { ...emptySnapshot, gatedRanges: ['10.1.0.0/24'] };
+    for (const addresses of [1, 2])
+      reporter.applied(snapshot, { disputedRanges: [], gateClaims: claims(addresses) }, false);
+    const passing = 'pods of n3, n4, n5, n6, n7, 1 more claim addresses there, which pass the gate';
+    const others = 'pods of n9 claim addresses there, which do not pass the gate';
+    assert.equal(notes()[1], `10.1.0.0/24; ${passing}; ${others}`);
+    assert.deepEqual(messages(), [`the gate is on; ${passing}; ${others}`]);
+  });
 
   it('says what is guarded, and warns where the kernel cannot', () => {
     create(true, false, '--no-guard');
@@ -65,10 +83,10 @@ describe('NodeReporter', () => {
 
   it('says for how long what was kept is in force', async () => {
     const reporter = create(true);
-    reporter.applied(emptySnapshot, [], true);
+    reporter.applied(emptySnapshot, noDoubts, true);
     assert.match(notes()[0]!, /^what this node had kept is in force/);
     assert.equal(await metric('postern_state_restored'), '1');
-    reporter.applied(emptySnapshot, [], false);
+    reporter.applied(emptySnapshot, noDoubts, false);
     assert.equal(notes()[0], undefined);
     assert.equal(await metric('postern_state_restored'), '0');
   });
@@ -90,11 +108,12 @@ describe('NodeReporter', () => {
   it('counts when it is asked', async () => {
     const one = sandbox('s1', 'x/a/u1', ['10.1.0.1']);
     const source = { snapshot: { ...emptySnapshot, gatedRanges: ['10.1.0.0/24'] }, liveSandboxes: 5 };
-    const pipeline = { unknownSandboxes: [one, one], unlinked: [] };
+    const gateClaims = [{ node: 'n2', addresses: 3, pass: true }];
+    const pipeline = { unknownSandboxes: [one, one], unlinked: [], gateClaims };
     create(true).count(pipeline, source);
     source.liveSandboxes = 7;
-    const names = ['sandboxes', 'unknown_sandboxes', 'unlinked_local_pods', 'gated_ranges'];
+    const names = ['sandboxes', 'unknown_sandboxes', 'unlinked_local_pods', 'gated_ranges', 'gate_claimed_addresses'];
     const counts = await Promise.all(names.map((name) => metric(`postern_${name}`)));
-    assert.deepEqual(counts, ['7', '2', '0', '1']);
+    assert.deepEqual(counts, ['7', '2', '0', '1', '3']);
   });
 });

@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { after, before, describe, it } from 'mocha';
+import { hostFields } from '../../src/doctor/probe-hosts.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { requireHelm, type ChartTools } from '../support/helm.ts';
 import { skipTest } from '../support/skip.ts';
@@ -88,6 +89,27 @@ describe('the chart and deploy/ on a real API server', function () {
   it('deploy/: is applied and deleted', async () => {
     assert.match(await kubectl('apply', '--validate=strict', '--kustomize', `${root}/deploy`), /daemonset\.apps/);
     await kubectl('delete', '--wait=false', '--kustomize', `${root}/deploy`);
+  });
+
+  it('deploy/admission: refuses pods whose probes or hooks name a host, and no others', async () => {
+    await kubectl('apply', '--validate=strict', '--filename', `${root}/deploy/admission`);
+    const create = (container: object, spec: object = {}): Promise<string> => {
+      const containers = [{ name: 'main', image: 'x', ...container }];
+      const metadata = { name: 'probing', namespace: 'default' };
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers, ...spec } };
+      return run(tools.kubectl, ['create', '--dry-run=server', '--filename', '-'], JSON.stringify(pod));
+    };
+    const probe = { livenessProbe: { httpGet: { port: 80, host: '10.0.0.1' } } };
+    // The API server takes a policy into its own cache some moments later.
+    await until(() => assert.rejects(create(probe), /must not name a host/));
+    for (const [handler, kind, ...rest] of hostFields.map((field) => field.slice(0, -1).toReversed())) {
+      const inner = { [handler!]: { port: 80, host: '10.0.0.1' } };
+      const container = [kind!, ...rest].reduce<object>((value, key) => ({ [key]: value }), inner);
+      await assert.rejects(create(container), /must not name a host/, JSON.stringify(container));
+    }
+    await create({ livenessProbe: { httpGet: { port: 80 } }, lifecycle: { preStop: { exec: { command: ['x'] } } } });
+    await create(probe, { hostNetwork: true });
+    await kubectl('delete', '--filename', `${root}/deploy/admission`);
   });
 
   describe('installed', () => {

@@ -155,6 +155,32 @@ describe('the checks of the doctor', () => {
       assert.deepEqual(find(withState({ ready, gatedRanges: [], startGate: false })), []);
     });
 
+    it('find a kernel whose look-ups may miss what a change replaces (releases as kernel.org and distributors name them)', () => {
+      const of = (kernel: string) => find({ ...healthy, kernel }).map(summary);
+      const problem = 'has the fix only if its distributor took it over [shop/a,shop/b] [shop/p,shop/q]';
+      for (const old of [
+        '5.13',
+        '5.14.0-570.el9.x86_64',
+        '6.1.155',
+        '6.8.0-85-generic',
+        '6.12.47',
+        '6.15.11',
+        '6.16.7',
+      ]) {
+        assert.deepEqual(of(old), [`kernel-lookups: kernel: Linux ${old} ${problem}`]);
+      }
+      for (const fixed of ['6.12.48+deb13-amd64', '6.16.8', '6.17.0-5-generic', '6.18.44', '7.0.0-rc1', 'unknown']) {
+        assert.deepEqual(of(fixed), [], fixed);
+      }
+    });
+
+    it('find pods of another node in the range of this one', () => {
+      assert.equal(
+        summary(theOnly(withState({ gateClaims: [{ node: 'n9', addresses: 600, pass: false }] }))),
+        'claimed-range: node n9: its pods claim 600 of the gated addresses, which do not pass the gate [] []',
+      );
+    });
+
     it('find a loop that is stuck', () => {
       const live = [{ name: 'loop', reason: 'a change has been under way for 400 s' }];
       const { check, subject } = theOnly(withState({ live }));

@@ -1,5 +1,7 @@
 import { deepEqual } from 'node:assert/strict';
+import { loadYaml } from '@kubernetes/client-node';
 import { describe, it } from 'mocha';
+import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import { decide, world } from './world.ts';
 
 /** Policies, a denied flow, and `path: reason` of what would have allowed it at the denying end, nearest first. */
@@ -180,6 +182,34 @@ describe('near misses', () => {
       ['rule 1 of policy x/p1 would allow, but the port is 80, not 81, and label app of x/b is "b", not "z"'],
     );
   });
+});
+
+describe('near misses where only a part of the cluster is shown', () => {
+  const rule = (text: string) =>
+    `{kind: NetworkPolicy, metadata: {namespace: x, name: p1}, spec: {podSelector: {}, ${text}}}`;
+  const rows = [
+    [
+      'ingress: [{from: [{podSelector: {}}]}]',
+      'without a namespaceSelector only pods of namespace x match, and none of them owns 10.1.1.3',
+    ],
+    ['ingress: [{from: [{namespaceSelector: {}}]}]', 'it selects pods by namespace, and 10.1.1.3 may be none of them'],
+    [
+      'policyTypes: [Egress], egress: [{ports: [{port: web}]}]',
+      'port web is a name, which 10.1.1.3 may declare with another number or not at all',
+    ],
+  ] as const;
+  for (const [text, reason] of rows) {
+    it(`of an address that none of the part has: ${text}`, () => {
+      const pod = `{kind: Pod, metadata: {namespace: x, name: a}, spec: {nodeName: n1}, status: {podIPs: [{ip: 10.1.0.1}]}}`;
+      const cluster = prepareCluster(loadYaml(`[${pod}, ${rule(text)}]`), 'part');
+      const [source, destination] = text.startsWith('ingress') ? ['10.1.1.3', '10.1.0.1'] : ['10.1.0.1', '10.1.1.3'];
+      const { ingress, egress } = decide(cluster, `${source} > ${destination} TCP/80`);
+      deepEqual(
+        [...ingress.nearMisses, ...egress.nearMisses].map((miss) => miss.reason),
+        [`rule 1 of policy x/p1 would allow, but ${reason}`],
+      );
+    });
+  }
 });
 
 describe('reasons', () => {

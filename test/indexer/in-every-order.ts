@@ -38,7 +38,7 @@ function nameOf(told: Told): string {
   return 'id' in told ? `${told.op} ${told.id}` : told.op;
 }
 
-function* permutations<T>(items: readonly T[]): Generator<T[]> {
+export function* permutations<T>(items: readonly T[]): Generator<T[]> {
   if (items.length === 0) yield [];
   for (const [index, item] of items.entries()) {
     for (const rest of permutations(items.toSpliced(index, 1))) yield [item, ...rest];

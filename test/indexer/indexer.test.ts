@@ -174,9 +174,18 @@ describe('Indexer: who owns an address (S1.9-S1.12)', () => {
     const indexer = indexed(pod('x/mine', { ips: ['10.1.0.7'] }), db('x/one'), db('x/two'));
     const [issue] = indexer.issues.get('x/mine/x/mine')!;
     assert.match(issue!.message, /^10\.1\.0\.7 is also claimed by x\/one\/x\/one, x\/two\/x\/two: /);
+    assert.equal(issue!.forOperators, 'claimed by x/one/x/one, x/two/x/two');
     indexer.receive(removeOf(db('x/one')));
     indexer.receive(removeOf(db('x/two')));
     assert.equal(indexer.issues.size, 0);
+  });
+
+  it('names claimants of other namespaces for operators alone (S9.14)', () => {
+    const mine = pod('x/mine', { ips: ['10.1.0.7'] });
+    const indexer = indexed(mine, db('x/one'), pod('bank/ledger', { ips: ['10.1.0.7'] }));
+    const [issue] = indexer.issues.get('x/mine/x/mine')!;
+    assert.match(issue!.message, /^10\.1\.0\.7 is also claimed by x\/one\/x\/one, pods of other namespaces: /);
+    assert.equal(issue!.forOperators, 'claimed by bank/ledger/bank/ledger, x/one/x/one');
   });
 
   it('what a remote claimant brought goes with it', () => {

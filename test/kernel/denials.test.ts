@@ -78,10 +78,13 @@ describe('what an agent tells of denials (kernel)', function () {
     for (const { involvedObject } of events)
       assert.partialDeepStrictEqual(involvedObject, { kind: 'Pod', namespace: 'x', name: 'p' });
     const messages = events.map(({ message }) => message);
+    // S9.14: users of namespace x read the address of a pod of another namespace, and no more of it.
+    const far = cluster.address('peers/far', 'ipv4');
     assert.ok(
-      messages.some((text) => text.startsWith('ingress denied: peers/far → x/p, TCP/80')),
+      messages.some((text) => text.startsWith(`ingress denied: ${far} → x/p, TCP/80. rule 1 of policy x/web would`)),
       messages.join('\n'),
     );
+    assert.doesNotMatch(messages.join('\n'), /peers\/|label|"near"/);
     assert.equal(
       await readMetric(cluster.lab, 'n1', 'postern_policy_denied_connections_total{namespace="x",policy="web"}'),
       1,

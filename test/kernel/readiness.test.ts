@@ -19,19 +19,21 @@ const sysctls = ['iptables', 'ip6tables'].map((suffix) => `net.bridge.bridge-nf-
 onEachCni('readiness', (cluster, cni) => {
   it('ends while kube-proxy is in IPVS mode, and says so (S6.7)', async () => {
     const { lab } = cluster();
-    await becomesAnew(lab, 200);
+    await changePods(lab);
+    await becomesReady(lab);
     try {
       // A real one is a dummy, which not all kernels can make: only its name counts.
       const add = (kind: string): string => `ip link add kube-ipvs0 type ${kind}`;
       await lab.exec('node/n1', 'sh', '-c', `${add('dummy')} 2>/dev/null || ${add('ifb')}`);
       await lab.exec('node/n1', 'ip', 'address', 'add', '10.96.0.1/32', 'dev', 'kube-ipvs0');
-      const body = await becomesAnew(lab, 503);
+      await changePods(lab);
+      const body = await fails(lab, ['ipvs']);
       assert.match(body, /^\[-\] ipvs: kube-proxy's IPVS mode .*: set its mode to nftables or iptables, /m);
-      assert.deepEqual(failing(body), ['ipvs']);
     } finally {
       await lab.exec('node/n1', 'sh', '-c', '! ip link show kube-ipvs0 >/dev/null 2>&1 || ip link del kube-ipvs0');
     }
-    await becomesAnew(lab, 200);
+    await changePods(lab);
+    await becomesReady(lab);
   });
 
   // Without a bridge there is nothing that could pass the hooks by.
@@ -40,20 +42,22 @@ onEachCni('readiness', (cluster, cni) => {
   for (const sysctl of sysctls) {
     it(`ends while ${sysctl} is off, and says so (S6.8)`, async () => {
       const { lab } = cluster();
-      await becomesAnew(lab, 200);
+      await changePods(lab);
+      await becomesReady(lab);
       try {
         await setSysctl(lab, sysctl, 0);
-        const body = await becomesAnew(lab, 503);
+        await changePods(lab);
+        const body = await fails(lab, ['bridge-netfilter']);
         assert.ok(body.includes('on bridge cni0') && body.includes(`sysctl -w ${sysctl}=1`), body);
         assert.deepEqual(
           sysctls.filter((each) => body.includes(`${each}=1`)),
           [sysctl],
         );
-        assert.deepEqual(failing(body), ['bridge-netfilter']);
       } finally {
         await setSysctl(lab, sysctl, 1);
       }
-      await becomesAnew(lab, 200);
+      await changePods(lab);
+      await becomesReady(lab);
     });
   }
 });
@@ -75,11 +79,10 @@ describe('readiness of an agent that starts (kernel)', function () {
     try {
       await symlink(await which('ip'), join(folder, 'ip'));
       await agent.start({ env: { PATH: folder } });
-      const body = await becomes(cluster.lab, 503, /^\[\+\] bridge-netfilter/m);
+      const body = await fails(cluster.lab, ['rules', 'nft', 'nf_tables']);
       assert.match(body, /^\[-\] nft: nft cannot be run: install nftables /m);
-      assert.deepEqual(failing(body), ['rules', 'nft', 'nf_tables']);
       await symlink(await which('nft'), join(folder, 'nft'));
-      await becomes(cluster.lab, 200);
+      await becomesReady(cluster.lab);
     } finally {
       await agent.stop();
       await rm(folder, { recursive: true });
@@ -92,12 +95,11 @@ describe('readiness of an agent that starts (kernel)', function () {
     const kubeconfig = join(lab.state.nodeDirectory('n1'), 'away.kubeconfig');
     await writeFile(kubeconfig, kubeconfigText('http://127.0.0.1:6444'));
     await agent.start({ args: ['--kubeconfig', kubeconfig] });
-    const body = await becomes(lab, 503, /^\[\+\] ipvs/m);
-    assert.deepEqual(failing(body), ['lists', 'node', 'rules', 'bridge-netfilter']);
+    await fails(lab, ['lists', 'node', 'rules', 'bridge-netfilter']);
     assert.equal((await readPage(lab, 'n1', '/healthz')).status, 200);
     const gate = await ApiGate.create(lab, 'n1');
     try {
-      await becomes(lab, 200);
+      await becomesReady(lab);
       await agent.stop();
     } finally {
       gate.close();
@@ -105,28 +107,38 @@ describe('readiness of an agent that starts (kernel)', function () {
   });
 });
 
-/** The names of the checks that are not fine. */
-function failing(page: string): string[] {
-  return Array.from(page.matchAll(/^\[-\] ([^:]*)/gm), ([, name]) => name!);
-}
-
 /** The agent looks again when its node's pods change, and every so often. */
-async function becomesAnew(lab: Lab, status: number): Promise<string> {
+async function changePods(lab: Lab): Promise<void> {
   lab.apply([pod('x', 'new', ['TCP/80'], { nodeName: 'n1' })]);
   await lab.settle();
   lab.store.delete('pods', { namespace: 'x', name: 'new' });
   await lab.settle();
-  return becomes(lab, status);
 }
 
-async function becomes(lab: Lab, status: number, text = /^/): Promise<string> {
+/** Waits until these checks fail and all others hold: an agent that starts reports them one by one. Returns the page. */
+function fails(lab: Lab, names: readonly string[]): Promise<string> {
+  return waitForReadyz(lab, ({ status, body }) => status === 503 && failingChecks(body).join(' ') === names.join(' '));
+}
+
+async function becomesReady(lab: Lab): Promise<void> {
+  await waitForReadyz(lab, ({ status }) => status === 200);
+}
+
+async function waitForReadyz(
+  lab: Lab,
+  isIt: (page: { readonly status: number; readonly body: string }) => boolean,
+): Promise<string> {
   let body = '';
   await eventually(async () => {
     const page = await readPage(lab, 'n1', '/readyz?verbose');
     body = page.body;
-    return page.status === status && text.test(body) ? undefined : `/readyz: ${page.status} ${body}`;
+    return isIt(page) ? undefined : `/readyz: ${page.status} ${body}`;
   }, 60);
   return body;
+}
+
+function failingChecks(page: string): string[] {
+  return Array.from(page.matchAll(/^\[-\] ([^:]*)/gm), ([, name]) => name!);
 }
 
 async function setSysctl(lab: Lab, name: string, value: number): Promise<void> {

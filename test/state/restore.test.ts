@@ -27,6 +27,11 @@ function memberAddresses({ groups }: RestoredSnapshot, key: string): readonly st
 }
 
 describe('restoreSnapshot', () => {
+  it('denies nothing that passed the gate for another node', () => {
+    const denied = new Map([...fullSnapshot.denied, ['10.244.1.77', new Set<never>()]] as const);
+    assert.deepEqual(stateOf({ ...fullSnapshot, denied }).denied, saved.denied);
+  });
+
   it('believes no saved address of this node, and denies them all', () => {
     const restored = restore();
     assert.deepEqual([addressesOf(restored, api), addressesOf(restored, desk)], [[], []]);

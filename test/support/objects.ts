@@ -45,6 +45,10 @@ export function policy(name: string, spec: unknown): ApiObject {
   return { kind: 'NetworkPolicy', metadata: { ...split(name), uid: name }, spec };
 }
 
+export function isPolicy({ kind }: ApiObject): boolean {
+  return kind === 'NetworkPolicy';
+}
+
 export function namespace(name: string, labels: Readonly<Record<string, string>> = {}): ApiObject {
   return { kind: 'Namespace', metadata: { name, uid: name, labels } };
 }

@@ -83,7 +83,7 @@ describe('the metrics', () => {
       watch.skipped('pods');
       snapshot.sizes({ localPods: 1, policies: 2, groups: 3, members: 4 });
       snapshot.unprogrammed(() => 1);
-      node.counts(() => ({ sandboxes: 1, unknownSandboxes: 2, unlinkedPods: 3, gatedRanges: 4 }));
+      node.counts(() => ({ sandboxes: 1, unknownSandboxes: 2, unlinkedPods: 3, gatedRanges: 4, gateClaims: 5 }));
       node.sandboxCache(true);
       node.sandboxCacheProblem();
       node.podFetch('missing');
@@ -109,6 +109,7 @@ describe('the metrics', () => {
       'postern_unknown_sandboxes 2',
       'postern_unlinked_local_pods 3',
       'postern_gated_ranges 4',
+      'postern_gate_claimed_addresses 5',
       'postern_sandbox_cache_available 1',
       'postern_sandbox_cache_problems_total 1',
       'postern_pod_fetches_total{result="missing"} 1',

@@ -13,7 +13,7 @@ interface Options {
   readonly dateOf: (time: number) => number;
 }
 
-/** Writes denials to the log, and Events of the pods. */
+/** Writes denials to the log, which operators read, and Events of the pods, which users of their namespaces read (S9.14). */
 export function createListener({ log, events, logger, announcer, dateOf }: Options): Listener {
   const logs = (): boolean => log && logger.isLevelEnabled('info');
   return {
@@ -36,8 +36,12 @@ export function createListener({ log, events, logger, announcer, dateOf }: Optio
 }
 
 function messageOf({ direction, connections, last }: PodDenials): string {
-  const { from, to, protocol, port, reason, nearMisses } = last;
+  const { from, to, source, destination, protocol, port, reason, nearMisses } = last;
   const traffic = port === undefined ? String(protocol) : `${protocol}/${port}`;
   const others = connections > 1 ? ` (and ${connections - 1} more)` : '';
-  return `${direction} denied: ${from} → ${to}, ${traffic}${others}. ${nearMisses[0]?.reason ?? reason}`;
+  const isUnnamed = direction === 'ingress' ? from === source : to === destination;
+  const rest = isUnnamed
+    ? `. Operators read in the log of the agent who has ${direction === 'ingress' ? from : to}`
+    : '';
+  return `${direction} denied: ${from} → ${to}, ${traffic}${others}. ${nearMisses[0]?.reason ?? reason}${rest}`;
 }

@@ -1,7 +1,7 @@
 import type { Direction } from '../../model/policy.ts';
 import type { DescribedDenial } from './describe-denial.ts';
 
-/** What an owner of a pod is told: so many connections, of which the last was this. Times are as they were given. */
+/** What users of a pod's namespace are told: so many connections, and the last of them in words for them. Times are as they were given. */
 export interface PodDenials {
   /** `namespace/name` */
   readonly pod: string;
@@ -40,7 +40,7 @@ export class DenialTally {
     });
   }
 
-  /** One of those that were counted. */
+  /** One of those that were counted, in words for users of the pod's namespace (S9.14). */
   describe(pod: string, last: DescribedDenial): void {
     const key = `${pod} ${last.direction}`;
     const tally = this.#tallies.get(key);

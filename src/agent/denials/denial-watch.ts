@@ -20,7 +20,7 @@ import {
 export interface Listener {
   readonly wants: () => boolean;
   readonly log: (denial: DescribedDenial) => void;
-  /** Tells the owner of a pod; at most one a look. */
+  /** Tells the users of the pod's namespace, in words for them; at most one pod a look. */
   readonly announce: (denials: PodDenials) => void;
 }
 
@@ -112,9 +112,11 @@ export class DenialWatch {
       const subject = subjects.get(denials[0])!;
       const written = subject.isolating.length > 0 ? await texts(subject.policies, signal) : undefined;
       const begun = now();
-      for (const each of describeDenials(denials, subject, known, written)) {
-        listener.log(each);
-        if (subject.pod !== undefined) this.#tally.describe(subject.pod, each);
+      for (const each of describeDenials(denials, subject, known, written, 'operators')) listener.log(each);
+      if (subject.pod !== undefined) {
+        const [namespace] = subject.pod.split('/', 1) as [string];
+        const [last] = describeDenials(denials.slice(-1), subject, known, written, { namespace });
+        this.#tally.describe(subject.pod, last!);
       }
       described += denials.length;
       spent += now() - begun;

@@ -7,6 +7,7 @@ import { sorted } from '../../lib/sort.ts';
 import type { Owners } from '../../model/owner.ts';
 import type { PolicyId } from '../../model/policy.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
+import { ownersFor, type Audience } from './audience.ts';
 import { smallCluster } from './small-cluster.ts';
 
 /** What the agent knows of those who have an address, and of policies. */
@@ -27,10 +28,10 @@ export interface Subject {
   readonly isolating: readonly PolicyId[];
 }
 
-/** A denial as the log tells it. */
+/** A denial in the words for one audience. */
 export interface DescribedDenial {
   readonly direction: NotedDenial['direction'];
-  /** `namespace/name` of a pod, `node NAME`, or an address. */
+  /** `namespace/name` of a pod, `node NAME`, or an address: users of a namespace read the names of its pods alone. */
   readonly from: string;
   readonly to: string;
   readonly source: string;
@@ -69,7 +70,7 @@ export function subjectOf(denial: NotedDenial, { node, ownersOf, policies }: Kno
 }
 
 /**
- * Denials of one subject in one direction.
+ * Describes denials of one subject in one direction, with nothing that the audience may not read.
  * @param texts of all its policies, as written; `undefined` where they could not be had
  */
 export function describeDenials(
@@ -77,9 +78,11 @@ export function describeDenials(
   subject: Subject,
   known: Knowledge,
   texts: readonly JsonObject[] | undefined,
+  audience: Audience,
 ): DescribedDenial[] {
   const addresses = new Set(denials.flatMap(({ source, destination }) => [source, destination]));
-  const cluster = prepareCluster(smallCluster([...addresses].map(known.ownersOf), texts ?? []));
+  const owners = [...addresses].map(ownersFor(audience, known.ownersOf));
+  const cluster = prepareCluster(smallCluster(owners, texts ?? []), audience === 'operators' ? 'whole' : 'part');
   const { isolating } = subject;
   const left = isolating.length - mostNamed;
   return denials.map((denial) => {

@@ -2,6 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { ConfigError } from '../../config/config-error.ts';
 import type { AskedNode, ClusterFacts } from '../../doctor/cluster.ts';
 import { valueOf, type Known } from '../../doctor/facts.ts';
+import { findProbeHosts, type ProbeHost } from '../../doctor/probe-hosts.ts';
 import { readNodeReport, type NodeReport } from '../../doctor/report.ts';
 import { listAt, textAt } from '../../lib/json.ts';
 import { ObjectDigest } from '../../lib/object-digest.ts';
@@ -63,6 +64,7 @@ export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
     nodes: settled,
     withoutAgent: 'value' in nodes ? { value: nodes.value.filter(isMeant) } : nodes,
     digests,
+    probeHosts: await known(listProbeHosts(client, node)),
   };
 }
 
@@ -119,6 +121,18 @@ async function listNodes(client: ApiReader): Promise<string[]> {
     }
   });
   return names;
+}
+
+/** @param node on which the pods are; all where it is not said */
+async function listProbeHosts(client: ApiReader, node: string | undefined): Promise<ProbeHost[]> {
+  const hosts: ProbeHost[] = [];
+  const { signal } = new AbortController();
+  await listAll(client, '/api/v1/pods', { signal, silenceMs }, (page, restart) => {
+    if (restart) hosts.length = 0;
+    const meant = page.filter((pod) => node === undefined || textAt(pod, 'spec', 'nodeName') === node);
+    hosts.push(...meant.flatMap(findProbeHosts));
+  });
+  return hosts;
 }
 
 async function askAll(agents: readonly AgentPod[], options: AskOptions): Promise<AskedNode[]> {

@@ -8,13 +8,13 @@ import { podsOf, policiesOf } from '../subjects.ts';
 const podCodes = ['not-enforceable', 'not-guarded'] as const;
 
 function issuesOf(facts: NodeFacts, isMeant: (issue: StateOfIssue) => boolean): Found[] {
-  return (valueOf(facts.agent)?.issues ?? []).filter(isMeant).map(({ kind, object, message, path }) => {
+  return (valueOf(facts.agent)?.issues ?? []).filter(isMeant).map(({ kind, object, message, forOperators, path }) => {
     const pods = podsOf(facts).filter(({ pod, ingress, egress }) => {
       return kind === 'pod' ? pod === object : [...ingress, ...egress].includes(object);
     });
     return {
       subject: `${kind === 'other' ? 'object' : kind} ${object}`,
-      problem: `${path}: ${message}`,
+      problem: `${path}: ${message}${forOperators === undefined ? '' : ` (${forOperators})`}`,
       pods: kind === 'pod' ? [object] : sorted(pods.map(({ pod }) => pod)),
       policies: kind === 'policy' ? [object] : policiesOf(pods),
     };
@@ -76,6 +76,21 @@ export const furtherNetworks: Check<NodeFacts> = {
       const problem = `network ${network} on ${device}`;
       return policies.length > 0 ? [{ subject: `pod ${pod}`, problem, pods: [pod], policies }] : [];
     }),
+};
+
+export const claimedRange: Check<NodeFacts> = {
+  id: 'claimed-range',
+  severity: 'warning',
+  finds: 'pods of another node claim addresses in the pod range of this node',
+  effect:
+    'a pod of this node that gets one of them is open until its rules are there; where they do not pass, they neither send nor receive',
+  remedy:
+    'turn the gate off where the network plugin does not keep to spec.podCIDRs; else find out who wrote the status of the pods',
+  find: (facts) =>
+    (valueOf(facts.agent)?.gateClaims ?? []).map(({ node, addresses, pass }) => ({
+      subject: `node ${node}`,
+      problem: `its pods claim ${addresses} of the gated addresses, which ${pass ? 'pass' : 'do not pass'} the gate`,
+    })),
 };
 
 export const startWindow: Check<NodeFacts> = {

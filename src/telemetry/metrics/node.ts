@@ -5,6 +5,7 @@ export interface NodeCounts {
   readonly unknownSandboxes: number;
   readonly unlinkedPods: number;
   readonly gatedRanges: number;
+  readonly gateClaims: number;
 }
 
 /** What the node itself tells of its pods, and what it keeps. */
@@ -22,7 +23,7 @@ export interface NodeMetrics {
 
 export function createNodeMetrics(registry: Registry): NodeMetrics {
   const registers = [registry];
-  let read = (): NodeCounts => ({ sandboxes: 0, unknownSandboxes: 0, unlinkedPods: 0, gatedRanges: 0 });
+  let read = (): NodeCounts => ({ sandboxes: 0, unknownSandboxes: 0, unlinkedPods: 0, gatedRanges: 0, gateClaims: 0 });
   const gauge = (name: string, help: string, count: keyof NodeCounts): void => {
     new Gauge({
       name,
@@ -59,6 +60,11 @@ export function createNodeMetrics(registry: Registry): NodeMetrics {
     'postern_gated_ranges',
     'Ranges of this node in which no address but those of its pods with rules may send or receive; 0: there is no gate.',
     'gatedRanges',
+  );
+  gauge(
+    'postern_gate_claimed_addresses',
+    'Addresses of the gated ranges that pods of other nodes claim: a forged status, or a plugin that does not keep to the ranges.',
+    'gateClaims',
   );
   gauge(
     'postern_unlinked_local_pods',

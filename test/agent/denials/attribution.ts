@@ -35,7 +35,7 @@ export function assertAttributed(
       const { namespace, name } = object['metadata'] as { namespace: string; name: string };
       return object['kind'] === 'NetworkPolicy' && subject.policies.includes(`${namespace}/${name}`);
     });
-    const [said] = describeDenials([denial], subject, known, texts);
+    const [said] = describeDenials([denial], subject, known, texts, 'operators');
     assert.deepEqual([...said!.policies].sort(), [...end.isolatedBy].sort());
     assert.deepEqual([said!.from, said!.to, said!.reason, said!.nearMisses], [from, to, end.reason, end.nearMisses]);
   }

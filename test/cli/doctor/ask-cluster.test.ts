@@ -44,6 +44,8 @@ const hangs = Symbol('hangs');
 interface Cluster {
   readonly agents: readonly object[];
   readonly nodes?: readonly object[] | Error;
+  /** That are no agents. */
+  readonly pods?: readonly object[] | Error;
   readonly answers?: Readonly<Record<string, string | CommandOutcome | Error | typeof hangs>>;
   readonly options?: Partial<AskOptions>;
   /** The resource version of the only policy, at each look. */
@@ -52,7 +54,7 @@ interface Cluster {
 
 const named = (name: string, os = 'linux'): object => ({ metadata: { name, labels: { 'kubernetes.io/os': os } } });
 
-async function ask({ agents, nodes = [], answers = {}, options = {}, policies = ['1'] }: Cluster) {
+async function ask({ agents, nodes = [], pods = [], answers = {}, options = {}, policies = ['1'] }: Cluster) {
   const asked: PodCommand[] = [];
   const told: string[] = [];
   const paths: string[] = [];
@@ -69,7 +71,8 @@ async function ask({ agents, nodes = [], answers = {}, options = {}, policies = 
             return [{ metadata: { uid: 'u', resourceVersion: version } }];
           },
         };
-        const items = lists[path]?.() ?? agents;
+        const isOfAgents = 'labelSelector' in query;
+        const items = lists[path]?.() ?? (isOfAgents ? agents : pods);
         if (items instanceof Error) throw items;
         return (async function* () {
           yield Buffer.from(JSON.stringify({ metadata: { resourceVersion: '9' }, items }));
@@ -203,6 +206,21 @@ describe('asking all nodes of a cluster', () => {
       nodes: new ApiError('refused', 'nodes is forbidden'),
     });
     assert.deepEqual([texts, judged.unknown], [[], ['the list of nodes: nodes is forbidden']]);
+  });
+
+  it('finds pods whose probes name a host, of the node that is asked', async () => {
+    const probing = (name: string, nodeName: string) => ({
+      metadata: { namespace: 'shop', name },
+      spec: { nodeName, containers: [{ livenessProbe: { httpGet: { host: '10.1.0.9' } } }] },
+    });
+    const pods = [probing('a', 'n1'), probing('b', 'n2')];
+    const problem = 'spec.containers[0].livenessProbe.httpGet.host is "10.1.0.9"';
+    const { texts } = await ask({ agents: [agentPod('n1')], pods });
+    assert.deepEqual(texts, [`probe-host: pod shop/a: ${problem}`, `probe-host: pod shop/b: ${problem}`]);
+    const { texts: ofNode } = await ask({ agents: [agentPod('n1')], pods, options: { node: 'n1' } });
+    assert.deepEqual(ofNode, [`probe-host: pod shop/a: ${problem}`]);
+    const { judged } = await ask({ agents: [agentPod('n1')], pods: new ApiError('refused', 'pods is forbidden') });
+    assert.deepEqual(judged.unknown, ['the list of pods: pods is forbidden']);
   });
 
   it('asks one node alone', async () => {

@@ -99,6 +99,27 @@ describe('postern doctor', function () {
     }
   });
 
+  it('finds a pod whose probe names a host', async () => {
+    const at = { namespace: 'shop', name: 'probing' };
+    const container = { name: 'main', image: 'x', livenessProbe: { tcpSocket: { port: 80, host: '10.244.1.2' } } };
+    node.store.create('pods', {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: at,
+      spec: { nodeName: 'n2', containers: [container] },
+    });
+    try {
+      const { stdout, exitCode } = await doctor('--ignore', 'no-agent');
+      assert.equal(exitCode, 1);
+      assert.match(
+        stdout,
+        /^warning: pod shop\/probing \(probe-host\)\n.*livenessProbe\.tcpSocket\.host is "10\.244\.1\.2"$/m,
+      );
+    } finally {
+      node.store.delete('pods', at, { gracePeriodSeconds: 0 });
+    }
+  });
+
   for (const [what, args, message] of [
     ['a node that there is not', ['--node', 'n7'], /^postern: --node: there is no agent on "n7"; there are on n1$/m],
     [

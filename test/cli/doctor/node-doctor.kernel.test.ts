@@ -318,11 +318,32 @@ describe('postern node doctor', function () {
     });
   });
 
-  it('finds a gate that the addresses of pods have turned off', async () => {
-    node.addPod('far', '192.0.2.8');
+  it('finds pods of another node that claim addresses in the range of this one', async () => {
+    node.addPod('forged', '10.244.1.200', 'n2');
     undo.push(async () => {
+      node.store.delete('pods', { namespace: 'shop', name: 'forged' }, { gracePeriodSeconds: 0 });
+      await eventually(async () => ((await node.ask()).findings.length === 0 ? undefined : 'the claim is there'));
+    });
+    const { check, subject, problem } = await theOnly();
+    assert.equal(
+      `${check}: ${subject}: ${problem}`,
+      'claimed-range: node n2: its pods claim 1 of the gated addresses, which pass the gate',
+    );
+  });
+
+  it('finds a gate that the address of a sandbox has turned off', async () => {
+    node.addPod('far', '192.0.2.8');
+    const file = await node.noteSandbox('far', '192.0.2.8');
+    undo.push(async () => {
+      await node.sh(`rm ${file}`);
       node.store.delete('pods', { namespace: 'shop', name: 'far' }, { gracePeriodSeconds: 0 });
-      await eventually(async () => ((await node.ask()).findings.length === 0 ? undefined : 'the gate is off'));
+      // It does not forget that the runtime notes its pods.
+      await node.agent.restart();
+      await node.becomesReady();
+      await eventually(async () => {
+        const { findings } = await node.ask();
+        return findings.length === 0 ? undefined : JSON.stringify(findings);
+      });
     });
     await eventually(async () => {
       const { findings } = await node.ask();
