@@ -3,7 +3,7 @@ import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
-import { planSweep, type Plan } from '../plan/plan.ts';
+import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Door } from './door.ts';
 import { findCulprit, Refusals, type Finding } from './refusals.ts';
@@ -70,6 +70,8 @@ export class Reconciler {
   #arrivals: number[] = [];
   #takenIn: number[] = [];
   #dirty = false;
+  /** Another program may have changed any part of our tables. */
+  #isSuspicious = false;
   #running: Promise<void> | undefined;
   #timer: { cancel(): void } | undefined;
   #failures = 0;
@@ -127,6 +129,16 @@ export class Reconciler {
     this.#start();
   }
 
+  /**
+   * Another program may have changed any part of our tables (S7.18): they are read, between two changes of ours, and what is not as it was
+   * written is brought back.
+   */
+  suspect(): void {
+    this.#isSuspicious = true;
+    // Where what the kernel holds is not known, the next run reads it.
+    if (this.#applied) this.#start();
+  }
+
   /** For how long a run has been under way without any of its steps coming to an end, in milliseconds; 0 between runs. */
   get stuckFor(): number {
     return this.#running ? this.#clock.now() - this.#lastProgress : 0;
@@ -150,8 +162,10 @@ export class Reconciler {
     // One turn of the event loop, so that events that came in one piece are one change.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      while (this.#dirty && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
+      while ((this.#dirty || this.#isSuspicious) && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
         try {
+          if (this.#isSuspicious) await heapGrowth.during(() => this.#inspect());
+          if (!this.#dirty) continue;
           // All that the kernel holds, and all that it should.
           if (this.#applied) await this.#reconcile();
           else await heapGrowth.during(() => this.#reconcile());
@@ -170,6 +184,19 @@ export class Reconciler {
       // In the very turn that saw nothing left to do: a change that comes later must start a new run.
       this.#running = undefined;
     }
+  }
+
+  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. */
+  async #inspect(): Promise<void> {
+    this.#isSuspicious = false;
+    if (!this.#applied) return;
+    const found = await this.#door.observe(this.#unhurried);
+    this.#progress();
+    const changed = tablesUnlike(this.#applied.ruleset, found);
+    if (changed.length === 0) return;
+    for (const family of changed) this.#events.drifted(family);
+    this.#applied = undefined;
+    this.#dirty = true;
   }
 
   async #reconcile(): Promise<void> {
