@@ -36,6 +36,7 @@ const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
 const transactions = 'test/nftables/transactions.test.ts';
 const changeBook = 'test/agent/change-book.test.ts';
+const emptyList = 'test/watch/empty-list.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
@@ -622,6 +623,27 @@ export const mutants: readonly Mutant[] = [
     find: "if ('kind' in port && port.kind === 'named') ids.add(port.declarers);",
     replace: ';',
     specs: [compiler],
+  },
+  {
+    name: 'a list that comes back empty is believed the first time',
+    file: 'src/watch/empty-list.ts',
+    find: 'count >= leastAnswers && now - first >= leastMs',
+    replace: 'count > 0 && now >= first',
+    specs: [emptyList, 'test/watch/watch.test.ts'],
+  },
+  {
+    name: 'a list that comes back empty is believed however fast it was asked for again',
+    file: 'src/watch/empty-list.ts',
+    find: ' && now - first >= leastMs',
+    replace: '',
+    specs: [emptyList],
+  },
+  {
+    name: 'what is back after an empty list is taken for one more empty answer',
+    file: 'src/watch/watch.ts',
+    find: "'back', known);\n      this.#empty = undefined;",
+    replace: "'back', known);",
+    specs: ['test/watch/watch.test.ts'],
   },
   {
     name: 'a part of a table that another program has changed is not found',

@@ -168,11 +168,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   watchLiveness(reconciler, live, signal);
 
   const unlisted = new Set(watchedResources.map(({ resource }) => resource));
-  const reportLists = (): void => {
-    const missing = [...unlisted].join(', ');
-    ready.report('lists', missing === '' ? undefined : `waiting for the first list of ${missing}`);
-  };
-  reportLists();
+  reporter.reportLists(unlisted);
   const receive = (event: ResourceEvent): void => {
     census.receive(event);
     reporter.received(event);
@@ -180,7 +176,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     if (event.op === 'synced') {
       unlisted.delete(event.resource);
       checkEnvironment();
-      reportLists();
+      reporter.reportLists(unlisted);
     }
     if (event.resource === 'nodes') {
       const unknown = `the cluster has no Node named ${node}: --node-name must be this node's`;
