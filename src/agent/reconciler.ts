@@ -72,6 +72,8 @@ export class Reconciler {
   #dirty = false;
   /** Another program may have changed any part of our tables. */
   #isSuspicious = false;
+  /** What has just been read: it counts once, at once. */
+  #found: { readonly ruleset: Ruleset | undefined } | undefined;
   #running: Promise<void> | undefined;
   #timer: { cancel(): void } | undefined;
   #failures = 0;
@@ -195,6 +197,7 @@ export class Reconciler {
     const changed = tablesUnlike(this.#applied.ruleset, found);
     if (changed.length === 0) return;
     for (const family of changed) this.#events.drifted(family);
+    this.#found = { ruleset: found };
     this.#applied = undefined;
     this.#dirty = true;
   }
@@ -229,9 +232,12 @@ export class Reconciler {
     }
   }
 
-  /** Reads our tables once, and deletes what a crash left between two stages. */
+  /** Reads our tables once, where they have not just been read, and deletes what a crash left between two stages. */
   async #adopt(): Promise<{ ruleset: Ruleset | undefined }> {
-    const [ruleset] = await Promise.all([this.#door.observe(this.#unhurried), this.#prepare()]);
+    const found = this.#found;
+    this.#found = undefined;
+    const reading = found ? found.ruleset : this.#door.observe(this.#unhurried);
+    const [ruleset] = await Promise.all([reading, this.#prepare()]);
     this.#progress();
     const sweep: Plan = planSweep(ruleset ?? {});
     const adopted = { ruleset: ruleset && sweep.result };
