@@ -66,12 +66,17 @@ export class NftShim {
     await this.#write('refused', `${text}\n`);
   }
 
-  /** How often the agent has run nft since the last reset: to change something, to ask whether it could, or to list a whole table. */
-  async runs(): Promise<{ writes: number; checks: number; lists: number }> {
+  /** How often the agent has run nft since the last reset: to change something, or to ask whether it could. */
+  async runs(): Promise<{ writes: number; checks: number }> {
     const lines = (await readFile(join(this.#folder, 'runs'), 'utf8')).split('\n');
     const count = (wanted: string): number => lines.filter((line) => line === wanted).length;
-    const lists = lines.filter((line) => line.includes('list table')).length;
-    return { writes: count('-f -'), checks: count('-c -f -'), lists };
+    return { writes: count('-f -'), checks: count('-c -f -') };
+  }
+
+  /** How often it has listed a whole table since then. */
+  async lists(): Promise<number> {
+    const lines = (await readFile(join(this.#folder, 'runs'), 'utf8')).split('\n');
+    return lines.filter((line) => line.includes('list table')).length;
   }
 
   async remove(): Promise<void> {
