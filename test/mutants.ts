@@ -35,6 +35,10 @@ const plan = 'test/plan/plan.test.ts';
 const editions = 'test/plan/editions.test.ts';
 const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
+const transactions = 'test/nftables/transactions.test.ts';
+const changeBook = 'test/agent/change-book.test.ts';
+const emptyList = 'test/watch/empty-list.test.ts';
+const driftWatch = 'test/agent/drift-watch.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
 const impactAgrees = 'test/property/impact.test.ts';
@@ -621,6 +625,111 @@ export const mutants: readonly Mutant[] = [
     find: "if ('kind' in port && port.kind === 'named') ids.add(port.declarers);",
     replace: ';',
     specs: [compiler],
+  },
+  {
+    name: 'a list that comes back empty is believed the first time',
+    file: 'src/watch/empty-list.ts',
+    find: 'count >= leastAnswers && now - first >= leastMs',
+    replace: 'count > 0 && now >= first',
+    specs: [emptyList, 'test/watch/watch.test.ts'],
+  },
+  {
+    name: 'a list that comes back empty is believed however fast it was asked for again',
+    file: 'src/watch/empty-list.ts',
+    find: ' && now - first >= leastMs',
+    replace: '',
+    specs: [emptyList],
+  },
+  {
+    name: 'what is back after an empty list is taken for one more empty answer',
+    file: 'src/watch/watch.ts',
+    find: "'back', known);\n      this.#empty = undefined;",
+    replace: "'back', known);",
+    specs: ['test/watch/watch.test.ts'],
+  },
+  {
+    name: 'a part of a table that another program has changed is not found',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (changed.length === 0) return;',
+    replace: 'if (changed.length >= 0) return;',
+    specs: [reconciler],
+  },
+  {
+    name: 'while changes of ours go on nobody looks for those of others',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (this.#isSuspicious) await',
+    replace: 'if (this.#isSuspicious && !this.#dirty) await',
+    specs: [reconciler],
+  },
+  {
+    name: 'an element that another program has added is not found',
+    file: 'src/plan/table-plan.ts',
+    find: '[makeOperations, switchOperations, breakOperations].flatMap',
+    replace: '[makeOperations, switchOperations].flatMap',
+    specs: [reconciler],
+  },
+  {
+    name: 'a table that is switched off looks as it was written',
+    file: 'src/nftables/parse.ts',
+    find: "if (kind === 'table' && object.flags !== undefined)",
+    replace: "if (kind === 'table' && object.flags === null)",
+    specs: ['test/nftables/parse.test.ts'],
+  },
+  {
+    name: 'what nft cannot name is taken for a change of others',
+    file: 'src/nftables/transactions.ts',
+    find: "this.#isUnnamed || !this.#hasLines ? 'unnamed'",
+    replace: "this.#isUnnamed && !this.#hasLines ? 'unnamed'",
+    specs: [transactions],
+  },
+  {
+    name: 'generations that are missing are not noticed',
+    file: 'src/nftables/transactions.ts',
+    find: 'number === this.#generation + 1',
+    replace: 'number >= this.#generation + 1',
+    specs: [transactions],
+  },
+  {
+    name: 'a write that failed counts as none',
+    file: 'src/agent/change-book.ts',
+    find: 'else this.#isUnclear = true;\n  }\n\n  /** A look',
+    replace: '\n  }\n\n  /** A look',
+    specs: [changeBook],
+  },
+  {
+    name: 'a foreign change beside one of ours is not noticed',
+    file: 'src/agent/change-book.ts',
+    find: 'if (this.#ours > this.#written + this.#writing)',
+    replace: 'if (this.#ours > 0 && this.#written + this.#writing === 0)',
+    specs: [changeBook],
+  },
+  {
+    name: 'what nft cannot name is taken for a write of ours',
+    file: 'src/agent/change-book.ts',
+    find: "if (most > this.#written) return 'unnamed';",
+    replace: '',
+    specs: [changeBook],
+  },
+  {
+    name: 'a write of ours that nft never tells of hides a foreign change for ever',
+    file: 'src/agent/change-book.ts',
+    find: 'now - this.#lateSince > patienceMs',
+    replace: 'now < this.#lateSince',
+    specs: [changeBook],
+  },
+  {
+    name: 'what was changed while no nft listened is not looked for',
+    file: 'src/agent/drift-watch.ts',
+    find: 'this.#isListening = true;\n        this.#book.missed();',
+    replace: 'this.#isListening = true;',
+    specs: [driftWatch],
+  },
+  {
+    name: 'an nft that has ended is taken for one that has nothing to tell',
+    file: 'src/agent/drift-watch.ts',
+    find: 'this.#monitor = undefined;\n      this.#isListening = false;',
+    replace: '',
+    specs: [driftWatch],
   },
   {
     name: 'a policy is blamed for what has changed meanwhile',

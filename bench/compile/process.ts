@@ -13,7 +13,7 @@ const started = performance.now();
 const pipeline = new Pipeline(nodeName);
 const missing = new Set<ResourceName>(watchedResources.map(({ resource }) => resource));
 const stop = new AbortController();
-const observer: WatchObserver = { contact() {}, listed() {}, interrupted: fail, skipped: fail };
+const observer: WatchObserver = { contact() {}, listed() {}, emptied: fail, interrupted: fail, skipped: fail };
 let objects = 0;
 let receive = 0;
 /** A list is told in one piece, so nothing else happens from its first event to the one that says it is complete. */

@@ -1,5 +1,6 @@
 import { exec } from '../apply/exec.ts';
 import { keepNft } from '../apply/kept-nft.ts';
+import { startNftMonitor } from '../apply/nft-monitor.ts';
 import { createNft } from '../apply/nft.ts';
 import { findOurTables } from '../apply/our-tables.ts';
 import { Compiler } from '../compile/compile.ts';
@@ -23,7 +24,7 @@ import { ClassCounter, watchClasses } from './class-counter.ts';
 import { systemClock } from './clock.ts';
 import { watchDenials } from './denials/watch-denials.ts';
 import { nftDoor } from './door.ts';
-import { watchDrift } from './drift-watch.ts';
+import { DriftWatch, driftReport, watchDrift } from './drift-watch.ts';
 import { readEarly } from './early-reading.ts';
 import { environmentChecks, watchEnvironment } from './environment-watch.ts';
 import { serveWhenFree } from './http-server.ts';
@@ -81,7 +82,12 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       logger.warn({ retryAfterSeconds: pauseMs / 1000 }, told);
     },
   });
-  const door = readEarly(nftDoor(nft), systemClock);
+  const drift = new DriftWatch({
+    startMonitor: startNftMonitor,
+    clock: systemClock,
+    events: driftReport(metrics.apply, logger),
+  });
+  const door = readEarly(drift.behind(nftDoor(nft)), systemClock);
   let applied: { revision: number; resources: AppliedVersion } | undefined;
 
   const announcer = createAnnouncer(node, census, { client, metrics, logger, signal });
@@ -164,15 +170,11 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       },
     },
   });
-  watchDrift(reconciler, logger, signal);
+  watchDrift(drift, reconciler, logger, signal);
   watchLiveness(reconciler, live, signal);
 
   const unlisted = new Set(watchedResources.map(({ resource }) => resource));
-  const reportLists = (): void => {
-    const missing = [...unlisted].join(', ');
-    ready.report('lists', missing === '' ? undefined : `waiting for the first list of ${missing}`);
-  };
-  reportLists();
+  reporter.reportLists(unlisted);
   const receive = (event: ResourceEvent): void => {
     census.receive(event);
     reporter.received(event);
@@ -180,7 +182,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     if (event.op === 'synced') {
       unlisted.delete(event.resource);
       checkEnvironment();
-      reportLists();
+      reporter.reportLists(unlisted);
     }
     if (event.resource === 'nodes') {
       const unknown = `the cluster has no Node named ${node}: --node-name must be this node's`;

@@ -3,7 +3,7 @@ import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
-import { planSweep, type Plan } from '../plan/plan.ts';
+import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Door } from './door.ts';
 import { findCulprit, Refusals, type Finding } from './refusals.ts';
@@ -70,6 +70,10 @@ export class Reconciler {
   #arrivals: number[] = [];
   #takenIn: number[] = [];
   #dirty = false;
+  /** Another program may have changed any part of our tables. */
+  #isSuspicious = false;
+  /** What has just been read: it counts once, at once. */
+  #found: { readonly ruleset: Ruleset | undefined } | undefined;
   #running: Promise<void> | undefined;
   #timer: { cancel(): void } | undefined;
   #failures = 0;
@@ -127,6 +131,16 @@ export class Reconciler {
     this.#start();
   }
 
+  /**
+   * Another program may have changed any part of our tables (S7.18): they are read, between two changes of ours, and what is not as it was
+   * written is brought back.
+   */
+  suspect(): void {
+    this.#isSuspicious = true;
+    // Where what the kernel holds is not known, the next run reads it.
+    if (this.#applied) this.#start();
+  }
+
   /** For how long a run has been under way without any of its steps coming to an end, in milliseconds; 0 between runs. */
   get stuckFor(): number {
     return this.#running ? this.#clock.now() - this.#lastProgress : 0;
@@ -150,8 +164,10 @@ export class Reconciler {
     // One turn of the event loop, so that events that came in one piece are one change.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      while (this.#dirty && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
+      while ((this.#dirty || this.#isSuspicious) && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
         try {
+          if (this.#isSuspicious) await heapGrowth.during(() => this.#inspect());
+          if (!this.#dirty) continue;
           // All that the kernel holds, and all that it should.
           if (this.#applied) await this.#reconcile();
           else await heapGrowth.during(() => this.#reconcile());
@@ -170,6 +186,20 @@ export class Reconciler {
       // In the very turn that saw nothing left to do: a change that comes later must start a new run.
       this.#running = undefined;
     }
+  }
+
+  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. */
+  async #inspect(): Promise<void> {
+    this.#isSuspicious = false;
+    if (!this.#applied) return;
+    const found = await this.#door.observe(this.#unhurried);
+    this.#progress();
+    const changed = tablesUnlike(this.#applied.ruleset, found);
+    if (changed.length === 0) return;
+    for (const family of changed) this.#events.drifted(family);
+    this.#found = { ruleset: found };
+    this.#applied = undefined;
+    this.#dirty = true;
   }
 
   async #reconcile(): Promise<void> {
@@ -202,9 +232,12 @@ export class Reconciler {
     }
   }
 
-  /** Reads our tables once, and deletes what a crash left between two stages. */
+  /** Reads our tables once, where they have not just been read, and deletes what a crash left between two stages. */
   async #adopt(): Promise<{ ruleset: Ruleset | undefined }> {
-    const [ruleset] = await Promise.all([this.#door.observe(this.#unhurried), this.#prepare()]);
+    const found = this.#found;
+    this.#found = undefined;
+    const reading = found ? found.ruleset : this.#door.observe(this.#unhurried);
+    const [ruleset] = await Promise.all([reading, this.#prepare()]);
     this.#progress();
     const sweep: Plan = planSweep(ruleset ?? {});
     const adopted = { ruleset: ruleset && sweep.result };

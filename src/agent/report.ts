@@ -68,6 +68,9 @@ export class Reporter {
   readonly #issues = new IssueBook();
   /** What was found in the kernel, until it is known whether it was what it should be. */
   #found: 'nothing' | 'table' | 'leftovers' | undefined;
+  #unlisted: ReadonlySet<ResourceName> = new Set();
+  /** Whose list came back empty, and how many objects stay in force. */
+  readonly #held = new Map<ResourceName, number>();
   #programmed: ReadonlySet<string> = new Set();
   /** Whose sizes the metrics show. */
   #reported: Compiled | undefined;
@@ -213,12 +216,38 @@ export class Reporter {
     }
   }
 
+  #emptied(resource: ResourceName, what: 'held' | 'believed' | 'back', known: number): void {
+    this.#metrics.watch.held(resource, what === 'held' ? known : 0);
+    if (what === 'held') {
+      const isNews = !this.#held.has(resource);
+      this.#held.set(resource, known);
+      const message = heldMessage(resource, known);
+      if (isNews) this.#logger.error({ resource, objects: known, code: 'empty-list' }, message);
+      this.#announce('nodes', this.#node, { code: 'empty-list', path: resource, message, effect: 'ignored' });
+    } else {
+      this.#held.delete(resource);
+      const now = what === 'back' ? 'lists them again' : 'has said so for 30 s: they are gone';
+      this.#logger.warn({ resource, objects: known }, `the API server listed no ${resource}; it ${now}`);
+    }
+    this.reportLists();
+  }
+
+  /** @param unlisted whose first list is not in yet */
+  reportLists(unlisted: ReadonlySet<ResourceName> = this.#unlisted): void {
+    this.#unlisted = unlisted;
+    const held = Array.from(this.#held, ([resource, known]) => heldMessage(resource, known)).join('; ');
+    if (unlisted.size > 0) this.#ready.report('lists', `waiting for the first list of ${[...unlisted].join(', ')}`);
+    else if (held !== '') this.#ready.note('lists', held);
+    else this.#ready.report('lists', undefined);
+  }
+
   readonly watches: WatchObserver = {
     contact: (resource) => this.#metrics.watch.contact(resource),
     listed: (resource, kind, objects) => {
       this.#metrics.watch.listed(resource, kind);
       this.#logger.info({ resource, kind, objects }, 'listed');
     },
+    emptied: (resource, what, known) => this.#emptied(resource, what, known),
     interrupted: (resource, error) => {
       this.#metrics.watch.interrupted(resource, error?.code ?? 'closed');
       if (error) this.#logger.warn({ resource, err: error }, 'the watch was interrupted; what is known stays in force');
@@ -228,6 +257,10 @@ export class Reporter {
       this.#logger.warn({ resource }, `skipped something that is no object: ${message}`);
     },
   };
+}
+
+function heldMessage(resource: ResourceName, known: number): string {
+  return `the API server lists no ${resource}, after ${known}: those stay in force until it has said so for 30 s; if nobody deleted them, see what has become of its data`;
 }
 
 function objectsIn(ruleset: Ruleset): { sets: number; maps: number; chains: number } {

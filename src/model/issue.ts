@@ -27,4 +27,5 @@ export type IssueCode =
   | 'not-enforceable'
   | 'not-guarded'
   | 'too-large'
-  | 'refused-by-kernel';
+  | 'refused-by-kernel'
+  | 'empty-list';

@@ -40,7 +40,8 @@ export function setArguments(family: TableFamily, name: string): readonly string
 /**
  * Our table of the family, from nft's JSON, in canonical form. What is not of our language takes nothing else with it and equals nothing that
  * we could want: a rule becomes one `foreign` match; a chain with another header begins with such a rule; a set or map with
- * another header, or with an element that does not fit, has an empty key and no elements. Objects of other kinds (flow tables,
+ * another header, or with an element that does not fit, has an empty key and no elements; a table that is switched off begins
+ * each chain that packets meet with such a rule. Objects of other kinds (flow tables,
  * named counters) are left out: nothing of ours refers to them. Throws on text that is not nft's JSON.
  */
 export function parseTable(family: TableFamily, json: string): Table {
@@ -48,9 +49,12 @@ export function parseTable(family: TableFamily, json: string): Table {
   const maps = new Map<string, VerdictMap>();
   const chains = new Map<string, Chain>();
   const rules = new Map<string, NftRule[]>();
+  let switchedOff: NftRule | undefined;
   for (const entry of entriesOf(json)) {
     for (const [kind, value] of Object.entries(entry)) {
       const object = value as JsonObject;
+      // `flags dormant`: the kernel takes its chains from their hooks.
+      if (kind === 'table' && object.flags !== undefined) switchedOff = foreignRule(object);
       if (object.family !== family || object.table !== tableName) continue;
       const name = String(object.name);
       if (kind === 'set') sets.set(name, parseSet(name, object));
@@ -62,6 +66,7 @@ export function parseTable(family: TableFamily, json: string): Table {
       } else if (kind === 'rule') rules.get(String(object.chain))?.push(parseRule(object));
     }
   }
+  if (switchedOff) for (const { base, name } of chains.values()) if (base) rules.get(name)!.unshift(switchedOff);
   return { sets, maps, chains };
 }
 

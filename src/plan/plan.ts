@@ -1,6 +1,6 @@
 import type { Operation, Ruleset, Stage, Table, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
-import { planTable, sweepTable, type TablePlan } from './table-plan.ts';
+import { isTableLike, planTable, sweepTable, type TablePlan } from './table-plan.ts';
 
 export interface Plan {
   /** In order, each one transaction; a stage with nothing to do is left out. */
@@ -27,6 +27,11 @@ export function planStages(desired: Ruleset, applied: Ruleset = {}): Plan {
 /** Deletes what no packet can meet: the leavings of a change that did not come to its end. */
 export function planSweep(applied: Ruleset): Plan {
   return planOf((family) => applied[family] && sweepTable(applied[family]));
+}
+
+/** The tables that are not found as they were written. */
+export function tablesUnlike(written: Ruleset = {}, found: Ruleset = {}): TableFamily[] {
+  return tableFamilies.filter((family) => !isTableLike(written[family], found[family]));
 }
 
 function planOf(tablePlan: (family: TableFamily) => TablePlan<Table | undefined> | undefined): Plan {

@@ -46,6 +46,15 @@ function planRewrite(desired: Table): TablePlan {
   return { make: [], switch: operations, break: [], result: desired };
 }
 
+/** Whether the table holds what was written to it, and nothing else. */
+export function isTableLike(written: Table | undefined, found: Table | undefined): boolean {
+  if (!written || !found) return written === found;
+  const difference = differenceOf(found, written);
+  if (isBeyondRepair(difference, found)) return false;
+  const operations = [makeOperations, switchOperations, breakOperations].flatMap((list) => list(difference));
+  return operations.length === 0;
+}
+
 function isBeyondRepair({ sets, maps, chains }: TableDifference, applied: Table): boolean {
   const heldOf = (name: string) => applied.sets.get(name) ?? applied.maps.get(name) ?? applied.chains.get(name);
   const isOther = (wanted: NftSet | VerdictMap | Chain): boolean => {

@@ -4,6 +4,7 @@ import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts
 import { parseJson, type ApiReader } from './api-client.ts';
 import { ApiError, statusError } from './api-error.ts';
 import { backoffDelay, type BackoffLimits } from './backoff.ts';
+import { countEmpty, emptyPauseMs, isEmptyBelieved, type EmptyAnswers } from './empty-list.ts';
 import { readIdentity, type ObjectIdentity } from './decode.ts';
 import { splitLines } from './json-lines.ts';
 import { KnownObjects } from './known-objects.ts';
@@ -15,6 +16,11 @@ export interface WatchObserver {
   /** The server answered: the last known state is as fresh as this moment. */
   contact(resource: ResourceName): void;
   listed(resource: ResourceName, kind: 'first' | 'again', objects: number): void;
+  /**
+   * A list came back empty after so many objects were known: `held`, they stay in force, and it is asked for again; `believed`, they are
+   * gone; `back`, it is not empty any more.
+   */
+  emptied(resource: ResourceName, what: 'held' | 'believed' | 'back', known: number): void;
   /** A stream ended or failed and is opened again. `error` is missing if the server closed it in good order. */
   interrupted(resource: ResourceName, error?: ApiError): void;
   /** Something in a list or stream that is no object of this resource; it is skipped. */
@@ -60,6 +66,7 @@ export class ResourceWatch {
   #version: string | undefined;
   /** Since a stream last brought something. */
   #failures = 0;
+  #empty: EmptyAnswers | undefined;
 
   constructor(
     resource: WatchedResource,
@@ -82,6 +89,11 @@ export class ResourceWatch {
       let error: ApiError | undefined;
       try {
         this.#version ??= await heapGrowth.during(() => this.#list(signal));
+        if (this.#version === undefined) {
+          const { random, sleep } = this.#timing;
+          await sleep(emptyPauseMs * (1 + random()), signal);
+          continue;
+        }
         await this.#watch(this.#version, signal);
       } catch (caught) {
         if (!(caught instanceof ApiError)) throw caught;
@@ -97,8 +109,8 @@ export class ResourceWatch {
     }
   }
 
-  /** The events of a list are emitted in one go, so that nobody sees half of it. */
-  async #list(signal: AbortSignal): Promise<string> {
+  /** The events of a list are emitted in one go, so that nobody sees half of it. `undefined`: it is to be asked for again. */
+  async #list(signal: AbortSignal): Promise<string | undefined> {
     const { resource, path } = this.#resource;
     // `undefined`: listed, and told before.
     const listed = new Map<ObjectKey, ResourceEvent | undefined>();
@@ -111,6 +123,7 @@ export class ResourceWatch {
         if (object) listed.set(object.key, this.#upsertOf(raw, object));
       }
     });
+    if (!this.#mayBelieve(listed.size)) return undefined;
     for (const key of this.#known.keys()) if (!listed.has(key)) this.#tell({ op: 'remove', resource, key });
     for (const [key, event] of listed) {
       // What has been told is let go of: of a large cluster, the events alone are many megabytes.
@@ -121,6 +134,23 @@ export class ResourceWatch {
     if (!this.#synced) this.#tell({ op: 'synced', resource });
     this.#synced = true;
     return version;
+  }
+
+  /** What was known stays in force until it is sure that nothing is there. */
+  #mayBelieve(listed: number): boolean {
+    const { resource } = this.#resource;
+    const known = this.#known.size;
+    if (listed > 0 || known === 0) {
+      if (this.#empty) this.#observer.emptied(resource, 'back', known);
+      this.#empty = undefined;
+      return true;
+    }
+    const now = this.#timing.now();
+    this.#empty = countEmpty(this.#empty, now);
+    const isBelieved = isEmptyBelieved(this.#empty, now);
+    this.#observer.emptied(resource, isBelieved ? 'believed' : 'held', known);
+    if (isBelieved) this.#empty = undefined;
+    return isBelieved;
   }
 
   /** Resolves when the server ends the stream. */

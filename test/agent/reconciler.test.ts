@@ -739,6 +739,108 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
     assert.deepEqual(agent.drifts, ['ip6']);
   });
 
+  async function suspect(agent: NodeAgent): Promise<void> {
+    agent.reconciler.suspect();
+    await agent.idle();
+  }
+
+  const replaced = <T extends { readonly name: string }>(objects: ReadonlyMap<string, T>, object: T) =>
+    new Map([...objects, [object.name, object]]);
+  const parts: readonly [string, (table: Table) => Table][] = [
+    [
+      'a chain was flushed',
+      (table) => ({ ...table, chains: replaced(table.chains, { name: 'deny-ingress', rules: [] }) }),
+    ],
+    [
+      'a chain was renamed',
+      ({ chains, ...table }) => {
+        const others = new Map(chains);
+        others.delete('replies');
+        return { ...table, chains: others.set('stray', { ...chains.get('replies')!, name: 'stray' }) };
+      },
+    ],
+    [
+      'a rule was added',
+      (table) => {
+        const chain = table.chains.get('deny-ingress')!;
+        const rules = [{ matches: [], verdict: { kind: 'return' } } as const, ...chain.rules];
+        return { ...table, chains: replaced(table.chains, { ...chain, rules }) };
+      },
+    ],
+    [
+      'a set was flushed',
+      (table) => ({ ...table, sets: replaced(table.sets, { ...table.sets.get('isolated4')!, elements: new Set() }) }),
+    ],
+    [
+      'an element was added to a set',
+      (table) => {
+        const set = table.sets.get('isolated4')!;
+        return { ...table, sets: replaced(table.sets, { ...set, elements: new Set([...set.elements, '10.9.9.9']) }) };
+      },
+    ],
+    [
+      'an element of a map leads elsewhere',
+      (table) => {
+        const map = table.maps.get('ingress4')!;
+        const elements = new Map(Array.from(map.elements, ([key]) => [key, { kind: 'continue' } as const]));
+        return { ...table, maps: replaced(table.maps, { ...map, elements }) };
+      },
+    ],
+    [
+      'a set was added',
+      (table) => ({
+        ...table,
+        sets: replaced(table.sets, { name: 'stray', key: ['ipv4_addr'], interval: false, elements: new Set() }),
+      }),
+    ],
+  ];
+  for (const [what, tamper] of parts) {
+    it(`on suspicion finds that ${what}, restores it and tells, once (S7.18)`, async () => {
+      const { nft, agent } = await settled();
+      const held = nft.ruleset!;
+      nft.ruleset = { ...held, ip: tamper(held.ip!) };
+      await verify(agent);
+      assert.deepEqual(agent.drifts, []);
+      for (let look = 0; look < 2; look++) {
+        await suspect(agent);
+        assert.deepEqual(agent.drifts, ['ip']);
+      }
+      assert.deepEqual(nft.ruleset, held);
+    });
+  }
+
+  it('on suspicion does nothing but look where they are as written', async () => {
+    const { agent, writes } = await settled();
+    const [before, applied] = [writes(), agent.applied.length];
+    await suspect(agent);
+    assert.deepEqual([writes(), agent.applied.length, agent.drifts], [before, applied, []]);
+  });
+
+  it('looks between two changes of its own, however many there are', async () => {
+    const { nft, agent } = await settled();
+    const held = nft.ruleset!;
+    nft.ruleset = { ...held, ip: parts[0]![1](held.ip!) };
+    // Each brings the next.
+    let left = 20;
+    agent.onApplied = () => {
+      if (agent.drifts.length === 0 && left-- > 0) agent.upsert(left % 2 === 0 ? allowClient : allowBlock);
+    };
+    agent.upsert(allowClient);
+    await suspect(agent);
+    assert.ok(left > 0);
+    assert.deepEqual(agent.drifts, ['ip']);
+    assert.deepEqual(planStages(agent.pipeline.plan(undefined).compiled.ruleset, nft.ruleset).stages, []);
+  });
+
+  it('on suspicion does nothing before there is a table', async () => {
+    const nft = new FakeNft();
+    const agent = new NodeAgent(nft);
+    await suspect(agent);
+    await agent.start(cluster);
+    assert.deepEqual([agent.drifts, agent.failures], [[], []]);
+    assertHolds(nft, cluster);
+  });
+
   it('takes no change of its own for another program’s', async () => {
     const nft = new FakeNft();
     const door = new GatedDoor(nft);

@@ -49,4 +49,31 @@ describe('Reporter', () => {
       [1, 0, 0],
     ]);
   });
+
+  it('tells of a list that came back empty until it is believed or back: of the node, as a metric, and in /readyz (S7.18)', async () => {
+    const metrics = createMetrics('1.2.3');
+    const ready = new Checks(['lists']);
+    const told: string[] = [];
+    const reporter = new Reporter({
+      node: 'n1',
+      logger: createLogger({ level: 'silent', node: 'n1', version: '1.2.3' }),
+      metrics,
+      ready,
+      announce: (resource, key, { code, path }) => told.push(`${resource} ${key} ${code} ${path}`),
+    });
+    const heldObjects = async (): Promise<number[]> =>
+      (await metrics.registry.getSingleMetric('postern_watch_held_objects')!.get()).values.map(({ value }) => value);
+    reporter.reportLists(new Set(['pods']));
+    reporter.watches.emptied('networkpolicies', 'held', 12);
+    assert.match(ready.results()[0]!.reason!, /waiting for the first list of pods/);
+    reporter.reportLists(new Set());
+    assert.equal(ready.ok, true);
+    assert.match(ready.results()[0]!.note!, /lists no networkpolicies, after 12/);
+    assert.deepEqual([told, await heldObjects()], [['nodes n1 empty-list networkpolicies'], [12]]);
+    for (const end of ['believed', 'back'] as const) {
+      reporter.watches.emptied('networkpolicies', 'held', 12);
+      reporter.watches.emptied('networkpolicies', end, 12);
+      assert.deepEqual([ready.results(), await heldObjects()], [[{ name: 'lists' }], [0]]);
+    }
+  });
 });

@@ -154,7 +154,7 @@ export class WatchedCluster {
 
   #watch(): void {
     const skipped = (_: unknown, message: string): void => void this.#skipped.push(message);
-    const observer = { contact: () => {}, listed: () => {}, interrupted: () => {}, skipped };
+    const observer = { contact: () => {}, listed: () => {}, emptied: () => {}, interrupted: () => {}, skipped };
     const timing = { ...defaultTiming, sleep: () => Promise.resolve() };
     const watches = watchedResources.map((resource) => {
       const receive: ConstructorParameters<typeof ResourceWatch>[2] = (event) => {

@@ -73,6 +73,12 @@ export class NftShim {
     return { writes: count('-f -'), checks: count('-c -f -') };
   }
 
+  /** How often it has listed a whole table since then. */
+  async lists(): Promise<number> {
+    const lines = (await readFile(join(this.#folder, 'runs'), 'utf8')).split('\n');
+    return lines.filter((line) => line.includes('list table')).length;
+  }
+
   async remove(): Promise<void> {
     await rm(this.#folder, { recursive: true });
   }

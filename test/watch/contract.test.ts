@@ -74,7 +74,13 @@ class Told {
   }
 }
 
-const silent: WatchObserver = { contact: () => {}, listed: () => {}, interrupted: () => {}, skipped: () => {} };
+const silent: WatchObserver = {
+  contact: () => {},
+  listed: () => {},
+  emptied: () => {},
+  interrupted: () => {},
+  skipped: () => {},
+};
 
 /** Breaks streams: every third chunk in its middle, and every other time as if the version had expired. */
 function breaking(client: ApiReader): ApiReader {

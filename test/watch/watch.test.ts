@@ -27,7 +27,7 @@ const namespaces: WatchedResource = {
 
 interface Run {
   readonly server: ScriptedServer;
-  /** `upsert NAME label`, `remove NAME`, `synced` */
+  /** `upsert NAME label`, `remove NAME`, `synced`; of lists that came back empty `held COUNT`, `believed COUNT`, `back COUNT`. */
   readonly told: readonly string[];
   readonly errors: readonly (ApiError | undefined)[];
   readonly skipped: readonly string[];
@@ -42,6 +42,7 @@ async function run(script: readonly Answer[], silenceMs = 5_000): Promise<Run> {
   const server = await startScriptedServer(script);
   const stop = new AbortController();
   const [told, errors, skipped, delays]: [string[], (ApiError | undefined)[], string[], number[]] = [[], [], [], []];
+  let slept = 0;
   const state = new Map<string, string>();
   const emit = (event: ResourceEvent): void => {
     told.push(describeEvent(event));
@@ -51,6 +52,7 @@ async function run(script: readonly Answer[], silenceMs = 5_000): Promise<Run> {
   const observer = {
     contact: () => undefined,
     listed: () => undefined,
+    emptied: (_: unknown, what: string, known: number) => void told.push(`${what} ${known}`),
     interrupted: (_: unknown, error?: ApiError) => void errors.push(error),
     skipped: (_: unknown, message: string) => void skipped.push(message),
   };
@@ -58,7 +60,11 @@ async function run(script: readonly Answer[], silenceMs = 5_000): Promise<Run> {
     ...defaultTiming,
     silenceMs,
     random: () => 0.5,
-    sleep: async (ms: number) => void delays.push(ms),
+    now: () => slept,
+    sleep: async (ms: number) => {
+      slept += ms;
+      delays.push(ms);
+    },
   };
   const done = new ResourceWatch(namespaces, server.client, emit, observer, timing).run(stop.signal);
   cleanUps.push(async () => {
@@ -186,6 +192,47 @@ describe('a resource watch', function () {
       assert.equal(server.requests[3]!.searchParams.get('resourceVersion'), '50');
     });
   }
+
+  describe('whose list comes back empty after there was something (S7.18)', () => {
+    const known = [list('10', [namespace('a', 3), namespace('b', 4)]), json(410, gone)];
+    const empties = (count: number): Answer[] =>
+      Array.from({ length: count }, (_, index) => list(String(100 + index), []));
+    const held = (count: number): string[] => Array.from({ length: count }, () => 'held 2');
+    const first = ['upsert a 3', 'upsert b 4', 'synced'];
+
+    it('keeps what is known, asks again, and believes it when the answer has stayed the same', async () => {
+      const { server, told, delays } = await run([...known, ...empties(5), stream([])]);
+      await until(() => server.requests.length === 8);
+      assert.deepEqual(told, [...first, ...held(4), 'believed 2', 'remove a', 'remove b']);
+      assert.deepEqual(delays.slice(1), [7500, 7500, 7500, 7500]);
+      assert.equal(server.requests[7]!.searchParams.get('resourceVersion'), '104');
+    });
+
+    it('goes on with what is back, and counts from the beginning the next time', async () => {
+      const back = list('200', [namespace('a', 3)]);
+      const { server, told } = await run([...known, ...empties(3), back, json(410, gone), ...empties(5), stream([])]);
+      await until(() => server.requests.length === 13);
+      const again = Array.from({ length: 4 }, () => 'held 1');
+      assert.deepEqual(told, [...first, ...held(3), 'back 2', 'remove b', ...again, 'believed 1', 'remove a']);
+    });
+
+    it('takes an error for no answer', async () => {
+      const { server, told } = await run([...known, ...empties(1), json(500, {}), ...empties(4), stream([])]);
+      await until(() => server.requests.length === 9);
+      assert.deepEqual(told, [...first, ...held(4), 'believed 2', 'remove a', 'remove b']);
+    });
+
+    it('believes at once that there never was anything, and what a stream removes', async () => {
+      const { server, told } = await run([
+        ...empties(1),
+        stream([event('ADDED', namespace('a', 106)), event('DELETED', namespace('a', 107)), event('ERROR', gone)]),
+        ...empties(1),
+        stream([]),
+      ]);
+      await until(() => server.requests.length === 4);
+      assert.deepEqual(told, ['synced', 'upsert a 106', 'remove a']);
+    });
+  });
 
   it('tells a version once, and ignores the removal of an object that has been replaced', async () => {
     const { told } = await run([

@@ -46,6 +46,7 @@ export class Mirror {
       const observer: WatchObserver = {
         contact: () => {},
         listed: () => {},
+        emptied: () => {},
         interrupted: (_, error) => error && this.#log(`watching ${resource}: ${error.message}`),
         skipped: (_, message) => this.#log(`watching ${resource}: ${message}`),
       };

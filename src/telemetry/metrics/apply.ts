@@ -24,6 +24,8 @@ export interface ApplyMetrics {
   adopted(result: 'fresh' | 'unchanged' | 'changed'): void;
   /** The kernel did not hold what was last written. */
   drift(): void;
+  /** Whether nft tells of each change on the node. */
+  monitor(isListening: boolean): void;
 }
 
 /** The target is 1 s at p99, the hard ceiling 10 s (S7.2). */
@@ -80,6 +82,11 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     help: 'Times that another program had changed one of our tables, which was then restored.',
     registers,
   });
+  const monitor = new Gauge({
+    name: 'postern_drift_monitor_up',
+    help: 'Whether nft tells the agent of every change on the node: 1, or 0, and only the chains that every packet meets are compared.',
+    registers,
+  });
   return {
     eventToKernel: (seconds) => latency.observe(seconds),
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
@@ -94,5 +101,6 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     },
     adopted: (result) => adoptions.inc({ result }),
     drift: () => drift.inc(),
+    monitor: (isListening) => monitor.set(isListening ? 1 : 0),
   };
 }

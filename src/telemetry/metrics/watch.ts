@@ -8,6 +8,8 @@ export interface WatchMetrics {
   interrupted(resource: string, reason: string): void;
   event(resource: string, op: 'upsert' | 'remove'): void;
   skipped(resource: string): void;
+  /** Objects that are kept although a list came back without them; 0 where there are none. */
+  held(resource: string, objects: number): void;
 }
 
 export function createWatchMetrics(registry: Registry): WatchMetrics {
@@ -42,11 +44,18 @@ export function createWatchMetrics(registry: Registry): WatchMetrics {
     labelNames: ['resource'],
     registers,
   });
+  const held = new Gauge({
+    name: 'postern_watch_held_objects',
+    help: 'Objects that stay in force although the last list of their resource came back empty: it is asked for again.',
+    labelNames: ['resource'],
+    registers,
+  });
   return {
     contact: (resource) => lastContact.set({ resource }, Date.now() / 1000),
     listed: (resource, kind) => lists.inc({ resource, kind }),
     interrupted: (resource, reason) => interruptions.inc({ resource, reason }),
     event: (resource, op) => events.inc({ resource, op }),
     skipped: (resource) => skipped.inc({ resource }),
+    held: (resource, objects) => held.set({ resource }, objects),
   };
 }

@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { monitorArguments, TransactionReader, type Transaction } from '../nftables/transactions.ts';
+
+/** An nft that tells of each transaction on the rules of this network namespace. */
+export interface NftMonitor {
+  /** Resolves when nothing is missed any more; rejects where that does not come, or nft ends before. */
+  readonly listening: Promise<void>;
+  /** Resolves when it has ended, with the reason. */
+  readonly ended: Promise<string>;
+  close(): void;
+}
+
+export interface NftMonitorOptions {
+  readonly program?: string;
+  /** nft begins anew with what it reads at first when another program changes rules meanwhile. */
+  readonly startMs?: number;
+}
+
+export type StartMonitor = (told: (transaction: Transaction) => void) => NftMonitor;
+
+const pollMs = 20;
+/** NETLINK_NETFILTER, and of its groups NFNLGRP_NFTABLES (linux/netlink.h, linux/netfilter/nfnetlink.h). */
+const protocol = '12';
+const groups = 1 << (7 - 1);
+
+export function startNftMonitor(
+  told: (transaction: Transaction) => void,
+  { program = 'nft', startMs = 5000 }: NftMonitorOptions = {},
+): NftMonitor {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const started = start(program, told, signal);
+  const ended = started.then(({ end }) => end).catch(messageOf);
+  const listening = started.then(async ({ pid }) => {
+    const endedBefore = ended.then((reason) => {
+      throw new Error(reason);
+    });
+    await Promise.race([endedBefore, waitUntilListening(pid, startMs, signal)]);
+  });
+  // Told to who waits for it, if anybody does.
+  listening.catch(() => {});
+  return { listening, ended, close: () => stop.abort() };
+}
+
+async function start(
+  program: string,
+  told: (transaction: Transaction) => void,
+  signal: AbortSignal,
+): Promise<{ pid: number; end: Promise<string> }> {
+  const [near, far] = await socketPair();
+  const reader = new TransactionReader();
+  far.setEncoding('utf8').on('data', (text: string) => {
+    if (!signal.aborted) for (const transaction of reader.read(text)) told(transaction);
+  });
+  far.on('error', () => far.destroy()).resume();
+  // One stream for both: a warning belongs to the transaction before whose generation it stands.
+  const nft = spawn(program, monitorArguments, { stdio: ['ignore', near, near] });
+  near.destroy();
+  const kill = (): void => void nft.kill();
+  const end = new Promise<string>((resolve) => {
+    nft.once('error', (error) => resolve(messageOf(error)));
+    nft.once('exit', (code, by) => resolve(`nft monitor was ended by ${by ?? `itself, with exit code ${code}`}`));
+  });
+  signal.addEventListener('abort', kill, { once: true });
+  process.once('exit', kill);
+  void end.then(() => {
+    process.off('exit', kill);
+    far.destroy();
+  });
+  if (nft.pid === undefined) throw new Error(await end);
+  if (signal.aborted) kill();
+  return { pid: nft.pid, end };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Two ends of one connection. Node gives a child two pipes for its two streams, whose order is then not known, and no pipe for both. The name
+ * is free to anybody in the network namespace, so who connects must know the word.
+ */
+async function socketPair(): Promise<[near: Socket, far: Socket]> {
+  const name = `\0postern/monitor/${randomBytes(8).toString('hex')}`;
+  const word = randomBytes(16).toString('hex');
+  const accepted = Promise.withResolvers<Socket>();
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.once('readable', () => {
+      if (socket.read(word.length)?.toString() === word) accepted.resolve(socket);
+      else socket.destroy();
+    });
+  });
+  server.listen(name);
+  try {
+    await once(server, 'listening');
+    const near = connect(name);
+    await once(near, 'connect');
+    near.write(word);
+    return [near, await accepted.promise];
+  } finally {
+    server.close();
+  }
+}
+
+/** The kernel lists who listens to what (proc_pid_net(5)); by default nft's socket has the number of its process. */
+async function waitUntilListening(pid: number, startMs: number, signal: AbortSignal): Promise<void> {
+  for (const end = performance.now() + startMs; performance.now() < end; await delay(pollMs, undefined, { signal })) {
+    const sockets = await readFile(`/proc/${pid}/net/netlink`, 'utf8').catch(() => '');
+    if (isListening(sockets, pid)) return;
+  }
+  throw new Error(`nft monitor has not begun to listen in ${startMs / 1000} s`);
+}
+
+function isListening(sockets: string, pid: number): boolean {
+  return sockets.split('\n').some((line) => {
+    const [, family, port, mask] = line.trim().split(/\s+/);
+    return family === protocol && port === String(pid) && (Number.parseInt(mask!, 16) & groups) !== 0;
+  });
+}
