@@ -1,3 +1,4 @@
+import type { Budgets } from './compile/budgets.ts';
 import type { ShapeLimits } from './compile/class-shape.ts';
 import { Compiler, type Compiled, type Guard } from './compile/compile.ts';
 import { Indexer } from './indexer/indexer.ts';
@@ -10,6 +11,8 @@ import { planStages, type Plan } from './plan/plan.ts';
 
 export interface PipelineOptions {
   readonly limits?: ShapeLimits;
+  /** What policies may cost the node (S9.13). */
+  readonly budgets?: Budgets;
   /** Addresses of this node's ranges that are no local pod's may neither send nor receive (S7.5). On unless told otherwise. */
   readonly gate?: boolean;
   /** The ranges, where neither the Node object nor the runtime is to be asked. */
@@ -39,10 +42,10 @@ export class Pipeline {
 
   constructor(
     nodeName: string,
-    { limits, gate = true, podCidrs = [], guard = true, countsClasses = false }: PipelineOptions = {},
+    { limits, budgets, gate = true, podCidrs = [], guard = true, countsClasses = false }: PipelineOptions = {},
   ) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs });
-    this.#compiler = new Compiler({ guard, countsClasses, ...(limits ? { limits } : {}) });
+    this.#compiler = new Compiler({ guard, countsClasses, ...(limits && { limits }), ...(budgets && { budgets }) });
   }
 
   receive(event: ResourceEvent | NodeFact): void {

@@ -21,6 +21,7 @@ const indexerOrder = 'test/indexer/order.test.ts';
 const gatedRanges = 'test/indexer/gated-ranges.test.ts';
 const compiler = 'test/compile/compile.test.ts';
 const members = 'test/compile/members.test.ts';
+const size = 'test/compile/size.test.ts';
 const baseChains = 'test/compile/base-chains.test.ts';
 const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/guard.test.ts';
@@ -447,8 +448,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a named egress port does not ask what the peers match',
     file: 'src/compile/resolve.ts',
-    find: 'if (!matches(key, address)) continue;',
-    replace: '',
+    find: 'if (matches(key, address)) yield [member, address];',
+    replace: 'yield [member, address];',
     specs: [compiler],
   },
   {
@@ -632,21 +633,70 @@ export const mutants: readonly Mutant[] = [
     file: 'src/compile/class-shape.ts',
     find: "if (sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))) drafts = draftsWithin(keepingApart(limits));",
     replace: '',
-    specs: ['test/compile/size.test.ts'],
+    specs: [size],
   },
   {
     name: 'classes of one node write out what they like',
     file: 'src/compile/compile.ts',
     find: 'const limits = size.product > share ?',
     replace: 'const limits = share === 0 ?',
-    specs: ['test/compile/size.test.ts'],
+    specs: [size],
   },
   {
-    name: 'a node holds what its groups have, however much',
-    file: 'src/compile/node-budget.ts',
-    find: 'excess: Math.max(0, elements - limits.node)',
-    replace: 'excess: 0',
-    specs: ['test/compile/size.test.ts'],
+    name: 'the largest policy of any namespace pays for a full node',
+    file: 'src/compile/budgets.ts',
+    find: 'const over = costs.entries().filter(([, cost]) => cost > budget);',
+    replace: 'const over = costs.entries().filter(() => [...costs.values()].some((cost) => cost > budget));',
+    specs: [size],
+  },
+  {
+    name: 'namespaces together may cost a node what they like',
+    file: 'src/compile/budgets.ts',
+    find: 'if (cost > share) return',
+    replace: 'if (cost > Infinity) return',
+    specs: [size],
+  },
+  {
+    name: 'a namespace may cost as much as its policies want',
+    file: 'src/compile/budgets.ts',
+    find: 'return namespace;',
+    replace: 'return Infinity;',
+    specs: [size],
+  },
+  {
+    name: 'one policy may cost as much as it wants',
+    file: 'src/compile/compile.ts',
+    find: 'if (own > budget)',
+    replace: 'if (own === budget)',
+    specs: [size],
+  },
+  {
+    name: 'the smallest policies are left out first',
+    file: 'src/compile/policy-cost.ts',
+    find: 'b.own - a.own',
+    replace: 'a.own - b.own',
+    specs: [size],
+  },
+  {
+    name: 'a policy costs the same, however many classes it is in',
+    file: 'src/compile/policy-cost.ts',
+    find: '* (kinds.get(policy.id) ?? 0)',
+    replace: '* Math.min(1, kinds.get(policy.id) ?? 0)',
+    specs: [size],
+  },
+  {
+    name: 'what is cut is not counted before',
+    file: 'src/compile/class-shape.ts',
+    find: 'return draft.exact + blocks.pieces +',
+    replace: 'return draft.exact +',
+    specs: [size],
+  },
+  {
+    name: 'rules behind ports are not counted before they are made',
+    file: 'src/compile/class-shape.ts',
+    find: 'blocks.pieces + countCovering(entries.map(({ ports }) => ports))',
+    replace: 'blocks.pieces',
+    specs: [size],
   },
   {
     name: 'a set stays that nothing looks in',
@@ -740,10 +790,10 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/cli/commands/uninstall.kernel.test.ts'],
   },
   {
-    name: 'a narrow block forgets the ports that a wider one lacks',
+    name: 'a port of blocks that overlap is open to the first of them alone',
     file: 'src/compile/rectangles.ts',
-    find: 'const rest = subtractPorts(ports, above.covered);',
-    replace: 'const rest = above.covered.length > 0 ? [] : ports;',
+    find: 'for (const range of mergeRanges(ranges)) {',
+    replace: 'for (const range of ranges.slice(0, 1)) {',
     specs: ['test/compile/rectangles.test.ts', agreement],
   },
   {

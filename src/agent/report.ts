@@ -1,6 +1,6 @@
 import type { Ruleset } from '../nftables/ruleset.ts';
 import { NftError } from '../apply/nft-error.ts';
-import type { Compiled } from '../compile/compile.ts';
+import type { Compiled, Oversize } from '../compile/compile.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { StateOfIssue } from '../model/node-state.ts';
@@ -21,11 +21,15 @@ const addressIssueNames = 'addresses of ';
 const oversizedNames = 'size of ';
 const unenforceableNames = 'network of ';
 
-/** S9.12 */
-function oversizedIssues(oversized: ReadonlyMap<PolicyId, number>): Map<PolicyId, Issue[]> {
+/** S9.12, S9.13 */
+function oversizedIssues(oversized: ReadonlyMap<PolicyId, Oversize>): Map<PolicyId, Issue[]> {
   return new Map(
-    oversized.entries().map(([id, elements]) => {
-      const message = `has ${elements} members in its groups on this node, where all together have too many: its pods stay isolated, without its allows. Use fewer selectors that match many pods, and numbers in place of names of ports`;
+    oversized.entries().map(([id, { of, own, cost, budget }]) => {
+      const who =
+        of === 'policy'
+          ? `costs this node ${own} units, and one policy may cost ${budget}`
+          : `costs this node ${own} units and is among the largest of its namespace, whose policies cost ${cost} together and may cost ${budget}`;
+      const message = `${who}: its pods stay isolated, without its allows. Use fewer peers, blocks and ports, selectors that match fewer pods, and numbers in place of names of ports`;
       return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
     }),
   );
