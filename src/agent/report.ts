@@ -125,14 +125,12 @@ export class Reporter {
       );
     },
     refused: (policy, error) => {
-      this.#metrics.apply.error('refused');
-      const issue: Issue = {
-        code: 'refused-by-kernel',
-        path: 'spec',
-        message:
-          'the kernel refuses this policy: its pods stay isolated, without its allows; it is tried again later, and when it changes',
-        effect: 'failed-closed',
-      };
+      const isLate = error instanceof NftError && error.code === 'timeout';
+      this.#metrics.apply.error(isLate ? 'timeout' : 'refused');
+      const message = isLate
+        ? 'nft does not end in time with a change that brings this policy, which is among the largest of it: its pods stay isolated, without its allows; it is tried again later, and when it changes. Use fewer peers, blocks and ports'
+        : 'the kernel refuses this policy: its pods stay isolated, without its allows; it is tried again later, and when it changes';
+      const issue: Issue = { code: 'refused-by-kernel', path: 'spec', message, effect: 'failed-closed' };
       this.#logger.error({ policy: policy.id, code: issue.code, err: error }, issue.message);
       this.#announce('networkpolicies', policy.id, issue);
     },
