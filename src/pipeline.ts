@@ -56,6 +56,11 @@ export class Pipeline {
     return this.#indexer.snapshot();
   }
 
+  /** As the snapshot says, without making one. */
+  get inSync(): boolean {
+    return this.#indexer.inSync;
+  }
+
   /** Whether the node that this is for is one of the cluster's. */
   get knowsNode(): boolean {
     return this.#indexer.knowsNode;

@@ -56,7 +56,7 @@ const lastBackoff = 30_000;
  * written before all first lists are in (S7.14), and nothing is taken away when it stops (S7.13).
  */
 export class Reconciler {
-  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'>;
+  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'>;
   readonly #door: Door;
   readonly #clock: Clock;
   readonly #events: ReconcilerEvents;
@@ -81,7 +81,7 @@ export class Reconciler {
 
   constructor(options: {
     /** What the kernel should hold. */
-    pipeline: Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'>;
+    pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'>;
     door: Door;
     clock: Clock;
     events: ReconcilerEvents;
@@ -101,7 +101,7 @@ export class Reconciler {
   /** An event has gone into the pipeline. */
   changed(): void {
     // What the first lists bring is not late: nothing may be written before all are in.
-    if (this.#pipeline.snapshot.inSync && this.#arrivals.length < keptArrivals) this.#arrivals.push(this.#clock.now());
+    if (this.#pipeline.inSync && this.#arrivals.length < keptArrivals) this.#arrivals.push(this.#clock.now());
     this.#dirty = true;
     // Until a failed write is due again, events only gather.
     if (this.#failures === 0) this.#start();
@@ -154,7 +154,7 @@ export class Reconciler {
     // One turn of the event loop, so that events that came in one piece are one change.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      while (this.#dirty && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
+      while (this.#dirty && !this.#signal.aborted && this.#pipeline.inSync) {
         try {
           // All that the kernel holds, and all that it should.
           if (this.#applied) await this.#reconcile();

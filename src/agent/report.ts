@@ -1,6 +1,7 @@
 import type { Ruleset } from '../nftables/ruleset.ts';
 import { NftError } from '../apply/nft-error.ts';
-import type { Compiled, Oversize } from '../compile/compile.ts';
+import type { Compiled } from '../compile/compile.ts';
+import type { Oversize } from '../compile/left-out.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { StateOfIssue } from '../model/node-state.ts';
@@ -24,15 +25,23 @@ const unenforceableNames = 'network of ';
 /** S9.12, S9.13 */
 function oversizedIssues(oversized: ReadonlyMap<PolicyId, Oversize>): Map<PolicyId, Issue[]> {
   return new Map(
-    oversized.entries().map(([id, { of, own, cost, budget }]) => {
-      const who =
-        of === 'policy'
-          ? `costs this node ${own} units, and one policy may cost ${budget}`
-          : `costs this node ${own} units and is among the largest of its namespace, whose policies cost ${cost} together and may cost ${budget}`;
-      const message = `${who}: its pods stay isolated, without its allows. Use fewer peers, blocks and ports, selectors that match fewer pods, and numbers in place of names of ports`;
+    oversized.entries().map(([id, oversize]) => {
+      const message = `${whyOversized(oversize)}: its pods stay isolated, without its allows. Use fewer peers, blocks and ports, selectors that match fewer pods, and numbers in place of names of ports`;
       return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
     }),
   );
+}
+
+function whyOversized({ of, own, cost, budget }: Oversize): string {
+  const [mine, theirs] = [Math.ceil(own), Math.ceil(cost)];
+  switch (of) {
+    case 'policy':
+      return `costs this node ${mine} units, and one policy may cost ${budget}`;
+    case 'namespace':
+      return `costs this node ${mine} units and is among the largest policies of its namespace, which cost ${theirs} together and may cost ${Math.floor(budget)}`;
+    case 'groups':
+      return `has ${mine} selectors and is among the policies of its namespace with the most: to look for the pods that all of them match costs this node more than ${budget} units`;
+  }
 }
 
 /** Whose name an issue is booked under. */

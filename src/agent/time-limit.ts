@@ -11,7 +11,7 @@ export const retryLimit = 1000;
 
 export function timeLimitOf(operations: readonly Operation[]): number {
   const entries = operations.reduce((sum, operation) => sum + entriesIn(operation), 0);
-  return Math.min(longest, shortest + perEntry * entries);
+  return Math.min(longest, shortest + Math.ceil(perEntry * entries));
 }
 
 function entriesIn(operation: Operation): number {

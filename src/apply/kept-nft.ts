@@ -91,11 +91,10 @@ export function keepNft(
       const answer = await say(setArguments(family, name).slice(2).join(' '), 'listing', signal);
       return answer ? answer.text : process.listSet(family, name, signal);
     },
-    async run(script, options) {
-      const { check, signal, timeoutMs: limitMs } = options;
+    async run(script, { check, signal, timeoutMs: limitMs }) {
       const isFit = !check && script.length <= longestScript && isPlain.test(script);
       const done = isFit ? await say(script.trimEnd().replaceAll('\n', '; '), 'script', signal, limitMs) : undefined;
-      if (done === undefined) await process.run(script, options);
+      if (done === undefined) await process.run(script, { check, signal, timeoutMs: limitMs });
     },
     close() {
       isClosed = true;

@@ -1,10 +1,11 @@
 import { bitLength } from '../lib/bit-length.ts';
 import { compareText, sorted } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
-import type { Chain, NftSet } from '../nftables/ruleset.ts';
+import type { Chain, NftSet, VerdictMap } from '../nftables/ruleset.ts';
 import { allowsText, lookupsChain, type Allow } from './allow.ts';
 import { costOfSet } from './budgets.ts';
 import type { ClassSpec } from './class-spec.ts';
+import { costOfIntervals, costOfPrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
 import type { Orientation } from './names.ts';
 import { countCovering, entriesText, portMaps, type PortEntry, type PortMaps } from './port-map.ts';
 import { hasInterval, mergePorts, mostPorts, portRangeText, singlePorts, type PortRange } from './port-set.ts';
@@ -97,7 +98,9 @@ function workOfFamily(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits):
     ...draft.pairedBlocks,
     { ports: blocks.ports },
   ];
-  return draft.exact + blocks.pieces + countCovering(entries.map(({ ports }) => ports));
+  const paired = draft.pairedBlocks.flatMap(({ peers }) => peers);
+  const prefixes = [...paired, ...draft.anyBlocks].reduce((sum, range) => sum + 5 + prefixesOf(range), 0);
+  return draft.exact + blocks.work + prefixes + countCovering(entries.map(({ ports }) => ports));
 }
 
 /** @param known of the same spec, if there is one: what is the same is the very object, and what has changed costs as much as the change */
@@ -141,9 +144,9 @@ export function costOf({ families: built }: BuiltClass): number {
   let cost = 0;
   for (const { chains, sets, draft } of Object.values(built ?? {})) {
     const shared = new Set(draft.limits.apart ? groupSetsOfFamily(draft) : []);
-    for (const set of sets) cost += costOfSet + (shared.has(set) ? 0 : set.elements.size * costOfElement(set));
+    for (const set of sets) cost += costOfSet + (shared.has(set) ? 0 : costOfElements(set));
     for (const { chain, ports } of Object.values(chains)) {
-      for (const { elements } of ports.maps) cost += costOfSet + 5 * elements.size;
+      for (const map of ports.maps) cost += costOfSet + costOfElements(map);
       for (const { rules } of [chain, ...ports.chains]) cost += 5 * (1 + rules.length);
     }
   }
@@ -151,8 +154,9 @@ export function costOf({ families: built }: BuiltClass): number {
 }
 
 /** nft reads and writes a key of several parts in five times the time of an address. */
-function costOfElement({ key }: NftSet): number {
-  return key.length === 1 ? 1 : 5;
+function costOfElements(set: NftSet | VerdictMap): number {
+  if (set.interval) return costOfIntervals(set);
+  return set.elements.size * (set.key.length === 1 ? 1 : 5);
 }
 
 /** What its chains look in. */
@@ -319,8 +323,8 @@ function everyPort({ family, anyMembers, anyBlocks }: FamilyDraft): Allow[] {
 /** What is written out with ranges. */
 interface Blocks {
   readonly ports: readonly PortRange[];
-  /** Into how many they are cut, at most. */
-  readonly pieces: number;
+  /** Into how many they are cut, at most, and about what these cost. */
+  readonly work: number;
   /** Cuts them. */
   readonly set: () => NftSet;
 }
@@ -352,11 +356,16 @@ function readBlocks({ family, blocks }: FamilyDraft, ranged: readonly Entry<NftS
       [...peers.elements].map((address) => ({ range: singleAddress(family, address), ports })),
     ),
   ];
-  const pieces = countPieces(rectangles);
+  // About what the set will cost: overlaps hardly change it, and it must be known before they are cut.
+  const prefixes = rectangles.reduce(
+    (sum, { range, ports }) => ports.reduce((each, port) => each + prefixesOf(range) + prefixesOfPort(port), sum),
+    0,
+  );
+  const work = countPieces(rectangles) + costOfPrefixes(prefixes, family);
   let cut: NftSet | undefined;
   return {
     ports: mergePorts([...ranged, ...blocks].flatMap(({ ports }) => ports)),
-    pieces,
+    work,
     set() {
       cut ??= rectanglesSet(family, rectangles);
       rectangles.length = 0;

@@ -23,6 +23,7 @@ import type { ClassSpec } from './class-spec.ts';
 import { Classifier, type Classification, type PodSpecs } from './classify.ts';
 import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
 import { devicesOf, linkSets, type AddressClasses } from './links.ts';
+import { LeftOutMemory, withoutGroups, type Oversize } from './left-out.ts';
 import { shareOf, sizeOf, type ClassSize } from './node-budget.ts';
 import { Pointer } from './point.ts';
 import { namespaceOf, PolicyCounter, type PolicyCosts } from './policy-cost.ts';
@@ -56,13 +57,6 @@ export interface Compiled {
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
   /** Those that count their packets. */
   readonly countedClasses: readonly CountedClass[];
-}
-
-/** Why a policy is left out: it or its namespace is over a budget. */
-export interface Oversize extends Excess {
-  readonly of: 'policy' | 'namespace';
-  /** What the policy alone costs, as far as that can be said before anything is made of it. */
-  readonly own: number;
 }
 
 const notIsolated: PodSpecs = { ingress: undefined, egress: undefined };
@@ -112,6 +106,7 @@ export class Compiler {
   readonly #groupSets = new GroupSets();
   readonly #pointers = { ipv4: new Pointer('ipv4'), ipv6: new Pointer('ipv6') };
   readonly #counter = new PolicyCounter();
+  readonly #leftOut = new LeftOutMemory();
   readonly #limits: ShapeLimits;
   readonly #budgets: Budgets;
   readonly #guard: Guard;
@@ -131,20 +126,26 @@ export class Compiler {
 
   /** `refused`: policies that the kernel did not take; they isolate, and allow nothing (S9.10). */
   compile(snapshot: Snapshot, refused: ReadonlySet<PolicyId> = new Set()): Compiled {
-    const oversized = new Map<PolicyId, Oversize>();
+    const oversized = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
+    const atLeast = new Map<string, number>();
     let budgets = this.#budgets;
-    for (let atLeast = 1; ; atLeast *= 2) {
+    for (;;) {
       const without = new Set([...refused, ...oversized.keys()]);
       const costs = this.#counter.count(snapshot, without);
       const found = findTooLarge(snapshot, without, costs, budgets.policy);
       let over: ReadonlyMap<string, Excess> = overBudget(costs.namespaces, budgets);
       if (found.size === 0 && over.size === 0) {
         const draft = this.#draft(snapshot, without, costs, budgets);
-        if (draft.over.size === 0) return this.#finish(draft, oversized);
+        if (draft.over.size === 0) {
+          this.#leftOut.remember(oversized, this.#budgets.namespace, snapshot, refused);
+          return this.#finish(draft, oversized);
+        }
         over = draft.over;
       }
       for (const [namespace, excess] of over) {
-        for (const { policy, own } of costs.largest(namespace, excess, atLeast)) {
+        const count = atLeast.get(namespace) ?? 1;
+        atLeast.set(namespace, 2 * count);
+        for (const { policy, own } of costs.largest(namespace, excess, count)) {
           found.set(policy.id, { of: 'namespace', own, ...excess });
         }
       }

@@ -690,6 +690,7 @@ describe('a change with which nft does not end in time (S7.19)', function () {
           elements: Array.from({ length: count }, String),
         },
       ]);
+    assert.ok(Number.isInteger(limitOf(1)), 'as execa wants it');
     assert.deepEqual(
       [limitOf(1), limitOf(100_000), limitOf(10_000_000)].map((ms) => Math.round(ms / 1000)),
       [5, 15, 60],
