@@ -49,6 +49,9 @@ const keptArrivals = 1000;
 const sentinels: Readonly<Record<TableFamily, string>> = { ip: 'forward', ip6: 'forward', bridge: 'prerouting' };
 const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
+/** Milliseconds. */
+const longPlan = 50;
+const longestPause = 500;
 const lastBackoff = 30_000;
 
 /**
@@ -78,6 +81,8 @@ export class Reconciler {
   #timer: { cancel(): void } | undefined;
   #failures = 0;
   #lastProgress = 0;
+  /** Of the last plan, in milliseconds. */
+  #planTook = 0;
 
   constructor(options: {
     /** What the kernel should hold. */
@@ -156,10 +161,10 @@ export class Reconciler {
     try {
       while (this.#dirty && !this.#signal.aborted && this.#pipeline.inSync) {
         try {
-          // All that the kernel holds, and all that it should.
-          if (this.#applied) await this.#reconcile();
-          else await heapGrowth.during(() => this.#reconcile());
+          // A plan may be of all that the kernel should hold: nobody knows before. Of a small change it collects nothing.
+          await heapGrowth.during(() => this.#reconcile());
           this.#failures = 0;
+          await this.#makeRoom();
         } catch (error) {
           this.#applied = undefined;
           const delay = Math.min(firstBackoff * 2 ** this.#failures++, lastBackoff) * (0.5 + this.#clock.random() / 2);
@@ -187,7 +192,7 @@ export class Reconciler {
       this.#takenIn = [...this.#takenIn, ...this.#arrivals].slice(0, keptArrivals);
       this.#arrivals = [];
       const version = this.#version();
-      const plan = this.#pipeline.plan(this.#applied.ruleset, this.#refusals.ids);
+      const plan = this.#plan(this.#applied.ruleset);
       const policies = plan.stages.length > 0 ? new Map(this.#pipeline.snapshot.policies) : this.#inForce;
       try {
         await this.#apply(plan);
@@ -213,6 +218,21 @@ export class Reconciler {
         else this.#refuse(finding.culprit, error);
       }
     }
+  }
+
+  /** While a plan is made nothing else is done. After a long one what has come meanwhile is taken in first, as one change (S9.13). */
+  async #makeRoom(): Promise<void> {
+    if (!this.#dirty || this.#planTook < longPlan) return;
+    const pause = Math.min(this.#planTook, longestPause);
+    await new Promise<void>((resolve) => this.#clock.after(pause, resolve));
+    this.#progress();
+  }
+
+  #plan(applied: Ruleset | undefined): ReturnType<Pipeline['plan']> {
+    const startedAt = this.#clock.now();
+    const plan = this.#pipeline.plan(applied, this.#refusals.ids);
+    this.#planTook = this.#clock.now() - startedAt;
+    return plan;
   }
 
   /** Reads our tables once, and deletes what a crash left between two stages. */

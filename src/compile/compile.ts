@@ -50,6 +50,9 @@ export interface Compiled {
     readonly classes: number;
     readonly builtClasses: number;
     readonly isolatedPods: number;
+    /** What is gone through to build all classes, at most, and how often it was tried with fewer policies. */
+    readonly work: number;
+    readonly rounds: number;
   };
   /** Addresses of local pods that the rule set takes into account: where policies isolate them, they are isolated. */
   readonly localAddresses: ReadonlySet<string>;
@@ -129,7 +132,7 @@ export class Compiler {
     const oversized = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
     const atLeast = new Map<string, number>();
     let budgets = this.#budgets;
-    for (;;) {
+    for (let rounds = 1; ; rounds++) {
       const without = new Set([...refused, ...oversized.keys()]);
       const costs = this.#counter.count(snapshot, without);
       const found = findTooLarge(snapshot, without, costs, budgets.policy);
@@ -138,7 +141,7 @@ export class Compiler {
         const draft = this.#draft(snapshot, without, costs, budgets);
         if (draft.over.size === 0) {
           this.#leftOut.remember(oversized, this.#budgets.namespace, snapshot, refused);
-          return this.#finish(draft, oversized);
+          return this.#finish(draft, oversized, rounds);
         }
         over = draft.over;
       }
@@ -161,7 +164,7 @@ export class Compiler {
     return { snapshot, classification, ...this.#build(classification, snapshot, costs.namespaces, budgets) };
   }
 
-  #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, Oversize>): Compiled {
+  #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, Oversize>, rounds: number): Compiled {
     const { snapshot, classification, classes, rebuilt } = draft;
     const last = this.#last;
     const onlySets =
@@ -178,7 +181,13 @@ export class Compiler {
     return {
       ruleset,
       revision: snapshot.revision,
-      counts: { classes: classes.size, builtClasses: rebuilt.length, isolatedPods: classification.specs.size },
+      counts: {
+        classes: classes.size,
+        builtClasses: rebuilt.length,
+        isolatedPods: classification.specs.size,
+        work: classes.values().reduce((sum, { work }) => sum + work, 0),
+        rounds,
+      },
       localAddresses: classification.localAddresses,
       oversized,
       countedClasses: counted,

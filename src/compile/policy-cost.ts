@@ -1,7 +1,9 @@
 import { compareText } from '../lib/sort.ts';
+import type { AddressRange } from '../model/address.ts';
 import { directions, type GroupId, type Policy, type PolicyId, type PolicyRule } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { costOfSet, type Excess } from './budgets.ts';
+import { prefixesOf } from './interval-rules.ts';
 import { kindOfPod } from './classify.ts';
 import { costOfName, type Groups } from './resolve.ts';
 
@@ -22,7 +24,7 @@ export interface Large {
 
 /** What one policy says. */
 interface PolicyText {
-  /** Rules, peers, blocks and ports: each is read once for each kind of pods that the policy isolates. */
+  /** Rules, peers, blocks in prefixes, and ports: each is read once for each kind of pods that the policy isolates. */
   readonly items: number;
   readonly groups: readonly GroupId[];
   /** Rules of egress that name ports. */
@@ -41,10 +43,14 @@ function readText({ rules, groups }: Policy): PolicyText {
   let items = 0;
   for (const { peers, ports } of directions.flatMap((direction) => rules[direction])) {
     items += 1 + ports.length;
-    for (const peer of peers) items += peer.kind === 'cidr' ? Math.max(1, peer.ranges.length) : 1;
+    for (const peer of peers) items += peer.kind === 'cidr' ? 1 + prefixesIn(peer.ranges) : 1;
   }
   const named = rules.egress.filter(({ ports }) => ports.some(({ kind }) => kind === 'named'));
   return { items, groups: [...groups.keys()], named };
+}
+
+function prefixesIn(ranges: readonly AddressRange[]): number {
+  return ranges.reduce((sum, range) => sum + prefixesOf(range), 0);
 }
 
 /** Remembers what does not change with the members of groups. */

@@ -462,6 +462,6 @@ function isSamePod(a: LocalPod, b: LocalPod | undefined): boolean {
   );
 }
 
-function textOf({ policies: _, ...pod }: LocalPod): string {
-  return JSON.stringify({ ...pod, links: [...pod.links] });
+function textOf(pod: LocalPod): string {
+  return JSON.stringify({ ...pod, policies: undefined, links: [...pod.links] });
 }
