@@ -22,6 +22,7 @@ const gatedRanges = 'test/indexer/gated-ranges.test.ts';
 const compiler = 'test/compile/compile.test.ts';
 const members = 'test/compile/members.test.ts';
 const size = 'test/compile/size.test.ts';
+const admission = 'test/indexer/admission.test.ts';
 const baseChains = 'test/compile/base-chains.test.ts';
 const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/guard.test.ts';
@@ -687,16 +688,72 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is cut is not counted before',
     file: 'src/compile/class-shape.ts',
-    find: 'return draft.exact + blocks.pieces +',
+    find: 'return draft.exact + blocks.work +',
     replace: 'return draft.exact +',
     specs: [size],
   },
   {
     name: 'rules behind ports are not counted before they are made',
     file: 'src/compile/class-shape.ts',
-    find: 'blocks.pieces + countCovering(entries.map(({ ports }) => ports))',
-    replace: 'blocks.pieces',
+    find: ' + countCovering(entries.map(({ ports }) => ports))',
+    replace: ' + 0 * countCovering(entries.map(({ ports }) => ports))',
     specs: [size],
+  },
+  {
+    name: 'what was left out is left out for ever, whatever changes in its namespace',
+    file: 'src/compile/left-out.ts',
+    find: 'of.length === current.length && of.every((each, index) => each === current[index])',
+    replace: 'of.length + current.length > 0',
+    specs: [members],
+  },
+  {
+    name: 'groups are filled, whatever that costs',
+    file: 'src/indexer/admission.ts',
+    find: 'if (cost > this.#budget) return false;',
+    replace: '',
+    specs: [admission],
+  },
+  {
+    name: 'the policies with the fewest groups are left out first',
+    file: 'src/indexer/admission.ts',
+    find: 'a.groups.size - b.groups.size',
+    replace: 'b.groups.size - a.groups.size',
+    specs: [admission],
+  },
+  {
+    name: 'members that come later cost nothing',
+    file: 'src/indexer/indexer.ts',
+    find: 'this.#groups.memberships > this.#decidedAt + this.#mostGrowth',
+    replace: 'this.#groups.memberships < 0',
+    specs: [admission],
+  },
+  {
+    name: 'what is left out stays so when there is room again',
+    file: 'src/indexer/admission.ts',
+    find: 'else if (wasFull) ledger.isDirty = true;',
+    replace: '',
+    specs: [admission],
+  },
+  {
+    name: 'a change that never ends is tried for ever',
+    file: 'src/agent/reconciler.ts',
+    find: "if (hasCode(error, 'timeout')) {",
+    replace: "if (hasCode(error, 'timeout') && error === undefined) {",
+    specs: [reconciler],
+  },
+  {
+    name: 'any namespace pays for a change that does not end in time',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (cost > most)',
+    replace: 'if (cost > 0)',
+    specs: [reconciler],
+  },
+  {
+    name: 'others wait as long as a refused policy takes to be tried again',
+    file: 'src/agent/reconciler.ts',
+    find: 'this.#kernelAccepts(others, retryLimit)',
+    replace: 'this.#kernelAccepts(others)',
+    specs: [reconciler],
   },
   {
     name: 'a set stays that nothing looks in',

@@ -1,6 +1,6 @@
 /** The node that is looked at, its tenants, and what the other nodes have. */
 export const nodeName = 'node-0';
-export const meanPods = 20;
+const meanPods = 20;
 const bits = 5;
 const remotePods = 3000;
 

@@ -175,6 +175,50 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
         assert.ok(budget >= 5000 && cost > budget, `${cost} of ${budget}`);
     });
 
+    it('blocks with excepts and ports of their own cost as much as they have; beyond the budget, nothing is made of them', () => {
+      const rulesOf = (count: number, ports: (index: number) => object): ApiObject =>
+        policy('x/p', {
+          podSelector: {},
+          ingress: Array.from({ length: count }, (_, index) => ({
+            from: [{ ipBlock: { cidr: '0.0.0.0/0', except: [`10.0.${index >> 8}.${index & 255}/32`] } }],
+            ports: [ports(index)],
+          })),
+        });
+      const single = (index: number): object => ({ port: 1 + 2 * index });
+      const overlapping = (index: number): object => ({ port: 1 + index, endPort: 30_000 + index });
+      for (const [each, elements] of [
+        [rulesOf(500, single), 1000],
+        [rulesOf(300, overlapping), 600],
+      ] as const) {
+        const { oversized, ruleset, counts } = compileWithin(defaultBudgets, [...base, ...victim, each]);
+        assert.equal(oversized.size, 0);
+        assert.ok(countElements(ruleset) <= 2 * elements + 50, `${countElements(ruleset)}`);
+        assert.ok(counts.work >= countElements(ruleset) && counts.work <= defaultBudgets.namespace, `${counts.work}`);
+      }
+      for (const each of [rulesOf(8000, single), rulesOf(8000, overlapping)]) {
+        const { oversized, ruleset, counts } = compileWithin(defaultBudgets, [...base, ...victim, each]);
+        assert.deepEqual([...oversized.keys()], ['x/p']);
+        assert.ok(countElements(ruleset) <= 50);
+        assert.equal(counts.work, 0);
+      }
+    });
+
+    it('rules behind ports count before they are made', () => {
+      const many = policy('x/p', {
+        podSelector: {},
+        ingress: Array.from({ length: 200 }, (_, index) => ({
+          from: [{ podSelector: { matchExpressions: [{ key: `k${index}`, operator: 'DoesNotExist' }] } }],
+          ports: [{ port: 1 + index, endPort: 30_000 + index }],
+        })),
+      });
+      const options = { limits: { ...defaultLimits, node: 100 }, budgets: { ...defaultBudgets, policy: Infinity } };
+      const { ruleset, counts } = startPipeline('n1', [...base, ...peers(100), many], options).plan(undefined).compiled;
+      const rules = [...ruleset.ip!.chains.values()].reduce((sum, chain) => sum + chain.rules.length, 0);
+      assert.ok(rules > 10_000, `${rules}`);
+      // Of each chain there is one for replies too, and each ends with a rule.
+      assert.ok(2.5 * counts.work > rules, `${rules} rules, ${counts.work} counted`);
+    });
+
     it('classes count: label combinations of two policies on many pods are paid by their namespace', () => {
       const pods = Array.from({ length: 60 }, (_, index) => {
         const labels = Object.fromEntries(Array.from({ length: 6 }, (__, bit) => [`b${bit}`, `${(index >> bit) & 1}`]));
