@@ -93,6 +93,12 @@ const recipe = fc.record({
 });
 type Recipe = typeof recipe extends fc.Arbitrary<infer T> ? T : never;
 
+/** The attack that this began with. */
+const costly: Recipe = {
+  ...{ policies: 2, rules: 4000, peers: 1, ports: 1, directions: ['ingress'], subject: 'all' },
+  ...{ peer: 'except', otherPeer: 'except', port: 'single' },
+};
+
 /** As many rules and policies as fit into the sizes that an API server takes. */
 function costlyPolicies(each: Recipe): ApiObject[] {
   const made: ApiObject[] = [];
@@ -170,8 +176,8 @@ describe('policies that cost as much as they can (S9.13)', function () {
         else seen.kept++;
       }),
       // Shrinking takes minutes: the recipe is small.
-      { numRuns: 20, endOnFailure: true },
+      { numRuns: 20, endOnFailure: true, examples: [[costly], [{ ...costly, port: 'overlapping' }]] },
     );
-    assert.ok(seen.oversized >= 2 && seen.kept >= 2, JSON.stringify(seen));
+    assert.ok(seen.oversized >= 2 && seen.kept >= 1, JSON.stringify(seen));
   });
 });
