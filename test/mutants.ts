@@ -316,8 +316,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a policy with another podSelector keeps its old pods',
     file: 'src/indexer/indexer.ts',
-    find: 'of this.#subjectIndex.find(before.appliesTo, this.#namespaceIndex)',
-    replace: 'of [] as [PodKey, Pod][]',
+    find: 'const had = selected(before);',
+    replace: 'const had = selected(undefined);',
     specs: [indexer],
   },
   {
@@ -583,15 +583,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rules are written before all first lists are in',
     file: 'src/agent/reconciler.ts',
-    find: ' && this.#pipeline.snapshot.inSync',
-    replace: '',
+    find: '!this.#signal.aborted && this.#pipeline.inSync',
+    replace: '!this.#signal.aborted',
     specs: [reconciler],
   },
   {
     name: 'a change that comes during an apply is lost',
     file: 'src/agent/reconciler.ts',
-    find: 'await this.#reconcile();',
-    replace: 'await this.#reconcile(), (this.#dirty = false);',
+    find: 'await heapGrowth.during(() => this.#reconcile());',
+    replace: 'await heapGrowth.during(() => this.#reconcile()), (this.#dirty = false);',
     specs: [reconciler],
   },
   {
@@ -632,8 +632,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a class that writes out too much does so all the same',
     file: 'src/compile/class-shape.ts',
-    find: "if (sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))) drafts = draftsWithin(keepingApart(limits));",
-    replace: '',
+    find: "sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))",
+    replace: "sumOf('written') > Infinity",
     specs: [size],
   },
   {
