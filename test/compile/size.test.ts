@@ -239,6 +239,8 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
       assert.equal(compileWithin(defaultBudgets, objects).oversized.size, 0);
       const { oversized } = compileWithin({ policy: 50_000, namespace: 100_000, node: 1_000_000 }, objects);
       assert.ok(oversized.size >= 1 && oversized.size < 6, `${oversized.size}`);
+      // Some 30 classes each.
+      for (const { own } of oversized.values()) assert.ok(own > 20 * 404, `${own}`);
       assert.ok([...oversized.keys()].every((id) => id.startsWith('x/')));
     });
   });
