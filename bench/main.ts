@@ -7,13 +7,23 @@ import { agentMemory } from './agent/agent-memory.ts';
 import { agentStart } from './agent/agent-start.ts';
 import { changes } from './changes/changes.ts';
 import { denialFlood } from './denials/flood.ts';
+import { hostile } from './hostile/hostile.ts';
 import { firstCompile } from './compile/first-compile.ts';
 import { packetCost } from './packets/packet-cost.ts';
 import { traffic } from './packets/traffic.ts';
 import { publish } from './publish.ts';
 import { formatResult } from './report.ts';
 
-const benches: readonly Bench[] = [traffic, packetCost, changes, firstCompile, agentMemory, agentStart, denialFlood];
+const benches: readonly Bench[] = [
+  traffic,
+  packetCost,
+  changes,
+  firstCompile,
+  agentMemory,
+  agentStart,
+  denialFlood,
+  hostile,
+];
 const recorded = new URL('recorded.json', import.meta.url);
 
 const usage = `Usage: npm run bench [-- [NAME…] [--json FILE] [--check | --publish]]

@@ -1,4 +1,5 @@
 import type { PodPermissions } from './compile/base-chains.ts';
+import type { Budgets } from './compile/budgets.ts';
 import type { ShapeLimits } from './compile/class-shape.ts';
 import { Compiler, type Compiled, type Guard } from './compile/compile.ts';
 import { Indexer } from './indexer/indexer.ts';
@@ -12,6 +13,8 @@ import { planStages, type Plan } from './plan/plan.ts';
 
 export interface PipelineOptions {
   readonly limits?: ShapeLimits;
+  /** What policies may cost the node (S9.13). */
+  readonly budgets?: Budgets;
   /** Addresses of this node's ranges that are no local pod's may neither send nor receive (S7.5). On unless told otherwise. */
   readonly gate?: boolean;
   /** The ranges, where neither the Node object nor the runtime is to be asked. */
@@ -43,10 +46,24 @@ export class Pipeline {
 
   constructor(
     nodeName: string,
-    { limits, gate = true, podCidrs = [], guard = true, allowed = {}, countsClasses = false }: PipelineOptions = {},
+    {
+      limits,
+      budgets,
+      gate = true,
+      podCidrs = [],
+      guard = true,
+      allowed = {},
+      countsClasses = false,
+    }: PipelineOptions = {},
   ) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs });
-    this.#compiler = new Compiler({ guard, allowed, countsClasses, ...(limits ? { limits } : {}) });
+    this.#compiler = new Compiler({
+      guard,
+      allowed,
+      countsClasses,
+      ...(limits && { limits }),
+      ...(budgets && { budgets }),
+    });
   }
 
   receive(event: ResourceEvent | NodeFact): void {
@@ -55,6 +72,11 @@ export class Pipeline {
 
   get snapshot(): Snapshot {
     return this.#indexer.snapshot();
+  }
+
+  /** As the snapshot says, without making one. */
+  get inSync(): boolean {
+    return this.#indexer.inSync;
   }
 
   /** Whether the node that this is for is one of the cluster's. */

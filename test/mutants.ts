@@ -21,6 +21,8 @@ const indexerOrder = 'test/indexer/order.test.ts';
 const gatedRanges = 'test/indexer/gated-ranges.test.ts';
 const compiler = 'test/compile/compile.test.ts';
 const members = 'test/compile/members.test.ts';
+const size = 'test/compile/size.test.ts';
+const admission = 'test/indexer/admission.test.ts';
 const baseChains = 'test/compile/base-chains.test.ts';
 const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/guard.test.ts';
@@ -320,8 +322,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a policy with another podSelector keeps its old pods',
     file: 'src/indexer/indexer.ts',
-    find: 'of this.#subjectIndex.find(before.appliesTo, this.#namespaceIndex)',
-    replace: 'of [] as [PodKey, Pod][]',
+    find: 'const had = selected(before);',
+    replace: 'const had = selected(undefined);',
     specs: [indexer],
   },
   {
@@ -453,8 +455,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a named egress port does not ask what the peers match',
     file: 'src/compile/resolve.ts',
-    find: 'if (!matches(key, address)) continue;',
-    replace: '',
+    find: 'if (matches(key, address)) yield [member, address];',
+    replace: 'yield [member, address];',
     specs: [compiler],
   },
   {
@@ -587,15 +589,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rules are written before all first lists are in',
     file: 'src/agent/reconciler.ts',
-    find: ' && this.#pipeline.snapshot.inSync',
-    replace: '',
+    find: '!this.#signal.aborted && this.#pipeline.inSync',
+    replace: '!this.#signal.aborted',
     specs: [reconciler],
   },
   {
     name: 'a change that comes during an apply is lost',
     file: 'src/agent/reconciler.ts',
-    find: 'await this.#reconcile();',
-    replace: 'await this.#reconcile(), (this.#dirty = false);',
+    find: 'await heapGrowth.during(() => this.#reconcile());',
+    replace: 'await heapGrowth.during(() => this.#reconcile()), (this.#dirty = false);',
     specs: [reconciler],
   },
   {
@@ -741,23 +743,128 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a class that writes out too much does so all the same',
     file: 'src/compile/class-shape.ts',
-    find: "if (sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))) drafts = draftsWithin(keepingApart(limits));",
-    replace: '',
-    specs: ['test/compile/size.test.ts'],
+    find: "sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))",
+    replace: "sumOf('written') > Infinity",
+    specs: [size],
   },
   {
     name: 'classes of one node write out what they like',
     file: 'src/compile/compile.ts',
     find: 'const limits = size.product > share ?',
     replace: 'const limits = share === 0 ?',
-    specs: ['test/compile/size.test.ts'],
+    specs: [size],
   },
   {
-    name: 'a node holds what its groups have, however much',
-    file: 'src/compile/node-budget.ts',
-    find: 'excess: Math.max(0, elements - limits.node)',
-    replace: 'excess: 0',
-    specs: ['test/compile/size.test.ts'],
+    name: 'the largest policy of any namespace pays for a full node',
+    file: 'src/compile/budgets.ts',
+    find: 'const over = costs.entries().filter(([, cost]) => cost > budget);',
+    replace: 'const over = costs.entries().filter(() => [...costs.values()].some((cost) => cost > budget));',
+    specs: [size],
+  },
+  {
+    name: 'namespaces together may cost a node what they like',
+    file: 'src/compile/budgets.ts',
+    find: 'if (cost > share) return',
+    replace: 'if (cost > Infinity) return',
+    specs: [size],
+  },
+  {
+    name: 'a namespace may cost as much as its policies want',
+    file: 'src/compile/budgets.ts',
+    find: 'return namespace;',
+    replace: 'return Infinity;',
+    specs: [size],
+  },
+  {
+    name: 'one policy may cost as much as it wants',
+    file: 'src/compile/compile.ts',
+    find: 'if (own > budget)',
+    replace: 'if (own === budget)',
+    specs: [size],
+  },
+  {
+    name: 'the smallest policies are left out first',
+    file: 'src/compile/policy-cost.ts',
+    find: 'b.own - a.own',
+    replace: 'a.own - b.own',
+    specs: [size],
+  },
+  {
+    name: 'a policy costs the same, however many classes it is in',
+    file: 'src/compile/policy-cost.ts',
+    find: '* (kinds.get(policy.id) ?? 0)',
+    replace: '* Math.min(1, kinds.get(policy.id) ?? 0)',
+    specs: [size],
+  },
+  {
+    name: 'what is cut is not counted before',
+    file: 'src/compile/class-shape.ts',
+    find: 'return draft.exact + blocks.work +',
+    replace: 'return draft.exact +',
+    specs: [size],
+  },
+  {
+    name: 'rules behind ports are not counted before they are made',
+    file: 'src/compile/class-shape.ts',
+    find: ' + countCovering(entries.map(({ ports }) => ports))',
+    replace: ' + 0 * countCovering(entries.map(({ ports }) => ports))',
+    specs: [size],
+  },
+  {
+    name: 'what was left out is left out for ever, whatever changes in its namespace',
+    file: 'src/compile/left-out.ts',
+    find: 'of.length === current.length && of.every((each, index) => each === current[index])',
+    replace: 'of.length + current.length > 0',
+    specs: [members],
+  },
+  {
+    name: 'groups are filled, whatever that costs',
+    file: 'src/indexer/admission.ts',
+    find: 'if (cost > this.#budget) return false;',
+    replace: '',
+    specs: [admission],
+  },
+  {
+    name: 'the policies with the fewest groups are left out first',
+    file: 'src/indexer/admission.ts',
+    find: 'a.groups.size - b.groups.size',
+    replace: 'b.groups.size - a.groups.size',
+    specs: [admission],
+  },
+  {
+    name: 'members that come later cost nothing',
+    file: 'src/indexer/indexer.ts',
+    find: 'this.#groups.memberships > this.#decidedAt + this.#mostGrowth',
+    replace: 'this.#groups.memberships < 0',
+    specs: [admission],
+  },
+  {
+    name: 'what is left out stays so when there is room again',
+    file: 'src/indexer/admission.ts',
+    find: 'else if (wasFull) ledger.isDirty = true;',
+    replace: '',
+    specs: [admission],
+  },
+  {
+    name: 'a change that never ends is tried for ever',
+    file: 'src/agent/reconciler.ts',
+    find: "if (hasCode(error, 'timeout')) {",
+    replace: "if (hasCode(error, 'timeout') && error === undefined) {",
+    specs: [reconciler],
+  },
+  {
+    name: 'any namespace pays for a change that does not end in time',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (cost > most)',
+    replace: 'if (cost > 0)',
+    specs: [reconciler],
+  },
+  {
+    name: 'others wait as long as a refused policy takes to be tried again',
+    file: 'src/agent/reconciler.ts',
+    find: 'this.#kernelAccepts(others, retryLimit)',
+    replace: 'this.#kernelAccepts(others)',
+    specs: [reconciler],
   },
   {
     name: 'a set stays that nothing looks in',
@@ -851,10 +958,10 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/cli/commands/uninstall.kernel.test.ts'],
   },
   {
-    name: 'a narrow block forgets the ports that a wider one lacks',
+    name: 'a port of blocks that overlap is open to the first of them alone',
     file: 'src/compile/rectangles.ts',
-    find: 'const rest = subtractPorts(ports, above.covered);',
-    replace: 'const rest = above.covered.length > 0 ? [] : ports;',
+    find: 'for (const range of mergeRanges(ranges)) {',
+    replace: 'for (const range of ranges.slice(0, 1)) {',
     specs: ['test/compile/rectangles.test.ts', agreement],
   },
   {

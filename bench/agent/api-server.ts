@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { watchedResources } from '../../src/watch/resources.ts';
+import { splitLines } from '../../src/watch/json-lines.ts';
 import { pagePath } from '../cluster/list-pages.ts';
 
-/** Serves lists from files, and watches that have no news; takes Events and forgets them. It says "ready". To be run in the node's network namespace. */
+/** Serves lists from files, and watches whose news are the lines that it is told; takes Events and forgets them. It says "ready". To be run in the node's network namespace. */
 const [directory = '', port = ''] = process.argv.slice(2);
 
 const server = createServer((request, response) => {
@@ -11,7 +12,7 @@ const server = createServer((request, response) => {
   request.resume();
   response.setHeader('content-type', 'application/json');
   const watched = watchedResources.find(({ path }) => path === pathname);
-  if (request.method === 'GET' && watched && query.has('watch')) return openWatch(response);
+  if (request.method === 'GET' && watched && query.has('watch')) return openWatch(watched.kind, response);
   if (request.method === 'GET' && watched) {
     const page = Number(query.get('continue') ?? 0);
     return void createReadStream(pagePath(directory, watched.resource, page)).pipe(response);
@@ -20,8 +21,22 @@ const server = createServer((request, response) => {
   response.writeHead(404).end('{"kind":"Status","code":404}');
 });
 
-function openWatch(response: ServerResponse): void {
+const watches = new Map<string, Set<ServerResponse>>();
+let version = 9_000_000;
+
+function openWatch(kind: string, response: ServerResponse): void {
   response.writeHead(200).flushHeaders();
+  const ofKind = watches.get(kind) ?? new Set();
+  watches.set(kind, ofKind.add(response));
+  response.on('close', () => ofKind.delete(response));
+}
+
+function tell(line: string): void {
+  const { type, object } = JSON.parse(line) as { type: string; object: { kind: string; metadata: object } };
+  const metadata = { ...object.metadata, resourceVersion: String(++version) };
+  const text = `${JSON.stringify({ type, object: { ...object, metadata } })}\n`;
+  for (const response of watches.get(object.kind) ?? []) response.write(text);
 }
 
 server.listen(Number(port), '127.0.0.1', () => process.stdout.write('ready\n'));
+for await (const line of splitLines(process.stdin)) tell(line);

@@ -81,6 +81,17 @@ export class ImageAgent {
     return { resident: megabytes('VmRSS'), peak: megabytes('VmHWM'), anonymous: megabytes('RssAnon') };
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** Milliseconds until it says that it lives. */
+  async health(): Promise<number> {
+    const asked = performance.now();
+    while ((await this.#get('/healthz'))?.status !== 200) await wait(askEveryMs);
+    return performance.now() - asked;
+  }
+
   async metric(series: string): Promise<number> {
     const line = (await this.#get('/metrics'))?.text.split('\n').find((each) => each.startsWith(`${series} `));
     return Number(line?.slice(series.length + 1));

@@ -6,8 +6,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from '../../scripts/image/bundle.ts';
 import { kubeconfigText } from '../../src/lab/kubeconfig.ts';
-import { createNamespace, deleteNamespace, enterNamespace, routerSysctls } from '../../src/lab/network-namespace.ts';
-import { writeListPages } from '../cluster/list-pages.ts';
+import {
+  createNamespace,
+  deleteNamespace,
+  enterNamespace,
+  routerSysctls,
+  runInNamespace,
+} from '../../src/lab/network-namespace.ts';
+import { writePages } from '../cluster/list-pages.ts';
+import { clusterObjects } from '../cluster/objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
 import { CountedNft } from './counted-nft.ts';
 import { ImageAgent } from './image-agent.ts';
@@ -19,29 +26,33 @@ const port = '8001';
 
 /** A node of the cluster in a network namespace: pods' devices, the API server on its loopback, the program of the image, and no agent yet. */
 export class BenchNode {
-  readonly #shape: Shape;
+  readonly #nodeName: string;
   readonly #directory: string;
   readonly nft: CountedNft;
   #server: ChildProcess | undefined;
 
-  private constructor(shape: Shape, directory: string, nft: CountedNft) {
-    this.#shape = shape;
+  private constructor(nodeName: string, directory: string, nft: CountedNft) {
+    this.#nodeName = nodeName;
     this.#directory = directory;
     this.nft = nft;
   }
 
-  static async up(shape: Shape): Promise<BenchNode> {
+  static up(shape: Shape): Promise<BenchNode> {
+    return BenchNode.of(shape.nodeName, () => clusterObjects(shape));
+  }
+
+  static async of(nodeName: string, objects: () => Iterable<object>): Promise<BenchNode> {
     const directory = await mkdtemp(join(tmpdir(), 'postern-bench-'));
-    const node = new BenchNode(shape, directory, await CountedNft.create(join(directory, 'bin')));
+    const node = new BenchNode(nodeName, directory, await CountedNft.create(join(directory, 'bin')));
     try {
       await bundle(node.#program, join(directory, 'licences'));
-      writeListPages(shape, directory);
+      writePages(objects(), directory);
       await writeFile(join(directory, 'kubeconfig'), kubeconfigText(`http://127.0.0.1:${port}`));
       await deleteNamespace(namespace).catch(() => {});
       await createNamespace(namespace, routerSysctls);
-      await makeSandboxes(shape, namespace, join(directory, 'cni'));
+      await makeSandboxes(objects(), nodeName, namespace, join(directory, 'cni'));
       node.#server = spawn(...enterNamespace(namespace, process.execPath, [apiServer, directory, port]), {
-        stdio: ['ignore', 'pipe', 'inherit'],
+        stdio: ['pipe', 'pipe', 'inherit'],
       });
       await once(node.#server.stdout!, 'data');
       return node;
@@ -55,10 +66,20 @@ export class BenchNode {
     return join(this.#directory, 'postern.mjs');
   }
 
+  /** The API server tells all watches of the object. */
+  tell(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: object): void {
+    this.#server!.stdin!.write(`${JSON.stringify({ type, object })}\n`);
+  }
+
+  /** What nft prints there. */
+  nftOutput(...args: readonly string[]): Promise<string> {
+    return runInNamespace(namespace, 'nft', args);
+  }
+
   startAgent(): ImageAgent {
     return new ImageAgent({
       program: this.#program,
-      nodeName: this.#shape.nodeName,
+      nodeName: this.#nodeName,
       namespace,
       kubeconfig: join(this.#directory, 'kubeconfig'),
       cacheDirectory: join(this.#directory, 'cni'),

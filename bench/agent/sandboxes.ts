@@ -1,8 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runInNamespace } from '../../src/lab/network-namespace.ts';
-import { clusterObjects } from '../cluster/objects.ts';
-import type { Shape } from '../cluster/shapes.ts';
 
 interface LocalPod {
   readonly metadata: { readonly namespace: string; readonly name: string; readonly uid: string };
@@ -10,10 +8,15 @@ interface LocalPod {
 }
 
 /** What the container runtime of the node has made for its pods: a device and routes for each, and its entry in libcni's cache. */
-export async function makeSandboxes(shape: Shape, namespace: string, cacheDirectory: string): Promise<void> {
+export async function makeSandboxes(
+  objects: Iterable<object>,
+  nodeName: string,
+  namespace: string,
+  cacheDirectory: string,
+): Promise<void> {
   await mkdir(cacheDirectory, { recursive: true });
   const commands = [];
-  for (const { metadata, status } of localPods(shape)) {
+  for (const { metadata, status } of localPods(objects, nodeName)) {
     const device = `veth${metadata.uid.slice(0, 8)}`;
     commands.push(`link add ${device} type veth peer name p${device.slice(4)}`);
     commands.push(`link set ${device} up`, `link set p${device.slice(4)} up`);
@@ -25,13 +28,11 @@ export async function makeSandboxes(shape: Shape, namespace: string, cacheDirect
   await runInNamespace(namespace, 'ip', ['-batch', '-'], { input: `${commands.join('\n')}\n` });
 }
 
-function localPods(shape: Shape): LocalPod[] {
-  return clusterObjects(shape)
-    .filter((object) => {
-      const { kind, spec } = object as { kind: string; spec: { nodeName?: string } };
-      return kind === 'Pod' && spec.nodeName === shape.nodeName;
-    })
-    .toArray() as unknown as LocalPod[];
+function localPods(objects: Iterable<object>, nodeName: string): LocalPod[] {
+  return [...objects].filter((object) => {
+    const { kind, spec } = object as { kind: string; spec: { nodeName?: string } };
+    return kind === 'Pod' && spec.nodeName === nodeName;
+  }) as unknown as LocalPod[];
 }
 
 function entryOf(pod: LocalPod['metadata'], id: string, device: string, addresses: readonly string[]): string {

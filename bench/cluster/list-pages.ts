@@ -15,8 +15,12 @@ export function pagePath(directory: string, resource: ResourceName, page: number
 
 /** Writes the lists of a cluster as the API server would answer them; `continue` of a page is the number of the next. */
 export function writeListPages(shape: Shape, directory: string): void {
+  writePages(clusterObjects(shape), directory);
+}
+
+export function writePages(objects: Iterable<object>, directory: string): void {
   const pages = new Map(watchedResources.map((each) => [each.kind, new Pages(directory, each.resource)]));
-  for (const object of clusterObjects(shape)) pages.get((object as { kind: string }).kind)!.add(object);
+  for (const object of objects) pages.get((object as { kind: string }).kind)!.add(object);
   for (const each of pages.values()) each.end();
 }
 

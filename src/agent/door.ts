@@ -10,7 +10,14 @@ export interface Door {
   /** One of their chains, which costs no more however large the table is. */
   observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined>;
   /** One transaction, or with `check` only the kernel's opinion of it. */
-  run(operations: readonly Operation[], options: { check: boolean; signal: AbortSignal }): Promise<void>;
+  run(operations: readonly Operation[], options: DoorOptions): Promise<void>;
+}
+
+export interface DoorOptions {
+  readonly check: boolean;
+  readonly signal: AbortSignal;
+  /** Milliseconds. It is ended after them, with an error whose `code` is `timeout`: what became of it is not known. */
+  readonly timeoutMs?: number;
 }
 
 export function nftDoor(nft: Nft): Door {

@@ -12,7 +12,7 @@ import type { SavedState } from '../state/saved-state.ts';
 import type { Clock } from './reconciler.ts';
 
 export interface PlanSourceOptions {
-  readonly pipeline: Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'>;
+  readonly pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'>;
   /** For the saved state; the pipeline has its own. */
   readonly createCompiler: () => Pick<Compiler, 'compile'>;
   /** What this node kept before it started, if it did. Asked when it may count, for of a large cluster it is a second and many megabytes. */
@@ -28,7 +28,7 @@ export interface PlanSourceOptions {
  * What the kernel should hold: what the pipeline says once all first lists are in, those of the API server and that of the node's sandboxes;
  * until then what this node has kept (S7.15), or nothing, and then what the kernel holds stays (S7.14).
  */
-export class PlanSource implements Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'> {
+export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'> {
   readonly #options: PlanSourceOptions;
   /** Until the cluster is known: of a large one, both are megabytes. */
   #restoring: { readonly saved: SavedState; readonly compiler: Pick<Compiler, 'compile'> } | undefined;
@@ -78,7 +78,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'prepare' | 'plan
 
   async #readSaved(): Promise<void> {
     const { pipeline, readSaved, createCompiler, changed } = this.#options;
-    if (pipeline.snapshot.inSync) return;
+    if (pipeline.inSync) return;
     const saved = await readSaved();
     if (!saved) return;
     this.#restoring = { saved, compiler: createCompiler() };
@@ -87,7 +87,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'prepare' | 'plan
 
   get current(): Source {
     if (!this.#opened || !this.#sandboxesListed) return 'kernel';
-    const { inSync } = this.#options.pipeline.snapshot;
+    const { inSync } = this.#options.pipeline;
     // Lists do not become unknown again.
     if (inSync) this.#restoring = this.#restored = undefined;
     const saved = this.#restoring?.saved;
@@ -98,6 +98,11 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'prepare' | 'plan
       ...this.#opened,
       sandboxesKept: this.#sandboxesKept,
     });
+  }
+
+  /** As the snapshot says. */
+  get inSync(): boolean {
+    return this.current !== 'kernel';
   }
 
   /** Not in sync as long as nothing may be written. */

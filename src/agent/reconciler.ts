@@ -1,4 +1,5 @@
 import { heapGrowth } from '../lib/heap-growth.ts';
+import { namespaceOf, PolicyCounter } from '../compile/policy-cost.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/ruleset.ts';
@@ -7,6 +8,7 @@ import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Door } from './door.ts';
 import { findCulprit, Refusals, type Finding } from './refusals.ts';
+import { retryLimit, timeLimitOf } from './time-limit.ts';
 
 /** A hash over the object versions of each resource: whoever waits for his own compares. */
 export type AppliedVersion = Readonly<Record<ResourceName, string>>;
@@ -47,6 +49,9 @@ const keptArrivals = 1000;
 const sentinels: Readonly<Record<TableFamily, string>> = { ip: 'forward', ip6: 'forward', bridge: 'prerouting' };
 const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
+/** Milliseconds. */
+const longPlan = 50;
+const longestPause = 500;
 const lastBackoff = 30_000;
 
 /**
@@ -54,7 +59,7 @@ const lastBackoff = 30_000;
  * written before all first lists are in (S7.14), and nothing is taken away when it stops (S7.13).
  */
 export class Reconciler {
-  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'>;
+  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'>;
   readonly #door: Door;
   readonly #clock: Clock;
   readonly #events: ReconcilerEvents;
@@ -64,6 +69,8 @@ export class Reconciler {
   readonly #unhurried = new AbortController().signal;
 
   readonly #refusals = new Refusals();
+  /** The policies of the last change that is in force, to tell which ones a change brings. */
+  #inForce: ReadonlyMap<PolicyId, Policy> = new Map();
   /** What the kernel holds; not known at start and after any failure. */
   #applied: { ruleset: Ruleset | undefined } | undefined;
   /** When events came that no plan has taken in yet, and those that one has but that are not in force. */
@@ -78,10 +85,12 @@ export class Reconciler {
   #timer: { cancel(): void } | undefined;
   #failures = 0;
   #lastProgress = 0;
+  /** Of the last plan, in milliseconds. */
+  #planTook = 0;
 
   constructor(options: {
     /** What the kernel should hold. */
-    pipeline: Pick<Pipeline, 'snapshot' | 'prepare' | 'plan'>;
+    pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'>;
     door: Door;
     clock: Clock;
     events: ReconcilerEvents;
@@ -101,7 +110,7 @@ export class Reconciler {
   /** An event has gone into the pipeline. */
   changed(): void {
     // What the first lists bring is not late: nothing may be written before all are in.
-    if (this.#pipeline.snapshot.inSync && this.#arrivals.length < keptArrivals) this.#arrivals.push(this.#clock.now());
+    if (this.#pipeline.inSync && this.#arrivals.length < keptArrivals) this.#arrivals.push(this.#clock.now());
     this.#dirty = true;
     // Until a failed write is due again, events only gather.
     if (this.#failures === 0) this.#start();
@@ -164,14 +173,14 @@ export class Reconciler {
     // One turn of the event loop, so that events that came in one piece are one change.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      while ((this.#dirty || this.#isSuspicious) && !this.#signal.aborted && this.#pipeline.snapshot.inSync) {
+      while ((this.#dirty || this.#isSuspicious) && !this.#signal.aborted && this.#pipeline.inSync) {
         try {
           if (this.#isSuspicious) await heapGrowth.during(() => this.#inspect());
           if (!this.#dirty) continue;
-          // All that the kernel holds, and all that it should.
-          if (this.#applied) await this.#reconcile();
-          else await heapGrowth.during(() => this.#reconcile());
+          // A plan may be of all that the kernel should hold: nobody knows before. Of a small change it collects nothing.
+          await heapGrowth.during(() => this.#reconcile());
           this.#failures = 0;
+          await this.#makeRoom();
         } catch (error) {
           this.#applied = undefined;
           const delay = Math.min(firstBackoff * 2 ** this.#failures++, lastBackoff) * (0.5 + this.#clock.random() / 2);
@@ -213,15 +222,24 @@ export class Reconciler {
       this.#takenIn = [...this.#takenIn, ...this.#arrivals].slice(0, keptArrivals);
       this.#arrivals = [];
       const version = this.#version();
-      const plan = this.#pipeline.plan(this.#applied.ruleset, this.#refusals.ids);
+      const plan = this.#plan(this.#applied.ruleset);
+      const policies = plan.stages.length > 0 ? new Map(this.#pipeline.snapshot.policies) : this.#inForce;
       try {
         await this.#apply(plan);
         if (mustVerify) await this.#assertHolds(this.#applied.ruleset);
+        this.#inForce = policies;
         this.#events.applied({ version, plan, receivedAt: this.#takenIn });
         this.#takenIn = [];
         return;
       } catch (error) {
-        if (!isRefusal(error)) throw error;
+        if (hasCode(error, 'timeout')) {
+          const costly = this.#findCostly();
+          if (costly.length === 0) throw error;
+          for (const policy of costly) this.#refuse(policy, error);
+          this.#applied = await this.#adopt();
+          continue;
+        }
+        if (!hasCode(error, 'refused')) throw error;
         this.#applied = await this.#adopt();
         const finding = await this.#findCulprit();
         // Taken now, the change was not to blame: the table was not what we held it to be. Only once, or it would never end.
@@ -230,6 +248,21 @@ export class Reconciler {
         else this.#refuse(finding.culprit, error);
       }
     }
+  }
+
+  /** While a plan is made nothing else is done. After a long one what has come meanwhile is taken in first, as one change (S9.13). */
+  async #makeRoom(): Promise<void> {
+    if (!this.#dirty || this.#planTook < longPlan) return;
+    const pause = Math.min(this.#planTook, longestPause);
+    await new Promise<void>((resolve) => this.#clock.after(pause, resolve));
+    this.#progress();
+  }
+
+  #plan(applied: Ruleset | undefined): ReturnType<Pipeline['plan']> {
+    const startedAt = this.#clock.now();
+    const plan = this.#pipeline.plan(applied, this.#refusals.ids);
+    this.#planTook = this.#clock.now() - startedAt;
+    return plan;
   }
 
   /** Reads our tables once, where they have not just been read, and deletes what a crash left between two stages. */
@@ -254,7 +287,8 @@ export class Reconciler {
   async #apply(plan: Plan): Promise<void> {
     for (const { name, operations } of plan.stages) {
       const startedAt = this.#clock.now();
-      await this.#door.run(operations, { check: false, signal: this.#unhurried });
+      const timeoutMs = timeLimitOf(operations);
+      await this.#door.run(operations, { check: false, signal: this.#unhurried, timeoutMs });
       this.#progress();
       this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
     }
@@ -286,6 +320,26 @@ export class Reconciler {
     );
   }
 
+  /**
+   * S7.19: of the policies that the change brings, or of all where it brings none, those of the namespace that cost most. They are not tried
+   * one by one: each try would take as long again.
+   */
+  #findCostly(): Policy[] {
+    const refused = this.#refusals.ids;
+    const { snapshot } = this.#pipeline;
+    const costs = new PolicyCounter().count(snapshot, refused);
+    const all = [...snapshot.policies.values()].filter(({ id }) => !refused.has(id));
+    const brought = all.filter((policy) => this.#inForce.get(policy.id) !== policy);
+    const candidates = brought.length > 0 ? brought : all;
+    let most = 0;
+    let costly: Policy[] = [];
+    for (const policies of Map.groupBy(candidates, ({ id }) => namespaceOf(id)).values()) {
+      const cost = policies.reduce((sum, policy) => sum + costs.of(policy), 0);
+      if (cost > most) [most, costly] = [cost, policies];
+    }
+    return costly;
+  }
+
   /** S9.10: the policy's allows are left out from now on. */
   #refuse(policy: Policy, error: unknown): void {
     this.#refusals.add(policy, this.#clock.now());
@@ -293,24 +347,28 @@ export class Reconciler {
   }
 
   async #retryRefused(): Promise<void> {
-    for (const policy of this.#refusals.due(this.#clock.now())) {
+    const startedAt = this.#clock.now();
+    for (const policy of this.#refusals.due(startedAt)) {
+      // The others are due at once, after what changes meanwhile.
+      if (this.#clock.now() - startedAt >= retryLimit) return;
       const others = new Set([...this.#refusals.ids].filter((id) => id !== policy.id));
-      if (await this.#kernelAccepts(others)) {
+      if (await this.#kernelAccepts(others, retryLimit)) {
         this.#refusals.delete(policy.id);
         this.#events.accepted(policy);
       } else this.#refusals.add(policy, this.#clock.now());
     }
   }
 
-  async #kernelAccepts(refused: ReadonlySet<PolicyId>): Promise<boolean> {
+  async #kernelAccepts(refused: ReadonlySet<PolicyId>, timeoutMs?: number): Promise<boolean> {
     const { stages } = this.#pipeline.plan(this.#applied!.ruleset, refused);
     const operations = stages.flatMap((stage) => stage.operations);
     if (operations.length === 0) return true;
     try {
-      await this.#door.run(operations, { check: true, signal: this.#unhurried });
+      const options = { check: true, signal: this.#unhurried, timeoutMs: timeoutMs ?? timeLimitOf(operations) };
+      await this.#door.run(operations, options);
       return true;
     } catch (error) {
-      if (isRefusal(error)) return false;
+      if (hasCode(error, 'refused') || hasCode(error, 'timeout')) return false;
       throw error;
     } finally {
       this.#progress();
@@ -327,6 +385,6 @@ export class Reconciler {
   }
 }
 
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'refused';
+function hasCode(error: unknown, code: 'refused' | 'timeout'): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,6 +1,7 @@
 import type { Ruleset } from '../nftables/ruleset.ts';
 import { NftError } from '../apply/nft-error.ts';
 import type { Compiled } from '../compile/compile.ts';
+import type { Oversize } from '../compile/left-out.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { StateOfIssue } from '../model/node-state.ts';
@@ -21,14 +22,27 @@ const addressIssueNames = 'addresses of ';
 const oversizedNames = 'size of ';
 const unenforceableNames = 'network of ';
 
-/** S9.12 */
-function oversizedIssues(oversized: ReadonlyMap<PolicyId, number>): Map<PolicyId, Issue[]> {
+/** S9.12, S9.13 */
+function oversizedIssues(oversized: ReadonlyMap<PolicyId, Oversize>): Map<PolicyId, Issue[]> {
   return new Map(
-    oversized.entries().map(([id, elements]) => {
-      const message = `has ${elements} members in its groups on this node, where all together have too many: its pods stay isolated, without its allows. Use fewer selectors that match many pods, and numbers in place of names of ports`;
+    oversized.entries().map(([id, oversize]) => {
+      const message = `${whyOversized(oversize)}: its pods stay isolated, without its allows. Use fewer peers, blocks and ports, selectors that match fewer pods, and numbers in place of names of ports`;
       return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
     }),
   );
+}
+
+function whyOversized({ of, own, cost, budget }: Oversize): string {
+  // Two digits: a figure that moves with each pod would be news each time.
+  const [mine, theirs] = [own, cost].map((each) => `about ${Number(each.toPrecision(2))}`);
+  switch (of) {
+    case 'policy':
+      return `costs this node ${mine} units, and one policy may cost ${budget}`;
+    case 'namespace':
+      return `costs this node ${mine} units and is among the largest policies of its namespace, which cost ${theirs} together and may cost ${Math.floor(budget)}`;
+    case 'groups':
+      return `has ${own} selectors and is among the policies of its namespace with the most: to look for the pods that all of them match costs this node more than ${budget} units`;
+  }
 }
 
 /** Whose name an issue is booked under. */
@@ -124,14 +138,12 @@ export class Reporter {
       );
     },
     refused: (policy, error) => {
-      this.#metrics.apply.error('refused');
-      const issue: Issue = {
-        code: 'refused-by-kernel',
-        path: 'spec',
-        message:
-          'the kernel refuses this policy: its pods stay isolated, without its allows; it is tried again later, and when it changes',
-        effect: 'failed-closed',
-      };
+      const isLate = error instanceof NftError && error.code === 'timeout';
+      this.#metrics.apply.error(isLate ? 'timeout' : 'refused');
+      const message = isLate
+        ? 'nft does not end in time with a change that brings this policy, which is among the largest of it: its pods stay isolated, without its allows; it is tried again later, and when it changes. Use fewer peers, blocks and ports'
+        : 'the kernel refuses this policy: its pods stay isolated, without its allows; it is tried again later, and when it changes';
+      const issue: Issue = { code: 'refused-by-kernel', path: 'spec', message, effect: 'failed-closed' };
       this.#logger.error({ policy: policy.id, code: issue.code, err: error }, issue.message);
       this.#announce('networkpolicies', policy.id, issue);
     },

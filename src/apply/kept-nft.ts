@@ -67,11 +67,16 @@ export function keepNft(
     return begin();
   };
   /** `undefined`: ask the other. */
-  const say = (line: string, form: Form, signal: AbortSignal): Promise<Answer | undefined> => {
+  const say = (
+    line: string,
+    form: Form,
+    signal: AbortSignal,
+    limitMs: number = timeoutMs,
+  ): Promise<Answer | undefined> => {
     const turn = last.then(async () => {
       if (isClosed || signal.aborted) return undefined;
       const current = await begin();
-      return current?.say(line, form, signal);
+      return current?.say(line, form, signal, Math.min(limitMs, timeoutMs));
     });
     last = turn.catch(() => {});
     return turn;
@@ -86,10 +91,10 @@ export function keepNft(
       const answer = await say(setArguments(family, name).slice(2).join(' '), 'listing', signal);
       return answer ? answer.text : process.listSet(family, name, signal);
     },
-    async run(script, { check, signal }) {
+    async run(script, { check, signal, timeoutMs: limitMs }) {
       const isFit = !check && script.length <= longestScript && isPlain.test(script);
-      const done = isFit ? await say(script.trimEnd().replaceAll('\n', '; '), 'script', signal) : undefined;
-      if (done === undefined) await process.run(script, { check, signal });
+      const done = isFit ? await say(script.trimEnd().replaceAll('\n', '; '), 'script', signal, limitMs) : undefined;
+      if (done === undefined) await process.run(script, { check, signal, timeoutMs: limitMs });
     },
     close() {
       isClosed = true;

@@ -14,13 +14,20 @@ export interface Nft {
   /** One set of our table, as `list`. */
   listSet(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Runs a script as one transaction, or only checks whether the kernel would take it. Rejects with an NftError. */
-  run(script: string, options: { readonly check: boolean; readonly signal: AbortSignal }): Promise<void>;
+  run(script: string, options: NftRunOptions): Promise<void>;
+}
+
+export interface NftRunOptions {
+  readonly check: boolean;
+  readonly signal: AbortSignal;
+  /** Less time than other runs have. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface NftOptions {
   /** A program of this name on the PATH, or a path. */
   readonly program?: string;
-  /** Loading 100,000 elements takes a second; the limit is for a run that hangs. */
+  /** The most that any run may take. Loading 100,000 elements takes a second; the limit is for a run that hangs. */
   readonly timeoutMs?: number;
 }
 
@@ -32,12 +39,17 @@ const mebibyte = 1 << 20;
  */
 const environment = { LC_ALL: 'C', GLIBC_TUNABLES: 'glibc.malloc.mxfast=0' } as const;
 
-export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = {}): Nft {
-  const run = async (args: readonly string[], script: string, signal: AbortSignal): Promise<string> => {
+export function createNft({ program = 'nft', timeoutMs: most = 60_000 }: NftOptions = {}): Nft {
+  const run = async (
+    args: readonly string[],
+    script: string,
+    signal: AbortSignal,
+    timeoutMs = most,
+  ): Promise<string> => {
     const options = {
       input: script,
       env: environment,
-      timeout: timeoutMs,
+      timeout: Math.min(timeoutMs, most),
       cancelSignal: signal,
       maxBuffer: 512 * mebibyte,
       stripFinalNewline: false,
@@ -65,8 +77,8 @@ export function createNft({ program = 'nft', timeoutMs = 60_000 }: NftOptions = 
     listTerse: (family, signal) => list(terseArguments(family), signal),
     listChain: (family, name, signal) => list(chainArguments(family, name), signal),
     listSet: (family, name, signal) => list(setArguments(family, name), signal),
-    async run(script, { check, signal }) {
-      await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal);
+    async run(script, { check, signal, timeoutMs }) {
+      await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal, timeoutMs);
     },
   };
 }

@@ -1,13 +1,15 @@
 import { bitLength } from '../lib/bit-length.ts';
 import { compareText, sorted } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
-import type { Chain, NftSet } from '../nftables/ruleset.ts';
+import type { Chain, NftSet, VerdictMap } from '../nftables/ruleset.ts';
 import { allowsText, lookupsChain, type Allow } from './allow.ts';
+import { costOfSet } from './budgets.ts';
 import type { ClassSpec } from './class-spec.ts';
+import { costOfIntervals, costOfPrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
 import type { Reading } from './names.ts';
-import { entriesText, portMaps, type PortEntry, type PortMaps } from './port-map.ts';
+import { countCovering, entriesText, portMaps, type PortEntry, type PortMaps } from './port-map.ts';
 import { hasInterval, mergePorts, mostPorts, portRangeText, singlePorts, type PortRange } from './port-set.ts';
-import type { Rectangle } from './rectangles.ts';
+import { countPieces, type Rectangle } from './rectangles.ts';
 import { bucketsOf, namedTuples, type Bucket, type Groups } from './resolve.ts';
 import { rangesSet, rectanglesSet, type GroupSets } from './set-builder.ts';
 import { tuplesOf } from './tuples.ts';
@@ -62,22 +64,49 @@ export interface Entry<Peers> {
   readonly ports: readonly PortRange[];
 }
 
-/** @param known of the same spec, if there is one: what is the same is the very object, and what has changed costs as much as the change */
-export function buildClass(
-  spec: ClassSpec,
-  groups: Groups,
-  groupSets: GroupSets,
-  limits: ShapeLimits,
-  known?: BuiltClass,
-): BuiltClass {
+/** What is known of a class before anything is written out. The limits are those that it keeps to. */
+export interface ClassDraft {
+  readonly spec: ClassSpec;
+  readonly limits: ShapeLimits;
+  /** None where all traffic is allowed. */
+  readonly families: readonly FamilyDraft[] | undefined;
+}
+
+export function draftClass(spec: ClassSpec, groups: Groups, groupSets: GroupSets, limits: ShapeLimits): ClassDraft {
   const buckets = bucketsOf(spec);
-  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { families: undefined };
+  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { spec, limits, families: undefined };
   const named = namedTuples(spec, groups);
-  const draftsWithin = (each: ShapeLimits): FamilyDraft[] =>
-    families.map((family) => draftFamily(family, buckets, named, groups, groupSets, each));
-  let drafts = draftsWithin(limits);
-  const sumOf = (count: 'written' | 'named'): number => drafts.reduce((sum, draft) => sum + draft[count], 0);
-  if (sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))) drafts = draftsWithin(keepingApart(limits));
+  const within = (each: ShapeLimits): ClassDraft => {
+    const drafts = families.map((family) => draftFamily(family, buckets, named, groups, groupSets, each));
+    return { spec, limits: each, families: drafts };
+  };
+  const draft = within(limits);
+  const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
+  return sumOf('written') > Math.max(limits.written, 8 * sumOf('named')) ? within(keepingApart(limits)) : draft;
+}
+
+/** At most as many elements and rules as are gone through when it is built, and as it has in the end. */
+export function workOf({ spec, families: drafts = [], limits }: ClassDraft): number {
+  return drafts.reduce((sum, draft) => sum + workOfFamily(draft, spec, limits), 0);
+}
+
+function workOfFamily(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): number {
+  const blocks = blocksOf(draft, spec, limits);
+  const entries = [
+    ...everyoneEntries(bucketsOf(spec)),
+    ...draft.pairedMembers,
+    ...draft.pairedBlocks,
+    { ports: blocks.ports },
+  ];
+  const paired = draft.pairedBlocks.flatMap(({ peers }) => peers);
+  const prefixes = [...paired, ...draft.anyBlocks].reduce((sum, range) => sum + 5 + prefixesOf(range), 0);
+  return draft.exact + blocks.work + prefixes + countCovering(entries.map(({ ports }) => ports));
+}
+
+/** @param known of the same spec, if there is one: what is the same is the very object, and what has changed costs as much as the change */
+export function buildClass({ spec, families: drafts, limits }: ClassDraft, known?: BuiltClass): BuiltClass {
+  if (!drafts) return { families: undefined };
+  const buckets = bucketsOf(spec);
   const [ipv4, ipv6] = drafts.map((draft) =>
     buildFamily(draft, spec, buckets, limits, known?.families?.[draft.family]),
   );
@@ -113,6 +142,26 @@ function buildFamily(
   return { chains, sets: read.map(({ set }) => set), shape, draft, tuples };
 }
 
+/** What nft has to do for it, as `budgets.ts` counts; of groups that are there once for all classes, nothing. */
+export function costOf({ families: built }: BuiltClass): number {
+  let cost = 0;
+  for (const { chains, sets, draft } of Object.values(built ?? {})) {
+    const shared = new Set(draft.limits.apart ? groupSetsOfFamily(draft) : []);
+    for (const set of sets) cost += costOfSet + (shared.has(set) ? 0 : costOfElements(set));
+    for (const { chain, ports } of Object.values(chains)) {
+      for (const map of ports.maps) cost += costOfSet + costOfElements(map);
+      for (const { rules } of [chain, ...ports.chains]) cost += 5 * (1 + rules.length);
+    }
+  }
+  return cost;
+}
+
+/** nft reads and writes a key of several parts in five times the time of an address. */
+function costOfElements(set: NftSet | VerdictMap): number {
+  if (set.interval) return costOfIntervals(set);
+  return set.elements.size * (set.key.length === 1 ? 1 : 5);
+}
+
 /** What its chains look in. */
 export function setsOf({ families: built }: BuiltClass): NftSet[] {
   return Object.values(built ?? {}).flatMap(({ sets }) => sets);
@@ -120,26 +169,27 @@ export function setsOf({ families: built }: BuiltClass): NftSet[] {
 
 /** All that it has asked for, whether they are written out, looked up or empty. */
 export function groupSetsOf({ families: built }: BuiltClass): NftSet[] {
-  if (!built) return [];
-  return Object.values(built).flatMap(({ draft: { members, pairedMembers, anyMembers } }) => [
-    ...[...members, ...pairedMembers].map(({ peers }) => peers),
-    ...anyMembers,
-  ]);
+  return Object.values(built ?? {}).flatMap(({ draft }) => groupSetsOfFamily(draft));
+}
+
+function groupSetsOfFamily({ members, pairedMembers, anyMembers }: FamilyDraft): NftSet[] {
+  return [...[...members, ...pairedMembers].map(({ peers }) => peers), ...anyMembers];
 }
 
 function holds({ set }: Allow): boolean {
   return set.elements.size > 0;
 }
 
-/** Ports that are open to everyone. */
+/** Ports that are open to everyone, in one entry: each more would lie over all others. */
 function everyoneEntries(buckets: readonly Bucket[]): PortEntry[] {
-  const open = buckets.filter((bucket) => bucket.everyone);
-  return open.map(({ ports }) => ({ ports: ports as readonly PortRange[] }));
+  const ports = mergePorts(buckets.flatMap((each) => (each.everyone ? (each.ports as readonly PortRange[]) : [])));
+  return ports.length > 0 ? [{ ports }] : [];
 }
 
 /** One family's part of a class, sorted by how it is looked up. */
 export interface FamilyDraft {
   readonly family: Family;
+  readonly limits: ShapeLimits;
   readonly namedPorts: ReadonlyMap<string, ReadonlySet<string>>;
   /** Written out as tuples, or as rectangles where a port is a range. */
   readonly members: readonly Entry<NftSet>[];
@@ -152,6 +202,8 @@ export interface FamilyDraft {
   readonly anyBlocks: readonly AddressRange[];
   /** Elements that would be written out; cutting overlaps apart changes it little. */
   readonly written: number;
+  /** Of these, the ones that are looked up exactly. */
+  readonly exact: number;
   /** Peers and ports that these stand for. */
   readonly named: number;
 }
@@ -194,6 +246,7 @@ function draftFamily(
   });
   const draft = {
     family,
+    limits,
     namedPorts: new Map([...allNamed].filter(([address]) => familyOf(address) === family)),
     members: members.filter((entry) => !pairedMembers.includes(entry)),
     blocks: blocks.filter((entry) => !pairedBlocks.includes(entry)),
@@ -202,15 +255,16 @@ function draftFamily(
     anyMembers,
     anyBlocks,
   };
-  let [written, named] = [0, 0];
-  const count = (peers: number, ports: number): void => {
+  let [written, exact, named] = [0, 0, 0];
+  const count = (peers: number, ports: number, isExact: boolean): void => {
     written += peers * ports;
+    if (isExact) exact += peers * ports;
     named += peers + ports;
   };
-  for (const { peers, ports } of draft.members) count(peers.elements.size, ports.length);
-  for (const { peers, ports } of draft.blocks) count(peers.length, ports.length);
-  for (const ports of draft.namedPorts.values()) count(1, ports.size);
-  return { ...draft, written, named };
+  for (const { peers, ports } of draft.members) count(peers.elements.size, ports.length, !hasInterval(ports));
+  for (const { peers, ports } of draft.blocks) count(peers.length, ports.length, false);
+  for (const ports of draft.namedPorts.values()) count(1, ports.size, true);
+  return { ...draft, written, exact, named };
 }
 
 /** Neighbouring ports are a range, and few enough are no less exact tuples for it. */
@@ -248,15 +302,16 @@ function largest<T extends Entry<unknown>>(
 /** Cheapest first: groups, blocks, blocks with ports. */
 function portEntries(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): PortEntry[] {
   const { family, pairedMembers, pairedBlocks } = draft;
-  const ranged = draft.members.filter(({ ports }) => hasInterval(ports));
-  const written = [...ranged, ...draft.blocks].flatMap(({ ports }) => ports);
-  const set = blocksSet(draft, ranged, spec, limits);
+  const { ports, set } = blocksOf(draft, spec, limits);
   const entries: (PortEntry & { readonly allow: Allow })[] = [
-    ...pairedMembers.map(({ peers, ports }) => ({ ports, allow: { family, on: 'peer', set: peers } as const })),
-    ...pairedBlocks.map(({ peers, ports }) => {
-      return { ports, allow: { family, on: 'peer . protocol', set: rangesSet(family, peers) } as const };
+    ...pairedMembers.map((each) => ({ ports: each.ports, allow: { family, on: 'peer', set: each.peers } as const })),
+    ...pairedBlocks.map((each) => {
+      return {
+        ports: each.ports,
+        allow: { family, on: 'peer . protocol', set: rangesSet(family, each.peers) } as const,
+      };
     }),
-    { ports: mergePorts(written), allow: { family, on: 'peer . protocol . port', set } },
+    { ports, allow: { family, on: 'peer . protocol . port', set: set() } },
   ];
   return entries.filter(({ allow }) => holds(allow));
 }
@@ -268,22 +323,58 @@ function everyPort({ family, anyMembers, anyBlocks }: FamilyDraft): Allow[] {
   ];
 }
 
-/** Blocks alone depend on no member, so an event of a member need not cut them again. */
-const blocksSets = new WeakMap<ClassSpec, Map<string, NftSet>>();
+/** What is written out with ranges. */
+interface Blocks {
+  readonly ports: readonly PortRange[];
+  /** Into how many they are cut, at most, and about what these cost. */
+  readonly work: number;
+  /** Cuts them. */
+  readonly set: () => NftSet;
+}
 
-function blocksSet(draft: FamilyDraft, ranged: readonly Entry<NftSet>[], spec: ClassSpec, limits: ShapeLimits): NftSet {
+/** Blocks alone depend on no member, so an event of a member need not cut them again. */
+const blocksOfSpecs = new WeakMap<ClassSpec, Map<string, Blocks>>();
+const blocksOfDrafts = new WeakMap<FamilyDraft, Blocks>();
+
+function blocksOf(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): Blocks {
   const { family } = draft;
-  const members: Rectangle[] = ranged.flatMap(({ peers, ports }) =>
-    [...peers.elements].map((address) => ({ range: singleAddress(family, address), ports })),
-  );
-  const blocks = draft.blocks.flatMap(({ peers, ports }) => peers.map((range) => ({ range, ports })));
-  if (members.length > 0) return rectanglesSet(family, [...blocks, ...members]);
-  let known = blocksSets.get(spec);
-  if (!known) blocksSets.set(spec, (known = new Map()));
+  const ranged = draft.members.filter(({ ports, peers }) => hasInterval(ports) && peers.elements.size > 0);
+  if (ranged.length > 0) {
+    let ofDraft = blocksOfDrafts.get(draft);
+    if (!ofDraft) blocksOfDrafts.set(draft, (ofDraft = readBlocks(draft, ranged)));
+    return ofDraft;
+  }
+  let known = blocksOfSpecs.get(spec);
+  if (!known) blocksOfSpecs.set(spec, (known = new Map()));
   const key = `${family} ${limits.product} ${limits.sharedRules}`;
-  let set = known.get(key);
-  if (!set) known.set(key, (set = rectanglesSet(family, blocks)));
-  return set;
+  let blocks = known.get(key);
+  if (!blocks) known.set(key, (blocks = readBlocks(draft, [])));
+  return blocks;
+}
+
+function readBlocks({ family, blocks }: FamilyDraft, ranged: readonly Entry<NftSet>[]): Blocks {
+  const rectangles: Rectangle[] = [
+    ...blocks.flatMap(({ peers, ports }) => peers.map((range) => ({ range, ports }))),
+    ...ranged.flatMap(({ peers, ports }) =>
+      [...peers.elements].map((address) => ({ range: singleAddress(family, address), ports })),
+    ),
+  ];
+  // About what the set will cost: overlaps hardly change it, and it must be known before they are cut.
+  const prefixes = rectangles.reduce(
+    (sum, { range, ports }) => ports.reduce((each, port) => each + prefixesOf(range) + prefixesOfPort(port), sum),
+    0,
+  );
+  const work = countPieces(rectangles) + costOfPrefixes(prefixes, family);
+  let cut: NftSet | undefined;
+  return {
+    ports: mergePorts([...ranged, ...blocks].flatMap(({ ports }) => ports)),
+    work,
+    set() {
+      cut ??= rectanglesSet(family, rectangles);
+      rectangles.length = 0;
+      return cut;
+    },
+  };
 }
 
 function singleAddress(family: Family, address: string): AddressRange {

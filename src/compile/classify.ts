@@ -24,7 +24,29 @@ export interface Classification {
 
 interface KnownPod {
   readonly policies: readonly Policy[];
+  /** Those of them that are refused. */
+  readonly refused: string;
   readonly specs: PodSpecs;
+}
+
+/**
+ * Pods of equal text have equal classes: the same policies, and the same ports where a policy names ports of ingress, which each pod
+ * resolves for itself (S4.7).
+ */
+export function kindOfPod({ policies: ids, ports }: LocalPod, policies: Snapshot['policies']): string {
+  const names = ids.some((id) => hasIngressNames(policies.get(id)!));
+  return names ? `${ids.join()} ${JSON.stringify(ports)}` : ids.join();
+}
+
+const ingressNames = new WeakMap<Policy, boolean>();
+
+function hasIngressNames(policy: Policy): boolean {
+  let known = ingressNames.get(policy);
+  if (known === undefined) {
+    known = policy.rules.ingress.some(({ ports }) => ports.some(({ kind }) => kind === 'named'));
+    ingressNames.set(policy, known);
+  }
+  return known;
 }
 
 export class Classifier {
@@ -58,13 +80,20 @@ export class Classifier {
     built: (text: string) => ClassSpec | undefined,
   ): Classification {
     const specs = new Map<PodKey, PodSpecs>();
+    const ofKinds = new Map<string, PodSpecs>();
     for (const [key, pod] of localPods) {
       if (pod.policies.length === 0) continue;
       const applied = pod.policies.map((id) => policies.get(id)!);
-      const known = refused.size === 0 ? this.#pods.get(pod) : undefined;
-      const isSame = known?.policies.every((policy, index) => policy === applied[index]);
-      const ofPod = isSame ? known!.specs : classSpecsOf(pod, applied, refused);
-      if (refused.size === 0 && !isSame) this.#pods.set(pod, { policies: applied, specs: ofPod });
+      const without = refused.size === 0 ? '' : pod.policies.filter((id) => refused.has(id)).join();
+      const known = this.#pods.get(pod);
+      if (known?.refused === without && known.policies.every((policy, index) => policy === applied[index])) {
+        specs.set(key, known.specs);
+        continue;
+      }
+      const kind = kindOfPod(pod, policies);
+      let ofPod = ofKinds.get(kind);
+      if (!ofPod) ofKinds.set(kind, (ofPod = classSpecsOf(pod, applied, refused)));
+      this.#pods.set(pod, { policies: applied, refused: without, specs: ofPod });
       specs.set(key, ofPod);
     }
     const classes = new Map<string, ClassSpec>();

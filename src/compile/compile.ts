@@ -1,4 +1,3 @@
-import { compareText } from '../lib/sort.ts';
 import { families, familyOf, type Family } from '../model/address.ts';
 import type { Direction, PolicyId } from '../model/policy.ts';
 import { changesSince, type AddressGroup, type LocalPod, type PodKey, type Snapshot } from '../model/snapshot.ts';
@@ -6,21 +5,28 @@ import type { Chain, Ruleset, Table } from '../nftables/ruleset.ts';
 import { baseChains, type PodPermissions, type Surroundings } from './base-chains.ts';
 import { bridgeTable } from './bridge-table.ts';
 import { countedClasses, type CountedClass } from './class-counters.ts';
+import { defaultBudgets, overBudget, type Budgets, type Excess } from './budgets.ts';
 import {
   buildClass,
+  costOf,
   defaultLimits,
+  draftClass,
   groupSetsOf,
   keepingApart,
   setsOf,
+  workOf,
   type BuiltClass,
+  type ClassDraft,
   type ShapeLimits,
 } from './class-shape.ts';
 import type { ClassSpec } from './class-spec.ts';
 import { Classifier, type Classification, type PodSpecs } from './classify.ts';
 import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
 import { devicesOf, guardedEnds, linkSets, tunnelTargetSet, type AddressClasses, type Devices } from './links.ts';
-import { budgetOf, needOf, sizeOf, type ClassSize } from './node-budget.ts';
+import { LeftOutMemory, withoutGroups, type Oversize } from './left-out.ts';
+import { shareOf, sizeOf, type ClassSize } from './node-budget.ts';
 import { Pointer } from './point.ts';
+import { namespaceOf, PolicyCounter, type PolicyCosts } from './policy-cost.ts';
 import { groupsOfClass } from './resolve.ts';
 import { GroupSets } from './set-builder.ts';
 import { tableOf } from './table.ts';
@@ -33,6 +39,7 @@ export type Guard = boolean | 'routed' | 'without-targets';
 
 export interface CompileOptions {
   readonly limits?: ShapeLimits;
+  readonly budgets?: Budgets;
   readonly guard?: Guard;
   /** Nothing unless told otherwise. */
   readonly allowed?: PodPermissions;
@@ -48,11 +55,14 @@ export interface Compiled {
     readonly classes: number;
     readonly builtClasses: number;
     readonly isolatedPods: number;
+    /** What is gone through to build all classes, at most, and how often it was tried with fewer policies. */
+    readonly work: number;
+    readonly rounds: number;
   };
   /** Addresses of local pods that the rule set takes into account: where policies isolate them, they are isolated. */
   readonly localAddresses: ReadonlySet<string>;
-  /** Policies whose allows are left out since they need too many elements here (S9.12), and how many. */
-  readonly oversized: ReadonlyMap<PolicyId, number>;
+  /** Policies whose allows are left out since they, or all of their namespace, cost this node too much (S9.12, S9.13). */
+  readonly oversized: ReadonlyMap<PolicyId, Oversize>;
   /** Those that count their packets. */
   readonly countedClasses: readonly CountedClass[];
 }
@@ -61,9 +71,13 @@ const noDevices: Devices = { routed: [], ports: [] };
 
 const notIsolated: PodSpecs = { ingress: undefined, egress: undefined };
 
+const noBudgets: Budgets = { policy: Infinity, namespace: Infinity, node: Infinity };
+
 interface KnownClass {
   readonly spec: ClassSpec;
   readonly size: ClassSize;
+  readonly work: number;
+  readonly cost: number;
   readonly apart: boolean;
   /** Those that it reads, as they were. */
   readonly groups: readonly (AddressGroup | undefined)[];
@@ -72,14 +86,13 @@ interface KnownClass {
 
 interface Draft {
   readonly snapshot: Snapshot;
-  readonly refused: ReadonlySet<PolicyId>;
   readonly classification: Classification;
   /** By the text of their specs; none where it is too much. */
   readonly classes: ReadonlyMap<string, KnownClass>;
   /** Those that this run had to build, with what they were before. */
   readonly rebuilt: readonly { readonly before: BuiltClass | undefined; readonly after: BuiltClass }[];
-  /** By how many members it is more than a node may hold. */
-  readonly excess: number;
+  /** The namespaces that cost too much. */
+  readonly over: ReadonlyMap<string, Excess>;
 }
 
 /** A rule set, and all that it was made of. */
@@ -102,40 +115,71 @@ export class Compiler {
   readonly #base = new Map<Family, { readonly text: string; readonly chains: readonly Chain[] }>();
   readonly #groupSets = new GroupSets();
   readonly #pointers = { ipv4: new Pointer('ipv4'), ipv6: new Pointer('ipv6') };
+  readonly #counter = new PolicyCounter();
+  readonly #leftOut = new LeftOutMemory();
   readonly #limits: ShapeLimits;
+  readonly #budgets: Budgets;
   readonly #guard: Guard;
   readonly #allowed: PodPermissions;
   readonly #noAllows: Readonly<Record<Direction, BuiltClass>>;
 
-  constructor({ limits = defaultLimits, guard = true, countsClasses = false, allowed = {} }: CompileOptions = {}) {
+  constructor(options: CompileOptions = {}) {
+    const {
+      limits = defaultLimits,
+      budgets = defaultBudgets,
+      guard = true,
+      countsClasses = false,
+      allowed = {},
+    } = options;
     this.#limits = { ...limits, counts: countsClasses || limits.counts === true };
+    this.#budgets = budgets;
     this.#guard = guard;
     this.#allowed = allowed;
     const noAllows = (direction: Direction): BuiltClass => {
       const spec: ClassSpec = { direction, text: direction, rules: [] };
-      return buildClass(spec, new Map(), this.#groupSets, this.#limits);
+      return buildClass(draftClass(spec, new Map(), this.#groupSets, this.#limits));
     };
     this.#noAllows = { ingress: noAllows('ingress'), egress: noAllows('egress') };
   }
 
   /** `refused`: policies that the kernel did not take; they isolate, and allow nothing (S9.10). */
   compile(snapshot: Snapshot, refused: ReadonlySet<PolicyId> = new Set()): Compiled {
-    const oversized = new Map<PolicyId, number>();
-    for (;;) {
-      const draft = this.#draft(snapshot, new Set([...refused, ...oversized.keys()]));
-      const found = this.#findTooMuch(draft);
-      for (const [id, elements] of found) oversized.set(id, elements);
-      if (found.size === 0) return this.#finish(draft, oversized);
+    const oversized = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
+    const atLeast = new Map<string, number>();
+    let budgets = this.#budgets;
+    for (let rounds = 1; ; rounds++) {
+      const without = new Set([...refused, ...oversized.keys()]);
+      const costs = this.#counter.count(snapshot, without);
+      const found = findTooLarge(snapshot, without, costs, budgets.policy);
+      let over: ReadonlyMap<string, Excess> = overBudget(costs.namespaces, budgets);
+      if (found.size === 0 && over.size === 0) {
+        const draft = this.#draft(snapshot, without, costs, budgets);
+        if (draft.over.size === 0) {
+          this.#leftOut.remember(oversized, this.#budgets.namespace, snapshot, refused);
+          return this.#finish(draft, oversized, rounds);
+        }
+        over = draft.over;
+      }
+      for (const [namespace, excess] of over) {
+        const count = atLeast.get(namespace) ?? 1;
+        atLeast.set(namespace, 2 * count);
+        for (const { policy, own } of costs.largest(namespace, excess, count)) {
+          found.set(policy.id, { of: 'namespace', own, ...excess });
+        }
+      }
+      for (const each of found) oversized.set(...each);
+      // What isolating alone costs has no budget.
+      if (found.size === 0) budgets = noBudgets;
     }
   }
 
-  #draft(snapshot: Snapshot, refused: ReadonlySet<PolicyId>): Draft {
+  #draft(snapshot: Snapshot, refused: ReadonlySet<PolicyId>, costs: PolicyCosts, budgets: Budgets): Draft {
     const built = (text: string): ClassSpec | undefined => this.#last.classes.get(text)?.spec;
     const classification = this.#classifier.classify(snapshot, refused, built);
-    return { snapshot, refused, classification, ...this.#build(classification, snapshot) };
+    return { snapshot, classification, ...this.#build(classification, snapshot, costs.namespaces, budgets) };
   }
 
-  #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, number>): Compiled {
+  #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, Oversize>, rounds: number): Compiled {
     const { snapshot, classification, classes, rebuilt } = draft;
     const last = this.#last;
     const onlySets =
@@ -152,7 +196,13 @@ export class Compiler {
     return {
       ruleset,
       revision: snapshot.revision,
-      counts: { classes: classes.size, builtClasses: rebuilt.length, isolatedPods: classification.specs.size },
+      counts: {
+        classes: classes.size,
+        builtClasses: rebuilt.length,
+        isolatedPods: classification.specs.size,
+        work: classes.values().reduce((sum, { work }) => sum + work, 0),
+        rounds,
+      },
       localAddresses: classification.localAddresses,
       oversized,
       countedClasses: counted,
@@ -197,11 +247,17 @@ export class Compiler {
     };
   }
 
-  /** The chains and sets of every class: anew where one of its groups has changed. */
+  /**
+   * The chains and sets of every class: anew where one of its groups has changed. What that takes is counted before, and what nft will have to
+   * do for it after; where either is too much, nothing is made of it.
+   */
   #build(
-    { classes: specs, readers }: Classification,
+    classification: Classification,
     { groups, groupHistory }: Snapshot,
-  ): Pick<Draft, 'classes' | 'rebuilt' | 'excess'> {
+    namespaces: ReadonlyMap<string, number>,
+    budgets: Budgets,
+  ): Pick<Draft, 'classes' | 'rebuilt' | 'over'> {
+    const { classes: specs, readers } = classification;
     const last = this.#last;
     const changed = changesSince(last.groupHistory, groupHistory);
     const touched = changed && new Set(changed.flatMap((id) => readers.get(id) ?? []));
@@ -217,44 +273,55 @@ export class Compiler {
         return { spec, before, same, size: same?.size ?? sizeOf(spec, groups) };
       })
       .toArray();
-    const { share, excess } = budgetOf(
+    const share = shareOf(
       wanted.map(({ size }) => size),
-      groups,
       this.#limits,
     );
-    if (excess > 0) return { classes: new Map(), rebuilt: [], excess };
-    const classes = new Map<string, KnownClass>();
-    const rebuilt: Draft['rebuilt'][number][] = [];
+    const payers = payersOf(classification);
+    const tooMuch = (costs: ReadonlyMap<string, number>): ReadonlyMap<string, Excess> => {
+      const sums = new Map(namespaces);
+      for (const [text, cost] of costs) {
+        for (const namespace of payers.get(text)!) sums.set(namespace, (sums.get(namespace) ?? 0) + cost);
+      }
+      return overBudget(sums, budgets);
+    };
+    const kept = new Map<string, KnownClass>();
+    const drafts: {
+      draft: ClassDraft;
+      before: KnownClass | undefined;
+      size: ClassSize;
+      apart: boolean;
+      work: number;
+    }[] = [];
+    const work = new Map<string, number>();
     for (const { spec, before, same, size } of wanted) {
       const apart = size.product > share || this.#limits.apart === true;
       if (same?.apart === apart) {
-        classes.set(spec.text, same);
+        kept.set(spec.text, same);
+        work.set(spec.text, same.work);
         continue;
       }
       const limits = size.product > share ? keepingApart(this.#limits) : this.#limits;
-      const built = buildClass(spec, groups, this.#groupSets, limits, before?.built);
-      rebuilt.push({ before: before?.built, after: built });
-      classes.set(spec.text, { spec, size, apart, groups: groupsOfClass(spec).map((id) => groups.get(id)), built });
+      const draft = draftClass(spec, groups, this.#groupSets, limits);
+      const workOfDraft = workOf(draft);
+      work.set(spec.text, workOfDraft);
+      drafts.push({ draft, before, size, apart, work: workOfDraft });
     }
-    return { classes, rebuilt, excess };
-  }
-
-  /** Of a node that would have to hold too much, the policies that need most (S9.12). */
-  #findTooMuch({ snapshot, classification, refused, excess }: Draft): Map<PolicyId, number> {
-    const found = new Map<PolicyId, number>();
-    if (excess === 0) return found;
-    const ids = new Set(snapshot.localPods.values().flatMap(({ policies }) => policies));
-    const needs = [...ids.difference(refused)].map((id) => {
-      return { id, elements: needOf(snapshot.policies.get(id)!, snapshot.groups, classification.specs.size) };
-    });
-    needs.sort((a, b) => b.elements - a.elements || compareText(a.id, b.id));
-    let left = excess;
-    for (const { id, elements } of needs) {
-      found.set(id, elements);
-      left -= elements;
-      if (left <= 0) break;
+    let over = tooMuch(work);
+    if (over.size > 0) return { classes: new Map(), rebuilt: [], over };
+    const classes = new Map<string, KnownClass>();
+    const rebuilt: Draft['rebuilt'][number][] = [];
+    const built = new Map<string, KnownClass>();
+    for (const { draft, before, ...rest } of drafts) {
+      const { spec } = draft;
+      const after = buildClass(draft, before?.built);
+      rebuilt.push({ before: before?.built, after });
+      const of = groupsOfClass(spec).map((id) => groups.get(id));
+      built.set(spec.text, { ...rest, spec, cost: costOf(after), groups: of, built: after });
     }
-    return found;
+    for (const text of specs.keys()) classes.set(text, (kept.get(text) ?? built.get(text))!);
+    over = tooMuch(new Map(classes.entries().map(([text, { cost }]) => [text, cost])));
+    return { classes, rebuilt, over };
   }
 
   #countedClasses(draft: Draft): readonly CountedClass[] {
@@ -301,4 +368,34 @@ export class Compiler {
 function hasSameChains(before: BuiltClass | undefined, { families: after }: BuiltClass): boolean {
   if (!before?.families || !after) return before !== undefined && before.families === after;
   return families.every((family) => before.families![family].chains === after[family].chains);
+}
+
+/** The namespaces of the pods of each class, by its text. */
+function payersOf({ specs }: Classification): Map<string, Set<string>> {
+  const payers = new Map<string, Set<string>>();
+  for (const [key, { ingress, egress }] of specs) {
+    for (const spec of [ingress, egress]) {
+      if (!spec) continue;
+      const known = payers.get(spec.text);
+      if (known) known.add(namespaceOf(key));
+      else payers.set(spec.text, new Set([namespaceOf(key)]));
+    }
+  }
+  return payers;
+}
+
+/** Policies that cost too much by themselves. */
+function findTooLarge(
+  { policies }: Snapshot,
+  without: ReadonlySet<PolicyId>,
+  costs: PolicyCosts,
+  budget: number,
+): Map<PolicyId, Oversize> {
+  const found = new Map<PolicyId, Oversize>();
+  for (const policy of policies.values()) {
+    if (without.has(policy.id)) continue;
+    const own = costs.of(policy);
+    if (own > budget) found.set(policy.id, { of: 'policy', own, cost: own, budget });
+  }
+  return found;
 }

@@ -101,24 +101,47 @@ function segmentsOf(entries: readonly PortEntry[]): Segment[] {
   }));
 }
 
+/** At most how many rules and elements there are behind ports: to be known before any is made. */
+export function countCovering(lists: readonly (readonly PortRange[])[]): number {
+  let [count, inside] = [0, 0];
+  for (const { piece, change } of bordersOf(lists)) {
+    inside += change;
+    if (piece && inside > 0) count += inside + Math.min(countPorts([piece]), mostPorts.ofTuples);
+  }
+  return count;
+}
+
 /** Disjoint ranges, each with the entries that hold it, by index. */
 function cut(entries: readonly PortEntry[]): { port: PortRange; covering: readonly number[] }[] {
-  const ends = entries.flatMap(({ ports }, index) =>
+  const pieces: { port: PortRange; covering: readonly number[] }[] = [];
+  const inside = new Set<number>();
+  for (const { piece, index, change } of bordersOf(entries.map(({ ports }) => ports))) {
+    if (change > 0) inside.add(index);
+    else inside.delete(index);
+    if (piece && inside.size > 0) pieces.push({ port: piece, covering: [...inside].sort((a, b) => a - b) });
+  }
+  return pieces;
+}
+
+interface Border {
+  /** Of the list that begins or ends here. */
+  readonly index: number;
+  readonly change: 1 | -1;
+  /** From here to the next border, if there is anything between. */
+  readonly piece: PortRange | undefined;
+}
+
+function* bordersOf(lists: readonly (readonly PortRange[])[]): Generator<Border> {
+  const ends = lists.flatMap((ports, index) =>
     ports.flatMap(({ protocol, first, last }) => [
-      { protocol, at: first, index, enters: true },
-      { protocol, at: last + 1, index, enters: false },
+      { protocol, at: first, index, change: 1 as const },
+      { protocol, at: last + 1, index, change: -1 as const },
     ]),
   );
   ends.sort((a, b) => compareText(a.protocol, b.protocol) || a.at - b.at);
-  const pieces: { port: PortRange; covering: readonly number[] }[] = [];
-  const inside = new Set<number>();
-  for (const [i, { protocol, at, index, enters }] of ends.entries()) {
-    if (enters) inside.add(index);
-    else inside.delete(index);
+  for (const [i, { protocol, at, index, change }] of ends.entries()) {
     const next = ends[i + 1];
-    if (inside.size === 0 || !next || next.at === at) continue;
-    const covering = [...inside].sort((a, b) => a - b);
-    pieces.push({ port: { protocol, first: at, last: next.at - 1 }, covering });
+    const isEmpty = !next || next.protocol !== protocol || next.at === at;
+    yield { index, change, piece: isEmpty ? undefined : { protocol, first: at, last: next.at - 1 } };
   }
-  return pieces;
 }

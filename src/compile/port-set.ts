@@ -73,32 +73,3 @@ export function mergePorts(ranges: readonly PortRange[]): PortRange[] {
   }
   return merged;
 }
-
-/** What of `ports` is not in `holes`; both merged, and so is the answer. */
-export function subtractPorts(ports: readonly PortRange[], holes: readonly PortRange[]): readonly PortRange[] {
-  if (holes.length === 0) return ports;
-  const rest: PortRange[] = [];
-  for (const { protocol, first, last } of ports) {
-    let next = first;
-    for (let i = firstHoleEndingAt(holes, protocol, first); i < holes.length; i++) {
-      const hole = holes[i]!;
-      if (hole.protocol !== protocol || hole.first > last) break;
-      if (hole.first > next) rest.push({ protocol, first: next, last: hole.first - 1 });
-      next = hole.last + 1;
-    }
-    if (next <= last) rest.push({ protocol, first: next, last });
-  }
-  return rest;
-}
-
-/** Index of the first hole that ends at or after the port. */
-function firstHoleEndingAt(holes: readonly PortRange[], protocol: Protocol, port: number): number {
-  let [low, high] = [0, holes.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const hole = holes[middle]!;
-    if ((compareText(hole.protocol, protocol) || hole.last - port) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}

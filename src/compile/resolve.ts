@@ -1,6 +1,6 @@
 import { holdsAddress, mergeRanges, parseAddress, type AddressRange } from '../model/address.ts';
 import type { GroupId, Peer } from '../model/policy.ts';
-import type { AddressGroup, PodKey } from '../model/snapshot.ts';
+import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import { peersText, type ClassSpec } from './class-spec.ts';
 import { portRangeText, portSetOf, portSetText, resolveNamedPort, type PortSet } from './port-set.ts';
 
@@ -76,22 +76,48 @@ function addPeers(bucket: Bucket, peers: readonly Peer[]): void {
  */
 export function namedTuples(spec: ClassSpec, groups: Groups): Map<string, Set<string>> {
   const tuples = new Map<string, Set<string>>();
-  for (const rule of spec.rules) {
-    const names = rule.ports.filter((port) => 'kind' in port && port.kind === 'named');
-    if (names.length === 0) continue;
-    const matches = peerTest(rule.peers, groups);
-    for (const name of names) {
-      for (const [key, member] of groups.get(name.declarers)?.members ?? []) {
-        for (const address of member.addresses) {
-          if (!matches(key, address)) continue;
-          let ports = tuples.get(address);
-          if (!ports) tuples.set(address, (ports = new Set()));
-          for (const number of resolveNamedPort(name, member.ports)) ports.add(portRangeText(number));
-        }
+  for (const { peers, ports } of spec.rules) {
+    for (const name of ports) {
+      if (!('kind' in name) || name.kind !== 'named') continue;
+      for (const [member, address] of destinationsOf(peers, name.declarers, groups)) {
+        let numbers = tuples.get(address);
+        if (!numbers) tuples.set(address, (numbers = new Set()));
+        for (const number of resolveNamedPort(name, member.ports)) numbers.add(portRangeText(number));
       }
     }
   }
   return tuples;
+}
+
+/** What is looked at for one name: either the peers' members are looked for among the declarers, or the other way round. */
+export function costOfName(peers: readonly Peer[], declarers: GroupId, groups: Groups): number {
+  return Math.min(membersOfPeers(peers, groups), (groups.get(declarers)?.members.size ?? 0) * peers.length);
+}
+
+function membersOfPeers(peers: readonly Peer[], groups: Groups): number {
+  return peers.reduce(
+    (sum, peer) => sum + (peer.kind === 'pods' ? (groups.get(peer.group)?.members.size ?? 0) : Infinity),
+    0,
+  );
+}
+
+/** The addresses that declare the name and that some peer matches. */
+function* destinationsOf(peers: readonly Peer[], declarers: GroupId, groups: Groups): Iterable<[Member, string]> {
+  const all = groups.get(declarers)?.members;
+  if (!all) return;
+  if (membersOfPeers(peers, groups) < all.size * peers.length) {
+    for (const peer of peers) {
+      for (const key of (peer.kind === 'pods' && groups.get(peer.group)?.members.keys()) || []) {
+        const member = all.get(key);
+        for (const address of member?.addresses ?? []) yield [member!, address];
+      }
+    }
+    return;
+  }
+  const matches = peerTest(peers, groups);
+  for (const [key, member] of all) {
+    for (const address of member.addresses) if (matches(key, address)) yield [member, address];
+  }
 }
 
 /** Whether any of the peers matches the pod at the address. */

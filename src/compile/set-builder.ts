@@ -4,6 +4,7 @@ import type { GroupId } from '../model/policy.ts';
 import { changesSince, type AddressGroup, type GroupChange, type PodKey } from '../model/snapshot.ts';
 import { changedElements, type Elements } from '../nftables/element-changes.ts';
 import type { Element, KeyType, NftSet } from '../nftables/ruleset.ts';
+import { notePrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
 import { familyDigit } from './names.ts';
 import { portRangeText } from './port-set.ts';
 import { cutOverlaps, type Rectangle } from './rectangles.ts';
@@ -20,11 +21,16 @@ export function tuplesSet(family: Family, classText: string, tuples: ReadonlySet
 /** `address . protocol . port` with ranges; named by content. */
 export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]): NftSet {
   const elements = new Set<Element>();
+  let prefixes = 0;
   for (const { range, ports } of cutOverlaps(rectangles)) {
-    for (const port of ports) elements.add(`${rangeText(range)} . ${portRangeText(port)}`);
+    for (const port of ports) {
+      elements.add(`${rangeText(range)} . ${portRangeText(port)}`);
+      prefixes += prefixesOf(range) + prefixesOfPort(port);
+    }
   }
   const key: KeyType[] = [addressType[family], 'inet_proto', 'inet_service'];
-  return { name: `c${familyDigit[family]}-${shortHash([...elements].join('\n'))}`, key, interval: true, elements };
+  const name = `c${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
+  return notePrefixes({ name, key, interval: true, elements }, prefixes);
 }
 
 /**
@@ -34,7 +40,11 @@ export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]):
 export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftSet {
   const elements = new Set(ranges.map((range) => `${rangeText(range)} . 0-255`));
   const name = `r${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
-  return { name, key: [addressType[family], 'inet_proto'], interval: true, elements };
+  const set: NftSet = { name, key: [addressType[family], 'inet_proto'], interval: true, elements };
+  return notePrefixes(
+    set,
+    ranges.reduce((sum, range) => sum + 1 + prefixesOf(range), 0),
+  );
 }
 
 /** The addresses of some groups, shared by all classes that need just these; built anew only when a group has changed. */

@@ -31,6 +31,8 @@ export class GroupTable {
   readonly #stale = new Set<GroupId>();
   readonly #journal = new ChangeJournal<GroupId>();
   #reads = 0;
+  /** Pods times groups that they are in. */
+  memberships = 0;
 
   get current(): ReadonlyMap<GroupId, AddressGroup> {
     this.#publishStale();
@@ -85,6 +87,7 @@ export class GroupTable {
     if (known === member || (known && sameMember(known, member))) return;
     members.set(key, member);
     membership.groups.add(id);
+    if (!known) this.memberships++;
     this.#touch(id, key, known ? [...known.addresses, ...member.addresses] : member.addresses);
   }
 
@@ -111,7 +114,9 @@ export class GroupTable {
 
   #leave(id: GroupId, key: PodKey): void {
     const groups = this.#memberships.get(key)?.groups;
-    if (groups?.delete(id) && groups.size === 0) this.#memberships.delete(key);
+    if (!groups?.delete(id)) return;
+    this.memberships--;
+    if (groups.size === 0) this.#memberships.delete(key);
   }
 
   #touch(id: GroupId, pod: PodKey, addresses: readonly string[]): void {

@@ -17,6 +17,7 @@ import type { Owners } from '../model/owner.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
+import { Admission, defaultFillBudget, withoutAllows } from './admission.ts';
 import { bothWays, DeniedAddresses, neitherWay } from './denied-addresses.ts';
 import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
@@ -29,6 +30,8 @@ import { RevisedMap } from './revised-map.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { sizeOfAll } from './table-size.ts';
 import { TunnelTargets } from './tunnel-targets.ts';
+
+const noPolicies: ReadonlySet<PolicyId> = new Set();
 
 /**
  * Holds the cluster and the node as told, and folds events and facts into what the node must know. The Snapshot depends only on what
@@ -51,12 +54,16 @@ export class Indexer {
   /** The pods whose policies matter here: local ones, and others that claim a local pod's address (S1.10). */
   readonly #subjectIndex = new PodIndex();
   readonly #subjects = new SelectionIndex(this.#namespaceIndex);
-  readonly #policiesOf = new Map<PodKey, ReadonlySet<PolicyId>>();
+  readonly #policiesOf = new Map<PodKey, Set<PolicyId>>();
   readonly #subjectsOf = new Map<PolicyId, Set<PodKey>>();
 
   readonly #activePolicies = new RevisedMap<PolicyId, Policy>();
   readonly #peers = new SelectionIndex(this.#namespaceIndex);
   readonly #groups = new GroupTable();
+  readonly #admission: Admission;
+  /** How many memberships there were when it was decided last whose groups are filled. */
+  #decidedAt = 0;
+  readonly #mostGrowth: number;
 
   readonly #localPods = new RevisedMap<PodKey, LocalPod>();
   readonly #denied = new DeniedAddresses();
@@ -65,10 +72,18 @@ export class Indexer {
   #judgedClaims: readonly GateClaims[] = [];
   /** Addresses whose claimants, or their policies, an event has touched. */
   readonly #touchedClaims = new Set<string>();
+  /** Whose policies have changed: many may, before anybody looks. */
+  readonly #staleLocalPods = new Map<PodKey, Pod>();
   /** Local pods with an address that could not be honoured. */
   readonly #troubled = new Map<PodKey, Pod>();
 
-  constructor(nodeName: string, gate: GateOptions = { gate: true, podCidrs: [] }) {
+  constructor(
+    nodeName: string,
+    gate: GateOptions = { gate: true, podCidrs: [] },
+    fillBudget: number = defaultFillBudget,
+  ) {
+    this.#admission = new Admission((each) => this.#podIndex.estimate(each, this.#namespaceIndex), fillBudget);
+    this.#mostGrowth = fillBudget / 4;
     this.#nodeName = nodeName;
     this.#residents = new Residents(nodeName);
     this.#gatedRanges = new GatedRanges(nodeName, gate, (name) => this.#nodes.has(name));
@@ -81,15 +96,20 @@ export class Indexer {
   }
 
   snapshot(): Snapshot {
+    if (!this.#admission.isSettled) this.#settleAdmission();
+    for (const [key, pod] of this.#staleLocalPods)
+      this.#refreshLocalPod(key, pod, this.#policiesOf.get(key) ?? noPolicies);
+    this.#staleLocalPods.clear();
     this.#settlePassing();
     const { current: groups, history: groupHistory, revision } = this.#groups;
     const localRevision = this.#localRevision;
     return {
       revision: localRevision + revision,
       localRevision,
-      inSync: resourceNames.every((name) => this.#synced.has(name)),
+      inSync: this.inSync,
       localPods: this.#localPods,
       policies: this.#activePolicies,
+      leftOut: this.#admission.leftOut,
       groups,
       groupHistory,
       denied: this.#denied.directions,
@@ -97,6 +117,11 @@ export class Indexer {
       gatedRanges: this.#gatedRanges.current,
       tunnelTargets: this.#tunnelTargets.current,
     };
+  }
+
+  /** All first lists are complete. Costs nothing, unlike a snapshot. */
+  get inSync(): boolean {
+    return resourceNames.every((name) => this.#synced.has(name));
   }
 
   /** Of all that a snapshot shows but the members of groups. */
@@ -175,7 +200,7 @@ export class Indexer {
       this.#denied,
       this.#tunnelTargets,
     ];
-    const tables = [...indexes, ...maps, this.#residents, this.#groups, this.#troubled];
+    const tables = [...indexes, ...maps, this.#residents, this.#groups, this.#troubled, this.#admission];
     const own = tables.reduce((sum, table) => sum + table.size, 0);
     return own + sizeOfAll(this.#policiesOf.values()) + sizeOfAll(this.#subjectsOf.values());
   }
@@ -295,25 +320,36 @@ export class Indexer {
   }
 
   #replacePolicy(id: PolicyId, policy: Policy | undefined): void {
-    const touched = new Map<PodKey, Pod>();
     const before = this.#policies.get(id);
+    const selected = (each: Policy | undefined): Map<PodKey, Pod> =>
+      new Map(each && this.#subjectIndex.find(each.appliesTo, this.#namespaceIndex));
+    const had = selected(before);
     if (before) {
-      for (const entry of this.#subjectIndex.find(before.appliesTo, this.#namespaceIndex)) touched.set(...entry);
       this.#policies.delete(id);
       this.#subjects.remove(id);
     }
     if (policy) {
       this.#policies.set(id, policy);
       this.#subjects.add(id, policy.appliesTo);
-      for (const entry of this.#subjectIndex.find(policy.appliesTo, this.#namespaceIndex)) touched.set(...entry);
     }
+    const has = selected(policy);
     // The groups of the new version are retained before those of the old are released, so that shared ones stay filled.
     if (this.#subjectsOf.has(id)) this.#activate(id, policy);
-    for (const [key, pod] of touched) this.#refreshSubject(key, pod);
+    // Of these pods nothing but this policy has changed: a namespace may have thousands.
+    for (const key of has.keys()) this.#addPolicy(key, id);
+    for (const key of had.keys()) if (!has.has(key)) this.#removePolicy(key, id);
+    for (const [key, pod] of new Map([...had, ...has])) {
+      if (this.#isLocal(pod)) this.#staleLocalPods.set(key, pod);
+      for (const address of pod.addresses) this.#touchedClaims.add(address);
+    }
   }
 
   /** Brings all that is derived from one pod up to date. */
   #refreshPod(key: PodKey, pod: Pod): void {
+    if (this.#groups.memberships > this.#decidedAt + this.#mostGrowth) {
+      this.#admission.doubt();
+      this.#settleAdmission();
+    }
     const member: Member = { addresses: this.#ownership.owned(key, pod), ports: pod.ports };
     const groups = this.#peers.matching(pod);
     for (const id of this.#groups.groupsOf(key)) if (!groups.has(id)) this.#groups.removeMember(id, key);
@@ -339,6 +375,7 @@ export class Indexer {
   }
 
   #refreshLocalPod(key: PodKey, pod: Pod, policies: ReadonlySet<PolicyId>): void {
+    this.#staleLocalPods.delete(key);
     const addresses = this.#ownership.owned(key, pod);
     const links = new Map<string, Link>();
     for (const address of addresses) {
@@ -348,7 +385,7 @@ export class Indexer {
     const { ports, mirrorOf } = pod;
     const mirror = mirrorOf === undefined ? {} : { mirrorOf };
     const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: sorted(policies) };
-    if (textOf(localPod) !== textOf(this.#localPods.get(key))) this.#localPods.set(key, localPod);
+    if (!isSamePod(localPod, this.#localPods.get(key))) this.#localPods.set(key, localPod);
     if (this.#issuesOf(key, pod).length > 0) this.#troubled.set(key, pod);
     else this.#troubled.delete(key);
   }
@@ -378,26 +415,45 @@ export class Indexer {
   }
 
   #setPolicies(key: PodKey, policies: ReadonlySet<PolicyId>): void {
-    const before = this.#policiesOf.get(key) ?? new Set();
-    if (policies.size > 0) this.#policiesOf.set(key, policies);
-    else this.#policiesOf.delete(key);
-    for (const id of policies) {
-      const subjects = this.#subjectsOf.get(id);
-      if (subjects) subjects.add(key);
-      else this.#subjectsOf.set(id, new Set([key]));
-      if (!this.#activePolicies.has(id)) this.#activate(id, this.#policies.get(id));
-    }
-    for (const id of before) {
-      if (policies.has(id)) continue;
-      const subjects = this.#subjectsOf.get(id);
-      if (!subjects?.delete(key) || subjects.size > 0) continue;
-      this.#subjectsOf.delete(id);
-      this.#activate(id, undefined);
-    }
+    for (const id of policies) this.#addPolicy(key, id);
+    for (const id of this.#policiesOf.get(key) ?? noPolicies) if (!policies.has(id)) this.#removePolicy(key, id);
   }
 
-  /** Puts a policy in force, replaces it, or takes it out; its groups come and go with it. */
+  #addPolicy(key: PodKey, id: PolicyId): void {
+    const policies = this.#policiesOf.get(key);
+    if (policies) policies.add(id);
+    else this.#policiesOf.set(key, new Set([id]));
+    const subjects = this.#subjectsOf.get(id);
+    if (subjects) subjects.add(key);
+    else this.#subjectsOf.set(id, new Set([key]));
+    if (!this.#activePolicies.has(id)) this.#activate(id, this.#policies.get(id));
+  }
+
+  #removePolicy(key: PodKey, id: PolicyId): void {
+    const policies = this.#policiesOf.get(key);
+    if (policies?.delete(id) && policies.size === 0) this.#policiesOf.delete(key);
+    const subjects = this.#subjectsOf.get(id);
+    if (!subjects?.delete(key) || subjects.size > 0) return;
+    this.#subjectsOf.delete(id);
+    this.#activate(id, undefined);
+  }
+
+  /** Puts a policy in force, replaces it, or takes it out, as far as its namespace's budget goes. */
   #activate(id: PolicyId, policy: Policy | undefined): void {
+    const admitted = this.#admission.set(id, policy);
+    // Until that is decided it isolates.
+    this.#put(id, admitted === 'later' ? withoutAllows(policy!) : admitted);
+  }
+
+  #settleAdmission(): void {
+    this.#admission.settle((id, policy) => {
+      if (this.#activePolicies.get(id) !== policy) this.#put(id, policy);
+    });
+    this.#decidedAt = this.#groups.memberships;
+  }
+
+  /** Groups of a policy come and go with it. */
+  #put(id: PolicyId, policy: Policy | undefined): void {
     const before = this.#activePolicies.get(id);
     if (policy) this.#activePolicies.set(id, policy);
     else this.#activePolicies.delete(id);
@@ -419,6 +475,7 @@ export class Indexer {
   }
 
   #forgetLocalPod(key: PodKey): void {
+    this.#staleLocalPods.delete(key);
     this.#localPods.delete(key);
     this.#troubled.delete(key);
   }
@@ -430,6 +487,16 @@ function usesOf({ pod: { nodeName, addresses }, sandbox }: Resident): AddressUse
   return addresses.map((address) => ({ address, nodeName, isRecorded: sandbox !== undefined }));
 }
 
-function textOf(pod: LocalPod | undefined): string | undefined {
-  return pod && JSON.stringify({ ...pod, links: [...pod.links] });
+/** A pod may have thousands of policies, so these are not made a text. */
+function isSamePod(a: LocalPod, b: LocalPod | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.policies.length === b.policies.length &&
+    a.policies.every((id, index) => id === b.policies[index]) &&
+    textOf(a) === textOf(b)
+  );
+}
+
+function textOf(pod: LocalPod): string {
+  return JSON.stringify({ ...pod, policies: undefined, links: [...pod.links] });
 }

@@ -41,6 +41,21 @@ export class NamespaceIndex {
     return this.#scopes.get(canonicalNamespaces(namespaces))?.namespaces ?? [];
   }
 
+  get count(): number {
+    return this.#namespaces.size;
+  }
+
+  /** As `namespacesOf`, of any selection: looks at all namespaces where the scope has not been retained. */
+  scan(selection: Selection): Iterable<string> | 'all' {
+    const { namespaces } = selection;
+    if (namespaces === 'all' || 'name' in namespaces || this.#scopes.has(canonicalNamespaces(namespaces)))
+      return this.namespacesOf(selection);
+    return this.#namespaces
+      .values()
+      .filter(({ labels }) => matchesSelector(namespaces.selector, labels))
+      .map(({ name }) => name);
+  }
+
   /** A namespace that is not in the cache is in no selector's scope, not even the empty one's (S3.4). */
   scopesOf(namespace: string): Scope[] {
     return ['all', canonicalNamespaces({ name: namespace }), ...(this.#scopesOf.get(namespace) ?? [])];

@@ -40,6 +40,20 @@ export class PodIndex {
     return this.#byNamespace.get(namespace)?.get(everyPod) ?? new Map();
   }
 
+  /** At most how many pods `find` looks at, and for what it looks in namespaces, which is little, an eighth of it. */
+  estimate(selection: Selection, namespaces: NamespaceIndex): number {
+    const tokens = selectionTokens(selection);
+    const names = namespaces.scan(selection);
+    let cost = 1;
+    let looks = typeof selection.namespaces === 'object' && 'selector' in selection.namespaces ? namespaces.count : 0;
+    for (const namespace of names === 'all' ? this.#byNamespace.keys() : names) {
+      const buckets = this.#byNamespace.get(namespace);
+      looks += tokens.length;
+      for (const token of tokens) cost += buckets?.get(token)?.size ?? 0;
+    }
+    return cost + (looks >> 3);
+  }
+
   /** The selection must be retained by `namespaces`. */
   *find(selection: Selection, namespaces: NamespaceIndex): Generator<[PodKey, Pod]> {
     const tokens = selectionTokens(selection);

@@ -33,7 +33,11 @@ function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Is
   const namespace = String(metadata.get('namespace').value);
   const spec = root.get('spec');
   const groups = new Map<GroupId, Selection>();
-  const addGroup = (selection: Selection): void => void groups.set(groupIdOf(selection), selection);
+  const addGroup = (selection: Selection): GroupId => {
+    const id = groupIdOf(selection);
+    groups.set(id, selection);
+    return id;
+  };
 
   const specKnown = spec.absent || spec.hasOnly(['podSelector', 'ingress', 'egress', 'policyTypes'], 'unknown-field');
   const types = readPolicyTypes(spec);
@@ -88,7 +92,7 @@ function readRules(
   spec: Field,
   direction: Direction,
   namespace: string,
-  addGroup: (selection: Selection) => void,
+  addGroup: (selection: Selection) => GroupId,
 ): readonly PolicyRule[] {
   const names = directionFields[direction];
   const list = spec.get(names.rules);
@@ -101,7 +105,7 @@ function readRule(
   field: Field,
   peersName: 'from' | 'to',
   namespace: string,
-  addGroup: (selection: Selection) => void,
+  addGroup: (selection: Selection) => GroupId,
 ): PolicyRule | undefined {
   if (!field.hasOnly([peersName, 'ports'], 'unknown-field')) return undefined;
   const peers = field.get(peersName).items();
@@ -110,7 +114,7 @@ function readRule(
   if (!ports) field.get('ports').report('invalid-port', 'must be a list');
   if (!peers || !ports) return undefined;
   // Ingress names are resolved on the selected pod itself (S4.7), so they need no group.
-  const addDeclarers = peersName === 'to' ? addGroup : (): void => {};
+  const addDeclarers = peersName === 'to' ? addGroup : groupIdOf;
   // An empty list is "any"; a list whose entries all fail stays empty, and matches nothing.
   return {
     peers: peers.length === 0 ? [{ kind: 'any' }] : peers.flatMap((peer) => readPeer(peer, namespace, addGroup) ?? []),

@@ -1,11 +1,14 @@
 import { parseCidr, subtractRanges, type AddressRange } from '../model/address.ts';
-import type { Peer, Selection } from '../model/policy.ts';
-import { groupIdOf } from '../model/selection.ts';
+import type { GroupId, Peer, Selection } from '../model/policy.ts';
 import type { Field } from './field.ts';
 import { readSelector } from './selector.ts';
 
 /** One entry of `from` or `to`; `undefined` if it matches nothing (S9.5, S2.T5). */
-export function readPeer(field: Field, namespace: string, addGroup: (selection: Selection) => void): Peer | undefined {
+export function readPeer(
+  field: Field,
+  namespace: string,
+  addGroup: (selection: Selection) => GroupId,
+): Peer | undefined {
   if (!field.hasOnly(['podSelector', 'namespaceSelector', 'ipBlock'], 'invalid-peer')) return undefined;
   const pods = field.get('podSelector');
   const namespaces = field.get('namespaceSelector');
@@ -26,8 +29,7 @@ export function readPeer(field: Field, namespace: string, addGroup: (selection: 
     namespaces: namespaces.absent ? { name: namespace } : { selector: namespaceTerms.selector },
     pods: podTerms.selector,
   };
-  addGroup(selection);
-  return { kind: 'pods', group: groupIdOf(selection) };
+  return { kind: 'pods', group: addGroup(selection) };
 }
 
 function readIpBlock(field: Field): Peer | undefined {

@@ -1,11 +1,10 @@
-import { groupIdOf } from '../model/selection.ts';
-import { protocols, type PortMatch, type Protocol, type Selection } from '../model/policy.ts';
+import { protocols, type GroupId, type PortMatch, type Protocol, type Selection } from '../model/policy.ts';
 import type { Field } from './field.ts';
 
 const maxPort = 65535;
 
-/** One entry of `ports`; `undefined` if it matches nothing (S9.5). `addGroup` takes the group that a name needs. */
-export function readPort(field: Field, addGroup: (selection: Selection) => void): PortMatch | undefined {
+/** One entry of `ports`; `undefined` if it matches nothing (S9.5). `addGroup` takes the group that a name needs, and says its id. */
+export function readPort(field: Field, addGroup: (selection: Selection) => GroupId): PortMatch | undefined {
   if (!field.hasOnly(['port', 'endPort', 'protocol'], 'invalid-port')) return undefined;
   const protocol = readProtocol(field.get('protocol'));
   if (!protocol) return undefined;
@@ -16,8 +15,7 @@ export function readPort(field: Field, addGroup: (selection: Selection) => void)
     if (!isPortName(port.value))
       return reject(port, 'must be a port name: at most 15 of a-z, 0-9 and -, with a letter');
     const declarers: Selection = { namespaces: 'all', pods: [], declares: { name: port.value, protocol } };
-    addGroup(declarers);
-    return { kind: 'named', name: port.value, protocol, declarers: groupIdOf(declarers) };
+    return { kind: 'named', name: port.value, protocol, declarers: addGroup(declarers) };
   }
   if (port.absent) {
     if (!endPort.absent) return reject(endPort, 'needs a numeric port');

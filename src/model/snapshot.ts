@@ -60,6 +60,12 @@ export interface LocalPod {
   readonly policies: readonly PolicyId[];
 }
 
+/** A policy whose groups were not filled: with those of its namespace that have fewer groups, that would have cost more than it may (S9.13). */
+export interface LeftOut {
+  readonly groups: number;
+  readonly budget: number;
+}
+
 /**
  * Everything that one node must know, and nothing else. No nftables in it.
  * The maps are live views of the indexer: read them before its next event.
@@ -71,8 +77,9 @@ export interface Snapshot {
   readonly localRevision: number;
   readonly inSync: boolean;
   readonly localPods: ReadonlyMap<PodKey, LocalPod>;
-  /** The policies that apply to a local pod. */
+  /** The policies that apply to a local pod; those that are left out without their rules. */
   readonly policies: ReadonlyMap<PolicyId, Policy>;
+  readonly leftOut?: ReadonlyMap<PolicyId, LeftOut>;
   /** The groups that those policies name. */
   readonly groups: ReadonlyMap<GroupId, AddressGroup>;
   /** Each group that came, went or changed, by its id. */

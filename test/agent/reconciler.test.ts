@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Door } from '../../src/agent/door.ts';
+import { timeLimitOf } from '../../src/agent/time-limit.ts';
 import type { NodeFact } from '../../src/model/cluster.ts';
 import { tableFamilies, type Chain, type Operation, type Ruleset, type Table } from '../../src/nftables/ruleset.ts';
 import type { TableFamily } from '../../src/nftables/ruleset.ts';
@@ -275,7 +276,7 @@ describe('Reconciler', function () {
   });
 
   describe('a failed write', () => {
-    const failure = Object.assign(new Error('no answer'), { code: 'timeout' });
+    const failure = Object.assign(new Error('no answer'), { code: 'crashed' });
 
     it('keeps the last good rules, is tried again later and later, and ends in the right table', async () => {
       const nft = new FakeNft();
@@ -607,6 +608,93 @@ describe('a policy that the kernel refuses (S9.10)', function () {
     await agent.wait(200);
     assert.deepEqual(agent.refused, ['x/p1']);
     assertHolds(nft, blockCluster(16, new Set([1])));
+  });
+});
+
+describe('a change with which nft does not end in time (S7.19)', function () {
+  this.timeout(0);
+
+  const other = [namespace('y'), pod('y/web', { ips: ['10.1.1.1'] })];
+  const otherPolicy = policy('y/p', {
+    podSelector: {},
+    ingress: [{ from: [{ ipBlock: { cidr: '10.220.0.1/32' } }], ports: [{ port: 443 }] }],
+  });
+
+  for (const end of ['done', 'undone'] as const) {
+    it(`costs its namespace the policies that it brings, without a search, and nobody else anything (${end} all the same)`, async () => {
+      const nft = new FakeNft();
+      const agent = await new NodeAgent(nft).start([...blockCluster(4), ...other]);
+      nft.delayElement(elementOf(10), end);
+      const runs = nft.runs.length;
+      agent.upsert(...[9, 10, 11].map((index) => blockPolicy(index)), otherPolicy);
+      await agent.idle();
+      assert.deepEqual(agent.refused.toSorted(), ['x/p10', 'x/p11', 'x/p9']);
+      assert.deepEqual(agent.failures, []);
+      const left = [9, 10, 11].map((index) => blockPolicy(index, true));
+      assertHolds(nft, [...blockCluster(4), ...other, ...left, otherPolicy]);
+      const tried = nft.runs.slice(runs);
+      assert.deepEqual(
+        [tried.filter(({ outcome }) => outcome === 'late').length, tried.some(({ check }) => check)],
+        [1, false],
+      );
+    });
+  }
+
+  it('is tried again without holding up others for long, and comes into force when nft ends in time', async () => {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft).start([...blockCluster(4), ...other]);
+    nft.delayElement(elementOf(10), 'undone');
+    agent.upsert(blockPolicy(10));
+    await agent.idle();
+    assert.deepEqual(agent.refused, ['x/p10']);
+    await agent.wait(10_000);
+    const tries = nft.runs.filter(({ check }) => check);
+    assert.deepEqual([tries.length, tries[0]?.outcome], [1, 'late']);
+    assert.ok(tries[0]!.timeoutMs! <= 1000);
+    agent.upsert(otherPolicy);
+    await agent.idle();
+    assertHolds(nft, [...blockCluster(4), ...other, blockPolicy(10, true), otherPolicy]);
+    nft.hastenElement(elementOf(10));
+    await agent.wait(20_000);
+    assert.deepEqual(agent.accepted, ['x/p10']);
+    assertHolds(nft, [...blockCluster(4), ...other, blockPolicy(10), otherPolicy]);
+  });
+
+  it('costs the namespace that costs most, where the change brings no policy', async () => {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft).start([...cluster, ...other, otherPolicy]);
+    nft.delayElement('10.1.0.77 . tcp . 80', 'undone');
+    agent.upsert(pod('x/client', { node: 'n2', ips: ['10.1.0.77'], labels: { app: 'client' } }));
+    await agent.idle();
+    assert.deepEqual([agent.refused, agent.failures], [['x/web'], []]);
+    assert.ok(nft.ruleset!.ip!.maps.get('ingress4')!.elements.has('10.1.1.1'));
+  });
+
+  it('is a failure like any other where no policy costs anything', async () => {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft).start(other);
+    nft.delayElement('10.1.1.77', 'undone');
+    agent.upsert(pod('y/web', { ips: ['10.1.1.77'] }));
+    await agent.idle();
+    assert.deepEqual([agent.refused, agent.failures.length], [[], 1]);
+  });
+
+  it('may take longer the more it writes', () => {
+    const set = { name: 's', key: ['ipv4_addr'], interval: false } as const;
+    const limitOf = (count: number): number =>
+      timeLimitOf([
+        {
+          family: 'ip',
+          verb: 'add elements',
+          set: { ...set, elements: new Set() },
+          elements: Array.from({ length: count }, String),
+        },
+      ]);
+    assert.ok(Number.isInteger(limitOf(1)), 'as execa wants it');
+    assert.deepEqual(
+      [limitOf(1), limitOf(100_000), limitOf(10_000_000)].map((ms) => Math.round(ms / 1000)),
+      [5, 15, 60],
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Reporter } from '../../src/agent/report.ts';
+import type { Budgets } from '../../src/compile/budgets.ts';
 import { Checks } from '../../src/telemetry/checks.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics/all.ts';
@@ -75,5 +76,40 @@ describe('Reporter', () => {
       reporter.watches.emptied('networkpolicies', end, 12);
       assert.deepEqual([ready.results(), await heldObjects()], [[{ name: 'lists' }], [0]]);
     }
+  });
+
+  it('names a policy that is left out for its cost, what it costs, what it may, and what to do (S9.13)', () => {
+    const peers = Array.from({ length: 50 }, (_, index) =>
+      pod(`x/p${index}`, { node: 'n2', ips: [`10.2.0.${index}`], labels: { app: 'peer' } }),
+    );
+    const large = policy('x/large', { podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] });
+    const objects = [namespace('x'), pod('x/web', { ips: ['10.1.0.1'] }), ...peers, large];
+    const messageWithin = (budgets: Budgets): string => {
+      const told: string[] = [];
+      const reporter = new Reporter({
+        node: 'n1',
+        logger: createLogger({ level: 'silent', node: 'n1', version: '1.2.3' }),
+        metrics: createMetrics('1.2.3'),
+        ready: new Checks(['rules']),
+        announce: (resource, key, { code, effect, message }) =>
+          told.push(`${resource} ${key} ${code} ${effect}: ${message}`),
+      });
+      const pipeline = startPipeline('n1', objects, { budgets });
+      const plan = pipeline.plan(undefined);
+      const run = { version: { pods: '', namespaces: '', nodes: '', networkpolicies: '' }, plan, receivedAt: [] };
+      reporter.applied(run, { snapshot: () => pipeline.snapshot, issues: pipeline.issues, refusedPolicies: 0 });
+      assert.equal(told.length, 1);
+      assert.deepEqual(
+        reporter.issues.map(({ kind, object }) => `${kind} ${object}`),
+        ['policy x/large'],
+      );
+      return told[0]!;
+    };
+    const start = 'networkpolicies x/large too-large failed-closed: ';
+    const ofPolicy = messageWithin({ policy: 100, namespace: 1000, node: 1000 });
+    assert.ok(ofPolicy.startsWith(`${start}costs this node about 160 units, and one policy may cost 100`), ofPolicy);
+    const ofNamespace = messageWithin({ policy: 1000, namespace: 120, node: 1000 });
+    assert.match(ofNamespace, /costs this node about 160 units .* which cost about 160 together and may cost 120: /);
+    for (const message of [ofPolicy, ofNamespace]) assert.match(message, /without its allows\. Use fewer peers/);
   });
 });

@@ -145,10 +145,16 @@ describe('members that come and go', function () {
       }),
       { minLength: 3, maxLength: 12 },
     );
+    const tightness = [
+      { node: 1_000_000, most: 1_000_000 },
+      { node: 60, most: 1_000_000 },
+      { node: 10, most: 600 },
+    ];
     const seen = { tight: 0, oversized: 0, kept: 0 };
     fc.assert(
-      fc.property(batches, fc.constantFrom(1_000_000, 60, 10), fc.boolean(), (all, node, countsClasses) => {
-        const options = { limits: { ...limits, node }, countsClasses };
+      fc.property(batches, fc.constantFrom(...tightness), fc.boolean(), (all, { node, most }, countsClasses) => {
+        const budgets = { policy: 10 * most, namespace: most, node: 10 * most };
+        const options = { limits: { ...limits, node }, budgets, countsClasses };
         const objects = new Map(
           [namespace, ...policies, ...local].map((each) => [`${each.kind} ${keyOf(each)}`, each]),
         );

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { defaultBudgets, type Budgets } from '../../src/compile/budgets.ts';
 import { defaultLimits, type ShapeLimits } from '../../src/compile/class-shape.ts';
+import type { Compiled } from '../../src/compile/compile.ts';
 import type { NftSet, Ruleset } from '../../src/nftables/ruleset.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
 import { compileNode, startPipeline, type ApiObject } from '../support/pipeline.ts';
@@ -79,9 +81,8 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
     assert.ok(countAt({ product: 10_000, node: 20_000 }) < 2 * 1000 + 200);
   });
 
-  it('what is too much even so: policies that need most are left out, reported, and take no other with them', () => {
-    const limits = { ...defaultLimits, node: 1500 };
-    const of = (group: string) => [{ podSelector: { matchLabels: { group } } }];
+  describe('where policies cost a node more than they may (S9.13)', () => {
+    const of = (group: string) => [{ podSelector: { matchLabels: { group } }, namespaceSelector: {} }];
     const sizes = { a: 1000, b: 900, c: 10 };
     const members = Object.entries(sizes).flatMap(([group, count], index) =>
       addresses(count, `10.${10 + index}`).map((ip, i) =>
@@ -93,42 +94,159 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
         }),
       ),
     );
-    const objects = [
-      ...base,
-      ...members,
-      policy('x/large', { podSelector: {}, ingress: [{ from: of('a') }] }),
-      policy('x/medium', { podSelector: {}, ingress: [{ from: of('b') }] }),
-      policy('x/small', { podSelector: {}, ingress: [{ from: of('c') }] }),
-    ];
-    for (const order of [objects, objects.toReversed()]) {
-      const { compiled } = startPipeline('n1', order, { limits }).plan(undefined);
-      assert.deepEqual([...compiled.oversized], [['x/large', 1000]]);
-      assert.equal(isolatedIn(compiled.ruleset, 'ingress'), 1);
+    const allowing = (name: string, group: string): ApiObject =>
+      policy(name, { podSelector: {}, ingress: [{ from: of(group) }] });
+    const victim = [namespace('y'), pod('y/victim', { ips: ['10.1.0.3'] })];
+    const compileWithin = (budgets: Budgets, objects: readonly ApiObject[]): Compiled =>
+      startPipeline('n1', objects, { budgets }).plan(undefined).compiled;
+    const groupSizes = (ruleset: Ruleset): number[] =>
+      setsNamed(ruleset, 'g')
+        .map(({ elements }) => elements.size)
+        .sort((one, other) => one - other);
+
+    it('the largest of the namespace are left out, and take no other with them', () => {
+      const objects = [
+        ...[...base, ...members],
+        ...[allowing('x/large', 'a'), allowing('x/medium', 'b'), allowing('x/small', 'c')],
+      ];
+      for (const order of [objects, objects.toReversed()]) {
+        const { oversized, ruleset } = compileWithin({ policy: 5000, namespace: 5000, node: 50_000 }, order);
+        assert.deepEqual([...oversized.keys()], ['x/large']);
+        const { of: what, own, cost, budget } = oversized.get('x/large')!;
+        assert.deepEqual([what, budget], ['namespace', 5000]);
+        assert.ok(own > 2000 && own < 2100, `${own}`);
+        assert.ok(cost > 5000 && cost < 8000, `${cost}`);
+        assert.equal(isolatedIn(ruleset, 'ingress'), 1);
+        assert.deepEqual(groupSizes(ruleset), [910]);
+      }
+    });
+
+    it('a policy that costs too much by itself is left out, however much is left', () => {
+      const objects = [...base, ...members, allowing('x/large', 'a'), allowing('x/small', 'c')];
+      const { oversized } = compileWithin({ policy: 2000, namespace: 50_000, node: 50_000 }, objects);
       assert.deepEqual(
-        setsNamed(compiled.ruleset, 'g').map(({ elements }) => elements.size),
-        [910],
+        [...oversized].map(([id, { of: what, budget }]) => [id, what, budget]),
+        [['x/large', 'policy', 2000]],
       );
-    }
-    // A name stands for numbers of every pod that declares it, in each class anew.
-    const names = [
-      policy('x/named', { podSelector: {}, policyTypes: ['Egress'], egress: [{ ports: [{ port: 'web' }] }] }),
-      policy('x/few', {
+    });
+
+    it('a name counts for what is looked at to resolve it, in each class anew', () => {
+      const names = [
+        policy('x/named', { podSelector: {}, policyTypes: ['Egress'], egress: [{ ports: [{ port: 'web' }] }] }),
+        policy('x/few', {
+          podSelector: {},
+          policyTypes: ['Egress'],
+          egress: [{ to: of('c'), ports: [{ port: 'web' }] }],
+        }),
+      ];
+      const { oversized, ruleset } = compileWithin({ policy: 5000, namespace: 19_000, node: 19_000 }, [
+        ...[...base, ...members],
+        ...names,
+      ]);
+      assert.deepEqual([...oversized.keys()], ['x/named']);
+      assert.equal(isolatedIn(ruleset, 'egress'), 1);
+      assert.deepEqual(
+        setsNamed(ruleset, 't').map(({ elements }) => elements.size),
+        [10],
+      );
+    });
+
+    it('who fills the node pays: the largest policy of another namespace stays', () => {
+      const many = Array.from({ length: 100 }, (_, index) =>
+        policy(`x/p${index}`, {
+          podSelector: {},
+          ingress: [
+            {
+              from: addresses(20, `20.${index}`).map((ip) => ({ ipBlock: { cidr: `${ip}/32` } })),
+              ports: [{ port: 1 + 2 * index }],
+            },
+          ],
+        }),
+      );
+      const objects = [...base, ...members, ...victim, ...many, allowing('y/large', 'a')];
+      const { oversized, ruleset } = compileWithin({ policy: 5000, namespace: 50_000, node: 10_000 }, objects);
+      assert.ok(oversized.size > 0);
+      assert.deepEqual(
+        [...oversized.keys()].filter((id) => !id.startsWith('x/')),
+        [],
+      );
+      assert.ok(groupSizes(ruleset).includes(1000));
+      for (const { cost, budget } of oversized.values())
+        assert.ok(budget >= 5000 && cost > budget, `${cost} of ${budget}`);
+    });
+
+    it('blocks with excepts and ports of their own cost as much as they have; beyond the budget, nothing is made of them', () => {
+      const rulesOf = (count: number, ports: (index: number) => object): ApiObject =>
+        policy('x/p', {
+          podSelector: {},
+          ingress: Array.from({ length: count }, (_, index) => ({
+            from: [{ ipBlock: { cidr: '0.0.0.0/0', except: [`10.0.${index >> 8}.${index & 255}/32`] } }],
+            ports: [ports(index)],
+          })),
+        });
+      const single = (index: number): object => ({ port: 1 + 2 * index });
+      const overlapping = (index: number): object => ({ port: 1 + index, endPort: 30_000 + index });
+      for (const [each, elements] of [
+        [rulesOf(500, single), 1000],
+        [rulesOf(300, overlapping), 600],
+      ] as const) {
+        const { oversized, ruleset, counts } = compileWithin(defaultBudgets, [...base, ...victim, each]);
+        assert.equal(oversized.size, 0);
+        assert.ok(countElements(ruleset) <= 2 * elements + 50, `${countElements(ruleset)}`);
+        assert.ok(counts.work >= countElements(ruleset) && counts.work <= defaultBudgets.namespace, `${counts.work}`);
+      }
+      for (const each of [rulesOf(8000, single), rulesOf(8000, overlapping)]) {
+        const { oversized, ruleset, counts } = compileWithin(defaultBudgets, [...base, ...victim, each]);
+        assert.deepEqual([...oversized.keys()], ['x/p']);
+        assert.ok(countElements(ruleset) <= 50);
+        assert.equal(counts.work, 0);
+      }
+    });
+
+    it('rules behind ports count before they are made', () => {
+      const many = policy('x/p', {
         podSelector: {},
-        policyTypes: ['Egress'],
-        egress: [{ to: of('c'), ports: [{ port: 'web' }] }],
-      }),
-    ];
-    const { compiled } = startPipeline('n1', [...base, ...members, ...names], { limits }).plan(undefined);
-    assert.deepEqual([...compiled.oversized], [['x/named', 1910]]);
-    assert.equal(isolatedIn(compiled.ruleset, 'egress'), 1);
-    assert.deepEqual(
-      setsNamed(compiled.ruleset, 't').map(({ elements }) => elements.size),
-      [10],
-    );
+        ingress: Array.from({ length: 200 }, (_, index) => ({
+          from: [{ podSelector: { matchExpressions: [{ key: `k${index}`, operator: 'DoesNotExist' }] } }],
+          ports: [{ port: 1 + index, endPort: 30_000 + index }],
+        })),
+      });
+      const options = { limits: { ...defaultLimits, node: 100 }, budgets: { ...defaultBudgets, policy: Infinity } };
+      const { ruleset, counts } = startPipeline('n1', [...base, ...peers(100), many], options).plan(undefined).compiled;
+      const rules = [...ruleset.ip!.chains.values()].reduce((sum, chain) => sum + chain.rules.length, 0);
+      assert.ok(rules > 10_000, `${rules}`);
+      // Of each chain there is one for replies too, and each ends with a rule.
+      assert.ok(2.5 * counts.work > rules, `${rules} rules, ${counts.work} counted`);
+    });
+
+    it('classes count: label combinations of two policies on many pods are paid by their namespace', () => {
+      const pods = Array.from({ length: 60 }, (_, index) => {
+        const labels = Object.fromEntries(Array.from({ length: 6 }, (__, bit) => [`b${bit}`, `${(index >> bit) & 1}`]));
+        return pod(`x/combined-${index}`, { ips: [`10.1.1.${index}`], labels });
+      });
+      const each = Array.from({ length: 6 }, (_, bit) =>
+        policy(`x/bit-${bit}`, {
+          podSelector: { matchLabels: { [`b${bit}`]: '1' } },
+          ingress: [
+            {
+              from: addresses(200, `20.${bit}`).map((ip) => ({ ipBlock: { cidr: `${ip}/32` } })),
+              ports: singlePorts(3, 1000 + 10 * bit),
+            },
+          ],
+        }),
+      );
+      const objects = [...base, ...members, ...victim, ...pods, ...each, allowing('y/large', 'a')];
+      assert.equal(compileWithin(defaultBudgets, objects).oversized.size, 0);
+      const { oversized } = compileWithin({ policy: 50_000, namespace: 100_000, node: 1_000_000 }, objects);
+      assert.ok(oversized.size >= 1 && oversized.size < 6, `${oversized.size}`);
+      // Some 30 classes each.
+      for (const { own } of oversized.values()) assert.ok(own > 20 * 404, `${own}`);
+      assert.ok([...oversized.keys()].every((id) => id.startsWith('x/')));
+    });
   });
 
   it('many policies that are small each stay, however many they are', () => {
-    const policies = Array.from({ length: 200 }, (_, index) =>
+    const policies = Array.from({ length: 100 }, (_, index) =>
       policy(`x/p${index}`, {
         podSelector: {},
         ingress: [
@@ -141,7 +259,7 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
     );
     const { compiled } = startPipeline('n1', [...base, ...peers(600), ...policies]).plan(undefined);
     assert.equal(compiled.oversized.size, 0);
-    assert.ok(countElements(compiled.ruleset) > 100_000);
+    assert.ok(countElements(compiled.ruleset) > 60_000);
   });
 });
 

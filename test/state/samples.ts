@@ -79,6 +79,7 @@ export const fullSnapshot: Required<Snapshot> = {
   inSync: true,
   localPods: new Map([shopApi, shopDesk].map((pod: LocalPod) => [pod.key, pod])),
   policies: new Map([[policy.id, policy]]),
+  leftOut: new Map([['shop/huge', { groups: 5, budget: 3 }]]),
   groups: new Map([[clientGroup.id, clientGroup]]),
   groupHistory: { version: 1, journal: { forgotten: 0, changes: [clientGroup.id] } },
   denied: new Map([['10.244.1.9', new Set(['ingress'] as const)]]),

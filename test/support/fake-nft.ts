@@ -1,4 +1,4 @@
-import type { Door } from '../../src/agent/door.ts';
+import type { Door, DoorOptions } from '../../src/agent/door.ts';
 import { applyOperations } from '../../src/nftables/edit.ts';
 import { renderOperation } from '../../src/nftables/render.ts';
 import type { Chain, Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
@@ -6,7 +6,8 @@ import type { Chain, Operation, Ruleset, TableFamily } from '../../src/nftables/
 export interface FakeRun {
   readonly operations: readonly Operation[];
   readonly check: boolean;
-  readonly outcome: 'done' | 'refused' | 'failed';
+  readonly outcome: 'done' | 'refused' | 'late' | 'failed';
+  readonly timeoutMs?: number | undefined;
 }
 
 /** The kernel's tables behind the reconciler's door, in memory: refuses what the kernel refuses, and fails where a test tells it to. */
@@ -15,6 +16,7 @@ export class FakeNft implements Door {
   ruleset: Ruleset | undefined;
   readonly runs: FakeRun[] = [];
   readonly #refused = new Set<string>();
+  readonly #late = new Map<string, 'done' | 'undone'>();
   readonly #failures: Error[] = [];
   #runsLeft = Infinity;
   #crash = Promise.withResolvers<void>();
@@ -30,6 +32,15 @@ export class FakeNft implements Door {
 
   acceptElement(text: string): void {
     this.#refused.delete(text);
+  }
+
+  /** No script that holds the text ends in time; `done`: and all the same it is in force. */
+  delayElement(text: string, end: 'done' | 'undone'): void {
+    this.#late.set(text, end);
+  }
+
+  hastenElement(text: string): void {
+    this.#late.delete(text);
   }
 
   /** The next call rejects with the error and does nothing. */
@@ -62,27 +73,28 @@ export class FakeNft implements Door {
     return this.ruleset?.[family]?.chains.get(name);
   }
 
-  async run(
-    operations: readonly Operation[],
-    { check, signal }: { check: boolean; signal: AbortSignal },
-  ): Promise<void> {
+  async run(operations: readonly Operation[], { check, signal, timeoutMs }: DoorOptions): Promise<void> {
+    const note = (outcome: FakeRun['outcome']): void => void this.runs.push({ operations, check, outcome, timeoutMs });
     try {
       await this.#enter(signal);
     } catch (error) {
-      this.runs.push({ operations, check, outcome: 'failed' });
+      note('failed');
       throw error;
     }
+    const late = this.#late.entries().find(([text]) => holdsText(operations, text));
     let changed: Ruleset;
     try {
       changed = this.#apply(operations);
     } catch (error) {
-      this.runs.push({ operations, check, outcome: 'refused' });
+      note('refused');
       throw error;
     }
-    this.runs.push({ operations, check, outcome: 'done' });
-    if (check) return;
-    this.#runsLeft--;
-    this.ruleset = Object.keys(changed).length > 0 ? changed : undefined;
+    note(late ? 'late' : 'done');
+    if (!check && late?.[1] !== 'undone') {
+      this.#runsLeft--;
+      this.ruleset = Object.keys(changed).length > 0 ? changed : undefined;
+    }
+    if (late) throw Object.assign(new Error('nft did not end in time'), { code: 'timeout' });
   }
 
   /** A real run is never done within the call. */
@@ -110,4 +122,8 @@ export class FakeNft implements Door {
 
 function refusal(message: string): Error {
   return Object.assign(new Error(message), { code: 'refused' });
+}
+
+function holdsText(operations: readonly Operation[], text: string): boolean {
+  return operations.some((operation) => renderOperation(operation).includes(text));
 }

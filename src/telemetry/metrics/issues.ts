@@ -23,7 +23,7 @@ export function createIssueMetrics(registry: Registry): IssueMetrics {
   });
   const refused = new Gauge({
     name: 'postern_refused_policies',
-    help: 'Policies that the kernel would not take: their pods are isolated without their allows.',
+    help: 'Policies that the kernel would not take, or not in time: their pods are isolated without their allows.',
     registers,
   });
   return {

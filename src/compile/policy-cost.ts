@@ -1,0 +1,166 @@
+import { compareText } from '../lib/sort.ts';
+import type { AddressRange } from '../model/address.ts';
+import { directions, type GroupId, type Policy, type PolicyId, type PolicyRule } from '../model/policy.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { costOfSet, type Excess } from './budgets.ts';
+import { prefixesOf } from './interval-rules.ts';
+import { kindOfPod } from './classify.ts';
+import { costOfName, type Groups } from './resolve.ts';
+
+/** What can be said of policies before anything is made of them. Costs are those of `budgets.ts`. */
+export interface PolicyCosts {
+  /** By namespace. */
+  readonly namespaces: ReadonlyMap<string, number>;
+  /** Of one policy alone. */
+  readonly of: (policy: Policy) => number;
+  /** The policies that a namespace has to do without. */
+  readonly largest: (namespace: string, excess: Excess, atLeast: number) => readonly Large[];
+}
+
+export interface Large {
+  readonly policy: Policy;
+  readonly own: number;
+}
+
+/** What one policy says. */
+interface PolicyText {
+  /** Rules, peers, blocks in prefixes, and ports: each is read once for each kind of pods that the policy isolates. */
+  readonly items: number;
+  readonly groups: readonly GroupId[];
+  /** Rules of egress that name ports. */
+  readonly named: readonly PolicyRule[];
+}
+
+const texts = new WeakMap<Policy, PolicyText>();
+
+function textOf(policy: Policy): PolicyText {
+  let text = texts.get(policy);
+  if (!text) texts.set(policy, (text = readText(policy)));
+  return text;
+}
+
+function readText({ rules, groups }: Policy): PolicyText {
+  let items = 0;
+  for (const { peers, ports } of directions.flatMap((direction) => rules[direction])) {
+    items += 1 + ports.length;
+    for (const peer of peers) items += peer.kind === 'cidr' ? 1 + prefixesIn(peer.ranges) : 1;
+  }
+  const named = rules.egress.filter(({ ports }) => ports.some(({ kind }) => kind === 'named'));
+  return { items, groups: [...groups.keys()], named };
+}
+
+function prefixesIn(ranges: readonly AddressRange[]): number {
+  return ranges.reduce((sum, range) => sum + prefixesOf(range), 0);
+}
+
+/** Remembers what does not change with the members of groups. */
+export class PolicyCounter {
+  #of: Pick<Snapshot, 'localPods' | 'localRevision'> | undefined;
+  /** Into how many classes each policy goes, at most, in each direction. */
+  #kinds: ReadonlyMap<PolicyId, number> = new Map();
+
+  count(snapshot: Snapshot, refused: ReadonlySet<PolicyId>): PolicyCosts {
+    const { localPods, localRevision, policies, groups } = snapshot;
+    if (this.#of?.localPods !== localPods || this.#of.localRevision !== localRevision) {
+      this.#kinds = countKinds(snapshot);
+      this.#of = { localPods, localRevision };
+    }
+    const inForce = policies.values().filter(({ id }) => !refused.has(id));
+    const bills = new Map<string, Bill>();
+    for (const policy of inForce) {
+      const namespace = namespaceOf(policy.id);
+      let bill = bills.get(namespace);
+      if (!bill) bills.set(namespace, (bill = new Bill(groups, this.#kinds)));
+      bill.add(policy);
+    }
+    return {
+      namespaces: new Map(bills.entries().map(([namespace, { cost }]) => [namespace, cost])),
+      of: (policy) => costAlone(policy, groups, this.#kinds),
+      largest: (namespace, excess, atLeast) => bills.get(namespace)?.largest(excess, atLeast) ?? [],
+    };
+  }
+}
+
+/** The policies of one namespace. A group costs once, however many of them name it. */
+class Bill {
+  readonly #groups: Groups;
+  readonly #kinds: ReadonlyMap<PolicyId, number>;
+  readonly #policies: Policy[] = [];
+  readonly #users = new Map<GroupId, number>();
+  cost = 0;
+
+  constructor(groups: Groups, kinds: ReadonlyMap<PolicyId, number>) {
+    this.#groups = groups;
+    this.#kinds = kinds;
+  }
+
+  add(policy: Policy): void {
+    this.#policies.push(policy);
+    this.cost += costOfClasses(policy, this.#groups, this.#kinds);
+    for (const id of textOf(policy).groups) {
+      const users = this.#users.get(id) ?? 0;
+      this.#users.set(id, users + 1);
+      if (users === 0) this.cost += groupCost(id, this.#groups);
+    }
+  }
+
+  /**
+   * The largest, so many that the rest costs what it may, as far as all costs go with those that are known here. Where they do not, it
+   * is asked again, for twice as many at least: soon it is done.
+   */
+  largest({ cost, budget }: Excess, atLeast: number): Large[] {
+    const all = this.#policies.map((policy) => ({ policy, own: costAlone(policy, this.#groups, this.#kinds) }));
+    const largest = all
+      .filter(({ own }) => own > 0)
+      .sort((a, b) => b.own - a.own || compareText(a.policy.id, b.policy.id));
+    const users = new Map(this.#users);
+    let left = this.cost;
+    let count = 0;
+    while (count < largest.length && (count < atLeast || left * cost > this.cost * budget)) {
+      const { policy } = largest[count++]!;
+      left -= costOfClasses(policy, this.#groups, this.#kinds);
+      for (const id of textOf(policy).groups) {
+        users.set(id, users.get(id)! - 1);
+        if (users.get(id) === 0) left -= groupCost(id, this.#groups);
+      }
+    }
+    return largest.slice(0, count);
+  }
+}
+
+function costOfClasses(policy: Policy, groups: Groups, kinds: ReadonlyMap<PolicyId, number>): number {
+  const { items, named } = textOf(policy);
+  const resolved = named.reduce((sum, each) => sum + namedCost(each, groups), 0);
+  return (items + resolved) * (kinds.get(policy.id) ?? 0);
+}
+
+function costAlone(policy: Policy, groups: Groups, kinds: ReadonlyMap<PolicyId, number>): number {
+  return textOf(policy).groups.reduce((sum, id) => sum + groupCost(id, groups), costOfClasses(policy, groups, kinds));
+}
+
+function countKinds({ localPods, policies }: Snapshot): Map<PolicyId, number> {
+  const kinds = new Map<string, readonly PolicyId[]>();
+  for (const pod of localPods.values()) if (pod.policies.length > 0) kinds.set(kindOfPod(pod, policies), pod.policies);
+  const counts = new Map<PolicyId, number>();
+  for (const ids of kinds.values()) for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return counts;
+}
+
+/** A pod has an address of each family at most. Which pods have both is not looked at: that would cost what this saves. */
+const addressesEach = 2;
+
+function groupCost(id: GroupId, groups: Groups): number {
+  return costOfSet + addressesEach * membersOf(id, groups);
+}
+
+function namedCost({ peers, ports }: PolicyRule, groups: Groups): number {
+  return ports.reduce((sum, port) => sum + (port.kind === 'named' ? costOfName(peers, port.declarers, groups) : 0), 0);
+}
+
+export function membersOf(id: GroupId, groups: Groups): number {
+  return groups.get(id)?.members.size ?? 0;
+}
+
+export function namespaceOf(key: string): string {
+  return key.slice(0, key.indexOf('/'));
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Indexer } from '../../src/indexer/indexer.ts';
+import type { Snapshot } from '../../src/model/snapshot.ts';
+import { namespace, pod, policy } from '../support/objects.ts';
+import { removeOf, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
+
+/** Each group of its own, of all pods of the policy's namespace. */
+const selecting = (name: string, groups: number): ApiObject =>
+  policy(name, {
+    podSelector: {},
+    ingress: [
+      {
+        from: Array.from({ length: groups }, (_, index) => ({
+          podSelector: { matchExpressions: [{ key: `${name}-${index}`, operator: 'DoesNotExist' }] },
+        })),
+      },
+    ],
+  });
+const base = [
+  namespace('x'),
+  namespace('y'),
+  pod('x/a', { ips: ['10.1.0.1'] }),
+  pod('y/a', { ips: ['10.1.1.1'] }),
+  ...Array.from({ length: 98 }, (_, index) =>
+    pod(`x/p${index}`, { node: 'n2', ips: [`10.2.0.${index}`], labels: { app: 'p' } }),
+  ),
+];
+
+function startIndexer(objects: readonly ApiObject[], budget: number): Indexer {
+  const indexer = new Indexer('n1', undefined, budget);
+  for (const object of objects) indexer.receive(upsertOf(object));
+  for (const event of syncedEvents()) indexer.receive(event);
+  return indexer;
+}
+
+const describeState = ({ policies, groups, leftOut }: Snapshot): unknown => ({
+  policies: [...policies.values()].map(({ id, rules }) => `${id} ${rules.ingress.length}`).sort(),
+  groups: [...groups.values()].map(({ id, members }) => `${id} ${members.size}`).sort(),
+  leftOut: [...leftOut!.keys()].sort(),
+});
+
+describe('whose groups are filled (S9.13)', () => {
+  const small = selecting('x/small', 2);
+  const large = selecting('x/large', 6);
+  const other = selecting('y/other', 9);
+
+  it('over the budget of a namespace its policies with the most groups are left out, in whatever order they come', () => {
+    const all = [...base, small, large, other];
+    const indexer = startIndexer(all, 600);
+    const { policies, groups, leftOut } = indexer.snapshot();
+    assert.deepEqual([...leftOut!], [['x/large', { groups: 6, budget: 600 }]]);
+    assert.equal(groups.size, 2 + 9);
+    // It isolates all the same.
+    assert.deepEqual([...policies.get('x/large')!.isolates], ['ingress']);
+    assert.deepEqual(policies.get('x/large')!.rules, { ingress: [], egress: [] });
+    for (const order of [all.toReversed(), [large, other, small, ...base]]) {
+      const again = startIndexer(order, 600);
+      assert.deepEqual(describeState(again.snapshot()), describeState(indexer.snapshot()));
+      assert.equal(again.size, indexer.size);
+    }
+  });
+
+  it('looks at no pod for what is left out', () => {
+    const indexer = startIndexer([...base, small], 600);
+    const before = indexer.visits.pods;
+    for (let index = 0; index < 50; index++) indexer.receive(upsertOf(selecting(`x/more-${index}`, 1000)));
+    assert.equal(indexer.snapshot().leftOut!.size, 50);
+    // One local pod for each, and that is all.
+    assert.ok(indexer.visits.pods - before <= 200, `${indexer.visits.pods - before} pods`);
+  });
+
+  it('they are back when there is room for them', () => {
+    const indexer = startIndexer([...base, small, large], 700);
+    assert.deepEqual([...indexer.snapshot().leftOut!.keys()], ['x/large']);
+    indexer.receive(removeOf(small));
+    const { leftOut, groups } = indexer.snapshot();
+    assert.equal(leftOut!.size, 0);
+    assert.deepEqual(
+      [...groups.values()].map(({ members }) => members.size),
+      Array.from({ length: 6 }, () => 99),
+    );
+    const { revision } = indexer.snapshot();
+    assert.equal(indexer.snapshot().revision, revision);
+  });
+
+  it('pods that come to be members count too', () => {
+    const byLabel = policy('x/by-label', {
+      podSelector: {},
+      ingress: [
+        {
+          from: Array.from({ length: 20 }, (_, index) => ({ podSelector: { matchLabels: { [`k${index}`]: 'v' } } })),
+        },
+      ],
+    });
+    const indexer = startIndexer([...base, byLabel], 600);
+    assert.equal(indexer.snapshot().leftOut!.size, 0);
+    const labels = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`k${index}`, 'v']));
+    for (let index = 0; index < 98; index++)
+      indexer.receive(upsertOf(pod(`x/p${index}`, { node: 'n2', ips: [`10.2.0.${index}`], labels })));
+    const { leftOut, groups } = indexer.snapshot();
+    assert.deepEqual([...leftOut!.keys()], ['x/by-label']);
+    assert.equal(groups.size, 0);
+  });
+
+  it('a policy that many pods have touches its own when it comes and goes', () => {
+    const indexer = startIndexer(base, 600);
+    for (let index = 0; index < 300; index++) indexer.receive(upsertOf(policy(`x/q${index}`, { podSelector: {} })));
+    const before = indexer.visits.selections;
+    const one = policy('x/one', { podSelector: {} });
+    indexer.receive(upsertOf(one));
+    indexer.receive(removeOf(one));
+    assert.equal(indexer.visits.selections, before);
+    assert.equal(indexer.snapshot().localPods.get('x/a/x/a')?.policies.length ?? 300, 300);
+  });
+});
