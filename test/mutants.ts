@@ -34,6 +34,7 @@ const plan = 'test/plan/plan.test.ts';
 const editions = 'test/plan/editions.test.ts';
 const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
+const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
 const impactAgrees = 'test/property/impact.test.ts';
@@ -612,6 +613,13 @@ export const mutants: readonly Mutant[] = [
     find: 'if (policies.get(id) !== policy) this.#refusals.delete(id);',
     replace: 'if (!policies.has(id)) this.#refusals.delete(id);',
     specs: [reconciler],
+  },
+  {
+    name: 'a policy is blamed where the kernel was busy for a moment',
+    file: 'src/agent/refusals.ts',
+    find: 'isConfirmed = !isAccepted && high < candidates.length;',
+    replace: 'isConfirmed = low > 0;',
+    specs: [refusals],
   },
   {
     name: 'a class does not notice who declares its named ports',
