@@ -39,11 +39,11 @@ onEachCni('a client that uses one source port again and again (replay of AWS age
     const clients = ['peers/near', 'peers/far'].flatMap((key) =>
       families.map((family) => reuse(cluster(), key, family)),
     );
-    let isOver = false;
-    const all = Promise.all(clients).finally(() => (isOver = true));
+    const over = new AbortController();
+    const all = Promise.all(clients).finally(() => over.abort());
     let changes = 0;
     try {
-      for (; !isOver; changes++) {
+      for (; !over.signal.aborted; changes++) {
         await cluster().apply(allow([block(`10.77.${changes % 200}.0/24`)]));
         if (changes % 5 !== 2) continue;
         const agent = lab.agents.get('n1')!;
