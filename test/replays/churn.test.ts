@@ -57,7 +57,8 @@ describe(`${pods} pods that come and go through ${slots} places of a node (repla
     assert.deepEqual(agent.failures, []);
     // Every slot of every app is in the same classes at each of these moments, so nothing may be more.
     assert.ok(counts.size <= apps, [...counts].join('\n'));
-    const [first, last] = [heaps[0]!, heaps.at(-1)!];
+    // By the second look, what is kept up to a limit has come near to it.
+    const [first, last] = [heaps[1]!, heaps.at(-1)!];
     assert.ok(last < first * 1.1, `${heaps.map((bytes) => Math.round(bytes / 1e5) / 10).join(', ')} MB`);
     for (const each of running.values()) agent.receive(removeOf(each));
     for (let number = pods - slots; number < pods; number++) agent.receive(endOf(sandboxOf(number)));
