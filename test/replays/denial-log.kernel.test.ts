@@ -85,7 +85,7 @@ function isShut(text: string): boolean {
 async function ask(cluster: Cluster, { from, to, protocol, family, port }: Mixed): Promise<string> {
   const target = { protocol, address: cluster.address(to, family), port };
   const [said] = await cluster.lab.station(from).process.probe([target], { tries: 2, deadlineMs: 3000 });
-  return said!.error ?? said!.identity!;
+  return said!.error ?? said!.identity ?? '';
 }
 
 /** What the agent of the node of `x/p` has told of these flows. */
