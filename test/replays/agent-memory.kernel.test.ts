@@ -34,7 +34,12 @@ describe('an agent while jobs come and go (replay of AWS agent #416, affbfc6) (k
       for (const end = first + count; first < end; first += wave) {
         const all = Array.from({ length: wave }, (_, index) => start(cluster, first + index));
         await lab.settle();
-        for (const { metadata } of all) lab.store.delete('pods', { namespace: 'jobs', name: metadata.name! });
+        for (const { metadata } of all) {
+          const key = { namespace: 'jobs', name: metadata.name! };
+          // It terminates, and as no kubelet says that it has ended, this does.
+          lab.store.delete('pods', key);
+          lab.store.delete('pods', key, { gracePeriodSeconds: 0 });
+        }
         await lab.settle();
       }
     };
@@ -43,6 +48,7 @@ describe('an agent while jobs come and go (replay of AWS agent #416, affbfc6) (k
     await run(wanted - warmUp);
     // The pods were members of the group of the policy, and none has stayed in it.
     assert.doesNotMatch(await lab.exec('node/n1', 'nft', 'list', 'table', 'ip', 'postern'), /10\.99\./);
+    assert.equal(lab.store.list('pods', { namespace: 'jobs' }).items.length, 0);
     let last = 0;
     await eventually(async () => {
       last = await residentOf(cluster);
