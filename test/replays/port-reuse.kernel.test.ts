@@ -12,7 +12,7 @@ import { block, pods, policy, port } from '../kernel/policies.ts';
 
 /** Connections of each client and family; with the variable, the longest gap is printed. */
 const asked = process.env['PORT_REUSES'];
-const wanted = Number(asked ?? 600);
+const wanted = Number(asked ?? 2000);
 const program = fileURLToPath(new URL('./port-reuse.py', import.meta.url));
 const [servedPort, sourcePort] = [7100, 33_333];
 
@@ -55,7 +55,8 @@ onEachCni('a client that uses one source port again and again (replay of AWS age
         done.map(({ failed }) => failed),
         done.map(() => ({})),
       );
-      assert.ok(changes > 5, `only ${changes} changes`);
+      // With the third the agent starts anew.
+      assert.ok(changes > 2, `only ${changes} changes`);
       if (asked !== undefined) {
         const gaps = done.map(({ longestMs }) => `${longestMs} ms`).join(', ');
         process.stdout.write(`${cni}: 4 times ${wanted} connections, ${changes} changes; longest gaps ${gaps}\n`);
