@@ -13,8 +13,9 @@ import { formatTally, readTally, reportTally, tallyVariable } from './tally.ts';
 const root = resolve(import.meta.dirname, '..');
 /** Left out of copies. */
 const unwanted = new Set(['.git', 'node_modules', 'coverage', 'dist']);
-/** The unit suite without the specs of rooms that hold no mutants: pure rooms are judged by their own tests. */
-const elsewhere = 'test/{lab,kernel,house,scripts,watch,apply,agent,telemetry,config,cli,manifests,monitoring}/**';
+/** The unit suite without the specs of rooms that hold no mutants, and without replays: pure rooms are judged by their own tests. */
+const elsewhere =
+  'test/{lab,kernel,replays,house,scripts,watch,apply,agent,telemetry,config,cli,manifests,monitoring}/**';
 const suite = `--ignore '${elsewhere}' --ignore 'test/**/*.kernel.test.ts' 'test/**/*.test.ts'`;
 const minutes = 6;
 const workers = Math.min(2, availableParallelism());

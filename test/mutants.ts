@@ -41,6 +41,7 @@ const transactions = 'test/nftables/transactions.test.ts';
 const changeBook = 'test/agent/change-book.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
+const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
 const impactAgrees = 'test/property/impact.test.ts';
@@ -620,6 +621,13 @@ export const mutants: readonly Mutant[] = [
     find: 'if (policies.get(id) !== policy) this.#refusals.delete(id);',
     replace: 'if (!policies.has(id)) this.#refusals.delete(id);',
     specs: [reconciler],
+  },
+  {
+    name: 'a policy is blamed where the kernel was busy for a moment',
+    file: 'src/agent/refusals.ts',
+    find: 'isConfirmed = !isAccepted && high < candidates.length;',
+    replace: 'isConfirmed = low > 0;',
+    specs: [refusals],
   },
   {
     name: 'a class does not notice who declares its named ports',

@@ -52,9 +52,10 @@ export type Finding<T> =
   | { readonly kind: 'refused' };
 
 /**
- * Why a change was refused, in at most log2(n) + 1 questions for n > 1: the candidate with which it is refused, and taken without
- * it and those before it. Where several are to blame, the others show at the next try. `isStale` says whether early answers may
- * no longer hold: then the last ones are asked for again, so that nobody is blamed for what has changed meanwhile.
+ * Why a change was refused, in at most log2(n) + 2 questions for n > 1: the candidate with which it is refused, and taken without
+ * it and those before it. A kernel that was busy for a moment refuses too. So a candidate is blamed only for a refusal that came
+ * after the change was taken without it. Where several are to blame, the others show at the next try. `isStale` says whether early
+ * answers may no longer hold: then both are asked for again, so that nobody is blamed for what has changed meanwhile.
  */
 export async function findCulprit<T>(
   candidates: readonly T[],
@@ -65,15 +66,18 @@ export async function findCulprit<T>(
   // Refused without the first `low`, taken without the first `high`. At the two ends this is a guess, and checked only if it stays.
   let low = 0;
   let high = candidates.length;
+  // Whether the refusal is the later of the two answers.
+  let isConfirmed = false;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (await acceptsWithoutFirst(middle)) high = middle;
+    const isAccepted = await acceptsWithoutFirst(middle);
+    if (isAccepted) high = middle;
     else low = middle;
+    isConfirmed = !isAccepted && high < candidates.length;
   }
   const mayBeStale = isStale();
-  if ((low === 0 || mayBeStale) && (await acceptsWithoutFirst(low))) return { kind: 'accepted' };
-  const culprit = candidates[high - 1];
-  if (culprit === undefined) return { kind: 'refused' };
   if ((high === candidates.length || mayBeStale) && !(await acceptsWithoutFirst(high))) return { kind: 'refused' };
-  return { kind: 'culprit', culprit };
+  if ((!isConfirmed || mayBeStale) && (await acceptsWithoutFirst(low))) return { kind: 'accepted' };
+  const culprit = candidates[high - 1];
+  return culprit === undefined ? { kind: 'refused' } : { kind: 'culprit', culprit };
 }

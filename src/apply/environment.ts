@@ -29,6 +29,9 @@ export async function checkNfTables(exec: Exec, signal: AbortSignal): Promise<Pr
   return `nf_tables cannot be used: load the kernel module nf_tables (nft: ${stderr.trim().split('\n')[0]})`;
 }
 
+/** Of a table that is never made. It is no table of ours: what is in that stays awake. */
+const probe = `bridge ${tableName}-probe`;
+
 /**
  * nft knows what a neighbour advertisement is about. One that does not refuses the rules that hold pods on a bridge to their own, and all
  * that is written together with them.
@@ -43,11 +46,12 @@ export async function checkNeighbourTargets(exec: Exec, signal: AbortSignal): Pr
 
 /**
  * The kernel takes tables of bridges, which is an option of its build. One that does not would refuse all that is written together with
- * such a table. What else may be wrong is for the other checks to say.
+ * such a table. What else may be wrong is for the other checks to say. The table of the question sleeps, so that its chain is tied to no
+ * hook: to untie one, as the kernel does after a check, empties the queues of all other programs (nf_queue_nf_hook_drop).
  */
 export async function checkBridgeTables(exec: Exec, signal: AbortSignal): Promise<Problem> {
-  const chain = `add chain bridge ${tableName} prerouting { type filter hook prerouting priority -300; }`;
-  const { stderr } = await exec('nft', ['--check', `add table bridge ${tableName}; ${chain}`], { signal });
+  const chain = `add chain ${probe} prerouting { type filter hook prerouting priority -300; }`;
+  const { stderr } = await exec('nft', ['--check', `add table ${probe} { flags dormant; }; ${chain}`], { signal });
   if (!stderr.includes('not supported')) return undefined;
   return 'this kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE), so nothing keeps pods on a bridge to their own addresses';
 }

@@ -1,7 +1,7 @@
 import { agentAnswers, agentReady } from './checks/agent.ts';
 import { apiServer, clock, slowApiServer } from './checks/api-server.ts';
 import { bridgeNetfilter } from './checks/bridge-netfilter.ts';
-import { conntrackFull } from './checks/conntrack.ts';
+import { conntrackFull, conntrackStale } from './checks/conntrack.ts';
 import { flowTables } from './checks/flow-tables.ts';
 import { foreignDivert, foreignDrop, foreignQueue, foreignUntrack, masquerade } from './checks/foreign.ts';
 import { kernelLookups } from './checks/kernel-lookups.ts';
@@ -50,6 +50,7 @@ export const nodeChecks: readonly Check<ExaminedFacts>[] = [
   objects,
   nodeLocalDns,
   conntrackFull,
+  conntrackStale,
   sysctls,
   apiServer,
   slowApiServer,

@@ -29,6 +29,7 @@ export interface NodeFacts {
   /** What kube-proxy says of itself. */
   readonly proxyMode: Known<string>;
   readonly conntrack: Known<{ readonly count: number; readonly max: number }>;
+  readonly gonePods: Known<readonly GonePod[]>;
   readonly api: Known<ApiFacts>;
   /** Addresses of this node alone at which somebody answers DNS for its pods. */
   readonly nodeLocalDns: readonly string[];
@@ -74,6 +75,14 @@ export interface BridgeFact {
   readonly problem: string;
   /** Those on it: addresses. */
   readonly addresses: readonly string[];
+}
+
+/** An address of pods that no pod has, and to which open connections to a Service are mapped. */
+export interface GonePod {
+  readonly address: string;
+  /** What the clients called: `10.96.0.10:53`. */
+  readonly services: readonly string[];
+  readonly connections: number;
 }
 
 export interface ApiFacts {

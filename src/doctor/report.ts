@@ -32,13 +32,24 @@ export function judgeNode(node: string, facts: NodeFacts, ignored: ReadonlySet<s
   };
 }
 
-function unknownOf({ agent, own, bridges, ipvs, proxyMode, conntrack, further, between }: ExaminedFacts): string[] {
+function unknownOf({
+  agent,
+  own,
+  bridges,
+  ipvs,
+  proxyMode,
+  conntrack,
+  gonePods,
+  further,
+  between,
+}: ExaminedFacts): string[] {
   const facts = {
     'our own rules': own,
     'the bridges of pods': bridges,
     IPVS: ipvs,
     'the mode of kube-proxy': proxyMode,
     'the table of connections': conntrack,
+    'where connections to Services go': gonePods,
   };
   const unknown = Object.entries(facts).flatMap(([what, fact]) => {
     return 'unknown' in fact ? [`${what}: ${fact.unknown}`] : [];

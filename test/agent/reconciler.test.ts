@@ -453,7 +453,7 @@ describe('Reconciler', function () {
 describe('a policy that the kernel refuses (S9.10)', function () {
   this.timeout(0);
 
-  for (const count of [4, 16, 100, 500]) {
+  for (const count of [8, 16, 100, 500]) {
     it(`of ${count} costs at most 2·log2(n) more runs, and only its own allows`, async () => {
       for (const bad of [0, count >> 1, count - 1]) {
         const all = blockCluster(count);

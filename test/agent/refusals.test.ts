@@ -15,13 +15,13 @@ describe('findCulprit', () => {
     return { finding, questions };
   };
 
-  it('finds one that is to blame, in at most log2(n) + 1 questions', () =>
+  it('finds one that is to blame, in at most log2(n) + 2 questions', () =>
     fc.assert(
       fc.asyncProperty(fc.integer({ min: 2, max: 600 }), fc.nat(), async (count, pick) => {
         const bad = pick % count;
         const { finding, questions } = await search(count, new Set([bad]));
         assert.deepEqual(finding, { kind: 'culprit', culprit: bad });
-        assert.ok(questions.length <= Math.ceil(Math.log2(count)) + 1, `${questions.length} questions of ${count}`);
+        assert.ok(questions.length <= Math.ceil(Math.log2(count)) + 2, `${questions.length} questions of ${count}`);
       }),
     ));
 
@@ -51,7 +51,18 @@ describe('findCulprit', () => {
   it('blames a single candidate only after asking', async () => {
     const { finding, questions } = await search(1, new Set([0]));
     assert.deepEqual(finding, { kind: 'culprit', culprit: 0 });
-    assert.deepEqual(questions, [new Set(), new Set([0])]);
+    assert.deepEqual(questions, [new Set([0]), new Set()]);
+  });
+
+  it('blames none for refusals that end by themselves, however many candidates and refusals there are', async () => {
+    for (let count = 0; count <= 20; count++) {
+      for (let busy = 0; busy <= 6; busy++) {
+        const candidates = Array.from({ length: count }, (_, index) => index);
+        let asked = 0;
+        const finding = await findCulprit(candidates, async () => ++asked > busy);
+        assert.notEqual(finding.kind, 'culprit', `${count} candidates, the first ${busy} answers are refusals`);
+      }
+    }
   });
 });
 

@@ -61,6 +61,7 @@ describe('the checks of the doctor', () => {
       ...healthy,
       own: unknown,
       conntrack: unknown,
+      gonePods: unknown,
       ipvs: unknown,
       bridges: unknown,
       proxyMode: unknown,
@@ -74,6 +75,7 @@ describe('the checks of the doctor', () => {
       'IPVS: permission denied',
       'the mode of kube-proxy: permission denied',
       'the table of connections: permission denied',
+      'where connections to Services go: permission denied',
       'x',
     ]);
   });

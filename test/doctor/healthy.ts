@@ -39,6 +39,7 @@ export const healthy: NodeFacts = {
   ipvs: { value: undefined },
   proxyMode: { value: 'nftables' },
   conntrack: { value: { count: 100, max: 1000 } },
+  gonePods: { value: [] },
   api: { value: { roundTripMs: 4, aheadMs: 200 } },
   nodeLocalDns: [],
   remotePods: ['10.244.2.2'],

@@ -46,6 +46,17 @@ export async function askApi(
   }
 }
 
+/** The JSON of a list. Rejects with what the client throws. */
+export async function askObjects(
+  kubeconfig: string | undefined,
+  path: string,
+  query: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const client = createApiClient(await loadKubeConfig(kubeconfig));
+  return readJson(await client.get(path, { query, signal, silenceMs }));
+}
+
 function addressesOf(pod: unknown, node: string | undefined): string[] {
   const { hostNetwork, nodeName } = objectAt(pod, 'spec');
   if (hostNetwork === true || nodeName === undefined || nodeName === node) return [];

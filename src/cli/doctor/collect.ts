@@ -16,9 +16,11 @@ import { readNodeState } from '../../doctor/read-state.ts';
 import { listAt, textAt } from '../../lib/json.ts';
 import type { NodeState } from '../../model/node-state.ts';
 import type { Ruleset } from '../../nftables/ruleset.ts';
-import { askApi } from './ask-api.ts';
+import { readOwnFlows } from '../node/own-flows.ts';
+import { askApi, askObjects } from './ask-api.ts';
 import { askPage, showListen } from './ask-page.ts';
 import { readForeignTables } from './foreign-tables.ts';
+import { findGonePods } from './gone-pods.ts';
 import {
   readConntrack,
   readDnsAddresses,
@@ -73,6 +75,7 @@ export async function collectFacts(options: CollectOptions): Promise<NodeFacts> 
       : (devices as { unknown: string }),
     proxyMode,
     conntrack,
+    gonePods: await known(() => readGonePods(state, kubeconfig, signal)),
     ...answer,
     nodeLocalDns,
     furtherNetworks,
@@ -145,6 +148,13 @@ async function readNodeLocalDns(signal: AbortSignal): Promise<string[]> {
   const infos = answers.flat().flatMap((device) => listAt(device, 'addr_info'));
   const own = new Set(infos.map((info) => textAt(info, 'local')));
   return bound.filter((address) => /^(169\.254\.|fe[89ab])/.test(address) || own.has(address));
+}
+
+/** Without an agent it is not known which pods there are, and it is that which is to be said. */
+async function readGonePods(state: NodeState | undefined, kubeconfig: string | undefined, signal: AbortSignal) {
+  if (!state?.applied) return [];
+  const { flows } = await readOwnFlows(state.node);
+  return findGonePods(flows, state, (path, query) => askObjects(kubeconfig, path, query, signal));
 }
 
 async function readOwn(signal: AbortSignal): Promise<Ruleset> {

@@ -276,6 +276,40 @@ describe('postern node doctor', function () {
     assert.deepEqual((await node.ask({ shell: filled(70) })).findings, []);
   });
 
+  it('finds a connection to a Service that conntrack maps to a pod that is gone (replay of kubernetes #125467)', async () => {
+    const map = (from: string, to: string, port: number): string =>
+      `conntrack -I -p udp -t 300 -s ${from} -d 10.96.0.10 --sport ${port} --dport 53 -r ${to} -q ${from} --reply-port-src 5353 --reply-port-dst ${port} >/dev/null`;
+    // To pods that are there, here and on the other node, and to an address of no pod's range: nothing is wrong.
+    await make(
+      [
+        map(addresses.a, addresses.b, 4001),
+        map(addresses.a, addresses.remote, 4002),
+        map(addresses.a, '192.0.2.9', 4003),
+      ].join('\n'),
+      'conntrack -F 2>/dev/null',
+    );
+    assert.deepEqual((await node.ask()).findings, []);
+
+    await node.sh(
+      [
+        map(addresses.a, '10.244.1.77', 4004),
+        map(addresses.b, '10.244.1.77', 4005),
+        map(addresses.a, '10.244.2.77', 4006),
+      ].join('\n'),
+    );
+    const { findings, exitCode } = await node.ask();
+    assert.equal(exitCode, 1);
+    assert.deepEqual(
+      findings
+        .map(({ check, severity, subject, problem }) => `${check}, ${severity}: ${subject}: ${problem}`)
+        .toSorted(),
+      [
+        'conntrack-stale, warning: address 10.244.1.77: 2 connections to 10.96.0.10:53: conntrack maps to a pod that is gone',
+        'conntrack-stale, warning: address 10.244.2.77: a connection to 10.96.0.10:53: conntrack maps to a pod that is gone',
+      ],
+    );
+  });
+
   it('finds DNS of the node that pods may not ask, by the rules that are in the kernel', async () => {
     await make(
       'ip link add nodelocaldns type ifb; ip address add 169.254.20.10/32 dev nodelocaldns; ip link set nodelocaldns up',
