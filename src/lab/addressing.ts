@@ -6,6 +6,8 @@ export const labFamilies: readonly LabFamily[] = ['ipv4', 'ipv6', 'dual'];
 
 export interface NodePlan {
   readonly name: string;
+  /** From 1. */
+  readonly number: number;
   /** One a family, IPv4 first. */
   readonly addresses: readonly string[];
   readonly podCidrs: readonly string[];
@@ -33,6 +35,7 @@ export function planAddresses(nodes: number, family: LabFamily): AddressPlan {
       const podCidrs = { ipv4: `10.244.${number}.0/24`, ipv6: `fd00:10:244:${number.toString(16)}::/64` };
       return {
         name: `n${number}`,
+        number,
         addresses: families.map((each) => addresses[each]),
         podCidrs: families.map((each) => podCidrs[each]),
       };

@@ -8,12 +8,19 @@ export const labCnis: readonly LabCni[] = ['bridge', 'ptp'];
 /** The plugins that a lab runs on each node. */
 export const requiredPlugins: readonly string[] = ['bridge', 'ptp', 'host-local', 'portmap'];
 
-/** `ipamDirectory` is where host-local keeps the node's reservations; of each range it gives the first `podAddresses` to pods. */
+export interface NetworkOptions {
+  readonly podCidrs: readonly string[];
+  /** Where host-local keeps the node's reservations. */
+  readonly ipamDirectory: string;
+  /** How many of the first addresses of each range pods get; by default all. */
+  readonly podAddresses?: number | undefined;
+  /** Of pods' devices; by default the kernel's. */
+  readonly mtu?: number | undefined;
+}
+
 export function networkConfig(
   cni: LabCni,
-  podCidrs: readonly string[],
-  ipamDirectory: string,
-  podAddresses?: number,
+  { podCidrs, ipamDirectory, podAddresses, mtu }: NetworkOptions,
 ): CniConfigList {
   const ipam = {
     type: 'host-local',
@@ -23,10 +30,11 @@ export function networkConfig(
     ]),
     routes: podCidrs.map((cidr) => ({ dst: everything[familyOf(cidr)] })),
   };
+  const common = { ipam, ...(mtu !== undefined && { mtu }) };
   const main =
     cni === 'bridge'
-      ? { type: 'bridge', bridge: 'cni0', isGateway: true, hairpinMode: true, ipam }
-      : { type: 'ptp', ipam };
+      ? { type: 'bridge', bridge: 'cni0', isGateway: true, hairpinMode: true, ...common }
+      : { type: 'ptp', ...common };
   return {
     cniVersion: '1.0.0',
     name: 'postern-lab',

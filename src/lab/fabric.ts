@@ -2,12 +2,25 @@ import { familyOf } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import { everything, nodePrefixLength } from './addressing.ts';
 import type { AddressPlan, NodePlan } from './addressing.ts';
-import { runCommand } from './command.ts';
-import { createNamespace, routerSysctls } from './network-namespace.ts';
+import { createNamespace, configureBridges, configureLinks, routerSysctls } from './network-namespace.ts';
 import type { LabNames } from './names.ts';
+import { overlayLines } from './overlay.ts';
+import type { LabOverlay } from './overlay.ts';
+import { addUplink, addWire } from './uplink.ts';
+import type { LabUplink } from './uplink.ts';
 
 /** What a host's default route names: the fabric's end of its link, in each family the same for all. */
 const linkGateway: Readonly<Record<Family, string>> = { ipv4: '169.254.1.1', ipv6: 'fe80::1' };
+
+export interface FabricOptions {
+  readonly uplink?: LabUplink;
+  readonly overlay?: LabOverlay;
+  /** Of the nodes: net.ipv4.conf.all.rp_filter. */
+  readonly rpFilter?: RpFilter;
+}
+
+export const rpFilters = [0, 1, 2] as const;
+export type RpFilter = (typeof rpFilters)[number];
 
 /**
  * The network between nodes: one namespace with a bridge, to which every node has a link, and which routes to pods and to the hosts
@@ -16,16 +29,23 @@ const linkGateway: Readonly<Record<Family, string>> = { ipv4: '169.254.1.1', ipv
 export class Fabric {
   readonly #names: LabNames;
   readonly #plan: AddressPlan;
+  readonly #options: Required<FabricOptions>;
   #hosts = 0;
 
-  constructor(names: LabNames, plan: AddressPlan) {
+  constructor(
+    names: LabNames,
+    plan: AddressPlan,
+    { uplink = 'veth', overlay = 'routed', rpFilter = 0 }: FabricOptions = {},
+  ) {
     this.#names = names;
     this.#plan = plan;
+    this.#options = { uplink, overlay, rpFilter };
   }
 
   async create(): Promise<void> {
     await createNamespace(this.#names.fabric, routerSysctls);
-    await ip(this.#names.fabric, [
+    await addWire(this.#options.uplink, this.#names.fabric, this.#names.wire);
+    await configureLinks(this.#names.fabric, [
       'link add br0 type bridge',
       'link set br0 up',
       ...this.#plan.families.map(
@@ -35,38 +55,46 @@ export class Fabric {
   }
 
   async addNode(node: NodePlan): Promise<void> {
-    const { fabric } = this.#names;
+    const { fabric, wire } = this.#names;
+    const { uplink, overlay, rpFilter } = this.#options;
     const namespace = this.#names.node(node.name);
+    const others = this.#plan.nodes.filter((other) => other !== node);
     await createNamespace(namespace, {
       ...routerSysctls,
+      'ipv4/conf/all/rp_filter': rpFilter,
       'bridge/bridge-nf-call-iptables': 1,
       'bridge/bridge-nf-call-ip6tables': 1,
     });
-    await runCommand('ip', linkArguments(namespace, fabric, node.name));
-    await ip(fabric, [`link set ${node.name} master br0 up`, ...routesToPods(node)]);
-    await ip(namespace, [
+    await addUplink(uplink, { namespace, fabric, wire, name: node.name, number: node.number });
+    await configureLinks(fabric, [`link set ${node.name} master br0 up`, ...routesToPods(node)]);
+    await configureLinks(namespace, [
       'link set eth0 up',
       ...node.addresses.map((address) => `address add ${address}/${nodePrefixLength[familyOf(address)]} dev eth0`),
       ...this.#plan.families.map((family) => `route add ${everything[family]} via ${this.#plan.gateways[family]}`),
-      ...this.#plan.nodes.filter((other) => other !== node).flatMap(routesToPods),
+      ...(overlay === 'routed' ? others.flatMap(routesToPods) : []),
     ]);
+    if (overlay === 'vxlan') {
+      const lines = overlayLines(node, others);
+      await configureLinks(namespace, lines.ip);
+      await configureBridges(namespace, lines.bridge);
+    }
   }
 
   /** A host outside the cluster, behind a routed link; its addresses may be any that the lab does not use itself. */
   async addHost(name: string, addresses: readonly string[]): Promise<void> {
-    const { fabric } = this.#names;
+    const { fabric, wire } = this.#names;
     const namespace = this.#names.host(name);
     const link = `h${++this.#hosts}`;
     await createNamespace(namespace);
-    await runCommand('ip', linkArguments(namespace, fabric, link));
+    await addUplink('veth', { namespace, fabric, wire, name: link, number: 0 });
     const used = new Set(addresses.map(familyOf));
     const gateways = [...used].map((family) => ({ family, gateway: linkGateway[family] }));
-    await ip(fabric, [
+    await configureLinks(fabric, [
       `link set ${link} up`,
       ...gateways.map(({ gateway }) => `address add ${gateway}/${gateway.includes(':') ? 64 : 32} dev ${link}`),
       ...addresses.map((address) => `route add ${address} dev ${link}`),
     ]);
-    await ip(namespace, [
+    await configureLinks(namespace, [
       'link set eth0 up',
       ...addresses.map((address) => `address add ${address} dev eth0`),
       ...gateways.map(({ family, gateway }) => `route add ${everything[family]} via ${gateway} dev eth0 onlink`),
@@ -76,13 +104,4 @@ export class Fabric {
 
 function routesToPods(node: NodePlan): string[] {
   return node.podCidrs.map((cidr, index) => `route add ${cidr} via ${node.addresses[index]!}`);
-}
-
-/** A veth pair that never is in the machine's own namespace. */
-function linkArguments(namespace: string, fabric: string, name: string): string[] {
-  return ['link', 'add', 'eth0', 'netns', namespace, 'type', 'veth', 'peer', 'name', name, 'netns', fabric];
-}
-
-async function ip(namespace: string, lines: readonly string[]): Promise<void> {
-  await runCommand('ip', ['-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` });
 }

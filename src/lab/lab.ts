@@ -20,12 +20,14 @@ import { networkConfig } from './cni-config.ts';
 import type { LabCni } from './cni-config.ts';
 import { LabError } from './error.ts';
 import { Fabric } from './fabric.ts';
+import type { FabricOptions } from './fabric.ts';
 import { Flow } from './flow.ts';
 import type { OpenFlow } from './flow.ts';
 import { isHost, readHost } from './host.ts';
 import { Kubelet } from './kubelet.ts';
 import type { LabNames } from './names.ts';
 import { enterNamespace } from './network-namespace.ts';
+import { tunnelMtu } from './overlay.ts';
 import { pluginDirectory } from './preflight.ts';
 import { explainDenials, planProbes, runProbes } from './reachability.ts';
 import type { Denial, ProbeResult } from './reachability.ts';
@@ -39,7 +41,7 @@ import type { Station } from './station.ts';
 import { Stations } from './stations.ts';
 import { findUnsettled } from './unsettled.ts';
 
-export interface LabOptions {
+export interface LabOptions extends FabricOptions {
   /** Two labs at once need two names. */
   readonly name?: string;
   readonly nodes?: number;
@@ -100,7 +102,7 @@ export class Lab {
     this.plan = plan;
     this.#log = log;
     this.#cluster = cluster;
-    this.#fabric = new Fabric(this.names, this.plan);
+    this.#fabric = new Fabric(this.names, this.plan, options);
     this.#kubelets = this.plan.nodes.map((node) => this.#kubelet(node, options));
     const namespaces = this.plan.nodes.map((node) => this.names.node(node.name));
     this.#proxy = new ServiceProxy(cluster, namespaces, log);
@@ -259,11 +261,16 @@ export class Lab {
     if (ignored.length > 0) this.#log(`left out, as the lab does not serve their kind: ${ignored.join(', ')}`);
   }
 
-  #kubelet(node: NodePlan, { cni = 'bridge', podAddresses, onSandbox }: LabOptions): Kubelet {
-    const { names } = this;
+  #kubelet(node: NodePlan, { cni = 'bridge', overlay, podAddresses, onSandbox }: LabOptions): Kubelet {
+    const { names, plan } = this;
     const directory = this.state.nodeDirectory(node.name);
     const network = new CniNetwork({
-      config: networkConfig(cni, node.podCidrs, `${directory}/ipam`, podAddresses),
+      config: networkConfig(cni, {
+        podCidrs: node.podCidrs,
+        ipamDirectory: `${directory}/ipam`,
+        podAddresses,
+        mtu: overlay === 'vxlan' ? tunnelMtu(plan.families) : undefined,
+      }),
       pluginDirectory,
       cacheDirectory: this.state.cniDirectory(node.name),
       enter: (file, args) => enterNamespace(names.node(node.name), file, args),

@@ -15,6 +15,7 @@ export function isLabName(text: string): boolean {
 export class LabNames {
   readonly prefix: string;
   readonly fabric: string;
+  readonly wire: string;
 
   constructor(lab: string) {
     if (!isLabName(lab)) {
@@ -22,6 +23,7 @@ export class LabNames {
     }
     this.prefix = `postern-${lab}-`;
     this.fabric = `${this.prefix}fabric`;
+    this.wire = `${this.prefix}wire`;
   }
 
   node(name: string): string {

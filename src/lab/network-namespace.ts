@@ -46,6 +46,16 @@ export async function createNamespace(name: string, sysctls: Sysctls = {}): Prom
   await runInNamespace(name, 'sh', ['-e'], { input: [...script, 'ip link set lo up', ''].join('\n') });
 }
 
+/** Lines of `ip -batch`. */
+export function configureLinks(namespace: string, lines: readonly string[]): Promise<string> {
+  return runCommand('ip', ['-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+
+/** Lines of `bridge -batch`. */
+export function configureBridges(namespace: string, lines: readonly string[]): Promise<string> {
+  return runCommand('bridge', ['-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+
 export async function listNamespaces(prefix: string): Promise<string[]> {
   const names = await readdir(directory).catch(() => []);
   return names.filter((name) => name.startsWith(prefix)).sort();

@@ -25,7 +25,11 @@ export async function addOwnSandbox({
 }: OwnSandbox): Promise<() => Promise<void>> {
   const directory = lab.state.nodeDirectory('n1');
   const network = new CniNetwork({
-    config: networkConfig(cni, lab.plan.nodes[0]!.podCidrs, `${directory}/ipam`, podAddresses),
+    config: networkConfig(cni, {
+      podCidrs: lab.plan.nodes[0]!.podCidrs,
+      ipamDirectory: `${directory}/ipam`,
+      podAddresses,
+    }),
     pluginDirectory,
     cacheDirectory: `${directory}/cni`,
     enter: (file, args) => enterNamespace(lab.names.node('n1'), file, args),

@@ -88,6 +88,7 @@ describe('postern lab (kernel)', function () {
       'ptp',
       '--family',
       'ipv4',
+      ...['--uplink', 'bridge', '--overlay', 'vxlan', '--rp-filter', '2'],
       '--kubeconfig-out',
       kubeconfig,
     );
@@ -98,6 +99,11 @@ describe('postern lab (kernel)', function () {
       assert.match(ready.stdout, /ok/);
       assert.match(await readFile(join(socket!, '../agent.log'), 'utf8'), /"msg":/);
     }
+
+    const links = await lab('exec', 'node/n1', '--', 'ip', '-details', 'link');
+    assert.match(links.stdout, /: eth0: .*\n.*\n +bridge [^]*: flannel\.1: /);
+    const filter = await lab('exec', 'node/n1', '--', 'cat', '/proc/sys/net/ipv4/conf/all/rp_filter');
+    assert.equal(filter.stdout, '2');
 
     const all = await lab('probe', '-o', 'json');
     assert.equal(all.exitCode, 0, all.stderr);

@@ -36,7 +36,10 @@ describe('lab: CNI plugins (kernel)', function () {
 
   const network = (cni: LabCni): CniNetwork =>
     new CniNetwork({
-      config: networkConfig(cni, ['10.244.1.0/24', 'fd00:10:244:1::/64'], join(directory, 'ipam')),
+      config: networkConfig(cni, {
+        podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'],
+        ipamDirectory: join(directory, 'ipam'),
+      }),
       pluginDirectory,
       cacheDirectory: join(directory, 'cni'),
       enter: (file, args) => enterNamespace(node, file, args),
@@ -95,7 +98,11 @@ describe('lab: CNI plugins (kernel)', function () {
 
   it('gives pods no more addresses of a range than it is told to', async () => {
     const few = new CniNetwork({
-      config: networkConfig('bridge', ['10.244.1.0/24'], join(directory, 'few'), 2),
+      config: networkConfig('bridge', {
+        podCidrs: ['10.244.1.0/24'],
+        ipamDirectory: join(directory, 'few'),
+        podAddresses: 2,
+      }),
       pluginDirectory,
       cacheDirectory: join(directory, 'few-cni'),
       enter: (file, args) => enterNamespace(node, file, args),

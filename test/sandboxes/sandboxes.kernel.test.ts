@@ -41,7 +41,10 @@ describe('the sandboxes that real plugins make', function () {
 
   const networkOf = (cni: LabCni): CniNetwork =>
     new CniNetwork({
-      config: networkConfig(cni, ['10.244.1.0/24', 'fd00:10:244:1::/64'], join(folder.path, 'ipam')),
+      config: networkConfig(cni, {
+        podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'],
+        ipamDirectory: join(folder.path, 'ipam'),
+      }),
       pluginDirectory,
       cacheDirectory: join(folder.path, 'cni'),
       enter: (file, args) => enterNamespace(node, file, args),

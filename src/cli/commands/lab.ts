@@ -10,13 +10,19 @@ import type { LabCni } from '../../lab/cni-config.ts';
 import { labFamilies } from '../../lab/addressing.ts';
 import type { LabFamily } from '../../lab/addressing.ts';
 import { LabError } from '../../lab/error.ts';
+import { rpFilters } from '../../lab/fabric.ts';
+import type { RpFilter } from '../../lab/fabric.ts';
 import { kubeconfigText } from '../../lab/kubeconfig.ts';
 import type { Lab, LabOptions, ProbeReport } from '../../lab/lab.ts';
 import { enterNamespace } from '../../lab/network-namespace.ts';
+import { labOverlays } from '../../lab/overlay.ts';
+import type { LabOverlay } from '../../lab/overlay.ts';
 import { checkMachine } from '../../lab/preflight.ts';
 import { parseProbePort } from '../../lab/reachability.ts';
 import { renderDenials, renderDifferences, renderMatrix } from '../../lab/report.ts';
 import { defaultLabName, defaultStateRoot, LabState } from '../../lab/state.ts';
+import { labUplinks } from '../../lab/uplink.ts';
+import type { LabUplink } from '../../lab/uplink.ts';
 import { formatProblem } from '../../manifests/problem.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
@@ -35,6 +41,10 @@ interface UpFlags extends WhichLab {
   readonly nodes: number;
   readonly cni: LabCni;
   readonly family: LabFamily;
+  readonly uplink: LabUplink;
+  readonly overlay: LabOverlay;
+  /** One of `rpFilters`, as text. */
+  readonly rpFilter: string;
   readonly kubeconfig?: string;
   readonly kubeconfigOut?: string;
   readonly detach?: true;
@@ -217,6 +227,9 @@ async function labOptions(flags: UpFlags): Promise<LabOptions> {
     nodes: flags.nodes,
     cni: flags.cni,
     family: flags.family,
+    uplink: flags.uplink,
+    overlay: flags.overlay,
+    rpFilter: Number(flags.rpFilter) as RpFilter,
     ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
     tcp: flags.kubeconfigOut !== undefined,
     objects: await readObjects(flags.filename ?? []),
@@ -262,7 +275,18 @@ function withUpFlags(command: Command): Command {
     .option('--kubeconfig <FILE>', 'run on this API server instead of the built-in one')
     .addOption(new Option('--nodes <N>', 'how many nodes').default(2).argParser(parseNodes))
     .addOption(new Option('--cni <PLUGIN>', 'how pods are wired').choices(labCnis).default('bridge'))
-    .addOption(familyOption(labFamilies, 'addresses of nodes and pods').default('dual'));
+    .addOption(familyOption(labFamilies, 'addresses of nodes and pods').default('dual'))
+    .addOption(new Option('--uplink <KIND>', "what a node's network card is").choices(labUplinks).default('veth'))
+    .addOption(
+      new Option('--overlay <KIND>', 'how packets travel between pods of two nodes')
+        .choices(labOverlays)
+        .default('routed'),
+    )
+    .addOption(
+      new Option('--rp-filter <MODE>', 'net.ipv4.conf.all.rp_filter of the nodes')
+        .choices(rpFilters.map(String))
+        .default('0'),
+    );
 }
 
 function withProbeFlags(command: Command): Command {

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'mocha';
+import { Lab } from '../../src/lab/lab.ts';
+import type { LabOptions } from '../../src/lab/lab.ts';
+import { host, pod } from './objects.ts';
+
+const cast = [
+  pod('x', 'a', ['TCP/80', 'UDP/80'], { nodeName: 'n1' }),
+  pod('x', 'b', ['TCP/80', 'UDP/80'], { nodeName: 'n2' }),
+  pod('x', 'c', ['TCP/80'], { nodeName: 'n2', hostNetwork: true }),
+  host('db', ['10.0.0.1', 'fd00:10::1'], [{ port: 5432 }]),
+];
+
+interface Shape extends LabOptions {
+  /** Kind of the node's eth0, as the kernel names it, and of what is below it. */
+  readonly kinds: readonly string[];
+  readonly inTunnel: boolean;
+}
+
+/** Not with strict rp_filter: what a pod sends to another node comes by its network card, and the way back is the tunnel. */
+const shapes: readonly Shape[] = [
+  { uplink: 'veth', overlay: 'vxlan', rpFilter: 2, cni: 'bridge', kinds: ['veth'], inTunnel: true },
+  { uplink: 'bridge', overlay: 'routed', rpFilter: 1, cni: 'ptp', kinds: ['bridge', 'veth'], inTunnel: false },
+  { uplink: 'vxlan', overlay: 'vxlan', rpFilter: 0, cni: 'ptp', kinds: ['vxlan'], inTunnel: true },
+];
+
+describe('lab: the network between nodes (kernel)', function () {
+  this.timeout(60_000);
+  let stateRoot: string;
+  before(async () => {
+    stateRoot = await mkdtemp(join(tmpdir(), 'postern-lab-'));
+  });
+  after(() => rm(stateRoot, { recursive: true }));
+
+  for (const { kinds, inTunnel, ...options } of shapes) {
+    describe(`uplink ${options.uplink}, overlay ${options.overlay}, rp_filter ${options.rpFilter}`, () => {
+      let lab: Lab;
+      before(async () => {
+        const name = `f${process.pid}${options.uplink}`;
+        lab = await Lab.up({ name, stateRoot, agents: false, objects: cast, ...options });
+        await lab.settle();
+      });
+      after(() => lab?.down());
+
+      it('everyone reaches everyone, in both families', async () => {
+        const { results } = await lab.probe();
+        assert.ok(results.length > 0);
+        assert.deepEqual(
+          results.filter(({ observed }) => observed !== 'allowed'),
+          [],
+        );
+      });
+
+      it('a node has a network card of that kind, and the setting', async () => {
+        const links = JSON.parse(await lab.exec('node/n1', 'ip', '-json', '-details', 'link', 'show')) as Link[];
+        const uplink = ['eth0', 'port0'].flatMap((name) => links.filter(({ ifname }) => ifname === name));
+        assert.deepEqual(
+          uplink.map(({ linkinfo }) => linkinfo?.info_kind),
+          kinds,
+        );
+        const filter = await lab.exec('node/n1', 'cat', '/proc/sys/net/ipv4/conf/all/rp_filter');
+        assert.equal(Number(filter), options.rpFilter);
+      });
+
+      it(`what pods of two nodes say to each other goes ${inTunnel ? 'in VXLAN' : 'as it is'}`, async () => {
+        const counter = 'table netdev tap { chain in { type filter hook ingress device eth0 priority 0;';
+        const matches = 'udp dport 8472 counter; tcp dport 80 counter';
+        await lab.exec('node/n2', 'nft', `${counter} ${matches}; }; }`);
+        const flows = await Promise.all(
+          (['ipv4', 'ipv6'] as const).map((family) =>
+            lab.openFlow('x/a', 'x/b', { protocol: 'TCP', port: 80, family, rate: 50, size: 8000 }),
+          ),
+        );
+        for (const flow of flows) await flow.close();
+        const listing = await lab.exec('node/n2', 'nft', '-j', 'list', 'table', 'netdev', 'tap');
+        const packets = [...listing.matchAll(/"packets": ?(\d+)/g)].map(([, count]) => Number(count));
+        assert.deepEqual([packets[0]! > 0, packets[1]! > 0], [inTunnel, !inTunnel], listing);
+      });
+    });
+  }
+});
+
+interface Link {
+  readonly ifname: string;
+  readonly linkinfo?: { readonly info_kind?: string };
+}
