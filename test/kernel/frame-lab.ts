@@ -1,23 +1,16 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcessByStdio } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import type { AgentProcess } from '../../src/lab/agent-process.ts';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { LabCni } from '../../src/lab/cni-config.ts';
 import { Lab } from '../../src/lab/lab.ts';
-import { enterNamespace } from '../../src/lab/network-namespace.ts';
 import { python, pythonOptions } from '../../src/lab/pod-process.ts';
 import { families } from '../../src/model/address.ts';
 import type { Family } from '../../src/model/address.ts';
 import { pod } from '../lab/objects.ts';
+import { Ear, frameProgram } from './ear.ts';
 import { eventually } from './eventually.ts';
+import { nicOf, readLinks } from './nic.ts';
+import type { Nic } from './nic.ts';
 import { block, policy, port } from './policies.ts';
-
-const program = fileURLToPath(new URL('./frames.py', import.meta.url));
 
 /** Of these, no policy selects `free`, `other`, `victim` and `far`; what `caged` may send and `shut` may receive stands below. */
 const podNames = ['free', 'caged', 'other', 'victim', 'shut', 'far'] as const;
@@ -37,12 +30,6 @@ const cast: readonly ApiObject[] = [
     ingress: [{ from: [{ podSelector: { matchLabels: { pod: 'free' } } }], ports: [port('UDP/7001')] }],
   }),
 ];
-
-export interface Nic {
-  readonly mac: string;
-  readonly address: Readonly<Record<Family, string>>;
-  readonly linkLocal: string;
-}
 
 /** Pods that write frames by hand, and ears that say which of them arrived. */
 export class FrameLab {
@@ -101,7 +88,7 @@ export class FrameLab {
 
   async send(from: PodName, ...frames: readonly Buffer[]): Promise<void> {
     const words = frames.map((each) => each.toString('hex'));
-    await this.lab.exec(`x/${from}`, python, ...pythonOptions, program, 'send', ...words);
+    await this.lab.exec(`x/${from}`, python, ...pythonOptions, frameProgram, 'send', ...words);
   }
 
   /** To be called before what is to be heard is sent. */
@@ -126,57 +113,12 @@ export class FrameLab {
   }
 
   async #look(name: PodName, cni: LabCni): Promise<void> {
-    const own = (await this.#links(`x/${name}`)).find(({ ifname }) => ifname === 'eth0')!;
+    const own = (await readLinks(this.lab, `x/${name}`)).find(({ ifname }) => ifname === 'eth0')!;
     this.#nics.set(name, nicOf(own));
     if (name === 'far') return;
-    const gateway = (await this.#links('node/n1')).find(
+    const gateway = (await readLinks(this.lab, 'node/n1')).find(
       cni === 'bridge' ? ({ ifname }) => ifname === 'cni0' : ({ ifindex }) => ifindex === own.link_index,
     );
     this.#nics.set(`gateway of ${name}`, nicOf(gateway!));
-  }
-
-  async #links(key: string): Promise<LinkInfo[]> {
-    return JSON.parse(await this.lab.exec(key, 'ip', '-json', '-details', 'address', 'show')) as LinkInfo[];
-  }
-}
-
-interface LinkInfo {
-  readonly ifname: string;
-  readonly ifindex: number;
-  readonly link_index?: number;
-  readonly address: string;
-  readonly addr_info: readonly { readonly family: string; readonly local: string; readonly scope: string }[];
-}
-
-function nicOf({ address: mac, addr_info: infos }: LinkInfo): Nic {
-  const global = (family: Family): string =>
-    infos.find((each) => each.scope === 'global' && each.local.includes(':') === (family === 'ipv6'))?.local ?? '';
-  const [ipv4, ipv6] = families.map(global) as [string, string];
-  return {
-    mac,
-    address: { ipv4, ipv6 },
-    linkLocal: infos.find(({ scope, local }) => scope === 'link' && local.includes(':'))!.local,
-  };
-}
-
-/** A new one, as it stands in a frame. */
-export function newToken(): string {
-  return randomBytes(8).toString('hex');
-}
-
-class Ear {
-  readonly tokens = new Set<string>();
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-
-  private constructor(namespace: string, words: readonly string[]) {
-    const command = enterNamespace(namespace, python, [...pythonOptions, program, ...words]);
-    this.#child = spawn(...command, { stdio: ['pipe', 'pipe', 'inherit'] });
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.tokens.add(line));
-  }
-
-  static async open(namespace: string, words: readonly string[]): Promise<Ear> {
-    const ear = new Ear(namespace, words);
-    await once(ear.#child.stdout, 'data');
-    return ear;
   }
 }

@@ -38,7 +38,11 @@ def hear(socks):
                 if not sys.stdin.buffer.read1(1024):
                     return
                 continue
-            data, sender = sock.recvfrom(65536)
+            try:
+                data, sender = sock.recvfrom(65536)
+            except OSError:
+                # The interface has gone.
+                return
             if sock.family == socket.AF_PACKET and sender[2] == PACKET_OUTGOING:
                 continue
             for token in TOKEN.findall(data):

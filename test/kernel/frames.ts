@@ -92,7 +92,7 @@ export function addressBytes(text: string): Buffer {
   return Buffer.from(value.toString(16).padStart(family === 'ipv4' ? 8 : 32, '0'), 'hex');
 }
 
-function pseudoHeader(from: string, to: string, protocol: number, length: number): Buffer {
+export function pseudoHeader(from: string, to: string, protocol: number, length: number): Buffer {
   const ends = Buffer.concat([addressBytes(from), addressBytes(to)]);
   if (ends.length === 8) return Buffer.concat([ends, Buffer.from([0, protocol]), short(length)]);
   return Buffer.concat([ends, short(0), short(length), Buffer.from([0, 0, 0, protocol])]);

@@ -4,7 +4,8 @@ import { labCnis } from '../../src/lab/cni-config.ts';
 import { families } from '../../src/model/address.ts';
 import type { Family } from '../../src/model/address.ts';
 import { needMachine } from './cluster.ts';
-import { FrameLab, newToken } from './frame-lab.ts';
+import { newToken } from './ear.ts';
+import { FrameLab } from './frame-lab.ts';
 import { controls } from './frame-controls.ts';
 import { forgeries } from './frame-forgeries.ts';
 

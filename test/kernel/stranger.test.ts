@@ -6,7 +6,8 @@ import { families } from '../../src/model/address.ts';
 import { needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { strangerForgeries } from './frame-forgeries-stranger.ts';
-import { FrameLab, newToken } from './frame-lab.ts';
+import { newToken } from './ear.ts';
+import { FrameLab } from './frame-lab.ts';
 import { between, toNode } from './frame-makers.ts';
 
 interface Situation {

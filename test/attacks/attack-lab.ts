@@ -1,0 +1,180 @@
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import type { ApiObject } from '../../src/lab/api/object.ts';
+import type { LabCni } from '../../src/lab/cni-config.ts';
+import { Lab } from '../../src/lab/lab.ts';
+import type { LabOptions } from '../../src/lab/lab.ts';
+import { enterNamespace, runInNamespace } from '../../src/lab/network-namespace.ts';
+import { python, pythonOptions } from '../../src/lab/pod-process.ts';
+import { families } from '../../src/model/address.ts';
+import type { Family } from '../../src/model/address.ts';
+import { pod } from '../lab/objects.ts';
+import { host } from '../lab/objects.ts';
+import { Ear } from '../kernel/ear.ts';
+import { eventually } from '../kernel/eventually.ts';
+import { nicOf } from '../kernel/nic.ts';
+import type { LinkInfo, Nic } from '../kernel/nic.ts';
+import { block, pods, policy, port } from '../kernel/policies.ts';
+
+const program = fileURLToPath(new URL('./attacker.py', import.meta.url));
+
+const served = ['TCP/80', 'TCP/8080', 'UDP/53'];
+
+/** `evil` is the attacker's namespace. No policy selects `free`, `far`, `open` and `away`. */
+const podNodes = {
+  'evil/free': 'n1',
+  'evil/caged': 'n1',
+  'evil/far': 'n2',
+  'bank/shut': 'n1',
+  'bank/open': 'n1',
+  'bank/away': 'n2',
+} as const;
+export type PodKey = keyof typeof podNodes;
+/** A pod; a machine on the network of the nodes; the node of all pods but `far` and `away`. */
+export type Actor = PodKey | 'neighbour' | 'node';
+/** Who hears: an actor's card, whatever comes to it; the bridge of the node; or `socket`, on ports of the node what was let through. */
+export type EarName = Actor | 'bridge' | 'socket';
+
+const allowed = { ports: [port('UDP/7001'), port('TCP/8080')] };
+export const neighbourAddress: Readonly<Record<Family, string>> = { ipv4: '172.30.0.1', ipv6: 'fd00:172:30::1' };
+const neighbours = Object.values(neighbourAddress).map((each) => block(`${each}/${each.includes(':') ? 128 : 32}`));
+
+/** `shut` may send what it likes, and get UDP/7001 and TCP/8080 alone; `caged` may send and get these alone. */
+export const policies: readonly ApiObject[] = [
+  policy('bank', 'shut', { pods: { pod: 'shut' }, ingress: [{ from: [pods({}, {}), ...neighbours], ...allowed }] }),
+  policy('evil', 'caged', {
+    pods: { pod: 'caged' },
+    ingress: [{ from: [pods({}, {}), ...neighbours], ...allowed }],
+    egress: [{ to: ['10.0.0.0/8', '172.30.0.0/24', 'fd00::/16'].map(block), ...allowed }],
+  }),
+];
+
+const cast: readonly ApiObject[] = [
+  ...Object.entries(podNodes).map(([key, nodeName]) => {
+    const [namespace, name] = key.split('/') as [string, string];
+    return pod(namespace, name, served, { nodeName });
+  }),
+  host('outside', ['10.9.0.1', 'fd00:9::1'], [{ port: 80 }, { port: 8080 }]),
+  ...policies,
+];
+
+/** One of attacker.py. */
+export type Step = Readonly<Record<string, string | number>> & { readonly do: string };
+
+/** A lab in which some attack others. */
+export class AttackLab {
+  readonly lab: Lab;
+  readonly cni: LabCni;
+  readonly #nics = new Map<string, Nic>();
+  readonly #ears = new Map<EarName, Ear>();
+
+  private constructor(lab: Lab, cni: LabCni) {
+    this.lab = lab;
+    this.cni = cni;
+  }
+
+  static async open(options: LabOptions & { readonly cni: LabCni }): Promise<AttackLab> {
+    const onSandbox = async (_: ApiObject, namespace: string): Promise<void> => {
+      // As containerd and Docker have it: a pod's users bind any port.
+      await runInNamespace(namespace, 'sysctl', ['-qw', 'net.ipv4.ip_unprivileged_port_start=0']);
+    };
+    const lab = await Lab.up({ objects: cast, onSandbox, ...options });
+    const attacks = new AttackLab(lab, options.cni);
+    try {
+      await lab.settle();
+      await attacks.#look();
+    } catch (error) {
+      await lab.down();
+      throw error;
+    }
+    return attacks;
+  }
+
+  /** Of a pod, of the node and of its neighbour on the network of the nodes. */
+  nic(actor: Actor): Nic {
+    return this.#nics.get(actor)!;
+  }
+
+  /** The node's end of a pod's link: what the pod sends to others by way of. */
+  gateway(key: PodKey): Nic {
+    return this.#nics.get(`gateway of ${key}`)!;
+  }
+
+  address(actor: Actor, family: Family): string {
+    return this.nic(actor).address[family];
+  }
+
+  namespaceOf(actor: Actor): string {
+    if (actor === 'neighbour') return this.lab.names.fabric;
+    return this.lab.station(actor === 'node' ? 'node/n1' : actor).process.namespace;
+  }
+
+  /** Returns what the steps saw, one for each. With raw sockets, or as a user without any capability. */
+  async act(actor: Actor, rights: 'raw' | 'plain', steps: readonly Step[]): Promise<(string | null)[]> {
+    const words = [...pythonOptions, program, ...(rights === 'plain' ? ['unprivileged'] : [])];
+    const command = enterNamespace(this.namespaceOf(actor), python, words);
+    const { stdout } = await execa(...command, { input: JSON.stringify(steps) });
+    return JSON.parse(stdout) as (string | null)[];
+  }
+
+  async send(actor: Actor, ...frames: readonly Buffer[]): Promise<void> {
+    const device = actor === 'neighbour' ? 'br0' : 'eth0';
+    const steps = frames.map((each) => ({ do: 'frame', device, hex: each.toString('hex') }));
+    await this.act(actor, 'raw', steps);
+  }
+
+  /** Runs a program in the network of an actor. */
+  run(actor: Actor, file: string, ...args: readonly string[]): Promise<string> {
+    return runInNamespace(this.namespaceOf(actor), file, args);
+  }
+
+  /** To be called before what is to be heard is sent. */
+  async listen(ear: EarName): Promise<void> {
+    if (this.#ears.has(ear)) return;
+    const actor = ear === 'bridge' || ear === 'socket' ? 'node' : ear;
+    const device = ear === 'bridge' ? 'cni0' : ear === 'neighbour' ? 'br0' : 'eth0';
+    const words = ear === 'socket' ? ['take'] : ['hear', device];
+    this.#ears.set(ear, await Ear.open(this.namespaceOf(actor), words));
+  }
+
+  async hears(ear: EarName, token: string): Promise<void> {
+    await eventually(async () => (this.heard(ear, token) ? undefined : `${ear} has not heard it`), 5);
+  }
+
+  heard(ear: EarName, token: string): boolean {
+    return this.#ears.get(ear)!.tokens.has(token);
+  }
+
+  async close(): Promise<void> {
+    await this.lab.down();
+  }
+
+  async #look(): Promise<void> {
+    const ofNodes = new Map<string, LinkInfo[]>();
+    for (const node of ['n1', 'n2']) ofNodes.set(node, await this.#links(this.lab.names.node(node)));
+    const named = (links: readonly LinkInfo[], name: string): Nic =>
+      nicOf(links.find(({ ifname }) => ifname === name)!);
+    this.#nics.set('node', named(ofNodes.get('n1')!, 'eth0'));
+    this.#nics.set('neighbour', named(await this.#links(this.lab.names.fabric), 'br0'));
+    for (const [key, node] of Object.entries(podNodes)) {
+      const own = (await this.#links(this.namespaceOf(key as PodKey))).find(({ ifname }) => ifname === 'eth0')!;
+      this.#nics.set(key, nicOf(own));
+      const links = ofNodes.get(node)!;
+      const gateway = links.find(({ ifname, ifindex }) =>
+        this.cni === 'bridge' ? ifname === 'cni0' : ifindex === own.link_index,
+      )!;
+      this.#nics.set(`gateway of ${key}`, nicOf(gateway));
+    }
+  }
+
+  async #links(namespace: string): Promise<LinkInfo[]> {
+    const words = ['-json', '-details', 'address', 'show'];
+    return JSON.parse(await runInNamespace(namespace, 'ip', words)) as LinkInfo[];
+  }
+}
+
+export function isNear(key: PodKey): boolean {
+  return podNodes[key] === 'n1';
+}
+
+export { families };

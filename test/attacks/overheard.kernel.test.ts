@@ -1,0 +1,155 @@
+import type { AttackLab } from './attack-lab.ts';
+import { eventually } from '../kernel/eventually.ts';
+import { addressBytes, arp, datagram, etherTypes, everyMac, frame, icmp6 } from '../kernel/frames.ts';
+import { declareAttacks } from './on-each-lab.ts';
+import type { Attack, Scene } from './on-each-lab.ts';
+import { fairly, hex, newPort, say } from './steps.ts';
+
+/** S1.18: only the owner of an address gets what the node sends there. The attacker may send and get next to nothing. */
+const [attacker, victim] = ['evil/caged', 'bank/open'] as const;
+
+interface Trick {
+  readonly name: string;
+  readonly of?: Attack['of'];
+  readonly frames: (scene: Pick<Scene, 'attacks' | 'family'>) => readonly Buffer[];
+}
+
+const tricks: readonly Trick[] = [
+  {
+    name: "a neighbour advertisement of the victim's address",
+    of: ['ipv6'],
+    frames: ({ attacks }) =>
+      [attacks.nic(attacker).linkLocal, attacks.address(attacker, 'ipv6')].flatMap((from) => [
+        advertisement(attacks, from, attacks.gateway(attacker).linkLocal, attacks.gateway(attacker).mac, 0x60),
+        advertisement(attacks, from, 'ff02::1', '33:33:00:00:00:01', 0x20),
+      ]),
+  },
+  {
+    name: "an ARP reply with the victim's address",
+    of: ['ipv4'],
+    frames: ({ attacks }) => {
+      const [own, gateway] = [attacks.nic(attacker).mac, attacks.gateway(attacker)];
+      const address = attacks.address(victim, 'ipv4');
+      return [
+        frame(gateway.mac, own, etherTypes.arp, arp(2, [own, address], [gateway.mac, gateway.address.ipv4], '')),
+        frame(everyMac, own, etherTypes.arp, arp(1, [own, address], ['00:00:00:00:00:00', address], '')),
+      ];
+    },
+  },
+  {
+    name: "a datagram of its own from the victim's MAC",
+    frames: ({ attacks, family }) => [honestly(attacks, family, attacks.nic(victim).mac)],
+  },
+  {
+    name: "an ARP question of its own from the victim's MAC",
+    of: ['ipv4'],
+    frames: ({ attacks }) => {
+      const [own, gateway] = [attacks.address(attacker, 'ipv4'), attacks.gateway(attacker).address.ipv4];
+      const asked = arp(1, [attacks.nic(attacker).mac, own], ['00:00:00:00:00:00', gateway], '');
+      return [frame(everyMac, attacks.nic(victim).mac, etherTypes.arp, asked)];
+    },
+  },
+];
+
+function advertisement(attacks: AttackLab, from: string, to: string, mac: string, flags: number): Buffer {
+  const own = attacks.nic(attacker).mac;
+  const option = Buffer.concat([Buffer.from([2, 1]), Buffer.from(own.replaceAll(':', ''), 'hex')]);
+  const body = Buffer.concat([Buffer.from([flags, 0, 0, 0]), addressBytes(attacks.address(victim, 'ipv6')), option]);
+  return frame(mac, own, etherTypes.ipv6, icmp6({ from, to, hopLimit: 255 }, 136, body));
+}
+
+/** What policies allow it to send. */
+function honestly(attacks: AttackLab, family: 'ipv4' | 'ipv6', source: string): Buffer {
+  const ends = { from: attacks.address(attacker, family), to: attacks.gateway(attacker).address[family] };
+  return frame(attacks.gateway(attacker).mac, source, etherTypes[family], datagram(ends, 'honest'));
+}
+
+/** The node knows its neighbours, and the bridge which port is whose. */
+async function meet({ attacks, family }: Scene): Promise<void> {
+  await attacks.run('node', 'ip', 'neighbour', 'flush', 'dev', 'cni0');
+  const words = [attacker, victim] as const;
+  await attacks.act('node', 'raw', [
+    ...words.map((each) => say(newPort(), attacks.address(each, family), 9999, 'who is it?')),
+    { do: 'pause', ms: 100 },
+  ]);
+}
+
+const reads = ({ name, of, frames }: Trick): Attack => ({
+  name: `reads a datagram of the node to another pod by ${name}`,
+  plugins: ['bridge'],
+  ...(of && { of }),
+  ear: attacker,
+  attempt: async (scene) => {
+    const { attacks, family, text } = scene;
+    for (let round = 0; round < 4 && !attacks.heard(attacker, text.slice(1, -1)); round++) {
+      await meet(scene);
+      await attacks.send(attacker, ...frames(scene));
+      await attacks.act('node', 'raw', [say(newPort(), attacks.address(victim, family), 9999, text)]);
+    }
+  },
+  honest: fairly('evil/free', attacker),
+});
+
+const takes = ({ name, of, frames }: Trick): Attack => ({
+  name: `takes a datagram of the node away from another pod by ${name}`,
+  plugins: ['bridge'],
+  ...(of && { of }),
+  ear: victim,
+  attempt: async (scene) => {
+    const { attacks, family, text } = scene;
+    await attacks.listen(attacker);
+    await meet(scene);
+    await attacks.send(attacker, ...frames(scene));
+    await attacks.act('node', 'raw', [say(newPort(), attacks.address(victim, family), 9999, text)]);
+    const token = text.slice(1, -1);
+    await eventually(
+      async () => (attacks.heard(victim, token) || attacks.heard(attacker, token) ? undefined : 'nobody hears it'),
+      3,
+    ).catch(() => {});
+    return !attacks.heard(victim, token);
+  },
+  honest: async (scene) => {
+    // What the victim sends shows the bridge again where it is.
+    await scene.attacks.run(victim, 'ip', 'neighbour', 'flush', 'dev', 'eth0');
+    await fairly(victim, 'evil/free')(scene);
+    await fairly('evil/free', victim)(scene);
+  },
+});
+
+/** As a kubelet's: the node speaks on, while the attacker tries again and again. */
+const readsStream = ({ name, of, frames }: Trick): Attack => ({
+  name: `reads a TCP connection of the node to another pod by ${name}`,
+  plugins: ['bridge'],
+  ...(of && { of }),
+  ear: attacker,
+  attempt: async (scene) => {
+    const { attacks, family, text } = scene;
+    await meet(scene);
+    const sport = newPort();
+    let isOver = false;
+    const speech = attacks
+      .act('node', 'raw', [
+        { do: 'connect', sport, to: attacks.address(victim, family), port: 80 },
+        { do: 'listen', sport, ms: 0 },
+        { do: 'greeting', sport, ms: 2500 },
+        ...Array.from({ length: 4 }).flatMap(() => [
+          { do: 'pause', ms: 200 },
+          { do: 'tell', sport, hex: hex(text) },
+        ]),
+      ])
+      .finally(() => (isOver = true));
+    const burst = frames(scene).flatMap((each) => [
+      { do: 'frame', device: 'eth0', hex: each.toString('hex') },
+      { do: 'pause', ms: 5 },
+    ]);
+    while (!isOver) await attacks.act(attacker, 'raw', Array.from({ length: 20 }, () => burst).flat());
+    await speech;
+  },
+  honest: fairly('evil/free', attacker),
+});
+
+declareAttacks('what the node sends to another pod of a bridge', [
+  ...tricks.map(reads),
+  ...tricks.filter(({ name }) => name.includes('MAC') || name.includes('advertisement')).map(readsStream),
+  ...tricks.map(takes),
+]);
