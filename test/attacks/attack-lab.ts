@@ -1,22 +1,17 @@
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { LabCni } from '../../src/lab/cni-config.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import type { LabOptions } from '../../src/lab/lab.ts';
-import { enterNamespace, runInNamespace } from '../../src/lab/network-namespace.ts';
-import { python, pythonOptions } from '../../src/lab/pod-process.ts';
-import { families } from '../../src/model/address.ts';
+import { runInNamespace } from '../../src/lab/network-namespace.ts';
 import type { Family } from '../../src/model/address.ts';
-import { pod } from '../lab/objects.ts';
-import { host } from '../lab/objects.ts';
+import { host, pod } from '../lab/objects.ts';
 import { Ear } from '../kernel/ear.ts';
 import { eventually } from '../kernel/eventually.ts';
 import { nicOf } from '../kernel/nic.ts';
 import type { LinkInfo, Nic } from '../kernel/nic.ts';
 import { block, pods, policy, port } from '../kernel/policies.ts';
-
-const program = fileURLToPath(new URL('./attacker.py', import.meta.url));
+import { Attacker } from './attacker.ts';
+import type { Rights, Seen, Step } from './attacker.ts';
 
 const served = ['TCP/80', 'TCP/8080', 'UDP/53'];
 
@@ -58,15 +53,13 @@ const cast: readonly ApiObject[] = [
   ...policies,
 ];
 
-/** One of attacker.py. */
-export type Step = Readonly<Record<string, string | number>> & { readonly do: string };
-
 /** A lab in which some attack others. */
 export class AttackLab {
   readonly lab: Lab;
   readonly cni: LabCni;
   readonly #nics = new Map<string, Nic>();
   readonly #ears = new Map<EarName, Ear>();
+  readonly #attackers = new Map<string, Attacker>();
 
   private constructor(lab: Lab, cni: LabCni) {
     this.lab = lab;
@@ -109,12 +102,11 @@ export class AttackLab {
     return this.lab.station(actor === 'node' ? 'node/n1' : actor).process.namespace;
   }
 
-  /** Returns what the steps saw, one for each. With raw sockets, or as a user without any capability. */
-  async act(actor: Actor, rights: 'raw' | 'plain', steps: readonly Step[]): Promise<(string | null)[]> {
-    const words = [...pythonOptions, program, ...(rights === 'plain' ? ['unprivileged'] : [])];
-    const command = enterNamespace(this.namespaceOf(actor), python, words);
-    const { stdout } = await execa(...command, { input: JSON.stringify(steps) });
-    return JSON.parse(stdout) as (string | null)[];
+  /** Returns what the steps saw, one for each. */
+  act(actor: Actor, rights: Rights, steps: readonly Step[]): Promise<Seen> {
+    const key = `${actor} ${rights}`;
+    if (!this.#attackers.has(key)) this.#attackers.set(key, new Attacker(this.namespaceOf(actor), rights));
+    return this.#attackers.get(key)!.act(steps);
   }
 
   async send(actor: Actor, ...frames: readonly Buffer[]): Promise<void> {
@@ -176,5 +168,3 @@ export class AttackLab {
 export function isNear(key: PodKey): boolean {
   return podNodes[key] === 'n1';
 }
-
-export { families };

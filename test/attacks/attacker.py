@@ -1,4 +1,5 @@
-"""Does what an attacker does, step by step. Reads a JSON list of steps on stdin, prints a JSON list of what they saw.
+"""Does what an attacker does, step by step. Reads a JSON list of steps from each line of stdin, prints a line with what they saw.
+Sockets live as long as their list.
 
     {"do": "frame", "device", "hex"}                    sends a whole frame; needs CAP_NET_RAW
     {"do": "udp", "sport", "to", "port", "hex"}         sends from a socket that is opened once for each sport
@@ -11,7 +12,7 @@
     {"do": "raw", "protocol", "to", "hex"}              a packet by a raw socket, with a header of the kernel's; needs CAP_NET_RAW
     {"do": "join", "sport", "group"}                    joins a multicast group
 
-With the argument `unprivileged` it first becomes user 65534 without any capability.
+With the argument `plain` it first becomes user 65534 without any capability.
 """
 
 import json
@@ -26,7 +27,7 @@ IP_MINTTL = 21
 IPV6_MINHOPCOUNT = 73
 MOST_HOPS = 255
 
-if "unprivileged" in sys.argv:
+if "plain" in sys.argv:
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
@@ -57,9 +58,9 @@ def least_hops(sock, hops):
 
 
 def frame(step):
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    sock.bind((step["device"], 0))
-    sock.send(bytes.fromhex(step["hex"]))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+        sock.bind((step["device"], 0))
+        sock.send(bytes.fromhex(step["hex"]))
 
 
 def destination(step):
@@ -125,8 +126,8 @@ def pause(step):
 
 
 def raw(step):
-    sock = socket.socket(family_of(step["to"]), socket.SOCK_RAW, step["protocol"])
-    sock.sendto(bytes.fromhex(step["hex"]), (step["to"], 0))
+    with socket.socket(family_of(step["to"]), socket.SOCK_RAW, step["protocol"]) as sock:
+        sock.sendto(bytes.fromhex(step["hex"]), (step["to"], 0))
 
 
 def join(step):
@@ -140,4 +141,8 @@ def join(step):
 
 
 verbs = {each.__name__: each for each in (frame, udp, hear, connect, listen, greeting, tell, pause, raw, join)}
-print(json.dumps([verbs[step["do"]](step) for step in json.load(sys.stdin)]))
+for line in sys.stdin:
+    print(json.dumps([verbs[step["do"]](step) for step in json.loads(line)]), flush=True)
+    for sock in socks.values():
+        sock.close()
+    socks.clear()

@@ -1,4 +1,5 @@
 import type { AttackLab } from './attack-lab.ts';
+import { newToken } from '../kernel/ear.ts';
 import { eventually } from '../kernel/eventually.ts';
 import { addressBytes, arp, datagram, etherTypes, everyMac, frame, icmp6 } from '../kernel/frames.ts';
 import { declareAttacks } from './on-each-lab.ts';
@@ -96,17 +97,22 @@ const takes = ({ name, of, frames }: Trick): Attack => ({
   ...(of && { of }),
   ear: victim,
   attempt: async (scene) => {
-    const { attacks, family, text } = scene;
+    const { attacks, family } = scene;
     await attacks.listen(attacker);
-    await meet(scene);
-    await attacks.send(attacker, ...frames(scene));
-    await attacks.act('node', 'raw', [say(newPort(), attacks.address(victim, family), 9999, text)]);
-    const token = text.slice(1, -1);
-    await eventually(
-      async () => (attacks.heard(victim, token) || attacks.heard(attacker, token) ? undefined : 'nobody hears it'),
-      3,
-    ).catch(() => {});
-    return !attacks.heard(victim, token);
+    // The victim speaks now and then, and is found again: so some rounds.
+    for (let round = 0; round < 3; round++) {
+      // Not the text: the victim should hear this.
+      const token = newToken();
+      await meet(scene);
+      await attacks.send(attacker, ...frames(scene));
+      await attacks.act('node', 'raw', [say(newPort(), attacks.address(victim, family), 9999, `<${token}>`)]);
+      const heard = (): boolean => attacks.heard(victim, token);
+      await eventually(async () => (heard() || attacks.heard(attacker, token) ? undefined : 'nobody'), 5).catch(
+        () => {},
+      );
+      if (!heard()) return true;
+    }
+    return false;
   },
   honest: async (scene) => {
     // What the victim sends shows the bridge again where it is.
@@ -132,6 +138,7 @@ const readsStream = ({ name, of, frames }: Trick): Attack => ({
         { do: 'connect', sport, to: attacks.address(victim, family), port: 80 },
         { do: 'listen', sport, ms: 0 },
         { do: 'greeting', sport, ms: 2500 },
+        { do: 'pause', ms: 600 },
         ...Array.from({ length: 4 }).flatMap(() => [
           { do: 'pause', ms: 200 },
           { do: 'tell', sport, hex: hex(text) },
@@ -142,6 +149,10 @@ const readsStream = ({ name, of, frames }: Trick): Attack => ({
       { do: 'frame', device: 'eth0', hex: each.toString('hex') },
       { do: 'pause', ms: 5 },
     ]);
+    await eventually(async () => {
+      const standing = await attacks.run('node', 'ss', '-tnH', 'state', 'established', `sport = :${sport}`);
+      return standing === '' && !isOver ? 'there is no connection' : undefined;
+    });
     while (!isOver) await attacks.act(attacker, 'raw', Array.from({ length: 20 }, () => burst).flat());
     await speech;
   },

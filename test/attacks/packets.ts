@@ -1,5 +1,4 @@
-import type { Family } from '../../src/model/address.ts';
-import { addressBytes, checksum, etherTypes, frame, packet, pseudoHeader, short } from '../kernel/frames.ts';
+import { checksum, etherTypes, frame, packet, pseudoHeader } from '../kernel/frames.ts';
 import type { Actor, AttackLab, PodKey } from './attack-lab.ts';
 import { isNear } from './attack-lab.ts';
 
@@ -77,14 +76,8 @@ export function typeOf(ip: Buffer): number {
   return ip[0]! >> 4 === 4 ? etherTypes.ipv4 : etherTypes.ipv6;
 }
 
-export function familyOfPacket(ip: Buffer): Family {
-  return typeOf(ip) === etherTypes.ipv4 ? 'ipv4' : 'ipv6';
-}
-
 /** With an extension header in front of what it carries (RFC 8200); the body begins behind its length. */
 export function extension(next: number, body: Buffer): Buffer {
   const padded = Buffer.concat([body, Buffer.alloc((8 - ((body.length + 2) % 8)) % 8)]);
   return Buffer.concat([Buffer.from([next, (padded.length + 2) / 8 - 1]), padded]);
 }
-
-export { addressBytes, short };

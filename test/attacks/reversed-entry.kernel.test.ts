@@ -1,4 +1,5 @@
-import type { Actor, AttackLab, Step } from './attack-lab.ts';
+import type { Actor, AttackLab } from './attack-lab.ts';
+import type { Step } from './attacker.ts';
 import { datagram, frame } from '../kernel/frames.ts';
 import { declareAttacks } from './on-each-lab.ts';
 import type { Attack, Scene } from './on-each-lab.ts';

@@ -1,7 +1,8 @@
 import type { Family } from '../../src/model/address.ts';
 import { vteps } from '../../src/lab/overlay.ts';
-import { etherTypes, frame } from '../kernel/frames.ts';
-import type { Actor, AttackLab, PodKey, Step } from './attack-lab.ts';
+import { frame } from '../kernel/frames.ts';
+import type { Actor, AttackLab, PodKey } from './attack-lab.ts';
+import type { Step } from './attacker.ts';
 import { inVxlan, typeOf } from './packets.ts';
 import type { Scene } from './on-each-lab.ts';
 
@@ -45,5 +46,3 @@ export function tunnelled(attacks: AttackLab, ip: Buffer, outer: Family): Buffer
 function vtepOf(attacks: AttackLab, family: Family): ReturnType<typeof vteps>[number] {
   return vteps(attacks.lab.plan.nodes[0]!).find((each) => each.family === family)!;
 }
-
-export { etherTypes };
