@@ -13,7 +13,7 @@ import { block, pods, policy, port } from '../kernel/policies.ts';
 import { Attacker } from './attacker.ts';
 import type { Rights, Seen, Step } from './attacker.ts';
 
-const served = ['TCP/80', 'TCP/8080', 'UDP/53'];
+const served = ['TCP/80', 'TCP/8080'];
 
 /** `evil` is the attacker's namespace. No policy selects `free`, `far`, `open` and `away`. */
 const podNodes = {

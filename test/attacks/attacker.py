@@ -1,5 +1,5 @@
 """Does what an attacker does, step by step. Reads a JSON list of steps from each line of stdin, prints a line with what they saw.
-Sockets live as long as their list.
+Sockets live as long as their list. What the kernel refuses is seen as the name of the error.
 
     {"do": "frame", "device", "hex"}                    sends a whole frame; needs CAP_NET_RAW
     {"do": "udp", "sport", "to", "port", "hex"}         sends from a socket that is opened once for each sport
@@ -10,7 +10,7 @@ Sockets live as long as their list.
     {"do": "tell", "sport", "hex"}                      sends on that connection
     {"do": "pause", "ms"}                               leaves others the time to do something
     {"do": "raw", "protocol", "to", "hex"}              a packet by a raw socket, with a header of the kernel's; needs CAP_NET_RAW
-    {"do": "join", "sport", "group"}                    joins a multicast group
+    {"do": "join", "sport", "group", "device"}                   joins a multicast group
 
 With the argument `plain` it first becomes user 65534 without any capability.
 """
@@ -72,10 +72,7 @@ def destination(step):
 
 def udp(step):
     sock = opened(socket.SOCK_DGRAM, step)
-    try:
-        sock.sendto(bytes.fromhex(step["hex"]), destination(step))
-    except OSError as error:
-        return error.strerror
+    sock.sendto(bytes.fromhex(step["hex"]), destination(step))
 
 
 def hear(step):
@@ -115,10 +112,7 @@ def greeting(step):
 
 
 def tell(step):
-    try:
-        socks[(socket.SOCK_STREAM, step["sport"])].send(bytes.fromhex(step["hex"]))
-    except OSError as error:
-        return error.strerror
+    socks[(socket.SOCK_STREAM, step["sport"])].send(bytes.fromhex(step["hex"]))
 
 
 def pause(step):
@@ -132,17 +126,27 @@ def raw(step):
 
 def join(step):
     family = family_of(step["group"])
-    sock = opened(socket.SOCK_DGRAM, {"to": step["group"], **step})
+    sock = opened(socket.SOCK_DGRAM, {**step, "to": step["group"]})
     group = socket.inet_pton(family, step["group"])
+    index = socket.if_nametoindex(step["device"])
     if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + struct.pack("@I", 0))
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + struct.pack("@I", index))
     else:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + bytes(4))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + bytes(4) + struct.pack("@i", index))
 
 
 verbs = {each.__name__: each for each in (frame, udp, hear, connect, listen, greeting, tell, pause, raw, join)}
+
+
+def seen(step):
+    try:
+        return verbs[step["do"]](step)
+    except OSError as error:
+        return error.strerror
+
+
 for line in sys.stdin:
-    print(json.dumps([verbs[step["do"]](step) for step in json.loads(line)]), flush=True)
+    print(json.dumps([seen(step) for step in json.loads(line)]), flush=True)
     for sock in socks.values():
         sock.close()
     socks.clear()

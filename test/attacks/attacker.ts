@@ -19,13 +19,17 @@ export class Attacker {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #waiting: { resolve: (seen: Seen) => void; reject: (error: Error) => void }[] = [];
 
+  #hasEnded = false;
+
   constructor(namespace: string, rights: Rights) {
     const command = enterNamespace(namespace, python, [...pythonOptions, program, rights]);
     this.#child = spawn(...command, { stdio: ['pipe', 'pipe', 'inherit'] });
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       this.#waiting.shift()!.resolve(JSON.parse(line) as Seen);
     });
+    this.#child.stdin.on('error', () => {});
     this.#child.on('close', () => {
+      this.#hasEnded = true;
       for (const { reject } of this.#waiting.splice(0)) reject(new Error(`the attacker in ${namespace} has ended`));
     });
   }
@@ -33,6 +37,7 @@ export class Attacker {
   /** What the steps saw, one for each. */
   act(steps: readonly Step[]): Promise<Seen> {
     return new Promise((resolve, reject) => {
+      if (this.#hasEnded) return reject(new Error('the attacker has ended'));
       this.#waiting.push({ resolve, reject });
       this.#child.stdin.write(`${JSON.stringify(steps)}\n`);
     });
