@@ -14,6 +14,7 @@ import {
 } from '../kernel/frames.ts';
 import { declareAttacks } from './on-each-lab.ts';
 import type { Attack, Scene } from './on-each-lab.ts';
+import { extension, icmp } from './packets.ts';
 import { fairly, newPort, say } from './steps.ts';
 
 const noMac = '00:00:00:00:00:00';
@@ -221,6 +222,65 @@ const pretences: readonly Omit<Attack, 'ear' | 'honest'>[] = [
       ];
     }),
   })),
+  ...(['hop-by-hop', 'destination'] as const).map((kind) => ({
+    name: `a router advertisement behind ${kind} options`,
+    of: ['ipv6'] as const,
+    attempt: byFrames(pretender, (scene) => {
+      const from = scene.attacks.nic(pretender).linkLocal;
+      const padding = extension(58, Buffer.from('010400000000', 'hex'));
+      const plain = routerAdvertisement(scene, from, 'ff02::1');
+      const head = { from, to: 'ff02::1', protocol: kind === 'hop-by-hop' ? 0 : 60, hopLimit: 255 };
+      const ip = packet(head, Buffer.concat([padding, plain.subarray(40)]));
+      return [onWire(scene.attacks, pretender, multicastMac('ff02::1'), ip)];
+    }),
+  })),
+  {
+    name: 'a router advertisement in fragments, the first of which has options alone',
+    of: ['ipv6'],
+    attempt: byFrames(pretender, (scene) => {
+      const from = scene.attacks.nic(pretender).linkLocal;
+      const plain = routerAdvertisement(scene, from, 'ff02::1').subarray(40);
+      const head = { from, to: 'ff02::1', protocol: 44, hopLimit: 255 };
+      const piece = (offset: number, bytes: Buffer): Buffer => {
+        const more = offset === 0 ? 1 : 0;
+        const fragment = Buffer.concat([Buffer.from([60, 0]), short(offset | more), Buffer.from('00c0ffee', 'hex')]);
+        return onWire(
+          scene.attacks,
+          pretender,
+          multicastMac('ff02::1'),
+          packet(head, Buffer.concat([fragment, bytes])),
+        );
+      };
+      return [piece(0, extension(58, Buffer.from('010400000000', 'hex'))), piece(8, plain)];
+    }),
+  },
+  {
+    name: 'an answer of a DHCP server from another port',
+    of: ['ipv4'],
+    attempt: async ({ attacks, text }) => {
+      await attacks.act(pretender, 'plain', [
+        say(newPort(), '255.255.255.255', 68, text),
+        say(newPort(), attacks.address(believer, 'ipv4'), 68, text),
+      ]);
+    },
+  },
+  {
+    name: 'an answer of a DHCPv6 server from another port',
+    of: ['ipv6'],
+    attempt: async ({ attacks, text }) => {
+      await attacks.act(pretender, 'plain', [say(newPort(), `${attacks.nic(believer).linkLocal}%eth0`, 546, text)]);
+    },
+  },
+  {
+    name: 'an ICMP redirect in the name of the gateway',
+    of: ['ipv4'],
+    attempt: byFrames(pretender, ({ attacks, text }) => {
+      const ends = { from: attacks.gateway(pretender).address.ipv4, to: attacks.address(believer, 'ipv4') };
+      const quoted = datagram({ from: ends.to, to: attacks.address('bank/away', 'ipv4') }, text);
+      const body = Buffer.concat([addressBytes(attacks.address(pretender, 'ipv4')), quoted]);
+      return [onWire(attacks, pretender, attacks.nic(believer).mac, icmp(ends, [5, 1], body))];
+    }),
+  },
   {
     name: 'an answer of a DHCP server',
     of: ['ipv4'],
