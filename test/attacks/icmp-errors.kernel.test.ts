@@ -2,124 +2,14 @@ import assert from 'node:assert/strict';
 import { it } from 'mocha';
 import { labCnis } from '../../src/lab/cni-config.ts';
 import { families } from '../../src/model/address.ts';
-import type { Family } from '../../src/model/address.ts';
 import { eventually } from '../kernel/eventually.ts';
-import { datagram } from '../kernel/frames.ts';
-import { policy } from '../kernel/policies.ts';
-import type { AttackLab, PodKey } from './attack-lab.ts';
+import { errorLeaks, tooLongErrors } from './icmp-error-attacks.ts';
 import { declareAttacks, onLab } from './on-each-lab.ts';
-import type { Attack, Scene } from './on-each-lab.ts';
-import { framed, icmp } from './packets.ts';
-import { fairly, newPort, say } from './steps.ts';
 
-/** S5.19: an error passes only while the connection that it is about would. */
-const quarantined = 'evil/free';
-const quarantine = policy('evil', 'quarantine', { pods: { pod: 'free' }, ingress: [], egress: [] });
+// The other kinds are in every-network.long.ts.
+const kinds = ['unreachable', 'too big'] as const;
 
-type Kind = 'unreachable' | 'too big' | 'time exceeded' | 'parameter problem';
-const kinds: Readonly<Record<Kind, Readonly<Record<Family, readonly [type: number, code: number]>>>> = {
-  unreachable: { ipv4: [3, 1], ipv6: [1, 4] },
-  'too big': { ipv4: [3, 4], ipv6: [2, 0] },
-  'time exceeded': { ipv4: [11, 0], ipv6: [3, 0] },
-  'parameter problem': { ipv4: [12, 0], ipv6: [4, 0] },
-};
-
-interface About {
-  readonly kind: Kind;
-  readonly from: PodKey;
-  readonly to: PodKey;
-  /** Ports of the connection, at the one who sends the error and at the other. */
-  readonly ports: readonly [number, number];
-  /** Of the whole packet. */
-  readonly length: number;
-}
-
-/** The error quotes a packet that came the other way; the text stands behind what receivers look at, where a payload would. */
-function error({ attacks, family, text }: Scene, { kind, from, to, ports, length }: About): Buffer {
-  const [own, other] = [attacks.address(from, family), attacks.address(to, family)];
-  const heads = family === 'ipv4' ? 20 + 8 + 20 + 8 : 40 + 8 + 40 + 8;
-  const quoted = datagram(
-    { from: other, to: own, sourcePort: ports[1], port: ports[0] },
-    text.padStart(length - heads, '.'),
-  );
-  const rest = kind === 'too big' ? Buffer.from('00000514', 'hex') : Buffer.alloc(4);
-  return framed(attacks, from, to, icmp({ from: own, to: other }, kinds[kind][family], Buffer.concat([rest, quoted])));
-}
-
-/** Both ends have sent on it. */
-async function talk({ attacks, family }: Scene, ends: readonly [PodKey, PodKey], ports: readonly [number, number]) {
-  const [first, second] = ends.map((each) => attacks.address(each, family)) as [string, string];
-  await attacks.act(ends[0], 'plain', [say(ports[0], second, ports[1], 'question')]);
-  await attacks.act(ends[1], 'plain', [say(ports[1], first, ports[0], 'answer')]);
-}
-
-async function inQuarantine({ lab }: AttackLab, use: () => Promise<void>): Promise<void> {
-  lab.apply([quarantine]);
-  await lab.settle();
-  try {
-    await use();
-  } finally {
-    lab.store.delete('networkpolicies', { namespace: 'evil', name: 'quarantine' });
-    await lab.settle();
-  }
-}
-
-const length = 960;
-
-const leaks = (['bank/open', 'bank/away'] as const).flatMap((peer): Attack[] =>
-  (Object.keys(kinds) as Kind[]).flatMap((kind): Attack[] => [
-    {
-      name: `an error (${kind}) about a connection that is denied by now, to ${peer}`,
-      ear: peer,
-      attempt: async (scene) => {
-        const { attacks, family } = scene;
-        const ports = [newPort(), newPort()] as const;
-        await talk(scene, [quarantined, peer], ports);
-        await inQuarantine(attacks, async () => {
-          // A denied packet keeps the entry alive.
-          await attacks.act(quarantined, 'plain', [say(ports[0], attacks.address(peer, family), ports[1], 'denied')]);
-          await attacks.send(quarantined, error(scene, { kind, from: quarantined, to: peer, ports, length }));
-        });
-      },
-      honest: fairly('evil/caged', peer),
-    },
-    {
-      name: `an error (${kind}) about a connection that is denied by now, from ${peer}`,
-      ear: quarantined,
-      attempt: async (scene) => {
-        const ports = [newPort(), newPort()] as const;
-        await talk(scene, [quarantined, peer], ports);
-        await inQuarantine(scene.attacks, async () => {
-          const about: About = { kind, from: peer, to: quarantined, ports: [ports[1], ports[0]], length };
-          await scene.attacks.send(peer, error(scene, about));
-        });
-      },
-      honest: async ({ attacks, family, text }) => {
-        await attacks.act('node', 'raw', [say(newPort(), attacks.address(quarantined, family), 9999, text)]);
-      },
-    },
-  ]),
-);
-
-/** The longest that a router must send: RFC 1812, 4.3.2.3; RFC 4443, 2.4(c). */
-const longest: Readonly<Record<Family, number>> = { ipv4: 576, ipv6: 1280 };
-
-const tooLong = (['bank/open', 'bank/away'] as const).map((peer): Attack => {
-  const send = async (scene: Scene, extra: number): Promise<void> => {
-    const ports = [newPort(), 7001] as const;
-    await talk(scene, ['evil/caged', peer], ports);
-    const about = { from: 'evil/caged', to: peer, ports, length: longest[scene.family] + extra } as const;
-    await scene.attacks.send('evil/caged', error(scene, { kind: 'unreachable', ...about }));
-  };
-  return {
-    name: `an error about an allowed connection that is longer than errors are, to ${peer}`,
-    ear: peer,
-    attempt: (scene) => send(scene, 100),
-    honest: (scene) => send(scene, 0),
-  };
-});
-
-declareAttacks('errors as a way out of quarantine', [...leaks, ...tooLong]);
+declareAttacks('errors as a way out of quarantine', [...kinds.flatMap(errorLeaks), ...tooLongErrors]);
 
 for (const cni of labCnis) {
   onLab('errors that must pass', { cni, isEnforced: true }, (attacks) => {

@@ -132,7 +132,7 @@ const readsStream = ({ name, of, frames }: Trick): Attack => ({
     const { attacks, family, text } = scene;
     await meet(scene);
     const sport = newPort();
-    let isOver = false;
+    const speaking = { isOver: false };
     const speech = attacks
       .act('node', 'raw', [
         { do: 'connect', sport, to: attacks.address(victim, family), port: 80 },
@@ -144,16 +144,16 @@ const readsStream = ({ name, of, frames }: Trick): Attack => ({
           { do: 'tell', sport, hex: hex(text) },
         ]),
       ])
-      .finally(() => (isOver = true));
+      .finally(() => (speaking.isOver = true));
     const burst = frames(scene).flatMap((each) => [
       { do: 'frame', device: 'eth0', hex: each.toString('hex') },
       { do: 'pause', ms: 5 },
     ]);
     await eventually(async () => {
       const standing = await attacks.run('node', 'ss', '-tnH', 'state', 'established', `sport = :${sport}`);
-      return standing === '' && !isOver ? 'there is no connection' : undefined;
+      return standing === '' && !speaking.isOver ? 'there is no connection' : undefined;
     });
-    while (!isOver) await attacks.act(attacker, 'raw', Array.from({ length: 20 }, () => burst).flat());
+    while (!speaking.isOver) await attacks.act(attacker, 'raw', Array.from({ length: 20 }, () => burst).flat());
     await speech;
   },
   honest: fairly('evil/free', attacker),
