@@ -32,6 +32,8 @@ export type EarName = Actor | 'bridge' | 'socket';
 
 const allowed = { ports: [port('UDP/7001'), port('TCP/8080')] };
 export const neighbourAddress: Readonly<Record<Family, string>> = { ipv4: '172.30.0.1', ipv6: 'fd00:172:30::1' };
+/** Addresses that the node has and the API does not know. */
+export const spareAddress: Readonly<Record<Family, string>> = { ipv4: '172.30.0.102', ipv6: 'fd00:172:30::102' };
 const neighbours = Object.values(neighbourAddress).map((each) => block(`${each}/${each.includes(':') ? 128 : 32}`));
 
 /** `shut` may send what it likes, and get UDP/7001 and TCP/8080 alone; `caged` may send and get these alone. */
@@ -76,6 +78,10 @@ export class AttackLab {
     try {
       await lab.settle();
       await attacks.#look();
+      for (const each of Object.values(spareAddress)) {
+        const length = each.includes(':') ? 128 : 32;
+        await attacks.run('node', 'ip', 'address', 'add', `${each}/${length}`, 'dev', 'eth0');
+      }
     } catch (error) {
       await lab.down();
       throw error;

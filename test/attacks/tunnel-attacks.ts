@@ -1,8 +1,8 @@
-import type { Family } from '../../src/model/address.ts';
 import { datagram, packet } from '../kernel/frames.ts';
 import type { Attack, Scene } from './on-each-lab.ts';
 import { framed } from './packets.ts';
 import { fairly, newPort, say, tunnelled } from './steps.ts';
+import { spareAddress } from './attack-lab.ts';
 import type { PodKey } from './attack-lab.ts';
 
 /**
@@ -10,9 +10,6 @@ import type { PodKey } from './attack-lab.ts';
  * No capability is needed, so every address at which the node takes datagrams counts.
  */
 const receiver = 'bank/shut';
-
-/** An address that the node has and the API does not know. */
-const spare: Readonly<Record<Family, string>> = { ipv4: '172.30.0.102', ipv6: 'fd00:172:30::102' };
 
 type Place = readonly [
   name: string,
@@ -38,14 +35,14 @@ const fromItsNode: readonly Place[] = [
   ['at the broadcast address', () => '255.255.255.255', { of: ['ipv4'] }],
   ["at the broadcast address of the pods' range", () => '10.244.1.255', { of: ['ipv4'], plugins: ['bridge'] }],
   ["at the first address of the pods' range", ({ family }) => (family === 'ipv4' ? '10.244.1.0' : 'fd00:10:244:1::')],
-  ['at an address that the API does not know', ({ family }) => spare[family]],
+  ['at an address that the API does not know', ({ family }) => spareAddress[family]],
 ];
 
 const fromAfar: readonly Place[] = [
   ["at the node's address", ({ attacks, family }) => attacks.address('node', family)],
   ["at the gateway's address", ({ attacks, family }) => attacks.gateway(receiver).address[family]],
   ["at the first address of the pods' range", ({ family }) => (family === 'ipv4' ? '10.244.1.0' : 'fd00:10:244:1::')],
-  ['at an address that the API does not know', ({ family }) => spare[family]],
+  ['at an address that the API does not know', ({ family }) => spareAddress[family]],
 ];
 
 const inName = (from: PodKey, [name, address, only]: Place): Attack => ({
@@ -54,15 +51,9 @@ const inName = (from: PodKey, [name, address, only]: Place): Attack => ({
   ear: receiver,
   attempt: async (scene) => {
     const { attacks, family, text } = scene;
-    const length = family === 'ipv4' ? '32' : '128';
-    await attacks.run('node', 'ip', 'address', 'replace', `${spare[family]}/${length}`, 'dev', 'eth0');
-    try {
-      const ends = { from: attacks.address('bank/away', family), to: attacks.address(receiver, family) };
-      const ip = datagram({ ...ends, sourcePort: newPort(), port: 7001 }, text);
-      await attacks.act(from, 'plain', [say(newPort(), address(scene), 8472, tunnelled(attacks, ip, family))]);
-    } finally {
-      await attacks.run('node', 'ip', 'address', 'del', `${spare[family]}/${length}`, 'dev', 'eth0');
-    }
+    const ends = { from: attacks.address('bank/away', family), to: attacks.address(receiver, family) };
+    const ip = datagram({ ...ends, sourcePort: newPort(), port: 7001 }, text);
+    await attacks.act(from, 'plain', [say(newPort(), address(scene), 8472, tunnelled(attacks, ip, family))]);
   },
   honest: fairly(from, receiver),
 });
