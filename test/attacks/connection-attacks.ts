@@ -1,4 +1,5 @@
 import { datagram, frame } from '../kernel/frames.ts';
+import { policy } from '../kernel/policies.ts';
 import type { PodKey } from './attack-lab.ts';
 import type { Attack, Scene } from './on-each-lab.ts';
 import { flag, framed, inVxlan, segment, typeOf } from './packets.ts';
@@ -182,6 +183,38 @@ const groups: Attack = {
   honest: fairly('evil/free', receiver),
 };
 
+/** What answers the node is not judged (S5.1), so nobody may open a connection in its name. IPv4 takes no packet from its own address. */
+const answersNode = (['node', 'gateway'] as const).map((which): Attack => ({
+  name: `a pod that may send nothing answers what came in the name of the ${which}, by the network card`,
+  of: ['ipv6'],
+  ear: 'socket',
+  attempt: async ({ attacks, family, text }) => {
+    const { lab } = attacks;
+    const silence = policy('evil', 'silence', { pods: { pod: 'free' }, egress: [] });
+    lab.apply([silence]);
+    await lab.settle();
+    try {
+      const node = which === 'node' ? attacks.address('node', family) : attacks.gateway('evil/free').address[family];
+      const port = newPort();
+      const forged = datagram(
+        { from: node, to: attacks.address('evil/free', family), sourcePort: 7001, port },
+        'forged',
+      );
+      await attacks.send(
+        'neighbour',
+        frame(attacks.nic('node').mac, attacks.nic('neighbour').mac, typeOf(forged), forged),
+      );
+      await attacks.act('evil/free', 'plain', [say(port, node, 7001, text)]);
+    } finally {
+      lab.store.delete('networkpolicies', { namespace: 'evil', name: 'silence' });
+      await lab.settle();
+    }
+  },
+  honest: async ({ attacks, family, text }) => {
+    await attacks.act('neighbour', 'plain', [say(newPort(), attacks.address('node', family), 7001, text)]);
+  },
+}));
+
 export const connectionAttacks: readonly Attack[] = [
   ...sourcePorts,
   ...nearAnswers,
@@ -189,6 +222,7 @@ export const connectionAttacks: readonly Attack[] = [
   ...borrowed,
   borrowedFar,
   ...asNode,
+  ...answersNode,
   accomplices,
   ...inFragments,
   groups,

@@ -112,3 +112,29 @@ export const tooLongErrors: readonly Attack[] = (['bank/open', 'bank/away'] as c
     honest: (scene) => send(scene, 0),
   };
 });
+
+/** Who is neither end of a connection is no router either: no pod sends errors about what is not its own (S1.18, S5.19). */
+export const errorsOfThird: readonly Attack[] = (['evil/caged', 'evil/far'] as const).flatMap((from) =>
+  errorKinds.map((kind): Attack => ({
+    name: `an error (${kind}) about a connection between an accomplice and the victim, from ${from}`,
+    ear: 'bank/shut',
+    attempt: async (scene) => {
+      const { attacks, family, text } = scene;
+      const ports = [newPort(), 7001] as const;
+      await talk(scene, ['evil/free', 'bank/shut'], ports);
+      const [own, victim, accomplice] = ([from, 'bank/shut', 'evil/free'] as const).map((each) =>
+        attacks.address(each, family),
+      ) as [string, string, string];
+      const quoted = datagram(
+        { from: victim, to: accomplice, sourcePort: 7001, port: ports[0] },
+        text.padStart(400, '.'),
+      );
+      const body = Buffer.concat([kind === 'too big' ? Buffer.from('00000514', 'hex') : Buffer.alloc(4), quoted]);
+      await attacks.send(
+        from,
+        framed(attacks, from, 'bank/shut', icmp({ from: own, to: victim }, types[kind][family], body)),
+      );
+    },
+    honest: fairly(from, 'bank/shut'),
+  })),
+);

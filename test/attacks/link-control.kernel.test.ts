@@ -320,6 +320,38 @@ const pretences: readonly Omit<Attack, 'ear' | 'honest'>[] = [
   },
 ];
 
+const duplicates: readonly Omit<Attack, 'ear' | 'honest'>[] = [
+  {
+    name: "duplicate address detection of the receiver's address",
+    of: ['ipv6'],
+    attempt: byFrames(pretender, ({ attacks, text }) => {
+      const target = attacks.address(believer, 'ipv6');
+      const body = Buffer.concat([Buffer.alloc(4), addressBytes(target), option(text)]);
+      const to = solicitedGroup(target);
+      return [onWire(attacks, pretender, multicastMac(to), icmp6({ from: '::', to, hopLimit: 255 }, 135, body))];
+    }),
+  },
+  {
+    name: "an ARP probe of the receiver's address",
+    of: ['ipv4'],
+    attempt: byFrames(pretender, ({ attacks, text }) => {
+      const own = attacks.nic(pretender).mac;
+      const message = arp(1, [own, '0.0.0.0'], [noMac, attacks.address(believer, 'ipv4')], text);
+      return [frame(everyMac, own, etherTypes.arp, message)];
+    }),
+  },
+];
+
+declareAttacks(
+  'a pod that makes another give its address up',
+  duplicates.map((each) => ({
+    ...each,
+    plugins: ['bridge'],
+    ear: believer,
+    honest: fairly(pretender, believer),
+  })),
+);
+
 declareAttacks(
   'a pod as a router or an address server',
   pretences.map((each) => ({
