@@ -138,3 +138,22 @@ export const errorsOfThird: readonly Attack[] = (['evil/caged', 'evil/far'] as c
     honest: fairly(from, 'bank/shut'),
   })),
 );
+
+/** To the node, about its own connection to another pod. */
+export const errorsToNode: readonly Attack[] = errorKinds.map((kind) => ({
+  name: `an error (${kind}) about a connection of the node to another pod`,
+  ear: 'socket',
+  attempt: async (scene) => {
+    const { attacks, family, text } = scene;
+    const gateway = attacks.gateway('bank/open').address[family];
+    const [own, other, port] = [attacks.address('evil/caged', family), attacks.address('bank/open', family), newPort()];
+    await attacks.act('node', 'raw', [say(port, other, 9999, 'opens it')]);
+    const quoted = datagram({ from: gateway, to: other, sourcePort: port, port: 9999 }, text.padStart(400, '.'));
+    const body = Buffer.concat([kind === 'too big' ? Buffer.from('00000514', 'hex') : Buffer.alloc(4), quoted]);
+    const ip = icmp({ from: own, to: gateway }, types[kind][family], body);
+    await attacks.send('evil/caged', framed(attacks, 'evil/caged', 'node', ip));
+  },
+  honest: async ({ attacks, family, text }) => {
+    await attacks.act('evil/caged', 'plain', [say(newPort(), attacks.address('node', family), 7001, text)]);
+  },
+}));

@@ -3,13 +3,18 @@ import { it } from 'mocha';
 import { labCnis } from '../../src/lab/cni-config.ts';
 import { families } from '../../src/model/address.ts';
 import { eventually } from '../kernel/eventually.ts';
-import { errorLeaks, errorsOfThird, tooLongErrors } from './icmp-error-attacks.ts';
+import { errorLeaks, errorsOfThird, errorsToNode, tooLongErrors } from './icmp-error-attacks.ts';
 import { declareAttacks, onLab } from './on-each-lab.ts';
 
 // The other kinds are in every-network.long.ts.
 const kinds = ['unreachable', 'too big'] as const;
 
-declareAttacks('errors as a way out of quarantine', [...kinds.flatMap(errorLeaks), ...tooLongErrors, ...errorsOfThird]);
+declareAttacks('errors as a way out of quarantine', [
+  ...kinds.flatMap(errorLeaks),
+  ...tooLongErrors,
+  ...errorsOfThird,
+  ...errorsToNode,
+]);
 
 for (const cni of labCnis) {
   onLab('errors that must pass', { cni, isEnforced: true }, (attacks) => {

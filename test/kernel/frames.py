@@ -2,7 +2,7 @@
 
     send JSON…      each {"hex"}: sent by eth0 as it is
     hear INTERFACE  prints `hears`, then the token of each frame that the interface gets, once: from before any filter, so in a pod
-    take            the same for datagrams that reach a socket on port 7001, of DHCP or of a tunnel, in a node: what was not filtered
+    take            the same for datagrams that reach a socket on port 7001, of DHCP, of a tunnel or of ICMP, in a node: what was not filtered
 
 A token is 16 bytes of hex digits between < and > somewhere in the frame. The last two end with stdin.
 """
@@ -74,6 +74,7 @@ elif verb == "hear":
 else:
     both = (socket.AF_INET, socket.AF_INET6)
     datagrams = [bound(family, port) for family in both for port in (7001, 4789, 6081)]
-    # GRE, IPIP, 6in4.
+    # GRE, IPIP, 6in4; ICMP.
     tunnels = [socket.socket(family, socket.SOCK_RAW, protocol) for family in both for protocol in (47, 4, 41)]
-    hear([*datagrams, bound(socket.AF_INET, 67), *tunnels])
+    icmp = [socket.socket(socket.AF_INET, socket.SOCK_RAW, 1), socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)]
+    hear([*datagrams, bound(socket.AF_INET, 67), *tunnels, *icmp])
