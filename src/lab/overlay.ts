@@ -7,8 +7,8 @@ export const labOverlays = ['routed', 'vxlan'] as const;
 export type LabOverlay = (typeof labOverlays)[number];
 
 /** Names of flannel (pkg/backend/vxlan). */
-export const tunnelDevices: Readonly<Record<Family, string>> = { ipv4: 'flannel.1', ipv6: 'flannel-v6.1' };
-export const tunnelPort = 8472;
+const tunnelDevices: Readonly<Record<Family, string>> = { ipv4: 'flannel.1', ipv6: 'flannel-v6.1' };
+const tunnelPort = 8472;
 const tunnelId = 1;
 
 /** What the outer headers cost: Ethernet, UDP, VXLAN and IP. */

@@ -31,13 +31,13 @@ export type Actor = PodKey | 'neighbour' | 'node';
 export type EarName = Actor | 'bridge' | 'socket';
 
 const allowed = { ports: [port('UDP/7001'), port('TCP/8080')] };
-export const neighbourAddress: Readonly<Record<Family, string>> = { ipv4: '172.30.0.1', ipv6: 'fd00:172:30::1' };
+const neighbourAddress: Readonly<Record<Family, string>> = { ipv4: '172.30.0.1', ipv6: 'fd00:172:30::1' };
 /** Addresses that the node has and the API does not know. */
 export const spareAddress: Readonly<Record<Family, string>> = { ipv4: '172.30.0.102', ipv6: 'fd00:172:30::102' };
 const neighbours = Object.values(neighbourAddress).map((each) => block(`${each}/${each.includes(':') ? 128 : 32}`));
 
 /** `shut` may send what it likes, and get UDP/7001 and TCP/8080 alone; `caged` may send and get these alone. */
-export const policies: readonly ApiObject[] = [
+const policies: readonly ApiObject[] = [
   policy('bank', 'shut', { pods: { pod: 'shut' }, ingress: [{ from: [pods({}, {}), ...neighbours], ...allowed }] }),
   policy('evil', 'caged', {
     pods: { pod: 'caged' },

@@ -159,7 +159,31 @@ const readsStream = ({ name, of, frames }: Trick): Attack => ({
   honest: fairly('evil/free', attacker),
 });
 
+/** No policy knows a link-local address; it has an owner all the same. */
+const readsLinkLocal: Attack = {
+  name: "reads a datagram of the node to another pod's link-local address by a neighbour advertisement",
+  plugins: ['bridge'],
+  of: ['ipv6'],
+  ear: attacker,
+  attempt: async ({ attacks, text }) => {
+    const [own, gateway, goal] = [attacks.nic(attacker), attacks.gateway(attacker), attacks.nic(victim).linkLocal];
+    const option = Buffer.concat([Buffer.from([2, 1]), Buffer.from(own.mac.replaceAll(':', ''), 'hex')]);
+    const body = Buffer.concat([Buffer.from('60000000', 'hex'), addressBytes(goal), option]);
+    const message = icmp6({ from: own.linkLocal, to: gateway.linkLocal, hopLimit: 255 }, 136, body);
+    for (let round = 0; round < 4 && !attacks.heard(attacker, text.slice(1, -1)); round++) {
+      await attacks.act('node', 'raw', [
+        ...[goal, own.linkLocal].map((each) => say(newPort(), `${each}%cni0`, 9999, 'who is it?')),
+        { do: 'pause', ms: 100 },
+      ]);
+      await attacks.send(attacker, frame(gateway.mac, own.mac, etherTypes.ipv6, message));
+      await attacks.act('node', 'raw', [say(newPort(), `${goal}%cni0`, 9999, text)]);
+    }
+  },
+  honest: fairly('evil/free', attacker),
+};
+
 declareAttacks('what the node sends to another pod of a bridge', [
+  readsLinkLocal,
   ...tricks.map(reads),
   ...tricks.filter(({ name }) => name.includes('MAC') || name.includes('advertisement')).map(readsStream),
   ...tricks.map(takes),
