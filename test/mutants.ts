@@ -1375,8 +1375,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a device that goes is a stranger by the time that its address is looked up',
     file: 'src/compile/guard.ts',
-    find: "matches: [isLinked, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination)",
-    replace: 'matches: [isLinked], verdict: jumpTo(chainNames.strangers.destination)',
+    find: "matches: [isRouted, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination)",
+    replace: 'matches: [isRouted], verdict: jumpTo(chainNames.strangers.destination)',
     specs: [stages],
   },
   {
@@ -1410,8 +1410,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a device may be handed what is for the pod of another',
     file: 'src/compile/guard.ts',
-    find: "matches: [isLinked, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination)",
-    replace: "matches: [isLinked, isOfOther('destination', family)], verdict: { kind: 'continue' }",
+    find: "matches: [isRouted, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination)",
+    replace: "matches: [isRouted, isOfOther('destination', family)], verdict: { kind: 'continue' }",
     specs: [guard],
   },
   {
@@ -1641,7 +1641,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a device of nobody may use a known pod's address",
     file: 'src/compile/guard.ts',
-    find: '  return { name: chainNames.strangers[end], rules: strangerRules(end, of) };',
+    find: '  return { name: chainNames.strangers[end], rules: strangerRules(end, of, linked) };',
     replace: '  return { name: chainNames.strangers[end], rules: [] };',
     specs: [guard],
   },

@@ -13,7 +13,7 @@ import {
 } from './link-control.ts';
 import { hasMac, portSets, type Device } from './links.ts';
 import { newcomerChains, newcomerJumps, unlinkedSets } from './newcomers.ts';
-import { addressField, compare, dropRule, goTo, isIn, isNotIn, jumpTo } from './match.ts';
+import { addressField, compare, dropRule, goTo, isIn, isNotIn } from './match.ts';
 import {
   chainNames,
   linkedSetName,

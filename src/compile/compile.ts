@@ -231,7 +231,7 @@ export class Compiler {
       return tableOf({
         sets: [
           ...pointed.sets,
-          ...(guardsLinks ? linkSets(family, links, closesBridges) : []),
+          ...(guardsLinks ? linkSets(family, links, guarded, closesBridges) : []),
           ...(guardsLinks && allowed.tunnels !== true ? [tunnelTargetSet(family, tunnelTargets)] : []),
         ],
         maps: pointed.maps,

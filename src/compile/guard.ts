@@ -2,7 +2,10 @@ import { families, type Family } from '../model/address.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { addressRequestRules, linkControlRules } from './link-control.ts';
 import { addressField, compare, deviceField, dropRule, goTo, isIn, isNotIn, jumpTo, type End } from './match.ts';
-import { chainNames, linkedSetName, linkSetNames, ownersSetName } from './names.ts';
+import { chainNames, linkedSetName, linkSetNames, ownersSetName, routedSetName } from './names.ts';
+
+/** The names of sets of addresses that have a device. */
+type AddressSets = Readonly<Record<Family, string>>;
 
 /**
  * S1.15, S1.16: a pod's device lets in what comes from the pod's own addresses, and of the rest what keeps the link going. Passing is returning:
@@ -12,7 +15,7 @@ import { chainNames, linkedSetName, linkSetNames, ownersSetName } from './names.
  * is found among the links, and its address not, may just have come, or may have left and be a stranger by then.
  */
 export function guardRules(end: End, family: Family): NftRule[] {
-  if (end === 'destination') return destinationRules([family]);
+  if (end === 'destination') return destinationRules([family], routedSetName);
   return [{ matches: [isOfOther('source', family)], verdict: jumpTo(chainNames.guard) }];
 }
 
@@ -22,14 +25,14 @@ export function guardRules(end: End, family: Family): NftRule[] {
  */
 export function guardRuleOfOthers(end: End, family: Family): NftRule {
   if (end === 'source') return { matches: [], verdict: jumpTo(chainNames.guard) };
-  const isLinked = isIn(linkedSetName[family], addressField[family].destination);
-  return { matches: [isLinked, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination) };
+  const isRouted = isIn(routedSetName[family], addressField[family].destination);
+  return { matches: [isRouted, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination) };
 }
 
 /** What is for an address that has a device, and goes by another. */
-export function destinationRules(of: readonly Family[] = families): NftRule[] {
+export function destinationRules(of: readonly Family[] = families, linked: AddressSets = linkedSetName): NftRule[] {
   return of.map((family) => {
-    const isLinked = isIn(linkedSetName[family], addressField[family].destination);
+    const isLinked = isIn(linked[family], addressField[family].destination);
     return { matches: [isOfOther('destination', family), isLinked], verdict: jumpTo(chainNames.strangers.destination) };
   });
 }
@@ -47,12 +50,14 @@ export function guardChains(family: Family, guarded: readonly End[]): Chain[] {
     },
     { name: chainNames.sources, rules: [...ownerRules('source', of), ...foreignSourceRules(links, of)] },
     linkControlChain(links.all, of),
-    ...guarded.map((end) => strangersChain(end, of)),
+    strangersChain('source', of),
+    // A packet to a bridged pod goes by the bridge, and which port that is the table of bridges sees.
+    ...(guarded.includes('destination') ? [strangersChain('destination', of, routedSetName)] : []),
   ];
 }
 
-export function strangersChain(end: End, of: readonly Family[] = families): Chain {
-  return { name: chainNames.strangers[end], rules: strangerRules(end, of) };
+export function strangersChain(end: End, of: readonly Family[] = families, linked: AddressSets = linkedSetName): Chain {
+  return { name: chainNames.strangers[end], rules: strangerRules(end, of, linked) };
 }
 
 /**
@@ -60,9 +65,9 @@ export function strangersChain(end: End, of: readonly Family[] = families): Chai
  * open a connection entry the wrong way round. What goes to a pod's address by a veth that is not known may go to a pod whose
  * rules are not there yet. Of a device that comes, the owner is looked up after the address; of one that goes, the address again after that.
  */
-function strangerRules(end: End, of: readonly Family[]): NftRule[] {
+function strangerRules(end: End, of: readonly Family[], linked: AddressSets): NftRule[] {
   return of.map((family) => {
-    const isLinked = isIn(linkedSetName[family], addressField[family][end]);
+    const isLinked = isIn(linked[family], addressField[family][end]);
     return end === 'source'
       ? dropRule(isNotOfNode, isLinked, isOfOther(end, family), isLinked)
       : dropRule(isLinked, compare('meta oifkind', '==', 'veth'), isOfOther(end, family));

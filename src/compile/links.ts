@@ -13,6 +13,7 @@ import {
   macSetNames,
   ownersSetName,
   portSetNames,
+  routedSetName,
   senderSetName,
   tunnelSetName,
 } from './names.ts';
@@ -89,7 +90,12 @@ function newDevice(name: string, isBridge: boolean): Device {
 }
 
 /** The sets that the guard of pods' devices looks in, in the table of a family. All of them or none: their rules must not come and go. */
-export function linkSets(family: Family, devices: readonly Device[], closesBridges: boolean): NftSet[] {
+export function linkSets(
+  family: Family,
+  devices: readonly Device[],
+  guarded: readonly End[],
+  closesBridges: boolean,
+): NftSet[] {
   const own = devices.filter(({ isBridge }) => !isBridge);
   const bridges = devices.filter(({ isBridge }) => isBridge);
   const closed = [...new Set([...isolatedIn('ingress', bridges), ...isolatedIn('egress', bridges)])];
@@ -99,6 +105,7 @@ export function linkSets(family: Family, devices: readonly Device[], closesBridg
     // Looked up of link-local packets alone.
     ...(family === 'ipv6' ? [deviceSet(linkSetNames.egress, isolatedIn('egress', own))] : []),
     ...(family === 'ipv6' && closesBridges ? [deviceSet(linkSetNames.closed, closed)] : []),
+    ...(guarded.includes('destination') ? [addressSet(routedSetName[family], family, linkedOf(family, own))] : []),
     ...addressSets(devices, [family]),
   ];
 }
@@ -145,6 +152,10 @@ function senderSets(ports: readonly Device[]): NftSet[] {
   ];
 }
 
+function linkedOf(family: Family, devices: readonly Device[]): string[] {
+  return devices.flatMap(({ linked }) => ofFamily(family, linked));
+}
+
 function ofFamily(family: Family, addresses: Iterable<string>): string[] {
   return [...addresses].filter((each) => familyOf(each) === family);
 }
@@ -172,10 +183,9 @@ function addressSets(devices: readonly Device[], of: readonly Family[]): NftSet[
     const owners = devices.flatMap(({ name, addresses }) =>
       ofFamily(family, addresses).map((each) => `${name} . ${each}`),
     );
-    const linked = devices.flatMap((device) => ofFamily(family, device.linked));
     return [
       { name: ownersSetName[family], key: ['ifname', addressType[family]], interval: false, elements: new Set(owners) },
-      addressSet(linkedSetName[family], family, linked),
+      addressSet(linkedSetName[family], family, linkedOf(family, devices)),
     ];
   });
 }

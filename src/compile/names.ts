@@ -59,6 +59,8 @@ export function deniedSetName(direction: string, family: Family): string {
 export const ownersSetName = { ipv4: 'owners4', ipv6: 'owners6' } as const;
 /** Addresses that have such a device. */
 export const linkedSetName = { ipv4: 'linked4', ipv6: 'linked6' } as const;
+/** Those of them whose device is the pod's own, in the tables that route. */
+export const routedSetName = { ipv4: 'routed4', ipv6: 'routed6' } as const;
 /** Addresses of pods that have none that is known. */
 export const unlinkedSetName = { ipv4: 'unlinked4', ipv6: 'unlinked6' } as const;
 export const multicastMapName = { ipv4: 'multicast4', ipv6: 'multicast6' } as const;

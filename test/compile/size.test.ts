@@ -211,12 +211,15 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
           ports: [{ port: 1 + index, endPort: 30_000 + index }],
         })),
       });
-      const options = { limits: { ...defaultLimits, node: 100 }, budgets: { ...defaultBudgets, policy: Infinity } };
+      const options = {
+        limits: { ...defaultLimits, node: 100 },
+        budgets: { ...defaultBudgets, policy: Infinity, namespace: Infinity },
+      };
       const { ruleset, counts } = startPipeline('n1', [...base, ...peers(100), many], options).plan(undefined).compiled;
       const rules = [...ruleset.ip!.chains.values()].reduce((sum, chain) => sum + chain.rules.length, 0);
       assert.ok(rules > 10_000, `${rules}`);
-      // Of each chain there is one for replies too, and each ends with a rule.
-      assert.ok(2.5 * counts.work > rules, `${rules} rules, ${counts.work} counted`);
+      // Of each chain there is one for replies and one for errors too, and each ends with a rule.
+      assert.ok(3.75 * counts.work > rules, `${rules} rules, ${counts.work} counted`);
     });
 
     it('classes count: label combinations of two policies on many pods are paid by their namespace', () => {

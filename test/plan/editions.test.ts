@@ -58,15 +58,20 @@ describe('a set that changes together with the class of a pod that reads it', ()
     const { stages, second } = go(nodeState(moved), bare);
     assert.deepEqual(second, [groupSet]);
     assert.deepEqual(stages['make'], [
+      'add chain ingress-e/…',
+      'add chain ingress-e/…',
       'add chain ingress-r/…',
       'add chain ingress-r/…',
       'add chain ingress/…',
       'add chain ingress/…',
       'add map v',
+      'add map v-e',
       'add map v-r',
       'add set g4/2',
     ]);
-    assert.deepEqual(stages['break'], ['delete chain ingress', 'delete chain ingress-r', 'delete set g4']);
+    assert.deepEqual(stages['break'], [
+      ...['delete chain ingress', 'delete chain ingress-e', 'delete chain ingress-r', 'delete set g4'],
+    ]);
     assert.ok(!stages['switch']!.some((operation) => operation.includes('elements')), 'nothing is edited in place');
   });
 
@@ -78,9 +83,10 @@ describe('a set that changes together with the class of a pod that reads it', ()
     );
     assert.deepEqual(second, [groupSet]);
     assert.deepEqual(stages['make'], [
+      ...['add chain ingress-e/…', 'add chain ingress-e/…', 'add chain ingress-e/…'],
       ...['add chain ingress-r/…', 'add chain ingress-r/…', 'add chain ingress-r/…'],
       ...['add chain ingress/…', 'add chain ingress/…', 'add chain ingress/…'],
-      ...['add map v', 'add map v-r', 'add map v-r/…', 'add map v/…', 'add set g4/2'],
+      ...['add map v', 'add map v-e', 'add map v-e/…', 'add map v-r', 'add map v-r/…', 'add map v/…', 'add set g4/2'],
     ]);
     assert.ok(!stages['switch']!.some((operation) => operation.includes('elements')), 'nothing is edited in place');
     const back = go(nodeState({ extra: false, members: ['10.1.0.11'], ports }), held);
@@ -147,7 +153,10 @@ describe('a set that changes together with the class of a pod that reads it', ()
     assert.deepEqual(second, [groupSet]);
     assert.deepEqual(
       stages['make']!.filter((operation) => operation.startsWith('ip6: ')),
-      ['ip6: add chain ingress', 'ip6: add chain ingress-r', 'ip6: add map v', 'ip6: add map v-r'],
+      [
+        ...['ip6: add chain ingress', 'ip6: add chain ingress-e', 'ip6: add chain ingress-r'],
+        ...['ip6: add map v', 'ip6: add map v-e', 'ip6: add map v-r'],
+      ],
     );
     const both = go(nodeState({ extra: true, members: ['10.1.0.12', 'fd01::12'], dual: true }), before);
     assert.deepEqual(both.second, [groupSet, groupSet.replace('g4', 'g6')]);

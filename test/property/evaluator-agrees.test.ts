@@ -42,7 +42,13 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
           const places = placesOf(objects);
           const links = linksOf(places, layout);
           const compile = (node: string): Ruleset => {
-            const pipeline = startPipeline(node, objects, { limits, gate, podCidrs: rangesOf(node, places) });
+            const pipeline = startPipeline(node, objects, {
+              limits,
+              gate,
+              podCidrs: rangesOf(node, places),
+              // The evaluator judges policies alone, and these let pods tunnel to nodes (S1.18).
+              allowed: { tunnels: true },
+            });
             pipeline.receive({ op: 'links', links });
             return pipeline.plan(undefined).compiled.ruleset;
           };
