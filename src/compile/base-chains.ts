@@ -22,11 +22,12 @@ import {
   isolatedSetName,
   orientedName,
   isolationMapName,
+  linkedSetName,
   linkSetNames,
   ownerMapName,
   orientations,
+  otherNodesSetName,
   selfSetName,
-  tunnelSetName,
   type Orientation,
 } from './names.ts';
 
@@ -48,6 +49,8 @@ export interface PodPermissions {
 export interface Surroundings {
   /** Of the family. Without any, there is no gate. */
   readonly gatedRanges: readonly string[];
+  /** The set of the pod ranges of all nodes, where they are known. */
+  readonly podRanges: string | undefined;
   /** The ends of a packet whose device is looked at; none where no device of a pod is known, or none is guarded. */
   readonly guarded: readonly End[];
   /** Whether ports of bridges are not seen, so that link-local packets between them cannot be judged. */
@@ -57,7 +60,7 @@ export interface Surroundings {
 
 /** The chains that do not follow from policies, in the table of a family. */
 export function baseChains(family: Family, surroundings: Surroundings): Chain[] {
-  const { gatedRanges, guarded, closesBridges, allowed } = surroundings;
+  const { gatedRanges, podRanges, guarded, closesBridges, allowed } = surroundings;
   const guardsLinks = guarded.length > 0;
   const guard: Guard = (...ends) =>
     ends.filter((end) => guarded.includes(end)).flatMap((end) => guardRules(end, family));
@@ -71,15 +74,20 @@ export function baseChains(family: Family, surroundings: Surroundings): Chain[] 
     guardsLinks && allowed.routers !== true
       ? [routerRule(family, isIn(family === 'ipv4' ? linkSetNames.pods : linkSetNames.all, 'iifname'))]
       : [];
-  const tunnelsToOthers = holdsTunnels
-    ? tunnelRules(isIn(tunnelSetName[family], addressField[family].destination))
-    : [];
+  const { source, destination } = addressField[family];
+  const isFromPod = isIn(linkSetNames.pods, 'iifname');
+  const tunnelsToOthers = holdsTunnels ? tunnelRules(isIn(otherNodesSetName[family], destination), isFromPod) : [];
+  const tunnelsToNode = [
+    ...(holdsTunnels ? tunnelRules(isFromPod) : []),
+    ...(holdsTunnels && podRanges !== undefined ? tunnelRules(isIn(podRanges, source, 'meta l4proto')) : []),
+  ];
+  const errors = errorRules(family, guardsLinks);
   return [
     { name: 'forward', base: { hook: 'forward', priority: hookPriority }, rules: forwardRules(family, pointing) },
     {
       name: 'input',
       base: { hook: 'input', priority: hookPriority },
-      rules: [...(holdsTunnels ? tunnelRules() : []), ...inputRules(family, pointing, guard)],
+      rules: [...tunnelsToNode, ...inputRules(family, pointing, guard)],
     },
     {
       name: 'output',
@@ -87,8 +95,8 @@ export function baseChains(family: Family, surroundings: Surroundings): Chain[] 
       rules: [...(guardsLinks ? [forgedOutputRule(family)] : []), ...outputRules()],
     },
     { name: chainNames.replies, rules: pointBoth(family, 'reply', pointing) },
-    { name: chainNames.special, rules: specialRules(family, guard, routers) },
-    ...errorChains(family, guard),
+    { name: chainNames.special, rules: specialRules(family, guard, routers, errors.special) },
+    ...errorChains(family, guard, errors.ofThird),
     ...midstreamChains(family, guard),
     ...otherWayChains(family, guarded, closesBridges),
     ...(guardsLinks ? guardChains(family, guarded) : []),
@@ -129,11 +137,12 @@ function otherWayChains(family: Family, guarded: readonly End[], closesBridges: 
 
 /**
  * VXLAN and Geneve by the ports that network plugins give their devices, and IPIP, 6in4 and GRE by their protocols: a node unpacks what any
- * sender has packed, and takes what is inside for a packet of another node (S1.18).
+ * sender has packed, and takes what is inside for a packet of another node (S1.18). A node also refuses them from the pod ranges of all nodes, for it takes them
+ * at addresses that the API server does not name.
  */
 function tunnelRules(...also: Match[]): NftRule[] {
   return [compare('udp dport', '==', '4789', '6081', '8472'), compare('meta l4proto', '==', '4', '41', '47')].map(
-    (isTunnel) => dropRule(isTunnel, ...also, isIn(linkSetNames.pods, 'iifname')),
+    (isTunnel) => dropRule(isTunnel, ...also),
   );
 }
 
@@ -183,7 +192,12 @@ function pointBoth(family: Family, orientation: Orientation, pointing: Pointing)
  * What is not judged as a connection, or not yet one. TCP comes first and leaves early, for every connection begins with it; UDP has
  * nothing here. Whatever is decided here is guarded first: the guard of most packets is where they are pointed at their class.
  */
-function specialRules(family: Family, guard: Guard, routers: readonly NftRule[]): NftRule[] {
+function specialRules(
+  family: Family,
+  guard: Guard,
+  routers: readonly NftRule[],
+  errors: readonly NftRule[],
+): NftRule[] {
   const accept = { kind: 'accept' } as const;
   return [
     { matches: [isNew, { kind: 'tcp-not-syn' }], verdict: goTo(chainNames.midstream.any) },
@@ -192,6 +206,7 @@ function specialRules(family: Family, guard: Guard, routers: readonly NftRule[])
     ...routers,
     ...linkControlRules(accept, [family]),
     { matches: [isError[family], isRelated], verdict: jumpTo(chainNames.errors.forward) },
+    ...errors,
     { matches: [isNew, { kind: 'sctp-not-init' }], verdict: goTo(chainNames.midstream.any) },
   ];
 }
@@ -209,7 +224,7 @@ const longestError: Readonly<Record<Family, number>> = { ipv4: 576, ipv6: 1280 }
  * S5.19: an error passes while the connection that it is about would pass. The kernel knows which one that is, so its ends are judged as its
  * packets are. What the node has opened to a pod is not judged (S5.1), so of errors to the node only what a pod has opened is.
  */
-function errorChains(family: Family, guard: Guard): Chain[] {
+function errorChains(family: Family, guard: Guard, ofThird: readonly NftRule[]): Chain[] {
   const judged = (direction: Direction): NftRule => {
     const key = [endFields(direction, family, 'error').pod];
     return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, 'error') } };
@@ -221,9 +236,26 @@ function errorChains(family: Family, guard: Guard): Chain[] {
   const accept: NftRule = { matches: [], verdict: { kind: 'accept' } };
   const { forward, input } = chainNames.errors;
   return [
-    { name: forward, rules: [isTooLong, judged('egress'), judged('ingress'), accept] },
-    { name: input, rules: [...guard('source'), isTooLong, judged('egress'), accept] },
+    { name: forward, rules: [isTooLong, ...ofThird, judged('egress'), judged('ingress'), accept] },
+    { name: input, rules: [...guard('source'), isTooLong, ...ofThird, judged('egress'), accept] },
   ];
+}
+
+/**
+ * A pod is no router, so it sends errors about its own connections only, and its node knows these. Otherwise it could borrow a connection of others, and
+ * what it puts into the error would pass as theirs.
+ */
+function errorRules(family: Family, guardsLinks: boolean): Readonly<Record<'ofThird' | 'special', readonly NftRule[]>> {
+  if (!guardsLinks) return { ofThird: [], special: [] };
+  const { source } = addressField[family];
+  const isPod = isIn(linkedSetName[family], source);
+  const [opener, reached] = [endFields('egress', family, 'error').pod, endFields('ingress', family, 'error').pod];
+  const self = selfSetName[family];
+  return {
+    // The address is looked up again: the pod may just have gone.
+    ofThird: [dropRule(isPod, isNotIn(self, source, opener), isNotIn(self, source, reached), isPod)],
+    special: [dropRule(isError[family], compare('ct state', '!=', 'related'), isPod)],
+  };
 }
 
 /** S5.18: picked up in mid-stream, a connection does not tell who opened it; where an isolated pod is concerned it must start anew. */

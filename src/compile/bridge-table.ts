@@ -17,6 +17,7 @@ import { addressField, compare, dropRule, goTo, isIn, isNotIn } from './match.ts
 import {
   chainNames,
   linkedSetName,
+  linkLocalSetName,
   macSetNames,
   multicastMapName,
   ownersSetName,
@@ -174,26 +175,50 @@ function receiverRules(...others: Match[]): NftRule[] {
 function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
   const passes = { kind: 'return' } as const;
   const isOfOtherMac = isNotIn(macSetNames.macs, 'iifname', 'ether saddr');
+  const isOfOtherLinkLocal = isNotIn(linkLocalSetName, 'iifname', 'ip6 saddr');
   return [
     dropOtherFrames,
     // Looked up again in front of the drop: the MAC may just have become known.
     dropRule(isOfOtherMac, isIn(macSetNames.ports, 'iifname'), isOfOtherMac),
     ...(allowsRouters ? [] : [routerRule('ipv6')]),
-    ...(readsTargets
-      ? [
-          dropRule(
-            isAdvertisement,
-            isNotLinkLocalTarget,
-            isNotIn(ownersSetName.ipv6, 'iifname', 'icmpv6 taddr'),
-            isIn(portSetNames.all, 'iifname'),
-          ),
-        ]
-      : []),
+    ...(readsTargets ? targetRules() : []),
+    // A pod's link-local address is the one that its MAC makes, where that is known.
+    dropRule(
+      compare('ip6 saddr', '==', 'fe80::/10'),
+      isOfOtherLinkLocal,
+      isIn(macSetNames.ports, 'iifname'),
+      isOfOtherLinkLocal,
+    ),
     ...ownerRules('source'),
     dropRule(isArp, isLongArp),
     { matches: [isIn(ownersSetName.ipv4, 'iifname', 'arp saddr ip')], verdict: passes },
-    { matches: [compare('arp saddr ip', '==', '0.0.0.0')], verdict: passes, comment: 'ARP probe' },
+    // Asked for another's address, a pod that starts would give it up (RFC 5227).
+    {
+      matches: [compare('arp saddr ip', '==', '0.0.0.0'), isIn(ownersSetName.ipv4, 'iifname', 'arp daddr ip')],
+      verdict: passes,
+      comment: 'ARP probe',
+    },
     ...foreignSourceRules(portSetNames),
+  ];
+}
+
+/**
+ * A pod advertises its own addresses, and probes for its own alone: a pod that starts gives up one that another probes for (RFC 4862, 5.4.3). Its
+ * link-local address is the one that its MAC makes, where that is known.
+ */
+function targetRules(): NftRule[] {
+  const isFromPort = isIn(portSetNames.all, 'iifname');
+  const isOfOthers = isNotIn(ownersSetName.ipv6, 'iifname', 'icmpv6 taddr');
+  return [
+    dropRule(isAdvertisement, isNotLinkLocalTarget, isOfOthers, isFromPort),
+    dropRule(
+      isAdvertisement,
+      isLinkLocalTarget,
+      isNotIn(linkLocalSetName, 'iifname', 'icmpv6 taddr'),
+      isIn(macSetNames.ports, 'iifname'),
+      isNotIn(linkLocalSetName, 'iifname', 'icmpv6 taddr'),
+    ),
+    dropRule(isSolicitation, compare('ip6 saddr', '==', '::'), isNotLinkLocalTarget, isOfOthers, isFromPort),
   ];
 }
 

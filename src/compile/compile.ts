@@ -22,7 +22,7 @@ import {
 import type { ClassSpec } from './class-spec.ts';
 import { Classifier, type Classification, type PodSpecs } from './classify.ts';
 import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
-import { devicesOf, guardedEnds, linkSets, tunnelTargetSet, type AddressClasses, type Devices } from './links.ts';
+import { devicesOf, guardedEnds, linkSets, nodeSets, type AddressClasses, type Devices } from './links.ts';
 import { LeftOutMemory, withoutGroups, type Oversize } from './left-out.ts';
 import { shareOf, sizeOf, type ClassSize } from './node-budget.ts';
 import { Pointer } from './point.ts';
@@ -212,7 +212,7 @@ export class Compiler {
   /** All that packets meet, put together from the classes. */
   #assemble(draft: Draft): Ruleset {
     const { snapshot } = draft;
-    const { gatedRanges, tunnelTargets } = snapshot;
+    const { gatedRanges, nodeAddresses } = snapshot;
     const allowed = this.#allowed;
     // Without a table of their own, bridges are as closed as what they switch can be told apart.
     const closesBridges = this.#guard === 'routed';
@@ -224,15 +224,25 @@ export class Compiler {
     const unlinked = [...addresses.keys()].filter((address) => !linked.has(address));
     const guarded = guardedEnds(links, closesBridges);
     const guardsLinks = guarded.length > 0;
+    const holdsTunnels = guardsLinks && allowed.tunnels !== true;
     const routed = (family: Family): Table => {
       const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);
-      const base = this.#baseChainsOf(family, { gatedRanges: ofFamily, guarded, closesBridges, allowed });
+      const nodes = nodeSets(family, nodeAddresses);
+      const base = this.#baseChainsOf(family, {
+        gatedRanges: ofFamily,
+        podRanges: nodes.podRanges.elements.size > 0 ? nodes.podRanges.name : undefined,
+        guarded,
+        closesBridges,
+        allowed,
+      });
       const pointed = this.#pointers[family].point(addresses, links, guarded);
       return tableOf({
         sets: [
           ...pointed.sets,
           ...(guardsLinks ? linkSets(family, links, guarded, closesBridges) : []),
-          ...(guardsLinks && allowed.tunnels !== true ? [tunnelTargetSet(family, tunnelTargets)] : []),
+          ...(guardsLinks ? nodes.own : []),
+          ...(holdsTunnels ? [nodes.others] : []),
+          ...(holdsTunnels && nodes.podRanges.elements.size > 0 ? [nodes.podRanges] : []),
         ],
         maps: pointed.maps,
         chains: [...base, ...pointed.chains],

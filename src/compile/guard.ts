@@ -2,7 +2,7 @@ import { families, type Family } from '../model/address.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { addressRequestRules, linkControlRules } from './link-control.ts';
 import { addressField, compare, deviceField, dropRule, goTo, isIn, isNotIn, jumpTo, type End } from './match.ts';
-import { chainNames, linkedSetName, linkSetNames, ownersSetName, routedSetName } from './names.ts';
+import { chainNames, linkedSetName, linkSetNames, ownersSetName, ownNodeSetName, routedSetName } from './names.ts';
 
 /** The names of sets of addresses that have a device. */
 type AddressSets = Readonly<Record<Family, string>>;
@@ -50,7 +50,7 @@ export function guardChains(family: Family, guarded: readonly End[]): Chain[] {
     },
     { name: chainNames.sources, rules: [...ownerRules('source', of), ...foreignSourceRules(links, of)] },
     linkControlChain(links.all, of),
-    strangersChain('source', of),
+    { name: chainNames.strangers.source, rules: [...strangerRules('source', of, linkedSetName), ...nodeRules(family)] },
     // A packet to a bridged pod goes by the bridge, and which port that is the table of bridges sees.
     ...(guarded.includes('destination') ? [strangersChain('destination', of, routedSetName)] : []),
   ];
@@ -72,6 +72,14 @@ function strangerRules(end: End, of: readonly Family[], linked: AddressSets): Nf
       ? dropRule(isNotOfNode, isLinked, isOfOther(end, family), isLinked)
       : dropRule(isLinked, compare('meta oifkind', '==', 'veth'), isOfOther(end, family));
   });
+}
+
+/**
+ * By no device does a packet come from an address of the node itself: answers to it would count as answers to the node (S5.1). The kernel
+ * refuses such packets of IPv4 (fib_validate_source), and takes those of IPv6.
+ */
+function nodeRules(family: Family): NftRule[] {
+  return family === 'ipv6' ? [dropRule(isNotOfNode, isIn(ownNodeSetName, addressField.ipv6.source))] : [];
 }
 
 /** The kernel resets a connection of the node to a pod in the pod's name (S5.18): nobody else sends by the loopback device. */

@@ -20,16 +20,12 @@ export function routerRule(family: Family, ...also: Match[]): NftRule {
   return dropRule(...also, routerMatch[family]);
 }
 
-/** Drops answers of DHCP servers: no pod is one (S1.18). The port first: most packets end there. */
+/** Drops answers of DHCP servers, which clients take from any port: no pod is one (S1.18). */
 export function addressServerRule(family: Family, ...also: Match[]): NftRule {
-  const [source, destination] = serverPorts[family];
-  return dropRule(compare('udp sport', '==', source), compare('udp dport', '==', destination), ...also);
+  return dropRule(compare('udp dport', '==', clientPort[family]), ...also);
 }
 
-const serverPorts: Readonly<Record<Family, readonly [source: string, destination: string]>> = {
-  ipv4: ['67', '68'],
-  ipv6: ['547', '546'],
-};
+const clientPort: Readonly<Record<Family, string>> = { ipv4: '68', ipv6: '546' };
 
 /** Redirects, and of IPv6 router advertisements. */
 const routerMatch: Readonly<Record<Family, Match>> = {

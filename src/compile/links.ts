@@ -1,7 +1,7 @@
-import { families, familyOf, type Family } from '../model/address.ts';
+import { families, familyOf, linkLocalOf, mergeRanges, parseCidr, type Family } from '../model/address.ts';
 import type { Link } from '../model/cluster.ts';
 import type { Direction } from '../model/policy.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { NodeAddresses, Snapshot } from '../model/snapshot.ts';
 import { readComponent } from '../nftables/component.ts';
 import type { KeyType, NftSet } from '../nftables/ruleset.ts';
 import type { BuiltClass } from './class-shape.ts';
@@ -11,13 +11,15 @@ import {
   linkSetNames,
   macSenderSetName,
   macSetNames,
+  otherNodesSetName,
+  ownNodeSetName,
+  linkLocalSetName,
   ownersSetName,
   portSetNames,
   routedSetName,
   senderSetName,
-  tunnelSetName,
 } from './names.ts';
-import { addressSet, addressType } from './set-builder.ts';
+import { addressSet, addressType, rangesSet } from './set-builder.ts';
 
 /** The classes of an address; `undefined` where nothing isolates it. */
 export type AddressClasses = Readonly<Record<Direction, BuiltClass | undefined>>;
@@ -129,10 +131,12 @@ export function hasMac({ macs }: Device): boolean {
 function senderSets(ports: readonly Device[]): NftSet[] {
   const known = ports.filter(hasMac);
   const others = ports.filter((port) => !hasMac(port));
+  const linkLocals = known.flatMap(({ name, macs }) => [...macs].map((mac) => `${name} . ${linkLocalOf(mac)}`));
   const pairs = known.flatMap(({ name, macs }) => [...macs].map((mac) => `${name} . ${mac}`));
   return [
     deviceSet(macSetNames.ports, known),
     { name: macSetNames.macs, key: ['ifname', 'ether_addr'], interval: false, elements: new Set(pairs) },
+    { name: linkLocalSetName, key: ['ifname', 'ipv6_addr'], interval: false, elements: new Set(linkLocals) },
     ...families.flatMap((family): NftSet[] => {
       const address = addressType[family];
       const withMac = known.flatMap(({ name, macs, addresses }) =>
@@ -160,13 +164,31 @@ function ofFamily(family: Family, addresses: Iterable<string>): string[] {
   return [...addresses].filter((each) => familyOf(each) === family);
 }
 
-const targetSets = new WeakMap<ReadonlySet<string>, Partial<Record<Family, NftSet>>>();
+/** What is known of the addresses of nodes in the table of a family, for as long as they are the same. */
+export interface NodeSets {
+  readonly others: NftSet;
+  /** Of all nodes; without elements where no Node names any. */
+  readonly podRanges: NftSet;
+  /** Of IPv6: the kernel itself refuses IPv4 packets from its own addresses. */
+  readonly own: readonly NftSet[];
+}
 
-/** Made once for the same targets: a large cluster has thousands, and they seldom change. */
-export function tunnelTargetSet(family: Family, targets: ReadonlySet<string>): NftSet {
-  const known = targetSets.get(targets) ?? {};
-  targetSets.set(targets, known);
-  return (known[family] ??= addressSet(tunnelSetName[family], family, ofFamily(family, targets)));
+const nodeSetsOf = new WeakMap<NodeAddresses, Partial<Record<Family, NodeSets>>>();
+
+/** Made once for the same addresses: a large cluster has thousands, and they seldom change. */
+export function nodeSets(family: Family, nodes: NodeAddresses): NodeSets {
+  const known = nodeSetsOf.get(nodes) ?? {};
+  nodeSetsOf.set(nodes, known);
+  return (known[family] ??= makeNodeSets(family, nodes));
+}
+
+function makeNodeSets(family: Family, { own, others, podCidrs }: NodeAddresses): NodeSets {
+  const ranges = ofFamily(family, podCidrs).flatMap((cidr) => parseCidr(cidr) ?? []);
+  return {
+    others: addressSet(otherNodesSetName[family], family, ofFamily(family, others)),
+    podRanges: rangesSet(family, mergeRanges(ranges)),
+    own: family === 'ipv6' ? [addressSet(ownNodeSetName, family, ofFamily(family, own))] : [],
+  };
 }
 
 function isolatedIn(direction: Direction, devices: readonly Device[]): Device[] {

@@ -65,8 +65,9 @@ export const routedSetName = { ipv4: 'routed4', ipv6: 'routed6' } as const;
 export const unlinkedSetName = { ipv4: 'unlinked4', ipv6: 'unlinked6' } as const;
 export const multicastMapName = { ipv4: 'multicast4', ipv6: 'multicast6' } as const;
 
-/** At which other nodes take tunnel packets. */
-export const tunnelSetName = { ipv4: 'tunnel-targets4', ipv6: 'tunnel-targets6' } as const;
+/** Addresses of other nodes, which take tunnel packets there, and of this node. */
+export const otherNodesSetName = { ipv4: 'other-nodes4', ipv6: 'other-nodes6' } as const;
+export const ownNodeSetName = 'own-node6';
 
 /**
  * The devices of pods, and those whose pods are isolated: devices of their own in one table, ports of bridges in the other. `pods` has
@@ -84,3 +85,5 @@ export const portSetNames = { all: 'ports', egress: 'egress-ports', ingress: 'in
 export const senderSetName = { ipv4: 'senders4', ipv6: 'senders6' } as const;
 export const macSenderSetName = { ipv4: 'mac-senders4', ipv6: 'mac-senders6' } as const;
 export const macSetNames = { macs: 'macs', ports: 'mac-ports' } as const;
+/** The link-local address that a port's MAC makes. */
+export const linkLocalSetName = 'link-local6';

@@ -89,7 +89,7 @@ function pointAddresses(
   const isolated = [...addresses].flatMap(([address, { ingress, egress }]) => (ingress || egress ? [address] : []));
   sets.push(addressSet(isolatedSetName[family], family, isolated));
   // The deny chains look in it, and where devices are guarded the output hook.
-  if (chains.size > 0 || guarded.length > 0) sets.push(pairSet(selfSetName[family], family, isolated));
+  if (chains.size > 0 || guarded.length > 0) sets.push(pairSet(selfSetName[family], family, [...addresses.keys()]));
   const maps = directions.flatMap((direction) =>
     orientations.flatMap((orientation): VerdictMap[] => {
       const verdicts = new Map<Element, ElementVerdict>();

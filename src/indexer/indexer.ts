@@ -22,6 +22,7 @@ import { bothWays, DeniedAddresses, neitherWay } from './denied-addresses.ts';
 import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
 import { NamespaceIndex } from './namespace-index.ts';
+import { NodeTable } from './node-table.ts';
 import { findOwners } from './owners.ts';
 import { isSameState, Ownership } from './ownership.ts';
 import { PodIndex } from './pod-index.ts';
@@ -29,7 +30,6 @@ import { Residents, type Resident, type ResidentChanges } from './residents.ts';
 import { RevisedMap } from './revised-map.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { sizeOfAll } from './table-size.ts';
-import { TunnelTargets } from './tunnel-targets.ts';
 
 const noPolicies: ReadonlySet<PolicyId> = new Set();
 
@@ -44,7 +44,7 @@ export class Indexer {
   readonly #residents: Residents;
   readonly #gatedRanges: GatedRanges;
   readonly #nodes = new Map<ObjectKey, Node>();
-  readonly #tunnelTargets = new TunnelTargets();
+  readonly #nodeTable: NodeTable;
   readonly #policies = new Map<PolicyId, Policy>();
 
   readonly #namespaceIndex = new NamespaceIndex();
@@ -86,6 +86,7 @@ export class Indexer {
     this.#mostGrowth = fillBudget / 4;
     this.#nodeName = nodeName;
     this.#residents = new Residents(nodeName);
+    this.#nodeTable = new NodeTable(nodeName);
     this.#gatedRanges = new GatedRanges(nodeName, gate, (name) => this.#nodes.has(name));
   }
 
@@ -115,7 +116,7 @@ export class Indexer {
       denied: this.#denied.directions,
       deniedLinks: this.#denied.links,
       gatedRanges: this.#gatedRanges.current,
-      tunnelTargets: this.#tunnelTargets.current,
+      nodeAddresses: this.#nodeTable.current,
     };
   }
 
@@ -126,7 +127,7 @@ export class Indexer {
 
   /** Of all that a snapshot shows but the members of groups. */
   get #localRevision(): number {
-    const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges, this.#tunnelTargets];
+    const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges, this.#nodeTable];
     return tables.reduce((sum, { revision }) => sum + revision, this.#synced.size);
   }
 
@@ -192,14 +193,7 @@ export class Indexer {
       this.#subjects,
       this.#peers,
     ];
-    const maps = [
-      this.#nodes,
-      this.#policies,
-      this.#activePolicies,
-      this.#localPods,
-      this.#denied,
-      this.#tunnelTargets,
-    ];
+    const maps = [this.#nodes, this.#policies, this.#activePolicies, this.#localPods, this.#denied, this.#nodeTable];
     const tables = [...indexes, ...maps, this.#residents, this.#groups, this.#troubled, this.#admission];
     const own = tables.reduce((sum, table) => sum + table.size, 0);
     return own + sizeOfAll(this.#policiesOf.values()) + sizeOfAll(this.#subjectsOf.values());
@@ -305,8 +299,7 @@ export class Indexer {
   }
 
   #replaceNode(name: string, value: Node | undefined): void {
-    // Packets for the own node pass the input hook, whatever its address.
-    if (name !== this.#nodeName) this.#tunnelTargets.replace(this.#nodes.get(name), value);
+    this.#nodeTable.replace(name, this.#nodes.get(name), value);
     const before = this.#nodes.get(name)?.addresses ?? [];
     const after = value?.addresses ?? [];
     if (value) this.#nodes.set(name, value);

@@ -76,6 +76,13 @@ export function parseCidr(text: string): AddressRange | undefined {
   return { family, first, last: first + (1n << hostBits) - 1n };
 }
 
+/** The link-local address that an interface with this MAC gives itself (RFC 4291, appendix A), as Linux does unless it is told otherwise. */
+export function linkLocalOf(mac: string): string {
+  const bytes = BigInt(`0x${mac.replaceAll(':', '')}`) ^ (2n << 40n);
+  const value = (0xfe80n << 112n) | ((bytes >> 24n) << 40n) | (0xfffen << 24n) | (bytes & 0xff_ffffn);
+  return formatAddress('ipv6', value);
+}
+
 /** The CIDRs of a list that no other one of it contains: canonical, ascending, IPv4 first. What is none is left out. */
 export function canonicalCidrs(texts: Iterable<string>): string[] {
   const ranges = [...texts].map(parseCidr).filter((range) => range !== undefined);

@@ -66,6 +66,16 @@ export interface LeftOut {
   readonly budget: number;
 }
 
+/** Canonical. */
+export interface NodeAddresses {
+  /** Of this node: nobody else sends from them (S1.17). */
+  readonly own: ReadonlySet<string>;
+  /** Of the other nodes, which take tunnel packets there (S1.18). */
+  readonly others: ReadonlySet<string>;
+  /** The pod ranges of all nodes, ascending; none contains another. */
+  readonly podCidrs: readonly string[];
+}
+
 /**
  * Everything that one node must know, and nothing else. No nftables in it.
  * The maps are live views of the indexer: read them before its next event.
@@ -94,8 +104,8 @@ export interface Snapshot {
   readonly deniedLinks: ReadonlyMap<string, Link>;
   /** Ranges in which no address may be used but those of local pods (S7.5): canonical CIDRs, ascending, without overlaps. Empty: no gate. */
   readonly gatedRanges: readonly string[];
-  /** Addresses at which other nodes take tunnel packets, which pods may not send (S1.18). Canonical; the very object while nothing changes. */
-  readonly tunnelTargets: ReadonlySet<string>;
+  /** The very object while nothing changes. */
+  readonly nodeAddresses: NodeAddresses;
 }
 
 /** Of a node without pods. */
@@ -109,5 +119,5 @@ export const emptySnapshot: Snapshot = {
   denied: new Map(),
   deniedLinks: new Map(),
   gatedRanges: [],
-  tunnelTargets: new Set(),
+  nodeAddresses: { own: new Set(), others: new Set(), podCidrs: [] },
 };

@@ -34,7 +34,7 @@ export function restoreSnapshot(saved: SavedState, sandboxes: Iterable<Sandbox>)
     denied,
     deniedLinks,
     gatedRanges: saved.gatedRanges,
-    tunnelTargets: saved.tunnelTargets,
+    nodeAddresses: saved.nodeAddresses,
   };
 }
 

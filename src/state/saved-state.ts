@@ -12,11 +12,11 @@ export interface SavedState {
   /** Addresses of this node that were denied, in some direction. */
   readonly denied: ReadonlySet<string>;
   readonly gatedRanges: readonly string[];
-  readonly tunnelTargets: ReadonlySet<string>;
+  readonly nodeAddresses: Snapshot['nodeAddresses'];
 }
 
 /** Its maps are the snapshot's own: read it before the indexer's next event. */
-export function stateOf({ localPods, policies, groups, denied, gatedRanges, tunnelTargets }: Snapshot): SavedState {
+export function stateOf({ localPods, policies, groups, denied, gatedRanges, nodeAddresses }: Snapshot): SavedState {
   const pods = localPods.values().map(({ links: _links, ...pod }): [PodKey, SavedPod] => [pod.key, pod]);
   const kept = groups.values().map((group): [GroupId, AddressGroup] => [group.id, withoutHistory(group)]);
   const isDenied = denied.entries().flatMap(([address, directions]) => (directions.size > 0 ? [address] : []));
@@ -26,7 +26,7 @@ export function stateOf({ localPods, policies, groups, denied, gatedRanges, tunn
     groups: new Map(kept),
     denied: new Set(isDenied),
     gatedRanges,
-    tunnelTargets,
+    nodeAddresses,
   };
 }
 

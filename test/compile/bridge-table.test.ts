@@ -107,7 +107,8 @@ const frames: readonly Case[] = [
   ['a VLAN tag, neighbour discovery', { ...discovery, etherType: 'vlan' }, 'drop'],
   ['a raw frame', { ...sent, etherType: '0x88b5' }, 'drop'],
   ['ARP, its own address', arp, 'accept'],
-  ['ARP, a probe', { ...arp, source: '0.0.0.0' }, 'accept'],
+  ['ARP, a probe for its own address', { ...arp, source: '0.0.0.0', destination: '10.1.0.2' }, 'accept'],
+  ["ARP, a probe for another pod's address", { ...arp, source: '0.0.0.0' }, 'drop'],
   ["ARP, another pod's address", { ...arp, source: '10.1.0.3' }, 'drop'],
   ['ARP with as much behind it as a short frame has room for', { ...arp, length: 46 }, 'accept'],
   ['ARP with more behind it', { ...arp, length: 47 }, 'drop'],
@@ -116,7 +117,9 @@ const frames: readonly Case[] = [
 
 const linkControl: readonly Case[] = [
   ['neighbour discovery', discovery, 'accept'],
-  ['neighbour discovery without an address', { ...discovery, source: '::' }, 'accept'],
+  ['a probe for its own address', { ...discovery, source: '::', target: 'fd01::2' }, 'accept'],
+  ['a probe for its link-local address', { ...discovery, source: '::', target: 'fe80::2' }, 'accept'],
+  ["a probe for another pod's address", { ...discovery, source: '::' }, 'drop'],
   ['neighbour discovery, egress isolated', { ...discovery, ...closed }, 'accept'],
   ['neighbour discovery from afar, egress isolated', { ...discovery, ...closed, hopLimit: 254 }, 'drop'],
   ["neighbour discovery with another's address", { ...discovery, source: 'fd01::3' }, 'drop'],
@@ -131,6 +134,7 @@ const linkControl: readonly Case[] = [
   ['a redirect', { ...router, icmpType: 137 }, 'drop'],
   ['an answer of a DHCP server', { ...sent, sourcePort: 67, destinationPort: 68 }, 'drop'],
   ['an answer of a DHCPv6 server', { ...sent6, sourcePort: 547, destinationPort: 546 }, 'drop'],
+  ['an answer of a DHCP server from any port', { ...sent, destinationPort: 68 }, 'drop'],
   ['DNS from a port that a DHCP server uses', { ...sent, sourcePort: 67, destinationPort: 53 }, 'accept'],
   ['listener discovery', listener, 'accept'],
   ['listener discovery without an address', { ...listener, source: '::' }, 'accept'],
@@ -331,10 +335,19 @@ describe('the guard of ports of bridges (S1.15, S1.16)', () => {
   it('holds frames of a port to the MAC of its pod, where that is known', () => {
     const own = { sourceMac: macs.free! };
     const foreign = { sourceMac: macs.closed! };
-    for (const packet of [sent, sent6, arp, discovery]) {
+    for (const packet of [sent, sent6, arp, { ...discovery, source: 'fd01::2' }]) {
       assert.equal(trace(pinned!, { ...packet, ...own }).verdict, 'accept');
       assert.equal(trace(pinned!, { ...packet, ...foreign }).verdict, 'drop');
     }
+    const [own6, other6] = ['fe80::ff:fe00:2', 'fe80::ff:fe00:3'];
+    for (const packet of [
+      { ...discovery, source: own6 },
+      { ...answer, source: own6, target: own6 },
+    ]) {
+      assert.equal(trace(pinned!, { ...packet, ...own }).verdict, 'accept');
+      assert.equal(trace(pinned!, { ...packet, ...own, source: other6 }).verdict, 'drop');
+    }
+    assert.equal(trace(pinned!, { ...answer, ...own, source: 'fd01::2', target: other6 }).verdict, 'drop');
     const picky = { ...sent, source: '10.1.0.4', inInterface: 'veth-picky', sourceMac: '02:00:00:00:00:99' };
     assert.equal(trace(pinned!, picky).verdict, 'accept');
   });

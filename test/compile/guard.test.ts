@@ -333,6 +333,10 @@ describe("tunnel packets from pods' devices (S1.18)", () => {
         }
         const toOwn = { ...packet, ...by, hook: 'input' as const, destination: '192.0.2.1' };
         assert.equal(verdictOf(held, toOwn), 'drop');
+        // Of a pod of another node, at an address that no Node names.
+        const fromAfar = { ...toOwn, source: '10.2.0.7', inInterface: 'eth0', destination: '198.51.100.7' };
+        assert.equal(verdictOf(held, fromAfar), 'drop');
+        assert.equal(verdictOf(allowed, fromAfar), 'accept');
         assert.equal(verdictOf(allowed, toOwn), 'accept');
       });
       it(`${where}, ${what}, to what is no node, or from what is no pod: accept`, () => {
@@ -386,6 +390,35 @@ describe("the guard of pods' own devices (S1.15, S1.16)", () => {
       }
     });
   }
+
+  it('lets a pod send errors about its own connections only (S5.19)', () => {
+    const error: Packet = {
+      ...ping,
+      protocol: 'icmp',
+      icmpType: 3,
+      ctState: 'related',
+      direction: 'reply',
+      length: 100,
+    };
+    const own = { source: '203.0.113.5', destination: '10.1.0.2', protocol: 'udp', destinationPort: 53 };
+    const ofOthers = { ...own, destination: '10.9.0.2' };
+    for (const hook of ['forward', 'input'] as const) {
+      assert.equal(verdictOf(guarded, { ...error, hook, connection: own }), 'accept', hook);
+      assert.equal(verdictOf(guarded, { ...error, hook, connection: ofOthers }), 'drop', hook);
+      const unrelated: Packet = { ...error, hook, ctState: 'invalid', direction: undefined };
+      assert.equal(verdictOf(guarded, unrelated), 'drop', hook);
+    }
+    const ofRouter = { ...error, inInterface: 'eth0', source: '203.0.113.1', destination: '10.1.0.2', connection: own };
+    assert.equal(verdictOf(guarded, ofRouter), 'accept');
+  });
+
+  it("lets no device bring the node's own IPv6 addresses (S1.17)", () => {
+    const borrowed: Packet = { ...udp6, inInterface: 'eth0', source: '2001:db8:1::1', destination: 'fd01::2' };
+    assert.equal(verdictOf(guarded, borrowed), 'drop');
+    assert.equal(verdictOf(guarded, { ...borrowed, hook: 'input' }), 'drop');
+    assert.equal(verdictOf(guarded, { ...borrowed, hook: 'input', inInterface: 'lo' }), 'accept');
+    assert.equal(verdictOf(guarded, { ...borrowed, source: '2001:db8:1::2' }), 'accept');
+  });
 
   it('is nothing at all where it is off, or where no link is known', () => {
     const names = routedTables(unguarded).flatMap(({ chains, sets }) => [...chains.keys(), ...sets.keys()]);

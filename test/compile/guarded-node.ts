@@ -24,7 +24,7 @@ export function guardedNode(linkOf: (name: string) => Link, options: PipelineOpt
   const pipeline = startPipeline(
     'n1',
     [
-      node('n1', '192.0.2.1'),
+      node('n1', '192.0.2.1', '2001:db8:1::1'),
       ...(['free', 'closed', 'picky', 'elsewhere'] as const).map((app) =>
         pod(`x/${app}`, { ips: addresses[app], labels: { app } }),
       ),

@@ -34,7 +34,12 @@ const linkControl: Control[] = [
     of: ['ipv6'],
     make: (scene: Scene) => solicitation(scene, scene.frames.nic('caged').linkLocal),
   },
-  { name: 'duplicate address detection', of: ['ipv6'], make: (scene: Scene) => solicitation(scene, '::') },
+  {
+    name: 'duplicate address detection',
+    of: ['ipv6'],
+    to: 'bridge',
+    make: (scene: Scene) => solicitation(scene, '::', 'caged'),
+  },
   {
     name: 'an IGMP report',
     of: ['ipv4'],
@@ -54,7 +59,7 @@ const linkControl: Control[] = [
     of: ['ipv4'],
     make: (scene: Scene) => question(scene, scene.frames.nic('caged').address.ipv4),
   },
-  { name: 'an ARP probe', of: ['ipv4'], make: (scene: Scene) => question(scene, '0.0.0.0') },
+  { name: 'an ARP probe', of: ['ipv4'], to: 'bridge', make: (scene: Scene) => question(scene, '0.0.0.0', 'caged') },
 ].map((each): Control => ({ to: 'shut', ...each, plugins: ['bridge'], from: 'caged' }) as Control);
 
 /** To whom they are for: routers and address servers, which no pod is (S5.20). */
@@ -86,8 +91,8 @@ function discover({ frames, text }: Scene): Buffer {
   return frame(everyMac, frames.nic('caged').mac, etherTypes.ipv4, datagram(ends, text));
 }
 
-function solicitation({ frames, text }: Scene, source: string): Buffer {
-  const target = addressBytes(frames.nic('shut').address.ipv6);
+function solicitation({ frames, text }: Scene, source: string, of: PodName = 'shut'): Buffer {
+  const target = addressBytes(frames.nic(of).address.ipv6);
   const group = `ff02::1:ff${target.subarray(13, 14).toString('hex')}:${target.subarray(14).toString('hex')}`;
   // An option that nobody knows, three times eight bytes.
   const option = Buffer.concat([Buffer.from([253, 3]), Buffer.from(text), Buffer.alloc(4)]);
@@ -96,9 +101,9 @@ function solicitation({ frames, text }: Scene, source: string): Buffer {
   return frame(multicastMac(group), frames.nic('caged').mac, etherTypes.ipv6, message);
 }
 
-function question({ frames, text }: Scene, sender: string): Buffer {
-  const [own, shut] = [frames.nic('caged'), frames.nic('shut')];
-  const asked = arp(1, [own.mac, sender], ['00:00:00:00:00:00', shut.address.ipv4], text);
+function question({ frames, text }: Scene, sender: string, of: PodName = 'shut'): Buffer {
+  const [own, asked4] = [frames.nic('caged'), frames.nic(of).address.ipv4];
+  const asked = arp(1, [own.mac, sender], ['00:00:00:00:00:00', asked4], text);
   return frame(everyMac, own.mac, etherTypes.arp, asked);
 }
 

@@ -79,7 +79,7 @@ export const randomSnapshot: fc.Arbitrary<Snapshot> = fc
     denied: mapOf(address, setOf(direction)),
     deniedLinks: mapOf(address, link),
     gatedRanges: names,
-    tunnelTargets: setOf(address),
+    nodeAddresses: fc.record({ own: setOf(address), others: setOf(address), podCidrs: names }),
   })
   .map((snapshot) => structuredClone(snapshot));
 

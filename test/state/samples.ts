@@ -85,7 +85,11 @@ export const fullSnapshot: Required<Snapshot> = {
   denied: new Map([['10.244.1.9', new Set(['ingress'] as const)]]),
   deniedLinks: new Map([['10.244.1.9', { device: 'cni0', port: 'veth9' }]]),
   gatedRanges: ['10.244.1.0/24', 'fd00:10:244:1::/64'],
-  tunnelTargets: new Set(['10.0.0.3', '10.244.2.1']),
+  nodeAddresses: {
+    own: new Set(['10.0.0.2']),
+    others: new Set(['10.0.0.3', '10.244.2.1']),
+    podCidrs: ['10.244.0.0/16'],
+  },
 };
 
 /** A live one of the pod with that key (`namespace/name/uid`), on a port of cni0 that bears its id. */

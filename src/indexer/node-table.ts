@@ -1,0 +1,83 @@
+import { canonicalCidrs, formatAddress, parseCidr } from '../model/address.ts';
+import type { Node } from '../model/cluster.ts';
+import type { NodeAddresses } from '../model/snapshot.ts';
+
+/** The addresses and pod ranges of all nodes. */
+export class NodeTable {
+  readonly #nodeName: string;
+  readonly #own = new CountedKeys();
+  readonly #others = new CountedKeys();
+  readonly #podCidrs = new CountedKeys();
+  #current: NodeAddresses | undefined;
+  revision = 0;
+
+  constructor(nodeName: string) {
+    this.#nodeName = nodeName;
+  }
+
+  /** Replaces what one node brings. */
+  replace(name: string, before: Node | undefined, after: Node | undefined): void {
+    const addresses = name === this.#nodeName ? this.#own : this.#others;
+    const changed = [
+      addresses.replace(addressesOf(before), addressesOf(after)),
+      this.#podCidrs.replace(new Set(before?.podCidrs), new Set(after?.podCidrs)),
+    ];
+    if (!changed.includes(true)) return;
+    this.revision++;
+    this.#current = undefined;
+  }
+
+  /** The very object for as long as nothing changes. */
+  get current(): NodeAddresses {
+    return (this.#current ??= {
+      own: new Set(this.#own.keys()),
+      others: new Set(this.#others.keys()),
+      podCidrs: canonicalCidrs(this.#podCidrs.keys()),
+    });
+  }
+
+  get size(): number {
+    return this.#own.size + this.#others.size + this.#podCidrs.size;
+  }
+}
+
+/** How many nodes bring each. */
+class CountedKeys {
+  readonly #counts = new Map<string, number>();
+
+  /** Returns whether there are others than before. */
+  replace(old: ReadonlySet<string>, current: ReadonlySet<string>): boolean {
+    const added = [...current.difference(old)].filter((key) => this.#count(key, 1) === 1);
+    const removed = [...old.difference(current)].filter((key) => this.#count(key, -1) === 0);
+    return added.length + removed.length > 0;
+  }
+
+  keys(): Iterable<string> {
+    return this.#counts.keys();
+  }
+
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  #count(key: string, change: 1 | -1): number {
+    const count = (this.#counts.get(key) ?? 0) + change;
+    if (count > 0) this.#counts.set(key, count);
+    else this.#counts.delete(key);
+    return count;
+  }
+}
+
+/**
+ * A tunnel device listens on every address of its node, so these are the addresses of the Node object and the first two of each of its pod
+ * ranges: flannel gives the first to its tunnel device, and the bridge and host-local plugins give the second to the bridge.
+ */
+function addressesOf(node: Node | undefined): Set<string> {
+  const inRanges = (node?.podCidrs ?? []).flatMap((cidr) => {
+    const range = parseCidr(cidr);
+    if (!range) return [];
+    const second = range.first + 1n;
+    return [range.first, ...(second <= range.last ? [second] : [])].map((value) => formatAddress(range.family, value));
+  });
+  return new Set([...(node?.addresses ?? []), ...inRanges]);
+}
