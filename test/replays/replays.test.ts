@@ -37,7 +37,7 @@ describe('docs/replays.md', () => {
       for (const { file, words } of citations) {
         assert.ok(existsSync(join(root, file)), `row ${number}: there is no ${file}`);
         const titles = readFileSync(join(root, file), 'utf8').matchAll(
-          /\b(?:it|describe|onEachCni)\(\s*(['"`])(.*?)\1,/gs,
+          /\b(?:it|describe|onEachCni|declareAttacks)\(\s*(['"`])(.*?)\1,/gs,
         );
         const found = Array.from(titles, ([, , title]) => title!).some((title) => title.includes(words));
         assert.ok(found, `row ${number}: no title of ${file} has the words ${words}`);
