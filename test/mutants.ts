@@ -428,8 +428,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a policy that says something else is not noticed',
     file: 'src/indexer/indexer.ts',
-    find: 'const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges];',
-    replace: 'const tables = [this.#localPods, this.#denied, this.#gatedRanges];',
+    find: 'const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges, this.#tunnelTargets];',
+    replace: 'const tables = [this.#localPods, this.#denied, this.#gatedRanges, this.#tunnelTargets];',
     specs: [members],
   },
   {

@@ -576,6 +576,23 @@ describe('a policy that the kernel refuses (S9.10)', function () {
     }
   });
 
+  it('is not mistaken for another when one more that the kernel refuses comes while it is looked for', async () => {
+    for (let checks = 1; checks <= 5; checks++) {
+      const nft = new FakeNft();
+      for (const bad of [12, 20]) nft.refuseElement(elementOf(bad));
+      const door = new GatedDoor(nft);
+      const agent = new NodeAgent(door);
+      let left = checks;
+      door.beforeRun = ({ check }) => {
+        if (check && --left === 0) agent.upsert(blockPolicy(20));
+      };
+      await agent.start(blockCluster(16));
+      for (let retries = agent.failures.length; retries > 0; retries--) await agent.wait(200);
+      assert.deepEqual(agent.refused.toSorted(), ['x/p12', 'x/p20'], `it came at check ${checks}`);
+      assertHolds(nft, [...blockCluster(16, new Set([12])), blockPolicy(20, true)]);
+    }
+  });
+
   it('may be deleted while it is tried again', async () => {
     const nft = new FakeNft();
     nft.refuseElement(elementOf(1));
