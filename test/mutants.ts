@@ -484,8 +484,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is open on every port is forgotten behind a port',
     file: 'src/compile/port-map.ts',
-    find: 'lookupsChain(direction, orientation, { counting, allows, rest })',
-    replace: 'lookupsChain(direction, orientation, { counting, allows, rest: [] })',
+    find: 'lookupsChain(direction, reading, { counting, allows, rest })',
+    replace: 'lookupsChain(direction, reading, { counting, allows, rest: [] })',
     specs: [compiler, agreement],
   },
   {

@@ -19,7 +19,9 @@ onEachCni('a pod on the host network (replay of KNP #389, AWS agent f339dac, dc4
       // What the policy does isolate.
       ...free.slice(0, 3).map((from) => ({ from, to: 'x/p', port: 'TCP/80', answer: 'timeout' })),
     ]);
-    const table = await cluster().lab.exec('node/n1', 'nft', 'list', 'ruleset');
+    // What the guard knows of nodes (S1.17, S1.18) isolates nobody.
+    const listed = await cluster().lab.exec('node/n1', 'nft', 'list', 'ruleset');
+    const table = listed.replaceAll(/\tset (own-node6|other-nodes[46]) \{[^]*?\n\t\}/g, '');
     for (const family of families) {
       const address = cluster().address('node/n1', family);
       assert.ok(!new RegExp(`[ {]${address.replaceAll('.', '\\.')}[ ,}]`).test(table), `${address} is in a set`);
