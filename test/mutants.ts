@@ -1627,8 +1627,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a node unpacks at an address that no Node names',
     file: 'src/compile/base-chains.ts',
-    find: "    ...(holdsTunnels && podRanges !== undefined ? tunnelRules(isIn(podRanges, source, 'meta l4proto')) : []),\n",
-    replace: '',
+    find: '    ...(holdsTunnels && podRanges !== undefined\n',
+    replace: '    ...(holdsTunnels && podRanges === undefined\n',
     specs: [guard],
   },
   {

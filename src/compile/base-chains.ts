@@ -79,7 +79,10 @@ export function baseChains(family: Family, surroundings: Surroundings): Chain[] 
   const tunnelsToOthers = holdsTunnels ? tunnelRules(isIn(otherNodesSetName[family], destination), isFromPod) : [];
   const tunnelsToNode = [
     ...(holdsTunnels ? tunnelRules(isFromPod) : []),
-    ...(holdsTunnels && podRanges !== undefined ? tunnelRules(isIn(podRanges, source, 'meta l4proto')) : []),
+    // Where pod ranges hold addresses of nodes, nodes must go on reaching each other (S5.9).
+    ...(holdsTunnels && podRanges !== undefined
+      ? tunnelRules(isIn(podRanges, source, 'meta l4proto'), isNotIn(otherNodesSetName[family], source))
+      : []),
   ];
   const errors = errorRules(family, guardsLinks);
   return [

@@ -336,6 +336,8 @@ describe("tunnel packets from pods' devices (S1.18)", () => {
         // Of a pod of another node, at an address that no Node names.
         const fromAfar = { ...toOwn, source: '10.2.0.7', inInterface: 'eth0', destination: '198.51.100.7' };
         assert.equal(verdictOf(held, fromAfar), 'drop');
+        // A node whose address lies in a pod range.
+        assert.equal(verdictOf(held, { ...fromAfar, source: '10.2.0.1' }), 'accept');
         assert.equal(verdictOf(allowed, fromAfar), 'accept');
         assert.equal(verdictOf(allowed, toOwn), 'accept');
       });
