@@ -19,8 +19,8 @@ const steps: readonly Step[] = [
   { script: 'lint', minutes: 2 },
   { script: 'typecheck', minutes: 2 },
   { script: 'test:unit', minutes: 10 },
-  { script: 'test:kernel', minutes: 35 },
-  { script: 'mutants', minutes: 20, after: 'test:unit' },
+  { script: 'test:kernel', minutes: 40 },
+  { script: 'mutants', minutes: 30, after: 'test:unit' },
   { script: 'knip', minutes: 1 },
 ];
 
