@@ -74,6 +74,7 @@ export class Indexer {
   readonly #touchedClaims = new Set<string>();
   /** Whose policies have changed: many may, before anybody looks. */
   readonly #staleLocalPods = new Map<PodKey, Pod>();
+  #lastList: readonly PolicyId[] = [];
   /** Local pods with an address that could not be honoured. */
   readonly #troubled = new Map<PodKey, Pod>();
 
@@ -377,10 +378,17 @@ export class Indexer {
     }
     const { ports, mirrorOf } = pod;
     const mirror = mirrorOf === undefined ? {} : { mirrorOf };
-    const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: sorted(policies) };
+    const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: this.#listOf(policies) };
     if (!isSamePod(localPod, this.#localPods.get(key))) this.#localPods.set(key, localPod);
     if (this.#issuesOf(key, pod).length > 0) this.#troubled.set(key, pod);
     else this.#troubled.delete(key);
+  }
+
+  /** Pods that the same policies isolate have the very same list, if they come one after the other: there may be thousands of policies. */
+  #listOf(policies: ReadonlySet<PolicyId>): readonly PolicyId[] {
+    const last = this.#lastList;
+    if (last.length === policies.size && last.every((id) => policies.has(id))) return last;
+    return (this.#lastList = sorted(policies));
   }
 
   #issuesOf(key: PodKey, pod: Pod): Issue[] {
