@@ -335,6 +335,27 @@ export const mutants: readonly Mutant[] = [
     specs: [indexer],
   },
   {
+    name: 'a contested address is not looked at again when a policy comes',
+    file: 'src/indexer/indexer.ts',
+    find: 'if (this.#ownership.isContestedHere(address)) this.#touchedClaims.add(address);',
+    replace: '',
+    specs: [indexer],
+  },
+  {
+    name: 'as many policies are the same policies',
+    file: 'src/indexer/indexer.ts',
+    find: 'for (const id of policies) if (id !== told[index++]) return false;',
+    replace: 'for (const id of policies) index += id.length;',
+    specs: [indexer],
+  },
+  {
+    name: 'a policy that selects no pod any more is still in force',
+    file: 'src/indexer/indexer.ts',
+    find: 'if (!this.#selecting.has(id)) this.#activate(id, undefined);',
+    replace: '',
+    specs: [indexer],
+  },
+  {
     name: 'a namespace that is gone still matches the empty selector',
     file: 'src/indexer/namespace-index.ts',
     find: 'namespace !== undefined && matchesSelector(selector, namespace.labels)',
@@ -428,8 +449,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a policy that says something else is not noticed',
     file: 'src/indexer/indexer.ts',
-    find: 'const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges, this.#tunnelTargets];',
-    replace: 'const tables = [this.#localPods, this.#denied, this.#gatedRanges, this.#tunnelTargets];',
+    find: 'const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges, this.#nodeTable];',
+    replace: 'const tables = [this.#localPods, this.#denied, this.#gatedRanges, this.#nodeTable];',
     specs: [members],
   },
   {

@@ -1,11 +1,17 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
+import { monitorArguments } from '../../src/nftables/transactions.ts';
 
-/** What the runs of nft that an agent starts have taken at most. */
+/**
+ * What the nft that an agent starts has taken at most. A run is a process that ends when its work is done. The two that stay are no runs: the
+ * monitor, and the one that the agent keeps for small scripts (`nft -i`), whose time is part of a change's time in force.
+ */
 export interface NftUse {
   readonly peakMB: number;
   readonly longestSeconds: number;
 }
+
+const monitor = monitorArguments.join('\0');
 
 /** Looks at the children of a process, often, until it is told to stop. */
 export class ProcessWatch {
@@ -33,10 +39,9 @@ export class ProcessWatch {
       const seen = new Set<number>();
       for (const pid of await childrenOf(this.#parent)) {
         const [status, line] = await Promise.all(['status', 'cmdline'].map((name) => read(`/proc/${pid}/${name}`)));
-        // The one that stays is not a run.
         if (!/^Name:\s+nft$/m.test(status!)) continue;
         this.#peakKB = Math.max(this.#peakKB, Number(/^VmHWM:\s+(\d+)/m.exec(status!)?.[1] ?? 0));
-        if (line!.includes('\0-i\0')) continue;
+        if (line!.includes('\0-i\0') || line!.includes(monitor)) continue;
         seen.add(pid);
         if (!this.#started.has(pid)) this.#started.set(pid, now);
         this.#longest = Math.max(this.#longest, now - this.#started.get(pid)!);

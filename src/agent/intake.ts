@@ -4,7 +4,7 @@ import type { PlanSource } from './plan-source.ts';
 import type { PodFetcher } from './pod-fetcher.ts';
 
 export interface IntakeOptions {
-  readonly pipeline: Pick<Pipeline, 'receive' | 'snapshot' | 'kept' | 'unknownSandboxes'>;
+  readonly pipeline: Pick<Pipeline, 'receive' | 'inSync' | 'kept' | 'unknownSandboxes'>;
   readonly source: Pick<PlanSource, 'receive'>;
   readonly fetcher: Pick<PodFetcher, 'receive' | 'want'>;
 }
@@ -16,7 +16,7 @@ export function createIntake({ pipeline, source, fetcher }: IntakeOptions): (eve
   const look = (): void => {
     isLooking = false;
     // Before the first list of pods, none is known.
-    if (pipeline.snapshot.inSync) fetcher.want(pipeline.unknownSandboxes);
+    if (pipeline.inSync) fetcher.want(pipeline.unknownSandboxes);
   };
   const take = (event: ResourceEvent | NodeFact): void => {
     pipeline.receive(event);

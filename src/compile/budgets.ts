@@ -10,7 +10,7 @@ export interface Budgets {
   readonly node: number;
 }
 
-export const defaultBudgets: Budgets = { policy: 300_000, namespace: 600_000, node: 6_000_000 };
+export const defaultBudgets: Budgets = { policy: 200_000, namespace: 400_000, node: 6_000_000 };
 
 /** nft goes through all sets of a table for each that it names, so a set costs much more than what is in it. */
 export const costOfSet = 50;

@@ -75,8 +75,12 @@ function ruleText(rule: ClassRule): string {
   return text;
 }
 
+const peersTexts = new WeakMap<readonly Peer[], string>();
+
 export function peersText({ peers }: ClassRule): string {
-  return peers.map(peerText).sort(compareText).join(' ');
+  let text = peersTexts.get(peers);
+  if (text === undefined) peersTexts.set(peers, (text = peers.map(peerText).sort(compareText).join(' ')));
+  return text;
 }
 
 function peerText(peer: Peer): string {

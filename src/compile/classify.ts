@@ -33,9 +33,24 @@ interface KnownPod {
  * Pods of equal text have equal classes: the same policies, and the same ports where a policy names ports of ingress, which each pod
  * resolves for itself (S4.7).
  */
-export function kindOfPod({ policies: ids, ports }: LocalPod, policies: Snapshot['policies']): string {
-  const names = ids.some((id) => hasIngressNames(policies.get(id)!));
-  return names ? `${ids.join()} ${JSON.stringify(ports)}` : ids.join();
+export function kindsOfPods(policies: Snapshot['policies']): (pod: LocalPod) => string {
+  const textOf = readOnce((ids) => {
+    return { names: ids.some((id) => hasIngressNames(policies.get(id)!)), text: ids.join() };
+  });
+  return ({ policies: ids, ports }) => {
+    const { names, text } = textOf(ids);
+    return names ? `${text} ${JSON.stringify(ports)}` : text;
+  };
+}
+
+/** Pods that the same policies isolate may share the list of them: what is read of thousands is then read once. */
+function readOnce<T>(read: (ids: readonly PolicyId[]) => T): (ids: readonly PolicyId[]) => T {
+  const known = new Map<readonly PolicyId[], T>();
+  return (ids) => {
+    let found = known.get(ids);
+    if (found === undefined) known.set(ids, (found = read(ids)));
+    return found;
+  };
 }
 
 const ingressNames = new WeakMap<Policy, boolean>();
@@ -81,16 +96,19 @@ export class Classifier {
   ): Classification {
     const specs = new Map<PodKey, PodSpecs>();
     const ofKinds = new Map<string, PodSpecs>();
+    const kindOf = kindsOfPods(policies);
+    const applying = readOnce((ids) => ids.map((id) => policies.get(id)!));
+    const refusedOf = readOnce((ids) => (refused.size === 0 ? '' : ids.filter((id) => refused.has(id)).join()));
     for (const [key, pod] of localPods) {
       if (pod.policies.length === 0) continue;
-      const applied = pod.policies.map((id) => policies.get(id)!);
-      const without = refused.size === 0 ? '' : pod.policies.filter((id) => refused.has(id)).join();
+      const applied = applying(pod.policies);
+      const without = refusedOf(pod.policies);
       const known = this.#pods.get(pod);
       if (known?.refused === without && known.policies.every((policy, index) => policy === applied[index])) {
         specs.set(key, known.specs);
         continue;
       }
-      const kind = kindOfPod(pod, policies);
+      const kind = kindOf(pod);
       let ofPod = ofKinds.get(kind);
       if (!ofPod) ofKinds.set(kind, (ofPod = classSpecsOf(pod, applied, refused)));
       this.#pods.set(pod, { policies: applied, refused: without, specs: ofPod });

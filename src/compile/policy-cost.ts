@@ -4,7 +4,7 @@ import { directions, type GroupId, type Policy, type PolicyId, type PolicyRule }
 import type { Snapshot } from '../model/snapshot.ts';
 import { costOfSet, type Excess } from './budgets.ts';
 import { prefixesOf } from './interval-rules.ts';
-import { kindOfPod } from './classify.ts';
+import { kindsOfPods } from './classify.ts';
 import { costOfName, type Groups } from './resolve.ts';
 
 /** What can be said of policies before anything is made of them. Costs are those of `budgets.ts`. */
@@ -140,7 +140,8 @@ function costAlone(policy: Policy, groups: Groups, kinds: ReadonlyMap<PolicyId, 
 
 function countKinds({ localPods, policies }: Snapshot): Map<PolicyId, number> {
   const kinds = new Map<string, readonly PolicyId[]>();
-  for (const pod of localPods.values()) if (pod.policies.length > 0) kinds.set(kindOfPod(pod, policies), pod.policies);
+  const kindOf = kindsOfPods(policies);
+  for (const pod of localPods.values()) if (pod.policies.length > 0) kinds.set(kindOf(pod), pod.policies);
   const counts = new Map<PolicyId, number>();
   for (const ids of kinds.values()) for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
   return counts;

@@ -18,6 +18,7 @@ import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
 import { Admission, defaultFillBudget, withoutAllows } from './admission.ts';
+import { CountedSet } from './counted-set.ts';
 import { bothWays, DeniedAddresses, neitherWay } from './denied-addresses.ts';
 import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
@@ -55,7 +56,8 @@ export class Indexer {
   readonly #subjectIndex = new PodIndex();
   readonly #subjects = new SelectionIndex(this.#namespaceIndex);
   readonly #policiesOf = new Map<PodKey, Set<PolicyId>>();
-  readonly #subjectsOf = new Map<PolicyId, Set<PodKey>>();
+  /** Those of some pod in `#policiesOf`. */
+  readonly #selecting = new CountedSet<PolicyId>();
 
   readonly #activePolicies = new RevisedMap<PolicyId, Policy>();
   readonly #peers = new SelectionIndex(this.#namespaceIndex);
@@ -74,6 +76,10 @@ export class Indexer {
   readonly #touchedClaims = new Set<string>();
   /** Whose policies have changed: many may, before anybody looks. */
   readonly #staleLocalPods = new Map<PodKey, Pod>();
+  #lastList: { readonly told: readonly PolicyId[]; readonly ascending: readonly PolicyId[] } = {
+    told: [],
+    ascending: [],
+  };
   /** Local pods with an address that could not be honoured. */
   readonly #troubled = new Map<PodKey, Pod>();
 
@@ -194,9 +200,17 @@ export class Indexer {
       this.#peers,
     ];
     const maps = [this.#nodes, this.#policies, this.#activePolicies, this.#localPods, this.#denied, this.#nodeTable];
-    const tables = [...indexes, ...maps, this.#residents, this.#groups, this.#troubled, this.#admission];
+    const tables = [
+      ...indexes,
+      ...maps,
+      this.#residents,
+      this.#groups,
+      this.#troubled,
+      this.#admission,
+      this.#selecting,
+    ];
     const own = tables.reduce((sum, table) => sum + table.size, 0);
-    return own + sizeOfAll(this.#policiesOf.values()) + sizeOfAll(this.#subjectsOf.values());
+    return own + sizeOfAll(this.#policiesOf.values());
   }
 
   #take(event: ResourceEvent | NodeFact): void {
@@ -327,13 +341,18 @@ export class Indexer {
     }
     const has = selected(policy);
     // The groups of the new version are retained before those of the old are released, so that shared ones stay filled.
-    if (this.#subjectsOf.has(id)) this.#activate(id, policy);
+    if (this.#selecting.has(id)) this.#activate(id, policy);
     // Of these pods nothing but this policy has changed: a namespace may have thousands.
     for (const key of has.keys()) this.#addPolicy(key, id);
     for (const key of had.keys()) if (!has.has(key)) this.#removePolicy(key, id);
-    for (const [key, pod] of new Map([...had, ...has])) {
-      if (this.#isLocal(pod)) this.#staleLocalPods.set(key, pod);
-      for (const address of pod.addresses) this.#touchedClaims.add(address);
+    for (const pods of [had, has]) {
+      for (const [key, pod] of pods) {
+        if (this.#isLocal(pod)) this.#staleLocalPods.set(key, pod);
+        // To what nobody contests, policies do nothing.
+        for (const address of pod.addresses) {
+          if (this.#ownership.isContestedHere(address)) this.#touchedClaims.add(address);
+        }
+      }
     }
   }
 
@@ -377,10 +396,21 @@ export class Indexer {
     }
     const { ports, mirrorOf } = pod;
     const mirror = mirrorOf === undefined ? {} : { mirrorOf };
-    const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: sorted(policies) };
+    const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: this.#listOf(policies) };
     if (!isSamePod(localPod, this.#localPods.get(key))) this.#localPods.set(key, localPod);
     if (this.#issuesOf(key, pod).length > 0) this.#troubled.set(key, pod);
     else this.#troubled.delete(key);
+  }
+
+  /**
+   * Pods that the same policies isolate have the very same list, where they come one after the other and were told of them in the same order: there
+   * may be thousands of policies.
+   */
+  #listOf(policies: ReadonlySet<PolicyId>): readonly PolicyId[] {
+    if (!hasInOrder(policies, this.#lastList.told)) {
+      this.#lastList = { told: [...policies], ascending: sorted(policies) };
+    }
+    return this.#lastList.ascending;
   }
 
   #issuesOf(key: PodKey, pod: Pod): Issue[] {
@@ -414,21 +444,19 @@ export class Indexer {
 
   #addPolicy(key: PodKey, id: PolicyId): void {
     const policies = this.#policiesOf.get(key);
+    if (policies?.has(id)) return;
     if (policies) policies.add(id);
     else this.#policiesOf.set(key, new Set([id]));
-    const subjects = this.#subjectsOf.get(id);
-    if (subjects) subjects.add(key);
-    else this.#subjectsOf.set(id, new Set([key]));
+    this.#selecting.add(id);
     if (!this.#activePolicies.has(id)) this.#activate(id, this.#policies.get(id));
   }
 
   #removePolicy(key: PodKey, id: PolicyId): void {
     const policies = this.#policiesOf.get(key);
-    if (policies?.delete(id) && policies.size === 0) this.#policiesOf.delete(key);
-    const subjects = this.#subjectsOf.get(id);
-    if (!subjects?.delete(key) || subjects.size > 0) return;
-    this.#subjectsOf.delete(id);
-    this.#activate(id, undefined);
+    if (!policies?.delete(id)) return;
+    if (policies.size === 0) this.#policiesOf.delete(key);
+    this.#selecting.remove(id);
+    if (!this.#selecting.has(id)) this.#activate(id, undefined);
   }
 
   /** Puts a policy in force, replaces it, or takes it out, as far as its namespace's budget goes. */
@@ -478,6 +506,13 @@ export class Indexer {
 function usesOf({ pod: { nodeName, addresses }, sandbox }: Resident): AddressUse[] {
   if (nodeName === undefined) return [];
   return addresses.map((address) => ({ address, nodeName, isRecorded: sandbox !== undefined }));
+}
+
+function hasInOrder(policies: ReadonlySet<PolicyId>, told: readonly PolicyId[]): boolean {
+  if (policies.size !== told.length) return false;
+  let index = 0;
+  for (const id of policies) if (id !== told[index++]) return false;
+  return true;
 }
 
 /** A pod may have thousands of policies, so these are not made a text. */

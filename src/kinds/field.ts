@@ -3,13 +3,22 @@ import type { Issue, IssueCode } from '../model/issue.ts';
 /** A value of an object with its path, and the list that takes what is wrong with it. */
 export class Field {
   readonly value: unknown;
-  readonly path: string;
+  readonly #parent: Field | undefined;
+  readonly #key: string | number;
   readonly #issues: Issue[];
 
-  constructor(value: unknown, path: string, issues: Issue[]) {
+  constructor(value: unknown, issues: Issue[], parent?: Field, key: string | number = '') {
     this.value = value;
-    this.path = path;
     this.#issues = issues;
+    this.#parent = parent;
+    this.#key = key;
+  }
+
+  /** Made when it is asked for: a policy may have 20,000 blocks, of which nothing is wrong. */
+  get path(): string {
+    const above = this.#parent?.path ?? '';
+    if (typeof this.#key === 'number') return `${above}[${this.#key}]`;
+    return above === '' ? this.#key : `${above}.${this.#key}`;
   }
 
   /** Absent and null are the same (S2.7). */
@@ -26,14 +35,14 @@ export class Field {
       this.isObject && Object.hasOwn(this.value as object, name)
         ? (this.value as Record<string, unknown>)[name]
         : undefined;
-    return new Field(value, this.path === '' ? name : `${this.path}.${name}`, this.#issues);
+    return new Field(value, this.#issues, this, name);
   }
 
   /** The elements of a list; none if it is absent; `undefined` if it is no list. */
   items(): Field[] | undefined {
     if (this.absent) return [];
     if (!Array.isArray(this.value)) return undefined;
-    return this.value.map((item, index) => new Field(item, `${this.path}[${index}]`, this.#issues));
+    return this.value.map((item, index) => new Field(item, this.#issues, this, index));
   }
 
   entries(): [string, Field][] {
@@ -51,7 +60,8 @@ export class Field {
       this.report(code, `must be an object`);
       return false;
     }
-    const unknown = this.entries().filter(([name, field]) => !known.includes(name) && !field.absent);
+    const names = Object.keys(this.value as object).filter((name) => !known.includes(name));
+    const unknown = names.map((name) => [name, this.get(name)] as const).filter(([, field]) => !field.absent);
     for (const [name, field] of unknown)
       field.report('unknown-field', `unknown field "${name}": what contains it matches nothing`);
     return unknown.length === 0;

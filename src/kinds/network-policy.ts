@@ -28,7 +28,7 @@ const directionFields = {
 
 function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Issue[] } {
   const issues: Issue[] = [];
-  const root = new Field(raw, '', issues);
+  const root = new Field(raw, issues);
   const metadata = root.get('metadata');
   const namespace = String(metadata.get('namespace').value);
   const spec = root.get('spec');

@@ -135,6 +135,7 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
 
 /** What of `range` is in none of `holes`: disjoint, ascending. Holes of the other family take nothing. */
 export function subtractRanges(range: AddressRange, holes: readonly AddressRange[]): AddressRange[] {
+  if (holes.length === 0) return [range];
   const rest: AddressRange[] = [];
   let first = range.first;
   for (const hole of mergeRanges(holes.filter((each) => each.family === range.family))) {

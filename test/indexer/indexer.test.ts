@@ -317,6 +317,17 @@ describe('Indexer: which policies apply, and what they need', () => {
     assert.equal(indexer.size, indexed(two[0]!, policy('x/p', app('b'))).size);
   });
 
+  it('pods that the same policies isolate share the list of them, and no others do', () => {
+    const one = (value: string, ip: string) => pod(`x/${value}-${ip}`, { ips: [ip], ...labels(value) });
+    const of = (value: string) => policy(`x/${value}`, { podSelector: { matchLabels: { app: value } } });
+    const pods = [one('db', '10.1.0.7'), one('db', '10.1.0.8'), one('web', '10.1.0.9')];
+    const { localPods } = indexed(...pods, fromDb, of('db'), of('web')).snapshot();
+    const [first, second, web] = [...localPods.values()].map(({ policies }) => policies);
+    assert.deepEqual(first, ['x/db', 'x/from-db']);
+    assert.equal(first, second);
+    assert.deepEqual(web, ['x/from-db', 'x/web']);
+  });
+
   it('a policy that selects no local pod is not in the Snapshot, nor are its groups', () =>
     assertInEveryOrder(
       [
