@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { eventually } from '../../test/kernel/eventually.ts';
@@ -72,7 +72,10 @@ export class BrokenNft {
 
   /** The one that its agent keeps is killed, so that the next that it starts is so. */
   async become(mode: NftMode, text = ''): Promise<void> {
-    await writeFile(join(this.#folder, 'mode'), `${mode} ${text}\n`);
+    // In one piece: an nft that read half of it would be the real one, and the agent would keep it.
+    const path = join(this.#folder, 'mode');
+    await writeFile(`${path}.next`, `${mode} ${text}\n`);
+    await rename(`${path}.next`, path);
     await this.killKept();
   }
 
