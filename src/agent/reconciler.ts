@@ -233,10 +233,15 @@ export class Reconciler {
         return;
       } catch (error) {
         if (hasCode(error, 'timeout')) {
+          // Where nft does not list our tables either, or takes the same change soon, the node was busy and no policy is to blame.
+          this.#applied = await this.#adopt();
+          if (!wasAccepted && (await this.#kernelAccepts(this.#refusals.ids, retryLimit))) {
+            wasAccepted = true;
+            continue;
+          }
           const costly = this.#findCostly();
           if (costly.length === 0) throw error;
           for (const policy of costly) this.#refuse(policy, error);
-          this.#applied = await this.#adopt();
           continue;
         }
         if (!hasCode(error, 'refused')) throw error;
