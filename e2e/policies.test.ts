@@ -18,7 +18,7 @@ onCluster('policies', (cluster) => {
       },
     }));
 
-  it('deny a namespace by default, and open one port of one pod behind a Service that calls it otherwise', async () => {
+  it('deny a namespace by default, and open one port of one pod behind a Service that calls it otherwise (S0.4, S7.8)', async () => {
     const web = service('x', 'web', {
       ipFamilyPolicy: 'PreferDualStack',
       selector: { pod: 'a' },
@@ -135,7 +135,7 @@ onCluster('policies', (cluster) => {
     );
   });
 
-  it('are followed when they change and when they go (S7.9, S7.10)', async () => {
+  it('are followed when they change and when they go, also while their pods stay (S7.9 to S7.11)', async () => {
     const ask = (answer: string, udp = answer) =>
       ['y/a', 'y/b'].flatMap((from) => [
         { from, to: 'x/a', port: 'TCP/80', answer },

@@ -30,6 +30,7 @@ const throughFront = {
 
 export const apiFaults: readonly Fault[] = [
   {
+    // S7.12
     name: 'api-gone',
     title: 'The API server is gone, and comes back',
     tries: 4,

@@ -3,7 +3,7 @@ import type { BridgeHook, Devices } from './devices.ts';
 import type { Problem } from './environment.ts';
 
 /**
- * Packets between two ports of a bridge meet our rules only with bridge netfilter on (S6.8), for the node or for that bridge,
+ * Packets between two ports of a bridge meet our rules only with bridge netfilter on (S6.8, K12), for the node or for that bridge,
  * each family by itself.
  * @param bridged address of a local pod, canonical → the bridge that it is reached over
  * @param readFile rejects for a file that is not there

@@ -43,7 +43,7 @@ interface LinkInfo {
 }
 
 /**
- * Kinds of devices with one pod at their other end, whose packets the node routes. Not so macvlan, ipvlan and physical ones, whose other end
+ * Kinds of devices with one pod at their other end, whose packets the node routes. Not so macvlan, ipvlan and physical ones (K17), whose other end
  * is a whole network that reaches the pods by itself, and Open vSwitch, which switches before any hook.
  */
 export const podLinkKinds: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);

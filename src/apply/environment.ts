@@ -33,7 +33,7 @@ export async function checkNfTables(exec: Exec, signal: AbortSignal): Promise<Pr
 const probe = `bridge ${tableName}-probe`;
 
 /**
- * nft knows what a neighbour advertisement is about. One that does not refuses the rules that hold pods on a bridge to their own, and all
+ * nft knows what a neighbour advertisement is about (K35). One that does not refuses the rules that hold pods on a bridge to their own, and all
  * that is written together with them.
  */
 export async function checkNeighbourTargets(exec: Exec, signal: AbortSignal): Promise<Problem> {
@@ -47,7 +47,7 @@ export async function checkNeighbourTargets(exec: Exec, signal: AbortSignal): Pr
 /**
  * The kernel takes tables of bridges, which is an option of its build. One that does not would refuse all that is written together with
  * such a table. What else may be wrong is for the other checks to say. The table of the question sleeps, so that its chain is tied to no
- * hook: to untie one, as the kernel does after a check, empties the queues of all other programs (nf_queue_nf_hook_drop).
+ * hook: to untie one, as the kernel does after a check, empties the queues of all other programs (nf_queue_nf_hook_drop; K16).
  */
 export async function checkBridgeTables(exec: Exec, signal: AbortSignal): Promise<Problem> {
   const chain = `add chain ${probe} prerouting { type filter hook prerouting priority -300; }`;

@@ -5,7 +5,7 @@ import { askIp } from './ip.ts';
 
 /**
  * Who balances Services by IPVS holds their addresses on a device of this name. Its requests pass LOCAL_IN before they are rewritten
- * and leave by LOCAL_OUT, so that the forward hook sees replies only (S6.7).
+ * and leave by LOCAL_OUT, so that the forward hook sees replies only (S6.7, K14).
  */
 const proxies: Readonly<Record<string, { readonly name: string; readonly remedy: string }>> = {
   // Changed to iptables mode, it leaves device and virtual services behind (kubernetes: platformCleanup of cmd/kube-proxy).

@@ -32,7 +32,7 @@ const startMs = 2000;
 const isPlain = /^[\x20-\x7e\n]*$/;
 
 /**
- * Starting a process costs a large agent ten times what nft then does for a small change: the pages of the agent are mapped twice, and nft is
+ * Starting a process costs a large agent ten times what nft then does for a small change (K33): the pages of the agent are mapped twice, and nft is
  * linked and asks the kernel for all that it may need. So one nft is kept (`nft -i`), to which small scripts and listings of
  * one object are said, a line each. Only what goes well there counts: whatever it complains of has changed nothing, and is
  * said again to `process`, whose errors are those that are told. After one that does not behave as expected all is left to `process` for a while.

@@ -34,7 +34,7 @@ export class NftError extends Error {
   }
 }
 
-/** nft writes `/dev/stdin:LINE:COL-COL: Error: TEXT` for each failing command of the phase that fails (nft 1.1.3). */
+/** nft writes `/dev/stdin:LINE:COL-COL: Error: TEXT` for each failing command of the phase that fails (nft 1.1.3; K28). */
 function readLines(stderr: string): number[] {
   const found = stderr.matchAll(/^\/dev\/stdin:([0-9]+):[0-9]+(?:-[0-9]+)?: Error/gm);
   return [...new Set(Array.from(found, (match) => Number(match[1])))].sort((a, b) => a - b);

@@ -100,7 +100,7 @@ function codeOf(failure: Failure, stderr: string): NftErrorCode {
   return /^\/dev\/stdin:[0-9]+:/m.test(stderr) ? 'refused' : 'failed';
 }
 
-/** An old nft dies of sets to which a newer one has added what only it understands (kubernetes/kubernetes issue 136786). */
+/** An old nft dies of sets to which a newer one has added what only it understands (kubernetes/kubernetes issue 136786; K34). */
 export function describeCrash(signal: string): string {
   const crashed = `nft was ended by ${signal}`;
   if (!['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL'].includes(signal)) return crashed;

@@ -33,7 +33,7 @@ import {
 
 /**
  * After kube-proxy's filter chains (-110), whose reject of a Service without endpoints then reaches the pod, and before 0, where
- * flow offload and other plugins' accepts live. NAT is done in other hooks: before ours for destinations, after it for sources.
+ * flow offload and other plugins' accepts live (K11). NAT is done in other hooks: before ours for destinations, after it for sources.
  */
 const hookPriority = -10;
 
@@ -140,7 +140,7 @@ function otherWayChains(family: Family, guarded: readonly End[], closesBridges: 
 
 /**
  * VXLAN and Geneve by the ports that network plugins give their devices, and IPIP, 6in4 and GRE by their protocols: a node unpacks what any
- * sender has packed, and takes what is inside for a packet of another node (S1.18). A node also refuses them from the pod ranges of all nodes, for it takes them
+ * sender has packed, and takes what is inside for a packet of another node (S1.18, K15). A node also refuses them from the pod ranges of all nodes, for it takes them
  * at addresses that the API server does not name.
  */
 function tunnelRules(...also: Match[]): NftRule[] {
@@ -261,7 +261,7 @@ function errorRules(family: Family, guardsLinks: boolean): Readonly<Record<'ofTh
   };
 }
 
-/** S5.18: picked up in mid-stream, a connection does not tell who opened it; where an isolated pod is concerned it must start anew. */
+/** S5.18, K9: picked up in mid-stream, a connection does not tell who opened it; where an isolated pod is concerned it must start anew. */
 function midstreamChains(family: Family, guard: Guard): Chain[] {
   const ofIsolated = (end: End): NftRule => {
     return { matches: [isIn(isolatedSetName[family], addressField[family][end])], verdict: goTo(chainNames.cut) };

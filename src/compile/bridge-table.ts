@@ -44,7 +44,7 @@ interface BridgeSurroundings {
 }
 
 /**
- * S1.15, S1.16 for pods on a bridge, whose port the other table does not see. Frames between ports are looked at when they come in
+ * S1.15, S1.16 for pods on a bridge, whose port the other table does not see (K13). Frames between ports are looked at when they come in
  * and when they go out; of what the node routes there, whether the port is still that of the pod by whose rules it was judged.
  */
 export function bridgeTable(ports: readonly Device[], surroundings: BridgeSurroundings): Table {

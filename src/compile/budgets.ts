@@ -12,7 +12,7 @@ export interface Budgets {
 
 export const defaultBudgets: Budgets = { policy: 200_000, namespace: 400_000, node: 6_000_000 };
 
-/** nft goes through all sets of a table for each that it names, so a set costs much more than what is in it. */
+/** nft goes through all sets of a table for each that it names (K19), so a set costs much more than what is in it. */
 export const costOfSet = 50;
 
 /** What somebody costs, and what he may. */

@@ -17,12 +17,12 @@ import type { Parts } from './table.ts';
 
 /**
  * What a flood of denied packets can cost: so many a second are noted, in each direction and family. A rule whose note fails (a full set, a packet that
- * belongs to no connection) ends there, so that the drop must be a rule of its own (nftables-notes, D).
+ * belongs to no connection) ends there, so that the drop must be a rule of its own (K29).
  */
 const limit = { kind: 'limit', perSecond: 100, burst: 200 } as const;
 const records = { seconds: 60, size: 4096 };
 
-/** Where packets end that no rule of their class allows. Only they pay for the look-up that lets a pod reach itself (S5.5), and are noted. */
+/** Where packets end that no rule of their class allows. Only they pay for the look-up that lets a pod reach itself (S5.5, K10), and are noted. */
 export const denials: Readonly<Record<Family, Readonly<Record<Direction, Parts>>>> = {
   ipv4: { ingress: denialsOf('ingress', 'ipv4'), egress: denialsOf('egress', 'ipv4') },
   ipv6: { ingress: denialsOf('ingress', 'ipv6'), egress: denialsOf('egress', 'ipv6') },

@@ -76,7 +76,7 @@ function strangerRules(end: End, of: readonly Family[], linked: AddressSets): Nf
 
 /**
  * By no device does a packet come from an address of the node itself: answers to it would count as answers to the node (S5.1). The kernel
- * refuses such packets of IPv4 (fib_validate_source), and takes those of IPv6.
+ * refuses such packets of IPv4 (fib_validate_source), and takes those of IPv6 (K8).
  */
 function nodeRules(family: Family): NftRule[] {
   return family === 'ipv6' ? [dropRule(isNotOfNode, isIn(ownNodeSetName, addressField.ipv6.source))] : [];

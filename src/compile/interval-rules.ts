@@ -4,7 +4,7 @@ import type { PortRange } from './port-set.ts';
 
 /**
  * The kernel keeps each field of an interval as prefixes, and copies its table of them whenever 64 more have come: a set of many
- * costs with the square (net/netfilter/nft_set_pipapo.c, pipapo_expand and pipapo_resize).
+ * costs with the square (net/netfilter/nft_set_pipapo.c, pipapo_expand and pipapo_resize; K21).
  */
 const prefixes = new WeakMap<NftSet | VerdictMap, number>();
 

@@ -3,8 +3,8 @@ import type { Match, NftRule, Verdict } from '../nftables/ruleset.ts';
 import { compare, dropRule } from './match.ts';
 
 /**
- * What keeps a link going, and is never judged (S5.8). The hop limits keep it from being a routed tunnel, and the lengths from being one
- * between neighbours (S5.20). No interval set may be written here (`130-132`): it would be read back at every change (C2).
+ * What keeps a link going, and is never judged (S5.8, K5). The hop limits keep it from being a routed tunnel, and the lengths from being one
+ * between neighbours (S5.20). No interval set may be written here (`130-132`): it would be read back at every change (K18).
  */
 export function linkControlRules(verdict: Verdict, of: readonly Family[] = families): NftRule[] {
   return of.flatMap((family) => controlMatches[family].map((each) => ruleOf(each, verdict)));

@@ -21,12 +21,12 @@ export const chainNames = {
 } as const;
 
 export const orientations = ['original', 'reply'] as const;
-/** Replies are read mirrored: source and destination exchanged (S0.1, S5.14). */
+/** Replies are read mirrored: source and destination exchanged (S0.1, S5.14, K1). */
 export type Orientation = (typeof orientations)[number];
 
 export const familyDigit = { ipv4: '4', ipv6: '6' } as const;
 
-/** What a class reads of a packet: the header, in either orientation, or of an ICMP error the connection that it is about (S5.19). */
+/** What a class reads of a packet: the header, in either orientation, or of an ICMP error the connection that it is about (S5.19, K2). */
 export const readings = [...orientations, 'error'] as const;
 export type Reading = (typeof readings)[number];
 

@@ -10,7 +10,7 @@ export interface Rectangle {
 
 /**
  * The same area in pieces that do not overlap: an interval set refuses overlaps, and which ones depends on their order
- * (EEXIST; net/netfilter/nft_set_pipapo.c). One family at a time.
+ * (EEXIST; net/netfilter/nft_set_pipapo.c; K22). One family at a time.
  *
  * For each port, the ranges of addresses that may use it are merged, and ports with an equal range share a piece. So the answer depends
  * on the area alone, and a wide block takes in the narrow ones that share a port with it. Cutting the wide one instead would repeat

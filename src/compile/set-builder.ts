@@ -35,7 +35,7 @@ export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]):
 
 /**
  * `address . protocol` with ranges, every protocol; named by content. The protocol is there because a single-key interval set
- * would be read back at every later change of any set (nftables-notes: rbtree), and a concatenation is not.
+ * would be read back at every later change of any set (K18), and a concatenation is not.
  */
 export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftSet {
   const elements = new Set(ranges.map((range) => `${rangeText(range)} . 0-255`));

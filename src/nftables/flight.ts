@@ -2,7 +2,7 @@ import type { NftRule, NftSet, Table, VerdictMap } from './ruleset.ts';
 
 /**
  * A table that changes while a packet is on its way. Seldom can more than one transaction come between a packet's reads: a script that
- * takes anything away ends only when no packet that began before it is left (the kernel's grace period).
+ * takes anything away ends only when no packet that began before it is left (the kernel's grace period, K27).
  */
 export interface Flight {
   /** The states of the table, oldest first: one a transaction. */

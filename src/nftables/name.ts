@@ -10,7 +10,7 @@ const reserved: ReadonlySet<string> = new Set(
   tproxy type typeof udp udplite undefine update vlan vmap vni vxlan xor xt`.split(/\s+/),
 );
 
-/** The kernel's limit, without the terminating zero (NFT_NAME_MAXLEN). */
+/** The kernel's limit, without the terminating zero (NFT_NAME_MAXLEN; K31). */
 const maximumLength = 255;
 
 /** Whether nft takes the text as the name of a set, map or chain. */

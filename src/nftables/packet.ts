@@ -20,12 +20,12 @@ export interface Packet {
   readonly destination: string;
   /** A decimal number for what has no name here. */
   readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6' | (string & {});
-  /** Absent in a fragment. Of protocols without ports the kernel reads whatever is in that place, so never read a port without the protocol. */
+  /** Absent in a fragment. Of protocols without ports the kernel reads whatever is in that place, so never read a port without the protocol (K7). */
   readonly sourcePort?: number;
   readonly destinationPort?: number;
   /** Not read in the bridge table. */
   readonly ctState: 'new' | 'established' | 'related' | 'invalid' | 'untracked';
-  /** Not read of packets that belong to no connection (`invalid`, `untracked`). */
+  /** Not read of packets that belong to no connection (`invalid`, `untracked`; K4). */
   readonly direction?: 'original' | 'reply' | undefined;
   readonly icmpType?: number;
   /** IPv4 TTL or IPv6 hop limit. */

@@ -18,7 +18,7 @@ import type {
 import { catchAll, tableFamilies, tableName } from './ruleset.ts';
 
 /**
- * One line an operation, so that line n of nft's error messages is operation n - 1. Neighbours that add to the same table share its block,
+ * One line an operation, so that line n of nft's error messages is operation n - 1 (K28). Neighbours that add to the same table share its block,
  * a line each: nft makes the caches of a table anew for every block, which costs it 0.3 ms. In a block it takes chains before sets
  * before rules, so none names an object twice.
  */
@@ -58,7 +58,7 @@ interface Line {
 }
 
 /**
- * Whatever adds is in block form: nft reads the elements of all plain interval sets of the node back for an `add element`, and none
+ * Whatever adds is in block form (K18): nft reads the elements of all plain interval sets of the node back for an `add element`, and none
  * for a block.
  */
 function lineOf(operation: Operation): Line {

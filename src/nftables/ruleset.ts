@@ -82,7 +82,7 @@ export type Verdict =
   | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string };
 
 /**
- * A rule must be written as nft lists it, else a restart would find a difference: neighbouring header fields in header order
+ * A rule must be written as nft lists it (K30), else a restart would find a difference: neighbouring header fields in header order
  * (`ip ttl` before `ip protocol`), and nothing that another part implies (no `meta l4proto`, nor in table `ip` an `ip protocol`, before
  * `icmp type`, a port, `tcp-not-syn`, or a reset). A port is `th` where the rule matches its protocol, and `udp` where it does not.
  */
@@ -110,7 +110,7 @@ export interface Chain {
  */
 export type Element = string;
 
-/** In a map without intervals, the element of whatever has none of its own. The kernel looks for it after the others, as a look-up by itself. */
+/** In a map without intervals, the element of whatever has none of its own. The kernel looks for it after the others, as a look-up by itself (K25). */
 export const catchAll: Element = '*';
 
 export interface NftSet {

@@ -9,7 +9,7 @@ export type Transaction = 'ours' | 'others' | 'unnamed' | 'lost';
 /**
  * How nft tells of transactions. `-t`: it remembers no elements of sets, `-e`: nor what is made later, so that it stays small; of a set or table that is
  * made later it then says only that it is unknown. Its options work for the monitor where a listing comes before it, here one that is
- * always empty (seen with nft 1.1.3).
+ * always empty (seen with nft 1.1.3; K32).
  */
 export const monitorArguments: readonly string[] = ['-n', '-t', '-e', 'list ruleset arp; monitor'];
 

@@ -7,7 +7,7 @@ import { chainTarget, readsThrough } from './reads.ts';
 /**
  * Which sets the next rule set must hold in their second edition.
  *
- * A packet's rules come from one generation, but each look-up reads the generation of its moment (nftables-notes, C3). So a pod that
+ * A packet's rules come from one generation, but each look-up reads the generation of its moment (K26). So a pod that
  * moves from one class chain to another must meet no set that changes too: old rules with new members, or new rules with members
  * that go only later, could pass what neither state passes (S7.3). Such a set changes its edition: the new chains read a copy.
  * That renames every chain that reads it, which moves their pods as well; so this goes on until nothing is added.

@@ -143,7 +143,7 @@ function mappingOperations({ before, after: map }: { readonly before: VerdictMap
   for (const [key, verdict] of map.elements) {
     const known = before.elements.get(key);
     if (known && sameVerdict(known, verdict)) continue;
-    // nft cannot change a mapping, and in two transactions the key would be nobody's between them. Old kernels may miss it: docs/support.md.
+    // nft cannot change a mapping (K23), and in two transactions the key would be nobody's between them. Old kernels may miss it (K24).
     if (known) leaving.push(key);
     coming.set(key, verdict);
   }

@@ -33,7 +33,7 @@ export interface SandboxWatchOptions {
 }
 
 /**
- * Tells which sandboxes the container runtime has made on this node, as libcni notes them: a file each, written when the plugins have
+ * Tells which sandboxes the container runtime has made on this node, as libcni notes them (K36): a file each, written when the plugins have
  * succeeded and before a container runs, removed when they have cleaned up. Resolves when the signal is aborted, and tells nothing then.
  */
 export function watchSandboxes(options: SandboxWatchOptions, emit: (fact: NodeFact) => void): Promise<void> {

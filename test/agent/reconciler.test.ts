@@ -531,7 +531,7 @@ describe('a policy that the kernel refuses (S9.10)', function () {
     );
   });
 
-  it('is tried again later and later, and comes into force when the kernel takes it', async () => {
+  it('is tried again later and later, and comes into force when the kernel takes it (S7.17)', async () => {
     const nft = new FakeNft();
     nft.refuseElement(elementOf(1));
     const agent = await new NodeAgent(nft).start(blockCluster(4));

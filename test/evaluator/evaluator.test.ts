@@ -27,6 +27,16 @@ const tables: Record<string, readonly Row[]> = {
       ],
     },
   ],
+  'two checks': [
+    {
+      rule: 'S0.1',
+      says: 'both must allow a connection: egress of its source and ingress of its destination',
+      given: `[{x: {policyTypes: [Egress], egress: [{to: [{namespaceSelector: {matchLabels: {env: prod}}}]}]}},
+        {y: {ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 80}]}]}}, {z: {ingress: [{}]}}]`,
+      allowed: ['x/a > y/c TCP/80'],
+      denied: ['x/a > y/c TCP/81', 'x/a > z/d TCP/80'],
+    },
+  ],
   'which pods a policy selects': [
     {
       rule: 'S1.1',
@@ -163,6 +173,16 @@ const tables: Record<string, readonly Row[]> = {
       allowed: ['x/a > n2 TCP/80', 'x/a > x/thief TCP/80'],
       denied: ['x/thief > y/c TCP/80', 'n2 > y/c TCP/80'],
     },
+    {
+      rule: 'S1.13',
+      says: 'a static pod counts by the labels of its mirror pod',
+      given: `[{x: {podSelector: {matchLabels: {app: static}}, ingress: [{from: [{podSelector: {matchLabels: {app: b}}}]}]}},
+        {y: {ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: static}}}]}]}},
+        {kind: Pod, metadata: {namespace: x, name: static-n1, labels: {app: static}, annotations: {kubernetes.io/config.mirror: 0a1b}},
+         spec: {nodeName: n1}, status: {phase: Running, podIPs: [{ip: 10.1.0.9}]}}]`,
+      allowed: ['x/b > x/static-n1 TCP/80', 'x/static-n1 > y/c TCP/80'],
+      denied: ['x/a > x/static-n1 TCP/80', 'x/b > y/c TCP/80'],
+    },
   ],
   'policyTypes, isolation, union': [
     {
@@ -241,7 +261,7 @@ const tables: Record<string, readonly Row[]> = {
       denied: ['y/c > x/a TCP/80', 'n2 > x/a TCP/80', '203.0.113.5 > x/a TCP/80'],
     },
     ...['{namespaceSelector: {}}', '{podSelector: null, namespaceSelector: {}}'].map((peer) => ({
-      rule: 'S2.T7–8',
+      rule: 'S2.T7–8, S3.6',
       says: `${peer} is every pod of every namespace, no node, nothing outside`,
       given: `[{x: {ingress: [{from: [${peer}]}]}}]`,
       allowed: ['x/b > x/a TCP/80', 'y/c > x/a TCP/80', 'z/d > x/a TCP/80'],
@@ -556,7 +576,7 @@ const tables: Record<string, readonly Row[]> = {
       denied: ['n2 > x/a TCP/80', 'n1 > x/b TCP/80', 'x/host > x/b TCP/80', '10.0.0.2 > x/a TCP/80'],
     },
     {
-      rule: 'S5.5',
+      rule: 'S3.16, S5.5',
       says: 'a pod reaches itself',
       given: '[{x: {policyTypes: [Ingress, Egress]}}]',
       allowed: ['x/a > x/a TCP/80', 'x/a > 10.1.0.1 UDP/1', 'x/a > x/a ICMP ipv6'],

@@ -228,6 +228,7 @@ export const stories: readonly Story[] = [
     },
   },
   {
+    // S1.13
     name: 'a-static-pod-is-deleted-and-mirrored-again',
     tell: async (cluster) => {
       await cluster.create(mirrorPod('shop/web-n1', 'n1', web));

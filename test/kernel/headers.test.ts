@@ -31,7 +31,7 @@ onEachCni('what the header says', (cluster) => {
     await assertArrive(cluster(), tap, ['gre', 'esp'], { gre: 4, esp: 4 });
   });
 
-  it('fragments are judged whole, by the port in the first (S4.15)', async () => {
+  it('fragments are judged whole, by the port in the first (S4.15, K6)', async () => {
     await cluster().apply(
       policy('x', 'p', {
         ingress: [{ from: [anyPeer], ports: [port('UDP/5000'), port('TCP/80')] }],
@@ -71,7 +71,7 @@ onEachCni('what the header says', (cluster) => {
     await Promise.all(flows.map(({ flow }) => flow.close()));
   });
 
-  it('an SCTP association is judged by its port; one picked up without its INIT is not (S4.1, S5.18)', async () => {
+  it('an SCTP association is judged by its port; one picked up without its INIT is not (S4.1, S4.16, S5.18)', async () => {
     await cluster().apply(
       policy('x', 'p', { ingress: [{ from: [anyPeer], ports: [port('SCTP/80'), port('TCP/80')] }] }),
     );

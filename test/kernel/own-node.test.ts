@@ -34,12 +34,14 @@ onEachCni('the own node', (cluster) => {
     await cluster().expect(questions('x/p'));
   });
 
-  it('is judged as a destination of its pods, at each of its addresses (S5.7)', async () => {
+  it('is judged as a destination of its pods, at each of its addresses and in the range of node ports (S5.7, S6.4)', async () => {
     await cluster().apply(deny);
     const addresses = await nodeAddresses(cluster());
     const questions = (answers: Readonly<Record<string, string>>) =>
       addresses.flatMap((to) => Object.entries(answers).map(([port, answer]) => ({ from: 'x/p', to, port, answer })));
-    await cluster().expect(questions({ 'TCP/9100': 'timeout', 'UDP/9053': 'timeout', 'TCP/9': 'timeout' }));
+    await cluster().expect(
+      questions({ 'TCP/9100': 'timeout', 'UDP/9053': 'timeout', 'TCP/9': 'timeout', 'TCP/30999': 'timeout' }),
+    );
     // As for a node-local DNS cache.
     const to = addresses.map((address) => block(hostCidr(address)));
     await cluster().apply(policy('x', 'dns', { egress: [{ to, ports: [port('UDP/9053')] }] }));

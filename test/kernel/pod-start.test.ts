@@ -67,7 +67,7 @@ for (const cni of labCnis) {
     });
     after(() => starts?.close());
 
-    it('is open for a moment', async () => {
+    it('is open for a moment (S7.6)', async () => {
       const keys = starts.create(wave);
       await starts.finish(keys);
       assert.ok((await starts.findForbidden(keys)).length > 0);

@@ -12,7 +12,7 @@ const pairs = [
 ] as const;
 
 for (const cni of labCnis) {
-  describe(`a cluster of IPv6 alone, all denied but one port (replay of kube-router #1895, #1913) (kernel, ${cni})`, function () {
+  describe(`a cluster of IPv6 alone, all denied but one port (S8.5; replay of kube-router #1895, #1913) (kernel, ${cni})`, function () {
     this.timeout(120_000);
     let cluster: Cluster;
     before(async function () {

@@ -69,6 +69,7 @@ describe('the metrics', () => {
         { name: 'rules', note: 'restored' },
         { name: 'nft', reason: 'gone' },
       ]);
+      // S7.2
       apply.eventToKernel(0.2);
       apply.stage('switch', 0.003);
       apply.operations('add elements', 5);

@@ -4,7 +4,7 @@ import { podsOf, voidedFor } from '../subjects.ts';
 
 /**
  * Of each series the first release with "netfilter: nf_tables: restart set lookup on base_seq change" (upstream b2f742c846ca, of
- * September 2025; it mends 0cbc06b3faba of 2018). Before it, a look-up in a hash may miss a key that one transaction deletes and adds.
+ * September 2025; it mends 0cbc06b3faba of 2018). Before it, a look-up in a hash may miss a key that one transaction deletes and adds (K24).
  * Series that are not named have it from `firstSeries` on.
  */
 const firstFixed: Readonly<Record<string, number>> = { '6.12': 48, '6.16': 8 };

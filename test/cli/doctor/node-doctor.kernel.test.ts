@@ -125,7 +125,7 @@ describe('postern node doctor', function () {
     assert.deepEqual((await node.ask()).findings, []);
   });
 
-  it('finds a masquerade of what pods send to pods of other nodes', async () => {
+  it('finds a masquerade of what pods send to pods of other nodes (S6.6)', async () => {
     const rule = 'POSTROUTING -s 10.244.1.0/24 ! -d 10.244.1.0/24';
     await make(`iptables-nft -t nat -A ${rule} -j MASQUERADE`, `iptables-nft -t nat -D ${rule} -j MASQUERADE`);
     const { check, severity, subject, problem, pods } = await theOnly();
