@@ -7,6 +7,19 @@ const root = resolve(import.meta.dirname, '../..');
 const pages = globSync('**/*.md', { cwd: root, exclude: (path) => path === 'node_modules' });
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 
+/** What may stand behind the `#` of a link to the page: its headings as GitHub names them, and the anchors in it. */
+function partsOf(page: string): ReadonlySet<string> {
+  const text = readFileSync(join(root, page), 'utf8').replaceAll(/^```.*?^```/gms, '');
+  const headings = Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading]) =>
+    heading!
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+  return new Set([...headings, ...Array.from(text.matchAll(/<a id="([^"]+)">/g), ([, id]) => id!)]);
+}
+
 describe('the docs', () => {
   for (const page of pages) {
     const text = readFileSync(join(root, page), 'utf8');
@@ -16,6 +29,16 @@ describe('the docs', () => {
       const local = links.filter((link) => !/^[a-z]+:/.test(link));
       assert.deepEqual(
         local.filter((link) => !existsSync(join(root, dirname(page), link))),
+        [],
+      );
+    });
+
+    it(`${page}: links to a part of a page lead to one`, () => {
+      const links = [...text.matchAll(/\]\(([^)\s#:]*)#([^)\s]+)\)/g)].map(([, path, part]) => {
+        return [path === '' ? page : join(dirname(page), path!), part!] as const;
+      });
+      assert.deepEqual(
+        links.filter(([path, part]) => path.endsWith('.md') && !partsOf(path).has(part)),
         [],
       );
     });
