@@ -20,9 +20,9 @@ onEachCni('tables of other programs', (cluster) => {
     );
     await ask('TCP/80', 'x/p');
     for (const priority of [-200, 0, 200]) {
-      await write(`chain c { type filter hook forward priority ${priority}; policy accept; accept; }`);
+      await write(`chain c { type filter hook forward priority ${priority}; policy accept; accept; };`);
       await ask('TCP/8080', 'timeout');
-      await write(`chain c { type filter hook forward priority ${priority}; policy accept; tcp dport 80 drop; }`);
+      await write(`chain c { type filter hook forward priority ${priority}; policy accept; tcp dport 80 drop; };`);
       await ask('TCP/80', 'timeout');
     }
   });
@@ -30,7 +30,7 @@ onEachCni('tables of other programs', (cluster) => {
   it('masquerade what leaves a pod only after its egress was checked (S6.11)', async () => {
     const toOutside = (answer: string) =>
       cluster().expect([{ from: 'x/p', to: 'host/outside', port: 'TCP/80', family: 'ipv4', answer }]);
-    await write('chain c { type nat hook postrouting priority srcnat; ip daddr 10.9.0.1 masquerade; }');
+    await write('chain c { type nat hook postrouting priority srcnat; ip daddr 10.9.0.1 masquerade; };');
     await toOutside('host/outside');
     await cluster().apply(policy('x', 'deny', { egress: [] }));
     await toOutside('timeout');
