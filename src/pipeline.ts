@@ -2,6 +2,7 @@ import type { PodPermissions } from './compile/base-chains.ts';
 import type { Budgets } from './compile/budgets.ts';
 import type { ShapeLimits } from './compile/class-shape.ts';
 import { Compiler, type Compiled, type Guard } from './compile/compile.ts';
+import type { FillBudgets } from './indexer/admission.ts';
 import { Indexer } from './indexer/indexer.ts';
 import type { NodeFact, ResourceEvent, Sandbox } from './model/cluster.ts';
 import type { GateClaims } from './model/node-state.ts';
@@ -15,6 +16,8 @@ export interface PipelineOptions {
   readonly limits?: ShapeLimits;
   /** What policies may cost the node (S9.13). */
   readonly budgets?: Budgets;
+  /** What looking for the members of their groups may cost. */
+  readonly fillBudgets?: FillBudgets;
   /** Addresses of this node's ranges that are no local pod's may neither send nor receive (S7.5). On unless told otherwise. */
   readonly gate?: boolean;
   /** The ranges, where neither the Node object nor the runtime is to be asked. */
@@ -49,6 +52,7 @@ export class Pipeline {
     {
       limits,
       budgets,
+      fillBudgets,
       gate = true,
       podCidrs = [],
       guard = true,
@@ -56,7 +60,7 @@ export class Pipeline {
       countsClasses = false,
     }: PipelineOptions = {},
   ) {
-    this.#indexer = new Indexer(nodeName, { gate, podCidrs });
+    this.#indexer = new Indexer(nodeName, { gate, podCidrs }, fillBudgets);
     this.#compiler = new Compiler({
       guard,
       allowed,

@@ -23,6 +23,7 @@ const compiler = 'test/compile/compile.test.ts';
 const members = 'test/compile/members.test.ts';
 const size = 'test/compile/size.test.ts';
 const admission = 'test/indexer/admission.test.ts';
+const room = 'test/indexer/share-room.test.ts';
 const baseChains = 'test/compile/base-chains.test.ts';
 const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/guard.test.ts';
@@ -849,7 +850,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'groups are filled, whatever that costs',
     file: 'src/indexer/admission.ts',
-    find: 'if (cost > this.#budget) return false;',
+    find: 'if (cost > this.#budgets.namespace) return false;',
     replace: '',
     specs: [admission],
   },
@@ -861,6 +862,62 @@ export const mutants: readonly Mutant[] = [
     specs: [admission],
   },
   {
+    name: 'groups of all namespaces together are filled, whatever that costs',
+    file: 'src/indexer/admission.ts',
+    find: 'this.#cost > this.#budgets.node ? this.#shareRoom() : new Map()',
+    replace: 'new Map()',
+    specs: [admission],
+  },
+  {
+    name: 'a group is filled before it is known whether the node has room for it',
+    file: 'src/indexer/admission.ts',
+    find: 'if (this.#shares.size > 0 || this.#cost > this.#budgets.node)',
+    replace: 'if (this.#shares.size > 0)',
+    specs: [admission],
+  },
+  {
+    name: 'what comes to a full node waits for ever',
+    file: 'src/indexer/admission.ts',
+    find: 'const all = this.#isShareStale ? new Set(this.#ledgers.keys()) : touched',
+    replace: 'const all = touched',
+    specs: [admission],
+  },
+  {
+    name: 'a group that several namespaces name costs the node as often',
+    file: 'src/indexer/admission.ts',
+    find: 'if (known) known.ledgers++;',
+    replace: 'if (known && ++known.ledgers > 0) this.#cost += cost;',
+    specs: [admission],
+  },
+  {
+    name: 'a namespace may use the room of all others',
+    file: 'src/indexer/share-room.ts',
+    find: 'if (cost > part) break;',
+    replace: 'if (cost > left) break;',
+    specs: [room],
+  },
+  {
+    name: 'the largest namespace takes its part first',
+    file: 'src/indexer/share-room.ts',
+    find: 'a.cost - b.cost',
+    replace: 'b.cost - a.cost',
+    specs: [room],
+  },
+  {
+    name: 'room that a small namespace does not need is lost',
+    file: 'src/indexer/share-room.ts',
+    find: 'left -= used;',
+    replace: 'left -= part;',
+    specs: [room],
+  },
+  {
+    name: 'each namespace pays for a group that others have filled',
+    file: 'src/indexer/share-room.ts',
+    find: 'filter((group) => !filled.has(group))',
+    replace: 'filter(() => true)',
+    specs: [room],
+  },
+  {
     name: 'members that come later cost nothing',
     file: 'src/indexer/indexer.ts',
     find: 'this.#groups.memberships > this.#decidedAt + this.#mostGrowth',
@@ -870,8 +927,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is left out stays so when there is room again',
     file: 'src/indexer/admission.ts',
-    find: 'else if (wasFull) ledger.isDirty = true;',
-    replace: '',
+    find: 'if (wasFull || (policy && !this.#admit(ledger, policy)))',
+    replace: 'if (policy && (wasFull || !this.#admit(ledger, policy)))',
     specs: [admission],
   },
   {

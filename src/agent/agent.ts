@@ -3,9 +3,11 @@ import { keepNft } from '../apply/kept-nft.ts';
 import { startNftMonitor } from '../apply/nft-monitor.ts';
 import { createNft } from '../apply/nft.ts';
 import { findOurTables } from '../apply/our-tables.ts';
+import { budgetsOf } from '../compile/budgets.ts';
 import { Compiler } from '../compile/compile.ts';
 import { readVersion } from '../config/version.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import { fillBudgetsOf } from '../indexer/admission.ts';
 import { canonicalCidrs } from '../model/address.ts';
 import type { ResourceEvent } from '../model/cluster.ts';
 import { routedTable } from '../nftables/ruleset.ts';
@@ -66,11 +68,11 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const { guard, unguarded } = await chooseGuard(config.guard, exec, signal);
   const countsClasses = config.metricsClasses;
   const allowed = { tunnels: config.allowPodTunnels, routers: config.allowPodRouters };
+  const rules = { guard, allowed, countsClasses, budgets: budgetsOf(config.namespaceBudget) };
   const pipeline = new Pipeline(node, {
+    ...rules,
     gate: startGate,
-    guard,
-    allowed,
-    countsClasses,
+    fillBudgets: fillBudgetsOf(config.namespaceBudget),
     ...(podCidrs && { podCidrs }),
   });
   const census = new Census();
@@ -110,7 +112,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   });
   const source = new PlanSource({
     pipeline,
-    createCompiler: () => new Compiler({ guard, allowed, countsClasses }),
+    createCompiler: () => new Compiler(rules),
     readSaved: () => state.read(),
     gatedRanges: (saved) => (startGate ? canonicalCidrs(podCidrs ?? saved.gatedRanges) : []),
     clock: systemClock,

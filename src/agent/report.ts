@@ -34,14 +34,14 @@ function oversizedIssues(oversized: ReadonlyMap<PolicyId, Oversize>): Map<Policy
 
 function whyOversized({ of, own, cost, budget }: Oversize): string {
   // Two digits: a figure that moves with each pod would be news each time.
-  const [mine, theirs] = [own, cost].map((each) => `about ${Number(each.toPrecision(2))}`);
+  const [mine, theirs, allowed] = [own, cost, budget].map((each) => `about ${Number(each.toPrecision(2))}`);
   switch (of) {
     case 'policy':
       return `costs this node ${mine} units, and one policy may cost ${budget}`;
     case 'namespace':
       return `costs this node ${mine} units and is among the largest policies of its namespace, which cost ${theirs} together and may cost ${Math.floor(budget)}`;
     case 'groups':
-      return `has ${own} selectors and is among the policies of its namespace with the most: to look for the pods that all of them match costs this node more than ${budget} units`;
+      return `has ${own} selectors and is among the policies of its namespace with the most: to look for the pods that all of them match costs this node more than its share, ${allowed} units`;
   }
 }
 

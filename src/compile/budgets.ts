@@ -1,3 +1,5 @@
+import { defaultNamespaceBudget, nodeBudget } from '../model/budget.ts';
+
 /**
  * What policies may cost a node (S9.13), in units: one is an address in a set, for which nft needs about 2 microseconds and 350 bytes. All
  * else is counted in these (`cost.ts`).
@@ -10,7 +12,11 @@ export interface Budgets {
   readonly node: number;
 }
 
-export const defaultBudgets: Budgets = { policy: 200_000, namespace: 400_000, node: 6_000_000 };
+export function budgetsOf(namespace: number): Budgets {
+  return { policy: namespace / 2, namespace, node: nodeBudget };
+}
+
+export const defaultBudgets = budgetsOf(defaultNamespaceBudget);
 
 /** nft goes through all sets of a table for each that it names (K19), so a set costs much more than what is in it. */
 export const costOfSet = 50;

@@ -27,6 +27,8 @@ export interface AgentConfig {
   readonly metricsPolicyLimit: number;
   /** Whether packets are counted by class. */
   readonly metricsClasses: boolean;
+  /** What the policies of one namespace may cost this node. */
+  readonly namespaceBudget: number;
   readonly uninstall: boolean;
 }
 
@@ -51,6 +53,7 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     denialEvents: readRequired(agentFlags.denialEvents, values.denialEvents, env),
     metricsPolicyLimit: readRequired(agentFlags.metricsPolicyLimit, values.metricsPolicyLimit, env),
     metricsClasses: readRequired(agentFlags.metricsClasses, values.metricsClasses, env),
+    namespaceBudget: readRequired(agentFlags.namespaceBudget, values.namespaceBudget, env),
     uninstall: readRequired(agentFlags.uninstall, values.uninstall, env),
   });
 }

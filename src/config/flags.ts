@@ -1,4 +1,5 @@
 import { isAbsolute, normalize } from 'node:path';
+import { defaultNamespaceBudget, leastNamespaceBudget, nodeBudget } from '../model/budget.ts';
 import { parseListen, type Listen } from './listen.ts';
 import { parsePodRanges } from './pod-ranges.ts';
 
@@ -176,6 +177,17 @@ const metricsClasses: Flag<boolean> = {
   read: readSwitch,
 };
 
+const namespaceBudget: Flag<number> = {
+  name: 'namespace-budget',
+  argument: 'UNITS',
+  env: 'POSTERN_NAMESPACE_BUDGET',
+  fallback: String(defaultNamespaceBudget),
+  summary:
+    'what the policies of one namespace may cost this node, in units of about 2 microseconds of nft; one policy may cost half of it',
+  expects: `a number from ${leastNamespaceBudget} to ${nodeBudget}`,
+  read: readNamespaceBudget,
+};
+
 export const agentFlags = {
   nodeName,
   kubeconfig,
@@ -192,6 +204,7 @@ export const agentFlags = {
   denialEvents,
   metricsPolicyLimit,
   metricsClasses,
+  namespaceBudget,
   uninstall,
 };
 
@@ -202,6 +215,11 @@ export function directoryOf(value: string | undefined): string | undefined {
 
 function readSwitch(text: string): boolean | undefined {
   return text === 'true' ? true : text === 'false' ? false : undefined;
+}
+
+function readNamespaceBudget(text: string): number | undefined {
+  const units = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
+  return units >= leastNamespaceBudget && units <= nodeBudget ? units : undefined;
 }
 
 /** Without a slash at its end, so that two ways to write a path are one. */

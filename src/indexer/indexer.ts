@@ -17,7 +17,7 @@ import type { Owners } from '../model/owner.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
-import { Admission, defaultFillBudget, withoutAllows } from './admission.ts';
+import { Admission, defaultFillBudgets, withoutAllows, type FillBudgets } from './admission.ts';
 import { CountedSet } from './counted-set.ts';
 import { bothWays, DeniedAddresses, neitherWay } from './denied-addresses.ts';
 import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
@@ -86,10 +86,10 @@ export class Indexer {
   constructor(
     nodeName: string,
     gate: GateOptions = { gate: true, podCidrs: [] },
-    fillBudget: number = defaultFillBudget,
+    fillBudgets: FillBudgets = defaultFillBudgets,
   ) {
-    this.#admission = new Admission((each) => this.#podIndex.estimate(each, this.#namespaceIndex), fillBudget);
-    this.#mostGrowth = fillBudget / 4;
+    this.#admission = new Admission((each) => this.#podIndex.estimate(each, this.#namespaceIndex), fillBudgets);
+    this.#mostGrowth = fillBudgets.namespace / 4;
     this.#nodeName = nodeName;
     this.#residents = new Residents(nodeName);
     this.#nodeTable = new NodeTable(nodeName);

@@ -9,6 +9,7 @@ import { uninstallPatch } from '../../src/cli/uninstall/daemon-set.ts';
 import { readAgentConfig } from '../../src/config/agent-config.ts';
 import { agentFlags } from '../../src/config/flags.ts';
 import { readVersion } from '../../src/config/version.ts';
+import { defaultNamespaceBudget } from '../../src/model/budget.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { requireHelm } from '../support/helm.ts';
 import { skipTest } from '../support/skip.ts';
@@ -74,6 +75,9 @@ describe('the chart agrees', function () {
     assert.deepEqual([usual.logDenials, usual.denialEvents, usual.metricsPolicyLimit], [true, true, 100]);
     assert.equal(usual.metricsClasses, false);
     assert.equal((await read('metrics.classes=true')).metricsClasses, true);
+    assert.equal(usual.namespaceBudget, defaultNamespaceBudget);
+    // Helm holds numbers as floats, and would write this one as 6e+06.
+    assert.equal((await read('budgets.namespace=6000000')).namespaceBudget, 6_000_000);
     const quiet = await read('denials.log=false', 'denials.events=false', 'metrics.policyLimit=10000');
     assert.deepEqual([quiet.logDenials, quiet.denialEvents, quiet.metricsPolicyLimit], [false, false, 10_000]);
     const nowhere = await read('cniCacheDir=', 'stateDir=');

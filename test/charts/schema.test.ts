@@ -58,6 +58,8 @@ describe('the schema of the chart', function () {
     ['guard.on=true', "at '/guard': additional properties 'on' not allowed"],
     ['denials.log=off', "at '/denials/log': got string, want boolean"],
     ['metrics.policyLimit=10001', "at '/metrics/policyLimit'"],
+    ['budgets.namespace=9999', "at '/budgets/namespace'"],
+    ['budgets.namespace=6000001', "at '/budgets/namespace'"],
     ['cniCacheDir=results', "at '/cniCacheDir'"],
     ['cniCacheDir=/results', "at '/cniCacheDir'"],
     ['cniCacheDir=/var/lib/../x', "at '/cniCacheDir'"],

@@ -21,6 +21,7 @@ describe('the configuration of the agent', () => {
       denialEvents: true,
       metricsPolicyLimit: 100,
       metricsClasses: false,
+      namespaceBudget: 400_000,
       uninstall: false,
     });
   });
@@ -80,6 +81,18 @@ describe('the configuration of the agent', () => {
     [{ nodeName: 'n', podCidr: 'fd00::/64,fe80::/64' }, {}, /^--pod-cidr: .* is not a list/],
     [{ nodeName: 'n', cniCacheDir: 'results' }, {}, /^--cni-cache-dir: "results" is not an absolute path, or none$/],
     [{ nodeName: 'n' }, { POSTERN_STATE_DIR: './x' }, /^POSTERN_STATE_DIR: "\.\/x" is not an absolute path$/],
+    ...['9999', '6000001', '0x10000', '4e5', '-400000', '400000.5', 'many', ''].map(
+      (namespaceBudget): [FlagValues, NodeJS.ProcessEnv, RegExp] => [
+        { nodeName: 'n', namespaceBudget },
+        {},
+        /^--namespace-budget: ".*" is not a number from 10000 to 6000000$/,
+      ],
+    ),
+    [
+      { nodeName: 'n' },
+      { POSTERN_NAMESPACE_BUDGET: '400k' },
+      /^POSTERN_NAMESPACE_BUDGET: "400k" is not a number from 10000 to 6000000$/,
+    ],
     [{ nodeName: 'n', logLevel: 'loud' }, {}, /^--log-level: "loud" is not one of trace, debug/],
   ];
   for (const [values, env, message] of mistakes) {

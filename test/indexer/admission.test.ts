@@ -27,8 +27,8 @@ const base = [
   ),
 ];
 
-function startIndexer(objects: readonly ApiObject[], budget: number): Indexer {
-  const indexer = new Indexer('n1', undefined, budget);
+function startIndexer(objects: readonly ApiObject[], namespace: number, node = Infinity): Indexer {
+  const indexer = new Indexer('n1', undefined, { namespace, node });
   for (const object of objects) indexer.receive(upsertOf(object));
   for (const event of syncedEvents()) indexer.receive(event);
   return indexer;
@@ -82,6 +82,65 @@ describe('whose groups are filled (S9.13)', () => {
     );
     const { revision } = indexer.snapshot();
     assert.equal(indexer.snapshot().revision, revision);
+  });
+
+  it('a group that several namespaces name counts once for the node, and for each of them', () => {
+    const everywhere = (name: string): ApiObject =>
+      policy(name, { podSelector: {}, ingress: [{ from: [{ namespaceSelector: {} }] }] });
+    const all = [...base, everywhere('x/all'), everywhere('y/all')];
+    assert.equal(startIndexer(all, 600, 110).snapshot().leftOut!.size, 0);
+    assert.deepEqual([...startIndexer(all, 90).snapshot().leftOut!.keys()], ['x/all', 'y/all']);
+  });
+
+  it('over the budget of the node the largest namespaces lose their largest policies, in whatever order they come', () => {
+    // Each of these costs about 100 for each group, and `y` has one pod.
+    const all = [...base, small, large, other];
+    const first = startIndexer(all, 2000, 300);
+    // `y` takes what it needs, and leaves the rest.
+    const { leftOut, policies, groups } = first.snapshot();
+    assert.deepEqual(
+      [...leftOut!].map(([id, { groups: count, budget }]) => [id, count, budget > 200 && budget < 300]),
+      [['x/large', 6, true]],
+    );
+    assert.equal(groups.size, 2 + 9);
+    assert.deepEqual(policies.get('x/large')!.rules, { ingress: [], egress: [] });
+    for (const order of [all.toReversed(), [large, other, small, ...base], [other, large, ...base, small]]) {
+      const again = startIndexer(order, 2000, 300);
+      assert.deepEqual(describeState(again.snapshot()), describeState(first.snapshot()));
+      assert.equal(again.size, first.size);
+    }
+  });
+
+  it('those that the node had no room for are back when others leave it', () => {
+    const rival = policy('y/rival', {
+      podSelector: {},
+      ingress: [
+        {
+          from: Array.from({ length: 3 }, (_, index) => ({
+            namespaceSelector: {},
+            podSelector: { matchExpressions: [{ key: `rival-${index}`, operator: 'DoesNotExist' }] },
+          })),
+        },
+      ],
+    });
+    const indexer = startIndexer([...base, small, large, rival], 2000, 850);
+    assert.deepEqual([...indexer.snapshot().leftOut!.keys()], ['x/large']);
+    indexer.receive(removeOf(rival));
+    assert.equal(indexer.snapshot().leftOut!.size, 0);
+    indexer.receive(upsertOf(rival));
+    assert.deepEqual([...indexer.snapshot().leftOut!.keys()], ['x/large']);
+    // And a policy that comes to a full node is in force, where its namespace has room.
+    indexer.receive(upsertOf(selecting('y/tiny', 1)));
+    assert.deepEqual([...indexer.snapshot().leftOut!.keys()], ['x/large']);
+    assert.equal(indexer.snapshot().policies.get('y/tiny')!.rules.ingress.length, 1);
+  });
+
+  it('fills nothing before it knows that the node has room for it', () => {
+    const indexer = startIndexer([...base, small], 2000, 400);
+    const before = indexer.visits.pods;
+    indexer.receive(upsertOf(large));
+    assert.ok(indexer.visits.pods - before <= 2, `${indexer.visits.pods - before} pods`);
+    assert.deepEqual([...indexer.snapshot().leftOut!.keys()], ['x/large']);
   });
 
   it('pods that come to be members count too', () => {
