@@ -40,6 +40,7 @@ const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
 const transactions = 'test/nftables/transactions.test.ts';
 const changeBook = 'test/agent/change-book.test.ts';
+const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
@@ -671,6 +672,34 @@ export const mutants: readonly Mutant[] = [
     find: ' && now - first >= leastMs',
     replace: '',
     specs: [emptyList],
+  },
+  {
+    name: 'a first list that is empty is believed, whatever the node knew before',
+    file: 'src/watch/watch.ts',
+    find: 'await this.#countBefore()',
+    replace: '0',
+    specs: ['test/watch/watch.test.ts'],
+  },
+  {
+    name: 'rules that isolate a pod are no trace of a policy',
+    file: 'src/agent/known-before.ts',
+    find: "if ('chain' in verdict) policies = 1;",
+    replace: ';',
+    specs: [knownBefore],
+  },
+  {
+    name: 'rules that cannot be read are no trace of anything',
+    file: 'src/agent/known-before.ts',
+    find: 'return knownFrom(1, 1);',
+    replace: 'return knownFrom(0, 0);',
+    specs: [knownBefore],
+  },
+  {
+    name: 'what a node has kept is no trace of anything',
+    file: 'src/agent/look-back.ts',
+    find: 'tables ? undefined : await readSaved()',
+    replace: 'undefined',
+    specs: [knownBefore],
   },
   {
     name: 'what is back after an empty list is taken for one more empty answer',

@@ -18,7 +18,7 @@ import { createMetrics } from '../telemetry/metrics/all.ts';
 import { createApiClient, loadKubeConfig } from '../watch/api-client.ts';
 import { getPod } from '../watch/get-pod.ts';
 import { watchedResources } from '../watch/resources.ts';
-import { ResourceWatch } from '../watch/watch.ts';
+import { defaultTiming, ResourceWatch } from '../watch/watch.ts';
 import { chooseGuard } from './choose-guard.ts';
 import { createAnnouncer } from './announcer.ts';
 import { Census } from './census.ts';
@@ -32,6 +32,7 @@ import { environmentChecks, watchEnvironment } from './environment-watch.ts';
 import { serveWhenFree } from './http-server.ts';
 import { createIntake } from './intake.ts';
 import { LinkWatch } from './link-watch.ts';
+import { createLookBack } from './look-back.ts';
 import { livenessChecks, watchLiveness } from './liveness-watch.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
 import { NodeReporter } from './node-report.ts';
@@ -225,6 +226,11 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     signal,
   );
   const locking = takeLock();
+  const lookBack = createLookBack({
+    findTables: () => findOurTables(exec, signal),
+    observe: () => nftDoor(nft).observe(signal),
+    readSaved: () => state.read(),
+  });
   const watching = [
     reportSandboxes(config.cniCacheDir, {
       ready,
@@ -234,7 +240,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
       tell: take,
       listed: () => source.listedSandboxes(),
     }),
-    ...watchedResources.map((resource) => new ResourceWatch(resource, client, receive, reporter.watches).run(signal)),
+    ...watchedResources.map((watched) => {
+      const countBefore = (): Promise<number> => lookBack(watched.resource);
+      return new ResourceWatch(watched, client, receive, reporter.watches, defaultTiming, countBefore).run(signal);
+    }),
   ];
   try {
     await Promise.all([serving, locking, ...watching]);

@@ -233,7 +233,7 @@ export class Reporter {
     if (what === 'held') {
       const isNews = !this.#held.has(resource);
       this.#held.set(resource, known);
-      const message = heldMessage(resource, known);
+      const message = this.#heldMessage(resource, known);
       if (isNews) this.#logger.error({ resource, objects: known, code: 'empty-list' }, message);
       this.#announce('nodes', this.#node, { code: 'empty-list', path: resource, message, effect: 'ignored' });
     } else {
@@ -244,11 +244,20 @@ export class Reporter {
     this.reportLists();
   }
 
+  /** Before the first list, only what this node has kept tells how many there were. */
+  #heldMessage(resource: ResourceName, known: number): string {
+    const kept = this.#unlisted.has(resource)
+      ? `and before this agent started there were at least ${known}: the rules stay as they are`
+      : `after ${known}: those stay in force`;
+    return `the API server lists no ${resource}, ${kept} until it has said so for 30 s; if nobody deleted them, see what has become of its data`;
+  }
+
   /** @param unlisted whose first list is not in yet */
   reportLists(unlisted: ReadonlySet<ResourceName> = this.#unlisted): void {
     this.#unlisted = unlisted;
-    const held = Array.from(this.#held, ([resource, known]) => heldMessage(resource, known)).join('; ');
-    if (unlisted.size > 0) this.#ready.report('lists', `waiting for the first list of ${[...unlisted].join(', ')}`);
+    const held = Array.from(this.#held, ([resource, known]) => this.#heldMessage(resource, known)).join('; ');
+    const waiting = `waiting for the first list of ${[...unlisted].join(', ')}`;
+    if (unlisted.size > 0) this.#ready.report('lists', held === '' ? waiting : `${waiting}; ${held}`);
     else if (held !== '') this.#ready.note('lists', held);
     else this.#ready.report('lists', undefined);
   }
@@ -269,10 +278,6 @@ export class Reporter {
       this.#logger.warn({ resource }, `skipped something that is no object: ${message}`);
     },
   };
-}
-
-function heldMessage(resource: ResourceName, known: number): string {
-  return `the API server lists no ${resource}, after ${known}: those stay in force until it has said so for 30 s; if nobody deleted them, see what has become of its data`;
 }
 
 function objectsIn(ruleset: Ruleset): { sets: number; maps: number; chains: number } {

@@ -17,7 +17,7 @@ export interface WatchObserver {
   contact(resource: ResourceName): void;
   listed(resource: ResourceName, kind: 'first' | 'again', objects: number): void;
   /**
-   * A list came back empty after so many objects were known: `held`, they stay in force, and it is asked for again; `believed`, they are
+   * A list came back empty after so many objects were known, by this watch or before it began: `held`, they stay in force, and it is asked for again; `believed`, they are
    * gone; `back`, it is not empty any more.
    */
   emptied(resource: ResourceName, what: 'held' | 'believed' | 'back', known: number): void;
@@ -60,6 +60,7 @@ export class ResourceWatch {
   readonly #emit: (event: ResourceEvent) => void;
   readonly #observer: WatchObserver;
   readonly #timing: WatchTiming;
+  readonly #countBefore: () => Promise<number>;
   readonly #known = new KnownObjects();
   #synced = false;
   /** Where the next stream goes on; `undefined` asks for a list. */
@@ -68,18 +69,21 @@ export class ResourceWatch {
   #failures = 0;
   #empty: EmptyAnswers | undefined;
 
+  /** @param countBefore how many objects there were before this watch began, if that is known; asked when the first list is empty */
   constructor(
     resource: WatchedResource,
     client: ApiReader,
     emit: (event: ResourceEvent) => void,
     observer: WatchObserver,
     timing: WatchTiming = defaultTiming,
+    countBefore: () => Promise<number> = async () => 0,
   ) {
     this.#resource = resource;
     this.#client = client;
     this.#emit = emit;
     this.#observer = observer;
     this.#timing = timing;
+    this.#countBefore = countBefore;
   }
 
   /** Runs until the signal aborts. Rejects only for a bug. */
@@ -123,7 +127,8 @@ export class ResourceWatch {
         if (object) listed.set(object.key, this.#upsertOf(raw, object));
       }
     });
-    if (!this.#mayBelieve(listed.size)) return undefined;
+    const known = this.#synced || listed.size > 0 ? this.#known.size : await this.#countBefore();
+    if (!this.#mayBelieve(listed.size, known)) return undefined;
     for (const key of this.#known.keys()) if (!listed.has(key)) this.#tell({ op: 'remove', resource, key });
     for (const [key, event] of listed) {
       // What has been told is let go of: of a large cluster, the events alone are many megabytes.
@@ -137,9 +142,8 @@ export class ResourceWatch {
   }
 
   /** What was known stays in force until it is sure that nothing is there. */
-  #mayBelieve(listed: number): boolean {
+  #mayBelieve(listed: number, known: number): boolean {
     const { resource } = this.#resource;
-    const known = this.#known.size;
     if (listed > 0 || known === 0) {
       if (this.#empty) this.#observer.emptied(resource, 'back', known);
       this.#empty = undefined;

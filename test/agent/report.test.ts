@@ -71,6 +71,13 @@ describe('Reporter', () => {
     assert.equal(ready.ok, true);
     assert.match(ready.results()[0]!.note!, /lists no networkpolicies, after 12/);
     assert.deepEqual([told, await heldObjects()], [['nodes n1 empty-list networkpolicies'], [12]]);
+    reporter.reportLists(new Set(['networkpolicies']));
+    assert.equal(ready.ok, false);
+    assert.match(
+      ready.results()[0]!.reason!,
+      /first list of networkpolicies; .* lists no networkpolicies, and before this agent started there were at least 12: the rules stay/,
+    );
+    reporter.reportLists(new Set());
     for (const end of ['believed', 'back'] as const) {
       reporter.watches.emptied('networkpolicies', 'held', 12);
       reporter.watches.emptied('networkpolicies', end, 12);

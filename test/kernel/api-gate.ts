@@ -11,7 +11,7 @@ import { enterNamespace } from '../../src/lab/network-namespace.ts';
 
 const tcpPort = 6444;
 
-/** A way from a node to the API server on which requests for one resource wait until it is opened. */
+/** A way from a node to the API server on which requests for one resource wait until it is opened, or lists are empty. */
 export class ApiGate {
   /** For the agent of that node. */
   readonly kubeconfig: string;
@@ -20,6 +20,7 @@ export class ApiGate {
   #relay: ChildProcess | undefined;
   readonly #waiting: (() => void)[] = [];
   #held: string | undefined;
+  #empty: ReadonlySet<string> = new Set();
 
   private constructor(lab: Lab, node: string) {
     this.kubeconfig = join(lab.state.nodeDirectory(node), 'gate.kubeconfig');
@@ -44,8 +45,14 @@ export class ApiGate {
     this.#held = resource;
   }
 
+  /** As a data store that was lost: it knows none of these. */
+  empty(...resources: readonly string[]): void {
+    this.#empty = new Set(resources);
+  }
+
   open(): void {
     this.#held = undefined;
+    this.#empty = new Set();
     for (const go of this.#waiting.splice(0)) go();
   }
 
@@ -67,7 +74,11 @@ export class ApiGate {
       response.on('close', () => sent.destroy());
       asked.pipe(sent);
     };
-    if (this.#held !== undefined && url.split('?')[0]!.endsWith(`/${this.#held}`)) this.#waiting.push(go);
+    const resource = url.split('?')[0]!.split('/').at(-1)!;
+    if (this.#empty.has(resource) && !url.includes('watch=1')) {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items: [] }));
+    } else if (this.#held === resource) this.#waiting.push(go);
     else go();
   }
 }

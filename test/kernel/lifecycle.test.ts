@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
 import type { AgentProcess } from '../../src/lab/agent-process.ts';
 import type { ApiObject } from '../../src/lab/api/object.ts';
@@ -153,6 +156,63 @@ describe('the life of an agent (kernel)', function () {
       gate.close();
     }
   });
+
+  for (const [what, ...resources] of [
+    ['no policies', 'networkpolicies'],
+    ['nothing at all', ...resourceNames],
+  ] as const) {
+    it(`does not open what its rules deny where the API server lists ${what} (S7.18)`, async () => {
+      await withEmptyLists(resources, async (gate) => {
+        await agent.stop();
+        await shim.reset();
+        await agent.start({ env: shim.env, args: ['--kubeconfig', gate.kubeconfig] });
+      });
+      assert.deepEqual(await shim.runs(), { writes: 0, checks: 0 });
+    });
+
+    it(`nor what a node that boots has kept, where the API server lists ${what}`, async () => {
+      const directory = join(cluster.lab.state.nodeDirectory('n1'), 'kept');
+      const kept = ['--state-dir', directory];
+      await agent.stop();
+      await agent.start({ env: shim.env, args: kept });
+      await eventually(async () => (existsSync(join(directory, 'state.json')) ? undefined : 'nothing is kept'));
+      await withEmptyLists(resources, async (gate) => {
+        await agent.stop();
+        await deleteTables(cluster);
+        await agent.start({ env: shim.env, args: [...kept, '--kubeconfig', gate.kubeconfig] });
+        await eventually(async () =>
+          (await readMetric(cluster.lab, 'n1', 'postern_state_restored')) === 1 ? undefined : 'nothing is restored',
+        );
+      });
+      await rm(directory, { recursive: true });
+    });
+  }
+
+  /** From a start with empty lists until they are whole again. */
+  async function withEmptyLists(
+    resources: readonly string[],
+    restart: (gate: ApiGate) => Promise<void>,
+  ): Promise<void> {
+    const gate = await ApiGate.create(cluster.lab, 'n1');
+    try {
+      gate.empty(...resources);
+      await restart(gate);
+      for (const resource of resources) {
+        await eventually(async () => {
+          const { body } = await readPage(cluster.lab, 'n1', '/readyz');
+          return body.includes(`lists no ${resource}, and before this agent started`) ? undefined : body;
+        });
+      }
+      await assertEnforced(cluster, oneState);
+      gate.open();
+      await cluster.lab.settle();
+      await assertEnforced(cluster, oneState);
+    } finally {
+      gate.close();
+      await agent.stop();
+      await start();
+    }
+  }
 
   /** By an agent that finds no table of ours. */
   async function loadAnew(): Promise<Ruleset | undefined> {

@@ -38,7 +38,7 @@ interface Run {
 
 const cleanUps: (() => Promise<void>)[] = [];
 
-async function run(script: readonly Answer[], silenceMs = 5_000): Promise<Run> {
+async function run(script: readonly Answer[], silenceMs = 5_000, countBefore?: () => Promise<number>): Promise<Run> {
   const server = await startScriptedServer(script);
   const stop = new AbortController();
   const [told, errors, skipped, delays]: [string[], (ApiError | undefined)[], string[], number[]] = [[], [], [], []];
@@ -66,7 +66,7 @@ async function run(script: readonly Answer[], silenceMs = 5_000): Promise<Run> {
       delays.push(ms);
     },
   };
-  const done = new ResourceWatch(namespaces, server.client, emit, observer, timing).run(stop.signal);
+  const done = new ResourceWatch(namespaces, server.client, emit, observer, timing, countBefore).run(stop.signal);
   cleanUps.push(async () => {
     stop.abort();
     await done;
@@ -220,6 +220,43 @@ describe('a resource watch', function () {
       const { server, told } = await run([...known, ...empties(1), json(500, {}), ...empties(4), stream([])]);
       await until(() => server.requests.length === 9);
       assert.deepEqual(told, [...first, ...held(4), 'believed 2', 'remove a', 'remove b']);
+    });
+
+    describe('and is the first, where the node knew some before (S7.14)', () => {
+      const before = async () => 3;
+      const heldBefore = (count: number): string[] => Array.from({ length: count }, () => 'held 3');
+
+      it('is not told before it has stayed the same', async () => {
+        const { server, told, delays } = await run([...empties(5), stream([])], 5000, before);
+        await until(() => server.requests.length === 6);
+        assert.deepEqual(told, [...heldBefore(4), 'believed 3', 'synced']);
+        assert.deepEqual(delays, [7500, 7500, 7500, 7500]);
+      });
+
+      it('is forgotten when objects come', async () => {
+        const { told } = await run([...empties(2), list('200', [namespace('a', 3)]), stream([])], 5000, before);
+        await until(() => told.length === 5);
+        assert.deepEqual(told, [...heldBefore(2), 'back 0', 'upsert a 3', 'synced']);
+      });
+
+      it('and once it is believed, it is as ever', async () => {
+        const added = stream([
+          event('ADDED', namespace('a', 106)),
+          event('DELETED', namespace('a', 107)),
+          event('ERROR', gone),
+        ]);
+        const { server, told } = await run([...empties(5), added, ...empties(1), stream([])], 5000, before);
+        await until(() => server.requests.length === 8);
+        assert.deepEqual(told, [...heldBefore(4), 'believed 3', 'synced', 'upsert a 106', 'remove a']);
+      });
+
+      it('is not asked for where the first list holds something', async () => {
+        const { told } = await run([list('10', [namespace('a', 3)]), stream([])], 5000, () =>
+          Promise.reject(new Error()),
+        );
+        await until(() => told.length === 2);
+        assert.deepEqual(told, ['upsert a 3', 'synced']);
+      });
     });
 
     it('believes at once that there never was anything, and what a stream removes', async () => {

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { countKnown } from '../../src/agent/known-before.ts';
+import { createLookBack } from '../../src/agent/look-back.ts';
+import type { OurTables } from '../../src/apply/our-tables.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import type { SavedState } from '../../src/state/saved-state.ts';
+import { namespace, pod, policy } from '../support/objects.ts';
+import { compileNode, type ApiObject } from '../support/pipeline.ts';
+
+const none = { networkpolicies: 0, pods: 0, namespaces: 0, nodes: 0 };
+const some = { networkpolicies: 1, pods: 1, namespaces: 1, nodes: 1 };
+const tablesOf = (...objects: readonly ApiObject[]): Ruleset => compileNode('n1', [namespace('x'), ...objects]);
+const saved = { policies: new Map([['x/p', {}]]), localPods: new Map() } as unknown as SavedState;
+
+describe('what a node knew before its agent started (S7.18)', () => {
+  const pods = [pod('x/a', { ips: ['10.1.0.1', 'fd01::1'] }), pod('x/b', { ips: ['10.1.0.2'] })];
+
+  it('is nothing where no rules and no state are kept, nor where the rules are of no pod', () => {
+    assert.deepEqual(countKnown({ tables: undefined, saved: undefined }), none);
+    assert.deepEqual(countKnown({ tables: tablesOf(), saved: undefined }), none);
+  });
+
+  it('is the pods that the rules name, also those that nothing isolates', () => {
+    const known = countKnown({ tables: tablesOf(...pods), saved: undefined });
+    assert.deepEqual(known, { networkpolicies: 0, pods: 3, namespaces: 1, nodes: 1 });
+  });
+
+  for (const [direction, family, ips] of [
+    ['Ingress', 'IPv4', ['10.1.0.1']],
+    ['Egress', 'IPv4', ['10.1.0.1']],
+    ['Ingress', 'IPv6', ['fd01::1']],
+    ['Egress', 'IPv6', ['fd01::1']],
+  ] as const) {
+    it(`is a policy where the rules isolate a pod for ${direction} in ${family}`, () => {
+      const tables = tablesOf(pod('x/a', { ips }), policy('x/p', { podSelector: {}, policyTypes: [direction] }));
+      assert.deepEqual(countKnown({ tables, saved: undefined }), some);
+    });
+  }
+
+  it('is what was kept where no rules are, and a policy kept has a pod, a namespace and a node', () => {
+    assert.deepEqual(countKnown({ tables: undefined, saved }), some);
+    // The rules are newer.
+    assert.deepEqual(countKnown({ tables: tablesOf(), saved }), none);
+  });
+
+  it('may be anything where the rules cannot be read', () => {
+    assert.deepEqual(countKnown({ tables: 'unknown', saved: undefined }), some);
+  });
+});
+
+describe('the look back', () => {
+  const lookBack = async (
+    found: OurTables | undefined,
+    observe: () => Promise<Ruleset | undefined>,
+    kept?: SavedState,
+  ) => {
+    const looks: string[] = [];
+    const ask = createLookBack({
+      findTables: async () => found,
+      observe: () => {
+        looks.push('tables');
+        return observe();
+      },
+      readSaved: async () => {
+        looks.push('saved');
+        return kept;
+      },
+    });
+    const counts = [await ask('networkpolicies'), await ask('pods')];
+    return [counts, looks] as const;
+  };
+  const nothing = async () => undefined;
+
+  it('looks at the rules, or where there are none at what was kept, and once', async () => {
+    const isolated = tablesOf(pod('x/a', { ips: ['10.1.0.1'] }), policy('x/p', { podSelector: {} }));
+    assert.deepEqual(await lookBack({ isAny: true, old: [] }, async () => isolated, saved), [[1, 1], ['tables']]);
+    assert.deepEqual(await lookBack({ isAny: false, old: [] }, nothing, saved), [[1, 1], ['saved']]);
+    assert.deepEqual(await lookBack({ isAny: false, old: [] }, nothing), [[0, 0], ['saved']]);
+  });
+
+  it('takes what it cannot read for something', async () => {
+    const fails = async () => Promise.reject(new Error('no nft'));
+    assert.deepEqual(await lookBack(undefined, nothing), [[1, 1], []]);
+    assert.deepEqual(await lookBack({ isAny: true, old: ['inet'] }, nothing), [[1, 1], []]);
+    assert.deepEqual(await lookBack({ isAny: true, old: [] }, fails), [[1, 1], ['tables']]);
+  });
+});
