@@ -919,6 +919,13 @@ export const mutants: readonly Mutant[] = [
     specs: [admission],
   },
   {
+    name: 'nobody bounds what looking for the members of groups costs',
+    file: 'src/pipeline.ts',
+    find: '{ gate, podCidrs }, fillBudgets);',
+    replace: '{ gate, podCidrs }, { namespace: Infinity, node: Infinity });',
+    specs: ['test/agent/report.test.ts'],
+  },
+  {
     name: 'a namespace may use the room of all others',
     file: 'src/indexer/share-room.ts',
     find: 'if (cost > part) break;',

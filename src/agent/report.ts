@@ -2,6 +2,7 @@ import type { Ruleset } from '../nftables/ruleset.ts';
 import { NftError } from '../apply/nft-error.ts';
 import type { Compiled } from '../compile/compile.ts';
 import type { Oversize } from '../compile/left-out.ts';
+import { plural } from '../lib/plural.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { StateOfIssue } from '../model/node-state.ts';
@@ -41,7 +42,7 @@ function whyOversized({ of, own, cost, budget }: Oversize): string {
     case 'namespace':
       return `costs this node ${mine} units and is among the largest policies of its namespace, which cost ${theirs} together and may cost ${Math.floor(budget)}`;
     case 'groups':
-      return `has ${own} selectors and is among the policies of its namespace with the most: to look for the pods that all of them match costs this node more than its share, ${allowed} units`;
+      return `has ${plural(own, 'selector')} and is among the policies of its namespace with the most: to look for the pods that all of them match costs this node more than its share, ${allowed} units`;
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Reporter } from '../../src/agent/report.ts';
 import type { Budgets } from '../../src/compile/budgets.ts';
+import type { FillBudgets } from '../../src/indexer/admission.ts';
 import { Checks } from '../../src/telemetry/checks.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics/all.ts';
@@ -91,7 +92,7 @@ describe('Reporter', () => {
     );
     const large = policy('x/large', { podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] });
     const objects = [namespace('x'), pod('x/web', { ips: ['10.1.0.1'] }), ...peers, large];
-    const messageWithin = (budgets: Budgets): string => {
+    const messageWithin = (budgets: Budgets, fillBudgets?: FillBudgets): string => {
       const told: string[] = [];
       const reporter = new Reporter({
         node: 'n1',
@@ -101,7 +102,7 @@ describe('Reporter', () => {
         announce: (resource, key, { code, effect, message }) =>
           told.push(`${resource} ${key} ${code} ${effect}: ${message}`),
       });
-      const pipeline = startPipeline('n1', objects, { budgets });
+      const pipeline = startPipeline('n1', objects, { budgets, ...(fillBudgets && { fillBudgets }) });
       const plan = pipeline.plan(undefined);
       const run = { version: { pods: '', namespaces: '', nodes: '', networkpolicies: '' }, plan, receivedAt: [] };
       reporter.applied(run, { snapshot: () => pipeline.snapshot, issues: pipeline.issues, refusedPolicies: 0 });
@@ -117,6 +118,10 @@ describe('Reporter', () => {
     assert.ok(ofPolicy.startsWith(`${start}costs this node about 160 units, and one policy may cost 100`), ofPolicy);
     const ofNamespace = messageWithin({ policy: 1000, namespace: 120, node: 1000 });
     assert.match(ofNamespace, /costs this node about 160 units .* which cost about 160 together and may cost 120: /);
-    for (const message of [ofPolicy, ofNamespace]) assert.match(message, /without its allows\. Use fewer peers/);
+    const roomy = { policy: 1000, namespace: 1000, node: 1000 };
+    const ofNode = messageWithin(roomy, { namespace: 1000, node: 49 });
+    assert.match(ofNode, /has 1 selector .* costs this node more than its share, about 49 units: /);
+    for (const message of [ofPolicy, ofNamespace, ofNode])
+      assert.match(message, /without its allows\. Use fewer peers/);
   });
 });

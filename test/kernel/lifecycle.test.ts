@@ -61,6 +61,26 @@ describe('the life of an agent (kernel)', function () {
     assert.deepEqual(await listTables(cluster), before);
   });
 
+  it('leaves out a policy that costs more than --namespace-budget lets it, and no other', async () => {
+    const blocks = Array.from({ length: 2000 }, (_, index) => block(`10.60.${index >> 7}.${2 * (index & 127)}/32`));
+    const from = [...blocks, pods({ pod: 'stranger' })];
+    const large = policy('x', 'large', { ingress: [{ from, ports: [port('TCP/80')] }] });
+    const answer = { from: 'others/stranger', to: 'x/p', port: 'TCP/80' } as const;
+    await cluster.apply(large);
+    try {
+      await cluster.expect([{ ...answer, answer: 'x/p' }]);
+      await agent.stop();
+      await agent.start({ env: shim.env, args: ['--namespace-budget', '10000'] });
+      await cluster.lab.settle();
+      await cluster.expect([{ ...answer, answer: 'timeout' }]);
+      await assertEnforced(cluster, oneState);
+    } finally {
+      await cluster.remove(large);
+      await agent.stop();
+      await start();
+    }
+  });
+
   it('what changed while it was away is enforced when it is back', async () => {
     await agent.stop();
     await cluster.apply(otherState);
