@@ -60,7 +60,7 @@ export interface LocalPod {
   readonly policies: readonly PolicyId[];
 }
 
-/** A policy whose groups were not filled: with those of its namespace that have fewer groups, that would have cost more than it may (S9.13). */
+/** A policy whose groups were not filled: with those of its namespace that have fewer groups, that would have cost more than the namespace may, by its own budget or its share of the node's (S9.13). */
 export interface LeftOut {
   readonly groups: number;
   readonly budget: number;
