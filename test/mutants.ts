@@ -1755,8 +1755,43 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod is a DHCP server',
     file: 'src/compile/bridge-table.ts',
-    find: '          ...(allowsRouters ? [] : [addressServerRule(family, isFromPort)]),\n',
+    find: '[...families.map(addressServerRule), routerRule',
+    replace: '[routerRule',
+    specs: [bridgeTable],
+  },
+  {
+    name: 'a DHCP server passes with most frames',
+    file: 'src/compile/bridge-table.ts',
+    find: '      ...(allowsRouters ? [] : [isNotForClient(family)]),\n',
     replace: '',
+    specs: [bridgeTable],
+  },
+  {
+    name: 'TCP to the port of DHCP clients is an answer of a DHCP server',
+    file: 'src/compile/link-control.ts',
+    find: "compare('udp dport', '==', clientPort[family])",
+    replace: "compare('th dport', '==', clientPort[family])",
+    specs: [bridgeTable],
+  },
+  {
+    name: 'a pod that starts passes the gate with most frames',
+    file: 'src/compile/bridge-table.ts',
+    find: "passRule(family, compare(source, '==', valueOf(range)), isReceiver)",
+    replace: 'passRule(family, isReceiver)',
+    specs: [bridgeTable],
+  },
+  {
+    name: 'a pod that starts passes with most frames of a family without ranges',
+    file: 'src/compile/bridge-table.ts',
+    find: "passRule(family, isReceiver, isIn(portSetNames.all, 'iifname'))",
+    replace: 'passRule(family, isReceiver)',
+    specs: [bridgeTable],
+  },
+  {
+    name: 'a gate of one family leaves newcomers of the other alone',
+    file: 'src/compile/bridge-table.ts',
+    find: 'if (gatedRanges.length === 0) return [passRule',
+    replace: 'if (gatedRanges.length < 2) return [passRule',
     specs: [bridgeTable],
   },
   {
@@ -1797,8 +1832,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a VLAN tag hides a frame with a pod's own address",
     file: 'src/compile/bridge-table.ts',
-    find: "...others, compare('ether type', '==', routedTable[family])]",
-    replace: '...others]',
+    find: "[...matches, compare('ether type', '==', routedTable[family])]",
+    replace: 'matches',
     specs: [bridgeTable],
   },
   {

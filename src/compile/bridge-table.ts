@@ -1,12 +1,14 @@
-import { families, type Family } from '../model/address.ts';
+import { families, familyOf, type Family } from '../model/address.ts';
 import type { Chain, ElementVerdict, Field, Match, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
 import { routedTable } from '../nftables/ruleset.ts';
 import type { PodPermissions } from './base-chains.ts';
 import type { BuiltClass } from './class-shape.ts';
+import { valueOf } from './gate.ts';
 import { destinationRules, foreignSourceRules, isOwn, linkControlChain, ownerRules, strangersChain } from './guard.ts';
 import {
   addressRequestRules,
   addressServerRule,
+  isNotForClient,
   linkControlRules,
   longestNeighbourMessage,
   routerRule,
@@ -87,10 +89,7 @@ function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTar
       name: 'prerouting',
       base: { hook: 'prerouting', priority: preroutingPriority },
       rules: [
-        ...families.flatMap((family) => [
-          ...(allowsRouters ? [] : [addressServerRule(family, isFromPort)]),
-          ...senderRules(family, ports),
-        ]),
+        ...families.flatMap((family) => senderRules(family, ports, allowsRouters)),
         { matches: [isFromPort], verdict: goTo(chainNames.sources) },
         { matches: [], verdict: goTo(chainNames.strangers.source) },
       ],
@@ -101,7 +100,7 @@ function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTar
       name: 'forward',
       base: { hook: 'forward', priority: forwardPriority },
       rules: [
-        ...receiverRules(isFromPort),
+        ...forwardedRules(gatedRanges),
         ...(hasGate ? newcomerJumps() : []),
         { matches: [isToPort], verdict: goTo(chainNames.deliver) },
         { matches: [], verdict: goTo(chainNames.strangers.destination) },
@@ -111,7 +110,7 @@ function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTar
       name: 'output',
       base: { hook: 'output', priority: forwardPriority },
       rules: [
-        ...receiverRules(),
+        ...families.map((family) => passRule(family, isOwn('destination', family))),
         { matches: [isToPort], verdict: goTo(chainNames.deliverOwn) },
         // S5.1: a pod that has just got its address must hear its node, also while no agent runs.
         { matches: [{ kind: 'from-socket' }], verdict: { kind: 'accept' } },
@@ -148,28 +147,39 @@ const isLongArp: Match = { kind: 'length', op: '>', bytes: 46 };
  * there are none of are left out, and no frame meets another verdict for it. A frame with a VLAN tag has an address too, and is of another
  * type: it must not end here.
  */
-function senderRules(family: Family, ports: readonly Device[]): NftRule[] {
+function senderRules(family: Family, ports: readonly Device[], allowsRouters: boolean): NftRule[] {
   const kinds: { sets: Readonly<Record<Family, string>>; fields: Field[] }[] = [
     ...(ports.some(hasMac) ? [{ sets: macSenderSetName, fields: ['iifname', 'ether saddr'] satisfies Field[] }] : []),
     ...(ports.every(hasMac) ? [] : [{ sets: senderSetName, fields: ['iifname'] satisfies Field[] }]),
   ];
-  return kinds.map(({ sets, fields }) => ({
-    matches: [
+  return kinds.map(({ sets, fields }) =>
+    passRule(
+      family,
       ...(family === 'ipv6' ? [isNotIcmp6] : []),
       isIn(sets[family], ...fields, addressField[family].source),
-      // The type last: nft leaves it out of a listing where it stands in front of an address.
-      compare('ether type', '==', routedTable[family]),
-    ],
-    verdict: { kind: 'accept' },
-  }));
+      ...(allowsRouters ? [] : [isNotForClient(family)]),
+    ),
+  );
 }
 
-/** The same for where they go. */
-function receiverRules(...others: Match[]): NftRule[] {
-  return families.map((family) => ({
-    matches: [isOwn('destination', family), ...others, compare('ether type', '==', routedTable[family])],
-    verdict: { kind: 'accept' },
-  }));
+/**
+ * The same for where they go. After these rules the gate alone asks where a frame to the pod of its port comes from, and it passes what comes from
+ * its ranges. To compare an address with a range costs less than to look up the port.
+ */
+function forwardedRules(gatedRanges: readonly string[]): NftRule[] {
+  return families.flatMap((family) => {
+    const isReceiver = isOwn('destination', family);
+    if (gatedRanges.length === 0) return [passRule(family, isReceiver)];
+    const ranges = gatedRanges.filter((range) => familyOf(range) === family);
+    if (ranges.length === 0) return [passRule(family, isReceiver, isIn(portSetNames.all, 'iifname'))];
+    const { source } = addressField[family];
+    return ranges.map((range) => passRule(family, compare(source, '==', valueOf(range)), isReceiver));
+  });
+}
+
+/** The type last: nft leaves it out of a listing where it stands in front of an address. */
+function passRule(family: Family, ...matches: Match[]): NftRule {
+  return { matches: [...matches, compare('ether type', '==', routedTable[family])], verdict: { kind: 'accept' } };
 }
 
 function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
@@ -180,7 +190,7 @@ function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
     dropOtherFrames,
     // Looked up again in front of the drop: the MAC may just have become known.
     dropRule(isOfOtherMac, isIn(macSetNames.ports, 'iifname'), isOfOtherMac),
-    ...(allowsRouters ? [] : [routerRule('ipv6')]),
+    ...(allowsRouters ? [] : [...families.map(addressServerRule), routerRule('ipv6')]),
     ...(readsTargets ? targetRules() : []),
     // A pod's link-local address is the one that its MAC makes, where that is known.
     dropRule(

@@ -1,5 +1,6 @@
 import { families, type Family } from '../model/address.ts';
 import type { Match, NftRule, Verdict } from '../nftables/ruleset.ts';
+import { routedTable } from '../nftables/ruleset.ts';
 import { compare, dropRule } from './match.ts';
 
 /**
@@ -21,8 +22,16 @@ export function routerRule(family: Family, ...also: Match[]): NftRule {
 }
 
 /** Drops answers of DHCP servers, which clients take from any port: no pod is one (S1.18). */
-export function addressServerRule(family: Family, ...also: Match[]): NftRule {
-  return dropRule(compare('udp dport', '==', clientPort[family]), ...also);
+export function addressServerRule(family: Family): NftRule {
+  return dropRule(compare('udp dport', '==', clientPort[family]), compare('ether type', '==', routedTable[family]));
+}
+
+/**
+ * No packet that this rule drops matches this. It does not read the protocol, so it costs less. Therefore it also does not match TCP to that port,
+ * and no packet without ports, such as a later fragment.
+ */
+export function isNotForClient(family: Family): Match {
+  return compare('th dport', '!=', clientPort[family]);
 }
 
 const clientPort: Readonly<Record<Family, string>> = { ipv4: '68', ipv6: '546' };

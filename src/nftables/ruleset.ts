@@ -84,7 +84,8 @@ export type Verdict =
 /**
  * A rule must be written as nft lists it (K30), else a restart would find a difference: neighbouring header fields in header order
  * (`ip ttl` before `ip protocol`), and nothing that another part implies (no `meta l4proto`, nor in table `ip` an `ip protocol`, before
- * `icmp type`, a port, `tcp-not-syn`, or a reset). A port is `th` where the rule matches its protocol, and `udp` where it does not.
+ * `icmp type`, a port, `tcp-not-syn`, or a reset). A port is `udp` of UDP alone, and `th` of the protocol
+ * that the rule matches, or of any where it matches none.
  */
 export interface NftRule {
   readonly matches: readonly Match[];

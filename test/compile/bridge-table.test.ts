@@ -98,6 +98,8 @@ const sources: readonly Case[] = [
   ['the unspecified address', { ...sent, source: '0.0.0.0' }, 'drop'],
   ['the unspecified address, IPv6', { ...sent6, source: '::' }, 'drop'],
   ['the unspecified address in a broadcast', { ...dhcp, destinationPort: 69 }, 'drop'],
+  ['a later fragment', { ...portless, family: 'ipv4', source: '10.1.0.2', protocol: 'udp' }, 'accept'],
+  ['a later fragment, IPv6', portless, 'accept'],
   ['a fragment with a foreign source', { ...portless, family: 'ipv4', source: '10.1.0.3', protocol: 'udp' }, 'drop'],
 ];
 
@@ -135,6 +137,11 @@ const linkControl: readonly Case[] = [
   ['an answer of a DHCP server', { ...sent, sourcePort: 67, destinationPort: 68 }, 'drop'],
   ['an answer of a DHCPv6 server', { ...sent6, sourcePort: 547, destinationPort: 546 }, 'drop'],
   ['an answer of a DHCP server from any port', { ...sent, destinationPort: 68 }, 'drop'],
+  ['an answer of a DHCPv6 server from any port', { ...sent6, destinationPort: 546 }, 'drop'],
+  ['TCP to a port that a DHCP client uses', { ...sent, protocol: 'tcp', destinationPort: 68 }, 'accept'],
+  ['TCP to a port that a DHCPv6 client uses', { ...sent6, protocol: 'tcp', destinationPort: 546 }, 'accept'],
+  ['UDP of IPv6 to a port that a DHCP client uses', { ...sent6, destinationPort: 68 }, 'accept'],
+  ['UDP of IPv4 to a port that a DHCPv6 client uses', { ...sent, destinationPort: 546 }, 'accept'],
   ['DNS from a port that a DHCP server uses', { ...sent, sourcePort: 67, destinationPort: 53 }, 'accept'],
   ['listener discovery', listener, 'accept'],
   ['listener discovery without an address', { ...listener, source: '::' }, 'accept'],
@@ -163,6 +170,8 @@ const linkControl: readonly Case[] = [
 const deliveries: readonly Case[] = [
   ['to the pod itself', delivered, 'accept'],
   ['to the pod itself, IPv6', delivered6, 'accept'],
+  ['to the pod itself, from outside', to({ ...fromUplink, source: '203.0.113.5' }, 'closed'), 'accept'],
+  ['to the pod itself, from a pod of no gated range', to({ ...sent, source: '10.9.0.7' }, 'closed'), 'accept'],
   ["to another pod, by its neighbour's MAC", to({ ...sent, destination: '10.1.0.4' }, 'closed'), 'drop'],
   ["to a foreign address, by its neighbour's MAC", to({ ...sent6, destination: '2001:db8::5' }, 'closed'), 'drop'],
   ['with a VLAN tag', { ...delivered, etherType: 'vlan' }, 'drop'],
@@ -316,6 +325,24 @@ describe('the guard of ports of bridges (S1.15, S1.16)', () => {
       }
     });
   }
+
+  it('lets its first rules pass only what the others would pass', () => {
+    const chains = new Map(bridge!.chains);
+    for (const name of ['prerouting', 'forward']) {
+      const chain = chains.get(name)!;
+      const others = chain.rules.filter(({ verdict }) => verdict.kind !== 'accept');
+      assert.ok(others.length < chain.rules.length);
+      chains.set(name, { ...chain, rules: others });
+    }
+    for (const [what, packet, verdict] of Object.values(all).flat())
+      assert.equal(trace({ ...bridge!, chains }, packet).verdict, verdict, what);
+  });
+
+  it('holds newcomers in a family without gated ranges too', () => {
+    const { bridge: half } = guardedNode(link, { podCidrs: ['10.1.0.0/24'] });
+    assert.equal(trace(half!, from({ ...sent6, source: '2001:db8::5' })).verdict, 'drop');
+    assert.equal(trace(half!, delivered6).verdict, 'accept');
+  });
 
   it('leaves newcomers alone where there is no gate that would let them go on', () => {
     const { bridge: open } = guardedNode(link, { gate: false });

@@ -142,6 +142,7 @@ const connectionMatches6: Texts<Match> = [
 const anyMatches: Texts<Match> = [
   [{ kind: 'compare', field: 'meta l4proto', op: '==', values: ['sctp'] }, 'meta l4proto sctp'],
   [{ kind: 'compare', field: 'th dport', op: '==', values: ['80', '443'] }, 'th dport { 80, 443 }'],
+  [{ kind: 'compare', field: 'th dport', op: '!=', values: ['68'] }, 'th dport != 68'],
   [{ kind: 'lookup', op: '!=', key: ['iifname'], set: 'ports' }, 'iifname != @ports'],
   [{ kind: 'compare', field: 'iifname', op: '==', values: ['lo'] }, 'iifname "lo"'],
   [{ kind: 'compare', field: 'oifname', op: '!=', values: ['a:b@c', 'drop'] }, 'oifname != { "a:b@c", "drop" }'],
