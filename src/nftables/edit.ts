@@ -9,6 +9,7 @@ import type {
   ElementVerdict,
   NftSet,
   Operation,
+  OtherObject,
   Ruleset,
   Table,
   TableFamily,
@@ -51,6 +52,8 @@ class Draft implements Table {
   readonly sets: Map<string, NftSet>;
   readonly maps: Map<string, VerdictMap>;
   readonly chains: Map<string, Chain>;
+  #others: readonly OtherObject[];
+  #isFlagged: true | undefined;
   /** How often each object is referred to, by name. */
   readonly #uses = new Map<string, number>();
   readonly #family: TableFamily;
@@ -61,11 +64,19 @@ class Draft implements Table {
     this.sets = new Map(table?.sets);
     this.maps = new Map(table?.maps);
     this.chains = new Map(table?.chains);
+    this.#others = table?.others ?? [];
+    this.#isFlagged = table?.isFlagged;
     for (const object of [...this.maps.values(), ...this.chains.values()]) this.#count(object, 1);
   }
 
   done(): Table {
-    return { sets: this.sets, maps: this.maps, chains: this.chains };
+    return {
+      sets: this.sets,
+      maps: this.maps,
+      chains: this.chains,
+      ...(this.#others.length > 0 && { others: this.#others }),
+      ...(this.#isFlagged && { isFlagged: this.#isFlagged }),
+    };
   }
 
   apply(operation: Change): void {
@@ -74,10 +85,10 @@ class Draft implements Table {
     switch (operation.verb) {
       case 'add table':
         return;
-      case 'delete table':
       case 'replace table':
-        this.exists = operation.verb === 'replace table';
         for (const objects of [this.sets, this.maps, this.chains, this.#uses]) objects.clear();
+        this.#others = [];
+        this.#isFlagged = undefined;
         return;
       case 'add set':
         this.#declare(this.sets, { ...operation.set, elements: new Set<Element>() });
@@ -101,6 +112,13 @@ class Draft implements Table {
         ]);
       case 'replace rules':
         return this.#setRules(operation.chain, operation.chain.rules);
+      case 'flush chain':
+        return this.#put(this.chains, {
+          ...(this.chains.get(operation.name) ?? refuse('unknown', operation.name)),
+          rules: [],
+        });
+      case 'delete other':
+        return this.#deleteOther(operation);
       case 'delete set':
         return this.#delete(this.sets, operation.name);
       case 'delete map':
@@ -178,6 +196,12 @@ class Draft implements Table {
     this.#count(object, -1);
     if ((this.#uses.get(name) ?? 0) > 0) refuse('busy', name);
     objects.delete(name);
+  }
+
+  #deleteOther({ kind, name }: OtherObject): void {
+    const left = this.#others.filter((each) => each.kind !== kind || each.name !== name);
+    if (left.length === this.#others.length) refuse('missing', name);
+    this.#others = left;
   }
 
   #count(object: Chain | VerdictMap | NftSet, change: 1 | -1): void {

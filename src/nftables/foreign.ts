@@ -6,8 +6,9 @@ export function foreignNames(ruleset: Ruleset): string[] {
 }
 
 /** The same for one table. */
-export function foreignIn({ sets, maps, chains }: Table): string[] {
-  return [...chains.values(), ...sets.values(), ...maps.values()].filter(isForeign).map(({ name }) => name);
+export function foreignIn({ sets, maps, chains, others = [] }: Table): string[] {
+  const foreign = [...chains.values(), ...sets.values(), ...maps.values()].filter(isForeign);
+  return [...foreign, ...others].map(({ name }) => name);
 }
 
 export function isForeign(object: Chain | NftSet | VerdictMap): boolean {

@@ -11,11 +11,12 @@ import type {
   KeyType,
   NftRule,
   NftSet,
+  OtherObject,
   Table,
   TableFamily,
   VerdictMap,
 } from './ruleset.ts';
-import { catchAll, hooksOf, tableName } from './ruleset.ts';
+import { catchAll, hooksOf, otherKinds, tableName } from './ruleset.ts';
 
 /** How nft prints what `parseTable` reads: names of protocols and ICMP types would depend on the machine. */
 export function listArguments(family: TableFamily): readonly string[] {
@@ -41,14 +42,15 @@ export function setArguments(family: TableFamily, name: string): readonly string
  * Our table of the family, from nft's JSON, in canonical form. What is not of our language takes nothing else with it and equals nothing that
  * we could want: a rule becomes one `foreign` match; a chain with another header begins with such a rule; a set or map with
  * another header, or with an element that does not fit, has an empty key and no elements; a table that is switched off begins
- * each chain that packets meet with such a rule. Objects of other kinds (flow tables,
- * named counters) are left out: nothing of ours refers to them. Throws on text that is not nft's JSON.
+ * each chain that packets meet with such a rule. Of objects of other kinds (flow tables, named counters) it takes kind and name.
+ * Throws on text that is not nft's JSON.
  */
 export function parseTable(family: TableFamily, json: string): Table {
   const sets = new Map<string, NftSet>();
   const maps = new Map<string, VerdictMap>();
   const chains = new Map<string, Chain>();
   const rules = new Map<string, NftRule[]>();
+  const others: OtherObject[] = [];
   let switchedOff: NftRule | undefined;
   for (const entry of entriesOf(json)) {
     for (const [kind, value] of Object.entries(entry)) {
@@ -64,10 +66,21 @@ export function parseTable(family: TableFamily, json: string): Table {
         rules.set(name, own);
         chains.set(name, base ? { name, base, rules: own } : { name, rules: own });
       } else if (kind === 'rule') rules.get(String(object.chain))?.push(parseRule(object));
+      else if (isOtherKind(kind)) others.push({ kind, name });
     }
   }
   if (switchedOff) for (const { base, name } of chains.values()) if (base) rules.get(name)!.unshift(switchedOff);
-  return { sets, maps, chains };
+  return {
+    sets,
+    maps,
+    chains,
+    ...(others.length > 0 && { others }),
+    ...(switchedOff && { isFlagged: true as const }),
+  };
+}
+
+function isOtherKind(kind: string): kind is OtherObject['kind'] {
+  return (otherKinds as readonly string[]).includes(kind);
 }
 
 function parseSet(name: string, object: JsonObject): NftSet {

@@ -65,8 +65,7 @@ function lineOf(operation: Operation): Line {
   const ours = nameOfTable(operation.family);
   switch (operation.verb) {
     case 'add table':
-    case 'delete table':
-      return { before: `${operation.verb} ${ours}` };
+      return { before: `add table ${ours}` };
     case 'replace table':
       return { before: `delete table ${ours}; add table ${ours}` };
     case 'add set':
@@ -98,10 +97,13 @@ function lineOf(operation: Operation): Line {
       const { map, elements } = operation;
       return { before: deleteElements(ours, map, elements) };
     }
+    case 'flush chain':
     case 'delete chain':
     case 'delete set':
     case 'delete map':
       return { before: `${operation.verb} ${ours} ${operation.name}` };
+    case 'delete other':
+      return { before: `delete ${operation.kind} ${ours} ${operation.name}` };
     default:
       return assertNever(operation);
   }

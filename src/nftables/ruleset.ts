@@ -136,6 +136,28 @@ export interface Table {
   readonly sets: ReadonlyMap<string, NftSet>;
   readonly maps: ReadonlyMap<string, VerdictMap>;
   readonly chains: ReadonlyMap<string, Chain>;
+  /** Read from the kernel: objects of other kinds, which are never ours. */
+  readonly others?: readonly OtherObject[];
+  /** Read from the kernel: the table has flags. It is switched off, or belongs to a process. */
+  readonly isFlagged?: true;
+}
+
+/** Kinds as nft(8) spells them. A flow table can lead packets past our chains. */
+export const otherKinds = [
+  'flowtable',
+  'counter',
+  'quota',
+  'limit',
+  'secmark',
+  'synproxy',
+  'ct helper',
+  'ct timeout',
+  'ct expectation',
+] as const;
+
+export interface OtherObject {
+  readonly kind: (typeof otherKinds)[number];
+  readonly name: string;
 }
 
 /**
@@ -165,17 +187,20 @@ export type Operation = { readonly family: TableFamily } & Change;
 
 /** What happens to one table. `replace rules` replaces all rules of an existing chain (flush and add). */
 export type Change =
-  /** Deleting and replacing delete all that the table holds. */
-  | { readonly verb: 'add table' | 'replace table' | 'delete table' }
+  /** Replacing deletes all that the table holds. No table is ever deleted: see `emptied` in the planner. */
+  | { readonly verb: 'add table' | 'replace table' }
   | { readonly verb: 'add set'; readonly set: NftSet }
   | { readonly verb: 'add map'; readonly map: VerdictMap }
   | { readonly verb: 'add chain'; readonly chain: Chain }
   | { readonly verb: 'replace rules'; readonly chain: Chain }
+  /** Whatever the chain is declared as. */
+  | { readonly verb: 'flush chain'; readonly name: string }
   | { readonly verb: 'add elements'; readonly set: NftSet; readonly elements: readonly Element[] }
   | { readonly verb: 'delete elements'; readonly set: NftSet; readonly elements: readonly Element[] }
   | { readonly verb: 'add mappings'; readonly map: VerdictMap; readonly elements: ReadonlyMap<Element, ElementVerdict> }
   | { readonly verb: 'delete mappings'; readonly map: VerdictMap; readonly elements: readonly Element[] }
-  | { readonly verb: 'delete chain' | 'delete set' | 'delete map'; readonly name: string };
+  | { readonly verb: 'delete chain' | 'delete set' | 'delete map'; readonly name: string }
+  | ({ readonly verb: 'delete other' } & OtherObject);
 
 /** A change, in order: make, switch, break; each stage is one transaction, and empty stages are left out. */
 export type StageName = 'make' | 'switch' | 'break';

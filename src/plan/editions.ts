@@ -1,5 +1,14 @@
 import { shortHash } from '../lib/hash.ts';
-import type { Chain, Element, ElementVerdict, NftRule, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
+import type {
+  Chain,
+  Element,
+  ElementVerdict,
+  NftRule,
+  NftSet,
+  Table,
+  Verdict,
+  VerdictMap,
+} from '../nftables/ruleset.ts';
 import { isPartOfChain, readsOfMap, readsThrough } from './reads.ts';
 
 /**
@@ -34,7 +43,7 @@ export function inEditions(table: Table, editions: Editions): Table {
     return map ? name + markOf(readsOfMap(map, table), editions) : name;
   };
   const setName = (name: string): string => (editions.has(name) ? secondEdition(name) : name);
-  const names = { setName, mapName };
+  const names = { setName, mapName, chainName };
   const sets = new Map<string, NftSet>();
   for (const set of table.sets.values()) {
     const named = editions.has(set.name) ? renamedSet(set) : set;
@@ -66,17 +75,35 @@ function markOf(reads: ReadonlySet<string>, editions: Editions): string {
 interface Names {
   readonly setName: (name: string) => string;
   readonly mapName: (name: string) => string;
+  readonly chainName: (name: string) => string;
 }
 
-function renameRule({ matches, verdict, ...rest }: NftRule, names: Names): NftRule {
+export function renameRule({ matches, verdict, ...rest }: NftRule, names: Names): NftRule {
   return {
     ...rest,
     matches: matches.map((match) => (match.kind === 'lookup' ? { ...match, set: names.setName(match.set) } : match)),
-    verdict: verdict.kind === 'vmap' ? { ...verdict, map: names.mapName(verdict.map) } : verdict,
+    verdict: renameVerdict(verdict, names),
   };
 }
 
-function renameTargets({ elements }: VerdictMap, chainName: (name: string) => string): Map<Element, ElementVerdict> {
+function renameVerdict(verdict: Verdict, { setName, mapName, chainName }: Names): Verdict {
+  switch (verdict.kind) {
+    case 'vmap':
+      return { ...verdict, map: mapName(verdict.map) };
+    case 'record':
+      return { ...verdict, set: setName(verdict.set) };
+    case 'jump':
+    case 'goto':
+      return { ...verdict, chain: chainName(verdict.chain) };
+    default:
+      return verdict;
+  }
+}
+
+export function renameTargets(
+  { elements }: VerdictMap,
+  chainName: (name: string) => string,
+): Map<Element, ElementVerdict> {
   return new Map(
     [...elements].map(([key, verdict]) => [
       key,

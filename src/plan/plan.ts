@@ -1,6 +1,7 @@
-import type { Operation, Ruleset, Stage, Table, TableFamily } from '../nftables/ruleset.ts';
+import type { Operation, Ruleset, Stage, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
-import { isTableLike, planTable, sweepTable, type TablePlan } from './table-plan.ts';
+import { planRewrite } from './rewrite.ts';
+import { emptied, isTableLike, planTable, sweepTable, type TablePlan } from './table-plan.ts';
 
 export interface Plan {
   /** In order, each one transaction; a stage with nothing to do is left out. */
@@ -13,20 +14,34 @@ export interface Plan {
  * The way from what the kernel holds to what it should hold, in stages (S7.3):
  * make what nothing refers to yet; switch what packets meet; break what is no longer wanted. Additions to sets switch, removals
  * break, so that in between a check passes what the old or the new rules pass, and drops nothing that both pass.
- * A stage is one transaction over all tables; each is held to this by itself.
+ * A stage is one transaction over all tables; each is held to this by itself. A table that is not wanted any more is emptied.
  * @param applied `undefined` where there is none
  */
 export function planStages(desired: Ruleset, applied: Ruleset = {}): Plan {
-  return planOf((family) => {
-    const wanted = desired[family];
-    if (wanted) return planTable(wanted, applied[family]);
-    return applied[family] && { make: [], switch: [], break: [{ verb: 'delete table' }], result: undefined };
+  const targets = tableFamilies.flatMap((family) => {
+    const held = applied[family];
+    const target = desired[family] ?? (held && emptied(held));
+    return target ? [{ family, target, held, plan: planTable(target, held) }] : [];
   });
+  const first = planOf(
+    targets.map(({ family, target, held, plan }) => ({ family, plan: plan ?? planRewrite(target, held!) })),
+  );
+  const rewritten = targets.filter(({ plan }) => !plan);
+  if (rewritten.length === 0) return first;
+  const last = planOf(
+    rewritten.map(({ family, target }) => ({ family, plan: planTable(target, first.result[family])! })),
+  );
+  return { stages: [...first.stages, ...last.stages], result: { ...first.result, ...last.result } };
 }
 
 /** Deletes what no packet can meet: the leavings of a change that did not come to its end. */
 export function planSweep(applied: Ruleset): Plan {
-  return planOf((family) => applied[family] && sweepTable(applied[family]));
+  return planOf(
+    tableFamilies.flatMap((family) => {
+      const held = applied[family];
+      return held ? [{ family, plan: sweepTable(held) }] : [];
+    }),
+  );
 }
 
 /** The tables that are not found as they were written. */
@@ -34,15 +49,13 @@ export function tablesUnlike(written: Ruleset = {}, found: Ruleset = {}): TableF
   return tableFamilies.filter((family) => !isTableLike(written[family], found[family]));
 }
 
-function planOf(tablePlan: (family: TableFamily) => TablePlan<Table | undefined> | undefined): Plan {
-  const plans = tableFamilies.flatMap((family) => {
-    const plan = tablePlan(family);
-    return plan ? [{ family, plan }] : [];
+const steps = ['make', 'switch', 'empty', 'break'] as const;
+
+function planOf(plans: readonly { readonly family: TableFamily; readonly plan: TablePlan }[]): Plan {
+  const stages = steps.map((step): Stage => {
+    const operations = plans.flatMap(({ family, plan }) => plan[step].map((each): Operation => ({ family, ...each })));
+    return { name: step === 'empty' ? 'break' : step, operations };
   });
-  const stages = (['make', 'switch', 'break'] as const).map((name): Stage => {
-    const operations = plans.flatMap(({ family, plan }) => plan[name].map((each): Operation => ({ family, ...each })));
-    return { name, operations };
-  });
-  const results = plans.flatMap(({ family, plan }) => (plan.result ? [[family, plan.result] as const] : []));
-  return { stages: stages.filter(({ operations }) => operations.length > 0), result: Object.fromEntries(results) };
+  const result = Object.fromEntries(plans.map(({ family, plan }) => [family, plan.result]));
+  return { stages: stages.filter(({ operations }) => operations.length > 0), result };
 }

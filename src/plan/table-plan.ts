@@ -16,34 +16,38 @@ import { differenceOf, type Difference, type TableDifference } from './differenc
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
-/** What happens to one table, and what it holds then. */
-export type TablePlan<Result = Table> = Readonly<Record<StageName, readonly Change[]>> & { readonly result: Result };
+/**
+ * What happens to one table, a transaction for each step, and what it holds then. `empty` is of chains that go: what they look up goes only
+ * when no packet is in them.
+ */
+export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & { readonly result: Table };
 
-const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
+export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
 
-/** As `planStages`, for one table. */
-export function planTable(desired: Table, applied: Table | undefined): TablePlan {
+/** As `planStages`, for one table; `undefined` where it holds what cannot be changed step by step. */
+export function planTable(desired: Table, applied: Table | undefined): TablePlan | undefined {
   const before = applied ?? emptyTable;
   const wanted = differenceOf(before, desired);
-  if (isBeyondRepair(wanted, before)) return planRewrite(desired);
+  if (isBeyondRepair(wanted, before)) return undefined;
   const result = inEditions(desired, chooseEditions(desired, before, wanted));
   const difference = result === desired ? wanted : differenceOf(before, result);
   return {
     make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
     switch: switchOperations(difference),
+    empty: difference.chains.removed.flatMap(({ name, base }) =>
+      base ? [{ verb: 'flush chain', name } as const] : [],
+    ),
     break: breakOperations(difference),
     result,
   };
 }
 
-/**
- * Another program has been at our table, or a version of ours that declares its objects otherwise: such an object cannot be changed
- * step by step, and what it refers to is not known. One transaction writes all of it anew.
- */
-function planRewrite(desired: Table): TablePlan {
-  const all = differenceOf(emptyTable, desired);
-  const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
-  return { make: [], switch: operations, break: [], result: desired };
+/** The table without anything that judges. Its base chains stay: the kernel empties all queues of packets with one that goes. */
+export function emptied(table: Table): Table {
+  const chains = [...table.chains.values()].filter(({ base }) => base);
+  const isEmpty = table.sets.size + table.maps.size === 0 && chains.length === table.chains.size;
+  if (isEmpty && !table.others && !table.isFlagged && chains.every(({ rules }) => rules.length === 0)) return table;
+  return { ...emptyTable, chains: new Map(chains.map((chain) => [chain.name, { ...chain, rules: [] }])) };
 }
 
 /** Whether the table holds what was written to it, and nothing else. */
@@ -56,6 +60,7 @@ export function isTableLike(written: Table | undefined, found: Table | undefined
 }
 
 function isBeyondRepair({ sets, maps, chains }: TableDifference, applied: Table): boolean {
+  if (applied.isFlagged || applied.others) return true;
   const heldOf = (name: string) => applied.sets.get(name) ?? applied.maps.get(name) ?? applied.chains.get(name);
   const isOther = (wanted: NftSet | VerdictMap | Chain): boolean => {
     const held = heldOf(wanted.name);
@@ -69,7 +74,7 @@ function isBeyondRepair({ sets, maps, chains }: TableDifference, applied: Table)
   });
 }
 
-function headerOf(object: NftSet | VerdictMap | Chain): string {
+export function headerOf(object: NftSet | VerdictMap | Chain): string {
   return JSON.stringify(
     'rules' in object ? object.base : [object.key, object.interval, 'records' in object && object.records],
   );
@@ -77,7 +82,7 @@ function headerOf(object: NftSet | VerdictMap | Chain): string {
 
 /** As `planSweep`, for one table. */
 export function sweepTable(applied: Table): TablePlan {
-  const nothing = { make: [], switch: [], break: [] };
+  const nothing = { make: [], switch: [], empty: [], break: [] };
   // What a foreign rule refers to is not known, and the next plan writes all anew.
   if (foreignIn(applied).length > 0) return { ...nothing, result: applied };
   const reachable = reachableNames(applied);
@@ -87,7 +92,7 @@ export function sweepTable(applied: Table): TablePlan {
   return { ...nothing, break: deletions(differenceOf(applied, result)), result };
 }
 
-function makeOperations({ sets, maps, chains }: TableDifference): Change[] {
+export function makeOperations({ sets, maps, chains }: TableDifference): Change[] {
   const operations: Change[] = sets.added.map((set) => ({ verb: 'add set', set }));
   for (const object of inReferenceOrder(
     chains.added.filter((chain) => !chain.base),
@@ -98,7 +103,7 @@ function makeOperations({ sets, maps, chains }: TableDifference): Change[] {
   return operations;
 }
 
-function switchOperations({ sets, maps, chains }: TableDifference): Change[] {
+export function switchOperations({ sets, maps, chains }: TableDifference): Change[] {
   const operations: Change[] = [];
   for (const { before, after: set } of sets.changed) {
     const elements = elementsMissing(set.elements, before.elements);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'mocha';
 import { renderScript } from '../../src/nftables/render.ts';
-import type { Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
+import type { Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { Kernel } from '../nftables/kernel.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
@@ -39,6 +39,30 @@ const routed: Readonly<Record<string, string>> = {
     delete chain FAMILY postern CHAIN-e
     delete set FAMILY postern SET
     add set FAMILY postern SET { type TYPE . inet_proto . inet_service; flags timeout; }`,
+  'a base chain at another place': `
+    delete chain FAMILY postern forward
+    add chain FAMILY postern forward { type filter hook input priority -10; policy accept; }
+    add rule FAMILY postern output meta mark 7 accept`,
+  'a base chain of theirs': 'add chain FAMILY postern late { type filter hook forward priority 9; policy drop; }',
+  'what is left of a rewrite that was cut short': `
+    add set FAMILY postern SET/r { type TYPE; }
+    add chain FAMILY postern CHAIN/r
+    add rule FAMILY postern CHAIN/r FAMILY saddr @SET/r log
+    insert rule FAMILY postern forward jump CHAIN/r`,
+  'named objects': `
+    add counter FAMILY postern c
+    add quota FAMILY postern q { over 9 mbytes; }
+    add limit FAMILY postern l { rate 9/second; }
+    add ct helper FAMILY postern h { type "ftp" protocol tcp; }
+    add ct timeout FAMILY postern t { protocol tcp; policy = { established: 100 }; }
+    insert rule FAMILY postern forward counter name c
+    add map FAMILY postern m { type TYPE : counter; elements = { OWN : c }; }`,
+  'a named object that nothing refers to': 'add counter FAMILY postern c',
+};
+
+/** No packet meets such a table, or nft cannot name what it holds. */
+const replaced: Readonly<Record<string, string>> = {
+  'which is switched off': 'add table FAMILY postern { flags dormant; }',
 };
 const bridges: Readonly<Record<string, string>> = {
   'a foreign rule': 'insert rule bridge postern prerouting ether type 0x88cc accept',
@@ -73,32 +97,57 @@ describe('a table that is not as we left it (kernel)', () => {
     const set = sets.keys().find((each) => each.startsWith(`t${digit}-`))!;
     const chain = chains.keys().find((each) => /^ingress-[a-z0-9]+$/.test(each) && each !== 'ingress-r')!;
     const all = { FAMILY: family, TYPE: type, OWN: own, OTHER: other, MAP: `ingress${digit}`, SET: set, CHAIN: chain };
+    const fill = (script: string): string => script.replaceAll(/[A-Z]{3,}/g, (word) => all[word as keyof typeof all]);
     for (const [name, script] of Object.entries(routed)) {
-      it(`is written anew in one transaction, and no other, where there is in ${family} ${name}`, () => {
-        writtenAnew(
-          family,
-          script.replaceAll(/[A-Z]{3,}/g, (word) => all[word as keyof typeof all]),
+      it(`is written anew beside what it holds, and no other, where there is in ${family} ${name}`, () => {
+        const stages = writtenAnew(family, fill(script));
+        assert.deepEqual(stages.map(({ name: stage }) => stage).slice(0, 4), ['make', 'switch', 'break', 'break']);
+        for (const { operations } of stages) assert.equal(hasNewInPlace(operations), false);
+      });
+    }
+    for (const [name, script] of Object.entries(replaced)) {
+      it(`is written anew in one transaction, and no other, in ${family} ${name}`, () => {
+        const stages = writtenAnew(family, fill(script));
+        assert.deepEqual(
+          stages.map(({ name: stage, operations }) => [stage, operations[0]!.verb]),
+          [['switch', 'replace table']],
         );
       });
     }
   }
   for (const [name, script] of Object.entries(bridges)) {
-    it(`is written anew in one transaction, and no other, where there is in bridge ${name}`, () => {
-      writtenAnew('bridge', script);
+    it(`is written anew beside what it holds, and no other, where there is in bridge ${name}`, () => {
+      for (const { operations } of writtenAnew('bridge', script)) assert.equal(hasNewInPlace(operations), false);
     });
   }
 
-  function writtenAnew(family: TableFamily, script: string): void {
+  it('keeps the base chains of bridges when the last port has gone, and has them again', () => {
+    const { bridge, ...others } = desired;
+    const without = planStages(others, desired);
+    for (const { operations } of without.stages) assert.equal(kernel.run(renderScript(operations)), undefined);
+    const held = kernel.list();
+    assert.deepEqual(planStages(others, held).stages, []);
+    assert.deepEqual(
+      [...held.bridge!.chains.values()].map(({ name, rules }) => [name, rules.length]),
+      [...bridge!.chains.values()].filter(({ base }) => base).map(({ name }) => [name, 0]),
+    );
+    bring(held);
+  });
+
+  function writtenAnew(family: TableFamily, script: string): ReturnType<typeof bring> {
     assert.equal(kernel.run(script), undefined);
     const found = kernel.list();
     assert.deepEqual(planSweep(found).stages, []);
-    const plan = bring(found);
-    assert.deepEqual(
-      plan.map(({ name: stage, operations }) => [stage, operations[0]!.verb]),
-      [['switch', 'replace table']],
-    );
-    const families = new Set(plan.flatMap(({ operations }) => operations.map((each) => each.family)));
+    const stages = bring(found);
+    const families = new Set(stages.flatMap(({ operations }) => operations.map((each) => each.family)));
     assert.deepEqual([...families], [family]);
+    return stages;
+  }
+
+  /** A base chain that is new is empty for packets on their way, and the one before it is gone. */
+  function hasNewInPlace(operations: readonly Operation[]): boolean {
+    const isNew = operations.some((each) => each.verb === 'add chain' && each.chain.base);
+    return isNew && operations.some(({ verb }) => verb === 'replace table' || verb === 'delete chain');
   }
 
   /** Brings the kernel from what it is thought to hold to what it should hold, and sees that it does. */

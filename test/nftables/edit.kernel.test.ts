@@ -174,6 +174,8 @@ const refusedChanges: readonly Refused<Change>[] = [
   ['nothing deleted', { verb: 'delete elements', set, elements: [] }, 'syntax'],
   ['a missing mapping deleted', { verb: 'delete mappings', map, elements: ['10.0.0.9'] }, 'missing'],
   ['a missing chain deleted', { verb: 'delete chain', name: 'x' }, 'missing'],
+  ['a missing chain flushed', { verb: 'flush chain', name: 'x' }, 'unknown'],
+  ['a missing counter deleted', { verb: 'delete other', kind: 'counter', name: 'x1' }, 'missing'],
   [
     'a device whose name is too long',
     matching({ kind: 'compare', field: 'iifname', op: '==', values: ['x'.repeat(16)] }),
@@ -193,7 +195,6 @@ const refused: readonly Refused<Operation>[] = [
     { family: 'ip', ...change },
     ...rest,
   ]),
-  ['a table deleted where there is none', { verb: 'delete table', family: 'bridge' }, 'unknown'],
   ['a table replaced where there is none', { verb: 'replace table', family: 'bridge' }, 'unknown'],
   ['a set deleted where there is no table', { verb: 'delete set', family: 'bridge', name: 's' }, 'unknown'],
   ['a set where there is no table', { verb: 'add set', family: 'bridge', set: plain }, 'unknown', '!'],
@@ -281,7 +282,6 @@ describe('applyOperations', () => {
         ]),
       );
       assert.deepEqual(after, { ...others, [family]: makeTable([], [], [leaf, jumpTo('new', 'leaf')]) });
-      assert.deepEqual(applyOperations(after, [{ family, verb: 'delete table' }]), others);
       const empty = { ...others, [family]: makeTable([], [], []) };
       assert.deepEqual(applyOperations(after, [{ family, verb: 'replace table' }]), empty);
       assert.deepEqual(applyOperations(others, [{ family, verb: 'add table' }]), empty);
@@ -367,7 +367,6 @@ function isStricter(ruleset: Ruleset, { reason, index }: RefusedOperation, scrip
     part.filter((each) => each.family === family).map(({ verb }) => verb);
   const [before, after] = [verbsOf(script.slice(0, index)), verbsOf(script.slice(index + 1))];
   // What adds makes the table, too.
-  if (before.includes('delete table')) return true;
   if (declaring.has(operation.verb) && !ruleset[family] && !before.includes('add table')) return true;
   if (reason === 'unknown' && after.some((verb) => declaring.has(verb))) return true;
   switch (operation.verb) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { isForeign } from '../../src/nftables/foreign.ts';
+import { foreignIn, isForeign } from '../../src/nftables/foreign.ts';
 import { parseTable } from '../../src/nftables/parse.ts';
 
 const chains = [
@@ -29,6 +29,18 @@ describe('parseTable', () => {
       [...table.chains.values()].filter(isForeign).map(({ name }) => name),
       ['forward'],
     );
+  });
+
+  it('tells of flags of the table, and of objects of kinds that are never ours', () => {
+    const others = [
+      { kind: 'ct helper', name: 'h' },
+      { kind: 'flowtable', name: 'f' },
+    ] as const;
+    const json = others.map(({ kind, name }) => ({ [kind]: { family: 'ip', table: 'postern', name, handle: 9 } }));
+    assert.deepEqual(parseTable('ip', JSON.stringify({ nftables: [...chains, ...json] })).others, others);
+    assert.deepEqual(foreignIn({ ...parse({}), others }), ['h', 'f']);
+    assert.equal(parse({ flags: ['owner'] }).isFlagged, true);
+    assert.deepEqual(Object.keys(parse({})), ['sets', 'maps', 'chains']);
   });
 
   it('finds nothing foreign in one that is not', () => {

@@ -25,7 +25,7 @@ export function operations(ruleset: Ruleset): fc.Arbitrary<Operation[]> {
 }
 
 function scriptsOn(family: TableFamily, table: Table | undefined): fc.Arbitrary<Change[]>[] {
-  const whole = fc.constantFrom<Change[]>({ verb: 'add table' }, { verb: 'replace table' }, { verb: 'delete table' });
+  const whole = fc.constantFrom<Change>({ verb: 'add table' }, { verb: 'replace table' });
   const changes = changesOf(family, table ?? makeTable([], [], [{ name: 'c0', rules: [] }]));
   if (table) return [whole, ...changes].map((each) => each.map((change) => [change]));
   // Most of what is asked of a table that is not there is refused; after it is added, some is not.
@@ -46,6 +46,7 @@ function changesOf(family: TableFamily, table: Table): fc.Arbitrary<Change>[] {
       .map(([chain, changed]) => ({ verb: 'replace rules', chain: { ...chain, rules: changed } })),
     nameOf(table.sets, setNames).map((name) => ({ verb: 'delete set', name })),
     nameOf(table.maps, mapNames).map((name) => ({ verb: 'delete map', name })),
+    nameOf(table.chains, chainNames).map((name) => ({ verb: 'flush chain', name })),
     nameOf(table.chains, chainNames).map((name) => ({ verb: 'delete chain', name })),
     // Packets alone fill a set of records.
     ...sets.filter(({ records }) => !records).flatMap(setChanges),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import { renderOperation, renderRuleset, renderScript } from '../../src/nftables/render.ts';
 import type { Chain, Change, NftSet, Operation, VerdictMap } from '../../src/nftables/ruleset.ts';
-import { tableFamilies } from '../../src/nftables/ruleset.ts';
+import { otherKinds, tableFamilies } from '../../src/nftables/ruleset.ts';
 import { skipTest } from '../support/skip.ts';
 import { Kernel } from './kernel.ts';
 import { on } from './load.ts';
@@ -106,6 +106,7 @@ const operations: readonly [Operation, string][] = [
     { family: 'ip', verb: 'delete mappings', map, elements: ['10.0.0.1', '10.0.0.2'] },
     'delete element ip postern m { 10.0.0.1, 10.0.0.2 }',
   ],
+  [{ family: 'ip', verb: 'flush chain', name: 'forward' }, 'flush chain ip postern forward'],
   [{ family: 'ip', verb: 'delete chain', name: 'forward' }, 'delete chain ip postern forward'],
   [{ family: 'ip', verb: 'delete chain', name: 'c' }, 'delete chain ip postern c'],
   [{ family: 'ip', verb: 'delete map', name: 'm' }, 'delete map ip postern m'],
@@ -129,7 +130,6 @@ const operations: readonly [Operation, string][] = [
   ],
   [{ family: 'ip6', verb: 'delete set', name: 's' }, 'delete set ip6 postern s'],
   [{ family: 'ip6', verb: 'replace table' }, 'delete table ip6 postern; add table ip6 postern'],
-  [{ family: 'ip6', verb: 'delete table' }, 'delete table ip6 postern'],
   [{ family: 'bridge', verb: 'add table' }, 'add table bridge postern'],
   [
     { family: 'bridge', verb: 'add set', set: owners },
@@ -148,7 +148,6 @@ const operations: readonly [Operation, string][] = [
     'table bridge postern { chain prerouting { type filter hook prerouting priority -300; policy accept; iifname . arp saddr ip @owners4 return; }; }',
   ],
   [{ family: 'bridge', verb: 'replace table' }, 'delete table bridge postern; add table bridge postern'],
-  [{ family: 'bridge', verb: 'delete table' }, 'delete table bridge postern'],
 ];
 
 describe('the text of an operation', () => {
@@ -199,8 +198,17 @@ describe('the text of an operation', () => {
         assert.equal(kernel.run(renderScript([operation]), { check: true }), undefined, text);
         assert.equal(kernel.run(renderScript([operation])), undefined, text);
       }
+      const none = makeTable([], [], []);
       const { ip, ...others } = kernel.list();
-      assert.deepEqual([[...ip!.sets.keys()], others], [['e'], {}]);
+      assert.deepEqual([[...ip!.sets.keys()], others], [['e'], { ip6: none, bridge: none }]);
+    });
+
+    it('for an object of any kind that is never ours', () => {
+      kernel.reset();
+      for (const kind of otherKinds) {
+        const script = renderScript(on('ip', [{ verb: 'add table' }, { verb: 'delete other', kind, name: 'x' }]));
+        assert.match(kernel.run(script)!, /^\/dev\/stdin:2:.*Could not process rule: No such file/, kind);
+      }
     });
 
     it('all in one script', () => {

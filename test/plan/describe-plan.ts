@@ -17,7 +17,6 @@ function describeOperation(operation: Operation): string {
   switch (operation.verb) {
     case 'add table':
     case 'replace table':
-    case 'delete table':
       return operation.verb;
     case 'add set':
       return `add set ${withoutHash(operation.set.name)}`;
@@ -33,9 +32,11 @@ function describeOperation(operation: Operation): string {
       return `add mappings ${operation.map.name}: ${[...operation.elements.keys()].sort().join(', ')}`;
     case 'delete mappings':
       return `delete mappings ${operation.map.name}: ${[...operation.elements].sort().join(', ')}`;
+    case 'flush chain':
     case 'delete chain':
     case 'delete set':
     case 'delete map':
+    case 'delete other':
       return `${operation.verb} ${withoutHash(operation.name)}`;
   }
 }

@@ -310,11 +310,37 @@ describe('planStages: the table of bridges', () => {
     });
   });
 
-  it('is deleted in one piece, last, when it is not wanted any more', () => {
+  it('is emptied when it is not wanted any more, and keeps its base chains', () => {
     const plan = planStages(compile(...cluster), guarded);
-    assert.deepEqual(describeStages(plan.stages), { break: ['bridge: delete table'] });
-    assert.deepEqual(plan.result, compile(...cluster));
-    assert.deepEqual(after(plan, 1, guarded), plan.result);
+    assert.deepEqual(describeStages(plan.stages), {
+      switch: ['bridge: replace rules prerouting'],
+      break: ['bridge: delete chain sources', 'bridge: delete set owners4', 'bridge: delete set ports'],
+    });
+    const left = after(plan, 2, guarded);
+    assert.deepEqual(left, plan.result);
+    const { base } = guarded.bridge!.chains.get('prerouting')!;
+    assert.deepEqual(left.bridge, {
+      sets: new Map(),
+      maps: new Map(),
+      chains: new Map([['prerouting', { name: 'prerouting', base, rules: [] }]]),
+    });
+    const again = planStages(compile(...cluster), left);
+    assert.deepEqual(again.stages, []);
+    assert.equal(again.result.bridge, left.bridge);
+    assert.deepEqual(describeStages(planStages(guarded, left).stages), {
+      make: ['bridge: add chain sources', 'bridge: add set owners4', 'bridge: add set ports'],
+      switch: ['bridge: replace rules prerouting'],
+    });
+  });
+
+  it('is emptied of what another program has put there, too', () => {
+    const { stages, result } = planStages(compile(...cluster), {
+      ...guarded,
+      bridge: { ...guarded.bridge!, others: [{ kind: 'counter', name: 'c1' }] },
+    });
+    assert.ok(stages.every(({ operations }) => operations.every(({ verb }) => verb !== 'replace table')));
+    assert.deepEqual([...result.bridge!.chains.keys()], ['prerouting']);
+    assert.equal(result.bridge!.others, undefined);
   });
 
   it('is kept where the others have been deleted', () => {
@@ -333,9 +359,7 @@ describe('planStages: the table of bridges', () => {
     });
     const swept = applyOperations(crashed, sweep.stages[0]!.operations);
     assert.deepEqual(swept, sweep.result);
-    assert.deepEqual(describeStages(planStages(compile(...cluster), swept).stages), {
-      break: ['bridge: delete table'],
-    });
+    assert.deepEqual(planStages(compile(...cluster), swept).stages, []);
     assert.deepEqual(after(planStages(guarded, swept), 2, swept), guarded);
   });
 });

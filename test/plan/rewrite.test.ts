@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { applyOperations } from '../../src/nftables/edit.ts';
-import type { Chain, NftRule, Ruleset } from '../../src/nftables/ruleset.ts';
-import { planStages, planSweep } from '../../src/plan/plan.ts';
+import type { Chain, NftRule, Ruleset, Table } from '../../src/nftables/ruleset.ts';
+import { planStages, planSweep, tablesUnlike } from '../../src/plan/plan.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
 import { compileNode } from '../support/pipeline.ts';
 
@@ -14,6 +14,8 @@ const desired = compileNode('n1', [
 ]);
 const foreignRule: NftRule = { matches: [{ kind: 'foreign', text: 'ip saddr @dbg' }], verdict: { kind: 'return' } };
 
+const forward = desired.ip!.chains.get('forward')!;
+
 /** One table with one chain otherwise, and a set that only a foreign rule may refer to. */
 function tampered(chain: Chain, family: 'ip' | 'ip6' = 'ip'): Ruleset {
   const stray = { name: 'dbg', key: ['ipv4_addr'], interval: false, elements: new Set<string>() } as const;
@@ -23,37 +25,83 @@ function tampered(chain: Chain, family: 'ip' | 'ip6' = 'ip'): Ruleset {
 }
 
 describe('planStages: a table that is not as we left it', () => {
-  const forward = desired.ip!.chains.get('forward')!;
-
   for (const [what, chain] of [
     ['a foreign rule', { ...forward, rules: [foreignRule, ...forward.rules] }],
     ['a base chain of another priority', { ...forward, base: { hook: 'forward', priority: 7 } }],
+    ['a base chain that drops', { name: 'forward', rules: [foreignRule, ...forward.rules] }],
   ] as const) {
-    it(`writes it anew in one transaction where there is ${what}`, () => {
-      const plan = planStages(desired, tampered(chain));
+    it(`makes all of it beside what is there, and then goes back to its names, where there is ${what}`, () => {
+      const generations = bring(tampered(chain));
+      const rulesOf = (table: Table, name: string): number => table.chains.get(name)?.rules.length ?? 0;
+      for (const { ip } of generations.slice(2)) {
+        const rules = ['forward', 'forward/r'].map((name) => (ip!.chains.get(name)?.base ? rulesOf(ip!, name) : 0));
+        assert.equal(Math.max(...rules), forward.rules.length);
+      }
+    });
+  }
+
+  it('first empties the chains that go, then deletes what they look up', () => {
+    const held = tampered({ ...forward, base: { hook: 'forward', priority: 7 } });
+    const names = planStages(desired, held).stages.map(({ name, operations }) => [name, operations[0]!.verb]);
+    assert.deepEqual(names, [
+      ['make', 'add set'],
+      ['switch', 'replace rules'],
+      ['break', 'flush chain'],
+      ['break', 'delete map'],
+      ['make', 'add set'],
+      ['switch', 'replace rules'],
+      ['break', 'flush chain'],
+      ['break', 'delete chain'],
+    ]);
+  });
+
+  it('does so again, under other names, where it was cut short', () => {
+    const held = tampered({ ...forward, rules: [foreignRule] });
+    const { stages } = planStages(desired, held);
+    let cut: Ruleset = held;
+    for (const { operations } of stages.slice(0, -1)) {
+      cut = applyOperations(cut, operations);
+      const found: Ruleset = { ...cut, ip: { ...cut.ip!, others: [{ kind: 'counter', name: 'c' }] } };
+      assert.deepEqual(planSweep(found).stages, []);
+      bring(found);
+      bring(planSweep(cut).stages.reduce((swept, stage) => applyOperations(swept, stage.operations), cut));
+    }
+  });
+
+  it('takes no name that something else has', () => {
+    const { ip } = tampered({ ...forward, rules: [foreignRule] });
+    const [first] = ip!.sets.keys();
+    const other = { name: `${first}/r`, key: ['inet_proto'], interval: false, elements: new Set<string>() } as const;
+    bring({ ...desired, ip: { ...ip!, sets: new Map([...ip!.sets, [other.name, other]]) } });
+  });
+
+  it('deletes objects of kinds that are never ours', () => {
+    const others = [
+      { kind: 'counter', name: 'c1' },
+      { kind: 'ct helper', name: 'c1' },
+    ] as const;
+    const held = { ...desired, ip: { ...desired.ip!, others } };
+    assert.deepEqual(tablesUnlike(desired, held), ['ip']);
+    bring(held);
+  });
+
+  for (const [what, table] of [
+    ['that is switched off', { isFlagged: true }],
+    ['with a name that nft cannot say', { others: [{ kind: 'counter', name: 'a b' }] }],
+  ] as const) {
+    it(`replaces a table ${what} in one transaction`, () => {
+      const held = { ...desired, ip: { ...desired.ip!, ...table } };
       assert.deepEqual(
-        plan.stages.map(({ name, operations }) => [name, operations[0]!.verb]),
+        planStages(desired, held).stages.map(({ name, operations }) => [name, operations[0]!.verb]),
         [['switch', 'replace table']],
       );
-      const result = applyOperations(tampered(chain), plan.stages[0]!.operations);
-      assert.deepEqual(planStages(desired, result).stages, []);
-      assert.equal(result.ip!.sets.has('dbg'), false);
+      bring(held);
     });
   }
 
   it('and only that one of our tables', () => {
     const bridge = { sets: new Map(), maps: new Map(), chains: new Map([['forward', forward]]) };
     const spoilt = { ...bridge, chains: new Map([['forward', { ...forward, rules: [foreignRule] }]]) };
-    const plan = planStages({ ...desired, bridge }, { ...desired, bridge: spoilt });
-    assert.deepEqual(
-      plan.stages.map(({ operations }) => operations.map(({ family, verb }) => [family, verb])),
-      [
-        [
-          ['bridge', 'replace table'],
-          ['bridge', 'add chain'],
-        ],
-      ],
-    );
     for (const family of ['ip', 'ip6'] as const) {
       const held = { ...tampered({ ...forward, rules: [foreignRule] }, family), bridge };
       const { stages, result } = planStages({ ...desired, bridge }, held);
@@ -69,4 +117,22 @@ describe('planStages: a table that is not as we left it', () => {
     assert.deepEqual(planSweep(tampered({ ...forward, rules: [foreignRule] })).stages, []);
     assert.equal(planSweep(tampered(forward)).stages.length, 1);
   });
+
+  /** What the kernel holds after each step; in the end, what it should. A step that adds a base chain deletes no chain. */
+  function bring(held: Ruleset): Ruleset[] {
+    const { stages, result } = planStages(desired, held);
+    const generations = [held];
+    for (const { operations } of stages) {
+      generations.push(applyOperations(generations.at(-1)!, operations));
+      const verbs = new Set(operations.map(({ verb }) => verb));
+      const hasNew = operations.some((each) => each.verb === 'add chain' && each.chain.base);
+      assert.ok(verbs.has('replace table') || !hasNew || !verbs.has('delete chain'));
+    }
+    const last = generations.at(-1)!;
+    assert.deepEqual(planStages(desired, last).stages, []);
+    assert.deepEqual(tablesUnlike(desired, last), []);
+    assert.deepEqual(tablesUnlike(result, last), []);
+    assert.equal(last.ip!.sets.has('dbg'), false);
+    return generations;
+  }
 });

@@ -1,0 +1,80 @@
+import { isName } from '../nftables/name.ts';
+import type { Change, Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
+import { differenceOf } from './difference.ts';
+import { renameRule, renameTargets } from './editions.ts';
+import { emptyTable, headerOf, makeOperations, switchOperations, type TablePlan } from './table-plan.ts';
+
+/**
+ * Another program has been at our table, or a version of ours that declares its objects otherwise. What such objects refer to is not known, and
+ * an object cannot be declared otherwise. So all that the table should hold is made beside them under other names. Then the base chains,
+ * which stay, lead there, and the rest goes. The next plan brings the names back. No packet meets a base chain that is new and
+ * empty in place of one that judges (S7.3).
+ */
+export function planRewrite(desired: Table, held: Table): TablePlan {
+  if (held.isFlagged || !hasOnlyNames(held)) return planReplacement(desired);
+  const result = besides(desired, held);
+  const difference = differenceOf(held, result);
+  const { sets, maps, chains } = difference;
+  return {
+    make: makeOperations(difference),
+    switch: switchOperations(difference),
+    // First, so that it does not matter what refers to what.
+    empty: chains.removed.map(({ name }) => ({ verb: 'flush chain', name })),
+    break: [
+      ...maps.removed.map(({ name }): Change => ({ verb: 'delete map', name })),
+      ...chains.removed.map(({ name }): Change => ({ verb: 'delete chain', name })),
+      ...sets.removed.map(({ name }): Change => ({ verb: 'delete set', name })),
+      ...(held.others ?? []).map((each): Change => ({ verb: 'delete other', ...each })),
+    ],
+    result,
+  };
+}
+
+/** A table that is switched off judges no packet, and one whose objects nft cannot name cannot be mended: one transaction writes it anew. */
+function planReplacement(desired: Table): TablePlan {
+  const all = differenceOf(emptyTable, desired);
+  const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
+  return { make: [], switch: operations, empty: [], break: [], result: desired };
+}
+
+function hasOnlyNames({ sets, maps, chains, others = [] }: Table): boolean {
+  return [...sets.keys(), ...maps.keys(), ...chains.keys(), ...others.map(({ name }) => name)].every(isName);
+}
+
+/** The table under names that the held one does not have, but for base chains that can be where they are wanted. */
+function besides(desired: Table, held: Table): Table {
+  const taken = [...held.sets.keys(), ...held.maps.keys(), ...held.chains.keys()];
+  let mark = '/r';
+  for (let next = 2; taken.some((name) => name.endsWith(mark)); next++) mark = `/r${next}`;
+  const stays = ({ name, base }: Chain): boolean => {
+    const before = held.chains.get(name);
+    return (
+      base !== undefined && (before ? headerOf(before) === headerOf({ name, base, rules: [] }) : !taken.includes(name))
+    );
+  };
+  const rename = (name: string): string => name + mark;
+  const names = { setName: rename, mapName: rename, chainName: rename };
+  const renameChain = (chain: Chain): Chain => ({
+    ...chain,
+    name: stays(chain) ? chain.name : rename(chain.name),
+    rules: chain.rules.map((rule) => renameRule(rule, names)),
+  });
+  return {
+    sets: renamed(desired.sets, (set): NftSet => ({ ...set, name: rename(set.name) })),
+    maps: renamed(desired.maps, (map): VerdictMap => ({
+      ...map,
+      name: rename(map.name),
+      elements: renameTargets(map, rename),
+    })),
+    chains: renamed(desired.chains, renameChain),
+  };
+}
+
+function renamed<T extends { readonly name: string }>(objects: ReadonlyMap<string, T>, rename: (object: T) => T) {
+  return new Map(
+    objects.values().map((object) => {
+      const other = rename(object);
+      return [other.name, other];
+    }),
+  );
+}
