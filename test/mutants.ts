@@ -1102,6 +1102,13 @@ export const mutants: readonly Mutant[] = [
     specs: [plan],
   },
   {
+    name: 'a check of a first load hooks base chains in, and empties all queues',
+    file: 'src/nftables/render.ts',
+    find: "asleep.has(operation.family) ? 'flags dormant; ' : ''",
+    replace: "''",
+    specs: ['test/nftables/render.kernel.test.ts'],
+  },
+  {
     name: 'the table of IPv6 is not written',
     file: 'src/plan/plan.ts',
     find: 'const targets = tableFamilies.flatMap(',

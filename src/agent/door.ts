@@ -34,6 +34,6 @@ export function nftDoor(nft: Nft): Door {
       const listing = await nft.listChain(family, name, signal);
       return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
     },
-    run: (operations, options) => nft.run(renderScript(operations), options),
+    run: (operations, options) => nft.run(renderScript(operations, { isCheck: options.check }), options),
   };
 }

@@ -21,8 +21,12 @@ import { catchAll, tableFamilies, tableName } from './ruleset.ts';
  * One line an operation, so that line n of nft's error messages is operation n - 1 (K28). Neighbours that add to the same table share its block,
  * a line each: nft makes the caches of a table anew for every block, which costs it 0.3 ms. In a block it takes chains before sets
  * before rules, so none names an object twice.
+ *
+ * `isCheck`: for `nft --check`. The kernel hooks a base chain in before it knows whether it is to stay, and empties all queues of packets
+ * when it takes it out again. It hooks in none of a table that is switched off, so a table that is made is.
  */
-export function renderScript(operations: readonly Operation[]): string {
+export function renderScript(operations: readonly Operation[], { isCheck = false } = {}): string {
+  const asleep = new Set(isCheck ? operations.filter(makesTable).map(({ family }) => family) : []);
   const lines: string[] = [];
   let open: { readonly table: string; readonly names: Set<string> } | undefined;
   const close = (): void => {
@@ -34,16 +38,21 @@ export function renderScript(operations: readonly Operation[]): string {
     const name = nameOfTable(operation.family);
     const joins = addition && before === undefined && open?.table === name && !open.names.has(addition.name);
     if (!joins) close();
-    if (!addition) lines.push(before!);
+    if (!addition) lines.push(makesTable(operation) && asleep.size > 0 ? `${before!} { flags dormant; }` : before!);
     else if (open) lines.push(addition.text);
     else {
       open = { table: name, names: new Set() };
-      lines.push(`${before === undefined ? '' : `${before}; `}table ${name} { ${addition.text}`);
+      const flags = asleep.has(operation.family) ? 'flags dormant; ' : '';
+      lines.push(`${before === undefined ? '' : `${before}; `}table ${name} { ${flags}${addition.text}`);
     }
     if (addition) open?.names.add(addition.name);
   }
   close();
   return lines.map((line) => `${line}\n`).join('');
+}
+
+function makesTable({ verb }: Operation): boolean {
+  return verb === 'add table' || verb === 'replace table';
 }
 
 /** The script of one operation, without the end of its line. */

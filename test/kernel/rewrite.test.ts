@@ -134,6 +134,19 @@ describe('a table that is not as we left it (kernel)', () => {
     bring(held);
   });
 
+  it('is checked, before there is one, without a hook', () => {
+    kernel.reset();
+    const operations = planStages(desired, undefined).stages.flatMap((stage) => stage.operations);
+    assert.equal(kernel.run(renderScript(operations, { isCheck: true }), { check: true }), undefined);
+    assert.equal(kernel.run(renderScript(operations, { isCheck: true })), undefined);
+    const asleep = kernel.list();
+    assert.deepEqual(
+      Object.values(asleep).map(({ isFlagged }) => isFlagged),
+      [true, true, true],
+    );
+    bring(asleep);
+  });
+
   function writtenAnew(family: TableFamily, script: string): ReturnType<typeof bring> {
     assert.equal(kernel.run(script), undefined);
     const found = kernel.list();

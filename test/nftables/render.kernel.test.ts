@@ -211,6 +211,22 @@ describe('the text of an operation', () => {
       }
     });
 
+    it('for a check, in a table that is made for it and hooks nothing in', () => {
+      kernel.reset();
+      const changes = on('ip', [
+        { verb: 'add table' },
+        { verb: 'add set', set },
+        { verb: 'add map', map: { ...map, elements: new Map() } },
+        { verb: 'add chain', chain: base },
+      ]);
+      const text = renderScript(changes, { isCheck: true });
+      assert.equal(text.match(/flags dormant/g)?.length, 2);
+      assert.equal(kernel.run(text), undefined);
+      assert.equal(kernel.list().ip!.isFlagged, true);
+      const more = on('ip', [{ verb: 'add chain', chain: { ...chain, name: 'd', rules: [] } }]);
+      assert.equal(renderScript(more, { isCheck: true }), renderScript(more));
+    });
+
     it('all in one script', () => {
       kernel.reset();
       assert.equal(kernel.run(renderScript(operations.map(([operation]) => operation))), undefined);
