@@ -30,6 +30,7 @@ const changes: Readonly<Record<string, string>> = {
   'an element is exchanged for another': `nft "delete element ip postern $group { $member }; add element ip postern $group { $far }"`,
   'a set is flushed': 'nft flush set ip postern isolated4',
   'a set is added': 'nft add set ip postern stray "{ type ipv4_addr; }"',
+  'a named counter is added': 'nft add counter ip postern stray',
   'a chain is renamed': 'nft rename chain ip postern replies stray',
   'a chain of bridge ports is flushed': 'nft flush chain bridge postern sources',
   'a whole table is deleted': 'nft delete table bridge postern',

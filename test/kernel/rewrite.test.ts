@@ -151,6 +151,9 @@ describe('a table that is not as we left it (kernel)', () => {
     assert.equal(kernel.run(script), undefined);
     const found = kernel.list();
     assert.deepEqual(planSweep(found).stages, []);
+    // As where the kernel has refused it, to find out why.
+    const all = planStages(desired, found).stages.flatMap(({ operations }) => operations);
+    assert.equal(kernel.run(renderScript(all, { isCheck: true }), { check: true }), undefined);
     const stages = bring(found);
     const families = new Set(stages.flatMap(({ operations }) => operations.map((each) => each.family)));
     assert.deepEqual([...families], [family]);
