@@ -42,42 +42,6 @@ function withTcp(flags: number): Sends['make'] {
   };
 }
 
-/** Three fragments of one datagram, or what is asked for of them. IPv4 and IPv6 differ in where the offset stands. */
-function fragments(ip: Buffer, identity: number): Buffer[] {
-  const isOld = ip[0]! >> 4 === 4;
-  const headLength = isOld ? 20 : 40;
-  const [head, body] = [ip.subarray(0, headLength), ip.subarray(headLength)];
-  const pieces = [0, 16, 32].map((at, index) => ({ at, bytes: body.subarray(at, index === 2 ? undefined : at + 16) }));
-  return pieces.map(({ at, bytes }, index) => {
-    const isLast = index === 2;
-    if (isOld) {
-      const whole = packet({ from: dotted(head, 12), to: dotted(head, 16), protocol: head[9]!, hopLimit: 64 }, bytes);
-      whole.writeUInt16BE(identity, 4);
-      whole.writeUInt16BE((at / 8) | (isLast ? 0 : 0x2000), 6);
-      return withChecksum(whole);
-    }
-    const extension = Buffer.concat([Buffer.from([head[6]!, 0]), short(at | (isLast ? 0 : 1)), Buffer.alloc(4)]);
-    extension.writeUInt32BE(identity, 4);
-    const next = Buffer.concat([head, extension, bytes]);
-    next.writeUInt16BE(8 + bytes.length, 4);
-    next[6] = 44;
-    return next;
-  });
-}
-
-function dotted(head: Buffer, at: number): string {
-  return [...head.subarray(at, at + 4)].join('.');
-}
-
-function withChecksum(ip: Buffer): Buffer {
-  ip.writeUInt16BE(0, 10);
-  let sum = 0;
-  for (let at = 0; at < 20; at += 2) sum += ip.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  ip.writeUInt16BE(~sum & 0xffff, 10);
-  return ip;
-}
-
 const tags: Sends[] = [0, 7].flatMap((vlan) =>
   (
     [
@@ -203,23 +167,6 @@ const flags: Sends[] = [
   ['all flags', 0x3f],
 ].map(([name, bits]) => ({ name: `TCP with ${name}`, make: withTcp(bits as number) }));
 
-const pieces: Sends[] = [
-  {
-    name: 'a datagram to a denied port, in fragments',
-    make: (scene) =>
-      fragments(datagram({ ...ends(scene), port: 5353 }, `${'.'.repeat(40)}${scene.text}`), newPort()).map((each) =>
-        framed(scene.attacks, sender, receiver, each),
-      ),
-  },
-  {
-    name: 'later fragments without the first',
-    make: (scene) =>
-      fragments(datagram({ ...ends(scene), port: 7001 }, `${'.'.repeat(40)}${scene.text}`), newPort())
-        .slice(1)
-        .map((each) => framed(scene.attacks, sender, receiver, each)),
-  },
-];
-
 /** A source that is not the sender's. */
 const sources: Sends[] = (
   [
@@ -239,7 +186,7 @@ const sources: Sends[] = (
   ],
 }));
 
-const all = [...tags, ...envelopes, ...protocols, ...flags, ...pieces, ...sources];
+const all = [...tags, ...envelopes, ...protocols, ...flags, ...sources];
 
 declareAttacks(
   'frames that hide what they carry',

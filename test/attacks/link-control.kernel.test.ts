@@ -14,7 +14,7 @@ import {
 } from '../kernel/frames.ts';
 import { declareAttacks } from './on-each-lab.ts';
 import type { Attack, Scene } from './on-each-lab.ts';
-import { extension, icmp } from './packets.ts';
+import { carriedBy, extension, fragments, icmp } from './packets.ts';
 import { fairly, newPort, say } from './steps.ts';
 
 const noMac = '00:00:00:00:00:00';
@@ -252,6 +252,38 @@ const pretences: readonly Omit<Attack, 'ear' | 'honest'>[] = [
         );
       };
       return [piece(0, extension(58, Buffer.from('010400000000', 'hex'))), piece(8, plain)];
+    }),
+  },
+  // Where connections are tracked, the kernel passes on none whose first fragment lacks the port.
+  ...Object.entries({
+    'its link-local address': [
+      ({ attacks }: Scene) => attacks.nic(pretender).linkLocal,
+      ({ attacks }: Scene) => attacks.nic(believer).linkLocal,
+    ],
+    'its own address': [
+      ({ attacks }: Scene) => attacks.address(pretender, 'ipv6'),
+      ({ attacks }: Scene) => attacks.address(believer, 'ipv6'),
+    ],
+  } as const).map(([name, [source, goal]]) => ({
+    name: `an answer of a DHCPv6 server from ${name} in fragments, the first of which has options alone`,
+    of: ['ipv6'] as const,
+    attempt: byFrames(pretender, (scene) => {
+      const ends = { from: source(scene), to: goal(scene) };
+      const answer = carriedBy(datagram({ ...ends, sourcePort: 547, port: 546 }, scene.text));
+      const options = extension(17, Buffer.from('010400000000', 'hex'));
+      const whole = packet({ ...ends, protocol: 60, hopLimit: 64 }, Buffer.concat([options, answer]));
+      return fragments(whole, [0, 8], newPort()).map((ip) =>
+        onWire(scene.attacks, pretender, scene.attacks.nic(believer).mac, ip),
+      );
+    }),
+  })),
+  {
+    name: 'an answer of a DHCP server in fragments',
+    of: ['ipv4'],
+    attempt: byFrames(pretender, ({ attacks, text }) => {
+      const ends = { from: attacks.address(pretender, 'ipv4'), to: attacks.address(believer, 'ipv4') };
+      const whole = datagram({ ...ends, sourcePort: 67, port: 68 }, text);
+      return fragments(whole, [0, 8], newPort()).map((ip) => onWire(attacks, pretender, attacks.nic(believer).mac, ip));
     }),
   },
   {

@@ -1,4 +1,4 @@
-import { checksum, etherTypes, frame, packet, pseudoHeader } from '../kernel/frames.ts';
+import { checksum, etherTypes, frame, packet, pseudoHeader, short } from '../kernel/frames.ts';
 import type { Actor, AttackLab, PodKey } from './attack-lab.ts';
 import { isNear } from './attack-lab.ts';
 
@@ -80,4 +80,44 @@ export function typeOf(ip: Buffer): number {
 export function extension(next: number, body: Buffer): Buffer {
   const padded = Buffer.concat([body, Buffer.alloc((8 - ((body.length + 2) % 8)) % 8)]);
   return Buffer.concat([Buffer.from([next, (padded.length + 2) / 8 - 1]), padded]);
+}
+
+/** Part of what an IP header carries. Offsets count in eights of bytes. */
+export interface Piece {
+  readonly at: number;
+  readonly bytes: Buffer;
+  readonly isLast?: boolean;
+}
+
+/** The piece, behind the header of the whole packet. */
+export function fragment(whole: Buffer, { at, bytes, isLast = false }: Piece, identity: number): Buffer {
+  if (typeOf(whole) === etherTypes.ipv4) {
+    const ip = Buffer.concat([whole.subarray(0, 20), bytes]);
+    ip.writeUInt16BE(ip.length, 2);
+    ip.writeUInt16BE(identity, 4);
+    ip.writeUInt16BE((at / 8) | (isLast ? 0 : 0x2000), 6);
+    ip.writeUInt16BE(0, 10);
+    ip.writeUInt16BE(checksum(ip.subarray(0, 20)), 10);
+    return ip;
+  }
+  const head = Buffer.concat([Buffer.from([whole[6]!, 0]), short(at | (isLast ? 0 : 1)), Buffer.alloc(4)]);
+  head.writeUInt32BE(identity, 4);
+  const ip = Buffer.concat([whole.subarray(0, 40), head, bytes]);
+  ip.writeUInt16BE(head.length + bytes.length, 4);
+  ip[6] = 44;
+  return ip;
+}
+
+/** The packet in fragments that begin at these offsets. */
+export function fragments(whole: Buffer, offsets: readonly number[], identity: number): Buffer[] {
+  const body = carriedBy(whole);
+  return offsets.map((at, index) => {
+    const end = offsets[index + 1];
+    return fragment(whole, { at, bytes: body.subarray(at, end), isLast: end === undefined }, identity);
+  });
+}
+
+/** What stands behind the IP header. */
+export function carriedBy(ip: Buffer): Buffer {
+  return ip.subarray(typeOf(ip) === etherTypes.ipv4 ? 20 : 40);
 }
