@@ -5,6 +5,7 @@ Sockets live as long as their list. What the kernel refuses is seen as the name 
     {"do": "udp", "sport", "to", "port", "hex"}         sends from a socket that is opened once for each sport
     {"do": "hear", "sport", "ms"}                       what comes to it, in hex; null after that time
     {"do": "connect", "sport", "to", "port"}            begins a TCP connection, and hears no answer until "listen"
+    {"do": "dial", "sport", "to", "port"}               begins a TCP connection as all do
     {"do": "listen", "sport", "ms"}                     from that time on it hears answers
     {"do": "greeting", "sport", "ms"}                   what the server says first; null if there is no connection by then
     {"do": "tell", "sport", "hex"}                      sends on that connection
@@ -85,8 +86,12 @@ def hear(step):
 
 
 def connect(step):
+    least_hops(opened(socket.SOCK_STREAM, step), MOST_HOPS)
+    dial(step)
+
+
+def dial(step):
     sock = opened(socket.SOCK_STREAM, step)
-    least_hops(sock, MOST_HOPS)
     sock.setblocking(False)
     sock.connect_ex(destination(step))
 
@@ -135,7 +140,7 @@ def join(step):
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + bytes(4) + struct.pack("@i", index))
 
 
-verbs = {each.__name__: each for each in (frame, udp, hear, connect, listen, greeting, tell, pause, raw, join)}
+verbs = {each.__name__: each for each in (frame, udp, hear, connect, dial, listen, greeting, tell, pause, raw, join)}
 
 
 def seen(step):
