@@ -115,6 +115,12 @@ export class AttackLab {
     return this.#attackers.get(key)!.act(steps);
   }
 
+  /** To be called before a pod ends that a test has started: another of its name has another network. */
+  forget(actor: Actor): void {
+    for (const rights of ['raw', 'plain']) this.#attackers.delete(`${actor} ${rights}`);
+    this.#ears.delete(actor);
+  }
+
   async send(actor: Actor, ...frames: readonly Buffer[]): Promise<void> {
     const device = actor === 'neighbour' ? 'br0' : 'eth0';
     const steps = frames.map((each) => ({ do: 'frame', device, hex: each.toString('hex') }));
