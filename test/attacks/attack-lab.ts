@@ -1,3 +1,5 @@
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { LabCni } from '../../src/lab/cni-config.ts';
 import { Lab } from '../../src/lab/lab.ts';
@@ -55,26 +57,30 @@ const cast: readonly ApiObject[] = [
   ...policies,
 ];
 
+type AttackLabOptions = LabOptions & { readonly cni: LabCni };
+
 /** A lab in which some attack others. */
 export class AttackLab {
   readonly lab: Lab;
   readonly cni: LabCni;
+  readonly isEnforced: boolean;
   readonly #nics = new Map<string, Nic>();
   readonly #ears = new Map<EarName, Ear>();
   readonly #attackers = new Map<string, Attacker>();
 
-  private constructor(lab: Lab, cni: LabCni) {
+  private constructor(lab: Lab, { cni, agents }: AttackLabOptions) {
     this.lab = lab;
     this.cni = cni;
+    this.isEnforced = agents !== false;
   }
 
-  static async open(options: LabOptions & { readonly cni: LabCni }): Promise<AttackLab> {
+  static async open(options: AttackLabOptions): Promise<AttackLab> {
     const onSandbox = async (_: ApiObject, namespace: string): Promise<void> => {
       // As containerd and Docker have it: a pod's users bind any port.
       await runInNamespace(namespace, 'sysctl', ['-qw', 'net.ipv4.ip_unprivileged_port_start=0']);
     };
     const lab = await Lab.up({ objects: cast, onSandbox, ...options });
-    const attacks = new AttackLab(lab, options.cni);
+    const attacks = new AttackLab(lab, options);
     try {
       await lab.settle();
       await attacks.#look();
@@ -147,6 +153,22 @@ export class AttackLab {
 
   heard(ear: EarName, token: string): boolean {
     return this.#ears.get(ear)!.tokens.has(token);
+  }
+
+  /** Changes what the container runtime of n1 has noted of a pod. */
+  async editRecord(key: PodKey, edit: (text: string) => string): Promise<void> {
+    const folder = join(this.lab.state.cniDirectory('n1'), 'results');
+    const [namespace, name] = key.split('/');
+    for (const file of await readdir(folder)) {
+      const path = join(folder, file);
+      // A pod that goes takes its record with it.
+      const text = await readFile(path, 'utf8').catch(() => '');
+      const { cniArgs = [] } = (text === '' ? {} : JSON.parse(text)) as { cniArgs?: [string, string][] };
+      const args = new Map(cniArgs);
+      if (args.get('K8S_POD_NAMESPACE') !== namespace || args.get('K8S_POD_NAME') !== name) continue;
+      await writeFile(`${path}.new`, edit(text));
+      await rename(`${path}.new`, path);
+    }
   }
 
   async close(): Promise<void> {

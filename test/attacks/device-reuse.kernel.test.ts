@@ -1,5 +1,3 @@
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, it } from 'mocha';
 import { labCnis } from '../../src/lab/cni-config.ts';
 import { families } from '../../src/model/address.ts';
@@ -91,19 +89,6 @@ async function remake(attacks: AttackLab, { nic, port: own }: End, name: string,
   await attacks.run(heir, 'ip', 'link', 'set', 'eth0', 'up');
 }
 
-/** As a container runtime would have it whose plugin gave the heir's device this name. */
-async function record({ lab }: AttackLab, from: string, to: string): Promise<void> {
-  const folder = join(lab.state.cniDirectory('n1'), 'results');
-  for (const file of await readdir(folder)) {
-    const path = join(folder, file);
-    // That of `late` may be about to go.
-    const text = await readFile(path, 'utf8').catch(() => '');
-    if (!text.includes(from)) continue;
-    await writeFile(`${path}.new`, text.replaceAll(from, to));
-    await rename(`${path}.new`, path);
-  }
-}
-
 /** The agent has heard of both sandboxes. */
 async function waitUntilOwned({ lab, cni }: AttackLab, device: string, own: Nic, old: Nic): Promise<void> {
   await eventually(async () => {
@@ -167,7 +152,8 @@ for (const cni of labCnis) {
             await leave(lab, old.port);
             await reuse(lab, own, old.port);
             const device = (await endOf(lab, heir)).port.ifname;
-            await record(lab, own.port.ifname, device);
+            // As of a plugin that gives devices such names.
+            await lab.editRecord(heir, (text) => text.replaceAll(own.port.ifname, device));
             if (isEnforced) await waitUntilOwned(lab, device, own.nic, old.nic);
             for (const source of [old.nic, own.nic]) {
               for (const family of families) await carryOut(send(source), { attacks: lab, family, cni }, !isEnforced);
