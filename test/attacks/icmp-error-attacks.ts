@@ -1,7 +1,7 @@
 import type { Family } from '../../src/model/address.ts';
 import { datagram } from '../kernel/frames.ts';
 import { policy } from '../kernel/policies.ts';
-import type { AttackLab, PodKey } from './attack-lab.ts';
+import type { PodKey } from './attack-lab.ts';
 import type { Attack, Scene } from './on-each-lab.ts';
 import { framed, icmp } from './packets.ts';
 import { fairly, newPort, say } from './steps.ts';
@@ -48,18 +48,19 @@ async function talk({ attacks, family }: Scene, ends: readonly [PodKey, PodKey],
   await attacks.act(ends[1], 'plain', [say(ports[1], first, ports[0], 'answer')]);
 }
 
-async function inQuarantine({ lab }: AttackLab, use: () => Promise<void>): Promise<void> {
+async function inQuarantine({ attacks: { lab }, around }: Scene, use: () => Promise<void>): Promise<void> {
   lab.apply([quarantine]);
   await lab.settle();
   try {
-    await use();
+    await (around?.(use) ?? use());
   } finally {
     lab.store.delete('networkpolicies', { namespace: 'evil', name: 'quarantine' });
     await lab.settle();
   }
 }
 
-const length = 960;
+/** No longer than errors are: what is longer is no error to the rules. */
+const length: Readonly<Record<Family, number>> = { ipv4: 560, ipv6: 960 };
 
 export const errorLeaks = (kind: Kind): readonly Attack[] =>
   (['bank/open', 'bank/away'] as const).flatMap((peer): Attack[] => [
@@ -70,10 +71,13 @@ export const errorLeaks = (kind: Kind): readonly Attack[] =>
         const { attacks, family } = scene;
         const ports = [newPort(), newPort()] as const;
         await talk(scene, [quarantined, peer], ports);
-        await inQuarantine(attacks, async () => {
+        await inQuarantine(scene, async () => {
           // A denied packet keeps the entry alive.
           await attacks.act(quarantined, 'plain', [say(ports[0], attacks.address(peer, family), ports[1], 'denied')]);
-          await attacks.send(quarantined, error(scene, { kind, from: quarantined, to: peer, ports, length }));
+          await attacks.send(
+            quarantined,
+            error(scene, { kind, from: quarantined, to: peer, ports, length: length[family] }),
+          );
         });
       },
       honest: fairly('evil/caged', peer),
@@ -84,8 +88,14 @@ export const errorLeaks = (kind: Kind): readonly Attack[] =>
       attempt: async (scene) => {
         const ports = [newPort(), newPort()] as const;
         await talk(scene, [quarantined, peer], ports);
-        await inQuarantine(scene.attacks, async () => {
-          const about: About = { kind, from: peer, to: quarantined, ports: [ports[1], ports[0]], length };
+        await inQuarantine(scene, async () => {
+          const about: About = {
+            kind,
+            from: peer,
+            to: quarantined,
+            ports: [ports[1], ports[0]],
+            length: length[scene.family],
+          };
           await scene.attacks.send(peer, error(scene, about));
         });
       },

@@ -4,8 +4,11 @@ import { readMetric } from '../kernel/agent-pages.ts';
 import { needMachine } from '../kernel/cluster.ts';
 import { eventually } from '../kernel/eventually.ts';
 import { AttackLab } from './attack-lab.ts';
-import { carryOut } from './on-each-lab.ts';
+import { linkLocalAttacks } from './link-local-attacks.ts';
+import { carryOut, declareAttacks } from './on-each-lab.ts';
 import { fairly, newPort, say } from './steps.ts';
+
+declareAttacks('link-local addresses of isolated pods', linkLocalAttacks);
 
 /** S1.16, where an operator has turned the guard off: nothing tells which pod has a link-local address, so that policies do not hold there is reported. */
 describe('attack: link-local addresses without the guard (kernel, bridge)', function () {

@@ -16,6 +16,8 @@ export interface Scene {
   readonly cni: LabCni;
   /** Stands in the packet, for those who hear it. */
   readonly text: string;
+  /** Of an attack that needs other policies: what a test does while they are in force. */
+  readonly around?: (use: () => Promise<void>) => Promise<void>;
 }
 
 export interface Attack {
