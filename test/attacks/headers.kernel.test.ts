@@ -220,7 +220,6 @@ const sources: Trick[] = (
   name: `an allowed port from ${name}`,
   plugins: ['bridge'],
   of: (['ipv4', 'ipv6'] as const).filter((family) => addresses[family] !== undefined),
-  ...(name.includes('mapped') && { futile: 'bridge netfilter drops it' }),
   make: (scene) =>
     toReceiver(scene, datagram({ ...ends(scene), from: addresses[scene.family]!, port: 7001 }, scene.text)),
 }));
@@ -245,9 +244,21 @@ const toMany: Trick[] = (
   },
 }));
 
+const toMapped: Trick = {
+  name: "a denied port of the receiver's IPv4-mapped address",
+  plugins: ['bridge'],
+  of: ['ipv6'],
+  make: (scene) => {
+    const to = `::ffff:${scene.attacks.address(receiver, 'ipv4')}`;
+    return [ends(scene).from, `::ffff:${scene.attacks.address(sender, 'ipv4')}`].flatMap((from) =>
+      toReceiver(scene, datagram({ from, to, port: 5353 }, scene.text)),
+    );
+  },
+};
+
 declareAttacks(
   'headers and addresses that mean something else',
-  [...chains, ...detours, ...options, ...sources, ...toMany].map(({ make, ...rest }) => ({
+  [...chains, ...detours, ...options, ...sources, ...toMany, toMapped].map(({ make, ...rest }) => ({
     ...rest,
     ear: receiver,
     attempt: async (scene: Scene) => scene.attacks.send(sender, ...make(scene)),

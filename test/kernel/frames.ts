@@ -88,6 +88,9 @@ function macBytes(mac: string): Buffer {
 }
 
 export function addressBytes(text: string): Buffer {
+  // Elsewhere it means the IPv4 address; on the wire it is one of IPv6.
+  const [, mapped] = /^::ffff:([0-9.]+)$/.exec(text) ?? [];
+  if (mapped !== undefined) return Buffer.concat([Buffer.alloc(10), Buffer.from('ffff', 'hex'), addressBytes(mapped)]);
   const { family, value } = parseAddress(text)!;
   return Buffer.from(value.toString(16).padStart(family === 'ipv4' ? 8 : 32, '0'), 'hex');
 }
