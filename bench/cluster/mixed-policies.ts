@@ -1,7 +1,7 @@
 import { namespaceName, type NamespaceLayout } from './layout.ts';
 import { environments, teamsOf } from './nodes.ts';
 import { appCount, appName, appOf, componentOf, components } from './pods.ts';
-import type { NamedSpec } from './policies.ts';
+import type { NamedSpec } from './named-spec.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 

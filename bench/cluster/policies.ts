@@ -1,12 +1,8 @@
 import type { Layout, NamespaceLayout } from './layout.ts';
 import { mixedSpec } from './mixed-policies.ts';
+import type { NamedSpec } from './named-spec.ts';
 import { antreaSpec, ovnSpec } from './published-policies.ts';
 import type { Random } from './random.ts';
-
-export interface NamedSpec {
-  readonly name: string;
-  readonly spec: object;
-}
 
 export function* policyObjects({ shape }: Layout, namespace: NamespaceLayout, random: Random): Generator<object> {
   for (let i = 0; i < namespace.policies; i++) {

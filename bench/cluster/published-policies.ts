@@ -1,5 +1,5 @@
 import { namespaceName } from './layout.ts';
-import type { NamedSpec } from './policies.ts';
+import type { NamedSpec } from './named-spec.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 

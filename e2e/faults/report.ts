@@ -1,4 +1,4 @@
-import { brokenPromises, type Result, type Share } from './fault.ts';
+import { brokenPromises, type Result, type Share } from './result.ts';
 
 const header = ['Fault', 'Tries', 'Forbidden through', 'Allowed lost', 'Time to right again: median', 'max'];
 

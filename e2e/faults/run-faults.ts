@@ -1,4 +1,5 @@
-import type { Fault, Result } from './fault.ts';
+import type { Fault } from './fault.ts';
+import type { Result } from './result.ts';
 import { Scene } from './scene.ts';
 
 export interface RunOptions {

@@ -8,7 +8,7 @@ import type { Tap } from '../../test/kernel/tap.ts';
 import { ApiFront } from './api-front.ts';
 import { BrokenNft, type NftMode } from './broken-nft.ts';
 import { cast, policies, toggle } from './cast.ts';
-import type { Share } from './fault.ts';
+import type { Share } from './result.ts';
 import { openTaps, Traffic } from './traffic.ts';
 
 export const nodes = ['n1', 'n2'] as const;

@@ -5,7 +5,7 @@ import { eventually } from '../../test/kernel/eventually.ts';
 import { Tap } from '../../test/kernel/tap.ts';
 import { forbiddenTaps, guarded, ports } from './cast.ts';
 import { Connector } from './connector.ts';
-import type { Share } from './fault.ts';
+import type { Share } from './result.ts';
 
 /** Packets a second of one flow. */
 const rate = 100;

@@ -20,7 +20,7 @@ import {
 import { serviceProxy } from './checks/service-proxy.ts';
 import { sysctls } from './checks/sysctls.ts';
 import { unreadableRules } from './checks/unreadable-rules.ts';
-import type { ExaminedFacts } from './facts.ts';
+import type { ExaminedFacts } from './examined-facts.ts';
 import type { Check } from './finding.ts';
 
 /** All that is looked for on a node, in the order in which it is told. */

@@ -1,6 +1,5 @@
 import type { NodeState } from '../model/node-state.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
-import type { ForeignHits } from './foreign/effects.ts';
 import type { ForeignRules } from './foreign/rules.ts';
 
 /** A fact that was looked up, or why it could not be. */
@@ -39,12 +38,6 @@ export interface NodeFacts {
   readonly furtherNetworks: readonly FurtherNetwork[];
   /** What else was not looked at, as sentences. */
   readonly further: readonly string[];
-}
-
-/** With what several checks ask of the same facts. */
-export interface ExaminedFacts extends NodeFacts {
-  /** What rules of others do to packets between pods. */
-  readonly between: ForeignHits;
 }
 
 /** Why something is not fine, as src/apply judges it; missing if it is. */

@@ -1,6 +1,7 @@
 import { isJsonObject, listAt, textAt } from '../lib/json.ts';
 import { nodeChecks } from './checks.ts';
-import type { ExaminedFacts, NodeFacts } from './facts.ts';
+import type { ExaminedFacts } from './examined-facts.ts';
+import type { NodeFacts } from './facts.ts';
 import { valueOf } from './facts.ts';
 import { followForeign } from './foreign/effects.ts';
 import { runChecks, type Finding } from './finding.ts';

@@ -39,11 +39,13 @@ const planted: readonly (readonly [file: string, code: string, problem?: string]
   ['shed.ts', `import './lib/sort.ts';`, 'src/shed.ts is not in the table of rooms'],
 ];
 
-/** Likewise for what a room may reach without an import: each file breaks the rule named beside it. */
-const plantedGlobals: readonly (readonly [file: string, code: string, rule: string])[] = [
+/** What a room may reach without an import, and circles: each file breaks the rule named beside it. */
+const plantedRules: readonly (readonly [file: string, code: string, rule: string])[] = [
   ...pureRooms.map((room) => [`${room}/planted-clock.ts`, 'Date.now();', 'eslint(no-restricted-globals)'] as const),
   ['compile/planted-dice.ts', 'Math.random();', 'eslint(no-restricted-properties)'],
   ['apply/planted-environment.ts', 'process.env.PATH;', 'node(no-process-env)'],
+  ['plan/planted-a.ts', `import type { B } from './planted-b.ts';\nexport type A = B;`, 'import(no-cycle)'],
+  ['plan/planted-b.ts', `import type { A } from './planted-a.ts';\nexport type B = A[];`, 'import(no-cycle)'],
 ];
 
 describe('the walls of the house', () => {
@@ -59,7 +61,7 @@ describe('the walls of the house', () => {
       cpSync(join(root, path), join(copy, path), { recursive: true });
     }
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-    for (const [file, code] of [...planted, ...plantedGlobals]) {
+    for (const [file, code] of [...planted, ...plantedRules]) {
       mkdirSync(dirname(join(copy, 'src', file)), { recursive: true });
       writeFileSync(join(copy, 'src', file), `${code}\n`);
     }
@@ -81,7 +83,7 @@ describe('the walls of the house', () => {
     });
   }
 
-  for (const [file, code, rule] of plantedGlobals) {
+  for (const [file, code, rule] of plantedRules) {
     it(`stop ${file}: ${code}`, () => assert.ok(rulesBroken.has(`src/${file} ${rule}`)));
   }
 

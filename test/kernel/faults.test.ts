@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
-import { brokenPromises, type Fault, type Result } from '../../e2e/faults/fault.ts';
+import type { Fault } from '../../e2e/faults/fault.ts';
+import { brokenPromises, type Result } from '../../e2e/faults/result.ts';
 import { faults } from '../../e2e/faults/faults.ts';
 import { runFault } from '../../e2e/faults/run-faults.ts';
 import { Scene } from '../../e2e/faults/scene.ts';

@@ -9,6 +9,7 @@ import { exitCode } from '../exit-code.ts';
 import { withManifests } from '../manifest-option.ts';
 import { readLiveCluster, readManifestCluster } from './cluster-source.ts';
 import { findEnd } from './end-argument.ts';
+import type { PodAnswer } from './pod-answer.ts';
 import { renderPodGraph } from './render-pod-graph.ts';
 import { renderPod } from './render-pod.ts';
 
@@ -23,15 +24,6 @@ interface PodOptions {
 interface Streams {
   readonly out: { write(text: string): unknown };
   readonly notes: { write(text: string): unknown };
-}
-
-/** What `-o json` prints. */
-export interface PodAnswer {
-  readonly pod: string;
-  readonly node: string | undefined;
-  readonly addresses: readonly string[];
-  readonly ingress: Reach;
-  readonly egress: Reach;
 }
 
 const details = `

@@ -1,6 +1,6 @@
 import type { Direction } from '../../evaluator/decision.ts';
 import type { RuleReach } from '../../evaluator/reach.ts';
-import type { PodAnswer } from './pod-command.ts';
+import type { PodAnswer } from './pod-answer.ts';
 import { allowsSomething, renderPorts } from './render-pod.ts';
 
 /** A graph for Graphviz: who may reach the pod at the left, whom it may reach at the right. */

@@ -1,6 +1,6 @@
 import type { Direction } from '../../evaluator/decision.ts';
 import type { PeerReach, PortReach, Reach, RuleReach } from '../../evaluator/reach.ts';
-import type { PodAnswer } from './pod-command.ts';
+import type { PodAnswer } from './pod-answer.ts';
 
 /** For people. */
 export function renderPod(answer: PodAnswer, listsPods: boolean): string {

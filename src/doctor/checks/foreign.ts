@@ -1,4 +1,4 @@
-import type { ExaminedFacts } from '../facts.ts';
+import type { ExaminedFacts } from '../examined-facts.ts';
 import type { Check } from '../finding.ts';
 import { findForeign } from '../foreign/effects.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { brokenPromises, type Result } from '../../../e2e/faults/fault.ts';
+import { brokenPromises, type Result } from '../../../e2e/faults/result.ts';
 import { faults } from '../../../e2e/faults/faults.ts';
 import { renderBroken, renderTable } from '../../../e2e/faults/report.ts';
 

@@ -1,16 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { KindRules } from '../kinds/kind-rules.ts';
 import type { ApiObject } from '../object.ts';
-import type { Resource } from '../resources.ts';
 import { forbiddenField, invalidValue, required, tooLong, type FieldError } from './field-error.ts';
 import { checkDnsLabel, checkDnsSubdomain, checkLabelValue, checkQualifiedName } from './names.ts';
 
 const annotationsLimit = 256 * 1024;
 
+interface NamingRules {
+  readonly namespaced: boolean;
+  readonly rules: KindRules;
+}
+
 /** k8s.io/apimachinery/pkg/api/validation: ValidateObjectMeta. */
-export function validateMetadata(resource: Resource, object: ApiObject): FieldError[] {
-  const { metadata } = object;
+export function validateMetadata({ namespaced, rules }: NamingRules, { metadata }: ApiObject): FieldError[] {
   const errors: FieldError[] = [];
-  const checkName = resource.rules.checkName ?? checkDnsSubdomain;
+  const checkName = rules.checkName ?? checkDnsSubdomain;
   if (metadata.generateName) {
     // A prefix may end in a hyphen: the suffix follows.
     const stem = metadata.generateName.replace(/-$/, 'a');
@@ -18,7 +22,7 @@ export function validateMetadata(resource: Resource, object: ApiObject): FieldEr
   }
   if (!metadata.name) errors.push(required('metadata.name', 'name or generateName is required'));
   else for (const why of checkName(metadata.name)) errors.push(invalidValue('metadata.name', metadata.name, why));
-  if (resource.namespaced) {
+  if (namespaced) {
     for (const why of checkDnsLabel(metadata.namespace!)) {
       errors.push(invalidValue('metadata.namespace', metadata.namespace, why));
     }

@@ -1,0 +1,5 @@
+/** A NetworkPolicy without what every object has. */
+export interface NamedSpec {
+  readonly name: string;
+  readonly spec: object;
+}
