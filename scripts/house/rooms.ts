@@ -43,7 +43,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   telemetry: { imports: ['lib', 'npm:pino', 'npm:prom-client', 'node:*'] },
   config: { imports: ['model', 'lib', 'node:*'] },
   manifests: { imports: ['model/issue.ts', 'lib', client, 'node:fs', 'node:path', 'node:stream/consumers'] },
-  lab: { imports: [...pureRooms, ...doors, client, 'npm:execa', 'node:*'] },
+  lab: { imports: [...pureRooms, ...doors, client, 'npm:execa', 'npm:rfc6902', 'node:*'] },
   agent: { imports: [...pureRooms, ...doors, 'pipeline.ts', client, 'node:*'] },
   cli: { imports: [...pureRooms, ...doors, 'pipeline.ts', 'agent', 'lab', client, 'npm:commander', 'node:*'] },
   'pipeline.ts': { imports: [...pureRooms, 'lib'] },

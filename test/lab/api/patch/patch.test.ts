@@ -127,10 +127,13 @@ describe('a JSON patch', () => {
     { op: 'add', path: '/spec/containers/01', value: {} },
     { op: 'add', path: 'metadata', value: {} },
     { op: 'mend', path: '/metadata' },
+    { op: 'replace', path: '/metadata/labels/app' },
+    { op: 'copy', from: 3, path: '/metadata/labels/copy' },
   ];
   for (const operation of unfit) {
     it(`is refused with 422: ${operation.op} ${operation.path}`, () => {
-      assert.equal(refusalOf(() => patch('json', [operation])).code, 422);
+      const fits = { op: 'remove', path: '/metadata/labels/app' };
+      assert.equal(refusalOf(() => patch('json', [operation, fits])).code, 422);
     });
   }
 });
