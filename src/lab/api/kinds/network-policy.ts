@@ -1,13 +1,20 @@
 import { parseCidr } from '../../../model/address.ts';
 import { fieldAt, isJsonObject, listAt, objectAt, textAt, type ApiObject, type JsonObject } from '../object.ts';
-import { forbiddenField, invalidValue, notSupported, required, type FieldError } from '../validation/field-error.ts';
+import {
+  forbiddenField,
+  invalidGoValue,
+  invalidValue,
+  notSupported,
+  required,
+  type FieldError,
+} from '../validation/field-error.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { checkPortName, checkPortNumber } from '../validation/names.ts';
 import { warnAboutCidr } from '../validation/cidr-warnings.ts';
 import type { KindRules } from './kind-rules.ts';
 
-const protocols = ['SCTP', 'TCP', 'UDP'];
-const policyTypes = ['Egress', 'Ingress'];
+const protocols = ['TCP', 'UDP', 'SCTP'];
+const policyTypes = ['Ingress', 'Egress'];
 const directions = [
   { rules: 'ingress', peers: 'from' },
   { rules: 'egress', peers: 'to' },
@@ -51,12 +58,14 @@ function validatePort(entry: unknown, field: string): FieldError[] {
   if (protocol !== undefined && !protocols.includes(protocol)) {
     errors.push(notSupported(`${field}.protocol`, protocol, protocols));
   }
-  const refuseEnd = (why: string): void => void errors.push(invalidValue(`${field}.endPort`, endPort, why));
+  const refuseEnd = (why: string, value = endPort): void =>
+    void errors.push(invalidValue(`${field}.endPort`, value, why));
   if (typeof port === 'number') {
     for (const why of checkPortNumber(port)) errors.push(invalidValue(`${field}.port`, port, why));
     if (typeof endPort === 'number') {
-      if (endPort < port) refuseEnd('must be greater than or equal to `port`');
-      checkPortNumber(endPort).forEach(refuseEnd);
+      // The real server shows the port here.
+      if (endPort < port) refuseEnd('must be greater than or equal to `port`', port);
+      for (const why of checkPortNumber(endPort)) refuseEnd(why);
     }
   } else if (typeof port === 'string') {
     if (endPort !== undefined) refuseEnd('may not be specified when `port` is non-numeric');
@@ -102,7 +111,9 @@ function validateIpBlock(block: JsonObject, field: string): FieldError[] {
 function validatePolicyTypes(policy: ApiObject): FieldError[] {
   const field = 'spec.policyTypes';
   const types = listAt(policy, 'spec', 'policyTypes');
-  if (types.length > 2) return [invalidValue(field, types, 'may not specify more than two policyTypes')];
+  if (types.length > 2) {
+    return [invalidGoValue(field, '[]networking.PolicyType', types, 'may not specify more than two policyTypes')];
+  }
   return types.flatMap((type, i) =>
     policyTypes.includes(type as string) ? [] : [notSupported(`${field}[${i}]`, type, policyTypes)],
   );

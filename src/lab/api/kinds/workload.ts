@@ -1,6 +1,6 @@
 import { selectsLabels } from '../label-selector.ts';
 import { isJsonObject, objectAt, textAt, type ApiObject, type JsonObject } from '../object.ts';
-import { invalidValue, notSupported, required, type FieldError } from '../validation/field-error.ts';
+import { invalidGoValue, notSupported, required, type FieldError } from '../validation/field-error.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { immutable, validateLabels } from '../validation/metadata.ts';
 import { validatePodSpec } from '../validation/pod.ts';
@@ -24,7 +24,7 @@ export function controllerRules({ replicas }: { replicas: boolean }): KindRules 
       const usable = selector !== undefined && errors.length === 0;
       if (usable && !selectsLabels(selector, labels)) {
         const why = '`selector` does not match template `labels`';
-        errors.push(invalidValue('spec.template.metadata.labels', labels, why));
+        errors.push(invalidGoValue('spec.template.metadata.labels', 'map[string]string', labels, why));
       }
       return [...errors, ...validateTemplate(object, ['spec'], ['Always'])];
     },

@@ -2,8 +2,8 @@
 export interface FieldError {
   readonly field: string;
   readonly reason: FieldErrorReason;
-  /** What was found there; absent where the reason does not show it. */
-  readonly value?: unknown;
+  /** What was found there, as it is shown; absent where the reason does not show it. */
+  readonly found?: string;
   readonly detail: string;
 }
 
@@ -23,12 +23,20 @@ export function required(field: string, detail: string): FieldError {
 }
 
 export function invalidValue(field: string, value: unknown, detail: string): FieldError {
-  return { field, reason: 'FieldValueInvalid', value, detail };
+  return { field, reason: 'FieldValueInvalid', found: asJson(value), detail };
+}
+
+/** Like `invalidValue`, of a list or map, which the real server shows in the syntax of Go. */
+export function invalidGoValue(field: string, type: string, value: object, detail: string): FieldError {
+  const parts = Array.isArray(value)
+    ? value.map(asJson)
+    : Object.entries(value).map(([key, each]) => `${asJson(key)}:${asJson(each)}`);
+  return { field, reason: 'FieldValueInvalid', found: `${type}{${parts.join(', ')}}`, detail };
 }
 
 export function notSupported(field: string, value: unknown, supported: readonly string[]): FieldError {
-  const listed = supported.toSorted().map((each) => JSON.stringify(each));
-  return { field, reason: 'FieldValueNotSupported', value, detail: `supported values: ${listed.join(', ')}` };
+  const detail = `supported values: ${supported.map(asJson).join(', ')}`;
+  return { field, reason: 'FieldValueNotSupported', found: asJson(value), detail };
 }
 
 export function forbiddenField(field: string, detail: string): FieldError {
@@ -36,7 +44,7 @@ export function forbiddenField(field: string, detail: string): FieldError {
 }
 
 export function duplicate(field: string, value: unknown): FieldError {
-  return { field, reason: 'FieldValueDuplicate', value, detail: '' };
+  return { field, reason: 'FieldValueDuplicate', found: asJson(value), detail: '' };
 }
 
 export function tooLong(field: string, bytes: number): FieldError {
@@ -46,7 +54,11 @@ export function tooLong(field: string, bytes: number): FieldError {
 /** The text after `FIELD: `. */
 export function formatFieldError(error: FieldError): string {
   const parts: string[] = [titles[error.reason]];
-  if ('value' in error) parts.push(JSON.stringify(error.value ?? null));
+  if (error.found !== undefined) parts.push(error.found);
   if (error.detail !== '') parts.push(error.detail);
   return parts.join(': ');
+}
+
+function asJson(value: unknown): string {
+  return JSON.stringify(value ?? null);
 }

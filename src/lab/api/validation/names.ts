@@ -91,8 +91,9 @@ export function checkPortNumber(port: number): string[] {
   return port >= 1 && port <= 65535 ? [] : ['must be between 1 and 65535, inclusive'];
 }
 
+/** `len` of a Go string counts bytes, although the message says otherwise. */
 function checkLength(text: string, bytes: number): string[] {
-  return Buffer.byteLength(text) > bytes ? [`must be no more than ${bytes} bytes`] : [];
+  return Buffer.byteLength(text) > bytes ? [`must be no more than ${bytes} characters`] : [];
 }
 
 function regexMessage(message: string, pattern: string, examples: readonly string[]): string {

@@ -5,7 +5,7 @@ import { validateLabels } from './metadata.ts';
 import { checkDnsLabel, checkDnsSubdomain, checkPortName, checkPortNumber } from './names.ts';
 
 const protocols = ['SCTP', 'TCP', 'UDP'];
-const restartPolicies = ['Always', 'Never', 'OnFailure'];
+const restartPolicies = ['Always', 'OnFailure', 'Never'];
 const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
 
 /** The part of pkg/apis/core/validation/validation.go that concerns what the lab reads. */
