@@ -8,7 +8,6 @@ import { forbidden } from './status.ts';
 
 export interface DeleteOptions {
   readonly gracePeriodSeconds?: number | undefined;
-  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan' | undefined;
   readonly preconditions?: Preconditions | undefined;
   readonly dryRun?: boolean | undefined;
 }
@@ -28,7 +27,6 @@ export class Deletion {
   delete(name: ResourceName, object: ApiObject, options: DeleteOptions): { object: ApiObject; removed: boolean } {
     checkDeletable(name, object, options);
     if (options.dryRun) return { object, removed: true };
-    if (options.propagationPolicy === 'Orphan') this.#orphan(object);
     const grace = name === 'pods' ? podGrace(object, options) : 0;
     if (name === 'namespaces') return this.#terminateNamespace(object);
     if (grace === 0 && listAt(object, 'metadata', 'finalizers').length === 0) {
@@ -98,15 +96,6 @@ export class Deletion {
       const owners = current.metadata.ownerReferences ?? [];
       const lives = owners.some((owner) => owner.uid !== uid && this.#isAlive(owner.uid));
       if (!lives) this.delete(name, current, {});
-    }
-  }
-
-  #orphan(object: ApiObject): void {
-    const { uid } = object.metadata;
-    for (const { name, object: dependent } of this.#dependents(uid!)) {
-      const released = structuredClone(dependent);
-      released.metadata.ownerReferences = released.metadata.ownerReferences!.filter((owner) => owner.uid !== uid);
-      this.#ledger.put(name, released);
     }
   }
 

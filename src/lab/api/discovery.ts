@@ -2,17 +2,17 @@ import { apiVersionOf, resourceNames, resources, subresourceVerbs, type Resource
 
 /** Served as 1.33, whose rules the validation follows. */
 const version = { major: '1', minor: '33', gitVersion: 'v1.33.0+postern-lab', platform: 'linux/amd64' };
-const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+const verbs = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
 
 const all = resourceNames.map((name) => resources[name]);
 const groups = [...new Set(all.map((resource) => resource.group))];
 
-/** The answer to a discovery path, or `undefined` if it is none. `aggregated`: apidiscovery.k8s.io/v2 is asked for. */
-export function discover(pathname: string, aggregated: boolean): object | undefined {
+/** The answer to a discovery path, or `undefined` if it is none. */
+export function discover(pathname: string): object | undefined {
   const path = pathname.replace(/\/$/, '');
   if (path === '/version') return version;
-  if (path === '/api') return aggregated ? discoveryList(['']) : coreVersions;
-  if (path === '/apis') return aggregated ? discoveryList(groups.filter((group) => group !== '')) : groupList();
+  if (path === '/api') return coreVersions;
+  if (path === '/apis') return groupList();
   const [, root, ...rest] = path.split('/');
   if (root === 'apis' && rest.length === 1 && groups.includes(rest[0]!)) {
     return { kind: 'APIGroup', apiVersion: 'v1', ...describeGroup(rest[0]!) };
@@ -47,38 +47,6 @@ function describeResource(resource: Resource): object[] {
       verbs: subresourceVerbs[sub],
     })),
   ];
-}
-
-function discoveryList(names: readonly string[]): object {
-  const items = names.map((group) => ({
-    metadata: { ...(group !== '' && { name: group }), creationTimestamp: null },
-    versions: [
-      {
-        version: 'v1',
-        freshness: 'Current',
-        resources: all.filter((resource) => resource.group === group).map(describeAggregated),
-      },
-    ],
-  }));
-  return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items };
-}
-
-function describeAggregated(resource: Resource): object {
-  const { group, plural, singular, kind, shortNames, categories } = resource;
-  return {
-    resource: plural,
-    responseKind: { group, version: resource.version, kind },
-    scope: resource.namespaced ? 'Namespaced' : 'Cluster',
-    singularResource: singular,
-    verbs,
-    shortNames,
-    categories,
-    subresources: resource.subresources.map((sub) => ({
-      subresource: sub,
-      responseKind: { group, version: resource.version, kind: subresourceKind(resource, sub) },
-      verbs: subresourceVerbs[sub],
-    })),
-  };
 }
 
 function subresourceKind(resource: Resource, sub: string): string {

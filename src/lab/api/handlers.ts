@@ -27,7 +27,6 @@ type Handler = (context: Context) => Answer | undefined | Promise<Answer>;
 const handlers = {
   list: listOrWatch,
   create: createObject,
-  deletecollection: deleteCollection,
   get: getObject,
   update: replaceObject,
   patch: patchObject,
@@ -36,7 +35,7 @@ const handlers = {
 
 type Verb = keyof typeof handlers;
 
-const collectionVerbs: Readonly<Record<string, Verb>> = { GET: 'list', POST: 'create', DELETE: 'deletecollection' };
+const collectionVerbs: Readonly<Record<string, Verb>> = { GET: 'list', POST: 'create' };
 const objectVerbs: Readonly<Record<string, Verb>> = { GET: 'get', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
 
 /** Does what the request asks for. `undefined`: the answer is a stream that has begun. Throws ApiError. */
@@ -82,7 +81,6 @@ function listOrWatch(context: Context): Answer | undefined {
     limit: readInteger(query, 'limit'),
     continue: query.get('continue') ?? undefined,
     resourceVersion,
-    resourceVersionMatch: query.get('resourceVersionMatch') ?? undefined,
   });
   const { items, ...metadata } = page;
   const list = { kind: `${route.resource.kind}List`, apiVersion: apiVersionOf(route.resource), metadata, items };
@@ -146,15 +144,6 @@ async function deleteObject(context: Context): Promise<Answer> {
   };
   const body: Status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
   return { code: 200, body };
-}
-
-async function deleteCollection(context: Context): Promise<Answer> {
-  const { store, route } = context;
-  const options = await readDeleteOptions(context);
-  const { items, resourceVersion } = store.deleteCollection(route.name, readSelection(context), options);
-  const { kind } = route.resource;
-  const metadata = { resourceVersion };
-  return { code: 200, body: { kind: `${kind}List`, apiVersion: apiVersionOf(route.resource), metadata, items } };
 }
 
 async function bindPod(context: Context): Promise<Answer> {

@@ -14,9 +14,8 @@ export interface Selection {
 export interface ListOptions extends Selection {
   readonly limit?: number | undefined;
   readonly continue?: string | undefined;
-  /** With `resourceVersionMatch: Exact` the list as of that version; otherwise at least as new, which it always is. */
+  /** The list is at least as new, which it always is unless this is in the future. */
   readonly resourceVersion?: string | undefined;
-  readonly resourceVersionMatch?: string | undefined;
 }
 
 export interface ObjectList {

@@ -19,17 +19,6 @@ export function chooseForm(accept: string | undefined): Form {
   throw notAcceptable(['application/json']);
 }
 
-/** Whether aggregated discovery (apidiscovery.k8s.io/v2) is asked for before anything else that is served. */
-export function wantsAggregatedDiscovery(accept: string | undefined): boolean {
-  for (const { type, parameters } of parseAccept(accept)) {
-    if (type !== 'application/json' && type !== '*/*') continue;
-    const as = parameters.get('as');
-    if (as === undefined) return false;
-    if (as === 'APIGroupDiscoveryList' && parameters.get('v') === 'v2') return true;
-  }
-  return false;
-}
-
 export function parseMediaType(text: string): MediaType {
   const [type = '', ...rest] = text.split(';').map((part) => part.trim());
   const pairs = rest.map((part) => part.split('=', 2).map((each) => each.trim()) as [string, string]);

@@ -52,7 +52,7 @@ export function readSelection({ route, query }: Context): Selection {
   };
 }
 
-const fieldValidations: readonly string[] = ['Strict', 'Warn', 'Ignore'] satisfies FieldValidation[];
+const fieldValidations: readonly string[] = ['Ignore', 'Strict', 'Warn'] satisfies FieldValidation[];
 
 export function readWriteOptions({ query, warnings }: Context): WriteOptions {
   // The real server warns unless told otherwise.
@@ -68,30 +68,32 @@ export function readWriteOptions({ query, warnings }: Context): WriteOptions {
   };
 }
 
-const propagationPolicies: readonly string[] = ['Background', 'Foreground', 'Orphan'];
+/** Both do the same here. Orphans are not left. */
+const propagationPolicies: readonly string[] = ['Background', 'Foreground'];
 
 /** From the body, or from the query, which comes first. */
 export async function readDeleteOptions(context: Context): Promise<DeleteOptions> {
   const { query, request } = context;
   const body = (await readBody(request, ['application/json'])) ?? {};
-  const { dryRun, ...options } = decodeDeleteOptions(body);
+  const { dryRun, propagationPolicy, ...options } = decodeDeleteOptions(body);
   const seconds = readInteger(query, 'gracePeriodSeconds') ?? options.gracePeriodSeconds;
-  const policy = query.get('propagationPolicy') || options.propagationPolicy;
+  const policy = query.get('propagationPolicy') || propagationPolicy;
   if (policy && !propagationPolicies.includes(policy)) {
     const errors = [notSupported('propagationPolicy', policy, propagationPolicies)];
     throw invalid({ kind: 'DeleteOptions', group: 'meta.k8s.io' }, '', errors);
   }
   return {
     gracePeriodSeconds: seconds,
-    propagationPolicy: policy as DeleteOptions['propagationPolicy'],
     preconditions: options.preconditions,
     dryRun: query.get('dryRun') === 'All' || dryRun?.includes('All'),
   };
 }
 
-function decodeDeleteOptions(body: unknown): Omit<DeleteOptions, 'dryRun'> & { dryRun?: string[] } {
+type DeleteBody = Omit<DeleteOptions, 'dryRun'> & { dryRun?: string[]; propagationPolicy?: string };
+
+function decodeDeleteOptions(body: unknown): DeleteBody {
   try {
-    return decode(deleteOptions, body, []) as Omit<DeleteOptions, 'dryRun'> & { dryRun?: string[] };
+    return decode(deleteOptions, body, []) as DeleteBody;
   } catch (error) {
     if (error instanceof TypeMismatch) throw badRequest(error.message);
     throw error;

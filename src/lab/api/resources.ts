@@ -10,7 +10,7 @@ import { pod } from './schema/pod.ts';
 import type { ObjectSchema } from './schema/schema.ts';
 import * as workloads from './schema/workloads.ts';
 
-/** One served type. This table drives routing, discovery, OpenAPI and the store. */
+/** One served type. This table drives routing, discovery, OpenAPI paths and the store. */
 export interface Resource {
   readonly group: string;
   readonly version: string;

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, ListenOptions } from 'node:net';
 import { discover } from './discovery.ts';
 import { handle, type Answer } from './handlers.ts';
-import { chooseForm, wantsAggregatedDiscovery } from './media-type.ts';
+import { chooseForm } from './media-type.ts';
 import { describeApi, openApiV2 } from './openapi.ts';
 import { parseRoute } from './route.ts';
 import { ApiError, unknownPath } from './status.ts';
@@ -73,9 +73,8 @@ async function route(
   warnings: string[],
 ): Promise<Answer | undefined> {
   const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://server');
-  const aggregated = wantsAggregatedDiscovery(request.headers.accept);
-  const document = discover(pathname, aggregated);
-  if (document) return { code: 200, body: document, ...(isAggregated(document) && { mediaType: aggregatedType }) };
+  const document = discover(pathname);
+  if (document) return { code: 200, body: document };
   if (pathname === '/openapi/v2') return { code: 200, ...openApiV2 };
   const schema = describeApi(pathname);
   if (schema) return { code: 200, body: schema };
@@ -83,12 +82,6 @@ async function route(
   if (!found) throw unknownPath();
   const form = chooseForm(request.headers.accept);
   return handle({ store, route: found, query, request, response, form, bookmarkInterval, warnings });
-}
-
-const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
-
-function isAggregated(document: object): boolean {
-  return 'kind' in document && document.kind === 'APIGroupDiscoveryList';
 }
 
 function internalError(error: unknown): ApiError {

@@ -17,7 +17,7 @@ import { objectAt, textAt, type ApiObject, type ObjectKey } from './object.ts';
 import { decodePatched, decodeRequest, type FieldValidation } from './decode-request.ts';
 import { applyPatch, type Patch } from './patch/patch.ts';
 import { resources, type Resource, type ResourceName, type Subresource } from './resources.ts';
-import { alreadyExists, conflict, forbidden, invalid, notFound, tooLargeVersion, tooOldVersion } from './status.ts';
+import { alreadyExists, conflict, forbidden, invalid, notFound, tooLargeVersion } from './status.ts';
 import { checkPreconditions } from './preconditions.ts';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.ts';
 import { watchSelected, type WatchSink } from './selected-watch.ts';
@@ -62,12 +62,9 @@ export class Store {
     const isSelected = parseSelection(resources[name], options);
     const asked = parseVersion(options.resourceVersion);
     if (asked > this.#ledger.version) throw tooLargeVersion(asked, this.#ledger.version);
-    const exact = options.resourceVersionMatch === 'Exact';
-    const start = options.continue
-      ? parseContinue(options.continue)
-      : { version: exact ? asked : this.#ledger.version, offset: 0 };
+    const start = options.continue ? parseContinue(options.continue) : { version: this.#ledger.version, offset: 0 };
     const objects = this.#ledger.allAt(start.version, name, options.namespace);
-    if (!objects) throw options.continue ? continueExpired() : tooOldVersion(asked, this.#ledger.compacted);
+    if (!objects) throw continueExpired();
     const countRest = !options.labelSelector && !options.fieldSelector;
     return cutPage(objects.filter(isSelected), start, options.limit ?? 0, countRest);
   }
@@ -139,16 +136,6 @@ export class Store {
   /** Returns what is left: the object with its `deletionTimestamp`, or the last state of the removed one. */
   delete(name: ResourceName, key: ObjectKey, options: DeleteOptions = {}): { object: ApiObject; removed: boolean } {
     return this.#deletion.delete(name, this.get(name, key), options);
-  }
-
-  deleteCollection(name: ResourceName, selection: Selection, options: DeleteOptions = {}): ObjectList {
-    const { items } = this.list(name, selection);
-    for (const each of items) {
-      // One deletion may have removed another (owner references).
-      const object = this.#ledger.get(name, keyOf(each));
-      if (object) this.#deletion.delete(name, object, options);
-    }
-    return { resourceVersion: this.resourceVersion, items };
   }
 
   /** Every event of every resource from now on. Returns what stops it. */

@@ -64,7 +64,7 @@ describe('deletion', () => {
     assert.deepEqual([store.resourceVersion, podNames(store)], [before, ['a']]);
   });
 
-  it('takes what is owned along, unless another owner lives or it is to be orphaned', () => {
+  it('takes what is owned along, unless another owner lives', () => {
     const store = new Store();
     const owner = store.create('configmaps', configMap('owner'));
     const other = store.create('configmaps', configMap('other'));
@@ -72,8 +72,8 @@ describe('deletion', () => {
     store.create('pods', podObject('shared', { ownerReferences: [referenceTo(owner), referenceTo(other)] }));
     store.delete('configmaps', { namespace: 'default', name: 'owner' });
     assert.deepEqual(podNames(store), ['shared']);
-    store.delete('configmaps', { namespace: 'default', name: 'other' }, { propagationPolicy: 'Orphan' });
-    assert.deepEqual(podNames(store), ['shared']);
+    store.delete('configmaps', { namespace: 'default', name: 'other' });
+    assert.deepEqual(podNames(store), []);
   });
 
   it('ends a namespace once the last pod in it is gone', () => {

@@ -1,4 +1,4 @@
-/** What a value may be. One description serves decoding, strategic merge patches and OpenAPI. */
+/** What a value may be. One description serves decoding and strategic merge patches. */
 export type Schema =
   | { readonly type: 'text' | 'flag' | 'int32' | 'int64' | 'int-or-text' }
   /** Kept as it comes. */
