@@ -1,4 +1,4 @@
-import type { Field, KeyType, TableFamily } from './ruleset.ts';
+import type { Field, KeyType } from './ruleset.ts';
 
 /** What a field holds: a type that set keys have too, a number of eight bits, or a name. */
 export type FieldType = KeyType | 'number' | NamedType | 'kind';
@@ -40,20 +40,6 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'ct protocol': 'inet_proto',
   'ct reply proto-src': 'inet_service',
 };
-
-/**
- * What no rule of a table reads: nft refuses fields of packets that do not come there. Of ICMP it would take the other family's type, and
- * look for its number in packets of this family.
- */
-const strange: Readonly<Record<TableFamily, RegExp>> = {
-  ip: /ip6|^icmpv6|^arp|^ether/,
-  ip6: /\bip |^icmp |^arp|^ether/,
-  bridge: /^ct /,
-};
-
-export function isFieldIn(family: TableFamily, field: Field): boolean {
-  return !strange[family].test(field);
-}
 
 /** Numbers by name. */
 const namedValues: Readonly<Record<NamedType, Readonly<Record<string, number>>>> = {

@@ -1,5 +1,5 @@
 import type { NodeFacts } from '../../src/doctor/facts.ts';
-import { noForeignRules, readForeignRules } from '../../src/doctor/foreign/rules.ts';
+import { readForeignRules } from '../../src/doctor/foreign/rules.ts';
 import type { NodeState, StateOfPod } from '../../src/model/node-state.ts';
 
 export function podState(pod: string, address: string, more: Partial<StateOfPod> = {}): StateOfPod {
@@ -32,7 +32,7 @@ export const healthy: NodeFacts = {
   kernel: '6.18.0',
   agent: { value: healthyState },
   nft: { version: '1.1.3' },
-  foreign: { rules: noForeignRules, unreadable: [] },
+  foreign: { rules: { chains: new Map(), bases: [], flowTables: [], marking: new Set() }, unreadable: [] },
   own: { value: {} },
   sysctls: { 'net.ipv4.ip_forward': '1', 'net.netfilter.nf_conntrack_tcp_loose': '1' },
   bridges: { value: [] },

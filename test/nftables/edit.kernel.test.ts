@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { after, before, describe, it } from 'mocha';
-import { applyOperations } from '../../src/nftables/edit.ts';
-import { RefusedOperation, type RefusalReason } from '../../src/nftables/refusal.ts';
+import { applyOperations } from '../support/nft/edit.ts';
+import { RefusedOperation, type RefusalReason } from '../support/nft/refusal.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import type { Chain, Change, Match, NftSet, Operation, Ruleset, VerdictMap } from '../../src/nftables/ruleset.ts';
 import { tableFamilies } from '../../src/nftables/ruleset.ts';

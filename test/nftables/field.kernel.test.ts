@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
-import { applyOperations } from '../../src/nftables/edit.ts';
+import { applyOperations } from '../support/nft/edit.ts';
 import { renderRule, renderScript } from '../../src/nftables/render.ts';
 import type { Field, NftRule, NftSet, Operation, TableFamily, VerdictMap } from '../../src/nftables/ruleset.ts';
 import { skipTest } from '../support/skip.ts';

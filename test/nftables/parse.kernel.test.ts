@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { after, before, describe, it } from 'mocha';
-import { applyOperations } from '../../src/nftables/edit.ts';
+import { applyOperations } from '../support/nft/edit.ts';
 import { renderRuleset, renderScript } from '../../src/nftables/render.ts';
 import { skipTest } from '../support/skip.ts';
 import { Kernel } from './kernel.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { applyOperations } from '../../src/nftables/edit.ts';
+import { applyOperations } from '../support/nft/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import type {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { applyOperations } from '../../src/nftables/edit.ts';
+import { applyOperations } from '../support/nft/edit.ts';
 import type { Ruleset, StageName, Table } from '../../src/nftables/ruleset.ts';
 import { chooseEditions } from '../../src/plan/conflicts.ts';
 import { differenceOf } from '../../src/plan/difference.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { applyOperations } from '../../src/nftables/edit.ts';
+import { applyOperations } from '../support/nft/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import { routedTable, type Chain, type NftSet, type Ruleset } from '../../src/nftables/ruleset.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { applyOperations } from '../../src/nftables/edit.ts';
+import { applyOperations } from '../support/nft/edit.ts';
 import type { Chain, NftRule, Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep, tablesUnlike } from '../../src/plan/plan.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { applyOperations } from '../../src/nftables/edit.ts';
+import { applyOperations } from './nft/edit.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { trace, traceInFlight } from '../../src/nftables/trace.ts';

@@ -1,5 +1,5 @@
 import type { Door, DoorOptions } from '../../src/agent/door.ts';
-import { applyOperations } from '../../src/nftables/edit.ts';
+import { applyOperations } from './nft/edit.ts';
 import { renderOperation } from '../../src/nftables/render.ts';
 import type { Chain, Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
 

@@ -43,8 +43,6 @@ export interface FlowTable {
   readonly devices: readonly string[];
 }
 
-export const noForeignRules: ForeignRules = { chains: new Map(), bases: [], flowTables: [], marking: new Set() };
-
 export function tableKey(family: string, table: string): string {
   return JSON.stringify([family, table]);
 }

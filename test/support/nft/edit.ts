@@ -1,6 +1,7 @@
-import { assertNever } from '../lib/assert.ts';
+import { assertNever } from '../../../src/lib/assert.ts';
 import { checkElements, checkName, checkRule, checkVerdict, sameKey } from './check.ts';
-import { findDeepChain, referencesOf } from './references.ts';
+import { findDeepChain } from './depth.ts';
+import { referencesOf } from '../../../src/nftables/references.ts';
 import { Fault, RefusedOperation, refuse } from './refusal.ts';
 import type {
   Chain,
@@ -14,8 +15,8 @@ import type {
   Table,
   TableFamily,
   VerdictMap,
-} from './ruleset.ts';
-import { tableFamilies } from './ruleset.ts';
+} from '../../../src/nftables/ruleset.ts';
+import { tableFamilies } from '../../../src/nftables/ruleset.ts';
 
 /**
  * What our tables hold after a script; objects that no operation changes stay the same objects. Throws a `RefusedOperation` where the

@@ -1,11 +1,11 @@
-import { assertNever } from '../lib/assert.ts';
-import { readComponent, readElement } from './component.ts';
-import { findOverlap } from './element-index.ts';
-import { fieldTypes, isFieldIn, isKind, isNamedType, isNameOf } from './field.ts';
+import { assertNever } from '../../../src/lib/assert.ts';
+import { readComponent, readElement } from '../../../src/nftables/component.ts';
+import { findOverlap } from '../../../src/nftables/element-index.ts';
+import { fieldTypes, isKind, isNamedType, isNameOf } from '../../../src/nftables/field.ts';
 import { isName } from './name.ts';
 import { refuse } from './refusal.ts';
-import { renderMatch } from './render.ts';
-import { catchAll } from './ruleset.ts';
+import { renderMatch } from '../../../src/nftables/render.ts';
+import { catchAll } from '../../../src/nftables/ruleset.ts';
 import type {
   Element,
   Field,
@@ -17,7 +17,7 @@ import type {
   TableFamily,
   Verdict,
   VerdictMap,
-} from './ruleset.ts';
+} from '../../../src/nftables/ruleset.ts';
 
 export function checkName(name: string): void {
   if (!isName(name)) refuse('name', name);
@@ -118,4 +118,18 @@ function isValue(field: Field, value: string): boolean {
 
 export function sameKey(a: readonly KeyType[], b: readonly KeyType[]): boolean {
   return a.length === b.length && a.every((type, i) => type === b[i]);
+}
+
+/**
+ * What no rule of a table reads: nft refuses fields of packets that do not come there. Of ICMP it would take the other family's type, and
+ * look for its number in packets of this family.
+ */
+const strange: Readonly<Record<TableFamily, RegExp>> = {
+  ip: /ip6|^icmpv6|^arp|^ether/,
+  ip6: /\bip |^icmp |^arp|^ether/,
+  bridge: /^ct /,
+};
+
+function isFieldIn(family: TableFamily, field: Field): boolean {
+  return !strange[family].test(field);
 }
