@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, afterEach, before, describe } from 'mocha';
 import type { ApiObject } from '../../src/lab/api/object.ts';
@@ -6,7 +5,6 @@ import { listAt } from '../../src/lab/api/object.ts';
 import { LabError } from '../../src/lab/error.ts';
 import { Flow } from '../../src/lab/flow.ts';
 import type { OpenFlow } from '../../src/lab/flow.ts';
-import type { ProbeTarget } from '../../src/lab/pod-process.ts';
 import { isRefusal } from '../../src/lab/real/client.ts';
 import { stationAddress } from '../../src/lab/station.ts';
 import type { Station } from '../../src/lab/station.ts';
@@ -18,18 +16,7 @@ import type { Target } from '../targets/target.ts';
 import { castNamespaces, castObjects, namespaceObjects, ownerAnnotation, probePod, suiteNamespace } from './cast.ts';
 import type { PodFields } from './cast.ts';
 import { keyOf, Objects } from './objects.ts';
-
-/** What is asked, and who or what must answer: a pod, `timeout`, or a name of errno(3). */
-export interface Question {
-  readonly from: string;
-  /** A pod, or an address. */
-  readonly to: string;
-  /** `TCP/80`, or `icmp`. */
-  readonly port: string;
-  /** All that the cluster has by default; of an address, its own. */
-  readonly family?: Family;
-  readonly answer: string;
-}
+import { expectAnswers, type Question } from '../../test/support/questions.ts';
 
 /** Node and namespaces of the suite need more than the default of a cluster that restricts pods. */
 const suiteLabels = { 'pod-security.kubernetes.io/enforce': 'privileged' };
@@ -169,27 +156,7 @@ export class Cluster {
 
   /** Asks all at once. Who must answer is given time to, however busy the machine. */
   async expect(questions: readonly Question[]): Promise<void> {
-    const asked = questions.flatMap((question) => {
-      const own = isPod(question.to) ? this.families : [familyOf(question.to)];
-      return (question.family ? [question.family] : own).map((family) => ({ ...question, family }));
-    });
-    const answers = await Promise.all(asked.map((question) => this.#ask(question)));
-    const told = ({ from, to, port, family }: Question): string => `${from} → ${to} ${port} ${family}`;
-    assert.deepEqual(
-      asked.map((question, index) => `${told(question)}: ${answers[index]}`),
-      asked.map((question) => `${told(question)}: ${question.answer}`),
-    );
-  }
-
-  async #ask({ from, to, port, family, answer }: Question & { family: Family }): Promise<string> {
-    const address = isPod(to) ? this.address(to, family) : to;
-    const [protocol, number] = port.split('/') as [ProbeTarget['protocol'], string?];
-    const patience = isPod(answer) ? { tries: 6, deadlineMs: 6000 } : { tries: 3, deadlineMs: 900 };
-    const target = { protocol, address, port: Number(number ?? 0) };
-    const [said] = await this.station(from).process.probe([target], patience);
-    const { identity, error } = said!;
-    // A ping is answered by whoever has the address.
-    return identity === address ? to : (identity ?? error);
+    await expectAnswers(this, questions);
   }
 
   async removeNamespace(name: string): Promise<void> {
@@ -235,10 +202,6 @@ export class Cluster {
         this.#namespaces.delete(name);
     }
   }
-}
-
-function isPod(text: string): boolean {
-  return text.includes('/');
 }
 
 let running: Promise<Cluster> | undefined;

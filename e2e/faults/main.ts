@@ -10,6 +10,7 @@ import { onEndingSignal } from '../../src/lib/ending-signals.ts';
 import { faults } from './faults.ts';
 import { renderBroken, renderTable } from './report.ts';
 import { runFaults } from './run-faults.ts';
+import { messageOf } from '../../src/lib/message-of.ts';
 
 const page = join(import.meta.dirname, '../../docs/reliability.md');
 const [begin, end] = ['<!-- written by: npm run e2e:faults -- --docs -->\n', '<!-- end of what is written -->'];
@@ -17,7 +18,7 @@ const [begin, end] = ['<!-- written by: npm run e2e:faults -- --docs -->\n', '<!
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 2;
 }
 

@@ -1,6 +1,7 @@
 import type { Fault } from './fault.ts';
 import type { Result } from './result.ts';
 import { Scene } from './scene.ts';
+import { messageOf } from '../../src/lib/message-of.ts';
 
 export interface RunOptions {
   /** Instead of each fault's own. */
@@ -67,7 +68,7 @@ export async function runFault(
     }
     await scene.traffic.goesOn();
   } catch (caught) {
-    error = caught instanceof Error ? caught.message : String(caught);
+    error = messageOf(caught);
   }
   const counts = await scene.stopTraffic();
   ending?.throwIfAborted();

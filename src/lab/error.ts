@@ -10,8 +10,3 @@ export class LabError extends Error {
     this.code = code;
   }
 }
-
-/** What an `ip` or `nft` said, an Error's message, or whatever else was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

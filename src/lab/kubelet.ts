@@ -3,7 +3,7 @@ import type { ApiObject } from './api/object.ts';
 import type { NodePlan } from './addressing.ts';
 import type { ClusterApi, ClusterEvent } from './cluster-api.ts';
 import type { CniAttachment, CniNetwork, CniResult } from './cni.ts';
-import { messageOf } from './error.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { createNamespace, deleteNamespace, namespacePath } from './network-namespace.ts';
 import type { LabNames } from './names.ts';
 import { PodProcess } from './pod-process.ts';

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { runCommand } from './command.ts';
 import { requiredPlugins } from './cni-config.ts';
 import type { LabCni } from './cni-config.ts';
-import { LabError, messageOf } from './error.ts';
+import { LabError } from './error.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { python } from './pod-process.ts';
 
 /** Debian's and Ubuntu's. */

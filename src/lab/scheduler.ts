@@ -1,6 +1,6 @@
 import type { ApiObject } from './api/object.ts';
 import type { ClusterApi, ClusterEvent } from './cluster-api.ts';
-import { messageOf } from './error.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { nodeNameOf, objectKey, podKey } from './pod-spec.ts';
 import { Reconciler } from './reconciler.ts';
 

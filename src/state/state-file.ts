@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SavedState } from './saved-state.ts';
 import { decodeState } from './state-text.ts';
+import { messageOf } from '../lib/message-of.ts';
 
 const stateFileName = 'state.json';
 /** One is kept, the last: for whoever wants to know what it was. */
@@ -96,8 +97,4 @@ async function syncFolder(path: string): Promise<void> {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

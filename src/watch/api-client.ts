@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { ApiError, statusError } from './api-error.ts';
+import { messageOf } from '../lib/message-of.ts';
 
 export interface GetOptions {
   readonly query: Readonly<Record<string, string>>;
@@ -212,8 +213,4 @@ async function* readBody(response: http.IncomingMessage): AsyncGenerator<Uint8Ar
 function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   return new ApiError('unreachable', messageOf(error), { cause: error });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

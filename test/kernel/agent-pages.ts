@@ -5,7 +5,11 @@ import type { Lab } from '../../src/lab/lab.ts';
 
 /** What the agent of a node says on one of its pages; status 0 while it does not answer. */
 export function readPage(lab: Lab, node: string, path: string): Promise<{ status: number; body: string }> {
-  const socketPath = join(lab.state.nodeDirectory(node), 'agent.sock');
+  return readSocketPage(join(lab.state.nodeDirectory(node), 'agent.sock'), path);
+}
+
+/** The same of the agent that answers on a socket. */
+export function readSocketPage(socketPath: string, path: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve) => {
     const asked = request({ socketPath, path }, (response) => {
       text(response).then(

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'mocha';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import { labCnis } from '../../src/lab/cni-config.ts';
@@ -6,13 +5,13 @@ import type { LabCni } from '../../src/lab/cni-config.ts';
 import { LabError } from '../../src/lab/error.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import type { LabOptions } from '../../src/lab/lab.ts';
-import type { ProbeTarget } from '../../src/lab/pod-process.ts';
 import { checkMachine } from '../../src/lab/preflight.ts';
 import { stationAddress } from '../../src/lab/station.ts';
-import { families, familyOf } from '../../src/model/address.ts';
+import { families } from '../../src/model/address.ts';
 import type { Family } from '../../src/model/address.ts';
 import { host, pod } from '../lab/objects.ts';
 import { skipTest } from '../support/skip.ts';
+import { expectAnswers, type Question } from '../support/questions.ts';
 
 export { families, type Family };
 
@@ -36,18 +35,6 @@ const cast: readonly ApiObject[] = [
 function labelled(object: ApiObject, labels: Readonly<Record<string, string>>): ApiObject {
   object.metadata.labels = { ...object.metadata.labels, ...labels };
   return object;
-}
-
-/** What is asked, and who or what must answer: a station, `timeout`, or a name of errno(3). */
-export interface Question {
-  readonly from: string;
-  /** A station, which must then be who answers, or an address. */
-  readonly to: string;
-  /** `TCP/80`, or `icmp`. */
-  readonly port: string;
-  /** Both by default. */
-  readonly family?: Family;
-  readonly answer: string;
 }
 
 /** A lab of two nodes with the cast above. */
@@ -112,33 +99,11 @@ export class Cluster {
 
   /** Asks all at once. Who must answer is given time to, however busy the machine. */
   async expect(questions: readonly Question[]): Promise<void> {
-    const asked = questions.flatMap((question) => {
-      const own = isStation(question.to) ? families : [familyOf(question.to)];
-      const of = question.family ? [question.family] : own;
-      return of.map((family) => ({ ...question, family }));
-    });
-    const answers = await Promise.all(asked.map((question) => this.#ask(question)));
-    const told = ({ from, to, port, family }: Question): string => `${from} → ${to} ${port} ${family}`;
-    assert.deepEqual(
-      asked.map((question, index) => `${told(question)}: ${answers[index]}`),
-      asked.map((question) => `${told(question)}: ${question.answer}`),
+    await expectAnswers(
+      { families, station: (key) => this.lab.station(key), address: this.address.bind(this) },
+      questions,
     );
   }
-
-  async #ask({ from, to, port, family, answer }: Question & { family: Family }): Promise<string> {
-    const address = isStation(to) ? this.address(to, family) : to;
-    const [protocol, number] = port.split('/') as [ProbeTarget['protocol'], string?];
-    const patience = isStation(answer) ? { tries: 6, deadlineMs: 6000 } : { tries: 3, deadlineMs: 900 };
-    const target = { protocol, address, port: Number(number ?? 0) };
-    const [said] = await this.lab.station(from).process.probe([target], patience);
-    const { identity, error } = said!;
-    // A ping is answered by whoever has the address.
-    return identity === address ? to : (identity ?? error);
-  }
-}
-
-function isStation(text: string): boolean {
-  return text.includes('/');
 }
 
 const running = new Map<LabCni, Promise<Cluster>>();

@@ -1,12 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { Lab } from '../../src/lab/lab.ts';
 import { enterNamespace } from '../../src/lab/network-namespace.ts';
+import { readSocketPage } from './agent-pages.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -29,16 +28,7 @@ export class SecondAgent {
 
   /** Of its page; status 0 while it does not answer. */
   read(path: string): Promise<{ status: number; body: string }> {
-    return new Promise((resolve) => {
-      const asked = request({ socketPath: this.#socket, path }, (response) => {
-        text(response).then(
-          (body) => resolve({ status: response.statusCode ?? 0, body }),
-          () => resolve({ status: 0, body: '' }),
-        );
-      });
-      asked.on('error', () => resolve({ status: 0, body: '' }));
-      asked.end();
-    });
+    return readSocketPage(this.#socket, path);
   }
 
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

@@ -5,7 +5,8 @@ import { execa } from 'execa';
 import { it } from 'mocha';
 import type { NodeReport } from '../../src/doctor/report.ts';
 import { enterNamespace } from '../../src/lab/network-namespace.ts';
-import { onEachCni, type Cluster, type Question } from '../kernel/cluster.ts';
+import { onEachCni, type Cluster } from '../kernel/cluster.ts';
+import type { Question } from '../support/questions.ts';
 import { pods, policy, port } from '../kernel/policies.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import { ConfigError } from '../../config/config-error.ts';
 import { readVersion } from '../../config/version.ts';
 import { nodeChecks } from '../../doctor/checks.ts';
 import { clusterChecks, judgeCluster, type ClusterReport } from '../../doctor/cluster.ts';
@@ -8,6 +7,7 @@ import { agentLabels } from '../connect/agents.ts';
 import { readIgnored } from '../doctor/ignored.ts';
 import { countFindings, printable, renderFinding } from '../doctor/render.ts';
 import { exitCode } from '../exit-code.ts';
+import { readSeconds } from '../read-seconds.ts';
 
 const details = `
 It runs "postern node doctor" in the agent of every node, by pods/exec. So it needs, besides reading pods, nodes, namespaces and network
@@ -86,10 +86,4 @@ function renderCluster({ nodes, findings, unknown }: ClusterReport): string {
   const notes = unknown.map((text) => `not looked at: ${printable(text)}\n`);
   const answered = nodes.length === 1 ? '1 node has answered' : `${nodes.length} nodes have answered`;
   return [...texts, ...notes, `${answered}: ${countFindings(findings.length)}\n`].join('');
-}
-
-function readSeconds(text: string): number {
-  const seconds = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
-  if (seconds > 0) return seconds;
-  throw new ConfigError(`--timeout: ${JSON.stringify(text)} is not a number of seconds, 1 or more`);
 }

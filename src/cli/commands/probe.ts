@@ -11,6 +11,7 @@ import { findingToJson, renderFindings } from '../probe/render.ts';
 import type { Setting } from '../probe/render.ts';
 import { judge } from '../probe/report.ts';
 import { findTarget } from '../probe/target.ts';
+import { readSeconds } from '../read-seconds.ts';
 
 const details = `
 FROM: shop/web, a pod (or shop/deployment/web). With --lab also node/n1 and host/db.
@@ -102,10 +103,4 @@ async function probe(fromText: string, toText: string, portText: string, flags: 
 
 function note(text: string): void {
   process.stderr.write(`note: ${text}\n`);
-}
-
-function readSeconds(text: string): number {
-  const seconds = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
-  if (seconds > 0) return seconds;
-  throw new ConfigError(`--timeout: ${JSON.stringify(text)} is not a number of seconds, 1 or more`);
 }

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../lib/json.ts';
 import { sorted } from '../../lib/sort.ts';
 import { runInPod } from '../../watch/exec.ts';
 import { exitCode } from '../exit-code.ts';
+import { messageOf } from '../../lib/message-of.ts';
 
 /** What the chart and deploy/ name their pods by. */
 export const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
@@ -53,7 +54,7 @@ export async function askNodes<Answer>(
         const patience = lost.has(node) ? lostPatienceMs : patienceMs;
         answers.push({ node, answer: read(await ask(config, agents.get(node), question, patience), node) });
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = messageOf(error);
         failures.push({
           node,
           why: lost.has(node) ? `the node is not ready, its kubelet does not report; ${why}` : why,

@@ -2,6 +2,7 @@ import type { ApiFacts, Known } from '../../doctor/facts.ts';
 import { isJsonObject, listAt, objectAt, textAt } from '../../lib/json.ts';
 import { canonicalAddress } from '../../model/address.ts';
 import { createApiClient, loadKubeConfig, readJson } from '../../watch/api-client.ts';
+import { messageOf } from '../../lib/message-of.ts';
 
 export interface ApiAnswer {
   readonly api: Known<ApiFacts>;
@@ -42,7 +43,7 @@ export async function askApi(
     return { api: { value: { roundTripMs, aheadMs } }, remotePods: items.flatMap((item) => addressesOf(item, node)) };
   } catch (error) {
     signal.throwIfAborted();
-    return { api: { unknown: error instanceof Error ? error.message : String(error) }, remotePods: [] };
+    return { api: { unknown: messageOf(error) }, remotePods: [] };
   }
 }
 

@@ -13,6 +13,7 @@ import type { CommandOutcome, PodCommand } from '../../watch/pod-exec.ts';
 import { whyNotRunning } from '../connect/agents.ts';
 import { reaching } from '../explain/cluster-source.ts';
 import { countFindings } from './render.ts';
+import { messageOf } from '../../lib/message-of.ts';
 
 export interface AskOptions {
   readonly client: ApiReader;
@@ -166,7 +167,7 @@ async function askNode(agent: AgentPod, { config, exec, timeoutMs }: AskOptions)
     return { unknown: `it ended with exit code ${exitCode}: ${stderr.trim().slice(-500) || 'no report'}` };
   } catch (error) {
     if (signal.aborted) return { unknown: `no answer within ${timeoutMs / 1000} s` };
-    return { unknown: error instanceof Error ? error.message : String(error) };
+    return { unknown: messageOf(error) };
   }
 }
 
@@ -219,6 +220,6 @@ async function readDigests(client: ApiReader): Promise<Record<string, string>> {
 async function known<Value>(look: Promise<Value>): Promise<Known<Value>> {
   return look.then(
     (value) => ({ value }),
-    (error: unknown) => ({ unknown: error instanceof Error ? error.message : String(error) }),
+    (error: unknown) => ({ unknown: messageOf(error) }),
   );
 }

@@ -29,6 +29,7 @@ import {
   readSysctls,
   readText,
 } from './node-files.ts';
+import { messageOf } from '../../lib/message-of.ts';
 
 export interface CollectOptions {
   /** Where the agent of this node answers. */
@@ -89,7 +90,7 @@ async function known<Value>(look: () => Promise<Value>): Promise<Known<Value>> {
   try {
     return { value: await look() };
   } catch (error) {
-    return { unknown: error instanceof Error ? error.message : String(error) };
+    return { unknown: messageOf(error) };
   }
 }
 
@@ -100,7 +101,7 @@ async function readAgent(listen: Listen): Promise<Known<NodeState>> {
     return state ? { value: state } : { unknown: `what answers at ${where} is no agent of this version` };
   } catch (error) {
     return {
-      unknown: `the agent does not answer at ${where}: ${error instanceof Error ? error.message : String(error)}`,
+      unknown: `the agent does not answer at ${where}: ${messageOf(error)}`,
     };
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { FurtherNetwork, Known } from '../../doctor/facts.ts';
 import { isJsonObject, listAt, textAt } from '../../lib/json.ts';
 import { formatAddress } from '../../model/address.ts';
+import { messageOf } from '../../lib/message-of.ts';
 
 export type ReadText = (path: string) => Promise<string>;
 
@@ -29,7 +30,7 @@ export async function readConntrack(read: ReadText): Promise<Known<{ count: numb
   try {
     return { value: { count: await number('count'), max: await number('max') } };
   } catch (error) {
-    return { unknown: error instanceof Error ? error.message : String(error) };
+    return { unknown: messageOf(error) };
   }
 }
 

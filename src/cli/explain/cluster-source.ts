@@ -13,6 +13,7 @@ import { ApiError } from '../../watch/api-error.ts';
 import { listAll } from '../../watch/list.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { loadContext } from '../kube-context.ts';
+import { messageOf } from '../../lib/message-of.ts';
 
 /** What a question is asked of. */
 export interface ClusterSource {
@@ -86,7 +87,7 @@ export async function readServices(
   try {
     return { services: await listObjects(config, [serviceCollection]), notes: [] };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return {
       services: [],
       notes: [`Services are not known (${why}): of their addresses and node ports this says nothing`],
@@ -133,7 +134,7 @@ export async function reaching<Value>(result: Promise<Value>, instead?: string):
     return await result;
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     // Another cluster is no help to who lacks a right in this one, and the refusal names it.
     const isRefused = cause instanceof ApiError && cause.status === 403;
     const ways = [isRefused ? undefined : 'name one with --kubeconfig', instead].filter((way) => way !== undefined);

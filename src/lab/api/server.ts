@@ -8,6 +8,7 @@ import { describeApi, openApiV2 } from './openapi.ts';
 import { parseRoute } from './route.ts';
 import { ApiError, unknownPath } from './status.ts';
 import type { Store } from './store.ts';
+import { messageOf } from '../../lib/message-of.ts';
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -85,7 +86,7 @@ async function route(
 }
 
 function internalError(error: unknown): ApiError {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return new ApiError(500, 'InternalError', `Internal error occurred: ${message}`);
 }
 

@@ -5,7 +5,8 @@ import { json } from 'node:stream/consumers';
 import { createApiClient, loadKubeConfig } from '../../watch/api-client.ts';
 import type { ApiClient } from '../../watch/api-client.ts';
 import { ApiError, statusError } from '../../watch/api-error.ts';
-import { LabError, messageOf } from '../error.ts';
+import { LabError } from '../error.ts';
+import { messageOf } from '../../lib/message-of.ts';
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
