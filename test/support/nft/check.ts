@@ -2,7 +2,7 @@ import { assertNever } from '../../../src/lib/assert.ts';
 import { readComponent, readElement } from '../../../src/nftables/component.ts';
 import { findOverlap } from '../../../src/nftables/element-index.ts';
 import { fieldTypes, isKind, isNamedType, isNameOf } from '../../../src/nftables/field.ts';
-import { isName } from './name.ts';
+import { isName } from '../../../src/nftables/name.ts';
 import { refuse } from './refusal.ts';
 import { renderMatch } from '../../../src/nftables/render.ts';
 import { catchAll } from '../../../src/nftables/ruleset.ts';
