@@ -1,7 +1,8 @@
+import type { Guard } from './compile/assemble.ts';
 import type { PodPermissions } from './compile/base-chains.ts';
 import type { Budgets } from './compile/budgets.ts';
 import type { ShapeLimits } from './compile/class-shape.ts';
-import { Compiler, type Compiled, type Guard } from './compile/compile.ts';
+import { Compiler, type Compiled } from './compile/compile.ts';
 import type { FillBudgets } from './indexer/admission.ts';
 import { Indexer } from './indexer/indexer.ts';
 import type { NodeFact, ResourceEvent, Sandbox } from './model/cluster.ts';
@@ -34,10 +35,19 @@ export interface PipelineOptions {
 type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
 
 /**
- * The whole flow, without I/O:
+ * The whole flow, without I/O, and all ways on which its output comes back as input:
  *
- *     watch ──────ResourceEvent──► indexer ──Snapshot──► compile ──Ruleset──► plan ──Stages──► apply
- *     sandboxes ──NodeFact──────►           (this node's)          (nftables)        (make, switch, break)
+ *     watch ──────ResourceEvent──► indexer ──Snapshot, Delta──► compile ──Ruleset, changes──► plan ──Stages──► apply
+ *     sandboxes ──NodeFact──────►  │ ▲  ▲     (this node's)      │  ▲      (nftables)         ▲ │   (make, switch, break)
+ *                                  │ │  └─ drain ──────────────┘  │                           └─┘ result: what the kernel
+ *                                  ▼ │   (compiled: a new Delta)  └── refused ◄── what nft refuses    holds then
+ *                          (1) to (3) below
+ *
+ * 1. `kept` ──► fact `kept`: a sandbox of a known pod shows that the runtime keeps a record of all of them (`agent/intake.ts`).
+ * 2. `unknownSandboxes` ──► fact `fetched`: the agent asks the API server for their pods (`agent/pod-fetcher.ts`).
+ * 3. `snapshot.localPods` ──► fact `links`: the agent looks for the devices that no sandbox names (`agent/link-watch.ts`).
+ *
+ * The agent also leaves out the policies that the kernel refuses (`agent/refusals.ts`), and finds them by `probe`.
  *
  * What the kernel should hold depends on the current objects and facts alone, never on the order in which they came (S7.1).
  */
@@ -129,7 +139,7 @@ export class Pipeline {
 
   /** Compiles what the next plan needs: for who must wait for what the kernel holds. */
   prepare(): void {
-    this.#prepared = this.#compiler.compile(this.#indexer.snapshot());
+    this.#prepared = this.#compile(new Set());
   }
 
   /**
@@ -145,10 +155,21 @@ export class Pipeline {
     }
     const prepared = refused.size === 0 && this.#prepared?.revision === snapshot.revision ? this.#prepared : undefined;
     this.#prepared = undefined;
-    const compiled = prepared ?? this.#compiler.compile(snapshot, refused);
-    const plan = { compiled, ...planStages(compiled.ruleset, applied) };
+    const compiled = prepared ?? this.#compile(refused);
+    const plan = { compiled, ...planStages(compiled.ruleset, applied, compiled.changes) };
     const again = { ...compiled, counts: { ...compiled.counts, builtClasses: 0 } };
     this.#last = refused.size === 0 ? { compiled: again, result: plan.result } : undefined;
     return plan;
+  }
+  /** What would be planned without the allows of other policies: to find those that the kernel does not take. Nothing of it is remembered. */
+  probe(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId>): Plan {
+    return this.#indexer.peek((snapshot, delta) => {
+      const { ruleset, changes } = this.#compiler.probe(snapshot, delta, refused);
+      return planStages(ruleset, applied, changes);
+    });
+  }
+
+  #compile(refused: ReadonlySet<PolicyId>): Compiled {
+    return this.#indexer.drain((snapshot, delta) => this.#compiler.compile(snapshot, delta, refused));
   }
 }

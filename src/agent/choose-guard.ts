@@ -1,6 +1,6 @@
 import { checkBridgeTables, checkNeighbourTargets } from '../apply/environment.ts';
 import type { Exec } from '../apply/exec.ts';
-import type { Guard } from '../compile/compile.ts';
+import type { Guard } from '../compile/assemble.ts';
 
 export interface GuardChoice {
   readonly guard: Guard;

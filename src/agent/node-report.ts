@@ -1,4 +1,4 @@
-import type { Guard } from '../compile/compile.ts';
+import type { Guard } from '../compile/assemble.ts';
 import { sorted } from '../lib/sort.ts';
 import type { Sandbox } from '../model/cluster.ts';
 import type { GateClaims } from '../model/node-state.ts';

@@ -2,19 +2,19 @@ import { invariant } from '../lib/assert.ts';
 import type { Compiled, Compiler } from '../compile/compile.ts';
 import type { NodeFact, ResourceEvent, Sandbox } from '../model/cluster.ts';
 import type { PolicyId } from '../model/policy.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Delta, Snapshot } from '../model/snapshot.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { planStages, type Plan } from '../plan/plan.ts';
 import { chooseSource, patienceMs, type Source } from '../state/choose-source.ts';
-import { keepsSandboxes, restoreSnapshot } from '../state/restore.ts';
+import { deltaOfRestored, keepsSandboxes, restoreSnapshot } from '../state/restore.ts';
 import type { SavedState } from '../state/saved-state.ts';
 import type { Clock } from './reconciler.ts';
 
 export interface PlanSourceOptions {
-  readonly pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'>;
+  readonly pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'>;
   /** For the saved state; the pipeline has its own. */
-  readonly createCompiler: () => Pick<Compiler, 'compile'>;
+  readonly createCompiler: () => Pick<Compiler, 'compile' | 'probe'>;
   /** What this node kept before it started, if it did. Asked when it may count, for of a large cluster it is a second and many megabytes. */
   readonly readSaved: () => Promise<SavedState | undefined>;
   /** Which ranges are gated while the saved state holds. */
@@ -24,14 +24,21 @@ export interface PlanSourceOptions {
   readonly changed: () => void;
 }
 
+interface Restoring {
+  readonly saved: SavedState;
+  readonly compiler: Pick<Compiler, 'compile' | 'probe'>;
+  /** What was compiled last. */
+  compiled?: Snapshot;
+}
+
 /**
  * What the kernel should hold: what the pipeline says once all first lists are in, those of the API server and that of the node's sandboxes;
  * until then what this node has kept (S7.15), or nothing, and then what the kernel holds stays (S7.14).
  */
-export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'> {
+export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'> {
   readonly #options: PlanSourceOptions;
   /** Until the cluster is known: of a large one, both are megabytes. */
-  #restoring: { readonly saved: SavedState; readonly compiler: Pick<Compiler, 'compile'> } | undefined;
+  #restoring: Restoring | undefined;
   readonly #sandboxes = new Map<string, Sandbox>();
   #sandboxesListed = false;
   #opened: { readonly tableFound: boolean; readonly hasWaited: boolean } | undefined;
@@ -125,10 +132,21 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
     const source = this.current;
     invariant(source !== 'kernel', 'nothing may be written yet');
     if (source === 'cluster') return this.#options.pipeline.plan(applied, refused);
-    const compiled = this.#restoring!.compiler.compile(this.snapshot, refused);
-    const plan = { compiled, ...planStages(compiled.ruleset, applied) };
+    const { snapshot } = this;
+    const compiled = this.#restoring!.compiler.compile(snapshot, this.#delta(snapshot), refused);
+    this.#restoring!.compiled = snapshot;
+    const plan = { compiled, ...planStages(compiled.ruleset, applied, compiled.changes) };
     this.#restoredPlans.add(plan);
     return plan;
+  }
+
+  probe(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId>): Plan {
+    const source = this.current;
+    invariant(source !== 'kernel', 'nothing may be written yet');
+    if (source === 'cluster') return this.#options.pipeline.probe(applied, refused);
+    const { snapshot } = this;
+    const { ruleset, changes } = this.#restoring!.compiler.probe(snapshot, this.#delta(snapshot), refused);
+    return planStages(ruleset, applied, changes);
   }
 
   get liveSandboxes(): number {
@@ -140,10 +158,14 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
     return this.#restoredPlans.has(plan);
   }
 
+  #delta(snapshot: Snapshot): Delta | 'all' {
+    const { compiled } = this.#restoring!;
+    return compiled ? deltaOfRestored(compiled, snapshot) : 'all';
+  }
+
   #restore(): Snapshot {
     const { saved } = this.#restoring!;
     const restored = restoreSnapshot(saved, this.#sandboxes.values());
-    const revision = ++this.#restorations;
-    return { ...restored, revision, localRevision: revision, gatedRanges: this.#options.gatedRanges(saved) };
+    return { ...restored, revision: ++this.#restorations, gatedRanges: this.#options.gatedRanges(saved) };
   }
 }

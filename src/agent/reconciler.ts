@@ -1,5 +1,6 @@
 import { heapGrowth } from '../lib/heap-growth.ts';
-import { namespaceOf, PolicyCounter } from '../compile/policy-cost.ts';
+import { groupPods } from '../compile/classify.ts';
+import { countCosts, countKinds, namespaceOf } from '../compile/policy-cost.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/ruleset.ts';
@@ -59,7 +60,7 @@ const lastBackoff = 30_000;
  * written before all first lists are in (S7.14), and nothing is taken away when it stops (S7.13).
  */
 export class Reconciler {
-  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'>;
+  readonly #pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'>;
   readonly #door: Door;
   readonly #clock: Clock;
   readonly #events: ReconcilerEvents;
@@ -90,7 +91,7 @@ export class Reconciler {
 
   constructor(options: {
     /** What the kernel should hold. */
-    pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan'>;
+    pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'>;
     door: Door;
     clock: Clock;
     events: ReconcilerEvents;
@@ -332,7 +333,7 @@ export class Reconciler {
   #findCostly(): Policy[] {
     const refused = this.#refusals.ids;
     const { snapshot } = this.#pipeline;
-    const costs = new PolicyCounter().count(snapshot, refused);
+    const costs = countCosts(snapshot, countKinds(groupPods(snapshot)), refused);
     const all = [...snapshot.policies.values()].filter(({ id }) => !refused.has(id));
     const brought = all.filter((policy) => this.#inForce.get(policy.id) !== policy);
     const candidates = brought.length > 0 ? brought : all;
@@ -365,7 +366,7 @@ export class Reconciler {
   }
 
   async #kernelAccepts(refused: ReadonlySet<PolicyId>, timeoutMs?: number): Promise<boolean> {
-    const { stages } = this.#pipeline.plan(this.#applied!.ruleset, refused);
+    const { stages } = this.#pipeline.probe(this.#applied!.ruleset, refused);
     const operations = stages.flatMap((stage) => stage.operations);
     if (operations.length === 0) return true;
     try {

@@ -1,17 +1,17 @@
 import { bitLength } from '../lib/bit-length.ts';
 import { compareText, sorted } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
+import type { ElementChanges } from '../nftables/element-changes.ts';
 import type { Chain, NftSet, VerdictMap } from '../nftables/ruleset.ts';
 import { allowsText, lookupsChain, type Allow } from './allow.ts';
 import { costOfSet } from './budgets.ts';
-import type { ClassSpec } from './class-spec.ts';
 import { costOfIntervals, costOfPrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
 import type { Reading } from './names.ts';
 import { countCovering, entriesText, portMaps, type PortEntry, type PortMaps } from './port-map.ts';
-import { hasInterval, mergePorts, mostPorts, portRangeText, singlePorts, type PortRange } from './port-set.ts';
+import { hasInterval, mergePorts, portRangeText, type PortRange } from './port-set.ts';
 import { countPieces, type Rectangle } from './rectangles.ts';
-import { bucketsOf, namedTuples, type Bucket, type Groups } from './resolve.ts';
-import { rangesSet, rectanglesSet, type GroupSets } from './set-builder.ts';
+import { namedTuples, type Bucket, type ClassRules, type Groups } from './resolve.ts';
+import { rangesSet, rectanglesSet, type GroupSet } from './set-builder.ts';
 import { tuplesOf } from './tuples.ts';
 
 export interface ShapeLimits {
@@ -66,19 +66,29 @@ export interface Entry<Peers> {
 
 /** What is known of a class before anything is written out. The limits are those that it keeps to. */
 export interface ClassDraft {
-  readonly spec: ClassSpec;
+  readonly rules: ClassRules;
   readonly limits: ShapeLimits;
   /** None where all traffic is allowed. */
   readonly families: readonly FamilyDraft[] | undefined;
 }
 
-export function draftClass(spec: ClassSpec, groups: Groups, groupSets: GroupSets, limits: ShapeLimits): ClassDraft {
-  const buckets = bucketsOf(spec);
-  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { spec, limits, families: undefined };
+/** @param known of equal rules, if there is one: what depends on no member is taken from it */
+export function draftClass(
+  rules: ClassRules,
+  groups: Groups,
+  groupSet: GroupSet,
+  limits: ShapeLimits,
+  known?: BuiltClass,
+): ClassDraft {
+  const { spec, buckets } = rules;
+  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any'))
+    return { rules, limits, families: undefined };
   const named = namedTuples(spec, groups);
   const within = (each: ShapeLimits): ClassDraft => {
-    const drafts = families.map((family) => draftFamily(family, buckets, named, groups, groupSets, each));
-    return { spec, limits: each, families: drafts };
+    const drafts = families.map((family) => {
+      return draftFamily(family, buckets, named, groupSet, each, known?.families?.[family].draft);
+    });
+    return { rules, limits: each, families: drafts };
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
@@ -86,43 +96,41 @@ export function draftClass(spec: ClassSpec, groups: Groups, groupSets: GroupSets
 }
 
 /** At most as many elements and rules as are gone through when it is built, and as it has in the end. */
-export function workOf({ spec, families: drafts = [], limits }: ClassDraft): number {
-  return drafts.reduce((sum, draft) => sum + workOfFamily(draft, spec, limits), 0);
+export function workOf({ rules, families: drafts = [] }: ClassDraft): number {
+  return drafts.reduce((sum, draft) => sum + workOfFamily(draft, rules), 0);
 }
 
-function workOfFamily(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): number {
-  const blocks = blocksOf(draft, spec, limits);
-  const entries = [
-    ...everyoneEntries(bucketsOf(spec)),
-    ...draft.pairedMembers,
-    ...draft.pairedBlocks,
-    { ports: blocks.ports },
-  ];
+function workOfFamily(draft: FamilyDraft, { buckets }: ClassRules): number {
+  const blocks = draft.writtenBlocks();
+  const entries = [...everyoneEntries(buckets), ...draft.pairedMembers, ...draft.pairedBlocks, { ports: blocks.ports }];
   const paired = draft.pairedBlocks.flatMap(({ peers }) => peers);
   const prefixes = [...paired, ...draft.anyBlocks].reduce((sum, range) => sum + 5 + prefixesOf(range), 0);
   return draft.exact + blocks.work + prefixes + countCovering(entries.map(({ ports }) => ports));
 }
 
 /** @param known of the same spec, if there is one: what is the same is the very object, and what has changed costs as much as the change */
-export function buildClass({ spec, families: drafts, limits }: ClassDraft, known?: BuiltClass): BuiltClass {
+export function buildClass(
+  { rules, families: drafts, limits }: ClassDraft,
+  changes: ElementChanges,
+  known?: BuiltClass,
+): BuiltClass {
   if (!drafts) return { families: undefined };
-  const buckets = bucketsOf(spec);
   const [ipv4, ipv6] = drafts.map((draft) =>
-    buildFamily(draft, spec, buckets, limits, known?.families?.[draft.family]),
+    buildFamily(draft, rules, limits, changes, known?.families?.[draft.family]),
   );
   return { families: { ipv4: ipv4!, ipv6: ipv6! } };
 }
 
 function buildFamily(
   draft: FamilyDraft,
-  spec: ClassSpec,
-  buckets: readonly Bucket[],
+  { spec, buckets }: ClassRules,
   limits: ShapeLimits,
+  changes: ElementChanges,
   known: FamilyClass | undefined,
 ): FamilyClass {
-  const tuples = tuplesOf(draft, spec, known?.draft, known?.tuples);
+  const tuples = tuplesOf(draft, spec, known?.draft, known?.tuples, changes);
   const allows = [{ family: draft.family, on: 'peer . protocol . port', set: tuples } as const].filter(holds);
-  const entries = [...everyoneEntries(buckets), ...portEntries(draft, spec, limits)];
+  const entries = [...everyoneEntries(buckets), ...portEntries(draft)];
   const rest = everyPort(draft).filter(holds);
   const shape = [allowsText(allows), entriesText(entries), allowsText(rest)].join('\n');
   const chainOf = (reading: Reading): ClassChain => {
@@ -194,6 +202,8 @@ export interface FamilyDraft {
   /** Written out as tuples, or as rectangles where a port is a range. */
   readonly members: readonly Entry<NftSet>[];
   readonly blocks: readonly Entry<readonly AddressRange[]>[];
+  /** These blocks, and the members whose port is a range. */
+  readonly writtenBlocks: () => Blocks;
   /** Too many to be written out: looked up behind their ports. */
   readonly pairedMembers: readonly Entry<NftSet>[];
   readonly pairedBlocks: readonly Entry<readonly AddressRange[]>[];
@@ -212,15 +222,15 @@ function draftFamily(
   family: Family,
   buckets: readonly Bucket[],
   allNamed: ReadonlyMap<string, ReadonlySet<string>>,
-  groups: Groups,
-  groupSets: GroupSets,
+  groupSet: GroupSet,
   limits: ShapeLimits,
+  known: FamilyDraft | undefined,
 ): FamilyDraft {
   const ofFamily = (ranges: readonly AddressRange[]): AddressRange[] => ranges.filter((each) => each.family === family);
   const memberSets = (bucket: Bucket): NftSet[] => {
     const ids = sorted(bucket.groups);
     const lists = limits.apart ? ids.map((id) => [id]) : ids.length > 0 ? [ids] : [];
-    return lists.map((list) => groupSets.get(family, list, groups));
+    return lists.map((list) => groupSet(family, list));
   };
   const members: Entry<NftSet>[] = [];
   const blocks: Entry<readonly AddressRange[]>[] = [];
@@ -233,7 +243,7 @@ function draftFamily(
       anyBlocks = ranges;
       anyMembers = memberSets(bucket);
     } else {
-      members.push(...memberSets(bucket).map((set) => memberEntry(set, ports, limits)));
+      members.push(...memberSets(bucket).map((set) => memberEntry(set, bucket, limits)));
       if (ranges.length > 0) blocks.push({ peers: ranges, ports });
     }
   }
@@ -244,12 +254,15 @@ function draftFamily(
   const pairedBlocks = largest(blocks, limits, ({ peers, ports }) => {
     return product(peers.length, ports) > limits.product ? product(peers.length, ports) : 0;
   });
+  const writtenMembers = members.filter((entry) => !pairedMembers.includes(entry));
+  const writtenBlocks = blocks.filter((entry) => !pairedBlocks.includes(entry));
   const draft = {
     family,
     limits,
     namedPorts: new Map([...allNamed].filter(([address]) => familyOf(address) === family)),
-    members: members.filter((entry) => !pairedMembers.includes(entry)),
-    blocks: blocks.filter((entry) => !pairedBlocks.includes(entry)),
+    members: writtenMembers,
+    blocks: writtenBlocks,
+    writtenBlocks: blocksOf(family, writtenBlocks, writtenMembers.filter(isRanged), limits, known),
     pairedMembers,
     pairedBlocks,
     anyMembers,
@@ -267,15 +280,11 @@ function draftFamily(
   return { ...draft, written, exact, named };
 }
 
-/** Neighbouring ports are a range, and few enough are no less exact tuples for it. */
-function memberEntry(peers: NftSet, ports: readonly PortRange[], limits: ShapeLimits): Entry<NftSet> {
-  let single = singlePortsOf.get(ports);
-  if (!single) singlePortsOf.set(ports, (single = singlePorts(ports, mostPorts.ofTuples)));
-  return { peers, ports: peers.elements.size * single.length <= limits.product ? single : ports };
+/** Neighbouring ports are a range, and few enough are no less exact tuples for it. The very ports of the bucket tell that the shape is the same. */
+function memberEntry(peers: NftSet, { ports, single }: Bucket, limits: ShapeLimits): Entry<NftSet> {
+  const isFew = peers.elements.size * single.length <= limits.product;
+  return { peers, ports: isFew ? single : (ports as readonly PortRange[]) };
 }
-
-/** The very object each time: what tells that the shape of a class is the same. */
-const singlePortsOf = new WeakMap<readonly PortRange[], readonly PortRange[]>();
 
 /**
  * The entries that gain most from a rule of their own; those of weight 0 never. In an order in which weights have no part: a chain is named
@@ -300,9 +309,8 @@ function largest<T extends Entry<unknown>>(
 }
 
 /** Cheapest first: groups, blocks, blocks with ports. */
-function portEntries(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): PortEntry[] {
-  const { family, pairedMembers, pairedBlocks } = draft;
-  const { ports, set } = blocksOf(draft, spec, limits);
+function portEntries({ family, pairedMembers, pairedBlocks, writtenBlocks }: FamilyDraft): PortEntry[] {
+  const { ports, set } = writtenBlocks();
   const entries: (PortEntry & { readonly allow: Allow })[] = [
     ...pairedMembers.map((each) => ({ ports: each.ports, allow: { family, on: 'peer', set: each.peers } as const })),
     ...pairedBlocks.map((each) => {
@@ -332,27 +340,25 @@ interface Blocks {
   readonly set: () => NftSet;
 }
 
-/** Blocks alone depend on no member, so an event of a member need not cut them again. */
-const blocksOfSpecs = new WeakMap<ClassSpec, Map<string, Blocks>>();
-const blocksOfDrafts = new WeakMap<FamilyDraft, Blocks>();
-
-function blocksOf(draft: FamilyDraft, spec: ClassSpec, limits: ShapeLimits): Blocks {
-  const { family } = draft;
-  const ranged = draft.members.filter(({ ports, peers }) => hasInterval(ports) && peers.elements.size > 0);
-  if (ranged.length > 0) {
-    let ofDraft = blocksOfDrafts.get(draft);
-    if (!ofDraft) blocksOfDrafts.set(draft, (ofDraft = readBlocks(draft, ranged)));
-    return ofDraft;
-  }
-  let known = blocksOfSpecs.get(spec);
-  if (!known) blocksOfSpecs.set(spec, (known = new Map()));
-  const key = `${family} ${limits.product} ${limits.sharedRules}`;
-  let blocks = known.get(key);
-  if (!blocks) known.set(key, (blocks = readBlocks(draft, [])));
-  return blocks;
+function isRanged({ ports, peers }: Entry<NftSet>): boolean {
+  return hasInterval(ports) && peers.elements.size > 0;
 }
 
-function readBlocks({ family, blocks }: FamilyDraft, ranged: readonly Entry<NftSet>[]): Blocks {
+/** Without members they depend on rules and limits alone, so an event of a member need not cut them again. */
+function blocksOf(
+  family: Family,
+  blocks: FamilyDraft['blocks'],
+  ranged: readonly Entry<NftSet>[],
+  { product, sharedRules }: ShapeLimits,
+  known: FamilyDraft | undefined,
+): () => Blocks {
+  const isSame = known?.limits.product === product && known.limits.sharedRules === sharedRules;
+  if (isSame && ranged.length === 0 && !known.members.some(isRanged)) return known.writtenBlocks;
+  let read: Blocks | undefined;
+  return () => (read ??= readBlocks(family, blocks, ranged));
+}
+
+function readBlocks(family: Family, blocks: FamilyDraft['blocks'], ranged: readonly Entry<NftSet>[]): Blocks {
   const rectangles: Rectangle[] = [
     ...blocks.flatMap(({ peers, ports }) => peers.map((range) => ({ range, ports }))),
     ...ranged.flatMap(({ peers, ports }) =>

@@ -64,6 +64,7 @@ function resolveIngressNames(rule: PolicyRule, pod: LocalPod): ClassRule {
   };
 }
 
+/** A policy's rules are in the class of each kind of pods that it applies to, and each local change classifies all of these. */
 const ruleTexts = new WeakMap<ClassRule, string>();
 
 function ruleText(rule: ClassRule): string {

@@ -1,41 +1,23 @@
-import { families, familyOf, type Family } from '../model/address.ts';
-import type { Direction, PolicyId } from '../model/policy.ts';
-import { changesSince, type AddressGroup, type LocalPod, type PodKey, type Snapshot } from '../model/snapshot.ts';
-import type { Chain, Ruleset, Table } from '../nftables/ruleset.ts';
-import { baseChains, type PodPermissions, type Surroundings } from './base-chains.ts';
-import { bridgeTable } from './bridge-table.ts';
+import { sorted } from '../lib/sort.ts';
+import type { PolicyId } from '../model/policy.ts';
+import type { Delta, PodKey, Snapshot } from '../model/snapshot.ts';
+import { ElementChanges } from '../nftables/element-changes.ts';
+import type { Ruleset } from '../nftables/ruleset.ts';
+import { assemble, classesOfAddresses, type AntiSpoof, type Guard, type NoAllows } from './assemble.ts';
+import type { PodPermissions } from './base-chains.ts';
+import { defaultBudgets, type Budgets } from './budgets.ts';
+import { buildClasses, buildNoAllows, readersOf, type KnownClass } from './build-classes.ts';
 import { countedClasses, type CountedClass } from './class-counters.ts';
-import { defaultBudgets, overBudget, type Budgets, type Excess } from './budgets.ts';
-import {
-  buildClass,
-  costOf,
-  defaultLimits,
-  draftClass,
-  groupSetsOf,
-  keepingApart,
-  setsOf,
-  workOf,
-  type BuiltClass,
-  type ClassDraft,
-  type ShapeLimits,
-} from './class-shape.ts';
+import { defaultLimits, groupSetsOf, setsOf, type BuiltClass, type ShapeLimits } from './class-shape.ts';
 import type { ClassSpec } from './class-spec.ts';
-import { Classifier, type Classification, type PodSpecs } from './classify.ts';
+import { classify, type Classification } from './classify.ts';
+import { fitBudgets } from './fit-budgets.ts';
 import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
-import { devicesOf, guardedEnds, linkSets, nodeSets, type AddressClasses, type Devices } from './links.ts';
 import { LeftOutMemory, withoutGroups, type Oversize } from './left-out.ts';
-import { shareOf, sizeOf, type ClassSize } from './node-budget.ts';
-import { Pointer } from './point.ts';
-import { namespaceOf, PolicyCounter, type PolicyCosts } from './policy-cost.ts';
-import { groupsOfClass } from './resolve.ts';
+import type { AddressClasses } from './links.ts';
+import { readLocal, type LocalPart } from './local-part.ts';
+import { countCosts } from './policy-cost.ts';
 import { GroupSets } from './set-builder.ts';
-import { tableOf } from './table.ts';
-
-/**
- * Whether what comes by the devices of pods is held to the pods' own addresses (S1.15); `routed`: not by ports of bridges; `without-targets`: but for
- * what neighbour discovery is about, which older versions of nft cannot read.
- */
-export type Guard = boolean | 'routed' | 'without-targets';
 
 export interface CompileOptions {
   readonly limits?: ShapeLimits;
@@ -65,347 +47,144 @@ export interface Compiled {
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
   /** Those that count their packets. */
   readonly countedClasses: readonly CountedClass[];
+  /** How the sets came from those of the compile before. */
+  readonly changes: ElementChanges;
 }
 
-const noDevices: Devices = { routed: [], ports: [] };
-
-const notIsolated: PodSpecs = { ingress: undefined, egress: undefined };
-
-const noBudgets: Budgets = { policy: Infinity, namespace: Infinity, node: Infinity };
-
-interface KnownClass {
-  readonly spec: ClassSpec;
-  readonly size: ClassSize;
-  readonly work: number;
-  readonly cost: number;
-  readonly apart: boolean;
-  /** Those that it reads, as they were. */
-  readonly groups: readonly (AddressGroup | undefined)[];
-  readonly built: BuiltClass;
-}
-
-interface Draft {
-  readonly snapshot: Snapshot;
+/** What the next run needs to know of this one. */
+interface Run {
+  readonly local: LocalPart;
   readonly classification: Classification;
-  /** By the text of their specs; none where it is too much. */
+  /** Those that the run tried, by the policies that they do without. */
+  readonly tried: ReadonlyMap<string, Classification>;
   readonly classes: ReadonlyMap<string, KnownClass>;
-  /** Those that this run had to build, with what they were before. */
-  readonly rebuilt: readonly { readonly before: BuiltClass | undefined; readonly after: BuiltClass }[];
-  /** The namespaces that cost too much. */
-  readonly over: ReadonlyMap<string, Excess>;
-}
-
-/** A rule set, and all that it was made of. */
-interface Made {
-  readonly classification?: Classification;
-  readonly classes: ReadonlyMap<string, KnownClass>;
-  readonly groupHistory?: Snapshot['groupHistory'];
   readonly ruleset: Ruleset;
   readonly countedClasses: readonly CountedClass[];
 }
 
 /**
- * Snapshot -> Ruleset. The answer depends on the snapshot alone; what is remembered between runs only saves work: classes whose
- * groups have not changed, and sets whose content has not changed, are the very objects of the last run.
+ * Snapshot -> Ruleset. The answer depends on the Snapshot alone. A Delta tells what the last run need not do again: classes whose groups have
+ * not changed, and sets whose content has not changed, are its very objects.
  */
 export class Compiler {
-  readonly #classifier = new Classifier();
-  /** Replaced in one piece when all is done: whatever a run that failed has begun, the next one begins again. */
-  #last: Made = { classes: new Map(), ruleset: {}, countedClasses: [] };
-  readonly #base = new Map<Family, { readonly text: string; readonly chains: readonly Chain[] }>();
+  /** Replaced in one piece when all is done: a run that fails changes nothing, and the next Delta holds what was its. */
+  #last: Run | undefined;
   readonly #groupSets = new GroupSets();
-  readonly #pointers = { ipv4: new Pointer('ipv4'), ipv6: new Pointer('ipv6') };
-  readonly #counter = new PolicyCounter();
   readonly #leftOut = new LeftOutMemory();
   readonly #limits: ShapeLimits;
   readonly #budgets: Budgets;
-  readonly #guard: Guard;
-  readonly #allowed: PodPermissions;
-  readonly #noAllows: Readonly<Record<Direction, BuiltClass>>;
+  readonly #antiSpoof: AntiSpoof;
+  readonly #noAllows: NoAllows;
 
   constructor(options: CompileOptions = {}) {
-    const {
-      limits = defaultLimits,
-      budgets = defaultBudgets,
-      guard = true,
-      countsClasses = false,
-      allowed = {},
-    } = options;
+    const { limits = defaultLimits, budgets = defaultBudgets, guard = true, countsClasses = false } = options;
     this.#limits = { ...limits, counts: countsClasses || limits.counts === true };
     this.#budgets = budgets;
-    this.#guard = guard;
-    this.#allowed = allowed;
-    const noAllows = (direction: Direction): BuiltClass => {
-      const spec: ClassSpec = { direction, text: direction, rules: [] };
-      return buildClass(draftClass(spec, new Map(), this.#groupSets, this.#limits));
-    };
-    this.#noAllows = { ingress: noAllows('ingress'), egress: noAllows('egress') };
-  }
-
-  /** `refused`: policies that the kernel did not take; they isolate, and allow nothing (S9.10). */
-  compile(snapshot: Snapshot, refused: ReadonlySet<PolicyId> = new Set()): Compiled {
-    const oversized = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
-    const atLeast = new Map<string, number>();
-    let budgets = this.#budgets;
-    for (let rounds = 1; ; rounds++) {
-      const without = new Set([...refused, ...oversized.keys()]);
-      const costs = this.#counter.count(snapshot, without);
-      const found = findTooLarge(snapshot, without, costs, budgets.policy);
-      let over: ReadonlyMap<string, Excess> = overBudget(costs.namespaces, budgets);
-      if (found.size === 0 && over.size === 0) {
-        const draft = this.#draft(snapshot, without, costs, budgets);
-        if (draft.over.size === 0) {
-          this.#leftOut.remember(oversized, this.#budgets.namespace, snapshot, refused);
-          return this.#finish(draft, oversized, rounds);
-        }
-        over = draft.over;
-      }
-      for (const [namespace, excess] of over) {
-        const count = atLeast.get(namespace) ?? 1;
-        atLeast.set(namespace, 2 * count);
-        for (const { policy, own } of costs.largest(namespace, excess, count)) {
-          found.set(policy.id, { of: 'namespace', own, ...excess });
-        }
-      }
-      for (const each of found) oversized.set(...each);
-      // What isolating alone costs has no budget.
-      if (found.size === 0) budgets = noBudgets;
-    }
-  }
-
-  #draft(snapshot: Snapshot, refused: ReadonlySet<PolicyId>, costs: PolicyCosts, budgets: Budgets): Draft {
-    const built = (text: string): ClassSpec | undefined => this.#last.classes.get(text)?.spec;
-    const classification = this.#classifier.classify(snapshot, refused, built);
-    return { snapshot, classification, ...this.#build(classification, snapshot, costs.namespaces, budgets) };
-  }
-
-  #finish(draft: Draft, oversized: ReadonlyMap<PolicyId, Oversize>, rounds: number): Compiled {
-    const { snapshot, classification, classes, rebuilt } = draft;
-    const last = this.#last;
-    const onlySets =
-      last.classification === classification && rebuilt.every(({ before, after }) => hasSameChains(before, after));
-    const ruleset = onlySets
-      ? replaceSets(
-          last.ruleset,
-          rebuilt.flatMap(({ after }) => setsOf(after)),
-        )
-      : keepUnchanged(this.#assemble(draft), last.ruleset);
-    const counted = onlySets ? last.countedClasses : this.#countedClasses(draft);
-    this.#last = { classification, classes, groupHistory: snapshot.groupHistory, ruleset, countedClasses: counted };
-    this.#groupSets.forget(() => classes.values().flatMap(({ built }) => groupSetsOf(built)));
-    return {
-      ruleset,
-      revision: snapshot.revision,
-      counts: {
-        classes: classes.size,
-        builtClasses: rebuilt.length,
-        isolatedPods: classification.specs.size,
-        work: classes.values().reduce((sum, { work }) => sum + work, 0),
-        rounds,
-      },
-      localAddresses: classification.localAddresses,
-      oversized,
-      countedClasses: counted,
-    };
-  }
-
-  /** All that packets meet, put together from the classes. */
-  #assemble(draft: Draft): Ruleset {
-    const { snapshot } = draft;
-    const { gatedRanges, nodeAddresses } = snapshot;
-    const allowed = this.#allowed;
-    // Without a table of their own, bridges are as closed as what they switch can be told apart.
-    const closesBridges = this.#guard === 'routed';
-    const readsTargets = this.#guard !== 'without-targets';
-    const addresses = this.#classesOfAddresses(draft);
-    const { routed: links, ports: bridged } = this.#guard ? devicesOf(snapshot, addresses) : noDevices;
-    const ports = closesBridges ? [] : bridged;
-    const linked = new Set(links.flatMap((device) => [...device.linked]));
-    const unlinked = [...addresses.keys()].filter((address) => !linked.has(address));
-    const guarded = guardedEnds(links, closesBridges);
-    const guardsLinks = guarded.length > 0;
-    const holdsTunnels = guardsLinks && allowed.tunnels !== true;
-    const routed = (family: Family): Table => {
-      const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);
-      const nodes = nodeSets(family, nodeAddresses);
-      const base = this.#baseChainsOf(family, {
-        gatedRanges: ofFamily,
-        podRanges: nodes.podRanges.elements.size > 0 ? nodes.podRanges.name : undefined,
-        guarded,
-        closesBridges,
-        allowed,
-      });
-      const pointed = this.#pointers[family].point(addresses, links, guarded);
-      return tableOf({
-        sets: [
-          ...pointed.sets,
-          ...(guardsLinks ? linkSets(family, links, guarded, closesBridges) : []),
-          ...(guardsLinks ? nodes.own : []),
-          ...(holdsTunnels ? [nodes.others] : []),
-          ...(holdsTunnels && nodes.podRanges.elements.size > 0 ? [nodes.podRanges] : []),
-        ],
-        maps: pointed.maps,
-        chains: [...base, ...pointed.chains],
-      });
-    };
-    return {
-      ip: routed('ipv4'),
-      ip6: routed('ipv6'),
-      ...(ports.length > 0 && {
-        bridge: bridgeTable(ports, { gatedRanges, unlinked, noAllows: this.#noAllows.ingress, allowed, readsTargets }),
-      }),
-    };
+    this.#antiSpoof = { guard, allowed: options.allowed ?? {} };
+    this.#noAllows = buildNoAllows(this.#limits);
   }
 
   /**
-   * The chains and sets of every class: anew where one of its groups has changed. What that takes is counted before, and what nft will have to
-   * do for it after; where either is too much, nothing is made of it.
+   * @param delta what has changed since the last `compile`
+   * @param refused policies that the kernel did not take; they isolate, and allow nothing (S9.10)
    */
-  #build(
-    classification: Classification,
-    { groups, groupHistory }: Snapshot,
-    namespaces: ReadonlyMap<string, number>,
-    budgets: Budgets,
-  ): Pick<Draft, 'classes' | 'rebuilt' | 'over'> {
-    const { classes: specs, readers } = classification;
-    const last = this.#last;
-    const changed = changesSince(last.groupHistory, groupHistory);
-    const touched = changed && new Set(changed.flatMap((id) => readers.get(id) ?? []));
-    const isUnchanged = (spec: ClassSpec, known: KnownClass): boolean =>
-      touched
-        ? !touched.has(spec)
-        : groupsOfClass(known.spec).every((id, index) => groups.get(id) === known.groups[index]);
-    const wanted = specs
-      .values()
-      .map((spec) => {
-        const before = last.classes.get(spec.text);
-        const same = before && isUnchanged(spec, before) ? before : undefined;
-        return { spec, before, same, size: same?.size ?? sizeOf(spec, groups) };
-      })
-      .toArray();
-    const share = shareOf(
-      wanted.map(({ size }) => size),
-      this.#limits,
+  compile(snapshot: Snapshot, delta: Delta | 'all' = 'all', refused: ReadonlySet<PolicyId> = new Set()): Compiled {
+    const { run, compiled } = this.#run(snapshot, delta, refused);
+    this.#leftOut.remember(compiled.oversized, this.#budgets.namespace, snapshot, refused);
+    this.#groupSets.forget(() => run.classes.values().flatMap(({ built }) => groupSetsOf(built)));
+    this.#last = run;
+    return compiled;
+  }
+
+  /** As `compile`, and the next run goes on from where the last `compile` was. */
+  probe(snapshot: Snapshot, delta: Delta | 'all', refused: ReadonlySet<PolicyId>): Compiled {
+    return this.#run(snapshot, delta, refused).compiled;
+  }
+
+  #run(
+    snapshot: Snapshot,
+    delta: Delta | 'all',
+    refused: ReadonlySet<PolicyId>,
+  ): { readonly run: Run; readonly compiled: Compiled } {
+    const last = delta === 'all' ? undefined : this.#last;
+    const { localChanged, groups: changedGroups } = delta === 'all' ? { localChanged: true, groups: new Map() } : delta;
+    const isLocalSame = last !== undefined && !localChanged;
+    const changes = new ElementChanges();
+    const groupSet = this.#groupSets.of(snapshot.groups, delta, changes);
+
+    // 1. What follows from the Snapshot without the members of groups.
+    const local = isLocalSame ? last.local : readLocal(snapshot, last?.local);
+
+    const tried = new Map<string, Classification>();
+    const leftOut = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
+    const { made, oversized, rounds } = fitBudgets(
+      snapshot,
+      refused,
+      leftOut,
+      this.#budgets,
+      // 2. What policies cost; those that cost too much are left out, and it begins again.
+      (without) => countCosts(snapshot, local.kindsOfPolicies, without),
+      (without, costs, budgets) => {
+        // 3. Which classes pods have.
+        const key = JSON.stringify(sorted(without));
+        const known = isLocalSame ? last.tried.get(key) : undefined;
+        const classification = known ?? classify(local.kinds, snapshot.policies, without, last?.classification);
+        tried.set(key, classification);
+        // 4. The chains and sets of classes.
+        const { groups } = snapshot;
+        const touched = readersOf(classification, changedGroups.keys());
+        const input = { groups, groupSet, changes, last: last?.classes ?? new Map(), touched, limits: this.#limits };
+        return { classification, ...buildClasses(classification, input, costs.namespaces, budgets) };
+      },
     );
-    const payers = payersOf(classification);
-    const tooMuch = (costs: ReadonlyMap<string, number>): ReadonlyMap<string, Excess> => {
-      const sums = new Map(namespaces);
-      for (const [text, cost] of costs) {
-        for (const namespace of payers.get(text)!) sums.set(namespace, (sums.get(namespace) ?? 0) + cost);
-      }
-      return overBudget(sums, budgets);
+    const { classification, classes, rebuilt, hasSameChains } = made;
+
+    // 5. The tables: dispatch, gate and anti-spoofing around the classes. Where all chains are the same, only sets are others.
+    const isSameChains = last?.classification === classification && hasSameChains;
+    const classesOf = (pod: PodKey): AddressClasses => {
+      const { ingress, egress } = classification.specs.get(pod) ?? {};
+      return { ingress: this.#builtOf(ingress, classes), egress: this.#builtOf(egress, classes) };
     };
-    const kept = new Map<string, KnownClass>();
-    const drafts: {
-      draft: ClassDraft;
-      before: KnownClass | undefined;
-      size: ClassSize;
-      apart: boolean;
-      work: number;
-    }[] = [];
-    const work = new Map<string, number>();
-    for (const { spec, before, same, size } of wanted) {
-      const apart = size.product > share || this.#limits.apart === true;
-      if (same?.apart === apart) {
-        kept.set(spec.text, same);
-        work.set(spec.text, same.work);
-        continue;
-      }
-      const limits = size.product > share ? keepingApart(this.#limits) : this.#limits;
-      const draft = draftClass(spec, groups, this.#groupSets, limits);
-      const workOfDraft = workOf(draft);
-      work.set(spec.text, workOfDraft);
-      drafts.push({ draft, before, size, apart, work: workOfDraft });
-    }
-    let over = tooMuch(work);
-    if (over.size > 0) return { classes: new Map(), rebuilt: [], over };
-    const classes = new Map<string, KnownClass>();
-    const rebuilt: Draft['rebuilt'][number][] = [];
-    const built = new Map<string, KnownClass>();
-    for (const { draft, before, ...rest } of drafts) {
-      const { spec } = draft;
-      const after = buildClass(draft, before?.built);
-      rebuilt.push({ before: before?.built, after });
-      const of = groupsOfClass(spec).map((id) => groups.get(id));
-      built.set(spec.text, { ...rest, spec, cost: costOf(after), groups: of, built: after });
-    }
-    for (const text of specs.keys()) classes.set(text, (kept.get(text) ?? built.get(text))!);
-    over = tooMuch(new Map(classes.entries().map(([text, { cost }]) => [text, cost])));
-    return { classes, rebuilt, over };
+    const build = (): Ruleset => {
+      const addresses = classesOfAddresses(snapshot, classesOf, this.#noAllows);
+      return assemble(snapshot, addresses, this.#noAllows, local.nodeSets, this.#antiSpoof);
+    };
+    const ruleset = isSameChains
+      ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf), changes)
+      : keepUnchanged(build(), last?.ruleset ?? {}, changes);
+    const counted = isSameChains ? last.countedClasses : this.#countClasses(snapshot, classesOf);
+
+    const counts = {
+      classes: classes.size,
+      builtClasses: rebuilt.length,
+      isolatedPods: classification.specs.size,
+      work: classes.values().reduce((sum, { work }) => sum + work, 0),
+      rounds,
+    };
+    const { localAddresses } = local;
+    return {
+      run: { local, classification, tried, classes, ruleset, countedClasses: counted },
+      compiled: {
+        ruleset,
+        revision: snapshot.revision,
+        counts,
+        localAddresses,
+        oversized,
+        countedClasses: counted,
+        changes,
+      },
+    };
   }
 
-  #countedClasses(draft: Draft): readonly CountedClass[] {
-    return this.#limits.counts ? countedClasses(this.#judged(draft), draft.snapshot.policies) : [];
+  #builtOf(spec: ClassSpec | undefined, classes: ReadonlyMap<string, KnownClass>): BuiltClass | undefined {
+    return spec && (classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
   }
 
-  *#judged(draft: Draft): Generator<readonly [LocalPod, AddressClasses]> {
-    for (const pod of draft.snapshot.localPods.values()) yield [pod, this.#classesOf(pod.key, draft)];
+  #countClasses({ localPods, policies }: Snapshot, classesOf: (pod: PodKey) => AddressClasses): CountedClass[] {
+    if (!this.#limits.counts) return [];
+    return countedClasses(
+      localPods.values().map((pod) => [pod, classesOf(pod.key)]),
+      policies,
+    );
   }
-
-  #classesOf(key: PodKey, { classification, classes }: Draft): AddressClasses {
-    const specs = classification.specs.get(key) ?? notIsolated;
-    const built = (spec: ClassSpec | undefined) =>
-      spec && (classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
-    return { ingress: built(specs.ingress), egress: built(specs.egress) };
-  }
-
-  /** The classes of every local address, denied ones among them. */
-  #classesOfAddresses(draft: Draft): Map<string, AddressClasses> {
-    const { localPods, denied } = draft.snapshot;
-    const addresses = new Map<string, AddressClasses>();
-    for (const [key, pod] of localPods) {
-      const judges = this.#classesOf(key, draft);
-      for (const address of pod.addresses) addresses.set(address, judges);
-    }
-    for (const [address, deniedIn] of denied) {
-      const deny = (direction: Direction) => (deniedIn.has(direction) ? this.#noAllows[direction] : undefined);
-      addresses.set(address, { ingress: deny('ingress'), egress: deny('egress') });
-    }
-    return addresses;
-  }
-
-  #baseChainsOf(family: Family, surroundings: Surroundings): readonly Chain[] {
-    const text = JSON.stringify(surroundings);
-    const known = this.#base.get(family);
-    if (known?.text === text) return known.chains;
-    const chains = baseChains(family, surroundings);
-    this.#base.set(family, { text, chains });
-    return chains;
-  }
-}
-
-/** Then only the sets that they look in are others: a chain is named by what it looks up. */
-function hasSameChains(before: BuiltClass | undefined, { families: after }: BuiltClass): boolean {
-  if (!before?.families || !after) return before !== undefined && before.families === after;
-  return families.every((family) => before.families![family].chains === after[family].chains);
-}
-
-/** The namespaces of the pods of each class, by its text. */
-function payersOf({ specs }: Classification): Map<string, Set<string>> {
-  const payers = new Map<string, Set<string>>();
-  for (const [key, { ingress, egress }] of specs) {
-    for (const spec of [ingress, egress]) {
-      if (!spec) continue;
-      const known = payers.get(spec.text);
-      if (known) known.add(namespaceOf(key));
-      else payers.set(spec.text, new Set([namespaceOf(key)]));
-    }
-  }
-  return payers;
-}
-
-/** Policies that cost too much by themselves. */
-function findTooLarge(
-  { policies }: Snapshot,
-  without: ReadonlySet<PolicyId>,
-  costs: PolicyCosts,
-  budget: number,
-): Map<PolicyId, Oversize> {
-  const found = new Map<PolicyId, Oversize>();
-  for (const policy of policies.values()) {
-    if (without.has(policy.id)) continue;
-    const own = costs.of(policy);
-    if (own > budget) found.set(policy.id, { of: 'policy', own, cost: own, budget });
-  }
-  return found;
 }

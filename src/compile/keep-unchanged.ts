@@ -1,17 +1,17 @@
-import { sameElements } from '../nftables/element-changes.ts';
+import type { ElementChanges } from '../nftables/element-changes.ts';
 import { tableFamilies, type NftSet, type Ruleset, type Table, type TableFamily } from '../nftables/ruleset.ts';
 
 /** The rule set, in which all that is equal to the last one is the very object, down to whole tables: the plan need not look at it. */
-export function keepUnchanged(ruleset: Ruleset, last: Ruleset): Ruleset {
-  return mapTables(ruleset, (table, family) => keepTable(table, last[family]));
+export function keepUnchanged(ruleset: Ruleset, last: Ruleset, changes: ElementChanges): Ruleset {
+  return mapTables(ruleset, (table, family) => keepTable(table, last[family], changes));
 }
 
 /** The same rule set but for what these sets hold, in whichever table there are sets of their names. */
-export function replaceSets(ruleset: Ruleset, current: readonly NftSet[]): Ruleset {
+export function replaceSets(ruleset: Ruleset, current: readonly NftSet[], changes: ElementChanges): Ruleset {
   return mapTables(ruleset, (table) => {
     const changed = current.filter((set) => {
       const held = table.sets.get(set.name);
-      return held && !isSame(held, set);
+      return held && !isSame(held, set, changes);
     });
     if (changed.length === 0) return table;
     const sets = new Map(table.sets);
@@ -28,11 +28,11 @@ function mapTables(ruleset: Ruleset, change: (table: Table, family: TableFamily)
   return Object.fromEntries(tables);
 }
 
-function keepTable(table: Table, last: Table | undefined): Table {
+function keepTable(table: Table, last: Table | undefined, changes: ElementChanges): Table {
   if (!last) return table;
   const maps = keepAll(table.maps, last.maps);
   const chains = keepAll(table.chains, last.chains);
-  const sets = keepAll(keepSets(table.sets, last.sets), last.sets);
+  const sets = keepAll(keepSets(table.sets, last.sets, changes), last.sets);
   return sets === last.sets && maps === last.maps && chains === last.chains ? last : { sets, maps, chains };
 }
 
@@ -42,15 +42,15 @@ function keepAll<T>(objects: ReadonlyMap<string, T>, last: ReadonlyMap<string, T
   return last;
 }
 
-function keepSets(sets: Table['sets'], last: Table['sets']): Map<string, NftSet> {
+function keepSets(sets: Table['sets'], last: Table['sets'], changes: ElementChanges): Map<string, NftSet> {
   return new Map(
     [...sets].map(([name, set]) => {
       const held = last.get(name);
-      return [name, held && isSame(held, set) ? held : set];
+      return [name, held && isSame(held, set, changes) ? held : set];
     }),
   );
 }
 
-function isSame(a: NftSet, b: NftSet): boolean {
-  return a === b || (a.interval === b.interval && sameElements(a.elements, b.elements));
+function isSame(held: NftSet, set: NftSet, changes: ElementChanges): boolean {
+  return held === set || (held.interval === set.interval && changes.areSame(held.elements, set.elements));
 }

@@ -164,7 +164,7 @@ function ofFamily(family: Family, addresses: Iterable<string>): string[] {
   return [...addresses].filter((each) => familyOf(each) === family);
 }
 
-/** What is known of the addresses of nodes in the table of a family, for as long as they are the same. */
+/** What is known of the addresses of nodes in the table of a family. */
 export interface NodeSets {
   readonly others: NftSet;
   /** Of all nodes; without elements where no Node names any. */
@@ -173,16 +173,7 @@ export interface NodeSets {
   readonly own: readonly NftSet[];
 }
 
-const nodeSetsOf = new WeakMap<NodeAddresses, Partial<Record<Family, NodeSets>>>();
-
-/** Made once for the same addresses: a large cluster has thousands, and they seldom change. */
-export function nodeSets(family: Family, nodes: NodeAddresses): NodeSets {
-  const known = nodeSetsOf.get(nodes) ?? {};
-  nodeSetsOf.set(nodes, known);
-  return (known[family] ??= makeNodeSets(family, nodes));
-}
-
-function makeNodeSets(family: Family, { own, others, podCidrs }: NodeAddresses): NodeSets {
+export function nodeSets(family: Family, { own, others, podCidrs }: NodeAddresses): NodeSets {
   const ranges = ofFamily(family, podCidrs).flatMap((cidr) => parseCidr(cidr) ?? []);
   return {
     others: addressSet(otherNodesSetName[family], family, ofFamily(family, others)),

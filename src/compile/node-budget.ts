@@ -1,24 +1,22 @@
 import { bitLength } from '../lib/bit-length.ts';
 import type { ShapeLimits } from './class-shape.ts';
-import type { ClassSpec } from './class-spec.ts';
 import { membersOf } from './policy-cost.ts';
-import { bucketsOf, type Groups } from './resolve.ts';
+import type { ClassRules, Groups } from './resolve.ts';
 
 /** What a class would write out. Counted roughly, in pods: it decides between two ways to say the same. */
 export interface ClassSize {
-  readonly spec: ClassSpec;
   /** Peers times ports. */
   readonly product: number;
 }
 
-export function sizeOf(spec: ClassSpec, groups: Groups): ClassSize {
+export function sizeOf({ buckets }: ClassRules, groups: Groups): ClassSize {
   let product = 0;
-  for (const { ports, groups: ids, ranges } of bucketsOf(spec)) {
+  for (const { ports, groups: ids, ranges } of buckets) {
     let peers = ranges.length;
     for (const id of ids) peers += membersOf(id, groups);
     product += peers * (ports === 'any' ? 1 : ports.length);
   }
-  return { spec, product };
+  return { product };
 }
 
 /**

@@ -25,52 +25,22 @@ import type { Parts } from './table.ts';
 
 const passes: ElementVerdict = { kind: 'continue' };
 
-/** Points the addresses of pods at their classes, in the table of a family. What nothing points at is not written: start-up would sweep it. */
-export class Pointer {
-  readonly #family: Family;
-  /** As long as the same addresses lead to the same chains by the same devices, all but the sets of the classes stays the very same. */
-  #last: { readonly from: readonly unknown[]; readonly pointed: Parts } | undefined;
-
-  constructor(family: Family) {
-    this.#family = family;
-  }
-
-  /**
-   * @param all local addresses, with their classes: those that nothing isolates are pointed past the gate
-   * @param devices those by which the pods' own addresses are told from others
-   * @param guarded the ends of a packet whose device is looked up with the address
-   */
-  point(all: ReadonlyMap<string, AddressClasses>, devices: readonly Device[], guarded: readonly End[]): Parts {
-    const family = this.#family;
-    const addresses = new Map([...all].filter(([address]) => familyOf(address) === family));
-    const owned = devices.flatMap((device) =>
-      [...device.addresses].flatMap((address) => (addresses.has(address) ? [[device.name, address] as const] : [])),
-    );
-    const sets: NftSet[] = [];
-    const from: unknown[] = [guarded.join(), ...owned.flat()];
-    for (const [address, classes] of addresses) {
-      from.push(address);
-      for (const direction of directions) {
-        const built = classes[direction]?.families?.[family];
-        if (built) sets.push(...built.sets);
-        from.push(built ? built.chains : classes[direction] !== undefined);
-      }
-    }
-    const last = this.#last;
-    const isSame = last?.from.length === from.length && from.every((each, index) => each === last.from[index]);
-    const pointed = isSame ? last.pointed : pointAddresses(family, addresses, owned, guarded);
-    if (!isSame) this.#last = { from, pointed };
-    return { ...pointed, sets: [...sets, ...pointed.sets] };
-  }
-}
-
-/** @param owned devices and their addresses */
-function pointAddresses(
+/**
+ * Points the addresses of pods at their classes, in the table of a family. What nothing points at is not written: start-up would sweep it.
+ * @param all local addresses, with their classes: those that nothing isolates are pointed past the gate
+ * @param devices those by which the pods' own addresses are told from others
+ * @param guarded the ends of a packet whose device is looked up with the address
+ */
+export function pointAddresses(
   family: Family,
-  addresses: ReadonlyMap<string, AddressClasses>,
-  owned: readonly (readonly [device: string, address: string])[],
+  all: ReadonlyMap<string, AddressClasses>,
+  devices: readonly Device[],
   guarded: readonly End[],
 ): Parts {
+  const addresses = new Map([...all].filter(([address]) => familyOf(address) === family));
+  const owned = devices.flatMap((device) =>
+    [...device.addresses].flatMap((address) => (addresses.has(address) ? [[device.name, address] as const] : [])),
+  );
   const sets: NftSet[] = [];
   const portMaps = new Set<VerdictMap>();
   const chains = new Set<Chain>();
@@ -78,7 +48,7 @@ function pointAddresses(
     for (const direction of directions) {
       const built = classes[direction]?.families?.[family];
       if (!built) continue;
-      sets.push(...denials[family][direction].sets);
+      sets.push(...built.sets, ...denials[family][direction].sets);
       for (const chain of denials[family][direction].chains) chains.add(chain);
       for (const { chain, ports } of Object.values(built.chains)) {
         for (const each of [chain, ...ports.chains]) chains.add(each);

@@ -4,7 +4,7 @@ import { directions, type GroupId, type Policy, type PolicyId, type PolicyRule }
 import type { Snapshot } from '../model/snapshot.ts';
 import { costOfSet, type Excess } from './budgets.ts';
 import { prefixesOf } from './interval-rules.ts';
-import { kindsOfPods } from './classify.ts';
+import type { PodKinds } from './classify.ts';
 import { costOfName, type Groups } from './resolve.ts';
 
 /** What can be said of policies before anything is made of them. Costs are those of `budgets.ts`. */
@@ -31,6 +31,7 @@ interface PolicyText {
   readonly named: readonly PolicyRule[];
 }
 
+/** Each compile asks for those of all policies, and of one that is large reading is much of what a member's event costs. */
 const texts = new WeakMap<Policy, PolicyText>();
 
 function textOf(policy: Policy): PolicyText {
@@ -53,32 +54,25 @@ function prefixesIn(ranges: readonly AddressRange[]): number {
   return ranges.reduce((sum, range) => sum + prefixesOf(range), 0);
 }
 
-/** Remembers what does not change with the members of groups. */
-export class PolicyCounter {
-  #of: Pick<Snapshot, 'localPods' | 'localRevision'> | undefined;
-  /** Into how many classes each policy goes, at most, in each direction. */
-  #kinds: ReadonlyMap<PolicyId, number> = new Map();
-
-  count(snapshot: Snapshot, refused: ReadonlySet<PolicyId>): PolicyCosts {
-    const { localPods, localRevision, policies, groups } = snapshot;
-    if (this.#of?.localPods !== localPods || this.#of.localRevision !== localRevision) {
-      this.#kinds = countKinds(snapshot);
-      this.#of = { localPods, localRevision };
-    }
-    const inForce = policies.values().filter(({ id }) => !refused.has(id));
-    const bills = new Map<string, Bill>();
-    for (const policy of inForce) {
-      const namespace = namespaceOf(policy.id);
-      let bill = bills.get(namespace);
-      if (!bill) bills.set(namespace, (bill = new Bill(groups, this.#kinds)));
-      bill.add(policy);
-    }
-    return {
-      namespaces: new Map(bills.entries().map(([namespace, { cost }]) => [namespace, cost])),
-      of: (policy) => costAlone(policy, groups, this.#kinds),
-      largest: (namespace, excess, atLeast) => bills.get(namespace)?.largest(excess, atLeast) ?? [],
-    };
+/** @param kinds into how many classes each policy goes, at most, in each direction */
+export function countCosts(
+  { policies, groups }: Snapshot,
+  kinds: ReadonlyMap<PolicyId, number>,
+  refused: ReadonlySet<PolicyId>,
+): PolicyCosts {
+  const bills = new Map<string, Bill>();
+  for (const policy of policies.values()) {
+    if (refused.has(policy.id)) continue;
+    const namespace = namespaceOf(policy.id);
+    let bill = bills.get(namespace);
+    if (!bill) bills.set(namespace, (bill = new Bill(groups, kinds)));
+    bill.add(policy);
   }
+  return {
+    namespaces: new Map(bills.entries().map(([namespace, { cost }]) => [namespace, cost])),
+    of: (policy) => costAlone(policy, groups, kinds),
+    largest: (namespace, excess, atLeast) => bills.get(namespace)?.largest(excess, atLeast) ?? [],
+  };
 }
 
 /** The policies of one namespace. A group costs once, however many of them name it. */
@@ -138,12 +132,9 @@ function costAlone(policy: Policy, groups: Groups, kinds: ReadonlyMap<PolicyId, 
   return textOf(policy).groups.reduce((sum, id) => sum + groupCost(id, groups), costOfClasses(policy, groups, kinds));
 }
 
-function countKinds({ localPods, policies }: Snapshot): Map<PolicyId, number> {
-  const kinds = new Map<string, readonly PolicyId[]>();
-  const kindOf = kindsOfPods(policies);
-  for (const pod of localPods.values()) if (pod.policies.length > 0) kinds.set(kindOf(pod), pod.policies);
+export function countKinds(pods: PodKinds): Map<PolicyId, number> {
   const counts = new Map<PolicyId, number>();
-  for (const ids of kinds.values()) for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+  for (const [{ policies }] of pods.values()) for (const id of policies) counts.set(id, (counts.get(id) ?? 0) + 1);
   return counts;
 }
 

@@ -2,30 +2,43 @@ import { holdsAddress, mergeRanges, parseAddress, type AddressRange } from '../m
 import type { GroupId, Peer } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import { peersText, type ClassSpec } from './class-spec.ts';
-import { portRangeText, portSetOf, portSetText, resolveNamedPort, type PortSet } from './port-set.ts';
+import {
+  mostPorts,
+  portRangeText,
+  portSetOf,
+  portSetText,
+  resolveNamedPort,
+  singlePorts,
+  type PortRange,
+  type PortSet,
+} from './port-set.ts';
 
 /** Everything that may use one set of ports. */
 export interface Bucket {
   readonly ports: PortSet;
+  /** Each port by itself, where they are few enough for tuples. */
+  readonly single: readonly PortRange[];
   everyone: boolean;
   /** Ascending group ids once built. */
   readonly groups: Set<GroupId>;
   ranges: AddressRange[];
 }
 
-export type Groups = ReadonlyMap<GroupId, AddressGroup>;
-
-const groupsOfSpecs = new WeakMap<ClassSpec, readonly GroupId[]>();
-const bucketsOfSpecs = new WeakMap<ClassSpec, readonly Bucket[]>();
-
-/** The groups whose members decide what the class holds. */
-export function groupsOfClass(spec: ClassSpec): readonly GroupId[] {
-  let ids = groupsOfSpecs.get(spec);
-  if (!ids) groupsOfSpecs.set(spec, (ids = findGroups(spec)));
-  return ids;
+/** What follows from the rules of a class alone, whoever is in its groups. Made once for as long as the class is there. */
+export interface ClassRules {
+  readonly spec: ClassSpec;
+  readonly buckets: readonly Bucket[];
+  /** The groups whose members decide what the class holds. */
+  readonly groups: readonly GroupId[];
 }
 
-function findGroups(spec: ClassSpec): GroupId[] {
+export type Groups = ReadonlyMap<GroupId, AddressGroup>;
+
+export function readClass(spec: ClassSpec): ClassRules {
+  return { spec, buckets: bucketsOf(spec), groups: groupsOf(spec) };
+}
+
+function groupsOf(spec: ClassSpec): GroupId[] {
   const ids = new Set<GroupId>();
   for (const rule of spec.rules) {
     for (const peer of rule.peers) if (peer.kind === 'pods') ids.add(peer.group);
@@ -36,15 +49,9 @@ function findGroups(spec: ClassSpec): GroupId[] {
 
 /**
  * The rules without egress names: first those of equal peers put their ports together, then those of equal ports their peers. A
- * class is a union, so neither changes what it allows. Depends on no group's members.
+ * class is a union, so neither changes what it allows.
  */
-export function bucketsOf(spec: ClassSpec): readonly Bucket[] {
-  let buckets = bucketsOfSpecs.get(spec);
-  if (!buckets) bucketsOfSpecs.set(spec, (buckets = makeBuckets(spec)));
-  return buckets;
-}
-
-function makeBuckets(spec: ClassSpec): Bucket[] {
+function bucketsOf(spec: ClassSpec): readonly Bucket[] {
   const byPeers = Map.groupBy(spec.rules, peersText);
   const buckets = new Map<string, Bucket>();
   for (const rules of byPeers.values()) {
@@ -58,7 +65,10 @@ function makeBuckets(spec: ClassSpec): Bucket[] {
 function bucketFor(buckets: Map<string, Bucket>, ports: PortSet): Bucket {
   const text = portSetText(ports);
   let bucket = buckets.get(text);
-  if (!bucket) buckets.set(text, (bucket = { ports, everyone: false, groups: new Set(), ranges: [] }));
+  if (!bucket) {
+    const single = ports === 'any' ? [] : singlePorts(ports, mostPorts.ofTuples);
+    buckets.set(text, (bucket = { ports, single, everyone: false, groups: new Set(), ranges: [] }));
+  }
   return bucket;
 }
 

@@ -1,8 +1,8 @@
 import { shortHash } from '../lib/hash.ts';
 import { familyOf, formatAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { GroupId } from '../model/policy.ts';
-import { changesSince, type AddressGroup, type GroupChange, type PodKey } from '../model/snapshot.ts';
-import { changedElements, type Elements } from '../nftables/element-changes.ts';
+import type { AddressGroup, Delta, PodKey } from '../model/snapshot.ts';
+import type { ElementChange, ElementChanges, Elements } from '../nftables/element-changes.ts';
 import type { Element, KeyType, NftSet } from '../nftables/ruleset.ts';
 import { notePrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
 import { familyDigit } from './names.ts';
@@ -47,22 +47,34 @@ export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftS
   );
 }
 
-/** The addresses of some groups, shared by all classes that need just these; built anew only when a group has changed. */
+/** The addresses of some groups in one set, shared by all classes that need just these. */
+export type GroupSet = (family: Family, ids: readonly GroupId[]) => NftSet;
+
+/** Such sets are made anew only when a group has changed. */
 export class GroupSets {
   readonly #built = new Map<string, { groups: KnownGroups; set: NftSet }>();
   /** How many there were when some were forgotten last. */
   #kept = 0;
 
-  get(family: Family, ids: readonly GroupId[], groups: Groups): NftSet {
-    const name = `g${familyDigit[family]}-${shortHash(ids.join(' '))}`;
-    const current = ids.map((id) => groups.get(id));
-    const known = this.#built.get(name);
-    if (known && current.every((group, index) => group === known.groups[index])) return known.set;
-    const touched = known && touchedAddresses(family, known.groups, current);
-    const elements = touched ? patched(known.set.elements, touched, current) : addressesOf(family, current);
-    const set: NftSet = { name, key: [addressType[family]], interval: false, elements };
-    this.#built.set(name, { groups: current, set });
-    return set;
+  /**
+   * The sets with the members that the groups have now.
+   * @param delta what has changed since the last compile: a set of that time costs as much as the change
+   * @param changes is told of it
+   */
+  of(groups: Groups, delta: Delta | 'all', changes: ElementChanges): GroupSet {
+    return (family, ids) => {
+      const name = `g${familyDigit[family]}-${shortHash(ids.join(' '))}`;
+      const current = ids.map((id) => groups.get(id));
+      const known = this.#built.get(name);
+      if (known && current.every((group, index) => group === known.groups[index])) return known.set;
+      const touched = known && touchedAddresses(family, ids, known.groups, current, delta);
+      const elements = touched
+        ? changes.apply(known.set.elements, changeOf(known.set.elements, touched, current))
+        : addressesOf(family, current);
+      const set: NftSet = { name, key: [addressType[family]], interval: false, elements };
+      this.#built.set(name, { groups: current, set });
+      return set;
+    };
   }
 
   /** Forgets what no class has any more, now and then: as soon as it may be as much as what is kept. */
@@ -89,14 +101,18 @@ function addressesOf(family: Family, groups: KnownGroups): Set<Element> {
 /** Addresses that may have come or gone, with the pods that had or have them; `undefined` if any may. */
 function touchedAddresses(
   family: Family,
+  ids: readonly GroupId[],
   before: KnownGroups,
   after: KnownGroups,
+  delta: Delta | 'all',
 ): ReadonlyMap<string, ReadonlySet<PodKey>> | undefined {
+  if (delta === 'all') return undefined;
   const touched = new Map<string, Set<PodKey>>();
-  for (const [index, group] of after.entries()) {
-    const changes = groupChanges(before[index], group);
-    if (!changes) return undefined;
-    for (const { pod, addresses } of changes) {
+  for (const [index, id] of ids.entries()) {
+    if (before[index] === after[index]) continue;
+    const change = delta.groups.get(id);
+    if (!change || change.members === 'all' || change.from !== before[index]) return undefined;
+    for (const [pod, addresses] of change.members) {
       for (const address of addresses) {
         if (familyOf(address) !== family) continue;
         const pods = touched.get(address);
@@ -108,15 +124,12 @@ function touchedAddresses(
   return touched;
 }
 
-function groupChanges(
-  before: AddressGroup | undefined,
-  after: AddressGroup | undefined,
-): readonly GroupChange[] | undefined {
-  return before === after ? [] : changesSince(before?.history, after?.history);
-}
-
 /** One pod at most has an address, so only those of which the groups tell can have it now. */
-function patched(before: Elements, touched: ReadonlyMap<string, ReadonlySet<PodKey>>, groups: KnownGroups): Elements {
+function changeOf(
+  before: Elements,
+  touched: ReadonlyMap<string, ReadonlySet<PodKey>>,
+  groups: KnownGroups,
+): ElementChange {
   const added: Element[] = [];
   const removed: Element[] = [];
   for (const [address, pods] of touched) {
@@ -126,7 +139,7 @@ function patched(before: Elements, touched: ReadonlyMap<string, ReadonlySet<PodK
     if (isThere === before.has(address)) continue;
     (isThere ? added : removed).push(address);
   }
-  return changedElements(before, added, removed);
+  return { added, removed };
 }
 
 export function addressSet(name: string, family: Family, addresses: Iterable<string>): NftSet {

@@ -1,4 +1,4 @@
-import { changedElements, elementsMissing, type Elements } from '../nftables/element-changes.ts';
+import type { ElementChange, ElementChanges, Elements } from '../nftables/element-changes.ts';
 import type { Element, NftSet } from '../nftables/ruleset.ts';
 import type { FamilyDraft } from './class-shape.ts';
 import type { ClassSpec } from './class-spec.ts';
@@ -14,9 +14,10 @@ export function tuplesOf(
   spec: ClassSpec,
   before: FamilyDraft | undefined,
   known: NftSet | undefined,
+  changes: ElementChanges,
 ): NftSet {
   if (!before || !known || !isLike(draft, before)) return tuplesSet(draft.family, spec.text, allTuples(draft));
-  const elements = patched(known.elements, draft, before);
+  const elements = changes.apply(known.elements, changeOf(known.elements, draft, before, changes));
   return elements === known.elements ? known : { ...known, elements };
 }
 
@@ -48,12 +49,12 @@ function isLike(draft: FamilyDraft, before: FamilyDraft): boolean {
   );
 }
 
-function patched(known: Elements, draft: FamilyDraft, before: FamilyDraft): Elements {
+function changeOf(known: Elements, draft: FamilyDraft, before: FamilyDraft, changes: ElementChanges): ElementChange {
   const [now, then] = [exactEntries(draft), exactEntries(before)];
   const touched = new Set<string>();
   for (const [index, { peers }] of now.entries()) {
-    for (const address of elementsMissing(peers, then[index]!.peers)) touched.add(address);
-    for (const address of elementsMissing(then[index]!.peers, peers)) touched.add(address);
+    const { added, removed } = changes.between(then[index]!.peers, peers);
+    for (const address of [...added, ...removed]) touched.add(address);
   }
   const added: Element[] = [];
   const removed: Element[] = [];
@@ -65,5 +66,5 @@ function patched(known: Elements, draft: FamilyDraft, before: FamilyDraft): Elem
       (wanted.has(port) ? added : removed).push(tuple);
     }
   }
-  return changedElements(known, added, removed);
+  return { added, removed };
 }

@@ -1,14 +1,20 @@
 import type { Link } from '../model/cluster.ts';
 import { directions, type Direction } from '../model/policy.ts';
-import { RevisedMap } from './revised-map.ts';
+import { NotingMap } from './delta-log.ts';
 
 export const bothWays: ReadonlySet<Direction> = new Set(directions);
 export const neitherWay: ReadonlySet<Direction> = new Set();
 
 /** As `Snapshot.denied`, and the links of those addresses of which they are known. */
 export class DeniedAddresses {
-  readonly #directions = new RevisedMap<string, ReadonlySet<Direction>>();
-  readonly #links = new RevisedMap<string, Link>();
+  readonly #directions: NotingMap<string, ReadonlySet<Direction>>;
+  readonly #links: NotingMap<string, Link>;
+
+  /** @param note is called at each change */
+  constructor(note: () => void) {
+    this.#directions = new NotingMap(note);
+    this.#links = new NotingMap(note);
+  }
 
   get directions(): ReadonlyMap<string, ReadonlySet<Direction>> {
     return this.#directions;
@@ -24,10 +30,6 @@ export class DeniedAddresses {
     else this.#directions.delete(address);
     if (isolated && link) this.#links.set(address, link);
     else this.#links.delete(address);
-  }
-
-  get revision(): number {
-    return this.#directions.revision + this.#links.revision;
   }
 
   get size(): number {

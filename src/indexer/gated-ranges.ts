@@ -35,6 +35,7 @@ const mostPassing = 4096;
 export class GatedRanges {
   readonly #nodeName: string;
   readonly #isNode: (name: string) => boolean;
+  readonly #note: () => void;
   readonly #gate: boolean;
   readonly #named: readonly string[];
   #ofNode: readonly string[] = [];
@@ -46,11 +47,14 @@ export class GatedRanges {
   readonly #claimed = new Map<string, CountedSet<string>>();
   #claims: readonly GateClaims[] | undefined;
   #current: readonly string[] = [];
-  #revision = 0;
 
-  /** @param isNode whether there is a Node of the name; `nodesChanged` says when that may be otherwise */
-  constructor(nodeName: string, { gate, podCidrs }: GateOptions, isNode: (name: string) => boolean) {
+  /**
+   * @param isNode whether there is a Node of the name; `nodesChanged` says when that may be otherwise
+   * @param note is called whenever `current` changes
+   */
+  constructor(nodeName: string, { gate, podCidrs }: GateOptions, isNode: (name: string) => boolean, note: () => void) {
     this.#nodeName = nodeName;
+    this.#note = note;
     this.#isNode = isNode;
     this.#gate = gate;
     this.#named = podCidrs;
@@ -113,10 +117,6 @@ export class GatedRanges {
     return this.#current;
   }
 
-  get revision(): number {
-    return this.#revision;
-  }
-
   #claim(node: string, address: string, change: 1 | -1): void {
     const ofNode = this.#claimed.get(node) ?? new CountedSet();
     if (change === 1) ofNode.add(address);
@@ -151,8 +151,9 @@ export class GatedRanges {
     const ofNode = this.#contradictions > 0 ? [] : this.#ofNode;
     const chosen = [this.#named, ofNode, this.#learned].find((cidrs) => cidrs.length > 0) ?? [];
     const current = this.#gate ? canonicalCidrs(chosen) : [];
-    if (current.join() !== this.#current.join()) this.#revision++;
+    const isSame = current.join() === this.#current.join();
     this.#current = current;
+    if (!isSame) this.#note();
     this.#claims = undefined;
   }
 }

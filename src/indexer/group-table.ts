@@ -1,17 +1,13 @@
 import type { NamedPort } from '../model/cluster.ts';
 import type { GroupId, Selection } from '../model/policy.ts';
-import { ChangeJournal } from './change-journal.ts';
-import { RevisedMap } from './revised-map.ts';
+import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
+import type { DeltaLog } from './delta-log.ts';
 import { sizeOfAll } from './table-size.ts';
-import type { AddressGroup, GroupChange, History, Member, PodKey } from '../model/snapshot.ts';
 
 interface Entry {
   readonly selection: Selection;
   users: number;
   readonly members: Map<PodKey, Member>;
-  readonly journal: ChangeJournal<GroupChange>;
-  /** How often the groups had been read before it was there: as long as that is so, there is nobody to tell of changes. */
-  readonly born: number;
 }
 
 /** One pod in all its groups: they share the member. */
@@ -24,30 +20,23 @@ const noGroups: ReadonlySet<GroupId> = new Set();
 
 /** The groups that some policy in force names, with their members. */
 export class GroupTable {
+  readonly #log: DeltaLog;
   readonly #entries = new Map<GroupId, Entry>();
   readonly #memberships = new Map<PodKey, Membership>();
-  readonly #current = new RevisedMap<GroupId, AddressGroup>();
+  readonly #current = new Map<GroupId, AddressGroup>();
   /** Those that are others than `current` says: while a cluster is read, each changes many times before anybody looks. */
   readonly #stale = new Set<GroupId>();
-  readonly #journal = new ChangeJournal<GroupId>();
-  #reads = 0;
   /** Pods times groups that they are in. */
   memberships = 0;
 
+  constructor(log: DeltaLog) {
+    this.#log = log;
+  }
+
   get current(): ReadonlyMap<GroupId, AddressGroup> {
-    this.#publishStale();
-    this.#reads++;
+    for (const id of this.#stale) this.#current.set(id, { id, members: this.#entries.get(id)!.members });
+    this.#stale.clear();
     return this.#current;
-  }
-
-  get revision(): number {
-    this.#publishStale();
-    return this.#current.revision;
-  }
-
-  get history(): History<GroupId> {
-    this.#publishStale();
-    return this.#journal.history;
   }
 
   /** Says whether the group is new, and so must be filled. */
@@ -57,9 +46,9 @@ export class GroupTable {
       entry.users++;
       return false;
     }
-    const journal = new ChangeJournal<GroupChange>();
-    this.#entries.set(id, { selection, users: 1, members: new Map(), journal, born: this.#reads });
-    this.#publish(id);
+    this.#entries.set(id, { selection, users: 1, members: new Map() });
+    this.#log.noteGroup(id, this.#current.get(id));
+    this.#stale.add(id);
     return true;
   }
 
@@ -68,9 +57,9 @@ export class GroupTable {
     const entry = this.#entries.get(id);
     if (!entry || --entry.users > 0) return false;
     for (const key of entry.members.keys()) this.#leave(id, key);
+    this.#log.noteGroup(id, this.#current.get(id));
     this.#entries.delete(id);
     this.#current.delete(id);
-    this.#journal.add(id);
     this.#stale.delete(id);
     return true;
   }
@@ -102,7 +91,7 @@ export class GroupTable {
 
   /** How many entries it holds: none once no policy is in force. */
   get size(): number {
-    return this.#entries.size + this.#current.size + sizeOfAll(this.#memberships.values().map(({ groups }) => groups));
+    return this.#entries.size + this.current.size + sizeOfAll(this.#memberships.values().map(({ groups }) => groups));
   }
 
   #membershipOf(key: PodKey, member: Member): Membership {
@@ -120,21 +109,8 @@ export class GroupTable {
   }
 
   #touch(id: GroupId, pod: PodKey, addresses: readonly string[]): void {
-    const { journal, born } = this.#entries.get(id)!;
+    this.#log.noteMember(id, this.#current.get(id), pod, addresses);
     this.#stale.add(id);
-    if (born === this.#reads) journal.skip();
-    else journal.add({ pod, addresses });
-  }
-
-  #publishStale(): void {
-    for (const id of this.#stale) this.#publish(id);
-    this.#stale.clear();
-  }
-
-  #publish(id: GroupId): void {
-    const { members, journal } = this.#entries.get(id)!;
-    this.#current.set(id, { id, members, history: journal.history });
-    this.#journal.add(id);
   }
 }
 

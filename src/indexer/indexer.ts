@@ -15,10 +15,11 @@ import type { Issue } from '../model/issue.ts';
 import type { GateClaims } from '../model/node-state.ts';
 import type { Owners } from '../model/owner.ts';
 import type { Direction, Policy, PolicyId } from '../model/policy.ts';
-import type { LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
+import type { Delta, LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
 import { Admission, defaultFillBudgets, withoutAllows, type FillBudgets } from './admission.ts';
 import { CountedSet } from './counted-set.ts';
+import { DeltaLog, NotingMap } from './delta-log.ts';
 import { bothWays, DeniedAddresses, neitherWay } from './denied-addresses.ts';
 import { GatedRanges, type AddressUse, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
@@ -28,7 +29,6 @@ import { findOwners } from './owners.ts';
 import { isSameState, Ownership } from './ownership.ts';
 import { PodIndex } from './pod-index.ts';
 import { Residents, type Resident, type ResidentChanges } from './residents.ts';
-import { RevisedMap } from './revised-map.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { sizeOfAll } from './table-size.ts';
 
@@ -41,6 +41,7 @@ const noPolicies: ReadonlySet<PolicyId> = new Set();
 export class Indexer {
   readonly #nodeName: string;
   readonly #synced = new Set<ResourceName>();
+  readonly #log = new DeltaLog();
 
   readonly #residents: Residents;
   readonly #gatedRanges: GatedRanges;
@@ -59,16 +60,16 @@ export class Indexer {
   /** Those of some pod in `#policiesOf`. */
   readonly #selecting = new CountedSet<PolicyId>();
 
-  readonly #activePolicies = new RevisedMap<PolicyId, Policy>();
+  readonly #activePolicies = new NotingMap<PolicyId, Policy>(this.#log.noteLocal);
   readonly #peers = new SelectionIndex(this.#namespaceIndex);
-  readonly #groups = new GroupTable();
+  readonly #groups = new GroupTable(this.#log);
   readonly #admission: Admission;
   /** How many memberships there were when it was decided last whose groups are filled. */
   #decidedAt = 0;
   readonly #mostGrowth: number;
 
-  readonly #localPods = new RevisedMap<PodKey, LocalPod>();
-  readonly #denied = new DeniedAddresses();
+  readonly #localPods = new NotingMap<PodKey, LocalPod>(this.#log.noteLocal);
+  readonly #denied = new DeniedAddresses(this.#log.noteLocal);
   /** By the claims of other nodes as they were when they were judged last. */
   #passing: ReadonlySet<string> = new Set();
   #judgedClaims: readonly GateClaims[] = [];
@@ -92,8 +93,8 @@ export class Indexer {
     this.#mostGrowth = fillBudgets.namespace / 4;
     this.#nodeName = nodeName;
     this.#residents = new Residents(nodeName);
-    this.#nodeTable = new NodeTable(nodeName);
-    this.#gatedRanges = new GatedRanges(nodeName, gate, (name) => this.#nodes.has(name));
+    this.#nodeTable = new NodeTable(nodeName, this.#log.noteLocal);
+    this.#gatedRanges = new GatedRanges(nodeName, gate, (name) => this.#nodes.has(name), this.#log.noteLocal);
   }
 
   receive(event: ResourceEvent | NodeFact): void {
@@ -108,17 +109,13 @@ export class Indexer {
       this.#refreshLocalPod(key, pod, this.#policiesOf.get(key) ?? noPolicies);
     this.#staleLocalPods.clear();
     this.#settlePassing();
-    const { current: groups, history: groupHistory, revision } = this.#groups;
-    const localRevision = this.#localRevision;
     return {
-      revision: localRevision + revision,
-      localRevision,
+      revision: this.#log.revision,
       inSync: this.inSync,
       localPods: this.#localPods,
       policies: this.#activePolicies,
       leftOut: this.#admission.leftOut,
-      groups,
-      groupHistory,
+      groups: this.#groups.current,
       denied: this.#denied.directions,
       deniedLinks: this.#denied.links,
       gatedRanges: this.#gatedRanges.current,
@@ -126,15 +123,24 @@ export class Indexer {
     };
   }
 
+  /**
+   * Hands out the Snapshot, with what has changed in it since `take` last returned. Where `take` throws, that goes on being collected.
+   * Before the first time, all has changed.
+   */
+  drain<T>(take: (snapshot: Snapshot, delta: Delta | 'all') => T): T {
+    const taken = take(this.snapshot(), this.#log.delta);
+    this.#log.drain();
+    return taken;
+  }
+
+  /** As `drain`, and goes on collecting. */
+  peek<T>(look: (snapshot: Snapshot, delta: Delta | 'all') => T): T {
+    return look(this.snapshot(), this.#log.delta);
+  }
+
   /** All first lists are complete. Costs nothing, unlike a snapshot. */
   get inSync(): boolean {
     return resourceNames.every((name) => this.#synced.has(name));
-  }
-
-  /** Of all that a snapshot shows but the members of groups. */
-  get #localRevision(): number {
-    const tables = [this.#localPods, this.#activePolicies, this.#denied, this.#gatedRanges, this.#nodeTable];
-    return tables.reduce((sum, { revision }) => sum + revision, this.#synced.size);
   }
 
   get knowsNode(): boolean {
@@ -216,7 +222,7 @@ export class Indexer {
   #take(event: ResourceEvent | NodeFact): void {
     switch (event.op) {
       case 'synced':
-        return void this.#synced.add(event.resource);
+        return this.#sync(event.resource);
       case 'upsert':
         return this.#replace(event.resource, event.key, event.value);
       case 'remove':
@@ -234,6 +240,12 @@ export class Indexer {
       case 'ranges':
         return this.#gatedRanges.setLearned(event.cidrs);
     }
+  }
+
+  #sync(resource: ResourceName): void {
+    if (this.#synced.has(resource)) return;
+    this.#synced.add(resource);
+    this.#log.noteLocal();
   }
 
   #replace(resource: ResourceName, key: ObjectKey, value: ModelObject | undefined): void {

@@ -5,14 +5,16 @@ import type { NodeAddresses } from '../model/snapshot.ts';
 /** The addresses and pod ranges of all nodes. */
 export class NodeTable {
   readonly #nodeName: string;
+  readonly #note: () => void;
   readonly #own = new CountedKeys();
   readonly #others = new CountedKeys();
   readonly #podCidrs = new CountedKeys();
   #current: NodeAddresses | undefined;
-  revision = 0;
 
-  constructor(nodeName: string) {
+  /** @param note is called at each change */
+  constructor(nodeName: string, note: () => void) {
     this.#nodeName = nodeName;
+    this.#note = note;
   }
 
   /** Replaces what one node brings. */
@@ -23,7 +25,7 @@ export class NodeTable {
       this.#podCidrs.replace(new Set(before?.podCidrs), new Set(after?.podCidrs)),
     ];
     if (!changed.includes(true)) return;
-    this.revision++;
+    this.#note();
     this.#current = undefined;
   }
 

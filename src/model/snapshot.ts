@@ -10,41 +10,10 @@ export interface Member {
   readonly ports: readonly NamedPort[];
 }
 
-/** The latest changes of something, oldest first: a live view. */
-export interface Journal<Change> {
-  /** How many came before the first that is still there. */
-  readonly forgotten: number;
-  readonly changes: readonly Change[];
-}
-
-/** Who knew the thing before need not look at all of it. A hint: without it all answers are the same. */
-export interface History<Change> {
-  readonly version: number;
-  readonly journal: Journal<Change>;
-}
-
-/** What happened since it was `before`; `undefined` if that is not known. */
-export function changesSince<Change>(
-  before: History<Change> | undefined,
-  after: History<Change> | undefined,
-): readonly Change[] | undefined {
-  if (!before || !after || before.journal !== after.journal) return undefined;
-  const { forgotten, changes } = after.journal;
-  const seen = before.version - forgotten;
-  return seen < 0 ? undefined : changes.slice(seen);
-}
-
 /** The pods behind one selection. A change makes a new object, so identity tells "unchanged"; `members` is a live view. */
 export interface AddressGroup {
   readonly id: GroupId;
   readonly members: ReadonlyMap<PodKey, Member>;
-  readonly history?: History<GroupChange>;
-}
-
-/** Whether the pod has these addresses in the group is no longer, or only now, so. */
-export interface GroupChange {
-  readonly pod: PodKey;
-  readonly addresses: readonly string[];
 }
 
 /** A pod on this node that policies may isolate. A change makes a new object. */
@@ -83,8 +52,6 @@ export interface NodeAddresses {
 export interface Snapshot {
   /** With the same one the same indexer says the same. */
   readonly revision: number;
-  /** With the same one the same indexer says the same, but for the members of groups. A promise, and no hint. */
-  readonly localRevision: number;
   readonly inSync: boolean;
   readonly localPods: ReadonlyMap<PodKey, LocalPod>;
   /** The policies that apply to a local pod; those that are left out without their rules. */
@@ -92,8 +59,6 @@ export interface Snapshot {
   readonly leftOut?: ReadonlyMap<PolicyId, LeftOut>;
   /** The groups that those policies name. */
   readonly groups: ReadonlyMap<GroupId, AddressGroup>;
-  /** Each group that came, went or changed, by its id. */
-  readonly groupHistory?: History<GroupId>;
   /**
    * Local addresses that are isolated without allows, with the directions: those that several live pods claim, in the directions in which
    * any claimant is isolated, which may be none (S1.10); in both, those of sandboxes whose pod is not known (S1.14), and those that the API server gives
@@ -108,10 +73,25 @@ export interface Snapshot {
   readonly nodeAddresses: NodeAddresses;
 }
 
+/** What has changed in a group. */
+export interface GroupDelta {
+  /** What it was before; `undefined` where it is new. */
+  readonly from: AddressGroup | undefined;
+  /** The addresses that each changed member had or has in the group; `all` where too many members changed to name them. */
+  readonly members: ReadonlyMap<PodKey, ReadonlySet<string>> | 'all';
+}
+
+/** What has changed in a Snapshot since another one: whatever a Delta does not name is the same in both. */
+export interface Delta {
+  /** Anything else than the members of groups has changed. */
+  readonly localChanged: boolean;
+  /** Each group that came, went or changed. */
+  readonly groups: ReadonlyMap<GroupId, GroupDelta>;
+}
+
 /** Of a node without pods. */
 export const emptySnapshot: Snapshot = {
   revision: 0,
-  localRevision: 0,
   inSync: true,
   localPods: new Map(),
   policies: new Map(),

@@ -2,51 +2,47 @@ import type { Element } from './ruleset.ts';
 
 export type Elements = ReadonlySet<Element>;
 
-/** How a set came from another one. A hint that saves comparing them: without it all answers are the same. */
-interface Origin {
-  readonly from: WeakRef<Elements>;
+/** What has come and what has gone between two sets. */
+export interface ElementChange {
   readonly added: readonly Element[];
   readonly removed: readonly Element[];
 }
 
-const origins = new WeakMap<Elements, Origin>();
-/** Found to be equal: what has been read from the kernel, and what has been compiled. */
-const equals = new WeakMap<Elements, WeakRef<Elements>>();
+/** How sets came from others, by the sets that came of it: whoever has both need not compare them. */
+export class ElementChanges {
+  readonly #changes = new Map<Elements, ElementChange & { readonly from: Elements }>();
+  /** Elements of sets that were compared all the same: what tests count instead of time. */
+  compared = 0;
 
-/**
- * A changed copy, whose difference from the first is known without a comparison; the very set if nothing changes.
- * @param added none of which it has
- * @param removed all of which it has
- */
-export function changedElements(from: Elements, added: readonly Element[], removed: readonly Element[]): Elements {
-  if (added.length === 0 && removed.length === 0) return from;
-  const copy = new Set(from);
-  for (const element of removed) copy.delete(element);
-  for (const element of added) copy.add(element);
-  origins.set(copy, { from: new WeakRef(from), added, removed });
-  return copy;
-}
+  /**
+   * A changed copy; the very set if nothing changes.
+   * @param added none of which it has
+   * @param removed all of which it has
+   */
+  apply(from: Elements, { added, removed }: ElementChange): Elements {
+    if (added.length === 0 && removed.length === 0) return from;
+    const copy = new Set(from);
+    for (const element of removed) copy.delete(element);
+    for (const element of added) copy.add(element);
+    this.#changes.set(copy, { from, added, removed });
+    return copy;
+  }
 
-/** What the first has and the second has not. */
-export function elementsMissing(has: Elements, lacks: Elements): readonly Element[] {
-  if (has === lacks || areKnownEqual(has, lacks)) return [];
-  const origin = origins.get(has);
-  if (origin?.from.deref() === lacks) return origin.added;
-  const other = origins.get(lacks);
-  if (other?.from.deref() === has) return other.removed;
-  return [...has.difference(lacks)];
-}
+  /** Compares what did not come from one another here. */
+  between(before: Elements, after: Elements): ElementChange {
+    const change = this.#changes.get(after);
+    if (change?.from === before) return change;
+    if (this.#compare(before, after)) return { added: [], removed: [] };
+    return { added: [...after.difference(before)], removed: [...before.difference(after)] };
+  }
 
-export function sameElements(a: Elements, b: Elements): boolean {
-  if (a === b) return true;
-  // A set that came from another by a change is another.
-  if (origins.get(a)?.from.deref() === b || origins.get(b)?.from.deref() === a) return false;
-  if (areKnownEqual(a, b)) return true;
-  if (a.size !== b.size || !a.isSubsetOf(b)) return false;
-  equals.set(a, new WeakRef(b));
-  return true;
-}
+  areSame(before: Elements, after: Elements): boolean {
+    return this.#changes.get(after)?.from !== before && this.#compare(before, after);
+  }
 
-function areKnownEqual(a: Elements, b: Elements): boolean {
-  return equals.get(a)?.deref() === b || equals.get(b)?.deref() === a;
+  #compare(a: Elements, b: Elements): boolean {
+    if (a === b) return true;
+    this.compared += a.size;
+    return a.size === b.size && a.isSubsetOf(b);
+  }
 }

@@ -1,5 +1,5 @@
-import { elementsMissing, sameElements } from '../nftables/element-changes.ts';
-import type { ElementVerdict, NftSet, Table } from '../nftables/ruleset.ts';
+import type { ElementChange, ElementChanges } from '../nftables/element-changes.ts';
+import type { ElementVerdict, Table } from '../nftables/ruleset.ts';
 import type { TableDifference } from './difference.ts';
 import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
 import { chainTarget, readsThrough } from './reads.ts';
@@ -15,12 +15,22 @@ import { chainTarget, readsThrough } from './reads.ts';
  * An address that comes moves too, from what its map has for all others: what has just been taken away, and is so only later, must not pass
  * for it. One that goes must not be passed what has just been added.
  */
-export function chooseEditions(desired: Table, applied: Table, { sets }: TableDifference): Editions {
+export function chooseEditions(
+  desired: Table,
+  applied: Table,
+  { sets }: TableDifference,
+  changes: ElementChanges,
+): Editions {
   const current = editionsIn(applied);
   const chosen = new Set([...current].filter((name) => desired.sets.has(name)));
-  const others = sets.changed.map(({ after }) => after);
-  const inUse = [...current].flatMap((name) => desired.sets.get(name) ?? []);
-  const changed = [...new Set([...others, ...inUse])].flatMap((set) => changeOf(set, current, applied) ?? []);
+  const others = sets.changed.map(({ after: { name }, ...change }) => setChange(name, change));
+  const inUse = [...chosen].map((name) => {
+    const before = applied.sets.get(secondEdition(name))!.elements;
+    return setChange(name, changes.between(before, desired.sets.get(name)!.elements));
+  });
+  const changed = [...others.filter(({ name }) => !chosen.has(name)), ...inUse].filter(
+    ({ gains, loses }) => gains || loses,
+  );
   if (changed.length === 0) return chosen;
   const flipped = new Set<string>();
   for (;;) {
@@ -45,11 +55,8 @@ interface SetChange {
   readonly loses: boolean;
 }
 
-function changeOf(set: NftSet, current: Editions, applied: Table): SetChange | undefined {
-  const before = applied.sets.get(current.has(set.name) ? secondEdition(set.name) : set.name);
-  if (!before || before === set || sameElements(before.elements, set.elements)) return undefined;
-  const gains = elementsMissing(set.elements, before.elements).length > 0;
-  return { name: set.name, gains, loses: elementsMissing(before.elements, set.elements).length > 0 };
+function setChange(name: string, { added, removed }: ElementChange): SetChange {
+  return { name, gains: added.length > 0, loses: removed.length > 0 };
 }
 
 /** By what becomes of the addresses. */

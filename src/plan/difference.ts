@@ -1,36 +1,41 @@
+import type { ElementChange, ElementChanges } from '../nftables/element-changes.ts';
 import type { Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
 
 /** What becomes of the objects of one kind between two states of a table. */
-export interface Difference<T> {
+export interface Difference<T, Change = object> {
   readonly added: readonly T[];
   readonly removed: readonly T[];
   /** Those that are there before and after, and not the very object: they may be equal all the same. */
-  readonly changed: readonly { readonly before: T; readonly after: T }[];
+  readonly changed: readonly (Change & { readonly before: T; readonly after: T })[];
 }
 
 /** Found in one look at what is there: a node has thousands of sets, of which an event changes one. */
 export interface TableDifference {
-  readonly sets: Difference<NftSet>;
+  readonly sets: Difference<NftSet, ElementChange>;
   readonly maps: Difference<VerdictMap>;
   readonly chains: Difference<Chain>;
 }
 
-export function differenceOf(before: Table, after: Table): TableDifference {
+export function differenceOf(before: Table, after: Table, changes: ElementChanges): TableDifference {
   return {
-    sets: differenceOfKind(before.sets, after.sets),
-    maps: differenceOfKind(before.maps, after.maps),
-    chains: differenceOfKind(before.chains, after.chains),
+    sets: differenceOfKind(before.sets, after.sets, (a, b) => changes.between(a.elements, b.elements)),
+    maps: differenceOfKind(before.maps, after.maps, () => ({})),
+    chains: differenceOfKind(before.chains, after.chains, () => ({})),
   };
 }
 
-function differenceOfKind<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): Difference<T> {
+function differenceOfKind<T, Change>(
+  before: ReadonlyMap<string, T>,
+  after: ReadonlyMap<string, T>,
+  between: (before: T, after: T) => Change,
+): Difference<T, Change> {
   if (before === after) return { added: [], removed: [], changed: [] };
   const added: T[] = [];
-  const changed: { before: T; after: T }[] = [];
+  const changed: (Change & { before: T; after: T })[] = [];
   for (const [name, object] of after) {
     const held = before.get(name);
     if (held === undefined) added.push(object);
-    else if (held !== object) changed.push({ before: held, after: object });
+    else if (held !== object) changed.push({ ...between(held, object), before: held, after: object });
   }
   const isAnyGone = before.size + added.length > after.size;
   const removed = isAnyGone ? [...before].flatMap(([name, object]) => (after.has(name) ? [] : [object])) : [];

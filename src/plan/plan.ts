@@ -1,3 +1,4 @@
+import { ElementChanges } from '../nftables/element-changes.ts';
 import type { Operation, Ruleset, Stage, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
 import { planRewrite } from './rewrite.ts';
@@ -16,12 +17,13 @@ export interface Plan {
  * break, so that in between a check passes what the old or the new rules pass, and drops nothing that both pass.
  * A stage is one transaction over all tables; each is held to this by itself. A table that is not wanted any more is emptied.
  * @param applied `undefined` where there is none
+ * @param changes how sets of the one came from sets of the other, as far as that is known
  */
-export function planStages(desired: Ruleset, applied: Ruleset = {}): Plan {
+export function planStages(desired: Ruleset, applied: Ruleset = {}, changes = new ElementChanges()): Plan {
   const targets = tableFamilies.flatMap((family) => {
     const held = applied[family];
     const target = desired[family] ?? (held && emptied(held));
-    return target ? [{ family, target, held, plan: planTable(target, held) }] : [];
+    return target ? [{ family, target, held, plan: planTable(target, held, changes) }] : [];
   });
   const first = planOf(
     targets.map(({ family, target, held, plan }) => ({ family, plan: plan ?? planRewrite(target, held!) })),
@@ -29,7 +31,7 @@ export function planStages(desired: Ruleset, applied: Ruleset = {}): Plan {
   const rewritten = targets.filter(({ plan }) => !plan);
   if (rewritten.length === 0) return first;
   const last = planOf(
-    rewritten.map(({ family, target }) => ({ family, plan: planTable(target, first.result[family])! })),
+    rewritten.map(({ family, target }) => ({ family, plan: planTable(target, first.result[family], changes)! })),
   );
   return { stages: [...first.stages, ...last.stages], result: { ...first.result, ...last.result } };
 }

@@ -1,4 +1,5 @@
 import { isName } from '../nftables/name.ts';
+import { ElementChanges } from '../nftables/element-changes.ts';
 import type { Change, Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
 import { differenceOf } from './difference.ts';
 import { renameRule, renameTargets } from './editions.ts';
@@ -13,7 +14,7 @@ import { emptyTable, headerOf, makeOperations, switchOperations, type TablePlan 
 export function planRewrite(desired: Table, held: Table): TablePlan {
   if (held.isFlagged || !hasOnlyNames(held)) return planReplacement(desired);
   const result = besides(desired, held);
-  const difference = differenceOf(held, result);
+  const difference = differenceOf(held, result, new ElementChanges());
   const { sets, maps, chains } = difference;
   return {
     make: makeOperations(difference),
@@ -32,7 +33,7 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
 
 /** A table that is switched off judges no packet, and one whose objects nft cannot name cannot be mended: one transaction writes it anew. */
 function planReplacement(desired: Table): TablePlan {
-  const all = differenceOf(emptyTable, desired);
+  const all = differenceOf(emptyTable, desired, new ElementChanges());
   const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
   return { make: [], switch: operations, empty: [], break: [], result: desired };
 }

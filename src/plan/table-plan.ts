@@ -1,4 +1,4 @@
-import { elementsMissing } from '../nftables/element-changes.ts';
+import { ElementChanges } from '../nftables/element-changes.ts';
 import { foreignIn, isForeign } from '../nftables/foreign.ts';
 import { referencesOf } from '../nftables/references.ts';
 import type {
@@ -23,14 +23,15 @@ import { reachableNames } from './reads.ts';
 export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & { readonly result: Table };
 
 export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
+const noChanges = new ElementChanges();
 
 /** As `planStages`, for one table; `undefined` where it holds what cannot be changed step by step. */
-export function planTable(desired: Table, applied: Table | undefined): TablePlan | undefined {
+export function planTable(desired: Table, applied: Table | undefined, changes: ElementChanges): TablePlan | undefined {
   const before = applied ?? emptyTable;
-  const wanted = differenceOf(before, desired);
+  const wanted = differenceOf(before, desired, changes);
   if (isBeyondRepair(wanted, before)) return undefined;
-  const result = inEditions(desired, chooseEditions(desired, before, wanted));
-  const difference = result === desired ? wanted : differenceOf(before, result);
+  const result = inEditions(desired, chooseEditions(desired, before, wanted, changes));
+  const difference = result === desired ? wanted : differenceOf(before, result, changes);
   return {
     make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
     switch: switchOperations(difference),
@@ -53,7 +54,7 @@ export function emptied(table: Table): Table {
 /** Whether the table holds what was written to it, and nothing else. */
 export function isTableLike(written: Table | undefined, found: Table | undefined): boolean {
   if (!written || !found) return written === found;
-  const difference = differenceOf(found, written);
+  const difference = differenceOf(found, written, noChanges);
   if (isBeyondRepair(difference, found)) return false;
   const operations = [makeOperations, switchOperations, breakOperations].flatMap((list) => list(difference));
   return operations.length === 0;
@@ -89,7 +90,7 @@ export function sweepTable(applied: Table): TablePlan {
   const keep = <T>(objects: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
     new Map([...objects].filter(([name]) => reachable.has(name)));
   const result: Table = { sets: keep(applied.sets), maps: keep(applied.maps), chains: keep(applied.chains) };
-  return { ...nothing, break: deletions(differenceOf(applied, result)), result };
+  return { ...nothing, break: deletions(differenceOf(applied, result, noChanges)), result };
 }
 
 export function makeOperations({ sets, maps, chains }: TableDifference): Change[] {
@@ -105,8 +106,7 @@ export function makeOperations({ sets, maps, chains }: TableDifference): Change[
 
 export function switchOperations({ sets, maps, chains }: TableDifference): Change[] {
   const operations: Change[] = [];
-  for (const { before, after: set } of sets.changed) {
-    const elements = elementsMissing(set.elements, before.elements);
+  for (const { after: set, added: elements } of sets.changed) {
     if (elements.length > 0) operations.push({ verb: 'add elements', set, elements });
   }
   const mappings = maps.changed.map(mappingOperations);
@@ -123,8 +123,7 @@ export function switchOperations({ sets, maps, chains }: TableDifference): Chang
 
 function breakOperations(difference: TableDifference): Change[] {
   const operations: Change[] = [];
-  for (const { before: set, after } of difference.sets.changed) {
-    const elements = elementsMissing(set.elements, after.elements);
+  for (const { before: set, removed: elements } of difference.sets.changed) {
     if (elements.length > 0) operations.push({ verb: 'delete elements', set, elements });
   }
   return [...operations, ...deletions(difference)];

@@ -1,7 +1,7 @@
 import { compareText } from '../lib/sort.ts';
 import type { Sandbox } from '../model/cluster.ts';
-import { directions, type Direction } from '../model/policy.ts';
-import type { AddressGroup, LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
+import { directions, type Direction, type GroupId } from '../model/policy.ts';
+import type { AddressGroup, Delta, GroupDelta, LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import type { SavedPod, SavedState } from './saved-state.ts';
 
 /** Who has what on this node now, by its live sandboxes. */
@@ -15,7 +15,7 @@ interface Present {
 const both: ReadonlySet<Direction> = new Set(directions);
 
 /** Whoever restores again counts for himself. */
-export type RestoredSnapshot = Omit<Snapshot, 'revision' | 'localRevision'>;
+export type RestoredSnapshot = Omit<Snapshot, 'revision'>;
 
 /**
  * What is known while the API server has not been reached: policies and other nodes as saved, and of this node what its sandboxes say.
@@ -36,6 +36,15 @@ export function restoreSnapshot(saved: SavedState, sandboxes: Iterable<Sandbox>)
     gatedRanges: saved.gatedRanges,
     nodeAddresses: saved.nodeAddresses,
   };
+}
+
+/** What differs between two Snapshots of one saved state: the groups that are other objects, and of this node anything. */
+export function deltaOfRestored(before: Snapshot, after: Snapshot): Delta {
+  const groups = after.groups.entries().flatMap(([id, group]): [GroupId, GroupDelta][] => {
+    const from = before.groups.get(id);
+    return from === group ? [] : [[id, { from, members: 'all' }]];
+  });
+  return { localChanged: true, groups: new Map(groups) };
 }
 
 /** Whether some sandbox, live or not, is of a saved pod: the runtime of this node keeps the facts that `restoreSnapshot` needs. */

@@ -18,18 +18,13 @@ export interface SavedState {
 /** Its maps are the snapshot's own: read it before the indexer's next event. */
 export function stateOf({ localPods, policies, groups, denied, gatedRanges, nodeAddresses }: Snapshot): SavedState {
   const pods = localPods.values().map(({ links: _links, ...pod }): [PodKey, SavedPod] => [pod.key, pod]);
-  const kept = groups.values().map((group): [GroupId, AddressGroup] => [group.id, withoutHistory(group)]);
   const isDenied = denied.entries().flatMap(([address, directions]) => (directions.size > 0 ? [address] : []));
   return {
     localPods: new Map(pods),
     policies,
-    groups: new Map(kept),
+    groups,
     denied: new Set(isDenied),
     gatedRanges,
     nodeAddresses,
   };
-}
-
-function withoutHistory(group: AddressGroup): AddressGroup {
-  return group.history ? { id: group.id, members: group.members } : group;
 }

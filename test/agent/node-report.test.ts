@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import { NodeReporter } from '../../src/agent/node-report.ts';
-import type { Guard } from '../../src/compile/compile.ts';
+import type { Guard } from '../../src/compile/assemble.ts';
 import { Checks } from '../../src/telemetry/checks.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics/all.ts';

@@ -71,7 +71,6 @@ const group: fc.Arbitrary<AddressGroup> = fc.record({
 export const randomSnapshot: fc.Arbitrary<Snapshot> = fc
   .record({
     revision: fc.nat(),
-    localRevision: fc.nat(),
     inSync: fc.boolean(),
     localPods: mapOf(name, localPod),
     policies: mapOf(name, policy),

@@ -75,13 +75,11 @@ export const clientGroup: AddressGroup = {
  */
 export const fullSnapshot: Required<Snapshot> = {
   revision: 7,
-  localRevision: 7,
   inSync: true,
   localPods: new Map([shopApi, shopDesk].map((pod: LocalPod) => [pod.key, pod])),
   policies: new Map([[policy.id, policy]]),
   leftOut: new Map([['shop/huge', { groups: 5, budget: 3 }]]),
   groups: new Map([[clientGroup.id, clientGroup]]),
-  groupHistory: { version: 1, journal: { forgotten: 0, changes: [clientGroup.id] } },
   denied: new Map([['10.244.1.9', new Set(['ingress'] as const)]]),
   deniedLinks: new Map([['10.244.1.9', { device: 'cni0', port: 'veth9' }]]),
   gatedRanges: ['10.244.1.0/24', 'fd00:10:244:1::/64'],

@@ -1,0 +1,85 @@
+import { familyOf, type Family } from '../model/address.ts';
+import type { Direction } from '../model/policy.ts';
+import type { PodKey, Snapshot } from '../model/snapshot.ts';
+import type { Ruleset, Table } from '../nftables/ruleset.ts';
+import { baseChains, type PodPermissions } from './base-chains.ts';
+import { bridgeTable } from './bridge-table.ts';
+import type { BuiltClass } from './class-shape.ts';
+import { devicesOf, guardedEnds, linkSets, type AddressClasses, type Devices } from './links.ts';
+import type { LocalPart } from './local-part.ts';
+import { pointAddresses } from './point.ts';
+import { tableOf } from './table.ts';
+
+/**
+ * Whether what comes by the devices of pods is held to the pods' own addresses (S1.15); `routed`: not by ports of bridges; `without-targets`: but for
+ * what neighbour discovery is about, which older versions of nft cannot read.
+ */
+export type Guard = boolean | 'routed' | 'without-targets';
+
+/** The classes of a pod, or of an address, that isolate it and allow nothing. */
+export type NoAllows = Readonly<Record<Direction, BuiltClass>>;
+
+const noDevices: Devices = { routed: [], ports: [] };
+
+export interface AntiSpoof {
+  readonly guard: Guard;
+  readonly allowed: PodPermissions;
+}
+
+/** The classes of every local address, denied ones among them. */
+export function classesOfAddresses(
+  { localPods, denied }: Snapshot,
+  classesOf: (pod: PodKey) => AddressClasses,
+  noAllows: NoAllows,
+): Map<string, AddressClasses> {
+  const addresses = new Map<string, AddressClasses>();
+  for (const [key, pod] of localPods) {
+    const classes = classesOf(key);
+    for (const address of pod.addresses) addresses.set(address, classes);
+  }
+  for (const [address, deniedIn] of denied) {
+    const deny = (direction: Direction) => (deniedIn.has(direction) ? noAllows[direction] : undefined);
+    addresses.set(address, { ingress: deny('ingress'), egress: deny('egress') });
+  }
+  return addresses;
+}
+
+/** All that packets meet, put together from the classes. */
+export function assemble(
+  snapshot: Snapshot,
+  addresses: ReadonlyMap<string, AddressClasses>,
+  noAllows: NoAllows,
+  nodes: LocalPart['nodeSets'],
+  { guard, allowed }: AntiSpoof,
+): Ruleset {
+  const { gatedRanges } = snapshot;
+  // Without a table of their own, bridges are as closed as what they switch can be told apart.
+  const closesBridges = guard === 'routed';
+  const { routed: links, ports } = guard ? devicesOf(snapshot, addresses) : noDevices;
+  const guarded = guardedEnds(links, closesBridges);
+  const table = (family: Family): Table => {
+    const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);
+    const { podRanges, others, own } = nodes[family];
+    const hasRanges = podRanges.elements.size > 0;
+    const base = baseChains(family, {
+      gatedRanges: ofFamily,
+      podRanges: hasRanges ? podRanges.name : undefined,
+      guarded,
+      closesBridges,
+      allowed,
+    });
+    const pointed = pointAddresses(family, addresses, links, guarded);
+    const ofNodes = [...own, ...(allowed.tunnels ? [] : [others, ...(hasRanges ? [podRanges] : [])])];
+    const ofGuard = guarded.length > 0 ? [...linkSets(family, links, guarded, closesBridges), ...ofNodes] : [];
+    return tableOf({ sets: [...pointed.sets, ...ofGuard], maps: pointed.maps, chains: [...base, ...pointed.chains] });
+  };
+  const tables = { ip: table('ipv4'), ip6: table('ipv6') };
+  if (closesBridges || ports.length === 0) return tables;
+  const linked = new Set(links.flatMap((device) => [...device.linked]));
+  const unlinked = [...addresses.keys()].filter((address) => !linked.has(address));
+  const readsTargets = guard !== 'without-targets';
+  return {
+    ...tables,
+    bridge: bridgeTable(ports, { gatedRanges, unlinked, noAllows: noAllows.ingress, allowed, readsTargets }),
+  };
+}

@@ -1,0 +1,70 @@
+import type { PolicyId } from '../model/policy.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { overBudget, type Budgets, type Excess } from './budgets.ts';
+import type { Oversize } from './left-out.ts';
+import type { PolicyCosts } from './policy-cost.ts';
+
+const noBudgets: Budgets = { policy: Infinity, namespace: Infinity, node: Infinity };
+
+interface Fitted<T> {
+  readonly made: T;
+  readonly oversized: ReadonlyMap<PolicyId, Oversize>;
+  /** How often it was tried. */
+  readonly rounds: number;
+}
+
+/**
+ * Leaves out policies until the others cost what they may (S9.13).
+ * @param known those that are left out from the start
+ * @param count what all policies but these cost, as far as that can be said before anything is made of them
+ * @param make makes the classes of all but these, and says which namespaces cost too much then
+ */
+export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess> }>(
+  { policies }: Snapshot,
+  refused: ReadonlySet<PolicyId>,
+  known: ReadonlyMap<PolicyId, Oversize>,
+  limits: Budgets,
+  count: (without: ReadonlySet<PolicyId>) => PolicyCosts,
+  make: (without: ReadonlySet<PolicyId>, costs: PolicyCosts, budgets: Budgets) => T,
+): Fitted<T> {
+  const oversized = new Map(known);
+  const atLeast = new Map<string, number>();
+  let budgets = limits;
+  for (let rounds = 1; ; rounds++) {
+    const without = new Set([...refused, ...oversized.keys()]);
+    const costs = count(without);
+    const found = findTooLarge(policies, without, costs, budgets.policy);
+    let over: ReadonlyMap<string, Excess> = overBudget(costs.namespaces, budgets);
+    if (found.size === 0 && over.size === 0) {
+      const made = make(without, costs, budgets);
+      if (made.over.size === 0) return { made, oversized, rounds };
+      over = made.over;
+    }
+    for (const [namespace, excess] of over) {
+      const most = atLeast.get(namespace) ?? 1;
+      atLeast.set(namespace, 2 * most);
+      for (const { policy, own } of costs.largest(namespace, excess, most)) {
+        found.set(policy.id, { of: 'namespace', own, ...excess });
+      }
+    }
+    for (const each of found) oversized.set(...each);
+    // What isolating alone costs has no budget.
+    if (found.size === 0) budgets = noBudgets;
+  }
+}
+
+/** Policies that cost too much by themselves. */
+function findTooLarge(
+  policies: Snapshot['policies'],
+  without: ReadonlySet<PolicyId>,
+  costs: PolicyCosts,
+  budget: number,
+): Map<PolicyId, Oversize> {
+  const found = new Map<PolicyId, Oversize>();
+  for (const policy of policies.values()) {
+    if (without.has(policy.id)) continue;
+    const own = costs.of(policy);
+    if (own > budget) found.set(policy.id, { of: 'policy', own, cost: own, budget });
+  }
+  return found;
+}

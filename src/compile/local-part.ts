@@ -1,0 +1,34 @@
+import type { Family } from '../model/address.ts';
+import type { PolicyId } from '../model/policy.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { groupPods, type PodKinds } from './classify.ts';
+import { nodeSets, type NodeSets } from './links.ts';
+import { countKinds } from './policy-cost.ts';
+
+/** The sets of the nodes' addresses, with what they were made of: a large cluster has thousands, and they seldom change. */
+interface KnownNodeSets extends Readonly<Record<Family, NodeSets>> {
+  readonly of: Snapshot['nodeAddresses'];
+}
+
+function readNodeSets(of: Snapshot['nodeAddresses'], known: KnownNodeSets | undefined): KnownNodeSets {
+  return known?.of === of ? known : { of, ipv4: nodeSets('ipv4', of), ipv6: nodeSets('ipv6', of) };
+}
+
+/** What follows from the Snapshot without the members of groups: the same for as long as a Delta says so. */
+export interface LocalPart {
+  readonly kinds: PodKinds;
+  /** Into how many classes each policy goes, at most, in each direction. */
+  readonly kindsOfPolicies: ReadonlyMap<PolicyId, number>;
+  readonly localAddresses: ReadonlySet<string>;
+  readonly nodeSets: KnownNodeSets;
+}
+
+export function readLocal(snapshot: Snapshot, last: LocalPart | undefined): LocalPart {
+  const kinds = groupPods(snapshot);
+  return {
+    kinds,
+    kindsOfPolicies: countKinds(kinds),
+    localAddresses: new Set(snapshot.localPods.values().flatMap(({ addresses }) => addresses)),
+    nodeSets: readNodeSets(snapshot.nodeAddresses, last?.nodeSets),
+  };
+}
