@@ -129,9 +129,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
   }
 
   plan(applied: Ruleset | undefined, refused?: ReadonlySet<PolicyId>): Plan & { compiled: Compiled } {
-    const source = this.current;
-    invariant(source !== 'kernel', 'nothing may be written yet');
-    if (source === 'cluster') return this.#options.pipeline.plan(applied, refused);
+    if (this.#isOfCluster) return this.#options.pipeline.plan(applied, refused);
     const { snapshot } = this;
     const compiled = this.#restoring!.compiler.compile(snapshot, this.#delta(snapshot), refused);
     this.#restoring!.compiled = snapshot;
@@ -141,9 +139,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
   }
 
   probe(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId>): Plan {
-    const source = this.current;
-    invariant(source !== 'kernel', 'nothing may be written yet');
-    if (source === 'cluster') return this.#options.pipeline.probe(applied, refused);
+    if (this.#isOfCluster) return this.#options.pipeline.probe(applied, refused);
     const { snapshot } = this;
     const { ruleset, changes } = this.#restoring!.compiler.probe(snapshot, this.#delta(snapshot), refused);
     return planStages(ruleset, applied, changes);
@@ -156,6 +152,12 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
   /** Whether the plan is of what this node has kept, and not of the cluster as it is. */
   isRestored(plan: Plan): boolean {
     return this.#restoredPlans.has(plan);
+  }
+
+  get #isOfCluster(): boolean {
+    const { current } = this;
+    invariant(current !== 'kernel', 'nothing may be written yet');
+    return current === 'cluster';
   }
 
   #delta(snapshot: Snapshot): Delta | 'all' {
