@@ -163,10 +163,8 @@ export class Pipeline {
   }
   /** What would be planned without the allows of other policies: to find those that the kernel does not take. Nothing of it is remembered. */
   probe(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId>): Plan {
-    return this.#indexer.peek((snapshot, delta) => {
-      const { ruleset, changes } = this.#compiler.probe(snapshot, delta, refused);
-      return planStages(ruleset, applied, changes);
-    });
+    const { ruleset, changes } = this.#compiler.probe(this.#indexer.snapshot(), this.#indexer.delta, refused);
+    return planStages(ruleset, applied, changes);
   }
 
   #compile(refused: ReadonlySet<PolicyId>): Compiled {

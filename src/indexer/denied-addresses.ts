@@ -1,17 +1,40 @@
 import type { Link } from '../model/cluster.ts';
+import type { GateClaims } from '../model/node-state.ts';
 import { directions, type Direction } from '../model/policy.ts';
+import type { PodKey } from '../model/snapshot.ts';
 import { NotingMap } from './delta-log.ts';
+import type { GatedRanges } from './gated-ranges.ts';
+import type { Ownership } from './ownership.ts';
 
-export const bothWays: ReadonlySet<Direction> = new Set(directions);
-export const neitherWay: ReadonlySet<Direction> = new Set();
+const bothWays: ReadonlySet<Direction> = new Set(directions);
+const neitherWay: ReadonlySet<Direction> = new Set();
 
 /** As `Snapshot.denied`, and the links of those addresses of which they are known. */
 export class DeniedAddresses {
+  readonly #ownership: Ownership;
+  readonly #gatedRanges: GatedRanges;
+  readonly #isolating: (key: PodKey) => ReadonlySet<Direction>;
   readonly #directions: NotingMap<string, ReadonlySet<Direction>>;
   readonly #links: NotingMap<string, Link>;
+  /** Addresses whose claimants, or their policies, an event has touched. */
+  readonly #touched = new Set<string>();
+  /** By the claims of other nodes as they were when they were judged last. */
+  #passing: ReadonlySet<string> = new Set();
+  #judgedClaims: readonly GateClaims[] = [];
 
-  /** @param note is called at each change */
-  constructor(note: () => void) {
+  /**
+   * @param isolating the directions in which policies isolate a pod
+   * @param note is called at each change
+   */
+  constructor(
+    ownership: Ownership,
+    gatedRanges: GatedRanges,
+    isolating: (key: PodKey) => ReadonlySet<Direction>,
+    note: () => void,
+  ) {
+    this.#ownership = ownership;
+    this.#gatedRanges = gatedRanges;
+    this.#isolating = isolating;
     this.#directions = new NotingMap(note);
     this.#links = new NotingMap(note);
   }
@@ -24,15 +47,54 @@ export class DeniedAddresses {
     return this.#links;
   }
 
-  /** `undefined`: it is none of them. */
-  set(address: string, isolated: ReadonlySet<Direction> | undefined, link: Link | undefined): void {
-    if (isolated) this.#directions.set(address, isolated);
-    else this.#directions.delete(address);
-    if (isolated && link) this.#links.set(address, link);
-    else this.#links.delete(address);
+  touch(address: string): void {
+    this.#touched.add(address);
+  }
+
+  /** All changes of an event are known. */
+  refreshTouched(): void {
+    for (const address of this.#touched) this.#refresh(address);
+    this.#touched.clear();
+  }
+
+  /** A claim of another node can touch thousands of addresses, where a node is one too many: they are looked at when a Snapshot is made. */
+  settlePassing(): void {
+    const { claims } = this.#gatedRanges;
+    if (claims === this.#judgedClaims) return;
+    const before = this.#passing;
+    this.#judgedClaims = claims;
+    this.#passing = new Set(this.#gatedRanges.passing());
+    for (const address of before.symmetricDifference(this.#passing)) this.#refresh(address);
   }
 
   get size(): number {
+    this.settlePassing();
     return this.#directions.size + this.#links.size;
+  }
+
+  #refresh(address: string): void {
+    const isolated = this.#isolatedIn(address);
+    if (isolated) this.#directions.set(address, isolated);
+    else this.#directions.delete(address);
+    const link = isolated && this.#ownership.linkOf(address);
+    if (link) this.#links.set(address, link);
+    else this.#links.delete(address);
+  }
+
+  /** `undefined`: the address is none of them. */
+  #isolatedIn(address: string): ReadonlySet<Direction> | undefined {
+    if (this.#ownership.isDenied(address)) return bothWays;
+    if (this.#ownership.isContestedHere(address)) return this.#isolatedByContest(address);
+    return this.#passing.has(address) && this.#ownership.isElsewhere(address) ? neitherWay : undefined;
+  }
+
+  /** S1.10: a contested local address is isolated in every direction in which any claimant is. */
+  #isolatedByContest(address: string): ReadonlySet<Direction> {
+    const isolated = new Set<Direction>();
+    for (const [key] of this.#ownership.claimantsOf(address)) {
+      if (this.#ownership.judge(key, address) !== 'contested') continue;
+      for (const direction of this.#isolating(key)) isolated.add(direction);
+    }
+    return isolated;
   }
 }

@@ -2,19 +2,12 @@ import { compareText } from '../lib/sort.ts';
 import { canonicalCidrs, containsAddress, parseAddress, parseCidr, type AddressRange } from '../model/address.ts';
 import type { GateClaims } from '../model/node-state.ts';
 import { CountedSet } from './counted-set.ts';
+import type { Resident } from './residents.ts';
 
 export interface GateOptions {
   readonly gate: boolean;
   /** Named by the operator; empty: nobody did. */
   readonly podCidrs: readonly string[];
-}
-
-/** A pod of the node has the address. */
-export interface AddressUse {
-  readonly address: string;
-  readonly nodeName: string;
-  /** A sandbox of this node has the address: no status that somebody wrote says so. */
-  readonly isRecorded: boolean;
 }
 
 /**
@@ -61,14 +54,14 @@ export class GatedRanges {
     this.#choose();
   }
 
-  /** @param uses all there are */
-  setOfNode(cidrs: readonly string[], uses: Iterable<AddressUse>): void {
+  /** @param residents all there are */
+  setOfNode(cidrs: readonly string[], residents: Iterable<Resident>): void {
     if (cidrs.join() === this.#ofNode.join()) return;
     this.#ofNode = cidrs;
     this.#parsed = cidrs.map((cidr) => parseCidr(cidr)).filter((range) => range !== undefined);
     this.#contradictions = 0;
     this.#claimed.clear();
-    for (const use of uses) this.count(use, 1);
+    for (const resident of residents) this.count(resident, 1);
     this.#choose();
   }
 
@@ -81,9 +74,14 @@ export class GatedRanges {
     this.#claims = undefined;
   }
 
-  /** Told of every use that begins (1) or ends (-1). */
-  count({ address, nodeName, isRecorded }: AddressUse, change: 1 | -1): void {
-    if (this.#parsed.length === 0) return;
+  /** Told of every pod that comes (1) or goes (-1). Of one that has no node yet it is not known what it speaks for. */
+  count({ pod: { nodeName, addresses }, sandbox }: Resident, change: 1 | -1): void {
+    if (this.#parsed.length === 0 || nodeName === undefined) return;
+    for (const address of addresses) this.#count(address, nodeName, sandbox !== undefined, change);
+  }
+
+  /** @param isRecorded a sandbox of this node has the address: no status that somebody wrote says so */
+  #count(address: string, nodeName: string, isRecorded: boolean, change: 1 | -1): void {
     const parsed = parseAddress(address);
     const ofFamily = this.#parsed.filter(({ family }) => family === parsed?.family);
     if (!parsed || ofFamily.length === 0) return;

@@ -1,11 +1,14 @@
-import type { NamedPort } from '../model/cluster.ts';
-import type { GroupId, Selection } from '../model/policy.ts';
+import type { NamedPort, Pod } from '../model/cluster.ts';
+import type { GroupId, Policy, Selection } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import type { DeltaLog } from './delta-log.ts';
+import type { NamespaceIndex } from './namespace-index.ts';
+import type { Ownership } from './ownership.ts';
+import type { PodIndex } from './pod-index.ts';
+import { SelectionIndex } from './selection-index.ts';
 import { sizeOfAll } from './table-size.ts';
 
 interface Entry {
-  readonly selection: Selection;
   users: number;
   readonly members: Map<PodKey, Member>;
 }
@@ -18,9 +21,13 @@ interface Membership {
 
 const noGroups: ReadonlySet<GroupId> = new Set();
 
-/** The groups that some policy in force names, with their members. */
+/** The groups that the policies in force name, with their members. */
 export class GroupTable {
   readonly #log: DeltaLog;
+  readonly #pods: PodIndex;
+  readonly #namespaces: NamespaceIndex;
+  readonly #ownership: Ownership;
+  readonly #selections: SelectionIndex;
   readonly #entries = new Map<GroupId, Entry>();
   readonly #memberships = new Map<PodKey, Membership>();
   readonly #current = new Map<GroupId, AddressGroup>();
@@ -29,8 +36,12 @@ export class GroupTable {
   /** Pods times groups that they are in. */
   memberships = 0;
 
-  constructor(log: DeltaLog) {
+  constructor(log: DeltaLog, pods: PodIndex, namespaces: NamespaceIndex, ownership: Ownership) {
     this.#log = log;
+    this.#pods = pods;
+    this.#namespaces = namespaces;
+    this.#ownership = ownership;
+    this.#selections = new SelectionIndex(namespaces);
   }
 
   get current(): ReadonlyMap<GroupId, AddressGroup> {
@@ -39,36 +50,60 @@ export class GroupTable {
     return this.#current;
   }
 
-  /** Says whether the group is new, and so must be filled. */
-  retain(id: GroupId, selection: Selection): boolean {
+  /** Selections looked at so far: what tests count instead of time. */
+  get visits(): number {
+    return this.#selections.visits;
+  }
+
+  /** The groups of a policy come and go with it. Those that both versions name stay as they are. */
+  replace(before: Policy['groups'] | undefined, after: Policy['groups'] | undefined): void {
+    for (const [id, selection] of after ?? []) this.#retain(id, selection);
+    for (const id of before?.keys() ?? []) this.#release(id);
+  }
+
+  /** Puts the pod in the groups that match it, with the addresses that it owns now. */
+  refreshPod(key: PodKey, pod: Pod): void {
+    const member: Member = { addresses: this.#ownership.owned(key, pod), ports: pod.ports };
+    const groups = this.#selections.matching(pod);
+    for (const id of this.#groupsOf(key)) if (!groups.has(id)) this.#removeMember(id, key);
+    for (const id of groups) this.#setMember(id, key, member);
+  }
+
+  forgetPod(key: PodKey): void {
+    for (const id of this.#groupsOf(key)) this.#removeMember(id, key);
+  }
+
+  #retain(id: GroupId, selection: Selection): void {
     const entry = this.#entries.get(id);
     if (entry) {
       entry.users++;
-      return false;
+      return;
     }
-    this.#entries.set(id, { selection, users: 1, members: new Map() });
+    this.#entries.set(id, { users: 1, members: new Map() });
     this.#log.noteGroup(id, this.#current.get(id));
     this.#stale.add(id);
-    return true;
+    this.#selections.add(id, selection);
+    for (const [key, pod] of this.#pods.find(selection, this.#namespaces)) {
+      this.#setMember(id, key, { addresses: this.#ownership.owned(key, pod), ports: pod.ports });
+    }
   }
 
-  /** Says whether that was the last user, and so the group is gone. */
-  release(id: GroupId): boolean {
+  #release(id: GroupId): void {
     const entry = this.#entries.get(id);
-    if (!entry || --entry.users > 0) return false;
+    if (!entry || --entry.users > 0) return;
     for (const key of entry.members.keys()) this.#leave(id, key);
     this.#log.noteGroup(id, this.#current.get(id));
     this.#entries.delete(id);
     this.#current.delete(id);
     this.#stale.delete(id);
-    return true;
+    this.#selections.remove(id);
   }
 
-  groupsOf(key: PodKey): ReadonlySet<GroupId> {
+  #groupsOf(key: PodKey): ReadonlySet<GroupId> {
     return this.#memberships.get(key)?.groups ?? noGroups;
   }
 
-  setMember(id: GroupId, key: PodKey, told: Member): void {
+  #setMember(id: GroupId, key: PodKey, told: Member): void {
     const members = this.#entries.get(id)!.members;
     const known = members.get(key);
     const membership = this.#membershipOf(key, told);
@@ -80,7 +115,7 @@ export class GroupTable {
     this.#touch(id, key, known ? [...known.addresses, ...member.addresses] : member.addresses);
   }
 
-  removeMember(id: GroupId, key: PodKey): void {
+  #removeMember(id: GroupId, key: PodKey): void {
     const members = this.#entries.get(id)?.members;
     const known = members?.get(key);
     if (!known) return;
@@ -91,7 +126,8 @@ export class GroupTable {
 
   /** How many entries it holds: none once no policy is in force. */
   get size(): number {
-    return this.#entries.size + this.current.size + sizeOfAll(this.#memberships.values().map(({ groups }) => groups));
+    const own = this.#entries.size + this.current.size + this.#selections.size;
+    return own + sizeOfAll(this.#memberships.values().map(({ groups }) => groups));
   }
 
   #membershipOf(key: PodKey, member: Member): Membership {

@@ -1,10 +1,11 @@
 import { canonicalCidrs, formatAddress, parseCidr } from '../model/address.ts';
-import type { Node } from '../model/cluster.ts';
+import type { Node, ObjectKey } from '../model/cluster.ts';
 import type { NodeAddresses } from '../model/snapshot.ts';
 
-/** The addresses and pod ranges of all nodes. */
+/** The nodes, with the addresses and pod ranges of all of them. */
 export class NodeTable {
   readonly #nodeName: string;
+  readonly #nodes = new Map<ObjectKey, Node>();
   readonly #note: () => void;
   readonly #own = new CountedKeys();
   readonly #others = new CountedKeys();
@@ -17,8 +18,14 @@ export class NodeTable {
     this.#note = note;
   }
 
-  /** Replaces what one node brings. */
-  replace(name: string, before: Node | undefined, after: Node | undefined): void {
+  get all(): ReadonlyMap<ObjectKey, Node> {
+    return this.#nodes;
+  }
+
+  replace(name: ObjectKey, after: Node | undefined): void {
+    const before = this.#nodes.get(name);
+    if (after) this.#nodes.set(name, after);
+    else this.#nodes.delete(name);
     const addresses = name === this.#nodeName ? this.#own : this.#others;
     const changed = [
       addresses.replace(addressesOf(before), addressesOf(after)),
@@ -39,7 +46,7 @@ export class NodeTable {
   }
 
   get size(): number {
-    return this.#own.size + this.#others.size + this.#podCidrs.size;
+    return this.#nodes.size + this.#own.size + this.#others.size + this.#podCidrs.size;
   }
 }
 

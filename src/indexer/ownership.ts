@@ -20,7 +20,7 @@ export interface LocalWord {
 }
 
 /** Equal for as long as no claimant's judgement and link change, however many come and go. */
-export interface ClaimState {
+interface ClaimState {
   readonly link: Link | undefined;
   readonly tier: 'node' | 'held' | 'live' | 'leaving';
   /** `undefined` where several claim it with equal right. */
@@ -129,7 +129,16 @@ export class Ownership {
     return rivals > 1 && (local?.[claimants.live > 0 ? 'live' : 'leaving'] ?? 0) > 0;
   }
 
-  stateOf(address: string): ClaimState {
+  /** Returns what tells, when changes have been made, the claimants of those addresses whose claims are worth something else by then. */
+  watch(addresses: Iterable<string>): () => Iterable<readonly [PodKey, Pod]> {
+    const before = Array.from(addresses, (address) => [address, this.#stateOf(address)] as const);
+    return () => {
+      const changed = before.filter(([address, state]) => !isSameState(this.#stateOf(address), state));
+      return changed.flatMap(([address]) => [...this.claimantsOf(address)]);
+    };
+  }
+
+  #stateOf(address: string): ClaimState {
     const word = this.#words.get(address);
     const link = word?.link;
     if (this.#nodeAddresses.has(address))
@@ -158,7 +167,7 @@ export class Ownership {
   }
 }
 
-export function isSameState(a: ClaimState, b: ClaimState): boolean {
+function isSameState(a: ClaimState, b: ClaimState): boolean {
   if (a.tier !== b.tier || a.owner !== b.owner || a.isContestedHere !== b.isContestedHere) return false;
   return a.link?.device === b.link?.device && a.link?.port === b.link?.port && a.link?.mac === b.link?.mac;
 }

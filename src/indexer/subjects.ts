@@ -1,0 +1,89 @@
+import type { Pod } from '../model/cluster.ts';
+import type { Policy, PolicyId } from '../model/policy.ts';
+import type { PodKey } from '../model/snapshot.ts';
+import type { ActivePolicies } from './active-policies.ts';
+import type { DeniedAddresses } from './denied-addresses.ts';
+import type { LocalPods } from './local-pods.ts';
+import type { NamespaceIndex } from './namespace-index.ts';
+import type { Ownership } from './ownership.ts';
+import { PodIndex } from './pod-index.ts';
+import { SelectionIndex } from './selection-index.ts';
+
+interface Parts {
+  readonly namespaces: NamespaceIndex;
+  readonly ownership: Ownership;
+  readonly policies: ActivePolicies;
+  readonly localPods: LocalPods;
+  readonly denied: DeniedAddresses;
+  readonly isLocal: (pod: Pod) => boolean;
+}
+
+/** The pods whose policies matter here: local ones, and others that claim a local pod's address (S1.10). */
+export class Subjects {
+  readonly #parts: Parts;
+  readonly #pods = new PodIndex();
+  /** To which pods each policy applies. */
+  readonly #selections: SelectionIndex;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#selections = new SelectionIndex(parts.namespaces);
+  }
+
+  replacePolicy(id: PolicyId, policy: Policy | undefined): void {
+    const { namespaces, policies, localPods, isLocal } = this.#parts;
+    const selected = (each: Policy | undefined): Map<PodKey, Pod> =>
+      new Map(each && this.#pods.find(each.appliesTo, namespaces));
+    const had = selected(policies.get(id));
+    this.#selections.remove(id);
+    if (policy) this.#selections.add(id, policy.appliesTo);
+    const has = selected(policy);
+    policies.replace(id, policy);
+    // Of these pods nothing but this policy has changed: a namespace may have thousands.
+    for (const key of has.keys()) policies.add(key, id);
+    for (const key of had.keys()) if (!has.has(key)) policies.remove(key, id);
+    for (const [key, pod] of [...had, ...has]) {
+      if (isLocal(pod)) localPods.touch(key, pod);
+      // To what nobody contests, policies do nothing.
+      for (const address of pod.addresses) if (this.#isContested(address)) this.#parts.denied.touch(address);
+    }
+  }
+
+  refresh(key: PodKey, pod: Pod): void {
+    const { ownership, policies, localPods, denied } = this.#parts;
+    const isLocal = this.#parts.isLocal(pod);
+    const contests = (address: string) => ownership.judge(key, address) === 'contested' && this.#isContested(address);
+    const isSubject = isLocal || pod.addresses.some(contests);
+    const applying: ReadonlySet<PolicyId> = isSubject ? this.#selections.matching(pod) : new Set();
+    if (isSubject) this.#pods.add(key, pod);
+    else this.#pods.remove(key, pod);
+    policies.setOf(key, applying);
+    if (isLocal) localPods.refresh(key, pod, applying);
+    else localPods.forget(key);
+    for (const address of pod.addresses) denied.touch(address);
+  }
+
+  /** The pod is about to be refreshed as another one. */
+  leave(key: PodKey, pod: Pod): void {
+    this.#pods.remove(key, pod);
+  }
+
+  forget(key: PodKey, pod: Pod): void {
+    this.#pods.remove(key, pod);
+    this.#parts.policies.setOf(key, new Set());
+    this.#parts.localPods.forget(key);
+  }
+
+  /** How many pods and selections have been looked at: what tests count instead of time. */
+  get visits(): { readonly pods: number; readonly selections: number } {
+    return { pods: this.#pods.visits, selections: this.#selections.visits };
+  }
+
+  get size(): number {
+    return this.#pods.size + this.#selections.size;
+  }
+
+  #isContested(address: string): boolean {
+    return this.#parts.ownership.isContestedHere(address);
+  }
+}
