@@ -10,6 +10,7 @@ import type { GateClaims } from './model/node-state.ts';
 import type { Owners } from './model/owner.ts';
 import type { PolicyId } from './model/policy.ts';
 import type { LocalPod, Snapshot } from './model/snapshot.ts';
+import { ElementChanges } from './nftables/element-changes.ts';
 import type { Ruleset } from './nftables/ruleset.ts';
 import { planStages, type Plan } from './plan/plan.ts';
 
@@ -157,7 +158,8 @@ export class Pipeline {
     this.#prepared = undefined;
     const compiled = prepared ?? this.#compile(refused);
     const plan = { compiled, ...planStages(compiled.ruleset, applied, compiled.changes) };
-    const again = { ...compiled, counts: { ...compiled.counts, builtClasses: 0 } };
+    // The changes would keep the sets before them.
+    const again = { ...compiled, changes: new ElementChanges(), counts: { ...compiled.counts, builtClasses: 0 } };
     this.#last = refused.size === 0 ? { compiled: again, result: plan.result } : undefined;
     return plan;
   }
