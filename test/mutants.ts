@@ -1856,8 +1856,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod is a router',
     file: 'src/compile/bridge-table.ts',
-    find: "    ...(allowsRouters ? [] : [routerRule('ipv6')]),\n",
-    replace: '',
+    find: "families.map(addressServerRule), routerRule('ipv6')]),",
+    replace: 'families.map(addressServerRule)]),',
     specs: [bridgeTable],
   },
   {
