@@ -44,7 +44,7 @@ type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
  *                                  ▼ │   (compiled: a new Delta)  └── refused ◄── what nft refuses    holds then
  *                          (1) to (3) below
  *
- * 1. `kept` ──► fact `kept`: a sandbox of a known pod shows that the runtime keeps a record of all of them (`agent/intake.ts`).
+ * 1. `kept` ──► fact `kept`: a sandbox of a known pod shows that the runtime keeps a record of all of them (`agent/event-dispatcher.ts`).
  * 2. `unknownSandboxes` ──► fact `fetched`: the agent asks the API server for their pods (`agent/pod-fetcher.ts`).
  * 3. `snapshot.localPods` ──► fact `links`: the agent looks for the devices that no sandbox names (`agent/link-watch.ts`).
  *

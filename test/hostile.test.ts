@@ -90,9 +90,9 @@ describe('a hostile cluster', () => {
   it('guards the pods whose devices nft has a name for, and leaves the others out', () => {
     const { ruleset } = guarded.plan(undefined).compiled;
     for (const { sets } of routedTables(ruleset)) {
-      assert.deepEqual([...sets.get('links')!.elements].sort(), ['0', 'a.b:c@d_e-f', 'table']);
+      assert.deepEqual([...sets.get('pod-ifs')!.elements].sort(), ['0', 'a.b:c@d_e-f', 'table']);
     }
-    assert.deepEqual([...ruleset.bridge!.sets.get('ports')!.elements].sort(), ['-', 'drop', 'v'.repeat(15)]);
+    assert.deepEqual([...ruleset.bridge!.sets.get('bridge-ports')!.elements].sort(), ['-', 'drop', 'v'.repeat(15)]);
   });
 
   function placeOf(address: string): Place {

@@ -290,7 +290,17 @@ function policyObject(namespace: string, name: string, spec: unknown): ApiObject
 /** The rules on the longest way of one packet of the family: both checks of a local pair, each with its deny chain. */
 function longestWay(ruleset: Ruleset, family: Family): number {
   const { chains, maps } = tableOfPacket(ruleset, { family });
-  const around = ['forward', 'guard', 'sources', 'link-control', 'special', 'replies', 'egress', 'ingress', 'gate'];
+  const around = [
+    'forward',
+    'anti-spoof',
+    'port-sources',
+    'link-control',
+    'not-established',
+    'replies',
+    'egress',
+    'ingress',
+    'gate',
+  ];
   const fixed = [...around, 'deny-ingress', 'deny-egress'].map((name) => chains.get(name)?.rules.length ?? 0);
   // A class, or as far as one of its maps and what a port leads to there.
   const lengthOf = ({ rules }: Chain): number => {

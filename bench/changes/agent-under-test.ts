@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
-import { keepNft } from '../../src/apply/kept-nft.ts';
+import { openNftSession } from '../../src/apply/nft-session.ts';
 import { createNft, type Nft } from '../../src/apply/nft.ts';
-import { Census } from '../../src/agent/census.ts';
+import { ObjectVersions } from '../../src/agent/object-versions.ts';
 import { systemClock } from '../../src/agent/clock.ts';
-import { nftDoor } from '../../src/agent/door.ts';
-import { createIntake } from '../../src/agent/intake.ts';
+import { nftKernelTables } from '../../src/agent/kernel-tables.ts';
+import { createEventDispatcher } from '../../src/agent/event-dispatcher.ts';
 import { Reconciler, type AppliedRun } from '../../src/agent/reconciler.ts';
 import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import { Pipeline } from '../../src/pipeline.ts';
@@ -19,16 +19,16 @@ import { monotonic, type Applied, type Reply, type Request } from './protocol.ts
  */
 const [nodeName = ''] = process.argv.slice(2);
 const pipeline = new Pipeline(nodeName);
-const census = new Census();
+const versions = new ObjectVersions();
 const processes = createNft();
-const door = keepNft(processes);
+const kernel = openNftSession(processes);
 /** Of the stages of the current run. */
 let scripts: string[] = [];
 const observed: Nft = {
-  ...door,
+  ...kernel,
   run(script, options) {
     scripts.push(script);
-    return door.run(script, options);
+    return kernel.run(script, options);
   },
 };
 
@@ -43,13 +43,13 @@ let isLoaded = false;
 const signal = new AbortController().signal;
 const reconciler = new Reconciler({
   pipeline,
-  door: nftDoor(observed),
+  kernel: nftKernelTables(observed),
   clock: systemClock,
   signal,
   version() {
     takenIn = seen.length;
     scripts = [];
-    return census.version;
+    return versions.version;
   },
   events: {
     applied,
@@ -78,7 +78,7 @@ function applied({ plan }: AppliedRun): void {
   isLoaded = true;
 }
 
-const take = createIntake({
+const take = createEventDispatcher({
   pipeline,
   // Nothing is kept over a restart here, and no pod has to be asked for.
   source: { receive: () => reconciler.changed() },
@@ -88,7 +88,7 @@ const take = createIntake({
 function receive(event: ResourceEvent | NodeFact): void {
   lastSeen = monotonic();
   seen.push(lastSeen);
-  if ('resource' in event) census.receive(event);
+  if ('resource' in event) versions.receive(event);
   take(event);
 }
 
@@ -105,7 +105,7 @@ async function handle(request: Request): Promise<void> {
   if ('synced' in request) return receive({ op: 'synced', resource: request.synced });
   if ('run' in request) {
     const ran = monotonic();
-    await (request.apart ? processes : door).run(request.run, { check: false, signal });
+    await (request.apart ? processes : kernel).run(request.run, { check: false, signal });
     return reply({ ran });
   }
   switch (request.ask) {
@@ -137,4 +137,4 @@ function fail(error: unknown): void {
 }
 
 for await (const line of splitLines(process.stdin)) await handle(JSON.parse(line) as Request);
-door.close();
+kernel.close();

@@ -12,7 +12,7 @@ const scripts = {
   removal: renderScript([{ family: 'ip', verb: 'delete elements', set, elements }]),
 };
 
-/** What changes are compared with: one element that comes, or goes, through the same door. Milliseconds until that is in force. */
+/** What changes are compared with: one element that comes, or goes, through the same kernel. Milliseconds until that is in force. */
 export function bareElement(node: NodeUnderTest, way: Way): Promise<number> {
   return node.run(scripts[way]);
 }

@@ -6,14 +6,14 @@ export type Request =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: object }
   | { readonly fact: NodeFact }
   | { readonly synced: ResourceName }
-  /** A script that goes straight through the door, for comparison; `apart`, through an nft of its own. */
+  /** A script that goes straight through the kernel, for comparison; `apart`, through an nft of its own. */
   | { readonly run: string; readonly apart?: true }
   | { readonly ask: 'settled' | 'groups' | 'processor' | 'memory' };
 
 /** Its answers, likewise. Times are milliseconds of CLOCK_MONOTONIC. */
 export interface Reply {
   readonly applied?: Applied;
-  /** When the script of `run` was handed to the door; said when that is done. */
+  /** When the script of `run` was handed to the kernel; said when that is done. */
   readonly ran?: number;
   readonly settled?: Settled;
   /** The pods of each group that the node's policies name. */
@@ -52,7 +52,7 @@ export interface Processor {
   readonly childrenMs: number;
 }
 
-/** Resident, and what is alive on the heap, after a collection. */
+/** AddressClaimant, and what is alive on the heap, after a collection. */
 export interface Memory {
   readonly residentBytes: number;
   readonly heapBytes: number;

@@ -1,5 +1,5 @@
 import { exec } from '../apply/exec.ts';
-import { keepNft } from '../apply/kept-nft.ts';
+import { openNftSession } from '../apply/nft-session.ts';
 import { startNftMonitor } from '../apply/nft-monitor.ts';
 import { createNft } from '../apply/nft.ts';
 import { findOurTables } from '../apply/our-tables.ts';
@@ -19,18 +19,18 @@ import { createApiClient, loadKubeConfig } from '../watch/api-client.ts';
 import { getPod } from '../watch/get-pod.ts';
 import { watchedResources } from '../watch/resources.ts';
 import { defaultTiming, ResourceWatch } from '../watch/watch.ts';
-import { chooseGuard } from './choose-guard.ts';
-import { createAnnouncer } from './announcer.ts';
-import { Census } from './census.ts';
+import { chooseGuard } from './choose-anti-spoof.ts';
+import { createEventRecorder } from './event-recorder.ts';
+import { ObjectVersions } from './object-versions.ts';
 import { ClassCounter, watchClasses } from './class-counter.ts';
 import { systemClock } from './clock.ts';
 import { watchDenials } from './denials/watch-denials.ts';
-import { nftDoor } from './door.ts';
+import { nftKernelTables } from './kernel-tables.ts';
 import { DriftWatch, driftReport, watchDrift } from './drift-watch.ts';
-import { readEarly } from './early-reading.ts';
+import { prefetchTables } from './prefetched-tables.ts';
 import { environmentChecks, watchEnvironment } from './environment-watch.ts';
 import { serveWhenFree } from './http-server.ts';
-import { createIntake } from './intake.ts';
+import { createEventDispatcher } from './event-dispatcher.ts';
 import { LinkWatch } from './link-watch.ts';
 import { createLookBack } from './look-back.ts';
 import { livenessChecks, watchLiveness } from './liveness-watch.ts';
@@ -76,8 +76,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     fillBudgets: fillBudgetsOf(config.namespaceBudget),
     ...(podCidrs && { podCidrs }),
   });
-  const census = new Census();
-  const nft = keepNft(createNft(), {
+  const versions = new ObjectVersions();
+  const nft = openNftSession(createNft(), {
     paused(pauseMs) {
       // Whoever stops waits for nothing.
       if (signal.aborted) return;
@@ -90,16 +90,16 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     clock: systemClock,
     events: driftReport(metrics.apply, logger),
   });
-  const door = readEarly(drift.behind(nftDoor(nft)), systemClock);
+  const kernel = prefetchTables(drift.behind(nftKernelTables(nft)), systemClock);
   let applied: { revision: number; resources: AppliedVersion } | undefined;
 
-  const announcer = createAnnouncer(node, census, { client, metrics, logger, signal });
+  const recorder = createEventRecorder(node, versions, { client, metrics, logger, signal });
   const reporter = new Reporter({
     node,
     logger,
     metrics,
     ready,
-    announce: (resource, key, issue) => announcer.announce(resource, key, issue),
+    announce: (resource, key, issue) => recorder.announce(resource, key, issue),
   });
   const nodeReporter = new NodeReporter({ startGate, guard, unguarded, ready, metrics: metrics.node, logger });
 
@@ -126,13 +126,13 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     clock: systemClock,
     signal,
   });
-  const take = createIntake({ pipeline, source, fetcher });
+  const take = createEventDispatcher({ pipeline, source, fetcher });
   nodeReporter.count(pipeline, source);
   const policies = new PolicyReporter({
     limit: config.metricsPolicyLimit,
     metrics: metrics.policies,
     snapshot: () => source.snapshot,
-    versionOf: (id) => census.find('networkpolicies', id),
+    versionOf: (id) => versions.find('networkpolicies', id),
   });
   const classes = new ClassCounter((family, asked) => nft.listTerse(routedTable[family], asked), metrics.classes);
 
@@ -148,12 +148,12 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const oldTables = new OldTables(nft, logger, signal);
   const reconciler = new Reconciler({
     pipeline: source,
-    door,
+    kernel,
     clock: systemClock,
     signal,
     version() {
       policies.planned();
-      return census.version;
+      return versions.version;
     },
     events: {
       ...reporter.reconciler,
@@ -179,7 +179,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const unlisted = new Set(watchedResources.map(({ resource }) => resource));
   reporter.reportLists(unlisted);
   const receive = (event: ResourceEvent): void => {
-    census.receive(event);
+    versions.receive(event);
     reporter.received(event);
     take(event);
     if (event.op === 'synced') {
@@ -196,15 +196,15 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const takeLock = async (): Promise<() => void> => {
     const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
     ready.report('lock', undefined);
-    door.begin(signal);
+    kernel.begin(signal);
     const tables = await findOurTables(exec, signal).catch(() => undefined);
     oldTables.found(tables?.old ?? []);
     // Where it cannot be told, rules are in the kernel that are worth more than what was kept.
     source.open(tables?.isAny ?? true);
     if (countsClasses) watchClasses(classes, logger, signal);
     const { logDenials: log, denialEvents: events } = config;
-    const told = { policies, announcer, metrics: metrics.denials, logger };
-    watchDenials({ node, log, events, nft, client, pipeline, census, ...told, signal });
+    const told = { policies, recorder, metrics: metrics.denials, logger };
+    watchDenials({ node, log, events, nft, client, pipeline, versions, ...told, signal });
     return release;
   };
 
@@ -228,7 +228,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const locking = takeLock();
   const lookBack = createLookBack({
     findTables: () => findOurTables(exec, signal),
-    observe: () => nftDoor(nft).observe(signal),
+    observe: () => nftKernelTables(nft).observe(signal),
     readSaved: () => state.read(),
   });
   const watching = [

@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { ApplyMetrics } from '../telemetry/metrics/apply.ts';
 import { backoffDelay } from '../watch/backoff.ts';
 import { ChangeBook } from './change-book.ts';
-import type { Door } from './door.ts';
+import type { KernelTables } from './kernel-tables.ts';
 import type { Clock, Reconciler } from './reconciler.ts';
 import { repeat } from './repeat.ts';
 
@@ -76,16 +76,16 @@ export class DriftWatch {
     this.#options = options;
   }
 
-  /** The door, whose writes are known to be ours from now on, and whose looks to be looks. */
-  behind<D extends Door>(door: D): D {
+  /** The kernel, whose writes are known to be ours from now on, and whose looks to be looks. */
+  behind<D extends KernelTables>(kernel: D): D {
     const { clock } = this.#options;
     return {
-      ...door,
+      ...kernel,
       observe: async (signal) => {
         this.#book.looking();
         const begunAt = clock.now();
         try {
-          return await door.observe(signal);
+          return await kernel.observe(signal);
         } catch (error) {
           this.#book.missed();
           throw error;
@@ -94,11 +94,11 @@ export class DriftWatch {
         }
       },
       run: async (operations, options) => {
-        if (options.check) return door.run(operations, options);
+        if (options.check) return kernel.run(operations, options);
         this.#book.writing();
         let isDone = false;
         try {
-          await door.run(operations, options);
+          await kernel.run(operations, options);
           isDone = true;
         } finally {
           this.#book.wrote(isDone);

@@ -30,7 +30,7 @@ export function describeNode(known: Known): NodeState {
     gatedRanges: snapshot.gatedRanges,
     ...(gateClaims.length > 0 && { gateClaims }),
     pods: Array.from(snapshot.localPods.values(), (pod) => describePod(pod, snapshot)),
-    strangers: unknownSandboxes.map(({ namespace, name }) => `${namespace}/${name}`),
+    unknownPods: unknownSandboxes.map(({ namespace, name }) => `${namespace}/${name}`),
     issues,
   };
 }

@@ -2,7 +2,7 @@ import { shortHash } from '../lib/hash.ts';
 import type { ObjectKey, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import { watchedResources } from '../watch/resources.ts';
-import type { ObjectVersion } from './census.ts';
+import type { ObjectVersion } from './object-versions.ts';
 
 /** An Event of the core API, and where it is created. */
 export interface ObjectEvent {
@@ -43,7 +43,7 @@ export function objectEvent(target: Target, issue: Issue, origin: Origin): Objec
 }
 
 /** What has happened to an object, again and again. Times are milliseconds since 1970. */
-export interface Happening {
+export interface RepeatedEvent {
   readonly reason: string;
   readonly message: string;
   /** Of those with one reason and subject there is one Event of an object. */
@@ -54,7 +54,7 @@ export interface Happening {
 }
 
 /** The Event of it; where there is one, it is changed to say the newest. */
-export function happeningEvent(target: Target, happening: Happening, node: string): ObjectEvent {
+export function repeatedEvent(target: Target, happening: RepeatedEvent, node: string): ObjectEvent {
   const { reason, message, subject, count, since, until } = happening;
   const { uid } = target.version;
   const event = eventOf(target, { reason, message, action: 'Deny' }, [uid, reason, subject], { node, now: since });

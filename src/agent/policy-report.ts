@@ -1,7 +1,7 @@
 import type { PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PolicyFigures, PolicyMetrics } from '../telemetry/metrics/policies.ts';
-import type { ObjectVersion } from './census.ts';
+import type { ObjectVersion } from './object-versions.ts';
 
 interface Options {
   /** Of how many policies there are metrics: each is a series on every node. */

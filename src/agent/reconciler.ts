@@ -7,7 +7,7 @@ import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/rul
 import { tableFamilies } from '../nftables/ruleset.ts';
 import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
-import type { Door } from './door.ts';
+import type { KernelTables } from './kernel-tables.ts';
 import { findCulprit, Refusals, type Finding } from './refusals.ts';
 import { retryLimit, timeLimitOf } from './time-limit.ts';
 
@@ -61,7 +61,7 @@ const lastBackoff = 30_000;
  */
 export class Reconciler {
   readonly #pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'>;
-  readonly #door: Door;
+  readonly #kernel: KernelTables;
   readonly #clock: Clock;
   readonly #events: ReconcilerEvents;
   readonly #version: () => AppliedVersion;
@@ -92,7 +92,7 @@ export class Reconciler {
   constructor(options: {
     /** What the kernel should hold. */
     pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'>;
-    door: Door;
+    kernel: KernelTables;
     clock: Clock;
     events: ReconcilerEvents;
     /** Names the objects received so far, for whoever waits until they are applied. */
@@ -100,7 +100,7 @@ export class Reconciler {
     signal: AbortSignal;
   }) {
     this.#pipeline = options.pipeline;
-    this.#door = options.door;
+    this.#kernel = options.kernel;
     this.#clock = options.clock;
     this.#events = options.events;
     this.#version = options.version;
@@ -202,7 +202,7 @@ export class Reconciler {
   async #inspect(): Promise<void> {
     this.#isSuspicious = false;
     if (!this.#applied) return;
-    const found = await this.#door.observe(this.#unhurried);
+    const found = await this.#kernel.observe(this.#unhurried);
     this.#progress();
     const changed = tablesUnlike(this.#applied.ruleset, found);
     if (changed.length === 0) return;
@@ -275,7 +275,7 @@ export class Reconciler {
   async #adopt(): Promise<{ ruleset: Ruleset | undefined }> {
     const found = this.#found;
     this.#found = undefined;
-    const reading = found ? found.ruleset : this.#door.observe(this.#unhurried);
+    const reading = found ? found.ruleset : this.#kernel.observe(this.#unhurried);
     const [ruleset] = await Promise.all([reading, this.#prepare()]);
     this.#progress();
     const sweep: Plan = planSweep(ruleset ?? {});
@@ -294,7 +294,7 @@ export class Reconciler {
     for (const { name, operations } of plan.stages) {
       const startedAt = this.#clock.now();
       const timeoutMs = timeLimitOf(operations);
-      await this.#door.run(operations, { check: false, signal: this.#unhurried, timeoutMs });
+      await this.#kernel.run(operations, { check: false, signal: this.#unhurried, timeoutMs });
       this.#progress();
       this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
     }
@@ -311,7 +311,7 @@ export class Reconciler {
     const name = sentinels[family];
     const expected = ruleset?.[family]?.chains.get(name);
     if (!expected) return true;
-    const found = await this.#door.observeChain(family, name, this.#unhurried);
+    const found = await this.#kernel.observeChain(family, name, this.#unhurried);
     return JSON.stringify(found) === JSON.stringify(expected);
   }
 
@@ -371,7 +371,7 @@ export class Reconciler {
     if (operations.length === 0) return true;
     try {
       const options = { check: true, signal: this.#unhurried, timeoutMs: timeoutMs ?? timeLimitOf(operations) };
-      await this.#door.run(operations, options);
+      await this.#kernel.run(operations, options);
       return true;
     } catch (error) {
       if (hasCode(error, 'refused') || hasCode(error, 'timeout')) return false;

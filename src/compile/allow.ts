@@ -3,7 +3,7 @@ import type { Family } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Field, NftRule, NftSet, VerdictMap } from '../nftables/ruleset.ts';
 import { endFields, portFields } from './match.ts';
-import { chainNames, orientedName, type Reading } from './names.ts';
+import { chainNames, readingName, type Reading } from './names.ts';
 
 /** One rule of a class: a look-up that allows what it finds. */
 export interface Allow {
@@ -48,7 +48,7 @@ export function lookupsChain(
   ];
   const owner = counting ? [counting.owner, String(counting.isEntry)] : [];
   const hash = shortHash([allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest), ...owner].join('\n'));
-  return { name: orientedName(`${direction}-${hash}`, reading), rules };
+  return { name: readingName(`${direction}-${hash}`, reading), rules };
 }
 
 const countRule: NftRule = { matches: [], counter: true, verdict: { kind: 'continue' } };

@@ -7,7 +7,7 @@ import { bridgeTable } from './bridge-table.ts';
 import type { BuiltClass } from './class-shape.ts';
 import { devicesOf, guardedEnds, linkSets, type AddressClasses, type Devices } from './links.ts';
 import type { LocalPart } from './local-part.ts';
-import { pointAddresses } from './point.ts';
+import { pointAddresses } from './dispatch-maps.ts';
 import { tableOf } from './table.ts';
 
 /**

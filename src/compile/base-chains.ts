@@ -1,8 +1,8 @@
 import type { Family } from '../model/address.ts';
 import { directions, type Direction } from '../model/policy.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
-import { gateChain, nobodyChains } from './gate.ts';
-import { closedBridgeRule, guardChains, guardRuleOfOthers, guardRules } from './guard.ts';
+import { gateChain, nonlocalChains } from './gate.ts';
+import { closedBridgeRule, guardChains, guardRuleOfOthers, guardRules } from './anti-spoof.ts';
 import { linkControlRules, routerRule } from './link-control.ts';
 import {
   addressField,
@@ -20,15 +20,15 @@ import {
 import {
   chainNames,
   isolatedSetName,
-  orientedName,
+  readingName,
   isolationMapName,
-  linkedSetName,
-  linkSetNames,
-  ownerMapName,
-  orientations,
-  otherNodesSetName,
+  guardedIpsSetName,
+  podIfSetNames,
+  byIfMapName,
+  ctDirections,
+  otherNodeIpsSetName,
   selfSetName,
-  type Orientation,
+  type CtDirection,
 } from './names.ts';
 
 /**
@@ -62,26 +62,26 @@ export interface Surroundings {
 export function baseChains(family: Family, surroundings: Surroundings): Chain[] {
   const { gatedRanges, podRanges, guarded, closesBridges, allowed } = surroundings;
   const guardsLinks = guarded.length > 0;
-  const guard: Guard = (...ends) =>
+  const guard: AntiSpoofRules = (...ends) =>
     ends.filter((end) => guarded.includes(end)).flatMap((end) => guardRules(end, family));
-  const pointing: Pointing = (direction, of, orientation) => {
-    const isGuarded = guarded.includes(podEnd(direction, orientation));
-    return (isGuarded ? pointByOwner : pointByAddress)(direction, of, orientation);
+  const pointing: Pointing = (direction, of, ctDirection) => {
+    const isGuarded = guarded.includes(podEnd(direction, ctDirection));
+    return (isGuarded ? pointByIf : pointByAddress)(direction, of, ctDirection);
   };
   const holdsTunnels = guardsLinks && allowed.tunnels !== true;
   // Router advertisements come by a bridge from others too: the table of bridges knows those of pods. Redirects do so as well, and nobody needs them there.
   const routers =
     guardsLinks && allowed.routers !== true
-      ? [routerRule(family, isIn(family === 'ipv4' ? linkSetNames.pods : linkSetNames.all, 'iifname'))]
+      ? [routerRule(family, isIn(family === 'ipv4' ? podIfSetNames.pods : podIfSetNames.all, 'iifname'))]
       : [];
   const { source, destination } = addressField[family];
-  const isFromPod = isIn(linkSetNames.pods, 'iifname');
-  const tunnelsToOthers = holdsTunnels ? tunnelRules(isIn(otherNodesSetName[family], destination), isFromPod) : [];
+  const isFromPod = isIn(podIfSetNames.pods, 'iifname');
+  const tunnelsToOthers = holdsTunnels ? tunnelRules(isIn(otherNodeIpsSetName[family], destination), isFromPod) : [];
   const tunnelsToNode = [
     ...(holdsTunnels ? tunnelRules(isFromPod) : []),
     // Where pod ranges hold addresses of nodes, nodes must go on reaching each other (S5.9).
     ...(holdsTunnels && podRanges !== undefined
-      ? tunnelRules(isIn(podRanges, source, 'meta l4proto'), isNotIn(otherNodesSetName[family], source))
+      ? tunnelRules(isIn(podRanges, source, 'meta l4proto'), isNotIn(otherNodeIpsSetName[family], source))
       : []),
   ];
   const errors = errorRules(family, guardsLinks);
@@ -98,42 +98,42 @@ export function baseChains(family: Family, surroundings: Surroundings): Chain[] 
       rules: [...(guardsLinks ? [forgedOutputRule(family)] : []), ...outputRules()],
     },
     { name: chainNames.replies, rules: pointBoth(family, 'reply', pointing) },
-    { name: chainNames.special, rules: specialRules(family, guard, routers, errors.special) },
+    { name: chainNames.notEstablished, rules: specialRules(family, guard, routers, errors.special) },
     ...errorChains(family, guard, errors.ofThird),
     ...midstreamChains(family, guard),
     ...otherWayChains(family, guarded, closesBridges),
     ...(guardsLinks ? guardChains(family, guarded) : []),
-    ...nobodyChains(gatedRanges, family, tunnelsToOthers),
+    ...nonlocalChains(gatedRanges, family, tunnelsToOthers),
     ...(gatedRanges.length > 0 ? [gateChain()] : []),
   ];
 }
 
 /** The rules that guard these ends; none where nothing is guarded. */
-type Guard = (...ends: End[]) => NftRule[];
+type AntiSpoofRules = (...ends: End[]) => NftRule[];
 /** The rule that leads to the class of the pod that is judged in the direction. */
-type Pointing = (direction: Direction, family: Family, orientation: Orientation) => NftRule;
+type Pointing = (direction: Direction, family: Family, ctDirection: CtDirection) => NftRule;
 
-const pointByAddress: Pointing = (direction, family, orientation) => {
-  const key = [endFields(direction, family, orientation).pod];
-  return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, orientation) } };
+const pointByAddress: Pointing = (direction, family, ctDirection) => {
+  const key = [endFields(direction, family, ctDirection).pod];
+  return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, ctDirection) } };
 };
 
 /** One look-up, by which most packets are past the guard and at their class. */
-const pointByOwner: Pointing = (direction, family, orientation) => {
-  const end = podEnd(direction, orientation);
+const pointByIf: Pointing = (direction, family, ctDirection) => {
+  const end = podEnd(direction, ctDirection);
   const key = [deviceField[end], addressField[family][end]];
-  return { matches: [], verdict: { kind: 'vmap', key, map: ownerMapName(direction, family, orientation) } };
+  return { matches: [], verdict: { kind: 'vmap', key, map: byIfMapName(direction, family, ctDirection) } };
 };
 
 /** What comes or goes by another device than its own is guarded, and then judged by its address alone. */
 function otherWayChains(family: Family, guarded: readonly End[], closesBridges: boolean): Chain[] {
-  return orientations.flatMap((orientation) =>
+  return ctDirections.flatMap((ctDirection) =>
     directions.flatMap((direction) => {
-      const end = podEnd(direction, orientation);
+      const end = podEnd(direction, ctDirection);
       if (!guarded.includes(end)) return [];
       const closed = closesBridges && family === 'ipv6' ? [closedBridgeRule(end)] : [];
-      const rules = [...closed, guardRuleOfOthers(end, family), pointByAddress(direction, family, orientation)];
-      return { name: orientedName(direction, orientation), rules };
+      const rules = [...closed, guardRuleOfOthers(end, family), pointByAddress(direction, family, ctDirection)];
+      return { name: readingName(direction, ctDirection), rules };
     }),
   );
 }
@@ -164,7 +164,7 @@ const drop: NftRule = { matches: [], verdict: { kind: 'drop' } };
 /** For UDP the protocol is enough to know that it need not: one comparison a packet. */
 const jumpToSpecial: NftRule = {
   matches: [compare('meta l4proto', '!=', 'udp'), compare('ct state', '!=', 'established')],
-  verdict: jumpTo(chainNames.special),
+  verdict: jumpTo(chainNames.notEstablished),
 };
 
 function forwardRules(family: Family, pointing: Pointing): NftRule[] {
@@ -176,7 +176,7 @@ function forwardRules(family: Family, pointing: Pointing): NftRule[] {
 }
 
 /** A pod's packets to its own node: egress is judged (S5.7); answers to what the node opened are not (S5.1). What is for the node goes to no device. */
-function inputRules(family: Family, pointing: Pointing, guard: Guard): NftRule[] {
+function inputRules(family: Family, pointing: Pointing, guard: AntiSpoofRules): NftRule[] {
   const isReply = compare('ct direction', '==', 'reply');
   return [
     { matches: [isError[family], isRelated], verdict: jumpTo(chainNames.errors.input) },
@@ -187,8 +187,8 @@ function inputRules(family: Family, pointing: Pointing, guard: Guard): NftRule[]
   ];
 }
 
-function pointBoth(family: Family, orientation: Orientation, pointing: Pointing): NftRule[] {
-  return [pointing('egress', family, orientation), pointing('ingress', family, orientation)];
+function pointBoth(family: Family, ctDirection: CtDirection, pointing: Pointing): NftRule[] {
+  return [pointing('egress', family, ctDirection), pointing('ingress', family, ctDirection)];
 }
 
 /**
@@ -197,7 +197,7 @@ function pointBoth(family: Family, orientation: Orientation, pointing: Pointing)
  */
 function specialRules(
   family: Family,
-  guard: Guard,
+  guard: AntiSpoofRules,
   routers: readonly NftRule[],
   errors: readonly NftRule[],
 ): NftRule[] {
@@ -227,7 +227,7 @@ const longestError: Readonly<Record<Family, number>> = { ipv4: 576, ipv6: 1280 }
  * S5.19: an error passes while the connection that it is about would pass. The kernel knows which one that is, so its ends are judged as its
  * packets are. What the node has opened to a pod is not judged (S5.1), so of errors to the node only what a pod has opened is.
  */
-function errorChains(family: Family, guard: Guard, ofThird: readonly NftRule[]): Chain[] {
+function errorChains(family: Family, guard: AntiSpoofRules, ofThird: readonly NftRule[]): Chain[] {
   const judged = (direction: Direction): NftRule => {
     const key = [endFields(direction, family, 'error').pod];
     return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, 'error') } };
@@ -251,7 +251,7 @@ function errorChains(family: Family, guard: Guard, ofThird: readonly NftRule[]):
 function errorRules(family: Family, guardsLinks: boolean): Readonly<Record<'ofThird' | 'special', readonly NftRule[]>> {
   if (!guardsLinks) return { ofThird: [], special: [] };
   const { source } = addressField[family];
-  const isPod = isIn(linkedSetName[family], source);
+  const isPod = isIn(guardedIpsSetName[family], source);
   const [opener, reached] = [endFields('egress', family, 'error').pod, endFields('ingress', family, 'error').pod];
   const self = selfSetName[family];
   return {
@@ -262,9 +262,9 @@ function errorRules(family: Family, guardsLinks: boolean): Readonly<Record<'ofTh
 }
 
 /** S5.18, K9: picked up in mid-stream, a connection does not tell who opened it; where an isolated pod is concerned it must start anew. */
-function midstreamChains(family: Family, guard: Guard): Chain[] {
+function midstreamChains(family: Family, guard: AntiSpoofRules): Chain[] {
   const ofIsolated = (end: End): NftRule => {
-    return { matches: [isIn(isolatedSetName[family], addressField[family][end])], verdict: goTo(chainNames.cut) };
+    return { matches: [isIn(isolatedSetName[family], addressField[family][end])], verdict: goTo(chainNames.resetTcp) };
   };
   const { any, destination } = chainNames.midstream;
   return [
@@ -274,7 +274,7 @@ function midstreamChains(family: Family, guard: Guard): Chain[] {
     },
     { name: destination, rules: [ofIsolated('destination')] },
     // What is not TCP has no reset.
-    { name: chainNames.cut, rules: [{ matches: [], verdict: { kind: 'reject-tcp-reset' } }, drop] },
+    { name: chainNames.resetTcp, rules: [{ matches: [], verdict: { kind: 'reject-tcp-reset' } }, drop] },
   ];
 }
 

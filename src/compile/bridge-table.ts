@@ -4,7 +4,14 @@ import { routedTable } from '../nftables/ruleset.ts';
 import type { PodPermissions } from './base-chains.ts';
 import type { BuiltClass } from './class-shape.ts';
 import { valueOf } from './gate.ts';
-import { destinationRules, foreignSourceRules, isOwn, linkControlChain, ownerRules, strangersChain } from './guard.ts';
+import {
+  destinationRules,
+  foreignSourceRules,
+  isOwn,
+  linkControlChain,
+  ownerRules,
+  wrongDeviceChain,
+} from './anti-spoof.ts';
 import {
   addressRequestRules,
   addressServerRule,
@@ -14,18 +21,18 @@ import {
   routerRule,
 } from './link-control.ts';
 import { hasMac, portSets, type Device } from './links.ts';
-import { newcomerChains, newcomerJumps, unlinkedSets } from './newcomers.ts';
+import { unprogrammedChains, unprogrammedJumps, unlinkedSets } from './unprogrammed.ts';
 import { addressField, compare, dropRule, goTo, isIn, isNotIn } from './match.ts';
 import {
   chainNames,
-  linkedSetName,
-  linkLocalSetName,
-  macSetNames,
+  guardedIpsSetName,
+  portLinkLocalSetName,
+  portMacSetNames,
   multicastMapName,
-  ownersSetName,
+  ifIpsSetName,
   portSetNames,
-  macSenderSetName,
-  senderSetName,
+  portMacIpsSetName,
+  portIpsSetName,
 } from './names.ts';
 import { tableOf } from './table.ts';
 
@@ -90,20 +97,20 @@ function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTar
       base: { hook: 'prerouting', priority: preroutingPriority },
       rules: [
         ...families.flatMap((family) => senderRules(family, ports, allowsRouters)),
-        { matches: [isFromPort], verdict: goTo(chainNames.sources) },
-        { matches: [], verdict: goTo(chainNames.strangers.source) },
+        { matches: [isFromPort], verdict: goTo(chainNames.portSources) },
+        { matches: [], verdict: goTo(chainNames.wrongDevice.source) },
       ],
     },
-    { name: chainNames.sources, rules: sourceRules(allowsRouters, readsTargets) },
+    { name: chainNames.portSources, rules: sourceRules(allowsRouters, readsTargets) },
     linkControlChain(portSetNames.all),
     {
       name: 'forward',
       base: { hook: 'forward', priority: forwardPriority },
       rules: [
         ...forwardedRules(gatedRanges),
-        ...(hasGate ? newcomerJumps() : []),
-        { matches: [isToPort], verdict: goTo(chainNames.deliver) },
-        { matches: [], verdict: goTo(chainNames.strangers.destination) },
+        ...(hasGate ? unprogrammedJumps() : []),
+        { matches: [isToPort], verdict: goTo(chainNames.toPort) },
+        { matches: [], verdict: goTo(chainNames.wrongDevice.destination) },
       ],
     },
     {
@@ -111,20 +118,20 @@ function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTar
       base: { hook: 'output', priority: forwardPriority },
       rules: [
         ...families.map((family) => passRule(family, isOwn('destination', family))),
-        { matches: [isToPort], verdict: goTo(chainNames.deliverOwn) },
+        { matches: [isToPort], verdict: goTo(chainNames.toPortFromNode) },
         // S5.1: a pod that has just got its address must hear its node, also while no agent runs.
         { matches: [{ kind: 'from-socket' }], verdict: { kind: 'accept' } },
         ...destinationRules(),
       ],
     },
-    { name: chainNames.deliverOwn, rules: deliverOwnRules() },
-    { name: chainNames.deliver, rules: deliverRules(allowsRouters, readsTargets) },
+    { name: chainNames.toPortFromNode, rules: deliverOwnRules() },
+    { name: chainNames.toPort, rules: deliverRules(allowsRouters, readsTargets) },
     {
-      name: chainNames.strangers.source,
-      rules: [...strangersChain('source').rules, ...strangerAnswerRules(readsTargets)],
+      name: chainNames.wrongDevice.source,
+      rules: [...wrongDeviceChain('source').rules, ...strangerAnswerRules(readsTargets)],
     },
-    strangersChain('destination'),
-    ...(hasGate ? newcomerChains(gatedRanges, allowsRouters) : []),
+    wrongDeviceChain('destination'),
+    ...(hasGate ? unprogrammedChains(gatedRanges, allowsRouters) : []),
   ];
 }
 
@@ -149,8 +156,8 @@ const isLongArp: Match = { kind: 'length', op: '>', bytes: 46 };
  */
 function senderRules(family: Family, ports: readonly Device[], allowsRouters: boolean): NftRule[] {
   const kinds: { sets: Readonly<Record<Family, string>>; fields: Field[] }[] = [
-    ...(ports.some(hasMac) ? [{ sets: macSenderSetName, fields: ['iifname', 'ether saddr'] satisfies Field[] }] : []),
-    ...(ports.every(hasMac) ? [] : [{ sets: senderSetName, fields: ['iifname'] satisfies Field[] }]),
+    ...(ports.some(hasMac) ? [{ sets: portMacIpsSetName, fields: ['iifname', 'ether saddr'] satisfies Field[] }] : []),
+    ...(ports.every(hasMac) ? [] : [{ sets: portIpsSetName, fields: ['iifname'] satisfies Field[] }]),
   ];
   return kinds.map(({ sets, fields }) =>
     passRule(
@@ -184,27 +191,27 @@ function passRule(family: Family, ...matches: Match[]): NftRule {
 
 function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
   const passes = { kind: 'return' } as const;
-  const isOfOtherMac = isNotIn(macSetNames.macs, 'iifname', 'ether saddr');
-  const isOfOtherLinkLocal = isNotIn(linkLocalSetName, 'iifname', 'ip6 saddr');
+  const isOfOtherMac = isNotIn(portMacSetNames.macs, 'iifname', 'ether saddr');
+  const isOfOtherLinkLocal = isNotIn(portLinkLocalSetName, 'iifname', 'ip6 saddr');
   return [
     dropOtherFrames,
     // Looked up again in front of the drop: the MAC may just have become known.
-    dropRule(isOfOtherMac, isIn(macSetNames.ports, 'iifname'), isOfOtherMac),
+    dropRule(isOfOtherMac, isIn(portMacSetNames.ports, 'iifname'), isOfOtherMac),
     ...(allowsRouters ? [] : [...families.map(addressServerRule), routerRule('ipv6')]),
     ...(readsTargets ? targetRules() : []),
     // A pod's link-local address is the one that its MAC makes, where that is known.
     dropRule(
       compare('ip6 saddr', '==', 'fe80::/10'),
       isOfOtherLinkLocal,
-      isIn(macSetNames.ports, 'iifname'),
+      isIn(portMacSetNames.ports, 'iifname'),
       isOfOtherLinkLocal,
     ),
     ...ownerRules('source'),
     dropRule(isArp, isLongArp),
-    { matches: [isIn(ownersSetName.ipv4, 'iifname', 'arp saddr ip')], verdict: passes },
+    { matches: [isIn(ifIpsSetName.ipv4, 'iifname', 'arp saddr ip')], verdict: passes },
     // Asked for another's address, a pod that starts would give it up (RFC 5227).
     {
-      matches: [compare('arp saddr ip', '==', '0.0.0.0'), isIn(ownersSetName.ipv4, 'iifname', 'arp daddr ip')],
+      matches: [compare('arp saddr ip', '==', '0.0.0.0'), isIn(ifIpsSetName.ipv4, 'iifname', 'arp daddr ip')],
       verdict: passes,
       comment: 'ARP probe',
     },
@@ -218,15 +225,15 @@ function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
  */
 function targetRules(): NftRule[] {
   const isFromPort = isIn(portSetNames.all, 'iifname');
-  const isOfOthers = isNotIn(ownersSetName.ipv6, 'iifname', 'icmpv6 taddr');
+  const isOfOthers = isNotIn(ifIpsSetName.ipv6, 'iifname', 'icmpv6 taddr');
   return [
     dropRule(isAdvertisement, isNotLinkLocalTarget, isOfOthers, isFromPort),
     dropRule(
       isAdvertisement,
       isLinkLocalTarget,
-      isNotIn(linkLocalSetName, 'iifname', 'icmpv6 taddr'),
-      isIn(macSetNames.ports, 'iifname'),
-      isNotIn(linkLocalSetName, 'iifname', 'icmpv6 taddr'),
+      isNotIn(portLinkLocalSetName, 'iifname', 'icmpv6 taddr'),
+      isIn(portMacSetNames.ports, 'iifname'),
+      isNotIn(portLinkLocalSetName, 'iifname', 'icmpv6 taddr'),
     ),
     dropRule(isSolicitation, compare('ip6 saddr', '==', '::'), isNotLinkLocalTarget, isOfOthers, isFromPort),
   ];
@@ -237,18 +244,18 @@ function targetRules(): NftRule[] {
  * known may be the port of a pod that has just got the address: its node must reach it, also while no agent runs, and by ARP finds it.
  */
 function strangerAnswerRules(readsTargets: boolean): NftRule[] {
-  const isLinkedSender = isIn(linkedSetName.ipv4, 'arp saddr ip');
-  const isLinkedTarget = isIn(linkedSetName.ipv6, 'icmpv6 taddr');
+  const isLinkedSender = isIn(guardedIpsSetName.ipv4, 'arp saddr ip');
+  const isLinkedTarget = isIn(guardedIpsSetName.ipv6, 'icmpv6 taddr');
   const advertised = dropRule(
     isAdvertisement,
     isLinkedTarget,
-    isNotIn(ownersSetName.ipv6, 'iifname', 'icmpv6 taddr'),
+    isNotIn(ifIpsSetName.ipv6, 'iifname', 'icmpv6 taddr'),
     isLinkedTarget,
   );
   return [
     ...(readsTargets ? [advertised] : []),
     { matches: [compare('meta iifkind', '==', 'veth')], verdict: { kind: 'return' } },
-    dropRule(isLinkedSender, isNotIn(ownersSetName.ipv4, 'iifname', 'arp saddr ip'), isLinkedSender),
+    dropRule(isLinkedSender, isNotIn(ifIpsSetName.ipv4, 'iifname', 'arp saddr ip'), isLinkedSender),
   ];
 }
 
@@ -258,7 +265,7 @@ function deliverOwnRules(): NftRule[] {
   return [
     { matches: [{ kind: 'from-socket' }, { kind: 'group-mac' }], verdict: accept },
     { matches: [{ kind: 'from-socket' }, compare('ip6 daddr', '==', 'fe80::/10')], verdict: accept },
-    { matches: [], verdict: goTo(chainNames.deliver) },
+    { matches: [], verdict: goTo(chainNames.toPort) },
   ];
 }
 
@@ -275,7 +282,7 @@ function deliverRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] 
     dropOtherFrames,
     ...ownerRules('destination'),
     ...arpRules(),
-    ...(readsTargets ? [[isIn(ownersSetName.ipv6, 'oifname', 'icmpv6 taddr')], [isLinkLocalTarget]] : [[]]).map(
+    ...(readsTargets ? [[isIn(ifIpsSetName.ipv6, 'oifname', 'icmpv6 taddr')], [isLinkLocalTarget]] : [[]]).map(
       (asked): NftRule => ({ matches: [isSolicitation, ...asked, isShort], verdict: accept }),
     ),
     { matches: [isAdvertisement, isShort], verdict: accept },
@@ -296,7 +303,7 @@ function deliverRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] 
     }),
     { matches: [isForMany], verdict: accept },
     dropRule(isToPort),
-    { matches: [], verdict: goTo(chainNames.strangers.destination) },
+    { matches: [], verdict: goTo(chainNames.wrongDevice.destination) },
   ];
 }
 
@@ -306,10 +313,10 @@ function arpRules(): NftRule[] {
   const isToPort = isIn(portSetNames.all, 'oifname');
   return [
     dropRule(isArp, isLongArp, isToPort),
-    { matches: [isIn(ownersSetName.ipv4, 'oifname', 'arp daddr ip')], verdict: accept },
-    { matches: [isIn(ownersSetName.ipv4, 'iifname', 'arp daddr ip')], verdict: accept, comment: 'ARP announcement' },
+    { matches: [isIn(ifIpsSetName.ipv4, 'oifname', 'arp daddr ip')], verdict: accept },
+    { matches: [isIn(ifIpsSetName.ipv4, 'iifname', 'arp daddr ip')], verdict: accept, comment: 'ARP announcement' },
     {
-      matches: [isNotIn(linkedSetName.ipv4, 'arp daddr ip'), isNotIn(portSetNames.all, 'iifname')],
+      matches: [isNotIn(guardedIpsSetName.ipv4, 'arp daddr ip'), isNotIn(portSetNames.all, 'iifname')],
       verdict: accept,
     },
     dropRule(isArp, isToPort),

@@ -7,7 +7,7 @@ import {
   buildClass,
   costOf,
   draftClass,
-  keepingApart,
+  withSharedGroups,
   workOf,
   type BuiltClass,
   type ClassDraft,
@@ -86,7 +86,7 @@ export function buildClasses(
     const isLarge = size.product > share;
     const apart = isLarge || limits.apart === true;
     if (same?.apart === apart) return { text, same, work: same.work };
-    const draft = draftClass(rules, groups, groupSet, isLarge ? keepingApart(limits) : limits, before?.built);
+    const draft = draftClass(rules, groups, groupSet, isLarge ? withSharedGroups(limits) : limits, before?.built);
     return { text, draft, before: before?.built, size, apart, work: workOf(draft) };
   });
   const overWork = tooMuch(planned.map(({ text, work }) => [text, work]));

@@ -30,7 +30,7 @@ export interface ShapeLimits {
 }
 
 /** So written out is at most an eighth of the peers and ports. */
-export function keepingApart(limits: ShapeLimits): ShapeLimits {
+export function withSharedGroups(limits: ShapeLimits): ShapeLimits {
   return { ...limits, product: limits.product >> 3, sharedRules: Infinity, apart: true };
 }
 
@@ -92,7 +92,7 @@ export function draftClass(
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
-  return sumOf('written') > Math.max(limits.written, 8 * sumOf('named')) ? within(keepingApart(limits)) : draft;
+  return sumOf('written') > Math.max(limits.written, 8 * sumOf('named')) ? within(withSharedGroups(limits)) : draft;
 }
 
 /** At most as many elements and rules as are gone through when it is built, and as it has in the end. */

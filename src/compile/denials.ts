@@ -66,7 +66,7 @@ function deniedSet(direction: Direction, family: Family): NftSet {
 }
 
 /** A connection of which packets were dropped since no rule allows them, as the kernel noted it. */
-export interface NotedDenial {
+export interface RecordedDenial {
   readonly direction: Direction;
   readonly family: Family;
   /** Who opened it, and whom it reached, after DNAT. */
@@ -111,8 +111,8 @@ export function readCount(chain: string, json: string): number {
 const objectsOfSet = new Map(denialObjects.map((each) => [each.set, each]));
 
 /** What the kernel of a node has noted in the last minute, from nft's JSON of these sets, or of a table. */
-export function readDenials(json: string): NotedDenial[] {
-  return parseRecords(json).flatMap(({ set, key, packets, secondsLeft }): NotedDenial[] => {
+export function readDenials(json: string): RecordedDenial[] {
+  return parseRecords(json).flatMap(({ set, key, packets, secondsLeft }): RecordedDenial[] => {
     const [source, destination, protocol, port] = key;
     const of = objectsOfSet.get(set);
     if (!of || source === undefined || destination === undefined || protocol === undefined) return [];

@@ -1,7 +1,7 @@
 import { familyOf, type Family } from '../model/address.ts';
 import type { Packet } from '../nftables/packet.ts';
 import type { Table } from '../nftables/ruleset.ts';
-import { ownersSetName } from './names.ts';
+import { ifIpsSetName } from './names.ts';
 
 /** A connection as a node meets it: after DNAT and before SNAT. */
 export interface Connection {
@@ -45,7 +45,7 @@ const ephemeral = 40_000;
 function deviceOf(table: Table, family: Family, address: string): string | undefined {
   const ending = ` . ${address}`;
   const element = table.sets
-    .get(ownersSetName[family])
+    .get(ifIpsSetName[family])
     ?.elements.values()
     .find((each) => each.endsWith(ending));
   return element?.slice(0, -ending.length);

@@ -8,13 +8,13 @@ import { chainNames } from './names.ts';
  * that a range that comes changes nothing else.
  * @param tunnels rules for what goes to nodes
  */
-export function nobodyChains(ranges: readonly string[], family: Family, tunnels: readonly NftRule[]): Chain[] {
+export function nonlocalChains(ranges: readonly string[], family: Family, tunnels: readonly NftRule[]): Chain[] {
   return (['source', 'destination'] as const).map((end) => {
     const field = addressField[family][end];
     const rules = ranges.map((range): NftRule => {
       return { matches: [compare(field, '==', valueOf(range))], verdict: goTo(chainNames.gate) };
     });
-    return { name: chainNames.nobody[end], rules: [...rules, ...(end === 'destination' ? tunnels : [])] };
+    return { name: chainNames.nonlocal[end], rules: [...rules, ...(end === 'destination' ? tunnels : [])] };
   });
 }
 

@@ -7,17 +7,17 @@ import type { KeyType, NftSet } from '../nftables/ruleset.ts';
 import type { BuiltClass } from './class-shape.ts';
 import type { End } from './match.ts';
 import {
-  linkedSetName,
-  linkSetNames,
-  macSenderSetName,
-  macSetNames,
-  otherNodesSetName,
-  ownNodeSetName,
-  linkLocalSetName,
-  ownersSetName,
+  guardedIpsSetName,
+  podIfSetNames,
+  portMacIpsSetName,
+  portMacSetNames,
+  otherNodeIpsSetName,
+  nodeIpsSetName,
+  portLinkLocalSetName,
+  ifIpsSetName,
   portSetNames,
-  routedSetName,
-  senderSetName,
+  routedIpsSetName,
+  portIpsSetName,
 } from './names.ts';
 import { addressSet, addressType, rangesSet } from './set-builder.ts';
 
@@ -102,12 +102,12 @@ export function linkSets(
   const bridges = devices.filter(({ isBridge }) => isBridge);
   const closed = [...new Set([...isolatedIn('ingress', bridges), ...isolatedIn('egress', bridges)])];
   return [
-    deviceSet(linkSetNames.all, own),
-    deviceSet(linkSetNames.pods, devices),
+    deviceSet(podIfSetNames.all, own),
+    deviceSet(podIfSetNames.pods, devices),
     // Looked up of link-local packets alone.
-    ...(family === 'ipv6' ? [deviceSet(linkSetNames.egress, isolatedIn('egress', own))] : []),
-    ...(family === 'ipv6' && closesBridges ? [deviceSet(linkSetNames.closed, closed)] : []),
-    ...(guarded.includes('destination') ? [addressSet(routedSetName[family], family, linkedOf(family, own))] : []),
+    ...(family === 'ipv6' ? [deviceSet(podIfSetNames.egress, isolatedIn('egress', own))] : []),
+    ...(family === 'ipv6' && closesBridges ? [deviceSet(podIfSetNames.closed, closed)] : []),
+    ...(guarded.includes('destination') ? [addressSet(routedIpsSetName[family], family, linkedOf(family, own))] : []),
     ...addressSets(devices, [family]),
   ];
 }
@@ -134,9 +134,9 @@ function senderSets(ports: readonly Device[]): NftSet[] {
   const linkLocals = known.flatMap(({ name, macs }) => [...macs].map((mac) => `${name} . ${linkLocalOf(mac)}`));
   const pairs = known.flatMap(({ name, macs }) => [...macs].map((mac) => `${name} . ${mac}`));
   return [
-    deviceSet(macSetNames.ports, known),
-    { name: macSetNames.macs, key: ['ifname', 'ether_addr'], interval: false, elements: new Set(pairs) },
-    { name: linkLocalSetName, key: ['ifname', 'ipv6_addr'], interval: false, elements: new Set(linkLocals) },
+    deviceSet(portMacSetNames.ports, known),
+    { name: portMacSetNames.macs, key: ['ifname', 'ether_addr'], interval: false, elements: new Set(pairs) },
+    { name: portLinkLocalSetName, key: ['ifname', 'ipv6_addr'], interval: false, elements: new Set(linkLocals) },
     ...families.flatMap((family): NftSet[] => {
       const address = addressType[family];
       const withMac = known.flatMap(({ name, macs, addresses }) =>
@@ -147,8 +147,8 @@ function senderSets(ports: readonly Device[]): NftSet[] {
       );
       const macKey: KeyType[] = ['ifname', 'ether_addr', address];
       const sets: NftSet[] = [
-        { name: macSenderSetName[family], key: macKey, interval: false, elements: new Set(withMac) },
-        { name: senderSetName[family], key: ['ifname', address], interval: false, elements: new Set(withAny) },
+        { name: portMacIpsSetName[family], key: macKey, interval: false, elements: new Set(withMac) },
+        { name: portIpsSetName[family], key: ['ifname', address], interval: false, elements: new Set(withAny) },
       ];
       // The rules of the bridge table look in those of which there are ports.
       return sets.filter((_, index) => [known, others][index]!.length > 0);
@@ -176,9 +176,9 @@ export interface NodeSets {
 export function nodeSets(family: Family, { own, others, podCidrs }: NodeAddresses): NodeSets {
   const ranges = ofFamily(family, podCidrs).flatMap((cidr) => parseCidr(cidr) ?? []);
   return {
-    others: addressSet(otherNodesSetName[family], family, ofFamily(family, others)),
+    others: addressSet(otherNodeIpsSetName[family], family, ofFamily(family, others)),
     podRanges: rangesSet(family, mergeRanges(ranges)),
-    own: family === 'ipv6' ? [addressSet(ownNodeSetName, family, ofFamily(family, own))] : [],
+    own: family === 'ipv6' ? [addressSet(nodeIpsSetName, family, ofFamily(family, own))] : [],
   };
 }
 
@@ -197,8 +197,8 @@ function addressSets(devices: readonly Device[], of: readonly Family[]): NftSet[
       ofFamily(family, addresses).map((each) => `${name} . ${each}`),
     );
     return [
-      { name: ownersSetName[family], key: ['ifname', addressType[family]], interval: false, elements: new Set(owners) },
-      addressSet(linkedSetName[family], family, linkedOf(family, devices)),
+      { name: ifIpsSetName[family], key: ['ifname', addressType[family]], interval: false, elements: new Set(owners) },
+      addressSet(guardedIpsSetName[family], family, linkedOf(family, devices)),
     ];
   });
 }

@@ -1,7 +1,7 @@
 import type { Family } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Field, Match, NftRule, Verdict } from '../nftables/ruleset.ts';
-import type { Orientation, Reading } from './names.ts';
+import type { CtDirection, Reading } from './names.ts';
 
 /** Where the two ends of a packet stand in its header. */
 export const addressField = {
@@ -12,8 +12,8 @@ export const addressField = {
 export type End = 'source' | 'destination';
 
 /** Where the pod stands that is judged in this direction. */
-export function podEnd(direction: Direction, orientation: Orientation): End {
-  return (direction === 'egress') === (orientation === 'original') ? 'source' : 'destination';
+export function podEnd(direction: Direction, ctDirection: CtDirection): End {
+  return (direction === 'egress') === (ctDirection === 'original') ? 'source' : 'destination';
 }
 
 /** The device by which a packet comes from an end, or goes to it. */

@@ -3,7 +3,7 @@ import { compareText } from '../lib/sort.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Element, ElementVerdict, VerdictMap } from '../nftables/ruleset.ts';
 import { allowsText, lookupsChain, type Allow, type Counting } from './allow.ts';
-import { orientedName, type Reading } from './names.ts';
+import { readingName, type Reading } from './names.ts';
 import {
   countPorts,
   mergePorts,
@@ -76,7 +76,7 @@ export function portMaps(
 /** Named by content. */
 function portMap(elements: ReadonlyMap<Element, ElementVerdict>, interval: boolean, reading: Reading): VerdictMap {
   const text = elements.entries().map(([port, verdict]) => `${port} ${'chain' in verdict ? verdict.chain : ''}`);
-  const name = orientedName(`v-${shortHash([...text].join('\n'))}`, reading);
+  const name = readingName(`ports-${shortHash([...text].join('\n'))}`, reading);
   return { name, key: ['inet_proto', 'inet_service'], interval, elements };
 }
 

@@ -14,7 +14,7 @@ export const addressType: Readonly<Record<Family, KeyType>> = { ipv4: 'ipv4_addr
 
 /** `address . protocol . port`, exact. Its elements follow the members of the class's groups, so it is named by the class. */
 export function tuplesSet(family: Family, classText: string, tuples: ReadonlySet<Element>): NftSet {
-  const name = `t${familyDigit[family]}-${shortHash(classText)}`;
+  const name = `tuples${familyDigit[family]}-${shortHash(classText)}`;
   return { name, key: [addressType[family], 'inet_proto', 'inet_service'], interval: false, elements: tuples };
 }
 
@@ -29,7 +29,7 @@ export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]):
     }
   }
   const key: KeyType[] = [addressType[family], 'inet_proto', 'inet_service'];
-  const name = `c${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
+  const name = `cidrports${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
   return notePrefixes({ name, key, interval: true, elements }, prefixes);
 }
 
@@ -39,7 +39,7 @@ export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]):
  */
 export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftSet {
   const elements = new Set(ranges.map((range) => `${rangeText(range)} . 0-255`));
-  const name = `r${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
+  const name = `cidrs${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
   const set: NftSet = { name, key: [addressType[family], 'inet_proto'], interval: true, elements };
   return notePrefixes(
     set,
@@ -63,7 +63,7 @@ export class GroupSets {
    */
   of(groups: Groups, delta: Delta | 'all', changes: ElementChanges): GroupSet {
     return (family, ids) => {
-      const name = `g${familyDigit[family]}-${shortHash(ids.join(' '))}`;
+      const name = `pods${familyDigit[family]}-${shortHash(ids.join(' '))}`;
       const current = ids.map((id) => groups.get(id));
       const known = this.#built.get(name);
       if (known && current.every((group, index) => group === known.groups[index])) return known.set;

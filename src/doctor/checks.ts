@@ -15,7 +15,7 @@ import {
   notGuarded,
   objects,
   startWindow,
-  strangers,
+  unknownPods,
 } from './checks/pods.ts';
 import { serviceProxy } from './checks/service-proxy.ts';
 import { sysctls } from './checks/sysctls.ts';
@@ -46,7 +46,7 @@ export const nodeChecks: readonly Check<ExaminedFacts>[] = [
   notGuarded,
   startWindow,
   claimedRange,
-  strangers,
+  unknownPods,
   objects,
   nodeLocalDns,
   conntrackFull,

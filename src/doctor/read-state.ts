@@ -1,7 +1,7 @@
 import { isJsonObject, textAt } from '../lib/json.ts';
 import type { NodeState } from '../model/node-state.ts';
 
-const lists = ['gatedRanges', 'live', 'ready', 'pods', 'strangers', 'issues'] as const;
+const lists = ['gatedRanges', 'live', 'ready', 'pods', 'unknownPods', 'issues'] as const;
 
 /** Of the page `/node`. `undefined`: it is of an agent that speaks otherwise. */
 export function readNodeState(text: string): NodeState | undefined {

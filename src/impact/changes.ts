@@ -99,11 +99,11 @@ function lastApplied(object: JsonObject): ReadonlySet<string> {
 
 /** Nothing that policies speak of differs. */
 function isEqual(known: JsonObject, given: JsonObject): boolean {
-  return canonicalText(heed(known)) === canonicalText(heed(given));
+  return canonicalText(comparableFields(known)) === canonicalText(comparableFields(given));
 }
 
 /** What policies speak of in an object. */
-function heed(object: JsonObject): unknown {
+function comparableFields(object: JsonObject): unknown {
   const labels = objectAt(object, 'metadata', 'labels');
   const spec = objectAt(object, 'spec');
   switch (object['kind']) {

@@ -2,7 +2,7 @@ import { compareText } from '../lib/sort.ts';
 import { canonicalCidrs, containsAddress, parseAddress, parseCidr, type AddressRange } from '../model/address.ts';
 import type { GateClaims } from '../model/node-state.ts';
 import { CountedSet } from './counted-set.ts';
-import type { Resident } from './residents.ts';
+import type { AddressClaimant } from './local-pod-resolver.ts';
 
 export interface GateOptions {
   readonly gate: boolean;
@@ -55,7 +55,7 @@ export class GatedRanges {
   }
 
   /** @param residents all there are */
-  setOfNode(cidrs: readonly string[], residents: Iterable<Resident>): void {
+  setOfNode(cidrs: readonly string[], residents: Iterable<AddressClaimant>): void {
     if (cidrs.join() === this.#ofNode.join()) return;
     this.#ofNode = cidrs;
     this.#parsed = cidrs.map((cidr) => parseCidr(cidr)).filter((range) => range !== undefined);
@@ -75,7 +75,7 @@ export class GatedRanges {
   }
 
   /** Told of every pod that comes (1) or goes (-1). Of one that has no node yet it is not known what it speaks for. */
-  count({ pod: { nodeName, addresses }, sandbox }: Resident, change: 1 | -1): void {
+  count({ pod: { nodeName, addresses }, sandbox }: AddressClaimant, change: 1 | -1): void {
     if (this.#parsed.length === 0 || nodeName === undefined) return;
     for (const address of addresses) this.#count(address, nodeName, sandbox !== undefined, change);
   }

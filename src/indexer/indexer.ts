@@ -26,7 +26,7 @@ import { NodeTable } from './node-table.ts';
 import { findOwners } from './owners.ts';
 import { Ownership } from './ownership.ts';
 import { PodIndex } from './pod-index.ts';
-import { Residents, type ResidentChanges } from './residents.ts';
+import { LocalPodResolver, type ClaimChanges } from './local-pod-resolver.ts';
 import { Subjects } from './subjects.ts';
 
 /**
@@ -38,7 +38,7 @@ export class Indexer {
   readonly #log = new DeltaLog();
   readonly #synced = new NotingMap<ResourceName, true>(this.#log.noteLocal);
 
-  readonly #residents: Residents;
+  readonly #residents: LocalPodResolver;
   readonly #gatedRanges: GatedRanges;
   readonly #nodes: NodeTable;
 
@@ -61,7 +61,7 @@ export class Indexer {
     const isLocal = (pod: Pod) => pod.nodeName === nodeName;
     const estimate = (each: Selection) => pods.estimate(each, namespaces);
     const ownership = new Ownership(isLocal);
-    const residents = new Residents(nodeName);
+    const residents = new LocalPodResolver(nodeName);
     const groups = new GroupTable(this.#log, pods, namespaces, ownership);
     const policies = new ActivePolicies(groups, estimate, fillBudgets, noteLocal);
     const localPods = new LocalPods(ownership, policies, (key) => residents.staleOf(key), noteLocal);
@@ -210,7 +210,7 @@ export class Indexer {
     }
   }
 
-  #settle({ changes, addresses }: ResidentChanges): void {
+  #settle({ changes, addresses }: ClaimChanges): void {
     const claimants = this.#ownership.watch(addresses);
     for (const { key, before, after } of changes) {
       if (!before) continue;
@@ -230,7 +230,7 @@ export class Indexer {
       this.#ownership.add(key, after.pod);
     }
     for (const address of addresses) {
-      this.#ownership.tell(address, this.#residents.wordOn(address));
+      this.#ownership.tell(address, this.#residents.localAddressState(address));
       this.#denied.touch(address);
     }
     const refreshed = new Map(changes.flatMap(({ key, after }) => (after ? [[key, after.pod]] : [])));

@@ -11,7 +11,7 @@ export type Claim = 'owned' | 'lost' | 'contested' | 'held' | 'node';
 export const noPod: PodKey = '';
 
 /** What this node itself knows of an address. */
-export interface LocalWord {
+export interface LocalAddressState {
   /** Whose live sandbox has it, or `noPod`: one has it, but no pod may use it. */
   readonly holder: PodKey | undefined;
   readonly link: Link | undefined;
@@ -38,7 +38,7 @@ export class Ownership {
   readonly #local = new Map<string, { live: number; leaving: number }>();
   /** Once for each node that has the address. */
   readonly #nodeAddresses = new CountedSet<string>();
-  readonly #words = new Map<string, LocalWord>();
+  readonly #words = new Map<string, LocalAddressState>();
 
   constructor(isLocal: (pod: Pod) => boolean) {
     this.#isLocal = isLocal;
@@ -72,7 +72,7 @@ export class Ownership {
   }
 
   /** What this node says of the address from now on. */
-  tell(address: string, word: LocalWord | undefined): void {
+  tell(address: string, word: LocalAddressState | undefined): void {
     if (word) this.#words.set(address, word);
     else this.#words.delete(address);
   }

@@ -16,7 +16,7 @@ export interface NodeState {
   readonly gateClaims?: readonly GateClaims[];
   readonly pods: readonly StateOfPod[];
   /** Sandboxes that run and whose pod is not known. */
-  readonly strangers: readonly string[];
+  readonly unknownPods: readonly string[];
   readonly issues: readonly StateOfIssue[];
 }
 

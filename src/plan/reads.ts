@@ -18,7 +18,7 @@ function readsOf(chain: Chain): ReadonlySet<string> {
 
 /** A map named by what it holds never changes: what it leads to belongs to the chain that looks in it. Others are pointed elsewhere as pods change. */
 export function isPartOfChain(mapName: string): boolean {
-  return mapName.startsWith('v-');
+  return mapName.startsWith('ports-');
 }
 
 /** What the chains read to which the map leads. */

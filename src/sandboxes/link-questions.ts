@@ -52,7 +52,7 @@ export class LinkQuestions {
     return { names, answer, send };
   }
 
-  /** Given up after its time, even where who is asked pays no heed to the signal. */
+  /** Given up after its time, even where who is asked pays no comparableFields to the signal. */
   async #send(names: readonly string[]): Promise<LinkDescriptions> {
     const { describeLinks, signal, answerMs = defaultAnswerMs } = this.#options;
     const { promise: end, reject } = Promise.withResolvers<never>();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import type { Door } from '../../src/agent/door.ts';
+import type { KernelTables } from '../../src/agent/kernel-tables.ts';
 import { DriftWatch } from '../../src/agent/drift-watch.ts';
 import type { Transaction } from '../../src/nftables/transactions.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -40,7 +40,7 @@ describe('DriftWatch', () => {
   let monitors: FakeMonitor[];
   let news: string[];
   let watch: DriftWatch;
-  let door: Door;
+  let kernel: KernelTables;
   /** How long a look takes. */
   let lookMs: number;
   let suspicions: number;
@@ -61,7 +61,7 @@ describe('DriftWatch', () => {
         deaf: (reason, retryIn) => news.push(`${reason}, again in ${retryIn / 1000} s`),
       },
     });
-    door = watch.behind({
+    kernel = watch.behind({
       async observe() {
         clock.advance(lookMs);
         return undefined;
@@ -85,7 +85,7 @@ describe('DriftWatch', () => {
 
   /** All is known. */
   async function observe(): Promise<void> {
-    await door.observe(signal);
+    await kernel.observe(signal);
     clock.advance(lookMs * 9);
   }
 
@@ -98,7 +98,7 @@ describe('DriftWatch', () => {
   it('wants one after a foreign change, and none after changes of others and of ours', async () => {
     await observe();
     monitors[0]!.told('others');
-    await door.run([], { check: false, signal });
+    await kernel.run([], { check: false, signal });
     monitors[0]!.told('ours');
     await expectSuspicion(false);
     monitors[0]!.told('ours');
@@ -107,17 +107,20 @@ describe('DriftWatch', () => {
 
   it('takes no question to the kernel for a write', async () => {
     await observe();
-    await door.run([], { check: true, signal });
+    await kernel.run([], { check: true, signal });
     monitors[0]!.told('ours');
     await expectSuspicion(true);
   });
 
   it('wants one after a write that failed, and after a look that did', async () => {
     await observe();
-    await assert.rejects(door.run([{ family: 'ip', verb: 'add table' }], { check: false, signal }));
+    await assert.rejects(kernel.run([{ family: 'ip', verb: 'add table' }], { check: false, signal }));
     await expectSuspicion(true);
     await observe();
-    const failing = watch.behind<Door>({ ...door, observe: () => Promise.reject(new Error('nft was ended')) });
+    const failing = watch.behind<KernelTables>({
+      ...kernel,
+      observe: () => Promise.reject(new Error('nft was ended')),
+    });
     await assert.rejects(failing.observe(signal));
     await expectSuspicion(true);
   });
@@ -125,7 +128,7 @@ describe('DriftWatch', () => {
   it('where it is not clear that anything has changed, looks a tenth of the time at most', async () => {
     lookMs = 1000;
     await observe();
-    await door.observe(signal);
+    await kernel.observe(signal);
     monitors[0]!.told('lost');
     clock.advance(8999);
     await expectSuspicion(false);
@@ -135,7 +138,7 @@ describe('DriftWatch', () => {
 
   it('looks at once where it is', async () => {
     lookMs = 1000;
-    await door.observe(signal);
+    await kernel.observe(signal);
     monitors[0]!.told('ours');
     await expectSuspicion(true);
   });

@@ -1,11 +1,11 @@
-import { Announcer } from '../../src/agent/announcer.ts';
-import { Census } from '../../src/agent/census.ts';
+import { EventRecorder } from '../../src/agent/event-recorder.ts';
+import { ObjectVersions } from '../../src/agent/object-versions.ts';
 import { createListener } from '../../src/agent/denials/denial-listener.ts';
 import type { DenialLook } from '../../src/agent/denials/denial-reader.ts';
 import { DenialWatch } from '../../src/agent/denials/denial-watch.ts';
 import type { ObjectEvent } from '../../src/agent/object-event.ts';
 import { Reporter } from '../../src/agent/report.ts';
-import type { NotedDenial } from '../../src/compile/denials.ts';
+import type { RecordedDenial } from '../../src/compile/denials.ts';
 import type { NodeFact } from '../../src/model/cluster.ts';
 import { isPolicy } from '../support/objects.ts';
 import { keyOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
@@ -18,24 +18,24 @@ const { signal } = new AbortController();
 /** All that the agent of node n1 tells, of objects and of what its kernel has denied: by namespace what is in Events there, and the log. */
 export async function tellAll(
   objects: readonly ApiObject[],
-  { facts = [], denials = [] }: { readonly facts?: readonly NodeFact[]; readonly denials?: readonly NotedDenial[] },
+  { facts = [], denials = [] }: { readonly facts?: readonly NodeFact[]; readonly denials?: readonly RecordedDenial[] },
 ): Promise<{ readonly events: ReadonlyMap<string, readonly string[]>; readonly log: string }> {
   const written: ObjectEvent[] = [];
   const lines: unknown[] = [];
   const log = (...line: unknown[]): void => void lines.push(line);
   const logger = { info: log, warn: log, error: log, debug: log, isLevelEnabled: () => true };
-  const census = new Census();
-  const announcer = new Announcer('n1', census, { add: (event) => void written.push(event) }, () => 0);
+  const versions = new ObjectVersions();
+  const recorder = new EventRecorder('n1', versions, { add: (event) => void written.push(event) }, () => 0);
   const reporter = new Reporter({
     node: 'n1',
     logger: logger as unknown as ConstructorParameters<typeof Reporter>[0]['logger'],
     metrics: createMetrics('1'),
     ready: new Checks(['rules']),
-    announce: (resource, key, issue) => announcer.announce(resource, key, issue),
+    announce: (resource, key, issue) => recorder.announce(resource, key, issue),
   });
   const pipeline = startPipeline('n1', objects);
   for (const event of objects.map(upsertOf)) {
-    census.receive(event);
+    versions.receive(event);
     reporter.received(event);
   }
   for (const fact of facts) pipeline.receive(fact);
@@ -46,7 +46,7 @@ export async function tellAll(
   );
   const texts = async (ids: readonly string[]) =>
     objects.filter((object) => isPolicy(object) && ids.includes(keyOf(object)));
-  const listener = createListener({ log: true, events: true, logger, announcer, dateOf: (time) => time });
+  const listener = createListener({ log: true, events: true, logger, recorder, dateOf: (time) => time });
   for (const denial of denials) {
     let looks: readonly DenialLook[] = [];
     const watch = new DenialWatch({

@@ -60,7 +60,7 @@ describe('what an agent tells of its node', () => {
         },
         { pod: 'x/open', addresses: ['10.1.0.2'], links: {}, ingress: [], egress: [] },
       ],
-      strangers: [],
+      unknownPods: [],
       issues: [],
     });
     assert.deepEqual(readNodeState(JSON.stringify(state)), state);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { happeningEvent, objectEvent } from '../../src/agent/object-event.ts';
+import { repeatedEvent, objectEvent } from '../../src/agent/object-event.ts';
 import type { Issue } from '../../src/model/issue.ts';
 
 const issue: Issue = { code: 'invalid-cidr', path: 'spec.ingress[0]', message: 'no CIDR', effect: 'failed-closed' };
@@ -86,7 +86,7 @@ describe('the Event of what happens again and again', () => {
     until: since + 9000,
   };
   const of = (change: Partial<typeof happening> = {}) =>
-    happeningEvent({ resource: 'pods', key: 'shop/db-0', version }, { ...happening, ...change }, 'n1');
+    repeatedEvent({ resource: 'pods', key: 'shop/db-0', version }, { ...happening, ...change }, 'n1');
 
   it('says since when, until when and how often', () => {
     const { path, body, newest } = of();

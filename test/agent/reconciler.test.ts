@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { Door } from '../../src/agent/door.ts';
+import type { KernelTables } from '../../src/agent/kernel-tables.ts';
 import { timeLimitOf } from '../../src/agent/time-limit.ts';
 import type { NodeFact } from '../../src/model/cluster.ts';
 import { tableFamilies, type Chain, type Operation, type Ruleset, type Table } from '../../src/nftables/ruleset.ts';
@@ -53,13 +53,13 @@ describe('Reconciler', function () {
   it('has nothing in force until the kernel shows what was written, and tries again', async () => {
     const nft = new FakeNft();
     let isLost = true;
-    const door: Door = {
+    const kernel: KernelTables = {
       observe: (signal) => nft.observe(signal),
       observeChain: (family, name, signal) =>
         isLost ? Promise.resolve(undefined) : nft.observeChain(family, name, signal),
       run: (operations, options) => nft.run(operations, options),
     };
-    const agent = await new NodeAgent(door).start(cluster);
+    const agent = await new NodeAgent(kernel).start(cluster);
     assert.deepEqual([agent.applied, agent.failures.length], [[], 1]);
     isLost = false;
     await agent.wait(1000);
@@ -71,13 +71,13 @@ describe('Reconciler', function () {
     it(`has nothing in force until table ${lost} shows what was written too`, async () => {
       const nft = new FakeNft();
       let isLost = true;
-      const door: Door = {
+      const kernel: KernelTables = {
         observe: (signal) => nft.observe(signal),
         observeChain: (family, name, signal) =>
           isLost && family === lost ? Promise.resolve(undefined) : nft.observeChain(family, name, signal),
         run: (operations, options) => nft.run(operations, options),
       };
-      const agent = new NodeAgent(door);
+      const agent = new NodeAgent(kernel);
       agent.receive(webSandbox);
       await agent.start(cluster);
       assert.deepEqual([agent.applied, agent.failures.length], [[], 1]);
@@ -109,7 +109,7 @@ describe('Reconciler', function () {
     for (const late of [[], [allowBlock]]) {
       const nft = new FakeNft();
       const steps: string[] = [];
-      const door: Door = {
+      const kernel: KernelTables = {
         async observe(signal) {
           steps.push('reading');
           await new Promise(setImmediate);
@@ -120,7 +120,7 @@ describe('Reconciler', function () {
         observeChain: (family, name, signal) => nft.observeChain(family, name, signal),
         run: (operations, options) => nft.run(operations, options),
       };
-      const agent = new NodeAgent(door);
+      const agent = new NodeAgent(kernel);
       const { pipeline } = agent;
       const prepare = pipeline.prepare.bind(pipeline);
       pipeline.prepare = () => {
@@ -145,22 +145,22 @@ describe('Reconciler', function () {
 
   it('applies one change at a time; what comes meanwhile goes into the next, and only the newest state of it', async () => {
     const nft = new FakeNft();
-    const door = new GatedDoor(nft);
-    const agent = await new NodeAgent(door).start(cluster);
+    const kernel = new GatedDoor(nft);
+    const agent = await new NodeAgent(kernel).start(cluster);
     const atStart = agent.received;
 
-    door.close();
+    kernel.close();
     agent.upsert(allowBlock);
-    await door.knock();
+    await kernel.knock();
     for (const ip of ['10.1.0.3', '10.1.0.4', '10.1.0.5']) {
       agent.upsert(pod('x/client', { node: 'n2', ips: [ip], labels: { app: 'client' } }));
       agent.upsert(allowClient);
     }
-    door.open();
+    kernel.open();
     await agent.idle();
 
     assert.deepEqual(agent.applied, [atStart, atStart + 1, atStart + 7]);
-    assert.equal(door.mostAtOnce, 1);
+    assert.equal(kernel.mostAtOnce, 1);
     const texts = JSON.stringify(readStages(nft).map((stage) => stage.map(renderElements)));
     assert.ok(texts.includes('10.1.0.5') && !texts.includes('10.1.0.3') && !texts.includes('10.1.0.4'), texts);
     assertHolds(nft, [web, pod('x/client', { node: 'n2', ips: ['10.1.0.5'], labels: { app: 'client' } }), allowClient]);
@@ -395,14 +395,14 @@ describe('Reconciler', function () {
   describe('when it is stopped', () => {
     it('brings a change that has begun to its end, and begins no other', async () => {
       const nft = new FakeNft();
-      const door = new GatedDoor(nft);
-      const agent = await new NodeAgent(door).start(cluster);
-      door.close();
+      const kernel = new GatedDoor(nft);
+      const agent = await new NodeAgent(kernel).start(cluster);
+      kernel.close();
       agent.upsert(allowBlock);
-      await door.knock();
+      await kernel.knock();
       agent.stop();
       agent.upsert(allowClient);
-      door.open();
+      kernel.open();
       await agent.idle();
       assertHolds(nft, changedCluster);
       agent.upsert(allowClient);
@@ -557,10 +557,10 @@ describe('a policy that the kernel refuses (S9.10)', function () {
       for (const change of [removeOf(blockPolicy(12)), upsertOf(blockPolicy(12, true))]) {
         const nft = new FakeNft();
         nft.refuseElement(elementOf(12));
-        const door = new GatedDoor(nft);
-        const agent = new NodeAgent(door);
+        const kernel = new GatedDoor(nft);
+        const agent = new NodeAgent(kernel);
         let left = checks;
-        door.beforeRun = ({ check }) => {
+        kernel.beforeRun = ({ check }) => {
           if (check && --left === 0) agent.receive(change);
         };
         await agent.start(blockCluster(16));
@@ -580,10 +580,10 @@ describe('a policy that the kernel refuses (S9.10)', function () {
     for (let checks = 1; checks <= 5; checks++) {
       const nft = new FakeNft();
       for (const bad of [12, 20]) nft.refuseElement(elementOf(bad));
-      const door = new GatedDoor(nft);
-      const agent = new NodeAgent(door);
+      const kernel = new GatedDoor(nft);
+      const agent = new NodeAgent(kernel);
       let left = checks;
-      door.beforeRun = ({ check }) => {
+      kernel.beforeRun = ({ check }) => {
         if (check && --left === 0) agent.upsert(blockPolicy(20));
       };
       await agent.start(blockCluster(16));
@@ -596,13 +596,13 @@ describe('a policy that the kernel refuses (S9.10)', function () {
   it('may be deleted while it is tried again', async () => {
     const nft = new FakeNft();
     nft.refuseElement(elementOf(1));
-    const door = new GatedDoor(nft);
-    const agent = await new NodeAgent(door).start(blockCluster(4));
-    door.close();
+    const kernel = new GatedDoor(nft);
+    const agent = await new NodeAgent(kernel).start(blockCluster(4));
+    kernel.close();
     agent.clock.advance(10_000);
-    await door.knock();
+    await kernel.knock();
     agent.receive(removeOf(blockPolicy(1)));
-    door.open();
+    kernel.open();
     await agent.idle();
     assert.deepEqual(agent.failures, []);
     assertHolds(
@@ -614,12 +614,12 @@ describe('a policy that the kernel refuses (S9.10)', function () {
   it('is not blamed for a door that fails while the culprit is looked for', async () => {
     const nft = new FakeNft();
     nft.refuseElement(elementOf(1));
-    const door = new GatedDoor(nft);
+    const kernel = new GatedDoor(nft);
     let checks = 0;
-    door.beforeRun = ({ check }) => {
+    kernel.beforeRun = ({ check }) => {
       if (check && ++checks === 2) throw Object.assign(new Error('gone'), { code: 'missing' });
     };
-    const agent = await new NodeAgent(door).start(blockCluster(16));
+    const agent = await new NodeAgent(kernel).start(blockCluster(16));
     assert.deepEqual(agent.refused, []);
     assert.equal(agent.failures.length, 1);
     await agent.wait(200);
@@ -970,29 +970,29 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
 
   it('takes no change of its own for another program’s', async () => {
     const nft = new FakeNft();
-    const door = new GatedDoor(nft);
-    const agent = await new NodeAgent(door).start([]);
-    door.close();
+    const kernel = new GatedDoor(nft);
+    const agent = await new NodeAgent(kernel).start([]);
+    kernel.close();
     agent.upsert(...changedCluster);
-    await door.knock();
+    await kernel.knock();
     await agent.reconciler.verify();
-    door.open();
+    kernel.open();
     await agent.idle();
     assert.deepEqual(agent.drifts, []);
   });
 });
 
 /** A door that lets a run wait at its threshold. */
-class GatedDoor implements Door {
-  readonly #door: Door;
+class GatedDoor implements KernelTables {
+  readonly #kernel: KernelTables;
   #gate = Promise.withResolvers<void>();
   #knocked = Promise.withResolvers<void>();
   #atOnce = 0;
   mostAtOnce = 0;
   beforeRun: (options: { check: boolean }) => void = () => {};
 
-  constructor(door: Door) {
-    this.#door = door;
+  constructor(kernel: KernelTables) {
+    this.#kernel = kernel;
     this.#gate.resolve();
   }
 
@@ -1011,11 +1011,11 @@ class GatedDoor implements Door {
   }
 
   observe(signal: AbortSignal): Promise<Ruleset | undefined> {
-    return this.#door.observe(signal);
+    return this.#kernel.observe(signal);
   }
 
   observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined> {
-    return this.#door.observeChain(family, name, signal);
+    return this.#kernel.observeChain(family, name, signal);
   }
 
   async run(operations: readonly Operation[], options: { check: boolean; signal: AbortSignal }): Promise<void> {
@@ -1024,7 +1024,7 @@ class GatedDoor implements Door {
     this.#knocked.resolve();
     try {
       await this.#gate.promise;
-      await this.#door.run(operations, options);
+      await this.#kernel.run(operations, options);
     } finally {
       this.#atOnce--;
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import type { NotedDenial } from '../../src/compile/denials.ts';
+import type { RecordedDenial } from '../../src/compile/denials.ts';
 import type { NodeFact } from '../../src/model/cluster.ts';
 import { namespace, node, pod, policy, sandbox } from '../support/objects.ts';
 import type { ApiObject } from '../support/pipeline.ts';
@@ -42,7 +42,7 @@ const guesses = (tenant: string): ApiObject[] =>
     ),
   );
 
-const noted = (direction: 'ingress' | 'egress', source: string, destination: string): NotedDenial => ({
+const noted = (direction: 'ingress' | 'egress', source: string, destination: string): RecordedDenial => ({
   ...{ direction, family: 'ipv4', source, destination, protocol: 'tcp', port: 8080 },
   ...{ packets: 1, secondsAgo: 0 },
 });
@@ -51,7 +51,7 @@ interface Case {
   readonly what: string;
   readonly objects?: readonly ApiObject[];
   readonly facts?: readonly NodeFact[];
-  readonly denials?: readonly NotedDenial[];
+  readonly denials?: readonly RecordedDenial[];
   /** What users of namespace shop read, and what only operators do. */
   readonly event: RegExp;
   readonly log?: RegExp;

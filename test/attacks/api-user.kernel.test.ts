@@ -11,14 +11,14 @@ import type { Attack } from './on-each-lab.ts';
 import { fairly, newPort, say } from './steps.ts';
 
 /** Who may write objects in `evil`, and status of its pods, against pods of `bank`. */
-interface Deed {
+interface RuleAction {
   readonly name: string;
   readonly do: (attacks: AttackLab) => readonly ApiObject[];
 }
 
 const everything = [pods({}, {})];
 
-const deeds: readonly Deed[] = [
+const deeds: readonly RuleAction[] = [
   {
     name: "policies of its own that allow everything, and select all that bear the victim's labels",
     do: () => [

@@ -93,7 +93,7 @@ async function remake(attacks: AttackLab, { nic, port: own }: End, name: string,
 async function waitUntilOwned({ lab, cni }: AttackLab, device: string, own: Nic, old: Nic): Promise<void> {
   await eventually(async () => {
     const table = cni === 'bridge' ? 'bridge' : 'ip';
-    const owners = await lab.exec('node/n1', 'nft', 'list', 'set', table, 'postern', 'owners4');
+    const owners = await lab.exec('node/n1', 'nft', 'list', 'set', table, 'postern', 'if-ips4');
     const words = owners.split(/[\s,]+/);
     const isKnown = owners.includes(`"${device}" . ${own.address.ipv4}`) && !words.includes(old.address.ipv4);
     return isKnown ? undefined : owners;

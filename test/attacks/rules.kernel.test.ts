@@ -47,14 +47,14 @@ const onBridge = (chain: string, text: Place['text']): Place => ({ table: 'bridg
 /** By what each rule does. */
 const rows: Readonly<Record<string, Row>> = {
   'a packet from the address of a pod comes by its device': {
-    rules: [{ chain: 'from-strangers', text: /@linked.*drop/ }],
+    rules: [{ chain: 'from-wrong-device', text: /@linked.*drop/ }],
     attack: named(
       reversedEntries,
       'an answer over UDP to what the victim never asked, by the network card, from a neighbour',
     ),
   },
   'a packet from a pod to itself comes by its device': {
-    rules: [{ chain: 'from-strangers', text: /@linked.*drop/ }],
+    rules: [{ chain: 'from-wrong-device', text: /@linked.*drop/ }],
     attack: named(reversedEntries, 'a packet from the victim to itself, by the network card, from a neighbour'),
   },
   'the device of a pod sends no tunnel packet to its node': {
@@ -89,7 +89,7 @@ const rows: Readonly<Record<string, Row>> = {
   'a port gets what is for its own addresses': {
     rules: [
       onBridge('deliver', /^oifname @ports counter .*drop/),
-      onBridge('to-strangers', { ipv4: /@linked4 .*drop/, ipv6: /@linked6 .*drop/ }),
+      onBridge('to-wrong-device', { ipv4: /@linked4 .*drop/, ipv6: /@linked6 .*drop/ }),
     ],
     attack: named(
       overheard,
@@ -116,7 +116,7 @@ const rows: Readonly<Record<string, Row>> = {
     ),
   },
   'a pod sends its node errors about its own connections': {
-    rules: [{ chain: 'errors-to-node', text: /@linked.*@self.*drop/ }],
+    rules: [{ chain: 'icmp-errors-to-node', text: /@linked.*@self.*drop/ }],
     attack: named(errorsToNode, 'an error (unreachable) about a connection of the node to another pod'),
   },
   'DHCP goes to no pod': {

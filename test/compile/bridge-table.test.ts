@@ -354,7 +354,7 @@ describe('the guard of ports of bridges (S1.15, S1.16)', () => {
   it('is no table where the kernel takes none, and routed pods are guarded all the same', () => {
     assert.equal(guardedNode(link, { guard: 'routed' }).bridge, undefined);
     const routed = guardedNode((name) => ({ device: `veth-${name}` }), { guard: 'routed' });
-    for (const { chains } of routedTables(routed)) assert.ok(chains.has('guard'));
+    for (const { chains } of routedTables(routed)) assert.ok(chains.has('anti-spoof'));
   });
 
   it('is no table where it is off', () => assert.equal(guardedNode(link, { guard: false }).bridge, undefined));

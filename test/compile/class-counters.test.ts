@@ -60,7 +60,7 @@ describe('counting packets by class', () => {
     );
     const names = countedClasses.flatMap(({ family, chains }) => chains.map((name) => `${family} ${name}`));
     assert.equal(new Set(names).size, names.length);
-    // For both orientations and for errors one that leads to the class, and what is behind its ports.
+    // For both ctDirections and for errors one that leads to the class, and what is behind its ports.
     assert.equal(names.length, 18);
     for (const { family, chains, entries } of countedClasses) {
       for (const name of chains) {

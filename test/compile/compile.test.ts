@@ -86,10 +86,12 @@ describe('Compiler: classes', () => {
   it('an egress name is the number of each destination, and not of others or of its own (S4.8, S4.9)', () => {
     const to = (peers: unknown[]) =>
       compile(a, b, all({ policyTypes: ['Egress'], egress: [{ to: peers, ports: [{ port: 'web' }] }] }));
-    assert.deepEqual(looksIn(to([]), 'egress4', '10.1.0.1'), { t4: ['10.1.0.1 . tcp . 80', '10.1.0.2 . tcp . 8080'] });
-    assert.deepEqual(looksIn(to([app('b')]), 'egress4', '10.1.0.1'), { t4: ['10.1.0.2 . tcp . 8080'] });
+    assert.deepEqual(looksIn(to([]), 'egress4', '10.1.0.1'), {
+      tuples4: ['10.1.0.1 . tcp . 80', '10.1.0.2 . tcp . 8080'],
+    });
+    assert.deepEqual(looksIn(to([app('b')]), 'egress4', '10.1.0.1'), { tuples4: ['10.1.0.2 . tcp . 8080'] });
     const block = { ipBlock: { cidr: '10.1.0.0/24', except: ['10.1.0.2/32'] } };
-    assert.deepEqual(looksIn(to([block]), 'egress4', '10.1.0.1'), { t4: ['10.1.0.1 . tcp . 80'] });
+    assert.deepEqual(looksIn(to([block]), 'egress4', '10.1.0.1'), { tuples4: ['10.1.0.1 . tcp . 80'] });
     assert.deepEqual(looksIn(to([{ ipBlock: { cidr: '203.0.113.0/24' } }]), 'egress4', '10.1.0.1'), {});
   });
 
@@ -136,7 +138,7 @@ describe('Compiler: classes', () => {
   it('peers of one family leave the other closed (S8.1, S8.3)', () => {
     const dual = pod('x/dual', { ips: ['10.1.0.9', 'fd01::9'] });
     const ruleset = compile(dual, all({ ingress: [{ from: [{ ipBlock: { cidr: '0.0.0.0/0' } }] }] }));
-    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.9'), { r4: ['0.0.0.0-255.255.255.255 . 0-255'] });
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.9'), { cidrs4: ['0.0.0.0-255.255.255.255 . 0-255'] });
     assert.deepEqual(looksIn(ruleset, 'ingress6', 'fd01::9'), {});
   });
 
@@ -193,12 +195,12 @@ describe('Compiler: classes', () => {
       ports: [{ port: 1000 * size, endPort: 1000 * size + 99 }],
     }));
     const ruleset = compile(a, ...members, all({ ingress: rules }));
-    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1')['c4'], [
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1')['cidrports4'], [
       '10.2.1.0 . tcp . 1000-1099',
       '10.2.2.0-10.2.2.1 . tcp . 2000-2099',
     ]);
     const byPort = looksInByPort(ruleset, 'ingress4', '10.1.0.1');
-    const found = Object.entries(byPort).map(([port, sets]) => [port, sets['g4']?.length ?? 0]);
+    const found = Object.entries(byPort).map(([port, sets]) => [port, sets['pods4']?.length ?? 0]);
     assert.deepEqual(
       found,
       [
@@ -216,17 +218,17 @@ describe('Compiler: classes', () => {
     const allowing = (endPort: number) =>
       compile(a, b, all({ ingress: [{ from: [app('b')], ports: [{ port: 80, endPort }] }] }));
     const written = looksIn(allowing(81), 'ingress4', '10.1.0.1');
-    assert.deepEqual(written, { t4: ['10.1.0.2 . tcp . 80', '10.1.0.2 . tcp . 81'] });
+    assert.deepEqual(written, { tuples4: ['10.1.0.2 . tcp . 80', '10.1.0.2 . tcp . 81'] });
     const behindPorts = (endPort: number) => {
       return looksInByPort(allowing(endPort), 'ingress4', '10.1.0.1');
     };
-    const g4 = ['10.1.0.2'];
+    const pods4 = ['10.1.0.2'];
     assert.deepEqual(
       behindPorts(88),
-      Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`tcp . ${80 + i}`, { g4 }])),
+      Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`tcp . ${80 + i}`, { pods4 }])),
     );
     assert.equal(Object.keys(behindPorts(335)).length, 256);
-    assert.deepEqual(behindPorts(336), { 'tcp . 80-336': { g4 } });
+    assert.deepEqual(behindPorts(336), { 'tcp . 80-336': { pods4 } });
   });
 
   it('a port leads to just the groups and blocks that may use it, where the ports of several overlap', () => {
@@ -239,16 +241,16 @@ describe('Compiler: classes', () => {
       { ...range(1900, 1900), from: [app('none')] },
     ];
     const byPort = looksInByPort(compile(a, b, all({ ingress })), 'ingress4', '10.1.0.1');
-    const found = Object.entries(byPort).map(([port, sets]) => [port, Object.keys(sets).join(), sets['g4']?.join()]);
+    const found = Object.entries(byPort).map(([port, sets]) => [port, Object.keys(sets).join(), sets['pods4']?.join()]);
     assert.deepEqual(found, [
-      ['tcp . 1000-1499', 'g4', '10.1.0.1'],
-      ['tcp . 1500-1599', 'g4', '10.1.0.1,10.1.0.2'],
-      ['tcp . 1600', 'g4,r4', '10.1.0.1,10.1.0.2'],
-      ['tcp . 1601-1699', 'g4', '10.1.0.1,10.1.0.2'],
-      ['tcp . 1700', 'g4,r4', '10.1.0.1,10.1.0.2'],
-      ['tcp . 1701-1999', 'g4', '10.1.0.1,10.1.0.2'],
-      ['tcp . 2000-2499', 'g4', '10.1.0.2'],
-      ['udp . 1500-2499', 'r4', undefined],
+      ['tcp . 1000-1499', 'pods4', '10.1.0.1'],
+      ['tcp . 1500-1599', 'pods4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 1600', 'pods4,cidrs4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 1601-1699', 'pods4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 1700', 'pods4,cidrs4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 1701-1999', 'pods4', '10.1.0.1,10.1.0.2'],
+      ['tcp . 2000-2499', 'pods4', '10.1.0.2'],
+      ['udp . 1500-2499', 'cidrs4', undefined],
     ]);
   });
 
@@ -259,7 +261,7 @@ describe('Compiler: classes', () => {
       { from: [{ ipBlock: { cidr: '20.0.0.0/8' } }] },
     ];
     assert.deepEqual(looksInByPort(compile(a, b, all({ ingress })), 'ingress4', '10.1.0.1'), {
-      'tcp . 80-500': { g4: ['10.1.0.1', '10.1.0.2'], r4: ['20.0.0.0-20.255.255.255 . 0-255'] },
+      'tcp . 80-500': { pods4: ['10.1.0.1', '10.1.0.2'], cidrs4: ['20.0.0.0-20.255.255.255 . 0-255'] },
     });
   });
 
@@ -277,12 +279,15 @@ describe('Compiler: classes', () => {
     const limits = { ...defaultLimits, product: 1, sharedRules: 0 };
     const rule = { from: [app('b')], ports: [{ port: 80, endPort: 81 }] };
     const ruleset = compileNode('n1', [namespace('x'), a, b, all({ ingress: [rule] })], limits);
-    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1'), { c4: ['10.1.0.2 . tcp . 80-81'] });
+    assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1'), { cidrports4: ['10.1.0.2 . tcp . 80-81'] });
   });
 
   it('exact tuples come first', () => {
     const rules = [{ ports: [{ port: 53 }] }, { from: [app('b')], ports: [{ port: 80 }] }];
-    assert.deepEqual(Object.keys(looksIn(compile(a, b, all({ ingress: rules })), 'ingress4', '10.1.0.1')), ['t4', 'p']);
+    assert.deepEqual(Object.keys(looksIn(compile(a, b, all({ ingress: rules })), 'ingress4', '10.1.0.1')), [
+      'tuples4',
+      'p',
+    ]);
   });
 
   it('of groups that pass each other in size moves no pod', () => {
@@ -365,7 +370,7 @@ describe('Compiler: what it remembers', () => {
     const reached = () => looksIn(pipeline.plan(undefined).compiled.ruleset, 'egress4', '10.1.0.1');
     assert.deepEqual(reached(), {});
     pipeline.receive(upsertOf(c('api')));
-    assert.deepEqual(reached(), { t4: ['10.1.0.3 . tcp . 443'] });
+    assert.deepEqual(reached(), { tuples4: ['10.1.0.3 . tcp . 443'] });
     pipeline.receive(upsertOf(c('none')));
     assert.deepEqual(reached(), {});
     // A destination of an egress name without peers is in no group but that of its declarers.
@@ -373,7 +378,7 @@ describe('Compiler: what it remembers', () => {
     anywhere.plan(undefined);
     anywhere.receive(upsertOf(c('api')));
     assert.deepEqual(looksIn(anywhere.plan(undefined).compiled.ruleset, 'egress4', '10.1.0.1'), {
-      t4: ['10.1.0.3 . tcp . 443'],
+      tuples4: ['10.1.0.3 . tcp . 443'],
     });
   });
 

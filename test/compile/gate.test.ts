@@ -149,7 +149,7 @@ describe('the gate (S7.5)', () => {
     const podCidrs = ['10.1.0.7/32', '10.2.0.0/25', 'fd01::7/128'];
     const { compiled } = startPipeline('n1', [pod('x/a', { ips: ['10.2.0.2'] })], { podCidrs }).plan(undefined);
     const told = routedTables(compiled.ruleset).map(({ chains }) =>
-      ['from-nobody', 'to-nobody'].map((name) => chains.get(name)!.rules.map(renderRule)),
+      ['from-nonlocal', 'to-nonlocal'].map((name) => chains.get(name)!.rules.map(renderRule)),
     );
     const expected = (ranges: string[]) => ranges.map((range) => `${range} goto gate`);
     assert.deepEqual(told, [
@@ -165,7 +165,7 @@ describe('the gate (S7.5)', () => {
     const [ip, ip6] = routedTables(guardedNode(link, { podCidrs: ['fd01::/64'], allowed: { tunnels: true } }));
     assert.deepEqual([ip.chains.has('gate'), ip6.chains.has('gate')], [false, true]);
     assert.deepEqual(
-      [ip, ip6].map(({ chains }) => chains.get('to-nobody')!.rules.length),
+      [ip, ip6].map(({ chains }) => chains.get('to-nonlocal')!.rules.length),
       [0, 1],
     );
   });
@@ -175,6 +175,6 @@ describe('the gate (S7.5)', () => {
     const names = closing!.operations.map((operation) =>
       'chain' in operation ? operation.chain.name : operation.verb,
     );
-    assert.deepEqual(names, ['from-nobody', 'to-nobody', 'from-nobody', 'to-nobody']);
+    assert.deepEqual(names, ['from-nonlocal', 'to-nonlocal', 'from-nonlocal', 'to-nonlocal']);
   });
 });

@@ -19,29 +19,29 @@ function compile(links: Readonly<Record<string, Link>>, ...policies: readonly Re
 }
 
 function elementsOf(sets: ReadonlyMap<string, { readonly elements: ReadonlySet<string> }>): Record<string, string[]> {
-  const named = [...sets].filter(([name]) => /link|port|owner|devices/.test(name));
+  const named = [...sets].filter(([name]) => /guarded-ips|if-ips|pod-ifs|pod-and-bridge|port/.test(name));
   return Object.fromEntries(named.map(([name, { elements }]) => [name, [...elements].sort()]));
 }
 
 describe('what the guard knows of devices', () => {
   it('a pod may use all that is its own, where the link of one of its addresses is known, and is held to that one', () => {
     const { links, links6, ports } = compile({ '10.1.0.2': { device: 'veth-a' } });
-    const known = { links: ['veth-a'], 'pod-devices': ['veth-a'] };
-    assert.deepEqual(links, { ...known, owners4: ['veth-a . 10.1.0.2'], linked4: ['10.1.0.2'] });
+    const known = { 'pod-ifs': ['veth-a'], 'pod-and-bridge-ifs': ['veth-a'] };
+    assert.deepEqual(links, { ...known, 'if-ips4': ['veth-a . 10.1.0.2'], 'guarded-ips4': ['10.1.0.2'] });
     assert.deepEqual(links6, {
       ...known,
-      'egress-links': [],
-      owners6: ['veth-a . fd01::2'],
-      linked6: [],
+      'egress-pod-ifs': [],
+      'if-ips6': ['veth-a . fd01::2'],
+      'guarded-ips6': [],
     });
     assert.equal(ports, undefined);
   });
 
   it('a device of its own and a port of the same name are two', () => {
     const { links, ports } = compile({ '10.1.0.2': { device: 'eth' }, '10.1.0.3': { device: 'cni0', port: 'eth' } });
-    assert.deepEqual(links['owners4'], ['cni0 . 10.1.0.3', 'eth . 10.1.0.2']);
-    assert.deepEqual([links['links'], links['pod-devices']], [['eth'], ['cni0', 'eth']]);
-    assert.deepEqual(ports?.['owners4'], ['eth . 10.1.0.3']);
+    assert.deepEqual(links['if-ips4'], ['cni0 . 10.1.0.3', 'eth . 10.1.0.2']);
+    assert.deepEqual([links['pod-ifs'], links['pod-and-bridge-ifs']], [['eth'], ['cni0', 'eth']]);
+    assert.deepEqual(ports?.['if-ips4'], ['eth . 10.1.0.3']);
   });
 
   it('an isolated pod is isolated also where its policies allow everything (S1.16)', () => {
@@ -53,7 +53,7 @@ describe('what the guard knows of devices', () => {
     });
     const seats = { '10.1.0.2': { device: 'eth' }, '10.1.0.3': { device: 'cni0', port: 'eth' } };
     const { links6, ports } = compile(seats, everything);
-    assert.deepEqual(links6['egress-links'], ['eth']);
+    assert.deepEqual(links6['egress-pod-ifs'], ['eth']);
     assert.deepEqual([ports?.['egress-ports'], ports?.['ingress-ports']], [['eth'], ['eth']]);
   });
 
@@ -62,7 +62,7 @@ describe('what the guard knows of devices', () => {
     const pipeline = startPipeline('n1', [a], { gate: true });
     const compiled = () => {
       const tables = routedTables(compiler.compile(pipeline.snapshot).ruleset);
-      return tables.map(({ chains }) => [chains.has('gate'), chains.has('guard')]);
+      return tables.map(({ chains }) => [chains.has('gate'), chains.has('anti-spoof')]);
     };
     const inBoth = (gate: boolean, guard: boolean) => [0, 1].map(() => [gate, guard]);
     assert.deepEqual(compiled(), inBoth(false, false));

@@ -43,7 +43,7 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
       assert.equal(compiled.oversized.size, 0);
       assert.ok(countElements(compiled.ruleset) <= 12 * 1001 + 10);
       const ports = routedTables(compiled.ruleset).map(({ maps }) =>
-        [...maps].filter(([name]) => name.startsWith('v-')).map(([, { elements }]) => elements.size),
+        [...maps].filter(([name]) => name.startsWith('ports-')).map(([, { elements }]) => elements.size),
       );
       assert.deepEqual(ports, [[2400, 2400, 2400], []]);
     }
@@ -72,7 +72,7 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
       const { compiled } = startPipeline('n1', objects, options).plan(undefined);
       assert.equal(compiled.oversized.size, 0);
       assert.deepEqual(
-        setsNamed(compiled.ruleset, 't').flatMap(({ elements }) => (elements.size < 9 ? [...elements] : [])),
+        setsNamed(compiled.ruleset, 'tuples').flatMap(({ elements }) => (elements.size < 9 ? [...elements] : [])),
         ports.map(({ port }) => `10.1.1.1 . tcp . ${port}`),
         'the small one is written out',
       );
@@ -101,7 +101,7 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
     const compileWithin = (budgets: Budgets, objects: readonly ApiObject[]): Compiled =>
       startPipeline('n1', objects, { budgets }).plan(undefined).compiled;
     const groupSizes = (ruleset: Ruleset): number[] =>
-      setsNamed(ruleset, 'g')
+      setsNamed(ruleset, 'pods')
         .map(({ elements }) => elements.size)
         .sort((one, other) => one - other);
 
@@ -147,7 +147,7 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
       assert.deepEqual([...oversized.keys()], ['x/named']);
       assert.equal(isolatedIn(ruleset, 'egress'), 1);
       assert.deepEqual(
-        setsNamed(ruleset, 't').map(({ elements }) => elements.size),
+        setsNamed(ruleset, 'tuples').map(({ elements }) => elements.size),
         [10],
       );
     });
@@ -288,9 +288,9 @@ function addresses(count: number, prefix: string): string[] {
 }
 
 /** Those of classes, of either family, by the kind of their look-up. */
-function setsNamed(ruleset: Ruleset, kind: 't' | 'g'): NftSet[] {
+function setsNamed(ruleset: Ruleset, kind: 'tuples' | 'pods'): NftSet[] {
   const sets = routedTables(ruleset).flatMap((table) => [...table.sets.values()]);
-  return sets.filter(({ name }) => [`${kind}4-`, `${kind}6-`].includes(name.slice(0, 3)));
+  return sets.filter(({ name }) => [`${kind}4`, `${kind}6`].includes(name.split('-')[0]!));
 }
 
 function countElements(ruleset: Ruleset): number {

@@ -143,7 +143,7 @@ describe('the checks of the doctor', () => {
 
     it('find a sandbox whose pod is not known (what its node denies, test/sandboxes shows)', () => {
       assert.equal(
-        summary(theOnly(withState({ strangers: ['x/gone'] }))),
+        summary(theOnly(withState({ unknownPods: ['x/gone'] }))),
         'unknown-sandbox: sandbox x/gone: its pod is not, or no longer, there [x/gone] []',
       );
     });

@@ -22,7 +22,7 @@ export const healthyState: NodeState = {
     }),
     podState('shop/c', '10.244.1.4'),
   ],
-  strangers: [],
+  unknownPods: [],
   issues: [],
 };
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { after, before, describe, it } from 'mocha';
 import { readForeignTables } from '../../src/cli/doctor/foreign-tables.ts';
-import { walkForeign, type Journey } from '../../src/doctor/foreign/walk.ts';
+import { walkForeign, type PacketPath } from '../../src/doctor/foreign/walk.ts';
 import { createNamespace, deleteNamespace } from '../../src/lab/network-namespace.ts';
 import { openKernel, type Kernel } from '../apply/kernel.ts';
 
 const numRuns = Number(process.env['WALKS'] ?? 150);
 
-const journey: Journey = {
+const journey: PacketPath = {
   family: 'ipv4',
   source: '10.9.1.2',
   destination: '10.9.2.2',

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { readForeignRules, type ForeignRules } from '../../src/doctor/foreign/rules.ts';
-import { walkForeign, type Journey } from '../../src/doctor/foreign/walk.ts';
+import { walkForeign, type PacketPath } from '../../src/doctor/foreign/walk.ts';
 import { accept, back, daddr, drop, foreignRules, goto, jump, match, meta, prefix, saddr } from './foreign-rules.ts';
 
-const journey: Journey = {
+const journey: PacketPath = {
   family: 'ipv4',
   source: '10.1.0.2',
   destination: '10.2.0.3',
@@ -15,7 +15,7 @@ const journey: Journey = {
 };
 
 /** `drop` is certain, `drop?` is not. */
-function effects(rules: ForeignRules, from: Journey = journey): string[] {
+function effects(rules: ForeignRules, from: PacketPath = journey): string[] {
   return walkForeign(rules, from, { rules: 10_000 }).map(({ deed, isCertain }) => `${deed}${isCertain ? '' : '?'}`);
 }
 
@@ -161,7 +161,7 @@ describe('the walk through the rules of others', () => {
   });
 
   it('judges IPv6 likewise', () => {
-    const six: Journey = { ...journey, family: 'ipv6', source: 'fd00:1::2', destination: 'fd00:2::3' };
+    const six: PacketPath = { ...journey, family: 'ipv6', source: 'fd00:1::2', destination: 'fd00:2::3' };
     const source = { payload: { protocol: 'ip6', field: 'saddr' } };
     for (const [right, wanted] of [
       ['fd00:1::2', ['drop']],

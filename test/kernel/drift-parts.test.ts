@@ -11,7 +11,7 @@ import { pods, policy } from './policies.ts';
 /** On the node, as variables of a shell: a class chain, the group that it reads, and the address of peers/far, which is in none. */
 const names = (far: string): string => `
   class=$(nft list map ip postern ingress4 | sed -n 's/.*jump \\(ingress-[a-z0-9]*\\).*/\\1/p' | head -n 1)
-  group=$(nft list chain ip postern "$class" | sed -n 's/.*@\\(g4-[a-z0-9/]*\\).*/\\1/p' | head -n 1)
+  group=$(nft list chain ip postern "$class" | sed -n 's/.*@\\(pods4-[a-z0-9/]*\\).*/\\1/p' | head -n 1)
   member=$(nft list set ip postern "$group" | grep -o '10[.][0-9.]*' | head -n 1)
   isolated=$(nft list set ip postern isolated4 | grep -o '10[.][0-9.]*' | head -n 1)
   drop=$(nft -a list chain ip6 postern deny-ingress | sed -n 's/.*drop # handle //p')

@@ -47,8 +47,8 @@ async function forgetNeighbours({ lab }: Cluster): Promise<void> {
 }
 
 async function deleteNeighbourRule({ lab }: Cluster, node: string): Promise<void> {
-  const listing = await lab.exec(`node/${node}`, 'nft', '-a', 'list', 'chain', 'ip6', 'postern', 'special');
+  const listing = await lab.exec(`node/${node}`, 'nft', '-a', 'list', 'chain', 'ip6', 'postern', 'not-established');
   const handle = /neighbour discovery".* handle ([0-9]+)/.exec(listing)?.[1];
   assert.ok(handle, listing);
-  await lab.exec(`node/${node}`, 'nft', 'delete', 'rule', 'ip6', 'postern', 'special', 'handle', handle);
+  await lab.exec(`node/${node}`, 'nft', 'delete', 'rule', 'ip6', 'postern', 'not-established', 'handle', handle);
 }

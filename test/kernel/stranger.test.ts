@@ -82,8 +82,8 @@ for (const cni of labCnis) {
 async function waitUntilGuarded(frames: FrameLab, cni: LabCni): Promise<void> {
   const { address } = frames.nic('late');
   for (const [family, table, set] of [
-    ['ipv4', 'ip', 'owners4'],
-    ['ipv6', 'ip6', 'owners6'],
+    ['ipv4', 'ip', 'if-ips4'],
+    ['ipv6', 'ip6', 'if-ips6'],
   ] as const) {
     await eventually(async () => {
       const at = cni === 'bridge' ? 'bridge' : table;

@@ -17,19 +17,19 @@ const tuples6: NftSet = {
 const addresses6: NftSet = { name: 's6', key: ['ipv6_addr'], interval: false, elements: new Set(['fd00::1']) };
 const ports: NftSet = { name: 'ports', key: ['ifname'], interval: false, elements: new Set(['drop', 'veth-a']) };
 const owners4: NftSet = {
-  name: 'owners4',
+  name: 'if-ips4',
   key: ['ifname', 'ipv4_addr'],
   interval: false,
   elements: new Set(['veth-a . 10.0.0.1']),
 };
 const owners6: NftSet = {
-  name: 'owners6',
+  name: 'if-ips6',
   key: ['ifname', 'ipv6_addr'],
   interval: false,
   elements: new Set(['a:b@c . fd00::1']),
 };
 const senders4: NftSet = {
-  name: 'senders4',
+  name: 'port-ips4',
   key: ['ifname', 'ether_addr', 'ipv4_addr'],
   interval: false,
   elements: new Set(['veth-a . 02:00:00:00:00:0a . 10.0.0.1']),
@@ -85,8 +85,8 @@ const matches4: Texts<Match> = [
     { kind: 'lookup', key: ['ip daddr', 'meta l4proto', 'th sport'], set: 's-4/a.b' },
     'ip daddr . meta l4proto . th sport @s-4/a.b',
   ],
-  [{ kind: 'lookup', key: ['iifname', 'ip saddr'], set: 'owners4' }, 'iifname . ip saddr @owners4'],
-  [{ kind: 'lookup', op: '!=', key: ['oifname', 'ip daddr'], set: 'owners4' }, 'oifname . ip daddr != @owners4'],
+  [{ kind: 'lookup', key: ['iifname', 'ip saddr'], set: 'if-ips4' }, 'iifname . ip saddr @if-ips4'],
+  [{ kind: 'lookup', op: '!=', key: ['oifname', 'ip daddr'], set: 'if-ips4' }, 'oifname . ip daddr != @if-ips4'],
   [{ kind: 'compare', field: 'icmp type', op: '!=', values: ['3', '11'] }, 'icmp type != { 3, 11 }'],
   [{ kind: 'compare', field: 'icmp type', op: '==', values: ['8'] }, 'icmp type 8'],
   [{ kind: 'compare', field: 'ip ttl', op: '==', values: ['1'] }, 'ip ttl 1'],
@@ -110,8 +110,8 @@ const matches6: Texts<Match> = [
     { kind: 'lookup', key: ['ip6 daddr', 'meta l4proto', 'th sport'], set: 's-6/a.b' },
     'ip6 daddr . meta l4proto . th sport @s-6/a.b',
   ],
-  [{ kind: 'lookup', key: ['iifname', 'ip6 saddr'], set: 'owners6' }, 'iifname . ip6 saddr @owners6'],
-  [{ kind: 'lookup', op: '!=', key: ['oifname', 'ip6 daddr'], set: 'owners6' }, 'oifname . ip6 daddr != @owners6'],
+  [{ kind: 'lookup', key: ['iifname', 'ip6 saddr'], set: 'if-ips6' }, 'iifname . ip6 saddr @if-ips6'],
+  [{ kind: 'lookup', op: '!=', key: ['oifname', 'ip6 daddr'], set: 'if-ips6' }, 'oifname . ip6 daddr != @if-ips6'],
   [{ kind: 'compare', field: 'icmpv6 type', op: '==', values: ['133', '134'] }, 'icmpv6 type { 133, 134 }'],
   [{ kind: 'compare', field: 'icmpv6 type', op: '!=', values: ['1'] }, 'icmpv6 type != 1'],
   [{ kind: 'compare', field: 'ip6 hoplimit', op: '==', values: ['255'] }, 'ip6 hoplimit 255'],
@@ -168,11 +168,11 @@ const frameMatches: Texts<Match> = [
   [{ kind: 'compare', field: 'ether type', op: '==', values: ['vlan'] }, 'ether type vlan'],
   [{ kind: 'compare', field: 'ether type', op: '==', values: ['arp'] }, 'ether type arp'],
   [{ kind: 'compare', field: 'arp saddr ip', op: '==', values: ['0.0.0.0'] }, 'arp saddr ip 0.0.0.0'],
-  [{ kind: 'lookup', key: ['iifname', 'arp saddr ip'], set: 'owners4' }, 'iifname . arp saddr ip @owners4'],
-  [{ kind: 'lookup', key: ['oifname', 'arp daddr ip'], set: 'owners4' }, 'oifname . arp daddr ip @owners4'],
+  [{ kind: 'lookup', key: ['iifname', 'arp saddr ip'], set: 'if-ips4' }, 'iifname . arp saddr ip @if-ips4'],
+  [{ kind: 'lookup', key: ['oifname', 'arp daddr ip'], set: 'if-ips4' }, 'oifname . arp daddr ip @if-ips4'],
   [
-    { kind: 'lookup', key: ['iifname', 'ether saddr', 'ip saddr'], set: 'senders4' },
-    'iifname . ether saddr . ip saddr @senders4',
+    { kind: 'lookup', key: ['iifname', 'ether saddr', 'ip saddr'], set: 'port-ips4' },
+    'iifname . ether saddr . ip saddr @port-ips4',
   ],
   [{ kind: 'group-mac' }, 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00'],
 ];

@@ -41,7 +41,7 @@ const base6: Chain = {
 };
 
 const owners: NftSet = {
-  name: 'owners4',
+  name: 'if-ips4',
   key: ['ifname', 'ipv4_addr'],
   interval: false,
   elements: new Set(['drop . 10.0.0.1']),
@@ -50,7 +50,7 @@ const prerouting: Chain = {
   name: 'prerouting',
   base: { hook: 'prerouting', priority: -300 },
   rules: [
-    { matches: [{ kind: 'lookup', key: ['iifname', 'arp saddr ip'], set: 'owners4' }], verdict: { kind: 'return' } },
+    { matches: [{ kind: 'lookup', key: ['iifname', 'arp saddr ip'], set: 'if-ips4' }], verdict: { kind: 'return' } },
   ],
 };
 
@@ -133,19 +133,19 @@ const operations: readonly [Operation, string][] = [
   [{ family: 'bridge', verb: 'add table' }, 'add table bridge postern'],
   [
     { family: 'bridge', verb: 'add set', set: owners },
-    'table bridge postern { set owners4 { type ifname . ipv4_addr; elements = { "drop" . 10.0.0.1 }; }; }',
+    'table bridge postern { set if-ips4 { type ifname . ipv4_addr; elements = { "drop" . 10.0.0.1 }; }; }',
   ],
   [
     { family: 'bridge', verb: 'add elements', set: owners, elements: ['a:b@c . 10.0.0.2'] },
-    'table bridge postern { set owners4 { type ifname . ipv4_addr; elements = { "a:b@c" . 10.0.0.2 }; }; }',
+    'table bridge postern { set if-ips4 { type ifname . ipv4_addr; elements = { "a:b@c" . 10.0.0.2 }; }; }',
   ],
   [
     { family: 'bridge', verb: 'delete elements', set: owners, elements: ['drop . 10.0.0.1'] },
-    'delete element bridge postern owners4 { "drop" . 10.0.0.1 }',
+    'delete element bridge postern if-ips4 { "drop" . 10.0.0.1 }',
   ],
   [
     { family: 'bridge', verb: 'add chain', chain: prerouting },
-    'table bridge postern { chain prerouting { type filter hook prerouting priority -300; policy accept; iifname . arp saddr ip @owners4 return; }; }',
+    'table bridge postern { chain prerouting { type filter hook prerouting priority -300; policy accept; iifname . arp saddr ip @if-ips4 return; }; }',
   ],
   [{ family: 'bridge', verb: 'replace table' }, 'delete table bridge postern; add table bridge postern'],
 ];
@@ -179,7 +179,7 @@ describe('the text of an operation', () => {
       'map m { type ipv4_addr : verdict; elements = { 10.0.0.1 : jump c }; }; }',
       'table ip6 postern { set s { type ipv6_addr; elements = { fd00::1 }; }',
       'chain forward { type filter hook forward priority -10; policy accept; ip6 saddr @s drop; }; }',
-      'table bridge postern { set owners4 { type ifname . ipv4_addr; elements = { "drop" . 10.0.0.1 }; }; }',
+      'table bridge postern { set if-ips4 { type ifname . ipv4_addr; elements = { "drop" . 10.0.0.1 }; }; }',
       '',
     ]);
   });
@@ -317,7 +317,7 @@ table ip6 postern {
 }
 
 table bridge postern {
-	set owners4 {
+	set if-ips4 {
 		type ifname . ipv4_addr
 		elements = {
 			"drop" . 10.0.0.1,
@@ -326,7 +326,7 @@ table bridge postern {
 
 	chain prerouting {
 		type filter hook prerouting priority -300; policy accept;
-		iifname . arp saddr ip @owners4 return
+		iifname . arp saddr ip @if-ips4 return
 	}
 }
 `,

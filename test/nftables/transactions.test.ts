@@ -14,7 +14,7 @@ const printed: readonly [string, Transaction, readonly string[]][] = [
     'ours',
     ['insert rule ip postern forward handle 2 accept', 'delete rule ip nat x handle 5'],
   ],
-  ['an element of ours', 'ours', ['add element ip postern t4-kph4d6bsefai { 10.0.0.1 . tcp . 80 }']],
+  ['an element of ours', 'ours', ['add element ip postern tuples4-kph4d6bsefai { 10.0.0.1 . tcp . 80 }']],
   [
     'a helper in our table',
     'ours',
@@ -33,7 +33,11 @@ const printed: readonly [string, Transaction, readonly string[]][] = [
     ['W: Unable to cache set_elem. Set not found.', 'W: Received event for an unknown set.'],
   ],
   ['that and others', 'unnamed', ['add table ip nat', 'W: Received event for an unknown set.']],
-  ['that and ours', 'ours', ['add set ip postern g4-x { type ipv4_addr; } ', 'W: Received event for an unknown set.']],
+  [
+    'that and ours',
+    'ours',
+    ['add set ip postern pods4-x { type ipv4_addr; } ', 'W: Received event for an unknown set.'],
+  ],
   ['nothing at all', 'unnamed', []],
   ['what nobody has seen yet', 'unnamed', ['# ERROR: something else']],
 ];

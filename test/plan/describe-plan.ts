@@ -1,7 +1,7 @@
 import type { Operation, Stage } from '../../src/nftables/ruleset.ts';
 
 /**
- * Stages in words: `add set t4`, `add elements t4: 10.1.0.2 . tcp . 80`, and of the other tables `ip6: add set t6`, `bridge: add set ports`.
+ * Stages in words: `add set tuples4`, `add elements tuples4: 10.1.0.2 . tcp . 80`, and of the other tables `ip6: add set tuples6`, `bridge: add set ports`.
  * Hashes of names are left out, editions are not: the chains that read one end in `/…`.
  */
 export function describeStages(stages: readonly Stage[]): Record<string, string[]> {

@@ -39,7 +39,7 @@ function nodeState({ extra, members, ports, dual = false }: NodeState): Ruleset 
 
 const bare = nodeState({ extra: false, members: ['10.1.0.11'] });
 const bareTable = bare.ip!;
-const groupSet = [...bareTable.sets.keys()].find((name) => name.startsWith('g4-'))!;
+const groupSet = [...bareTable.sets.keys()].find((name) => name.startsWith('pods4-'))!;
 
 function go(desired: Ruleset, held: Ruleset): { held: Ruleset; stages: Record<string, string[]>; second: string[] } {
   const plan = planStages(desired, held);
@@ -65,13 +65,13 @@ describe('a set that changes together with the class of a pod that reads it', ()
       'add chain ingress-r/…',
       'add chain ingress/…',
       'add chain ingress/…',
-      'add map v',
-      'add map v-e',
-      'add map v-r',
-      'add set g4/2',
+      'add map ports',
+      'add map ports-e',
+      'add map ports-r',
+      'add set pods4/2',
     ]);
     assert.deepEqual(stages['break'], [
-      ...['delete chain ingress', 'delete chain ingress-e', 'delete chain ingress-r', 'delete set g4'],
+      ...['delete chain ingress', 'delete chain ingress-e', 'delete chain ingress-r', 'delete set pods4'],
     ]);
     assert.ok(!stages['switch']!.some((operation) => operation.includes('elements')), 'nothing is edited in place');
   });
@@ -87,7 +87,15 @@ describe('a set that changes together with the class of a pod that reads it', ()
       ...['add chain ingress-e/…', 'add chain ingress-e/…', 'add chain ingress-e/…'],
       ...['add chain ingress-r/…', 'add chain ingress-r/…', 'add chain ingress-r/…'],
       ...['add chain ingress/…', 'add chain ingress/…', 'add chain ingress/…'],
-      ...['add map v', 'add map v-e', 'add map v-e/…', 'add map v-r', 'add map v-r/…', 'add map v/…', 'add set g4/2'],
+      ...[
+        'add map ports',
+        'add map ports-e',
+        'add map ports-e/…',
+        'add map ports-r',
+        'add map ports-r/…',
+        'add map ports/…',
+        'add set pods4/2',
+      ],
     ]);
     assert.ok(!stages['switch']!.some((operation) => operation.includes('elements')), 'nothing is edited in place');
     const back = go(nodeState({ extra: false, members: ['10.1.0.11'], ports }), held);
@@ -97,17 +105,17 @@ describe('a set that changes together with the class of a pod that reads it', ()
   it('stays in that edition as long as nothing asks for the other', () => {
     const first = go(nodeState(moved), bare);
     const more = go(nodeState({ extra: true, members: ['10.1.0.12', '10.1.0.13'] }), first.held);
-    assert.deepEqual(more.stages, { switch: ['add elements g4/2: 10.1.0.13'] });
+    assert.deepEqual(more.stages, { switch: ['add elements pods4/2: 10.1.0.13'] });
     assert.deepEqual(more.second, [groupSet]);
     const less = go(nodeState({ extra: true, members: ['10.1.0.13'] }), more.held);
-    assert.deepEqual(less.stages, { break: ['delete elements g4/2: 10.1.0.12'] });
+    assert.deepEqual(less.stages, { break: ['delete elements pods4/2: 10.1.0.12'] });
   });
 
   it('goes back to its first name at the next such change', () => {
     const first = go(nodeState(moved), bare);
     const back = go(bare, first.held);
     assert.deepEqual(back.second, []);
-    assert.ok(back.stages['make']!.includes('add set g4') && back.stages['break']!.includes('delete set g4/2'));
+    assert.ok(back.stages['make']!.includes('add set pods4') && back.stages['break']!.includes('delete set pods4/2'));
     assert.deepEqual(planStages(bare, back.held).stages, []);
     assert.deepEqual(go(nodeState(moved), back.held).second, [groupSet]);
   });
@@ -115,7 +123,10 @@ describe('a set that changes together with the class of a pod that reads it', ()
   it('is edited in place where no pod that reads it moves', () => {
     const { stages, second } = go(nodeState({ extra: false, members: ['10.1.0.12'] }), bare);
     assert.deepEqual(second, []);
-    assert.deepEqual(stages, { switch: ['add elements g4: 10.1.0.12'], break: ['delete elements g4: 10.1.0.11'] });
+    assert.deepEqual(stages, {
+      switch: ['add elements pods4: 10.1.0.12'],
+      break: ['delete elements pods4: 10.1.0.11'],
+    });
   });
 
   it('is not written anew where it only gains, or where only the class changes', () => {
@@ -158,11 +169,11 @@ describe('a set that changes together with the class of a pod that reads it', ()
       stages['make']!.filter((operation) => operation.startsWith('ip6: ')),
       [
         ...['ip6: add chain ingress', 'ip6: add chain ingress-e', 'ip6: add chain ingress-r'],
-        ...['ip6: add map v', 'ip6: add map v-e', 'ip6: add map v-r'],
+        ...['ip6: add map ports', 'ip6: add map ports-e', 'ip6: add map ports-r'],
       ],
     );
     const both = go(nodeState({ extra: true, members: ['10.1.0.12', 'fd01::12'], dual: true }), before);
-    assert.deepEqual(both.second, [groupSet, groupSet.replace('g4', 'g6')]);
+    assert.deepEqual(both.second, [groupSet, groupSet.replace('pods4', 'pods6')]);
   });
 
   it('is forgotten when it is gone', () => {
@@ -174,7 +185,7 @@ describe('a set that changes together with the class of a pod that reads it', ()
 
 describe('inEditions', () => {
   it('changes nothing but names, and nothing at all for sets that are not there', () => {
-    assert.equal(inEditions(bareTable, new Set(['g4-gone'])), bareTable);
+    assert.equal(inEditions(bareTable, new Set(['pods4-gone'])), bareTable);
     const second = inEditions(bareTable, new Set([groupSet]));
     assert.deepEqual(second.sets.get(`${groupSet}/2`)!.elements, bareTable.sets.get(groupSet)!.elements);
     assert.equal(second.sets.has(groupSet), false);

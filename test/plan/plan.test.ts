@@ -33,12 +33,12 @@ function withBridge(ruleset: Ruleset, owner: string): Ruleset {
   const set = (name: string, key: NftSet['key'], element: string): NftSet => {
     return { name, key, interval: false, elements: new Set([element]) };
   };
-  const sets = [set('ports', ['ifname'], owner.split(' . ')[0]!), set('owners4', ['ifname', 'ipv4_addr'], owner)];
+  const sets = [set('ports', ['ifname'], owner.split(' . ')[0]!), set('if-ips4', ['ifname', 'ipv4_addr'], owner)];
   const chains: Chain[] = [
     {
       name: 'sources',
       rules: [
-        { matches: [{ kind: 'lookup', key: ['iifname', 'ip saddr'], set: 'owners4' }], verdict: { kind: 'return' } },
+        { matches: [{ kind: 'lookup', key: ['iifname', 'ip saddr'], set: 'if-ips4' }], verdict: { kind: 'return' } },
         { matches: [], verdict: { kind: 'drop' } },
       ],
     },
@@ -144,12 +144,12 @@ describe('planStages: a change', () => {
 
   it('that only adds a member is one switch', () => {
     const plan = change(cluster, [...cluster, peer('x/two', '10.1.0.3')]);
-    assert.deepEqual(describeStages(plan.stages), { switch: ['add elements t4: 10.1.0.3 . tcp . 80'] });
+    assert.deepEqual(describeStages(plan.stages), { switch: ['add elements tuples4: 10.1.0.3 . tcp . 80'] });
   });
 
   it('that only removes a member is one break', () => {
     const plan = change([...cluster, peer('x/two', '10.1.0.3')], cluster);
-    assert.deepEqual(describeStages(plan.stages), { break: ['delete elements t4: 10.1.0.3 . tcp . 80'] });
+    assert.deepEqual(describeStages(plan.stages), { break: ['delete elements tuples4: 10.1.0.3 . tcp . 80'] });
   });
 
   it('that does both lets the new one in first, and both pass in between', () => {
@@ -157,8 +157,8 @@ describe('planStages: a change', () => {
     const before = planStages(compile(web, allow(80), one), undefined).result;
     const plan = planStages(compile(web, allow(80), two), before);
     assert.deepEqual(describeStages(plan.stages), {
-      switch: ['add elements t4: 10.1.0.3 . tcp . 80'],
-      break: ['delete elements t4: 10.1.0.2 . tcp . 80'],
+      switch: ['add elements tuples4: 10.1.0.3 . tcp . 80'],
+      break: ['delete elements tuples4: 10.1.0.2 . tcp . 80'],
     });
     assert.deepEqual(Object.keys(describeStages(plan.stages)), ['switch', 'break']);
     const seen = [0, 1, 2].map((count) =>
@@ -178,9 +178,9 @@ describe('planStages: a change', () => {
       ['make', 'switch', 'break'],
     );
     assert.deepEqual(describeStages(plan.stages), {
-      make: [...chains('add'), 'add set t4'],
+      make: [...chains('add'), 'add set tuples4'],
       switch: pointAnew,
-      break: [...chains('delete'), 'delete set t4'],
+      break: [...chains('delete'), 'delete set tuples4'],
     });
   });
 
@@ -286,7 +286,7 @@ describe('planStages: the table of bridges', () => {
   it('comes by itself where the others are there', () => {
     const plan = planStages(guarded, compile(...cluster));
     assert.deepEqual(describeStages(plan.stages), {
-      make: ['bridge: add chain sources', 'bridge: add set owners4', 'bridge: add set ports', 'bridge: add table'],
+      make: ['bridge: add chain sources', 'bridge: add set if-ips4', 'bridge: add set ports', 'bridge: add table'],
       switch: ['bridge: add chain prerouting'],
     });
     assert.deepEqual(after(plan, 2, compile(...cluster)), plan.result);
@@ -298,14 +298,14 @@ describe('planStages: the table of bridges', () => {
     const plan = planStages(withBridge(compile(web, allow(80), two), 'veth-b . 10.1.0.1'), before);
     assert.deepEqual(describeStages(plan.stages), {
       switch: [
-        'add elements t4: 10.1.0.3 . tcp . 80',
-        'bridge: add elements owners4: veth-b . 10.1.0.1',
+        'add elements tuples4: 10.1.0.3 . tcp . 80',
+        'bridge: add elements if-ips4: veth-b . 10.1.0.1',
         'bridge: add elements ports: veth-b',
       ],
       break: [
-        'bridge: delete elements owners4: veth-a . 10.1.0.1',
+        'bridge: delete elements if-ips4: veth-a . 10.1.0.1',
         'bridge: delete elements ports: veth-a',
-        'delete elements t4: 10.1.0.2 . tcp . 80',
+        'delete elements tuples4: 10.1.0.2 . tcp . 80',
       ],
     });
   });
@@ -314,7 +314,7 @@ describe('planStages: the table of bridges', () => {
     const plan = planStages(compile(...cluster), guarded);
     assert.deepEqual(describeStages(plan.stages), {
       switch: ['bridge: replace rules prerouting'],
-      break: ['bridge: delete chain sources', 'bridge: delete set owners4', 'bridge: delete set ports'],
+      break: ['bridge: delete chain sources', 'bridge: delete set if-ips4', 'bridge: delete set ports'],
     });
     const left = after(plan, 2, guarded);
     assert.deepEqual(left, plan.result);
@@ -328,7 +328,7 @@ describe('planStages: the table of bridges', () => {
     assert.deepEqual(again.stages, []);
     assert.equal(again.result.bridge, left.bridge);
     assert.deepEqual(describeStages(planStages(guarded, left).stages), {
-      make: ['bridge: add chain sources', 'bridge: add set owners4', 'bridge: add set ports'],
+      make: ['bridge: add chain sources', 'bridge: add set if-ips4', 'bridge: add set ports'],
       switch: ['bridge: replace rules prerouting'],
     });
   });
@@ -355,7 +355,7 @@ describe('planStages: the table of bridges', () => {
     const crashed = after(plan, 1, compile(...cluster));
     const sweep = planSweep(crashed);
     assert.deepEqual(describeStages(sweep.stages), {
-      break: ['bridge: delete chain sources', 'bridge: delete set owners4', 'bridge: delete set ports'],
+      break: ['bridge: delete chain sources', 'bridge: delete set if-ips4', 'bridge: delete set ports'],
     });
     const swept = applyOperations(crashed, sweep.stages[0]!.operations);
     assert.deepEqual(swept, sweep.result);
@@ -376,7 +376,7 @@ describe('planSweep', () => {
     const crashed = after(plan, 1, before);
     const sweep = planSweep(crashed);
     assert.deepEqual(describeStages(sweep.stages), {
-      break: ['delete chain ingress', 'delete chain ingress-e', 'delete chain ingress-r', 'delete set t4'],
+      break: ['delete chain ingress', 'delete chain ingress-e', 'delete chain ingress-r', 'delete set tuples4'],
     });
     assert.deepEqual(applyOperations(crashed, sweep.stages[0]!.operations), before);
     assert.deepEqual(sweep.result, before);

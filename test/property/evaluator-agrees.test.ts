@@ -29,7 +29,7 @@ const layouts = fc.array(fc.constantFrom('routed', 'half-routed', 'bridged', 'br
 describe('random clusters: the evaluator and the packet trace of the compiled rule set agree', function () {
   this.timeout(0);
 
-  it(`on ${clusterRuns * flowsPerCluster} flows, in both orientations`, () => {
+  it(`on ${clusterRuns * flowsPerCluster} flows, in both ctDirections`, () => {
     let [judged, stopped] = [0, 0];
     fc.assert(
       fc.property(

@@ -351,7 +351,7 @@ interface Check {
 }
 
 const classes = '(e|in)gress-(?!r$).*';
-const judging = new RegExp(`^(${classes}|(from|to)-nobody)$`);
+const judging = new RegExp(`^(${classes}|(from|to)-nonlocal)$`);
 
 /** A direction judges one end of a packet, by its class or at the gate; the guard and what is at the other end is left out. */
 function judged(name: 'egress' | 'ingress', direction: 'original' | 'reply'): Check {
@@ -361,17 +361,17 @@ function judged(name: 'egress' | 'ingress', direction: 'original' | 'reply'): Ch
     name: `${name}, ${direction}`,
     hooks: new Set(name === 'egress' && direction === 'original' ? ['forward', 'input'] : ['forward']),
     direction,
-    others: new RegExp(`^(guard|to-strangers|${other}-(?!r$).*|${isSource ? 'to' : 'from'}-nobody)$`),
+    others: new RegExp(`^(anti-spoof|to-wrong-device|${other}-(?!r$).*|${isSource ? 'to' : 'from'}-nonlocal)$`),
   };
 }
 
 /** The checks that a packet meets: each is held to the rule by itself, with the chains of the others left empty. */
 const checks: readonly Check[] = [
-  { name: 'guard', hooks: new Set(['forward', 'input']), others: judging, seen: { outKind: 'device' } },
+  { name: 'anti-spoof', hooks: new Set(['forward', 'input']), others: judging, seen: { outKind: 'device' } },
   {
     name: 'delivery',
     hooks: new Set(['forward']),
-    others: new RegExp(`${judging.source}|^guard$`),
+    others: new RegExp(`${judging.source}|^anti-spoof$`),
     seen: { inInterface: 'eth0', inKind: 'device' },
   },
   judged('egress', 'original'),
@@ -384,9 +384,13 @@ const checks: readonly Check[] = [
     ofErrors: true,
   })),
   ...[
-    { name: 'ports', hooks: new Set(['prerouting', 'forward', 'output'] as const), others: /^(from|to)-newcomers$/ },
-    { name: 'newcomers', hooks: new Set(['forward'] as const), others: /^(deliver|to-strangers|to-newcomers)$/ },
-    { name: 'to newcomers', hooks: new Set(['forward'] as const), others: /^(deliver|to-strangers|from-newcomers)$/ },
+    { name: 'ports', hooks: new Set(['prerouting', 'forward', 'output'] as const), others: /^(from|to)-unprogrammed$/ },
+    { name: 'newcomers', hooks: new Set(['forward'] as const), others: /^(to-port|to-wrong-device|to-unprogrammed)$/ },
+    {
+      name: 'to newcomers',
+      hooks: new Set(['forward'] as const),
+      others: /^(to-port|to-wrong-device|from-unprogrammed)$/,
+    },
   ].map((each): Check => ({ ...each, table: 'bridge' })),
 ];
 

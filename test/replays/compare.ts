@@ -14,7 +14,7 @@ export interface Question {
   readonly port: number;
 }
 
-/** What the rules of all nodes do to the flow, `allowed` or `denied`; the evaluator and both orientations must agree on it. */
+/** What the rules of all nodes do to the flow, `allowed` or `denied`; the evaluator and both ctDirections must agree on it. */
 export function judge(
   objects: readonly ApiObject[],
   rulesets: Readonly<Record<string, Ruleset>>,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { Door } from '../../src/agent/door.ts';
+import type { KernelTables } from '../../src/agent/kernel-tables.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { FakeNft } from '../support/fake-nft.ts';
@@ -63,7 +63,7 @@ describe('the first writes about a pod fail (replay of Cilium #44855)', () => {
           const nft = new FakeNft();
           let left = 0;
           let isUp = false;
-          const door: Door = {
+          const kernel: KernelTables = {
             observe: (signal) => nft.observe(signal),
             observeChain: (family, name, signal) => nft.observeChain(family, name, signal),
             run(operations, options) {
@@ -82,7 +82,7 @@ describe('the first writes about a pod fail (replay of Cilium #44855)', () => {
             assert.equal(verdictOf(nft.ruleset, packet('10.9.0.9', '10.1.0.2', 80)), 'accept');
             assert.equal(verdictOf(nft.ruleset, packet('10.1.0.2', '10.2.0.2', 80)), 'accept');
           };
-          const agent = new NodeAgent(door);
+          const agent = new NodeAgent(kernel);
           agent.receive(sandbox('x/open', { ips: ['10.1.0.2'], link: { device: 'veth2' } }));
           await agent.start(standing);
           isUp = true;

@@ -104,7 +104,7 @@ describe('the table of sandboxes', () => {
     assert.deepEqual(newsOf(table)[0], 'c1 web 10.1.0.2 dead 1');
   });
 
-  it('pays no heed to an answer about other devices', () => {
+  it('pays no comparableFields to an answer about other devices', () => {
     const table = tableOf('c1');
     table.describe(['c1', 'c9'], new Set(['other']), veth('other'), 0);
     assert.deepEqual(newsOf(table), []);

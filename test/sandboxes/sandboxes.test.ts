@@ -374,7 +374,7 @@ describe("the watch of the runtime's sandboxes", function () {
       assert.deepEqual([signal.aborted, watched.lines], [true, []]);
     });
 
-    it('pays no heed to an answer that comes just then', async () => {
+    it('pays no comparableFields to an answer that comes just then', async () => {
       const { answer } = await startAsked();
       answer.resolve(await describeVeths(['veth-c1']));
       await watched.stop();

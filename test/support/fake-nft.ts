@@ -1,4 +1,4 @@
-import type { Door, DoorOptions } from '../../src/agent/door.ts';
+import type { KernelTables, KernelTablesOptions } from '../../src/agent/kernel-tables.ts';
 import { applyOperations } from './nft/edit.ts';
 import { renderOperation } from '../../src/nftables/render.ts';
 import type { Chain, Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
@@ -10,8 +10,8 @@ export interface FakeRun {
   readonly timeoutMs?: number | undefined;
 }
 
-/** The kernel's tables behind the reconciler's door, in memory: refuses what the kernel refuses, and fails where a test tells it to. */
-export class FakeNft implements Door {
+/** The kernel's tables behind the reconciler's kernel, in memory: refuses what the kernel refuses, and fails where a test tells it to. */
+export class FakeNft implements KernelTables {
   /** What our tables hold; `undefined` where there is none. Set it to act as another program. */
   ruleset: Ruleset | undefined;
   readonly runs: FakeRun[] = [];
@@ -73,7 +73,7 @@ export class FakeNft implements Door {
     return this.ruleset?.[family]?.chains.get(name);
   }
 
-  async run(operations: readonly Operation[], { check, signal, timeoutMs }: DoorOptions): Promise<void> {
+  async run(operations: readonly Operation[], { check, signal, timeoutMs }: KernelTablesOptions): Promise<void> {
     const note = (outcome: FakeRun['outcome']): void => void this.runs.push({ operations, check, outcome, timeoutMs });
     try {
       await this.#enter(signal);

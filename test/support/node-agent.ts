@@ -1,4 +1,4 @@
-import type { Door } from '../../src/agent/door.ts';
+import type { KernelTables } from '../../src/agent/kernel-tables.ts';
 import { Reconciler, type AppliedVersion } from '../../src/agent/reconciler.ts';
 import type { Compiled } from '../../src/compile/compile.ts';
 import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
@@ -29,11 +29,11 @@ export class NodeAgent {
   readonly #abort = new AbortController();
   #received = 0;
 
-  constructor(door: Door, clock = new ManualClock()) {
+  constructor(kernel: KernelTables, clock = new ManualClock()) {
     this.clock = clock;
     this.reconciler = new Reconciler({
       pipeline: this.pipeline,
-      door,
+      kernel,
       clock,
       version: () => ({ pods: String(this.#received) }) as unknown as AppliedVersion,
       signal: this.#abort.signal,

@@ -18,7 +18,7 @@ export interface Flow {
   readonly destinationPort?: number;
 }
 
-export type Orientation = 'original' | 'reply';
+export type CtDirection = 'original' | 'reply';
 
 /** Which hooks of which nodes a flow's packets cross (S0.2, S5.1, S5.2, S5.7). */
 export function hooksOf(source: Place, destination: Place): { node: string; hook: keyof typeof mirroredHook }[] {
@@ -40,7 +40,7 @@ export function passes(
   rulesets: Readonly<Record<string, Ruleset>>,
   flow: Flow,
   places: { source: Place; destination: Place },
-  orientation: Orientation,
+  orientation: CtDirection,
   links: ReadonlyMap<string, Link> = new Map(),
 ): boolean {
   const packet: Omit<Packet, 'hook'> =

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { defaultLimits, keepingApart, type ShapeLimits } from '../../src/compile/class-shape.ts';
+import { defaultLimits, withSharedGroups, type ShapeLimits } from '../../src/compile/class-shape.ts';
 import type { ApiObject } from './pipeline.ts';
 
 /** Small on purpose: few names, so that selectors, ports and blocks meet each other often. */
@@ -9,7 +9,7 @@ export const shapeLimits = fc.constantFrom<ShapeLimits>(
   { ...defaultLimits, product: 1 },
   { ...defaultLimits, product: 0, sharedRules: 1 },
   { ...defaultLimits, product: 3, sharedRules: 0 },
-  keepingApart({ ...defaultLimits, product: 8 }),
+  withSharedGroups({ ...defaultLimits, product: 8 }),
   { ...defaultLimits, product: 3, counts: true },
 );
 

@@ -1,11 +1,11 @@
-import type { NotedDenial } from '../../compile/denials.ts';
+import type { RecordedDenial } from '../../compile/denials.ts';
 import type { DenialLook } from './denial-reader.ts';
 
 /** The kernel says in whole seconds how old a note is; one that it has made anew is a minute younger. */
 const sameNoteMs = 30_000;
 
 interface Note {
-  readonly denial: NotedDenial;
+  readonly denial: RecordedDenial;
   readonly made: number;
 }
 
@@ -15,11 +15,16 @@ export class DenialBook {
   readonly #known = new Map<string, ReadonlyMap<string, number>>();
 
   /** Of all notes of one direction and family those that are new. Times are milliseconds of a clock that never goes back. */
-  news({ direction, family, denials, at }: Pick<DenialLook, 'direction' | 'family' | 'denials' | 'at'>): NotedDenial[] {
+  news({
+    direction,
+    family,
+    denials,
+    at,
+  }: Pick<DenialLook, 'direction' | 'family' | 'denials' | 'at'>): RecordedDenial[] {
     const page = `${direction} ${family}`;
     const known = this.#known.get(page);
     const next = new Map<string, number>();
-    const news: NotedDenial[] = [];
+    const news: RecordedDenial[] = [];
     for (const [key, { denial, made }] of notesOf(denials, at)) {
       const before = known?.get(key);
       const isNew = before === undefined || made - before > sameNoteMs;
@@ -32,7 +37,7 @@ export class DenialBook {
 }
 
 /** Notes of the kernel that differ in nothing that is told of (each ping has an id of its own) are one, as old as the latest. */
-function notesOf(denials: readonly NotedDenial[], at: number): Map<string, Note> {
+function notesOf(denials: readonly RecordedDenial[], at: number): Map<string, Note> {
   const notes = new Map<string, Note>();
   for (const denial of denials) {
     const key = [denial.source, denial.destination, denial.protocol, denial.port].join(' ');

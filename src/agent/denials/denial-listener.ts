@@ -1,5 +1,5 @@
 import type { Logger } from '../../telemetry/logger.ts';
-import type { Announcer } from '../announcer.ts';
+import type { EventRecorder } from '../event-recorder.ts';
 import type { PodDenials } from './denial-tally.ts';
 import type { Listener } from './denial-watch.ts';
 
@@ -8,13 +8,13 @@ interface Options {
   readonly log: boolean;
   readonly events: boolean;
   readonly logger: Pick<Logger, 'info' | 'isLevelEnabled'>;
-  readonly announcer: Pick<Announcer, 'tell'>;
+  readonly recorder: Pick<EventRecorder, 'tell'>;
   /** In milliseconds since 1970, of a time of the denials' clock. */
   readonly dateOf: (time: number) => number;
 }
 
 /** Writes denials to the log, which operators read, and Events of the pods, which users of their namespaces read (S9.14). */
-export function createListener({ log, events, logger, announcer, dateOf }: Options): Listener {
+export function createListener({ log, events, logger, recorder, dateOf }: Options): Listener {
   const logs = (): boolean => log && logger.isLevelEnabled('info');
   return {
     wants: () => events || logs(),
@@ -25,7 +25,7 @@ export function createListener({ log, events, logger, announcer, dateOf }: Optio
       if (!events) return;
       const { pod, direction, connections, since, until } = denials;
       const period = { count: connections, since: dateOf(since), until: dateOf(until) };
-      announcer.tell('pods', pod, {
+      recorder.tell('pods', pod, {
         reason: 'ConnectionDenied',
         subject: direction,
         message: messageOf(denials),

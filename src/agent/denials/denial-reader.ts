@@ -1,6 +1,6 @@
 import type { Nft } from '../../apply/nft.ts';
 import type { Family } from '../../model/address.ts';
-import { denialObjects, readCount, readDenials, type NotedDenial } from '../../compile/denials.ts';
+import { denialObjects, readCount, readDenials, type RecordedDenial } from '../../compile/denials.ts';
 import type { Direction } from '../../model/policy.ts';
 
 /** What was denied in one direction and family since the look before. */
@@ -11,7 +11,7 @@ export interface DenialLook {
   readonly denied: number;
   readonly noted: number;
   /** What it has noted in the last minute, also before that look. */
-  readonly denials: readonly NotedDenial[];
+  readonly denials: readonly RecordedDenial[];
   /** When that was read, in milliseconds of a clock that never goes back. */
   readonly at: number;
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { takeTurns } from '../../lib/take-turns.ts';
 import type { JsonObject } from '../../lib/json.ts';
-import type { NotedDenial } from '../../compile/denials.ts';
+import type { RecordedDenial } from '../../compile/denials.ts';
 import type { PolicyId } from '../../model/policy.ts';
 import type { DenialMetrics } from '../../telemetry/metrics/denials.ts';
 import { DenialBook } from './denial-book.ts';
@@ -45,7 +45,7 @@ const describingMs = 500;
 /** Denials of one subject in one direction. */
 interface Group {
   readonly subject: Subject;
-  readonly denials: readonly NotedDenial[];
+  readonly denials: readonly RecordedDenial[];
 }
 
 /** Tells of each connection that the kernel notes as denied, once in a minute: who, whom, by which policies, and what would have allowed it. */
@@ -83,11 +83,11 @@ export class DenialWatch {
     if (denials) listener.announce(denials);
   }
 
-  #count(news: readonly NotedDenial[], known: Knowledge): Group[] {
+  #count(news: readonly RecordedDenial[], known: Knowledge): Group[] {
     const { attributed, now } = this.#options;
     const groups = Map.groupBy(news, (each) => `${deniedAddress(each)} ${each.direction}`);
     return Array.from(groups.values(), (denials) => {
-      const [first] = denials as [NotedDenial];
+      const [first] = denials as [RecordedDenial];
       const subject = subjectOf(first, known);
       attributed(subject.isolating, denials.length);
       if (subject.pod !== undefined) this.#tally.count(subject.pod, first.direction, denials.length, now());

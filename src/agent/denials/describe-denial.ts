@@ -1,4 +1,4 @@
-import type { NotedDenial } from '../../compile/denials.ts';
+import type { RecordedDenial } from '../../compile/denials.ts';
 import { prepareCluster } from '../../evaluator/cluster.ts';
 import type { NearMiss } from '../../evaluator/decision.ts';
 import { attribute } from '../../evaluator/denial.ts';
@@ -30,7 +30,7 @@ export interface Subject {
 
 /** A denial in the words for one audience. */
 export interface DescribedDenial {
-  readonly direction: NotedDenial['direction'];
+  readonly direction: RecordedDenial['direction'];
   /** `namespace/name` of a pod, `node NAME`, or an address: users of a namespace read the names of its pods alone. */
   readonly from: string;
   readonly to: string;
@@ -51,11 +51,11 @@ export interface DescribedDenial {
 /** A line of a log stays one that people read, and that log collectors take whole. */
 const mostNamed = 10;
 
-export function deniedAddress({ direction, source, destination }: NotedDenial): string {
+export function deniedAddress({ direction, source, destination }: RecordedDenial): string {
   return direction === 'egress' ? source : destination;
 }
 
-export function subjectOf(denial: NotedDenial, { node, ownersOf, policies }: Knowledge): Subject {
+export function subjectOf(denial: RecordedDenial, { node, ownersOf, policies }: Knowledge): Subject {
   const address = deniedAddress(denial);
   const { pods } = ownersOf(address);
   const [owner, ...others] = pods;
@@ -74,7 +74,7 @@ export function subjectOf(denial: NotedDenial, { node, ownersOf, policies }: Kno
  * @param texts of all its policies, as written; `undefined` where they could not be had
  */
 export function describeDenials(
-  denials: readonly NotedDenial[],
+  denials: readonly RecordedDenial[],
   subject: Subject,
   known: Knowledge,
   texts: readonly JsonObject[] | undefined,
@@ -111,7 +111,7 @@ export function describeDenials(
 /** @param allowed why policies allow it by now */
 function reasonOf(
   name: string,
-  direction: NotedDenial['direction'],
+  direction: RecordedDenial['direction'],
   { address, isolating }: Subject,
   { denied }: Knowledge,
   allowed: string | undefined,

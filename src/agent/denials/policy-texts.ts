@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../lib/json.ts';
 import type { PolicyId } from '../../model/policy.ts';
-import type { ObjectVersion } from '../census.ts';
+import type { ObjectVersion } from '../object-versions.ts';
 
 interface Options {
   /** As the API server has it now; `undefined`: there is none. */

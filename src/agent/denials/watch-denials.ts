@@ -5,8 +5,8 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { DenialMetrics } from '../../telemetry/metrics/denials.ts';
 import type { ApiClient } from '../../watch/api-client.ts';
 import { getObject } from '../../watch/get-object.ts';
-import type { Announcer } from '../announcer.ts';
-import type { Census } from '../census.ts';
+import type { EventRecorder } from '../event-recorder.ts';
+import type { ObjectVersions } from '../object-versions.ts';
 import type { PolicyReporter } from '../policy-report.ts';
 import { repeat } from '../repeat.ts';
 import { createListener } from './denial-listener.ts';
@@ -21,9 +21,9 @@ interface Options {
   readonly nft: Pick<Nft, 'listChain' | 'listSet'>;
   readonly client: ApiClient;
   readonly pipeline: Pick<Pipeline, 'snapshot' | 'ownersOf'>;
-  readonly census: Census;
+  readonly versions: ObjectVersions;
   readonly policies: Pick<PolicyReporter, 'denied'>;
-  readonly announcer: Pick<Announcer, 'tell'>;
+  readonly recorder: Pick<EventRecorder, 'tell'>;
   readonly metrics: DenialMetrics;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -35,7 +35,7 @@ const silenceMs = 2000;
 
 /** Tells of what is denied from now on, until the signal aborts. */
 export function watchDenials(options: Options): void {
-  const { node, log, events, nft, client, pipeline, census, policies, announcer, metrics, logger, signal } = options;
+  const { node, log, events, nft, client, pipeline, versions, policies, recorder, metrics, logger, signal } = options;
   const now = (): number => performance.now();
   const reader = new DenialReader(nft, now);
   const texts = new PolicyTexts({
@@ -44,7 +44,7 @@ export function watchDenials(options: Options): void {
       const { path } = networkPolicyKind.resource;
       return getObject(client, path, { namespace, name }, { signal: asked, silenceMs });
     },
-    versionOf: (id) => census.find('networkpolicies', id),
+    versionOf: (id) => versions.find('networkpolicies', id),
     failed: (err) => logger.warn({ err }, 'could not ask for a policy: denials are told of without their reasons'),
     now,
   });
@@ -53,12 +53,12 @@ export function watchDenials(options: Options): void {
     knowledge() {
       const { inSync, policies: known, denied } = pipeline.snapshot;
       const ownersOf = (address: string) => pipeline.ownersOf(address);
-      const isThere = (pod: string): boolean => census.find('pods', pod) !== undefined;
+      const isThere = (pod: string): boolean => versions.find('pods', pod) !== undefined;
       return inSync ? { node, ownersOf, policies: known, denied, isThere } : undefined;
     },
     texts: (ids, asked) => texts.read(ids, asked),
     metrics,
-    listener: createListener({ log, events, logger, announcer, dateOf: (time) => Date.now() - (now() - time) }),
+    listener: createListener({ log, events, logger, recorder, dateOf: (time) => Date.now() - (now() - time) }),
     attributed: (ids, connections) => policies.denied(ids, connections),
     now,
   });

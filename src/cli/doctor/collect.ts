@@ -1,5 +1,5 @@
 import { release } from 'node:os';
-import { nftDoor } from '../../agent/door.ts';
+import { nftKernelTables } from '../../agent/kernel-tables.ts';
 import { checkBridgeNetfilter } from '../../apply/bridge-netfilter.ts';
 import { readDevices, type Devices } from '../../apply/devices.ts';
 import { checkBridgeTables, checkNfTables, checkNftVersion } from '../../apply/environment.ts';
@@ -159,7 +159,7 @@ async function readGonePods(state: NodeState | undefined, kubeconfig: string | u
 }
 
 async function readOwn(signal: AbortSignal): Promise<Ruleset> {
-  const found = await nftDoor(createNft({ timeoutMs: 10_000 })).observe(signal);
+  const found = await nftKernelTables(createNft({ timeoutMs: 10_000 })).observe(signal);
   if (!found) throw new Error('there is no table of ours');
   return found;
 }

@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { createNft } from '../../apply/nft.ts';
-import { denialObjects, readDenials, type NotedDenial } from '../../compile/denials.ts';
+import { denialObjects, readDenials, type RecordedDenial } from '../../compile/denials.ts';
 import { readNodeName } from '../../config/node-name.ts';
 import { plural } from '../../lib/plural.ts';
 import { families } from '../../model/address.ts';
 import { routedTable } from '../../nftables/ruleset.ts';
-import { sayNoTable } from './no-table.ts';
+import { describeMissingTable } from './no-table.ts';
 
 const details = `
 What no rule of an isolated pod allows is dropped, and noted by its connection for a minute: at most 4096 in each direction and family, and 100 packets
@@ -21,7 +21,7 @@ Exit codes: 0 fine, 2 the kernel cannot be asked.`;
 /** What `postern node denials -o json` prints. */
 export interface NodeDenials {
   readonly node: string;
-  readonly denials: readonly NotedDenial[];
+  readonly denials: readonly RecordedDenial[];
 }
 
 interface Flags {
@@ -45,7 +45,7 @@ export function denialsCommand(): Command {
 }
 
 /** The newest first. */
-async function readOwnDenials(): Promise<NotedDenial[]> {
+async function readOwnDenials(): Promise<RecordedDenial[]> {
   const nft = createNft();
   const { signal } = new AbortController();
   const lists = await Promise.all(denialObjects.map(({ table, set }) => nft.listSet(table, set, signal)));
@@ -58,11 +58,11 @@ async function explainNone(): Promise<string> {
   const { signal } = new AbortController();
   const tables = await Promise.all(families.map((family) => nft.listTerse(routedTable[family], signal)));
   const missing = families.filter((_, index) => tables[index] === undefined);
-  if (missing.length > 0) return missing.map((family) => `${sayNoTable(family)}\n`).join('');
+  if (missing.length > 0) return missing.map((family) => `${describeMissingTable(family)}\n`).join('');
   return 'nothing was denied in the last minute\n';
 }
 
-function renderDenial({ direction, source, destination, protocol, port, packets, secondsAgo }: NotedDenial): string {
+function renderDenial({ direction, source, destination, protocol, port, packets, secondsAgo }: RecordedDenial): string {
   const traffic = port === undefined ? `protocol ${protocol}` : `${protocol.toUpperCase()}/${port}`;
   return `${direction}: ${source} → ${destination} ${traffic}: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago\n`;
 }

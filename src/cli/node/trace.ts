@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { hostname } from 'node:os';
 import { createNft } from '../../apply/nft.ts';
-import { readDenials, type NotedDenial } from '../../compile/denials.ts';
+import { readDenials, type RecordedDenial } from '../../compile/denials.ts';
 import { firstPacket, type Connection } from '../../compile/first-packet.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { readNodeName } from '../../config/node-name.ts';
@@ -13,7 +13,7 @@ import { renderRule } from '../../nftables/render.ts';
 import { routedTable, tableName, type Table } from '../../nftables/ruleset.ts';
 import { trace, type Step } from '../../nftables/trace.ts';
 import { exitCode } from '../exit-code.ts';
-import { sayNoTable } from './no-table.ts';
+import { describeMissingTable } from './no-table.ts';
 
 const details = `
 Reads "table ip ${tableName}", or "table ip6 ${tableName}", back from the kernel and follows the first packet of the connection through it, by the devices that the rules
@@ -34,7 +34,7 @@ export interface NodeTrace {
   /** Rules that gave a verdict, in the order in which the packet met them. */
   readonly path: readonly { readonly chain: string; readonly rule: string; readonly element?: string }[];
   /** Of this very connection, in the last minute. */
-  readonly denials: readonly NotedDenial[];
+  readonly denials: readonly RecordedDenial[];
   /** What in the table is not of our language: what it does is not known. */
   readonly foreign: readonly string[];
 }
@@ -107,7 +107,7 @@ export function traceIn(table: Table | undefined, connection: Connection): Omit<
 
 const numbers: Readonly<Record<string, string>> = { icmp: '1', icmpv6: '58' };
 
-function isOf(denial: NotedDenial, { source, destination, protocol, port }: Connection): boolean {
+function isOf(denial: RecordedDenial, { source, destination, protocol, port }: Connection): boolean {
   const isSame = denial.source === source && denial.destination === destination && denial.port === port;
   return isSame && denial.protocol === (numbers[protocol] ?? protocol);
 }
@@ -121,7 +121,7 @@ function renderTrace({ node, hasTable, verdict, path, denials, foreign }: NodeTr
       `  denied for ${direction} in the last minute: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago`,
     );
   }
-  if (!hasTable) lines.push(`  ${sayNoTable(family)}`);
+  if (!hasTable) lines.push(`  ${describeMissingTable(family)}`);
   if (foreign.length > 0) lines.push(`  not read, since another program wrote it: ${foreign.join(', ')}`);
   return `node ${node}: ${verdict}\n${lines.map((line) => `${line}\n`).join('')}`;
 }

@@ -50,14 +50,14 @@ export const objects: Check<NodeFacts> = {
   find: (facts) => issuesOf(facts, ({ code }) => !podCodes.some((each) => each === code)),
 };
 
-export const strangers: Check<NodeFacts> = {
+export const unknownPods: Check<NodeFacts> = {
   id: 'unknown-sandbox',
   severity: 'warning',
   finds: 'a pod runs on the node that the API server does not know',
   effect: 'its addresses neither send nor receive',
   remedy: 'end it: crictl pods, crictl stopp; or wait, where the API server was away',
   find: ({ agent }) =>
-    (valueOf(agent)?.strangers ?? []).map((pod) => ({
+    (valueOf(agent)?.unknownPods ?? []).map((pod) => ({
       subject: `sandbox ${pod}`,
       problem: 'its pod is not, or no longer, there',
       pods: [pod],

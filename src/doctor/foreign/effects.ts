@@ -4,8 +4,8 @@ import type { NodeFacts } from '../facts.ts';
 import { valueOf } from '../facts.ts';
 import type { Found } from '../finding.ts';
 import { policiesOf } from '../subjects.ts';
-import { podJourneys, type PodJourney } from './journeys.ts';
-import type { Deed } from './statements.ts';
+import { podPacketPaths, type PodPacketPath } from './journeys.ts';
+import type { RuleAction } from './statements.ts';
 import { walkForeign, type Effect } from './walk.ts';
 
 /** A second or two: kube-proxy in iptables mode has a rule a Service that every packet meets. */
@@ -14,7 +14,7 @@ const maximumRules = 2_000_000;
 /** What a rule surely does, and to which packets between pods. */
 export interface Hit {
   readonly effect: Effect;
-  readonly journeys: PodJourney[];
+  readonly journeys: PodPacketPath[];
 }
 
 export interface ForeignHits {
@@ -27,7 +27,7 @@ export interface ForeignHits {
 export function followForeign({ agent, foreign, remotePods }: NodeFacts): ForeignHits {
   const budget = { rules: maximumRules };
   const hits = new Map<string, Hit>();
-  for (const journey of podJourneys(valueOf(agent)?.pods ?? [], remotePods)) {
+  for (const journey of podPacketPaths(valueOf(agent)?.pods ?? [], remotePods)) {
     if (budget.rules <= 0) break;
     for (const effect of walkForeign(foreign.rules, journey.journey, budget)) {
       if (!effect.isCertain) continue;
@@ -44,8 +44,8 @@ export function followForeign({ agent, foreign, remotePods }: NodeFacts): Foreig
 /** One finding a rule. */
 export function findForeign(
   { hits }: ForeignHits,
-  deed: Deed,
-  isMeant: (journey: PodJourney) => boolean = () => true,
+  deed: RuleAction,
+  isMeant: (journey: PodPacketPath) => boolean = () => true,
 ): Found[] {
   return hits.flatMap(({ effect, journeys }) => {
     const meant = journeys.filter(isMeant);
@@ -69,6 +69,6 @@ function describe({ effect, journeys }: Hit): Found {
   };
 }
 
-function involved(journeys: readonly PodJourney[]): StateOfPod[] {
+function involved(journeys: readonly PodPacketPath[]): StateOfPod[] {
   return [...new Set(journeys.flatMap(({ from, to }) => [from, to]))].filter((pod) => pod !== undefined);
 }

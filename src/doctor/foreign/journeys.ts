@@ -1,27 +1,27 @@
 import { familyOf } from '../../model/address.ts';
 import type { StateOfPod } from '../../model/node-state.ts';
-import type { Journey } from './walk.ts';
+import type { PacketPath } from './walk.ts';
 
 /** A packet between pods, and which of them are on this node. */
-export interface PodJourney {
+export interface PodPacketPath {
   readonly from: StateOfPod | undefined;
   readonly to: StateOfPod | undefined;
-  readonly journey: Journey;
+  readonly journey: PacketPath;
 }
 
 /**
  * What to follow through the rules of others: of each family, each local pod to a pod elsewhere and back, and to the next pod of this node. They
  * show what happens to packets between pods; nobody can follow all of them.
  */
-export function podJourneys(pods: readonly StateOfPod[], remotePods: readonly string[]): PodJourney[] {
+export function podPacketPaths(pods: readonly StateOfPod[], remotePods: readonly string[]): PodPacketPath[] {
   const ends = pods.flatMap((pod) => pod.addresses.map((address) => ({ pod, address, family: familyOf(address) })));
-  return ends.flatMap((end): PodJourney[] => {
+  return ends.flatMap((end): PodPacketPath[] => {
     const { pod, address, family } = end;
     const peers = ends.filter((each) => each.family === family);
     const neighbour = peers[(peers.indexOf(end) + 1) % peers.length]!;
     const remote = remotePods.find((each) => familyOf(each) === family);
     const here = pod.links[address];
-    const found: PodJourney[] = [];
+    const found: PodPacketPath[] = [];
     if (neighbour.pod !== pod) {
       const there = neighbour.pod.links[neighbour.address];
       const ports = here?.device === there?.device ? { inPort: here?.port, outPort: there?.port } : {};

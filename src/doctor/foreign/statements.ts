@@ -2,10 +2,10 @@
  * What can be done to a packet that matters to policies. `rewrite-source`: it arrives as somebody else's; `divert`: it goes elsewhere than it
  * was sent; `untrack`: conntrack does not see it; `queue`: a program decides.
  */
-export type Deed = 'drop' | 'rewrite-source' | 'divert' | 'untrack' | 'queue';
+export type RuleAction = 'drop' | 'rewrite-source' | 'divert' | 'untrack' | 'queue';
 
 interface Known {
-  readonly deed: Deed | 'mark';
+  readonly deed: RuleAction | 'mark';
   /** Nothing of the rule, or of its base chain, follows. */
   readonly ends: boolean;
   /** False where the listing does not say what exactly it does. */
@@ -13,7 +13,7 @@ interface Known {
 }
 
 /** Statements of nft, by their names in its JSON. */
-export const deedOf: Readonly<Record<string, Known>> = {
+export const actionOf: Readonly<Record<string, Known>> = {
   reject: { deed: 'drop', ends: true },
   masquerade: { deed: 'rewrite-source', ends: true },
   snat: { deed: 'rewrite-source', ends: true },

@@ -1,11 +1,11 @@
 import { isJsonObject, listAt, objectAt, textAt, type JsonObject } from '../../lib/json.ts';
 import { judgeEqual, judgeMatch, readKey, type Sample } from './condition.ts';
 import { chainKey, tableKey, type BaseChain, type ForeignChain, type ForeignRules } from './rules.ts';
-import { deedOf, harmless, xtTargets, type Deed } from './statements.ts';
+import { actionOf, harmless, xtTargets, type RuleAction } from './statements.ts';
 
 /** What a rule of another program does to a packet as described. */
 export interface Effect {
-  readonly deed: Deed;
+  readonly deed: RuleAction;
   /** Where not, it hangs on what is not described, or not understood here. */
   readonly isCertain: boolean;
   readonly chain: ForeignChain;
@@ -21,7 +21,7 @@ export interface Budget {
 }
 
 /** A packet that is forwarded, with the ports where it crosses a bridge. */
-export interface Journey extends Sample {
+export interface PacketPath extends Sample {
   readonly inPort?: string | undefined;
   readonly outPort?: string | undefined;
 }
@@ -30,7 +30,7 @@ export interface Journey extends Sample {
 const maximumJumps = 16;
 
 /** Follows a packet through all base chains of others that it meets, in their order. Ends early where it is surely dropped, or the budget is spent. */
-export function walkForeign(rules: ForeignRules, journey: Journey, budget: Budget): Effect[] {
+export function walkForeign(rules: ForeignRules, journey: PacketPath, budget: Budget): Effect[] {
   const walker = new Walker(rules, journey, budget);
   // They are looked at, each of them, for every packet.
   budget.rules -= rules.bases.length;
@@ -47,24 +47,24 @@ export function walkForeign(rules: ForeignRules, journey: Journey, budget: Budge
   return walker.effects;
 }
 
-function meets({ family: own, base }: BaseChain, { family, inDevice, inPort, outPort }: Journey): boolean {
+function meets({ family: own, base }: BaseChain, { family, inDevice, inPort, outPort }: PacketPath): boolean {
   if (base.hook === 'ingress') return base.devices.some((each) => each === (inPort ?? inDevice));
   if (own === 'bridge') return inPort !== undefined && outPort !== undefined;
   return own === 'inet' || own === (family === 'ipv4' ? 'ip' : 'ip6');
 }
 
 /** What may become of a packet at a rule: it goes on to the next, leaves the chain by its end, or ends its way through the base chain. */
-type Fate = 'next' | 'out' | 'gone';
+type Outcome = 'next' | 'out' | 'gone';
 
 class Walker {
   readonly effects: Effect[] = [];
   readonly #rules: ForeignRules;
   readonly #budget: Budget;
-  #journey: Journey;
+  #journey: PacketPath;
   #isRouted = false;
   #isDropped = false;
 
-  constructor(rules: ForeignRules, journey: Journey, budget: Budget) {
+  constructor(rules: ForeignRules, journey: PacketPath, budget: Budget) {
     this.#rules = rules;
     this.#journey = journey;
     this.#budget = budget;
@@ -85,8 +85,8 @@ class Walker {
   }
 
   /** Of a whole chain: out, or gone. @param isSure that the packet comes here */
-  #walk(chain: ForeignChain, isSure: boolean, depth: number): Set<Fate> {
-    const fates = new Set<Fate>();
+  #walk(chain: ForeignChain, isSure: boolean, depth: number): Set<Outcome> {
+    const fates = new Set<Outcome>();
     if (depth > maximumJumps) return new Set(['out', 'gone']);
     for (const { handle, statements } of chain.rules) {
       if (this.#budget.rules-- <= 0) return new Set(['out', 'gone']);
@@ -98,11 +98,11 @@ class Walker {
     return fates.add('out');
   }
 
-  #meet(statements: readonly JsonObject[], at: Place, isSure: boolean, depth: number): Set<Fate> {
+  #meet(statements: readonly JsonObject[], at: Place, isSure: boolean, depth: number): Set<Outcome> {
     if (isForKnownConnections(statements)) return new Set(['next']);
-    const fates = new Set<Fate>();
+    const fates = new Set<Outcome>();
     let sure = isSure;
-    const mayEndAs = (fate: Fate): void => {
+    const mayEndAs = (fate: Outcome): void => {
       fates.add(fate);
       sure = false;
     };
@@ -122,7 +122,7 @@ class Walker {
       } else if (name === 'mangle') {
         this.#mangle(value, sure);
       } else if (!harmless.has(name)) {
-        const known = name === 'xt' ? xtTargets[textAt(value, 'name') ?? ''] : deedOf[name];
+        const known = name === 'xt' ? xtTargets[textAt(value, 'name') ?? ''] : actionOf[name];
         if (known === undefined) {
           // Something that compares, or limits, or ends the rule: it may be either.
           mayEndAs('next');
@@ -138,7 +138,7 @@ class Walker {
   }
 
   /** What the verdict does: `out` of a jump is that the packet comes back. */
-  #follow(name: string, value: unknown, at: Place, isSure: boolean, depth: number): Set<Fate> {
+  #follow(name: string, value: unknown, at: Place, isSure: boolean, depth: number): Set<Outcome> {
     switch (name) {
       case 'accept':
         return new Set(['gone']);
@@ -158,12 +158,12 @@ class Walker {
   }
 
   /** A verdict map: the first element that fits, or any that may; else the rule ends. */
-  #look(vmap: unknown, at: Place, isSure: boolean, depth: number): Set<Fate> {
+  #look(vmap: unknown, at: Place, isSure: boolean, depth: number): Set<Outcome> {
     const key = readKey(objectAt(vmap)['key'], this.#sampleFor(at.chain));
     const data = objectAt(vmap)['data'];
     // Of a named one the elements are not read.
     if (!isJsonObject(data)) return new Set(['next', 'out', 'gone']);
-    const fates = new Set<Fate>();
+    const fates = new Set<Outcome>();
     for (const element of listAt(data, 'set')) {
       const [wanted, verdict] = Array.isArray(element) ? element : [];
       const answer = key === undefined ? 'maybe' : judgeEqual(key.is, wanted);
@@ -191,7 +191,7 @@ class Walker {
     return { ...this.#journey, inDevice: from, outDevice: this.#isRouted ? to : '' };
   }
 
-  #add(deed: Deed, isCertain: boolean, { chain, handle }: Place, statement: string): void {
+  #add(deed: RuleAction, isCertain: boolean, { chain, handle }: Place, statement: string): void {
     this.effects.push({ deed, isCertain, chain, handle, statement });
     if (deed === 'drop' && isCertain) this.#isDropped = true;
   }
@@ -224,7 +224,11 @@ function isVerdict(name: string): boolean {
   return verdicts.has(name);
 }
 
-function union(into: Set<Fate>, from: Iterable<Fate>, turn: (fate: Fate) => Fate = (fate) => fate): Set<Fate> {
+function union(
+  into: Set<Outcome>,
+  from: Iterable<Outcome>,
+  turn: (fate: Outcome) => Outcome = (fate) => fate,
+): Set<Outcome> {
   for (const fate of from) into.add(turn(fate));
   return into;
 }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describeDenials, subjectOf, type Knowledge } from '../../../src/agent/denials/describe-denial.ts';
-import type { NotedDenial } from '../../../src/compile/denials.ts';
+import type { RecordedDenial } from '../../../src/compile/denials.ts';
 import type { Cluster } from '../../../src/evaluator/cluster.ts';
 import { attribute } from '../../../src/evaluator/denial.ts';
 import type { JsonObject } from '../../../src/lib/json.ts';
 import { directions } from '../../../src/model/policy.ts';
 import type { Pipeline } from '../../../src/pipeline.ts';
 
-export type Tuple = Pick<NotedDenial, 'family' | 'source' | 'destination' | 'protocol' | 'port'>;
+export type Tuple = Pick<RecordedDenial, 'family' | 'source' | 'destination' | 'protocol' | 'port'>;
 
 export function knowledgeOf(pipeline: Pipeline, node = 'n1'): Knowledge {
   const { policies, denied } = pipeline.snapshot;
@@ -25,7 +25,7 @@ export function assertAttributed(
 ): number {
   let asked = 0;
   for (const direction of directions) {
-    const denial: NotedDenial = { ...tuple, direction, packets: 1, secondsAgo: 0 };
+    const denial: RecordedDenial = { ...tuple, direction, packets: 1, secondsAgo: 0 };
     const { from, to, end } = attribute(cluster, denial);
     if (end.verdict === 'allowed' || end.isolatedBy.length === 0) continue;
     asked++;

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import { DenialBook } from '../../../src/agent/denials/denial-book.ts';
 import type { DenialLook } from '../../../src/agent/denials/denial-reader.ts';
-import type { NotedDenial } from '../../../src/compile/denials.ts';
+import type { RecordedDenial } from '../../../src/compile/denials.ts';
 
-const noted = (port: number, secondsAgo: number, more: Partial<NotedDenial> = {}): NotedDenial => ({
+const noted = (port: number, secondsAgo: number, more: Partial<RecordedDenial> = {}): RecordedDenial => ({
   direction: 'ingress',
   family: 'ipv4',
   source: '10.1.0.1',
@@ -19,9 +19,9 @@ const noted = (port: number, secondsAgo: number, more: Partial<NotedDenial> = {}
 describe('the book of denials', () => {
   let book: DenialBook;
   const page = { direction: 'ingress', family: 'ipv4' } as const;
-  const newsOf = (of: Pick<DenialLook, 'direction' | 'family'>, now: number, ...denials: NotedDenial[]) =>
+  const newsOf = (of: Pick<DenialLook, 'direction' | 'family'>, now: number, ...denials: RecordedDenial[]) =>
     book.news({ ...of, denials, at: now * 1000 });
-  const news = (now: number, ...denials: NotedDenial[]) =>
+  const news = (now: number, ...denials: RecordedDenial[]) =>
     newsOf(page, now, ...denials).map(({ port, protocol }) => port ?? protocol);
   beforeEach(() => void (book = new DenialBook()));
 
@@ -52,7 +52,7 @@ describe('the book of denials', () => {
   });
 
   it('takes notes for one that differ only in what is not told, whichever comes first', () => {
-    const ping = (secondsAgo: number): NotedDenial => {
+    const ping = (secondsAgo: number): RecordedDenial => {
       const { port: _, ...rest } = noted(0, secondsAgo, { protocol: '1' });
       return rest;
     };

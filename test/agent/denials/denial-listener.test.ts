@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { createListener } from '../../../src/agent/denials/denial-listener.ts';
 import type { PodDenials } from '../../../src/agent/denials/denial-tally.ts';
 import type { DescribedDenial } from '../../../src/agent/denials/describe-denial.ts';
-import type { Happening } from '../../../src/agent/object-event.ts';
+import type { RepeatedEvent } from '../../../src/agent/object-event.ts';
 
 const last: DescribedDenial = {
   direction: 'ingress',
@@ -24,12 +24,12 @@ const denials: PodDenials = { pod: 'x/db', direction: 'ingress', connections: 4,
 
 function listen({ log = true, events = true, level = true } = {}) {
   const lines: unknown[] = [];
-  const told: (Happening & { key: string })[] = [];
+  const told: (RepeatedEvent & { key: string })[] = [];
   const listener = createListener({
     log,
     events,
     logger: { info: (...line: unknown[]) => void lines.push(line), isLevelEnabled: () => level },
-    announcer: { tell: (_, key, happening) => void told.push({ key, ...happening }) },
+    recorder: { tell: (_, key, happening) => void told.push({ key, ...happening }) },
     dateOf: (time) => time + 500,
   });
   listener.log(last);

@@ -4,7 +4,7 @@ import type { DenialLook } from '../../../src/agent/denials/denial-reader.ts';
 import type { PodDenials } from '../../../src/agent/denials/denial-tally.ts';
 import { DenialWatch, type DenialWatchOptions } from '../../../src/agent/denials/denial-watch.ts';
 import type { DescribedDenial } from '../../../src/agent/denials/describe-denial.ts';
-import type { NotedDenial } from '../../../src/compile/denials.ts';
+import type { RecordedDenial } from '../../../src/compile/denials.ts';
 import type { Pipeline } from '../../../src/pipeline.ts';
 import { node, pod, policy } from '../../support/objects.ts';
 import { removeOf, startPipeline, upsertOf } from '../../support/pipeline.ts';
@@ -26,7 +26,7 @@ const objects = [
   policy('y/all', { podSelector: {} }),
 ];
 
-const noted = (destination: string, port: number, more: Partial<NotedDenial> = {}): NotedDenial => ({
+const noted = (destination: string, port: number, more: Partial<RecordedDenial> = {}): RecordedDenial => ({
   direction: 'ingress',
   family: 'ipv4',
   source: '203.0.113.7',
@@ -79,7 +79,7 @@ describe('watching what is denied', () => {
     watch = new DenialWatch(options);
     await watch.look(signal);
   });
-  const look = (denials: readonly NotedDenial[], denied = denials.length, unnoted = 0) => {
+  const look = (denials: readonly RecordedDenial[], denied = denials.length, unnoted = 0) => {
     looks = [{ direction: 'ingress', family: 'ipv4', denied, noted: denied - unnoted, denials, at: 0 }];
     return watch.look(signal);
   };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'mocha';
-import { nftDoor, type Door } from '../../src/agent/door.ts';
+import { nftKernelTables, type KernelTables } from '../../src/agent/kernel-tables.ts';
 import { createNft } from '../../src/apply/nft.ts';
 import { tableFamilies, type Chain, type Operation } from '../../src/nftables/ruleset.ts';
 import type { Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
@@ -29,10 +29,10 @@ const table = (family: TableFamily) => ({
 describe('the door to the kernel', function () {
   this.timeout(20_000);
   let kernel: Kernel;
-  let door: Door;
+  let door: KernelTables;
   before(async function () {
     kernel = await openKernel(this);
-    door = nftDoor(createNft({ program: kernel.nft }));
+    door = nftKernelTables(createNft({ program: kernel.nft }));
   });
   afterEach(() => kernel?.sh('nft flush ruleset'));
   after(() => kernel?.close());

@@ -3,7 +3,7 @@ import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
-import { keepNft, type KeptNft, type KeptNftOptions } from '../../src/apply/kept-nft.ts';
+import { openNftSession, type NftSession, type NftSessionOptions } from '../../src/apply/nft-session.ts';
 import { createNft, type Nft } from '../../src/apply/nft.ts';
 import { NftError } from '../../src/apply/nft-error.ts';
 import { openKernel, type Kernel } from './kernel.ts';
@@ -31,7 +31,7 @@ describe('an nft that stays', function () {
   let folder: string;
   /** Processes started for one command each. */
   let single: string[];
-  let nft: KeptNft;
+  let nft: NftSession;
 
   before(async function () {
     kernel = await openKernel(this);
@@ -47,7 +47,10 @@ describe('an nft that stays', function () {
   });
   afterEach(() => nft.close());
 
-  function keep(program: string, { timeoutMs = 10_000, ...options }: Omit<KeptNftOptions, 'program'> = {}): KeptNft {
+  function keep(
+    program: string,
+    { timeoutMs = 10_000, ...options }: Omit<NftSessionOptions, 'program'> = {},
+  ): NftSession {
     single = [];
     const noting = (name: keyof Nft) => {
       return (...args: never[]) => {
@@ -57,7 +60,7 @@ describe('an nft that stays', function () {
     };
     const names = ['list', 'listTerse', 'listChain', 'listSet', 'run'] as const;
     const process = Object.fromEntries(names.map((name) => [name, noting(name)])) as unknown as Nft;
-    return keepNft(process, { program, timeoutMs, ...options });
+    return openNftSession(process, { program, timeoutMs, ...options });
   }
 
   async function script(name: string, text: string): Promise<string> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import { readEarly, youthMs, type EarlyDoor } from '../../src/agent/early-reading.ts';
+import { prefetchTables, maxPrefetchAgeMs, type PrefetchedTables } from '../../src/agent/prefetched-tables.ts';
 import { tableFamilies, type Ruleset, type Table } from '../../src/nftables/ruleset.ts';
 import { planStages } from '../../src/plan/plan.ts';
 import { FakeNft } from '../support/fake-nft.ts';
@@ -17,7 +17,7 @@ describe('a reading that begins before it is asked for', () => {
   let nft: FakeNft;
   let clock: ManualClock;
   let readings: number;
-  let door: EarlyDoor;
+  let kernel: PrefetchedTables;
 
   beforeEach(() => {
     nft = new FakeNft(empty);
@@ -31,22 +31,22 @@ describe('a reading that begins before it is asked for', () => {
       observeChain: nft.observeChain.bind(nft),
       run: nft.run.bind(nft),
     };
-    door = readEarly(counted, clock);
+    kernel = prefetchTables(counted, clock);
   });
 
   it('counts once', async () => {
-    door.begin(signal);
-    clock.advance(youthMs);
-    assert.deepEqual([await door.observe(signal), readings], [empty, 1]);
-    await door.observe(signal);
+    kernel.begin(signal);
+    clock.advance(maxPrefetchAgeMs);
+    assert.deepEqual([await kernel.observe(signal), readings], [empty, 1]);
+    await kernel.observe(signal);
     assert.equal(readings, 2);
   });
 
   it('does not count when it is old', async () => {
-    door.begin(signal);
-    clock.advance(youthMs + 1);
+    kernel.begin(signal);
+    clock.advance(maxPrefetchAgeMs + 1);
     nft.ruleset = undefined;
-    assert.deepEqual([await door.observe(signal), readings], [undefined, 2]);
+    assert.deepEqual([await kernel.observe(signal), readings], [undefined, 2]);
   });
 
   it('does not count once something has been written', async () => {
@@ -55,9 +55,9 @@ describe('a reading that begins before it is asked for', () => {
       [false, 2],
     ] as const) {
       readings = 0;
-      door.begin(signal);
-      await door.run([], { check, signal });
-      await door.observe(signal);
+      kernel.begin(signal);
+      await kernel.run([], { check, signal });
+      await kernel.observe(signal);
       assert.equal(readings, expected);
     }
   });
@@ -67,12 +67,12 @@ describe('a reading that begins before it is asked for', () => {
     const listener = (reason: unknown) => unhandled.push(reason);
     process.once('unhandledRejection', listener);
     nft.failNext(new Error('no'));
-    door.begin(signal);
+    kernel.begin(signal);
     await new Promise(setImmediate);
     process.off('unhandledRejection', listener);
     assert.deepEqual(unhandled, []);
-    await assert.rejects(door.observe(signal), /no/);
-    assert.equal(await door.observe(signal), empty);
+    await assert.rejects(kernel.observe(signal), /no/);
+    assert.equal(await kernel.observe(signal), empty);
   });
 
   describe('when another program changes our tables before the first lists are in', () => {
@@ -107,9 +107,9 @@ describe('a reading that begins before it is asked for', () => {
       ] as const) {
         it(`is found out: ${what}, ${how}`, async () => {
           nft.ruleset = ruleset;
-          const agent = new NodeAgent(door, clock);
+          const agent = new NodeAgent(kernel, clock);
           agent.receive(webSandbox);
-          door.begin(signal);
+          kernel.begin(signal);
           await new Promise(setImmediate);
           nft.ruleset = changed;
           await agent.start(objects);
@@ -121,8 +121,8 @@ describe('a reading that begins before it is asked for', () => {
     }
 
     it('and nothing is written before', async () => {
-      const agent = new NodeAgent(door, clock);
-      door.begin(signal);
+      const agent = new NodeAgent(kernel, clock);
+      kernel.begin(signal);
       agent.upsert(...cluster);
       agent.receive(...syncedEvents().slice(1));
       await agent.idle();

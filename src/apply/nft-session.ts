@@ -4,11 +4,11 @@ import { describeCrash, type Nft } from './nft.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
 /** An nft that stays. What it cannot do is left to the other; nothing is asked of it after `close`. */
-export interface KeptNft extends Nft {
+export interface NftSession extends Nft {
   close(): void;
 }
 
-export interface KeptNftOptions {
+export interface NftSessionOptions {
   readonly program?: string;
   readonly timeoutMs?: number;
   /** For how long all is left to the other after one that did not do its work. */
@@ -37,10 +37,10 @@ const isPlain = /^[\x20-\x7e\n]*$/;
  * one object are said, a line each. Only what goes well there counts: whatever it complains of has changed nothing, and is
  * said again to `process`, whose errors are those that are told. After one that does not behave as expected all is left to `process` for a while.
  */
-export function keepNft(
+export function openNftSession(
   process: Nft,
-  { program = 'nft', timeoutMs = 60_000, pauseMs = 60_000, paused = () => {} }: KeptNftOptions = {},
-): KeptNft {
+  { program = 'nft', timeoutMs = 60_000, pauseMs = 60_000, paused = () => {} }: NftSessionOptions = {},
+): NftSession {
   let session: Session | undefined;
   let isClosed = false;
   let pausedUntil = -Infinity;

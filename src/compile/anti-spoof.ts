@@ -2,7 +2,14 @@ import { families, type Family } from '../model/address.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { addressRequestRules, linkControlRules } from './link-control.ts';
 import { addressField, compare, deviceField, dropRule, goTo, isIn, isNotIn, jumpTo, type End } from './match.ts';
-import { chainNames, linkedSetName, linkSetNames, ownersSetName, ownNodeSetName, routedSetName } from './names.ts';
+import {
+  chainNames,
+  guardedIpsSetName,
+  podIfSetNames,
+  ifIpsSetName,
+  nodeIpsSetName,
+  routedIpsSetName,
+} from './names.ts';
 
 /** The names of sets of addresses that have a device. */
 type AddressSets = Readonly<Record<Family, string>>;
@@ -15,8 +22,8 @@ type AddressSets = Readonly<Record<Family, string>>;
  * is found among the links, and its address not, may just have come, or may have left and be a stranger by then.
  */
 export function guardRules(end: End, family: Family): NftRule[] {
-  if (end === 'destination') return destinationRules([family], routedSetName);
-  return [{ matches: [isOfOther('source', family)], verdict: jumpTo(chainNames.guard) }];
+  if (end === 'destination') return destinationRules([family], routedIpsSetName);
+  return [{ matches: [isOfOther('source', family)], verdict: jumpTo(chainNames.antiSpoof) }];
 }
 
 /**
@@ -24,40 +31,50 @@ export function guardRules(end: End, family: Family): NftRule[] {
  * of a device that goes, either its address is looked up among the linked ones after it has left the owners, or it is still theirs.
  */
 export function guardRuleOfOthers(end: End, family: Family): NftRule {
-  if (end === 'source') return { matches: [], verdict: jumpTo(chainNames.guard) };
-  const isRouted = isIn(routedSetName[family], addressField[family].destination);
-  return { matches: [isRouted, isOfOther('destination', family)], verdict: jumpTo(chainNames.strangers.destination) };
+  if (end === 'source') return { matches: [], verdict: jumpTo(chainNames.antiSpoof) };
+  const isRouted = isIn(routedIpsSetName[family], addressField[family].destination);
+  return { matches: [isRouted, isOfOther('destination', family)], verdict: jumpTo(chainNames.wrongDevice.destination) };
 }
 
 /** What is for an address that has a device, and goes by another. */
-export function destinationRules(of: readonly Family[] = families, linked: AddressSets = linkedSetName): NftRule[] {
+export function destinationRules(of: readonly Family[] = families, linked: AddressSets = guardedIpsSetName): NftRule[] {
   return of.map((family) => {
     const isLinked = isIn(linked[family], addressField[family].destination);
-    return { matches: [isOfOther('destination', family), isLinked], verdict: jumpTo(chainNames.strangers.destination) };
+    return {
+      matches: [isOfOther('destination', family), isLinked],
+      verdict: jumpTo(chainNames.wrongDevice.destination),
+    };
   });
 }
 
 export function guardChains(family: Family, guarded: readonly End[]): Chain[] {
-  const links = linkSetNames;
+  const links = podIfSetNames;
   const of = [family];
   return [
     {
-      name: chainNames.guard,
+      name: chainNames.antiSpoof,
       rules: [
-        { matches: [isIn(links.all, 'iifname')], verdict: goTo(chainNames.sources) },
-        { matches: [], verdict: goTo(chainNames.strangers.source) },
+        { matches: [isIn(links.all, 'iifname')], verdict: goTo(chainNames.portSources) },
+        { matches: [], verdict: goTo(chainNames.wrongDevice.source) },
       ],
     },
-    { name: chainNames.sources, rules: [...ownerRules('source', of), ...foreignSourceRules(links, of)] },
+    { name: chainNames.portSources, rules: [...ownerRules('source', of), ...foreignSourceRules(links, of)] },
     linkControlChain(links.all, of),
-    { name: chainNames.strangers.source, rules: [...strangerRules('source', of, linkedSetName), ...nodeRules(family)] },
+    {
+      name: chainNames.wrongDevice.source,
+      rules: [...strangerRules('source', of, guardedIpsSetName), ...nodeRules(family)],
+    },
     // A packet to a bridged pod goes by the bridge, and which port that is the table of bridges sees.
-    ...(guarded.includes('destination') ? [strangersChain('destination', of, routedSetName)] : []),
+    ...(guarded.includes('destination') ? [wrongDeviceChain('destination', of, routedIpsSetName)] : []),
   ];
 }
 
-export function strangersChain(end: End, of: readonly Family[] = families, linked: AddressSets = linkedSetName): Chain {
-  return { name: chainNames.strangers[end], rules: strangerRules(end, of, linked) };
+export function wrongDeviceChain(
+  end: End,
+  of: readonly Family[] = families,
+  linked: AddressSets = guardedIpsSetName,
+): Chain {
+  return { name: chainNames.wrongDevice[end], rules: strangerRules(end, of, linked) };
 }
 
 /**
@@ -79,14 +96,14 @@ function strangerRules(end: End, of: readonly Family[], linked: AddressSets): Nf
  * refuses such packets of IPv4 (fib_validate_source), and takes those of IPv6 (K8).
  */
 function nodeRules(family: Family): NftRule[] {
-  return family === 'ipv6' ? [dropRule(isNotOfNode, isIn(ownNodeSetName, addressField.ipv6.source))] : [];
+  return family === 'ipv6' ? [dropRule(isNotOfNode, isIn(nodeIpsSetName, addressField.ipv6.source))] : [];
 }
 
 /** The kernel resets a connection of the node to a pod in the pod's name (S5.18): nobody else sends by the loopback device. */
 const isNotOfNode = compare('iifname', '!=', 'lo');
 
 function isOfOther(end: End, family: Family): Match {
-  return isNotIn(ownersSetName[family], deviceField[end], addressField[family][end]);
+  return isNotIn(ifIpsSetName[family], deviceField[end], addressField[family][end]);
 }
 
 /**
@@ -94,7 +111,7 @@ function isOfOther(end: End, family: Family): Match {
  * control, which is let through before (S1.16).
  */
 export function closedBridgeRule(end: End): NftRule {
-  return dropRule(compare(addressField.ipv6[end], '==', 'fe80::/10'), isIn(linkSetNames.closed, deviceField[end]));
+  return dropRule(compare(addressField.ipv6[end], '==', 'fe80::/10'), isIn(podIfSetNames.closed, deviceField[end]));
 }
 
 /** For the devices' own addresses. */
@@ -104,7 +121,7 @@ export function ownerRules(end: End, of: readonly Family[] = families): NftRule[
 }
 
 export function isOwn(end: End, family: Family): Match {
-  return isIn(ownersSetName[family], deviceField[end], addressField[family][end]);
+  return isIn(ifIpsSetName[family], deviceField[end], addressField[family][end]);
 }
 
 /** For other addresses of pods' devices: link-local ones are whose they say, and reach no further than the link. */
@@ -122,7 +139,7 @@ export function foreignSourceRules(
     ...of.map((family) => ({ matches: [isUnspecified(family)], verdict: control })),
     ...(of.includes('ipv6') ? linkLocalRules : []),
     dropRule(isIn(names.all, 'iifname')),
-    { matches: [], verdict: goTo(chainNames.strangers.source) },
+    { matches: [], verdict: goTo(chainNames.wrongDevice.source) },
   ];
 }
 

@@ -1,12 +1,12 @@
 import type { Link, ObjectKey, Pod, Sandbox } from '../model/cluster.ts';
 import type { PodKey } from '../model/snapshot.ts';
 import { CountedSet } from './counted-set.ts';
-import { noPod, type LocalWord } from './ownership.ts';
+import { noPod, type LocalAddressState } from './ownership.ts';
 import { latestOf, podOf, SandboxTable } from './sandbox-table.ts';
 import { sizeOfAll } from './table-size.ts';
 
 /** A pod that can own addresses (S1.3, S1.4), with those that it may claim: of this node's pods, what the sandbox says before what the API server says. */
-export interface Resident {
+export interface AddressClaimant {
   readonly pod: Pod;
   /** The one that the addresses are from. */
   readonly sandbox?: Sandbox;
@@ -14,21 +14,21 @@ export interface Resident {
   readonly stale?: readonly string[];
 }
 
-export interface ResidentChange {
+export interface ClaimChange {
   readonly key: PodKey;
-  readonly before: Resident | undefined;
-  readonly after: Resident | undefined;
+  readonly before: AddressClaimant | undefined;
+  readonly after: AddressClaimant | undefined;
 }
 
-export interface ResidentChanges {
-  readonly changes: readonly ResidentChange[];
-  /** Whose claimants may be others now, or of which this node says something else (`wordOn`). */
+export interface ClaimChanges {
+  readonly changes: readonly ClaimChange[];
+  /** Whose claimants may be others now, or of which this node says something else (`localAddressState`). */
   readonly addresses: Iterable<string>;
 }
 
 /** What is made of a key that this node has a part in. */
-interface Here {
-  readonly residents: readonly Resident[];
+interface LocalPodEntry {
+  readonly residents: readonly AddressClaimant[];
   /** How many of its sandboxes, live or not, are of a pod that is known. */
   readonly matched: number;
   /** The live ones of which it is not. */
@@ -36,14 +36,14 @@ interface Here {
 }
 
 /** Brings together the pods that the API server tells of, and what this node knows of its own. */
-export class Residents {
+export class LocalPodResolver {
   readonly #nodeName: string;
   /** All that can own addresses; of this node's, and of those that have no node yet, the others too. */
   readonly #watched = new Map<ObjectKey, Pod>();
   readonly #fetched = new Map<ObjectKey, Pod>();
   readonly #sandboxes = new SandboxTable();
   #links: ReadonlyMap<string, Link> = new Map();
-  readonly #here = new Map<ObjectKey, Here>();
+  readonly #here = new Map<ObjectKey, LocalPodEntry>();
   readonly #staleOf = new Map<PodKey, readonly string[]>();
   readonly #stale = new CountedSet<string>();
   /** Of all that is here; asked after every event, nearly none of which is of this node. */
@@ -73,7 +73,7 @@ export class Residents {
   }
 
   /** All there are: those of which this node has a part, then the others. */
-  *all(): Generator<Resident> {
+  *all(): Generator<AddressClaimant> {
     for (const { residents } of this.#here.values()) yield* residents;
     for (const key of this.#watched.keys()) if (!this.#here.has(key)) yield* this.#residentsOf(key);
   }
@@ -84,7 +84,7 @@ export class Residents {
   }
 
   /** What this node says of the address; `undefined` if nothing. */
-  wordOn(address: string): LocalWord | undefined {
+  localAddressState(address: string): LocalAddressState | undefined {
     const sandbox = this.#sandboxes.holderOf(address);
     const residents = sandbox && this.#here.get(podOf(sandbox))?.residents;
     const owner = residents?.find((each) => each.sandbox === sandbox);
@@ -94,7 +94,7 @@ export class Residents {
     return { holder: sandbox && (owner ? podKeyOf(owner.pod) : noPod), link, stale };
   }
 
-  setWatched(key: ObjectKey, value: Pod | undefined): ResidentChanges {
+  setWatched(key: ObjectKey, value: Pod | undefined): ClaimChanges {
     const pod = value && (canOwnAddress(value) || this.#mayBeHere(value)) ? value : undefined;
     if (this.#isElsewhere(key, pod)) return this.#setElsewhere(key, pod);
     return this.#change([key], () => {
@@ -104,32 +104,32 @@ export class Residents {
     });
   }
 
-  setFetched(key: ObjectKey, pod: Pod | undefined): ResidentChanges {
+  setFetched(key: ObjectKey, pod: Pod | undefined): ClaimChanges {
     return this.#change([key], () => {
       if (pod && pod.uid !== this.#watched.get(key)?.uid) this.#fetched.set(key, pod);
       else this.#fetched.delete(key);
     });
   }
 
-  setSandbox(id: string, sandbox: Sandbox | undefined): ResidentChanges {
+  setSandbox(id: string, sandbox: Sandbox | undefined): ClaimChanges {
     const both = [this.#sandboxes.get(id), sandbox].filter((each) => each !== undefined);
     const addresses = both.flatMap((each) => each.addresses);
     return this.#change(both.map(podOf), () => this.#sandboxes.set(id, sandbox), addresses);
   }
 
-  setKept(): ResidentChanges {
+  setKept(): ClaimChanges {
     return this.#change([], () => {
       this.#isToldKept = true;
     });
   }
 
-  setReadable(readable: boolean): ResidentChanges {
+  setReadable(readable: boolean): ClaimChanges {
     return this.#change([], () => {
       this.#isReadable = readable;
     });
   }
 
-  setLinks(links: ReadonlyMap<string, Link>): ResidentChanges {
+  setLinks(links: ReadonlyMap<string, Link>): ClaimChanges {
     const before = this.#links;
     this.#links = new Map(links);
     const addresses = [...before.keys(), ...links.keys()].filter((address) => {
@@ -151,7 +151,7 @@ export class Residents {
   }
 
   /** What `#change` comes to where neither sandboxes nor addresses of this node are concerned. */
-  #setElsewhere(key: ObjectKey, pod: Pod | undefined): ResidentChanges {
+  #setElsewhere(key: ObjectKey, pod: Pod | undefined): ClaimChanges {
     this.visits++;
     const [earlier] = this.#residentsOf(key);
     if (pod) this.#watched.set(key, pod);
@@ -162,7 +162,7 @@ export class Residents {
     return { changes, addresses: new Set([...earlier.pod.addresses, ...(later?.pod.addresses ?? [])]) };
   }
 
-  #change(keys: readonly ObjectKey[], change: () => void, touched: Iterable<string> = []): ResidentChanges {
+  #change(keys: readonly ObjectKey[], change: () => void, touched: Iterable<string> = []): ClaimChanges {
     const earlier = new Map(keys.map((key) => [key, this.#residentsOf(key)]));
     change();
     for (const key of earlier.keys()) this.#derive(key);
@@ -186,7 +186,7 @@ export class Residents {
     return { changes, addresses };
   }
 
-  #residentsOf(key: ObjectKey): readonly Resident[] {
+  #residentsOf(key: ObjectKey): readonly AddressClaimant[] {
     const here = this.#here.get(key);
     if (here) return here.residents;
     const pod = this.#watched.get(key);
@@ -202,7 +202,7 @@ export class Residents {
     const count = rest.size;
     const watched = this.#watched.get(key);
     if (count === 0 && watched?.nodeName !== this.#nodeName) return;
-    const residents: Resident[] = [];
+    const residents: AddressClaimant[] = [];
     for (const pod of [watched, this.#fetched.get(key)]) {
       if (!pod) continue;
       const own = this.#mayBeHere(pod) ? [...rest].filter(({ uid }) => uid === (pod.mirrorOf ?? pod.uid)) : [];
@@ -215,7 +215,7 @@ export class Residents {
     this.#here.set(key, { residents, matched, unknown: [...rest].filter(({ live }) => live) });
   }
 
-  #settle(pod: Pod, sandbox: Sandbox | undefined): Resident {
+  #settle(pod: Pod, sandbox: Sandbox | undefined): AddressClaimant {
     if (sandbox) {
       const { addresses } = sandbox;
       const stale = pod.addresses.filter((address) => !addresses.includes(address));
@@ -248,17 +248,17 @@ function canOwnAddress(pod: Pod): boolean {
   return !pod.hostNetwork && !pod.terminal;
 }
 
-function differences(before: readonly Resident[], after: readonly Resident[]): ResidentChange[] {
+function differences(before: readonly AddressClaimant[], after: readonly AddressClaimant[]): ClaimChange[] {
   const keys = new Set([...before, ...after].map(({ pod }) => podKeyOf(pod)));
   return [...keys].flatMap((key) => {
-    const find = (residents: readonly Resident[]) => residents.find(({ pod }) => podKeyOf(pod) === key);
+    const find = (residents: readonly AddressClaimant[]) => residents.find(({ pod }) => podKeyOf(pod) === key);
     const change = { key, before: find(before), after: find(after) };
     return isSame(change.before, change.after) ? [] : [change];
   });
 }
 
 /** The same for at most one on each side. */
-function changesOf(before: Resident | undefined, after: Resident | undefined): ResidentChange[] {
+function changesOf(before: AddressClaimant | undefined, after: AddressClaimant | undefined): ClaimChange[] {
   if (before && after && before.pod.uid === after.pod.uid) {
     return isSame(before, after) ? [] : [{ key: podKeyOf(after.pod), before, after }];
   }
@@ -268,6 +268,6 @@ function changesOf(before: Resident | undefined, after: Resident | undefined): R
   ];
 }
 
-function isSame(a: Resident | undefined, b: Resident | undefined): boolean {
+function isSame(a: AddressClaimant | undefined, b: AddressClaimant | undefined): boolean {
   return a !== undefined && b !== undefined && JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import { createIntake } from '../../src/agent/intake.ts';
+import { createEventDispatcher } from '../../src/agent/event-dispatcher.ts';
 import type { NodeFact, ResourceEvent, Sandbox } from '../../src/model/cluster.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { pod } from '../support/objects.ts';
@@ -23,7 +23,7 @@ describe('the intake', () => {
   let pipeline: Pipeline;
   let seen: string[];
   let wanted: string[][];
-  let take: ReturnType<typeof createIntake>;
+  let take: ReturnType<typeof createEventDispatcher>;
 
   beforeEach(() => {
     pipeline = new Pipeline('n1');
@@ -32,7 +32,7 @@ describe('the intake', () => {
       (who: string) =>
       ({ op }: ResourceEvent | NodeFact): void =>
         void seen.push(`${who} ${op} at ${pipeline.snapshot.revision}`);
-    take = createIntake({
+    take = createEventDispatcher({
       pipeline,
       source: { receive: see('source') },
       fetcher: { receive: see('fetcher'), want: (all) => void wanted.push(Array.from(all, ({ id }) => id)) },

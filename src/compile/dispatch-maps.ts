@@ -15,9 +15,9 @@ import {
   chainNames,
   isolatedSetName,
   isolationMapName,
-  orientations,
-  orientedName,
-  ownerMapName,
+  ctDirections,
+  readingName,
+  byIfMapName,
   selfSetName,
 } from './names.ts';
 import { addressSet, addressType, pairSet } from './set-builder.ts';
@@ -61,22 +61,22 @@ export function pointAddresses(
   // The deny chains look in it, and where devices are guarded the output hook.
   if (chains.size > 0 || guarded.length > 0) sets.push(pairSet(selfSetName[family], family, [...addresses.keys()]));
   const maps = directions.flatMap((direction) =>
-    orientations.flatMap((orientation): VerdictMap[] => {
+    ctDirections.flatMap((ctDirection): VerdictMap[] => {
       const verdicts = new Map<Element, ElementVerdict>();
       for (const [address, classes] of addresses) {
         const built = classes[direction]?.families?.[family];
-        verdicts.set(address, built ? { kind: 'jump', chain: built.chains[orientation].chain.name } : passes);
+        verdicts.set(address, built ? { kind: 'jump', chain: built.chains[ctDirection].chain.name } : passes);
       }
-      const byOwner = new Map(owned.map(([device, address]) => [`${device} . ${address}`, verdicts.get(address)!]));
-      byOwner.set(catchAll, { kind: 'jump', chain: orientedName(direction, orientation) });
-      verdicts.set(catchAll, { kind: 'jump', chain: chainNames.nobody[podEnd(direction, orientation)] });
+      const byIf = new Map(owned.map(([device, address]) => [`${device} . ${address}`, verdicts.get(address)!]));
+      byIf.set(catchAll, { kind: 'jump', chain: readingName(direction, ctDirection) });
+      verdicts.set(catchAll, { kind: 'jump', chain: chainNames.nonlocal[podEnd(direction, ctDirection)] });
       const type = addressType[family];
-      const toClass = isolationMapName(direction, family, orientation);
-      const ofOwner = ownerMapName(direction, family, orientation);
+      const toClass = isolationMapName(direction, family, ctDirection);
+      const ofOwner = byIfMapName(direction, family, ctDirection);
       return [
         { name: toClass, key: [type], interval: false, elements: verdicts },
-        ...(guarded.includes(podEnd(direction, orientation))
-          ? [{ name: ofOwner, key: ['ifname', type], interval: false, elements: byOwner } as const]
+        ...(guarded.includes(podEnd(direction, ctDirection))
+          ? [{ name: ofOwner, key: ['ifname', type], interval: false, elements: byIf } as const]
           : []),
       ];
     }),

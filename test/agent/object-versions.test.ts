@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Census } from '../../src/agent/census.ts';
+import { ObjectVersions } from '../../src/agent/object-versions.ts';
 import { ObjectDigest } from '../../src/lib/object-digest.ts';
 import type { ResourceEvent } from '../../src/model/cluster.ts';
 import { pod } from '../support/objects.ts';
@@ -18,11 +18,11 @@ function digestOf(...versions: readonly (readonly [uid: string, resourceVersion:
   return digest.toString();
 }
 
-describe('Census', () => {
+describe('ObjectVersions', () => {
   const after = (...events: readonly ResourceEvent[]) => {
-    const census = new Census();
-    for (const event of events) census.receive(event);
-    return census.version;
+    const versions = new ObjectVersions();
+    for (const event of events) versions.receive(event);
+    return versions.version;
   };
 
   it('is what a fresh list gives, whatever happened on the way', () => {

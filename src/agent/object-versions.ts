@@ -9,7 +9,7 @@ export interface ObjectVersion {
 }
 
 /** Which object versions have been received, as one hash a resource: O(1) an event. */
-export class Census {
+export class ObjectVersions {
   readonly #digests = new Map(resourceNames.map((name) => [name, new ObjectDigest()]));
   readonly #versions = new Map(resourceNames.map((name) => [name, new Map<ObjectKey, ObjectVersion>()]));
 

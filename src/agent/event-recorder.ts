@@ -4,31 +4,31 @@ import type { Issue } from '../model/issue.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics/all.ts';
 import type { ApiClient } from '../watch/api-client.ts';
-import type { Census } from './census.ts';
+import type { ObjectVersions } from './object-versions.ts';
 import { EventWriter } from './event-writer.ts';
-import { happeningEvent, objectEvent, type Happening } from './object-event.ts';
+import { repeatedEvent, objectEvent, type RepeatedEvent } from './object-event.ts';
 
 /** How many cases are known to have been told. What is forgotten is told again, and the API server has it already. */
 const remembered = 5000;
 
 /** Tells the owners of objects. */
-export class Announcer {
+export class EventRecorder {
   readonly #node: string;
-  readonly #census: Census;
+  readonly #versions: ObjectVersions;
   readonly #writer: Pick<EventWriter, 'add'>;
   readonly #now: () => number;
   readonly #told = new Set<string>();
 
-  constructor(node: string, census: Census, writer: Pick<EventWriter, 'add'>, now: () => number) {
+  constructor(node: string, versions: ObjectVersions, writer: Pick<EventWriter, 'add'>, now: () => number) {
     this.#node = node;
-    this.#census = census;
+    this.#versions = versions;
     this.#writer = writer;
     this.#now = now;
   }
 
   /** Of an issue: once for each generation of the object, however often it is told of it. */
   announce(resource: ResourceName, key: ObjectKey, issue: Issue): void {
-    const version = this.#census.find(resource, key);
+    const version = this.#versions.find(resource, key);
     if (!version) return;
     const name = [version.uid, version.generation, issue.code, issue.path].join('\n');
     if (this.#told.has(name)) return;
@@ -38,24 +38,24 @@ export class Announcer {
   }
 
   /** Of what happens, whatever has been told before. */
-  tell(resource: ResourceName, key: ObjectKey, happening: Happening): void {
-    const version = this.#census.find(resource, key);
-    if (version) this.#writer.add(happeningEvent({ resource, key, version }, happening, this.#node));
+  tell(resource: ResourceName, key: ObjectKey, happening: RepeatedEvent): void {
+    const version = this.#versions.find(resource, key);
+    if (version) this.#writer.add(repeatedEvent({ resource, key, version }, happening, this.#node));
   }
 }
 
 /** One that writes to the API server until the signal aborts. */
-export function createAnnouncer(
+export function createEventRecorder(
   node: string,
-  census: Census,
+  versions: ObjectVersions,
   { client, metrics, logger, signal }: AnnouncerTools,
-): Announcer {
+): EventRecorder {
   const writer = new EventWriter({
     client,
     signal,
     random: Math.random,
     // Some hundred nodes a second are no burden to an API server.
-    spreadMs: () => census.count('nodes') * 5,
+    spreadMs: () => versions.count('nodes') * 5,
     sleep: (ms) => delay(ms, undefined, { signal }).catch(() => undefined),
     observer: {
       finished(result, { name }, error) {
@@ -67,7 +67,7 @@ export function createAnnouncer(
       },
     },
   });
-  return new Announcer(node, census, writer, Date.now);
+  return new EventRecorder(node, versions, writer, Date.now);
 }
 
 interface AnnouncerTools {

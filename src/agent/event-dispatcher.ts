@@ -3,14 +3,18 @@ import type { Pipeline } from '../pipeline.ts';
 import type { PlanSource } from './plan-source.ts';
 import type { PodFetcher } from './pod-fetcher.ts';
 
-export interface IntakeOptions {
+export interface EventDispatcherOptions {
   readonly pipeline: Pick<Pipeline, 'receive' | 'inSync' | 'kept' | 'unknownSandboxes'>;
   readonly source: Pick<PlanSource, 'receive'>;
   readonly fetcher: Pick<PodFetcher, 'receive' | 'want'>;
 }
 
 /** Hands what the API server and the node tell to all that must know, and sees what it calls for: pods to ask for, and facts that follow. */
-export function createIntake({ pipeline, source, fetcher }: IntakeOptions): (event: ResourceEvent | NodeFact) => void {
+export function createEventDispatcher({
+  pipeline,
+  source,
+  fetcher,
+}: EventDispatcherOptions): (event: ResourceEvent | NodeFact) => void {
   let isToldKept = false;
   let isLooking = false;
   const look = (): void => {

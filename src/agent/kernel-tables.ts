@@ -4,23 +4,23 @@ import { renderScript } from '../nftables/render.ts';
 import { tableFamilies, type Chain, type Operation, type Ruleset, type TableFamily } from '../nftables/ruleset.ts';
 
 /** What the reconciler needs of the kernel. Rejects with an error that has a `code`: `refused` where the kernel did not take the script. */
-export interface Door {
+export interface KernelTables {
   /** Our tables as the kernel holds them; `undefined` where there is none. */
   observe(signal: AbortSignal): Promise<Ruleset | undefined>;
   /** One of their chains, which costs no more however large the table is. */
   observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined>;
   /** One transaction, or with `check` only the kernel's opinion of it. */
-  run(operations: readonly Operation[], options: DoorOptions): Promise<void>;
+  run(operations: readonly Operation[], options: KernelTablesOptions): Promise<void>;
 }
 
-export interface DoorOptions {
+export interface KernelTablesOptions {
   readonly check: boolean;
   readonly signal: AbortSignal;
   /** Milliseconds. It is ended after them, with an error whose `code` is `timeout`: what became of it is not known. */
   readonly timeoutMs?: number;
 }
 
-export function nftDoor(nft: Nft): Door {
+export function nftKernelTables(nft: Nft): KernelTables {
   return {
     async observe(signal) {
       const read = async (family: TableFamily) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Announcer } from '../../src/agent/announcer.ts';
-import { Census } from '../../src/agent/census.ts';
+import { EventRecorder } from '../../src/agent/event-recorder.ts';
+import { ObjectVersions } from '../../src/agent/object-versions.ts';
 import type { Issue } from '../../src/model/issue.ts';
 import { policy } from '../support/objects.ts';
 import { removeOf, upsertOf } from '../support/pipeline.ts';
@@ -10,16 +10,16 @@ const issue: Issue = { code: 'invalid-cidr', path: 'spec', message: 'no CIDR', e
 
 describe('announcing an issue', () => {
   function start() {
-    const census = new Census();
+    const versions = new ObjectVersions();
     const names: string[] = [];
-    const announcer = new Announcer('n1', census, { add: ({ name }) => void names.push(name) }, () => 0);
+    const recorder = new EventRecorder('n1', versions, { add: ({ name }) => void names.push(name) }, () => 0);
     const tell = (change: Partial<Issue> = {}): void =>
-      announcer.announce('networkpolicies', 'x/p', { ...issue, ...change });
+      recorder.announce('networkpolicies', 'x/p', { ...issue, ...change });
     const see = (generation: number, uid = 'u'): void => {
       const object = policy('x/p', { podSelector: {} });
-      census.receive(upsertOf({ ...object, metadata: { ...object.metadata, uid, generation } }));
+      versions.receive(upsertOf({ ...object, metadata: { ...object.metadata, uid, generation } }));
     };
-    return { census, names, tell, see };
+    return { versions, names, tell, see };
   }
 
   it('happens once for each generation of an object, however often it is told', () => {
@@ -41,9 +41,9 @@ describe('announcing an issue', () => {
   });
 
   it('does not happen for an object that is gone', () => {
-    const { census, names, tell, see } = start();
+    const { versions, names, tell, see } = start();
     see(1);
-    census.receive(removeOf(policy('x/p', { podSelector: {} })));
+    versions.receive(removeOf(policy('x/p', { podSelector: {} })));
     tell();
     assert.deepEqual(names, []);
   });
