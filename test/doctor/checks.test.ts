@@ -119,7 +119,7 @@ describe('the checks of the doctor', () => {
     it('find pods that are not enforceable or not guarded (recorded of an agent, which says so after a minute)', () => {
       const path = 'status.podIPs';
       const macvlan =
-        'this node reaches 192.0.2.8 by eth0 (ifb), not by a veth, a tap or a bridge: as with macvlan, ipvlan, SR-IOV and host-device, its packets need not cross the node, and no policy holds for those that do not: use a plugin that routes or bridges pods on the node';
+        "this node reaches 192.0.2.8 by eth0 (ifb), not by a veth, a tap or a bridge: packets of the pod can bypass the node's rules, as with macvlan, ipvlan, SR-IOV and host-device, and no policy applies to them: use a CNI plugin that routes or bridges pods on the node";
       const unknown =
         "this node does not know on which of its devices 10.244.1.131 is, so nothing keeps this pod from sending as another: use a container runtime that keeps libcni's cache of results, as containerd and CRI-O do, with a plugin that names the device";
       const issues = [
