@@ -686,14 +686,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a list that comes back empty is believed the first time',
     file: 'src/watch/empty-list.ts',
-    find: 'count >= leastAnswers && now - first >= leastMs',
+    find: 'count >= minLists && now - first >= minMs',
     replace: 'count > 0 && now >= first',
     specs: [emptyList, 'test/watch/watch.test.ts'],
   },
   {
     name: 'a list that comes back empty is believed however fast it was asked for again',
     file: 'src/watch/empty-list.ts',
-    find: ' && now - first >= leastMs',
+    find: ' && now - first >= minMs',
     replace: '',
     specs: [emptyList],
   },
@@ -728,8 +728,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is back after an empty list is taken for one more empty answer',
     file: 'src/watch/watch.ts',
-    find: "'back', known);\n      this.#empty = undefined;",
-    replace: "'back', known);",
+    find: "'recovered', known);\n      this.#empty = undefined;",
+    replace: "'recovered', known);",
     specs: ['test/watch/watch.test.ts'],
   },
   {

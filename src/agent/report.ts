@@ -229,7 +229,7 @@ export class Reporter {
     }
   }
 
-  #emptied(resource: ResourceName, what: 'held' | 'believed' | 'back', known: number): void {
+  #emptied(resource: ResourceName, what: 'held' | 'accepted' | 'recovered', known: number): void {
     this.#metrics.watch.held(resource, what === 'held' ? known : 0);
     if (what === 'held') {
       const isNews = !this.#held.has(resource);
@@ -239,18 +239,21 @@ export class Reporter {
       this.#announce('nodes', this.#node, { code: 'empty-list', path: resource, message, effect: 'ignored' });
     } else {
       this.#held.delete(resource);
-      const now = what === 'back' ? 'lists them again' : 'has said so for 30 s: they are gone';
-      this.#logger.warn({ resource, objects: known }, `the API server listed no ${resource}; it ${now}`);
+      const message =
+        what === 'recovered'
+          ? `the API server lists ${resource} again after empty lists`
+          : `the API server has listed no ${resource} for 30 s: the agent treats them as deleted`;
+      this.#logger.warn({ resource, objects: known }, message);
     }
     this.reportLists();
   }
 
-  /** Before the first list, only what this node has kept tells how many there were. */
+  /** Before the first list, the number comes from the node's rules or saved state, so it is a minimum. */
   #heldMessage(resource: ResourceName, known: number): string {
     const kept = this.#unlisted.has(resource)
-      ? `and before this agent started there were at least ${known}: the rules stay as they are`
-      : `after ${known}: those stay in force`;
-    return `the API server lists no ${resource}, ${kept} until it has said so for 30 s; if nobody deleted them, see what has become of its data`;
+      ? `but this node knew at least ${known} before the agent started: the rules stay unchanged`
+      : `but there were ${known}: they stay in force`;
+    return `the API server lists no ${resource}, ${kept} until the list has been empty for 30 s. If nobody deleted them, check the API server's data store`;
   }
 
   /** @param unlisted whose first list is not in yet */

@@ -32,7 +32,7 @@ const startMs = 2000;
 const isPlain = /^[\x20-\x7e\n]*$/;
 
 /**
- * For a large agent, starting a process costs ten times what nft needs for a small change (K33): fork copies the agent's page tables, and nft is
+ * For a large agent, starting a process costs ten times what nft needs for a small change (K33): the kernel maps the agent's pages twice, and nft is
  * linked and queries the kernel. So the session keeps one `nft -i` and sends it small scripts and listings of one object, a line each. If nft
  * reports an error, nothing has changed. The session then repeats the command with `process`, and reports the errors of `process`. After a session
  * process that fails or behaves unexpectedly, the session uses only `process` for `pauseMs`.

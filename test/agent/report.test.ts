@@ -70,16 +70,16 @@ describe('Reporter', () => {
     assert.match(ready.results()[0]!.reason!, /waiting for the first list of pods/);
     reporter.reportLists(new Set());
     assert.equal(ready.ok, true);
-    assert.match(ready.results()[0]!.note!, /lists no networkpolicies, after 12/);
+    assert.match(ready.results()[0]!.note!, /lists no networkpolicies, but there were 12: /);
     assert.deepEqual([told, await heldObjects()], [['nodes n1 empty-list networkpolicies'], [12]]);
     reporter.reportLists(new Set(['networkpolicies']));
     assert.equal(ready.ok, false);
     assert.match(
       ready.results()[0]!.reason!,
-      /first list of networkpolicies; .* lists no networkpolicies, and before this agent started there were at least 12: the rules stay/,
+      /first list of networkpolicies; .* lists no networkpolicies, but this node knew at least 12 before the agent started: the rules stay/,
     );
     reporter.reportLists(new Set());
-    for (const end of ['believed', 'back'] as const) {
+    for (const end of ['accepted', 'recovered'] as const) {
       reporter.watches.emptied('networkpolicies', 'held', 12);
       reporter.watches.emptied('networkpolicies', end, 12);
       assert.deepEqual([ready.results(), await heldObjects()], [[{ name: 'lists' }], [0]]);

@@ -397,7 +397,7 @@ describe('postern node doctor', function () {
     await eventually(async () => ((await node.ask()).findings.length === 0 ? undefined : 'the API server is away'));
     node.agent.stall();
     const stalled = await theOnly().finally(() => node.agent.unstall());
-    assert.match(`${stalled.check}: ${stalled.problem}`, /^api-server: nothing came for 8000 ms$/);
+    assert.match(`${stalled.check}: ${stalled.problem}`, /^api-server: no data for 8000 ms$/);
     await node.agent.disconnect();
     const stop = await node.start(process.execPath, ['-e', hastyApiServer]);
     try {
