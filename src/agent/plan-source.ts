@@ -7,7 +7,7 @@ import type { Ruleset } from '../nftables/ruleset.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { planStages, type Plan } from '../plan/plan.ts';
 import { chooseSource, patienceMs, type Source } from '../state/choose-source.ts';
-import { deltaOfRestored, keepsSandboxes, restoreSnapshot } from '../state/restore.ts';
+import { deltaOfRestored, hasSandboxOfSavedPod, restoreSnapshot } from '../state/restore.ts';
 import type { SavedState } from '../state/saved-state.ts';
 import type { Clock } from './reconciler.ts';
 
@@ -45,7 +45,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
   /** Both are of the saved state and the sandboxes as they are now. */
   #restored: Snapshot | undefined;
   /** Once true it stays so: what was applied is not left for what is not known yet. */
-  #sandboxesKept = false;
+  #sandboxesRecorded = false;
   #restorations = 0;
   readonly #restoredPlans = new WeakSet<Plan>();
 
@@ -98,12 +98,12 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
     // Lists do not become unknown again.
     if (inSync) this.#restoring = this.#restored = undefined;
     const saved = this.#restoring?.saved;
-    this.#sandboxesKept ||= saved !== undefined && keepsSandboxes(saved, this.#sandboxes.values());
+    this.#sandboxesRecorded ||= saved !== undefined && hasSandboxOfSavedPod(saved, this.#sandboxes.values());
     return chooseSource({
       inSync,
       hasSaved: saved !== undefined,
       ...this.#opened,
-      sandboxesKept: this.#sandboxesKept,
+      sandboxesRecorded: this.#sandboxesRecorded,
     });
   }
 

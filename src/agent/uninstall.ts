@@ -7,7 +7,7 @@ import { readVersion } from '../config/version.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
-import { forgetState } from '../state/state-file.ts';
+import { deleteState } from '../state/state-file.ts';
 import { backoffDelay } from '../watch/backoff.ts';
 import { serveWhenFree } from './http-server.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
@@ -40,7 +40,7 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
     for (let failures = 0; ; failures++) {
       try {
         const removed = await removeTables(nft, signal);
-        if (config.stateDir !== undefined) await forgetState(config.stateDir);
+        if (config.stateDir !== undefined) await deleteState(config.stateDir);
         ready.report('uninstalled', undefined);
         logger.info({ removed }, removed.length > 0 ? 'deleted our tables' : 'there was no table of ours');
         return release;

@@ -60,7 +60,7 @@ describe('the state keeper', () => {
   it('says of what was kept that it cannot be used', async () => {
     await writeFile(join(folder, 'state.json'), 'nonsense');
     assert.equal(await open(folder).read(), undefined);
-    assert.match(messages().join(), /state\.json is not used, for /);
+    assert.match(messages().join(), /state\.json is not used: /);
   });
 
   it('keeps nothing before what cannot be used has been put aside', async () => {
