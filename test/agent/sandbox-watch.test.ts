@@ -59,10 +59,10 @@ describe('reportSandboxes', () => {
 
   it('is fine without a cache, and says so', async () => {
     await start('/cache');
-    watched!.observer.lost('there is no directory /cache');
+    watched!.observer.lost('the directory /cache does not exist');
     assert.deepEqual(
       [notes(), listings, ready.ok],
-      [['no cache: there is no directory /cache: addresses of pods come from the API server'], 1, true],
+      [['no cache: the directory /cache does not exist: addresses of pods come from the API server'], 1, true],
     );
     assert.equal(await metric('postern_sandbox_cache_available'), '0');
     assert.equal(log.length, 1);
