@@ -43,7 +43,7 @@ export class NodeReporter {
   constructor(options: NodeReporterOptions) {
     this.#options = options;
     // Without rules it keeps nobody, which is for the rules to say.
-    options.ready.note('gate', 'not known yet');
+    options.ready.note('gate', 'not applied yet');
     this.#reportGuard();
   }
 

@@ -109,7 +109,7 @@ describe('watchEnvironment', () => {
       nft: undefined,
       nf_tables: undefined,
       ipvs: undefined,
-      'bridge-netfilter': 'not known yet',
+      'bridge-netfilter': 'not checked yet',
     });
     await lookAt();
     assert.equal(ready.ok, true);
@@ -120,7 +120,7 @@ describe('watchEnvironment', () => {
     start();
     await lookAt(localPod('x/a/1', ['10.9.0.5']));
     assert.match(reasons()['nft']!, /^nft cannot be run: install nftables .*EACCES/);
-    assert.equal(reasons()['nf_tables'], 'not known yet');
+    assert.equal(reasons()['nf_tables'], 'not checked yet');
     programs = {};
     await lookAt();
     assert.equal(ready.ok, true);

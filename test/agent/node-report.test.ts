@@ -34,8 +34,8 @@ describe('NodeReporter', () => {
   it('leaves it to the rules to say that there are none yet', () => {
     create(true);
     assert.deepEqual(ready.results(), [
-      { name: 'rules', reason: 'not known yet' },
-      { name: 'gate', note: 'not known yet' },
+      { name: 'rules', reason: 'not checked yet' },
+      { name: 'gate', note: 'not applied yet' },
       { name: 'guard', note: 'on' },
     ]);
   });

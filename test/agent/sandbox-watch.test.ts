@@ -48,7 +48,7 @@ describe('reportSandboxes', () => {
 
   it('is not fine until the first listing is in', async () => {
     await start('/cache');
-    assert.deepEqual([notes(), listings], [['not known yet'], 0]);
+    assert.deepEqual([notes(), listings], [['not checked yet'], 0]);
     emit({ op: 'ranges', cidrs: ['10.1.0.0/24'] });
     assert.equal(facts.length, 1);
     watched!.observer.listed(3);
@@ -91,6 +91,6 @@ describe('reportSandboxes', () => {
     assert.equal(await metric('postern_sandbox_cache_problems_total'), '1');
     assert.match(log[0]!, /"file":"net-1-eth0","msg":"[^"]*: it is not JSON"/);
     assert.match(log[1]!, /"msg":"no watches left"/);
-    assert.deepEqual([notes(), listings], [['not known yet'], 0]);
+    assert.deepEqual([notes(), listings], [['not checked yet'], 0]);
   });
 });
