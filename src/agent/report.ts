@@ -15,7 +15,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics/all.ts';
 import type { WatchObserver } from '../watch/watch.ts';
 import { systemClock } from './clock.ts';
-import { IssueBook } from './issue-book.ts';
+import { IssueTracker } from './issue-tracker.ts';
 import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 
 /** Under which names issues are booked that no single object shows. */
@@ -80,7 +80,7 @@ export class Reporter {
   readonly #metrics: Metrics;
   readonly #ready: Checks;
   readonly #announce: ReporterOptions['announce'];
-  readonly #issues = new IssueBook();
+  readonly #issues = new IssueTracker();
   /** What was found in the kernel, until it is known whether it was what it should be. */
   #found: 'nothing' | 'table' | 'leftovers' | undefined;
   #unlisted: ReadonlySet<ResourceName> = new Set();

@@ -134,8 +134,11 @@ describe('watchEnvironment', () => {
       programs = { ip: result };
       pods = new Map();
       start();
-      await becomes('ipvs', /^could not look: ip cannot be used: install iproute2 \((spawn ip ENOENT|[^)\n]*force)\)$/);
-      await becomes('bridge-netfilter', /^could not look: ip cannot be used/);
+      await becomes(
+        'ipvs',
+        /^the check failed: ip cannot be used: install iproute2 \((spawn ip ENOENT|[^)\n]*force)\)$/,
+      );
+      await becomes('bridge-netfilter', /^the check failed: ip cannot be used/);
       programs = {};
       await lookAt(localPod('x/a/1', ['10.9.0.5']));
       assert.equal(ready.ok, true);

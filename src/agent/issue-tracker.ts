@@ -5,7 +5,7 @@ import type { Issue } from '../model/issue.ts';
 export type ObjectName = string;
 
 /** What is wrong with which object, now. Each case is news once, until the object changes (S9.11). */
-export class IssueBook {
+export class IssueTracker {
   readonly #issues = new Map<ObjectName, readonly Issue[]>();
 
   receive(event: ResourceEvent): readonly Issue[] {
