@@ -53,7 +53,7 @@ describe('reportSandboxes', () => {
     assert.equal(facts.length, 1);
     watched!.observer.listed(3);
     assert.deepEqual(facts.at(-1), { op: 'record', readable: true });
-    assert.deepEqual([notes(), listings, ready.ok], [['as /cache has them'], 1, true]);
+    assert.deepEqual([notes(), listings, ready.ok], [['from /cache'], 1, true]);
     assert.equal(await metric('postern_sandbox_cache_available'), '1');
   });
 
@@ -62,16 +62,16 @@ describe('reportSandboxes', () => {
     watched!.observer.lost('the directory /cache does not exist');
     assert.deepEqual(
       [notes(), listings, ready.ok],
-      [['no cache: the directory /cache does not exist: addresses of pods come from the API server'], 1, true],
+      [['no cache: the directory /cache does not exist: pod addresses come from the API server'], 1, true],
     );
     assert.equal(await metric('postern_sandbox_cache_available'), '0');
     assert.equal(log.length, 1);
     assert.deepEqual(facts, [{ op: 'record', readable: false }]);
     watched!.observer.listed(0);
-    assert.deepEqual(notes(), ['as /cache has them']);
+    assert.deepEqual(notes(), ['from /cache']);
     watched!.observer.lost('it cannot be read');
     assert.deepEqual(notes(), [
-      'no cache: it cannot be read: what it told stays in force, else addresses of pods come from the API server',
+      'no cache: it cannot be read: known sandboxes stay in force, other pod addresses come from the API server',
     ]);
     assert.deepEqual(facts.at(-1), { op: 'record', readable: false });
   });
@@ -80,7 +80,7 @@ describe('reportSandboxes', () => {
     await start(undefined);
     assert.deepEqual(
       [watched, notes(), listings],
-      [undefined, ['nobody looks: addresses of pods come from the API server'], 1],
+      [undefined, ['disabled: pod addresses come from the API server'], 1],
     );
   });
 
