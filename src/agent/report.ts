@@ -105,10 +105,10 @@ export class Reporter {
 
   received(event: ResourceEvent): void {
     if (event.op !== 'synced') this.#metrics.watch.event(event.resource, event.op);
-    const news = this.#issues.receive(event);
+    const newIssues = this.#issues.receive(event);
     if (event.op !== 'upsert') return;
     const { resource, key, value } = event;
-    for (const issue of news) this.#logger.warn({ resource, object: key, ...issue }, issue.message);
+    for (const issue of newIssues) this.#logger.warn({ resource, object: key, ...issue }, issue.message);
     // The agents of other nodes report the pods there.
     const isElsewhere = value.kind === 'Pod' && value.nodeName !== undefined && value.nodeName !== this.#node;
     if (!isElsewhere) for (const issue of event.issues) this.#announce(resource, key, issue);

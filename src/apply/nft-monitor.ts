@@ -21,7 +21,7 @@ export interface NftMonitorOptions {
   readonly startMs?: number;
 }
 
-export type StartMonitor = (told: (transaction: Transaction) => void) => NftMonitor;
+export type StartMonitor = (onTransaction: (transaction: Transaction) => void) => NftMonitor;
 
 const pollMs = 20;
 /** The netlink protocol NETLINK_NETFILTER and its group NFNLGRP_NFTABLES (linux/netlink.h, linux/netfilter/nfnetlink.h). */
@@ -29,12 +29,12 @@ const protocol = '12';
 const groups = 1 << (7 - 1);
 
 export function startNftMonitor(
-  told: (transaction: Transaction) => void,
+  onTransaction: (transaction: Transaction) => void,
   { program = 'nft', startMs = 5000 }: NftMonitorOptions = {},
 ): NftMonitor {
   const stop = new AbortController();
   const { signal } = stop;
-  const started = start(program, told, signal);
+  const started = start(program, onTransaction, signal);
   const ended = started.then(({ end }) => end).catch(messageOf);
   const listening = started.then(async ({ pid }) => {
     const endedBefore = ended.then((reason) => {
@@ -49,13 +49,13 @@ export function startNftMonitor(
 
 async function start(
   program: string,
-  told: (transaction: Transaction) => void,
+  onTransaction: (transaction: Transaction) => void,
   signal: AbortSignal,
 ): Promise<{ pid: number; end: Promise<string> }> {
   const [near, far] = await socketPair();
   const reader = new TransactionReader();
   far.setEncoding('utf8').on('data', (text: string) => {
-    if (!signal.aborted) for (const transaction of reader.read(text)) told(transaction);
+    if (!signal.aborted) for (const transaction of reader.read(text)) onTransaction(transaction);
   });
   far.on('error', () => far.destroy()).resume();
   // Both outputs share one stream: a warning belongs to the transaction whose generation follows it.

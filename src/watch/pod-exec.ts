@@ -110,10 +110,10 @@ async function prepare(config: KubeConfig): Promise<KubeConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const prepared = new KubeConfig();
   if (server.startsWith('https://')) {
-    prepared.loadFromClusterAndUser({ ...cluster, server }, user ?? { name: 'nobody' });
+    prepared.loadFromClusterAndUser({ ...cluster, server }, user ?? { name: 'anonymous' });
   } else {
     // client-node requires skipTLSVerify for a server without TLS.
-    prepared.loadFromClusterAndUser({ ...cluster, server, skipTLSVerify: true }, { name: 'nobody' });
+    prepared.loadFromClusterAndUser({ ...cluster, server, skipTLSVerify: true }, { name: 'anonymous' });
   }
   return prepared;
 }
