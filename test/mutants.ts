@@ -349,7 +349,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'as many policies are the same policies',
     file: 'src/indexer/local-pods.ts',
-    find: 'for (const id of policies) if (id !== told[index++]) return false;',
+    find: 'for (const id of policies) if (id !== list[index++]) return false;',
     replace: 'for (const id of policies) index += id.length;',
     specs: [indexer],
   },
@@ -440,8 +440,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what a run that failed has begun is taken for done',
     file: 'src/indexer/indexer.ts',
-    find: 'const taken = take(this.snapshot(), this.#log.delta);\n    this.#log.drain();',
-    replace: 'const { delta } = this.#log;\n    this.#log.drain();\n    const taken = take(this.snapshot(), delta);',
+    find: 'const result = consume(this.snapshot(), this.#log.delta);\n    this.#log.drain();',
+    replace:
+      'const { delta } = this.#log;\n    this.#log.drain();\n    const result = consume(this.snapshot(), delta);',
     specs: [members, delta],
   },
   {
@@ -980,7 +981,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'members that come later cost nothing',
     file: 'src/indexer/active-policies.ts',
-    find: 'this.#groups.memberships <= this.#decidedAt + this.#mostGrowth',
+    find: 'this.#groups.memberships <= this.#decidedAt + this.#maxGrowth',
     replace: 'true',
     specs: [admission],
   },
@@ -1288,7 +1289,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address of a sandbox whose pod is not known is left open',
     file: 'src/indexer/ownership.ts',
-    find: 'word.holder === noPod || ',
+    find: 'state.holder === noPod || ',
     replace: '',
     specs: [sandboxes],
   },
@@ -1309,28 +1310,28 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address that only the API server gives a local pod is left open',
     file: 'src/indexer/ownership.ts',
-    find: ' || (word.holder === undefined && word.stale && !this.#claimants.has(address))',
+    find: ' || (state.holder === undefined && state.stale && !this.#claimants.has(address))',
     replace: '',
     specs: [sandboxes],
   },
   {
     name: 'an address of a node is denied with a sandbox that shows it',
     file: 'src/indexer/ownership.ts',
-    find: 'if (!word || this.#nodeAddresses.has(address)) return false;',
-    replace: 'if (!word) return false;',
+    find: 'if (!state || this.#nodeAddresses.has(address)) return false;',
+    replace: 'if (!state) return false;',
     specs: [sandboxes],
   },
   {
     name: 'a new link is no news',
     file: 'src/indexer/ownership.ts',
-    find: 'const link = word?.link;',
+    find: 'const link = local?.link;',
     replace: 'const link = undefined;',
     specs: [sandboxes],
   },
   {
     name: 'a new holder is no news',
     file: 'src/indexer/ownership.ts',
-    find: 'owner: word.holder',
+    find: 'owner: local.holder',
     replace: 'owner: noPod',
     specs: [sandboxes, indexerOrder],
   },
@@ -1463,14 +1464,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a forged status of a pod of another node passes the gate where the network configuration names the range',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'this.#isLearned ? 0 : mostPassing',
-    replace: 'mostPassing',
+    find: 'this.#isLearned ? 0 : maxPassing',
+    replace: 'maxPassing',
     specs: [gatedRanges],
   },
   {
     name: 'one node may claim as much of the gate as it likes',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'Math.min(left, mostOfNode)',
+    find: 'Math.min(left, maxOfNode)',
     replace: 'left',
     specs: [gatedRanges],
   },
@@ -1498,7 +1499,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address of a device here passes the gate for another node',
     file: 'src/indexer/ownership.ts',
-    find: 'const isHere = this.#words.has(address) || ',
+    find: 'const isHere = this.#localStates.has(address) || ',
     replace: 'const isHere = ',
     specs: [gatedRanges],
   },
@@ -1555,7 +1556,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pods that were there before their Node do not count',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'for (const resident of residents) this.count(resident, 1);',
+    find: 'for (const claimant of claimants) this.count(claimant, 1);',
     replace: '',
     specs: [gatedRanges],
   },
