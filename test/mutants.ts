@@ -201,9 +201,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'packets of isolated pods are judged in IPv4 alone',
     file: 'src/compile/base-chains.ts',
-    find: "return [pointing('egress', family, ctDirection), pointing('ingress', family, ctDirection)];",
+    find: "return [dispatch('egress', family, ctDirection), dispatch('ingress', family, ctDirection)];",
     replace:
-      "return family === 'ipv6' ? [] : [pointing('egress', family, ctDirection), pointing('ingress', family, ctDirection)];",
+      "return family === 'ipv6' ? [] : [dispatch('egress', family, ctDirection), dispatch('ingress', family, ctDirection)];",
     specs: [golden],
   },
   {
@@ -230,7 +230,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a pod's packets to its own node are not judged",
     file: 'src/compile/base-chains.ts',
-    find: "pointing('egress', family, 'original'),",
+    find: "dispatch('egress', family, 'original'),",
     replace: '',
     specs: [golden, agreement],
   },
@@ -1717,29 +1717,29 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an error passes whatever it is about',
     file: 'src/compile/base-chains.ts',
-    find: "rules: [isTooLong, ...ofThird, judged('egress'), judged('ingress'), accept]",
-    replace: 'rules: [isTooLong, ...ofThird, accept]',
+    find: "rules: [isTooLong, ...ofOthers, judged('egress'), judged('ingress'), accept]",
+    replace: 'rules: [isTooLong, ...ofOthers, accept]',
     specs: [baseChains],
   },
   {
     name: 'an error about what another has opened passes',
     file: 'src/compile/base-chains.ts',
-    find: "rules: [isTooLong, ...ofThird, judged('egress'), judged('ingress'), accept]",
-    replace: "rules: [isTooLong, ...ofThird, judged('egress'), accept]",
+    find: "rules: [isTooLong, ...ofOthers, judged('egress'), judged('ingress'), accept]",
+    replace: "rules: [isTooLong, ...ofOthers, judged('egress'), accept]",
     specs: [baseChains],
   },
   {
     name: 'an error carries as much as a packet can',
     file: 'src/compile/base-chains.ts',
-    find: "rules: [isTooLong, ...ofThird, judged('egress'), judged('ingress'), accept]",
-    replace: "rules: [...ofThird, judged('egress'), judged('ingress'), accept]",
+    find: "rules: [isTooLong, ...ofOthers, judged('egress'), judged('ingress'), accept]",
+    replace: "rules: [...ofOthers, judged('egress'), judged('ingress'), accept]",
     specs: [baseChains],
   },
   {
     name: 'errors to the node pass whatever they are about',
     file: 'src/compile/base-chains.ts',
-    find: "...guard('source'), isTooLong, ...ofThird, judged('egress'), accept",
-    replace: "...guard('source'), isTooLong, ...ofThird, accept",
+    find: "...guard('source'), isTooLong, ...ofOthers, judged('egress'), accept",
+    replace: "...guard('source'), isTooLong, ...ofOthers, accept",
     specs: [baseChains],
   },
   {
@@ -1830,15 +1830,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod borrows a connection of others for its errors',
     file: 'src/compile/base-chains.ts',
-    find: 'ofThird: [dropRule(isPod, isNotIn(self, source, opener), isNotIn(self, source, reached), isPod)],',
-    replace: 'ofThird: [],',
+    find: 'ofOthers: [dropRule(isPod, isNotIn(self, source, opener), isNotIn(self, source, reached), isPod)],',
+    replace: 'ofOthers: [],',
     specs: [guard],
   },
   {
     name: 'a pod sends errors about nothing',
     file: 'src/compile/base-chains.ts',
-    find: "special: [dropRule(isError[family], compare('ct state', '!=', 'related'), isPod)],",
-    replace: 'special: [],',
+    find: "unrelated: [dropRule(isError[family], compare('ct state', '!=', 'related'), isPod)],",
+    replace: 'unrelated: [],',
     specs: [guard],
   },
   {
@@ -1956,7 +1956,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a device of nobody may use a known pod's address",
     file: 'src/compile/anti-spoof.ts',
-    find: '  return { name: chainNames.wrongDevice[end], rules: strangerRules(end, of, linked) };',
+    find: '  return { name: chainNames.wrongDevice[end], rules: wrongDeviceRules(end, of, linked) };',
     replace: '  return { name: chainNames.wrongDevice[end], rules: [] };',
     specs: [guard],
   },
@@ -1991,8 +1991,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a VLAN tag hides a frame from the guard',
     file: 'src/compile/bridge-table.ts',
-    find: '    dropOtherFrames,\n    // Looked up again',
-    replace: '    // Looked up again',
+    find: '    dropOtherFrames,\n    // The MAC is looked up again',
+    replace: '    // The MAC is looked up again',
     specs: [bridgeTable],
   },
   {
