@@ -1128,7 +1128,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a check of a first load hooks base chains in, and empties all queues',
     file: 'src/nftables/render.ts',
-    find: "asleep.has(operation.family) ? 'flags dormant; ' : ''",
+    find: "dormant.has(operation.family) ? 'flags dormant; ' : ''",
     replace: "''",
     specs: ['test/nftables/render.kernel.test.ts'],
   },
