@@ -827,14 +827,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a class that writes out too much does so all the same',
     file: 'src/compile/class-shape.ts',
-    find: "sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))",
+    find: "sumOf('written') > Math.max(limits.maxClassElements, 8 * sumOf('named'))",
     replace: "sumOf('written') > Infinity",
     specs: [size],
   },
   {
     name: 'classes of one node write out what they like',
     file: 'src/compile/build-classes.ts',
-    find: 'const isLarge = size.product > share;',
+    find: 'const isLarge = size.tuples > share;',
     replace: 'const isLarge = share === 0;',
     specs: [size],
   },
@@ -1023,7 +1023,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'ports are written out for however many peers',
     file: 'src/compile/class-shape.ts',
-    find: 'const isFew = peers.elements.size * single.length <= limits.product;',
+    find: 'const isFew = peers.elements.size * single.length <= limits.maxTuples;',
     replace: 'const isFew = true;',
     specs: [compiler],
   },

@@ -24,7 +24,7 @@ export interface KnownClass {
   readonly size: ClassSize;
   readonly work: number;
   readonly cost: number;
-  readonly apart: boolean;
+  readonly sharesGroups: boolean;
   readonly built: BuiltClass;
 }
 
@@ -84,11 +84,11 @@ export function buildClasses(
     return overBudget(sums, budgets);
   };
   const planned = wanted.map(({ text, rules, before, same, size }): PlannedClass => {
-    const isLarge = size.product > share;
-    const apart = isLarge || limits.apart === true;
-    if (same?.apart === apart) return { text, same, work: same.work };
+    const isLarge = size.tuples > share;
+    const sharesGroups = isLarge || limits.sharesGroups === true;
+    if (same?.sharesGroups === sharesGroups) return { text, same, work: same.work };
     const draft = draftClass(rules, groups, groupSet, isLarge ? withSharedGroups(limits) : limits, before?.built);
-    return { text, draft, before: before?.built, size, apart, work: workOf(draft) };
+    return { text, draft, before: before?.built, size, sharesGroups, work: workOf(draft) };
   });
   const overWork = tooMuch(planned.map(({ text, work }) => [text, work]));
   if (overWork.size > 0) return { classes: new Map(), rebuilt: [], hasSameChains: false, over: overWork };
@@ -100,11 +100,11 @@ export function buildClasses(
       classes.set(each.text, each.same);
       continue;
     }
-    const { text, draft, before, size, apart, work } = each;
+    const { text, draft, before, size, sharesGroups, work } = each;
     const after = buildClass(draft, changes, before);
     rebuilt.push(after);
     hasSameChains &&= areChainsSame(before, after);
-    classes.set(text, { size, apart, work, cost: costOf(after), built: after });
+    classes.set(text, { size, sharesGroups, work, cost: costOf(after), built: after });
   }
   const over = tooMuch(classes.entries().map(([text, { cost }]) => [text, cost]));
   return { classes, rebuilt, hasSameChains, over };
@@ -112,7 +112,10 @@ export function buildClasses(
 
 type PlannedClass = { readonly text: string; readonly work: number } & (
   | { readonly same: KnownClass }
-  | ({ readonly draft: ClassDraft; readonly before: BuiltClass | undefined } & Pick<KnownClass, 'size' | 'apart'>)
+  | ({ readonly draft: ClassDraft; readonly before: BuiltClass | undefined } & Pick<
+      KnownClass,
+      'size' | 'sharesGroups'
+    >)
 );
 
 /** By class text, the namespaces of the class's pods. They pay for the class. */

@@ -16,25 +16,30 @@ import { tuplesOf } from './tuples.ts';
 
 export interface ShapeLimits {
   /** A bucket becomes tuples (peer . port) up to this many. A larger bucket's peers are looked up behind a port map. */
-  readonly product: number;
+  readonly maxTuples: number;
   /** Maximum number of such look-ups per class for groups, and the same for blocks. It bounds the look-ups of a packet. */
-  readonly sharedRules: number;
-  /** Maximum number of elements of a class, or 8 times its peers and ports if that is more. A larger class shares its groups' sets (`apart`). */
-  readonly written: number;
+  readonly maxSharedLookups: number;
+  /** Maximum number of elements of a class, or 8 times its peers and ports if that is more. A larger class shares its groups' sets (`sharesGroups`). */
+  readonly maxClassElements: number;
   /** Maximum number of tuples of all classes of a node (`node-budget.ts`). */
-  readonly node: number;
+  readonly maxNodeTuples: number;
   /** Each group is one set behind its ports, and all classes share it. Nearly nothing becomes tuples. */
-  readonly apart?: boolean;
+  readonly sharesGroups?: boolean;
   /** Chains count packets, so that no two classes share a chain. */
   readonly counts?: boolean;
 }
 
 /** With these limits, at most an eighth as much becomes tuples. */
 export function withSharedGroups(limits: ShapeLimits): ShapeLimits {
-  return { ...limits, product: limits.product >> 3, sharedRules: Infinity, apart: true };
+  return { ...limits, maxTuples: limits.maxTuples >> 3, maxSharedLookups: Infinity, sharesGroups: true };
 }
 
-export const defaultLimits: ShapeLimits = { product: 512, sharedRules: 4, written: 50_000, node: 1_000_000 };
+export const defaultLimits: ShapeLimits = {
+  maxTuples: 512,
+  maxSharedLookups: 4,
+  maxClassElements: 50_000,
+  maxNodeTuples: 1_000_000,
+};
 
 /** The nftables objects of one class. */
 export interface BuiltClass {
@@ -92,7 +97,9 @@ export function draftClass(
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
-  return sumOf('written') > Math.max(limits.written, 8 * sumOf('named')) ? within(withSharedGroups(limits)) : draft;
+  return sumOf('written') > Math.max(limits.maxClassElements, 8 * sumOf('named'))
+    ? within(withSharedGroups(limits))
+    : draft;
 }
 
 /** Upper bound for the elements and rules that `buildClass` visits and creates. */
@@ -154,7 +161,7 @@ function buildFamily(
 export function costOf({ families: built }: BuiltClass): number {
   let cost = 0;
   for (const { chains, sets, draft } of Object.values(built ?? {})) {
-    const shared = new Set(draft.limits.apart ? groupSetsOfFamily(draft) : []);
+    const shared = new Set(draft.limits.sharesGroups ? groupSetsOfFamily(draft) : []);
     for (const set of sets) cost += costOfSet + (shared.has(set) ? 0 : costOfElements(set));
     for (const { chain, ports } of Object.values(chains)) {
       for (const map of ports.maps) cost += costOfSet + costOfElements(map);
@@ -229,7 +236,7 @@ function draftFamily(
   const ofFamily = (ranges: readonly AddressRange[]): AddressRange[] => ranges.filter((each) => each.family === family);
   const memberSets = (bucket: Bucket): NftSet[] => {
     const ids = sorted(bucket.groups);
-    const lists = limits.apart ? ids.map((id) => [id]) : ids.length > 0 ? [ids] : [];
+    const lists = limits.sharesGroups ? ids.map((id) => [id]) : ids.length > 0 ? [ids] : [];
     return lists.map((list) => groupSet(family, list));
   };
   const members: Entry<NftSet>[] = [];
@@ -249,10 +256,10 @@ function draftFamily(
   }
   const product = (count: number, ports: readonly PortRange[]): number => count * ports.length;
   const pairedMembers = largest(members, limits, ({ peers, ports }) => {
-    return hasInterval(ports) || product(peers.elements.size, ports) > limits.product ? peers.elements.size : 0;
+    return hasInterval(ports) || product(peers.elements.size, ports) > limits.maxTuples ? peers.elements.size : 0;
   });
   const pairedBlocks = largest(blocks, limits, ({ peers, ports }) => {
-    return product(peers.length, ports) > limits.product ? product(peers.length, ports) : 0;
+    return product(peers.length, ports) > limits.maxTuples ? product(peers.length, ports) : 0;
   });
   const writtenMembers = members.filter((entry) => !pairedMembers.includes(entry));
   const writtenBlocks = blocks.filter((entry) => !pairedBlocks.includes(entry));
@@ -282,12 +289,12 @@ function draftFamily(
 
 /** A port range becomes single ports if that makes few enough tuples. `tuples.ts` compares the identity of `ports`, so this returns the bucket's own arrays. */
 function memberEntry(peers: NftSet, { ports, single }: Bucket, limits: ShapeLimits): Entry<NftSet> {
-  const isFew = peers.elements.size * single.length <= limits.product;
+  const isFew = peers.elements.size * single.length <= limits.maxTuples;
   return { peers, ports: isFew ? single : (ports as readonly PortRange[]) };
 }
 
 /**
- * Chooses the entries with the largest weights, at most `sharedRules`; never an entry with weight 0. The result's order does not depend on weights:
+ * Chooses the entries with the largest weights, at most `maxSharedLookups`; never an entry with weight 0. The result's order does not depend on weights:
  * a chain's name is a hash of its look-ups in order, so a change of order would move all pods of the class to a new chain. For the same reason
  * weights are rounded to powers of two. So small changes do not change the choice, and no entry left out is twice as large as a chosen one.
  */
@@ -304,7 +311,7 @@ function largest<T extends Entry<unknown>>(
     }))
     .filter((each) => each.weight > 0)
     .sort((a, b) => compareText(a.text, b.text));
-  const chosen = new Set(byText.toSorted((a, b) => b.weight - a.weight).slice(0, limits.sharedRules));
+  const chosen = new Set(byText.toSorted((a, b) => b.weight - a.weight).slice(0, limits.maxSharedLookups));
   return byText.filter((each) => chosen.has(each)).map((each) => each.entry);
 }
 
@@ -349,10 +356,10 @@ function blocksOf(
   family: Family,
   blocks: FamilyDraft['blocks'],
   ranged: readonly Entry<NftSet>[],
-  { product, sharedRules }: ShapeLimits,
+  { maxTuples, maxSharedLookups }: ShapeLimits,
   known: FamilyDraft | undefined,
 ): () => Blocks {
-  const isSame = known?.limits.product === product && known.limits.sharedRules === sharedRules;
+  const isSame = known?.limits.maxTuples === maxTuples && known.limits.maxSharedLookups === maxSharedLookups;
   if (isSame && ranged.length === 0 && !known.members.some(isRanged)) return known.writtenBlocks;
   let read: Blocks | undefined;
   return () => (read ??= readBlocks(family, blocks, ranged));

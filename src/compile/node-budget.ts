@@ -6,17 +6,17 @@ import type { ClassRules, Groups } from './resolve.ts';
 /** A rough size of a class, with one address per pod. It chooses between two equivalent layouts. */
 export interface ClassSize {
   /** Number of tuples: peers times ports. */
-  readonly product: number;
+  readonly tuples: number;
 }
 
 export function sizeOf({ buckets }: ClassRules, groups: Groups): ClassSize {
-  let product = 0;
+  let tuples = 0;
   for (const { ports, groups: ids, ranges } of buckets) {
     let peers = ranges.length;
     for (const id of ids) peers += membersOf(id, groups);
-    product += peers * (ports === 'any' ? 1 : ports.length);
+    tuples += peers * (ports === 'any' ? 1 : ports.length);
   }
-  return { product };
+  return { tuples };
 }
 
 /**
@@ -25,7 +25,7 @@ export function sizeOf({ buckets }: ClassRules, groups: Groups): ClassSize {
  * every group of its port.
  */
 export function shareOf(sizes: readonly ClassSize[], limits: ShapeLimits): number {
-  const total = sizes.reduce((sum, { product }) => sum + product, 0);
+  const total = sizes.reduce((sum, { tuples }) => sum + tuples, 0);
   // A power of two, so that a new class seldom changes the layout of others.
-  return total <= limits.node ? Infinity : limits.node / 2 ** bitLength(sizes.length);
+  return total <= limits.maxNodeTuples ? Infinity : limits.maxNodeTuples / 2 ** bitLength(sizes.length);
 }
