@@ -44,7 +44,7 @@ type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
  *                                  ▼ │   (compiled: a new Delta)  └── refused ◄── what nft refuses    holds then
  *                          (1) to (3) below
  *
- * 1. `kept` ──► fact `kept`: a sandbox of a known pod shows that the runtime records all sandboxes (`agent/event-dispatcher.ts`).
+ * 1. `cniCacheComplete` ──► fact `cache-complete`: a sandbox of a known pod shows that the runtime records all sandboxes (`agent/event-dispatcher.ts`).
  * 2. `unknownSandboxes` ──► fact `fetched`: the agent asks the API server for their pods (`agent/pod-fetcher.ts`).
  * 3. `snapshot.localPods` ──► fact `links`: the agent looks for devices that no sandbox names (`agent/link-watch.ts`).
  *
@@ -120,8 +120,8 @@ export class Pipeline {
   }
 
   /** The agent can read the CNI result cache, and it is complete: a local pod that is not in it has no address. */
-  get kept(): boolean {
-    return this.#indexer.kept;
+  get cniCacheComplete(): boolean {
+    return this.#indexer.cniCacheComplete;
   }
 
   /** The owners of the address, by what this node knows. */

@@ -1303,7 +1303,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a record that cannot be read denies whom it does not hold',
     file: 'src/indexer/local-pod-resolver.ts',
-    find: 'this.#isReadable && (',
+    find: 'this.#isCacheReadable && (',
     replace: '(',
     specs: [sandboxes],
   },
@@ -1387,14 +1387,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod without a sandbox keeps the address of before the reboot',
     file: 'src/indexer/local-pod-resolver.ts',
-    find: 'if (pod.nodeName !== this.#nodeName || !this.#kept) return { pod };',
+    find: 'if (pod.nodeName !== this.#nodeName || !this.#isCacheComplete) return { pod };',
     replace: 'if (!sandbox) return { pod };',
     specs: [sandboxes],
   },
   {
     name: 'without a record of sandboxes no pod has an address',
     file: 'src/indexer/local-pod-resolver.ts',
-    find: ' || !this.#kept) return { pod };',
+    find: ' || !this.#isCacheComplete) return { pod };',
     replace: ') return { pod };',
     specs: [indexer, sandboxes],
   },

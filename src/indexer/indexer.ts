@@ -143,8 +143,8 @@ export class Indexer {
   }
 
   /** The runtime records all sandboxes: at least one sandbox belongs, or belonged, to a known pod. */
-  get kept(): boolean {
-    return this.#localPodResolver.kept;
+  get cniCacheComplete(): boolean {
+    return this.#localPodResolver.cniCacheComplete;
   }
 
   /** By local pod, issues of addresses that it claims but may not use. */
@@ -186,10 +186,10 @@ export class Indexer {
         return this.#applyPodChanges(this.#localPodResolver.setSandbox(event.id, event.value));
       case 'fetched':
         return this.#applyPodChanges(this.#localPodResolver.setFetched(event.key, event.value));
-      case 'kept':
-        return this.#applyPodChanges(this.#localPodResolver.setKept());
-      case 'record':
-        return this.#applyPodChanges(this.#localPodResolver.setReadable(event.readable));
+      case 'cache-complete':
+        return this.#applyPodChanges(this.#localPodResolver.setCacheComplete());
+      case 'cache-readable':
+        return this.#applyPodChanges(this.#localPodResolver.setCacheReadable(event.readable));
       case 'links':
         return this.#applyPodChanges(this.#localPodResolver.setLinks(event.links));
       case 'ranges':

@@ -52,9 +52,9 @@ export class LocalPodResolver {
   /** Cache of `unknown`: the agent reads it after every event, and nearly all events are of other nodes. */
   #unknown: readonly Sandbox[] | undefined;
   #matched = 0;
-  #isToldKept = false;
-  #isReadable = true;
-  #kept = false;
+  #sawCompleteCache = false;
+  #isCacheReadable = true;
+  #isCacheComplete = false;
   /** Pods visited so far. Tests count visits instead of time. */
   visits = 0;
 
@@ -63,8 +63,8 @@ export class LocalPodResolver {
   }
 
   /** The agent can read the runtime's CNI result cache, and the cache is complete: what is not in it does not exist. */
-  get kept(): boolean {
-    return this.#kept;
+  get cniCacheComplete(): boolean {
+    return this.#isCacheComplete;
   }
 
   /** Live sandboxes whose pod the indexer does not know. */
@@ -120,15 +120,15 @@ export class LocalPodResolver {
     return this.#change(both.map(podOf), () => this.#sandboxes.set(id, sandbox), addresses);
   }
 
-  setKept(): ClaimChanges {
+  setCacheComplete(): ClaimChanges {
     return this.#change([], () => {
-      this.#isToldKept = true;
+      this.#sawCompleteCache = true;
     });
   }
 
-  setReadable(readable: boolean): ClaimChanges {
+  setCacheReadable(readable: boolean): ClaimChanges {
     return this.#change([], () => {
-      this.#isReadable = readable;
+      this.#isCacheReadable = readable;
     });
   }
 
@@ -169,9 +169,9 @@ export class LocalPodResolver {
     const earlier = new Map(keys.map((key) => [key, this.#claimantsOf(key)]));
     change();
     for (const key of earlier.keys()) this.#derive(key);
-    const kept = this.#isReadable && (this.#isToldKept || this.#matched > 0);
-    if (kept !== this.#kept) {
-      this.#kept = kept;
+    const isComplete = this.#isCacheReadable && (this.#sawCompleteCache || this.#matched > 0);
+    if (isComplete !== this.#isCacheComplete) {
+      this.#isCacheComplete = isComplete;
       for (const [key, { claimants }] of [...this.#here]) {
         if (!earlier.has(key)) earlier.set(key, claimants);
         this.#derive(key);
@@ -224,7 +224,7 @@ export class LocalPodResolver {
       const stale = pod.addresses.filter((address) => !addresses.includes(address));
       return { pod: { ...pod, nodeName: this.#nodeName, addresses }, sandbox, stale };
     }
-    if (pod.nodeName !== this.#nodeName || !this.#kept) return { pod };
+    if (pod.nodeName !== this.#nodeName || !this.#isCacheComplete) return { pod };
     return { pod: { ...pod, addresses: [] }, stale: pod.addresses };
   }
 

@@ -102,9 +102,9 @@ export type NodeFact =
    * The agent has seen a sandbox of a known pod. So the runtime keeps the CNI result cache, and a local pod without a sandbox has no
    * address. This fact holds until the agent ends.
    */
-  | { readonly op: 'kept' }
+  | { readonly op: 'cache-complete' }
   /** Whether the agent can read the CNI result cache now. If not, a local pod without a sandbox has the addresses of its API object. */
-  | { readonly op: 'record'; readonly readable: boolean }
+  | { readonly op: 'cache-readable'; readonly readable: boolean }
   /**
    * A pod of a sandbox that the agent fetched because the watch has not delivered it yet; `undefined` if the API server has no such pod. The
    * indexer drops it as soon as the watch delivers the pod. Send the fact again with `undefined` when the sandbox has ended.
