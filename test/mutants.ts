@@ -25,7 +25,7 @@ const delta = 'test/indexer/delta.test.ts';
 const elementChanges = 'test/nftables/element-changes.test.ts';
 const size = 'test/compile/size.test.ts';
 const admission = 'test/indexer/admission.test.ts';
-const room = 'test/indexer/share-room.test.ts';
+const room = 'test/indexer/share-budget.test.ts';
 const baseChains = 'test/compile/base-chains.test.ts';
 const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/anti-spoof.test.ts';
@@ -448,8 +448,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a policy that says something else is not noticed',
     file: 'src/indexer/active-policies.ts',
-    find: 'this.#active = new NotingMap(note);',
-    replace: 'this.#active = new NotingMap(() => undefined);',
+    find: 'this.#active = new ObservedMap(note);',
+    replace: 'this.#active = new ObservedMap(() => undefined);',
     specs: [members, delta],
   },
   {
@@ -918,7 +918,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'groups of all namespaces together are filled, whatever that costs',
     file: 'src/indexer/admission.ts',
-    find: 'this.#cost > this.#budgets.node ? this.#shareRoom() : new Map()',
+    find: 'this.#cost > this.#budgets.node ? this.#shareBudget() : new Map()',
     replace: 'new Map()',
     specs: [admission],
   },
@@ -952,28 +952,28 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a namespace may use the room of all others',
-    file: 'src/indexer/share-room.ts',
+    file: 'src/indexer/share-budget.ts',
     find: 'if (cost > part) break;',
     replace: 'if (cost > left) break;',
     specs: [room],
   },
   {
     name: 'the largest namespace takes its part first',
-    file: 'src/indexer/share-room.ts',
+    file: 'src/indexer/share-budget.ts',
     find: 'a.cost - b.cost',
     replace: 'b.cost - a.cost',
     specs: [room],
   },
   {
     name: 'room that a small namespace does not need is lost',
-    file: 'src/indexer/share-room.ts',
+    file: 'src/indexer/share-budget.ts',
     find: 'left -= used;',
     replace: 'left -= part;',
     specs: [room],
   },
   {
     name: 'each namespace pays for a group that others have filled',
-    file: 'src/indexer/share-room.ts',
+    file: 'src/indexer/share-budget.ts',
     find: 'filter((group) => !filled.has(group))',
     replace: 'filter(() => true)',
     specs: [room],

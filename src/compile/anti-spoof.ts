@@ -18,8 +18,8 @@ type AddressSets = Readonly<Record<Family, string>>;
  * S1.15, S1.16: from a pod's device, only packets from the pod's own addresses and link control pass. To pass a packet, a chain returns; the
  * policy rules then judge the packet.
  *
- * A transaction may happen between two look-ups of one packet (S7.3). So the rules repeat the first look-up before they drop. If a device is in
- * the set of pod devices and its address is not in the other set, the device may just have been added or removed.
+ * A transaction may happen between two look-ups of one packet (S7.3). For example, it may add or remove a device between the look-ups of the device
+ * and of its address. So the rules repeat the first look-up before they drop.
  */
 export function guardRules(end: End, family: Family): NftRule[] {
   if (end === 'destination') return destinationRules([family], routedIpsSetName);

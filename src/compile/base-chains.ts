@@ -141,8 +141,8 @@ function missChains(family: Family, guarded: readonly End[], closesBridges: bool
 
 /**
  * Drops VXLAN and Geneve by the ports that CNI plugins use, and IPIP, 6in4 and GRE by protocol. A node decapsulates packets of any sender, and treats
- * the inner packet as one from another node (S1.18, K15). A node also drops them from the pod ranges of all nodes, because it accepts
- * tunnel packets at addresses that the API server does not list.
+ * the inner packet as one from another node (S1.18, K15). A node also drops them from the pod ranges of all nodes: the API server does not list all
+ * addresses at which it accepts tunnel packets.
  */
 function tunnelRules(...also: Match[]): NftRule[] {
   return [compare('udp dport', '==', '4789', '6081', '8472'), compare('meta l4proto', '==', '4', '41', '47')].map(

@@ -169,8 +169,8 @@ function senderRules(family: Family, ports: readonly Device[], allowsRouters: bo
 }
 
 /**
- * The same shortcut for destinations. Of the later rules, only the gate checks the source of a frame to the port's own pod, and it passes sources in
- * the gated ranges. Comparing an address with a range is cheaper than looking up the port.
+ * The same shortcut for destinations. If a frame is for the port's own pod, only the gate would still check its source, and it passes sources in the
+ * gated ranges. Comparing an address with a range is cheaper than looking up the port.
  */
 function forwardedRules(gatedRanges: readonly string[]): NftRule[] {
   return families.flatMap((family) => {

@@ -294,8 +294,8 @@ function memberEntry(peers: NftSet, { ports, single }: Bucket, limits: ShapeLimi
 }
 
 /**
- * Chooses the entries with the largest weights, at most `maxSharedLookups`; never an entry with weight 0. The result's order does not depend on weights:
- * a chain's name is a hash of its look-ups in order, so a change of order would move all pods of the class to a new chain. For the same reason
+ * Chooses the entries with the largest weights, at most `maxSharedLookups`; never an entry with weight 0. The result's order does not depend on weights.
+ * A chain's name is a hash of its look-ups in order: another order would move all pods of the class to a new chain. For the same reason
  * weights are rounded to powers of two. So small changes do not change the choice, and no entry left out is twice as large as a chosen one.
  */
 function largest<T extends Entry<unknown>>(

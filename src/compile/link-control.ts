@@ -43,7 +43,7 @@ const routerMatch: Readonly<Record<Family, Match>> = {
 };
 
 /**
- * Bytes of an IPv6 header, a solicitation, a link-layer address and a nonce, as Linux sends them (RFC 4861, RFC 7527), plus one option of 16 bytes.
+ * Bytes of the longest solicitation of Linux, with IPv6 header, link-layer address and nonce (RFC 4861, RFC 7527), plus one option of 16 bytes.
  * The padding of short frames stays below this.
  */
 export const longestNeighbourMessage = 96;

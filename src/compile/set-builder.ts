@@ -34,8 +34,8 @@ export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]):
 }
 
 /**
- * An interval set of `address . protocol` with every protocol. Its name is a hash of its elements. The protocol is part of the key because nft reads
- * back a single-key interval set at every later change of any set, but not a concatenation (K18).
+ * An interval set of `address . protocol` with every protocol. Its name is a hash of its elements. The protocol makes the key a concatenation: nft
+ * reads back a single-key interval set at every later change of any set (K18).
  */
 export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftSet {
   const elements = new Set(ranges.map((range) => `${rangeText(range)} . 0-255`));

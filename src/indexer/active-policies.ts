@@ -2,7 +2,7 @@ import type { Direction, Policy, PolicyId, Selection } from '../model/policy.ts'
 import type { LeftOut, PodKey } from '../model/snapshot.ts';
 import { Admission, withoutAllows, type FillBudgets } from './admission.ts';
 import { CountedSet } from './counted-set.ts';
-import { NotingMap } from './delta-log.ts';
+import { ObservedMap } from './delta-log.ts';
 import type { GroupTable } from './group-table.ts';
 import { sizeOfAll } from './table-size.ts';
 
@@ -14,7 +14,7 @@ export class ActivePolicies {
   readonly #ofPods = new Map<PodKey, Set<PolicyId>>();
   /** Policies that select a pod in `#ofPods`. */
   readonly #selecting = new CountedSet<PolicyId>();
-  readonly #active: NotingMap<PolicyId, Policy>;
+  readonly #active: ObservedMap<PolicyId, Policy>;
   readonly #groups: GroupTable;
   readonly #admission: Admission;
   /** `GroupTable.memberships` at the last decision of admission. */
@@ -31,7 +31,7 @@ export class ActivePolicies {
     this.#groups = groups;
     this.#admission = new Admission(estimate, fillBudgets);
     this.#maxGrowth = fillBudgets.namespace / 4;
-    this.#active = new NotingMap(note);
+    this.#active = new ObservedMap(note);
   }
 
   get(id: PolicyId): Policy | undefined {
@@ -94,13 +94,13 @@ export class ActivePolicies {
   checkGrowth(): void {
     if (this.#groups.memberships <= this.#decidedAt + this.#maxGrowth) return;
     this.#admission.invalidate();
-    this.settle();
+    this.decideAdmission();
   }
 
   /** Decides which policies' groups are filled, if a decision is pending. */
-  settle(): void {
-    if (this.#admission.isSettled) return;
-    this.#admission.settle((id, policy) => {
+  decideAdmission(): void {
+    if (this.#admission.isDecided) return;
+    this.#admission.decide((id, policy) => {
       if (this.#active.get(id) !== policy) this.#put(id, policy);
     });
     this.#decidedAt = this.#groups.memberships;

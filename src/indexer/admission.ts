@@ -2,7 +2,7 @@ import { compareText } from '../lib/sort.ts';
 import { defaultNamespaceBudget, nodeBudget } from '../model/budget.ts';
 import type { GroupId, Policy, PolicyId, Selection } from '../model/policy.ts';
 import type { LeftOut } from '../model/snapshot.ts';
-import { shareRoom, type Share } from './share-room.ts';
+import { shareBudget, type Share } from './share-budget.ts';
 
 /** Limits for filling groups with members. The unit is one pod visited; each may become an entry of about 100 bytes. */
 export interface FillBudgets {
@@ -50,7 +50,7 @@ export class Admission {
     this.#budgets = budgets;
   }
 
-  /** Returns the policy to put in force; `pending` if `settle` must decide. */
+  /** Returns the policy to put in force; `pending` if `decide` must decide. */
   set(id: PolicyId, policy: Policy | undefined): Policy | 'pending' | undefined {
     if (!policy && !this.#ledgers.get(namespaceOf(id))?.wanted.has(id)) return undefined;
     const ledger = this.#ledgerOf(id);
@@ -65,7 +65,7 @@ export class Admission {
     return policy && (ledger.isDirty || this.#isShareStale) ? 'pending' : policy;
   }
 
-  get isSettled(): boolean {
+  get isDecided(): boolean {
     return !this.#isShareStale && this.#ledgers.values().every(({ isDirty }) => !isDirty);
   }
 
@@ -78,7 +78,7 @@ export class Admission {
   }
 
   /** Makes the pending decisions. @param put receives each policy of the namespaces concerned, with or without its rules */
-  settle(put: (id: PolicyId, policy: Policy) => void): void {
+  decide(put: (id: PolicyId, policy: Policy) => void): void {
     const touched = new Set(this.#shares.keys());
     for (const [namespace, ledger] of this.#ledgers) {
       if (!ledger.isDirty) continue;
@@ -87,7 +87,7 @@ export class Admission {
       this.#admitAll(ledger);
       touched.add(namespace);
     }
-    this.#shares = this.#cost > this.#budgets.node ? this.#shareRoom() : new Map();
+    this.#shares = this.#cost > this.#budgets.node ? this.#shareBudget() : new Map();
     // If there were shares before, policies of any namespace may be pending.
     const all = this.#isShareStale ? new Set(this.#ledgers.keys()) : touched.union(new Set(this.#shares.keys()));
     this.#isShareStale = false;
@@ -129,12 +129,12 @@ export class Admission {
     return ledger;
   }
 
-  #shareRoom(): Map<string, Share> {
+  #shareBudget(): Map<string, Share> {
     const demands = Array.from(this.#ledgers, ([namespace, ledger]) => {
       const policies = smallestFirst(ledger).filter(({ id }) => ledger.admitted.has(id));
       return { namespace, cost: ledger.cost, policies };
     });
-    return shareRoom(demands, (group) => this.#groups.get(group)!.cost, this.#budgets.node);
+    return shareBudget(demands, (group) => this.#groups.get(group)!.cost, this.#budgets.node);
   }
 
   /** Admits policies until the first one that exceeds the budget. */

@@ -54,7 +54,7 @@ export class DeltaLog {
 }
 
 /** A Map that calls `note` at each change. */
-export class NotingMap<K, V> extends Map<K, V> {
+export class ObservedMap<K, V> extends Map<K, V> {
   readonly #note: () => void;
 
   constructor(note: () => void) {

@@ -2,7 +2,7 @@ import type { Link } from '../model/cluster.ts';
 import type { GateClaims } from '../model/node-state.ts';
 import { directions, type Direction } from '../model/policy.ts';
 import type { PodKey } from '../model/snapshot.ts';
-import { NotingMap } from './delta-log.ts';
+import { ObservedMap } from './delta-log.ts';
 import type { GatedRanges } from './gated-ranges.ts';
 import type { Ownership } from './ownership.ts';
 
@@ -14,8 +14,8 @@ export class DeniedAddresses {
   readonly #ownership: Ownership;
   readonly #gatedRanges: GatedRanges;
   readonly #isolating: (key: PodKey) => ReadonlySet<Direction>;
-  readonly #directions: NotingMap<string, ReadonlySet<Direction>>;
-  readonly #links: NotingMap<string, Link>;
+  readonly #directions: ObservedMap<string, ReadonlySet<Direction>>;
+  readonly #links: ObservedMap<string, Link>;
   /** Addresses whose claimants, or the policies of a claimant, changed in this event. */
   readonly #touched = new Set<string>();
   /** Addresses in the gated ranges that pods of other nodes may use, by `#judgedClaims`. */
@@ -35,8 +35,8 @@ export class DeniedAddresses {
     this.#ownership = ownership;
     this.#gatedRanges = gatedRanges;
     this.#isolating = isolating;
-    this.#directions = new NotingMap(note);
-    this.#links = new NotingMap(note);
+    this.#directions = new ObservedMap(note);
+    this.#links = new ObservedMap(note);
   }
 
   get directions(): ReadonlyMap<string, ReadonlySet<Direction>> {
@@ -61,7 +61,7 @@ export class DeniedAddresses {
    * Updates the addresses that pass the gate. One claim of another node can change thousands of them (`maxPassing` of `gated-ranges.ts`), so
    * this runs per Snapshot and not per event.
    */
-  settlePassing(): void {
+  updatePassing(): void {
     const { claims } = this.#gatedRanges;
     if (claims === this.#judgedClaims) return;
     const before = this.#passing;
@@ -71,7 +71,7 @@ export class DeniedAddresses {
   }
 
   get size(): number {
-    this.settlePassing();
+    this.updatePassing();
     return this.#directions.size + this.#links.size;
   }
 

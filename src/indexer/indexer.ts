@@ -16,7 +16,7 @@ import type { Policy, Selection } from '../model/policy.ts';
 import type { Delta, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { ActivePolicies } from './active-policies.ts';
 import { defaultFillBudgets, type FillBudgets } from './admission.ts';
-import { DeltaLog, NotingMap } from './delta-log.ts';
+import { DeltaLog, ObservedMap } from './delta-log.ts';
 import { DeniedAddresses } from './denied-addresses.ts';
 import { GatedRanges, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
@@ -36,7 +36,7 @@ import { Subjects } from './subjects.ts';
 export class Indexer {
   readonly #nodeName: string;
   readonly #log = new DeltaLog();
-  readonly #synced = new NotingMap<ResourceName, true>(this.#log.noteLocal);
+  readonly #synced = new ObservedMap<ResourceName, true>(this.#log.noteLocal);
 
   readonly #localPodResolver: LocalPodResolver;
   readonly #gatedRanges: GatedRanges;
@@ -80,8 +80,8 @@ export class Indexer {
   }
 
   snapshot(): Snapshot {
-    this.#policies.settle();
-    this.#denied.settlePassing();
+    this.#policies.decideAdmission();
+    this.#denied.updatePassing();
     const localPods = this.#localPods.current;
     const groups = this.#groups.current;
     return {

@@ -5,7 +5,7 @@ import type { PolicyId } from '../model/policy.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
 import type { ActivePolicies } from './active-policies.ts';
-import { NotingMap } from './delta-log.ts';
+import { ObservedMap } from './delta-log.ts';
 import type { Ownership } from './ownership.ts';
 
 /** The pods of this node, as the Snapshot shows them. */
@@ -13,7 +13,7 @@ export class LocalPods {
   readonly #ownership: Ownership;
   readonly #policies: ActivePolicies;
   readonly #staleAddresses: (key: PodKey) => readonly string[];
-  readonly #current: NotingMap<PodKey, LocalPod>;
+  readonly #current: ObservedMap<PodKey, LocalPod>;
   /** Pods whose policies have changed. `current` refreshes each once, however many policies changed. */
   readonly #stale = new Map<PodKey, Pod>();
   /** Pods with address issues. */
@@ -36,7 +36,7 @@ export class LocalPods {
     this.#ownership = ownership;
     this.#policies = policies;
     this.#staleAddresses = staleAddresses;
-    this.#current = new NotingMap(note);
+    this.#current = new ObservedMap(note);
   }
 
   get current(): ReadonlyMap<PodKey, LocalPod> {

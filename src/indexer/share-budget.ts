@@ -22,14 +22,14 @@ export interface Share {
  * several namespaces name is filled once, and the first of them pays.
  * @returns the namespaces that do not get all their policies
  */
-export function shareRoom(
+export function shareBudget(
   demands: readonly Demand[],
   costOf: (group: GroupId) => number,
-  room: number,
+  budget: number,
 ): Map<string, Share> {
   const filled = new Set<GroupId>();
   const shares = new Map<string, Share>();
-  let left = room;
+  let left = budget;
   const smallestFirst = demands.toSorted((a, b) => a.cost - b.cost || compareText(a.namespace, b.namespace));
   for (const [index, { namespace, policies }] of smallestFirst.entries()) {
     const part = Math.floor(left / (demands.length - index));
