@@ -1,6 +1,6 @@
 import type { Chain, NftSet, Ruleset, Table, VerdictMap } from './ruleset.ts';
 
-/** Names of what is in our tables but not of our language: another program wrote it, or another version of ours. */
+/** Names of objects in Postern's tables that this version cannot have written: another program or another version wrote them. */
 export function foreignNames(ruleset: Ruleset): string[] {
   return Object.values(ruleset).flatMap(foreignIn);
 }

@@ -276,7 +276,7 @@ describe('Compiler: classes', () => {
   });
 
   it('of a group for which that were too much, neighbouring ports stay a range where they are written out', () => {
-    const limits = { ...defaultLimits, product: 1, sharedRules: 0 };
+    const limits = { ...defaultLimits, maxTuples: 1, maxSharedLookups: 0 };
     const rule = { from: [app('b')], ports: [{ port: 80, endPort: 81 }] };
     const ruleset = compileNode('n1', [namespace('x'), a, b, all({ ingress: [rule] })], limits);
     assert.deepEqual(looksIn(ruleset, 'ingress4', '10.1.0.1'), { cidrports4: ['10.1.0.2 . tcp . 80-81'] });

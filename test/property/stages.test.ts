@@ -159,7 +159,7 @@ function spoil(ruleset: Ruleset): Ruleset {
 }
 
 /**
- * A kernel without commit b2f742c846ca can miss an element that a transaction deletes and adds (docs/support.md). So only what cannot be
+ * A kernel without commit b2f742c846ca can miss an element that a transaction deletes and adds (docs/install.md). So only what cannot be
  * written otherwise is written so: another verdict for a key.
  */
 function checkElements({ operations }: Stage, before: Ruleset): void {

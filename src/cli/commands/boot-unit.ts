@@ -12,8 +12,8 @@ const { podCidr } = agentFlags;
 const details = `
 The unit has one thing to do: where the kernel has no "table ip ${tableName}" yet, it loads tables in which no address of these
 ranges may send or receive. The agent takes them over, and lets through what the policies allow. Only for nodes with an agent, and with the
-ranges of that node alone: pods of other nodes could not reach this one before its agent is there. The node needs nft. docs/reboot.md says
-what else happens when a node boots.
+ranges of that node alone: pods of other nodes could not reach this one before its agent is there. The node needs nft. docs/install.md says
+how to install it, docs/reliability.md what else happens when a node boots.
 
 Examples:
   $ postern boot-unit --pod-cidr 10.244.1.0/24,fd00:10:244:1::/64 > /etc/systemd/system/postern-boot.service

@@ -12,7 +12,7 @@ import { readSeconds } from '../read-seconds.ts';
 const details = `
 It runs "postern node doctor" in the agent of every node, by pods/exec. So it needs, besides reading pods, nodes, namespaces and network
 policies, your rights to get and create pods/exec where the agents are. It changes nothing.
-docs/doctor.md has all that it can find.
+docs/reference/doctor.md has all that it can find.
 
 Examples:
   $ postern doctor

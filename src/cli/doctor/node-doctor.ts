@@ -10,7 +10,7 @@ import { countFindings, printable, renderFinding } from './render.ts';
 
 const details = `
 It looks and changes nothing. What the agent knows it asks the agent, the rest the kernel, and the API server once, with the rights of the agent.
-docs/doctor.md has all that it can find.
+docs/reference/doctor.md has all that it can find.
 
 Examples:
   $ postern node doctor

@@ -26,7 +26,7 @@ export const kernelLookups: Check<NodeFacts> = {
   effect:
     "a packet that meets a change of its pod's rules may be dropped, or, outside of the gate's ranges, pass without a verdict",
   remedy:
-    'use Linux 6.12.48, 6.16.8, 6.17 or newer, or ask the distributor for commit b2f742c846ca; docs/support.md says more',
+    'use Linux 6.12.48, 6.16.8, 6.17 or newer, or ask the distributor for commit b2f742c846ca; docs/install.md says more',
   find: (facts) => {
     if (restartsLookups(facts.kernel) !== false) return [];
     const problem = `Linux ${facts.kernel} has the fix only if its distributor took it over`;
