@@ -1014,6 +1014,13 @@ export const mutants: readonly Mutant[] = [
     specs: [reconciler],
   },
   {
+    name: 'a set stays that nothing looks in',
+    file: 'src/compile/class-shape.ts',
+    find: 'behindPorts.filter(({ set }) => reads.has(set.name))',
+    replace: 'behindPorts',
+    specs: [compiler],
+  },
+  {
     name: 'ports are written out for however many peers',
     file: 'src/compile/class-shape.ts',
     find: 'const isFew = peers.elements.size * single.length <= limits.maxTuples;',
