@@ -315,7 +315,7 @@ export const mutants: readonly Mutant[] = [
     name: 'an address that changes hands stays with its old owner',
     file: 'src/indexer/indexer.ts',
     find: 'if (!refreshed.has(key)) this.#refreshPod(key, pod);',
-    replace: '',
+    replace: 'void [key, pod];',
     specs: [indexer],
   },
   {
@@ -343,7 +343,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a contested address is not looked at again when a policy comes',
     file: 'src/indexer/subjects.ts',
     find: 'if (this.#isContested(address)) this.#parts.denied.touch(address);',
-    replace: '',
+    replace: 'void address;',
     specs: [indexer],
   },
   {
@@ -722,8 +722,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what a node has kept is no trace of anything',
     file: 'src/agent/look-back.ts',
-    find: 'tables ? undefined : await readSaved()',
-    replace: 'undefined',
+    find: 'saved: await readSaved()',
+    replace: 'saved: undefined',
     specs: [knownBefore],
   },
   {
@@ -1042,9 +1042,37 @@ export const mutants: readonly Mutant[] = [
     specs: [rewrite],
   },
   {
+    name: 'an object with a name that nft cannot write is taken for one of ours',
+    file: 'src/nftables/foreign.ts',
+    find: 'if (!isName(object.name)) return true;',
+    replace: '',
+    specs: [rewrite],
+  },
+  {
+    name: 'a base chain with such a name stays in a table that is not wanted',
+    file: 'src/plan/table-plan.ts',
+    find: 'base && isName(name)',
+    replace: 'base',
+    specs: [rewrite],
+  },
+  {
+    name: 'a rewrite that fails again and again leaves a copy each time',
+    file: 'src/plan/rewrite.ts',
+    find: 'const maxCopies = 4;',
+    replace: 'const maxCopies = 100;',
+    specs: [rewrite],
+  },
+  {
+    name: 'members that have gone leave room for others that nobody looks at',
+    file: 'src/indexer/active-policies.ts',
+    find: 'this.#decidedAt = Math.min(this.#decidedAt, this.#groups.memberships);',
+    replace: '',
+    specs: [admission],
+  },
+  {
     name: 'a rewrite deletes the table and makes it in one transaction',
     file: 'src/plan/rewrite.ts',
-    find: 'if (held.isFlagged || !hasOnlyNames(held)) return',
+    find: 'if (held.isFlagged || !hasOnlyNames(held) || mark === undefined) return',
     replace: 'if (held) return',
     specs: [rewrite],
   },
@@ -1121,7 +1149,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the base chains of bridges go with the last port, and all queues with them',
     file: 'src/plan/table-plan.ts',
-    find: '[...table.chains.values()].filter(({ base }) => base);',
+    find: '[...table.chains.values()].filter(({ name, base }) => base && isName(name));',
     replace: '[...table.chains.values()].filter(() => false);',
     specs: [plan],
   },

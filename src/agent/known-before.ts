@@ -17,11 +17,13 @@ export interface EarlierState {
 
 /**
  * Counts the objects that an earlier agent knew, to compare them with the first list (S7.18). An empty list after there were objects may come from a
- * lost data store. The tables are newer than the saved state, so the saved state counts only if there are no tables.
+ * lost data store. The tables are newer than the saved state, so the saved state counts only if the tables name no pod. The boot unit loads such
+ * tables.
  */
 export function countKnown({ tables, saved }: EarlierState): KnownBefore {
   if (tables === 'unknown') return knownFrom(1, 1);
-  if (tables) return knownFrom(...countInTables(tables));
+  const [policies, pods] = tables ? countInTables(tables) : [0, 0];
+  if (policies + pods > 0) return knownFrom(policies, pods);
   return saved ? knownFrom(saved.policies.size, saved.localPods.size) : knownFrom(0, 0);
 }
 

@@ -3,7 +3,7 @@ import { chainArguments, listArguments, setArguments, terseArguments } from '../
 import type { TableFamily } from '../nftables/ruleset.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
-/** Access to nftables through nft(8). All methods reject with an NftError. */
+/** Runs nft(8): the only access to the rules in the kernel. All methods reject with an NftError. */
 export interface Nft {
   /** Our table of the family as `nft -j` lists it, or `undefined` if it does not exist. */
   list(family: TableFamily, signal: AbortSignal): Promise<string | undefined>;

@@ -1,5 +1,6 @@
 import { ElementChanges } from '../nftables/element-changes.ts';
 import { foreignIn, isForeign } from '../nftables/foreign.ts';
+import { isName } from '../nftables/name.ts';
 import { referencesOf } from '../nftables/references.ts';
 import type {
   Chain,
@@ -43,9 +44,12 @@ export function planTable(desired: Table, applied: Table | undefined, changes: E
   };
 }
 
-/** The table with nothing but empty base chains. They stay because the kernel drops all queued packets when it deletes a base chain. */
+/**
+ * The table with nothing but empty base chains. They stay because the kernel drops all queued packets when it deletes a base chain. One whose name
+ * nft cannot write goes with the table.
+ */
 export function emptied(table: Table): Table {
-  const chains = [...table.chains.values()].filter(({ base }) => base);
+  const chains = [...table.chains.values()].filter(({ name, base }) => base && isName(name));
   const isEmpty = table.sets.size + table.maps.size === 0 && chains.length === table.chains.size;
   if (isEmpty && !table.others && !table.isFlagged && chains.every(({ rules }) => rules.length === 0)) return table;
   return { ...emptyTable, chains: new Map(chains.map((chain) => [chain.name, { ...chain, rules: [] }])) };

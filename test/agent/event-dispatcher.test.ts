@@ -19,7 +19,7 @@ const sandbox: Sandbox = {
 const started: NodeFact = { op: 'sandbox', id: 's1', value: sandbox };
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('the intake', () => {
+describe('the event dispatcher', () => {
   let pipeline: Pipeline;
   let seen: string[];
   let wanted: string[][];

@@ -385,9 +385,13 @@ const checks: readonly Check[] = [
   })),
   ...[
     { name: 'ports', hooks: new Set(['prerouting', 'forward', 'output'] as const), others: /^(from|to)-unprogrammed$/ },
-    { name: 'newcomers', hooks: new Set(['forward'] as const), others: /^(to-port|to-wrong-device|to-unprogrammed)$/ },
     {
-      name: 'to newcomers',
+      name: 'unprogrammed',
+      hooks: new Set(['forward'] as const),
+      others: /^(to-port|to-wrong-device|to-unprogrammed)$/,
+    },
+    {
+      name: 'to unprogrammed',
       hooks: new Set(['forward'] as const),
       others: /^(to-port|to-wrong-device|from-unprogrammed)$/,
     },

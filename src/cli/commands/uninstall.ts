@@ -29,7 +29,9 @@ interface Flags {
 
 export function uninstallCommand(): Command {
   return new Command('uninstall')
-    .description(`Deletes our tables (${names}) from this node, or from every node, and nothing else.`)
+    .description(
+      `Deletes our tables (${names}) from this node. With --daemonset: the tables and the saved state of every node.`,
+    )
     .option('--daemonset <NAMESPACE/NAME>', 'remove the rules from every node that this DaemonSet runs on')
     .option('--release <NAME>', 'only if Helm has installed that DaemonSet as this release')
     .option('--kubeconfig <FILE>', 'how to reach the API server, with --daemonset (default: what kubectl would use)')
