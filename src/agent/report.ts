@@ -244,11 +244,11 @@ export class Reporter {
       this.#announce('nodes', this.#node, { code: 'empty-list', path: resource, message, effect: 'ignored' });
     } else {
       this.#held.delete(resource);
-      const message =
+      const ended =
         what === 'recovered'
           ? `the API server lists ${resource} again after empty lists`
           : `the API server has listed no ${resource} for 30 s: the agent treats them as deleted`;
-      this.#logger.warn({ resource, objects: known }, message);
+      this.#logger.warn({ resource, objects: known }, ended);
     }
     this.reportLists();
   }
