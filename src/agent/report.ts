@@ -136,9 +136,9 @@ export class Reporter {
     },
     drifted: (family) => {
       this.#metrics.apply.drift();
-      const message = "another program changed one of Postern's tables; the agent is restoring it";
-      this.#ready.report('rules', message);
-      this.#logger.error({ table: `${family} postern` }, message);
+      const drift = "another program changed one of Postern's tables; the agent is restoring it";
+      this.#ready.report('rules', drift);
+      this.#logger.error({ table: `${family} postern` }, drift);
     },
     refused: (policy, error) => {
       const isLate = error instanceof NftError && error.code === 'timeout';
