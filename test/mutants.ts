@@ -2152,7 +2152,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a rule that policyTypes leaves out is said to allow',
     file: 'src/evaluator/reach.ts',
     find: 'const obstacle = obstacleOf(policy, rule, direction)?.text ?? claimed;',
-    replace: 'const obstacle = rule.broken?.message ?? policy.mute?.message ?? claimed;',
+    replace: 'const obstacle = rule.broken?.message ?? policy.failedClosed?.message ?? claimed;',
     specs: [reach],
   },
   {

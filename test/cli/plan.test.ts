@@ -81,7 +81,7 @@ Would be cut: 4 pairs of pods and ports
       rule 1 of policy shop/web would allow, but without a namespaceSelector only pods of namespace shop match, not office/client
   host far → shop: app=web (2 pods) TCP/8080 (ipv4)
     ingress: shop/web-0 is isolated for ingress by shop/web, and no rule allows this
-      rule 1 of policy shop/web would allow, but selectors match pods only, and 203.0.113.5 is none
+      rule 1 of policy shop/web would allow, but selectors match pods only, and 203.0.113.5 is not a pod
 `,
     );
     deepEqual([answer.code, answer.notes], [1, '']);

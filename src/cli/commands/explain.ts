@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import type { Decision, Flow, Verdict } from '../../evaluator/decision.ts';
 import { evaluate } from '../../evaluator/evaluator.ts';
-import { judgesOf, type Judge } from '../../evaluator/judges.ts';
+import { enforcingNodesOf, type EnforcingNode } from '../../evaluator/enforcing-nodes.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
@@ -133,13 +133,13 @@ async function answer(fromText: string, toText: string, portText: string, option
   const traffic = readPortArgument(portText, source.cluster, to.endpoints.get(asked[0]!)!, asked[0]!);
   refuseServicePort(objects, source.cluster, toText, traffic);
   const decisions: Partial<Record<Family, Decision>> = {};
-  const judges: (Judge & { readonly family: Family })[] = [];
+  const judges: (EnforcingNode & { readonly family: Family })[] = [];
   for (const family of asked) {
     const pair = { source: from.endpoints.get(family)!, destination: to.endpoints.get(family)! };
     const flow: Flow = { ...pair, ...traffic, family };
     const decision = evaluate(source.cluster, flow);
     decisions[family] = decision;
-    judges.push(...judgesOf(source.cluster, flow, decision).map((judge) => ({ ...judge, family })));
+    judges.push(...enforcingNodesOf(source.cluster, flow, decision).map((judge) => ({ ...judge, family })));
   }
   const denied = Object.values(decisions).some(({ verdict }) => verdict === 'denied');
   const verdict: Verdict = denied ? 'denied' : 'allowed';

@@ -1,6 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Verdict } from '../../evaluator/decision.ts';
-import type { Judge } from '../../evaluator/judges.ts';
+import type { EnforcingNode } from '../../evaluator/enforcing-nodes.ts';
 import { isJsonObject, type JsonObject } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import type { Family } from '../../model/address.ts';
@@ -9,7 +9,7 @@ import type { NodeTrace } from '../node/trace.ts';
 import { formatTraffic, type Traffic } from './port-argument.ts';
 
 /** What the kernel of a node would do, beside what it should. */
-export interface KernelAnswer extends Judge {
+export interface KernelAnswer extends EnforcingNode {
   readonly family: Family;
   readonly verdict: Verdict;
   readonly agrees: boolean;
@@ -20,7 +20,7 @@ export interface KernelAnswer extends Judge {
 export async function askKernels(
   config: KubeConfig,
   objects: readonly JsonObject[],
-  judges: readonly (Judge & { readonly family: Family })[],
+  judges: readonly (EnforcingNode & { readonly family: Family })[],
   traffic: Traffic,
 ): Promise<{ readonly answers: readonly KernelAnswer[]; readonly unasked: readonly NodeFailure[] }> {
   const kernels: KernelAnswer[] = [];
