@@ -136,7 +136,7 @@ describe('asking all nodes of a cluster', () => {
 
   it('finds a node without an agent', async () => {
     const { texts } = await ask({ agents: [agentPod('n1')], nodes: [named('n1'), named('n2'), named('w', 'windows')] });
-    assert.deepEqual(texts, ['no-agent: node n2: no pod of the agent is on it']);
+    assert.deepEqual(texts, ['no-agent: node n2: it has no agent pod']);
   });
 
   for (const [what, answer, problem] of [
@@ -187,7 +187,7 @@ describe('asking all nodes of a cluster', () => {
 
   it('finds a node that stays behind, after it has been given time', async () => {
     const { texts, asked } = await ask({ agents: [agentPod('n1')], policies: ['2'] });
-    assert.deepEqual(texts, ['behind: node n1: it has applied other networkpolicies than there are now']);
+    assert.deepEqual(texts, ['behind: node n1: it has not applied the current networkpolicies']);
     assert.equal(asked.length, 4);
   });
 
@@ -235,7 +235,7 @@ describe('asking all nodes of a cluster', () => {
       /--node: there is no agent on "n9"; there are on n1, n2$/,
     );
     const { texts } = await ask({ agents, nodes: [named('n9')], options: { node: 'n9' } });
-    assert.deepEqual(texts, ['no-agent: node n9: no pod of the agent is on it']);
+    assert.deepEqual(texts, ['no-agent: node n9: it has no agent pod']);
   });
 
   it('says what the kubelet says of an agent that ends again and again, whose pod counts as Running', async () => {

@@ -89,6 +89,6 @@ export const doctorWalks: readonly Walk[] = [
   }),
   doctorWalk(nothing, 'other-engine', {
     make: (at) => at.make('n1', 'iptables-nft -N cali-FORWARD', 'iptables-nft -X cali-FORWARD'),
-    cause: /on n1: warning: .*\(other-engine\)\n +wrong +Calico has rules here, as chain cali-FORWARD\n/,
+    cause: /on n1: warning: .*\(other-engine\)\n +wrong +Calico has rules here, for example in chain cali-FORWARD\n/,
   }),
 ];
