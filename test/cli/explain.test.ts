@@ -263,7 +263,7 @@ ingress of shop/web-0: denied
     );
     const { notes } = await explain('-f', folder, 'office/agent', 'shop/web', '8080');
     deepEqual(notes.trimEnd().split('\n'), [
-      'note: namespace office is not among the manifests: assumed to exist, with no labels of its own',
+      'note: namespace office is not in the manifests: assuming that it exists without labels',
       'note: projectcalico.org/v3 NetworkPolicy other is not judged',
       'note: NetworkPolicy shop/odd: spec.ingress[0].ports[0].protocol: "tcp" is none of TCP, UDP, SCTP; nothing is allowed by it',
       "note: pod office/agent uses its node's network: policies do not apply to it, and selectors do not match it",

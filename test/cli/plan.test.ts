@@ -145,7 +145,7 @@ Would be cut: 4 pairs of pods and ports
       '--base',
       base,
     );
-    match(out, /NetworkPolicy shpo\/web: not valid: there is no namespace shpo/);
+    match(out, /NetworkPolicy shpo\/web: not valid: namespace shpo does not exist/);
     doesNotMatch(out, /isolated/);
     equal(code, 2);
   });

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
-import { judgeImpact } from '../../impact/impact.ts';
+import { computeImpact } from '../../impact/impact.ts';
 import type { Impact } from '../../impact/impact.ts';
 import type { NodeFlows } from '../../impact/seen-flow.ts';
 import { keyOf } from '../../impact/object-key.ts';
@@ -77,7 +77,7 @@ async function plan(options: PlanOptions, { out, notes }: Streams): Promise<void
   const sides = await readSides(given, options.delete === true, where);
   const seen = await readSeen(options, sides);
   const question = { before: sides.before, after: sides.after, seen: seen.flows };
-  const impact = judgeImpact({ ...question, pairs: options.pairs === true || !seen.flows });
+  const impact = computeImpact({ ...question, pairs: options.pairs === true || !seen.flows });
   for (const note of new Set([...sides.notes, ...seen.notes])) notes.write(`note: ${note}\n`);
   for (const problem of problems) notes.write(`postern: ${formatProblem(problem)}; it is left out\n`);
   out.write(
