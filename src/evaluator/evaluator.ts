@@ -30,7 +30,7 @@ export function familiesOf(cluster: Cluster, endpoint: Endpoint): Family[] {
 export function resolveEndpoint(cluster: Cluster, endpoint: Endpoint, family: Family): Party | string {
   if ('pod' in endpoint) {
     const pod = cluster.pods.get(endpoint.pod);
-    if (!pod) return `there is no pod ${endpoint.pod}`;
+    if (!pod) return `pod ${endpoint.pod} does not exist`;
     const node = pod.nodeName === undefined ? undefined : cluster.nodes.get(pod.nodeName);
     const address = addressOf(pod, family) ?? (pod.hostNetwork && node ? addressOf(node, family) : undefined);
     if (!address) return `pod ${pod.key} has no ${family} address`;
@@ -40,7 +40,7 @@ export function resolveEndpoint(cluster: Cluster, endpoint: Endpoint, family: Fa
   const given = 'address' in endpoint && endpoint.address !== undefined ? parseAddress(endpoint.address) : undefined;
   if ('node' in endpoint) {
     const node = cluster.nodes.get(endpoint.node);
-    if (!node) return `there is no node ${endpoint.node}`;
+    if (!node) return `node ${endpoint.node} does not exist`;
     const address = endpoint.address === undefined ? addressOf(node, family) : given;
     if (address?.family !== family) return `node ${node.name} has no ${family} address`;
     return { name: `node ${node.name}`, address, pod: undefined, claimants: [], node: node.name, isUnknown: false };

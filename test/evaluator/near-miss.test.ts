@@ -239,8 +239,8 @@ describe('reasons', () => {
       '203.0.113.5 is outside the cluster: policies do not apply there',
       'no policy isolates y/c for ingress',
     ],
-    ['x/nobody > x/a TCP/1', 'there is no pod x/nobody', 'the other end does not exist'],
-    ['n9 > x/a TCP/1', 'there is no node n9', 'the other end does not exist'],
+    ['x/nobody > x/a TCP/1', 'pod x/nobody does not exist', 'the other end does not exist'],
+    ['n9 > x/a TCP/1', 'node n9 does not exist', 'the other end does not exist'],
     ['x/a > 203.0.113.5 TCP/1 ipv6', 'the other end does not exist', '203.0.113.5 is not an ipv6 address'],
   ];
   for (const [flow, egress, ingress] of rowsOfReasons) {

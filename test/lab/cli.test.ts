@@ -130,7 +130,7 @@ describe('postern lab (kernel)', function () {
     const none = await lab('probe', '--port', '8081');
     assert.deepEqual(
       [none.exitCode, none.stdout, none.stderr],
-      [2, '', 'postern: nothing was probed: no pod or host declares TCP/8081; pods answer on their containerPorts'],
+      [2, '', 'postern: nothing to probe: no pod or host declares TCP/8081; pods answer on their containerPorts'],
     );
 
     const pods = await execa('kubectl', ['--kubeconfig', kubeconfig, '-n', 'shop', 'get', 'pods', '-o', 'name']);
@@ -163,14 +163,14 @@ describe('postern lab (kernel)', function () {
     const unknown = await execa(process.execPath, [
       ...[main, 'lab', 'down', '--name', 'other', '--state-dir', join(directory, 'state')],
     ]);
-    assert.equal(unknown.stdout, `there is no lab other: nothing to do; ${name} is up: choose with --name`);
+    assert.equal(unknown.stdout, `lab other does not exist: nothing to remove; ${name} is running: choose with --name`);
 
     const down = await lab('down');
     assert.equal(down.exitCode, 0, down.stderr);
-    assert.equal(down.stdout, `lab ${name} is down`);
+    assert.equal(down.stdout, `lab ${name} is removed`);
     await assertNothingLeft();
     const again = await lab('down');
-    assert.deepEqual([again.exitCode, again.stdout], [0, `there is no lab ${name}: nothing to do`]);
+    assert.deepEqual([again.exitCode, again.stdout], [0, `lab ${name} does not exist: nothing to remove`]);
   });
 
   it('probe: exit 1 and loud where packets do other than the policies say', async () => {
@@ -212,8 +212,8 @@ describe('postern lab (kernel)', function () {
       await until(isReached);
       running.kill('SIGINT');
       const { exitCode, signal, stdout, stderr } = await running;
-      assert.deepEqual([exitCode, signal, stderr], [130, undefined, `postern: interrupted; lab ${name} is down`]);
-      assert.doesNotMatch(stdout, /allowed|Ctrl-C ends it/);
+      assert.deepEqual([exitCode, signal, stderr], [130, undefined, `postern: interrupted; lab ${name} is removed`]);
+      assert.doesNotMatch(stdout, /allowed|Ctrl-C stops it/);
       await assertNothingLeft();
     });
   }
@@ -225,7 +225,7 @@ describe('postern lab (kernel)', function () {
       if (line.startsWith('  policies:')) running.kill('SIGINT');
     }
     const { exitCode, stdout, stderr } = await running;
-    assert.deepEqual([exitCode, stderr], [130, `postern: interrupted; lab ${name} is down`]);
+    assert.deepEqual([exitCode, stderr], [130, `postern: interrupted; lab ${name} is removed`]);
     assert.doesNotMatch(stdout, /allowed/);
     await assertNothingLeft();
   });

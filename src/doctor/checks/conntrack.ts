@@ -16,7 +16,7 @@ export const conntrackStale: Check<NodeFacts> = {
   find: ({ gonePods }) =>
     (valueOf(gonePods) ?? []).map(({ address, services, connections }) => {
       const of = connections === 1 ? 'a connection' : `${connections} connections`;
-      const problem = `conntrack still maps ${of} to ${sorted(services).join(', ')} to it, but its pod is gone`;
+      const problem = `conntrack maps ${of} to ${sorted(services).join(', ')} to this address, but its pod is gone`;
       return { subject: `address ${address}`, problem };
     }),
 };

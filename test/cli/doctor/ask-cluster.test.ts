@@ -145,10 +145,14 @@ describe('asking all nodes of a cluster', () => {
     [
       'of a version without a doctor',
       { exitCode: 2, stdout: '', stderr: "error: unknown command 'node'\n" },
-      'its version of Postern has no doctor yet: upgrade it',
+      'this version of the agent has no doctor: upgrade it',
     ],
-    ['that fails', { exitCode: 2, stdout: '', stderr: 'postern: boom\n' }, 'it ended with exit code 2: postern: boom'],
-    ['that says something else', '{"node": 1}', 'it ended with exit code 0: no report'],
+    [
+      'that fails',
+      { exitCode: 2, stdout: '', stderr: 'postern: boom\n' },
+      'the doctor ended with exit code 2: postern: boom',
+    ],
+    ['that says something else', '{"node": 1}', 'the doctor ended with exit code 0: no report'],
   ] as const) {
     it(`finds an agent ${what}, and asks the others`, async () => {
       const { texts } = await ask({
@@ -167,7 +171,7 @@ describe('asking all nodes of a cluster', () => {
         agentPod('n2', { name: 'new' }),
       ],
     });
-    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: it does not run: Pending']);
+    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: the agent does not run: Pending']);
     assert.deepEqual(
       asked.map(({ pod }) => pod),
       ['new'],
@@ -232,7 +236,7 @@ describe('asking all nodes of a cluster', () => {
     );
     await assert.rejects(
       ask({ agents, options: { node: 'n9' } }),
-      /--node: there is no agent on "n9"; there are on n1, n2$/,
+      /--node: node "n9" has no agent; nodes with an agent: n1, n2$/,
     );
     const { texts } = await ask({ agents, nodes: [named('n9')], options: { node: 'n9' } });
     assert.deepEqual(texts, ['no-agent: node n9: it has no agent pod']);
@@ -242,15 +246,12 @@ describe('asking all nodes of a cluster', () => {
     const waiting = { name: 'main', state: { waiting: { reason: 'CrashLoopBackOff' } } };
     const crashing = { ...agentPod('n1'), status: { phase: 'Running', containerStatuses: [waiting] } };
     const { texts, asked } = await ask({ agents: [crashing] });
-    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: it does not run: CrashLoopBackOff']);
+    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: the agent does not run: CrashLoopBackOff']);
     assert.equal(asked.length, 0);
   });
 
   it('cannot ask where there are no agents', async () => {
-    await assert.rejects(
-      ask({ agents: [] }),
-      /there is no pod of an agent in any namespace \(app=x\): install Postern/,
-    );
+    await assert.rejects(ask({ agents: [] }), /no agent pod found in any namespace \(app=x\): install Postern/);
     await assert.rejects(ask({ agents: [], options: { namespace: 'ours' } }), /in namespace ours/);
   });
 

@@ -51,7 +51,7 @@ describe('postern node doctor', function () {
       stdout,
       /^warning: table ip filter \(foreign-drop\)\n  wrong    chain FORWARD \(forward, priority 0\): policy drop; /m,
     );
-    assert.match(stdout, /\n  do       let the program .*\n/);
+    assert.match(stdout, /\n  do       configure that program .*\n/);
     assert.match(stdout, /\nnode n1: 1 finding$/);
   });
 
@@ -182,7 +182,7 @@ describe('postern node doctor', function () {
     ['hangs', 'exec sleep 600', /^nft did not end within 10 s: /],
     ['fails', 'echo "Error: syntax" >&2; exit 1', /^nft failed: Error: syntax: /],
     ['does not stop', 'exec yes', /^nft listed more than 64 MB: /],
-    ['says nonsense', 'echo nonsense', /^nft lists something that is not JSON: "nonsense/],
+    ['says nonsense', 'echo nonsense', /^the output of nft is not JSON: "nonsense/],
   ] as const) {
     it(`goes on where nft ${how} over a table of another program, and says so`, async () => {
       await tables('table inet theirs { chain x { }\n}');
@@ -206,7 +206,7 @@ describe('postern node doctor', function () {
     );
     const { check, subject, problem } = await theOnly({ path });
     assert.deepEqual([check, subject], ['unreadable-rules', 'table ip x; flush ruleset']);
-    assert.match(problem, /^its name cannot be given to nft/);
+    assert.match(problem, /^nft cannot take this name as an argument/);
     assert.match(await node.sh('nft list tables'), /table ip postern\ntable ip6 postern/);
   });
 
@@ -304,8 +304,8 @@ describe('postern node doctor', function () {
         .map(({ check, severity, subject, problem }) => `${check}, ${severity}: ${subject}: ${problem}`)
         .toSorted(),
       [
-        'conntrack-stale, warning: address 10.244.1.77: conntrack still maps 2 connections to 10.96.0.10:53 to it, but its pod is gone',
-        'conntrack-stale, warning: address 10.244.2.77: conntrack still maps a connection to 10.96.0.10:53 to it, but its pod is gone',
+        'conntrack-stale, warning: address 10.244.1.77: conntrack maps 2 connections to 10.96.0.10:53 to this address, but its pod is gone',
+        'conntrack-stale, warning: address 10.244.2.77: conntrack maps a connection to 10.96.0.10:53 to this address, but its pod is gone',
       ],
     );
   });
