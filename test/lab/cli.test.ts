@@ -142,13 +142,16 @@ describe('postern lab (kernel)', function () {
     const mistyped = await lab('exec', 'shop/ap', '--', 'true');
     assert.deepEqual(
       [mistyped.exitCode, mistyped.stderr],
-      [2, 'postern: shop/ap: no such pod runs; did you mean shop/api?'],
+      [2, 'postern: shop/ap: no running pod has this name; did you mean shop/api?'],
     );
 
     // One that is up keeps a second from starting; both processes of that end, and say why.
     const second = await lab('up', '-f', manifests, '--detach');
     assert.equal(second.exitCode, 2);
-    assert.match(second.stderr, new RegExp(`^postern: lab ${name} is up \\(pid .*postern lab down --name ${name} `));
+    assert.match(
+      second.stderr,
+      new RegExp(`^postern: lab ${name} is running \\(pid .*postern lab down --name ${name} `),
+    );
 
     const other = await execa(
       process.execPath,
@@ -157,7 +160,7 @@ describe('postern lab (kernel)', function () {
     );
     assert.deepEqual(
       [other.exitCode, other.stderr],
-      [2, `postern: lab other is not up, but ${name}: choose with --name`],
+      [2, `postern: lab other is not running, but ${name}: choose with --name`],
     );
 
     const unknown = await execa(process.execPath, [
@@ -250,7 +253,7 @@ describe('postern lab (kernel)', function () {
     assert.equal(agents.length, 2);
     const probe = await lab('probe');
     assert.equal(probe.exitCode, 2);
-    assert.match(probe.stderr, new RegExp(`ended without being taken down; .* postern lab down --name ${name} `));
+    assert.match(probe.stderr, new RegExp(`crashed; .* postern lab down --name ${name} `));
     const { stdout, exitCode } = await lab('down');
     assert.equal(exitCode, 0);
     assert.match(stdout, /removed what was left/);
@@ -265,8 +268,8 @@ describe('postern lab (kernel)', function () {
       assert.equal(stderr.split('\n').length, 1, stderr);
       return stderr;
     };
-    assert.match(await lines('probe'), /no lab is up/);
-    assert.match(await lines('exec', 'shop/web', '--', 'true'), /no lab is up/);
+    assert.match(await lines('probe'), /no lab is running/);
+    assert.match(await lines('exec', 'shop/web', '--', 'true'), /no lab is running/);
     assert.match(await lines('run', '-f', join(directory, 'nowhere')), /no such file/);
     const bad = join(directory, 'bad.json');
     await writeFile(bad, JSON.stringify({ ...policy, spec: { ...policy.spec, policyTypes: ['Inwards'] } }));

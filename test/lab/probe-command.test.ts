@@ -133,7 +133,7 @@ describe('postern probe in a lab (kernel)', function () {
     for (const [args, message] of [
       ['shop/wbe shop/api 80', /pod shop\/wbe does not exist; did you mean shop\/web\?/],
       ['shop/web shop/svc:web 80', /Service shop\/web does not exist; there is shop\/api/],
-      ['--name none shop/web shop/api 80', /lab none is not up, but try/],
+      ['--name none shop/web shop/api 80', /lab none is not running, but try/],
       ['shop/web shop/api icmp', /a probe is TCP or UDP/],
     ] as const) {
       const { exitCode, stderr } = await probe(...args.split(' '));
