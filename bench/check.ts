@@ -18,7 +18,7 @@ export function recordedOf(results: readonly Result[]): Recorded[] {
 }
 
 /** Lists ratios whose median is worse than the recorded one by more than the tolerance. Ignores figures without a record. */
-export function lostGround(
+export function findRegressions(
   results: readonly Pick<Result, 'id' | 'what' | 'median'>[],
   recorded: readonly Recorded[],
 ): string[] {

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { lostGround } from './check.ts';
+import { findRegressions } from './check.ts';
 import { resultOf, type Bench, type Result } from './figure.ts';
 import { describeMachine } from './machine.ts';
 import { agentMemory } from './agent/agent-memory.ts';
@@ -39,7 +39,7 @@ ${benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n
 Examples:
   npm run bench                                all of them
   npm run bench -- packets --json packets.json one, with its figures as JSON
-  npm run bench -- --check                     has ground been lost?
+  npm run bench -- --check                     has a figure become worse?
 `;
 
 async function main(): Promise<number> {
@@ -72,9 +72,9 @@ async function main(): Promise<number> {
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ machine, bars }, undefined, 2)}\n`);
   if (values.publish) await publish(bars, machine, recorded);
   if (!values.check) return bars.every(({ holds }) => holds !== false) ? 0 : 1;
-  const lost = lostGround(bars, JSON.parse(await readFile(recorded, 'utf8')));
-  for (const line of lost) process.stdout.write(`worse than recorded: ${line}\n`);
-  return lost.length === 0 ? 0 : 1;
+  const regressions = findRegressions(bars, JSON.parse(await readFile(recorded, 'utf8')));
+  for (const line of regressions) process.stdout.write(`worse than recorded: ${line}\n`);
+  return regressions.length === 0 ? 0 : 1;
 }
 
 async function runBench(bench: Bench): Promise<Result[]> {
