@@ -63,7 +63,7 @@ describe('postern lab (kernel)', function () {
   const startForeground = async (): Promise<ChildProcess> => {
     const child = spawn(process.execPath, [main, 'lab', 'up', ...which(), '-f', manifests], { stdio: 'pipe' });
     const [text] = (await once(child.stdout, 'data')) as [Buffer];
-    assert.match(String(text), /is up \(bridge, dual\):\n {2}node n1 .*\n {4}shop\/api +10\.244\.1\.\d+ fd00:/);
+    assert.match(String(text), /is running \(bridge, dual\):\n {2}node n1 .*\n {4}shop\/api +10\.244\.1\.\d+ fd00:/);
     return child;
   };
 
