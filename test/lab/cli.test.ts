@@ -256,7 +256,7 @@ describe('postern lab (kernel)', function () {
     assert.match(probe.stderr, new RegExp(`crashed; .* postern lab down --name ${name} `));
     const { stdout, exitCode } = await lab('down');
     assert.equal(exitCode, 0);
-    assert.match(stdout, /removed what was left/);
+    assert.match(stdout, /removed the remains of/);
     await assertNothingLeft();
     await until(async () => (await agentsOf(state)).length === 0);
   });
