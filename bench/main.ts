@@ -34,7 +34,7 @@ ${benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n
 
       --json FILE  writes the figures, with all runs, as JSON
       --check      exits 1 only if a ratio is worse than the recorded one, beyond what machines differ by
-      --publish    writes the figures and charts of all benches into docs/performance.md, and records them for --check
+      --publish    writes the figures and charts of all benches into docs/performance/all.md, and records them for --check
 
 Examples:
   npm run bench                                all of them

@@ -4,7 +4,7 @@ import type { Result } from './figure.ts';
 import { plotCurves } from './plot.ts';
 import { format } from './report.ts';
 
-const page = new URL('../docs/performance.md', import.meta.url);
+const page = new URL('../docs/performance/all.md', import.meta.url);
 const pictures = new URL('../docs/performance/', import.meta.url);
 const begin = '<!-- figures: npm run bench -- --publish -->';
 const end = '<!-- end of figures -->';
@@ -26,8 +26,8 @@ export async function publish(
   const [before, rest] = text.split(begin);
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined)
-    throw new Error(`docs/performance.md has no place for figures: ${begin}`);
-  const images = curves.map(({ title, file }) => `![${title}](performance/${file})`);
+    throw new Error(`docs/performance/all.md has no place for figures: ${begin}`);
+  const images = curves.map(({ title, file }) => `![${title}](${file})`);
   const body = [describeMachine(machine), ...images, tableOf(results)].join('\n\n');
   await writeFile(page, `${before}${begin}\n\n${body}\n\n${end}${after}`);
   await writeFile(recorded, `${JSON.stringify(recordedOf(results), undefined, 2)}\n`);

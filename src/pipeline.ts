@@ -16,27 +16,27 @@ import { planStages, type Plan } from './plan/plan.ts';
 
 export interface PipelineOptions {
   readonly limits?: ShapeLimits;
-  /** What policies may cost the node (S9.13). */
+  /** Limits for what policies cost the node (S9.13). */
   readonly budgets?: Budgets;
-  /** What looking for the members of their groups may cost. */
+  /** Limits for filling groups with members. */
   readonly fillBudgets?: FillBudgets;
-  /** Addresses of this node's ranges that are no local pod's may neither send nor receive (S7.5). On unless told otherwise. */
+  /** In this node's pod ranges, only addresses of local pods may send and receive (S7.5). Default: on. */
   readonly gate?: boolean;
-  /** The ranges, where neither the Node object nor the runtime is to be asked. */
+  /** Pod ranges of this node; they override those of the Node object and of the CNI network configuration. */
   readonly podCidrs?: readonly string[];
-  /** A pod's port takes its own addresses alone (S1.15). On unless told otherwise. */
+  /** A pod may send from its own addresses only (S1.15). Default: on. */
   readonly guard?: Guard;
-  /** What pods may do that no pod does otherwise (S1.18). Nothing unless told otherwise. */
+  /** What the operator allows pods to do in addition (S1.18). Default: nothing. */
   readonly allowed?: PodPermissions;
-  /** Each class counts its packets. */
+  /** Each class counts its packets. Default: off. */
   readonly countsClasses?: boolean;
 }
 
-/** A plan without refusals: once the kernel holds its result, nothing is to be done until the snapshot changes. */
+/** The last plan without refused policies. Once the kernel holds its result, nothing is left to do until the Snapshot changes. */
 type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
 
 /**
- * The whole flow, without I/O, and all ways on which its output comes back as input:
+ * The whole data flow, without I/O, and each way in which output becomes input again:
  *
  *     watch ──────ResourceEvent──► indexer ──Snapshot, Delta──► compile ──Ruleset, changes──► plan ──Stages──► apply
  *     sandboxes ──NodeFact──────►  │ ▲  ▲     (this node's)      │  ▲      (nftables)         ▲ │   (make, switch, break)
@@ -44,13 +44,13 @@ type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
  *                                  ▼ │   (compiled: a new Delta)  └── refused ◄── what nft refuses    holds then
  *                          (1) to (3) below
  *
- * 1. `kept` ──► fact `kept`: a sandbox of a known pod shows that the runtime keeps a record of all of them (`agent/event-dispatcher.ts`).
+ * 1. `cniCacheComplete` ──► fact `cache-complete`: a sandbox of a known pod shows that the runtime records all sandboxes (`agent/event-dispatcher.ts`).
  * 2. `unknownSandboxes` ──► fact `fetched`: the agent asks the API server for their pods (`agent/pod-fetcher.ts`).
- * 3. `snapshot.localPods` ──► fact `links`: the agent looks for the devices that no sandbox names (`agent/link-watch.ts`).
+ * 3. `snapshot.localPods` ──► fact `links`: the agent looks for devices that no sandbox names (`agent/link-watch.ts`).
  *
- * The agent also leaves out the policies that the kernel refuses (`agent/refusals.ts`), and finds them by `probe`.
+ * The agent also finds policies that the kernel refuses, by `probe`, and leaves them out (`agent/refusals.ts`).
  *
- * What the kernel should hold depends on the current objects and facts alone, never on the order in which they came (S7.1).
+ * The desired ruleset depends on the current objects and facts alone, never on their order (S7.1).
  */
 export class Pipeline {
   readonly #indexer: Indexer;
@@ -89,42 +89,42 @@ export class Pipeline {
     return this.#indexer.snapshot();
   }
 
-  /** As the snapshot says, without making one. */
+  /** All first lists are complete. Unlike `snapshot`, this is cheap. */
   get inSync(): boolean {
     return this.#indexer.inSync;
   }
 
-  /** Whether the node that this is for is one of the cluster's. */
+  /** Whether the API server has a Node object for this node. */
   get knowsNode(): boolean {
     return this.#indexer.knowsNode;
   }
 
-  /** Live sandboxes of pods that neither the watch nor a `fetched` fact has brought: denied until one does (S1.14). */
+  /** Live sandboxes whose pod neither the watch nor a `fetched` fact has delivered. They are denied until then (S1.14). */
   get unknownSandboxes(): readonly Sandbox[] {
     return this.#indexer.unknownSandboxes;
   }
 
-  /** Local pods that have an address of which no link is known: nothing holds them to it. */
+  /** Local pods with an address whose link is unknown. The guard does not cover such an address. */
   get unlinked(): readonly LocalPod[] {
     return this.#indexer.unlinked;
   }
 
-  /** Pod ranges of the own Node that are not gated: a sandbox of this node has an address outside of them. */
+  /** Pod ranges of the own Node that are not gated, because a sandbox of this node has an address outside of them. */
   get disputedRanges(): readonly string[] {
     return this.#indexer.disputedRanges;
   }
 
-  /** Which nodes' pods claim addresses of the gated ranges. */
+  /** Other nodes whose pods claim addresses of the gated ranges. */
   get gateClaims(): readonly GateClaims[] {
     return this.#indexer.gateClaims;
   }
 
-  /** The container runtime keeps a record of its sandboxes that can be read, so a pod of this node that is not in it has no address. */
-  get kept(): boolean {
-    return this.#indexer.kept;
+  /** The agent can read the CNI result cache, and it is complete: a local pod that is not in it has no address. */
+  get cniCacheComplete(): boolean {
+    return this.#indexer.cniCacheComplete;
   }
 
-  /** Who has the address, as this node sees it. */
+  /** The owners of the address, by what this node knows. */
   ownersOf(address: string): Owners {
     return this.#indexer.ownersOf(address);
   }
@@ -133,24 +133,24 @@ export class Pipeline {
     return this.#indexer.issues;
   }
 
-  /** How many objects the indexer has looked at: what tests count instead of time. */
+  /** Number of objects that the indexer visited. Tests count visits instead of time. */
   get visits(): Indexer['visits'] {
     return this.#indexer.visits;
   }
 
-  /** Compiles what the next plan needs: for who must wait for what the kernel holds. */
+  /** Compiles ahead of the next `plan`, while the caller waits for the kernel's content. */
   prepare(): void {
     this.#prepared = this.#compile(new Set());
   }
 
   /**
-   * The way from what the kernel holds to what it should hold now. `applied` is `undefined` where there is no table;
-   * the allows of `refused` policies are left out (S9.10).
+   * Plans the change from the kernel's content (`applied`) to the desired ruleset. `applied` is `undefined` if there is no table. Policies in `refused`
+   * isolate and allow nothing (S9.10).
    */
   plan(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId> = new Set()): Plan & { compiled: Compiled } {
     const snapshot = this.#indexer.snapshot();
     const last = this.#last;
-    // Most events of a cluster change nothing here.
+    // Most events of a cluster change nothing on this node.
     if (last?.compiled.revision === snapshot.revision && last.result === applied && refused.size === 0) {
       return { ...last, stages: [] };
     }
@@ -158,12 +158,13 @@ export class Pipeline {
     this.#prepared = undefined;
     const compiled = prepared ?? this.#compile(refused);
     const plan = { compiled, ...planStages(compiled.ruleset, applied, compiled.changes) };
-    // The changes would keep the sets before them.
+    // Drop the changes: they hold references to the previous sets, which would stay in memory.
     const again = { ...compiled, changes: new ElementChanges(), counts: { ...compiled.counts, builtClasses: 0 } };
     this.#last = refused.size === 0 ? { compiled: again, result: plan.result } : undefined;
     return plan;
   }
-  /** What would be planned without the allows of other policies: to find those that the kernel does not take. Nothing of it is remembered. */
+
+  /** Like `plan`, without effect on later plans. The agent uses it to find the policies that the kernel refuses. */
   probe(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId>): Plan {
     const { ruleset, changes } = this.#compiler.probe(this.#indexer.snapshot(), this.#indexer.delta, refused);
     return planStages(ruleset, applied, changes);

@@ -25,7 +25,7 @@ const delta = 'test/indexer/delta.test.ts';
 const elementChanges = 'test/nftables/element-changes.test.ts';
 const size = 'test/compile/size.test.ts';
 const admission = 'test/indexer/admission.test.ts';
-const room = 'test/indexer/share-room.test.ts';
+const room = 'test/indexer/share-budget.test.ts';
 const baseChains = 'test/compile/base-chains.test.ts';
 const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/anti-spoof.test.ts';
@@ -201,9 +201,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'packets of isolated pods are judged in IPv4 alone',
     file: 'src/compile/base-chains.ts',
-    find: "return [pointing('egress', family, ctDirection), pointing('ingress', family, ctDirection)];",
+    find: "return [dispatch('egress', family, ctDirection), dispatch('ingress', family, ctDirection)];",
     replace:
-      "return family === 'ipv6' ? [] : [pointing('egress', family, ctDirection), pointing('ingress', family, ctDirection)];",
+      "return family === 'ipv6' ? [] : [dispatch('egress', family, ctDirection), dispatch('ingress', family, ctDirection)];",
     specs: [golden],
   },
   {
@@ -230,7 +230,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a pod's packets to its own node are not judged",
     file: 'src/compile/base-chains.ts',
-    find: "pointing('egress', family, 'original'),",
+    find: "dispatch('egress', family, 'original'),",
     replace: '',
     specs: [golden, agreement],
   },
@@ -315,7 +315,7 @@ export const mutants: readonly Mutant[] = [
     name: 'an address that changes hands stays with its old owner',
     file: 'src/indexer/indexer.ts',
     find: 'if (!refreshed.has(key)) this.#refreshPod(key, pod);',
-    replace: '',
+    replace: 'void [key, pod];',
     specs: [indexer],
   },
   {
@@ -343,13 +343,13 @@ export const mutants: readonly Mutant[] = [
     name: 'a contested address is not looked at again when a policy comes',
     file: 'src/indexer/subjects.ts',
     find: 'if (this.#isContested(address)) this.#parts.denied.touch(address);',
-    replace: '',
+    replace: 'void address;',
     specs: [indexer],
   },
   {
     name: 'as many policies are the same policies',
     file: 'src/indexer/local-pods.ts',
-    find: 'for (const id of policies) if (id !== told[index++]) return false;',
+    find: 'for (const id of policies) if (id !== list[index++]) return false;',
     replace: 'for (const id of policies) index += id.length;',
     specs: [indexer],
   },
@@ -440,15 +440,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what a run that failed has begun is taken for done',
     file: 'src/indexer/indexer.ts',
-    find: 'const taken = take(this.snapshot(), this.#log.delta);\n    this.#log.drain();',
-    replace: 'const { delta } = this.#log;\n    this.#log.drain();\n    const taken = take(this.snapshot(), delta);',
+    find: 'const result = consume(this.snapshot(), this.#log.delta);\n    this.#log.drain();',
+    replace:
+      'const { delta } = this.#log;\n    this.#log.drain();\n    const result = consume(this.snapshot(), delta);',
     specs: [members, delta],
   },
   {
     name: 'a policy that says something else is not noticed',
     file: 'src/indexer/active-policies.ts',
-    find: 'this.#active = new NotingMap(note);',
-    replace: 'this.#active = new NotingMap(() => undefined);',
+    find: 'this.#active = new ObservedMap(note);',
+    replace: 'this.#active = new ObservedMap(() => undefined);',
     specs: [members, delta],
   },
   {
@@ -721,8 +722,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what a node has kept is no trace of anything',
     file: 'src/agent/look-back.ts',
-    find: 'tables ? undefined : await readSaved()',
-    replace: 'undefined',
+    find: 'saved: await readSaved()',
+    replace: 'saved: undefined',
     specs: [knownBefore],
   },
   {
@@ -826,14 +827,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a class that writes out too much does so all the same',
     file: 'src/compile/class-shape.ts',
-    find: "sumOf('written') > Math.max(limits.written, 8 * sumOf('named'))",
+    find: "sumOf('written') > Math.max(limits.maxClassElements, 8 * sumOf('named'))",
     replace: "sumOf('written') > Infinity",
     specs: [size],
   },
   {
     name: 'classes of one node write out what they like',
     file: 'src/compile/build-classes.ts',
-    find: 'const isLarge = size.product > share;',
+    find: 'const isLarge = size.tuples > share;',
     replace: 'const isLarge = share === 0;',
     specs: [size],
   },
@@ -917,7 +918,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'groups of all namespaces together are filled, whatever that costs',
     file: 'src/indexer/admission.ts',
-    find: 'this.#cost > this.#budgets.node ? this.#shareRoom() : new Map()',
+    find: 'this.#cost > this.#budgets.node ? this.#shareBudget() : new Map()',
     replace: 'new Map()',
     specs: [admission],
   },
@@ -951,28 +952,28 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a namespace may use the room of all others',
-    file: 'src/indexer/share-room.ts',
+    file: 'src/indexer/share-budget.ts',
     find: 'if (cost > part) break;',
     replace: 'if (cost > left) break;',
     specs: [room],
   },
   {
     name: 'the largest namespace takes its part first',
-    file: 'src/indexer/share-room.ts',
+    file: 'src/indexer/share-budget.ts',
     find: 'a.cost - b.cost',
     replace: 'b.cost - a.cost',
     specs: [room],
   },
   {
     name: 'room that a small namespace does not need is lost',
-    file: 'src/indexer/share-room.ts',
+    file: 'src/indexer/share-budget.ts',
     find: 'left -= used;',
     replace: 'left -= part;',
     specs: [room],
   },
   {
     name: 'each namespace pays for a group that others have filled',
-    file: 'src/indexer/share-room.ts',
+    file: 'src/indexer/share-budget.ts',
     find: 'filter((group) => !filled.has(group))',
     replace: 'filter(() => true)',
     specs: [room],
@@ -980,7 +981,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'members that come later cost nothing',
     file: 'src/indexer/active-policies.ts',
-    find: 'this.#groups.memberships <= this.#decidedAt + this.#mostGrowth',
+    find: 'this.#groups.memberships <= this.#decidedAt + this.#maxGrowth',
     replace: 'true',
     specs: [admission],
   },
@@ -1022,7 +1023,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'ports are written out for however many peers',
     file: 'src/compile/class-shape.ts',
-    find: 'const isFew = peers.elements.size * single.length <= limits.product;',
+    find: 'const isFew = peers.elements.size * single.length <= limits.maxTuples;',
     replace: 'const isFew = true;',
     specs: [compiler],
   },
@@ -1041,9 +1042,37 @@ export const mutants: readonly Mutant[] = [
     specs: [rewrite],
   },
   {
+    name: 'an object with a name that nft cannot write is taken for one of ours',
+    file: 'src/nftables/foreign.ts',
+    find: 'if (!isName(object.name)) return true;',
+    replace: '',
+    specs: [rewrite],
+  },
+  {
+    name: 'a base chain with such a name stays in a table that is not wanted',
+    file: 'src/plan/table-plan.ts',
+    find: 'base && isName(name)',
+    replace: 'base',
+    specs: [rewrite],
+  },
+  {
+    name: 'a rewrite that fails again and again leaves a copy each time',
+    file: 'src/plan/rewrite.ts',
+    find: 'const maxCopies = 4;',
+    replace: 'const maxCopies = 100;',
+    specs: [rewrite],
+  },
+  {
+    name: 'members that have gone leave room for others that nobody looks at',
+    file: 'src/indexer/active-policies.ts',
+    find: 'this.#decidedAt = Math.min(this.#decidedAt, this.#groups.memberships);',
+    replace: '',
+    specs: [admission],
+  },
+  {
     name: 'a rewrite deletes the table and makes it in one transaction',
     file: 'src/plan/rewrite.ts',
-    find: 'if (held.isFlagged || !hasOnlyNames(held)) return',
+    find: 'if (held.isFlagged || !hasOnlyNames(held) || mark === undefined) return',
     replace: 'if (held) return',
     specs: [rewrite],
   },
@@ -1120,14 +1149,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the base chains of bridges go with the last port, and all queues with them',
     file: 'src/plan/table-plan.ts',
-    find: '[...table.chains.values()].filter(({ base }) => base);',
+    find: '[...table.chains.values()].filter(({ name, base }) => base && isName(name));',
     replace: '[...table.chains.values()].filter(() => false);',
     specs: [plan],
   },
   {
     name: 'a check of a first load hooks base chains in, and empties all queues',
     file: 'src/nftables/render.ts',
-    find: "asleep.has(operation.family) ? 'flags dormant; ' : ''",
+    find: "dormant.has(operation.family) ? 'flags dormant; ' : ''",
     replace: "''",
     specs: ['test/nftables/render.kernel.test.ts'],
   },
@@ -1288,7 +1317,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address of a sandbox whose pod is not known is left open',
     file: 'src/indexer/ownership.ts',
-    find: 'word.holder === noPod || ',
+    find: 'state.holder === noPod || ',
     replace: '',
     specs: [sandboxes],
   },
@@ -1302,35 +1331,35 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a record that cannot be read denies whom it does not hold',
     file: 'src/indexer/local-pod-resolver.ts',
-    find: 'this.#isReadable && (',
+    find: 'this.#isCacheReadable && (',
     replace: '(',
     specs: [sandboxes],
   },
   {
     name: 'an address that only the API server gives a local pod is left open',
     file: 'src/indexer/ownership.ts',
-    find: ' || (word.holder === undefined && word.stale && !this.#claimants.has(address))',
+    find: ' || (state.holder === undefined && state.stale && !this.#claimants.has(address))',
     replace: '',
     specs: [sandboxes],
   },
   {
     name: 'an address of a node is denied with a sandbox that shows it',
     file: 'src/indexer/ownership.ts',
-    find: 'if (!word || this.#nodeAddresses.has(address)) return false;',
-    replace: 'if (!word) return false;',
+    find: 'if (!state || this.#nodeAddresses.has(address)) return false;',
+    replace: 'if (!state) return false;',
     specs: [sandboxes],
   },
   {
     name: 'a new link is no news',
     file: 'src/indexer/ownership.ts',
-    find: 'const link = word?.link;',
+    find: 'const link = local?.link;',
     replace: 'const link = undefined;',
     specs: [sandboxes],
   },
   {
     name: 'a new holder is no news',
     file: 'src/indexer/ownership.ts',
-    find: 'owner: word.holder',
+    find: 'owner: local.holder',
     replace: 'owner: noPod',
     specs: [sandboxes, indexerOrder],
   },
@@ -1386,14 +1415,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod without a sandbox keeps the address of before the reboot',
     file: 'src/indexer/local-pod-resolver.ts',
-    find: 'if (pod.nodeName !== this.#nodeName || !this.#kept) return { pod };',
+    find: 'if (pod.nodeName !== this.#nodeName || !this.#isCacheComplete) return { pod };',
     replace: 'if (!sandbox) return { pod };',
     specs: [sandboxes],
   },
   {
     name: 'without a record of sandboxes no pod has an address',
     file: 'src/indexer/local-pod-resolver.ts',
-    find: ' || !this.#kept) return { pod };',
+    find: ' || !this.#isCacheComplete) return { pod };',
     replace: ') return { pod };',
     specs: [indexer, sandboxes],
   },
@@ -1463,14 +1492,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a forged status of a pod of another node passes the gate where the network configuration names the range',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'this.#isLearned ? 0 : mostPassing',
-    replace: 'mostPassing',
+    find: 'this.#isLearned ? 0 : maxPassing',
+    replace: 'maxPassing',
     specs: [gatedRanges],
   },
   {
     name: 'one node may claim as much of the gate as it likes',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'Math.min(left, mostOfNode)',
+    find: 'Math.min(left, maxOfNode)',
     replace: 'left',
     specs: [gatedRanges],
   },
@@ -1498,7 +1527,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address of a device here passes the gate for another node',
     file: 'src/indexer/ownership.ts',
-    find: 'const isHere = this.#words.has(address) || ',
+    find: 'const isHere = this.#localStates.has(address) || ',
     replace: 'const isHere = ',
     specs: [gatedRanges],
   },
@@ -1555,7 +1584,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pods that were there before their Node do not count',
     file: 'src/indexer/gated-ranges.ts',
-    find: 'for (const resident of residents) this.count(resident, 1);',
+    find: 'for (const claimant of claimants) this.count(claimant, 1);',
     replace: '',
     specs: [gatedRanges],
   },
@@ -1716,29 +1745,29 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an error passes whatever it is about',
     file: 'src/compile/base-chains.ts',
-    find: "rules: [isTooLong, ...ofThird, judged('egress'), judged('ingress'), accept]",
-    replace: 'rules: [isTooLong, ...ofThird, accept]',
+    find: "rules: [isTooLong, ...ofOthers, judged('egress'), judged('ingress'), accept]",
+    replace: 'rules: [isTooLong, ...ofOthers, accept]',
     specs: [baseChains],
   },
   {
     name: 'an error about what another has opened passes',
     file: 'src/compile/base-chains.ts',
-    find: "rules: [isTooLong, ...ofThird, judged('egress'), judged('ingress'), accept]",
-    replace: "rules: [isTooLong, ...ofThird, judged('egress'), accept]",
+    find: "rules: [isTooLong, ...ofOthers, judged('egress'), judged('ingress'), accept]",
+    replace: "rules: [isTooLong, ...ofOthers, judged('egress'), accept]",
     specs: [baseChains],
   },
   {
     name: 'an error carries as much as a packet can',
     file: 'src/compile/base-chains.ts',
-    find: "rules: [isTooLong, ...ofThird, judged('egress'), judged('ingress'), accept]",
-    replace: "rules: [...ofThird, judged('egress'), judged('ingress'), accept]",
+    find: "rules: [isTooLong, ...ofOthers, judged('egress'), judged('ingress'), accept]",
+    replace: "rules: [...ofOthers, judged('egress'), judged('ingress'), accept]",
     specs: [baseChains],
   },
   {
     name: 'errors to the node pass whatever they are about',
     file: 'src/compile/base-chains.ts',
-    find: "...guard('source'), isTooLong, ...ofThird, judged('egress'), accept",
-    replace: "...guard('source'), isTooLong, ...ofThird, accept",
+    find: "...guard('source'), isTooLong, ...ofOthers, judged('egress'), accept",
+    replace: "...guard('source'), isTooLong, ...ofOthers, accept",
     specs: [baseChains],
   },
   {
@@ -1829,15 +1858,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod borrows a connection of others for its errors',
     file: 'src/compile/base-chains.ts',
-    find: 'ofThird: [dropRule(isPod, isNotIn(self, source, opener), isNotIn(self, source, reached), isPod)],',
-    replace: 'ofThird: [],',
+    find: 'ofOthers: [dropRule(isPod, isNotIn(self, source, opener), isNotIn(self, source, reached), isPod)],',
+    replace: 'ofOthers: [],',
     specs: [guard],
   },
   {
     name: 'a pod sends errors about nothing',
     file: 'src/compile/base-chains.ts',
-    find: "special: [dropRule(isError[family], compare('ct state', '!=', 'related'), isPod)],",
-    replace: 'special: [],',
+    find: "unrelated: [dropRule(isError[family], compare('ct state', '!=', 'related'), isPod)],",
+    replace: 'unrelated: [],',
     specs: [guard],
   },
   {
@@ -1955,7 +1984,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a device of nobody may use a known pod's address",
     file: 'src/compile/anti-spoof.ts',
-    find: '  return { name: chainNames.wrongDevice[end], rules: strangerRules(end, of, linked) };',
+    find: '  return { name: chainNames.wrongDevice[end], rules: wrongDeviceRules(end, of, linked) };',
     replace: '  return { name: chainNames.wrongDevice[end], rules: [] };',
     specs: [guard],
   },
@@ -1990,8 +2019,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a VLAN tag hides a frame from the guard',
     file: 'src/compile/bridge-table.ts',
-    find: '    dropOtherFrames,\n    // Looked up again',
-    replace: '    // Looked up again',
+    find: '    dropOtherFrames,\n    // The MAC is looked up again',
+    replace: '    // The MAC is looked up again',
     specs: [bridgeTable],
   },
   {

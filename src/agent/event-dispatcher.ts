@@ -4,7 +4,7 @@ import type { PlanSource } from './plan-source.ts';
 import type { PodFetcher } from './pod-fetcher.ts';
 
 export interface EventDispatcherOptions {
-  readonly pipeline: Pick<Pipeline, 'receive' | 'inSync' | 'kept' | 'unknownSandboxes'>;
+  readonly pipeline: Pick<Pipeline, 'receive' | 'inSync' | 'cniCacheComplete' | 'unknownSandboxes'>;
   readonly source: Pick<PlanSource, 'receive'>;
   readonly fetcher: Pick<PodFetcher, 'receive' | 'want'>;
 }
@@ -15,7 +15,7 @@ export function createEventDispatcher({
   source,
   fetcher,
 }: EventDispatcherOptions): (event: ResourceEvent | NodeFact) => void {
-  let isToldKept = false;
+  let isCompleteReported = false;
   let isLooking = false;
   const look = (): void => {
     isLooking = false;
@@ -26,9 +26,9 @@ export function createEventDispatcher({
     pipeline.receive(event);
     fetcher.receive(event);
     source.receive(event);
-    if (!isToldKept && pipeline.kept) {
-      isToldKept = true;
-      take({ op: 'kept' });
+    if (!isCompleteReported && pipeline.cniCacheComplete) {
+      isCompleteReported = true;
+      take({ op: 'cache-complete' });
     }
     // Once for all that comes in one piece.
     if (!isLooking) setImmediate(look);

@@ -16,11 +16,12 @@ export interface Traces {
 
 /**
  * What the first list of a resource is compared with (S7.18). A list that is empty where there were objects may come from a data store that was
- * lost. The tables are newer than the saved state, so that counts only where there are none.
+ * lost. The tables are newer than the saved state, so the state counts only if they name no pod. The boot unit loads such tables.
  */
 export function countKnown({ tables, saved }: Traces): KnownBefore {
   if (tables === 'unknown') return knownFrom(1, 1);
-  if (tables) return knownFrom(...countInTables(tables));
+  const [policies, pods] = tables ? countInTables(tables) : [0, 0];
+  if (policies + pods > 0) return knownFrom(policies, pods);
   return saved ? knownFrom(saved.policies.size, saved.localPods.size) : knownFrom(0, 0);
 }
 

@@ -21,7 +21,8 @@ export function createLookBack(options: LookBackOptions): (resource: ResourceNam
 
 async function look({ findTables, observe, readSaved }: LookBackOptions): Promise<KnownBefore> {
   const tables = await readTables(findTables, observe).catch((): 'unknown' => 'unknown');
-  return countKnown({ tables, saved: tables ? undefined : await readSaved() });
+  const known = countKnown({ tables, saved: undefined });
+  return known.nodes > 0 ? known : countKnown({ tables, saved: await readSaved() });
 }
 
 /** Tables of a version with other tables than ours are not read. */

@@ -5,7 +5,7 @@ import type { Clock } from './reconciler.ts';
 /** So old it may be what is planned by. Whoever takes longer reads again. */
 export const maxPrefetchAgeMs = 10_000;
 
-/** A door that may begin to read before it is asked to. */
+/** Kernel tables that can be read before the caller asks. */
 export interface PrefetchedTables extends KernelTables {
   /** To be called by who alone writes from now on. */
   begin(signal: AbortSignal): void;

@@ -45,12 +45,12 @@ export async function reportSandboxes(
     observer: {
       listed(sandboxes) {
         wasListed = true;
-        tell({ op: 'record', readable: true });
+        tell({ op: 'cache-readable', readable: true });
         logger.info({ directory, sandboxes }, 'listed the sandboxes of this node');
         known(`as ${directory} has them`, true);
       },
       lost(message) {
-        tell({ op: 'record', readable: false });
+        tell({ op: 'cache-readable', readable: false });
         const note = `no cache: ${message}: ${wasListed ? `what it told stays in force, else ${fallback}` : fallback}`;
         logger.warn({ directory }, note);
         known(note, false);

@@ -3,7 +3,7 @@ import { chainArguments, listArguments, setArguments, terseArguments } from '../
 import type { TableFamily } from '../nftables/ruleset.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
-/** The one door to the kernel's rules. */
+/** Runs nft: the only access to the kernel's rules. */
 export interface Nft {
   /** Our table of the family as `nft -j` lists it, or `undefined` if there is none. Rejects with an NftError. */
   list(family: TableFamily, signal: AbortSignal): Promise<string | undefined>;

@@ -5,31 +5,34 @@ import type { Chain, Field, NftRule, NftSet, VerdictMap } from '../nftables/rule
 import { endFields, portFields } from './match.ts';
 import { chainNames, readingName, type Reading } from './names.ts';
 
-/** One rule of a class: a look-up that allows what it finds. */
+/** One rule of a class: it allows packets whose key is in the set. */
 export interface Allow {
   readonly family: Family;
   readonly on: 'peer' | 'peer . protocol' | 'peer . protocol . port';
   readonly set: NftSet;
 }
 
-/** A chain that counts is of one class alone: in its first rule what comes to the class, in its last what is denied. */
+/**
+ * Packet counters of a class chain. No two classes share a counting chain. The first rule of the entry chain counts all packets, the last rule
+ * of each chain counts denied ones.
+ */
 export interface Counting {
   readonly owner: string;
-  /** It is what leads to the class, and not what goes on behind a port. */
+  /** False for a chain behind a port map. */
   readonly isEntry: boolean;
 }
 
-/** What a chain looks up, in turn. */
+/** The look-ups of a chain, in order: `allows`, `maps`, `rest`. */
 export interface Lookups {
-  /** What it counts, where packets are counted by class. */
+  /** Set if packets are counted by class. */
   readonly counting?: Counting | undefined;
   readonly allows: readonly Allow[];
-  /** Then what leads on by the port. */
+  /** Port maps. */
   readonly maps?: readonly VerdictMap[];
   readonly rest: readonly Allow[];
 }
 
-/** Named by what it looks up. A chain never changes: another class is another chain. */
+/** The chain's name is a hash of its look-ups. A chain never changes: other look-ups make another chain. */
 export function lookupsChain(
   direction: Direction,
   reading: Reading,

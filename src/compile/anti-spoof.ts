@@ -11,15 +11,15 @@ import {
   routedIpsSetName,
 } from './names.ts';
 
-/** The names of sets of addresses that have a device. */
+/** By family, the name of a set of addresses whose device is known. */
 type AddressSets = Readonly<Record<Family, string>>;
 
 /**
- * S1.15, S1.16: a pod's device lets in what comes from the pod's own addresses, and of the rest what keeps the link going. Passing is returning:
- * all of it is judged after that.
+ * S1.15, S1.16: from a pod's device, only packets from the pod's own addresses and link control pass. To pass a packet, a chain returns; the
+ * policy rules then judge the packet.
  *
- * Look-ups of one packet may see different states (S7.3), so what was looked up is looked up again in front of a drop. A device that
- * is found among the links, and its address not, may just have come, or may have left and be a stranger by then.
+ * A transaction may happen between two look-ups of one packet (S7.3). For example, it may add or remove a device between the look-ups of the device
+ * and of its address. So the rules repeat the first look-up before they drop.
  */
 export function guardRules(end: End, family: Family): NftRule[] {
   if (end === 'destination') return destinationRules([family], routedIpsSetName);
@@ -27,16 +27,17 @@ export function guardRules(end: End, family: Family): NftRule[] {
 }
 
 /**
- * The same for what a map of owners does not have. That map loses an element before the sets do, so it says nothing of what they hold by then:
- * of a device that goes, either its address is looked up among the linked ones after it has left the owners, or it is still theirs.
+ * The same for packets that the by-if dispatch map does not contain. Transactions remove an element from that map before they remove it from the
+ * sets, so a miss in the map says nothing about the sets. While a device is being removed, it either still is in `if-ips`, or the chain's second
+ * look-up of the address misses too.
  */
-export function guardRuleOfOthers(end: End, family: Family): NftRule {
+export function guardRuleForMiss(end: End, family: Family): NftRule {
   if (end === 'source') return { matches: [], verdict: jumpTo(chainNames.antiSpoof) };
   const isRouted = isIn(routedIpsSetName[family], addressField[family].destination);
   return { matches: [isRouted, isOfOther('destination', family)], verdict: jumpTo(chainNames.wrongDevice.destination) };
 }
 
-/** What is for an address that has a device, and goes by another. */
+/** Packets to an address with a known device that leave by another device. */
 export function destinationRules(of: readonly Family[] = families, linked: AddressSets = guardedIpsSetName): NftRule[] {
   return of.map((family) => {
     const isLinked = isIn(linked[family], addressField[family].destination);
@@ -62,9 +63,9 @@ export function guardChains(family: Family, guarded: readonly End[]): Chain[] {
     linkControlChain(links.all, of),
     {
       name: chainNames.wrongDevice.source,
-      rules: [...strangerRules('source', of, guardedIpsSetName), ...nodeRules(family)],
+      rules: [...wrongDeviceRules('source', of, guardedIpsSetName), ...nodeRules(family)],
     },
-    // A packet to a bridged pod goes by the bridge, and which port that is the table of bridges sees.
+    // A packet to a bridged pod leaves by the bridge. Only the bridge table sees the port.
     ...(guarded.includes('destination') ? [wrongDeviceChain('destination', of, routedIpsSetName)] : []),
   ];
 }
@@ -74,15 +75,16 @@ export function wrongDeviceChain(
   of: readonly Family[] = families,
   linked: AddressSets = guardedIpsSetName,
 ): Chain {
-  return { name: chainNames.wrongDevice[end], rules: strangerRules(end, of, linked) };
+  return { name: chainNames.wrongDevice[end], rules: wrongDeviceRules(end, of, linked) };
 }
 
 /**
- * A packet from a pod's address comes by that pod's device, or is dropped, whatever the other device is (S1.17): an uplink or a tunnel would
- * open a connection entry the wrong way round. What goes to a pod's address by a veth that is not known may go to a pod whose
- * rules are not there yet. Of a device that comes, the owner is looked up after the address; of one that goes, the address again after that.
+ * Drops packets from a pod's address that arrive on any other device (S1.17). From an uplink or a tunnel, such a packet would create a conntrack
+ * entry in the wrong direction. To a pod's address, only packets that leave by an unknown veth are dropped: that veth may belong to a
+ * pod whose rules are not programmed yet. The order of look-ups is safe while a device is added (address first, then device) and while it is
+ * removed (then the address again).
  */
-function strangerRules(end: End, of: readonly Family[], linked: AddressSets): NftRule[] {
+function wrongDeviceRules(end: End, of: readonly Family[], linked: AddressSets): NftRule[] {
   return of.map((family) => {
     const isLinked = isIn(linked[family], addressField[family][end]);
     return end === 'source'
@@ -92,14 +94,14 @@ function strangerRules(end: End, of: readonly Family[], linked: AddressSets): Nf
 }
 
 /**
- * By no device does a packet come from an address of the node itself: answers to it would count as answers to the node (S5.1). The kernel
- * refuses such packets of IPv4 (fib_validate_source), and takes those of IPv6 (K8).
+ * Drops packets that arrive with an address of the node itself as source: replies to them would pass as replies to the node (S5.1). The kernel
+ * drops such IPv4 packets itself (fib_validate_source), but accepts IPv6 ones (K8).
  */
 function nodeRules(family: Family): NftRule[] {
   return family === 'ipv6' ? [dropRule(isNotOfNode, isIn(nodeIpsSetName, addressField.ipv6.source))] : [];
 }
 
-/** The kernel resets a connection of the node to a pod in the pod's name (S5.18): nobody else sends by the loopback device. */
+/** Exempts `lo`: the kernel sends resets with the pod's source address to the node's own sockets there (S5.18). No pod can send on `lo`. */
 const isNotOfNode = compare('iifname', '!=', 'lo');
 
 function isOfOther(end: End, family: Family): Match {
@@ -107,14 +109,14 @@ function isOfOther(end: End, family: Family): Match {
 }
 
 /**
- * Where ports are not seen, link-local packets between them cannot be told apart: on a bridge with an isolated pod none passes but link
- * control, which is let through before (S1.16).
+ * Without a bridge table, rules cannot tell the ports of a bridge apart. So on a bridge with an isolated pod, link-local packets are dropped. Earlier
+ * rules accept link control (S1.16).
  */
 export function closedBridgeRule(end: End): NftRule {
   return dropRule(compare(addressField.ipv6[end], '==', 'fe80::/10'), isIn(podIfSetNames.closed, deviceField[end]));
 }
 
-/** For the devices' own addresses. */
+/** Passes packets that use an address on its own device. */
 export function ownerRules(end: End, of: readonly Family[] = families): NftRule[] {
   const kind = end === 'source' ? 'return' : 'accept';
   return of.map((family) => ({ matches: [isOwn(end, family)], verdict: { kind } }));
@@ -124,7 +126,7 @@ export function isOwn(end: End, family: Family): Match {
   return isIn(ifIpsSetName[family], deviceField[end], addressField[family][end]);
 }
 
-/** For other addresses of pods' devices: link-local ones are whose they say, and reach no further than the link. */
+/** For other source addresses on pods' devices. Link-local addresses are not in the sets and reach no further than the link. */
 export function foreignSourceRules(
   names: { readonly all: string; readonly egress: string },
   of: readonly Family[] = families,

@@ -7,16 +7,16 @@ import { bridgeTable } from './bridge-table.ts';
 import type { BuiltClass } from './class-shape.ts';
 import { devicesOf, guardedEnds, linkSets, type AddressClasses, type Devices } from './links.ts';
 import type { LocalPart } from './local-part.ts';
-import { pointAddresses } from './dispatch-maps.ts';
+import { buildDispatch } from './dispatch-maps.ts';
 import { tableOf } from './table.ts';
 
 /**
- * Whether what comes by the devices of pods is held to the pods' own addresses (S1.15); `routed`: not by ports of bridges; `without-targets`: but for
- * what neighbour discovery is about, which older versions of nft cannot read.
+ * Whether the node drops packets from a pod's device with a source address of another (S1.15). `routed`: without checks on bridge ports.
+ * `without-targets`: without checks of the target address in neighbour discovery, which older nft versions cannot express.
  */
 export type Guard = boolean | 'routed' | 'without-targets';
 
-/** The classes of a pod, or of an address, that isolate it and allow nothing. */
+/** By direction, the class of an isolated pod or address without allow rules. */
 export type NoAllows = Readonly<Record<Direction, BuiltClass>>;
 
 const noDevices: Devices = { routed: [], ports: [] };
@@ -26,7 +26,7 @@ export interface AntiSpoof {
   readonly allowed: PodPermissions;
 }
 
-/** The classes of every local address, denied ones among them. */
+/** The classes of every local address, including denied addresses. */
 export function classesOfAddresses(
   { localPods, denied }: Snapshot,
   classesOf: (pod: PodKey) => AddressClasses,
@@ -44,7 +44,7 @@ export function classesOfAddresses(
   return addresses;
 }
 
-/** All that packets meet, put together from the classes. */
+/** Builds the whole ruleset around the classes: dispatch maps, gate and anti-spoofing. */
 export function assemble(
   snapshot: Snapshot,
   addresses: ReadonlyMap<string, AddressClasses>,
@@ -53,7 +53,7 @@ export function assemble(
   { guard, allowed }: AntiSpoof,
 ): Ruleset {
   const { gatedRanges } = snapshot;
-  // Without a table of their own, bridges are as closed as what they switch can be told apart.
+  // Without a bridge table, rules cannot tell bridge ports apart.
   const closesBridges = guard === 'routed';
   const { routed: links, ports } = guard ? devicesOf(snapshot, addresses) : noDevices;
   const guarded = guardedEnds(links, closesBridges);
@@ -68,10 +68,14 @@ export function assemble(
       closesBridges,
       allowed,
     });
-    const pointed = pointAddresses(family, addresses, links, guarded);
+    const dispatch = buildDispatch(family, addresses, links, guarded);
     const ofNodes = [...own, ...(allowed.tunnels ? [] : [others, ...(hasRanges ? [podRanges] : [])])];
     const ofGuard = guarded.length > 0 ? [...linkSets(family, links, guarded, closesBridges), ...ofNodes] : [];
-    return tableOf({ sets: [...pointed.sets, ...ofGuard], maps: pointed.maps, chains: [...base, ...pointed.chains] });
+    return tableOf({
+      sets: [...dispatch.sets, ...ofGuard],
+      maps: dispatch.maps,
+      chains: [...base, ...dispatch.chains],
+    });
   };
   const tables = { ip: table('ipv4'), ip6: table('ipv6') };
   if (closesBridges || ports.length === 0) return tables;

@@ -2,7 +2,7 @@ import type { Family } from '../model/address.ts';
 import { directions, type Direction } from '../model/policy.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { gateChain, nonlocalChains } from './gate.ts';
-import { closedBridgeRule, guardChains, guardRuleOfOthers, guardRules } from './anti-spoof.ts';
+import { closedBridgeRule, guardChains, guardRuleForMiss, guardRules } from './anti-spoof.ts';
 import { linkControlRules, routerRule } from './link-control.ts';
 import {
   addressField,
@@ -32,44 +32,45 @@ import {
 } from './names.ts';
 
 /**
- * After kube-proxy's filter chains (-110), whose reject of a Service without endpoints then reaches the pod, and before 0, where
- * flow offload and other plugins' accepts live (K11). NAT is done in other hooks: before ours for destinations, after it for sources.
+ * After kube-proxy's filter chains (-110), so that its reject for a Service without endpoints reaches the pod. Before 0, where flow offload and
+ * the accept rules of other plugins run (K11). NAT runs in other hooks: DNAT before these chains, SNAT after them.
  */
 const hookPriority = -10;
 
-/** What pods may do that no pod does unless the operator allows it (S1.18). */
+/** What pods may do only if the operator allows it (S1.18). */
 export interface PodPermissions {
   /** Send tunnel packets to nodes. */
   readonly tunnels?: boolean;
-  /** Be routers and address servers of their link. */
+  /** Act as routers and DHCP servers on their link. */
   readonly routers?: boolean;
 }
 
-/** What a node has beside its classes. */
-export interface Surroundings {
-  /** Of the family. Without any, there is no gate. */
+/** Facts of a node, apart from its classes, that the base chains depend on. */
+export interface BaseFacts {
+  /** Gated ranges of this family. Empty: no gate. */
   readonly gatedRanges: readonly string[];
-  /** The set of the pod ranges of all nodes, where they are known. */
+  /** The name of the set of all nodes' pod ranges; `undefined` if no Node names any. */
   readonly podRanges: string | undefined;
-  /** The ends of a packet whose device is looked at; none where no device of a pod is known, or none is guarded. */
+  /** The ends of a packet whose device the rules check; empty if no pod device is known, or the guard is off. */
   readonly guarded: readonly End[];
-  /** Whether ports of bridges are not seen, so that link-local packets between them cannot be judged. */
+  /** There is no bridge table, so rules cannot judge link-local packets between bridge ports. */
   readonly closesBridges: boolean;
   readonly allowed: PodPermissions;
 }
 
-/** The chains that do not follow from policies, in the table of a family. */
-export function baseChains(family: Family, surroundings: Surroundings): Chain[] {
-  const { gatedRanges, podRanges, guarded, closesBridges, allowed } = surroundings;
+/** The chains of a family's table that do not depend on policies. */
+export function baseChains(family: Family, facts: BaseFacts): Chain[] {
+  const { gatedRanges, podRanges, guarded, closesBridges, allowed } = facts;
   const guardsLinks = guarded.length > 0;
   const guard: AntiSpoofRules = (...ends) =>
     ends.filter((end) => guarded.includes(end)).flatMap((end) => guardRules(end, family));
-  const pointing: Pointing = (direction, of, ctDirection) => {
+  const dispatch: Dispatch = (direction, of, ctDirection) => {
     const isGuarded = guarded.includes(podEnd(direction, ctDirection));
-    return (isGuarded ? pointByIf : pointByAddress)(direction, of, ctDirection);
+    return (isGuarded ? dispatchByIf : dispatchByAddress)(direction, of, ctDirection);
   };
   const holdsTunnels = guardsLinks && allowed.tunnels !== true;
-  // Router advertisements come by a bridge from others too: the table of bridges knows those of pods. Redirects do so as well, and nobody needs them there.
+  // IPv6: a router outside may advertise by the bridge, so only pods' own devices are listed; the bridge table drops advertisements from pods.
+  // IPv4 has redirects only, and nobody needs redirects from a bridge.
   const routers =
     guardsLinks && allowed.routers !== true
       ? [routerRule(family, isIn(family === 'ipv4' ? podIfSetNames.pods : podIfSetNames.all, 'iifname'))]
@@ -79,69 +80,69 @@ export function baseChains(family: Family, surroundings: Surroundings): Chain[] 
   const tunnelsToOthers = holdsTunnels ? tunnelRules(isIn(otherNodeIpsSetName[family], destination), isFromPod) : [];
   const tunnelsToNode = [
     ...(holdsTunnels ? tunnelRules(isFromPod) : []),
-    // Where pod ranges hold addresses of nodes, nodes must go on reaching each other (S5.9).
+    // Pod ranges may contain addresses of nodes, and nodes must reach each other (S5.9).
     ...(holdsTunnels && podRanges !== undefined
       ? tunnelRules(isIn(podRanges, source, 'meta l4proto'), isNotIn(otherNodeIpsSetName[family], source))
       : []),
   ];
   const errors = errorRules(family, guardsLinks);
   return [
-    { name: 'forward', base: { hook: 'forward', priority: hookPriority }, rules: forwardRules(family, pointing) },
+    { name: 'forward', base: { hook: 'forward', priority: hookPriority }, rules: forwardRules(family, dispatch) },
     {
       name: 'input',
       base: { hook: 'input', priority: hookPriority },
-      rules: [...tunnelsToNode, ...inputRules(family, pointing, guard)],
+      rules: [...tunnelsToNode, ...inputRules(family, dispatch, guard)],
     },
     {
       name: 'output',
       base: { hook: 'output', priority: hookPriority },
       rules: [...(guardsLinks ? [forgedOutputRule(family)] : []), ...outputRules()],
     },
-    { name: chainNames.replies, rules: pointBoth(family, 'reply', pointing) },
-    { name: chainNames.notEstablished, rules: specialRules(family, guard, routers, errors.special) },
-    ...errorChains(family, guard, errors.ofThird),
+    { name: chainNames.replies, rules: dispatchBoth(family, 'reply', dispatch) },
+    { name: chainNames.notEstablished, rules: notEstablishedRules(family, guard, routers, errors.unrelated) },
+    ...errorChains(family, guard, errors.ofOthers),
     ...midstreamChains(family, guard),
-    ...otherWayChains(family, guarded, closesBridges),
+    ...missChains(family, guarded, closesBridges),
     ...(guardsLinks ? guardChains(family, guarded) : []),
     ...nonlocalChains(gatedRanges, family, tunnelsToOthers),
     ...(gatedRanges.length > 0 ? [gateChain()] : []),
   ];
 }
 
-/** The rules that guard these ends; none where nothing is guarded. */
+/** The anti-spoofing rules for these ends; empty for ends that are not guarded. */
 type AntiSpoofRules = (...ends: End[]) => NftRule[];
-/** The rule that leads to the class of the pod that is judged in the direction. */
-type Pointing = (direction: Direction, family: Family, ctDirection: CtDirection) => NftRule;
+/** The rule that leads to the class of the packet's pod in the direction. */
+type Dispatch = (direction: Direction, family: Family, ctDirection: CtDirection) => NftRule;
 
-const pointByAddress: Pointing = (direction, family, ctDirection) => {
+const dispatchByAddress: Dispatch = (direction, family, ctDirection) => {
   const key = [endFields(direction, family, ctDirection).pod];
   return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, ctDirection) } };
 };
 
-/** One look-up, by which most packets are past the guard and at their class. */
-const pointByIf: Pointing = (direction, family, ctDirection) => {
+/** One look-up takes most packets past the guard and to their class. */
+const dispatchByIf: Dispatch = (direction, family, ctDirection) => {
   const end = podEnd(direction, ctDirection);
   const key = [deviceField[end], addressField[family][end]];
   return { matches: [], verdict: { kind: 'vmap', key, map: byIfMapName(direction, family, ctDirection) } };
 };
 
-/** What comes or goes by another device than its own is guarded, and then judged by its address alone. */
-function otherWayChains(family: Family, guarded: readonly End[], closesBridges: boolean): Chain[] {
+/** Chains for packets that the by-if maps do not contain: first the guard, then dispatch by address alone. */
+function missChains(family: Family, guarded: readonly End[], closesBridges: boolean): Chain[] {
   return ctDirections.flatMap((ctDirection) =>
     directions.flatMap((direction) => {
       const end = podEnd(direction, ctDirection);
       if (!guarded.includes(end)) return [];
       const closed = closesBridges && family === 'ipv6' ? [closedBridgeRule(end)] : [];
-      const rules = [...closed, guardRuleOfOthers(end, family), pointByAddress(direction, family, ctDirection)];
+      const rules = [...closed, guardRuleForMiss(end, family), dispatchByAddress(direction, family, ctDirection)];
       return { name: readingName(direction, ctDirection), rules };
     }),
   );
 }
 
 /**
- * VXLAN and Geneve by the ports that network plugins give their devices, and IPIP, 6in4 and GRE by their protocols: a node unpacks what any
- * sender has packed, and takes what is inside for a packet of another node (S1.18, K15). A node also refuses them from the pod ranges of all nodes, for it takes them
- * at addresses that the API server does not name.
+ * Drops VXLAN and Geneve by the ports that CNI plugins use, and IPIP, 6in4 and GRE by protocol. A node decapsulates packets of any sender, and treats
+ * the inner packet as one from another node (S1.18, K15). A node also drops them from the pod ranges of all nodes: the API server does not list all
+ * addresses at which it accepts tunnel packets.
  */
 function tunnelRules(...also: Match[]): NftRule[] {
   return [compare('udp dport', '==', '4789', '6081', '8472'), compare('meta l4proto', '==', '4', '41', '47')].map(
@@ -150,8 +151,8 @@ function tunnelRules(...also: Match[]): NftRule[] {
 }
 
 /**
- * S1.17: the node's own sockets open no connection in an isolated pod's name, but to that pod itself, as a proxy does for a pod that reaches
- * itself. The kernel's resets in a pod's name belong to a connection, and pass.
+ * S1.17: the node's own sockets must not open a connection from an isolated pod's address, except to that pod itself; a Service proxy does so when a pod
+ * connects to itself. The kernel's resets from a pod's address belong to a connection, so they pass.
  */
 function forgedOutputRule(family: Family): NftRule {
   const { source, destination } = addressField[family];
@@ -161,41 +162,44 @@ function forgedOutputRule(family: Family): NftRule {
 const isNew = compare('ct state', '==', 'new');
 const drop: NftRule = { matches: [], verdict: { kind: 'drop' } };
 
-/** For UDP the protocol is enough to know that it need not: one comparison a packet. */
-const jumpToSpecial: NftRule = {
+/** `not-established` has no rule for UDP, so one comparison takes UDP past it. */
+const jumpToNotEstablished: NftRule = {
   matches: [compare('meta l4proto', '!=', 'udp'), compare('ct state', '!=', 'established')],
   verdict: jumpTo(chainNames.notEstablished),
 };
 
-function forwardRules(family: Family, pointing: Pointing): NftRule[] {
+function forwardRules(family: Family, dispatch: Dispatch): NftRule[] {
   return [
-    jumpToSpecial,
+    jumpToNotEstablished,
     { matches: [compare('ct direction', '==', 'reply')], verdict: goTo(chainNames.replies) },
-    ...pointBoth(family, 'original', pointing),
+    ...dispatchBoth(family, 'original', dispatch),
   ];
-}
-
-/** A pod's packets to its own node: egress is judged (S5.7); answers to what the node opened are not (S5.1). What is for the node goes to no device. */
-function inputRules(family: Family, pointing: Pointing, guard: AntiSpoofRules): NftRule[] {
-  const isReply = compare('ct direction', '==', 'reply');
-  return [
-    { matches: [isError[family], isRelated], verdict: jumpTo(chainNames.errors.input) },
-    jumpToSpecial,
-    ...guard('source').map((rule) => ({ ...rule, matches: [isReply, ...rule.matches] })),
-    { matches: [isReply], verdict: { kind: 'accept' } },
-    pointing('egress', family, 'original'),
-  ];
-}
-
-function pointBoth(family: Family, ctDirection: CtDirection, pointing: Pointing): NftRule[] {
-  return [pointing('egress', family, ctDirection), pointing('ingress', family, ctDirection)];
 }
 
 /**
- * What is not judged as a connection, or not yet one. TCP comes first and leaves early, for every connection begins with it; UDP has
- * nothing here. Whatever is decided here is guarded first: the guard of most packets is where they are pointed at their class.
+ * A pod's packets to its own node: egress rules apply (S5.7). Replies to connections that the node opened pass (S5.1). Packets at this hook have no
+ * output device.
  */
-function specialRules(
+function inputRules(family: Family, dispatch: Dispatch, guard: AntiSpoofRules): NftRule[] {
+  const isReply = compare('ct direction', '==', 'reply');
+  return [
+    { matches: [isError[family], isRelated], verdict: jumpTo(chainNames.errors.input) },
+    jumpToNotEstablished,
+    ...guard('source').map((rule) => ({ ...rule, matches: [isReply, ...rule.matches] })),
+    { matches: [isReply], verdict: { kind: 'accept' } },
+    dispatch('egress', family, 'original'),
+  ];
+}
+
+function dispatchBoth(family: Family, ctDirection: CtDirection, dispatch: Dispatch): NftRule[] {
+  return [dispatch('egress', family, ctDirection), dispatch('ingress', family, ctDirection)];
+}
+
+/**
+ * Rules for packets that do not belong to an established connection. TCP comes first and returns early, because the first packet of every TCP
+ * connection comes here. The guard precedes every accept; for all other packets the by-if dispatch maps do the guard's work.
+ */
+function notEstablishedRules(
   family: Family,
   guard: AntiSpoofRules,
   routers: readonly NftRule[],
@@ -220,14 +224,14 @@ const isError = {
   ipv4: compare('icmp type', '==', '3', '11', '12'),
   ipv6: compare('icmpv6 type', '==', '1', '2', '3', '4'),
 } as const;
-/** What a sender may put into one at most: RFC 1812, 4.3.2.3; RFC 4443, 2.4 (c). A longer one is judged as any packet. */
+/** Longest valid ICMP error: RFC 1812, 4.3.2.3; RFC 4443, 2.4 (c). Longer packets are judged like any other packet. */
 const longestError: Readonly<Record<Family, number>> = { ipv4: 576, ipv6: 1280 };
 
 /**
- * S5.19: an error passes while the connection that it is about would pass. The kernel knows which one that is, so its ends are judged as its
- * packets are. What the node has opened to a pod is not judged (S5.1), so of errors to the node only what a pod has opened is.
+ * S5.19: an ICMP error passes if the connection that it is about would pass. conntrack knows that connection, so the rules judge its two ends.
+ * Connections from the node to a pod are not judged (S5.1), so at the input hook only egress of the pod is judged.
  */
-function errorChains(family: Family, guard: AntiSpoofRules, ofThird: readonly NftRule[]): Chain[] {
+function errorChains(family: Family, guard: AntiSpoofRules, ofOthers: readonly NftRule[]): Chain[] {
   const judged = (direction: Direction): NftRule => {
     const key = [endFields(direction, family, 'error').pod];
     return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, 'error') } };
@@ -239,29 +243,32 @@ function errorChains(family: Family, guard: AntiSpoofRules, ofThird: readonly Nf
   const accept: NftRule = { matches: [], verdict: { kind: 'accept' } };
   const { forward, input } = chainNames.errors;
   return [
-    { name: forward, rules: [isTooLong, ...ofThird, judged('egress'), judged('ingress'), accept] },
-    { name: input, rules: [...guard('source'), isTooLong, ...ofThird, judged('egress'), accept] },
+    { name: forward, rules: [isTooLong, ...ofOthers, judged('egress'), judged('ingress'), accept] },
+    { name: input, rules: [...guard('source'), isTooLong, ...ofOthers, judged('egress'), accept] },
   ];
 }
 
 /**
- * A pod is no router, so it sends errors about its own connections only, and its node knows these. Otherwise it could borrow a connection of others, and
- * what it puts into the error would pass as theirs.
+ * Drops ICMP errors from a pod that are not about one of its own connections. A pod is no router, and its node knows its connections. Otherwise
+ * a pod could name a connection of others, and send data inside the error.
  */
-function errorRules(family: Family, guardsLinks: boolean): Readonly<Record<'ofThird' | 'special', readonly NftRule[]>> {
-  if (!guardsLinks) return { ofThird: [], special: [] };
+function errorRules(
+  family: Family,
+  guardsLinks: boolean,
+): Readonly<Record<'ofOthers' | 'unrelated', readonly NftRule[]>> {
+  if (!guardsLinks) return { ofOthers: [], unrelated: [] };
   const { source } = addressField[family];
   const isPod = isIn(guardedIpsSetName[family], source);
   const [opener, reached] = [endFields('egress', family, 'error').pod, endFields('ingress', family, 'error').pod];
   const self = selfSetName[family];
   return {
-    // The address is looked up again: the pod may just have gone.
-    ofThird: [dropRule(isPod, isNotIn(self, source, opener), isNotIn(self, source, reached), isPod)],
-    special: [dropRule(isError[family], compare('ct state', '!=', 'related'), isPod)],
+    // The address is looked up again: a transaction may just have removed the pod.
+    ofOthers: [dropRule(isPod, isNotIn(self, source, opener), isNotIn(self, source, reached), isPod)],
+    unrelated: [dropRule(isError[family], compare('ct state', '!=', 'related'), isPod)],
   };
 }
 
-/** S5.18, K9: picked up in mid-stream, a connection does not tell who opened it; where an isolated pod is concerned it must start anew. */
+/** S5.18, K9: conntrack cannot tell who opened a connection that it picks up in mid-stream. With an isolated pod, the connection must start anew. */
 function midstreamChains(family: Family, guard: AntiSpoofRules): Chain[] {
   const ofIsolated = (end: End): NftRule => {
     return { matches: [isIn(isolatedSetName[family], addressField[family][end])], verdict: goTo(chainNames.resetTcp) };
@@ -273,12 +280,12 @@ function midstreamChains(family: Family, guard: AntiSpoofRules): Chain[] {
       rules: [...guard('source', 'destination'), ofIsolated('source'), { matches: [], verdict: goTo(destination) }],
     },
     { name: destination, rules: [ofIsolated('destination')] },
-    // What is not TCP has no reset.
+    // SCTP packets come here too; nft can reset TCP only.
     { name: chainNames.resetTcp, rules: [{ matches: [], verdict: { kind: 'reject-tcp-reset' } }, drop] },
   ];
 }
 
-/** The node's own sockets (S5.1): nothing is judged here. */
+/** Packets of the node's own sockets are not judged (S5.1), apart from mid-stream ones. */
 function outputRules(): NftRule[] {
   const verdict = goTo(chainNames.midstream.destination);
   return [

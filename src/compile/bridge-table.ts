@@ -36,30 +36,30 @@ import {
 } from './names.ts';
 import { tableOf } from './table.ts';
 
-/** In front of connection tracking, which is then told of no forged source. */
+/** Before connection tracking, so that it never sees a forged source. */
 const preroutingPriority = -300;
-/** In front of bridge netfilter, which hands the frame to our other table. */
+/** Before bridge netfilter, which passes the frame to the ip and ip6 tables. */
 const forwardPriority = -10;
 
-interface BridgeSurroundings {
+interface BridgeFacts {
   readonly gatedRanges: readonly string[];
-  /** Local addresses whose device is not known. */
+  /** Local addresses whose device is unknown. */
   readonly unlinked: readonly string[];
-  /** The class of what is isolated and allows nothing. */
+  /** The class of isolated pods without allow rules. */
   readonly noAllows: BuiltClass;
   readonly allowed: PodPermissions;
-  /** nft knows what neighbour discovery is about. */
+  /** nft can match the target address of neighbour discovery. */
   readonly readsTargets: boolean;
 }
 
 /**
- * S1.15, S1.16 for pods on a bridge, whose port the other table does not see (K13). Frames between ports are looked at when they come in
- * and when they go out; of what the node routes there, whether the port is still that of the pod by whose rules it was judged.
+ * S1.15, S1.16 for pods on a bridge, whose port the ip and ip6 tables do not see (K13). Rules check frames between ports when they enter and when
+ * they leave the bridge. For frames that the node routes to a port, rules check that the port still belongs to the destination pod.
  */
-export function bridgeTable(ports: readonly Device[], surroundings: BridgeSurroundings): Table {
-  const { gatedRanges, unlinked, noAllows } = surroundings;
+export function bridgeTable(ports: readonly Device[], facts: BridgeFacts): Table {
+  const { gatedRanges, unlinked, noAllows } = facts;
   const sets = [...portSets(ports), ...(gatedRanges.length > 0 ? unlinkedSets(unlinked) : [])];
-  const chains = bridgeChains(ports, surroundings);
+  const chains = bridgeChains(ports, facts);
   const maps: VerdictMap[] = [];
   let isDenied = false;
   for (const family of families) {
@@ -80,13 +80,13 @@ export function bridgeTable(ports: readonly Device[], surroundings: BridgeSurrou
   return tableOf({ sets, maps, chains });
 }
 
-/** A port that is of no one class gets what all of them allow: nothing. */
+/** A port whose addresses have different classes gets the class without allow rules. */
 function ingressClassOf({ classes }: Device, noAllows: BuiltClass): BuiltClass | undefined {
   const [only, ...others] = classes.ingress;
   return others.length > 0 ? noAllows : only;
 }
 
-function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTargets }: BridgeSurroundings): Chain[] {
+function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTargets }: BridgeFacts): Chain[] {
   const allowsRouters = allowed.routers === true;
   const isFromPort = isIn(portSetNames.all, 'iifname');
   const isToPort = isIn(portSetNames.all, 'oifname');
@@ -119,7 +119,7 @@ function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTar
       rules: [
         ...families.map((family) => passRule(family, isOwn('destination', family))),
         { matches: [isToPort], verdict: goTo(chainNames.toPortFromNode) },
-        // S5.1: a pod that has just got its address must hear its node, also while no agent runs.
+        // S5.1: the node must reach a pod that has just got its address, even while no agent runs.
         { matches: [{ kind: 'from-socket' }], verdict: { kind: 'accept' } },
         ...destinationRules(),
       ],
@@ -128,17 +128,17 @@ function bridgeChains(ports: readonly Device[], { gatedRanges, allowed, readsTar
     { name: chainNames.toPort, rules: deliverRules(allowsRouters, readsTargets) },
     {
       name: chainNames.wrongDevice.source,
-      rules: [...wrongDeviceChain('source').rules, ...strangerAnswerRules(readsTargets)],
+      rules: [...wrongDeviceChain('source').rules, ...wrongPortAnswerRules(readsTargets)],
     },
     wrongDeviceChain('destination'),
     ...(hasGate ? unprogrammedChains(gatedRanges, allowsRouters) : []),
   ];
 }
 
-/** Behind a VLAN tag no rule of the other table would look. */
+/** The ip and ip6 tables do not see packets behind a VLAN tag. */
 const dropOtherFrames = dropRule(compare('ether type', '!=', 'arp', 'ip', 'ip6'));
 
-/** ICMPv6 has more to be looked at than addresses. */
+/** ICMPv6 needs more checks than addresses. */
 const isNotIcmp6 = compare('meta l4proto', '!=', '58');
 const isAdvertisement = compare('icmpv6 type', '==', '136');
 const isSolicitation = compare('icmpv6 type', '==', '135');
@@ -150,9 +150,8 @@ const isArp = compare('ether type', '==', 'arp');
 const isLongArp: Match = { kind: 'length', op: '>', bytes: 46 };
 
 /**
- * Most frames pass by these: what they find in one state of the table, all the rules after them would pass in that state. So the rules for ports that
- * there are none of are left out, and no frame meets another verdict for it. A frame with a VLAN tag has an address too, and is of another
- * type: it must not end here.
+ * A shortcut for most frames: it accepts only frames that the later rules would accept too. So rules for kinds of ports that do not exist can be
+ * left out without a change of any verdict. A VLAN frame has an address too, but another ether type, and must not match here.
  */
 function senderRules(family: Family, ports: readonly Device[], allowsRouters: boolean): NftRule[] {
   const kinds: { sets: Readonly<Record<Family, string>>; fields: Field[] }[] = [
@@ -170,8 +169,8 @@ function senderRules(family: Family, ports: readonly Device[], allowsRouters: bo
 }
 
 /**
- * The same for where they go. After these rules the gate alone asks where a frame to the pod of its port comes from, and it passes what comes from
- * its ranges. To compare an address with a range costs less than to look up the port.
+ * The same shortcut for destinations. If a frame is for the port's own pod, only the gate would still check its source, and it passes sources in the
+ * gated ranges. Comparing an address with a range is cheaper than looking up the port.
  */
 function forwardedRules(gatedRanges: readonly string[]): NftRule[] {
   return families.flatMap((family) => {
@@ -184,7 +183,7 @@ function forwardedRules(gatedRanges: readonly string[]): NftRule[] {
   });
 }
 
-/** The type last: nft leaves it out of a listing where it stands in front of an address. */
+/** The ether type comes last: nft omits it from a listing if it precedes an address match. */
 function passRule(family: Family, ...matches: Match[]): NftRule {
   return { matches: [...matches, compare('ether type', '==', routedTable[family])], verdict: { kind: 'accept' } };
 }
@@ -195,11 +194,11 @@ function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
   const isOfOtherLinkLocal = isNotIn(portLinkLocalSetName, 'iifname', 'ip6 saddr');
   return [
     dropOtherFrames,
-    // Looked up again in front of the drop: the MAC may just have become known.
+    // The MAC is looked up again before the drop: a transaction may just have added it.
     dropRule(isOfOtherMac, isIn(portMacSetNames.ports, 'iifname'), isOfOtherMac),
     ...(allowsRouters ? [] : [...families.map(addressServerRule), routerRule('ipv6')]),
     ...(readsTargets ? targetRules() : []),
-    // A pod's link-local address is the one that its MAC makes, where that is known.
+    // If a pod's MAC is known, its link-local address must be the one derived from that MAC.
     dropRule(
       compare('ip6 saddr', '==', 'fe80::/10'),
       isOfOtherLinkLocal,
@@ -209,7 +208,7 @@ function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
     ...ownerRules('source'),
     dropRule(isArp, isLongArp),
     { matches: [isIn(ifIpsSetName.ipv4, 'iifname', 'arp saddr ip')], verdict: passes },
-    // Asked for another's address, a pod that starts would give it up (RFC 5227).
+    // Only probes for the pod's own address: a starting pod gives up its address if another pod probes for it (RFC 5227).
     {
       matches: [compare('arp saddr ip', '==', '0.0.0.0'), isIn(ifIpsSetName.ipv4, 'iifname', 'arp daddr ip')],
       verdict: passes,
@@ -220,8 +219,8 @@ function sourceRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
 }
 
 /**
- * A pod advertises its own addresses, and probes for its own alone: a pod that starts gives up one that another probes for (RFC 4862, 5.4.3). Its
- * link-local address is the one that its MAC makes, where that is known.
+ * A pod may advertise and probe for its own addresses only: a starting pod gives up an address that another pod probes for (RFC 4862, 5.4.3).
+ * If a pod's MAC is known, its link-local address must be the one derived from that MAC.
  */
 function targetRules(): NftRule[] {
   const isFromPort = isIn(portSetNames.all, 'iifname');
@@ -240,10 +239,10 @@ function targetRules(): NftRule[] {
 }
 
 /**
- * By another port nobody answers for a pod's address (S1.18). The address is looked up again: its port may just have gone. A veth that is not
- * known may be the port of a pod that has just got the address: its node must reach it, also while no agent runs, and by ARP finds it.
+ * Drops ARP and neighbour advertisements for a pod's address from another port (S1.18). The address is looked up again: a transaction may just have
+ * removed the port. ARP from an unknown veth passes: a new pod may have the address now, and its node must reach it even while no agent runs.
  */
-function strangerAnswerRules(readsTargets: boolean): NftRule[] {
+function wrongPortAnswerRules(readsTargets: boolean): NftRule[] {
   const isLinkedSender = isIn(guardedIpsSetName.ipv4, 'arp saddr ip');
   const isLinkedTarget = isIn(guardedIpsSetName.ipv6, 'icmpv6 taddr');
   const advertised = dropRule(
@@ -259,7 +258,7 @@ function strangerAnswerRules(readsTargets: boolean): NftRule[] {
   ];
 }
 
-/** What the node's own sockets send to everyone is not judged (S5.1); unicast is for the pod of the port alone (S1.18). */
+/** Multicast and broadcast of the node's own sockets pass (S5.1). Unicast frames must be for the pod of the port (S1.18). */
 function deliverOwnRules(): NftRule[] {
   const accept = { kind: 'accept' } as const;
   return [
@@ -270,8 +269,9 @@ function deliverOwnRules(): NftRule[] {
 }
 
 /**
- * By address the other table judges. Here a pod gets what is for it, and of what is for many, what its ingress rules allow. Link control goes
- * to whom it is for (S5.20): questions to the pod that is asked for, and what is for routers and address servers to no pod.
+ * Frames to a port: unicast must be for the port's pod, and the pod's ingress rules judge multicast and broadcast. The ip and ip6 tables judge
+ * unicast by address. Link control goes to its target only (S5.20): solicitations to the pod with the address, and messages for routers and
+ * DHCP servers to no pod.
  */
 function deliverRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] {
   const accept = { kind: 'accept' } as const;
@@ -307,7 +307,7 @@ function deliverRules(allowsRouters: boolean, readsTargets: boolean): NftRule[] 
   ];
 }
 
-/** A question goes to the pod that it is about, and an answer to the one that asked; what a pod says of itself may concern all. */
+/** ARP requests go to the pod with the address, replies to the pod that asked, announcements to all. */
 function arpRules(): NftRule[] {
   const accept = { kind: 'accept' } as const;
   const isToPort = isIn(portSetNames.all, 'oifname');
@@ -323,7 +323,7 @@ function arpRules(): NftRule[] {
   ];
 }
 
-/** What pods send to routers and address servers. */
+/** Drops messages of pods to routers and DHCP servers. */
 function forRoutersRules(isFromPort: Match): NftRule[] {
   return [
     compare('icmpv6 type', '==', '130', '131', '132', '133', '134', '137', '143'),

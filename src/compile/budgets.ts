@@ -1,14 +1,14 @@
 import { defaultNamespaceBudget, nodeBudget } from '../model/budget.ts';
 
 /**
- * What policies may cost a node (S9.13), in units: one is an address in a set, for which nft needs about 2 microseconds and 350 bytes. All
- * else is counted in these (`cost.ts`).
+ * Limits for what policies cost a node (S9.13). One unit is the cost of an address in a set: about 2 microseconds and 350 bytes in nft. All other
+ * costs are multiples of it (`policy-cost.ts`).
  */
 export interface Budgets {
   readonly policy: number;
-  /** Of all policies of a namespace together. */
+  /** Limit for all policies of a namespace together. */
   readonly namespace: number;
-  /** Of all. Each namespace is sure of an equal part of it, and has what others leave. */
+  /** Limit for all policies. Each namespace is guaranteed an equal share, and may use what others leave. */
   readonly node: number;
 }
 
@@ -18,16 +18,16 @@ export function budgetsOf(namespace: number): Budgets {
 
 export const defaultBudgets = budgetsOf(defaultNamespaceBudget);
 
-/** nft goes through all sets of a table for each that it names (K19), so a set costs much more than what is in it. */
+/** For each set that a script names, nft reads all sets of the table (K19). So a set costs much more than an element. */
 export const costOfSet = 50;
 
-/** What somebody costs, and what he may. */
+/** The cost of a policy or namespace that is over its budget. */
 export interface Excess {
   readonly cost: number;
   readonly budget: number;
 }
 
-/** The namespaces that cost more than they may. Where all together cost too much, the ones that cost most come down to one level. */
+/** The namespaces over their budget. If all together are over the node's budget, the largest namespaces are cut to one common level. */
 export function overBudget(costs: ReadonlyMap<string, number>, budgets: Budgets): Map<string, Excess> {
   const budget = levelOf([...costs.values()], budgets);
   const over = costs.entries().filter(([, cost]) => cost > budget);

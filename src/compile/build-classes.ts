@@ -19,23 +19,23 @@ import { namespaceOf } from './policy-cost.ts';
 import { readClass, type ClassRules } from './resolve.ts';
 import { GroupSets, type GroupSet } from './set-builder.ts';
 
-/** A class as it stands in the rule set. */
+/** A class of the last ruleset. */
 export interface KnownClass {
   readonly size: ClassSize;
   readonly work: number;
   readonly cost: number;
-  readonly apart: boolean;
+  readonly sharesGroups: boolean;
   readonly built: BuiltClass;
 }
 
 export interface Classes {
-  /** By the text of their specs; not all of them where it is too much. */
+  /** By the text of their specs; incomplete if a namespace is over budget. */
   readonly classes: ReadonlyMap<string, KnownClass>;
-  /** Those that had to be built. */
+  /** The classes that this run built. */
   readonly rebuilt: readonly BuiltClass[];
-  /** What had to be built differs from before in sets alone: a chain is named by what it looks up. */
+  /** The rebuilt classes have the same chains as before; only sets differ. */
   readonly hasSameChains: boolean;
-  /** The namespaces that cost too much. */
+  /** The namespaces over budget. */
   readonly over: ReadonlyMap<string, Excess>;
 }
 
@@ -43,21 +43,22 @@ export interface ClassInput {
   readonly groups: Snapshot['groups'];
   readonly groupSet: GroupSet;
   readonly changes: ElementChanges;
-  /** The classes of the last compile, and those of now whose groups have changed since. */
+  /** The classes of the last compile. */
   readonly last: ReadonlyMap<string, KnownClass>;
+  /** Current classes whose groups have changed since then. */
   readonly touched: ReadonlySet<ClassRules>;
   readonly limits: ShapeLimits;
 }
 
-/** The classes that the groups of a delta are part of. */
+/** The classes that use one of these groups. */
 export function readersOf({ readers }: Classification, groups: Iterable<string>): Set<ClassRules> {
   return new Set(Iterator.from(groups).flatMap((id) => readers.get(id) ?? []));
 }
 
 /**
- * The chains and sets of every class: anew where one of its groups has changed. What that takes is counted before, and what nft will have to
- * do for it after; where either is too much, nothing is made of it.
- * @param spent what the policies of each namespace cost already
+ * Builds the chains and sets of each class that is new or has a changed group. Before it builds, it estimates its own work; afterwards it counts the cost
+ * for nft. If a namespace is over budget in either, the result must not be used.
+ * @param spent by namespace, the cost of its policies so far
  */
 export function buildClasses(
   classification: Classification,
@@ -83,11 +84,11 @@ export function buildClasses(
     return overBudget(sums, budgets);
   };
   const planned = wanted.map(({ text, rules, before, same, size }): PlannedClass => {
-    const isLarge = size.product > share;
-    const apart = isLarge || limits.apart === true;
-    if (same?.apart === apart) return { text, same, work: same.work };
+    const isLarge = size.tuples > share;
+    const sharesGroups = isLarge || limits.sharesGroups === true;
+    if (same?.sharesGroups === sharesGroups) return { text, same, work: same.work };
     const draft = draftClass(rules, groups, groupSet, isLarge ? withSharedGroups(limits) : limits, before?.built);
-    return { text, draft, before: before?.built, size, apart, work: workOf(draft) };
+    return { text, draft, before: before?.built, size, sharesGroups, work: workOf(draft) };
   });
   const overWork = tooMuch(planned.map(({ text, work }) => [text, work]));
   if (overWork.size > 0) return { classes: new Map(), rebuilt: [], hasSameChains: false, over: overWork };
@@ -99,11 +100,11 @@ export function buildClasses(
       classes.set(each.text, each.same);
       continue;
     }
-    const { text, draft, before, size, apart, work } = each;
+    const { text, draft, before, size, sharesGroups, work } = each;
     const after = buildClass(draft, changes, before);
     rebuilt.push(after);
     hasSameChains &&= areChainsSame(before, after);
-    classes.set(text, { size, apart, work, cost: costOf(after), built: after });
+    classes.set(text, { size, sharesGroups, work, cost: costOf(after), built: after });
   }
   const over = tooMuch(classes.entries().map(([text, { cost }]) => [text, cost]));
   return { classes, rebuilt, hasSameChains, over };
@@ -111,10 +112,13 @@ export function buildClasses(
 
 type PlannedClass = { readonly text: string; readonly work: number } & (
   | { readonly same: KnownClass }
-  | ({ readonly draft: ClassDraft; readonly before: BuiltClass | undefined } & Pick<KnownClass, 'size' | 'apart'>)
+  | ({ readonly draft: ClassDraft; readonly before: BuiltClass | undefined } & Pick<
+      KnownClass,
+      'size' | 'sharesGroups'
+    >)
 );
 
-/** The namespaces of the pods of each class, by its text. */
+/** By class text, the namespaces of the class's pods. They pay for the class. */
 function payersOf({ specs }: Classification): Map<string, Set<string>> {
   const payers = new Map<string, Set<string>>();
   for (const [key, { ingress, egress }] of specs) {
@@ -133,7 +137,7 @@ function areChainsSame(before: BuiltClass | undefined, { families: after }: Buil
   return families.every((family) => before.families![family].chains === after[family].chains);
 }
 
-/** The class of what is isolated and allows nothing, in each direction. */
+/** By direction, the class of isolated pods without allow rules. */
 export function buildNoAllows(limits: ShapeLimits): Readonly<Record<Direction, BuiltClass>> {
   const build = (direction: Direction): BuiltClass => {
     const rules = readClass({ direction, text: direction, rules: [] });

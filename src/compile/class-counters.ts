@@ -6,27 +6,27 @@ import { parseCounters } from '../nftables/parse-counters.ts';
 import type { AddressClasses } from './links.ts';
 import { readings } from './names.ts';
 
-/** A class of pods whose packets of one family are counted. */
+/** A class of pods with packet counters, in one family. */
 export interface CountedClass {
   readonly family: Family;
-  /** As its chain. */
+  /** The name of its chain for original packets. */
   readonly name: string;
-  /** Chains that every packet of the class comes to. */
+  /** Its entry chains. Every packet of the class meets the first rule of one of them. */
   readonly entries: readonly string[];
-  /** All its chains: the last rule of each counts what is denied. */
+  /** All its chains. The last rule of each counts denied packets. */
   readonly chains: readonly string[];
   readonly pods: number;
-  /** That make it: they isolate its pods in its direction. */
+  /** The policies that isolate its pods in its direction. */
   readonly policies: readonly PolicyId[];
 }
 
-/** Packets since the chains were written. */
+/** Packets since nft created the chains. */
 export interface ClassCounts {
   readonly judged: number;
   readonly denied: number;
 }
 
-/** @param pods with what judges each in the directions in which it is isolated */
+/** @param pods pods with their classes */
 export function countedClasses(
   pods: Iterable<readonly [LocalPod, AddressClasses]>,
   policies: ReadonlyMap<PolicyId, Policy>,
@@ -57,7 +57,7 @@ export function countedClasses(
   return [...classes.values()];
 }
 
-/** What classes of one family have counted, from nft's JSON of its table, without elements; those that are not there are left out. */
+/** Reads the counters of one family's classes from nft's JSON listing of its table. Classes whose chains are missing there are left out. */
 export function readClassCounts(json: string, classes: readonly CountedClass[]): Map<CountedClass, ClassCounts> {
   const counters = parseCounters(json);
   const counts = new Map<CountedClass, ClassCounts>();

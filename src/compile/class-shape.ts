@@ -15,44 +15,49 @@ import { rangesSet, rectanglesSet, type GroupSet } from './set-builder.ts';
 import { tuplesOf } from './tuples.ts';
 
 export interface ShapeLimits {
-  /** Peers times ports of one bucket are written out up to here; beyond it, peers are looked up behind their ports. */
-  readonly product: number;
-  /** How many such look-ups a class may have for pods, and as many for blocks: what bounds those of a packet. */
-  readonly sharedRules: number;
-  /** How many elements a class may write out in all, unless its peers and ports are an eighth as many; beyond it they stay apart. */
-  readonly written: number;
-  /** How many peers times ports all classes of a node may write out together (`node-budget.ts`). */
-  readonly node: number;
-  /** Hardly anything is written out: each group is a set of its own, which is there once for all classes, and behind its ports. */
-  readonly apart?: boolean;
-  /** Packets are counted, so that no two classes share a chain. */
+  /** A bucket becomes tuples (peer . port) up to this many. A larger bucket's peers are looked up behind a port map. */
+  readonly maxTuples: number;
+  /** Maximum number of such look-ups per class for groups, and the same for blocks. It bounds the look-ups of a packet. */
+  readonly maxSharedLookups: number;
+  /** Maximum number of elements of a class, or 8 times its peers and ports if that is more. A larger class shares its groups' sets (`sharesGroups`). */
+  readonly maxClassElements: number;
+  /** Maximum number of tuples of all classes of a node (`node-budget.ts`). */
+  readonly maxNodeTuples: number;
+  /** Each group is one set behind its ports, and all classes share it. Nearly nothing becomes tuples. */
+  readonly sharesGroups?: boolean;
+  /** Chains count packets, so that no two classes share a chain. */
   readonly counts?: boolean;
 }
 
-/** So written out is at most an eighth of the peers and ports. */
+/** With these limits, at most an eighth as much becomes tuples. */
 export function withSharedGroups(limits: ShapeLimits): ShapeLimits {
-  return { ...limits, product: limits.product >> 3, sharedRules: Infinity, apart: true };
+  return { ...limits, maxTuples: limits.maxTuples >> 3, maxSharedLookups: Infinity, sharesGroups: true };
 }
 
-export const defaultLimits: ShapeLimits = { product: 512, sharedRules: 4, written: 50_000, node: 1_000_000 };
+export const defaultLimits: ShapeLimits = {
+  maxTuples: 512,
+  maxSharedLookups: 4,
+  maxClassElements: 50_000,
+  maxNodeTuples: 1_000_000,
+};
 
-/** What the kernel needs for one class. */
+/** The nftables objects of one class. */
 export interface BuiltClass {
-  /** None where all traffic is allowed: its pods need no look-up in this direction. */
+  /** `undefined` if the class allows all traffic: its pods need no look-up in this direction. */
   readonly families: Readonly<Record<Family, FamilyClass>> | undefined;
 }
 
 export interface FamilyClass {
   readonly chains: Readonly<Record<Reading, ClassChain>>;
   readonly sets: readonly NftSet[];
-  /** All that the chains depend on. */
+  /** Text of everything that the chains depend on. */
   readonly shape: string;
-  /** What it was made of, for the next time that only members change. */
+  /** The draft that it was built from; the next run reuses it if only members changed. */
   readonly draft: FamilyDraft;
   readonly tuples: NftSet;
 }
 
-/** The chain of a class, and what it goes on to. */
+/** The entry chain of a class, and its port maps with their chains. */
 export interface ClassChain {
   readonly chain: Chain;
   readonly ports: PortMaps;
@@ -64,15 +69,15 @@ export interface Entry<Peers> {
   readonly ports: readonly PortRange[];
 }
 
-/** What is known of a class before anything is written out. The limits are those that it keeps to. */
+/** The layout of a class before its sets and chains are built. `limits` are the limits that it was laid out with. */
 export interface ClassDraft {
   readonly rules: ClassRules;
   readonly limits: ShapeLimits;
-  /** None where all traffic is allowed. */
+  /** `undefined` if the class allows all traffic. */
   readonly families: readonly FamilyDraft[] | undefined;
 }
 
-/** @param known of equal rules, if there is one: what depends on no member is taken from it */
+/** @param known an earlier class with equal rules; parts that depend on no member are reused */
 export function draftClass(
   rules: ClassRules,
   groups: Groups,
@@ -92,10 +97,12 @@ export function draftClass(
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
-  return sumOf('written') > Math.max(limits.written, 8 * sumOf('named')) ? within(withSharedGroups(limits)) : draft;
+  return sumOf('written') > Math.max(limits.maxClassElements, 8 * sumOf('named'))
+    ? within(withSharedGroups(limits))
+    : draft;
 }
 
-/** At most as many elements and rules as are gone through when it is built, and as it has in the end. */
+/** Upper bound for the elements and rules that `buildClass` visits and creates. */
 export function workOf({ rules, families: drafts = [] }: ClassDraft): number {
   return drafts.reduce((sum, draft) => sum + workOfFamily(draft, rules), 0);
 }
@@ -108,7 +115,7 @@ function workOfFamily(draft: FamilyDraft, { buckets }: ClassRules): number {
   return draft.exact + blocks.work + prefixes + countCovering(entries.map(({ ports }) => ports));
 }
 
-/** @param known of the same spec, if there is one: what is the same is the very object, and what has changed costs as much as the change */
+/** @param known an earlier class of the same spec. Unchanged parts are the same objects; changed sets cost work proportional to the change. */
 export function buildClass(
   { rules, families: drafts, limits }: ClassDraft,
   changes: ElementChanges,
@@ -150,11 +157,11 @@ function buildFamily(
   return { chains, sets: read.map(({ set }) => set), shape, draft, tuples };
 }
 
-/** What nft has to do for it, as `budgets.ts` counts; of groups that are there once for all classes, nothing. */
+/** The cost for nft in units of `budgets.ts`. Elements of shared group sets do not count. */
 export function costOf({ families: built }: BuiltClass): number {
   let cost = 0;
   for (const { chains, sets, draft } of Object.values(built ?? {})) {
-    const shared = new Set(draft.limits.apart ? groupSetsOfFamily(draft) : []);
+    const shared = new Set(draft.limits.sharesGroups ? groupSetsOfFamily(draft) : []);
     for (const set of sets) cost += costOfSet + (shared.has(set) ? 0 : costOfElements(set));
     for (const { chain, ports } of Object.values(chains)) {
       for (const map of ports.maps) cost += costOfSet + costOfElements(map);
@@ -164,18 +171,18 @@ export function costOf({ families: built }: BuiltClass): number {
   return cost;
 }
 
-/** nft reads and writes a key of several parts in five times the time of an address. */
+/** A concatenated key takes nft five times as long as an address. */
 function costOfElements(set: NftSet | VerdictMap): number {
   if (set.interval) return costOfIntervals(set);
   return set.elements.size * (set.key.length === 1 ? 1 : 5);
 }
 
-/** What its chains look in. */
+/** The sets that its chains look up. */
 export function setsOf({ families: built }: BuiltClass): NftSet[] {
   return Object.values(built ?? {}).flatMap(({ sets }) => sets);
 }
 
-/** All that it has asked for, whether they are written out, looked up or empty. */
+/** All group sets that its drafts use: written out as tuples, looked up, or empty. */
 export function groupSetsOf({ families: built }: BuiltClass): NftSet[] {
   return Object.values(built ?? {}).flatMap(({ draft }) => groupSetsOfFamily(draft));
 }
@@ -188,33 +195,33 @@ function holds({ set }: Allow): boolean {
   return set.elements.size > 0;
 }
 
-/** Ports that are open to everyone, in one entry: each more would lie over all others. */
+/** Ports that are open to everyone, merged into one entry, because each further entry would overlap the others. */
 function everyoneEntries(buckets: readonly Bucket[]): PortEntry[] {
   const ports = mergePorts(buckets.flatMap((each) => (each.everyone ? (each.ports as readonly PortRange[]) : [])));
   return ports.length > 0 ? [{ ports }] : [];
 }
 
-/** One family's part of a class, sorted by how it is looked up. */
+/** One family's part of a class, by kind of look-up. */
 export interface FamilyDraft {
   readonly family: Family;
   readonly limits: ShapeLimits;
   readonly namedPorts: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Written out as tuples, or as rectangles where a port is a range. */
+  /** Become tuples, or rectangles if a port is a range. */
   readonly members: readonly Entry<NftSet>[];
   readonly blocks: readonly Entry<readonly AddressRange[]>[];
-  /** These blocks, and the members whose port is a range. */
+  /** The rectangles of `blocks` and of `members` with a port range. */
   readonly writtenBlocks: () => Blocks;
-  /** Too many to be written out: looked up behind their ports. */
+  /** Too large for tuples: looked up behind their ports. */
   readonly pairedMembers: readonly Entry<NftSet>[];
   readonly pairedBlocks: readonly Entry<readonly AddressRange[]>[];
-  /** On every protocol. */
+  /** Allowed on every protocol and port. */
   readonly anyMembers: readonly NftSet[];
   readonly anyBlocks: readonly AddressRange[];
-  /** Elements that would be written out; cutting overlaps apart changes it little. */
+  /** Number of tuples and rectangles. Cutting overlaps changes it little. */
   readonly written: number;
-  /** Of these, the ones that are looked up exactly. */
+  /** Number of tuples among them. */
   readonly exact: number;
-  /** Peers and ports that these stand for. */
+  /** Number of peers plus ports that `written` is the product of. */
   readonly named: number;
 }
 
@@ -229,7 +236,7 @@ function draftFamily(
   const ofFamily = (ranges: readonly AddressRange[]): AddressRange[] => ranges.filter((each) => each.family === family);
   const memberSets = (bucket: Bucket): NftSet[] => {
     const ids = sorted(bucket.groups);
-    const lists = limits.apart ? ids.map((id) => [id]) : ids.length > 0 ? [ids] : [];
+    const lists = limits.sharesGroups ? ids.map((id) => [id]) : ids.length > 0 ? [ids] : [];
     return lists.map((list) => groupSet(family, list));
   };
   const members: Entry<NftSet>[] = [];
@@ -249,10 +256,10 @@ function draftFamily(
   }
   const product = (count: number, ports: readonly PortRange[]): number => count * ports.length;
   const pairedMembers = largest(members, limits, ({ peers, ports }) => {
-    return hasInterval(ports) || product(peers.elements.size, ports) > limits.product ? peers.elements.size : 0;
+    return hasInterval(ports) || product(peers.elements.size, ports) > limits.maxTuples ? peers.elements.size : 0;
   });
   const pairedBlocks = largest(blocks, limits, ({ peers, ports }) => {
-    return product(peers.length, ports) > limits.product ? product(peers.length, ports) : 0;
+    return product(peers.length, ports) > limits.maxTuples ? product(peers.length, ports) : 0;
   });
   const writtenMembers = members.filter((entry) => !pairedMembers.includes(entry));
   const writtenBlocks = blocks.filter((entry) => !pairedBlocks.includes(entry));
@@ -280,16 +287,16 @@ function draftFamily(
   return { ...draft, written, exact, named };
 }
 
-/** Neighbouring ports are a range, and few enough are no less exact tuples for it. The very ports of the bucket tell that the shape is the same. */
+/** A port range becomes single ports if that makes few enough tuples. `tuples.ts` compares the identity of `ports`, so this returns the bucket's own arrays. */
 function memberEntry(peers: NftSet, { ports, single }: Bucket, limits: ShapeLimits): Entry<NftSet> {
-  const isFew = peers.elements.size * single.length <= limits.product;
+  const isFew = peers.elements.size * single.length <= limits.maxTuples;
   return { peers, ports: isFew ? single : (ports as readonly PortRange[]) };
 }
 
 /**
- * The entries that gain most from a rule of their own; those of weight 0 never. In an order in which weights have no part: a chain is named
- * by what it looks up in turn, so groups that pass each other in size would move all pods of the class to another chain. For the same
- * reason weights count as powers of two: only where one is passed can another entry be chosen, and none that is not chosen is twice as large as one that is.
+ * Chooses the entries with the largest weights, at most `maxSharedLookups`; never an entry with weight 0. The result's order does not depend on weights.
+ * A chain's name is a hash of its look-ups in order: another order would move all pods of the class to a new chain. For the same reason
+ * weights are rounded to powers of two. So small changes do not change the choice, and no entry left out is twice as large as a chosen one.
  */
 function largest<T extends Entry<unknown>>(
   entries: readonly T[],
@@ -304,11 +311,11 @@ function largest<T extends Entry<unknown>>(
     }))
     .filter((each) => each.weight > 0)
     .sort((a, b) => compareText(a.text, b.text));
-  const chosen = new Set(byText.toSorted((a, b) => b.weight - a.weight).slice(0, limits.sharedRules));
+  const chosen = new Set(byText.toSorted((a, b) => b.weight - a.weight).slice(0, limits.maxSharedLookups));
   return byText.filter((each) => chosen.has(each)).map((each) => each.entry);
 }
 
-/** Cheapest first: groups, blocks, blocks with ports. */
+/** The cheapest look-ups come first: groups, blocks, blocks with ports. */
 function portEntries({ family, pairedMembers, pairedBlocks, writtenBlocks }: FamilyDraft): PortEntry[] {
   const { ports, set } = writtenBlocks();
   const entries: (PortEntry & { readonly allow: Allow })[] = [
@@ -331,12 +338,12 @@ function everyPort({ family, anyMembers, anyBlocks }: FamilyDraft): Allow[] {
   ];
 }
 
-/** What is written out with ranges. */
+/** Rectangles of addresses and ports, for one interval set. */
 interface Blocks {
   readonly ports: readonly PortRange[];
-  /** Into how many they are cut, at most, and about what these cost. */
+  /** Upper bound for the number of pieces after cutting, plus about what their prefixes cost. */
   readonly work: number;
-  /** Cuts them. */
+  /** Cuts overlaps and returns the set. */
   readonly set: () => NftSet;
 }
 
@@ -344,15 +351,15 @@ function isRanged({ ports, peers }: Entry<NftSet>): boolean {
   return hasInterval(ports) && peers.elements.size > 0;
 }
 
-/** Without members they depend on rules and limits alone, so an event of a member need not cut them again. */
+/** Without members, the rectangles depend only on rules and limits. Then a change of members need not cut them again. */
 function blocksOf(
   family: Family,
   blocks: FamilyDraft['blocks'],
   ranged: readonly Entry<NftSet>[],
-  { product, sharedRules }: ShapeLimits,
+  { maxTuples, maxSharedLookups }: ShapeLimits,
   known: FamilyDraft | undefined,
 ): () => Blocks {
-  const isSame = known?.limits.product === product && known.limits.sharedRules === sharedRules;
+  const isSame = known?.limits.maxTuples === maxTuples && known.limits.maxSharedLookups === maxSharedLookups;
   if (isSame && ranged.length === 0 && !known.members.some(isRanged)) return known.writtenBlocks;
   let read: Blocks | undefined;
   return () => (read ??= readBlocks(family, blocks, ranged));
@@ -365,7 +372,7 @@ function readBlocks(family: Family, blocks: FamilyDraft['blocks'], ranged: reado
       [...peers.elements].map((address) => ({ range: singleAddress(family, address), ports })),
     ),
   ];
-  // About what the set will cost: overlaps hardly change it, and it must be known before they are cut.
+  // An estimate before cutting. Overlaps change it little.
   const prefixes = rectangles.reduce(
     (sum, { range, ports }) => ports.reduce((each, port) => each + prefixesOf(range) + prefixesOfPort(port), sum),
     0,

@@ -3,36 +3,36 @@ import type { LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { classSpecsOf } from './class-spec.ts';
 import { readClass, type ClassRules } from './resolve.ts';
 
-/** The classes of a pod; `undefined` in a direction in which nothing isolates it. */
+/** The classes of a pod by direction; `undefined` if no policy isolates it. */
 export type PodSpecs = ReturnType<typeof classSpecsOf>;
 
 /**
- * The pods that policies isolate, by what they have in common: the same policies, and the same ports where a policy names ports of
- * ingress, which each pod resolves for itself (S4.7). Pods of one kind have equal classes.
+ * Isolated pods grouped by kind. Pods of one kind have the same policies, and the same named ports if a policy has ingress port names (S4.7). So
+ * they have equal classes.
  */
 export type PodKinds = ReadonlyMap<string, readonly [LocalPod, ...LocalPod[]]>;
 
-/** Which class each local pod has in each direction. */
+/** The class of each local pod in each direction. */
 export interface Classification {
-  /** Of the pods that policies isolate. */
+  /** Isolated pods only. */
   readonly specs: ReadonlyMap<PodKey, PodSpecs>;
-  /** Each once, by the text of its spec. */
+  /** By the text of the spec. */
   readonly classes: ReadonlyMap<string, ClassRules>;
-  /** By group, the classes whose content its members decide. */
+  /** By group, the classes whose content depends on its members. */
   readonly readers: ReadonlyMap<GroupId, readonly ClassRules[]>;
   readonly kinds: ReadonlyMap<string, ClassifiedKind>;
 }
 
 interface ClassifiedKind {
   readonly policies: readonly Policy[];
-  /** Those of them that are refused. */
+  /** The refused ones of `policies`, joined by commas. */
   readonly refused: string;
   readonly specs: PodSpecs;
 }
 
 export function groupPods({ localPods, policies }: Snapshot): PodKinds {
   const naming = new Set(policies.values().flatMap((policy) => (hasIngressNames(policy) ? [policy.id] : [])));
-  // Pods that the same policies isolate may share the list of them: a list of thousands is read once.
+  // Pods may share one list of policies. Read a list of thousands only once.
   const ofLists = new Map<readonly PolicyId[], { readonly text: string; readonly names: boolean }>();
   const kinds = new Map<string, [LocalPod, ...LocalPod[]]>();
   for (const pod of localPods.values()) {
@@ -53,8 +53,8 @@ function hasIngressNames({ rules }: Policy): boolean {
 }
 
 /**
- * @param refused policies that isolate, and allow nothing (S9.10)
- * @param before an earlier one: kinds whose policies are the same keep their specs, and classes what was read of their rules
+ * @param refused policies that isolate and allow nothing (S9.10)
+ * @param before an earlier result; kinds with the same policies keep their specs, and classes with the same spec their ClassRules
  */
 export function classify(
   pods: PodKinds,

@@ -23,9 +23,9 @@ export interface CompileOptions {
   readonly limits?: ShapeLimits;
   readonly budgets?: Budgets;
   readonly guard?: Guard;
-  /** Nothing unless told otherwise. */
+  /** Default: nothing. */
   readonly allowed?: PodPermissions;
-  /** Each class counts its packets. Off unless told otherwise. */
+  /** Each class counts its packets. Default: off. */
   readonly countsClasses?: boolean;
 }
 
@@ -33,29 +33,29 @@ export interface Compiled {
   readonly ruleset: Ruleset;
   readonly revision: number;
   readonly counts: {
-    /** Distinct classes in the rule set, and how many of them this run had to build. */
+    /** Distinct classes in the ruleset, and the number that this run built. */
     readonly classes: number;
     readonly builtClasses: number;
     readonly isolatedPods: number;
-    /** What is gone through to build all classes, at most, and how often it was tried with fewer policies. */
+    /** `work`: upper bound of the work for all classes. `rounds`: attempts until the policies fit the budgets. */
     readonly work: number;
     readonly rounds: number;
   };
-  /** Addresses of local pods that the rule set takes into account: where policies isolate them, they are isolated. */
+  /** Addresses of local pods in the ruleset. The ruleset isolates them where policies do. */
   readonly localAddresses: ReadonlySet<string>;
-  /** Policies whose allows are left out since they, or all of their namespace, cost this node too much (S9.12, S9.13). */
+  /** Policies without allow rules, because they or their namespace are over a budget (S9.12, S9.13). */
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
-  /** Those that count their packets. */
+  /** Classes with packet counters. */
   readonly countedClasses: readonly CountedClass[];
-  /** How the sets came from those of the compile before. */
+  /** How the sets differ from those of the previous compile. */
   readonly changes: ElementChanges;
 }
 
-/** What the next run needs to know of this one. */
+/** State that the next run reuses. */
 interface Run {
   readonly local: LocalPart;
   readonly classification: Classification;
-  /** Those that the run tried, by the policies that they do without. */
+  /** The classifications of all rounds, by the policies left out. */
   readonly tried: ReadonlyMap<string, Classification>;
   readonly classes: ReadonlyMap<string, KnownClass>;
   readonly ruleset: Ruleset;
@@ -63,11 +63,11 @@ interface Run {
 }
 
 /**
- * Snapshot -> Ruleset. The answer depends on the Snapshot alone. A Delta tells what the last run need not do again: classes whose groups have
- * not changed, and sets whose content has not changed, are its very objects.
+ * Compiles a Snapshot into a Ruleset. The result depends on the Snapshot alone. The Delta only saves work: classes with unchanged groups, and sets
+ * with unchanged content, are the objects of the last run.
  */
 export class Compiler {
-  /** Replaced in one piece when all is done: a run that fails changes nothing, and the next Delta holds what was its. */
+  /** Replaced at the end of a successful run. If a run fails, nothing changes, and the next Delta includes its changes. */
   #last: Run | undefined;
   readonly #groupSets = new GroupSets();
   readonly #leftOut = new LeftOutMemory();
@@ -85,8 +85,8 @@ export class Compiler {
   }
 
   /**
-   * @param delta what has changed since the last `compile`
-   * @param refused policies that the kernel did not take; they isolate, and allow nothing (S9.10)
+   * @param delta the changes since the last successful `compile`
+   * @param refused policies that the kernel refused; they isolate and allow nothing (S9.10)
    */
   compile(snapshot: Snapshot, delta: Delta | 'all' = 'all', refused: ReadonlySet<PolicyId> = new Set()): Compiled {
     const { run, compiled } = this.#run(snapshot, delta, refused);
@@ -96,7 +96,7 @@ export class Compiler {
     return compiled;
   }
 
-  /** As `compile`, and the next run goes on from where the last `compile` was. */
+  /** Like `compile`, but the next run continues from the last `compile`. */
   probe(snapshot: Snapshot, delta: Delta | 'all', refused: ReadonlySet<PolicyId>): Compiled {
     return this.#run(snapshot, delta, refused).compiled;
   }
@@ -112,7 +112,7 @@ export class Compiler {
     const changes = new ElementChanges();
     const groupSet = this.#groupSets.of(snapshot.groups, delta, changes);
 
-    // 1. What follows from the Snapshot without the members of groups.
+    // 1. Everything that does not depend on group members.
     const local = isLocalSame ? last.local : readLocal(snapshot, last?.local);
 
     const tried = new Map<string, Classification>();
@@ -122,15 +122,15 @@ export class Compiler {
       refused,
       leftOut,
       this.#budgets,
-      // 2. What policies cost; those that cost too much are left out, and it begins again.
+      // 2. Count the cost of policies. If some cost too much, leave them out and start again.
       (without) => countCosts(snapshot, local.kindsOfPolicies, without),
       (without, costs, budgets) => {
-        // 3. Which classes pods have.
+        // 3. Give each pod its classes.
         const key = JSON.stringify(sorted(without));
         const known = isLocalSame ? last.tried.get(key) : undefined;
         const classification = known ?? classify(local.kinds, snapshot.policies, without, last?.classification);
         tried.set(key, classification);
-        // 4. The chains and sets of classes.
+        // 4. Build the chains and sets of classes.
         const { groups } = snapshot;
         const touched = readersOf(classification, changedGroups.keys());
         const input = { groups, groupSet, changes, last: last?.classes ?? new Map(), touched, limits: this.#limits };
@@ -139,7 +139,7 @@ export class Compiler {
     );
     const { classification, classes, rebuilt, hasSameChains } = made;
 
-    // 5. The tables: dispatch, gate and anti-spoofing around the classes. Where all chains are the same, only sets are others.
+    // 5. Build the tables: dispatch, gate and anti-spoofing around the classes. If no chain changed, replace sets only.
     const isSameChains = last?.classification === classification && hasSameChains;
     const classesOf = (pod: PodKey): AddressClasses => {
       const { ingress, egress } = classification.specs.get(pod) ?? {};

@@ -16,13 +16,13 @@ import { addressType } from './set-builder.ts';
 import type { Parts } from './table.ts';
 
 /**
- * What a flood of denied packets can cost: so many a second are noted, in each direction and family. A rule whose note fails (a full set, a packet that
- * belongs to no connection) ends there, so that the drop must be a rule of its own (K29).
+ * Bounds the cost of a flood of denied packets: maximum records per second, in each direction and family. If the kernel cannot add a record (a full set,
+ * a packet without a connection), it stops evaluating that rule. So the drop must be a rule of its own (K29).
  */
 const limit = { kind: 'limit', perSecond: 100, burst: 200 } as const;
 const records = { seconds: 60, size: 4096 };
 
-/** Where packets end that no rule of their class allows. Only they pay for the look-up that lets a pod reach itself (S5.5, K10), and are noted. */
+/** The chains for packets that no rule of their class allows. Only these packets pay for the check whether a pod sends to itself (S5.5, K10). */
 export const denials: Readonly<Record<Family, Readonly<Record<Direction, Parts>>>> = {
   ipv4: { ingress: denialsOf('ingress', 'ipv4'), egress: denialsOf('egress', 'ipv4') },
   ipv6: { ingress: denialsOf('ingress', 'ipv6'), egress: denialsOf('egress', 'ipv6') },
@@ -45,7 +45,7 @@ function denialsOf(direction: Direction, family: Family): Parts {
   return { sets: [deniedSet(direction, family)], maps: [], chains };
 }
 
-/** By the connection, so that an answer names the same one as what it answers. */
+/** The key is the connection, so that a reply has the same record as its original packet. */
 function recordRule(direction: Direction, family: Family): NftRule {
   const key: Field[] =
     family === 'ipv4'
@@ -65,22 +65,25 @@ function deniedSet(direction: Direction, family: Family): NftSet {
   };
 }
 
-/** A connection of which packets were dropped since no rule allows them, as the kernel noted it. */
+/** A connection with dropped packets, as the kernel recorded it. */
 export interface RecordedDenial {
   readonly direction: Direction;
   readonly family: Family;
-  /** Who opened it, and whom it reached, after DNAT. */
+  /** The client, and the server after DNAT. */
   readonly source: string;
   readonly destination: string;
-  /** `tcp`, `udp`, `sctp`, or a number. */
+  /** `tcp`, `udp`, `sctp`, or an IP protocol number. */
   readonly protocol: string;
   readonly port?: number;
-  /** Of those that were noted, and how long ago the first of them was; after a minute they are counted anew. */
+  /** Recorded packets, and the age of the first one. A record expires after a minute. */
   readonly packets: number;
   readonly secondsAgo: number;
 }
 
-/** Where it is seen what is denied in a direction and family: the chain that counts it, the one that counts what was noted, and the set that holds the notes. */
+/**
+ * The nftables objects of denials in one direction and family: the chain that counts all denied packets, the chain that counts recorded ones, and
+ * the set of records.
+ */
 export interface DenialObjects {
   readonly direction: Direction;
   readonly family: Family;
@@ -90,7 +93,7 @@ export interface DenialObjects {
   readonly set: string;
 }
 
-/** They are there where a pod is isolated. */
+/** The ruleset has the objects of a direction and family only if a pod is isolated there. */
 export const denialObjects: readonly DenialObjects[] = directions.flatMap((direction) =>
   families.map((family) => ({
     direction,
@@ -102,7 +105,7 @@ export const denialObjects: readonly DenialObjects[] = directions.flatMap((direc
   })),
 );
 
-/** The packets that one of these chains has counted, from nft's JSON of it. */
+/** Reads the packet count of one of these chains from nft's JSON listing. */
 export function readCount(chain: string, json: string): number {
   const counters = parseCounters(json).get(chain) ?? [];
   return counters.reduce((sum, packets) => sum + packets, 0);
@@ -110,7 +113,7 @@ export function readCount(chain: string, json: string): number {
 
 const objectsOfSet = new Map(denialObjects.map((each) => [each.set, each]));
 
-/** What the kernel of a node has noted in the last minute, from nft's JSON of these sets, or of a table. */
+/** Reads the records of the last minute from nft's JSON listing of these sets, or of a table. */
 export function readDenials(json: string): RecordedDenial[] {
   return parseRecords(json).flatMap(({ set, key, packets, secondsLeft }): RecordedDenial[] => {
     const [source, destination, protocol, port] = key;

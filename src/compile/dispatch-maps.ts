@@ -26,12 +26,13 @@ import type { Parts } from './table.ts';
 const passes: ElementVerdict = { kind: 'continue' };
 
 /**
- * Points the addresses of pods at their classes, in the table of a family. What nothing points at is not written: start-up would sweep it.
- * @param all local addresses, with their classes: those that nothing isolates are pointed past the gate
- * @param devices those by which the pods' own addresses are told from others
- * @param guarded the ends of a packet whose device is looked up with the address
+ * Builds the maps from pod addresses to class chains, for one family. Includes only objects that are referenced: at start-up the agent would sweep
+ * others.
+ * @param all local addresses with their classes; addresses that no policy isolates get an element too, which bypasses the gate
+ * @param devices devices of pods with their addresses
+ * @param guarded the ends of a packet whose device is part of the key
  */
-export function pointAddresses(
+export function buildDispatch(
   family: Family,
   all: ReadonlyMap<string, AddressClasses>,
   devices: readonly Device[],
@@ -58,7 +59,7 @@ export function pointAddresses(
   }
   const isolated = [...addresses].flatMap(([address, { ingress, egress }]) => (ingress || egress ? [address] : []));
   sets.push(addressSet(isolatedSetName[family], family, isolated));
-  // The deny chains look in it, and where devices are guarded the output hook.
+  // The deny chains look it up, and with the guard also the output hook.
   if (chains.size > 0 || guarded.length > 0) sets.push(pairSet(selfSetName[family], family, [...addresses.keys()]));
   const maps = directions.flatMap((direction) =>
     ctDirections.flatMap((ctDirection): VerdictMap[] => {

@@ -3,7 +3,7 @@ import type { Packet } from '../nftables/packet.ts';
 import type { Table } from '../nftables/ruleset.ts';
 import { ifIpsSetName } from './names.ts';
 
-/** A connection as a node meets it: after DNAT and before SNAT. */
+/** A connection as the hooks see it: after DNAT and before SNAT. */
 export interface Connection {
   readonly hook: 'forward' | 'input';
   /** Canonical, of one family. */
@@ -13,7 +13,7 @@ export interface Connection {
   readonly port?: number | undefined;
 }
 
-/** Its first packet, by the devices that the rules know for both ends; what they do not know comes and goes by a device of nobody. */
+/** The first packet of a connection. Its devices are those in the rules; an address without one uses the device `elsewhere`. */
 export function firstPacket(table: Table, { hook, source, destination, protocol, port }: Connection): Packet {
   const family = familyOf(source);
   const [inInterface, outInterface] = [source, destination].map((address) => deviceOf(table, family, address));
@@ -38,7 +38,7 @@ export function firstPacket(table: Table, { hook, source, destination, protocol,
   };
 }
 
-/** No device has a name of that length (IFNAMSIZ). */
+/** Longer than IFNAMSIZ, so no real device has this name. */
 const elsewhere = 'another-device-of-the-node';
 const ephemeral = 40_000;
 

@@ -9,15 +9,15 @@ const noBudgets: Budgets = { policy: Infinity, namespace: Infinity, node: Infini
 interface Fitted<T> {
   readonly made: T;
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
-  /** How often it was tried. */
+  /** Number of attempts. */
   readonly rounds: number;
 }
 
 /**
- * Leaves out policies until the others cost what they may (S9.13).
- * @param known those that are left out from the start
- * @param count what all policies but these cost, as far as that can be said before anything is made of them
- * @param make makes the classes of all but these, and says which namespaces cost too much then
+ * Leaves out policies until the others fit the budgets (S9.13).
+ * @param known policies to leave out from the start
+ * @param count estimates the cost of all policies except `without`
+ * @param make builds the classes of all policies except `without`, and returns the namespaces that are over budget then
  */
 export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess> }>(
   { policies }: Snapshot,
@@ -48,12 +48,12 @@ export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess
       }
     }
     for (const each of found) oversized.set(...each);
-    // What isolating alone costs has no budget.
+    // Nothing is left to leave out. Isolation must stay, so its own cost has no budget.
     if (found.size === 0) budgets = noBudgets;
   }
 }
 
-/** Policies that cost too much by themselves. */
+/** Policies whose own cost is over the budget of a policy. */
 function findTooLarge(
   policies: Snapshot['policies'],
   without: ReadonlySet<PolicyId>,

@@ -4,9 +4,9 @@ import { addressField, compare, dropRule, goTo } from './match.ts';
 import { chainNames } from './names.ts';
 
 /**
- * For addresses that are no local pod's: those of the family's gated ranges are nobody's yet. Without ranges the chains are there too, so
- * that a range that comes changes nothing else.
- * @param tunnels rules for what goes to nodes
+ * Chains for addresses that no local pod has. Addresses in the gated ranges go to the gate. The chains exist without ranges too, so that a
+ * new range changes no other chain.
+ * @param tunnels rules that drop tunnel packets to nodes
  */
 export function nonlocalChains(ranges: readonly string[], family: Family, tunnels: readonly NftRule[]): Chain[] {
   return (['source', 'destination'] as const).map((end) => {
@@ -18,7 +18,7 @@ export function nonlocalChains(ranges: readonly string[], family: Family, tunnel
   });
 }
 
-/** A bridge has an address of the range that it serves, and by that the node may talk to itself. */
+/** Packets on `lo` pass: a bridge has an address in its range, and the node may use it to connect to itself. */
 export function gateChain(): Chain {
   return {
     name: chainNames.gate,
@@ -26,7 +26,7 @@ export function gateChain(): Chain {
   };
 }
 
-/** A range as nft lists it. */
+/** A CIDR as nft prints it: without the prefix length for a single address. */
 export function valueOf(range: string): string {
   const [address, length] = range.split('/') as [string, string];
   return Number(length) === addressBits[familyOf(range)] ? address : range;

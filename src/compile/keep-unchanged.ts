@@ -1,7 +1,7 @@
 import type { ElementChanges } from '../nftables/element-changes.ts';
 import { tableFamilies, type NftSet, type Ruleset, type Table, type TableFamily } from '../nftables/ruleset.ts';
 
-/** The rule set, in which each set that is equal to the last one is the very object: the plan need not look at it. */
+/** Returns the ruleset with each unchanged set replaced by the object of the last ruleset, so that the plan can skip it. */
 export function keepUnchanged(ruleset: Ruleset, last: Ruleset, changes: ElementChanges): Ruleset {
   return mapTables(ruleset, (table, family) => {
     const sets = table.sets.values().map((set) => {
@@ -12,7 +12,7 @@ export function keepUnchanged(ruleset: Ruleset, last: Ruleset, changes: ElementC
   });
 }
 
-/** The same rule set but for what these sets hold, in whichever table there are sets of their names. */
+/** Returns the ruleset with these sets replaced by name, in every table that has them. */
 export function replaceSets(ruleset: Ruleset, current: readonly NftSet[], changes: ElementChanges): Ruleset {
   return mapTables(ruleset, (table) => {
     const changed = current.filter((set) => {

@@ -3,23 +3,23 @@ import type { Snapshot } from '../model/snapshot.ts';
 import type { Excess } from './budgets.ts';
 import { namespaceOf } from './policy-cost.ts';
 
-/** Why a policy is left out: it or its namespace is over a budget. */
+/** Why a policy is left out: the policy or its namespace is over a budget. */
 export interface Oversize extends Excess {
-  /** `groups`: looking for the members of its namespace's groups costs too much, and those of the policy were not looked for. */
+  /** `groups`: filling the groups of its namespace is over budget, so the indexer did not fill the policy's groups. */
   readonly of: 'policy' | 'namespace' | 'groups';
-  /** What the policy alone costs, as far as that can be said before anything is made of it; of groups, how many it has. */
+  /** Estimated cost of the policy alone; for `groups`, its number of groups. */
   readonly own: number;
 }
 
 interface Decision {
-  /** All objects on which it depends: with the very same ones it would be the same. */
+  /** All objects that the decision depends on. With the same objects, the decision is the same. */
   readonly of: readonly unknown[];
   readonly oversized: readonly (readonly [PolicyId, Oversize])[];
 }
 
 /**
- * Which policies were left out last. To find that out takes several rounds, and the changes of others must not wait for them again while nothing
- * changes in the namespaces that are over their budgets.
+ * Remembers the policies that were left out. Finding them takes several rounds. While nothing changes in the namespaces over budget, changes of
+ * other namespaces must not wait for these rounds again.
  */
 export class LeftOutMemory {
   #decisions: ReadonlyMap<string, Decision> = new Map();
@@ -34,7 +34,7 @@ export class LeftOutMemory {
     });
   }
 
-  /** @param budget of a namespace where the node has room; where it has none, it depends on the others too, and is not remembered */
+  /** @param budget a namespace's full budget; decisions with a smaller one depend on other namespaces, so they are not remembered */
   remember(
     oversized: ReadonlyMap<PolicyId, Oversize>,
     budget: number,
@@ -72,7 +72,7 @@ function dependenciesOf(
   return found;
 }
 
-/** They have no rules any more, so nothing else has to be done. */
+/** Policies that the indexer left out. The Snapshot already has them without rules. */
 export function* withoutGroups({ leftOut = new Map() }: Snapshot): Generator<[PolicyId, Oversize]> {
   for (const [id, { groups, budget }] of leftOut) yield [id, { of: 'groups', own: groups, cost: budget, budget }];
 }

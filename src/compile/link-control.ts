@@ -4,31 +4,31 @@ import { routedTable } from '../nftables/ruleset.ts';
 import { compare, dropRule } from './match.ts';
 
 /**
- * What keeps a link going, and is never judged (S5.8, K5). The hop limits keep it from being a routed tunnel, and the lengths from being one
- * between neighbours (S5.20). No interval set may be written here (`130-132`): it would be read back at every change (K18).
+ * Link control: messages that a link needs and that policies never judge (S5.8, K5). The hop limits prevent their use as a routed tunnel, the length
+ * limits as a tunnel between neighbours (S5.20). Do not write `130-132` here: nft would make an interval set and read it back at every change (K18).
  */
 export function linkControlRules(verdict: Verdict, of: readonly Family[] = families): NftRule[] {
   return of.flatMap((family) => controlMatches[family].map((each) => ruleOf(each, verdict)));
 }
 
-/** The part of it that goes from one host of a link to another, and not to a router. */
+/** Link control between hosts, without messages to or from routers. */
 export function neighbourRules(verdict: Verdict): NftRule[] {
   return [ruleOf(neighbourMatches, verdict)];
 }
 
-/** Drops what routers alone send: no pod is one (S1.18). */
+/** Drops messages that only routers send (S1.18). */
 export function routerRule(family: Family, ...also: Match[]): NftRule {
   return dropRule(...also, routerMatch[family]);
 }
 
-/** Drops answers of DHCP servers, which clients take from any port: no pod is one (S1.18). */
+/** Drops packets to DHCP clients. Clients accept them from any source port, so only the destination port counts (S1.18). */
 export function addressServerRule(family: Family): NftRule {
   return dropRule(compare('udp dport', '==', clientPort[family]), compare('ether type', '==', routedTable[family]));
 }
 
 /**
- * No packet that this rule drops matches this. It does not read the protocol, so it costs less. Therefore it also does not match TCP to that port,
- * and no packet without ports, such as a later fragment.
+ * Matches no packet that `addressServerRule` drops. It does not read the protocol, so it costs less. Therefore it does not match TCP to that port,
+ * nor packets without ports such as later fragments.
  */
 export function isNotForClient(family: Family): Match {
   return compare('th dport', '!=', clientPort[family]);
@@ -36,26 +36,26 @@ export function isNotForClient(family: Family): Match {
 
 const clientPort: Readonly<Record<Family, string>> = { ipv4: '68', ipv6: '546' };
 
-/** Redirects, and of IPv6 router advertisements. */
+/** Redirects, and IPv6 router advertisements. */
 const routerMatch: Readonly<Record<Family, Match>> = {
   ipv4: compare('icmp type', '==', '5'),
   ipv6: compare('icmpv6 type', '==', '134', '137'),
 };
 
 /**
- * The IPv6 header, a solicitation, a link-layer address and a nonce, as Linux sends them (RFC 4861, RFC 7527), and one option of 16 bytes more.
- * What a frame is padded to is less.
+ * Bytes of the longest solicitation of Linux, with IPv6 header, link-layer address and nonce (RFC 4861, RFC 7527), plus one option of 16 bytes.
+ * The padding of short frames stays below this.
  */
 export const longestNeighbourMessage = 96;
 
-/** DHCP of a host that has no address yet. Where addresses are judged, it needs no rule: its own are those of no pod. */
+/** DHCP requests of a host without an address. The ip and ip6 tables need no such rule: the source is no pod's address. */
 export function addressRequestRules(verdict: Verdict, of: readonly Family[] = families): NftRule[] {
   return of.map((family) => ruleOf(requestMatches[family], verdict));
 }
 
 type Named = Required<Pick<NftRule, 'matches' | 'comment'>>;
 
-/** In the order in which `parseTable` has them: rules are compared by their JSON. */
+/** The property order must equal that of `parseTable`: rules are compared by their JSON. */
 function ruleOf({ matches, comment }: Named, verdict: Verdict): NftRule {
   return { matches, verdict, comment };
 }

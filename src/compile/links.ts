@@ -21,31 +21,31 @@ import {
 } from './names.ts';
 import { addressSet, addressType, rangesSet } from './set-builder.ts';
 
-/** The classes of an address; `undefined` where nothing isolates it. */
+/** The classes of an address by direction; `undefined` if no policy isolates it. */
 export type AddressClasses = Readonly<Record<Direction, BuiltClass | undefined>>;
 
-/** A device by which packets of pods come: one of a pod's own, a bridge, or a port of a bridge. */
+/** A device on the node that carries packets of pods: a pod's own device, a bridge, or a bridge port. */
 export interface Device {
   readonly name: string;
-  /** Pods share it. */
+  /** Several pods share it. */
   readonly isBridge: boolean;
-  /** What may come by it. */
+  /** Source addresses that are allowed on it. */
   readonly addresses: Set<string>;
-  /** Those of them that are known to come by it, and so by nothing else. */
+  /** Of these, addresses whose link is this device: they are allowed on no other device. */
   readonly linked: Set<string>;
-  /** Of its addresses: more than one where a pod has a denied address too. */
+  /** The classes of its addresses. There may be several if the pod also has a denied address. */
   readonly classes: Readonly<Record<Direction, Set<BuiltClass | undefined>>>;
-  /** Those that frames of a port come from, where they are known. */
+  /** Known source MACs of a port; empty if unknown. */
   readonly macs: Set<string>;
 }
 
-/** Devices as the two kinds of tables see them: packets of a bridged pod come by the bridge at one hook, and by its port at the other. */
+/** For a bridged pod, the ip and ip6 tables see the bridge (`routed`), and the bridge table sees the port (`ports`). */
 export interface Devices {
   readonly routed: readonly Device[];
   readonly ports: readonly Device[];
 }
 
-/** By all links of a pod may come whatever is the pod's, also where a link is known for one of its addresses alone. */
+/** All links of a pod carry all its addresses, even if the link is known for only one of them. */
 export function devicesOf(
   { localPods, denied, deniedLinks }: Snapshot,
   classes: ReadonlyMap<string, AddressClasses>,
@@ -64,7 +64,7 @@ export function devicesOf(
     return known;
   };
   const addLink = ({ device, port, mac }: Link, linked: string, addresses: readonly string[]): void => {
-    // What nft would not take, or would take for something else.
+    // Skip names that nft refuses or reads as something else.
     if ([device, port ?? device].some((name) => readComponent('ifname', name) === undefined)) return;
     add(routed, newDevice(device, port !== undefined), linked, addresses);
     if (port === undefined) return;
@@ -78,8 +78,8 @@ export function devicesOf(
 }
 
 /**
- * A packet to a bridged pod goes by the bridge, whichever pod it is for: which port it goes by is for the table of bridges. So where all pods are
- * on bridges, and that table is there, only the device by which a packet comes is looked up.
+ * The ip and ip6 tables see only that a packet to a bridged pod leaves by the bridge; the bridge table checks the port. So if all pods are on bridges and
+ * there is a bridge table, the ip and ip6 tables check the input device only.
  */
 export function guardedEnds(routed: readonly Device[], closesBridges: boolean): readonly End[] {
   if (routed.length === 0) return [];
@@ -91,7 +91,7 @@ function newDevice(name: string, isBridge: boolean): Device {
   return { name, isBridge, addresses: new Set(), linked: new Set(), classes, macs: new Set() };
 }
 
-/** The sets that the guard of pods' devices looks in, in the table of a family. All of them or none: their rules must not come and go. */
+/** The guard's sets in a family's table. The table has all of them or none, because their rules must not come and go separately. */
 export function linkSets(
   family: Family,
   devices: readonly Device[],
@@ -104,7 +104,7 @@ export function linkSets(
   return [
     deviceSet(podIfSetNames.all, own),
     deviceSet(podIfSetNames.pods, devices),
-    // Looked up of link-local packets alone.
+    // Only rules for link-local packets look this up.
     ...(family === 'ipv6' ? [deviceSet(podIfSetNames.egress, isolatedIn('egress', own))] : []),
     ...(family === 'ipv6' && closesBridges ? [deviceSet(podIfSetNames.closed, closed)] : []),
     ...(guarded.includes('destination') ? [addressSet(routedIpsSetName[family], family, linkedOf(family, own))] : []),
@@ -112,7 +112,7 @@ export function linkSets(
   ];
 }
 
-/** The same for ports of bridges. */
+/** The guard's sets in the bridge table. */
 export function portSets(ports: readonly Device[]): NftSet[] {
   return [
     deviceSet(portSetNames.all, ports),
@@ -123,7 +123,7 @@ export function portSets(ports: readonly Device[]): NftSet[] {
   ];
 }
 
-/** Whether frames of the port come from known MACs alone. */
+/** Whether the port's MAC is known. */
 export function hasMac({ macs }: Device): boolean {
   return macs.size > 0;
 }
@@ -150,7 +150,7 @@ function senderSets(ports: readonly Device[]): NftSet[] {
         { name: portMacIpsSetName[family], key: macKey, interval: false, elements: new Set(withMac) },
         { name: portIpsSetName[family], key: ['ifname', address], interval: false, elements: new Set(withAny) },
       ];
-      // The rules of the bridge table look in those of which there are ports.
+      // The bridge table has rules only for kinds of ports that exist.
       return sets.filter((_, index) => [known, others][index]!.length > 0);
     }),
   ];
@@ -164,12 +164,12 @@ function ofFamily(family: Family, addresses: Iterable<string>): string[] {
   return [...addresses].filter((each) => familyOf(each) === family);
 }
 
-/** What is known of the addresses of nodes in the table of a family. */
+/** The sets of node addresses in a family's table. */
 export interface NodeSets {
   readonly others: NftSet;
-  /** Of all nodes; without elements where no Node names any. */
+  /** Pod ranges of all nodes; empty if no Node names any. */
   readonly podRanges: NftSet;
-  /** Of IPv6: the kernel itself refuses IPv4 packets from its own addresses. */
+  /** IPv6 only: the kernel itself drops IPv4 packets from its own addresses. */
   readonly own: readonly NftSet[];
 }
 
@@ -190,7 +190,7 @@ function deviceSet(name: string, devices: readonly Device[]): NftSet {
   return { name, key: ['ifname'], interval: false, elements: new Set(devices.map((device) => device.name)) };
 }
 
-/** Of each family, which addresses each device has, and which have a device. */
+/** Per family: the pairs of device and address, and the addresses with a known device. */
 function addressSets(devices: readonly Device[], of: readonly Family[]): NftSet[] {
   return of.flatMap((family) => {
     const owners = devices.flatMap(({ name, addresses }) =>

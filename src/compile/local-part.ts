@@ -5,7 +5,7 @@ import { groupPods, type PodKinds } from './classify.ts';
 import { nodeSets, type NodeSets } from './links.ts';
 import { countKinds } from './policy-cost.ts';
 
-/** The sets of the nodes' addresses, with what they were made of: a large cluster has thousands, and they seldom change. */
+/** The sets of node addresses, with their source. A large cluster has thousands of nodes, and their addresses seldom change. */
 interface KnownNodeSets extends Readonly<Record<Family, NodeSets>> {
   readonly of: Snapshot['nodeAddresses'];
 }
@@ -14,10 +14,10 @@ function readNodeSets(of: Snapshot['nodeAddresses'], known: KnownNodeSets | unde
   return known?.of === of ? known : { of, ipv4: nodeSets('ipv4', of), ipv6: nodeSets('ipv6', of) };
 }
 
-/** What follows from the Snapshot without the members of groups: the same for as long as a Delta says so. */
+/** Everything derived from the Snapshot that does not depend on group members. It is valid until a Delta has `localChanged`. */
 export interface LocalPart {
   readonly kinds: PodKinds;
-  /** Into how many classes each policy goes, at most, in each direction. */
+  /** By policy, the number of pod kinds that it selects: an upper bound for its classes per direction. */
   readonly kindsOfPolicies: ReadonlyMap<PolicyId, number>;
   readonly localAddresses: ReadonlySet<string>;
   readonly nodeSets: KnownNodeSets;

@@ -3,7 +3,7 @@ import type { Direction } from '../model/policy.ts';
 import type { Field, Match, NftRule, Verdict } from '../nftables/ruleset.ts';
 import type { CtDirection, Reading } from './names.ts';
 
-/** Where the two ends of a packet stand in its header. */
+/** The header fields of a packet's two ends. */
 export const addressField = {
   ipv4: { source: 'ip saddr', destination: 'ip daddr' },
   ipv6: { source: 'ip6 saddr', destination: 'ip6 daddr' },
@@ -11,15 +11,15 @@ export const addressField = {
 
 export type End = 'source' | 'destination';
 
-/** Where the pod stands that is judged in this direction. */
+/** The end of the packet that is the isolated pod. */
 export function podEnd(direction: Direction, ctDirection: CtDirection): End {
   return (direction === 'egress') === (ctDirection === 'original') ? 'source' : 'destination';
 }
 
-/** The device by which a packet comes from an end, or goes to it. */
+/** The device that a packet arrives on from its source, or leaves by to its destination. */
 export const deviceField = { source: 'iifname', destination: 'oifname' } as const satisfies Record<End, Field>;
 
-/** Who opened the connection of a packet, and whom it reached after DNAT. */
+/** The client of the packet's connection, and its server after DNAT. */
 const connectionField = {
   ipv4: { source: 'ct original ip saddr', destination: 'ct reply ip saddr' },
   ipv6: { source: 'ct original ip6 saddr', destination: 'ct reply ip6 saddr' },
@@ -47,7 +47,7 @@ export function compare(field: Field, op: '==' | '!=', ...values: string[]): Mat
   return { kind: 'compare', field, op, values };
 }
 
-/** The fields, together, are in the set. */
+/** The concatenated fields are in the set. */
 export function isIn(set: string, ...key: Field[]): Match {
   return { kind: 'lookup', key, set };
 }
@@ -64,7 +64,6 @@ export function jumpTo(chain: string): Verdict {
   return { kind: 'jump', chain };
 }
 
-/** Drops what matches, and counts it. */
 export function dropRule(...matches: Match[]): NftRule {
   return { matches, counter: true, verdict: { kind: 'drop' } };
 }

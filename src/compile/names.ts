@@ -1,6 +1,6 @@
 import type { Family } from '../model/address.ts';
 
-/** Chains and sets that are not of a class. Names of classes and of their sets end in a hash (lib/hash.ts), which no name here does. */
+/** Names of chains outside of classes. Names of class chains and sets end in a hash (lib/hash.ts), so they never equal one of these. */
 export const chainNames = {
   notEstablished: 'not-established',
   errors: { forward: 'icmp-errors', input: 'icmp-errors-to-node' },
@@ -26,7 +26,7 @@ export type CtDirection = (typeof ctDirections)[number];
 
 export const familyDigit = { ipv4: '4', ipv6: '6' } as const;
 
-/** What a class reads of a packet: the header, in either ctDirection, or of an ICMP error the connection that it is about (S5.19, K2). */
+/** The fields that a class chain reads: the header (original or reply), or for an ICMP error, the connection that it is about (S5.19, K2). */
 export const readings = [...ctDirections, 'error'] as const;
 export type Reading = (typeof readings)[number];
 
@@ -42,7 +42,7 @@ export function isolationMapName(direction: string, family: Family, reading: Rea
   return readingName(`${direction}${familyDigit[family]}`, reading);
 }
 
-/** The same by device and address, for pods whose device is known. */
+/** The map by device and address, for pods whose device is known. */
 export function byIfMapName(direction: string, family: Family, ctDirection: CtDirection): string {
   return readingName(`${direction}${familyDigit[family]}-by-if`, ctDirection);
 }
@@ -50,28 +50,28 @@ export function byIfMapName(direction: string, family: Family, ctDirection: CtDi
 export const isolatedSetName = { ipv4: 'isolated4', ipv6: 'isolated6' } as const;
 export const selfSetName = { ipv4: 'self4', ipv6: 'self6' } as const;
 
-/** What is denied is noted here. */
+/** The set of records of denied connections. */
 export function deniedSetName(direction: string, family: Family): string {
   return `denied-${direction}${familyDigit[family]}`;
 }
 
-/** Of the guard: which device has which addresses. */
+/** The guard's pairs of device and address. */
 export const ifIpsSetName = { ipv4: 'if-ips4', ipv6: 'if-ips6' } as const;
-/** Addresses that have such a device. */
+/** Pod addresses with a known device. */
 export const guardedIpsSetName = { ipv4: 'guarded-ips4', ipv6: 'guarded-ips6' } as const;
-/** Those of them whose device is the pod's own, in the tables that route. */
+/** In the ip and ip6 tables: pod addresses whose device is the pod's own, not a bridge. */
 export const routedIpsSetName = { ipv4: 'routed-ips4', ipv6: 'routed-ips6' } as const;
-/** Addresses of pods that have none that is known. */
+/** Pod addresses without a known device. */
 export const unguardedIpsSetName = { ipv4: 'unguarded-ips4', ipv6: 'unguarded-ips6' } as const;
 export const multicastMapName = { ipv4: 'multicast4', ipv6: 'multicast6' } as const;
 
-/** Addresses of other nodes, which take tunnel packets there, and of this node. */
+/** Addresses of other nodes, where they receive tunnel packets; and addresses of this node. */
 export const otherNodeIpsSetName = { ipv4: 'other-node-ips4', ipv6: 'other-node-ips6' } as const;
 export const nodeIpsSetName = 'node-ips6';
 
 /**
- * The devices of pods, and those whose pods are isolated: devices of their own in one table, ports of bridges in the other. `pods` has
- * the bridges too, and `closed` those on which no link-local packet may pass.
+ * Sets of pod devices in the ip and ip6 tables: `all`, those whose pods are isolated for `egress`, `pods` with the bridges too, and `closed` bridges
+ * that pass no link-local packets. `portSetNames` are the same for bridge ports in the bridge table.
  */
 export const podIfSetNames = {
   all: 'pod-ifs',
@@ -81,9 +81,9 @@ export const podIfSetNames = {
 } as const;
 export const portSetNames = { all: 'bridge-ports', egress: 'egress-ports', ingress: 'ingress-ports' } as const;
 
-/** Which port sends from which address, where its MAC is not known, and where it is, from which MAC; which MACs there are, and of which ports. */
+/** Allowed senders: port and address if the port's MAC is unknown; else port, MAC and address. Then port and MAC, and the ports with a known MAC. */
 export const portIpsSetName = { ipv4: 'port-ips4', ipv6: 'port-ips6' } as const;
 export const portMacIpsSetName = { ipv4: 'port-mac-ips4', ipv6: 'port-mac-ips6' } as const;
 export const portMacSetNames = { macs: 'port-macs', ports: 'ports-with-mac' } as const;
-/** The link-local address that a port's MAC makes. */
+/** Pairs of port and the link-local address derived from its MAC. */
 export const portLinkLocalSetName = 'port-link-local6';

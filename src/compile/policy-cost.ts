@@ -7,13 +7,13 @@ import { prefixesOf } from './interval-rules.ts';
 import type { PodKinds } from './classify.ts';
 import { costOfName, type Groups } from './resolve.ts';
 
-/** What can be said of policies before anything is made of them. Costs are those of `budgets.ts`. */
+/** Estimated costs of policies before their classes are built, in units of `budgets.ts`. */
 export interface PolicyCosts {
   /** By namespace. */
   readonly namespaces: ReadonlyMap<string, number>;
-  /** Of one policy alone. */
+  /** The cost of one policy alone. */
   readonly of: (policy: Policy) => number;
-  /** The policies that a namespace has to do without. */
+  /** The policies to leave out of a namespace over budget. */
   readonly largest: (namespace: string, excess: Excess, atLeast: number) => readonly Large[];
 }
 
@@ -22,16 +22,16 @@ export interface Large {
   readonly own: number;
 }
 
-/** What one policy says. */
+/** The size of one policy's spec. */
 interface PolicyText {
-  /** Rules, peers, blocks in prefixes, and ports: each is read once for each kind of pods that the policy isolates. */
+  /** Number of rules, peers, prefixes of blocks, and ports. compile reads each once per kind of pods that the policy isolates. */
   readonly items: number;
   readonly groups: readonly GroupId[];
-  /** Rules of egress that name ports. */
+  /** Egress rules with port names. */
   readonly named: readonly PolicyRule[];
 }
 
-/** Each compile asks for those of all policies, and of one that is large reading is much of what a member's event costs. */
+/** Each compile needs the sizes of all policies. Reading a large policy again would be much of the cost of a member's change. */
 const texts = new WeakMap<Policy, PolicyText>();
 
 function textOf(policy: Policy): PolicyText {
@@ -54,7 +54,7 @@ function prefixesIn(ranges: readonly AddressRange[]): number {
   return ranges.reduce((sum, range) => sum + prefixesOf(range), 0);
 }
 
-/** @param kinds into how many classes each policy goes, at most, in each direction */
+/** @param kinds by policy, the number of pod kinds that it selects */
 export function countCosts(
   { policies, groups }: Snapshot,
   kinds: ReadonlyMap<PolicyId, number>,
@@ -75,7 +75,7 @@ export function countCosts(
   };
 }
 
-/** The policies of one namespace. A group costs once, however many of them name it. */
+/** Sums the policies of one namespace. A group counts once, even if several policies name it. */
 class Bill {
   readonly #groups: Groups;
   readonly #kinds: ReadonlyMap<PolicyId, number>;
@@ -99,8 +99,8 @@ class Bill {
   }
 
   /**
-   * The largest, so many that the rest costs what it may, as far as all costs go with those that are known here. Where they do not, it
-   * is asked again, for twice as many at least: soon it is done.
+   * The largest policies, enough that the rest fits the budget if the real cost shrinks in proportion to the estimate. If it does not, the caller asks
+   * again for at least twice as many.
    */
   largest({ cost, budget }: Excess, atLeast: number): Large[] {
     const all = this.#policies.map((policy) => ({ policy, own: costAlone(policy, this.#groups, this.#kinds) }));
@@ -138,7 +138,7 @@ export function countKinds(pods: PodKinds): Map<PolicyId, number> {
   return counts;
 }
 
-/** A pod has an address of each family at most. Which pods have both is not looked at: that would cost what this saves. */
+/** A pod has at most one address of each family. Checking which pods have both would cost what this estimate saves. */
 const addressesEach = 2;
 
 function groupCost(id: GroupId, groups: Groups): number {

@@ -7,38 +7,38 @@ import { readingName, type Reading } from './names.ts';
 import {
   countPorts,
   mergePorts,
-  mostPorts,
+  maxSinglePorts,
   portRangeText,
   portSetText,
   singlePorts,
   type PortRange,
 } from './port-set.ts';
 
-/** Ports, and who may use them. */
+/** Ports and the peers that may use them. */
 export interface PortEntry {
   readonly ports: readonly PortRange[];
-  /** Looks up the peers; everyone without. */
+  /** The look-up of the peers; missing if everyone may use the ports. */
   readonly allow?: Allow;
 }
 
 /** Ports that lead to the same look-ups. */
 interface Segment {
   readonly ports: readonly PortRange[];
-  /** All may use them where this is undefined. */
+  /** `undefined` if everyone may use the ports. */
   readonly allows: readonly Allow[] | undefined;
 }
 
-/** What leads on by the port: exact, and where ranges are too wide to be written out, intervals. */
+/** Verdict maps by port: one with exact ports, and one with intervals for ranges that are too wide for single ports. */
 export interface PortMaps {
   readonly maps: readonly VerdictMap[];
   readonly chains: readonly Chain[];
-  /** Names of the sets that these look in: none for ports that all may use. */
+  /** Names of the sets that `chains` look up. */
   readonly reads: ReadonlySet<string>;
 }
 
 /**
- * Each port leads to look-ups of just the peers that may use it, so that what a packet meets grows with those alone.
- * @param rest what is looked up where these peers do not have the packet's: no way leads back
+ * Each port leads to look-ups of only the peers that may use it, so a packet pays for those only.
+ * @param rest look-ups after these. A packet does not return from the map's chains to the class chain, so each of them ends with `rest` too.
  */
 export function portMaps(
   direction: Direction,
@@ -49,7 +49,7 @@ export function portMaps(
 ): PortMaps {
   const segments = segmentsOf(entries);
   const total = segments.reduce((sum, { ports }) => sum + countPorts(ports), 0);
-  const widest = total <= mostPorts.ofMaps ? total : mostPorts.ofTuples;
+  const widest = total <= maxSinglePorts.ofMaps ? total : maxSinglePorts.ofTuples;
   const exact = new Map<Element, ElementVerdict>();
   const intervals = new Map<Element, ElementVerdict>();
   const chains: Chain[] = [];
@@ -80,12 +80,12 @@ function portMap(elements: ReadonlyMap<Element, ElementVerdict>, interval: boole
   return { name, key: ['inet_proto', 'inet_service'], interval, elements };
 }
 
-/** All that the maps depend on but direction, reading and rest. */
+/** Text of everything that the maps depend on, except direction, reading and `rest`. */
 export function entriesText(entries: readonly PortEntry[]): string {
   return entries.map(({ ports, allow }) => `${portSetText(ports)}: ${allow ? allowsText([allow]) : 'all'}`).join('\n');
 }
 
-/** Cuts overlaps apart, and puts together what leads to the same look-ups. */
+/** Cuts overlapping port ranges, and merges ports with the same look-ups. */
 function segmentsOf(entries: readonly PortEntry[]): Segment[] {
   const found = new Map<string, { ports: PortRange[]; covering: readonly PortEntry[] }>();
   for (const { port, covering } of cut(entries)) {
@@ -101,17 +101,17 @@ function segmentsOf(entries: readonly PortEntry[]): Segment[] {
   }));
 }
 
-/** At most how many rules and elements there are behind ports: to be known before any is made. */
+/** Upper bound for the rules and elements of `portMaps`, without building them. */
 export function countCovering(lists: readonly (readonly PortRange[])[]): number {
   let [count, inside] = [0, 0];
   for (const { piece, change } of bordersOf(lists)) {
     inside += change;
-    if (piece && inside > 0) count += inside + Math.min(countPorts([piece]), mostPorts.ofTuples);
+    if (piece && inside > 0) count += inside + Math.min(countPorts([piece]), maxSinglePorts.ofTuples);
   }
   return count;
 }
 
-/** Disjoint ranges, each with the entries that hold it, by index. */
+/** Disjoint ranges, each with the indexes of the entries that contain it. */
 function cut(entries: readonly PortEntry[]): { port: PortRange; covering: readonly number[] }[] {
   const pieces: { port: PortRange; covering: readonly number[] }[] = [];
   const inside = new Set<number>();
@@ -124,10 +124,10 @@ function cut(entries: readonly PortEntry[]): { port: PortRange; covering: readon
 }
 
 interface Border {
-  /** Of the list that begins or ends here. */
+  /** The list with a range that begins (1) or ends (-1) here. */
   readonly index: number;
   readonly change: 1 | -1;
-  /** From here to the next border, if there is anything between. */
+  /** The ports from here to the next border; `undefined` if there are none. */
   readonly piece: PortRange | undefined;
 }
 

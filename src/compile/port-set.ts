@@ -34,7 +34,7 @@ export function portSetText(ports: PortSet): string {
   return ports === 'any' ? 'any' : ports.map(portRangeText).join(', ');
 }
 
-/** As an element of a set `inet_proto . inet_service`. */
+/** The text of an element in a set of type `inet_proto . inet_service`. */
 export function portRangeText({ protocol, first, last }: PortRange): string {
   return `${protocol.toLowerCase()} . ${first === last ? first : `${first}-${last}`}`;
 }
@@ -44,16 +44,16 @@ export function hasInterval(ports: readonly PortRange[]): boolean {
 }
 
 /**
- * How many ports are written out in place of ranges. A hash costs a fraction of a look-up of intervals. Of tuples no more than eight, so
- * that what a class may write out for its peers and ports (an eighth) holds them.
+ * How many single ports may replace ranges. A hash look-up costs a fraction of an interval look-up. Tuples: no more than 8, because a class may
+ * have 8 times as many elements as peers and ports.
  */
-export const mostPorts = { ofTuples: 8, ofMaps: 256 } as const;
+export const maxSinglePorts = { ofTuples: 8, ofMaps: 256 } as const;
 
 export function countPorts(ports: readonly PortRange[]): number {
   return ports.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
-/** Each of the ports for itself, so that they can be looked up exactly; as they are where that were too many. */
+/** Splits ranges into single ports for an exact look-up. Returns `ports` itself if that would make more than `most`. */
 export function singlePorts(ports: readonly PortRange[], most: number): readonly PortRange[] {
   const count = countPorts(ports);
   if (count === ports.length || count > most) return ports;

@@ -2,19 +2,19 @@ import { mergeRanges, type AddressRange } from '../model/address.ts';
 import type { Protocol } from '../model/policy.ts';
 import { mergePorts, portSetText, type PortRange } from './port-set.ts';
 
-/** Addresses times ports. */
+/** An address range and the ports that it may use. */
 export interface Rectangle {
   readonly range: AddressRange;
   readonly ports: readonly PortRange[];
 }
 
 /**
- * The same area in pieces that do not overlap: an interval set refuses overlaps, and which ones depends on their order
- * (EEXIST; net/netfilter/nft_set_pipapo.c; K22). One family at a time.
+ * Returns rectangles that cover the same area without overlaps. The kernel refuses overlaps in an interval set, and which ones depends on their order
+ * (EEXIST; net/netfilter/nft_set_pipapo.c; K22). All rectangles must be of one family.
  *
- * For each port, the ranges of addresses that may use it are merged, and ports with an equal range share a piece. So the answer depends
- * on the area alone, and a wide block takes in the narrow ones that share a port with it. Cutting the wide one instead would repeat
- * its ports in each piece: a /0 with 250 ports beside 2,000 addresses would be half a million elements.
+ * For each port, this merges the address ranges that may use it; ports with equal ranges share a rectangle. So the result depends on the area
+ * alone, and a wide block absorbs the narrow ones that share a port with it. Cutting the wide block instead would repeat its ports in each piece:
+ * a /0 with 250 ports and 2,000 addresses would make half a million elements.
  */
 export function cutOverlaps(rectangles: readonly Rectangle[]): Rectangle[] {
   const pieces: Rectangle[] = [];
@@ -33,7 +33,7 @@ export function cutOverlaps(rectangles: readonly Rectangle[]): Rectangle[] {
   return pieces.sort(compareWidest);
 }
 
-/** At most as many elements, and as much work, as `cutOverlaps` of the same rectangles: to be known before it is done. */
+/** Upper bound for the elements and the work of `cutOverlaps`, without doing it. */
 export function countPieces(rectangles: readonly Rectangle[]): number {
   let count = 0;
   for (const cluster of clustersOf(rectangles)) {
@@ -45,7 +45,7 @@ export function countPieces(rectangles: readonly Rectangle[]): number {
   return count;
 }
 
-/** Rectangles whose addresses overlap or touch, directly or by way of others. */
+/** Groups rectangles whose addresses overlap or touch, directly or through others. */
 function clustersOf(rectangles: readonly Rectangle[]): Rectangle[][] {
   const ascending = rectangles.toSorted((a, b) => compareBigints(a.range.first, b.range.first));
   const clusters: Rectangle[][] = [];
@@ -59,7 +59,7 @@ function clustersOf(rectangles: readonly Rectangle[]): Rectangle[][] {
   return clusters;
 }
 
-/** Ranges of ports that no rectangle cuts, ascending, each with the addresses that may use it. */
+/** Port ranges that no rectangle's border splits, ascending, each with the addresses that may use it. */
 function columnsOf(cluster: readonly Rectangle[]): { port: PortRange; ranges: AddressRange[] }[] {
   const borders = bordersOf(cluster);
   const columns: AddressRange[][] = borders.map(() => []);
@@ -74,7 +74,7 @@ function columnsOf(cluster: readonly Rectangle[]): { port: PortRange; ranges: Ad
   });
 }
 
-/** Ports of all protocols on one line, each protocol with room for a border beyond its last port. */
+/** Maps ports of all protocols to one number line. Each protocol has room for a border after its last port. */
 const protocolsOnLine: readonly Protocol[] = ['SCTP', 'TCP', 'UDP'];
 const lineOfProtocol = 1 << 17;
 
@@ -102,7 +102,7 @@ function bordersOf(cluster: readonly Rectangle[]): number[] {
   return [...borders].sort((a, b) => a - b);
 }
 
-/** Where the border stands in the ascending list. */
+/** Binary search in the ascending list. */
 function indexOf(borders: readonly number[], border: number): number {
   let [low, high] = [0, borders.length];
   while (low < high) {

@@ -3,7 +3,7 @@ import type { GroupId, Peer } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import { peersText, type ClassSpec } from './class-spec.ts';
 import {
-  mostPorts,
+  maxSinglePorts,
   portRangeText,
   portSetOf,
   portSetText,
@@ -13,10 +13,10 @@ import {
   type PortSet,
 } from './port-set.ts';
 
-/** Everything that may use one set of ports. */
+/** All peers that may use one set of ports. */
 export interface Bucket {
   readonly ports: PortSet;
-  /** Each port by itself, where they are few enough for tuples. */
+  /** Single ports, if there are few enough for tuples. */
   readonly single: readonly PortRange[];
   everyone: boolean;
   /** Ascending group ids once built. */
@@ -24,11 +24,11 @@ export interface Bucket {
   ranges: AddressRange[];
 }
 
-/** What follows from the rules of a class alone, whoever is in its groups. Made once for as long as the class is there. */
+/** Everything derived from a class's rules that does not depend on group members. It is computed once per class. */
 export interface ClassRules {
   readonly spec: ClassSpec;
   readonly buckets: readonly Bucket[];
-  /** The groups whose members decide what the class holds. */
+  /** The groups whose members decide the content of the class's sets. */
   readonly groups: readonly GroupId[];
 }
 
@@ -48,8 +48,8 @@ function groupsOf(spec: ClassSpec): GroupId[] {
 }
 
 /**
- * The rules without egress names: first those of equal peers put their ports together, then those of equal ports their peers. A
- * class is a union, so neither changes what it allows.
+ * Groups rules without egress port names: first merges the ports of rules with equal peers, then the peers of rules with equal ports. Rules are ORed, so
+ * neither step changes what the class allows.
  */
 function bucketsOf(spec: ClassSpec): readonly Bucket[] {
   const byPeers = Map.groupBy(spec.rules, peersText);
@@ -66,7 +66,7 @@ function bucketFor(buckets: Map<string, Bucket>, ports: PortSet): Bucket {
   const text = portSetText(ports);
   let bucket = buckets.get(text);
   if (!bucket) {
-    const single = ports === 'any' ? [] : singlePorts(ports, mostPorts.ofTuples);
+    const single = ports === 'any' ? [] : singlePorts(ports, maxSinglePorts.ofTuples);
     buckets.set(text, (bucket = { ports, single, everyone: false, groups: new Set(), ranges: [] }));
   }
   return bucket;
@@ -81,8 +81,8 @@ function addPeers(bucket: Bucket, peers: readonly Peer[]): void {
 }
 
 /**
- * From egress names, which each destination resolves for itself (S4.6, S4.8, S4.9): destinations are pods that declare the name, and
- * of those the ones that the peer matches. Element texts by address.
+ * Resolves egress port names. Each destination pod resolves a name itself (S4.6, S4.8, S4.9). Destinations are pods that declare the name and that
+ * a peer matches. Returns by address the texts of protocol and port.
  */
 export function namedTuples(spec: ClassSpec, groups: Groups): Map<string, Set<string>> {
   const tuples = new Map<string, Set<string>>();
@@ -99,7 +99,7 @@ export function namedTuples(spec: ClassSpec, groups: Groups): Map<string, Set<st
   return tuples;
 }
 
-/** What is looked at for one name: either the peers' members are looked for among the declarers, or the other way round. */
+/** The work for one name: search the peers' members among the declarers, or the other way round, whichever is cheaper. */
 export function costOfName(peers: readonly Peer[], declarers: GroupId, groups: Groups): number {
   return Math.min(membersOfPeers(peers, groups), (groups.get(declarers)?.members.size ?? 0) * peers.length);
 }
@@ -111,7 +111,7 @@ function membersOfPeers(peers: readonly Peer[], groups: Groups): number {
   );
 }
 
-/** The addresses that declare the name and that some peer matches. */
+/** The members that declare the name and that a peer matches, with their addresses. */
 function* destinationsOf(peers: readonly Peer[], declarers: GroupId, groups: Groups): Iterable<[Member, string]> {
   const all = groups.get(declarers)?.members;
   if (!all) return;

@@ -12,13 +12,13 @@ import type { Groups } from './resolve.ts';
 
 export const addressType: Readonly<Record<Family, KeyType>> = { ipv4: 'ipv4_addr', ipv6: 'ipv6_addr' };
 
-/** `address . protocol . port`, exact. Its elements follow the members of the class's groups, so it is named by the class. */
+/** A set of `address . protocol . port`. Its elements change with the members of groups, so its name is a hash of the class. */
 export function tuplesSet(family: Family, classText: string, tuples: ReadonlySet<Element>): NftSet {
   const name = `tuples${familyDigit[family]}-${shortHash(classText)}`;
   return { name, key: [addressType[family], 'inet_proto', 'inet_service'], interval: false, elements: tuples };
 }
 
-/** `address . protocol . port` with ranges; named by content. */
+/** An interval set of `address . protocol . port`. Its name is a hash of its elements. */
 export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]): NftSet {
   const elements = new Set<Element>();
   let prefixes = 0;
@@ -34,8 +34,8 @@ export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]):
 }
 
 /**
- * `address . protocol` with ranges, every protocol; named by content. The protocol is there because a single-key interval set
- * would be read back at every later change of any set (K18), and a concatenation is not.
+ * An interval set of `address . protocol` with every protocol. Its name is a hash of its elements. The protocol makes the key a concatenation: nft
+ * reads back a single-key interval set at every later change of any set (K18).
  */
 export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftSet {
   const elements = new Set(ranges.map((range) => `${rangeText(range)} . 0-255`));
@@ -47,19 +47,19 @@ export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftS
   );
 }
 
-/** The addresses of some groups in one set, shared by all classes that need just these. */
+/** Returns the set with the addresses of these groups. All classes with the same groups share it. */
 export type GroupSet = (family: Family, ids: readonly GroupId[]) => NftSet;
 
-/** Such sets are made anew only when a group has changed. */
+/** Caches group sets until a group changes. */
 export class GroupSets {
   readonly #built = new Map<string, { groups: KnownGroups; set: NftSet }>();
-  /** How many there were when some were forgotten last. */
+  /** Size of the cache after the last `forget`. */
   #kept = 0;
 
   /**
-   * The sets with the members that the groups have now.
-   * @param delta what has changed since the last compile: a set of that time costs as much as the change
-   * @param changes is told of it
+   * Builds sets with the current members of the groups.
+   * @param delta changes since the last compile; the work per set is proportional to its change
+   * @param changes receives the changes of each set
    */
   of(groups: Groups, delta: Delta | 'all', changes: ElementChanges): GroupSet {
     return (family, ids) => {
@@ -77,7 +77,7 @@ export class GroupSets {
     };
   }
 
-  /** Forgets what no class has any more, now and then: as soon as it may be as much as what is kept. */
+  /** Drops sets that no class uses, once the cache has doubled since the last time. */
   forget(used: () => Iterable<NftSet>): void {
     if (this.#built.size <= 2 * this.#kept) return;
     const names = new Set([...used()].map(({ name }) => name));
@@ -98,7 +98,7 @@ function addressesOf(family: Family, groups: KnownGroups): Set<Element> {
   return elements;
 }
 
-/** Addresses that may have come or gone, with the pods that had or have them; `undefined` if any may. */
+/** Addresses that were added or removed, with the pods that had or have them; `undefined` if unknown. */
 function touchedAddresses(
   family: Family,
   ids: readonly GroupId[],
@@ -124,7 +124,7 @@ function touchedAddresses(
   return touched;
 }
 
-/** One pod at most has an address, so only those of which the groups tell can have it now. */
+/** At most one pod owns an address, so only the changed pods in `touched` can have it now. */
 function changeOf(
   before: Elements,
   touched: ReadonlyMap<string, ReadonlySet<PodKey>>,
@@ -146,7 +146,7 @@ export function addressSet(name: string, family: Family, addresses: Iterable<str
   return { name, key: [addressType[family]], interval: false, elements: new Set(addresses) };
 }
 
-/** `source . destination`. */
+/** A set of `source . destination` that holds each address paired with itself. */
 export function pairSet(name: string, family: Family, addresses: Iterable<string>): NftSet {
   const elements = new Set<Element>();
   for (const address of addresses) elements.add(`${address} . ${address}`);

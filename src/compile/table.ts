@@ -1,6 +1,6 @@
 import type { Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
 
-/** What a table is put together from; what is equal may be named more than once. */
+/** The parts of a table. Objects of the same name must be equal; they may occur several times. */
 export interface Parts {
   readonly sets: readonly NftSet[];
   readonly maps: readonly VerdictMap[];

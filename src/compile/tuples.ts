@@ -6,8 +6,8 @@ import { hasInterval, portRangeText } from './port-set.ts';
 import { tuplesSet } from './set-builder.ts';
 
 /**
- * What a class holds of `peer . protocol . port`, exact.
- * @param before the draft of the same spec that `known` was made of
+ * The tuples set (`peer . protocol . port`) of a class.
+ * @param before the draft, of the same spec, that `known` was built from
  */
 export function tuplesOf(
   draft: FamilyDraft,
@@ -40,7 +40,7 @@ function allTuples(draft: FamilyDraft): Set<Element> {
   return tuples;
 }
 
-/** The same ports are written out, for members alone. */
+/** Both drafts have the same ports for the same entries, and no named ports. Then only members differ. */
 function isLike(draft: FamilyDraft, before: FamilyDraft): boolean {
   return (
     draft.namedPorts.size + before.namedPorts.size === 0 &&

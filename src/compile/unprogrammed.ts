@@ -7,9 +7,9 @@ import { chainNames, guardedIpsSetName, portSetNames, unguardedIpsSetName } from
 import { addressSet } from './set-builder.ts';
 
 /**
- * A veth of which nothing is known, on a bridge with a port that is: the port of a pod that starts, before its rules are there. With an
- * address of the gated ranges it meets the gate, with that of a pod whose port is not known its rules; what else it has may keep the link going,
- * and no more (S1.16, S7.5). Not every kernel can be asked which bridge a veth is on, so this holds towards known ports alone.
+ * Rules for an unknown veth on a bridge with a known port: it may be the port of a starting pod whose rules are not programmed yet. An address of the
+ * gated ranges meets the gate. An address of a pod with an unknown port meets that pod's rules. With any other address, only link control
+ * passes (S1.16, S7.5). Not every kernel can match the bridge of a veth, so these rules apply only to frames from or to known ports.
  */
 export function unprogrammedJumps(): NftRule[] {
   const { source, destination } = chainNames.unprogrammed;
@@ -26,7 +26,7 @@ export function unprogrammedJumps(): NftRule[] {
   ];
 }
 
-/** Of pods whose port is not known. */
+/** Sets of the addresses of pods whose port is unknown. */
 export function unlinkedSets(addresses: readonly string[]): NftSet[] {
   return families.map((family) => {
     const ofFamily = addresses.filter((address) => familyOf(address) === family);
@@ -34,7 +34,7 @@ export function unlinkedSets(addresses: readonly string[]): NftSet[] {
   });
 }
 
-/** In front of a drop the port is looked up again: it may just have become known (S7.3). */
+/** The rules look up the port again before they drop: a transaction may just have added it (S7.3). */
 export function unprogrammedChains(gatedRanges: readonly string[], allowsRouters: boolean): Chain[] {
   const { source, destination } = chainNames.unprogrammed;
   const passes = { kind: 'return' } as const;

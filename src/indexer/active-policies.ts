@@ -2,26 +2,26 @@ import type { Direction, Policy, PolicyId, Selection } from '../model/policy.ts'
 import type { LeftOut, PodKey } from '../model/snapshot.ts';
 import { Admission, withoutAllows, type FillBudgets } from './admission.ts';
 import { CountedSet } from './counted-set.ts';
-import { NotingMap } from './delta-log.ts';
+import { ObservedMap } from './delta-log.ts';
 import type { GroupTable } from './group-table.ts';
 import { sizeOfAll } from './table-size.ts';
 
 const noPolicies: ReadonlySet<PolicyId> = new Set();
 
-/** Which policies are in force: those of the subjects of this node, as far as the budgets of their namespaces go. */
+/** The policies in force: they select a subject of this node (`subjects.ts`). A policy over its namespace's budget is in force without rules. */
 export class ActivePolicies {
   readonly #all = new Map<PolicyId, Policy>();
   readonly #ofPods = new Map<PodKey, Set<PolicyId>>();
-  /** Those of some pod in `#ofPods`. */
+  /** Policies that select a pod in `#ofPods`. */
   readonly #selecting = new CountedSet<PolicyId>();
-  readonly #active: NotingMap<PolicyId, Policy>;
+  readonly #active: ObservedMap<PolicyId, Policy>;
   readonly #groups: GroupTable;
   readonly #admission: Admission;
-  /** How many memberships there were when it was decided last whose groups are filled. */
+  /** `GroupTable.memberships` at the last decision of admission. */
   #decidedAt = 0;
-  readonly #mostGrowth: number;
+  readonly #maxGrowth: number;
 
-  /** @param note is called at each change of what is in force */
+  /** @param note is called whenever a policy in force changes */
   constructor(
     groups: GroupTable,
     estimate: (selection: Selection) => number,
@@ -30,15 +30,15 @@ export class ActivePolicies {
   ) {
     this.#groups = groups;
     this.#admission = new Admission(estimate, fillBudgets);
-    this.#mostGrowth = fillBudgets.namespace / 4;
-    this.#active = new NotingMap(note);
+    this.#maxGrowth = fillBudgets.namespace / 4;
+    this.#active = new ObservedMap(note);
   }
 
   get(id: PolicyId): Policy | undefined {
     return this.#all.get(id);
   }
 
-  /** Those in force; what is left out without its rules. */
+  /** The policies in force. Policies in `leftOut` have no rules here. */
   get active(): ReadonlyMap<PolicyId, Policy> {
     return this.#active;
   }
@@ -61,7 +61,7 @@ export class ActivePolicies {
     return new Set(policies.flatMap((policy) => policy?.isolates ?? []));
   }
 
-  /** To which pods it applies is told after that. The groups of the new version are retained before those of the old are released. */
+  /** Call `add` and `remove` afterwards for the pods that the policy selects. Retains the new version's groups before it releases the old ones. */
   replace(id: PolicyId, policy: Policy | undefined): void {
     if (policy) this.#all.set(id, policy);
     else this.#all.delete(id);
@@ -90,17 +90,19 @@ export class ActivePolicies {
     if (!this.#selecting.has(id)) this.#activate(id, undefined);
   }
 
-  /** Members come: soon what was estimated may be too little. */
+  /** Decides admission again if groups have grown so much that the estimates may be too low. */
   checkGrowth(): void {
-    if (this.#groups.memberships <= this.#decidedAt + this.#mostGrowth) return;
-    this.#admission.doubt();
-    this.settle();
+    // Memberships that are gone leave no room for growth that nobody checks.
+    this.#decidedAt = Math.min(this.#decidedAt, this.#groups.memberships);
+    if (this.#groups.memberships <= this.#decidedAt + this.#maxGrowth) return;
+    this.#admission.invalidate();
+    this.decideAdmission();
   }
 
-  /** Decides whose groups are filled, where that has to be decided. */
-  settle(): void {
-    if (this.#admission.isSettled) return;
-    this.#admission.settle((id, policy) => {
+  /** Decides which policies' groups are filled, if a decision is pending. */
+  decideAdmission(): void {
+    if (this.#admission.isDecided) return;
+    this.#admission.decide((id, policy) => {
       if (this.#active.get(id) !== policy) this.#put(id, policy);
     });
     this.#decidedAt = this.#groups.memberships;
@@ -111,11 +113,11 @@ export class ActivePolicies {
     return own + sizeOfAll(this.#ofPods.values());
   }
 
-  /** Puts a policy in force, replaces it, or takes it out. */
+  /** Puts a policy in force, replaces it, or removes it (`undefined`). */
   #activate(id: PolicyId, policy: Policy | undefined): void {
     const admitted = this.#admission.set(id, policy);
-    // Until that is decided it isolates.
-    this.#put(id, admitted === 'later' ? withoutAllows(policy!) : admitted);
+    // Until the decision, the policy isolates and allows nothing.
+    this.#put(id, admitted === 'pending' ? withoutAllows(policy!) : admitted);
   }
 
   #put(id: PolicyId, policy: Policy | undefined): void {

@@ -5,9 +5,9 @@ import type { PodKey } from '../model/snapshot.ts';
 import type { Ownership } from './ownership.ts';
 
 const path = 'status.podIPs';
-const mostNamed = 5;
+const maxNamed = 5;
 
-/** What of a pod's addresses could not be honoured (S1.9, S1.10, S1.12); `stale` are those that its sandbox does not have. */
+/** Issues of addresses that the pod claims but may not use (S1.9, S1.10, S1.12). The pod's sandbox does not have the `stale` addresses. */
 export function addressIssues(key: PodKey, pod: Pod, stale: readonly string[], ownership: Ownership): Issue[] {
   return [...stale, ...pod.addresses].flatMap((address): Issue[] => {
     switch (ownership.judge(key, address)) {
@@ -21,12 +21,12 @@ export function addressIssues(key: PodKey, pod: Pod, stale: readonly string[], o
         const rivals = [...ownership.claimantsOf(address)].filter(([each]) => each !== key);
         const own = rivals.filter(([, { namespace }]) => namespace === pod.namespace);
         const names = [...namesOf(own), ...(own.length < rivals.length ? ['pods of other namespaces'] : [])];
-        const message = `${address} is also claimed by ${names.join(', ')}: no selector matches it, and it is isolated without allows`;
+        const message = `${address} is also claimed by ${names.join(', ')}: no peer selector matches it, and no rule allows it anything in an isolated direction`;
         const forOperators = `claimed by ${namesOf(rivals).join(', ')}`;
         return [{ code: 'contested-address', path, message, forOperators, effect: 'failed-closed' }];
       }
       case 'node': {
-        const message = `${address} is a node's: the pod's claim is ignored`;
+        const message = `${address} is a node's address: the agent ignores the pod's claim`;
         return [{ code: 'node-address', path, message, effect: 'ignored' }];
       }
     }
@@ -35,16 +35,16 @@ export function addressIssues(key: PodKey, pod: Pod, stale: readonly string[], o
 
 function namesOf(claimants: readonly (readonly [PodKey, Pod])[]): string[] {
   const keys = sorted(claimants.map(([key]) => key));
-  const left = keys.length - mostNamed;
-  return left > 0 ? [...keys.slice(0, mostNamed), `${left} more`] : keys;
+  const left = keys.length - maxNamed;
+  return left > 0 ? [...keys.slice(0, maxNamed), `${left} more`] : keys;
 }
 
 function outdated(address: string, pod: Pod, ownership: Ownership): Issue[] {
-  // The sandbox of a pod that leaves ends before its object does: nobody has to hear of that.
+  // The sandbox of a terminating pod ends before its object does. That is no error.
   if (pod.terminating) return [];
-  const message = `${address} is not what the pod's sandbox on this node has`;
+  const message = `${address} is not an address of the pod's sandbox on this node`;
   const issue = { code: 'stale-address', path } as const;
   return ownership.isDenied(address)
-    ? [{ ...issue, message: `${message}: it may neither send nor receive`, effect: 'failed-closed' }]
-    : [{ ...issue, message: `${message}: the pod's claim is ignored`, effect: 'ignored' }];
+    ? [{ ...issue, message: `${message}: it can neither send nor receive`, effect: 'failed-closed' }]
+    : [{ ...issue, message: `${message}: the agent ignores the pod's claim`, effect: 'ignored' }];
 }

@@ -2,16 +2,16 @@ import { compareText } from '../lib/sort.ts';
 import { defaultNamespaceBudget, nodeBudget } from '../model/budget.ts';
 import type { GroupId, Policy, PolicyId, Selection } from '../model/policy.ts';
 import type { LeftOut } from '../model/snapshot.ts';
-import { shareRoom, type Share } from './share-room.ts';
+import { shareBudget, type Share } from './share-budget.ts';
 
-/** What looking for the members of groups may cost: a pod that is looked at is one. Each may become an entry of some 100 bytes. */
+/** Limits for filling groups with members. The unit is one pod visited; each may become an entry of about 100 bytes. */
 export interface FillBudgets {
   readonly namespace: number;
-  /** Of all namespaces together. Each is sure of an equal part of it, and has what others leave. */
+  /** Limit for all namespaces together. Each namespace is guaranteed an equal share, and may use what others leave. */
   readonly node: number;
 }
 
-/** @param namespace what the rules of a namespace may cost (`compile/budgets.ts`) */
+/** @param namespace the budget for the rules of a namespace (`compile/budgets.ts`) */
 export function fillBudgetsOf(namespace: number): FillBudgets {
   return { namespace: 1.5 * namespace, node: nodeBudget / 2 };
 }
@@ -20,27 +20,27 @@ export const defaultFillBudgets = fillBudgetsOf(defaultNamespaceBudget);
 
 interface Ledger {
   readonly wanted: Map<PolicyId, Policy>;
-  /** As far as the namespace's own budget goes. */
+  /** The policies within the namespace's own budget. */
   readonly admitted: Set<PolicyId>;
-  /** Of those, with how many of them name each. */
+  /** The groups of `admitted`, with the number of policies that name each. */
   readonly groups: Map<GroupId, number>;
   cost: number;
   isDirty: boolean;
 }
 
 /**
- * Whose groups are filled (S9.13). A group of a policy of a few bytes may have every pod of the cluster, so what that costs is estimated before, and
- * charged to the policy's namespace. Over its budget, or over its share of the node's, its policies with the most groups are left out first: they
- * isolate, and allow nothing (S9.10).
+ * Decides which policies' groups the indexer fills (S9.13). A policy of a few bytes may name a group of every pod in the cluster. So the indexer first
+ * estimates the cost and charges it to the policy's namespace. If a namespace is over its budget or over its share of the node's budget, its policies
+ * with the most groups are left out first. They isolate and allow nothing (S9.10).
  */
 export class Admission {
   readonly #ledgers = new Map<string, Ledger>();
   readonly #estimate: (selection: Selection) => number;
   readonly #budgets: FillBudgets;
-  /** The groups of all ledgers. One that several namespaces name is there once. */
+  /** The groups of all ledgers. A group that several namespaces name counts once. */
   readonly #groups = new Map<GroupId, { ledgers: number; readonly cost: number }>();
   #cost = 0;
-  /** Of the namespaces that have less than they want, since the node has no more. */
+  /** By namespace that gets less than it wants because the node's budget is exhausted. */
   #shares: ReadonlyMap<string, Share> = new Map();
   #isShareStale = false;
   readonly #leftOut = new Map<PolicyId, LeftOut>();
@@ -50,8 +50,8 @@ export class Admission {
     this.#budgets = budgets;
   }
 
-  /** Says how the policy is in force now; `later`: that is decided when all are looked at. */
-  set(id: PolicyId, policy: Policy | undefined): Policy | 'later' | undefined {
+  /** Returns the policy to put in force; `pending` if `decide` must decide. */
+  set(id: PolicyId, policy: Policy | undefined): Policy | 'pending' | undefined {
     if (!policy && !this.#ledgers.get(namespaceOf(id))?.wanted.has(id)) return undefined;
     const ledger = this.#ledgerOf(id);
     const wasFull = ledger.admitted.size < ledger.wanted.size;
@@ -62,23 +62,23 @@ export class Admission {
     else if (ledger.wanted.size === 0) this.#ledgers.delete(namespaceOf(id));
     if (wasFull || (policy && !this.#admit(ledger, policy))) ledger.isDirty = true;
     if (this.#shares.size > 0 || this.#cost > this.#budgets.node) this.#isShareStale = true;
-    return policy && (ledger.isDirty || this.#isShareStale) ? 'later' : policy;
+    return policy && (ledger.isDirty || this.#isShareStale) ? 'pending' : policy;
   }
 
-  get isSettled(): boolean {
+  get isDecided(): boolean {
     return !this.#isShareStale && this.#ledgers.values().every(({ isDirty }) => !isDirty);
   }
 
-  /** Members have come, so that what was estimated may be too little. */
-  doubt(): void {
+  /** Discards all estimates and decisions: groups have grown, so estimates may be too low. */
+  invalidate(): void {
     for (const ledger of this.#ledgers.values()) {
       this.#releaseAll(ledger);
       ledger.isDirty = true;
     }
   }
 
-  /** Decides anew where that has to be. @param put takes each policy that is in force in another way */
-  settle(put: (id: PolicyId, policy: Policy) => void): void {
+  /** Makes the pending decisions. @param put receives each policy of the namespaces concerned, with or without its rules */
+  decide(put: (id: PolicyId, policy: Policy) => void): void {
     const touched = new Set(this.#shares.keys());
     for (const [namespace, ledger] of this.#ledgers) {
       if (!ledger.isDirty) continue;
@@ -87,8 +87,8 @@ export class Admission {
       this.#admitAll(ledger);
       touched.add(namespace);
     }
-    this.#shares = this.#cost > this.#budgets.node ? this.#shareRoom() : new Map();
-    // Where there were shares, a policy may wait whose namespace has all that it wants.
+    this.#shares = this.#cost > this.#budgets.node ? this.#shareBudget() : new Map();
+    // If there were shares before, policies of any namespace may be pending.
     const all = this.#isShareStale ? new Set(this.#ledgers.keys()) : touched.union(new Set(this.#shares.keys()));
     this.#isShareStale = false;
     const admitted: Policy[] = [];
@@ -107,7 +107,7 @@ export class Admission {
         }
       }
     }
-    // Then those that are left out have made room.
+    // Put these last: the policies that were left out have released their groups by now.
     for (const policy of admitted) put(policy.id, policy);
   }
 
@@ -129,20 +129,20 @@ export class Admission {
     return ledger;
   }
 
-  #shareRoom(): Map<string, Share> {
+  #shareBudget(): Map<string, Share> {
     const demands = Array.from(this.#ledgers, ([namespace, ledger]) => {
       const policies = smallestFirst(ledger).filter(({ id }) => ledger.admitted.has(id));
       return { namespace, cost: ledger.cost, policies };
     });
-    return shareRoom(demands, (group) => this.#groups.get(group)!.cost, this.#budgets.node);
+    return shareBudget(demands, (group) => this.#groups.get(group)!.cost, this.#budgets.node);
   }
 
-  /** Also those without groups that come after the first that is too much have none to be filled. */
+  /** Admits policies until the first one that exceeds the budget. */
   #admitAll(ledger: Ledger): void {
     for (const policy of smallestFirst(ledger)) if (!this.#admit(ledger, policy)) return;
   }
 
-  /** Stops looking at what groups would cost as soon as it is too much. */
+  /** Stops estimating as soon as the cost exceeds the budget. */
   #admit(ledger: Ledger, policy: Policy): boolean {
     const costs = new Map<GroupId, number>();
     let cost = ledger.cost;
@@ -203,7 +203,7 @@ function namespaceOf(id: PolicyId): string {
 
 const stripped = new WeakMap<Policy, Policy>();
 
-/** The very object each time: what tells that nothing has changed. */
+/** Returns the same object for the same policy, so that callers see no change. */
 export function withoutAllows(policy: Policy): Policy {
   let known = stripped.get(policy);
   if (!known) stripped.set(policy, (known = { ...policy, rules: { ingress: [], egress: [] }, groups: new Map() }));

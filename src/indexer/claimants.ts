@@ -1,13 +1,13 @@
 import type { Pod } from '../model/cluster.ts';
 import type { PodKey } from '../model/snapshot.ts';
 
-/** The pods that claim one address. Nearly every address has one, and a table for each would be what a large cluster takes most memory for. */
+/** The pods that claim one address. Nearly every address has one claimant; a Map per address would dominate memory in a large cluster. */
 export class Claimants {
   #key: PodKey | undefined;
   #pod: Pod | undefined;
-  /** All but that one. */
+  /** All other claimants. */
   #others: Map<PodKey, Pod> | undefined;
-  /** How many are not terminating: they beat those that are. */
+  /** Number of claimants that are not terminating. They win over terminating ones (S1.9). */
   live = 0;
 
   add(key: PodKey, pod: Pod): void {
@@ -15,7 +15,7 @@ export class Claimants {
     else (this.#others ??= new Map()).set(key, pod);
   }
 
-  /** Says whether it was one of them. */
+  /** Returns whether the pod was a claimant. */
   delete(key: PodKey): boolean {
     if (this.#key !== key) return this.#others?.delete(key) ?? false;
     const [next] = this.#others ?? [];

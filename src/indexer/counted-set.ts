@@ -1,4 +1,4 @@
-/** Holds what has been added more often than removed. */
+/** A set with reference counts: it holds each value that was added more often than removed. */
 export class CountedSet<T> {
   readonly #counts = new Map<T, number>();
 
@@ -12,7 +12,6 @@ export class CountedSet<T> {
     else this.#counts.delete(value);
   }
 
-  /** Each once. */
   values(): Iterable<T> {
     return this.#counts.keys();
   }

@@ -1,18 +1,18 @@
 import type { GroupId } from '../model/policy.ts';
 import type { AddressGroup, Delta, PodKey } from '../model/snapshot.ts';
 
-/** Where more members of a group have changed, they are not named. A group that is new has all of its members to come. */
-const mostMembers = 64;
+/** If more members of a group have changed, the Delta says `all`. */
+const maxMembers = 64;
 
-/** Collects what changes in the Snapshot, from one `drain` to the next. */
+/** Collects the changes of the Snapshot between two calls of `drain`. */
 export class DeltaLog {
   #groups = new Map<GroupId, { readonly from: AddressGroup | undefined; members: Map<PodKey, Set<string>> | 'all' }>();
   #localChanged = false;
   #isDrained = false;
-  /** Another number after each change. */
+  /** Grows with each change. */
   revision = 0;
 
-  /** Something other than the members of groups. */
+  /** Notes a change of something other than group members. */
   readonly noteLocal = (): void => {
     this.revision++;
     this.#localChanged = true;
@@ -31,10 +31,10 @@ export class DeltaLog {
     const known = group.members.get(pod);
     if (known) for (const address of addresses) known.add(address);
     else group.members.set(pod, new Set(addresses));
-    if (group.members.size > mostMembers) group.members = 'all';
+    if (group.members.size > maxMembers) group.members = 'all';
   }
 
-  /** Since `drain`; `all` before the first one. */
+  /** The changes since the last `drain`; `all` before the first one. */
   get delta(): Delta | 'all' {
     return this.#isDrained ? { localChanged: this.#localChanged, groups: this.#groups } : 'all';
   }
@@ -47,14 +47,14 @@ export class DeltaLog {
 
   #ofGroup(id: GroupId, from: AddressGroup | undefined) {
     let group = this.#groups.get(id);
-    // Before the first drain each group is new.
+    // Before the first drain, every group is new.
     if (!group) this.#groups.set(id, (group = { from, members: this.#isDrained ? new Map() : 'all' }));
     return group;
   }
 }
 
-/** A map that says when what it holds changes. */
-export class NotingMap<K, V> extends Map<K, V> {
+/** A Map that calls `note` at each change. */
+export class ObservedMap<K, V> extends Map<K, V> {
   readonly #note: () => void;
 
   constructor(note: () => void) {

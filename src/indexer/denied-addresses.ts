@@ -2,29 +2,29 @@ import type { Link } from '../model/cluster.ts';
 import type { GateClaims } from '../model/node-state.ts';
 import { directions, type Direction } from '../model/policy.ts';
 import type { PodKey } from '../model/snapshot.ts';
-import { NotingMap } from './delta-log.ts';
+import { ObservedMap } from './delta-log.ts';
 import type { GatedRanges } from './gated-ranges.ts';
 import type { Ownership } from './ownership.ts';
 
 const bothWays: ReadonlySet<Direction> = new Set(directions);
 const neitherWay: ReadonlySet<Direction> = new Set();
 
-/** As `Snapshot.denied`, and the links of those addresses of which they are known. */
+/** Computes `Snapshot.denied` and `Snapshot.deniedLinks`. */
 export class DeniedAddresses {
   readonly #ownership: Ownership;
   readonly #gatedRanges: GatedRanges;
   readonly #isolating: (key: PodKey) => ReadonlySet<Direction>;
-  readonly #directions: NotingMap<string, ReadonlySet<Direction>>;
-  readonly #links: NotingMap<string, Link>;
-  /** Addresses whose claimants, or their policies, an event has touched. */
+  readonly #directions: ObservedMap<string, ReadonlySet<Direction>>;
+  readonly #links: ObservedMap<string, Link>;
+  /** Addresses whose claimants, or the policies of a claimant, changed in this event. */
   readonly #touched = new Set<string>();
-  /** By the claims of other nodes as they were when they were judged last. */
+  /** Addresses in the gated ranges that pods of other nodes may use, by `#judgedClaims`. */
   #passing: ReadonlySet<string> = new Set();
   #judgedClaims: readonly GateClaims[] = [];
 
   /**
    * @param isolating the directions in which policies isolate a pod
-   * @param note is called at each change
+   * @param note is called at each change of a result
    */
   constructor(
     ownership: Ownership,
@@ -35,8 +35,8 @@ export class DeniedAddresses {
     this.#ownership = ownership;
     this.#gatedRanges = gatedRanges;
     this.#isolating = isolating;
-    this.#directions = new NotingMap(note);
-    this.#links = new NotingMap(note);
+    this.#directions = new ObservedMap(note);
+    this.#links = new ObservedMap(note);
   }
 
   get directions(): ReadonlyMap<string, ReadonlySet<Direction>> {
@@ -51,14 +51,17 @@ export class DeniedAddresses {
     this.#touched.add(address);
   }
 
-  /** All changes of an event are known. */
+  /** Call it once per event, after all changes of the event. */
   refreshTouched(): void {
     for (const address of this.#touched) this.#refresh(address);
     this.#touched.clear();
   }
 
-  /** A claim of another node can touch thousands of addresses, where a node is one too many: they are looked at when a Snapshot is made. */
-  settlePassing(): void {
+  /**
+   * Updates the addresses that pass the gate. One claim of another node can change thousands of them (`maxPassing` of `gated-ranges.ts`), so
+   * this runs per Snapshot and not per event.
+   */
+  updatePassing(): void {
     const { claims } = this.#gatedRanges;
     if (claims === this.#judgedClaims) return;
     const before = this.#passing;
@@ -68,7 +71,7 @@ export class DeniedAddresses {
   }
 
   get size(): number {
-    this.settlePassing();
+    this.updatePassing();
     return this.#directions.size + this.#links.size;
   }
 
@@ -81,14 +84,14 @@ export class DeniedAddresses {
     else this.#links.delete(address);
   }
 
-  /** `undefined`: the address is none of them. */
+  /** `undefined` if the address is not denied. */
   #isolatedIn(address: string): ReadonlySet<Direction> | undefined {
     if (this.#ownership.isDenied(address)) return bothWays;
     if (this.#ownership.isContestedHere(address)) return this.#isolatedByContest(address);
     return this.#passing.has(address) && this.#ownership.isElsewhere(address) ? neitherWay : undefined;
   }
 
-  /** S1.10: a contested local address is isolated in every direction in which any claimant is. */
+  /** S1.10: a contested local address is isolated in each direction in which a claimant is isolated. */
   #isolatedByContest(address: string): ReadonlySet<Direction> {
     const isolated = new Set<Direction>();
     for (const [key] of this.#ownership.claimantsOf(address)) {

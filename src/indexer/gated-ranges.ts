@@ -6,24 +6,24 @@ import type { AddressClaimant } from './local-pod-resolver.ts';
 
 export interface GateOptions {
   readonly gate: boolean;
-  /** Named by the operator; empty: nobody did. */
+  /** Set by the operator; empty if not set. */
   readonly podCidrs: readonly string[];
 }
 
 /**
- * What claims of other nodes may cost: so many addresses of one node pass the gate, and so many in all. The nodes that claim most are the
- * first of which none passes.
+ * Limits for claims of other nodes: how many addresses of one node pass the gate, and how many in all. If there are too many, the addresses of
+ * the nodes with the most claims do not pass.
  */
-const mostOfNode = 512;
-const mostPassing = 4096;
+const maxOfNode = 512;
+const maxPassing = 4096;
 
 /**
- * The ranges of this node's pods, by the first that names any: the operator, the Node object, the runtime's network configuration. Some
- * network plugins give out addresses without a look at the Node's ranges, and a gate there would cut off the pods of other nodes.
+ * Chooses the gated ranges from the first source that names any: the operator, the Node object, the CNI network configuration. Some CNI
+ * plugins assign addresses outside of the Node's ranges. A gate on the Node's ranges would then cut off pods of other nodes.
  *
- * - A sandbox of this node with an address outside of the Node's ranges proves that: the Node is not believed.
- * - A pod of another node with an address inside proves nothing, since who may write its status may claim any address. That address alone
- *   passes the gate, and none does where the network configuration of this node names the range itself.
+ * - A sandbox of this node with an address outside of the Node's ranges proves that. Then the Node's ranges are not gated.
+ * - A pod of another node with an address inside proves nothing: anyone who may write its status can claim any address. Only that address
+ *   passes the gate. No such address passes if this node's CNI network configuration names the range too.
  */
 export class GatedRanges {
   readonly #nodeName: string;
@@ -34,15 +34,15 @@ export class GatedRanges {
   #ofNode: readonly string[] = [];
   #parsed: readonly AddressRange[] = [];
   #learned: readonly string[] = [];
-  /** How many addresses of sandboxes here are outside of the ranges of the own Node. */
+  /** Number of addresses of local sandboxes outside of the own Node's ranges. */
   #contradictions = 0;
-  /** By node, addresses in the ranges of the own Node that its pods claim. */
+  /** By other node, the addresses in the own Node's ranges that its pods claim. */
   readonly #claimed = new Map<string, CountedSet<string>>();
   #claims: readonly GateClaims[] | undefined;
   #current: readonly string[] = [];
 
   /**
-   * @param isNode whether there is a Node of the name; `nodesChanged` says when that may be otherwise
+   * @param isNode whether a Node of the name exists; call `nodesChanged` when the answer may change
    * @param note is called whenever `current` changes
    */
   constructor(nodeName: string, { gate, podCidrs }: GateOptions, isNode: (name: string) => boolean, note: () => void) {
@@ -54,14 +54,14 @@ export class GatedRanges {
     this.#choose();
   }
 
-  /** @param residents all there are */
-  setOfNode(cidrs: readonly string[], residents: Iterable<AddressClaimant>): void {
+  /** @param claimants all pods of the cluster that can own addresses */
+  setOfNode(cidrs: readonly string[], claimants: Iterable<AddressClaimant>): void {
     if (cidrs.join() === this.#ofNode.join()) return;
     this.#ofNode = cidrs;
     this.#parsed = cidrs.map((cidr) => parseCidr(cidr)).filter((range) => range !== undefined);
     this.#contradictions = 0;
     this.#claimed.clear();
-    for (const resident of residents) this.count(resident, 1);
+    for (const claimant of claimants) this.count(claimant, 1);
     this.#choose();
   }
 
@@ -74,13 +74,13 @@ export class GatedRanges {
     this.#claims = undefined;
   }
 
-  /** Told of every pod that comes (1) or goes (-1). Of one that has no node yet it is not known what it speaks for. */
+  /** Call it for every pod that is added (1) or removed (-1). A pod without a node does not count yet. */
   count({ pod: { nodeName, addresses }, sandbox }: AddressClaimant, change: 1 | -1): void {
     if (this.#parsed.length === 0 || nodeName === undefined) return;
     for (const address of addresses) this.#count(address, nodeName, sandbox !== undefined, change);
   }
 
-  /** @param isRecorded a sandbox of this node has the address: no status that somebody wrote says so */
+  /** @param isRecorded a sandbox of this node has the address; pod status alone can be forged */
   #count(address: string, nodeName: string, isRecorded: boolean, change: 1 | -1): void {
     const parsed = parseAddress(address);
     const ofFamily = this.#parsed.filter(({ family }) => family === parsed?.family);
@@ -94,13 +94,13 @@ export class GatedRanges {
     }
   }
 
-  /** Ranges of the Node that would be gated if sandboxes did not show that the network plugin does not keep to them. */
+  /** Ranges of the Node without a gate, because local sandboxes have addresses outside of them. */
   get disputed(): readonly string[] {
     const counts = this.#gate && this.#named.length === 0;
     return counts && this.#contradictions > 0 ? canonicalCidrs(this.#ofNode) : [];
   }
 
-  /** Which nodes' pods claim addresses of the gated ranges, those that claim most first. */
+  /** Other nodes whose pods claim addresses of the gated ranges; the node with the most claims is first. */
   get claims(): readonly GateClaims[] {
     return (this.#claims ??= this.#judgeClaims());
   }
@@ -110,7 +110,7 @@ export class GatedRanges {
     for (const { node, pass } of this.claims) if (pass) yield* this.#claimed.get(node)!.values();
   }
 
-  /** Canonical CIDRs, ascending, without overlaps; none where there is no gate. */
+  /** Canonical CIDRs, ascending, without overlaps; empty if there is no gate. */
   get current(): readonly string[] {
     return this.#current;
   }
@@ -126,21 +126,21 @@ export class GatedRanges {
 
   #judgeClaims(): GateClaims[] {
     if (this.#current.length === 0 || this.#named.length > 0 || this.#contradictions > 0) return [];
-    // Pods outlive their Node by minutes, and its ranges may be this one's by then.
+    // Pods outlive their Node by minutes. Meanwhile this node may have got the deleted Node's ranges.
     const nodes = [...this.#claimed].filter(([name]) => this.#isNode(name));
     const claims = nodes.map(([node, { size }]) => ({ node, addresses: size }));
     claims.sort((a, b) => a.addresses - b.addresses || compareText(a.node, b.node));
-    let left = this.#isLearned ? 0 : mostPassing;
+    let left = this.#isLearned ? 0 : maxPassing;
     return claims
       .map((claim) => {
-        const pass = claim.addresses <= Math.min(left, mostOfNode);
+        const pass = claim.addresses <= Math.min(left, maxOfNode);
         if (pass) left -= claim.addresses;
         return { ...claim, pass };
       })
       .toReversed();
   }
 
-  /** The network configuration of this node names all ranges of its Node. */
+  /** This node's CNI network configuration contains all ranges of its Node. */
   get #isLearned(): boolean {
     return canonicalCidrs([...this.#learned, ...this.#ofNode]).join() === canonicalCidrs(this.#learned).join();
   }

@@ -13,7 +13,7 @@ interface Entry {
   readonly members: Map<PodKey, Member>;
 }
 
-/** One pod in all its groups: they share the member. */
+/** The groups of one pod; they share one Member object. */
 interface Membership {
   member: Member;
   readonly groups: Set<GroupId>;
@@ -21,7 +21,7 @@ interface Membership {
 
 const noGroups: ReadonlySet<GroupId> = new Set();
 
-/** The groups that the policies in force name, with their members. */
+/** The groups that policies in force name, with their members. */
 export class GroupTable {
   readonly #log: DeltaLog;
   readonly #pods: PodIndex;
@@ -31,9 +31,9 @@ export class GroupTable {
   readonly #entries = new Map<GroupId, Entry>();
   readonly #memberships = new Map<PodKey, Membership>();
   readonly #current = new Map<GroupId, AddressGroup>();
-  /** Those that are others than `current` says: while a cluster is read, each changes many times before anybody looks. */
+  /** Groups whose object in `#current` is outdated. A group changes many times per Snapshot while the agent reads the first lists. */
   readonly #stale = new Set<GroupId>();
-  /** Pods times groups that they are in. */
+  /** The sum of all groups' sizes. */
   memberships = 0;
 
   constructor(log: DeltaLog, pods: PodIndex, namespaces: NamespaceIndex, ownership: Ownership) {
@@ -50,18 +50,18 @@ export class GroupTable {
     return this.#current;
   }
 
-  /** Selections looked at so far: what tests count instead of time. */
+  /** Selections visited so far. Tests count visits instead of time. */
   get visits(): number {
     return this.#selections.visits;
   }
 
-  /** The groups of a policy come and go with it. Those that both versions name stay as they are. */
+  /** Replaces a policy's groups. Groups that both versions name stay as they are. */
   replace(before: Policy['groups'] | undefined, after: Policy['groups'] | undefined): void {
     for (const [id, selection] of after ?? []) this.#retain(id, selection);
     for (const id of before?.keys() ?? []) this.#release(id);
   }
 
-  /** Puts the pod in the groups that match it, with the addresses that it owns now. */
+  /** Updates the groups that select the pod, with the addresses that it owns now. */
   refreshPod(key: PodKey, pod: Pod): void {
     const member: Member = { addresses: this.#ownership.owned(key, pod), ports: pod.ports };
     const groups = this.#selections.matching(pod);
@@ -103,10 +103,10 @@ export class GroupTable {
     return this.#memberships.get(key)?.groups ?? noGroups;
   }
 
-  #setMember(id: GroupId, key: PodKey, told: Member): void {
+  #setMember(id: GroupId, key: PodKey, current: Member): void {
     const members = this.#entries.get(id)!.members;
     const known = members.get(key);
-    const membership = this.#membershipOf(key, told);
+    const membership = this.#membershipOf(key, current);
     const { member } = membership;
     if (known === member || (known && sameMember(known, member))) return;
     members.set(key, member);
@@ -124,7 +124,7 @@ export class GroupTable {
     this.#touch(id, key, known.addresses);
   }
 
-  /** How many entries it holds: none once no policy is in force. */
+  /** Number of entries; 0 if no policy is in force. */
   get size(): number {
     const own = this.#entries.size + this.current.size + this.#selections.size;
     return own + sizeOfAll(this.#memberships.values().map(({ groups }) => groups));

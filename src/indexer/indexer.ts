@@ -16,7 +16,7 @@ import type { Policy, Selection } from '../model/policy.ts';
 import type { Delta, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { ActivePolicies } from './active-policies.ts';
 import { defaultFillBudgets, type FillBudgets } from './admission.ts';
-import { DeltaLog, NotingMap } from './delta-log.ts';
+import { DeltaLog, ObservedMap } from './delta-log.ts';
 import { DeniedAddresses } from './denied-addresses.ts';
 import { GatedRanges, type GateOptions } from './gated-ranges.ts';
 import { GroupTable } from './group-table.ts';
@@ -30,15 +30,15 @@ import { LocalPodResolver, type ClaimChanges } from './local-pod-resolver.ts';
 import { Subjects } from './subjects.ts';
 
 /**
- * Holds the cluster and the node as told, and folds events and facts into what the node must know. The Snapshot depends only on what
- * is there now, never on the order in which it came. One event costs work in proportion to the groups and policies that it touches.
+ * Folds events and facts into the state that the node must know. The Snapshot depends only on the current objects and facts, never on the
+ * order of events. The work per event is proportional to the groups and policies that the event touches.
  */
 export class Indexer {
   readonly #nodeName: string;
   readonly #log = new DeltaLog();
-  readonly #synced = new NotingMap<ResourceName, true>(this.#log.noteLocal);
+  readonly #synced = new ObservedMap<ResourceName, true>(this.#log.noteLocal);
 
-  readonly #residents: LocalPodResolver;
+  readonly #localPodResolver: LocalPodResolver;
   readonly #gatedRanges: GatedRanges;
   readonly #nodes: NodeTable;
 
@@ -61,27 +61,27 @@ export class Indexer {
     const isLocal = (pod: Pod) => pod.nodeName === nodeName;
     const estimate = (each: Selection) => pods.estimate(each, namespaces);
     const ownership = new Ownership(isLocal);
-    const residents = new LocalPodResolver(nodeName);
+    const localPodResolver = new LocalPodResolver(nodeName);
     const groups = new GroupTable(this.#log, pods, namespaces, ownership);
     const policies = new ActivePolicies(groups, estimate, fillBudgets, noteLocal);
-    const localPods = new LocalPods(ownership, policies, (key) => residents.staleOf(key), noteLocal);
+    const localPods = new LocalPods(ownership, policies, (key) => localPodResolver.staleOf(key), noteLocal);
     const nodes = new NodeTable(nodeName, noteLocal);
     const gatedRanges = new GatedRanges(nodeName, gate, (name) => nodes.all.has(name), noteLocal);
     const denied = new DeniedAddresses(ownership, gatedRanges, (key) => policies.isolating(key), noteLocal);
     this.#nodeName = nodeName;
-    [this.#ownership, this.#residents, this.#groups, this.#nodes] = [ownership, residents, groups, nodes];
+    [this.#ownership, this.#localPodResolver, this.#groups, this.#nodes] = [ownership, localPodResolver, groups, nodes];
     [this.#policies, this.#localPods, this.#gatedRanges, this.#denied] = [policies, localPods, gatedRanges, denied];
     this.#subjects = new Subjects({ namespaces, ownership, policies, localPods, denied, isLocal });
   }
 
   receive(event: ResourceEvent | NodeFact): void {
-    this.#take(event);
+    this.#handle(event);
     this.#denied.refreshTouched();
   }
 
   snapshot(): Snapshot {
-    this.#policies.settle();
-    this.#denied.settlePassing();
+    this.#policies.decideAdmission();
+    this.#denied.updatePassing();
     const localPods = this.#localPods.current;
     const groups = this.#groups.current;
     return {
@@ -99,21 +99,21 @@ export class Indexer {
   }
 
   /**
-   * Hands out the Snapshot, with what has changed in it since `take` last returned. Where `take` throws, that goes on being collected.
-   * Before the first time, all has changed.
+   * Calls `consume` with the Snapshot and its changes since `consume` last returned; `all` at the first call. If `consume` throws, the next
+   * call gets these changes too.
    */
-  drain<T>(take: (snapshot: Snapshot, delta: Delta | 'all') => T): T {
-    const taken = take(this.snapshot(), this.#log.delta);
+  drain<T>(consume: (snapshot: Snapshot, delta: Delta | 'all') => T): T {
+    const result = consume(this.snapshot(), this.#log.delta);
     this.#log.drain();
-    return taken;
+    return result;
   }
 
-  /** What has changed in `snapshot()` since then. */
+  /** The changes of `snapshot()` since the last `drain`. */
   get delta(): Delta | 'all' {
     return this.#log.delta;
   }
 
-  /** All first lists are complete. Costs nothing, unlike a snapshot. */
+  /** All first lists are complete. Unlike a Snapshot, this is cheap. */
   get inSync(): boolean {
     return resourceNames.every((name) => this.#synced.has(name));
   }
@@ -122,59 +122,59 @@ export class Indexer {
     return this.#nodes.all.has(this.#nodeName);
   }
 
-  /** Live sandboxes whose pod is not known. */
+  /** Live sandboxes whose pod the indexer does not know. */
   get unknownSandboxes(): readonly Sandbox[] {
-    return this.#residents.unknown;
+    return this.#localPodResolver.unknown;
   }
 
-  /** Local pods that have an address of which no link is known. */
+  /** Local pods with an address whose link is unknown. */
   get unlinked(): readonly LocalPod[] {
     return this.#localPods.unlinked;
   }
 
-  /** Pod ranges of the own Node that are not gated: a sandbox of this node has an address outside of them. */
+  /** Pod ranges of the own Node that are not gated, because a sandbox of this node has an address outside of them. */
   get disputedRanges(): readonly string[] {
     return this.#gatedRanges.disputed;
   }
 
-  /** Which nodes' pods claim addresses of the gated ranges. */
+  /** Other nodes whose pods claim addresses of the gated ranges. */
   get gateClaims(): readonly GateClaims[] {
     return this.#gatedRanges.claims;
   }
 
-  /** Some sandbox is, or was, of a known pod: the runtime keeps a record of all of them. */
-  get kept(): boolean {
-    return this.#residents.kept;
+  /** The runtime records all sandboxes: at least one sandbox belongs, or belonged, to a known pod. */
+  get cniCacheComplete(): boolean {
+    return this.#localPodResolver.cniCacheComplete;
   }
 
-  /** Addresses of local pods that could not be honoured, by pod. */
+  /** By local pod, issues of addresses that it claims but may not use. */
   get issues(): ReadonlyMap<PodKey, readonly Issue[]> {
     return this.#localPods.issues;
   }
 
-  /** Who has the address, as this node sees it. */
+  /** The owners of the address, by what this node knows. */
   ownersOf(address: string): Owners {
     const [ownership, namespaces] = [this.#ownership, this.#namespaceIndex];
     return findOwners(address, { ownership, namespaces, nodes: this.#nodes.all, policiesOf: this.#policies.ofPods });
   }
 
-  /** How many pods and selections have been looked at: what tests count instead of time. */
+  /** Number of pods and selections visited. Tests count visits instead of time. */
   get visits(): { readonly pods: number; readonly selections: number } {
     const { pods, selections } = this.#subjects.visits;
     return {
-      pods: pods + this.#podIndex.visits + this.#residents.visits,
+      pods: pods + this.#podIndex.visits + this.#localPodResolver.visits,
       selections: selections + this.#groups.visits,
     };
   }
 
-  /** How many entries its tables hold: like the Snapshot, it depends on the objects alone, so nothing leaks. */
+  /** Number of entries in all tables. It depends on the current objects alone; tests use it to find leaks. */
   get size(): number {
-    const ofPods = [this.#podIndex, this.#residents, this.#ownership, this.#localPods, this.#denied];
+    const ofPods = [this.#podIndex, this.#localPodResolver, this.#ownership, this.#localPods, this.#denied];
     const others = [this.#nodes, this.#namespaceIndex, this.#policies, this.#subjects, this.#groups];
     return [...ofPods, ...others].reduce((sum, table) => sum + table.size, 0);
   }
 
-  #take(event: ResourceEvent | NodeFact): void {
+  #handle(event: ResourceEvent | NodeFact): void {
     switch (event.op) {
       case 'synced':
         return void this.#synced.set(event.resource, true);
@@ -183,15 +183,15 @@ export class Indexer {
       case 'remove':
         return this.#replace(event.resource, event.key, undefined);
       case 'sandbox':
-        return this.#settle(this.#residents.setSandbox(event.id, event.value));
+        return this.#applyPodChanges(this.#localPodResolver.setSandbox(event.id, event.value));
       case 'fetched':
-        return this.#settle(this.#residents.setFetched(event.key, event.value));
-      case 'kept':
-        return this.#settle(this.#residents.setKept());
-      case 'record':
-        return this.#settle(this.#residents.setReadable(event.readable));
+        return this.#applyPodChanges(this.#localPodResolver.setFetched(event.key, event.value));
+      case 'cache-complete':
+        return this.#applyPodChanges(this.#localPodResolver.setCacheComplete());
+      case 'cache-readable':
+        return this.#applyPodChanges(this.#localPodResolver.setCacheReadable(event.readable));
       case 'links':
-        return this.#settle(this.#residents.setLinks(event.links));
+        return this.#applyPodChanges(this.#localPodResolver.setLinks(event.links));
       case 'ranges':
         return this.#gatedRanges.setLearned(event.cidrs);
     }
@@ -200,7 +200,7 @@ export class Indexer {
   #replace(resource: ResourceName, key: ObjectKey, value: ModelObject | undefined): void {
     switch (resource) {
       case 'pods':
-        return this.#settle(this.#residents.setWatched(key, value as Pod | undefined));
+        return this.#applyPodChanges(this.#localPodResolver.setWatched(key, value as Pod | undefined));
       case 'namespaces':
         return this.#replaceNamespace(key, value);
       case 'nodes':
@@ -210,7 +210,7 @@ export class Indexer {
     }
   }
 
-  #settle({ changes, addresses }: ClaimChanges): void {
+  #applyPodChanges({ changes, addresses }: ClaimChanges): void {
     const claimants = this.#ownership.watch(addresses);
     for (const { key, before, after } of changes) {
       if (!before) continue;
@@ -230,7 +230,7 @@ export class Indexer {
       this.#ownership.add(key, after.pod);
     }
     for (const address of addresses) {
-      this.#ownership.tell(address, this.#residents.localAddressState(address));
+      this.#ownership.setLocalState(address, this.#localPodResolver.localAddressState(address));
       this.#denied.touch(address);
     }
     const refreshed = new Map(changes.flatMap(({ key, after }) => (after ? [[key, after.pod]] : [])));
@@ -248,7 +248,7 @@ export class Indexer {
     const after = value?.addresses ?? [];
     this.#nodes.replace(name, value);
     this.#gatedRanges.nodesChanged();
-    if (name === this.#nodeName) this.#gatedRanges.setOfNode(value?.podCidrs ?? [], this.#residents.all());
+    if (name === this.#nodeName) this.#gatedRanges.setOfNode(value?.podCidrs ?? [], this.#localPodResolver.all());
     const addresses = new Set([...before, ...after]);
     const claimants = this.#ownership.watch(addresses);
     for (const address of after) this.#ownership.addNodeAddress(address);
@@ -257,7 +257,7 @@ export class Indexer {
     for (const [key, pod] of claimants()) this.#refreshPod(key, pod);
   }
 
-  /** Brings all that is derived from one pod up to date. */
+  /** Updates everything that is derived from one pod. */
   #refreshPod(key: PodKey, pod: Pod): void {
     this.#policies.checkGrowth();
     this.#groups.refreshPod(key, pod);

@@ -5,12 +5,15 @@ import { noPod, type LocalAddressState } from './ownership.ts';
 import { latestOf, podOf, SandboxTable } from './sandbox-table.ts';
 import { sizeOfAll } from './table-size.ts';
 
-/** A pod that can own addresses (S1.3, S1.4), with those that it may claim: of this node's pods, what the sandbox says before what the API server says. */
+/**
+ * A pod that can own addresses (S1.3, S1.4), with the addresses that it may claim. For a local pod, the sandbox's addresses win over those of the API
+ * server.
+ */
 export interface AddressClaimant {
   readonly pod: Pod;
-  /** The one that the addresses are from. */
+  /** The sandbox that the addresses come from. */
   readonly sandbox?: Sandbox;
-  /** What the API server gives the pod, and its sandbox does not. */
+  /** Addresses in the pod's status that its sandbox does not have. */
   readonly stale?: readonly string[];
 }
 
@@ -22,23 +25,23 @@ export interface ClaimChange {
 
 export interface ClaimChanges {
   readonly changes: readonly ClaimChange[];
-  /** Whose claimants may be others now, or of which this node says something else (`localAddressState`). */
+  /** Addresses whose claimants or `localAddressState` may have changed. */
   readonly addresses: Iterable<string>;
 }
 
-/** What is made of a key that this node has a part in. */
+/** State of one `namespace/name` that has a sandbox on this node or a pod assigned to it. */
 interface LocalPodEntry {
-  readonly residents: readonly AddressClaimant[];
-  /** How many of its sandboxes, live or not, are of a pod that is known. */
+  readonly claimants: readonly AddressClaimant[];
+  /** Number of its sandboxes, live or not, whose pod is known. */
   readonly matched: number;
-  /** The live ones of which it is not. */
+  /** Its live sandboxes whose pod is unknown. */
   readonly unknown: readonly Sandbox[];
 }
 
-/** Brings together the pods that the API server tells of, and what this node knows of its own. */
+/** Joins the pods of the API server with the sandboxes and links of this node. */
 export class LocalPodResolver {
   readonly #nodeName: string;
-  /** All that can own addresses; of this node's, and of those that have no node yet, the others too. */
+  /** Pods that can own addresses, and all pods of this node or without a node. */
   readonly #watched = new Map<ObjectKey, Pod>();
   readonly #fetched = new Map<ObjectKey, Pod>();
   readonly #sandboxes = new SandboxTable();
@@ -46,25 +49,25 @@ export class LocalPodResolver {
   readonly #here = new Map<ObjectKey, LocalPodEntry>();
   readonly #staleOf = new Map<PodKey, readonly string[]>();
   readonly #stale = new CountedSet<string>();
-  /** Of all that is here; asked after every event, nearly none of which is of this node. */
+  /** Cache of `unknown`: the agent reads it after every event, and nearly all events are of other nodes. */
   #unknown: readonly Sandbox[] | undefined;
   #matched = 0;
-  #isToldKept = false;
-  #isReadable = true;
-  #kept = false;
-  /** Pods looked at so far: what tests count instead of time. */
+  #sawCompleteCache = false;
+  #isCacheReadable = true;
+  #isCacheComplete = false;
+  /** Pods visited so far. Tests count visits instead of time. */
   visits = 0;
 
   constructor(nodeName: string) {
     this.#nodeName = nodeName;
   }
 
-  /** The runtime keeps a record of its sandboxes, and it can be read: what is not in it is not there. */
-  get kept(): boolean {
-    return this.#kept;
+  /** The agent can read the runtime's CNI result cache, and the cache is complete: what is not in it does not exist. */
+  get cniCacheComplete(): boolean {
+    return this.#isCacheComplete;
   }
 
-  /** Live sandboxes whose pod is not known. */
+  /** Live sandboxes whose pod the indexer does not know. */
   get unknown(): readonly Sandbox[] {
     return (this.#unknown ??= this.#here
       .values()
@@ -72,22 +75,22 @@ export class LocalPodResolver {
       .toArray());
   }
 
-  /** All there are: those of which this node has a part, then the others. */
+  /** All claimants of the cluster, local ones first. */
   *all(): Generator<AddressClaimant> {
-    for (const { residents } of this.#here.values()) yield* residents;
-    for (const key of this.#watched.keys()) if (!this.#here.has(key)) yield* this.#residentsOf(key);
+    for (const { claimants } of this.#here.values()) yield* claimants;
+    for (const key of this.#watched.keys()) if (!this.#here.has(key)) yield* this.#claimantsOf(key);
   }
 
-  /** Addresses that the API server alone gives the pod of this node. */
+  /** Addresses of a local pod that only the API server reports. */
   staleOf(key: PodKey): readonly string[] {
     return this.#staleOf.get(key) ?? [];
   }
 
-  /** What this node says of the address; `undefined` if nothing. */
+  /** What this node knows about the address; `undefined` if nothing. */
   localAddressState(address: string): LocalAddressState | undefined {
     const sandbox = this.#sandboxes.holderOf(address);
-    const residents = sandbox && this.#here.get(podOf(sandbox))?.residents;
-    const owner = residents?.find((each) => each.sandbox === sandbox);
+    const claimants = sandbox && this.#here.get(podOf(sandbox))?.claimants;
+    const owner = claimants?.find((each) => each.sandbox === sandbox);
     const link = sandbox?.link ?? this.#links.get(address);
     const stale = this.#stale.has(address);
     if (!sandbox && !link && !stale) return undefined;
@@ -117,15 +120,15 @@ export class LocalPodResolver {
     return this.#change(both.map(podOf), () => this.#sandboxes.set(id, sandbox), addresses);
   }
 
-  setKept(): ClaimChanges {
+  setCacheComplete(): ClaimChanges {
     return this.#change([], () => {
-      this.#isToldKept = true;
+      this.#sawCompleteCache = true;
     });
   }
 
-  setReadable(readable: boolean): ClaimChanges {
+  setCacheReadable(readable: boolean): ClaimChanges {
     return this.#change([], () => {
-      this.#isReadable = readable;
+      this.#isCacheReadable = readable;
     });
   }
 
@@ -140,45 +143,45 @@ export class LocalPodResolver {
   }
 
   get size(): number {
-    const here = this.#here.values().map(({ residents, unknown }) => ({ size: residents.length + unknown.length }));
+    const here = this.#here.values().map(({ claimants, unknown }) => ({ size: claimants.length + unknown.length }));
     const tables = [this.#watched, this.#fetched, this.#sandboxes, this.#links, this.#staleOf, this.#stale];
     return tables.reduce((sum, table) => sum + table.size, sizeOfAll(here));
   }
 
-  /** This node has no part in the key, before and after: so it is with nearly all pods of a large cluster. */
+  /** Before and after the event, this node has neither sandbox nor pod of this key: true for nearly all pods of a large cluster. */
   #isElsewhere(key: ObjectKey, pod: Pod | undefined): boolean {
     return !this.#here.has(key) && !this.#fetched.has(key) && pod?.nodeName !== this.#nodeName;
   }
 
-  /** What `#change` comes to where neither sandboxes nor addresses of this node are concerned. */
+  /** A fast path of `#change` for keys without sandboxes and addresses of this node. */
   #setElsewhere(key: ObjectKey, pod: Pod | undefined): ClaimChanges {
     this.visits++;
-    const [earlier] = this.#residentsOf(key);
+    const [earlier] = this.#claimantsOf(key);
     if (pod) this.#watched.set(key, pod);
     else this.#watched.delete(key);
-    const [later] = this.#residentsOf(key);
+    const [later] = this.#claimantsOf(key);
     const changes = changesOf(earlier, later);
     if (changes.length === 0 || !earlier) return { changes, addresses: changes.length > 0 ? later!.pod.addresses : [] };
     return { changes, addresses: new Set([...earlier.pod.addresses, ...(later?.pod.addresses ?? [])]) };
   }
 
   #change(keys: readonly ObjectKey[], change: () => void, touched: Iterable<string> = []): ClaimChanges {
-    const earlier = new Map(keys.map((key) => [key, this.#residentsOf(key)]));
+    const earlier = new Map(keys.map((key) => [key, this.#claimantsOf(key)]));
     change();
     for (const key of earlier.keys()) this.#derive(key);
-    const kept = this.#isReadable && (this.#isToldKept || this.#matched > 0);
-    if (kept !== this.#kept) {
-      this.#kept = kept;
-      for (const [key, { residents }] of [...this.#here]) {
-        if (!earlier.has(key)) earlier.set(key, residents);
+    const isComplete = this.#isCacheReadable && (this.#sawCompleteCache || this.#matched > 0);
+    if (isComplete !== this.#isCacheComplete) {
+      this.#isCacheComplete = isComplete;
+      for (const [key, { claimants }] of [...this.#here]) {
+        if (!earlier.has(key)) earlier.set(key, claimants);
         this.#derive(key);
       }
     }
-    const changes = [...earlier].flatMap(([key, residents]) => differences(residents, this.#residentsOf(key)));
+    const changes = [...earlier].flatMap(([key, claimants]) => differences(claimants, this.#claimantsOf(key)));
     const addresses = new Set(touched);
     for (const { key, before, after } of changes) {
       this.#setStale(key, after?.stale ?? []);
-      // A pod that comes or goes makes of its sandbox an owner, or none: those addresses are the pod's own.
+      // A pod that appears or disappears changes whether its sandbox has an owner, and so the state of the pod's addresses.
       for (const each of [before, after]) {
         for (const address of [...(each?.pod.addresses ?? []), ...(each?.stale ?? [])]) addresses.add(address);
       }
@@ -186,9 +189,9 @@ export class LocalPodResolver {
     return { changes, addresses };
   }
 
-  #residentsOf(key: ObjectKey): readonly AddressClaimant[] {
+  #claimantsOf(key: ObjectKey): readonly AddressClaimant[] {
     const here = this.#here.get(key);
-    if (here) return here.residents;
+    if (here) return here.claimants;
     const pod = this.#watched.get(key);
     return pod && canOwnAddress(pod) ? [{ pod }] : [];
   }
@@ -202,30 +205,30 @@ export class LocalPodResolver {
     const count = rest.size;
     const watched = this.#watched.get(key);
     if (count === 0 && watched?.nodeName !== this.#nodeName) return;
-    const residents: AddressClaimant[] = [];
+    const claimants: AddressClaimant[] = [];
     for (const pod of [watched, this.#fetched.get(key)]) {
       if (!pod) continue;
       const own = this.#mayBeHere(pod) ? [...rest].filter(({ uid }) => uid === (pod.mirrorOf ?? pod.uid)) : [];
       for (const sandbox of own) rest.delete(sandbox);
       const current = latestOf(own.filter(({ live }) => live));
-      if (canOwnAddress(pod) && (current || pod === watched)) residents.push(this.#settle(pod, current));
+      if (canOwnAddress(pod) && (current || pod === watched)) claimants.push(this.#resolve(pod, current));
     }
     const matched = count - rest.size;
     this.#matched += matched;
-    this.#here.set(key, { residents, matched, unknown: [...rest].filter(({ live }) => live) });
+    this.#here.set(key, { claimants, matched, unknown: [...rest].filter(({ live }) => live) });
   }
 
-  #settle(pod: Pod, sandbox: Sandbox | undefined): AddressClaimant {
+  #resolve(pod: Pod, sandbox: Sandbox | undefined): AddressClaimant {
     if (sandbox) {
       const { addresses } = sandbox;
       const stale = pod.addresses.filter((address) => !addresses.includes(address));
       return { pod: { ...pod, nodeName: this.#nodeName, addresses }, sandbox, stale };
     }
-    if (pod.nodeName !== this.#nodeName || !this.#kept) return { pod };
+    if (pod.nodeName !== this.#nodeName || !this.#isCacheComplete) return { pod };
     return { pod: { ...pod, addresses: [] }, stale: pod.addresses };
   }
 
-  /** A sandbox of its uid shows where a pod is of which the watch has not brought the node yet. */
+  /** The watch may not have delivered the pod's node yet. Then a sandbox with the pod's uid shows that the pod is local. */
   #mayBeHere(pod: Pod): boolean {
     return pod.nodeName === undefined || pod.nodeName === this.#nodeName;
   }
@@ -238,7 +241,7 @@ export class LocalPodResolver {
   }
 }
 
-/** `join` makes one flat string, where a template would leave a tree of five, for as long as the pod is there. */
+/** `join` makes one flat string. V8 would keep a template's result as a tree of five strings for the pod's lifetime. */
 function podKeyOf({ namespace, name, uid }: Pod): PodKey {
   return [namespace, name, uid].join('/');
 }
@@ -251,13 +254,13 @@ function canOwnAddress(pod: Pod): boolean {
 function differences(before: readonly AddressClaimant[], after: readonly AddressClaimant[]): ClaimChange[] {
   const keys = new Set([...before, ...after].map(({ pod }) => podKeyOf(pod)));
   return [...keys].flatMap((key) => {
-    const find = (residents: readonly AddressClaimant[]) => residents.find(({ pod }) => podKeyOf(pod) === key);
+    const find = (claimants: readonly AddressClaimant[]) => claimants.find(({ pod }) => podKeyOf(pod) === key);
     const change = { key, before: find(before), after: find(after) };
     return isSame(change.before, change.after) ? [] : [change];
   });
 }
 
-/** The same for at most one on each side. */
+/** Like `differences`, for at most one claimant on each side. */
 function changesOf(before: AddressClaimant | undefined, after: AddressClaimant | undefined): ClaimChange[] {
   if (before && after && before.pod.uid === after.pod.uid) {
     return isSame(before, after) ? [] : [{ key: podKeyOf(after.pod), before, after }];

@@ -5,7 +5,7 @@ import type { PolicyId } from '../model/policy.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
 import { addressIssues } from './address-issues.ts';
 import type { ActivePolicies } from './active-policies.ts';
-import { NotingMap } from './delta-log.ts';
+import { ObservedMap } from './delta-log.ts';
 import type { Ownership } from './ownership.ts';
 
 /** The pods of this node, as the Snapshot shows them. */
@@ -13,18 +13,18 @@ export class LocalPods {
   readonly #ownership: Ownership;
   readonly #policies: ActivePolicies;
   readonly #staleAddresses: (key: PodKey) => readonly string[];
-  readonly #current: NotingMap<PodKey, LocalPod>;
-  /** Whose policies have changed: many may, before anybody looks. */
+  readonly #current: ObservedMap<PodKey, LocalPod>;
+  /** Pods whose policies have changed. `current` refreshes each once, however many policies changed. */
   readonly #stale = new Map<PodKey, Pod>();
-  /** With an address that could not be honoured. */
-  readonly #troubled = new Map<PodKey, Pod>();
-  #lastList: { readonly told: readonly PolicyId[]; readonly ascending: readonly PolicyId[] } = {
-    told: [],
+  /** Pods with address issues. */
+  readonly #withIssues = new Map<PodKey, Pod>();
+  #lastList: { readonly given: readonly PolicyId[]; readonly ascending: readonly PolicyId[] } = {
+    given: [],
     ascending: [],
   };
 
   /**
-   * @param staleAddresses those that the API server alone gives a pod
+   * @param staleAddresses addresses of a pod that only the API server reports
    * @param note is called at each change
    */
   constructor(
@@ -36,7 +36,7 @@ export class LocalPods {
     this.#ownership = ownership;
     this.#policies = policies;
     this.#staleAddresses = staleAddresses;
-    this.#current = new NotingMap(note);
+    this.#current = new ObservedMap(note);
   }
 
   get current(): ReadonlyMap<PodKey, LocalPod> {
@@ -44,7 +44,7 @@ export class LocalPods {
     return this.#current;
   }
 
-  /** Those that have an address of which no link is known. */
+  /** Pods with an address whose link is unknown. */
   get unlinked(): readonly LocalPod[] {
     return this.#current
       .values()
@@ -52,12 +52,12 @@ export class LocalPods {
       .toArray();
   }
 
-  /** Addresses that could not be honoured, by pod. */
+  /** By pod, issues of addresses that it claims but may not use. */
   get issues(): ReadonlyMap<PodKey, readonly Issue[]> {
-    return new Map(this.#troubled.entries().map(([key, pod]) => [key, this.#issuesOf(key, pod)]));
+    return new Map(this.#withIssues.entries().map(([key, pod]) => [key, this.#issuesOf(key, pod)]));
   }
 
-  /** Its policies have changed. */
+  /** Call it when the pod's policies have changed. */
   touch(key: PodKey, pod: Pod): void {
     this.#stale.set(key, pod);
   }
@@ -74,27 +74,26 @@ export class LocalPods {
     const mirror = mirrorOf === undefined ? {} : { mirrorOf };
     const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: this.#listOf(policies) };
     if (!isSamePod(localPod, this.#current.get(key))) this.#current.set(key, localPod);
-    if (this.#issuesOf(key, pod).length > 0) this.#troubled.set(key, pod);
-    else this.#troubled.delete(key);
+    if (this.#issuesOf(key, pod).length > 0) this.#withIssues.set(key, pod);
+    else this.#withIssues.delete(key);
   }
 
   forget(key: PodKey): void {
     this.#stale.delete(key);
     this.#current.delete(key);
-    this.#troubled.delete(key);
+    this.#withIssues.delete(key);
   }
 
   get size(): number {
-    return this.#current.size + this.#troubled.size;
+    return this.#current.size + this.#withIssues.size;
   }
 
   /**
-   * Pods that the same policies isolate have the very same list, where they come one after the other and were told of them in the same order: there
-   * may be thousands of policies.
+   * Saves memory: consecutive pods with the same policies in the same order share one list. There may be thousands of policies.
    */
   #listOf(policies: ReadonlySet<PolicyId>): readonly PolicyId[] {
-    if (!hasInOrder(policies, this.#lastList.told)) {
-      this.#lastList = { told: [...policies], ascending: sorted(policies) };
+    if (!hasInOrder(policies, this.#lastList.given)) {
+      this.#lastList = { given: [...policies], ascending: sorted(policies) };
     }
     return this.#lastList.ascending;
   }
@@ -104,14 +103,14 @@ export class LocalPods {
   }
 }
 
-function hasInOrder(policies: ReadonlySet<PolicyId>, told: readonly PolicyId[]): boolean {
-  if (policies.size !== told.length) return false;
+function hasInOrder(policies: ReadonlySet<PolicyId>, list: readonly PolicyId[]): boolean {
+  if (policies.size !== list.length) return false;
   let index = 0;
-  for (const id of policies) if (id !== told[index++]) return false;
+  for (const id of policies) if (id !== list[index++]) return false;
   return true;
 }
 
-/** A pod may have thousands of policies, so these are not made a text. */
+/** Compares policies without serialising them: a pod may have thousands. */
 function isSamePod(a: LocalPod, b: LocalPod | undefined): boolean {
   return (
     b !== undefined &&

@@ -3,10 +3,10 @@ import type { Selection, Selector } from '../model/policy.ts';
 import { canonicalNamespaces, matchesSelector } from '../model/selection.ts';
 import { sizeOfAll } from './table-size.ts';
 
-/** Where a selection looks: everywhere, in one namespace by name, or in all that a selector matches. Equal selectors are one scope. */
+/** The namespaces of a selection: all, one by name, or those that a selector matches. Equal selectors are one scope. */
 export type Scope = string;
 
-/** Which namespaces each scope holds, and which scopes hold each namespace. */
+/** Maps scopes to namespaces, and namespaces to scopes. */
 export class NamespaceIndex {
   readonly #namespaces = new Map<string, Namespace>();
   readonly #scopes = new Map<Scope, { selector: Selector; users: number; namespaces: Set<string> }>();
@@ -34,7 +34,7 @@ export class NamespaceIndex {
     for (const name of known.namespaces) this.#scopesOf.get(name)?.delete(scope);
   }
 
-  /** Namespaces of a selection that has been retained; `all` also where we do not know the namespace. */
+  /** Namespaces of a retained selection. `all` includes namespaces whose object is unknown. */
   namespacesOf({ namespaces }: Selection): Iterable<string> | 'all' {
     if (namespaces === 'all') return 'all';
     if ('name' in namespaces) return [namespaces.name];
@@ -45,7 +45,7 @@ export class NamespaceIndex {
     return this.#namespaces.size;
   }
 
-  /** As `namespacesOf`, of any selection: looks at all namespaces where the scope has not been retained. */
+  /** Like `namespacesOf`, for any selection. Scans all namespaces if the scope is not retained. */
   scan(selection: Selection): Iterable<string> | 'all' {
     const { namespaces } = selection;
     if (namespaces === 'all' || 'name' in namespaces || this.#scopes.has(canonicalNamespaces(namespaces)))
@@ -56,12 +56,12 @@ export class NamespaceIndex {
       .map(({ name }) => name);
   }
 
-  /** A namespace that is not in the cache is in no selector's scope, not even the empty one's (S3.4). */
+  /** A namespace whose object is unknown is in no selector's scope, not even in the empty selector's (S3.4). */
   scopesOf(namespace: string): Scope[] {
     return ['all', canonicalNamespaces({ name: namespace }), ...(this.#scopesOf.get(namespace) ?? [])];
   }
 
-  /** Says whether any scope gained or lost the namespace. */
+  /** Returns whether any scope gained or lost the namespace. */
   set(name: string, namespace: Namespace | undefined): boolean {
     if (namespace) this.#namespaces.set(name, namespace);
     else this.#namespaces.delete(name);

@@ -2,7 +2,7 @@ import { canonicalCidrs, formatAddress, parseCidr } from '../model/address.ts';
 import type { Node, ObjectKey } from '../model/cluster.ts';
 import type { NodeAddresses } from '../model/snapshot.ts';
 
-/** The nodes, with the addresses and pod ranges of all of them. */
+/** The Node objects, and the addresses and pod ranges of all nodes. */
 export class NodeTable {
   readonly #nodeName: string;
   readonly #nodes = new Map<ObjectKey, Node>();
@@ -36,7 +36,7 @@ export class NodeTable {
     this.#current = undefined;
   }
 
-  /** The very object for as long as nothing changes. */
+  /** The same object until something changes. */
   get current(): NodeAddresses {
     return (this.#current ??= {
       own: new Set(this.#own.keys()),
@@ -50,11 +50,11 @@ export class NodeTable {
   }
 }
 
-/** How many nodes bring each. */
+/** Counts for each key how many nodes have it. */
 class CountedKeys {
   readonly #counts = new Map<string, number>();
 
-  /** Returns whether there are others than before. */
+  /** Returns whether the set of keys changed. */
   replace(old: ReadonlySet<string>, current: ReadonlySet<string>): boolean {
     const added = [...current.difference(old)].filter((key) => this.#count(key, 1) === 1);
     const removed = [...old.difference(current)].filter((key) => this.#count(key, -1) === 0);
@@ -78,8 +78,8 @@ class CountedKeys {
 }
 
 /**
- * A tunnel device listens on every address of its node, so these are the addresses of the Node object and the first two of each of its pod
- * ranges: flannel gives the first to its tunnel device, and the bridge and host-local plugins give the second to the bridge.
+ * Returns the addresses of the Node object and the first two of each of its pod ranges. A tunnel device receives on every address of its node;
+ * flannel gives the first address of a range to its tunnel device, and the bridge and host-local plugins give the second to the bridge.
  */
 function addressesOf(node: Node | undefined): Set<string> {
   const inRanges = (node?.podCidrs ?? []).flatMap((cidr) => {

@@ -5,22 +5,22 @@ import type { PodKey } from '../model/snapshot.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
 import type { Ownership } from './ownership.ts';
 
-interface Known {
+interface Sources {
   readonly ownership: Ownership;
   readonly namespaces: NamespaceIndex;
   readonly nodes: ReadonlyMap<ObjectKey, Node>;
   readonly policiesOf: ReadonlyMap<PodKey, ReadonlySet<PolicyId>>;
 }
 
-/** Who has the address, as this node sees it. */
-export function findOwners(address: string, { ownership, namespaces, nodes, policiesOf }: Known): Owners {
+/** The owners of the address, by what this node knows. */
+export function findOwners(address: string, { ownership, namespaces, nodes, policiesOf }: Sources): Owners {
   const claimants = [...ownership.claimantsOf(address)].filter(([key]) => {
     return ['owned', 'contested'].includes(ownership.judge(key, address));
   });
   const pods = claimants.map(([key, pod]) => {
     return { pod, namespace: namespaces.get(pod.namespace), policies: policiesOf.get(key) ?? [] };
   });
-  // Most addresses are no node's, and a cluster may have thousands of nodes.
+  // Most addresses belong to no node. Avoid a scan of thousands of nodes.
   const having = ownership.isOfNode(address) ? [...nodes.values()] : [];
   return { pods, nodes: having.filter(({ addresses }) => addresses.includes(address)) };
 }

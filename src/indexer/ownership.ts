@@ -4,41 +4,41 @@ import { Claimants } from './claimants.ts';
 import { CountedSet } from './counted-set.ts';
 import { sizeOfAll } from './table-size.ts';
 
-/** `held`: a sandbox of this node has the address, and it is not the pod's. */
+/** `held`: the sandbox of another pod, or of an unknown pod, has the address on this node. */
 export type Claim = 'owned' | 'lost' | 'contested' | 'held' | 'node';
 
-/** No pod has this key. */
+/** A key that no pod has. */
 export const noPod: PodKey = '';
 
-/** What this node itself knows of an address. */
+/** What this node itself knows about an address. */
 export interface LocalAddressState {
-  /** Whose live sandbox has it, or `noPod`: one has it, but no pod may use it. */
+  /** The pod whose live sandbox has the address; `noPod` if a sandbox has it but no pod may use it. */
   readonly holder: PodKey | undefined;
   readonly link: Link | undefined;
-  /** The API server gives it to a pod of this node, but no sandbox does. */
+  /** The API server reports it for a local pod whose sandbox does not have it. */
   readonly stale: boolean;
 }
 
-/** Equal for as long as no claimant's judgement and link change, however many come and go. */
+/** Equal states mean: the result of `judge` for each claimant, and the link, are the same. */
 interface ClaimState {
   readonly link: Link | undefined;
   readonly tier: 'node' | 'held' | 'live' | 'leaving';
-  /** `undefined` where several claim it with equal right. */
+  /** `undefined` if several pods have equal claims. */
   readonly owner: PodKey | undefined;
   readonly isContestedHere: boolean;
 }
 
-const nobody = new Claimants();
+const noClaimants = new Claimants();
 
-/** Who owns an address (S1.9-S1.12). Only pods that can own one are told to it: neither hostNetwork nor terminal. */
+/** Decides who owns an address (S1.9-S1.12). Callers add only pods that can own one: neither hostNetwork nor terminal. */
 export class Ownership {
   readonly #isLocal: (pod: Pod) => boolean;
   readonly #claimants = new Map<string, Claimants>();
-  /** Of each address the live claimants on this node, and the terminating ones. */
+  /** By address, the number of local claimants: `leaving` ones are terminating. */
   readonly #local = new Map<string, { live: number; leaving: number }>();
-  /** Once for each node that has the address. */
+  /** Counts each address once per node that has it. */
   readonly #nodeAddresses = new CountedSet<string>();
-  readonly #words = new Map<string, LocalAddressState>();
+  readonly #localStates = new Map<string, LocalAddressState>();
 
   constructor(isLocal: (pod: Pod) => boolean) {
     this.#isLocal = isLocal;
@@ -53,7 +53,7 @@ export class Ownership {
     }
   }
 
-  /** The pod must be the very one that was added. */
+  /** `pod` must be the object that was added. */
   remove(key: PodKey, pod: Pod): void {
     for (const address of pod.addresses) {
       const claimants = this.#claimants.get(address);
@@ -71,20 +71,19 @@ export class Ownership {
     this.#nodeAddresses.remove(address);
   }
 
-  /** What this node says of the address from now on. */
-  tell(address: string, word: LocalAddressState | undefined): void {
-    if (word) this.#words.set(address, word);
-    else this.#words.delete(address);
+  setLocalState(address: string, state: LocalAddressState | undefined): void {
+    if (state) this.#localStates.set(address, state);
+    else this.#localStates.delete(address);
   }
 
   claimantsOf(address: string): Iterable<readonly [PodKey, Pod]> {
-    return this.#claimants.get(address) ?? nobody;
+    return this.#claimants.get(address) ?? noClaimants;
   }
 
-  /** What the pod's claim to the address is worth. */
+  /** Judges the pod's claim to the address. */
   judge(key: PodKey, address: string): Claim {
     if (this.#nodeAddresses.has(address)) return 'node';
-    const holder = this.#words.get(address)?.holder;
+    const holder = this.#localStates.get(address)?.holder;
     if (holder !== undefined) return holder === key ? 'owned' : 'held';
     const claimants = this.#claimants.get(address);
     const pod = claimants?.get(key);
@@ -94,42 +93,44 @@ export class Ownership {
 
   owned(key: PodKey, { addresses }: Pod): readonly string[] {
     const owned = addresses.filter((address) => this.judge(key, address) === 'owned');
-    // Nearly always all: one array for the pod and the groups that it is in.
+    // Saves memory: nearly always the pod owns all its addresses, so the pod and its groups share one array.
     return owned.length === addresses.length ? addresses : owned;
   }
 
   linkOf(address: string): Link | undefined {
-    return this.#words.get(address)?.link;
+    return this.#localStates.get(address)?.link;
   }
 
   isOfNode(address: string): boolean {
     return this.#nodeAddresses.has(address);
   }
 
-  /** It is of this node, and no pod may use it (S1.9, S1.14). A node's own is left alone (S1.12), and what another pod has by now. */
+  /**
+   * A local address that no pod may use (S1.9, S1.14). Addresses of nodes (S1.12) are not denied, nor are stale addresses that another pod claims.
+   */
   isDenied(address: string): boolean {
-    const word = this.#words.get(address);
-    if (!word || this.#nodeAddresses.has(address)) return false;
-    return word.holder === noPod || (word.holder === undefined && word.stale && !this.#claimants.has(address));
+    const state = this.#localStates.get(address);
+    if (!state || this.#nodeAddresses.has(address)) return false;
+    return state.holder === noPod || (state.holder === undefined && state.stale && !this.#claimants.has(address));
   }
 
-  /** Pods claim it, none of them is on this node, and nothing here knows the address. */
+  /** Only pods of other nodes claim the address, and this node knows nothing about it. */
   isElsewhere(address: string): boolean {
-    const isHere = this.#words.has(address) || this.#local.has(address) || this.#nodeAddresses.has(address);
+    const isHere = this.#localStates.has(address) || this.#local.has(address) || this.#nodeAddresses.has(address);
     return !isHere && this.#claimants.has(address);
   }
 
-  /** Several pods claim it with equal right, and one of them is on this node. */
+  /** Several pods have equal claims, and one of them is local. */
   isContestedHere(address: string): boolean {
     const claimants = this.#claimants.get(address);
     if (!claimants || this.#nodeAddresses.has(address)) return false;
-    if (this.#words.get(address)?.holder !== undefined) return false;
+    if (this.#localStates.get(address)?.holder !== undefined) return false;
     const rivals = claimants.live > 0 ? claimants.live : claimants.size;
     const local = this.#local.get(address);
     return rivals > 1 && (local?.[claimants.live > 0 ? 'live' : 'leaving'] ?? 0) > 0;
   }
 
-  /** Returns what tells, when changes have been made, the claimants of those addresses whose claims are worth something else by then. */
+  /** Call it before changes. The returned function, called afterwards, lists the claimants of addresses whose claims are judged differently. */
   watch(addresses: Iterable<string>): () => Iterable<readonly [PodKey, Pod]> {
     const before = Array.from(addresses, (address) => [address, this.#stateOf(address)] as const);
     return () => {
@@ -139,12 +140,12 @@ export class Ownership {
   }
 
   #stateOf(address: string): ClaimState {
-    const word = this.#words.get(address);
-    const link = word?.link;
+    const local = this.#localStates.get(address);
+    const link = local?.link;
     if (this.#nodeAddresses.has(address))
       return { link: undefined, tier: 'node', owner: noPod, isContestedHere: false };
-    if (word?.holder !== undefined) return { link, tier: 'held', owner: word.holder, isContestedHere: false };
-    const claimants = this.#claimants.get(address) ?? nobody;
+    if (local?.holder !== undefined) return { link, tier: 'held', owner: local.holder, isContestedHere: false };
+    const claimants = this.#claimants.get(address) ?? noClaimants;
     const tier = claimants.live > 0 ? 'live' : 'leaving';
     if ((claimants.live > 0 ? claimants.live : claimants.size) > 1) {
       return { link, tier, owner: undefined, isContestedHere: this.isContestedHere(address) };
@@ -154,7 +155,7 @@ export class Ownership {
 
   get size(): number {
     const claims = sizeOfAll(this.#claimants.values());
-    return this.#nodeAddresses.size + this.#local.size + this.#words.size + claims;
+    return this.#nodeAddresses.size + this.#local.size + this.#localStates.size + claims;
   }
 
   #count(address: string, claimants: Claimants, pod: Pod, change: 1 | -1): void {
@@ -172,7 +173,7 @@ function isSameState(a: ClaimState, b: ClaimState): boolean {
   return a.link?.device === b.link?.device && a.link?.port === b.link?.port && a.link?.mac === b.link?.mac;
 }
 
-/** Of those that are not contested: `noPod` if there are none. */
+/** The owner of an address that is not contested; `noPod` if nobody claims it. */
 function ownerOf(claimants: Claimants): PodKey {
   for (const [key, pod] of claimants) if (claimants.live === 0 || !pod.terminating) return key;
   return noPod;

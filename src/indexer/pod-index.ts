@@ -6,10 +6,10 @@ import type { NamespaceIndex } from './namespace-index.ts';
 import { sizeOfAll } from './table-size.ts';
 import { everyPod, podTokens, selectionTokens, type Token } from './tokens.ts';
 
-/** Pods by namespace and token: selection -> pods without a scan. */
+/** Pods by namespace and token: finds the pods of a selection without a scan. */
 export class PodIndex {
   readonly #byNamespace = new Map<string, Map<Token, Map<PodKey, Pod>>>();
-  /** Pods looked at so far: what tests count instead of time. */
+  /** Pods visited so far. Tests count visits instead of time. */
   visits = 0;
 
   add(key: PodKey, pod: Pod): void {
@@ -40,7 +40,7 @@ export class PodIndex {
     return this.#byNamespace.get(namespace)?.get(everyPod) ?? new Map();
   }
 
-  /** At most how many pods `find` looks at, and for what it looks in namespaces, which is little, an eighth of it. */
+  /** Upper bound for the pods that `find` visits, plus an eighth of its look-ups in namespaces, which are cheaper. */
   estimate(selection: Selection, namespaces: NamespaceIndex): number {
     const tokens = selectionTokens(selection);
     const names = namespaces.scan(selection);
@@ -54,7 +54,7 @@ export class PodIndex {
     return cost + (looks >> 3);
   }
 
-  /** The selection must be retained by `namespaces`. */
+  /** `namespaces` must have retained the selection. */
   *find(selection: Selection, namespaces: NamespaceIndex): Generator<[PodKey, Pod]> {
     const tokens = selectionTokens(selection);
     const names = namespaces.namespacesOf(selection);

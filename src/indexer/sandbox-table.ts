@@ -2,11 +2,11 @@ import { compareText } from '../lib/sort.ts';
 import type { ObjectKey, Sandbox } from '../model/cluster.ts';
 import { sizeOfAll } from './table-size.ts';
 
-/** The sandboxes of this node, by the pods that they are for and by their addresses. */
+/** The sandboxes of this node, by pod and by address. */
 export class SandboxTable {
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #byPod = new Map<ObjectKey, Set<Sandbox>>();
-  /** The live ones. */
+  /** Live sandboxes only. */
   readonly #byAddress = new Map<string, Set<Sandbox>>();
 
   get(id: string): Sandbox | undefined {
@@ -27,17 +27,17 @@ export class SandboxTable {
     }
   }
 
-  /** Live or not, of all pods that have had the name. */
+  /** All sandboxes, live or not, of all pods that have had this name. */
   ofPod(key: ObjectKey): Iterable<Sandbox> {
     return this.#byPod.get(key) ?? [];
   }
 
-  /** Live ones, of which all but one have lost the address. */
+  /** Live sandboxes that list the address. Only the latest one has it (`holderOf`). */
   withAddress(address: string): Iterable<Sandbox> {
     return this.#byAddress.get(address) ?? [];
   }
 
-  /** The live sandbox that has the address: the latest. */
+  /** The live sandbox that has the address: the latest one that lists it. */
   holderOf(address: string): Sandbox | undefined {
     return latestOf(this.withAddress(address));
   }
@@ -47,7 +47,7 @@ export class SandboxTable {
   }
 }
 
-/** Its pod by name; which of those that have had the name it is for, its uid says. */
+/** The sandbox's pod by name. Several pods may have had this name; `Sandbox.uid` tells them apart. */
 export function podOf({ namespace, name }: Sandbox): ObjectKey {
   return `${namespace}/${name}`;
 }
@@ -55,7 +55,7 @@ export function podOf({ namespace, name }: Sandbox): ObjectKey {
 export function latestOf(sandboxes: Iterable<Sandbox>): Sandbox | undefined {
   let latest: Sandbox | undefined;
   for (const each of sandboxes) {
-    // The order of two that were made at once is of no matter, but it must be one.
+    // Two sandboxes may have the same order; the id then makes the choice deterministic.
     if (!latest || each.order > latest.order || (each.order === latest.order && compareText(each.id, latest.id) > 0)) {
       latest = each;
     }

@@ -5,12 +5,12 @@ import type { NamespaceIndex, Scope } from './namespace-index.ts';
 import { sizeOfAll } from './table-size.ts';
 import { podTokens, selectionTokens, type Token } from './tokens.ts';
 
-/** Selections by scope and token: pod -> the selections that match it, without a scan. */
+/** Selections by scope and token: finds the selections that match a pod without a scan. */
 export class SelectionIndex {
   readonly #namespaces: NamespaceIndex;
   readonly #selections = new Map<string, Selection>();
   readonly #buckets = new Map<Scope, Map<Token, Set<string>>>();
-  /** Selections looked at so far: what tests count instead of time. */
+  /** Selections visited so far. Tests count visits instead of time. */
   visits = 0;
 
   constructor(namespaces: NamespaceIndex) {

@@ -18,11 +18,11 @@ interface Parts {
   readonly isLocal: (pod: Pod) => boolean;
 }
 
-/** The pods whose policies matter here: local ones, and others that claim a local pod's address (S1.10). */
+/** The pods whose policies this node needs: local pods, and other pods that claim a local pod's address (S1.10). */
 export class Subjects {
   readonly #parts: Parts;
   readonly #pods = new PodIndex();
-  /** To which pods each policy applies. */
+  /** The `appliesTo` selection of each policy. */
   readonly #selections: SelectionIndex;
 
   constructor(parts: Parts) {
@@ -39,12 +39,12 @@ export class Subjects {
     if (policy) this.#selections.add(id, policy.appliesTo);
     const has = selected(policy);
     policies.replace(id, policy);
-    // Of these pods nothing but this policy has changed: a namespace may have thousands.
+    // Only this policy has changed for these pods. A namespace may have thousands of pods or policies, so do not refresh everything.
     for (const key of has.keys()) policies.add(key, id);
     for (const key of had.keys()) if (!has.has(key)) policies.remove(key, id);
     for (const [key, pod] of [...had, ...has]) {
       if (isLocal(pod)) localPods.touch(key, pod);
-      // To what nobody contests, policies do nothing.
+      // Policies affect `denied` only for contested addresses.
       for (const address of pod.addresses) if (this.#isContested(address)) this.#parts.denied.touch(address);
     }
   }
@@ -63,7 +63,7 @@ export class Subjects {
     for (const address of pod.addresses) denied.touch(address);
   }
 
-  /** The pod is about to be refreshed as another one. */
+  /** Call it before `refresh` with a changed pod object of the same key. */
   leave(key: PodKey, pod: Pod): void {
     this.#pods.remove(key, pod);
   }
@@ -74,7 +74,7 @@ export class Subjects {
     this.#parts.localPods.forget(key);
   }
 
-  /** How many pods and selections have been looked at: what tests count instead of time. */
+  /** Number of pods and selections visited. Tests count visits instead of time. */
   get visits(): { readonly pods: number; readonly selections: number } {
     return { pods: this.#pods.visits, selections: this.#selections.visits };
   }

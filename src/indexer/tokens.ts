@@ -2,15 +2,15 @@ import type { Pod } from '../model/cluster.ts';
 import type { Selection } from '../model/policy.ts';
 
 /**
- * A token is one fact about a pod that an index can be keyed by: a label with its value, a declared port name, or nothing at all.
- * A pod matches a selection only if it has one of the selection's tokens, so both sides of the match find each other by look-up.
+ * A token is an index key of a pod: a label with its value, a declared port name, or the empty token of every pod.
+ * A pod matches a selection only if it has one of the selection's tokens. So an index finds matches by look-up in both directions.
  */
 export type Token = string;
 
-/** Every pod has it. */
+/** The token of every pod. */
 export const everyPod: Token = '';
 
-/** One event asks several times for those of the same pod. */
+/** One event reads the tokens of the same pod several times. */
 let latest: { readonly pod: Pod; readonly tokens: readonly Token[] } | undefined;
 
 export function podTokens(pod: Pod): readonly Token[] {
@@ -32,7 +32,7 @@ const labelTokens = new Map<string, Map<string, Token>>();
 const labelTokenLimit = 50_000;
 let labelTokenCount = 0;
 
-/** One copy of each, which is hashed once. Forgets everything when full, so that churn cannot grow it. */
+/** Interns tokens, so that V8 hashes each once. Clears the table when it is full, so that churn cannot grow it. */
 function labelToken(key: string, value: string): Token {
   const ofKey = labelTokens.get(key);
   const known = ofKey?.get(value);

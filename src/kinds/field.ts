@@ -1,6 +1,6 @@
 import type { Issue, IssueCode } from '../model/issue.ts';
 
-/** A value of an object with its path, and the list that takes what is wrong with it. */
+/** A value inside an API object, with its path and the list that collects issues. */
 export class Field {
   readonly value: unknown;
   readonly #parent: Field | undefined;
@@ -14,7 +14,7 @@ export class Field {
     this.#key = key;
   }
 
-  /** Made when it is asked for: a policy may have 20,000 blocks, of which nothing is wrong. */
+  /** Built on demand: a policy may have 20,000 valid blocks that never need a path. */
   get path(): string {
     const above = this.#parent?.path ?? '';
     if (typeof this.#key === 'number') return `${above}[${this.#key}]`;
@@ -38,7 +38,7 @@ export class Field {
     return new Field(value, this.#issues, this, name);
   }
 
-  /** The elements of a list; none if it is absent; `undefined` if it is no list. */
+  /** The elements of a list: empty if the value is absent, `undefined` if the value is no list. */
   items(): Field[] | undefined {
     if (this.absent) return [];
     if (!Array.isArray(this.value)) return undefined;
@@ -54,7 +54,7 @@ export class Field {
     this.#issues.push({ code, path: this.path, message, effect });
   }
 
-  /** S9.9: a field that we do not know may restrict what the element means, so the element must not allow. */
+  /** S9.9: an unknown field may narrow the element, so an element that has one must not allow anything. */
   hasOnly(known: readonly string[], code: IssueCode): boolean {
     if (!this.isObject) {
       this.report(code, `must be an object`);
@@ -63,7 +63,7 @@ export class Field {
     const names = Object.keys(this.value as object).filter((name) => !known.includes(name));
     const unknown = names.map((name) => [name, this.get(name)] as const).filter(([, field]) => !field.absent);
     for (const [name, field] of unknown)
-      field.report('unknown-field', `unknown field "${name}": what contains it matches nothing`);
+      field.report('unknown-field', `unknown field "${name}": the element that contains it matches nothing`);
     return unknown.length === 0;
   }
 }

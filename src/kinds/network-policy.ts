@@ -42,7 +42,7 @@ function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Is
   const specKnown = spec.absent || spec.hasOnly(['podSelector', 'ingress', 'egress', 'policyTypes'], 'unknown-field');
   const types = readPolicyTypes(spec);
   const subject = readSubject(spec, namespace, issues);
-  // Whatever we could not read of the policy itself may narrow it, so it isolates but allows nothing (S9.7, S9.9).
+  // A part of the policy that we could not read may narrow it, so the policy isolates but allows nothing (S9.7, S9.9).
   const mayAllow = specKnown && types.understood && subject.complete;
   const rules = (direction: Direction): readonly PolicyRule[] =>
     mayAllow ? readRules(spec, direction, namespace, addGroup) : [];
@@ -56,7 +56,7 @@ function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Is
   return { policy, issues };
 }
 
-/** What is wrong with it is reported together with whom the policy isolates all the same (S9.7). */
+/** Each issue of the subject selector also says which pods the policy still isolates (S9.7). */
 function readSubject(spec: Field, namespace: string, issues: Issue[]): ReturnType<typeof readSelector> {
   const earlier = issues.length;
   const subject = readSelector(spec.get('podSelector'));
@@ -113,9 +113,9 @@ function readRule(
   if (!peers) field.get(peersName).report('invalid-peer', 'must be a list');
   if (!ports) field.get('ports').report('invalid-port', 'must be a list');
   if (!peers || !ports) return undefined;
-  // Ingress names are resolved on the selected pod itself (S4.7), so they need no group.
+  // An ingress port name is resolved on the selected pod itself (S4.7), so it needs no group.
   const addDeclarers = peersName === 'to' ? addGroup : groupIdOf;
-  // An empty list is "any"; a list whose entries all fail stays empty, and matches nothing.
+  // An empty list means "any". A list without any valid entry stays empty and matches nothing.
   return {
     peers: peers.length === 0 ? [{ kind: 'any' }] : peers.flatMap((peer) => readPeer(peer, namespace, addGroup) ?? []),
     ports: ports.length === 0 ? [{ kind: 'any' }] : ports.flatMap((port) => readPort(port, addDeclarers) ?? []),

@@ -15,7 +15,7 @@ export function readPeer(
   const ipBlock = field.get('ipBlock');
   if (!ipBlock.absent) {
     if (pods.absent && namespaces.absent) return readIpBlock(ipBlock);
-    ipBlock.report('invalid-peer', 'must not stand beside a selector');
+    ipBlock.report('invalid-peer', 'must not be combined with a selector');
     return undefined;
   }
   if (pods.absent && namespaces.absent) {
@@ -49,7 +49,7 @@ function readIpBlock(field: Field): Peer | undefined {
   const holes: AddressRange[] = [];
   for (const item of items) {
     const hole = typeof item.value === 'string' ? parseCidr(item.value) : undefined;
-    // S9.6: we cannot know what to subtract.
+    // S9.6: we do not know what to subtract, so the block matches nothing.
     if (!hole) {
       item.report('invalid-except', 'must be a CIDR');
       return undefined;
@@ -57,7 +57,7 @@ function readIpBlock(field: Field): Peer | undefined {
     if (hole.family !== range.family || hole.last < range.first || hole.first > range.last) {
       item.report('invalid-except', `is not inside ${String(cidr.value)}`, 'ignored');
     } else if (hole.first <= range.first && hole.last >= range.last) {
-      item.report('invalid-except', `leaves nothing of ${String(cidr.value)}`);
+      item.report('invalid-except', `excludes all of ${String(cidr.value)}`);
     }
     holes.push(hole);
   }

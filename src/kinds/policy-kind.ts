@@ -2,13 +2,13 @@ import type { ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { Policy } from '../model/policy.ts';
 
-/** An API kind that we translate. Adding a kind is adding one of these to `policyKinds`. */
+/** An API kind that Postern enforces. To add a kind, add one of these to `policyKinds`. */
 export interface PolicyKind {
   readonly name: string;
   readonly resource: { readonly name: ResourceName; readonly path: string };
   /**
-   * Never throws: whatever is not understood allows nothing and yields an issue (S9.1).
-   * `raw` is the decoded JSON of the object, so that fields we do not know are seen (S9.9).
+   * Never throws: an element that it cannot read allows nothing and yields an issue (S9.1).
+   * `raw` is the decoded JSON of the whole object, so that `parse` sees unknown fields (S9.9).
    */
   parse(raw: unknown): { policy: Policy; issues: readonly Issue[] };
 }

@@ -3,7 +3,7 @@ import type { Field } from './field.ts';
 
 const maxPort = 65535;
 
-/** One entry of `ports`; `undefined` if it matches nothing (S9.5). `addGroup` takes the group that a name needs, and says its id. */
+/** One entry of `ports`; `undefined` if it matches nothing (S9.5). `addGroup` registers the group of a port name and returns its id. */
 export function readPort(field: Field, addGroup: (selection: Selection) => GroupId): PortMatch | undefined {
   if (!field.hasOnly(['port', 'endPort', 'protocol'], 'invalid-port')) return undefined;
   const protocol = readProtocol(field.get('protocol'));

@@ -4,8 +4,8 @@ import type { Field } from './field.ts';
 const operators: readonly string[] = ['In', 'NotIn', 'Exists', 'DoesNotExist'] satisfies Requirement['operator'][];
 
 /**
- * A LabelSelector: the terms that could be read, and whether that is all of them. Each use decides what an incomplete selector
- * means (S9.7): a peer matches nothing, a subject is isolated by the terms that are known, without allows.
+ * Reads a LabelSelector: the valid terms, and whether all terms are valid. The caller decides what an incomplete selector means (S9.7): as a
+ * peer it matches nothing; as the subject it isolates the pods that match the valid terms, without allow rules.
  */
 export function readSelector(field: Field): { selector: Selector; complete: boolean } {
   if (field.absent) return { selector: [], complete: true };

@@ -1,9 +1,9 @@
-/** Marks a branch that the types rule out. A new member of a union makes the compiler point here. */
+/** Marks a branch that the types rule out. A new member of a union makes tsc report this call. */
 export function assertNever(value: never): never {
   throw new Error(`unexpected value ${JSON.stringify(value)}`);
 }
 
-/** A condition that only a bug of ours can break; bad input never does. */
+/** Throws if `condition` is false. Only a bug may cause that; bad input never does. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`bug: ${message}`);
 }

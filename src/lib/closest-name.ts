@@ -1,4 +1,4 @@
-/** The nearest of `known`, if it is near enough to be meant. */
+/** The name of `known` with the smallest edit distance, if that is at most 2 or a third of the length: for "did you mean". */
 export function closestName(name: string, known: Iterable<string>): string | undefined {
   let closest: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
@@ -9,7 +9,7 @@ export function closestName(name: string, known: Iterable<string>): string | und
   return closest;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours that make one text of the other. */
+/** Counts insertions, deletions, substitutions and swaps of neighbours between two texts. */
 function editDistance(a: string, b: string): number {
   let older: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 
-/** npm passes on to its child what a terminal has already sent to it: within this time, two signals are one. */
+/** npm forwards a signal that the terminal has already sent to its child. Two signals within this time count as one. */
 const echoMs = 300;
 
 /**
- * Calls `end` when the process is first told to end. Told again, it calls `giveUp` and exits at once with 128 and the signal's number. Returns what ends
- * this. The listeners stay until then: with none left, signal-exit, which execa brings, lets the signal kill the process.
+ * Calls `end` at the first signal. At the second one, calls `giveUp` and exits at once with 128 plus the signal's number.
+ * Returns a function that removes the listeners. Without a listener, signal-exit (a dependency of execa) lets the signal kill the process.
  */
 export function onEndingSignal(
   signals: readonly NodeJS.Signals[],
@@ -28,7 +28,7 @@ export function onEndingSignal(
   };
 }
 
-/** What a shell would report of a program that the signal ended: 130 for SIGINT. */
+/** The exit code that a shell reports for a program killed by the signal: 130 for SIGINT. */
 export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }

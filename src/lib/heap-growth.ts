@@ -3,14 +3,14 @@ import { setFlagsFromString } from 'node:v8';
 const generousPercent = 100;
 
 /**
- * With `--optimize-for-size`, as in the image, V8 collects the whole heap after every few megabytes. That keeps an agent small, but while all
- * objects of a large cluster arrive it is most of the work, on every node at once. So meanwhile the heap may grow to twice its size.
+ * With `--optimize-for-size`, as in the image, V8 collects the whole heap after every few megabytes. That keeps the agent small. But while the
+ * agent reads the first lists of a large cluster, collection is most of the work, on every node at once. So meanwhile the heap may double.
  */
 export class HeapGrowth {
   readonly #set: (percent: number) => void;
   #users = 0;
 
-  /** @param set takes percent; 0: as V8 thinks best */
+  /** @param set takes percent; 0 is V8's own choice */
   constructor(set: (percent: number) => void) {
     this.#set = set;
   }
@@ -25,7 +25,7 @@ export class HeapGrowth {
   }
 }
 
-/** Of this process. V8 reads the flag whenever it has collected, so it may change at any time. */
+/** The heap of this process. V8 reads the flag after each collection, so it may change at any time. */
 export const heapGrowth = new HeapGrowth((percent) => {
   if (process.execArgv.includes('--optimize-for-size')) setFlagsFromString(`--heap-growing-percent=${percent}`);
 });

@@ -2,13 +2,13 @@ import { IPv6 } from 'ip-num';
 import { invariant } from './assert.ts';
 
 /**
- * Text and value of addresses. Reading is as lenient as Go's ParseIPSloppy; writing is as inet_ntop(3). What every pod of the cluster has is
- * read and written here, since ip-num takes ten times as long; tests hold both against each other.
+ * Converts addresses between text and value. Reading is as lenient as Go's ParseIPSloppy; writing follows inet_ntop(3). ip-num takes ten times
+ * as long, too slow for the addresses of every pod; tests compare both.
  */
 
 const [dot, zero, nine] = ['.', '0', '9'].map((character) => character.charCodeAt(0)) as [number, number, number];
 
-/** Leading zeros of an octet are decimal. `undefined` if the text is no IPv4 address. */
+/** Reads octets with leading zeros as decimal. Returns `undefined` if the text is no IPv4 address. */
 export function readIpv4(text: string): bigint | undefined {
   let value = 0;
   let octets = 0;
@@ -30,7 +30,7 @@ export function readIpv4(text: string): bigint | undefined {
   return octets === 4 ? BigInt(value) : undefined;
 }
 
-/** A dotted tail is read; a zone is refused. `undefined` if the text is no IPv6 address. */
+/** Accepts a dotted IPv4 tail and refuses a zone. Returns `undefined` if the text is no IPv6 address. */
 export function readIpv6(text: string): bigint | undefined {
   if (!/^[0-9a-fA-F:.]+$/.test(text)) return undefined;
   const lastColon = text.lastIndexOf(':');
@@ -48,7 +48,7 @@ export function readIpv6(text: string): bigint | undefined {
   return text.includes('.') ? IPv6.fromString(groups).value : valueOfGroups(halves);
 }
 
-/** What stands before `::`, and after it if there is one: at most eight groups, and eight without it. */
+/** @param halves the texts before and after `::`, or one text with eight groups */
 function valueOfGroups(halves: readonly string[]): bigint {
   const [before = [], after = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
   const between = '0000'.repeat(8 - before.length - after.length);

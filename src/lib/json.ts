@@ -1,29 +1,29 @@
-/** A decoded JSON or YAML mapping, as an API server sends it. Nothing is known of its values. */
+/** A decoded JSON or YAML mapping. Its values are unchecked. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The mapping at a path of keys; an empty one where something else or nothing stands. */
+/** The mapping at a path of keys, or an empty mapping if the value is missing or of another type. */
 export function objectAt(root: unknown, ...keys: readonly string[]): JsonObject {
   const value = valueAt(root, keys);
   return isJsonObject(value) ? value : {};
 }
 
-/** The list at a path of keys; an empty one where something else or nothing stands. */
+/** The list at a path of keys, or an empty list if the value is missing or of another type. */
 export function listAt(root: unknown, ...keys: readonly string[]): readonly unknown[] {
   const value = valueAt(root, keys);
   return Array.isArray(value) ? value : [];
 }
 
-/** The text at a path of keys, or `undefined` where something else or nothing stands. */
+/** The string at a path of keys, or `undefined` if the value is missing or of another type. */
 export function textAt(root: unknown, ...keys: readonly string[]): string | undefined {
   const value = valueAt(root, keys);
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The number at a path of keys, or `undefined` where something else or nothing stands. */
+/** The number at a path of keys, or `undefined` if the value is missing or of another type. */
 export function numberAt(root: unknown, ...keys: readonly string[]): number | undefined {
   const value = valueAt(root, keys);
   return typeof value === 'number' ? value : undefined;

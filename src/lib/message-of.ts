@@ -1,4 +1,4 @@
-/** The message of an Error, or whatever else was thrown as text. */
+/** The message of an Error, or any other thrown value as text. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -3,8 +3,8 @@ import { hash } from 'node:crypto';
 const modulus = 1n << 64n;
 
 /**
- * A hash over a set of object versions that does not depend on their order and costs O(1) a change: the sum of 64-bit hashes of
- * `uid/resourceVersion`. Two holders of the same versions have equal text.
+ * A hash over a set of object versions that does not depend on their order and costs O(1) per change: the sum of 64-bit hashes of
+ * `uid/resourceVersion`. Equal sets of versions have equal texts.
  */
 export class ObjectDigest {
   #sum = 0n;

@@ -1,6 +1,7 @@
 /**
- * Of each group some, one after the other, so that no group keeps another out: so many in all at most. Groups of which none is taken are left out.
- * @param first which group begins, where there are more groups than may be taken
+ * Takes items round-robin from the groups, at most `most` in all, so that a large group cannot crowd out a small one. Returns the taken items by
+ * group, without groups that had no turn.
+ * @param first index of the group that begins; matters if there are more groups than `most`
  */
 export function takeTurns<T>(groups: readonly (readonly T[])[], most: number, first = 0): T[][] {
   const start = groups.length === 0 ? 0 : first % groups.length;

@@ -20,7 +20,7 @@ const ipv4Mapped = 0xffff_0000_0000n;
 
 /**
  * Reads an address as the API server does (k8s.io/utils/net ParseIPSloppy): leading zeros of an octet are decimal,
- * an IPv4-mapped IPv6 address is the IPv4 address, zones are refused. `undefined` if it is none.
+ * an IPv4-mapped IPv6 address is the IPv4 address, zones are refused. Returns `undefined` if the text is no address.
  */
 export function parseAddress(text: string): Address | undefined {
   if (text.includes(':')) {
@@ -48,7 +48,7 @@ export function formatAddress(family: Family, value: bigint): string {
 
 /**
  * Reads a CIDR as the API server does (S3.11, S3.12): host bits are masked off; an IPv4-mapped block of /96 or longer is the
- * IPv4 block, a shorter one is refused. `undefined` if it is none.
+ * IPv4 block, a shorter one is refused. Returns `undefined` if the text is no CIDR.
  */
 export function parseCidr(text: string): AddressRange | undefined {
   const match = /^([^/]+)\/([0-9]{1,3})$/.exec(text);
@@ -76,17 +76,17 @@ export function parseCidr(text: string): AddressRange | undefined {
   return { family, first, last: first + (1n << hostBits) - 1n };
 }
 
-/** The link-local address that an interface with this MAC gives itself (RFC 4291, appendix A), as Linux does unless it is told otherwise. */
+/** The link-local address that Linux by default assigns to an interface with this MAC (RFC 4291, appendix A). */
 export function linkLocalOf(mac: string): string {
   const bytes = BigInt(`0x${mac.replaceAll(':', '')}`) ^ (2n << 40n);
   const value = (0xfe80n << 112n) | ((bytes >> 24n) << 40n) | (0xfffen << 24n) | (bytes & 0xff_ffffn);
   return formatAddress('ipv6', value);
 }
 
-/** The CIDRs of a list that no other one of it contains: canonical, ascending, IPv4 first. What is none is left out. */
+/** Drops CIDRs that another CIDR of the list contains, and texts that are no CIDR. The result is canonical and ascending, IPv4 first. */
 export function canonicalCidrs(texts: Iterable<string>): string[] {
   const ranges = [...texts].map(parseCidr).filter((range) => range !== undefined);
-  // A wider one comes before those that begin with it.
+  // Of ranges with the same first address, the widest comes first.
   const ascending = ranges.sort((a, b) => compareRanges(a, b) || (a.last < b.last ? 1 : a.last > b.last ? -1 : 0));
   const kept: AddressRange[] = [];
   for (const range of ascending) {
@@ -96,7 +96,7 @@ export function canonicalCidrs(texts: Iterable<string>): string[] {
   return kept.map(formatCidr);
 }
 
-/** The range must be one of `parseCidr`. */
+/** The range must be one CIDR, as `parseCidr` returns it. */
 export function formatCidr({ family, first, last }: AddressRange): string {
   const hostBits = (last - first).toString(2).replace(/^0$/, '').length;
   return `${formatAddress(family, first)}/${addressBits[family] - hostBits}`;
@@ -106,7 +106,7 @@ export function containsAddress(range: AddressRange, address: Address): boolean 
   return range.family === address.family && range.first <= address.value && address.value <= range.last;
 }
 
-/** Whether one of the merged ranges (`mergeRanges`) holds the address. */
+/** Whether a range contains the address. `merged` must come from `mergeRanges`. */
 export function holdsAddress(merged: readonly AddressRange[], { family, value }: Address): boolean {
   let [low, high] = [0, merged.length];
   while (low < high) {
@@ -133,7 +133,7 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
   return merged;
 }
 
-/** What of `range` is in none of `holes`: disjoint, ascending. Holes of the other family take nothing. */
+/** The parts of `range` outside of `holes`: disjoint, ascending. Holes of the other family have no effect. */
 export function subtractRanges(range: AddressRange, holes: readonly AddressRange[]): AddressRange[] {
   if (holes.length === 0) return [range];
   const rest: AddressRange[] = [];

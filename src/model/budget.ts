@@ -1,10 +1,10 @@
-/** What policies may cost a node, in the units of `compile/budgets.ts`. */
+/** Upper limits for what policies cost a node, in the units of `compile/budgets.ts`. */
 
-/** Of the policies of one namespace, unless the operator says otherwise. */
+/** Default limit for the policies of one namespace. */
 export const defaultNamespaceBudget = 400_000;
 
-/** Of all policies together. */
+/** Limit for all policies together. */
 export const nodeBudget = 6_000_000;
 
-/** With less, the policies of an ordinary namespace lose their allows. */
+/** Below this limit, the policies of an ordinary namespace would lose their allow rules. */
 export const leastNamespaceBudget = 10_000;

@@ -9,7 +9,7 @@ export interface NamedPort {
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** What we keep of a Pod. Addresses are canonical text (model/address.ts), at most one a family. */
+/** The fields of a Pod that Postern needs. Addresses are canonical text (model/address.ts), at most one of each family. */
 export interface Pod {
   readonly kind: 'Pod';
   readonly namespace: string;
@@ -24,7 +24,7 @@ export interface Pod {
   readonly terminating: boolean;
   readonly addresses: readonly string[];
   readonly ports: readonly NamedPort[];
-  /** Of a static pod's mirror object: the uid that the kubelet and the sandbox know the pod by. */
+  /** Only in a static pod's mirror object: the uid that the kubelet and the container runtime use for the pod. */
   readonly mirrorOf?: string;
 }
 
@@ -38,35 +38,35 @@ export interface Node {
   readonly kind: 'Node';
   readonly name: string;
   readonly addresses: readonly string[];
-  /** The ranges that its pods get their addresses from (`spec.podCIDRs`), canonical. */
+  /** `spec.podCIDRs`, canonical. */
   readonly podCidrs?: readonly string[];
 }
 
-/** How packets between a pod and its own node cross the node's hooks. */
+/** The devices on which packets between a pod and its own node cross the node's netfilter hooks. */
 export interface Link {
-  /** What the IP hooks see them on: the pod's own host-side device, or the bridge that this is a port of. */
+  /** The device that the IP hooks see: the pod's host-side device, or the bridge that this device is a port of. */
   readonly device: string;
-  /** The pod's port, where the device is a bridge. */
+  /** The pod's bridge port; only if `device` is a bridge. */
   readonly port?: string;
-  /** Of the pod's own interface, in lower case, where the runtime's record names it: frames of the port come from it alone. */
+  /** MAC of the pod's own interface, in lower case, if the CNI result names it. Frames from the port must have it as source. */
   readonly mac?: string;
 }
 
-/** What this node's container runtime has made for a pod: a network namespace with addresses. */
+/** The network namespace that this node's container runtime made for a pod, with its addresses. */
 export interface Sandbox {
   /** The container id of the sandbox. */
   readonly id: string;
   readonly namespace: string;
   readonly name: string;
-  /** As the kubelet knows the pod by: of a static pod not the uid of its object. */
+  /** The kubelet's uid of the pod. A static pod's mirror object has another uid. */
   readonly uid: string;
-  /** Canonical, at most one a family. */
+  /** Canonical, at most one of each family. */
   readonly addresses: readonly string[];
-  /** `undefined` where it cannot be told. */
+  /** `undefined` if unknown. */
   readonly link: Link | undefined;
-  /** Its host-side device is there. What a reboot has left behind in the cache is not live. */
+  /** Its host-side device exists. A cache file from before a reboot is not live. */
   readonly live: boolean;
-  /** A sandbox that was made later has a larger one. */
+  /** Later sandboxes have larger values. */
   readonly order: number;
 }
 
@@ -77,7 +77,7 @@ export const resourceNames: readonly ResourceName[] = ['pods', 'namespaces', 'no
 export type ObjectKey = string;
 export type ModelObject = Pod | Namespace | Node | (Policy & { readonly kind: 'Policy' });
 
-/** What the watch room tells the indexer. A replaced object (same name, new uid) is one upsert. */
+/** Input of the indexer from the API server. A replaced object (same name, new uid) is one upsert. */
 export type ResourceEvent =
   | {
       readonly op: 'upsert';
@@ -85,7 +85,7 @@ export type ResourceEvent =
       readonly key: ObjectKey;
       readonly uid: string;
       readonly resourceVersion: string;
-      /** `metadata.generation`; 0 for objects that the API server gives none. */
+      /** `metadata.generation`; 0 if the object has none. */
       readonly generation: number;
       readonly value: ModelObject;
       readonly issues: readonly Issue[];
@@ -94,20 +94,23 @@ export type ResourceEvent =
   /** The first list of this resource is complete. */
   | { readonly op: 'synced'; readonly resource: ResourceName };
 
-/** What the node itself knows, beside what the API server says. */
+/** Input of the indexer from the node itself. */
 export type NodeFact =
-  /** `value` is missing for one that has ended. */
+  /** `value` is `undefined` once the sandbox has ended. */
   | { readonly op: 'sandbox'; readonly id: string; readonly value: Sandbox | undefined }
-  /** A sandbox of a known pod has been seen: the runtime keeps a record, so a pod of this node that has none has no address, for good. */
-  | { readonly op: 'kept' }
-  /** Whether that record can be read now; where not, such a pod has what the API server says. */
-  | { readonly op: 'record'; readonly readable: boolean }
   /**
-   * A pod of a sandbox, asked for because the watch has not brought it yet; `undefined`: there is no such pod (any more). It is forgotten
-   * for good as soon as the watch brings it. To be told again, with `undefined`, when its sandbox has ended.
+   * The agent has seen a sandbox of a known pod. So the runtime keeps the CNI result cache, and a local pod without a sandbox has no
+   * address. This fact holds until the agent ends.
+   */
+  | { readonly op: 'cache-complete' }
+  /** Whether the agent can read the CNI result cache now. If not, a local pod without a sandbox has the addresses of its API object. */
+  | { readonly op: 'cache-readable'; readonly readable: boolean }
+  /**
+   * A pod of a sandbox that the agent fetched because the watch has not delivered it yet; `undefined` if the API server has no such pod. The
+   * indexer drops it as soon as the watch delivers the pod. Send the fact again with `undefined` when the sandbox has ended.
    */
   | { readonly op: 'fetched'; readonly key: ObjectKey; readonly value: Pod | undefined }
-  /** The links of local addresses that no sandbox tells of, found by routes; all of them. */
+  /** All links that the agent found by routes, for local addresses that no sandbox names. */
   | { readonly op: 'links'; readonly links: ReadonlyMap<string, Link> }
-  /** The ranges of this node's pods that the runtime's network configuration names, canonical; all of them. */
+  /** All pod ranges of this node in the CNI network configuration, canonical. */
   | { readonly op: 'ranges'; readonly cidrs: readonly string[] };

@@ -1,13 +1,13 @@
-/** What is wrong with an object, and what was done about it. User input never throws: it yields issues. */
+/** An error in an object, and its effect. Code that reads user input returns issues; it never throws. */
 export interface Issue {
   readonly code: IssueCode;
-  /** The field, as `spec.ingress[0].from[1].ipBlock.cidr`. */
+  /** The field, such as `spec.ingress[0].from[1].ipBlock.cidr`. */
   readonly path: string;
-  /** Describes no object of another namespace than its own: it becomes an Event there (S9.14). */
+  /** The agent writes it into an Event in the object's namespace, so it describes no object of another namespace (S9.14). */
   readonly message: string;
-  /** What only operators may read of it: for logs and pages of the node. */
+  /** Details for logs and the node's HTTP pages. Only operators may read them. */
   readonly forOperators?: string;
-  /** `not-enforced`: nothing could be, whatever the policies say. */
+  /** `not-enforced`: the node enforces no policy for this object. */
   readonly effect: 'ignored' | 'failed-closed' | 'not-enforced';
 }
 

@@ -1,36 +1,36 @@
 import type { Issue } from './issue.ts';
 import type { PolicyId } from './policy.ts';
 
-/** What the agent of a node knows of it, as its page `/node` tells. */
+/** The content of the agent's page `/node`. */
 export interface NodeState {
   readonly node: string;
   readonly version: string;
-  /** Of each resource a hash over the objects that are in force; missing before the first that are. */
+  /** Per resource, a hash over the objects whose rules are programmed; missing before the first transaction. */
   readonly applied?: Readonly<Record<string, string>>;
   readonly live: readonly StateOfCheck[];
   readonly ready: readonly StateOfCheck[];
-  /** Whether there shall be a gate, and the ranges in which there is one. */
+  /** Whether the operator wants the start gate; `gatedRanges` are the ranges that have it. */
   readonly startGate: boolean;
   readonly gatedRanges: readonly string[];
-  /** Whose pods claim addresses there; missing if nobody's. */
+  /** Other nodes whose pods claim addresses in `gatedRanges`; missing if there are none. */
   readonly gateClaims?: readonly GateClaims[];
   readonly pods: readonly StateOfPod[];
-  /** Sandboxes that run and whose pod is not known. */
+  /** Running sandboxes whose pod object the agent does not know. */
   readonly unknownPods: readonly string[];
   readonly issues: readonly StateOfIssue[];
 }
 
-/** Pods of another node claim addresses in the gated ranges of this one. */
+/** Another node whose pods claim addresses in this node's gated ranges. */
 export interface GateClaims {
   readonly node: string;
   readonly addresses: number;
-  /** Whether these addresses, and they alone, pass the gate. */
+  /** Whether exactly these addresses pass the gate. */
   readonly pass: boolean;
 }
 
 export interface StateOfCheck {
   readonly name: string;
-  /** Why it is not fine; missing if it is. */
+  /** Why the check fails; missing if it passes. */
   readonly reason?: string;
   readonly note?: string;
 }
@@ -40,9 +40,9 @@ export interface StateOfPod {
   /** `namespace/name` */
   readonly pod: string;
   readonly addresses: readonly string[];
-  /** Address -> the device that the IP hooks see it on, and the port of that bridge. */
+  /** By address: the device that the IP hooks see, and the bridge port if that device is a bridge. */
   readonly links: Readonly<Record<string, { readonly device: string; readonly port?: string }>>;
-  /** Which policies isolate it. */
+  /** The policies that isolate it, per direction. */
   readonly ingress: readonly PolicyId[];
   readonly egress: readonly PolicyId[];
 }

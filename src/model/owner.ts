@@ -1,7 +1,7 @@
 import type { Namespace, Node, Pod } from './cluster.ts';
 import type { PolicyId } from './policy.ts';
 
-/** Who has an address: one pod, several that claim it with equal right (S1.10), a node, or nobody that is known. */
+/** The owners of an address: one pod, several pods with equal claims (S1.10), a node, or none. */
 export interface Owners {
   readonly pods: readonly OwningPod[];
   readonly nodes: readonly Node[];
@@ -9,8 +9,8 @@ export interface Owners {
 
 export interface OwningPod {
   readonly pod: Pod;
-  /** As the cache has it; there may be none. */
+  /** `undefined` if the agent does not know the Namespace object. */
   readonly namespace: Namespace | undefined;
-  /** Of a pod of this node. */
+  /** The policies that select it, if it is a local pod. */
   readonly policies: Iterable<PolicyId>;
 }

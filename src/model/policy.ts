@@ -15,15 +15,15 @@ export interface Requirement {
 /** All terms must hold; the empty selector holds for everything. */
 export type Selector = readonly Requirement[];
 
-/** Which pods: namespaces by name or by label, pods by label, and where a named port is meant, only those that declare it. */
+/** A set of pods: namespaces by name or label, pods by label, and for a named port only the pods that declare it. */
 export interface Selection {
-  /** `all` asks for no Namespace object; a selector, even the empty one, does (S3.4). */
+  /** A selector, even the empty one, needs the Namespace object to match (S3.4); `all` does not. */
   readonly namespaces: { readonly name: string } | { readonly selector: Selector } | 'all';
   readonly pods: Selector;
   readonly declares?: { readonly name: string; readonly protocol: Protocol };
 }
 
-/** Hash of the canonical selection: equal selections of any policies are one group. */
+/** Hash of the canonical selection: equal selections of different policies are one group. */
 export type GroupId = string;
 /** `namespace/name` */
 export type PolicyId = string;
@@ -40,13 +40,13 @@ export type PortMatch =
   /** Resolved on the destination pod (S4.6). `declarers` is the group of all pods that declare the name. */
   | { readonly kind: 'named'; readonly name: string; readonly protocol: Protocol; readonly declarers: GroupId };
 
-/** Allows what matches some peer and some port. An empty list matches nothing; "any" is always explicit. */
+/** Allows packets that match at least one peer and one port. An empty list matches nothing; "any" is always explicit. */
 export interface PolicyRule {
   readonly peers: readonly Peer[];
   readonly ports: readonly PortMatch[];
 }
 
-/** The neutral form of a policy. Its meaning is a union: whatever a rule of any applicable policy allows is allowed. */
+/** The kind-independent form of a policy. The rules of all policies that select a pod are ORed. */
 export interface Policy {
   readonly id: PolicyId;
   readonly appliesTo: Selection;

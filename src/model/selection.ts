@@ -3,14 +3,14 @@ import { compareText, sorted } from '../lib/sort.ts';
 import type { Labels } from './cluster.ts';
 import type { GroupId, Requirement, Selection, Selector } from './policy.ts';
 
-/** The same text for selections that are equal term by term, in any order. */
+/** Selections with the same terms, in any order, have the same text. */
 function canonicalSelection(selection: Selection): string {
   const { namespaces, pods, declares } = selection;
   const port = declares ? `${declares.protocol} ${declares.name}` : '';
   return JSON.stringify([canonicalNamespaces(namespaces), canonicalSelector(pods), port]);
 }
 
-/** A selector's text is empty or begins with `[`, so it is none of the others'. */
+/** The texts do not collide: the text of a selector is empty or begins with `[`. */
 export function canonicalNamespaces(namespaces: Selection['namespaces']): string {
   if (namespaces === 'all') return 'all';
   return 'name' in namespaces ? `name ${namespaces.name}` : canonicalSelector(namespaces.selector);
@@ -27,7 +27,7 @@ export function canonicalSelector(selector: Selector): string {
   return [...terms].sort(compareText).join('&');
 }
 
-/** S3.5. Values are compared as strings, so a value that no label can have equals none (S9.4). */
+/** S3.5. Compares values as strings, so a value that is invalid for labels matches nothing (S9.4). */
 export function matchesSelector(selector: Selector, labels: Labels): boolean {
   return selector.every((term) => matchesRequirement(term, labels));
 }

@@ -10,7 +10,7 @@ export interface Member {
   readonly ports: readonly NamedPort[];
 }
 
-/** The pods behind one selection. A change makes a new object, so identity tells "unchanged"; `members` is a live view. */
+/** The pods that one selection matches. Each change makes a new object, so the same object means unchanged; `members` is a live view. */
 export interface AddressGroup {
   readonly id: GroupId;
   readonly members: ReadonlyMap<PodKey, Member>;
@@ -19,77 +19,86 @@ export interface AddressGroup {
 /** A pod on this node that policies may isolate. A change makes a new object. */
 export interface LocalPod {
   readonly key: PodKey;
-  /** As `Pod.mirrorOf`: its sandbox bears this uid. */
+  /** See `Pod.mirrorOf`: the uid of its sandbox. */
   readonly mirrorOf?: string;
   readonly addresses: readonly string[];
-  /** Of those addresses whose link is known. Held to it, the pod can send from them by no other way, and nobody else from them by any. */
+  /**
+   * Links by address; addresses with an unknown link are missing. The guard lets the pod send from an address on this link only, and no other
+   * device may send from it (S1.15, S1.17).
+   */
   readonly links: ReadonlyMap<string, Link>;
   readonly ports: readonly NamedPort[];
   /** Ascending. */
   readonly policies: readonly PolicyId[];
 }
 
-/** A policy whose groups were not filled: with those of its namespace that have fewer groups, that would have cost more than the namespace may, by its own budget or its share of the node's (S9.13). */
+/**
+ * A policy whose groups the indexer did not fill: the namespace is over its own budget or over its share of the node's budget (S9.13). Policies with
+ * the most groups are left out first.
+ */
 export interface LeftOut {
   readonly groups: number;
   readonly budget: number;
 }
 
-/** Canonical. */
+/** Canonical texts. */
 export interface NodeAddresses {
-  /** Of this node: nobody else sends from them (S1.17). */
+  /** Addresses of this node: only this node may send from them (S1.17). */
   readonly own: ReadonlySet<string>;
-  /** Of the other nodes, which take tunnel packets there (S1.18). */
+  /** Addresses of the other nodes, where they receive tunnel packets (S1.18). */
   readonly others: ReadonlySet<string>;
   /** The pod ranges of all nodes, ascending; none contains another. */
   readonly podCidrs: readonly string[];
 }
 
 /**
- * Everything that one node must know, and nothing else. No nftables in it.
+ * Everything that compile needs about the cluster to program this node.
  * The maps are live views of the indexer: read them before its next event.
  */
 export interface Snapshot {
-  /** With the same one the same indexer says the same. */
+  /** Two Snapshots of one indexer with the same revision are equal. */
   readonly revision: number;
   readonly inSync: boolean;
   readonly localPods: ReadonlyMap<PodKey, LocalPod>;
-  /** The policies that apply to a local pod; those that are left out without their rules. */
+  /** The policies that select a local pod. Policies in `leftOut` have no rules here. */
   readonly policies: ReadonlyMap<PolicyId, Policy>;
   readonly leftOut?: ReadonlyMap<PolicyId, LeftOut>;
-  /** The groups that those policies name. */
+  /** The groups that `policies` name. */
   readonly groups: ReadonlyMap<GroupId, AddressGroup>;
   /**
-   * Local addresses that are isolated without allows, with the directions: those that several live pods claim, in the directions in which
-   * any claimant is isolated, which may be none (S1.10); in both, those of sandboxes whose pod is not known (S1.14), and those that the API server gives
-   * to a local pod whose sandbox has another address, or none (S1.9). In none, those of the gated ranges that pods of other nodes may use.
+   * Addresses without allow rules, with the directions in which they are isolated:
+   *
+   * - Several live pods claim the address: each direction in which a claimant is isolated, possibly none (S1.10).
+   * - A sandbox with an unknown pod has the address: both directions (S1.14).
+   * - Only the API server reports the address for a local pod, not the pod's sandbox: both directions (S1.9).
+   * - A pod of another node may use an address in the gated ranges: no direction.
    */
   readonly denied: ReadonlyMap<string, ReadonlySet<Direction>>;
-  /** The links of denied addresses that have one. */
+  /** The known links of denied addresses. */
   readonly deniedLinks: ReadonlyMap<string, Link>;
-  /** Ranges in which no address may be used but those of local pods (S7.5): canonical CIDRs, ascending, without overlaps. Empty: no gate. */
+  /** Only local pods may use addresses in these ranges (S7.5): canonical CIDRs, ascending, without overlaps. Empty: no gate. */
   readonly gatedRanges: readonly string[];
-  /** The very object while nothing changes. */
+  /** The same object until the addresses change. */
   readonly nodeAddresses: NodeAddresses;
 }
 
-/** What has changed in a group. */
+/** How a group differs from the last compile. */
 export interface GroupDelta {
-  /** What it was before; `undefined` where it is new. */
+  /** The group as it was; `undefined` if it is new. */
   readonly from: AddressGroup | undefined;
-  /** The addresses that each changed member had or has in the group; `all` where too many members changed to name them. */
+  /** By changed member, its addresses before and after; `all` if too many members changed to list them. */
   readonly members: ReadonlyMap<PodKey, ReadonlySet<string>> | 'all';
 }
 
-/** What has changed in a Snapshot since another one: whatever a Delta does not name is the same in both. */
+/** The differences between two Snapshots. What a Delta does not name is equal in both. */
 export interface Delta {
-  /** Anything else than the members of groups has changed. */
+  /** Something other than group members changed. */
   readonly localChanged: boolean;
-  /** Each group that came, went or changed. */
+  /** Groups that are new, deleted or changed. */
   readonly groups: ReadonlyMap<GroupId, GroupDelta>;
 }
 
-/** Of a node without pods. */
+/** The Snapshot of a node without pods. */
 export const emptySnapshot: Snapshot = {
   revision: 0,
   inSync: true,

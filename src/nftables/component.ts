@@ -1,7 +1,7 @@
 import { readIpv4, readIpv6, writeIpv4, writeIpv6 } from '../lib/ip-text.ts';
 import type { Element, KeyType } from './ruleset.ts';
 
-/** What one component of an element covers, inclusive at both ends. */
+/** The values that one component of an element covers, inclusive at both ends. */
 export interface Interval {
   readonly first: bigint;
   readonly last: bigint;
@@ -16,7 +16,7 @@ interface Notation {
   readonly bits: number;
   readonly read: (text: string) => bigint | undefined;
   readonly write: (value: bigint) => string;
-  /** An end of a range, where that is written otherwise than a single value. */
+  /** Writes an end of a range, if nft prints it differently from a single value. */
   readonly writeEnd?: (value: bigint) => string;
 }
 
@@ -34,10 +34,10 @@ const notations: Readonly<Record<KeyType, Notation>> = {
   ether_addr: { bits: 48, read: readMac, write: writeMac },
 };
 
-/** Reads `value`, `first-last` and `value/prefix`; `undefined` if it is none of them. */
+/** Reads `value`, `first-last` or `value/prefix`. Returns `undefined` for other texts. */
 export function readComponent(type: KeyType, text: string): Interval | undefined {
   const { bits, read } = notations[type];
-  // `-` may stand in a name.
+  // A device name may contain `-`.
   if (type === 'ifname') {
     const value = read(text);
     return value === undefined ? undefined : { first: value, last: value };
@@ -58,7 +58,7 @@ export function readComponent(type: KeyType, text: string): Interval | undefined
   return { first, last };
 }
 
-/** The canonical text: `value`, or `first-last` where they differ; protocols have names only as single values. */
+/** The canonical text: `value`, or `first-last` if the ends differ. Protocols have names only as single values. */
 export function writeComponent(type: KeyType, { first, last }: Interval): string {
   const { write, writeEnd = write } = notations[type];
   return first === last ? write(first) : `${writeEnd(first)}-${writeEnd(last)}`;
@@ -77,7 +77,7 @@ export function readElement(key: readonly KeyType[], element: Element): Interval
   return intervals;
 }
 
-/** As in the kernel's register: 16 bytes, zeros at the end. */
+/** The value in the kernel's register: 16 bytes, padded with zeros at the end. */
 function readDevice(text: string): bigint | undefined {
   if (!/^[A-Za-z0-9._:@-]{1,15}$/.test(text)) return undefined;
   return BigInt(`0x${Buffer.from(text.padEnd(16, '\0')).toString('hex')}`);

@@ -2,22 +2,22 @@ import type { Element } from './ruleset.ts';
 
 export type Elements = ReadonlySet<Element>;
 
-/** What has come and what has gone between two sets. */
+/** The difference between two sets of elements. */
 export interface ElementChange {
   readonly added: readonly Element[];
   readonly removed: readonly Element[];
 }
 
-/** How sets came from others, by the sets that came of it: whoever has both need not compare them. */
+/** Remembers how sets were derived from others, so that callers need not compare both. */
 export class ElementChanges {
   readonly #changes = new Map<Elements, ElementChange & { readonly from: Elements }>();
-  /** Elements of sets that were compared all the same: what tests count instead of time. */
+  /** Number of elements compared in spite of this. Tests count it instead of time. */
   compared = 0;
 
   /**
-   * A changed copy; the very set if nothing changes.
-   * @param added none of which it has
-   * @param removed all of which it has
+   * Returns a changed copy, or `from` itself if nothing changes.
+   * @param added elements that `from` does not have
+   * @param removed elements that `from` has
    */
   apply(from: Elements, { added, removed }: ElementChange): Elements {
     if (added.length === 0 && removed.length === 0) return from;
@@ -28,7 +28,7 @@ export class ElementChanges {
     return copy;
   }
 
-  /** Compares what did not come from one another here. */
+  /** The difference. Compares the sets only if `after` was not derived from `before` by `apply`. */
   between(before: Elements, after: Elements): ElementChange {
     const change = this.#changes.get(after);
     if (change?.from === before) return change;

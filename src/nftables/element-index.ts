@@ -3,7 +3,7 @@ import type { Interval } from './component.ts';
 import { readElement } from './component.ts';
 import type { Element, NftSet, VerdictMap } from './ruleset.ts';
 
-/** The element of a set or map that the key of a packet (single values, canonical text) falls in. */
+/** The element of a set or map that contains the key of a packet (single values, canonical text). */
 export function findElement(object: NftSet | VerdictMap, key: readonly string[]): Element | undefined {
   if (!object.interval) {
     const element = key.join(' . ');
@@ -13,12 +13,12 @@ export function findElement(object: NftSet | VerdictMap, key: readonly string[])
   return point && search(indexOf(object), point, () => true);
 }
 
-/** Another element of an interval set or map that has a point in common with the element. */
+/** Another element of an interval set or map that overlaps `element`. */
 export function findOverlap(object: NftSet | VerdictMap, element: Element): Element | undefined {
   return search(indexOf(object), readElement(object.key, element)!, (other) => other !== element);
 }
 
-/** Sets are never edited, so an index lives as long as its set. */
+/** Sets are immutable, so an index stays valid as long as its set exists. */
 const indexes = new WeakMap<NftSet | VerdictMap, readonly Branch[]>();
 
 function indexOf(object: NftSet | VerdictMap): readonly Branch[] {
@@ -27,14 +27,14 @@ function indexOf(object: NftSet | VerdictMap): readonly Branch[] {
   return index;
 }
 
-/** All elements with one interval as first component. */
+/** All elements with the same interval as first component. */
 interface Branch extends Interval {
   readonly leaves: { readonly rest: readonly Interval[]; readonly element: Element }[];
-  /** The greatest `last` of the subtree whose root this branch is. */
+  /** The greatest `last` in the subtree of this branch. */
   reach: bigint;
 }
 
-/** A balanced interval tree without pointers: ascending by `first`; the middle of every slice is the root of its subtree. */
+/** A balanced interval tree in an array: ascending by `first`; the middle of each slice is the root of its subtree. */
 function buildIndex(object: NftSet | VerdictMap): readonly Branch[] {
   const branches = new Map<string, Branch>();
   for (const element of object.elements.keys()) {

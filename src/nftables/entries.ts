@@ -11,12 +11,12 @@ const end = /^\s*\]\s*\}\s*$/;
 const separators = /^[\s,]*$/;
 
 /**
- * The objects in the list of nft's JSON, one at a time: all at once those of a large table are several times the text. Throws on text
- * that is not nft's JSON.
+ * Yields the objects in nft's JSON one at a time; all objects of a large table together would take several times the memory of the text. Throws a
+ * SyntaxError if the text is not nft's JSON.
  */
 export function* entriesOf(json: string): Generator<JsonObject> {
   const head = start.exec(json);
-  if (!head) throw new SyntaxError(`not what nft prints: ${json.slice(0, 80)}`);
+  if (!head) throw new SyntaxError(`not JSON of nft: ${json.slice(0, 80)}`);
   let from = head[0].length;
   for (;;) {
     const first = json.indexOf('{', from);
@@ -25,10 +25,10 @@ export function* entriesOf(json: string): Generator<JsonObject> {
     from = endOfObject(json, first);
     yield JSON.parse(json.slice(first, from)) as JsonObject;
   }
-  if (!end.test(json.slice(from))) throw new SyntaxError('what nft has printed does not end');
+  if (!end.test(json.slice(from))) throw new SyntaxError('the JSON of nft is truncated');
 }
 
-/** Where the object that begins at `first` has ended; the end of the text where it does not. */
+/** The index after the object that begins at `first`; the length of the text if the object is truncated. */
 function endOfObject(json: string, first: number): number {
   let depth = 0;
   for (let i = first; i < json.length; i++) {
@@ -48,7 +48,7 @@ function endOfObject(json: string, first: number): number {
   return json.length;
 }
 
-/** Where the closing quotation mark is. */
+/** The index of the closing quotation mark. */
 function endOfString(json: string, opening: number): number {
   for (let i = opening + 1; i < json.length; i++) {
     const code = json.charCodeAt(i);

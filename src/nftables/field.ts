@@ -1,9 +1,9 @@
 import type { Field, KeyType } from './ruleset.ts';
 
-/** What a field holds: a type that set keys have too, a number of eight bits, or a name. */
+/** The type of a field's value: a type of set keys, an 8-bit number, or a name. */
 export type FieldType = KeyType | 'number' | NamedType | 'kind';
 
-/** What has few values, which nft lists as numbers. */
+/** Types with few named values, which `nft -n` prints as numbers. */
 export type NamedType = 'state' | 'direction' | 'ether type' | 'packet type';
 
 export const fieldTypes: Readonly<Record<Field, FieldType>> = {
@@ -41,7 +41,6 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'ct reply proto-src': 'inet_service',
 };
 
-/** Numbers by name. */
 const namedValues: Readonly<Record<NamedType, Readonly<Record<string, number>>>> = {
   state: { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 },
   direction: { original: 0, reply: 1 },
@@ -57,7 +56,7 @@ export function isNameOf(type: NamedType, name: string): boolean {
   return Object.hasOwn(namedValues[type], name);
 }
 
-/** nft 1.1.3 prints Ethernet types in network order, as a number of this machine: 8 for 0x0800 where the least byte is first. */
+/** nft 1.1.3 prints Ethernet types in network byte order, read as a host integer: 8 for 0x0800 on a little-endian machine. */
 export function nameOfNumber(type: NamedType, number: number): string | undefined {
   const swapped = ((number & 0xff) << 8) | (number >> 8);
   const entries = Object.entries(namedValues[type]);
@@ -65,7 +64,7 @@ export function nameOfNumber(type: NamedType, number: number): string | undefine
   return find(number) ?? (type === 'ether type' ? find(swapped) : undefined);
 }
 
-/** What `meta iifkind` holds: the name of a kernel driver. */
+/** A valid value of `meta iifkind`: the name of a kernel driver. */
 export function isKind(text: string): boolean {
   return /^[A-Za-z0-9_-]{1,15}$/.test(text);
 }

@@ -1,29 +1,29 @@
 import type { NftRule, NftSet, Table, VerdictMap } from './ruleset.ts';
 
 /**
- * A table that changes while a packet is on its way. Seldom can more than one transaction come between a packet's reads: a script that
- * takes anything away ends only when no packet that began before it is left (the kernel's grace period, K27).
+ * A table that changes while a packet is being evaluated. More than one transaction seldom happens between a packet's reads: nft finishes a script
+ * with deletions only after all packets that started before it are done (the kernel's grace period, K27).
  */
 export interface Flight {
-  /** The states of the table, oldest first: one a transaction. */
+  /** The states of the table, oldest first, one per transaction. */
   readonly generations: readonly Table[];
   /**
-   * Which of them is current at the packet's read number 0, 1, 2, …, never descending. Entering a chain is a read, and so is every
-   * look-up in a set or map; read 0 enters the first base chain.
+   * The index of the current generation at the packet's read number 0, 1, 2, …; it never decreases. Each entry into a chain and each look-up in a
+   * set or map is a read. Read 0 enters the first base chain.
    */
   readonly generationAt: (read: number) => number;
 }
 
-/** A place in a chain, as the packet sees it. */
+/** A packet's position in a chain. */
 export interface Place {
   readonly chain: string;
   readonly rules: readonly NftRule[];
-  /** The generation that the rules are of. */
+  /** The generation of `rules`. */
   readonly generation: number;
   next: number;
 }
 
-/** Reads the table as a packet does: rules of the generation in which it started, contents of the generation of the moment. */
+/** Reads the table like a packet: rules of the generation in which the packet started, sets and maps of the current generation. */
 export class Reader {
   readonly #flight: Flight;
   readonly #start: number;
@@ -39,9 +39,9 @@ export class Reader {
   }
 
   /**
-   * The kernel keeps the rules of a chain in two slots, and a packet keeps to the one of its start (nft_do_chain, genbit). Every
-   * commit writes the other slot, so an even number of commits later the packet's slot holds the newest rules. A chain that is not
-   * in the slot yet is empty.
+   * The kernel has two slots for the rules of a chain, and a packet uses the slot that was current at its start (nft_do_chain, genbit). Every
+   * commit writes the other slot. So after an even number of commits, the packet's slot has the newest rules. A chain that is not in the slot
+   * yet is empty.
    */
   enter(chain: string): Place {
     const now = this.#now();
@@ -57,7 +57,7 @@ export class Reader {
     return this.#read(({ maps }) => maps.get(name), name, place);
   }
 
-  /** The object that a rule looks up. One deleted meanwhile still holds what it held. */
+  /** The object that a rule looks up. If it was deleted meanwhile, the packet still sees its last content. */
   #read<T>(pick: (table: Table) => T | undefined, name: string, { generation }: Place): T {
     for (let now = this.#now(); now >= generation; now--) {
       const object = pick(this.#flight.generations[now]!);

@@ -1,4 +1,4 @@
-/** nft's JSON, not trusted to have any shape. */
+/** JSON from nft. Its shape is unchecked. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export interface JsonObject {
   readonly [name: string]: Json;
@@ -24,7 +24,7 @@ export function hasOnly(object: JsonObject, names: readonly string[]): boolean {
   return Object.keys(object).every((name) => names.includes(name));
 }
 
-/** All or nothing. */
+/** `undefined` if one element does not parse. */
 export function parseAll<T>(json: Json | undefined, parse: (each: Json) => T | undefined): T[] | undefined {
   const parsed: T[] = [];
   for (const each of listOf(json)) {

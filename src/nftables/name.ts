@@ -1,4 +1,4 @@
-/** Words that the grammar of nft 1.1.3 takes for itself, found by trying each as the name of a set and of a chain. */
+/** Reserved words of nft 1.1.3, found by trying each word as the name of a set and of a chain. */
 const reserved: ReadonlySet<string> = new Set(
   `accept add ah all and arp auto-merge bridge cgroup chain comment comp constant continue counter cpu create ct day dccp define
   delete describe destroy device devices dnat drop dst dup dynamic ecn element elements eq esp ether exists expires export exthdr
@@ -13,7 +13,7 @@ const reserved: ReadonlySet<string> = new Set(
 /** The kernel's limit, without the terminating zero (NFT_NAME_MAXLEN; K31). */
 const maximumLength = 255;
 
-/** Whether nft takes the text as the name of a set, map or chain. */
+/** Whether nft accepts the text as the name of a set, map or chain. */
 export function isName(text: string): boolean {
   return text.length <= maximumLength && /^(?:[A-Za-z_.][A-Za-z0-9_./-]+|[A-Za-z_])$/.test(text) && !reserved.has(text);
 }

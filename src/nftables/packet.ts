@@ -1,48 +1,48 @@
 import type { Field, Hook } from './ruleset.ts';
 
-/** A packet as a rule sees it at a hook. What is absent is what the packet lacks: a match that reads it does not match, not even by `!=`. */
+/** A packet as a rule sees it at a hook. A match that reads an absent field does not match, not even with `!=`. */
 export interface Packet {
   readonly hook: Hook;
-  /** ARP only in the bridge table; it has the addresses of sender and target, and nothing further. */
+  /** `arp` only in the bridge table; it has sender and target addresses only. */
   readonly family: 'ipv4' | 'ipv6' | 'arp';
-  /** The devices by which it came and goes: in the bridge table, ports. The kernel reads an empty name where there is none. */
+  /** The input and output device; in the bridge table, ports. Without a device, the kernel reads an empty name. */
   readonly inInterface?: string;
   readonly outInterface?: string;
-  /** Their kinds, as `veth`; a physical device has none. */
+  /** Device kinds such as `veth`; a physical device has none. */
   readonly inKind?: string;
   readonly outKind?: string;
-  /** Where it is not that of the family: a frame with a VLAN tag is `vlan`, and its addresses are read all the same. */
+  /** Set if it differs from the family's: a frame with a VLAN tag is `vlan`, and rules still read its addresses. */
   readonly etherType?: 'arp' | 'ip' | 'ip6' | 'vlan' | (string & {});
-  /** To whom the frame goes; `host` where it is not said. */
+  /** Default: `host`. */
   readonly packetType?: 'host' | 'broadcast' | 'multicast' | 'other';
   /** Canonical text. */
   readonly source: string;
   readonly destination: string;
-  /** A decimal number for what has no name here. */
+  /** Other protocols as a decimal number. */
   readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6' | (string & {});
-  /** Absent in a fragment. Of protocols without ports the kernel reads whatever is in that place, so never read a port without the protocol (K7). */
+  /** Absent in a fragment. For protocols without ports, the kernel reads any bytes at that offset, so never match a port without the protocol (K7). */
   readonly sourcePort?: number;
   readonly destinationPort?: number;
-  /** Not read in the bridge table. */
+  /** The bridge table does not read it. */
   readonly ctState: 'new' | 'established' | 'related' | 'invalid' | 'untracked';
-  /** Not read of packets that belong to no connection (`invalid`, `untracked`; K4). */
+  /** Absent in packets without a connection (`invalid`, `untracked`; K4). */
   readonly direction?: 'original' | 'reply' | undefined;
   readonly icmpType?: number;
   /** IPv4 TTL or IPv6 hop limit. */
   readonly hopLimit?: number;
-  /** Of fin, syn, rst and ack, only syn is set. */
+  /** Of the flags fin, syn, rst and ack, only syn is set. */
   readonly tcpSyn?: boolean;
   readonly sctpInit?: boolean;
   readonly fromSocket?: boolean;
-  /** Of the frame, in the bridge table. */
+  /** The frame's source MAC; in the bridge table only. */
   readonly sourceMac?: string;
-  /** Whether the frame is for many: its destination MAC is a group's. */
+  /** The destination MAC is a broadcast or multicast address. */
   readonly toGroup?: boolean;
-  /** In bytes from the network header on; 0 where it is not said. */
+  /** Bytes from the network header on; default 0. */
   readonly length?: number;
-  /** What a neighbour solicitation or advertisement is about. */
+  /** The target address of a neighbour solicitation or advertisement. */
   readonly target?: string;
-  /** The connection that the packet belongs to, or that an ICMP error is about: who opened it, and whom it reached after DNAT. */
+  /** The connection of the packet; for an ICMP error, the connection that it is about. Client, and server after DNAT. */
   readonly connection?: Connection;
 }
 
@@ -53,7 +53,7 @@ export interface Connection {
   readonly destinationPort?: number;
 }
 
-/** The text that a set element or a compared value has for the field, or `undefined` where the packet lacks it. */
+/** The field's value in the text form of set elements; `undefined` if the packet does not have the field. */
 export function readField(packet: Packet, field: Field): string | undefined {
   const protocol = packet.family === 'arp' ? undefined : (protocolTexts[packet.protocol] ?? packet.protocol);
   switch (field) {

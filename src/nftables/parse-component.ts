@@ -7,15 +7,15 @@ import type { KeyType } from './ruleset.ts';
 export function parseComponent(type: KeyType, json: Json | undefined): string | undefined {
   const text = valueText(json);
   if (text === undefined) return undefined;
-  // A name that we could not have written is not ours.
+  // Postern never writes other names, so they are foreign.
   if (type === 'ifname') return typeof json === 'string' && readComponent(type, text) ? text : undefined;
-  // A single address is canonical as it stands: ours is what inet_ntop prints, and so is nft's.
+  // A single address is canonical already: nft prints it with inet_ntop, which defines the canonical text here.
   if (typeof json === 'string' && (type === 'ipv4_addr' || type === 'ipv6_addr')) return text;
   const interval = readComponent(type, text);
   return interval && writeComponent(type, interval);
 }
 
-/** A value, prefix or range, as nft writes it. */
+/** The text of nft's JSON for a value, prefix or range. */
 export function valueText(json: Json | undefined): string | undefined {
   if (typeof json === 'string' || typeof json === 'number') return String(json);
   if (!isObject(json)) return undefined;

@@ -2,7 +2,7 @@ import { entriesOf } from './entries.ts';
 import { isObject, listOf } from './json.ts';
 import { tableName } from './ruleset.ts';
 
-/** The packets that the rules of our chains have counted, of each chain in order; from nft's JSON of one table or its chains. Rules that do not count are left out. */
+/** By chain, the packet counts of its rules in order, from nft's JSON of one table or its chains. Rules without a counter are left out. */
 export function parseCounters(json: string): Map<string, number[]> {
   const counters = new Map<string, number[]>();
   for (const { rule } of entriesOf(json)) {

@@ -5,7 +5,7 @@ import type { Element, KeyType } from './ruleset.ts';
 
 type Parse = (json: Json | undefined) => string | undefined;
 
-/** For one set or map: the canonical text of an element, from nft's JSON; `undefined` if it does not fit the key, or has more to it. */
+/** Returns a parser for elements of this key: nft's JSON → canonical text; `undefined` if it does not fit the key or has further properties. */
 export function elementParser(key: readonly KeyType[]): (json: Json | undefined) => Element | undefined {
   const parsers = key.map(componentParser);
   return (json) => {
@@ -22,7 +22,7 @@ export function elementParser(key: readonly KeyType[]): (json: Json | undefined)
   };
 }
 
-/** The same protocols and ports stand in many elements. */
+/** Caches numbers: many elements have the same protocols and ports. */
 function componentParser(type: KeyType): Parse {
   const known = new Map<number, string | undefined>();
   return (json) => {

@@ -4,19 +4,19 @@ import { elementParser } from './parse-element.ts';
 import type { KeyType } from './ruleset.ts';
 import { tableName } from './ruleset.ts';
 
-/** What packets noted in a set of records, as one element. */
-export interface NotedRecord {
+/** An element of a set of records, which a packet added. */
+export interface ListedRecord {
   readonly set: string;
   /** The components of its key. */
   readonly key: readonly string[];
   readonly packets: number;
-  /** Until the kernel forgets it. */
+  /** Time until the kernel deletes it. */
   readonly secondsLeft: number;
 }
 
-/** What is in the sets of records of our tables, from nft's JSON of a table or of sets. What does not fit is left out. */
-export function parseRecords(json: string): NotedRecord[] {
-  const records: NotedRecord[] = [];
+/** The records in sets of Postern's tables, from nft's JSON of a table or of sets. Skips elements without counter or expiry. */
+export function parseRecords(json: string): ListedRecord[] {
+  const records: ListedRecord[] = [];
   for (const { set } of entriesOf(json)) {
     if (!isObject(set) || set.table !== tableName) continue;
     const parseElement = elementParser(listOf(set.type) as readonly KeyType[]);

@@ -5,7 +5,7 @@ import { hasOnly, isList, isObject, parseAll, sameJson } from './json.ts';
 import { parseComponent, valueText } from './parse-component.ts';
 import type { ElementVerdict, Field, Match, NftRule, Verdict } from './ruleset.ts';
 
-/** A rule as nft lists it. Whatever is not of our language makes all of it one `foreign` match. */
+/** Parses a rule of nft's JSON. If Postern cannot have written any part of it, the whole rule becomes one `foreign` match. */
 export function parseRule(object: JsonObject): NftRule {
   const { expr, comment } = object;
   const known = hasOnly(object, ['family', 'table', 'chain', 'handle', 'expr', 'comment']);
@@ -13,13 +13,13 @@ export function parseRule(object: JsonObject): NftRule {
   const expressions = parseAll(expr, (each) => (isObject(each) ? each : undefined));
   if (!expressions) return foreignRule(object);
   const ports: Ports = { matched: matchedProtocols(expressions), listed: new Set() };
-  const countsNotes = isObject(expressions.at(-2)?.set) && takeCounter(expressions);
+  const countsRecords = isObject(expressions.at(-2)?.set) && takeCounter(expressions);
   const verdict = parseVerdict(expressions.pop(), ports);
-  const counter = countsNotes || (verdict?.kind !== 'record' && takeCounter(expressions));
-  // nft puts the protocol that a TCP reset implies at the head of the rule, and where the rule counts, lists it.
+  const counter = countsRecords || (verdict?.kind !== 'record' && takeCounter(expressions));
+  // A TCP reset implies the protocol. nft adds that match at the head of the rule, and lists it if the rule has a counter.
   if (verdict?.kind === 'reject-tcp-reset' && isTcp(expressions[0])) expressions.shift();
   const matches = parseMatches(expressions, ports);
-  if (!verdict || !matches || !isSettled(matches, verdict)) return foreignRule(object);
+  if (!verdict || !matches || !isLimitAllowed(matches, verdict)) return foreignRule(object);
   return { matches, ...(counter && { counter }), verdict, ...(comment !== undefined && { comment }) };
 }
 
@@ -29,19 +29,19 @@ function takeCounter(expressions: JsonObject[]): boolean {
   return isCounter;
 }
 
-/** A limit leads aside, and what it stops goes on: else what becomes of a packet would not be known. */
-function isSettled(matches: readonly Match[], verdict: Verdict): boolean {
+/** A `limit` is allowed only before a jump to a chain that returns. Otherwise the limit would decide the packet's verdict. */
+function isLimitAllowed(matches: readonly Match[], verdict: Verdict): boolean {
   return verdict.kind === 'jump' || !matches.some(({ kind }) => kind === 'limit');
 }
 
 /**
- * Protocols, as to ports. Once a rule has matched a protocol, nft lists `th dport` as that protocol's, and may leave the match of the
- * protocol out.
+ * Protocols of a rule, needed for its ports. After a match of a protocol, nft lists `th dport` as that protocol's port, and may omit the match of
+ * the protocol.
  */
 interface Ports {
-  /** What the rule matches otherwise than by a port. */
+  /** Protocols that the rule matches, apart from ports. */
   readonly matched: ReadonlySet<string>;
-  /** Whose ports it is listed to read. */
+  /** Protocols whose ports the listing names. */
   readonly listed: Set<string>;
 }
 
@@ -159,7 +159,7 @@ function parseMatch(match: JsonObject, ports: Ports): Match | undefined {
   const [field, ...others] = key;
   if (field === undefined || others.length > 0) return undefined;
   const several = isObject(right) && isList(right.set) ? right.set : undefined;
-  // A single ct state is printed as a test of bits (`in`); of several, or negated, as a comparison.
+  // nft prints a single ct state as a bit test (`in`), and several or negated states as a comparison.
   const equal = field === 'ct state' && !several ? 'in' : '==';
   if (op !== equal && op !== '!=') return undefined;
   const values = parseAll(several ?? [right ?? null], (json) => parseValue(field, json));
@@ -176,7 +176,7 @@ function parseValue(field: Field, json: Json): string | undefined {
   return type === 'number' && text !== undefined && !/^[0-9-]+$/.test(text) ? undefined : text;
 }
 
-/** Numbers by value, else text. */
+/** Compares numbers by value, other texts by code units. */
 function compareValues(a: string, b: string): number {
   return Number(a) - Number(b) || compareText(a, b);
 }

@@ -18,32 +18,36 @@ import type {
 } from './ruleset.ts';
 import { catchAll, hooksOf, otherKinds, tableName } from './ruleset.ts';
 
-/** How nft prints what `parseTable` reads: names of protocols and ICMP types would depend on the machine. */
+/** Arguments of nft for `parseTable`. `-n`, because names of protocols and ICMP types depend on the machine. */
 export function listArguments(family: TableFamily): readonly string[] {
   return ['-n', '-j', 'list', 'table', family, tableName];
 }
 
-/** The same without the elements of sets and maps: what it costs grows with the rules alone. */
+/** The same without elements of sets and maps: the cost grows only with the rules. */
 export function terseArguments(family: TableFamily): readonly string[] {
   return ['-n', '-j', '-t', 'list', 'table', family, tableName];
 }
 
-/** The same for one of its chains; `parseTable` reads it too. */
+/** The same for one chain; `parseTable` reads it too. */
 export function chainArguments(family: TableFamily, name: string): readonly string[] {
   return ['-n', '-j', 'list', 'chain', family, tableName, name];
 }
 
-/** The same for one of its sets. */
+/** The same for one set. */
 export function setArguments(family: TableFamily, name: string): readonly string[] {
   return ['-n', '-j', 'list', 'set', family, tableName, name];
 }
 
 /**
- * Our table of the family, from nft's JSON, in canonical form. What is not of our language takes nothing else with it and equals nothing that
- * we could want: a rule becomes one `foreign` match; a chain with another header begins with such a rule; a set or map with
- * another header, or with an element that does not fit, has an empty key and no elements; a table that is switched off begins
- * each chain that packets meet with such a rule. Of objects of other kinds (flow tables, named counters) it takes kind and name.
- * Throws on text that is not nft's JSON.
+ * Parses Postern's table of the family from nft's JSON into canonical form. Objects that Postern cannot have written become foreign, and do not affect
+ * other objects:
+ *
+ * - A foreign rule has one `foreign` match. A chain with another declaration begins with such a rule.
+ * - A foreign set or map (another declaration, or an element that does not fit) has an empty key and no elements.
+ * - In a table with flags such as `dormant`, each base chain begins with a foreign rule.
+ * - Of other kinds of objects (flow tables, named counters), it reads kind and name.
+ *
+ * Foreign objects equal nothing that compile produces. Throws if the text is not nft's JSON.
  */
 export function parseTable(family: TableFamily, json: string): Table {
   const sets = new Map<string, NftSet>();
@@ -51,12 +55,12 @@ export function parseTable(family: TableFamily, json: string): Table {
   const chains = new Map<string, Chain>();
   const rules = new Map<string, NftRule[]>();
   const others: OtherObject[] = [];
-  let switchedOff: NftRule | undefined;
+  let flagged: NftRule | undefined;
   for (const entry of entriesOf(json)) {
     for (const [kind, value] of Object.entries(entry)) {
       const object = value as JsonObject;
-      // `flags dormant`: the kernel takes its chains from their hooks.
-      if (kind === 'table' && object.flags !== undefined) switchedOff = foreignRule(object);
+      // `flags dormant`: the kernel unregisters the table's chains from their hooks.
+      if (kind === 'table' && object.flags !== undefined) flagged = foreignRule(object);
       if (object.family !== family || object.table !== tableName) continue;
       const name = String(object.name);
       if (kind === 'set') sets.set(name, parseSet(name, object));
@@ -69,13 +73,13 @@ export function parseTable(family: TableFamily, json: string): Table {
       else if (isOtherKind(kind)) others.push({ kind, name });
     }
   }
-  if (switchedOff) for (const { base, name } of chains.values()) if (base) rules.get(name)!.unshift(switchedOff);
+  if (flagged) for (const { base, name } of chains.values()) if (base) rules.get(name)!.unshift(flagged);
   return {
     sets,
     maps,
     chains,
     ...(others.length > 0 && { others }),
-    ...(switchedOff && { isFlagged: true as const }),
+    ...(flagged && { isFlagged: true as const }),
   };
 }
 
@@ -99,7 +103,7 @@ function parseSet(name: string, object: JsonObject): NftSet {
   return { name, ...header, elements };
 }
 
-/** A set that packets fill; what they noted is not read here. */
+/** A set that packets add elements to. The elements are not read here (`parse-records.ts`). */
 function parseRecordSet({ size, timeout, flags, ...object }: JsonObject): NftSet | undefined {
   if (typeof size !== 'number' || typeof timeout !== 'number') return undefined;
   const named = new Set(listOf(flags));

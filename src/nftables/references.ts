@@ -1,6 +1,6 @@
 import type { Chain, NftSet, Verdict, VerdictMap } from './ruleset.ts';
 
-/** Names of what a chain's rules or a map's elements refer to, once for each reference. A set refers to nothing. */
+/** Names that a chain's rules or a map's elements refer to, one per reference. A set refers to nothing. */
 export function referencesOf(object: Chain | VerdictMap | NftSet): string[] {
   if ('rules' in object) {
     return object.rules.flatMap(({ matches, verdict }) => [

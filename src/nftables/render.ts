@@ -18,15 +18,15 @@ import type {
 import { catchAll, tableFamilies, tableName } from './ruleset.ts';
 
 /**
- * One line an operation, so that line n of nft's error messages is operation n - 1 (K28). Neighbours that add to the same table share its block,
- * a line each: nft makes the caches of a table anew for every block, which costs it 0.3 ms. In a block it takes chains before sets
- * before rules, so none names an object twice.
+ * Renders one line per operation, so that line n of nft's error messages is operation n - 1 (K28). Consecutive additions to the same table share a
+ * block, one line each: nft rebuilds the caches of a table for every block, which takes 0.3 ms. Within a block, nft handles chains before sets before
+ * rules, so a block names no object twice.
  *
- * `isCheck`: for `nft --check`. The kernel hooks a base chain in before it knows whether it is to stay, and empties all queues of packets
- * when it takes it out again. It hooks in none of a table that is switched off, so a table that is made is.
+ * `isCheck`: for `nft --check`. Even for a check, the kernel registers a base chain, and drops all queued packets when it unregisters it again. It
+ * registers no chains of a dormant table, so a new table is made dormant.
  */
 export function renderScript(operations: readonly Operation[], { isCheck = false } = {}): string {
-  const asleep = new Set(isCheck ? operations.filter(makesTable).map(({ family }) => family) : []);
+  const dormant = new Set(isCheck ? operations.filter(makesTable).map(({ family }) => family) : []);
   const lines: string[] = [];
   let open: { readonly table: string; readonly names: Set<string> } | undefined;
   const close = (): void => {
@@ -38,11 +38,11 @@ export function renderScript(operations: readonly Operation[], { isCheck = false
     const name = nameOfTable(operation.family);
     const joins = addition && before === undefined && open?.table === name && !open.names.has(addition.name);
     if (!joins) close();
-    if (!addition) lines.push(makesTable(operation) && asleep.size > 0 ? `${before!} { flags dormant; }` : before!);
+    if (!addition) lines.push(makesTable(operation) && dormant.size > 0 ? `${before!} { flags dormant; }` : before!);
     else if (open) lines.push(addition.text);
     else {
       open = { table: name, names: new Set() };
-      const flags = asleep.has(operation.family) ? 'flags dormant; ' : '';
+      const flags = dormant.has(operation.family) ? 'flags dormant; ' : '';
       lines.push(`${before === undefined ? '' : `${before}; `}table ${name} { ${flags}${addition.text}`);
     }
     if (addition) open?.names.add(addition.name);
@@ -55,20 +55,20 @@ function makesTable({ verb }: Operation): boolean {
   return verb === 'add table' || verb === 'replace table';
 }
 
-/** The script of one operation, without the end of its line. */
+/** The script of one operation, without the newline. */
 export function renderOperation(operation: Operation): string {
   return renderScript([operation]).slice(0, -1);
 }
 
-/** A statement by itself, or what is added in the block of a table, or both in this order. */
+/** A separate statement, an addition inside a table block, or both in this order. */
 interface Line {
   readonly before?: string;
   readonly addition?: { readonly name: string; readonly text: string };
 }
 
 /**
- * Whatever adds is in block form (K18): nft reads the elements of all plain interval sets of the node back for an `add element`, and none
- * for a block.
+ * Additions use the block form (K18): for an `add element` command, nft reads back the elements of all plain interval sets of the node; for a
+ * block it reads none.
  */
 function lineOf(operation: Operation): Line {
   const ours = nameOfTable(operation.family);
@@ -122,7 +122,7 @@ function deleteElements(ours: string, { name, key }: NftSet | VerdictMap, elemen
   return `delete element ${ours} ${name} { ${elements.map(elementText(key)).join(', ')} }`;
 }
 
-/** All that is ours, for people and golden files: names and elements sorted, loadable by `nft -f`. */
+/** Renders all tables for people and golden files: names and elements are sorted, and `nft -f` can load the text. */
 export function renderRuleset(ruleset: Ruleset): string {
   return tableFamilies
     .flatMap((family) => {
@@ -145,7 +145,7 @@ function nameOfTable(family: TableFamily): string {
   return `${family} ${tableName}`;
 }
 
-/** A rule as nft takes it. */
+/** A rule in nft syntax. */
 export function renderRule(rule: NftRule): string {
   const parts = rule.matches.map(renderMatch);
   const verdict = renderVerdict(rule.verdict);
@@ -185,14 +185,14 @@ export function renderMatch(match: Match): string {
   }
 }
 
-/** What may hold characters, or be a word, that nft takes for something else. */
+/** Types whose values need quotes: a value may be a reserved word or contain special characters. */
 const quotedTypes: ReadonlySet<FieldType> = new Set<FieldType>(['ifname', 'kind']);
 
 function quote(text: string): string {
   return `"${text}"`;
 }
 
-/** How nft takes an element of a set with this key. */
+/** Returns a function that renders an element of a set with this key. */
 function elementText(key: readonly KeyType[]): (element: Element) => string {
   if (!key.includes('ifname')) return (element) => element;
   return (element) => {
@@ -225,7 +225,7 @@ export function renderVerdict(verdict: Verdict): string {
   }
 }
 
-/** The statements of an object, in order; `elements` apart, since people want them on lines of their own. */
+/** The statements of an object, in order. `elements` are separate because `renderRuleset` prints one per line. */
 interface Body {
   readonly statements: readonly string[];
   readonly elements: readonly string[];

@@ -1,9 +1,9 @@
-/** nftables as data: the part of the language that we write. Terms as in nft(8). */
+/** nftables as data: the subset of the language that Postern writes. Terms as in nft(8). */
 
-/** A type of a set's key, with what a packet holds in that place. Names of devices: 1 to 15 of `A-Z a-z 0-9 . _ : @ -`; MACs in lower case. */
+/** A key type of sets. Device names have 1 to 15 characters of `A-Z a-z 0-9 . _ : @ -`; MACs are in lower case. */
 export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'inet_service' | 'ifname' | 'ether_addr';
 
-/** What a match can read of a packet, spelled as nft spells it. */
+/** A field of a packet that a match can read, in nft's spelling. */
 export type Field =
   | 'ip saddr'
   | 'ip daddr'
@@ -18,7 +18,7 @@ export type Field =
   | 'ct direction'
   | 'icmp type'
   | 'icmpv6 type'
-  /** The target of a neighbour solicitation or advertisement. The rule must match the type first: nft lists a match of all types with a target otherwise. */
+  /** The target of a neighbour solicitation or advertisement. The rule must match the type first; otherwise nft adds a match of all types with a target. */
   | 'icmpv6 taddr'
   | 'ip ttl'
   | 'ip6 hoplimit'
@@ -32,7 +32,7 @@ export type Field =
   | 'arp daddr ip'
   | 'ether saddr'
   | 'ether type'
-  /** Of the connection, whichever way the packet goes: who opened it, and whom it reached after DNAT. */
+  /** Fields of the connection, for packets in both directions: client, and server after DNAT. */
   | 'ct original ip saddr'
   | 'ct original ip6 saddr'
   | 'ct reply ip saddr'
@@ -41,30 +41,30 @@ export type Field =
   | 'ct reply proto-src';
 
 export type Match =
-  /** The concatenated fields are an element of the named set, or with `!=` are none. */
+  /** The concatenated fields are an element of the named set; with `!=`, they are not. */
   | { readonly kind: 'lookup'; readonly op?: '!='; readonly key: readonly Field[]; readonly set: string }
   /**
-   * The field is one of (`==`) or none of (`!=`) the values, ascending (numbers by value): addresses, prefixes and ranges as nft
-   * lists them, `tcp|udp|sctp`, names of devices and their kinds, of ct states and directions, `arp|ip|ip6|vlan` for Ethernet types,
-   * `host|broadcast|multicast|other` for packet types, numbers for all else (ICMP types, IGMP is `2`).
+   * The field is one of (`==`) or none of (`!=`) the values. Values are ascending (numbers by value): addresses, prefixes and ranges as nft lists
+   * them, `tcp|udp|sctp`, names of devices, device kinds, ct states and directions, `arp|ip|ip6|vlan` for Ethernet types,
+   * `host|broadcast|multicast|other` for packet types, and numbers for everything else (ICMP types, IGMP is `2`).
    */
   | { readonly kind: 'compare'; readonly field: Field; readonly op: '==' | '!='; readonly values: readonly string[] }
   /** `tcp flags & (fin | syn | rst | ack) != syn`: not the first segment of a connection. */
   | { readonly kind: 'tcp-not-syn' }
-  /** SCTP, and not the first packet of an association. (`sctp chunk init missing` alone also holds for what is not SCTP.) */
+  /** SCTP, and not the first packet of an association. (`sctp chunk init missing` alone also matches other protocols.) */
   | { readonly kind: 'sctp-not-init' }
-  /** `ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00`: a broadcast or multicast frame. `meta pkttype` does not tell in the output hook. */
+  /** `ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00`: a broadcast or multicast frame. `meta pkttype` does not work in the output hook. */
   | { readonly kind: 'group-mac' }
-  /** `meta length`, in bytes from the network header on, with any padding and trailer. */
+  /** `meta length`: bytes from the network header on, including padding and trailer. */
   | { readonly kind: 'length'; readonly op: '<=' | '>'; readonly bytes: number }
-  /** `meta skuid != 4294967295`: sent by a socket of this machine. What is forwarded has none, and does not match. */
+  /** `meta skuid != 4294967295`: a socket of this machine sent the packet. Forwarded packets have no socket and do not match. */
   | { readonly kind: 'from-socket' }
-  /** Not more often than that, in packets. */
+  /** A rate limit in packets. */
   | { readonly kind: 'limit'; readonly perSecond: number; readonly burst: number }
-  /** Read from the kernel and not of our language. Never written; equal to nothing that we want. */
+  /** Read from the kernel, and not a match that Postern writes. It is never rendered, and equals no match of compile. */
   | { readonly kind: 'foreign'; readonly text: string };
 
-/** It decides where a packet goes. */
+/** A verdict that decides where evaluation continues or ends. */
 export type Turn =
   | { readonly kind: 'return' | 'accept' | 'drop' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string };
@@ -74,22 +74,22 @@ export type ElementVerdict = Turn | { readonly kind: 'continue' };
 
 export type Verdict =
   | ElementVerdict
-  /** `… vmap @map`: the verdict is the element's, or what the map has for all others (`catchAll`); no element, no verdict. */
+  /** `… vmap @map`: the verdict of the matching element, or of the catch-all element; without either, no verdict. */
   | { readonly kind: 'vmap'; readonly key: readonly Field[]; readonly map: string }
   /** Implies TCP. */
   | { readonly kind: 'reject-tcp-reset' }
-  /** `add @set { … counter }`: notes the fields in a set of records, and goes on with the next rule, also where the set is full. */
+  /** `add @set { … counter }`: adds the fields to a set of records. Evaluation continues with the next rule, even if the set is full. */
   | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string };
 
 /**
- * A rule must be written as nft lists it (K30), else a restart would find a difference: neighbouring header fields in header order
- * (`ip ttl` before `ip protocol`), and nothing that another part implies (no `meta l4proto`, nor in table `ip` an `ip protocol`, before
- * `icmp type`, a port, `tcp-not-syn`, or a reset). A port is `udp` of UDP alone, and `th` of the protocol
- * that the rule matches, or of any where it matches none.
+ * A rule must have the form in which nft lists it (K30); otherwise the agent would find a difference after a restart. Neighbouring header fields are in
+ * header order (`ip ttl` before `ip protocol`). Matches that another part implies are left out: no `meta l4proto`, nor in table `ip` an
+ * `ip protocol`, before `icmp type`, a port, `tcp-not-syn`, or a reset. `udp dport` matches UDP only; `th dport` matches the protocol that the rule
+ * matches, or any protocol.
  */
 export interface NftRule {
   readonly matches: readonly Match[];
-  /** A packet counter before the verdict; of what it has noted, after a `record`. */
+  /** A packet counter before the verdict. After a `record` verdict, it counts recorded packets. */
   readonly counter?: true;
   readonly verdict: Verdict;
   /** At most 128 bytes, without `"`. */
@@ -100,27 +100,27 @@ export type Hook = 'prerouting' | 'forward' | 'input' | 'output';
 
 export interface Chain {
   readonly name: string;
-  /** A base chain, always `policy accept`; priority as a number (filter is 0, of bridges -200). */
+  /** Set for a base chain, which always has `policy accept`. `filter` is priority 0; in the bridge family -200. */
   readonly base?: { readonly hook: Hook; readonly priority: number };
   readonly rules: readonly NftRule[];
 }
 
 /**
- * An element is its components joined with ` . `: addresses canonical, protocols `tcp|udp|sctp` or a number, ports decimal;
- * in an interval set a component may be a range `first-last` (of protocols in numbers), written as a single value when both are equal.
+ * The components of an element joined with ` . `: canonical addresses, protocols as `tcp|udp|sctp` or a number, decimal ports. In an interval
+ * set, a component may be a range `first-last` (protocols as numbers); if both ends are equal, it is a single value.
  */
 export type Element = string;
 
-/** In a map without intervals, the element of whatever has none of its own. The kernel looks for it after the others, as a look-up by itself (K25). */
+/** The catch-all element of a map without intervals. The kernel looks it up separately, after the other elements (K25). */
 export const catchAll: Element = '*';
 
 export interface NftSet {
   readonly name: string;
-  /** Empty: read from the kernel and not of our language; then without elements. So for maps. */
+  /** Empty in a foreign set, which has no elements. The same holds for maps. */
   readonly key: readonly KeyType[];
   readonly interval: boolean;
   readonly elements: ReadonlySet<Element>;
-  /** Its elements are what packets note, for so many seconds each, and at most so many; here it has none. */
+  /** Packets add its elements; each expires after `seconds`, and the set holds at most `size`. `elements` is empty then. */
   readonly records?: { readonly seconds: number; readonly size: number };
 }
 
@@ -131,18 +131,18 @@ export interface VerdictMap {
   readonly elements: ReadonlyMap<Element, ElementVerdict>;
 }
 
-/** The whole of one table. Sets, maps and chains never share a name. Values are never edited: identity tells "unchanged". */
+/** The content of one table. Sets, maps and chains never share a name. All values are immutable, so the same object means unchanged. */
 export interface Table {
   readonly sets: ReadonlyMap<string, NftSet>;
   readonly maps: ReadonlyMap<string, VerdictMap>;
   readonly chains: ReadonlyMap<string, Chain>;
-  /** Read from the kernel: objects of other kinds, which are never ours. */
+  /** Objects of other kinds in the kernel, which Postern never writes. */
   readonly others?: readonly OtherObject[];
-  /** Read from the kernel: the table has flags. It is switched off, or belongs to a process. */
+  /** The table has flags in the kernel: it is dormant, or a process owns it. */
   readonly isFlagged?: true;
 }
 
-/** Kinds as nft(8) spells them. A flow table can lead packets past our chains. */
+/** Kinds in the spelling of nft(8). Packets in a flow table bypass Postern's chains. */
 export const otherKinds = [
   'flowtable',
   'counter',
@@ -161,21 +161,21 @@ export interface OtherObject {
 }
 
 /**
- * `table ip postern` and `table ip6 postern` judge what passes the node, each the packets of its family: in a table `inet` every rule that
- * reads an address would first test the family, for each packet. `table bridge postern` is there where ports of bridges are to be guarded.
+ * `table ip postern` and `table ip6 postern` judge the packets of their family. In a table `inet`, every rule that reads an address would first test the
+ * family of each packet. `table bridge postern` exists if there are bridge ports to guard.
  */
 export const tableFamilies = ['ip', 'ip6', 'bridge'] as const;
 export type TableFamily = (typeof tableFamilies)[number];
 
-/** Which of them judges the packets of a family that pass the node. */
+/** The table that judges routed packets of a family. */
 export const routedTable = { ipv4: 'ip', ipv6: 'ip6' } as const;
 
-/** All that is ours: the tables that there are. */
+/** Postern's tables. A missing one does not exist. */
 export type Ruleset = Readonly<Partial<Record<TableFamily, Table>>>;
 
 export const tableName = 'postern';
 
-/** Where our base chains are. */
+/** The hooks of Postern's base chains. */
 export const hooksOf: Readonly<Record<TableFamily, ReadonlySet<Hook>>> = {
   ip: new Set<Hook>(['forward', 'input', 'output']),
   ip6: new Set<Hook>(['forward', 'input', 'output']),
@@ -185,15 +185,15 @@ export const hooksOf: Readonly<Record<TableFamily, ReadonlySet<Hook>>> = {
 /** One line of a script. */
 export type Operation = { readonly family: TableFamily } & Change;
 
-/** What happens to one table. `replace rules` replaces all rules of an existing chain (flush and add). */
+/** A change of one table. `replace rules` replaces all rules of an existing chain (flush and add). */
 export type Change =
-  /** Replacing deletes all that the table holds. No table is ever deleted: see `emptied` in the planner. */
+  /** `replace table` deletes all content first. The plan never deletes a table: see `emptied` in `plan/table-plan.ts`. */
   | { readonly verb: 'add table' | 'replace table' }
   | { readonly verb: 'add set'; readonly set: NftSet }
   | { readonly verb: 'add map'; readonly map: VerdictMap }
   | { readonly verb: 'add chain'; readonly chain: Chain }
   | { readonly verb: 'replace rules'; readonly chain: Chain }
-  /** Whatever the chain is declared as. */
+  /** Independent of the chain's declaration. */
   | { readonly verb: 'flush chain'; readonly name: string }
   | { readonly verb: 'add elements'; readonly set: NftSet; readonly elements: readonly Element[] }
   | { readonly verb: 'delete elements'; readonly set: NftSet; readonly elements: readonly Element[] }
@@ -202,7 +202,7 @@ export type Change =
   | { readonly verb: 'delete chain' | 'delete set' | 'delete map'; readonly name: string }
   | ({ readonly verb: 'delete other' } & OtherObject);
 
-/** A change, in order: make, switch, break; each stage is one transaction, and empty stages are left out. */
+/** The order of stages is make, switch, break. Each stage is one transaction. Empty stages are left out. */
 export type StageName = 'make' | 'switch' | 'break';
 export interface Stage {
   readonly name: StageName;

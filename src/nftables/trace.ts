@@ -11,7 +11,7 @@ import { catchAll } from './ruleset.ts';
 /** A rule that gave a verdict. */
 export interface Step {
   readonly chain: string;
-  /** Its place in the chain, from 0. */
+  /** Index of the rule in the chain, from 0. */
   readonly rule: number;
   /** The element of a verdict map that decided. */
   readonly element?: Element;
@@ -23,12 +23,12 @@ export interface Trace {
   readonly path: readonly Step[];
 }
 
-/** What happens to a packet at its hook of one table: the base chains there by priority, until one does not accept. */
+/** Evaluates the base chains of one table at the packet's hook, by priority, until one does not accept. */
 export function trace(table: Table, packet: Packet): Trace {
   return traceInFlight({ generations: [table], generationAt: () => 0 }, packet);
 }
 
-/** As `trace`, while the table changes under the packet. */
+/** Like `trace`, for a table that changes meanwhile. */
 export function traceInFlight(flight: Flight, packet: Packet): Trace {
   const path: Step[] = [];
   const reader = new Reader(flight);
@@ -39,7 +39,7 @@ export function traceInFlight(flight: Flight, packet: Packet): Trace {
   return { verdict: 'accept', path };
 }
 
-/** The jumps that a packet may be deep in (NFT_JUMP_STACK_SIZE). */
+/** Maximum depth of jumps (NFT_JUMP_STACK_SIZE). */
 const maximumJumps = 16;
 
 function walk(reader: Reader, packet: Packet, base: Chain, path: Step[]): Trace['verdict'] {
@@ -48,7 +48,7 @@ function walk(reader: Reader, packet: Packet, base: Chain, path: Step[]): Trace[
   for (;;) {
     const step = nextStep(reader, packet, place);
     if (step) path.push(step);
-    invariant(path.length < 10_000, `the chains under ${base.name} go in a circle`);
+    invariant(path.length < 10_000, `the chains under ${base.name} form a loop`);
     const verdict = step ? step.verdict : ({ kind: 'return' } as const);
     switch (verdict.kind) {
       case 'accept':
@@ -76,7 +76,7 @@ function walk(reader: Reader, packet: Packet, base: Chain, path: Step[]): Trace[
   }
 }
 
-/** Goes on to the next rule that gives a verdict; `undefined` at the end of the chain. */
+/** Advances to the next rule with a verdict; returns `undefined` at the end of the chain. */
 function nextStep(reader: Reader, packet: Packet, place: Place): Step | undefined {
   while (place.next < place.rules.length) {
     const index = place.next++;
@@ -115,10 +115,10 @@ function isMatch(reader: Reader, packet: Packet, place: Place, match: Match): bo
     case 'from-socket':
       return packet.fromSocket === true;
     case 'limit':
-      // What is beyond it goes the same way, unrecorded.
+      // Packets over the limit get the same verdict; they are only not recorded.
       return true;
     case 'foreign':
-      // What it would do is not known; the drift check reports and removes it.
+      // The effect of a foreign match is unknown. The drift check reports and removes it.
       return false;
     default:
       return assertNever(match);
@@ -153,7 +153,7 @@ function lookUpVerdict(
   return verdict && { element: catchAll, verdict };
 }
 
-/** What a look-up asks for; `undefined` where the packet lacks a field, and then the rule does not match. */
+/** The key of a look-up; `undefined` if the packet does not have a field. Then the rule does not match. */
 function readKey(packet: Packet, fields: readonly Field[]): string[] | undefined {
   const texts = fields.map((field) => readField(packet, field));
   return texts.every((text) => text !== undefined) ? texts : undefined;
@@ -172,7 +172,7 @@ function isProtocol(packet: Packet, protocol: 'tcp' | 'sctp'): boolean {
   return readField(packet, 'meta l4proto') === protocol;
 }
 
-/** Base chains of a hook by priority; tables are never edited, so this lives as long as they do. */
+/** All base chains of a table by priority. Tables are immutable, so the cache stays valid. */
 const baseChainsOf = new WeakMap<Table, readonly Chain[]>();
 
 function baseChains(table: Table, hook: Hook): Chain[] {

@@ -1,26 +1,26 @@
 import { tableName } from './ruleset.ts';
 
 /**
- * Whose tables a transaction has changed. `unnamed`: nft could not name all that it changed. `lost`: the kernel has left out messages, so
- * there may have been any number of transactions.
+ * The tables that a transaction changed: Postern's or others. `unnamed`: nft could not name all changed objects. `lost`: the kernel dropped messages,
+ * so any number of transactions may have happened.
  */
 export type Transaction = 'ours' | 'others' | 'unnamed' | 'lost';
 
 /**
- * How nft tells of transactions. `-t`: it remembers no elements of sets, `-e`: nor what is made later, so that it stays small; of a set or table that is
- * made later it then says only that it is unknown. Its options work for the monitor where a listing comes before it, here one that is
- * always empty (seen with nft 1.1.3; K32).
+ * Arguments of `nft monitor`. To keep nft small, `-t` makes it cache no elements of sets, and `-e` no objects that are made later; nft then reports
+ * such a set or table as unknown. The options affect the monitor only after a listing, so the arguments begin with an always empty one
+ * (seen with nft 1.1.3; K32).
  */
 export const monitorArguments: readonly string[] = ['-n', '-t', '-e', 'list ruleset arp; monitor'];
 
 const generation = /^# new generation ([0-9]+)/;
-/** `add rule ip postern forward …`, `add ct helper ip postern …`; also of a family that only another version of ours has. */
+/** `add rule ip postern forward …`, `add ct helper ip postern …`; for any family, because another version of Postern may use it. */
 const naming = new RegExp(`^[a-z]+ (?:ct )?[a-z]+ [a-z0-9]+ ${tableName}(?!\\S)`);
 const known = /^(?:add|create|insert|replace|delete|destroy) /;
-/** An object that nft prints on several lines. */
+/** A continuation line of an object that nft prints on several lines. */
 const continued = /^[\s}]/;
 
-/** Reads what `nft monitor` prints on both its streams, in their order: lines for what a transaction changed, then its generation. */
+/** Parses stdout and stderr of `nft monitor`, in order: lines for the changes of a transaction, then its generation. */
 export class TransactionReader {
   #rest = '';
   #isOurs = false;
@@ -28,7 +28,7 @@ export class TransactionReader {
   #hasLines = false;
   #generation: number | undefined;
 
-  /** The transactions that have come to their end with this text. */
+  /** Returns the transactions that end in this text. */
   read(text: string): Transaction[] {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop()!;

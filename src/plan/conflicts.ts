@@ -5,15 +5,15 @@ import { editionsIn, inEditions, secondEdition, type Editions } from './editions
 import { chainTarget, readsThrough } from './reads.ts';
 
 /**
- * Which sets the next rule set must hold in their second edition.
+ * Chooses the sets that the next ruleset must hold in their second edition.
  *
- * A packet's rules come from one generation, but each look-up reads the generation of its moment (K26). So a pod that
- * moves from one class chain to another must meet no set that changes too: old rules with new members, or new rules with members
- * that go only later, could pass what neither state passes (S7.3). Such a set changes its edition: the new chains read a copy.
- * That renames every chain that reads it, which moves their pods as well; so this goes on until nothing is added.
+ * A packet uses the rules of one generation, but each look-up reads the sets of the current generation (K26). So if a pod moves to another class
+ * chain, its packets must not read a set that changes too: old rules with new members, or new rules with members that a later stage removes,
+ * could pass packets that neither state passes (S7.3). Such a set changes its edition: the new chains read a copy. This renames every
+ * chain that reads the set, which moves the pods of those chains as well. So the search repeats until it finds no further set.
  *
- * An address that comes moves too, from what its map has for all others: what has just been taken away, and is so only later, must not pass
- * for it. One that goes must not be passed what has just been added.
+ * A new address moves too, from the map's catch-all element to a class. It must not read a set whose removals happen in a later stage. A removed
+ * address must not read a set that has just got additions.
  */
 export function chooseEditions(
   desired: Table,
@@ -59,7 +59,7 @@ function setChange(name: string, { added, removed }: ElementChange): SetChange {
   return { name, gains: added.length > 0, loses: removed.length > 0 };
 }
 
-/** By what becomes of the addresses. */
+/** Names of sets that packets of addresses read, by the change of the address. */
 interface Reads {
   readonly moved: ReadonlySet<string>;
   readonly coming: ReadonlySet<string>;
@@ -67,9 +67,9 @@ interface Reads {
 }
 
 /**
- * Every set that a pod's old or new class chain reads, for pods that move from one class to another, come or go. Sets of the chains that classes
- * go to are not among them: what those look up (is this pod isolated, is this its own address) changes only together with the pod's own
- * isolation, where either state may be seen.
+ * The sets that the old and the new class chain read, for addresses that change their class, are new, or are removed. Sets of the deny chains are not
+ * included: their content (isolated pods, a pod's own addresses) changes only together with the pod's isolation, and then both states
+ * are allowed.
  */
 function readsOfMoves(desired: Table, applied: Table): Reads {
   const reads = { moved: new Set<string>(), coming: new Set<string>(), leaving: new Set<string>() };

@@ -1,15 +1,15 @@
 import type { ElementChange, ElementChanges } from '../nftables/element-changes.ts';
 import type { Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
 
-/** What becomes of the objects of one kind between two states of a table. */
+/** The differences between two states of a table, for objects of one kind. */
 export interface Difference<T, Change = object> {
   readonly added: readonly T[];
   readonly removed: readonly T[];
-  /** Those that are there before and after, and not the very object: they may be equal all the same. */
+  /** Objects in both states that are not the same JavaScript object. They may still be equal. */
   readonly changed: readonly (Change & { readonly before: T; readonly after: T })[];
 }
 
-/** Found in one look at what is there: a node has thousands of sets, of which an event changes one. */
+/** Computed in one pass: a node has thousands of sets, and an event typically changes one. */
 export interface TableDifference {
   readonly sets: Difference<NftSet, ElementChange>;
   readonly maps: Difference<VerdictMap>;

@@ -12,9 +12,8 @@ import type {
 import { isPartOfChain, readsOfMap, readsThrough } from './reads.ts';
 
 /**
- * Where a change may not be seen mixed with another, a set is written anew under another name: its other edition. Two editions
- * are enough, since the one that is not in use is deleted at the end of the change. The plan alone knows of them: whoever compiles
- * names a set once.
+ * First names of the sets that are in their second edition. If packets must not see two changes mixed, the plan writes a set anew under another
+ * name, its other edition. Two editions are enough: the last stage deletes the unused one. compile does not know editions.
  */
 export type Editions = ReadonlySet<string>;
 
@@ -24,14 +23,14 @@ export function secondEdition(name: string): string {
   return name + mark;
 }
 
-/** The sets of a rule set that are in use in their second edition, by their first name. */
+/** Finds the sets of a table that are in their second edition. Returns their first names. */
 export function editionsIn(table: Table): Set<string> {
   const editions = new Set<string>();
   for (const name of table.sets.keys()) if (name.endsWith(mark)) editions.add(name.slice(0, -mark.length));
   return editions;
 }
 
-/** The rule set with the given sets in their second edition, and the chains that read them, with their maps, under names of their own. */
+/** Renames the given sets to their second edition. The chains that read them, and the maps that are part of these chains, get new names too. */
 export function inEditions(table: Table, editions: Editions): Table {
   if (![...editions].some((name) => table.sets.has(name))) return table;
   const chainName = (name: string): string => {
@@ -66,7 +65,7 @@ export function inEditions(table: Table, editions: Editions): Table {
   return { sets, maps, chains };
 }
 
-/** One bit a set that is read: which edition. */
+/** A suffix that encodes the edition of each set that the chain reads. */
 function markOf(reads: ReadonlySet<string>, editions: Editions): string {
   const bits = [...reads].map((name) => (editions.has(name) ? '1' : '0')).join('');
   return bits.includes('1') ? `/${shortHash(bits)}` : '';
@@ -114,7 +113,7 @@ export function renameTargets(
 
 const renamed = new WeakMap<NftSet, NftSet>();
 
-/** The same object for the same set each time, so that the plan need not compare them again. */
+/** Returns the same copy for the same set, so that the plan need not compare its elements. */
 function renamedSet(set: NftSet): NftSet {
   let copy = renamed.get(set);
   if (!copy) renamed.set(set, (copy = { ...set, name: secondEdition(set.name) }));

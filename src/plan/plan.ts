@@ -5,19 +5,19 @@ import { planRewrite } from './rewrite.ts';
 import { emptied, isTableLike, planTable, sweepTable, type TablePlan } from './table-plan.ts';
 
 export interface Plan {
-  /** In order, each one transaction; a stage with nothing to do is left out. */
+  /** In order; each stage is one transaction. Empty stages are left out. */
   readonly stages: readonly Stage[];
-  /** What the kernel holds when all of them are done. */
+  /** The content of the kernel after all stages. */
   readonly result: Ruleset;
 }
 
 /**
- * The way from what the kernel holds to what it should hold, in stages (S7.3):
- * make what nothing refers to yet; switch what packets meet; break what is no longer wanted. Additions to sets switch, removals
- * break, so that in between a check passes what the old or the new rules pass, and drops nothing that both pass.
- * A stage is one transaction over all tables; each is held to this by itself. A table that is not wanted any more is emptied.
- * @param applied `undefined` where there is none
- * @param changes how sets of the one came from sets of the other, as far as that is known
+ * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3): `make` adds objects without references, `switch` changes what
+ * packets meet, `break` deletes what is no longer wanted. Additions to sets belong to `switch`, removals to `break`. So in between, a check passes only
+ * packets that the old or the new rules pass, and drops none that both pass.
+ * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied.
+ * @param applied the kernel's content; a missing table does not exist
+ * @param changes known differences between sets of `applied` and `desired`; the plan compares other sets
  */
 export function planStages(desired: Ruleset, applied: Ruleset = {}, changes = new ElementChanges()): Plan {
   const targets = tableFamilies.flatMap((family) => {
@@ -36,7 +36,7 @@ export function planStages(desired: Ruleset, applied: Ruleset = {}, changes = ne
   return { stages: [...first.stages, ...last.stages], result: { ...first.result, ...last.result } };
 }
 
-/** Deletes what no packet can meet: the leavings of a change that did not come to its end. */
+/** Deletes objects that no packet can reach: an interrupted change left them. */
 export function planSweep(applied: Ruleset): Plan {
   return planOf(
     tableFamilies.flatMap((family) => {

@@ -16,12 +16,12 @@ function readsOf(chain: Chain): ReadonlySet<string> {
   return reads;
 }
 
-/** A map named by what it holds never changes: what it leads to belongs to the chain that looks in it. Others are pointed elsewhere as pods change. */
+/** A port map's name is a hash of its content, so it never changes and is part of the chain that looks it up. Other maps change with pods. */
 export function isPartOfChain(mapName: string): boolean {
   return mapName.startsWith('ports-');
 }
 
-/** What the chains read to which the map leads. */
+/** Names that the chains behind the map look up. */
 export function readsOfMap(map: VerdictMap, table: Table): ReadonlySet<string> {
   const targets = new Set([...map.elements.values()].map(chainTarget));
   const chains = [...targets].map((name) => table.chains.get(name ?? ''));
@@ -30,7 +30,7 @@ export function readsOfMap(map: VerdictMap, table: Table): ReadonlySet<string> {
 
 const throughCache = new WeakMap<Chain, ReadonlySet<string>>();
 
-/** What the chain reads, with the maps that are part of it and what they lead to. */
+/** Names that the chain looks up, including its port maps and the chains behind them. */
 export function readsThrough(chain: Chain, table: Table): ReadonlySet<string> {
   let reads = throughCache.get(chain);
   if (!reads) {
@@ -46,7 +46,7 @@ export function chainTarget(verdict: NftRule['verdict'] | ElementVerdict): strin
   return verdict.kind === 'jump' || verdict.kind === 'goto' ? verdict.chain : undefined;
 }
 
-/** Everything that a packet can meet: what is reachable from the base chains. */
+/** Names of all objects that are reachable from the base chains. No packet can meet others. */
 export function reachableNames(table: Table): Set<string> {
   const reached = new Set<string>();
   const pending = [...table.chains.values()].filter((chain) => chain.base).map((chain) => chain.name);

@@ -5,21 +5,25 @@ import { differenceOf } from './difference.ts';
 import { renameRule, renameTargets } from './editions.ts';
 import { emptyTable, headerOf, makeOperations, switchOperations, type TablePlan } from './table-plan.ts';
 
+/** Each rewrite that fails after `make` leaves a copy of the rules, which foreign objects may refer to. After so many, one transaction deletes all. */
+const maxCopies = 4;
+
 /**
- * Another program has been at our table, or a version of ours that declares its objects otherwise. What such objects refer to is not known, and
- * an object cannot be declared otherwise. So all that the table should hold is made beside them under other names. Then the base chains,
- * which stay, lead there, and the rest goes. The next plan brings the names back. No packet meets a base chain that is new and
- * empty in place of one that judges (S7.3).
+ * Plans the change of a table that another program, or another version of Postern, has written to. The plan does not know what foreign objects refer to, and
+ * nft cannot change an object's declaration. So the plan makes the whole desired content beside them under other names. Then the base chains,
+ * which stay, switch to the new objects, and the old ones are deleted. The next plan restores the names. At no time does a packet meet
+ * an empty base chain (S7.3).
  */
 export function planRewrite(desired: Table, held: Table): TablePlan {
-  if (held.isFlagged || !hasOnlyNames(held)) return planReplacement(desired);
-  const result = besides(desired, held);
+  const mark = freeMark(held);
+  if (held.isFlagged || !hasOnlyNames(held) || mark === undefined) return planReplacement(desired);
+  const result = besides(desired, held, mark);
   const difference = differenceOf(held, result, new ElementChanges());
   const { sets, maps, chains } = difference;
   return {
     make: makeOperations(difference),
     switch: switchOperations(difference),
-    // First, so that it does not matter what refers to what.
+    // Flush chains first, so that no reference prevents a deletion.
     empty: chains.removed.map(({ name }) => ({ verb: 'flush chain', name })),
     break: [
       ...maps.removed.map(({ name }): Change => ({ verb: 'delete map', name })),
@@ -31,7 +35,10 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
   };
 }
 
-/** A table that is switched off judges no packet, and one whose objects nft cannot name cannot be mended: one transaction writes it anew. */
+/**
+ * Replaces the table in one transaction. A dormant table judges no packet, so nothing new passes. nft cannot change a table with another owner, and
+ * cannot delete objects whose names it cannot express: while such a table is replaced, packets in flight may pass.
+ */
 function planReplacement(desired: Table): TablePlan {
   const all = differenceOf(emptyTable, desired, new ElementChanges());
   const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
@@ -39,14 +46,23 @@ function planReplacement(desired: Table): TablePlan {
 }
 
 function hasOnlyNames({ sets, maps, chains, others = [] }: Table): boolean {
-  return [...sets.keys(), ...maps.keys(), ...chains.keys(), ...others.map(({ name }) => name)].every(isName);
+  return [...namesIn({ sets, maps, chains }), ...others.map(({ name }) => name)].every(isName);
 }
 
-/** The table under names that the held one does not have, but for base chains that can be where they are wanted. */
-function besides(desired: Table, held: Table): Table {
-  const taken = [...held.sets.keys(), ...held.maps.keys(), ...held.chains.keys()];
-  let mark = '/r';
-  for (let next = 2; taken.some((name) => name.endsWith(mark)); next++) mark = `/r${next}`;
+function namesIn({ sets, maps, chains }: Table): string[] {
+  return [...sets.keys(), ...maps.keys(), ...chains.keys()];
+}
+
+/** The first ending that no name in the table has. */
+function freeMark(held: Table): string | undefined {
+  const taken = namesIn(held);
+  const marks = Array.from({ length: maxCopies }, (_, index) => (index === 0 ? '/r' : `/r${index + 1}`));
+  return marks.find((mark) => !taken.some((name) => name.endsWith(mark)));
+}
+
+/** The desired table under names with the mark. Base chains keep their names if the held ones have the same declaration. */
+function besides(desired: Table, held: Table, mark: string): Table {
+  const taken = namesIn(held);
   const stays = ({ name, base }: Chain): boolean => {
     const before = held.chains.get(name);
     return (

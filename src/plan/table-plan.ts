@@ -1,5 +1,6 @@
 import { ElementChanges } from '../nftables/element-changes.ts';
 import { foreignIn, isForeign } from '../nftables/foreign.ts';
+import { isName } from '../nftables/name.ts';
 import { referencesOf } from '../nftables/references.ts';
 import type {
   Chain,
@@ -17,15 +18,15 @@ import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
 /**
- * What happens to one table, a transaction for each step, and what it holds then. `empty` is of chains that go: what they look up goes only
- * when no packet is in them.
+ * The changes of one table, one transaction per step, and its content afterwards. `empty` flushes chains that `break` deletes: no packet may be in a chain
+ * when its sets are deleted.
  */
 export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & { readonly result: Table };
 
 export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
 const noChanges = new ElementChanges();
 
-/** As `planStages`, for one table; `undefined` where it holds what cannot be changed step by step. */
+/** Like `planStages`, for one table; `undefined` if the table needs a rewrite (`rewrite.ts`). */
 export function planTable(desired: Table, applied: Table | undefined, changes: ElementChanges): TablePlan | undefined {
   const before = applied ?? emptyTable;
   const wanted = differenceOf(before, desired, changes);
@@ -43,15 +44,18 @@ export function planTable(desired: Table, applied: Table | undefined, changes: E
   };
 }
 
-/** The table without anything that judges. Its base chains stay: the kernel empties all queues of packets with one that goes. */
+/**
+ * The table with nothing but empty base chains. They stay because the kernel drops all queued packets when it deletes a base chain. One whose name
+ * nft cannot write goes with the table.
+ */
 export function emptied(table: Table): Table {
-  const chains = [...table.chains.values()].filter(({ base }) => base);
+  const chains = [...table.chains.values()].filter(({ name, base }) => base && isName(name));
   const isEmpty = table.sets.size + table.maps.size === 0 && chains.length === table.chains.size;
   if (isEmpty && !table.others && !table.isFlagged && chains.every(({ rules }) => rules.length === 0)) return table;
   return { ...emptyTable, chains: new Map(chains.map((chain) => [chain.name, { ...chain, rules: [] }])) };
 }
 
-/** Whether the table holds what was written to it, and nothing else. */
+/** Whether the table found in the kernel equals the one written. */
 export function isTableLike(written: Table | undefined, found: Table | undefined): boolean {
   if (!written || !found) return written === found;
   const difference = differenceOf(found, written, noChanges);
@@ -69,7 +73,7 @@ function isBeyondRepair({ sets, maps, chains }: TableDifference, applied: Table)
   };
   const ofKinds: readonly Difference<NftSet | VerdictMap | Chain>[] = [sets, maps, chains];
   return ofKinds.some(({ added, removed, changed }) => {
-    // What is wanted is of our language.
+    // `added` and `after` come from compile, so they are never foreign.
     const isForeignHeld = removed.some(isForeign) || changed.some(({ before }) => isForeign(before));
     return isForeignHeld || added.some(isOther) || changed.some(({ after }) => isOther(after));
   });
@@ -81,10 +85,10 @@ export function headerOf(object: NftSet | VerdictMap | Chain): string {
   );
 }
 
-/** As `planSweep`, for one table. */
+/** Like `planSweep`, for one table. */
 export function sweepTable(applied: Table): TablePlan {
   const nothing = { make: [], switch: [], empty: [], break: [] };
-  // What a foreign rule refers to is not known, and the next plan writes all anew.
+  // The plan does not know what a foreign rule refers to. The next plan rewrites this table.
   if (foreignIn(applied).length > 0) return { ...nothing, result: applied };
   const reachable = reachableNames(applied);
   const keep = <T>(objects: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
@@ -110,13 +114,13 @@ export function switchOperations({ sets, maps, chains }: TableDifference): Chang
     if (elements.length > 0) operations.push({ verb: 'add elements', set, elements });
   }
   const mappings = maps.changed.map(mappingOperations);
-  // What leaves goes first for all maps, so that all that comes stands together: a script is cheaper so.
+  // Delete before adding, for all maps: nft then handles all additions in one block, which is cheaper.
   operations.unshift(...mappings.flatMap(({ leaving }) => leaving));
   operations.push(...mappings.flatMap(({ coming }) => coming));
   for (const { before, after: chain } of chains.changed) {
     if (!sameRules(before, chain)) operations.push({ verb: 'replace rules', chain });
   }
-  // Last: on first load packets meet nothing of ours until all of it is there (S5.18).
+  // Base chains last: on first load, packets meet no rule until all rules are there (S5.18).
   for (const chain of chains.added) if (chain.base) operations.push({ verb: 'add chain', chain });
   return operations;
 }
@@ -147,7 +151,8 @@ function mappingOperations({ before, after: map }: { readonly before: VerdictMap
   for (const [key, verdict] of map.elements) {
     const known = before.elements.get(key);
     if (known && sameVerdict(known, verdict)) continue;
-    // nft cannot change a mapping (K23), and in two transactions the key would be nobody's between them. Old kernels may miss it (K24).
+    // nft cannot change a mapping (K23), so one transaction deletes and adds it. Between two transactions, the key would be missing. Old kernels may
+    // miss it even in one (K24).
     if (known) leaving.push(key);
     coming.set(key, verdict);
   }
@@ -158,7 +163,7 @@ function mappingOperations({ before, after: map }: { readonly before: VerdictMap
   };
 }
 
-/** What is referred to stands first: chains before those that go to them and before the maps that point at them, maps before the chains that look in them. */
+/** Orders objects so that each comes after all objects that it refers to. */
 function inReferenceOrder(chains: readonly Chain[], maps: readonly VerdictMap[]): (Chain | VerdictMap)[] {
   const byName = new Map<string, Chain | VerdictMap>([...chains, ...maps].map((object) => [object.name, object]));
   const seen = new Set<Chain | VerdictMap>();

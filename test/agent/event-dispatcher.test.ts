@@ -19,7 +19,7 @@ const sandbox: Sandbox = {
 const started: NodeFact = { op: 'sandbox', id: 's1', value: sandbox };
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('the intake', () => {
+describe('the event dispatcher', () => {
   let pipeline: Pipeline;
   let seen: string[];
   let wanted: string[][];
@@ -70,8 +70,8 @@ describe('the intake', () => {
     take(upsertOf(pod('x/a')));
     take({ op: 'sandbox', id: 's1', value: undefined });
     take(upsertOf(pod('x/a', { ips: ['10.1.0.1'] })));
-    assert.equal(pipeline.kept, true);
-    assert.equal(seen.filter((each) => each.startsWith('source kept')).length, 1);
+    assert.equal(pipeline.cniCacheComplete, true);
+    assert.equal(seen.filter((each) => each.startsWith('source cache-complete')).length, 1);
     assert.deepEqual(pipeline.snapshot.localPods.get('x/a/x/a')?.addresses, []);
   });
 });

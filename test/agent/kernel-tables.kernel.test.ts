@@ -26,7 +26,7 @@ const table = (family: TableFamily) => ({
   chains: new Map([[chains[family].name, chains[family]]]),
 });
 
-describe('the door to the kernel', function () {
+describe('the kernel tables', function () {
   this.timeout(20_000);
   let kernel: Kernel;
   let door: KernelTables;

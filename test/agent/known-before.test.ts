@@ -40,8 +40,13 @@ describe('what a node knew before its agent started (S7.18)', () => {
 
   it('is what was kept where no rules are, and a policy kept has a pod, a namespace and a node', () => {
     assert.deepEqual(countKnown({ tables: undefined, saved }), some);
-    // The rules are newer.
-    assert.deepEqual(countKnown({ tables: tablesOf(), saved }), none);
+    // Rules that name pods are newer.
+    const unisolated = countKnown({ tables: tablesOf(pod('x/a', { ips: ['10.1.0.1'] })), saved });
+    assert.deepEqual(unisolated, { networkpolicies: 0, pods: 1, namespaces: 1, nodes: 1 });
+  });
+
+  it('is what was saved where the rules name no pod, as those that the boot unit loads', () => {
+    assert.deepEqual(countKnown({ tables: tablesOf(), saved }), some);
   });
 
   it('may be anything where the rules cannot be read', () => {
@@ -77,6 +82,11 @@ describe('the look back', () => {
     assert.deepEqual(await lookBack({ isAny: true, old: [] }, async () => isolated, saved), [[1, 1], ['tables']]);
     assert.deepEqual(await lookBack({ isAny: false, old: [] }, nothing, saved), [[1, 1], ['saved']]);
     assert.deepEqual(await lookBack({ isAny: false, old: [] }, nothing), [[0, 0], ['saved']]);
+    const ofBootUnit = async () => tablesOf();
+    assert.deepEqual(await lookBack({ isAny: true, old: [] }, ofBootUnit, saved), [
+      [1, 1],
+      ['tables', 'saved'],
+    ]);
   });
 
   it('takes what it cannot read for something', async () => {

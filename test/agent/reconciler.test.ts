@@ -611,7 +611,7 @@ describe('a policy that the kernel refuses (S9.10)', function () {
     );
   });
 
-  it('is not blamed for a door that fails while the culprit is looked for', async () => {
+  it('is not blamed for kernel tables that fail while the culprit is looked for', async () => {
     const nft = new FakeNft();
     nft.refuseElement(elementOf(1));
     const kernel = new GatedDoor(nft);

@@ -52,7 +52,7 @@ describe('reportSandboxes', () => {
     emit({ op: 'ranges', cidrs: ['10.1.0.0/24'] });
     assert.equal(facts.length, 1);
     watched!.observer.listed(3);
-    assert.deepEqual(facts.at(-1), { op: 'record', readable: true });
+    assert.deepEqual(facts.at(-1), { op: 'cache-readable', readable: true });
     assert.deepEqual([notes(), listings, ready.ok], [['as /cache has them'], 1, true]);
     assert.equal(await metric('postern_sandbox_cache_available'), '1');
   });
@@ -66,14 +66,14 @@ describe('reportSandboxes', () => {
     );
     assert.equal(await metric('postern_sandbox_cache_available'), '0');
     assert.equal(log.length, 1);
-    assert.deepEqual(facts, [{ op: 'record', readable: false }]);
+    assert.deepEqual(facts, [{ op: 'cache-readable', readable: false }]);
     watched!.observer.listed(0);
     assert.deepEqual(notes(), ['as /cache has them']);
     watched!.observer.lost('it cannot be read');
     assert.deepEqual(notes(), [
       'no cache: it cannot be read: what it told stays in force, else addresses of pods come from the API server',
     ]);
-    assert.deepEqual(facts.at(-1), { op: 'record', readable: false });
+    assert.deepEqual(facts.at(-1), { op: 'cache-readable', readable: false });
   });
 
   it('does not look where it shall not', async () => {

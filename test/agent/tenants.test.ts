@@ -101,7 +101,7 @@ const cases: readonly Case[] = [
     what: 'an address that the sandbox of a pod of another namespace has',
     objects: [marked('bank', 1)],
     facts: [sandbox('bank/bank-pod-1', { ips: ['10.1.0.1'] })],
-    event: /10\.1\.0\.1 is not what the pod's sandbox on this node has/,
+    event: /10\.1\.0\.1 is not an address of the pod's sandbox on this node/,
   },
   {
     what: 'a policy that is not understood',

@@ -110,7 +110,7 @@ async function changeRecord(attacks: AttackLab, from: string, to: string): Promi
   await attacks.editRecord(attacker, (text) => text.replaceAll(from, to));
   if (!attacks.isEnforced) return;
   await eventually(async () => {
-    const macs = await attacks.run('node', 'nft', 'list', 'set', 'bridge', 'postern', 'macs');
+    const macs = await attacks.run('node', 'nft', 'list', 'set', 'bridge', 'postern', 'port-macs');
     const isThere = macs.includes(attacks.nic(attacker).mac);
     return isThere === (to === attacks.nic(attacker).mac) ? undefined : macs;
   });

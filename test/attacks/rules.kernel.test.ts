@@ -47,40 +47,40 @@ const onBridge = (chain: string, text: Place['text']): Place => ({ table: 'bridg
 /** By what each rule does. */
 const rows: Readonly<Record<string, Row>> = {
   'a packet from the address of a pod comes by its device': {
-    rules: [{ chain: 'from-wrong-device', text: /@linked.*drop/ }],
+    rules: [{ chain: 'from-wrong-device', text: /@guarded-ips.*drop/ }],
     attack: named(
       reversedEntries,
       'an answer over UDP to what the victim never asked, by the network card, from a neighbour',
     ),
   },
   'a packet from a pod to itself comes by its device': {
-    rules: [{ chain: 'from-wrong-device', text: /@linked.*drop/ }],
+    rules: [{ chain: 'from-wrong-device', text: /@guarded-ips.*drop/ }],
     attack: named(reversedEntries, 'a packet from the victim to itself, by the network card, from a neighbour'),
   },
   'the device of a pod sends no tunnel packet to its node': {
-    rules: [{ chain: 'input', text: /udp dport .* iifname @pod-devices .*drop/ }],
+    rules: [{ chain: 'input', text: /udp dport .* iifname @pod-and-bridge-ifs .*drop/ }],
     attack: named(tunnelAttacks, "VXLAN of evil/free in another's name, at the gateway's link-local address"),
   },
   'an address of the pod ranges sends no tunnel packet to a node': {
-    rules: [{ chain: 'input', text: /udp dport .* saddr \. meta l4proto @r.*drop/ }],
+    rules: [{ chain: 'input', text: /udp dport .* saddr \. meta l4proto @cidrs.*drop/ }],
     attack: named(tunnelAttacks, "VXLAN of evil/far in another's name, at an address that the API does not know"),
   },
   'a port sends from its own MAC': {
-    rules: [onBridge('sources', /iifname \. ether saddr != @macs .*drop/)],
+    rules: [onBridge('port-sources', /iifname \. ether saddr != @port-macs .*drop/)],
     attack: named(
       overheard,
       "takes a datagram of the node away from another pod by a datagram of its own from the victim's MAC",
     ),
   },
   'a port advertises its own addresses': {
-    rules: [onBridge('sources', /nd-neighbor-advert icmpv6 taddr != fe80::\/10 .*drop/)],
+    rules: [onBridge('port-sources', /nd-neighbor-advert icmpv6 taddr != fe80::\/10 .*drop/)],
     attack: named(
       overheard,
       "takes a datagram of the node away from another pod by a neighbour advertisement of the victim's address",
     ),
   },
   'a port answers ARP for its own addresses': {
-    rules: [onBridge('sources', /^iifname @ports counter .*drop/)],
+    rules: [onBridge('port-sources', /^iifname @bridge-ports counter .*drop/)],
     attack: named(
       overheard,
       "takes a datagram of the node away from another pod by an ARP reply with the victim's address",
@@ -88,8 +88,8 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'a port gets what is for its own addresses': {
     rules: [
-      onBridge('deliver', /^oifname @ports counter .*drop/),
-      onBridge('to-wrong-device', { ipv4: /@linked4 .*drop/, ipv6: /@linked6 .*drop/ }),
+      onBridge('to-port', /^oifname @bridge-ports counter .*drop/),
+      onBridge('to-wrong-device', { ipv4: /@guarded-ips4 .*drop/, ipv6: /@guarded-ips6 .*drop/ }),
     ],
     attack: named(
       overheard,
@@ -97,7 +97,7 @@ const rows: Readonly<Record<string, Row>> = {
     ),
   },
   'an error is judged by the connection that it is about': {
-    rules: [{ chain: 'errors', text: /ct original .* vmap @egress/ }],
+    rules: [{ chain: 'icmp-errors', text: /ct original .* vmap @egress/ }],
     attack: named(
       errorLeaks('unreachable'),
       'an error (unreachable) about a connection that is denied by now, to bank/open',
@@ -105,68 +105,68 @@ const rows: Readonly<Record<string, Row>> = {
     isLate: true,
   },
   'an error is no longer than errors are': {
-    rules: [{ chain: 'errors', text: /meta length > .*return/ }],
+    rules: [{ chain: 'icmp-errors', text: /meta length > .*return/ }],
     attack: named(tooLongErrors, 'an error about an allowed connection that is longer than errors are, to bank/open'),
   },
   'a pod sends errors about its own connections': {
-    rules: [{ chain: 'errors', text: /@linked.*@self.*drop/ }],
+    rules: [{ chain: 'icmp-errors', text: /@guarded-ips.*@self.*drop/ }],
     attack: named(
       errorsOfThird,
       'an error (unreachable) about a connection between an accomplice and the victim, from evil/caged',
     ),
   },
   'a pod sends its node errors about its own connections': {
-    rules: [{ chain: 'icmp-errors-to-node', text: /@linked.*@self.*drop/ }],
+    rules: [{ chain: 'icmp-errors-to-node', text: /@guarded-ips.*@self.*drop/ }],
     attack: named(errorsToNode, 'an error (unreachable) about a connection of the node to another pod'),
   },
   'DHCP goes to no pod': {
-    rules: [onBridge('deliver', /ip saddr 0\.0\.0\.0 iifname @ports .*drop/)],
+    rules: [onBridge('to-port', /ip saddr 0\.0\.0\.0 iifname @bridge-ports .*drop/)],
     attack: toOpen(named(linkChannels, 'DHCP')),
   },
   'DHCPv6 goes to no pod': {
-    rules: [onBridge('deliver', /ip6 daddr ff02::1:2 iifname @ports .*drop/)],
+    rules: [onBridge('to-port', /ip6 daddr ff02::1:2 iifname @bridge-ports .*drop/)],
     attack: toOpen(named(linkChannels, 'DHCPv6 by plain sockets')),
   },
   'IGMP of pods goes to no pod': {
-    rules: [onBridge('deliver', /ip protocol igmp iifname @ports .*drop/)],
+    rules: [onBridge('to-port', /ip protocol igmp iifname @bridge-ports .*drop/)],
     attack: named(linkChannels, 'IGMP'),
   },
   'listener discovery of pods goes to no pod': {
-    rules: [onBridge('deliver', /icmpv6 type \{.*mld.*\} iifname @ports .*drop/)],
+    rules: [onBridge('to-port', /icmpv6 type \{.*mld.*\} iifname @bridge-ports .*drop/)],
     attack: named(linkChannels, 'multicast listener discovery, type 143'),
   },
   'ARP is short where it comes from a pod and where it goes to one': {
     rules: [
-      onBridge('sources', /ether type arp meta length > 46 .*drop/),
-      onBridge('deliver', /ether type arp meta length > 46 .*drop/),
+      onBridge('port-sources', /ether type arp meta length > 46 .*drop/),
+      onBridge('to-port', /ether type arp meta length > 46 .*drop/),
     ],
     attack: named(linkChannels, 'behind an ARP question'),
   },
   'a router advertisement comes from no pod and goes from no pod to another': {
     rules: [
-      onBridge('sources', /icmpv6 type \{ nd-router-advert, nd-redirect \} .*drop/),
-      onBridge('deliver', /icmpv6 type \{.*nd-router-advert.*\} iifname @ports .*drop/),
+      onBridge('port-sources', /icmpv6 type \{ nd-router-advert, nd-redirect \} .*drop/),
+      onBridge('to-port', /icmpv6 type \{.*nd-router-advert.*\} iifname @bridge-ports .*drop/),
     ],
     attack: named(pretenders, 'a router advertisement from its link-local address'),
   },
   'an answer of a DHCP server comes from no pod': {
-    rules: [onBridge('prerouting', /udp dport 68 iifname @ports .*drop/)],
+    rules: [onBridge('port-sources', /^udp dport 68 .*drop/)],
     attack: named(pretenders, 'an answer of a DHCP server by plain sockets'),
   },
   'an answer of a DHCPv6 server comes from no pod': {
-    rules: [onBridge('prerouting', /udp dport 546 iifname @ports .*drop/)],
+    rules: [onBridge('port-sources', /^udp dport 546 .*drop/)],
     attack: named(pretenders, 'an answer of a DHCPv6 server by plain sockets'),
   },
   'a port asks for its own addresses before it takes them': {
-    rules: [onBridge('sources', /nd-neighbor-solicit ip6 saddr :: .*drop/)],
+    rules: [onBridge('port-sources', /nd-neighbor-solicit ip6 saddr :: .*drop/)],
     attack: named(duplicateAddresses, "duplicate address detection of the receiver's address"),
   },
   'what goes to an isolated pod at its link-local address is dropped': {
-    rules: [onBridge('deliver', /^oifname @ports counter .*drop/)],
+    rules: [onBridge('to-port', /^oifname @bridge-ports counter .*drop/)],
     attack: named(linkLocalAttacks, 'a datagram at the link-local address of an isolated pod'),
   },
   'what an isolated pod sends to a link-local address is dropped': {
-    rules: [onBridge('link-control', /^iifname @ports counter .*drop/)],
+    rules: [onBridge('link-control', /^iifname @bridge-ports counter .*drop/)],
     attack: named(linkLocalAttacks, 'a datagram at the link-local address of another pod, by an isolated one'),
   },
 };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -75,6 +75,14 @@ describe('bin/postern.js', function () {
     });
   }
 
+  for (const version of ['20.20.2', '24.21.0']) {
+    it(`keeps what Node ${version} runs compiled, beside the packages`, async () => {
+      await install(true);
+      await start(version);
+      assert.ok((await readdir(join(folder, 'node_modules/.cache/node'), { recursive: true })).length > 1);
+    });
+  }
+
   it('passes signals on, and ends as main.ts ends', async () => {
     await install(true);
     const running = start('20.20.2', 'wait');
@@ -82,8 +90,9 @@ describe('bin/postern.js', function () {
     assert.equal((await running).exitCode, 7);
   });
 
-  it('is what npx runs', async () => {
-    const { stdout } = await execa('npx', ['postern', '--version'], { cwd: root });
+  it('is what npx runs, without a warning', async () => {
+    const { stdout, stderr } = await execa('npx', ['postern', '--version'], { cwd: root });
     assert.match(stdout, /^[0-9]+\.[0-9]+\.[0-9]+$/);
+    assert.equal(stderr, '');
   });
 });

@@ -26,7 +26,7 @@ describe('the values of the chart', () => {
       describeAllowed(resolve(node)),
       comments.get(path) ?? 'no comment',
     ]);
-    await expectDocTable('docs/values.md', ['Value', 'Default', 'Allowed', 'Meaning'], rows);
+    await expectDocTable('docs/reference/values.md', ['Value', 'Default', 'Allowed', 'Meaning'], rows);
   });
 
   it('have a comment each, and no comment is without a value', () => {

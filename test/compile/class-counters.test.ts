@@ -23,7 +23,7 @@ const objects = [
     ingress: [{ from: peers('c'), ports: [{ port: 81, endPort: 9001 }] }],
   }),
 ];
-const limits = { ...defaultLimits, product: 0 };
+const limits = { ...defaultLimits, maxTuples: 0 };
 const { snapshot } = startPipeline('n1', objects, { limits });
 const compile = (countsClasses: boolean) => new Compiler({ limits, countsClasses }).compile(snapshot);
 

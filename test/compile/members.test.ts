@@ -82,7 +82,7 @@ function peerPod({ number, app: label, host }: Peer): ApiObject {
   };
 }
 
-const limits = { ...defaultLimits, product: 6, sharedRules: 1 };
+const limits = { ...defaultLimits, maxTuples: 6, maxSharedLookups: 1 };
 
 describe('members that come and go', function () {
   this.timeout(0);

@@ -38,8 +38,10 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
 
   it('what would be multiplied all the same keeps its groups apart, behind their ports', () => {
     const objects = [...base, ...peers(1000), policy('x/huge', { podSelector: {}, ingress: hugeRules() })];
-    for (const node of [defaultLimits.node, Infinity]) {
-      const { compiled } = startPipeline('n1', objects, { limits: { ...defaultLimits, node } }).plan(undefined);
+    for (const maxNodeTuples of [defaultLimits.maxNodeTuples, Infinity]) {
+      const { compiled } = startPipeline('n1', objects, { limits: { ...defaultLimits, maxNodeTuples } }).plan(
+        undefined,
+      );
       assert.equal(compiled.oversized.size, 0);
       assert.ok(countElements(compiled.ruleset) <= 12 * 1001 + 10);
       const ports = routedTables(compiled.ruleset).map(({ maps }) =>
@@ -78,8 +80,8 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
       );
       return countElements(compiled.ruleset);
     };
-    assert.ok(countAt({ product: 10_000 }) > 20 * 5 * 1000);
-    assert.ok(countAt({ product: 10_000, node: 20_000 }) < 2 * 1000 + 200);
+    assert.ok(countAt({ maxTuples: 10_000 }) > 20 * 5 * 1000);
+    assert.ok(countAt({ maxTuples: 10_000, maxNodeTuples: 20_000 }) < 2 * 1000 + 200);
   });
 
   describe('where policies cost a node more than they may (S9.13)', () => {
@@ -213,7 +215,7 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
         })),
       });
       const options = {
-        limits: { ...defaultLimits, node: 100 },
+        limits: { ...defaultLimits, maxNodeTuples: 100 },
         budgets: { ...defaultBudgets, policy: Infinity, namespace: Infinity },
       };
       const { ruleset, counts } = startPipeline('n1', [...base, ...peers(100), many], options).plan(undefined).compiled;

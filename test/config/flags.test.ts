@@ -12,7 +12,7 @@ describe('the flags of the agent', () => {
       const flag = argument === undefined ? name : `${name} ${argument}`;
       return [`\`--${flag}\``, `\`${env}\``, absent, summary];
     });
-    await expectDocTable('docs/flags.md', ['Flag', 'Variable', 'Default', 'Meaning'], rows);
+    await expectDocTable('docs/reference/flags.md', ['Flag', 'Variable', 'Default', 'Meaning'], rows);
   });
 
   for (const [key, { name, env, fallback, read }] of flags) {

@@ -29,7 +29,7 @@ describe('the checks of the doctor', () => {
       ...clusterChecks.map((check) => ({ ...check, of: 'cluster' })),
     ].map(({ id, severity, of, finds, effect, remedy }) => [`\`${id}\``, of, severity, finds, effect, remedy]);
     await expectDocTable(
-      'docs/doctor.md',
+      'docs/reference/doctor.md',
       ['Check', 'Of', 'Severity', 'What is wrong', 'What follows', 'What to do'],
       rows,
     );

@@ -52,6 +52,27 @@ describe('the docs', () => {
     });
   }
 
+  it('each page of docs can be reached from README.md', () => {
+    const reached = new Set(['README.md']);
+    for (const page of reached) {
+      const text = readFileSync(join(root, page), 'utf8');
+      for (const [, link] of text.matchAll(/\]\(([^)\s#:]+\.md)(?:#[^)]*)?\)/g))
+        reached.add(join(dirname(page), link!));
+    }
+    const numbered = /^docs\/decisions\//;
+    const all = pages.filter((page) => page.startsWith('docs/') && !numbered.test(page));
+    assert.ok(all.length > 10);
+    assert.deepEqual(
+      all.filter((page) => !reached.has(page)),
+      [],
+    );
+  });
+
+  it('README.md is about two screens', () => {
+    const lines = readFileSync(join(root, 'README.md'), 'utf8').split('\n').length;
+    assert.ok(lines <= 140, `README.md has ${lines} lines: move what is not needed at first to a page of docs`);
+  });
+
   it('CONTRIBUTING.md lists every script', () => {
     const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
     const unlisted = Object.keys(scripts).filter(

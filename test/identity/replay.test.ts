@@ -212,9 +212,9 @@ function describeLine(line: WatchLine | FactLine): string {
 
 function describeFact({ node, fact }: FactLine): string {
   switch (fact.op) {
-    case 'kept':
+    case 'cache-complete':
       return `FACT ${node} keeps a record of its sandboxes`;
-    case 'record':
+    case 'cache-readable':
       return `FACT ${node} can${fact.readable ? '' : 'not'} read this record`;
     case 'fetched':
       return `FACT ${node} fetched ${fact.key}${fact.value ? '' : ': there is no such pod'}`;

@@ -47,7 +47,7 @@ export const sandboxStories: readonly Story[] = [
       await sandboxOfApi(cluster);
       await runInSandbox(cluster, pod('shop/backup', job), { id: 'first', order: 2 }, '10.1.1.9');
       await cluster.setStatus('shop/backup', 'Succeeded', ['10.1.1.9']);
-      await cluster.fact('n1', { op: 'kept' });
+      await cluster.fact('n1', { op: 'cache-complete' });
       await endOfSandbox(cluster, 'first');
     },
   },

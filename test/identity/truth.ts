@@ -10,7 +10,7 @@ export class NodeKnowledge {
   #kept = false;
 
   receive(fact: NodeFact): void {
-    if (fact.op === 'kept') this.#kept = true;
+    if (fact.op === 'cache-complete') this.#kept = true;
     if (fact.op === 'sandbox') setOrDelete(this.#sandboxes, fact.id, fact.value);
     if (fact.op === 'fetched') setOrDelete(this.#fetched, fact.key, fact.value);
   }
@@ -24,7 +24,7 @@ export class NodeKnowledge {
     return [
       ...[...this.#sandboxes].map(([id, value]): NodeFact => ({ op: 'sandbox', id, value })),
       ...[...this.#fetched].map(([key, value]): NodeFact => ({ op: 'fetched', key, value })),
-      ...(this.#kept ? [{ op: 'kept' } as const] : []),
+      ...(this.#kept ? [{ op: 'cache-complete' } as const] : []),
     ];
   }
 

@@ -162,6 +162,29 @@ describe('whose groups are filled (S9.13)', () => {
     assert.equal(groups.size, 0);
   });
 
+  it('members that have gone leave no room for others that nobody looks at', () => {
+    const labelled = (count: number, labels: Readonly<Record<string, string>>) =>
+      Array.from({ length: count }, (_, index) =>
+        pod(`x/late${index}`, { node: 'n2', ips: [`10.3.0.${index}`], labels }),
+      );
+    const marked = policy('x/marked', {
+      podSelector: {},
+      ingress: [{ from: [{ podSelector: { matchLabels: { mark: 'a' } } }] }],
+    });
+    const indexer = startIndexer([...base, selecting('y/wide', 0)], 150);
+    indexer.receive(upsertOf(selecting('x/first', 1)));
+    for (const each of labelled(49, {})) indexer.receive(upsertOf(each));
+    indexer.snapshot();
+    indexer.receive(removeOf(selecting('x/first', 1)));
+    indexer.receive(upsertOf(marked));
+    assert.deepEqual([...indexer.snapshot().leftOut!.keys()], []);
+    for (const each of labelled(49, { mark: 'a' })) indexer.receive(upsertOf(each));
+    for (let index = 0; index < 110; index++) {
+      indexer.receive(upsertOf(pod(`x/more${index}`, { node: 'n2', ips: [`10.4.0.${index}`], labels: { mark: 'a' } })));
+    }
+    assert.deepEqual([...indexer.snapshot().leftOut!.keys()], ['x/marked']);
+  });
+
   it('a policy that many pods have touches its own when it comes and goes', () => {
     const indexer = startIndexer(base, 600);
     for (let index = 0; index < 300; index++) indexer.receive(upsertOf(policy(`x/q${index}`, { podSelector: {} })));

@@ -85,7 +85,13 @@ function tellings(objects: readonly ApiObject[], choices: FactChoices): Told[] {
 function sayingsOf(indexer: Indexer): object {
   const { gatedRanges } = indexer.snapshot();
   const unlinked = indexer.unlinked.map(({ key }) => key).sort();
-  return { ...describeSnapshot(indexer), kept: indexer.kept, gatedRanges, unlinked, reasons: new Map(indexer.issues) };
+  return {
+    ...describeSnapshot(indexer),
+    kept: indexer.cniCacheComplete,
+    gatedRanges,
+    unlinked,
+    reasons: new Map(indexer.issues),
+  };
 }
 
 function nameOf(told: Told): string {

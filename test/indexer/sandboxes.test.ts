@@ -13,7 +13,7 @@ const labels = (value: string) => ({ labels: { app: value } });
 /** Isolates all pods of namespace x, which may be reached from app=db. */
 const fromDb = policy('x/from-db', { podSelector: {}, ingress: [{ from: [app('db')] }] });
 const db = (name: string, fields: PodFields = {}): ApiObject => pod(name, { ...labels('db'), ...fields });
-const kept: NodeFact = { op: 'kept' };
+const kept: NodeFact = { op: 'cache-complete' };
 const link = { device: 'veth1' };
 
 function fetched(object: ApiObject): NodeFact {
@@ -278,11 +278,11 @@ describe('Indexer: where a record of sandboxes is kept, a pod without one has no
     assert.deepEqual(describeSnapshot(indexer).pods, believed.pods);
     indexer.receive(endOf(sandbox('x/a')));
     assert.deepEqual(describeSnapshot(indexer).pods, stale.pods);
-    assert.equal(indexer.kept, true);
+    assert.equal(indexer.cniCacheComplete, true);
   });
 
   it('as long as the record can be read: where not, the API server is believed of pods that it does not hold', () => {
-    const lost: NodeFact = { op: 'record', readable: false };
+    const lost: NodeFact = { op: 'cache-readable', readable: false };
     assertInEveryOrder([...objects, kept, lost], believed);
     assertInEveryOrder([...objects, sandbox('x/a', { ips: ['10.1.0.2'] }), kept, lost], {
       pods: { 'x/a': '10.1.0.2: x/from-db' },
@@ -291,8 +291,8 @@ describe('Indexer: where a record of sandboxes is kept, a pod without one has no
       issues: ['x/a: stale-address'],
     });
     const indexer = indexed(...objects, kept, lost);
-    indexer.receive({ op: 'record', readable: true });
-    assert.deepEqual([indexer.kept, describeSnapshot(indexer).pods], [true, stale.pods]);
+    indexer.receive({ op: 'cache-readable', readable: true });
+    assert.deepEqual([indexer.cniCacheComplete, describeSnapshot(indexer).pods], [true, stale.pods]);
   });
 
   it('the address that one pod shows from before the reboot is of the pod whose sandbox has it now', () =>

@@ -32,7 +32,8 @@ const changes: Readonly<Record<string, string>> = {
   'a set is added': 'nft add set ip postern stray "{ type ipv4_addr; }"',
   'a named counter is added': 'nft add counter ip postern stray',
   'a chain is renamed': 'nft rename chain ip postern replies stray',
-  'a chain of bridge ports is flushed': 'nft flush chain bridge postern sources',
+  'a chain is added whose name nft cannot write': `echo '{"nftables":[{"add":{"chain":{"family":"ip","table":"postern","name":"a b"}}}]}' | nft -j -f -`,
+  'a chain of bridge ports is flushed': 'nft flush chain bridge postern port-sources',
   'a whole table is deleted': 'nft delete table bridge postern',
   'a table is switched off': 'nft add table ip postern "{ flags dormant; }"',
 };

@@ -32,7 +32,7 @@ const routed: Readonly<Record<string, string>> = {
   'a set of another type': `
     delete element FAMILY postern MAP { OWN }
     delete element FAMILY postern MAP-r { OWN }
-    delete element FAMILY postern MAP-owners-r { "cni0" . OWN }
+    delete element FAMILY postern MAP-by-if-r { "cni0" . OWN }
     delete element FAMILY postern MAP-e { OWN }
     delete chain FAMILY postern CHAIN
     delete chain FAMILY postern CHAIN-r
@@ -94,7 +94,7 @@ describe('a table that is not as we left it (kernel)', () => {
   for (const family of ['ip', 'ip6'] as const) {
     const { digit, type, own, other } = words[family];
     const { sets, chains } = desired[family]!;
-    const set = sets.keys().find((each) => each.startsWith(`t${digit}-`))!;
+    const set = sets.keys().find((each) => each.startsWith(`tuples${digit}-`))!;
     const chain = chains.keys().find((each) => /^ingress-[a-z0-9]+$/.test(each) && each !== 'ingress-r')!;
     const all = { FAMILY: family, TYPE: type, OWN: own, OTHER: other, MAP: `ingress${digit}`, SET: set, CHAIN: chain };
     const fill = (script: string): string => script.replaceAll(/[A-Z]{3,}/g, (word) => all[word as keyof typeof all]);

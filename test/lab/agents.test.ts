@@ -17,6 +17,13 @@ const denyAll: ApiObject = {
   spec: { podSelector: { matchLabels: { pod: 'b' } }, policyTypes: ['Ingress'] },
 };
 
+/** Selects no pod. An agent that starts while the API server lists no policy at all would hold that for 30 s (S7.18). */
+const unrelated: ApiObject = {
+  ...denyAll,
+  metadata: { namespace: 'x', name: 'unrelated' },
+  spec: { podSelector: { matchLabels: { pod: 'none' } }, policyTypes: ['Ingress'] },
+};
+
 describe('lab: agents (kernel)', function () {
   this.timeout(120_000);
   let directory: string;
@@ -28,6 +35,7 @@ describe('lab: agents (kernel)', function () {
       pod('x', 'a', ['TCP/80', 'UDP/80'], { nodeName: 'n1' }),
       pod('x', 'b', ['TCP/80', 'UDP/80'], { nodeName: 'n2' }),
       host('out', ['10.0.0.1'], []),
+      unrelated,
     ];
     const onSandbox = async ({ metadata }: ApiObject, namespace: string): Promise<void> => {
       const links = JSON.parse(await runInNamespace(namespace, 'ip', ['-j', 'link'])) as { ifname: string }[];
@@ -162,7 +170,7 @@ describe('lab: agents (kernel)', function () {
     lab.apply([denyAll]);
     await assert.rejects(lab.settle(300), {
       code: 'timeout',
-      message: /networkpolicies the agent of n2 has applied 0-/,
+      message: /networkpolicies the agent of n2 has applied 1-/,
     });
     agent.reconnect();
     assert.deepEqual(await verdicts(), denied);

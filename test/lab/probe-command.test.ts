@@ -134,7 +134,7 @@ describe('postern probe in a lab (kernel)', function () {
       ['shop/wbe shop/api 80', /pod shop\/wbe does not exist; did you mean shop\/web\?/],
       ['shop/web shop/svc:web 80', /Service shop\/web does not exist; there is shop\/api/],
       ['--name none shop/web shop/api 80', /lab none is not running, but try/],
-      ['shop/web shop/api icmp', /a probe is TCP or UDP/],
+      ['shop/web shop/api icmp', /a probe supports TCP and UDP only, not ICMP/],
     ] as const) {
       const { exitCode, stderr } = await probe(...args.split(' '));
       assert.equal(exitCode, 2, stderr);

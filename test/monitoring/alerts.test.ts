@@ -19,7 +19,7 @@ describe('the alerts', () => {
       wait,
       plain(annotations.summary),
     ]);
-    await expectDocTable('docs/metrics.md', ['Alert', 'Severity', 'Fires where', 'For', 'Says'], rows);
+    await expectDocTable('docs/reference/metrics.md', ['Alert', 'Severity', 'Fires where', 'For', 'Says'], rows);
   });
 
   it('are those of deploy/', () => {

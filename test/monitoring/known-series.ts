@@ -12,7 +12,7 @@ interface MetricFacts {
 const ownLabels = ['node', 'instance', 'job'];
 const suffixes: Readonly<Record<string, readonly string[]>> = { histogram: ['_bucket', '_sum', '_count'] };
 
-/** Series of a scraped agent -> its labels. Those of the agent alone are the rows of docs/metrics.md, which a test of the metrics holds. */
+/** Series of a scraped agent -> its labels. Those of the agent alone are the rows of docs/reference/metrics.md, which a test of the metrics holds. */
 const known: ReadonlyMap<string, readonly string[]> = new Map([
   ['up', ownLabels],
   ...(createMetrics('').registry.getMetricsAsArray() as unknown as MetricFacts[]).flatMap(

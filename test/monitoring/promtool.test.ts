@@ -124,7 +124,7 @@ describe('the alerts, as promtool has them', function () {
   });
 
   it('go with the scrape configuration in the docs', async () => {
-    const docs = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+    const docs = await readFile(new URL('../../docs/reference/metrics.md', import.meta.url), 'utf8');
     const lines = /^    - job_name:(?:.*\n)+?(?=\n)/m.exec(docs)![0];
     await inFolder(async (folder) => {
       const file = join(folder, 'prometheus.yml');

@@ -99,6 +99,40 @@ describe('planStages: a table that is not as we left it', () => {
     });
   }
 
+  for (const name of ['a b', 'x; flush ruleset', 'counter']) {
+    it(`replaces a table with a chain "${name}", and writes that name nowhere`, () => {
+      const chains = new Map([...desired.ip!.chains, [name, { name, rules: [] }]]);
+      const held = { ...desired, ip: { ...desired.ip!, chains } };
+      assert.deepEqual(tablesUnlike(desired, held), ['ip']);
+      assert.deepEqual(planSweep(held).stages, []);
+      const { stages } = planStages(desired, held);
+      assert.deepEqual(
+        stages.map(({ operations }) => operations[0]!.verb),
+        ['replace table'],
+      );
+      bring(held);
+    });
+  }
+
+  it('keeps no base chain with such a name in a table that is not wanted', () => {
+    const base = { hook: 'forward', priority: -10 } as const;
+    const chains = new Map(['forward', 'a b'].map((name) => [name, { name, base, rules: [] }]));
+    const { result } = planStages(desired, { ...desired, bridge: { sets: new Map(), maps: new Map(), chains } });
+    assert.deepEqual([...result.bridge!.chains.keys()], ['forward']);
+  });
+
+  it('leaves few copies where it fails again and again', () => {
+    let held = tampered({ ...forward, rules: [foreignRule] });
+    const first = desired.ip!.chains.size;
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const [stage] = planStages(desired, held).stages;
+      if (stage!.name === 'make') held = applyOperations(held, stage!.operations);
+    }
+    assert.ok(held.ip!.chains.size > first && held.ip!.chains.size <= 5 * first, `${held.ip!.chains.size}`);
+    assert.equal(planStages(desired, held).stages[0]!.operations[0]!.verb, 'replace table');
+    bring(held);
+  });
+
   it('and only that one of our tables', () => {
     const bridge = { sets: new Map(), maps: new Map(), chains: new Map([['forward', forward]]) };
     const spoilt = { ...bridge, chains: new Map([['forward', { ...forward, rules: [foreignRule] }]]) };

@@ -159,7 +159,7 @@ function spoil(ruleset: Ruleset): Ruleset {
 }
 
 /**
- * A kernel without commit b2f742c846ca can miss an element that a transaction deletes and adds (docs/support.md). So only what cannot be
+ * A kernel without commit b2f742c846ca can miss an element that a transaction deletes and adds (docs/install.md). So only what cannot be
  * written otherwise is written so: another verdict for a key.
  */
 function checkElements({ operations }: Stage, before: Ruleset): void {
@@ -385,9 +385,13 @@ const checks: readonly Check[] = [
   })),
   ...[
     { name: 'ports', hooks: new Set(['prerouting', 'forward', 'output'] as const), others: /^(from|to)-unprogrammed$/ },
-    { name: 'newcomers', hooks: new Set(['forward'] as const), others: /^(to-port|to-wrong-device|to-unprogrammed)$/ },
     {
-      name: 'to newcomers',
+      name: 'unprogrammed',
+      hooks: new Set(['forward'] as const),
+      others: /^(to-port|to-wrong-device|to-unprogrammed)$/,
+    },
+    {
+      name: 'to unprogrammed',
       hooks: new Set(['forward'] as const),
       others: /^(to-port|to-wrong-device|from-unprogrammed)$/,
     },

@@ -21,7 +21,7 @@ onEachCni('a pod on the host network (replay of KNP #389, AWS agent f339dac, dc4
     ]);
     // What the guard knows of nodes (S1.17, S1.18) isolates nobody.
     const listed = await cluster().lab.exec('node/n1', 'nft', 'list', 'ruleset');
-    const table = listed.replaceAll(/\tset (own-node6|other-nodes[46]) \{[^]*?\n\t\}/g, '');
+    const table = listed.replaceAll(/\tset (node-ips6|other-node-ips[46]) \{[^]*?\n\t\}/g, '');
     for (const family of families) {
       const address = cluster().address('node/n1', family);
       assert.ok(!new RegExp(`[ {]${address.replaceAll('.', '\\.')}[ ,}]`).test(table), `${address} is in a set`);

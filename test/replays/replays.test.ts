@@ -5,7 +5,7 @@ import { describe, it } from 'mocha';
 import { readCells } from '../support/doc-table.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const page = readFileSync(join(root, 'docs/replays.md'), 'utf8');
+const page = readFileSync(join(root, 'docs/reference/replays.md'), 'utf8');
 const rows = page
   .split('\n')
   .filter((line) => /^\| +[0-9]+ /.test(line))
@@ -16,7 +16,7 @@ function citationsOf(cell: string): { file: string; words: string }[] {
   return Array.from(cell.matchAll(/`([^`]+)` “([^”]+)”/g), ([, file, words]) => ({ file: file!, words: words! }));
 }
 
-describe('docs/replays.md', () => {
+describe('docs/reference/replays.md', () => {
   it('has a row for each failure, in order', () => {
     assert.deepEqual(
       rows.map(([number]) => Number(number)),

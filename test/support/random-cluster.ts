@@ -6,11 +6,11 @@ import type { ApiObject } from './pipeline.ts';
 /** Includes low limits, so that small clusters also test the layouts that production uses only at scale. */
 export const shapeLimits = fc.constantFrom<ShapeLimits>(
   defaultLimits,
-  { ...defaultLimits, product: 1 },
-  { ...defaultLimits, product: 0, sharedRules: 1 },
-  { ...defaultLimits, product: 3, sharedRules: 0 },
-  withSharedGroups({ ...defaultLimits, product: 8 }),
-  { ...defaultLimits, product: 3, counts: true },
+  { ...defaultLimits, maxTuples: 1 },
+  { ...defaultLimits, maxTuples: 0, maxSharedLookups: 1 },
+  { ...defaultLimits, maxTuples: 3, maxSharedLookups: 0 },
+  withSharedGroups({ ...defaultLimits, maxTuples: 8 }),
+  { ...defaultLimits, maxTuples: 3, counts: true },
 );
 
 export const nodeNames = ['n1', 'n2'];

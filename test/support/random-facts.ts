@@ -75,8 +75,8 @@ export function factsOf(objects: readonly ApiObject[], node: string, choices: Fa
   return [
     ...sandboxes,
     ...new Map(fetched).values(),
-    ...(choices.kept ? [{ op: 'kept' } as const] : []),
-    ...(choices.unreadable ? [{ op: 'record', readable: false } as const] : []),
+    ...(choices.kept ? [{ op: 'cache-complete' } as const] : []),
+    ...(choices.unreadable ? [{ op: 'cache-readable', readable: false } as const] : []),
     { op: 'links', links },
     { op: 'ranges', cidrs: choices.ranges },
   ];
@@ -92,9 +92,9 @@ export function endOfFact(fact: NodeFact): NodeFact[] {
       return [{ op: 'links', links: new Map() }];
     case 'ranges':
       return [{ op: 'ranges', cidrs: [] }];
-    case 'record':
-      return [{ op: 'record', readable: true }];
-    case 'kept':
+    case 'cache-readable':
+      return [{ op: 'cache-readable', readable: true }];
+    case 'cache-complete':
       return [];
   }
 }

@@ -30,7 +30,7 @@ describe('the metrics', () => {
       const labels = labelNames.map((label) => `\`${label}\``).join(', ');
       return [`\`${name}\``, type, labels, help];
     });
-    await expectDocTable('docs/metrics.md', ['Metric', 'Type', 'Labels', 'Meaning'], rows);
+    await expectDocTable('docs/reference/metrics.md', ['Metric', 'Type', 'Labels', 'Meaning'], rows);
   });
 
   it('have names as Prometheus wants them', () => {

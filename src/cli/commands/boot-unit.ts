@@ -12,7 +12,8 @@ const { podCidr } = agentFlags;
 const details = `
 If the kernel has no "table ip ${tableName}" yet, the unit loads tables in which no address of these ranges can send or receive.
 The agent takes these tables over and accepts what the policies allow. Use the unit only on nodes with an agent, and give only the pod
-ranges of that node. The node needs nft. docs/reboot.md explains what else happens when a node boots.
+ranges of that node. The node needs nft. docs/install.md explains how to install the unit,
+and docs/reliability.md what else happens when a node boots.
 
 Examples:
   $ postern boot-unit --pod-cidr 10.244.1.0/24,fd00:10:244:1::/64 > /etc/systemd/system/postern-boot.service

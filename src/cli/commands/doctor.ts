@@ -11,7 +11,7 @@ import { readSeconds } from '../read-seconds.ts';
 
 const details = `
 Runs "postern node doctor" in the agent of every node. You need the rights to list pods, nodes, namespaces and networkpolicies, and to get
-and create pods/exec in the namespace of the agents. The command changes nothing. docs/doctor.md lists all checks.
+and create pods/exec in the namespace of the agents. The command changes nothing. docs/reference/doctor.md lists all checks.
 
 Examples:
   $ postern doctor

@@ -28,7 +28,9 @@ interface Flags {
 
 export function uninstallCommand(): Command {
   return new Command('uninstall')
-    .description(`Deletes the tables of Postern (${names}) from this node or from every node, and nothing else.`)
+    .description(
+      `Deletes the tables of Postern (${names}) from this node. With --daemonset: the tables and the saved state of every node.`,
+    )
     .option('--daemonset <NAMESPACE/NAME>', 'remove the rules from every node of this DaemonSet')
     .option('--release <NAME>', 'only if Helm installed that DaemonSet as this release')
     .option('--kubeconfig <FILE>', 'kubeconfig file, with --daemonset (default: as kubectl)')

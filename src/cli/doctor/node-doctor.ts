@@ -10,7 +10,7 @@ import { countFindings, printable, renderFinding } from './render.ts';
 
 const details = `
 Reads facts from the agent, from the kernel, and once from the API server with the rights of the agent. The command changes nothing.
-docs/doctor.md lists all checks.
+docs/reference/doctor.md lists all checks.
 
 Examples:
   $ postern node doctor

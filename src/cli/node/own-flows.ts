@@ -15,7 +15,7 @@ export interface OwnFlows extends NodeFlows, Tracked {
 
 const conntrackFile = '/proc/net/nf_conntrack';
 
-/** Rejects with a FlowsError without the file and the program conntrack, or without the right to use them. */
+/** Rejects with a FlowsError if the node has neither /proc/net/nf_conntrack nor conntrack, or refuses access. */
 export async function readOwnFlows(node: string, file = conntrackFile): Promise<OwnFlows> {
   const { text, source } = await readTable(file);
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);

@@ -26,7 +26,7 @@ export const kernelLookups: Check<NodeFacts> = {
   effect:
     "while the rules of a pod change, the kernel may drop a packet of the pod, or accept it if the pod is outside the start gate's ranges",
   remedy:
-    'use Linux 6.12.48, 6.16.8, 6.17 or newer, or ask the distributor for commit b2f742c846ca; see docs/support.md',
+    'use Linux 6.12.48, 6.16.8, 6.17 or newer, or ask the distributor for commit b2f742c846ca; see docs/install.md',
   find: (facts) => {
     if (restartsLookups(facts.kernel) !== false) return [];
     const problem = `Linux ${facts.kernel} has the fix only if its distributor has backported it`;

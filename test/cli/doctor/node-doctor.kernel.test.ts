@@ -271,7 +271,7 @@ describe('postern node doctor', function () {
       `f=/tmp/postern-max-$$ d=/proc/sys/net/netfilter; n=$(cat $d/nf_conntrack_count); echo $((n * 100 / ${percent})) > $f; mount --bind $f $d/nf_conntrack_max; rm $f`;
     const { check, severity, problem } = await theOnly({ shell: filled(86) });
     assert.deepEqual([check, severity], ['conntrack-full', 'warning']);
-    assert.match(problem, /^[0-9]{3} of [0-9]{3} entries are used \(8[4-8] %\)$/);
+    assert.match(problem, /^[0-9]{3} of [0-9]{3} entries are in use \(8[4-8] %\)$/);
     assert.equal((await theOnly({ shell: filled(98) })).severity, 'error');
     assert.deepEqual((await node.ask({ shell: filled(70) })).findings, []);
   });

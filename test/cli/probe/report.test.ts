@@ -37,8 +37,8 @@ describe('what a probe means', () => {
     });
   }
 
-  it('is what docs/probe.md says', async () => {
-    const page = await readFile(new URL('../../../docs/probe.md', import.meta.url), 'utf8');
+  it('is what docs/reference/probe.md says', async () => {
+    const page = await readFile(new URL('../../../docs/reference/probe.md', import.meta.url), 'utf8');
     const documented = [...page.matchAll(/^\| (allowed|denied) +\| ([a-z ]+?) +\| (.*?) +\| ([01]) +\|$/gm)];
     assert.equal(documented.length, 8);
     for (const [line, verdict, outcome, meaning, exit] of documented) {

@@ -38,7 +38,8 @@ export const connectionWalks: readonly Walk[] = [
     ask: explain,
     says: '`allowed`, and `MISMATCH` of a kernel; exit code 3',
     make: async (at) => {
-      await at.apply(closed);
+      // The agent that comes back would hold an empty list for 30 s (S7.18).
+      await at.apply(closed, policy('dns', 'other', { pods: { pod: 'none' }, ingress: [] }));
       const agent = at.lab.agents.get('n2')!;
       at.mend(() => agent.start());
       await agent.stop();

@@ -60,7 +60,7 @@ export const eventWalks: readonly Walk[] = [
   },
   {
     symptom: 'Throughput is low, or everything is slow',
-    ask: '[the dashboard](metrics.md#dashboard)',
+    ask: '[the dashboard](reference/metrics.md#dashboard)',
     says: 'time from event to kernel, time of an apply',
     make: async (at) => {
       const flag = join(at.folder, 'slow');

@@ -13,10 +13,8 @@ export interface Entry {
 /** The rows, taken apart where a cell lists commands or names. A cell that is empty says what the one above it says. */
 export function readEntries(): Entry[] {
   const page = readFileSync(new URL('../../../docs/troubleshooting.md', import.meta.url), 'utf8');
-  const [, , ...rows] = page
-    .split('\n')
-    .filter((line) => line.startsWith('|'))
-    .map(readCells);
+  // The page's first table.
+  const [, , ...rows] = /^(?:\|.*\n)+/m.exec(page)![0].trimEnd().split('\n').map(readCells);
   let [symptom, ask] = ['', ''];
   return rows.flatMap(([first = '', second = '', third = '']) => {
     symptom = first.replaceAll('*', '') || symptom;

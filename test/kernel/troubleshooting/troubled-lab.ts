@@ -131,6 +131,8 @@ export class TroubledLab {
   async reset(): Promise<void> {
     for (const mend of this.#mends.toReversed()) await mend();
     this.#mends = [];
+    // An agent that comes back to an empty list would hold it for 30 s (S7.18).
+    await this.lab.settle();
     const { store } = this.lab;
     for (const { metadata } of store.list('networkpolicies').items) {
       store.delete('networkpolicies', { namespace: metadata.namespace, name: metadata.name! });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { shareRoom, type Demand } from '../../src/indexer/share-room.ts';
+import { shareBudget, type Demand } from '../../src/indexer/share-budget.ts';
 import type { GroupId, Policy } from '../../src/model/policy.ts';
 
 /** Which groups the policies of each namespace name, and what each group costs. */
@@ -29,8 +29,8 @@ function demandsOf({ costs, namespaces }: World): Demand[] {
 }
 
 const costIn = ({ costs }: World, group: GroupId): number => costs[Number(group.slice(1))]!;
-const share = (world: World, demands = demandsOf(world)): ReturnType<typeof shareRoom> =>
-  shareRoom(demands, (group) => costIn(world, group), world.room);
+const share = (world: World, demands = demandsOf(world)): ReturnType<typeof shareBudget> =>
+  shareBudget(demands, (group) => costIn(world, group), world.room);
 
 function filledBy(world: World): number {
   const shares = share(world);

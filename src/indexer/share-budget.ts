@@ -1,35 +1,35 @@
 import { compareText } from '../lib/sort.ts';
 import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
 
-/** What the policies of one namespace want to have filled. */
+/** The policies of one namespace whose groups should be filled. */
 export interface Demand {
   readonly namespace: string;
-  /** Of all its groups, each once. */
+  /** Cost of all its groups, each counted once. */
   readonly cost: number;
-  /** In the order in which they get room. */
+  /** The first policies are admitted first. */
   readonly policies: readonly Policy[];
 }
 
 export interface Share {
-  /** What the namespace may cost. */
+  /** Limit for the namespace. */
   readonly part: number;
   readonly admitted: ReadonlySet<PolicyId>;
 }
 
 /**
- * Who gets the room of a node (S9.13). A group that several namespaces name is filled once, so the first one pays. The namespaces take their
- * turns from the smallest to the largest. Each may use an equal part of what is left, and leaves the rest to the larger ones. So a namespace that
- * needs no more than its part of the whole room loses nothing, whatever others want.
- * @returns the namespaces that have to do without some of their policies
+ * Shares the node's budget among namespaces (S9.13), from the smallest demand to the largest. Each namespace may use an equal part of the remaining
+ * budget and leaves the rest to the larger ones. So a namespace whose demand fits an equal part of the whole budget loses nothing. A group that
+ * several namespaces name is filled once, and the first of them pays.
+ * @returns the namespaces that do not get all their policies
  */
-export function shareRoom(
+export function shareBudget(
   demands: readonly Demand[],
   costOf: (group: GroupId) => number,
-  room: number,
+  budget: number,
 ): Map<string, Share> {
   const filled = new Set<GroupId>();
   const shares = new Map<string, Share>();
-  let left = room;
+  let left = budget;
   const smallestFirst = demands.toSorted((a, b) => a.cost - b.cost || compareText(a.namespace, b.namespace));
   for (const [index, { namespace, policies }] of smallestFirst.entries()) {
     const part = Math.floor(left / (demands.length - index));
