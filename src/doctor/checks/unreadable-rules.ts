@@ -13,7 +13,7 @@ export const unreadableRules: Check<NodeFacts> = {
   severity: 'warning',
   finds: 'nft crashes, hangs or fails when it lists a table of another program',
   effect:
-    'the effect of that table on packets of pods is unknown. The agent lists only its own tables; if nft crashes on the list of tables, it crashes for the agent too',
+    'the effect of that table on packets of pods is unknown. The agent lists only its own tables; if nft crashes on the list of tables, it may crash for the agent too',
   remedy:
     'use an image whose nft is at least as new as every other nft on the node; `nft -t list table …` on the node shows the table',
   find: ({ foreign }) =>

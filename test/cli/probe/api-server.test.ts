@@ -155,7 +155,10 @@ describe('postern probe on a real API server', function () {
     const container = await runNextContainer('shop/web');
     const { stdout, stderr, exitCode } = await running;
     assert.equal(exitCode, 0, stderr);
-    assert.match(stderr, new RegExp(`^note: the ephemeral container ${container.name} \\(image registry.*stays`, 'm'));
+    assert.match(
+      stderr,
+      new RegExp(`^note: added the ephemeral container ${container.name} \\(image registry.*stays`, 'm'),
+    );
     const { from, to, attempts } = JSON.parse(stdout) as { from: string; to: string; attempts: object[] };
     assert.deepEqual([from, to, attempts.length], ['shop/web', '127.0.0.1', 1]);
     assert.partialDeepStrictEqual(attempts[0], {
@@ -191,9 +194,9 @@ describe('postern probe on a real API server', function () {
   });
 
   const lacking: readonly (readonly [name: string, rules: readonly object[], missing: RegExp])[] = [
-    ['patch', [all[0]!, all[2]!], /no right to patch pods\/ephemeralcontainers in namespace shop; nothing was written/],
-    ['log', [all[0]!, all[1]!], /no right to get pods\/log in namespace shop; nothing was written/],
-    ['both', [all[0]!], /no right to patch pods\/ephemeralcontainers, nor to get pods\/log in namespace shop; /],
+    ['patch', [all[0]!, all[2]!], /you may not patch pods\/ephemeralcontainers in namespace shop; nothing was written/],
+    ['log', [all[0]!, all[1]!], /you may not get pods\/log in namespace shop; nothing was written/],
+    ['both', [all[0]!], /you may not patch pods\/ephemeralcontainers or get pods\/log in namespace shop; /],
   ];
   for (const [name, rules, missing] of lacking) {
     it(`names the rights that a user lacks, with a role that gives them, and writes nothing: ${name}`, async () => {
