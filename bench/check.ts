@@ -1,24 +1,24 @@
 import type { Result } from './figure.ts';
 
-/** What the file of recorded figures holds of each: `atLeast` or `atMost` says which way is worse. */
+/** An entry of the file of recorded figures. `atLeast` or `atMost` defines which direction is worse. */
 export interface Recorded {
   readonly id: string;
   readonly what: string;
   readonly median: number;
   readonly worse: 'less' | 'more';
-  /** How much of the recorded figure may be missing, or added, before it counts. */
+  /** Tolerated deviation from the recorded figure. */
   readonly room: number;
 }
 
-/** What is worth comparing on another day: ratios that have a bar. Packets differ by less from run to run than processes do. */
+/** Selects ratios with a bar, which are comparable between days. Packet rates vary less than process times. */
 export function recordedOf(results: readonly Result[]): Recorded[] {
   return results
     .filter(({ unit, bar }) => unit === 'ratio' && bar !== undefined)
     .map(({ id, what, median, worse }) => ({ id, what, median, worse: worse!, room: id < 'B3' ? 0.1 : 0.5 }));
 }
 
-/** The ratios whose median is worse than the recorded one by more than its room, in words. Figures that are not recorded are not compared. */
-export function lostGround(
+/** Lists ratios whose median is worse than the recorded one by more than the tolerance. Ignores figures without a record. */
+export function findRegressions(
   results: readonly Pick<Result, 'id' | 'what' | 'median'>[],
   recorded: readonly Recorded[],
 ): string[] {

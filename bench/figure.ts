@@ -1,4 +1,4 @@
-/** One measurement; of a pair both sides, so that a sceptic can do the division. */
+/** One measurement; for a ratio with both values. */
 export interface Run {
   readonly value: number;
   readonly ours?: number;
@@ -8,21 +8,21 @@ export interface Run {
 export type Bar = { readonly atLeast: number } | { readonly atMost: number };
 
 export interface Figure {
-  /** Of the bar, as `B1`; several figures share one. */
+  /** Id of the bar, for example `B1`; several figures can share it. */
   readonly id: string;
-  /** Names the figure within its bar, and what it was measured on: `bulk TCP, 1,000 policies`. */
+  /** Name of the figure within its bar, with the setup: `bulk TCP, 1,000 policies`. */
   readonly what: string;
   readonly unit: 'ratio' | 's' | 'ms' | 'MB' | '% of a core' | 'changes waiting' | 'runs of nft';
-  /** Where there is none the figure is only shown. */
+  /** Missing if the figure is informational. */
   readonly bar?: Bar;
-  /** In the order in which they were made. */
+  /** In the order of measurement. */
   readonly runs: readonly Run[];
-  /** What the two sides of a pair are measured in. */
+  /** Unit of the two values of a ratio. */
   readonly sides?: 'ns' | 'ms' | 'Mbit/s' | '1/s';
   readonly curve?: Curve;
 }
 
-/** A point of a line in a picture. */
+/** A point of a curve in a chart. */
 export interface Curve {
   readonly chart: string;
   readonly line: string;
@@ -32,24 +32,24 @@ export interface Curve {
 export interface Bench {
   readonly name: string;
   readonly summary: string;
-  /** In words, what the other side of each pair is. */
+  /** Description of the baseline. */
   readonly against?: string;
   run(progress: (message: string) => void): Promise<Figure[]>;
 }
 
-/** The figure as it is published. */
+/** A published figure. */
 export interface Result {
   readonly id: string;
   readonly what: string;
   readonly unit: Figure['unit'];
-  /** What is compared with the bar: the bound on the median that the bar makes hard (95%), or the median where there is no bar. */
+  /** The value to compare with the bar: the unfavourable 95% confidence bound of the median; without a bar, the median. */
   readonly value: number;
   readonly bar: number | undefined;
   readonly holds: boolean | undefined;
   readonly min: number;
   readonly median: number;
   readonly max: number;
-  /** Which way from the bar is worse. */
+  /** Direction that is worse than the bar. */
   readonly worse: 'less' | 'more' | undefined;
   readonly sides: Figure['sides'];
   readonly curve: Curve | undefined;
@@ -71,7 +71,7 @@ export function resultOf({ id, what, unit, bar, runs, sides, curve }: Figure): R
   return { ...common, value, bar: bar.atMost, holds: value <= bar.atMost, worse: 'more' };
 }
 
-/** How many of `count` sorted runs may be passed over so that the next is, with 95% confidence, beyond the median; distribution-free, by the binomial. */
+/** Rank of the distribution-free 95% confidence bound of the median among `count` sorted runs (binomial distribution). */
 export function boundRank(count: number): number {
   let tail = 0;
   let term = 0.5 ** count;

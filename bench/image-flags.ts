@@ -1,4 +1,4 @@
-/** How the image runs Node: the first line of its program, and the environment of its configuration (scripts/image). */
+/** Node flags of the image: the #! line of its program, and the environment in its configuration (scripts/image). */
 export const imageNodeFlags: readonly string[] = ['--optimize-for-size'];
 export const imageEnvironment: Readonly<Record<string, string>> = {
   MALLOC_ARENA_MAX: '1',

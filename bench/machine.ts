@@ -1,7 +1,7 @@
 import { cpus, release, totalmem } from 'node:os';
 import { execa } from 'execa';
 
-/** What figures depend on besides the code. */
+/** Properties of the machine that affect the figures. */
 export async function describeMachine(): Promise<Record<string, string | number | undefined>> {
   const { stdout: nft } = await execa('nft', ['--version']);
   return {

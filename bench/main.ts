@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { lostGround } from './check.ts';
+import { findRegressions } from './check.ts';
 import { resultOf, type Bench, type Result } from './figure.ts';
 import { describeMachine } from './machine.ts';
 import { agentMemory } from './agent/agent-memory.ts';
@@ -34,12 +34,12 @@ ${benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n
 
       --json FILE  writes the figures, with all runs, as JSON
       --check      exits 1 only if a ratio is worse than the recorded one, beyond what machines differ by
-      --publish    writes the figures of all benches, with pictures, into docs/performance/all.md, and records them for --check
+      --publish    writes the figures and charts of all benches into docs/performance/all.md, and records them for --check
 
 Examples:
   npm run bench                                all of them
   npm run bench -- packets --json packets.json one, with its figures as JSON
-  npm run bench -- --check                     has ground been lost?
+  npm run bench -- --check                     has a figure become worse?
 `;
 
 async function main(): Promise<number> {
@@ -58,11 +58,11 @@ async function main(): Promise<number> {
   }
   const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name));
   if (unknown.length > 0) {
-    process.stderr.write(`there is no bench ${unknown.join(', ')}\n\n${usage}`);
+    process.stderr.write(`unknown bench ${unknown.join(', ')}\n\n${usage}`);
     return 2;
   }
   if (values.publish && positionals.length > 0) {
-    process.stderr.write(`--publish is for all benches: what is not measured would be gone from the docs\n\n${usage}`);
+    process.stderr.write(`--publish needs all benches: the docs would lose the figures of the others\n\n${usage}`);
     return 2;
   }
   const wanted = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
@@ -72,9 +72,9 @@ async function main(): Promise<number> {
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ machine, bars }, undefined, 2)}\n`);
   if (values.publish) await publish(bars, machine, recorded);
   if (!values.check) return bars.every(({ holds }) => holds !== false) ? 0 : 1;
-  const lost = lostGround(bars, JSON.parse(await readFile(recorded, 'utf8')));
-  for (const line of lost) process.stdout.write(`lost ground: ${line}\n`);
-  return lost.length === 0 ? 0 : 1;
+  const regressions = findRegressions(bars, JSON.parse(await readFile(recorded, 'utf8')));
+  for (const line of regressions) process.stdout.write(`worse than recorded: ${line}\n`);
+  return regressions.length === 0 ? 0 : 1;
 }
 
 async function runBench(bench: Bench): Promise<Result[]> {

@@ -1,8 +1,8 @@
 import type { Run } from './figure.ts';
 
 /**
- * Measures all variants in turn, as often as `rounds` says, so that what the machine does meanwhile meets all of them alike.
- * @returns of each variant the measurements, by round
+ * Measures all variants in turn for a number of rounds, so that load of the machine affects all variants alike.
+ * @returns The measurements of each variant, by round.
  */
 export async function interleave<Variant>(
   variants: readonly Variant[],
@@ -12,7 +12,7 @@ export async function interleave<Variant>(
 ): Promise<Map<Variant, number[]>> {
   const values = new Map<Variant, number[]>(variants.map((variant) => [variant, []]));
   for (let round = 0; round < rounds; round++) {
-    // Each round begins with another variant, so that none always follows the same one.
+    // Each round starts with another variant, so that no variant always follows the same one.
     for (let i = 0; i < variants.length; i++) {
       const variant = variants[(i + round) % variants.length]!;
       values.get(variant)!.push(await measure(variant));
@@ -22,7 +22,7 @@ export async function interleave<Variant>(
   return values;
 }
 
-/** Ours over the baseline, round by round: below 1 is less of whatever was measured. */
+/** Ratios of `ours` to `baseline`, by round. */
 export function pairs(ours: readonly number[], baseline: readonly number[]): Run[] {
   return ours.map((value, i) => ({ value: value / baseline[i]!, ours: value, baseline: baseline[i]! }));
 }

@@ -8,7 +8,7 @@ use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
 
 const size = { width: 760, height: 400 };
 
-/** One picture a chart that the figures name, by its name: how much is left of what a path carries without rules, over the number of policies. */
+/** One SVG per chart of the figures, by name: the rate relative to the same path without rules, over the number of policies. */
 export function plotCurves(results: readonly Result[]): Map<string, string> {
   const charts = Map.groupBy(
     results.filter(({ curve }) => curve),

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Of the kernel's times of a process (`USER_HZ`): on every platform that has /proc the same, whatever the kernel's own. */
+/** `USER_HZ`, the unit of process times in /proc. It is 100 on all platforms of Node.js, for any HZ of the kernel. */
 const ticksPerSecond = 100;
 
 export interface ProcessorTime {
-  /** Milliseconds of the process itself. */
+  /** Of the process itself, in milliseconds. */
   readonly own: number;
-  /** Of those that it has started: those that it has waited for, and those that still run. */
+  /** Of its children, in milliseconds: exited ones that it has waited for, and running ones. */
   readonly children: number;
 }
 
@@ -24,12 +24,12 @@ function inMilliseconds(ticks: number): number {
 /** utime, stime, cutime and cstime of proc_pid_stat(5). */
 function timesOf(pid: number): number[] {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name of the program, in parentheses, may hold anything.
+  // The name of the program, in parentheses, may contain any text.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields.slice(11, 15).map(Number);
 }
 
-/** Whichever of its threads has started them. */
+/** Children of all threads of the process. */
 function childrenOf(pid: number): number[] {
   const threads = readdirSync(`/proc/${pid}/task`);
   const lists = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8'));

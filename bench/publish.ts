@@ -9,7 +9,7 @@ const pictures = new URL('../docs/performance/', import.meta.url);
 const begin = '<!-- figures: npm run bench -- --publish -->';
 const end = '<!-- end of figures -->';
 
-/** Writes the figures of a whole run into the docs, its curves beside them, and what `--check` compares with. */
+/** Writes the figures of a complete run and their charts into the docs, and the file that `--check` compares with. */
 export async function publish(
   results: readonly Result[],
   machine: Readonly<Record<string, unknown>>,

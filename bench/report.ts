@@ -1,6 +1,6 @@
 import type { Result } from './figure.ts';
 
-/** On one line: whether it holds, the bound, the bar, and what was seen. */
+/** One line: whether the figure holds, its bound, the bar, and the runs. */
 export function formatResult(result: Result): string {
   const { id, what, unit, value, min, median, max, runs } = result;
   const verdict = result.holds === undefined ? '    ' : result.holds ? 'ok  ' : 'MISS';

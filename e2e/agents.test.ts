@@ -80,7 +80,7 @@ onCluster('agents', (cluster) => {
     await cluster().expect([ask('TCP/80', 'x/b'), ask('TCP/81', 'timeout')]);
   });
 
-  /** Each case is told once, by whichever node is first. */
+  /** One node emits the Event; the others find it and do not repeat it. */
   async function missingWarning(kind: string, key: string): Promise<string | undefined> {
     const [namespace, name] = key.split('/') as [string, string];
     const events = await cluster().objects.list('Event', namespace);

@@ -6,7 +6,7 @@ import { CaseRunner } from './cluster/case-runner.ts';
 import { castPorts } from './cluster/cast.ts';
 import { onCluster } from './cluster/cluster.ts';
 
-/** The cases of the cyclonus generator that are beside this checkout: those of IPv4, every pair and port, through Services. */
+/** The IPv4 cases of the cyclonus generator beside this checkout: every pair and port, through Services. */
 onCluster('the conformance cases', (cluster) => {
   const file = readCases();
   const cases = file?.cases.filter(({ ipFamily = 4 }) => ipFamily === 4) ?? [];

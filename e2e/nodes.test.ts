@@ -29,7 +29,7 @@ onCluster('nodes', (cluster) => {
   it('see their probes answered by a pod that everything else is closed to', async function () {
     if (!cluster().target.hasKubelet) skipTest(this, 'the kubelet of the lab probes nothing');
     const [node] = cluster().target.nodes;
-    // Ready is what it becomes by a probe, so the policy is there first.
+    // A probe makes the pod ready, so the policy must exist first.
     await cluster().apply(deny);
     const probe = { tcpSocket: { port: 80 }, periodSeconds: 1, failureThreshold: 1 };
     await cluster().apply(cluster().pod('x/probed', { node, ports: ['TCP/80'], container: { readinessProbe: probe } }));
@@ -52,7 +52,7 @@ onCluster('nodes', (cluster) => {
     await cluster().expect([...ask('x/a', node, node), ...ask('x/b', node, node)]);
     await cluster().apply(deny);
     await cluster().expect([...ask('x/a', 'timeout', 'timeout'), ...ask('x/b', 'timeout', 'timeout')]);
-    // As for a DNS cache on the node.
+    // For example a DNS cache on the node.
     const to = await nodeBlocks(0);
     await cluster().apply(policy('x', 'dns', { egress: [{ to, ports: [port(`UDP/${nodePorts.udp}`)] }] }));
     await cluster().expect([...ask('x/a', 'timeout', node), ...ask('x/b', 'timeout', node), ...ask('y/a', node, node)]);

@@ -16,7 +16,7 @@ onCluster('pods', (cluster) => {
     );
     await cluster().apply(policy('x', 'p', { ingress: [{ from: [pods({ role: 'friend' })] }] }));
     await cluster().expect([{ from: 'y/b', to: 'x/a', port: 'TCP/80', answer: 'timeout' }]);
-    // Nor do they take from the address what its pod may do.
+    // A finished pod must not restrict the address of a running pod.
     await cluster().apply(policy('x', 'p', { ingress: [{ from: [pods({ pod: 'b' }, { ns: 'y' })] }] }));
     await cluster().expect([{ from: 'y/b', to: 'x/a', port: 'TCP/80', answer: 'x/a' }]);
   });

@@ -109,7 +109,7 @@ onCluster('policies', (cluster) => {
       { from: 'y/b', to: 'x/a', port: 'TCP/80', answer: 'timeout' },
     ]);
     const ingressOnly = policy('x', 'both', { ingress: [{ from: [inY()] }] });
-    // Rules of a direction that policyTypes does not name are ignored (S2.3).
+    // Postern ignores rules of a direction that policyTypes does not list (S2.3).
     Object.assign(ingressOnly['spec'] as object, { egress: [{ to: [inY({ pod: 'a' })] }] });
     await cluster().apply(ingressOnly);
     await cluster().expect([

@@ -1,5 +1,5 @@
 #!/bin/sh
-# npm run e2e: on the cluster of KUBECONFIG, or else in a lab of its own, which wants root and Debian (e2e/README.md).
+# npm run e2e: runs on the cluster of KUBECONFIG, else in its own lab, which needs root and Debian (e2e/README.md).
 set -eu
 cd "$(dirname "$0")/.."
 [ -n "${KUBECONFIG-}" ] || sh scripts/setup.sh lab

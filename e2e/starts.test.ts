@@ -10,7 +10,7 @@ import type { Cluster } from './cluster/cluster.ts';
 import { onCluster } from './cluster/cluster.ts';
 
 const starts = Number(process.env['E2E_STARTS'] ?? 20);
-/** At a time. */
+/** Pods that start in parallel. */
 const batch = 20;
 
 const witnesses = ['x/a', 'x/b'];
@@ -20,7 +20,7 @@ const program = readFileSync(new URL('cluster/starter.py', import.meta.url), 'ut
 
 onCluster('pods that start', (cluster) => {
   it('send nothing forbidden from their first instruction on (S7.5)', async function () {
-    // A pod of the lab runs no program of its own; test/kernel/pod-start.test.ts is the same there.
+    // Pods of the lab have no containers; test/kernel/pod-start.test.ts tests the same there.
     if (!cluster().target.hasKubelet) skipTest(this, 'the kubelet of the lab runs no containers');
     this.timeout(300_000 + starts * 3000);
     const egress = [{ to: [pods({}, { ns: 'x' })], ports: [port(`UDP/${allowed.port}`)] }];
@@ -52,7 +52,7 @@ onCluster('pods that start', (cluster) => {
 
 interface Told {
   readonly sent: number;
-  /** By address of the witness. */
+  /** Time of the first answer by address of the witness. */
   readonly answeredMs: Readonly<Record<string, number>>;
 }
 
@@ -68,7 +68,7 @@ function starter(cluster: Cluster, name: string, index: number): ApiObject {
   });
 }
 
-/** What the pods have said at their ends. */
+/** The last log lines of the pods. */
 async function ends(cluster: Cluster, names: readonly string[]): Promise<Told[]> {
   let told: string[] = [];
   await eventually(async () => {

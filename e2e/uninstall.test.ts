@@ -3,7 +3,7 @@ import { policy } from '../test/kernel/policies.ts';
 import { skipTest } from '../test/support/skip.ts';
 import { onCluster } from './cluster/cluster.ts';
 
-/** The last file of the run: nothing enforces policies afterwards. */
+/** The last file of the run, because no policy is enforced afterwards. */
 onCluster('uninstalling', (cluster) => {
   it('opens what policies had closed, on every node', async function () {
     const { uninstall } = cluster().target;

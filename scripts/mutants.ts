@@ -1,7 +1,7 @@
 /**
- * `npm run mutants`: is the unit suite worth its green? Each mutant of test/mutants.ts is planted alone in a copy of the repository,
- * and some test must fail there. Failing to load is no kill: it says nothing about behaviour.
- * An argument runs only the mutants whose names hold it.
+ * `npm run mutants` tests the unit suite: it applies each mutant of test/mutants.ts alone in a copy of the repository, and a test must
+ * fail. A module that does not load is not a kill, because it shows nothing about behaviour.
+ * An argument selects the mutants whose names contain it.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -11,9 +11,9 @@ import { runCommand } from './run-command.ts';
 import { formatTally, readTally, reportTally, tallyVariable } from './tally.ts';
 
 const root = resolve(import.meta.dirname, '..');
-/** Left out of copies. */
+/** Not copied. */
 const unwanted = new Set(['.git', 'node_modules', 'coverage', 'dist']);
-/** The unit suite without the specs of rooms that hold no mutants, and without replays: pure rooms are judged by their own tests. */
+/** Excluded specs: of rooms without mutants, and replays. The own tests of pure rooms must find their mutants. */
 const elsewhere =
   'test/{lab,kernel,replays,house,scripts,watch,apply,agent,telemetry,config,cli,manifests,monitoring}/**';
 const suite = `--ignore '${elsewhere}' --ignore 'test/**/*.kernel.test.ts' 'test/**/*.test.ts'`;
@@ -57,8 +57,8 @@ async function judge(copy: string, mutant: Mutant): Promise<{ killed: boolean; h
   const file = join(copy, mutant.file);
   const source = readFileSync(file, 'utf8');
   const count = source.split(mutant.find).length - 1;
-  if (count !== 1) return { killed: false, how: `its line stands ${count} times in ${mutant.file}` };
-  // A function, because in a text `$&` and the like would have a meaning.
+  if (count !== 1) return { killed: false, how: `its text occurs ${count} times in ${mutant.file}` };
+  // A function, because a replacement string would interpret `$&`.
   writeFileSync(
     file,
     source.replace(mutant.find, () => mutant.replace),
@@ -70,7 +70,7 @@ async function judge(copy: string, mutant: Mutant): Promise<{ killed: boolean; h
       if (outcome === 'red') return { killed: true, how: detail };
       if (outcome === 'broken') return { killed: false, how: detail };
     }
-    return { killed: false, how: 'no test noticed' };
+    return { killed: false, how: 'no test failed' };
   } finally {
     writeFileSync(file, source);
   }

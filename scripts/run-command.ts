@@ -4,7 +4,7 @@ export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly minutes: number;
-  /** Where standard output and standard error go: to this process's own, or into `output`. */
+  /** Whether output goes to this process's stdout and stderr, or into `output`. */
   readonly show: boolean;
 }
 export interface CommandResult {
@@ -16,8 +16,7 @@ export interface CommandResult {
 const graceMs = 10_000;
 
 /**
- * Runs a command line of sh in a process group of its own, so that a time-out or an interrupt ends all of it. Killed or timed out
- * counts as exit code 1.
+ * Runs a sh command line in its own process group, so that a timeout or an interrupt kills all its processes. Both count as exit code 1.
  */
 export function runCommand(commandLine: string, options: CommandOptions): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
@@ -37,7 +36,7 @@ export function runCommand(commandLine: string, options: CommandOptions): Promis
       try {
         process.kill(-child.pid!, signal);
       } catch {
-        // It has ended.
+        // The process has exited.
       }
     };
     const stop = (): void => {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what `npm run lab` (setup.sh lab), `npm test` (setup.sh test) or `npm run bench` (setup.sh bench) lack: npm packages from the lockfile, and Debian
-# packages. It runs before Node 24 is there; when nothing is missing it says nothing and takes no time.
+# Installs missing npm packages from the lockfile and missing Debian packages for `npm run lab` (setup.sh lab), `npm test` (setup.sh test) or
+# `npm run bench` (setup.sh bench). It must not need Node 24. If nothing is missing, it prints nothing.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -10,7 +10,7 @@ fail() {
   exit 2
 }
 
-# The first package that the distribution has, or else the first, for apt-get to say that there is no such package.
+# Prints the first package that the distribution has, else the first, so that apt-get reports it as missing.
 choose() {
   for package in "$@"; do
     if [ "$package" = none ] || [ -n "$(apt-cache madison "$package")" ]; then
@@ -21,19 +21,19 @@ choose() {
   echo "$1"
 }
 
-# npm writes this file at the end of an installation, so it is also missing after one that was cut short.
+# npm writes this file at the end of an installation, so it is also missing after an interrupted one.
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
   echo 'postern: installing npm packages from the lockfile'
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 fi
-# The lockfile brings Node 24 for x64 and arm64; elsewhere the machine's own must do.
+# The lockfile has Node 24 for x64 and arm64. Other architectures use the machine's Node.
 [ -x node_modules/.bin/node ] || node -e '
   const [major, minor] = process.versions.node.split(".").map(Number);
   process.exit(major > 24 || (major === 24 && minor >= 12) ? 0 : 1);
 ' || fail 'needs Node 24.12 or newer on this processor'
 
-# A line a tool: how to see it, then the Debian packages that bring it. The first that the distribution has is taken; `none`
-# at the end: where it has none, go on without (Ubuntu has no kubectl).
+# One line per tool: the test for it, then alternative Debian packages. `none` at the end means that the tool is optional (Ubuntu has
+# no kubectl).
 tools='
 nft                  nftables
 ip                   iproute2

@@ -3,7 +3,7 @@ import { findSkipReason } from '../test/support/skip.ts';
 import { reportTally } from './tally.ts';
 import type { Skip } from './tally.ts';
 
-/** mocha's spec reporter, which also leaves a tally, and for which a skip without a reason is a failure. */
+/** mocha's spec reporter. It also writes a tally, and treats a skip without a reason as a failure. */
 export default class TallyReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);

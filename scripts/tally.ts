@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** What a step counted. A skip without a reason is a failure, so every skip here has one. */
+/** Counts of a step. Every skip has a reason, because a skip without one is a failure. */
 export interface Tally {
   readonly passed: number;
   /** Titles. */
@@ -12,16 +12,16 @@ export interface Skip {
   readonly reason: string;
 }
 
-/** Names the file in which a step that runs tests leaves its tally. */
+/** Environment variable with the path of the tally file. */
 export const tallyVariable = 'POSTERN_TALLY';
 
-/** For the step itself: hands the tally to whoever asked for one. */
+/** Called by a step: writes the tally file, if the variable is set. */
 export function reportTally(tally: Tally): void {
   const file = process.env[tallyVariable];
   if (file !== undefined) writeFileSync(file, JSON.stringify(tally));
 }
 
-/** `undefined` if the step left none. */
+/** Returns `undefined` if the step wrote no tally. */
 export function readTally(file: string): Tally | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Tally;
@@ -30,7 +30,7 @@ export function readTally(file: string): Tally | undefined {
   }
 }
 
-/** The tally of a step that ended with `exitCode`: one that counts nothing is one check, and one that counts must have counted something. */
+/** The tally of a finished step. A step without a tally counts as one check; a step with a tally must have run a test. */
 export function judgeStep(title: string, exitCode: number, counted: Tally | undefined): Tally {
   if (!counted)
     return exitCode === 0 ? { passed: 1, failed: [], skipped: [] } : { passed: 0, failed: [title], skipped: [] };

@@ -1,4 +1,4 @@
-/** `npm test`: every check there is, cheapest first. All run, so that one report names all that is wrong. */
+/** `npm test` runs all checks, cheapest first. It continues after a failure, so that one report has all failures. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ interface Step {
   /** A script of package.json. */
   readonly script: string;
   readonly minutes: number;
-  /** Means nothing unless this one has passed. */
+  /** Skipped unless this step has passed. */
   readonly after?: string;
 }
 
@@ -41,7 +41,7 @@ const total = addTallies([...tallies.values()]);
 console.log();
 for (const title of total.failed) console.log(`failed: ${title}`);
 for (const { title, reason } of total.skipped) console.log(`skipped: ${title}: ${reason}`);
-if (interrupted) console.log('interrupted: not all was run');
+if (interrupted) console.log('interrupted: some steps did not run');
 console.log(formatTally(total));
 process.exitCode = total.failed.length > 0 || interrupted ? 1 : 0;
 

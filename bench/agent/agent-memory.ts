@@ -5,7 +5,7 @@ import type { Memory } from './image-agent.ts';
 import { BenchNode } from './node.ts';
 
 const runs = 5;
-/** How long after it has become ready the memory is read: what arriving needed is collected by then, if ever. */
+/** Delay between ready and the reading of the memory, so that the garbage of the start is collected. */
 const restMs = 10_000;
 
 export const agentMemory: Bench = {

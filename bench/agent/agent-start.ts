@@ -4,7 +4,7 @@ import { BenchNode } from './node.ts';
 
 const runs = 9;
 
-/** Every policy selects a pod of the node, so all of them are in its kernel. */
+/** Every policy selects a pod of the node, so the kernel has the rules of all policies. */
 const shape: Shape = {
   ...shapes.small,
   name: 'unchanged',
@@ -48,7 +48,7 @@ async function startOnce(node: BenchNode): Promise<Start> {
   const seconds = await agent.ready();
   const elements = await agent.metric('postern_ruleset_elements');
   await agent.end();
-  // Only now, so that a write after it was ready counts too.
+  // Read at the end, to include writes after ready.
   return { seconds, elements, ...(await node.nft.runs()) };
 }
 
@@ -60,7 +60,7 @@ function figuresOf(first: Start, starts: readonly Start[]): Figure[] {
   };
   return [
     figure('from the start of the process to ready', 's', 2, ({ seconds }) => seconds),
-    // Each of the tables once, and that there is none of bridges.
+    // Expected: one listing per table, and one that finds no bridge table.
     figure(`readings of a table (a first start: ${first.reads})`, 'runs of nft', 3, ({ reads }) => reads),
     figure(`transactions (a first start: ${first.writes})`, 'runs of nft', 0, ({ writes }) => writes),
   ];

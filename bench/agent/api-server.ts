@@ -4,7 +4,10 @@ import { watchedResources } from '../../src/watch/resources.ts';
 import { splitLines } from '../../src/watch/json-lines.ts';
 import { pagePath } from '../cluster/list-pages.ts';
 
-/** Serves lists from files, and watches whose news are the lines that it is told; takes Events and forgets them. It says "ready". To be run in the node's network namespace. */
+/**
+ * Serves lists from files, and watches whose events are the lines on stdin. Accepts Events and discards them. Prints "ready". Runs in the
+ * node's network namespace.
+ */
 const [directory = '', port = ''] = process.argv.slice(2);
 
 const server = createServer((request, response) => {

@@ -1,10 +1,10 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-/** How it is run, and what is said to one that stays. */
+/** Log files: runs of nft, and commands of `nft -i` sessions. */
 const files = ['runs', 'said'] as const;
 
-/** Stands before the real nft on an agent's PATH and notes each run, and each command to one that stays. */
+/** A wrapper that precedes the real nft on an agent's PATH. It logs each run, and each command of an `nft -i` session. */
 export class CountedNft {
   readonly #directory: string;
 
@@ -37,7 +37,7 @@ esac
     return Promise.all(files.map((name) => writeFile(join(this.#directory, name), ''))).then(() => {});
   }
 
-  /** Since the last reset: transactions, and listings of a whole table. The rest asks for one chain, or for the version. */
+  /** Since the last reset: transactions, and listings of a whole table. Other runs (one chain, the version) do not count. */
   async runs(): Promise<{ writes: number; reads: number }> {
     const [runs, said] = await Promise.all(files.map((name) => readFile(join(this.#directory, name), 'utf8')));
     const count = (text: string | undefined, pattern: RegExp): number =>

@@ -9,7 +9,7 @@ import { enterNamespace } from '../../src/lab/network-namespace.ts';
 import { imageEnvironment, imageNodeFlags } from '../image-flags.ts';
 
 export interface AgentOptions {
-  /** The program as the image has it, in one file. */
+  /** Path of the image's bundled program. */
   readonly program: string;
   readonly nodeName: string;
   readonly namespace: string;
@@ -18,22 +18,22 @@ export interface AgentOptions {
   readonly stateDirectory: string;
   /** Holds socket and log. */
   readonly directory: string;
-  /** Where it finds nft. */
+  /** PATH of the agent. */
   readonly path: string;
 }
 
-/** What the kernel says of a process, in MB. */
+/** Memory of a process in MB, from /proc. */
 export interface Memory {
   readonly resident: number;
   readonly peak: number;
-  /** What is not mapped from files: those are shared between processes, and can be read again. */
+  /** Anonymous memory. File mappings are shared between processes and can be dropped. */
   readonly anonymous: number;
 }
 
 const askEveryMs = 10;
 const patienceMs = 120_000;
 
-/** The agent as the image runs it, in the network namespace of a node. */
+/** The agent as in the image, in the network namespace of a node. */
 export class ImageAgent {
   readonly #child: ChildProcess;
   readonly #started = performance.now();
@@ -61,7 +61,7 @@ export class ImageAgent {
     closeSync(log);
   }
 
-  /** Seconds from the start of the process to the first time that it says that it is ready. */
+  /** Seconds from the start of the process until /readyz succeeds. */
   async ready(): Promise<number> {
     while (!(await this.#isReady())) {
       const seconds = (performance.now() - this.#started) / 1000;
@@ -85,7 +85,7 @@ export class ImageAgent {
     return this.#child.pid!;
   }
 
-  /** Milliseconds until it says that it lives. */
+  /** Response time of /healthz in milliseconds. */
   async health(): Promise<number> {
     const asked = performance.now();
     while ((await this.#get('/healthz'))?.status !== 200) await wait(askEveryMs);
@@ -97,7 +97,7 @@ export class ImageAgent {
     return Number(line?.slice(series.length + 1));
   }
 
-  /** The rules stay. */
+  /** Stops the agent. The rules stay. */
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');

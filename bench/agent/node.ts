@@ -24,7 +24,7 @@ const namespace = 'bench-postern-agent';
 const apiServer = fileURLToPath(new URL('api-server.ts', import.meta.url));
 const port = '8001';
 
-/** A node of the cluster in a network namespace: pods' devices, the API server on its loopback, the program of the image, and no agent yet. */
+/** A node in a network namespace: pods' devices, an API server on its loopback, the bundled program; without an agent. */
 export class BenchNode {
   readonly #nodeName: string;
   readonly #directory: string;
@@ -66,12 +66,12 @@ export class BenchNode {
     return join(this.#directory, 'postern.mjs');
   }
 
-  /** The API server tells all watches of the object. */
+  /** Sends the event to all watches. */
   tell(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: object): void {
     this.#server!.stdin!.write(`${JSON.stringify({ type, object })}\n`);
   }
 
-  /** What nft prints there. */
+  /** Runs nft in the namespace and returns its output. */
   nftOutput(...args: readonly string[]): Promise<string> {
     return runInNamespace(namespace, 'nft', args);
   }
@@ -89,7 +89,7 @@ export class BenchNode {
     });
   }
 
-  /** Ends what runs there. */
+  /** Stops all processes in the namespace. */
   async down(): Promise<void> {
     await deleteNamespace(namespace).catch(() => {});
     await rm(this.#directory, { recursive: true, force: true });

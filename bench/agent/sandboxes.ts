@@ -7,7 +7,7 @@ interface LocalPod {
   readonly status: { readonly podIPs: readonly { readonly ip: string }[] };
 }
 
-/** What the container runtime of the node has made for its pods: a device and routes for each, and its entry in libcni's cache. */
+/** Creates the sandboxes of the node's pods: a device, routes, and an entry in libcni's cache for each. */
 export async function makeSandboxes(
   objects: Iterable<object>,
   nodeName: string,

@@ -16,15 +16,15 @@ import { processorTime } from '../processor.ts';
 import { monotonic, type Applied, type Reply, type Request } from './protocol.ts';
 
 /**
- * The measured process: an agent from a watch's lines to the kernel, told what the API server would tell. It is to run in the network
- * namespace of its node, with --expose-gc and the node's name as its argument.
+ * The measured process: the agent from watch events to the kernel. It reads the events from stdin. Run it in the network namespace of its
+ * node, with --expose-gc and the node's name as argument.
  */
 const [nodeName = ''] = process.argv.slice(2);
 const pipeline = new Pipeline(nodeName);
 const versions = new ObjectVersions();
 const processes = createNft();
 const kernel = openNftSession(processes);
-/** Of the stages of the current run. */
+/** Scripts of the stages of the current run. */
 let scripts: string[] = [];
 const observed: Nft = {
   ...kernel,
@@ -34,7 +34,7 @@ const observed: Nft = {
   },
 };
 
-/** How many events had come before those in `seen`, and how many of these the current run takes in. */
+/** Number of events before those in `seen`, and number of events in the current run. */
 let before = 0;
 let seen: number[] = [];
 let takenIn = 0;
@@ -90,7 +90,7 @@ function applied({ plan }: AppliedRun): void {
 
 const take = createEventDispatcher({
   pipeline,
-  // Nothing is kept over a restart here, and no pod has to be asked for.
+  // No saved state, and no fetched pods.
   source: { receive: () => reconciler.changed() },
   fetcher: { receive() {}, want() {} },
 });
@@ -129,7 +129,7 @@ async function handle(request: Request): Promise<void> {
       return reply({ processor: { ownMs, childrenMs } });
     }
     case 'memory': {
-      // Twice: what finalizers let go of is collected by the next.
+      // Twice: the second collection frees what finalizers of the first released.
       for (let i = 0; i < 2; i++) globalThis.gc!();
       const { rss, heapUsed } = process.memoryUsage();
       return reply({ memory: { residentBytes: rss, heapBytes: heapUsed } });

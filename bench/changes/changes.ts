@@ -10,11 +10,11 @@ import { measureNewPolicy } from './new-policy.ts';
 import { NodeUnderTest } from './node-under-test.ts';
 import type { Rate } from './schedule.ts';
 
-/** How much is measured. */
+/** Number of measurements. */
 interface Scale {
   readonly shape: Shape;
   readonly rounds: number;
-  /** Pods that change in a round. */
+  /** Changed pods per round. */
   readonly pods: number;
   readonly churn: Rate;
 }
@@ -26,7 +26,7 @@ const scale: Scale = {
   churn: { seconds: 60, events: 500, concerning: 5 },
 };
 
-/** What changes of a large cluster take, from the event to the kernel's commit, and what they cost the node. */
+/** Latency of changes in a large cluster, from the event to the kernel's commit, and their cost on the node. */
 export const changes: Bench = {
   name: 'changes',
   summary: 'changes in a cluster of 100,000 pods and 10,000 policies, from the event to the commit',
@@ -47,7 +47,7 @@ async function measureChanges(
       return [
         ...(await measureMemberChanges(node, members, rounds, progress)),
         ...(await measureChurn(node, members, churn, progress)),
-        // Last: it brings pods of its own.
+        // Last, because it adds pods.
         ...(await measureNewPolicy(node, shape, rounds, progress)),
       ];
     } finally {

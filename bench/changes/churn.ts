@@ -9,16 +9,16 @@ import type { Change, NodeUnderTest } from './node-under-test.ts';
 import { monotonic } from './protocol.ts';
 import { schedule, type Rate } from './schedule.ts';
 
-/** How many bare elements of each kind, before and after. */
+/** Number of bare elements of each kind, before and after. */
 const bareElements = 75;
 
 interface Sent {
-  /** Which of the events that the agent is told. */
+  /** Index among all sent events. */
   readonly index: number;
   readonly way: Way;
 }
 
-/** B6: pods of the whole cluster change all the time. */
+/** B6: pods of the whole cluster change continuously. */
 export async function measureChurn(
   node: NodeUnderTest,
   { byLabel, others }: Members,
@@ -84,7 +84,7 @@ async function measureBare(node: NodeUnderTest, bare: Record<Way, number[]>): Pr
   }
 }
 
-/** Which run took in which event. */
+/** Maps events to the runs that applied them. */
 class Applied {
   readonly #changes: Change[] = [];
 
@@ -96,7 +96,7 @@ class Applied {
     return this.#changes.find(({ before, seen }) => index >= before && index < before + seen.length);
   }
 
-  /** From its being seen until it was in force, in milliseconds. */
+  /** Milliseconds from seen to in force. */
   latency(index: number, way: Way): number {
     const change = this.find(index);
     if (!change) throw new Error('a change has not changed the kernel');

@@ -1,9 +1,9 @@
 import { LineProcess } from './line-process.ts';
 
-/** When the kernel committed each new generation of rules: what watch-commits.c has become says it. */
+/** Commit times of rule generations, as the compiled watch-commits.c prints them. */
 export class CommitWatch {
   readonly #process: LineProcess;
-  /** Milliseconds of CLOCK_MONOTONIC, of commits that nobody has taken yet. */
+  /** Commit times that `take` has not returned yet, in milliseconds of CLOCK_MONOTONIC. */
   #commits: number[] = [];
   #isReady = false;
 
@@ -20,13 +20,13 @@ export class CommitWatch {
     return watch;
   }
 
-  /** The times of the next commits, as soon as there are that many. */
+  /** Waits for `count` commits and returns their times. */
   async take(count: number): Promise<number[]> {
     await this.#process.until(() => this.#commits.length >= count);
     return this.#commits.splice(0, count);
   }
 
-  /** Commits that nobody expected: somebody else writes, or a transaction was counted wrongly. */
+  /** Number of unexpected commits: another program writes, or the bench has miscounted. */
   get left(): number {
     return this.#commits.length;
   }

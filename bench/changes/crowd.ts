@@ -8,7 +8,7 @@ import type { Shape } from '../cluster/shapes.ts';
 const name = 'crowd';
 const pods = 100;
 
-/** A namespace as the others of the cluster, but all of its hundred pods are of the node that is looked at. */
+/** A namespace like the others of the cluster, but with all its hundred pods on the measured node. */
 export function* crowdObjects(shape: Shape): Generator<object> {
   const namespace: NamespaceLayout = {
     index: shape.namespaces,
@@ -23,7 +23,7 @@ export function* crowdObjects(shape: Shape): Generator<object> {
     nodes: 1,
     namespaces: [namespace],
     nodeOf: new Uint16Array(pods),
-    // After those of the node's other pods.
+    // Addresses after those of the node's other pods.
     slotOf: Uint8Array.from({ length: pods }, (_, i) => shape.localPods + i),
   };
   const random = new Random(shape.seed);
@@ -32,7 +32,7 @@ export function* crowdObjects(shape: Shape): Generator<object> {
   yield* podObjects(layout, namespace, random);
 }
 
-/** Selects all of them: peers by label from some namespaces, blocks, single ports. */
+/** Selects all these pods, with peers by label from some namespaces, ipBlocks and single ports. */
 export const newPolicy = {
   apiVersion: 'networking.k8s.io/v1',
   kind: 'NetworkPolicy',

@@ -1,11 +1,11 @@
 import type { Change } from './node-under-test.ts';
 
-/** What an event does to what is allowed; the two come into force in different stages. */
+/** Whether an event allows or denies traffic. The two take effect in different stages. */
 export type Way = 'addition' | 'removal';
 
 /**
- * When what was to be added, or removed, was in force. Additions to sets are in the switch, and so is a pod that moves to another class;
- * what leaves a set leaves with the break.
+ * Time at which the addition or removal was in force. The switch stage adds elements to sets and moves a pod to another class; the break
+ * stage deletes elements.
  */
 export function inForceAt(changes: readonly Change[], way: Way): number {
   const stages = changes.flatMap((change) => change.stages);

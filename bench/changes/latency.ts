@@ -1,13 +1,13 @@
 import type { Figure, Run } from '../figure.ts';
 
-/** By nearest rank: the smallest value that at least this share of all values does not exceed. */
+/** Nearest-rank percentile: the smallest value that at least this share of all values does not exceed. */
 export function percentile(values: readonly number[], share: number): number {
   if (values.length === 0) throw new Error('no values');
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
 }
 
-/** What one round has measured, in milliseconds. */
+/** Measurements of one round in milliseconds. */
 export interface Round {
   readonly ours: readonly number[];
   readonly baseline: readonly number[];
@@ -18,12 +18,12 @@ function ratioOf({ ours, baseline }: Round, share: number): Run {
   return { value: a / b, ours: a, baseline: b };
 }
 
-/** The median of each round, as it is. */
+/** A figure of the median of each round, without a baseline. */
 export function timeFigure(id: string, what: string, rounds: readonly (readonly number[])[]): Figure {
   return { id, what: `${what}, p50`, unit: 'ms', runs: rounds.map((values) => ({ value: percentile(values, 0.5) })) };
 }
 
-/** The two bars of latencies: the median of each round, and the 99th percentile of each. */
+/** Two latency figures: the median and the 99th percentile of each round. */
 export function latencyFigures(id: string, what: string, rounds: readonly Round[], withBars = true): Figure[] {
   return (
     [

@@ -2,37 +2,37 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { splitLines } from '../../src/watch/json-lines.ts';
 
-/** A process that is told lines and tells lines. It ends when its input does; if it ends before, whoever waits is told so. */
+/** A process with lines on stdin and stdout. It exits at the end of its input. If it exits earlier, pending calls reject. */
 export class LineProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<string>;
-  /** Resolves when nothing more is read. */
+  /** Resolves at the end of stdout. */
   readonly #ended: Promise<void>;
   #failure: Error | undefined;
   #waiting: (() => void)[] = [];
 
-  /** @param take is called with each line, and may throw */
+  /** @param take Called with each line; may throw. */
   constructor(command: readonly [string, readonly string[]], take: (line: string) => void) {
     const [file, args] = command;
     this.#child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    // What could not be written shows in how the process ended.
+    // Ignores write errors: the exit status shows the cause.
     this.#child.stdin!.on('error', () => {});
     this.#exited = once(this.#child, 'exit').then(([code, signal]) => String(code ?? signal));
     this.#ended = this.#read(take);
   }
 
-  /** Says whether there is room for more. What there is no room for is kept, and written when there is. */
+  /** Returns whether the buffer has room. Without room, the line is queued. */
   post(line: string): boolean {
     if (this.#failure) throw this.#failure;
     return this.#child.stdin!.write(`${line}\n`);
   }
 
-  /** Resolves when there is room for more. */
+  /** Resolves when the buffer has room. */
   async write(line: string): Promise<void> {
     if (!this.post(line)) await Promise.race([once(this.#child.stdin!, 'drain'), this.#ended]);
   }
 
-  /** Resolves when the condition holds: it is looked at after each line. */
+  /** Resolves when the condition is true. Evaluates it after each line. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       if (this.#failure) throw this.#failure;

@@ -11,16 +11,16 @@ const ways: readonly Way[] = ['addition', 'removal'];
 
 interface Kind {
   readonly name: string;
-  /** How many pods a round. */
+  /** Pods of a round. */
   readonly pods: readonly PodObject[];
   readonly withBars: boolean;
-  /** The change; after it the pod becomes again what it was. */
+  /** The change. The bench reverts it afterwards. */
   readonly change: (pod: PodObject) => PodObject;
-  /** What the change does, and what its end does. */
+  /** Effects of the change, and of its reversal. */
   readonly ways: readonly [readonly Way[], readonly Way[]];
 }
 
-/** B3: one pod of another node changes, and a set of this node has one element more or less. */
+/** B3: one pod of another node changes, and a set of this node gets or loses one element. */
 export async function measureMemberChanges(
   node: NodeUnderTest,
   { byLabel, byAddress, popular, others }: Members,
@@ -100,7 +100,7 @@ async function measureApart(node: NodeUnderTest): Promise<number[]> {
   return added;
 }
 
-/** A change of ours and a bare element in turn, so that what the machine does meanwhile meets both. */
+/** Alternates changes and bare elements, so that load of the machine affects both alike. */
 async function measureKind(node: NodeUnderTest, kind: Kind): Promise<Record<Way, Round>> {
   const measured: Record<Way, { ours: number[]; baseline: number[] }> = {
     addition: { ours: [], baseline: [] },

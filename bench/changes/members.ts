@@ -5,18 +5,18 @@ import type { Shape } from '../cluster/shapes.ts';
 import type { NodeUnderTest } from './node-under-test.ts';
 import { again, remotePods, withAddresses, withoutLabels, type PodObject } from './pods.ts';
 
-/** Pods of other nodes that are in groups here. */
+/** Pods of other nodes that are members of groups on this node. */
 export interface Members {
-  /** Without their labels, or without their addresses, this node's rules are others. */
+  /** Pods whose labels and addresses affect the rules of this node. */
   readonly byLabel: readonly PodObject[];
   readonly byAddress: readonly PodObject[];
-  /** In a group that nearly every class reads. */
+  /** Members of a group that nearly every class uses. */
   readonly popular: readonly PodObject[];
-  /** Any others. */
+  /** Other pods. */
   readonly others: readonly PodObject[];
 }
 
-/** Drawn from all that are in a group, and tried: another pod's address or another group may already be in a set what this one would be. */
+/** Draws random members and tests each: its element may not change the rules, because another member or group already adds it. */
 export async function findMembers(node: NodeUnderTest, shape: Shape, count: number): Promise<Members> {
   const random = new Random(shape.seed);
   const keys = new Set((await node.ask('groups')).flat().map((key) => key.split('/').slice(0, 2).join('/')));

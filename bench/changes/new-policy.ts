@@ -6,7 +6,7 @@ import { inForceAt } from './in-force.ts';
 import type { Change, NodeUnderTest } from './node-under-test.ts';
 import { sandboxOf } from './sandboxes.ts';
 
-/** B4: a policy that selects a hundred pods of this node, against what it writes up to there as one script. */
+/** B4: a policy that selects a hundred pods of this node, compared with one script of the same operations. */
 export async function measureNewPolicy(
   node: NodeUnderTest,
   shape: Shape,
@@ -27,10 +27,10 @@ export async function measureNewPolicy(
     const made = await node.change({ type: 'ADDED', object: newPolicy });
     await node.change({ type: 'DELETED', object: newPolicy });
     const baseline = await node.run(scriptOf(made.changes, 'make', 'switch'));
-    // What the change took away at its end is still there, so its way back need not make it.
+    // The baseline has no break stage: the replaced objects still exist, so the reversal needs no make stage.
     for (const name of ['switch', 'break']) await node.run(scriptOf(undone.changes, name));
     await node.change({ type: 'ADDED', object: newPolicy });
-    // The first round warms up.
+    // The first round is a warm-up.
     if (round < 0) continue;
     ours.push(inForceAt(made.changes, 'addition') - made.seen);
     bare.push(baseline);

@@ -13,19 +13,19 @@ const namespace = 'bench-postern-changes';
 const agentProgram = fileURLToPath(new URL('agent-under-test.ts', import.meta.url));
 const watchSource = fileURLToPath(new URL('watch-commits.c', import.meta.url));
 
-/** A run of the measured agent that changed the kernel, with the moment in which each stage came into force. */
+/** A run of the measured agent that changed the kernel, with the commit time of each stage. */
 export interface Change extends Applied {
   readonly stages: readonly (AppliedStage & { readonly at: number })[];
 }
 
 type Answer = 'ran' | 'settled' | 'groups' | 'processor' | 'memory';
 
-/** A node of the cluster: the agent in a process of its own, in its own network namespace, and a watch on what the kernel commits there. */
+/** A node: the agent in its own process and network namespace, and a watch of the kernel's commits there. */
 export class NodeUnderTest {
   readonly #agent: LineProcess;
   #commits: CommitWatch | undefined;
   readonly #answers: Reply[] = [];
-  /** Runs that nobody has taken yet. */
+  /** Runs that `next` has not returned yet. */
   #applied: Applied[] = [];
   #told = 0;
 
@@ -38,7 +38,7 @@ export class NodeUnderTest {
     });
   }
 
-  /** Tells the agent all of the cluster, and waits until the kernel has what follows from it. */
+  /** Sends all objects of the cluster to the agent, and waits until it has applied them. */
   static async up(shape: Shape, directory: string, progress: (message: string) => void): Promise<NodeUnderTest> {
     const program = `${directory}/watch-commits`;
     await execa('cc', ['-O2', '-o', program, watchSource]);
@@ -69,19 +69,19 @@ export class NodeUnderTest {
     this.#applied = [];
   }
 
-  /** Resolves when the agent has room for more. */
+  /** Sends a request. Resolves when the agent's input has room. */
   tell(request: Request): Promise<void> {
     this.#count(request);
     return this.#agent.write(JSON.stringify(request));
   }
 
-  /** Waits for nothing: where the agent falls behind, requests gather. */
+  /** Sends a request without waiting. If the agent is slow, requests queue up. */
   post(request: Request): void {
     this.#count(request);
     this.#agent.post(JSON.stringify(request));
   }
 
-  /** How many events it has been told. */
+  /** Number of sent events. */
   get told(): number {
     return this.#told;
   }
@@ -91,7 +91,7 @@ export class NodeUnderTest {
     return this.#answer(name);
   }
 
-  /** Tells one event, and waits until all that follows from it is in force. */
+  /** Sends one event, and waits until its changes are in force. */
   async change(request: Request): Promise<{ seen: number; done: number; changes: readonly Change[] }> {
     await this.tell(request);
     const { seen, applied } = await this.ask('settled');
@@ -100,7 +100,7 @@ export class NodeUnderTest {
     return { seen, done: applied, changes };
   }
 
-  /** The oldest run that has been told of and not been taken; `undefined` if there is none now. */
+  /** The oldest reported run that was not returned yet; `undefined` if there is none. */
   async next(): Promise<Change | undefined> {
     const applied = this.#applied.shift();
     if (!applied) return undefined;
@@ -108,7 +108,7 @@ export class NodeUnderTest {
     return { ...applied, stages: applied.stages.map((stage, i) => ({ ...stage, at: times[i]! })) };
   }
 
-  /** Milliseconds from handing a script to the door until it is in force. */
+  /** Milliseconds from passing a script to nft until it is in force. */
   async run(script: string, { apart = false } = {}): Promise<number> {
     await this.tell({ run: script, ...(apart && { apart }) });
     const ran = await this.#answer('ran');
@@ -132,8 +132,8 @@ export class NodeUnderTest {
     return answer;
   }
 
-  /** Each commit must be one that was expected, else times belong to other changes. */
+  /** Throws if there were unexpected commits, because times would belong to other changes. */
   assertQuiet(): void {
-    if (this.#commits!.left > 0) throw new Error(`${this.#commits!.left} commits that nobody expected`);
+    if (this.#commits!.left > 0) throw new Error(`${this.#commits!.left} unexpected commits`);
   }
 }

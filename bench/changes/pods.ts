@@ -2,7 +2,7 @@ import { clusterObjects } from '../cluster/objects.ts';
 import type { Random } from '../cluster/random.ts';
 import type { Shape } from '../cluster/shapes.ts';
 
-/** A Pod as the API server has it: what is changed of it here, and the rest unread. */
+/** A Pod of the API, with types for the fields that change here. */
 export interface PodObject {
   readonly kind: 'Pod';
   readonly metadata: {
@@ -22,18 +22,18 @@ function changed(pod: PodObject, { labels = pod.metadata.labels, podIPs = pod.st
   return { ...pod, metadata, status: { ...pod.status, podIPs } };
 }
 
-/** The same in a new version. */
+/** The same pod with a new resourceVersion. */
 export function again(pod: PodObject): PodObject {
   return changed(pod, {});
 }
 
-/** With none of the labels that policies of the synthetic cluster ask for. */
+/** Removes all labels that policies of the synthetic cluster select. */
 export function withoutLabels(pod: PodObject): PodObject {
   const { 'pod-template-hash': hash = '' } = pod.metadata.labels;
   return changed(pod, { labels: { 'pod-template-hash': hash } });
 }
 
-/** With another value of a label that no policy asks for. */
+/** Changes a label that no policy selects. */
 export function relabelled(pod: PodObject, random: Random): PodObject {
   return changed(pod, { labels: { ...pod.metadata.labels, 'pod-template-hash': random.hex(8) } });
 }
@@ -42,7 +42,7 @@ export function withAddresses(pod: PodObject, addresses: readonly string[]): Pod
   return changed(pod, { podIPs: addresses.map((ip) => ({ ip })) });
 }
 
-/** The remote pods of the cluster that are wanted, by `namespace/name`. */
+/** The pods of other nodes with these names (`namespace/name`). */
 export function remotePods(shape: Shape, wanted: ReadonlySet<string>): PodObject[] {
   return clusterObjects(shape)
     .filter((object): object is PodObject => (object as { kind?: string }).kind === 'Pod')

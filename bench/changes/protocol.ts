@@ -1,22 +1,22 @@
 import type { NodeFact, ResourceName } from '../../src/model/cluster.ts';
 import type { StageName } from '../../src/nftables/ruleset.ts';
 
-/** What the measured process is told: one JSON object a line, taken in order. Objects come as a watch tells them. */
+/** Requests to the measured process: one JSON object per line, in order. Objects are as in a watch event. */
 export type Request =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: object }
   | { readonly fact: NodeFact }
   | { readonly synced: ResourceName }
-  /** A script that goes straight through the kernel, for comparison; `apart`, through an nft of its own. */
+  /** A script to run directly, for comparison; `apart`: with a new nft process. */
   | { readonly run: string; readonly apart?: true }
   | { readonly ask: 'settled' | 'groups' | 'processor' | 'memory' };
 
-/** Its answers, likewise. Times are milliseconds of CLOCK_MONOTONIC. */
+/** Answers of the measured process, one per line. Times are milliseconds of CLOCK_MONOTONIC. */
 export interface Reply {
   readonly applied?: Applied;
-  /** When the script of `run` was handed to the kernel; said when that is done. */
+  /** Time at which the script of `run` was passed to nft; sent when it is done. */
   readonly ran?: number;
   readonly settled?: Settled;
-  /** The pods of each group that the node's policies name. */
+  /** Pods of each group of the node's policies. */
   readonly groups?: readonly (readonly string[])[];
   readonly processor?: Processor;
   readonly memory?: Memory;
@@ -24,35 +24,35 @@ export interface Reply {
 
 /** A run that changed the kernel. */
 export interface Applied {
-  /** How many events had come before those that it took in. */
+  /** Number of events before those of this run. */
   readonly before: number;
-  /** When it saw each of them. */
+  /** Time at which the agent saw each event of this run. */
   readonly seen: readonly number[];
   readonly stages: readonly AppliedStage[];
 }
 
 export interface AppliedStage {
   readonly name: StageName;
-  /** Takes elements away from sets that packets meet. */
+  /** Whether the run deletes elements from sets in use. */
   readonly deletesElements: boolean;
   readonly operations: number;
-  /** Not of the first load, which is large. */
+  /** Missing for the first load, which is large. */
   readonly script?: string;
 }
 
 export interface Settled {
-  /** When the newest event was seen, and when the last run said that all is applied. */
+  /** Time of the newest event, and time at which the last run had applied everything. */
   readonly seen: number;
   readonly applied: number;
 }
 
-/** Processor time of the process itself, and of what it has started. */
+/** Processor time of the process and of its children. */
 export interface Processor {
   readonly ownMs: number;
   readonly childrenMs: number;
 }
 
-/** AddressClaimant, and what is alive on the heap, after a collection. */
+/** Resident memory and live heap after a garbage collection, in bytes. */
 export interface Memory {
   readonly residentBytes: number;
   readonly heapBytes: number;

@@ -1,7 +1,7 @@
 import type { Sandbox } from '../../src/model/cluster.ts';
 import { readIdentity, decodePod } from '../../src/watch/decode.ts';
 
-/** What the container runtime of the node says of its pod: a veth of its own, with the pod's addresses. */
+/** The sandbox of a pod as the container runtime records it: its veth and addresses. */
 export function sandboxOf(object: object, nodeName: string): Sandbox | undefined {
   const { kind, spec } = object as { kind?: string; spec?: { nodeName?: string } };
   if (kind !== 'Pod' || spec?.nodeName !== nodeName) return undefined;

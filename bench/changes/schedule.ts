@@ -2,7 +2,7 @@ import type { Random } from '../cluster/random.ts';
 import type { Way } from './in-force.ts';
 import { again, relabelled, withoutLabels, type PodObject } from './pods.ts';
 
-/** How many pod events a second, and how many of these change what this node must enforce. */
+/** Pod events per second, and the number of these that change the rules of this node. */
 export interface Rate {
   readonly seconds: number;
   readonly events: number;
@@ -10,17 +10,17 @@ export interface Rate {
 }
 
 export interface ScheduledEvent {
-  /** Milliseconds after the first. */
+  /** Milliseconds after the first event. */
   readonly due: number;
   readonly object: PodObject;
-  /** What it changes on this node, if anything. */
+  /** Effect on this node; missing if there is none. */
   readonly way?: Way;
 }
 
-/** So many pods leave their groups one after the other, then come back: never is one there and gone within one run. */
+/** Number of pods that leave their groups one after the other and then return, so that no pod does both within one run. */
 const block = 10;
 
-/** Evenly spread over the time; of those that concern nobody here half bring another label, half only another version. */
+/** Spreads events evenly. Half of the events without effect change a label, the other half only the resourceVersion. */
 export function* schedule(
   { seconds, events, concerning }: Rate,
   members: readonly PodObject[],
@@ -30,7 +30,7 @@ export function* schedule(
   const between = events / concerning;
   for (let i = 0, k = 0; i < seconds * events; i++) {
     const due = (i * 1000) / events;
-    // In the middle of its turn, so that the last one has as long as the others.
+    // In the middle of its slot, so that the last event has as much time as the others.
     if (i % between === Math.floor(between / 2)) {
       yield { due, ...membership(members, k++) };
     } else {

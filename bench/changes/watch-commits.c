@@ -1,6 +1,6 @@
-/* Prints a line for each generation of nftables rules that the kernel commits in this network namespace, until its standard input ends:
- * the nanoseconds of CLOCK_MONOTONIC when the kernel told of it, which it does once the new generation is what packets meet.
- * What it could not tell for lack of room is an error: a commit may be missing. */
+/* Prints one line for each generation of nftables rules that the kernel commits in this network namespace, until stdin closes: the time of
+ * the kernel's notification in nanoseconds of CLOCK_MONOTONIC. The kernel notifies after packets use the new generation.
+ * Exits with an error if the kernel dropped a notification (ENOBUFS), because a commit may be missing. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
@@ -28,7 +28,7 @@ int main(void) {
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0) return fail("SO_RCVBUFFORCE");
   if (bind(fd, (void *)&address, sizeof address) < 0) return fail("bind");
   if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0) return fail("join");
-  /* So that it need not wait for a processor to tell the time. */
+  /* Real-time priority, so that the process reads the time without delay. */
   if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}) < 0) perror("watch-commits: SCHED_FIFO");
   printf("ready\n");
   fflush(stdout);

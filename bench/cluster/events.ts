@@ -6,13 +6,13 @@ import type { Shape } from './shapes.ts';
 
 const resourceOfKind = new Map(watchedResources.map((each) => [each.kind, each]));
 
-/** What the watch room tells of the cluster: each object once, then that all lists are complete. */
+/** The events of the watch room for the cluster: each object once, then "all lists complete". */
 export function* clusterEvents(shape: Shape): Generator<ResourceEvent> {
   for (const raw of clusterObjects(shape)) yield upsert(raw);
   for (const resource of resourceNames) yield { op: 'synced', resource };
 }
 
-/** As the watch room reads it. */
+/** The event of the watch room for a raw object. */
 export function upsert(raw: object): ResourceEvent {
   const { kind = '' } = raw as { kind?: string };
   const watched = resourceOfKind.get(kind);

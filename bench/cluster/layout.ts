@@ -1,29 +1,29 @@
 import { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 
-/** Pods of one namespace follow each other, and so do those of one app. */
+/** Pods of one namespace have consecutive numbers, and so have those of one app. */
 export interface NamespaceLayout {
   readonly index: number;
   readonly name: string;
   readonly firstPod: number;
   readonly pods: number;
   readonly policies: number;
-  /** Which of its pods, counted from its first, are of the node that is looked at. */
+  /** Its pods on the measured node, counted from its first pod. */
   readonly localPods: readonly number[];
 }
 
-/** Where everything is: all that has to be known before the first object is made. */
+/** Placement of all pods, computed before the first object is created. */
 export interface Layout {
   readonly shape: Shape;
   readonly nodes: number;
   readonly namespaces: readonly NamespaceLayout[];
-  /** By pod. Node 0 is the one that is looked at. */
+  /** Node by pod. Node 0 is the measured one. */
   readonly nodeOf: Uint16Array;
-  /** By pod: which of the node's addresses it has. */
+  /** Index among the node's addresses, by pod. */
   readonly slotOf: Uint8Array;
 }
 
-/** Addresses of one node's range that can be a pod's; .1 is the gateway's. */
+/** Pod addresses per node range; .1 is the gateway. */
 const slots = 250;
 
 export function layOut(shape: Shape): Layout {
@@ -69,7 +69,7 @@ export function namespaceName(index: number): string {
   return `tenant-${index}`;
 }
 
-/** Whole numbers that add up to `total`, each within one of its share. */
+/** Integers with the sum `total`, each less than one away from its share. */
 function apportion(total: number, weights: readonly number[]): number[] {
   const sum = weights.reduce((a, b) => a + b, 0);
   let [weight, given] = [0, 0];

@@ -5,15 +5,15 @@ import { watchedResources } from '../../src/watch/resources.ts';
 import { clusterObjects } from './objects.ts';
 import type { Shape } from './shapes.ts';
 
-/** As many as the agent asks for (src/watch/list.ts). */
+/** The page size of the agent (src/watch/list.ts). */
 const pageSize = 500;
 
-/** Each file is one answer of the API server to a list of the resource. */
+/** Path of one page of a list, which has the format of the API server. */
 export function pagePath(directory: string, resource: ResourceName, page: number): string {
   return join(directory, `${resource}-${page}.json`);
 }
 
-/** Writes the lists of a cluster as the API server would answer them; `continue` of a page is the number of the next. */
+/** Writes the lists of a cluster as answers of the API server. The `continue` token is the number of the next page. */
 export function writeListPages(shape: Shape, directory: string): void {
   writePages(clusterObjects(shape), directory);
 }
@@ -37,7 +37,7 @@ class Pages {
 
   add(object: object): void {
     if (this.#items.length === pageSize) this.#write(String(this.#page + 1));
-    // Items of a list do not name their kind.
+    // Items of a list have no kind.
     this.#items.push(JSON.stringify({ ...object, apiVersion: undefined, kind: undefined }));
   }
 

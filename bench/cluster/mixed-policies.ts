@@ -5,7 +5,7 @@ import type { NamedSpec } from './named-spec.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 
-/** What tenants of a cluster write: a namespace denies by default, may ask for names, and then allows app by app. */
+/** Typical policies of tenants: deny by default, allow DNS, then allow each app. */
 export function mixedSpec(shape: Shape, namespace: NamespaceLayout, index: number, random: Random): NamedSpec {
   const both = ['Ingress', 'Egress'];
   if (index === 0) return { name: 'default-deny', spec: { podSelector: {}, policyTypes: both } };
@@ -41,7 +41,7 @@ function subject(shape: Shape, namespace: NamespaceLayout, random: Random): obje
   return {};
 }
 
-/** From some ten pods to some thousand, in a cluster of a hundred thousand. */
+/** Selects between about ten and a thousand pods, in a cluster of 100,000 pods. */
 function peer(shape: Shape, { pods }: NamespaceLayout, random: Random): object {
   const team = byLabel('team', `team-${random.below(teamsOf(shape))}`);
   const kind = shape.subjects === 'local' ? random.pick([0, 4]) : random.below(6);
@@ -75,7 +75,7 @@ function exactPorts(random: Random): object[] {
   return numbers.map((port) => ({ protocol: 'TCP', port }));
 }
 
-/** The name of a port is one of the selected pods' own. */
+/** Named ports are declared by the selected pods. */
 function ingressPorts(random: Random): object[] {
   const ports = exactPorts(random);
   return random.chance(0.3) ? [{ protocol: 'TCP', port: 'http' }, ...ports.slice(1)] : ports;

@@ -1,4 +1,4 @@
-/** A NetworkPolicy without what every object has. */
+/** Name and spec of a NetworkPolicy. */
 export interface NamedSpec {
   readonly name: string;
   readonly spec: object;

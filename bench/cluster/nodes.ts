@@ -46,7 +46,7 @@ export function nodeObject(shape: Shape, node: number, random: Random): object {
   };
 }
 
-/** Some twenty namespaces are of one team. */
+/** About twenty namespaces belong to one team. */
 export function teamsOf({ namespaces }: Shape): number {
   return Math.max(1, Math.round(namespaces / 20));
 }

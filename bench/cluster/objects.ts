@@ -5,10 +5,10 @@ import { policyObjects } from './policies.ts';
 import { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 
-/** API objects, one at a time: Nodes, Namespaces, NetworkPolicies, Pods. None is kept. */
+/** Generates API objects one at a time: Nodes, Namespaces, NetworkPolicies, Pods. */
 export function* clusterObjects(shape: Shape): Generator<object> {
   const layout = layOut(shape);
-  // Each kind has numbers of its own, so that a change to one leaves the others as they are.
+  // Each kind has its own random numbers, so that a change to one kind does not change the others.
   const [nodes, namespaces, policies, pods] = [1, 2, 3, 4].map((kind) => new Random(shape.seed * 1000 + kind));
   for (let node = 0; node < layout.nodes; node++) yield nodeObject(shape, node, nodes!);
   for (const namespace of layout.namespaces) yield namespaceObject(shape, namespace, namespaces!);

@@ -3,7 +3,7 @@ import { nodeAddress, nodeName, podAddresses } from './nodes.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 
-/** Pods that follow each other are of one app. */
+/** Consecutive pods belong to one app. */
 const podsPerApp = 20;
 const stems = ['web', 'api', 'worker', 'cache', 'orders', 'billing', 'search', 'mailer', 'session', 'reports'];
 export const components = ['frontend', 'backend', 'data'] as const;
@@ -25,7 +25,7 @@ export function appOf(podOfNamespace: number): number {
   return Math.floor(podOfNamespace / podsPerApp);
 }
 
-/** As a list of the API server has them, without managedFields. */
+/** Pods as in a list of the API server, without managedFields. */
 export function* podObjects({ shape, nodeOf, slotOf }: Layout, namespace: NamespaceLayout, random: Random) {
   let replicaSet = { app: -1, name: '', hash: '', uid: '' };
   for (let i = 0; i < namespace.pods; i++) {
@@ -60,7 +60,7 @@ export function* podObjects({ shape, nodeOf, slotOf }: Layout, namespace: Namesp
   }
 }
 
-/** Two characters that differ among the pods of one app. */
+/** Two characters, unique among the pods of one app. */
 function suffix(podOfNamespace: number): string {
   return (podOfNamespace % podsPerApp).toString(36).padStart(2, '0');
 }

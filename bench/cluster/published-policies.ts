@@ -3,7 +3,7 @@ import type { NamedSpec } from './named-spec.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 
-/** One denies, two allow the pods of a label to each other. */
+/** One policy denies, two allow traffic among the pods of a label. */
 export function antreaSpec(index: number): NamedSpec {
   const policyTypes = ['Ingress', 'Egress'];
   if (index === 0) return { name: 'default-deny-all', spec: { podSelector: {}, policyTypes } };
@@ -14,7 +14,7 @@ export function antreaSpec(index: number): NamedSpec {
 const five = [0, 1, 2, 3, 4];
 const podNumbers = Array.from({ length: 10 }, (_, i) => String(i + 1));
 
-/** Half of them for each direction; subjects and peers are five pods, peers of five namespaces, and five CIDRs. */
+/** Half of the policies per direction. Each selects five pods; its peers are five pods of five namespaces, and five CIDRs. */
 export function ovnSpec({ namespaces }: Shape, index: number, random: Random): NamedSpec {
   const direction = index % 2 === 0 ? 'ingress' : 'egress';
   const [peersField, policyType] =

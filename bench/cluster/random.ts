@@ -1,4 +1,4 @@
-/** Numbers from a seed, the same on every machine: Mulberry32. */
+/** Seeded random numbers (Mulberry32), the same on every machine. */
 export class Random {
   #state: number;
 
@@ -26,7 +26,7 @@ export class Random {
     return items[this.below(items.length)]!;
   }
 
-  /** Different ones, in no order; all if there are not as many. */
+  /** Different items, unordered; all items if there are fewer than `count`. */
   several<Item>(items: readonly Item[], count: number): Item[] {
     const left = [...items];
     return Array.from({ length: Math.min(count, left.length) }, () => left.splice(this.below(left.length), 1)[0]!);

@@ -1,21 +1,21 @@
-/** What a synthetic cluster is made of. The same shape is the same cluster, object by object. */
+/** Parameters of a synthetic cluster. The same shape gives identical objects. */
 export interface Shape {
   readonly name: string;
   readonly seed: number;
-  /** The node that is looked at. */
+  /** The measured node. */
   readonly nodeName: string;
-  /** Its pods; the other nodes have about as many each, at random. */
+  /** Pods of the measured node. The other nodes have about as many each, at random. */
   readonly localPods: number;
   readonly namespaces: number;
   readonly pods: number;
   readonly policies: number;
-  /** How pods and policies fall to namespaces: all alike, or the n-th largest has 1/n of the largest. */
+  /** Distribution of pods and policies over namespaces: equal, or the n-th largest has 1/n of the largest. */
   readonly placement: 'uniform' | 'zipf';
   readonly families: 'ipv4' | 'dual';
   readonly style: 'mixed' | 'ovn' | 'antrea';
   /**
-   * Policies select pods of their namespace, whatever their node is; or each selects an app with a pod on the node that is looked at, and
-   * its peers are apps too.
+   * `any`: policies select pods of their namespace on all nodes. `local`: each policy selects an app with a pod on the measured node, and its
+   * peers are apps too.
    */
   readonly subjects: 'any' | 'local';
 }
@@ -37,9 +37,9 @@ const uniform: Shape = {
 export const shapes = {
   uniform,
   zipf: { ...uniform, name: 'zipf', seed: 2, placement: 'zipf', families: 'dual' },
-  /** What OVN-Kubernetes publishes figures of: 5 ports, 5 port ranges, 5 namespaces, 5 pods and 5 CIDRs in each policy. */
+  /** The shape of OVN-Kubernetes' published figures: 5 ports, 5 port ranges, 5 namespaces, 5 pods and 5 CIDRs per policy. */
   ovn: { ...uniform, name: 'ovn', seed: 3, namespaces: 240, pods: 2400, policies: 4800, style: 'ovn' },
-  /** Antrea's TestInitXLargeScaleWithSmallNamespaces: 4 pods and 3 policies a namespace. */
+  /** Antrea's TestInitXLargeScaleWithSmallNamespaces: 4 pods and 3 policies per namespace. */
   antrea: { ...uniform, name: 'antrea', seed: 4, namespaces: 25_000, policies: 75_000, style: 'antrea' },
   small: {
     ...uniform,

@@ -1,13 +1,13 @@
-/** What the measured process says, as one line of JSON. Times are in seconds. */
+/** Output of the measured process, one line of JSON. Times in seconds. */
 export interface Measured {
-  /** All the events that the lists bring, through the indexer. */
+  /** The indexer's time for all events of the lists. */
   readonly receive: number;
   readonly compile: number;
-  /** Of the scripts of all stages. */
+  /** Rendering of the scripts of all stages. */
   readonly render: number;
-  /** All that comes before: reading, parsing and decoding the pages. */
+  /** Reading, parsing and decoding the pages, before the events. */
   readonly decode: number;
-  /** Of the process, from its start to the end. */
+  /** Peak memory of the process. */
   readonly peakMB: number;
   readonly objects: number;
   readonly policies: number;

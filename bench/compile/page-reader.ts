@@ -4,7 +4,7 @@ import type { ApiReader } from '../../src/watch/api-client.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { pagePath } from '../cluster/list-pages.ts';
 
-/** An API server made of files, whose watches never have news. */
+/** Reads lists from files. Watches never have events. */
 export function readPages(directory: string): ApiReader {
   return {
     async get(path, { query, signal }) {

@@ -7,7 +7,7 @@ import { ResourceWatch, type WatchObserver } from '../../src/watch/watch.ts';
 import type { Measured } from './measured.ts';
 import { readPages } from './page-reader.ts';
 
-/** The measured process: the agent's own watches on an API server made of files, and from their first event to the script for an empty kernel. */
+/** The measured process: the agent's watches on lists from files, from the first event to the script for an empty kernel. */
 const [directory = '', nodeName = ''] = process.argv.slice(2);
 const started = performance.now();
 const pipeline = new Pipeline(nodeName);
@@ -16,7 +16,7 @@ const stop = new AbortController();
 const observer: WatchObserver = { contact() {}, listed() {}, emptied: fail, interrupted: fail, skipped: fail };
 let objects = 0;
 let receive = 0;
-/** A list is told in one piece, so nothing else happens from its first event to the one that says it is complete. */
+/** Start of the events of a list. They are synchronous, so no other work runs until the list is complete. */
 let toldFrom: number | undefined;
 
 function take(event: ResourceEvent): void {
@@ -31,7 +31,7 @@ function take(event: ResourceEvent): void {
 }
 
 function fail(resource: ResourceName, cause: unknown): void {
-  throw new Error(`${resource}: what is in the pages cannot be used`, { cause });
+  throw new Error(`${resource}: the pages are invalid`, { cause });
 }
 
 const client = readPages(directory);
@@ -57,7 +57,7 @@ const measured: Measured = {
 };
 process.stdout.write(`${JSON.stringify(measured)}\n`);
 
-/** Not getrusage's: that begins with the memory of the process from which this one was forked. */
+/** VmHWM. The maximum of getrusage(2) would include the memory of the parent before exec. */
 function peakMB(): number {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]) / 1024;
 }

@@ -9,7 +9,7 @@ import { interleave } from '../measure.ts';
 import { processorTime } from '../processor.ts';
 
 const spray = fileURLToPath(new URL('spray.py', import.meta.url));
-/** A million a minute. */
+/** One million per minute. */
 const perSecond = 16_667;
 const seconds = 20;
 const rounds = 5;
@@ -69,7 +69,7 @@ export const denialFlood: Bench = {
   },
 };
 
-/** How much of a core a process and what it has started take meanwhile, in percent. */
+/** Processor time of a process and its children during the load, in percent of a core. */
 async function shareOf(pid: number, load: () => Promise<void>): Promise<number> {
   const [start, before] = [performance.now(), processorTime(pid)];
   await load();

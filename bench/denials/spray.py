@@ -1,4 +1,4 @@
-"""Sends datagrams to ADDRESS, each of a connection of its own: as many as COUNT, so many a second as RATE. Prints how many have left."""
+"""Sends COUNT datagrams to ADDRESS at RATE per second, each from another source port. Prints the number of sent datagrams."""
 
 import socket
 import sys

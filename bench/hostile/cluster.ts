@@ -1,4 +1,4 @@
-/** The node that is looked at, its tenants, and what the other nodes have. */
+/** The measured node. */
 export const nodeName = 'node-0';
 const meanPods = 20;
 const bits = 5;
@@ -22,7 +22,7 @@ function podObject(namespace: string, index: number, node: string, labels: Reado
   };
 }
 
-/** Before anybody is hostile. A pod of `mean` has labels by which policies can select any of 2^5 combinations. */
+/** Objects before the attack. Pods of `mean` have labels with which policies can select any of 2^5 combinations. */
 export function* baseObjects(): Generator<object> {
   for (const name of [nodeName, 'worker-1']) {
     yield { apiVersion: 'v1', kind: 'Node', metadata: { name, uid: name, resourceVersion: '1' }, spec: {}, status: {} };
@@ -40,7 +40,7 @@ export function* baseObjects(): Generator<object> {
   yield victimPolicy(0);
 }
 
-/** Each is another change to what the first pod of `victim` may be reached by. */
+/** A different ingress policy of the first pod of `victim` for each number. */
 export function victimPolicy(change: number): object {
   const from = [{ ipBlock: { cidr: `10.250.${change >> 8}.${change & 255}/32` } }];
   return policyObject('victim', 'changing', {

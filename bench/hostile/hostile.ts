@@ -6,13 +6,13 @@ import { baseObjects, nodeName, victimAddress, victimPolicy } from './cluster.ts
 import { hostileShapes, type HostileShape } from './shapes.ts';
 import { ProcessWatch, type NftUse } from './watch-processes.ts';
 
-/** From the moment that the policies are written, and again when they are gone. */
+/** Measured time after the policies are created, and again after they are deleted. */
 const attackMs = 15_000;
 const changeEveryMs = 500;
 const patienceMs = 60_000;
 
 interface Suffered extends NftUse {
-  /** Of another namespace's changes, until each was in force. */
+  /** Milliseconds until each change of another namespace was in force. */
   readonly changes: readonly number[];
   readonly healthMs: number;
   readonly agentMB: number;
@@ -52,7 +52,7 @@ async function measure(shape: HostileShape): Promise<Suffered> {
   }
 }
 
-/** Changes its policy again and again, and sees when the address leads to another class. */
+/** Changes its policy in a loop, and finds out when the dispatch map has another class for its address. */
 class Victim {
   readonly #node: BenchNode;
   readonly times: number[] = [];

@@ -1,6 +1,6 @@
 import { policyObject } from './cluster.ts';
 
-/** What the API user of one namespace writes at its worst: policies of up to 1 MB each, 5 MB in all. */
+/** Worst-case policies of an API user of one namespace: up to 1 MB each, 5 MB in total. */
 export interface HostileShape {
   readonly name: string;
   readonly policies: () => Iterable<object>;

@@ -3,8 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { monitorArguments } from '../../src/nftables/transactions.ts';
 
 /**
- * What the nft that an agent starts has taken at most. A run is a process that ends when its work is done. The two that stay are no runs: the
- * monitor, and the one that the agent keeps for small scripts (`nft -i`), whose time is part of a change's time in force.
+ * Maximum use of an agent's nft processes. A run is a process that exits after its work. The monitor and the session for small scripts
+ * (`nft -i`) stay, so they do not count as runs; the latency of changes includes the time of the session.
  */
 export interface NftUse {
   readonly peakMB: number;
@@ -13,7 +13,7 @@ export interface NftUse {
 
 const monitor = monitorArguments.join('\0');
 
-/** Looks at the children of a process, often, until it is told to stop. */
+/** Polls the children of a process until `stop`. */
 export class ProcessWatch {
   readonly #parent: number;
   readonly #started = new Map<number, number>();

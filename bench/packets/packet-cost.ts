@@ -8,7 +8,7 @@ import { Tables } from './tables.ts';
 const rounds = 25;
 const milliseconds = 200;
 
-/** What the node is told to enforce, and between which pods the packets go. */
+/** Policies and checks of the node, and the pods at both ends. */
 interface Variant {
   readonly name: string;
   readonly way: Way;
@@ -24,7 +24,7 @@ const checks: Readonly<Record<string, Checks>> = {
 
 const ways: Readonly<Record<string, Way>> = { 'no policy selects the ends': openWay, 'both ends isolated': way };
 
-/** What small packets cost between two pods of a node, against the same path with connection tracking alone. */
+/** Cost of small packets between two pods of a node, compared with the same path with connection tracking only. */
 export const packetCost: Bench = {
   name: 'packets',
   summary: 'a small UDP packet between two pods of a node, with rules, gate and guard',
@@ -75,7 +75,7 @@ function nameOf(on: Checks | undefined): string | undefined {
   return on && `gate-${on.gate}-guard-${on.guard}-counts-${on.countsClasses ?? false}`;
 }
 
-/** One of each namespace that isolates all its pods, and allows one port between the ends. */
+/** One policy per namespace that isolates all its pods, and allows one port between the ends. */
 function plainPolicies(): RawObject[] {
   const peers = [{ namespaceSelector: {}, podSelector: { matchLabels: { role: 'end' } } }];
   const allowed = [{ protocol: 'UDP', port: ports.tuple }];

@@ -10,37 +10,37 @@ export interface RawObject {
   readonly status?: unknown;
 }
 
-/** A pod of the node with its port there. */
+/** A pod of the node with its device there. */
 export interface LocalPod extends End {
   readonly namespace: string;
   readonly app: string;
   readonly role?: string;
 }
 
-/** By what kind of look-up a port of the way is allowed, at both of its ends. */
+/** Ports by the kind of lookup that allows them at both ends. */
 export const ports = {
-  /** Peer, protocol and port, exactly; UDP and TCP. */
+  /** Exact tuple of peer, protocol and port; UDP and TCP. */
   tuple: 9,
-  /** A block and a range of ports. */
+  /** An ipBlock and a port range. */
   block: 10,
-  /** A group and a range of ports, with no other group behind them. */
+  /** A group and a port range, without other groups for that range. */
   group: 12,
-  /** The last of three groups behind one port. */
+  /** The last of three groups of one port. */
   lastGroup: 14,
-  /** By nothing. */
+  /** Denied. */
   forbidden: 16,
 } as const;
 
 export const counts = [10, 100, 1_000, 10_000] as const;
 export const neighbours = 250;
-/** Those of pods that policies select. */
+/** Namespaces of pods that policies select. */
 export const spaces = Array.from({ length: 10 }, (_, i) => `space-${i}`);
-/** Of each namespace. */
+/** Apps of each namespace. */
 const localApps = 10;
 const remoteApps = 20;
 const remotePods = 2_000;
 
-/** The same for all counts: what differs is the policies. */
+/** The objects other than policies, which are the same for all numbers of policies. */
 export function clusterObjects(): RawObject[] {
   return [
     { kind: 'Node', metadata: { name: 'n1' }, spec: { podCIDRs: [range] } },
@@ -53,7 +53,7 @@ export function clusterObjects(): RawObject[] {
   ];
 }
 
-/** The way's ends stand in the middle of the others, so that who goes through a list meets half of it first. */
+/** The measured ends are in the middle of the pods, so that a rule list passes half of its rules first. */
 export function localPods(): LocalPod[] {
   const others = Array.from({ length: neighbours }, (_, i): LocalPod => {
     const app = `app-${Math.floor(i / spaces.length) % localApps}`;
@@ -79,8 +79,8 @@ export function linkOf({ device, mac }: End, layout: Layout): Link {
 }
 
 /**
- * The first ten are one for each namespace, select all of its pods, and bring a rule of every kind: so the classes look up the same
- * kinds of things at all counts, and what grows is how much there is of each. All others select the pods of one app.
+ * The first ten policies, one per namespace, select all its pods and have a rule of every kind. So classes have the same kinds of lookups for
+ * all numbers of policies, and only the sets grow. All other policies select the pods of one app.
  */
 export function policyObjects(count: number, seed = 1): RawObject[] {
   const random = new Random(seed);
@@ -122,7 +122,7 @@ function everyKind(peers: Peers): object[] {
     { [peers]: [{ podSelector: { matchLabels: { app: 'app-15' } } }] },
     { [peers]: [{ ipBlock: { cidr: '10.99.0.0/24' } }], ports: [udp(ports.block, ports.block + 1)] },
     { [peers]: [{ ipBlock: { cidr: '192.168.0.0/24' } }] },
-    // Groups stand in the order of their ports.
+    // Groups are sorted by port.
     { [peers]: [allBut(1)], ports: [{ port: 600 }, udp(ports.group, ports.group + 1)] },
     { [peers]: [allBut(2, noEnd)], ports: [{ port: 700, endPort: 709 }, udp(ports.lastGroup, ports.lastGroup + 1)] },
     { [peers]: [allBut(3, noEnd)], ports: [{ port: 800, endPort: 809 }, udp(ports.lastGroup, ports.lastGroup + 1)] },
@@ -130,13 +130,13 @@ function everyKind(peers: Peers): object[] {
   ];
 }
 
-/** Allows nothing on the ports of the way: its own are above, and what it opens on every port is elsewhere. */
+/** A random rule that allows nothing on the measured ports: its ports are higher, and rules without ports have other peers. */
 function randomRule(peers: Peers, rule: number, random: Random): object {
   const protocol = random.below(4) === 0 ? 'UDP' : 'TCP';
   const port = 1024 + random.below(30_000);
   const one = { protocol, port };
   const several = { protocol, port, endPort: port + 1 + random.below(100) };
-  // So that enough policies have both.
+  // So that enough policies have both directions.
   if (rule === 0 && random.chance(0.4)) {
     const blocks = Array.from({ length: 1 + random.below(3) }, () => ({ ipBlock: randomBlock(random) }));
     return { [peers]: blocks, ports: [several] };

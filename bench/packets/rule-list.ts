@@ -5,11 +5,11 @@ import type { LocalPod, Snapshot } from '../../src/model/snapshot.ts';
 const mark = '0x10000';
 
 /**
- * The same policies as a list of rules that packets go through one by one, as iptables has them, here after kube-router's example: each pod has a
- * chain to which a rule of its own leads. There what belongs to a known connection passes; all else goes through each policy's chain, which marks
- * what it allows, and in the end what is not marked is dropped. Members of selectors are in sets. It has one rule where iptables needs two, and
- * none for logs, bridges or the node itself.
- * @param addresses of the isolated pods, in the order in which packets meet their rules
+ * The same policies as a linear rule list, as in iptables, modelled on kube-router. One rule per pod jumps to the pod's chain. That chain
+ * accepts established connections. Other packets pass the chain of each policy, which marks allowed packets, and the pod's chain drops
+ * packets without the mark. Members of selectors are in sets. The list has one rule where iptables needs two, and no rules for logs,
+ * bridges or the node itself.
+ * @param addresses Addresses of the isolated pods, in the order of their rules.
  */
 export function ruleList({ policies, groups, localPods }: Snapshot, addresses: readonly string[]): string {
   const podOf = new Map([...localPods.values()].flatMap((pod) => pod.addresses.map((address) => [address, pod])));

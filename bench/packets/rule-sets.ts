@@ -8,19 +8,19 @@ import { upsert } from '../cluster/events.ts';
 import { clusterObjects, linkOf, localPods, type LocalPod, type RawObject } from './policies.ts';
 import type { Layout } from './scene.ts';
 
-/** What the agent is told besides the policies. */
+/** Settings of the agent. */
 export interface Checks {
   readonly gate: boolean;
   readonly guard: boolean;
-  /** Of each class (`--metrics-classes`). */
+  /** Counters per class (`--metrics-classes`). */
   readonly countsClasses?: boolean;
 }
 
-/** As the agent has them unless it is told otherwise. */
+/** The agent's defaults. */
 export const defaults: Checks = { gate: true, guard: true };
 export const policiesAlone: Checks = { gate: false, guard: false };
 
-/** Connection tracking alone, as a node with a service proxy has it anyway: what the others are compared with. */
+/** The baseline: connection tracking only, which a node with a Service proxy has in any case. */
 export const baseline = `table ip base {
   chain forward { type filter hook forward priority 0; policy accept; ct state established accept; }
 }
@@ -29,11 +29,11 @@ export const baseline = `table ip base {
 export interface Compiled {
   readonly snapshot: Snapshot;
   readonly ruleset: Ruleset;
-  /** What the agent would load into an empty kernel. */
+  /** The script of the agent for an empty kernel. */
   readonly script: string;
 }
 
-/** The rules of the node, as the product makes them. */
+/** Compiles the rules of the node as the agent does. */
 export function compileNode(policies: readonly RawObject[], checks: Checks, layout: Layout): Compiled {
   const pipeline = new Pipeline('n1', checks);
   for (const event of events(policies, layout)) pipeline.receive(event);

@@ -17,9 +17,9 @@ export const layouts: readonly Layout[] = ['routed', 'bridged'];
 
 export interface End {
   readonly address: string;
-  /** Its port on the node. */
+  /** Its device on the node. */
   readonly device: string;
-  /** Of its own interface, which the container runtime's record names. */
+  /** MAC of the pod's interface, as in the CNI result cache. */
   readonly mac: string;
 }
 
@@ -34,16 +34,16 @@ export const range = '10.99.0.0/16';
 export const bridge = 'bench0';
 const gateway = '10.99.0.1';
 
-/** Between the pods that the packets of a bench go between. */
+/** The two isolated ends of the measured packets. */
 export const way: Way = { from: end('a', 2), to: end('b', 3) };
-/** Between pods that no policy selects, where there are others that one does. */
+/** Two ends that no policy selects, on a node with isolated pods. */
 export const openWay: Way = { from: end('c', 4), to: end('d', 5) };
 
 function end(letter: string, number: number): End {
   return { address: `10.99.0.${number}`, device: `bench-${letter}`, mac: `02:00:00:00:00:0${number}` };
 }
 
-/** What traffic.c can do; its rates are of a second of processor time, Mbit for `stream`, and those of `bulk` Mbit of a second of the clock. */
+/** Modes of traffic.c. Rates are per second of processor time (`stream`: Mbit); `bulk`: Mbit per second of wall-clock time. */
 export type Mode = 'udp' | 'answered' | 'connect' | 'bulk' | 'stream';
 
 /** A node with four pods. */
@@ -54,7 +54,7 @@ export class Scene {
     this.#program = program;
   }
 
-  /** For as long as the work takes. */
+  /** Creates a scene, runs `work`, and removes the scene. */
   static async with(layout: Layout, work: (scene: Scene) => Promise<void>): Promise<void> {
     const directory = await mkdtemp(join(tmpdir(), 'postern-bench-'));
     try {
@@ -92,14 +92,14 @@ export class Scene {
     await runInNamespace(node, 'nft', ['-f', '-'], { input: script });
   }
 
-  /** Fails where nothing arrives. From an end to itself it is what the generator and the sockets could do if there were no path. */
+  /** Rejects if no packet arrives. From an end to itself, it measures the generator and the sockets without a path. */
   async rate({ from, to }: Way, mode: Mode, port: number, milliseconds: number): Promise<number> {
     const rate = Number(await this.#run(from, to, mode, port, milliseconds));
     if (!(rate > 0)) throw new Error(`${mode} from ${from.device} to ${to.device}: nothing was counted`);
     return rate;
   }
 
-  /** How many UDP packets arrive at each port; those to the `forbidden` one were sent before, and nothing of them is on its way any more. */
+  /** UDP packets that arrive at each port. Packets to the `forbidden` port are sent first, so none of them is still in flight. */
   async probe({ from, to }: Way, allowed: number, forbidden: number): Promise<{ allowed: number; forbidden: number }> {
     const [first, second] = (await this.#run(from, to, 'probe', allowed, forbidden)).split(' ').map(Number);
     return { allowed: first!, forbidden: second! };

@@ -1,20 +1,20 @@
 import { baseline } from './rule-sets.ts';
 import type { Scene } from './scene.ts';
 
-/** Rules as nft takes them, in tables that are theirs alone. */
+/** An nft script with its own tables. */
 export interface RuleSet {
-  /** A word of letters, digits and dashes. */
+  /** Letters, digits and dashes. */
   readonly name: string;
   readonly script: string;
 }
 
 /**
- * Rule sets side by side in one node, of which at most one is in force: the tables of the others are dormant, which takes their hooks away.
- * So all are measured over the very same path, and none has to be loaded anew.
+ * Several rule sets on one node, of which at most one is active. The tables of the others are dormant, which unregisters their hooks. So all
+ * use the same path, and none must be reloaded.
  */
 export class Tables {
   readonly #scene: Scene;
-  /** Of each rule set, as `ip postern-x`. */
+  /** Tables of each rule set, for example `ip postern-x`. */
   readonly #tables: ReadonlyMap<string, readonly string[]>;
   #current: string | undefined;
 
@@ -23,7 +23,7 @@ export class Tables {
     this.#tables = tables;
   }
 
-  /** Replaces all rules of the node. None of the sets is in force yet, connection tracking is. */
+  /** Replaces all rules of the node. No rule set is active yet; connection tracking is. */
   static async load(scene: Scene, ruleSets: readonly RuleSet[]): Promise<Tables> {
     await scene.nft(`flush ruleset\n${baseline}`);
     const tables = new Map<string, readonly string[]>();
@@ -36,7 +36,7 @@ export class Tables {
     return new Tables(scene, tables);
   }
 
-  /** Puts one in force, or none. */
+  /** Activates one rule set, or none. */
   async choose(name: string | undefined): Promise<void> {
     if (name === this.#current) return;
     const [old, chosen] = [this.#current, name].map((each) => (each === undefined ? [] : this.#tables.get(each)!));
@@ -45,7 +45,7 @@ export class Tables {
   }
 }
 
-/** Where a line of a script names a table. */
+/** Table names in lines of a script. */
 const tableName = /^((?:add )?table (?:ip6?|bridge) postern)(?= |$)/gm;
 
 function sleep(tables: readonly string[]): string {

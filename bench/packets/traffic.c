@@ -1,5 +1,5 @@
-/* Traffic between two network namespaces, of which both ends are sockets of this one process: a socket stays in the namespace that it was
- * made in. IPv4 or IPv6.
+/* Traffic between two network namespaces, over IPv4 or IPv6. This process has the sockets of both ends: a socket stays in the namespace in
+ * which it was created.
  * usage: traffic SENDER-NETNS RECEIVER-NETNS ADDRESS MODE PORT MILLISECONDS
  *   udp       small packets, all one way: what conntrack calls new, each of them
  *   answered  the same after one answer: what conntrack calls established
@@ -8,8 +8,8 @@
  *   connect   opens, accepts and resets TCP connections, one at a time; prints how many per second of processor time
  *   bulk      one TCP connection, its ends on the first and the last processor; prints Mbit per second of the clock
  *   stream    one TCP connection, its ends in turn on one processor; prints Mbit per second of processor time
- *   probe     PORT, which must not answer, instead of MILLISECONDS: sends to it first, and prints how many packets have arrived at each port
- *             once those to the other have */
+ *   probe     with a forbidden PORT instead of MILLISECONDS: sends to the forbidden port first, then to the other, and prints the number of
+ *             packets at each port when those to the other have arrived */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +83,7 @@ static int sender(int type, const char *port) {
   return fd;
 }
 
-/* To the first processor that this process may use, or the last. */
+/* Pins the thread to the first or last allowed processor. */
 static void pin(int last) {
   cpu_set_t one;
   int chosen = -1;
@@ -136,7 +136,7 @@ static void udp(const char *port, double seconds, int answered) {
     if (n > 0) sent += n;
   }
   used = now(CLOCK_PROCESS_CPUTIME_ID) - used;
-  /* Nobody reads meanwhile, so the queue holds the first of them. */
+  /* No read during the run, so the socket's queue keeps the first packets. */
   if (arrived(to) == 0) {
     fputs("no packet has arrived\n", stderr);
     exit(1);
@@ -147,7 +147,7 @@ static void udp(const char *port, double seconds, int answered) {
 static void connections(const char *port, double seconds) {
   struct addrinfo *to = resolve(port);
   int listener = receiver(SOCK_STREAM, port);
-  /* A reset leaves no port in TIME_WAIT. */
+  /* Close with a reset, which leaves no socket in TIME_WAIT. */
   struct linger reset = {1, 0};
   long made = 0;
   enter(sender_ns);
@@ -172,7 +172,7 @@ struct transfer {
   double rate;
 };
 
-/* Drops what comes without copying it. */
+/* Discards received data without copying it (MSG_TRUNC). */
 static void *drain(void *argument) {
   struct transfer *transfer = argument;
   double first = 0, last = 0, bytes = 0;

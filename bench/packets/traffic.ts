@@ -7,22 +7,22 @@ import { openWay, Scene, way, type Layout, type Mode, type Way } from './scene.t
 import { Tables, type RuleSet } from './tables.ts';
 
 const rounds = 17;
-/** Bulk transfers differ by a tenth from run to run, with or without rules: so many more tell a hundredth. */
+/** Bulk transfers vary by 10% from run to run, with or without rules, so a precision of 1% needs more rounds. */
 const bulkRounds = 51;
 const most = counts.at(-1)!;
 
-/** What goes over the way, and how much of it must be left. */
+/** Kind of traffic, with its bar. */
 interface Traffic {
   readonly what: string;
   readonly mode: Mode;
   readonly port: number;
   readonly milliseconds: number;
-  /** Where there is none the figure is only shown. */
+  /** Missing if the figure is informational. */
   readonly bar?: Bar;
 }
 
 const bulk = { what: 'bulk TCP', mode: 'bulk', port: ports.tuple, milliseconds: 300 } as const;
-/** The same as it costs the processor. */
+/** Bulk TCP by processor time. */
 const stream = { what: 'bulk TCP, by processor time', mode: 'stream', port: ports.tuple, milliseconds: 100 } as const;
 const connect = { what: 'new TCP connections', mode: 'connect', port: ports.tuple, milliseconds: 200 } as const;
 const answered = { what: 'small UDP of an answered flow', mode: 'answered', milliseconds: 100 } as const;
@@ -51,9 +51,9 @@ const betweenOpen: readonly Traffic[] = [
   { ...oneWay, port: ports.tuple, bar: { atLeast: 0.94 } },
 ];
 
-/** Rules that the node has in force, or none but connection tracking. */
+/** Active rules of the node, or connection tracking only. */
 interface Variant {
-  /** Of its tables. */
+  /** Name of its tables. */
   readonly name?: string;
   readonly title: string;
   readonly policies: number;
@@ -61,7 +61,7 @@ interface Variant {
 }
 
 const none: Variant = { title: '', policies: 0, kind: 'none' };
-/** What the generator and the sockets do when there is no path. */
+/** The generator and the sockets without a path. */
 const loopback: Variant = { title: 'the generator alone, over loopback', policies: 0, kind: 'loopback' };
 
 function variantsOf(kind: 'alone' | 'defaults' | 'list', of: readonly number[]): Variant[] {
@@ -74,7 +74,7 @@ function variantsOf(kind: 'alone' | 'defaults' | 'list', of: readonly number[]):
   }));
 }
 
-/** What policies cost traffic between two pods of a node, and that it does not grow with them. */
+/** Cost of policies for traffic between two pods of a node, and its independence of the number of policies. */
 export const traffic: Bench = {
   name: 'traffic',
   summary: 'traffic between two pods of a node with 250 isolated pods, and 10 to 10,000 policies',
@@ -105,7 +105,7 @@ export const traffic: Bench = {
 interface Measured {
   readonly layout: Layout;
   readonly ours: readonly Variant[];
-  /** What to show beside them. */
+  /** Rule lists for comparison. */
   readonly lists: readonly Variant[];
   readonly between: readonly Traffic[];
 }
@@ -154,7 +154,7 @@ function ruleSetOf({ name, policies, kind }: Variant, layout: Layout): RuleSet {
   return { name: name!, script: kind === 'list' ? ruleList(snapshot, addresses) : script };
 }
 
-/** Rules that are not in force cost nothing, so that they are has to be seen. */
+/** Verifies that the rules are active, because inactive rules would look fast. */
 async function checkEnforcement(scene: Scene, tables: Tables, variants: readonly Variant[]): Promise<void> {
   for (const { name, title } of [none, ...variants]) {
     await tables.choose(name);
@@ -197,7 +197,7 @@ function curveOf(what: string, { kind, policies }: Variant): Pick<Figure, 'curve
   return { curve: { chart: what, line: lines[kind as keyof typeof lines], x: policies } };
 }
 
-/** The most policies over the fewest, in the same rounds. */
+/** Ratio of the most policies to the fewest, by round. */
 function flatness(layout: Layout, { what, mode }: Traffic, rates: ReadonlyMap<Variant, readonly number[]>): Figure[] {
   const [fewest] = counts;
   return (['alone', 'defaults'] as const).flatMap((kind): Figure[] => {

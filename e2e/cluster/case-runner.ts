@@ -10,18 +10,18 @@ import type { Cluster } from './cluster.ts';
 type Step = Case['steps'][number];
 type Expectation = Step['expected'];
 
-/** Prefix lengths of the block around pod z/c that tokens mean, and of a narrower one (README of the cases). */
+/** Prefix lengths of the block around pod z/c in tokens, and of a narrower one (README of the cases). */
 const narrow = 28;
 const wide = 24;
 
 const quick = { tries: 3, deadlineMs: 1000 };
 const patient = { tries: 6, deadlineMs: 5000 };
 
-/** Runs cases over IPv4, every pair and port by the Service of the target. */
+/** Runs cases over IPv4: every pair and port, through the Service of the target. */
 export class CaseRunner {
   readonly #file: CaseFile;
   readonly #cluster: Cluster;
-  /** Pods by key, as the case has them now. */
+  /** Pods of the case by key, in their current state. */
   #pods = new Map<string, CasePod>();
 
   constructor(file: CaseFile, cluster: Cluster) {
@@ -29,7 +29,7 @@ export class CaseRunner {
     this.#cluster = cluster;
   }
 
-  /** Every probe of the case that did not end as expected, and how many there were. The caller resets the cluster. */
+  /** Returns the number of probes and the unexpected results. The caller resets the cluster. */
   async run({ steps }: Case): Promise<{ probes: number; wrong: string[] }> {
     this.#pods = new Map(this.#file.pods.map((pod) => [keyOf(pod), pod]));
     let probes = 0;
@@ -82,7 +82,7 @@ export class CaseRunner {
     );
   }
 
-  /** All declared ports, or the one of the step, by number or by name. */
+  /** All declared ports, or the port of the step, by number or name. */
   #ports({ probe }: Step, { containers }: CasePod): { protocol: Protocol; port: number }[] {
     const ports = containers as (CasePod['containers'][number] & { protocol: Protocol })[];
     if (probe === 'all available') return ports;
@@ -141,7 +141,7 @@ export class CaseRunner {
     return this.#cluster.address(key, 'ipv4');
   }
 
-  /** Where real addresses fall elsewhere than in the file, `peerIP` says what that changes. */
+  /** The expected result. `peerIP` has results that depend on the real addresses of pods. */
   #expectation({ expected, peerIP }: Step, from: string, to: string, port: string): boolean | undefined {
     const value = (table: Expectation | undefined): boolean | undefined => table?.[from]?.[to]?.[port];
     if (!peerIP) return value(expected);

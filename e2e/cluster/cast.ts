@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import { program } from '../../src/lab/pod-process.ts';
 
-/** Who is there when a test starts: pods a, b and c in namespaces x, y and z, each behind a Service, as in upstream's suite. */
+/** Initial pods of each test: a, b and c in namespaces x, y and z, each with a Service, as in upstream's suite. */
 export const castNamespaces = ['x', 'y', 'z'] as const;
 const castNames = ['a', 'b', 'c'] as const;
 
-/** Of the suite itself: a pod in the network of each node, and the canaries. */
+/** Namespace of the suite's own pods: a hostNetwork pod per node, and the canaries. */
 export const suiteNamespace = 'postern-e2e';
 export const ownerAnnotation = 'e2e.postern.dev/made-by-the-suite';
 
-/** Where pods find the program that sends and answers for them. */
+/** Mount path of the probe program in pods. */
 export const programPath = '/postern-pod';
 const programName = 'postern-pod';
 
-/** In the nodes' own network, where the usual numbers may be taken. */
+/** Ports of hostNetwork pods. Other programs of the node may use the usual numbers. */
 export const nodePorts = { tcp: 29_100, udp: 29_053 };
 
 export interface PodFields {
@@ -27,7 +27,7 @@ export interface PodFields {
   readonly container?: object;
 }
 
-/** The first node or the second: every namespace has pods on both. */
+/** Index of the pod's node. Every namespace has pods on both nodes. */
 export function nodeIndexOf(namespace: string, name: string): 0 | 1 {
   if (name === 'c') return namespace === 'y' ? 1 : 0;
   return name === 'b' ? 1 : 0;
@@ -53,12 +53,12 @@ export function castObjects(nodes: readonly [string, string], image: string): Ap
   ];
 }
 
-/** The pod in the network of one of the two nodes. */
+/** The hostNetwork pod on one of the two nodes. */
 export function nodePod(index: number): string {
   return `${suiteNamespace}/node-${index + 1}`;
 }
 
-/** A pod that waits; the suite runs the program in it that sends and answers (targets/cluster-target.ts). */
+/** An idle pod; the suite runs the probe program in it (targets/cluster-target.ts). */
 export function probePod(
   key: string,
   { node, labels = {}, ports, spec, container }: PodFields,
@@ -91,7 +91,7 @@ export function probePod(
   };
 }
 
-/** A namespace, and in it the program for its pods. */
+/** A namespace, with the ConfigMap of the probe program. */
 export function namespaceObjects(name: string, labels: Readonly<Record<string, string>>): ApiObject[] {
   return [
     {
@@ -103,7 +103,7 @@ export function namespaceObjects(name: string, labels: Readonly<Record<string, s
   ];
 }
 
-/** The Service of a pod of the cast: its own ports, and no other pod. */
+/** The Service of one initial pod: its ports, and no other pod. */
 export function serviceOf({ metadata: { namespace, name, labels }, spec }: ApiObject): ApiObject {
   const [{ ports }] = (spec as { containers: [{ ports: { name: string; protocol: string; containerPort: number }[] }] })
     .containers;

@@ -18,15 +18,15 @@ import type { PodFields } from './cast.ts';
 import { keyOf, Objects } from './objects.ts';
 import { expectAnswers, type Question } from '../../test/support/questions.ts';
 
-/** Node and namespaces of the suite need more than the default of a cluster that restricts pods. */
+/** The pods of the suite need more rights than Pod Security may allow by default. */
 const suiteLabels = { 'pod-security.kubernetes.io/enforce': 'privileged' };
 const serviceAccountSeconds = 20;
 
-/** The target with the cast on it. */
+/** The target with the initial pods. */
 export class Cluster {
   readonly target: Target;
   readonly objects: Objects;
-  /** Those of the suite, also what a test has added. */
+  /** Namespaces of the suite, and those that a test added. */
   readonly #namespaces: Set<string>;
   #cast: readonly ApiObject[] = [];
 
@@ -59,7 +59,7 @@ export class Cluster {
     await this.target.settle();
   }
 
-  /** Leaves nothing of the suite on the cluster. */
+  /** Deletes all objects of the suite. */
   async down(): Promise<void> {
     try {
       await this.#clear();
@@ -68,7 +68,7 @@ export class Cluster {
     }
   }
 
-  /** The families in which pods have addresses. */
+  /** Address families of pods. */
   get families(): readonly Family[] {
     const { addresses } = this.station('x/a');
     return families.filter((family) => addresses.some((address) => familyOf(address) === family));
@@ -82,14 +82,14 @@ export class Cluster {
     return stationAddress(this.station(key), family)!;
   }
 
-  /** Of a Service, one a family. */
+  /** Cluster IPs of a Service, one per family. */
   async serviceAddresses(key: string): Promise<string[]> {
     const [namespace, name] = key.split('/') as [string, string];
     const service = await this.objects.find('Service', { namespace, name });
     return listAt(service, 'spec', 'clusterIPs').filter((each): each is string => typeof each === 'string');
   }
 
-  /** Of one of the two nodes, one a family. */
+  /** Addresses of one of the two nodes, one per family. */
   async nodeAddresses(index: number): Promise<string[]> {
     const node = await this.objects.find('Node', { name: this.target.nodes[index]! });
     const internal = listAt(node, 'status', 'addresses') as { type: string; address: string }[];
@@ -106,7 +106,7 @@ export class Cluster {
     return probePod(key, fields, image);
   }
 
-  /** Returns when every node enforces it. */
+  /** Resolves when every node enforces the objects. */
   async apply(...objects: readonly ApiObject[]): Promise<void> {
     for (const object of objects) await this.put(object);
     await this.target.settle();
@@ -117,7 +117,7 @@ export class Cluster {
     await this.target.settle();
   }
 
-  /** Gives a pod (`namespace/name`) or a namespace just these labels, beside those it must have. */
+  /** Replaces the labels of a pod (`namespace/name`) or a namespace, except required labels. */
   async label(key: string, labels: Readonly<Record<string, string>>): Promise<void> {
     const [first, name] = key.split('/') as [string, string?];
     const metadata =
@@ -129,7 +129,7 @@ export class Cluster {
     await this.target.settle();
   }
 
-  /** As when it came up, but for what runs in it. */
+  /** Restores the initial objects. Pods keep running. */
   async reset(): Promise<void> {
     const cast = new Set(this.#cast.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`));
     for (const name of this.#namespaces) {
@@ -154,7 +154,7 @@ export class Cluster {
     return Flow.open(this.station(from), this.station(to), options);
   }
 
-  /** Asks all at once. Who must answer is given time to, however busy the machine. */
+  /** Probes all in parallel. Repeats a probe if an expected answer is missing, because the machine may be busy. */
   async expect(questions: readonly Question[]): Promise<void> {
     await expectAnswers(this, questions);
   }
@@ -165,7 +165,7 @@ export class Cluster {
 
   /** As `apply`, without waiting. */
   async put(object: ApiObject): Promise<void> {
-    // A new namespace has its ServiceAccount, which pods need, a little later.
+    // Pods need the namespace's ServiceAccount, which a controller creates shortly after the namespace.
     const deadline = Date.now() + serviceAccountSeconds * 1000;
     for (;;) {
       try {
@@ -177,13 +177,13 @@ export class Cluster {
     }
   }
 
-  /** Removes the suite's namespaces, and refuses those of others. */
+  /** Deletes the suite's namespaces. Rejects if a namespace of that name is not the suite's. */
   async #clear(): Promise<void> {
     const left = (await this.objects.list('Namespace')).filter(({ metadata }) => this.#namespaces.has(metadata.name!));
     for (const { metadata } of left) {
       if (metadata.annotations?.[ownerAnnotation] !== undefined) continue;
       throw new Error(
-        `namespace ${metadata.name} is there, and not made by this suite: it needs x, y, z and ${suiteNamespace}`,
+        `namespace ${metadata.name} exists and does not belong to this suite: it needs x, y, z and ${suiteNamespace}`,
       );
     }
     await this.#removeNamespaces(left.map(({ metadata }) => metadata.name!));
@@ -206,7 +206,7 @@ export class Cluster {
 
 let running: Promise<Cluster> | undefined;
 
-/** Declares a suite on the one cluster of the run; policies, labels and pods of a test end with it. */
+/** Declares a suite on the cluster of the run, which is reset after each test. */
 export function onCluster(title: string, declare: (cluster: () => Cluster) => void): void {
   describe(title, function () {
     this.timeout(300_000);

@@ -3,7 +3,7 @@ import type { Flow } from '../../src/lab/flow.ts';
 import { eventually } from '../../test/kernel/eventually.ts';
 import type { Cluster } from './cluster.ts';
 
-/** A TCP and a UDP connection from each, in each family, that send all the time. */
+/** Opens a TCP and a UDP connection from each station, in each family, which send continuously. */
 export async function openFlows(
   cluster: Cluster,
   from: readonly string[],
@@ -19,10 +19,10 @@ export async function openFlows(
   return Promise.all(all);
 }
 
-/** Each has come on by so many packets since now. */
+/** Waits until each flow has received so many more packets. */
 export async function untilMore(flows: readonly Flow[], packets: number): Promise<void> {
   const before = await received(flows);
-  // TCP that was held up tries again at growing intervals.
+  // TCP retransmits at growing intervals.
   await eventually(async () => {
     const now = await received(flows);
     const slow = now.filter((count, index) => count < before[index]! + packets).length;
@@ -30,7 +30,7 @@ export async function untilMore(flows: readonly Flow[], packets: number): Promis
   }, 60);
 }
 
-/** Nothing comes of what is sent from now on. */
+/** Expects that no packet arrives that is sent from now on. */
 export async function expectSilence(flows: readonly Flow[]): Promise<void> {
   const before = await Promise.all(flows.map((flow) => flow.state()));
   await eventually(async () => {
@@ -44,7 +44,7 @@ export async function expectSilence(flows: readonly Flow[]): Promise<void> {
   );
 }
 
-/** Both ends fall silent, and every packet of the client has come. TCP is still open. */
+/** Pauses both ends. Expects that all packets of the client arrived and that TCP is still open. */
 export async function expectNothingLost(flows: readonly Flow[]): Promise<void> {
   await Promise.all(flows.map((flow) => flow.pause()));
   await eventually(async () => {

@@ -5,7 +5,7 @@ import { isRefusal } from '../../src/lab/real/client.ts';
 import type { RealClient } from '../../src/lab/real/client.ts';
 import { collectionPath, objectPath } from '../../src/lab/real/paths.ts';
 
-/** Writes objects to an API server by plain requests, as any client would. */
+/** Reads and writes objects of an API server. */
 export class Objects {
   readonly #api: RealClient;
 
@@ -13,7 +13,7 @@ export class Objects {
     this.#api = api;
   }
 
-  /** `undefined` where there is none. */
+  /** Resolves to `undefined` if the object does not exist. */
   async find(kind: string, key: { namespace?: string; name: string }): Promise<ApiObject | undefined> {
     try {
       return (await this.#api.request({ method: 'GET', path: objectPath(resourceOf(kind), key) })) as ApiObject;
@@ -27,7 +27,7 @@ export class Objects {
     return this.#api.list<ApiObject>(collectionPath(resourceOf(kind), namespace));
   }
 
-  /** Creates it, or replaces what is there; of pods and namespaces, which may not be replaced, the labels. */
+  /** Creates or replaces an object. For existing pods and namespaces, replaces only the labels. */
   async apply(object: ApiObject): Promise<void> {
     const { kind } = object;
     const key = keyOf(object);
@@ -51,7 +51,7 @@ export class Objects {
         }
         return;
       } catch (error) {
-        // Somebody else has written meanwhile.
+        // Another client has changed the object meanwhile.
         if (!isRefusal(error, 409)) throw error;
       }
     }
@@ -63,7 +63,7 @@ export class Objects {
     await this.#api.request({ method: 'PATCH', path, body, mediaType: 'application/merge-patch+json' });
   }
 
-  /** At once, and without complaint where there is none. */
+  /** Deletes without grace period. Ignores a missing object. */
   async remove(kind: string, key: { namespace?: string; name: string }): Promise<void> {
     const body = { kind: 'DeleteOptions', apiVersion: 'v1', gracePeriodSeconds: 0 };
     try {
@@ -78,7 +78,7 @@ export function keyOf({ metadata: { namespace, name } }: ApiObject): { namespace
   return { ...(namespace !== undefined && { namespace }), name: name! };
 }
 
-/** Kinds of one name in two groups: the first, which for Events is core. */
+/** If two groups have the kind, returns the first; for Events that is core. */
 function resourceOf(kind: string): ResourceName {
   const found = resourceNames.find((name) => resources[name].kind === kind);
   if (found === undefined) throw new Error(`the suite knows no kind ${kind}`);

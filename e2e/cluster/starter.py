@@ -1,5 +1,5 @@
-"""Runs in a pod that starts. From its first instruction on it sends to two ports of each witness, one forbidden and one allowed, until
-all have answered on the allowed one. Says how long that took, and how much it sent that was forbidden."""
+"""Runs in a starting pod. From its first instruction on, it sends to a denied and an allowed port of each witness, until all witnesses
+have answered on the allowed port. Prints how long that took, and the number of packets to denied ports."""
 
 import json
 import select

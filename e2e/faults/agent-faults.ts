@@ -10,10 +10,10 @@ import type { Fault } from './fault.ts';
 import { OtherAgent } from './other-version.ts';
 import { nodes, type NodeName, type Scene } from './scene.ts';
 
-/** The agent of another version that has taken a node over. */
+/** The agent of another version that runs on a node. */
 let other: OtherAgent | undefined;
 
-/** All that the lab's agent on the other node has applied, this one has too. */
+/** Waits until this agent has applied all that the lab's agent on the other node has applied. */
 async function otherApplied(scene: Scene, node: NodeName): Promise<void> {
   await scene.lab.settle();
   const wanted = (await scene.agent(node === 'n1' ? 'n2' : 'n1').applied())!.resources;
@@ -57,7 +57,7 @@ export const agentFaults: readonly Fault[] = [
         await scene.start(node);
       }
       await scene.change();
-      // The wait is the fault: a moment that nobody chose.
+      // The random delay is part of the fault.
       await delay(Math.random() * (isStarting ? 1000 : 100));
       await agent.stop('SIGKILL');
       const since = performance.now();

@@ -7,9 +7,9 @@ import type { Scene } from './scene.ts';
 const interruptions = 'postern_watch_interruptions_total{resource="networkpolicies",reason="unreachable"}';
 const lists = 'postern_watch_lists_total{resource="networkpolicies",kind="again"}';
 
-/** Every connection to the API server breaks and new ones are refused, until each agent has tried several times. */
+/** Breaks every connection to the API server and refuses new ones, until each agent has retried several times. */
 async function outage(scene: Scene, atItsEnd: () => void = () => {}): Promise<number> {
-  // The streams bring something: what follows is a first failure, and no wait is left over from the last outage.
+  // Waits until the streams deliver events, so that the back-off of the last outage is over.
   await scene.change();
   await scene.right(performance.now());
   const before = await scene.metric(interruptions);
@@ -22,7 +22,7 @@ async function outage(scene: Scene, atItsEnd: () => void = () => {}): Promise<nu
   return end;
 }
 
-/** Agents reach the API server through the front. */
+/** Agents connect to the API server through ApiFront. */
 const throughFront = {
   begin: async (scene: Scene) => scene.restart({ args: ['--kubeconfig', (await scene.front()).kubeconfig] }),
   end: (scene: Scene) => scene.restart(),

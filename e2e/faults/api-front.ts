@@ -10,9 +10,9 @@ import { enterNamespace } from '../../src/lab/network-namespace.ts';
 
 const tcpPort = 6444;
 
-/** Stands before the lab's API server: TLS, one bearer token that is good, and streams that can fall silent. */
+/** A proxy in front of the lab's API server: TLS, one valid bearer token, and streams that can be stalled. */
 export class ApiFront {
-  /** For agents: as in a pod, their token is in a file. */
+  /** Kubeconfig of agents, with a token file as in a pod. */
   readonly kubeconfig: string;
   readonly #apiSocket: string;
   readonly #tokenFile: string;
@@ -56,17 +56,17 @@ export class ApiFront {
     return front;
   }
 
-  /** Requests that were refused for their token. */
+  /** Number of requests with an invalid token. */
   get refused(): number {
     return this.#refused;
   }
 
-  /** The token that is good from now on is in the file. */
+  /** Writes the currently valid token to the file. */
   async renewToken(): Promise<void> {
     await writeFile(this.#tokenFile, this.#goodToken);
   }
 
-  /** No token that an agent has is good, and what it has open ends. */
+  /** Makes all tokens of agents invalid, and closes their connections. */
   expireToken(): void {
     this.#token++;
     for (const { from, to } of this.#streams) {
@@ -75,11 +75,11 @@ export class ApiFront {
     }
   }
 
-  /** Not a byte comes any more on what is open now, and nothing says that it has ended. */
+  /** Stops the data of all open connections without closing them. */
   silence(): void {
     for (const { from, to } of this.#streams) {
       from.unpipe(to);
-      // The server goes on writing; nobody must hear.
+      // Discards the data that the server still writes.
       from.resume();
     }
   }

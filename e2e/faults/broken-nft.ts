@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { eventually } from '../../test/kernel/eventually.ts';
 
-/** How nft runs from now on: as it is, or failing at once, or never ending, or killed before or after its work, or refusing a text. */
+/** Behaviour of nft: normal, fails at once, hangs, is killed before or after its work, or refuses scripts with a text. */
 export type NftMode = 'ok' | 'fail' | 'hang' | 'crash-before' | 'crash-after' | 'refuse';
 
-/** Stands before the real nft on an agent's PATH. */
+/** A wrapper that precedes the real nft on an agent's PATH. */
 const program = `#!/bin/sh
 folder=\${0%/*}
 PATH=\${PATH#"$folder:"}
@@ -65,21 +65,21 @@ export class BrokenNft {
     return shim;
   }
 
-  /** What an agent must be started with. */
+  /** Environment for the agent. */
   get env(): Readonly<Record<string, string>> {
     return { PATH: `${this.#folder}${delimiter}${process.env['PATH']}` };
   }
 
-  /** The one that its agent keeps is killed, so that the next that it starts is so. */
+  /** Changes the mode, and kills the agent's nft session so that the agent starts a new one. */
   async become(mode: NftMode, text = ''): Promise<void> {
-    // In one piece: an nft that read half of it would be the real one, and the agent would keep it.
+    // Atomic: an nft that read half of the file would run as the real one, and the agent would keep that session.
     const path = join(this.#folder, 'mode');
     await writeFile(`${path}.next`, `${mode} ${text}\n`);
     await rename(`${path}.next`, path);
     await this.killKept();
   }
 
-  /** Does nothing where none is kept. */
+  /** Kills the nft session, if there is one. */
   async killKept(): Promise<void> {
     const pid = Number(await readFile(join(this.#folder, 'kept'), 'utf8').catch(() => '0'));
     await rm(join(this.#folder, 'kept'), { force: true });
@@ -90,7 +90,7 @@ export class BrokenNft {
     for (const name of ['runs', 'said']) await writeFile(join(this.#folder, name), '');
   }
 
-  /** How often agents have run it since: to write, or at all. */
+  /** Number of runs since `forgetRuns`: writes, and all runs. */
   async runs(): Promise<{ writes: number; all: number }> {
     const linesOf = async (name: string) => (await readFile(join(this.#folder, name), 'utf8')).split('\n');
     const [runs, said] = [await linesOf('runs'), await linesOf('said')];
@@ -102,12 +102,12 @@ export class BrokenNft {
     };
   }
 
-  /** Waits until its agent has tried to write since `forgetRuns`. */
+  /** Waits until the agent has tried to write since `forgetRuns`. */
   async hasWritten(): Promise<void> {
     await eventually(async () => ((await this.runs()).writes > 0 ? undefined : 'nft was not run'));
   }
 
-  /** Waits until agents have run it this often since `forgetRuns`. */
+  /** Waits until agents have run nft this often since `forgetRuns`. */
   async hasRun(times: number): Promise<void> {
     await eventually(async () => ((await this.runs()).all >= times ? undefined : 'nft was not run again'));
   }

@@ -9,10 +9,10 @@ export const ports = { allowed: 5000, forbidden: 6000, toggled: 53, connect: 80 
 
 const served = ['TCP/80', 'TCP/5000', 'UDP/53', 'UDP/5000', 'UDP/6000'];
 
-/** The pods that policies isolate, one on each node. */
+/** The isolated pods, one per node. */
 export const guarded = ['x/p', 'x/q'] as const;
 
-/** `near` and `stranger` are on n1 as `p` is, `far` and `outsider` on n2 as `q` is. */
+/** `near` and `denied-near` are on n1 as `p` is, `far` and `denied-far` on n2 as `q` is. */
 export const cast: readonly ApiObject[] = [
   { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'x' } },
   { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'peers', labels: { team: 'peers' } } },
@@ -21,14 +21,14 @@ export const cast: readonly ApiObject[] = [
   pod('x', 'q', served, { nodeName: 'n2' }),
   pod('peers', 'near', served, { nodeName: 'n1' }),
   pod('peers', 'far', served, { nodeName: 'n2' }),
-  pod('others', 'stranger', served, { nodeName: 'n1' }),
-  pod('others', 'outsider', served, { nodeName: 'n2' }),
+  pod('others', 'denied-near', served, { nodeName: 'n1' }),
+  pod('others', 'denied-far', served, { nodeName: 'n2' }),
 ];
 
 const peers = pods({}, { team: 'peers' });
 const allowed = [port(`UDP/${ports.allowed}`), port(`TCP/${ports.allowed}`), port(`TCP/${ports.connect}`)];
 
-/** The guarded pods are isolated; their peers may talk with them on some ports. */
+/** Isolates the guarded pods, and allows some ports for their peers. */
 export const policies: readonly ApiObject[] = [
   policy('x', 'deny', { ingress: [], egress: [] }),
   policy('x', 'allow', {
@@ -37,13 +37,13 @@ export const policies: readonly ApiObject[] = [
   }),
 ];
 
-/** Allows one port more, or another that nobody uses: from one to the other is a change of the class of every guarded pod. */
+/** Allows an additional port or an unused port. Switching between them changes the rules of every guarded pod. */
 export function toggle(isOpen: boolean): ApiObject {
   const number = isOpen ? ports.toggled : ports.toggled + 1;
   return policy('x', 'toggle', { ingress: [{ from: [peers], ports: [port(`UDP/${number}`)] }] });
 }
 
-/** What must never come to a station, by its key. */
+/** nft matches of forbidden packets, by the key of the receiving station. */
 export function forbiddenTaps(lab: Lab): Record<string, Record<string, string>> {
   const from = (key: string): string[] =>
     families.map((family) => {
@@ -52,13 +52,13 @@ export function forbiddenTaps(lab: Lab): Record<string, Record<string, string>> 
     });
   const named = (prefix: string, matches: readonly string[]): Record<string, string> =>
     Object.fromEntries(matches.map((match, index) => [`${prefix}-${index}`, match]));
-  const strangers = named('stranger', ['others/stranger', 'others/outsider'].flatMap(from));
-  const atGuarded = { ...strangers, port: `udp dport ${ports.forbidden}` };
-  const atStranger = named('guarded', guarded.flatMap(from));
+  const deniedPeers = named('denied-peer', ['others/denied-near', 'others/denied-far'].flatMap(from));
+  const atGuarded = { ...deniedPeers, port: `udp dport ${ports.forbidden}` };
+  const atDeniedPeer = named('guarded', guarded.flatMap(from));
   return {
     'x/p': atGuarded,
     'x/q': atGuarded,
-    'others/stranger': atStranger,
-    'others/outsider': atStranger,
+    'others/denied-near': atDeniedPeer,
+    'others/denied-far': atDeniedPeer,
   };
 }

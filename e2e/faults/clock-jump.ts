@@ -1,6 +1,6 @@
 /**
- * Loaded into an agent before its own code (`node --import`): at each SIGUSR2 its wall clock jumps back by a day, and at the next one
- * to a day ahead. A wall clock has no namespace of its own, and Node's timers do not use it, so its `Date` is all that there is to set.
+ * Preload module of an agent (`node --import`): on SIGUSR2 its wall clock jumps back by a day, on the next one a day ahead. Linux has no
+ * namespace for the wall clock, and Node's timers do not use it, so only `Date` is replaced.
  */
 const RealDate = Date;
 const day = 24 * 60 * 60 * 1000;
@@ -8,7 +8,7 @@ let offset = 0;
 
 process.on('SIGUSR2', () => {
   offset = offset < 0 ? day : -day;
-  // Into the agent's log.
+  // Goes to the agent's log.
   process.stderr.write('the wall clock has jumped\n');
 });
 

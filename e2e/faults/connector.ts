@@ -6,11 +6,11 @@ const pauseMs = 100;
 
 interface ConnectOptions {
   readonly port: number;
-  /** How long an answer is waited for. */
+  /** Timeout of an answer. */
   readonly deadlineMs: number;
 }
 
-/** Opens new TCP connections from one station, one to each target in each family at a time, again and again. */
+/** Opens new TCP connections from one station in a loop, one at a time to each target in each family. */
 export class Connector {
   tried = 0;
   failed = 0;
@@ -33,11 +33,11 @@ export class Connector {
       }
     };
     this.#ended = again();
-    // Told by `stop`; where the lab ends first, nobody asks.
+    // `stop` reports the failure. If the lab ends first, no caller needs it.
     this.#ended.catch(() => {});
   }
 
-  /** Returns when the last answers are in. */
+  /** Resolves when the last answers have arrived. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#ended;

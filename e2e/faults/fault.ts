@@ -1,22 +1,22 @@
 import type { Scene } from './scene.ts';
 
-/** Something that happens to a node or its agent, while allowed and forbidden traffic goes on. */
+/** A fault of a node or its agent, while allowed and forbidden traffic continues. */
 export interface Fault {
-  /** As on the command line. */
+  /** Name on the command line. */
   readonly name: string;
-  /** What is done, in the words of the table. */
+  /** Description in the table. */
   readonly title: string;
   readonly tries: number;
-  /** Milliseconds for which forbidden packets may pass; where it is missing, none may at any time. */
+  /** Milliseconds for which forbidden packets may pass; if missing, none may pass. */
   readonly window?: number;
-  /** It mostly waits for a time-out of minutes: it runs beside the others, in a lab of its own. */
+  /** Waits minutes for a timeout, so it runs in its own lab in parallel to the others. */
   readonly slow?: true;
   /**
-   * Makes the fault, sees that it was one, and ends it. Resolves with the milliseconds until all was right again: from the end of the
-   * fault, or where it ends itself from its beginning, until a policy change made meanwhile is in force on every node.
+   * Makes the fault, verifies its effect, and ends it. Resolves to the milliseconds until every node enforces a policy change that was
+   * made meanwhile, counted from the end of the fault, or from its start if it ends by itself.
    */
   readonly run: (scene: Scene, attempt: number) => Promise<number>;
-  /** What only this one needs, and how it is undone. */
+  /** Setup and cleanup of this fault. */
   readonly begin?: (scene: Scene) => Promise<void>;
   readonly end?: (scene: Scene) => Promise<void>;
 }

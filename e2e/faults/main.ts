@@ -1,4 +1,4 @@
-/** `npm run e2e:faults [-- NAME… --tries N --json FILE --docs]`: what nodes enforce while things go wrong around their agents. */
+/** `npm run e2e:faults [-- NAME… --tries N --json FILE --docs]`: tests what nodes enforce during faults of their agents. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
@@ -28,15 +28,16 @@ async function main(): Promise<number> {
     options: { tries: { type: 'string' }, json: { type: 'string' }, docs: { type: 'boolean', default: false } },
   });
   const tries = values.tries === undefined ? undefined : Number(values.tries);
-  if (tries !== undefined && !(Number.isInteger(tries) && tries > 0)) throw new Error('--tries takes a number from 1');
+  if (tries !== undefined && !(Number.isInteger(tries) && tries > 0))
+    throw new Error('--tries needs a number of at least 1');
   const isWhole = positionals.length === 0 && tries === undefined;
-  if (values.docs && !isWhole) throw new Error('--docs is for all faults, with all their tries');
+  if (values.docs && !isWhole) throw new Error('--docs needs all faults with all tries');
   const chosen = chooseFaults(positionals);
   await checkMachine('bridge');
 
   const ending = new AbortController();
   const stopListening = onEndingSignal(['SIGINT', 'SIGTERM'], (signal) => {
-    process.stderr.write(`${signal}: takes the labs down after the tries that are under way; again to leave them\n`);
+    process.stderr.write(`${signal}: removing the labs after the running tries; press again to keep them\n`);
     ending.abort(new Error('interrupted'));
   });
   const started = performance.now();
@@ -60,13 +61,13 @@ async function main(): Promise<number> {
   return broken.length > 0 ? 1 : 0;
 }
 
-/** All of them where none is named. */
+/** The named faults; all if none is named. */
 function chooseFaults(wanted: readonly string[]): typeof faults {
   const names = faults.map(({ name }) => name);
   const unknown = wanted.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     const near = closestName(unknown, names);
-    throw new Error(`no fault ${unknown}: ${near ? `did you mean ${near}?` : `there are ${names.join(', ')}`}`);
+    throw new Error(`unknown fault ${unknown}: ${near ? `did you mean ${near}?` : `there are ${names.join(', ')}`}`);
   }
   return wanted.length === 0 ? faults : faults.filter(({ name }) => wanted.includes(name));
 }

@@ -6,7 +6,7 @@ import { nodes, type Scene } from './scene.ts';
 const errors = 'postern_apply_errors_total';
 const refusedAddress = '10.66.6.6';
 
-/** nft is broken while a change is to be applied, until every agent has met it several times. */
+/** Breaks nft during a change, until every agent has failed several times. */
 async function breakNft(scene: Scene, mode: NftMode): Promise<number> {
   const before = await scene.metric(errors);
   await scene.setNft(mode);
@@ -44,7 +44,7 @@ export const nftFaults: readonly Fault[] = [
       await scene.setNft('hang');
       for (const node of nodes) await scene.nft(node).forgetRuns();
       await scene.change();
-      // The second is the look that follows a write that did not end in time.
+      // The second run is the listing after a write that timed out.
       for (const node of nodes) await scene.nft(node).hasRun(2);
       await scene.setNft('ok');
       return scene.right(since, 120_000);

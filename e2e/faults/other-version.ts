@@ -14,12 +14,12 @@ import type { NodeName, Scene } from './scene.ts';
 const root = resolve(import.meta.dirname, '../..');
 const otherVersion = '0.0.0-other';
 
-/** A copy of the sources under another version, whose base chains stand elsewhere: each finds the other's table and must write it anew. */
+/** Edits for a copy of the sources with another version and another hook priority, so that each version rewrites the other's table. */
 const edits: readonly (readonly [file: string, find: string, replace: string])[] = [
   ['src/compile/base-chains.ts', 'const hookPriority = -10;', 'const hookPriority = -11;'],
 ];
 
-/** `postern agent` of another version on a node of the lab, in place of the lab's own or beside it. */
+/** `postern agent` of another version on a node of the lab, instead of the lab's agent or beside it. */
 export class OtherAgent {
   readonly nft: BrokenNft;
   readonly #folder: string;
@@ -47,7 +47,7 @@ export class OtherAgent {
     closeSync(log);
   }
 
-  /** `atStart` is called when all is there but the process. */
+  /** Calls `atStart` right before the process starts. */
   static async start(scene: Scene, node: NodeName, atStart = async (): Promise<void> => {}): Promise<OtherAgent> {
     const folder = await mkdtemp(join(tmpdir(), 'postern-faults-version-'));
     await cp(join(root, 'src'), join(folder, 'src'), { recursive: true });

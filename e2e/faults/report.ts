@@ -2,7 +2,7 @@ import { brokenPromises, type Result, type Share } from './result.ts';
 
 const header = ['Fault', 'Tries', 'Forbidden through', 'Allowed lost', 'Time to right again: median', 'max'];
 
-/** A table in Markdown, as the formatter leaves it. */
+/** A Markdown table, formatted as by oxfmt. */
 export function renderTable(results: readonly Result[]): string {
   const rows = results.map((result) => {
     const { title, tries, forbiddenThrough, allowedLost, timesToRight, window } = result;
@@ -24,7 +24,7 @@ export function renderTable(results: readonly Result[]): string {
   return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
-/** One line for each result that does not keep the promise. */
+/** One line for each result with a broken guarantee. */
 export function renderBroken(results: readonly Result[]): string[] {
   return results.flatMap((result) => brokenPromises(result).map((what) => `${result.name}: ${what}`));
 }

@@ -1,4 +1,4 @@
-/** Packets, and how many of them should not have passed or been lost. */
+/** Number of packets, and number of those that were wrongly passed or lost. */
 export interface Share {
   readonly bad: number;
   readonly of: number;
@@ -10,14 +10,14 @@ export interface Result {
   readonly tries: number;
   readonly forbiddenThrough: Share;
   readonly allowedLost: Share;
-  /** Milliseconds of each try. */
+  /** Recovery time of each try in milliseconds. */
   readonly timesToRight: readonly number[];
   readonly window?: number;
-  /** Why it could not be brought to its end. */
+  /** Why the fault did not complete. */
   readonly error?: string;
 }
 
-/** What a result does not keep of the promise. */
+/** The broken guarantees of a result. */
 export function brokenPromises({ forbiddenThrough, allowedLost, timesToRight, window, error }: Result): string[] {
   const broken: string[] = [];
   if (error !== undefined) broken.push(error.split('\n')[0]!);

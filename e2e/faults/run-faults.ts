@@ -4,13 +4,13 @@ import { Scene } from './scene.ts';
 import { messageOf } from '../../src/lib/message-of.ts';
 
 export interface RunOptions {
-  /** Instead of each fault's own. */
+  /** Overrides the number of each fault. */
   readonly tries?: number | undefined;
   readonly ending: AbortSignal;
   readonly onResult: (result: Result) => void;
 }
 
-/** In the order of the faults. The slow ones have a lab of their own, in which they run beside the others. */
+/** Returns results in the order of the faults. Slow faults run in a second lab in parallel. */
 export async function runFaults(faults: readonly Fault[], options: RunOptions): Promise<Result[]> {
   const running = [
     runIn(
@@ -24,7 +24,7 @@ export async function runFaults(faults: readonly Fault[], options: RunOptions): 
       options,
     ),
   ];
-  // Both labs are taken down before an error of one is told.
+  // Removes both labs before it rejects with an error of one.
   await Promise.allSettled(running);
   const results = (await Promise.all(running)).flat();
   return faults.map(({ name }) => results.find((result) => result.name === name)!);
@@ -50,7 +50,7 @@ async function runIn(
   return results;
 }
 
-/** The fault as often as asked for, under traffic, and what came of it. */
+/** Runs the fault several times under traffic. */
 export async function runFault(
   scene: Scene,
   fault: Fault,

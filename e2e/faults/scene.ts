@@ -14,7 +14,7 @@ import { openTaps, Traffic } from './traffic.ts';
 export const nodes = ['n1', 'n2'] as const;
 export type NodeName = (typeof nodes)[number];
 
-/** A lab of two nodes with its policies in force, traffic, and agents whose nft can be broken. */
+/** A lab of two nodes with enforced policies, traffic, and agents with a breakable nft. */
 export class Scene {
   readonly lab: Lab;
   readonly #nft: Readonly<Record<NodeName, BrokenNft>>;
@@ -22,7 +22,7 @@ export class Scene {
   #traffic: Traffic | undefined;
   #front: ApiFront | undefined;
   #isOpen = false;
-  /** How many packets each toggled flow had sent when the toggle was seen to be shut. */
+  /** Sent packets of each toggled flow when packets showed that the toggle was shut. */
   #sentBeforeShut: readonly number[] | undefined;
   #toggledThrough = 0;
 
@@ -63,12 +63,12 @@ export class Scene {
     return this.lab.agents.get(node)!;
   }
 
-  /** Starts it on the node's own nft. */
+  /** Starts the agent with the node's own breakable nft. */
   start(node: NodeName, { args = [], env = {} }: StartOptions = {}): Promise<void> {
     return this.agent(node).start({ env: { ...this.agentEnv(this.#nft[node]), ...env }, args });
   }
 
-  /** All agents, one after the other. */
+  /** Restarts all agents, one after the other. */
   async restart(options?: StartOptions): Promise<void> {
     for (const node of nodes) {
       await this.agent(node).stop();
@@ -77,7 +77,7 @@ export class Scene {
     await this.lab.settle();
   }
 
-  /** What an agent of this lab must be started with. */
+  /** Environment of an agent of this lab. */
   agentEnv(nft: BrokenNft): Readonly<Record<string, string>> {
     // Agents start from source here, and often.
     return { ...nft.env, NODE_COMPILE_CACHE: join(this.lab.state.directory, 'compile-cache') };
@@ -87,13 +87,13 @@ export class Scene {
     return this.#nft[node];
   }
 
-  /** Opened when it is first asked for. */
+  /** Created at the first call. */
   async front(): Promise<ApiFront> {
     this.#front ??= await ApiFront.open(this.lab);
     return this.#front;
   }
 
-  /** On every node. */
+  /** Sets the mode on every node. */
   async setNft(mode: NftMode, text?: string): Promise<void> {
     await Promise.all(Object.values(this.#nft).map((each) => each.become(mode, text)));
   }
@@ -122,14 +122,14 @@ export class Scene {
     return this.#isOpen;
   }
 
-  /** Changes what guarded pods may get, beside other objects; does not wait. */
+  /** Toggles the allowed port of guarded pods and applies other objects. Does not wait. */
   async change(...objects: readonly ApiObject[]): Promise<void> {
     await this.#countToggled();
     this.#isOpen = !this.#isOpen;
     this.lab.apply([toggle(this.#isOpen), ...objects]);
   }
 
-  /** Milliseconds from a moment until every agent says that the last change is in force; sees that packets agree. */
+  /** Milliseconds from `since` until every agent reports the last change as applied. Verifies it with packets. */
   async right(since: number, timeoutMs = 60_000): Promise<number> {
     await this.lab.settle(timeoutMs);
     const milliseconds = performance.now() - since;
@@ -137,13 +137,13 @@ export class Scene {
     return milliseconds;
   }
 
-  /** From now on toggled packets are forbidden, or they are allowed and do come. */
+  /** Waits until packets show the state of the toggle. */
   async inForce(): Promise<void> {
     if (this.#isOpen) await this.traffic.toggledArrive();
     else this.#sentBeforeShut = await this.traffic.toggledSent();
   }
 
-  /** As it was before a fault; `anew`: with other agents, as nobody knows what is wrong with these. */
+  /** Restores the state before a fault. `anew`: with new agents, because the state of the old ones is unknown. */
   async mend({ anew = false } = {}): Promise<void> {
     await this.setNft('ok');
     for (const node of nodes) {
@@ -154,14 +154,14 @@ export class Scene {
     await this.lab.settle(120_000);
   }
 
-  /** Milliseconds from a moment until packets show that the last change is in force. For where no agent can be asked. */
+  /** Milliseconds from `since` until packets show that the last change is enforced. For faults in which no agent answers. */
   async rightByPackets(since: number): Promise<number> {
     const at = this.#isOpen ? await this.traffic.toggledArrive() : await this.traffic.toggledEnd();
     await this.inForce();
     return at - since;
   }
 
-  /** A series, or all series of a name together, on each node. */
+  /** Value of a series, or sum of all series of a name, per node. */
   async metric(name: string): Promise<number[]> {
     return Promise.all(
       this.agents.map(async (agent) => {
@@ -187,7 +187,7 @@ export class Scene {
     this.#sentBeforeShut = undefined;
   }
 
-  /** Without policies everything comes: what is counted later as not having come would have been seen. */
+  /** Positive control: without policies all packets arrive, and all taps count. */
   async #seeAll(): Promise<void> {
     const traffic = await Traffic.start(this.lab, this.#taps);
     await traffic.everythingArrives();

@@ -9,7 +9,7 @@ import type { NodeName, Scene } from './scene.ts';
 const routedTables = ['ip', 'ip6'] as const;
 type RoutedTable = (typeof routedTables)[number];
 
-/** Another program does something to tables of ours on one node; the time is that of the last forbidden packet which passed. */
+/** Changes the tables of Postern on one node. Resolves to the time of the last forbidden packet that passed. */
 async function tamper(
   scene: Scene,
   node: NodeName,
@@ -18,7 +18,7 @@ async function tamper(
 ): Promise<number> {
   const drifts = (): Promise<number | undefined> => readMetric(scene.lab, node, 'postern_drift_total');
   const before = (await drifts())!;
-  // At a moment that nobody chose, and not always as long after the agent's last look.
+  // A random delay, so that the time since the agent's last check varies.
   await delay(Math.random() * 700);
   const start = performance.now();
   await scene.lab.exec(`node/${node}`, 'nft', families.map((family) => `${verb} table ${family} postern`).join('; '));
@@ -31,7 +31,7 @@ async function tamper(
 
 const windowMs = 1000;
 
-/** Agents run nft itself: what stands before it takes time of its own. */
+/** Agents run the real nft, because the wrapper takes time. */
 const withPlainNft = {
   begin: (scene: Scene) => scene.restart({ env: { PATH: process.env['PATH']! } }),
   end: (scene: Scene) => scene.restart(),
@@ -76,7 +76,7 @@ export const tableFaults: readonly Fault[] = [
       await scene.start(node);
       const time = await scene.right(since);
       assert.doesNotMatch(await scene.lab.exec(`node/${node}`, 'nft', 'list', 'ruleset'), /newer/);
-      // Written once, and looked at again and again since then.
+      // The agent wrote once and has checked several times since.
       const { writes, all } = await scene.nft(node).runs();
       assert.ok(writes <= 3, `${writes} writes`);
       await scene.nft(node).hasRun(all + 9);
@@ -86,7 +86,7 @@ export const tableFaults: readonly Fault[] = [
   },
 ];
 
-/** They judge as our tables do, so that nothing forbidden passes before the agent has started. */
+/** These objects decide as the tables of Postern, so that no forbidden packet passes before the agent starts. */
 const unknownThings = routedTables
   .map(
     (family) => `

@@ -7,12 +7,12 @@ import { forbiddenTaps, guarded, ports } from './cast.ts';
 import { Connector } from './connector.ts';
 import type { Share } from './result.ts';
 
-/** Packets a second of one flow. */
+/** Packets per second of one flow. */
 const rate = 100;
 /** Milliseconds; many times the time between two packets. */
 const longGap = 500;
 const clients = ['peers/near', 'peers/far'] as const;
-const strangers = ['others/stranger', 'others/outsider'] as const;
+const deniedPeers = ['others/denied-near', 'others/denied-far'] as const;
 
 interface FlowPlan {
   readonly from: string;
@@ -33,13 +33,13 @@ const allowedPlan: readonly FlowPlan[] = [
 ];
 const forbiddenPlan: readonly FlowPlan[] = [
   ...fromPeers(ports.forbidden),
-  ...guarded.flatMap((to) => strangers.flatMap((from) => everyFamily(from, to, ports.allowed))),
-  ...guarded.flatMap((from) => strangers.flatMap((to) => everyFamily(from, to, ports.allowed))),
+  ...guarded.flatMap((to) => deniedPeers.flatMap((from) => everyFamily(from, to, ports.allowed))),
+  ...guarded.flatMap((from) => deniedPeers.flatMap((to) => everyFamily(from, to, ports.allowed))),
 ];
 
 /**
- * Floods and connections, allowed and forbidden, on one node and across, in both families. What a guarded pod must never get is
- * counted by a tap before anything in the pod's own namespace can drop it.
+ * UDP flows and TCP connections, allowed and forbidden, on one node and between nodes, in both families. A tap counts forbidden packets to a
+ * guarded pod before the pod's own namespace can drop them.
  */
 export class Traffic {
   readonly #lab: Lab;
@@ -49,7 +49,7 @@ export class Traffic {
   readonly #toggled: readonly Flow[];
   readonly #streams: readonly Flow[];
   readonly #connecting: readonly Connector[];
-  readonly #intruding: readonly Connector[];
+  readonly #forbiddenConnectors: readonly Connector[];
   readonly #before: { readonly through: number; readonly timeouts: number };
 
   private constructor(fields: {
@@ -70,9 +70,9 @@ export class Traffic {
     this.#before = fields.before;
     const connect = (from: string, deadlineMs: number): Connector =>
       new Connector(this.#lab, from, guarded, { port: ports.connect, deadlineMs });
-    // Time for a lost packet to be sent again, which is counted; and no time to wait for what must not come.
+    // Long enough for one retransmission, which counts as a loss, and short for packets that must not arrive.
     this.#connecting = clients.map((from) => connect(from, 3000));
-    this.#intruding = strangers.map((from) => connect(from, 100));
+    this.#forbiddenConnectors = deniedPeers.map((from) => connect(from, 100));
   }
 
   static async start(lab: Lab, taps: ReadonlyMap<string, Tap>): Promise<Traffic> {
@@ -92,7 +92,7 @@ export class Traffic {
     return traffic;
   }
 
-  /** Every allowed flow, and every forbidden one as far as its sender, has gone on by some packets. */
+  /** Waits until every allowed flow has received, and every forbidden flow has sent, some more packets. */
   async goesOn(packets = 20): Promise<void> {
     const before = await statesOf([...this.#allowed, ...this.#streams, ...this.#forbidden]);
     await eventually(async () => {
@@ -107,7 +107,7 @@ export class Traffic {
     });
   }
 
-  /** Every flow arrives, and every tap counts. */
+  /** Waits until packets of every flow arrive and every tap counts. */
   async everythingArrives(): Promise<void> {
     const flows = [...this.#allowed, ...this.#streams, ...this.#forbidden, ...this.#toggled];
     await eventually(async () => {
@@ -120,7 +120,7 @@ export class Traffic {
     });
   }
 
-  /** Every toggled flow arrives, as it does while the toggle is open. Resolves with the time at which this was seen. */
+  /** Waits until all toggled flows arrive. Resolves to that time. */
   async toggledArrive(): Promise<number> {
     const before = await statesOf(this.#toggled);
     await eventually(async () => {
@@ -131,7 +131,7 @@ export class Traffic {
     return performance.now();
   }
 
-  /** No toggled flow arrives any more. Resolves with the time of the last packet. */
+  /** Waits until no toggled flow arrives. Resolves to the time of the last packet. */
   async toggledEnd(): Promise<number> {
     let idle = 0;
     await eventually(async () => {
@@ -142,28 +142,28 @@ export class Traffic {
     return performance.now() - idle;
   }
 
-  /** How many packets each toggled flow has sent. */
+  /** Sent packets of each toggled flow. */
   async toggledSent(): Promise<number[]> {
     return (await statesOf(this.#toggled)).map(({ client }) => client.sent);
   }
 
-  /** How many have come of those that were sent after the first `sent` of each flow. */
+  /** Number of received packets after the first `sent` packets of each flow. */
   async toggledSince(sent: readonly number[]): Promise<number> {
     return sum((await statesOf(this.#toggled)).map(({ server }, index) => Math.max(0, server.highest - sent[index]!)));
   }
 
-  /** When a forbidden packet last came to anybody, on the clock of `performance.now`. */
+  /** Time of the last forbidden packet at any tap, on the clock of `performance.now`. */
   async lastForbidden(): Promise<number> {
     const states = await statesOf(this.#forbidden);
     return performance.now() - Math.min(...states.map(({ server }) => server.idleMs ?? Infinity));
   }
 
-  /** Ends it and counts. */
+  /** Stops all flows and returns the counts. */
   async stop(): Promise<{ forbiddenThrough: Share; allowedLost: Share }> {
-    const connectors = [...this.#connecting, ...this.#intruding];
+    const connectors = [...this.#connecting, ...this.#forbiddenConnectors];
     await Promise.all(connectors.map((connector) => connector.stop()));
     await Promise.all([...this.#allowed, ...this.#streams].map((flow) => flow.pause()));
-    // What is under way may still come; what has not come after this is lost.
+    // Packets in flight may still arrive; all others are lost.
     await eventually(async () => ((await this.#countMissing()) === 0 ? undefined : 'lost'), 3).catch(() => {});
     const missing = await this.#countMissing();
     const timeouts = (await countTimeouts(this.#lab)) - this.#before.timeouts;
@@ -181,7 +181,7 @@ export class Traffic {
     const tried = (each: readonly Connector[]): number => sum(each.map((connector) => connector.tried));
     const streamed = sum(streams.map(({ server }) => server.sent)) + sent(streams);
     return {
-      forbiddenThrough: { bad: through, of: sent(forbidden) + tried(this.#intruding) },
+      forbiddenThrough: { bad: through, of: sent(forbidden) + tried(this.#forbiddenConnectors) },
       allowedLost: {
         bad: missing + broken + refused + timeouts,
         of: sent(allowed) + streamed + tried(this.#connecting),
@@ -203,7 +203,7 @@ export class Traffic {
   }
 }
 
-/** One tap for each that must not get what is forbidden. */
+/** One tap for each guarded pod. */
 export async function openTaps(lab: Lab): Promise<ReadonlyMap<string, Tap>> {
   const matches = forbiddenTaps(lab);
   const opened = Object.entries(matches).map(async ([key, each]) => [key, await Tap.open(lab, key, each)] as const);
@@ -215,7 +215,7 @@ async function countThrough(taps: ReadonlyMap<string, Tap>): Promise<number> {
   return sum(counts.flatMap((each) => Object.values(each)));
 }
 
-/** How often TCP gave up waiting for an answer; all that these pods send by TCP is allowed. */
+/** Number of TCP retransmission timeouts. All TCP traffic of these pods is allowed. */
 async function countTimeouts(lab: Lab): Promise<number> {
   const readings = clients.map(async (key) => {
     const text = await lab.exec(key, 'nstat', '-asz', 'TcpExtTCPTimeouts');

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gives the nodes of a kind cluster a network that knows no policies: the ptp plugin of kind's node image, and a route to each node's pods.
+# Configures a pod network without policies in a kind cluster: the ptp plugin of kind's node image, and a route to each node's pods.
 # kubectl reads KUBECONFIG; the argument is the cluster's name.
 set -eu
 nodes=$(kind get nodes --name "$1")

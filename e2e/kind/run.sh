@@ -1,6 +1,6 @@
 #!/bin/sh
-# npm run e2e:kind: a kind cluster, the image and the chart of this checkout on it, the e2e suite. Wants docker, kind, kubectl and helm.
-# KEEP=1 leaves the cluster, with Postern on it; its kubeconfig is what `kind get kubeconfig --name postern-e2e` prints.
+# npm run e2e:kind: creates a kind cluster, installs image and chart of this checkout, runs the e2e suite. Needs docker, kind, kubectl and helm.
+# KEEP=1 keeps the cluster with Postern; `kind get kubeconfig --name postern-e2e` prints its kubeconfig.
 set -eu
 cd "$(dirname "$0")/../.."
 name=postern-e2e

@@ -3,7 +3,7 @@ import type { Station } from '../../src/lab/station.ts';
 import { probePod, suiteNamespace } from '../cluster/cast.ts';
 import type { Objects } from '../cluster/objects.ts';
 
-/** A server answers on two ports, of which the policy opens one, and in the next round the other. */
+/** A canary server answers on two ports. The policy allows one of them, in the next round the other. */
 const ports = [8000, 8001] as const;
 const client = `${suiteNamespace}/canary-client`;
 const clientKey = { namespace: suiteNamespace, name: 'canary-client' };
@@ -11,9 +11,9 @@ const clientKey = { namespace: suiteNamespace, name: 'canary-client' };
 const boundSeconds = 20;
 
 /**
- * Finds out from packets alone that a node enforces all that was written before. Each round changes a policy, a pod's label and a
- * namespace's label, so that the connection to a node's canary opens only once that node has seen all three; what came before them
- * on the same three watches it has then seen too.
+ * Shows with packets only that a node enforces all earlier writes. Each round changes a policy, a pod's label and a namespace's label.
+ * The connection to a node's canary opens only after the node has seen all three changes, and thus all earlier events of these three
+ * watches.
  */
 export class Canary {
   readonly #objects: Objects;
@@ -36,15 +36,15 @@ export class Canary {
     return [...servers, probePod(client, { node: this.#nodes[0]!, labels: { canary: 'client' }, ports: [] }, image)];
   }
 
-  /** Throws where a node is not there in time. */
+  /** Rejects if a node does not enforce the changes in time. */
   async wait(station: (key: string) => Station): Promise<void> {
     if (this.#round === 0) {
-      // Without a policy all is open, and the first round must find its port closed.
+      // Without a policy the port is open, and the first round needs it denied.
       await this.#ask(station, ports[1], (server) => server, 'lets no pod of another node in, with no policy there');
       await this.#objects.apply(canaryPolicy(0));
       await this.#ask(station, ports[1], () => 'timeout', 'enforces no policy');
     }
-    // A node may let in before it keeps out (make, switch, break): when the second opens, all of the first has been done.
+    // A node may allow before it denies (make, switch, break): when the second round opens, the first is complete.
     for (const last = this.#round + 2; this.#round < last;) {
       this.#round++;
       const labels = { round: String(this.#round) };
@@ -55,7 +55,7 @@ export class Canary {
     }
   }
 
-  /** Until every node's canary gives the answer. */
+  /** Repeats the probe until every node's canary gives the expected answer. */
   async #ask(
     station: (key: string) => Station,
     port: number,
@@ -85,7 +85,7 @@ function serverKey(index: number): string {
   return `${suiteNamespace}/canary-${index + 1}`;
 }
 
-/** Allows the client and its namespace as they are labelled in this round. */
+/** Allows the client by the pod and namespace labels of this round. */
 function canaryPolicy(round: number): ApiObject {
   const selector = { matchLabels: { round: String(round) } };
   return {

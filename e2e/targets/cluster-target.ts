@@ -13,13 +13,13 @@ import type { Target } from './target.ts';
 
 export interface ClusterOptions {
   readonly kubeconfig: string;
-  /** Of the pods of the suite: anything with python3. */
+  /** Image of the suite's pods; needs python3. */
   readonly image: string;
-  /** Of Postern, as `namespace/name`. */
+  /** The DaemonSet of Postern: `namespace/name`. */
   readonly daemonSet: string;
-  /** Of another version of Postern, if upgrades are to be tested. */
+  /** Image of another version of Postern, for the upgrade test. */
   readonly otherImage: string | undefined;
-  /** A shell command that uninstalls Postern, if that is to be tested. */
+  /** Shell command that uninstalls Postern, for the uninstall test. */
   readonly uninstall: string | undefined;
   readonly ownNamespaces: () => readonly string[];
 }
@@ -32,7 +32,7 @@ interface Running {
 const startSeconds = 120;
 const rolloutSeconds = 180;
 
-/** Any cluster that has Postern installed. Pods are asked through `kubectl exec`, which no policy touches. */
+/** A cluster with Postern. The suite controls pods through `kubectl exec`, which policies do not affect. */
 export async function openClusterTarget(options: ClusterOptions): Promise<Target> {
   const api = await RealClient.load(options.kubeconfig);
   const objects = new Objects(api);
@@ -81,7 +81,7 @@ export async function openClusterTarget(options: ClusterOptions): Promise<Target
   };
 }
 
-/** The pods of the suite, and the program that runs in each. */
+/** The pods of the suite with their probe programs. */
 class Pods {
   readonly #objects: Objects;
   readonly #options: ClusterOptions;
@@ -100,7 +100,7 @@ class Pods {
     return running.station;
   }
 
-  /** Returns once every pod of the suite runs, and answers on the ports that it declares. */
+  /** Resolves when every pod of the suite runs and answers on its declared ports. */
   async running(): Promise<void> {
     const deadline = Date.now() + startSeconds * 1000;
     for (;;) {
@@ -148,12 +148,12 @@ class Pods {
   }
 }
 
-/** Also no pod that a test has put on a node that does not exist. */
+/** False for finished pods, and for pods that a test bound to a node that does not exist. */
 function isExpected(pod: ApiObject, nodes: readonly string[]): boolean {
   return pod.metadata.deletionTimestamp === undefined && !isTerminal(pod) && nodes.includes(nodeNameOf(pod) ?? '');
 }
 
-/** Two that are ready and take pods, by name: workers where there are any. */
+/** Chooses two ready, schedulable nodes, sorted by name. Prefers workers. */
 async function chooseNodes(objects: Objects): Promise<[string, string]> {
   const ready = (await objects.list('Node')).filter((node) =>
     listAt(node, 'status', 'conditions').some(
@@ -175,7 +175,7 @@ function findDaemonSet(objects: Objects, key: string): Promise<ApiObject | undef
   return objects.find('DaemonSet', { namespace, name });
 }
 
-/** As `kubectl rollout restart` does. */
+/** The patch of `kubectl rollout restart`. */
 function restarted(): object {
   return { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() } } };
 }
@@ -186,7 +186,7 @@ function agentImage(daemonSet: ApiObject): string | undefined {
   return typeof image === 'string' ? image : undefined;
 }
 
-/** Changes the pods of a DaemonSet, and waits as `kubectl rollout status` does. */
+/** Patches the pod template of a DaemonSet and waits as `kubectl rollout status`. */
 async function rollOut(objects: Objects, key: string, template: object): Promise<void> {
   const [namespace, name] = key.split('/') as [string, string];
   await objects.patch('DaemonSet', { namespace, name }, { spec: { template } });

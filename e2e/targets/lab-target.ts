@@ -11,7 +11,7 @@ import type { Target } from './target.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
-/** A lab of its own. Its agents say what they have applied, so nothing has to be guessed from packets. */
+/** A new lab. Its agents report what they have applied, so it needs no canaries. */
 export async function openLabTarget(): Promise<Target> {
   const lab = await Lab.up({ name: 'e2e', nodes: 2, family: 'dual', tcp: true });
   const directory = await mkdtemp(join(tmpdir(), 'postern-e2e-'));

@@ -2,10 +2,10 @@ import { openClusterTarget } from './cluster-target.ts';
 import { openLabTarget } from './lab-target.ts';
 import type { Target } from './target.ts';
 
-/** Of the pods of the suite on a cluster. */
+/** Image of the suite's pods on a cluster. */
 export const image = process.env['E2E_IMAGE'] ?? 'docker.io/library/python:3.13-alpine';
 
-/** Where KUBECONFIG names a cluster, that; else a lab. */
+/** The cluster of KUBECONFIG, else a new lab. */
 export async function openTarget(ownNamespaces: () => readonly string[]): Promise<Target> {
   const { KUBECONFIG: kubeconfig, E2E_DAEMONSET: daemonSet = 'postern-system/postern' } = process.env;
   const { E2E_UNINSTALL, E2E_OTHER_IMAGE } = process.env;

@@ -1,27 +1,27 @@
 import type { RealClient } from '../../src/lab/real/client.ts';
 import type { Station } from '../../src/lab/station.ts';
 
-/** A cluster that runs Postern, as far as the suite must know one: its Kubernetes API, and what the API cannot tell. */
+/** A cluster with Postern: its Kubernetes API, and operations that the API does not have. */
 export interface Target {
-  /** In words. */
+  /** Name for output. */
   readonly name: string;
   readonly api: RealClient;
-  /** Two of its nodes, on which the suite puts its pods. */
+  /** The two nodes for the suite's pods. */
   readonly nodes: readonly [string, string];
   /** Whether a kubelet probes pods. */
   readonly hasKubelet: boolean;
 
-  /** Called once the suite's namespaces are there, before its pods. */
+  /** Called after the suite's namespaces exist and before its pods do. */
   prepare(): Promise<void>;
-  /** Returns once all pods run, and every node enforces what the API holds. */
+  /** Resolves when all pods run and every node enforces the current objects. */
   settle(): Promise<void>;
-  /** A running pod (`namespace/name`), which can then send and answer. */
+  /** The station of a running pod (`namespace/name`). */
   station(key: string): Station;
-  /** Replaces every agent, and returns when the new ones are ready. Undefined where the suite does not know how. */
+  /** Replaces every agent, and resolves when the new ones are ready. `undefined` if not supported. */
   readonly restartAgents: (() => Promise<void>) | undefined;
-  /** Has every agent run the other of two images, and returns when the new ones are ready. Undefined where there is only one. */
+  /** Switches every agent to the other of two images, and resolves when they are ready. `undefined` with only one image. */
   readonly changeVersion: (() => Promise<void>) | undefined;
-  /** Removes Postern and what it has put into the kernel. Undefined where nobody has asked for it. */
+  /** Uninstalls Postern with its rules. `undefined` if not requested. */
   readonly uninstall: (() => Promise<void>) | undefined;
   end(): Promise<void>;
 }

@@ -12,7 +12,7 @@ interface RuleContext {
   report(problem: { node: object; message: string }): void;
 }
 
-/** Every way in which a module can name another: import, export from, import() and import('…') types. */
+/** Checks all forms of import: import, export from, import() and import('…') types. */
 const walls = {
   create(context: RuleContext) {
     const importer = inSource(context, context.filename);
@@ -50,5 +50,5 @@ function inSource(context: RuleContext, file: string): string | undefined {
   return path.startsWith('..') ? undefined : path.split(sep).join('/');
 }
 
-// oxlint takes a plugin as the default export.
+// oxlint requires a default export.
 export default { meta: { name: 'house' }, rules: { walls } };

@@ -1,6 +1,6 @@
 /**
- * What the files of one room under src may import besides each other. An entry is a room (`model`), one file of a room (`model/issue.ts`),
- * a file of the house (`pipeline.ts`), a package (`npm:execa`) or Node's own modules (`node:*`, `node:crypto`).
+ * Allowed imports of one room (folder of src) besides its own files. An entry is a room (`model`), one file of a room (`model/issue.ts`),
+ * a file of src (`pipeline.ts`), a package (`npm:execa`) or modules of Node.js (`node:*`, `node:crypto`).
  */
 export interface Room {
   readonly imports: readonly string[];
@@ -8,7 +8,7 @@ export interface Room {
   readonly types?: readonly string[];
 }
 
-/** Rooms that know no time, process or network: their output depends on their arguments alone. */
+/** Rooms without access to time, processes or network: their output depends only on their arguments. */
 export const pureRooms = [
   'model',
   'kinds',
@@ -22,9 +22,9 @@ export const pureRooms = [
 ] as const;
 
 const client = 'npm:@kubernetes/client-node';
-const doors = ['watch', 'sandboxes', 'apply', 'state', 'telemetry', 'config', 'manifests', 'lib'];
+const ioRooms = ['watch', 'sandboxes', 'apply', 'state', 'telemetry', 'config', 'manifests', 'lib'];
 
-/** The walls of the house, and the only place where they are written down. A file or folder of src that is not here may import nothing. */
+/** Allowed imports of every room. A file or folder of src that is not in this table may import nothing. */
 export const rooms: Readonly<Record<string, Room>> = {
   lib: { imports: ['npm:ip-num', 'node:*'] },
   model: { imports: ['lib', 'npm:ip-num'] },
@@ -43,17 +43,17 @@ export const rooms: Readonly<Record<string, Room>> = {
   telemetry: { imports: ['lib', 'npm:pino', 'npm:prom-client', 'node:*'] },
   config: { imports: ['model', 'lib', 'node:*'] },
   manifests: { imports: ['model/issue.ts', 'lib', client, 'node:fs', 'node:path', 'node:stream/consumers'] },
-  lab: { imports: [...pureRooms, ...doors, client, 'npm:execa', 'npm:rfc6902', 'node:*'] },
-  agent: { imports: [...pureRooms, ...doors, 'pipeline.ts', client, 'node:*'] },
-  cli: { imports: [...pureRooms, ...doors, 'pipeline.ts', 'agent', 'lab', client, 'npm:commander', 'node:*'] },
+  lab: { imports: [...pureRooms, ...ioRooms, client, 'npm:execa', 'npm:rfc6902', 'node:*'] },
+  agent: { imports: [...pureRooms, ...ioRooms, 'pipeline.ts', client, 'node:*'] },
+  cli: { imports: [...pureRooms, ...ioRooms, 'pipeline.ts', 'agent', 'lab', client, 'npm:commander', 'node:*'] },
   'pipeline.ts': { imports: [...pureRooms, 'lib'] },
   'main.ts': { imports: ['cli', 'node:*'] },
 };
 
 /**
- * Why a file may not import something, or `undefined` if it may.
- * @param importer path of the file inside src, with `/`
- * @param imported a path inside src, or as `npm:NAME` or `node:NAME`
+ * Returns why an import is not allowed, or `undefined` if it is.
+ * @param importer Path of the file below src, with `/`.
+ * @param imported Path below src, `npm:NAME` or `node:NAME`.
  */
 export function findWall(importer: string, imported: string, typeOnly: boolean): string | undefined {
   const name = roomOf(importer);

@@ -7,11 +7,11 @@ import { build, type Metafile, type Plugin } from 'esbuild';
 const root = new URL('../../', import.meta.url);
 const pathOf = (relative: string): string => fileURLToPath(new URL(relative, root));
 
-/** Linux passes one argument of this line. It halves the memory: smaller steps of the heap, at the price of more collections. */
+/** Linux passes only one argument from a #! line. This one halves the memory: the heap grows in smaller steps, with more collections. */
 const interpreter = '#!/usr/bin/node --optimize-for-size';
 
-/** What the image has another module for than the source run: the name as it is imported, and by whom. */
-const doors: readonly { readonly filter: RegExp; readonly importer: RegExp; readonly file: string }[] = [
+/** Modules that the image replaces: the imported name, and the importing files. */
+const replacements: readonly { readonly filter: RegExp; readonly importer: RegExp; readonly file: string }[] = [
   { filter: /^@kubernetes\/client-node$/, importer: /\/src\/watch\/pod-exec\.ts$/, file: 'client-node-exec.ts' },
   { filter: /^@kubernetes\/client-node$/, importer: /\/src\//, file: 'client-node.ts' },
   {
@@ -25,26 +25,26 @@ const doors: readonly { readonly filter: RegExp; readonly importer: RegExp; read
 ];
 
 const openDoors: Plugin = {
-  name: 'doors',
+  name: 'replacements',
   setup(plugins) {
     const used = new Set<string>();
-    for (const { filter, importer, file } of doors) {
+    for (const { filter, importer, file } of replacements) {
       plugins.onResolve({ filter }, (module) => {
         if (!importer.test(module.importer)) return undefined;
         used.add(file);
-        return { path: pathOf(`scripts/image/doors/${file}`) };
+        return { path: pathOf(`scripts/image/replacements/${file}`) };
       });
     }
     plugins.onEnd(() => {
-      const unused = doors.filter(({ file }) => !used.has(file)).map(({ file }) => file);
-      return { errors: unused.map((file) => ({ text: `nothing is replaced by doors/${file} any more` })) };
+      const unused = replacements.filter(({ file }) => !used.has(file)).map(({ file }) => file);
+      return { errors: unused.map((file) => ({ text: `no import is replaced by replacements/${file} any more` })) };
     });
   },
 };
 
 /**
- * An `import` of a module of Node reads every one of its exports, also those that are made when they are first read: the WebSocket of
- * `node:http` alone is 10 MB. `require` reads none.
+ * An `import` of a Node.js module reads all its exports, also lazy ones: the WebSocket of `node:http` alone takes 10 MB. `require` reads
+ * none.
  */
 const requireBuiltins: Plugin = {
   name: 'require-builtins',
@@ -59,7 +59,7 @@ const requireBuiltins: Plugin = {
   },
 };
 
-/** Writes the program as one JavaScript file that can be run, and the licence of each package that is in it. */
+/** Writes the program as one executable JavaScript file, and the licences of the packages in it. */
 export async function bundle(outfile: string, licences: string): Promise<void> {
   const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as { version: string };
   const { metafile, outputFiles } = await build({
@@ -70,7 +70,7 @@ export async function bundle(outfile: string, licences: string): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    // Names stay, for stack traces.
+    // Keeps names for stack traces.
     minifyWhitespace: true,
     minifySyntax: true,
     define: { POSTERN_VERSION: JSON.stringify(version) },
@@ -86,7 +86,7 @@ export async function bundle(outfile: string, licences: string): Promise<void> {
   for (const folder of packagesIn(metafile)) copyLicence(folder, licences);
 }
 
-/** The folders of the packages of which anything is left. */
+/** The folders of the packages in the bundle. */
 function packagesIn({ outputs }: Metafile): Set<string> {
   const folders = new Set<string>();
   for (const { inputs } of Object.values(outputs)) {
@@ -101,7 +101,7 @@ function packagesIn({ outputs }: Metafile): Set<string> {
 function copyLicence(folder: string, licences: string): void {
   const name = folder.replace(/^.*node_modules\//, '');
   const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
-  // Some packages have their licence's name in package.json only.
+  // Some packages have only the name of their licence, in package.json.
   for (const file of files.length > 0 ? files : ['package.json']) {
     const target = `${licences}/npm/${name}/${file}`;
     mkdirSync(dirname(target), { recursive: true });

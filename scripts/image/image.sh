@@ -1,5 +1,5 @@
 #!/bin/sh
-# npm run image -- OUT.tar [--tag REPOSITORY:TAG]: the image of this checkout for this machine's processor, on Debian, without a container engine.
+# npm run image -- OUT.tar [--tag REPOSITORY:TAG]: builds the image of this checkout for this machine's architecture, on Debian, without a container engine.
 set -eu
 usage() {
   echo 'usage: npm run image -- OUT.tar [--tag REPOSITORY:TAG]' >&2

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Packs a root file system into a tar that `ctr images import` and `docker load` take, without a container engine. The same files give the
-# same bytes.
+# Packs a root file system into a tar for `ctr images import` and `docker load`, without a container engine. The result is reproducible.
 set -eu
 [ $# = 3 ] || { echo 'usage: pack.sh ROOTFS OUT.tar REPOSITORY:TAG' >&2; exit 2; }
 case $(uname -m) in x86_64) architecture=amd64 ;; aarch64) architecture=arm64 ;; *) architecture=$(uname -m) ;; esac

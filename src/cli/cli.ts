@@ -9,7 +9,7 @@ Examples:
   $ postern explain -f policies/ shop/web shop/api TCP/8080
   $ postern agent --node-name "$(hostname)"  enforce the policies of the cluster on this node
 
-Exit codes: 0 fine; 1 a finding (denied, or not as expected); 2 wrong usage, or the machine lacks something; 3 (explain) a kernel disagrees.`;
+Exit codes: 0 success; 1 a finding (denied, or not as expected); 2 wrong usage, or a missing requirement; 3 (explain) a kernel disagrees.`;
 
 /** Runs one command line, without the names of node and program. Resolves to the exit code; never rejects. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -18,21 +18,21 @@ export async function run(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : exitCode.fine;
   } catch (error) {
-    // Commander has already printed: help and version are what was asked for, all else is wrong usage.
+    // Commander has already printed the help, the version or the error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.usage;
     process.stderr.write(`postern: ${describe(error)}\n`);
     return exitCode.usage;
   }
 }
 
-/** Only the command that is asked for is loaded, so that the agent does not load the lab; of the others the help knows a line. */
+/** Loads only the given command, so that the agent does not load the lab. The other commands are a name and a summary. */
 async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('postern')
     .description('Kubernetes NetworkPolicy, compiled to nftables: enforced, explained, and tried without a cluster.')
     .version(readVersion())
     .addHelpText('after', examples)
     .showHelpAfterError('(run with --help for the flags)')
-    // What follows the name of a subcommand is its own: "explain" and "explain pod" share the names of flags.
+    // Flags after the name of a subcommand belong to it: "explain" and "explain pod" have flags of the same name.
     .enablePositionalOptions()
     .exitOverride();
   const words = args.filter((arg) => !arg.startsWith('-'));
@@ -50,7 +50,7 @@ function inherit(command: Command, parent: Command): void {
   for (const each of command.commands) inherit(each, command);
 }
 
-/** An error with a code is something we expect to happen, and its message is made for people; any other is a bug of ours. */
+/** Prints only the message of an expected error, which has a code. Any other error is a bug and needs its stack. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return typeof (error as { code?: unknown }).code === 'string' ? error.message : (error.stack ?? error.message);

@@ -4,7 +4,7 @@ export interface CommandEntry {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** The command sets `process.exitCode` if it is not fine, and rejects for what it cannot do. */
+  /** The command sets `process.exitCode` if it is not 0, and rejects with an error that has a code. */
   readonly load: () => Promise<Command>;
 }
 
@@ -17,42 +17,42 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'lab',
-    summary: 'a cluster without a cluster: try and test policies with real packets',
+    summary: 'try and test policies with real packets on this machine, without a cluster',
     load: async () => (await import('./commands/lab.ts')).labCommand(),
   },
   {
     name: 'explain',
-    summary: 'say whether a connection is allowed, and why',
+    summary: 'show whether a connection is allowed, and why',
     load: async () => (await import('./commands/explain.ts')).explainCommand(),
   },
   {
     name: 'denials',
-    summary: 'say which connections were just denied, by which policies',
+    summary: 'list connections that were denied in the last minute, with the policies',
     load: async () => (await import('./commands/denials.ts')).denialsCommand(),
   },
   {
     name: 'plan',
-    summary: 'say what a change to policies would cut, and what it would open',
+    summary: 'show which flows a change of policies would cut, and which it would open',
     load: async () => (await import('./commands/plan.ts')).planCommand(),
   },
   {
     name: 'probe',
-    summary: "try a connection from a pod's own network, beside what the policies say of it",
+    summary: "try a connection from a pod's network and compare it with the policies",
     load: async () => (await import('./commands/probe.ts')).probeCommand(),
   },
   {
     name: 'doctor',
-    summary: 'say what keeps policies from holding in this cluster',
+    summary: 'find problems that stop policies from working in this cluster',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand(),
   },
   {
     name: 'connect',
-    summary: 'try a connection until it is allowed, or denied, or once',
+    summary: 'try a connection once, or until it is allowed or denied',
     load: async () => (await import('./commands/connect.ts')).connectCommand(),
   },
   {
     name: 'node',
-    summary: 'what this node alone knows',
+    summary: 'show the state of this node',
     load: async () => (await import('./commands/node.ts')).nodeCommand(),
   },
   {
@@ -62,7 +62,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'boot-unit',
-    summary: 'print a systemd unit that keeps pods from the network until the agent is there',
+    summary: 'print a systemd unit that blocks pod traffic at boot until the agent runs',
     load: async () => (await import('./commands/boot-unit.ts')).bootUnitCommand(),
   },
 ];

@@ -1,10 +1,10 @@
-/** What every command exits with. */
+/** Exit codes of all commands. */
 export const exitCode = {
   fine: 0,
-  /** Denied, would cut, differs, a probe that differs. */
+  /** A connection is denied or would be cut, or a probe differs from the policies. */
   finding: 1,
-  /** Wrong flags, or a machine that lacks something. */
+  /** Wrong flags, or a missing requirement. */
   usage: 2,
-  /** What a node's kernel would do is not what the policies say. */
+  /** The rules in a node's kernel contradict the policies. */
   disagreement: 3,
 } as const;

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 
-/** Adds `-f`, into `filename`: kubectl's long name for it, and the one that many type. */
+/** Adds `-f, --filename` as kubectl names it, and the hidden alias `--file`. */
 export function withManifests(command: Command, summary: string): Command {
   const append = (value: string, earlier?: string[]): string[] => [...(earlier ?? []), value];
   const shown = new Option('-f, --filename <PATH>', summary).argParser(append);

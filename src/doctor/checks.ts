@@ -23,7 +23,7 @@ import { unreadableRules } from './checks/unreadable-rules.ts';
 import type { ExaminedFacts } from './examined-facts.ts';
 import type { Check } from './finding.ts';
 
-/** All that is looked for on a node, in the order in which it is told. */
+/** The checks of a node, in the order of the report. */
 export const nodeChecks: readonly Check<ExaminedFacts>[] = [
   agentAnswers,
   agentReady,

@@ -5,14 +5,14 @@ import { runChecks, sortBySeverity, type Check, type Finding } from './finding.t
 import type { ProbeHost } from './probe-hosts.ts';
 import type { NodeReport } from './report.ts';
 
-/** What is known of all nodes together. */
+/** Facts of the whole cluster. */
 export interface ClusterFacts {
-  /** Of the doctor that asks. */
+  /** Version of this doctor. */
   readonly version: string;
   readonly nodes: readonly AskedNode[];
-  /** Linux nodes on which no agent is to run; `unknown` where nodes may not be listed. */
+  /** Linux nodes without a pod of the DaemonSet; `unknown` without the right to list nodes. */
   readonly withoutAgent: Known<readonly string[]>;
-  /** What the agents should have applied by now, a hash for each resource that is compared. */
+  /** Hash of each resource that the agents should have applied by now. */
   readonly digests: Known<Readonly<Record<string, string>>>;
   readonly probeHosts: Known<readonly ProbeHost[]>;
 }
@@ -28,20 +28,21 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
     id: 'no-agent',
     severity: 'error',
     finds: 'a node has no agent',
-    effect: 'nothing is enforced for the pods of that node; rules of an agent that was there stay as they were',
-    remedy: 'see nodeSelector, affinity and tolerations of the DaemonSet, and its Events',
+    effect:
+      'new pods and policy changes are not enforced on that node; rules that an earlier agent wrote stay in the kernel',
+    remedy: 'check nodeSelector, affinity and tolerations of the DaemonSet, and its Events',
     find: ({ withoutAgent }) =>
       (valueOf(withoutAgent) ?? []).map((node) => ({
         subject: `node ${node}`,
-        problem: 'no pod of the agent is on it',
+        problem: 'it has no agent pod',
       })),
   },
   {
     id: 'no-answer',
     severity: 'error',
-    finds: 'the agent of a node cannot be asked',
-    effect: 'what that node enforces is not known',
-    remedy: 'do what the text says; kubectl -n NAMESPACE describe pod POD says more',
+    finds: 'the agent of a node does not answer',
+    effect: 'the doctor does not know what that node enforces',
+    remedy: 'do what the finding says; kubectl -n NAMESPACE describe pod POD shows more',
     find: ({ nodes }) =>
       nodes.flatMap(({ node, pod, report }) =>
         'unknown' in report ? [{ subject: `node ${node}`, problem: `pod ${pod}: ${report.unknown}` }] : [],
@@ -51,34 +52,34 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
     id: 'version-skew',
     severity: 'warning',
     finds: 'agents of several versions run in the cluster',
-    effect: 'policies may hold differently from node to node',
+    effect: 'nodes may enforce policies differently',
     remedy:
-      'wait for the roll-out to end: kubectl -n NAMESPACE rollout status daemonset/postern, or see what holds it up',
+      'wait until the roll-out ends, or find out why it is stuck: kubectl -n NAMESPACE rollout status daemonset/postern',
     find: ({ nodes }) =>
       differing(nodes, ({ version }) => version).map(({ text }) => ({ subject: 'agents', problem: text })),
   },
   {
     id: 'nft-skew',
     severity: 'warning',
-    finds: 'the nft of agents differs from node to node',
-    effect: 'one may read what another cannot; what is tested is the nft of the image',
+    finds: 'agents run different versions of nft',
+    effect: 'nft of one node may fail on rules that another reads; Postern is tested with the nft of its image only',
     remedy: 'use the image of one version of Postern on all nodes',
     find: ({ nodes }) => differing(nodes, ({ nft }) => nft).map(({ text }) => ({ subject: 'nft', problem: text })),
   },
   {
     id: 'behind',
     severity: 'error',
-    finds: 'a node has not applied the policies and namespaces that the API server holds',
+    finds: 'a node has not applied the current policies and namespaces of the API server',
     effect: 'it enforces older policies than the other nodes',
-    remedy: 'look at the log of its agent, and at its findings here',
+    remedy: 'read the log of its agent, and its other findings',
     find: ({ nodes, digests }) => {
       const wanted = Object.entries(valueOf(digests) ?? {});
       return nodes.flatMap(({ node, report }) => {
-        // One that has applied nothing says why by itself.
+        // A node that has applied nothing has a finding of its own.
         const applied = valueOf(report)?.applied ?? {};
         const old = wanted.filter(([resource, digest]) => (applied[resource] ?? digest) !== digest);
         const resources = old.map(([resource]) => resource).join(' and ');
-        const problem = `it has applied other ${resources} than there are now`;
+        const problem = `it has not applied the current ${resources}`;
         return old.length > 0 ? [{ subject: `node ${node}`, problem }] : [];
       });
     },
@@ -88,9 +89,9 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
     severity: 'warning',
     finds: 'a probe or a lifecycle hook of a pod names a host',
     effect:
-      'the kubelet sends there from the node: isolated pods of that node let it in, for traffic of the own node is never judged',
+      'the kubelet sends to that host from the node, and isolated pods always accept traffic of their own node: the pod can reach them through its probes',
     remedy:
-      'leave the host out, so that the kubelet asks the pod itself; deploy/admission/no-probe-hosts.yaml refuses such pods',
+      'remove the host field, so that the kubelet probes the pod itself; deploy/admission/no-probe-hosts.yaml rejects such pods',
     find: ({ probeHosts }) => {
       const byPod = [...Map.groupBy(valueOf(probeHosts) ?? [], ({ pod }) => pod)].sort(([a], [b]) => compareText(a, b));
       const found = byPod.slice(0, mostPods).map(([pod, hosts]) => {
@@ -98,15 +99,15 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
         return { subject: `pod ${pod}`, problem, pods: [pod] };
       });
       const left = byPod.length - mostPods;
-      return left > 0 ? [...found, { subject: 'pods', problem: `${left} more pods do so` }] : found;
+      return left > 0 ? [...found, { subject: 'pods', problem: `${left} more pods have such a probe or hook` }] : found;
     },
   },
 ];
 
-/** One reads no further, and the rest is counted. */
+/** Limit of the list; the report counts the rest. */
 const mostPods = 50;
 
-/** The value that each has, where they are not the same. */
+/** Which nodes have which value; empty if all have the same. */
 function differing(nodes: readonly AskedNode[], read: (report: NodeReport) => string): { readonly text: string }[] {
   const known = nodes.flatMap(({ node, report }) => {
     const value = valueOf(report);
@@ -123,7 +124,7 @@ function shorten(nodes: readonly string[]): string {
   return names.length > 5 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more nodes` : names.join(', ');
 }
 
-/** A finding, and on which nodes it is the same; none: it is of the cluster. */
+/** A finding with all nodes that have it; no node for a finding about the cluster. */
 export interface ClusterFinding extends Finding {
   readonly nodes: readonly string[];
 }

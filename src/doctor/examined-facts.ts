@@ -1,8 +1,8 @@
 import type { NodeFacts } from './facts.ts';
 import type { ForeignHits } from './foreign/effects.ts';
 
-/** With what several checks ask of the same facts. */
+/** Facts with results that several checks share. */
 export interface ExaminedFacts extends NodeFacts {
-  /** What rules of others do to packets between pods. */
+  /** Effects of other programs' rules on packets between pods. */
   readonly between: ForeignHits;
 }

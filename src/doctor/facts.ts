@@ -2,45 +2,45 @@ import type { NodeState } from '../model/node-state.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import type { ForeignRules } from './foreign/rules.ts';
 
-/** A fact that was looked up, or why it could not be. */
+/** A fact, or the reason why it is unknown. */
 export type Known<Value> = { readonly value: Value } | { readonly unknown: string };
 
 export function valueOf<Value>(fact: Known<Value>): Value | undefined {
   return 'value' in fact ? fact.value : undefined;
 }
 
-/** What is known of one node. Everything here was looked up before; the checks only judge. */
+/** Facts of one node. */
 export interface NodeFacts {
-  /** Of the doctor itself. */
+  /** Version of this doctor. */
   readonly version: string;
   readonly kernel: string;
   readonly agent: Known<NodeState>;
   readonly nft: NftFacts;
   readonly foreign: ForeignFacts;
-  /** Ours, read back; only where a question needs it. */
+  /** Postern's tables as the kernel has them; read only if a check needs them. */
   readonly own: Known<Ruleset>;
-  /** As the kernel says them, by name with dots; what is missing is not there. */
+  /** Values by name with dots. A sysctl that the kernel does not have is missing. */
   readonly sysctls: Readonly<Record<string, string>>;
-  /** Those with something wrong. */
+  /** Bridges with a problem. */
   readonly bridges: Known<readonly BridgeFact[]>;
-  /** What `checkIpvs` says. */
+  /** Result of `checkIpvs`: a problem, or `undefined`. */
   readonly ipvs: Known<string | undefined>;
-  /** What kube-proxy says of itself. */
+  /** As kube-proxy reports it at `/proxyMode`. */
   readonly proxyMode: Known<string>;
   readonly conntrack: Known<{ readonly count: number; readonly max: number }>;
   readonly gonePods: Known<readonly GonePod[]>;
   readonly api: Known<ApiFacts>;
-  /** Addresses of this node alone at which somebody answers DNS for its pods. */
+  /** Addresses at which a DNS cache of this node answers its pods. */
   readonly nodeLocalDns: readonly string[];
-  /** Addresses of pods on other nodes, a few. */
+  /** Addresses of some pods on other nodes. */
   readonly remotePods: readonly string[];
-  /** Pods with a further network, and the device that it has in them. */
+  /** Pods with additional networks (Multus), with the device inside the pod. */
   readonly furtherNetworks: readonly FurtherNetwork[];
-  /** What else was not looked at, as sentences. */
+  /** Other facts that are unknown, as sentences. */
   readonly further: readonly string[];
 }
 
-/** Why something is not fine, as src/apply judges it; missing if it is. */
+/** Problems that the checks of src/apply report; missing if there is none. */
 export interface NftFacts {
   readonly version?: string;
   readonly program?: string;
@@ -49,9 +49,9 @@ export interface NftFacts {
 }
 
 export interface ForeignFacts {
-  /** Tables of others, as far as they could be read. */
+  /** Tables of other programs that nft could list. */
   readonly rules: ForeignRules;
-  /** What could not be read of them, and how nft ended over it. */
+  /** Tables that nft could not list. */
   readonly unreadable: readonly UnreadableTable[];
 }
 
@@ -62,25 +62,25 @@ export interface UnreadableTable {
   readonly message: string;
 }
 
-/** A bridge with pods on it whose packets pass no rules. */
+/** A bridge between pods whose packets do not pass the IP hooks. */
 export interface BridgeFact {
   readonly bridge: string;
   readonly problem: string;
-  /** Those on it: addresses. */
+  /** Addresses of the pods on the bridge. */
   readonly addresses: readonly string[];
 }
 
-/** An address of pods that no pod has, and to which open connections to a Service are mapped. */
+/** A pod address that no pod has any more, and to which conntrack still maps open connections to a Service. */
 export interface GonePod {
   readonly address: string;
-  /** What the clients called: `10.96.0.10:53`. */
+  /** Service addresses that the clients use: `10.96.0.10:53`. */
   readonly services: readonly string[];
   readonly connections: number;
 }
 
 export interface ApiFacts {
   readonly roundTripMs: number;
-  /** By how much this node's clock is ahead of the API server's, in milliseconds; `undefined` where that tells no time. */
+  /** How far the node's clock is ahead of the API server's; `undefined` if the answer has no Date header. */
   readonly aheadMs: number | undefined;
 }
 

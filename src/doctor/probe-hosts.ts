@@ -1,7 +1,7 @@
 import { listAt, objectAt, textAt } from '../lib/json.ts';
 import { parseAddress } from '../model/address.ts';
 
-/** A probe or a lifecycle hook that makes the kubelet send to a host of its own choice. */
+/** A probe or a lifecycle hook that makes the kubelet send to a host of the pod author's choice. */
 export interface ProbeHost {
   /** `namespace/name` */
   readonly pod: string;
@@ -10,7 +10,7 @@ export interface ProbeHost {
   readonly host: string;
 }
 
-/** Where a container can name a host (core/v1: ProbeHandler and LifecycleHandler; what is asked by gRPC is always the pod itself). */
+/** Fields of a container that name a host (core/v1: ProbeHandler and LifecycleHandler). gRPC probes have no host. */
 export const hostFields: readonly (readonly string[])[] = [
   ['livenessProbe'],
   ['readinessProbe'],
@@ -20,8 +20,8 @@ export const hostFields: readonly (readonly string[])[] = [
 ].flatMap((handler) => ['httpGet', 'tcpSocket'].map((kind) => [...handler, kind, 'host']));
 
 /**
- * Of a Pod as the API has it. A pod on the host network can send from its node by itself, one that is over has no probes, and a pod that
- * names its own address asks for what it gets anyway.
+ * Finds them in a Pod of the API. Skips hostNetwork pods, which can send from the node anyway; finished pods, which have no probes;
+ * and hosts that are the pod's own address.
  */
 export function findProbeHosts(pod: unknown): ProbeHost[] {
   const isOver = ['Succeeded', 'Failed'].includes(textAt(pod, 'status', 'phase') ?? '');
@@ -39,7 +39,7 @@ export function findProbeHosts(pod: unknown): ProbeHost[] {
   );
 }
 
-/** Addresses that are the same have the same one; other hosts are as they are. */
+/** One text for all spellings of an address; host names stay unchanged. */
 function canonical(host: string): string {
   const address = parseAddress(host);
   return address ? `${address.family} ${address.value}` : host;

@@ -3,7 +3,7 @@ import type { NodeState } from '../model/node-state.ts';
 
 const lists = ['gatedRanges', 'live', 'ready', 'pods', 'unknownPods', 'issues'] as const;
 
-/** Of the page `/node`. `undefined`: it is of an agent that speaks otherwise. */
+/** Reads the page `/node` of an agent. Returns `undefined` for another format, for example of another version. */
 export function readNodeState(text: string): NodeState | undefined {
   let parsed: unknown;
   try {

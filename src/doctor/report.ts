@@ -6,17 +6,17 @@ import { valueOf } from './facts.ts';
 import { followForeign } from './foreign/effects.ts';
 import { runChecks, type Finding } from './finding.ts';
 
-/** What there is to say of one node: what `postern node doctor -o json` prints. */
+/** What `postern node doctor -o json` prints. */
 export interface NodeReport {
   readonly node: string;
-  /** Of Postern, on that node. */
+  /** Version of Postern on that node. */
   readonly version: string;
   readonly nft: string;
   readonly kernel: string;
-  /** As `/applied` of the agent. */
+  /** As the agent serves it at `/applied`. */
   readonly applied: Readonly<Record<string, string>>;
   readonly findings: readonly Finding[];
-  /** What could not be looked at, which is not a finding, and not a clean bill either. */
+  /** What the doctor could not check, with the reason. */
   readonly unknown: readonly string[];
 }
 
@@ -45,22 +45,22 @@ function unknownOf({
   between,
 }: ExaminedFacts): string[] {
   const facts = {
-    'our own rules': own,
+    "Postern's own rules": own,
     'the bridges of pods': bridges,
     IPVS: ipvs,
     'the mode of kube-proxy': proxyMode,
-    'the table of connections': conntrack,
-    'where connections to Services go': gonePods,
+    'the conntrack table': conntrack,
+    'connections to Services': gonePods,
   };
   const unknown = Object.entries(facts).flatMap(([what, fact]) => {
     return 'unknown' in fact ? [`${what}: ${fact.unknown}`] : [];
   });
-  const rest = between.isCutShort ? ['some rules of other programs: they have too many'] : [];
-  const pods = 'unknown' in agent ? ['what concerns single pods: only the agent knows them'] : [];
+  const rest = between.isCutShort ? ['some rules of other programs: there are too many'] : [];
+  const pods = 'unknown' in agent ? ['problems of single pods: only the agent can report them'] : [];
   return [...pods, ...unknown, ...further, ...rest];
 }
 
-/** Of the text that another version of ours may have printed. `undefined`: it is no report. */
+/** Reads a report, perhaps of another version of Postern. Returns `undefined` for any other text. */
 export function readNodeReport(text: string): NodeReport | undefined {
   const parsed = parse(text);
   const [node, version] = [textAt(parsed, 'node'), textAt(parsed, 'version')];

@@ -4,17 +4,17 @@ import type { Direction, PolicyId } from '../model/policy.ts';
 import { directions } from '../model/policy.ts';
 import { valueOf, type NodeFacts } from './facts.ts';
 
-/** This node's pods, as far as its agent tells. */
+/** The node's pods as its agent reports them; empty if the agent does not answer. */
 export function podsOf({ agent }: Pick<NodeFacts, 'agent'>): readonly StateOfPod[] {
   return valueOf(agent)?.pods ?? [];
 }
 
-/** The policies that isolate them, ascending. */
+/** The policies that isolate these pods, sorted. */
 export function policiesOf(pods: readonly StateOfPod[], of: readonly Direction[] = directions): PolicyId[] {
   return sorted(new Set(pods.flatMap((pod) => of.flatMap((direction) => pod[direction]))));
 }
 
-/** Those of the pods that a policy isolates, and those policies: what is void where nothing is enforced for them. */
+/** The isolated pods among these, with their policies: they are affected if the node does not enforce policies. */
 export function voidedFor(
   pods: readonly StateOfPod[],
   of: readonly Direction[] = directions,

@@ -12,20 +12,20 @@ import type { Labels } from './selector.ts';
 
 /** API objects, read once and ready for many flows. */
 export interface Cluster extends Omit<PeerScope, 'namespace'> {
-  /** Of a part of the objects: an address that none of them has may be anybody's, and no text claims to know. */
+  /** `part`: objects are missing, so an address that no given object has may still belong to a pod or a node. */
   readonly shows: 'whole' | 'part';
   readonly pods: ReadonlyMap<string, Pod>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly policies: readonly Policy[];
-  /** Address as text -> who owns it, or claims it with equal right (S1.9, S1.10). */
+  /** Address as text -> the pod that owns it, or all pods that claim it with equal right (S1.9, S1.10). */
   readonly claimants: ReadonlyMap<string, readonly Pod[]>;
   /** Address as text -> the node that has it. */
   readonly nodeAddresses: ReadonlyMap<string, string>;
-  /** What could not be understood, with the object that has it: `NetworkPolicy shop/web`. */
+  /** Invalid parts, each with its object: `NetworkPolicy shop/web`. */
   readonly issues: readonly (Issue & { readonly object: string })[];
 }
 
-/** Reads Pods, Namespaces, Nodes and NetworkPolicies. Other kinds are passed over; of one name the last counts. */
+/** Reads Pods, Namespaces, Nodes and NetworkPolicies, and skips other kinds. Of two objects with one name the last counts. */
 export function prepareCluster(objects: Iterable<JsonObject>, shows: Cluster['shows'] = 'whole'): Cluster {
   const issues: (Issue & { object: string })[] = [];
   const pods = new Map<string, Pod>();
@@ -47,7 +47,7 @@ export function prepareCluster(objects: Iterable<JsonObject>, shows: Cluster['sh
   for (const node of nodes.values()) {
     for (const address of node.addresses) nodeAddresses.set(textOf(address), node.name);
   }
-  const claimants = settleClaims(pods.values(), nodeAddresses, (pod, issue) =>
+  const claimants = resolveClaims(pods.values(), nodeAddresses, (pod, issue) =>
     issues.push({ ...issue, object: `Pod ${pod.key}`, path: 'status.podIPs' }),
   );
   for (const pod of pods.values()) {
@@ -64,13 +64,13 @@ export function textOf(address: Address): string {
   return formatAddress(address.family, address.value);
 }
 
-/** Other API groups have a NetworkPolicy too. Entries of a typed list carry no apiVersion. */
+/** Compares the apiVersion too: other API groups also have a NetworkPolicy. Entries of a typed list have no apiVersion. */
 function isKind(object: JsonObject, kind: string, apiVersion: string): boolean {
   return object['kind'] === kind && (object['apiVersion'] ?? apiVersion) === apiVersion;
 }
 
-/** S1.3, S1.4, S1.12: who may own an address at all; S1.9: one that stays beats one that is going. */
-function settleClaims(
+/** Pods that can own an address: S1.3, S1.4, S1.12. A pod that is not terminating wins over a terminating one (S1.9). */
+function resolveClaims(
   pods: Iterable<Pod>,
   nodeAddresses: ReadonlyMap<string, string>,
   report: (pod: Pod, issue: Omit<Issue, 'path'>) => void,
@@ -89,19 +89,19 @@ function settleClaims(
       else claims.set(text, [pod]);
     }
   }
-  const settled = new Map<string, readonly Pod[]>();
+  const resolved = new Map<string, readonly Pod[]>();
   for (const [text, claimants] of claims) {
     const staying = claimants.filter((pod) => !pod.terminating);
     const tied = staying.length > 0 ? staying : claimants;
-    settled.set(text, tied);
+    resolved.set(text, tied);
     if (tied.length === 1) continue;
     for (const pod of tied) {
       const others = tied.filter((other) => other !== pod).map((other) => other.key);
-      const message = `${text} is claimed by ${others.join(' and ')} too`;
+      const message = `${others.join(' and ')} also ${others.length === 1 ? 'claims' : 'claim'} ${text}`;
       report(pod, { code: 'contested-address', message, effect: 'failed-closed' });
     }
   }
-  return settled;
+  return resolved;
 }
 
 function readPod(object: JsonObject): Pod {

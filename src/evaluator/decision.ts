@@ -4,11 +4,11 @@ export type Direction = 'ingress' | 'egress';
 export type Verdict = 'allowed' | 'denied';
 export type PortProtocol = 'TCP' | 'UDP' | 'SCTP';
 
-/** One end of a flow. An address that a pod or a node owns is that pod or node (S1.9, S1.10, S1.12). */
+/** One end of a flow. An address that a pod or a node owns stands for that pod or node (S1.9, S1.10, S1.12). */
 export type Endpoint =
   /** `namespace/name` */
   | { readonly pod: string }
-  /** A node's own sockets, with whatever source address they pick; by default the node's first address of the family. */
+  /** A socket in the node's network namespace. `address` defaults to the node's first address of the family. */
   | { readonly node: string; readonly address?: string }
   | { readonly address: string };
 
@@ -18,7 +18,7 @@ export interface Flow {
   readonly destination: Endpoint;
   /** A number is an IP protocol number; `ICMP` is ICMPv6 in an IPv6 flow. */
   readonly protocol: PortProtocol | 'ICMP' | number;
-  /** None for protocols without ports, or a fragment without its header (S4.15). */
+  /** Missing for protocols without ports, and for a fragment without the transport header (S4.15). */
   readonly destinationPort?: number;
   readonly family: Family;
 }
@@ -34,10 +34,10 @@ export interface RuleRef {
   readonly path: string;
 }
 
-/** What would have allowed the flow if one thing were different. */
+/** A rule that would allow the flow if one field were different. */
 export interface NearMiss {
   readonly policy: PolicyRef;
-  /** None if the policy as a whole allows nothing. */
+  /** Missing if the policy as a whole allows nothing. */
   readonly rule?: number;
   /** The field that would have to differ, as `spec.ingress[0].ports[1].port`. */
   readonly path: string;
@@ -47,12 +47,12 @@ export interface NearMiss {
 /** One check: egress at the source, or ingress at the destination. */
 export interface End {
   readonly verdict: Verdict;
-  /** Whether policies decide here: false if no isolated pod is at this end, or if the traffic is exempt (S5.1, S5.5). */
+  /** False if no isolated pod is at this end, or if the traffic is exempt (S5.1, S5.5). */
   readonly judged: boolean;
   readonly reason: string;
   readonly isolatedBy: readonly PolicyRef[];
   readonly allowedBy: readonly RuleRef[];
-  /** Nearest first, a few at most; empty unless denied. */
+  /** Nearest first, at most three; empty unless denied. */
   readonly nearMisses: readonly NearMiss[];
 }
 

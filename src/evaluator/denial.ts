@@ -3,24 +3,24 @@ import type { Cluster } from './cluster.ts';
 import type { Direction, End, Flow } from './decision.ts';
 import { evaluate, resolveEndpoint } from './evaluator.ts';
 
-/** A connection of which a node has dropped packets since no rule allows them. */
+/** A connection whose packets a node has dropped because no rule allows them. */
 export interface Dropped {
   readonly direction: Direction;
   readonly family: Family;
   readonly source: string;
   readonly destination: string;
-  /** As nft says it. */
+  /** As nft prints it: a name or a number. */
   readonly protocol: string;
   readonly port?: number;
 }
 
-/** Who that was, and what the policies say of it now. */
+/** The ends of a dropped connection, and what the policies decide about it now. */
 export interface Denial {
-  /** For people: `shop/web`, `node n1`, or the address. */
+  /** `shop/web`, `node n1`, or the address. */
   readonly from: string;
   readonly to: string;
   readonly protocol: Flow['protocol'];
-  /** The end where it was dropped. It may be allowed by now, or something else than the policies has dropped it. */
+  /** The check at the end where the node dropped it. Policies may allow the connection by now. */
   readonly end: End;
 }
 
@@ -32,7 +32,7 @@ const protocols: Readonly<Record<string, Flow['protocol']>> = {
   '58': 'ICMP',
 };
 
-/** The policies as they are now: which isolate the pod, and what would have allowed it. */
+/** Evaluates a dropped connection by the current policies: which ones isolate the pod, and which rules nearly allow it. */
 export function attribute(
   cluster: Cluster,
   { direction, family, source, destination, protocol, port }: Dropped,

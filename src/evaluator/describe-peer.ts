@@ -2,7 +2,7 @@ import { assertNever } from '../lib/assert.ts';
 import type { Peer } from './peer.ts';
 import type { Selector } from './selector.ts';
 
-/** A peer in words: `pods app=web of namespaces purpose=production`, `10.0.0.0/8 except 10.1.0.0/16`. */
+/** `pods app=web of namespaces purpose=production`, `10.0.0.0/8 except 10.1.0.0/16` */
 export function describePeer(peer: Peer, namespace: string): string {
   switch (peer.kind) {
     case 'broken':
@@ -22,7 +22,7 @@ export function describePeer(peer: Peer, namespace: string): string {
   }
 }
 
-/** As kubectl takes selectors: `app=web,tier in (a,b),!old`. */
+/** In the syntax of `kubectl get -l`: `app=web,tier in (a,b),!old`. */
 function describeSelector({ requirements }: Selector): string {
   return requirements
     .map(({ key, operator, values }) => {

@@ -10,19 +10,19 @@ import type { Miss } from './reading.ts';
 import { policiesOf } from './subject.ts';
 
 /** Both ends of a flow, resolved. */
-export interface Meeting {
+export interface ResolvedFlow {
   readonly source: Party;
   readonly destination: Party;
   readonly flow: Flow;
 }
 
 /** Judges egress at the source or ingress at the destination. */
-export function judgeEnd(cluster: Cluster, direction: Direction, meeting: Meeting): End {
-  const subject = direction === 'egress' ? meeting.source : meeting.destination;
-  const exempt = exemption(direction, subject, meeting);
+export function judgeEnd(cluster: Cluster, direction: Direction, resolved: ResolvedFlow): End {
+  const subject = direction === 'egress' ? resolved.source : resolved.destination;
+  const exempt = exemption(direction, subject, resolved);
   if (exempt !== undefined) return unjudged(exempt);
 
-  // A contested address is isolated as any of its claimants is, and no policy can allow it anything (S1.10).
+  // An address that several pods claim is isolated if one of them is, and no rule allows it anything (S1.10).
   const owners = subject.pod ? [subject.pod] : subject.claimants;
   const applying = policiesOf(cluster.policies, owners);
   const isolating = applying.filter((policy) => policy.isolates.has(direction));
@@ -30,7 +30,7 @@ export function judgeEnd(cluster: Cluster, direction: Direction, meeting: Meetin
   const isolatedBy = isolating.map((policy) => policy.ref);
   if (!subject.pod) {
     const names = subject.claimants.map((pod) => pod.key).join(' and ');
-    const reason = `${subject.name} is claimed by ${names}, so it is isolated and nothing is allowed`;
+    const reason = `${names} claim ${subject.name}, so it is isolated and no rule allows it anything`;
     return { verdict: 'denied', judged: true, reason, isolatedBy, allowedBy: [], nearMisses: [] };
   }
 
@@ -38,7 +38,7 @@ export function judgeEnd(cluster: Cluster, direction: Direction, meeting: Meetin
   const attempts: Attempt[] = [];
   for (const policy of applying) {
     for (const rule of policy.rules[direction]) {
-      const attempt = attemptRule(cluster, policy, rule, direction, meeting);
+      const attempt = attemptRule(cluster, policy, rule, direction, resolved);
       if (attempt.obstacle || attempt.peer || attempt.port) attempts.push(attempt);
       else allowedBy.push({ policy: policy.ref, rule: rule.index, path: rule.path });
     }
@@ -55,32 +55,32 @@ export function judgeEnd(cluster: Cluster, direction: Direction, meeting: Meetin
   return { verdict: 'denied', judged: true, reason, isolatedBy, allowedBy, nearMisses };
 }
 
-/** Why policies have no say at this end, if they have none. */
-function exemption(direction: Direction, subject: Party, { source, destination }: Meeting): string | undefined {
+/** Why policies do not apply at this end; `undefined` if they do. */
+function exemption(direction: Direction, subject: Party, { source, destination }: ResolvedFlow): string | undefined {
   const { name } = subject;
   const owners = subject.pod ? [subject.pod] : subject.claimants;
   if (owners.length === 0) {
     return subject.node === undefined
-      ? `${name} is outside the cluster: policies have no say there`
-      : `${name} is a node's own network: policies do not apply to nodes and hostNetwork pods`;
+      ? `${name} is outside the cluster: policies do not apply there`
+      : `${name} is on the host network: policies do not apply to nodes and hostNetwork pods`;
   }
   const { address } = source;
   if (address.family === destination.address.family && address.value === destination.address.value) {
-    return `${name} reaches itself: never blocked`;
+    return `a pod can always reach itself: ${name}`;
   }
-  // S5.1. The other way round there is no exemption: egress to the own node is judged (S5.7).
+  // S5.1. Egress to the own node has no such exemption (S5.7).
   const fromOwnNode =
     direction === 'ingress' && source.node !== undefined && owners.every((pod) => pod.nodeName === source.node);
-  return fromOwnNode ? `${source.node} is the node that ${name} runs on: always allowed in` : undefined;
+  return fromOwnNode ? `${name} runs on node ${source.node}: a pod's own node can always reach it` : undefined;
 }
 
-/** What stands between the flow and this rule; nothing does if the rule allows it. */
+/** Why the rule does not allow the flow; if the rule allows it, all three causes are `undefined`. */
 function attemptRule(
   cluster: Cluster,
   policy: Policy,
   rule: Rule,
   direction: Direction,
-  { source, destination, flow }: Meeting,
+  { source, destination, flow }: ResolvedFlow,
 ): Attempt {
   const attempt = { policy, rule, direction, obstacle: obstacleOf(policy, rule, direction) };
   if (rule.broken) return { ...attempt, peer: undefined, port: undefined };
@@ -92,15 +92,15 @@ function attemptRule(
   return { ...attempt, peer, port };
 }
 
-/** What keeps the rule from allowing anything at all. */
+/** Why the rule allows nothing at all; `undefined` if it can allow something. */
 export function obstacleOf(policy: Policy, rule: Rule, direction: Direction): Miss | undefined {
-  const broken = policy.mute ?? rule.broken;
+  const broken = policy.failedClosed ?? rule.broken;
   if (broken) {
     const { path, message } = broken;
     return {
       distance: 0,
       path,
-      text: `${path} is not understood, so ${policy.mute ? 'the policy' : 'the rule'} allows nothing: ${message}`,
+      text: `${path} is invalid, so ${policy.failedClosed ? 'the policy' : 'the rule'} allows nothing: ${message}`,
     };
   }
   if (policy.isolates.has(direction)) return undefined;
@@ -112,7 +112,7 @@ export function obstacleOf(policy: Policy, rule: Rule, direction: Direction): Mi
   };
 }
 
-/** Entries are ORed: `undefined` (a match) if one matches, else the nearest miss. No entry at all matches nothing. */
+/** `undefined` if one entry matches, else the nearest miss. An empty list matches nothing here. */
 function nearest(misses: readonly (Miss | undefined)[]): Miss | undefined {
   let best: Miss = { distance: 9, path: '', text: 'nothing is listed' };
   for (const miss of misses) {

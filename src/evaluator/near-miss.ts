@@ -4,7 +4,7 @@ import { describePort } from './port.ts';
 import type { Policy, Rule } from './policy.ts';
 import type { Miss } from './reading.ts';
 
-/** A rule that did not allow a flow, with what stood in the way. */
+/** A rule that did not allow a flow, with the causes. */
 export interface Attempt {
   readonly policy: Policy;
   readonly rule: Rule;
@@ -18,7 +18,7 @@ export interface Attempt {
 const mostNearMisses = 3;
 const mostNamedPorts = 10;
 
-/** The rules that one change would make allow, nearest first; those that need more only where there is no other. */
+/** Rules that would allow the flow after one change, nearest first. If there are none, rules that need more changes. */
 export function findNearMisses(attempts: readonly Attempt[]): NearMiss[] {
   const ranked = attempts.toSorted(
     (a, b) =>
@@ -51,7 +51,7 @@ function describe(attempt: Attempt): NearMiss {
   };
 }
 
-/** The nearest entry explains itself; the others are named, so that nobody thinks it were the only one. */
+/** Explains the nearest port entry and lists the rule's other entries. */
 function describePortMiss(miss: Miss, { ports }: Rule): string {
   if (ports === 'any' || ports.length === 1) return miss.text;
   const others = ports.filter((port) => port.kind !== 'broken');

@@ -27,19 +27,19 @@ export interface Node {
   readonly addresses: readonly Address[];
 }
 
-/** One end of a flow as the policies see it: an address, and who is behind it. */
+/** One end of a flow: an address with its owner. */
 export interface Party {
-  /** For people: `shop/web`, `node n1`, `10.0.0.1`. */
+  /** `shop/web`, `node n1`, `10.0.0.1` */
   readonly name: string;
   readonly address: Address;
   /** The pod that owns the address (S1.9). */
   readonly pod: Pod | undefined;
-  /** Pods that claim the address with equal right: it is nobody's, and isolated as any of them is (S1.10). */
+  /** Pods that claim the address with equal right. None owns it, and it is isolated if one of them is (S1.10). */
   readonly claimants: readonly Pod[];
-  /** The node whose own network this is: its sockets and its hostNetwork pods (S1.3, S5.2). */
+  /** The node, if the end is a socket of a node or a hostNetwork pod (S1.3, S5.2). */
   readonly node: string | undefined;
-  /** The cluster shows only a part of its objects, and none of those has the address: who has it is not known. */
-  readonly isUnseen: boolean;
+  /** Only part of the objects are given, and none of them has the address: the owner is unknown. */
+  readonly isUnknown: boolean;
 }
 
 export function addressOf(owner: { readonly addresses: readonly Address[] }, family: Family): Address | undefined {

@@ -28,7 +28,7 @@ interface Block {
   readonly range: AddressRange;
 }
 
-/** What a peer is matched in: the policy's namespace, and the labels of namespaces that exist (S3.4). */
+/** Context of a peer: the policy's namespace, and the labels of namespaces that exist (S3.4). */
 export interface PeerScope {
   readonly namespace: string;
   readonly namespaceLabels: ReadonlyMap<string, Labels>;
@@ -86,7 +86,7 @@ function readBlock(raw: unknown): Block | undefined {
   return range && { text: String(raw), range };
 }
 
-/** S3.7, S3.8: any address in the range, whoever is behind it; an except subtracts from its own block only. */
+/** S3.7, S3.8: an ipBlock matches addresses, also those of pods and nodes. `except` subtracts from its own block only. */
 function missOfBlock(peer: Extract<Peer, { kind: 'block' }>, other: Party): Miss | undefined {
   const address = formatAddress(other.address.family, other.address.value);
   if (!containsAddress(peer.cidr.range, other.address)) {
@@ -98,13 +98,13 @@ function missOfBlock(peer: Extract<Peer, { kind: 'block' }>, other: Party): Miss
   return { distance: 0, path: `${peer.path}.except[${index}]`, text };
 }
 
-/** S3.1, S3.2, S3.6: selectors match pods only, by what owns the address. */
+/** S3.1, S3.2, S3.6: selectors match only the pod that owns the address. */
 function missOfPods(peer: Extract<Peer, { kind: 'pods' }>, other: Party, scope: PeerScope): Miss | undefined {
   const { pod } = other;
   const { namespaces, path } = peer;
-  if (other.isUnseen) {
+  if (other.isUnknown) {
     const text = namespaces
-      ? `it selects pods by namespace, and ${other.name} may be none of them`
+      ? `it selects pods by namespace, and ${other.name} may not be one of them`
       : `without a namespaceSelector only pods of namespace ${scope.namespace} match, and none of them owns ${other.name}`;
     return { distance: 3, path, text };
   }
@@ -127,6 +127,6 @@ function missOfPods(peer: Extract<Peer, { kind: 'pods' }>, other: Party, scope: 
 }
 
 function notAPod(other: Party): string {
-  if (other.claimants.length > 0) return `${other.name} is claimed by several pods`;
-  return other.node === undefined ? `${other.name} is none` : `${other.name} is a node's own network`;
+  if (other.claimants.length > 0) return `several pods claim ${other.name}`;
+  return other.node === undefined ? `${other.name} is not a pod` : `${other.name} is on the host network`;
 }

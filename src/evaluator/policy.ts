@@ -18,10 +18,10 @@ export interface Policy {
   readonly isolates: ReadonlySet<Direction>;
   readonly rules: Readonly<Record<Direction, readonly Rule[]>>;
   /** If set, the policy isolates as it says and allows nothing (S9.7–S9.9). */
-  readonly mute: Broken | undefined;
+  readonly failedClosed: Broken | undefined;
 }
 
-/** Matches when some peer and some port of this rule match (S2.8). */
+/** Matches if one of its peers and one of its ports match (S2.8). */
 export interface Rule {
   readonly index: number;
   readonly path: string;
@@ -34,7 +34,7 @@ export interface Rule {
 const directionOf: Readonly<Record<string, Direction>> = { Ingress: 'ingress', Egress: 'egress' };
 const peerField: Readonly<Record<Direction, string>> = { ingress: 'from', egress: 'to' };
 
-/** Reads a NetworkPolicy. What cannot be understood is reported and allows nothing; it never throws (S9.1). */
+/** Reads a NetworkPolicy. Reports invalid parts, which allow nothing; never throws (S9.1). */
 export function readPolicy(raw: JsonObject, report: Report): Policy {
   const namespace = textAt(raw, 'metadata', 'namespace') ?? 'default';
   const fields = ['podSelector', 'policyTypes', 'ingress', 'egress'];
@@ -49,11 +49,11 @@ export function readPolicy(raw: JsonObject, report: Report): Policy {
     podSelector,
     isolates: types.isolates,
     rules: { ingress: readRules(given, 'ingress', report), egress: readRules(given, 'egress', report) },
-    mute: (element.kind === 'broken' ? element : undefined) ?? podSelector.broken ?? types.broken,
+    failedClosed: (element.kind === 'broken' ? element : undefined) ?? podSelector.broken ?? types.broken,
   };
 }
 
-/** What is wrong with it is reported together with whom the policy isolates all the same (S9.7). */
+/** A policy with an invalid podSelector still isolates pods (S9.7), so each reported issue names those pods. */
 function readSubject(raw: unknown, namespace: string, report: Report): Selector {
   const found: Issue[] = [];
   const selector = readSelector(raw, 'spec.podSelector', (issue) => found.push(issue));
@@ -109,7 +109,7 @@ function readRule(raw: unknown, index: number, path: string, direction: Directio
   return {
     index,
     path,
-    // Emptiness is asked of what was written, not of what could be read: a list of rubbish is not "any" (S9.5).
+    // Tests the list as written: a list with only invalid entries is not "any" (S9.5).
     peers:
       peers?.length === 0 ? 'any' : (peers ?? []).map((peer, i) => readPeer(peer, `${path}.${field}[${i}]`, report)),
     ports: ports?.length === 0 ? 'any' : (ports ?? []).map((port, i) => readPort(port, `${path}.ports[${i}]`, report)),

@@ -19,7 +19,7 @@ export type Port =
 const protocolNumbers: Readonly<Record<PortProtocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
 const portProtocols = Object.keys(protocolNumbers) as PortProtocol[];
 
-/** A missing protocol is TCP (S4.1); `undefined` for anything but the three names. */
+/** A missing protocol means TCP (S4.1). Returns `undefined` for other names than TCP, UDP and SCTP. */
 export function readProtocol(raw: unknown): PortProtocol | undefined {
   return raw === undefined || raw === null ? 'TCP' : portProtocols.find((protocol) => protocol === raw);
 }
@@ -54,7 +54,7 @@ export function readPort(raw: unknown, path: string, report: Report): Port {
   return { kind: 'range', path: `${path}.port`, protocol, first: port, last: endPort ?? port };
 }
 
-/** `undefined` if the entry matches. Named ports are looked up on the destination, in both directions (S4.6). */
+/** `undefined` if the entry matches. The destination pod resolves named ports, in both directions (S4.6). */
 export function missOfPort(entry: Port, flow: Flow, destination: Party): Miss | undefined {
   if (entry.kind === 'broken') return missOfBroken(entry);
   const protocol = protocolOf(flow);
@@ -92,7 +92,7 @@ export function describePort(entry: Exclude<Port, Broken>): string {
   return entry.first === entry.last ? `${entry.first}` : `${entry.first}–${entry.last}`;
 }
 
-/** `http (TCP/80), dns (UDP/53)`; what two containers declare alike is said once. */
+/** `http (TCP/80), dns (UDP/53)`, without duplicates. */
 export function describeNamedPorts({ namedPorts }: Pick<Pod, 'namedPorts'>): string {
   return [...new Set(namedPorts.map(({ name, protocol, port }) => `${name} (${protocol}/${port})`))].join(', ');
 }
@@ -104,15 +104,15 @@ function protocolOf(flow: Flow): PortProtocol | undefined {
 function missOfName(entry: Extract<Port, { kind: 'named' }>, port: number, destination: Party): Miss | undefined {
   const { name, path, protocol } = entry;
   const { pod } = destination;
-  if (destination.isUnseen) {
-    const text = `port ${name} is a name, which ${destination.name} may declare with another number or not at all`;
+  if (destination.isUnknown) {
+    const text = `${name} is a port name, and ${destination.name} may declare it with another number or not at all`;
     return { distance: 2, path, text };
   }
   if (!pod) {
     return {
       distance: 2,
       path,
-      text: `port ${name} is a name, which only pods declare, and ${destination.name} is none`,
+      text: `${name} is a port name, which only pods declare, and ${destination.name} is not a pod`,
     };
   }
   const numbers = pod.namedPorts.filter((each) => each.name === name && each.protocol === protocol);
@@ -121,7 +121,7 @@ function missOfName(entry: Extract<Port, { kind: 'named' }>, port: number, desti
     const declared = [...new Set(numbers.map((each) => each.port))].join(' and ');
     return { distance: 0, path, text: `the port is ${port}, and ${name} is ${declared} on ${pod.key}` };
   }
-  const rest = pod.namedPorts.length > 0 ? `it declares ${describeNamedPorts(pod)}` : 'it names none';
+  const rest = pod.namedPorts.length > 0 ? `it declares ${describeNamedPorts(pod)}` : 'it has no named ports';
   return { distance: 1, path, text: `${pod.key} declares no ${protocol} port named ${name}; ${rest}` };
 }
 

@@ -13,10 +13,10 @@ import type { Port } from './port.ts';
 import { describePeer } from './describe-peer.ts';
 import { isolatingPolicies, ownersOf, policiesOf } from './subject.ts';
 
-/** What the policies of a pod let reach it (ingress), and let it reach (egress). The other end has a say of its own. */
+/** What the policies of a pod allow in one direction. The policies at the other end are not considered. */
 export interface Reach {
   readonly isolatedBy: readonly PolicyRef[];
-  /** The rules of its policies, also those that allow nothing. Without isolation they do not count: all is allowed. */
+  /** Rules of the pod's policies, including rules that allow nothing. If `isolatedBy` is empty, everything is allowed. */
   readonly rules: readonly RuleReach[];
 }
 
@@ -24,7 +24,7 @@ export interface RuleReach {
   readonly policy: PolicyRef;
   readonly rule: number;
   readonly path: string;
-  /** Why it allows nothing. */
+  /** Why the rule allows nothing. */
   readonly obstacle?: string;
   readonly peers: 'any' | readonly PeerReach[];
   readonly ports: 'any' | readonly PortReach[];
@@ -34,9 +34,9 @@ export interface PeerReach {
   readonly path: string;
   /** `pods app=web of namespaces purpose=production`, `10.0.0.0/8 except 10.1.0.0/16` */
   readonly text: string;
-  /** It is not understood, and nobody matches. */
+  /** The peer is invalid and matches nothing. */
   readonly broken?: true;
-  /** `namespace/name` of the pods that match now, but for the pod itself, which is never blocked. */
+  /** `namespace/name` of the pods that match now. The pod itself is left out (S5.5). */
   readonly pods: readonly string[];
 }
 
@@ -44,9 +44,9 @@ export interface PortReach {
   readonly path: string;
   /** `TCP/8080`, `UDP/http` */
   readonly text: string;
-  /** It is not understood, and nothing matches. */
+  /** The entry is invalid and matches nothing. */
   readonly broken?: true;
-  /** Of a name: the numbers that it has now on those that are reached. */
+  /** For a named port: its numbers on the destination pods now. */
   readonly numbers?: readonly number[];
 }
 
@@ -54,7 +54,7 @@ export function findReach(cluster: Cluster, pod: Pod, direction: Direction): Rea
   const isolatedBy = isolatingPolicies(cluster, pod, direction).map(({ ref }) => ref);
   const owners = ownersOf(cluster, pod);
   const others = owners.filter((other) => other !== pod).map(({ key }) => key);
-  // Nothing is allowed to an address that several pods claim (S1.10).
+  // No rule allows anything to an address that several pods claim (S1.10).
   const isContested = pod.addresses.every((address) => (cluster.claimants.get(textOf(address))?.length ?? 0) > 1);
   const parties = partiesOf(cluster, pod);
   const rules = policiesOf(cluster.policies, owners.includes(pod) ? [pod] : []).flatMap((policy) =>

@@ -2,10 +2,10 @@ import { isJsonObject } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Issue, IssueCode } from '../model/issue.ts';
 
-/** Takes what is wrong with an object while it is read. */
+/** Receives each issue of an object while it is read. */
 export type Report = (issue: Issue) => void;
 
-/** Why an element of a policy does not match. `distance` ranks: the fewer things would have to differ, the smaller. */
+/** Why an element of a policy does not match. A smaller `distance` means that fewer changes would make it match. */
 export interface Miss {
   readonly distance: number;
   readonly path: string;
@@ -13,7 +13,7 @@ export interface Miss {
   readonly text: string;
 }
 
-/** An element that cannot be understood: it matches nothing, and says so (S9.1). */
+/** An invalid element, which matches nothing (S9.1). */
 export interface Broken {
   readonly kind: 'broken';
   readonly path: string;
@@ -26,10 +26,10 @@ export function reportBroken(report: Report, code: IssueCode, path: string, mess
 }
 
 export function missOfBroken({ path, message }: Broken): Miss {
-  return { distance: 3, path, text: `${path} is not understood and matches nothing: ${message}` };
+  return { distance: 3, path, text: `${path} is invalid and matches nothing: ${message}` };
 }
 
-/** The fields of an element, or what makes it unusable: not a mapping, or a field that we do not know (S9.9). */
+/** The fields of an element; `Broken` if it is not a mapping or has an unknown field (S9.9). */
 export function readFields(
   raw: unknown,
   known: readonly string[],
@@ -43,7 +43,7 @@ export function readFields(
   return reportBroken(report, 'unknown-field', `${path}.${unknown}`, `unknown field ${show(unknown)}`);
 }
 
-/** Missing, null and empty lists are the same (S2.7); `undefined` if it is no list at all. */
+/** Missing, null and empty lists are the same (S2.7). Returns `undefined` for other types. */
 export function readList(raw: unknown): readonly unknown[] | undefined {
   if (raw === undefined || raw === null) return [];
   return Array.isArray(raw) ? raw : undefined;

@@ -8,7 +8,7 @@ export type Labels = Readonly<Record<string, string>>;
 /** All requirements must hold (S1.2). `matchLabels` entries are `In` with one value. */
 export interface Selector {
   readonly requirements: readonly Requirement[];
-  /** The first part that could not be understood. What it would have asked for is not in `requirements`. */
+  /** The first invalid part. `requirements` holds the valid parts only. */
   readonly broken: Broken | undefined;
 }
 
@@ -31,7 +31,7 @@ export function readSelector(raw: unknown, path: string, report: Report): Select
   if (raw === undefined || raw === null) return { requirements, broken };
   const element = readFields(raw, ['matchLabels', 'matchExpressions'], path, report, 'invalid-selector');
   if (element.kind === 'broken') note(element);
-  // What is understood of a selector with an unknown field still narrows which pods the policy isolates (S9.7).
+  // The valid parts of a selector with an unknown field still limit which pods the policy isolates (S9.7).
   const fields = isJsonObject(raw) ? raw : {};
 
   const labels = fields['matchLabels'] ?? {};
@@ -55,12 +55,12 @@ export function readSelector(raw: unknown, path: string, report: Report): Select
   return { requirements, broken };
 }
 
-/** Labels that match every requirement. It says nothing of parts that are not understood: ask `broken`. */
+/** Whether the labels match every requirement. Ignores invalid parts: see `broken`. */
 export function selects(selector: Selector, labels: Labels): boolean {
   return selector.requirements.every((requirement) => holds(requirement, labels));
 }
 
-/** One text for each requirement that `labels` do not meet, with `whose` naming their owner. */
+/** One text for each requirement that `labels` do not meet. `whose` is the name of the labelled object. */
 export function unmetRequirements(selector: Selector, labels: Labels, whose: string): { path: string; text: string }[] {
   return selector.requirements
     .filter((requirement) => !holds(requirement, labels))
@@ -81,7 +81,7 @@ function readRequirement(raw: unknown, path: string, report: Report): Requiremen
   return { path, key, operator: known, values: texts };
 }
 
-/** S3.5. Values are compared as they are, valid or not (S9.4). */
+/** S3.5. Compares values without validating them (S9.4). */
 function holds({ key, operator, values }: Requirement, labels: Labels): boolean {
   const value = labelOf(labels, key);
   switch (operator) {
@@ -105,7 +105,7 @@ function explainUnmet({ key, operator, values }: Requirement, labels: Labels, wh
     return `label ${key} of ${whose} is ${show(value)}, not ${either(values)}`;
   if (operator === 'In') return `${whose} has no label ${key} (wanted: ${either(values)})`;
   if (operator === 'Exists') return `${whose} has no label ${key}`;
-  return `label ${key} of ${whose} is ${show(value)}, which is ruled out`;
+  return `label ${key} of ${whose} is ${show(value)}, which the selector excludes`;
 }
 
 function labelOf(labels: Labels, key: string): string | undefined {

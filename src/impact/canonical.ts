@@ -1,7 +1,7 @@
 import { isJsonObject } from '../lib/json.ts';
 import { compareText } from '../lib/sort.ts';
 
-/** JSON that is the same for equal values: keys in order, and what is `null` is as if missing. */
+/** The same JSON text for equal values: sorts keys and treats `null` as missing. */
 export function canonicalText(value: unknown): string {
   return JSON.stringify(value, (_, each: unknown) => {
     if (!isJsonObject(each)) return each;

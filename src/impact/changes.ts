@@ -3,12 +3,11 @@ import type { JsonObject } from '../lib/json.ts';
 import { canonicalText } from './canonical.ts';
 import { keyOf, namespaceOf } from './object-key.ts';
 
-/** What becomes of one object. */
 export interface ObjectChange {
   /** `NetworkPolicy shop/web` */
   readonly object: string;
   readonly change: 'created' | 'changed' | 'unchanged' | 'deleted' | 'refused';
-  /** Why it is refused. */
+  /** Why the object is refused. */
   readonly message?: string;
 }
 
@@ -17,15 +16,15 @@ export interface Applied {
   readonly changes: readonly ObjectChange[];
 }
 
-/** Kinds that policies speak of, and those that make pods. */
+/** Kinds that policies depend on, and workload kinds. */
 const relevant: ReadonlySet<string> = new Set([
   ...['NetworkPolicy', 'Namespace', 'Pod', 'Node'],
   ...['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob'],
 ]);
 
 /**
- * The objects of a cluster after those given are created or take the place of theirs. What is not changed stays the same object.
- * Refused is what an API server would refuse: an object in a namespace that does not exist.
+ * Returns the objects of a cluster after `given` is applied. An unchanged object stays identical (`===`).
+ * Refuses an object in a namespace that does not exist, as the API server does.
  */
 export function applyObjects(cluster: readonly JsonObject[], given: readonly JsonObject[]): Applied {
   const now = new Map(cluster.map((object) => [keyOf(object), object]));
@@ -39,7 +38,7 @@ export function applyObjects(cluster: readonly JsonObject[], given: readonly Jso
       if (relevant.has(String(object['kind']))) changes.push({ object: key, change, ...(message && { message }) });
     };
     if (namespace !== undefined && namespace !== 'default' && !namespaces.has(`Namespace ${namespace}`)) {
-      report('refused', `there is no namespace ${namespace}: create it first, or give it with -f`);
+      report('refused', `namespace ${namespace} does not exist: create it first, or add it with -f`);
       continue;
     }
     const merged = known ? merge(known, object) : object;
@@ -52,7 +51,7 @@ export function applyObjects(cluster: readonly JsonObject[], given: readonly Jso
   return { objects: [...now.values()], changes: lastOfEach(changes) };
 }
 
-/** The objects without those given, which go with all that is in a namespace that goes. */
+/** Removes the given objects, and all objects in a removed namespace. */
 export function deleteObjects(cluster: readonly JsonObject[], given: readonly JsonObject[]): Applied {
   const named = new Set(given.map(keyOf));
   const goes = (object: JsonObject): boolean =>
@@ -65,13 +64,13 @@ export function deleteObjects(cluster: readonly JsonObject[], given: readonly Js
     changes: [
       ...gone.map((object): ObjectChange => ({ object, change: 'deleted' })),
       ...absent.map((object): ObjectChange => {
-        return { object: keyOf(object), change: 'unchanged', message: 'there is none: nothing to delete' };
+        return { object: keyOf(object), change: 'unchanged', message: 'does not exist, so there is nothing to delete' };
       }),
     ],
   };
 }
 
-/** What is given, with what a cluster has added and apply leaves alone. */
+/** The given object, with the fields that the cluster has set and that apply does not touch. */
 function merge(known: JsonObject, object: JsonObject): JsonObject {
   if (object['kind'] === 'NetworkPolicy') return object;
   const status = { ...objectAt(known, 'status'), ...objectAt(object, 'status') };
@@ -80,7 +79,7 @@ function merge(known: JsonObject, object: JsonObject): JsonObject {
   return { ...object, spec: { ...(nodeName !== undefined && { nodeName }), ...objectAt(object, 'spec') }, status };
 }
 
-/** Labels of a namespace or node that others have set stay, but for those that the last apply has set and this one does not. */
+/** As `kubectl apply`: removes labels that the last apply set and this one does not, and keeps all others. */
 function withLabels(known: JsonObject, object: JsonObject): JsonObject {
   const last = lastApplied(known);
   const kept = Object.entries(objectAt(known, 'metadata', 'labels')).filter(([key]) => !last.has(key));
@@ -97,12 +96,11 @@ function lastApplied(object: JsonObject): ReadonlySet<string> {
   }
 }
 
-/** Nothing that policies speak of differs. */
 function isEqual(known: JsonObject, given: JsonObject): boolean {
   return canonicalText(comparableFields(known)) === canonicalText(comparableFields(given));
 }
 
-/** What policies speak of in an object. */
+/** The fields that policies depend on. */
 function comparableFields(object: JsonObject): unknown {
   const labels = objectAt(object, 'metadata', 'labels');
   const spec = objectAt(object, 'spec');

@@ -9,23 +9,23 @@ const protocols: Readonly<Record<string, SeenFlow['protocol']>> = {
   icmpv6: 'ICMP',
 };
 
-/** Entries that the kernel keeps for a while after the connection. */
+/** States of connections that have ended; the kernel keeps their entries for a while. */
 const ended: ReadonlySet<string> = new Set(['TIME_WAIT', 'CLOSE', 'CLOSED', 'LAST_ACK', 'SHUTDOWN_ACK_SENT']);
 
 export interface Tracked {
   readonly flows: readonly SeenFlow[];
-  /** Entries of protocols that are not read. */
+  /** Number of entries of other protocols, which are skipped. */
   readonly otherProtocols: number;
-  /** Lines that are no entry. */
+  /** Number of lines that are not entries. */
   readonly unreadable: number;
 }
 
 /**
- * Reads entries as /proc/net/nf_conntrack has them, which `conntrack -L -o extended` prints too:
+ * Reads the format of /proc/net/nf_conntrack and of `conntrack -L -o extended`:
  *
  *     ipv4 2 tcp 6 431999 ESTABLISHED src=A dst=B sport=1 dport=2 src=C dst=D sport=3 dport=4 [ASSURED] mark=0 use=2
  *
- * The first tuple is what the client sent, the second what answers it: so C, 3 is who was reached, after DNAT.
+ * The first tuple is the original direction, the second the reply: C and 3 are the destination after DNAT.
  */
 export function readConntrack(text: string): Tracked {
   const flows = new Map<string, { -readonly [Key in keyof SeenFlow]: SeenFlow[Key] }>();
@@ -53,7 +53,7 @@ function readEntry(line: string): SeenFlow | 'other-protocol' | 'unreadable' {
   if (start < 3) return 'unreadable';
   const protocol = protocols[words[2]!];
   if (protocol === undefined) return 'other-protocol';
-  // Accounting, zones and marks stand between and after; only a second `src` begins the second tuple.
+  // Counters, zones and marks may follow each tuple; the second `src` starts the reply tuple.
   const tuples: Record<string, string>[] = [];
   for (const word of words.slice(start)) {
     const [key, value] = word.split('=') as [string, string?];

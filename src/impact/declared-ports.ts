@@ -3,16 +3,16 @@ import { isPortNumber, readProtocol } from '../evaluator/port.ts';
 import { isJsonObject, listAt, textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
 
-/** What is asked of a pod that is reached. */
+/** A port to evaluate at a destination pod. */
 export interface DeclaredPort {
   readonly protocol: PortProtocol | 'ICMP';
   readonly port?: number;
 }
 
-/** For pods that declare none: what only rules without ports allow. */
+/** For pods without declared ports: traffic that only rules without ports allow. */
 const undeclared: readonly DeclaredPort[] = [{ protocol: 'ICMP' }];
 
-/** Ports of the containers that run, with a name or without. */
+/** Ports of containers and sidecars, named or not. */
 export function declaredPortsOf(pod: JsonObject): readonly DeclaredPort[] {
   const sidecars = listAt(pod, 'spec', 'initContainers').filter((each) => textAt(each, 'restartPolicy') === 'Always');
   const ports = new Map<string, DeclaredPort>();

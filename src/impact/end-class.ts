@@ -11,7 +11,7 @@ import type { DeclaredPort } from './declared-ports.ts';
 import { keyOf } from './object-key.ts';
 import { classifyPods } from './pod-class.ts';
 
-/** Ends that are judged alike. */
+/** Ends with the same verdicts. */
 export interface EndClass {
   /** `shop/web-0`, `shop: app=web`, `host db` */
   readonly name: string;
@@ -25,7 +25,7 @@ export interface Member {
   readonly pod: Pod | undefined;
 }
 
-/** Pods that both clusters have, and hosts, which are the lab's word for machines outside. */
+/** Classifies pods that both clusters have, and Host objects, which are the lab's machines outside the cluster. */
 export function classifyEnds(
   before: Cluster,
   after: Cluster,

@@ -3,7 +3,7 @@ import type { Decision, Direction, Endpoint, Flow } from '../evaluator/decision.
 import { resolveEndpoint } from '../evaluator/evaluator.ts';
 import type { Pod } from '../evaluator/party.ts';
 import type { Family } from '../model/address.ts';
-import { Judge } from './judge.ts';
+import { FlowEvaluator } from './flow-evaluator.ts';
 import { ownersAt } from './owners.ts';
 import { directions } from './isolation.ts';
 import { allows, reasonsOf } from './reason.ts';
@@ -11,7 +11,7 @@ import type { Ends, Reason } from './reason.ts';
 import type { NodeFlows, SeenFlow } from './seen-flow.ts';
 import type { Touches } from './touch.ts';
 
-/** A flow that nodes have seen and that is judged otherwise afterwards. */
+/** A tracked flow whose verdict changes. */
 export interface FlowChange {
   /** `namespace/name`, `node NAME` or an address. */
   readonly source: string;
@@ -19,30 +19,30 @@ export interface FlowChange {
   readonly protocol: Flow['protocol'];
   readonly destinationPort?: number;
   readonly families: readonly Family[];
-  /** What clients called, where Services were between. */
+  /** Service addresses that the clients used. */
   readonly via: readonly string[];
   readonly connections: number;
   readonly open: number;
-  /** Why it is denied: after, or before if it would open. */
+  /** Why the flow is denied: after the change if it is cut, before the change if it opens. */
   readonly reasons: readonly Reason[];
 }
 
 export interface FlowChanges {
-  /** How many flows were seen at all. */
+  /** Number of all tracked flows. */
   readonly seen: number;
   readonly cut: readonly FlowChange[];
   readonly opened: readonly FlowChange[];
 }
 
-/** One flow, by whichever nodes have seen it. */
+/** One flow, merged over all nodes that track it. */
 interface Tuple {
   readonly flow: SeenFlow;
   readonly source: string;
   readonly destination: string;
-  /** How each end is to be judged; none where no pod is at it, or where its node has not seen the flow. */
+  /** The flow to evaluate at each end; missing if the end is not a pod, or if the pod's node has not tracked the flow. */
   readonly ends: Partial<Record<Direction, Flow>>;
   readonly via: Set<string>;
-  /** How many connections each that was asked has seen. */
+  /** Number of connections by node. */
   readonly counts: Map<NodeFlows, Count>;
   touched: boolean;
 }
@@ -50,8 +50,8 @@ interface Tuple {
 type Count = Pick<SeenFlow, 'connections' | 'open'>;
 
 /**
- * Judges each flow before and after. An end counts as the node of its pod has seen it, where that was asked (S0.2): others may see it through
- * NAT, or as one of their own.
+ * Evaluates each flow before and after. Each end counts as the node of its pod has tracked it (S0.2), because NAT can change the
+ * addresses that other nodes see. If that node was not asked, the entries of other nodes count.
  */
 export function findFlowChanges(
   before: Cluster,
@@ -60,11 +60,11 @@ export function findFlowChanges(
   touches: Touches,
 ): FlowChanges {
   const tuples = collect(before, after, seen, touches);
-  const [old, current] = [new Judge(before), new Judge(after)];
+  const [old, current] = [new FlowEvaluator(before), new FlowEvaluator(after)];
   const [cut, opened]: [[Tuple, Ends][], [Tuple, Ends][]] = [[], []];
   for (const tuple of tuples) {
     if (!tuple.touched) continue;
-    const [then, now] = [judgeEnds(old, tuple), judgeEnds(current, tuple)];
+    const [then, now] = [evaluateEnds(old, tuple), evaluateEnds(current, tuple)];
     if (allows(then) && !allows(now)) cut.push([tuple, now]);
     else if (!allows(then) && allows(now)) opened.push([tuple, then]);
   }
@@ -94,7 +94,7 @@ function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[], t
       for (const direction of directions) {
         const end = direction === 'egress' ? source : destination;
         const owners = [...ownersAt(cluster, end, family), ...ownersAt(after, end, family)];
-        if (tuple.ends[direction] || !owners.some((pod) => isJudgedBy(pod, node, asked))) continue;
+        if (tuple.ends[direction] || !owners.some((pod) => countsFor(pod, node, asked))) continue;
         const port = destinationPort === undefined ? {} : { destinationPort };
         tuple.ends[direction] = { source, destination, protocol, ...port, family };
         tuple.touched ||= touches(owners);
@@ -104,20 +104,20 @@ function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[], t
   return [...tuples.values()];
 }
 
-function isJudgedBy(pod: Pod, node: string | undefined, asked: ReadonlySet<string | undefined>): boolean {
+function countsFor(pod: Pod, node: string | undefined, asked: ReadonlySet<string | undefined>): boolean {
   return node === undefined || pod.nodeName === undefined || pod.nodeName === node || !asked.has(pod.nodeName);
 }
 
-function judgeEnds(judge: Judge, { ends }: Tuple): Ends {
-  const judged: { [D in Direction]?: Decision[D] } = {};
+function evaluateEnds(evaluator: FlowEvaluator, { ends }: Tuple): Ends {
+  const verdicts: { [D in Direction]?: Decision[D] } = {};
   for (const direction of directions) {
     const flow = ends[direction];
-    if (flow) judged[direction] = judge.evaluate(flow)[direction];
+    if (flow) verdicts[direction] = evaluator.evaluate(flow)[direction];
   }
-  return judged;
+  return verdicts;
 }
 
-/** What the node sends and gets itself is the node's, by whichever of its addresses (S5.2). */
+/** Traffic of the node's own sockets belongs to the node, with any of its addresses (S5.2). */
 function endpointOf(cluster: Cluster, address: string, node: string | undefined, own: ReadonlySet<string>): Endpoint {
   const isOwn = node !== undefined && cluster.nodes.has(node) && own.has(address) && !cluster.claimants.has(address);
   return isOwn ? { node, address } : { address };
@@ -128,12 +128,12 @@ function nameOf(cluster: Cluster, endpoint: Endpoint, family: Family): string {
   return typeof party === 'string' ? party : party.name;
 }
 
-/** Both families of one pair of pods are one change for people, if the same denies them. Those with the most connections first. */
-function joinFamilies(judged: readonly (readonly [Tuple, Ends])[]): FlowChange[] {
+/** Merges IPv4 and IPv6 flows of one pair with the same reasons. Sorts by the number of connections, descending. */
+function joinFamilies(changed: readonly (readonly [Tuple, Ends])[]): FlowChange[] {
   const changes = new Map<string, FlowChange>();
-  for (const [{ source, destination, flow, via, counts }, denied] of judged) {
+  for (const [{ source, destination, flow, via, counts }, denied] of changed) {
     const { protocol, destinationPort, family } = flow;
-    // The two nodes of one connection have both seen it.
+    // Both nodes of a connection track it, so the counts must not be added.
     const most = (of: keyof Count): number => Math.max(...[...counts.values()].map((count) => count[of]));
     const reasons = reasonsOf(denied);
     const key = JSON.stringify([source, destination, protocol, destinationPort, reasons]);

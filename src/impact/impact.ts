@@ -10,14 +10,13 @@ import type { PairChanges } from './pairs.ts';
 import type { NodeFlows } from './seen-flow.ts';
 import { findTouched } from './touch.ts';
 
-/** What a change to a cluster does. */
 export interface Impact {
   readonly isolation: readonly IsolationChange[];
-  /** None where no node has told. */
+  /** Missing if there are no tracked flows to compare. */
   readonly flows?: FlowChanges;
-  /** None where they were not asked for. */
+  /** Missing if `Question.pairs` is false. */
   readonly pairs?: PairChanges;
-  /** What is not understood of policies after the change, by policy: `shop/web`. */
+  /** Invalid parts of policies after the change, by policy: `shop/web`. */
   readonly issues: ReadonlyMap<string, readonly Issue[]>;
 }
 
@@ -25,12 +24,12 @@ export interface Question {
   readonly before: readonly JsonObject[];
   readonly after: readonly JsonObject[];
   readonly seen?: readonly NodeFlows[] | undefined;
-  /** Whether to judge all pairs of pods on their declared ports. */
+  /** Whether to compare all pairs of pods on their declared ports. */
   readonly pairs: boolean;
 }
 
-/** Judges everything before and after: nothing but the objects and the flows decides. */
-export function judgeImpact({ before, after, seen, pairs }: Question): Impact {
+/** Compares the verdicts before and after. Depends only on its argument. */
+export function computeImpact({ before, after, seen, pairs }: Question): Impact {
   const old = { objects: before, cluster: prepareCluster(before) };
   const now = { objects: after, cluster: prepareCluster(after) };
   const touches = findTouched(old, now);

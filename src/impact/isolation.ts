@@ -3,18 +3,18 @@ import type { Direction, PolicyRef } from '../evaluator/decision.ts';
 import { isolatingPolicies } from '../evaluator/subject.ts';
 import { sorted } from '../lib/sort.ts';
 
-/** A pod that becomes isolated in a direction, or ceases to be. */
+/** A pod that becomes isolated for a direction, or stops being isolated. */
 export interface IsolationChange {
   readonly pod: string;
   readonly direction: Direction;
   readonly isolated: boolean;
-  /** The policies that isolate it, after; or before, if it ceases. */
+  /** The policies that isolate it: after the change, or before if it stops being isolated. */
   readonly by: readonly PolicyRef[];
 }
 
 export const directions: readonly Direction[] = ['ingress', 'egress'];
 
-/** Pods that both clusters have. */
+/** Compares pods that both clusters have. */
 export function findIsolationChanges(before: Cluster, after: Cluster): IsolationChange[] {
   return sorted(before.pods.keys()).flatMap((key) => {
     const [then, now] = [before.pods.get(key)!, after.pods.get(key)];

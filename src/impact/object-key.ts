@@ -1,10 +1,10 @@
 import { textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
 
-/** Kinds without a namespace, of those that matter to policies or stand beside them in manifests. */
+/** Cluster-scoped kinds that matter here. */
 const clusterScoped: ReadonlySet<string> = new Set(['Namespace', 'Node', 'Host']);
 
-/** `NetworkPolicy shop/web`, `Namespace shop`; of other API groups with theirs, `NetworkPolicy.crd.projectcalico.org shop/web`. */
+/** `NetworkPolicy shop/web`, `Namespace shop`; with the group for foreign kinds: `NetworkPolicy.crd.projectcalico.org shop/web`. */
 export function keyOf(object: JsonObject): string {
   const kind = textAt(object, 'kind') ?? '';
   const group = (textAt(object, 'apiVersion') ?? '').split('/').toReversed()[1] ?? '';
@@ -14,7 +14,7 @@ export function keyOf(object: JsonObject): string {
   return namespace === undefined ? `${own} ${name}` : `${own} ${namespace}/${name}`;
 }
 
-/** `undefined` for what is in none. */
+/** `undefined` for cluster-scoped kinds. */
 export function namespaceOf(object: JsonObject): string | undefined {
   if (clusterScoped.has(textAt(object, 'kind') ?? '')) return undefined;
   return textAt(object, 'metadata', 'namespace') ?? 'default';

@@ -4,7 +4,7 @@ import { resolveEndpoint } from '../evaluator/evaluator.ts';
 import type { Pod } from '../evaluator/party.ts';
 import type { Family } from '../model/address.ts';
 
-/** Pods that have, or claim, the address at an end: not always the pod that is asked about (S1.9). */
+/** Pods that own or claim the address of an endpoint. An endpoint can name a pod that does not own its address (S1.9). */
 export function ownersAt(cluster: Cluster, endpoint: Endpoint, family: Family): readonly Pod[] {
   const party = resolveEndpoint(cluster, endpoint, family);
   if (typeof party === 'string') return [];

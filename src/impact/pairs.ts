@@ -6,25 +6,25 @@ import type { Family } from '../model/address.ts';
 import type { DeclaredPort } from './declared-ports.ts';
 import { classifyEnds } from './end-class.ts';
 import type { EndClass, Member } from './end-class.ts';
-import { Judge } from './judge.ts';
+import { FlowEvaluator } from './flow-evaluator.ts';
 import { ownersAt } from './owners.ts';
 import { reasonsOf } from './reason.ts';
 import type { Reason } from './reason.ts';
 import type { Touches } from './touch.ts';
 
-/** Pods whose traffic on a declared port is judged otherwise afterwards: each source to each destination, but for itself. */
+/** Pairs of pods whose verdict on a declared port changes: each source to each destination except itself. */
 export interface PairChange extends DeclaredPort {
   readonly source: PairEnd;
   readonly destination: PairEnd;
   readonly families: readonly Family[];
   readonly pairs: number;
-  /** Of one pair that stands for all: why it is denied, after; or before, if it would open. */
+  /** Why one example pair is denied: after the change if it is cut, before the change if it opens. */
   readonly reasons: readonly Reason[];
 }
 
 export interface PairEnd {
   readonly name: string;
-  /** `namespace/name` of pods; of a host its name. */
+  /** `namespace/name` of pods, or the name of a host. */
   readonly members: readonly string[];
 }
 
@@ -40,7 +40,7 @@ export function findPairChanges(
   touches: Touches,
 ): PairChanges {
   const changes = { cut: new Map<string, PairChange>(), opened: new Map<string, PairChange>() };
-  const [old, current] = [new Judge(before), new Judge(after)];
+  const [old, current] = [new FlowEvaluator(before), new FlowEvaluator(after)];
   for (const family of families) {
     const classes = classifyEnds(before, after, objects, family);
     const touched = new Set(
@@ -73,7 +73,7 @@ export function findPairChanges(
   return { cut: inOrder(changes.cut), opened: inOrder(changes.opened) };
 }
 
-/** Some of the destination's members, and one pair of ends that stands for all. */
+/** Some members of the destination class, and one pair of ends to evaluate for all of them. */
 interface Part {
   readonly from: Member;
   readonly to: Member;
@@ -81,7 +81,7 @@ interface Part {
   readonly pairs: number;
 }
 
-/** What comes from a pod's own node always passes (S5.1), so destinations beside a source on its host's network are a part of their own. */
+/** Traffic of a hostNetwork pod to pods of its node always passes (S5.1), so these destinations are a separate part. */
 function partsOf(source: EndClass, destination: EndClass): Part[] {
   const [from] = source.members;
   const node = from.pod?.hostNetwork === true ? from.pod.nodeName : undefined;

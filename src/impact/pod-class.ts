@@ -9,14 +9,14 @@ import type { AddressRange, Family } from '../model/address.ts';
 import type { DeclaredPort } from './declared-ports.ts';
 import { sorted } from '../lib/sort.ts';
 
-/** Pods of one workload that no policy tells apart, but for the nodes they are on: one of them answers for all. */
+/** Pods of one workload with equal verdicts, apart from traffic of their own nodes (S5.1). */
 export interface PodClass {
   readonly workload: string;
   readonly pods: readonly [Pod, ...Pod[]];
   readonly ports: readonly DeclaredPort[];
 }
 
-/** Labels that controllers give to tell apart pods of one workload. */
+/** Labels that controllers set to different values on pods of one workload. */
 const ofOnePod: ReadonlySet<string> = new Set([
   'pod-template-hash',
   'controller-revision-hash',
@@ -26,7 +26,7 @@ const ofOnePod: ReadonlySet<string> = new Set([
   'pod-template-generation',
 ]);
 
-/** Pods of both clusters that have an address of the family, in classes. */
+/** Classifies the pods of both clusters that have an address of the family. */
 export function classifyPods(
   before: Cluster,
   after: Cluster,
@@ -47,7 +47,7 @@ export function classifyPods(
     const ports = portsOf(key);
     const signature = JSON.stringify([
       workload,
-      // A host's network is the node's, and an address that is contested or lost behaves like no other.
+      // A hostNetwork pod and a pod with a contested or lost address get their own class.
       isPlain ? '' : key,
       [then, now].map((pod) => [keys.map((label) => pod.labels[label] ?? null), sortPorts(pod.namedPorts)]),
       ports,
@@ -60,7 +60,7 @@ export function classifyPods(
   return [...classes.values()];
 }
 
-/** `shop/web-0`, or what a workload's pods have in common: `shop: app=web, tier=front`. */
+/** `shop/web-0`, or the common labels of a workload: `shop: app=web, tier=front`. */
 function workloadOf({ key, namespace, labels }: Pod): string {
   const own = Object.entries(labels).filter(([label]) => !ofOnePod.has(label));
   return own.length === 0
@@ -68,7 +68,7 @@ function workloadOf({ key, namespace, labels }: Pod): string {
     : `${namespace}: ${sorted(own.map(([label, value]) => `${label}=${value}`)).join(', ')}`;
 }
 
-/** Keys that some selector asks for; namespaces' labels are the same for all pods of one. */
+/** Label keys of all pod selectors. Labels of namespaces do not matter: a class is in one namespace. */
 function labelKeysOf(policies: readonly Policy[]): string[] {
   const keys = new Set<string>();
   const add = ({ requirements }: Selector): void => requirements.forEach(({ key }) => keys.add(key));

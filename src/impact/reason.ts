@@ -1,12 +1,12 @@
 import type { Decision, Direction, NearMiss, PolicyRef } from '../evaluator/decision.ts';
 import { directions } from './isolation.ts';
 
-/** Why an end denies. */
+/** Why one end denies a flow. */
 export interface Reason {
   readonly direction: Direction;
   readonly reason: string;
   readonly isolatedBy: readonly PolicyRef[];
-  /** What would have allowed it, nearest first. */
+  /** Rules that nearly allow it, nearest first. */
   readonly nearMisses: readonly NearMiss[];
 }
 

@@ -1,7 +1,7 @@
 import type { Flow } from '../evaluator/decision.ts';
 import type { Family } from '../model/address.ts';
 
-/** Connections that a node's kernel tracks and that differ in nothing but the port they come from. */
+/** Connections in a node's conntrack table that differ only in the source port. */
 export interface SeenFlow {
   readonly family: Family;
   readonly protocol: Flow['protocol'];
@@ -10,18 +10,18 @@ export interface SeenFlow {
   /** After DNAT. */
   readonly destination: string;
   readonly destinationPort?: number;
-  /** What the client called, where that is another: `10.96.0.10:53`. */
+  /** Destination before DNAT, if different: `10.96.0.10:53`. */
   readonly via?: string;
   readonly connections: number;
-  /** Of these, the ones that have not ended. */
+  /** Number of these connections that have not ended. */
   readonly open: number;
 }
 
-/** What one node has seen. */
+/** The tracked flows of one node. */
 export interface NodeFlows {
-  /** None: of the whole cluster, so that both ends of each flow are judged by it. */
+  /** Missing if the flows are of the whole cluster; then both ends of each flow count. */
   readonly node?: string;
-  /** The node's own, also those that its Node object does not name (of bridges and tunnels). */
+  /** All addresses of the node, also those that its Node object does not list (bridges and tunnels). */
   readonly addresses: readonly string[];
   readonly flows: readonly SeenFlow[];
 }

@@ -5,10 +5,10 @@ import type { JsonObject } from '../lib/json.ts';
 import { canonicalText } from './canonical.ts';
 import { keyOf } from './object-key.ts';
 
-/** Whether a change can concern what these pods may do; `false` only if it surely does not. */
+/** Whether a change can affect the verdicts of these pods; `false` only if it certainly cannot. */
 export type Touches = (owners: readonly Pod[]) => boolean;
 
-/** Where nothing but policies differs, an end is judged otherwise only if a policy that differs selects it. */
+/** If only policies differ, verdicts change only for pods that a changed policy selects. */
 export function findTouched(
   before: { readonly objects: readonly JsonObject[]; readonly cluster: Cluster },
   after: { readonly objects: readonly JsonObject[]; readonly cluster: Cluster },

@@ -8,12 +8,12 @@ export interface NodePlan {
   readonly name: string;
   /** From 1. */
   readonly number: number;
-  /** One a family, IPv4 first. */
+  /** One per family, IPv4 first. */
   readonly addresses: readonly string[];
   readonly podCidrs: readonly string[];
 }
 
-/** Who has which addresses; the same in every lab, as each has a network of its own. */
+/** The addresses of all nodes and pod ranges. They are the same in every lab, because each lab has its own namespaces. */
 export interface AddressPlan {
   readonly families: readonly Family[];
   readonly nodes: readonly NodePlan[];
@@ -52,7 +52,7 @@ const labCidrs = [
   'fd00:10:96::/112',
 ];
 
-/** The network of the lab's own that has this address, if one has. */
+/** The lab's own network that contains this address, if any. */
 export function findLabCidr(address: string): string | undefined {
   const parsed = parseAddress(address);
   return parsed && labCidrs.find((cidr) => containsAddress(parseCidr(cidr)!, parsed));

@@ -18,32 +18,32 @@ export interface AgentOptions {
   readonly namespace: string;
   /** Holds kubeconfig, socket and log. */
   readonly directory: string;
-  /** Where the node's container runtime notes the results of its network plugins. */
+  /** CNI result cache of the node's container runtime. */
   readonly cniCacheDirectory: string;
-  /** Of the API server. */
+  /** Unix socket of the API server. */
   readonly apiSocket: string;
-  /** The text of it, for the server on the other side of the relay. */
+  /** Content of a kubeconfig for the server behind the relay. */
   readonly kubeconfig: string;
 }
 
 export interface StartOptions {
-  /** One that is given here counts, not what the lab says. */
+  /** Flags that override those of the lab. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What an agent says to have applied; resources are digests (lib/object-digest.ts). */
+/** The agent's page `/applied`; resources are digests (lib/object-digest.ts). */
 export interface Applied {
   readonly node: string;
-  /** Missing, as the resources, until the first time. */
+  /** Missing until the first apply, as are the resources. */
   readonly revision?: number;
   readonly resources?: Readonly<Record<string, string>>;
 }
 
-/** `postern agent` on one node. It reaches the API server by a relay on the node's loopback, as it would a local proxy. */
+/** `postern agent` on one node. It reaches the API server through a relay on the node's loopback. */
 export class AgentProcess {
   readonly #options: AgentOptions;
-  /** Where it answers. */
+  /** Unix socket of the agent's HTTP server. */
   readonly socket: string;
   readonly #log: string;
   #relay: ChildProcess | undefined;
@@ -64,7 +64,7 @@ export class AgentProcess {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Started, and not stopped since by `stop`. */
+  /** True after `start` until `stop`, also after a crash. */
   get isWanted(): boolean {
     return this.#isWanted;
   }
@@ -87,12 +87,12 @@ export class AgentProcess {
     const log = openSync(this.#log, 'a');
     const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const line = [...variables, process.execPath, ...command, ...args];
-    // A session of its own: Ctrl-C on the lab's terminal is for the lab, which then ends its agents.
+    // A session of its own: Ctrl-C in the terminal must reach only the lab, which then stops its agents.
     this.#child = spawn(...enterNamespace(namespace, 'env', line), { stdio: ['ignore', log, log], detached: true });
     closeSync(log);
   }
 
-  /** Returns once it has ended. */
+  /** Resolves when the process has exited. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', killAfterMs = 5000): Promise<void> {
     this.#isWanted = false;
     const child = this.#child;
@@ -119,7 +119,7 @@ export class AgentProcess {
     await ended;
   }
 
-  /** From now on the API server says nothing, on connections that stay open, until `unstall`. */
+  /** Stops the traffic from the API server on open connections, until `unstall`. */
   stall(): void {
     this.#signalRelay('SIGSTOP');
   }
@@ -170,7 +170,7 @@ export class AgentProcess {
     this.#relay = spawn(...enterNamespace(this.#options.namespace, 'socat', args), { stdio: 'ignore', detached: true });
   }
 
-  /** `undefined` unless the agent answers, and answers 200. */
+  /** `undefined` if the agent does not answer, or not with status 200. */
   #get(path: string): Promise<string | undefined> {
     return new Promise((resolve) => {
       const asked = request({ socketPath: this.socket, path, timeout: 2000 }, (response) => {

@@ -6,8 +6,8 @@ import { describeObject, planApply } from './plan-apply.ts';
 import type { ApplyStep } from './plan-apply.ts';
 
 /**
- * Creates or replaces; namespaces that are only named are created too. What the API server refuses is LabError `input`.
- * Returns what was left out because the lab does not serve its kind, as `Ingress shop/web`.
+ * Creates or replaces the objects, and creates namespaces that they name. Throws LabError `input` if the API server refuses an object.
+ * Returns the skipped objects whose kind the lab does not serve, for example `Ingress shop/web`.
  */
 export function applyObjects(store: Store, objects: readonly ApiObject[]): readonly string[] {
   const nodes = new Set(store.list('nodes').items.map(({ metadata }) => metadata.name!));

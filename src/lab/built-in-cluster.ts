@@ -15,12 +15,12 @@ import { WorkloadController } from './workloads.ts';
 export interface BuiltInOptions {
   readonly families: readonly Family[];
   readonly apiSocket: string;
-  /** Serve the API on loopback TCP too. */
+  /** Also serve the API on loopback TCP. */
   readonly tcp: boolean;
   readonly log: (message: string) => void;
 }
 
-/** The control plane in this process: objects in memory, their API server, and what a controller manager would do. */
+/** The control plane in this process: objects in memory, an API server, and the controllers of a controller manager. */
 export class BuiltInCluster implements ControlPlane {
   readonly store: Store;
   readonly agentKubeconfig = kubeconfigText(relayUrl('http:'));
@@ -35,7 +35,7 @@ export class BuiltInCluster implements ControlPlane {
     this.#workloads = new WorkloadController(this.store, options.log);
   }
 
-  /** Of the API server on loopback TCP. */
+  /** URL of the API server on loopback TCP. */
   get url(): string | undefined {
     return this.#server?.url;
   }

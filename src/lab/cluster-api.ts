@@ -1,49 +1,49 @@
 import type { ApiObject, JsonObject, ObjectKey } from './api/object.ts';
 import type { ResourceName } from './api/resources.ts';
 
-/** What the lab's controllers work from; the rest of a cluster is only ever listed. */
+/** Resources that the lab's controllers watch. */
 export const followedResources = ['pods', 'services', 'nodes'] as const satisfies readonly ResourceName[];
 export type FollowedResource = (typeof followedResources)[number];
 
 export interface ClusterEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly resource: ResourceName;
-  /** After the change; of a deleted object the last state. */
+  /** After the change; for a deleted object its last state. */
   readonly object: ApiObject;
   /** Before the change; absent for ADDED. */
   readonly previous?: ApiObject;
 }
 
 /**
- * The cluster as the lab's controllers see it, whoever serves it. What they read is in memory and may be a little behind; what they
- * write goes to the server, and comes back as an event.
+ * The cluster as the lab's controllers see it, with either API server. They read from memory, which may be slightly stale. They write
+ * to the server and get their writes back as events.
  */
 export interface ClusterApi {
-  /** In the order of namespace and name. */
+  /** From memory, sorted by namespace and name. */
   known(resource: FollowedResource, namespace?: string): readonly ApiObject[];
   find(resource: FollowedResource, key: ObjectKey): ApiObject | undefined;
-  /** What the server holds now. */
+  /** The current objects of the server. */
   list(resource: ResourceName): Promise<readonly ApiObject[]>;
   bindPod(pod: ApiObject, nodeName: string): Promise<void>;
   writePodStatus(pod: ApiObject, status: JsonObject): Promise<void>;
-  /** Removes a pod that has ended; it may be gone, and another may have its name. */
+  /** Removes a finished pod, by its uid: another pod may have its name by now. */
   removePod(pod: ApiObject): Promise<void>;
 }
 
-/** A cluster that a lab runs on, with what differs by who serves it. */
+/** The control plane of a lab: the built-in one or a real API server. */
 export interface ControlPlane extends ClusterApi {
-  /** For agents, which reach the server through a relay on the loopback of their node. */
+  /** Kubeconfig for agents, which reach the server through the relay on their node. */
   readonly agentKubeconfig: string;
-  /** Begins to serve on the lab's API socket. */
+  /** Starts to serve on the lab's API socket. */
   start(): Promise<void>;
-  /** Throws where there is a node of that name. */
+  /** Rejects if a node of that name exists. */
   addNode(node: ApiObject): Promise<void>;
-  /** Tells of every followed object that there is, as ADDED, and from then on of every change. Nothing is known before. */
+  /** Reports every followed object as ADDED, then every change. `known` returns nothing before. */
   follow(listener: (event: ClusterEvent) => void): Promise<void>;
-  /** Creates or replaces; returns what was left out, as the lab does not know its kind (plan-apply.ts). */
+  /** Creates or replaces objects; returns skipped objects of kinds that the lab does not serve (plan-apply.ts). */
   apply(objects: readonly ApiObject[]): Promise<readonly string[]>;
-  /** Resolves when controllers of its own have nothing underway. */
+  /** Resolves when its own controllers are idle. */
   idle(): Promise<void>;
-  /** Ends everything; what the lab created is gone after. */
+  /** Stops everything and deletes the objects that the lab created. */
   stop(): Promise<void>;
 }

@@ -4,10 +4,10 @@ import type { ResourceName } from '../model/cluster.ts';
 import type { ApiObject } from './api/object.ts';
 import type { ClusterApi } from './cluster-api.ts';
 
-/** The objects that decide about packets, as they are at one moment. */
+/** The objects that policies depend on, at one moment. */
 export interface ClusterState {
   readonly objects: readonly ApiObject[];
-  /** What an agent publishes once it has applied just these (lib/object-digest.ts). */
+  /** Digests that an agent publishes when it has applied these objects (lib/object-digest.ts). */
   readonly digests: Readonly<Record<ResourceName, string>>;
 }
 

@@ -12,9 +12,9 @@ export interface NetworkOptions {
   readonly podCidrs: readonly string[];
   /** Where host-local keeps the node's reservations. */
   readonly ipamDirectory: string;
-  /** How many of the first addresses of each range pods get; by default all. */
+  /** Limit of pod addresses per range, from the first; default: all. */
   readonly podAddresses?: number | undefined;
-  /** Of pods' devices; by default the kernel's. */
+  /** MTU of pod devices; default: the kernel's. */
   readonly mtu?: number | undefined;
 }
 
@@ -42,7 +42,7 @@ export function networkConfig(
   };
 }
 
-/** The first of a subnet is the gateway's. */
+/** The first address of a subnet belongs to the gateway. */
 function lastAddress(subnet: string, count: number): string {
   const { family, first } = parseCidr(subnet)!;
   return formatAddress(family, first + 1n + BigInt(count));

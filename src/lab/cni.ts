@@ -13,7 +13,7 @@ export interface CniConfigList {
 
 export interface CniPluginConfig {
   readonly type: string;
-  /** Runtime settings that the plugin understands, as `portMappings`. */
+  /** Capabilities of the plugin, for example `portMappings`. */
   readonly capabilities?: Readonly<Record<string, boolean>>;
   readonly [field: string]: unknown;
 }
@@ -26,7 +26,7 @@ export interface CniAttachment {
   readonly ifName: string;
   /** CNI_ARGS, in order. */
   readonly args: readonly (readonly [string, string])[];
-  /** What plugins get as `runtimeConfig`, by capability. */
+  /** Values for `runtimeConfig`, by capability. */
   readonly capabilityArgs: Readonly<Record<string, unknown>>;
 }
 
@@ -40,7 +40,7 @@ export interface CniResult {
 export interface CniOptions {
   readonly config: CniConfigList;
   readonly pluginDirectory: string;
-  /** Results are kept in `results/` below, as libcni keeps them, for CHECK and DEL and for whoever looks a pod up there: the agent. */
+  /** Holds `results/`, the result cache of libcni, which CHECK, DEL and the agent read. */
   readonly cacheDirectory: string;
   /** The command line that runs a plugin in the node's network namespace. */
   readonly enter: (file: string, args: readonly string[]) => [string, string[]];
@@ -48,7 +48,7 @@ export interface CniOptions {
 
 type Verb = 'ADD' | 'CHECK' | 'DEL';
 
-/** Runs the plugins of one network as a container runtime does. Failures are LabError `cni`. */
+/** Runs the plugins of one network as a container runtime does. Rejects with LabError `cni`. */
 export class CniNetwork {
   readonly #options: CniOptions;
 
@@ -56,7 +56,7 @@ export class CniNetwork {
     this.#options = options;
   }
 
-  /** All plugins in order, each given the result of the one before. What a failure leaves behind is removed. */
+  /** Runs all plugins in order, each with the result of the one before. After a failure, runs DEL. */
   async add(attachment: CniAttachment): Promise<CniResult> {
     let result: CniResult | undefined;
     try {
@@ -70,15 +70,15 @@ export class CniNetwork {
     }
   }
 
-  /** All plugins in order, each given the final result of ADD. */
+  /** Runs all plugins in order, each with the final result of ADD. */
   async check(attachment: CniAttachment): Promise<void> {
     if (this.#options.config.disableCheck) return;
     const result = await this.#cached(attachment);
-    if (!result) throw new LabError('cni', `CHECK ${attachment.containerId}: no result of an ADD is known`);
+    if (!result) throw new LabError('cni', `CHECK ${attachment.containerId}: there is no result of an ADD`);
     for (const plugin of this.#options.config.plugins) await this.#run('CHECK', plugin, attachment, result);
   }
 
-  /** All plugins in reverse order. Done again, it does nothing. */
+  /** Runs all plugins in reverse order. Idempotent. */
   async delete(attachment: CniAttachment): Promise<void> {
     const result = await this.#cached(attachment);
     for (const plugin of this.#options.config.plugins.toReversed()) await this.#run('DEL', plugin, attachment, result);
@@ -109,7 +109,7 @@ export class CniNetwork {
     return stdout.trim() === '' ? undefined : (JSON.parse(stdout) as CniResult);
   }
 
-  /** What one plugin reads on stdin (section 3, "Deriving execution configuration"). */
+  /** The stdin of one plugin (section 3, "Deriving execution configuration"). */
   #configOf(plugin: CniPluginConfig, attachment: CniAttachment, previous: CniResult | undefined): object {
     const { name, cniVersion } = this.#options.config;
     const { capabilities = {}, ...own } = plugin;
@@ -127,7 +127,7 @@ export class CniNetwork {
     return join(this.#options.cacheDirectory, 'results', `${this.#options.config.name}-${containerId}-${ifName}`);
   }
 
-  /** As libcni writes its cache (cacheAdd in libcni/api.go): in this form, with these rights, and not at once. */
+  /** Writes the cache as libcni does (cacheAdd in libcni/api.go): same format and mode, and not atomically. */
   async #keep(attachment: CniAttachment, result: CniResult): Promise<void> {
     const path = this.#cachePath(attachment);
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -162,7 +162,7 @@ function explainFailure(stdout: string, stderr: string): string {
     const { msg, details } = JSON.parse(stdout) as { msg?: string; details?: string };
     if (msg) return details ? `${msg}: ${details}` : msg;
   } catch {
-    // Not a report: what was printed says more than that.
+    // Not JSON: the raw output is the better message.
   }
-  return (stderr || stdout).trim() || 'failed without a word';
+  return (stderr || stdout).trim() || 'failed without output';
 }

@@ -6,7 +6,7 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a program to its end and returns what it wrote to stdout. Throws LabError `command` with its stderr. */
+/** Runs a program and returns its stdout. Rejects with LabError `command` and its stderr. */
 export async function runCommand(file: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   try {
     const { stdout } = await execa(file, args, {

@@ -8,7 +8,7 @@ import type { LabErrorCode } from './error.ts';
 import type { Lab, ProbeOptions, ProbeReport } from './lab.ts';
 import type { LabState } from './state.ts';
 
-/** What other processes may ask of a lab that is up, by name of the question. */
+/** Requests of other processes to a running lab, by name. */
 interface Questions {
   probe: { readonly asks: ProbeOptions; readonly answers: ProbeReport };
   namespace: { readonly asks: { readonly station: string }; readonly answers: { readonly namespace: string } };
@@ -17,7 +17,7 @@ interface Questions {
 
 type Handlers = { readonly [Q in keyof Questions]: (asked: Questions[Q]['asks']) => Promise<Questions[Q]['answers']> };
 
-/** Answers on a unix socket. */
+/** Serves requests on a unix socket. */
 export async function serveControl(lab: Lab, socketPath: string): Promise<Server> {
   const handlers: Handlers = {
     probe: (options) => lab.probe(options),
@@ -37,7 +37,7 @@ export async function serveControl(lab: Lab, socketPath: string): Promise<Server
   return server;
 }
 
-/** Throws the LabError that the lab answers with; `state` where no lab is up. */
+/** Sends a request. Rejects with the lab's LabError, or with LabError `state` if no lab runs. */
 export async function askLab<Q extends keyof Questions>(
   state: LabState,
   question: Q,

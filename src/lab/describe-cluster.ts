@@ -1,13 +1,13 @@
 import type { Lab } from './lab.ts';
 import { nodeNameOf } from './pod-spec.ts';
 
-/** Where the agents answer, and where they log, for people. */
+/** Sockets and logs of the agents, as text. */
 export function describeAgents({ agents }: Lab): string {
   const rows = [...agents].map(([node, { socket }]) => `    ${node}  ${socket}\n`);
-  return `  agents answer to: curl --unix-socket SOCKET 'http://agent/readyz?verbose'\n${rows.join('')}  their logs, with what they deny: agent.log beside each socket\n`;
+  return `  state of an agent: curl --unix-socket SOCKET 'http://agent/readyz?verbose'\n${rows.join('')}  logs of the agents, with denials: agent.log beside each socket\n`;
 }
 
-/** Who is there, for people: nodes with their pods, hosts outside, policies. */
+/** Nodes with their pods, outside hosts and policies, as text. */
 export async function describeCluster(lab: Lab): Promise<string> {
   const stations = new Map(lab.stations().map((station) => [station.key, station.addresses.join(' ')]));
   const pods = Map.groupBy(await lab.list('pods'), nodeNameOf);

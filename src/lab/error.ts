@@ -1,4 +1,4 @@
-/** `machine` and `input` are for people to put right; the others are what a run met. */
+/** The user can correct `machine` and `input`; the others are failures of a run. */
 export type LabErrorCode = 'machine' | 'input' | 'command' | 'cni' | 'timeout' | 'state';
 
 export class LabError extends Error {

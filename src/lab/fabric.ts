@@ -9,13 +9,13 @@ import type { LabOverlay } from './overlay.ts';
 import { addUplink, addWire } from './uplink.ts';
 import type { LabUplink } from './uplink.ts';
 
-/** What a host's default route names: the fabric's end of its link, in each family the same for all. */
+/** Gateway of every outside host: the fabric's end of its link. */
 const linkGateway: Readonly<Record<Family, string>> = { ipv4: '169.254.1.1', ipv6: 'fe80::1' };
 
 export interface FabricOptions {
   readonly uplink?: LabUplink;
   readonly overlay?: LabOverlay;
-  /** Of the nodes: net.ipv4.conf.all.rp_filter. */
+  /** net.ipv4.conf.all.rp_filter of the nodes. */
   readonly rpFilter?: RpFilter;
 }
 
@@ -23,8 +23,8 @@ export const rpFilters = [0, 1, 2] as const;
 export type RpFilter = (typeof rpFilters)[number];
 
 /**
- * The network between nodes: one namespace with a bridge, to which every node has a link, and which routes to pods and to the hosts
- * outside. Nobody's address is rewritten, so pods and hosts see each other as they are.
+ * The network between nodes: one namespace with a bridge that connects all nodes, and with routes to pods and outside hosts. It does
+ * not translate addresses.
  */
 export class Fabric {
   readonly #names: LabNames;
@@ -80,7 +80,7 @@ export class Fabric {
     }
   }
 
-  /** A host outside the cluster, behind a routed link; its addresses may be any that the lab does not use itself. */
+  /** Adds a host outside the cluster, behind a routed link. It may have any address outside the lab's own networks. */
   async addHost(name: string, addresses: readonly string[]): Promise<void> {
     const { fabric, wire } = this.#names;
     const namespace = this.#names.host(name);

@@ -9,17 +9,17 @@ export interface OpenFlow {
   readonly protocol: 'TCP' | 'UDP';
   readonly port: number;
   readonly family: Family;
-  /** Packets or records a second, each way for TCP. */
+  /** Packets or records per second, each way for TCP. */
   readonly rate: number;
-  /** Bytes of payload, at least 32; 64 by default. */
+  /** Payload in bytes, at least 32; default 64. */
   readonly size?: number;
   /** UDP: the server sends each packet back. */
   readonly echo?: boolean;
-  /** Where to go instead of the target's own address, as a Service's. */
+  /** Destination instead of the target's own address, for example of a Service. */
   readonly address?: string;
 }
 
-/** What each end sent, and what came to it. */
+/** Sent and received packets of each end. */
 export interface FlowState {
   readonly client: FlowStats;
   readonly server: FlowStats;
@@ -28,13 +28,13 @@ export interface FlowState {
 const nothing: FlowStats = { sent: 0, received: 0, distinct: 0, highest: 0, idleMs: null, closed: null };
 
 /**
- * A long connection between two stations whose packets are numbered, so that its ends can tell what was lost. TCP streams records both
- * ways; UDP goes one way, or comes back with `echo`.
+ * A long connection between two stations with numbered packets, so that its ends can count losses. TCP streams records both ways; UDP
+ * goes one way, or both ways with `echo`.
  */
 export class Flow {
   readonly #from: Station;
   readonly #to: Station;
-  /** Twelve bytes, as the header of a datagram has room for. */
+  /** Twelve bytes: the header of a datagram has this size. */
   readonly #id = randomBytes(6).toString('hex');
 
   private constructor(from: Station, to: Station) {
@@ -42,7 +42,7 @@ export class Flow {
     this.#to = to;
   }
 
-  /** Throws LabError `timeout` where a TCP server does not accept within 3 s; UDP always opens. */
+  /** Rejects with LabError `timeout` if a TCP server does not accept within 3 s. UDP always opens. */
   static async open(from: Station, to: Station, { family, address, ...options }: OpenFlow): Promise<Flow> {
     const flow = new Flow(from, to);
     const target = address ?? stationAddress(to, family);
@@ -56,7 +56,7 @@ export class Flow {
     return this.#join(await this.#from.process.flowStats(this.#id), await this.#to.process.flowStats(this.#id));
   }
 
-  /** Both ends send no more; what is underway may still come. */
+  /** Stops both ends from sending. Packets in flight may still arrive. */
   async pause(): Promise<FlowState> {
     return this.#join(await this.#from.process.pauseFlow(this.#id), await this.#to.process.pauseFlow(this.#id));
   }

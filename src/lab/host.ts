@@ -20,12 +20,12 @@ export function isHost(object: ApiObject): boolean {
   return object.apiVersion === hostApiVersion && object.kind === 'Host';
 }
 
-/** As the lab's input would describe it. */
+/** The Host object of the lab's input. */
 export function hostObject({ name, addresses, ports }: Host): ApiObject {
   return { apiVersion: hostApiVersion, kind: 'Host', metadata: { name }, spec: { addresses, ports } };
 }
 
-/** Throws LabError `input` with the field that is wrong. */
+/** Throws LabError `input` that names the invalid field. */
 export function readHost(object: ApiObject): Host {
   const name = object.metadata?.name ?? '';
   const fail = (field: string, why: string): never => {
@@ -34,7 +34,7 @@ export function readHost(object: ApiObject): Host {
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) fail('metadata.name', 'must be a DNS label');
   const addresses = listAt(object, 'spec', 'addresses').map((text, index) => {
     const field = `spec.addresses[${index}]`;
-    const address = canonicalAddress(String(text)) ?? fail(field, `${JSON.stringify(text)} is no address`);
+    const address = canonicalAddress(String(text)) ?? fail(field, `${JSON.stringify(text)} is not an address`);
     const cidr = findLabCidr(address);
     return cidr === undefined ? address : fail(field, `${address} is in ${cidr}, which the lab uses itself`);
   });

@@ -1,4 +1,4 @@
-/** A kubeconfig, as JSON (which is YAML), for a server that asks for no credentials. */
+/** A kubeconfig in JSON (which is YAML), for a server without authentication. */
 export function kubeconfigText(server: string): string {
   const config = {
     apiVersion: 'v1',

@@ -15,7 +15,7 @@ export interface KubeletOptions {
   readonly names: LabNames;
   readonly cluster: ClusterApi;
   readonly network: CniNetwork;
-  /** Called with each pod's new network namespace before the network is added to it: what it starts there is the first to run. */
+  /** Called with each pod's new network namespace before CNI ADD, so that it can start a process first. */
   readonly onSandbox?: ((pod: ApiObject, namespace: string) => Promise<void>) | undefined;
   readonly log: (message: string) => void;
 }
@@ -24,11 +24,11 @@ export interface RunningPod {
   readonly uid: string;
   readonly process: PodProcess;
   readonly addresses: readonly string[];
-  /** None where the pod is in the node's network. */
+  /** Missing for a hostNetwork pod. */
   readonly attachment: CniAttachment | undefined;
 }
 
-/** Runs the pods that are bound to one node, as far as the network can tell. */
+/** Runs the pods of one node: network namespace, CNI and the program in `pod/`. */
 export class Kubelet {
   readonly #options: KubeletOptions;
   readonly #pods = new Map<string, RunningPod>();
@@ -56,7 +56,7 @@ export class Kubelet {
     return this.#reconciler.idle();
   }
 
-  /** Ends the processes; the namespaces go with the lab. */
+  /** Stops the processes. The lab removes the namespaces. */
   async stop(): Promise<void> {
     await this.#reconciler.stop();
     await Promise.all([...this.#pods.values()].map((pod) => pod.process.stop()));
@@ -158,12 +158,12 @@ export class Kubelet {
     const pod = this.#find(key);
     if (!pod) return;
     const status = { ...(pod['status'] as object), phase: 'Pending', reason: 'FailedToStart', message };
-    // Whoever could not be told is told with the next attempt.
+    // If this write fails, the next attempt writes the status.
     cluster.writePodStatus(pod, status).catch((cause: unknown) => log(`${node.name}: pod ${key}: ${messageOf(cause)}`));
   }
 }
 
-/** Not what we write ourselves, as a failure: that would be tried again at once, for ever. */
+/** Ignores status changes: the kubelet writes a status after each failure and would retry in a loop. */
 function concernsKubelet(previous: ApiObject, pod: ApiObject): boolean {
   return (
     nodeNameOf(previous) !== nodeNameOf(pod) ||

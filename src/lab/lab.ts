@@ -42,23 +42,23 @@ import { Stations } from './stations.ts';
 import { findUnsettled } from './unsettled.ts';
 
 export interface LabOptions extends FabricOptions {
-  /** Two labs at once need two names. */
+  /** Must be unique among running labs. */
   readonly name?: string;
   readonly nodes?: number;
   readonly cni?: LabCni;
   readonly family?: LabFamily;
   readonly stateRoot?: string;
-  /** API objects, and hosts outside (host.ts). */
+  /** API objects and outside hosts (host.ts). */
   readonly objects?: readonly ApiObject[];
-  /** How many addresses of each of its ranges a node gives to pods; by default all. */
+  /** Limit of pod addresses per range; default: all. */
   readonly podAddresses?: number;
-  /** Called with each pod's new network namespace before it has a network (kubelet.ts). */
+  /** Called with each pod's new network namespace before CNI ADD (kubelet.ts). */
   readonly onSandbox?: (pod: ApiObject, namespace: string) => Promise<void>;
-  /** How to start the agents; false for none. */
+  /** Options of the agents; false for no agents. */
   readonly agents?: StartOptions | false;
-  /** File of a kubeconfig: of a real API server to run on, in place of the built-in one. */
+  /** Kubeconfig file of a real API server, which replaces the built-in one. */
   readonly kubeconfig?: string;
-  /** Serve the built-in API on loopback TCP too, for kubectl. */
+  /** Also serve the built-in API on loopback TCP, for kubectl. */
   readonly tcp?: boolean;
   readonly log?: (message: string) => void;
   /** `up` rejects soon after this is aborted. */
@@ -66,10 +66,10 @@ export interface LabOptions extends FabricOptions {
 }
 
 export interface ProbeOptions {
-  /** Keys of stations (station.ts); by default all pods and hosts. */
+  /** Keys of stations (station.ts); default: all pods and hosts. */
   readonly from?: readonly string[];
   readonly to?: readonly string[];
-  /** `TCP/80` or `icmp`; by default every declared port. */
+  /** `TCP/80` or `icmp`; default: all declared ports. */
   readonly ports?: readonly string[] | undefined;
   readonly families?: readonly Family[] | undefined;
 }
@@ -112,7 +112,7 @@ export class Lab {
     this.agents = new Map(this.plan.nodes.map((node) => [node.name, this.#agent(node)]));
   }
 
-  /** Brings up nodes, hosts, agents and what `objects` ask for; does not wait for pods (`settle`). */
+  /** Starts nodes, hosts and agents, and creates `objects`. Does not wait for pods (`settle`). */
   static async up(options: LabOptions = {}): Promise<Lab> {
     const { name = defaultLabName, nodes = 2, family = 'dual', log = silent } = options;
     const state = new LabState(name, options.stateRoot);
@@ -132,27 +132,27 @@ export class Lab {
     return lab;
   }
 
-  /** Of the built-in API server on loopback TCP. */
+  /** URL of the built-in API server on loopback TCP. */
   get apiUrl(): string | undefined {
     return this.#builtIn.url;
   }
 
-  /** Of the built-in API server. */
+  /** Store of the built-in API server. */
   get store(): Store {
     return this.#builtIn.store;
   }
 
-  /** What the API server holds now. */
+  /** The current objects of the API server. */
   list(resource: ResourceName): Promise<readonly ApiObject[]> {
     return this.#cluster.list(resource);
   }
 
-  /** Creates or replaces API objects of the built-in server; namespaces that they name and that do not exist are created. */
+  /** Creates or replaces API objects of the built-in server, and creates namespaces that they name. */
   apply(objects: readonly ApiObject[]): void {
     this.#report(applyObjects(this.store, objects));
   }
 
-  /** Waits until all pods run and all agents that were not stopped have applied the newest objects. */
+  /** Waits until all pods run, and until all agents have applied the current objects (except agents after `stop`). */
   async settle(timeoutMs?: number): Promise<void> {
     await this.#settle(timeoutMs);
   }
@@ -185,13 +185,13 @@ export class Lab {
     return { results: await runProbes(cluster, probes), denials: explainDenials(cluster, probes) };
   }
 
-  /** What decides about packets, as all agents have applied it, with Services, and with the hosts as the lab's input names them. */
+  /** The objects that all agents have applied, with Services and Host objects. */
   async settledObjects(): Promise<ApiObject[]> {
     const { objects } = await this.#settle();
     return [...objects, ...(await this.#cluster.list('services')), ...this.#stations.hostObjects()];
   }
 
-  /** All running pods, in the order of their names, then all hosts. */
+  /** All running pods, sorted by name, then all hosts. */
   stations(): Station[] {
     return this.#stations.all();
   }
@@ -206,13 +206,13 @@ export class Lab {
     return Flow.open(this.station(from), this.station(to), options);
   }
 
-  /** Runs a program in the network namespace of a station, and returns its stdout. Throws what execa throws. */
+  /** Runs a program in the network namespace of a station, and returns its stdout. Rejects with an ExecaError. */
   async exec(key: string, file: string, ...args: readonly string[]): Promise<string> {
     const { stdout } = await execa(...enterNamespace(this.station(key).process.namespace, file, args));
     return stdout;
   }
 
-  /** Ends everything and leaves nothing. */
+  /** Stops everything and removes all of the lab. */
   async down(): Promise<void> {
     await Promise.all([...this.agents.values()].map((agent) => agent.end()));
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
@@ -225,7 +225,7 @@ export class Lab {
 
   async #start({ objects = [], agents = {}, ending }: LabOptions): Promise<void> {
     await this.#cluster.start();
-    // Before anything is done for pods: who has a node of a name runs its pods.
+    // Nodes first: a lab runs the pods of its nodes, so another lab must not have them.
     for (const node of this.plan.nodes) await this.#cluster.addNode(nodeObject(node));
     await this.#fabric.create();
     await Promise.all(
@@ -254,11 +254,11 @@ export class Lab {
 
   get #builtIn(): BuiltInCluster {
     if (this.#cluster instanceof BuiltInCluster) return this.#cluster;
-    throw new LabError('state', 'this lab runs on an API server of its own: use its clients');
+    throw new LabError('state', 'this lab uses a real API server: use its clients');
   }
 
   #report(ignored: readonly string[]): void {
-    if (ignored.length > 0) this.#log(`left out, as the lab does not serve their kind: ${ignored.join(', ')}`);
+    if (ignored.length > 0) this.#log(`skipped, because the lab does not serve this kind: ${ignored.join(', ')}`);
   }
 
   #kubelet(node: NodePlan, { cni = 'bridge', overlay, podAddresses, onSandbox }: LabOptions): Kubelet {

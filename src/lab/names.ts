@@ -1,7 +1,7 @@
 import { shortHash } from '../lib/hash.ts';
 import { LabError } from './error.ts';
 
-/** A namespace is a file in /run/netns, so its name has at most 255 bytes. */
+/** A network namespace is a file in /run/netns, so its name has at most 255 bytes. */
 const longestName = 200;
 
 export function isLabName(text: string): boolean {
@@ -9,8 +9,8 @@ export function isLabName(text: string): boolean {
 }
 
 /**
- * The network namespaces of one lab. All begin with `postern-NAME-`, which is how `lab down` finds them after a crash; NAME has no
- * dash, so no lab's prefix begins another's.
+ * The network namespaces of one lab. All names begin with `postern-NAME-`, so that `lab down` finds them after a crash. NAME has no
+ * dash, so no lab's prefix is a prefix of another's.
  */
 export class LabNames {
   readonly prefix: string;
@@ -34,7 +34,7 @@ export class LabNames {
     return `${this.prefix}host-${name}`;
   }
 
-  /** Kubernetes namespaces contain no dot, so the two parts stay apart. */
+  /** The dot is unambiguous: Kubernetes namespaces contain no dot. */
   pod(namespace: string, name: string): string {
     const full = `${this.prefix}pod-${namespace}.${name}`;
     return full.length <= longestName ? full : `${full.slice(0, longestName - 13)}-${shortHash(full)}`;

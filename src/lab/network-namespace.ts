@@ -4,10 +4,10 @@ import type { CommandOptions } from './command.ts';
 
 const directory = '/run/netns';
 
-/** Sysctls below net/, as `ipv4/ip_forward`. */
+/** Sysctls below net/, for example `ipv4/ip_forward`. */
 export type Sysctls = Readonly<Record<string, string | number>>;
 
-/** Addresses must be usable at once, so no duplicate address detection. IPv4 settings are inherited from the machine: named here. */
+/** No duplicate address detection, so that addresses are usable at once. New namespaces inherit IPv4 settings, so these are set too. */
 const baseSysctls: Sysctls = {
   'ipv6/conf/all/accept_dad': 0,
   'ipv6/conf/default/accept_dad': 0,
@@ -22,7 +22,7 @@ export function namespacePath(name: string): string {
   return `${directory}/${name}`;
 }
 
-/** The command line that runs `file` in a network namespace, and in nothing else of its own. */
+/** The command line that runs `file` in a network namespace. All other namespaces stay those of the machine. */
 export function enterNamespace(name: string, file: string, args: readonly string[]): [string, string[]] {
   return ['nsenter', [`--net=${namespacePath(name)}`, '--', file, ...args]];
 }
@@ -36,7 +36,7 @@ export function runInNamespace(
   return runCommand(...enterNamespace(name, file, args), options);
 }
 
-/** A new namespace with its loopback up. */
+/** Creates a namespace with its loopback up. */
 export async function createNamespace(name: string, sysctls: Sysctls = {}): Promise<void> {
   await runCommand('ip', ['netns', 'add', name]);
   const settings = Object.entries({ ...baseSysctls, ...sysctls });
@@ -61,14 +61,14 @@ export async function listNamespaces(prefix: string): Promise<string[]> {
   return names.filter((name) => name.startsWith(prefix)).sort();
 }
 
-/** Kills what runs in the namespace, then removes it. */
+/** Kills all processes in the namespace, then removes it. */
 export async function deleteNamespace(name: string): Promise<void> {
   await killProcesses(name);
   await runCommand('ip', ['netns', 'delete', name]);
 }
 
 async function killProcesses(name: string): Promise<void> {
-  // Again until none is left: a process may fork while we look.
+  // Repeats until none is left: a process may fork meanwhile.
   for (let rounds = 0; rounds < 10; rounds++) {
     const pids = (await runCommand('ip', ['netns', 'pids', name])).split('\n').filter((line) => line !== '');
     if (pids.length === 0) return;

@@ -2,19 +2,19 @@ import { familyOf, parseCidr, formatAddress } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import type { NodePlan } from './addressing.ts';
 
-/** How packets between pods of two nodes travel: by plain routes, or in VXLAN as flannel's backend of that name has it. */
+/** Network between pods of two nodes: plain routes, or VXLAN as in flannel's vxlan backend. */
 export const labOverlays = ['routed', 'vxlan'] as const;
 export type LabOverlay = (typeof labOverlays)[number];
 
-/** Names of flannel (pkg/backend/vxlan). */
+/** Device names of flannel (pkg/backend/vxlan). */
 const tunnelDevices: Readonly<Record<Family, string>> = { ipv4: 'flannel.1', ipv6: 'flannel-v6.1' };
 const tunnelPort = 8472;
 const tunnelId = 1;
 
-/** What the outer headers cost: Ethernet, UDP, VXLAN and IP. */
+/** Bytes of the outer headers: Ethernet, UDP, VXLAN and IP. */
 const overhead: Readonly<Record<Family, number>> = { ipv4: 50, ipv6: 70 };
 
-/** Of pods in VXLAN: the same for both families, as a pod has one device. */
+/** MTU of pods with VXLAN. It fits both families, because a pod has one device. */
 export function tunnelMtu(families: readonly Family[]): number {
   return 1500 - Math.max(...families.map((family) => overhead[family]));
 }
@@ -25,7 +25,7 @@ export interface OverlayLines {
   readonly bridge: readonly string[];
 }
 
-/** A device for each family, and the way by it to the pods of each other node; nothing is learned. */
+/** A VXLAN device per family, with static routes, neighbours and fdb entries for each other node. */
 export function overlayLines(node: NodePlan, others: readonly NodePlan[]): OverlayLines {
   const tunnels = others.flatMap((other) => vteps(other));
   return {
@@ -48,13 +48,13 @@ interface Vtep {
   readonly family: Family;
   readonly device: string;
   readonly mac: string;
-  /** The first of the node's range, which no pod has. */
+  /** The first address of the node's range, which no pod has. */
   readonly address: string;
   readonly cidr: string;
   readonly underlay: string;
 }
 
-/** One a family. */
+/** One per family. */
 export function vteps({ number, addresses, podCidrs }: NodePlan): Vtep[] {
   return podCidrs.map((cidr, index) => {
     const family = familyOf(cidr.split('/')[0]!);

@@ -3,24 +3,24 @@ import type { ApiObject } from './api/object.ts';
 import { apiVersionOf, resourceNames, resources } from './api/resources.ts';
 import type { ResourceName } from './api/resources.ts';
 
-/** One object to create, or else to bring to this. */
+/** One object to create or to replace. */
 export interface ApplyStep {
   readonly resource: ResourceName;
   readonly object: ApiObject;
-  /** One that exists is left as it is. */
+  /** Leaves an existing object unchanged. */
   readonly onlyCreate: boolean;
 }
 
 export interface ApplyPlan {
   readonly steps: readonly ApplyStep[];
-  /** What is left out because the lab does not serve its kind, as `Ingress shop/web`. */
+  /** Skipped objects whose kind the lab does not serve, for example `Ingress shop/web`. */
   readonly ignored: readonly string[];
 }
 
-/** What the server writes, or what was true of another cluster. */
+/** Fields that the server writes, and that may come from another cluster. */
 const serverFields = ['uid', 'resourceVersion', 'generation', 'creationTimestamp', 'selfLink', 'managedFields'];
 
-/** Namespaces first, then those that are only named, then the rest in its order. Pods that name none of `nodes` name none. */
+/** Orders given namespaces first, then namespaces that objects name, then the rest. Removes `nodeName` if it is not in `nodes`. */
 export function planApply(objects: readonly ApiObject[], nodes: ReadonlySet<string>): ApplyPlan {
   const entries = objects.map((object) => ({ resource: resourceOf(object), object: asManifest(object, nodes) }));
   const served = entries.flatMap(({ resource, object }) =>
@@ -55,7 +55,7 @@ function resourceOf({ apiVersion, kind }: ApiObject): ResourceName | undefined {
 function asManifest(object: ApiObject, nodes: ReadonlySet<string>): ApiObject {
   const { status: _, ...rest } = structuredClone(object);
   for (const field of serverFields) delete rest.metadata[field];
-  // A pod of another cluster names a node that is not here.
+  // A pod of another cluster may name a node that does not exist here.
   const spec = rest.kind === 'Pod' ? objectAt(rest, 'spec') : undefined;
   const node = textAt(spec, 'nodeName');
   if (spec && node && !nodes.has(node)) delete spec['nodeName'];

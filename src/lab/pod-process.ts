@@ -8,12 +8,12 @@ import type { Protocol } from '../model/policy.ts';
 import { LabError } from './error.ts';
 import { enterNamespace } from './network-namespace.ts';
 
-/** What runs in it: a folder that Python takes as a program. */
+/** The program in a pod: a folder with `__main__.py`. */
 export const program = fileURLToPath(new URL('./pod', import.meta.url));
 
-/** Debian's, which has no start-up hooks of its own. */
+/** Debian's Python, without start-up hooks of the user. */
 export const python = '/usr/bin/python3';
-/** Nothing of the user's, no site packages, nothing written. */
+/** Isolated mode, no site packages, no bytecode files. */
 export const pythonOptions = ['-I', '-S', '-B'];
 
 export interface ServedPort {
@@ -28,13 +28,13 @@ export interface ProbeTarget {
   readonly port: number;
 }
 
-/** Who answered (of `icmp`: the address), or why nobody did: `timeout`, or a name of errno(3). */
+/** The identity that answered (for `icmp` the address), or the error: `timeout`, or a name of errno(3). */
 export type ProbeAnswer =
   | { readonly identity: string; readonly error?: never }
   | { readonly error: string; readonly identity?: never };
 
 export interface Patience {
-  /** How often a probe asks, spread over the deadline. */
+  /** Number of attempts, spread over the deadline. */
   readonly tries: number;
   readonly deadlineMs: number;
 }
@@ -43,29 +43,29 @@ export interface FlowOptions {
   readonly protocol: 'TCP' | 'UDP';
   readonly address: string;
   readonly port: number;
-  /** Packets or records a second; a TCP server sends as many back. */
+  /** Packets or records per second; a TCP server sends as many back. */
   readonly rate: number;
-  /** Bytes of payload, at least 32. */
+  /** Payload in bytes, at least 32. */
   readonly size?: number;
   /** UDP: whether the server sends each packet back. */
   readonly echo?: boolean;
 }
 
-/** What one end of a flow sent, and what came to it. The packets of a flow are numbered from 0. */
+/** Sent and received packets of one end. Packets are numbered from 0. */
 export interface FlowStats {
   readonly sent: number;
   readonly received: number;
-  /** Different numbers among `received`. */
+  /** Number of different packets among `received`. */
   readonly distinct: number;
-  /** One more than the highest number received: `highest - distinct` is how many are missing below it. */
+  /** Highest received number plus one: `highest - distinct` packets are missing below it. */
   readonly highest: number;
-  /** Since the last packet came; null if none ever did. */
+  /** Time since the last packet; null if none arrived. */
   readonly idleMs: number | null;
-  /** Why a TCP connection ended (`EOF`, `closed` or a name of errno(3)); null while it has not. */
+  /** Why a TCP connection ended (`EOF`, `closed` or a name of errno(3)); null while it is open. */
   readonly closed: string | null;
 }
 
-/** What this process knows of a flow, as the end that opened it and as the end that serves it. */
+/** A flow in this process: as the end that opened it, and as the end that serves it. */
 export interface FlowEnds {
   readonly client: FlowStats | null;
   readonly server: FlowStats | null;
@@ -82,10 +82,10 @@ export class PodProcess {
   #lastId = 0;
   #stderr = '';
 
-  /** `command` runs the program elsewhere than in a namespace of this machine. */
+  /** `command` can run the program outside of this machine's namespaces. */
   constructor(namespace: string, command = enterNamespace(namespace, python, [...pythonOptions, program])) {
     this.namespace = namespace;
-    // A session of its own: Ctrl-C on the lab's terminal is for the lab.
+    // A session of its own: Ctrl-C in the terminal must reach only the lab.
     this.#child = spawn(...command, { stdio: 'pipe', detached: true });
     this.#child.stdin.on('error', () => {});
     this.#child.stderr
@@ -101,19 +101,19 @@ export class PodProcess {
     );
   }
 
-  /** Resolves once every port is listened on. Throws LabError `input` where one cannot be. */
+  /** Resolves when the process listens on every port. Rejects with LabError `input` if it cannot listen on one. */
   async serve(identity: string, ports: readonly ServedPort[]): Promise<void> {
     const { error } = await this.#ask('serve', { identity, ports });
     if (error) throw new LabError('input', `${identity}: cannot listen: ${error}`);
   }
 
-  /** All at once; answers in the order of the targets. */
+  /** Probes all targets in parallel. Returns answers in the order of the targets. */
   async probe(targets: readonly ProbeTarget[], { tries, deadlineMs }: Patience): Promise<ProbeAnswer[]> {
     const { results } = await this.#ask('probe', { probes: targets, tries, deadlineMs });
     return results as ProbeAnswer[];
   }
 
-  /** Starts to send. TCP: returns who accepted; throws LabError `timeout` where nobody did within 3 s. */
+  /** Starts to send. For TCP returns the identity that accepted; rejects with LabError `timeout` if none did within 3 s. */
   async openFlow(flow: string, { size = 64, echo = false, ...rest }: FlowOptions): Promise<string | undefined> {
     const { error, identity } = await this.#ask('open', { flow, size, echo, deadlineMs: 3000, ...rest });
     if (error) throw new LabError('timeout', `flow to ${rest.address} ${rest.protocol}/${rest.port}: ${error}`);
@@ -124,12 +124,12 @@ export class PodProcess {
     return endsOf(await this.#ask('stats', { flow }));
   }
 
-  /** Sends no more; what is underway may still come. */
+  /** Stops sending. Packets in flight may still arrive. */
   async pauseFlow(flow: string): Promise<FlowEnds> {
     return endsOf(await this.#ask('pause', { flow }));
   }
 
-  /** Sends again, at the old rate. */
+  /** Sends again at the same rate. */
   async resumeFlow(flow: string): Promise<FlowEnds> {
     return endsOf(await this.#ask('resume', { flow }));
   }

@@ -9,7 +9,7 @@ export interface ContainerPort extends ServedPort {
   readonly hostIP: string | undefined;
 }
 
-/** The ports of containers that run for the pod's life: also of init containers that are sidecars. */
+/** Ports of containers and of sidecars (init containers with restartPolicy Always). */
 export function containerPorts(pod: ApiObject): ContainerPort[] {
   const containers = [
     ...listAt(pod, 'spec', 'containers'),
@@ -18,7 +18,7 @@ export function containerPorts(pod: ApiObject): ContainerPort[] {
   return containers.flatMap((container) => listAt(container, 'ports').filter(isJsonObject).map(portOf));
 }
 
-/** Each protocol and number once. */
+/** Ports without duplicates. */
 export function servedPorts(pod: ApiObject): ServedPort[] {
   const distinct = new Map(
     containerPorts(pod).map(({ protocol, port }) => [`${protocol}/${port}`, { protocol, port }]),
@@ -47,7 +47,7 @@ export function podKey(pod: ApiObject): string {
   return `${pod.metadata.namespace}/${pod.metadata.name}`;
 }
 
-/** What `podKey` says, taken apart. */
+/** The inverse of `podKey`. */
 export function objectKey(key: string): ObjectKey {
   const [namespace, name] = key.split('/') as [string, string];
   return { namespace, name };

@@ -7,10 +7,10 @@ import { LabError } from './error.ts';
 import { messageOf } from '../lib/message-of.ts';
 import { python } from './pod-process.ts';
 
-/** Debian's and Ubuntu's. */
+/** Path of Debian and Ubuntu. */
 export const pluginDirectory = '/usr/lib/cni';
 
-/** Programs by the package that brings them. */
+/** Programs with their Debian packages. */
 const programs: readonly (readonly [program: string, debianPackage: string])[] = [
   ['ip', 'iproute2'],
   ['nsenter', 'util-linux'],
@@ -19,7 +19,7 @@ const programs: readonly (readonly [program: string, debianPackage: string])[] =
   ['socat', 'socat'],
 ];
 
-/** Throws LabError `machine` that names the first thing that is missing and what to do about it. */
+/** Rejects with LabError `machine` that names the first missing requirement and how to install it. */
 export async function checkMachine(cni: LabCni): Promise<void> {
   if (process.getuid?.() !== 0) throw missing('the lab needs root', 'run it with sudo');
   for (const [program, name] of programs) {
@@ -32,7 +32,7 @@ export async function checkMachine(cni: LabCni): Promise<void> {
   }
   await tryKernel('network namespaces', ['unshare', '--net', 'true'], 'run on a machine or VM that allows them');
   await tryKernel('nf_tables', ['unshare', '--net', 'nft', 'list', 'tables'], 'modprobe nf_tables');
-  // S6.8. A namespace made after the module was loaded has its settings too.
+  // S6.8. Namespaces that are created after the module is loaded have its sysctls.
   if (cni === 'bridge' && !(await exists('/proc/sys/net/bridge/bridge-nf-call-iptables'))) {
     throw missing('the kernel has no bridge netfilter', 'modprobe br_netfilter, or use --cni ptp');
   }

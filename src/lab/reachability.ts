@@ -9,7 +9,7 @@ import type { Station } from './station.ts';
 
 export type Verdict = 'allowed' | 'denied';
 
-/** One question: does this answer that? */
+/** One probe: does `to` answer `from`? */
 export interface Probe {
   readonly from: Station;
   readonly to: Station;
@@ -27,7 +27,7 @@ export interface ProbeResult {
   readonly expected: Verdict;
 }
 
-/** Why a probe is expected to be denied, at the end that denies it. */
+/** Why the policies deny a probe, at the end that denies it. */
 export interface Denial {
   readonly from: string;
   readonly to: string;
@@ -35,13 +35,13 @@ export interface Denial {
   readonly family: Family;
   readonly direction: 'egress' | 'ingress';
   readonly reason: string;
-  /** What would have allowed it if one thing were different. */
+  /** A rule that nearly allows it. */
   readonly hint?: string;
 }
 
-/** An answer comes at once; only what is denied waits for the deadline, all of it together. */
+/** Answers arrive at once. Only denied probes wait for the deadline, all in parallel. */
 const quick: Patience = { tries: 3, deadlineMs: 1000 };
-/** For what should have answered and did not: on a busy machine a second may be too short. */
+/** For missing answers: on a busy machine one second may be too short. */
 const patient: Patience = { tries: 6, deadlineMs: 5000 };
 
 /** `TCP/80`, `80` (TCP) or `icmp`. */
@@ -55,8 +55,8 @@ export function parseProbePort(text: string): string {
 }
 
 /**
- * Every pair, the target's declared ports, every family that both ends have. With `ports`, only those of the declared ones, and
- * `icmp` where it is asked for.
+ * One probe for every pair, declared port of the target, and family that both ends have. `ports` limits the declared ports, and can
+ * add `icmp`.
  */
 export function planProbes(
   sources: readonly Station[],
@@ -81,7 +81,7 @@ export function planProbes(
   return probes;
 }
 
-/** Sends all at once, and compares each with what the policies say. */
+/** Sends all probes in parallel, and compares each with the policies. */
 export async function runProbes(cluster: Cluster, probes: readonly Probe[]): Promise<ProbeResult[]> {
   const expected = probes.map((probe) => decide(cluster, probe).verdict);
   const observed = await observe(probes, quick);
@@ -117,7 +117,7 @@ export function explainDenials(cluster: Cluster, probes: readonly Probe[]): Deni
   });
 }
 
-/** What the evaluator says of a probe, and why. */
+/** The evaluator's decision for a probe. */
 function decide(cluster: Cluster, { from, to, family, target }: Probe): Decision {
   const { protocol, port } = target;
   const ends = { source: from.endpoint(family), destination: to.endpoint(family), family };
@@ -125,7 +125,7 @@ function decide(cluster: Cluster, { from, to, family, target }: Probe): Decision
   return evaluate(cluster, { ...ends, protocol, destinationPort: port });
 }
 
-/** In the order of the probes. Allowed is only what the very target answered. */
+/** Results in the order of the probes. A probe is allowed only if the target itself answered. */
 export async function observe(probes: readonly Probe[], patience: Patience = quick): Promise<Verdict[]> {
   const verdicts: Verdict[] = probes.map(() => 'denied');
   const bySource = Map.groupBy(probes.keys(), (index) => probes[index]!.from);

@@ -1,6 +1,6 @@
 /**
- * Brings one thing after another to what is wanted: `reconcile` is called for a key after every `add` of it, never twice at once for one
- * key, and for at most `concurrency` keys at a time. What fails is reported and tried again after `retryMs`.
+ * Calls `reconcile` for a key after every `add`, never in parallel for one key, and for at most `concurrency` keys at a time. Reports a
+ * failure and retries after `retryMs`.
  */
 export class Reconciler {
   readonly #reconcile: (key: string) => Promise<void>;
@@ -33,14 +33,14 @@ export class Reconciler {
     this.#next();
   }
 
-  /** Resolves when nothing is underway; what failed and waits to be tried again does not count. */
+  /** Resolves when no call runs. Pending retries do not count. */
   async idle(): Promise<void> {
     if (this.#dirty.size > 0 || this.#running.size > 0) {
       await new Promise<void>((resolve) => this.#onIdle.push(resolve));
     }
   }
 
-  /** Starts nothing more, and resolves when what is underway has ended. */
+  /** Starts no further call, and resolves when running calls have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#dirty.clear();

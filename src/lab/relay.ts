@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 
-/** Where, in the namespace of every node, its agent finds the API server. */
+/** Address of the API server in the namespace of every node. */
 export const relayHost = '127.0.0.1';
 export const relayPort = 6443;
 
@@ -11,13 +11,13 @@ export function relayUrl(protocol: string, path = ''): string {
   return `${protocol}//${relayHost}:${relayPort}${path}`;
 }
 
-/** Carries bytes between a unix socket and a TCP server, which nodes of the lab have no way to. */
+/** Forwards bytes from a unix socket to a TCP server that the lab's nodes cannot reach. */
 export class SocketRelay {
   readonly #server: Server;
   readonly #open = new Set<Socket>();
 
   constructor(target: { readonly host: string; readonly port: number }) {
-    // Half-open, so that each side may end its own direction.
+    // Half-open, so that each side can end its own direction.
     this.#server = createServer({ allowHalfOpen: true }, (near) => {
       const far = connect({ ...target, allowHalfOpen: true });
       this.#join(near, far);
@@ -26,7 +26,7 @@ export class SocketRelay {
   }
 
   async listen(socketPath: string): Promise<void> {
-    // What a crash left in place would refuse the socket.
+    // A socket file that a crash left would make listen fail.
     await rm(socketPath, { force: true });
     this.#server.listen(socketPath);
     await once(this.#server, 'listening');
@@ -43,7 +43,7 @@ export class SocketRelay {
   #join(from: Socket, to: Socket): void {
     this.#open.add(from);
     from.pipe(to);
-    // An error is followed by `close`, and the other side sees a connection that broke.
+    // `close` follows an error and breaks the other connection.
     from.on('error', () => to.destroy());
     from.on('close', () => {
       this.#open.delete(from);

@@ -2,8 +2,8 @@ import { compareText } from '../lib/sort.ts';
 import type { Denial, ProbeResult } from './reachability.ts';
 
 /**
- * The matrix for people: a row is a source, a column a target, and a cell has one mark for each port of the target. Families that
- * agree share one.
+ * The matrix as text: a row is a source, a column a target, and a cell has one mark for each port of the target. Families with equal
+ * results share one matrix.
  */
 export function renderMatrix(results: readonly ProbeResult[]): string {
   const names = [...new Set(results.flatMap(({ from, to }) => [from, to]))];
@@ -15,7 +15,7 @@ export function renderMatrix(results: readonly ProbeResult[]): string {
   return [renderColumns(names, ports), ...tables, renderLegend(results)].join('\n');
 }
 
-/** What was seen and should not have been, one line each; empty if all is well. */
+/** One line for each unexpected result; empty if there is none. */
 export function renderDifferences(results: readonly ProbeResult[]): string {
   const lines = results
     .filter(differs)
@@ -26,7 +26,7 @@ export function renderDifferences(results: readonly ProbeResult[]): string {
   return lines.length === 0 ? '' : `NOT WHAT THE POLICIES SAY (${lines.length}):\n${lines.join('')}`;
 }
 
-/** Reasons for what is denied. Same reasons are told once, with everything that they are the reason for. */
+/** Reasons of denials. Groups all flows with the same reason. */
 export function renderDenials(denials: readonly Denial[]): string {
   if (denials.length === 0) return 'Nothing is denied.\n';
   const lines = ['Denied, because'];
@@ -50,7 +50,7 @@ function portsOf(results: readonly ProbeResult[]): string[] {
   return [...new Set(results.map(({ port }) => port))];
 }
 
-/** Whether no probe has another result in one family than in the other. */
+/** Whether every probe has the same result in both families. */
 function agree(results: readonly ProbeResult[]): boolean {
   const marks = Map.groupBy(results, ({ from, to, port }) => `${from} ${to} ${port}`);
   return [...marks.values()].every((group) => new Set(group.map(markOf)).size === 1);
@@ -62,7 +62,7 @@ function renderColumns(names: readonly string[], ports: ReadonlyMap<string, read
     const own = ports.get(name);
     return own ? [`  ${label(index, names)} ${name.padEnd(width)}  ${own.join(' ')}\n`] : [];
   });
-  return `Columns, to which rows connect, and the marks in a cell from left to right:\n${lines.join('')}`;
+  return `Rows connect to columns. Columns, with the marks of a cell from left to right:\n${lines.join('')}`;
 }
 
 function renderTable(
@@ -94,7 +94,7 @@ function renderTable(
 
 function renderLegend(results: readonly ProbeResult[]): string {
   const ending = results.some(differs)
-    ? '! passed, but must not   ? did not pass, but must'
+    ? '! passed, expected denied   ? denied, expected allowed'
     : 'all as the policies say';
   return `. allowed   X denied   ${ending}\n`;
 }
@@ -121,7 +121,7 @@ interface PeerHint {
   readonly hint: string;
 }
 
-/** The families of one connection seldom differ, and then in an address: it is told once, with a line for each hint. */
+/** Merges the families of one connection, with one line for each different hint. */
 function hintsByPeer(denials: readonly Denial[]): PeerHint[] {
   const byFlow = Map.groupBy(denials, ({ direction, from, to, port }) => `${direction} ${from} ${to} ${port}`);
   const flows = [...byFlow.values()].map((group) => ({

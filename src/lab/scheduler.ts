@@ -4,12 +4,12 @@ import { messageOf } from '../lib/message-of.ts';
 import { nodeNameOf, objectKey, podKey } from './pod-spec.ts';
 import { Reconciler } from './reconciler.ts';
 
-/** Binds pods that name no node to the node of the lab with the fewest. */
+/** Binds pods without a node to the lab's node with the fewest pods. */
 export class Scheduler {
   readonly #cluster: ClusterApi;
   readonly #nodes: ReadonlySet<string>;
   readonly #reconciler: Reconciler;
-  /** What was bound and is not yet told of: node by uid of the pod. */
+  /** Bindings without an event so far: node by uid of the pod. */
   readonly #assumed = new Map<string, string>();
 
   constructor(cluster: ClusterApi, nodes: readonly string[], log: (message: string) => void) {
@@ -18,13 +18,13 @@ export class Scheduler {
     this.#reconciler = new Reconciler({
       reconcile: (key) => this.#schedule(key),
       onError: (key, error) => log(`scheduling ${key}: ${messageOf(error)}`),
-      // Each choice counts those before it.
+      // One at a time, so that each choice counts the bindings before it.
       concurrency: 1,
     });
   }
 
   onEvent({ resource, type, object }: ClusterEvent): void {
-    // A node that comes is what waiting pods have waited for.
+    // A new node may take waiting pods.
     if (resource === 'nodes' && type === 'ADDED') for (const pod of this.#cluster.known('pods')) this.#add(pod);
     if (resource !== 'pods') return;
     if (type === 'DELETED' || nodeNameOf(object)) this.#assumed.delete(object.metadata.uid!);
@@ -44,7 +44,7 @@ export class Scheduler {
   }
 
   async #schedule(key: string): Promise<void> {
-    // What the event told may be past: the pod is judged as it is now.
+    // The event may be stale: reads the current pod.
     const pod = this.#cluster.find('pods', objectKey(key));
     if (!pod || nodeNameOf(pod) || pod.metadata.deletionTimestamp !== undefined) return;
     const { uid } = pod.metadata;

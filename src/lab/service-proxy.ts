@@ -4,7 +4,7 @@ import { Reconciler } from './reconciler.ts';
 import { renderServices } from './service-rules.ts';
 import { servicePorts } from './services.ts';
 
-/** What kube-proxy would do on every node: the same table in each node's namespace, loaded when it changes. */
+/** Replaces kube-proxy: loads the same table into each node's namespace when Services or endpoints change. */
 export class ServiceProxy {
   readonly #cluster: ClusterApi;
   readonly #reconciler: Reconciler;
@@ -36,7 +36,7 @@ export class ServiceProxy {
   async #load(node: string): Promise<void> {
     const ports = servicePorts(this.#cluster);
     const script = renderServices(ports);
-    // A node that never had a Service has no table of ours, and so no address translation at all.
+    // A node that never had a Service has no service table, and so no address translation.
     if ((this.#loaded.get(node) ?? renderServices([])) === script) return;
     await runInNamespace(node, 'nft', ['-f', '-'], { input: script });
     this.#loaded.set(node, script);

@@ -3,7 +3,7 @@ import type { Protocol } from '../model/policy.ts';
 
 const servicesTable = 'postern-lab-services';
 
-/** One port of a Service in one family: where it is reached, and where its connections go. */
+/** One port of a Service in one family, with its addresses and endpoints. */
 export interface ServicePort {
   readonly address: string;
   readonly protocol: Protocol;
@@ -17,10 +17,10 @@ export interface ServiceEndpoint {
   readonly port: number;
 }
 
-/** A free bit of the packet mark, as kube-proxy uses one: masquerade this connection. */
+/** Bit of the packet mark for "masquerade this connection", the same as in kube-proxy. */
 const masqueradeMark = '0x4000';
 
-/** A script for `nft -f -` that makes a node's service table this and nothing else. */
+/** A script for `nft -f -` that replaces a node's service table. */
 export function renderServices(ports: readonly ServicePort[]): string {
   const served = ports.filter((port) => port.endpoints.length > 0);
   const chains = served.map((port, index) => ({ port, name: `service-${index}` }));
@@ -52,7 +52,7 @@ export function renderServices(ports: readonly ServicePort[]): string {
           port.nodePort ? [`${port.protocol.toLowerCase()} . ${port.nodePort} : goto ${name}-node`] : [],
         ),
       ),
-      // A pod that reached itself through a Service must see another's address, or it would answer itself directly.
+      // Hairpin: a pod that reaches itself through a Service must see another source, or it would answer itself directly.
       set(
         `hairpin-${ip}`,
         `typeof ${ip} saddr . ${ip} daddr`,

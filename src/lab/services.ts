@@ -9,13 +9,13 @@ import type { ClusterApi } from './cluster-api.ts';
 import { containerPorts, isTerminal, podAddresses } from './pod-spec.ts';
 import type { ServiceEndpoint, ServicePort } from './service-rules.ts';
 
-/** Gives Services their cluster addresses and node ports, as the API server does when one is created. */
+/** Allocates cluster IPs and node ports at creation, as the API server does. */
 export class ServiceAllocator {
   readonly #families: readonly Family[];
   #addresses = 0;
   #nodePorts = 30000;
 
-  /** The first family is what a Service gets that asks for none. */
+  /** The first family is the default of a Service without ipFamilies. */
   constructor(labFamilies: readonly Family[]) {
     this.#families = labFamilies;
   }
@@ -48,7 +48,7 @@ export class ServiceAllocator {
   }
 }
 
-/** Every port of every Service in every family, with the endpoints that are ready now. */
+/** Every port of every Service in every family, with the endpoints that are ready. */
 export function servicePorts(cluster: Pick<ClusterApi, 'known'>): ServicePort[] {
   return cluster.known('services').flatMap((service) => {
     const pods = endpointPods(cluster, service);
@@ -72,7 +72,7 @@ export function servicePorts(cluster: Pick<ClusterApi, 'known'>): ServicePort[] 
 
 function endpointPods(cluster: Pick<ClusterApi, 'known'>, service: ApiObject): ApiObject[] {
   const selector = objectAt(service, 'spec', 'selector');
-  // A Service without a selector has the endpoints that someone writes; the lab has nobody who does.
+  // The endpoints of a Service without a selector come from other clients, which the lab does not have.
   if (!selector || Object.keys(selector).length === 0) return [];
   const pods = cluster.known('pods', service.metadata.namespace);
   return pods.filter(
@@ -83,7 +83,7 @@ function endpointPods(cluster: Pick<ClusterApi, 'known'>, service: ApiObject): A
   );
 }
 
-/** None where the pod has no address of the family, or declares no port of the target's name. */
+/** `undefined` if the pod has no address of the family, or declares no port with the name of targetPort. */
 function endpointOf(pod: ApiObject, family: Family, port: Record<string, unknown>): ServiceEndpoint[] {
   const address = podAddresses(pod).find((each) => familyOf(each) === family);
   const target = port['targetPort'] ?? port['port'];

@@ -10,15 +10,16 @@ const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface Session {
   readonly lab: Lab;
-  /** Aborted when someone wants the lab to end: a signal, or the parent of a detached start that is gone. What is seen of the lab from then on is no news. */
+  /** Aborted by a signal, or when the parent of a detached start exits. Ignore failures of the lab after that. */
   readonly ending: AbortSignal;
-  /** What a detached start waits for: from here on nobody listens. False if nobody did. */
+  /** Sends the text to the parent of a detached start, which then exits. Returns false without such a parent. */
   readonly announce: (text: string) => boolean;
 }
 
 /**
- * Brings a lab up for the time of `use`, with a log on stderr, or once it is detached in the lab's own folder; it is down again when this resolves or rejects. A signal ends it early: the
- * exit code for that is returned. A second one ends the process at once, and leaves the rest to `lab down`.
+ * Runs a lab while `use` runs, and removes it before it resolves or rejects. Logs to stderr, after a detached start to the lab's folder.
+ * A signal ends the lab early, and the function returns the exit code for it. A second signal kills the process; `lab down` then removes
+ * the rest.
  */
 export async function runSession(
   options: LabOptions,
@@ -32,13 +33,13 @@ export async function runSession(
     ending.abort();
   };
   const giveUp = (): void =>
-    void process.stderr.write(`postern: not taken down; end it with: ${state.command('down')}\n`);
+    void process.stderr.write(`postern: the lab is not removed; remove it with: ${state.command('down')}\n`);
   const stopListening = onEndingSignal(endingSignals, end, giveUp);
   const loseParent = (): void => end('SIGHUP');
   process.on('disconnect', loseParent);
   let isDetached = false;
   const letGo = (): void => {
-    // The channel to a parent keeps this process alive while someone listens.
+    // The channel to the parent keeps this process alive until the parent disconnects.
     process.off('disconnect', loseParent);
     if (process.connected) process.disconnect();
   };
@@ -57,7 +58,7 @@ export async function runSession(
     const lab = await Lab.up({ log, ...options, ending: ending.signal });
     try {
       const used = use({ lab, ending: ending.signal, announce });
-      // Once the lab is being taken down, whatever fails in it is no news.
+      // Ignores failures while the lab is being removed.
       used.catch(() => {});
       await Promise.race([used, untilAborted(ending.signal)]);
     } finally {
@@ -72,10 +73,10 @@ export async function runSession(
   return interruptedWith;
 }
 
-/** How a start in a session of its own went: what it announced, or what it said on stderr before it ended. */
+/** Result of a detached start: the announced text, or the exit code with stderr. */
 export type DetachedStart = { readonly announced: string } | { readonly exitCode: number; readonly said: string };
 
-/** The command line `args` in a session of its own, until it announces something or ends. Signals are passed on to it meanwhile. */
+/** Runs the command line `args` in a session of its own until it announces a text or exits. Forwards signals meanwhile. */
 export async function startDetached(args: readonly string[]): Promise<DetachedStart> {
   const child = spawn(process.execPath, args, { detached: true, stdio: ['inherit', 'ignore', 'pipe', 'ipc'] });
   const passOn = (signal: NodeJS.Signals): void => void child.kill(signal);

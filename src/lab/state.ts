@@ -7,13 +7,13 @@ import { deleteNamespace, listNamespaces } from './network-namespace.ts';
 export const defaultStateRoot = '/run/postern-lab';
 export const defaultLabName = 'lab';
 
-/** Process ids are used again; together with its start time one is not. */
+/** A pid with its start time, because the kernel reuses pids. */
 interface Owner {
   readonly pid: number;
   readonly startTime: string;
 }
 
-/** Where a lab keeps its sockets, logs and CNI state, and says whose it is. */
+/** The folder of a lab: sockets, logs, CNI state and the owner. */
 export class LabState {
   readonly directory: string;
   readonly names: LabNames;
@@ -39,19 +39,19 @@ export class LabState {
     return join(this.directory, 'lab.log');
   }
 
-  /** The command line that does something with this lab. */
+  /** The command line of `postern lab VERB` for this lab. */
   command(verb: string): string {
     const name = this.#name === defaultLabName ? [] : ['--name', this.#name];
     const root = this.#root === defaultStateRoot ? [] : ['--state-dir', this.#root];
     return ['postern', 'lab', verb, ...name, ...root].join(' ');
   }
 
-  /** Says which kubeconfig the lab was pointed at, so that `down` finds what a crash left there. */
+  /** Stores the path of the kubeconfig, so that `down` can delete objects after a crash. */
   async rememberKubeconfig(file: string): Promise<void> {
     await writeFile(this.#kubeconfigFile, file);
   }
 
-  /** The file that was remembered. */
+  /** The stored path. */
   async kubeconfig(): Promise<string | undefined> {
     return readFile(this.#kubeconfigFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
@@ -63,16 +63,16 @@ export class LabState {
     return join(this.directory, 'nodes', node);
   }
 
-  /** Of libcni: /var/lib/cni on a node of a real cluster. */
+  /** Directory of libcni: /var/lib/cni on a node of a real cluster. */
   cniDirectory(node: string): string {
     return join(this.nodeDirectory(node), 'cni');
   }
 
-  /** Takes the name for this process. What a dead owner left is removed first; a living one is LabError `state`. */
+  /** Makes this process the owner. Removes the remains of a dead owner first. Rejects with LabError `state` if the owner lives. */
   async claim(): Promise<void> {
     const owner = await this.owner();
     if (owner !== undefined) {
-      throw new LabError('state', `lab ${this.#name} is up (pid ${owner}); end it with: ${this.command('down')}`);
+      throw new LabError('state', `lab ${this.#name} is running (pid ${owner}); stop it with: ${this.command('down')}`);
     }
     await this.remove();
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
@@ -80,7 +80,7 @@ export class LabState {
     await writeFile(this.#ownerFile, JSON.stringify({ pid, startTime: await startTime(pid) }));
   }
 
-  /** The process id of a living owner. */
+  /** Pid of a living owner. */
   async owner(): Promise<number | undefined> {
     try {
       const owner = JSON.parse(await readFile(this.#ownerFile, 'utf8')) as Owner;
@@ -91,24 +91,24 @@ export class LabState {
     }
   }
 
-  /** For people, where this lab does not answer: why, and what to do. */
+  /** The message for a lab that does not answer: why, and what to do. */
   async explainAbsence(): Promise<string> {
     const hasOwner = (await this.owner()) !== undefined;
-    if (hasOwner) return `lab ${this.#name} is not up yet, or on its way down`;
+    if (hasOwner) return `lab ${this.#name} is starting or stopping`;
     if (await this.#hasRemains()) {
-      return `lab ${this.#name} ended without being taken down; remove what is left with: ${this.command('down')}`;
+      return `lab ${this.#name} crashed; remove its remains with: ${this.command('down')}`;
     }
     const others = await this.othersUp();
-    if (others.length === 0) return `no lab is up; start one with: ${this.command('up')}`;
-    return `lab ${this.#name} is not up, but ${others.join(' and ')}: choose with --name`;
+    if (others.length === 0) return `no lab is running; start one with: ${this.command('up')}`;
+    return `lab ${this.#name} is not running, but ${others.join(' and ')}: choose with --name`;
   }
 
-  /** Everything that a lab of this name has on the machine, whether its owner lives or not. True if there was any. */
+  /** Removes all namespaces and files of this lab, also while its owner lives. Returns whether there were any. */
   async remove(): Promise<boolean> {
     const existed = await this.#hasRemains();
     await Promise.all((await listNamespaces(this.names.prefix)).map(deleteNamespace));
     await rm(this.directory, { recursive: true, force: true });
-    // Other labs may be in it; then it stays.
+    // Fails, and is ignored, while other labs have folders in it.
     if (this.#root === defaultStateRoot) await rmdir(defaultStateRoot).catch(() => {});
     return existed;
   }
@@ -121,7 +121,7 @@ export class LabState {
     );
   }
 
-  /** Labs of other names that are up. */
+  /** Names of other running labs. */
   async othersUp(): Promise<string[]> {
     const entries = await readdir(this.#root).catch(() => []);
     const names = entries.filter((name) => isLabName(name) && name !== this.#name).sort();
@@ -138,7 +138,7 @@ export class LabState {
   }
 }
 
-/** In clock ticks since boot: field 22 of proc_pid_stat(5), counted from behind the name, which may contain anything. */
+/** Start time in clock ticks since boot: field 22 of proc_pid_stat(5). Counts from the last ")", because the name may contain any text. */
 async function startTime(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];

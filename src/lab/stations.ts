@@ -20,7 +20,7 @@ interface StationsOptions {
   readonly kubelets: readonly Kubelet[];
 }
 
-/** Everyone in a lab who can send packets: the pods that run, the hosts outside, the nodes. */
+/** All stations of a lab: running pods, outside hosts, nodes. */
 export class Stations {
   readonly #options: StationsOptions;
   readonly #hosts = new Map<string, Station>();
@@ -38,13 +38,13 @@ export class Stations {
     await process.serve(key, ports);
   }
 
-  /** Running pods in the order of their names, then hosts. */
+  /** Running pods sorted by name, then hosts. */
   all(): Station[] {
     const pods = this.#options.cluster.known('pods').flatMap((pod) => this.#podStation(pod) ?? []);
     return [...pods, ...this.#hosts.values()];
   }
 
-  /** The hosts as the lab's input has them (host.ts). */
+  /** Host objects of the lab's input (host.ts). */
   hostObjects(): ApiObject[] {
     return [...this.#hosts].map(([name, { addresses, ports }]) => hostObject({ name, addresses, ports }));
   }
@@ -63,8 +63,8 @@ export class Stations {
       ...this.all().map((each) => each.key),
       ...this.#options.plan.nodes.map((each) => `node/${each.name}`),
     ]);
-    const hint = near === undefined ? 'nor is it host/NAME or node/NAME of this lab' : `did you mean ${near}?`;
-    throw new LabError('input', `${key}: no such pod runs; ${hint}`);
+    const hint = near === undefined ? 'it is not host/NAME or node/NAME of this lab either' : `did you mean ${near}?`;
+    throw new LabError('input', `${key}: no running pod has this name; ${hint}`);
   }
 
   #podStation(pod: ApiObject): Station | undefined {
@@ -75,7 +75,7 @@ export class Stations {
     return { key, endpoint: () => ({ pod: key }), addresses, ports: servedPorts(pod), process };
   }
 
-  /** Its process is started when someone first asks for it. */
+  /** Starts the process of the node at the first call. */
   #nodeStation({ name, addresses }: NodePlan): Station {
     const known = this.#nodes.get(name);
     if (known) return known;

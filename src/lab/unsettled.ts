@@ -6,15 +6,15 @@ import { LabError } from './error.ts';
 import { podKey } from './pod-spec.ts';
 
 export interface Unsettled {
-  /** In words. */
+  /** Description for the message. */
   readonly what: string;
-  /** The agent that is waited for. */
+  /** The agent that has not applied the state. */
   readonly agent?: AgentProcess;
 }
 
 /**
- * What is not yet as this state wants it: a pod that does not run, an agent that has not applied its objects. Agents that
- * were stopped are not waited for; one that ended by itself is LabError `state`.
+ * Finds a pod that does not run, or an agent that has not applied this state. Ignores agents after `stop`. Rejects with LabError
+ * `state` if an agent exited by itself.
  */
 export async function findUnsettled(
   { objects, digests }: ClusterState,
@@ -27,13 +27,12 @@ export async function findUnsettled(
   }
   for (const [node, agent] of agents) {
     if (!agent.isWanted) continue;
-    if (!agent.isRunning) throw new LabError('state', `the agent of ${node} has ended:\n${await agent.logTail()}`);
+    if (!agent.isRunning) throw new LabError('state', `the agent of ${node} has exited:\n${await agent.logTail()}`);
     const applied = await agent.applied();
     if (!applied) return { what: `the agent of ${node} does not answer`, agent };
     for (const [resource, digest] of Object.entries(digests)) {
       const has = applied.resources?.[resource] ?? 'nothing';
-      if (has !== digest)
-        return { what: `of ${resource} the agent of ${node} has applied ${has}, not ${digest}`, agent };
+      if (has !== digest) return { what: `the agent of ${node} has applied ${resource} ${has}, not ${digest}`, agent };
     }
   }
   return undefined;

@@ -2,8 +2,8 @@ import { runCommand } from './command.ts';
 import { configureLinks, createNamespace } from './network-namespace.ts';
 
 /**
- * How a node is linked to the fabric. A veth pair is cheapest. A real network card is no veth, and rules that ask for a device's kind
- * see the difference: so `bridge` puts the veth below a bridge, and `vxlan` has no veth at all.
+ * The link between a node and the fabric. A veth pair is cheapest. But a real network card is not a veth, and rules can match the kind
+ * of a device. So `bridge` puts the veth below a bridge, and `vxlan` uses no veth.
  */
 export const labUplinks = ['veth', 'bridge', 'vxlan'] as const;
 export type LabUplink = (typeof labUplinks)[number];
@@ -12,11 +12,11 @@ export interface UplinkEnds {
   /** Namespace in which the link is `eth0`. */
   readonly namespace: string;
   readonly fabric: string;
-  /** Namespace that stands behind the cards of the kind `vxlan`. */
+  /** Namespace of the underlay of `vxlan` uplinks. */
   readonly wire: string;
-  /** Of its other end. */
+  /** Name of the other end, in the fabric. */
   readonly name: string;
-  /** From 1; no other link of the fabric has it. */
+  /** From 1; unique in the fabric. */
   readonly number: number;
 }
 
@@ -33,7 +33,7 @@ const makers: Readonly<Record<LabUplink, (ends: UplinkEnds) => Promise<void>>> =
   vxlan: addVxlan,
 };
 
-/** A veth pair that never is in the machine's own namespace. */
+/** Creates a veth pair directly in the two namespaces, never in that of the machine. */
 async function addVeth(near: string, { namespace, fabric, name }: Omit<UplinkEnds, 'wire' | 'number'>): Promise<void> {
   const peer = ['peer', 'name', name, 'netns', fabric];
   await runCommand('ip', ['link', 'add', near, 'netns', namespace, 'type', 'veth', ...peer]);
@@ -41,7 +41,7 @@ async function addVeth(near: string, { namespace, fabric, name }: Omit<UplinkEnd
 
 const wireAddresses = { near: '169.254.2.1', far: '169.254.2.2' };
 
-/** What the uplinks of the kind `vxlan` share, once a lab. */
+/** Creates the underlay of all `vxlan` uplinks, once per lab. */
 export async function addWire(uplink: LabUplink, fabric: string, wire: string): Promise<void> {
   if (uplink !== 'vxlan') return;
   await createNamespace(wire);
@@ -56,8 +56,8 @@ export async function addWire(uplink: LabUplink, fabric: string, wire: string): 
 }
 
 /**
- * A device's socket stays in the namespace in which the device was made, so the node does not see the wire. The two sockets need
- * two namespaces: within one, the kernel hands frames over with the route that they had before.
+ * A VXLAN device keeps its socket in the namespace that created it, so the node does not see the underlay. The two sockets need two
+ * namespaces: within one, the kernel forwards frames with the route of the first lookup.
  */
 async function addVxlan({ namespace, fabric, wire, name, number }: UplinkEnds): Promise<void> {
   const { near, far } = wireAddresses;

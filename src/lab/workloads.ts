@@ -9,11 +9,11 @@ import { isTerminal } from './pod-spec.ts';
 import { Reconciler } from './reconciler.ts';
 
 interface WorkloadKind {
-  /** How many pods an object asks for. */
+  /** Number of pods that the object requests. */
   readonly count: (workload: ApiObject, nodes: number) => number;
-  /** One pod on each node, rather than wherever there is room. */
+  /** One pod on each node (DaemonSet). */
   readonly onEveryNode?: true;
-  /** What people and `kubectl wait` look at. */
+  /** Status fields that users and `kubectl wait` read. */
   readonly status: (wanted: number, ready: number) => Record<string, unknown>;
 }
 
@@ -46,10 +46,10 @@ const workloadKinds: Readonly<Partial<Record<ResourceName, WorkloadKind>>> = {
   jobs: { count: (workload) => numberAt(workload, 'parallelism'), status: (_, ready) => ({ active: ready }) },
 };
 
-/** Which template a pod was made from: one of another is replaced. */
+/** Hash of the pod template. A pod with another hash is replaced. */
 const templateAnnotation = 'lab.postern.dev/template';
 
-/** Keeps the pods `NAME-0`, `NAME-1`, … of Deployments, StatefulSets, DaemonSets and Jobs. Rollouts are not gradual. */
+/** Creates the pods `NAME-0`, `NAME-1`, … of Deployments, StatefulSets, DaemonSets and Jobs. A rollout replaces all pods at once. */
 export class WorkloadController {
   readonly #store: Store;
   readonly #reconciler: Reconciler;
@@ -86,7 +86,7 @@ export class WorkloadController {
   #reconcile(key: string): void {
     const [resource, namespace, name] = key.split('/') as [ResourceName, string, string];
     const workload = this.#store.find(resource, { namespace, name });
-    // The pods of a workload that is gone are the store's to delete, by their owner reference.
+    // The store deletes the pods of a deleted workload by their owner references.
     if (!workload || workload.metadata.deletionTimestamp !== undefined) return;
     const kind = workloadKinds[resource]!;
     const nodes = this.#store.list('nodes').items.map((node) => node.metadata.name!);
@@ -117,7 +117,7 @@ export class WorkloadController {
   #createPod(resource: ResourceName, workload: ApiObject, template: string, index: number, nodeName?: string): void {
     const { namespace, name, uid } = workload.metadata;
     const podName = `${name}-${index}`;
-    // A pod of that name that is someone else's, or has ended, stays.
+    // Keeps a finished pod, and a pod of that name with another owner.
     if (this.#store.find('pods', { namespace, name: podName })) return;
     const metadata = objectAt(workload, 'spec', 'template', 'metadata');
     const owner = { apiVersion: apiVersionOf(resources[resource]), kind: workload.kind, name: name!, uid: uid! };
@@ -136,7 +136,7 @@ export class WorkloadController {
   }
 }
 
-/** One where nothing is said, as the API defaults it. */
+/** Defaults to 1, as the API does. */
 function numberAt(workload: ApiObject, field: string): number {
   const value = fieldAt(workload, 'spec', field);
   return typeof value === 'number' ? value : 1;

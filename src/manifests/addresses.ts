@@ -3,12 +3,12 @@ import type { JsonObject } from '../lib/json.ts';
 import type { ApiObject } from './load.ts';
 import { namespaceOf } from './workloads.ts';
 
-/** Two nodes, so that there is an own node and another one. Names and ranges are the lab's. */
+/** Two nodes, so that traffic on one node and between nodes occurs. Names and ranges are those of the lab. */
 const assumedNodes = ['n1', 'n2'];
 
 type AddressForm = Readonly<Record<'ipv4' | 'ipv6', (n: number) => string>>;
 
-/** Each node has ranges of its own, whose first address is its gateway; a node that has filled one gets another. */
+/** Pods per /24 range. The first address of a range is its gateway; a node with more pods gets further ranges. */
 const podsOfRange = 253;
 function podAddress(node: number, nodes: number): AddressForm {
   const rangeOf = (n: number): number => node + nodes * Math.floor(n / podsOfRange);
@@ -22,18 +22,18 @@ const nodeAddress: AddressForm = {
   ipv4: (n) => `172.30.${n >> 8}.${n & 255}`,
   ipv6: (n) => `fd00:172:30::${n.toString(16)}`,
 };
-/** The network's gateway is before it. */
+/** The address .1 is the gateway. */
 const firstNode = 2;
 
-/** Objects as a cluster would have them, and what was made up: `namespace/name` of a pod -> `n1, 10.244.1.2, fd00:10:244:1::2`. */
+/** Completed objects, and the assumed values: `namespace/name` of a pod -> `n1, 10.244.1.2, fd00:10:244:1::2`. */
 export interface Assigned {
   readonly objects: ApiObject[];
   readonly assumed: ReadonlyMap<string, string>;
 }
 
 /**
- * Gives what a cluster would: a node to pods that name none (two take turns), Node objects to nodes that are only named, and
- * addresses of both families to pods and nodes that have none. The same objects always get the same.
+ * Assigns what a cluster would: a node to pods without one (round robin), a Node object to nodes that pods name, and addresses
+ * of both families to pods and nodes without any. Deterministic.
  */
 export function assignAddresses(objects: readonly ApiObject[]): Assigned {
   const assumed = new Map<string, string>();
@@ -87,7 +87,7 @@ function addNodes(
   return [...missing.map((name) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } })), ...placed];
 }
 
-/** Addresses of both families under the next number whose addresses nobody has. */
+/** Returns a function that yields the next free addresses, one of each family. */
 function addressSource(form: AddressForm, first: number, taken: ReadonlySet<string>): () => string[] {
   let number = first;
   return () => {
@@ -100,7 +100,7 @@ function addressSource(form: AddressForm, first: number, taken: ReadonlySet<stri
 
 function addressesOf(object: ApiObject): string[] {
   const texts = [
-    // The others are host names.
+    // Skips addresses of type Hostname, InternalDNS and ExternalDNS.
     ...listAt(object, 'status', 'addresses')
       .filter((each) => textAt(each, 'type')?.endsWith('IP'))
       .map((each) => textAt(each, 'address')),

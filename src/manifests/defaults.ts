@@ -7,9 +7,9 @@ import { namespaceOf } from './workloads.ts';
 const clusterScoped: ReadonlySet<string> = new Set(['Namespace', 'Node', 'Host', 'ClusterRole', 'ClusterRoleBinding']);
 
 /**
- * What the API server would fill in on create, where we use it: the namespace `default`, the label that names a namespace (S3.3),
- * policyTypes (S2.1), protocols (S4.1). Namespaces that are used but not given are added, each with a note.
- * Only what is absent is filled in: what is there, right or wrong, stays as it is.
+ * Sets the defaults of the API server that policies depend on: the namespace `default`, the label `kubernetes.io/metadata.name`
+ * (S3.3), policyTypes (S2.1), protocols (S4.1). Adds missing namespaces, each with a note.
+ * Sets missing fields only: present values stay unchanged, valid or not.
  */
 export function applyDefaults(objects: readonly ApiObject[]): { objects: ApiObject[]; notes: string[] } {
   const filled = objects.map((object) => fillIn(object));
@@ -20,7 +20,7 @@ export function applyDefaults(objects: readonly ApiObject[]): { objects: ApiObje
     objects: [...missing.map((name) => labelNamespace(namespaceObject(name))), ...filled],
     notes: missing
       .filter((name) => name !== 'default')
-      .map((name) => `namespace ${name} is not among the manifests: assumed to exist, with no labels of its own`),
+      .map((name) => `namespace ${name} is not in the manifests: assuming that it exists without labels`),
   };
 }
 
@@ -71,7 +71,7 @@ function fillInProtocol(port: JsonObject): JsonObject {
   return { ...port, protocol: port['protocol'] ?? 'TCP' };
 }
 
-/** `{ [key]: … }` with every mapping of the list changed, or nothing to change where no list stands. */
+/** `{ [key]: … }` with every mapping of the list changed; `{}` if the field is not a list. */
 function mapList(parent: JsonObject, key: string, change: (entry: JsonObject) => JsonObject): JsonObject {
   const list = parent[key];
   return Array.isArray(list) ? { [key]: list.map((each: unknown) => (isJsonObject(each) ? change(each) : each)) } : {};

@@ -5,7 +5,7 @@ export type Document =
   | { readonly index: number; readonly line: number; readonly value: unknown }
   | { readonly index: number; readonly line: number; readonly error: string };
 
-/** Reads a multi-document stream; JSON is YAML. A broken document does not keep the others from being read. Lines and indices from 1. */
+/** Reads a YAML or JSON stream. A broken document does not affect the others. Lines and indices count from 1. */
 export function readDocuments(text: string): Document[] {
   return splitDocuments(text).map(({ line, lines }, position) => {
     const index = position + 1;
@@ -13,22 +13,22 @@ export function readDocuments(text: string): Document[] {
       return { index, line, value: readAsWritten(lines) };
     } catch (error) {
       const { reason, mark } = error as { reason?: string; mark?: { line: number } };
-      // The mark counts from 0, and its line 0 is the one that readAsWritten adds.
+      // The mark counts from 0, and readAsWritten adds line 0.
       return { index, line: line + Math.max((mark?.line ?? 1) - 1, 0), error: reason ?? String(error) };
     }
   });
 }
 
 /**
- * client-node's loader makes typed objects, which forget fields that it does not know; but those are what must not be lost (S9.9).
- * Values of a list it leaves alone, so the document goes in as the one entry of a list.
+ * The loader of client-node drops unknown fields of typed objects, but these must be reported (S9.9).
+ * It does not change entries of a list, so the document becomes the only entry of a list.
  */
 function readAsWritten(lines: readonly string[]): unknown {
   const indented = lines.map((line) => (line === '' ? '' : `  ${line}`));
   return loadYaml<unknown[]>(`-\n${indented.join('\n')}\n`)[0];
 }
 
-/** Cuts at `---` and `...`, which no scalar can contain at the start of a line, and drops `%` directives before a document. */
+/** Splits at `---` and `...`, which no scalar can contain at the start of a line. Drops `%` directives before a document. */
 function splitDocuments(text: string): { line: number; lines: string[] }[] {
   const documents: { line: number; lines: string[] }[] = [];
   let current: { line: number; lines: string[] } | undefined;

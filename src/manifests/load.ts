@@ -11,15 +11,15 @@ import type { ManifestProblem } from './problem.ts';
 export type ApiObject = JsonObject;
 
 export interface Manifests {
-  /** As written, in the order read; Lists are unrolled. Each has `apiVersion`, `kind` and `metadata.name`. */
+  /** Unchanged and in the order read, with Lists replaced by their items. Each has `apiVersion`, `kind` and `metadata.name`. */
   readonly objects: readonly ApiObject[];
-  /** Documents that are left out, and why. */
+  /** Documents that were skipped, with the reason. */
   readonly problems: readonly ManifestProblem[];
 }
 
 /**
  * Reads files, folders (all *.yaml, *.yml and *.json in and below them, sorted by path) and `-` (standard input).
- * Rejects with a ManifestError for a path that cannot be read; what is wrong with a document is a problem.
+ * Rejects with a ManifestError if it cannot read a path. Reports an invalid document in `problems`.
  */
 export async function loadManifests(
   paths: readonly string[],
@@ -31,9 +31,9 @@ export async function loadManifests(
     if (path === '-') {
       const text = await readStream(input as NodeJS.ReadableStream);
       const file = 'standard input';
-      // Of a folder, a file may well be empty; of a pipe, that is what came of a command that failed.
+      // An empty pipe usually means that the command before it failed. Files may be empty.
       if (readDocuments(text).length === 0) {
-        problems.push({ file, document: 0, line: undefined, field: undefined, message: 'holds no manifests' });
+        problems.push({ file, document: 0, line: undefined, field: undefined, message: 'contains no manifests' });
       }
       readManifest(file, text, objects, problems);
     } else {
@@ -72,7 +72,7 @@ function readManifest(file: string, text: string, objects: ApiObject[], problems
   }
 }
 
-/** A List (`List`, `PodList`, …) is its items; entries of a typed list may leave their kind to it. */
+/** Replaces a List (`List`, `PodList`, …) by its items. Items of a typed list may omit apiVersion and kind. */
 function unrollList(
   value: unknown,
   prefix: string,

@@ -1,12 +1,12 @@
-/** Something that keeps a document from being used. */
+/** Why a document was skipped. */
 export interface ManifestProblem {
-  /** The file as named or found, or `standard input`. */
+  /** Path of the file, or `standard input`. */
   readonly file: string;
-  /** From 1, counted as written; 0 for the file as a whole. */
+  /** From 1; 0 for the whole file. */
   readonly document: number;
   /** From 1, if known. */
   readonly line: number | undefined;
-  /** The field, as `metadata.name`; none for the document as a whole. */
+  /** For example `metadata.name`; `undefined` for the whole document. */
   readonly field: string | undefined;
   readonly message: string;
 }

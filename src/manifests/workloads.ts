@@ -1,7 +1,7 @@
 import { isJsonObject, listAt, objectAt, textAt } from '../lib/json.ts';
 import type { ApiObject } from './load.ts';
 
-/** Where a kind keeps its pod template, and how many pods it asks for. */
+/** Paths of the pod template and of the number of pods. */
 interface WorkloadKind {
   readonly template: readonly string[];
   readonly count: readonly string[];
@@ -11,18 +11,18 @@ const workloadKinds: Readonly<Record<string, WorkloadKind>> = {
   Deployment: { template: ['spec', 'template'], count: ['spec', 'replicas'] },
   ReplicaSet: { template: ['spec', 'template'], count: ['spec', 'replicas'] },
   StatefulSet: { template: ['spec', 'template'], count: ['spec', 'replicas'] },
-  // One a node, which the scheduler would know: the first stands for all.
+  // One pod, although a cluster has one per node.
   DaemonSet: { template: ['spec', 'template'], count: [] },
   Job: { template: ['spec', 'template'], count: ['spec', 'parallelism'] },
   CronJob: { template: ['spec', 'jobTemplate', 'spec', 'template'], count: [] },
 };
 
-/** Replicas differ in nothing that a policy sees but their addresses. */
+/** Limit, because replicas differ only in their addresses. */
 const mostReplicas = 3;
 
 /**
- * Puts pods `NAME-0`, `NAME-1`, … in the place of every workload, at most three each. A workload that other objects name as
- * their owner is left out: its pods, or what makes them, are given already.
+ * Replaces every workload by pods `NAME-0`, `NAME-1`, …, at most three each. Drops a workload that other given objects name as
+ * their owner, because those objects are its pods or create them.
  */
 export function expandWorkloads(objects: readonly ApiObject[]): ApiObject[] {
   const owners = new Set(objects.flatMap((object) => ownersOf(object)));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { lostGround, type Recorded } from '../../bench/check.ts';
+import { findRegressions, type Recorded } from '../../bench/check.ts';
 
 const recorded: readonly Recorded[] = [
   { id: 'B1', what: 'bulk TCP', median: 1, worse: 'less', room: 0.1 },
@@ -10,18 +10,19 @@ const seen = (id: string, what: string, median: number) => [{ id, what, median }
 
 describe('bench --check', () => {
   it('says which figures are worse than the recorded ones, beyond their room', () => {
-    assert.deepEqual(lostGround(seen('B1', 'bulk TCP', 0.89), recorded), ['B1, bulk TCP: 0.890, recorded 1.00']);
-    assert.deepEqual(lostGround(seen('B3', 'additions, p50', 2.51), recorded), [
+    assert.deepEqual(findRegressions(seen('B1', 'bulk TCP', 0.89), recorded), ['B1, bulk TCP: 0.890, recorded 1.00']);
+    assert.deepEqual(findRegressions(seen('B3', 'additions, p50', 2.51), recorded), [
       'B3, additions, p50: 2.51, recorded 2.00',
     ]);
   });
 
   it('takes what is within the room, or better', () => {
-    for (const median of [0.9, 1.5]) assert.deepEqual(lostGround(seen('B1', 'bulk TCP', median), recorded), []);
-    for (const median of [2.5, 0.1]) assert.deepEqual(lostGround(seen('B3', 'additions, p50', median), recorded), []);
+    for (const median of [0.9, 1.5]) assert.deepEqual(findRegressions(seen('B1', 'bulk TCP', median), recorded), []);
+    for (const median of [2.5, 0.1])
+      assert.deepEqual(findRegressions(seen('B3', 'additions, p50', median), recorded), []);
   });
 
   it('does not compare what is not recorded', () => {
-    assert.deepEqual(lostGround(seen('B1', 'small UDP', 0), recorded), []);
+    assert.deepEqual(findRegressions(seen('B1', 'small UDP', 0), recorded), []);
   });
 });

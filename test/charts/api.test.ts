@@ -143,7 +143,10 @@ describe('the chart and deploy/ on a real API server', function () {
     it('its uninstallation is not begun by what only renders it, and one that failed is taken back', async () => {
       const uninstall = (...flags: string[]): Promise<string> =>
         run(process.execPath, [`${root}/src/main.ts`, 'uninstall', '--daemonset', `${namespace}/postern`, ...flags]);
-      await assert.rejects(uninstall('--release', 'another'), /not installed by Helm as release another/);
+      await assert.rejects(
+        uninstall('--release', 'another'),
+        /Helm did not install DaemonSet .* as release another: nothing is removed/,
+      );
       const container = ['get', 'daemonset', 'postern', '--namespace', namespace, '--output'];
       const args = (): Promise<string> => kubectl(...container, 'jsonpath={.spec.template.spec.containers[0].args}');
       assert.equal(await args(), '["agent"]');

@@ -31,7 +31,7 @@ describe('the command line', function () {
     assert.equal(exitCode, 0);
     for (const { name } of commands) assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
     assert.match(stdout, /Examples:\n  \$ postern /);
-    assert.match(stdout, /Exit codes: 0 fine; 1 .*; 2 .*\.$/);
+    assert.match(stdout, /Exit codes: 0 success; 1 .*; 2 .*\.$/);
   });
 
   for (const { name } of commands) {
@@ -63,7 +63,7 @@ describe('the command line', function () {
     [
       'a lab that is named and not asked for, lest a cluster is probed',
       ['probe', '--name', 'mine', 'shop/web', 'shop/api', '80'],
-      /^postern: --name and --state-dir name a lab: say --lab too$/,
+      /^postern: --name and --state-dir need --lab$/,
     ],
     [
       'a time that is none',

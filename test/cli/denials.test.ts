@@ -73,11 +73,11 @@ describe('postern denials', () => {
     deepEqual([code, notes], [0, '']);
     const headings = out.split('\n').filter((line) => line.startsWith('ingress'));
     deepEqual(headings, [
-      'ingress of x/server denied: y/other → x/server, TCP/80; 1 packet, the first 3 s ago (node n2)',
-      'ingress of x/server denied: x/client → x/server, TCP/81; 2 packets, the first 9 s ago (node n2)',
-      'ingress of x/server denied: x/client → x/server, TCP/80; 1 packet, the first 20 s ago (node n2)',
-      'ingress of x/server denied: x/client → x/server, ICMP; 1 packet, the first 30 s ago (node n2)',
-      'ingress of x/server denied: 203.0.113.9 → x/server, UDP/53; 1 packet, the first 40 s ago (node n2)',
+      'ingress of x/server denied: y/other → x/server, TCP/80; 1 packet, first 3 s ago (node n2)',
+      'ingress of x/server denied: x/client → x/server, TCP/81; 2 packets, first 9 s ago (node n2)',
+      'ingress of x/server denied: x/client → x/server, TCP/80; 1 packet, first 20 s ago (node n2)',
+      'ingress of x/server denied: x/client → x/server, ICMP; 1 packet, first 30 s ago (node n2)',
+      'ingress of x/server denied: 203.0.113.9 → x/server, UDP/53; 1 packet, first 40 s ago (node n2)',
     ]);
     match(
       out,
@@ -113,22 +113,22 @@ describe('postern denials', () => {
     deepEqual(some.out.match(/^ingress/gm)?.length, 1);
     await server!.close();
     const none = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '--node', 'n1');
-    deepEqual([none.out, none.code, server!.execs.length], ['nothing was denied in the last minute\n', 0, 1]);
+    deepEqual([none.out, none.code, server!.execs.length], ['no connection was denied in the last minute\n', 0, 1]);
     await server!.close();
-    await rejects(ask({}, '--node', 'n9'), /--node: there is no node "n9"/);
+    await rejects(ask({}, '--node', 'n9'), /--node: node "n9" does not exist/);
     await server!.close();
-    await rejects(ask({}, '-n', 'z'), /--namespace: there is no namespace "z"/);
+    await rejects(ask({}, '-n', 'z'), /--namespace: namespace "z" does not exist/);
   });
 
   it('does not say that nothing was denied where nobody was asked', async () => {
     const some = await ask({ n1: told('n1', []), n2: { refused: 403 } });
-    deepEqual([some.out, some.code], ['nothing was denied in the last minute on n1\n', 2]);
+    deepEqual([some.out, some.code], ['no connection was denied in the last minute on n1\n', 2]);
     await server!.close();
     const none = await ask({ n1: { refused: 403 }, n2: { refused: 403 } });
     deepEqual([none.out, none.code], ['', 2]);
     await server!.close();
     const bare = objects.filter(({ metadata }) => !metadata.name.startsWith('agent-'));
-    await rejects(askOf(bare, {}), /^ConfigError: no agent of Postern runs in this cluster/);
+    await rejects(askOf(bare, {}), /^ConfigError: no Postern agent runs in this cluster/);
   });
 
   it('says of a node that it is lost, beside what the API server makes of it', async () => {
@@ -139,7 +139,7 @@ describe('postern denials', () => {
     const { code, notes } = await askOf(there, { n1: { refused: 500 }, n2: told('n2', denials) });
     equal(
       notes,
-      'note: node n1 was not asked: the node is not ready, its kubelet does not report; pod system/agent-n1: the API server answered with status 500\n',
+      'note: node n1 did not answer: the node is not ready: its kubelet does not report; pod system/agent-n1: the API server answered with status 500\n',
     );
     equal(code, 2);
   });
@@ -147,7 +147,7 @@ describe('postern denials', () => {
   it('a node that does not tell is named, and the exit code says so', async () => {
     const { code, out, notes } = await ask({ n1: { refused: 403 }, n2: told('n2', denials) });
     equal(code, 2);
-    match(notes, /^note: node n1 was not asked: .*pods\/exec/m);
+    match(notes, /^note: node n1 did not answer: .*pods\/exec/m);
     match(out, /^ingress of x\/server/);
   });
 });

@@ -92,7 +92,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     const { code, out, notes } = await explain(denied, { n1: [client], n2: [closed] });
     match(
       out,
-      /\nkernel of n1 \(egress; ipv4\): allowed\nkernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n {2}denied for ingress in the last minute: 2 packets, the first 7 s ago\n$/,
+      /\nkernel of n1 \(egress; ipv4\): allowed\nkernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n {2}denied for ingress in the last minute: 2 packets, first 7 s ago\n$/,
     );
     deepEqual([code, notes], [1, '']);
     deepEqual(
@@ -103,13 +103,13 @@ describe('postern explain, and the kernels of a cluster', () => {
 
   it('a kernel that would do something else is loud, and exit code 3, in both ways', async () => {
     const passes = await explain(denied, { n1: [client], n2: [open] });
-    match(passes.out, /kernel of n2 \(ingress; ipv4\): allowed\n {2}THIS IS WRONG: the policies say denied/);
+    match(passes.out, /kernel of n2 \(ingress; ipv4\): allowed\n {2}MISMATCH: the policies say denied/);
     equal(passes.code, 3);
     await server!.close();
     const drops = await explain([...world, ...agents], { n1: [client], n2: [closed] });
     match(
       drops.out,
-      /kernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n {2}denied for[^\n]*\n {2}THIS IS WRONG: the policies say allowed/,
+      /kernel of n2 \(ingress; ipv4\): denied by deny-ingress: counter drop\n {2}denied for[^\n]*\n {2}MISMATCH: the policies say allowed/,
     );
     equal(drops.code, 3);
     await server!.close();
@@ -138,7 +138,10 @@ describe('postern explain, and the kernels of a cluster', () => {
     const foreign: NftRule = { matches: [{ kind: 'foreign', text: '{}' }], verdict: { kind: 'return' } };
     const chains = new Map(client.ip!.chains).set('forward', { ...forward, rules: [foreign, ...forward.rules] });
     const { code, out } = await explain(denied, { n1: [{ ...client, ip: { ...client.ip!, chains } }], n2: [closed] });
-    match(out, /kernel of n1 \(egress; ipv4\): allowed\n {2}another program has written into our tables \(forward\)/);
+    match(
+      out,
+      /kernel of n1 \(egress; ipv4\): allowed\n {2}another program has changed the tables of Postern \(forward\)/,
+    );
     equal(code, 1);
   });
 
@@ -147,9 +150,9 @@ describe('postern explain, and the kernels of a cluster', () => {
     equal(code, 1);
     match(
       notes,
-      /^note: the kernel of n1 was not asked: pod system\/agent-n1: not allowed: you need the verbs get and create on pods\/exec/m,
+      /^note: the rules in the kernel of n1 were not checked: pod system\/agent-n1: not allowed: you need the verbs get and create on pods\/exec/m,
     );
-    match(notes, /^note: the kernel of n2 was not asked: it has no agent$/m);
+    match(notes, /^note: the rules in the kernel of n2 were not checked: it has no agent$/m);
     match(out, /^denied: x\/client → x\/server/);
   });
 
@@ -184,17 +187,17 @@ describe('postern explain, and the kernels of a cluster', () => {
         (error: Error) => error.message,
       );
     };
-    const behind = "policies judge the pod behind it and that pod's own port";
+    const behind = "policies apply to the pod behind it and to that pod's own port";
     equal(
       await refusal('10.96.0.7', '80'),
-      `10.96.0.7 is Service x/web; ${behind}: ask for x/server. Or try it: postern probe FROM x/svc:web 80`,
+      `10.96.0.7 is Service x/web; ${behind}: use x/server instead. To try the Service: postern probe FROM x/svc:web 80`,
     );
     match(await refusal('fd96:0::7', '80'), /^fd96:0::7 is Service x\/web;/);
     match(await refusal('x/svc:web', 'http'), /^x\/svc:web is a Service;.* postern probe FROM x\/svc:web http$/);
-    equal(await refusal('x/service/nope', '80'), 'there is no Service x/nope; there is x/web, x/api, x/none');
-    match(await refusal('10.96.0.1', '443'), /own port: ask for one of its endpoints\./);
-    equal(await refusal('node/n2', '30080'), `TCP/30080 of node/n2 is Service x/web; ${behind}: ask for x/server`);
-    equal(await refusal('192.0.2.1', '81'), `TCP/81 of 192.0.2.1 is Service x/none; ${behind}, and it selects none`);
+    equal(await refusal('x/service/nope', '80'), 'Service x/nope does not exist; there is x/web, x/api, x/none');
+    match(await refusal('10.96.0.1', '443'), /own port: use one of its endpoints instead\./);
+    equal(await refusal('node/n2', '30080'), `TCP/30080 of node/n2 is Service x/web; ${behind}: use x/server instead`);
+    equal(await refusal('192.0.2.1', '81'), `TCP/81 of 192.0.2.1 is Service x/none; ${behind}, and it selects no pod`);
     deepEqual(
       [await refusal('node/n2', 'UDP/30080', '--no-nodes'), await refusal('192.0.2.1', '82', '--no-nodes')],
       ['exit code 0', 'exit code 0'],

@@ -86,7 +86,7 @@ describe('postern explain pod', () => {
       `shop/web-0 (node n1, 10.244.1.2, fd00:10:244:1::2)
 
 ingress: isolated by shop/web, shop/idle; allowed from
-  node n1, which it runs on, and the pod itself: always
+  its own node n1 and the pod itself: always
   all pods of namespace shop (1 pod now)
   pods app in (client,desk),!old of namespaces purpose=staff (1 pod now)
   10.0.0.0/8 except 10.244.0.0/16 (no pods now)
@@ -121,13 +121,13 @@ egress: isolated by shop/web; allowed to
     );
     match(
       (await explain('pod -f FILE office/host')).notes,
-      /office\/host uses its node's network: policies do not apply to it/,
+      /office\/host is on the host network: policies do not apply to it/,
     );
   });
 
   it('takes a pod of a workload', async () => {
     const { notes, out } = await explain('pod -f FILE shop/deployment/web');
-    match(notes, /shop\/deployment\/web is judged by its pod shop\/web-0 \(one of 2\)/);
+    match(notes, /shop\/deployment\/web: evaluating its pod shop\/web-0 \(one of 2\)/);
     match(out, /^shop\/web-0 /);
   });
 
@@ -171,7 +171,7 @@ egress: isolated by shop/web; allowed to
     await rejects(explain('pod -f FILE shop/wbe-0'), { code: 'config', message: /did you mean shop\/web-0\?$/ });
     await rejects(explain('pod -f FILE 10.0.0.1'), {
       code: 'config',
-      message: '"10.0.0.1" is no pod: write NAMESPACE/POD',
+      message: '"10.0.0.1" is not a pod: write NAMESPACE/POD',
     });
     await rejects(explain('pod -f FILE --kubeconfig x shop/web-0'), { message: /cannot be used with/ });
     await rejects(explain('-f FILE pod --kubeconfig x shop/web-0'), { code: 'config', message: /cannot be used with/ });

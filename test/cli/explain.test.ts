@@ -105,19 +105,16 @@ describe('postern explain', () => {
   }
 
   const refused: readonly (readonly [args: string, message: RegExp])[] = [
-    ['shop/wbe-0 office/client 80', /^there is no pod shop\/wbe-0; did you mean shop\/web-0\?$/],
-    ['shop/nothing office/client 80', /^there is no pod shop\/nothing; there are shop\/web-0, shop\/web-1$/],
-    ['void/x office/client 80', /^there is no pod void\/x; there are shop\/web-0, .*office\/six$/],
-    [
-      'shop/daemonset/web office/client 80',
-      /^there is no pod of daemonset web in namespace shop; did you mean shop\/web-0\?$/,
-    ],
+    ['shop/wbe-0 office/client 80', /^pod shop\/wbe-0 does not exist; did you mean shop\/web-0\?$/],
+    ['shop/nothing office/client 80', /^pod shop\/nothing does not exist; there are shop\/web-0, shop\/web-1$/],
+    ['void/x office/client 80', /^pod void\/x does not exist; there are shop\/web-0, .*office\/six$/],
+    ['shop/daemonset/web office/client 80', /^daemonset web has no pod in namespace shop; did you mean shop\/web-0\?$/],
     ['client office/client 80', /^"client" is neither a pod nor an address; did you mean office\/client\?$/],
     ['n1 office/client 80', /did you mean node\/n1\?$/],
     ['10.0.0.300 office/client 80', /^"10.0.0.300" is neither a pod nor an address; write NAMESPACE\/POD/],
-    ['node/n11 office/client 80', /^there is no node n11; did you mean n1\?$/],
-    ['host/fra office/client 80', /^there is no host fra; did you mean far\?$/],
-    ['shop/svc:web office/client 80', /^shop\/svc:web is a Service, and opens no connections: name a pod$/],
+    ['node/n11 office/client 80', /^node n11 does not exist; did you mean n1\?$/],
+    ['host/fra office/client 80', /^host fra does not exist; did you mean far\?$/],
+    ['shop/svc:web office/client 80', /^shop\/svc:web is a Service, which opens no connections: name a pod$/],
     ['shop/ office/client 80', /^"shop\/": write NAMESPACE\/POD/],
     ['office/four office/six 80', /no address family in common: office\/four has ipv4, office\/six has ipv6$/],
     [
@@ -132,10 +129,10 @@ describe('postern explain', () => {
       'office/client shop/web-0 https',
       /declares no port named https; it declares http \(TCP\/8080\), dns \(UDP\/53\), dns \(TCP\/53\)$/,
     ],
-    ['office/client shop/web-0 dns', /^port dns of shop\/web-0 is UDP\/53 and TCP\/53: say which$/],
-    ['office/client host/far http', /^port http is a name, which only pods declare: give a number$/],
-    ['office/client 127.0.0.1 80', /^127\.0\.0\.1 is everybody's own: nothing leaves for it/],
-    ['::1 shop/web-0 80', /^::1 is everybody's own/],
+    ['office/client shop/web-0 dns', /^port dns of shop\/web-0 is UDP\/53 and TCP\/53: choose one$/],
+    ['office/client host/far http', /^http is a port name, which only pods declare: use a number$/],
+    ['office/client 127.0.0.1 80', /^127\.0\.0\.1: loopback traffic never leaves the pod/],
+    ['::1 shop/web-0 80', /^::1: loopback traffic never leaves the pod/],
     ['--family ipv5 office/client shop/web-0 80', /ipv5/],
     ['--kubeconfig x office/client shop/web-0 80', /cannot be used with/],
     ['-f nowhere.yaml office/client shop/web-0 80', /^nowhere\.yaml: no such file or folder$/],
@@ -263,11 +260,11 @@ ingress of shop/web-0: denied
     );
     const { notes } = await explain('-f', folder, 'office/agent', 'shop/web', '8080');
     deepEqual(notes.trimEnd().split('\n'), [
-      'note: namespace office is not among the manifests: assumed to exist, with no labels of its own',
-      'note: projectcalico.org/v3 NetworkPolicy other is not judged',
-      'note: NetworkPolicy shop/odd: spec.ingress[0].ports[0].protocol: "tcp" is none of TCP, UDP, SCTP; nothing is allowed by it',
-      "note: pod office/agent uses its node's network: policies do not apply to it, and selectors do not match it",
-      'note: shop/web is judged by its pod shop/web-0 (one of 2)',
+      'note: namespace office is not in the manifests: assuming that it exists without labels',
+      'note: projectcalico.org/v3 NetworkPolicy other is ignored: Postern does not support this kind',
+      'note: NetworkPolicy shop/odd: spec.ingress[0].ports[0].protocol: "tcp" is none of TCP, UDP, SCTP; it allows nothing',
+      'note: pod office/agent is on the host network: policies do not apply to it, and selectors do not match it',
+      'note: shop/web: evaluating its pod shop/web-0 (one of 2)',
       'note: assumed: office/agent at 172.30.0.4, fd00:172:30::4',
       'note: assumed: shop/web-0 at n1, 10.244.1.2, fd00:10:244:1::2',
     ]);
@@ -398,7 +395,7 @@ describe('postern explain on a live cluster', () => {
       deepEqual([denied.code, nearMisses.map(({ path }) => path)], [1, ['spec.ingress[0].from[0].newField']]);
       equal((await explain(...ask, 'node/n9', '80')).code, 0);
       await rejects(explain('--kubeconfig', kubeconfig, '--context', 'nowhere', 'a/b', 'a/b', '80'), {
-        message: '--context: there is no "nowhere" in the kubeconfig; it has here, there',
+        message: '--context: the kubeconfig has no context "nowhere"; it has here, there',
       });
     } finally {
       server.close();

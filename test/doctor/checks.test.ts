@@ -70,12 +70,12 @@ describe('the checks of the doctor', () => {
     const report = judgeNode('n1', facts);
     assert.deepEqual(report.findings, []);
     assert.deepEqual(report.unknown, [
-      'our own rules: permission denied',
+      "Postern's own rules: permission denied",
       'the bridges of pods: permission denied',
       'IPVS: permission denied',
       'the mode of kube-proxy: permission denied',
-      'the table of connections: permission denied',
-      'where connections to Services go: permission denied',
+      'the conntrack table: permission denied',
+      'connections to Services: permission denied',
       'x',
     ]);
   });
@@ -86,7 +86,7 @@ describe('the checks of the doctor', () => {
       report.findings.map(({ check, problem }) => [check, problem]),
       [['agent', 'no answer']],
     );
-    assert.deepEqual(report.unknown, ['what concerns single pods: only the agent knows them']);
+    assert.deepEqual(report.unknown, ['problems of single pods: only the agent can report them']);
   });
 
   it('name the pods that a fault concerns, and their policies', () => {
@@ -105,7 +105,7 @@ describe('the checks of the doctor', () => {
     it('find a flow table (libnftables-json(5); the kernel of the tests has none)', () => {
       assert.equal(
         summary(theOnly(withFlowTable)),
-        'flow-tables: table inet fw4: flow table ft on eth0, cni0 [shop/a,shop/b] [shop/p,shop/q]',
+        'flow-tables: table inet fw4: flowtable ft on eth0, cni0 [shop/a,shop/b] [shop/p,shop/q]',
       );
     });
 
@@ -144,7 +144,7 @@ describe('the checks of the doctor', () => {
     it('find a sandbox whose pod is not known (what its node denies, test/sandboxes shows)', () => {
       assert.equal(
         summary(theOnly(withState({ unknownPods: ['x/gone'] }))),
-        'unknown-sandbox: sandbox x/gone: its pod is not, or no longer, there [x/gone] []',
+        'unknown-sandbox: sandbox x/gone: the API server has no such pod [x/gone] []',
       );
     });
 
@@ -152,14 +152,14 @@ describe('the checks of the doctor', () => {
       const ready = [{ name: 'gate', note: 'off: the pod ranges of this node are unknown' }];
       assert.equal(
         summary(theOnly(withState({ ready, gatedRanges: [] }))),
-        'start-window: node: the gate is off: the pod ranges of this node are unknown [] []',
+        'start-window: node: the start gate is off: the pod ranges of this node are unknown [] []',
       );
       assert.deepEqual(find(withState({ ready, gatedRanges: [], startGate: false })), []);
     });
 
     it('find a kernel whose look-ups may miss what a change replaces (releases as kernel.org and distributors name them)', () => {
       const of = (kernel: string) => find({ ...healthy, kernel }).map(summary);
-      const problem = 'has the fix only if its distributor took it over [shop/a,shop/b] [shop/p,shop/q]';
+      const problem = 'has the fix only if its distributor has backported it [shop/a,shop/b] [shop/p,shop/q]';
       for (const old of [
         '5.13',
         '5.14.0-570.el9.x86_64',
@@ -179,7 +179,7 @@ describe('the checks of the doctor', () => {
     it('find pods of another node in the range of this one', () => {
       assert.equal(
         summary(theOnly(withState({ gateClaims: [{ node: 'n9', addresses: 600, pass: false }] }))),
-        'claimed-range: node n9: its pods claim 600 of the gated addresses, which do not pass the gate [] []',
+        'claimed-range: node n9: its pods claim 600 gated addresses of this node, which do not pass the start gate [] []',
       );
     });
 
@@ -226,7 +226,7 @@ describe('the checks of the doctor', () => {
     });
     const report = judgeNode('n1', { ...healthy, foreign: { rules, unreadable: [] } });
     assert.deepEqual(report.findings, []);
-    assert.deepEqual(report.unknown, ['some rules of other programs: they have too many']);
+    assert.deepEqual(report.unknown, ['some rules of other programs: there are too many']);
   });
 });
 

@@ -73,6 +73,9 @@ describe('hosts that probes and lifecycle hooks name', () => {
       problem: `${path(0)}, ${path(1)}`,
       pods: ['shop/web-100'],
     });
-    assert.deepEqual([found.length, found[50]], [51, { subject: 'pods', problem: '2 more pods do so' }]);
+    assert.deepEqual(
+      [found.length, found[50]],
+      [51, { subject: 'pods', problem: '2 more pods have such a probe or hook' }],
+    );
   });
 });

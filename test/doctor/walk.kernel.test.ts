@@ -8,7 +8,7 @@ import { openKernel, type Kernel } from '../apply/kernel.ts';
 
 const numRuns = Number(process.env['WALKS'] ?? 150);
 
-const journey: PacketPath = {
+const packet: PacketPath = {
   family: 'ipv4',
   source: '10.9.1.2',
   destination: '10.9.2.2',
@@ -163,7 +163,7 @@ end
         );
         const { rules: read, unreadable } = await readForeignTables({ nft: kernel.nft, signal });
         assert.deepEqual(unreadable, []);
-        const drops = walkForeign(read, journey, { rules: 10_000 }).filter(({ deed }) => deed === 'drop');
+        const drops = walkForeign(read, packet, { rules: 10_000 }).filter(({ action }) => action === 'drop');
         const isPassed = await passes();
         if (drops.some(({ isCertain }) => isCertain)) {
           seen.certain++;

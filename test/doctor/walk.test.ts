@@ -5,7 +5,7 @@ import { readForeignRules, type ForeignRules } from '../../src/doctor/foreign/ru
 import { walkForeign, type PacketPath } from '../../src/doctor/foreign/walk.ts';
 import { accept, back, daddr, drop, foreignRules, goto, jump, match, meta, prefix, saddr } from './foreign-rules.ts';
 
-const journey: PacketPath = {
+const packet: PacketPath = {
   family: 'ipv4',
   source: '10.1.0.2',
   destination: '10.2.0.3',
@@ -15,8 +15,8 @@ const journey: PacketPath = {
 };
 
 /** `drop` is certain, `drop?` is not. */
-function effects(rules: ForeignRules, from: PacketPath = journey): string[] {
-  return walkForeign(rules, from, { rules: 10_000 }).map(({ deed, isCertain }) => `${deed}${isCertain ? '' : '?'}`);
+function effects(rules: ForeignRules, from: PacketPath = packet): string[] {
+  return walkForeign(rules, from, { rules: 10_000 }).map(({ action, isCertain }) => `${action}${isCertain ? '' : '?'}`);
 }
 
 const forward = (...rules: (readonly object[])[]): ForeignRules => foreignRules({ f: { hook: 'forward 0', rules } });
@@ -148,7 +148,7 @@ describe('the walk through the rules of others', () => {
   });
 
   it('meets the rules of bridges by ports, where it crosses one, and those of devices by the device', () => {
-    const ports = { ...journey, inDevice: 'cni0', outDevice: 'cni0', inPort: 'veth-a', outPort: 'veth-b' };
+    const ports = { ...packet, inDevice: 'cni0', outDevice: 'cni0', inPort: 'veth-a', outPort: 'veth-b' };
     const bridge = foreignRules({
       f: { family: 'bridge', hook: 'forward 0', rules: [[match(meta('iifname'), 'veth-a'), drop]] },
     });
@@ -161,7 +161,7 @@ describe('the walk through the rules of others', () => {
   });
 
   it('judges IPv6 likewise', () => {
-    const six: PacketPath = { ...journey, family: 'ipv6', source: 'fd00:1::2', destination: 'fd00:2::3' };
+    const six: PacketPath = { ...packet, family: 'ipv6', source: 'fd00:1::2', destination: 'fd00:2::3' };
     const source = { payload: { protocol: 'ip6', field: 'saddr' } };
     for (const [right, wanted] of [
       ['fd00:1::2', ['drop']],
@@ -187,7 +187,7 @@ describe('the walk through the rules of others', () => {
       g: { rules: [[jump('g')], [jump('g')]] },
     });
     const budget = { rules: 1000 };
-    walkForeign(circle, journey, budget);
+    walkForeign(circle, packet, budget);
     assert.ok(budget.rules <= 0 && budget.rules > -100, String(budget.rules));
     const names = Array.from({ length: 15 }, (_, index) => `c${index}`);
     const tree = foreignRules({
@@ -196,7 +196,7 @@ describe('the walk through the rules of others', () => {
         names.map((name, index) => [name, { rules: Array.from({ length: 9 }, () => [jump(`c${index + 1}`)]) }]),
       ),
     });
-    walkForeign(tree, journey, budget);
+    walkForeign(tree, packet, budget);
     assert.ok(budget.rules <= 0);
   });
 
@@ -206,7 +206,7 @@ describe('the walk through the rules of others', () => {
     const budget = { rules: 100_000 };
     for (let packets = 0; budget.rules > 0; packets++) {
       assert.ok(packets < 10);
-      walkForeign(rules, journey, budget);
+      walkForeign(rules, packet, budget);
     }
   });
 
@@ -243,7 +243,7 @@ describe('the walk through the rules of others', () => {
       fc.property(fc.array(fc.array(fc.oneof(value, fc.object()))), fc.array(value), (rules, others) => {
         const chain = { family: 'ip', table: 't', name: 'f', hook: 'forward', prio: 0, policy: 'drop' };
         const own = rules.map((expr) => ({ rule: { family: 'ip', table: 't', chain: 'f', expr } }));
-        walkForeign(readForeignRules([{ chain }, ...own, ...others]), journey, { rules: 1000 });
+        walkForeign(readForeignRules([{ chain }, ...own, ...others]), packet, { rules: 1000 });
       }),
     );
   });

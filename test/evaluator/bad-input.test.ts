@@ -286,14 +286,14 @@ describe('the evaluator: input that it cannot understand', () => {
         object: 'Pod x/a',
         code: 'contested-address',
         path: 'status.podIPs',
-        message: '10.1.0.1 is claimed by z/twin too',
+        message: 'z/twin also claims 10.1.0.1',
         effect: 'failed-closed',
       },
       {
         object: 'Pod z/twin',
         code: 'contested-address',
         path: 'status.podIPs',
-        message: '10.1.0.1 is claimed by x/a too',
+        message: 'x/a also claims 10.1.0.1',
         effect: 'failed-closed',
       },
     ]);

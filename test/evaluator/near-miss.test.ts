@@ -56,7 +56,7 @@ const rows: readonly (readonly [given: string, flow: string, misses: readonly st
     '[{x: {policyTypes: [Egress], egress: [{ports: [{port: web}]}]}}]',
     'x/a > 203.0.113.5 TCP/80',
     [
-      'spec.egress[0].ports[0].port: rule 1 of policy x/p1 would allow, but port web is a name, which only pods declare, and 203.0.113.5 is none',
+      'spec.egress[0].ports[0].port: rule 1 of policy x/p1 would allow, but web is a port name, which only pods declare, and 203.0.113.5 is not a pod',
     ],
   ],
   [
@@ -84,7 +84,7 @@ const rows: readonly (readonly [given: string, flow: string, misses: readonly st
     '[{x: {ingress: [{from: [{namespaceSelector: {matchExpressions: [{key: env, operator: NotIn, values: [prod]}]}}]}]}}]',
     'y/c > x/a TCP/80',
     [
-      'spec.ingress[0].from[0].namespaceSelector.matchExpressions[0]: rule 1 of policy x/p1 would allow, but label env of namespace y is "prod", which is ruled out',
+      'spec.ingress[0].from[0].namespaceSelector.matchExpressions[0]: rule 1 of policy x/p1 would allow, but label env of namespace y is "prod", which the selector excludes',
     ],
   ],
   [
@@ -105,7 +105,7 @@ const rows: readonly (readonly [given: string, flow: string, misses: readonly st
     '[{x: {ingress: [{from: [{namespaceSelector: {}}]}]}}]',
     'n2 > x/a TCP/80',
     [
-      "spec.ingress[0].from[0]: rule 1 of policy x/p1 would allow, but selectors match pods only, and node n2 is a node's own network",
+      'spec.ingress[0].from[0]: rule 1 of policy x/p1 would allow, but selectors match pods only, and node n2 is on the host network',
     ],
   ],
   [
@@ -124,14 +124,14 @@ const rows: readonly (readonly [given: string, flow: string, misses: readonly st
     '[{x: {ingress: [{ports: [{protocol: tcp}]}]}}]',
     'y/c > x/a TCP/80',
     [
-      'spec.ingress[0].ports[0].protocol: rule 1 of policy x/p1 would allow, but spec.ingress[0].ports[0].protocol is not understood and matches nothing: "tcp" is none of TCP, UDP, SCTP',
+      'spec.ingress[0].ports[0].protocol: rule 1 of policy x/p1 would allow, but spec.ingress[0].ports[0].protocol is invalid and matches nothing: "tcp" is none of TCP, UDP, SCTP',
     ],
   ],
   [
     '[{x: {podSelector: {matchFields: 1}, ingress: [{}]}}]',
     'y/c > x/a TCP/80',
     [
-      'spec.podSelector.matchFields: rule 1 of policy x/p1 would allow, but spec.podSelector.matchFields is not understood, so the policy allows nothing: unknown field "matchFields"',
+      'spec.podSelector.matchFields: rule 1 of policy x/p1 would allow, but spec.podSelector.matchFields is invalid, so the policy allows nothing: unknown field "matchFields"',
     ],
   ],
   [
@@ -192,10 +192,13 @@ describe('near misses where only a part of the cluster is shown', () => {
       'ingress: [{from: [{podSelector: {}}]}]',
       'without a namespaceSelector only pods of namespace x match, and none of them owns 10.1.1.3',
     ],
-    ['ingress: [{from: [{namespaceSelector: {}}]}]', 'it selects pods by namespace, and 10.1.1.3 may be none of them'],
+    [
+      'ingress: [{from: [{namespaceSelector: {}}]}]',
+      'it selects pods by namespace, and 10.1.1.3 may not be one of them',
+    ],
     [
       'policyTypes: [Egress], egress: [{ports: [{port: web}]}]',
-      'port web is a name, which 10.1.1.3 may declare with another number or not at all',
+      'web is a port name, and 10.1.1.3 may declare it with another number or not at all',
     ],
   ] as const;
   for (const [text, reason] of rows) {
@@ -227,18 +230,18 @@ describe('reasons', () => {
     ],
     [
       'n1 > x/a TCP/1',
-      "node n1 is a node's own network: policies do not apply to nodes and hostNetwork pods",
-      'n1 is the node that x/a runs on: always allowed in',
+      'node n1 is on the host network: policies do not apply to nodes and hostNetwork pods',
+      "x/a runs on node n1: a pod's own node can always reach it",
     ],
-    ['x/a > x/a TCP/1', 'x/a reaches itself: never blocked', 'x/a reaches itself: never blocked'],
+    ['x/a > x/a TCP/1', 'a pod can always reach itself: x/a', 'a pod can always reach itself: x/a'],
     [
       '203.0.113.5 > y/c TCP/1',
-      '203.0.113.5 is outside the cluster: policies have no say there',
+      '203.0.113.5 is outside the cluster: policies do not apply there',
       'no policy isolates y/c for ingress',
     ],
-    ['x/nobody > x/a TCP/1', 'there is no pod x/nobody', 'the other end does not exist'],
-    ['n9 > x/a TCP/1', 'there is no node n9', 'the other end does not exist'],
-    ['x/a > 203.0.113.5 TCP/1 ipv6', 'the other end does not exist', '203.0.113.5 is no ipv6 address'],
+    ['x/nobody > x/a TCP/1', 'pod x/nobody does not exist', 'the other end does not exist'],
+    ['n9 > x/a TCP/1', 'node n9 does not exist', 'the other end does not exist'],
+    ['x/a > 203.0.113.5 TCP/1 ipv6', 'the other end does not exist', '203.0.113.5 is not an ipv6 address'],
   ];
   for (const [flow, egress, ingress] of rowsOfReasons) {
     it(flow, () => {

@@ -58,7 +58,7 @@ describe('objects that are applied', () => {
     const lost = { ...web, metadata: { namespace: 'shpo', name: 'web' } };
     const refused = applyObjects(cluster, [lost]);
     deepEqual([said(refused.changes), refused.objects], [['NetworkPolicy shpo/web: refused'], cluster]);
-    match(refused.changes[0]!.message!, /^there is no namespace shpo: /);
+    match(refused.changes[0]!.message!, /^namespace shpo does not exist: /);
     const created = applyObjects(cluster, [lost, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shpo' } }]);
     deepEqual(said(created.changes), ['NetworkPolicy shpo/web: created', 'Namespace shpo: created']);
   });

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { applyObjects } from '../../src/impact/changes.ts';
-import { judgeImpact } from '../../src/impact/impact.ts';
+import { computeImpact } from '../../src/impact/impact.ts';
 import type { Impact } from '../../src/impact/impact.ts';
 import type { NodeFlows, SeenFlow } from '../../src/impact/seen-flow.ts';
 import type { JsonObject } from '../../src/lib/json.ts';
@@ -32,7 +32,7 @@ function impactOf(given: readonly unknown[], flows?: readonly SeenFlow[] | reado
   const { objects: after } = applyObjects(cluster, given as JsonObject[]);
   const isTold = flows?.some((each) => 'flows' in each) === true;
   const told = flows && (isTold ? (flows as NodeFlows[]) : [{ addresses: [], flows: flows as SeenFlow[] }]);
-  return judgeImpact({ before: cluster, after, seen: told, pairs: !flows });
+  return computeImpact({ before: cluster, after, seen: told, pairs: !flows });
 }
 
 function cutOf({ flows }: Impact): string[] {
@@ -97,8 +97,8 @@ describe('the impact of a policy on flows that nodes have seen', () => {
     ] as JsonObject[];
     const { objects: after } = applyObjects(known, [namespace('office', { purpose: 'staff' })]);
     const told = [{ addresses: [], flows: [seen('10.1.2.4', '10.1.1.2')] }];
-    const opens = judgeImpact({ before: known, after, seen: told, pairs: false });
-    const closes = judgeImpact({ before: after, after: known, seen: told, pairs: false });
+    const opens = computeImpact({ before: known, after, seen: told, pairs: false });
+    const closes = computeImpact({ before: after, after: known, seen: told, pairs: false });
     deepEqual([opens.flows!.cut.length, opens.flows!.opened[0]!.source], [0, 'office/client']);
     deepEqual([cutOf(closes), closes.flows!.opened.length], [['office/client > shop/api'], 0]);
     deepEqual([opens.isolation, closes.isolation], [[], []]);
@@ -224,7 +224,7 @@ describe('the impact of a policy on pods', () => {
       ingress: [{ ports: [{ port: 'http' }] }],
     });
     const { objects: after } = applyObjects(before, [given]);
-    const { cut } = judgeImpact({ before, after, pairs: true }).pairs!;
+    const { cut } = computeImpact({ before, after, pairs: true }).pairs!;
     deepEqual(new Set(cut.flatMap(({ destination }) => destination.members)), new Set(['shop/b']));
   });
 
@@ -252,7 +252,7 @@ describe('the impact of a policy on pods', () => {
     const before = [...cluster, twin];
     const closed = policy('shop/twin', { podSelector: { matchLabels: { app: 'twin' } }, policyTypes: ['Ingress'] });
     const { objects: after } = applyObjects(before, [closed]);
-    const { pairs } = judgeImpact({ before, after, pairs: true });
+    const { pairs } = computeImpact({ before, after, pairs: true });
     const cut = pairs!.cut.flatMap((each) => each.destination.members);
     deepEqual([cut.includes('shop/web-1'), cut.includes('shop/web-0')], [true, false]);
   });

@@ -63,7 +63,7 @@ describe('postern lab (kernel)', function () {
   const startForeground = async (): Promise<ChildProcess> => {
     const child = spawn(process.execPath, [main, 'lab', 'up', ...which(), '-f', manifests], { stdio: 'pipe' });
     const [text] = (await once(child.stdout, 'data')) as [Buffer];
-    assert.match(String(text), /is up \(bridge, dual\):\n {2}node n1 .*\n {4}shop\/api +10\.244\.1\.\d+ fd00:/);
+    assert.match(String(text), /is running \(bridge, dual\):\n {2}node n1 .*\n {4}shop\/api +10\.244\.1\.\d+ fd00:/);
     return child;
   };
 
@@ -130,7 +130,7 @@ describe('postern lab (kernel)', function () {
     const none = await lab('probe', '--port', '8081');
     assert.deepEqual(
       [none.exitCode, none.stdout, none.stderr],
-      [2, '', 'postern: nothing was probed: no pod or host declares TCP/8081; pods answer on their containerPorts'],
+      [2, '', 'postern: nothing to probe: no pod or host declares TCP/8081; pods answer on their containerPorts'],
     );
 
     const pods = await execa('kubectl', ['--kubeconfig', kubeconfig, '-n', 'shop', 'get', 'pods', '-o', 'name']);
@@ -142,13 +142,16 @@ describe('postern lab (kernel)', function () {
     const mistyped = await lab('exec', 'shop/ap', '--', 'true');
     assert.deepEqual(
       [mistyped.exitCode, mistyped.stderr],
-      [2, 'postern: shop/ap: no such pod runs; did you mean shop/api?'],
+      [2, 'postern: shop/ap: no running pod has this name; did you mean shop/api?'],
     );
 
     // One that is up keeps a second from starting; both processes of that end, and say why.
     const second = await lab('up', '-f', manifests, '--detach');
     assert.equal(second.exitCode, 2);
-    assert.match(second.stderr, new RegExp(`^postern: lab ${name} is up \\(pid .*postern lab down --name ${name} `));
+    assert.match(
+      second.stderr,
+      new RegExp(`^postern: lab ${name} is running \\(pid .*postern lab down --name ${name} `),
+    );
 
     const other = await execa(
       process.execPath,
@@ -157,20 +160,20 @@ describe('postern lab (kernel)', function () {
     );
     assert.deepEqual(
       [other.exitCode, other.stderr],
-      [2, `postern: lab other is not up, but ${name}: choose with --name`],
+      [2, `postern: lab other is not running, but ${name}: choose with --name`],
     );
 
     const unknown = await execa(process.execPath, [
       ...[main, 'lab', 'down', '--name', 'other', '--state-dir', join(directory, 'state')],
     ]);
-    assert.equal(unknown.stdout, `there is no lab other: nothing to do; ${name} is up: choose with --name`);
+    assert.equal(unknown.stdout, `lab other does not exist: nothing to remove; ${name} is running: choose with --name`);
 
     const down = await lab('down');
     assert.equal(down.exitCode, 0, down.stderr);
-    assert.equal(down.stdout, `lab ${name} is down`);
+    assert.equal(down.stdout, `lab ${name} is removed`);
     await assertNothingLeft();
     const again = await lab('down');
-    assert.deepEqual([again.exitCode, again.stdout], [0, `there is no lab ${name}: nothing to do`]);
+    assert.deepEqual([again.exitCode, again.stdout], [0, `lab ${name} does not exist: nothing to remove`]);
   });
 
   it('probe: exit 1 and loud where packets do other than the policies say', async () => {
@@ -212,8 +215,8 @@ describe('postern lab (kernel)', function () {
       await until(isReached);
       running.kill('SIGINT');
       const { exitCode, signal, stdout, stderr } = await running;
-      assert.deepEqual([exitCode, signal, stderr], [130, undefined, `postern: interrupted; lab ${name} is down`]);
-      assert.doesNotMatch(stdout, /allowed|Ctrl-C ends it/);
+      assert.deepEqual([exitCode, signal, stderr], [130, undefined, `postern: interrupted; lab ${name} is removed`]);
+      assert.doesNotMatch(stdout, /allowed|Ctrl-C stops it/);
       await assertNothingLeft();
     });
   }
@@ -225,7 +228,7 @@ describe('postern lab (kernel)', function () {
       if (line.startsWith('  policies:')) running.kill('SIGINT');
     }
     const { exitCode, stdout, stderr } = await running;
-    assert.deepEqual([exitCode, stderr], [130, `postern: interrupted; lab ${name} is down`]);
+    assert.deepEqual([exitCode, stderr], [130, `postern: interrupted; lab ${name} is removed`]);
     assert.doesNotMatch(stdout, /allowed/);
     await assertNothingLeft();
   });
@@ -250,10 +253,10 @@ describe('postern lab (kernel)', function () {
     assert.equal(agents.length, 2);
     const probe = await lab('probe');
     assert.equal(probe.exitCode, 2);
-    assert.match(probe.stderr, new RegExp(`ended without being taken down; .* postern lab down --name ${name} `));
+    assert.match(probe.stderr, new RegExp(`crashed; .* postern lab down --name ${name} `));
     const { stdout, exitCode } = await lab('down');
     assert.equal(exitCode, 0);
-    assert.match(stdout, /removed what was left/);
+    assert.match(stdout, /removed the remains of/);
     await assertNothingLeft();
     await until(async () => (await agentsOf(state)).length === 0);
   });
@@ -265,8 +268,8 @@ describe('postern lab (kernel)', function () {
       assert.equal(stderr.split('\n').length, 1, stderr);
       return stderr;
     };
-    assert.match(await lines('probe'), /no lab is up/);
-    assert.match(await lines('exec', 'shop/web', '--', 'true'), /no lab is up/);
+    assert.match(await lines('probe'), /no lab is running/);
+    assert.match(await lines('exec', 'shop/web', '--', 'true'), /no lab is running/);
     assert.match(await lines('run', '-f', join(directory, 'nowhere')), /no such file/);
     const bad = join(directory, 'bad.json');
     await writeFile(bad, JSON.stringify({ ...policy, spec: { ...policy.spec, policyTypes: ['Inwards'] } }));

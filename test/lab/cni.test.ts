@@ -152,7 +152,10 @@ describe('lab: CNI plugins (kernel)', function () {
   });
 
   it('CHECK without an ADD is an error', async () => {
-    await assert.rejects(network('bridge').check(attachment()), { code: 'cni', message: /no result of an ADD/ });
+    await assert.rejects(network('bridge').check(attachment()), {
+      code: 'cni',
+      message: /there is no result of an ADD/,
+    });
   });
 
   it('runs the chain: portmap gets its mappings and the result of the first plugin', async () => {

@@ -216,7 +216,10 @@ describe('lab: a cluster without agents (kernel)', function () {
   it('refuses a name that is taken', async () => {
     const lab = await Lab.up({ name: name('u'), stateRoot, agents: false });
     try {
-      await assert.rejects(Lab.up({ name: name('u'), stateRoot, agents: false }), { code: 'state', message: /is up/ });
+      await assert.rejects(Lab.up({ name: name('u'), stateRoot, agents: false }), {
+        code: 'state',
+        message: /is running/,
+      });
       assert.ok((await listNamespaces(lab.names.prefix)).includes(lab.names.fabric));
     } finally {
       await lab.down();

@@ -144,7 +144,10 @@ describe('postern lab on a real API server (kernel)', function () {
     assert.ok((await own()).includes('node/n1'));
     const { stderr, exitCode } = await lab('down');
     assert.equal(exitCode, 0);
-    assert.equal(stderr, 'namespace office stays, for what the lab did not create in it: configmaps/kept');
+    assert.equal(
+      stderr,
+      'namespace office stays, because it contains objects that the lab did not create: configmaps/kept',
+    );
     assert.deepEqual(await own(), ['namespace/office']);
     await kubectl('delete', 'configmap', 'kept', '-n', 'office');
   });

@@ -36,7 +36,7 @@ describe('lab: report', () => {
     assert.equal(
       text,
       [
-        'Columns, to which rows connect, and the marks in a cell from left to right:',
+        'Rows connect to columns. Columns, with the marks of a cell from left to right:',
         '  1 x/a        TCP/80',
         '  2 long/name  TCP/80 UDP/53',
         '',
@@ -55,7 +55,7 @@ describe('lab: report', () => {
       results('x/a x/b TCP/80 ipv4 allowed denied', 'x/a x/b TCP/81 ipv4 denied allowed', 'x/a x/b TCP/82 ipv4 denied'),
     );
     assert.match(text, /^ {2}1 x\/a {2}!\?X$/m);
-    assert.match(text, /! passed, but must not {3}\? did not pass, but must/);
+    assert.match(text, /! passed, expected denied {3}\? denied, expected allowed/);
     assert.doesNotMatch(text, /all as the policies say/);
   });
 

@@ -118,7 +118,7 @@ describe('applyDefaults', () => {
       ],
     );
     deepEqual(ofKind(objects, 'Pod').map(keyOf), ['x/a', 'y/a', 'default/a']);
-    deepEqual(notes, ['namespace y is not among the manifests: assumed to exist, with no labels of its own']);
+    deepEqual(notes, ['namespace y is not in the manifests: assuming that it exists without labels']);
   });
 });
 

@@ -25,8 +25,8 @@ describe('loadManifests: documents', () => {
     names: readonly string[],
     problems?: readonly string[],
   ])[] = [
-    ['nothing', '', [], ['standard input: holds no manifests']],
-    ['only comments and markers', '# nothing\n---\n---\n...\n', [], ['standard input: holds no manifests']],
+    ['nothing', '', [], ['standard input: contains no manifests']],
+    ['only comments and markers', '# nothing\n---\n---\n...\n', [], ['standard input: contains no manifests']],
     ['one document', pod('a'), ['a']],
     [
       'several, with markers, comments and ends',

@@ -6,7 +6,7 @@ import type { Cluster } from '../../src/evaluator/cluster.ts';
 import type { Decision, Direction, Endpoint } from '../../src/evaluator/decision.ts';
 import { evaluate, familiesOf } from '../../src/evaluator/evaluator.ts';
 import { declaredPortsOf } from '../../src/impact/declared-ports.ts';
-import { judgeImpact } from '../../src/impact/impact.ts';
+import { computeImpact } from '../../src/impact/impact.ts';
 import type { PairChange } from '../../src/impact/pairs.ts';
 import type { SeenFlow } from '../../src/impact/seen-flow.ts';
 import { families } from '../../src/model/address.ts';
@@ -55,7 +55,12 @@ describe('random changes to random clusters: the impact is what the evaluator sa
       fc.property(changes, seenFlows, ({ before, after }, randomFlows) => {
         const [old, now] = [prepareCluster(before), prepareCluster(after)];
         const seen = distinct(randomFlows.map((each) => toSeen(each, before)));
-        const { flows: judged } = judgeImpact({ before, after, seen: [{ addresses: [], flows: seen }], pairs: false });
+        const { flows: judged } = computeImpact({
+          before,
+          after,
+          seen: [{ addresses: [], flows: seen }],
+          pairs: false,
+        });
         for (const [list, was, is] of [
           ['cut', 'allowed', 'denied'],
           ['opened', 'denied', 'allowed'],
@@ -98,7 +103,7 @@ describe('random changes to random clusters: the impact is what the evaluator sa
           addresses: [],
           flows: seen.filter((flow) => touches(old, now, flow, node)),
         }));
-        const { flows: judged } = judgeImpact({ before, after, seen: told, pairs: false });
+        const { flows: judged } = computeImpact({ before, after, seen: told, pairs: false });
         const expected = seen.filter((flow) => {
           return decide(old, flow).verdict === 'allowed' && decide(now, flow).verdict === 'denied';
         });
@@ -116,7 +121,7 @@ describe('random changes to random clusters: the impact is what the evaluator sa
     fc.assert(
       fc.property(changes, ({ before, after }) => {
         const [old, now] = [prepareCluster(before), prepareCluster(after)];
-        const { isolation } = judgeImpact({ before, after, pairs: false });
+        const { isolation } = computeImpact({ before, after, pairs: false });
         const listed = new Map(isolation.map((each) => [`${each.pod} ${each.direction}`, each]));
         for (const { key } of old.pods.values()) {
           const then = now.pods.get(key);
@@ -146,7 +151,7 @@ describe('random changes to random clusters: the impact is what the evaluator sa
     fc.assert(
       fc.property(changes, ({ before, after }) => {
         const [old, now] = [prepareCluster(before), prepareCluster(after)];
-        const { pairs } = judgeImpact({ before, after, pairs: true });
+        const { pairs } = computeImpact({ before, after, pairs: true });
         const expected = allPairs(old, now, after);
         for (const list of ['cut', 'opened'] as const) {
           found[list] += expected[list].size;

@@ -11,7 +11,7 @@ export interface CommandAnswer {
   readonly notes: string;
 }
 
-/** What a command does with a command line: exit code, standard output, and the notes on standard error. */
+/** Runs a command line and returns exit code, stdout, and the notes on stderr. */
 export async function runCommandLine(
   create: (streams: Streams) => Command,
   args: readonly string[],

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 
 /**
- * Checks that a page of the docs holds exactly this table, as its only one whose first column has this title. With UPDATE_DOCS=1 in the
- * environment it is written instead.
+ * Checks that a page of the docs contains exactly this table. The title of the first column must be unique on the page. With
+ * UPDATE_DOCS=1 in the environment it writes the table instead.
  */
 export async function expectDocTable(
   page: string,
@@ -25,7 +25,7 @@ export async function expectDocTable(
   } else {
     const written = lines.slice(start, end).map(readCells);
     const [head, , ...body] = written;
-    assert.deepEqual([head, ...body], [header, ...rows], `${page} is not what the code says: run with UPDATE_DOCS=1`);
+    assert.deepEqual([head, ...body], [header, ...rows], `${page} differs from the code: run with UPDATE_DOCS=1`);
   }
 }
 
@@ -33,7 +33,7 @@ function isHead(lines: readonly string[], index: number): boolean {
   return lines[index]!.startsWith('|') && !lines[index - 1]?.startsWith('|');
 }
 
-/** The formatter aligns columns, so spaces around cells say nothing. */
+/** Ignores spaces around cells, because the formatter aligns columns. */
 export function readCells(line: string): string[] {
   return line
     .split('|')

@@ -5,7 +5,7 @@ import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { trace, traceInFlight } from '../../src/nftables/trace.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 
-/** Our tables before the plan, and after each of its stages. */
+/** The tables before the plan, and after each of its stages. */
 export function generationsOf(before: Ruleset, plan: Plan): Ruleset[] {
   const generations = [before];
   for (const stage of plan.stages) generations.push(applyOperations(generations.at(-1)!, stage.operations));
@@ -13,8 +13,8 @@ export function generationsOf(before: Ruleset, plan: Plan): Ruleset[] {
 }
 
 /**
- * Traces the packet through every moment of a change (S7.3); says whether the change is one for this packet. It must meet one check
- * only: each is held to the rule by itself.
+ * Traces the packet through every moment of a change (S7.3). Returns whether the change affects this packet. The packet must pass one
+ * check only, because the rule holds for each check separately.
  */
 export function checkPacket(packet: Packet, generations: readonly Table[]): boolean {
   const old = trace(generations[0]!, packet).verdict;

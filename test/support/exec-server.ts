@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KubeConfig } from '@kubernetes/client-node';
 
-/** What a program in a container does; `refused`: an HTTP status instead; `break`: the connection ends before it does; `hang`: it never ends. */
+/** Behaviour of an exec; `refused`: an HTTP status instead; `break`: the connection closes first; `hang`: the program never exits. */
 export interface ExecAnswer {
   readonly stdout?: readonly string[];
   readonly stderr?: string;
@@ -18,7 +18,7 @@ export interface ExecAnswer {
 export interface ExecServer {
   readonly url: string;
   readonly config: KubeConfig;
-  /** Each exec as it was asked for: path, the words of the command, and headers. */
+  /** Received exec requests: path, command and headers. */
   readonly execs: readonly {
     readonly path: string;
     readonly command: readonly string[];
@@ -27,7 +27,7 @@ export interface ExecServer {
   close(): Promise<void>;
 }
 
-/** An API server that has lists, and pods that one may exec into, as v4.channel.k8s.io has it. */
+/** An API server with lists and with `pods/exec` (v4.channel.k8s.io). */
 export async function startExecServer(
   answerOf: (path: string) => ExecAnswer,
   lists: Readonly<Record<string, readonly unknown[]>> = {},
@@ -100,7 +100,7 @@ function answer(
   send(socket, channel.status, JSON.stringify(exitCode === 0 ? { status: 'Success' } : failure));
 }
 
-/** One binary frame, its first byte the channel. */
+/** Sends one binary frame; its first byte is the channel. */
 function send(socket: Duplex, to: number, text: string): void {
   const payload = Buffer.concat([Buffer.from([to]), Buffer.from(text)]);
   const length = Buffer.alloc(9);

@@ -10,9 +10,9 @@ export interface FakeRun {
   readonly timeoutMs?: number | undefined;
 }
 
-/** The kernel's tables behind the reconciler's kernel, in memory: refuses what the kernel refuses, and fails where a test tells it to. */
+/** The kernel's tables in memory, for the reconciler. Refuses what the kernel refuses, and fails on request of a test. */
 export class FakeNft implements KernelTables {
-  /** What our tables hold; `undefined` where there is none. Set it to act as another program. */
+  /** The tables of Postern; `undefined` if there are none. A test sets it to act as another program. */
   ruleset: Ruleset | undefined;
   readonly runs: FakeRun[] = [];
   readonly #refused = new Set<string>();
@@ -25,7 +25,7 @@ export class FakeNft implements KernelTables {
     this.ruleset = ruleset;
   }
 
-  /** Every script that holds the text is refused. */
+  /** Refuses every script that contains the text. */
   refuseElement(text: string): void {
     this.#refused.add(text);
   }
@@ -34,7 +34,7 @@ export class FakeNft implements KernelTables {
     this.#refused.delete(text);
   }
 
-  /** No script that holds the text ends in time; `done`: and all the same it is in force. */
+  /** Every script that contains the text times out; `done`: although the kernel has applied it. */
   delayElement(text: string, end: 'done' | 'undone'): void {
     this.#late.set(text, end);
   }
@@ -49,8 +49,8 @@ export class FakeNft implements KernelTables {
   }
 
   /**
-   * Does this many more runs (not checks); then it is as if the process had died: nothing is done and no call ever settles.
-   * Settles at the first such call.
+   * Simulates a crash of the process after `count` more runs (not checks): later calls do nothing and never settle. Resolves at the
+   * first such call.
    */
   crashAfterRuns(count: number): Promise<void> {
     this.#runsLeft = count;
@@ -58,7 +58,7 @@ export class FakeNft implements KernelTables {
     return this.#crash.promise;
   }
 
-  /** The process lives again. */
+  /** Ends the simulated crash. */
   restart(): void {
     this.#runsLeft = Infinity;
   }
@@ -97,7 +97,7 @@ export class FakeNft implements KernelTables {
     if (late) throw Object.assign(new Error('nft did not end in time'), { code: 'timeout' });
   }
 
-  /** A real run is never done within the call. */
+  /** Asynchronous, as a real run. */
   async #enter(signal: AbortSignal): Promise<void> {
     await new Promise(setImmediate);
     if (this.#runsLeft <= 0) {

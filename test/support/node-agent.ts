@@ -10,21 +10,21 @@ import { Pipeline } from '../../src/pipeline.ts';
 import { ManualClock } from './manual-clock.ts';
 import { syncedEvents, upsertOf, type ApiObject } from './pipeline.ts';
 
-/** The pipeline and the reconciler of node n1 as the agent wires them, with what the reconciler told. */
+/** The pipeline and the reconciler of node n1, connected as in the agent. Records the callbacks of the reconciler. */
 export class NodeAgent {
   readonly pipeline = new Pipeline('n1');
   readonly clock: ManualClock;
   /** Of the flushes in the background, which nothing waits for. */
   readonly flusherClock = new ManualClock();
   readonly reconciler: Reconciler;
-  /** How many events had been received when the state that was applied was taken. */
+  /** Number of received events at each applied state. */
   readonly applied: number[] = [];
-  /** What was compiled for each of them: the same object where nothing had to be. */
+  /** Compiled result of each applied state; the same object if it did not change. */
   readonly compiled: Compiled[] = [];
-  /** And when the events that came into force with it had come. */
+  /** Arrival times of the events in each applied state. */
   readonly arrivals: (readonly number[])[] = [];
   readonly stages: StageName[] = [];
-  /** Of which table, each time. */
+  /** Table of each drift. */
   readonly drifts: TableFamily[] = [];
   readonly refused: PolicyId[] = [];
   readonly accepted: PolicyId[] = [];
@@ -82,7 +82,7 @@ export class NodeAgent {
     this.receive(...objects.map(upsertOf));
   }
 
-  /** First lists of all resources. */
+  /** Delivers the first lists of all resources. */
   async start(objects: readonly ApiObject[]): Promise<this> {
     this.upsert(...objects);
     this.receive(...syncedEvents());
@@ -94,7 +94,7 @@ export class NodeAgent {
     return this.reconciler.idle();
   }
 
-  /** Time passes, and what fell due is done. */
+  /** Advances the clock and waits for due work. */
   async wait(milliseconds: number): Promise<void> {
     this.clock.advance(milliseconds);
     await this.idle();

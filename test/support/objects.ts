@@ -1,7 +1,7 @@
 import type { Link, NodeFact } from '../../src/model/cluster.ts';
 import type { ApiObject } from './pipeline.ts';
 
-/** Short ways to write API objects. `name` is `namespace/name`. */
+/** Builders of API objects. `name` is `namespace/name`. */
 
 export interface PodFields {
   readonly node?: string;
@@ -16,7 +16,7 @@ export interface PodFields {
 }
 
 export interface SandboxFields {
-  /** The name of the pod unless told otherwise, as its uid. */
+  /** Default: the name of the pod, which is also its uid. */
   readonly id?: string;
   readonly uid?: string;
   readonly ips?: readonly string[];
@@ -61,7 +61,7 @@ export function node(name: string, ...addresses: readonly string[]): ApiObject {
   };
 }
 
-/** What the node says of the sandbox of a pod. */
+/** The fact about a pod's sandbox. */
 export function sandbox(pod: string, fields: SandboxFields = {}): NodeFact & { op: 'sandbox' } {
   const { id = pod, uid = pod, ips = [], link, live = true, order = 1 } = fields;
   return { op: 'sandbox', id, value: { id, ...split(pod), uid, addresses: ips, link, live, order } };

@@ -4,7 +4,7 @@ import type { Ruleset, Table } from '../../src/nftables/ruleset.ts';
 import { trace } from '../../src/nftables/trace.ts';
 import { verdictOf } from './routed.ts';
 
-/** Where an address lives: in a pod on a node, on a node itself, or outside the cluster. */
+/** The owner of an address: a pod on a node, a node, or a machine outside the cluster. */
 export type Place =
   | { readonly pod: true; readonly node: string }
   | { readonly pod: false; readonly node: string | undefined };
@@ -32,10 +32,10 @@ export function hooksOf(source: Place, destination: Place): { node: string; hook
   return [{ node: pod.node!, hook: source.pod ? 'input' : 'output' }];
 }
 
-/** Of the tables `ip` and `ip6`, in which no packet is seen before it is routed. */
+/** For the tables `ip` and `ip6`, which have no hooks before routing. */
 const mirroredHook = { forward: 'forward', input: 'output', output: 'input' } as const;
 
-/** Whether every node on the way lets a packet of the flow pass. `links`: of the addresses that have one; all else comes by `eth0`. */
+/** Whether every node on the path accepts a packet of the flow. `links` has devices of addresses; other packets arrive at `eth0`. */
 export function passes(
   rulesets: Readonly<Record<string, Ruleset>>,
   flow: Flow,
@@ -90,7 +90,7 @@ function ends({ source, destination }: { source: Place; destination: Place }): P
   return [source, destination];
 }
 
-/** A frame crosses the bridge from port to port only where both ends are on it; what is routed to one comes from the node. */
+/** A frame crosses the bridge from port to port only if both ends are on it. A routed packet comes from the node. */
 function passesBridge({ bridge }: Ruleset, packet: Omit<Packet, 'hook'>, from?: Link, to?: Link): boolean {
   if (!bridge) return true;
   const coming = from?.port === undefined ? {} : { inInterface: from.port, inKind: 'veth' };

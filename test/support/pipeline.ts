@@ -33,7 +33,7 @@ export function keyOf(object: ApiObject): ObjectKey {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
-/** What the watch room would say of the object. */
+/** The event of the watch room for the object. */
 export function upsertOf(object: ApiObject): ResourceEvent {
   const resource = watchedResources.find((each) => each.resource === resourceOf(object))!;
   const identity = readIdentity(object)!;
@@ -58,7 +58,7 @@ export function startPipeline(nodeName: string, objects: Iterable<ApiObject>, op
   return pipeline;
 }
 
-/** What one node's kernel should hold. */
+/** The desired tables of one node. */
 export function compileNode(nodeName: string, objects: Iterable<ApiObject>, limits?: ShapeLimits): Ruleset {
   return startPipeline(nodeName, objects, limits && { limits }).plan(undefined).compiled.ruleset;
 }

@@ -17,8 +17,8 @@ export interface PrometheusTools {
 let found: Promise<PrometheusTools | Error> | undefined;
 
 /**
- * A real Prometheus with its promtool: those on the PATH, or else Debian's, fetched once (32 MB) and unpacked beside the checkout.
- * Installing the package would start a server on this machine. Skips where there is neither; call it in `before`, with minutes to spare.
+ * Returns a real Prometheus with promtool: from the PATH, else Debian's, fetched once (32 MB) and unpacked beside the checkout. An
+ * installed package would start a server on this machine. Skips without either. Call it in `before` with a timeout of minutes.
  */
 export async function requirePrometheus(context: Context): Promise<PrometheusTools> {
   const result = await (found ??= findTools());
@@ -48,7 +48,7 @@ async function fetchTools(): Promise<void> {
     const run = execa({ cwd: work, timeout: 120_000 });
     const download = async (): Promise<void> => {
       await run`apt-get download -qq prometheus`;
-      // Where there is no such package (before Debian 13) it is in the other.
+      // Before Debian 13, promtool is in the package prometheus.
       await run({ reject: false })`apt-get download -qq promtool`;
     };
     await download().catch(async () => {
@@ -59,7 +59,7 @@ async function fetchTools(): Promise<void> {
       if (file.endsWith('.deb')) await run`dpkg-deb --extract ${file} tools`;
     }
     for (const name of ['prometheus', 'promtool']) await run`tools/usr/bin/${name} --version`;
-    // Whole or not at all, also with two test runs at once.
+    // Atomic, also with two parallel test runs.
     await rename(join(work, 'tools'), unpacked).catch((error: unknown) => {
       if (!existsSync(unpacked)) throw error;
     });

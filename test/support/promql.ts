@@ -2,7 +2,7 @@ import { parser } from '@prometheus-io/lezer-promql';
 
 export interface Selector {
   readonly metric: string;
-  /** By which it chooses series. */
+  /** Labels of the matchers. */
   readonly labels: readonly string[];
 }
 
@@ -12,7 +12,7 @@ export interface Query {
   readonly grouping: readonly string[];
 }
 
-/** What an expression reads. Throws, with the place, if it is none. */
+/** Metrics and labels of an expression. Throws with the position if the expression is invalid. */
 export function readQuery(expression: string): Query {
   const selectors: { metric: string; labels: string[] }[] = [];
   const grouping: string[] = [];

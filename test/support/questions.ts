@@ -3,14 +3,14 @@ import type { ProbeTarget } from '../../src/lab/pod-process.ts';
 import type { Station } from '../../src/lab/station.ts';
 import { familyOf, type Family } from '../../src/model/address.ts';
 
-/** One connection, and what comes of it. */
+/** A probe with its expected result. */
 export interface Question {
   readonly from: string;
-  /** A station, which must then be who answers, or an address. */
+  /** A station, which must answer itself, or an address. */
   readonly to: string;
   /** `TCP/80`, or `icmp`. */
   readonly port: string;
-  /** All that the cluster has by default; of an address, its own. */
+  /** Default: all families of the cluster, or the family of the address. */
   readonly family?: Family;
   readonly answer: string;
 }
@@ -21,7 +21,7 @@ export interface AskedCluster {
   address(key: string, family: Family): string;
 }
 
-/** Asks all at once. Who must answer is given time to, however busy the machine. */
+/** Probes all in parallel. Repeats a probe if an expected answer is missing, because the machine may be busy. */
 export async function expectAnswers(cluster: AskedCluster, questions: readonly Question[]): Promise<void> {
   const asked = questions.flatMap((question) => {
     const own = isStation(question.to) ? cluster.families : [familyOf(question.to)];
@@ -45,7 +45,7 @@ async function ask(
   const target = { protocol, address, port: Number(number ?? 0) };
   const [said] = await cluster.station(from).process.probe([target], patience);
   const { identity, error } = said!;
-  // A ping is answered by whoever has the address.
+  // The answer to a ping has the address only, no identity.
   return identity === address ? to : (identity ?? error);
 }
 

@@ -3,7 +3,7 @@ import { defaultLimits, withSharedGroups, type ShapeLimits } from '../../src/com
 import type { ApiObject } from './pipeline.ts';
 
 /** Small on purpose: few names, so that selectors, ports and blocks meet each other often. */
-/** How a class is laid out must not change what it allows: the limits that production reaches only at scale are drawn low too. */
+/** Includes low limits, so that small clusters also test the layouts that production uses only at scale. */
 export const shapeLimits = fc.constantFrom<ShapeLimits>(
   defaultLimits,
   { ...defaultLimits, maxTuples: 1 },
@@ -31,7 +31,7 @@ const nodeAddresses: Record<string, string[]> = {
   n2: ['192.0.2.2', '2001:db8:ffff::2'],
 };
 
-/** Addresses stay inside 10.1.0.0/24 and fd01::/120, so that blocks of several sizes hold some of them. */
+/** Addresses inside 10.1.0.0/24 and fd01::/120, so that blocks of several sizes contain some of them. */
 function podAddresses(index: number): string[] {
   return [`10.1.0.${index * 3 + 2}`, `fd01::${(index * 3 + 2).toString(16)}`];
 }
@@ -175,7 +175,7 @@ const containerPort = fc.record({
   protocol: fc.constantFrom(...protocolNames, undefined),
 });
 
-/** One pod for each index. Now and then it is terminal, on the host's network, leaving, or claims another pod's address. */
+/** One pod per index. Some are finished, on the host network, terminating, or claim another pod's address. */
 const pod = (index: number) =>
   fc
     .record({
@@ -223,7 +223,7 @@ const pods = fc
   .integer({ min: 2, max: 7 })
   .chain((count) => fc.tuple(...Array.from({ length: count }, (_, index) => pod(index))));
 
-/** A namespace may be missing from the cache (S3.4). */
+/** A Namespace object may be missing (S3.4). */
 const namespaceObjects = fc.tuple(...namespaces.map(() => fc.option(labels, { freq: 6, nil: undefined }))).map((all) =>
   all.flatMap((each, index): ApiObject[] =>
     each
@@ -271,7 +271,7 @@ export const flows = fc.record({
   destinationPort: fc.constantFrom(...portNumbers, ...portNumbers, 52, 444, 65535),
 }) as fc.Arbitrary<RandomFlow>;
 
-/** The addresses that a flow's ends are drawn from: mostly pods. */
+/** Possible ends of flows: mostly pods. */
 export function flowAddresses(objects: readonly ApiObject[], family: 'ipv4' | 'ipv6'): string[] {
   const isFamily = (address: string): boolean => address.includes(':') === (family === 'ipv6');
   const ofPods = objects

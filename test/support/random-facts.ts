@@ -4,7 +4,7 @@ import { keyOf, upsertOf, type ApiObject } from './pipeline.ts';
 
 interface SandboxChoice {
   readonly pod: number;
-  /** Whose addresses it has; `undefined`: those of nobody. */
+  /** Index of the pod whose addresses it has; `undefined` for unused addresses. */
   readonly addressesOf: number | undefined;
   readonly isOfAnother: boolean;
   readonly live: boolean;
@@ -30,7 +30,7 @@ export interface FactChoices {
 const link = fc.constantFrom<Link>({ device: 'veth1' }, { device: 'veth2' }, { device: 'cni0', port: 'veth1' });
 const someOf = { maxLength: 3 };
 
-/** To be made facts of by `factsOf`. */
+/** Input of `factsOf`. */
 export const factChoices: fc.Arbitrary<FactChoices> = fc.record({
   sandboxes: fc.array(
     fc.record({
@@ -50,7 +50,7 @@ export const factChoices: fc.Arbitrary<FactChoices> = fc.record({
   ranges: fc.subarray(['10.1.0.0/24', 'fd01::/120']),
 });
 
-/** What a node may say besides the objects of a cluster: about its pods, about pods that had their names, and about nobody's. */
+/** Facts of a node: about its pods, about earlier pods of the same names, and about unknown pods. */
 export function factsOf(objects: readonly ApiObject[], node: string, choices: FactChoices): NodeFact[] {
   const all = objects.filter(({ kind }) => kind === 'Pod');
   const podAt = (index: number): ApiObject => all[index % all.length]!;
@@ -66,7 +66,7 @@ export function factsOf(objects: readonly ApiObject[], node: string, choices: Fa
   const fetched = choices.fetched.map(({ pod, isAnother, hasNode }): [string, NodeFact] => {
     const object = podAt(pod);
     const { value } = upsertOf(object) as { readonly value: Pod };
-    // No pod changes its node.
+    // A pod never changes its node.
     const uid = isAnother || value.nodeName !== node ? `${value.uid}-other` : value.uid;
     const other = { ...value, uid, nodeName: hasNode ? node : undefined };
     return [keyOf(object), { op: 'fetched', key: keyOf(object), value: other }];
@@ -82,7 +82,7 @@ export function factsOf(objects: readonly ApiObject[], node: string, choices: Fa
   ];
 }
 
-/** What takes the fact back, where it can be. */
+/** The fact that removes this fact; empty if it cannot be removed. */
 export function endOfFact(fact: NodeFact): NodeFact[] {
   switch (fact.op) {
     case 'sandbox':

@@ -3,8 +3,8 @@ import type { Context, Runnable, Suite } from 'mocha';
 const reasons = new WeakMap<Runnable | Suite, string>();
 
 /**
- * Ends the running test as skipped, or, from a hook, all tests of its suite. Only for what the machine lacks: the reason says what,
- * and stands above the last line of `npm test`.
+ * Skips the running test, or from a hook all tests of its suite. Use it only for missing requirements of the machine. `npm test` prints
+ * the reason above its last line.
  */
 export function skipTest(context: Context, reason: string): never {
   const runnable = context.test!;
@@ -12,7 +12,7 @@ export function skipTest(context: Context, reason: string): never {
   return context.skip();
 }
 
-/** The reason given for a test or for a suite around it. */
+/** The skip reason of a test or of an enclosing suite. */
 export function findSkipReason(test: Runnable): string | undefined {
   let reason = reasons.get(test);
   for (let suite = test.parent; suite && reason === undefined; suite = suite.parent) reason = reasons.get(suite);

@@ -4,9 +4,9 @@ import { onEndingSignal } from '../../lib/ending-signals.ts';
 import { agentFlags, type Flag } from '../../config/flags.ts';
 
 const details = `
-A flag goes before its variable. What is on by default is turned off by --no-…, or by "false" in its variable. The rules stay
-when the agent stops; "postern uninstall" removes them. With --uninstall it is what a DaemonSet runs on every node before it is
-deleted.
+A flag overrides its environment variable. --no-…, or "false" in the variable, turns off what is on by default. The rules stay in the
+kernel when the agent stops; "postern uninstall" removes them. The DaemonSet runs the agent with --uninstall on every node before you
+delete it.
 
 Examples:
   $ postern agent --node-name worker-1 --kubeconfig /etc/kubernetes/postern.conf
@@ -15,7 +15,7 @@ Examples:
 export function agentCommand(): Command {
   const command = new Command('agent')
     .description(
-      'Watches the cluster and keeps the kernel of this node enforcing its policies, until it is told to stop.',
+      'Watches the cluster and writes its policies as nftables rules into the kernel of this node, until SIGTERM or SIGINT.',
     )
     .addHelpText('after', details);
   for (const flag of Object.values<Flag<unknown>>(agentFlags))
@@ -23,9 +23,9 @@ export function agentCommand(): Command {
   return command.action(async (values: FlagValues) => {
     const config = readAgentConfig(values);
     const stop = new AbortController();
-    // A second signal ends the process at once, which is safe, for the rules stay (S7.13).
+    // A second signal kills the process. That is safe, because the rules stay (S7.13).
     onEndingSignal(['SIGTERM', 'SIGINT'], () => stop.abort());
-    // Here and not above: wrong flags should be answered without loading all that enforces.
+    // Imported late: errors about flags must not wait for these modules.
     const run = config.uninstall
       ? (await import('../../agent/uninstall.ts')).runUninstall
       : (await import('../../agent/agent.ts')).runAgent;
@@ -33,7 +33,7 @@ export function agentCommand(): Command {
   });
 }
 
-/** A switch that is on by default has one to turn it off, which its help names. */
+/** A switch that is on by default also gets `--no-NAME`, and its help names that flag. */
 function toOptions(flag: Flag<unknown>): Option[] {
   const isOn = flag.argument === undefined && flag.fallback === 'true';
   const notes = [

@@ -8,18 +8,18 @@ import type { Destinations } from '../connect/attempts.ts';
 import { exitCode } from '../exit-code.ts';
 
 const details = `
-A policy drops what it denies, so denied means that nothing comes back; a refusal comes from somebody who was reached, and is neither.
-"helm test" runs this in two pods, one of them isolated. "postern probe" runs it with --once in the network of a pod.
+Postern drops denied packets, so "denied" means that no answer came back. A refusal shows that the packet arrived: it counts as neither.
+"helm test" runs this command in two pods, one of them isolated. "postern probe" runs it with --once in the network of a pod.
 
-With --once it says what came of one attempt at each address (of a name: the first of each family): connected, refused, no answer,
-unreachable, or that the name does not resolve. For UDP "connected" is an answer, and "no answer" is no proof: who is reached may
-have nothing to say. To port 53 it sends a DNS query, which every name server answers.
+With --once it prints the result for each address (for a name: the first of each family): connected, refused, no answer, unreachable,
+or unresolved. For UDP, "connected" means that an answer came back. "no answer" proves nothing, because a UDP server need not answer.
+To port 53 the command sends a DNS query, which every name server answers.
 
 Examples:
   $ postern connect 10.96.0.1 443 --until denied
   $ postern connect 10.244.1.2,fd00:10:244:1::2 53 --once --protocol UDP -o json
 
-Exit codes: 0 as wanted, or connected; 1 not within the time, or not connected; 2 a question that cannot be asked.`;
+Exit codes: 0 as wanted, or connected; 1 not within the time, or not connected; 2 wrong usage.`;
 
 interface Flags {
   readonly until: 'allowed' | 'denied';
@@ -31,22 +31,20 @@ interface Flags {
 
 export function connectCommand(): Command {
   return new Command('connect')
-    .description('Tries a connection from where it runs: again and again until it is allowed, or denied, or just once.')
-    .argument('<HOST>', 'an address, or a name; several with commas between, for --once')
-    .argument('<PORT>', 'a number')
+    .description('Tries a connection from here: repeatedly until it is allowed or denied, or once.')
+    .argument('<HOST>', 'an address or a name; with --once a comma-separated list')
+    .argument('<PORT>', 'a port number')
     .addOption(new Option('--until <VERDICT>', 'what to wait for').choices(['allowed', 'denied']).default('allowed'))
     .option('--timeout <SECONDS>', 'how long to try', '60')
-    .addOption(new Option('--once', 'try once, and say what came of it').conflicts(['until', 'timeout']))
+    .addOption(new Option('--once', 'try once and print the result').conflicts(['until', 'timeout']))
     .option('--protocol <PROTOCOL>', 'TCP or UDP', readProtocol, 'TCP')
-    .addOption(
-      new Option('-o, --output <FORM>', 'the form of the answer of --once').choices(['text', 'json']).default('text'),
-    )
+    .addOption(new Option('-o, --output <FORMAT>', 'output format of --once').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action(async (host: string, portText: string, flags: Flags) => {
       const { protocol } = flags;
       const to = { protocol, hosts: host.split(','), port: readNumber('PORT', portText, 65_535) };
       if (flags.once) return tryOnce(to, flags.output);
-      if (to.hosts.length > 1) throw new ConfigError('HOST: several go with --once');
+      if (to.hosts.length > 1) throw new ConfigError('HOST: a list needs --once');
       await tryUntil(to, flags, performance.now() + readNumber('--timeout', flags.timeout, 999_999) * 1000);
     });
 }
@@ -78,7 +76,7 @@ async function tryUntil(to: Destinations, { until, timeout }: Flags, deadline: n
   }
 }
 
-/** An error's code is neither. */
+/** `allowed`, `denied`, or for other outcomes the error code. */
 function verdictOf({ outcome, code }: Attempt): string {
   if (outcome === 'connected') return 'allowed';
   return outcome === 'no answer' ? 'denied' : (code ?? outcome);
@@ -87,7 +85,7 @@ function verdictOf({ outcome, code }: Attempt): string {
 function readProtocol(text: string): SocketProtocol {
   const protocol = socketProtocols.find((each) => each === text.toUpperCase());
   if (protocol) return protocol;
-  const why = text.toUpperCase() === 'SCTP' ? ': Node has no sockets for it' : '';
+  const why = text.toUpperCase() === 'SCTP' ? ': Node.js has no SCTP sockets' : '';
   throw new ConfigError(`--protocol: ${JSON.stringify(text)} is not TCP or UDP${why}`);
 }
 

@@ -12,7 +12,7 @@ import type { NodeDenials } from '../node/denials.ts';
 
 type Noted = NodeDenials['denials'][number];
 
-/** One connection that a node has denied, with names and reasons. */
+/** A denied connection of one node, with names and reasons. */
 interface Line extends Omit<Noted, 'protocol'>, Denial {
   readonly node: string;
 }
@@ -31,28 +31,32 @@ interface Streams {
 }
 
 const details = `
-Each node notes what it drops for a minute: at most 4096 connections in each direction and family, and 100 packets a second; what is beyond that is dropped
-all the same. The nodes are asked through \`pods/exec\` into their agents, which you must be allowed. Policies and reasons are those of now: where they
-would allow the connection, it says so.
+Each node records its denials for one minute: at most 4096 connections per direction and family, and 100 packets per second. It drops further packets
+without a record. The command runs \`pods/exec\` in the agents with your rights. Policies and reasons are the current ones: if they allow the
+connection now, the output says so.
 
 Examples:
-  $ postern denials                        what was denied in the last minute, on all nodes
+  $ postern denials                        denials of the last minute, on all nodes
   $ postern denials -n shop                to or from pods of one namespace
   $ postern denials --node n1 -o json | jq -r '.end.isolatedBy[]' | sort | uniq -c
 
-Exit codes: 0 asked, 2 a node could not be, or wrong usage.`;
+Exit codes: 0 all nodes answered, 2 a node did not answer, or wrong usage.`;
 
 /** `postern denials`. Sets `process.exitCode`. */
 export function denialsCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
   return new Command('denials')
     .description(
-      'Say which connections were denied in the last minute, by which policies, and what would have allowed them.',
+      'Lists the connections that were denied in the last minute, with the policies that isolate the pod and the rules that nearly allow them.',
     )
-    .option('--kubeconfig <file>', 'how to reach the cluster')
-    .option('--context <name>', 'the context of the kubeconfig')
-    .option('-n, --namespace <name>', 'only with a pod of this namespace at one end')
-    .option('--node <name>', 'only of this node')
-    .addOption(new Option('-o, --output <form>', 'text, or an object a line').choices(['text', 'json']).default('text'))
+    .option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)')
+    .option('--context <name>', 'context of the kubeconfig')
+    .option('-n, --namespace <name>', 'only connections with a pod of this namespace')
+    .option('--node <name>', 'only this node')
+    .addOption(
+      new Option('-o, --output <format>', 'text, or one JSON object per line')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
     .addHelpText('after', details)
     .action((flags: Flags) => tellDenials(flags, streams));
 }
@@ -64,11 +68,11 @@ async function tellDenials(
   const { config, objects } = await readLiveObjects(kubeconfig, context);
   const { cluster } = toSource(objects, new Map(), []);
   if (node !== undefined && !cluster.nodes.has(node))
-    throw new ConfigError(`--node: there is no node ${JSON.stringify(node)}`);
+    throw new ConfigError(`--node: node ${JSON.stringify(node)} does not exist`);
   if (namespace !== undefined && !objects.some((each) => keyOf(each) === `Namespace ${namespace}`))
-    throw new ConfigError(`--namespace: there is no namespace ${JSON.stringify(namespace)}`);
+    throw new ConfigError(`--namespace: namespace ${JSON.stringify(namespace)} does not exist`);
   const asked = await askNodes(config, objects, ['denials'], readDenials, node === undefined ? undefined : [node]);
-  if (asked.agents === 0) throw new ConfigError('no agent of Postern runs in this cluster, so there is none to ask');
+  if (asked.agents === 0) throw new ConfigError('no Postern agent runs in this cluster: install Postern first');
   const lines = asked.answers.flatMap(({ node: name, answer }) =>
     answer.map((noted): Line => ({ node: name, ...noted, ...attribute(cluster, noted) })),
   );
@@ -78,23 +82,23 @@ async function tellDenials(
   for (const line of wanted) out.write(output === 'json' ? `${JSON.stringify(line)}\n` : renderLine(line));
   if (output === 'text' && wanted.length === 0 && asked.answers.length > 0) {
     const where = asked.failures.length > 0 ? ` on ${asked.answers.map((each) => each.node).join(', ')}` : '';
-    out.write(`nothing was denied in the last minute${where}\n`);
+    out.write(`no connection was denied in the last minute${where}\n`);
   }
-  for (const { node: name, why } of asked.failures) notes.write(`note: node ${name} was not asked: ${why}\n`);
+  for (const { node: name, why } of asked.failures) notes.write(`note: node ${name} did not answer: ${why}\n`);
   process.exitCode = asked.failures.length > 0 ? exitCode.usage : exitCode.fine;
 }
 
 function readDenials(text: string): readonly Noted[] {
   const raw: unknown = JSON.parse(text);
   if (isJsonObject(raw) && Array.isArray(raw['denials'])) return raw['denials'] as readonly Noted[];
-  throw new Error('its agent said what is not understood; is it of another version?');
+  throw new Error('unexpected response from its agent; check its version');
 }
 
 function renderLine({ node, direction, from, to, protocol, port, packets, secondsAgo, end }: Line): string {
   const traffic = formatTraffic({ protocol, ...(port !== undefined && { destinationPort: port }) });
-  const heading = `${direction} of ${direction === 'egress' ? from : to} denied: ${from} → ${to}, ${traffic}; ${plural(packets, 'packet')}, the first ${secondsAgo} s ago (node ${node})\n`;
+  const heading = `${direction} of ${direction === 'egress' ? from : to} denied: ${from} → ${to}, ${traffic}; ${plural(packets, 'packet')}, first ${secondsAgo} s ago (node ${node})\n`;
   if (end.verdict === 'allowed') {
-    return `${heading}  allowed now: ${end.reason}. If it goes on, ask \`postern explain ${from} ${to} ${traffic}\`\n`;
+    return `${heading}  allowed now: ${end.reason}. If denials continue, run \`postern explain ${from} ${to} ${traffic}\`\n`;
   }
   const misses = end.nearMisses.map(({ policy, path, reason }) => `  - ${reason}\n    ${policy} ${path}\n`);
   return `${heading}  ${end.reason}\n${misses.join('')}`;

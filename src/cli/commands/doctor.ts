@@ -10,16 +10,15 @@ import { exitCode } from '../exit-code.ts';
 import { readSeconds } from '../read-seconds.ts';
 
 const details = `
-It runs "postern node doctor" in the agent of every node, by pods/exec. So it needs, besides reading pods, nodes, namespaces and network
-policies, your rights to get and create pods/exec where the agents are. It changes nothing.
-docs/reference/doctor.md has all that it can find.
+Runs "postern node doctor" in the agent of every node. You need the rights to list pods, nodes, namespaces and networkpolicies, and to get
+and create pods/exec in the namespace of the agents. The command changes nothing. docs/reference/doctor.md lists all checks.
 
 Examples:
   $ postern doctor
   $ postern doctor --node worker-1
   $ postern doctor -o json --ignore start-window | jq -r '.findings[] | [.severity, .check, .subject] | @tsv'
 
-Exit codes: 0 no findings; 1 findings, and a node that does not answer is one; 2 wrong usage, or no cluster or agents to ask.`;
+Exit codes: 0 no findings; 1 findings (also if a node does not answer); 2 wrong usage, or no cluster or agents found.`;
 
 const agentSelector = Object.entries(agentLabels)
   .map(([key, value]) => `${key}=${value}`)
@@ -39,16 +38,16 @@ interface Flags {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description(
-      'Says what keeps policies from holding in this cluster, node by node: what is wrong, for whom, and what to do.',
+      'Finds problems that stop policies from working on the nodes: what is wrong, which pods it affects, and what to do.',
     )
-    .option('--kubeconfig <FILE>', 'how to reach the cluster (default: what kubectl would use)')
-    .option('--context <NAME>', 'the context of the kubeconfig')
-    .option('-n, --namespace <NAME>', 'where the agents are (default: any namespace)')
-    .option('-l, --selector <LABELS>', 'the labels of the agents', agentSelector)
-    .option('--node <NAME>', 'ask this node alone')
+    .option('--kubeconfig <FILE>', 'kubeconfig file (default: as kubectl)')
+    .option('--context <NAME>', 'context of the kubeconfig')
+    .option('-n, --namespace <NAME>', 'namespace of the agents (default: any)')
+    .option('-l, --selector <LABELS>', 'label selector of the agents', agentSelector)
+    .option('--node <NAME>', 'only this node')
     .option('--timeout <SECONDS>', 'how long to wait for a node', '60')
-    .option('--ignore <CHECKS>', 'leave these checks out, with commas between them')
-    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .option('--ignore <CHECKS>', 'comma-separated checks to leave out')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action(async (flags: Flags) => {
       const ignored = readIgnored(flags.ignore, [...nodeChecks, ...clusterChecks]);
@@ -83,7 +82,7 @@ function renderCluster({ nodes, findings, unknown }: ClusterReport): string {
     const where = finding.nodes.length > 0 ? `on ${finding.nodes.join(', ')}: ` : '';
     return `${where}${renderFinding(finding)}`;
   });
-  const notes = unknown.map((text) => `not looked at: ${printable(text)}\n`);
-  const answered = nodes.length === 1 ? '1 node has answered' : `${nodes.length} nodes have answered`;
+  const notes = unknown.map((text) => `not checked: ${printable(text)}\n`);
+  const answered = nodes.length === 1 ? '1 node answered' : `${nodes.length} nodes answered`;
   return [...texts, ...notes, `${answered}: ${countFindings(findings.length)}\n`].join('');
 }

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import type { Decision, Flow, Verdict } from '../../evaluator/decision.ts';
 import { evaluate } from '../../evaluator/evaluator.ts';
-import { judgesOf, type Judge } from '../../evaluator/judges.ts';
+import { enforcingNodesOf, type EnforcingNode } from '../../evaluator/enforcing-nodes.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
@@ -28,7 +28,7 @@ interface ExplainOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly family?: Family;
-  /** Whether the nodes are asked. */
+  /** Whether to ask the nodes for their kernel's verdict. */
   readonly nodes: boolean;
   readonly output: 'text' | 'json';
 }
@@ -43,42 +43,40 @@ FROM and TO:
   shop/web              a pod
   shop/deployment/web   a pod of a workload
   node/n1, host/db      a node; a machine outside (kind Host, in manifests)
-  10.0.0.2, fd00::2     an address: whoever owns it
+  10.0.0.2, fd00::2     an address: stands for its owner
 
-PORT: TCP/80, UDP/53, SCTP/7, 80 (TCP), a port's name on TO, or icmp. It is the port of the pod, not of a Service: where TO is the address of
-one, its pods are named instead.
+PORT: TCP/80, UDP/53, SCTP/7, 80 (TCP), a port name of TO, or icmp. PORT is the port of the pod, not of a Service. If TO is the address of a
+Service, the error message names its pods.
 
-Of a cluster, the kernels of the nodes that judge the connection are asked too, through \`pods/exec\` into their agents: by rules read back, what
-would they do? A node that cannot be asked is a note.
+On a cluster, the command also asks the agents of the nodes that enforce policies on the connection, through \`pods/exec\`: it compares the
+rules in their kernels with the policies. If a node does not answer, the command prints a note.
 
 Examples:
-  $ postern explain shop/web shop/api TCP/8080                  of the cluster that kubectl would use
-  $ postern explain -f policies/ shop/web shop/api http         of manifests alone, no cluster needed
+  $ postern explain shop/web shop/api TCP/8080                  on the cluster of your kubeconfig
+  $ postern explain -f policies/ shop/web shop/api http         from manifests, without a cluster
   $ kustomize build | postern explain -f - shop/deployment/web 10.0.0.2 5432
   $ postern explain -f examples/first-light -o json office/desk shop/api icmp
-  $ postern explain pod shop/api                                what may reach this pod, and what may it reach?
+  $ postern explain pod shop/api                                what can reach this pod, and what can it reach?
 
-Exit codes: 0 allowed, 1 denied, 2 wrong usage or no answer, 3 a kernel would do something else.`;
+Exit codes: 0 allowed, 1 denied, 2 wrong usage or no answer, 3 the rules in a kernel contradict the policies.`;
 
-/** `postern explain FROM TO PORT`: is this allowed, and why? Sets `process.exitCode`; rejects for what cannot be asked. */
+/** `postern explain FROM TO PORT`: is this allowed, and why? Sets `process.exitCode`; rejects with a ConfigError. */
 export function explainCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
   const command = new Command('explain')
     .description(
-      'Say whether a connection is allowed, and why: per end, the policies and the rule that allows or the nearest misses.',
+      'Shows whether a connection is allowed, and why: for each end, the policies and the rule that allows it, or the rules that nearly do.',
     )
-    .argument('<from>', 'who opens the connection')
-    .argument('<to>', 'whom it reaches, after any Service')
-    .argument('<port>', 'the port it reaches')
+    .argument('<from>', 'the source of the connection')
+    .argument('<to>', 'the destination behind any Service')
+    .argument('<port>', 'the port of the destination')
     .enablePositionalOptions()
     .addCommand(explainPodCommand(streams));
   return withManifests(command, 'manifests instead of a cluster: a file, a folder, or - (repeatable)')
-    .addOption(new Option('--kubeconfig <file>', 'how to reach the cluster').conflicts('filename'))
-    .addOption(new Option('--context <name>', 'the context of the kubeconfig').conflicts('filename'))
-    .addOption(
-      new Option('--family <family>', 'the address family; default: all that both ends have').choices(families),
-    )
-    .addOption(new Option('--no-nodes', 'do not ask the nodes what their kernels would do').conflicts('filename'))
-    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .addOption(new Option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)').conflicts('filename'))
+    .addOption(new Option('--context <name>', 'context of the kubeconfig').conflicts('filename'))
+    .addOption(new Option('--family <family>', 'address family (default: all that both ends have)').choices(families))
+    .addOption(new Option('--no-nodes', 'do not check the rules in the kernels of the nodes').conflicts('filename'))
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', examples)
     .action((from: string, to: string, port: string, options: ExplainOptions) =>
       explain(from, to, port, options, streams),
@@ -93,13 +91,13 @@ async function explain(
   { out, notes }: Streams,
 ): Promise<void> {
   const first = await answer(fromText, toText, portText, options);
-  // Between the lists and what the kernel says something may have changed.
+  // Objects may have changed between the lists and the kernel's answer, so a contradiction is checked again.
   const last = isAgreed(first.kernels) ? first : await answer(fromText, toText, portText, options);
   const { source, from, to, traffic, verdict, decisions, kernels, unasked } = last;
   const ends = { source: from.endpoints, destination: to.endpoints };
   const assumed =
     options.output === 'json' || restsOnAddresses(source.cluster, decisions, ends) ? findAssumed(source, ends) : [];
-  const silent = unasked.map(({ node, why }) => `the kernel of ${node} was not asked: ${why}`);
+  const silent = unasked.map(({ node, why }) => `the rules in the kernel of ${node} were not checked: ${why}`);
   const all = new Set([...source.notes, ...last.notes, ...from.notes, ...to.notes, ...assumed, ...silent]);
   for (const note of all) notes.write(`note: ${note}\n`);
   const explanation: Explanation = { verdict, families: decisions };
@@ -125,7 +123,7 @@ async function answer(fromText: string, toText: string, portText: string, option
   const objects = [...source.objects, ...services];
   refuseService(objects, toText, portText);
   for (const text of [fromText, toText].filter(isLoopback)) {
-    throw new ConfigError(`${text} is everybody's own: nothing leaves for it, and no policy is asked`);
+    throw new ConfigError(`${text}: loopback traffic never leaves the pod, so NetworkPolicy does not apply`);
   }
   const from = findEnd(source, fromText);
   const to = findEnd(source, toText);
@@ -133,19 +131,19 @@ async function answer(fromText: string, toText: string, portText: string, option
   const traffic = readPortArgument(portText, source.cluster, to.endpoints.get(asked[0]!)!, asked[0]!);
   refuseServicePort(objects, source.cluster, toText, traffic);
   const decisions: Partial<Record<Family, Decision>> = {};
-  const judges: (Judge & { readonly family: Family })[] = [];
+  const enforcing: (EnforcingNode & { readonly family: Family })[] = [];
   for (const family of asked) {
     const pair = { source: from.endpoints.get(family)!, destination: to.endpoints.get(family)! };
     const flow: Flow = { ...pair, ...traffic, family };
     const decision = evaluate(source.cluster, flow);
     decisions[family] = decision;
-    judges.push(...judgesOf(source.cluster, flow, decision).map((judge) => ({ ...judge, family })));
+    enforcing.push(...enforcingNodesOf(source.cluster, flow, decision).map((each) => ({ ...each, family })));
   }
   const denied = Object.values(decisions).some(({ verdict }) => verdict === 'denied');
   const verdict: Verdict = denied ? 'denied' : 'allowed';
   const { answers: kernels, unasked } =
     live && options.nodes
-      ? await askKernels(live.config, live.objects, judges, traffic)
+      ? await askKernels(live.config, live.objects, enforcing, traffic)
       : { answers: undefined, unasked: [] };
   return { source, notes, from, to, traffic, verdict, decisions, kernels, unasked };
 }

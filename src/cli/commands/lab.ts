@@ -29,7 +29,7 @@ import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
 import { withManifests } from '../manifest-option.ts';
 
-// What loads the API server or the YAML parser is imported where it is needed: `probe` and `exec` answer at once.
+// Modules that load the API server or the YAML parser are imported late, so that `probe` and `exec` start fast.
 
 interface WhichLab {
   readonly name: string;
@@ -56,12 +56,12 @@ interface ProbeFlags {
 }
 
 const details = `
-Nodes, pods and what is between them are network namespaces of this machine named postern-…; nothing else of it is touched.
-Pods get their addresses from the CNI plugins of Debian's containernetworking-plugins, and the agent runs on every node.
+Nodes, pods and the network between them are network namespaces of this machine, named postern-…; the lab changes nothing else.
+The CNI plugins of Debian's containernetworking-plugins assign the pod addresses, and the agent runs on every node.
 
-With --kubeconfig the objects are at an API server of yours, made for trying things: one without a scheduler, controller
-manager or kubelets, such as envtest starts. Nodes, pods and the rest of what the lab creates there bear the label
-lab.postern.dev/name=NAME; "down" deletes that, and nothing else. Deployments and the like are left to that cluster.
+With --kubeconfig the lab uses your API server instead of its own. Take a test server without a scheduler, controller manager or
+kubelets, such as envtest starts. All objects that the lab creates there have the label lab.postern.dev/name=NAME; "down" deletes
+these objects and no others. The lab does not create pods for Deployments and other workloads there.
 
 Examples:
   $ postern lab run -f examples/           up, probe, print, down
@@ -74,7 +74,7 @@ Examples:
 export function labCommand(): Command {
   return new Command('lab')
     .description(
-      'A small cluster in network namespaces: real CNI plugins, real packets, the unchanged agent. Needs root.',
+      'Runs a small cluster in network namespaces: real CNI plugins, real packets, the unchanged agent. Needs root.',
     )
     .addHelpText('after', details)
     .addCommand(upCommand())
@@ -85,14 +85,14 @@ export function labCommand(): Command {
 }
 
 function upCommand(): Command {
-  return withUpFlags(new Command('up').description('Brings a lab up and keeps it until Ctrl-C or "postern lab down".'))
+  return withUpFlags(new Command('up').description('Starts a lab and keeps it until Ctrl-C or "postern lab down".'))
     .addOption(
       new Option(
         '--kubeconfig-out <FILE>',
-        'write a kubeconfig for kubectl; the built-in API is then served on loopback',
+        'write a kubeconfig for kubectl, and serve the built-in API on loopback',
       ).conflicts('kubeconfig'),
     )
-    .option('-d, --detach', 'return as soon as everything runs')
+    .option('-d, --detach', 'return when the lab runs')
     .action(async (flags: UpFlags) => {
       await checkMachine(flags.cni);
       if (!flags.detach) return stayUp(flags);
@@ -109,10 +109,8 @@ function upCommand(): Command {
 
 function probeCommand(): Command {
   const command = new Command('probe')
-    .description(
-      'Sends packets between every pair of pods and hosts, and compares what passes with what the policies say.',
-    )
-    .addHelpText('after', '\nExit codes: 0 as the policies say, 1 not so, 2 it could not be tried.')
+    .description('Sends packets between every pair of pods and hosts, and compares the result with the policies.')
+    .addHelpText('after', '\nExit codes: 0 as the policies say, 1 different, 2 no probe was possible.')
     .addOption(familyOption(families, 'only this family'));
   return withProbeFlags(withLab(command)).action(async (flags: WhichLab & ProbeFlags & { family?: Family }) => {
     const asked = { ports: flags.port, ...(flags.family && { families: [flags.family] }) };
@@ -122,10 +120,10 @@ function probeCommand(): Command {
 
 function runCommand(): Command {
   const command = new Command('run')
-    .description('Brings a lab up, probes it, prints what was found, takes it down.')
+    .description('Starts a lab, probes it, prints the result, and removes the lab.')
     .addHelpText(
       'after',
-      '\nExit codes: 0 as the policies say, 1 not so, 2 it could not be tried, 130 interrupted with Ctrl-C.',
+      '\nExit codes: 0 as the policies say, 1 different, 2 no probe was possible, 130 interrupted with Ctrl-C.',
     );
   return withProbeFlags(withUpFlags(command)).action(async (flags: UpFlags & ProbeFlags) => {
     await checkMachine(flags.cni);
@@ -135,7 +133,7 @@ function runCommand(): Command {
       ending.throwIfAborted();
       if (flags.output === 'table') process.stdout.write(`${await describe(lab, flags)}\n`);
       const found = await lab.probe({ ports: flags.port });
-      // A lab that is on its way down answers no probe.
+      // A lab that is being removed may give wrong results.
       ending.throwIfAborted();
       report(found, { port: flags.port, output: flags.output });
     });
@@ -157,7 +155,7 @@ function execCommand(): Command {
 }
 
 function downCommand(): Command {
-  return withLab(new Command('down').description('Ends a lab and removes all of it, also what a crash left.')).action(
+  return withLab(new Command('down').description('Removes a lab, also the remains of a crash.')).action(
     async ({ name, stateDir }: WhichLab) => {
       const state = new LabState(name, stateDir);
       const kubeconfig = await state.kubeconfig();
@@ -167,8 +165,8 @@ function downCommand(): Command {
         if (kubeconfig !== undefined) await release(kubeconfig, name);
         process.stdout.write(
           found
-            ? `removed what was left of lab ${name}\n`
-            : `there is no lab ${name}: nothing to do${await others(state)}\n`,
+            ? `removed the remains of lab ${name}\n`
+            : `lab ${name} does not exist: nothing to remove${await others(state)}\n`,
         );
         return;
       }
@@ -176,20 +174,20 @@ function downCommand(): Command {
       await waitUntilGone(state);
       await state.remove();
       if (kubeconfig !== undefined) await release(kubeconfig, name);
-      process.stdout.write(`lab ${name} is down\n`);
+      process.stdout.write(`lab ${name} is removed\n`);
     },
   );
 }
 
-/** Who gave a lab a name may end it without. */
+/** Hints at running labs: the user may have forgotten `--name`. */
 async function others(state: LabState): Promise<string> {
   const names = await state.othersUp();
   return names.length === 0
     ? ''
-    : `; ${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} up: choose with --name`;
+    : `; ${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} running: choose with --name`;
 }
 
-/** Says what stays at the real API server. A lab that crashed has left all there; any other has seen to it itself. */
+/** Deletes the objects that a crashed lab left at the real API server, and reports objects that stay. */
 async function release(kubeconfig: string, name: string): Promise<void> {
   const { RealClient } = await import('../../lab/real/client.ts');
   const { releaseObjects } = await import('../../lab/real/release-objects.ts');
@@ -208,7 +206,7 @@ async function stayUp(flags: UpFlags): Promise<void> {
     const text = `${await describe(lab, flags)}${describeAgents(lab)}`;
     ending.throwIfAborted();
     isUp = true;
-    if (!announce(text)) process.stdout.write(`${text}  Ctrl-C ends it\n`);
+    if (!announce(text)) process.stdout.write(`${text}  Ctrl-C stops it\n`);
     await once(ending, 'abort');
     control.close();
   });
@@ -216,7 +214,7 @@ async function stayUp(flags: UpFlags): Promise<void> {
 }
 
 function reportInterruption({ name }: WhichLab, code: number): void {
-  process.stderr.write(`postern: interrupted; lab ${name} is down\n`);
+  process.stderr.write(`postern: interrupted; lab ${name} is removed\n`);
   process.exitCode = code;
 }
 
@@ -240,23 +238,23 @@ async function readObjects(paths: readonly string[]): Promise<ApiObject[]> {
   const { loadManifests } = await import('../../manifests/load.ts');
   const { objects, problems } = await loadManifests(paths);
   if (problems.length > 0) throw new LabError('input', problems.map(formatProblem).join('\n'));
-  // What was loaded has the three fields that make it an API object.
+  // loadManifests has checked apiVersion, kind and metadata.name.
   return objects as unknown as ApiObject[];
 }
 
 async function waitUntilGone(state: LabState): Promise<void> {
   const deadline = Date.now() + 30_000;
   while ((await state.owner()) !== undefined) {
-    if (Date.now() > deadline) throw new LabError('timeout', 'the lab was asked to end, and still runs after 30 s');
+    if (Date.now() > deadline) throw new LabError('timeout', 'the lab still runs 30 s after SIGTERM');
     await delay(20);
   }
 }
 
-/** Throws where there was nothing to send: a typing error in a port is not good news. */
+/** Throws if no packet was sent: a mistyped port must not look like success. */
 function report({ results, denials }: ProbeReport, { port, family, output }: ProbeFlags & { family?: Family }): void {
   if (results.length === 0) {
     const which = `no pod or host${family ? ` with ${family}` : ''} declares ${port?.join(' or ') ?? 'a port'}`;
-    throw new LabError('input', `nothing was probed: ${which}; pods answer on their containerPorts`);
+    throw new LabError('input', `nothing to probe: ${which}; pods answer on their containerPorts`);
   }
   if (output === 'json') process.stdout.write(`[\n${results.map((result) => JSON.stringify(result)).join(',\n')}\n]\n`);
   else process.stdout.write([renderMatrix(results), renderDenials(denials), renderDifferences(results)].join('\n'));
@@ -267,20 +265,18 @@ async function describe(lab: Lab, flags: UpFlags): Promise<string> {
   const { describeCluster } = await import('../../lab/describe-cluster.ts');
   const kubeconfig = flags.kubeconfig ?? flags.kubeconfigOut;
   const kubectl = kubeconfig === undefined ? '' : `  kubectl --kubeconfig ${kubeconfig} get pods -A\n`;
-  return `lab ${flags.name} is up (${flags.cni}, ${flags.family}):\n${await describeCluster(lab)}${kubectl}`;
+  return `lab ${flags.name} is running (${flags.cni}, ${flags.family}):\n${await describeCluster(lab)}${kubectl}`;
 }
 
 function withUpFlags(command: Command): Command {
   return withManifests(withLab(command), 'manifests: a file, a folder, or - (repeatable)')
-    .option('--kubeconfig <FILE>', 'run on this API server instead of the built-in one')
-    .addOption(new Option('--nodes <N>', 'how many nodes').default(2).argParser(parseNodes))
-    .addOption(new Option('--cni <PLUGIN>', 'how pods are wired').choices(labCnis).default('bridge'))
+    .option('--kubeconfig <FILE>', 'use this API server instead of the built-in one')
+    .addOption(new Option('--nodes <N>', 'number of nodes').default(2).argParser(parseNodes))
+    .addOption(new Option('--cni <PLUGIN>', 'CNI plugin that connects pods').choices(labCnis).default('bridge'))
     .addOption(familyOption(labFamilies, 'addresses of nodes and pods').default('dual'))
-    .addOption(new Option('--uplink <KIND>', "what a node's network card is").choices(labUplinks).default('veth'))
+    .addOption(new Option('--uplink <KIND>', "device type of a node's uplink").choices(labUplinks).default('veth'))
     .addOption(
-      new Option('--overlay <KIND>', 'how packets travel between pods of two nodes')
-        .choices(labOverlays)
-        .default('routed'),
+      new Option('--overlay <KIND>', 'network between the pods of two nodes').choices(labOverlays).default('routed'),
     )
     .addOption(
       new Option('--rp-filter <MODE>', 'net.ipv4.conf.all.rp_filter of the nodes')
@@ -294,13 +290,13 @@ function withProbeFlags(command: Command): Command {
   const parse = (text: string, earlier?: string[]): string[] => [...(earlier ?? []), parseProbePort(text)];
   return command
     .addOption(port.argParser(parse))
-    .addOption(new Option('-o, --output <FORMAT>', 'how to print').choices(['table', 'json']).default('table'));
+    .addOption(new Option('-o, --output <FORMAT>', 'output format').choices(['table', 'json']).default('table'));
 }
 
 function withLab(command: Command): Command {
   return command
-    .option('--name <NAME>', 'which lab, where there are several', defaultLabName)
-    .option('--state-dir <DIR>', 'where labs keep their sockets and logs', defaultStateRoot);
+    .option('--name <NAME>', 'name of the lab', defaultLabName)
+    .option('--state-dir <DIR>', 'directory for sockets and logs of labs', defaultStateRoot);
 }
 
 function listOption(flags: string, summary: string): Option {

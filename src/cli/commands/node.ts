@@ -4,7 +4,7 @@ import { denialsCommand } from '../node/denials.ts';
 import { flowsCommand } from '../node/flows.ts';
 import { traceCommand } from '../node/trace.ts';
 
-/** What one node can tell of itself; other commands ask it through `pods/exec` of its agent. A line each. */
+/** Commands about one node. Other commands run them through `pods/exec` in its agent. */
 const subcommands: readonly (() => Command)[] = [denialsCommand, nodeDoctorCommand, flowsCommand, traceCommand];
 
 const details = `
@@ -16,7 +16,7 @@ Examples:
 
 export function nodeCommand(): Command {
   const command = new Command('node')
-    .description('What this node alone knows: run it on the node, or in the pod of its agent.')
+    .description('Shows the state of this node. Run it on the node, or in its agent pod.')
     .addHelpText('after', details);
   for (const create of subcommands) command.addCommand(create());
   return command;

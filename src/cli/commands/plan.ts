@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
-import { judgeImpact } from '../../impact/impact.ts';
+import { computeImpact } from '../../impact/impact.ts';
 import type { Impact } from '../../impact/impact.ts';
 import type { NodeFlows } from '../../impact/seen-flow.ts';
 import { keyOf } from '../../impact/object-key.ts';
@@ -32,54 +32,55 @@ interface Streams {
 }
 
 const details = `
-On a cluster it asks each node, through "pods/exec" into its agent and with your rights, for the flows that the kernel tracks, and judges each
-before and after. With --base, or where no node can be asked, it judges every pair of pods on the ports that they declare.
-Nothing is written. What is given is created, or takes the place of what is there; workloads count by their templates.
+On a cluster, the command asks the agent of each node for the flows that the kernel tracks, through "pods/exec" with your rights. It
+evaluates each flow before and after the change. With --base, or if no node answers, it evaluates every pair of pods on their declared ports.
+It writes nothing. Given objects are created or replace existing ones; workloads count by their templates.
 
 Examples:
-  $ postern plan -f policy.yaml                         what would this cut on the cluster that kubectl would use?
-  $ postern plan -f policies/ --delete                  and what would their removal?
+  $ postern plan -f policy.yaml                         what would this cut on the cluster of your kubeconfig?
+  $ postern plan -f policies/ --delete                  what would deleting these policies open?
   $ kustomize build | postern plan -f - -o json
-  $ postern plan -f policy.yaml --base cluster/         of manifests alone, no cluster needed
+  $ postern plan -f policy.yaml --base cluster/         from manifests, without a cluster
   $ postern plan -f policy.yaml --base cluster/ --flows n1.json --flows n2.json
 
-Exit codes: 0 nothing would be cut; 1 something would be; 2 wrong usage, something given is not valid, or not all nodes have answered.`;
+Exit codes: 0 no flow would be cut; 1 flows would be cut; 2 wrong usage, an invalid object, or not all nodes answered.`;
 
-/** `postern plan -f FILE`: what would this change? Sets `process.exitCode`; rejects for what cannot be asked. */
+/** `postern plan -f FILE`: what would this change? Sets `process.exitCode`; rejects with a ConfigError. */
 export function planCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
   const append = (value: string, earlier?: string[]): string[] => [...(earlier ?? []), value];
   const command = new Command('plan').description(
-    'Say what would change if manifests were applied: which pods become isolated, which flows would be cut, which would open.',
+    'Shows what would change if manifests were applied: which pods become isolated, which flows would be cut, and which would open.',
   );
-  return withManifests(command, 'what would be applied: a file, a folder, or - (repeatable)')
-    .option('--delete', 'as if it were deleted instead')
+  return withManifests(command, 'manifests to apply: a file, a folder, or - (repeatable)')
+    .option('--delete', 'delete the objects instead of applying them')
     .addOption(
       new Option('--base <PATH>', 'the cluster as manifests: a file or a folder (repeatable)').argParser(append),
     )
-    .addOption(new Option('--kubeconfig <file>', 'how to reach the cluster').conflicts('base'))
-    .addOption(new Option('--context <name>', 'the context of the kubeconfig').conflicts('base'))
+    .addOption(new Option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)').conflicts('base'))
+    .addOption(new Option('--context <name>', 'context of the kubeconfig').conflicts('base'))
     .addOption(
-      new Option('--flows <FILE>', 'flows that a node has printed, instead of asking the nodes (repeatable)').argParser(
-        append,
-      ),
+      new Option(
+        '--flows <FILE>',
+        'output of "postern node flows -o json", instead of asking the nodes (repeatable)',
+      ).argParser(append),
     )
-    .option('--no-flows', 'ask no node: judge declared ports')
-    .option('--pairs', 'judge declared ports besides the flows')
-    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .option('--no-flows', 'do not ask the nodes; evaluate declared ports')
+    .option('--pairs', 'evaluate declared ports in addition to flows')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action((options: PlanOptions) => plan(options, streams));
 }
 
 async function plan(options: PlanOptions, { out, notes }: Streams): Promise<void> {
-  if (!options.filename) throw new ConfigError('-f is missing: name what would be applied');
+  if (!options.filename) throw new ConfigError('-f is missing: name the manifests to apply');
   const { objects: given, problems } = await loadManifests(options.filename);
   const where = { base: options.base, kubeconfig: options.kubeconfig, context: options.context };
   const sides = await readSides(given, options.delete === true, where);
   const seen = await readSeen(options, sides);
   const question = { before: sides.before, after: sides.after, seen: seen.flows };
-  const impact = judgeImpact({ ...question, pairs: options.pairs === true || !seen.flows });
+  const impact = computeImpact({ ...question, pairs: options.pairs === true || !seen.flows });
   for (const note of new Set([...sides.notes, ...seen.notes])) notes.write(`note: ${note}\n`);
-  for (const problem of problems) notes.write(`postern: ${formatProblem(problem)}; it is left out\n`);
+  for (const problem of problems) notes.write(`postern: ${formatProblem(problem)}; document skipped\n`);
   out.write(
     options.output === 'json' ? toJson(sides, impact, problems.map(formatProblem)) : renderPlan(sides.changes, impact),
   );
@@ -92,7 +93,7 @@ async function plan(options: PlanOptions, { out, notes }: Streams): Promise<void
 interface Seen {
   readonly flows: readonly NodeFlows[] | undefined;
   readonly notes: readonly string[];
-  /** Every node with pods has told. */
+  /** Every node with pods has answered. */
   readonly isWhole: boolean;
 }
 
@@ -101,31 +102,33 @@ async function readSeen(options: PlanOptions, { before, isAddressed, config }: S
   if (options.flows) {
     if (!isAddressed) {
       const dump = 'kubectl get namespaces,nodes,pods,networkpolicies -A -o yaml';
-      throw new ConfigError(`--flows: they name addresses, and no pod of --base has one: give what "${dump}" prints`);
+      throw new ConfigError(
+        `--flows: flows need pod addresses, but no pod of --base has one: pass the output of "${dump}"`,
+      );
     }
     const flows = await Promise.all(options.flows.map(readFlowsFile));
     return { flows, notes: unknownNodes(flows, before), isWhole: true };
   }
   if (!config) return { flows: undefined, notes: [], isWhole: true };
   const { agents, flows, failures } = await askAgents(config, before);
-  const pairs = 'so pairs of pods are judged on the ports that they declare';
-  if (agents === 0) return { flows: undefined, notes: [`there is no agent on any node, ${pairs}`], isWhole: true };
-  const notes = failures.map(({ node, why }) => `the flows of node ${node} are not among these: ${why}`);
+  const pairs = 'so the plan evaluates pairs of pods on their declared ports';
+  if (agents === 0) return { flows: undefined, notes: [`no node has an agent, ${pairs}`], isWhole: true };
+  const notes = failures.map(({ node, why }) => `the flows of node ${node} are missing: ${why}`);
   if (flows.length > 0) return { flows, notes, isWhole: failures.length === 0 };
-  return { flows: undefined, notes: [...notes, `no node has told of its flows, ${pairs}`], isWhole: false };
+  return { flows: undefined, notes: [...notes, `no node answered, ${pairs}`], isWhole: false };
 }
 
 function unknownNodes(flows: readonly NodeFlows[], objects: readonly JsonObject[]): string[] {
   const keys = new Set(objects.map(keyOf));
   const unknown = flows.flatMap(({ node }) => (node === undefined || keys.has(`Node ${node}`) ? [] : [node]));
-  return unknown.map((node) => `there is no node ${node}: which of the flows are its own cannot be told`);
+  return unknown.map((node) => `node ${node} does not exist: the plan cannot tell which flows are its own`);
 }
 
 function isCut({ flows, pairs }: Impact): boolean {
   return (flows?.cut.length ?? 0) > 0 || (pairs?.cut.length ?? 0) > 0;
 }
 
-/** Something given is refused, or is a policy that is not understood in part. */
+/** Whether a given object is refused, or is a policy with an invalid part. */
 function hasInvalid({ changes }: Sides, { issues }: Impact): boolean {
   return changes.some(({ object, change }) => {
     return change === 'refused' || (change !== 'deleted' && issues.has(object.replace(/^NetworkPolicy /, '')));

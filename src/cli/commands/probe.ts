@@ -15,20 +15,20 @@ import { readSeconds } from '../read-seconds.ts';
 
 const details = `
 FROM: shop/web, a pod (or shop/deployment/web). With --lab also node/n1 and host/db.
-TO:   shop/api, a pod; shop/svc:api, a Service; node/n1; 10.0.0.2, an address; api.shop.svc, a name for the pod's resolver.
-PORT: 80 (TCP), TCP/80, UDP/53, or a name of it on the pod or Service. SCTP and ICMP cannot be tried.
+TO:   shop/api, a pod; shop/svc:api, a Service; node/n1; 10.0.0.2, an address; api.shop.svc, a DNS name that the pod resolves.
+PORT: 80 (TCP), TCP/80, UDP/53, or a port name of the pod or Service. SCTP and ICMP are not supported.
 
-On a cluster it adds an ephemeral container to the pod FROM, which has no right and runs "postern connect" once. That container ends by
-itself, and stays in the pod's spec until the pod is deleted: Kubernetes has no way to take it out. You need the rights to list
-pods, namespaces, nodes, networkpolicies and services, and, in the namespace of FROM, to get pods, patch pods/ephemeralcontainers and
-get pods/log.
+On a cluster, the command adds an unprivileged ephemeral container to the pod FROM, which runs "postern connect" once and exits. The
+container stays in the pod's spec until the pod is deleted, because Kubernetes cannot remove ephemeral containers. You need the rights to
+list pods, namespaces, nodes, networkpolicies and services, and, in the namespace of FROM, to get pods, patch pods/ephemeralcontainers
+and get pods/log.
 
 Examples:
   $ postern probe shop/web shop/api TCP/8080
   $ postern probe shop/web shop/svc:api http -o json
-  $ postern probe --lab shop/web shop/api 8080          in the lab that "postern lab up" has made
+  $ postern probe --lab shop/web shop/api 8080          in a lab of "postern lab up"
 
-Exit codes: 0 every family as the policies say: allowed and connected, or denied and no answer; 1 anything else; 2 it could not be tried.`;
+Exit codes: 0 every family as the policies say: allowed and connected, or denied and no answer; 1 anything else; 2 no probe was possible.`;
 
 interface Flags {
   readonly kubeconfig?: string;
@@ -42,31 +42,33 @@ interface Flags {
   readonly stateDir?: string;
 }
 
-/** A name that does not resolve is nobody's. */
+/** Expectation for a name that does not resolve. */
 const unnamed: Expected = { verdict: 'unknown', reasons: [], nodes: [] };
 
 export function probeCommand(): Command {
   return new Command('probe')
-    .description("Tries a connection from a pod's own network, and says beside it what the policies say.")
+    .description("Tries a connection from a pod's network, and compares the result with the policies.")
     .argument('<from>', 'the pod that opens the connection')
-    .argument('<to>', 'whom it is for')
-    .argument('<port>', 'the port it is for')
-    .option('--kubeconfig <file>', 'how to reach the cluster')
-    .option('--context <name>', 'the context of the kubeconfig')
-    .option('--image <image>', 'what the container in the pod runs (default: the image of the agents of the cluster)')
+    .argument('<to>', 'the destination')
+    .argument('<port>', 'the port of the destination')
+    .option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)')
+    .option('--context <name>', 'context of the kubeconfig')
+    .option('--image <image>', "image of the ephemeral container (default: the agents' image)")
     .option('--timeout <seconds>', 'how long to wait for the container', '60')
-    .addOption(new Option('--lab', 'in a lab of this machine').conflicts(['kubeconfig', 'context', 'image', 'timeout']))
-    .option('--name <name>', 'which lab, with --lab, where there are several')
-    .option('--state-dir <dir>', 'where labs keep their sockets, with --lab')
-    .addOption(new Option('--family <family>', 'only this family; default: all that both ends have').choices(families))
-    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .addOption(
+      new Option('--lab', 'use a lab of this machine').conflicts(['kubeconfig', 'context', 'image', 'timeout']),
+    )
+    .option('--name <name>', 'name of the lab, with --lab')
+    .option('--state-dir <dir>', 'directory of the sockets of labs, with --lab')
+    .addOption(new Option('--family <family>', 'address family (default: all that both ends have)').choices(families))
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action(probe);
 }
 
 async function probe(fromText: string, toText: string, portText: string, flags: Flags): Promise<void> {
   if (!flags.lab && (flags.name ?? flags.stateDir) !== undefined) {
-    throw new ConfigError('--name and --state-dir name a lab: say --lab too');
+    throw new ConfigError('--name and --state-dir need --lab');
   }
   const place = await (flags.lab
     ? openLab(fromText, flags)

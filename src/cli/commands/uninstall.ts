@@ -9,16 +9,15 @@ import type { DaemonSetName } from '../uninstall/daemon-set.ts';
 const names = tableFamilies.map((family) => `${family} ${tableName}`).join(', ');
 
 const details = `
-Without --daemonset it works on this node alone, and not while an agent runs here, which would write the rules again.
-With --daemonset every pod of that DaemonSet is told to remove the rules of its node and to stay, and the command waits until all
-have. Then nothing is enforced any more, and the DaemonSet can be deleted. "helm uninstall" does this by itself.
-Connections are not cut; nothing isolates a pod any more.
+Without --daemonset, the command removes the rules of this node. It refuses while an agent runs here, which would write them again.
+With --daemonset, every pod of that DaemonSet removes the rules of its node and stays, and the command waits until all have done so.
+Then no policy is enforced, and you can delete the DaemonSet. "helm uninstall" does this by itself. No connection is cut.
 
 Examples:
   $ postern uninstall
   $ postern uninstall --daemonset postern-system/postern && kubectl delete -k deploy/
 
-Exit codes: 0 removed; 1 some nodes are not done in time; 2 it cannot be done.`;
+Exit codes: 0 removed; 1 some nodes are not done in time; 2 not possible.`;
 
 interface Flags {
   readonly daemonset?: string;
@@ -30,11 +29,11 @@ interface Flags {
 export function uninstallCommand(): Command {
   return new Command('uninstall')
     .description(
-      `Deletes our tables (${names}) from this node. With --daemonset: the tables and the saved state of every node.`,
+      `Deletes the tables of Postern (${names}) from this node. With --daemonset: the tables and the saved state of every node.`,
     )
-    .option('--daemonset <NAMESPACE/NAME>', 'remove the rules from every node that this DaemonSet runs on')
-    .option('--release <NAME>', 'only if Helm has installed that DaemonSet as this release')
-    .option('--kubeconfig <FILE>', 'how to reach the API server, with --daemonset (default: what kubectl would use)')
+    .option('--daemonset <NAMESPACE/NAME>', 'remove the rules from every node of this DaemonSet')
+    .option('--release <NAME>', 'only if Helm installed that DaemonSet as this release')
+    .option('--kubeconfig <FILE>', 'kubeconfig file, with --daemonset (default: as kubectl)')
     .option('--timeout <SECONDS>', 'how long to wait for the nodes, with --daemonset', '300')
     .addHelpText('after', details)
     .action(async (flags: Flags) => {
@@ -46,8 +45,7 @@ export function uninstallCommand(): Command {
 async function uninstallHere(): Promise<void> {
   const { uninstallThisNode } = await import('../uninstall/this-node.ts');
   const removed = await uninstallThisNode();
-  const lines =
-    removed.length > 0 ? removed.map((each) => `deleted ${each}`) : ['there is no table of ours on this node'];
+  const lines = removed.length > 0 ? removed.map((each) => `deleted ${each}`) : ['this node has no table of Postern'];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
@@ -63,7 +61,7 @@ async function uninstallEverywhere(
     client: createApiClient(await loadKubeConfig(kubeconfig ?? readKubeconfigFiles())),
     release,
     signal: new AbortController().signal,
-    progress: (now) => process.stdout.write(`${now.done} of ${now.nodes} nodes are free of our tables\n`),
+    progress: (now) => process.stdout.write(`${now.done} of ${now.nodes} nodes have no table of Postern\n`),
     pause: async () => {
       await delay(500);
       return performance.now() < deadline;
@@ -72,7 +70,7 @@ async function uninstallEverywhere(
   if (done === nodes) return;
   const pods = `kubectl -n ${daemonSet.namespace} get daemonset,pods -o wide`;
   process.stderr.write(
-    `postern: ${nodes - done} nodes are not done after ${seconds} s; "${pods}" shows which. Run this again to wait longer\n`,
+    `postern: ${nodes - done} nodes are not done after ${seconds} s; "${pods}" shows them. Run this command again to wait longer\n`,
   );
   process.exitCode = exitCode.finding;
 }

@@ -6,12 +6,12 @@ import { runInPod } from '../../watch/exec.ts';
 import { exitCode } from '../exit-code.ts';
 import { messageOf } from '../../lib/message-of.ts';
 
-/** What the chart and deploy/ name their pods by. */
+/** Labels of agent pods in the chart and in deploy/. */
 export const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
 
 const container = 'agent';
 const patienceMs = 60_000;
-/** With a node whose kubelet, through which an exec goes, has not been heard of: long enough if it has just come back. */
+/** Timeout for a node whose kubelet does not report. An exec goes through the kubelet, so it works only if the kubelet is back. */
 const lostPatienceMs = 5_000;
 const mostAtOnce = 8;
 
@@ -21,14 +21,14 @@ export interface NodeFailure {
 }
 
 export interface NodeAnswers<Answer> {
-  /** How many nodes have an agent. */
+  /** Number of nodes with an agent. */
   readonly agents: number;
   readonly answers: readonly { readonly node: string; readonly answer: Answer }[];
-  /** Nodes that did not tell. */
+  /** Nodes that did not answer. */
   readonly failures: readonly NodeFailure[];
 }
 
-/** Asks the agents of nodes, some at once, by the user's own right to `pods/exec`; by default of all nodes that pods run on. */
+/** Asks the agents of nodes, up to eight at once, with the user's right to `pods/exec`. `nodes` defaults to all nodes with pods. */
 export async function askNodes<Answer>(
   config: KubeConfig,
   objects: readonly JsonObject[],
@@ -57,7 +57,7 @@ export async function askNodes<Answer>(
         const why = messageOf(error);
         failures.push({
           node,
-          why: lost.has(node) ? `the node is not ready, its kubelet does not report; ${why}` : why,
+          why: lost.has(node) ? `the node is not ready: its kubelet does not report; ${why}` : why,
         });
       }
     }
@@ -66,7 +66,7 @@ export async function askNodes<Answer>(
   return { agents: agents.size, answers, failures };
 }
 
-/** Runs `postern node …` in the pod of an agent; that it exits with a finding is an answer too. */
+/** Runs `postern node …` in an agent pod. Exit code 1 (a finding) is an answer too. */
 async function ask(
   config: KubeConfig,
   agent: JsonObject | undefined,
@@ -76,14 +76,14 @@ async function ask(
   if (!agent) throw new Error('it has no agent');
   const pod = { namespace: textAt(agent, 'metadata', 'namespace')!, name: textAt(agent, 'metadata', 'name')! };
   const state = whyNotRunning(agent, container);
-  if (state !== undefined) throw new Error(`pod ${pod.namespace}/${pod.name}: its agent does not run: ${state}`);
+  if (state !== undefined) throw new Error(`pod ${pod.namespace}/${pod.name}: the agent does not run: ${state}`);
   const command = ['postern', 'node', ...question, '-o', 'json'];
   return runInPod(config, { ...pod, container }, command, { patienceMs: patience, finding: exitCode.finding });
 }
 
 /**
- * What its kubelet says of a container that cannot be asked, as `CrashLoopBackOff`; nothing of one that runs. The phase of a pod is Running
- * also between two crashes.
+ * Why a container does not run, for example `CrashLoopBackOff`; `undefined` if it runs. The container status decides, because the
+ * phase of a pod stays Running between two crashes.
  */
 export function whyNotRunning(pod: unknown, name: string | undefined): string | undefined {
   const status = listAt(pod, 'status', 'containerStatuses').find((each) => textAt(each, 'name') === name);
@@ -93,7 +93,7 @@ export function whyNotRunning(pod: unknown, name: string | undefined): string | 
   return reason ?? (phase === 'Running' ? undefined : phase);
 }
 
-/** A node that is dead, or cut off: the API server has not heard of its kubelet for the better part of a minute. */
+/** A node whose condition Ready is Unknown: its kubelet does not report, so the node is down or unreachable. */
 function isLost(object: JsonObject): boolean {
   return (
     object['kind'] === 'Node' &&
@@ -108,7 +108,7 @@ function isAgent(pod: JsonObject): boolean {
   return Object.entries(agentLabels).every(([key, value]) => labels[key] === value);
 }
 
-/** An evicted pod may stand beside the one that has followed it. */
+/** Sorts running pods last: an evicted pod may still exist beside its replacement. */
 function runningLast(a: JsonObject, b: JsonObject): number {
   const isRunning = (pod: JsonObject): number => Number(whyNotRunning(pod, container) === undefined);
   return isRunning(a) - isRunning(b);

@@ -3,19 +3,19 @@ import { connect } from 'node:net';
 import { familyOf } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 
-/** What Node has sockets for. */
+/** Protocols that Node.js has sockets for. */
 export const socketProtocols = ['TCP', 'UDP'] as const;
 export type SocketProtocol = (typeof socketProtocols)[number];
 
-/** `unresolved` is the name's fate, all others are an address's. */
+/** `unresolved` is for a name, all others are for an address. */
 export type Outcome = 'connected' | 'refused' | 'no answer' | 'unreachable' | 'unresolved' | 'failed';
 
 export interface Attempt {
-  /** None for a name that is unresolved. */
+  /** Missing for an unresolved name. */
   readonly family?: Family;
   readonly address: string;
   readonly outcome: Outcome;
-  /** The error's, as `ECONNREFUSED`. */
+  /** Error code, for example `ECONNREFUSED`. */
   readonly code?: string;
   readonly ms: number;
 }
@@ -26,12 +26,12 @@ export interface Destination {
   readonly port: number;
 }
 
-/** Three tries of the kernel to send a SYN, after 0, 1 and 3 s: one lost packet is no verdict. */
+/** The kernel sends a SYN after 0, 1 and 3 s, so one lost packet does not decide. */
 const silenceMs = 4_000;
-/** The same tries for a datagram, which nobody sends again for us. */
+/** The same times for UDP, which the kernel does not retransmit. */
 const sendAtMs = [0, 1_000, 3_000];
 
-/** ICMP errors as the kernel hands them on; administratively prohibited is EHOSTUNREACH, or EACCES in IPv6. */
+/** ICMP errors as error codes of the kernel. "Administratively prohibited" is EHOSTUNREACH, in IPv6 EACCES. */
 const outcomes: Readonly<Record<string, Outcome>> = {
   ECONNREFUSED: 'refused',
   ECONNRESET: 'refused',
@@ -44,7 +44,7 @@ const outcomes: Readonly<Record<string, Outcome>> = {
   ENETUNREACH: 'unreachable',
 };
 
-/** Tries once, for as long as a silence lasts. Never rejects. */
+/** Tries once and waits at most `silenceMs` for an answer. Never rejects. */
 export async function attempt(destination: Destination): Promise<Attempt> {
   const start = performance.now();
   const code = await (destination.protocol === 'TCP' ? openTcp(destination) : askUdp(destination));
@@ -58,7 +58,7 @@ export async function attempt(destination: Destination): Promise<Attempt> {
   };
 }
 
-/** Resolves to an error's code, `ETIMEDOUT` for silence, or nothing if it opened. */
+/** Resolves to an error code, `ETIMEDOUT` without an answer, or `undefined` if the connection opened. */
 function openTcp({ address, port }: Destination): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
@@ -72,7 +72,7 @@ function openTcp({ address, port }: Destination): Promise<string | undefined> {
   });
 }
 
-/** An answer is whatever datagram comes back; the socket is connected, so ICMP errors come to it too. */
+/** Any datagram counts as an answer. The socket is connected, so that it receives ICMP errors. */
 function askUdp({ address, port }: Destination): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = createSocket(familyOf(address) === 'ipv6' ? 'udp6' : 'udp4');
@@ -98,7 +98,7 @@ function askUdp({ address, port }: Destination): Promise<string | undefined> {
   });
 }
 
-/** Name servers drop what is no query. This one, for the name servers of the root, each of them answers, if only with a refusal. */
+/** A DNS query for the name servers of the root. Name servers ignore other datagrams, and answer this one at least with REFUSED. */
 const dnsQuery = Buffer.from('5053010000010000000000000000020001', 'hex');
 
 function questionFor(port: number): Buffer {

@@ -11,7 +11,7 @@ export interface Destinations {
   readonly port: number;
 }
 
-/** Tries all at once: every address, and of a name the first address of each family. Never rejects. */
+/** Tries every address in parallel; for a name, the first address of each family. Never rejects. */
 export async function attemptAll({ protocol, hosts, port }: Destinations): Promise<Attempt[]> {
   const tried = hosts.map(async (host): Promise<Attempt[]> => {
     if (parseAddress(host)) return [await attempt({ protocol, address: host, port })];

@@ -6,21 +6,21 @@ import { messageOf } from '../../lib/message-of.ts';
 
 export interface ApiAnswer {
   readonly api: Known<ApiFacts>;
-  /** Addresses of pods on other nodes, a few. */
+  /** Addresses of some pods on other nodes. */
   readonly remotePods: readonly string[];
 }
 
 interface Clocks {
   /** Milliseconds since the epoch. */
   readonly wall: () => number;
-  /** Milliseconds of a clock that nobody sets. */
+  /** Milliseconds of a monotonic clock. */
   readonly steady: () => number;
 }
 
 const silenceMs = 8000;
 const systemClocks: Clocks = { wall: () => Date.now(), steady: () => performance.now() };
 
-/** One question, with the rights of the agent: does the API server answer, what time is it there, and what are addresses of pods elsewhere? */
+/** Sends one request with the rights of the agent: tests the API server, reads its clock, and gets addresses of pods on other nodes. */
 export async function askApi(
   kubeconfig: string | undefined,
   node: string | undefined,
@@ -37,7 +37,7 @@ export async function askApi(
     const answer = await client.get('/api/v1/pods', { query, signal, silenceMs, onHeaders });
     const roundTripMs = Math.round(steady() - began);
     const items = listAt(await readJson(answer), 'items');
-    // The header is cut to the second, and was written while the answer was under way.
+    // The Date header is truncated to the second, so this adds half a second.
     const theirs = Date.parse(date ?? '') + 500;
     const aheadMs = Number.isNaN(theirs) ? undefined : Math.round(asked + roundTripMs / 2 - theirs);
     return { api: { value: { roundTripMs, aheadMs } }, remotePods: items.flatMap((item) => addressesOf(item, node)) };
@@ -47,7 +47,7 @@ export async function askApi(
   }
 }
 
-/** The JSON of a list. Rejects with what the client throws. */
+/** Returns the JSON of a list. Rejects with an ApiError. */
 export async function askObjects(
   kubeconfig: string | undefined,
   path: string,

@@ -19,23 +19,23 @@ export interface AskOptions {
   readonly client: ApiReader;
   readonly config: KubeConfig;
   readonly exec: (config: KubeConfig, command: PodCommand) => Promise<CommandOutcome>;
-  /** Where agents are; all namespaces where it is not said. */
+  /** Namespace of the agents; `undefined` for all namespaces. */
   readonly namespace: string | undefined;
   readonly selector: string;
-  /** This one alone. */
+  /** Only this node. */
   readonly node: string | undefined;
-  /** For one node. */
+  /** For each node. */
   readonly timeoutMs: number;
   readonly version: string;
   readonly progress: (text: string) => void;
-  /** Between two looks at a node that is behind. */
+  /** Pause before a node with older policies is asked again. */
   readonly pause: () => Promise<unknown>;
 }
 
 const silenceMs = 30_000;
-/** Nodes that are asked at a time. */
+/** Nodes that are asked in parallel. */
 const atOnce = 8;
-/** How often a node that has not applied the newest policies is asked again: a change takes its time. */
+/** How often a node with older policies is asked again, because it may be applying a change. */
 const patience = 3;
 
 interface AgentPod {
@@ -43,11 +43,11 @@ interface AgentPod {
   readonly namespace: string;
   readonly name: string;
   readonly container: string | undefined;
-  /** Why it cannot be asked, if so. */
+  /** Why the agent does not run; `undefined` if it runs. */
   readonly state: string | undefined;
 }
 
-/** Asks the agent of every node, through the API server. Rejects where the agents cannot be found. */
+/** Asks the agent of every node through the API server. Rejects with a ConfigError if it finds no agent. */
 export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
   const { client, node, progress, version } = options;
   const agents = chooseOnePerNode(await reaching(listAgents(options)));
@@ -72,10 +72,10 @@ export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
 function nothingToAsk({ node, namespace, selector }: AskOptions, agents: readonly AgentPod[]): string {
   if (node !== undefined && agents.length > 0) {
     const names = sorted(agents.map((agent) => agent.node));
-    return `--node: there is no agent on ${JSON.stringify(node)}; there are on ${names.slice(0, 10).join(', ')}`;
+    return `--node: node ${JSON.stringify(node)} has no agent; nodes with an agent: ${names.slice(0, 10).join(', ')}`;
   }
   const where = namespace === undefined ? 'in any namespace' : `in namespace ${namespace}`;
-  return `there is no pod of an agent ${where} (${selector}): install Postern, or name them with --namespace and --selector`;
+  return `no agent pod found ${where} (${selector}): install Postern, or set --namespace and --selector`;
 }
 
 async function listAgents({ client, namespace, selector }: AskOptions): Promise<AgentPod[]> {
@@ -102,14 +102,14 @@ function readAgentPod(pod: unknown): AgentPod[] {
   return [{ node, namespace, name, container, state: whyNotRunning(pod, container) }];
 }
 
-/** During a roll-out a node may have two: the one that runs. */
+/** During a roll-out a node may have two agent pods: prefers the running one. */
 function chooseOnePerNode(agents: readonly AgentPod[]): AgentPod[] {
   const order = (pod: AgentPod): number => (pod.state === undefined ? 0 : 1);
   const byNode = Map.groupBy(agents, ({ node }) => node);
   return sorted(byNode.keys()).map((node) => byNode.get(node)!.toSorted((a, b) => order(a) - order(b))[0]!);
 }
 
-/** Those for which the DaemonSet has an image. */
+/** Lists Linux nodes: the image exists for Linux only. */
 async function listNodes(client: ApiReader): Promise<string[]> {
   const names: string[] = [];
   const { signal } = new AbortController();
@@ -124,7 +124,7 @@ async function listNodes(client: ApiReader): Promise<string[]> {
   return names;
 }
 
-/** @param node on which the pods are; all where it is not said */
+/** @param node Only pods of this node; `undefined` for all nodes. */
 async function listProbeHosts(client: ApiReader, node: string | undefined): Promise<ProbeHost[]> {
   const hosts: ProbeHost[] = [];
   const { signal } = new AbortController();
@@ -154,7 +154,8 @@ async function askAll(agents: readonly AgentPod[], options: AskOptions): Promise
 
 async function askNode(agent: AgentPod, { config, exec, timeoutMs }: AskOptions): Promise<Known<NodeReport>> {
   const { namespace, name: pod, container, state } = agent;
-  if (state !== undefined || container === undefined) return { unknown: `it does not run: ${state ?? 'no container'}` };
+  if (state !== undefined || container === undefined)
+    return { unknown: `the agent does not run: ${state ?? 'no container'}` };
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const command = ['postern', 'node', 'doctor', '-o', 'json'];
@@ -162,22 +163,22 @@ async function askNode(agent: AgentPod, { config, exec, timeoutMs }: AskOptions)
     const report = readNodeReport(stdout);
     if (report) return { value: { ...report, node: agent.node } };
     if (stderr.includes("unknown command 'node'")) {
-      return { unknown: 'its version of Postern has no doctor yet: upgrade it' };
+      return { unknown: 'this version of the agent has no doctor: upgrade it' };
     }
-    return { unknown: `it ended with exit code ${exitCode}: ${stderr.trim().slice(-500) || 'no report'}` };
+    return { unknown: `the doctor ended with exit code ${exitCode}: ${stderr.trim().slice(-500) || 'no report'}` };
   } catch (error) {
     if (signal.aborted) return { unknown: `no answer within ${timeoutMs / 1000} s` };
     return { unknown: messageOf(error) };
   }
 }
 
-/** Of which every agent knows all objects, and which change seldom enough to wait for. */
+/** Resources that every agent reads completely and that change rarely enough to wait for. */
 const compared = {
   networkpolicies: '/apis/networking.k8s.io/v1/networkpolicies',
   namespaces: '/api/v1/namespaces',
 } as const;
 
-/** Asks nodes again that have not applied what the API server holds, until they have, or patience ends. */
+/** Asks nodes with older objects again, until they have applied the current ones, at most `patience` times. */
 async function settle(
   asked: readonly AskedNode[],
   agents: readonly AgentPod[],
@@ -192,7 +193,7 @@ async function settle(
       return wanted.some(([resource, digest]) => applied[resource] !== undefined && applied[resource] !== digest);
     });
     if (late.length === 0 || round > patience) return { settled, digests };
-    options.progress(`asking ${late.length} nodes again that have not applied the newest policies`);
+    options.progress(`asking ${late.length} nodes again, which have not applied the newest policies`);
     await options.pause();
     const again = await askAll(
       agents.filter(({ node }) => late.some((each) => each.node === node)),

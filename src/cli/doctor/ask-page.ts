@@ -4,10 +4,10 @@ import type { Listen } from '../../config/listen.ts';
 
 const maxBytes = 64 << 20;
 
-/** A page of a server of this node. Rejects with a text for people, also for any answer but 200. */
+/** Fetches a page of a server on this node. Rejects if the status is not 200, with a readable message. */
 export async function askPage(where: Listen, path: string, timeoutMs: number): Promise<string> {
   const target = 'path' in where ? { socketPath: where.path } : { host: reachable(where.host), port: where.port };
-  // No longer than this in all: what answers may be anybody.
+  // One timeout for the whole answer: any program may listen there.
   const signal = AbortSignal.timeout(timeoutMs);
   const request = http.request({ ...target, path, signal, agent: false }).end();
   try {
@@ -21,7 +21,7 @@ export async function askPage(where: Listen, path: string, timeoutMs: number): P
     }
     const text = Buffer.concat(chunks).toString('utf8');
     if (response.statusCode === 200) return text;
-    throw new Error(`it answers ${response.statusCode} to ${path}: ${text.trim().split('\n')[0]!.slice(0, 200)}`);
+    throw new Error(`${path}: status ${response.statusCode}: ${text.trim().split('\n')[0]!.slice(0, 200)}`);
   } catch (error) {
     if (signal.aborted) throw new Error(`no answer within ${timeoutMs / 1000} s`, { cause: error });
     throw error;
@@ -30,7 +30,7 @@ export async function askPage(where: Listen, path: string, timeoutMs: number): P
   }
 }
 
-/** Who listens everywhere listens at the loopback too. */
+/** A wildcard address includes loopback. */
 function reachable(host: string): string {
   return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 }

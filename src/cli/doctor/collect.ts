@@ -32,7 +32,7 @@ import {
 import { messageOf } from '../../lib/message-of.ts';
 
 export interface CollectOptions {
-  /** Where the agent of this node answers. */
+  /** Address of the agent of this node. */
   readonly listen: Listen;
   readonly kubeconfig: string | undefined;
   readonly nodeName: string | undefined;
@@ -40,7 +40,7 @@ export interface CollectOptions {
   readonly signal: AbortSignal;
 }
 
-/** All that this machine tells of itself as a node. Looks only; each look has an end of its own, and none takes another with it. */
+/** Collects the facts of this node. Read-only. Each lookup has its own timeout, and a failed lookup does not affect the others. */
 export async function collectFacts(options: CollectOptions): Promise<NodeFacts> {
   const { signal, kubeconfig, cniCacheDir } = options;
   const agent = await readAgent(options.listen);
@@ -69,7 +69,7 @@ export async function collectFacts(options: CollectOptions): Promise<NodeFacts> 
     foreign,
     own: hasReason ? await known(() => readOwn(signal)) : { value: noRules },
     sysctls,
-    // Without an agent there are no pods, and it is that which is to be said.
+    // Without an agent the pods are unknown, which is a finding of its own.
     bridges: await known(async () => (found && state ? readBridges(state, found, signal) : [])),
     ipvs: found
       ? await known(() => checkIpvs(found, { exec, readFile: readText }, signal))
@@ -80,7 +80,7 @@ export async function collectFacts(options: CollectOptions): Promise<NodeFacts> 
     ...answer,
     nodeLocalDns,
     furtherNetworks,
-    further: legacy.length > 0 ? [`iptables-legacy has tables (${legacy.join(', ')}), which nft does not show`] : [],
+    further: legacy.length > 0 ? [`tables of iptables-legacy (${legacy.join(', ')}): nft does not show them`] : [],
   };
 }
 
@@ -98,7 +98,7 @@ async function readAgent(listen: Listen): Promise<Known<NodeState>> {
   const where = showListen(listen);
   try {
     const state = readNodeState(await askPage(listen, '/node', 5000));
-    return state ? { value: state } : { unknown: `what answers at ${where} is no agent of this version` };
+    return state ? { value: state } : { unknown: `the program at ${where} is not an agent of this version` };
   } catch (error) {
     return {
       unknown: `the agent does not answer at ${where}: ${messageOf(error)}`,
@@ -119,7 +119,7 @@ async function readNft(signal: AbortSignal): Promise<NftFacts> {
   };
 }
 
-/** One fact a bridge. */
+/** One fact per bridge with a problem. */
 async function readBridges({ pods }: NodeState, devices: Devices, signal: AbortSignal): Promise<BridgeFact[]> {
   const finder = new PodRouteFinder(exec, () => performance.now());
   const addresses = pods.map((pod) => ({ key: pod.pod, addresses: pod.addresses }));
@@ -132,7 +132,7 @@ async function readBridges({ pods }: NodeState, devices: Devices, signal: AbortS
   return facts;
 }
 
-/** It serves the mode where it serves its metrics; in IPv6 clusters too. */
+/** kube-proxy serves its mode on the port of its metrics, in IPv6 clusters on ::1. */
 async function readProxyMode(): Promise<string> {
   const ask = (host: string): Promise<string> => askPage({ host, port: 10_249 }, '/proxyMode', 2000);
   const answer = ask('127.0.0.1').catch(async (error: unknown) => {
@@ -141,7 +141,7 @@ async function readProxyMode(): Promise<string> {
   return (await answer).trim();
 }
 
-/** Whoever answers DNS at a link-local address, or on the device that NodeLocal DNSCache makes for its addresses. */
+/** Addresses of DNS sockets that are link-local, or on the device of NodeLocal DNSCache. */
 async function readNodeLocalDns(signal: AbortSignal): Promise<string[]> {
   const bound = await readDnsAddresses(readText);
   if (bound.length === 0) return [];
@@ -151,7 +151,7 @@ async function readNodeLocalDns(signal: AbortSignal): Promise<string[]> {
   return bound.filter((address) => /^(169\.254\.|fe[89ab])/.test(address) || own.has(address));
 }
 
-/** Without an agent it is not known which pods there are, and it is that which is to be said. */
+/** Returns nothing without an agent: the pods are unknown, which is a finding of its own. */
 async function readGonePods(state: NodeState | undefined, kubeconfig: string | undefined, signal: AbortSignal) {
   if (!state?.applied) return [];
   const { flows } = await readOwnFlows(state.node);
@@ -160,6 +160,6 @@ async function readGonePods(state: NodeState | undefined, kubeconfig: string | u
 
 async function readOwn(signal: AbortSignal): Promise<Ruleset> {
   const found = await nftKernelTables(createNft({ timeoutMs: 10_000 })).observe(signal);
-  if (!found) throw new Error('there is no table of ours');
+  if (!found) throw new Error('the kernel has no table of Postern');
   return found;
 }

@@ -5,12 +5,12 @@ import { tableName, tableFamilies } from '../../nftables/ruleset.ts';
 import { runLimited, type LimitedOutcome } from '../../apply/limited-run.ts';
 
 export interface ForeignOptions {
-  /** A program of this name on the PATH, or a path. */
+  /** Name on the PATH, or a path. */
   readonly nft: string;
   readonly signal: AbortSignal;
   /** For one listing. */
   readonly timeoutMs?: number;
-  /** For all. */
+  /** For all listings. */
   readonly patienceMs?: number;
   readonly now?: () => number;
 }
@@ -19,10 +19,7 @@ export interface ForeignOptions {
 const maxBytes = 64 << 20;
 const maxTables = 64;
 
-/**
- * Lists what other programs have in the kernel, each table in a process of its own: one that nft dies of, or hangs over, says nothing of the
- * others.
- */
+/** Lists the tables of other programs, each with its own nft process, so that a crash or hang of nft affects one table only. */
 export async function readForeignTables(options: ForeignOptions): Promise<ForeignFacts> {
   const { nft, signal, timeoutMs = 10_000, patienceMs = 25_000, now = () => performance.now() } = options;
   const deadline = now() + patienceMs;
@@ -33,7 +30,7 @@ export async function readForeignTables(options: ForeignOptions): Promise<Foreig
     const outcome =
       left > 0
         ? parse(await runLimited(nft, args, { timeoutMs: left, maxBytes, signal }))
-        : ({ how: 'timeout', message: 'there was no time left for it' } as const);
+        : ({ how: 'timeout', message: 'the time limit of all listings is used up' } as const);
     if ('objects' in outcome) return outcome.objects;
     unreadable.push({ subject, ...outcome });
     return [];
@@ -45,19 +42,19 @@ export async function readForeignTables(options: ForeignOptions): Promise<Foreig
       unreadable.push({
         subject,
         how: 'too large',
-        message: `there are ${names.length} tables, and it is not looked at`,
+        message: `there are ${names.length} tables, and the doctor lists only the first ${maxTables}`,
       });
     } else if (!isPlain(name)) {
-      unreadable.push({ subject, how: 'failed', message: 'its name cannot be given to nft' });
+      unreadable.push({ subject, how: 'failed', message: 'nft cannot take this name as an argument' });
     } else {
-      // Elements may be a million, and nothing here reads them.
+      // -t omits set elements: there may be a million, and no check reads them.
       objects.push(...(await list(subject, ['-j', '-t', 'list', 'table', family, name])));
     }
   }
   return { rules: readForeignRules(objects), unreadable };
 }
 
-/** nft reads its arguments as a script: a name is anybody's, and must not be one. */
+/** nft parses its arguments as a script, and another program chose the name: it must not inject commands. */
 function isPlain(name: string): boolean {
   return /^[A-Za-z_.][A-Za-z0-9_./-]*$/.test(name);
 }
@@ -76,6 +73,6 @@ function parse(
     return { objects: listAt(JSON.parse(outcome.stdout) as unknown, 'nftables') };
   } catch {
     const start = JSON.stringify(outcome.stdout.slice(0, 80));
-    return { how: 'failed', message: `nft lists something that is not JSON: ${start}` };
+    return { how: 'failed', message: `the output of nft is not JSON: ${start}` };
   }
 }

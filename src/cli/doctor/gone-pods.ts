@@ -4,15 +4,16 @@ import { listAt, textAt } from '../../lib/json.ts';
 import { containsAddress, familyOf, parseAddress, parseCidr } from '../../model/address.ts';
 import type { NodeState } from '../../model/node-state.ts';
 
-/** The JSON that the API server answers. */
+/** Sends a request to the API server and returns the JSON. */
 type Ask = (path: string, query: Readonly<Record<string, string>>) => Promise<unknown>;
 
-/** Each address costs a question. */
+/** Limit of addresses, because each costs one request. */
 const mostAsked = 50;
 
 /**
- * Addresses to which the kernel maps connections to a Service, and which no pod has any more. Of this node's ranges the agent knows who
- * has what. Elsewhere the API server is asked, which finds a pod by its first address alone: of the other family nothing is said.
+ * Finds addresses to which conntrack maps connections to a Service, but which no pod has any more. For the ranges of this node the
+ * agent knows the pods. For other nodes it asks the API server, whose field selector matches the first address of a pod only: the
+ * other family is not checked.
  */
 export async function findGonePods(
   flows: readonly SeenFlow[],

@@ -9,8 +9,8 @@ import { readIgnored } from './ignored.ts';
 import { countFindings, printable, renderFinding } from './render.ts';
 
 const details = `
-It looks and changes nothing. What the agent knows it asks the agent, the rest the kernel, and the API server once, with the rights of the agent.
-docs/reference/doctor.md has all that it can find.
+Reads facts from the agent, from the kernel, and once from the API server with the rights of the agent. The command changes nothing.
+docs/reference/doctor.md lists all checks.
 
 Examples:
   $ postern node doctor
@@ -30,15 +30,13 @@ interface Flags {
 
 export function nodeDoctorCommand(): Command {
   const { nodeName, listen, kubeconfig, cniCacheDir } = agentFlags;
-  const command = new Command('doctor').description(
-    'Says what is wrong with this node, as far as policies are concerned.',
-  );
+  const command = new Command('doctor').description('Finds problems that stop policies from working on this node.');
   for (const { name, argument, env, summary } of [nodeName, listen, kubeconfig, cniCacheDir]) {
-    command.option(`--${name} <${argument}>`, `as of the agent: ${summary} (env: ${env})`);
+    command.option(`--${name} <${argument}>`, `as for the agent: ${summary} (env: ${env})`);
   }
   return command
-    .option('--ignore <CHECKS>', 'leave these checks out, with commas between them')
-    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .option('--ignore <CHECKS>', 'comma-separated checks to leave out')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action(async (flags: Flags) => {
       const ignored = readIgnored(flags.ignore, nodeChecks);
@@ -53,6 +51,6 @@ export function nodeDoctorCommand(): Command {
 }
 
 function renderNode({ node, findings, unknown }: NodeReport): string {
-  const notes = unknown.map((text) => `not looked at: ${printable(text)}\n`);
+  const notes = unknown.map((text) => `not checked: ${printable(text)}\n`);
   return [...findings.map(renderFinding), ...notes, `node ${node}: ${countFindings(findings.length)}\n`].join('');
 }

@@ -34,19 +34,19 @@ export async function readConntrack(read: ReadText): Promise<Known<{ count: numb
   }
 }
 
-/** Tables of iptables-legacy, of which nft knows nothing. */
+/** Names of the tables of iptables-legacy, which nft does not list. */
 export async function readLegacyTables(read: ReadText): Promise<string[]> {
   const texts = ['/proc/net/ip_tables_names', '/proc/net/ip6_tables_names'].map((path) => read(path).catch(() => ''));
   return [...new Set((await Promise.all(texts)).flatMap((text) => text.split('\n')).filter((name) => name !== ''))];
 }
 
-/** The addresses to which a socket for DNS over UDP is bound, but for loopback and for one that is bound to all. */
+/** Addresses of UDP sockets on port 53, without loopback and wildcard addresses. */
 export async function readDnsAddresses(read: ReadText): Promise<string[]> {
   const texts = await Promise.all(['/proc/net/udp', '/proc/net/udp6'].map((path) => read(path).catch(() => '')));
   return [...new Set(texts.flatMap((text) => [...text.matchAll(/^\s*\d+: ([0-9A-F]+):0035 /gm)].flatMap(readAddress)))];
 }
 
-/** The kernel prints 32 bits at a time, as numbers of a little-endian machine. */
+/** The kernel prints an address as 32-bit words in host byte order (here little-endian). */
 function readAddress([, hex = '']: RegExpMatchArray): string[] {
   const words = hex.match(/.{8}/g) ?? [];
   const value = words.map((word) => word.match(/../g)!.toReversed().join('')).join('');
@@ -55,10 +55,10 @@ function readAddress([, hex = '']: RegExpMatchArray): string[] {
   return /^(0\.0\.0\.0|127\..*|::1?|::ffff:.*)$/.test(address) ? [] : [address];
 }
 
-/** Enough for any node; each is read whole. */
+/** Limit of cache entries; each is read whole. */
 const maxEntries = 2000;
 
-/** Networks beside the first that the container runtime has noted (libcni's cache). Nothing where there is no such note. */
+/** Additional networks of pods, from the CNI result cache of the container runtime (libcni). Empty without a cache. */
 export async function readFurtherNetworks(directory: string | undefined, read: ReadText): Promise<FurtherNetwork[]> {
   if (directory === undefined) return [];
   const names = (await readdir(directory).catch(() => []))

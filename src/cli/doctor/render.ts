@@ -1,7 +1,7 @@
 import type { Finding } from '../../doctor/finding.ts';
 import { plural } from '../../lib/plural.ts';
 
-/** Names in a line of text; all of them are in the JSON. */
+/** Limit of names in text output; JSON has all. */
 const shownNames = 8;
 
 export function renderFinding(finding: Finding): string {
@@ -17,7 +17,7 @@ export function renderFinding(finding: Finding): string {
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-/** Names of tables and texts of other programs are anybody's: none may write to the terminal by itself. */
+/** Removes control characters: other programs choose names of tables, and these must not control the terminal. */
 export function printable(text: string): string {
   return text.replaceAll(/\s/g, ' ').replaceAll(/\p{C}/gu, '?');
 }

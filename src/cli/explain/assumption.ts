@@ -5,13 +5,13 @@ import type { Party } from '../../evaluator/party.ts';
 import type { Family } from '../../model/address.ts';
 import type { ClusterSource } from './cluster-source.ts';
 
-/** Where both ends are, in each family that they have. */
+/** Both ends, by address family. */
 export interface Ends {
   readonly source: ReadonlyMap<Family, Endpoint>;
   readonly destination: ReadonlyMap<Family, Endpoint>;
 }
 
-/** One note for each end that the manifests do not place. */
+/** One note for each end whose node or addresses are assumed. */
 export function findAssumed({ cluster, assumed }: ClusterSource, ends: Ends): string[] {
   const keys = resolveEnds(cluster, ends).map(({ endpoint, party }) =>
     'pod' in endpoint ? endpoint.pod : party.pod?.key,
@@ -22,13 +22,13 @@ export function findAssumed({ cluster, assumed }: ClusterSource, ends: Ends): st
   });
 }
 
-/** Whether other addresses or nodes of the pods could have changed the answers. */
+/** Whether the answer depends on assumed addresses or nodes. */
 export function restsOnAddresses(
   cluster: Cluster,
   decisions: Readonly<Partial<Record<Family, Decision>>>,
   ends: Ends,
 ): boolean {
-  // Whom an address belongs to, and whether a node is the pod's own (S5.1).
+  // The owner of an address depends on addresses, and the own node (S5.1) on nodes.
   const isPlaced = resolveEnds(cluster, ends).some(
     ({ endpoint, party }) => party.node !== undefined || (party.pod !== undefined && 'address' in endpoint),
   );
@@ -37,7 +37,7 @@ export function restsOnAddresses(
   return isPlaced || Object.values(decisions).some(hasBlock);
 }
 
-/** An ipBlock in a rule that allows this; or, where nothing does, in any that might. */
+/** Whether a rule that allows the flow has an ipBlock; if no rule allows it, whether any rule has one. */
 function namesBlock(cluster: Cluster, decision: Decision, direction: Direction): boolean {
   const { allowedBy, isolatedBy } = decision[direction];
   return cluster.policies.some(({ ref, rules }) => {

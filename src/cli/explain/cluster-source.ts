@@ -15,13 +15,13 @@ import { ConfigError } from '../../config/config-error.ts';
 import { loadContext } from '../kube-context.ts';
 import { messageOf } from '../../lib/message-of.ts';
 
-/** What a question is asked of. */
+/** The cluster that a command evaluates. */
 export interface ClusterSource {
   readonly objects: readonly JsonObject[];
   readonly cluster: Cluster;
-  /** Node and addresses of pods that the manifests give none. */
+  /** Assumed node and addresses, by pod. */
   readonly assumed: ReadonlyMap<string, string>;
-  /** What was assumed or passed over, for people. */
+  /** Assumptions and skipped parts, as sentences. */
   readonly notes: readonly string[];
 }
 
@@ -41,24 +41,24 @@ const serviceCollection: Collection = { path: '/api/v1/services', apiVersion: 'v
 
 const silenceMs = 30_000;
 
-/** Without a cluster, what `explain` can do. */
+/** Hint of `explain` if the cluster cannot be read. */
 export const fromManifests = 'read manifests with -f';
 
-/** Reads manifests as a cluster would take them. A document that cannot be used refuses them all: it may hold a policy. */
+/** Reads manifests. Rejects if one document is invalid, because it may be a policy. */
 export async function readManifestCluster(paths: readonly string[]): Promise<ClusterSource> {
   const defaulted = applyDefaults(expandWorkloads(await readManifests(paths)));
   const { objects, assumed } = assignAddresses(defaulted.objects);
   return toSource(objects, assumed, [...defaulted.notes, ...foreignPolicies(objects)]);
 }
 
-/** The objects as written. Rejects with a ManifestError that names each document that cannot be used. */
+/** Returns the objects unchanged. Rejects with a ManifestError that lists all invalid documents. */
 export async function readManifests(paths: readonly string[]): Promise<readonly JsonObject[]> {
   const { objects, problems } = await loadManifests(paths);
   if (problems.length > 0) throw new ManifestError(problems.map(formatProblem).join('\n'));
   return objects;
 }
 
-/** Lists what policies speak of, once, as the API server has it. */
+/** Lists all objects that policies depend on from the API server. */
 export async function readLiveCluster(
   kubeconfig: string | undefined,
   context: string | undefined,
@@ -68,8 +68,8 @@ export async function readLiveCluster(
 }
 
 /**
- * The same as raw objects, and how the API server was reached.
- * @param instead what the command can do without a cluster
+ * Returns the raw objects and the kubeconfig.
+ * @param instead Hint in the error message: what the command can do without a cluster.
  */
 export async function readLiveObjects(
   kubeconfig: string | undefined,
@@ -80,7 +80,7 @@ export async function readLiveObjects(
   return { config, objects: await reaching(listObjects(config, collections), instead) };
 }
 
-/** The Services; none, and why, for who has no right to list them. */
+/** Lists Services. Without the right to list them, returns none and a note. */
 export async function readServices(
   config: KubeConfig,
 ): Promise<{ readonly services: readonly JsonObject[]; readonly notes: readonly string[] }> {
@@ -90,12 +90,12 @@ export async function readServices(
     const why = messageOf(error);
     return {
       services: [],
-      notes: [`Services are not known (${why}): of their addresses and node ports this says nothing`],
+      notes: [`cannot list Services (${why}): the answer does not consider their addresses and node ports`],
     };
   }
 }
 
-/** The kubeconfig, at the context that is asked for. Throws a ConfigError that says what else to do. */
+/** Loads the kubeconfig with the given context. Rejects with a ConfigError that says what to do. */
 export function openContext(
   kubeconfig: string | undefined,
   context: string | undefined,
@@ -104,7 +104,7 @@ export function openContext(
   return reaching(loadContext(kubeconfig, context), instead);
 }
 
-/** As `readLiveCluster`; with `services`, these too. */
+/** As `readLiveCluster`, optionally with Services. */
 export async function readClusterOf(config: KubeConfig, { services = false } = {}): Promise<ClusterSource> {
   const wanted = services ? [...collections, serviceCollection] : collections;
   return toSource(await reaching(listObjects(config, wanted)), new Map(), []);
@@ -126,8 +126,8 @@ async function listObjects(config: KubeConfig, wanted: readonly Collection[]): P
 }
 
 /**
- * Makes an error of what could not be had of the cluster one for people.
- * @param instead what the command can do without a cluster
+ * Turns an error of a request into a ConfigError that says what to do.
+ * @param instead Hint: what the command can do without a cluster.
  */
 export async function reaching<Value>(result: Promise<Value>, instead?: string): Promise<Value> {
   try {
@@ -135,7 +135,7 @@ export async function reaching<Value>(result: Promise<Value>, instead?: string):
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     const why = messageOf(cause);
-    // Another cluster is no help to who lacks a right in this one, and the refusal names it.
+    // A missing right needs no hint: the API server's message names it.
     const isRefused = cause instanceof ApiError && cause.status === 403;
     const ways = [isRefused ? undefined : 'name one with --kubeconfig', instead].filter((way) => way !== undefined);
     throw new ConfigError(`cannot read the cluster: ${[why, ways.join(', or ')].filter(Boolean).join('; ')}`, {
@@ -144,7 +144,7 @@ export async function reaching<Value>(result: Promise<Value>, instead?: string):
   }
 }
 
-/** @param assumed node and addresses that were made up */
+/** @param assumed Assumed node and addresses, by pod. */
 export function toSource(
   objects: readonly JsonObject[],
   assumed: ReadonlyMap<string, string>,
@@ -152,18 +152,18 @@ export function toSource(
 ): ClusterSource {
   const cluster = prepareCluster(objects);
   const issues = cluster.issues.map(({ object, path, message, effect }) => {
-    return `${object}: ${path}: ${message}; ${effect === 'ignored' ? 'ignored' : 'nothing is allowed by it'}`;
+    return `${object}: ${path}: ${message}; ${effect === 'ignored' ? 'ignored' : 'it allows nothing'}`;
   });
   return { objects, cluster, assumed, notes: [...notes, ...issues] };
 }
 
-/** Policies of other makers say nothing here, and nobody should think they did. */
+/** Notes for policy kinds of other projects, which have no effect here. */
 export function foreignPolicies(objects: readonly JsonObject[]): string[] {
   return objects
     .filter((object) => textAt(object, 'kind')?.endsWith('NetworkPolicy'))
     .filter((object) => textAt(object, 'apiVersion') !== 'networking.k8s.io/v1')
     .map(
       (object) =>
-        `${textAt(object, 'apiVersion')} ${textAt(object, 'kind')} ${textAt(object, 'metadata', 'name')} is not judged`,
+        `${textAt(object, 'apiVersion')} ${textAt(object, 'kind')} ${textAt(object, 'metadata', 'name')} is ignored: Postern does not support this kind`,
     );
 }

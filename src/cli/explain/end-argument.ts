@@ -11,9 +11,9 @@ import { findWorkloadPods } from './workload-pods.ts';
 
 /** FROM or TO, found in the cluster. */
 export interface End {
-  /** As people would say it. */
+  /** For output: `shop/web`, `node n1`. */
   readonly name: string;
-  /** Where it is in each family that it has. */
+  /** By address family. */
   readonly endpoints: ReadonlyMap<Family, Endpoint>;
   readonly notes: readonly string[];
 }
@@ -26,9 +26,9 @@ export function findEnd(source: ClusterSource, text: string): End {
   const parts = text.split('/');
   if (parts.includes('') || parts.length > 3) throw new ConfigError(`${JSON.stringify(text)}: write ${forms}`);
   const [first, second, third] = parts as [string, string?, string?];
-  // One that is to be reached has been answered before.
+  // A Service as destination was refused earlier.
   if (readServiceForm(text)) {
-    throw new ConfigError(`${text} is a Service, and opens no connections: name a pod`);
+    throw new ConfigError(`${text} is a Service, which opens no connections: name a pod`);
   }
   if (second === undefined) throw unknownName(source, text);
   if (third !== undefined) return findWorkload(source, first, second.toLowerCase(), third);
@@ -43,30 +43,28 @@ function findPod(source: ClusterSource, namespace: string, name: string): End {
   if (cluster.pods.has(key)) return atPod(source, key);
   const replicas = findWorkloadPods(objects, namespace, undefined, name);
   if (replicas.length > 0) return atReplica(source, replicas, key);
-  throw new ConfigError(`there is no pod ${key}${suggestPod(source, namespace, name)}`);
+  throw new ConfigError(`pod ${key} does not exist${suggestPod(source, namespace, name)}`);
 }
 
 function findWorkload(source: ClusterSource, namespace: string, kind: string, name: string): End {
   if (kind === 'pod') return findPod(source, namespace, name);
   const replicas = findWorkloadPods(source.objects, namespace, kind, name);
   if (replicas.length > 0) return atReplica(source, replicas, `${namespace}/${kind}/${name}`);
-  throw new ConfigError(
-    `there is no pod of ${kind} ${name} in namespace ${namespace}${suggestPod(source, namespace, name)}`,
-  );
+  throw new ConfigError(`${kind} ${name} has no pod in namespace ${namespace}${suggestPod(source, namespace, name)}`);
 }
 
 function findNode(source: ClusterSource, name: string): End {
   if (source.cluster.nodes.has(name)) return atEndpoint(source, `node ${name}`, { node: name });
-  throw new ConfigError(`there is no node ${name}${suggest(name, source.cluster.nodes.keys())}`);
+  throw new ConfigError(`node ${name} does not exist${suggest(name, source.cluster.nodes.keys())}`);
 }
 
-/** Hosts are the lab's word for machines outside the cluster. */
+/** Host objects are the lab's machines outside the cluster. */
 function findHost(source: ClusterSource, name: string): End {
   const hosts = source.objects.filter((object) => object['kind'] === 'Host');
   const host = hosts.find((object) => textAt(object, 'metadata', 'name') === name);
   if (!host) {
     const names = hosts.map((object) => textAt(object, 'metadata', 'name') ?? '');
-    throw new ConfigError(`there is no host ${name}${suggest(name, names)}`);
+    throw new ConfigError(`host ${name} does not exist${suggest(name, names)}`);
   }
   const endpoints = new Map<Family, Endpoint>();
   for (const address of listAt(host, 'spec', 'addresses')) {
@@ -80,15 +78,15 @@ function atReplica(source: ClusterSource, replicas: readonly string[], asked: st
   const key = replicas.find((each) => source.cluster.pods.get(each)?.terminal === false) ?? replicas[0]!;
   const end = atPod(source, key);
   const pod = replicas.length === 1 ? `its only pod ${key}` : `its pod ${key} (one of ${replicas.length})`;
-  return { ...end, notes: [`${asked} is judged by ${pod}`, ...end.notes] };
+  return { ...end, notes: [`${asked}: evaluating ${pod}`, ...end.notes] };
 }
 
 function atPod(source: ClusterSource, key: string): End {
   const pod = source.cluster.pods.get(key)!;
   const notes: string[] = [];
-  if (pod.terminal) notes.push(`pod ${key} has finished: its address is whoever has it now`);
+  if (pod.terminal) notes.push(`pod ${key} has finished: its address now belongs to the pod that has it, if any`);
   if (pod.hostNetwork)
-    notes.push(`pod ${key} uses its node's network: policies do not apply to it, and selectors do not match it`);
+    notes.push(`pod ${key} is on the host network: policies do not apply to it, and selectors do not match it`);
   const end = atEndpoint(source, key, { pod: key });
   if (end.endpoints.size === 0) throw new ConfigError(`pod ${key} has no address yet`);
   return { ...end, notes };
@@ -121,20 +119,20 @@ function suggest(name: string, known: Iterable<string>): string {
 }
 
 function listNames(names: readonly string[]): string {
-  if (names.length === 0) return ', nor any other';
+  if (names.length === 0) return '; there are none';
   const shown = names.slice(0, 8).join(', ');
   return `; there ${names.length === 1 ? 'is' : 'are'} ${shown}${names.length > 8 ? ` and ${names.length - 8} more` : ''}`;
 }
 
 const loopback = ['127.0.0.0/8', '::1/128'].map((cidr) => parseCidr(cidr)!);
 
-/** Whether it is an address at which everybody reaches himself, so that no packet leaves for it. */
+/** Whether the text is a loopback address. */
 export function isLoopback(text: string): boolean {
   const address = parseAddress(text);
   return address !== undefined && loopback.some((range) => containsAddress(range, address));
 }
 
-/** Families that both ends have, or the one that is asked for. Throws a ConfigError if there is none. */
+/** Families that both ends have, or only `wanted`. Throws a ConfigError if there is none. */
 export function commonFamilies(from: End, to: End, wanted: Family | undefined): Family[] {
   const common = families.filter((family) => from.endpoints.has(family) && to.endpoints.has(family));
   if (wanted === undefined && common.length > 0) return common;

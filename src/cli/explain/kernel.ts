@@ -1,6 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Verdict } from '../../evaluator/decision.ts';
-import type { Judge } from '../../evaluator/judges.ts';
+import type { EnforcingNode } from '../../evaluator/enforcing-nodes.ts';
 import { isJsonObject, type JsonObject } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import type { Family } from '../../model/address.ts';
@@ -8,30 +8,30 @@ import { askNodes, type NodeFailure } from '../connect/agents.ts';
 import type { NodeTrace } from '../node/trace.ts';
 import { formatTraffic, type Traffic } from './port-argument.ts';
 
-/** What the kernel of a node would do, beside what it should. */
-export interface KernelAnswer extends Judge {
+/** The verdict of the rules in a node's kernel, with the expected one. */
+export interface KernelAnswer extends EnforcingNode {
   readonly family: Family;
   readonly verdict: Verdict;
   readonly agrees: boolean;
   readonly trace: NodeTrace;
 }
 
-/** Asks the agents of the nodes that judge the connection; those that cannot be asked are told apart. */
+/** Asks the agents of the enforcing nodes. `unasked` lists nodes that did not answer. */
 export async function askKernels(
   config: KubeConfig,
   objects: readonly JsonObject[],
-  judges: readonly (Judge & { readonly family: Family })[],
+  nodes: readonly (EnforcingNode & { readonly family: Family })[],
   traffic: Traffic,
 ): Promise<{ readonly answers: readonly KernelAnswer[]; readonly unasked: readonly NodeFailure[] }> {
   const kernels: KernelAnswer[] = [];
   const unasked: NodeFailure[] = [];
-  for (const judge of judges) {
-    const question = ['trace', '--hook', judge.hook, judge.source, judge.destination, formatTraffic(traffic)];
-    const { answers, failures } = await askNodes(config, objects, question, readTrace, [judge.node]);
+  for (const each of nodes) {
+    const question = ['trace', '--hook', each.hook, each.source, each.destination, formatTraffic(traffic)];
+    const { answers, failures } = await askNodes(config, objects, question, readTrace, [each.node]);
     unasked.push(...failures);
     for (const { answer: trace } of answers) {
       const verdict = trace.verdict === 'accept' ? 'allowed' : 'denied';
-      kernels.push({ ...judge, verdict, agrees: verdict === judge.expected, trace });
+      kernels.push({ ...each, verdict, agrees: verdict === each.expected, trace });
     }
   }
   return { answers: kernels, unasked };
@@ -41,10 +41,10 @@ function readTrace(text: string): NodeTrace {
   const raw: unknown = JSON.parse(text);
   if (isJsonObject(raw) && ['path', 'denials', 'foreign'].every((field) => Array.isArray(raw[field])))
     return raw as unknown as NodeTrace;
-  throw new Error('its agent said what is not understood; is it of another version?');
+  throw new Error('unexpected response from its agent; check its version');
 }
 
-/** A line a node, and what is wrong. */
+/** One line per node, and mismatches. */
 export function renderKernels(answers: readonly KernelAnswer[]): string {
   return answers
     .map(({ node, family, directions, verdict, expected, agrees, trace }) => {
@@ -52,16 +52,16 @@ export function renderKernels(answers: readonly KernelAnswer[]): string {
       const by = last ? ` by ${last.chain}: ${last.rule}` : '';
       const seen = trace.denials.map(
         ({ direction, packets, secondsAgo }) =>
-          `  denied for ${direction} in the last minute: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago\n`,
+          `  denied for ${direction} in the last minute: ${plural(packets, 'packet')}, first ${secondsAgo} s ago\n`,
       );
       const heading = `kernel of ${node} (${directions.join(', ')}; ${family}): ${verdict}${verdict === 'denied' ? by : ''}\n${seen.join('')}`;
       const unread =
         trace.foreign.length > 0
-          ? `  another program has written into our tables (${trace.foreign.join(', ')}): what that does is not known\n`
+          ? `  another program has changed the tables of Postern (${trace.foreign.join(', ')}): the effect is unknown\n`
           : '';
       if (agrees) return heading + unread;
-      const why = trace.hasTable ? by : ', for it has no rules of ours';
-      return `${heading}${unread}  THIS IS WRONG: the policies say ${expected}${verdict === 'allowed' ? why : ''}. Look at the agent's log and \`postern doctor --node ${node}\`\n`;
+      const why = trace.hasTable ? by && `, but it is allowed${by}` : ', but the node has no Postern rules';
+      return `${heading}${unread}  MISMATCH: the policies say ${expected}${verdict === 'allowed' ? why : ''}. Read the agent's log and run \`postern doctor --node ${node}\`\n`;
     })
     .join('');
 }

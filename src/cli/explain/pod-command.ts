@@ -28,7 +28,7 @@ interface Streams {
 
 const details = `
 POD: shop/web, or a pod of a workload: shop/deployment/web.
-The other end of a connection has policies of its own: "postern explain FROM TO PORT" asks both.
+The policies at the other end of a connection apply too: "postern explain FROM TO PORT" evaluates both ends.
 
 Examples:
   $ postern explain pod shop/api
@@ -37,24 +37,22 @@ Examples:
 
 Exit codes: 0 answered, 2 wrong usage or no answer.`;
 
-/** `postern explain pod POD`: who may reach it, and whom may it reach, by which policies? */
+/** `postern explain pod POD`: which peers can reach the pod, and which can it reach, by which policies? */
 export function explainPodCommand({ out, notes }: Streams): Command {
   const command = new Command('pod')
-    .summary('what may reach a pod and what it may reach')
+    .summary('show what can reach a pod and what it can reach')
     .description(
-      'Say what may reach a pod and what it may reach: isolated or not, by which policies, and what each rule allows.',
+      'Shows what can reach a pod and what it can reach: which policies isolate it, and what each rule allows.',
     )
     .argument('<pod>', 'the pod');
   return withManifests(command, 'manifests instead of a cluster: a file, a folder, or - (repeatable)')
-    .addOption(new Option('--kubeconfig <file>', 'how to reach the cluster').conflicts('filename'))
-    .addOption(new Option('--context <name>', 'the context of the kubeconfig').conflicts('filename'))
-    .option('--pods', 'list the pods that match, instead of their number')
-    .addOption(
-      new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json', 'dot']).default('text'),
-    )
+    .addOption(new Option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)').conflicts('filename'))
+    .addOption(new Option('--context <name>', 'context of the kubeconfig').conflicts('filename'))
+    .option('--pods', 'list the matching pods, not only their number')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json', 'dot']).default('text'))
     .addHelpText('after', details)
     .action(async (text: string, own: PodOptions, self: Command) => {
-      // Options may stand before the word "pod" too.
+      // Flags before the word "pod" belong to the parent command.
       const above = self.parent?.opts<Partial<PodOptions>>();
       const isDefault = self.getOptionValueSource('output') === 'default';
       const options = { ...above, ...own, output: (isDefault ? above?.output : undefined) ?? own.output };
@@ -66,11 +64,11 @@ export function explainPodCommand({ out, notes }: Streams): Command {
         : readLiveCluster(options.kubeconfig, options.context));
       const { cluster } = source;
       const named = cluster.pods.get(text);
-      // Its policies are known before its address is.
+      // Policies select a pod even before it has an address (S1.6).
       const end = named && named.addresses.length === 0 ? undefined : findEnd(source, text);
       const endpoint = [...(end?.endpoints.values() ?? [])][0];
       const pod = named ?? (endpoint && 'pod' in endpoint ? cluster.pods.get(endpoint.pod) : undefined);
-      if (!pod) throw new ConfigError(`${JSON.stringify(text)} is no pod: write NAMESPACE/POD`);
+      if (!pod) throw new ConfigError(`${JSON.stringify(text)} is not a pod: write NAMESPACE/POD`);
       const reach = (direction: Direction): Reach => findReach(cluster, pod, direction);
       const addresses = families.flatMap((family) => addressOf(pod, family) ?? []);
       const answer: PodAnswer = {

@@ -10,8 +10,8 @@ export type Traffic = Pick<Flow, 'protocol' | 'destinationPort'>;
 const portProtocols: readonly PortProtocol[] = ['TCP', 'UDP', 'SCTP'];
 
 /**
- * Reads `TCP/80`, `80`, `http`, `UDP/dns` or `icmp`. A name is looked up on the destination, as policies do (S4.6).
- * Throws a ConfigError for anything else, and for a name that is not one port there.
+ * Reads `TCP/80`, `80`, `http`, `UDP/dns` or `icmp`. The destination pod resolves a name (S4.6).
+ * Throws a ConfigError for anything else, and for an unknown or ambiguous name.
  */
 export function readPortArgument(text: string, cluster: Cluster, destination: Endpoint, family: Family): Traffic {
   if (text.toUpperCase() === 'ICMP') return { protocol: 'ICMP' };
@@ -42,11 +42,11 @@ function lookUpName(
 ): Traffic {
   const party = resolveEndpoint(cluster, destination, family);
   const pod = typeof party === 'string' ? undefined : party.pod;
-  if (!pod) throw new ConfigError(`port ${name} is a name, which only pods declare: give a number`);
+  if (!pod) throw new ConfigError(`${name} is a port name, which only pods declare: use a number`);
   const found = pod.namedPorts.filter((each) => each.name === name && (protocol ?? each.protocol) === each.protocol);
   const choices = [...new Set(found.map((each) => `${each.protocol}/${each.port}`))];
   if (choices.length === 1) return { protocol: found[0]!.protocol, destinationPort: found[0]!.port };
-  if (choices.length > 1) throw new ConfigError(`port ${name} of ${pod.key} is ${choices.join(' and ')}: say which`);
+  if (choices.length > 1) throw new ConfigError(`port ${name} of ${pod.key} is ${choices.join(' and ')}: choose one`);
   const declared = describeNamedPorts(pod) || 'none';
   throw new ConfigError(`pod ${pod.key} declares no port named ${name}; it declares ${declared}`);
 }

@@ -3,7 +3,7 @@ import type { RuleReach } from '../../evaluator/reach.ts';
 import type { PodAnswer } from './pod-answer.ts';
 import { allowsSomething, renderPorts } from './render-pod.ts';
 
-/** A graph for Graphviz: who may reach the pod at the left, whom it may reach at the right. */
+/** A Graphviz graph: peers that can reach the pod on the left, peers that it can reach on the right. */
 export function renderPodGraph(answer: PodAnswer): string {
   const lines = [
     'digraph pod {',

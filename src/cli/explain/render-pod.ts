@@ -2,7 +2,6 @@ import type { Direction } from '../../evaluator/decision.ts';
 import type { PeerReach, PortReach, Reach, RuleReach } from '../../evaluator/reach.ts';
 import type { PodAnswer } from './pod-answer.ts';
 
-/** For people. */
 export function renderPod(answer: PodAnswer, listsPods: boolean): string {
   const { pod, node, addresses } = answer;
   const place = [...(node === undefined ? [] : [`node ${node}`]), ...addresses].join(', ');
@@ -15,8 +14,7 @@ export function renderPod(answer: PodAnswer, listsPods: boolean): string {
 }
 
 const always: Readonly<Record<Direction, (node: string | undefined) => string>> = {
-  ingress: (node) =>
-    `${node === undefined ? 'its node' : `node ${node}`}, which it runs on, and the pod itself: always`,
+  ingress: (node) => `${node === undefined ? 'its own node' : `its own node ${node}`} and the pod itself: always`,
   egress: () => 'the pod itself: always',
 };
 
@@ -50,7 +48,7 @@ function renderRule({ policy, path, peers, ports }: RuleReach, listsPods: boolea
 }
 
 function renderPeer({ text, broken, pods }: PeerReach, listsPods: boolean): string {
-  if (broken) return `(nobody: ${text})`;
+  if (broken) return `(no peer: ${text})`;
   const count = pods.length === 1 ? '1 pod now' : `${pods.length === 0 ? 'no' : pods.length} pods now`;
   return listsPods && pods.length > 0 ? `${text} (${count}: ${pods.join(', ')})` : `${text} (${count})`;
 }
@@ -60,7 +58,7 @@ export function renderPorts(ports: RuleReach['ports']): string {
 }
 
 function renderPort({ text, broken, numbers }: PortReach): string {
-  if (broken) return `(nothing: ${text})`;
+  if (broken) return `(no port: ${text})`;
   if (!numbers) return text;
-  return numbers.length === 0 ? `${text} (which nobody there declares)` : `${text} (${numbers.join(', ')})`;
+  return numbers.length === 0 ? `${text} (which no pod there declares)` : `${text} (${numbers.join(', ')})`;
 }

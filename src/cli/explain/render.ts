@@ -2,12 +2,12 @@ import type { Decision, End, Verdict } from '../../evaluator/decision.ts';
 import type { Family } from '../../model/address.ts';
 
 export interface Explanation {
-  /** Allowed if every family is. */
+  /** Allowed if all families are allowed. */
   readonly verdict: Verdict;
   readonly families: Readonly<Partial<Record<Family, Decision>>>;
 }
 
-/** For people: the verdict, then each end, families with equal answers together. */
+/** Renders the verdict, then each end. Merges families with equal answers. */
 export function renderExplanation(
   { verdict, families }: Explanation,
   from: string,

@@ -7,7 +7,7 @@ import type { Traffic } from './port-argument.ts';
 
 const serviceForm = /^([^/]+)\/(?:svc|service)[:/]([^/]+)$/;
 
-/** Whether Services have to be known to say who TO is. Who asks for a pod needs no right to list them. */
+/** Whether TO may be a Service. If not, the command needs no right to list Services. */
 export function mayBeService(to: string): boolean {
   return serviceForm.test(to) || to.startsWith('node/') || !to.includes('/');
 }
@@ -19,8 +19,8 @@ export function readServiceForm(to: string): { readonly namespace: string; reado
 }
 
 /**
- * Throws a ConfigError where TO is a Service, by its name or its cluster address: packets come to policies after the Service proxy, so what they
- * say of that address is true of no packet.
+ * Throws a ConfigError if TO is a Service, by name or cluster address. Policies apply after the Service proxy (S6.1), so an answer for
+ * that address would hold for no packet.
  */
 export function refuseService(objects: readonly JsonObject[], to: string, port: string): void {
   const services = servicesOf(objects);
@@ -34,15 +34,15 @@ export function refuseService(objects: readonly JsonObject[], to: string, port: 
   if (!service && !form) return;
   const name = service ? nameOf(service) : `${form!.namespace}/${form!.name}`;
   if (!service && services.length > 0) {
-    throw new ConfigError(`there is no Service ${name}; there is ${services.slice(0, 8).map(nameOf).join(', ')}`);
+    throw new ConfigError(`Service ${name} does not exist; there is ${services.slice(0, 8).map(nameOf).join(', ')}`);
   }
   const title = form ? `${to} is a Service` : `${to} is Service ${name}`;
   throw new ConfigError(
-    `${title}; ${judgedBehind(service, objects)}. Or try it: postern probe FROM ${name.replace('/', '/svc:')} ${port}`,
+    `${title}; ${judgedBehind(service, objects)}. To try the Service: postern probe FROM ${name.replace('/', '/svc:')} ${port}`,
   );
 }
 
-/** As `refuseService`, where TO is a machine that is a Service at this port alone: a node port, a load balancer. */
+/** As `refuseService`, for a TO that is a Service at this port only: a node port or a load balancer. */
 export function refuseServicePort(
   objects: readonly JsonObject[],
   { nodeAddresses }: Cluster,
@@ -77,7 +77,7 @@ function clusterAddresses(service: JsonObject): (string | undefined)[] {
   return listAt(service, 'spec', 'clusterIPs').map(readAddress);
 }
 
-/** Machines may have these too: on k3s, nodes. */
+/** Nodes can have these addresses too, for example on k3s. */
 function outerAddresses(service: JsonObject): (string | undefined)[] {
   const balancers = listAt(service, 'status', 'loadBalancer', 'ingress').map((each) => textAt(each, 'ip'));
   return [...listAt(service, 'spec', 'externalIPs'), ...balancers].map(readAddress);
@@ -87,18 +87,18 @@ function readAddress(address: unknown): string | undefined {
   return typeof address === 'string' ? canonicalAddress(address) : undefined;
 }
 
-/** What to ask for instead. */
+/** Names the pods behind the Service. */
 function judgedBehind(service: JsonObject | undefined, objects: readonly JsonObject[]): string {
-  const rule = "policies judge the pod behind it and that pod's own port";
+  const rule = "policies apply to the pod behind it and to that pod's own port";
   const selector = Object.entries(objectAt(service, 'spec', 'selector'));
-  if (!service || selector.length === 0) return `${rule}: ask for one of its endpoints`;
+  if (!service || selector.length === 0) return `${rule}: use one of its endpoints instead`;
   const pods = objects.filter(
     (each) =>
       each['kind'] === 'Pod' &&
       textAt(each, 'metadata', 'namespace') === textAt(service, 'metadata', 'namespace') &&
       selector.every(([key, value]) => objectAt(each, 'metadata', 'labels')[key] === value),
   );
-  if (pods.length === 0) return `${rule}, and it selects none`;
+  if (pods.length === 0) return `${rule}, and it selects no pod`;
   const more = pods.length > 3 ? ` or ${pods.length - 3} more` : '';
-  return `${rule}: ask for ${pods.slice(0, 3).map(nameOf).join(' or ')}${more}`;
+  return `${rule}: use ${pods.slice(0, 3).map(nameOf).join(' or ')}${more} instead`;
 }

@@ -2,7 +2,7 @@ import { listAt, textAt } from '../../lib/json.ts';
 import type { JsonObject } from '../../lib/json.ts';
 
 /**
- * `namespace/name` of the pods that a workload made, also through a ReplicaSet or a Job. Without a kind, of any workload of that name.
+ * `namespace/name` of the pods of a workload, also through a ReplicaSet or a Job. Without a kind, any workload of that name counts.
  */
 export function findWorkloadPods(
   objects: readonly JsonObject[],
@@ -20,7 +20,7 @@ function isMadeBy(pod: JsonObject, owner: unknown, kind: string | undefined, nam
   const ownerKind = textAt(owner, 'kind')?.toLowerCase();
   const ownerName = textAt(owner, 'name') ?? '';
   if (ownerName === name && (kind === undefined || kind === ownerKind)) return true;
-  // A Deployment's ReplicaSet is called after it and the template's hash, a CronJob's Job after it and the time in minutes.
+  // ReplicaSet names are DEPLOYMENT-HASH, with the hash of the template; Job names are CRONJOB-MINUTES, with the scheduled time.
   if (ownerKind === 'replicaset' && (kind ?? 'deployment') === 'deployment') {
     return ownerName === `${name}-${textAt(pod, 'metadata', 'labels', 'pod-template-hash')}`;
   }

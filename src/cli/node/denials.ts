@@ -9,14 +9,14 @@ import { routedTable } from '../../nftables/ruleset.ts';
 import { describeMissingTable } from './no-table.ts';
 
 const details = `
-What no rule of an isolated pod allows is dropped, and noted by its connection for a minute: at most 4096 in each direction and family, and 100 packets
-a second. Needs root, and the node's network: on a cluster, the pod of an agent. With names and reasons: \`postern denials\`.
+The kernel records denied connections for one minute: at most 4096 per direction and family, and 100 packets per second. Needs root and the node's
+network: on a cluster, run it in an agent pod. \`postern denials\` adds names and reasons.
 
 Examples:
   $ postern node denials
   $ kubectl -n postern-system exec POD -- postern node denials -o json
 
-Exit codes: 0 fine, 2 the kernel cannot be asked.`;
+Exit codes: 0 success, 2 the kernel's tables cannot be read.`;
 
 /** What `postern node denials -o json` prints. */
 export interface NodeDenials {
@@ -31,10 +31,10 @@ interface Flags {
 
 export function denialsCommand(): Command {
   return new Command('denials')
-    .summary('connections that its kernel has just denied')
+    .summary('list connections that its kernel denied in the last minute')
     .description('Prints the connections that the kernel of this node has denied in the last minute.')
-    .option('--node-name <NAME>', "the node's name in the cluster (default: POSTERN_NODE_NAME, else the host's name)")
-    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .option('--node-name <NAME>', 'name of the Node object (default: POSTERN_NODE_NAME, else the host name)')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action(async ({ nodeName, output }: Flags) => {
       const denials = await readOwnDenials();
@@ -44,7 +44,7 @@ export function denialsCommand(): Command {
     });
 }
 
-/** The newest first. */
+/** Newest first. */
 async function readOwnDenials(): Promise<RecordedDenial[]> {
   const nft = createNft();
   const { signal } = new AbortController();
@@ -59,10 +59,10 @@ async function explainNone(): Promise<string> {
   const tables = await Promise.all(families.map((family) => nft.listTerse(routedTable[family], signal)));
   const missing = families.filter((_, index) => tables[index] === undefined);
   if (missing.length > 0) return missing.map((family) => `${describeMissingTable(family)}\n`).join('');
-  return 'nothing was denied in the last minute\n';
+  return 'no connection was denied in the last minute\n';
 }
 
 function renderDenial({ direction, source, destination, protocol, port, packets, secondsAgo }: RecordedDenial): string {
   const traffic = port === undefined ? `protocol ${protocol}` : `${protocol.toUpperCase()}/${port}`;
-  return `${direction}: ${source} → ${destination} ${traffic}: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago\n`;
+  return `${direction}: ${source} → ${destination} ${traffic}: ${plural(packets, 'packet')}, first ${secondsAgo} s ago\n`;
 }

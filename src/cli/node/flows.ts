@@ -6,16 +6,16 @@ import { formatTraffic } from '../explain/port-argument.ts';
 import { readOwnFlows } from './own-flows.ts';
 
 const details = `
-Flows are what the node's connection tracking holds: the client as it was before SNAT, and who was reached after DNAT. Connections that differ
-in nothing but the port they come from are counted as one flow. It reads /proc/net/nf_conntrack, or where the kernel has none asks the program
-conntrack. Needs root, and the node's network: on a cluster, the pod of an agent.
+A flow is an entry of connection tracking: the source before SNAT and the destination after DNAT. Connections that differ only in the source
+port count as one flow. Reads /proc/net/nf_conntrack, or runs the program conntrack if the kernel does not have that file. Needs root and the
+node's network: on a cluster, run it in an agent pod.
 
 Examples:
   $ postern node flows
   $ kubectl -n postern-system exec POD -- postern node flows -o json > n1.json
   $ postern plan -f policy.yaml --base cluster/ --flows n1.json
 
-Exit codes: 0 fine, 2 there is nothing to read them from.`;
+Exit codes: 0 success, 2 the flows cannot be read.`;
 
 interface Flags {
   readonly nodeName?: string;
@@ -24,10 +24,10 @@ interface Flags {
 
 export function flowsCommand(): Command {
   return new Command('flows')
-    .summary('the flows that its kernel tracks')
+    .summary('list the flows that its kernel tracks')
     .description('Prints the flows that the kernel of this node tracks.')
-    .option('--node-name <NAME>', "the node's name in the cluster (default: POSTERN_NODE_NAME, else the host's name)")
-    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .option('--node-name <NAME>', 'name of the Node object (default: POSTERN_NODE_NAME, else the host name)')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action(async ({ nodeName, output }: Flags) => {
       const node = readNodeName(nodeName) ?? hostname();
@@ -39,7 +39,7 @@ export function flowsCommand(): Command {
         process.stderr.write(`node ${node}: ${found.flows.length} flows from ${found.source}${others}\n`);
       }
       if (found.unreadable > 0)
-        process.stderr.write(`note: ${found.unreadable} lines of ${found.source} were no entry\n`);
+        process.stderr.write(`note: ${found.unreadable} lines of ${found.source} are not readable\n`);
     });
 }
 

@@ -3,7 +3,7 @@ import { routedTable, tableName } from '../../nftables/ruleset.ts';
 
 const names = { ipv4: 'IPv4', ipv6: 'IPv6' } as const;
 
-/** Of a kernel without our table of a family. */
+/** The message for a missing table of Postern. */
 export function describeMissingTable(family: Family): string {
-  return `there is no table ${routedTable[family]} ${tableName}: nothing of ${names[family]} is enforced here`;
+  return `the kernel has no table ${routedTable[family]} ${tableName}: this node enforces no policy for ${names[family]}`;
 }

@@ -9,13 +9,13 @@ import { canonicalAddress } from '../../model/address.ts';
 /** What `postern node flows -o json` prints. */
 export interface OwnFlows extends NodeFlows, Tracked {
   readonly node: string;
-  /** Where they are from. */
+  /** The file or command. */
   readonly source: string;
 }
 
 const conntrackFile = '/proc/net/nf_conntrack';
 
-/** Rejects if the node has neither /proc/net/nf_conntrack nor conntrack, or refuses access. */
+/** Rejects with a FlowsError if the node has neither /proc/net/nf_conntrack nor conntrack, or refuses access. */
 export async function readOwnFlows(node: string, file = conntrackFile): Promise<OwnFlows> {
   const { text, source } = await readTable(file);
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
@@ -41,7 +41,7 @@ async function readTable(file: string): Promise<{ text: string; source: string }
     const listed = await exec('conntrack', ['-L', '-f', family, '-o', 'extended'], { signal });
     if (listed.exitCode === undefined) {
       throw new FlowsError(
-        `this node shows no flows: its kernel has no ${file} (CONFIG_NF_CONNTRACK_PROCFS), and there is no program "conntrack" (Debian's package conntrack)`,
+        `cannot read flows: the kernel has no ${file} (CONFIG_NF_CONNTRACK_PROCFS), and the program "conntrack" is missing (Debian package conntrack)`,
       );
     }
     if (listed.exitCode !== 0) throw new FlowsError(`conntrack -L -f ${family}: ${listed.stderr.trim()}`);

@@ -16,26 +16,26 @@ import { exitCode } from '../exit-code.ts';
 import { describeMissingTable } from './no-table.ts';
 
 const details = `
-Reads "table ip ${tableName}", or "table ip6 ${tableName}", back from the kernel and follows the first packet of the connection through it, by the devices that the rules
-know for both ends. Addresses and port are those after any Service. Needs root, and the node's network: on a cluster, the pod of an agent.
+Reads "table ip ${tableName}" or "table ip6 ${tableName}" from the kernel and follows the first packet of the connection through its rules. The devices of both ends
+come from the sets of the table. Give addresses and port after any Service. Needs root and the node's network: on a cluster, run it in an agent pod.
 
 Examples:
   $ postern node trace 10.244.1.7 10.244.2.9 TCP/8080
   $ kubectl -n postern-system exec POD -- postern node trace -o json 10.244.1.7 10.244.2.9 icmp
 
-Exit codes: 0 accepted, 1 dropped, 2 the rules cannot be read.`;
+Exit codes: 0 accepted, 1 dropped, 2 the table cannot be read.`;
 
 /** What `postern node trace -o json` prints. */
 export interface NodeTrace {
   readonly node: string;
-  /** No table: nothing is enforced. */
+  /** False: the kernel has no table, so it enforces no policy. */
   readonly hasTable: boolean;
   readonly verdict: 'accept' | 'drop' | 'reset';
-  /** Rules that gave a verdict, in the order in which the packet met them. */
+  /** Rules that gave a verdict, in the order of the packet's path. */
   readonly path: readonly { readonly chain: string; readonly rule: string; readonly element?: string }[];
-  /** Of this very connection, in the last minute. */
+  /** Of this connection, in the last minute. */
   readonly denials: readonly RecordedDenial[];
-  /** What in the table is not of our language: what it does is not known. */
+  /** Objects in the table that Postern did not write; their effect is unknown. */
   readonly foreign: readonly string[];
 }
 
@@ -47,18 +47,18 @@ interface Flags {
 
 export function traceCommand(): Command {
   return new Command('trace')
-    .summary('what its kernel would do with a connection')
-    .description('Prints what the rules in the kernel of this node would do with the first packet of a connection.')
-    .argument('<source>', 'the address that opens the connection')
-    .argument('<destination>', 'the address that it reaches')
+    .summary('show what its kernel does with a connection')
+    .description('Shows what the rules in the kernel of this node do with the first packet of a connection.')
+    .argument('<source>', 'the source address')
+    .argument('<destination>', 'the destination address')
     .argument('<port>', 'TCP/80, UDP/53, SCTP/7, icmp, or the number of a protocol')
     .addOption(
-      new Option('--hook <hook>', 'through the node, or to its own sockets')
+      new Option('--hook <hook>', 'forward: through the node; input: to its own sockets')
         .choices(['forward', 'input'])
         .default('forward'),
     )
-    .option('--node-name <NAME>', "the node's name in the cluster (default: POSTERN_NODE_NAME, else the host's name)")
-    .addOption(new Option('-o, --output <form>', 'the form of the answer').choices(['text', 'json']).default('text'))
+    .option('--node-name <NAME>', 'name of the Node object (default: POSTERN_NODE_NAME, else the host name)')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', details)
     .action(async (source: string, destination: string, port: string, { hook, nodeName, output }: Flags) => {
       const connection = { hook, ...readEnds(source, destination), ...readPort(port, source) };
@@ -75,8 +75,8 @@ export function traceCommand(): Command {
 
 function readEnds(source: string, destination: string): { source: string; destination: string } {
   const [from, to] = [source, destination].map(canonicalAddress);
-  if (from === undefined) throw new ConfigError(`source: ${JSON.stringify(source)} is no address`);
-  if (to === undefined) throw new ConfigError(`destination: ${JSON.stringify(destination)} is no address`);
+  if (from === undefined) throw new ConfigError(`source: ${JSON.stringify(source)} is not an address`);
+  if (to === undefined) throw new ConfigError(`destination: ${JSON.stringify(destination)} is not an address`);
   if (familyOf(from) !== familyOf(to)) throw new ConfigError(`destination: ${to} is not of the family of ${from}`);
   return { source: from, destination: to };
 }
@@ -93,7 +93,7 @@ function readPort(text: string, source: string): Pick<Connection, 'protocol' | '
   return { protocol: protocol.toLowerCase(), port: Number(port) };
 }
 
-/** @param table `undefined` where the kernel has none of ours */
+/** @param table `undefined` if the kernel has no table of Postern */
 export function traceIn(table: Table | undefined, connection: Connection): Omit<NodeTrace, 'node' | 'denials'> {
   if (!table) return { hasTable: false, verdict: 'accept', path: [], foreign: [] };
   const { verdict, path } = trace(table, firstPacket(table, connection));
@@ -117,11 +117,9 @@ function renderTrace({ node, hasTable, verdict, path, denials, foreign }: NodeTr
     ({ chain, rule, element }) => `  ${chain}: ${rule}${element === undefined ? '' : `  (${element})`}`,
   );
   for (const { direction, packets, secondsAgo } of denials) {
-    lines.push(
-      `  denied for ${direction} in the last minute: ${plural(packets, 'packet')}, the first ${secondsAgo} s ago`,
-    );
+    lines.push(`  denied for ${direction} in the last minute: ${plural(packets, 'packet')}, first ${secondsAgo} s ago`);
   }
   if (!hasTable) lines.push(`  ${describeMissingTable(family)}`);
-  if (foreign.length > 0) lines.push(`  not read, since another program wrote it: ${foreign.join(', ')}`);
+  if (foreign.length > 0) lines.push(`  skipped, because another program wrote it: ${foreign.join(', ')}`);
   return `node ${node}: ${verdict}\n${lines.map((line) => `${line}\n`).join('')}`;
 }

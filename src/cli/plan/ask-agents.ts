@@ -5,10 +5,10 @@ import { askNodes, type NodeFailure } from '../connect/agents.ts';
 import { parseFlows } from './read-flows.ts';
 
 export interface Answers {
-  /** How many nodes have one. */
+  /** Number of nodes with an agent. */
   readonly agents: number;
   readonly flows: readonly NodeFlows[];
-  /** Nodes that have pods on them and did not tell. */
+  /** Nodes with pods that did not answer. */
   readonly failures: readonly NodeFailure[];
 }
 

@@ -5,8 +5,8 @@ import { expandWorkloads } from '../../manifests/workloads.ts';
 import { findWorkloadPods } from '../explain/workload-pods.ts';
 
 /**
- * Workloads of manifests as pods of a live cluster: those that run are given the new template and keep their names and addresses, which their
- * successors will not; where none runs yet, pods without an address stand for them.
+ * Turns workloads of manifests into pods of a live cluster. Running pods get the new template and keep their names and addresses,
+ * although their real replacements will have others. A workload without running pods becomes pods without addresses.
  */
 export function liveWorkloads(
   given: readonly JsonObject[],
@@ -23,12 +23,12 @@ export function liveWorkloads(
     const running = findWorkloadPods(live, namespace, kind.toLowerCase(), name);
     if (running.length === 0) {
       if (!deletes && expanded.length > 0) {
-        notes.push(`${kind} ${namespace}/${name} runs no pod yet: only what isolates its pods could be said`);
+        notes.push(`${kind} ${namespace}/${name} runs no pod yet: the plan shows only which policies isolate its pods`);
       }
       return deletes ? [] : expanded;
     }
     const template = expanded[0];
-    if (!deletes && template) notes.push(`pods of ${kind} ${namespace}/${name} are taken to keep their addresses`);
+    if (!deletes && template) notes.push(`assuming that the pods of ${kind} ${namespace}/${name} keep their addresses`);
     return running.map((key) => {
       const pod = live.find((each) => keyOf(each) === `Pod ${key}`)!;
       return template && !deletes ? renewed(pod, template) : pod;
@@ -37,7 +37,7 @@ export function liveWorkloads(
   return { objects, notes };
 }
 
-/** Labels of the template, and those that tell the pod from its siblings; of the spec what the template says. */
+/** Takes labels and spec of the template, and keeps the labels that controllers set per pod. */
 function renewed(pod: JsonObject, template: JsonObject): JsonObject {
   const metadata = objectAt(pod, 'metadata');
   const own = Object.entries(objectAt(metadata, 'labels')).filter(([key]) =>

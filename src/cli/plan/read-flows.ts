@@ -6,7 +6,7 @@ import { canonicalAddress, familyOf } from '../../model/address.ts';
 
 const protocols: readonly unknown[] = ['TCP', 'UDP', 'SCTP', 'ICMP'];
 
-/** Reads what `postern node flows -o json` has printed. Throws a ConfigError that names the field. */
+/** Reads the output of `postern node flows -o json`. Rejects with a ConfigError that names the field. */
 export async function readFlowsFile(path: string): Promise<NodeFlows> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new ConfigError(`--flows: ${(cause as Error).message}`, { cause });
@@ -14,10 +14,10 @@ export async function readFlowsFile(path: string): Promise<NodeFlows> {
   return parseFlows(text, path);
 }
 
-/** @param from what it is said to be in messages */
+/** @param from Name of the source in messages. */
 export function parseFlows(text: string, from: string): NodeFlows {
   const fail = (field: string, why: string): never => {
-    throw new ConfigError(`${from}: ${field}: ${why} (it should be what "postern node flows -o json" prints)`);
+    throw new ConfigError(`${from}: ${field}: ${why} (expected the output of "postern node flows -o json")`);
   };
   let raw: unknown;
   try {
@@ -25,7 +25,7 @@ export function parseFlows(text: string, from: string): NodeFlows {
   } catch {
     return fail('the file', 'is not JSON');
   }
-  if (!isJsonObject(raw)) return fail('the file', 'holds no mapping');
+  if (!isJsonObject(raw)) return fail('the file', 'is not a JSON object');
   const { node, addresses = [], flows } = raw;
   if (node !== undefined && typeof node !== 'string') return fail('node', 'expected a name');
   if (!Array.isArray(addresses)) return fail('addresses', 'expected a list');
@@ -45,7 +45,8 @@ function readFlow(raw: unknown, path: string, fail: Fail): SeenFlow {
   if (!protocols.includes(protocol)) return fail(`${path}.protocol`, `expected one of ${protocols.join(', ')}`);
   const source = readAddress(raw['source'], `${path}.source`, fail);
   const destination = readAddress(raw['destination'], `${path}.destination`, fail);
-  if (familyOf(source) !== familyOf(destination)) return fail(`${path}.destination`, 'is not of the family of source');
+  if (familyOf(source) !== familyOf(destination))
+    return fail(`${path}.destination`, 'has another address family than source');
   const hasPort = protocol !== 'ICMP';
   const isPort =
     Number.isInteger(destinationPort) && (destinationPort as number) > 0 && (destinationPort as number) < 65_536;
@@ -65,7 +66,8 @@ function readFlow(raw: unknown, path: string, fail: Fail): SeenFlow {
 
 function readAddress(raw: unknown, path: string, fail: Fail): string {
   return (
-    (typeof raw === 'string' ? canonicalAddress(raw) : undefined) ?? fail(path, `${JSON.stringify(raw)} is no address`)
+    (typeof raw === 'string' ? canonicalAddress(raw) : undefined) ??
+    fail(path, `${JSON.stringify(raw)} is not an address`)
   );
 }
 

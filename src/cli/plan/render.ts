@@ -7,10 +7,10 @@ import type { Reason } from '../../impact/reason.ts';
 import { plural } from '../../lib/plural.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
 
-/** Longer lists are for `-o json`. */
+/** Limit of lists in text output; `-o json` has all entries. */
 const most = 20;
 
-/** For people: the objects, the pods, then what would be cut and what would open, with reasons. */
+/** Renders the objects, the isolated pods, then what would be cut and what would open, with reasons. */
 export function renderPlan(changes: readonly ObjectChange[], impact: Impact): string {
   const sections = [
     renderChanges(changes, impact),
@@ -28,10 +28,10 @@ function renderChanges(changes: readonly ObjectChange[], { issues }: Impact): st
     const state = change === 'refused' ? 'not valid' : wrong.length > 0 ? `${change}, not valid` : change;
     return [
       `  ${object}: ${state}${message === undefined ? '' : `: ${message}`}`,
-      ...wrong.map((issue) => `    ${issue.path}: ${issue.message}; nothing is allowed by it`),
+      ...wrong.map((issue) => `    ${issue.path}: ${issue.message}; it allows nothing`),
     ];
   });
-  return lines.length === 0 ? 'Nothing given is of a kind that policies speak of' : `Objects\n${lines.join('\n')}`;
+  return lines.length === 0 ? 'No given object affects policies' : `Objects\n${lines.join('\n')}`;
 }
 
 function renderIsolation(all: readonly IsolationChange[]): string[] {
@@ -62,7 +62,7 @@ function renderFlows({ seen, cut, opened }: NonNullable<Impact['flows']>): strin
   const total = cut.reduce((sum, { connections }) => sum + connections, 0);
   const sections =
     cut.length === 0
-      ? [`Of ${plural(seen, 'flow')} that the nodes have seen, none would be cut`]
+      ? [`Would be cut: none of ${plural(seen, 'flow')} seen`]
       : [`Would be cut: ${plural(cut.length, 'flow')} of ${seen} seen, ${plural(total, 'connection')}\n${render(cut)}`];
   if (opened.length > 0) {
     sections.push(`Would open: ${plural(opened.length, 'flow')} seen\n${render(opened)}`);
@@ -81,13 +81,13 @@ function renderPairs({ cut, opened }: NonNullable<Impact['pairs']>): string[] {
     );
   const sections =
     cut.length === 0
-      ? ['Of pods and the ports that they declare, no pair would be cut']
+      ? ['Would be cut: no pair of pods on their declared ports']
       : [`Would be cut: ${total(cut)}\n${render(cut)}`];
   if (opened.length > 0) sections.push(`Would open: ${total(opened)}\n${render(opened)}`);
   return sections;
 }
 
-/** Pairs that have all of it in common, and the same to say. */
+/** Pairs with the same ports, families and reasons. */
 interface Row {
   readonly sources: readonly string[];
   readonly destinations: readonly string[];
@@ -96,7 +96,7 @@ interface Row {
   readonly reasons: string;
 }
 
-/** First the ports of one pair, then the sources of one destination, then the destinations. */
+/** Merges the ports of one pair, then the sources of one destination, then the destinations. */
 function joinRows(changes: readonly PairChange[]): Row[] {
   let rows = changes.map((each): Row => ({
     sources: [renderEnd(each.source)],

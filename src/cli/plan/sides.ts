@@ -10,15 +10,15 @@ import { expandWorkloads } from '../../manifests/workloads.ts';
 import { foreignPolicies, readLiveObjects, readManifests } from '../explain/cluster-source.ts';
 import { liveWorkloads } from './live-workloads.ts';
 
-/** A cluster before and after what was given is applied to it. */
+/** A cluster before and after the change. */
 export interface Sides {
   readonly before: readonly JsonObject[];
   readonly after: readonly JsonObject[];
   readonly changes: readonly ObjectChange[];
   readonly notes: readonly string[];
-  /** Whether the addresses of its pods are known; else all are made up. */
+  /** False if all addresses of pods are assumed. */
   readonly isAddressed: boolean;
-  /** How the cluster was reached, if it is a live one. */
+  /** Kubeconfig of a live cluster. */
   readonly config?: KubeConfig;
 }
 
@@ -28,21 +28,21 @@ export interface Where {
   readonly context?: string | undefined;
 }
 
-/** @param given objects as written */
+/** @param given Objects without defaults. */
 export async function readSides(given: readonly JsonObject[], deletes: boolean, where: Where): Promise<Sides> {
   const change = deletes ? deleteObjects : applyObjects;
   if (where.base) return manifestSides(await readManifests(where.base), given, change);
   const { config, objects } = await readLiveObjects(
     where.kubeconfig,
     where.context,
-    'name it as manifests with --base',
+    'pass the cluster as manifests with --base',
   );
   const { objects: placed, notes } = liveWorkloads(fillIn(given), objects, deletes);
   const { objects: after, changes } = change(objects, placed);
   return { before: objects, after, changes, notes: [...notes, ...foreignPolicies(given)], isAddressed: true, config };
 }
 
-/** Workloads take part as written, so that one takes the place of the other, and are pods only then. */
+/** Applies workloads first and expands them to pods afterwards, so that a given workload replaces the existing one. */
 function manifestSides(base: readonly JsonObject[], given: readonly JsonObject[], change: typeof applyObjects): Sides {
   const known = applyDefaults(base);
   const applied = change(known.objects, fillIn(given));
@@ -58,13 +58,13 @@ function hasAddress(object: JsonObject): boolean {
   return object['kind'] === 'Pod' && listAt(object, 'status', 'podIPs').length > 0;
 }
 
-/** What is given with the defaults of the API server, and nothing besides. */
+/** The given objects with the defaults of the API server, without the namespaces that applyDefaults adds. */
 function fillIn(given: readonly JsonObject[]): JsonObject[] {
   const keys = new Set(given.map(keyOf));
   return applyDefaults(given).objects.filter((object) => keys.has(keyOf(object)));
 }
 
-/** Pods stay where they were and keep their addresses: what is made up for one side is made up for the other. */
+/** Keeps nodes and addresses of pods, so that assumed values are the same on both sides. */
 function keepPlaces(
   before: readonly JsonObject[],
   given: readonly JsonObject[],

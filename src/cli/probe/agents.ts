@@ -1,14 +1,14 @@
 import { listAt, textAt } from '../../lib/json.ts';
 import type { JsonObject } from '../../lib/json.ts';
 
-/** An agent of ours as its pod shows it. */
+/** A running Postern agent. */
 export interface InstalledAgent {
   readonly node: string;
-  /** As the DaemonSet names it, which its node then has. */
+  /** Image of its container, which the node has already pulled. */
   readonly image: string;
 }
 
-/** The agents among the pods of a cluster, whatever the installation is called. */
+/** Finds the agents among the pods of a cluster, for any Helm release name. */
 export function findAgents(objects: readonly JsonObject[]): InstalledAgent[] {
   return objects.flatMap((pod) => {
     if (pod['kind'] !== 'Pod' || textAt(pod, 'metadata', 'labels', 'app.kubernetes.io/name') !== 'postern') return [];

@@ -2,7 +2,7 @@ import { isJsonObject } from '../../lib/json.ts';
 import type { Attempt } from '../connect/attempt.ts';
 import { ProbeError } from './probe-error.ts';
 
-/** Reads what `postern connect --once -o json` has printed, among whatever else stands there. */
+/** Finds the output of `postern connect --once -o json` in a log. Throws a ProbeError. */
 export function readAttempts(text: string, where: string): Attempt[] {
   for (const line of text.split('\n')) {
     if (!line.startsWith('[')) continue;
@@ -10,11 +10,11 @@ export function readAttempts(text: string, where: string): Attempt[] {
       const attempts: unknown = JSON.parse(line);
       if (Array.isArray(attempts) && attempts.length > 0 && attempts.every(isAttempt)) return attempts;
     } catch {
-      // Not the line.
+      // Another line that starts with "[".
     }
   }
   const said = text.trim().slice(-300) || 'nothing';
-  throw new ProbeError(`${where} did not say what came of it, but: ${said}`);
+  throw new ProbeError(`unexpected output of ${where}: ${said}`);
 }
 
 function isAttempt(value: unknown): value is Attempt {

@@ -12,23 +12,23 @@ interface Options {
   readonly client: ApiClient;
   readonly pod: PodName;
   readonly image: string;
-  /** Of the container: one that the pod does not have. */
+  /** Container name; the pod must not have it yet. */
   readonly container: string;
   readonly signal: AbortSignal;
   readonly note: (text: string) => void;
-  /** Between two looks. Resolves false when there shall be no other. */
+  /** Called between two requests. Resolves to false to stop waiting. */
   readonly pause: () => Promise<boolean>;
 }
 
 const silenceMs = 30_000;
 
-/** What a container that waits is not going to get over by itself. */
+/** Waiting reasons that do not end without a change of the image or the node. */
 const hopeless =
   /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CreateContainer(Config)?Error|RunContainerError)$/;
 
 /**
- * Has an ephemeral container of the pod try the connection, and returns what it saw. Rejects with a ProbeError, or an ApiError where the
- * API server does not answer.
+ * Tries the connection in an ephemeral container of the pod. Rejects with a ProbeError, or with an ApiError if the API server does
+ * not answer.
  */
 export async function probeFromPod(to: Destinations, options: Options): Promise<Attempt[]> {
   const { client, pod, image, container, signal, note } = options;
@@ -41,7 +41,7 @@ export async function probeFromPod(to: Destinations, options: Options): Promise<
     throw error instanceof ApiError && error.status !== undefined ? explainRefusal(error, pod, image) : error;
   }
   note(
-    `the ephemeral container ${container} (image ${image}) is now in pod ${pod.namespace}/${pod.name}: it ends by itself, and stays in the pod's spec until the pod is deleted`,
+    `added the ephemeral container ${container} (image ${image}) to pod ${pod.namespace}/${pod.name}: it exits by itself, and stays in the pod's spec until the pod is deleted`,
   );
   const exitCode = await waitUntilEnded(path, options);
   let log: string;
@@ -52,11 +52,11 @@ export async function probeFromPod(to: Destinations, options: Options): Promise<
   }
   return readAttempts(
     log,
-    `container ${container} (image ${image}, exit code ${exitCode}; another --image may know "postern connect --once")`,
+    `container ${container} (image ${image}, exit code ${exitCode}; if this image has no "postern connect --once", set --image)`,
   );
 }
 
-/** Resolves to its exit code. */
+/** Resolves to the container's exit code. */
 async function waitUntilEnded(
   path: string,
   { client, pod, image, container, signal, pause }: Options,
@@ -72,13 +72,13 @@ async function waitUntilEnded(
     const what = `container ${container} of pod ${pod.namespace}/${pod.name}`;
     if (hopeless.test(reason!)) {
       throw new ProbeError(
-        `${what} cannot run image ${image}: ${reason} ${message}. Its node goes on trying until the pod is deleted; name one that it can get with --image`,
+        `${what} cannot run image ${image}: ${reason} ${message}. The kubelet retries until the pod is deleted; set --image to an image that the node can pull`,
       );
     }
     if (!(await pause())) {
-      const why = status === undefined ? 'the kubelet of its node has not taken it up' : reason || 'it runs still';
+      const why = status === undefined ? 'the kubelet has not started it' : reason || 'it still runs';
       throw new ProbeError(
-        `${what} has not ended in time (${why}): --timeout waits longer, "kubectl -n ${pod.namespace} describe pod ${pod.name}" says more`,
+        `${what} has not exited in time (${why}): raise --timeout, or see "kubectl -n ${pod.namespace} describe pod ${pod.name}"`,
       );
     }
   }

@@ -1,13 +1,13 @@
 import type { Destinations } from '../connect/attempts.ts';
 
-/** The answer of a resolver that policies keep away is waited for once, not for a minute. */
+/** One short attempt: if policies deny DNS, the defaults would wait much longer (resolv.conf(5)). */
 export const resolverEnvironment = { RES_OPTIONS: 'timeout:2 attempts:1' } as const;
 
 export function connectArguments({ hosts, port, protocol }: Destinations): string[] {
   return ['connect', hosts.join(','), String(port), '--once', '--protocol', protocol, '--output', 'json'];
 }
 
-/** A strategic merge patch for `pods/ephemeralcontainers`. It meets what Pod Security calls restricted. */
+/** A strategic merge patch for `pods/ephemeralcontainers`. The container meets the Pod Security level "restricted". */
 export function ephemeralContainerPatch(name: string, image: string, to: Destinations): object {
   return {
     spec: {
@@ -15,7 +15,7 @@ export function ephemeralContainerPatch(name: string, image: string, to: Destina
         {
           name,
           image,
-          // An image that came to the node by hand is nowhere to be pulled from.
+          // An image that was loaded on the node by hand may not be in any registry.
           imagePullPolicy: 'IfNotPresent',
           args: connectArguments(to),
           env: Object.entries(resolverEnvironment).map(([variable, value]) => ({ name: variable, value })),

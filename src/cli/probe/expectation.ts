@@ -11,17 +11,16 @@ import { isLoopback } from '../explain/end-argument.ts';
 import type { End } from '../explain/end-argument.ts';
 import type { SocketProtocol } from '../connect/attempt.ts';
 
-/** What the policies say of one address. */
+/** The verdict of the policies for one address. */
 export interface Expected {
-  /** `mixed`: it depends on which endpoint the Service picks. `unknown`: they say nothing of it. */
+  /** `mixed`: depends on the endpoint that the Service proxy picks. `unknown`: the endpoints are not known. */
   readonly verdict: Verdict | 'mixed' | 'unknown';
-  /** Lines for people. */
   readonly reasons: readonly string[];
-  /** Nodes at which the packets are judged, the own one first. */
+  /** Nodes that enforce policies on the packets, the node of FROM first. */
   readonly nodes: readonly string[];
 }
 
-/** Policies are judged after the Service proxy: at each endpoint that the proxy may pick. */
+/** Policies apply after the Service proxy (S6.1), so each endpoint that the proxy may pick is evaluated. */
 export class Expectations {
   readonly #source: ClusterSource;
   readonly #from: End;
@@ -36,18 +35,18 @@ export class Expectations {
   at(address: string, protocol: SocketProtocol, port: number): Expected {
     const { cluster } = this.#source;
     if (isLoopback(address)) {
-      const reason = `at ${address} ${this.#from.name} reaches itself: nothing leaves it, and no policy is asked`;
+      const reason = `${address}: loopback traffic never leaves ${this.#from.name}, so NetworkPolicy does not apply`;
       return { verdict: 'allowed', reasons: [reason], nodes: [] };
     }
     const own = this.#services.filter((each) => each.address === address);
     if (own.length > 0) {
       const served = own.find((each) => each.protocol === protocol && each.port === port);
       if (served && !this.#selectsPods(address)) {
-        return unknown('the Service selects no pods, so policies judge endpoints that are not known here: name one');
+        return unknown('the Service has no selector, so its endpoints are unknown here: name one of them');
       }
       return served
         ? this.#behind(served.endpoints, protocol)
-        : unknown(`${address} is a Service without ${protocol}/${port}`);
+        : unknown(`the Service at ${address} has no port ${protocol}/${port}`);
     }
     const isNodePort = this.#services.some((each) => each.nodePort === port && each.protocol === protocol);
     if (isNodePort && cluster.nodeAddresses.has(address)) {
@@ -56,7 +55,7 @@ export class Expectations {
     return this.#judge({ address, port }, protocol);
   }
 
-  /** Else somebody else writes its endpoints, as the API server those of `kubernetes`. */
+  /** A Service without a selector has endpoints that another client writes, for example `default/kubernetes`. */
   #selectsPods(address: string): boolean {
     const service = this.#readable('Service').find((each) => listAt(each, 'spec', 'clusterIPs').includes(address));
     return Object.keys(objectAt(service, 'spec', 'selector')).length > 0;
@@ -64,7 +63,7 @@ export class Expectations {
 
   #behind(endpoints: readonly ServiceEndpoint[], protocol: SocketProtocol): Expected {
     if (endpoints.length === 0) {
-      return unknown('the Service selects no pod that is ready, so there is no connection to judge');
+      return unknown('the Service has no ready endpoint, so there is no connection to evaluate');
     }
     const each = endpoints.map((endpoint) => this.#judge(endpoint, protocol));
     const verdicts = new Set(each.map(({ verdict }) => verdict));
@@ -91,10 +90,10 @@ export class Expectations {
     return { verdict: decision.verdict, reasons: reasonsOf(decision, this.#from.name, to), nodes: [...new Set(nodes)] };
   }
 
-  /** As the proxy sees them: a pod that is not ready is no endpoint. */
+  /** Leaves out pods that are not ready: they are not endpoints. */
   #readable(kind: string): ApiObject[] {
     const objects = this.#source.objects.filter((object) => object['kind'] === kind && !isUnready(object));
-    // An object of the API has metadata, which is all that is asked of it here.
+    // Only `metadata` is needed of the type ApiObject here.
     return objects.filter((object) => Object.keys(objectAt(object, 'metadata')).length > 0) as unknown as ApiObject[];
   }
 }
@@ -109,7 +108,7 @@ function isUnready(object: JsonObject): boolean {
   );
 }
 
-/** The ends that decide: those that deny, or what allows it. */
+/** Reasons of the deciding ends: those that deny, or both if the flow is allowed. */
 function reasonsOf(decision: Decision, from: string, to: string): string[] {
   return (['egress', 'ingress'] as const).flatMap((direction) => {
     const { verdict, reason, nearMisses, allowedBy } = decision[direction];

@@ -8,19 +8,19 @@ import type { Destinations } from '../connect/attempts.ts';
 import { readAttempts } from './attempts-text.ts';
 import { connectArguments, resolverEnvironment } from './container.ts';
 
-/** The objects of a lab that all its agents have applied, with Services, and its hosts as its input names them. */
+/** The objects that all agents of a lab have applied, with Services and Host objects. */
 export async function readLabObjects(state: LabState): Promise<readonly JsonObject[]> {
   return (await askLab(state, 'objects', {})).objects;
 }
 
-/** Has the same program try it in the network of a pod, `host/NAME` or `node/NAME`. */
+/** Runs `postern connect` in the network namespace of a pod, `host/NAME` or `node/NAME`. */
 export async function probeFromStation(state: LabState, station: string, to: Destinations): Promise<Attempt[]> {
   const { namespace } = await askLab(state, 'namespace', { station });
   const environment = Object.entries(resolverEnvironment).map(([name, value]) => `${name}=${value}`);
   const program = [process.execPath, ...process.execArgv, process.argv[1]!, ...connectArguments(to)];
   const [file, args] = enterNamespace(namespace, 'env', [...environment, ...program]);
   const said = await new Promise<string>((resolve) => {
-    // An exit code of 1 is an answer; what is none, the reader of the answer tells.
+    // Exit code 1 is an answer too; readAttempts rejects other output.
     execFile(file, args, (_, stdout, stderr) => resolve(`${stdout}${stderr}`));
   });
   return readAttempts(said, `postern connect in ${station}`);

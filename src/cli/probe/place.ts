@@ -12,11 +12,11 @@ import { probeFromPod } from './cluster.ts';
 import type { Setting } from './render.ts';
 import type { Target } from './target.ts';
 
-/** Where it is tried: what there is, and how to try. */
+/** A cluster or a lab in which a connection is tried. */
 export interface Place {
   readonly source: ClusterSource;
   readonly setting: Pick<Setting, 'lookAt' | 'inCluster'>;
-  /** The command line before which a program runs where FROM is; in a lab alone. */
+  /** Prefix of a command line that runs in the network of FROM; in a lab only. */
   readonly onFrom?: (from: End) => string;
   tryFrom(from: End, to: Target): Promise<readonly Attempt[]>;
 }
@@ -24,13 +24,13 @@ export interface Place {
 interface ClusterOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
-  /** Of the container; by default that of the agent of the same node, or of any. */
+  /** Container image; defaults to that of the agent of the same node, else of any agent. */
   readonly image?: string;
   /** How long to wait for the container. */
   readonly seconds: number;
 }
 
-/** The cluster of a kubeconfig: tried by an ephemeral container. Of its Services it knows if TO may need them. */
+/** A cluster, with an ephemeral container in FROM. Lists Services only if TO may be one. */
 export async function openCluster(toText: string, flags: ClusterOptions, note: (text: string) => void): Promise<Place> {
   const config = await openContext(flags.kubeconfig, flags.context);
   const source = await readClusterOf(config, { services: mayBeService(toText) });
@@ -44,13 +44,11 @@ export async function openCluster(toText: string, flags: ClusterOptions, note: (
     tryFrom: async (from, to) => {
       const key = podOf(from);
       const pod = key === undefined ? undefined : source.cluster.pods.get(key);
-      if (!pod) throw new ConfigError(`FROM: ${from.name} is no pod: a probe of a cluster starts in one`);
-      if (pod.terminal) throw new ConfigError(`FROM: pod ${pod.key} has finished: nothing can start in it`);
+      if (!pod) throw new ConfigError(`FROM: ${from.name} is not a pod: on a cluster, a probe starts in a pod`);
+      if (pod.terminal) throw new ConfigError(`FROM: pod ${pod.key} has finished: no container can start in it`);
       const image = flags.image ?? (agents.find((each) => each.node === pod.nodeName) ?? agents[0])?.image;
       if (image === undefined) {
-        throw new ConfigError(
-          'no agent of Postern runs in this cluster, whose image the probe would run: name one with --image',
-        );
+        throw new ConfigError('no Postern agent runs in this cluster, so its image is unknown: set --image');
       }
       const deadline = performance.now() + flags.seconds * 1000;
       return probeFromPod(to, {
@@ -74,7 +72,7 @@ interface LabOptions {
   readonly stateDir?: string;
 }
 
-/** A lab that is up: tried in the network namespace of FROM. */
+/** A running lab, with a process in the network namespace of FROM. */
 export async function openLab(fromText: string, { name, stateDir }: LabOptions): Promise<Place> {
   const { defaultLabName, LabState } = await import('../../lab/state.ts');
   const { probeFromStation, readLabObjects } = await import('./lab.ts');

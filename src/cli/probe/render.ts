@@ -1,19 +1,19 @@
 import type { Advice, Finding } from './report.ts';
 
-/** What the lines speak of besides the findings. */
+/** Context of the output besides the findings. */
 export interface Setting {
   readonly from: string;
   readonly to: string;
   /** `TCP/80` */
   readonly port: string;
-  /** The command that shows whether the rules of a node are there; nothing where no agent is. */
+  /** Command that shows the rules of a node; `undefined` if the node has no agent. */
   readonly lookAt: (node: string) => string | undefined;
   readonly inCluster: boolean;
-  /** The same for FROM, in a lab. */
+  /** Prefix of a command line that runs in the network of FROM; in a lab only. */
   readonly onFrom?: string | undefined;
 }
 
-/** A line for each address, then what differs, loudly, with what to do. */
+/** One line for each address, then mismatches with the next steps. */
 export function renderFindings(findings: readonly Finding[], setting: Setting): string {
   const title = `${setting.from} → ${setting.to}, ${setting.port}\n`;
   const heads = findings.map(({ attempt }) => `${attempt.family ?? 'name'} ${attempt.address}`);
@@ -77,38 +77,39 @@ const steps: Readonly<Record<Advice, Steps>> = {
   agents: (nodes, { lookAt, inCluster }) => [
     ...nodes.map((node) =>
       lookAt(node) === undefined
-        ? `no agent runs on node ${node}, so nothing is enforced there: see why its DaemonSet has no pod there`
-        : `is the agent of node ${node} ready, and are its rules there? ${lookAt(node)}`,
+        ? `node ${node} has no agent, so it enforces no policy: find out why the DaemonSet has no pod there`
+        : `is the agent of node ${node} ready, and does the node have its rules? ${lookAt(node)}`,
     ),
-    `${inCluster ? '' : '"/readyz?verbose" at the socket that "lab up" printed says what is missing; '}where a policy or pod has just changed, ask again`,
+    `${inCluster ? '' : '"/readyz?verbose" at the socket that "lab up" printed shows what is missing; '}if a policy or pod has just changed, try again`,
   ],
   counters: (nodes, { lookAt, inCluster }) =>
     inCluster
       ? ['did Postern drop it? postern denials']
       : nodes.map(
-          (node) => `did Postern drop it? ${lookAt(node)}: its "deny-" chains count; without them it denies nothing`,
+          (node) =>
+            `did Postern drop it? ${lookAt(node)}: see the counters of its "deny-" chains; without such chains it denies nothing`,
         ),
   others: (_, { inCluster }) => [
     inCluster
-      ? 'is another program of the nodes in the way? postern doctor; else a security group, or a firewall at the other end'
-      : 'look for another engine of policies, a firewall of the node, a security group, or one at the other end',
+      ? 'does another program on the nodes drop it? postern doctor; else check security groups and the firewall of the other end'
+      : 'check for another program that enforces policies, a firewall on the node, security groups, and the firewall of the other end',
   ],
   route: (_, { onFrom }, address) => [
     onFrom === undefined
-      ? `is the other end up, and does its node have a route to it? "ip route get ${address}" on the node`
-      : `is the other end up, and is there a route to it? ${onFrom} ip route get ${address}`,
+      ? `is the other end running, and does the node have a route to it? "ip route get ${address}" on the node`
+      : `is the other end running, and is there a route to it? ${onFrom} ip route get ${address}`,
   ],
-  listener: (_, { port }) => [`does the other end listen on ${port}, on all its addresses and not on 127.0.0.1 alone?`],
+  listener: (_, { port }) => [`does the other end listen on ${port}, on all its addresses and not only on 127.0.0.1?`],
   resolver: (_, { from, inCluster }) =>
     inCluster
-      ? [`postern probe ${from} kube-system/svc:kube-dns UDP/53`, 'try the address in place of the name']
-      : ['pods of the lab have the resolver of the machine, which they cannot reach: name an address'],
+      ? [`postern probe ${from} kube-system/svc:kube-dns UDP/53`, 'try the address instead of the name']
+      : ['lab pods use the resolver of this machine, which they cannot reach: use an address'],
   endpoints: () => [
-    'has the Service endpoints that are ready? kubectl get endpointslices -l kubernetes.io/service-name=NAME',
+    'does the Service have ready endpoints? kubectl get endpointslices -l kubernetes.io/service-name=NAME',
   ],
   explain: (_, { from, to, port }) => [
     to.startsWith('Service ')
-      ? `ask for one of its pods: postern explain ${from} NAMESPACE/POD PORT`
-      : `which policies are meant to deny it: postern explain ${from} ${to} ${port}`,
+      ? `evaluate one of its pods: postern explain ${from} NAMESPACE/POD PORT`
+      : `see which policies deny it: postern explain ${from} ${to} ${port}`,
   ],
 };

@@ -2,19 +2,18 @@ import type { Attempt, Outcome, SocketProtocol } from '../connect/attempt.ts';
 import type { Expected } from './expectation.ts';
 
 /**
- * What the two together mean. `agrees`: packets do as the policies say. `differs`: they do not. `open`: no difference that can be told, and
- * yet not what an allowed, or a denied, connection looks like.
+ * `agrees`: the packets match the policies. `differs`: they do not. `open`: the outcome does not show whether the policies are enforced.
  */
 type Agreement = 'agrees' | 'differs' | 'open';
 
-/** What to look at next (render.ts). */
+/** Next steps; render.ts has their texts. */
 export type Advice = 'agents' | 'counters' | 'others' | 'route' | 'listener' | 'resolver' | 'endpoints' | 'explain';
 
 export interface Finding {
   readonly attempt: Attempt;
   readonly expected: Expected;
   readonly agreement: Agreement;
-  /** None where all is as it should be. */
+  /** Missing if packets and policies agree. */
   readonly meaning?: string;
   readonly advice: readonly Advice[];
 }
@@ -28,29 +27,29 @@ interface Row {
 const agrees: Row = { agreement: 'agrees' };
 const unresolved: Row = {
   agreement: 'open',
-  meaning: 'the name does not resolve in the pod, so nothing was sent: a policy may keep the pod from its name server',
+  meaning: 'the name does not resolve in the pod, so it sent nothing: a policy may deny the pod its name server',
   advice: ['resolver'],
 };
-const failed: Row = { agreement: 'open', meaning: 'the attempt failed on the way to the network, and shows nothing' };
+const failed: Row = { agreement: 'open', meaning: 'the attempt failed before a packet was sent, so it shows nothing' };
 const unreachable: Row = {
   agreement: 'differs',
-  meaning: 'a router or the own node says that there is no way, which no policy of ours does',
+  meaning: 'a router or the own node reports that the destination is unreachable; Postern never does that',
   advice: ['route', 'others'],
 };
-const anything: Row = { agreement: 'open', meaning: 'the policies alone do not say what comes of this' };
+const anything: Row = { agreement: 'open', meaning: 'the policies alone do not decide this connection' };
 
 const rows: Readonly<Record<Expected['verdict'], Readonly<Record<Outcome, Row>>>> = {
   allowed: {
     connected: agrees,
     refused: {
       agreement: 'open',
-      meaning: 'the policies let it through, and it was refused: nobody listens on that port, or a firewall rejects it',
+      meaning: 'the policies allow this, but it was refused: no program listens on that port, or a firewall rejects it',
       advice: ['listener', 'others'],
     },
     'no answer': {
       agreement: 'differs',
       meaning:
-        'the policies allow this, and nothing came back: something else drops it, or the rules are not yet those of the API server',
+        'the policies allow this, but no answer came back: another program drops it, or the node has not applied the current policies yet',
       advice: ['counters', 'agents', 'others', 'route'],
     },
     unreachable,
@@ -60,19 +59,20 @@ const rows: Readonly<Record<Expected['verdict'], Readonly<Record<Outcome, Row>>>
   denied: {
     connected: {
       agreement: 'differs',
-      meaning: 'THE POLICIES DENY THIS, AND IT GOT THROUGH: they are not enforced between these two',
+      meaning: 'THE POLICIES DENY THIS, BUT IT CONNECTED: the policies are not enforced between these two ends',
       advice: ['agents', 'explain'],
     },
     refused: {
       agreement: 'differs',
       meaning:
-        'the policies deny this, and a refusal came back, where we drop in silence: it got through, or another firewall rejects it',
+        'the policies deny this, but it was refused, and Postern drops without an answer: it arrived, or another firewall rejects it',
       advice: ['agents', 'others'],
     },
     'no answer': agrees,
     unreachable: {
       agreement: 'open',
-      meaning: 'it did not get through, but for want of a way: that says nothing about the policies, which deny it too',
+      meaning:
+        'the destination is unreachable, so this does not show whether the policies, which deny it, are enforced',
       advice: ['route'],
     },
     unresolved,
@@ -81,17 +81,17 @@ const rows: Readonly<Record<Expected['verdict'], Readonly<Record<Outcome, Row>>>
   mixed: {
     connected: {
       ...anything,
-      meaning: 'some endpoints are allowed and others denied: this time it was an allowed one',
+      meaning: 'the policies allow some endpoints and deny others: the proxy picked an allowed one',
       advice: ['explain'],
     },
     refused: {
       ...anything,
-      meaning: 'some endpoints are allowed and others denied: nobody listens at the one it was',
+      meaning: 'the policies allow some endpoints and deny others: no program listens at the picked one',
       advice: ['listener'],
     },
     'no answer': {
       ...anything,
-      meaning: 'some endpoints are allowed and others denied: this time it was a denied one',
+      meaning: 'the policies allow some endpoints and deny others: the proxy picked a denied one',
       advice: ['explain'],
     },
     unreachable,
@@ -108,15 +108,15 @@ const rows: Readonly<Record<Expected['verdict'], Readonly<Record<Outcome, Row>>>
   },
 };
 
-/** No answer to a datagram is no proof: who was reached may have nothing to say. */
+/** A missing answer proves nothing, because a UDP server need not answer. */
 const silentUdp: Row = {
   agreement: 'open',
   meaning:
-    'the policies allow this, and nothing came back: for UDP that shows nothing, as who gets a datagram need not answer it',
+    'the policies allow this, but no answer came back: for UDP that proves nothing, because a server need not answer',
   advice: ['counters', 'listener'],
 };
 
-/** Compares what the policies say with what came of it. */
+/** Compares the verdict of the policies with the outcome. */
 export function judge(expected: Expected, attempt: Attempt, protocol: SocketProtocol): Finding {
   const isSilentUdp = protocol === 'UDP' && attempt.outcome === 'no answer' && expected.verdict === 'allowed';
   const { agreement, meaning, advice = [] } = isSilentUdp ? silentUdp : rows[expected.verdict][attempt.outcome];

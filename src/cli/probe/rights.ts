@@ -13,7 +13,7 @@ export interface PodName {
   readonly name: string;
 }
 
-/** All that a probe does in the pod's namespace. */
+/** Rights that a probe needs in the pod's namespace. */
 const needed: readonly Right[] = [
   { verb: 'get', subresource: '' },
   { verb: 'patch', subresource: 'ephemeralcontainers' },
@@ -21,8 +21,8 @@ const needed: readonly Right[] = [
 ];
 
 /**
- * Asks the API server whether the user has every right that a probe needs, before anything is written: what is written stays. Throws a
- * ProbeError that names those that are missing. Where the question itself is refused, the probe shall find out.
+ * Checks all rights before the probe writes, because an ephemeral container cannot be removed. Throws a ProbeError with the missing
+ * rights. If the API server refuses the review, the probe continues without the check.
  */
 export async function checkRights(
   client: ApiClient,
@@ -58,13 +58,13 @@ export async function checkRights(
 
 function missingRights({ namespace }: PodName, missing: readonly Right[], state: string): ProbeError {
   const names = missing.map(({ verb, subresource }) => `${verb} ${resourceOf(subresource)}`);
-  // kubectl makes every combination of what it is given, so a role of all of them would give too much.
+  // One role each: kubectl combines every verb with every resource, so a common role would grant too much.
   const roles = missing.map(
     ({ verb, subresource }) =>
       `  kubectl -n ${namespace} create role postern-probe-${subresource || 'pods'} --verb=${verb} --resource=${resourceOf(subresource)}`,
   );
   return new ProbeError(
-    `you have no right to ${names.join(', nor to ')} in namespace ${namespace}; ${state}. Who may give it makes a Role and binds it to you:\n${roles.join('\n')}`,
+    `you may not ${names.join(' or ')} in namespace ${namespace}; ${state}. An administrator can create these Roles and bind them to you:\n${roles.join('\n')}`,
   );
 }
 
@@ -72,13 +72,13 @@ function resourceOf(subresource: string): string {
   return subresource === '' ? 'pods' : `pods/${subresource}`;
 }
 
-/** Says what a refusal of the patch is: of Pod Security, of a right, of another admission, or of the object. */
+/** Explains why the API server refused the patch: Pod Security, a missing right, another admission plugin, or the object. */
 export function explainRefusal(error: ApiError, pod: PodName, image: string): ProbeError {
   const { message, status } = error;
   const title = `pod ${pod.namespace}/${pod.name}`;
   if (status === 403 && message.includes('violates PodSecurity')) {
     return new ProbeError(
-      `Pod Security of namespace ${pod.namespace} refuses the container: ${message}. The container itself asks for nothing and meets "restricted"; ${title} does not, and is older than that label. Nothing was written. Probe from a pod that meets it, or ask "postern explain"`,
+      `Pod Security of namespace ${pod.namespace} refuses the container: ${message}. The container itself meets the level "restricted"; ${title} does not, and is older than the label of the namespace. Nothing was written. Probe from a pod that meets the level, or use "postern explain"`,
       { cause: error },
     );
   }
@@ -86,17 +86,20 @@ export function explainRefusal(error: ApiError, pod: PodName, image: string): Pr
     return missingRights(pod, [{ verb: 'patch', subresource: 'ephemeralcontainers' }], 'nothing was written');
   }
   if (status === 404)
-    return new ProbeError(`${title} is gone, or this cluster knows no ephemeral containers (1.25 is needed)`, {
-      cause: error,
-    });
+    return new ProbeError(
+      `${title} is gone, or this cluster has no ephemeral containers (Kubernetes 1.25 or later is required)`,
+      {
+        cause: error,
+      },
+    );
   return new ProbeError(`the cluster refuses an ephemeral container of image ${image} in ${title}: ${message}`, {
     cause: error,
   });
 }
 
-/** The probe has taken place, and its answer cannot be read. */
+/** Explains that the probe has run, but its log cannot be read. */
 export function explainUnreadableLog(error: ApiError, pod: PodName, container: string): ProbeError {
-  const state = `the probe has run, and its answer is in "kubectl -n ${pod.namespace} logs ${pod.name} -c ${container}"`;
+  const state = `the probe has run, and its result is in "kubectl -n ${pod.namespace} logs ${pod.name} -c ${container}"`;
   if (error.status === 403) return missingRights(pod, [{ verb: 'get', subresource: 'log' }], state);
   return new ProbeError(`cannot read the log (${error.message}); ${state}`, { cause: error });
 }

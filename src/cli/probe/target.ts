@@ -13,9 +13,9 @@ import { readPortArgument } from '../explain/port-argument.ts';
 import type { Traffic } from '../explain/port-argument.ts';
 import { readServiceForm } from '../explain/service-argument.ts';
 
-/** TO and PORT, as a connection needs them. */
+/** TO and PORT, resolved. */
 export interface Target extends Destinations {
-  /** As people would say it. */
+  /** For output. */
   readonly name: string;
   readonly notes: readonly string[];
 }
@@ -28,7 +28,7 @@ interface Question {
   readonly family: Family | undefined;
 }
 
-/** Reads TO and PORT. Throws a ConfigError for what does not exist or cannot be tried, before anything is. */
+/** Reads TO and PORT. Throws a ConfigError if the destination does not exist or the protocol is not supported. */
 export function findTarget(question: Question): Target {
   const { source, from, to, port, family } = question;
   const service = readServiceForm(to);
@@ -47,7 +47,7 @@ export function findTarget(question: Question): Target {
   return { name: end.name, hosts, notes: end.notes, ...tryable(traffic) };
 }
 
-/** What is neither an address nor has a slash is for the pod's resolver, unless it is a pod or node without the rest of its name. */
+/** A text that is no address and has no slash is a DNS name, unless it is the name of a pod or node without its prefix. */
 function isHostName({ cluster }: ClusterSource, text: string): boolean {
   if (parseAddress(text) || !/^[a-z0-9]([a-z0-9._-]*[a-z0-9.])?$/i.test(text)) return false;
   const isName = cluster.nodes.has(text) || [...cluster.pods.keys()].some((key) => key.endsWith(`/${text}`));
@@ -64,15 +64,15 @@ function atService({ source, from, port, family }: Question, namespace: string, 
     const names = services.map(
       (each) => `${textAt(each, 'metadata', 'namespace')}/${textAt(each, 'metadata', 'name')}`,
     );
-    const others = names.length === 0 ? ', nor any other' : `; there is ${names.slice(0, 8).join(', ')}`;
-    throw new ConfigError(`there is no ${title}${others}`);
+    const others = names.length === 0 ? '; there are none' : `; there is ${names.slice(0, 8).join(', ')}`;
+    throw new ConfigError(`${title} does not exist${others}`);
   }
   const addresses = listAt(service, 'spec', 'clusterIPs').filter(
     (each): each is string => typeof each === 'string' && parseAddress(each) !== undefined,
   );
   if (addresses.length === 0) {
     throw new ConfigError(
-      `${title} has no address of its own (it is headless, or an ExternalName): probe its DNS name, or its pods`,
+      `${title} has no cluster IP (it is headless, or an ExternalName): probe its DNS name or its pods`,
     );
   }
   const hosts = addresses.filter(
@@ -81,7 +81,7 @@ function atService({ source, from, port, family }: Question, namespace: string, 
   if (hosts.length === 0) {
     const has = [...from.endpoints.keys()].join(' and ');
     throw new ConfigError(
-      `${title} is at ${addresses.join(' and ')}, and ${from.name} has ${has}${family ? `, asked for ${family}` : ''}`,
+      `${title} has ${addresses.join(' and ')}, but ${from.name} has ${has}${family ? `, and --family is ${family}` : ''}`,
     );
   }
   return { name: title, hosts, notes: [], ...tryable(portOfService(service, title, port)) };
@@ -104,7 +104,7 @@ function portOfService(service: unknown, title: string, text: string): Traffic {
   if (found) return { protocol: found.protocol as SocketProtocol, destinationPort: found.port! };
   const has = declared.map((each) => `${each.protocol}/${each.port}${each.name ? ` (${each.name})` : ''}`).join(', ');
   throw new ConfigError(
-    `${title} has no port ${text}; it has ${has || 'none'}. It is the port of the Service, not of its pods`,
+    `${title} has no port ${text}; it has ${has || 'none'}. PORT is the port of the Service, not of its pods`,
   );
 }
 
@@ -112,6 +112,6 @@ function tryable({ protocol, destinationPort }: Traffic): { protocol: SocketProt
   const known = socketProtocols.find((each) => each === protocol);
   if (known && destinationPort !== undefined) return { protocol: known, port: destinationPort };
   throw new ConfigError(
-    `a probe is TCP or UDP: the program that tries it has no sockets for ${protocol}. "postern explain" answers for it, and "postern lab probe --port" tries it in a lab`,
+    `a probe supports TCP and UDP only, not ${protocol}. Use "postern explain", or "postern lab probe --port" in a lab`,
   );
 }

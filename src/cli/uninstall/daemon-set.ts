@@ -7,7 +7,7 @@ export interface DaemonSetName {
   readonly name: string;
 }
 
-/** How many of the nodes that the DaemonSet has are free of our rules. */
+/** Number of the DaemonSet's nodes without rules of Postern, and of all its nodes. */
 export interface Progress {
   readonly done: number;
   readonly nodes: number;
@@ -15,23 +15,23 @@ export interface Progress {
 
 interface Options {
   readonly client: ApiClient;
-  /** Only if the DaemonSet is of this Helm release. */
+  /** If set, the DaemonSet must belong to this Helm release. */
   readonly release?: string | undefined;
   readonly signal: AbortSignal;
   readonly progress: (progress: Progress) => void;
-  /** Between two looks. Resolves false when there shall be no other. */
+  /** Called between two requests. Resolves to false to stop waiting. */
   readonly pause: () => Promise<boolean>;
 }
 
 const silenceMs = 30_000;
 
-/** What Helm writes on what it has installed, and `helm template` does not. */
+/** Helm sets this annotation when it installs an object; `helm template` does not. */
 const releaseAnnotation = 'meta.helm.sh/release-name';
 
 /**
- * Has every pod of the DaemonSet run `postern agent --uninstall`, on all nodes at once, and waits until each says that its node is free of
- * our rules. Returns how far it came, which is short of all nodes only where `pause` ended it. Rejects with an ApiError, or where the
- * DaemonSet runs no agent.
+ * Changes the DaemonSet to run `postern agent --uninstall` on all nodes at once, and waits until every pod reports that its node has no
+ * rules of Postern. Returns the progress, which is incomplete only if `pause` resolved to false. Rejects with an ApiError, or with a
+ * DaemonSetError if the DaemonSet does not exist or runs no agent.
  */
 export async function rollOutUninstall(name: DaemonSetName, options: Options): Promise<Progress> {
   const { client, release, signal, progress, pause } = options;
@@ -43,26 +43,26 @@ export async function rollOutUninstall(name: DaemonSetName, options: Options): P
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) throw error;
       const rest =
-        'the rules of agents that ran are still there. Install again first, or run "nft delete table ip postern" (and the same for ip6 postern and bridge postern) on each node (and then, with Helm, "helm uninstall --no-hooks")';
-      throw new DaemonSetError(`there is no ${title}: ${rest}`);
+        'the rules of its agents are still in the kernels. Install Postern again first, or run "nft delete table ip postern" (and the same for ip6 postern and bridge postern) on each node (and then, with Helm, "helm uninstall --no-hooks")';
+      throw new DaemonSetError(`${title} does not exist: ${rest}`);
     }
   };
   const found = await read();
   if (release !== undefined && textAt(found, 'metadata', 'annotations', releaseAnnotation) !== release) {
-    throw new DaemonSetError(`${title} was not installed by Helm as release ${release}: nothing is removed`);
+    throw new DaemonSetError(`Helm did not install ${title} as release ${release}: nothing is removed`);
   }
   const patch = uninstallPatch(found);
   if (patch === undefined) throw new DaemonSetError(`${title} has no container with the argument "agent"`);
   await client.write('patch', path, patch, { signal, silenceMs });
   let last: Progress | undefined;
   for (;;) {
-    // The pods that serve the API may be on these very nodes: a look that fails is one that saw nothing new.
+    // The pods of the API server may be on these nodes, so a failed request counts as no progress.
     const seen = await read().catch((error: unknown) => {
       if (!(error instanceof ApiError)) throw error;
       return undefined;
     });
     if (seen !== undefined && !isUninstalling(seen)) {
-      throw new DaemonSetError(`somebody has changed ${title} back: its agents write the rules again`);
+      throw new DaemonSetError(`another client has changed ${title} back: its agents write the rules again`);
     }
     const now = seen === undefined ? (last ?? { done: 0, nodes: 1 }) : progressOf(seen);
     if (now.done !== last?.done || now.nodes !== last.nodes) progress(now);
@@ -76,7 +76,7 @@ class DaemonSetError extends Error {
   readonly code = 'daemonset';
 }
 
-/** `undefined` if no container of it runs the agent. */
+/** Returns `undefined` if no container runs the agent. */
 export function uninstallPatch(daemonSet: unknown): object | undefined {
   for (const container of listAt(daemonSet, 'spec', 'template', 'spec', 'containers')) {
     const args = listAt(container, 'args');
@@ -84,7 +84,7 @@ export function uninstallPatch(daemonSet: unknown): object | undefined {
     const uninstalling = args.includes('--uninstall') ? args : [...args, '--uninstall'];
     return {
       spec: {
-        // A node free of rules earlier is open no earlier than it is going to be.
+        // All nodes at once: each node loses its rules in any case.
         updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '100%', maxSurge: 0 } },
         template: { spec: { containers: [{ name: textAt(container, 'name'), args: uninstalling }] } },
       },
@@ -100,13 +100,13 @@ function isUninstalling(daemonSet: unknown): boolean {
   });
 }
 
-/** Until the controller has seen the change, nothing of it is done. */
+/** Progress by the status of the DaemonSet; 0 until the controller has observed the change. */
 export function progressOf(daemonSet: unknown): Progress {
   const status = (field: string): number => numberAt(daemonSet, 'status', field) ?? 0;
   const nodes = status('desiredNumberScheduled');
   if (status('observedGeneration') < (numberAt(daemonSet, 'metadata', 'generation') ?? Infinity)) {
     return { done: 0, nodes: Math.max(nodes, 1) };
   }
-  // New ones need not be ready, and ready ones not new: so many are both at least.
+  // An updated pod may not be ready, and a ready pod may be old: this is the minimum number of pods that are both.
   return { done: Math.max(0, status('updatedNumberScheduled') + status('numberReady') - nodes), nodes };
 }

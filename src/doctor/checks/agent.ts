@@ -5,21 +5,21 @@ import { podsOf, voidedFor } from '../subjects.ts';
 export const agentAnswers: Check<NodeFacts> = {
   id: 'agent',
   severity: 'error',
-  finds: 'no agent answers on the node',
-  effect: 'rules that are in the kernel stay as they are; no change of a pod or a policy reaches them',
-  remedy: 'look at the log of the agent of this node; where it listens elsewhere, say so with --listen',
+  finds: 'the agent of the node does not answer',
+  effect: 'the rules in the kernel stay as they are; the node enforces no later change of a pod or a policy',
+  remedy: 'read the log of the agent of this node; if the agent listens on another address, set --listen',
   find: ({ agent }) => ('unknown' in agent ? [{ subject: 'node', problem: agent.unknown }] : []),
 };
 
-/** What the checks of this table look at themselves, in the words of the same functions. */
+/** Checks of the agent that the doctor runs itself, with the same functions. */
 const ownChecks: ReadonlySet<string> = new Set(['nft', 'nf_tables', 'ipvs', 'bridge-netfilter']);
 
 export const agentReady: Check<NodeFacts> = {
   id: 'agent-ready',
   severity: 'error',
-  finds: 'the agent is not ready, or stuck, and says why',
-  effect: 'what this node enforces is not, or not yet, what the cluster says',
-  remedy: 'do what the text says; the log of the agent says more',
+  finds: 'the agent reports that it is not ready or stuck',
+  effect: 'the node does not yet enforce the current policies',
+  remedy: 'do what the finding says; the log of the agent shows more',
   find: (facts) => {
     const state = valueOf(facts.agent);
     const failing = [...(state?.live ?? []), ...(state?.ready ?? [])].filter(({ name, reason }) => {

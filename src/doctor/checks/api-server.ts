@@ -5,9 +5,9 @@ export const apiServer: Check<NodeFacts> = {
   id: 'api-server',
   severity: 'error',
   finds: 'the API server does not answer the node',
-  effect: 'policies hold as they were last known; changes do not arrive, and pods that start stay without network',
+  effect: 'the node enforces the last known policies; changes do not arrive, and pods that start have no network',
   remedy:
-    'see from the node whether the address of the API server answers; without kube-proxy, or before it, the agent needs apiServer.host',
+    'connect from the node to the address of the API server; without kube-proxy, or before it starts, the agent needs apiServer.host',
   find: ({ api }) => ('unknown' in api ? [{ subject: 'API server', problem: api.unknown }] : []),
 };
 
@@ -18,14 +18,14 @@ export const slowApiServer: Check<NodeFacts> = {
   severity: 'warning',
   finds: `the API server takes longer than ${slowMs / 1000} s to answer the node`,
   effect: 'changes of pods and policies reach the kernel late',
-  remedy: 'look at the load of the API server and of its etcd, and at the network between',
+  remedy: 'check the load of the API server and of etcd, and the network between them and the node',
   find: ({ api }) => {
     const { roundTripMs = 0 } = valueOf(api) ?? {};
     return roundTripMs > slowMs ? [{ subject: 'API server', problem: `an answer took ${roundTripMs} ms` }] : [];
   },
 };
 
-/** Its word has a second's grain, and took a while to come. */
+/** The HTTP Date header has a resolution of 1 s and arrives up to one round trip later. */
 const patienceMs = 30_000;
 
 export const clock: Check<NodeFacts> = {
@@ -33,8 +33,8 @@ export const clock: Check<NodeFacts> = {
   severity: 'warning',
   finds: `the clock of the node and that of the API server are more than ${patienceMs / 1000} s apart`,
   effect:
-    'policies hold; certificates and tokens count as expired or not yet valid, and Events and logs bear wrong times',
-  remedy: 'see that the clock is kept: timedatectl, chronyc tracking',
+    'policies are enforced; but certificates and tokens may count as expired or not yet valid, and times in Events and logs are wrong',
+  remedy: 'synchronise the clock: timedatectl, chronyc tracking',
   find: ({ api }) => {
     const { aheadMs = 0, roundTripMs = 0 } = valueOf(api) ?? {};
     if (Math.abs(aheadMs) <= patienceMs + roundTripMs) return [];

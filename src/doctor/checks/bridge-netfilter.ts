@@ -5,9 +5,9 @@ import { podsOf, voidedFor } from '../subjects.ts';
 export const bridgeNetfilter: Check<NodeFacts> = {
   id: 'bridge-netfilter',
   severity: 'error',
-  finds: 'packets between pods on one bridge meet no rules',
-  effect: 'between pods on that bridge everything passes, whatever policies say',
-  remedy: 'run what the text says on the node, and keep it in /etc/sysctl.d and /etc/modules-load.d',
+  finds: 'packets between pods on one bridge bypass the rules',
+  effect: 'policies have no effect between pods on that bridge',
+  remedy: 'run the command of the finding on the node, and make it permanent in /etc/sysctl.d and /etc/modules-load.d',
   find: (facts) =>
     (valueOf(facts.bridges) ?? []).map(({ bridge, problem, addresses }) => {
       const pods = podsOf(facts).filter((pod) => pod.addresses.some((address) => addresses.includes(address)));

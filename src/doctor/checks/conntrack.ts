@@ -10,13 +10,13 @@ export const conntrackStale: Check<NodeFacts> = {
   severity: 'warning',
   finds: 'conntrack maps a connection to a Service to a pod that is gone',
   effect:
-    'what the client sends goes to nobody, or to the next pod that gets the address; it looks as if a policy denied it, and none does',
+    'packets of the client are lost, or reach the next pod with that address; it looks like a denial, but no policy denies them',
   remedy:
-    'conntrack -D --orig-dst ADDRESS with the address of the Service ends such a connection; kube-proxy should do so for UDP (kubernetes issue 125467)',
+    'delete the entries: conntrack -D --orig-dst ADDRESS, with the address of the Service; kube-proxy should do so for UDP (kubernetes issue 125467)',
   find: ({ gonePods }) =>
     (valueOf(gonePods) ?? []).map(({ address, services, connections }) => {
       const of = connections === 1 ? 'a connection' : `${connections} connections`;
-      const problem = `${of} to ${sorted(services).join(', ')}: conntrack maps to a pod that is gone`;
+      const problem = `conntrack maps ${of} to ${sorted(services).join(', ')} to this address, but its pod is gone`;
       return { subject: `address ${address}`, problem };
     }),
 };
@@ -24,15 +24,15 @@ export const conntrackStale: Check<NodeFacts> = {
 export const conntrackFull: Check<NodeFacts> = {
   id: 'conntrack-full',
   severity: 'warning',
-  finds: `the table of connections is ${many} % full, or more`,
-  effect: 'when it is full, new connections of the whole node are dropped, whatever policies say',
+  finds: `the conntrack table is at least ${many} % full`,
+  effect: 'when it is full, the kernel drops all new connections of the node, also allowed ones',
   remedy:
-    'raise net.netfilter.nf_conntrack_max (kube-proxy: conntrack.maxPerCore), or find who opens so many: conntrack -L',
+    'raise net.netfilter.nf_conntrack_max (kube-proxy: conntrack.maxPerCore), or list the connections to find their source: conntrack -L',
   find: ({ conntrack }) => {
     const { count, max } = valueOf(conntrack) ?? { count: 0, max: 0 };
     const percent = max > 0 ? Math.floor((count * 100) / max) : 0;
     if (percent < many) return [];
-    const problem = `${count} of ${max} entries are used (${percent} %)`;
+    const problem = `${count} of ${max} entries are in use (${percent} %)`;
     return [{ subject: 'conntrack table', problem, ...(percent >= nearlyAll && { severity: 'error' as const }) }];
   },
 };

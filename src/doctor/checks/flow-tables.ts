@@ -5,13 +5,13 @@ import { podsOf, voidedFor } from '../subjects.ts';
 export const flowTables: Check<NodeFacts> = {
   id: 'flow-tables',
   severity: 'error',
-  finds: 'a flow table takes established connections past all rules',
-  effect: 'a connection in it is judged when it begins and not again: what a policy revokes goes on',
-  remedy: 'remove the flow table, or leave devices of pods and all that leads to them out of it',
+  finds: 'a flowtable lets established connections bypass all rules',
+  effect: 'rules check such a connection only when it opens: it continues after a policy denies it',
+  remedy: 'remove the flowtable, or remove the devices of pods and the uplinks of the node from it',
   find: (facts) =>
     facts.foreign.rules.flowTables.map(({ family, table, name, devices }) => ({
       subject: `table ${family} ${table}`,
-      problem: `flow table ${name} on ${devices.length > 0 ? devices.join(', ') : 'no device that is there'}`,
+      problem: `flowtable ${name} on ${devices.length > 0 ? devices.join(', ') : 'no present device'}`,
       ...voidedFor(podsOf(facts)),
     })),
 };

@@ -7,19 +7,19 @@ export const foreignDrop: Check<ExaminedFacts> = {
   severity: 'warning',
   finds: 'a table of another program drops packets between pods',
   effect:
-    'connections that no policy denies fail, and no policy can allow them: a drop in any table is final, an accept is not',
+    'connections fail that no policy denies, and no policy can allow them: in nftables, a drop in any table is final',
   remedy:
-    'let the program that wrote the table pass what goes between pods: for Docker and firewalld, the pod ranges in its trusted zone',
+    'configure that program to accept traffic between pods: for Docker and firewalld, add the pod ranges to the trusted zone',
   find: ({ between }) => findForeign(between, 'drop').map((found) => ({ ...found, policies: [] })),
 };
 
 export const masquerade: Check<ExaminedFacts> = {
   id: 'masquerade',
   severity: 'error',
-  finds: 'packets from pods of the node to pods of other nodes get another source address on the way',
-  effect: 'on the other node they come from no pod: ingress policies there judge them by the address of this node',
+  finds: 'the node masquerades packets from its pods to pods of other nodes',
+  effect: 'ingress policies on the other node see the address of this node instead of the pod',
   remedy:
-    'except the pod ranges of the whole cluster: of the network plugin ipMasq: false, or its cluster CIDR; of ip-masq-agent nonMasqueradeCIDRs',
+    'exclude the pod ranges of the whole cluster: in the network plugin with ipMasq: false or its cluster CIDR, in ip-masq-agent with nonMasqueradeCIDRs',
   find: ({ between }) => {
     const found = findForeign(between, 'rewrite-source', ({ from, to }) => from !== undefined && to === undefined);
     return found.map((each) => ({ ...each, policies: [] }));
@@ -29,28 +29,26 @@ export const masquerade: Check<ExaminedFacts> = {
 export const foreignDivert: Check<ExaminedFacts> = {
   id: 'foreign-divert',
   severity: 'error',
-  finds:
-    'a table of another program sends packets between pods elsewhere: to a proxy, to another device, to another address',
-  effect:
-    'they do not reach the pod by the way on which they are judged: its ingress policies see the proxy, or nothing',
-  remedy: 'take pods that policies isolate out of what the other program redirects, or enforce policies there',
+  finds: 'a table of another program redirects packets between pods: to a proxy, to another device, to another address',
+  effect: 'ingress policies of the pod see the proxy as the source, or do not see the packets at all',
+  remedy: 'exclude isolated pods from the redirection, or enforce policies in that program',
   find: ({ between }) => findForeign(between, 'divert'),
 };
 
 export const foreignQueue: Check<ExaminedFacts> = {
   id: 'foreign-queue',
   severity: 'warning',
-  finds: 'a table of another program hands packets between pods to a process (NFQUEUE)',
-  effect: 'what that process drops is dropped whatever policies say, and where it does not run all may be',
-  remedy: 'run one enforcer of policies alone',
+  finds: 'a table of another program passes packets between pods to a process (NFQUEUE)',
+  effect: 'that process can drop what policies allow; if it does not run, the kernel may drop all these packets',
+  remedy: 'run only one program that enforces policies',
   find: ({ between }) => findForeign(between, 'queue').map((found) => ({ ...found, policies: [] })),
 };
 
 export const foreignUntrack: Check<ExaminedFacts> = {
   id: 'foreign-untrack',
   severity: 'warning',
-  finds: 'a table of another program keeps packets between pods from connection tracking',
-  effect: 'answers of isolated pods are judged as if they opened a connection, so allowed connections fail',
-  remedy: 'remove the notrack for addresses of pods',
+  finds: 'a table of another program exempts packets between pods from connection tracking (notrack)',
+  effect: 'rules check replies of isolated pods as if they opened a connection, so allowed connections fail',
+  remedy: 'remove the notrack rule for addresses of pods',
   find: ({ between }) => findForeign(between, 'untrack'),
 };

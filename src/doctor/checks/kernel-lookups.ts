@@ -3,14 +3,14 @@ import type { Check } from '../finding.ts';
 import { podsOf, voidedFor } from '../subjects.ts';
 
 /**
- * Of each series the first release with "netfilter: nf_tables: restart set lookup on base_seq change" (upstream b2f742c846ca, of
- * September 2025; it mends 0cbc06b3faba of 2018). Before it, a look-up in a hash may miss a key that one transaction deletes and adds (K24).
- * Series that are not named have it from `firstSeries` on.
+ * First release of each series with "netfilter: nf_tables: restart set lookup on base_seq change" (upstream b2f742c846ca, September
+ * 2025; fixes 0cbc06b3faba of 2018). Without it, a hash lookup may miss a key that one transaction deletes and adds (K24).
+ * All series from `firstSeries` on have the fix.
  */
 const firstFixed: Readonly<Record<string, number>> = { '6.12': 48, '6.16': 8 };
 const firstSeries = [6, 17] as const;
 
-/** Whether the release is of a kernel that has the fix; what distributors took over by themselves is not known. `undefined`: it is no release. */
+/** Whether the upstream release has the fix. Backports of distributors are not known. `undefined` if the text is not a release. */
 function restartsLookups(release: string): boolean | undefined {
   const [, major, minor, patch = '0'] = /^([0-9]+)\.([0-9]+)(?:\.([0-9]+))?/.exec(release) ?? [];
   if (major === undefined || minor === undefined) return undefined;
@@ -22,14 +22,14 @@ function restartsLookups(release: string): boolean | undefined {
 export const kernelLookups: Check<NodeFacts> = {
   id: 'kernel-lookups',
   severity: 'warning',
-  finds: 'by its release the kernel can miss an element that a change replaces',
+  finds: 'a kernel of this release may not find a set element while a transaction replaces it',
   effect:
-    "a packet that meets a change of its pod's rules may be dropped, or, outside of the gate's ranges, pass without a verdict",
+    "while the rules of a pod change, the kernel may drop a packet of the pod, or accept it if the pod is outside the start gate's ranges",
   remedy:
-    'use Linux 6.12.48, 6.16.8, 6.17 or newer, or ask the distributor for commit b2f742c846ca; docs/install.md says more',
+    'use Linux 6.12.48, 6.16.8, 6.17 or newer, or ask the distributor for commit b2f742c846ca; see docs/install.md',
   find: (facts) => {
     if (restartsLookups(facts.kernel) !== false) return [];
-    const problem = `Linux ${facts.kernel} has the fix only if its distributor took it over`;
+    const problem = `Linux ${facts.kernel} has the fix only if its distributor has backported it`;
     const voided = voidedFor(podsOf(facts));
     return voided.pods.length > 0 ? [{ subject: 'kernel', problem, ...voided }] : [];
   },

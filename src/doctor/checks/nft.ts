@@ -6,8 +6,8 @@ export const nftProgram: Check<NodeFacts> = {
   id: 'nft',
   severity: 'error',
   finds: 'nft is missing or too old',
-  effect: 'the agent can write no rules: what the kernel holds stays, and nothing else is enforced',
-  remedy: 'use the image of this version of Postern, or install the nft that the text names',
+  effect: 'the agent cannot write rules: the rules in the kernel stay, and the node enforces no change',
+  remedy: 'use the image of this version of Postern, or install the nft version that the finding names',
   find: (facts) => {
     const { program } = facts.nft;
     return program === undefined ? [] : [{ subject: 'node', problem: program, ...voidedFor(podsOf(facts)) }];
@@ -17,9 +17,9 @@ export const nftProgram: Check<NodeFacts> = {
 export const nftKernel: Check<NodeFacts> = {
   id: 'nf-tables',
   severity: 'error',
-  finds: 'the kernel has no nf_tables, or lets nobody use it',
-  effect: 'no policy holds on this node',
-  remedy: 'do what the text says',
+  finds: 'the kernel has no nf_tables, or denies its use',
+  effect: 'the node enforces no policy',
+  remedy: 'do what the finding says',
   find: (facts) => {
     const { kernel } = facts.nft;
     return kernel === undefined ? [] : [{ subject: 'node', problem: kernel, ...voidedFor(podsOf(facts)) }];
@@ -29,9 +29,9 @@ export const nftKernel: Check<NodeFacts> = {
 export const bridgeTables: Check<NodeFacts> = {
   id: 'bridge-tables',
   severity: 'warning',
-  finds: 'the kernel has no nftables for bridges, and pods are on one',
-  effect: 'policies hold, but a pod on a bridge can send with the address of another',
-  remedy: 'use a kernel with CONFIG_NF_TABLES_BRIDGE, or a plugin that routes',
+  finds: 'the kernel has no nftables for bridges, and pods are on a bridge',
+  effect: 'policies are enforced, but a pod on a bridge can send with the address of another pod',
+  remedy: 'use a kernel with CONFIG_NF_TABLES_BRIDGE, or a network plugin that routes',
   find: (facts) => {
     const { bridgeTables: problem } = facts.nft;
     const bridged = podsOf(facts).filter(({ links }) => Object.values(links).some(({ port }) => port !== undefined));

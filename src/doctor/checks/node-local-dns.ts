@@ -10,11 +10,10 @@ import { podsOf, policiesOf } from '../subjects.ts';
 export const nodeLocalDns: Check<NodeFacts> = {
   id: 'node-local-dns',
   severity: 'warning',
-  finds:
-    'the node answers DNS itself (node-local DNS cache), and a pod that a policy isolates for egress may not ask it',
+  finds: 'the node runs a node-local DNS cache, and a policy denies a pod egress to it',
   effect:
-    'names do not resolve in those pods, also where a policy allows the pods of the cluster DNS: this address is the node',
-  remedy: 'allow egress to the address, as ipBlock ADDRESS/32 with UDP and TCP 53',
+    'names do not resolve in those pods, even if a policy allows the pods of the cluster DNS: the cache has an address of the node',
+  remedy: 'allow egress to ipBlock ADDRESS/32 on UDP and TCP port 53',
   find: (facts) => {
     const own = valueOf(facts.own);
     if (!own) return [];
@@ -22,13 +21,13 @@ export const nodeLocalDns: Check<NodeFacts> = {
       const denied = podsOf(facts).filter((pod) => pod.egress.length > 0 && isDenied(own, pod, address));
       if (denied.length === 0) return [];
       const names = sorted(denied.map(({ pod }) => pod));
-      const problem = `${names.length} pods that are isolated for egress may not send to UDP port 53 of ${address}`;
+      const problem = `policies deny ${names.length} pods egress to UDP port 53 of ${address}`;
       return [{ subject: `DNS at ${address}`, problem, pods: names, policies: policiesOf(denied, ['egress']) }];
     });
   },
 };
 
-/** By the rules that are in the kernel. */
+/** Whether the rules in the kernel drop the pod's DNS request. */
 function isDenied(own: Ruleset, { addresses, links }: StateOfPod, dns: string): boolean {
   const source = addresses.find((address) => familyOf(address) === familyOf(dns));
   if (source === undefined) return false;

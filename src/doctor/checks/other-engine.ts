@@ -1,7 +1,7 @@
 import type { NodeFacts } from '../facts.ts';
 import type { Check } from '../finding.ts';
 
-/** By the tables and chains that they write. */
+/** Recognised by the chains that they write. */
 const engines: readonly { readonly name: string; readonly chain: RegExp; readonly remedy: string }[] = [
   { name: 'Calico', chain: /^cali-(FORWARD|fw-|tw-)/, remedy: 'run Calico without Felix, or without Postern' },
   { name: 'Calico', chain: /^filter-cali-/, remedy: 'run Calico without Felix, or without Postern' },
@@ -14,7 +14,7 @@ const engines: readonly { readonly name: string; readonly chain: RegExp; readonl
   { name: 'Cilium', chain: /^(OLD_)?CILIUM_FORWARD$/, remedy: 'set policyEnforcementMode: never in Cilium' },
   { name: 'Azure NPM', chain: /^AZURE-NPM/, remedy: 'remove Azure NPM' },
 ];
-/** Some have a table of their own name. */
+/** Recognised by the name of their table. */
 const tables: Readonly<Record<string, (typeof engines)[number]>> = {
   'kube-network-policies': {
     name: 'kube-network-policies',
@@ -31,15 +31,16 @@ const tables: Readonly<Record<string, (typeof engines)[number]>> = {
 export const otherEngine: Check<NodeFacts> = {
   id: 'other-engine',
   severity: 'warning',
-  finds: 'another program enforces NetworkPolicy on the node too',
-  effect: 'only what both allow passes; explain and the counters of Postern know one of them',
-  remedy: 'run one enforcer of policies alone',
+  finds: 'another program also enforces NetworkPolicy on the node',
+  effect:
+    'traffic passes only if both allow it; `postern explain` and the counters of Postern do not see the other program',
+  remedy: 'run only one program that enforces policies',
   find: ({ foreign }) => {
     const found = new Map<string, { subject: string; problem: string; remedy: string }>();
     for (const { family, table, name } of foreign.rules.chains.values()) {
       const engine = tables[table] ?? engines.find(({ chain }) => chain.test(name));
       if (!engine || found.has(engine.name)) continue;
-      const problem = `${engine.name} has rules here, as chain ${name}`;
+      const problem = `${engine.name} has rules here, for example in chain ${name}`;
       found.set(engine.name, { subject: `table ${family} ${table}`, problem, remedy: engine.remedy });
     }
     return [...found.values()];

@@ -4,29 +4,30 @@ import { valueOf, type NodeFacts } from '../facts.ts';
 import type { Check, Found } from '../finding.ts';
 import { podsOf, policiesOf } from '../subjects.ts';
 
-/** Codes that have a check of their own; what else the agent finds wrong with objects is `object`. */
+/** Issue codes with their own check; all others belong to the check `object`. */
 const podCodes = ['not-enforceable', 'not-guarded'] as const;
 
-function issuesOf(facts: NodeFacts, isMeant: (issue: StateOfIssue) => boolean): Found[] {
-  return (valueOf(facts.agent)?.issues ?? []).filter(isMeant).map(({ kind, object, message, forOperators, path }) => {
-    const pods = podsOf(facts).filter(({ pod, ingress, egress }) => {
-      return kind === 'pod' ? pod === object : [...ingress, ...egress].includes(object);
+function issuesOf(facts: NodeFacts, isSelected: (issue: StateOfIssue) => boolean): Found[] {
+  return (valueOf(facts.agent)?.issues ?? [])
+    .filter(isSelected)
+    .map(({ kind, object, message, forOperators, path }) => {
+      const pods = podsOf(facts).filter(({ pod, ingress, egress }) => {
+        return kind === 'pod' ? pod === object : [...ingress, ...egress].includes(object);
+      });
+      return {
+        subject: `${kind === 'other' ? 'object' : kind} ${object}`,
+        problem: `${path}: ${message}${forOperators === undefined ? '' : ` (${forOperators})`}`,
+        pods: kind === 'pod' ? [object] : sorted(pods.map(({ pod }) => pod)),
+        policies: kind === 'policy' ? [object] : policiesOf(pods),
+      };
     });
-    return {
-      subject: `${kind === 'other' ? 'object' : kind} ${object}`,
-      problem: `${path}: ${message}${forOperators === undefined ? '' : ` (${forOperators})`}`,
-      pods: kind === 'pod' ? [object] : sorted(pods.map(({ pod }) => pod)),
-      policies: kind === 'policy' ? [object] : policiesOf(pods),
-    };
-  });
 }
 
 export const notEnforceable: Check<NodeFacts> = {
   id: 'not-enforceable',
   severity: 'error',
-  finds:
-    'packets of a pod that a policy selects need not cross the node (macvlan, ipvlan, SR-IOV, an address of the node)',
-  effect: 'no policy holds for those packets',
+  finds: 'packets of a pod that a policy selects can bypass the node (macvlan, ipvlan, SR-IOV, an address of the node)',
+  effect: 'the node enforces no policy on those packets',
   remedy: 'use a network plugin that routes or bridges pods on the node',
   find: (facts) => issuesOf(facts, ({ code }) => code === 'not-enforceable'),
 };
@@ -34,32 +35,32 @@ export const notEnforceable: Check<NodeFacts> = {
 export const notGuarded: Check<NodeFacts> = {
   id: 'not-guarded',
   severity: 'warning',
-  finds: 'it is not known by which device a pod sends',
-  effect: 'policies hold for the pod for as long as it and its neighbours send from their own addresses',
+  finds: 'the network device of a pod is unknown',
+  effect: 'the node cannot drop packets with forged source addresses: they can bypass the policies of this pod',
   remedy:
-    'use a container runtime that keeps the results of network plugins (containerd, CRI-O), with a plugin that names the device',
+    'use a container runtime that caches the results of network plugins (containerd, CRI-O), and a plugin that reports the device',
   find: (facts) => issuesOf(facts, ({ code }) => code === 'not-guarded'),
 };
 
 export const objects: Check<NodeFacts> = {
   id: 'object',
   severity: 'warning',
-  finds: 'a policy, or a pod, cannot be understood or enforced as it is written',
-  effect: 'what is not understood allows nothing',
-  remedy: 'mend the field that the text names; `kubectl events` shows the same',
+  finds: 'a field of a policy or a pod is invalid or cannot be enforced',
+  effect: 'the invalid part allows nothing',
+  remedy: 'correct the field that the finding names; `kubectl events` shows the same',
   find: (facts) => issuesOf(facts, ({ code }) => !podCodes.some((each) => each === code)),
 };
 
 export const unknownPods: Check<NodeFacts> = {
   id: 'unknown-sandbox',
   severity: 'warning',
-  finds: 'a pod runs on the node that the API server does not know',
-  effect: 'its addresses neither send nor receive',
-  remedy: 'end it: crictl pods, crictl stopp; or wait, where the API server was away',
+  finds: 'a pod runs on the node, but the API server has no object for it',
+  effect: 'the pod can neither send nor receive',
+  remedy: 'stop it: crictl pods, crictl stopp; if the API server was unreachable, wait',
   find: ({ agent }) =>
     (valueOf(agent)?.unknownPods ?? []).map((pod) => ({
       subject: `sandbox ${pod}`,
-      problem: 'its pod is not, or no longer, there',
+      problem: 'the API server has no such pod',
       pods: [pod],
     })),
 };
@@ -67,9 +68,9 @@ export const unknownPods: Check<NodeFacts> = {
 export const furtherNetworks: Check<NodeFacts> = {
   id: 'further-network',
   severity: 'warning',
-  finds: 'a pod that a policy selects has a further network (Multus)',
-  effect: 'policies hold on its first network alone; nothing is judged that goes by the other',
-  remedy: 'take the pod out of the further network, or enforce there (multi-networkpolicy)',
+  finds: 'a pod that a policy selects has an additional network (Multus)',
+  effect: 'the node enforces policies on the default network of the pod only',
+  remedy: 'remove the pod from the additional network, or enforce policies there (multi-networkpolicy)',
   find: (facts) =>
     facts.furtherNetworks.flatMap(({ pod, network, device }) => {
       const policies = policiesOf(podsOf(facts).filter((each) => each.pod === pod));
@@ -83,27 +84,27 @@ export const claimedRange: Check<NodeFacts> = {
   severity: 'warning',
   finds: 'pods of another node claim addresses in the pod range of this node',
   effect:
-    'a pod of this node that gets one of them is open until its rules are there; where they do not pass, they neither send nor receive',
+    'if the addresses pass the start gate, a pod of this node that gets one is not isolated until its rules are in the kernel; if they do not pass, they can neither send nor receive',
   remedy:
-    'turn the gate off where the network plugin does not keep to spec.podCIDRs; else find out who wrote the status of the pods',
+    'turn the start gate off if the network plugin does not use spec.podCIDRs; else find out which client wrote the status of the pods',
   find: (facts) =>
     (valueOf(facts.agent)?.gateClaims ?? []).map(({ node, addresses, pass }) => ({
       subject: `node ${node}`,
-      problem: `its pods claim ${addresses} of the gated addresses, which ${pass ? 'pass' : 'do not pass'} the gate`,
+      problem: `its pods claim ${addresses} gated addresses of this node, which ${pass ? 'pass' : 'do not pass'} the start gate`,
     })),
 };
 
 export const startWindow: Check<NodeFacts> = {
   id: 'start-window',
   severity: 'warning',
-  finds: 'the gate is off on the node, and nobody has turned it off',
-  effect: 'a pod that starts is isolated by nothing until its address has reached the kernel',
-  remedy: 'docs/operate.md says where the ranges of the gate come from; --no-start-gate says that this is wanted',
+  finds: 'the start gate is off on the node, although no flag turns it off',
+  effect: 'policies do not protect a pod that starts until its rules are in the kernel',
+  remedy: 'docs/operate.md explains the sources of the gated ranges; set --no-start-gate to accept this',
   find: (facts) => {
     const state = valueOf(facts.agent);
-    // Before the lists are in nothing is gated, which another check says.
+    // Nothing is gated before the agent is in sync; agent-ready reports that state.
     if (!state?.applied || !state.startGate || state.gatedRanges.length > 0) return [];
     const note = state.ready.find(({ name }) => name === 'gate')?.note ?? 'off';
-    return [{ subject: 'node', problem: `the gate is ${note}` }];
+    return [{ subject: 'node', problem: `the start gate is ${note}` }];
   },
 };

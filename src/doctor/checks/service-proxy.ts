@@ -7,8 +7,8 @@ const supported: ReadonlySet<string> = new Set(['iptables', 'nftables']);
 export const serviceProxy: Check<NodeFacts> = {
   id: 'service-proxy',
   severity: 'error',
-  finds: 'kube-proxy, or what is in its place, is in IPVS mode or in one that is not known',
-  effect: 'requests to Services do not cross the hook where policies judge them',
+  finds: 'kube-proxy or its replacement is in IPVS mode or in an unknown mode',
+  effect: 'requests to Services bypass the hook at which the rules check them',
   remedy: 'set the mode of kube-proxy to nftables or iptables',
   find: (facts) => {
     const problem = valueOf(facts.ipvs);
@@ -16,8 +16,6 @@ export const serviceProxy: Check<NodeFacts> = {
     const voids = voidedFor(podsOf(facts));
     if (problem !== undefined) return [{ subject: 'node', problem, ...voids }];
     if (mode === undefined || supported.has(mode)) return [];
-    return [
-      { subject: 'node', problem: `kube-proxy says that its mode is ${JSON.stringify(mode.slice(0, 40))}`, ...voids },
-    ];
+    return [{ subject: 'node', problem: `kube-proxy reports mode ${JSON.stringify(mode.slice(0, 40))}`, ...voids }];
   },
 };

@@ -7,7 +7,7 @@ interface Wanted {
   readonly name: string;
   readonly value: string;
   readonly effect: string;
-  /** Only where a pod has an address of that family. */
+  /** If set, the check applies only if a pod has an address of that family. */
   readonly family?: Family;
 }
 
@@ -17,16 +17,16 @@ const wanted: readonly Wanted[] = [
   {
     name: 'net.netfilter.nf_conntrack_tcp_loose',
     value: '1',
-    effect: 'connections that conntrack has lost hang instead of being reset: their packets count as invalid, for good',
+    effect: 'connections that conntrack has lost hang instead of being reset: conntrack calls their packets invalid',
   },
 ];
 
 export const sysctls: Check<NodeFacts> = {
   id: 'sysctl',
   severity: 'warning',
-  finds: 'a setting of the kernel is not as pods and policies need it',
-  effect: 'as the finding says',
-  remedy: 'set it as the finding says, and keep it in /etc/sysctl.d',
+  finds: 'a sysctl has a value with which pods or policies do not work',
+  effect: 'see the finding',
+  remedy: 'set the value that the finding names, and make it permanent in /etc/sysctl.d',
   find: (facts) => {
     const families = new Set(podsOf(facts).flatMap(({ addresses }) => addresses.map(familyOf)));
     return wanted
@@ -38,7 +38,7 @@ export const sysctls: Check<NodeFacts> = {
         subject: `sysctl ${name}`,
         problem: `it is ${facts.sysctls[name]}`,
         effect,
-        remedy: `sysctl -w ${name}=${value}, and keep it in /etc/sysctl.d`,
+        remedy: `sysctl -w ${name}=${value}, and make it permanent in /etc/sysctl.d`,
       }));
   },
 };

@@ -1,22 +1,22 @@
 import { isJsonObject, listAt, textAt, type JsonObject } from '../../lib/json.ts';
 import { containsAddress, parseAddress, parseCidr } from '../../model/address.ts';
 
-/** Whether a packet as described meets a condition; `maybe` where that hangs on what is not described, or not understood here. */
+/** Whether a packet meets a condition; `maybe` if that depends on an unknown field or on an unsupported expression. */
 export type Answer = 'yes' | 'no' | 'maybe';
 
-/** The first packet of a connection. What is missing may be anything. */
+/** The first packet of a connection. A missing field may have any value. */
 export interface Sample {
   readonly family: 'ipv4' | 'ipv6';
   readonly source: string;
   readonly destination: string;
-  /** As the IP hooks see them: where pods are on a bridge, the bridge. */
+  /** As the IP hooks see it: for pods on a bridge, the bridge. */
   readonly inDevice?: string | undefined;
   readonly outDevice?: string | undefined;
-  /** 0 where no rule has set one; `undefined`: one may have. */
+  /** 0 if no rule has set a mark; `undefined` if a rule may have set one. */
   readonly mark: number | undefined;
 }
 
-/** Of `{ "match": { "op", "left", "right" } }`. */
+/** Evaluates the value of `{ "match": { "op", "left", "right" } }` (libnftables-json(5)). */
 export function judgeMatch(match: unknown, sample: Sample): Answer {
   if (!isJsonObject(match)) return 'maybe';
   const { op, left, right } = match;
@@ -35,7 +35,7 @@ export function judgeMatch(match: unknown, sample: Sample): Answer {
   }
 }
 
-/** What a key of a verdict map is for the packet; `undefined`: not known. */
+/** The packet's value for the key of a verdict map; `undefined` if unknown. */
 export function readKey(key: unknown, sample: Sample): { readonly is: string | number } | undefined {
   const value = readValue(key, sample);
   return value === absent ? undefined : value;
@@ -61,13 +61,13 @@ export function judgeEqual(value: string | number, right: unknown): Answer {
 
 const absent: unique symbol = Symbol('absent');
 
-/** An element with a comment, a counter or a timeout. */
+/** Unwraps an element that has a comment, a counter or a timeout. */
 function elementOf(element: unknown): unknown {
   return isJsonObject(element) && isJsonObject(element['elem']) ? element['elem']['val'] : element;
 }
 
 function judgeText(value: string | number, right: string): Answer {
-  // A named set: its elements are not read.
+  // The elements of named sets are not listed.
   if (right.startsWith('@')) return 'maybe';
   if (typeof value === 'number') return 'maybe';
   if (right.endsWith('*')) return answer(value.startsWith(right.slice(0, -1)));
@@ -96,7 +96,7 @@ function readValue(left: unknown, sample: Sample): { readonly is: string | numbe
     const inner = readValue(masked[0], sample);
     const mask = masked[1];
     if (inner === undefined || inner === absent) return inner;
-    // Bits beyond the 31st are no longer those of a JavaScript number.
+    // BigInt: the operator & on numbers truncates to 32 bits.
     if (!Number.isSafeInteger(inner.is) || !Number.isSafeInteger(mask)) return undefined;
     return { is: Number(BigInt(inner.is) & BigInt(mask as number)) };
   }
@@ -114,7 +114,6 @@ function readPayload(payload: JsonObject, sample: Sample): { readonly is: string
 }
 
 function readMeta(left: JsonObject, { family, inDevice, outDevice, mark }: Sample): string | number | undefined {
-  // The first packet of a connection, which no Service has rewritten.
   const ct: Readonly<Record<string, string>> = { state: 'new', direction: 'original' };
   const meta: Readonly<Record<string, string | number | undefined>> = {
     iifname: inDevice,

@@ -1,9 +1,9 @@
 import { isJsonObject, listAt, numberAt, textAt, type JsonObject } from '../../lib/json.ts';
 
-/** What tables of other programs hold, as far as it can touch the packets of pods. */
+/** The parts of other programs' tables that can affect packets of pods. */
 export interface ForeignRules {
   readonly chains: ReadonlyMap<string, ForeignChain>;
-  /** Those that forwarded packets meet, in the order in which they do. */
+  /** Base chains that forwarded packets pass, in the order of their hooks and priorities. */
   readonly bases: readonly BaseChain[];
   readonly flowTables: readonly FlowTable[];
   /** Tables with a rule that sets a mark, as `tableKey` names them. */
@@ -25,9 +25,9 @@ export interface BaseChain extends ForeignChain {
 export interface ForeignBase {
   readonly hook: string;
   readonly priority: number;
-  /** What happens to a packet that comes to its end. */
+  /** The base chain's policy is drop. */
   readonly drops: boolean;
-  /** Of the netdev family. */
+  /** For the netdev family. */
   readonly devices: readonly string[];
 }
 
@@ -52,8 +52,7 @@ export function chainKey(family: string, table: string, name: string): string {
 }
 
 /**
- * Reads the objects of `nft -j list …`, of one table or of several. Anything may be in them: what is not of the form that it should be is left
- * out, and a statement that nobody here knows stays as it is.
+ * Reads the objects of `nft -j list …`, of one or several tables. Skips malformed objects and keeps unknown statements unchanged.
  */
 export function readForeignRules(objects: readonly unknown[]): ForeignRules {
   const chains = new Map<string, ForeignChain & { rules: ForeignRule[] }>();
@@ -89,7 +88,7 @@ function sortBases(chains: Iterable<ForeignChain>): BaseChain[] {
     .sort((a, b) => rank(a) - rank(b) || a.base.priority - b.base.priority);
 }
 
-/** In words of nft, or by an extension of iptables. */
+/** As an nft statement, or as a target of iptables-nft. */
 function setsMark(statement: JsonObject): boolean {
   const extension = textAt(statement, 'xt', 'name') ?? '';
   return textAt(statement, 'mangle', 'key', 'meta', 'key') === 'mark' || /^(CONN)?MARK$/.test(extension);
@@ -106,7 +105,7 @@ function baseOf(chain: unknown): { base?: ForeignBase } {
   return { base: { hook, priority, drops, devices: devicesOf(chain) } };
 }
 
-/** One device is a text, several are a list. */
+/** nft prints one device as a string and several as a list. */
 function devicesOf(object: unknown): string[] {
   const one = textAt(object, 'dev');
   const all = one === undefined ? listAt(object, 'dev') : [one];

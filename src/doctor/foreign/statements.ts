@@ -1,32 +1,32 @@
 /**
- * What can be done to a packet that matters to policies. `rewrite-source`: it arrives as somebody else's; `divert`: it goes elsewhere than it
- * was sent; `untrack`: conntrack does not see it; `queue`: a program decides.
+ * Actions that matter to policies. `rewrite-source`: SNAT; `divert`: another destination, device or socket; `untrack`: no connection
+ * tracking; `queue`: a userspace program decides.
  */
 export type RuleAction = 'drop' | 'rewrite-source' | 'divert' | 'untrack' | 'queue';
 
 interface Known {
-  readonly deed: RuleAction | 'mark';
-  /** Nothing of the rule, or of its base chain, follows. */
+  readonly action: RuleAction | 'mark';
+  /** Ends the rule and the base chain. */
   readonly ends: boolean;
-  /** False where the listing does not say what exactly it does. */
+  /** False if the listing does not show the exact action. */
   readonly isCertain?: false;
 }
 
-/** Statements of nft, by their names in its JSON. */
+/** nft statements by their names in JSON (libnftables-json(5)). */
 export const actionOf: Readonly<Record<string, Known>> = {
-  reject: { deed: 'drop', ends: true },
-  masquerade: { deed: 'rewrite-source', ends: true },
-  snat: { deed: 'rewrite-source', ends: true },
-  dnat: { deed: 'divert', ends: true },
-  redirect: { deed: 'divert', ends: true },
-  tproxy: { deed: 'divert', ends: false },
-  synproxy: { deed: 'divert', ends: true },
-  fwd: { deed: 'divert', ends: true },
-  queue: { deed: 'queue', ends: true },
-  notrack: { deed: 'untrack', ends: false },
+  reject: { action: 'drop', ends: true },
+  masquerade: { action: 'rewrite-source', ends: true },
+  snat: { action: 'rewrite-source', ends: true },
+  dnat: { action: 'divert', ends: true },
+  redirect: { action: 'divert', ends: true },
+  tproxy: { action: 'divert', ends: false },
+  synproxy: { action: 'divert', ends: true },
+  fwd: { action: 'divert', ends: true },
+  queue: { action: 'queue', ends: true },
+  notrack: { action: 'untrack', ends: false },
 };
 
-/** Statements that let the packet go on as it is. Flow tables have a check of their own. */
+/** Statements that do not change the packet. Flowtables have their own check. */
 export const harmless: ReadonlySet<string> = new Set([
   'counter',
   'log',
@@ -37,23 +37,23 @@ export const harmless: ReadonlySet<string> = new Set([
   'set',
 ]);
 
-/** Extensions of iptables-nft, of which a listing has the names alone. */
+/** Extensions of iptables-nft: a listing shows only their names. */
 export const xtTargets: Readonly<Record<string, Known | 'nothing'>> = {
-  // A match that always holds.
+  // This match is always true.
   comment: 'nothing',
-  REJECT: { deed: 'drop', ends: true },
-  MASQUERADE: { deed: 'rewrite-source', ends: true },
-  SNAT: { deed: 'rewrite-source', ends: true },
-  NETMAP: { deed: 'rewrite-source', ends: true, isCertain: false },
-  DNAT: { deed: 'divert', ends: true },
-  REDIRECT: { deed: 'divert', ends: true },
-  TPROXY: { deed: 'divert', ends: true },
-  SYNPROXY: { deed: 'divert', ends: true },
-  NFQUEUE: { deed: 'queue', ends: true },
-  NOTRACK: { deed: 'untrack', ends: false },
-  CT: { deed: 'untrack', ends: false, isCertain: false },
-  MARK: { deed: 'mark', ends: false },
-  CONNMARK: { deed: 'mark', ends: false },
+  REJECT: { action: 'drop', ends: true },
+  MASQUERADE: { action: 'rewrite-source', ends: true },
+  SNAT: { action: 'rewrite-source', ends: true },
+  NETMAP: { action: 'rewrite-source', ends: true, isCertain: false },
+  DNAT: { action: 'divert', ends: true },
+  REDIRECT: { action: 'divert', ends: true },
+  TPROXY: { action: 'divert', ends: true },
+  SYNPROXY: { action: 'divert', ends: true },
+  NFQUEUE: { action: 'queue', ends: true },
+  NOTRACK: { action: 'untrack', ends: false },
+  CT: { action: 'untrack', ends: false, isCertain: false },
+  MARK: { action: 'mark', ends: false },
+  CONNMARK: { action: 'mark', ends: false },
   LOG: 'nothing',
   NFLOG: 'nothing',
   TCPMSS: 'nothing',

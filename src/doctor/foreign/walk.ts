@@ -3,40 +3,40 @@ import { judgeEqual, judgeMatch, readKey, type Sample } from './condition.ts';
 import { chainKey, tableKey, type BaseChain, type ForeignChain, type ForeignRules } from './rules.ts';
 import { actionOf, harmless, xtTargets, type RuleAction } from './statements.ts';
 
-/** What a rule of another program does to a packet as described. */
+/** An effect of another program's rule on a packet. */
 export interface Effect {
-  readonly deed: RuleAction;
-  /** Where not, it hangs on what is not described, or not understood here. */
+  readonly action: RuleAction;
+  /** False if the effect depends on an unknown field or an unsupported expression. */
   readonly isCertain: boolean;
   readonly chain: ForeignChain;
-  /** Of the rule; `undefined`: it is what its base chain does with packets that come to its end. */
+  /** Handle of the rule; `undefined` for the policy of the base chain. */
   readonly handle: number | undefined;
-  /** As nft calls it: `masquerade`, `reject`. */
+  /** Name in nft: `masquerade`, `reject`. */
   readonly statement: string;
 }
 
-/** How many rules may still be looked at: nobody else's rule set may take our time. */
+/** Remaining number of rules: it bounds the time that large rule sets take. */
 export interface Budget {
   rules: number;
 }
 
-/** A packet that is forwarded, with the ports where it crosses a bridge. */
+/** A forwarded packet, with the bridge ports if it crosses a bridge. */
 export interface PacketPath extends Sample {
   readonly inPort?: string | undefined;
   readonly outPort?: string | undefined;
 }
 
-/** The jumps that a packet may be deep in (NFT_JUMP_STACK_SIZE). */
+/** The kernel's limit of nested jumps (NFT_JUMP_STACK_SIZE). */
 const maximumJumps = 16;
 
-/** Follows a packet through all base chains of others that it meets, in their order. Ends early where it is surely dropped, or the budget is spent. */
-export function walkForeign(rules: ForeignRules, journey: PacketPath, budget: Budget): Effect[] {
-  const walker = new Walker(rules, journey, budget);
-  // They are looked at, each of them, for every packet.
+/** Follows a packet through all base chains in order. Stops when a rule certainly drops it or the budget is used up. */
+export function walkForeign(rules: ForeignRules, packet: PacketPath, budget: Budget): Effect[] {
+  const walker = new Walker(rules, packet, budget);
+  // Each packet visits all base chains, also those that it does not pass.
   budget.rules -= rules.bases.length;
-  const met = rules.bases.filter((chain) => meets(chain, journey));
+  const met = rules.bases.filter((chain) => meets(chain, packet));
   for (const group of Map.groupBy(met, ({ base }) => `${base.hook} ${base.priority}`).values()) {
-    // Of equal priorities nobody knows which comes first.
+    // The order of chains with equal priority is unknown, so each may come after a rule that sets a mark.
     const isOrdered =
       group.length === 1 || !group.some(({ family, table }) => rules.marking.has(tableKey(family, table)));
     for (const chain of group) {
@@ -53,57 +53,56 @@ function meets({ family: own, base }: BaseChain, { family, inDevice, inPort, out
   return own === 'inet' || own === (family === 'ipv4' ? 'ip' : 'ip6');
 }
 
-/** What may become of a packet at a rule: it goes on to the next, leaves the chain by its end, or ends its way through the base chain. */
+/** `next`: the packet continues at the next rule; `out`: it leaves the chain by its end; `gone`: it leaves the base chain. */
 type Outcome = 'next' | 'out' | 'gone';
 
 class Walker {
   readonly effects: Effect[] = [];
   readonly #rules: ForeignRules;
   readonly #budget: Budget;
-  #journey: PacketPath;
+  #packet: PacketPath;
   #isRouted = false;
   #isDropped = false;
 
-  constructor(rules: ForeignRules, journey: PacketPath, budget: Budget) {
+  constructor(rules: ForeignRules, packet: PacketPath, budget: Budget) {
     this.#rules = rules;
-    this.#journey = journey;
+    this.#packet = packet;
     this.#budget = budget;
   }
 
-  /** Somebody may have set one. */
   forgetMark(): void {
-    this.#journey = { ...this.#journey, mark: undefined };
+    this.#packet = { ...this.#packet, mark: undefined };
   }
 
-  /** False: nothing is left of the packet. */
+  /** Returns false if the packet is dropped or the budget is used up. */
   enter(chain: BaseChain): boolean {
     this.#isRouted = ['forward', 'postrouting'].includes(chain.base.hook);
-    const fates = this.#walk(chain, true, 0);
-    const falls = fates.has('out');
-    if (chain.base.drops && falls) this.#add('drop', fates.size === 1, { chain, handle: undefined }, 'policy drop');
+    const outcomes = this.#walk(chain, true, 0);
+    const falls = outcomes.has('out');
+    if (chain.base.drops && falls) this.#add('drop', outcomes.size === 1, { chain, handle: undefined }, 'policy drop');
     return !this.#isDropped && this.#budget.rules > 0;
   }
 
-  /** Of a whole chain: out, or gone. @param isSure that the packet comes here */
+  /** Outcomes of a whole chain: `out`, `gone` or both. @param isSure Whether the packet certainly enters the chain. */
   #walk(chain: ForeignChain, isSure: boolean, depth: number): Set<Outcome> {
-    const fates = new Set<Outcome>();
+    const outcomes = new Set<Outcome>();
     if (depth > maximumJumps) return new Set(['out', 'gone']);
     for (const { handle, statements } of chain.rules) {
       if (this.#budget.rules-- <= 0) return new Set(['out', 'gone']);
-      const here = this.#meet(statements, { chain, handle }, isSure && fates.size === 0, depth);
+      const here = this.#meet(statements, { chain, handle }, isSure && outcomes.size === 0, depth);
       const goesOn = here.delete('next');
-      for (const fate of here) fates.add(fate);
-      if (!goesOn) return fates;
+      for (const outcome of here) outcomes.add(outcome);
+      if (!goesOn) return outcomes;
     }
-    return fates.add('out');
+    return outcomes.add('out');
   }
 
   #meet(statements: readonly JsonObject[], at: Place, isSure: boolean, depth: number): Set<Outcome> {
     if (isForKnownConnections(statements)) return new Set(['next']);
-    const fates = new Set<Outcome>();
+    const outcomes = new Set<Outcome>();
     let sure = isSure;
-    const mayEndAs = (fate: Outcome): void => {
-      fates.add(fate);
+    const mayEndAs = (outcome: Outcome): void => {
+      outcomes.add(outcome);
       sure = false;
     };
     for (const statement of statements) {
@@ -111,33 +110,33 @@ class Walker {
       if (name === 'match') {
         const answer = judgeMatch(value, this.#sampleFor(at.chain));
         if (answer !== 'yes') mayEndAs('next');
-        if (answer === 'no') return fates;
+        if (answer === 'no') return outcomes;
       } else if (name === 'vmap') {
-        return union(fates, this.#look(value, at, sure, depth));
+        return union(outcomes, this.#look(value, at, sure, depth));
       } else if (isVerdict(name)) {
-        return union(fates, this.#follow(name, value, at, sure, depth), (fate) => {
-          // Behind a jump that a packet came back from, the rule goes on; nothing ever follows it there.
-          return fate === 'out' && name === 'jump' ? 'next' : fate;
+        return union(outcomes, this.#follow(name, value, at, sure, depth), (outcome) => {
+          // The packet returns from a jump and continues at the next rule, because nothing follows a verdict in a rule.
+          return outcome === 'out' && name === 'jump' ? 'next' : outcome;
         });
       } else if (name === 'mangle') {
         this.#mangle(value, sure);
       } else if (!harmless.has(name)) {
         const known = name === 'xt' ? xtTargets[textAt(value, 'name') ?? ''] : actionOf[name];
         if (known === undefined) {
-          // Something that compares, or limits, or ends the rule: it may be either.
+          // An unknown statement may be a match, a limit or a final verdict.
           mayEndAs('next');
           if (name === 'xt' && textAt(value, 'type') !== 'match') mayEndAs('gone');
         } else if (known !== 'nothing') {
-          if (known.deed === 'mark') this.forgetMark();
-          else this.#add(known.deed, sure && known.isCertain !== false, at, textAt(value, 'name') ?? name);
-          if (known.ends) return fates.add('gone');
+          if (known.action === 'mark') this.forgetMark();
+          else this.#add(known.action, sure && known.isCertain !== false, at, textAt(value, 'name') ?? name);
+          if (known.ends) return outcomes.add('gone');
         }
       }
     }
-    return fates.add('next');
+    return outcomes.add('next');
   }
 
-  /** What the verdict does: `out` of a jump is that the packet comes back. */
+  /** Outcomes of a verdict. For a jump, `out` means that the packet returns. */
   #follow(name: string, value: unknown, at: Place, isSure: boolean, depth: number): Set<Outcome> {
     switch (name) {
       case 'accept':
@@ -157,43 +156,43 @@ class Walker {
     }
   }
 
-  /** A verdict map: the first element that fits, or any that may; else the rule ends. */
+  /** Outcomes of a verdict map: of the first certain match and of possible matches before it. Without a match the rule ends. */
   #look(vmap: unknown, at: Place, isSure: boolean, depth: number): Set<Outcome> {
     const key = readKey(objectAt(vmap)['key'], this.#sampleFor(at.chain));
     const data = objectAt(vmap)['data'];
-    // Of a named one the elements are not read.
+    // The elements of named maps are not listed.
     if (!isJsonObject(data)) return new Set(['next', 'out', 'gone']);
-    const fates = new Set<Outcome>();
+    const outcomes = new Set<Outcome>();
     for (const element of listAt(data, 'set')) {
       const [wanted, verdict] = Array.isArray(element) ? element : [];
       const answer = key === undefined ? 'maybe' : judgeEqual(key.is, wanted);
       if (answer === 'no' || !isJsonObject(verdict)) continue;
       const [name = '', value] = Object.entries(verdict)[0] ?? [];
-      const sure = isSure && answer === 'yes' && fates.size === 0;
-      union(fates, this.#follow(name, value, at, sure, depth), (fate) => {
-        return fate === 'out' && name === 'jump' ? 'next' : fate;
+      const sure = isSure && answer === 'yes' && outcomes.size === 0;
+      union(outcomes, this.#follow(name, value, at, sure, depth), (outcome) => {
+        return outcome === 'out' && name === 'jump' ? 'next' : outcome;
       });
-      if (answer === 'yes') return fates;
+      if (answer === 'yes') return outcomes;
     }
-    return fates.add('next');
+    return outcomes.add('next');
   }
 
   #mangle(mangle: unknown, isSure: boolean): void {
     if (textAt(mangle, 'key', 'meta', 'key') !== 'mark') return;
     const { value } = objectAt(mangle);
-    this.#journey = { ...this.#journey, mark: isSure && typeof value === 'number' ? value : undefined };
+    this.#packet = { ...this.#packet, mark: isSure && typeof value === 'number' ? value : undefined };
   }
 
-  /** In the bridge family devices are ports. Before it is routed, the kernel reads an empty name for the device by which a packet goes. */
+  /** In the bridge family, devices are ports. Before routing, oifname is empty. */
   #sampleFor({ family }: ForeignChain): Sample {
-    const { inPort, outPort, inDevice, outDevice } = this.#journey;
+    const { inPort, outPort, inDevice, outDevice } = this.#packet;
     const [from, to] = family === 'bridge' ? [inPort, outPort] : [inDevice, outDevice];
-    return { ...this.#journey, inDevice: from, outDevice: this.#isRouted ? to : '' };
+    return { ...this.#packet, inDevice: from, outDevice: this.#isRouted ? to : '' };
   }
 
-  #add(deed: RuleAction, isCertain: boolean, { chain, handle }: Place, statement: string): void {
-    this.effects.push({ deed, isCertain, chain, handle, statement });
-    if (deed === 'drop' && isCertain) this.#isDropped = true;
+  #add(action: RuleAction, isCertain: boolean, { chain, handle }: Place, statement: string): void {
+    this.effects.push({ action, isCertain, chain, handle, statement });
+    if (action === 'drop' && isCertain) this.#isDropped = true;
   }
 }
 
@@ -203,8 +202,8 @@ interface Place {
 }
 
 /**
- * Of iptables-nft's conntrack a listing has the name alone. Where nothing else is compared, an accept or a drop is for packets of connections that
- * stand, or for invalid ones: for new ones it would be for all.
+ * A listing shows only the name of the iptables-nft match `conntrack`, not its states. If a rule has no other match, this function
+ * assumes established or invalid connections: a rule for new ones would apply to all connections.
  */
 function isForKnownConnections(statements: readonly JsonObject[]): boolean {
   const names = new Set(statements.map((statement) => Object.keys(statement)[0] ?? ''));
@@ -227,8 +226,8 @@ function isVerdict(name: string): boolean {
 function union(
   into: Set<Outcome>,
   from: Iterable<Outcome>,
-  turn: (fate: Outcome) => Outcome = (fate) => fate,
+  turn: (outcome: Outcome) => Outcome = (outcome) => outcome,
 ): Set<Outcome> {
-  for (const fate of from) into.add(turn(fate));
+  for (const outcome of from) into.add(turn(outcome));
   return into;
 }

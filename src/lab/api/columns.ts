@@ -10,7 +10,7 @@ export interface Column {
   readonly value: (object: ApiObject) => string | number;
 }
 
-/** Every table begins with the name and has the age after these. */
+/** Columns between name and age. */
 export const columns: Partial<Record<ResourceName, readonly Column[]>> = {
   pods: [
     { name: 'Ready', value: readyContainers },
@@ -35,7 +35,7 @@ export const columns: Partial<Record<ResourceName, readonly Column[]>> = {
   statefulsets: [{ name: 'Ready', value: readyReplicas }],
 };
 
-/** Those after the age. */
+/** Columns after the age. */
 export const wideColumns: Partial<Record<ResourceName, readonly Column[]>> = {
   pods: [
     {

@@ -5,7 +5,7 @@ import { decode, TypeMismatch } from './schema/decode.ts';
 import { badRequest, invalid, type ApiError } from './status.ts';
 import { invalidValue } from './validation/field-error.ts';
 
-/** What happens to unknown fields: refused, or left out with or without a warning. */
+/** How to treat unknown fields: refuse them, or drop them with or without a warning. */
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
 interface DecodeOptions {
@@ -13,14 +13,14 @@ interface DecodeOptions {
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
-/** An object as a client sends it, shared with nothing. Throws 400 in the words of the real server. */
+/** Decodes a client's object into a copy. Throws 400 with the message of the real server. */
 export function decodeRequest(resource: Resource, input: unknown, options: DecodeOptions): ApiObject {
   return decodeAs(resource, input, options, (why) =>
     badRequest(`${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${why}`),
   );
 }
 
-/** An object as a patch left it. Throws 422 about the patch. */
+/** Decodes a patched object. Throws 422. */
 export function decodePatched(resource: Resource, patched: unknown, patch: Patch, options: DecodeOptions): ApiObject {
   return decodeAs(resource, patched, options, (why) =>
     invalid({ kind: '', group: '' }, '', [invalidValue('patch', patch.body, why)]),

@@ -14,7 +14,7 @@ export interface DeleteOptions {
 
 const lasting: ReadonlySet<string> = new Set(['default', 'kube-system']);
 
-/** Removal in its steps: grace of pods, finalizers, what is owned, what is in a namespace. */
+/** Deletion: grace period of pods, finalizers, dependents, contents of a namespace. */
 export class Deletion {
   readonly #ledger: Ledger;
   readonly #now: () => Date;
@@ -35,7 +35,7 @@ export class Deletion {
     return { object: this.#mark(name, object, grace), removed: false };
   }
 
-  /** After a write: removes an object whose deletion waited only for finalizers that are now gone. */
+  /** Called after a write: removes a terminating object whose last finalizer is gone. */
   finishIfReleased(name: ResourceName, object: ApiObject): ApiObject {
     const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = object.metadata;
     if (deletionTimestamp === undefined) return object;
@@ -48,7 +48,7 @@ export class Deletion {
 
   #mark(name: ResourceName, object: ApiObject, grace: number, changes: Partial<ApiObject> = {}): ApiObject {
     const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = object.metadata;
-    // A second deletion can only shorten the first.
+    // A second deletion can only shorten the grace period.
     if (deletionTimestamp !== undefined && grace >= deletionGracePeriodSeconds) return object;
     const marked = structuredClone({ ...object, ...changes });
     marked.metadata.deletionTimestamp = formatTime(new Date(this.#now().getTime() + grace * 1000));
@@ -69,7 +69,7 @@ export class Deletion {
     const object = this.#mark('namespaces', namespace, 0, { status });
     for (const each of namespacedResources) {
       for (const content of this.#ledger.all(each, name)) {
-        // Removing an owner may have removed this one already.
+        // The removal of an owner may have removed this object already.
         const current = this.#ledger.get(each, keyOf(content));
         if (current) this.delete(each, current, {});
       }
@@ -88,7 +88,7 @@ export class Deletion {
     }
   }
 
-  /** Background garbage collection: what had this owner and has no other that lives. */
+  /** Background garbage collection: deletes objects with this owner and no other existing owner. */
   #deleteDependents(uid: string): void {
     for (const { name, object } of this.#dependents(uid)) {
       const current = this.#ledger.get(name, keyOf(object));
@@ -122,7 +122,7 @@ function checkDeletable(name: ResourceName, object: ApiObject, { preconditions }
   }
 }
 
-/** Seconds. A pod that never reached a node, or has ended, has nothing to wind down. */
+/** Grace period in seconds; 0 for a pod without a node and for a finished pod. */
 function podGrace(pod: ApiObject, options: DeleteOptions): number {
   const phase = textAt(pod, 'status', 'phase');
   if (!textAt(pod, 'spec', 'nodeName') || phase === 'Succeeded' || phase === 'Failed') return 0;

@@ -1,13 +1,13 @@
 import { apiVersionOf, resourceNames, resources, subresourceVerbs, type Resource } from './resources.ts';
 
-/** Served as 1.33, whose rules the validation follows. */
+/** The reported version, 1.33: validation follows its rules. */
 const version = { major: '1', minor: '33', gitVersion: 'v1.33.0+postern-lab', platform: 'linux/amd64' };
 const verbs = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
 
 const all = resourceNames.map((name) => resources[name]);
 const groups = [...new Set(all.map((resource) => resource.group))];
 
-/** The answer to a discovery path, or `undefined` if it is none. */
+/** The answer to a discovery path; `undefined` for other paths. */
 export function discover(pathname: string): object | undefined {
   const path = pathname.replace(/\/$/, '');
   if (path === '/version') return version;

@@ -4,7 +4,7 @@ import { fieldAt, type ApiObject } from './object.ts';
 const always = ['metadata.name', 'metadata.namespace'];
 const term = /^(?<field>[A-Za-z0-9_.-]+)(?<operator>==|=|!=)(?<value>.*)$/;
 
-/** Tells which objects `text` selects; '' selects all. Throws 400 on bad syntax and on a field not in `selectable`. */
+/** Returns the predicate of a field selector; '' selects all. Throws 400 for bad syntax or a field that is not in `selectable`. */
 export function parseFieldSelector(text: string, selectable: readonly string[]): (object: ApiObject) => boolean {
   const terms = text === '' ? [] : text.split(',').map((each) => parseTerm(each, selectable));
   return (object) => terms.every(({ path, value, equal }) => (textOf(object, path) === value) === equal);
@@ -18,10 +18,10 @@ function parseTerm(text: string, selectable: readonly string[]) {
   return { path: paths[field] ?? field.split('.'), value: groups.value!, equal: groups.operator !== '!=' };
 }
 
-/** Fields that go by another name (of Events). */
+/** Selector fields (of Events) whose name differs from the field path. */
 const paths: Readonly<Record<string, readonly string[]>> = { source: ['source', 'component'] };
 
-/** Absent fields compare as Go's zero value does. Only text and booleans are selectable. */
+/** An absent field compares as Go's zero value. Only strings and booleans are selectable. */
 function textOf(object: ApiObject, path: readonly string[]): string {
   const value = fieldAt(object, ...path);
   if (value === undefined || value === null) return booleans.has(path.at(-1)!) ? 'false' : '';

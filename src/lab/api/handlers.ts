@@ -38,7 +38,7 @@ type Verb = keyof typeof handlers;
 const collectionVerbs: Readonly<Record<string, Verb>> = { GET: 'list', POST: 'create' };
 const objectVerbs: Readonly<Record<string, Verb>> = { GET: 'get', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
 
-/** Does what the request asks for. `undefined`: the answer is a stream that has begun. Throws ApiError. */
+/** Handles a request. Returns `undefined` if it has started a stream. Rejects with an ApiError. */
 export async function handle(context: Context): Promise<Answer | undefined> {
   const { route, request } = context;
   const method = request.method ?? 'GET';
@@ -122,7 +122,7 @@ async function patchObject(context: Context): Promise<Answer> {
   const { store, route, request } = context;
   const media = contentType(request);
   const type = patchTypes[media];
-  // Server-side apply needs the ownership of every field; it is refused as by a server that does not have it.
+  // Server-side apply needs field ownership, so it is refused as by a server without that feature.
   if (!type) throw unsupportedMediaType(Object.keys(patchTypes));
   const patch: Patch = { type, body: await readBody(request, [media]) };
   const subresource = route.subresource === 'status' ? 'status' : undefined;
@@ -158,7 +158,7 @@ function answerObject(context: Context, code: number, object: ApiObject): Answer
   return { code, body: present(context, [object], object) };
 }
 
-/** `objects` as they are in `whole`, or as a table with the metadata of the list. */
+/** Returns `whole`, or a table of `objects` with the metadata of the list. */
 function present({ route, query, form }: Context, objects: readonly ApiObject[], whole: { metadata: object }): object {
   if (form === 'object') return whole;
   const include = (query.get('includeObject') || 'Metadata') as IncludeObject;

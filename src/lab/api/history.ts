@@ -5,13 +5,13 @@ export interface StoreEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly resource: ResourceName;
   readonly resourceVersion: number;
-  /** After the change; of a deleted object the last state, under the version of its deletion. */
+  /** After the change; for a deleted object its last state with the version of the deletion. */
   readonly object: ApiObject;
   /** Before the change; absent for ADDED. */
   readonly previous?: ApiObject;
 }
 
-/** The last events in order, so that a watch can begin in the past and a list be read as of a past version. */
+/** The recent events in order, for watches and lists from a past version. */
 export class History {
   readonly #capacity: number;
   #events: StoreEvent[] = [];
@@ -21,14 +21,14 @@ export class History {
     this.#capacity = capacity;
   }
 
-  /** Events up to and including this version are gone. */
+  /** Events up to and including this version are dropped. */
   get compacted(): number {
     return this.#compacted;
   }
 
   append(event: StoreEvent): void {
     this.#events.push(event);
-    // Trimmed by halves, so that an append costs O(1) on average.
+    // Drops half of the events at once, so that an append is amortised O(1).
     if (this.#events.length > 2 * this.#capacity) this.compact(this.#events.at(-this.#capacity - 1)!.resourceVersion);
   }
 
@@ -38,7 +38,7 @@ export class History {
     this.#compacted = version;
   }
 
-  /** What came after `version`, or `undefined` where that is no longer known. */
+  /** Events after `version`; `undefined` if it is compacted. */
   after(version: number): readonly StoreEvent[] | undefined {
     if (version < this.#compacted) return undefined;
     const first = this.#events.findIndex((event) => event.resourceVersion > version);

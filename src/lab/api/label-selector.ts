@@ -15,8 +15,7 @@ const setBased = /^(?<key>[^\s!=,()]+)\s+(?<operator>in|notin)\s*\((?<values>[^(
 const presence = /^(?<operator>!?)\s*(?<key>[^\s!=,()]+)$/;
 
 /**
- * Reads a label selector in its query form, as `app=web,tier in (a, b),!old`. Tells which objects it selects; '' selects
- * all. Throws 400 when it does not parse.
+ * Parses a label selector in query form, for example `app=web,tier in (a, b),!old`. Returns its predicate; '' selects all. Throws 400.
  */
 export function parseLabelSelector(text: string): (object: ApiObject) => boolean {
   const requirements = splitOutsideParentheses(text).map(parseRequirement);

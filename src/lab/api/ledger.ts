@@ -6,11 +6,11 @@ import { compareText } from '../../lib/sort.ts';
 export interface LedgerListener {
   /** Called after the change; calls never nest, so every listener sees all events in order. */
   onEvent(event: StoreEvent): void;
-  /** Called when the past that an open watch stands on is declared lost. */
+  /** Called when `expireWatches` ends all open watches. */
   onExpired?(): void;
 }
 
-/** The objects as they are, one version counter for all of them, and what changed lately. Knows no API rules. */
+/** The current objects, one version counter for all, and the recent events. Has no API rules. */
 export class Ledger {
   readonly #objects = new Map<ResourceName, Map<string, ApiObject>>(resourceNames.map((name) => [name, new Map()]));
   readonly #history: History;
@@ -35,7 +35,7 @@ export class Ledger {
     return this.#objects.get(resource)!.get(keyText(key));
   }
 
-  /** In no order. */
+  /** Unordered. */
   values(resource: ResourceName): IteratorObject<ApiObject> {
     return this.#objects.get(resource)!.values();
   }
@@ -49,7 +49,7 @@ export class Ledger {
     return inOrder(this.#objects.get(resource)!, namespace);
   }
 
-  /** The list as it was at `version`, or `undefined` where that is compacted. */
+  /** The list at `version`; `undefined` if it is compacted. */
   allAt(version: number, resource: ResourceName, namespace?: string): ApiObject[] | undefined {
     if (version === this.#version) return this.all(resource, namespace);
     const since = this.#history.after(version);
@@ -82,7 +82,7 @@ export class Ledger {
     return object;
   }
 
-  /** Events after `version`, or `undefined` where that is compacted. */
+  /** Events after `version`; `undefined` if it is compacted. */
   eventsAfter(version: number): readonly StoreEvent[] | undefined {
     return this.#history.after(version);
   }

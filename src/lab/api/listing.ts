@@ -14,7 +14,7 @@ export interface Selection {
 export interface ListOptions extends Selection {
   readonly limit?: number | undefined;
   readonly continue?: string | undefined;
-  /** The list is at least as new, which it always is unless this is in the future. */
+  /** Minimum version of the list. Only a future version can fail. */
   readonly resourceVersion?: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface ObjectList {
   readonly remainingItemCount?: number;
 }
 
-/** Tells whether an object of `resource` is selected. Throws 400 on selectors that do not parse. */
+/** Returns the predicate of a selection. Throws 400 for invalid selectors. */
 export function parseSelection(resource: Resource, selection: Selection): (object: ApiObject) => boolean {
   const byLabels = parseLabelSelector(selection.labelSelector ?? '');
   const byFields = parseFieldSelector(selection.fieldSelector ?? '', resource.selectableFields);
@@ -34,7 +34,7 @@ export function parseSelection(resource: Resource, selection: Selection): (objec
     (namespace === undefined || object.metadata.namespace === namespace) && byLabels(object) && byFields(object);
 }
 
-/** Where the next page starts, and the version all pages show. */
+/** Start of the next page, and the version of all pages. */
 export interface PageStart {
   readonly version: number;
   readonly offset: number;
@@ -52,7 +52,7 @@ export function continueExpired(): Error {
   );
 }
 
-/** One page of `objects`, which are all that is selected as of the version of `start`. */
+/** One page of `objects`: all selected objects at the version of `start`. */
 export function cutPage(
   objects: readonly ApiObject[],
   start: PageStart,

@@ -1,6 +1,6 @@
 import { notAcceptable } from './status.ts';
 
-/** In which of the forms that the client accepts an object is sent. */
+/** Form of objects in an answer. */
 export type Form = 'object' | 'table';
 
 interface MediaType {
@@ -8,7 +8,7 @@ interface MediaType {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-/** The first entry of `accept` that is served: weights are not read, as kubectl and client-go list by preference. */
+/** The first supported entry of `accept`. Ignores weights, because kubectl and client-go sort by preference. */
 export function chooseForm(accept: string | undefined): Form {
   for (const { type, parameters } of parseAccept(accept)) {
     if (!['application/json', 'application/*', '*/*'].includes(type)) continue;

@@ -17,7 +17,7 @@ interface Sources {
   readonly uid: () => string;
 }
 
-/** What every new object gets. Names are checked later. */
+/** Sets the metadata of a new object. Validation of names comes later. */
 export function initialiseMetadata(resource: Resource, object: ApiObject, sources: Sources): void {
   const { metadata } = object;
   if (metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
@@ -31,7 +31,7 @@ export function initialiseMetadata(resource: Resource, object: ApiObject, source
   if (resource.generation) metadata.generation = 1;
 }
 
-/** What an update cannot change is taken from the stored object. */
+/** Copies immutable metadata from the stored object. */
 export function adoptStoredMetadata(object: ApiObject, stored: ApiObject): void {
   const { metadata } = object;
   dropIgnored(metadata);
@@ -49,7 +49,7 @@ export function formatTime(time: Date): string {
 
 function dropIgnored(metadata: ObjectMeta): void {
   delete metadata.selfLink;
-  // Field ownership is kept for server-side apply alone, which is not served.
+  // Field ownership is for server-side apply, which is not supported.
   delete metadata.managedFields;
   for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
     const value = metadata[field];

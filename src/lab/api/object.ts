@@ -1,4 +1,4 @@
-/** An API object as JSON. What the store hands out is frozen: clone before you change it. */
+/** An API object as JSON. Objects from the store are frozen: clone before a change. */
 export interface ApiObject {
   apiVersion: string;
   kind: string;
@@ -44,7 +44,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value at `path`, or `undefined` where a step is missing. */
+/** The value at `path`; `undefined` if a step is missing. */
 export function fieldAt(value: unknown, ...path: readonly string[]): unknown {
   let current = value;
   for (const step of path) {
@@ -59,7 +59,7 @@ export function objectAt(value: unknown, ...path: readonly string[]): JsonObject
   return isJsonObject(found) ? found : undefined;
 }
 
-/** The list at `path`; empty where it is missing or no list. */
+/** The list at `path`; empty if it is missing or not a list. */
 export function listAt(value: unknown, ...path: readonly string[]): unknown[] {
   const found = fieldAt(value, ...path);
   return Array.isArray(found) ? found : [];

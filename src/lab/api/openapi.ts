@@ -4,8 +4,8 @@ const all = resourceNames.map((name) => resources[name]);
 const roots = new Map(all.map((resource) => [rootOf(resource), resource]));
 
 /**
- * What kubectl needs of OpenAPI v2 to accept a `kind: List`, whose items the server then checks: a document that describes
- * nothing, in gnostic's protobuf (Document.swagger is field 1).
+ * An empty OpenAPI v2 document in gnostic's protobuf (Document.swagger is field 1). kubectl needs it to accept a `kind: List`; the
+ * server validates the items.
  */
 export const openApiV2 = { mediaType: 'application/octet-stream', body: Buffer.from('\x0a\x032.0', 'latin1') } as const;
 
@@ -30,8 +30,8 @@ function groupDocument(root: string): object {
 }
 
 /**
- * kubectl leaves the checking of fields, and dry runs, to a server whose PATCH names the parameter. That no strategic merge patch
- * is described makes it build such patches from its own types, which know every merge key.
+ * kubectl leaves field validation and dry runs to the server if PATCH has these parameters. Without a description of strategic merge
+ * patches, kubectl builds them from its own types, which have all merge keys.
  */
 function operations({ group, version, kind }: Resource): object {
   const parameters = ['dryRun', 'fieldValidation'].map((name) => ({ name, in: 'query', schema: { type: 'string' } }));

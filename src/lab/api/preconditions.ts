@@ -2,7 +2,7 @@ import type { ApiObject } from './object.ts';
 import type { Resource } from './resources.ts';
 import { conflict } from './status.ts';
 
-/** What a client believes about the stored object; absent or empty is no belief. */
+/** Expected uid and version of the stored object; an absent or empty field is not checked. */
 export interface Preconditions {
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
@@ -10,7 +10,7 @@ export interface Preconditions {
 
 const stale = 'the object has been modified; please apply your changes to the latest version and try again';
 
-/** Throws 409 where the stored object is not the one that the client means. */
+/** Throws 409 if the stored object does not match. */
 export function checkPreconditions(
   resource: Resource,
   stored: ApiObject,

@@ -19,10 +19,10 @@ export interface Context {
   readonly query: URLSearchParams;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** In which the client wants objects. */
+  /** Form of objects in the answer. */
   readonly form: Form;
   readonly bookmarkInterval: number;
-  /** Sent along with the answer. */
+  /** Warning headers of the answer. */
   readonly warnings: string[];
 }
 
@@ -55,7 +55,7 @@ export function readSelection({ route, query }: Context): Selection {
 const fieldValidations: readonly string[] = ['Ignore', 'Strict', 'Warn'] satisfies FieldValidation[];
 
 export function readWriteOptions({ query, warnings }: Context): WriteOptions {
-  // The real server warns unless told otherwise.
+  // Warn is the default of the real server.
   const fieldValidation = query.get('fieldValidation') || 'Warn';
   if (!fieldValidations.includes(fieldValidation)) {
     const errors = [notSupported('fieldValidation', fieldValidation, fieldValidations)];
@@ -68,10 +68,10 @@ export function readWriteOptions({ query, warnings }: Context): WriteOptions {
   };
 }
 
-/** Both do the same here. Orphans are not left. */
+/** Both act as Background here. Orphan is not supported. */
 const propagationPolicies: readonly string[] = ['Background', 'Foreground'];
 
-/** From the body, or from the query, which comes first. */
+/** From the query or the body; the query wins. */
 export async function readDeleteOptions(context: Context): Promise<DeleteOptions> {
   const { query, request } = context;
   const body = (await readBody(request, ['application/json'])) ?? {};

@@ -8,7 +8,7 @@ const jsonType = 'application/json';
 const protobufType = 'application/vnd.kubernetes.protobuf';
 const bodyLimit = 3 * 1024 * 1024;
 
-/** The body, one of the `accepted` types of JSON; `undefined` if there is none. Throws 400, 413 or 415. */
+/** The JSON body, with a media type of `accepted`; `undefined` without a body. Rejects with 400, 413 or 415. */
 export async function readBody(request: IncomingMessage, accepted: readonly string[]): Promise<unknown> {
   const bytes = await readBytes(request);
   if (bytes.length === 0) return undefined;
@@ -16,7 +16,7 @@ export async function readBody(request: IncomingMessage, accepted: readonly stri
   return parseJson(bytes);
 }
 
-/** The body where an object must come. */
+/** The body, which must be an object. */
 export async function readObjectBody(request: IncomingMessage): Promise<JsonObject> {
   const bytes = await readBytes(request);
   const type = contentType(request);
@@ -33,7 +33,7 @@ export function contentType(request: IncomingMessage): string {
 async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  // The stream must outlive a refusal, which is sent on the same socket.
+  // Does not destroy the stream: the refusal is sent on the same socket.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > bodyLimit) {

@@ -19,7 +19,7 @@ export interface Resource {
   readonly kind: string;
   readonly namespaced: boolean;
   readonly shortNames: readonly string[];
-  /** As `all` in `kubectl get all`. */
+  /** For example `all` in `kubectl get all`. */
   readonly categories: readonly string[];
   readonly subresources: readonly Subresource[];
   /** `metadata.generation` counts changes of the spec. */

@@ -1,6 +1,6 @@
 import { findResource, resources, type Resource, type ResourceName, type Subresource } from './resources.ts';
 
-/** What a request's path names. */
+/** The parts of a request path. */
 export interface Route {
   readonly name: ResourceName;
   readonly resource: Resource;
@@ -13,7 +13,7 @@ export interface Route {
 
 /**
  * Reads `/api/v1/…` and `/apis/GROUP/VERSION/…`, then `PLURAL`, `PLURAL/NAME[/SUB]` or `namespaces/NS/PLURAL[/NAME[/SUB]]`.
- * `undefined` where nothing is served.
+ * Returns `undefined` for other paths.
  */
 export function parseRoute(pathname: string): Route | undefined {
   const parts = decodePath(pathname);
@@ -29,7 +29,7 @@ function parseResourcePath(group: string, version: string | undefined, rest: rea
   if (scoped && resources[scoped].namespaced) return makeRoute(scoped, rest[1], rest.slice(3));
   const name = findResource(group, version, rest[0]!);
   if (!name) return undefined;
-  // An object of a namespaced resource cannot be named without its namespace.
+  // An object of a namespaced resource needs a namespace in the path.
   if (resources[name].namespaced && rest.length > 1) return undefined;
   return makeRoute(name, undefined, rest.slice(1));
 }

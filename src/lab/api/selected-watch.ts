@@ -6,11 +6,11 @@ import { tooOldVersion, type ApiError } from './status.ts';
 
 export interface WatchSink {
   onEvent(type: StoreEvent['type'], object: ApiObject): void;
-  /** The watch is over and nothing more follows. */
+  /** The watch has ended; no event follows. */
   onExpired(error: ApiError): void;
 }
 
-/** Replays what came after `version` (0: the present state, as ADDED) and then follows. */
+/** Replays the events after `version` (0: the current objects, as ADDED), then reports new events. */
 export function watchSelected(
   ledger: Ledger,
   resource: ResourceName,
@@ -30,7 +30,7 @@ export function watchSelected(
   };
   if (version === 0) for (const object of ledger.all(resource).filter(isSelected)) sink.onEvent('ADDED', object);
   for (const event of past) deliver(event);
-  // What is in the history, or in the present state, but not yet delivered to others, must not come twice.
+  // Skips events that the replay contains but that the ledger has not delivered yet.
   const begun = ledger.version;
   const stop = ledger.watch({
     onEvent: (event) => void (event.resourceVersion > begun && deliver(event)),
@@ -52,7 +52,7 @@ function asSeen(
   if (after) return { type: before ? 'MODIFIED' : 'ADDED', object };
   if (!before) return undefined;
   if (type === 'DELETED') return { type, object };
-  // Left the selection: the last selected state, under the version at which it left.
+  // The object left the selection: its last selected state, with the version of the change.
   const { resourceVersion } = object.metadata;
   return {
     type: 'DELETED',

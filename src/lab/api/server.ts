@@ -13,16 +13,16 @@ import { messageOf } from '../../lib/message-of.ts';
 export interface ApiServerOptions {
   readonly store: Store;
   readonly socketPath: string;
-  /** Also serve plain HTTP on TCP; port 0 takes a free one. Meant for loopback: there is no authentication. */
+  /** Also serve plain HTTP on TCP; port 0 picks a free port. Use loopback only: there is no authentication. */
   readonly tcp?: { readonly host: string; readonly port: number };
   /** Milliseconds between the bookmarks of a watch. */
   readonly bookmarkInterval?: number;
 }
 
 export interface ApiServer {
-  /** Of the TCP listener. */
+  /** URL of the TCP listener. */
   readonly url?: string;
-  /** Ends open watches too. */
+  /** Also ends open watches. */
   close(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
     void answer(options, request, response);
   };
-  // What a crash left in place would refuse the socket.
+  // A socket file that a crash left would make listen fail.
   await rm(options.socketPath, { force: true });
   const servers = [await listen(serve, { path: options.socketPath })];
   try {
@@ -57,10 +57,10 @@ async function answer(options: ApiServerOptions, request: IncomingMessage, respo
     result = { code: refusal.status.code, body: refusal.status };
   }
   if (!result) return;
-  // A body that was refused unread would be taken for the next request.
+  // Drains a body that was refused unread. Otherwise the server would parse it as the next request.
   request.resume();
   for (const warning of warnings) {
-    // A header holds no more than this; the text may come from the client.
+    // The text may come from the client: only printable ASCII is valid in a header.
     response.appendHeader('warning', `299 - ${JSON.stringify(warning).replaceAll(/[^\x20-\x7e]/g, '?')}`);
   }
   response.writeHead(result.code, { 'content-type': result.mediaType ?? 'application/json' });
@@ -91,7 +91,7 @@ function internalError(error: unknown): ApiError {
 }
 
 /**
- * Milliseconds; longer than clients keep an idle connection (Go: 90 s), so that none is closed as it is being used again.
+ * Milliseconds. Longer than clients keep idle connections (Go: 90 s), so that the server never closes one while a client reuses it.
  */
 const keepAliveTimeout = 120_000;
 

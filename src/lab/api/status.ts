@@ -1,7 +1,7 @@
 import type { FieldError } from './validation/field-error.ts';
 import { formatFieldError } from './validation/field-error.ts';
 
-/** metav1.Status: what every failed request is answered with. */
+/** metav1.Status: the body of every failed request. */
 export interface Status {
   kind: 'Status';
   apiVersion: 'v1';
@@ -28,7 +28,7 @@ export interface StatusCause {
   field?: string;
 }
 
-/** A refusal; `status` is the body of the answer. Wordings are those of k8s.io/apimachinery/pkg/api/errors. */
+/** A refusal; `status` is the body of the answer. Messages are those of k8s.io/apimachinery/pkg/api/errors. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: Status & { code: number; reason: string };
@@ -78,7 +78,7 @@ export function badRequest(message: string): ApiError {
   return new ApiError(400, 'BadRequest', message);
 }
 
-/** `kind` and `group` name the type as in `NetworkPolicy.networking.k8s.io`; a refused patch has neither. */
+/** `kind` and `group` form the type name, for example `NetworkPolicy.networking.k8s.io`; both are empty for a refused patch. */
 export function invalid(type: { kind: string; group: string }, name: string, errors: readonly FieldError[]): ApiError {
   const texts = errors.map((error) => `${error.field}: ${formatFieldError(error)}`);
   const kind = type.group === '' ? type.kind : `${type.kind}.${type.group}`;

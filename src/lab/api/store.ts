@@ -25,21 +25,21 @@ import { watchSelected, type WatchSink } from './selected-watch.ts';
 export interface StoreOptions {
   readonly now?: () => Date;
   readonly uid?: () => string;
-  /** How many events a watch can go back; twice as many are kept before the older half is dropped. */
+  /** Number of past events for watches. The store keeps up to twice as many and then drops the older half. */
   readonly historyCapacity?: number;
-  /** Mutating admission, after defaults and before validation, at create: for what allocates (cluster IPs). */
+  /** Mutating admission at create, after defaults and before validation; for example to allocate cluster IPs. */
   readonly admit?: (resource: ResourceName, object: ApiObject) => void;
 }
 
 export interface WriteOptions {
-  /** Do everything but store the result. */
+  /** Does not store the result. */
   readonly dryRun?: boolean | undefined;
-  /** What happens to unknown fields: refused (where absent), or left out with or without a warning. */
+  /** How to treat unknown fields; default: Strict. */
   readonly fieldValidation?: FieldValidation | undefined;
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
-/** The API server's verbs on objects in memory. Synchronous; every refusal is an ApiError. */
+/** The verbs of the API server on objects in memory. Synchronous; throws ApiError. */
 export class Store {
   readonly #ledger: Ledger;
   readonly #deletion: Deletion;
@@ -75,7 +75,7 @@ export class Store {
     return found;
   }
 
-  /** Like `get`, for callers to whom absence is no error. */
+  /** As `get`, but returns `undefined` for a missing object. */
   find(name: ResourceName, key: ObjectKey): ApiObject | undefined {
     return this.#ledger.get(name, key);
   }
@@ -95,13 +95,13 @@ export class Store {
     return options.dryRun ? object : this.#ledger.put(name, object);
   }
 
-  /** Replaces all but the status, where the kind has a status subresource. */
+  /** Replaces the object, except the status if the kind has a status subresource. */
   update(name: ResourceName, input: ApiObject, options: WriteOptions = {}): ApiObject {
     const object = decodeRequest(resources[name], input, options);
     return this.#replace(name, keyOf(object), object, undefined, options);
   }
 
-  /** Replaces the status alone. Fields that the kind lacks are left out: controllers write one form for several kinds. */
+  /** Replaces only the status. Drops unknown fields, because controllers write one status for several kinds. */
   updateStatus(name: ResourceName, input: ApiObject, options: WriteOptions = {}): ApiObject {
     const object = decodeRequest(resources[name], input, { fieldValidation: 'Warn', ...options });
     return this.#replace(name, keyOf(object), object, 'status', options);
@@ -127,37 +127,37 @@ export class Store {
     return this.#ledger.put('pods', structuredClone({ ...pod, spec: { ...objectAt(pod, 'spec'), nodeName } }));
   }
 
-  /** Replaces a namespace's `spec.finalizers`; a terminating, empty namespace without any is gone. */
+  /** Replaces `spec.finalizers` of a namespace. Removes a terminating, empty namespace without finalizers. */
   finalize(input: ApiObject): ApiObject {
     const object = decodeRequest(resources.namespaces, input, {});
     return this.#replace('namespaces', keyOf(object), object, 'finalize', {});
   }
 
-  /** Returns what is left: the object with its `deletionTimestamp`, or the last state of the removed one. */
+  /** Returns the object with its `deletionTimestamp`, or the last state of the removed object. */
   delete(name: ResourceName, key: ObjectKey, options: DeleteOptions = {}): { object: ApiObject; removed: boolean } {
     return this.#deletion.delete(name, this.get(name, key), options);
   }
 
-  /** Every event of every resource from now on. Returns what stops it. */
+  /** Reports every later event of all resources. Returns a function that stops it. */
   watch(listener: LedgerListener['onEvent']): () => void {
     return this.#ledger.watch({ onEvent: listener });
   }
 
   /**
-   * The events of one selection after `resourceVersion` ('' or '0': first everything there is, as ADDED). An object that
-   * enters or leaves the selection is ADDED or DELETED. A version that is compacted gives `onExpired` and no events.
+   * Reports the events of one selection after `resourceVersion` ('' or '0': first all objects, as ADDED). An object that enters or
+   * leaves the selection is ADDED or DELETED. For a compacted version it calls `onExpired`, without events.
    */
   watchSelected(name: ResourceName, selection: Selection, resourceVersion: string, sink: WatchSink): () => void {
     const isSelected = parseSelection(resources[name], selection);
     return watchSelected(this.#ledger, name, isSelected, parseVersion(resourceVersion), sink);
   }
 
-  /** Forgets the past: a later watch from an older version, or a list continued from one, gets 410. */
+  /** Drops the history: a watch or a continued list from an older version gets 410. */
   compact(): void {
     this.#ledger.compact(this.#ledger.version);
   }
 
-  /** Ends every open `watchSelected` with 410, as a server does that lost its past. */
+  /** Ends every open `watchSelected` with 410, as a server after compaction. */
   expireWatches(): void {
     this.compact();
     this.#ledger.expireWatches();
@@ -184,7 +184,7 @@ export class Store {
     return this.#deletion.finishIfReleased(name, stored);
   }
 
-  /** The new object: the part that the request may write from `input`, the rest from `previous`; valid. */
+  /** The new, validated object: writable fields of the subresource from `input`, the rest from `previous`. */
   #merge(resource: Resource, input: ApiObject, previous: ApiObject, subresource: Subresource | undefined): ApiObject {
     const { rules } = resource;
     if (subresource === 'status') return { ...structuredClone(previous), status: input.status ?? {} };

@@ -2,10 +2,10 @@ import { columns, wideColumns, type Column } from './columns.ts';
 import type { ApiObject } from './object.ts';
 import type { ResourceName } from './resources.ts';
 
-/** What a row carries of its object beside the cells: kubectl asks for it to know names and labels, or to sort. */
+/** Part of the object in each row. kubectl needs it for names and labels, and to sort. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
-/** The form in which `kubectl get` wants lists, objects and watch events: meta.k8s.io/v1 Table. */
+/** A meta.k8s.io/v1 Table, which `kubectl get` requests for lists, objects and watch events. */
 export function makeTable(
   name: ResourceName,
   objects: readonly ApiObject[],
@@ -44,7 +44,7 @@ const units = [
   { suffix: 's', seconds: 1 },
 ];
 
-/** As `3d`, `7h`, `5m`, `42s`: the largest unit that gives at least two of it. */
+/** `3d`, `7h`, `5m`, `42s`: the largest unit with a value of at least two. */
 function formatAge(now: Date, since: string | undefined): string {
   if (since === undefined) return '<unknown>';
   const seconds = Math.max(0, Math.floor((now.getTime() - Date.parse(since)) / 1000));

@@ -11,19 +11,19 @@ export interface WatchRequest {
   readonly resourceVersion: string;
   readonly allowBookmarks: boolean;
   readonly timeoutSeconds: number | undefined;
-  /** How often bookmarks come, in milliseconds. */
+  /** Milliseconds between bookmarks. */
   readonly bookmarkInterval: number;
-  /** The form an object is sent in. */
+  /** Converts an object to the requested form. */
   readonly present: (object: ApiObject) => unknown;
 }
 
-/** Seconds; a timer cannot run for much longer than three weeks. */
+/** Seconds; a Node.js timer is limited to 2^31 ms (24 days). */
 const longestTimeout = 86_400;
 
-/** A client that reads slower than this many bytes behind is cut off, as the real server does. */
+/** Limit of unsent bytes. The server disconnects a slower client, as the real server does. */
 const backlogLimit = 64 * 1024 * 1024;
 
-/** Answers with one JSON line an event until the time is over, the client leaves or the past is lost. */
+/** Sends one JSON line per event until the timeout, until the client disconnects, or until the watch expires. */
 export function streamWatch(store: Store, request: WatchRequest, response: ServerResponse): void {
   const send = (type: string, object: unknown): void => {
     response.write(`${JSON.stringify({ type, object })}\n`);
@@ -40,7 +40,7 @@ export function streamWatch(store: Store, request: WatchRequest, response: Serve
   };
   const bookmark = (): void => send('BOOKMARK', bookmarkOf(request.name, store.resourceVersion));
 
-  // The head goes with the first write, so that a selector that does not parse is still answered by a Status.
+  // The header is sent with the first write, so that an invalid selector still gets a Status.
   response.setHeader('content-type', 'application/json');
   response.setHeader('cache-control', 'no-cache, private');
   stop = store.watchSelected(request.name, request.selection, request.resourceVersion, {
@@ -53,7 +53,7 @@ export function streamWatch(store: Store, request: WatchRequest, response: Serve
   if (over) return;
   response.flushHeaders();
 
-  // The real server draws from min-request-timeout (30 min) to twice that.
+  // The real server picks a random time between min-request-timeout (30 min) and twice that.
   const seconds = Math.min(request.timeoutSeconds || randomInt(1800, 3600), longestTimeout);
   timers.push(
     setTimeout(() => {

@@ -1,13 +1,13 @@
-"""What runs in every pod, node and outside host of the lab.
+"""The program of every pod, node and outside host of the lab.
 
-It answers on the declared ports with the identity it was given, and sends probes to others. Commands come as JSON lines on stdin,
-answers leave as JSON lines on stdout, each with the `id` of its command. It ends when stdin does, so it never outlives its lab.
+It answers on the declared ports with its identity, and sends probes. It reads commands as JSON lines from stdin and writes answers as
+JSON lines to stdout, each with the `id` of its command. It exits when stdin closes, so it never outlives its lab.
 
 Protocols:
-  TCP   the server says `IDENTITY\n`; a client that goes on with `flow ID SIZE RATE\n` streams numbered records, and gets as many back
-  UDP   any datagram is answered with the identity; datagrams that start with FLOW_MAGIC are counted, and sent back if they ask for it
-  SCTP  INIT and INIT-ACK by hand on a raw socket (RFC 9260 section 3.3), as kernels may lack SCTP; the identity travels as the state cookie
-  ICMP  echo, answered by the kernel of the target
+  TCP   the server sends `IDENTITY\n`; if the client sends `flow ID SIZE RATE\n`, both stream numbered records
+  UDP   the server answers any datagram with its identity; it counts datagrams that start with FLOW_MAGIC, and echoes them on request
+  SCTP  INIT and INIT-ACK on a raw socket (RFC 9260 section 3.3), because kernels may lack SCTP; the state cookie carries the identity
+  ICMP  echo; the target's kernel answers
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Checksums of packets that are made by hand."""
+"""Checksums for raw sockets."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""What the lab asks for: JSON lines in, JSON lines out."""
+"""Commands of the lab: JSON lines in, JSON lines out."""
 
 import json
 import select
@@ -47,7 +47,7 @@ class Commands:
                 probe.end(None, probe.error)
 
         attempt_all()
-        # From here, not from before the first try: on a busy machine that may itself take long.
+        # The deadline starts here, because sending the first attempt may take long on a busy machine.
         for number in range(1, tries):
             loop.after(deadline * number / tries, attempt_all)
         loop.after(deadline, end_all)
@@ -115,7 +115,7 @@ class Commands:
                 sock.send(FLOW_HEADER.pack(FLOW_MAGIC, key, echo, flow.sent) + padding)
                 flow.sent += 1
             except OSError:
-                # An ICMP error of an earlier packet, or a full buffer: this one was not sent.
+                # An ICMP error for an earlier packet, or a full buffer: the kernel did not send this packet.
                 pass
 
         def readable(_):

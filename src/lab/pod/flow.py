@@ -1,4 +1,4 @@
-"""Long connections whose packets are numbered."""
+"""Long connections with numbered packets."""
 
 import struct
 import time
@@ -14,7 +14,7 @@ BURST = 64
 
 
 class Tally:
-    """Which numbers have arrived."""
+    """The set of received numbers."""
 
     def __init__(self):
         self.seen = bytearray()
@@ -35,7 +35,7 @@ class Tally:
 
 
 class FlowEnd:
-    """One end of a flow: numbers what it sends, tallies what comes."""
+    """One end of a flow: numbers sent packets, counts received ones."""
 
     def __init__(self, sock=None):
         self.sock = sock
@@ -57,7 +57,7 @@ class FlowEnd:
         }
 
     def pace(self, rate, send):
-        """Calls `send` `rate` times a second, in bursts a receiver can take. Time that was lost is not made up for."""
+        """Calls `send` `rate` times per second, in small bursts. Does not catch up after a delay."""
         tick = max(TICK, 1 / rate)
         state = self.pacing = {"due": 0.0, "last": time.monotonic()}
         self.resume = lambda: self.pace(rate, send)
@@ -86,7 +86,7 @@ class TcpFlow(FlowEnd):
         self.outgoing = bytearray()
 
     def send_record(self):
-        # What the socket does not take is kept, within bounds: a flow may be stalled for long.
+        # Keeps data that the socket does not accept, up to a limit, because a flow may stall for long.
         if len(self.outgoing) < 1 << 20:
             self.outgoing += RECORD_NUMBER.pack(self.sent) + bytes(self.size - 8)
             self.sent += 1

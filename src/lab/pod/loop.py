@@ -1,4 +1,4 @@
-"""One thread for all that a process waits for."""
+"""The event loop."""
 
 import heapq
 import select

@@ -1,4 +1,4 @@
-"""Questions to others."""
+"""Probes of other pods, nodes and hosts."""
 
 import random
 import select
@@ -11,7 +11,7 @@ from sockets import error_name, family_of, open_socket
 
 
 class Probe:
-    """Asks once a try, and takes the first answer of any try. `finish(identity, error)` is called once."""
+    """Sends one request per attempt and takes the first answer. Calls `finish(identity, error)` once."""
 
     def __init__(self, server, spec, finish):
         self.server = server
@@ -50,7 +50,7 @@ class Probe:
 
     def connect(self):
         sock = open_socket(family_of(self.spec["address"]), socket.SOCK_STREAM)
-        # A reset at the end leaves no TIME_WAIT, of which thousands of probes would leave as many.
+        # Closes with a reset: thousands of probes would leave as many sockets in TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sockets.append(sock)
         received = bytearray()

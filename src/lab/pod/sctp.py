@@ -1,4 +1,4 @@
-"""SCTP by hand on a raw socket, as kernels may lack it (RFC 9260)."""
+"""SCTP on a raw socket (RFC 9260), because kernels may lack SCTP."""
 
 import random
 import select
@@ -27,8 +27,8 @@ def init_chunk(kind, tag, cookie=b""):
 
 
 class Sctp:
-    """Both ends of the first half of an association, in each family on one raw socket. Started with the process: from then
-    on the kernel does not refuse the protocol with an ICMP error."""
+    """Client and server of INIT and INIT-ACK, with one raw socket per family. While the raw socket is open, the kernel does not
+    answer with ICMP protocol unreachable."""
 
     def __init__(self):
         self.identity = None

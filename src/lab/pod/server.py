@@ -44,7 +44,7 @@ class Server:
             loop.watch(sock, select.EPOLLIN, lambda _: self.accept(sock))
             return
         enlarge_receive_buffer(sock)
-        # The answer must leave from the address that was asked, of which a host may have several.
+        # The answer must leave from the requested address: a host may have several.
         if family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         else:
@@ -90,7 +90,7 @@ class Server:
             loop.watch(sock, select.EPOLLIN, lambda _, sock=sock: self.greeted(sock))
 
     def greeted(self, sock):
-        """The first line of a client, or its end."""
+        """Handles the first line of a client, or EOF."""
         try:
             data = sock.recv(65536)
         except BlockingIOError:
@@ -109,7 +109,7 @@ class Server:
 
 
 def local_address(item):
-    """Turns "arrived at" into "leave from", and leaves the interface to routing."""
+    """Turns the destination of a request into the source of the answer. Routing picks the interface."""
     level, kind, value = item
     if kind == IP_PKTINFO and level == socket.IPPROTO_IP:
         return level, kind, struct.pack("@i4s4s", 0, value[8:12], bytes(4))

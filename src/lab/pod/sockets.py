@@ -1,4 +1,4 @@
-"""Sockets that do not block, and the numbers that the socket module lacks."""
+"""Non-blocking sockets, and constants that the socket module lacks."""
 
 import errno
 import socket
@@ -29,5 +29,5 @@ def enlarge_receive_buffer(sock):
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
     except PermissionError:
-        # In a pod of a cluster, without CAP_NET_ADMIN: as much as net.core.rmem_max allows.
+        # Without CAP_NET_ADMIN (in a pod of a real cluster), net.core.rmem_max limits the size.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

@@ -13,16 +13,16 @@ export interface ApiRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: object;
-  /** Of the body. */
+  /** Content type of the body. */
   readonly mediaType?: string;
 }
 
-/** An answer that takes longer is none. */
+/** Timeout of a request. */
 const silenceMs = 30_000;
-/** How long a connection may wait for its next request: less than servers and what is before them allow. */
+/** Idle time of a connection: less than the limits of servers and load balancers. */
 const idleMs = 10_000;
 
-/** Reads and changes a real API server. What it refuses or fails at is an ApiError of the watch room. */
+/** Reads and changes objects of a real API server. Rejects with an ApiError of the watch room. */
 export class RealClient {
   readonly server: URL;
   /** For watches. */
@@ -41,7 +41,7 @@ export class RealClient {
     this.config = config;
   }
 
-  /** For the current context of a kubeconfig. Throws LabError `input` where it is of no use here; the server is not asked yet. */
+  /** For the current context of a kubeconfig. Rejects with LabError `input` for an unusable kubeconfig. Sends no request. */
   static async load(kubeconfig: string): Promise<RealClient> {
     try {
       return new RealClient(await loadKubeConfig(kubeconfig));
@@ -63,15 +63,15 @@ export class RealClient {
       path: `${pathname.replace(/\/$/, '')}${path}${search && `?${search}`}`,
       ...(port === '' ? {} : { port }),
     };
-    // Over TLS only, as the watch room does.
+    // Sends credentials over TLS only, as the watch room does.
     if (protocol === 'https:') await this.config.applyToHTTPSOptions(target);
-    // The client's own agent would keep the certificates of its first request; these are told apart by them.
+    // The agent of client-node would keep the certificates of its first request. This one separates connections by certificate.
     target.agent = this.#agents[protocol];
     target.headers = {
       ...(target.headers as http.OutgoingHttpHeaders | undefined),
       accept: 'application/json',
       'user-agent': 'postern-lab',
-      // Node would send the body of a DELETE without its length, for the server to take it as the next request.
+      // Node.js sends the body of a DELETE without Content-Length, and the server would parse it as the next request.
       ...(text !== undefined && { 'content-type': mediaType, 'content-length': Buffer.byteLength(text) }),
     };
     const response = await send(target, text);
@@ -83,7 +83,7 @@ export class RealClient {
 
   async list<T>(path: string, query: Readonly<Record<string, string>> = {}): Promise<T[]> {
     const { items } = (await this.request({ method: 'GET', path, query })) as { items: T[] | null };
-    // `null` is how Go writes a list without entries.
+    // Go encodes an empty list as `null`.
     return items ?? [];
   }
 }

@@ -10,7 +10,7 @@ import type { ClusterEvent, FollowedResource } from '../cluster-api.ts';
 import { followedResources } from '../cluster-api.ts';
 import { collectionPath } from './paths.ts';
 
-/** The followed objects of a real server, as it last told of them. */
+/** The last known state of the followed objects of a real server. */
 export class Mirror {
   readonly #objects = new Map<FollowedResource, Map<string, ApiObject>>();
   #listener: (event: ClusterEvent) => void = () => {};
@@ -35,7 +35,7 @@ export class Mirror {
     return this.#objects.get(resource)!.get(key);
   }
 
-  /** Resolves once everything has been listed. */
+  /** Resolves when all resources have been listed. */
   async follow(reader: ApiClient, listener: (event: ClusterEvent) => void): Promise<void> {
     this.#listener = listener;
     const listed: Promise<void>[] = [];
@@ -75,7 +75,7 @@ export class Mirror {
   }
 }
 
-/** A watch hands on whatever its decoder makes of an object: the agent's makes little, this one leaves it whole. */
+/** Uses a decoder that keeps the whole object; the agent's decoder keeps few fields. */
 function watched(resource: FollowedResource): WatchedResource {
   const { kind, namespaced } = resources[resource];
   const type = { apiVersion: apiVersionOf(resources[resource]), kind };

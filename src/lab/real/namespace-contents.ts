@@ -1,10 +1,10 @@
 import type { ObjectMeta } from '../api/object.ts';
 import type { RealClient } from './client.ts';
 
-/** Where the objects of one namespaced resource are. */
+/** The API path of one namespaced resource. */
 export interface Collection {
   readonly resource: string;
-  /** Of the group and version: `/api/v1`. */
+  /** Path of the group and version: `/api/v1`. */
   readonly root: string;
 }
 
@@ -25,14 +25,14 @@ interface GroupList {
   readonly groups: readonly { readonly preferredVersion: { readonly groupVersion: string } }[];
 }
 
-/** Told about other objects, and let go by themselves. */
+/** Records about other objects, which expire by themselves. */
 const records: ReadonlySet<string> = new Set(['events']);
 
-/** What controllers put into every namespace, and what they derive from its Services. */
+/** Objects that controllers create in every namespace or derive from Services. */
 const automatic: ReadonlySet<string> = new Set(['configmaps/kube-root-ca.crt', 'serviceaccounts/default']);
 const derived: ReadonlySet<string> = new Set(['endpoints', 'endpointslices']);
 
-/** Of every group in its preferred version: what can be in a namespace, and be deleted. */
+/** Namespaced resources that can be deleted, of every API group in its preferred version. */
 export async function discoverCollections(client: RealClient): Promise<readonly Collection[]> {
   const { groups } = (await client.request({ method: 'GET', path: '/apis' })) as GroupList;
   const roots = ['/api/v1', ...groups.map(({ preferredVersion }) => `/apis/${preferredVersion.groupVersion}`)];
@@ -49,7 +49,7 @@ export async function discoverCollections(client: RealClient): Promise<readonly 
   );
 }
 
-/** Everything in a namespace, of the lab or not. */
+/** All objects in a namespace, of the lab or not. */
 export async function listContents(
   client: RealClient,
   namespace: string,
@@ -64,7 +64,7 @@ export async function listContents(
   return lists.flat();
 }
 
-/** Whether someone put it there: not a controller, and not as a part of something else. */
+/** Whether a client created the object itself. Objects of controllers and objects with an owner do not count. */
 export function isForeign({ resource, metadata }: Content): boolean {
   if (derived.has(resource) || automatic.has(`${resource}/${metadata.name}`)) return false;
   return (metadata.ownerReferences ?? []).length === 0;

@@ -2,7 +2,7 @@ import type { ObjectKey } from '../api/object.ts';
 import { resources } from '../api/resources.ts';
 import type { ResourceName } from '../api/resources.ts';
 
-/** Of the collection: all namespaces, or one. */
+/** Path of the collection, in all namespaces or in one. */
 export function collectionPath(resource: ResourceName, namespace?: string): string {
   const { group, version, plural } = resources[resource];
   const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;

@@ -14,16 +14,16 @@ import { relayedKubeconfig } from './relayed-kubeconfig.ts';
 import { labLabel, releaseObjects } from './release-objects.ts';
 
 export interface RealClusterOptions {
-  /** File of the kubeconfig; its current context is used. */
+  /** Kubeconfig file; the lab uses its current context. */
   readonly kubeconfig: string;
-  /** Name of the lab, by which its objects are known. */
+  /** Name of the lab, which is the label value of its objects. */
   readonly lab: string;
   readonly nodes: readonly string[];
   readonly apiSocket: string;
   readonly log: (message: string) => void;
 }
 
-/** A control plane that is there already. The lab adds its objects under its label, and takes them away again. */
+/** An existing control plane. The lab labels the objects that it creates and deletes them at the end. */
 export class RealCluster implements ControlPlane {
   readonly agentKubeconfig: string;
   readonly #options: RealClusterOptions;
@@ -41,7 +41,7 @@ export class RealCluster implements ControlPlane {
     this.#mirror = new Mirror(options.log);
   }
 
-  /** Throws LabError `input` where the kubeconfig is of no use; the server is not asked yet. */
+  /** Rejects with LabError `input` for an unusable kubeconfig. Sends no request. */
   static async load(options: RealClusterOptions): Promise<RealCluster> {
     return new RealCluster(await RealClient.load(options.kubeconfig), options);
   }
@@ -55,7 +55,7 @@ export class RealCluster implements ControlPlane {
   }
 
   async list(resource: ResourceName): Promise<readonly ApiObject[]> {
-    // Objects in a list do not say what they are.
+    // Items of a list have no kind and apiVersion.
     const type = { apiVersion: apiVersionOf(resources[resource]), kind: resources[resource].kind };
     const objects = await this.#client.list<ApiObject>(collectionPath(resource));
     return objects.map((object) => ({ ...object, ...type }));
@@ -69,7 +69,7 @@ export class RealCluster implements ControlPlane {
   }
 
   async writePodStatus({ metadata: { namespace, name, uid } }: ApiObject, status: JsonObject): Promise<void> {
-    // The uid is a condition: a pod that took the name has a status of its own to come.
+    // The uid is a precondition: another pod may have the name by now.
     const path = objectPath('pods', { namespace, name: name! }, 'status');
     const mediaType = 'application/merge-patch+json';
     await this.#client.request({ method: 'PATCH', path, body: { metadata: { uid }, status }, mediaType });
@@ -84,7 +84,7 @@ export class RealCluster implements ControlPlane {
     }
   }
 
-  /** Also takes away what a lab of this name left there when it crashed. */
+  /** Also deletes the remains of a crashed lab of this name. */
   async start(): Promise<void> {
     await this.#release();
     await this.#relay.listen(this.#options.apiSocket);
@@ -124,7 +124,7 @@ export class RealCluster implements ControlPlane {
         if (!isRefusal(error, 409)) throw error;
         if (onlyCreate) return;
         const { namespace, name } = object.metadata;
-        // Without the label: what was there before the lab outlives it.
+        // Without the label: objects that existed before the lab stay.
         const mediaType = 'application/strategic-merge-patch+json';
         const path = objectPath(resource, { namespace, name: name! });
         await this.#client.request({ method: 'PATCH', path, body: object, mediaType });

@@ -2,8 +2,8 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { relayHost, relayUrl } from '../relay.ts';
 
 /**
- * The current context of a kubeconfig, as JSON, for a client that reaches its server through the relay: the certificate is still that of
- * the server's own name, and the credentials are those of the lab's user. Files are named by their absolute path.
+ * The current context of a kubeconfig, in JSON, for a client behind the relay. It verifies the certificate against the server's own
+ * name, and uses the credentials of the lab's user. Paths are absolute.
  */
 export function relayedKubeconfig(config: KubeConfig): string {
   const cluster = config.getCurrentCluster()!;

@@ -11,15 +11,15 @@ import { discoverCollections, isForeign, listContents } from './namespace-conten
 import type { Collection } from './namespace-contents.ts';
 import { collectionPath, objectPath } from './paths.ts';
 
-/** What a lab created bears this label with the lab's name, and nothing else does. */
+/** All objects that a lab created have this label with the lab's name. */
 export const labLabel = 'lab.postern.dev/name';
 
-/** How long a namespace may take to end. */
+/** Timeout of the deletion of a namespace. */
 const deadlineMs = 20_000;
 
 /**
- * Deletes what bears the label of this lab. A namespace of the lab in which others have something stays, and is told of.
- * Throws LabError `state` where the server does not let it.
+ * Deletes all objects with the label of this lab. Keeps and reports a namespace of the lab that contains other objects.
+ * Rejects with LabError `state` if the server refuses.
  */
 export async function releaseObjects(client: RealClient, lab: string, log: (message: string) => void): Promise<void> {
   try {
@@ -53,7 +53,7 @@ async function remove(
   { metadata }: Pick<ApiObject, 'metadata'>,
 ): Promise<void> {
   const { namespace, name, uid } = metadata;
-  // The kubelet of a pod of ours is this lab: there is nobody to wait for.
+  // Grace period 0: this lab is the kubelet of these pods.
   const body = {
     propagationPolicy: 'Background',
     preconditions: { uid },
@@ -66,7 +66,7 @@ async function remove(
   }
 }
 
-/** What stays, or `undefined`. */
+/** Returns why the namespace stays, or `undefined` if it is gone. */
 async function removeNamespace(
   client: RealClient,
   namespace: ApiObject,
@@ -76,7 +76,7 @@ async function removeNamespace(
   const foreign = (await listContents(client, name, collections)).filter(isForeign);
   if (foreign.length > 0) {
     const texts = foreign.map(({ resource, metadata }) => `${resource}/${metadata.name}`);
-    return `namespace ${name} stays, for what the lab did not create in it: ${texts.join(', ')}`;
+    return `namespace ${name} stays, because it contains objects that the lab did not create: ${texts.join(', ')}`;
   }
   await remove(client, 'namespaces', namespace);
   const deadline = Date.now() + deadlineMs;
@@ -84,7 +84,7 @@ async function removeNamespace(
     const path = objectPath('namespaces', { name });
     const current = (await client.request({ method: 'GET', path }).catch(undefinedIfGone)) as ApiObject | undefined;
     if (current?.metadata.uid !== namespace.metadata.uid) return undefined;
-    // A controller manager empties a namespace and lets it go. Where none runs, one that is empty is ours to let go.
+    // A controller manager empties and finalizes a namespace. Without one, the lab finalizes a namespace that is empty.
     const isEnding = current!.metadata.deletionTimestamp !== undefined;
     if (isEnding && (await listContents(client, name, collections)).length === 0) {
       const body = { ...current, spec: { ...objectAt(current, 'spec'), finalizers: [] } };
@@ -96,6 +96,6 @@ async function removeNamespace(
 }
 
 function undefinedIfGone(error: unknown): undefined {
-  // 409: whoever else lets it go has written to it.
+  // 409: the controller manager has finalized it meanwhile.
   if (!isRefusal(error, 404, 409)) throw error;
 }

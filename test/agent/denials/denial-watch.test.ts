@@ -143,7 +143,7 @@ describe('watching what is denied', () => {
       told.map(({ policies }) => policies),
       [['y/all'], []],
     );
-    assert.match(told[0]!.reason, /claimed by .*y\/twin/);
+    assert.match(told[0]!.reason, /y\/twin .*claim /);
     assert.equal(told[1]!.reason, '10.1.0.77 was denied ingress, but no policy isolates it any more');
     assert.deepEqual(announced, []);
   });

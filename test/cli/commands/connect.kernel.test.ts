@@ -133,9 +133,9 @@ describe('postern connect', function () {
   it('refuses what it cannot try, or not so', async () => {
     assert.match(
       await connect('127.0.0.1 7 --once --protocol SCTP'),
-      /^postern: --protocol: "SCTP" .*no sockets.*\nexit 2$/,
+      /^postern: --protocol: "SCTP" .*no SCTP sockets\nexit 2$/,
     );
-    assert.match(await connect('127.0.0.1,::1 7'), /^postern: HOST: several go with --once\nexit 2$/);
+    assert.match(await connect('127.0.0.1,::1 7'), /^postern: HOST: a list needs --once\nexit 2$/);
     assert.match(await connect('127.0.0.1 7 --once --until denied'), /cannot be used with[^]*\nexit 2$/);
   });
 

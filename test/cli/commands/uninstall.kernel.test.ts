@@ -56,6 +56,6 @@ END`);
   }
 
   it('is content when there is none', async () => {
-    assert.equal(await uninstall(), 'there is no table of ours on this node');
+    assert.equal(await uninstall(), 'this node has no table of Postern');
   });
 });

@@ -136,7 +136,7 @@ describe('asking all nodes of a cluster', () => {
 
   it('finds a node without an agent', async () => {
     const { texts } = await ask({ agents: [agentPod('n1')], nodes: [named('n1'), named('n2'), named('w', 'windows')] });
-    assert.deepEqual(texts, ['no-agent: node n2: no pod of the agent is on it']);
+    assert.deepEqual(texts, ['no-agent: node n2: it has no agent pod']);
   });
 
   for (const [what, answer, problem] of [
@@ -145,10 +145,14 @@ describe('asking all nodes of a cluster', () => {
     [
       'of a version without a doctor',
       { exitCode: 2, stdout: '', stderr: "error: unknown command 'node'\n" },
-      'its version of Postern has no doctor yet: upgrade it',
+      'this version of the agent has no doctor: upgrade it',
     ],
-    ['that fails', { exitCode: 2, stdout: '', stderr: 'postern: boom\n' }, 'it ended with exit code 2: postern: boom'],
-    ['that says something else', '{"node": 1}', 'it ended with exit code 0: no report'],
+    [
+      'that fails',
+      { exitCode: 2, stdout: '', stderr: 'postern: boom\n' },
+      'the doctor ended with exit code 2: postern: boom',
+    ],
+    ['that says something else', '{"node": 1}', 'the doctor ended with exit code 0: no report'],
   ] as const) {
     it(`finds an agent ${what}, and asks the others`, async () => {
       const { texts } = await ask({
@@ -167,7 +171,7 @@ describe('asking all nodes of a cluster', () => {
         agentPod('n2', { name: 'new' }),
       ],
     });
-    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: it does not run: Pending']);
+    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: the agent does not run: Pending']);
     assert.deepEqual(
       asked.map(({ pod }) => pod),
       ['new'],
@@ -187,7 +191,7 @@ describe('asking all nodes of a cluster', () => {
 
   it('finds a node that stays behind, after it has been given time', async () => {
     const { texts, asked } = await ask({ agents: [agentPod('n1')], policies: ['2'] });
-    assert.deepEqual(texts, ['behind: node n1: it has applied other networkpolicies than there are now']);
+    assert.deepEqual(texts, ['behind: node n1: it has not applied the current networkpolicies']);
     assert.equal(asked.length, 4);
   });
 
@@ -232,25 +236,22 @@ describe('asking all nodes of a cluster', () => {
     );
     await assert.rejects(
       ask({ agents, options: { node: 'n9' } }),
-      /--node: there is no agent on "n9"; there are on n1, n2$/,
+      /--node: node "n9" has no agent; nodes with an agent: n1, n2$/,
     );
     const { texts } = await ask({ agents, nodes: [named('n9')], options: { node: 'n9' } });
-    assert.deepEqual(texts, ['no-agent: node n9: no pod of the agent is on it']);
+    assert.deepEqual(texts, ['no-agent: node n9: it has no agent pod']);
   });
 
   it('says what the kubelet says of an agent that ends again and again, whose pod counts as Running', async () => {
     const waiting = { name: 'main', state: { waiting: { reason: 'CrashLoopBackOff' } } };
     const crashing = { ...agentPod('n1'), status: { phase: 'Running', containerStatuses: [waiting] } };
     const { texts, asked } = await ask({ agents: [crashing] });
-    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: it does not run: CrashLoopBackOff']);
+    assert.deepEqual(texts, ['no-answer: node n1: pod ours/agent-n1: the agent does not run: CrashLoopBackOff']);
     assert.equal(asked.length, 0);
   });
 
   it('cannot ask where there are no agents', async () => {
-    await assert.rejects(
-      ask({ agents: [] }),
-      /there is no pod of an agent in any namespace \(app=x\): install Postern/,
-    );
+    await assert.rejects(ask({ agents: [] }), /no agent pod found in any namespace \(app=x\): install Postern/);
     await assert.rejects(ask({ agents: [], options: { namespace: 'ours' } }), /in namespace ours/);
   });
 

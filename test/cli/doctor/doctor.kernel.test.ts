@@ -68,7 +68,7 @@ describe('postern doctor', function () {
   it('finds nothing on a node where all is well, and tells how far it is', async () => {
     const { stdout, stderr, exitCode } = await doctor('--node', 'n1');
     assert.deepEqual([exitCode, stderr], [0, 'asking one node\nn1: no findings (1 of 1)']);
-    assert.match(stdout, /^not looked at: on n1, the mode of kube-proxy: .*\n1 node has answered: no findings$/);
+    assert.match(stdout, /^not checked: on n1, the mode of kube-proxy: .*\n1 node answered: no findings$/);
   });
 
   it('tells of each node, in words and as JSON', async () => {
@@ -78,7 +78,7 @@ describe('postern doctor', function () {
       assert.equal(text.exitCode, 1);
       assert.match(text.stdout, /^error: node n2 \(no-agent\)$/m);
       assert.match(text.stdout, /^on n1: warning: table ip filter \(foreign-drop\)$/m);
-      assert.match(text.stdout, /1 node has answered: 2 findings$/);
+      assert.match(text.stdout, /1 node answered: 2 findings$/);
       const { stdout, exitCode } = await doctor('-o', 'json', '--ignore', 'no-agent');
       const { findings, nodes } = JSON.parse(stdout) as Record<
         string,
@@ -121,19 +121,19 @@ describe('postern doctor', function () {
   });
 
   for (const [what, args, message] of [
-    ['a node that there is not', ['--node', 'n7'], /^postern: --node: there is no agent on "n7"; there are on n1$/m],
     [
-      'agents that are not there',
-      ['--namespace', 'default'],
-      /^postern: there is no pod of an agent in namespace default/m,
+      'a node that there is not',
+      ['--node', 'n7'],
+      /^postern: --node: node "n7" has no agent; nodes with an agent: n1$/m,
     ],
+    ['agents that are not there', ['--namespace', 'default'], /^postern: no agent pod found in namespace default/m],
     ['no time', ['--timeout', '0'], /^postern: --timeout: "0" is not a number of seconds, 1 or more$/m],
     [
       'a check that there is not',
       ['--ignore', 'no-agent,clok'],
-      /^postern: --ignore: there is no check "clok"; there are /m,
+      /^postern: --ignore: unknown check "clok"; known checks: /m,
     ],
-    ['a context that there is not', ['--context', 'x'], /^postern: --context: there is no "x" in the kubeconfig/m],
+    ['a context that there is not', ['--context', 'x'], /^postern: --context: the kubeconfig has no context "x"/m],
   ] as const) {
     it(`refuses ${what}`, async () => {
       const { exitCode, stdout, stderr } = await doctor(...args);

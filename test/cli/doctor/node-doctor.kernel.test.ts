@@ -51,7 +51,7 @@ describe('postern node doctor', function () {
       stdout,
       /^warning: table ip filter \(foreign-drop\)\n  wrong    chain FORWARD \(forward, priority 0\): policy drop; /m,
     );
-    assert.match(stdout, /\n  do       let the program .*\n/);
+    assert.match(stdout, /\n  do       configure that program .*\n/);
     assert.match(stdout, /\nnode n1: 1 finding$/);
   });
 
@@ -66,7 +66,7 @@ describe('postern node doctor', function () {
     }`);
     const { check, severity, subject, problem, pods } = await theOnly();
     assert.deepEqual([check, severity, subject], ['foreign-drop', 'warning', 'table inet theirs']);
-    assert.match(problem, /^chain inner, rule with handle [0-9]+: reject; it meets what 10\.244\.1\.2 sends to /);
+    assert.match(problem, /^chain inner, rule with handle [0-9]+: reject; it matches packets from 10\.244\.1\.2 to /);
     assert.deepEqual(pods, ['shop/a', 'shop/b']);
   });
 
@@ -154,7 +154,7 @@ describe('postern node doctor', function () {
     }`);
     const { check, severity, policies, problem } = await theOnly();
     assert.deepEqual([check, severity], ['foreign-divert', 'error']);
-    assert.match(problem, /: dnat; it meets what 10\.244\.1\.3 sends to /);
+    assert.match(problem, /: dnat; it matches packets from 10\.244\.1\.3 to /);
     assert.deepEqual(policies, ['shop/inwards']);
   });
 
@@ -174,7 +174,7 @@ describe('postern node doctor', function () {
   it('knows another enforcer of policies by its chains', async () => {
     await make('iptables-nft -N cali-FORWARD', 'iptables-nft -X cali-FORWARD');
     const { check, problem } = await theOnly();
-    assert.deepEqual([check, problem], ['other-engine', 'Calico has rules here, as chain cali-FORWARD']);
+    assert.deepEqual([check, problem], ['other-engine', 'Calico has rules here, for example in chain cali-FORWARD']);
   });
 
   for (const [how, script, problem] of [
@@ -182,7 +182,7 @@ describe('postern node doctor', function () {
     ['hangs', 'exec sleep 600', /^nft did not end within 10 s: /],
     ['fails', 'echo "Error: syntax" >&2; exit 1', /^nft failed: Error: syntax: /],
     ['does not stop', 'exec yes', /^nft listed more than 64 MB: /],
-    ['says nonsense', 'echo nonsense', /^nft lists something that is not JSON: "nonsense/],
+    ['says nonsense', 'echo nonsense', /^the output of nft is not JSON: "nonsense/],
   ] as const) {
     it(`goes on where nft ${how} over a table of another program, and says so`, async () => {
       await tables('table inet theirs { chain x { }\n}');
@@ -206,7 +206,7 @@ describe('postern node doctor', function () {
     );
     const { check, subject, problem } = await theOnly({ path });
     assert.deepEqual([check, subject], ['unreadable-rules', 'table ip x; flush ruleset']);
-    assert.match(problem, /^its name cannot be given to nft/);
+    assert.match(problem, /^nft cannot take this name as an argument/);
     assert.match(await node.sh('nft list tables'), /table ip postern\ntable ip6 postern/);
   });
 
@@ -246,7 +246,7 @@ describe('postern node doctor', function () {
     assert.deepEqual((await node.ask()).findings, []);
     await undo.pop()!();
     undo.push(await node.start(process.execPath, ['-e', answer, 'ipvs']));
-    assert.equal((await theOnly()).problem, 'kube-proxy says that its mode is "ipvs"');
+    assert.equal((await theOnly()).problem, 'kube-proxy reports mode "ipvs"');
     await make('ip link add kube-ipvs0 type ifb; ip address add 10.96.0.1/32 dev kube-ipvs0', 'ip link del kube-ipvs0');
     const { check, problem } = await theOnly();
     assert.match(`${check}: ${problem}`, /^service-proxy: kube-proxy's IPVS mode \(device kube-ipvs0\)/);
@@ -271,7 +271,7 @@ describe('postern node doctor', function () {
       `f=/tmp/postern-max-$$ d=/proc/sys/net/netfilter; n=$(cat $d/nf_conntrack_count); echo $((n * 100 / ${percent})) > $f; mount --bind $f $d/nf_conntrack_max; rm $f`;
     const { check, severity, problem } = await theOnly({ shell: filled(86) });
     assert.deepEqual([check, severity], ['conntrack-full', 'warning']);
-    assert.match(problem, /^[0-9]{3} of [0-9]{3} entries are used \(8[4-8] %\)$/);
+    assert.match(problem, /^[0-9]{3} of [0-9]{3} entries are in use \(8[4-8] %\)$/);
     assert.equal((await theOnly({ shell: filled(98) })).severity, 'error');
     assert.deepEqual((await node.ask({ shell: filled(70) })).findings, []);
   });
@@ -304,8 +304,8 @@ describe('postern node doctor', function () {
         .map(({ check, severity, subject, problem }) => `${check}, ${severity}: ${subject}: ${problem}`)
         .toSorted(),
       [
-        'conntrack-stale, warning: address 10.244.1.77: 2 connections to 10.96.0.10:53: conntrack maps to a pod that is gone',
-        'conntrack-stale, warning: address 10.244.2.77: a connection to 10.96.0.10:53: conntrack maps to a pod that is gone',
+        'conntrack-stale, warning: address 10.244.1.77: conntrack maps 2 connections to 10.96.0.10:53 to this address, but its pod is gone',
+        'conntrack-stale, warning: address 10.244.2.77: conntrack maps a connection to 10.96.0.10:53 to this address, but its pod is gone',
       ],
     );
   });
@@ -361,7 +361,7 @@ describe('postern node doctor', function () {
     const { check, subject, problem } = await theOnly();
     assert.equal(
       `${check}: ${subject}: ${problem}`,
-      'claimed-range: node n2: its pods claim 1 of the gated addresses, which pass the gate',
+      'claimed-range: node n2: its pods claim 1 gated addresses of this node, which pass the start gate',
     );
   });
 

@@ -20,12 +20,15 @@ describe('postern node denials (kernel)', function () {
   this.timeout(30_000);
 
   it('says that there were none, and that there are no rules to deny by', async () => {
-    deepEqual(await ask(rules), ['nothing was denied in the last minute', 0]);
+    deepEqual(await ask(rules), ['no connection was denied in the last minute', 0]);
     // Where no pod is isolated there are no notes to read.
-    deepEqual(await ask('table ip postern {}\ntable ip6 postern {}'), ['nothing was denied in the last minute', 0]);
+    deepEqual(await ask('table ip postern {}\ntable ip6 postern {}'), [
+      'no connection was denied in the last minute',
+      0,
+    ]);
     const without = {
-      ip: 'there is no table ip postern: nothing of IPv4 is enforced here',
-      ip6: 'there is no table ip6 postern: nothing of IPv6 is enforced here',
+      ip: 'the kernel has no table ip postern: this node enforces no policy for IPv4',
+      ip6: 'the kernel has no table ip6 postern: this node enforces no policy for IPv6',
     };
     deepEqual(await ask(''), [`${without.ip}\n${without.ip6}`, 0]);
     deepEqual(await ask('table ip postern {}'), [without.ip6, 0]);

@@ -122,7 +122,7 @@ describe('postern node flows (kernel)', function () {
     equal(exitCode, 2);
     match(
       stderr,
-      /^this node shows no flows: its kernel has no \/proc\/net\/no-such-file \(CONFIG_NF_CONNTRACK_PROCFS\), and there is no program "conntrack" \(Debian's package conntrack\)$/,
+      /^cannot read flows: the kernel has no \/proc\/net\/no-such-file \(CONFIG_NF_CONNTRACK_PROCFS\), and the program "conntrack" is missing \(Debian package conntrack\)$/,
     );
   });
 });

@@ -49,16 +49,19 @@ describe('postern node trace (kernel)', function () {
     ] as const) {
       const bare = await ask([...ends, 'TCP/80'], { script: '' });
       equal(bare.exitCode, 0);
-      match(bare.stdout, new RegExp(`there is no table ${table} postern: nothing of ${of} is enforced here`));
+      match(
+        bare.stdout,
+        new RegExp(`the kernel has no table ${table} postern: this node enforces no policy for ${of}`),
+      );
       const more = `add rule ${table} postern forward meta mark 7 accept`;
-      match((await ask([...ends, 'TCP/80'], { more })).stdout, /not read, since another program wrote it: forward/);
+      match((await ask([...ends, 'TCP/80'], { more })).stdout, /skipped, because another program wrote it: forward/);
     }
   });
 
   it('reads the table of the family alone', async () => {
     const script = rules.slice(0, rules.indexOf('table ip6 '));
     equal((await ask(['10.1.0.3', '203.0.113.5', 'TCP/443'], { script })).exitCode, 1);
-    match((await ask(['fd01::3', 'fd01::2', 'TCP/443'], { script })).stdout, /there is no table ip6 postern/);
+    match((await ask(['fd01::3', 'fd01::2', 'TCP/443'], { script })).stdout, /the kernel has no table ip6 postern/);
     const more = 'add rule ip6 postern forward meta mark 7 accept';
     doesNotMatch((await ask(['10.1.0.2', '10.1.0.3', 'TCP/80'], { more })).stdout, /another program/);
   });
@@ -69,7 +72,7 @@ describe('postern node trace (kernel)', function () {
       equal(exitCode, 2);
       return stderr;
     };
-    match(await wrong('10.1.0.x', '10.1.0.3', '80'), /source: "10\.1\.0\.x" is no address/);
+    match(await wrong('10.1.0.x', '10.1.0.3', '80'), /source: "10\.1\.0\.x" is not an address/);
     match(await wrong('10.1.0.2', 'fd01::3', 'TCP/80'), /destination: fd01::3 is not of the family of 10\.1\.0\.2/);
     match(await wrong('10.1.0.2', '10.1.0.3', 'TCP/0'), /port "TCP\/0": write TCP\/80/);
   });

@@ -117,7 +117,7 @@ describe('a probe from a pod of a cluster', () => {
     [
       'without a right',
       { allowed: (each) => each !== 'log' },
-      /^you have no right to get pods\/log in namespace shop; nothing was written/,
+      /^you may not get pods\/log in namespace shop; nothing was written/,
     ],
     [
       'that Pod Security refuses',
@@ -127,7 +127,7 @@ describe('a probe from a pod of a cluster', () => {
     [
       'without the right to patch',
       { patch: recorded.noPatch },
-      /^you have no right to patch pods\/ephemeralcontainers .*nothing was written/,
+      /^you may not patch pods\/ephemeralcontainers .*nothing was written/,
     ],
     [
       'that a webhook refuses',
@@ -138,12 +138,12 @@ describe('a probe from a pod of a cluster', () => {
     [
       'in a pod that is gone',
       { patch: recorded.gone },
-      /^pod shop\/web is gone, or this cluster knows no ephemeral containers/,
+      /^pod shop\/web is gone, or this cluster has no ephemeral containers/,
     ],
     [
       'whose log may not be read',
       { log: recorded.noLog },
-      /^you have no right to get pods\/log .*the probe has run, .*"kubectl -n shop logs web -c postern-probe-1"/,
+      /^you may not get pods\/log .*the probe has run, .*"kubectl -n shop logs web -c postern-probe-1"/,
       'written',
     ],
     [
@@ -155,15 +155,15 @@ describe('a probe from a pod of a cluster', () => {
     [
       'whose image is too old',
       { states: [ended(2)], log: "error: unknown option '--once'\n" },
-      /exit code 2; another --image .*did not say what came of it, but: error: unknown option '--once'$/,
+      /unexpected output of container .*exit code 2; if this image .*: error: unknown option '--once'$/,
       'written',
     ],
-    ['that says nothing', { log: '' }, /but: nothing$/, 'written'],
-    ['that says another thing', { log: '[{"outcome":"connected"}]\n' }, /did not say what came of it/, 'written'],
+    ['that says nothing', { log: '' }, /set --image\): nothing$/, 'written'],
+    ['that says another thing', { log: '[{"outcome":"connected"}]\n' }, /unexpected output of container/, 'written'],
     [
       'whose image is nowhere',
       { states: [{ waiting: { reason: 'ImagePullBackOff', message: 'm' } }] },
-      /cannot run image postern:1: ImagePullBackOff m\. Its node goes on trying .*; name one .* --image$/,
+      /cannot run image postern:1: ImagePullBackOff m\. The kubelet retries .*; set --image .*$/,
       'written',
     ],
     [
@@ -175,19 +175,19 @@ describe('a probe from a pod of a cluster', () => {
     [
       'that does not start',
       { states: [undefined] },
-      /has not ended in time \(the kubelet of its node has not taken it up\)/,
+      /has not exited in time \(the kubelet has not started it\)/,
       'written',
     ],
     [
       'that starts slowly',
       { states: [{ waiting: { reason: 'ContainerCreating' } }] },
-      /has not ended in time \(ContainerCreating\)/,
+      /has not exited in time \(ContainerCreating\)/,
       'written',
     ],
     [
       'that hangs',
       { states: [{ running: {} }] },
-      /has not ended in time \(it runs still\): --timeout waits longer/,
+      /has not exited in time \(it still runs\): raise --timeout/,
       'written',
     ],
   ];

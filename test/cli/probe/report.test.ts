@@ -90,9 +90,9 @@ fd00::1: denied
   it('names the nodes without an agent, and how to ask those with one, once it differs', () => {
     const text = renderFindings([find('denied', 'connected')], setting);
     assert.match(text, /seen: connected, 2 ms {2}DIFFERENT\n/);
-    assert.match(text, /^!!! 10\.0\.0\.1: NOT WHAT THE POLICIES SAY: THE POLICIES DENY THIS, AND IT GOT THROUGH/m);
+    assert.match(text, /^!!! 10\.0\.0\.1: NOT WHAT THE POLICIES SAY: THE POLICIES DENY THIS, BUT IT CONNECTED/m);
     assert.match(text, /next: .* node n1 .* postern doctor --node n1\n/);
-    assert.match(text, /next: no agent runs on node n2, so nothing is enforced there/);
+    assert.match(text, /next: node n2 has no agent, so it enforces no policy/);
     assert.match(text, /next: .* postern explain shop\/web shop\/api TCP\/80\n/);
   });
 
@@ -100,11 +100,17 @@ fd00::1: denied
     const finding = find('allowed', 'no answer');
     assert.deepEqual(findingToJson(finding, setting).next.slice(0, 2), [
       'did Postern drop it? postern denials',
-      'is the agent of node n1 ready, and are its rules there? postern doctor --node n1',
+      'is the agent of node n1 ready, and does the node have its rules? postern doctor --node n1',
     ]);
-    assert.match(renderFindings([finding], setting), /in the way\? postern doctor; else a security group/);
+    assert.match(
+      renderFindings([finding], setting),
+      /on the nodes drop it\? postern doctor; else check security groups/,
+    );
     const lab = { ...setting, lookAt: (node: string) => `postern lab exec node/${node} -- nft`, inCluster: false };
-    assert.match(findingToJson(finding, lab).next[0]!, /^did Postern drop it\? postern lab exec node\/n1 -- nft: its/);
+    assert.match(
+      findingToJson(finding, lab).next[0]!,
+      /^did Postern drop it\? postern lab exec node\/n1 -- nft: see the counters of its/,
+    );
   });
 
   it('names a command for the way that can be run as it stands', () => {
@@ -126,7 +132,7 @@ fd00::1: denied
       ms: 2,
       agreement: 'open',
     });
-    assert.match(meaning!, /nobody listens/);
+    assert.match(meaning!, /no program listens/);
     assert.match(next[0]!, /listen on TCP\/80/);
   });
 });

@@ -101,22 +101,22 @@ describe('the target of a probe', () => {
   it('is of one family where that is asked for', () => {
     assert.deepEqual(target('shop/open', '80', 'shop/client', 'ipv6').hosts, ['fd00::3']);
     assert.deepEqual(target('shop/svc:open', '80', 'shop/client', 'ipv6').hosts, ['fd00:96::1']);
-    assert.throws(() => target('shop/svc:shut', '80', 'shop/client', 'ipv6'), /is at 10\.96\.0\.2, .*asked for ipv6/);
+    assert.throws(() => target('shop/svc:shut', '80', 'shop/client', 'ipv6'), /has 10\.96\.0\.2, .*--family is ipv6/);
   });
 
   for (const [to, port, message] of [
-    ['shop/svc:opne', '80', /there is no Service shop\/opne; there is shop\/open/],
+    ['shop/svc:opne', '80', /Service shop\/opne does not exist; there is shop\/open/],
     [
       'shop/svc:open',
       '8080',
-      /has no port 8080; it has TCP\/80 \(web\), UDP\/53 \(dns\)\. It is the port of the Service/,
+      /has no port 8080; it has TCP\/80 \(web\), UDP\/53 \(dns\)\. PORT is the port of the Service/,
     ],
     ['shop/svc:open', 'TCP/dns', /has no port TCP\/dns/],
     ['shop/svc:headless', '80', /headless/],
-    ['shop/open', 'icmp', /a probe is TCP or UDP: .*ICMP/],
+    ['shop/open', 'icmp', /a probe supports TCP and UDP only, not ICMP/],
     ['shop/open', 'SCTP/7', /SCTP/],
     ['open', '80', /did you mean shop\/open\?/],
-    ['api.example.com', 'http', /give a number/],
+    ['api.example.com', 'http', /use a number/],
   ] as const) {
     it(`cannot be ${to} ${port}`, () => assert.throws(() => target(to, port), { code: 'config', message }));
   }
@@ -135,12 +135,12 @@ describe('what is expected of a probe', () => {
     ['a Service whose pods allow', '10.96.0.1', 80, 'allowed', /shop\/open/],
     ["a Service, by its pods' port and not its own", '10.96.0.2', 80, 'denied', /ingress of shop\/shut/],
     ['a Service some of whose pods allow', '10.96.0.3', 80, 'mixed', /half-shut/],
-    ['a Service without pods that are ready', '10.96.0.4', 80, 'unknown', /no pod that is ready/],
-    ['a Service whose endpoints somebody else writes', '10.96.0.5', 443, 'unknown', /selects no pods/],
-    ['a port that a Service does not have', '10.96.0.1', 81, 'unknown', /without TCP\/81/],
+    ['a Service without pods that are ready', '10.96.0.4', 80, 'unknown', /no ready endpoint/],
+    ['a Service whose endpoints somebody else writes', '10.96.0.5', 443, 'unknown', /has no selector/],
+    ['a port that a Service does not have', '10.96.0.1', 81, 'unknown', /has no port TCP\/81/],
     ['the node port of a Service', '192.0.2.1', 30080, 'unknown', /name the Service/],
-    ['the pod itself', '127.0.0.1', 22, 'allowed', /reaches itself/],
-    ['the pod itself, in the other family', '::1', 22, 'allowed', /reaches itself/],
+    ['the pod itself', '127.0.0.1', 22, 'allowed', /loopback traffic never leaves/],
+    ['the pod itself, in the other family', '::1', 22, 'allowed', /loopback traffic never leaves/],
     ['a node', '192.0.2.1', 22, 'allowed', /no policy isolates/],
     ['anybody', '203.0.113.9', 30080, 'allowed', /no policy isolates/],
   ] as const) {

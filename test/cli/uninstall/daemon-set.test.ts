@@ -105,7 +105,7 @@ describe('uninstalling by a DaemonSet', () => {
   });
 
   it('ends when the DaemonSet is gone, before or while it waits, and says what that leaves', async () => {
-    const gone = { code: 'daemonset', message: /there is no DaemonSet ns\/postern: the rules of agents that ran/ };
+    const gone = { code: 'daemonset', message: /DaemonSet ns\/postern does not exist: the rules of its agents/ };
     await assert.rejects(rollOut([], 10, notFound), gone);
     await assert.rejects(rollOut([daemonSet(uninstalling, counts(2, 1, 1)), notFound]), gone);
   });
@@ -119,7 +119,7 @@ describe('uninstalling by a DaemonSet', () => {
     for (const other of [of(), of({ 'meta.helm.sh/release-name': 'mine' })]) {
       await assert.rejects(rollOut(done, 10, other, 'yours'), {
         code: 'daemonset',
-        message: /not installed by Helm as release yours/,
+        message: /Helm did not install .* as release yours/,
       });
     }
     const { writes } = await rollOut(done, 10, of({ 'meta.helm.sh/release-name': 'yours' }), 'yours');

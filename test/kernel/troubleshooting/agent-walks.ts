@@ -98,23 +98,23 @@ export const agentWalks: readonly Walk[] = [
   doctorWalk(nothing, 'flow-tables', {
     recorded: 'the kernel of the tests has none',
     make: async (at) => recordFacts(at, withFlowTable),
-    cause: /on n1: error: table inet fw4 \(flow-tables\)\n +wrong +flow table ft on eth0, cni0\n/,
+    cause: /on n1: error: table inet fw4 \(flow-tables\)\n +wrong +flowtable ft on eth0, cni0\n/,
   }),
   doctorWalk(nothing, 'no-agent', {
     make: async (at) =>
       at.lab.store.delete('pods', { namespace: 'postern-system', name: 'postern-n2' }, { gracePeriodSeconds: 0 }),
-    cause: /^error: node n2 \(no-agent\)\n +wrong +no pod of the agent is on it\n/m,
+    cause: /^error: node n2 \(no-agent\)\n +wrong +it has no agent pod\n/m,
   }),
   doctorWalk(nothing, 'behind', {
     make: leaveBehind,
-    cause: /^error: node n1 \(behind\)\n +wrong +it has applied other networkpolicies than there are now\n/m,
+    cause: /^error: node n1 \(behind\)\n +wrong +it has not applied the current networkpolicies\n/m,
   }),
   doctorWalk(
     differs,
     'behind',
     {
       make: leaveBehind,
-      cause: /^error: node n1 \(behind\)\n +wrong +it has applied other networkpolicies than there are now\n/m,
+      cause: /^error: node n1 \(behind\)\n +wrong +it has not applied the current networkpolicies\n/m,
     },
     ofNode,
   ),

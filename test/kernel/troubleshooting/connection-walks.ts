@@ -36,7 +36,7 @@ export const connectionWalks: readonly Walk[] = [
   {
     symptom: 'A connection hangs',
     ask: explain,
-    says: '`allowed`, and `THIS IS WRONG` of a kernel; exit code 3',
+    says: '`allowed`, and `MISMATCH` of a kernel; exit code 3',
     make: async (at) => {
       // The agent that comes back would hold an empty list for 30 s (S7.18).
       await at.apply(closed, policy('dns', 'other', { pods: { pod: 'none' }, ingress: [] }));
@@ -47,7 +47,7 @@ export const connectionWalks: readonly Walk[] = [
     },
     exitCode: 3,
     cause:
-      /kernel of n2 \(ingress; ipv4\): denied by deny-ingress: .*THIS IS WRONG: the policies say allowed\. [^\n]*`postern doctor --node n2`/s,
+      /kernel of n2 \(ingress; ipv4\): denied by deny-ingress: .*MISMATCH: the policies say allowed\. [^\n]*`postern doctor --node n2`/s,
     next: [{ line: 'postern doctor --node n2', exitCode: 1, cause: /\(agent\)\n +wrong +the agent does not answer/ }],
   },
   {
@@ -101,7 +101,7 @@ export const connectionWalks: readonly Walk[] = [
       await at.apply(policy('shop', 'api', { pods: api, ingress: [{ ports: [port('TCP/http')] }] }));
     },
     exitCode: 0,
-    cause: /TCP\/http \(which nobody there declares\), by shop\/api spec\.ingress\[0\]/,
+    cause: /TCP\/http \(which no pod there declares\), by shop\/api spec\.ingress\[0\]/,
   },
   {
     symptom: 'A Service is reached by some clients only',

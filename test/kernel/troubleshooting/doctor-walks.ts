@@ -42,7 +42,7 @@ export const doctorWalks: readonly Walk[] = [
       const max = `${at.folder}/max`;
       at.contain('n1', { mount: `echo $(($(cat ${names[0]}) * 100 / 86)) > ${max}; mount --bind ${max} ${names[1]}` });
     },
-    cause: /on n1: warning: .*\(conntrack-full\)\n +wrong +\d+ of \d+ entries are used \(8\d %\)\n/,
+    cause: /on n1: warning: .*\(conntrack-full\)\n +wrong +\d+ of \d+ entries are in use \(8\d %\)\n/,
   }),
   doctorWalk('Throughput is low, or everything is slow', 'foreign-queue', {
     make: (at) =>
@@ -89,6 +89,6 @@ export const doctorWalks: readonly Walk[] = [
   }),
   doctorWalk(nothing, 'other-engine', {
     make: (at) => at.make('n1', 'iptables-nft -N cali-FORWARD', 'iptables-nft -X cali-FORWARD'),
-    cause: /on n1: warning: .*\(other-engine\)\n +wrong +Calico has rules here, as chain cali-FORWARD\n/,
+    cause: /on n1: warning: .*\(other-engine\)\n +wrong +Calico has rules here, for example in chain cali-FORWARD\n/,
   }),
 ];

@@ -124,7 +124,9 @@ describe('lab: a cluster behind an API server (here the built-in one)', () => {
     assert.deepEqual(names('pods'), ['b', 'kept']);
     assert.deepEqual(names('namespaces'), ['default', 'kube-system', 'mixed', 'shared', 'theirs']);
     assert.deepEqual([names('nodes'), names('services')], [[], []]);
-    assert.deepEqual(logged, ['namespace mixed stays, for what the lab did not create in it: configmaps/kept']);
+    assert.deepEqual(logged, [
+      'namespace mixed stays, because it contains objects that the lab did not create: configmaps/kept',
+    ]);
     await other.stop();
     assert.deepEqual(names('namespaces'), ['default', 'kube-system', 'mixed', 'theirs']);
   });

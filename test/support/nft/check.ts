@@ -23,7 +23,7 @@ export function checkName(name: string): void {
   if (!isName(name)) refuse('name', name);
 }
 
-/** Refuses elements that do not fit the set, or that overlap another of its elements. */
+/** Refuses elements of the wrong type, and elements that overlap another element of the set. */
 export function checkElements(object: NftSet | VerdictMap, added: Iterable<Element>): void {
   for (const element of added) {
     if (element === catchAll && object.elements instanceof Map && !object.interval) continue;
@@ -44,7 +44,7 @@ export function checkRule(family: TableFamily, table: Table, rule: NftRule): voi
   if (/["\n]/.test(comment) || new TextEncoder().encode(comment).length > 128) refuse('syntax', comment);
 }
 
-/** The table of bridges knows no connections, and no resets. */
+/** The bridge table has no conntrack matches and no reject. */
 function checkFamily(family: TableFamily, { matches, verdict }: NftRule): void {
   for (const part of [...matches, verdict]) {
     const fields = 'key' in part ? part.key : 'field' in part ? [part.field] : [];
@@ -121,8 +121,8 @@ export function sameKey(a: readonly KeyType[], b: readonly KeyType[]): boolean {
 }
 
 /**
- * What no rule of a table reads: nft refuses fields of packets that do not come there. Of ICMP it would take the other family's type, and
- * look for its number in packets of this family.
+ * Fields that rules of a table must not match: nft refuses fields of packets that never occur in that table. nft would accept the ICMP type
+ * of the other family and match its number in packets of this family.
  */
 const strange: Readonly<Record<TableFamily, RegExp>> = {
   ip: /ip6|^icmpv6|^arp|^ether/,

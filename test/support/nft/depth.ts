@@ -1,10 +1,10 @@
 import { referencesOf } from '../../../src/nftables/references.ts';
 import type { Chain, Table } from '../../../src/nftables/ruleset.ts';
 
-/** The most chains that a packet can pass one inside the other, itself included: 16 (NFT_JUMP_STACK_SIZE). */
+/** Maximum depth of nested chains, including the base chain: 16 (NFT_JUMP_STACK_SIZE). */
 const maximumDepth = 16;
 
-/** A base chain under which jumps, also by maps, go in a circle or deeper than the kernel takes. Other chains may. */
+/** Finds a base chain with jumps, also by maps, that form a loop or exceed the kernel's depth. Unreachable chains may have such jumps. */
 export function findDeepChain(table: Table): Chain | undefined {
   const depths = new Map<string, number>();
   const depth = (name: string): number => {

@@ -19,15 +19,15 @@ import type {
 import { tableFamilies } from '../../../src/nftables/ruleset.ts';
 
 /**
- * What our tables hold after a script; objects that no operation changes stay the same objects. Throws a `RefusedOperation` where the
- * kernel refuses the script, and also for what the kernel would take but only a mistake of ours would write:
- * - naming what only a later operation makes (in a block of the script the order is nft's: see `renderScript`);
- * - elements for a set that does not exist, or anything in a table that does not (the kernel makes both);
- * - elements of an interval set that overlap (the kernel minds only whether an end of the new one lies in an old one);
- * - deleting a part of an interval element (the kernel deletes all of the element that holds its first point);
- * - a set of records declared again with another size or age (the kernel changes them);
- * - the type of the other family's ICMP; in the table of bridges what is of connections, and a reset (the kernel may know them there);
- * - one name for objects of two kinds, `:` in a name, a look-up in a map, a base chain declared again as a plain one.
+ * Returns the tables after a script. Objects that no operation changes stay identical (`===`). Throws a `RefusedOperation` if the kernel
+ * refuses the script, and also for these operations, which the kernel accepts but only a bug would write:
+ * - a reference to an object that a later operation creates (inside a block, nft sorts the operations: see `renderScript`);
+ * - elements for a missing set, or objects in a missing table (the kernel creates both);
+ * - overlapping elements of an interval set (the kernel only checks whether an end of the new element is inside an old one);
+ * - deletion of a part of an interval element (the kernel deletes the whole element that contains its first point);
+ * - a second declaration of a dynamic set with another size or timeout (the kernel changes them);
+ * - an ICMP type of the other family; in the bridge table, conntrack matches and reject (some kernels support them there);
+ * - one name for two kinds of objects, `:` in a name, a lookup in a map, a second declaration of a base chain as a regular chain.
  */
 export function applyOperations(ruleset: Ruleset, operations: readonly Operation[]): Ruleset {
   const draft = (family: TableFamily): Draft => new Draft(family, ruleset[family]);
@@ -47,7 +47,7 @@ export function applyOperations(ruleset: Ruleset, operations: readonly Operation
   return Object.fromEntries(held.map((family) => [family, drafts[family].done()]));
 }
 
-/** A table that is being changed. */
+/** A mutable table. */
 class Draft implements Table {
   exists: boolean;
   readonly sets: Map<string, NftSet>;
@@ -55,7 +55,7 @@ class Draft implements Table {
   readonly chains: Map<string, Chain>;
   #others: readonly OtherObject[];
   #isFlagged: true | undefined;
-  /** How often each object is referred to, by name. */
+  /** Number of references to each object, by name. */
   readonly #uses = new Map<string, number>();
   readonly #family: TableFamily;
 
@@ -131,7 +131,7 @@ class Draft implements Table {
     }
   }
 
-  /** Makes an object that holds nothing, unless it is there. */
+  /** Creates an empty object, unless it exists. */
   #declare<T extends { readonly name: string }>(objects: Map<string, T>, object: T): void {
     const { name } = object;
     checkName(name);

@@ -1,22 +1,22 @@
-/** Why nft or the kernel would not do an operation. */
+/** Why nft or the kernel refuses an operation. */
 export type RefusalReason =
-  /** A name that nft does not take. */
+  /** A name that nft refuses. */
   | 'name'
-  /** Text that does not fit its place: an element, a value, a comment. */
+  /** Invalid text of an element, a value or a comment. */
   | 'syntax'
-  /** A look-up whose fields are not of the set's types, what the table's packets do not have, or a jump into a base chain. */
+  /** A lookup with other types than the set, a field that packets of the table do not have, or a jump to a base chain. */
   | 'type'
-  /** Something named does not exist. */
+  /** A reference to a missing object. */
   | 'unknown'
-  /** An object with another header, or a mapping with another verdict, is there. */
+  /** An object with another header, or a map element with another verdict, exists. */
   | 'exists'
-  /** What should be deleted is not there. */
+  /** Deletion of a missing object. */
   | 'missing'
-  /** What should be deleted is referred to. */
+  /** Deletion of an object that is still referenced. */
   | 'busy'
-  /** Two elements of an interval set have a point in common. */
+  /** Two elements of an interval set overlap. */
   | 'overlap'
-  /** Jumps that go in a circle or are too deep; found when the whole script is done, so the index is the last operation's. */
+  /** Jumps that form a loop or are too deep. Checked after the whole script, so the index is that of the last operation. */
   | 'loop';
 
 export class RefusedOperation extends Error {
@@ -32,7 +32,7 @@ export class RefusedOperation extends Error {
   }
 }
 
-/** What is wrong with an operation, before its index is known. */
+/** A refusal without the index of its operation. */
 export class Fault extends Error {
   readonly reason: RefusalReason;
   readonly subject: string;

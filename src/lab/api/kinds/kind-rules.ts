@@ -1,18 +1,18 @@
 import type { ApiObject } from '../object.ts';
 import type { FieldError } from '../validation/field-error.ts';
 
-/** What the API server does for one kind beyond what it does for all. Absent steps do nothing. */
+/** Rules of the API server for one kind, in addition to the common ones. */
 export interface KindRules {
-  /** What is wrong with a name; DNS-1123 subdomain where absent. */
+  /** Returns errors of a name; default: DNS-1123 subdomain. */
   readonly checkName?: (name: string) => string[];
-  /** Resets what a client may not set, as the registry's PrepareForCreate. */
+  /** Resets fields that a client must not set, as PrepareForCreate of the registry. */
   readonly prepareCreate?: (object: ApiObject) => void;
-  /** Keeps what an update that leaves it out does not mean to drop. */
+  /** Keeps fields that an update omits but does not delete. */
   readonly prepareUpdate?: (object: ApiObject, previous: ApiObject) => void;
   /** Fills in defaults, at create and update. */
   readonly setDefaults?: (object: ApiObject) => void;
   readonly validate?: (object: ApiObject) => FieldError[];
-  /** About valid objects, in the words of the real server. */
+  /** Warnings for valid objects, with the messages of the real server. */
   readonly warn?: (object: ApiObject) => string[];
   readonly validateUpdate?: (object: ApiObject, previous: ApiObject) => FieldError[];
 }

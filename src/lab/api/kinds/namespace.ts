@@ -11,7 +11,7 @@ export const namespaceRules: KindRules = {
     namespace.status = { phase: 'Active' };
   },
   setDefaults(namespace) {
-    // S3.3: forced, whatever the client sent.
+    // S3.3: overrides the client's value.
     namespace.metadata.labels = { ...namespace.metadata.labels, [nameLabel]: namespace.metadata.name! };
     namespace.spec = { ...objectAt(namespace, 'spec') };
   },

@@ -7,7 +7,7 @@ import type { KindRules } from './kind-rules.ts';
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const protocols = ['SCTP', 'TCP', 'UDP'];
 
-/** Addresses and node ports are allocated by the admission of whoever owns the store. */
+/** `StoreOptions.admit` allocates addresses and node ports. */
 export const serviceRules: KindRules = {
   checkName: checkDns1035Label,
   prepareCreate(service) {

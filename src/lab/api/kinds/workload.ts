@@ -7,7 +7,7 @@ import { validatePodSpec } from '../validation/pod.ts';
 import type { KindRules } from './kind-rules.ts';
 import { setPodSpecDefaults } from './pod.ts';
 
-/** Deployments, replica sets, stateful sets and daemon sets: a selector and the pods it must select. */
+/** Deployments, ReplicaSets, StatefulSets and DaemonSets: the selector must match the template. */
 export function controllerRules({ replicas }: { replicas: boolean }): KindRules {
   return {
     prepareCreate: clearStatus,
@@ -33,7 +33,7 @@ export function controllerRules({ replicas }: { replicas: boolean }): KindRules 
   };
 }
 
-/** Jobs (`path` is `spec`) and cron jobs (the spec of their template), whose selector the server makes. */
+/** Jobs (`path` is `spec`) and CronJobs (the spec of their template). The server generates their selector. */
 export function jobRules(path: readonly string[]): KindRules {
   return {
     prepareCreate: clearStatus,
@@ -54,7 +54,7 @@ function setTemplateDefaults(spec: JsonObject, restartPolicy: string | undefined
   if (!podSpec) return;
   const given = podSpec.restartPolicy ?? restartPolicy;
   setPodSpecDefaults(podSpec);
-  // A job must say which of the other two it means.
+  // A Job must set OnFailure or Never.
   if (given === undefined) delete podSpec.restartPolicy;
 }
 

@@ -3,7 +3,7 @@ import { isJsonObject } from '../object.ts';
 import { badRequest } from '../status.ts';
 import { PatchError } from './patch-error.ts';
 
-/** RFC 6902. The result shares nothing with `target`. */
+/** RFC 6902. Returns a copy. */
 export function applyJsonPatch(target: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch) || !patch.every(isJsonObject)) {
     throw badRequest('error decoding patch: a JSON patch must be an array of operations');
@@ -14,7 +14,7 @@ export function applyJsonPatch(target: unknown, patch: unknown): unknown {
   return document;
 }
 
-/** The first operation that does not fit. The library returns most failures, and throws on pointers that it cannot read. */
+/** The first failure. The library returns most failures, but throws for invalid pointers. */
 function applyOperations(document: unknown, operations: Operation[]): Error | undefined {
   try {
     return applyPatch(document, operations).find((result) => result !== null);

@@ -1,6 +1,6 @@
 import { isJsonObject } from '../object.ts';
 
-/** RFC 7386. The result shares nothing that is changed with `target`. */
+/** RFC 7386. Copies all changed parts of `target`. */
 export function applyMergePatch(target: unknown, patch: unknown): unknown {
   if (!isJsonObject(patch)) return patch;
   const result: Record<string, unknown> = isJsonObject(target) ? { ...target } : {};

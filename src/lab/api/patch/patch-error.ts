@@ -1,4 +1,4 @@
-/** A patch that is well-formed but does not fit the object. */
+/** A well-formed patch that cannot be applied to the object. */
 export class PatchError extends Error {
   override readonly name = 'PatchError';
 }

@@ -13,7 +13,7 @@ export interface Patch {
   readonly body: unknown;
 }
 
-/** The object after the patch, not yet checked. Throws 400 or 422 where the patch does not fit. */
+/** The patched object, not yet validated. Throws 400 or 422. */
 export function applyPatch(resource: Resource, object: ApiObject, { type, body }: Patch): unknown {
   try {
     if (type === 'json') return applyJsonPatch(object, body);

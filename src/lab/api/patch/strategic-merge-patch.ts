@@ -7,9 +7,8 @@ const elementOrder = '$setElementOrder/';
 const primitiveDeletions = '$deleteFromPrimitiveList/';
 
 /**
- * Kubernetes' strategic merge patch (k8s.io/apimachinery/pkg/util/strategicpatch): objects merge, and so do the lists that
- * the schema gives a key or calls a set; `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…` are
- * obeyed and left out of the result.
+ * Kubernetes' strategic merge patch (k8s.io/apimachinery/pkg/util/strategicpatch). Merges objects, and lists that have a merge key or
+ * are sets in the schema. Applies `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…`.
  */
 export function applyStrategicMergePatch(schema: Schema, target: unknown, patch: JsonObject): unknown {
   if (patch.$patch === 'delete') return {};
@@ -18,7 +17,7 @@ export function applyStrategicMergePatch(schema: Schema, target: unknown, patch:
     throw new PatchError(`Unknown patch type: ${String(patch.$patch)}`);
   }
   const result: JsonObject = isJsonObject(target) ? retained(target, patch.$retainKeys) : {};
-  // Orders and deletions of lists that the patch does not otherwise name.
+  // Directives for lists that the patch does not contain.
   for (const key of Object.keys(patch)) {
     const field = listFieldOf(key);
     if (field === undefined || Object.hasOwn(patch, field)) continue;
@@ -77,12 +76,12 @@ function mergeList(
   return inOrder(merged, current, orderKeys, keyOf);
 }
 
-/** A list item that says: the rest of this list is the whole of it. */
+/** The list item `$patch: replace`: the other items replace the list. */
 function isReplaceDirective(item: unknown): boolean {
   return isJsonObject(item) && isDeepStrictEqual(item, { $patch: 'replace' });
 }
 
-/** Items that `order` names come in its order; the others keep their place before those that followed them on the server. */
+/** Sorts items in `order`. Other items stay before the items that followed them on the server. */
 function inOrder(
   merged: readonly unknown[],
   current: readonly unknown[],

@@ -8,8 +8,8 @@ const envelope: Message = { 1: ['type', { message: { 1: ['apiVersion', 'text'], 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Reads an `application/vnd.kubernetes.protobuf` body as the JSON object it stands for. Go writes every field that is no
- * pointer, so an empty value is an absent one. Throws ProtobufError on what is not described in messages.ts.
+ * Decodes an `application/vnd.kubernetes.protobuf` body to the equivalent JSON object. Go encodes every field that is not a pointer, so
+ * an empty value counts as absent. Throws ProtobufError for messages and fields that messages.ts does not describe.
  */
 export function decodeProtobuf(bytes: Uint8Array): JsonObject {
   if (!magic.every((byte, i) => bytes[i] === byte)) throw new ProtobufError('the body does not begin with k8s\\0');

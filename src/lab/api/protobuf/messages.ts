@@ -1,4 +1,4 @@
-/** What a field of a message holds. */
+/** Type of a field. */
 export type FieldType =
   | 'text'
   | 'integer'
@@ -6,12 +6,12 @@ export type FieldType =
   | 'time'
   | 'int-or-text'
   | 'text-map'
-  /** Left out: it is the server's to write. */
+  /** Skipped: the server writes this field. */
   | 'ignored'
   | { readonly message: Message }
   | { readonly listOf: 'text' | { readonly message: Message } };
 
-/** By field number: the name in JSON, and what it holds. */
+/** JSON name and type by field number. */
 export type Message = Readonly<Record<number, readonly [name: string, type: FieldType]>>;
 
 const texts: FieldType = { listOf: 'text' };
@@ -120,8 +120,8 @@ function topLevel(rest: Message): Message {
 }
 
 /**
- * The objects that kubectl's own commands (`kubectl create namespace` and the like) send as protobuf, with the numbers of
- * the generated.proto files of k8s.io/api. Manifests always come as JSON.
+ * Objects that kubectl commands such as `kubectl create namespace` send as protobuf, with the field numbers of generated.proto in
+ * k8s.io/api. kubectl sends manifests as JSON.
  */
 export const messages: Readonly<Record<string, Message>> = {
   'v1/Namespace': topLevel({ 2: ['spec', inside({ 1: ['finalizers', texts] })], 3: ['status', 'ignored'] }),

@@ -1,10 +1,10 @@
-/** A field of a protobuf message as it stands on the wire. */
+/** An encoded field of a protobuf message. */
 export interface WireField {
   readonly number: number;
   readonly value: bigint | Uint8Array;
 }
 
-/** Bytes that are no protobuf message, or one of a kind or with a field that is not described. */
+/** Invalid protobuf, or a message or field without a description. */
 export class ProtobufError extends Error {
   override readonly name = 'ProtobufError';
 }

@@ -1,13 +1,13 @@
 import { isJsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from './schema.ts';
 
-/** A value of the wrong type, worded as encoding/json does. */
+/** A value of the wrong type, with the message of encoding/json. */
 export class TypeMismatch extends Error {
   override readonly name = 'TypeMismatch';
 }
 
 interface Where {
-  /** The Go struct the field belongs to, and the path of names down to it. */
+  /** The Go struct of the field, and the path of names to it. */
   readonly struct: string;
   readonly names: readonly string[];
   /** With indices, for unknown fields. */
@@ -15,8 +15,8 @@ interface Where {
 }
 
 /**
- * Reads JSON as a Go client type is read: null is absent, so are empty lists and maps, unknown fields are left out (and their paths added to `unknown`),
- * and a value of the wrong type throws TypeMismatch.
+ * Decodes JSON as into a Go type: null, empty lists and empty maps are absent. Drops unknown fields and adds their paths to `unknown`.
+ * Throws TypeMismatch for a value of the wrong type.
  */
 export function decode(schema: Schema, value: unknown, unknown: string[]): unknown {
   return decodeValue(schema, value, { struct: '', names: [], path: '' }, unknown);
@@ -66,13 +66,13 @@ function decodeObject(schema: ObjectSchema, value: unknown, where: Where, unknow
   return result;
 }
 
-/** Empty lists and maps are not stored (`omitempty`); an empty object is. */
+/** Omits empty lists and maps (`omitempty`), but not empty objects. */
 function isOmitted(schema: Schema, decoded: unknown): boolean {
   if (schema.type === 'list') return (decoded as unknown[]).length === 0;
   return schema.type === 'map' && Object.keys(decoded as object).length === 0;
 }
 
-/** What Go makes of a null in a list or map. */
+/** Go's value for null in a list or map. */
 function zeroOf(schema: Schema): unknown {
   if (schema.type === 'text') return '';
   if (schema.type === 'flag') return false;
@@ -97,7 +97,7 @@ function jsonType(schema: Schema, value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'bool';
   if (typeof value === 'number') {
-    // Only a number that the type cannot hold is shown.
+    // The message shows only numbers that overflow the type.
     return schema.type === 'int32' || schema.type === 'int64' || schema.type === 'int-or-text'
       ? `number ${value}`
       : 'number';

@@ -33,7 +33,7 @@ export const labelSelector = object('LabelSelector', {
   matchExpressions: list(object('LabelSelectorRequirement', { ...fieldsOf(text, 'key operator'), values: texts })),
 });
 
-/** A status whose conditions merge by type and whose other fields are kept as they come. */
+/** Conditions, which merge by type. */
 export const conditions = listByKey('type', anything);
 
 export function topLevel(kind: string, fields: Readonly<Record<string, Schema>>): ObjectSchema {

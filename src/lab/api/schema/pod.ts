@@ -79,7 +79,7 @@ const podSpec = object('PodSpec', {
   nodeSelector: textMap,
   ...fieldsOf(listByKey('name', container), 'containers initContainers'),
   ephemeralContainers: listByKey('name', ephemeralContainer),
-  // A volume is a name beside one of thirty sources, none of which the lab reads.
+  // A volume has a name and one of thirty sources, which the lab does not read.
   ...fieldsOf(listByKey('name', anything), 'volumes resourceClaims'),
   imagePullSecrets: listByKey('name', object('LocalObjectReference', { name: text })),
   schedulingGates: listByKey('name', object('PodSchedulingGate', { name: text })),

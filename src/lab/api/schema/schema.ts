@@ -1,7 +1,7 @@
-/** What a value may be. One description serves decoding and strategic merge patches. */
+/** Type of a value, for decoding and for strategic merge patches. */
 export type Schema =
   | { readonly type: 'text' | 'flag' | 'int32' | 'int64' | 'int-or-text' }
-  /** Kept as it comes. */
+  /** Not validated. */
   | { readonly type: 'anything' }
   | { readonly type: 'map'; readonly values: Schema }
   | ListSchema
@@ -10,13 +10,13 @@ export type Schema =
 export interface ListSchema {
   readonly type: 'list';
   readonly items: Schema;
-  /** How a strategic merge patch treats it: replaced whole, merged as a set, or merged by this field of its items. */
+  /** Strategic merge patches replace the list, merge it as a set, or merge its items by this key. */
   readonly merge: 'atomic' | 'set' | { readonly key: string };
 }
 
 export interface ObjectSchema {
   readonly type: 'object';
-  /** The name of the Go type, which decoding errors mention. */
+  /** Name of the Go type in decoding errors. */
   readonly name: string;
   readonly fields: Readonly<Record<string, Schema>>;
 }
@@ -50,7 +50,7 @@ export function object(name: string, fields: Readonly<Record<string, Schema>>): 
   return { type: 'object', name, fields };
 }
 
-/** `fields({ text: 'a b' , …})` reads better than fifty lines of `a: text`. */
+/** Fields of one type: `fieldsOf(text, 'a b')` replaces the lines `a: text` and `b: text`. */
 export function fieldsOf(schema: Schema, names: string): Record<string, Schema> {
   return Object.fromEntries(names.split(' ').map((name) => [name, schema]));
 }

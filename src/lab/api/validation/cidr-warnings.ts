@@ -1,6 +1,6 @@
 import { addressBits, formatAddress, parseAddress, parseCidr, type AddressRange } from '../../../model/address.ts';
 
-/** apimachinery/pkg/util/validation: GetWarningsForCIDR, of a valid CIDR (S3.11, S3.12). */
+/** apimachinery/pkg/util/validation: GetWarningsForCIDR, for a valid CIDR (S3.11, S3.12). */
 export function warnAboutCidr(field: string, cidr: string): string[] {
   const range = parseCidr(cidr)!;
   const [addressText = '', prefixText = ''] = cidr.split('/');

@@ -1,8 +1,8 @@
-/** One wrong field, worded as k8s.io/apimachinery/pkg/util/validation/field does. */
+/** An invalid field, with the message of k8s.io/apimachinery/pkg/util/validation/field. */
 export interface FieldError {
   readonly field: string;
   readonly reason: FieldErrorReason;
-  /** What was found there, as it is shown; absent where the reason does not show it. */
+  /** The value in the message; absent if the reason does not show it. */
   readonly found?: string;
   readonly detail: string;
 }
@@ -26,7 +26,7 @@ export function invalidValue(field: string, value: unknown, detail: string): Fie
   return { field, reason: 'FieldValueInvalid', found: asJson(value), detail };
 }
 
-/** Like `invalidValue`, of a list or map, which the real server shows in the syntax of Go. */
+/** As `invalidValue`, for a list or map, which the real server prints in Go syntax. */
 export function invalidGoValue(field: string, type: string, value: object, detail: string): FieldError {
   const parts = Array.isArray(value)
     ? value.map(asJson)

@@ -16,7 +16,7 @@ export function validateMetadata({ namespaced, rules }: NamingRules, { metadata 
   const errors: FieldError[] = [];
   const checkName = rules.checkName ?? checkDnsSubdomain;
   if (metadata.generateName) {
-    // A prefix may end in a hyphen: the suffix follows.
+    // A generateName may end in a hyphen, because a suffix follows.
     const stem = metadata.generateName.replace(/-$/, 'a');
     for (const why of checkName(stem)) errors.push(invalidValue('metadata.generateName', metadata.generateName, why));
   }

@@ -1,4 +1,4 @@
-/** k8s.io/apimachinery/pkg/util/validation: each check returns what is wrong, in its words, or nothing. */
+/** k8s.io/apimachinery/pkg/util/validation: each check returns the messages of that package. */
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const dnsLabel = new RegExp(`^${label}$`);
@@ -37,7 +37,7 @@ export function checkDnsLabel(name: string): string[] {
   return [...checkLength(name, 63), ...(dnsLabel.test(name) ? [] : [wrong])];
 }
 
-/** The names of services, which become DNS names. */
+/** Names of Services, which become DNS names. */
 export function checkDns1035Label(name: string): string[] {
   return [...checkLength(name, 63), ...(/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(name) ? [] : [dns1035Message])];
 }
@@ -77,7 +77,7 @@ export function isLabelValue(value: string): boolean {
   return checkLabelValue(value).length === 0;
 }
 
-/** A port name (IANA_SVC_NAME): of a container port, or in a policy. */
+/** A port name (IANA_SVC_NAME) of a container port or in a policy. */
 export function checkPortName(name: string): string[] {
   const errors = checkLength(name, 15);
   if (!/^[-a-z0-9]+$/.test(name)) errors.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
@@ -97,7 +97,7 @@ function checkLength(text: string, bytes: number): string[] {
 }
 
 function regexMessage(message: string, pattern: string, examples: readonly string[]): string {
-  // The doubled space is theirs.
+  // The double space is in the original message.
   const listed = examples.map((example) => `'${example}'`).join(',  or ');
   return `${message} (e.g. ${listed}, regex used for validation is '${pattern}')`;
 }

@@ -8,7 +8,7 @@ const protocols = ['SCTP', 'TCP', 'UDP'];
 const restartPolicies = ['Always', 'OnFailure', 'Never'];
 const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
 
-/** The part of pkg/apis/core/validation/validation.go that concerns what the lab reads. */
+/** The part of pkg/apis/core/validation/validation.go for fields that the lab reads. */
 export function validatePod(pod: ApiObject): FieldError[] {
   return validatePodSpec(objectAt(pod, 'spec') ?? {}, 'spec');
 }
@@ -111,7 +111,7 @@ const changeable = [
   '`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
 ];
 
-/** A pod's spec is fixed but for a few fields. */
+/** Only a few fields of a pod's spec are mutable. */
 export function validatePodUpdate(pod: ApiObject, previous: ApiObject): FieldError[] {
   if (isDeepStrictEqual(fixedPart(pod), fixedPart(previous))) return [];
   return [forbiddenField('spec', `pod updates may not change fields other than ${changeable.join(',')}`)];

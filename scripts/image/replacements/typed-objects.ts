@@ -1,3 +1,3 @@
-// loadYaml would turn what it has read into objects of the API's classes. A list, as the manifests room gives it, has none.
+// loadYaml would convert documents to API classes. The manifests room passes a list, which has no class.
 export const getSerializationType = (): string => '';
 export const ObjectSerializer = { deserialize: (value: unknown): unknown => value };

@@ -1,3 +1,3 @@
-// What the bundle keeps of @kubernetes/client-node: its main file loads a class for each type of the API, 15 MB of source.
+// The part of @kubernetes/client-node in the bundle. Its main file loads a class for each API type, 15 MB of source.
 export { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 export { loadYaml } from '@kubernetes/client-node/dist/yaml.js';

@@ -5,7 +5,7 @@ import { traceIn } from '../../src/cli/node/trace.ts';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import type { Flow } from '../../src/evaluator/decision.ts';
 import { evaluate } from '../../src/evaluator/evaluator.ts';
-import { judgesOf } from '../../src/evaluator/judges.ts';
+import { enforcingNodesOf } from '../../src/evaluator/enforcing-nodes.ts';
 import { compileNode } from '../support/pipeline.ts';
 import { tableOfPacket } from '../support/routed.ts';
 import { clusters, flowAddresses, flows, nodeNames } from '../support/random-cluster.ts';
@@ -31,7 +31,7 @@ describe('random clusters: what each node should say of a connection', function 
             family,
             ...(hasPort && { destinationPort }),
           };
-          for (const judge of judgesOf(cluster, flow, evaluate(cluster, flow))) {
+          for (const judge of enforcingNodesOf(cluster, flow, evaluate(cluster, flow))) {
             const icmp = family === 'ipv4' ? 'icmp' : 'icmpv6';
             const text = protocol === 'ICMP' ? icmp : String(protocol).toLowerCase();
             const { verdict } = traceIn(tableOfPacket(rulesets.get(judge.node)!, { family }), {

@@ -1,4 +1,4 @@
-// What client-node sends its own requests with. The watch room sends ours with node:https, and nothing comes by here.
+// Replaces the HTTP library of client-node. The watch room sends requests with node:https, so nothing calls this.
 function absent(): never {
   throw new Error('the bundle has only the credentials of client-node');
 }

@@ -2,16 +2,15 @@ import { familyOf } from '../../model/address.ts';
 import type { StateOfPod } from '../../model/node-state.ts';
 import type { PacketPath } from './walk.ts';
 
-/** A packet between pods, and which of them are on this node. */
+/** A packet between pods, with the ends that are on this node. */
 export interface PodPacketPath {
   readonly from: StateOfPod | undefined;
   readonly to: StateOfPod | undefined;
-  readonly journey: PacketPath;
+  readonly packet: PacketPath;
 }
 
 /**
- * What to follow through the rules of others: of each family, each local pod to a pod elsewhere and back, and to the next pod of this node. They
- * show what happens to packets between pods; nobody can follow all of them.
+ * A sample of all pairs of pods: for each family, each local pod to a remote pod and back, and to the next pod of this node.
  */
 export function podPacketPaths(pods: readonly StateOfPod[], remotePods: readonly string[]): PodPacketPath[] {
   const ends = pods.flatMap((pod) => pod.addresses.map((address) => ({ pod, address, family: familyOf(address) })));
@@ -27,13 +26,13 @@ export function podPacketPaths(pods: readonly StateOfPod[], remotePods: readonly
       const ports = here?.device === there?.device ? { inPort: here?.port, outPort: there?.port } : {};
       const devices = { inDevice: here?.device, outDevice: there?.device, ...ports };
       const addresses = { source: address, destination: neighbour.address };
-      found.push({ from: pod, to: neighbour.pod, journey: { family, ...addresses, ...devices, mark: 0 } });
+      found.push({ from: pod, to: neighbour.pod, packet: { family, ...addresses, ...devices, mark: 0 } });
     }
     if (remote !== undefined) {
       const out = { source: address, destination: remote, inDevice: here?.device };
       const back = { source: remote, destination: address, outDevice: here?.device };
-      found.push({ from: pod, to: undefined, journey: { family, ...out, mark: 0 } });
-      found.push({ from: undefined, to: pod, journey: { family, ...back, mark: 0 } });
+      found.push({ from: pod, to: undefined, packet: { family, ...out, mark: 0 } });
+      found.push({ from: undefined, to: pod, packet: { family, ...back, mark: 0 } });
     }
     return found;
   });

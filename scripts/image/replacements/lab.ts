@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 
-/** In the image, which has none of what a lab is made of. */
+/** `postern lab` in the image, which lacks the requirements of a lab. */
 export function labCommand(): Command {
   return new Command('lab')
     .argument('[arguments...]')

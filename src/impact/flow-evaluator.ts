@@ -5,8 +5,8 @@ import type { Pod } from '../evaluator/party.ts';
 import { policiesOf } from '../evaluator/subject.ts';
 import { ownersAt } from './owners.ts';
 
-/** The evaluator for many flows of one cluster: each is asked of the policies alone that select one of its ends, as no other has a say. */
-export class Judge {
+/** Evaluates many flows of one cluster. For each flow it passes only the policies that select one of the ends. */
+export class FlowEvaluator {
   readonly cluster: Cluster;
   readonly #selecting = new Map<Pod, readonly number[]>();
   readonly #order: ReadonlyMap<Cluster['policies'][number], number>;
@@ -19,7 +19,7 @@ export class Judge {
   evaluate(flow: Flow): Decision {
     const owners = [flow.source, flow.destination].flatMap((end) => ownersAt(this.cluster, end, flow.family));
     const indices = new Set(owners.flatMap((pod) => this.#policiesOf(pod)));
-    // In their order, which is that of the reasons.
+    // The order of policies decides the order of the reasons.
     const policies = [...indices].sort((a, b) => a - b).map((index) => this.cluster.policies[index]!);
     return evaluate({ ...this.cluster, policies }, flow);
   }
