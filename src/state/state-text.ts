@@ -4,7 +4,7 @@ import type { SavedState } from './saved-state.ts';
 import { readTagged, writeTagged } from './tagged-json.ts';
 
 /** One more with every change of what is written, also where only the model has changed: `test/state/state-text.test.ts` asks for it. */
-export const formatVersion = 2;
+export const formatVersion = 3;
 
 export type DecodedState =
   | { readonly node: string; readonly state: SavedState }
