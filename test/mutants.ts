@@ -33,7 +33,7 @@ const guard = 'test/compile/anti-spoof.test.ts';
 const bridgeTable = 'test/compile/bridge-table.test.ts';
 const links = 'test/compile/links.test.ts';
 const attribution = 'test/property/denials.test.ts';
-const denialBook = 'test/agent/denials/denial-book.test.ts';
+const denialTracker = 'test/agent/denials/denial-tracker.test.ts';
 const tenants = 'test/agent/tenants.test.ts';
 const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
@@ -43,7 +43,7 @@ const rewrite = 'test/plan/rewrite.test.ts';
 const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
 const transactions = 'test/nftables/transactions.test.ts';
-const changeBook = 'test/agent/change-book.test.ts';
+const transactionTracker = 'test/agent/transaction-tracker.test.ts';
 const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
@@ -744,14 +744,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a list that comes back empty is believed the first time',
     file: 'src/watch/empty-list.ts',
-    find: 'count >= leastAnswers && now - first >= leastMs',
+    find: 'count >= minLists && now - first >= minMs',
     replace: 'count > 0 && now >= first',
     specs: [emptyList, 'test/watch/watch.test.ts'],
   },
   {
     name: 'a list that comes back empty is believed however fast it was asked for again',
     file: 'src/watch/empty-list.ts',
-    find: ' && now - first >= leastMs',
+    find: ' && now - first >= minMs',
     replace: '',
     specs: [emptyList],
   },
@@ -786,8 +786,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is back after an empty list is taken for one more empty answer',
     file: 'src/watch/watch.ts',
-    find: "'back', known);\n      this.#empty = undefined;",
-    replace: "'back', known);",
+    find: "'recovered', known);\n      this.#empty = undefined;",
+    replace: "'recovered', known);",
     specs: ['test/watch/watch.test.ts'],
   },
   {
@@ -834,36 +834,36 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a write that failed counts as none',
-    file: 'src/agent/change-book.ts',
-    find: 'else this.#isUnclear = true;\n  }\n\n  /** A look',
-    replace: '\n  }\n\n  /** A look',
-    specs: [changeBook],
+    file: 'src/agent/transaction-tracker.ts',
+    find: 'else this.#isUnclear = true;\n  }\n\n  /** A read',
+    replace: '\n  }\n\n  /** A read',
+    specs: [transactionTracker],
   },
   {
     name: 'a foreign change beside one of ours is not noticed',
-    file: 'src/agent/change-book.ts',
+    file: 'src/agent/transaction-tracker.ts',
     find: 'if (this.#ours > this.#written + this.#writing)',
     replace: 'if (this.#ours > 0 && this.#written + this.#writing === 0)',
-    specs: [changeBook],
+    specs: [transactionTracker],
   },
   {
     name: 'what nft cannot name is taken for a write of ours',
-    file: 'src/agent/change-book.ts',
+    file: 'src/agent/transaction-tracker.ts',
     find: "if (most > this.#written) return 'unnamed';",
     replace: '',
-    specs: [changeBook],
+    specs: [transactionTracker],
   },
   {
     name: 'a write of ours that nft never tells of hides a foreign change for ever',
-    file: 'src/agent/change-book.ts',
-    find: 'now - this.#lateSince > patienceMs',
+    file: 'src/agent/transaction-tracker.ts',
+    find: 'now - this.#lateSince > reportDelayMs',
     replace: 'now < this.#lateSince',
-    specs: [changeBook],
+    specs: [transactionTracker],
   },
   {
     name: 'what was changed while no nft listened is not looked for',
     file: 'src/agent/drift-watch.ts',
-    find: 'this.#isListening = true;\n        this.#book.missed();',
+    find: 'this.#isListening = true;\n        this.#tracker.missed();',
     replace: 'this.#isListening = true;',
     specs: [driftWatch],
   },
@@ -2314,10 +2314,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a connection that the kernel has noted anew is not told of again',
-    file: 'src/agent/denials/denial-book.ts',
-    find: 'before === undefined || made - before > sameNoteMs',
+    file: 'src/agent/denials/denial-tracker.ts',
+    find: 'before === undefined || made - before > sameRecordMs',
     replace: 'before === undefined',
-    specs: [denialBook],
+    specs: [denialTracker],
   },
   {
     name: 'a look that fails loses what was counted',
@@ -2335,10 +2335,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'notes that differ only in what is not told are each told of',
-    file: 'src/agent/denials/denial-book.ts',
+    file: 'src/agent/denials/denial-tracker.ts',
     find: 'known && known.made > made ? known : { denial, made }',
     replace: '{ denial, made }',
-    specs: [denialBook],
+    specs: [denialTracker],
   },
   {
     name: 'a denial is laid to a pod of another node that has the address by now',

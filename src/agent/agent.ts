@@ -79,9 +79,9 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const versions = new ObjectVersions();
   const nft = openNftSession(createNft(), {
     paused(pauseMs) {
-      // Whoever stops waits for nothing.
+      // An agent that stops runs no more commands.
       if (signal.aborted) return;
-      const told = 'the nft that is kept did not do its work: until one does, each change and each look starts its own';
+      const told = 'the nft session failed: until it recovers, the agent runs nft once per command';
       logger.warn({ retryAfterSeconds: pauseMs / 1000 }, told);
     },
   });
