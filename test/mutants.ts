@@ -42,6 +42,8 @@ const editions = 'test/plan/editions.test.ts';
 const rewrite = 'test/plan/rewrite.test.ts';
 const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
+const staleAddresses = 'test/agent/stale-addresses.test.ts';
+const connectionFlusher = 'test/agent/connection-flusher.test.ts';
 const transactions = 'test/nftables/transactions.test.ts';
 const transactionTracker = 'test/agent/transaction-tracker.test.ts';
 const knownBefore = 'test/agent/known-before.test.ts';
@@ -1048,6 +1050,90 @@ export const mutants: readonly Mutant[] = [
     find: 'if (wasFull || (policy && !this.#admit(ledger, policy)))',
     replace: 'if (policy && (wasFull || !this.#admit(ledger, policy)))',
     specs: [admission],
+  },
+  {
+    name: 'an address is open before the connections of its last owner are deleted',
+    file: 'src/agent/reconciler.ts',
+    find: "if (name === 'switch') await flushed;",
+    replace: '',
+    specs: [reconciler],
+  },
+  {
+    name: 'a pod that gets the address and the device of another gets its connections',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'return last !== undefined && last !== owner ? [address] : [];',
+    replace: 'return last === undefined && last !== owner ? [] : [];',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'a pod that starts while there is no agent gets the connections of another',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'before ? this.#changed(before, owners) : comingAddresses(held ?? {}, ruleset)',
+    replace: 'before ? this.#changed(before, owners) : comingAddresses({}, ruleset)',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'another port of the same bridge is the same pod',
+    file: 'src/compile/coming-addresses.ts',
+    find: 'for (const family of tableFamilies) {',
+    replace: "for (const family of tableFamilies.filter((each) => each !== 'bridge')) {",
+    specs: ['test/compile/coming-addresses.test.ts'],
+  },
+  {
+    name: 'a pod that the gate does not hold loses connections of its own',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'return coming.filter(isGated);',
+    replace: 'return coming;',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'an address is clean while its flush is under way',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'const known = [this.#named, this.#leaving, this.#left, this.#flushing];',
+    replace: 'const known = [this.#named, this.#leaving, this.#left];',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'an address is clean while its rules are still in the kernel',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'const known = [this.#named, this.#leaving, this.#left, this.#flushing];',
+    replace: 'const known = [this.#named, this.#left, this.#flushing];',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'a flush in the background deletes the connections of a new pod',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'for (const [address, owner] of owners) if (owner !== undefined) this.#forget(address);',
+    replace: '',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'a listing from before the gate was restored counts',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'if (this.#wasGateInForce) this.#named = named;',
+    replace: 'this.#named = named;',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'an address passes on while a flush in the background can delete connections of its new pod',
+    file: 'src/agent/connection-flusher.ts',
+    find: 'this.#last = this.#last.then(async () => void (await flush()));',
+    replace: 'this.#last = flush().then(() => {});',
+    specs: [connectionFlusher],
+  },
+  {
+    name: 'a change that is tried again does not wait for the flush that it needs',
+    file: 'src/agent/connection-flusher.ts',
+    find: 'return this.#awaited;',
+    replace: 'return coming.length > 0 ? this.#awaited : Promise.resolve();',
+    specs: [connectionFlusher],
+  },
+  {
+    name: 'other pod ranges leave addresses clean that were never looked for',
+    file: 'src/agent/connection-flusher.ts',
+    find: 'if (this.#gatedRanges.join() !== snapshot.gatedRanges.join()) this.#stale.reset();',
+    replace: '',
+    specs: [connectionFlusher],
   },
   {
     name: 'a change that never ends is tried for ever',

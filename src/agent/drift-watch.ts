@@ -5,7 +5,8 @@ import type { ApplyMetrics } from '../telemetry/metrics/apply.ts';
 import { backoffDelay } from '../watch/backoff.ts';
 import { TransactionTracker } from './transaction-tracker.ts';
 import type { KernelTables } from './kernel-tables.ts';
-import type { Clock, Reconciler } from './reconciler.ts';
+import type { Clock } from './clock.ts';
+import type { Reconciler } from './reconciler.ts';
 import { repeat } from './repeat.ts';
 
 export interface DriftEvents {

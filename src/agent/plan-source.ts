@@ -9,7 +9,7 @@ import { planStages, type Plan } from '../plan/plan.ts';
 import { chooseSource, patienceMs, type Source } from '../state/choose-source.ts';
 import { deltaOfRestored, hasSandboxOfSavedPod, restoreSnapshot } from '../state/restore.ts';
 import type { SavedState } from '../state/saved-state.ts';
-import type { Clock } from './reconciler.ts';
+import type { Clock } from './clock.ts';
 
 export interface PlanSourceOptions {
   readonly pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'>;

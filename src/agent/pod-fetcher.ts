@@ -1,6 +1,6 @@
 import type { NodeFact, Pod, ResourceEvent, Sandbox } from '../model/cluster.ts';
 import { backoffDelay } from '../watch/backoff.ts';
-import type { Clock } from './reconciler.ts';
+import type { Clock } from './clock.ts';
 
 export interface PodFetcherOptions {
   /** Reads one pod from the API server; `undefined` if it does not exist. Rejects if the API server does not answer. */

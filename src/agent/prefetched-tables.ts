@@ -1,6 +1,6 @@
 import { heapGrowth } from '../lib/heap-growth.ts';
 import type { KernelTables } from './kernel-tables.ts';
-import type { Clock } from './reconciler.ts';
+import type { Clock } from './clock.ts';
 
 /** The maximum age of a prefetched read. An older one is read again. */
 export const maxPrefetchAgeMs = 10_000;

@@ -22,6 +22,8 @@ import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 const addressIssueNames = 'addresses of ';
 const oversizedNames = 'size of ';
 const unenforceableNames = 'network of ';
+/** Addresses in one log line. */
+const maxLoggedAddresses = 10;
 
 /** S9.12, S9.13 */
 function oversizedIssues(oversized: ReadonlyMap<PolicyId, Oversize>): Map<PolicyId, Issue[]> {
@@ -166,6 +168,25 @@ export class Reporter {
       );
     },
   };
+
+  /** The connections of addresses without their pod were deleted (S5.17). With an error, some may be left. */
+  flushed(addresses: readonly string[], error?: unknown): void {
+    if (error === undefined) {
+      this.#ready.report('connections', undefined);
+      this.#logger.debug({ addresses }, 'deleted the connections of pods that have gone');
+      return;
+    }
+    this.#metrics.apply.connectionFlushFailure();
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#ready.note(
+      'connections',
+      `new pods can be reached by connections of earlier pods with their addresses: ${reason}`,
+    );
+    this.#logger.warn(
+      { addresses: addresses.slice(0, maxLoggedAddresses), count: addresses.length, err: error },
+      'could not delete the connections of pods that have gone: their other ends may reach new pods with the same addresses',
+    );
+  }
 
   applied({ plan, receivedAt }: AppliedRun, { snapshot, issues, refusedPolicies }: InForce): void {
     if (this.#found !== undefined) {

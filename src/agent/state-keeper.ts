@@ -4,7 +4,7 @@ import { loadState, writeState } from '../state/state-file.ts';
 import { StateWriter } from '../state/state-writer.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { NodeMetrics } from '../telemetry/metrics/node.ts';
-import type { Clock } from './reconciler.ts';
+import type { Clock } from './clock.ts';
 
 export interface StateKeeperOptions {
   /** `undefined`: the agent saves no state. */

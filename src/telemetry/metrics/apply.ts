@@ -26,6 +26,8 @@ export interface ApplyMetrics {
   drift(): void;
   /** Whether `nft monitor` reports each change on the node. */
   monitor(isListening: boolean): void;
+  /** Connections of an address that has come to another pod may be left. */
+  connectionFlushFailure(): void;
 }
 
 /** The target is 1 s at p99, the hard ceiling 10 s (S7.2). */
@@ -87,6 +89,11 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     help: 'Whether `nft monitor` reports every change of rules on the node: 1; or 0, and the agent only checks the chains that every packet meets.',
     registers,
   });
+  const flushFailures = new Counter({
+    name: 'postern_connection_flush_failures_total',
+    help: 'Times that the agent could not delete all connections of addresses that passed to another pod.',
+    registers,
+  });
   return {
     eventToKernel: (seconds) => latency.observe(seconds),
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
@@ -102,5 +109,6 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     adopted: (result) => adoptions.inc({ result }),
     drift: () => drift.inc(),
     monitor: (isListening) => monitor.set(isListening ? 1 : 0),
+    connectionFlushFailure: () => flushFailures.inc(),
   };
 }
