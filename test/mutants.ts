@@ -23,6 +23,7 @@ const compiler = 'test/compile/compile.test.ts';
 const members = 'test/compile/members.test.ts';
 const delta = 'test/indexer/delta.test.ts';
 const elementChanges = 'test/nftables/element-changes.test.ts';
+const ruleOrder = 'test/compile/rule-order.test.ts';
 const size = 'test/compile/size.test.ts';
 const admission = 'test/indexer/admission.test.ts';
 const room = 'test/indexer/share-budget.test.ts';
@@ -159,9 +160,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'only the first policy of a pod is honoured',
-    file: 'src/compile/class-spec.ts',
-    find: 'for (const policy of isolating) {',
-    replace: 'for (const policy of isolating.slice(0, 1)) {',
+    file: 'src/compile/rule-order.ts',
+    find: 'of policies.toSorted(compareOrder)',
+    replace: 'of policies.toSorted(compareOrder).slice(0, 1)',
     specs: [golden, agreement],
   },
   {
@@ -392,16 +393,72 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'egress rules satisfy ingress',
-    file: 'src/compile/class-spec.ts',
-    find: 'of policy.rules[direction]',
-    replace: 'of [...policy.rules.ingress, ...policy.rules.egress]',
+    file: 'src/compile/rule-order.ts',
+    find: 'rules[direction].forEach(add)',
+    replace: '[...rules.ingress, ...rules.egress].forEach(add)',
     specs: [golden],
+  },
+  {
+    name: 'rules of a direction that policyTypes does not list count',
+    file: 'src/kinds/network-policy.ts',
+    find: 'if (types.isolates.has(direction)) return',
+    replace: 'if (types.isolates.size > 0) return',
+    specs: [kinds],
+  },
+  {
+    name: 'tiers are judged in no order',
+    file: 'src/compile/rule-order.ts',
+    find: 'of policies.toSorted(compareOrder)',
+    replace: 'of policies',
+    specs: [ruleOrder],
+  },
+  {
+    name: 'the highest priority number is judged first',
+    file: 'src/model/order.ts',
+    find: 'a.priority - b.priority',
+    replace: 'b.priority - a.priority',
+    specs: [ruleOrder],
+  },
+  {
+    name: 'a rule that does not accept is skipped',
+    file: 'src/compile/flatten-rules.ts',
+    find: 'return end === -1 ? ordered : ordered.slice(0, end);',
+    replace: "return end === -1 ? ordered : ordered.filter(({ action }) => action === 'Accept');",
+    specs: [ruleOrder],
+  },
+  {
+    name: 'an isolated pod accepts the rest',
+    file: 'src/compile/rule-order.ts',
+    find: 'if (!isIsolated) add(acceptEverything);',
+    replace: 'add(acceptEverything);',
+    specs: [ruleOrder],
+  },
+  {
+    name: 'the Baseline tier is judged for isolated pods',
+    file: 'src/compile/rule-order.ts',
+    find: "if (!isIsolated || tier !== 'Baseline') rules",
+    replace: 'if (tier) rules',
+    specs: [ruleOrder],
+  },
+  {
+    name: 'a pod that no policy isolates is judged by no rule',
+    file: 'src/model/order.ts',
+    find: "return isolates.has(direction) || rules[direction].some(({ action }) => action !== 'Accept');",
+    replace: 'return isolates.has(direction) && rules[direction].length >= 0;',
+    specs: [ruleOrder],
+  },
+  {
+    name: 'a policy whose rules cannot be used denies nothing any more',
+    file: 'src/model/order.ts',
+    find: '? denyEverything : []',
+    replace: '? [] : denyEverything.slice(1)',
+    specs: [ruleOrder],
   },
   {
     name: 'a refused policy keeps its allows',
     file: 'src/compile/class-spec.ts',
-    find: 'if (refused.has(policy.id)) continue;',
-    replace: '',
+    find: 'refused.has(each.id) ? withoutAllows(each) : each',
+    replace: 'refused.has(each.id) ? (withoutAllows(each), each) : each',
     specs: [compiler],
   },
   {
@@ -2329,8 +2386,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a denial is laid to all policies of the pod, whichever direction they isolate',
     file: 'src/agent/denials/describe-denial.ts',
-    find: 'policies.get(id)?.isolates.has(denial.direction)',
-    replace: 'policies.has(id)',
+    find: 'isolating: findDenying(all, policies, denial.direction)',
+    replace:
+      "isolating: [...new Set([...findDenying(all, policies, 'ingress'), ...findDenying(all, policies, 'egress')])]",
     specs: [attribution],
   },
   {

@@ -1,4 +1,4 @@
-import type { Direction } from '../model/policy.ts';
+import { findDenying } from '../model/order.ts';
 import type { NodeState, StateOfIssue, StateOfPod } from '../model/node-state.ts';
 import type { LocalPod, Snapshot } from '../model/snapshot.ts';
 import type { Pipeline } from '../pipeline.ts';
@@ -36,14 +36,12 @@ export function describeNode(known: Known): NodeState {
 }
 
 function describePod({ key, addresses, links, policies }: LocalPod, snapshot: Snapshot): StateOfPod {
-  const isolating = (direction: Direction): string[] =>
-    policies.filter((id) => snapshot.policies.get(id)?.isolates.has(direction));
   return {
     // A pod's key ends with its uid.
     pod: key.split('/', 2).join('/'),
     addresses,
     links: Object.fromEntries(links),
-    ingress: isolating('ingress'),
-    egress: isolating('egress'),
+    ingress: findDenying(policies, snapshot.policies, 'ingress'),
+    egress: findDenying(policies, snapshot.policies, 'egress'),
   };
 }

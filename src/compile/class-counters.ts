@@ -1,5 +1,6 @@
 import { sorted } from '../lib/sort.ts';
 import { familyOf, type Family } from '../model/address.ts';
+import { findDenying } from '../model/order.ts';
 import { directions, type Policy, type PolicyId } from '../model/policy.ts';
 import type { LocalPod } from '../model/snapshot.ts';
 import { parseCounters } from '../nftables/parse-counters.ts';
@@ -16,7 +17,7 @@ export interface CountedClass {
   /** All its chains. The last rule of each counts denied packets. */
   readonly chains: readonly string[];
   readonly pods: number;
-  /** The policies that isolate its pods in its direction. */
+  /** The policies that may deny its pods something in its direction. */
   readonly policies: readonly PolicyId[];
 }
 
@@ -37,7 +38,7 @@ export function countedClasses(
       for (const direction of directions) {
         const chains = built[direction]?.families?.[family].chains;
         if (!chains) continue;
-        const isolating = pod.policies.filter((id) => policies.get(id)?.isolates.has(direction));
+        const denying = findDenying(pod.policies, policies, direction);
         const { name } = chains.original.chain;
         const key = `${family} ${name}`;
         const known = classes.get(key);
@@ -49,7 +50,7 @@ export function countedClasses(
           entries,
           chains: [...entries, ...each.flatMap(({ ports }) => ports.chains.map((chain) => chain.name))],
           pods: (known?.pods ?? 0) + 1,
-          policies: sorted(new Set([...(known?.policies ?? []), ...isolating])),
+          policies: sorted(new Set([...(known?.policies ?? []), ...denying])),
         });
       }
     }

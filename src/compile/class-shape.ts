@@ -85,10 +85,10 @@ export function draftClass(
   limits: ShapeLimits,
   known?: BuiltClass,
 ): ClassDraft {
-  const { spec, buckets } = rules;
+  const { buckets } = rules;
   if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any'))
     return { rules, limits, families: undefined };
-  const named = namedTuples(spec, groups);
+  const named = namedTuples(rules, groups);
   const within = (each: ShapeLimits): ClassDraft => {
     const drafts = families.map((family) => {
       return draftFamily(family, buckets, named, groupSet, each, known?.families?.[family].draft);

@@ -1,6 +1,8 @@
 import { compareText, sorted } from '../lib/sort.ts';
+import { withoutAllows } from '../model/order.ts';
 import {
   directions,
+  type Action,
   type Direction,
   type Peer,
   type Policy,
@@ -9,9 +11,11 @@ import {
 } from '../model/policy.ts';
 import type { LocalPod } from '../model/snapshot.ts';
 import { portRangeText, resolveNamedPort, type PortRange } from './port-set.ts';
+import { orderRules } from './rule-order.ts';
 
 /** A rule as the kernel needs it: ingress port names are resolved to the pod's port numbers (S4.7). */
 export interface ClassRule {
+  readonly action: Action;
   readonly peers: readonly Peer[];
   readonly ports: readonly (PortMatch | PortRange)[];
 }
@@ -23,33 +27,40 @@ export interface ClassRule {
 export interface ClassSpec {
   readonly direction: Direction;
   readonly text: string;
+  /** In order: the first rule that matches a packet decides. A packet that no rule matches is denied. */
   readonly rules: readonly ClassRule[];
 }
 
-/** By direction, the class of the pod; `undefined` if no policy isolates it. A refused policy isolates and allows nothing (S9.10). */
+/**
+ * By direction, the class of the pod; `undefined` if no policy denies it anything.
+ * @param selecting all policies that select the pod
+ * @param refused policies that isolate and allow nothing (S9.10)
+ */
 export function classSpecsOf(
   pod: LocalPod,
-  policies: readonly Policy[],
+  selecting: readonly Policy[],
   refused: ReadonlySet<string>,
 ): Readonly<Record<Direction, ClassSpec | undefined>> {
+  const policies =
+    refused.size === 0 ? selecting : selecting.map((each) => (refused.has(each.id) ? withoutAllows(each) : each));
   const specs: Record<Direction, ClassSpec | undefined> = { ingress: undefined, egress: undefined };
   for (const direction of directions) {
-    const isolating = policies.filter((policy) => policy.isolates.has(direction));
-    if (isolating.length === 0) continue;
-    const rules = new Map<string, ClassRule>();
-    for (const policy of isolating) {
-      if (refused.has(policy.id)) continue;
-      for (const rule of policy.rules[direction]) {
+    const runs = orderRules(policies, direction);
+    if (!runs) continue;
+    const texts: string[] = [];
+    const rules: ClassRule[] = [];
+    for (const run of runs) {
+      const byText = new Map<string, ClassRule>();
+      for (const rule of run) {
         const resolved = direction === 'ingress' ? resolveIngressNames(rule, pod) : rule;
-        if (resolved.peers.length > 0 && resolved.ports.length > 0) rules.set(ruleText(resolved), resolved);
+        if (resolved.peers.length > 0 && resolved.ports.length > 0) byText.set(ruleText(resolved), resolved);
+      }
+      for (const text of sorted(byText.keys())) {
+        texts.push(text);
+        rules.push(byText.get(text)!);
       }
     }
-    const texts = sorted(rules.keys());
-    specs[direction] = {
-      direction,
-      text: `${direction} ${texts.join(' | ')}`,
-      rules: texts.map((text) => rules.get(text)!),
-    };
+    specs[direction] = { direction, text: `${direction} ${texts.join(' | ')}`, rules };
   }
   return specs;
 }
@@ -57,6 +68,7 @@ export function classSpecsOf(
 function resolveIngressNames(rule: PolicyRule, pod: LocalPod): ClassRule {
   if (!rule.ports.some((port) => port.kind === 'named')) return rule;
   return {
+    action: rule.action,
     peers: rule.peers,
     ports: rule.ports.flatMap((port): (PortMatch | PortRange)[] =>
       port.kind === 'named' ? resolveNamedPort(port, pod.ports) : [port],
@@ -73,7 +85,8 @@ const ruleTexts = new WeakMap<ClassRule, string>();
 function ruleText(rule: ClassRule): string {
   let text = ruleTexts.get(rule);
   if (text === undefined) {
-    text = `${peersText(rule)} : ${rule.ports.map(portText).sort(compareText).join(' ')}`;
+    const action = rule.action === 'Accept' ? '' : `${rule.action} `;
+    text = `${action}${peersText(rule)} : ${rule.ports.map(portText).sort(compareText).join(' ')}`;
     ruleTexts.set(rule, text);
   }
   return text;

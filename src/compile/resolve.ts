@@ -1,7 +1,8 @@
 import { holdsAddress, mergeRanges, parseAddress, type AddressRange } from '../model/address.ts';
 import type { GroupId, Peer } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
-import { peersText, type ClassSpec } from './class-spec.ts';
+import { peersText, type ClassRule, type ClassSpec } from './class-spec.ts';
+import { flattenRules } from './flatten-rules.ts';
 import {
   maxSinglePorts,
   portRangeText,
@@ -27,6 +28,8 @@ export interface Bucket {
 /** Everything derived from a class's rules that does not depend on group members. It is computed once per class. */
 export interface ClassRules {
   readonly spec: ClassSpec;
+  /** The class allows what one of these rules matches. */
+  readonly allows: readonly ClassRule[];
   readonly buckets: readonly Bucket[];
   /** The groups whose members decide the content of the class's sets. */
   readonly groups: readonly GroupId[];
@@ -35,12 +38,13 @@ export interface ClassRules {
 export type Groups = ReadonlyMap<GroupId, AddressGroup>;
 
 export function readClass(spec: ClassSpec): ClassRules {
-  return { spec, buckets: bucketsOf(spec), groups: groupsOf(spec) };
+  const allows = flattenRules(spec.rules);
+  return { spec, allows, buckets: bucketsOf(allows), groups: groupsOf(allows) };
 }
 
-function groupsOf(spec: ClassSpec): GroupId[] {
+function groupsOf(allows: readonly ClassRule[]): GroupId[] {
   const ids = new Set<GroupId>();
-  for (const rule of spec.rules) {
+  for (const rule of allows) {
     for (const peer of rule.peers) if (peer.kind === 'pods') ids.add(peer.group);
     for (const port of rule.ports) if ('kind' in port && port.kind === 'named') ids.add(port.declarers);
   }
@@ -48,11 +52,11 @@ function groupsOf(spec: ClassSpec): GroupId[] {
 }
 
 /**
- * Groups rules without egress port names: first merges the ports of rules with equal peers, then the peers of rules with equal ports. Rules are ORed, so
+ * Groups rules without egress port names: first merges the ports of rules with equal peers, then the peers of rules with equal ports. The rules are ORed, so
  * neither step changes what the class allows.
  */
-function bucketsOf(spec: ClassSpec): readonly Bucket[] {
-  const byPeers = Map.groupBy(spec.rules, peersText);
+function bucketsOf(allows: readonly ClassRule[]): readonly Bucket[] {
+  const byPeers = Map.groupBy(allows, peersText);
   const buckets = new Map<string, Bucket>();
   for (const rules of byPeers.values()) {
     const ports = portSetOf(rules.flatMap((rule) => rule.ports));
@@ -84,9 +88,9 @@ function addPeers(bucket: Bucket, peers: readonly Peer[]): void {
  * Resolves egress port names. Each destination pod resolves a name itself (S4.6, S4.8, S4.9). Destinations are pods that declare the name and that
  * a peer matches. Returns by address the texts of protocol and port.
  */
-export function namedTuples(spec: ClassSpec, groups: Groups): Map<string, Set<string>> {
+export function namedTuples({ allows }: ClassRules, groups: Groups): Map<string, Set<string>> {
   const tuples = new Map<string, Set<string>>();
-  for (const { peers, ports } of spec.rules) {
+  for (const { peers, ports } of allows) {
     for (const name of ports) {
       if (!('kind' in name) || name.kind !== 'named') continue;
       for (const [member, address] of destinationsOf(peers, name.declarers, groups)) {

@@ -11,7 +11,11 @@ import type { Broken, Report } from './reading.ts';
 import { readSelector } from './selector.ts';
 import type { Selector } from './selector.ts';
 
+/** Policies of one tier are judged together. */
+export type Tier = 'NetworkPolicy';
+
 export interface Policy {
+  readonly tier: Tier;
   readonly ref: PolicyRef;
   readonly namespace: string;
   readonly podSelector: Selector;
@@ -44,6 +48,7 @@ export function readPolicy(raw: JsonObject, report: Report): Policy {
   const podSelector = readSubject(given['podSelector'], namespace, report);
   const types = readPolicyTypes(given, report);
   return {
+    tier: 'NetworkPolicy',
     ref: `${namespace}/${textAt(raw, 'metadata', 'name') ?? ''}`,
     namespace,
     podSelector,

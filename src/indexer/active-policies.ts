@@ -1,6 +1,7 @@
-import type { Direction, Policy, PolicyId, Selection } from '../model/policy.ts';
+import { findDenying, withoutAllows } from '../model/order.ts';
+import { directions, type Direction, type Policy, type PolicyId, type Selection } from '../model/policy.ts';
 import type { LeftOut, PodKey } from '../model/snapshot.ts';
-import { Admission, withoutAllows, type FillBudgets } from './admission.ts';
+import { Admission, type FillBudgets } from './admission.ts';
 import { CountedSet } from './counted-set.ts';
 import { ObservedMap } from './delta-log.ts';
 import type { GroupTable } from './group-table.ts';
@@ -8,7 +9,7 @@ import { sizeOfAll } from './table-size.ts';
 
 const noPolicies: ReadonlySet<PolicyId> = new Set();
 
-/** The policies in force: they select a subject of this node (`subjects.ts`). A policy over its namespace's budget is in force without rules. */
+/** The policies in force: they select a subject of this node (`subjects.ts`). A policy over its namespace's budget is in force and allows nothing. */
 export class ActivePolicies {
   readonly #all = new Map<PolicyId, Policy>();
   readonly #ofPods = new Map<PodKey, Set<PolicyId>>();
@@ -38,7 +39,7 @@ export class ActivePolicies {
     return this.#all.get(id);
   }
 
-  /** The policies in force. Policies in `leftOut` have no rules here. */
+  /** The policies in force. Policies in `leftOut` allow nothing here. */
   get active(): ReadonlyMap<PolicyId, Policy> {
     return this.#active;
   }
@@ -55,10 +56,9 @@ export class ActivePolicies {
     return this.#ofPods.get(key) ?? noPolicies;
   }
 
-  /** The directions in which policies isolate the pod. */
-  isolating(key: PodKey): Set<Direction> {
-    const policies = Iterator.from(this.of(key)).map((id) => this.#all.get(id));
-    return new Set(policies.flatMap((policy) => policy?.isolates ?? []));
+  /** The directions in which policies may deny the pod something. */
+  denying(key: PodKey): Set<Direction> {
+    return new Set(directions.filter((direction) => findDenying(this.of(key), this.#all, direction).length > 0));
   }
 
   /** Call `add` and `remove` afterwards for the pods that the policy selects. Retains the new version's groups before it releases the old ones. */

@@ -1,5 +1,6 @@
 import { compareText } from '../lib/sort.ts';
 import { defaultNamespaceBudget, nodeBudget } from '../model/budget.ts';
+import { withoutAllows } from '../model/order.ts';
 import type { GroupId, Policy, PolicyId, Selection } from '../model/policy.ts';
 import type { LeftOut } from '../model/snapshot.ts';
 import { shareBudget, type Share } from './share-budget.ts';
@@ -199,13 +200,4 @@ function smallestFirst({ wanted }: Ledger): Policy[] {
 
 function namespaceOf(id: PolicyId): string {
   return id.slice(0, id.indexOf('/'));
-}
-
-const stripped = new WeakMap<Policy, Policy>();
-
-/** Returns the same object for the same policy, so that callers see no change. */
-export function withoutAllows(policy: Policy): Policy {
-  let known = stripped.get(policy);
-  if (!known) stripped.set(policy, (known = { ...policy, rules: { ingress: [], egress: [] }, groups: new Map() }));
-  return known;
 }

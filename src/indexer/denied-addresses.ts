@@ -13,7 +13,7 @@ const neitherWay: ReadonlySet<Direction> = new Set();
 export class DeniedAddresses {
   readonly #ownership: Ownership;
   readonly #gatedRanges: GatedRanges;
-  readonly #isolating: (key: PodKey) => ReadonlySet<Direction>;
+  readonly #denying: (key: PodKey) => ReadonlySet<Direction>;
   readonly #directions: ObservedMap<string, ReadonlySet<Direction>>;
   readonly #links: ObservedMap<string, Link>;
   /** Addresses whose claimants, or the policies of a claimant, changed in this event. */
@@ -23,18 +23,18 @@ export class DeniedAddresses {
   #judgedClaims: readonly GateClaims[] = [];
 
   /**
-   * @param isolating the directions in which policies isolate a pod
+   * @param denying the directions in which policies may deny a pod something
    * @param note is called at each change of a result
    */
   constructor(
     ownership: Ownership,
     gatedRanges: GatedRanges,
-    isolating: (key: PodKey) => ReadonlySet<Direction>,
+    denying: (key: PodKey) => ReadonlySet<Direction>,
     note: () => void,
   ) {
     this.#ownership = ownership;
     this.#gatedRanges = gatedRanges;
-    this.#isolating = isolating;
+    this.#denying = denying;
     this.#directions = new ObservedMap(note);
     this.#links = new ObservedMap(note);
   }
@@ -96,7 +96,7 @@ export class DeniedAddresses {
     const isolated = new Set<Direction>();
     for (const [key] of this.#ownership.claimantsOf(address)) {
       if (this.#ownership.judge(key, address) !== 'contested') continue;
-      for (const direction of this.#isolating(key)) isolated.add(direction);
+      for (const direction of this.#denying(key)) isolated.add(direction);
     }
     return isolated;
   }

@@ -67,7 +67,7 @@ export class Indexer {
     const localPods = new LocalPods(ownership, policies, (key) => localPodResolver.staleOf(key), noteLocal);
     const nodes = new NodeTable(nodeName, noteLocal);
     const gatedRanges = new GatedRanges(nodeName, gate, (name) => nodes.all.has(name), noteLocal);
-    const denied = new DeniedAddresses(ownership, gatedRanges, (key) => policies.isolating(key), noteLocal);
+    const denied = new DeniedAddresses(ownership, gatedRanges, (key) => policies.denying(key), noteLocal);
     this.#nodeName = nodeName;
     [this.#ownership, this.#localPodResolver, this.#groups, this.#nodes] = [ownership, localPodResolver, groups, nodes];
     [this.#policies, this.#localPods, this.#gatedRanges, this.#denied] = [policies, localPods, gatedRanges, denied];

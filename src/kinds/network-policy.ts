@@ -44,10 +44,17 @@ function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Is
   const subject = readSubject(spec, namespace, issues);
   // A part of the policy that we could not read may narrow it, so the policy isolates but allows nothing (S9.7, S9.9).
   const mayAllow = specKnown && types.understood && subject.complete;
-  const rules = (direction: Direction): readonly PolicyRule[] =>
-    mayAllow ? readRules(spec, direction, namespace, addGroup) : [];
+  const rules = (direction: Direction): readonly PolicyRule[] => {
+    if (!mayAllow) return [];
+    if (types.isolates.has(direction)) return readRules(spec, direction, namespace, addGroup);
+    // S2.3: these rules have no effect. Their issues are reported all the same.
+    readRules(spec, direction, namespace, groupIdOf);
+    return [];
+  };
   const policy: Policy = {
     id: `${namespace}/${String(metadata.get('name').value)}`,
+    tier: 'NetworkPolicy',
+    priority: 0,
     appliesTo: { namespaces: { name: namespace }, pods: subject.selector },
     isolates: types.isolates,
     rules: { ingress: rules('ingress'), egress: rules('egress') },
@@ -117,6 +124,7 @@ function readRule(
   const addDeclarers = peersName === 'to' ? addGroup : groupIdOf;
   // An empty list means "any". A list without any valid entry stays empty and matches nothing.
   return {
+    action: 'Accept',
     peers: peers.length === 0 ? [{ kind: 'any' }] : peers.flatMap((peer) => readPeer(peer, namespace, addGroup) ?? []),
     ports: ports.length === 0 ? [{ kind: 'any' }] : ports.flatMap((port) => readPort(port, addDeclarers) ?? []),
   };

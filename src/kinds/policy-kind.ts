@@ -7,7 +7,7 @@ export interface PolicyKind {
   readonly name: string;
   readonly resource: { readonly name: ResourceName; readonly path: string };
   /**
-   * Never throws: an element that it cannot read allows nothing and yields an issue (S9.1).
+   * Never throws: an element that it cannot read allows nothing and yields an issue (S9.1). A `Deny` or `Pass` rule that it cannot read denies everything.
    * `raw` is the decoded JSON of the whole object, so that `parse` sees unknown fields (S9.9).
    */
   parse(raw: unknown): { policy: Policy; issues: readonly Issue[] };

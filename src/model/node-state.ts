@@ -42,7 +42,7 @@ export interface StateOfPod {
   readonly addresses: readonly string[];
   /** By address: the device that the IP hooks see, and the bridge port if that device is a bridge. */
   readonly links: Readonly<Record<string, { readonly device: string; readonly port?: string }>>;
-  /** The policies that isolate it, per direction. */
+  /** The policies that may deny it something, per direction. */
   readonly ingress: readonly PolicyId[];
   readonly egress: readonly PolicyId[];
 }

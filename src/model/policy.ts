@@ -40,17 +40,37 @@ export type PortMatch =
   /** Resolved on the destination pod (S4.6). `declarers` is the group of all pods that declare the name. */
   | { readonly kind: 'named'; readonly name: string; readonly protocol: Protocol; readonly declarers: GroupId };
 
-/** Allows packets that match at least one peer and one port. An empty list matches nothing; "any" is always explicit. */
+/**
+ * The tiers, in the order in which they judge a packet. `NetworkPolicy` is the tier of every NetworkPolicy. A policy of the other tiers isolates no pod:
+ * what its rules do not match is for the next tier to decide. After the last tier, a packet is allowed.
+ */
+export const tiers = ['Admin', 'NetworkPolicy', 'Baseline'] as const;
+export type Tier = (typeof tiers)[number];
+
+/** What a rule does with a packet that it matches. After `Pass`, the next tier decides. */
+export type Action = 'Accept' | 'Deny' | 'Pass';
+
+/** Matches packets that match at least one peer and one port. An empty list matches nothing; "any" is always explicit. */
 export interface PolicyRule {
+  readonly action: Action;
   readonly peers: readonly Peer[];
   readonly ports: readonly PortMatch[];
 }
 
-/** The kind-independent form of a policy. The rules of all policies that select a pod are ORed. */
+/**
+ * The kind-independent form of a policy. In each direction, the rules of all policies that select a pod are one ordered list (`order.ts`), and the
+ * first rule that matches a packet decides. A NetworkPolicy has `Accept` rules only. After the rules of its tier, it denies the rest in the directions
+ * that it isolates. So the rules of several NetworkPolicies are ORed, and their order means nothing.
+ */
 export interface Policy {
   readonly id: PolicyId;
+  readonly tier: Tier;
+  /** Within the tier: a lower number comes first. */
+  readonly priority: number;
   readonly appliesTo: Selection;
+  /** The directions in which its tier denies what no rule of the tier matches. */
   readonly isolates: ReadonlySet<Direction>;
+  /** In order. */
   readonly rules: Readonly<Record<Direction, readonly PolicyRule[]>>;
   /** Every group that the rules name. */
   readonly groups: ReadonlyMap<GroupId, Selection>;

@@ -60,7 +60,7 @@ export interface Snapshot {
   readonly revision: number;
   readonly inSync: boolean;
   readonly localPods: ReadonlyMap<PodKey, LocalPod>;
-  /** The policies that select a local pod. Policies in `leftOut` have no rules here. */
+  /** The policies that select a local pod. Policies in `leftOut` allow nothing here. */
   readonly policies: ReadonlyMap<PolicyId, Policy>;
   readonly leftOut?: ReadonlyMap<PolicyId, LeftOut>;
   /** The groups that `policies` name. */

@@ -4,7 +4,7 @@ import type { SavedState } from './saved-state.ts';
 import { readTagged, writeTagged } from './tagged-json.ts';
 
 /** Increase it with every change of the written text, also if only the model changes: `test/state/state-text.test.ts` checks that. */
-export const formatVersion = 2;
+export const formatVersion = 3;
 
 export type DecodedState =
   | { readonly node: string; readonly state: SavedState }

@@ -69,6 +69,8 @@ describe('findCulprit', () => {
 describe('Refusals', () => {
   const policy = (id: string): Policy => ({
     id,
+    tier: 'NetworkPolicy',
+    priority: 0,
     appliesTo: { namespaces: { name: 'x' }, pods: [] },
     isolates: new Set(),
     rules: { ingress: [], egress: [] },

@@ -156,6 +156,16 @@ describe('Indexer: who owns an address (S1.9-S1.12)', () => {
       },
     ));
 
+  it('a contested local address is isolated where a rule may deny a claimant something, without isolation too', () => {
+    const event = upsertOf(policy('y/out', { podSelector: {}, policyTypes: ['Egress'] }));
+    assert.ok(event.op === 'upsert' && event.value.kind === 'Policy');
+    const everyone = { action: 'Deny', peers: [{ kind: 'any' }], ports: [{ kind: 'any' }] } as const;
+    const value = { ...event.value, isolates: new Set<never>(), rules: { ingress: [everyone], egress: [] } };
+    const indexer = indexed(pod('x/mine', { ips: ['10.1.0.7'] }), pod('y/theirs', { node: 'n2', ips: ['10.1.0.7'] }));
+    indexer.receive({ ...event, value });
+    assert.deepEqual(describeSnapshot(indexer).denied, { '10.1.0.7': 'ingress' });
+  });
+
   it('a contested address of other nodes is none of ours', () =>
     assertInEveryOrder([db('x/one'), db('x/two'), fromDb], {}));
 

@@ -460,6 +460,24 @@ describe('NetworkPolicy: the policy itself (S9.7, S9.9)', () => {
     assert.deepEqual(groupsOf({ ingress: [{ from: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }] }), []);
   });
 
+  it('rules of a direction that policyTypes does not list are left out, and their issues are reported (S2.3)', () => {
+    const peer = { podSelector: { matchLabels: { app: 'a' } } };
+    const spec = { policyTypes: ['Ingress'], egress: [{ to: [peer] }, { ports: [{ port: 0 }] }] };
+    const { policy, issues } = networkPolicyKind.parse({ metadata: { namespace: 'x', name: 'p' }, spec });
+    assert.deepEqual([policy.rules.egress, policy.groups.size], [[], 0]);
+    assert.deepEqual(
+      issues.map(({ path }) => path),
+      ['spec.egress[1].ports[0].port'],
+    );
+  });
+
+  it('is of the middle tier, and each rule accepts', () => {
+    const spec = { policyTypes: ['Ingress', 'Egress'], ingress: [{}, {}], egress: [{}] };
+    const { policy } = networkPolicyKind.parse({ metadata: { namespace: 'x', name: 'p' }, spec });
+    const actions = [...policy.rules.ingress, ...policy.rules.egress].map(({ action }) => action);
+    assert.deepEqual([policy.tier, policy.priority, actions], ['NetworkPolicy', 0, ['Accept', 'Accept', 'Accept']]);
+  });
+
   it('does not depend on the prototype of what the parser gave', () => {
     const spec = JSON.parse('{"podSelector":{"matchLabels":{"__proto__":"a","constructor":"b"}}}') as unknown;
     assert.equal(appliesTo(spec), 'x[__proto__ In a, constructor In b]');

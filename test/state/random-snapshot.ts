@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Link, NamedPort } from '../../src/model/cluster.ts';
-import { directions, protocols, type Policy, type PolicyRule, type Selection } from '../../src/model/policy.ts';
+import { directions, protocols, tiers, type Policy, type PolicyRule, type Selection } from '../../src/model/policy.ts';
 import type { AddressGroup, LocalPod, Snapshot } from '../../src/model/snapshot.ts';
 
 /** Of the right types, and otherwise whatever: names are any text, addresses need not fit together. */
@@ -32,6 +32,7 @@ const selection: fc.Arbitrary<Selection> = fc.record(
 const value = fc.bigInt({ min: 0n, max: (1n << 128n) - 1n });
 const range = fc.record({ family: fc.constantFrom('ipv4' as const, 'ipv6' as const), first: value, last: value });
 const rule: fc.Arbitrary<PolicyRule> = fc.record({
+  action: fc.constantFrom('Accept' as const, 'Deny' as const, 'Pass' as const),
   peers: fc.array(
     fc.oneof(
       fc.record({ kind: fc.constant('any' as const) }),
@@ -51,6 +52,8 @@ const rule: fc.Arbitrary<PolicyRule> = fc.record({
 
 const policy: fc.Arbitrary<Policy> = fc.record({
   id: name,
+  tier: fc.constantFrom(...tiers),
+  priority: fc.nat(1000),
   appliesTo: selection,
   isolates: setOf(direction),
   rules: fc.record({ ingress: fc.array(rule, { maxLength: 2 }), egress: fc.array(rule, { maxLength: 2 }) }),

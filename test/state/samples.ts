@@ -31,6 +31,7 @@ const clients: Required<Selection> = {
 };
 
 const rule: PolicyRule = {
+  action: 'Accept',
   peers: [
     { kind: 'any' },
     { kind: 'pods', group: 'clients' },
@@ -51,6 +52,8 @@ const rule: PolicyRule = {
 
 const policy: Required<Policy> = {
   id: 'shop/api',
+  tier: 'NetworkPolicy',
+  priority: 0,
   appliesTo: { namespaces: { name: 'shop' }, pods: [] },
   isolates: new Set(['ingress', 'egress']),
   rules: { ingress: [rule], egress: [] },

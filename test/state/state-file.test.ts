@@ -123,8 +123,8 @@ describe('the state on disk', () => {
     ['is empty', '', 'it is damaged'],
     [
       'is of another version',
-      encodeState(old, 'n1').replace('"version":2', '"version":99'),
-      'its format is 99, and this version uses 2',
+      encodeState(old, 'n1').replace('"version":3', '"version":99'),
+      'its format is 99, and this version uses 3',
     ],
     ['is of another node', encodeState(old, 'n2'), 'it belongs to node n2, and this is n1'],
   ] as const) {

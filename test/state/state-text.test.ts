@@ -60,7 +60,7 @@ describe('the text of a state', () => {
     ['no JSON', 'postern\n{}\n', 'it is damaged'],
     ['a JSON file of something else', '{"kind":"Pod"}\n', 'it is not a state of Postern'],
     ['null', 'null\nnull\n', 'it is not a state of Postern'],
-    ['another version', text.replace('"version":2', '"version":3'), 'its format is 3, and this version uses 2'],
+    ['another version', text.replace('"version":3', '"version":4'), 'its format is 4, and this version uses 3'],
     ['a state without its node', text.replace('"node":"n1",', ''), 'it is damaged'],
   ]) {
     it(`cannot be ${what}`, () => assert.deepEqual(decodeState(other!), { problem }));

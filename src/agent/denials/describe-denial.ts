@@ -5,6 +5,7 @@ import { attribute } from '../../evaluator/denial.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { sorted } from '../../lib/sort.ts';
 import type { Owners } from '../../model/owner.ts';
+import { findDenying } from '../../model/order.ts';
 import type { PolicyId } from '../../model/policy.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { ownersFor, type Audience } from './audience.ts';
@@ -65,7 +66,7 @@ export function subjectOf(denial: RecordedDenial, { node, ownersOf, policies }: 
     address,
     pod: isOne ? `${owner.pod.namespace}/${owner.pod.name}` : undefined,
     policies: all,
-    isolating: all.filter((id) => policies.get(id)?.isolates.has(denial.direction)),
+    isolating: findDenying(all, policies, denial.direction),
   };
 }
 
