@@ -101,7 +101,7 @@ const tableText = fc
   });
 
 /** What the doctor says surely happens to a packet, happens to it. */
-describe('the walk through the rules of others, beside the kernel', function () {
+describe('the walk through the rules of other programs, compared with the kernel', function () {
   this.timeout(numRuns * 1000);
   let kernel: Kernel;
   const pods = ['a', 'b'].map((each) => `postern-walk-${process.pid}-${each}`) as [string, string];
@@ -147,9 +147,9 @@ end
     return (await count()) !== earlier;
   };
 
-  it('lets a packet pass that no rule meets', async () => assert.equal(await passes(), true));
+  it('passes a packet that no rule matches', async () => assert.equal(await passes(), true));
 
-  it('tells the truth of random rules', async () => {
+  it('agrees with the kernel on random rules', async () => {
     const seen = { certain: 0, open: 0, uncertain: 0 };
     await fc.assert(
       fc.asyncProperty(tableText, async (text) => {

@@ -97,7 +97,7 @@ describe('postern probe in a lab (kernel)', function () {
     });
   }
 
-  it('is loud where something else drops it, and says where to look', async () => {
+  it('warns if another program drops the connection, and gives advice', async () => {
     const drop = 'table inet other { chain f { type filter hook forward priority 0; tcp dport 8080 drop; }; }';
     await lab.exec('node/n1', 'nft', drop);
     const { exitCode, stdout } = await probe('--family', 'ipv4', 'shop/web', 'shop/api', '8080');
@@ -119,7 +119,7 @@ describe('postern probe in a lab (kernel)', function () {
     assert.equal(counting.length, 1);
   });
 
-  it('is loud where what is denied gets through, as it does without an agent and its rules', async () => {
+  it('warns if a denied connection succeeds, as without an agent and its rules', async () => {
     await lab.agents.get('n1')!.end();
     await lab.exec('node/n1', 'nft', 'delete table ip postern; delete table ip6 postern');
     const { exitCode, stdout } = await probe('shop/other', 'shop/api', '8080');
@@ -129,7 +129,7 @@ describe('postern probe in a lab (kernel)', function () {
     assert.match(stdout, /ingress of shop\/api: .* shop\/api/);
   });
 
-  it('refuses, with exit code 2, what there is not', async () => {
+  it('refuses names that do not exist, with exit code 2', async () => {
     for (const [args, message] of [
       ['shop/wbe shop/api 80', /pod shop\/wbe does not exist; did you mean shop\/web\?/],
       ['shop/web shop/svc:web 80', /Service shop\/web does not exist; there is shop\/api/],

@@ -19,7 +19,7 @@ async function ask(script: string, ...args: readonly string[]) {
 describe('postern node denials (kernel)', function () {
   this.timeout(30_000);
 
-  it('says that there were none, and that there are no rules to deny by', async () => {
+  it('reports that there are no denials, and that there are no rules', async () => {
     deepEqual(await ask(rules), ['no connection was denied in the last minute', 0]);
     // Where no pod is isolated there are no notes to read.
     deepEqual(await ask('table ip postern {}\ntable ip6 postern {}'), [

@@ -45,7 +45,7 @@ describe('the API server', () => {
     assert.deepEqual([code, headers['warning']], [201, String.raw`299 - "unknown field \"spec.?nknown\"\""`]);
   });
 
-  it('lets kubectl leave the checking of fields to it', async () => {
+  it('validates fields if kubectl asks for it', async () => {
     const { paths } = (await server.call('/openapi/v3')).body;
     const document = (await server.call(paths['apis/networking.k8s.io/v1'].serverRelativeURL)).body;
     const [path] = Object.values(document.paths) as [{ patch: { parameters: { name: string }[] } }];

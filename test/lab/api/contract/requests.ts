@@ -156,7 +156,7 @@ export function describeRequests(server: () => TestedServer): void {
       });
     }
 
-    it('has done nothing that it refused', async () => {
+    it('did not execute refused requests', async () => {
       assert.deepEqual((await call(pods)).body.items, []);
     });
 
@@ -197,7 +197,7 @@ export function describeRequests(server: () => TestedServer): void {
       await call(`${pods}/a?gracePeriodSeconds=0`, { method: 'DELETE' });
     });
 
-    it('says what it serves', async () => {
+    it('lists the resources that it serves', async () => {
       const group = (await call('/apis/networking.k8s.io/v1')).body;
       const served = group.resources.find((each: { name: string }) => each.name === 'networkpolicies');
       assert.deepEqual(served.shortNames, ['netpol']);
