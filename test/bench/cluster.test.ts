@@ -15,7 +15,7 @@ interface RawObject {
   readonly status?: { readonly podIPs: readonly { readonly ip: string }[] };
 }
 
-/** One that is small enough for every run of the tests. */
+/** Small enough for every run of the tests. */
 const tiny: Shape = { ...shapes.small, name: 'tiny', namespaces: 20, pods: 1000, policies: 300 };
 
 const objectsOf = (shape: Shape): RawObject[] => [...clusterObjects(shape)] as RawObject[];

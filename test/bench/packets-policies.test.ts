@@ -8,7 +8,7 @@ import { catchAll } from '../../src/nftables/ruleset.ts';
 import { trace, type Trace } from '../../src/nftables/trace.ts';
 import { routedTables, verdictOf } from '../support/routed.ts';
 
-/** By what a class lets the packets to a port pass, by the first letter of the set's name; at both ends the same. */
+/** The set that allows the packets to a port, by the first letter of its name; equal at both ends. */
 const kinds: Readonly<Record<string, { port: number; protocol: 'udp' | 'tcp'; set: string }>> = {
   'an exact tuple': { port: ports.tuple, protocol: 'udp', set: 'tuples4' },
   'an exact tuple, TCP': { port: ports.tuple, protocol: 'tcp', set: 'tuples4' },
@@ -157,7 +157,7 @@ function classSteps({ path }: Trace): Trace['path'] {
   return path.filter(({ chain }) => /^(in|e)gress-.{12}(-r)?$/.test(chain));
 }
 
-/** What the classes, or what the port led to, looked up last. */
+/** The last look-ups of the classes, or of the chains of the port. */
 function setsOf(result: Trace, { ruleset }: Compiled): string[] {
   return classSteps(result).flatMap(({ chain, rule }) => {
     const [match] = ruleset.ip!.chains.get(chain)!.rules[rule]!.matches;

@@ -41,7 +41,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     await rm(folder, { recursive: true });
   });
 
-  /** `kernels`: what the kernel of each node holds, at one question after the other. */
+  /** `kernels`: the rules in the kernel of each node, for each question in turn. */
   async function explain(
     objects: readonly ApiObject[],
     kernels: Readonly<Record<string, readonly (Ruleset | undefined | ExecAnswer)[]>>,

@@ -190,7 +190,7 @@ Would be cut: 4 pairs of pods and ports
     match(come.out, /Pod office\/first: created\n\nWould be cut: no pair of pods on their declared ports\n$/);
   });
 
-  /** The world as a cluster has it: with addresses. */
+  /** The manifests as a cluster returns them: with addresses. */
   const addressed = (): Promise<string> => {
     const podOf = (namespace: string, name: string, app: string, nodeName: string, ip: string): object => ({
       apiVersion: 'v1',

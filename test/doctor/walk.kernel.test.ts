@@ -100,7 +100,7 @@ const tableText = fc
     return `table inet theirs {\n${[named, ...regular.toReversed(), ...hooked].join('\n')}\n}\n`;
   });
 
-/** What the doctor says surely happens to a packet, happens to it. */
+/** The kernel does what the doctor reports as certain. */
 describe('the walk through the rules of other programs, compared with the kernel', function () {
   this.timeout(numRuns * 1000);
   let kernel: Kernel;
@@ -138,7 +138,7 @@ end
     await kernel?.close();
   });
 
-  /** A packet is through before the one who sends it goes on: all in between is this kernel. */
+  /** A packet arrives before the sender continues: everything between them is this kernel. */
   const passes = async (): Promise<boolean> => {
     const count = async (): Promise<string> =>
       /counter packets (\d+)/.exec(await kernel.sh('nft list chain inet seen last'))![1]!;
@@ -154,7 +154,7 @@ end
     await fc.assert(
       fc.asyncProperty(tableText, async (text) => {
         const script = `nft destroy table inet theirs; nft -f - <<'end'\n${text}end`;
-        // nft refuses what compares both families.
+        // nft refuses rules that compare both families.
         fc.pre(
           await kernel.sh(script).then(
             () => true,

@@ -4,7 +4,7 @@ import { describe, it } from 'mocha';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import { decide, world } from './world.ts';
 
-/** Policies, a denied flow, and `path: reason` of what would have allowed it at the denying end, nearest first. */
+/** Policies, a denied flow, and `path: reason` of the near misses at the denying end, nearest first. */
 const rows: readonly (readonly [given: string, flow: string, misses: readonly string[]])[] = [
   [
     '[{x: {ingress: [{ports: [{port: 80}]}]}}]',

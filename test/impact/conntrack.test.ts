@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { readConntrack } from '../../src/impact/conntrack.ts';
 import type { SeenFlow } from '../../src/impact/seen-flow.ts';
 
-/** One line of the file, and what is read of it. */
+/** One line of the file, and its flow. */
 const lines: readonly (readonly [title: string, line: string, flow: SeenFlow])[] = [
   [
     'TCP between two pods',

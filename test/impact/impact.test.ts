@@ -126,10 +126,10 @@ describe('the impact of a policy on tracked flows', () => {
         { node: 'n1', addresses: ['192.0.2.1'], flows: [seen('192.0.2.2', '10.1.1.2')] },
       ];
       deepEqual(cutOf(impactOf(given, told)), ['node n2 > shop/api']);
-      // What n2 has seen of the client says nothing of what n1 lets in.
+      // The entries of n2 about the client do not matter for the pod on n1.
       const node = [toApi([{ from: [{ ipBlock: { cidr: '192.0.2.0/24' } }] }])];
       deepEqual(cutOf(impactOf(node, told)), []);
-      // Where n1 was not asked, what n2 has seen is the best there is.
+      // If n1 was not asked, the entries of n2 count.
       deepEqual(cutOf(impactOf([toApi([])], told.slice(0, 1))), ['203.0.113.9 > shop/api']);
     });
 

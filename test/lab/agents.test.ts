@@ -129,7 +129,7 @@ describe('lab: agents (kernel)', function () {
     await assert.rejects(lab.settle(), { code: 'state', message: /the agent of n1 has ended/ });
     await agent.start();
     await lab.settle();
-    // What it has applied is there before it has looked at bridges and routes.
+    // The agent reports its applied state before it has checked bridges and routes.
     await until(() => agent.isReady());
   });
 

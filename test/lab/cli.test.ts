@@ -59,7 +59,7 @@ describe('postern lab (kernel)', function () {
   });
   after(() => rm(directory, { recursive: true }));
 
-  /** In the foreground, once it says that it is up. */
+  /** Runs in the foreground; resolves when the lab reports that it is running. */
   const startForeground = async (): Promise<ChildProcess> => {
     const child = spawn(process.execPath, [main, 'lab', 'up', ...which(), '-f', manifests], { stdio: 'pipe' });
     const [text] = (await once(child.stdout, 'data')) as [Buffer];
@@ -145,7 +145,7 @@ describe('postern lab (kernel)', function () {
       [2, 'postern: shop/ap: no running pod has this name; did you mean shop/api?'],
     );
 
-    // One that is up keeps a second from starting; both processes of that end, and say why.
+    // A running lab prevents a second one; both processes of the second end with the reason.
     const second = await lab('up', '-f', manifests, '--detach');
     assert.equal(second.exitCode, 2);
     assert.match(
@@ -194,7 +194,7 @@ describe('postern lab (kernel)', function () {
     await assertNothingLeft();
   });
 
-  /** Moments of a start, by what there is to see of it. */
+  /** Moments of a start, and how the test detects them. */
   const moments: readonly (readonly [what: string, isReached: () => Promise<boolean>])[] = [
     ['it is there', async () => (await state.owner()) !== undefined],
     ['the first namespace', () => hasNamespace('fabric')],
@@ -224,7 +224,7 @@ describe('postern lab (kernel)', function () {
   it('Ctrl-C while `run` probes: no results, because a lab that stops answers nothing', async () => {
     const running = lab('run', '-f', manifests);
     for await (const line of running) {
-      // What comes next is the probe, which takes a second as something is denied.
+      // The probe follows, and takes a second because some connections are denied.
       if (line.startsWith('  policies:')) running.kill('SIGINT');
     }
     const { exitCode, stdout, stderr } = await running;
@@ -280,7 +280,7 @@ describe('postern lab (kernel)', function () {
     const up = [process.execPath, main, 'lab', 'up'] as const;
     const bare = await execa(up[0], up.slice(1), { reject: false, extendEnv: false, env: { PATH: '/nowhere' } });
     assert.deepEqual([bare.exitCode, bare.stderr], [2, 'postern: ip is not installed: apt-get install iproute2']);
-    // In a user namespace without a map of ids nobody is root.
+    // In a user namespace without an id map, no user is root.
     const nobody = await execa('unshare', ['--user', ...up], { reject: false });
     assert.deepEqual([nobody.exitCode, nobody.stderr], [2, 'postern: the lab needs root: run it with sudo']);
   });

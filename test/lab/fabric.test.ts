@@ -15,12 +15,12 @@ const cast = [
 ];
 
 interface Shape extends LabOptions {
-  /** Kind of the node's eth0, as the kernel names it, and of what is below it. */
+  /** Kind of the node's eth0, as the kernel names it, and of the device below it. */
   readonly kinds: readonly string[];
   readonly inTunnel: boolean;
 }
 
-/** Not with strict rp_filter: what a pod sends to another node comes by its network card, and the way back is the tunnel. */
+/** Not with strict rp_filter: a pod's packets to another node arrive by the uplink, but the route back is the tunnel. */
 const shapes: readonly Shape[] = [
   { uplink: 'veth', overlay: 'vxlan', rpFilter: 2, cni: 'bridge', kinds: ['veth'], inTunnel: true },
   { uplink: 'bridge', overlay: 'routed', rpFilter: 1, cni: 'ptp', kinds: ['bridge', 'veth'], inTunnel: false },

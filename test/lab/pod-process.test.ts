@@ -125,7 +125,7 @@ describe('lab: the process in a pod (kernel)', function () {
     const { server: there } = await to.flowStats('tcp-stream--');
     assert.equal(there!.distinct, there!.highest);
     await from.closeFlow('tcp-stream--');
-    // An end that closes before it has read all sends RST in place of FIN (RFC 2525, 2.17).
+    // An end that closes before it has read everything sends RST instead of FIN (RFC 2525, 2.17).
     const ended = /^(EOF|ECONNRESET|EPIPE)$/;
     await until(async () => ended.test((await to.flowStats('tcp-stream--')).server?.closed ?? ''));
   });

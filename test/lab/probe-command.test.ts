@@ -87,7 +87,7 @@ describe('postern probe in a lab (kernel)', function () {
     ['host/outside shop/api 8080', 0, both('denied no answer agrees')],
     ['node/n1 shop/api 8080', 0, both('allowed connected agrees')],
     ['shop/web 10.0.0.1 5432', 0, ['ipv4 allowed connected agrees']],
-    // Allowed, and nobody there.
+    // Allowed, but no program listens.
     ['shop/web shop/api 9', 1, both('allowed refused open')],
     ['shop/web shop/api UDP/9', 1, both('allowed refused open')],
     ['shop/web nobody.invalid 80', 1, [' unknown unresolved open']],
@@ -108,7 +108,7 @@ describe('postern probe in a lab (kernel)', function () {
       stdout,
       /^!!! 10\.244\.1\.\d+: NOT WHAT THE POLICIES SAY: the policies allow this, but no answer came back/m,
     );
-    // What it tells to run can be run.
+    // The printed command works.
     const commands = [...stdout.matchAll(/postern (lab exec .* nft -t list ruleset): its/g)];
     assert.equal(commands.length, 2);
     const tables = commands.map(([, command]) => execa(process.execPath, [main, ...command!.split(' ')]));

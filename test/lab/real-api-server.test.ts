@@ -73,7 +73,7 @@ describe('postern lab on a real API server (kernel)', function () {
     const { stdout } = await execa(join(assets!, 'kubectl'), ['--kubeconfig', kubeconfig, ...args]);
     return stdout;
   };
-  /** `from port`, of those that got through to a station. */
+  /** `from port` of each probe that reached a station. */
   const reaching = async (to: string): Promise<string[]> => {
     const { stdout, stderr, exitCode } = await lab('probe', '-o', 'json', '--family', 'ipv4');
     assert.equal(exitCode, 0, stderr + stdout);

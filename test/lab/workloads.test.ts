@@ -29,7 +29,7 @@ describe('lab: workloads', () => {
     store.watch((event) => {
       for (const controller of controllers) controller.onEvent(event);
     });
-    // What a kubelet would do: a pod that was asked to end has ended.
+    // As a kubelet does: a deleted pod has ended.
     store.watch(({ resource, type, object: { metadata } }) => {
       if (resource !== 'pods' || type === 'DELETED' || metadata.deletionTimestamp === undefined) return;
       const key = { namespace: metadata.namespace, name: metadata.name! };

@@ -19,7 +19,7 @@ function settings(unit: string, name: string): string[] {
   return lines.map((line) => line.slice(name.length + 1));
 }
 
-/** Succeeds if the address answers, be it that nobody listens there. */
+/** Succeeds if the address answers, also with a refusal. */
 function asked(address: string): string {
   return `timeout 1 bash -c '</dev/tcp/${address}/9' 2>&1 | grep -q 'Connection refused'`;
 }
@@ -38,7 +38,7 @@ describe('the unit of postern boot-unit', function () {
   });
   afterEach(() => kernel?.close());
 
-  /** As systemd runs it, which takes an empty line for "forget what was above it". */
+  /** Runs the lines as systemd does: an empty one deletes the lines above it. */
   async function start(text = unit): Promise<void> {
     const [command, ...others] = settings(text, 'ExecStart');
     const input = settings(text, 'StandardInputText').reduce((all, line) => (line ? `${all}${line}\n` : ''), '');

@@ -15,7 +15,7 @@ describe('postern boot-unit', () => {
   it('prints rules that systemd passes to nft unchanged', () => {
     const rules = lines.filter((line) => line.startsWith('StandardInputText='));
     assert.ok(rules.includes('StandardInputText=ip daddr 10.244.1.0/24 goto gate'));
-    // An empty one deletes what is above it; `%` and `\` begin something else.
+    // In systemd, an empty line deletes the lines above it, and `%` and `\` are special.
     assert.deepEqual(
       rules.filter((line) => /=$|[%\\]/.test(line)),
       [],

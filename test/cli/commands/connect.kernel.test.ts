@@ -11,7 +11,7 @@ const servers = `
   udp.on('message', (text, from) => udp.send(text, from.port, from.address)).bind(7000);
   require('dgram').createSocket('udp6').bind(7003);
   const dns = require('dgram').createSocket('udp6');
-  // As name servers do: what is no query is not answered.
+  // Name servers answer only queries.
   dns.on('message', (query, from) => query.length > 12 && dns.send(query, from.port, from.address)).bind(53);`;
 
 /**

@@ -86,7 +86,7 @@ describe('postern node doctor', function () {
     await make(script, 'iptables-nft -P FORWARD ACCEPT; iptables-nft -F; iptables-nft -X');
     const { check, problem } = await theOnly();
     assert.match(`${check}: ${problem}`, /^foreign-drop: chain FORWARD \(forward, priority 0\): policy drop; /);
-    // What kubeadm's documents ask for, or a network plugin does.
+    // As kubeadm's documents require, or as a network plugin sets it.
     await node.sh('iptables-nft -I FORWARD -s 10.244.0.0/16 -j ACCEPT');
     assert.deepEqual((await node.ask()).findings, []);
   });
@@ -266,7 +266,7 @@ describe('postern node doctor', function () {
   it('finds a nearly full conntrack table', async () => {
     const add = 'conntrack -I -p udp -s 192.0.2.1 -d 192.0.2.2 --dport 9 -t 300 --sport';
     await make(`for i in $(seq 300); do ${add} $i >/dev/null 2>&1; done`, 'conntrack -F 2>/dev/null');
-    /** The maximum is the whole machine's; another is put in its place, for the doctor alone. */
+    /** The maximum is global to the machine, so the test shows the doctor another file. */
     const filled = (percent: number): string =>
       `f=/tmp/postern-max-$$ d=/proc/sys/net/netfilter; n=$(cat $d/nf_conntrack_count); echo $((n * 100 / ${percent})) > $f; mount --bind $f $d/nf_conntrack_max; rm $f`;
     const { check, severity, problem } = await theOnly({ shell: filled(86) });
@@ -279,7 +279,7 @@ describe('postern node doctor', function () {
   it('finds a connection to a Service that conntrack maps to a pod that is gone (replay of kubernetes #125467)', async () => {
     const map = (from: string, to: string, port: number): string =>
       `conntrack -I -p udp -t 300 -s ${from} -d 10.96.0.10 --sport ${port} --dport 53 -r ${to} -q ${from} --reply-port-src 5353 --reply-port-dst ${port} >/dev/null`;
-    // To pods that are there, here and on the other node, and to an address of no pod's range: nothing is wrong.
+    // Connections to existing pods, on this and the other node, and to an address outside the pod ranges: no finding.
     await make(
       [
         map(addresses.a, addresses.b, 4001),

@@ -8,7 +8,7 @@ const main = join(root, 'src/main.ts');
 
 /** Entries of a network namespace that ends with the script, as conntrack takes them. */
 const entries = [
-  // Through a Service: the reply comes from somebody else than was called.
+  // Through a Service: the reply comes from another address than the called one.
   '-p tcp -s 10.1.0.2 -d 10.96.0.1 --sport 1024 --dport 80 --reply-src 10.1.1.3 --reply-dst 10.1.0.2 --reply-port-src 8080 --reply-port-dst 1024 --state ESTABLISHED -t 300',
   '-p tcp -s 10.1.0.2 -d 10.96.0.1 --sport 1025 --dport 80 --reply-src 10.1.1.3 --reply-dst 10.1.0.2 --reply-port-src 8080 --reply-port-dst 1025 --state TIME_WAIT -t 300',
   '-p udp -s fd00::2 -d fd00::3 --sport 5 --dport 53 -t 300',
@@ -52,7 +52,7 @@ interface Told {
   readonly flows: readonly { readonly protocol: string }[];
 }
 
-/** Runs a program in a network namespace of its own that tracks those entries and has an address. */
+/** Runs a program in its own network namespace, which has these conntrack entries and an address. */
 async function inNamespace(
   ...command: readonly string[]
 ): Promise<{ stdout: string; stderr: string; exitCode: number | undefined }> {

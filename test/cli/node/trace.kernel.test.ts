@@ -8,7 +8,7 @@ import { guardedNode } from '../../compile/guarded-node.ts';
 const main = join(import.meta.dirname, '../../../src/main.ts');
 const rules = renderRuleset(guardedNode((name) => ({ device: `veth-${name}` })));
 
-/** Asks in a network namespace of its own, whose kernel holds the rules, and what is added to them. */
+/** Runs the command in its own network namespace, whose kernel has the rules and `more`. */
 async function ask(args: readonly string[], { script = rules, more = '' } = {}) {
   const load = `nft -f - <<'END'\n${script}${more}\nEND\nexec "$@"`;
   const options = { reject: false, env: { POSTERN_NODE_NAME: 'n1' } } as const;

@@ -29,7 +29,7 @@ interface RawPod {
   readonly spec: { readonly ephemeralContainers?: readonly EphemeralContainer[] };
 }
 
-/** Everything but a container runtime: the test is the kubelet, and runs what the container would. */
+/** Everything except a container runtime: the test plays the kubelet, and runs the program of the container. */
 describe('postern probe on a real API server', function () {
   this.timeout(120_000);
   let server: KubeApiserver | undefined;
@@ -98,7 +98,7 @@ describe('postern probe on a real API server', function () {
     return (raw as RawPod).spec.ephemeralContainers ?? [];
   };
 
-  /** A kubeconfig of a service account with these rights in the namespace, beside those to read what policies speak of. */
+  /** A kubeconfig of a service account with these rights in the namespace, and with the rights to read the objects that policies select. */
   const userWith = async (name: string, namespace: string, rules: readonly object[]): Promise<string> => {
     await create(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name } });
     const bind = async (kind: 'Role' | 'ClusterRole', role: string, own: readonly object[], path: string) => {
@@ -128,7 +128,7 @@ describe('postern probe on a real API server', function () {
 
   const probe = (kubeconfig: string, ...args: string[]) =>
     execa(process.execPath, [main, 'probe', '--kubeconfig', kubeconfig, ...args], { reject: false });
-  /** Runs the next container that the pod gets, and says in its status how that ended. */
+  /** Runs the next container of the pod, and writes its end into the status. */
   const runNextContainer = async (pod: string): Promise<EphemeralContainer> => {
     const known = new Set((await containersOf(pod)).map(({ name }) => name));
     for (;;) {
@@ -209,7 +209,7 @@ describe('postern probe on a real API server', function () {
       assert.deepEqual([exitCode, stdout], [2, '']);
       assert.match(stderr, missing);
       assert.deepEqual(await containersOf('shop/other'), []);
-      // What it tells to run gives just that.
+      // The printed commands grant exactly these rights.
       const roles = [...stderr.matchAll(/^ {2}kubectl (-n shop create role .*)$/gm)].map((match) => match[1]!);
       for (const role of roles) {
         const kubectl = join(assets!, 'kubectl');
@@ -228,7 +228,7 @@ describe('postern probe on a real API server', function () {
       stderr,
       /pod strict\/web does not, and is older than the label of the namespace\. Nothing was written/,
     );
-    // Not the container of the probe, which meets what it asks for.
+    // The message must not blame the container of the probe, which meets the level.
     assert.doesNotMatch(stderr, /container[^,;]*"postern-probe/);
   });
 

@@ -195,7 +195,7 @@ describe('a probe from a pod of a cluster', () => {
     it(`fails with advice: one ${what}`, async () => {
       const { attempts, notes } = await probe(script);
       assert.match(String(attempts), message);
-      // Whoever has a new container in the pod has been told so.
+      // The command has reported the new container.
       assert.equal(notes.length, written ? 1 : 0);
     });
   }

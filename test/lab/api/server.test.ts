@@ -6,7 +6,7 @@ import { RunningServer } from './running-server.ts';
 const pods = '/api/v1/namespaces/default/pods';
 const policies = '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies';
 
-/** Where the lab's server answers in its own way. What it has in common with a real one is in contract/. */
+/** Behaviour of the lab's server only. Behaviour that it shares with a real server is in contract/. */
 describe('the API server', () => {
   let server: RunningServer;
   before(async () => void (server = await RunningServer.start()));

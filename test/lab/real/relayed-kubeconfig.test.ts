@@ -8,7 +8,7 @@ interface Relayed {
   readonly tlsServerName: string | undefined;
 }
 
-/** What a client reads from the kubeconfig of an agent. */
+/** The settings that a client reads from the kubeconfig of an agent. */
 function relay(server: string, more: object = {}, user: object = {}): KubeConfig {
   const config = new KubeConfig();
   config.loadFromClusterAndUser({ name: 'c', server, skipTLSVerify: false, ...more }, { name: 'u', ...user });

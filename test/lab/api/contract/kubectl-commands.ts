@@ -16,7 +16,7 @@ const binding = {
   target: { kind: 'Node', name: 'node-1' },
 };
 
-/** What people do with kubectl. */
+/** Usual kubectl commands. */
 export function describeKubectl(server: () => TestedServer): void {
   describe('kubectl', () => {
     before(async function () {
@@ -148,7 +148,7 @@ export function describeKubectl(server: () => TestedServer): void {
       await until(/^w .*Pending/m);
       await merge('/api/v1/namespaces/x/pods/w/status', { status: { phase: 'Running' } });
       await until(/^w .*Running/m);
-      // Not `close`, which waits for the end of an output that nobody reads any more.
+      // Not `close`, which waits for the end of an output without a reader.
       const exited = new Promise((resolve) => child.once('exit', resolve));
       child.kill();
       await exited;

@@ -8,7 +8,7 @@ const pods = '/api/v1/namespaces/default/pods';
 const policies = '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies';
 const tableType = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 
-/** Verbs, refusals and what the server says about itself. */
+/** Verbs, refusals and discovery. */
 export function describeRequests(server: () => TestedServer): void {
   const call = (path: string, options?: RequestOptions): Promise<Reply> => server().api.call(path, options);
   const create = async (path: string, body: object): Promise<void> => {
