@@ -1,7 +1,6 @@
 #!/bin/sh
 # Creates the root file system of the image in the new folder DEST, from this checkout and the Debian packages nftables, iproute2 and
-# conntrack: node, the agent as one file, nft, ip, conntrack (for kernels without /proc/net/nf_conntrack) and their libraries. It has no
-# shell. The Dockerfile runs this script too.
+# conntrack: node, the agent as one file, nft, ip, conntrack and their libraries. It has no shell. The Dockerfile runs this script too.
 set -eu
 [ $# = 1 ] || { echo 'usage: rootfs.sh DEST' >&2; exit 2; }
 fail() {

@@ -452,7 +452,7 @@ describe('postern plan on a live cluster', () => {
     const { out, notes } = await ask({ n1: { refused: 403 }, n2: { refused: 403 } }, isolating);
     match(
       notes,
-      /node n1 are missing: pod system\/agent-n1: you may not: it needs the rights to get and to create pods\/exec/,
+      /node n1 are missing: pod system\/agent-n1: not allowed: you need the verbs get and create on pods\/exec/,
     );
     match(notes, /note: no node answered, so the plan evaluates pairs of pods on their declared ports/);
     match(out, /office\/client → shop\/web-5d-x TCP\/8080/);

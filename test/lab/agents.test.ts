@@ -126,7 +126,7 @@ describe('lab: agents (kernel)', function () {
     const agent = lab.agents.get('n1')!;
     process.kill(agent.pid!, 'SIGKILL');
     await until(() => !agent.isRunning);
-    await assert.rejects(lab.settle(), { code: 'state', message: /the agent of n1 has ended/ });
+    await assert.rejects(lab.settle(), { code: 'state', message: /the agent of n1 has exited/ });
     await agent.start();
     await lab.settle();
     // The agent reports its applied state before it has checked bridges and routes.
@@ -170,7 +170,7 @@ describe('lab: agents (kernel)', function () {
     lab.apply([denyAll]);
     await assert.rejects(lab.settle(300), {
       code: 'timeout',
-      message: /networkpolicies the agent of n2 has applied 1-/,
+      message: /the agent of n2 has applied networkpolicies 1-/,
     });
     agent.reconnect();
     assert.deepEqual(await verdicts(), denied);

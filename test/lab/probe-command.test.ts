@@ -109,7 +109,7 @@ describe('postern probe in a lab (kernel)', function () {
       /^!!! 10\.244\.1\.\d+: NOT WHAT THE POLICIES SAY: the policies allow this, but no answer came back/m,
     );
     // The printed command works.
-    const commands = [...stdout.matchAll(/postern (lab exec .* nft -t list ruleset): its/g)];
+    const commands = [...stdout.matchAll(/postern (lab exec .* nft -t list ruleset): see/g)];
     assert.equal(commands.length, 2);
     const tables = commands.map(([, command]) => execa(process.execPath, [main, ...command!.split(' ')]));
     // Only the node of shop/api has somebody to deny anything to.

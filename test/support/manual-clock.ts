@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/agent/reconciler.ts';
+import type { Clock } from '../../src/agent/clock.ts';
 
 /** A clock that moves only by `advance`. */
 export class ManualClock implements Clock {
