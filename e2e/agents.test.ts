@@ -49,7 +49,7 @@ onCluster('agents', (cluster) => {
     }
   }
 
-  it('say on the policy itself what they cannot enforce of it, and enforce the rest (S9.6, S9.11)', async function () {
+  it('report unenforceable fields as Events of the policy, and enforce the rest (S9.6, S9.11)', async function () {
     // No address block at all, and older API servers store it (S9.3).
     const bad = policy('x', 'bad', {
       ingress: [{ from: [block('::ffff:10.0.0.0/90')] }, { from: [pods({}, { ns: 'y' })] }],
@@ -67,7 +67,7 @@ onCluster('agents', (cluster) => {
     await eventually(() => missingWarning('NetworkPolicy', 'x/bad'));
   });
 
-  it('leave a pod the address that another claims, for its node knows whose it is (S1.9)', async () => {
+  it('keep a pod’s address that another pod claims, because its node knows the owner (S1.9)', async () => {
     const podIPs = cluster().families.map((family) => ({ ip: cluster().address('x/b', family) }));
     const twin = cluster().pod('x/twin', { node: 'gone', ports: [] });
     await cluster().objects.apply(twin);

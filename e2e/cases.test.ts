@@ -11,7 +11,7 @@ onCluster('the conformance cases', (cluster) => {
   const file = readCases();
   const cases = file?.cases.filter(({ ipFamily = 4 }) => ipFamily === 4) ?? [];
   if (!file || cases.length === 0) {
-    it('hold through Services', function () {
+    it('agree through Services', function () {
       skipTest(this, 'the cases are not beside this checkout (../shared/cases/cases.json)');
     });
     return;

@@ -6,7 +6,7 @@ import { expectNothingLost, expectSilence, openFlows, untilMore } from './cluste
 const allow = (namespace: string) => policy('x', 'p', { ingress: [{ from: [pods({}, { ns: namespace })] }] });
 
 onCluster('connections', (cluster) => {
-  it('stop when a policy revokes them, and go on when it allows them again (S5.12, S5.15)', async () => {
+  it('stop when a policy revokes them, and continue when it allows them again (S5.12, S5.15)', async () => {
     const flows = await openFlows(cluster(), ['y/a', 'y/b'], 'x/a', 80);
     await untilMore(flows, 20);
     await cluster().apply(allow('y'));
@@ -28,7 +28,7 @@ onCluster('connections', (cluster) => {
     for (const flow of flows) await flow.close();
   });
 
-  it('are not disturbed by a change after which another rule allows them (S5.13)', async () => {
+  it('continue during a change after which another rule allows them (S5.13)', async () => {
     await cluster().apply(allow('y'));
     const flows = await openFlows(cluster(), ['y/a', 'y/b'], 'x/a', 80);
     await untilMore(flows, 20);

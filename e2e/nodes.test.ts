@@ -13,7 +13,7 @@ onCluster('nodes', (cluster) => {
   const nodeBlocks = async (index: number) =>
     (await cluster().nodeAddresses(index)).map((address) => block(`${address}/${address.includes(':') ? 128 : 32}`));
 
-  it('reach their own pods, whatever policies say, and no others (S5.1, S3.15)', async () => {
+  it('always reach their own pods, and reach other pods only if policies allow it (S5.1, S3.15)', async () => {
     const ask = (from: string, to: string, answer: string) => protocols.map((port) => ({ from, to, port, answer }));
     await cluster().apply(deny);
     await cluster().expect([
@@ -26,7 +26,7 @@ onCluster('nodes', (cluster) => {
     await cluster().expect([...ask(nodePod(1), 'x/a', 'x/a'), ...ask(nodePod(0), 'x/b', 'timeout')]);
   });
 
-  it('see their probes answered by a pod that everything else is closed to', async function () {
+  it('get answers to probes from a pod that denies everything else', async function () {
     if (!cluster().target.hasKubelet) skipTest(this, 'the kubelet of the lab probes nothing');
     const [node] = cluster().target.nodes;
     // A probe makes the pod ready, so the policy must exist first.
@@ -41,7 +41,7 @@ onCluster('nodes', (cluster) => {
     await cluster().expect([{ from: 'y/a', to: 'x/probed', port: 'TCP/80', answer: 'timeout' }]);
   });
 
-  it('are judged as destinations, also by their own pods (S5.7)', async () => {
+  it('are subject to egress policies as destinations, also for their own pods (S5.7)', async () => {
     const addresses = await cluster().nodeAddresses(0);
     const ask = (from: string, tcp: string, udp: string) =>
       addresses.flatMap((to) => [

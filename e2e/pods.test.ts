@@ -3,7 +3,7 @@ import { pods, policy } from '../test/kernel/policies.ts';
 import { onCluster } from './cluster/cluster.ts';
 
 onCluster('pods', (cluster) => {
-  it('that have ended lend their labels to nobody, whatever address they still show (S1.4, S1.9)', async () => {
+  it('that have ended match no selector, even if they still have an address (S1.4, S1.9)', async () => {
     const { families, objects } = cluster();
     const podIPs = families.map((family) => ({ ip: cluster().address('y/b', family) }));
     const done = cluster().pod('z/done', { node: 'gone', labels: { role: 'friend' }, ports: [] });
@@ -21,7 +21,7 @@ onCluster('pods', (cluster) => {
     await cluster().expect([{ from: 'y/b', to: 'x/a', port: 'TCP/80', answer: 'x/a' }]);
   });
 
-  it('that come later are isolated and admitted as those before them', async () => {
+  it('that start later are isolated and allowed like earlier pods', async () => {
     await cluster().apply(
       policy('x', 'p', { pods: { role: 'server' }, ingress: [{ from: [pods({ role: 'client' }, { ns: 'y' })] }] }),
     );

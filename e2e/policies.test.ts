@@ -18,7 +18,7 @@ onCluster('policies', (cluster) => {
       },
     }));
 
-  it('deny a namespace by default, and open one port of one pod behind a Service that calls it otherwise (S0.4, S7.8)', async () => {
+  it('deny a namespace by default, and open one port of one pod behind a Service with another port (S0.4, S7.8)', async () => {
     const web = service('x', 'web', {
       ipFamilyPolicy: 'PreferDualStack',
       selector: { pod: 'a' },
@@ -47,7 +47,7 @@ onCluster('policies', (cluster) => {
     ]);
   });
 
-  it('look up a named port on each destination (S4.6, S4.8), and open nothing by a name that nobody has (S4.12)', async () => {
+  it('look up a named port on each destination (S4.6, S4.8), and open nothing for an undeclared name (S4.12)', async () => {
     const [node] = cluster().target.nodes;
     await cluster().apply(
       cluster().pod('x/one', { node, ports: ['TCP/7001/web', 'TCP/7002'] }),
@@ -72,7 +72,7 @@ onCluster('policies', (cluster) => {
     await cluster().expect(ask('y/b', 'timeout', 'timeout'));
   });
 
-  it('subtract an except from its own block and from no other (S3.7, S3.8)', async () => {
+  it('subtract an except only from its own block (S3.7, S3.8)', async () => {
     const without = everyone(hostBlocks('y/b'));
     const ask = (answer: string) => [
       { from: 'y/a', to: 'x/a', port: 'TCP/80', answer: 'x/a' },
@@ -86,7 +86,7 @@ onCluster('policies', (cluster) => {
     await cluster().expect(ask('x/a'));
   });
 
-  it('open every port of a range and none beside it (S4.4)', async () => {
+  it('open every port of a range and no other (S4.4)', async () => {
     const ports = ['TCP', 'UDP', 'SCTP'].flatMap((each) => [7000, 7001, 7002, 7003].map((port) => `${each}/${port}`));
     const [node] = cluster().target.nodes;
     await cluster().apply(
@@ -101,7 +101,7 @@ onCluster('policies', (cluster) => {
     );
   });
 
-  it('isolate each direction by itself, and by an egress rule satisfy no ingress check (S2.4, S2.6)', async () => {
+  it('isolate each direction separately, and need a rule in each direction (S2.4, S2.6)', async () => {
     await cluster().apply(policy('x', 'both', { ingress: [], egress: [{}] }));
     await cluster().expect([
       { from: 'x/a', to: 'x/b', port: 'TCP/80', answer: 'timeout' },
@@ -119,7 +119,7 @@ onCluster('policies', (cluster) => {
     ]);
   });
 
-  it('close all ways out but one, as to a DNS server behind its Service, and let the answers in', async () => {
+  it('deny all egress except one destination, such as a DNS server behind its Service, and accept the replies', async () => {
     const addresses = await cluster().serviceAddresses('y/a');
     const dns = policy('x', 'dns', { egress: [{ to: [inY({ pod: 'a' })], ports: [port('UDP/81')] }] });
     await cluster().apply(deny, dns);
@@ -135,7 +135,7 @@ onCluster('policies', (cluster) => {
     );
   });
 
-  it('are followed when they change and when they go, also while their pods stay (S7.9 to S7.11)', async () => {
+  it('take effect when they change and when they are deleted, while their pods stay (S7.9 to S7.11)', async () => {
     const ask = (answer: string, udp = answer) =>
       ['y/a', 'y/b'].flatMap((from) => [
         { from, to: 'x/a', port: 'TCP/80', answer },
@@ -178,7 +178,7 @@ onCluster('policies', (cluster) => {
     await cluster().expect(ask('x/a'));
   });
 
-  it('that name ports open no ICMP, and those that name none do (S4.14)', async () => {
+  it('with ports allow no ICMP, and rules without ports do (S4.14)', async () => {
     const ask = (answer: string) => ['y/a', 'y/b'].map((from) => ({ from, to: 'x/a', port: 'icmp', answer }));
     await cluster().expect(ask('x/a'));
     await cluster().apply(policy('x', 'p', { ingress: [{ from: [inY()], ports: [port('TCP/1-65535')] }] }));
@@ -187,7 +187,7 @@ onCluster('policies', (cluster) => {
     await cluster().expect(ask('x/a'));
   });
 
-  it('that speak of one family deny the other (S8.1, S8.3)', async function () {
+  it('for one family deny the other (S8.1, S8.3)', async function () {
     if (cluster().families.length < 2) skipTest(this, 'the pods of this cluster have one family');
     await cluster().apply(policy('x', 'p', { ingress: [{ from: [block('0.0.0.0/0')] }] }));
     await cluster().expect([

@@ -8,7 +8,7 @@ import { onCluster } from './cluster/cluster.ts';
 const deny = policy('x', 'deny', { ingress: [], egress: [] });
 
 onCluster('Services', (cluster) => {
-  it('are judged at the endpoint, never by their own address (S3.14, S6.1, S6.2)', async () => {
+  it('are evaluated at the endpoint, never by their own address (S3.14, S6.1, S6.2)', async () => {
     const addresses = await cluster().serviceAddresses('x/a');
     const ask = (answer: string) =>
       ['y/a', 'y/b'].flatMap((from) => addresses.map((to) => ({ from, to, port: 'TCP/80', answer })));
@@ -22,7 +22,7 @@ onCluster('Services', (cluster) => {
     await cluster().expect(ask('x/a'));
   });
 
-  it('lead an isolated pod back to itself (S5.5), and its own node to it (S6.T8)', async () => {
+  it('let an isolated pod reach itself (S5.5), and let its own node reach it (S6.T8)', async () => {
     const addresses = await cluster().serviceAddresses('x/a');
     await cluster().apply(deny);
     const ask = (from: string, answer: string) =>

@@ -19,7 +19,7 @@ const allowed = { flow: 'allowed-----', port: 80 };
 const program = readFileSync(new URL('cluster/starter.py', import.meta.url), 'utf8');
 
 onCluster('pods that start', (cluster) => {
-  it('send nothing forbidden from their first instruction on (S7.5)', async function () {
+  it('send no forbidden packet from their first instruction on (S7.5)', async function () {
     // Pods of the lab have no containers; test/kernel/pod-start.test.ts tests the same there.
     if (!cluster().target.hasKubelet) skipTest(this, 'the kubelet of the lab runs no containers');
     this.timeout(300_000 + starts * 3000);

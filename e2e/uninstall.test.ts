@@ -5,7 +5,7 @@ import { onCluster } from './cluster/cluster.ts';
 
 /** The last file of the run, because no policy is enforced afterwards. */
 onCluster('uninstalling', (cluster) => {
-  it('opens what policies had closed, on every node', async function () {
+  it('ends all denials on every node', async function () {
     const { uninstall } = cluster().target;
     if (!uninstall) return skipTest(this, 'E2E_UNINSTALL does not ask for it');
     await cluster().apply(policy('x', 'deny', { ingress: [] }));

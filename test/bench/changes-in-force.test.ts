@@ -9,13 +9,13 @@ const stage = (name: 'make' | 'switch' | 'break', at: number, deletesElements = 
 const change = (...stages: Change['stages']): Change => ({ before: 0, seen: [0], stages });
 
 describe('when a change is in force', () => {
-  it('an addition with the switch, a removal with the break that takes the element away', () => {
+  it('an addition with the switch stage, a removal with the break stage that deletes the element', () => {
     const both = [change(stage('make', 1), stage('switch', 2), stage('break', 3, true))];
     assert.equal(inForceAt(both, 'addition'), 2);
     assert.equal(inForceAt(both, 'removal'), 3);
   });
 
-  it('a removal with the switch, where the pods move to another class and the break only tidies', () => {
+  it('a removal with the switch stage, if the pods move to another class and the break stage only cleans up', () => {
     assert.equal(inForceAt([change(stage('make', 1), stage('switch', 2), stage('break', 3))], 'removal'), 2);
   });
 
@@ -25,7 +25,7 @@ describe('when a change is in force', () => {
     assert.equal(inForceAt(changes, 'removal'), 4);
   });
 
-  it('is no time at all where nothing has changed', () => {
+  it('has no time if nothing has changed', () => {
     assert.throws(() => inForceAt([], 'addition'), /changed nothing/);
   });
 });

@@ -5,7 +5,7 @@ import { latencyFigures, percentile } from '../../bench/changes/latency.ts';
 const oneTo = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1);
 
 describe('latencies', () => {
-  it('have percentiles that are one of them, whatever their order', () => {
+  it('have percentiles that are measured values, independent of order', () => {
     const values = oneTo(100).toReversed();
     assert.deepEqual([percentile(values, 0.5), percentile(values, 0.99), percentile(values, 1)], [50, 99, 100]);
     assert.deepEqual([percentile([1, 2, 3], 0.5), percentile([1, 2, 3, 4], 0.5)], [2, 2]);
@@ -13,7 +13,7 @@ describe('latencies', () => {
     assert.throws(() => percentile([], 0.5), /no values/);
   });
 
-  it('are compared round by round, median with median and tail with tail', () => {
+  it('are compared by round, median with median and tail with tail', () => {
     const slow = { ours: oneTo(100).map((value) => 4 * value), baseline: oneTo(100) };
     const [p50, p99] = latencyFigures('B3', 'label', [
       slow,

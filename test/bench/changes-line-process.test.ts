@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { LineProcess } from '../../bench/changes/line-process.ts';
 
-describe('a process that is told lines', () => {
+describe('a process that reads lines', () => {
   it('answers in order, and ends with its input', async () => {
     const lines: string[] = [];
     const echo = new LineProcess(['cat', []], (line) => lines.push(line));
@@ -12,7 +12,7 @@ describe('a process that is told lines', () => {
     assert.deepEqual(lines, ['a', 'b', 'c']);
   });
 
-  it('takes more than a pipe holds', async () => {
+  it('accepts more input than a pipe holds', async () => {
     let bytes = 0;
     const echo = new LineProcess(['cat', []], (line) => (bytes += line.length));
     const line = 'x'.repeat(10_000);
@@ -21,7 +21,7 @@ describe('a process that is told lines', () => {
     await echo.end();
   });
 
-  it('that ends early fails whoever waits or writes, and says how', async () => {
+  it('if it exits early, fails waiting and writing callers with its exit status', async () => {
     const dying = new LineProcess(['sh', ['-c', 'read line; exit 3']], () => {});
     dying.post('go');
     await assert.rejects(
@@ -32,7 +32,7 @@ describe('a process that is told lines', () => {
     await dying.end();
   });
 
-  it('that says what is not understood is ended, and the reason is kept', async () => {
+  it('is killed after an invalid answer, and the reason is kept', async () => {
     const odd = new LineProcess(['sh', ['-c', 'echo not JSON; exec sleep 1000']], (line) => JSON.parse(line));
     await assert.rejects(
       odd.until(() => false),

@@ -18,7 +18,7 @@ const events = [...schedule(rate, pods('member', 30), pods('other', 40), new Ran
 const concerning = events.filter(({ way }) => way);
 
 describe('churn', () => {
-  it('is so many events a second, evenly, and so many of them for this node', () => {
+  it('has the given rate of events, evenly spaced, and the given rate for this node', () => {
     assert.deepEqual([events.length, concerning.length], [30_000, 300]);
     assert.deepEqual([...new Set(events.map(({ due }, i) => due - i * 2))], [0]);
     const gaps = concerning.slice(1).map(({ due }, i) => due - concerning[i]!.due);
@@ -26,7 +26,7 @@ describe('churn', () => {
     assert.equal(60_000 - concerning.at(-1)!.due, 100);
   });
 
-  it('takes each pod out of its groups, and brings it back before it goes again and not at once', () => {
+  it('removes each pod from its groups, and adds it back later, before its next removal', () => {
     const last = new Map<string, { way: string; due: number }>();
     for (const { object, way, due } of concerning) {
       const { name, labels } = object.metadata;
@@ -40,7 +40,7 @@ describe('churn', () => {
     assert.deepEqual([...new Set([...last.values()].map(({ way }) => way))], ['addition']);
   });
 
-  it('leaves what policies ask for on all other pods', () => {
+  it('keeps the labels of all other pods', () => {
     for (const { object, way } of events) {
       if (way) continue;
       assert.match(object.metadata.name, /^other/);
@@ -49,7 +49,7 @@ describe('churn', () => {
     }
   });
 
-  it('tells each version once', () => {
+  it('emits each version once', () => {
     assert.equal(new Set(events.map(({ object }) => object.metadata.resourceVersion)).size, events.length);
   });
 });

@@ -9,20 +9,20 @@ const recorded: readonly Recorded[] = [
 const seen = (id: string, what: string, median: number) => [{ id, what, median }];
 
 describe('bench --check', () => {
-  it('says which figures are worse than the recorded ones, beyond their room', () => {
+  it('lists figures that are worse than the recorded ones by more than the tolerance', () => {
     assert.deepEqual(findRegressions(seen('B1', 'bulk TCP', 0.89), recorded), ['B1, bulk TCP: 0.890, recorded 1.00']);
     assert.deepEqual(findRegressions(seen('B3', 'additions, p50', 2.51), recorded), [
       'B3, additions, p50: 2.51, recorded 2.00',
     ]);
   });
 
-  it('takes what is within the room, or better', () => {
+  it('accepts figures within the tolerance or better', () => {
     for (const median of [0.9, 1.5]) assert.deepEqual(findRegressions(seen('B1', 'bulk TCP', median), recorded), []);
     for (const median of [2.5, 0.1])
       assert.deepEqual(findRegressions(seen('B3', 'additions, p50', median), recorded), []);
   });
 
-  it('does not compare what is not recorded', () => {
+  it('does not compare unrecorded figures', () => {
     assert.deepEqual(findRegressions(seen('B1', 'small UDP', 0), recorded), []);
   });
 });

@@ -15,7 +15,7 @@ interface RawObject {
   readonly status?: { readonly podIPs: readonly { readonly ip: string }[] };
 }
 
-/** One that is small enough for every run of the tests. */
+/** Small enough for every run of the tests. */
 const tiny: Shape = { ...shapes.small, name: 'tiny', namespaces: 20, pods: 1000, policies: 300 };
 
 const objectsOf = (shape: Shape): RawObject[] => [...clusterObjects(shape)] as RawObject[];
@@ -34,7 +34,7 @@ const pipelineOf = (shape: Shape): Pipeline => {
 };
 
 describe('the synthetic cluster', () => {
-  it('is the same for the same seed, and another for another', () => {
+  it('is the same for the same seed, and differs for another seed', () => {
     assert.deepEqual(objectsOf(tiny), objectsOf(tiny));
     assert.notDeepEqual(objectsOf(tiny), objectsOf({ ...tiny, seed: 99 }));
   });
@@ -47,7 +47,7 @@ describe('the synthetic cluster', () => {
     });
   }
 
-  it('has the sizes that are asked for at full scale', () => {
+  it('has the given sizes at full scale', () => {
     const sizes = Object.values(shapes).map((s) => [s.name, s.namespaces, s.pods, s.policies, s.localPods]);
     assert.deepEqual(sizes, [
       ['uniform', 1000, 100_000, 10_000, 110],
@@ -58,7 +58,7 @@ describe('the synthetic cluster', () => {
     ]);
   });
 
-  it('gives no name, uid or address twice', () => {
+  it('repeats no name, uid or address', () => {
     const pods = objectsOf(tiny).filter(({ kind }) => kind === 'Pod');
     const unique = (values: readonly unknown[]): void => assert.equal(new Set(values).size, values.length);
     unique(pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
@@ -66,7 +66,7 @@ describe('the synthetic cluster', () => {
     unique(pods.flatMap(({ status }) => status!.podIPs.map(({ ip }) => ip)));
   });
 
-  it('tells nothing that is at fault, each object once, and that all lists are complete', () => {
+  it('emits only valid objects, each object once, and the end of all lists', () => {
     const keys = new Set<string>();
     const synced = [];
     for (const event of clusterEvents(tiny)) {
@@ -90,7 +90,7 @@ describe('the synthetic cluster', () => {
     });
   }
 
-  it('has the local pods that are asked for, each selected, with their addresses in the gated ranges of the node', () => {
+  it('has the given number of local pods, each selected, with addresses in the gated ranges of the node', () => {
     const { localPods, gatedRanges, denied } = pipelineOf(tiny).snapshot;
     assert.equal(localPods.size, tiny.localPods);
     for (const { key, policies, addresses } of localPods.values()) {
@@ -101,11 +101,11 @@ describe('the synthetic cluster', () => {
     assert.equal(denied.size, 0);
   });
 
-  it('selects a local pod with every policy, where that is asked for', () => {
+  it('selects a local pod with every policy, if asked for', () => {
     assert.equal(pipelineOf({ ...tiny, subjects: 'local' }).snapshot.policies.size, tiny.policies);
   });
 
-  it('has a few large namespaces and many small ones, where that is asked for', () => {
+  it('has a few large namespaces and many small ones, if asked for', () => {
     const pods = objectsOf({ ...tiny, placement: 'zipf' }).filter(({ kind }) => kind === 'Pod');
     const sizes = [...Map.groupBy(pods, ({ metadata }) => metadata.namespace).values()].map(({ length }) => length);
     assert.ok(Math.abs(sizes[0]! / sizes[9]! - 10) < 0.5, sizes.join());

@@ -12,7 +12,7 @@ const figure = (values: readonly number[], bar?: Figure['bar']): Figure => ({
 const oneTo = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1);
 
 describe('a figure', () => {
-  it('is judged by the bound on its median that makes it hard, whatever the order of the runs', () => {
+  it('is compared by the unfavourable bound of its median, independent of the order of runs', () => {
     const runs = oneTo(15).toReversed();
     const atLeast = resultOf(figure(runs, { atLeast: 4 }));
     const atMost = resultOf(figure(runs, { atMost: 12 }));
@@ -22,23 +22,23 @@ describe('a figure', () => {
     assert.equal(resultOf(figure(runs, { atMost: 11 })).holds, false);
   });
 
-  it('is its worst run where there are too few to say more', () => {
+  it('is its worst run if there are too few runs', () => {
     const few = [3, 1, 2];
     assert.equal(resultOf(figure(few, { atLeast: 1 })).value, 1);
     assert.equal(resultOf(figure(few, { atMost: 3 })).value, 3);
   });
 
-  it('is its median where there is no bar, and holds nothing', () => {
+  it('is its median without a bar', () => {
     const { value, holds, min, median, max } = resultOf(figure([4, 1, 3, 2]));
     assert.deepEqual({ value, holds, min, median, max }, { value: 2.5, holds: undefined, min: 1, median: 2.5, max: 4 });
   });
 
-  it('cannot be made of nothing', () => {
+  it('needs at least one run', () => {
     assert.throws(() => resultOf(figure([])), /B1, bulk TCP: nothing was measured/);
   });
 
   // Of tables of the sign test: the one-sided 5% point of a binomial with p = 1/2.
-  it('passes over as many runs as the sign test does', () => {
+  it('skips as many runs as the sign test', () => {
     assert.deepEqual(
       [4, 5, 7, 8, 10, 11, 15, 20, 25, 30].map((count) => boundRank(count)),
       [0, 0, 0, 1, 1, 2, 3, 5, 7, 10],

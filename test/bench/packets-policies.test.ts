@@ -8,7 +8,7 @@ import { catchAll } from '../../src/nftables/ruleset.ts';
 import { trace, type Trace } from '../../src/nftables/trace.ts';
 import { routedTables, verdictOf } from '../support/routed.ts';
 
-/** By what a class lets the packets to a port pass, by the first letter of the set's name; at both ends the same. */
+/** The set that allows the packets to a port, by the first letter of its name; equal at both ends. */
 const kinds: Readonly<Record<string, { port: number; protocol: 'udp' | 'tcp'; set: string }>> = {
   'an exact tuple': { port: ports.tuple, protocol: 'udp', set: 'tuples4' },
   'an exact tuple, TCP': { port: ports.tuple, protocol: 'tcp', set: 'tuples4' },
@@ -20,13 +20,13 @@ const kinds: Readonly<Record<string, { port: number; protocol: 'udp' | 'tcp'; se
 describe('policies of the packet benches', function () {
   this.timeout(0);
 
-  it('are the same again, and those of a smaller count the first of a larger', () => {
+  it('are reproducible, and a smaller count is a prefix of a larger one', () => {
     assert.deepEqual(policyObjects(1_000), policyObjects(1_000));
     assert.deepEqual(policyObjects(1_000).slice(0, 100), policyObjects(100));
     assert.notDeepEqual(policyObjects(100, 2), policyObjects(100));
   });
 
-  it('leave the ports of what is sent to the first ten', () => {
+  it('reserve the ports of the measured packets for the first ten policies', () => {
     const text = JSON.stringify(policyObjects(10_000).slice(10));
     const named = [...text.matchAll(/"(?:endPort|port)":(\d+)/g)].map(([, port]) => Number(port));
     assert.ok(Math.min(...new Set(named)) > Math.max(...Object.values(ports)));
@@ -64,7 +64,7 @@ describe('policies of the packet benches', function () {
         }
       });
 
-      it('allow what is sent, by the kind of look-up that it is sent for', () => {
+      it('allow the measured packets by the intended kind of look-up', () => {
         for (const [what, { port, protocol, set }] of Object.entries(kinds)) {
           for (const packet of conversation(way, protocol, port)) {
             const result = traceIn(compiled, packet);
@@ -74,7 +74,7 @@ describe('policies of the packet benches', function () {
         }
       });
 
-      it('let a packet meet as many rules as ten of them do', () => {
+      it('add no rules to the path of a packet beyond ten policies', () => {
         const few = compileNode(policyObjects(counts[0]), defaults, 'routed');
         for (const port of Object.values(ports).filter((each) => each !== ports.forbidden)) {
           const [many, expected] = [compiled, few].map((each) =>
@@ -92,7 +92,7 @@ describe('policies of the packet benches', function () {
         );
       });
 
-      it('deny what is not to arrive, and nothing between the pods that they do not select', () => {
+      it('deny the packets that must not arrive, and none between pods that they do not select', () => {
         for (const packet of conversation(way, 'udp', ports.forbidden))
           assert.equal(verdictOf(compiled.ruleset, packet), 'drop');
         for (const port of [ports.tuple, ports.forbidden])
@@ -102,7 +102,7 @@ describe('policies of the packet benches', function () {
     });
   }
 
-  it('judge the same without gate and guard, and on a bridge', () => {
+  it('give the same verdicts without gate and guard, and on a bridge', () => {
     for (const layout of ['routed', 'bridged'] as const) {
       const { ruleset } = compileNode(policyObjects(10), policiesAlone, layout);
       for (const { chains } of routedTables(ruleset)) assert.ok(!chains.has('anti-spoof') && !chains.has('gate'));
@@ -157,7 +157,7 @@ function classSteps({ path }: Trace): Trace['path'] {
   return path.filter(({ chain }) => /^(in|e)gress-.{12}(-r)?$/.test(chain));
 }
 
-/** What the classes, or what the port led to, looked up last. */
+/** The last look-ups of the classes, or of the chains of the port. */
 function setsOf(result: Trace, { ruleset }: Compiled): string[] {
   return classSteps(result).flatMap(({ chain, rule }) => {
     const [match] = ruleset.ip!.chains.get(chain)!.rules[rule]!.matches;

@@ -97,7 +97,7 @@ describe('the command line', function () {
     assert.match(stdout, /--log-level <LEVEL> [^]*default: info[^]*POSTERN_LOG_LEVEL/);
   });
 
-  it('is silent, and exits as it would have, where nobody reads to the end', async () => {
+  it('is silent and keeps its exit code if the reader closes the pipe', async () => {
     const { exitCode: whole } = await postern(...question);
     const child = spawn(process.execPath, [main, ...question], { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.destroy();
@@ -110,7 +110,7 @@ describe('the command line', function () {
     ['lab', 'run'],
     ['lab', 'up'],
   ]) {
-    it(`takes -f, --file and --filename with ${words.join(' ')}, and shows no empty default`, async () => {
+    it(`accepts -f, --file and --filename with ${words.join(' ')}, and shows no empty default`, async () => {
       for (const flag of ['-f', '--file', '--filename']) {
         const { stderr } = await postern(...words, flag, '/nowhere');
         assert.equal(stderr, 'postern: /nowhere: no such file or folder');
@@ -121,7 +121,7 @@ describe('the command line', function () {
     });
   }
 
-  it('loads neither client-node nor the lab to say what it can do', async () => {
+  it('loads neither client-node nor the lab for --help', async () => {
     const { stdout } = await execa(process.execPath, [
       '--input-type=module',
       '--eval',

@@ -68,7 +68,7 @@ describe('postern denials', () => {
     return runCommandLine(denialsCommand, ['--kubeconfig', join(folder, 'config'), ...args]);
   }
 
-  it('names both ends, the policies, and what would have allowed it, the newest first', async () => {
+  it('names both ends, the policies and the near misses, the newest first', async () => {
     const { code, out, notes } = await ask({ n1: told('n1', []), n2: told('n2', denials) });
     deepEqual([code, notes], [0, '']);
     const headings = out.split('\n').filter((line) => line.startsWith('ingress'));
@@ -87,12 +87,12 @@ describe('postern denials', () => {
     match(out, /x\/client → x\/server, TCP\/80;[^\n]*\n {2}allowed now: /);
   });
 
-  it('cannot be asked of manifests, and says nothing of them', () =>
+  it('does not accept manifests', () =>
     rejects(runCommandLine(denialsCommand, ['--kubeconfig', '/nonexistent/config']), {
       message: 'cannot read the cluster: kubeconfig: no such file: /nonexistent/config; name one with --kubeconfig',
     }));
 
-  it('gives one object a line, with all of the end where it was dropped', async () => {
+  it('prints one JSON object per line, with all facts about the end that dropped', async () => {
     const { out } = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '-o', 'json');
     const lines = out
       .trim()
@@ -108,7 +108,7 @@ describe('postern denials', () => {
     );
   });
 
-  it('of one namespace, of one node, and of none', async () => {
+  it('filters by namespace and node', async () => {
     const some = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '-n', 'y');
     deepEqual(some.out.match(/^ingress/gm)?.length, 1);
     await server!.close();
@@ -120,7 +120,7 @@ describe('postern denials', () => {
     await rejects(ask({}, '-n', 'z'), /--namespace: namespace "z" does not exist/);
   });
 
-  it('does not say that nothing was denied where nobody was asked', async () => {
+  it('does not report zero denials if no node answered', async () => {
     const some = await ask({ n1: told('n1', []), n2: { refused: 403 } });
     deepEqual([some.out, some.code], ['no connection was denied in the last minute on n1\n', 2]);
     await server!.close();
@@ -131,7 +131,7 @@ describe('postern denials', () => {
     await rejects(askOf(bare, {}), /^ConfigError: no Postern agent runs in this cluster/);
   });
 
-  it('says of a node that it is lost, beside what the API server makes of it', async () => {
+  it('reports a lost node, with the error of the API server', async () => {
     const ready = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }];
     const there = objects.map((each) =>
       each.kind === 'Node' && each.metadata.name === 'n1' ? { ...each, status: { conditions: ready } } : each,
@@ -144,7 +144,7 @@ describe('postern denials', () => {
     equal(code, 2);
   });
 
-  it('a node that does not tell is named, and the exit code says so', async () => {
+  it('names a node that does not answer, with its own exit code', async () => {
     const { code, out, notes } = await ask({ n1: { refused: 403 }, n2: told('n2', denials) });
     equal(code, 2);
     match(notes, /^note: node n1 did not answer: .*pods\/exec/m);

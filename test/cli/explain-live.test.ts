@@ -41,7 +41,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     await rm(folder, { recursive: true });
   });
 
-  /** `kernels`: what the kernel of each node holds, at one question after the other. */
+  /** `kernels`: the rules in the kernel of each node, for each question in turn. */
   async function explain(
     objects: readonly ApiObject[],
     kernels: Readonly<Record<string, readonly (Ruleset | undefined | ExecAnswer)[]>>,
@@ -88,7 +88,7 @@ describe('postern explain, and the kernels of a cluster', () => {
   const [open, closed] = [[...world, ...agents], denied].map((objects) => compileNode('n2', objects));
   const client = compileNode('n1', denied);
 
-  it('says by which rule the kernel of each node does as it should', async () => {
+  it('names the rule with which the kernel of each node agrees', async () => {
     const { code, out, notes } = await explain(denied, { n1: [client], n2: [closed] });
     match(
       out,
@@ -101,7 +101,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     );
   });
 
-  it('a kernel that would do something else is loud, and exit code 3, in both ways', async () => {
+  it('warns and exits with 3 if a kernel differs, in both directions', async () => {
     const passes = await explain(denied, { n1: [client], n2: [open] });
     match(passes.out, /kernel of n2 \(ingress; ipv4\): allowed\n {2}MISMATCH: the policies say denied/);
     equal(passes.code, 3);
@@ -127,13 +127,13 @@ describe('postern explain, and the kernels of a cluster', () => {
     );
   });
 
-  it('asks anew before it says so: the policies may just have changed', async () => {
+  it('asks again before the warning, because the policies may just have changed', async () => {
     const { code, out } = await explain(denied, { n1: [client], n2: [open, closed] });
     match(out, /kernel of n2 \(ingress; ipv4\): denied by deny-ingress/);
     equal(code, 1);
   });
 
-  it('says where another program has been at our table, also where it agrees', async () => {
+  it('reports changes of another program to our table, also if the verdicts agree', async () => {
     const forward = client.ip!.chains.get('forward')!;
     const foreign: NftRule = { matches: [{ kind: 'foreign', text: '{}' }], verdict: { kind: 'return' } };
     const chains = new Map(client.ip!.chains).set('forward', { ...forward, rules: [foreign, ...forward.rules] });
@@ -145,7 +145,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     equal(code, 1);
   });
 
-  it('a node that cannot be asked is a note, and changes nothing else', async () => {
+  it('prints a note for a node that does not answer, and changes nothing else', async () => {
     const { code, out, notes } = await explain([...world, agents[0]!, deny], { n1: [{ refused: 403 }], n2: [] });
     equal(code, 1);
     match(
@@ -156,13 +156,13 @@ describe('postern explain, and the kernels of a cluster', () => {
     match(out, /^denied: x\/client → x\/server/);
   });
 
-  it('asks nobody where it is told not to', async () => {
+  it('asks no node with --no-nodes', async () => {
     const { code, out, notes } = await explain(denied, { n1: [], n2: [] }, '--no-nodes');
     deepEqual([code, notes, server!.execs.length], [1, '', 0]);
     equal(out.includes('kernel'), false);
   });
 
-  it('does not judge a Service at its own address, which no packet has when policies see it', async () => {
+  it('does not evaluate the address of a Service, which no packet has when policies see it', async () => {
     const service = (name: string, spec: object, status = {}) => ({
       kind: 'Service',
       metadata: { namespace: 'x', name, uid: name },

@@ -79,7 +79,7 @@ describe('postern explain pod', () => {
     return runCommandLine(explainCommand, words);
   }
 
-  it('says who isolates it, and of each rule whom it lets in, on which ports', async () => {
+  it('lists the policies that isolate the pod, and the peers and ports of each rule', async () => {
     const { code, out } = await explain('pod -f FILE shop/web-0');
     equal(
       out,
@@ -103,18 +103,18 @@ egress: isolated by shop/web; allowed to
     equal(code, 0);
   });
 
-  it('lists the pods on demand, and takes flags before the word and after', async () => {
+  it('lists the pods with --pods, and accepts flags before and after the subcommand', async () => {
     const { out } = await explain('-f FILE pod shop/web-1 --pods');
     match(out, /^ {2}all pods of namespace shop \(1 pod now: shop\/web-0\)$/m);
     match(out, /^ {2}all pods of all namespaces \(3 pods now: shop\/web-0, office\/client, office\/odd\)$/m);
   });
 
-  it('takes the form of the answer before the word too', async () => {
+  it('accepts --output before the subcommand too', async () => {
     match((await explain('-f FILE -o json pod shop/web-1')).out, /^\{/);
     match((await explain('-f FILE -o json pod shop/web-1 -o dot')).out, /^digraph/);
   });
 
-  it('an open pod is open, one on its node’s network is not its policies’ concern', async () => {
+  it('reports a pod that is not isolated, and a pod on the host network', async () => {
     match(
       (await explain('pod -f FILE office/client')).out,
       /ingress: not isolated, so everything is allowed\n\negress: not isolated/,
@@ -125,7 +125,7 @@ egress: isolated by shop/web; allowed to
     );
   });
 
-  it('takes a pod of a workload', async () => {
+  it('accepts a workload', async () => {
     const { notes, out } = await explain('pod -f FILE shop/deployment/web');
     match(notes, /shop\/deployment\/web: evaluating its pod shop\/web-0 \(one of 2\)/);
     match(out, /^shop\/web-0 /);
@@ -155,7 +155,7 @@ egress: isolated by shop/web; allowed to
     match(answer['egress']!.rules[1]!.obstacle!, /policyTypes/);
   });
 
-  it('draws it for Graphviz, with names that need quoting quoted', async () => {
+  it('prints a Graphviz graph, with quoted names', async () => {
     const { out } = await explain('pod -f FILE shop/web-0 -o dot');
     match(out, /^digraph pod \{\n[^]*\n\}\n$/);
     match(out, /^ {2}ingress1 \[label="pods app in \(client,desk\),!old of namespaces purpose=staff\\n1 pod now"\];$/m);
@@ -167,7 +167,7 @@ egress: isolated by shop/web; allowed to
     );
   });
 
-  it('says what is wrong with a question', async () => {
+  it('reports invalid arguments', async () => {
     await rejects(explain('pod -f FILE shop/wbe-0'), { code: 'config', message: /did you mean shop\/web-0\?$/ });
     await rejects(explain('pod -f FILE 10.0.0.1'), {
       code: 'config',

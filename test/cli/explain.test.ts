@@ -141,7 +141,7 @@ describe('postern explain', () => {
     it(`${args}: says what is wrong`, () => rejects(explain('-f', file, ...args.split(' ')), { message }));
   }
 
-  it('prints the verdict first, then each end with its nearest misses, families apart where they differ', async () => {
+  it('prints the verdict first, then each end with its near misses, and separates families with different verdicts', async () => {
     const { out } = await explain('-f', file, 'office/client', 'shop/web-0', '8080');
     equal(
       out,
@@ -196,7 +196,7 @@ ingress of shop/web-0: denied
     ],
   ];
   for (const [what, args, ...expected] of notesOf) {
-    it(`says which addresses it assumes where they matter, once: ${what}`, async () => {
+    it(`prints assumed addresses once, if they matter: ${what}`, async () => {
       await writeFile(
         join(folder, 'only.yaml'),
         'apiVersion: v1\nkind: Pod\nmetadata: {name: only, namespace: shop}\n---\n' +
@@ -211,7 +211,7 @@ ingress of shop/web-0: denied
     });
   }
 
-  it('takes --file for --filename', async () => {
+  it('accepts --file for --filename', async () => {
     const { out } = await explain('--file', file, '--family', 'ipv4', 'office/client', 'shop/web-0', '8080');
     match(out, /^allowed: /);
     await rejects(explain('--file', file, '--kubeconfig', 'x', 'a/b', 'a/b', '80'), { message: /cannot be used with/ });
@@ -252,7 +252,7 @@ ingress of shop/web-0: denied
     });
   });
 
-  it('notes what it assumes, and what it does not understand', async () => {
+  it('prints notes about its assumptions and about invalid input', async () => {
     await writeFile(
       join(folder, 'odd.yaml'),
       'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: odd, namespace: shop}\nspec: {ingress: [{ports: [{protocol: tcp}]}]}\n' +
@@ -270,7 +270,7 @@ ingress of shop/web-0: denied
     ]);
   });
 
-  it('answers nothing where a document cannot be read: it may be a policy', async () => {
+  it('gives no answer if it cannot read a document, which may be a policy', async () => {
     await writeFile(join(folder, 'broken.yaml'), 'a: 1\n---\nkind: NetworkPolicy\n  bad: yes\n');
     await rejects(explain('-f', folder, 'office/client', 'shop/web', '80'), (error: Error) => {
       match(error.message, /broken\.yaml: document 1, line 1: apiVersion: missing/);
@@ -279,7 +279,7 @@ ingress of shop/web-0: denied
     });
   });
 
-  it('exits 0 for allowed, 1 for denied, 2 for what cannot be asked', async () => {
+  it('exits 0 for allowed, 1 for denied, 2 for wrong usage', async () => {
     const exitOf = (...args: string[]): Promise<unknown> =>
       promisify(execFile)(process.execPath, [join(root, 'src/main.ts'), 'explain', '-f', file, ...args]).then(
         () => 0,
@@ -293,7 +293,7 @@ ingress of shop/web-0: denied
     deepEqual(await Promise.all(questions.map((question) => exitOf(...question))), [0, 1, 2]);
   });
 
-  it('runs every line that examples/README.md gives', async () => {
+  it('runs every command line of examples/README.md', async () => {
     const readme = await readFile(join(root, 'examples/README.md'), 'utf8');
     const lines = [...readme.matchAll(/npx postern explain ([^`#\n]+)/g)].map(([, line]) => line!.trim().split(/\s+/));
     ok(lines.length >= 12, `only ${lines.length} lines`);
@@ -312,7 +312,7 @@ describe('postern explain on a live cluster', () => {
         /^cannot read the cluster: kubeconfig: no such file: \/nonexistent\/config; name one with --kubeconfig, or read manifests with -f$/,
     }));
 
-  it('points to no other cluster where a right is missing', async () => {
+  it('does not suggest another cluster if a right is missing', async () => {
     const server = http.createServer((_, response) => {
       response.writeHead(403).end('{"kind":"Status","message":"pods is forbidden","code":403}');
     });
@@ -336,7 +336,7 @@ describe('postern explain on a live cluster', () => {
     }
   });
 
-  it('reads the objects as the API server has them, page by page', async () => {
+  it('reads the objects of the API server page by page', async () => {
     const lists: Record<string, unknown[]> = {
       '/api/v1/namespaces': [{ metadata: { name: 'shop' } }],
       '/api/v1/nodes': [

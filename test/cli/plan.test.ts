@@ -65,7 +65,7 @@ describe('postern plan', () => {
     return path;
   }
 
-  it('says who becomes isolated and which pairs would be cut, by workload, from files alone', async () => {
+  it('lists newly isolated pods and pairs that would be cut, by workload, from files only', async () => {
     const answer = await plan('-f', await write('policy.yaml', isolating), '--base', base);
     equal(
       answer.out,
@@ -87,7 +87,7 @@ Would be cut: 4 pairs of pods and ports
     deepEqual([answer.code, answer.notes], [1, '']);
   });
 
-  it('exits 0 where nothing would be cut: nothing new, or only an opening', async () => {
+  it('exits 0 if nothing would be cut: no change, or only new connections', async () => {
     const known = await write('known.yaml', `${world}---\n${isolating}`);
     const file = await write('policy.yaml', isolating);
     const same = await plan('-f', file, '--base', known);
@@ -100,7 +100,7 @@ Would be cut: 4 pairs of pods and ports
     deepEqual([same.code, opening.code], [0, 0]);
   });
 
-  it('exits 1 where deletion cuts', async () => {
+  it('exits 1 if a deletion cuts', async () => {
     const denyAll = policy('deny', '{podSelector: {}}');
     const known = await write('known.yaml', [world, isolating, denyAll].join('---\n'));
     const answer = await plan('-f', await write('policy.yaml', isolating), '--base', known, '--delete');
@@ -108,7 +108,7 @@ Would be cut: 4 pairs of pods and ports
     equal(answer.code, 1);
   });
 
-  it('a bad document beside a good one: the good one is judged, the other named, and the exit code is 2', async () => {
+  it('evaluates a valid document beside an invalid one, names the invalid one, and exits with 2', async () => {
     const broken = await write('broken.yaml', `kind: NetworkPolicy\n---\na: b: c\n---\n${isolating}`);
     const { code, out, notes } = await plan('-f', broken, '--base', base);
     match(out, /2 pods become isolated/);
@@ -121,7 +121,7 @@ Would be cut: 4 pairs of pods and ports
     equal(problems.length, 2);
   });
 
-  it('a policy that is not understood: the field is named, and it is judged as it would be enforced', async () => {
+  it('names the invalid field of a policy, and evaluates the policy as agents would enforce it', async () => {
     const file = await write(
       'odd.yaml',
       policy('odd', '{podSelector: {}, ingress: [{ports: [{port: 80, protocol: tcp}]}]}'),
@@ -135,7 +135,7 @@ Would be cut: 4 pairs of pods and ports
     equal(code, 2);
   });
 
-  it('a policy in a namespace that does not exist is refused, and changes nothing', async () => {
+  it('refuses a policy in a namespace that does not exist', async () => {
     const { code, out } = await plan(
       '-f',
       await write('lost.yaml', policy('web', '{podSelector: {}}', 'shpo')),
@@ -147,7 +147,7 @@ Would be cut: 4 pairs of pods and ports
     equal(code, 2);
   });
 
-  it('a label of a namespace may change in the same files as the policy that asks for it', async () => {
+  it('takes a policy and the namespace label that it needs from the same files', async () => {
     const asks = policy(
       'web',
       '{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {purpose: staff}}}]}]}',
@@ -162,7 +162,7 @@ Would be cut: 4 pairs of pods and ports
     deepEqual(await cutFrom(`${asks}---\n${label}`), ['host far', 'shop: app=web']);
   });
 
-  it('a workload takes the place of the one that is there; the others stay where they are', async () => {
+  it('replaces an existing workload and keeps the others', async () => {
     const known = await write('known.yaml', `${world}---\n${isolating}`);
     const renamed = world.split('---')[2]!.replace('app: web', 'app: other');
     const { code, out } = await plan('-f', await write('web.yaml', renamed), '--base', known, '-o', 'json');
@@ -179,7 +179,7 @@ Would be cut: 4 pairs of pods and ports
     deepEqual([code, answer.pairs.cut.length, answer.pairs.opened.length], [0, 0, 2]);
   });
 
-  it('pods keep the addresses that are made up for them when another comes or goes', async () => {
+  it('keeps the assigned addresses of pods when another pod is added or deleted', async () => {
     const first = 'apiVersion: v1\nkind: Pod\nmetadata: {name: first, namespace: office}\n';
     const blocked = policy('web', '{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.244.1.0/24}}]}]}');
     const known = await write('known.yaml', [first, world, blocked].join('---\n'));
@@ -190,7 +190,7 @@ Would be cut: 4 pairs of pods and ports
     match(come.out, /Pod office\/first: created\n\nWould be cut: no pair of pods on their declared ports\n$/);
   });
 
-  /** The world as a cluster has it: with addresses. */
+  /** The manifests as a cluster returns them: with addresses. */
   const addressed = (): Promise<string> => {
     const podOf = (namespace: string, name: string, app: string, nodeName: string, ip: string): object => ({
       apiVersion: 'v1',
@@ -214,7 +214,7 @@ Would be cut: 4 pairs of pods and ports
     return write('cluster.json', JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...others, ...pods] }));
   };
 
-  it('flows need the addresses of the pods: made-up ones would give a false all-clear', async () => {
+  it('needs pod addresses for flows: assigned addresses would give a false all-clear', async () => {
     const flows = await write('n1.json', '{"node": "n1", "flows": []}');
     const args = ['-f', await write('policy.yaml', isolating), '--base', base, '--flows', flows];
     await rejects(plan(...args), {
@@ -223,7 +223,7 @@ Would be cut: 4 pairs of pods and ports
     });
   });
 
-  it('with flows: names who is cut, through which Service, and how many', async () => {
+  it('names the flows that are cut, with their Service and number of connections', async () => {
     const flows = await write(
       'n1.json',
       JSON.stringify({
@@ -278,7 +278,7 @@ Would be cut: 4 pairs of pods and ports
     );
   });
 
-  it('flows of a node that there is not: says so', async () => {
+  it('reports flows of a node that does not exist', async () => {
     const flows = await write('n7.json', '{"node": "n7", "flows": []}');
     const { notes } = await plan(
       '-f',
@@ -308,13 +308,13 @@ Would be cut: 4 pairs of pods and ports
     ['{"flows": [], "addresses": [7]}', /addresses\[0\]: 7 is not an address/],
   ];
   for (const [text, message] of badFlows) {
-    it(`flows that are ${text}: says what is wrong`, async () => {
+    it(`refuses flows that are ${text}, with the reason`, async () => {
       const args = ['-f', await write('policy.yaml', isolating), '--base', await addressed()];
       await rejects(plan(...args, '--flows', await write('flows.json', text)), { code: 'config', message });
     });
   }
 
-  it('caps long lists in text, and says how much is left out; JSON has all', async () => {
+  it('limits long lists in text, and prints the number of the rest; JSON has all', async () => {
     const pods = Array.from(
       { length: 30 },
       (_, n) =>
@@ -330,7 +330,7 @@ Would be cut: 4 pairs of pods and ports
     equal(new Set(json.pairs.cut.map(({ destination }) => destination.name)).size, 31);
   });
 
-  it('exits 2 for what cannot be asked', async () => {
+  it('exits 2 for wrong usage', async () => {
     const exitOf = (...args: string[]): Promise<unknown> =>
       promisify(execFile)(process.execPath, [main, 'plan', ...args]).then(
         () => 0,
@@ -414,7 +414,7 @@ describe('postern plan on a live cluster', () => {
     return plan('-f', join(folder, 'given.yaml'), '--kubeconfig', join(folder, 'config'));
   }
 
-  it('asks the agent of each node what it has seen, and counts what both have seen once', async () => {
+  it('asks the agent of each node for its flows, and counts a flow of both nodes once', async () => {
     const { code, out, notes } = await ask({ n1: told('n1', [flow]), n2: told('n2', [flow]) }, isolating);
     match(
       out,
@@ -425,13 +425,13 @@ describe('postern plan on a live cluster', () => {
     deepEqual(new Set(server!.execs.map(({ command }) => command.join(' '))), new Set(['postern node flows -o json']));
   });
 
-  it('exits 0 where no flow would be cut', async () => {
+  it('exits 0 if no flow would be cut', async () => {
     const { code, out } = await ask({ n1: told('n1', []), n2: told('n2', []) }, isolating);
     match(out, /1 pod becomes isolated[^]*Would be cut: none of 0 flows seen\n$/);
     equal(code, 0);
   });
 
-  it('a node that does not tell is named, and no all-clear is given', async () => {
+  it('names a node that does not answer, and gives no all-clear', async () => {
     const silent: ExecAnswer = { stderr: "error: unknown command 'node'", exitCode: 2 };
     const { code, out, notes } = await ask({ n1: silent, n2: told('n2', []) }, isolating);
     match(
@@ -442,13 +442,13 @@ describe('postern plan on a live cluster', () => {
     equal(code, 2);
   });
 
-  it('what the others have seen of its pods counts', async () => {
+  it('counts the flows that other nodes track for its pods', async () => {
     const { code, out } = await ask({ n1: { refused: 500 }, n2: told('n2', [flow]) }, isolating);
     match(out, /Would be cut: 1 flow/);
     equal(code, 1);
   });
 
-  it('where nobody may ask, declared ports are judged instead, it says so, and gives no all-clear', async () => {
+  it('evaluates declared ports if the user may not ask the nodes, says so, and gives no all-clear', async () => {
     const { out, notes } = await ask({ n1: { refused: 403 }, n2: { refused: 403 } }, isolating);
     match(
       notes,
@@ -460,13 +460,13 @@ describe('postern plan on a live cluster', () => {
     equal((await ask({ n1: { refused: 403 }, n2: { refused: 403 } }, opening)).code, 2);
   });
 
-  it('so also where there is no agent at all, which is no failure', async () => {
+  it('does the same without any agent, which is not a failure', async () => {
     const { code, notes } = await ask({}, opening, podList.slice(0, 2));
     equal(notes, 'note: no node has an agent, so the plan evaluates pairs of pods on their declared ports\n');
     equal(code, 0);
   });
 
-  it('an agent that does not run gives no all-clear; one that was evicted does not hide its successor', async () => {
+  it('gives no all-clear if an agent does not run; an evicted agent does not hide its successor', async () => {
     const evicted = {
       ...agent('n1'),
       metadata: { namespace: 'system', name: 'old', labels: agentLabels },
@@ -486,7 +486,7 @@ describe('postern plan on a live cluster', () => {
     deepEqual([beside.code, beside.notes], [0, '']);
   });
 
-  it('a workload gives the pods that run its labels', async () => {
+  it('applies the labels of a workload to its running pods', async () => {
     const template =
       'template: {metadata: {labels: {app: other}}, spec: {containers: [{name: web, ports: [{containerPort: 8080}]}]}}';
     const deployment = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {replicas: 1, ${template}}\n`;

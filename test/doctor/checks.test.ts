@@ -35,14 +35,14 @@ describe('the checks of the doctor', () => {
     );
   });
 
-  it('have names of their own', () => {
+  it('have unique names', () => {
     const ids = [...nodeChecks, ...clusterChecks].map(({ id }) => id);
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  it('find nothing where all is well', () => assert.deepEqual(find(healthy), []));
+  it('find nothing on a healthy node', () => assert.deepEqual(find(healthy), []));
 
-  it('tell of errors first', () => {
+  it('list errors first', () => {
     const facts = { ...healthy, conntrack: { value: { count: 900, max: 1000 } }, api: { unknown: 'x' } };
     assert.deepEqual(
       find(facts).map(({ check }) => check),
@@ -55,7 +55,7 @@ describe('the checks of the doctor', () => {
     assert.deepEqual(judgeNode('n1', facts, new Set(['conntrack-full'])).findings, []);
   });
 
-  it('say what could not be looked at, and take that for no finding', () => {
+  it('list what they could not check, which is not a finding', () => {
     const unknown = { unknown: 'permission denied' };
     const facts = {
       ...healthy,
@@ -80,7 +80,7 @@ describe('the checks of the doctor', () => {
     ]);
   });
 
-  it('say that without an agent they know no pods', () => {
+  it('say that pods are unknown without an agent', () => {
     const report = judgeNode('n1', { ...healthy, agent: { unknown: 'no answer' } });
     assert.deepEqual(
       report.findings.map(({ check, problem }) => [check, problem]),
@@ -89,7 +89,7 @@ describe('the checks of the doctor', () => {
     assert.deepEqual(report.unknown, ['problems of single pods: only the agent can report them']);
   });
 
-  it('name the pods that a fault concerns, and their policies', () => {
+  it('name the affected pods and their policies', () => {
     const facts = {
       ...healthy,
       bridges: { value: [{ bridge: 'cni0', problem: 'p', addresses: ['10.244.1.3', '10.244.1.4'] }] },
@@ -101,22 +101,22 @@ describe('the checks of the doctor', () => {
     );
   });
 
-  describe('on recorded answers, of what this kernel or a test cannot make', () => {
-    it('find a flow table (libnftables-json(5); the kernel of the tests has none)', () => {
+  describe('on recorded answers, for faults that this kernel or a test cannot make', () => {
+    it('find a flowtable (libnftables-json(5); the kernel of the tests has none)', () => {
       assert.equal(
         summary(theOnly(withFlowTable)),
         'flow-tables: table inet fw4: flowtable ft on eth0, cni0 [shop/a,shop/b] [shop/p,shop/q]',
       );
     });
 
-    it('find a kernel without tables for bridges, where it matters', () => {
+    it('find a kernel without tables for bridges, if pods are on a bridge', () => {
       const nft = { bridgeTables: 'this kernel has no nftables for bridges' };
       const { check, severity, pods } = theOnly({ ...healthy, nft });
       assert.deepEqual([check, severity, pods], ['bridge-tables', 'warning', ['shop/b']]);
       assert.deepEqual(find({ ...withState({ pods: [podState('shop/a', '10.244.1.2')] }), nft }), []);
     });
 
-    it('find pods that are not enforceable or not guarded (recorded of an agent, which says so after a minute)', () => {
+    it('find pods that are not enforceable or not guarded (recorded from an agent, which reports them after a minute)', () => {
       const path = 'status.podIPs';
       const macvlan =
         "this node reaches 192.0.2.8 by eth0 (ifb), not by a veth, a tap or a bridge: packets of the pod can bypass the node's rules, as with macvlan, ipvlan, SR-IOV and host-device, and no policy applies to them: use a CNI plugin that routes or bridges pods on the node";
@@ -141,14 +141,14 @@ describe('the checks of the doctor', () => {
       ]);
     });
 
-    it('find a sandbox whose pod is not known (what its node denies, test/sandboxes shows)', () => {
+    it('find a sandbox of an unknown pod (test/sandboxes tests that its node denies)', () => {
       assert.equal(
         summary(theOnly(withState({ unknownPods: ['x/gone'] }))),
         'unknown-sandbox: sandbox x/gone: the API server has no such pod [x/gone] []',
       );
     });
 
-    it('find a gate that is off, unless somebody wanted that', () => {
+    it('find a start gate that is off, unless a flag turns it off', () => {
       const ready = [{ name: 'gate', note: 'off: the pod ranges of this node are unknown' }];
       assert.equal(
         summary(theOnly(withState({ ready, gatedRanges: [] }))),
@@ -157,7 +157,7 @@ describe('the checks of the doctor', () => {
       assert.deepEqual(find(withState({ ready, gatedRanges: [], startGate: false })), []);
     });
 
-    it('find a kernel whose look-ups may miss what a change replaces (releases as kernel.org and distributors name them)', () => {
+    it('find a kernel whose look-ups may miss a replaced element (release names of kernel.org and distributors)', () => {
       const of = (kernel: string) => find({ ...healthy, kernel }).map(summary);
       const problem = 'has the fix only if its distributor has backported it [shop/a,shop/b] [shop/p,shop/q]';
       for (const old of [
@@ -176,14 +176,14 @@ describe('the checks of the doctor', () => {
       }
     });
 
-    it('find pods of another node in the range of this one', () => {
+    it('find pods of another node in the pod range of this one', () => {
       assert.equal(
         summary(theOnly(withState({ gateClaims: [{ node: 'n9', addresses: 600, pass: false }] }))),
         'claimed-range: node n9: its pods claim 600 gated addresses of this node, which do not pass the start gate [] []',
       );
     });
 
-    it('find a loop that is stuck', () => {
+    it('find a stuck agent loop', () => {
       const live = [{ name: 'loop', reason: 'a change has been under way for 400 s' }];
       const { check, subject } = theOnly(withState({ live }));
       assert.deepEqual([check, subject], ['agent-ready', 'agent check loop']);
@@ -198,13 +198,13 @@ describe('the checks of the doctor', () => {
     });
   });
 
-  it('leave to the doctor what both it and the agent look at', () => {
+  it('report a check of both agent and doctor once, from the doctor', () => {
     const ready = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter'].map((name) => ({ name, reason: 'wrong' }));
     assert.deepEqual(find(withState({ ready })), []);
     assert.equal(find(withState({ ready: [...ready, { name: 'lists', reason: 'waiting' }] })).length, 1);
   });
 
-  it('take a masquerade at the way in for none: the pod is judged before, by its own address', () => {
+  it('do not report a masquerade on ingress: the rules check the pod before, by its own address', () => {
     const rules = foreignRules({
       p: {
         hook: 'postrouting 100',
@@ -215,7 +215,7 @@ describe('the checks of the doctor', () => {
     assert.deepEqual(find({ ...healthy, foreign: { rules, unreadable: [] } }), []);
   });
 
-  it('cost no more than a moment over a rule set that branches without end', () => {
+  it('end soon on a rule set with endless branches', () => {
     const inner = Array.from({ length: 16 }, (_, index) => [
       `c${index}`,
       { rules: Array.from({ length: 50 }, () => [{ jump: { target: `c${index + 1}` } }]) },
@@ -231,14 +231,14 @@ describe('the checks of the doctor', () => {
 });
 
 describe('the report of a node', () => {
-  it('is read as it was written', () => {
+  it('reads back its own output', () => {
     const report = judgeNode('n1', { ...healthy, proxyMode: { value: 'ipvs' } });
     assert.deepEqual(readNodeReport(JSON.stringify(report)), report);
     assert.equal(report.findings.length, 1);
     assert.deepEqual(report.applied, healthyState.applied);
   });
 
-  it('may be of another version, or no report', () => {
+  it('may come from another version, or be no report', () => {
     const other = {
       node: 'n1',
       version: '9',

@@ -3,7 +3,7 @@ import { readForeignRules, type ForeignRules } from '../../src/doctor/foreign/ru
 interface ChainText {
   readonly family?: string;
   readonly table?: string;
-  /** Of a base chain, as `forward 0`, and `drop`, where that is its policy. */
+  /** Hook and priority of a base chain, as `forward 0`, and `drop` if that is its policy. */
   readonly hook?: string;
   readonly dev?: string | readonly string[];
   /** Each as `nft -j` lists its `expr`. */

@@ -26,7 +26,7 @@ export const healthyState: NodeState = {
   issues: [],
 };
 
-/** Of a node where all is well. */
+/** Facts of a healthy node. */
 export const healthy: NodeFacts = {
   version: '1.0.0',
   kernel: '6.18.0',

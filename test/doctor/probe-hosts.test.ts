@@ -62,7 +62,7 @@ describe('hosts that probes and lifecycle hooks name', () => {
     assert.deepEqual(refused, hostFields);
   });
 
-  it('are a finding for each pod, of the first fifty', () => {
+  it('are one finding per pod, for the first fifty', () => {
     const { find } = clusterChecks.find(({ id }) => id === 'probe-host')!;
     const pods = Array.from({ length: 52 }, (_, index) => podWith([probing, probing], { name: `web-${100 + index}` }));
     const probeHosts = { value: pods.flatMap(findProbeHosts) };

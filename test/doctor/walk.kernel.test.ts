@@ -100,8 +100,8 @@ const tableText = fc
     return `table inet theirs {\n${[named, ...regular.toReversed(), ...hooked].join('\n')}\n}\n`;
   });
 
-/** What the doctor says surely happens to a packet, happens to it. */
-describe('the walk through the rules of others, beside the kernel', function () {
+/** The kernel does what the doctor reports as certain. */
+describe('the walk through the rules of other programs, compared with the kernel', function () {
   this.timeout(numRuns * 1000);
   let kernel: Kernel;
   const pods = ['a', 'b'].map((each) => `postern-walk-${process.pid}-${each}`) as [string, string];
@@ -138,7 +138,7 @@ end
     await kernel?.close();
   });
 
-  /** A packet is through before the one who sends it goes on: all in between is this kernel. */
+  /** A packet arrives before the sender continues: everything between them is this kernel. */
   const passes = async (): Promise<boolean> => {
     const count = async (): Promise<string> =>
       /counter packets (\d+)/.exec(await kernel.sh('nft list chain inet seen last'))![1]!;
@@ -147,14 +147,14 @@ end
     return (await count()) !== earlier;
   };
 
-  it('lets a packet pass that no rule meets', async () => assert.equal(await passes(), true));
+  it('passes a packet that no rule matches', async () => assert.equal(await passes(), true));
 
-  it('tells the truth of random rules', async () => {
+  it('agrees with the kernel on random rules', async () => {
     const seen = { certain: 0, open: 0, uncertain: 0 };
     await fc.assert(
       fc.asyncProperty(tableText, async (text) => {
         const script = `nft destroy table inet theirs; nft -f - <<'end'\n${text}end`;
-        // nft refuses what compares both families.
+        // nft refuses rules that compare both families.
         fc.pre(
           await kernel.sh(script).then(
             () => true,

@@ -22,7 +22,7 @@ function effects(rules: ForeignRules, from: PacketPath = packet): string[] {
 const forward = (...rules: (readonly object[])[]): ForeignRules => foreignRules({ f: { hook: 'forward 0', rules } });
 const unknown = match({ payload: { protocol: 'tcp', field: 'dport' } }, 80);
 
-describe('the walk through the rules of others', () => {
+describe('the walk through the rules of other programs', () => {
   for (const [what, statements, wanted] of [
     ['an address', [match(saddr, '10.1.0.2'), drop], ['drop']],
     ['another address', [match(saddr, '10.1.0.3'), drop], []],
@@ -90,12 +90,12 @@ describe('the walk through the rules of others', () => {
     it(`judges ${what}`, () => assert.deepEqual(effects(forward(statements as readonly object[])), wanted));
   }
 
-  it('ends a chain with an accept, and does not with one that may not be meant', () => {
+  it('ends a chain at an accept, but not at an accept with an unknown condition', () => {
     assert.deepEqual(effects(forward([accept], [drop])), []);
     assert.deepEqual(effects(forward([unknown, accept], [drop])), ['drop?']);
   });
 
-  it('comes back from a jump, not from a goto, and takes what a chain drops in the end', () => {
+  it('returns from a jump and not from a goto, and applies the policy of the base chain', () => {
     const chains = (verdict: object, inner: (readonly object[])[], hook = 'forward 0'): ForeignRules =>
       foreignRules({ f: { hook, rules: [[verdict], [drop]] }, inner: { rules: inner } });
     assert.deepEqual(effects(chains(jump('inner'), [])), ['drop']);
@@ -108,7 +108,7 @@ describe('the walk through the rules of others', () => {
     assert.deepEqual(effects(chains(jump('nowhere'), [])), ['drop?']);
   });
 
-  it('goes on to the next table after an accept, and not after a drop', () => {
+  it('continues with the next table after an accept, and not after a drop', () => {
     const both = (first: object): ForeignRules =>
       foreignRules({
         late: { table: 'b', hook: 'forward 10', rules: [[{ xt: { type: 'target', name: 'NFQUEUE' } }]] },
@@ -118,7 +118,7 @@ describe('the walk through the rules of others', () => {
     assert.deepEqual(effects(both(drop)), ['drop']);
   });
 
-  it('passes the hooks in their order, with the mark that a rule before has set', () => {
+  it('passes the hooks in their order, with the mark of an earlier rule', () => {
     const marking = (first: readonly object[]): ForeignRules =>
       foreignRules({
         post: { hook: 'postrouting 100', rules: [[match(meta('mark'), 7), { masquerade: null }]] },
@@ -131,7 +131,7 @@ describe('the walk through the rules of others', () => {
     assert.deepEqual(effects(marking([{ xt: { type: 'target', name: 'MARK' } }])), ['rewrite-source?']);
   });
 
-  it('knows no device to go by before the packet is routed', () => {
+  it('knows no output device before the packet is routed', () => {
     const at = (hook: string, op: string): string[] =>
       effects(foreignRules({ f: { hook, rules: [[match(meta('oifname'), 'eth0', op), drop]] } }));
     assert.deepEqual([at('prerouting 0', '=='), at('prerouting 0', '!=')], [[], ['drop']]);
@@ -147,7 +147,7 @@ describe('the walk through the rules of others', () => {
     assert.deepEqual([effects(two(1)), effects(two(0)), effects(two(-1))], [['drop'], ['drop?'], []]);
   });
 
-  it('meets the rules of bridges by ports, where it crosses one, and those of devices by the device', () => {
+  it('matches bridge rules by port if it crosses a bridge, and device rules by device', () => {
     const ports = { ...packet, inDevice: 'cni0', outDevice: 'cni0', inPort: 'veth-a', outPort: 'veth-b' };
     const bridge = foreignRules({
       f: { family: 'bridge', hook: 'forward 0', rules: [[match(meta('iifname'), 'veth-a'), drop]] },
@@ -160,7 +160,7 @@ describe('the walk through the rules of others', () => {
     assert.deepEqual(effects(device('lo')), []);
   });
 
-  it('judges IPv6 likewise', () => {
+  it('evaluates IPv6 too', () => {
     const six: PacketPath = { ...packet, family: 'ipv6', source: 'fd00:1::2', destination: 'fd00:2::3' };
     const source = { payload: { protocol: 'ip6', field: 'saddr' } };
     for (const [right, wanted] of [
@@ -176,12 +176,12 @@ describe('the walk through the rules of others', () => {
     assert.deepEqual(effects(forward([match(saddr, '10.1.0.2', '!='), drop]), six), []);
   });
 
-  it('looks at the tables of the own family', () => {
+  it('reads only the tables of its family', () => {
     const of = (family: string): ForeignRules => foreignRules({ f: { family, hook: 'forward 0 drop', rules: [] } });
     assert.deepEqual([effects(of('ip')), effects(of('ip6')), effects(of('arp'))], [['drop'], [], []]);
   });
 
-  it('ends where chains go in circles, or branch without end', () => {
+  it('ends on chains with loops or endless branches', () => {
     const circle = foreignRules({
       f: { hook: 'forward 0 drop', rules: [[jump('g')]] },
       g: { rules: [[jump('g')], [jump('g')]] },
@@ -200,7 +200,7 @@ describe('the walk through the rules of others', () => {
     assert.ok(budget.rules <= 0);
   });
 
-  it('ends where there are chains without end', () => {
+  it('ends on endless chains', () => {
     const chains = Array.from({ length: 20_000 }, (_, index) => [`f${index}`, { hook: 'forward 0', rules: [] }]);
     const rules = foreignRules(Object.fromEntries(chains));
     const budget = { rules: 100_000 };
@@ -210,7 +210,7 @@ describe('the walk through the rules of others', () => {
     }
   });
 
-  it('takes any JSON for a listing, and never throws', () => {
+  it('accepts any JSON as a listing, and never throws', () => {
     const keys = [
       'chain',
       'rule',

@@ -258,7 +258,7 @@ const rows: readonly Row[] = [
   })),
 ];
 
-describe('the evaluator: input that it cannot understand', () => {
+describe('the evaluator: invalid input', () => {
   for (const { rule, spec, allowed = [], denied = [], issues } of rows) {
     it(`${rule}: ${spec}`, () => {
       const cluster = world(`[{x: ${spec}}]`);
@@ -271,7 +271,7 @@ describe('the evaluator: input that it cannot understand', () => {
     });
   }
 
-  it('S1.10, S1.12: addresses that are not a pod’s to claim are reported', () => {
+  it('S1.10, S1.12: it reports addresses that a pod must not claim', () => {
     const pod = (name: string, ip: string): string =>
       `{kind: Pod, metadata: {namespace: z, name: ${name}}, status: {podIPs: [{ip: ${ip}}]}}`;
     deepEqual(world(`[${pod('thief', '10.0.0.2')}, ${pod('twin', '10.1.0.1')}]`).issues, [
@@ -304,14 +304,14 @@ describe('the evaluator: input that it cannot understand', () => {
     ['7', 'every pod'],
     ['{matchLabels: {app: 7, tier: web}}', 'every pod that matches the rest of the selector'],
   ]) {
-    it(`S9.7: says whom a podSelector ${selector} isolates`, () => {
+    it(`S9.7: names the pods that a podSelector ${selector} isolates`, () => {
       const messages = world(`[{x: {podSelector: ${selector}, ingress: [{}]}}]`).issues.map(({ message }) => message);
       equal(messages.length, 1);
       match(messages[0]!, new RegExp(`; the policy isolates ${whom} in namespace x$`));
     });
   }
 
-  it('S9.1: a policy that it cannot understand leaves other policies alone', () => {
+  it('S9.1: an invalid policy does not affect other policies', () => {
     const cluster = world('[{x: {policyTypes: [No]}}, {x: {ingress: [{ports: [{port: 80}]}]}}]');
     deepEqual(decide(cluster, fromB).ingress.allowedBy, [{ policy: 'x/p2', rule: 0, path: 'spec.ingress[0]' }]);
     deepEqual(decide(cluster, fromB).ingress.isolatedBy, ['x/p1', 'x/p2']);

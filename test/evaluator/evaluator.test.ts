@@ -2,7 +2,7 @@ import { deepEqual } from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { decide, world } from './world.ts';
 
-/** A rule of the semantics, a cluster that shows it, and what it must say of some flows. */
+/** A rule of the semantics, a cluster that shows it, and the verdicts of some flows. */
 interface Row {
   readonly rule: string;
   readonly says: string;

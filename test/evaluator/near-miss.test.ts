@@ -4,7 +4,7 @@ import { describe, it } from 'mocha';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import { decide, world } from './world.ts';
 
-/** Policies, a denied flow, and `path: reason` of what would have allowed it at the denying end, nearest first. */
+/** Policies, a denied flow, and `path: reason` of the near misses at the denying end, nearest first. */
 const rows: readonly (readonly [given: string, flow: string, misses: readonly string[]])[] = [
   [
     '[{x: {ingress: [{ports: [{port: 80}]}]}}]',
@@ -172,7 +172,7 @@ describe('near misses', () => {
     );
   });
 
-  it('name both things where no rule is one step away', () => {
+  it('name both differences if no rule is one step away', () => {
     const { ingress } = decide(
       world('[{x: {ingress: [{from: [{podSelector: {matchLabels: {app: z}}}], ports: [{port: 81}]}]}}]'),
       'x/b > x/a TCP/80',
@@ -184,7 +184,7 @@ describe('near misses', () => {
   });
 });
 
-describe('near misses where only a part of the cluster is shown', () => {
+describe('near misses in a part of the cluster', () => {
   const rule = (text: string) =>
     `{kind: NetworkPolicy, metadata: {namespace: x, name: p1}, spec: {podSelector: {}, ${text}}}`;
   const rows = [

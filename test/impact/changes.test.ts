@@ -36,7 +36,7 @@ function said(changes: readonly ObjectChange[]): string[] {
 }
 
 describe('objects that are applied', () => {
-  it('a policy is the same whatever its fields are in order, and whoever has read it', () => {
+  it('a policy is unchanged if only the order of its fields or its reader differs', () => {
     const again = {
       ...web,
       metadata: { namespace: 'shop', name: 'web' },
@@ -46,7 +46,7 @@ describe('objects that are applied', () => {
     deepEqual([said(changes), objects[1]], [['NetworkPolicy shop/web: unchanged'], web]);
   });
 
-  it('one that differs takes the place of the other; one of a new name is created', () => {
+  it('an object with differences replaces the old one; a new name creates an object', () => {
     const changed = { ...web, spec: { podSelector: {} } };
     const named = { ...web, metadata: { namespace: 'shop', name: 'other' } };
     const { objects, changes } = applyObjects(cluster, [changed, named]);
@@ -54,7 +54,7 @@ describe('objects that are applied', () => {
     deepEqual([objects.length, objects[1]], [4, changed]);
   });
 
-  it('in a namespace that does not exist it is refused, unless that is given too', () => {
+  it('an object in a missing namespace is refused, unless the namespace is given too', () => {
     const lost = { ...web, metadata: { namespace: 'shpo', name: 'web' } };
     const refused = applyObjects(cluster, [lost]);
     deepEqual([said(refused.changes), refused.objects], [['NetworkPolicy shpo/web: refused'], cluster]);
@@ -63,7 +63,7 @@ describe('objects that are applied', () => {
     deepEqual(said(created.changes), ['NetworkPolicy shpo/web: created', 'Namespace shpo: created']);
   });
 
-  it('labels of a namespace that others have set stay; those that this manifest had set and has no more, go', () => {
+  it('labels of a namespace from other clients stay; labels that the manifest no longer sets are removed', () => {
     const given = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels: { env: 'test' } } };
     const { objects, changes } = applyObjects(cluster, [given]);
     deepEqual(objectAt(objects[0], 'metadata', 'labels'), { team: 'x', env: 'test' });
@@ -83,7 +83,7 @@ describe('objects that are applied', () => {
     deepEqual(said(applyObjects(cluster, [same as JsonObject]).changes), ['Pod shop/web-0: unchanged']);
   });
 
-  it('a NetworkPolicy of another maker is another object', () => {
+  it('a NetworkPolicy of another API group is another object', () => {
     const calico = { ...web, apiVersion: 'crd.projectcalico.org/v1', spec: {} };
     const { objects } = applyObjects(cluster, [calico]);
     deepEqual([objects.length, objects[1]], [4, web]);
@@ -91,7 +91,7 @@ describe('objects that are applied', () => {
 });
 
 describe('objects that are deleted', () => {
-  it('are gone, and what is not there is no harm', () => {
+  it('are removed; a missing object is not an error', () => {
     const { objects, changes } = deleteObjects(cluster, [
       web,
       { ...web, metadata: { namespace: 'shop', name: 'other' } },
@@ -100,7 +100,7 @@ describe('objects that are deleted', () => {
     deepEqual(objects, [shop, pod]);
   });
 
-  it('a namespace takes with it what is in it', () => {
+  it('a deleted namespace removes its objects', () => {
     const { objects, changes } = deleteObjects(cluster, [shop]);
     equal(objects.length, 0);
     deepEqual(said(changes), ['Namespace shop: deleted', 'NetworkPolicy shop/web: deleted', 'Pod shop/web-0: deleted']);

@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { readConntrack } from '../../src/impact/conntrack.ts';
 import type { SeenFlow } from '../../src/impact/seen-flow.ts';
 
-/** One line of the file, and what is read of it. */
+/** One line of the file, and its flow. */
 const lines: readonly (readonly [title: string, line: string, flow: SeenFlow])[] = [
   [
     'TCP between two pods',
@@ -111,7 +111,7 @@ describe('connection tracking', () => {
     it(title, () => deepEqual(readConntrack(`${line}\n`), { flows: [flow], otherProtocols: 0, unreadable: 0 }));
   }
 
-  it('connections that differ in their source port alone are one flow, and each counts', () => {
+  it('connections that differ only in the source port are one flow, and each counts', () => {
     const [open, ended] = [lines[0]![1], lines[4]![1]];
     const { flows } = readConntrack([open, open.replace('sport=40000', 'sport=40009'), ended, lines[1]![1]].join('\n'));
     deepEqual(
@@ -123,7 +123,7 @@ describe('connection tracking', () => {
     );
   });
 
-  it('other protocols, and what is no entry, are counted and hold up nothing', () => {
+  it('other protocols and unreadable lines are counted and do not stop the reading', () => {
     const gre =
       'ipv4     2 gre      47 29 src=10.1.0.2 dst=10.1.1.3 srckey=0x0 dstkey=0x1 src=10.1.1.3 dst=10.1.0.2 srckey=0x1 dstkey=0x0 use=1';
     const unknown = 'ipv4     2 unknown  4 599 src=10.1.0.2 dst=10.1.1.3 src=10.1.1.3 dst=10.1.0.2 use=1';

@@ -42,8 +42,8 @@ function cutOf({ flows }: Impact): string[] {
 const toApi = (ingress: unknown): unknown =>
   policy('shop/api', { podSelector: { matchLabels: { app: 'api' } }, policyTypes: ['Ingress'], ingress });
 
-describe('the impact of a policy on flows that nodes have seen', () => {
-  it('names who is cut off, by which policy, what would have allowed it, and how many connections', () => {
+describe('the impact of a policy on tracked flows', () => {
+  it('names the cut flows with the policy, the near miss and the number of connections', () => {
     const impact = impactOf(
       [toApi([{ from: [{ podSelector: { matchLabels: { app: 'web' } } }], ports: [{ port: 80 }] }])],
       [
@@ -69,7 +69,7 @@ describe('the impact of a policy on flows that nodes have seen', () => {
     ]);
   });
 
-  it('an ipBlock allows its own but what it excepts', () => {
+  it('an ipBlock allows its addresses except its exceptions', () => {
     const given = [toApi([{ from: [{ ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.8/29'] } }] }])];
     const flows = ['203.0.113.7', '203.0.113.9', '198.51.100.1'].map((source) => seen(source, '10.1.1.2'));
     deepEqual(cutOf(impactOf(given, flows)), ['203.0.113.9 > shop/api', '198.51.100.1 > shop/api']);
@@ -81,7 +81,7 @@ describe('the impact of a policy on flows that nodes have seen', () => {
     deepEqual([others.length, cut!.families, cut!.connections], [0, ['ipv4', 'ipv6'], 5]);
   });
 
-  it('a policy of one family cuts the other alone', () => {
+  it('a policy of one family cuts only the other family', () => {
     const given = [toApi([{ from: [{ ipBlock: { cidr: '0.0.0.0/0' } }] }])];
     const flows = [seen('10.1.1.3', '10.1.1.2'), seen('fd01:1::3', 'fd01:1::2')];
     deepEqual(
@@ -90,7 +90,7 @@ describe('the impact of a policy on flows that nodes have seen', () => {
     );
   });
 
-  it('a label of a namespace that changes, cuts and opens', () => {
+  it('a changed namespace label cuts and opens flows', () => {
     const known = [
       ...cluster,
       toApi([{ from: [{ namespaceSelector: { matchLabels: { purpose: 'staff' } } }] }]),
@@ -104,21 +104,21 @@ describe('the impact of a policy on flows that nodes have seen', () => {
     deepEqual([opens.isolation, closes.isolation], [[], []]);
   });
 
-  describe('as the nodes have seen them', () => {
+  describe('as seen by the nodes', () => {
     const bridge = '10.1.1.1';
 
-    it('what the own node sends passes, whatever address it has there', () => {
+    it('packets of the own node pass, from any of its addresses', () => {
       const told = (addresses: string[]): NodeFlows[] => [{ node: 'n1', addresses, flows: [seen(bridge, '10.1.1.2')] }];
       deepEqual(cutOf(impactOf([toApi([])], told([bridge]))), []);
       deepEqual(cutOf(impactOf([toApi([])], told([]))), [`${bridge} > shop/api`]);
     });
 
-    it('the same from another node does not', () => {
+    it('packets of another node do not', () => {
       const told = [{ node: 'n1', addresses: [bridge], flows: [seen('192.0.2.2', '10.1.1.2')] }];
       deepEqual(cutOf(impactOf([toApi([])], told)), ['node n2 > shop/api']);
     });
 
-    it('a client is judged as the node of the pod sees it, which may be behind the NAT of another node', () => {
+    it('the address that the pod’s node sees decides, even behind the NAT of another node', () => {
       const given = [toApi([{ from: [{ ipBlock: { cidr: '203.0.113.0/24' } }] }])];
       const client = seen('203.0.113.9', '10.1.1.2', 8080, { via: '192.0.2.2:30080' });
       const told = [
@@ -126,21 +126,21 @@ describe('the impact of a policy on flows that nodes have seen', () => {
         { node: 'n1', addresses: ['192.0.2.1'], flows: [seen('192.0.2.2', '10.1.1.2')] },
       ];
       deepEqual(cutOf(impactOf(given, told)), ['node n2 > shop/api']);
-      // What n2 has seen of the client says nothing of what n1 lets in.
+      // The entries of n2 about the client do not matter for the pod on n1.
       const node = [toApi([{ from: [{ ipBlock: { cidr: '192.0.2.0/24' } }] }])];
       deepEqual(cutOf(impactOf(node, told)), []);
-      // Where n1 was not asked, what n2 has seen is the best there is.
+      // If n1 was not asked, the entries of n2 count.
       deepEqual(cutOf(impactOf([toApi([])], told.slice(0, 1))), ['203.0.113.9 > shop/api']);
     });
 
-    it('one connection that both nodes have seen counts once', () => {
+    it('a connection that both nodes track counts once', () => {
       const flow = seen('10.1.2.3', '10.1.1.2', 8080, { connections: 3, open: 3 });
       const told = ['n1', 'n2'].map((name) => ({ node: name, addresses: [], flows: [flow] }));
       const { flows } = impactOf([toApi([])], told);
       deepEqual([flows!.seen, flows!.cut.length, flows!.cut[0]!.connections], [1, 1, 3]);
     });
 
-    it('what one node has seen in several ways adds up', () => {
+    it('different entries of one node for the same flow add up', () => {
       const direct = seen('10.1.2.3', '10.1.1.2', 8080, { connections: 3, open: 1 });
       const told = [
         { node: 'n1', addresses: [], flows: [direct, { ...direct, via: '10.96.0.1:80', connections: 2, open: 2 }] },
@@ -165,7 +165,7 @@ describe('the impact of a policy on flows that nodes have seen', () => {
 });
 
 describe('the impact of a policy on pods', () => {
-  it('says who becomes isolated, in which direction, and by what', () => {
+  it('names newly isolated pods, with direction and policies', () => {
     const given = [policy('shop/all', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] })];
     const { isolation } = impactOf(given);
     deepEqual(
@@ -182,7 +182,7 @@ describe('the impact of a policy on pods', () => {
     deepEqual([...new Set(impactOf(given).isolation.map((each) => each.pod))], ['office/client']);
   });
 
-  it('pairs are summed up by workload, and a pod on its node’s network still gets in there', () => {
+  it('pairs are grouped by workload, and a pod on the host network still reaches pods of its node', () => {
     const given = [policy('shop/web', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] })];
     const { cut, opened } = impactOf(given).pairs!;
     const summary = cut.map(({ source, destination, pairs, families }) => [
@@ -203,7 +203,7 @@ describe('the impact of a policy on pods', () => {
     equal(opened.length, 0);
   });
 
-  it('pods of one workload that an ipBlock tells apart are judged apart', () => {
+  it('pods of one workload with different ipBlocks are evaluated separately', () => {
     const given = [toApi([{ from: [{ ipBlock: { cidr: '10.1.1.0/24' } }, { ipBlock: { cidr: '::/0' } }] }])];
     const { cut } = impactOf(given).pairs!;
     deepEqual(
@@ -215,7 +215,7 @@ describe('the impact of a policy on pods', () => {
     );
   });
 
-  it('so are those that call one port by different names', () => {
+  it('pods of one workload with different port names are evaluated separately', () => {
     const twin = (name: string, ip: string, port: string): unknown =>
       pod(name, { ips: [ip], labels: { app: 'twin' }, ports: [{ name: port, containerPort: 8080 }] });
     const before = [...cluster, twin('shop/a', '10.1.1.8', 'http'), twin('shop/b', '10.1.1.9', 'web')] as JsonObject[];
@@ -228,7 +228,7 @@ describe('the impact of a policy on pods', () => {
     deepEqual(new Set(cut.flatMap(({ destination }) => destination.members)), new Set(['shop/b']));
   });
 
-  it('a pod that declares no port is asked for what rules without ports allow', () => {
+  it('for a pod without declared ports, only rules without ports count', () => {
     const given = [
       policy('office/all', { podSelector: {}, policyTypes: ['Ingress'], ingress: [{ ports: [{ port: 80 }] }] }),
     ];
@@ -238,7 +238,7 @@ describe('the impact of a policy on pods', () => {
     );
   });
 
-  it('names the field that is not understood, and judges the policy as it would be enforced', () => {
+  it('names the invalid field, and evaluates the policy as agents would enforce it', () => {
     const impact = impactOf([toApi([{ ports: [{ port: 80, protocol: 'tcp' }] }])], [seen('10.1.1.3', '10.1.1.2', 80)]);
     deepEqual(
       impact.issues.get('shop/api')!.map(({ path }) => path),
@@ -247,7 +247,7 @@ describe('the impact of a policy on pods', () => {
     deepEqual(cutOf(impact), ['shop/web-0 > shop/api']);
   });
 
-  it('a pod whose address another claims too is judged for itself, not with its workload (S1.10)', () => {
+  it('a pod whose address another pod also claims is evaluated separately from its workload (S1.10)', () => {
     const twin = pod('shop/twin', { node: 'n2', ips: ['10.1.2.3'], labels: { app: 'twin' }, ports: http });
     const before = [...cluster, twin];
     const closed = policy('shop/twin', { podSelector: { matchLabels: { app: 'twin' } }, policyTypes: ['Ingress'] });

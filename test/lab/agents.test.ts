@@ -61,11 +61,11 @@ describe('lab: agents (kernel)', function () {
   const denied = ['x/a ipv4 denied', 'x/a ipv6 denied', 'x/b ipv4 allowed', 'x/b ipv6 allowed', 'host/out ipv4 denied'];
   const allowed = denied.map((line) => line.replace('denied', 'allowed'));
 
-  it('who wants to be the first to run in a pod is called before it has a network', () => {
+  it('a caller that wants to run first in a pod is called before the pod has a network', () => {
     assert.deepEqual(sandboxes.sort(), ['a lo', 'b lo']);
   });
 
-  it("each agent is told where its node's sandboxes are noted", async () => {
+  it('each agent gets the CNI cache directory of its node', async () => {
     for (const [node, pods] of [
       ['n1', ['a']],
       ['n2', ['b']],
@@ -80,7 +80,7 @@ describe('lab: agents (kernel)', function () {
     }
   });
 
-  it('a probe sees what was changed just before', async () => {
+  it('a probe sees the changes before it', async () => {
     assert.deepEqual(await verdicts(), allowed);
     lab.apply([denyAll]);
     assert.deepEqual(await verdicts(), denied);
@@ -88,7 +88,7 @@ describe('lab: agents (kernel)', function () {
     assert.deepEqual(await verdicts(), allowed);
   });
 
-  it('a flow stalls while it is denied, and its ends tell', async () => {
+  it('a flow stalls while it is denied, and its ends report it', async () => {
     const tcp = await lab.openFlow('x/a', 'x/b', { protocol: 'TCP', port: 80, family: 'ipv6', rate: 200 });
     const udp = await lab.openFlow('x/a', 'x/b', { protocol: 'UDP', port: 80, family: 'ipv4', rate: 2000 });
     const flowsBothWays = async (flow: Flow, since: FlowState): Promise<boolean> => {
@@ -129,7 +129,7 @@ describe('lab: agents (kernel)', function () {
     await assert.rejects(lab.settle(), { code: 'state', message: /the agent of n1 has exited/ });
     await agent.start();
     await lab.settle();
-    // What it has applied is there before it has looked at bridges and routes.
+    // The agent reports its applied state before it has checked bridges and routes.
     await until(() => agent.isReady());
   });
 
@@ -150,7 +150,7 @@ describe('lab: agents (kernel)', function () {
     assert.deepEqual(await verdicts(), allowed);
   });
 
-  it('an agent whose API server says nothing keeps its connections, and hears what it missed', async () => {
+  it('an agent with a silent API server keeps its connections, and then gets the missed events', async () => {
     const agent = lab.agents.get('n2')!;
     const log = await agent.log();
     agent.stall();
@@ -164,7 +164,7 @@ describe('lab: agents (kernel)', function () {
     assert.doesNotMatch(since, /"level":(40|50)|interrupted/);
   });
 
-  it('an agent that is cut off from the API is waited for in vain, until it is connected again', async () => {
+  it('waiting for an agent without the API server fails until it is connected again', async () => {
     const agent = lab.agents.get('n2')!;
     await agent.disconnect();
     lab.apply([denyAll]);

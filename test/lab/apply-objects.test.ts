@@ -5,7 +5,7 @@ import { applyObjects } from '../../src/lab/apply-objects.ts';
 import { pod } from './objects.ts';
 
 describe('lab: apply objects', () => {
-  it('creates namespaces before what is in them, and those that are only named', () => {
+  it('creates namespaces before their objects, also namespaces that are only named', () => {
     const store = new Store();
     const named = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'x', labels: { team: 'a' } } };
     applyObjects(store, [pod('x', 'a', []), named, pod('y', 'b', [])]);
@@ -14,7 +14,7 @@ describe('lab: apply objects', () => {
     assert.ok(store.find('pods', { namespace: 'x', name: 'a' }));
   });
 
-  it('replaces what exists, and takes objects as another server showed them', () => {
+  it('replaces existing objects, and accepts objects from another server’s output', () => {
     const store = new Store();
     applyObjects(store, [pod('x', 'a', [])]);
     const shown = structuredClone(store.get('pods', { namespace: 'x', name: 'a' }));
@@ -26,7 +26,7 @@ describe('lab: apply objects', () => {
     assert.notEqual((stored['status'] as { phase?: string } | undefined)?.phase, 'Running');
   });
 
-  it('keeps a node that is there, and leaves a pod of an unknown one to the scheduler', () => {
+  it('keeps an existing node, and leaves a pod of an unknown node to the scheduler', () => {
     const store = new Store();
     store.create('nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
     applyObjects(store, [pod('x', 'here', [], { nodeName: 'n1' }), pod('x', 'there', [], { nodeName: 'elsewhere' })]);
@@ -35,7 +35,7 @@ describe('lab: apply objects', () => {
     assert.deepEqual([nodeOf('here'), nodeOf('there')], ['n1', undefined]);
   });
 
-  it('tells what it left out, and refuses what the server refuses', () => {
+  it('reports skipped objects, and fails on objects that the server refuses', () => {
     const store = new Store();
     const ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { namespace: 'x', name: 'web' } };
     assert.deepEqual(applyObjects(store, [ingress]), ['Ingress x/web']);

@@ -59,7 +59,7 @@ describe('postern lab (kernel)', function () {
   });
   after(() => rm(directory, { recursive: true }));
 
-  /** In the foreground, once it says that it is up. */
+  /** Runs in the foreground; resolves when the lab reports that it is running. */
   const startForeground = async (): Promise<ChildProcess> => {
     const child = spawn(process.execPath, [main, 'lab', 'up', ...which(), '-f', manifests], { stdio: 'pipe' });
     const [text] = (await once(child.stdout, 'data')) as [Buffer];
@@ -67,7 +67,7 @@ describe('postern lab (kernel)', function () {
     return child;
   };
 
-  it('run: brings up, probes, prints, takes down', async () => {
+  it('run: starts, probes, prints, removes', async () => {
     const { stdout, stderr, exitCode } = await lab('run', '-f', manifests);
     assert.equal(exitCode, 0, stderr);
     assert.match(stdout, /^ {2}ipv4 and ipv6 .*1 {3}2 {3}3$/m);
@@ -145,7 +145,7 @@ describe('postern lab (kernel)', function () {
       [2, 'postern: shop/ap: no running pod has this name; did you mean shop/api?'],
     );
 
-    // One that is up keeps a second from starting; both processes of that end, and say why.
+    // A running lab prevents a second one; both processes of the second end with the reason.
     const second = await lab('up', '-f', manifests, '--detach');
     assert.equal(second.exitCode, 2);
     assert.match(
@@ -176,7 +176,7 @@ describe('postern lab (kernel)', function () {
     assert.deepEqual([again.exitCode, again.stdout], [0, `lab ${name} does not exist: nothing to remove`]);
   });
 
-  it('probe: exit 1 and loud where packets do other than the policies say', async () => {
+  it('probe: exits 1 with a warning if the result differs from the policies', async () => {
     await lab('up', '-f', manifests, '--detach');
     const drop = 'table inet postern-test { chain f { type filter hook forward priority 0; tcp dport 8080 drop; }; }';
     await lab('exec', 'node/n1', '--', 'nft', drop);
@@ -194,7 +194,7 @@ describe('postern lab (kernel)', function () {
     await assertNothingLeft();
   });
 
-  /** Moments of a start, by what there is to see of it. */
+  /** Moments of a start, and how the test detects them. */
   const moments: readonly (readonly [what: string, isReached: () => Promise<boolean>])[] = [
     ['it is there', async () => (await state.owner()) !== undefined],
     ['the first namespace', () => hasNamespace('fabric')],
@@ -221,10 +221,10 @@ describe('postern lab (kernel)', function () {
     });
   }
 
-  it('Ctrl-C while `run` probes: no results, for a lab on its way down answers nothing', async () => {
+  it('Ctrl-C while `run` probes: no results, because a lab that stops answers nothing', async () => {
     const running = lab('run', '-f', manifests);
     for await (const line of running) {
-      // What comes next is the probe, which takes a second as something is denied.
+      // The probe follows, and takes a second because some connections are denied.
       if (line.startsWith('  policies:')) running.kill('SIGINT');
     }
     const { exitCode, stdout, stderr } = await running;
@@ -261,7 +261,7 @@ describe('postern lab (kernel)', function () {
     await until(async () => (await agentsOf(state)).length === 0);
   });
 
-  it('exit 2 and one line for what it cannot do', async () => {
+  it('exits 2 with one line for unsupported requests', async () => {
     const lines = async (verb: string, ...args: string[]): Promise<string> => {
       const { stderr, exitCode } = await lab(verb, ...args);
       assert.equal(exitCode, 2);
@@ -276,11 +276,11 @@ describe('postern lab (kernel)', function () {
     assert.match(await lines('run', '-f', bad), /NetworkPolicy shop\/api: .*policyTypes/);
   });
 
-  it('exit 2 and one line for what the machine lacks', async () => {
+  it('exits 2 with one line for missing requirements', async () => {
     const up = [process.execPath, main, 'lab', 'up'] as const;
     const bare = await execa(up[0], up.slice(1), { reject: false, extendEnv: false, env: { PATH: '/nowhere' } });
     assert.deepEqual([bare.exitCode, bare.stderr], [2, 'postern: ip is not installed: apt-get install iproute2']);
-    // In a user namespace without a map of ids nobody is root.
+    // In a user namespace without an id map, no user is root.
     const nobody = await execa('unshare', ['--user', ...up], { reject: false });
     assert.deepEqual([nobody.exitCode, nobody.stderr], [2, 'postern: the lab needs root: run it with sudo']);
   });

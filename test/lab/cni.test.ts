@@ -96,7 +96,7 @@ describe('lab: CNI plugins (kernel)', function () {
     });
   }
 
-  it('gives pods no more addresses of a range than it is told to', async () => {
+  it('assigns no more addresses of a range than the given limit', async () => {
     const few = new CniNetwork({
       config: networkConfig('bridge', {
         podCidrs: ['10.244.1.0/24'],
@@ -139,7 +139,7 @@ describe('lab: CNI plugins (kernel)', function () {
     await network('bridge').delete(attachment());
   });
 
-  it('keeps nothing of an ADD that failed', async () => {
+  it('keeps no file of a failed ADD', async () => {
     const broken = attachment([{ hostPort: 8080, containerPort: 80, protocol: 'smoke-signal' }]);
     await assert.rejects(network('bridge').add(broken), { code: 'cni' });
     assert.deepEqual(await readdir(join(directory, 'cni', 'results')).catch(() => []), []);
@@ -167,7 +167,7 @@ describe('lab: CNI plugins (kernel)', function () {
     assert.doesNotMatch(await runInNamespace(node, 'iptables-save', ['-t', 'nat']), /8080/);
   });
 
-  it('removes what the first plugin made where the second refuses', async () => {
+  it('removes the work of the first plugin if the second fails', async () => {
     const broken = attachment([{ hostPort: 8080, containerPort: 80, protocol: 'smoke-signal' }]);
     await assert.rejects(network('bridge').add(broken), { code: 'cni', message: /^portmap ADD: / });
     assert.deepEqual(await links(pod), []);

@@ -15,12 +15,12 @@ const cast = [
 ];
 
 interface Shape extends LabOptions {
-  /** Kind of the node's eth0, as the kernel names it, and of what is below it. */
+  /** Kind of the node's eth0, as the kernel names it, and of the device below it. */
   readonly kinds: readonly string[];
   readonly inTunnel: boolean;
 }
 
-/** Not with strict rp_filter: what a pod sends to another node comes by its network card, and the way back is the tunnel. */
+/** Not with strict rp_filter: a pod's packets to another node arrive by the uplink, but the route back is the tunnel. */
 const shapes: readonly Shape[] = [
   { uplink: 'veth', overlay: 'vxlan', rpFilter: 2, cni: 'bridge', kinds: ['veth'], inTunnel: true },
   { uplink: 'bridge', overlay: 'routed', rpFilter: 1, cni: 'ptp', kinds: ['bridge', 'veth'], inTunnel: false },
@@ -45,7 +45,7 @@ describe('lab: the network between nodes (kernel)', function () {
       });
       after(() => lab?.down());
 
-      it('everyone reaches everyone, in both families', async () => {
+      it('all pods and hosts reach each other, in both families', async () => {
         const { results } = await lab.probe();
         assert.ok(results.length > 0);
         assert.deepEqual(
@@ -54,7 +54,7 @@ describe('lab: the network between nodes (kernel)', function () {
         );
       });
 
-      it('a node has a network card of that kind, and the setting', async () => {
+      it('a node has an uplink of that kind, and the setting', async () => {
         const links = JSON.parse(await lab.exec('node/n1', 'ip', '-json', '-details', 'link', 'show')) as Link[];
         const uplink = ['eth0', 'port0'].flatMap((name) => links.filter(({ ifname }) => ifname === name));
         assert.deepEqual(
@@ -65,7 +65,7 @@ describe('lab: the network between nodes (kernel)', function () {
         assert.equal(Number(filter), options.rpFilter);
       });
 
-      it(`what pods of two nodes say to each other goes ${inTunnel ? 'in VXLAN' : 'as it is'}`, async () => {
+      it(`packets between pods of two nodes travel ${inTunnel ? 'in VXLAN' : 'without encapsulation'}`, async () => {
         const counter = 'table netdev tap { chain in { type filter hook ingress device eth0 priority 0;';
         const matches = 'udp dport 8472 counter; tcp dport 80 counter';
         await lab.exec('node/n2', 'nft', `${counter} ${matches}; }; }`);

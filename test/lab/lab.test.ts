@@ -41,7 +41,7 @@ describe('lab: a cluster without agents (kernel)', function () {
       });
       after(() => lab.down());
 
-      it('everyone reaches everyone under the own address, in both families, and knows who answered', async () => {
+      it('all pods and hosts reach each other with their own addresses, in both families, and know who answered', async () => {
         const { results } = await lab.probe();
         // Sources x (ports of the four that have 1 or 3) x families.
         assert.equal(results.length, 5 * (3 + 3 + 3 + 1 + 1) * 2);
@@ -55,7 +55,7 @@ describe('lab: a cluster without agents (kernel)', function () {
         );
       });
 
-      it('says how what passes differs from what the policies say', async () => {
+      it('reports how the result differs from the policies', async () => {
         const spec = { podSelector: { matchLabels: { pod: 'c' } }, policyTypes: ['Ingress'] };
         const metadata = { namespace: 'y', name: 'deny' };
         lab.apply([{ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata, spec }]);
@@ -104,7 +104,7 @@ describe('lab: a cluster without agents (kernel)', function () {
         assert.equal(gone!.identity, undefined);
       });
 
-      it('a deleted pod gives its address and its network back', async () => {
+      it('a deleted pod releases its address and its network', async () => {
         lab.apply([pod('x', 'short', ports, { nodeName: 'n1' })]);
         await lab.settle();
         const namespace = lab.names.pod('x', 'short');
@@ -121,7 +121,7 @@ describe('lab: a cluster without agents (kernel)', function () {
         assert.ok(!(await readdir(`${node}/ipam/postern-lab`)).includes(address!));
       });
 
-      it('a pod of the same name that comes at once after is another pod', async () => {
+      it('a new pod with the same name is another pod', async () => {
         const uids = [];
         for (let round = 0; round < 2; round++) {
           lab.apply([pod('x', 'again', ports)]);
@@ -157,7 +157,7 @@ describe('lab: a cluster without agents (kernel)', function () {
         assert.deepEqual(await listNamespaces(`${lab.names.prefix}pod-doomed.`), []);
       });
 
-      it('a pod that cannot start says why, is tried again, and leaves nothing', async () => {
+      it('a pod that cannot start reports the reason, is retried, and leaves nothing', async () => {
         lab.apply([pod('y', 'clash', ['TCP/9100'], { nodeName: 'n2', hostNetwork: true })]);
         await assert.rejects(lab.settle(200), { code: 'timeout', message: /y\/clash.*EADDRINUSE/ });
         lab.store.delete('pods', { namespace: 'y', name: 'on-node' });
@@ -174,7 +174,7 @@ describe('lab: a cluster without agents (kernel)', function () {
     });
   }
 
-  it('wires one family only where that is asked for', async () => {
+  it('uses only one family if asked for', async () => {
     for (const family of ['ipv4', 'ipv6'] as const) {
       const objects = cast.slice(0, 3);
       const lab = await Lab.up({ name: name(family), stateRoot, family, agents: false, objects });
@@ -270,7 +270,7 @@ describe('lab: a cluster without agents (kernel)', function () {
       assert.deepEqual(await ended, [null, 'SIGKILL']);
     });
 
-    it('the next lab of that name clears it away itself', async () => {
+    it('the next lab of that name removes the remains', async () => {
       const state = await crash(name('c3'));
       const lab = await Lab.up({ name: name('c3'), stateRoot, agents: false });
       assert.ok(!(await listNamespaces(state.names.prefix)).includes(state.names.pod('x', 'a')));

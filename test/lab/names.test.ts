@@ -3,13 +3,13 @@ import { describe, it } from 'mocha';
 import { LabNames } from '../../src/lab/names.ts';
 
 describe('lab: names', () => {
-  it('keep labs apart: no prefix begins another', () => {
+  it('are unique per lab: no prefix is the start of another', () => {
     assert.ok(!new LabNames('lab2').prefix.startsWith(new LabNames('lab').prefix));
     for (const bad of ['', 'a-b', 'UP', '../x', 'x'.repeat(21)])
       assert.throws(() => new LabNames(bad), { code: 'input' });
   });
 
-  it('keep pods apart, also those with names too long for a file', () => {
+  it('are unique per pod, also for names too long for a file', () => {
     const names = new LabNames('lab');
     assert.notEqual(names.pod('a', 'b.c'), names.pod('a', 'b-c'));
     assert.notEqual(names.pod('a-b', 'c'), names.pod('a', 'b-c'));

@@ -62,7 +62,7 @@ describe('lab: the process in a pod (kernel)', function () {
     });
   }
 
-  it('does not take an SCTP packet with a wrong checksum for an INIT', async () => {
+  it('does not accept an SCTP packet with a wrong checksum as an INIT', async () => {
     // The first bit of the checksum is turned over as the packet leaves, and the server's kernel counts that it came.
     const corrupt =
       'chain output { type filter hook output priority 0; meta l4proto sctp @th,64,8 set @th,64,8 ^ 0x80; }';
@@ -77,7 +77,7 @@ describe('lab: the process in a pod (kernel)', function () {
     assert.deepEqual(await from.probe([target], quick), [{ identity: 'x/server' }]);
   });
 
-  it('is not answered by silence, and waits for all that is silent at once', async () => {
+  it('reports silence as no answer, and waits for all silent targets in parallel', async () => {
     const input = 'table inet postern-test { chain input { type filter hook input priority 0; policy drop; }; }';
     await runInNamespace(server, 'nft', ['-f', '-'], { input });
     const targets = Array.from({ length: 200 }, (_, index): ProbeTarget => ({
@@ -90,7 +90,7 @@ describe('lab: the process in a pod (kernel)', function () {
     assert.deepEqual(new Set(answers.map(({ error }) => error)), new Set(['timeout']));
   });
 
-  it('asks again: an answer to any try counts', async () => {
+  it('retries: an answer to any try counts', async () => {
     // Of every connection attempt and datagram only the third passes.
     const input = `table inet postern-test { chain input { type filter hook input priority 0; policy accept;
       meta l4proto { tcp, udp, sctp, icmp } numgen inc mod 3 != 2 drop; }; }`;
@@ -116,7 +116,7 @@ describe('lab: the process in a pod (kernel)', function () {
     await second.stop();
   });
 
-  it('a TCP flow streams both ways, and each end tells what came', async () => {
+  it('a TCP flow streams in both directions, and each end reports what it received', async () => {
     const options = { protocol: 'TCP', address: 'fd09::2', port: 80, rate: 500 } as const;
     assert.equal(await from.openFlow('tcp-stream--', options), 'x/server');
     const enough = (ends: FlowEnds, end: 'client' | 'server'): boolean => (ends[end]?.received ?? 0) > 50;
@@ -125,7 +125,7 @@ describe('lab: the process in a pod (kernel)', function () {
     const { server: there } = await to.flowStats('tcp-stream--');
     assert.equal(there!.distinct, there!.highest);
     await from.closeFlow('tcp-stream--');
-    // An end that closes before it has read all sends RST in place of FIN (RFC 2525, 2.17).
+    // An end that closes before it has read everything sends RST instead of FIN (RFC 2525, 2.17).
     const ended = /^(EOF|ECONNRESET|EPIPE)$/;
     await until(async () => ended.test((await to.flowStats('tcp-stream--')).server?.closed ?? ''));
   });
@@ -149,7 +149,7 @@ describe('lab: the process in a pod (kernel)', function () {
     await from.closeFlow('udp-stream--');
   });
 
-  it('says so when it has ended', async () => {
+  it('reports its end', async () => {
     const short = new PodProcess(client);
     await short.serve('x/short', []);
     const waiting = assert.rejects(

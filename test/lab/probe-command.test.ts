@@ -87,7 +87,7 @@ describe('postern probe in a lab (kernel)', function () {
     ['host/outside shop/api 8080', 0, both('denied no answer agrees')],
     ['node/n1 shop/api 8080', 0, both('allowed connected agrees')],
     ['shop/web 10.0.0.1 5432', 0, ['ipv4 allowed connected agrees']],
-    // Allowed, and nobody there.
+    // Allowed, but no program listens.
     ['shop/web shop/api 9', 1, both('allowed refused open')],
     ['shop/web shop/api UDP/9', 1, both('allowed refused open')],
     ['shop/web nobody.invalid 80', 1, [' unknown unresolved open']],
@@ -97,7 +97,7 @@ describe('postern probe in a lab (kernel)', function () {
     });
   }
 
-  it('is loud where something else drops it, and says where to look', async () => {
+  it('warns if another program drops the connection, and gives advice', async () => {
     const drop = 'table inet other { chain f { type filter hook forward priority 0; tcp dport 8080 drop; }; }';
     await lab.exec('node/n1', 'nft', drop);
     const { exitCode, stdout } = await probe('--family', 'ipv4', 'shop/web', 'shop/api', '8080');
@@ -108,7 +108,7 @@ describe('postern probe in a lab (kernel)', function () {
       stdout,
       /^!!! 10\.244\.1\.\d+: NOT WHAT THE POLICIES SAY: the policies allow this, but no answer came back/m,
     );
-    // What it tells to run can be run.
+    // The printed command works.
     const commands = [...stdout.matchAll(/postern (lab exec .* nft -t list ruleset): see/g)];
     assert.equal(commands.length, 2);
     const tables = commands.map(([, command]) => execa(process.execPath, [main, ...command!.split(' ')]));
@@ -119,7 +119,7 @@ describe('postern probe in a lab (kernel)', function () {
     assert.equal(counting.length, 1);
   });
 
-  it('is loud where what is denied gets through, as it does without an agent and its rules', async () => {
+  it('warns if a denied connection succeeds, as without an agent and its rules', async () => {
     await lab.agents.get('n1')!.end();
     await lab.exec('node/n1', 'nft', 'delete table ip postern; delete table ip6 postern');
     const { exitCode, stdout } = await probe('shop/other', 'shop/api', '8080');
@@ -129,7 +129,7 @@ describe('postern probe in a lab (kernel)', function () {
     assert.match(stdout, /ingress of shop\/api: .* shop\/api/);
   });
 
-  it('refuses, with exit code 2, what there is not', async () => {
+  it('refuses names that do not exist, with exit code 2', async () => {
     for (const [args, message] of [
       ['shop/wbe shop/api 80', /pod shop\/wbe does not exist; did you mean shop\/web\?/],
       ['shop/web shop/svc:web 80', /Service shop\/web does not exist; there is shop\/api/],

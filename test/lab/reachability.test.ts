@@ -37,7 +37,7 @@ const denyIngress: ApiObject = {
 };
 
 describe('lab: reachability', () => {
-  it('reads ports as people write them', () => {
+  it('reads the usual notations of ports', () => {
     assert.deepEqual(['TCP/80', 'udp/53', '80', 'ICMP', 'SCTP/9'].map(parseProbePort), [
       'TCP/80',
       'UDP/53',
@@ -71,7 +71,7 @@ describe('lab: reachability', () => {
     assert.equal(plan(['icmp']).length, 5);
   });
 
-  it('counts as allowed only what the very target answered', async () => {
+  it('counts only an answer of the target itself as allowed', async () => {
     const identities: Record<string, ProbeAnswer> = {
       '10.0.0.2': { identity: 'x/b' },
       '10.0.0.3': { identity: 'x/b' },
@@ -83,7 +83,7 @@ describe('lab: reachability', () => {
     assert.deepEqual(await observe(probes), ['allowed', 'denied', 'denied']);
   });
 
-  it('asks an unexpected silence again, with more patience; an unexpected answer stands', async () => {
+  it('repeats a probe after unexpected silence, with a longer timeout; accepts an unexpected answer at once', async () => {
     const asked: string[] = [];
     const slow = station('x/a', ['10.0.0.1'], [], ({ address }, { deadlineMs }) => {
       asked.push(`${address} ${deadlineMs > 1000 ? 'patient' : 'quick'}`);

@@ -73,7 +73,7 @@ describe('postern lab on a real API server (kernel)', function () {
     const { stdout } = await execa(join(assets!, 'kubectl'), ['--kubeconfig', kubeconfig, ...args]);
     return stdout;
   };
-  /** `from port`, of those that got through to a station. */
+  /** `from port` of each probe that reached a station. */
   const reaching = async (to: string): Promise<string[]> => {
     const { stdout, stderr, exitCode } = await lab('probe', '-o', 'json', '--family', 'ipv4');
     assert.equal(exitCode, 0, stderr + stdout);
@@ -94,7 +94,7 @@ describe('postern lab on a real API server (kernel)', function () {
     assert.deepEqual(await readdir(join(directory, 'state')), []);
   };
 
-  it('runs pods, follows what kubectl changes, and leaves what is not its own', async () => {
+  it('runs pods, follows changes by kubectl, and keeps objects of others', async () => {
     await kubectl('create', 'namespace', 'storefront');
     const text = await up('-f', example, '--detach');
     assert.match(text, /^ {2}node n1 .*\n {4}\S+\/\S+ +10\.244\.1\./m);
@@ -136,7 +136,7 @@ describe('postern lab on a real API server (kernel)', function () {
     await kubectl('delete', 'pod', 'stranger', '-n', 'storefront', '--force');
   });
 
-  it('a crash leaves objects to the next `down`, which says what it may not delete', async () => {
+  it('the next `down` deletes the objects of a crash, and reports objects that it may not delete', async () => {
     await up('-f', example, '--detach');
     process.kill((await state.owner())!, 'SIGKILL');
     await until(async () => (await state.owner()) === undefined);
@@ -152,7 +152,7 @@ describe('postern lab on a real API server (kernel)', function () {
     await kubectl('delete', 'configmap', 'kept', '-n', 'office');
   });
 
-  it('runs what is there already, and takes away what an earlier lab of its name left', async () => {
+  it('runs existing objects, and deletes the remains of an earlier lab of its name', async () => {
     assert.deepEqual(await own(), ['namespace/office']);
     const { stdout, stderr, exitCode } = await lab('run', '--kubeconfig', kubeconfig, '-f', example, '-o', 'json');
     assert.equal(exitCode, 0, stderr);
@@ -161,7 +161,7 @@ describe('postern lab on a real API server (kernel)', function () {
     await assertNothingLeft();
   });
 
-  it('exit 2 and one line where there is no such server, and nothing is left on the machine', async () => {
+  it('exits 2 with one line if the server does not exist, and leaves nothing on the machine', async () => {
     const nowhere = join(directory, 'nowhere');
     for (const [text, message] of [
       ['{}', /names no server/],

@@ -41,7 +41,7 @@ describe('lab: reconciler', () => {
     assert.equal(most, 2);
   });
 
-  it('reports a failure, tries again, and goes on with the others', async () => {
+  it('reports a failure, retries, and continues with the others', async () => {
     const failures: string[] = [];
     let tries = 0;
     const second = Promise.withResolvers<void>();

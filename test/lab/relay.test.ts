@@ -36,7 +36,7 @@ describe('lab: relay', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('carries bytes both ways, and each end of them', async () => {
+  it('carries bytes in both directions, and each end of stream', async () => {
     const big = 'x'.repeat(1_000_000);
     const answers = ['a', 'b', big].map((question) => {
       const socket = connect({ path: socketPath, allowHalfOpen: true });
@@ -46,7 +46,7 @@ describe('lab: relay', () => {
     assert.deepEqual(await Promise.all(answers), ['a!', 'b!', `${big}!`]);
   });
 
-  it('breaks a connection when the server cannot be reached, and goes on', async () => {
+  it('closes a connection if the server is unreachable, and continues', async () => {
     server.close();
     await once(server, 'close');
     for (let round = 0; round < 2; round++) {
@@ -56,7 +56,7 @@ describe('lab: relay', () => {
     }
   });
 
-  it('closes what is open, and takes over a socket that a crash left', async () => {
+  it('closes open connections, and takes over the socket of a crashed process', async () => {
     const socket = connect(socketPath);
     socket.on('error', () => {});
     await once(socket, 'connect');

@@ -22,7 +22,7 @@ const denial: Denial = {
 };
 
 describe('lab: report', () => {
-  it('has a row a source, a column a target, and a mark a port', () => {
+  it('has a row per source, a column per target, and a mark per port', () => {
     const text = renderMatrix(
       results(
         'x/a x/a TCP/80 ipv4 allowed',
@@ -50,7 +50,7 @@ describe('lab: report', () => {
     );
   });
 
-  it('is loud about what differs', () => {
+  it('warns about differences', () => {
     const text = renderMatrix(
       results('x/a x/b TCP/80 ipv4 allowed denied', 'x/a x/b TCP/81 ipv4 denied allowed', 'x/a x/b TCP/82 ipv4 denied'),
     );
@@ -67,7 +67,7 @@ describe('lab: report', () => {
     assert.match(apart, /^ {2}ipv6 /m);
   });
 
-  it('leaves a mark blank where nothing was probed, and numbers sources that are no targets', () => {
+  it('leaves a mark blank without a probe, and numbers sources that are not targets', () => {
     const text = renderMatrix(
       results('x/a x/b TCP/81 ipv4 denied', 'x/c x/b TCP/80 ipv4 allowed', 'x/c x/b TCP/81 ipv4 allowed'),
     );
@@ -75,7 +75,7 @@ describe('lab: report', () => {
     assert.match(text, /^ {2}3 x\/c {2}\.\.$/m);
   });
 
-  it('tells a reason once, with everything it is the reason for', () => {
+  it('prints a reason once, with all its connections', () => {
     const text = renderDenials([
       denial,
       { ...denial, family: 'ipv6', hint: 'another address' },

@@ -26,7 +26,7 @@ function clusterOf(store: Store): Parameters<typeof servicePorts>[0] {
 const http = { selector: { pod: 'a' }, ports: [{ port: 80, targetPort: 'tcp-8080' }] };
 
 describe('lab: services', () => {
-  it('gives one address of the first family, or one of each', () => {
+  it('assigns one address of the first family, or one of each', () => {
     const store = storeWith('ipv6', 'ipv4');
     applyObjects(store, [
       service('x', 'single', http),
@@ -56,7 +56,7 @@ describe('lab: services', () => {
     assert.equal(new Set(all).size, all.length);
   });
 
-  it('leads to the pods that run, by number or by the name of their port, in their families', () => {
+  it('leads to the running pods, by port number or name, in their families', () => {
     const store = storeWith('ipv4', 'ipv6');
     const named = { ...http, ipFamilyPolicy: 'PreferDualStack' };
     applyObjects(store, [pod('x', 'a', ['TCP/8080']), pod('x', 'b', ['TCP/8080']), service('x', 'web', named)]);
@@ -69,7 +69,7 @@ describe('lab: services', () => {
     assert.deepEqual(endpoints(), [[], []]);
   });
 
-  it('has no endpoint where the pod has no port of that name and protocol, or nothing is selected', () => {
+  it('has no endpoint if the pod has no port of that name and protocol, or if it selects no pod', () => {
     const store = storeWith('ipv4');
     const udp = { ...http, ports: [{ port: 80, targetPort: 'tcp-8080', protocol: 'UDP' }] };
     applyObjects(store, [

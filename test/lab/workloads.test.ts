@@ -29,7 +29,7 @@ describe('lab: workloads', () => {
     store.watch((event) => {
       for (const controller of controllers) controller.onEvent(event);
     });
-    // What a kubelet would do: a pod that was asked to end has ended.
+    // As a kubelet does: a deleted pod has ended.
     store.watch(({ resource, type, object: { metadata } }) => {
       if (resource !== 'pods' || type === 'DELETED' || metadata.deletionTimestamp === undefined) return;
       const key = { namespace: metadata.namespace, name: metadata.name! };
@@ -60,7 +60,7 @@ describe('lab: workloads', () => {
     assert.deepEqual(await pods(), []);
   });
 
-  it('makes up for a pod that was deleted', async () => {
+  it('replaces a deleted pod', async () => {
     const { store, pods } = start();
     applyObjects(store, [workload('StatefulSet', { replicas: 2, serviceName: 'w' })]);
     await pods();
@@ -81,7 +81,7 @@ describe('lab: workloads', () => {
     assert.equal((await pods()).length, 1);
   });
 
-  it('tells how many are ready', async () => {
+  it('reports the number of ready pods', async () => {
     const { store, pods } = start();
     applyObjects(store, [workload('Deployment', { replicas: 2 })]);
     await pods();

@@ -42,7 +42,7 @@ describe('expandWorkloads', () => {
     });
   }
 
-  it('leaves out what owns something that is given', () => {
+  it('skips a workload if an object that it owns is given', () => {
     const objects = read(`
 - {kind: Deployment, metadata: {name: w, namespace: x}, spec: {${template}}}
 - {kind: ReplicaSet, metadata: {name: w-1, namespace: x, ownerReferences: [{kind: Deployment, name: w}]}, spec: {${template}}}
@@ -70,7 +70,7 @@ describe('applyDefaults', () => {
     });
   }
 
-  it('fills in absent protocols only, in policies and pods, and leaves what it cannot read', () => {
+  it('adds only missing protocols, in policies and pods, and keeps unreadable values', () => {
     const { objects } = applyDefaults(
       read(`
 - {kind: NetworkPolicy, metadata: {name: p}, spec: {policyTypes: [Egress], ingress: 7, egress: [{ports: [{port: 80}, {protocol: null}, {protocol: tcp}, 5]}, null]}}
@@ -95,7 +95,7 @@ describe('applyDefaults', () => {
     });
   });
 
-  it('S3.3: labels every namespace with its name, also against what is written, and adds those that are only used', () => {
+  it('S3.3: labels every namespace with its name, overwrites other values, and adds namespaces that are only used', () => {
     const { objects, notes } = applyDefaults(
       read(`
 - {kind: Namespace, metadata: {name: x, labels: {a: b, kubernetes.io/metadata.name: lie}}}
@@ -129,7 +129,7 @@ describe('assignAddresses', () => {
     objectAt(pod, 'status')['podIPs'],
   ];
 
-  it('gives pods a node and addresses, nodes an object, and keeps what is given', () => {
+  it('assigns nodes and addresses to pods, creates Node objects, and keeps given values', () => {
     const { objects, assumed } = assignAddresses(
       read(`
 - {kind: Pod, metadata: {name: a, namespace: x}}
@@ -164,7 +164,7 @@ describe('assignAddresses', () => {
     });
   });
 
-  it('uses the nodes that are given, with their addresses', () => {
+  it('uses the given nodes with their addresses', () => {
     const { objects } = assignAddresses(
       read(`
 - {kind: Node, metadata: {name: k1}, status: {addresses: [{type: Hostname, address: k1}, {type: InternalIP, address: 10.0.0.9}]}}
@@ -180,7 +180,7 @@ describe('assignAddresses', () => {
     equal(ofKind(objects, 'Node').length, 2);
   });
 
-  it('gives the nodes and addresses that the lab gives', () => {
+  it('assigns the same nodes and addresses as the lab', () => {
     const { nodes } = planAddresses(2, 'dual');
     const { objects } = assignAddresses(
       read('[{kind: Pod, metadata: {name: a}}, {kind: Pod, metadata: {name: b}}, {kind: Pod, metadata: {name: c}}]'),
@@ -201,7 +201,7 @@ describe('assignAddresses', () => {
     }
   });
 
-  it('gives a node that is full more ranges, and nobody an address twice', () => {
+  it('adds ranges to a full node, and assigns no address twice', () => {
     const pods = Array.from({ length: 600 }, (_, index) => ({
       kind: 'Pod',
       metadata: { name: `a${index}` },
@@ -218,7 +218,7 @@ describe('assignAddresses', () => {
     deepEqual(given.slice(-2), ['10.244.4.48', 'fd00:10:244:4::30']);
   });
 
-  it('changes nothing where everything is given', () => {
+  it('changes nothing if everything is given', () => {
     const objects = read(`
 - {kind: Node, metadata: {name: k1}, status: {addresses: [{type: InternalIP, address: 10.0.0.9}]}}
 - {kind: Pod, metadata: {name: a, namespace: x}, spec: {nodeName: k1}, status: {podIPs: [{ip: 10.9.9.9}]}}

@@ -128,7 +128,7 @@ describe('loadManifests: paths', () => {
   const names = async (...paths: string[]): Promise<unknown[]> =>
     (await loadManifests(paths)).objects.map(({ metadata }) => (metadata as { name: unknown }).name);
 
-  it('reads a folder and what is below it, sorted', async () => deepEqual(await names(folder), ['a', 'b', 'c']));
+  it('reads a folder and its subfolders, sorted', async () => deepEqual(await names(folder), ['a', 'b', 'c']));
   it('reads files in the order given', async () =>
     deepEqual(await names(join(folder, 'c.yml'), join(folder, 'a.yaml')), ['c', 'a']));
   it('names the file of a problem', async () => {
@@ -136,7 +136,7 @@ describe('loadManifests: paths', () => {
     const { problems } = await loadManifests([folder]);
     deepEqual(problems.map(formatProblem), [`${folder}/b/bad.yaml: document 1, line 1: apiVersion: missing`]);
   });
-  it('rejects a path that is not there, and a folder without manifests', async () => {
+  it('rejects a missing path, and a folder without manifests', async () => {
     const unreadable = { name: 'ManifestError', code: 'unreadable' };
     await rejects(loadManifests([join(folder, 'none')]), {
       ...unreadable,

@@ -95,8 +95,8 @@ export function isRefusal(error: unknown, ...statuses: readonly number[]): boole
 
 function send(target: https.RequestOptions, body: string | undefined): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const door = target.protocol === 'https:' ? https : http;
-    const request = door.request({ ...target, timeout: silenceMs }, resolve);
+    const scheme = target.protocol === 'https:' ? https : http;
+    const request = scheme.request({ ...target, timeout: silenceMs }, resolve);
     request.on('timeout', () => request.destroy(new Error(`nothing came for ${silenceMs / 1000} s`)));
     request.on('error', (cause) => reject(new ApiError('unreachable', messageOf(cause), { cause })));
     request.end(body);

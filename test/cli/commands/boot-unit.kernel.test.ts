@@ -19,7 +19,7 @@ function settings(unit: string, name: string): string[] {
   return lines.map((line) => line.slice(name.length + 1));
 }
 
-/** Succeeds if the address answers, be it that nobody listens there. */
+/** Succeeds if the address answers, also with a refusal. */
 function asked(address: string): string {
   return `timeout 1 bash -c '</dev/tcp/${address}/9' 2>&1 | grep -q 'Connection refused'`;
 }
@@ -38,7 +38,7 @@ describe('the unit of postern boot-unit', function () {
   });
   afterEach(() => kernel?.close());
 
-  /** As systemd runs it, which takes an empty line for "forget what was above it". */
+  /** Runs the lines as systemd does: an empty one deletes the lines above it. */
   async function start(text = unit): Promise<void> {
     const [command, ...others] = settings(text, 'ExecStart');
     const input = settings(text, 'StandardInputText').reduce((all, line) => (line ? `${all}${line}\n` : ''), '');
@@ -53,12 +53,12 @@ describe('the unit of postern boot-unit', function () {
     return Object.fromEntries(await Promise.all(tables.map(read)));
   }
 
-  it('loads what the agent would, so that it finds nothing to do', async () => {
+  it('loads the tables of the agent, which then has no change to make', async () => {
     await start();
     assert.deepEqual(planStages(agents, await observe()).stages, []);
   });
 
-  it('does nothing where there is a table of ours', async () => {
+  it('does nothing if our table exists', async () => {
     await kernel.sh('nft "add table ip postern; add table ip6 postern"');
     await start();
     for (const { chains, maps, sets } of Object.values(await observe())) {
@@ -66,11 +66,11 @@ describe('the unit of postern boot-unit', function () {
     }
   });
 
-  it('fails where the rules cannot be loaded, so that somebody sees it', async () => {
+  it('fails visibly if it cannot load the rules', async () => {
     await assert.rejects(start(unit.replace('goto gate', 'goto nowhere')), /No such file or directory/);
   });
 
-  it('keeps pods from the network; their node reaches them', async () => {
+  it('blocks pod traffic, except between pods and their node', async () => {
     const pod = `postern-test-${process.pid}-pod`;
     await createNamespace(pod);
     try {

@@ -12,17 +12,17 @@ describe('postern boot-unit', () => {
     lines = stdout.split('\n');
   });
 
-  it('prints rules that mean to systemd what they mean to nft', () => {
+  it('prints rules that systemd passes to nft unchanged', () => {
     const rules = lines.filter((line) => line.startsWith('StandardInputText='));
     assert.ok(rules.includes('StandardInputText=ip daddr 10.244.1.0/24 goto gate'));
-    // An empty one deletes what is above it; `%` and `\` begin something else.
+    // In systemd, an empty line deletes the lines above it, and `%` and `\` are special.
     assert.deepEqual(
       rules.filter((line) => /=$|[%\\]/.test(line)),
       [],
     );
   });
 
-  it('comes before what starts pods, and waits for nothing that may wait for it', () => {
+  it('runs before the services that start pods, and depends on no unit that may wait for it', () => {
     const [before] = lines.filter((line) => line.startsWith('Before='));
     for (const name of ['kubelet', 'k3s', 'k3s-agent', 'containerd']) assert.ok(before!.includes(`${name}.service`));
     assert.doesNotMatch(before!, /\.target/);

@@ -11,7 +11,7 @@ const servers = `
   udp.on('message', (text, from) => udp.send(text, from.port, from.address)).bind(7000);
   require('dgram').createSocket('udp6').bind(7003);
   const dns = require('dgram').createSocket('udp6');
-  // As name servers do: what is no query is not answered.
+  // Name servers answer only queries.
   dns.on('message', (query, from) => query.length > 12 && dns.send(query, from.port, from.address)).bind(53);`;
 
 /**
@@ -44,13 +44,13 @@ describe('postern connect', function () {
 
   const connect = (args: string): Promise<string> => kernel.sh(`${postern} connect ${args} 2>&1 || echo exit $?`);
 
-  it('is content with what it was told to wait for', async () => {
+  it('succeeds at once if the result is the wanted one', async () => {
     assert.equal(await connect('127.0.0.1 7000'), 'allowed: 127.0.0.1 7000');
     assert.equal(await connect('::1 7000 --until allowed'), 'allowed: ::1 7000');
     assert.equal(await connect('127.0.0.1 7001 --until denied --timeout 1'), 'denied: 127.0.0.1 7001');
   });
 
-  it('tries until then', async () => {
+  it('retries until the wanted result', async () => {
     const denied = connect('127.0.0.1 7000 --until denied --timeout 25');
     await kernel.sh('nft add rule inet denying input tcp dport 7000 drop');
     assert.equal(await denied, 'denied: 127.0.0.1 7000');
@@ -60,7 +60,7 @@ describe('postern connect', function () {
     await kernel.sh('nft add rule inet denying input tcp dport 7001 drop');
   });
 
-  it('says what it got instead, and takes a refusal for neither', async () => {
+  it('prints the actual result, and takes a refusal as neither', async () => {
     for (const [args, expected] of [
       ['127.0.0.1 7001 --timeout 1', '127.0.0.1 7001 is not allowed after 1 s: denied'],
       ['127.0.0.1 7000 --until denied --timeout 1', '127.0.0.1 7000 is not denied after 1 s: allowed'],
@@ -106,14 +106,14 @@ describe('postern connect', function () {
       'ipv4 127.0.0.9 unreachable EHOSTUNREACH',
     ],
   ] as const) {
-    it(`says what came of one attempt: ${what}`, async () => {
+    it(`prints the result of one attempt: ${what}`, async () => {
       const [seen, code] = await once(args);
       const lines = seen.map((each) => [each.family, each.address, each.outcome, each.code].filter(Boolean).join(' '));
       assert.deepEqual([code, lines], [exit, expected]);
     });
   }
 
-  it('says of a name that it does not resolve', async () => {
+  it('reports a name that does not resolve', async () => {
     const [[seen], code] = await once('nobody.invalid 7000');
     assert.equal(code, 1);
     assert.partialDeepStrictEqual(seen, { address: 'nobody.invalid', outcome: 'unresolved' });
@@ -125,12 +125,12 @@ describe('postern connect', function () {
     assert.deepEqual(new Set(seen.map(({ outcome }) => outcome)), new Set(['connected']));
   });
 
-  it('says it to people too', async () => {
+  it('prints text too', async () => {
     assert.match(await connect('--once 127.0.0.1 7000'), /^127\.0\.0\.1 TCP\/7000: connected after [\d.]+ ms$/);
     assert.match(await connect('--once 127.0.0.1 7002'), /^127.* refused \(ECONNREFUSED\) after [\d.]+ ms\nexit 1$/);
   });
 
-  it('refuses what it cannot try, or not so', async () => {
+  it('refuses unsupported arguments and combinations', async () => {
     assert.match(
       await connect('127.0.0.1 7 --once --protocol SCTP'),
       /^postern: --protocol: "SCTP" .*no SCTP sockets\nexit 2$/,
@@ -139,7 +139,7 @@ describe('postern connect', function () {
     assert.match(await connect('127.0.0.1 7 --once --until denied'), /cannot be used with[^]*\nexit 2$/);
   });
 
-  it('refuses what is no port and no time', async () => {
+  it('refuses an invalid port and an invalid timeout', async () => {
     assert.match(await connect('127.0.0.1 http'), /^postern: PORT: "http" is not a number up to 65535\nexit 2$/);
     assert.match(await connect('127.0.0.1 65536'), /65535\nexit 2$/);
     assert.match(await connect('127.0.0.1 80 --timeout soon'), /^postern: --timeout: "soon" is not .*\nexit 2$/);

@@ -15,7 +15,7 @@ describe('postern uninstall', function () {
 
   const uninstall = (): Promise<string> => kernel.sh(`${process.execPath} ${main} uninstall`);
 
-  it('deletes our tables, whatever is in them, and no other, and says so', async () => {
+  it('deletes our tables with any content, deletes no others, and reports it', async () => {
     await kernel.sh(`nft -f - <<'END'
       table ip postern {
         set s { type ipv4_addr; elements = { 10.0.0.1 }; }
@@ -48,14 +48,14 @@ END`);
   });
 
   for (const family of ['ip', 'ip6', 'bridge']) {
-    it(`deletes the one of ${family} where it is alone`, async () => {
+    it(`deletes the table of ${family} if it is the only one`, async () => {
       await kernel.sh(`nft add table ${family} postern`);
       assert.equal(await uninstall(), `deleted table ${family} postern: 0 chains, 0 sets, 0 maps`);
       assert.doesNotMatch(await kernel.sh('nft list tables'), new RegExp(`table ${family} postern`));
     });
   }
 
-  it('is content when there is none', async () => {
+  it('succeeds if there is none', async () => {
     assert.equal(await uninstall(), 'this node has no table of Postern');
   });
 });

@@ -108,7 +108,7 @@ async function ask({ agents, nodes = [], pods = [], answers = {}, options = {}, 
 }
 
 describe('asking all nodes of a cluster', () => {
-  it('asks the agent of each by its own container, once, and finds nothing where nothing is', async () => {
+  it('asks the agent container of each node once, and finds nothing on healthy nodes', async () => {
     const { asked, texts, told, paths, judged } = await ask({
       agents: [agentPod('n2'), agentPod('n1')],
       nodes: [named('n1'), named('n2'), named('w', 'windows')],
@@ -126,7 +126,7 @@ describe('asking all nodes of a cluster', () => {
     );
   });
 
-  it('says what several nodes have in common once', async () => {
+  it('prints a common finding of several nodes once', async () => {
     const { texts } = await ask({
       agents: [agentPod('n1'), agentPod('n2')],
       answers: { 'agent-n1': report({ findings: [finding] }), 'agent-n2': report({ findings: [finding] }) },
@@ -163,7 +163,7 @@ describe('asking all nodes of a cluster', () => {
     });
   }
 
-  it('finds a pod that does not run, and takes the one that does where a node has two', async () => {
+  it('finds a pod that does not run, and uses the running pod if a node has two', async () => {
     const { texts, asked } = await ask({
       agents: [
         agentPod('n1', { phase: 'Pending' }),
@@ -189,13 +189,13 @@ describe('asking all nodes of a cluster', () => {
     ]);
   });
 
-  it('finds a node that stays behind, after it has been given time', async () => {
+  it('finds a node that is still behind after a pause', async () => {
     const { texts, asked } = await ask({ agents: [agentPod('n1')], policies: ['2'] });
     assert.deepEqual(texts, ['behind: node n1: it has not applied the current networkpolicies']);
     assert.equal(asked.length, 4);
   });
 
-  it('does not call a node behind that the newest policy was on its way to', async () => {
+  it('does not report a node as behind while the newest policy is on its way to it', async () => {
     const answers: Record<string, string> = {};
     const pause = async (): Promise<void> => {
       answers['agent-n1'] = report({ applied: { networkpolicies: digest('2') } });
@@ -204,7 +204,7 @@ describe('asking all nodes of a cluster', () => {
     assert.deepEqual([texts, asked.length], [[], 2]);
   });
 
-  it('does without what it may not read, and says so', async () => {
+  it('continues without objects that it may not read, and says so', async () => {
     const { texts, judged } = await ask({
       agents: [agentPod('n1')],
       nodes: new ApiError('refused', 'nodes is forbidden'),
@@ -212,7 +212,7 @@ describe('asking all nodes of a cluster', () => {
     assert.deepEqual([texts, judged.unknown], [[], ['the list of nodes: nodes is forbidden']]);
   });
 
-  it('finds pods whose probes name a host, of the node that is asked', async () => {
+  it('finds pods of the given node with probes that name a host', async () => {
     const probing = (name: string, nodeName: string) => ({
       metadata: { namespace: 'shop', name },
       spec: { nodeName, containers: [{ livenessProbe: { httpGet: { host: '10.1.0.9' } } }] },
@@ -227,7 +227,7 @@ describe('asking all nodes of a cluster', () => {
     assert.deepEqual(judged.unknown, ['the list of pods: pods is forbidden']);
   });
 
-  it('asks one node alone', async () => {
+  it('asks only one node', async () => {
     const agents = [agentPod('n1'), agentPod('n2')];
     const { asked } = await ask({ agents, options: { node: 'n2' } });
     assert.deepEqual(
@@ -242,7 +242,7 @@ describe('asking all nodes of a cluster', () => {
     assert.deepEqual(texts, ['no-agent: node n9: it has no agent pod']);
   });
 
-  it('says what the kubelet says of an agent that ends again and again, whose pod counts as Running', async () => {
+  it('reports the kubelet’s message about an agent that restarts repeatedly while its pod is Running', async () => {
     const waiting = { name: 'main', state: { waiting: { reason: 'CrashLoopBackOff' } } };
     const crashing = { ...agentPod('n1'), status: { phase: 'Running', containerStatuses: [waiting] } };
     const { texts, asked } = await ask({ agents: [crashing] });
@@ -250,7 +250,7 @@ describe('asking all nodes of a cluster', () => {
     assert.equal(asked.length, 0);
   });
 
-  it('cannot ask where there are no agents', async () => {
+  it('fails if there are no agents', async () => {
     await assert.rejects(ask({ agents: [] }), /no agent pod found in any namespace \(app=x\): install Postern/);
     await assert.rejects(ask({ agents: [], options: { namespace: 'ours' } }), /in namespace ours/);
   });

@@ -89,12 +89,12 @@ export class DoctorNode {
     return file;
   }
 
-  /** Where the API server answers. */
+  /** The URL of the API server. */
   get apiSocket(): string {
     return join(this.#folder, 'api.sock');
   }
 
-  /** Where a container runtime would note what network plugins have answered. */
+  /** The CNI result cache. */
   get cache(): string {
     return join(this.#folder, 'cni');
   }
@@ -108,7 +108,7 @@ export class DoctorNode {
     return (await execa(...enterNamespace(this.#name, 'sh', ['-ec', script]))).stdout;
   }
 
-  /** Starts a program on the node that runs until its input ends. Resolves when it has said something; call what it returns to end it. */
+  /** Starts a program on the node that runs until its input ends. Resolves after its first output with a function that ends it. */
   async start(file: string, args: readonly string[]): Promise<() => Promise<void>> {
     const child = execa(...enterNamespace(this.#name, file, args), { reject: false });
     await new Promise((resolve, reject) => {
@@ -121,7 +121,7 @@ export class DoctorNode {
     };
   }
 
-  /** What `postern node doctor` says. @param shell what runs before it, in a mount namespace of its own */
+  /** The output of `postern node doctor`. @param shell commands to run before it, in its own mount namespace */
   async ask({ args = [], path, shell = ':' }: AskOptions = {}): Promise<
     NodeReport & { readonly exitCode: number | undefined }
   > {

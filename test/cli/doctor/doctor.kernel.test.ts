@@ -65,13 +65,13 @@ describe('postern doctor', function () {
     return execa(process.execPath, line, { reject: false });
   };
 
-  it('finds nothing on a node where all is well, and tells how far it is', async () => {
+  it('finds nothing on a healthy node, and prints its progress', async () => {
     const { stdout, stderr, exitCode } = await doctor('--node', 'n1');
     assert.deepEqual([exitCode, stderr], [0, 'asking one node\nn1: no findings (1 of 1)']);
     assert.match(stdout, /^not checked: on n1, the mode of kube-proxy: .*\n1 node answered: no findings$/);
   });
 
-  it('tells of each node, in words and as JSON', async () => {
+  it('reports each node, as text and as JSON', async () => {
     await node.sh('iptables-nft -P FORWARD DROP');
     try {
       const text = await doctor('--timeout', '30');
@@ -99,7 +99,7 @@ describe('postern doctor', function () {
     }
   });
 
-  it('finds a pod whose probe names a host', async () => {
+  it('finds a pod with a probe that names a host', async () => {
     const at = { namespace: 'shop', name: 'probing' };
     const container = { name: 'main', image: 'x', livenessProbe: { tcpSocket: { port: 80, host: '10.244.1.2' } } };
     node.store.create('pods', {

@@ -36,14 +36,14 @@ describe('postern node doctor', function () {
     return findings[0]!;
   };
 
-  it('finds nothing on a node where all is well', async () => {
+  it('finds nothing on a healthy node', async () => {
     const { findings, unknown, exitCode, node: name, nft } = await node.ask();
     assert.deepEqual(findings, []);
     assert.deepEqual(unknown, ['the mode of kube-proxy: connect ECONNREFUSED 127.0.0.1:10249']);
     assert.deepEqual([exitCode, name, nft.startsWith('1.')], [0, 'n1', true]);
   });
 
-  it('tells it in words', async () => {
+  it('prints text', async () => {
     await make('iptables-nft -P FORWARD DROP', 'iptables-nft -P FORWARD ACCEPT');
     const { stdout, exitCode } = await node.run([]);
     assert.equal(exitCode, 1);
@@ -86,12 +86,12 @@ describe('postern node doctor', function () {
     await make(script, 'iptables-nft -P FORWARD ACCEPT; iptables-nft -F; iptables-nft -X');
     const { check, problem } = await theOnly();
     assert.match(`${check}: ${problem}`, /^foreign-drop: chain FORWARD \(forward, priority 0\): policy drop; /);
-    // What kubeadm's documents ask for, or a network plugin does.
+    // As kubeadm's documents require, or as a network plugin sets it.
     await node.sh('iptables-nft -I FORWARD -s 10.244.0.0/16 -j ACCEPT');
     assert.deepEqual((await node.ask()).findings, []);
   });
 
-  it('takes neither an accept for harm, which overrides nothing of ours, nor a drop of what is no packet between pods', async () => {
+  it('reports neither an accept in another table nor a drop of packets that are not between pods', async () => {
     await tables(`table inet theirs {
       map m { typeof iifname : verdict; elements = { "lo" : drop }
       }
@@ -108,7 +108,7 @@ describe('postern node doctor', function () {
     assert.deepEqual((await node.ask()).findings, []);
   });
 
-  it('does not call certain what hangs on what it cannot know', async () => {
+  it('does not report effects that depend on unknown conditions', async () => {
     await tables(`table inet theirs {
       set s { typeof ip saddr; elements = { ${addresses.a} }
       }
@@ -125,7 +125,7 @@ describe('postern node doctor', function () {
     assert.deepEqual((await node.ask()).findings, []);
   });
 
-  it('finds a masquerade of what pods send to pods of other nodes (S6.6)', async () => {
+  it('finds a masquerade of packets from pods to pods of other nodes (S6.6)', async () => {
     const rule = 'POSTROUTING -s 10.244.1.0/24 ! -d 10.244.1.0/24';
     await make(`iptables-nft -t nat -A ${rule} -j MASQUERADE`, `iptables-nft -t nat -D ${rule} -j MASQUERADE`);
     const { check, severity, subject, problem, pods } = await theOnly();
@@ -134,7 +134,7 @@ describe('postern node doctor', function () {
     assert.deepEqual(pods, ['shop/a', 'shop/b', 'shop/c']);
   });
 
-  it('leaves a masquerade alone that spares the pods of the cluster, or is for what a Service has marked', async () => {
+  it('does not report a masquerade that excludes the pods of the cluster, or that matches the mark of Services', async () => {
     const rules = ['-s 10.244.1.0/24 ! -d 10.244.0.0/16', '-m mark --mark 0x4000/0x4000'];
     for (const rule of rules) {
       const whole = `POSTROUTING ${rule} -j MASQUERADE`;
@@ -143,7 +143,7 @@ describe('postern node doctor', function () {
     assert.deepEqual((await node.ask()).findings, []);
   });
 
-  it('finds what sends packets of pods elsewhere', async () => {
+  it('finds rules that redirect packets of pods', async () => {
     await tables(`table inet theirs {
       chain p { type nat hook prerouting priority dstnat;
         meta l4proto { tcp } ip saddr ${addresses.a} redirect to :15001
@@ -158,7 +158,7 @@ describe('postern node doctor', function () {
     assert.deepEqual(policies, ['shop/inwards']);
   });
 
-  it('finds packets that a process decides over, and those that conntrack does not see', async () => {
+  it('finds rules that queue packets for a process, and rules that exempt packets from conntrack', async () => {
     await make('iptables-nft -A FORWARD -j NFQUEUE --queue-num 7', 'iptables-nft -D FORWARD -j NFQUEUE --queue-num 7');
     assert.deepEqual((await theOnly()).check, 'foreign-queue');
     await undo.pop()!();
@@ -171,7 +171,7 @@ describe('postern node doctor', function () {
     assert.deepEqual([check, policies], ['foreign-untrack', ['shop/both-ways', 'shop/inwards']]);
   });
 
-  it('knows another enforcer of policies by its chains', async () => {
+  it('detects another program that enforces policies by its chains', async () => {
     await make('iptables-nft -N cali-FORWARD', 'iptables-nft -X cali-FORWARD');
     const { check, problem } = await theOnly();
     assert.deepEqual([check, problem], ['other-engine', 'Calico has rules here, for example in chain cali-FORWARD']);
@@ -184,7 +184,7 @@ describe('postern node doctor', function () {
     ['does not stop', 'exec yes', /^nft listed more than 64 MB: /],
     ['says nonsense', 'echo nonsense', /^the output of nft is not JSON: "nonsense/],
   ] as const) {
-    it(`goes on where nft ${how} over a table of another program, and says so`, async () => {
+    it(`continues if nft ${how} on a table of another program, and reports it`, async () => {
       await tables('table inet theirs { chain x { }\n}');
       await make('iptables-nft -P FORWARD DROP', 'iptables-nft -P FORWARD ACCEPT');
       const real = (await node.sh('command -v nft')).trim();
@@ -197,7 +197,7 @@ describe('postern node doctor', function () {
     });
   }
 
-  it('hands no name to nft that nft would take for a script', async () => {
+  it('passes no name to nft that nft would read as a script', async () => {
     const real = (await node.sh('command -v nft')).trim();
     const listing = '{"nftables": [{"table": {"family": "ip", "name": "x; flush ruleset"}}]}';
     const path = await node.program(
@@ -210,7 +210,7 @@ describe('postern node doctor', function () {
     assert.match(await node.sh('nft list tables'), /table ip postern\ntable ip6 postern/);
   });
 
-  it('says that nft is missing, too old, or not permitted', async () => {
+  it('reports that nft is missing, too old, or not permitted', async () => {
     const missing = await node.program('nft', 'exit 127');
     const checks = async (options: AskOptions): Promise<string[]> => {
       return (await node.ask(options)).findings.map(({ check, problem }) => `${check}: ${problem}`);
@@ -227,7 +227,7 @@ describe('postern node doctor', function () {
     assert.match(denied[0]!, /^nf-tables: nf_tables: not permitted: run as root, or with CAP_NET_ADMIN/);
   });
 
-  it('finds the bridge whose pods meet no rules, and whose policies that voids', async () => {
+  it('finds the bridge whose packets bypass the rules, and the affected pods and policies', async () => {
     const name = 'net.bridge.bridge-nf-call-iptables';
     await make(`sysctl -qw ${name}=0`, `sysctl -qw ${name}=1`);
     const { findings } = await node.ask();
@@ -239,7 +239,7 @@ describe('postern node doctor', function () {
     assert.deepEqual(findings.length, 1);
   });
 
-  it('finds IPVS by what it leaves on the node, and by what kube-proxy says', async () => {
+  it('finds IPVS by its traces on the node, and by the mode that kube-proxy reports', async () => {
     const answer = `require('node:http').createServer((q, r) => r.end(q.url === '/proxyMode' ? process.argv[1] : '')).listen(10249, '127.0.0.1', () => console.log('ready'))`;
     undo.push(await node.start(process.execPath, ['-e', answer, 'iptables']));
     assert.deepEqual((await node.ask()).unknown, []);
@@ -252,7 +252,7 @@ describe('postern node doctor', function () {
     assert.match(`${check}: ${problem}`, /^service-proxy: kube-proxy's IPVS mode \(device kube-ipvs0\)/);
   });
 
-  it('finds settings of the kernel', async () => {
+  it('finds wrong sysctls', async () => {
     await make('sysctl -qw net.ipv4.ip_forward=0', 'sysctl -qw net.ipv4.ip_forward=1');
     const loose = 'net.netfilter.nf_conntrack_tcp_loose';
     await make(`sysctl -qw ${loose}=0`, `sysctl -qw ${loose}=1`);
@@ -263,10 +263,10 @@ describe('postern node doctor', function () {
     );
   });
 
-  it('finds a table of connections that is nearly full', async () => {
+  it('finds a nearly full conntrack table', async () => {
     const add = 'conntrack -I -p udp -s 192.0.2.1 -d 192.0.2.2 --dport 9 -t 300 --sport';
     await make(`for i in $(seq 300); do ${add} $i >/dev/null 2>&1; done`, 'conntrack -F 2>/dev/null');
-    /** The maximum is the whole machine's; another is put in its place, for the doctor alone. */
+    /** The maximum is global to the machine, so the test shows the doctor another file. */
     const filled = (percent: number): string =>
       `f=/tmp/postern-max-$$ d=/proc/sys/net/netfilter; n=$(cat $d/nf_conntrack_count); echo $((n * 100 / ${percent})) > $f; mount --bind $f $d/nf_conntrack_max; rm $f`;
     const { check, severity, problem } = await theOnly({ shell: filled(86) });
@@ -279,7 +279,7 @@ describe('postern node doctor', function () {
   it('finds a connection to a Service that conntrack maps to a pod that is gone (replay of kubernetes #125467)', async () => {
     const map = (from: string, to: string, port: number): string =>
       `conntrack -I -p udp -t 300 -s ${from} -d 10.96.0.10 --sport ${port} --dport 53 -r ${to} -q ${from} --reply-port-src 5353 --reply-port-dst ${port} >/dev/null`;
-    // To pods that are there, here and on the other node, and to an address of no pod's range: nothing is wrong.
+    // Connections to existing pods, on this and the other node, and to an address outside the pod ranges: no finding.
     await make(
       [
         map(addresses.a, addresses.b, 4001),
@@ -310,7 +310,7 @@ describe('postern node doctor', function () {
     );
   });
 
-  it('finds DNS of the node that pods may not ask, by the rules that are in the kernel', async () => {
+  it('finds a DNS cache of the node that the rules in the kernel deny to pods', async () => {
     await make(
       'ip link add nodelocaldns type ifb; ip address add 169.254.20.10/32 dev nodelocaldns; ip link set nodelocaldns up',
       'ip link del nodelocaldns',
@@ -331,7 +331,7 @@ describe('postern node doctor', function () {
     });
   });
 
-  it('finds pods that cannot be told apart, and a further network of a pod that a policy selects', async () => {
+  it('finds pods with the same address, and an additional network of a pod that a policy selects', async () => {
     node.addPod('twin', addresses.b);
     undo.push(async () => node.store.delete('pods', { namespace: 'shop', name: 'twin' }, { gracePeriodSeconds: 0 }));
     const file = join(node.cache, 'storage-0123-net1');
@@ -365,7 +365,7 @@ describe('postern node doctor', function () {
     );
   });
 
-  it('finds a gate that the address of a sandbox has turned off', async () => {
+  it('finds a start gate that the address of a sandbox has turned off', async () => {
     node.addPod('far', '192.0.2.8');
     const file = await node.noteSandbox('far', '192.0.2.8');
     undo.push(async () => {
@@ -388,7 +388,7 @@ describe('postern node doctor', function () {
     });
   });
 
-  it('finds an API server that is away, or has another time', async () => {
+  it('finds an API server that does not answer, or whose clock differs', async () => {
     await node.agent.disconnect();
     undo.push(async () => node.agent.reconnect());
     const { check, problem } = await theOnly();

@@ -14,8 +14,8 @@ const finding: Finding = {
   remedy: 'r',
 };
 
-describe('a finding in words', () => {
-  it('leaves out what there is none of', () => {
+describe('the text of a finding', () => {
+  it('leaves out empty lists', () => {
     assert.equal(
       renderFinding(finding),
       'warning: table ip filter (foreign-drop)\n  wrong    p\n  effect   e\n  do       r\n',
@@ -30,7 +30,7 @@ describe('a finding in words', () => {
     );
   });
 
-  it('brings nothing to the terminal that others have put into names', () => {
+  it('prints no control characters of names', () => {
     const subject = 'table ip a\u001b[2J\nb';
     const text = renderFinding({ ...finding, subject, problem: 'x\r\ny\u009b1m\u202e', pods: ['a\tb'] });
     assert.match(text, /^warning: table ip a\?\[2J b \(foreign-drop\)\n  wrong    x  y\?1m\?\n/);

@@ -8,7 +8,7 @@ import { guardedNode } from '../../compile/guarded-node.ts';
 const main = join(import.meta.dirname, '../../../src/main.ts');
 const rules = renderRuleset(guardedNode((name) => ({ device: `veth-${name}` })));
 
-/** Asks in a network namespace of its own, whose kernel holds the rules. */
+/** Runs the command in its own network namespace, whose kernel has the rules. */
 async function ask(script: string, ...args: readonly string[]) {
   const load = `nft -f - <<'END'\n${script}\nEND\nexec "$@"`;
   const command = [process.execPath, main, 'node', 'denials', '--node-name', 'n1', ...args];
@@ -19,9 +19,9 @@ async function ask(script: string, ...args: readonly string[]) {
 describe('postern node denials (kernel)', function () {
   this.timeout(30_000);
 
-  it('says that there were none, and that there are no rules to deny by', async () => {
+  it('reports that there are no denials, and that there are no rules', async () => {
     deepEqual(await ask(rules), ['no connection was denied in the last minute', 0]);
-    // Where no pod is isolated there are no notes to read.
+    // Without isolated pods there are no records.
     deepEqual(await ask('table ip postern {}\ntable ip6 postern {}'), [
       'no connection was denied in the last minute',
       0,

@@ -8,7 +8,7 @@ const main = join(root, 'src/main.ts');
 
 /** Entries of a network namespace that ends with the script, as conntrack takes them. */
 const entries = [
-  // Through a Service: the reply comes from somebody else than was called.
+  // Through a Service: the reply comes from another address than the called one.
   '-p tcp -s 10.1.0.2 -d 10.96.0.1 --sport 1024 --dport 80 --reply-src 10.1.1.3 --reply-dst 10.1.0.2 --reply-port-src 8080 --reply-port-dst 1024 --state ESTABLISHED -t 300',
   '-p tcp -s 10.1.0.2 -d 10.96.0.1 --sport 1025 --dport 80 --reply-src 10.1.1.3 --reply-dst 10.1.0.2 --reply-port-src 8080 --reply-port-dst 1025 --state TIME_WAIT -t 300',
   '-p udp -s fd00::2 -d fd00::3 --sport 5 --dport 53 -t 300',
@@ -52,7 +52,7 @@ interface Told {
   readonly flows: readonly { readonly protocol: string }[];
 }
 
-/** Runs a program in a network namespace of its own that tracks those entries and has an address. */
+/** Runs a program in its own network namespace, which has these conntrack entries and an address. */
 async function inNamespace(
   ...command: readonly string[]
 ): Promise<{ stdout: string; stderr: string; exitCode: number | undefined }> {
@@ -75,7 +75,7 @@ function sorted(flows: Told['flows']): unknown {
 describe('postern node flows (kernel)', function () {
   this.timeout(30_000);
 
-  it('tells what the kernel tracks, under the name of the node, with all addresses of the node', async () => {
+  it('prints the tracked flows with the name and all addresses of the node', async () => {
     const { stdout, stderr, exitCode } = await inNamespace(
       process.execPath,
       main,
@@ -93,7 +93,7 @@ describe('postern node flows (kernel)', function () {
     equal(stderr, '');
   });
 
-  it('prints lines for people', async () => {
+  it('prints text', async () => {
     const { stdout } = await inNamespace(process.execPath, main, 'node', 'flows');
     match(stdout, /^10\.1\.0\.2 → 10\.1\.1\.3 TCP\/8080 via 10\.96\.0\.1:80: 2 \(1 open\)$/m);
   });
@@ -101,14 +101,14 @@ describe('postern node flows (kernel)', function () {
   const ask = (file: string): string =>
     `import('${root}/src/cli/node/own-flows.ts').then((m) => m.readOwnFlows('n1', '${file}')).then((told) => console.log(JSON.stringify(told)), (error) => { console.error(error.message); process.exit(2); })`;
 
-  it('asks the program conntrack where the kernel has no such file, and hears the same', async () => {
+  it('runs the program conntrack if the kernel has no such file, with the same result', async () => {
     const { stdout, stderr } = await inNamespace(process.execPath, '-e', ask('/proc/net/no-such-file'));
     equal(stderr, '');
     const told = JSON.parse(stdout) as Told;
     deepEqual([told.source, sorted(told.flows)], ['conntrack -L', expected]);
   });
 
-  it('says what is missing where there is neither', async () => {
+  it('names the missing file and program if both are missing', async () => {
     const script = 'PATH=/nowhere exec "$@"';
     const { stderr, exitCode } = await inNamespace(
       'sh',

@@ -8,7 +8,7 @@ import { guardedNode } from '../../compile/guarded-node.ts';
 const main = join(import.meta.dirname, '../../../src/main.ts');
 const rules = renderRuleset(guardedNode((name) => ({ device: `veth-${name}` })));
 
-/** Asks in a network namespace of its own, whose kernel holds the rules, and what is added to them. */
+/** Runs the command in its own network namespace, whose kernel has the rules and `more`. */
 async function ask(args: readonly string[], { script = rules, more = '' } = {}) {
   const load = `nft -f - <<'END'\n${script}${more}\nEND\nexec "$@"`;
   const options = { reject: false, env: { POSTERN_NODE_NAME: 'n1' } } as const;
@@ -20,7 +20,7 @@ async function ask(args: readonly string[], { script = rules, more = '' } = {}) 
 describe('postern node trace (kernel)', function () {
   this.timeout(30_000);
 
-  it('reads the rules back and follows the packet, by the devices that they know', async () => {
+  it('reads the rules from the kernel and follows the packet, by the devices in the sets', async () => {
     const passes = await ask(['10.1.0.2', '10.1.0.4', 'UDP/5353']);
     deepEqual([passes.exitCode, passes.stderr], [0, '']);
     match(
@@ -36,13 +36,13 @@ describe('postern node trace (kernel)', function () {
     deepEqual(path.at(-1), { chain: 'deny-ingress', rule: 'counter drop' });
   });
 
-  it('to the sockets of the node, and from an address of nobody', async () => {
+  it('traces packets to sockets of the node, and from an unknown address', async () => {
     equal((await ask(['10.1.0.2', '192.0.2.1', 'TCP/443', '--hook', 'input'])).exitCode, 0);
     equal((await ask(['10.1.0.3', '192.0.2.1', 'TCP/443', '--hook', 'input'])).exitCode, 1);
     match((await ask(['10.1.0.77', '203.0.113.5', 'TCP/443'])).stdout, /^node n1: drop\n[^]*gate: counter drop$/);
   });
 
-  it('says when nothing is enforced, and what it could not read', async () => {
+  it('reports that the node enforces nothing, and names rules that it could not read', async () => {
     for (const [ends, table, of] of [
       [['10.1.0.2', '10.1.0.3'], 'ip', 'IPv4'],
       [['fd01::2', 'fd01::3'], 'ip6', 'IPv6'],
@@ -58,7 +58,7 @@ describe('postern node trace (kernel)', function () {
     }
   });
 
-  it('reads the table of the family alone', async () => {
+  it('reads only the table of the family', async () => {
     const script = rules.slice(0, rules.indexOf('table ip6 '));
     equal((await ask(['10.1.0.3', '203.0.113.5', 'TCP/443'], { script })).exitCode, 1);
     match((await ask(['fd01::3', 'fd01::2', 'TCP/443'], { script })).stdout, /the kernel has no table ip6 postern/);
@@ -66,7 +66,7 @@ describe('postern node trace (kernel)', function () {
     doesNotMatch((await ask(['10.1.0.2', '10.1.0.3', 'TCP/80'], { more })).stdout, /another program/);
   });
 
-  it('names what it cannot use', async () => {
+  it('names invalid arguments', async () => {
     const wrong = async (...args: string[]): Promise<string> => {
       const { stderr, exitCode } = await ask(args, { script: '' });
       equal(exitCode, 2);

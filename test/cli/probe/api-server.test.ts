@@ -29,7 +29,7 @@ interface RawPod {
   readonly spec: { readonly ephemeralContainers?: readonly EphemeralContainer[] };
 }
 
-/** Everything but a container runtime: the test is the kubelet, and runs what the container would. */
+/** Everything except a container runtime: the test plays the kubelet, and runs the program of the container. */
 describe('postern probe on a real API server', function () {
   this.timeout(120_000);
   let server: KubeApiserver | undefined;
@@ -98,7 +98,7 @@ describe('postern probe on a real API server', function () {
     return (raw as RawPod).spec.ephemeralContainers ?? [];
   };
 
-  /** A kubeconfig of a service account with these rights in the namespace, beside those to read what policies speak of. */
+  /** A kubeconfig of a service account with these rights in the namespace, and with the rights to read the objects that policies select. */
   const userWith = async (name: string, namespace: string, rules: readonly object[]): Promise<string> => {
     await create(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name } });
     const bind = async (kind: 'Role' | 'ClusterRole', role: string, own: readonly object[], path: string) => {
@@ -128,7 +128,7 @@ describe('postern probe on a real API server', function () {
 
   const probe = (kubeconfig: string, ...args: string[]) =>
     execa(process.execPath, [main, 'probe', '--kubeconfig', kubeconfig, ...args], { reject: false });
-  /** Runs the next container that the pod gets, and says in its status how that ended. */
+  /** Runs the next container of the pod, and writes its end into the status. */
   const runNextContainer = async (pod: string): Promise<EphemeralContainer> => {
     const known = new Set((await containersOf(pod)).map(({ name }) => name));
     for (;;) {
@@ -149,7 +149,7 @@ describe('postern probe on a real API server', function () {
   };
   const port = (): string => String((listener.address() as AddressInfo).port);
 
-  it('runs the image of the agents in the pod, without a right, and says what came of it', async () => {
+  it('runs the image of the agents in the pod, unprivileged, and prints the result', async () => {
     const user = await userWith('prober', 'shop', all);
     const running = probe(user, 'shop/web', '127.0.0.1', port(), '-o', 'json');
     const container = await runNextContainer('shop/web');
@@ -180,7 +180,7 @@ describe('postern probe on a real API server', function () {
     });
   });
 
-  it('is loud, with exit code 1, where what is denied gets through, and probes a pod again', async () => {
+  it('warns and exits with 1 if a denied connection succeeds, and can probe a pod twice', async () => {
     await isolate();
     // To Linux this is loopback too; to policies it is anybody.
     const running = probe(join(folder, 'admin'), 'shop/web', '0.0.0.0', port(), '--image', 'own:1');
@@ -199,7 +199,7 @@ describe('postern probe on a real API server', function () {
     ['both', [all[0]!], /you may not patch pods\/ephemeralcontainers or get pods\/log in namespace shop; /],
   ];
   for (const [name, rules, missing] of lacking) {
-    it(`names the rights that a user lacks, with a role that gives them, and writes nothing: ${name}`, async () => {
+    it(`names the missing rights of a user, with a Role for them, and writes nothing: ${name}`, async () => {
       const { exitCode, stderr, stdout } = await probe(
         await userWith(name, 'shop', rules),
         'shop/other',
@@ -209,7 +209,7 @@ describe('postern probe on a real API server', function () {
       assert.deepEqual([exitCode, stdout], [2, '']);
       assert.match(stderr, missing);
       assert.deepEqual(await containersOf('shop/other'), []);
-      // What it tells to run gives just that.
+      // The printed commands grant exactly these rights.
       const roles = [...stderr.matchAll(/^ {2}kubectl (-n shop create role .*)$/gm)].map((match) => match[1]!);
       for (const role of roles) {
         const kubectl = join(assets!, 'kubectl');
@@ -220,7 +220,7 @@ describe('postern probe on a real API server', function () {
     });
   }
 
-  it('says that Pod Security refuses, and why it is the pod', async () => {
+  it('reports that Pod Security refuses the pod, and why', async () => {
     const { exitCode, stderr } = await probe(join(folder, 'admin'), 'strict/web', '127.0.0.1', '1');
     assert.equal(exitCode, 2);
     assert.match(stderr, /^postern: Pod Security of namespace strict refuses the container: .*violates PodSecurity/);
@@ -228,11 +228,11 @@ describe('postern probe on a real API server', function () {
       stderr,
       /pod strict\/web does not, and is older than the label of the namespace\. Nothing was written/,
     );
-    // Not the container of the probe, which meets what it asks for.
+    // The message must not blame the container of the probe, which meets the level.
     assert.doesNotMatch(stderr, /container[^,;]*"postern-probe/);
   });
 
-  it('ends where the image cannot be had, and says so', async () => {
+  it('fails if the node cannot pull the image, and says so', async () => {
     const running = probe(join(folder, 'admin'), 'shop/other', '127.0.0.1', '1', '--image', 'nowhere/none:1');
     let [container] = await containersOf('shop/other');
     while (!container) [container] = await containersOf('shop/other');
@@ -245,13 +245,13 @@ describe('postern probe on a real API server', function () {
     );
   });
 
-  it('gives up in time where nobody takes the container up', async () => {
+  it('stops after its timeout if no kubelet starts the container', async () => {
     const { exitCode, stderr } = await probe(join(folder, 'admin'), 'shop/other', '127.0.0.1', '1', '--timeout', '1');
     assert.equal(exitCode, 2);
     assert.match(stderr, /has not exited in time \(the kubelet has not started it\): raise --timeout/);
   });
 
-  it('refuses what cannot be a probe before it writes', async () => {
+  it('refuses wrong arguments before it writes', async () => {
     for (const [args, message] of [
       [['node/n1', 'shop/web', '80'], /FROM: node n1 is not a pod/],
       [

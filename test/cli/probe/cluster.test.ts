@@ -108,7 +108,7 @@ describe('a probe from a pod of a cluster', () => {
     );
   });
 
-  it('finds out by trying where it may not ask for its rights', async () => {
+  it('tries the probe if it may not review its rights', async () => {
     const { attempts } = await probe({ reviews: { code: 403, message: 'no reviews' } });
     assert.deepEqual(attempts, connected);
   });
@@ -192,10 +192,10 @@ describe('a probe from a pod of a cluster', () => {
     ],
   ];
   for (const [what, script, message, written] of failures) {
-    it(`fails with what to do: one ${what}`, async () => {
+    it(`fails with advice: one ${what}`, async () => {
       const { attempts, notes } = await probe(script);
       assert.match(String(attempts), message);
-      // Whoever has a new container in the pod has been told so.
+      // The command has reported the new container.
       assert.equal(notes.length, written ? 1 : 0);
     });
   }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** What an API server asks a kubelet for, in its TLS: the logs of containers. */
+/** The part of a kubelet that an API server uses, over TLS: the logs of containers. */
 export interface FakeKubelet {
   readonly port: number;
   /** By `namespace/pod/container`. */

@@ -21,7 +21,7 @@ const setting = {
   lookAt: (node: string) => (node === 'n1' ? 'postern doctor --node n1' : undefined),
 };
 
-describe('what a probe means', () => {
+describe('the meaning of a probe', () => {
   // A row an expectation, a column an outcome.
   const outcomes = ['connected', 'refused', 'no answer', 'unreachable', 'unresolved', 'failed'] as const;
   const table = {
@@ -37,7 +37,7 @@ describe('what a probe means', () => {
     });
   }
 
-  it('is what docs/reference/probe.md says', async () => {
+  it('is the table of docs/reference/probe.md', async () => {
     const page = await readFile(new URL('../../../docs/reference/probe.md', import.meta.url), 'utf8');
     const documented = [...page.matchAll(/^\| (allowed|denied) +\| ([a-z ]+?) +\| (.*?) +\| ([01]) +\|$/gm)];
     assert.equal(documented.length, 8);
@@ -48,7 +48,7 @@ describe('what a probe means', () => {
     }
   });
 
-  it('takes silence for no proof of a difference where a datagram was allowed, and for one where TCP was', () => {
+  it('takes silence as a difference for allowed TCP, but not for an allowed datagram', () => {
     assert.equal(find('allowed', 'no answer', 'UDP').agreement, 'open');
     assert.match(find('allowed', 'no answer', 'UDP').meaning!, /need not answer/);
     assert.equal(find('allowed', 'no answer', 'TCP').agreement, 'differs');
@@ -56,7 +56,7 @@ describe('what a probe means', () => {
     assert.equal(find('denied', 'connected', 'UDP').agreement, 'differs');
   });
 
-  it('has a meaning for all that is not as it should be, and advice for all that differs', () => {
+  it('has a meaning for every unexpected result, and advice for every difference', () => {
     for (const verdict of Object.keys(table) as Expected['verdict'][]) {
       for (const outcome of outcomes) {
         const { agreement, meaning, advice } = find(verdict, outcome);
@@ -66,7 +66,7 @@ describe('what a probe means', () => {
     }
   });
 
-  it('is a line an address, and nothing loud where all is as it should be', () => {
+  it('is one line per address, without a warning if all results agree', () => {
     const finding = judge(
       expected('denied'),
       { family: 'ipv6', address: 'fd00::1', outcome: 'no answer', ms: 4000 },
@@ -87,7 +87,7 @@ fd00::1: denied
     );
   });
 
-  it('names the nodes without an agent, and how to ask those with one, once it differs', () => {
+  it('after a difference, names nodes without an agent, and the commands for nodes with one', () => {
     const text = renderFindings([find('denied', 'connected')], setting);
     assert.match(text, /seen: connected, 2 ms {2}DIFFERENT\n/);
     assert.match(text, /^!!! 10\.0\.0\.1: NOT WHAT THE POLICIES SAY: THE POLICIES DENY THIS, BUT IT CONNECTED/m);
@@ -96,7 +96,7 @@ fd00::1: denied
     assert.match(text, /next: .* postern explain shop\/web shop\/api TCP\/80\n/);
   });
 
-  it('names the commands that say who drops what is allowed, and in a lab where to look', () => {
+  it('names the commands that find the drop of an allowed connection, also in a lab', () => {
     const finding = find('allowed', 'no answer');
     assert.deepEqual(findingToJson(finding, setting).next.slice(0, 2), [
       'did Postern drop it? postern denials',
@@ -113,7 +113,7 @@ fd00::1: denied
     );
   });
 
-  it('names a command for the way that can be run as it stands', () => {
+  it('names a complete command to check the route', () => {
     const [first] = findingToJson(find('allowed', 'unreachable'), setting).next;
     assert.match(first!, /"ip route get 10\.0\.0\.1" on the node$/);
     const onFrom = 'postern lab exec --name try shop/web --';
@@ -121,7 +121,7 @@ fd00::1: denied
     assert.match(inLab!, / postern lab exec --name try shop\/web -- ip route get 10\.0\.0\.1$/);
   });
 
-  it('says the same to scripts', () => {
+  it('has the same content as JSON', () => {
     const { next, meaning, ...rest } = findingToJson(find('allowed', 'refused'), setting);
     assert.deepEqual(rest, {
       family: 'ipv4',

@@ -98,7 +98,7 @@ describe('the target of a probe', () => {
     });
   }
 
-  it('is of one family where that is asked for', () => {
+  it('has one family if --family is given', () => {
     assert.deepEqual(target('shop/open', '80', 'shop/client', 'ipv6').hosts, ['fd00::3']);
     assert.deepEqual(target('shop/svc:open', '80', 'shop/client', 'ipv6').hosts, ['fd00:96::1']);
     assert.throws(() => target('shop/svc:shut', '80', 'shop/client', 'ipv6'), /has 10\.96\.0\.2, .*--family is ipv6/);
@@ -121,13 +121,13 @@ describe('the target of a probe', () => {
     it(`cannot be ${to} ${port}`, () => assert.throws(() => target(to, port), { code: 'config', message }));
   }
 
-  it('needs Services only where it may be one', () => {
+  it('reads Services only if the target may be one', () => {
     const asked = ['shop/svc:open', '10.0.0.1', 'api.shop', 'node/n1', 'shop/open', 'shop/deployment/web'];
     assert.deepEqual(asked.filter(mayBeService), asked.slice(0, 4));
   });
 });
 
-describe('what is expected of a probe', () => {
+describe('the expected result of a probe', () => {
   for (const [what, address, port, verdict, reason] of [
     ['a pod', '10.0.0.3', 8080, 'allowed', /no policy isolates shop\/open/],
     ['a pod that is isolated', '10.0.0.4', 8080, 'denied', /ingress of shop\/shut: .*shop\/shut/],
@@ -151,7 +151,7 @@ describe('what is expected of a probe', () => {
     });
   }
 
-  it('knows the nodes that judge it', () => {
+  it('names the nodes that enforce policies on the connection', () => {
     assert.deepEqual(ask('10.0.0.4', 80).nodes, ['node-of-client', 'node-of-shut']);
     assert.deepEqual(ask('10.96.0.3', 80).nodes, ['node-of-client', 'node-of-half-open', 'node-of-half-shut']);
     assert.deepEqual(ask('203.0.113.9', 80).nodes, ['node-of-client']);
@@ -169,7 +169,7 @@ describe('the agents of a cluster', () => {
     },
     spec: { nodeName: 'n1', containers: [{ name: 'sidecar' }, { name: 'agent', image: 'i:1', args: ['agent'] }] },
   };
-  it('are the pods of a DaemonSet of ours, on their nodes, with their image', () => {
+  it('are the pods of our DaemonSet, with their nodes and image', () => {
     assert.deepEqual(findAgents([agent]), [{ node: 'n1', image: 'i:1' }]);
     const others = [
       { ...agent, kind: 'Node' },

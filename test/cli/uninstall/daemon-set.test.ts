@@ -16,8 +16,8 @@ const counts = (desired: number, updated: number, ready: number): object => ({
   numberReady: ready,
 });
 
-describe('uninstalling by a DaemonSet', () => {
-  it('changes the arguments of the container that runs the agent, and nothing else of it', () => {
+describe('an uninstall through the DaemonSet', () => {
+  it('changes only the arguments of the agent container', () => {
     const patch = uninstallPatch(daemonSet(['agent', '--log-level', 'debug']));
     assert.deepEqual(patch, {
       spec: {
@@ -82,7 +82,7 @@ describe('uninstalling by a DaemonSet', () => {
     return { result, writes, told };
   }
 
-  it('waits until every node is done, and tells each step once', async () => {
+  it('waits until every node is done, and reports each step once', async () => {
     const states = [counts(2, 0, 2), counts(2, 0, 2), counts(2, 1, 1), counts(2, 2, 1), counts(2, 2, 2)];
     const { result, writes, told } = await rollOut(states.map((status) => daemonSet(uninstalling, status)));
     assert.deepEqual(writes, ['patch /apis/apps/v1/namespaces/ns/daemonsets/postern']);
@@ -93,24 +93,24 @@ describe('uninstalling by a DaemonSet', () => {
     assert.deepEqual(result, { done: 2, nodes: 2 });
   });
 
-  it('looks again after a look that failed', async () => {
+  it('reads the status again after a failed read', async () => {
     const [some, all] = [counts(2, 1, 1), counts(2, 2, 2)].map((status) => daemonSet(uninstalling, status));
     const { result, told } = await rollOut([some, undefined, all]);
     assert.deepEqual([result, told.length], [{ done: 2, nodes: 2 }, 2]);
   });
 
-  it('does not take a DaemonSet that somebody has changed back for one that is done', async () => {
+  it('does not report success if another client has changed the DaemonSet back', async () => {
     const states = [daemonSet(uninstalling, counts(2, 1, 2)), daemonSet(['agent'], counts(2, 2, 2))];
     await assert.rejects(rollOut(states), { code: 'daemonset', message: /has changed DaemonSet ns\/postern back/ });
   });
 
-  it('ends when the DaemonSet is gone, before or while it waits, and says what that leaves', async () => {
+  it('ends if the DaemonSet is gone, before or during the wait, and reports that the rules remain', async () => {
     const gone = { code: 'daemonset', message: /DaemonSet ns\/postern does not exist: the rules of its agents/ };
     await assert.rejects(rollOut([], 10, notFound), gone);
     await assert.rejects(rollOut([daemonSet(uninstalling, counts(2, 1, 1)), notFound]), gone);
   });
 
-  it('changes only what Helm has installed as the release that is asked for', async () => {
+  it('changes only a DaemonSet of the given Helm release', async () => {
     const done = [daemonSet(uninstalling, counts(1, 1, 1))];
     const of = (annotations?: object): object => ({
       ...daemonSet(['agent']),
@@ -126,12 +126,12 @@ describe('uninstalling by a DaemonSet', () => {
     assert.equal(writes.length, 1);
   });
 
-  it('says how far it came when it may wait no longer', async () => {
+  it('prints its progress at the timeout', async () => {
     const { result } = await rollOut([daemonSet(uninstalling, counts(3, 3, 1))], 4);
     assert.deepEqual(result, { done: 1, nodes: 3 });
   });
 
-  it('writes nothing where there is no agent', async () => {
+  it('writes nothing without an agent', async () => {
     await assert.rejects(rollOut([], 10, daemonSet(['proxy'])), {
       code: 'daemonset',
       message: /ns\/postern has no container/,

@@ -64,7 +64,7 @@ describe('deletion', () => {
     assert.deepEqual([store.resourceVersion, podNames(store)], [before, ['a']]);
   });
 
-  it('takes what is owned along, unless another owner lives', () => {
+  it('deletes owned objects, unless another owner exists', () => {
     const store = new Store();
     const owner = store.create('configmaps', configMap('owner'));
     const other = store.create('configmaps', configMap('other'));
@@ -76,7 +76,7 @@ describe('deletion', () => {
     assert.deepEqual(podNames(store), []);
   });
 
-  it('ends a namespace once the last pod in it is gone', () => {
+  it('deletes a namespace after its last pod', () => {
     const store = new Store();
     store.create('namespaces', namespaceObject('x'));
     store.create('pods', podObject('a', { namespace: 'x' }, bound));

@@ -18,7 +18,7 @@ export class Kubectl {
     this.#environment = environment;
   }
 
-  /** @param folder for the kubeconfig, and for what kubectl remembers of the server */
+  /** @param folder for the kubeconfig and kubectl's cache */
   static async of(folder: string, kubeconfig: string): Promise<Kubectl> {
     const file = join(folder, 'kubeconfig');
     await writeFile(file, kubeconfig);
@@ -30,7 +30,7 @@ export class Kubectl {
     return code === 0;
   }
 
-  /** Starts a command that goes on, as a watch does. */
+  /** Starts a command that keeps running, such as a watch. */
   start(args: readonly string[]): ChildProcess {
     return spawn('kubectl', args, { env: this.#environment, stdio: ['ignore', 'pipe', 'inherit'] });
   }
@@ -59,7 +59,7 @@ export class Kubectl {
     return out;
   }
 
-  /** What a command that fails says. */
+  /** The error output of a failing command. */
   async refused(args: string, ...objects: object[]): Promise<string> {
     const { code, err } = await this.run(args.split(' '), ...objects);
     assert.equal(code, 1, `kubectl ${args} did not fail`);

@@ -7,7 +7,7 @@ import { podObject } from './objects.ts';
 const key = { namespace: 'default', name: 'a' };
 
 describe('a watch', () => {
-  it('from no version begins with what is there, from a version with what came after', () => {
+  it('without a version begins with the present objects, with a version with later events', () => {
     const store = new Store();
     store.create('pods', podObject('a'));
     const version = store.resourceVersion;

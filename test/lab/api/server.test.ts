@@ -6,7 +6,7 @@ import { RunningServer } from './running-server.ts';
 const pods = '/api/v1/namespaces/default/pods';
 const policies = '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies';
 
-/** Where the lab's server answers in its own way. What it has in common with a real one is in contract/. */
+/** Behaviour of the lab's server only. Behaviour that it shares with a real server is in contract/. */
 describe('the API server', () => {
   let server: RunningServer;
   before(async () => void (server = await RunningServer.start()));
@@ -45,7 +45,7 @@ describe('the API server', () => {
     assert.deepEqual([code, headers['warning']], [201, String.raw`299 - "unknown field \"spec.?nknown\"\""`]);
   });
 
-  it('lets kubectl leave the checking of fields to it', async () => {
+  it('validates fields if kubectl asks for it', async () => {
     const { paths } = (await server.call('/openapi/v3')).body;
     const document = (await server.call(paths['apis/networking.k8s.io/v1'].serverRelativeURL)).body;
     const [path] = Object.values(document.paths) as [{ patch: { parameters: { name: string }[] } }];

@@ -9,7 +9,7 @@ import { refusalOf } from './refusal.ts';
 const key = { namespace: 'default', name: 'a' };
 
 describe('the store', () => {
-  it('gives a new pod what the server owns and the defaults, and takes nothing of it from the client', () => {
+  it('sets server-owned fields and defaults of a new pod, and ignores the client’s values for them', () => {
     const store = new Store({ now: () => new Date('2026-01-02T03:04:05.678Z'), uid: () => 'the-uid' });
     const forged = '1999-01-01T00:00:00Z';
     const input = podObject('a', { uid: 'forged', creationTimestamp: forged, deletionTimestamp: forged });
@@ -81,7 +81,7 @@ describe('the store', () => {
     assert.equal(changed.metadata.generation, 2);
   });
 
-  it('hands out objects that nobody can change behind its back', () => {
+  it('returns objects whose changes do not affect the store', () => {
     const store = new Store();
     const pod = store.create('pods', podObject('a', { labels: { app: 'a' } }));
     assert.throws(() => Object.assign(pod.metadata.labels!, { app: 'b' }), TypeError);
@@ -151,7 +151,7 @@ describe('lists', () => {
     assert.deepEqual(names(store.list('pods', { labelSelector: 'app=web', fieldSelector: 'spec.nodeName=' })), ['b']);
   });
 
-  it('show one version over all their pages, whatever happens in between', () => {
+  it('show one version on all pages, despite changes in between', () => {
     const store = new Store();
     for (const name of ['a', 'b', 'c', 'd']) store.create('pods', podObject(name));
     const first = store.list('pods', { limit: 2 });
@@ -171,7 +171,7 @@ describe('lists', () => {
     assert.equal(store.list('pods', { resourceVersion: changed.metadata.resourceVersion }).items.length, 4);
   });
 
-  it('cannot go on once the past is compacted, nor begin in the future', () => {
+  it('cannot continue after compaction, nor begin at a future version', () => {
     const store = new Store();
     for (const name of ['a', 'b']) store.create('pods', podObject(name));
     const first = store.list('pods', { limit: 1 });

@@ -33,7 +33,7 @@ describe('a watch over HTTP', () => {
     );
   });
 
-  it('ends with 410 when the past is lost under it', async () => {
+  it('ends with 410 when its history is compacted', async () => {
     const events = server.watch(`${watchPods}&resourceVersion=${server.store.resourceVersion}`);
     server.store.create('pods', podObject('a'));
     assert.equal(nameOf(await take(events)), 'ADDED a');

@@ -50,7 +50,7 @@ describe('lab: a cluster behind an API server (here the built-in one)', () => {
   });
   const names = (resource: ResourceName): string[] => store.list(resource).items.map(({ metadata }) => metadata.name!);
 
-  it('tells what there is and what changes, and knows it', async () => {
+  it('emits the present objects and their changes, and stores them', async () => {
     const lab = await load('one');
     await lab.apply([pod('x', 'old', [])]);
     const events: ClusterEvent[] = [];
@@ -100,7 +100,7 @@ describe('lab: a cluster behind an API server (here the built-in one)', () => {
     assert.equal(store.find('pods', key), undefined);
   });
 
-  it('takes away its own, and nothing that was there or that others put there', async () => {
+  it('deletes its own objects, and no earlier or foreign objects', async () => {
     store.create('namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'theirs' } });
     store.create('pods', pod('theirs', 'kept', []));
     const other = await load('other');
@@ -131,14 +131,14 @@ describe('lab: a cluster behind an API server (here the built-in one)', () => {
     assert.deepEqual(names('namespaces'), ['default', 'kube-system', 'mixed', 'theirs']);
   });
 
-  it('tells what the server refuses, and what it left out', async () => {
+  it('reports refused and skipped objects', async () => {
     const lab = await load('one');
     const ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { namespace: 'x', name: 'web' } };
     assert.deepEqual(await lab.apply([ingress]), ['Ingress x/web']);
     await assert.rejects(lab.apply([pod('x', 'Not A Name', [])]), { code: 'input', message: /^Pod x\/Not A Name: / });
   });
 
-  it('begins by taking away what a lab of its name left', async () => {
+  it('first deletes the remains of a lab of its name', async () => {
     const crashed = await load('one');
     await crashed.apply([pod('x', 'a', [])]);
     assert.deepEqual(names('pods'), ['a']);

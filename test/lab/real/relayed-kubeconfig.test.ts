@@ -8,7 +8,7 @@ interface Relayed {
   readonly tlsServerName: string | undefined;
 }
 
-/** What a client reads from the kubeconfig of an agent. */
+/** The settings that a client reads from the kubeconfig of an agent. */
 function relay(server: string, more: object = {}, user: object = {}): KubeConfig {
   const config = new KubeConfig();
   config.loadFromClusterAndUser({ name: 'c', server, skipTLSVerify: false, ...more }, { name: 'u', ...user });
@@ -23,7 +23,7 @@ function relayed(server: string, more: object = {}): Relayed {
 }
 
 describe('lab: kubeconfig of an agent that reaches a real API server by the relay', () => {
-  it('asks for the certificate of the server, whose name is no longer in the address', () => {
+  it('expects the certificate of the server, whose name is no longer in the address', () => {
     const server = 'https://127.0.0.1:6443';
     assert.deepEqual(relayed('https://api.example:8443'), { server, tlsServerName: 'api.example' });
     assert.deepEqual(relayed('https://[fd00::1]:8443'), { server, tlsServerName: 'fd00::1' });

@@ -16,7 +16,7 @@ const binding = {
   target: { kind: 'Node', name: 'node-1' },
 };
 
-/** What people do with kubectl. */
+/** Usual kubectl commands. */
 export function describeKubectl(server: () => TestedServer): void {
   describe('kubectl', () => {
     before(async function () {
@@ -63,7 +63,7 @@ export function describeKubectl(server: () => TestedServer): void {
       assert.equal(stored.metadata.annotations?.['example.com/by'], 'another');
     });
 
-    it('is told of typos as by the real server', async () => {
+    it('gets the same errors for typos as from the real server', async () => {
       const typo = policyObject({ podSelectr: {} }, { namespace: 'x', name: 'typo' });
       assert.match(await refused('apply -f -', typo), /strict decoding error: unknown field "spec\.podSelectr"/);
       const port = policyObject({ ingress: [{ ports: [{ port: 70000 }] }] }, { namespace: 'x', name: 'typo' });
@@ -101,7 +101,7 @@ export function describeKubectl(server: () => TestedServer): void {
       assert.match(await refused('get pods nobody -n x'), /\(NotFound\): pods "nobody" not found/);
     });
 
-    it('describes an object with the Events about it, and none about one of its name before', async () => {
+    it('describes an object with its own Events, and none of an earlier object of the same name', async () => {
       const { metadata } = await get(podPath);
       for (const [reason, uid] of [
         ['Mine', metadata.uid],
@@ -148,7 +148,7 @@ export function describeKubectl(server: () => TestedServer): void {
       await until(/^w .*Pending/m);
       await merge('/api/v1/namespaces/x/pods/w/status', { status: { phase: 'Running' } });
       await until(/^w .*Running/m);
-      // Not `close`, which waits for the end of an output that nobody reads any more.
+      // Not `close`, which waits for the end of an output without a reader.
       const exited = new Promise((resolve) => child.once('exit', resolve));
       child.kill();
       await exited;
@@ -174,7 +174,7 @@ export function describeKubectl(server: () => TestedServer): void {
       assert.deepEqual((await get(policyPath)).spec.policyTypes, ['Egress']);
     });
 
-    it('is refused a namespace that the server needs', async () => {
+    it('may not delete a namespace that the server needs', async () => {
       assert.match(
         await refused('delete ns default'),
         /namespaces "default" is forbidden: this namespace may not be deleted/,
@@ -182,14 +182,14 @@ export function describeKubectl(server: () => TestedServer): void {
       assert.equal((await get('/api/v1/namespaces/default')).status.phase, 'Active');
     });
 
-    it('deletes a namespace with what is in it', async function () {
+    it('deletes a namespace with its objects', async function () {
       if (server().isReal) skipTest(this, 'a controller manager does this, and none runs beside this kube-apiserver');
       assert.match(await done('delete ns x'), /namespace "x" deleted/);
       assert.equal((await get(policyPath)).code, 404);
       assert.match(await refused('apply -f -', pod), /namespaces "x" not found/);
     });
 
-    it('is told that server-side apply is not to be had', async function () {
+    it('gets the error that server-side apply is not supported', async function () {
       if (server().isReal) skipTest(this, 'a real server has it');
       assert.match(
         await refused('apply --server-side -f -', policyObject()),

@@ -7,7 +7,7 @@ import type { TestedServer } from './tested-server.ts';
 
 const withPorts = (...ports: JsonObject[]): JsonObject => ({ containers: [{ name: 'main', image: 'x', ports }] });
 
-/** Defaults and refusals of pods and of what makes them. */
+/** Defaults and refusals of pods and workloads. */
 export function describePods(server: () => TestedServer): void {
   const create = (path: string, body: object): Promise<Reply> =>
     server().api.call(`${path}?dryRun=All`, { method: 'POST', body });

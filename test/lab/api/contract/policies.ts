@@ -112,7 +112,7 @@ export function describePolicies(server: () => TestedServer): void {
       it(`is refused (S9.2): ${expected[0]}`, async () => assert.deepEqual(await refuse(spec), expected));
     }
 
-    it('says of a single error what kubectl prints', async () => {
+    it('returns a single error as kubectl prints it', async () => {
       const { body } = await create(port({ port: 70000 }));
       const text = `NetworkPolicy.networking.k8s.io "policy" is invalid: ${at}.port: Invalid value: 70000: must be between 1 and 65535, inclusive`;
       assert.equal(body.message, text);

@@ -8,7 +8,7 @@ const pods = '/api/v1/namespaces/default/pods';
 const policies = '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies';
 const tableType = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 
-/** Verbs, refusals and what the server says about itself. */
+/** Verbs, refusals and discovery. */
 export function describeRequests(server: () => TestedServer): void {
   const call = (path: string, options?: RequestOptions): Promise<Reply> => server().api.call(path, options);
   const create = async (path: string, body: object): Promise<void> => {
@@ -156,7 +156,7 @@ export function describeRequests(server: () => TestedServer): void {
       });
     }
 
-    it('has done nothing that it refused', async () => {
+    it('did not execute refused requests', async () => {
       assert.deepEqual((await call(pods)).body.items, []);
     });
 
@@ -197,7 +197,7 @@ export function describeRequests(server: () => TestedServer): void {
       await call(`${pods}/a?gracePeriodSeconds=0`, { method: 'DELETE' });
     });
 
-    it('says what it serves', async () => {
+    it('lists the resources that it serves', async () => {
       const group = (await call('/apis/networking.k8s.io/v1')).body;
       const served = group.resources.find((each: { name: string }) => each.name === 'networkpolicies');
       assert.deepEqual(served.shortNames, ['netpol']);

@@ -18,7 +18,7 @@ export interface TestedServer {
 
 const assets = process.env['KUBEBUILDER_ASSETS'];
 
-/** The lab's server, and a real one where KUBEBUILDER_ASSETS names a folder with kube-apiserver and etcd. */
+/** The lab's server, and a real one if KUBEBUILDER_ASSETS names a folder with kube-apiserver and etcd. */
 export const testedServers: readonly (readonly [name: string, start: () => Promise<TestedServer>])[] = [
   ['the API server of the lab', startLabServer],
   ...(assets ? [[`kube-apiserver of ${assets}`, () => startRealServer(assets)] as const] : []),
