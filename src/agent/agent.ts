@@ -1,9 +1,9 @@
 import { exec } from '../apply/exec.ts';
 import { createFlushConnections } from '../apply/flush-connections.ts';
+import { hasOurTables } from '../apply/has-our-tables.ts';
 import { openNftSession } from '../apply/nft-session.ts';
 import { startNftMonitor } from '../apply/nft-monitor.ts';
 import { createNft } from '../apply/nft.ts';
-import { findOurTables } from '../apply/our-tables.ts';
 import { budgetsOf } from '../compile/budgets.ts';
 import { Compiler } from '../compile/compile.ts';
 import { readVersion } from '../config/version.ts';
@@ -38,7 +38,6 @@ import { livenessChecks, watchLiveness } from './liveness-watch.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
 import { NodeReporter } from './node-report.ts';
 import { describeNode } from './node-state.ts';
-import { OldTables } from './old-tables.ts';
 import { PlanSource } from './plan-source.ts';
 import { PodFetcher } from './pod-fetcher.ts';
 import { PolicyReporter } from './policy-report.ts';
@@ -159,7 +158,6 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     ...(guard && { links: new LinkWatch({ exec, now, tell: (links) => take({ op: 'links', links }) }) }),
     unenforceable: (pods) => reporter.unenforceable(pods),
   });
-  const oldTables = new OldTables(nft, logger, signal);
   const connections = new ConnectionFlusher({
     flush: createFlushConnections(),
     clock: systemClock,
@@ -186,7 +184,6 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         policies.applied(reconciler.refusedPolicies);
         classes.applied(run.plan.compiled.countedClasses);
         checkEnvironment();
-        void oldTables.remove();
         if (isRestored) return;
         const { revision } = run.plan.compiled;
         if (revision !== applied?.revision) state.changed();
@@ -218,10 +215,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
     ready.report('lock', undefined);
     kernel.begin(signal);
-    const tables = await findOurTables(exec, signal).catch(() => undefined);
-    oldTables.found(tables?.old ?? []);
-    // Where it cannot be told, rules are in the kernel that are worth more than what was kept.
-    source.open(tables?.isAny ?? true);
+    // If nft cannot list the tables, the kernel may hold rules, which are newer than the saved state.
+    source.open((await hasOurTables(exec, signal).catch(() => undefined)) ?? true);
     if (countsClasses) watchClasses(classes, logger, signal);
     const { logDenials: log, denialEvents: events } = config;
     const told = { policies, recorder, metrics: metrics.denials, logger };
@@ -248,7 +243,6 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   );
   const locking = takeLock();
   const lookBack = createLookBack({
-    findTables: () => findOurTables(exec, signal),
     observe: () => nftKernelTables(nft).observe(signal),
     readSaved: () => state.read(),
   });
