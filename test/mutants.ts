@@ -534,8 +534,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is open on every port is forgotten behind a port',
     file: 'src/compile/port-map.ts',
-    find: 'lookupsChain(direction, reading, { counting, allows, rest })',
-    replace: 'lookupsChain(direction, reading, { counting, allows, rest: [] })',
+    find: 'lookupsChain(direction, reading, { allows, rest })',
+    replace: 'lookupsChain(direction, reading, { allows, rest: [] })',
     specs: [compiler, agreement],
   },
   {
@@ -1273,13 +1273,6 @@ export const mutants: readonly Mutant[] = [
     find: 'const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);',
     replace: 'const ofFamily = gatedRanges;',
     specs: [gate],
-  },
-  {
-    name: 'a class is counted in a family in which none of its pods has an address',
-    file: 'src/compile/class-counters.ts',
-    find: 'for (const family of new Set(pod.addresses.map(familyOf))) {',
-    replace: "for (const family of ['ipv4', 'ipv6'] as const) {",
-    specs: ['test/compile/class-counters.test.ts'],
   },
   {
     name: 'the first table alone is looked at again',
@@ -2437,12 +2430,5 @@ export const mutants: readonly Mutant[] = [
     find: "cluster.shows === 'part' && ",
     replace: "cluster.shows !== 'part' && ",
     specs: ['test/evaluator/near-miss.test.ts'],
-  },
-  {
-    name: 'what comes behind a port is not counted with its class',
-    file: 'src/compile/class-shape.ts',
-    find: 'counting(false)',
-    replace: 'undefined',
-    specs: ['test/compile/class-counters.test.ts'],
   },
 ];

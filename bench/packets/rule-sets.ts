@@ -12,8 +12,6 @@ import type { Layout } from './scene.ts';
 export interface Checks {
   readonly gate: boolean;
   readonly guard: boolean;
-  /** Of each class (`--metrics-classes`). */
-  readonly countsClasses?: boolean;
 }
 
 /** As the agent has them unless it is told otherwise. */

@@ -11,7 +11,6 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import { fillBudgetsOf } from '../indexer/admission.ts';
 import { canonicalCidrs } from '../model/address.ts';
 import type { ResourceEvent } from '../model/cluster.ts';
-import { routedTable } from '../nftables/ruleset.ts';
 import { Pipeline } from '../pipeline.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -23,7 +22,6 @@ import { defaultTiming, ResourceWatch } from '../watch/watch.ts';
 import { chooseGuard } from './choose-anti-spoof.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { ObjectVersions } from './object-versions.ts';
-import { ClassCounter, watchClasses } from './class-counter.ts';
 import { systemClock } from './clock.ts';
 import { watchDenials } from './denials/watch-denials.ts';
 import { nftKernelTables } from './kernel-tables.ts';
@@ -80,9 +78,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   metrics.readiness.checks(() => ready.results());
   const client = createApiClient(await loadKubeConfig(config.kubeconfig));
   const { guard, unguarded } = await chooseGuard(config.guard, exec, signal);
-  const countsClasses = config.metricsClasses;
   const allowed = { tunnels: config.allowPodTunnels, routers: config.allowPodRouters };
-  const rules = { guard, allowed, countsClasses, budgets: budgetsOf(config.namespaceBudget) };
+  const rules = { guard, allowed, budgets: budgetsOf(config.namespaceBudget) };
   const pipeline = new Pipeline(node, {
     ...rules,
     gate: startGate,
@@ -147,7 +144,6 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     snapshot: () => source.snapshot,
     versionOf: (id) => versions.find('networkpolicies', id),
   });
-  const classes = new ClassCounter((family, asked) => nft.listTerse(routedTable[family], asked), metrics.classes);
 
   const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({
@@ -182,7 +178,6 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
         nodeReporter.applied(source.snapshot, pipeline, isRestored);
         policies.applied(reconciler.refusedPolicies);
-        classes.applied(run.plan.compiled.countedClasses);
         checkEnvironment();
         if (isRestored) return;
         const { revision } = run.plan.compiled;
@@ -217,7 +212,6 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     kernel.begin(signal);
     // If nft cannot list the tables, the kernel may hold rules, which are newer than the saved state.
     source.open((await hasOurTables(exec, signal).catch(() => undefined)) ?? true);
-    if (countsClasses) watchClasses(classes, logger, signal);
     const { logDenials: log, denialEvents: events } = config;
     const told = { policies, recorder, metrics: metrics.denials, logger };
     watchDenials({ node, log, events, nft, client, pipeline, versions, ...told, signal });

@@ -25,8 +25,6 @@ export interface ShapeLimits {
   readonly maxNodeTuples: number;
   /** Each group is one set behind its ports, and all classes share it. Nearly nothing becomes tuples. */
   readonly sharesGroups?: boolean;
-  /** Chains count packets, so that no two classes share a chain. */
-  readonly counts?: boolean;
 }
 
 /** With these limits, at most an eighth as much becomes tuples. */
@@ -69,10 +67,9 @@ export interface Entry<Peers> {
   readonly ports: readonly PortRange[];
 }
 
-/** The layout of a class before its sets and chains are built. `limits` are the limits that it was laid out with. */
+/** The layout of a class before its sets and chains are built. */
 export interface ClassDraft {
   readonly rules: ClassRules;
-  readonly limits: ShapeLimits;
   /** `undefined` if the class allows all traffic. */
   readonly families: readonly FamilyDraft[] | undefined;
 }
@@ -86,14 +83,13 @@ export function draftClass(
   known?: BuiltClass,
 ): ClassDraft {
   const { spec, buckets } = rules;
-  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any'))
-    return { rules, limits, families: undefined };
+  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { rules, families: undefined };
   const named = namedTuples(spec, groups);
   const within = (each: ShapeLimits): ClassDraft => {
     const drafts = families.map((family) => {
       return draftFamily(family, buckets, named, groupSet, each, known?.families?.[family].draft);
     });
-    return { rules, limits: each, families: drafts };
+    return { rules, families: drafts };
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
@@ -117,21 +113,18 @@ function workOfFamily(draft: FamilyDraft, { buckets }: ClassRules): number {
 
 /** @param known an earlier class of the same spec. Unchanged parts are the same objects; changed sets cost work proportional to the change. */
 export function buildClass(
-  { rules, families: drafts, limits }: ClassDraft,
+  { rules, families: drafts }: ClassDraft,
   changes: ElementChanges,
   known?: BuiltClass,
 ): BuiltClass {
   if (!drafts) return { families: undefined };
-  const [ipv4, ipv6] = drafts.map((draft) =>
-    buildFamily(draft, rules, limits, changes, known?.families?.[draft.family]),
-  );
+  const [ipv4, ipv6] = drafts.map((draft) => buildFamily(draft, rules, changes, known?.families?.[draft.family]));
   return { families: { ipv4: ipv4!, ipv6: ipv6! } };
 }
 
 function buildFamily(
   draft: FamilyDraft,
   { spec, buckets }: ClassRules,
-  limits: ShapeLimits,
   changes: ElementChanges,
   known: FamilyClass | undefined,
 ): FamilyClass {
@@ -141,11 +134,9 @@ function buildFamily(
   const rest = everyPort(draft).filter(holds);
   const shape = [allowsText(allows), entriesText(entries), allowsText(rest)].join('\n');
   const chainOf = (reading: Reading): ClassChain => {
-    const { direction, text: owner } = spec;
-    const counting = (isEntry: boolean) => (limits.counts ? { owner, isEntry } : undefined);
-    const ports = portMaps(direction, reading, entries, rest, counting(false));
-    const lookups = { counting: counting(true), allows, maps: ports.maps, rest };
-    return { chain: lookupsChain(direction, reading, lookups), ports };
+    const { direction } = spec;
+    const ports = portMaps(direction, reading, entries, rest);
+    return { chain: lookupsChain(direction, reading, { allows, maps: ports.maps, rest }), ports };
   };
   const chains =
     known?.shape === shape

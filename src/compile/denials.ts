@@ -107,8 +107,7 @@ export const denialObjects: readonly DenialObjects[] = directions.flatMap((direc
 
 /** Reads the packet count of one of these chains from nft's JSON listing. */
 export function readCount(chain: string, json: string): number {
-  const counters = parseCounters(json).get(chain) ?? [];
-  return counters.reduce((sum, packets) => sum + packets, 0);
+  return parseCounters(json).get(chain) ?? 0;
 }
 
 const objectsOfSet = new Map(denialObjects.map((each) => [each.set, each]));
