@@ -1,6 +1,7 @@
 import { isJsonObject, objectAt } from '../../lib/json.ts';
 import type { ApiClient } from '../../watch/api-client.ts';
 import { ApiError } from '../../watch/api-error.ts';
+import { apiSilenceMs } from '../api-silence.ts';
 import { ProbeError } from './probe-error.ts';
 
 interface Right {
@@ -24,12 +25,7 @@ const needed: readonly Right[] = [
  * Asks the API server whether the user has every right that a probe needs, before anything is written: what is written stays. Throws a
  * ProbeError that names those that are missing. Where the question itself is refused, the probe shall find out.
  */
-export async function checkRights(
-  client: ApiClient,
-  pod: PodName,
-  signal: AbortSignal,
-  silenceMs: number,
-): Promise<void> {
+export async function checkRights(client: ApiClient, pod: PodName, signal: AbortSignal): Promise<void> {
   const missing: Right[] = [];
   for (const right of needed) {
     const resourceAttributes = {
@@ -46,7 +42,7 @@ export async function checkRights(
     };
     try {
       const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
-      const answer = await client.write('create', path, review, { signal, silenceMs });
+      const answer = await client.write('create', path, review, { signal, silenceMs: apiSilenceMs });
       if (isJsonObject(answer) && objectAt(answer, 'status')['allowed'] === false) missing.push(right);
     } catch (error) {
       if (!(error instanceof ApiError && error.code === 'refused')) throw error;
