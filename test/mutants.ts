@@ -829,7 +829,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a class that writes out too much does so all the same',
     file: 'src/compile/class-shape.ts',
-    find: "sumOf('written') > Math.max(limits.maxClassElements, 8 * sumOf('named'))",
+    find: "sumOf('written') > Math.max(limits.maxClassElements, maxSinglePorts.ofTuples * sumOf('named'))",
     replace: "sumOf('written') > Infinity",
     specs: [size],
   },

@@ -8,7 +8,7 @@ import { costOfSet } from './budgets.ts';
 import { costOfIntervals, costOfPrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
 import type { Reading } from './names.ts';
 import { countCovering, entriesText, portMaps, type PortEntry, type PortMaps } from './port-map.ts';
-import { hasInterval, mergePorts, portRangeText, type PortRange } from './port-set.ts';
+import { hasInterval, maxSinglePorts, mergePorts, portRangeText, type PortRange } from './port-set.ts';
 import { countPieces, type Rectangle } from './rectangles.ts';
 import { namedTuples, type Bucket, type ClassRules, type Groups } from './resolve.ts';
 import { rangesSet, rectanglesSet, type GroupSet } from './set-builder.ts';
@@ -19,7 +19,7 @@ export interface ShapeLimits {
   readonly maxTuples: number;
   /** Maximum number of such look-ups per class for groups, and the same for blocks. It bounds the look-ups of a packet. */
   readonly maxSharedLookups: number;
-  /** Maximum number of elements of a class, or 8 times its peers and ports if that is more. A larger class shares its groups' sets (`sharesGroups`). */
+  /** Maximum number of elements of a class, or `maxSinglePorts.ofTuples` times its peers and ports if that is more. A larger class shares its groups' sets (`sharesGroups`). */
   readonly maxClassElements: number;
   /** Maximum number of tuples of all classes of a node (`node-budget.ts`). */
   readonly maxNodeTuples: number;
@@ -27,11 +27,21 @@ export interface ShapeLimits {
   readonly sharesGroups?: boolean;
 }
 
-/** With these limits, at most an eighth as much becomes tuples. */
+/** With these limits, at most an eighth as much becomes tuples: by default 64. They cost 320 units, as much as six sets. */
 export function withSharedGroups(limits: ShapeLimits): ShapeLimits {
   return { ...limits, maxTuples: limits.maxTuples >> 3, maxSharedLookups: Infinity, sharesGroups: true };
 }
 
+/**
+ * Each limit chooses between two equivalent layouts: one costs packets less, the other costs nft less. The units are those of `budgets.ts`.
+ *
+ * - `maxTuples`: nft takes about 5 ms for 512 tuples (docs/decisions/0014). Behind ports, each packet pays about 120 ns more than for a tuple
+ *   (docs/performance/all.md: 720 and 480 ns for two classes). A larger tuple set makes no packet slower (K20), so nft's cost alone decides.
+ * - `maxSharedLookups`: with gate and guard, small UDP keeps 0.80 of its path if one group has its port, and 0.77 at the last of three
+ *   (docs/performance/all.md, B1, 10,000 policies). So at the last of four it is near the bar of 0.75.
+ * - `maxClassElements`: as tuples, 250,000 units. The class changes its layout before its namespace reaches the budget of 400,000.
+ * - `maxNodeTuples`: 5,000,000 units of the node's 6,000,000, and about 1 GB of nft's memory: 420,000 tuples take 430 MB (docs/decisions/0014).
+ */
 export const defaultLimits: ShapeLimits = {
   maxTuples: 512,
   maxSharedLookups: 4,
@@ -93,12 +103,12 @@ export function draftClass(
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
-  return sumOf('written') > Math.max(limits.maxClassElements, 8 * sumOf('named'))
+  return sumOf('written') > Math.max(limits.maxClassElements, maxSinglePorts.ofTuples * sumOf('named'))
     ? within(withSharedGroups(limits))
     : draft;
 }
 
-/** Upper bound for the elements and rules that `buildClass` visits and creates. */
+/** Upper bound for the elements and rules that `buildClass` visits and creates. A rectangle costs 5 units, as an element with a range (docs/decisions/0014). */
 export function workOf({ rules, families: drafts = [] }: ClassDraft): number {
   return drafts.reduce((sum, draft) => sum + workOfFamily(draft, rules), 0);
 }
@@ -148,7 +158,7 @@ function buildFamily(
   return { chains, sets: read.map(({ set }) => set), shape, draft, tuples };
 }
 
-/** The cost for nft in units of `budgets.ts`. Elements of shared group sets do not count. */
+/** The cost for nft in units of `budgets.ts`; a rule costs 5 (docs/decisions/0014). Elements of shared group sets do not count. */
 export function costOf({ families: built }: BuiltClass): number {
   let cost = 0;
   for (const { chains, sets, draft } of Object.values(built ?? {})) {
@@ -162,7 +172,7 @@ export function costOf({ families: built }: BuiltClass): number {
   return cost;
 }
 
-/** A concatenated key takes nft five times as long as an address. */
+/** A concatenated key takes nft five times as long as an address (docs/decisions/0014). */
 function costOfElements(set: NftSet | VerdictMap): number {
   if (set.interval) return costOfIntervals(set);
   return set.elements.size * (set.key.length === 1 ? 1 : 5);
