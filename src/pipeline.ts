@@ -28,8 +28,6 @@ export interface PipelineOptions {
   readonly guard?: Guard;
   /** What the operator allows pods to do in addition (S1.18). Default: nothing. */
   readonly allowed?: PodPermissions;
-  /** Each class counts its packets. Default: off. */
-  readonly countsClasses?: boolean;
 }
 
 /** The last plan without refused policies. Once the kernel holds its result, nothing is left to do until the Snapshot changes. */
@@ -60,22 +58,12 @@ export class Pipeline {
 
   constructor(
     nodeName: string,
-    {
-      limits,
-      budgets,
-      fillBudgets,
-      gate = true,
-      podCidrs = [],
-      guard = true,
-      allowed = {},
-      countsClasses = false,
-    }: PipelineOptions = {},
+    { limits, budgets, fillBudgets, gate = true, podCidrs = [], guard = true, allowed = {} }: PipelineOptions = {},
   ) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs }, fillBudgets);
     this.#compiler = new Compiler({
       guard,
       allowed,
-      countsClasses,
       ...(limits && { limits }),
       ...(budgets && { budgets }),
     });

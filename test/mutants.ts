@@ -591,8 +591,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is open on every port is forgotten behind a port',
     file: 'src/compile/port-map.ts',
-    find: 'lookupsChain(direction, reading, { counting, allows, rest })',
-    replace: 'lookupsChain(direction, reading, { counting, allows, rest: [] })',
+    find: 'lookupsChain(direction, reading, { allows, rest })',
+    replace: 'lookupsChain(direction, reading, { allows, rest: [] })',
     specs: [compiler, agreement],
   },
   {
@@ -886,7 +886,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a class that writes out too much does so all the same',
     file: 'src/compile/class-shape.ts',
-    find: "sumOf('written') > Math.max(limits.maxClassElements, 8 * sumOf('named'))",
+    find: "sumOf('written') > Math.max(limits.maxClassElements, maxSinglePorts.ofTuples * sumOf('named'))",
     replace: "sumOf('written') > Infinity",
     specs: [size],
   },
@@ -1330,13 +1330,6 @@ export const mutants: readonly Mutant[] = [
     find: 'const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);',
     replace: 'const ofFamily = gatedRanges;',
     specs: [gate],
-  },
-  {
-    name: 'a class is counted in a family in which none of its pods has an address',
-    file: 'src/compile/class-counters.ts',
-    find: 'for (const family of new Set(pod.addresses.map(familyOf))) {',
-    replace: "for (const family of ['ipv4', 'ipv6'] as const) {",
-    specs: ['test/compile/class-counters.test.ts'],
   },
   {
     name: 'the first table alone is looked at again',
@@ -2495,12 +2488,5 @@ export const mutants: readonly Mutant[] = [
     find: "cluster.shows === 'part' && ",
     replace: "cluster.shows !== 'part' && ",
     specs: ['test/evaluator/near-miss.test.ts'],
-  },
-  {
-    name: 'what comes behind a port is not counted with its class',
-    file: 'src/compile/class-shape.ts',
-    find: 'counting(false)',
-    replace: 'undefined',
-    specs: ['test/compile/class-counters.test.ts'],
   },
 ];

@@ -19,7 +19,6 @@ const checks: Readonly<Record<string, Checks>> = {
   'without gate and guard': policiesAlone,
   gate: { gate: true, guard: false },
   'gate and guard': defaults,
-  'gate and guard, counted by class': { ...defaults, countsClasses: true },
 };
 
 const ways: Readonly<Record<string, Way>> = { 'no policy selects the ends': openWay, 'both ends isolated': way };
@@ -72,7 +71,7 @@ async function measureLayout(scene: Scene, layout: Layout, progress: (message: s
 }
 
 function nameOf(on: Checks | undefined): string | undefined {
-  return on && `gate-${on.gate}-guard-${on.guard}-counts-${on.countsClasses ?? false}`;
+  return on && `gate-${on.gate}-guard-${on.guard}`;
 }
 
 /** One policy per namespace that isolates all its pods, and allows one port between the ends. */

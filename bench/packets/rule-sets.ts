@@ -12,8 +12,6 @@ import type { Layout } from './scene.ts';
 export interface Checks {
   readonly gate: boolean;
   readonly guard: boolean;
-  /** Counters per class (`--metrics-classes`). */
-  readonly countsClasses?: boolean;
 }
 
 /** The agent's defaults. */

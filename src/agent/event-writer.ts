@@ -21,6 +21,7 @@ interface Options {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** At ten Events a second, these take 100 s. */
 const longestQueue = 1000;
 /** The pause between two Events, so that thousands of invalid objects do not flood the API server. */
 const pauseMs = 100;

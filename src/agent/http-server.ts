@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startHttpServer, type HttpServer, type HttpServerOptions } from '../telemetry/server.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
+/** Milliseconds between two tries to listen. */
 const retryMs = 500;
 
 /**

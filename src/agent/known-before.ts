@@ -10,7 +10,7 @@ export type KnownBefore = Readonly<Record<ResourceName, number>>;
 
 /** What an earlier agent left on this node. */
 export interface EarlierState {
-  /** Our tables in the kernel. `unknown`: this agent cannot read them, or cannot tell whether there are any. */
+  /** Our tables in the kernel. `unknown`: this agent cannot read them. */
   readonly tables: Ruleset | undefined | 'unknown';
   readonly saved: Pick<SavedState, 'policies' | 'localPods'> | undefined;
 }

@@ -1,11 +1,9 @@
-import type { OurTables } from '../apply/our-tables.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import type { SavedState } from '../state/saved-state.ts';
-import { countKnown, type EarlierState, type KnownBefore } from './known-before.ts';
+import { countKnown, type KnownBefore } from './known-before.ts';
 
 export interface LookBackOptions {
-  readonly findTables: () => Promise<OurTables | undefined>;
   readonly observe: () => Promise<Ruleset | undefined>;
   readonly readSaved: () => Promise<SavedState | undefined>;
 }
@@ -19,18 +17,8 @@ export function createLookBack(options: LookBackOptions): (resource: ResourceNam
   };
 }
 
-async function look({ findTables, observe, readSaved }: LookBackOptions): Promise<KnownBefore> {
-  const tables = await readTables(findTables, observe).catch((): 'unknown' => 'unknown');
+async function look({ observe, readSaved }: LookBackOptions): Promise<KnownBefore> {
+  const tables = await observe().catch((): 'unknown' => 'unknown');
   const known = countKnown({ tables, saved: undefined });
   return known.nodes > 0 ? known : countKnown({ tables, saved: await readSaved() });
-}
-
-/** `unknown` if another version of Postern has left tables that this version does not use. */
-async function readTables(
-  findTables: LookBackOptions['findTables'],
-  observe: LookBackOptions['observe'],
-): Promise<EarlierState['tables']> {
-  const found = await findTables();
-  if (!found || found.old.length > 0) return 'unknown';
-  return found.isAny ? observe() : undefined;
 }

@@ -43,7 +43,9 @@ export function nodeLockObserver(ready: Checks, logger: Logger): NodeLockObserve
 
 /** An abstract socket (unix(7)). It exists in the network namespace, as the rules do, and the kernel removes it when its process ends. */
 const lockAddress = '\0postern/agent';
+/** Milliseconds between two tries to take the lock. After a holder ends, no agent writes for at most so long. */
 const retryMs = 200;
+/** Characters. The holder's answer is a version and a process id. */
 const longestAnswer = 1000;
 
 /**
@@ -75,8 +77,11 @@ export async function holdNodeLock(
   }
 }
 
+/** Milliseconds. A user waits for the command that asks (`postern uninstall`). */
+const findMs = 2000;
+
 /** Finds the holder of the lock in this network namespace; `undefined` if the lock is free or its holder does not identify itself. */
-export async function findHolder(answerWithinMs = 2000): Promise<Holder | undefined> {
+export async function findHolder(): Promise<Holder | undefined> {
   let found: Holder | undefined;
   const stop = new AbortController();
   const observer = {
@@ -85,7 +90,7 @@ export async function findHolder(answerWithinMs = 2000): Promise<Holder | undefi
       stop.abort();
     },
   };
-  await followHolder(lockAddress, observer, answerWithinMs, stop.signal);
+  await followHolder(lockAddress, observer, findMs, stop.signal);
   return found;
 }
 

@@ -14,6 +14,7 @@ export type Exec = (
   options: { readonly signal: AbortSignal; readonly input?: string },
 ) => Promise<ExecResult>;
 
+/** These programs answer within milliseconds. The limit ends a run that hangs. */
 const timeoutMs = 10_000;
 
 export const exec: Exec = async (file, args, { signal, input = '' }) => {

@@ -12,6 +12,7 @@ interface FlushOptions {
   readonly timeoutMs?: number;
 }
 
+/** Characters of conntrack's error output that a message may have. */
 const longestMessage = 1000;
 
 interface RunOptions {

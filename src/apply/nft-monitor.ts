@@ -23,6 +23,7 @@ export interface NftMonitorOptions {
 
 export type StartMonitor = (onTransaction: (transaction: Transaction) => void) => NftMonitor;
 
+/** Milliseconds between two looks whether nft listens. */
 const pollMs = 20;
 /** The netlink protocol NETLINK_NETFILTER and its group NFNLGRP_NFTABLES (linux/netlink.h, linux/netfilter/nfnetlink.h). */
 const protocol = '12';

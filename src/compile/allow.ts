@@ -12,20 +12,8 @@ export interface Allow {
   readonly set: NftSet;
 }
 
-/**
- * Packet counters of a class chain. No two classes share a counting chain. The first rule of the entry chain counts all packets, the last rule
- * of each chain counts denied ones.
- */
-export interface Counting {
-  readonly owner: string;
-  /** False for a chain behind a port map. */
-  readonly isEntry: boolean;
-}
-
 /** The look-ups of a chain, in order: `allows`, `maps`, `rest`. */
 export interface Lookups {
-  /** Set if packets are counted by class. */
-  readonly counting?: Counting | undefined;
   readonly allows: readonly Allow[];
   /** Port maps. */
   readonly maps?: readonly VerdictMap[];
@@ -33,28 +21,20 @@ export interface Lookups {
 }
 
 /** The chain's name is a hash of its look-ups. A chain never changes: other look-ups make another chain. */
-export function lookupsChain(
-  direction: Direction,
-  reading: Reading,
-  { counting, allows, maps = [], rest }: Lookups,
-): Chain {
+export function lookupsChain(direction: Direction, reading: Reading, { allows, maps = [], rest }: Lookups): Chain {
   const rulesOf = (each: readonly Allow[]): NftRule[] => each.map((allow) => allowRule(direction, reading, allow));
   const rules: NftRule[] = [
-    ...(counting?.isEntry ? [countRule] : []),
     ...rulesOf(allows),
     ...maps.map(({ name }): NftRule => ({
       matches: [],
       verdict: { kind: 'vmap', key: portFields(reading), map: name },
     })),
     ...rulesOf(rest),
-    { matches: [], ...(counting && { counter: true }), verdict: { kind: 'goto', chain: chainNames.deny[direction] } },
+    { matches: [], verdict: { kind: 'goto', chain: chainNames.deny[direction] } },
   ];
-  const owner = counting ? [counting.owner, String(counting.isEntry)] : [];
-  const hash = shortHash([allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest), ...owner].join('\n'));
+  const hash = shortHash([allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest)].join('\n'));
   return { name: readingName(`${direction}-${hash}`, reading), rules };
 }
-
-const countRule: NftRule = { matches: [], counter: true, verdict: { kind: 'continue' } };
 
 function allowRule(direction: Direction, reading: Reading, allow: Allow): NftRule {
   const key = keyFields(direction, reading, allow);

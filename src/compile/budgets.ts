@@ -18,7 +18,7 @@ export function budgetsOf(namespace: number): Budgets {
 
 export const defaultBudgets = budgetsOf(defaultNamespaceBudget);
 
-/** For each set that a script names, nft reads all sets of the table (K19). So a set costs much more than an element. */
+/** For each set that a script names, nft reads all sets of the table. 1,000 sets take 95 ms (K19): each costs as much as about 50 addresses. */
 export const costOfSet = 50;
 
 /** The cost of a policy or namespace that is over its budget. */

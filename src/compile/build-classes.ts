@@ -6,6 +6,7 @@ import { overBudget, type Budgets, type Excess } from './budgets.ts';
 import {
   buildClass,
   costOf,
+  defaultLimits,
   draftClass,
   withSharedGroups,
   workOf,
@@ -138,12 +139,12 @@ function areChainsSame(before: BuiltClass | undefined, { families: after }: Buil
 }
 
 /** By direction, the class of isolated pods without allow rules. */
-export function buildNoAllows(limits: ShapeLimits): Readonly<Record<Direction, BuiltClass>> {
+export function buildNoAllows(): Readonly<Record<Direction, BuiltClass>> {
   const build = (direction: Direction): BuiltClass => {
     const rules = readClass({ direction, text: direction, rules: [] });
     const changes = new ElementChanges();
     const groupSet = new GroupSets().of(new Map(), 'all', changes);
-    return buildClass(draftClass(rules, new Map(), groupSet, limits), changes);
+    return buildClass(draftClass(rules, new Map(), groupSet, defaultLimits), changes);
   };
   return { ingress: build('ingress'), egress: build('egress') };
 }

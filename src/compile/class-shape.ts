@@ -8,7 +8,7 @@ import { costOfSet } from './budgets.ts';
 import { costOfIntervals, costOfPrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
 import type { Reading } from './names.ts';
 import { countCovering, entriesText, portMaps, type PortEntry, type PortMaps } from './port-map.ts';
-import { hasInterval, mergePorts, portRangeText, type PortRange } from './port-set.ts';
+import { hasInterval, maxSinglePorts, mergePorts, portRangeText, type PortRange } from './port-set.ts';
 import { countPieces, type Rectangle } from './rectangles.ts';
 import { namedTuples, type Bucket, type ClassRules, type Groups } from './resolve.ts';
 import { rangesSet, rectanglesSet, type GroupSet } from './set-builder.ts';
@@ -19,21 +19,29 @@ export interface ShapeLimits {
   readonly maxTuples: number;
   /** Maximum number of such look-ups per class for groups, and the same for blocks. It bounds the look-ups of a packet. */
   readonly maxSharedLookups: number;
-  /** Maximum number of elements of a class, or 8 times its peers and ports if that is more. A larger class shares its groups' sets (`sharesGroups`). */
+  /** Maximum number of elements of a class, or `maxSinglePorts.ofTuples` times its peers and ports if that is more. A larger class shares its groups' sets (`sharesGroups`). */
   readonly maxClassElements: number;
   /** Maximum number of tuples of all classes of a node (`node-budget.ts`). */
   readonly maxNodeTuples: number;
   /** Each group is one set behind its ports, and all classes share it. Nearly nothing becomes tuples. */
   readonly sharesGroups?: boolean;
-  /** Chains count packets, so that no two classes share a chain. */
-  readonly counts?: boolean;
 }
 
-/** With these limits, at most an eighth as much becomes tuples. */
+/** With these limits, at most an eighth as much becomes tuples: by default 64. They cost 320 units, as much as six sets. */
 export function withSharedGroups(limits: ShapeLimits): ShapeLimits {
   return { ...limits, maxTuples: limits.maxTuples >> 3, maxSharedLookups: Infinity, sharesGroups: true };
 }
 
+/**
+ * Each limit chooses between two equivalent layouts: one costs packets less, the other costs nft less. The units are those of `budgets.ts`.
+ *
+ * - `maxTuples`: nft takes about 5 ms for 512 tuples (docs/decisions/0014). Behind ports, each packet pays about 120 ns more than for a tuple
+ *   (docs/performance/all.md: 720 and 480 ns for two classes). A larger tuple set makes no packet slower (K20), so nft's cost alone decides.
+ * - `maxSharedLookups`: with gate and guard, small UDP keeps 0.80 of its path if one group has its port, and 0.77 at the last of three
+ *   (docs/performance/all.md, B1, 10,000 policies). So at the last of four it is near the bar of 0.75.
+ * - `maxClassElements`: as tuples, 250,000 units. The class changes its layout before its namespace reaches the budget of 400,000.
+ * - `maxNodeTuples`: 5,000,000 units of the node's 6,000,000, and about 1 GB of nft's memory: 420,000 tuples take 430 MB (docs/decisions/0014).
+ */
 export const defaultLimits: ShapeLimits = {
   maxTuples: 512,
   maxSharedLookups: 4,
@@ -69,10 +77,9 @@ export interface Entry<Peers> {
   readonly ports: readonly PortRange[];
 }
 
-/** The layout of a class before its sets and chains are built. `limits` are the limits that it was laid out with. */
+/** The layout of a class before its sets and chains are built. */
 export interface ClassDraft {
   readonly rules: ClassRules;
-  readonly limits: ShapeLimits;
   /** `undefined` if the class allows all traffic. */
   readonly families: readonly FamilyDraft[] | undefined;
 }
@@ -86,23 +93,22 @@ export function draftClass(
   known?: BuiltClass,
 ): ClassDraft {
   const { buckets } = rules;
-  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any'))
-    return { rules, limits, families: undefined };
+  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { rules, families: undefined };
   const named = namedTuples(rules, groups);
   const within = (each: ShapeLimits): ClassDraft => {
     const drafts = families.map((family) => {
       return draftFamily(family, buckets, named, groupSet, each, known?.families?.[family].draft);
     });
-    return { rules, limits: each, families: drafts };
+    return { rules, families: drafts };
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
-  return sumOf('written') > Math.max(limits.maxClassElements, 8 * sumOf('named'))
+  return sumOf('written') > Math.max(limits.maxClassElements, maxSinglePorts.ofTuples * sumOf('named'))
     ? within(withSharedGroups(limits))
     : draft;
 }
 
-/** Upper bound for the elements and rules that `buildClass` visits and creates. */
+/** Upper bound for the elements and rules that `buildClass` visits and creates. A rectangle costs 5 units, as an element with a range (docs/decisions/0014). */
 export function workOf({ rules, families: drafts = [] }: ClassDraft): number {
   return drafts.reduce((sum, draft) => sum + workOfFamily(draft, rules), 0);
 }
@@ -117,21 +123,18 @@ function workOfFamily(draft: FamilyDraft, { buckets }: ClassRules): number {
 
 /** @param known an earlier class of the same spec. Unchanged parts are the same objects; changed sets cost work proportional to the change. */
 export function buildClass(
-  { rules, families: drafts, limits }: ClassDraft,
+  { rules, families: drafts }: ClassDraft,
   changes: ElementChanges,
   known?: BuiltClass,
 ): BuiltClass {
   if (!drafts) return { families: undefined };
-  const [ipv4, ipv6] = drafts.map((draft) =>
-    buildFamily(draft, rules, limits, changes, known?.families?.[draft.family]),
-  );
+  const [ipv4, ipv6] = drafts.map((draft) => buildFamily(draft, rules, changes, known?.families?.[draft.family]));
   return { families: { ipv4: ipv4!, ipv6: ipv6! } };
 }
 
 function buildFamily(
   draft: FamilyDraft,
   { spec, buckets }: ClassRules,
-  limits: ShapeLimits,
   changes: ElementChanges,
   known: FamilyClass | undefined,
 ): FamilyClass {
@@ -141,11 +144,9 @@ function buildFamily(
   const rest = everyPort(draft).filter(holds);
   const shape = [allowsText(allows), entriesText(entries), allowsText(rest)].join('\n');
   const chainOf = (reading: Reading): ClassChain => {
-    const { direction, text: owner } = spec;
-    const counting = (isEntry: boolean) => (limits.counts ? { owner, isEntry } : undefined);
-    const ports = portMaps(direction, reading, entries, rest, counting(false));
-    const lookups = { counting: counting(true), allows, maps: ports.maps, rest };
-    return { chain: lookupsChain(direction, reading, lookups), ports };
+    const { direction } = spec;
+    const ports = portMaps(direction, reading, entries, rest);
+    return { chain: lookupsChain(direction, reading, { allows, maps: ports.maps, rest }), ports };
   };
   const chains =
     known?.shape === shape
@@ -157,7 +158,7 @@ function buildFamily(
   return { chains, sets: read.map(({ set }) => set), shape, draft, tuples };
 }
 
-/** The cost for nft in units of `budgets.ts`. Elements of shared group sets do not count. */
+/** The cost for nft in units of `budgets.ts`; a rule costs 5 (docs/decisions/0014). Elements of shared group sets do not count. */
 export function costOf({ families: built }: BuiltClass): number {
   let cost = 0;
   for (const { chains, sets, draft } of Object.values(built ?? {})) {
@@ -171,7 +172,7 @@ export function costOf({ families: built }: BuiltClass): number {
   return cost;
 }
 
-/** A concatenated key takes nft five times as long as an address. */
+/** A concatenated key takes nft five times as long as an address (docs/decisions/0014). */
 function costOfElements(set: NftSet | VerdictMap): number {
   if (set.interval) return costOfIntervals(set);
   return set.elements.size * (set.key.length === 1 ? 1 : 5);

@@ -7,7 +7,6 @@ import { assemble, classesOfAddresses, type AntiSpoof, type Guard, type NoAllows
 import type { PodPermissions } from './base-chains.ts';
 import { defaultBudgets, type Budgets } from './budgets.ts';
 import { buildClasses, buildNoAllows, readersOf, type KnownClass } from './build-classes.ts';
-import { countedClasses, type CountedClass } from './class-counters.ts';
 import { defaultLimits, groupSetsOf, setsOf, type BuiltClass, type ShapeLimits } from './class-shape.ts';
 import type { ClassSpec } from './class-spec.ts';
 import { classify, type Classification } from './classify.ts';
@@ -25,8 +24,6 @@ export interface CompileOptions {
   readonly guard?: Guard;
   /** Default: nothing. */
   readonly allowed?: PodPermissions;
-  /** Each class counts its packets. Default: off. */
-  readonly countsClasses?: boolean;
 }
 
 export interface Compiled {
@@ -45,8 +42,6 @@ export interface Compiled {
   readonly localAddresses: ReadonlySet<string>;
   /** Policies without allow rules, because they or their namespace are over a budget (S9.12, S9.13). */
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
-  /** Classes with packet counters. */
-  readonly countedClasses: readonly CountedClass[];
   /** How the sets differ from those of the previous compile. */
   readonly changes: ElementChanges;
 }
@@ -59,7 +54,6 @@ interface Run {
   readonly tried: ReadonlyMap<string, Classification>;
   readonly classes: ReadonlyMap<string, KnownClass>;
   readonly ruleset: Ruleset;
-  readonly countedClasses: readonly CountedClass[];
 }
 
 /**
@@ -77,11 +71,11 @@ export class Compiler {
   readonly #noAllows: NoAllows;
 
   constructor(options: CompileOptions = {}) {
-    const { limits = defaultLimits, budgets = defaultBudgets, guard = true, countsClasses = false } = options;
-    this.#limits = { ...limits, counts: countsClasses || limits.counts === true };
+    const { limits = defaultLimits, budgets = defaultBudgets, guard = true } = options;
+    this.#limits = limits;
     this.#budgets = budgets;
     this.#antiSpoof = { guard, allowed: options.allowed ?? {} };
-    this.#noAllows = buildNoAllows(this.#limits);
+    this.#noAllows = buildNoAllows();
   }
 
   /**
@@ -152,7 +146,6 @@ export class Compiler {
     const ruleset = isSameChains
       ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf), changes)
       : keepUnchanged(build(), last?.ruleset ?? {}, changes);
-    const counted = isSameChains ? last.countedClasses : this.#countClasses(snapshot, classesOf);
 
     const counts = {
       classes: classes.size,
@@ -163,14 +156,13 @@ export class Compiler {
     };
     const { localAddresses } = local;
     return {
-      run: { local, classification, tried, classes, ruleset, countedClasses: counted },
+      run: { local, classification, tried, classes, ruleset },
       compiled: {
         ruleset,
         revision: snapshot.revision,
         counts,
         localAddresses,
         oversized,
-        countedClasses: counted,
         changes,
       },
     };
@@ -178,13 +170,5 @@ export class Compiler {
 
   #builtOf(spec: ClassSpec | undefined, classes: ReadonlyMap<string, KnownClass>): BuiltClass | undefined {
     return spec && (classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
-  }
-
-  #countClasses({ localPods, policies }: Snapshot, classesOf: (pod: PodKey) => AddressClasses): CountedClass[] {
-    if (!this.#limits.counts) return [];
-    return countedClasses(
-      localPods.values().map((pod) => [pod, classesOf(pod.key)]),
-      policies,
-    );
   }
 }

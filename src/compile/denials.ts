@@ -16,7 +16,8 @@ import { addressType } from './set-builder.ts';
 import type { Parts } from './table.ts';
 
 /**
- * Bounds the cost of a flood of denied packets: maximum records per second, in each direction and family. If the kernel cannot add a record (a full set,
+ * Bounds the cost of a flood of denied packets: maximum records per second, in each direction and family. With these limits, a million denied packets a
+ * minute cost agent and nft 2% of a core (docs/performance/all.md, D1). If the kernel cannot add a record (a full set,
  * a packet without a connection), it stops evaluating that rule. So the drop must be a rule of its own (K29).
  */
 const limit = { kind: 'limit', perSecond: 100, burst: 200 } as const;
@@ -107,8 +108,7 @@ export const denialObjects: readonly DenialObjects[] = directions.flatMap((direc
 
 /** Reads the packet count of one of these chains from nft's JSON listing. */
 export function readCount(chain: string, json: string): number {
-  const counters = parseCounters(json).get(chain) ?? [];
-  return counters.reduce((sum, packets) => sum + packets, 0);
+  return parseCounters(json).get(chain) ?? 0;
 }
 
 const objectsOfSet = new Map(denialObjects.map((each) => [each.set, each]));

@@ -3,7 +3,13 @@ import type { ShapeLimits } from './class-shape.ts';
 import { membersOf } from './policy-cost.ts';
 import type { ClassRules, Groups } from './resolve.ts';
 
-/** A rough size of a class, with one address per pod. It chooses between two equivalent layouts. */
+/**
+ * A rough size of a class, with one address per pod. It chooses between two equivalent layouts.
+ *
+ * `FamilyDraft.written` counts nearly the same for a class that is laid out. It cannot be used here: the layout depends on this choice, and to lay out
+ * a class costs work for each member. The two may disagree: this one counts a pod in two groups twice. Neither decides what the class allows, and the
+ * budgets depend on the cost of the chosen layout alone (`workOf`, `costOf`).
+ */
 export interface ClassSize {
   /** Number of tuples: peers times ports. */
   readonly tuples: number;

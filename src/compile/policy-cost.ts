@@ -7,7 +7,10 @@ import { prefixesOf } from './interval-rules.ts';
 import type { PodKinds } from './classify.ts';
 import { costOfName, type Groups } from './resolve.ts';
 
-/** Estimated costs of policies before their classes are built, in units of `budgets.ts`. */
+/**
+ * Estimated costs of policies before their classes are built, in units of `budgets.ts`. `workOf` and `costOf` (`class-shape.ts`) count classes, which
+ * exist only after this check, and they do not know which policy costs how much. So this estimate also chooses the policies to leave out.
+ */
 export interface PolicyCosts {
   /** By namespace. */
   readonly namespaces: ReadonlyMap<string, number>;

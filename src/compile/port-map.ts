@@ -2,7 +2,7 @@ import { shortHash } from '../lib/hash.ts';
 import { compareText } from '../lib/sort.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Element, ElementVerdict, VerdictMap } from '../nftables/ruleset.ts';
-import { allowsText, lookupsChain, type Allow, type Counting } from './allow.ts';
+import { allowsText, lookupsChain, type Allow } from './allow.ts';
 import { readingName, type Reading } from './names.ts';
 import {
   countPorts,
@@ -45,7 +45,6 @@ export function portMaps(
   reading: Reading,
   entries: readonly PortEntry[],
   rest: readonly Allow[],
-  counting?: Counting,
 ): PortMaps {
   const segments = segmentsOf(entries);
   const total = segments.reduce((sum, { ports }) => sum + countPorts(ports), 0);
@@ -57,7 +56,7 @@ export function portMaps(
   for (const { ports, allows } of segments) {
     let verdict: ElementVerdict = { kind: 'return' };
     if (allows) {
-      const chain = lookupsChain(direction, reading, { counting, allows, rest });
+      const chain = lookupsChain(direction, reading, { allows, rest });
       chains.push(chain);
       for (const { set } of allows) reads.add(set.name);
       verdict = { kind: 'goto', chain: chain.name };

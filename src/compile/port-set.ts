@@ -44,8 +44,12 @@ export function hasInterval(ports: readonly PortRange[]): boolean {
 }
 
 /**
- * How many single ports may replace ranges. A hash look-up costs a fraction of an interval look-up. Tuples: no more than 8, because a class may
- * have 8 times as many elements as peers and ports.
+ * How many single ports may replace ranges. An interval look-up costs a packet about 165 ns more than a hash look-up (docs/performance/all.md: a
+ * block and a group behind a port).
+ *
+ * - `ofTuples`: each port makes a tuple for each peer. A class may have this many times as many elements as peers and ports (`class-shape.ts`), so
+ *   single ports alone never change its layout.
+ * - `ofMaps`: a map has its ports once, for all peers. 256 ports cost 1,280 units, about 2.6 ms of nft (docs/decisions/0014).
  */
 export const maxSinglePorts = { ofTuples: 8, ofMaps: 256 } as const;
 

@@ -26,7 +26,6 @@ export interface AgentConfig {
   /** Maximum number of policies with per-policy metrics. */
   readonly metricsPolicyLimit: number;
   /** Count packets by class. */
-  readonly metricsClasses: boolean;
   /** Maximum cost of the policies of one namespace on this node, in units of `model/budget.ts`. */
   readonly namespaceBudget: number;
   readonly uninstall: boolean;
@@ -52,7 +51,6 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     logDenials: readRequired(agentFlags.logDenials, values.logDenials, env),
     denialEvents: readRequired(agentFlags.denialEvents, values.denialEvents, env),
     metricsPolicyLimit: readRequired(agentFlags.metricsPolicyLimit, values.metricsPolicyLimit, env),
-    metricsClasses: readRequired(agentFlags.metricsClasses, values.metricsClasses, env),
     namespaceBudget: readRequired(agentFlags.namespaceBudget, values.namespaceBudget, env),
     uninstall: readRequired(agentFlags.uninstall, values.uninstall, env),
   });

@@ -169,16 +169,6 @@ const metricsPolicyLimit: Flag<number> = {
   read: (text) => (/^[0-9]{1,5}$/.test(text) && Number(text) <= 10_000 ? Number(text) : undefined),
 };
 
-const metricsClasses: Flag<boolean> = {
-  name: 'metrics-classes',
-  env: 'POSTERN_METRICS_CLASSES',
-  fallback: 'false',
-  summary:
-    'count allowed and denied packets for each class (pods with the same rules); each packet then meets one more rule',
-  expects: 'true or false',
-  read: readSwitch,
-};
-
 const namespaceBudget: Flag<number> = {
   name: 'namespace-budget',
   argument: 'UNITS',
@@ -205,7 +195,6 @@ export const agentFlags = {
   logDenials,
   denialEvents,
   metricsPolicyLimit,
-  metricsClasses,
   namespaceBudget,
   uninstall,
 };

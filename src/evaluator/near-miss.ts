@@ -15,6 +15,7 @@ export interface Attempt {
   readonly port: Miss | undefined;
 }
 
+/** A log line and an Event show them all. */
 const mostNearMisses = 3;
 const mostNamedPorts = 10;
 

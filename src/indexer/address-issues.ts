@@ -5,6 +5,7 @@ import type { PodKey } from '../model/snapshot.ts';
 import type { Ownership } from './ownership.ts';
 
 const path = 'status.podIPs';
+/** Keeps the message short enough for an Event. */
 const maxNamed = 5;
 
 /** Issues of addresses that the pod claims but may not use (S1.9, S1.10, S1.12). The pod's sandbox does not have the `stale` addresses. */

@@ -1,7 +1,7 @@
 import type { GroupId } from '../model/policy.ts';
 import type { AddressGroup, Delta, PodKey } from '../model/snapshot.ts';
 
-/** If more members of a group have changed, the Delta says `all`. */
+/** If more members of a group have changed, the Delta says `all`, and compile reads the group anew. This bounds the memory of a Delta that waits. */
 const maxMembers = 64;
 
 /** Collects the changes of the Snapshot between two calls of `drain`. */

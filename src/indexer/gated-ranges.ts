@@ -12,7 +12,8 @@ export interface GateOptions {
 
 /**
  * Limits for claims of other nodes: how many addresses of one node pass the gate, and how many in all. If there are too many, the addresses of
- * the nodes with the most claims do not pass.
+ * the nodes with the most claims do not pass. The kubelet runs 110 pods on a node by default, with two addresses each; one node may have twice that. nft
+ * takes about 8 ms to load all that pass (docs/decisions/0014).
  */
 const maxOfNode = 512;
 const maxPassing = 4096;

@@ -55,11 +55,6 @@ function makesTable({ verb }: Operation): boolean {
   return verb === 'add table' || verb === 'replace table';
 }
 
-/** The script of one operation, without the newline. */
-export function renderOperation(operation: Operation): string {
-  return renderScript([operation]).slice(0, -1);
-}
-
 /** A separate statement, an addition inside a table block, or both in this order. */
 interface Line {
   readonly before?: string;

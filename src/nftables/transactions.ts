@@ -1,4 +1,4 @@
-import { tableName } from './ruleset.ts';
+import { tableFamilies, tableName } from './ruleset.ts';
 
 /**
  * The tables that a transaction changed: Postern's or others. `unnamed`: nft could not name all changed objects. `lost`: the kernel dropped messages,
@@ -14,8 +14,8 @@ export type Transaction = 'ours' | 'others' | 'unnamed' | 'lost';
 export const monitorArguments: readonly string[] = ['-n', '-t', '-e', 'list ruleset arp; monitor'];
 
 const generation = /^# new generation ([0-9]+)/;
-/** `add rule ip postern forward …`, `add ct helper ip postern …`; for any family, because another version of Postern may use it. */
-const naming = new RegExp(`^[a-z]+ (?:ct )?[a-z]+ [a-z0-9]+ ${tableName}(?!\\S)`);
+/** `add rule ip postern forward …`, `add ct helper ip postern …` */
+const naming = new RegExp(`^[a-z]+ (?:ct )?[a-z]+ (?:${tableFamilies.join('|')}) ${tableName}(?!\\S)`);
 const known = /^(?:add|create|insert|replace|delete|destroy) /;
 /** A continuation line of an object that nft prints on several lines. */
 const continued = /^[\s}]/;

@@ -78,6 +78,7 @@ export function readCacheEntry(text: string, fileName: string): CacheReading {
   };
 }
 
+/** A pod has one device, and a few with Multus. The kernel is asked about each. */
 const maxDevices = 16;
 
 function unusable(message: string): CacheReading {

@@ -5,6 +5,7 @@ export interface EmptyLists {
   readonly count: number;
 }
 
+/** S7.18 has these two limits. */
 const minLists = 5;
 const minMs = 30_000;
 /** Milliseconds before the next list. */

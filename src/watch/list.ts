@@ -1,6 +1,7 @@
 import { readJson, type ApiReader } from './api-client.ts';
 import { ApiError } from './api-error.ts';
 
+/** As in client-go (tools/pager). */
 const pageSize = 500;
 
 /**

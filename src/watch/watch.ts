@@ -40,6 +40,7 @@ export interface WatchTiming {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** The longest pause and the length of streams are those of client-go (tools/cache/reflector.go). */
 export const defaultTiming: WatchTiming = {
   backoff: { firstMs: 200, maxMs: 30_000 },
   silenceMs: 150_000,

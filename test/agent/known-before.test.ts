@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { countKnown } from '../../src/agent/known-before.ts';
 import { createLookBack } from '../../src/agent/look-back.ts';
-import type { OurTables } from '../../src/apply/our-tables.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import type { SavedState } from '../../src/state/saved-state.ts';
 import { namespace, pod, policy } from '../support/objects.ts';
@@ -55,14 +54,9 @@ describe('what a node knew before its agent started (S7.18)', () => {
 });
 
 describe('the look back', () => {
-  const lookBack = async (
-    found: OurTables | undefined,
-    observe: () => Promise<Ruleset | undefined>,
-    kept?: SavedState,
-  ) => {
+  const lookBack = async (observe: () => Promise<Ruleset | undefined>, kept?: SavedState) => {
     const looks: string[] = [];
     const ask = createLookBack({
-      findTables: async () => found,
       observe: () => {
         looks.push('tables');
         return observe();
@@ -79,11 +73,17 @@ describe('the look back', () => {
 
   it('looks at the rules, or where there are none at what was kept, and once', async () => {
     const isolated = tablesOf(pod('x/a', { ips: ['10.1.0.1'] }), policy('x/p', { podSelector: {} }));
-    assert.deepEqual(await lookBack({ isAny: true, old: [] }, async () => isolated, saved), [[1, 1], ['tables']]);
-    assert.deepEqual(await lookBack({ isAny: false, old: [] }, nothing, saved), [[1, 1], ['saved']]);
-    assert.deepEqual(await lookBack({ isAny: false, old: [] }, nothing), [[0, 0], ['saved']]);
+    assert.deepEqual(await lookBack(async () => isolated, saved), [[1, 1], ['tables']]);
+    assert.deepEqual(await lookBack(nothing, saved), [
+      [1, 1],
+      ['tables', 'saved'],
+    ]);
+    assert.deepEqual(await lookBack(nothing), [
+      [0, 0],
+      ['tables', 'saved'],
+    ]);
     const ofBootUnit = async () => tablesOf();
-    assert.deepEqual(await lookBack({ isAny: true, old: [] }, ofBootUnit, saved), [
+    assert.deepEqual(await lookBack(ofBootUnit, saved), [
       [1, 1],
       ['tables', 'saved'],
     ]);
@@ -91,8 +91,6 @@ describe('the look back', () => {
 
   it('takes what it cannot read for something', async () => {
     const fails = async () => Promise.reject(new Error('no nft'));
-    assert.deepEqual(await lookBack(undefined, nothing), [[1, 1], []]);
-    assert.deepEqual(await lookBack({ isAny: true, old: ['inet'] }, nothing), [[1, 1], []]);
-    assert.deepEqual(await lookBack({ isAny: true, old: [] }, fails), [[1, 1], ['tables']]);
+    assert.deepEqual(await lookBack(fails), [[1, 1], ['tables']]);
   });
 });

@@ -73,8 +73,6 @@ describe('the chart agrees', function () {
     const open = await read('guard.allowTunnels=true', 'guard.allowRouters=true');
     assert.deepEqual([open.allowPodTunnels, open.allowPodRouters], [true, true]);
     assert.deepEqual([usual.logDenials, usual.denialEvents, usual.metricsPolicyLimit], [true, true, 100]);
-    assert.equal(usual.metricsClasses, false);
-    assert.equal((await read('metrics.classes=true')).metricsClasses, true);
     assert.equal(usual.namespaceBudget, defaultNamespaceBudget);
     // Helm holds numbers as floats, and would write this one as 6e+06.
     assert.equal((await read('budgets.namespace=6000000')).namespaceBudget, 6_000_000);

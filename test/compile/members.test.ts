@@ -152,9 +152,9 @@ describe('members that come and go', function () {
     ];
     const seen = { tight: 0, oversized: 0, kept: 0 };
     fc.assert(
-      fc.property(batches, fc.constantFrom(...tightness), fc.boolean(), (all, { node, most }, countsClasses) => {
+      fc.property(batches, fc.constantFrom(...tightness), (all, { node, most }) => {
         const budgets = { policy: 10 * most, namespace: most, node: 10 * most };
-        const options = { limits: { ...limits, node }, budgets, countsClasses };
+        const options = { limits: { ...limits, node }, budgets };
         const objects = new Map(
           [namespace, ...policies, ...local].map((each) => [`${each.kind} ${keyOf(each)}`, each]),
         );
@@ -188,7 +188,6 @@ describe('members that come and go', function () {
           const { compiled } = pipeline.plan(undefined, refused);
           const fresh = start().plan(undefined, refused).compiled;
           assert.equal(renderRuleset(compiled.ruleset), renderRuleset(fresh.ruleset));
-          assert.deepEqual(compiled.countedClasses, fresh.countedClasses);
           assert.deepEqual(compiled.localAddresses, fresh.localAddresses);
           assert.deepEqual(compiled.oversized, fresh.oversized);
           if (compiled.oversized.size > 0) seen.oversized++;

@@ -20,7 +20,6 @@ describe('the configuration of the agent', () => {
       logDenials: true,
       denialEvents: true,
       metricsPolicyLimit: 100,
-      metricsClasses: false,
       namespaceBudget: 400_000,
       uninstall: false,
     });

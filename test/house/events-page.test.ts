@@ -139,7 +139,7 @@ describe('docs/reference/events.md', () => {
   });
 
   it('has a row for each check of /readyz', () => {
-    const names = /new Checks\(\[([^\]]*)\]/.exec(read('src/agent/agent.ts'))![1]!;
+    const names = /new Checks\(\[([^\]]*)\]/.exec(read('src/agent/agent-context.ts'))![1]!;
     const environment = /environmentChecks = \[([^\]]*)\]/.exec(read('src/agent/environment-watch.ts'))![1]!;
     assert.deepEqual(
       tableOf('Check').map(([check]) => plain(check!)),

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'mocha';
 import type { ApiObject } from '../../src/lab/api/object.ts';
-import { readMetric, readPage } from './agent-pages.ts';
-import { Cluster, families, needMachine } from './cluster.ts';
+import { readMetric } from './agent-pages.ts';
+import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { pods, policy, port } from './policies.ts';
 
@@ -29,7 +29,7 @@ describe('what an agent tells of denials (kernel)', function () {
     cluster = await Cluster.up({
       name: `kdenials${process.pid}`,
       cni: 'bridge',
-      agents: { args: ['--metrics-classes'] },
+      agents: {},
     });
   });
   afterEach(() => cluster?.reset());
@@ -104,39 +104,4 @@ describe('what an agent tells of denials (kernel)', function () {
       agent.reconnect();
     }
   });
-
-  for (const family of families) {
-    it(`counts the ${family} packets of a class, allowed and denied`, async () => {
-      const counted = async (): Promise<Record<string, number>> => {
-        const { body } = await readPage(cluster.lab, 'n2', '/metrics');
-        const labels = `class="ingress-[^"]+",family="${family}",verdict="(\\w+)"`;
-        const series = body.matchAll(new RegExp(`^postern_class_packets_total\\{${labels}\\} (\\d+)$`, 'gm'));
-        return Object.fromEntries(Array.from(series, ([, verdict, packets]) => [verdict!, Number(packets)]));
-      };
-      await cluster.apply(
-        policy('peers', 'echo', { pods: { pod: 'third' }, ingress: [{ from: [near], ports: [port('UDP/5000')] }] }),
-      );
-      // From the agent's first look at a class on, it is counted.
-      await eventually(async () => ('denied' in (await counted()) ? undefined : 'not counted yet'));
-      const { allowed: before = 0, denied: deniedBefore = 0 } = await counted();
-      const flow = await cluster.lab.openFlow('peers/near', 'peers/third', {
-        protocol: 'UDP',
-        port: 5000,
-        family,
-        rate: 50,
-        echo: true,
-      });
-      await eventually(async () => ((await flow.state()).client.distinct > 20 ? undefined : 'no answers yet'));
-      await flow.pause();
-      const { server } = await flow.close();
-      await cluster.expect([{ from: 'peers/far', to: 'peers/third', port: 'TCP/80', family, answer: 'timeout' }]);
-      // Each of them, and its answer.
-      const expected = before + 2 * server.received;
-      await eventually(async () => {
-        const { allowed = 0, denied = 0 } = await counted();
-        const isRight = allowed === expected && denied > deniedBefore;
-        return isRight ? undefined : `${allowed} of ${expected} allowed, ${denied} denied`;
-      });
-    });
-  }
 });

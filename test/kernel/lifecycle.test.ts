@@ -91,21 +91,6 @@ describe('the life of an agent (kernel)', function () {
     await assertEnforced(cluster, oneState);
   });
 
-  it('takes over from a version with another table: that judges until ours are in force, and then is gone', async () => {
-    const { lab } = cluster;
-    await agent.stop();
-    await deleteTables(cluster);
-    const chain = 'type filter hook forward priority -10; policy accept; meta l4proto udp th dport 5000 drop;';
-    await lab.exec('node/n1', 'nft', `table inet postern { chain forward { ${chain} }; }`);
-    await start();
-    await eventually(async () => {
-      const tables = await lab.exec('node/n1', 'nft', 'list', 'tables');
-      return tables.includes('inet postern') ? tables : undefined;
-    });
-    await assertEnforced(cluster, oneState);
-    assert.equal(await readMetric(lab, 'n1', 'postern_state_restored'), 0);
-  });
-
   it('killed before and after every stage of a change, it ends in the right table, and nothing forbidden passes', async () => {
     const flows = await openFlows(cluster);
     await cluster.apply(oneState);

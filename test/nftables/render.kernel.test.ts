@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
-import { renderOperation, renderRuleset, renderScript } from '../../src/nftables/render.ts';
+import { renderRuleset, renderScript } from '../../src/nftables/render.ts';
+import { renderOperation } from '../support/nft/render-operation.ts';
 import type { Chain, Change, NftSet, Operation, VerdictMap } from '../../src/nftables/ruleset.ts';
 import { otherKinds, tableFamilies } from '../../src/nftables/ruleset.ts';
 import { skipTest } from '../support/skip.ts';

@@ -6,7 +6,7 @@ import { TransactionReader, type Transaction } from '../../src/nftables/transact
 const printed: readonly [string, Transaction, readonly string[]][] = [
   ['our table', 'ours', ['add table ip postern']],
   ['our table switched off', 'ours', ['add table ip postern { flags dormant; }']],
-  ['a table of ours that only another version has', 'ours', ['delete table inet postern']],
+  ['a table with our name in a family that we do not use', 'others', ['delete table inet postern']],
   ['a chain of ours', 'ours', ['add chain ip6 postern stray { type filter hook input priority 0; policy drop; }']],
   ['a rule of ours', 'ours', ['delete rule bridge postern sources handle 17']],
   [

@@ -26,8 +26,7 @@ describe('a policy with fields missing and odd names, in the real kernel (replay
     fc.assert(
       fc.property(oddPolicies, (odd) => {
         kernel.reset();
-        // Classes that count bear the names of their pods and policies.
-        const pipeline = startPipeline('n1', [...bystanders, odd], { countsClasses: true });
+        const pipeline = startPipeline('n1', [...bystanders, odd]);
         const desired = pipeline.plan(undefined).compiled.ruleset;
         const script = planStages(desired, undefined).stages.map(({ operations }) => renderScript(operations));
         for (const each of script) assert.equal(kernel.run(each), undefined, each);

@@ -1,6 +1,6 @@
 import type { KernelTables, KernelTablesOptions } from '../../src/agent/kernel-tables.ts';
 import { applyOperations } from './nft/edit.ts';
-import { renderOperation } from '../../src/nftables/render.ts';
+import { renderOperation } from './nft/render-operation.ts';
 import type { Chain, Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
 
 export interface FakeRun {

@@ -10,7 +10,6 @@ export const shapeLimits = fc.constantFrom<ShapeLimits>(
   { ...defaultLimits, maxTuples: 0, maxSharedLookups: 1 },
   { ...defaultLimits, maxTuples: 3, maxSharedLookups: 0 },
   withSharedGroups({ ...defaultLimits, maxTuples: 8 }),
-  { ...defaultLimits, maxTuples: 3, counts: true },
 );
 
 export const nodeNames = ['n1', 'n2'];

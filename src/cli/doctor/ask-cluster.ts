@@ -14,6 +14,7 @@ import { whyNotRunning } from '../connect/agents.ts';
 import { reaching } from '../explain/cluster-source.ts';
 import { countFindings } from './render.ts';
 import { messageOf } from '../../lib/message-of.ts';
+import { apiSilenceMs } from '../api-silence.ts';
 
 export interface AskOptions {
   readonly client: ApiReader;
@@ -32,7 +33,6 @@ export interface AskOptions {
   readonly pause: () => Promise<unknown>;
 }
 
-const silenceMs = 30_000;
 /** Nodes that are asked in parallel. */
 const atOnce = 8;
 /** How often a node with older policies is asked again, because it may be applying a change. */
@@ -85,7 +85,7 @@ async function listAgents({ client, namespace, selector }: AskOptions): Promise<
   const reader: ApiReader = {
     get: (at, options) => client.get(at, { ...options, query: { ...options.query, labelSelector: selector } }),
   };
-  await listAll(reader, path, { signal, silenceMs }, (page, restart) => {
+  await listAll(reader, path, { signal, silenceMs: apiSilenceMs }, (page, restart) => {
     if (restart) pods.length = 0;
     pods.push(...page.flatMap(readAgentPod));
   });
@@ -113,7 +113,7 @@ function chooseOnePerNode(agents: readonly AgentPod[]): AgentPod[] {
 async function listNodes(client: ApiReader): Promise<string[]> {
   const names: string[] = [];
   const { signal } = new AbortController();
-  await listAll(client, '/api/v1/nodes', { signal, silenceMs }, (page, restart) => {
+  await listAll(client, '/api/v1/nodes', { signal, silenceMs: apiSilenceMs }, (page, restart) => {
     if (restart) names.length = 0;
     for (const item of page) {
       const os = textAt(item, 'metadata', 'labels', 'kubernetes.io/os') ?? 'linux';
@@ -128,7 +128,7 @@ async function listNodes(client: ApiReader): Promise<string[]> {
 async function listProbeHosts(client: ApiReader, node: string | undefined): Promise<ProbeHost[]> {
   const hosts: ProbeHost[] = [];
   const { signal } = new AbortController();
-  await listAll(client, '/api/v1/pods', { signal, silenceMs }, (page, restart) => {
+  await listAll(client, '/api/v1/pods', { signal, silenceMs: apiSilenceMs }, (page, restart) => {
     if (restart) hosts.length = 0;
     const meant = page.filter((pod) => node === undefined || textAt(pod, 'spec', 'nodeName') === node);
     hosts.push(...meant.flatMap(findProbeHosts));
@@ -207,7 +207,7 @@ async function readDigests(client: ApiReader): Promise<Record<string, string>> {
   const { signal } = new AbortController();
   const entries = Object.entries(compared).map(async ([resource, path]) => {
     let digest = new ObjectDigest();
-    await listAll(client, path, { signal, silenceMs }, (page, restart) => {
+    await listAll(client, path, { signal, silenceMs: apiSilenceMs }, (page, restart) => {
       if (restart) digest = new ObjectDigest();
       for (const item of page) {
         digest.add(textAt(item, 'metadata', 'uid') ?? '', textAt(item, 'metadata', 'resourceVersion') ?? '');

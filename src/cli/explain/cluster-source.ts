@@ -14,6 +14,7 @@ import { listAll } from '../../watch/list.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { loadContext } from '../kube-context.ts';
 import { messageOf } from '../../lib/message-of.ts';
+import { apiSilenceMs } from '../api-silence.ts';
 
 /** The cluster that a command evaluates. */
 export interface ClusterSource {
@@ -38,8 +39,6 @@ const collections: readonly Collection[] = [
   { path: '/apis/networking.k8s.io/v1/networkpolicies', apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
 ];
 const serviceCollection: Collection = { path: '/api/v1/services', apiVersion: 'v1', kind: 'Service' };
-
-const silenceMs = 30_000;
 
 /** Hint of `explain` if the cluster cannot be read. */
 export const fromManifests = 'read manifests with -f';
@@ -116,7 +115,7 @@ async function listObjects(config: KubeConfig, wanted: readonly Collection[]): P
   const objects: JsonObject[] = [];
   for (const { path, apiVersion, kind } of wanted) {
     let items: JsonObject[] = [];
-    await listAll(client, path, { signal, silenceMs }, (page, restart) => {
+    await listAll(client, path, { signal, silenceMs: apiSilenceMs }, (page, restart) => {
       if (restart) items = [];
       for (const item of page) if (isJsonObject(item)) items.push({ ...item, apiVersion, kind });
     });

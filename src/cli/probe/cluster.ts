@@ -7,6 +7,7 @@ import { readAttempts } from './attempts-text.ts';
 import { ephemeralContainerPatch } from './container.ts';
 import { ProbeError } from './probe-error.ts';
 import { checkRights, explainRefusal, explainUnreadableLog, type PodName } from './rights.ts';
+import { apiSilenceMs } from '../api-silence.ts';
 
 interface Options {
   readonly client: ApiClient;
@@ -20,8 +21,6 @@ interface Options {
   readonly pause: () => Promise<boolean>;
 }
 
-const silenceMs = 30_000;
-
 /** Waiting reasons that do not end without a change of the image or the node. */
 const hopeless =
   /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CreateContainer(Config)?Error|RunContainerError)$/;
@@ -33,10 +32,10 @@ const hopeless =
 export async function probeFromPod(to: Destinations, options: Options): Promise<Attempt[]> {
   const { client, pod, image, container, signal, note } = options;
   const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`;
-  await checkRights(client, pod, signal, silenceMs);
+  await checkRights(client, pod, signal);
   const patch = ephemeralContainerPatch(container, image, to);
   try {
-    await client.write('patch', `${path}/ephemeralcontainers`, patch, { signal, silenceMs });
+    await client.write('patch', `${path}/ephemeralcontainers`, patch, { signal, silenceMs: apiSilenceMs });
   } catch (error) {
     throw error instanceof ApiError && error.status !== undefined ? explainRefusal(error, pod, image) : error;
   }
@@ -46,7 +45,7 @@ export async function probeFromPod(to: Destinations, options: Options): Promise<
   const exitCode = await waitUntilEnded(path, options);
   let log: string;
   try {
-    log = await readText(await client.get(`${path}/log`, { query: { container }, signal, silenceMs }));
+    log = await readText(await client.get(`${path}/log`, { query: { container }, signal, silenceMs: apiSilenceMs }));
   } catch (error) {
     throw error instanceof ApiError && error.status !== undefined ? explainUnreadableLog(error, pod, container) : error;
   }
@@ -62,7 +61,7 @@ async function waitUntilEnded(
   { client, pod, image, container, signal, pause }: Options,
 ): Promise<number> {
   for (;;) {
-    const object = await readJson(await client.get(path, { query: {}, signal, silenceMs }));
+    const object = await readJson(await client.get(path, { query: {}, signal, silenceMs: apiSilenceMs }));
     const status = listAt(object, 'status', 'ephemeralContainerStatuses').find(
       (each) => textAt(each, 'name') === container,
     );

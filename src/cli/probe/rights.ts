@@ -1,6 +1,7 @@
 import { isJsonObject, objectAt } from '../../lib/json.ts';
 import type { ApiClient } from '../../watch/api-client.ts';
 import { ApiError } from '../../watch/api-error.ts';
+import { apiSilenceMs } from '../api-silence.ts';
 import { ProbeError } from './probe-error.ts';
 
 interface Right {
@@ -24,12 +25,7 @@ const needed: readonly Right[] = [
  * Checks all rights before the probe writes, because an ephemeral container cannot be removed. Throws a ProbeError with the missing
  * rights. If the API server refuses the review, the probe continues without the check.
  */
-export async function checkRights(
-  client: ApiClient,
-  pod: PodName,
-  signal: AbortSignal,
-  silenceMs: number,
-): Promise<void> {
+export async function checkRights(client: ApiClient, pod: PodName, signal: AbortSignal): Promise<void> {
   const missing: Right[] = [];
   for (const right of needed) {
     const resourceAttributes = {
@@ -46,7 +42,7 @@ export async function checkRights(
     };
     try {
       const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
-      const answer = await client.write('create', path, review, { signal, silenceMs });
+      const answer = await client.write('create', path, review, { signal, silenceMs: apiSilenceMs });
       if (isJsonObject(answer) && objectAt(answer, 'status')['allowed'] === false) missing.push(right);
     } catch (error) {
       if (!(error instanceof ApiError && error.code === 'refused')) throw error;

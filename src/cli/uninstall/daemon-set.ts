@@ -1,6 +1,7 @@
 import { listAt, numberAt, textAt } from '../../lib/json.ts';
 import { readJson, type ApiClient } from '../../watch/api-client.ts';
 import { ApiError } from '../../watch/api-error.ts';
+import { apiSilenceMs } from '../api-silence.ts';
 
 export interface DaemonSetName {
   readonly namespace: string;
@@ -23,8 +24,6 @@ interface Options {
   readonly pause: () => Promise<boolean>;
 }
 
-const silenceMs = 30_000;
-
 /** Helm sets this annotation when it installs an object; `helm template` does not. */
 const releaseAnnotation = 'meta.helm.sh/release-name';
 
@@ -39,7 +38,7 @@ export async function rollOutUninstall(name: DaemonSetName, options: Options): P
   const title = `DaemonSet ${name.namespace}/${name.name}`;
   const read = async (): Promise<unknown> => {
     try {
-      return await readJson(await client.get(path, { query: {}, signal, silenceMs }));
+      return await readJson(await client.get(path, { query: {}, signal, silenceMs: apiSilenceMs }));
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) throw error;
       const rest =
@@ -53,7 +52,7 @@ export async function rollOutUninstall(name: DaemonSetName, options: Options): P
   }
   const patch = uninstallPatch(found);
   if (patch === undefined) throw new DaemonSetError(`${title} has no container with the argument "agent"`);
-  await client.write('patch', path, patch, { signal, silenceMs });
+  await client.write('patch', path, patch, { signal, silenceMs: apiSilenceMs });
   let last: Progress | undefined;
   for (;;) {
     // The pods of the API server may be on these nodes, so a failed request counts as no progress.

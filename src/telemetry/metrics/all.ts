@@ -1,6 +1,5 @@
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { createApplyMetrics, type ApplyMetrics } from './apply.ts';
-import { createClassMetrics, type ClassMetrics } from './classes.ts';
 import { createDenialMetrics, type DenialMetrics } from './denials.ts';
 import { createIssueMetrics, type IssueMetrics } from './issues.ts';
 import { createNodeMetrics, type NodeMetrics } from './node.ts';
@@ -21,7 +20,6 @@ export interface Metrics {
   readonly apply: ApplyMetrics;
   readonly denials: DenialMetrics;
   readonly policies: PolicyMetrics;
-  readonly classes: ClassMetrics;
 }
 
 /** Creates a separate registry, so that two agents or two tests in one process do not share metrics. */
@@ -45,6 +43,5 @@ export function createMetrics(version: string): Metrics {
     apply: createApplyMetrics(registry),
     denials: createDenialMetrics(registry),
     policies: createPolicyMetrics(registry),
-    classes: createClassMetrics(registry),
   };
 }

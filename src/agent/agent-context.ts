@@ -1,0 +1,59 @@
+import { exec } from '../apply/exec.ts';
+import { openNftSession, type NftSession } from '../apply/nft-session.ts';
+import { createNft } from '../apply/nft.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { readVersion } from '../config/version.ts';
+import { Checks } from '../telemetry/checks.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics/all.ts';
+import { createApiClient, loadKubeConfig, type ApiClient } from '../watch/api-client.ts';
+import { chooseGuard, type GuardChoice } from './choose-anti-spoof.ts';
+import { environmentChecks } from './environment-watch.ts';
+import { livenessChecks } from './liveness-watch.ts';
+
+/** What all parts of an agent use. */
+export interface AgentContext {
+  readonly config: AgentConfig;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly live: Checks;
+  readonly ready: Checks;
+  readonly client: ApiClient;
+  readonly guard: GuardChoice;
+  readonly nft: NftSession;
+  /** Aborts when the agent stops. */
+  readonly signal: AbortSignal;
+}
+
+export async function createContext(config: AgentConfig, signal: AbortSignal): Promise<AgentContext> {
+  const version = readVersion();
+  const logger = createLogger({ level: config.logLevel, node: config.nodeName, version });
+  const metrics = createMetrics(version);
+  const live = new Checks(livenessChecks);
+  const ready = new Checks([
+    'lock',
+    'lists',
+    'node',
+    'rules',
+    'sandboxes',
+    'gate',
+    'guard',
+    'connections',
+    ...environmentChecks,
+  ]);
+  // Ready until a flush fails.
+  ready.report('connections', undefined);
+  metrics.readiness.checks(() => ready.results());
+  const client = createApiClient(await loadKubeConfig(config.kubeconfig));
+  const guard = await chooseGuard(config.guard, exec, signal);
+  const nft = openNftSession(createNft(), {
+    paused(pauseMs) {
+      // An agent that stops runs no more commands.
+      if (signal.aborted) return;
+      const told = 'the nft session failed: until it recovers, the agent runs nft once per command';
+      logger.warn({ retryAfterSeconds: pauseMs / 1000 }, told);
+    },
+  });
+  return { config, version, logger, metrics, live, ready, client, guard, nft, signal };
+}

@@ -1,0 +1,124 @@
+import { budgetsOf } from '../compile/budgets.ts';
+import { Compiler } from '../compile/compile.ts';
+import { fillBudgetsOf } from '../indexer/admission.ts';
+import { canonicalCidrs } from '../model/address.ts';
+import type { NodeFact, ResourceEvent } from '../model/cluster.ts';
+import { Pipeline } from '../pipeline.ts';
+import { getPod } from '../watch/get-pod.ts';
+import { watchedResources } from '../watch/resources.ts';
+import { defaultTiming, ResourceWatch } from '../watch/watch.ts';
+import type { AgentContext } from './agent-context.ts';
+import { systemClock } from './clock.ts';
+import { createEventDispatcher } from './event-dispatcher.ts';
+import { nftKernelTables } from './kernel-tables.ts';
+import { createLookBack } from './look-back.ts';
+import { ObjectVersions } from './object-versions.ts';
+import { PlanSource } from './plan-source.ts';
+import { PodFetcher, type PodFetcherOptions } from './pod-fetcher.ts';
+import type { Reporter } from './report.ts';
+import { reportSandboxes } from './sandbox-watch.ts';
+import { openStateKeeper, type StateKeeper } from './state-keeper.ts';
+
+/** What the agent reads: the cluster, the node's sandboxes and links, and the saved state. All of it goes into the pipeline. */
+export interface AgentInputs {
+  readonly pipeline: Pipeline;
+  /** The pipeline, or the saved state until the pipeline is in sync. */
+  readonly source: PlanSource;
+  readonly state: StateKeeper;
+  readonly versions: ObjectVersions;
+  /** Takes an event of the cluster or a fact of the node. */
+  readonly take: (event: ResourceEvent | NodeFact) => void;
+}
+
+interface InputEvents {
+  /** Something that may change the plan has arrived. */
+  readonly changed: () => void;
+  readonly podFetched: PodFetcherOptions['finished'];
+}
+
+/** The fetcher gives up earlier and aborts the request. This limit holds for a request that ignores that. */
+const fetchSilenceMs = 5000;
+
+/** Makes the parts that read. They read nothing yet. */
+export function openInputs(context: AgentContext, { changed, podFetched }: InputEvents): AgentInputs {
+  const { config, client, guard, metrics, logger, signal } = context;
+  const { nodeName: node, startGate, podCidrs } = config;
+  const allowed = { tunnels: config.allowPodTunnels, routers: config.allowPodRouters };
+  const rules = { guard: guard.guard, allowed, budgets: budgetsOf(config.namespaceBudget) };
+  const pipeline = new Pipeline(node, {
+    ...rules,
+    gate: startGate,
+    fillBudgets: fillBudgetsOf(config.namespaceBudget),
+    ...(podCidrs && { podCidrs }),
+  });
+  const state = openStateKeeper({
+    directory: config.stateDir,
+    node,
+    snapshot: () => pipeline.snapshot,
+    clock: systemClock,
+    metrics: metrics.node,
+    logger,
+  });
+  const source = new PlanSource({
+    pipeline,
+    createCompiler: () => new Compiler(rules),
+    readSaved: () => state.read(),
+    gatedRanges: (saved) => (startGate ? canonicalCidrs(podCidrs ?? saved.gatedRanges) : []),
+    clock: systemClock,
+    changed,
+  });
+  const fetcher = new PodFetcher({
+    get: (pod, asked) => getPod(client, pod, { signal: asked, silenceMs: fetchSilenceMs }),
+    tell: (fact) => take(fact),
+    finished: podFetched,
+    clock: systemClock,
+    signal,
+  });
+  const take = createEventDispatcher({ pipeline, source, fetcher });
+  return { pipeline, source, state, versions: new ObjectVersions(), take };
+}
+
+/**
+ * Reads the node's sandboxes and the cluster until the signal aborts.
+ * @param listed called when the first list of a resource is complete
+ */
+export function watchInputs(
+  { config, client, ready, metrics, logger, nft, signal }: AgentContext,
+  { pipeline, source, state, versions, take }: AgentInputs,
+  reporter: Pick<Reporter, 'received' | 'reportLists' | 'watches'>,
+  listed: () => void,
+): Promise<void>[] {
+  const unlisted = new Set(watchedResources.map(({ resource }) => resource));
+  reporter.reportLists(unlisted);
+  const receive = (event: ResourceEvent): void => {
+    versions.receive(event);
+    reporter.received(event);
+    take(event);
+    if (event.op === 'synced') {
+      unlisted.delete(event.resource);
+      listed();
+      reporter.reportLists(unlisted);
+    }
+    if (event.resource === 'nodes') {
+      const unknown = `the cluster has no Node named ${config.nodeName}: --node-name must be this node's`;
+      ready.report('node', pipeline.knowsNode ? undefined : unknown);
+    }
+  };
+  const lookBack = createLookBack({
+    observe: () => nftKernelTables(nft).observe(signal),
+    readSaved: () => state.read(),
+  });
+  const sandboxes = reportSandboxes(config.cniCacheDir, {
+    ready,
+    metrics: metrics.node,
+    logger,
+    signal,
+    tell: take,
+    listed: () => source.listedSandboxes(),
+  });
+  const watches = watchedResources.map((watched) => {
+    const countBefore = (): Promise<number> => lookBack(watched.resource);
+    return new ResourceWatch(watched, client, receive, reporter.watches, defaultTiming, countBefore).run(signal);
+  });
+  return [sandboxes, ...watches];
+}

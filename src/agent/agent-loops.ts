@@ -1,0 +1,99 @@
+import { exec } from '../apply/exec.ts';
+import { createFlushConnections } from '../apply/flush-connections.ts';
+import { hasOurTables } from '../apply/has-our-tables.ts';
+import { startNftMonitor } from '../apply/nft-monitor.ts';
+import type { AgentContext } from './agent-context.ts';
+import type { AgentInputs } from './agent-inputs.ts';
+import type { AgentReports, Applied } from './agent-reports.ts';
+import { systemClock } from './clock.ts';
+import { ConnectionFlusher } from './connection-flusher.ts';
+import { DriftWatch, driftReport, watchDrift } from './drift-watch.ts';
+import { watchEnvironment } from './environment-watch.ts';
+import { nftKernelTables } from './kernel-tables.ts';
+import { LinkWatch } from './link-watch.ts';
+import { watchLiveness } from './liveness-watch.ts';
+import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
+import { prefetchTables } from './prefetched-tables.ts';
+import { Reconciler } from './reconciler.ts';
+
+/** What repeats until the agent stops: changes of the kernel, and checks of the kernel, the node and the agent itself. */
+export interface AgentLoops {
+  readonly reconciler: Reconciler;
+  /** Checks at once what could keep the node from enforcing, if addresses of local pods have changed. */
+  readonly checkEnvironment: () => void;
+  readonly applied: () => Applied | undefined;
+  /** Waits for the node lock, and lets the agent write from then on. Resolves with the function that releases the lock. */
+  readonly takeLock: () => Promise<() => void>;
+}
+
+/** Starts the loops. Until the agent has the lock, they only watch. */
+export function startLoops(
+  { version, guard, nft, metrics, live, ready, logger, signal }: AgentContext,
+  { pipeline, source, state, versions, take }: AgentInputs,
+  { reporter, nodeReporter, policies, watchDenials }: AgentReports,
+): AgentLoops {
+  const drift = new DriftWatch({
+    startMonitor: startNftMonitor,
+    clock: systemClock,
+    events: driftReport(metrics.apply, logger),
+  });
+  const kernel = prefetchTables(drift.behind(nftKernelTables(nft)), systemClock);
+  const now = (): number => performance.now();
+  const checkEnvironment = watchEnvironment({
+    localPods: () => (pipeline.snapshot.inSync ? pipeline.snapshot.localPods : undefined),
+    ready,
+    logger,
+    signal,
+    ...(guard.guard && { links: new LinkWatch({ exec, now, tell: (links) => take({ op: 'links', links }) }) }),
+    unenforceable: (pods) => reporter.unenforceable(pods),
+  });
+  const connections = new ConnectionFlusher({
+    flush: createFlushConnections(),
+    clock: systemClock,
+    flushed: (addresses, error) => reporter.flushed(addresses, error),
+    signal,
+  });
+  let applied: Applied | undefined;
+  const reconciler = new Reconciler({
+    pipeline: source,
+    kernel,
+    clock: systemClock,
+    signal,
+    connections,
+    version() {
+      policies.planned();
+      return versions.version;
+    },
+    events: {
+      ...reporter.reconciler,
+      applied(run) {
+        const isRestored = source.isRestored(run.plan);
+        const refusedPolicies = reconciler.refusedPolicies.size;
+        reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
+        nodeReporter.applied(source.snapshot, pipeline, isRestored);
+        policies.applied(reconciler.refusedPolicies);
+        checkEnvironment();
+        if (isRestored) return;
+        const { revision } = run.plan.compiled;
+        if (revision !== applied?.revision) state.changed();
+        applied = { revision, resources: run.version };
+      },
+    },
+  });
+  watchDrift(drift, reconciler, logger, signal);
+  watchLiveness(reconciler, live, signal);
+  return {
+    reconciler,
+    checkEnvironment,
+    applied: () => applied,
+    async takeLock() {
+      const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
+      ready.report('lock', undefined);
+      kernel.begin(signal);
+      // If nft cannot list the tables, the kernel may hold rules, which are newer than the saved state.
+      source.open((await hasOurTables(exec, signal).catch(() => undefined)) ?? true);
+      watchDenials();
+      return release;
+    },
+  };
+}

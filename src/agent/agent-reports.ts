@@ -1,0 +1,80 @@
+import type { HttpServer } from '../telemetry/server.ts';
+import type { AgentContext } from './agent-context.ts';
+import type { AgentInputs } from './agent-inputs.ts';
+import { watchDenials } from './denials/watch-denials.ts';
+import { createEventRecorder } from './event-recorder.ts';
+import { serveWhenFree } from './http-server.ts';
+import { NodeReporter } from './node-report.ts';
+import { describeNode } from './node-state.ts';
+import { PolicyReporter } from './policy-report.ts';
+import type { AppliedVersion } from './reconciler.ts';
+import { Reporter } from './report.ts';
+
+/** What the agent reports by log, metrics, readiness, Events and HTTP. */
+export interface AgentReports {
+  readonly reporter: Reporter;
+  readonly nodeReporter: NodeReporter;
+  readonly policies: PolicyReporter;
+  /** Reports denied connections from now on. */
+  readonly watchDenials: () => void;
+  /** Serves the agent's pages. */
+  readonly serve: (applied: () => Applied | undefined) => Promise<HttpServer>;
+}
+
+/** The state of the cluster that the kernel holds. */
+export interface Applied {
+  readonly revision: number;
+  readonly resources: AppliedVersion;
+}
+
+/** An agent that is told to end has ten seconds (the chart's grace period). */
+const portPatienceMs = 20_000;
+
+export function openReports(context: AgentContext, { pipeline, source, versions }: AgentInputs): AgentReports {
+  const { config, version, client, guard, nft, metrics, live, ready, logger, signal } = context;
+  const { nodeName: node, startGate } = config;
+  const recorder = createEventRecorder(node, versions, { client, metrics, logger, signal });
+  const reporter = new Reporter({
+    node,
+    logger,
+    metrics,
+    ready,
+    announce: (resource, key, issue) => recorder.announce(resource, key, issue),
+  });
+  const nodeReporter = new NodeReporter({ startGate, ...guard, ready, metrics: metrics.node, logger });
+  nodeReporter.count(pipeline, source);
+  const policies = new PolicyReporter({
+    limit: config.metricsPolicyLimit,
+    metrics: metrics.policies,
+    snapshot: () => source.snapshot,
+    versionOf: (id) => versions.find('networkpolicies', id),
+  });
+  return {
+    reporter,
+    nodeReporter,
+    policies,
+    watchDenials() {
+      const { logDenials: log, denialEvents: events } = config;
+      const told = { policies, recorder, metrics: metrics.denials, logger };
+      watchDenials({ node, log, events, nft, client, pipeline, versions, ...told, signal });
+    },
+    serve: (applied) =>
+      serveWhenFree(
+        {
+          listen: config.listen,
+          registry: metrics.registry,
+          live,
+          ready,
+          applied: () => ({ node, ...applied() }),
+          node: () => {
+            const { issues } = reporter;
+            const known = { node, version, applied: applied()?.resources, startGate, live, ready, pipeline, issues };
+            return describeNode(known);
+          },
+        },
+        portPatienceMs,
+        logger,
+        signal,
+      ),
+  };
+}
