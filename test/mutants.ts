@@ -17,6 +17,8 @@ const address = 'test/model/address.test.ts';
 const kinds = 'test/kinds/network-policy.test.ts';
 const indexer = 'test/indexer/indexer.test.ts';
 const sandboxes = 'test/indexer/sandboxes.test.ts';
+const replay = 'test/state/replay.test.ts';
+const replayAgrees = 'test/state/replay-agrees.test.ts';
 const indexerOrder = 'test/indexer/order.test.ts';
 const gatedRanges = 'test/indexer/gated-ranges.test.ts';
 const compiler = 'test/compile/compile.test.ts';
@@ -1629,7 +1631,49 @@ export const mutants: readonly Mutant[] = [
     file: 'src/state/saved-state.ts',
     find: 'directions.size > 0 ? [address] : []',
     replace: '[address]',
-    specs: ['test/state/restore.test.ts'],
+    specs: [replay],
+  },
+  {
+    name: 'the agent believes the addresses that it saved for this node',
+    file: 'src/state/replay.ts',
+    find: 'nodeName: node, addresses: [], labels',
+    replace: 'nodeName: node, addresses: saved.localPods.get(key)!.addresses, labels',
+    specs: [replay, replayAgrees],
+  },
+  {
+    name: 'saved addresses of local pods are open until a sandbox has them',
+    file: 'src/state/replay.ts',
+    find: '[...saved.denied, ...ofThisNode]',
+    replace: '[...saved.denied]',
+    specs: [replay, replayAgrees],
+  },
+  {
+    name: 'addresses that were denied are open after a reboot',
+    file: 'src/state/replay.ts',
+    find: '[...saved.denied, ...ofThisNode]',
+    replace: '[...ofThisNode]',
+    specs: [replay, replayAgrees],
+  },
+  {
+    name: 'a saved pod elsewhere takes the name of a local pod',
+    file: 'src/state/replay.ts',
+    find: 'if (!names.has(nameOf(pod))) yield',
+    replace: 'yield',
+    specs: [replay],
+  },
+  {
+    name: 'the second saved pod of one name replaces the first',
+    file: 'src/state/replay.ts',
+    find: 'yield names.has(name) ?',
+    replace: 'yield false ?',
+    specs: [replay],
+  },
+  {
+    name: 'a saved group has the pods of every saved group',
+    file: 'src/state/replay.ts',
+    find: 'return `group ${id}`;',
+    replace: "return 'group';",
+    specs: [replayAgrees],
   },
   {
     name: 'what is routed to a port of a bridge is not held to the pod of the address',

@@ -5,11 +5,9 @@ import { startNftMonitor } from '../apply/nft-monitor.ts';
 import { createNft } from '../apply/nft.ts';
 import { findOurTables } from '../apply/our-tables.ts';
 import { budgetsOf } from '../compile/budgets.ts';
-import { Compiler } from '../compile/compile.ts';
 import { readVersion } from '../config/version.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { fillBudgetsOf } from '../indexer/admission.ts';
-import { canonicalCidrs } from '../model/address.ts';
+import { fillBudgetsOf, noFillBudgets } from '../indexer/admission.ts';
 import type { ResourceEvent } from '../model/cluster.ts';
 import { routedTable } from '../nftables/ruleset.ts';
 import { Pipeline } from '../pipeline.ts';
@@ -126,10 +124,16 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     logger,
   });
   const source = new PlanSource({
+    node,
     pipeline,
-    createCompiler: () => new Compiler(rules),
+    createPipeline: ({ gatedRanges }) =>
+      new Pipeline(node, {
+        ...rules,
+        gate: startGate,
+        fillBudgets: noFillBudgets,
+        podCidrs: podCidrs ?? gatedRanges,
+      }),
     readSaved: () => state.read(),
-    gatedRanges: (saved) => (startGate ? canonicalCidrs(podCidrs ?? saved.gatedRanges) : []),
     clock: systemClock,
     changed: () => reconciler.changed(),
   });

@@ -142,6 +142,13 @@ export class LocalPodResolver {
     return { changes: [], addresses: new Set(addresses) };
   }
 
+  /** Denies addresses until a sandbox has them, as if the API server reported them for a local pod. */
+  setSaved(addresses: Iterable<string>): ClaimChanges {
+    const saved = new Set(addresses);
+    for (const address of saved) this.#stale.add(address);
+    return { changes: [], addresses: saved };
+  }
+
   get size(): number {
     const here = this.#here.values().map(({ claimants, unknown }) => ({ size: claimants.length + unknown.length }));
     const tables = [this.#watched, this.#fetched, this.#sandboxes, this.#links, this.#staleOf, this.#stale];
