@@ -1,10 +1,10 @@
 import type { Direction, Policy, PolicyId, Selection } from '../model/policy.ts';
 import type { LeftOut, PodKey } from '../model/snapshot.ts';
 import { Admission, withoutAllows, type FillBudgets } from './admission.ts';
-import { CountedSet } from './counted-set.ts';
+import { CountedSet } from '../lib/counted-set.ts';
 import { ObservedMap } from './delta-log.ts';
 import type { GroupTable } from './group-table.ts';
-import { sizeOfAll } from './table-size.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 
 const noPolicies: ReadonlySet<PolicyId> = new Set();
 
