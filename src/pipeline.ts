@@ -48,6 +48,9 @@ type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
  *
  * The agent also finds policies that the kernel refuses, by `probe`, and leaves them out (`agent/refusals.ts`).
  *
+ * Until the first lists are complete, a second Pipeline may take its place: it receives the saved state as events (`state/replay.ts`), and the sandboxes
+ * as they are now (`agent/plan-source.ts`). `ownership/` decides in both which pod owns an address.
+ *
  * The desired ruleset depends on the current objects and facts alone, never on their order (S7.1).
  */
 export class Pipeline {

@@ -12,6 +12,7 @@ export interface Room {
 export const pureRooms = [
   'model',
   'kinds',
+  'ownership',
   'indexer',
   'evaluator',
   'impact',
@@ -29,7 +30,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   lib: { imports: ['npm:ip-num', 'node:*'] },
   model: { imports: ['lib', 'npm:ip-num'] },
   kinds: { imports: ['model', 'lib'], types: [client] },
-  indexer: { imports: ['model', 'lib'] },
+  ownership: { imports: ['model', 'lib'] },
+  indexer: { imports: ['ownership', 'model', 'lib'] },
   evaluator: { imports: ['model/address.ts', 'model/issue.ts', 'lib'], types: [client] },
   impact: { imports: ['evaluator', 'model/address.ts', 'model/issue.ts', 'lib'] },
   nftables: { imports: ['lib'] },

@@ -1,7 +1,5 @@
 import { budgetsOf } from '../compile/budgets.ts';
-import { Compiler } from '../compile/compile.ts';
-import { fillBudgetsOf } from '../indexer/admission.ts';
-import { canonicalCidrs } from '../model/address.ts';
+import { fillBudgetsOf, noFillBudgets } from '../indexer/admission.ts';
 import type { NodeFact, ResourceEvent } from '../model/cluster.ts';
 import { Pipeline } from '../pipeline.ts';
 import { getPod } from '../watch/get-pod.ts';
@@ -60,10 +58,11 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
     logger,
   });
   const source = new PlanSource({
+    node,
     pipeline,
-    createCompiler: () => new Compiler(rules),
+    createPipeline: ({ gatedRanges }) =>
+      new Pipeline(node, { ...rules, gate: startGate, fillBudgets: noFillBudgets, podCidrs: podCidrs ?? gatedRanges }),
     readSaved: () => state.read(),
-    gatedRanges: (saved) => (startGate ? canonicalCidrs(podCidrs ?? saved.gatedRanges) : []),
     clock: systemClock,
     changed,
   });

@@ -1,4 +1,5 @@
 import type { NodeFact, Pod, ResourceEvent, Sandbox } from '../model/cluster.ts';
+import { isSandboxOf } from '../ownership/sandbox-index.ts';
 import { backoffDelay } from '../watch/backoff.ts';
 import type { Clock } from './clock.ts';
 
@@ -65,7 +66,7 @@ export class PodFetcher {
 
   /** The watch reports this pod from now on. */
   #broughtByWatch(pod: Pod): void {
-    for (const [id, { sandbox }] of this.#questions) if (isOf(sandbox, pod)) this.#forget(id);
+    for (const [id, { sandbox }] of this.#questions) if (isSandboxOf(sandbox, pod)) this.#forget(id);
   }
 
   #end(id: string): void {
@@ -108,7 +109,7 @@ export class PodFetcher {
         );
       } else {
         // A pod of the same name with another uid is not the sandbox's pod, which has been deleted.
-        const pod = answer.pod && isOf(sandbox, answer.pod) ? answer.pod : undefined;
+        const pod = answer.pod && isSandboxOf(sandbox, answer.pod) ? answer.pod : undefined;
         question.failures = 0;
         question.state = 'missing';
         if (pod) this.#askLater(question, againMs);
@@ -142,10 +143,4 @@ export class PodFetcher {
 
 function isOfSameName({ sandbox: a }: Question, { sandbox: b }: Question): boolean {
   return a.namespace === b.namespace && a.name === b.name;
-}
-
-/** The sandbox of a static pod has the kubelet's uid of the pod, not the uid of its mirror pod. */
-function isOf(sandbox: Sandbox, pod: Pod): boolean {
-  const { namespace, name } = sandbox;
-  return pod.namespace === namespace && pod.name === name && (pod.mirrorOf ?? pod.uid) === sandbox.uid;
 }

@@ -1,7 +1,7 @@
 import { families, familyOf, linkLocalOf, mergeRanges, parseCidr, type Family } from '../model/address.ts';
-import type { Link } from '../model/cluster.ts';
+import type { Link, NodeAddresses } from '../model/cluster.ts';
 import type { Direction } from '../model/policy.ts';
-import type { NodeAddresses, Snapshot } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 import { readComponent } from '../nftables/component.ts';
 import type { KeyType, NftSet } from '../nftables/ruleset.ts';
 import type { BuiltClass } from './class-shape.ts';

@@ -2,10 +2,10 @@ import { findDenying, withoutAllows } from '../model/order.ts';
 import { directions, type Direction, type Policy, type PolicyId, type Selection } from '../model/policy.ts';
 import type { LeftOut, PodKey } from '../model/snapshot.ts';
 import { Admission, type FillBudgets } from './admission.ts';
-import { CountedSet } from './counted-set.ts';
+import { CountedSet } from '../lib/counted-set.ts';
 import { ObservedMap } from './delta-log.ts';
 import type { GroupTable } from './group-table.ts';
-import { sizeOfAll } from './table-size.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 
 const noPolicies: ReadonlySet<PolicyId> = new Set();
 

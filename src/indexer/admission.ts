@@ -17,6 +17,8 @@ export function fillBudgetsOf(namespace: number): FillBudgets {
   return { namespace: 1.5 * namespace, node: nodeBudget / 2 };
 }
 
+export const noFillBudgets: FillBudgets = { namespace: Infinity, node: Infinity };
+
 export const defaultFillBudgets = fillBudgetsOf(defaultNamespaceBudget);
 
 interface Ledger {

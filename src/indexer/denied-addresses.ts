@@ -4,7 +4,7 @@ import { directions, type Direction } from '../model/policy.ts';
 import type { PodKey } from '../model/snapshot.ts';
 import { ObservedMap } from './delta-log.ts';
 import type { GatedRanges } from './gated-ranges.ts';
-import type { Ownership } from './ownership.ts';
+import type { Ownership } from '../ownership/ownership.ts';
 
 const bothWays: ReadonlySet<Direction> = new Set(directions);
 const neitherWay: ReadonlySet<Direction> = new Set();

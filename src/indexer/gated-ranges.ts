@@ -1,8 +1,8 @@
 import { compareText } from '../lib/sort.ts';
 import { canonicalCidrs, containsAddress, parseAddress, parseCidr, type AddressRange } from '../model/address.ts';
 import type { GateClaims } from '../model/node-state.ts';
-import { CountedSet } from './counted-set.ts';
-import type { AddressClaimant } from './local-pod-resolver.ts';
+import { CountedSet } from '../lib/counted-set.ts';
+import type { AddressClaimant } from '../ownership/local-pod-resolver.ts';
 
 export interface GateOptions {
   readonly gate: boolean;

@@ -3,10 +3,10 @@ import type { GroupId, Policy, Selection } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import type { DeltaLog } from './delta-log.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
-import type { Ownership } from './ownership.ts';
+import type { Ownership } from '../ownership/ownership.ts';
 import type { PodIndex } from './pod-index.ts';
 import { SelectionIndex } from './selection-index.ts';
-import { sizeOfAll } from './table-size.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 
 interface Entry {
   users: number;

@@ -24,9 +24,9 @@ import { LocalPods } from './local-pods.ts';
 import { NamespaceIndex } from './namespace-index.ts';
 import { NodeTable } from './node-table.ts';
 import { findOwners } from './owners.ts';
-import { Ownership } from './ownership.ts';
+import { Ownership } from '../ownership/ownership.ts';
 import { PodIndex } from './pod-index.ts';
-import { LocalPodResolver, type ClaimChanges } from './local-pod-resolver.ts';
+import { LocalPodResolver, type ClaimChanges } from '../ownership/local-pod-resolver.ts';
 import { Subjects } from './subjects.ts';
 
 /**
@@ -194,6 +194,9 @@ export class Indexer {
         return this.#applyPodChanges(this.#localPodResolver.setLinks(event.links));
       case 'ranges':
         return this.#gatedRanges.setLearned(event.cidrs);
+      case 'saved':
+        this.#nodes.restore(event.nodes);
+        return this.#applyPodChanges(this.#localPodResolver.setSaved(event.addresses));
     }
   }
 

@@ -3,10 +3,10 @@ import type { Link, Pod } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
-import { addressIssues } from './address-issues.ts';
+import { addressIssues } from '../ownership/address-issues.ts';
 import type { ActivePolicies } from './active-policies.ts';
 import { ObservedMap } from './delta-log.ts';
-import type { Ownership } from './ownership.ts';
+import type { Ownership } from '../ownership/ownership.ts';
 
 /** The pods of this node, as the Snapshot shows them. */
 export class LocalPods {

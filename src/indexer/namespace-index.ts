@@ -1,7 +1,7 @@
 import type { Namespace } from '../model/cluster.ts';
 import type { Selection, Selector } from '../model/policy.ts';
 import { canonicalNamespaces, matchesSelector } from '../model/selection.ts';
-import { sizeOfAll } from './table-size.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 
 /** The namespaces of a selection: all, one by name, or those that a selector matches. Equal selectors are one scope. */
 export type Scope = string;

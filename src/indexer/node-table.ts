@@ -1,6 +1,5 @@
 import { canonicalCidrs, formatAddress, parseCidr } from '../model/address.ts';
-import type { Node, ObjectKey } from '../model/cluster.ts';
-import type { NodeAddresses } from '../model/snapshot.ts';
+import type { Node, NodeAddresses, ObjectKey } from '../model/cluster.ts';
 
 /** The Node objects, and the addresses and pod ranges of all nodes. */
 export class NodeTable {
@@ -34,6 +33,12 @@ export class NodeTable {
     if (!changed.includes(true)) return;
     this.#note();
     this.#current = undefined;
+  }
+
+  /** Sets addresses without their Nodes. They hold until a Node changes. */
+  restore(addresses: NodeAddresses): void {
+    this.#note();
+    this.#current = addresses;
   }
 
   /** The same object until something changes. */

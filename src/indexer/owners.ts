@@ -3,7 +3,7 @@ import type { Owners } from '../model/owner.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { PodKey } from '../model/snapshot.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
-import type { Ownership } from './ownership.ts';
+import type { Ownership } from '../ownership/ownership.ts';
 
 interface Sources {
   readonly ownership: Ownership;

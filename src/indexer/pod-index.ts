@@ -3,7 +3,7 @@ import type { Selection } from '../model/policy.ts';
 import { matchesSelector } from '../model/selection.ts';
 import type { PodKey } from '../model/snapshot.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
-import { sizeOfAll } from './table-size.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 import { everyPod, podTokens, selectionTokens, type Token } from './tokens.ts';
 
 /** Pods by namespace and token: finds the pods of a selection without a scan. */

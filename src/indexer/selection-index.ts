@@ -2,7 +2,7 @@ import type { Pod } from '../model/cluster.ts';
 import type { Selection } from '../model/policy.ts';
 import { canonicalNamespaces, matchesSelector } from '../model/selection.ts';
 import type { NamespaceIndex, Scope } from './namespace-index.ts';
-import { sizeOfAll } from './table-size.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 import { podTokens, selectionTokens, type Token } from './tokens.ts';
 
 /** Selections by scope and token: finds the selections that match a pod without a scan. */

@@ -5,7 +5,7 @@ import type { ActivePolicies } from './active-policies.ts';
 import type { DeniedAddresses } from './denied-addresses.ts';
 import type { LocalPods } from './local-pods.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
-import type { Ownership } from './ownership.ts';
+import type { Ownership } from '../ownership/ownership.ts';
 import { PodIndex } from './pod-index.ts';
 import { SelectionIndex } from './selection-index.ts';
 

@@ -42,6 +42,16 @@ export interface Node {
   readonly podCidrs?: readonly string[];
 }
 
+/** Canonical texts. */
+export interface NodeAddresses {
+  /** Addresses of this node: only this node may send from them (S1.17). */
+  readonly own: ReadonlySet<string>;
+  /** Addresses of the other nodes, where they receive tunnel packets (S1.18). */
+  readonly others: ReadonlySet<string>;
+  /** The pod ranges of all nodes, ascending; none contains another. */
+  readonly podCidrs: readonly string[];
+}
+
 /** The devices on which packets between a pod and its own node cross the node's netfilter hooks. */
 export interface Link {
   /** The device that the IP hooks see: the pod's host-side device, or the bridge that this device is a port of. */
@@ -113,4 +123,9 @@ export type NodeFact =
   /** All links that the agent found by routes, for local addresses that no sandbox names. */
   | { readonly op: 'links'; readonly links: ReadonlyMap<string, Link> }
   /** All pod ranges of this node in the CNI network configuration, canonical. */
-  | { readonly op: 'ranges'; readonly cidrs: readonly string[] };
+  | { readonly op: 'ranges'; readonly cidrs: readonly string[] }
+  /**
+   * Only in the replay of a saved state. `addresses` of this node were in it: they are denied until a sandbox has them (S7.15). `nodes` takes the
+   * place of the Node objects.
+   */
+  | { readonly op: 'saved'; readonly addresses: readonly string[]; readonly nodes: NodeAddresses };

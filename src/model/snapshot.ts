@@ -1,4 +1,4 @@
-import type { Link, NamedPort } from './cluster.ts';
+import type { Link, NamedPort, NodeAddresses } from './cluster.ts';
 import type { Direction, GroupId, Policy, PolicyId } from './policy.ts';
 
 /** `namespace/name/uid` */
@@ -39,16 +39,6 @@ export interface LocalPod {
 export interface LeftOut {
   readonly groups: number;
   readonly budget: number;
-}
-
-/** Canonical texts. */
-export interface NodeAddresses {
-  /** Addresses of this node: only this node may send from them (S1.17). */
-  readonly own: ReadonlySet<string>;
-  /** Addresses of the other nodes, where they receive tunnel packets (S1.18). */
-  readonly others: ReadonlySet<string>;
-  /** The pod ranges of all nodes, ascending; none contains another. */
-  readonly podCidrs: readonly string[];
 }
 
 /**

@@ -8,7 +8,7 @@ export interface Situation {
   readonly hasSaved: boolean;
   /** The kernel held one of our tables when the agent started. */
   readonly tableFound: boolean;
-  /** A sandbox belongs to a saved pod, so the container runtime records sandboxes (`hasSandboxOfSavedPod`). */
+  /** A sandbox belongs to a saved pod, so the container runtime records sandboxes. */
   readonly sandboxesRecorded: boolean;
   /** The agent has been allowed to write for `patienceMs`. */
   readonly hasWaited: boolean;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import { PlanSource } from '../../src/agent/plan-source.ts';
-import { Compiler } from '../../src/compile/compile.ts';
 import type { Sandbox } from '../../src/model/cluster.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { stateOf, type SavedState } from '../../src/state/saved-state.ts';
@@ -25,15 +24,15 @@ describe('PlanSource', () => {
     reads = 0;
   });
 
-  const create = (state: SavedState | undefined, gatedRanges: readonly string[] = ['10.244.1.0/24']): PlanSource =>
+  const create = (state: SavedState | undefined, gate = true): PlanSource =>
     new PlanSource({
+      node: 'n1',
       pipeline,
-      createCompiler: () => new Compiler(),
+      createPipeline: ({ gatedRanges }) => new Pipeline('n1', { gate, podCidrs: gatedRanges }),
       readSaved: async () => {
         reads++;
         return state;
       },
-      gatedRanges: () => gatedRanges,
       clock,
       changed: () => void changes++,
     });
@@ -67,14 +66,14 @@ describe('PlanSource', () => {
 
   it('has what this node has kept, with its sandboxes as they are now, until the cluster is known', async () => {
     const source = create(saved);
-    tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
+    tell(source, sandbox('s1', 'shop/api/m1', ['10.244.1.77']));
     source.open(false);
     await hasRead();
     assert.equal(source.current, 'kernel');
     source.listedSandboxes();
     assert.equal(source.current, 'saved');
     const { inSync, localPods, gatedRanges } = source.snapshot;
-    assert.deepEqual([inSync, gatedRanges], [true, ['10.244.1.0/24']]);
+    assert.deepEqual([inSync, gatedRanges], [true, fullSnapshot.gatedRanges]);
     assert.deepEqual(localPods.get(shopApi.key)?.addresses, ['10.244.1.77']);
 
     const plan = source.plan(undefined);
@@ -96,8 +95,8 @@ describe('PlanSource', () => {
     const before = source.snapshot;
     changes = 0;
     receive(source, upsertOf(pod('x/a', { ips: ['10.244.1.5'] })));
-    assert.deepEqual([changes, source.snapshot === before], [0, true]);
-    tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
+    assert.deepEqual([changes, source.snapshot.revision === before.revision], [0, true]);
+    tell(source, sandbox('s1', 'shop/api/m1', ['10.244.1.77']));
     assert.equal(changes, 1);
     assert.deepEqual(source.snapshot.localPods.get(shopApi.key)?.addresses, ['10.244.1.77']);
     assert.notEqual(source.snapshot.revision, before.revision);
@@ -107,7 +106,7 @@ describe('PlanSource', () => {
 
   it('leaves a table that it finds as it is for five seconds', async () => {
     const source = create(saved);
-    tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
+    tell(source, sandbox('s1', 'shop/api/m1', ['10.244.1.77']));
     source.listedSandboxes();
     source.open(true);
     clock.advance(4999);
@@ -123,7 +122,7 @@ describe('PlanSource', () => {
 
   it('goes by the timer, which may come a little early by the clock', async () => {
     const source = create(saved);
-    tell(source, sandbox('s1', shopApi.key, ['10.244.1.77']));
+    tell(source, sandbox('s1', 'shop/api/m1', ['10.244.1.77']));
     source.listedSandboxes();
     source.open(true);
     clock.now = () => 4999.9;
@@ -153,8 +152,8 @@ describe('PlanSource', () => {
     assert.throws(() => source.plan(undefined), /nothing may be written yet/);
   });
 
-  it('gates what it is told to, whatever was kept', async () => {
-    const source = create(saved, []);
+  it('gates nothing with the gate off, whatever was kept', async () => {
+    const source = create(saved, false);
     source.open(false);
     source.listedSandboxes();
     await hasRead();

@@ -19,7 +19,7 @@ export interface ListLine {
 export interface FactLine {
   readonly type: 'FACT';
   readonly node: string;
-  readonly fact: Exclude<NodeFact, { op: 'links' | 'ranges' }>;
+  readonly fact: Exclude<NodeFact, { op: 'links' | 'ranges' | 'saved' }>;
 }
 
 export type OrderLine = WatchLine | ListLine | FactLine;

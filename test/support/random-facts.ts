@@ -95,6 +95,7 @@ export function endOfFact(fact: NodeFact): NodeFact[] {
     case 'cache-readable':
       return [{ op: 'cache-readable', readable: true }];
     case 'cache-complete':
+    case 'saved':
       return [];
   }
 }

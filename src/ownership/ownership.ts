@@ -1,8 +1,8 @@
 import type { Link, Pod } from '../model/cluster.ts';
 import type { PodKey } from '../model/snapshot.ts';
 import { Claimants } from './claimants.ts';
-import { CountedSet } from './counted-set.ts';
-import { sizeOfAll } from './table-size.ts';
+import { CountedSet } from '../lib/counted-set.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 
 /** `held`: the sandbox of another pod, or of an unknown pod, has the address on this node. */
 export type Claim = 'owned' | 'lost' | 'contested' | 'held' | 'node';

@@ -1,9 +1,9 @@
 import type { Link, ObjectKey, Pod, Sandbox } from '../model/cluster.ts';
 import type { PodKey } from '../model/snapshot.ts';
-import { CountedSet } from './counted-set.ts';
+import { CountedSet } from '../lib/counted-set.ts';
 import { noPod, type LocalAddressState } from './ownership.ts';
-import { latestOf, podOf, SandboxTable } from './sandbox-table.ts';
-import { sizeOfAll } from './table-size.ts';
+import { isSandboxOf, latestOf, podOf, SandboxIndex } from './sandbox-index.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 
 /**
  * A pod that can own addresses (S1.3, S1.4), with the addresses that it may claim. For a local pod, the sandbox's addresses win over those of the API
@@ -44,7 +44,7 @@ export class LocalPodResolver {
   /** Pods that can own addresses, and all pods of this node or without a node. */
   readonly #watched = new Map<ObjectKey, Pod>();
   readonly #fetched = new Map<ObjectKey, Pod>();
-  readonly #sandboxes = new SandboxTable();
+  readonly #sandboxes = new SandboxIndex();
   #links: ReadonlyMap<string, Link> = new Map();
   readonly #here = new Map<ObjectKey, LocalPodEntry>();
   readonly #staleOf = new Map<PodKey, readonly string[]>();
@@ -142,6 +142,13 @@ export class LocalPodResolver {
     return { changes: [], addresses: new Set(addresses) };
   }
 
+  /** Denies addresses until a sandbox has them, as if the API server reported them for a local pod. */
+  setSaved(addresses: Iterable<string>): ClaimChanges {
+    const saved = new Set(addresses);
+    for (const address of saved) this.#stale.add(address);
+    return { changes: [], addresses: saved };
+  }
+
   get size(): number {
     const here = this.#here.values().map(({ claimants, unknown }) => ({ size: claimants.length + unknown.length }));
     const tables = [this.#watched, this.#fetched, this.#sandboxes, this.#links, this.#staleOf, this.#stale];
@@ -208,7 +215,7 @@ export class LocalPodResolver {
     const claimants: AddressClaimant[] = [];
     for (const pod of [watched, this.#fetched.get(key)]) {
       if (!pod) continue;
-      const own = this.#mayBeHere(pod) ? [...rest].filter(({ uid }) => uid === (pod.mirrorOf ?? pod.uid)) : [];
+      const own = this.#mayBeHere(pod) ? [...rest].filter((sandbox) => isSandboxOf(sandbox, pod)) : [];
       for (const sandbox of own) rest.delete(sandbox);
       const current = latestOf(own.filter(({ live }) => live));
       if (canOwnAddress(pod) && (current || pod === watched)) claimants.push(this.#resolve(pod, current));

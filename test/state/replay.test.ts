@@ -1,32 +1,47 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { noFillBudgets } from '../../src/indexer/admission.ts';
+import { Indexer } from '../../src/indexer/indexer.ts';
 import type { Sandbox } from '../../src/model/cluster.ts';
-import { hasSandboxOfSavedPod, restoreSnapshot, type RestoredSnapshot } from '../../src/state/restore.ts';
-import { stateOf } from '../../src/state/saved-state.ts';
+import type { Snapshot } from '../../src/model/snapshot.ts';
+import { replayState } from '../../src/state/replay.ts';
+import { stateOf, type SavedState } from '../../src/state/saved-state.ts';
 import { clientGroup, fullSnapshot, sandbox, shopApi, shopDesk } from './samples.ts';
 
 const saved = stateOf(fullSnapshot);
 const savedLocal = ['10.244.1.2', '10.244.1.3', '10.244.1.9', 'fd00:10:244:1::2'];
 const api = shopApi.key;
+/** The sandbox of a static pod has the uid of the kubelet. */
+const apiSandbox = 'shop/api/m1';
 const desk = shopDesk.key;
 
-const restore = (...sandboxes: Sandbox[]): RestoredSnapshot => restoreSnapshot(saved, sandboxes);
-
-function addressesOf(snapshot: RestoredSnapshot, key: string): readonly string[] | undefined {
-  return snapshot.localPods.get(key)?.addresses;
+function replay(state: SavedState): Indexer {
+  const indexer = new Indexer('n1', { gate: true, podCidrs: state.gatedRanges }, noFillBudgets);
+  for (const event of replayState(state, 'n1')) indexer.receive(event);
+  return indexer;
 }
 
-function deniedOf({ denied }: RestoredSnapshot): string[] {
+function restore(...sandboxes: Sandbox[]): Snapshot {
+  const indexer = replay(saved);
+  for (const value of sandboxes) indexer.receive({ op: 'sandbox', id: value.id, value });
+  return indexer.snapshot();
+}
+
+function addressesOf({ localPods }: Snapshot, key: string): readonly string[] | undefined {
+  return localPods.get(key)?.addresses;
+}
+
+function deniedOf({ denied }: Snapshot): string[] {
   for (const directions of denied.values()) assert.deepEqual(directions, new Set(['ingress', 'egress']));
   return [...denied.keys()].sort();
 }
 
-function memberAddresses({ groups }: RestoredSnapshot, key: string): readonly string[] | undefined {
+function memberAddresses({ groups }: Snapshot, key: string): readonly string[] | undefined {
   return groups.get(clientGroup.id)?.members.get(key)?.addresses;
 }
 
-describe('restoreSnapshot', () => {
+describe('replayState', () => {
   it('denies nothing that passed the gate for another node', () => {
     const denied = new Map([...fullSnapshot.denied, ['10.244.1.77', new Set<never>()]] as const);
     assert.deepEqual(stateOf({ ...fullSnapshot, denied }).denied, saved.denied);
@@ -42,10 +57,19 @@ describe('restoreSnapshot', () => {
 
   it('keeps policies, ports, other nodes and ranges', () => {
     const restored = restore();
-    assert.equal(restored.policies, fullSnapshot.policies);
+    const rulesOf = ({ policies }: Snapshot) =>
+      [...policies.values()].map(({ id, isolates, rules, groups }) => ({
+        id,
+        isolates,
+        rules,
+        groups: [...groups.keys()],
+      }));
+    assert.deepEqual(rulesOf(restored), rulesOf(fullSnapshot));
     assert.deepEqual(restored.localPods.get(api), { ...shopApi, addresses: [], links: new Map() });
     assert.deepEqual(memberAddresses(restored, 'sales/till/u3'), ['10.244.2.7', 'fd00:10:244:2::7']);
     assert.deepEqual(restored.gatedRanges, fullSnapshot.gatedRanges);
+    assert.deepEqual(restored.nodeAddresses, fullSnapshot.nodeAddresses);
+    assert.deepEqual(restored.groups.get('all')?.members, new Map());
     assert.equal(restored.inSync, true);
   });
 
@@ -65,7 +89,7 @@ describe('restoreSnapshot', () => {
   });
 
   it('knows a static pod by the uid that the kubelet gives it', () => {
-    assert.deepEqual(addressesOf(restore(sandbox('s1', 'shop/api/m1', ['10.244.1.2'])), api), ['10.244.1.2']);
+    assert.deepEqual(addressesOf(restore(sandbox('s1', apiSandbox, ['10.244.1.2'])), api), ['10.244.1.2']);
   });
 
   it('gives a pod whose sandbox has no link that is known its addresses all the same', () => {
@@ -76,7 +100,7 @@ describe('restoreSnapshot', () => {
   it('denies the sandbox of a pod that is not known, and holds it to its link', () => {
     const restored = restore(sandbox('s5', 'shop/new/u5', ['10.244.1.50']), sandbox('s2', desk, ['10.244.1.3']));
     assert.deepEqual(deniedOf(restored), ['10.244.1.2', '10.244.1.50', '10.244.1.9', 'fd00:10:244:1::2']);
-    assert.deepEqual(restored.deniedLinks, new Map([['10.244.1.50', { device: 'cni0', port: 'veth-s5' }]]));
+    assert.deepEqual(new Map(restored.deniedLinks), new Map([['10.244.1.50', { device: 'cni0', port: 'veth-s5' }]]));
   });
 
   it('takes a new pod of an old name for another', () => {
@@ -86,7 +110,7 @@ describe('restoreSnapshot', () => {
   });
 
   it('gives an address that had another pod to whose sandbox has it now', () => {
-    const restored = restore(sandbox('s1', api, ['10.244.1.3']), sandbox('s2', desk, ['10.244.1.2']));
+    const restored = restore(sandbox('s1', apiSandbox, ['10.244.1.3']), sandbox('s2', desk, ['10.244.1.2']));
     assert.deepEqual([addressesOf(restored, api), addressesOf(restored, desk)], [['10.244.1.3'], ['10.244.1.2']]);
     assert.deepEqual(memberAddresses(restored, desk), ['10.244.1.2']);
     assert.deepEqual(deniedOf(restored), ['10.244.1.9', 'fd00:10:244:1::2']);
@@ -101,7 +125,7 @@ describe('restoreSnapshot', () => {
   it('believes the newer of two sandboxes, in whichever order they come', () => {
     const older = sandbox('s9', desk, ['10.244.1.30'], { order: 1 });
     const newer = sandbox('s1', desk, ['10.244.1.31'], { order: 2 });
-    const thief = sandbox('s3', api, ['10.244.1.31'], { order: 3 });
+    const thief = sandbox('s3', apiSandbox, ['10.244.1.31'], { order: 3 });
     for (const each of [restore(older, newer), restore(newer, older)]) {
       assert.deepEqual(addressesOf(each, desk), ['10.244.1.31']);
       assert.ok(each.denied.has('10.244.1.30'));
@@ -116,9 +140,33 @@ describe('restoreSnapshot', () => {
     assert.deepEqual(restore(dead), restore());
   });
 
-  it('leaves groups that are as they were the same objects, so that they need not be compiled again', () => {
-    const same = restore(sandbox('s2', desk, ['10.244.1.3']));
-    assert.equal(same.groups.get(clientGroup.id), clientGroup);
+  it('leaves groups that a sandbox does not change the same objects', () => {
+    const indexer = replay(saved);
+    const before = indexer.snapshot().groups.get(clientGroup.id);
+    const value = sandbox('s1', apiSandbox, ['10.244.1.2']);
+    indexer.receive({ op: 'sandbox', id: value.id, value });
+    assert.equal(indexer.snapshot().groups.get(clientGroup.id), before);
+  });
+
+  it('knows both pods of one name that this node had, and no third one', () => {
+    const [first, second, third] = ['u1', 'u2', 'u3'].map((uid) => `shop/web/${uid}`) as [string, string, string];
+    const localPods = [first, second].map((key) => ({ key, addresses: [], links: new Map(), ports: [], policies: [] }));
+    const member = { addresses: ['10.244.2.9'], ports: [] };
+    const groups = new Map([['clients', { id: 'clients', members: new Map([[third, member]]) }]]);
+    const state = stateOf({ ...fullSnapshot, localPods: new Map(localPods.map((pod) => [pod.key, pod])), groups });
+    const indexer = replay(state);
+    for (const [id, key, address] of [
+      ['s1', first, '10.244.1.30'],
+      ['s2', second, '10.244.1.31'],
+    ] as const) {
+      indexer.receive({ op: 'sandbox', id, value: sandbox(id, key, [address]) });
+    }
+    const snapshot = indexer.snapshot();
+    assert.deepEqual(
+      [first, second].map((key) => addressesOf(snapshot, key)),
+      [['10.244.1.30'], ['10.244.1.31']],
+    );
+    assert.equal(memberAddresses(snapshot, third), undefined);
   });
 
   it('has every address once: some pod has it, or it is denied; and leaves none of this node out', () => {
@@ -126,7 +174,7 @@ describe('restoreSnapshot', () => {
     const someSandbox = fc
       .record({
         id: fc.constantFrom('s1', 's2', 's3'),
-        key: fc.constantFrom(api, 'shop/api/m1', desk, 'shop/new/u5'),
+        key: fc.constantFrom(api, apiSandbox, desk, 'shop/new/u5'),
         addresses: fc.uniqueArray(someAddress, { maxLength: 2 }),
         live: fc.boolean(),
         order: fc.nat(2),
@@ -144,15 +192,18 @@ describe('restoreSnapshot', () => {
   });
 });
 
-describe('hasSandboxOfSavedPod', () => {
-  for (const [what, sandboxes, expected] of [
-    ['no sandbox', [], false],
-    ['sandboxes of unknown pods only', [sandbox('s5', 'shop/new/u5', ['10.244.1.50'])], false],
-    ['one of a saved pod', [sandbox('s2', desk, ['10.244.1.3'])], true],
-    ['one of a static pod', [sandbox('s1', 'shop/api/m1', [])], true],
-    ['one that has ended', [sandbox('s2', desk, ['10.244.1.3'], { live: false })], true],
+describe('the replayed state', () => {
+  for (const [what, value, expected] of [
+    ['no sandbox', undefined, false],
+    ['a sandbox of an unknown pod', sandbox('s5', 'shop/new/u5', ['10.244.1.50']), false],
+    ['a sandbox of a saved pod', sandbox('s2', desk, ['10.244.1.3']), true],
+    ['a sandbox of a static pod', sandbox('s1', apiSandbox, []), true],
+    ['a sandbox that has ended', sandbox('s2', desk, ['10.244.1.3'], { live: false }), true],
   ] as const) {
-    it(`${expected ? 'is told by' : 'is not told by'} ${what}`, () =>
-      assert.equal(hasSandboxOfSavedPod(saved, sandboxes), expected));
+    it(`${expected ? 'learns' : 'does not learn'} from ${what} that the runtime records sandboxes`, () => {
+      const indexer = replay(saved);
+      if (value) indexer.receive({ op: 'sandbox', id: value.id, value });
+      assert.equal(indexer.cniCacheComplete, expected);
+    });
   }
 });

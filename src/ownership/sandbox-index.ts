@@ -1,9 +1,9 @@
 import { compareText } from '../lib/sort.ts';
-import type { ObjectKey, Sandbox } from '../model/cluster.ts';
-import { sizeOfAll } from './table-size.ts';
+import type { ObjectKey, Pod, Sandbox } from '../model/cluster.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
 
 /** The sandboxes of this node, by pod and by address. */
-export class SandboxTable {
+export class SandboxIndex {
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #byPod = new Map<ObjectKey, Set<Sandbox>>();
   /** Live sandboxes only. */
@@ -50,6 +50,11 @@ export class SandboxTable {
 /** The sandbox's pod by name. Several pods may have had this name; `Sandbox.uid` tells them apart. */
 export function podOf({ namespace, name }: Sandbox): ObjectKey {
   return `${namespace}/${name}`;
+}
+
+/** The sandbox of a static pod has the kubelet's uid of the pod, not the uid of its mirror pod. */
+export function isSandboxOf({ namespace, name, uid }: Sandbox, pod: Pod): boolean {
+  return pod.namespace === namespace && pod.name === name && uid === (pod.mirrorOf ?? pod.uid);
 }
 
 export function latestOf(sandboxes: Iterable<Sandbox>): Sandbox | undefined {
