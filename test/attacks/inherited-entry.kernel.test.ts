@@ -14,6 +14,7 @@ import { AttackLab } from './attack-lab.ts';
 import type { PodKey } from './attack-lab.ts';
 import { flag, segment, typeOf } from './packets.ts';
 import { newPort, say } from './steps.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** Of a tenant; its address is the next that is free. */
 const late = 'evil/late' as PodKey;
@@ -36,7 +37,7 @@ for (const cni of labCnis) {
 
     before(async function () {
       await needMachine(this, cni);
-      attacks = await AttackLab.open({ name: `attinherit${cni}`, cni, agents: {}, podAddresses: 5 });
+      attacks = await AttackLab.open({ name: nameLab(`attinherit${cni}`), cni, agents: {}, podAddresses: 5 });
       const { lab } = attacks;
       lab.apply([
         pod('evil', 'late', [], { nodeName: 'n1' }),

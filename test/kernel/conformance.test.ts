@@ -5,6 +5,7 @@ import { readCases } from '../evaluator/cases.ts';
 import { skipTest } from '../support/skip.ts';
 import { CaseLab } from './case-lab.ts';
 import { needMachine } from './cluster.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** Every case of the cyclonus generator that is beside this checkout, on real packets, every pair, port and family. */
 describe('the conformance cases, with real packets', function () {
@@ -22,7 +23,7 @@ describe('the conformance cases, with real packets', function () {
       let probes = 0;
       before(async function () {
         await needMachine(this, cni);
-        lab = await CaseLab.up(file, `cases${cni}`, cni);
+        lab = await CaseLab.up(file, nameLab(`cases${cni}`), cni);
       });
       after(() => lab?.down());
 
