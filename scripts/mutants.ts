@@ -1,12 +1,15 @@
 /**
  * `npm run mutants`: is the unit suite worth its green? Each mutant of test/mutants.ts is planted alone in a copy of the repository,
  * and some test must fail there. Failing to load is no kill: it says nothing about behaviour.
- * An argument runs only the mutants whose names hold it.
+ * WORDS as an argument run only the mutants whose names hold them, and `--sample N` a fixed choice of N.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { shortHash } from '../src/lib/hash.ts';
 import { mutants, type Mutant } from '../test/mutants.ts';
+import { findCode } from './find-code.ts';
 import { runCommand } from './run-command.ts';
 import { formatTally, readTally, reportTally, tallyVariable } from './tally.ts';
 
@@ -22,11 +25,17 @@ const workers = Math.min(2, availableParallelism());
 
 const passed: string[] = [];
 const failed: string[] = [];
-const wanted = mutants.filter(({ name }) => name.includes(process.argv[2] ?? ''));
+const { values, positionals } = parseArgs({ options: { sample: { type: 'string' } }, allowPositionals: true });
+const all = mutants.filter(({ name }) => name.includes(positionals[0] ?? ''));
+const wanted = all
+  .toSorted((a, b) => (shortHash(a.name) < shortHash(b.name) ? -1 : 1))
+  .slice(0, Number(values.sample ?? all.length));
+/** The specs that mutants name kill nearly all of them, so a sample asks for no more to be green. */
+const named = wanted.flatMap(({ specs }) => specs);
 const copies = Array.from({ length: workers }, copyRepository);
 try {
   const [first] = copies;
-  const green = await runSpecs(first!, suite);
+  const green = await runSpecs(first!, values.sample === undefined ? suite : quote([...new Set(named)]));
   if (green.outcome === 'green') {
     const queue = [...wanted];
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => queue.splice(0));
@@ -38,7 +47,9 @@ try {
 } finally {
   for (const copy of copies) rmSync(copy, { recursive: true, force: true });
 }
-const tally = { passed: passed.length, failed, skipped: [] };
+const more = all.length - wanted.length;
+const leftOut = more > 0 ? [`${more} of ${all.length} mutants; all: npm run mutants`] : [];
+const tally = { passed: passed.length, failed, skipped: [], leftOut };
 reportTally(tally);
 console.log(formatTally(tally));
 process.exitCode = failed.length > 0 ? 1 : 0;
@@ -56,15 +67,13 @@ async function work(copy: string, queue: Mutant[]): Promise<void> {
 async function judge(copy: string, mutant: Mutant): Promise<{ killed: boolean; how: string }> {
   const file = join(copy, mutant.file);
   const source = readFileSync(file, 'utf8');
-  const count = source.split(mutant.find).length - 1;
-  if (count !== 1) return { killed: false, how: `its line stands ${count} times in ${mutant.file}` };
-  // A function, because in a text `$&` and the like would have a meaning.
-  writeFileSync(
-    file,
-    source.replace(mutant.find, () => mutant.replace),
-  );
+  const places = findCode(source, mutant.find);
+  const [place] = places;
+  if (!place || places.length > 1)
+    return { killed: false, how: `its line stands ${places.length} times in ${mutant.file}` };
+  writeFileSync(file, source.slice(0, place.start) + mutant.replace + source.slice(place.end));
   try {
-    const rounds = mutant.specs ? [mutant.specs.map((spec) => `'${spec}'`).join(' '), suite] : [suite];
+    const rounds = [quote(mutant.specs), suite];
     for (const specs of rounds) {
       const { outcome, detail } = await runSpecs(copy, specs);
       if (outcome === 'red') return { killed: true, how: detail };
@@ -97,6 +106,10 @@ async function runSpecs(copy: string, specs: string): Promise<Run> {
   const [failure] = counted.failed;
   if (failure !== undefined) return { outcome: 'red', detail: failure, output };
   return { outcome: exitCode === 0 ? 'green' : 'broken', detail: `exit code ${exitCode}`, output };
+}
+
+function quote(files: readonly string[]): string {
+  return files.map((file) => `'${file}'`).join(' ');
 }
 
 function copyRepository(): string {

@@ -50,7 +50,7 @@ async function runStep({ script, minutes, after }: Step): Promise<Tally> {
   if (after !== undefined && tallies.get(after)?.failed.length !== 0) {
     const reason = `needs ${after} to pass`;
     console.log(`skipped: ${reason}`);
-    return { passed: 0, failed: [], skipped: [{ title: script, reason }] };
+    return { passed: 0, failed: [], skipped: [{ title: script, reason }], leftOut: [] };
   }
   const file = join(folder, script.replace(':', '-'));
   const start = performance.now();
