@@ -1,14 +1,13 @@
 /**
  * `npm run mutants`: is the unit suite worth its green? Each mutant of test/mutants.ts is planted alone in a copy of the repository,
  * and some test must fail there. Failing to load is no kill: it says nothing about behaviour.
- * WORDS as an argument run only the mutants whose names hold them, and `--sample N` a fixed choice of N.
+ * An argument runs only the mutants whose names hold it. `npm test` runs a sample.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { shortHash } from '../src/lib/hash.ts';
 import { mutants, type Mutant } from '../test/mutants.ts';
+import { leftOut, takeSample } from '../test/support/sample.ts';
 import { findCode } from './find-code.ts';
 import { runCommand } from './run-command.ts';
 import { formatTally, readTally, reportTally, tallyVariable } from './tally.ts';
@@ -25,17 +24,14 @@ const workers = Math.min(2, availableParallelism());
 
 const passed: string[] = [];
 const failed: string[] = [];
-const { values, positionals } = parseArgs({ options: { sample: { type: 'string' } }, allowPositionals: true });
-const all = mutants.filter(({ name }) => name.includes(positionals[0] ?? ''));
-const wanted = all
-  .toSorted((a, b) => (shortHash(a.name) < shortHash(b.name) ? -1 : 1))
-  .slice(0, Number(values.sample ?? all.length));
+const all = mutants.filter(({ name }) => name.includes(process.argv[2] ?? ''));
+const wanted = takeSample(all, { what: 'mutants', count: 60, nameOf: ({ name }) => name, suite: 'mutants' });
 /** The specs that mutants name kill nearly all of them, so a sample asks for no more to be green. */
 const named = wanted.flatMap(({ specs }) => specs);
 const copies = Array.from({ length: workers }, copyRepository);
 try {
   const [first] = copies;
-  const green = await runSpecs(first!, values.sample === undefined ? suite : quote([...new Set(named)]));
+  const green = await runSpecs(first!, wanted === all ? suite : quote([...new Set(named)]));
   if (green.outcome === 'green') {
     const queue = [...wanted];
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => queue.splice(0));
@@ -47,8 +43,6 @@ try {
 } finally {
   for (const copy of copies) rmSync(copy, { recursive: true, force: true });
 }
-const more = all.length - wanted.length;
-const leftOut = more > 0 ? [`${more} of ${all.length} mutants; all: npm run mutants`] : [];
 const tally = { passed: passed.length, failed, skipped: [], leftOut };
 reportTally(tally);
 console.log(formatTally(tally));
