@@ -16,9 +16,8 @@ import {
   shapeLimits,
   type RandomFlow,
 } from '../support/random-cluster.ts';
-import { runs } from '../support/runs.ts';
 
-const clusterRuns = Number(process.env['POSTERN_PROPERTY_CLUSTERS'] ?? runs(500));
+const clusterRuns = Number(process.env['POSTERN_PROPERTY_CLUSTERS'] ?? 500);
 const flowsPerCluster = 30;
 
 /** How the pods are linked, in turn; `undefined`: nobody knows. */

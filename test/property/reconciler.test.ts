@@ -8,7 +8,7 @@ import { FakeNft } from '../support/fake-nft.ts';
 import { NodeAgent } from '../support/node-agent.ts';
 import { endOf, pod, policy, sandbox } from '../support/objects.ts';
 import { removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
-import { runs } from '../support/runs.ts';
+import { meetsRareCases, runs } from '../support/runs.ts';
 
 const app = (value: string) => ({ podSelector: { matchLabels: { app: value } } });
 const block = (index: number) => ({ ipBlock: { cidr: `10.200.0.${index}/32` } });
@@ -147,7 +147,8 @@ describe('whatever befalls the agent', function () {
     );
     const told = `${refused} policies refused, ${failed} failures, ${crashed} crashes, ${guarded} with ports`;
     // How often the kernel refuses depends on chance more than the rest.
-    assert.ok(refused > runs(10) && failed > runs(30) && crashed > runs(30) && guarded > runs(30), told);
+    const isEnough = refused > 10 && failed > 30 && crashed > 30 && guarded > 30;
+    assert.ok(isEnough || !meetsRareCases, told);
   });
 });
 

@@ -13,7 +13,7 @@ import { emptyTable } from '../support/routed.ts';
 import { clusters, flowAddresses, flows, shapeLimits, type RandomFlow } from '../support/random-cluster.ts';
 import type { PipelineOptions } from '../../src/pipeline.ts';
 import { factChoices, factsOf, type FactChoices } from '../support/random-facts.ts';
-import { runs } from '../support/runs.ts';
+import { meetsRareCases, runs } from '../support/runs.ts';
 
 interface State {
   readonly objects: readonly ApiObject[];
@@ -76,7 +76,7 @@ describe('stages of a change (S7.3)', function () {
       }),
       { numRuns: runs(1000) },
     );
-    assert.ok(flips > runs(1000), `only ${flips} packets changed their verdict`);
+    assert.ok(flips > 1000 || !meetsRareCases, `only ${flips} packets changed their verdict`);
   });
 
   it('a crash after any stage leaves what start-up brings to the same table', () => {
@@ -136,7 +136,7 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
     }),
     { numRuns },
   );
-  const few = Object.entries(flips).filter(([, count]) => count < numRuns / 3);
+  const few = Object.entries(flips).filter(([, count]) => count < numRuns / 3 && meetsRareCases);
   assert.deepEqual(few, [], 'packets that changed their verdict');
 }
 
