@@ -179,6 +179,7 @@ export const suites: readonly Suite[] = [
     files: ['test/kernel/{pod-start,reboot,address-reuse,gate-claims}.test.ts'],
     from: 'test',
     seconds: 90,
+    whole: { POD_STARTS: '200', REUSES: '100' },
   },
   {
     name: 'agent-faults',

@@ -52,7 +52,7 @@ function formatElapsed(since: number): string {
 function findMissing(): string[] {
   const names = suitesOf('whole').flatMap((suite) => (suites.includes(suite) ? [] : [suite.name]));
   if (words.length > 0 || names.length === 0) return [];
-  return [`the suites ${names.join(', ')}; all: npm run test:whole -- ${names.join(' ')}`];
+  return [`the suites ${names.join(', ')}; each: npm run test:whole -- NAME`];
 }
 
 async function work(): Promise<void> {
@@ -64,7 +64,7 @@ async function work(): Promise<void> {
 async function runSuite(suite: Suite): Promise<Tally> {
   const file = join(folder, suite.name);
   const start = performance.now();
-  const minutes = Math.max(10, suite.seconds / 6);
+  const minutes = run === 'whole' ? 60 : 15;
   const env = { ...environmentOf(suite, run), [tallyVariable]: file };
   const { exitCode, timedOut, output } = await runCommand(commandOf(suite), { env, minutes, show: isAlone });
   const tally = judgeStep(suite.name, exitCode, readTally(file));
