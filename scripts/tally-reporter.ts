@@ -1,4 +1,5 @@
 import Mocha from 'mocha';
+import { leftOut } from '../test/support/sample.ts';
 import { findSkipReason } from '../test/support/skip.ts';
 import { reportTally } from './tally.ts';
 import type { Skip } from './tally.ts';
@@ -21,6 +22,6 @@ export default class TallyReporter extends Mocha.reporters.Spec {
       runner.failures++;
       runner.emit('fail', test, new Error('skipped without a reason: call skipTest of test/support/skip.ts'));
     });
-    runner.once('end', () => reportTally({ passed, failed, skipped }));
+    runner.once('end', () => reportTally({ passed, failed, skipped, leftOut }));
   }
 }

@@ -6,6 +6,8 @@ export interface Tally {
   /** Titles. */
   readonly failed: readonly string[];
   readonly skipped: readonly Skip[];
+  /** What this run has not done, and the command that does all. */
+  readonly leftOut: readonly string[];
 }
 export interface Skip {
   readonly title: string;
@@ -30,10 +32,11 @@ export function readTally(file: string): Tally | undefined {
   }
 }
 
+const nothing: Tally = { passed: 0, failed: [], skipped: [], leftOut: [] };
+
 /** The tally of a finished step. A step without a tally counts as one check; a step with a tally must have run a test. */
 export function judgeStep(title: string, exitCode: number, counted: Tally | undefined): Tally {
-  if (!counted)
-    return exitCode === 0 ? { passed: 1, failed: [], skipped: [] } : { passed: 0, failed: [title], skipped: [] };
+  if (!counted) return exitCode === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: [title] };
   if (counted.failed.length > 0) return counted;
   if (exitCode !== 0) return { ...counted, failed: [`${title}: exit code ${exitCode}`] };
   if (counted.passed + counted.skipped.length === 0) return { ...counted, failed: [`${title}: ran no test`] };
@@ -45,6 +48,7 @@ export function addTallies(tallies: readonly Tally[]): Tally {
     passed: tallies.reduce((sum, tally) => sum + tally.passed, 0),
     failed: tallies.flatMap((tally) => tally.failed),
     skipped: tallies.flatMap((tally) => tally.skipped),
+    leftOut: tallies.flatMap((tally) => tally.leftOut),
   };
 }
 

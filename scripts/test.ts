@@ -1,38 +1,35 @@
-/** `npm test` runs all checks, cheapest first. It continues after a failure, so that one report has all failures. */
+/**
+ * `npm run check`, `npm test` and `npm run test:whole` run the suites of suites.ts, some side by side. They continue after a failure, so that one report
+ * has all failures. Words select suites or kinds of them: `npm run test:whole -- attacks`.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from './run-command.ts';
+import { commandOf, environmentOf, runs, suitesOf, type Run, type Suite } from './suites.ts';
 import { addTallies, formatTally, judgeStep, readTally, tallyVariable } from './tally.ts';
 import type { Tally } from './tally.ts';
 
-interface Step {
-  /** A script of package.json. */
-  readonly script: string;
-  readonly minutes: number;
-  /** Skipped unless this step has passed. */
-  readonly after?: string;
-}
+const [run, ...words] = process.argv.slice(2) as [Run, ...string[]];
+const suites = suitesOf(run, words);
+if (!runs.includes(run) || suites.length === 0) throw new Error('usage: test.ts check|test|whole [SUITE|KIND]…');
+/** A suite that runs alone shows what it does. Of several, those that fail are shown when they end. */
+const isAlone = suites.length === 1;
 
-const steps: readonly Step[] = [
-  { script: 'format', minutes: 1 },
-  { script: 'lint', minutes: 2 },
-  { script: 'typecheck', minutes: 2 },
-  { script: 'test:unit', minutes: 10 },
-  { script: 'test:kernel', minutes: 40 },
-  { script: 'mutants', minutes: 30, after: 'test:unit' },
-  { script: 'knip', minutes: 1 },
-];
-
-const tallies = new Map<string, Tally>();
+const queue = [...suites];
+const tallies = new Map<Suite, Tally>();
 const folder = mkdtempSync(join(tmpdir(), 'postern-test-'));
+const begin = performance.now();
 let interrupted = false;
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (interrupted = true));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted = true;
+    queue.length = 0;
+  });
+}
 try {
-  for (const step of steps) {
-    if (interrupted) break;
-    tallies.set(step.script, await runStep(step));
-  }
+  // Kernel tests wait more than they compute: for agents, for answers that do not come, for the kernel's grace periods.
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, work));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -41,26 +38,38 @@ const total = addTallies([...tallies.values()]);
 console.log();
 for (const title of total.failed) console.log(`failed: ${title}`);
 for (const { title, reason } of total.skipped) console.log(`skipped: ${title}: ${reason}`);
-if (interrupted) console.log('interrupted: some steps did not run');
+for (const each of [...total.leftOut, ...findMissing()]) console.log(`left out: ${each}`);
+if (interrupted) console.log('interrupted: some suites did not run');
+console.log(`${suites.length} suites in ${formatElapsed(begin)}`);
 console.log(formatTally(total));
 process.exitCode = total.failed.length > 0 || interrupted ? 1 : 0;
 
-async function runStep({ script, minutes, after }: Step): Promise<Tally> {
-  console.log(`\n=== ${script}`);
-  if (after !== undefined && tallies.get(after)?.failed.length !== 0) {
-    const reason = `needs ${after} to pass`;
-    console.log(`skipped: ${reason}`);
-    return { passed: 0, failed: [], skipped: [{ title: script, reason }] };
+function formatElapsed(since: number): string {
+  return `${((performance.now() - since) / 1000).toFixed(0)} s`;
+}
+
+/** What `npm run test:whole` has and this run has not. */
+function findMissing(): string[] {
+  const names = suitesOf('whole').flatMap((suite) => (suites.includes(suite) ? [] : [suite.name]));
+  if (words.length > 0 || names.length === 0) return [];
+  return [`the suites ${names.join(', ')}; each: npm run test:whole -- NAME`];
+}
+
+async function work(): Promise<void> {
+  for (let suite = queue.shift(); suite; suite = queue.shift()) {
+    tallies.set(suite, await runSuite(suite));
   }
-  const file = join(folder, script.replace(':', '-'));
+}
+
+async function runSuite(suite: Suite): Promise<Tally> {
+  const file = join(folder, suite.name);
   const start = performance.now();
-  const { exitCode, timedOut } = await runCommand(`node --run ${script}`, {
-    env: { [tallyVariable]: file },
-    minutes,
-    show: true,
-  });
-  if (timedOut) console.log(`${script}: stopped after ${minutes} minutes`);
-  const tally = judgeStep(`npm run ${script}`, exitCode, readTally(file));
-  console.log(`--- ${script}: ${formatTally(tally)} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  const minutes = run === 'whole' ? 60 : 15;
+  const env = { ...environmentOf(suite, run), [tallyVariable]: file };
+  const { exitCode, timedOut, output } = await runCommand(commandOf(suite), { env, minutes, show: isAlone });
+  const tally = judgeStep(suite.name, exitCode, readTally(file));
+  if (tally.failed.length > 0) console.log(`\n=== ${suite.name}\n${output}`);
+  if (timedOut) console.log(`${suite.name}: stopped after ${minutes} minutes`);
+  console.log(`--- ${suite.name}: ${formatTally(tally)} in ${formatElapsed(start)}`);
   return tally;
 }

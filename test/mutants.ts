@@ -3,7 +3,7 @@ export interface Mutant {
   /** What the broken code does. */
   readonly name: string;
   readonly file: string;
-  /** Stands exactly once in the file. */
+  /** Stands exactly once in the file, with whatever line breaks and comments (scripts/find-code.ts). */
   readonly find: string;
   readonly replace: string;
   readonly specs: readonly string[];
@@ -839,8 +839,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a write that failed counts as none',
     file: 'src/agent/transaction-tracker.ts',
-    find: 'else this.#isUnclear = true;\n  }\n\n  /** A read',
-    replace: '\n  }\n\n  /** A read',
+    find: 'if (isDone) this.#written++; else this.#isUnclear = true;',
+    replace: 'if (isDone) this.#written++;',
     specs: [transactionTracker],
   },
   {
@@ -2199,8 +2199,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a VLAN tag hides a frame from the guard',
     file: 'src/compile/bridge-table.ts',
-    find: '    dropOtherFrames,\n    // The MAC is looked up again',
-    replace: '    // The MAC is looked up again',
+    find: 'dropOtherFrames, dropRule(isOfOtherMac',
+    replace: 'dropRule(isOfOtherMac',
     specs: [bridgeTable],
   },
   {

@@ -12,6 +12,7 @@ import { carryOut } from './on-each-lab.ts';
 import type { Attack } from './on-each-lab.ts';
 import { reversedEntries } from './reversed-entries.ts';
 import { tunnelAttacks } from './tunnel-attacks.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const attacksOf: readonly Attack[] = [
   ...reversedEntries,
@@ -29,7 +30,7 @@ for (const cni of labCnis) {
         let attacks: AttackLab;
         before(async function () {
           await needMachine(this, cni);
-          const name = `attl${cni}${uplink}${rpFilter}`;
+          const name = nameLab(`a${cni}${uplink}${rpFilter}`);
           attacks = await AttackLab.open({ name, cni, uplink, rpFilter, overlay: 'vxlan' });
         });
         after(() => attacks?.close());

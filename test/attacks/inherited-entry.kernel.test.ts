@@ -18,6 +18,7 @@ import { AttackLab } from './attack-lab.ts';
 import type { PodKey } from './attack-lab.ts';
 import { flag, segment, typeOf } from './packets.ts';
 import { newPort, say } from './steps.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** Of a tenant; its address is the next that is free. */
 const late = 'evil/late' as PodKey;
@@ -48,7 +49,7 @@ for (const cni of labCnis) {
         await needMachine(this, cni);
         folder = await mkdtemp(join(tmpdir(), 'postern-path-'));
         const agents = forgets ? {} : { env: { PATH: `${await withoutConntrack()}:${process.env['PATH']}` } };
-        attacks = await AttackLab.open({ name: `attinherit${cni}${index}`, cni, agents, podAddresses: 5 });
+        attacks = await AttackLab.open({ name: nameLab(`attinherit${cni}${index}`), cni, agents, podAddresses: 5 });
         const { lab } = attacks;
         lab.apply([
           pod('evil', 'late', [], { nodeName: 'n1' }),

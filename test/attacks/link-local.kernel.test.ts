@@ -7,6 +7,7 @@ import { AttackLab } from './attack-lab.ts';
 import { linkLocalAttacks } from './link-local-attacks.ts';
 import { carryOut, declareAttacks } from './on-each-lab.ts';
 import { fairly, newPort, say } from './steps.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 declareAttacks('link-local addresses of isolated pods', linkLocalAttacks);
 
@@ -16,7 +17,7 @@ describe('attack: link-local addresses without the guard (kernel, bridge)', func
   let attacks: AttackLab;
   before(async function () {
     await needMachine(this, 'bridge');
-    attacks = await AttackLab.open({ name: 'attnoguard', cni: 'bridge', agents: { args: ['--no-guard'] } });
+    attacks = await AttackLab.open({ name: nameLab('attnoguard'), cni: 'bridge', agents: { args: ['--no-guard'] } });
   });
   after(() => attacks?.close());
 

@@ -9,6 +9,7 @@ import { newToken } from '../kernel/ear.ts';
 import { eventually } from '../kernel/eventually.ts';
 import { AttackLab } from './attack-lab.ts';
 import type { EarName } from './attack-lab.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 export interface Scene {
   readonly attacks: AttackLab;
@@ -38,7 +39,7 @@ export interface Attack {
 const running = new Map<string, Promise<AttackLab>>();
 
 function labOf(cni: LabCni, isEnforced: boolean): Promise<AttackLab> {
-  const name = `att${cni}${isEnforced ? '' : 'bare'}`;
+  const name = nameLab(`att${cni}${isEnforced ? '' : 'bare'}`);
   const options = { name, cni, uplink: 'vxlan', overlay: 'vxlan', agents: isEnforced ? {} : false } as const;
   if (!running.has(name)) running.set(name, AttackLab.open(options));
   return running.get(name)!;

@@ -8,6 +8,7 @@ import { familyOf } from '../../src/model/address.ts';
 import { keyOf, resourceOf, type ApiObject } from '../support/pipeline.ts';
 import { orderNames, ordersFolder, readOrder, type FactLine, type ListLine, type WatchLine } from './order.ts';
 import { addressesOf, outside, WatchedCluster } from './watched-cluster.ts';
+import { runs } from '../support/runs.ts';
 
 /** Lists, and then what is told until the next ones. */
 interface Chapter {
@@ -16,7 +17,7 @@ interface Chapter {
 }
 
 const rewrite = process.env['UPDATE_ORDERS'] === '1';
-const permutationsPerOrder = 12;
+const permutationsPerOrder = runs(12);
 
 /**
  * orders/NAME.jsonl (what the watches of a real API server said) -> NAME.txt: who has the addresses that the story is about after each

@@ -3,6 +3,7 @@ import { labCnis } from '../../src/lab/cni-config.ts';
 import { AddressTurns } from './address-turns.ts';
 import type { Color, Turn } from './address-turns.ts';
 import { needMachine } from './cluster.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** How often the address is handed on, for each plugin. */
 const wanted = Number(process.env['REUSES'] ?? 12);
@@ -14,7 +15,7 @@ for (const cni of labCnis) {
     let turns: AddressTurns;
     before(async function () {
       await needMachine(this, cni);
-      turns = await AddressTurns.open(`kturn${cni}`, cni);
+      turns = await AddressTurns.open(nameLab(`kturn${cni}`), cni);
     });
     after(() => turns?.close());
 

@@ -12,6 +12,7 @@ import type { Family } from '../../src/model/address.ts';
 import { host, pod } from '../lab/objects.ts';
 import { skipTest } from '../support/skip.ts';
 import { expectAnswers, type Question } from '../support/questions.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 export { families, type Family };
 
@@ -116,7 +117,7 @@ export function onEachCni(title: string, declare: (cluster: () => Cluster, cni: 
       let cluster: Cluster;
       before(async function () {
         await needMachine(this, cni);
-        if (!running.has(cni)) running.set(cni, Cluster.up({ name: `k${cni}`, cni }));
+        if (!running.has(cni)) running.set(cni, Cluster.up({ name: nameLab(`k${cni}`), cni }));
         cluster = await running.get(cni)!;
       });
       afterEach(async () => {

@@ -6,6 +6,7 @@ import { readMetric } from './agent-pages.ts';
 import { Cluster, families, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { pods, policy, port } from './policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const spray = fileURLToPath(new URL('../../bench/denials/spray.py', import.meta.url));
 /** Of each family, from each of two pods. A million a minute is 16,667 a second; this is more. */
@@ -20,7 +21,7 @@ describe('a flood of denied connections (kernel)', function () {
   let cluster: Cluster;
   before(async function () {
     await needMachine(this, 'bridge');
-    cluster = await Cluster.up({ name: `kflood${process.pid}`, cni: 'bridge' });
+    cluster = await Cluster.up({ name: nameLab('kflood'), cni: 'bridge' });
   });
   after(() => cluster?.lab.down());
 

@@ -5,6 +5,7 @@ import { readMetric } from './agent-pages.ts';
 import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { pods, policy, port } from './policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 interface Told {
   readonly msg: string;
@@ -27,7 +28,7 @@ describe('what an agent tells of denials (kernel)', function () {
   before(async function () {
     await needMachine(this, 'bridge');
     cluster = await Cluster.up({
-      name: `kdenials${process.pid}`,
+      name: nameLab('kdenials'),
       cni: 'bridge',
       agents: {},
     });

@@ -7,6 +7,7 @@ import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { NftShim } from './nft-shim.ts';
 import { pods, policy } from './policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** On the node, as variables of a shell: a class chain, the group that it reads, and the address of peers/far, which is in none. */
 const names = (far: string): string => `
@@ -50,7 +51,7 @@ describe('any part of our tables in the hands of another program (kernel)', func
   before(async function () {
     await needMachine(this, 'bridge');
     shim = await NftShim.create();
-    cluster = await Cluster.up({ name: 'kdrift', agents: { env: shim.env } });
+    cluster = await Cluster.up({ name: nameLab('kdrift'), agents: { env: shim.env } });
   });
   beforeEach(async () => {
     await cluster.apply(...policies);

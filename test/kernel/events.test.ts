@@ -6,6 +6,7 @@ import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { NftShim } from './nft-shim.ts';
 import { block, policy } from './policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const poison = '10.66.6.6';
 /** Of pods on both nodes. */
@@ -19,7 +20,7 @@ describe('Events for the owner of an object (S9.11) (kernel)', function () {
   before(async function () {
     await needMachine(this, 'bridge');
     shim = await NftShim.create();
-    cluster = await Cluster.up({ name: 'kevents', agents: { env: shim.env } });
+    cluster = await Cluster.up({ name: nameLab('kevents'), agents: { env: shim.env } });
   });
   after(async () => {
     await cluster?.lab.down();

@@ -7,6 +7,7 @@ import { runFault } from '../../e2e/faults/run-faults.ts';
 import { Scene } from '../../e2e/faults/scene.ts';
 import { needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** All of them with all their tries: `npm run e2e:faults`. */
 describe('the faults of docs/reliability.md (kernel)', function () {
@@ -14,7 +15,7 @@ describe('the faults of docs/reliability.md (kernel)', function () {
   let scene: Scene;
   before(async function () {
     await needMachine(this, 'bridge');
-    scene = await Scene.open('kfaults');
+    scene = await Scene.open(nameLab('kfaults'));
   });
   after(() => scene?.close());
 

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'mocha';
 import { readMetric, readPage } from './agent-pages.ts';
 import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** In the range of n1, and no pod's. */
 const claimed = '10.244.1.200';
@@ -13,7 +14,7 @@ describe('a forged status in the range of another node, where no cache of result
   let cluster: Cluster;
   before(async function () {
     await needMachine(this, 'bridge');
-    cluster = await Cluster.up({ name: `kclaims${process.pid}`, agents: { args: ['--cni-cache-dir', 'none'] } });
+    cluster = await Cluster.up({ name: nameLab('kclaims'), agents: { args: ['--cni-cache-dir', 'none'] } });
   });
   after(() => cluster?.lab.down());
 

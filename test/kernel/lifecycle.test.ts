@@ -16,6 +16,7 @@ import { Cluster, families, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { NftShim } from './nft-shim.ts';
 import { block, pods, policy, port } from './policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const anyPeer = pods({}, { team: 'peers' });
 const deny = policy('x', 'deny', { ingress: [], egress: [] });
@@ -33,7 +34,7 @@ describe('the life of an agent (kernel)', function () {
   before(async function () {
     await needMachine(this, 'bridge');
     shim = await NftShim.create();
-    cluster = await Cluster.up({ name: 'klife', agents: false });
+    cluster = await Cluster.up({ name: nameLab('klife'), agents: false });
     agent = cluster.lab.agents.get('n1')!;
     await cluster.apply(deny, oneState);
     await start();

@@ -13,6 +13,7 @@ import { Cluster, families, needMachine } from './cluster.ts';
 import type { Family } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { block, pods, policy, port } from './policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -73,7 +74,7 @@ for (const cni of labCnis) {
     before(async function () {
       await needMachine(this, cni);
       folder = await mkdtemp(join(tmpdir(), 'postern-plan-'));
-      cluster = await Cluster.up({ name: `plan${cni}${process.pid}`, cni });
+      cluster = await Cluster.up({ name: nameLab(`plan${cni}`), cni });
     });
     afterEach(() => cluster?.reset());
     after(async () => {

@@ -4,6 +4,7 @@ import { labCnis } from '../../src/lab/cni-config.ts';
 import { needMachine } from './cluster.ts';
 import { PodStarts } from './pod-starts.ts';
 import type { Start } from './pod-starts.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** How many pods are started for each plugin; with the variable, times are printed. */
 const asked = process.env['POD_STARTS'];
@@ -17,7 +18,7 @@ for (const cni of labCnis) {
     let starts: PodStarts;
     before(async function () {
       await needMachine(this, cni);
-      starts = await PodStarts.open(`kstart${cni}`, cni);
+      starts = await PodStarts.open(nameLab(`kstart${cni}`), cni);
     });
     after(() => starts?.close());
 
@@ -63,7 +64,7 @@ for (const cni of labCnis) {
     let starts: PodStarts;
     before(async function () {
       await needMachine(this, cni);
-      starts = await PodStarts.open(`kopen${cni}`, cni, ['--no-start-gate']);
+      starts = await PodStarts.open(nameLab(`kopen${cni}`), cni, ['--no-start-gate']);
     });
     after(() => starts?.close());
 

@@ -13,6 +13,7 @@ import { readPage } from './agent-pages.ts';
 import { ApiGate } from './api-gate.ts';
 import { Cluster, needMachine, onEachCni } from './cluster.ts';
 import { eventually } from './eventually.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const sysctls = ['iptables', 'ip6tables'].map((suffix) => `net.bridge.bridge-nf-call-${suffix}`);
 
@@ -68,7 +69,7 @@ describe('readiness of an agent that starts (kernel)', function () {
   let agent: AgentProcess;
   before(async function () {
     await needMachine(this, 'bridge');
-    cluster = await Cluster.up({ name: 'kready', agents: false });
+    cluster = await Cluster.up({ name: nameLab('kready'), agents: false });
     agent = cluster.lab.agents.get('n1')!;
   });
   after(() => cluster?.lab.down());

@@ -11,6 +11,7 @@ import { readMetric } from './agent-pages.ts';
 import { needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { PodStarts } from './pod-starts.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -22,7 +23,7 @@ for (const cni of labCnis) {
     let known: string[];
     before(async function () {
       await needMachine(this, cni);
-      starts = await PodStarts.open(`kboot${cni}`, cni);
+      starts = await PodStarts.open(nameLab(`kboot${cni}`), cni);
       const directory = join(starts.lab.state.nodeDirectory('n1'), 'kept');
       args = ['--state-dir', directory];
       await starts.agent.stop();

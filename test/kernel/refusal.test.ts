@@ -5,6 +5,7 @@ import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { NftShim } from './nft-shim.ts';
 import { block, pods, policy, port } from './policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const poison = '10.66.6.6';
 const peer = (name: string) => pods({ pod: name }, { team: 'peers' });
@@ -16,7 +17,7 @@ describe('a policy that the kernel does not take (S9.10) (kernel)', function () 
   before(async function () {
     await needMachine(this, 'bridge');
     shim = await NftShim.create();
-    cluster = await Cluster.up({ name: 'krefuse', agents: { env: shim.env } });
+    cluster = await Cluster.up({ name: nameLab('krefuse'), agents: { env: shim.env } });
   });
   after(async () => {
     await cluster?.lab.down();

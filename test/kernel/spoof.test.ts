@@ -8,6 +8,7 @@ import { newToken } from './ear.ts';
 import { FrameLab } from './frame-lab.ts';
 import { controls } from './frame-controls.ts';
 import { forgeries } from './frame-forgeries.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** The gate alone would stop who takes the node's address on the bridge: it is in the range, and no pod's. */
 const open = ['--no-guard', '--no-start-gate'];
@@ -19,7 +20,7 @@ for (const cni of labCnis) {
       let frames: FrameLab;
       before(async function () {
         await needMachine(this, cni);
-        frames = await FrameLab.open(`kspoof${cni}${isGuarded ? '' : 'off'}`, cni, isGuarded ? [] : open);
+        frames = await FrameLab.open(nameLab(`kspoof${cni}${isGuarded ? '' : 'off'}`), cni, isGuarded ? [] : open);
       });
       after(() => frames?.close());
 

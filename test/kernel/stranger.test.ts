@@ -9,6 +9,7 @@ import { strangerForgeries } from './frame-forgeries-stranger.ts';
 import { newToken } from './ear.ts';
 import { FrameLab } from './frame-lab.ts';
 import { between, toNode } from './frame-makers.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 interface Situation {
   readonly what: string;
@@ -52,7 +53,7 @@ for (const cni of labCnis) {
       let frames: FrameLab;
       before(async function () {
         await needMachine(this, cni);
-        frames = await FrameLab.open(`klate${cni}`, cni, args);
+        frames = await FrameLab.open(nameLab(`klate${cni}`), cni, args);
         await prepare(frames);
         await frames.startLate(cni);
         if (isTold) await waitUntilGuarded(frames, cni);

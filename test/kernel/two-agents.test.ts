@@ -6,6 +6,7 @@ import { eventually } from './eventually.ts';
 import { NftShim } from './nft-shim.ts';
 import { policy } from './policies.ts';
 import { SecondAgent } from './second-agent.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const deny = policy('x', 'deny', { ingress: [] });
 const allow = policy('x', 'allow', { ingress: [{}] });
@@ -18,7 +19,7 @@ describe('two agents on one node (kernel)', function () {
   before(async function () {
     await needMachine(this, 'bridge');
     shim = await NftShim.create();
-    cluster = await Cluster.up({ name: 'ktwo', agents: { env: shim.env } });
+    cluster = await Cluster.up({ name: nameLab('ktwo'), agents: { env: shim.env } });
   });
   after(async () => {
     await second?.end('SIGKILL');

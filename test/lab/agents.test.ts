@@ -9,6 +9,7 @@ import { Lab } from '../../src/lab/lab.ts';
 import { runInNamespace } from '../../src/lab/network-namespace.ts';
 import { host, pod } from './objects.ts';
 import { until } from './until.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const denyAll: ApiObject = {
   apiVersion: 'networking.k8s.io/v1',
@@ -41,7 +42,7 @@ describe('lab: agents (kernel)', function () {
       const links = JSON.parse(await runInNamespace(namespace, 'ip', ['-j', 'link'])) as { ifname: string }[];
       sandboxes.push([metadata.name, ...links.map(({ ifname }) => ifname)].join(' '));
     };
-    lab = await Lab.up({ name: `a${process.pid}`, stateRoot: directory, objects, onSandbox });
+    lab = await Lab.up({ name: nameLab('a'), stateRoot: directory, objects, onSandbox });
     await lab.settle();
   });
   after(async () => {

@@ -14,6 +14,7 @@ import { pod } from '../lab/objects.ts';
 import { requirePrometheus } from '../support/prometheus.ts';
 import { alertRules, alertText } from './alert-rules.ts';
 import { PrometheusProcess, type FiringAlert } from './prometheus-process.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const refusedAddress = '10.66.6.6';
 /** How long the API server may say nothing, in seconds, in place of minutes. */
@@ -46,7 +47,7 @@ describe('the alerts, in a real Prometheus (kernel)', function () {
     const { prometheus: program } = await requirePrometheus(this);
     nft = await BrokenNft.create();
     const objects = [pod('x', 'p', ['TCP/80'], { nodeName: 'n1' }), policy('x', 'usual', { ingress: [] })];
-    lab = await Lab.up({ name: 'kalerts', nodes: 1, cni: 'bridge', objects, agents: { env: nft.env } });
+    lab = await Lab.up({ name: nameLab('kalerts'), nodes: 1, cni: 'bridge', objects, agents: { env: nft.env } });
     await lab.settle();
     news = setInterval(touchAll, 500);
     pages = createServer((request, response) => {

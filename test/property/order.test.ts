@@ -7,6 +7,7 @@ import { Pipeline } from '../../src/pipeline.ts';
 import { keyOf, removeOf, resourceOf, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
 import { clusters, nodeNames } from '../support/random-cluster.ts';
 import { endOfFact, factChoices, factsOf } from '../support/random-facts.ts';
+import { meetsRareCases, runs } from '../support/runs.ts';
 
 type Told = ResourceEvent | NodeFact;
 
@@ -55,9 +56,9 @@ describe('order of events', function () {
           if (expected.bridge) bridged++;
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
-    assert.ok(bridged > 30, `${bridged} with a table of bridges`);
+    assert.ok(bridged > 30 || !meetsRareCases, `${bridged} with a table of bridges`);
   });
 });
 

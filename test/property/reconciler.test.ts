@@ -8,6 +8,7 @@ import { FakeNft } from '../support/fake-nft.ts';
 import { NodeAgent } from '../support/node-agent.ts';
 import { endOf, pod, policy, sandbox } from '../support/objects.ts';
 import { removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
+import { meetsRareCases, runs } from '../support/runs.ts';
 
 const app = (value: string) => ({ podSelector: { matchLabels: { app: value } } });
 const block = (index: number) => ({ ipBlock: { cidr: `10.200.0.${index}/32` } });
@@ -142,11 +143,12 @@ describe('whatever befalls the agent', function () {
         const left = [...planSweep(nft.ruleset!).stages, ...stages].map(({ operations }) => renderScript(operations));
         assert.equal(left.join('\n'), '');
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
     const told = `${refused} policies refused, ${failed} failures, ${crashed} crashes, ${guarded} with ports`;
     // How often the kernel refuses depends on chance more than the rest.
-    assert.ok(refused > 10 && failed > 30 && crashed > 30 && guarded > 30, told);
+    const isEnough = refused > 10 && failed > 30 && crashed > 30 && guarded > 30;
+    assert.ok(isEnough || !meetsRareCases, told);
   });
 });
 

@@ -13,6 +13,7 @@ import { emptyTable } from '../support/routed.ts';
 import { clusters, flowAddresses, flows, shapeLimits, type RandomFlow } from '../support/random-cluster.ts';
 import type { PipelineOptions } from '../../src/pipeline.ts';
 import { factChoices, factsOf, type FactChoices } from '../support/random-facts.ts';
+import { meetsRareCases, runs } from '../support/runs.ts';
 
 interface State {
   readonly objects: readonly ApiObject[];
@@ -48,11 +49,11 @@ describe('stages of a change (S7.3)', function () {
   this.timeout(0);
 
   it('a check passes only what the old or the new rules pass, and drops nothing that both pass, whenever a packet comes', () => {
-    checkHistories((applied) => applied, 300);
+    checkHistories((applied) => applied, runs(300));
   });
 
   it('so it does where a table is written anew, since another program has been at it', () => {
-    checkHistories(spoil, 100);
+    checkHistories(spoil, runs(100));
   });
 
   it('so do members that change together with the rules that read them', () => {
@@ -73,9 +74,9 @@ describe('stages of a change (S7.3)', function () {
           if (before) for (const packet of crowdedPackets) if (checkPacket(packet, tables)) flips++;
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
-    assert.ok(flips > 1000, `only ${flips} packets changed their verdict`);
+    assert.ok(flips > 1000 || !meetsRareCases, `only ${flips} packets changed their verdict`);
   });
 
   it('a crash after any stage leaves what start-up brings to the same table', () => {
@@ -97,7 +98,7 @@ describe('stages of a change (S7.3)', function () {
           applied = crashed;
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });
@@ -135,7 +136,7 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
     }),
     { numRuns },
   );
-  const few = Object.entries(flips).filter(([, count]) => count < numRuns / 3);
+  const few = Object.entries(flips).filter(([, count]) => count < numRuns / 3 && meetsRareCases);
   assert.deepEqual(few, [], 'packets that changed their verdict');
 }
 

@@ -5,6 +5,7 @@ import type { ApiObject } from '../../src/lab/api/object.ts';
 import { Cluster, needMachine } from '../kernel/cluster.ts';
 import { eventually } from '../kernel/eventually.ts';
 import { pods, policy, port } from '../kernel/policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 /** How many pods come and go; with the variable, what the agent holds is printed. */
 const asked = process.env['SHORT_PODS'];
@@ -20,7 +21,7 @@ describe('an agent while jobs come and go (replay of AWS agent #416, affbfc6) (k
     await needMachine(this, 'bridge');
     // As in the image, V8 collects early; a megabyte is what that leaves to the young.
     const env = { NODE_OPTIONS: '--max-semi-space-size=1 --max-old-space-size=96' };
-    cluster = await Cluster.up({ name: 'kjobs', cni: 'bridge', agents: { env } });
+    cluster = await Cluster.up({ name: nameLab('kjobs'), cni: 'bridge', agents: { env } });
   });
   after(() => cluster?.lab.down());
 

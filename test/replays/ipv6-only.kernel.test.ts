@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'mocha';
 import { labCnis } from '../../src/lab/cni-config.ts';
 import { Cluster, needMachine } from '../kernel/cluster.ts';
 import { pods, policy, port } from '../kernel/policies.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const pairs = [
   ['peers/near', 'x/p'],
@@ -17,7 +18,7 @@ for (const cni of labCnis) {
     let cluster: Cluster;
     before(async function () {
       await needMachine(this, cni);
-      cluster = await Cluster.up({ name: `six${cni}`, cni, family: 'ipv6' });
+      cluster = await Cluster.up({ name: nameLab(`six${cni}`), cni, family: 'ipv6' });
       const web = { ports: [port('TCP/80')] };
       const anybody = [pods({}, {})];
       for (const namespace of ['x', 'peers']) {

@@ -15,6 +15,7 @@ import { eventually } from '../kernel/eventually.ts';
 import { block, policy, port } from '../kernel/policies.ts';
 import { namespace, node, pod, sandbox } from '../support/objects.ts';
 import { startPipeline } from '../support/pipeline.ts';
+import { nameLab } from '../support/lab-name.ts';
 
 const program = fileURLToPath(new URL('./packet-queue.py', import.meta.url));
 const changes = Number(process.env['QUEUE_CHANGES'] ?? 40);
@@ -101,7 +102,7 @@ for _ in range(${waiting}):
   afterEach(() => reader?.end());
 
   it('are all there when the last pod on a bridge goes, and when one comes again', async () => {
-    const cluster = await Cluster.up({ name: 'kqueue', cni: 'bridge' });
+    const cluster = await Cluster.up({ name: nameLab('kqueue'), cni: 'bridge' });
     try {
       const { lab } = cluster;
       const name = cluster.nodeNamespace('n1');

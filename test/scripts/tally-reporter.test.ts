@@ -9,7 +9,9 @@ import { readTally, tallyVariable } from '../../scripts/tally.ts';
 const root = resolve(import.meta.dirname, '../..');
 const spec = `
   import { before, describe, it } from '${root}/node_modules/mocha/index.js';
+  import { takeSample } from '${root}/test/support/sample.ts';
   import { skipTest } from '${root}/test/support/skip.ts';
+  takeSample(['a', 'b', 'c'], { what: 'kinds', count: 1, nameOf: String, suite: 'all' });
   describe('a', () => {
     it('passes', () => {});
     it('fails', () => { throw new Error('no'); });
@@ -35,7 +37,7 @@ describe('the reporter', () => {
     this.timeout(20_000);
     const specFile = join(folder, 'planted.test.ts');
     writeFileSync(specFile, spec);
-    const env = { [tallyVariable]: tallyFile };
+    const env = { [tallyVariable]: tallyFile, POSTERN_SAMPLE: '1' };
     ({ exitCode } = await execa('mocha', [specFile], { cwd: root, env, reject: false, preferLocal: true }));
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -48,6 +50,7 @@ describe('the reporter', () => {
         { title: 'a lacks something', reason: 'no kernel' },
         { title: 'a all of these', reason: 'not root' },
       ],
+      leftOut: ['2 of 3 kinds; all: npm run test:whole -- all'],
     });
     assert.equal(exitCode, 3);
   });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'mocha';
+import { takeSample } from '../../support/sample.ts';
 import { skipTest } from '../../support/skip.ts';
 import { needMachine } from '../cluster.ts';
 import { agentWalks } from './agent-walks.ts';
@@ -11,6 +12,12 @@ import { TroubledLab, type Said } from './troubled-lab.ts';
 import type { Walk } from './walk.ts';
 
 const walks: readonly Walk[] = [...connectionWalks, ...doctorWalks, ...agentWalks, ...eventWalks];
+const chosen = takeSample(walks, {
+  what: 'rows of docs/troubleshooting.md',
+  count: 14,
+  nameOf: keyOf,
+  suite: 'troubleshooting',
+});
 
 /** What is asked, with what has to be said. */
 function stepsOf({ ask, exitCode, cause, next = [] }: Walk): NonNullable<Walk['next']> {
@@ -32,13 +39,13 @@ describe('docs/troubleshooting.md, walked (kernel)', function () {
     await needMachine(this, 'bridge');
     at = await TroubledLab.open();
     await at.lab.settle();
-    const lines = walks.flatMap(stepsOf).map(({ line }) => line);
+    const lines = chosen.flatMap(stepsOf).map(({ line }) => line);
     for (const line of new Set(lines)) healthy.set(line, await at.ask(line));
   });
   afterEach(() => at?.reset());
   after(() => at?.close());
 
-  for (const walk of walks) {
+  for (const walk of chosen) {
     const { symptom, ask, says, recorded, make } = walk;
     it(`${symptom}: ${ask}: ${says}${recorded === undefined ? '' : ` (recorded: ${recorded})`}`, async function () {
       const steps = stepsOf(walk);

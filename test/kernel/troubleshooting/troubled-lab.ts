@@ -14,8 +14,9 @@ import type { Family } from '../../../src/model/address.ts';
 import { AgentExec, main, type Container } from './agent-exec.ts';
 import { readSlowness } from './dashboard.ts';
 import { shop } from './shop.ts';
+import { nameLab } from '../../support/lab-name.ts';
 
-const name = 'ktrouble';
+const name = nameLab('ktrouble');
 
 export interface Said {
   readonly exitCode: number | undefined;

@@ -1,0 +1,35 @@
+export interface CodePlace {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Every place of a piece of TypeScript in a source, however the formatter breaks its lines and whatever comments stand between. */
+export function findCode(source: string, wanted: string): CodePlace[] {
+  const [haystack, needle] = [squeeze(source), squeeze(wanted).text];
+  if (needle === '') return [];
+  const isListItem = wanted.trimEnd().endsWith(',');
+  const places: CodePlace[] = [];
+  for (let at = haystack.text.indexOf(needle); at >= 0; at = haystack.text.indexOf(needle, at + 1)) {
+    const end = haystack.offsets[at + needle.length - 1]! + 1;
+    places.push({ start: haystack.offsets[at]!, end: isListItem && source[end] === ',' ? end + 1 : end });
+  }
+  return places;
+}
+
+/** Strings come first: they may hold what looks like a comment. The formatter adds and takes a comma before a bracket that closes. */
+const pieces =
+  /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\\n])*`|(?<skipped>\/\/[^\n]*|\/\*[^]*?\*\/|\s+|,(?=\s*(?:[)\]}]|$)))|[^]/g;
+
+function squeeze(source: string): { readonly text: string; readonly offsets: readonly number[] } {
+  const offsets: number[] = [];
+  let text = '';
+  for (const { 0: piece, index, groups } of source.matchAll(pieces)) {
+    if (groups?.['skipped'] !== undefined) continue;
+    for (let at = 0; at < piece.length; at++) {
+      if (/\s/.test(piece[at]!)) continue;
+      text += piece[at];
+      offsets.push(index + at);
+    }
+  }
+  return { text, offsets };
+}
