@@ -32,7 +32,7 @@ const guard = 'test/compile/anti-spoof.test.ts';
 const bridgeTable = 'test/compile/bridge-table.test.ts';
 const links = 'test/compile/links.test.ts';
 const attribution = 'test/property/denials.test.ts';
-const denialBook = 'test/agent/denials/denial-book.test.ts';
+const denialTracker = 'test/agent/denials/denial-tracker.test.ts';
 const tenants = 'test/agent/tenants.test.ts';
 const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
@@ -41,8 +41,10 @@ const editions = 'test/plan/editions.test.ts';
 const rewrite = 'test/plan/rewrite.test.ts';
 const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
+const staleAddresses = 'test/agent/stale-addresses.test.ts';
+const connectionFlusher = 'test/agent/connection-flusher.test.ts';
 const transactions = 'test/nftables/transactions.test.ts';
-const changeBook = 'test/agent/change-book.test.ts';
+const transactionTracker = 'test/agent/transaction-tracker.test.ts';
 const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
@@ -687,14 +689,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a list that comes back empty is believed the first time',
     file: 'src/watch/empty-list.ts',
-    find: 'count >= leastAnswers && now - first >= leastMs',
+    find: 'count >= minLists && now - first >= minMs',
     replace: 'count > 0 && now >= first',
     specs: [emptyList, 'test/watch/watch.test.ts'],
   },
   {
     name: 'a list that comes back empty is believed however fast it was asked for again',
     file: 'src/watch/empty-list.ts',
-    find: ' && now - first >= leastMs',
+    find: ' && now - first >= minMs',
     replace: '',
     specs: [emptyList],
   },
@@ -729,8 +731,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is back after an empty list is taken for one more empty answer',
     file: 'src/watch/watch.ts',
-    find: "'back', known);\n      this.#empty = undefined;",
-    replace: "'back', known);",
+    find: "'recovered', known);\n      this.#empty = undefined;",
+    replace: "'recovered', known);",
     specs: ['test/watch/watch.test.ts'],
   },
   {
@@ -777,36 +779,36 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a write that failed counts as none',
-    file: 'src/agent/change-book.ts',
+    file: 'src/agent/transaction-tracker.ts',
     find: 'if (isDone) this.#written++; else this.#isUnclear = true;',
     replace: 'if (isDone) this.#written++;',
-    specs: [changeBook],
+    specs: [transactionTracker],
   },
   {
     name: 'a foreign change beside one of ours is not noticed',
-    file: 'src/agent/change-book.ts',
+    file: 'src/agent/transaction-tracker.ts',
     find: 'if (this.#ours > this.#written + this.#writing)',
     replace: 'if (this.#ours > 0 && this.#written + this.#writing === 0)',
-    specs: [changeBook],
+    specs: [transactionTracker],
   },
   {
     name: 'what nft cannot name is taken for a write of ours',
-    file: 'src/agent/change-book.ts',
+    file: 'src/agent/transaction-tracker.ts',
     find: "if (most > this.#written) return 'unnamed';",
     replace: '',
-    specs: [changeBook],
+    specs: [transactionTracker],
   },
   {
     name: 'a write of ours that nft never tells of hides a foreign change for ever',
-    file: 'src/agent/change-book.ts',
-    find: 'now - this.#lateSince > patienceMs',
+    file: 'src/agent/transaction-tracker.ts',
+    find: 'now - this.#lateSince > reportDelayMs',
     replace: 'now < this.#lateSince',
-    specs: [changeBook],
+    specs: [transactionTracker],
   },
   {
     name: 'what was changed while no nft listened is not looked for',
     file: 'src/agent/drift-watch.ts',
-    find: 'this.#isListening = true;\n        this.#book.missed();',
+    find: 'this.#isListening = true;\n        this.#tracker.missed();',
     replace: 'this.#isListening = true;',
     specs: [driftWatch],
   },
@@ -991,6 +993,90 @@ export const mutants: readonly Mutant[] = [
     find: 'if (wasFull || (policy && !this.#admit(ledger, policy)))',
     replace: 'if (policy && (wasFull || !this.#admit(ledger, policy)))',
     specs: [admission],
+  },
+  {
+    name: 'an address is open before the connections of its last owner are deleted',
+    file: 'src/agent/reconciler.ts',
+    find: "if (name === 'switch') await flushed;",
+    replace: '',
+    specs: [reconciler],
+  },
+  {
+    name: 'a pod that gets the address and the device of another gets its connections',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'return last !== undefined && last !== owner ? [address] : [];',
+    replace: 'return last === undefined && last !== owner ? [] : [];',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'a pod that starts while there is no agent gets the connections of another',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'before ? this.#changed(before, owners) : comingAddresses(held ?? {}, ruleset)',
+    replace: 'before ? this.#changed(before, owners) : comingAddresses({}, ruleset)',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'another port of the same bridge is the same pod',
+    file: 'src/compile/coming-addresses.ts',
+    find: 'for (const family of tableFamilies) {',
+    replace: "for (const family of tableFamilies.filter((each) => each !== 'bridge')) {",
+    specs: ['test/compile/coming-addresses.test.ts'],
+  },
+  {
+    name: 'a pod that the gate does not hold loses connections of its own',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'return coming.filter(isGated);',
+    replace: 'return coming;',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'an address is clean while its flush is under way',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'const known = [this.#named, this.#leaving, this.#left, this.#flushing];',
+    replace: 'const known = [this.#named, this.#leaving, this.#left];',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'an address is clean while its rules are still in the kernel',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'const known = [this.#named, this.#leaving, this.#left, this.#flushing];',
+    replace: 'const known = [this.#named, this.#left, this.#flushing];',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'a flush in the background deletes the connections of a new pod',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'for (const [address, owner] of owners) if (owner !== undefined) this.#forget(address);',
+    replace: '',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'a listing from before the gate was restored counts',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'if (this.#wasGateInForce) this.#named = named;',
+    replace: 'this.#named = named;',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'an address passes on while a flush in the background can delete connections of its new pod',
+    file: 'src/agent/connection-flusher.ts',
+    find: 'this.#last = this.#last.then(async () => void (await flush()));',
+    replace: 'this.#last = flush().then(() => {});',
+    specs: [connectionFlusher],
+  },
+  {
+    name: 'a change that is tried again does not wait for the flush that it needs',
+    file: 'src/agent/connection-flusher.ts',
+    find: 'return this.#awaited;',
+    replace: 'return coming.length > 0 ? this.#awaited : Promise.resolve();',
+    specs: [connectionFlusher],
+  },
+  {
+    name: 'other pod ranges leave addresses clean that were never looked for',
+    file: 'src/agent/connection-flusher.ts',
+    find: 'if (this.#gatedRanges.join() !== snapshot.gatedRanges.join()) this.#stale.reset();',
+    replace: '',
+    specs: [connectionFlusher],
   },
   {
     name: 'a change that never ends is tried for ever',
@@ -2256,10 +2342,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a connection that the kernel has noted anew is not told of again',
-    file: 'src/agent/denials/denial-book.ts',
-    find: 'before === undefined || made - before > sameNoteMs',
+    file: 'src/agent/denials/denial-tracker.ts',
+    find: 'before === undefined || made - before > sameRecordMs',
     replace: 'before === undefined',
-    specs: [denialBook],
+    specs: [denialTracker],
   },
   {
     name: 'a look that fails loses what was counted',
@@ -2277,10 +2363,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'notes that differ only in what is not told are each told of',
-    file: 'src/agent/denials/denial-book.ts',
+    file: 'src/agent/denials/denial-tracker.ts',
     find: 'known && known.made > made ? known : { denial, made }',
     replace: '{ denial, made }',
-    specs: [denialBook],
+    specs: [denialTracker],
   },
   {
     name: 'a denial is laid to a pod of another node that has the address by now',

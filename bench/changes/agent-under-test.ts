@@ -1,4 +1,6 @@
 import { inspect } from 'node:util';
+import { ConnectionFlusher } from '../../src/agent/connection-flusher.ts';
+import { createFlushConnections } from '../../src/apply/flush-connections.ts';
 import { openNftSession } from '../../src/apply/nft-session.ts';
 import { createNft, type Nft } from '../../src/apply/nft.ts';
 import { ObjectVersions } from '../../src/agent/object-versions.ts';
@@ -46,6 +48,14 @@ const reconciler = new Reconciler({
   kernel: nftKernelTables(observed),
   clock: systemClock,
   signal,
+  connections: new ConnectionFlusher({
+    flush: createFlushConnections(),
+    clock: systemClock,
+    flushed(_addresses, error) {
+      if (error !== undefined) fail(error);
+    },
+    signal,
+  }),
   version() {
     takenIn = seen.length;
     scripts = [];

@@ -139,7 +139,7 @@ export const agentFaults: readonly Fault[] = [
         await scene.start(node, { args: ['--listen', `127.0.0.1:${httpPort}`] });
         const time = await scene.rightByPackets(since);
         await eventually(async () =>
-          (await agent.logTail(50)).includes('another process listens there') ? undefined : 'it does not say so',
+          (await agent.logTail(50)).includes('another process uses this address') ? undefined : 'it does not say so',
         );
         await endProcess(thief);
         const ask = `printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' | socat -t5 - TCP:127.0.0.1:${httpPort}`;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the root file system of the image in the new folder DEST, from this checkout and the Debian packages nftables, iproute2 and
-# conntrack: node, the agent as one file, nft, ip, conntrack (for kernels without /proc/net/nf_conntrack) and what these need. No shell, nothing else. The Dockerfile runs it too.
+# conntrack: node, the agent as one file, nft, ip, conntrack and what these need. No shell, nothing else. The Dockerfile runs it too.
 set -eu
 [ $# = 1 ] || { echo 'usage: rootfs.sh DEST' >&2; exit 2; }
 fail() {

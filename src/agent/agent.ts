@@ -1,4 +1,5 @@
 import { exec } from '../apply/exec.ts';
+import { createFlushConnections } from '../apply/flush-connections.ts';
 import { openNftSession } from '../apply/nft-session.ts';
 import { startNftMonitor } from '../apply/nft-monitor.ts';
 import { createNft } from '../apply/nft.ts';
@@ -41,6 +42,7 @@ import { OldTables } from './old-tables.ts';
 import { PlanSource } from './plan-source.ts';
 import { PodFetcher } from './pod-fetcher.ts';
 import { PolicyReporter } from './policy-report.ts';
+import { ConnectionFlusher } from './connection-flusher.ts';
 import { Reconciler, type AppliedVersion } from './reconciler.ts';
 import { Reporter } from './report.ts';
 import { reportSandboxes } from './sandbox-watch.ts';
@@ -63,7 +65,19 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const logger = createLogger({ level: config.logLevel, node, version });
   const metrics = createMetrics(version);
   const live = new Checks(livenessChecks);
-  const ready = new Checks(['lock', 'lists', 'node', 'rules', 'sandboxes', 'gate', 'guard', ...environmentChecks]);
+  const ready = new Checks([
+    'lock',
+    'lists',
+    'node',
+    'rules',
+    'sandboxes',
+    'gate',
+    'guard',
+    'connections',
+    ...environmentChecks,
+  ]);
+  // Ready until a flush fails.
+  ready.report('connections', undefined);
   metrics.readiness.checks(() => ready.results());
   const client = createApiClient(await loadKubeConfig(config.kubeconfig));
   const { guard, unguarded } = await chooseGuard(config.guard, exec, signal);
@@ -79,9 +93,9 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const versions = new ObjectVersions();
   const nft = openNftSession(createNft(), {
     paused(pauseMs) {
-      // Whoever stops waits for nothing.
+      // An agent that stops runs no more commands.
       if (signal.aborted) return;
-      const told = 'the nft that is kept did not do its work: until one does, each change and each look starts its own';
+      const told = 'the nft session failed: until it recovers, the agent runs nft once per command';
       logger.warn({ retryAfterSeconds: pauseMs / 1000 }, told);
     },
   });
@@ -146,11 +160,18 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     unenforceable: (pods) => reporter.unenforceable(pods),
   });
   const oldTables = new OldTables(nft, logger, signal);
+  const connections = new ConnectionFlusher({
+    flush: createFlushConnections(),
+    clock: systemClock,
+    flushed: (addresses, error) => reporter.flushed(addresses, error),
+    signal,
+  });
   const reconciler = new Reconciler({
     pipeline: source,
     kernel,
     clock: systemClock,
     signal,
+    connections,
     version() {
       policies.planned();
       return versions.version;

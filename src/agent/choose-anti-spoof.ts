@@ -4,11 +4,11 @@ import type { Guard } from '../compile/assemble.ts';
 
 export interface GuardChoice {
   readonly guard: Guard;
-  /** Why it does not hold everything. */
+  /** Why the guard is incomplete. */
   readonly unguarded: string | undefined;
 }
 
-/** As much of the guard as the kernel and nft of this node can do: what they refuse would take all that is written with it down. */
+/** Chooses the rules of the guard that the kernel and nft of this node support. An unsupported rule would make the whole transaction fail. */
 export async function chooseGuard(isWanted: boolean, exec: Exec, signal: AbortSignal): Promise<GuardChoice> {
   if (!isWanted) return { guard: false, unguarded: '--no-guard' };
   const noBridges = await checkBridgeTables(exec, signal);

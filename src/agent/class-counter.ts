@@ -4,21 +4,21 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { ClassMetrics } from '../telemetry/metrics/classes.ts';
 import { repeat } from './repeat.ts';
 
-/** More names would make a label that nobody reads. */
+/** The maximum number of policy names in a label. */
 const mostNames = 10;
 
 const nothing: ClassCounts = { judged: 0, denied: 0 };
 const noTable = '{"nftables": []}';
 
-/** Our table of a family without elements, as nft lists it; `undefined` where there is none. */
+/** Lists our table of a family without elements, as nft JSON; `undefined` if it does not exist. */
 type List = (family: Family, signal: AbortSignal) => Promise<string | undefined>;
 
-/** Adds up what the classes count in the kernel. */
+/** Adds the packet counters of classes in the kernel to the metrics. */
 export class ClassCounter {
   readonly #list: List;
   readonly #metrics: ClassMetrics;
   #classes: readonly CountedClass[] = [];
-  /** As nft had them at the last look; none before the first. */
+  /** The listings of the last look; empty before the first. */
   readonly #listings = new Map<Family, string>();
 
   constructor(list: List, metrics: ClassMetrics) {
@@ -26,14 +26,14 @@ export class ClassCounter {
     this.#metrics = metrics;
   }
 
-  /** The kernel holds these now. */
+  /** To be called with the classes that the kernel holds now. */
   applied(classes: readonly CountedClass[]): void {
     if (classes === this.#classes) return;
     this.#classes = classes;
     this.#metrics.classes(classes.map(({ policies, ...rest }) => ({ ...rest, policies: namesOf(policies) })));
   }
 
-  /** What was counted before the first look is not this agent's. Rejects where the kernel cannot be asked. */
+  /** The first look only sets the baseline: earlier packets belong to an earlier agent. Rejects if nft fails. */
   async look(signal: AbortSignal): Promise<void> {
     for (const family of families) {
       const last = this.#listings.get(family);
@@ -48,22 +48,22 @@ export class ClassCounter {
     const known = readClassCounts(last, classes);
     for (const [each, counts] of readClassCounts(listing, classes)) {
       const { judged, denied } = known.get(each) ?? nothing;
-      // Written anew, it counts from 0.
+      // A counter starts at 0 when the agent writes its chain again.
       const before = counts.judged >= judged && counts.denied >= denied ? { judged, denied } : nothing;
       const newlyDenied = counts.denied - before.denied;
       this.#metrics.packets(each, 'denied', newlyDenied);
-      // Packets that pass during the listing may be in one count and not in the other.
+      // A packet that passes during the listing may be in one of the two counters only.
       this.#metrics.packets(each, 'allowed', Math.max(0, counts.judged - before.judged - newlyDenied));
     }
   }
 }
 
-/** Milliseconds between two looks: a listing of the rules alone, 20 ms for a thousand. */
+/** Milliseconds between two looks. Each lists the rules without elements, which takes 20 ms for a thousand rules. */
 const interval = 10_000;
 
-/** Has them counted until the signal aborts. */
+/** Reads the counters regularly until the signal aborts. */
 export function watchClasses(classes: ClassCounter, logger: Logger, signal: AbortSignal): void {
-  const failed = (err: unknown): void => logger.warn({ err }, 'could not read what classes have counted');
+  const failed = (err: unknown): void => logger.warn({ err }, 'could not read the packet counters of classes');
   repeat(interval, () => classes.look(signal), { signal, failed });
 }
 

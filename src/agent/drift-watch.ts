@@ -3,15 +3,16 @@ import type { Transaction } from '../nftables/transactions.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ApplyMetrics } from '../telemetry/metrics/apply.ts';
 import { backoffDelay } from '../watch/backoff.ts';
-import { ChangeBook } from './change-book.ts';
+import { TransactionTracker } from './transaction-tracker.ts';
 import type { KernelTables } from './kernel-tables.ts';
-import type { Clock, Reconciler } from './reconciler.ts';
+import type { Clock } from './clock.ts';
+import type { Reconciler } from './reconciler.ts';
 import { repeat } from './repeat.ts';
 
 export interface DriftEvents {
-  /** nft tells of all changes from now on. */
+  /** `nft monitor` reports all changes from now on. */
   listening(): void;
-  /** It does not, for this reason; it is tried again. Until then only the chains that every packet meets are compared. */
+  /** `nft monitor` failed, and starts again after `retryIn` milliseconds. Until then the agent compares only the chains that every packet meets. */
   deaf(reason: string, retryIn: number): void;
 }
 
@@ -22,103 +23,104 @@ export interface DriftWatchOptions {
 }
 
 /**
- * Milliseconds between two looks: with the restoring less than the second that S7.16 allows, also on a node whose processors are busy. A look lists one
- * chain of each table (nft 1.1.3 finds only the last of several tables): 0.2 ms of a processor by the nft that stays, 7 ms where one has to be started.
+ * Milliseconds between two looks. Look and restoration together take less than the second that S7.16 allows, also on a node with busy CPUs. A look
+ * lists one chain of each table, in separate commands: nft 1.1.3 finds only the last of several tables. It takes 0.2 ms of CPU time with the
+ * nft session, and 7 ms with a new nft process.
  */
 const interval = 300;
 
-/** Looks again and again until the signal aborts. */
+/** Looks regularly until the signal aborts. */
 export function watchDrift(watch: DriftWatch, reconciler: Reconciler, logger: Logger, signal: AbortSignal): void {
-  const failed = (err: unknown): void => logger.error({ err }, 'could not look at our tables');
+  const failed = (err: unknown): void => logger.error({ err }, "could not check Postern's tables");
   signal.addEventListener('abort', () => watch.close(), { once: true });
   repeat(interval, () => watch.look(reconciler), { signal, failed });
 }
 
-/** Logs and counts. Of a series of failures the first is logged. */
+/** Logs and counts. It logs only the first of a series of failures. */
 export function driftReport(metrics: Pick<ApplyMetrics, 'monitor'>, logger: Logger): DriftEvents {
   let isDeaf = false;
   return {
     listening() {
       metrics.monitor(true);
-      if (isDeaf) logger.info('nft monitor runs again: all changes of our tables are seen');
+      if (isDeaf) logger.info("nft monitor runs again: the agent sees every change of Postern's tables");
       isDeaf = false;
     },
     deaf(reason, retryIn) {
       metrics.monitor(false);
       if (isDeaf) return;
       isDeaf = true;
-      const told =
-        'nft monitor does not run: until it does, of changes by other programs the agent sees only those of the chains that every packet meets';
-      logger.warn({ reason, retryAfterSeconds: retryIn / 1000 }, told);
+      const message =
+        'nft monitor does not run: until it runs, the agent sees changes by other programs only in the chains that every packet meets';
+      logger.warn({ reason, retryAfterSeconds: retryIn / 1000 }, message);
     },
   };
 }
 
 const backoff = { firstMs: 1000, maxMs: 60_000 };
-/** Of each anonymous set that others make, the nft that listens keeps a kilobyte. */
+/** `nft monitor` is restarted after so many transactions: it keeps a kilobyte for each anonymous set of other programs. */
 const mostTransactions = 20_000;
-/** Where it is not clear whether anything has changed, looks take at most a tenth of the time. */
+/** If it is unclear whether something has changed, reads pause for nine times their duration. So they take at most a tenth of the time. */
 const restShare = 9;
 
-/** Finds any change of our tables that is not ours (S7.18): nft tells of each transaction on the node, and those that may be foreign lead to a look. */
+/** Detects changes of our tables by other programs (S7.18). `nft monitor` reports each transaction on the node. If one may be foreign, the reconciler reads our tables. */
 export class DriftWatch {
   readonly #options: DriftWatchOptions;
-  readonly #book = new ChangeBook();
+  readonly #tracker = new TransactionTracker();
   #monitor: NftMonitor | undefined;
   #isListening = false;
   #transactions = 0;
   #failures = 0;
   #startAt = -Infinity;
-  #lookAgainAt = -Infinity;
+  #readAgainAt = -Infinity;
   #isClosed = false;
 
   constructor(options: DriftWatchOptions) {
     this.#options = options;
   }
 
-  /** The kernel, whose writes are known to be ours from now on, and whose looks to be looks. */
+  /** Wraps the kernel, so that the tracker counts the agent's writes and full reads. */
   behind<D extends KernelTables>(kernel: D): D {
     const { clock } = this.#options;
     return {
       ...kernel,
       observe: async (signal) => {
-        this.#book.looking();
+        this.#tracker.beginRead();
         const begunAt = clock.now();
         try {
           return await kernel.observe(signal);
         } catch (error) {
-          this.#book.missed();
+          this.#tracker.missed();
           throw error;
         } finally {
-          this.#lookAgainAt = clock.now() + restShare * (clock.now() - begunAt);
+          this.#readAgainAt = clock.now() + restShare * (clock.now() - begunAt);
         }
       },
       run: async (operations, options) => {
         if (options.check) return kernel.run(operations, options);
-        this.#book.writing();
+        this.#tracker.beginWrite();
         let isDone = false;
         try {
           await kernel.run(operations, options);
           isDone = true;
         } finally {
-          this.#book.wrote(isDone);
+          this.#tracker.endWrite(isDone);
         }
       },
     };
   }
 
-  /** To be called again and again. */
+  /** To be called regularly. */
   async look(reconciler: Pick<Reconciler, 'verify' | 'suspect'>): Promise<void> {
     const now = this.#options.clock.now();
     if (!this.#monitor && now >= this.#startAt) this.#start();
     await reconciler.verify();
     if (!this.#isListening) return;
-    const judgement = this.#book.judge(now);
-    if (judgement === 'fine' && this.#transactions > mostTransactions) return this.#restart();
-    if (judgement === 'fine' || judgement === 'wait') return;
-    if (judgement !== 'foreign' && now < this.#lookAgainAt) return;
-    // One that starts now knows all that there is.
-    if (judgement === 'unnamed') return this.#restart();
+    const verdict = this.#tracker.judge(now);
+    if (verdict === 'fine' && this.#transactions > mostTransactions) return this.#restart();
+    if (verdict === 'fine' || verdict === 'wait') return;
+    if (verdict !== 'foreign' && now < this.#readAgainAt) return;
+    // A new nft monitor reads the names of all current objects.
+    if (verdict === 'unnamed') return this.#restart();
     reconciler.suspect();
   }
 
@@ -138,12 +140,12 @@ export class DriftWatch {
     const isCurrent = (): boolean => this.#monitor === monitor && !this.#isClosed;
     this.#isListening = false;
     this.#transactions = 0;
-    const told = (transaction: Transaction): void => {
+    const reported = (transaction: Transaction): void => {
       if (!isCurrent()) return;
       this.#transactions++;
-      this.#book.told(transaction);
+      this.#tracker.reported(transaction);
     };
-    const monitor = startMonitor(told);
+    const monitor = startMonitor(reported);
     this.#monitor = monitor;
     let listeningSince = Infinity;
     const ended = (reason: string): void => {
@@ -162,7 +164,7 @@ export class DriftWatch {
         if (!isCurrent()) return;
         listeningSince = clock.now();
         this.#isListening = true;
-        this.#book.missed();
+        this.#tracker.missed();
         events.listening();
       },
       (error: unknown) => ended(error instanceof Error ? error.message : String(error)),

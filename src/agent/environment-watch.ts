@@ -14,27 +14,27 @@ import type { LinkWatch } from './link-watch.ts';
 
 export const environmentChecks = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter'] as const;
 
-/** How often what could keep the node from enforcing is looked at again, in milliseconds. */
+/** Milliseconds between two checks. */
 const interval = 10_000;
 
 export interface EnvironmentWatchOptions {
-  /** `undefined` as long as not all first lists are in. */
+  /** `undefined` until all first lists have arrived. */
   readonly localPods: () => ReadonlyMap<PodKey, LocalPod> | undefined;
   readonly ready: Checks;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Finds out on which devices pods are; missing where nothing holds them to one. */
+  /** Finds the devices of pods; missing if the guard is off. */
   readonly links?: Pick<LinkWatch, 'look'>;
-  /** After each look: all pods for which this node cannot do what it should, because it does not see their packets, or not where they come from. */
+  /** Called after each check with all pods for which this node cannot enforce policies or the guard. */
   readonly unenforceable: (pods: ReadonlyMap<PodKey, readonly Issue[]>) => void;
   readonly exec?: Exec;
-  /** Milliseconds of a clock that nobody sets. */
+  /** Milliseconds of a monotonic clock. */
   readonly now?: () => number;
 }
 
 /**
- * Reports what would keep the node from enforcing, for all pods or for one. It is looked at every so often, and at once by the function
- * that this returns, if the local pods have other addresses than before; one look at a time.
+ * Reports what prevents the node from enforcing policies, for all pods or for one. It checks regularly. The returned function checks at once if the
+ * addresses of local pods have changed. Only one check runs at a time.
  */
 export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
   const { localPods, ready, logger, signal, links, unenforceable } = options;
@@ -47,7 +47,7 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
   };
   let nftIsFine = false;
   const look = async (pods: readonly LocalPod[] | undefined): Promise<void> => {
-    // The program and the kernel do not change under us; devices and their settings may.
+    // nft and the kernel do not change while the agent runs. Devices and their settings may change.
     nftIsFine ||=
       report('nft', await checkNftVersion(exec, signal)) && report('nf_tables', await checkNfTables(exec, signal));
     const devices = await readDevices(exec, ipvsDevices, signal);
@@ -56,14 +56,14 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
     const { bridged, outside } = await routes.find(pods, devices, signal);
     report('bridge-netfilter', await checkBridgeNetfilter(bridged, devices, readText));
     const issues = issuesOf(pods, outside);
-    // Of a pod whose packets are not seen there is no more to say.
+    // If the node does not see a pod's packets, that issue replaces the issue about the guard.
     const unguarded = (await links?.look(pods, signal)) ?? openLinkLocal(pods, bridged);
     unenforceable(new Map([...unguarded, ...issues]));
   };
   let seen: string | undefined;
   let running = false;
   const start = (force: boolean): void => {
-    // A copy: what it is of may change while we look.
+    // A copy, because the map may change during the check.
     const pods = localPods()?.values().toArray();
     const known = pods?.map(({ key, addresses }) => [key, ...addresses].join()).join(' ');
     if (signal.aborted || running || (!force && known === seen)) return;
@@ -72,9 +72,9 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
     look(pods)
       .catch((error: unknown) => {
         if (signal.aborted) return;
-        // What was found before may no longer be so.
+        // The earlier results may no longer be true.
         const reason = error instanceof Error ? error.message : String(error);
-        for (const name of ['ipvs', 'bridge-netfilter'] as const) report(name, `could not look: ${reason}`);
+        for (const name of ['ipvs', 'bridge-netfilter'] as const) report(name, `the check failed: ${reason}`);
       })
       .finally(() => {
         running = false;
@@ -88,13 +88,13 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
   return () => start(false);
 }
 
-/** Without the guard nothing tells which pod of a bridge has a link-local address, so policies do not hold there (S1.16). */
+/** Without the guard, the rules cannot tell which pod of a bridge has a link-local address, so policies do not apply to it (S1.16). */
 function openLinkLocal(pods: readonly LocalPod[], bridged: ReadonlyMap<string, string>): Map<PodKey, Issue[]> {
   const open = pods.filter(({ addresses, policies }) => {
     return policies.length > 0 && addresses.some((address) => bridged.has(address));
   });
   const message =
-    'the guard is off, so policies do not hold for IPv6 link-local addresses (fe80::/10) between pods of one bridge: ' +
+    'the guard is off, so policies do not apply to IPv6 link-local addresses (fe80::/10) between pods of one bridge: ' +
     'turn the guard on (guard.enabled, --guard)';
   const issue: Issue = { code: 'not-guarded', path: 'status.podIPs', message, effect: 'not-enforced' };
   return new Map(open.map(({ key }) => [key, [issue]]));

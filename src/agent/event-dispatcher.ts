@@ -9,30 +9,30 @@ export interface EventDispatcherOptions {
   readonly fetcher: Pick<PodFetcher, 'receive' | 'want'>;
 }
 
-/** Hands what the API server and the node tell to all that must know, and sees what it calls for: pods to ask for, and facts that follow. */
+/** Passes events of the API server and facts of the node to all consumers. It then requests missing pods, and emits the fact that follows. */
 export function createEventDispatcher({
   pipeline,
   source,
   fetcher,
 }: EventDispatcherOptions): (event: ResourceEvent | NodeFact) => void {
   let isCompleteReported = false;
-  let isLooking = false;
-  const look = (): void => {
-    isLooking = false;
-    // Before the first list of pods, none is known.
+  let isScheduled = false;
+  const requestPods = (): void => {
+    isScheduled = false;
+    // Before the first list of pods, every pod is unknown.
     if (pipeline.inSync) fetcher.want(pipeline.unknownSandboxes);
   };
-  const take = (event: ResourceEvent | NodeFact): void => {
+  const dispatch = (event: ResourceEvent | NodeFact): void => {
     pipeline.receive(event);
     fetcher.receive(event);
     source.receive(event);
     if (!isCompleteReported && pipeline.cniCacheComplete) {
       isCompleteReported = true;
-      take({ op: 'cache-complete' });
+      dispatch({ op: 'cache-complete' });
     }
-    // Once for all that comes in one piece.
-    if (!isLooking) setImmediate(look);
-    isLooking = true;
+    // Runs once for all events of one batch.
+    if (!isScheduled) setImmediate(requestPods);
+    isScheduled = true;
   };
-  return take;
+  return dispatch;
 }

@@ -8,16 +8,16 @@ import type { ObjectVersions } from './object-versions.ts';
 import { EventWriter } from './event-writer.ts';
 import { repeatedEvent, objectEvent, type RepeatedEvent } from './object-event.ts';
 
-/** How many cases are known to have been told. What is forgotten is told again, and the API server has it already. */
+/** How many written Events are remembered. A forgotten one is sent again, and the API server answers that it exists. */
 const remembered = 5000;
 
-/** Tells the owners of objects. */
+/** Creates Events about API objects. */
 export class EventRecorder {
   readonly #node: string;
   readonly #versions: ObjectVersions;
   readonly #writer: Pick<EventWriter, 'add'>;
   readonly #now: () => number;
-  readonly #told = new Set<string>();
+  readonly #recorded = new Set<string>();
 
   constructor(node: string, versions: ObjectVersions, writer: Pick<EventWriter, 'add'>, now: () => number) {
     this.#node = node;
@@ -26,35 +26,35 @@ export class EventRecorder {
     this.#now = now;
   }
 
-  /** Of an issue: once for each generation of the object, however often it is told of it. */
+  /** Creates the Event of an issue, once for each generation of the object. */
   announce(resource: ResourceName, key: ObjectKey, issue: Issue): void {
     const version = this.#versions.find(resource, key);
     if (!version) return;
     const name = [version.uid, version.generation, issue.code, issue.path].join('\n');
-    if (this.#told.has(name)) return;
-    if (this.#told.size >= remembered) this.#told.clear();
-    this.#told.add(name);
+    if (this.#recorded.has(name)) return;
+    if (this.#recorded.size >= remembered) this.#recorded.clear();
+    this.#recorded.add(name);
     this.#writer.add(objectEvent({ resource, key, version }, issue, { node: this.#node, now: this.#now() }));
   }
 
-  /** Of what happens, whatever has been told before. */
+  /** Creates or updates the Event of something that happens repeatedly. */
   tell(resource: ResourceName, key: ObjectKey, happening: RepeatedEvent): void {
     const version = this.#versions.find(resource, key);
     if (version) this.#writer.add(repeatedEvent({ resource, key, version }, happening, this.#node));
   }
 }
 
-/** One that writes to the API server until the signal aborts. */
+/** Creates a recorder that writes to the API server until the signal aborts. */
 export function createEventRecorder(
   node: string,
   versions: ObjectVersions,
-  { client, metrics, logger, signal }: AnnouncerTools,
+  { client, metrics, logger, signal }: RecorderTools,
 ): EventRecorder {
   const writer = new EventWriter({
     client,
     signal,
     random: Math.random,
-    // Some hundred nodes a second are no burden to an API server.
+    // An API server easily handles the Events of 200 nodes a second.
     spreadMs: () => versions.count('nodes') * 5,
     sleep: (ms) => delay(ms, undefined, { signal }).catch(() => undefined),
     observer: {
@@ -63,14 +63,14 @@ export function createEventRecorder(
         if (result === 'dropped') logger.warn({ event: name, err: error }, 'could not write an Event');
       },
       delayed({ name }, error) {
-        logger.warn({ event: name, err: error }, 'could not write an Event yet; trying again, later and later');
+        logger.warn({ event: name, err: error }, 'could not write an Event; trying again with back-off');
       },
     },
   });
   return new EventRecorder(node, versions, writer, Date.now);
 }
 
-interface AnnouncerTools {
+interface RecorderTools {
   readonly client: Pick<ApiClient, 'write'>;
   readonly metrics: Metrics;
   readonly logger: Logger;

@@ -4,9 +4,9 @@ import { backoffDelay } from '../watch/backoff.ts';
 import type { ObjectEvent } from './object-event.ts';
 
 export interface EventWriterObserver {
-  /** `known`: another node, or we before a restart, had written it. `dropped`: it never will be. */
+  /** `known`: another node, or this agent before a restart, has written it. `dropped`: it will not be written. */
   finished(result: 'written' | 'known' | 'dropped', event: ObjectEvent, error?: ApiError): void;
-  /** The first of a series of failures; what failed is tried again. */
+  /** Called for the first of a series of failures. The writer tries again. */
   delayed(event: ObjectEvent, error: ApiError): void;
 }
 
@@ -15,19 +15,19 @@ interface Options {
   readonly observer: EventWriterObserver;
   readonly signal: AbortSignal;
   readonly random: () => number;
-  /** Every node has the same to tell at the same moment: each begins at some moment of this time, in milliseconds. */
+  /** Every node may have the same Event to write at the same moment. So each waits for a random part of this time, in milliseconds. */
   readonly spreadMs: () => number;
   /** Resolves early when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 const longestQueue = 1000;
-/** Thousands of bad objects must not make every node a flood. */
+/** The pause between two Events, so that thousands of invalid objects do not flood the API server. */
 const pauseMs = 100;
 const silenceMs = 30_000;
 const backoff = { firstMs: 1000, maxMs: 60_000 };
 
-/** Writes Events one after the other, at most ten a second, until each is there: an outage of the API server only delays them. */
+/** Writes Events one after the other, at most ten a second, and retries. So an outage of the API server only delays them. */
 export class EventWriter {
   readonly #options: Options;
   readonly #queue = new Map<string, ObjectEvent>();
@@ -40,7 +40,7 @@ export class EventWriter {
   add(event: ObjectEvent): void {
     const key = `${event.path}/${event.name}`;
     if (this.#queue.has(key)) {
-      // It waits in its place, and says the newest.
+      // The queued Event keeps its place and gets the newest content.
       if (event.newest) this.#queue.set(key, event);
       return;
     }
@@ -49,7 +49,7 @@ export class EventWriter {
     this.#running ??= this.#run();
   }
 
-  /** Settles when all are written, or the signal has aborted. */
+  /** Resolves when all Events are written or the signal has aborted. */
   async idle(): Promise<void> {
     await this.#running;
   }
@@ -58,14 +58,14 @@ export class EventWriter {
     const { observer, signal, random, spreadMs, sleep } = this.#options;
     await sleep(random() * spreadMs(), signal);
     for (let failures = 0; !signal.aborted;) {
-      // In the very turn that saw nothing left: an Event that comes later must start a new run.
+      // There is no await between this check and the end of the run: an Event that arrives later must start a new run.
       const [next] = this.#queue;
       if (!next) break;
       const [key, event] = next;
       const error = await this.#write(event);
       const latest = this.#queue.get(key)!;
       this.#queue.delete(key);
-      // To the end: one namespace that takes no Events must not keep the others from theirs.
+      // A failed Event goes to the end of the queue: one namespace that rejects Events must not block the others.
       if (error || latest !== event) this.#queue.set(key, latest);
       if (error && failures === 0) observer.delayed(event, error);
       failures = error ? failures + 1 : 0;
@@ -74,7 +74,7 @@ export class EventWriter {
     this.#running = undefined;
   }
 
-  /** Resolves with the error where trying again may help. */
+  /** Resolves with the error if a retry may succeed. */
   async #write(event: ObjectEvent): Promise<ApiError | undefined> {
     const { observer } = this.#options;
     try {
@@ -99,7 +99,7 @@ export class EventWriter {
   }
 }
 
-/** Waiting may help: anything but an answer that says no to this very Event. */
+/** Whether a retry may succeed: not if the API server refused this Event itself. */
 function mayPass({ code, status }: ApiError): boolean {
   return code !== 'refused' || status === undefined || status >= 500 || [401, 408, 429].includes(status);
 }

@@ -5,9 +5,9 @@ import type { Logger } from '../telemetry/logger.ts';
 const retryMs = 500;
 
 /**
- * Serves as soon as the address is free, for an agent that is about to end may have it still. Rejects if the address cannot be used, or is
- * not free in time: as long as another process answers there, its answers count for ours, and it is Kubernetes that must see that we are
- * not there. Rejects, too, when the signal aborts before.
+ * Serves as soon as the address is free: an agent that is about to end may still use it. Rejects if the address cannot be used, is not free in time,
+ * or if the signal aborts first. While another process answers there, the kubelet's probes reach that process, so this agent must end and not run
+ * unseen.
  */
 export async function serveWhenFree(
   options: HttpServerOptions,
@@ -25,10 +25,10 @@ export async function serveWhenFree(
       const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
       if (!isTaken) throw error;
       if (performance.now() > deadline) {
-        const advice = 'another process has it: end that one, or set --listen (in the chart: listen.port)';
+        const advice = 'another process uses it: stop that process, or set --listen (in the chart: listen.port)';
         throw Object.assign(new Error(`${error.message}; ${advice}`, { cause: error }), { code: 'EADDRINUSE' });
       }
-      if (tries === 0) logger.warn({ err: error }, 'another process listens there; trying again');
+      if (tries === 0) logger.warn({ err: error }, 'another process uses this address; trying again');
       await delay(retryMs, undefined, { signal });
     }
   }

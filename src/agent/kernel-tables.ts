@@ -3,20 +3,20 @@ import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
 import { tableFamilies, type Chain, type Operation, type Ruleset, type TableFamily } from '../nftables/ruleset.ts';
 
-/** What the reconciler needs of the kernel. Rejects with an error that has a `code`: `refused` where the kernel did not take the script. */
+/** Access to our tables in the kernel. Methods reject with an error that has a `code`: `refused` if the kernel rejected the script. */
 export interface KernelTables {
-  /** Our tables as the kernel holds them; `undefined` where there is none. */
+  /** Reads our tables; `undefined` if there is none. */
   observe(signal: AbortSignal): Promise<Ruleset | undefined>;
-  /** One of their chains, which costs no more however large the table is. */
+  /** Reads one chain of a table. The cost does not depend on the size of the table. */
   observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined>;
-  /** One transaction, or with `check` only the kernel's opinion of it. */
+  /** Runs one transaction, or with `check` only asks whether the kernel would accept it. */
   run(operations: readonly Operation[], options: KernelTablesOptions): Promise<void>;
 }
 
 export interface KernelTablesOptions {
   readonly check: boolean;
   readonly signal: AbortSignal;
-  /** Milliseconds. It is ended after them, with an error whose `code` is `timeout`: what became of it is not known. */
+  /** Milliseconds. After them the run is killed and rejects with the code `timeout`. Whether the kernel applied it is unknown then. */
   readonly timeoutMs?: number;
 }
 

@@ -5,33 +5,35 @@ import { directions } from '../model/policy.ts';
 import { catchAll, routedTable, type Ruleset } from '../nftables/ruleset.ts';
 import type { SavedState } from '../state/saved-state.ts';
 
-/** How many objects this node knew of before its agent started; at least so many. */
+/** The minimum number of objects of each resource that this node knew before the agent started. */
 export type KnownBefore = Readonly<Record<ResourceName, number>>;
 
-export interface Traces {
-  /** What the kernel holds of ours. `unknown`: something, or nothing, that this agent cannot read. */
+/** What an earlier agent left on this node. */
+export interface EarlierState {
+  /** Our tables in the kernel. `unknown`: this agent cannot read them, or cannot tell whether there are any. */
   readonly tables: Ruleset | undefined | 'unknown';
   readonly saved: Pick<SavedState, 'policies' | 'localPods'> | undefined;
 }
 
 /**
- * What the first list of a resource is compared with (S7.18). A list that is empty where there were objects may come from a data store that was
- * lost. The tables are newer than the saved state, so the state counts only if they name no pod. The boot unit loads such tables.
+ * Counts the objects that an earlier agent knew, to compare them with the first list (S7.18). An empty list after there were objects may come from a
+ * lost data store. The tables are newer than the saved state, so the saved state counts only if the tables name no pod. The boot unit loads such
+ * tables.
  */
-export function countKnown({ tables, saved }: Traces): KnownBefore {
+export function countKnown({ tables, saved }: EarlierState): KnownBefore {
   if (tables === 'unknown') return knownFrom(1, 1);
   const [policies, pods] = tables ? countInTables(tables) : [0, 0];
   if (policies + pods > 0) return knownFrom(policies, pods);
   return saved ? knownFrom(saved.policies.size, saved.localPods.size) : knownFrom(0, 0);
 }
 
-/** An isolated address is that of a pod, and there is a policy that isolates it. Each of both has a namespace, and the node is one itself. */
+/** An isolated address belongs to a pod, and some policy isolates it. Both have a namespace, and this node exists too. */
 function knownFrom(policies: number, pods: number): KnownBefore {
   const some = policies + pods > 0 ? 1 : 0;
   return { networkpolicies: policies, pods: Math.max(pods, some), namespaces: some, nodes: some };
 }
 
-/** How many policies there were is not written in the tables: at least one. */
+/** The tables do not show the number of policies, so it is 1 if any address is isolated. */
 function countInTables(tables: Ruleset): [policies: number, pods: number] {
   let policies = 0;
   const addresses = new Set<string>();

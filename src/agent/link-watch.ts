@@ -6,45 +6,47 @@ import type { LocalPod, PodKey } from '../model/snapshot.ts';
 
 export interface LinkWatchOptions {
   readonly exec: Exec;
-  /** Milliseconds of a clock that nobody sets. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
-  /** All links that were found here, whenever they are others than before. */
+  /** Called with all links that this watch found, whenever they change. */
   readonly tell: (links: ReadonlyMap<string, Link>) => void;
 }
 
-/** For how long, in milliseconds, a link may be unknown before that is said: a pod that starts has yet to send something. */
-const patience = 60_000;
+/** For how many milliseconds a link may be unknown before the watch reports an issue. A pod that starts may not have sent a packet yet. */
+const unknownGraceMs = 60_000;
 
-/** Finds the links that no sandbox tells of (S1.15). */
+/** Finds the links of pods that no sandbox record names (S1.15). */
 export class LinkWatch {
   readonly #options: LinkWatchOptions;
-  #told: ReadonlyMap<string, Link> = new Map();
-  /** Which pod had the address. */
+  #emitted: ReadonlyMap<string, Link> = new Map();
+  /** Address → pod, at the last look. */
   #owners: ReadonlyMap<string, PodKey> = new Map();
-  /** Pod and address -> since when its link is unknown. */
+  /** Pod and address → when its link was first unknown. */
   #unknown: ReadonlyMap<string, number> = new Map();
 
   constructor(options: LinkWatchOptions) {
     this.#options = options;
   }
 
-  /** Looks once, and returns what there is to say of pods that nothing keeps from the addresses of others. One look at a time. */
+  /** Looks once, and returns the issues of pods that the guard cannot restrict. Only one look may run at a time. */
   async look(pods: readonly LocalPod[], signal: AbortSignal): Promise<Map<PodKey, Issue[]>> {
     const { exec, tell } = this.#options;
     const owners = new Map(
       pods.flatMap(({ key, addresses, links }) =>
-        addresses.filter((address) => !links.has(address) || this.#told.has(address)).map((address) => [address, key]),
+        addresses
+          .filter((address) => !links.has(address) || this.#emitted.has(address))
+          .map((address) => [address, key]),
       ),
     );
     const found = withoutShared(await findPodLinks(exec, owners.keys(), signal), owners);
-    // What the node knows of its neighbours it forgets; the port stays.
-    const old = [...this.#told].filter(([address]) => {
+    // Neighbour entries expire, but the pod stays on its port. So a known link stays while its device exists.
+    const old = [...this.#emitted].filter(([address]) => {
       return !found.has(address) && owners.get(address) === this.#owners.get(address);
     });
     const links = new Map([...found, ...(await keepPresent(exec, new Map(old), signal))]);
-    const isNews = textOf(links) !== textOf(this.#told);
-    [this.#told, this.#owners] = [links, owners];
-    if (isNews) tell(links);
+    const hasChanged = textOf(links) !== textOf(this.#emitted);
+    [this.#emitted, this.#owners] = [links, owners];
+    if (hasChanged) tell(links);
     return this.#issuesOf(new Map([...owners].filter(([address]) => !links.has(address))));
   }
 
@@ -55,14 +57,14 @@ export class LinkWatch {
     for (const [address, pod] of unlinked) {
       const first = this.#unknown.get(`${pod} ${address}`) ?? now;
       since.set(`${pod} ${address}`, first);
-      if (now - first >= patience) late.set(pod, [...(late.get(pod) ?? []), address]);
+      if (now - first >= unknownGraceMs) late.set(pod, [...(late.get(pod) ?? []), address]);
     }
     this.#unknown = since;
     return new Map(late.entries().map(([pod, addresses]) => [pod, [issueOf(addresses)]]));
   }
 }
 
-/** A port that seems to be of several pods is of one that answers ARP for the others. */
+/** Removes ports that seem to belong to several pods: one pod may answer ARP for the addresses of others. */
 function withoutShared(found: ReadonlyMap<string, Link>, owners: ReadonlyMap<string, PodKey>): Map<string, Link> {
   const podsOf = new Map<string, Set<PodKey>>();
   for (const [address, { device, port = device }] of found) {
@@ -73,8 +75,8 @@ function withoutShared(found: ReadonlyMap<string, Link>, owners: ReadonlyMap<str
 
 function issueOf(addresses: readonly string[]): Issue {
   const message =
-    `this node does not know on which of its devices ${addresses.join(' and ')} is, so nothing keeps this pod from sending as another: ` +
-    "use a container runtime that keeps libcni's cache of results, as containerd and CRI-O do, with a plugin that names the device";
+    `this node does not know the device of ${addresses.join(' and ')}, so the guard cannot stop this pod from sending with the address of another pod: ` +
+    "use a container runtime that keeps libcni's result cache, such as containerd or CRI-O, with a CNI plugin that names the device";
   return { code: 'not-guarded', path: 'status.podIPs', message, effect: 'not-enforced' };
 }
 

@@ -4,10 +4,10 @@ import type { Reconciler } from './reconciler.ts';
 export const livenessChecks = ['loop'] as const;
 
 const intervalMs = 10_000;
-/** An nft that hangs is killed after one minute, which is a step come to an end. */
+/** A hanging nft is killed after one minute, which ends its step. So only a stuck agent reaches this limit. */
 const stuckAfterMs = 5 * 60_000;
 
-/** Live is who can still move. An API server that is slow or gone, or an nft that fails, is nothing that a restart would mend. */
+/** Reports the agent as live while its loop makes progress. A restart does not help against a slow or missing API server, or a failing nft. */
 export function watchLiveness(reconciler: Pick<Reconciler, 'stuckFor'>, live: Checks, signal: AbortSignal): void {
   const look = (): void => {
     const seconds = Math.round(reconciler.stuckFor / 1000);

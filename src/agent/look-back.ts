@@ -2,7 +2,7 @@ import type { OurTables } from '../apply/our-tables.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import type { SavedState } from '../state/saved-state.ts';
-import { countKnown, type KnownBefore, type Traces } from './known-before.ts';
+import { countKnown, type EarlierState, type KnownBefore } from './known-before.ts';
 
 export interface LookBackOptions {
   readonly findTables: () => Promise<OurTables | undefined>;
@@ -10,7 +10,7 @@ export interface LookBackOptions {
   readonly readSaved: () => Promise<SavedState | undefined>;
 }
 
-/** Looks once, when it is asked for the first time: of a large cluster, what there is to read is many megabytes. Never rejects. */
+/** Returns a function that counts the objects known before the start. It reads tables and state on the first call only, as they can have many megabytes. Never rejects. */
 export function createLookBack(options: LookBackOptions): (resource: ResourceName) => Promise<number> {
   let known: Promise<KnownBefore> | undefined;
   return async (resource) => {
@@ -25,11 +25,11 @@ async function look({ findTables, observe, readSaved }: LookBackOptions): Promis
   return known.nodes > 0 ? known : countKnown({ tables, saved: await readSaved() });
 }
 
-/** Tables of a version with other tables than ours are not read. */
+/** `unknown` if another version of Postern has left tables that this version does not use. */
 async function readTables(
   findTables: LookBackOptions['findTables'],
   observe: LookBackOptions['observe'],
-): Promise<Traces['tables']> {
+): Promise<EarlierState['tables']> {
   const found = await findTables();
   if (!found || found.old.length > 0) return 'unknown';
   return found.isAny ? observe() : undefined;

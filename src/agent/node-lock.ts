@@ -4,16 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Checks } from '../telemetry/checks.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
-/** Who holds the lock. */
+/** The process that holds the lock. */
 export interface Holder {
   readonly version: string;
   readonly pid: number;
 }
 
 export interface NodeLockObserver {
-  /** Somebody else has it; `holder` is missing as long as he has not said who he is. Told again and again. */
+  /** Another process holds the lock; `holder` is missing until it identifies itself. Called repeatedly. */
   waiting(holder?: Holder): void;
-  /** Who has it does not say who he is: a stuck agent, or no agent. We go on without the lock. */
+  /** The holder did not identify itself in time: it is a stuck agent, or not an agent. The caller continues without the lock. */
   ignored(): void;
 }
 
@@ -23,29 +23,33 @@ export interface NodeLockOptions {
   readonly answerWithinMs?: number;
 }
 
-/** Tells of the lock in the log and in the check `lock`. */
+/** Reports the lock in the log and in the check `lock`. */
 export function nodeLockObserver(ready: Checks, logger: Logger): NodeLockObserver {
   return {
     waiting(holder) {
-      const who = holder ? `agent ${holder.version}, process ${holder.pid},` : 'a process that does not say who it is';
-      const reason = `${who} holds the lock of this node; waiting for its end`;
+      const who = holder
+        ? `agent ${holder.version}, process ${holder.pid},`
+        : 'a process that does not identify itself';
+      const reason = `${who} holds the lock of this node; waiting until it ends`;
       if (ready.report('lock', reason)) logger.warn({ holder }, reason);
     },
     ignored() {
-      logger.error('a process holds the lock of this node without saying who it is; going on without the lock');
+      logger.error(
+        'the process that holds the lock of this node does not identify itself; continuing without the lock',
+      );
     },
   };
 }
 
-/** Abstract (unix(7)): it lives in the network namespace, as the rules do, and ends with its process, however that ends. */
+/** An abstract socket (unix(7)). It exists in the network namespace, as the rules do, and the kernel removes it when its process ends. */
 const lockAddress = '\0postern/agent';
 const retryMs = 200;
 const longestAnswer = 1000;
 
 /**
- * One agent at a time writes a node's rules, also where two run for a while: an upgrade, or a pod that was deleted by force. Resolves
- * when this one may, with a function that gives the lock up again, which else happens with the end of the process. Rejects when the
- * signal aborts before.
+ * Takes the node lock, so that only one agent writes the node's rules. Two agents can run for a while during an upgrade, or after a forced pod deletion.
+ * Resolves when this agent may write, with a function that releases the lock. The end of the process releases it too. Rejects if the signal aborts
+ * first.
  */
 export async function holdNodeLock(
   self: Holder,
@@ -65,13 +69,13 @@ export async function holdNodeLock(
     }
     observer.waiting();
     const end = await followHolder(address, observer, remaining, signal);
-    if (end !== 'mute') unansweredSince = performance.now();
-    // However the holder behaves, it must not make us spin.
+    if (end !== 'unidentified') unansweredSince = performance.now();
+    // Whatever the holder does, this loop must not spin.
     await delay(retryMs, undefined, { signal });
   }
 }
 
-/** Who holds the lock of this network namespace; `undefined` if nobody does, or nobody who says who he is. */
+/** Finds the holder of the lock in this network namespace; `undefined` if the lock is free or its holder does not identify itself. */
 export async function findHolder(answerWithinMs = 2000): Promise<Holder | undefined> {
   let found: Holder | undefined;
   const stop = new AbortController();
@@ -85,11 +89,11 @@ export async function findHolder(answerWithinMs = 2000): Promise<Holder | undefi
   return found;
 }
 
-/** Takes the lock if nobody else has it: a function that gives it up again, or `undefined`. */
+/** Takes the lock if it is free. Resolves with a function that releases it, else with `undefined`. */
 export async function takeNodeLock(self: Holder, address = lockAddress): Promise<(() => void) | undefined> {
   const waiting = new Set<Socket>();
   const server = createServer((socket) => {
-    // Held open, for its end tells those who wait that we have ended. They must not keep us alive.
+    // The connection stays open, so that its end tells a waiting agent that this process has ended. It must not keep this process alive.
     waiting.add(socket.unref());
     socket.on('error', () => socket.destroy()).on('close', () => waiting.delete(socket));
     socket.resume().write(`${JSON.stringify(self)}\n`);
@@ -107,19 +111,19 @@ export async function takeNodeLock(self: Holder, address = lockAddress): Promise
   }
 }
 
-/** Resolves when the holder has ended, or has not said in time who he is (`mute`), or cannot be asked (`forbidden`). */
+/** Resolves when the holder has ended (`known`), has not identified itself in time (`unidentified`), or may not be contacted (`forbidden`). */
 async function followHolder(
   address: string,
   observer: Pick<NodeLockObserver, 'waiting'>,
   answerWithinMs: number,
   signal: AbortSignal,
-): Promise<'known' | 'mute' | 'forbidden'> {
+): Promise<'known' | 'unidentified' | 'forbidden'> {
   const socket = connect(address);
   let isForbidden = false;
   const close = (): void => void socket.destroy();
   const closed = new Promise((resolve) => socket.on('close', resolve));
   socket.on('error', ({ code }: NodeJS.ErrnoException) => {
-    // SELinux lets no container ask a process of another, which may well be an agent.
+    // SELinux forbids a container to connect to a process of another container. That process may well be an agent.
     isForbidden = code === 'EACCES' || code === 'EPERM';
     close();
   });
@@ -138,7 +142,7 @@ async function followHolder(
   await closed;
   clearTimeout(deadline);
   signal.removeEventListener('abort', close);
-  return holder ? 'known' : isForbidden ? 'forbidden' : 'mute';
+  return holder ? 'known' : isForbidden ? 'forbidden' : 'unidentified';
 }
 
 function readHolder(line: string): Holder | undefined {

@@ -14,7 +14,7 @@ type GateDoubts = Pick<Pipeline, 'disputedRanges' | 'gateClaims'>;
 interface NodeReporterOptions {
   readonly startGate: boolean;
   readonly guard: Guard;
-  /** Why it is not on for all devices. */
+  /** Why the guard is incomplete. */
   readonly unguarded: string | undefined;
   readonly ready: Checks;
   readonly metrics: NodeMetrics;
@@ -23,7 +23,7 @@ interface NodeReporterOptions {
 
 const mostNamed = 5;
 
-/** Without figures, so that a pod that comes or goes is no news. */
+/** The text has no numbers, so that it does not change with each pod. */
 function describeClaims(claims: readonly GateClaims[]): string {
   const of = (pass: boolean, what: string): string => {
     const names = claims.filter((each) => each.pass === pass).map(({ node }) => node);
@@ -34,22 +34,22 @@ function describeClaims(claims: readonly GateClaims[]): string {
   return of(true, 'pass the gate') + of(false, 'do not pass the gate');
 }
 
-const restoredNote = 'what this node had kept is in force: the API server has not been reached yet';
+const restoredNote = 'the saved state of this node is in force: the API server has not answered yet';
 
-/** Turns what is known of the node itself into log lines, metrics and readiness. Decides nothing. */
+/** Reports the state of the node itself as log lines, metrics and readiness. It decides nothing. */
 export class NodeReporter {
   readonly #options: NodeReporterOptions;
 
   constructor(options: NodeReporterOptions) {
     this.#options = options;
-    // Without rules it keeps nobody, which is for the rules to say.
-    options.ready.note('gate', 'not known yet');
+    // The gate works only with rules, and the check `rules` fails until they are applied.
+    options.ready.note('gate', 'not applied yet');
     this.#reportGuard();
   }
 
   /**
-   * @param doubts what speaks against the ranges of the Node
-   * @param isRestored it is what this node had kept
+   * @param doubts evidence that the ranges of the Node are wrong
+   * @param isRestored whether the rules come from the saved state
    */
   applied({ gatedRanges }: Snapshot, doubts: GateDoubts, isRestored: boolean): void {
     const { ready, metrics, logger } = this.#options;
@@ -63,32 +63,37 @@ export class NodeReporter {
     const { guard, unguarded, ready, logger } = this.#options;
     const scope = guard === 'routed' ? 'for routed pods only' : guard ? 'on' : 'off';
     ready.note('guard', unguarded === undefined ? scope : `${scope}: ${unguarded}`);
-    if (guard && unguarded !== undefined) logger.warn(`the guard of pods' devices is on ${scope}: ${unguarded}`);
+    if (guard && unguarded !== undefined) logger.warn(`the guard is incomplete (${scope}): ${unguarded}`);
   }
 
   #reportGate(ranges: readonly string[], { disputedRanges, gateClaims }: GateDoubts): void {
     const { startGate, ready, logger } = this.#options;
-    const doubt = `a pod of this node has an address outside of ${disputedRanges.join(', ')} of its Node: the network plugin does not keep to it`;
-    const unknown = disputedRanges.length > 0 ? `${doubt}; --pod-cidr says where` : 'no range of this node is known';
+    const doubt = `a pod of this node has an address outside of the pod range ${disputedRanges.join(', ')} of its Node: the network plugin does not use that range`;
+    const unknown =
+      disputedRanges.length > 0
+        ? `${doubt}; set the right one with --pod-cidr`
+        : 'the pod ranges of this node are unknown';
     const off = `off: ${startGate ? unknown : '--no-start-gate'}`;
     const claims = describeClaims(gateClaims);
     if (!ready.note('gate', ranges.length > 0 ? ranges.join(', ') + claims : off)) return;
     if (claims !== '') logger.warn({ ranges, claims: gateClaims.slice(0, mostNamed) }, `the gate is on${claims}`);
-    else if (ranges.length > 0) logger.info({ ranges }, 'in these ranges only pods with rules send and receive');
-    else logger.warn(`pods that start are isolated by nothing until their rules are there: the gate is ${off}`);
+    else if (ranges.length > 0)
+      logger.info({ ranges }, 'the gate is on: in these ranges only pods with rules can send and receive');
+    else logger.warn(`new pods are unprotected until their rules are in the kernel: the gate is ${off}`);
   }
 
-  /** The answer for the pod of a sandbox that the watch had not brought. */
+  /** Reports a request to the API server for the pod of a sandbox that the watch had not reported. */
   fetched(result: 'found' | 'missing' | 'failed', { namespace, name, uid }: Sandbox, error?: unknown): void {
     const { metrics, logger } = this.#options;
     metrics.podFetch(result);
     const fields = { pod: `${namespace}/${name}`, uid, ...(error === undefined ? {} : { err: error }) };
-    if (result === 'found') logger.debug(fields, 'asked for a pod that the watch has not brought');
-    else if (result === 'missing') logger.warn(fields, 'a sandbox runs whose pod is not there: it is denied');
-    else logger.info(fields, 'could not ask for the pod of a sandbox, which is denied until it is known');
+    if (result === 'found') logger.debug(fields, 'read a pod that the watch had not reported');
+    else if (result === 'missing')
+      logger.warn(fields, 'a sandbox runs, but its pod object does not exist: its traffic is denied');
+    else logger.info(fields, 'could not read the pod of a sandbox: its traffic is denied until the pod is known');
   }
 
-  /** What the metrics count, from now on. */
+  /** Connects the metrics to the pipeline and the plan source. */
   count(
     pipeline: Pick<Pipeline, 'unknownSandboxes' | 'unlinked' | 'gateClaims'>,
     source: Pick<PlanSource, 'snapshot' | 'liveSandboxes'>,

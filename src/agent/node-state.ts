@@ -16,7 +16,7 @@ interface Known {
   readonly issues: readonly StateOfIssue[];
 }
 
-/** All that this agent knows of its node and others cannot see, as it is now. */
+/** Builds the content of `/node`: what only this agent knows about its node. */
 export function describeNode(known: Known): NodeState {
   const { node, version, applied, startGate, live, ready, pipeline, issues } = known;
   const { snapshot, unknownSandboxes, gateClaims } = pipeline;

@@ -4,36 +4,36 @@ import type { Issue } from '../model/issue.ts';
 import { watchedResources } from '../watch/resources.ts';
 import type { ObjectVersion } from './object-versions.ts';
 
-/** An Event of the core API, and where it is created. */
+/** An Event of the core API, and the path of its collection. */
 export interface ObjectEvent {
   readonly path: string;
   readonly name: string;
   readonly body: object;
-  /** Where it is there already: what is to be changed in it. */
+  /** The patch to apply if the Event exists. */
   readonly newest?: object;
 }
 
-/** As of `note` in events.k8s.io/v1; more is for logs. */
+/** The limit of `note` in events.k8s.io/v1. */
 const longestMessage = 1024;
-/** Of 253 (RFC 1123 subdomain), less a dot and the hash. */
+/** 253 characters (RFC 1123 subdomain) without a dot and the hash. */
 const longestPrefix = 240;
 
-/** What an Event is about. */
+/** The object of an Event. */
 interface Target {
   readonly resource: ResourceName;
   readonly key: ObjectKey;
   readonly version: ObjectVersion;
 }
 
-/** Who writes it, and when, in milliseconds since 1970. */
+/** The node that writes the Event, and the time in milliseconds since 1970. */
 interface Origin {
   readonly node: string;
   readonly now: number;
 }
 
 /**
- * The Event that tells an object's owner of an issue. Its name is the same on every node and after every restart, so each case is written
- * once for a generation of the object: whoever comes second is told that it exists (S9.11).
+ * Builds the Event of an issue. Its name is the same on every node and after every restart. So it exists once for each generation of the object: a second
+ * writer gets a conflict from the API server (S9.11).
  */
 export function objectEvent(target: Target, issue: Issue, origin: Origin): ObjectEvent {
   const { uid, generation } = target.version;
@@ -42,18 +42,18 @@ export function objectEvent(target: Target, issue: Issue, origin: Origin): Objec
   return eventOf(target, about, [uid, generation, issue.code, issue.path], origin);
 }
 
-/** What has happened to an object, again and again. Times are milliseconds since 1970. */
+/** Something that happened to an object repeatedly. Times are milliseconds since 1970. */
 export interface RepeatedEvent {
   readonly reason: string;
   readonly message: string;
-  /** Of those with one reason and subject there is one Event of an object. */
+  /** An object has one Event for each reason and subject. */
   readonly subject: string;
   readonly count: number;
   readonly since: number;
   readonly until: number;
 }
 
-/** The Event of it; where there is one, it is changed to say the newest. */
+/** Builds the Event. If it exists, the writer updates it with the newest content. */
 export function repeatedEvent(target: Target, happening: RepeatedEvent, node: string): ObjectEvent {
   const { reason, message, subject, count, since, until } = happening;
   const { uid } = target.version;
@@ -62,7 +62,7 @@ export function repeatedEvent(target: Target, happening: RepeatedEvent, node: st
   return { ...event, body: { ...event.body, ...newest }, newest };
 }
 
-/** @param distinct what tells it from others of the same object */
+/** @param distinct values that distinguish the Event from others of the same object */
 function eventOf(
   { resource, key, version }: Target,
   about: { readonly reason: string; readonly message: string; readonly action: string },
@@ -75,7 +75,7 @@ function eventOf(
   const hash = shortHash(distinct.join('\n'));
   const eventName = `${name.slice(0, longestPrefix).replace(/[^a-z0-9]+$/, '')}.${hash}`;
   const time = timeText(now);
-  // Events about objects without a namespace live in this one, by convention of the API.
+  // By convention of the API, Events about cluster-scoped objects are in the namespace default.
   const home = namespace ?? 'default';
   return {
     path: `/api/v1/namespaces/${home}/events`,
@@ -105,17 +105,17 @@ const effects: Readonly<Record<Issue['effect'], string>> = {
   'not-enforced': 'not enforced',
 };
 
-/** In seconds, as the API has it. */
+/** In whole seconds, as the API requires. */
 function timeText(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace(/\.[0-9]+Z$/, 'Z');
 }
 
-/** `invalid-cidr` as `InvalidCidr`: the form that reasons have. */
+/** Event reasons are in CamelCase: `invalid-cidr` becomes `InvalidCidr`. */
 function reasonOf(code: string): string {
   return code.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** `/apis/networking.k8s.io/v1/networkpolicies` is of `networking.k8s.io/v1`, `/api/v1/pods` of `v1`. */
+/** `/apis/networking.k8s.io/v1/networkpolicies` → `networking.k8s.io/v1`, `/api/v1/pods` → `v1`. */
 function apiVersionOf(path: string): string {
   return path.split('/').slice(2, -1).join('/');
 }

@@ -8,7 +8,7 @@ export interface ObjectVersion {
   readonly generation: number;
 }
 
-/** Which object versions have been received, as one hash a resource: O(1) an event. */
+/** Hashes the received object versions of each resource, with constant cost for each event. */
 export class ObjectVersions {
   readonly #digests = new Map(resourceNames.map((name) => [name, new ObjectDigest()]));
   readonly #versions = new Map(resourceNames.map((name) => [name, new Map<ObjectKey, ObjectVersion>()]));
@@ -26,7 +26,7 @@ export class ObjectVersions {
     } else versions.delete(event.key);
   }
 
-  /** `undefined` if there is no such object, as far as we were told. */
+  /** `undefined` if the agent knows no such object. */
   find(resource: ResourceName, key: ObjectKey): ObjectVersion | undefined {
     return this.#versions.get(resource)?.get(key);
   }

@@ -2,7 +2,7 @@ import type { Nft } from '../apply/nft.ts';
 import { tableName } from '../nftables/ruleset.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
-/** Tables that another version has left. They judge beside ours, by what was true when they were written, until ours are in force. */
+/** Deletes tables that another version has left. Until our tables are in force, the old tables still enforce the state of the time when they were written. */
 export class OldTables {
   readonly #nft: Pick<Nft, 'run'>;
   readonly #logger: Logger;
@@ -19,7 +19,7 @@ export class OldTables {
     this.#families = families;
   }
 
-  /** Deletes them, once: one that stays is for whoever reads the log. */
+  /** Deletes the tables. It tries once: if that fails, an operator must delete the table that the log names. */
   async remove(): Promise<void> {
     const families = this.#families;
     this.#families = [];
@@ -27,7 +27,7 @@ export class OldTables {
       const table = `${family} ${tableName}`;
       try {
         await this.#nft.run(`delete table ${table}\n`, { check: false, signal: this.#signal });
-        this.#logger.info({ table }, 'the table of another version is deleted: ours are in force');
+        this.#logger.info({ table }, 'deleted the table of another version: the tables of this version are in force');
       } catch (err) {
         this.#logger.error({ err, table }, 'could not delete the table of another version: run nft delete table');
       }

@@ -7,45 +7,45 @@ import type { Ruleset } from '../nftables/ruleset.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { planStages, type Plan } from '../plan/plan.ts';
 import { chooseSource, patienceMs, type Source } from '../state/choose-source.ts';
-import { deltaOfRestored, keepsSandboxes, restoreSnapshot } from '../state/restore.ts';
+import { deltaOfRestored, hasSandboxOfSavedPod, restoreSnapshot } from '../state/restore.ts';
 import type { SavedState } from '../state/saved-state.ts';
-import type { Clock } from './reconciler.ts';
+import type { Clock } from './clock.ts';
 
 export interface PlanSourceOptions {
   readonly pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'>;
-  /** For the saved state; the pipeline has its own. */
+  /** Creates a compiler for the saved state; the pipeline has its own. */
   readonly createCompiler: () => Pick<Compiler, 'compile' | 'probe'>;
-  /** What this node kept before it started, if it did. Asked when it may count, for of a large cluster it is a second and many megabytes. */
+  /** Reads the saved state of this node. Called only if it may be needed: for a large cluster it takes a second and many megabytes. */
   readonly readSaved: () => Promise<SavedState | undefined>;
-  /** Which ranges are gated while the saved state holds. */
+  /** The gated ranges while the saved state is in force. */
   readonly gatedRanges: (saved: SavedState) => readonly string[];
   readonly clock: Clock;
-  /** Something that counts now may have to be written. */
+  /** Called when the kernel's rules may have to change. */
   readonly changed: () => void;
 }
 
 interface Restoring {
   readonly saved: SavedState;
   readonly compiler: Pick<Compiler, 'compile' | 'probe'>;
-  /** What was compiled last. */
+  /** The Snapshot that was compiled last. */
   compiled?: Snapshot;
 }
 
 /**
- * What the kernel should hold: what the pipeline says once all first lists are in, those of the API server and that of the node's sandboxes;
- * until then what this node has kept (S7.15), or nothing, and then what the kernel holds stays (S7.14).
+ * Chooses the source of the rules. Once all first lists have arrived, of the API server and of the node's sandboxes, it is the pipeline. Until then it
+ * is the saved state (S7.15). Without one, the agent writes nothing, and the rules in the kernel stay (S7.14).
  */
 export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'> {
   readonly #options: PlanSourceOptions;
-  /** Until the cluster is known: of a large one, both are megabytes. */
+  /** Dropped when the cluster is known: it can have many megabytes. */
   #restoring: Restoring | undefined;
   readonly #sandboxes = new Map<string, Sandbox>();
   #sandboxesListed = false;
   #opened: { readonly tableFound: boolean; readonly hasWaited: boolean } | undefined;
-  /** Both are of the saved state and the sandboxes as they are now. */
+  /** The Snapshot of the saved state and the current sandboxes. */
   #restored: Snapshot | undefined;
-  /** Once true it stays so: what was applied is not left for what is not known yet. */
-  #sandboxesKept = false;
+  /** Once true it stays true: after the agent has applied the saved state, it must not go back to the earlier rules. */
+  #sandboxesRecorded = false;
   #restorations = 0;
   readonly #restoredPlans = new WeakSet<Plan>();
 
@@ -53,30 +53,30 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
     this.#options = options;
   }
 
-  /** Told after the pipeline. */
+  /** To be called after the pipeline has received the event. */
   receive(event: ResourceEvent | NodeFact): void {
     if (event.op === 'sandbox') {
       if (event.value) this.#sandboxes.set(event.id, event.value);
       else this.#sandboxes.delete(event.id);
       this.#restored = undefined;
     }
-    // What comes in for a list says nothing of what was kept.
+    // Events of the first lists do not change the saved state.
     if (event.op === 'sandbox' || this.current !== 'saved') this.#options.changed();
   }
 
-  /** All sandboxes of the node have been told, or it is known that nobody tells of them. */
+  /** All sandboxes of the node have been emitted, or there is no cache to read. */
   listedSandboxes(): void {
     this.#sandboxesListed = true;
     this.#options.changed();
   }
 
-  /** From now on this agent may write. */
+  /** To be called when this agent may write. */
   open(tableFound: boolean): void {
     const { clock, changed } = this.#options;
     this.#opened = { tableFound, hasWaited: false };
     changed();
     if (!tableFound) return void this.#readSaved();
-    // The timer is what counts: by the clock it may come a little early, and nobody would ask again.
+    // The timer decides, not the clock: a timer may fire slightly early, and nothing would check the clock again.
     clock.after(patienceMs, () => {
       this.#opened = { tableFound, hasWaited: true };
       void this.#readSaved();
@@ -95,24 +95,24 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
   get current(): Source {
     if (!this.#opened || !this.#sandboxesListed) return 'kernel';
     const { inSync } = this.#options.pipeline;
-    // Lists do not become unknown again.
+    // Once in sync, the pipeline stays in sync.
     if (inSync) this.#restoring = this.#restored = undefined;
     const saved = this.#restoring?.saved;
-    this.#sandboxesKept ||= saved !== undefined && keepsSandboxes(saved, this.#sandboxes.values());
+    this.#sandboxesRecorded ||= saved !== undefined && hasSandboxOfSavedPod(saved, this.#sandboxes.values());
     return chooseSource({
       inSync,
       hasSaved: saved !== undefined,
       ...this.#opened,
-      sandboxesKept: this.#sandboxesKept,
+      sandboxesRecorded: this.#sandboxesRecorded,
     });
   }
 
-  /** As the snapshot says. */
+  /** Whether the agent may write rules; equal to `snapshot.inSync`. */
   get inSync(): boolean {
     return this.current !== 'kernel';
   }
 
-  /** Not in sync as long as nothing may be written. */
+  /** `inSync` is false while the agent may not write rules. */
   get snapshot(): Snapshot {
     switch (this.current) {
       case 'cluster':
@@ -149,7 +149,7 @@ export class PlanSource implements Pick<Pipeline, 'snapshot' | 'inSync' | 'prepa
     return this.#sandboxes.values().reduce((count, { live }) => count + Number(live), 0);
   }
 
-  /** Whether the plan is of what this node has kept, and not of the cluster as it is. */
+  /** Whether the plan comes from the saved state and not from the current cluster. */
   isRestored(plan: Plan): boolean {
     return this.#restoredPlans.has(plan);
   }

@@ -1,41 +1,41 @@
 import type { NodeFact, Pod, ResourceEvent, Sandbox } from '../model/cluster.ts';
 import { backoffDelay } from '../watch/backoff.ts';
-import type { Clock } from './reconciler.ts';
+import type { Clock } from './clock.ts';
 
 export interface PodFetcherOptions {
-  /** Asks the API server for one pod; `undefined`: there is none. Rejects where it does not say. */
+  /** Reads one pod from the API server; `undefined` if it does not exist. Rejects if the API server does not answer. */
   readonly get: (pod: Pick<Sandbox, 'namespace' | 'name'>, signal: AbortSignal) => Promise<Pod | undefined>;
   readonly tell: (fact: NodeFact) => void;
-  /** `missing`: it has no such pod, so the sandbox stays denied. */
+  /** `missing`: the API server has no such pod, so the sandbox's traffic stays denied. */
   readonly finished: (result: 'found' | 'missing' | 'failed', sandbox: Sandbox, error?: unknown) => void;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-/** A node that starts a hundred pods at once must not be a burden to the API server. */
+/** Limits the load on the API server if a node starts a hundred pods at once. */
 const mostAtOnce = 4;
 const timeoutMs = 2000;
 const backoff = { firstMs: 200, maxMs: 10_000 };
-/** A pod that the watch does not bring may have gone, or changed, since. */
+/** A fetched pod that the watch does not report is read again after this time: it may have been deleted or changed. */
 const againMs = 10_000;
 
 interface Question {
   readonly sandbox: Sandbox;
-  /** `missing`: it has been answered, for good. */
+  /** `missing`: the API server has answered, and the fetcher does not ask again. */
   state: 'due' | 'asking' | 'waiting' | 'missing';
   failures: number;
-  /** Its pod is known by us alone. */
+  /** The fetcher has emitted this pod, and the watch has not. */
   isTold: boolean;
   timer?: { cancel(): void };
 }
 
 /**
- * Asks for the pods of sandboxes that the watch has not told of (S7.7), so that a pod that starts does not wait for a watch that lags. A sandbox
- * whose pod is not there is asked about no more: the watch brings what comes later.
+ * Reads the pods of sandboxes that the watch has not reported (S7.7), so that a starting pod does not wait for a slow watch. If the pod does not exist,
+ * the fetcher does not ask again: the watch reports a pod that is created later.
  */
 export class PodFetcher {
   readonly #options: PodFetcherOptions;
-  /** By the id of the sandbox. */
+  /** Sandbox id → question. */
   readonly #questions = new Map<string, Question>();
   #asking = 0;
 
@@ -46,7 +46,7 @@ export class PodFetcher {
     });
   }
 
-  /** @param unknown all live sandboxes whose pod is not known now */
+  /** @param unknown all live sandboxes whose pod is unknown now */
   want(unknown: Iterable<Sandbox>): void {
     if (this.#options.signal.aborted) return;
     const wanted = new Map(Array.from(unknown, (sandbox) => [sandbox.id, sandbox]));
@@ -57,13 +57,13 @@ export class PodFetcher {
     this.#askNext();
   }
 
-  /** What the pipeline is told, too. */
+  /** To be called with every event that the pipeline receives. */
   receive(event: ResourceEvent | NodeFact): void {
     if (event.op === 'upsert' && event.value.kind === 'Pod') this.#broughtByWatch(event.value);
     else if (event.op === 'sandbox' && !event.value?.live) this.#end(event.id);
   }
 
-  /** The watch tells of it from now on. */
+  /** The watch reports this pod from now on. */
   #broughtByWatch(pod: Pod): void {
     for (const [id, { sandbox }] of this.#questions) if (isOf(sandbox, pod)) this.#forget(id);
   }
@@ -98,7 +98,7 @@ export class PodFetcher {
       answer = { error };
     }
     this.#asking--;
-    // Nobody may want to know any more.
+    // The question may have been dropped meanwhile.
     if (this.#questions.get(sandbox.id) === question) {
       if ('error' in answer) {
         finished('failed', sandbox, answer.error);
@@ -107,7 +107,7 @@ export class PodFetcher {
           backoffDelay(question.failures++, backoff, () => clock.random()),
         );
       } else {
-        // Another pod of that name is not the sandbox's, which is of one that has gone.
+        // A pod of the same name with another uid is not the sandbox's pod, which has been deleted.
         const pod = answer.pod && isOf(sandbox, answer.pod) ? answer.pod : undefined;
         question.failures = 0;
         question.state = 'missing';
@@ -129,7 +129,7 @@ export class PodFetcher {
 
   #answer(question: Question, pod: Pod | undefined): void {
     const wasTold = question.isTold;
-    // Of all that have had the name, the one that has it now is told.
+    // Only the pod that has the name now counts.
     if (pod) for (const other of this.#questions.values()) if (isOfSameName(other, question)) other.isTold = false;
     question.isTold = pod !== undefined;
     if (pod || wasTold) this.#tell(question.sandbox, pod);
@@ -144,7 +144,7 @@ function isOfSameName({ sandbox: a }: Question, { sandbox: b }: Question): boole
   return a.namespace === b.namespace && a.name === b.name;
 }
 
-/** The sandbox of a static pod bears the uid that the kubelet knows it by. */
+/** The sandbox of a static pod has the kubelet's uid of the pod, not the uid of its mirror pod. */
 function isOf(sandbox: Sandbox, pod: Pod): boolean {
   const { namespace, name } = sandbox;
   return pod.namespace === namespace && pod.name === name && (pod.mirrorOf ?? pod.uid) === sandbox.uid;

@@ -4,14 +4,14 @@ import type { PolicyFigures, PolicyMetrics } from '../telemetry/metrics/policies
 import type { ObjectVersion } from './object-versions.ts';
 
 interface Options {
-  /** Of how many policies there are metrics: each is a series on every node. */
+  /** The maximum number of policies with metrics. Each has three series on every node. */
   readonly limit: number;
   readonly metrics: PolicyMetrics;
   readonly snapshot: () => Snapshot;
   readonly versionOf: (id: PolicyId) => ObjectVersion | undefined;
 }
 
-/** Tells of single policies: of those that came first, until they go. */
+/** Maintains per-policy metrics. Policies get them in the order of arrival, up to the limit. */
 export class PolicyReporter {
   readonly #options: Options;
   readonly #shown = new Set<PolicyId>();
@@ -23,11 +23,11 @@ export class PolicyReporter {
     options.metrics.figures(() => this.#figures());
   }
 
-  /** To be called when a plan begins, since while it is applied newer objects come. */
+  /** To be called when a plan begins, because newer objects arrive while the agent applies it. */
   planned(): void {
     const { versionOf, metrics, limit, snapshot } = this.#options;
     const { policies } = snapshot();
-    // One that selects no pod here for a while keeps its counts, where there is room.
+    // A policy that currently selects no pod of this node keeps its counters if there is room.
     const idle = [...this.#shown].filter((id) => !policies.has(id));
     const isTight = policies.size + idle.length > limit;
     for (const id of idle) if (isTight || !versionOf(id)) this.#forget(id);
@@ -44,8 +44,8 @@ export class PolicyReporter {
   }
 
   /**
-   * The kernel holds what was planned last.
-   * @param refused but for these, of which it does not hold what they allow
+   * To be called when the kernel holds the last plan.
+   * @param refused policies whose allow rules the kernel does not hold
    */
   applied(refused: ReadonlySet<PolicyId>): void {
     this.#enforced = new Map(Array.from(this.#planned, ([id, generation]) => [id, refused.has(id) ? 0 : generation]));

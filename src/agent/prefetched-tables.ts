@@ -1,27 +1,27 @@
 import { heapGrowth } from '../lib/heap-growth.ts';
 import type { KernelTables } from './kernel-tables.ts';
-import type { Clock } from './reconciler.ts';
+import type { Clock } from './clock.ts';
 
-/** So old it may be what is planned by. Whoever takes longer reads again. */
+/** The maximum age of a prefetched read. An older one is read again. */
 export const maxPrefetchAgeMs = 10_000;
 
-/** Kernel tables that can be read before the caller asks. */
+/** KernelTables that can start to read before `observe` is called. */
 export interface PrefetchedTables extends KernelTables {
-  /** To be called by who alone writes from now on. */
+  /** Starts to read. Call it once this agent is the only one that writes. */
   begin(signal: AbortSignal): void;
 }
 
 /**
- * To read a large table takes nft seconds, in which the first lists can come in. Such a reading counts once, as long as it is young, and
- * nothing of ours has been written since it began. That another program has flushed or deleted a table of ours since, or a chain that every
- * packet meets, is seen as with any reading: after the first change the reconciler looks whether the kernel holds it.
+ * nft takes seconds to read a large table, and the first lists can arrive meanwhile. The prefetched read is used once, if it is recent and the agent
+ * has written nothing since it began. Another program may flush or delete our tables after the read. The reconciler detects that as always: after
+ * the first change it checks the chains that every packet meets.
  */
 export function prefetchTables(kernel: KernelTables, clock: Pick<Clock, 'now'>): PrefetchedTables {
   let early: { readonly reading: ReturnType<KernelTables['observe']>; readonly begunAt: number } | undefined;
   return {
     begin(signal) {
       early = { reading: heapGrowth.during(() => kernel.observe(signal)), begunAt: clock.now() };
-      // Told to who asks for it, if anybody does.
+      // `observe` reports the error. Without a call of `observe`, it must not be an unhandled rejection.
       early.reading.catch(() => {});
     },
     async observe(signal) {

@@ -7,6 +7,8 @@ import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/rul
 import { tableFamilies } from '../nftables/ruleset.ts';
 import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
+import type { Clock } from './clock.ts';
+import type { ConnectionFlusher } from './connection-flusher.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { findCulprit, Refusals, type Finding } from './refusals.ts';
 import { retryLimit, timeLimitOf } from './time-limit.ts';
@@ -35,15 +37,6 @@ export interface ReconcilerEvents {
   failed(error: unknown, retryIn: number): void;
 }
 
-/** Time and waiting come in as arguments. Times are milliseconds of a clock that never goes back. */
-export interface Clock {
-  now(): number;
-  /** Calls back once after the delay, unless cancelled. */
-  after(milliseconds: number, callback: () => void): { cancel(): void };
-  /** A value in [0, 1). */
-  random(): number;
-}
-
 /** While nothing can be written, arrivals must not fill the memory. */
 const keptArrivals = 1000;
 /** The chain of each table in which flushing or deleting it, whole or in part, shows. */
@@ -64,6 +57,7 @@ export class Reconciler {
   readonly #kernel: KernelTables;
   readonly #clock: Clock;
   readonly #events: ReconcilerEvents;
+  readonly #connections: Pick<ConnectionFlusher, 'beforeChange' | 'afterChange' | 'distrust'>;
   readonly #version: () => AppliedVersion;
   /** Ends the loop between two changes. A change that has begun is brought to its end: stages are not left half done. */
   readonly #signal: AbortSignal;
@@ -95,6 +89,7 @@ export class Reconciler {
     kernel: KernelTables;
     clock: Clock;
     events: ReconcilerEvents;
+    connections: Pick<ConnectionFlusher, 'beforeChange' | 'afterChange' | 'distrust'>;
     /** Names the objects received so far, for whoever waits until they are applied. */
     version: () => AppliedVersion;
     signal: AbortSignal;
@@ -103,6 +98,7 @@ export class Reconciler {
     this.#kernel = options.kernel;
     this.#clock = options.clock;
     this.#events = options.events;
+    this.#connections = options.connections;
     this.#version = options.version;
     this.#signal = options.signal;
     this.#signal.addEventListener('abort', () => this.#timer?.cancel(), { once: true });
@@ -224,10 +220,13 @@ export class Reconciler {
       this.#arrivals = [];
       const version = this.#version();
       const plan = this.#plan(this.#applied.ruleset);
-      const policies = plan.stages.length > 0 ? new Map(this.#pipeline.snapshot.policies) : this.#inForce;
+      const { snapshot } = this.#pipeline;
+      const flushed = this.#connections.beforeChange(snapshot, plan.compiled, this.#applied.ruleset);
+      const policies = plan.stages.length > 0 ? new Map(snapshot.policies) : this.#inForce;
       try {
-        await this.#apply(plan);
+        await this.#apply(plan, flushed);
         if (mustVerify) await this.#assertHolds(this.#applied.ruleset);
+        this.#connections.afterChange();
         this.#inForce = policies;
         this.#events.applied({ version, plan, receivedAt: this.#takenIn });
         this.#takenIn = [];
@@ -280,6 +279,7 @@ export class Reconciler {
     this.#progress();
     const sweep: Plan = planSweep(ruleset ?? {});
     const adopted = { ruleset: ruleset && sweep.result };
+    this.#connections.distrust();
     await this.#apply(sweep);
     this.#events.adopted(ruleset, sweep);
     return adopted;
@@ -290,14 +290,17 @@ export class Reconciler {
     if (this.#refusals.ids.size === 0) this.#pipeline.prepare();
   }
 
-  async #apply(plan: Plan): Promise<void> {
+  /** @param flushed packets of a pod pass only after the connections of an earlier pod with its address were deleted (S5.17) */
+  async #apply(plan: Plan, flushed?: Promise<void>): Promise<void> {
     for (const { name, operations } of plan.stages) {
+      if (name === 'switch') await flushed;
       const startedAt = this.#clock.now();
       const timeoutMs = timeLimitOf(operations);
       await this.#kernel.run(operations, { check: false, signal: this.#unhurried, timeoutMs });
       this.#progress();
       this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
     }
+    await flushed;
     // Also where nothing was to be done: of equal content, the objects that the next plan need not compare.
     if (this.#applied && this.#applied.ruleset !== plan.result) this.#applied = { ruleset: plan.result };
   }

@@ -1,6 +1,6 @@
 import type { Policy, PolicyId } from '../model/policy.ts';
 
-/** Milliseconds until a refused policy is tried again: doubled at each refusal. */
+/** Milliseconds until the agent tries a refused policy again; doubled at each refusal. */
 const firstRetry = 10_000;
 const lastRetry = 600_000;
 
@@ -10,7 +10,7 @@ interface Refusal {
   readonly delay: number;
 }
 
-/** The policies that the kernel did not take (S9.10, S7.17). A changed policy is a new one, and tried at once. */
+/** The policies that the kernel refused (S9.10, S7.17). A changed policy counts as new, and the agent tries it at once. */
 export class Refusals {
   readonly #refusals = new Map<PolicyId, Refusal>();
 
@@ -24,7 +24,7 @@ export class Refusals {
     this.#refusals.delete(id);
   }
 
-  /** Forgets what has been changed or is no longer in force. */
+  /** Forgets policies that have changed or no longer apply to this node. */
   keepCurrent(policies: ReadonlyMap<PolicyId, Policy>): void {
     for (const [id, { policy }] of this.#refusals) if (policies.get(id) !== policy) this.#refusals.delete(id);
   }
@@ -37,7 +37,7 @@ export class Refusals {
     return [...this.#refusals.values()].filter(({ retryAt }) => retryAt <= now).map(({ policy }) => policy);
   }
 
-  /** When the next one is due; `undefined` if none is refused. */
+  /** When the next policy is due; `undefined` if none is refused. */
   get nextRetry(): number | undefined {
     const times = [...this.#refusals.values()].map(({ retryAt }) => retryAt);
     return times.length > 0 ? Math.min(...times) : undefined;
@@ -46,16 +46,16 @@ export class Refusals {
 
 export type Finding<T> =
   | { readonly kind: 'culprit'; readonly culprit: T }
-  /** The change is taken as it is: it was not to blame. */
+  /** The kernel accepts the change with all candidates: the refusal was temporary. */
   | { readonly kind: 'accepted' }
-  /** The change is not taken even without all candidates: none of them is to blame. */
+  /** The kernel refuses the change even without all candidates: none of them is the cause. */
   | { readonly kind: 'refused' };
 
 /**
- * Why a change was refused, in at most log2(n) + 2 questions for n > 1: the candidate with which it is refused, and taken without
- * it and those before it. A kernel that was busy for a moment refuses too. So a candidate is blamed only for a refusal that came
- * after the change was taken without it. Where several are to blame, the others show at the next try. `isStale` says whether early
- * answers may no longer hold: then both are asked for again, so that nobody is blamed for what has changed meanwhile.
+ * Finds the candidate that makes the kernel refuse a change, by binary search with at most log2(n) + 2 checks for n > 1. The kernel refuses the change
+ * with the culprit, and accepts it without the culprit and the candidates before it. A busy kernel may refuse temporarily. So the function blames a
+ * candidate only if a refusal with it came after an acceptance without it. If there are several culprits, the next search finds the others. If
+ * `isStale` returns true, early answers may be outdated, and the function repeats both checks.
  */
 export async function findCulprit<T>(
   candidates: readonly T[],
@@ -63,10 +63,11 @@ export async function findCulprit<T>(
   isStale: () => boolean = () => false,
 ): Promise<Finding<T>> {
   const acceptsWithoutFirst = (count: number): Promise<boolean> => accepts(new Set(candidates.slice(0, count)));
-  // Refused without the first `low`, taken without the first `high`. At the two ends this is a guess, and checked only if it stays.
+  // The kernel refuses the change without the first `low` candidates, and accepts it without the first `high`. The initial values are assumptions, which
+  // are checked at the end if they remain.
   let low = 0;
   let high = candidates.length;
-  // Whether the refusal is the later of the two answers.
+  // Whether the refusal came after the acceptance.
   let isConfirmed = false;
   while (high - low > 1) {
     const middle = (low + high) >> 1;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Does it again and again, with a pause between, until the signal aborts. What fails ends nothing; of a series of failures the first is told. */
+/** Runs the task repeatedly, with a pause after each run, until the signal aborts. A failure does not end the loop. `failed` gets only the first of a series of failures. */
 export function repeat(
   pauseMs: number,
   task: () => Promise<void>,

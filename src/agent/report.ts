@@ -15,38 +15,40 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics/all.ts';
 import type { WatchObserver } from '../watch/watch.ts';
 import { systemClock } from './clock.ts';
-import { IssueBook } from './issue-book.ts';
+import { IssueTracker } from './issue-tracker.ts';
 import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 
-/** Under which names issues are booked that no single object shows. */
+/** Prefixes of the tracker's names for issues that do not come from one object alone. */
 const addressIssueNames = 'addresses of ';
 const oversizedNames = 'size of ';
 const unenforceableNames = 'network of ';
+/** Addresses in one log line. */
+const maxLoggedAddresses = 10;
 
 /** S9.12, S9.13 */
 function oversizedIssues(oversized: ReadonlyMap<PolicyId, Oversize>): Map<PolicyId, Issue[]> {
   return new Map(
     oversized.entries().map(([id, oversize]) => {
-      const message = `${whyOversized(oversize)}: its pods stay isolated, without its allows. Use fewer peers, blocks and ports, selectors that match fewer pods, and numbers in place of names of ports`;
+      const message = `${whyOversized(oversize)}: its pods stay isolated and its allow rules are not programmed. Use fewer peers, ipBlocks and ports, selectors that match fewer pods, and port numbers instead of names`;
       return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
     }),
   );
 }
 
 function whyOversized({ of, own, cost, budget }: Oversize): string {
-  // Two digits: a figure that moves with each pod would be news each time.
+  // Two significant digits: an exact number would change with each pod, and each change would be a new issue.
   const [mine, theirs, allowed] = [own, cost, budget].map((each) => `about ${Number(each.toPrecision(2))}`);
   switch (of) {
     case 'policy':
-      return `costs this node ${mine} units, and one policy may cost ${budget}`;
+      return `costs this node ${mine} units, but one policy may cost ${budget}`;
     case 'namespace':
-      return `costs this node ${mine} units and is among the largest policies of its namespace, which cost ${theirs} together and may cost ${Math.floor(budget)}`;
+      return `costs this node ${mine} units and is among the largest policies of its namespace, which together cost ${theirs} but may cost ${Math.floor(budget)}`;
     case 'groups':
-      return `has ${plural(own, 'selector')} and is among the policies of its namespace with the most: to look for the pods that all of them match costs this node more than its share, ${allowed} units`;
+      return `has ${plural(own, 'selector')} and is among the policies of its namespace with the most: finding the pods that they match costs this node more than the namespace's share, ${allowed} units`;
   }
 }
 
-/** Whose name an issue is booked under. */
+/** The object of a tracker's name. */
 function ownerOf(name: string): Pick<StateOfIssue, 'kind' | 'object'> {
   const prefix = [addressIssueNames, unenforceableNames].find((each) => name.startsWith(each));
   // A pod's key ends with its uid.
@@ -62,32 +64,32 @@ interface ReporterOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly ready: Checks;
-  /** Tells the owner of the object, if he has not been told. */
+  /** Creates an Event of the object, unless it exists. */
   readonly announce: (resource: ResourceName, key: ObjectKey, issue: Issue) => void;
 }
 
-/** What is in force now. */
+/** The state that is in force now. */
 export interface InForce {
   readonly snapshot: () => Snapshot;
   readonly issues: Pipeline['issues'];
   readonly refusedPolicies: number;
 }
 
-/** Turns what the rooms tell into log lines, metrics, readiness and Events. Decides nothing. */
+/** Reports what other rooms emit as log lines, metrics, readiness and Events. It decides nothing. */
 export class Reporter {
   readonly #node: string;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
   readonly #ready: Checks;
   readonly #announce: ReporterOptions['announce'];
-  readonly #issues = new IssueBook();
-  /** What was found in the kernel, until it is known whether it was what it should be. */
+  readonly #issues = new IssueTracker();
+  /** What the agent found in the kernel at start, until the first run shows whether it had to change. */
   #found: 'nothing' | 'table' | 'leftovers' | undefined;
   #unlisted: ReadonlySet<ResourceName> = new Set();
-  /** Whose list came back empty, and how many objects stay in force. */
+  /** Resource whose list was empty → number of objects that stay in force. */
   readonly #held = new Map<ResourceName, number>();
   #programmed: ReadonlySet<string> = new Set();
-  /** Whose sizes the metrics show. */
+  /** The result whose sizes the metrics show. */
   #reported: Compiled | undefined;
 
   constructor({ node, logger, metrics, ready, announce }: ReporterOptions) {
@@ -98,18 +100,18 @@ export class Reporter {
     this.#announce = announce;
   }
 
-  /** What is wrong with which object, now. */
+  /** The current issues of objects. */
   get issues(): StateOfIssue[] {
     return Array.from(this.#issues.all(), ([name, issue]) => ({ ...ownerOf(name), ...issue }));
   }
 
   received(event: ResourceEvent): void {
     if (event.op !== 'synced') this.#metrics.watch.event(event.resource, event.op);
-    const news = this.#issues.receive(event);
+    const newIssues = this.#issues.receive(event);
     if (event.op !== 'upsert') return;
     const { resource, key, value } = event;
-    for (const issue of news) this.#logger.warn({ resource, object: key, ...issue }, issue.message);
-    // The agent of another node tells of the pods there.
+    for (const issue of newIssues) this.#logger.warn({ resource, object: key, ...issue }, issue.message);
+    // The agents of other nodes report the pods there.
     const isElsewhere = value.kind === 'Pod' && value.nodeName !== undefined && value.nodeName !== this.#node;
     if (!isElsewhere) for (const issue of event.issues) this.#announce(resource, key, issue);
   }
@@ -124,32 +126,37 @@ export class Reporter {
     },
     adopted: (ruleset, swept) => {
       const foreign = ruleset ? foreignNames(ruleset) : [];
-      if (foreign.length > 0) this.#logger.warn({ foreign }, 'our tables hold what is not ours; it is written anew');
+      if (foreign.length > 0)
+        this.#logger.warn(
+          { foreign },
+          "Postern's tables contain objects of another program; the agent writes them anew",
+        );
       this.#found = ruleset === undefined ? 'nothing' : swept.stages.length > 0 ? 'leftovers' : 'table';
       const operations = swept.stages.flatMap((stage) => stage.operations).length;
       const sizes = ruleset ? { ...objectsIn(ruleset), swept: operations } : {};
-      this.#logger.info({ found: this.#found, ...sizes }, 'read our tables');
+      this.#logger.info({ found: this.#found, ...sizes }, "read Postern's tables");
     },
     drifted: (family) => {
       this.#metrics.apply.drift();
-      this.#ready.report('rules', 'another program has changed one of our tables; it is being restored');
-      this.#logger.error(
-        { table: `${family} postern` },
-        'another program has changed one of our tables; it is being restored',
-      );
+      const drift = "another program changed one of Postern's tables; the agent is restoring it";
+      this.#ready.report('rules', drift);
+      this.#logger.error({ table: `${family} postern` }, drift);
     },
     refused: (policy, error) => {
       const isLate = error instanceof NftError && error.code === 'timeout';
       this.#metrics.apply.error(isLate ? 'timeout' : 'refused');
       const message = isLate
-        ? 'nft does not end in time with a change that brings this policy, which is among the largest of it: its pods stay isolated, without its allows; it is tried again later, and when it changes. Use fewer peers, blocks and ports'
-        : 'the kernel refuses this policy: its pods stay isolated, without its allows; it is tried again later, and when it changes';
+        ? 'nft does not finish a change in time, and this policy is among the largest in it: its pods stay isolated and its allow rules are not programmed. The agent tries again later, and when the policy changes. Use fewer peers, ipBlocks and ports'
+        : 'the kernel refuses this policy: its pods stay isolated and its allow rules are not programmed. The agent tries again later, and when the policy changes';
       const issue: Issue = { code: 'refused-by-kernel', path: 'spec', message, effect: 'failed-closed' };
       this.#logger.error({ policy: policy.id, code: issue.code, err: error }, issue.message);
       this.#announce('networkpolicies', policy.id, issue);
     },
     accepted: (policy) => {
-      this.#logger.info({ policy: policy.id }, 'the kernel takes this policy now: its allows are back');
+      this.#logger.info(
+        { policy: policy.id },
+        'the kernel accepts this policy now: its allow rules are programmed again',
+      );
     },
     failed: (error, retryIn) => {
       this.#metrics.apply.error(error instanceof NftError ? error.code : 'failed');
@@ -157,10 +164,29 @@ export class Reporter {
       this.#ready.report('rules', `the last change could not be applied: ${reason}`);
       this.#logger.error(
         { err: error, retryIn: retryIn / 1000 },
-        'could not apply a change; what the kernel holds stays as it is',
+        'could not apply a change; the rules in the kernel stay as they are',
       );
     },
   };
+
+  /** The connections of addresses without their pod were deleted (S5.17). With an error, some may be left. */
+  flushed(addresses: readonly string[], error?: unknown): void {
+    if (error === undefined) {
+      this.#ready.report('connections', undefined);
+      this.#logger.debug({ addresses }, 'deleted the connections of pods that have gone');
+      return;
+    }
+    this.#metrics.apply.connectionFlushFailure();
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#ready.note(
+      'connections',
+      `new pods can be reached by connections of earlier pods with their addresses: ${reason}`,
+    );
+    this.#logger.warn(
+      { addresses: addresses.slice(0, maxLoggedAddresses), count: addresses.length, err: error },
+      'could not delete the connections of pods that have gone: their other ends may reach new pods with the same addresses',
+    );
+  }
 
   applied({ plan, receivedAt }: AppliedRun, { snapshot, issues, refusedPolicies }: InForce): void {
     if (this.#found !== undefined) {
@@ -185,7 +211,7 @@ export class Reporter {
     this.#metrics.issues.issues(this.#issues.counts());
   }
 
-  /** Pods for which this node cannot do what it should: all of them. */
+  /** Reports all pods for which this node cannot enforce policies or the guard. */
   unenforceable(pods: ReadonlyMap<string, readonly Issue[]>): void {
     this.#reportIssues(unenforceableNames, pods, 'pod');
     this.#metrics.issues.issues(this.#issues.counts());
@@ -206,7 +232,7 @@ export class Reporter {
     this.#metrics.snapshot.unprogrammed(() => this.#countUnprogrammed(snapshot().localPods));
   }
 
-  /** S7.6: local pods that have no address yet, or one that is not in the kernel's rules yet. */
+  /** Counts local pods without an address, or with one that is not in the kernel's rules yet (S7.6). */
   #countUnprogrammed(localPods: Snapshot['localPods']): number {
     let count = 0;
     for (const { addresses } of localPods.values()) {
@@ -215,7 +241,7 @@ export class Reporter {
     return count;
   }
 
-  /** Issues that only the whole cluster shows, all of one kind as they are now. */
+  /** Replaces all issues of one prefix. They depend on more than one object. */
   #reportIssues(prefix: string, found: ReadonlyMap<string, readonly Issue[]>, kind: 'pod' | 'policy'): void {
     this.#issues.retain((name) => !name.startsWith(prefix) || found.has(name.slice(prefix.length)));
     for (const [key, issues] of found) {
@@ -229,7 +255,7 @@ export class Reporter {
     }
   }
 
-  #emptied(resource: ResourceName, what: 'held' | 'believed' | 'back', known: number): void {
+  #emptied(resource: ResourceName, what: 'held' | 'accepted' | 'recovered', known: number): void {
     this.#metrics.watch.held(resource, what === 'held' ? known : 0);
     if (what === 'held') {
       const isNews = !this.#held.has(resource);
@@ -239,21 +265,24 @@ export class Reporter {
       this.#announce('nodes', this.#node, { code: 'empty-list', path: resource, message, effect: 'ignored' });
     } else {
       this.#held.delete(resource);
-      const now = what === 'back' ? 'lists them again' : 'has said so for 30 s: they are gone';
-      this.#logger.warn({ resource, objects: known }, `the API server listed no ${resource}; it ${now}`);
+      const ended =
+        what === 'recovered'
+          ? `the API server lists ${resource} again after empty lists`
+          : `the API server has listed no ${resource} for 30 s: the agent treats them as deleted`;
+      this.#logger.warn({ resource, objects: known }, ended);
     }
     this.reportLists();
   }
 
-  /** Before the first list, only what this node has kept tells how many there were. */
+  /** Before the first list, the number comes from the node's rules or saved state, so it is a minimum. */
   #heldMessage(resource: ResourceName, known: number): string {
     const kept = this.#unlisted.has(resource)
-      ? `and before this agent started there were at least ${known}: the rules stay as they are`
-      : `after ${known}: those stay in force`;
-    return `the API server lists no ${resource}, ${kept} until it has said so for 30 s; if nobody deleted them, see what has become of its data`;
+      ? `but this node knew at least ${known} before the agent started: the rules stay unchanged`
+      : `but there were ${known}: they stay in force`;
+    return `the API server lists no ${resource}, ${kept} until the list has been empty for 30 s. If nobody deleted them, check the API server's data store`;
   }
 
-  /** @param unlisted whose first list is not in yet */
+  /** @param unlisted resources whose first list has not arrived yet */
   reportLists(unlisted: ReadonlySet<ResourceName> = this.#unlisted): void {
     this.#unlisted = unlisted;
     const held = Array.from(this.#held, ([resource, known]) => this.#heldMessage(resource, known)).join('; ');
@@ -272,11 +301,12 @@ export class Reporter {
     emptied: (resource, what, known) => this.#emptied(resource, what, known),
     interrupted: (resource, error) => {
       this.#metrics.watch.interrupted(resource, error?.code ?? 'closed');
-      if (error) this.#logger.warn({ resource, err: error }, 'the watch was interrupted; what is known stays in force');
+      if (error)
+        this.#logger.warn({ resource, err: error }, 'the watch was interrupted; the last known state stays in force');
     },
     skipped: (resource, message) => {
       this.#metrics.watch.skipped(resource);
-      this.#logger.warn({ resource }, `skipped something that is no object: ${message}`);
+      this.#logger.warn({ resource }, `skipped an item that is not an object of this resource: ${message}`);
     },
   };
 }

@@ -12,16 +12,15 @@ export interface SandboxReporting {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly tell: (fact: NodeFact) => void;
-  /** Once: all that there is has been told, or it is known that there is nothing to read. */
+  /** Called when all sandboxes have been emitted, or when there is no cache to read. */
   readonly listed: () => void;
 }
 
-const fallback = 'addresses of pods come from the API server';
+const fallback = 'pod addresses come from the API server';
 
 /**
- * Tells of the sandboxes that the container runtime notes, and reports whether it does. Resolves when the signal aborts, or at once where nobody is to
- * look.
- * @param directory `undefined`: nobody looks
+ * Emits the sandboxes of libcni's cache, and reports whether the agent can read it. Resolves when the signal aborts, or at once without a directory.
+ * @param directory the cache's results directory; `undefined` if the agent must not read it
  */
 export async function reportSandboxes(
   directory: string | undefined,
@@ -34,8 +33,8 @@ export async function reportSandboxes(
     listed();
   };
   if (directory === undefined) {
-    logger.warn(`nobody looks for what the container runtime notes of its pods: ${fallback}`);
-    return known(`nobody looks: ${fallback}`, false);
+    logger.warn(`libcni's result cache is disabled: ${fallback}`);
+    return known(`disabled: ${fallback}`, false);
   }
   let wasListed = false;
   const options: SandboxWatchOptions = {
@@ -47,17 +46,17 @@ export async function reportSandboxes(
         wasListed = true;
         tell({ op: 'cache-readable', readable: true });
         logger.info({ directory, sandboxes }, 'listed the sandboxes of this node');
-        known(`as ${directory} has them`, true);
+        known(`from ${directory}`, true);
       },
       lost(message) {
         tell({ op: 'cache-readable', readable: false });
-        const note = `no cache: ${message}: ${wasListed ? `what it told stays in force, else ${fallback}` : fallback}`;
+        const note = `no cache: ${message}: ${wasListed ? `known sandboxes stay in force, other ${fallback}` : fallback}`;
         logger.warn({ directory }, note);
         known(note, false);
       },
       problem(file, message) {
         metrics.sandboxCacheProblem();
-        logger.warn({ directory, file }, `a file of the container runtime cannot be used: it ${message}`);
+        logger.warn({ directory, file }, `the agent cannot use a file of libcni's result cache: it ${message}`);
       },
       degraded: (message) => logger.warn({ directory }, message),
     },

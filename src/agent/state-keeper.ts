@@ -4,10 +4,10 @@ import { loadState, writeState } from '../state/state-file.ts';
 import { StateWriter } from '../state/state-writer.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { NodeMetrics } from '../telemetry/metrics/node.ts';
-import type { Clock } from './reconciler.ts';
+import type { Clock } from './clock.ts';
 
 export interface StateKeeperOptions {
-  /** `undefined`: nothing is kept. */
+  /** `undefined`: the agent saves no state. */
   readonly directory: string | undefined;
   readonly node: string;
   readonly snapshot: () => Snapshot;
@@ -16,14 +16,14 @@ export interface StateKeeperOptions {
   readonly logger: Logger;
 }
 
-/** To make the text of a large state takes a moment in which nothing else is done: who asks whether we are ready goes first. */
-const leisureMs = 100;
+/** Encoding a large state blocks the agent for a moment. It waits so long, so that a pending readiness probe is answered first. */
+const encodeDelayMs = 100;
 
-/** The last good state of this node: what there was at start, and the way to keep it. A disk that fails is told of, and stops nothing. */
+/** Reads and writes the last good state of this node. It reports a failing disk and goes on. */
 export interface StateKeeper {
-  /** What was kept before this start, as long as nothing has been kept since. */
+  /** Reads the state that was saved before this start. Call it before anything is saved. */
   read(): Promise<SavedState | undefined>;
-  /** The kernel holds what the cluster says. */
+  /** To be called when the kernel holds the rules of the current cluster. */
   changed(): void;
   finish(): Promise<void>;
 }
@@ -35,7 +35,7 @@ export function openStateKeeper(options: StateKeeperOptions): StateKeeper {
     const loaded = await loadState(directory, node);
     if (loaded.kind === 'unusable') logger.warn({ directory }, loaded.problem);
     if (loaded.kind !== 'state') return undefined;
-    logger.info({ directory, savedAt: loaded.savedAt }, 'read what this node had kept');
+    logger.info({ directory, savedAt: loaded.savedAt }, 'read the saved state of this node');
     return loaded.state;
   };
   let reading: Promise<SavedState | undefined> = Promise.resolve(undefined);
@@ -48,14 +48,14 @@ export function openStateKeeper(options: StateKeeperOptions): StateKeeper {
     observer: {
       saved(bytes) {
         metrics.stateWrite('written');
-        logger.debug({ directory, bytes }, 'kept the state of this node');
-        if (isFailing) logger.info({ directory }, 'the state of this node is kept again');
+        logger.debug({ directory, bytes }, 'saved the state of this node');
+        if (isFailing) logger.info({ directory }, 'saved the state of this node again');
         isFailing = false;
       },
       failed(error, retryInMs) {
         metrics.stateWrite('failed');
-        // Again and again, for as long as the disk fails.
-        if (!isFailing) logger.warn({ err: error, retryIn: retryInMs / 1000 }, 'could not keep the state of this node');
+        // The writer retries for as long as the disk fails, so only the first failure is logged.
+        if (!isFailing) logger.warn({ err: error, retryIn: retryInMs / 1000 }, 'could not save the state of this node');
         isFailing = true;
       },
     },
@@ -64,12 +64,12 @@ export function openStateKeeper(options: StateKeeperOptions): StateKeeper {
   const tellWriter = (): void => {
     waiting?.cancel();
     waiting = undefined;
-    // What cannot be used is renamed: not what has just been written in its place.
+    // A read renames an unusable file. It must not rename a file that was just written.
     void reading.then(() => writer.changed());
   };
   return {
     read: () => (reading = read()),
-    changed: () => void (waiting ??= clock.after(leisureMs, tellWriter)),
+    changed: () => void (waiting ??= clock.after(encodeDelayMs, tellWriter)),
     async finish() {
       if (waiting) tellWriter();
       await reading;

@@ -1,12 +1,12 @@
 import type { Operation } from '../nftables/ruleset.ts';
 
-/** Milliseconds that nft may take for one transaction: many times what it needs, and less than what others would wait for. */
+/** Limits of the time for one nft transaction, in milliseconds: many times what nft needs, and short enough for other changes to wait. */
 const shortest = 5000;
 const longest = 60_000;
 /** An element takes 0.002 to 0.01 ms, a rule 0.01, and a set or chain less than 0.1 (docs/decisions/0014). */
 const perEntry = 0.1;
 
-/** A refused policy is tried again in the way of everybody's changes, so not for long (S7.19). */
+/** Milliseconds. A retry of a refused policy delays all other changes, so it must be short (S7.19). */
 export const retryLimit = 1000;
 
 export function timeLimitOf(operations: readonly Operation[]): number {

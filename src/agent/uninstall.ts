@@ -7,7 +7,7 @@ import { readVersion } from '../config/version.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
-import { forgetState } from '../state/state-file.ts';
+import { deleteState } from '../state/state-file.ts';
 import { backoffDelay } from '../watch/backoff.ts';
 import { serveWhenFree } from './http-server.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
@@ -15,8 +15,8 @@ import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
 const backoff = { firstMs: 200, maxMs: 30_000 };
 
 /**
- * Removes our tables, and the state that was kept, from this node once no agent writes it any more, then is ready until the signal aborts: a DaemonSet whose pods
- * run this has rolled out when every node is free of us. Needs no API server. Resolves with the exit code.
+ * Deletes Postern's tables and saved state from this node, once no agent writes rules there any more. Then it stays ready until the signal aborts. So the
+ * rollout of a DaemonSet that runs it is complete when every node is clean. It needs no API server. Resolves with the exit code.
  */
 export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal): Promise<number> {
   const failure = new AbortController();
@@ -25,10 +25,10 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
   const logger = createLogger({ level: config.logLevel, node: config.nodeName, version });
   const { registry } = createMetrics(version);
   const ready = new Checks(['lock', 'uninstalled']);
-  logger.info('started, to uninstall');
+  logger.info('started to uninstall');
   const serving = serveWhenFree(
     { listen: config.listen, registry, live: new Checks([]), ready, applied: () => ({ node: config.nodeName }) },
-    // Not for a moment may another's "ready" be taken for ours: it would say that this node is free of rules.
+    // It does not wait for the address: an old agent's "ready" would mean that this node is clean.
     0,
     logger,
     signal,
@@ -40,17 +40,17 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
     for (let failures = 0; ; failures++) {
       try {
         const removed = await removeTables(nft, signal);
-        if (config.stateDir !== undefined) await forgetState(config.stateDir);
+        if (config.stateDir !== undefined) await deleteState(config.stateDir);
         ready.report('uninstalled', undefined);
-        logger.info({ removed }, removed.length > 0 ? 'deleted our tables' : 'there was no table of ours');
+        logger.info({ removed }, removed.length > 0 ? "deleted Postern's tables" : 'found no tables of Postern');
         return release;
       } catch (error) {
         signal.throwIfAborted();
         ready.report(
           'uninstalled',
-          `this node cannot be left as it was: ${error instanceof Error ? error.message : String(error)}`,
+          `could not clean up this node: ${error instanceof Error ? error.message : String(error)}`,
         );
-        logger.error({ err: error }, 'could not delete all that is ours');
+        logger.error({ err: error }, "could not delete all of Postern's tables and state");
         await delay(backoffDelay(failures, backoff, Math.random), undefined, { signal });
       }
     }

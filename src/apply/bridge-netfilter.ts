@@ -3,10 +3,10 @@ import type { BridgeHook, Devices } from './devices.ts';
 import type { Problem } from './environment.ts';
 
 /**
- * Packets between two ports of a bridge meet our rules only with bridge netfilter on (S6.8, K12), for the node or for that bridge,
- * each family by itself.
- * @param bridged address of a local pod, canonical → the bridge that it is reached over
- * @param readFile rejects for a file that is not there
+ * Packets between two ports of a bridge reach our rules only if bridge netfilter is on (S6.8, K12). The setting exists for the node and for each
+ * bridge, and for each family.
+ * @param bridged canonical address of a local pod → the bridge that leads to it
+ * @param readFile rejects if the file does not exist
  */
 export async function checkBridgeNetfilter(
   bridged: ReadonlyMap<string, string>,
@@ -27,7 +27,7 @@ export async function checkBridgeNetfilter(
   return problems.length === 0 ? undefined : problems.join('; ');
 }
 
-/** `undefined`: the module is not loaded. */
+/** `undefined` if the module is not loaded. */
 async function readSetting(readFile: (path: string) => Promise<string>, hook: BridgeHook): Promise<string | undefined> {
   return readFile(`/proc/sys/net/bridge/bridge-nf-call-${hook}`).then(
     (text) => text.trim(),
@@ -40,5 +40,5 @@ function describe(hook: BridgeHook, bridges: readonly string[], setting: string 
   const name = `net.bridge.bridge-nf-call-${hook}`;
   const wrong = setting === undefined ? 'br_netfilter is not loaded' : `${name} is ${setting}`;
   const remedy = `${setting === undefined ? 'modprobe br_netfilter && ' : ''}sysctl -w ${name}=1`;
-  return `${family} between pods on bridge ${bridges.join(', ')} passes no policy: ${wrong}; run: ${remedy}`;
+  return `${family} between pods on bridge ${bridges.join(', ')} bypasses all policies: ${wrong}; run: ${remedy}`;
 }

@@ -2,20 +2,20 @@ import type { Exec } from './exec.ts';
 import { askIp } from './ip.ts';
 
 export interface Device {
-  /** As `veth`; a physical one has none. */
+  /** For example `veth`; a physical device has none. */
   readonly kind: string | undefined;
-  /** The device below, if that is in this namespace too. */
+  /** The lower device, if it is in this network namespace too. */
   readonly lower: string | undefined;
-  /** Of a bridge: whether what it switches meets the rules, whatever the node's settings say. */
+  /** For a bridge: whether the packets that it forwards reach the rules whatever the node's settings are. */
   readonly netfilter: Readonly<Record<BridgeHook, boolean>> | undefined;
 }
 
 export type BridgeHook = 'iptables' | 'ip6tables';
 
-/** By name. */
+/** Device name → device. */
 export type Devices = ReadonlyMap<string, Device>;
 
-/** All bridges, and those of the named ones that there are: a node has hundreds of devices, and the kernel is slow to describe them. */
+/** Reads all bridges and the named devices that exist. A node has hundreds of devices, and the kernel is slow to describe them all. */
 export async function readDevices(exec: Exec, names: Iterable<string>, signal: AbortSignal): Promise<Devices> {
   const commands = Array.from(names, (name) => `link show dev ${name}`);
   const devices = new Map<string, Device>();
@@ -37,32 +37,32 @@ export async function readDevices(exec: Exec, names: Iterable<string>, signal: A
 
 interface LinkInfo {
   readonly info_kind?: unknown;
-  /** The kind of what it is a port of. */
+  /** The kind of the device's master. */
   readonly info_slave_kind?: unknown;
   readonly info_data?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Kinds of devices with one pod at their other end, whose packets the node routes. Not so macvlan, ipvlan and physical ones (K17), whose other end
- * is a whole network that reaches the pods by itself, and Open vSwitch, which switches before any hook.
+ * Kinds of devices that lead to one pod, whose packets the node routes. Macvlan, ipvlan and physical devices lead to a whole network, which reaches
+ * the pods without the node (K17). Open vSwitch forwards packets before any hook.
  */
 export const podLinkKinds: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);
 
-/** What a device is, and what it is a port of. */
+/** A device's kind and master. */
 export interface LinkDescription {
-  /** As `veth`; a physical one has none. */
+  /** For example `veth`; a physical device has none. */
   readonly kind: string | undefined;
   readonly master: { readonly name: string; readonly kind: string | undefined } | undefined;
 }
 
-/** Those of the named devices that there are, by name, in one look. */
+/** Describes the named devices that exist, by name, in one run of ip(8). */
 export async function describeLinks(
   exec: Exec,
   names: Iterable<string>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, LinkDescription>> {
   const commands = Array.from(names, (name) => `link show dev ${name}`);
-  // Every namespace has a loopback: without an answer to that, nothing is known of the others.
+  // Every network namespace has a loopback device. If ip does not list it, its answers for the other devices are missing too.
   const [, ...answers] = await askIp(exec, { always: ['link show dev lo'], commands }, signal);
   const links = new Map<string, LinkDescription>();
   for (const { ifname, master, linkinfo } of answers.flat()) {

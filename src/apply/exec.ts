@@ -7,7 +7,7 @@ export interface ExecResult {
   readonly stderr: string;
 }
 
-/** Runs a program that only looks. Never rejects, but for an abort. */
+/** Runs a program that only reads. Rejects only if the signal aborts. */
 export type Exec = (
   file: string,
   args: readonly string[],

@@ -3,8 +3,8 @@ import type { Exec } from './exec.ts';
 export type IpObject = Readonly<Record<string, unknown>>;
 
 /**
- * One run of ip(8) for all commands; an answer is a list of objects. Those to `always` come first, one each; a command that cannot be
- * answered (no such device, no route) has none. Rejects with a text for the person who can change it.
+ * Runs ip(8) once for all commands. Each answer is a list of objects. The answers to `always` come first, one for each command. A command that
+ * fails (no such device, no route) has no answer. Rejects with a message for an operator if ip cannot be used.
  */
 export async function askIp(
   exec: Exec,
@@ -13,7 +13,7 @@ export async function askIp(
 ): Promise<IpObject[][]> {
   if (always.length + commands.length === 0) return [];
   const input = [...always, ...commands].map((command) => `${command}\n`).join('');
-  // -force: a command that fails must not end the batch. Each answer is an array on a line of its own.
+  // With -force, a command that fails does not end the batch. ip prints each answer as an array on its own line.
   const args = ['-force', '-json', '-details', ...(family ? [family] : []), '-batch', '-'];
   const { exitCode, stdout, stderr } = await exec('ip', args, { signal, input });
   const answers = stdout.split('\n').filter((line) => line.trim() !== '');
@@ -24,9 +24,9 @@ export async function askIp(
 }
 
 export interface IpQuestions {
-  /** `-B`: what bridges know. */
+  /** `-B`: the bridge family. */
   readonly family?: '-4' | '-6' | '-B';
-  /** What any ip that can be used answers, if only with an empty list. */
+  /** Commands that ip always answers, if only with an empty list. */
   readonly always?: readonly string[];
   readonly commands?: readonly string[];
 }

@@ -4,11 +4,11 @@ import type { Exec } from './exec.ts';
 import { askIp } from './ip.ts';
 
 /**
- * Who balances Services by IPVS holds their addresses on a device of this name. Its requests pass LOCAL_IN before they are rewritten
- * and leave by LOCAL_OUT, so that the forward hook sees replies only (S6.7, K14).
+ * A Service proxy that uses IPVS keeps the Service addresses on a device of this name. Requests to them pass LOCAL_IN before IPVS rewrites them,
+ * and leave by LOCAL_OUT. So the forward hook sees only the replies (S6.7, K14).
  */
 const proxies: Readonly<Record<string, { readonly name: string; readonly remedy: string }>> = {
-  // Changed to iptables mode, it leaves device and virtual services behind (kubernetes: platformCleanup of cmd/kube-proxy).
+  // A kube-proxy that is switched to iptables mode leaves the device and the virtual services (kubernetes: platformCleanup of cmd/kube-proxy).
   'kube-ipvs0': {
     name: "kube-proxy's IPVS mode",
     remedy:
@@ -24,20 +24,20 @@ export const ipvsDevices: readonly string[] = Object.keys(proxies);
 
 interface Sources {
   readonly exec: Exec;
-  /** Rejects for a file that is not there. */
+  /** Rejects if the file does not exist. */
   readonly readFile: (path: string) => Promise<string>;
 }
 
 /**
- * A device without addresses, beside a kernel without virtual services, does nothing. Virtual services without such a device are
- * not a Service proxy's, and none of ours.
+ * Reports a Service proxy that uses IPVS. A device without addresses is harmless if the kernel has no virtual services either. Virtual services
+ * without such a device do not belong to a Service proxy, and Postern ignores them.
  */
 export async function checkIpvs(devices: Devices, { exec, readFile }: Sources, signal: AbortSignal): Promise<Problem> {
   const problems: string[] = [];
   for (const [device, { name, remedy }] of Object.entries(proxies)) {
     if (!devices.has(device)) continue;
     const inUse = (await hasAddresses(exec, device, signal)) || (await hasVirtualServices(readFile));
-    if (inUse) problems.push(`${name} (device ${device}) takes requests to Services past all policies: ${remedy}`);
+    if (inUse) problems.push(`${name} (device ${device}) forwards requests to Services around all policies: ${remedy}`);
   }
   return problems.length === 0 ? undefined : problems.join('; ');
 }
@@ -49,7 +49,7 @@ async function hasAddresses(exec: Exec, device: string, signal: AbortSignal): Pr
   });
 }
 
-/** After two lines of headings, a line each; the lines of their servers begin with an arrow. Missing without the module ip_vs. */
+/** /proc/net/ip_vs has one line for each virtual service, after two header lines; lines of real servers begin with an arrow. Without the module ip_vs the file is missing. */
 async function hasVirtualServices(readFile: Sources['readFile']): Promise<boolean> {
   const table = await readFile('/proc/net/ip_vs').catch(() => '');
   return /^(TCP|UDP|SCTP|FWM) /m.test(table);

@@ -2,54 +2,59 @@ import { podLinkKinds, type Device, type Devices } from './devices.ts';
 import type { IpObject } from './ip.ts';
 
 /** How this node reaches the address of a pod. */
-export type Way = Inside | Outside;
+export type PodRoute = Inside | Outside;
 
-/** Over a device through which all packets of the pod cross the forward hook. */
+/** The route leads to a device whose packets all pass the forward hook. */
 export interface Inside {
   readonly isInside: true;
-  /** If there is one, the hook sees what it switches only with bridge netfilter on. */
+  /** The bridge, if the route leads to one. The hook sees packets between its ports only if bridge netfilter is on. */
   readonly bridge: string | undefined;
 }
 
-/** Past the pod, if it is one: what others send to its address does not cross this node's forward hook. */
+/** The route does not lead to the pod's own device, so packets to this address do not pass this node's forward hook. */
 export interface Outside {
   readonly isInside: false;
   readonly device: string;
   readonly kind: string | undefined;
   readonly gateway: string | undefined;
-  /** The address is one of the node's own. */
+  /** The node itself has the address. */
   readonly isNode: boolean;
 }
 
-/** Of an answer to `ip route get`. `undefined`: it does not say. */
-export function judgeRoute({ type, dev, gateway, via }: IpObject, devices: Devices): Way | undefined {
+/** Classifies an answer to `ip route get`. `undefined` if the answer does not decide. */
+export function judgeRoute({ type, dev, gateway, via }: IpObject, devices: Devices): PodRoute | undefined {
   if (typeof dev !== 'string') return undefined;
   const device = devices.get(dev);
   const outside = { isInside: false, device: dev, kind: device?.kind, gateway: undefined, isNode: false } as const;
   if (type === 'local') return { ...outside, isNode: true };
-  // It may have gone since.
+  // The device may have been deleted since.
   if (!isUnicast(type) || !device) return undefined;
   const inside = judgeDevice(dev, device, devices);
   if (gateway === undefined && via === undefined) return inside ?? outside;
-  // Some plugins reach all pods through one veth; and where nodes are containers, so is the way out.
+  // Some plugins reach all pods through one veth. Where nodes are containers, a node's uplink is a veth too.
   return inside ? undefined : { ...outside, gateway: typeof gateway === 'string' ? gateway : undefined };
 }
 
 /**
- * What another table than that for the node's own packets may say: a route of the answer to `ip route show table all to match` for
- * an address whose way is outside. Default routes lead everywhere, and the subnet of a node's address says nothing of that address.
+ * Looks for a better route in other routing tables. The first parameter is one route of `ip route show table all to match`, for an address whose
+ * route leads outside. Default routes are ignored. For a node's own address, a route to its subnet is ignored too.
  */
-export function judgeOtherRoute({ dst, type, dev, gateway, via }: IpObject, way: Way, devices: Devices): Way {
-  if (way.isInside) return way;
+export function judgeOtherRoute(
+  { dst, type, dev, gateway, via }: IpObject,
+  known: PodRoute,
+  devices: Devices,
+): PodRoute {
+  if (known.isInside) return known;
   const device = typeof dev === 'string' ? devices.get(dev) : undefined;
-  const isOfPod = typeof dst === 'string' && (way.isNode ? !dst.includes('/') && dst !== 'default' : dst !== 'default');
-  if (!device || !isOfPod || !isUnicast(type) || gateway !== undefined || via !== undefined) return way;
-  return judgeDevice(dev as string, device, devices) ?? way;
+  const isOfPod =
+    typeof dst === 'string' && (known.isNode ? !dst.includes('/') && dst !== 'default' : dst !== 'default');
+  if (!device || !isOfPod || !isUnicast(type) || gateway !== undefined || via !== undefined) return known;
+  return judgeDevice(dev as string, device, devices) ?? known;
 }
 
 function judgeDevice(name: string, device: Device, devices: Devices): Inside | undefined {
   if (device.netfilter) return { isInside: true, bridge: name };
-  // The node's own port in a VLAN of a bridge.
+  // A VLAN device on top of a bridge is the node's own port in that VLAN.
   const lower = device.kind === 'vlan' && device.lower !== undefined ? devices.get(device.lower) : undefined;
   if (lower?.netfilter) return { isInside: true, bridge: device.lower };
   return podLinkKinds.has(device.kind) ? { isInside: true, bridge: undefined } : undefined;
@@ -59,7 +64,7 @@ function isUnicast(type: unknown): boolean {
   return type === undefined || type === 'unicast';
 }
 
-/** Of the addresses of one pod: what is wrong, then what to do. */
+/** Describes the problem with the addresses of one pod: what is wrong, then what to do. */
 export function describeOutside(addresses: ReadonlyMap<string, Outside>): string {
   const all = [...addresses];
   const own = all.filter(([, { isNode }]) => isNode).map(([address]) => address);
@@ -69,12 +74,12 @@ export function describeOutside(addresses: ReadonlyMap<string, Outside>): string
   const problems: string[] = [];
   if (own.length > 0) {
     const remedy = 'give the pod an address of its own';
-    problems.push(`the node itself has ${own.join(' and ')}, so no policy holds for what is sent there: ${remedy}`);
+    problems.push(`the node itself has ${own.join(' and ')}, so no policy applies to traffic to it: ${remedy}`);
   }
   if (others.length > 0) {
     problems.push(
-      `this node reaches ${others.join(' and ')}, not by a veth, a tap or a bridge: as with macvlan, ipvlan, SR-IOV and host-device, ` +
-        'its packets need not cross the node, and no policy holds for those that do not: use a plugin that routes or bridges pods on the node',
+      `this node reaches ${others.join(' and ')}, not by a veth, a tap or a bridge: packets of the pod can bypass the node's rules, ` +
+        'as with macvlan, ipvlan, SR-IOV and host-device, and no policy applies to them: use a CNI plugin that routes or bridges pods on the node',
     );
   }
   return problems.join('; ');

@@ -1,13 +1,13 @@
 export type NftErrorCode =
-  /** nft read the script and would not do it; `lines` says where. Nothing was changed. */
+  /** nft or the kernel rejected the script; `lines` says where. Nothing changed. */
   | 'refused'
-  /** It took too long and was killed. A transaction is whole or not at all, but which of them is not known. */
+  /** nft took too long and was killed. The kernel applied the whole transaction or nothing; which of them is unknown. */
   | 'timeout'
-  /** The caller's signal; as after a time-out. */
+  /** The caller's signal aborted. The result is unknown, as after a timeout. */
   | 'aborted'
-  /** A signal that is not ours ended it; as after a time-out. */
+  /** A signal from elsewhere ended nft. The result is unknown, as after a timeout. */
   | 'crashed'
-  /** There is no nft on the PATH. */
+  /** nft is not on the PATH. */
   | 'missing'
   /** Not root, or no CAP_NET_ADMIN. */
   | 'denied'
@@ -18,9 +18,9 @@ export class NftError extends Error {
   override readonly name = 'NftError';
   readonly code: NftErrorCode;
   readonly stderr: string;
-  /** What nft was given on standard input; empty for a listing. */
+  /** nft's standard input; empty for a listing. */
   readonly script: string;
-  /** The lines of the script that nft complains about: ascending, from 1. */
+  /** The line numbers of the script that nft reports: ascending, from 1. */
   readonly lines: readonly number[];
 
   constructor(code: NftErrorCode, message: string, details: { stderr: string; script: string; cause?: unknown }) {
@@ -28,7 +28,7 @@ export class NftError extends Error {
     this.code = code;
     this.stderr = details.stderr;
     this.script = details.script;
-    // A log line with the error must not hold megabytes of script.
+    // A log line with the error must not contain megabytes of script.
     Object.defineProperty(this, 'script', { enumerable: false });
     this.lines = readLines(details.stderr);
   }

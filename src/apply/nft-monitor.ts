@@ -6,35 +6,35 @@ import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { monitorArguments, TransactionReader, type Transaction } from '../nftables/transactions.ts';
 
-/** An nft that tells of each transaction on the rules of this network namespace. */
+/** A running `nft monitor`, which reports each nftables transaction of this network namespace. */
 export interface NftMonitor {
-  /** Resolves when nothing is missed any more; rejects where that does not come, or nft ends before. */
+  /** Resolves when nft receives all events from then on. Rejects if that takes too long, or if nft ends first. */
   readonly listening: Promise<void>;
-  /** Resolves when it has ended, with the reason. */
+  /** Resolves with the reason when nft has ended. */
   readonly ended: Promise<string>;
   close(): void;
 }
 
 export interface NftMonitorOptions {
   readonly program?: string;
-  /** nft begins anew with what it reads at first when another program changes rules meanwhile. */
+  /** Milliseconds until nft must listen. nft reads the whole rule set first, and starts again if another program changes it meanwhile. */
   readonly startMs?: number;
 }
 
-export type StartMonitor = (told: (transaction: Transaction) => void) => NftMonitor;
+export type StartMonitor = (onTransaction: (transaction: Transaction) => void) => NftMonitor;
 
 const pollMs = 20;
-/** NETLINK_NETFILTER, and of its groups NFNLGRP_NFTABLES (linux/netlink.h, linux/netfilter/nfnetlink.h). */
+/** The netlink protocol NETLINK_NETFILTER and its group NFNLGRP_NFTABLES (linux/netlink.h, linux/netfilter/nfnetlink.h). */
 const protocol = '12';
 const groups = 1 << (7 - 1);
 
 export function startNftMonitor(
-  told: (transaction: Transaction) => void,
+  onTransaction: (transaction: Transaction) => void,
   { program = 'nft', startMs = 5000 }: NftMonitorOptions = {},
 ): NftMonitor {
   const stop = new AbortController();
   const { signal } = stop;
-  const started = start(program, told, signal);
+  const started = start(program, onTransaction, signal);
   const ended = started.then(({ end }) => end).catch(messageOf);
   const listening = started.then(async ({ pid }) => {
     const endedBefore = ended.then((reason) => {
@@ -42,23 +42,23 @@ export function startNftMonitor(
     });
     await Promise.race([endedBefore, waitUntilListening(pid, startMs, signal)]);
   });
-  // Told to who waits for it, if anybody does.
+  // A caller that does not wait must not cause an unhandled rejection.
   listening.catch(() => {});
   return { listening, ended, close: () => stop.abort() };
 }
 
 async function start(
   program: string,
-  told: (transaction: Transaction) => void,
+  onTransaction: (transaction: Transaction) => void,
   signal: AbortSignal,
 ): Promise<{ pid: number; end: Promise<string> }> {
   const [near, far] = await socketPair();
   const reader = new TransactionReader();
   far.setEncoding('utf8').on('data', (text: string) => {
-    if (!signal.aborted) for (const transaction of reader.read(text)) told(transaction);
+    if (!signal.aborted) for (const transaction of reader.read(text)) onTransaction(transaction);
   });
   far.on('error', () => far.destroy()).resume();
-  // One stream for both: a warning belongs to the transaction before whose generation it stands.
+  // Both outputs share one stream: a warning belongs to the transaction whose generation follows it.
   const nft = spawn(program, monitorArguments, { stdio: ['ignore', near, near] });
   near.destroy();
   const kill = (): void => void nft.kill();
@@ -82,17 +82,17 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * Two ends of one connection. Node gives a child two pipes for its two streams, whose order is then not known, and no pipe for both. The name
- * is free to anybody in the network namespace, so who connects must know the word.
+ * Returns the two ends of one connection. Node cannot give a child one pipe for both outputs, and the order between two pipes is unknown. Any process
+ * in the network namespace can connect to the abstract socket name, so the client must send a secret.
  */
 async function socketPair(): Promise<[near: Socket, far: Socket]> {
   const name = `\0postern/monitor/${randomBytes(8).toString('hex')}`;
-  const word = randomBytes(16).toString('hex');
+  const secret = randomBytes(16).toString('hex');
   const accepted = Promise.withResolvers<Socket>();
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.once('readable', () => {
-      if (socket.read(word.length)?.toString() === word) accepted.resolve(socket);
+      if (socket.read(secret.length)?.toString() === secret) accepted.resolve(socket);
       else socket.destroy();
     });
   });
@@ -101,20 +101,20 @@ async function socketPair(): Promise<[near: Socket, far: Socket]> {
     await once(server, 'listening');
     const near = connect(name);
     await once(near, 'connect');
-    near.write(word);
+    near.write(secret);
     return [near, await accepted.promise];
   } finally {
     server.close();
   }
 }
 
-/** The kernel lists who listens to what (proc_pid_net(5)); by default nft's socket has the number of its process. */
+/** The kernel lists netlink sockets and their groups in /proc (proc_pid_net(5)). By default, the port id of nft's socket is its process id. */
 async function waitUntilListening(pid: number, startMs: number, signal: AbortSignal): Promise<void> {
   for (const end = performance.now() + startMs; performance.now() < end; await delay(pollMs, undefined, { signal })) {
     const sockets = await readFile(`/proc/${pid}/net/netlink`, 'utf8').catch(() => '');
     if (isListening(sockets, pid)) return;
   }
-  throw new Error(`nft monitor has not begun to listen in ${startMs / 1000} s`);
+  throw new Error(`nft monitor did not start to listen within ${startMs / 1000} s`);
 }
 
 function isListening(sockets: string, pid: number): boolean {

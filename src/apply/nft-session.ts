@@ -3,7 +3,7 @@ import { chainArguments, setArguments } from '../nftables/parse.ts';
 import { describeCrash, type Nft } from './nft.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
-/** An nft that stays. What it cannot do is left to the other; nothing is asked of it after `close`. */
+/** An `Nft` that keeps one nft process. It passes what that process cannot do to another `Nft`, and everything after `close`. */
 export interface NftSession extends Nft {
   close(): void;
 }
@@ -11,31 +11,31 @@ export interface NftSession extends Nft {
 export interface NftSessionOptions {
   readonly program?: string;
   readonly timeoutMs?: number;
-  /** For how long all is left to the other after one that did not do its work. */
+  /** How long the session uses only the other `Nft` after a session process has failed, in milliseconds. */
   readonly pauseMs?: number;
-  /** Told at the beginning of the first such time since one was of use. */
+  /** Called at the first such pause since a session process last worked. */
   readonly paused?: (pauseMs: number) => void;
 }
 
-/** nft reads what is said to it byte by byte: at twice this, a process of its own is as fast. */
-const longestScript = 8192;
-/** Some builds of nft remember all that they have read (readline(3), history), so that one is not kept for ever. */
-const mostCommands = 1000;
+/** Characters. An interactive nft reads its input byte by byte: at twice this length, a new process is as fast. */
+const maxScriptLength = 8192;
+/** Some builds of nft keep all their input in memory (readline(3), history), so each process is replaced after this many commands. */
+const maxCommands = 1000;
 
-/** How it is started: one that reads commands, a line each, and answers as a listing does. */
+/** Interactive mode: nft reads one command a line and prints listings as JSON. */
 const options = ['-n', '-j', '-i'] as const;
-/** HOME: where it would write what it has read. TERM: one that it need not look for. */
+/** nft would write its history below HOME. TERM=dumb needs no terminal database. */
 const environment = { LC_ALL: 'C', HOME: '/nonexistent', TERM: 'dumb' } as const;
-/** By then one that is of use has begun to answer. */
+/** A working nft answers within this many milliseconds. */
 const startMs = 2000;
-/** What it reads as it is written: of other characters its line editing leaves bytes out. */
+/** nft's line editing drops bytes of other characters. */
 const isPlain = /^[\x20-\x7e\n]*$/;
 
 /**
- * Starting a process costs a large agent ten times what nft then does for a small change (K33): the pages of the agent are mapped twice, and nft is
- * linked and asks the kernel for all that it may need. So one nft is kept (`nft -i`), to which small scripts and listings of
- * one object are said, a line each. Only what goes well there counts: whatever it complains of has changed nothing, and is
- * said again to `process`, whose errors are those that are told. After one that does not behave as expected all is left to `process` for a while.
+ * For a large agent, starting a process costs ten times what nft needs for a small change (K33): the kernel maps the agent's pages twice, and nft is
+ * linked and queries the kernel. So the session keeps one `nft -i` and sends it small scripts and listings of one object, a line each. If nft
+ * reports an error, nothing has changed. The session then repeats the command with `process`, and reports the errors of `process`. After a session
+ * process that fails or behaves unexpectedly, the session uses only `process` for `pauseMs`.
  */
 export function openNftSession(
   process: Nft,
@@ -44,30 +44,30 @@ export function openNftSession(
   let session: Session | undefined;
   let isClosed = false;
   let pausedUntil = -Infinity;
-  let wasOfUse = true;
+  let hasWorked = true;
   let last: Promise<unknown> = Promise.resolve();
 
   const begin = async (): Promise<Session | undefined> => {
-    if (session?.isOpen && session.commands < mostCommands) return session;
+    if (session?.isOpen && session.commands < maxCommands) return session;
     if (session && !session.isOpen) {
       pausedUntil = performance.now() + pauseMs;
-      if (wasOfUse) paused(pauseMs);
-      wasOfUse = false;
+      if (hasWorked) paused(pauseMs);
+      hasWorked = false;
     }
     session?.close();
     session = undefined;
     if (performance.now() < pausedUntil) return undefined;
     session = new Session(program, timeoutMs);
-    // One that echoes, prompts or cannot be started is of no use.
+    // An nft that echoes, prompts or cannot be started cannot be used.
     if (await session.answers()) {
-      wasOfUse = true;
+      hasWorked = true;
       return session;
     }
     session.close();
     return begin();
   };
-  /** `undefined`: ask the other. */
-  const say = (
+  /** Resolves with `undefined` if `process` must do it. */
+  const send = (
     line: string,
     form: Form,
     signal: AbortSignal,
@@ -76,7 +76,7 @@ export function openNftSession(
     const turn = last.then(async () => {
       if (isClosed || signal.aborted) return undefined;
       const current = await begin();
-      return current?.say(line, form, signal, Math.min(limitMs, timeoutMs));
+      return current?.send(line, form, signal, Math.min(limitMs, timeoutMs));
     });
     last = turn.catch(() => {});
     return turn;
@@ -84,16 +84,16 @@ export function openNftSession(
   return {
     ...process,
     async listChain(family, name, signal) {
-      const answer = await say(chainArguments(family, name).slice(2).join(' '), 'listing', signal);
+      const answer = await send(chainArguments(family, name).slice(2).join(' '), 'listing', signal);
       return answer ? answer.text : process.listChain(family, name, signal);
     },
     async listSet(family, name, signal) {
-      const answer = await say(setArguments(family, name).slice(2).join(' '), 'listing', signal);
+      const answer = await send(setArguments(family, name).slice(2).join(' '), 'listing', signal);
       return answer ? answer.text : process.listSet(family, name, signal);
     },
     async run(script, { check, signal, timeoutMs: limitMs }) {
-      const isFit = !check && script.length <= longestScript && isPlain.test(script);
-      const done = isFit ? await say(script.trimEnd().replaceAll('\n', '; '), 'script', signal, limitMs) : undefined;
+      const isFit = !check && script.length <= maxScriptLength && isPlain.test(script);
+      const done = isFit ? await send(script.trimEnd().replaceAll('\n', '; '), 'script', signal, limitMs) : undefined;
       if (done === undefined) await process.run(script, { check, signal, timeoutMs: limitMs });
     },
     close() {
@@ -105,25 +105,25 @@ export function openNftSession(
 
 type Form = 'script' | 'listing';
 
-/** Of a listing what it printed; none where there is no such object. */
+/** The output of a listing; `undefined` if the object does not exist. */
 interface Answer {
   readonly text: string | undefined;
 }
 
-/** What each command is followed by: a word that nft does not know, so that its complaint says that the command is done. */
+/** Sent after each command. It is no nft command, so nft reports a syntax error for it, and that shows that the command before has ended. */
 const mark = 'done';
-/** nft says what is wrong, repeats the line and points at the place. */
+/** nft prints the error, repeats the line and marks the place with carets. */
 const markedEnd = new RegExp(`(?:^|\\n)Error: syntax error[^\\n]*\\n${mark}\\n *\\^+\\n$`);
 
 const start = (program: string) => execa(program, options, { env: environment, buffer: false, reject: false });
 
 const texts = {
   timeout: 'nft did not answer in time',
-  aborted: 'nft was not waited for',
-  crashed: 'nft has ended',
+  aborted: 'the agent stopped waiting for nft',
+  crashed: 'nft ended',
 } as const satisfies Partial<Record<NftErrorCode, string>>;
 
-/** One nft, one command at a time. */
+/** One nft process, one command at a time. */
 class Session {
   readonly #nft: ReturnType<typeof start>;
   readonly #timeoutMs: number;
@@ -144,7 +144,7 @@ class Session {
       this.#stderr += text;
       this.#wake();
     });
-    // What ends it is told by its end.
+    // The end of the process reports the error.
     this.#nft.stdin.on('error', () => {});
     void this.#nft.then(() => {
       this.isOpen = false;
@@ -152,13 +152,13 @@ class Session {
     });
   }
 
-  /** Whether it understands, and says nothing else. What it has to say of its terminal is said before the first answer. */
+  /** Whether nft answers as expected and prints nothing else. It may print warnings about its terminal before the first answer. */
   async answers(): Promise<boolean> {
     const { signal } = new AbortController();
     try {
-      const first = await this.say('', 'script', signal, startMs);
+      const first = await this.send('', 'script', signal, startMs);
       if (first && first.text !== '') return false;
-      return (await this.say('', 'script', signal, startMs))?.text === '';
+      return (await this.send('', 'script', signal, startMs))?.text === '';
     } catch {
       return false;
     } finally {
@@ -173,10 +173,10 @@ class Session {
   }
 
   /**
-   * What it prints, or `undefined` where it complains, or ends over a listing: then nothing was changed. Rejects with an NftError where a script
-   * does not come to an end: all of it or nothing was done.
+   * Resolves with nft's output, or with `undefined` if nft reports an error or ends during a listing: then nothing has changed. Rejects with an NftError
+   * if nft does not finish a script: the kernel then applied all of it or nothing.
    */
-  async say(
+  async send(
     line: string,
     form: Form,
     signal: AbortSignal,
@@ -193,9 +193,9 @@ class Session {
       this.commands++;
       this.#nft.stdin.write(`${line}\n${mark}\n`);
       for (;;) {
-        const complaint = this.#complaint;
-        if (complaint !== undefined && complaint !== '') return this.#complained(complaint, line, form);
-        if (complaint === '' && (form === 'script' || this.#stdout.endsWith('\n'))) return { text: this.#stdout };
+        const errors = this.#errors;
+        if (errors !== undefined && errors !== '') return this.#handleErrors(errors, line, form);
+        if (errors === '' && (form === 'script' || this.#stdout.endsWith('\n'))) return { text: this.#stdout };
         if (!this.isOpen || isLate || signal.aborted) break;
         await new Promise<void>((resolve) => (this.#wake = resolve));
       }
@@ -210,16 +210,16 @@ class Session {
     }
   }
 
-  /** Before the mark; `undefined` as long as that has not come. */
-  get #complaint(): string | undefined {
+  /** nft's error output before the mark; `undefined` until nft has reported the mark. */
+  get #errors(): string | undefined {
     const end = markedEnd.exec(this.#stderr);
     return end ? this.#stderr.slice(0, end.index) : undefined;
   }
 
-  /** A listing may be warned of and come all the same, by the other stream and so later: then nobody knows any more what answers what. */
-  #complained(complaint: string, line: string, form: Form): Answer | undefined {
+  /** nft may print a warning and later still print the listing, on the other stream. Then outputs and commands no longer match, so the session closes. */
+  #handleErrors(errors: string, line: string, form: Form): Answer | undefined {
     if (form === 'script') return undefined;
-    if (complaint.startsWith('Error: No such file or directory') && complaint.includes(`\n${line}\n`))
+    if (errors.startsWith('Error: No such file or directory') && errors.includes(`\n${line}\n`))
       return { text: undefined };
     this.close();
     return undefined;

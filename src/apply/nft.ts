@@ -3,39 +3,39 @@ import { chainArguments, listArguments, setArguments, terseArguments } from '../
 import type { TableFamily } from '../nftables/ruleset.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
-/** Runs nft: the only access to the kernel's rules. */
+/** Runs nft(8): the only access to the rules in the kernel. All methods reject with an NftError. */
 export interface Nft {
-  /** Our table of the family as `nft -j` lists it, or `undefined` if there is none. Rejects with an NftError. */
+  /** Our table of the family as `nft -j` lists it, or `undefined` if it does not exist. */
   list(family: TableFamily, signal: AbortSignal): Promise<string | undefined>;
-  /** The table without the elements of its sets and maps, as `list`. */
+  /** The same table without the elements of its sets and maps (`nft -t`). */
   listTerse(family: TableFamily, signal: AbortSignal): Promise<string | undefined>;
-  /** One chain of our table, as `list`. */
+  /** One chain of our table, in the form of `list`. */
   listChain(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
-  /** One set of our table, as `list`. */
+  /** One set of our table, in the form of `list`. */
   listSet(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Runs a script as one transaction, or only checks whether the kernel would take it. Rejects with an NftError. */
+  /** Runs a script as one transaction, or with `check` only asks whether the kernel would accept it. */
   run(script: string, options: NftRunOptions): Promise<void>;
 }
 
 export interface NftRunOptions {
   readonly check: boolean;
   readonly signal: AbortSignal;
-  /** Less time than other runs have. */
+  /** A shorter timeout than the default. */
   readonly timeoutMs?: number | undefined;
 }
 
 export interface NftOptions {
-  /** A program of this name on the PATH, or a path. */
+  /** A program name on the PATH, or a path. */
   readonly program?: string;
-  /** The most that any run may take. Loading 100,000 elements takes a second; the limit is for a run that hangs. */
+  /** The longest time that a run may take. Loading 100,000 elements takes a second; the limit ends a run that hangs. */
   readonly timeoutMs?: number;
 }
 
 const mebibyte = 1 << 20;
 
 /**
- * nft makes and frees millions of small pieces for a large table. glibc's fast bins are of no use to it, and consolidating them is a sixth of
- * the time that a listing takes, and a tenth of a load's (malloc(3), `M_MXFAST`). Other C libraries do not look.
+ * For a large table, nft allocates and frees millions of small blocks. Without glibc's fast bins, a listing takes a sixth less time and a load a tenth
+ * less, because glibc need not consolidate them (mallopt(3), `M_MXFAST`). Other C libraries ignore the variable.
  */
 const environment = { LC_ALL: 'C', GLIBC_TUNABLES: 'glibc.malloc.mxfast=0' } as const;
 
@@ -100,11 +100,11 @@ function codeOf(failure: Failure, stderr: string): NftErrorCode {
   return /^\/dev\/stdin:[0-9]+:/m.test(stderr) ? 'refused' : 'failed';
 }
 
-/** An old nft dies of sets to which a newer one has added what only it understands (kubernetes/kubernetes issue 136786; K34). */
+/** An old nft crashes when it lists sets with data that only a newer nft understands (kubernetes/kubernetes issue 136786; K34). */
 export function describeCrash(signal: string): string {
   const crashed = `nft was ended by ${signal}`;
   if (!['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL'].includes(signal)) return crashed;
-  return `${crashed}: a newer nft may have written what ours cannot read; use an image whose nft is at least as new as every other on the node`;
+  return `${crashed}: a newer nft may have written data that this nft cannot read; use an image whose nft is at least as new as every other nft on the node`;
 }
 
 function isNotThere(stderr: string, args: readonly string[]): boolean {

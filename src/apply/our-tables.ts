@@ -1,15 +1,15 @@
 import { tableFamilies, tableName } from '../nftables/ruleset.ts';
 import type { Exec } from './exec.ts';
 
-/** Which tables of our name the kernel has. */
+/** The tables in the kernel that have our name. */
 export interface OurTables {
-  /** Any, also of a version with other tables than ours. */
+  /** Whether there is one in any family, including families that this version does not use. */
   readonly isAny: boolean;
-  /** Families of tables that this version does not write, as `inet` of those that had one for IPv4 and IPv6. */
+  /** Families that only other versions use, for example `inet`. */
   readonly old: readonly string[];
 }
 
-/** `undefined` where the kernel cannot be asked. */
+/** `undefined` if nft cannot list the tables. */
 export async function findOurTables(exec: Exec, signal: AbortSignal): Promise<OurTables | undefined> {
   const { exitCode, stdout } = await exec('nft', ['list', 'tables'], { signal });
   if (exitCode !== 0) return undefined;

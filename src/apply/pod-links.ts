@@ -2,32 +2,33 @@ import { describeLinks, podLinkKinds, type LinkDescription } from './devices.ts'
 import type { Exec } from './exec.ts';
 import { askIp, type IpObject } from './ip.ts';
 
-/** By which device, or by which port of a bridge, a pod's packets come to its node. */
+/** The device, or bridge and port, on which a pod's packets arrive at its node. */
 export interface PodLink {
   readonly device: string;
   readonly port?: string;
 }
 
 /**
- * The links of addresses, as far as the node itself tells: a route for the address alone leads to the pod's own device; on a bridge, the neighbour
- * table has its MAC, and the bridge the port that this was seen on. What is not sure has none. A fixed number of runs, however many addresses.
+ * Finds the links of addresses from the node's own tables. A host route leads to the pod's own device. On a bridge, the neighbour table has the pod's
+ * MAC, and the forwarding table has the port of that MAC. An ambiguous address gets no link. The number of runs of ip does not depend on the
+ * number of addresses.
  */
 export async function findPodLinks(
   exec: Exec,
   addresses: Iterable<string>,
   signal: AbortSignal,
 ): Promise<Map<string, PodLink>> {
-  const clues = await readClues(exec, addresses, signal);
-  const ports = clues.some(({ neighbours }) => neighbours.length > 0) ? await readPorts(exec, signal) : new Map();
+  const entries = await readEntries(exec, addresses, signal);
+  const ports = entries.some(({ neighbours }) => neighbours.length > 0) ? await readPorts(exec, signal) : new Map();
   const candidates = new Map<string, PodLink>();
-  for (const clue of clues) {
-    const link = clue.device === undefined ? judgeNeighbours(clue.neighbours, ports) : { device: clue.device };
-    if (link) candidates.set(clue.address, link);
+  for (const { address, device, neighbours } of entries) {
+    const link = device === undefined ? judgeNeighbours(neighbours, ports) : { device };
+    if (link) candidates.set(address, link);
   }
   return keepPresent(exec, candidates, signal);
 }
 
-/** Those whose devices are there, and what they were. */
+/** Keeps the links whose devices still exist with the same kind and master. */
 export async function keepPresent(
   exec: Exec,
   links: ReadonlyMap<string, PodLink>,
@@ -49,15 +50,15 @@ interface Neighbour {
   readonly mac: string;
 }
 
-interface Clue {
+interface AddressEntries {
   readonly address: string;
-  /** That its own route leads to. */
+  /** The device of the address's host route. */
   readonly device: string | undefined;
   readonly neighbours: readonly Neighbour[];
 }
 
-async function readClues(exec: Exec, addresses: Iterable<string>, signal: AbortSignal): Promise<Clue[]> {
-  const clues: Clue[] = [];
+async function readEntries(exec: Exec, addresses: Iterable<string>, signal: AbortSignal): Promise<AddressEntries[]> {
+  const entries: AddressEntries[] = [];
   const byFamily = Map.groupBy(addresses, (address) => (address.includes(':') ? '-6' : '-4'));
   for (const [family, group] of byFamily) {
     const always = group.flatMap((address) => [
@@ -67,13 +68,13 @@ async function readClues(exec: Exec, addresses: Iterable<string>, signal: AbortS
     const answers = await askIp(exec, { family, always }, signal);
     for (const [index, address] of group.entries()) {
       const [routes = [], neighbours = []] = answers.slice(2 * index, 2 * index + 2);
-      clues.push({ address, device: judgeRoutes(routes), neighbours: neighbours.flatMap(readNeighbour) });
+      entries.push({ address, device: judgeRoutes(routes), neighbours: neighbours.flatMap(readNeighbour) });
     }
   }
-  return clues;
+  return entries;
 }
 
-/** Several routes, or one by way of another host, do not tell. */
+/** Routes to several devices, or a route through a gateway, do not identify the pod's device. */
 function judgeRoutes(routes: readonly IpObject[]): string | undefined {
   const devices = new Set<string>();
   for (const { type, dev, gateway, via } of routes) {
@@ -84,7 +85,7 @@ function judgeRoutes(routes: readonly IpObject[]): string | undefined {
   return devices.size === 1 ? [...devices][0] : undefined;
 }
 
-/** One without a MAC has not answered. */
+/** A neighbour entry without a MAC has not been resolved. */
 function readNeighbour({ dev, lladdr }: IpObject): Neighbour[] {
   return typeof dev === 'string' && typeof lladdr === 'string' ? [{ device: dev, mac: lladdr }] : [];
 }
@@ -99,7 +100,7 @@ function judgeNeighbours(
   return port === undefined || otherPorts.length > 0 ? undefined : { device: neighbour.device, port };
 }
 
-/** MAC -> the ports of any bridge that it was seen on. What is permanent is the port's own. */
+/** MAC → the bridge ports on which bridges learned it. A permanent entry is the port's own MAC. */
 async function readPorts(exec: Exec, signal: AbortSignal): Promise<Map<string, Set<string>>> {
   const [entries = []] = await askIp(exec, { family: '-B', always: ['neighbour show nud all'] }, signal);
   const ports = new Map<string, Set<string>>();

@@ -1,7 +1,7 @@
 import { readDevices, type Devices } from './devices.ts';
 import type { Exec } from './exec.ts';
 import { askIp, type IpObject } from './ip.ts';
-import { judgeOtherRoute, judgeRoute, type Inside, type Outside, type Way } from './judge-route.ts';
+import { judgeOtherRoute, judgeRoute, type Inside, type Outside, type PodRoute } from './judge-route.ts';
 
 export interface PodAddresses {
   readonly key: string;
@@ -9,27 +9,27 @@ export interface PodAddresses {
 }
 
 export interface PodRoutes {
-  /** Addresses that are reached over a bridge → its name. */
+  /** Address that the node reaches through a bridge → the bridge's name. */
   readonly bridged: ReadonlyMap<string, string>;
-  /** Pod → those of its addresses that have been outside for long enough to tell. */
+  /** Pod → those of its addresses whose routes have led outside for the grace period. */
   readonly outside: ReadonlyMap<string, ReadonlyMap<string, Outside>>;
 }
 
 /**
- * For how long, in milliseconds, an address must lead outside before that is said. The address of a pod that starts, or whose sandbox
- * a restarted node has yet to make again, leads wherever the rest of its subnet does.
+ * For how many milliseconds a route must lead outside before the finder reports it. While a pod starts, or until a restarted node has created
+ * the sandbox again, the pod has no route of its own, and the route of its subnet applies.
  */
-const patience = 60_000;
+const outsideGraceMs = 60_000;
 
-/** Finds how the node reaches its pods: an address that leads inside is asked about once, as long as the pod has it. */
+/** Finds how the node reaches its pods. It looks up an address whose route leads inside once, as long as the pod has the address. */
 export class PodRouteFinder {
   readonly #exec: Exec;
   readonly #now: () => number;
   #inside = new Map<string, Inside>();
-  /** Since when. */
+  /** When the route first led outside. */
   #outside = new Map<string, number>();
 
-  /** @param now milliseconds of a clock that nobody sets */
+  /** @param now milliseconds of a monotonic clock */
   constructor(exec: Exec, now: () => number) {
     this.#exec = exec;
     this.#now = now;
@@ -41,22 +41,22 @@ export class PodRouteFinder {
       return addresses.map((address) => ({ pod, address, key: `${pod} ${address}` }));
     });
     const asked = new Set(all.filter(({ key }) => !this.#inside.has(key)).map(({ address }) => address));
-    const ways = await findWays(this.#exec, asked, devices, signal);
+    const found = await findRoutes(this.#exec, asked, devices, signal);
 
     const inside = new Map<string, Inside>();
     const outsideSince = new Map<string, number>();
     const bridged = new Map<string, string>();
     const outside = new Map<string, Map<string, Outside>>();
     for (const { pod, address, key } of all) {
-      const way = this.#inside.get(key) ?? ways.get(address);
-      if (way?.isInside) {
-        inside.set(key, way);
-        if (way.bridge !== undefined) bridged.set(address, way.bridge);
-      } else if (way) {
+      const route = this.#inside.get(key) ?? found.get(address);
+      if (route?.isInside) {
+        inside.set(key, route);
+        if (route.bridge !== undefined) bridged.set(address, route.bridge);
+      } else if (route) {
         const since = this.#outside.get(key) ?? this.#now();
         outsideSince.set(key, since);
-        if (this.#now() - since < patience) continue;
-        outside.set(pod, (outside.get(pod) ?? new Map<string, Outside>()).set(address, way));
+        if (this.#now() - since < outsideGraceMs) continue;
+        outside.set(pod, (outside.get(pod) ?? new Map<string, Outside>()).set(address, route));
       }
     }
     this.#inside = inside;
@@ -65,33 +65,35 @@ export class PodRouteFinder {
   }
 }
 
-/** However many addresses: a run of ip for their routes, one for devices not known, and as many again if any leads outside. */
-async function findWays(
+/** Runs ip once for all routes and once for unknown devices, and the same again for each family with routes that lead outside. */
+async function findRoutes(
   exec: Exec,
   addresses: ReadonlySet<string>,
   bridges: Devices,
   signal: AbortSignal,
-): Promise<Map<string, Way>> {
-  const ways = new Map<string, Way>();
+): Promise<Map<string, PodRoute>> {
+  const found = new Map<string, PodRoute>();
   const routes = await askIp(exec, { commands: Array.from(addresses, (each) => `route get ${each}`) }, signal);
   let devices = await addDevices(exec, bridges, routes, signal);
   for (const route of routes.flat()) {
-    const way = judgeRoute(route, devices);
-    if (way && typeof route['dst'] === 'string') ways.set(route['dst'], way);
+    const judged = judgeRoute(route, devices);
+    if (judged && typeof route['dst'] === 'string') found.set(route['dst'], judged);
   }
   for (const family of ['-4', '-6'] as const) {
-    const outside = [...ways].filter(
+    const outside = [...found].filter(
       ([address, { isInside }]) => !isInside && address.includes(':') === (family === '-6'),
     );
     const always = outside.map(([address]) => `route show table all to match ${address}`);
     const tables = await askIp(exec, { family, always }, signal);
     devices = await addDevices(exec, devices, tables, signal);
-    for (const [index, [address, way]] of outside.entries()) {
-      const inside = tables[index]!.map((route) => judgeOtherRoute(route, way, devices)).find((each) => each.isInside);
-      if (inside) ways.set(address, inside);
+    for (const [index, [address, known]] of outside.entries()) {
+      const inside = tables[index]!.map((route) => judgeOtherRoute(route, known, devices)).find(
+        (each) => each.isInside,
+      );
+      if (inside) found.set(address, inside);
     }
   }
-  return ways;
+  return found;
 }
 
 async function addDevices(

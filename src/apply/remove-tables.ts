@@ -1,7 +1,7 @@
 import { tableFamilies, tableName } from '../nftables/ruleset.ts';
 import type { Nft } from './nft.ts';
 
-/** Deletes our tables in one transaction. Resolves with what each held, as `table ip postern: 3 chains, 12 sets, 4 maps`. */
+/** Deletes our tables in one transaction. Resolves with a summary of each, for example `table ip postern: 3 chains, 12 sets, 4 maps`. */
 export async function removeTables(nft: Nft, signal: AbortSignal): Promise<string[]> {
   const removed: string[] = [];
   const script: string[] = [];

@@ -7,35 +7,35 @@ export interface AgentConfig {
   readonly kubeconfig: string | undefined;
   readonly listen: Listen;
   readonly logLevel: LogLevel;
-  /** Addresses of this node's pod ranges wait until the rules of their pods are in the kernel. */
+  /** The start gate blocks addresses of this node's pod ranges until the rules of their pods are in the kernel. */
   readonly startGate: boolean;
-  /** Pods send from their own addresses only. */
+  /** The guard lets pods send from their own addresses only. */
   readonly guard: boolean;
   /** Pods may send tunnel packets to nodes. */
   readonly allowPodTunnels: boolean;
   /** Pods may be routers and DHCP servers of their link. */
   readonly allowPodRouters: boolean;
-  /** Canonical; `undefined`: what the cluster or the network plugin says. */
+  /** Canonical CIDRs; `undefined`: use those of the Node or of the network plugin. */
   readonly podCidrs: readonly string[] | undefined;
-  /** Of libcni's results; `undefined`: nobody looks. */
+  /** The results directory of libcni's cache; `undefined`: the agent does not read it. */
   readonly cniCacheDir: string | undefined;
-  /** `undefined`: nothing is kept. */
+  /** `undefined`: the agent saves no state. */
   readonly stateDir: string | undefined;
   readonly logDenials: boolean;
   readonly denialEvents: boolean;
-  /** Of how many policies there are metrics of their own. */
+  /** Maximum number of policies with per-policy metrics. */
   readonly metricsPolicyLimit: number;
-  /** Whether packets are counted by class. */
+  /** Count packets by class. */
   readonly metricsClasses: boolean;
-  /** What the policies of one namespace may cost this node. */
+  /** Maximum cost of the policies of one namespace on this node, in units of `model/budget.ts`. */
   readonly namespaceBudget: number;
   readonly uninstall: boolean;
 }
 
-/** What the command line gave, by the names of `agentFlags`; what is missing comes from the environment, else the default. */
+/** Command-line values by the names of `agentFlags`. A missing value comes from the environment, else it is the default. */
 export type FlagValues = Readonly<Partial<Record<keyof typeof agentFlags, string | boolean>>>;
 
-/** Throws a ConfigError for the first setting that cannot be used. */
+/** Throws a ConfigError for the first invalid setting. */
 export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = process.env): AgentConfig {
   return Object.freeze({
     nodeName: readRequired(agentFlags.nodeName, values.nodeName, env),
@@ -68,7 +68,7 @@ export function readRequired<Value>(
   return read;
 }
 
-/** An empty variable is an absent one: manifests cannot always leave it out. */
+/** An empty variable counts as missing, because manifests cannot always leave it out. */
 export function readFlag<Value>(
   flag: Flag<Value>,
   value: string | boolean | undefined,

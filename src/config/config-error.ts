@@ -1,4 +1,4 @@
-/** A flag or variable that cannot be used; the message names it and its value. */
+/** An invalid flag or variable. The message names it and its value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code = 'config';

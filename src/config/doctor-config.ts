@@ -2,7 +2,7 @@ import { readFlag, readRequired, type FlagValues } from './agent-config.ts';
 import { agentFlags, directoryOf } from './flags.ts';
 import type { Listen } from './listen.ts';
 
-/** Where what a node knows of itself is found: as its agent was told, in whose container it runs. */
+/** How the doctor finds the node's agent and records. It runs in the agent's container and uses the agent's settings. */
 export interface DoctorConfig {
   readonly nodeName: string | undefined;
   readonly kubeconfig: string | undefined;
@@ -10,7 +10,7 @@ export interface DoctorConfig {
   readonly cniCacheDir: string | undefined;
 }
 
-/** Throws a ConfigError for the first setting that cannot be used. */
+/** Throws a ConfigError for the first invalid setting. */
 export function readDoctorConfig(
   values: Pick<FlagValues, 'nodeName' | 'kubeconfig' | 'listen' | 'cniCacheDir'>,
   env: NodeJS.ProcessEnv = process.env,

@@ -3,14 +3,14 @@ import { defaultNamespaceBudget, leastNamespaceBudget, nodeBudget } from '../mod
 import { parseListen, type Listen } from './listen.ts';
 import { parsePodRanges } from './pod-ranges.ts';
 
-/** One setting: a flag, its variable, and how its text is read. The help, the docs and the parsing all come from here. */
+/** One setting: a flag, its environment variable, and its parser. The help, the docs and the parsing all use it. */
 export interface Flag<Value> {
   /** Without the dashes. */
   readonly name: string;
-  /** Missing for a switch, which is on when it is given, and off when it is given as `--no-…`; its variable is `true` or `false`. */
+  /** Missing for a switch: `--NAME` turns it on, `--no-NAME` turns it off, and its variable is `true` or `false`. */
   readonly argument?: string;
   readonly env: string;
-  /** As a user would write it; a flag without one is left out, or must be given if it is `required`. */
+  /** The default, as a user would write it. A flag without a default is optional, unless it is `required`. */
   readonly fallback?: string;
   readonly required?: true;
   readonly summary: string;
@@ -27,9 +27,9 @@ const nodeName: Flag<string> = {
   argument: 'NAME',
   env: 'POSTERN_NODE_NAME',
   required: true,
-  summary: 'the Node object of the machine this runs on',
+  summary: 'name of the Node object of this machine',
   expects: 'the name of a Node (lower-case letters, digits, `-` and `.`)',
-  // RFC 1123 subdomain, as the API server wants it.
+  // The API server requires an RFC 1123 subdomain.
   read: (text) => (text.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text) ? text : undefined),
 };
 
@@ -37,7 +37,7 @@ const kubeconfig: Flag<string> = {
   name: 'kubeconfig',
   argument: 'FILE',
   env: 'POSTERN_KUBECONFIG',
-  summary: 'how to reach the API server; without it, what kubectl would use, or the service account of the pod',
+  summary: 'kubeconfig of the API server; default: the one that kubectl would use, or the service account of the pod',
   expects: 'a file name',
   read: (text) => text,
 };
@@ -47,7 +47,7 @@ const listen: Flag<Listen> = {
   argument: 'ADDRESS',
   env: 'POSTERN_LISTEN',
   fallback: '127.0.0.1:9470',
-  summary: 'where /metrics, /healthz, /readyz, /applied and /node are served: HOST:PORT or unix:PATH',
+  summary: 'address that serves /metrics, /healthz, /readyz, /applied and /node: HOST:PORT or unix:PATH',
   expects: 'HOST:PORT, [IPV6]:PORT or unix:PATH',
   read: parseListen,
 };
@@ -57,7 +57,7 @@ const logLevel: Flag<LogLevel> = {
   argument: 'LEVEL',
   env: 'POSTERN_LOG_LEVEL',
   fallback: 'info',
-  summary: `what is logged, as JSON lines on standard output: ${logLevels.join(', ')}`,
+  summary: `log level (the log is JSON lines on standard output): ${logLevels.join(', ')}`,
   expects: `one of ${logLevels.join(', ')}`,
   read: (text) => logLevels.find((level) => level === text),
 };
@@ -66,7 +66,7 @@ const uninstall: Flag<boolean> = {
   name: 'uninstall',
   env: 'POSTERN_UNINSTALL',
   fallback: 'false',
-  summary: 'do not enforce: delete our tables and what was kept from this node, then stay and be ready',
+  summary: "do not enforce policies: delete Postern's tables and saved state from this node, then stay ready",
   expects: 'true or false',
   read: readSwitch,
 };
@@ -75,7 +75,7 @@ const startGate: Flag<boolean> = {
   name: 'start-gate',
   env: 'POSTERN_START_GATE',
   fallback: 'true',
-  summary: "let no address of this node's pod ranges send or receive before the rules of its pod are in the kernel",
+  summary: "block addresses of this node's pod ranges until the rules of their pods are in the kernel",
   expects: 'true or false',
   read: readSwitch,
 };
@@ -93,7 +93,8 @@ const allowPodTunnels: Flag<boolean> = {
   name: 'allow-pod-tunnels',
   env: 'POSTERN_ALLOW_POD_TUNNELS',
   fallback: 'false',
-  summary: 'let pods send tunnel packets (VXLAN, Geneve, GRE, IPIP, 6in4) to nodes, which unpack them for anyone',
+  summary:
+    'let pods send tunnel packets (VXLAN, Geneve, GRE, IPIP, 6in4) to nodes; a node decapsulates them from any sender',
   expects: 'true or false',
   read: readSwitch,
 };
@@ -102,7 +103,7 @@ const allowPodRouters: Flag<boolean> = {
   name: 'allow-pod-routers',
   env: 'POSTERN_ALLOW_POD_ROUTERS',
   fallback: 'false',
-  summary: 'let pods send router advertisements and redirects, and answer DHCP',
+  summary: 'let pods send router advertisements, redirects and DHCP server messages',
   expects: 'true or false',
   read: readSwitch,
 };
@@ -112,12 +113,12 @@ const podCidr: Flag<readonly string[]> = {
   argument: 'CIDRS',
   env: 'POSTERN_POD_CIDR',
   summary:
-    'the ranges that pods of this node, and of no other, get their addresses from, with commas between them; without it, `spec.podCIDRs` of the Node, else what the configuration of the network plugin names',
+    'pod ranges of this node only, separated by commas; default: `spec.podCIDRs` of the Node, else the ranges in the configuration of the network plugin',
   expects: 'a list of ranges such as 10.244.1.0/24,fd00:10:244:1::/64, without loopback, link-local and multicast',
   read: parsePodRanges,
 };
 
-/** Written where there is no directory. */
+/** The value for "no directory". */
 const noDirectory = 'none';
 
 const cniCacheDir: Flag<string> = {
@@ -125,7 +126,7 @@ const cniCacheDir: Flag<string> = {
   argument: 'DIR',
   env: 'POSTERN_CNI_CACHE_DIR',
   fallback: '/var/lib/cni/results',
-  summary: `where the container runtime notes what addresses its pods got (libcni's cache of results); ${noDirectory}: do not look`,
+  summary: `directory in which the container runtime records the addresses of pods (libcni's result cache); ${noDirectory}: do not read it`,
   expects: `an absolute path, or ${noDirectory}`,
   read: (text) => (text === noDirectory ? text : readDirectory(text)),
 };
@@ -134,7 +135,8 @@ const stateDir: Flag<string> = {
   name: 'state-dir',
   argument: 'DIR',
   env: 'POSTERN_STATE_DIR',
-  summary: 'where the last good state is kept, for a start without the API server; without it, none is kept',
+  summary:
+    'directory for the last good state, which the agent needs to start without the API server; default: save no state',
   expects: 'an absolute path',
   read: readDirectory,
 };
@@ -143,7 +145,7 @@ const logDenials: Flag<boolean> = {
   name: 'log-denials',
   env: 'POSTERN_LOG_DENIALS',
   fallback: 'true',
-  summary: 'log each connection that is denied, once in a minute, with the policies and what would have allowed it',
+  summary: 'log each denied connection once a minute, with the policies and with what would have allowed it',
   expects: 'true or false',
   read: readSwitch,
 };
@@ -152,7 +154,7 @@ const denialEvents: Flag<boolean> = {
   name: 'denial-events',
   env: 'POSTERN_DENIAL_EVENTS',
   fallback: 'true',
-  summary: 'tell of them by Events of the pods that are denied, renewed at most once in ten minutes',
+  summary: 'emit Events on pods whose connections are denied, and update them at most once in ten minutes',
   expects: 'true or false',
   read: readSwitch,
 };
@@ -162,7 +164,7 @@ const metricsPolicyLimit: Flag<number> = {
   argument: 'NUMBER',
   env: 'POSTERN_METRICS_POLICY_LIMIT',
   fallback: '100',
-  summary: 'of how many policies of this node there are metrics of their own: three series each',
+  summary: 'maximum number of policies of this node with per-policy metrics: three series each',
   expects: 'a number from 0 to 10000',
   read: (text) => (/^[0-9]{1,5}$/.test(text) && Number(text) <= 10_000 ? Number(text) : undefined),
 };
@@ -172,7 +174,7 @@ const metricsClasses: Flag<boolean> = {
   env: 'POSTERN_METRICS_CLASSES',
   fallback: 'false',
   summary:
-    'count packets, allowed and denied, of each class of pods with the same rules: one rule more that each packet meets',
+    'count allowed and denied packets for each class (pods with the same rules); each packet then meets one more rule',
   expects: 'true or false',
   read: readSwitch,
 };
@@ -183,7 +185,7 @@ const namespaceBudget: Flag<number> = {
   env: 'POSTERN_NAMESPACE_BUDGET',
   fallback: String(defaultNamespaceBudget),
   summary:
-    'what the policies of one namespace may cost this node, in units of about 2 microseconds of nft; one policy may cost half of it',
+    "maximum cost of one namespace's policies on this node, in units of about 2 microseconds of nft; one policy may cost half of it",
   expects: `a number from ${leastNamespaceBudget} to ${nodeBudget}`,
   read: readNamespaceBudget,
 };
@@ -208,7 +210,7 @@ export const agentFlags = {
   uninstall,
 };
 
-/** What a flag means by a directory; `undefined`: there is none. */
+/** The directory of a flag's value; `undefined` if the value says that there is none. */
 export function directoryOf(value: string | undefined): string | undefined {
   return value === noDirectory ? undefined : value;
 }
@@ -222,7 +224,7 @@ function readNamespaceBudget(text: string): number | undefined {
   return units >= leastNamespaceBudget && units <= nodeBudget ? units : undefined;
 }
 
-/** Without a slash at its end, so that two ways to write a path are one. */
+/** Removes a trailing slash, so that two spellings of a path are equal. */
 function readDirectory(text: string): string | undefined {
   return isAbsolute(text) ? normalize(text).replace(/(?<=.)\/$/, '') : undefined;
 }

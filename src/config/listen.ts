@@ -1,4 +1,4 @@
-/** Where to listen, as net.Server.listen() takes it. */
+/** The address to listen on, in the form of net.Server.listen(). */
 export type Listen = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`; port 0 lets the kernel choose. */

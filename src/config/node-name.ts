@@ -1,7 +1,7 @@
 import { ConfigError } from './config-error.ts';
 import { agentFlags } from './flags.ts';
 
-/** The name that a command was given, else that of the environment, as the agent's pod has it; `undefined` if neither. Throws a ConfigError. */
+/** Returns the name from the command line, else from the environment (set in the agent's pod), else `undefined`. Throws a ConfigError. */
 export function readNodeName(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string | undefined {
   const flag = agentFlags.nodeName;
   const text = given ?? (env[flag.env] || undefined);

@@ -4,28 +4,28 @@ import type { SandboxTable } from './sandbox-table.ts';
 
 interface KnownFile {
   readonly version: string;
-  /** Of a pod's file. */
+  /** The content, if it is about a pod. */
   readonly text?: string;
-  /** What is wrong with it. */
+  /** What is wrong with the file. */
   readonly message?: string;
   readonly isReported?: boolean;
 }
 
 export type NamedReading = FileReading & { readonly name: string };
 
-/** What the files say, on its way into the table. */
+/** Passes the content of the cache files to the table. */
 export class CacheFiles {
   readonly #table: SandboxTable;
   readonly #problem: (file: string, message: string) => void;
   readonly #files = new Map<string, KnownFile>();
 
-  /** @param problem called once for each way in which a file that looks like a pod's tells nothing */
+  /** @param problem called once for each problem of a file that has the name of a pod's entry but cannot be used */
   constructor(table: SandboxTable, problem: (file: string, message: string) => void) {
     this.#table = table;
     this.#problem = problem;
   }
 
-  /** Of those that were there. */
+  /** Names of the known files. */
   names(): Iterable<string> {
     return this.#files.keys();
   }
@@ -34,8 +34,8 @@ export class CacheFiles {
     return this.#files.get(name)?.version;
   }
 
-  /** @returns the sandbox whose devices have to be asked about */
-  take(reading: NamedReading): string | undefined {
+  /** @returns the id of the sandbox whose devices must be looked up */
+  handle(reading: NamedReading): string | undefined {
     const { name } = reading;
     switch (reading.kind) {
       case 'gone':
@@ -43,20 +43,20 @@ export class CacheFiles {
         this.#table.drop(name);
         return undefined;
       case 'same':
-        // Nobody is writing it any more.
+        // The file has not changed since the last round, so it is complete.
         this.#report(name, this.#files.get(name)!);
         return undefined;
       case 'failed':
         this.#report(name, { version: reading.version, message: reading.message });
         return undefined;
       case 'text':
-        return this.#takeText(name, reading.text, reading.version);
+        return this.#handleText(name, reading.text, reading.version);
     }
   }
 
-  #takeText(name: string, text: string, version: string): string | undefined {
+  #handleText(name: string, text: string, version: string): string | undefined {
     const known = this.#files.get(name);
-    // A file that is made is told of more than once.
+    // The kernel reports a new file more than once.
     if (known?.version === version && known.text === text) return undefined;
     const read = readCacheEntry(text, name);
     switch (read.kind) {
@@ -72,7 +72,7 @@ export class CacheFiles {
         this.#report(name, { version, message: read.message });
         return undefined;
       case 'unreadable':
-        // Half-written, as likely as not: what it said before stays, and it is a problem if it is still so in the next round.
+        // The runtime is probably still writing. The earlier content stays in force, and the next round reports a problem if nothing has changed.
         this.#files.set(name, { version, message: read.message });
         return undefined;
     }

@@ -3,30 +3,30 @@ import { basename, dirname } from 'node:path';
 
 export interface DirectoryWatchOptions {
   readonly directory: string;
-  /** The directory is there, now or again: what is in it may be all new. */
+  /** The directory exists, for the first time or again. All its files may be new. */
   readonly opened: () => void;
-  /** It is not there, now or any more. */
+  /** The directory does not exist, or no longer exists. */
   readonly lost: () => void;
-  /** Something happened to this name in it; `undefined` where it is not told to which. */
+  /** The file of this name changed; `undefined` if the kernel did not report the name. */
   readonly changed: (name: string | undefined) => void;
 }
 
-/** Follows a directory that may come and go, by the nearest one above it that there is. */
+/** Watches a directory that may appear and disappear. While it is missing, it watches the nearest existing parent. */
 export class DirectoryWatch {
   readonly #options: DirectoryWatchOptions;
   #watcher: FSWatcher | undefined;
   #watched = '';
-  /** Of what is watched: under the same name there may be another by now. */
+  /** Device and inode of the watched directory: another directory may have its path by now. */
   #identity: string | undefined;
   #failure: string | undefined;
-  /** `undefined` before the first look. */
+  /** `undefined` before the first check. */
   #isOpen: boolean | undefined;
 
   constructor(options: DirectoryWatchOptions) {
     this.#options = options;
   }
 
-  /** Why changes are not told (the kernel gives only so many watches), or `undefined`. */
+  /** Why the kernel does not report changes, for example because all inotify watches are in use; else `undefined`. */
   get failure(): string | undefined {
     return this.#failure;
   }
@@ -35,7 +35,7 @@ export class DirectoryWatch {
     return this.#isOpen === true;
   }
 
-  /** Looks whether what is watched is still the right thing. Called at the start, and now and then for what the kernel did not tell. */
+  /** Checks whether the right directory is watched. Call it at the start and regularly, because the kernel does not report every change. */
   check(): void {
     const nearest = findNearest(this.#options.directory);
     if (!this.#watcher || nearest.path !== this.#watched || nearest.identity !== this.#identity) this.#open();
@@ -61,14 +61,14 @@ export class DirectoryWatch {
         this.#fail(error as Error);
         break;
       }
-      // It may have come, or gone, before it was watched.
+      // The directory may have appeared or disappeared before the watch started.
       const now = findNearest(this.#options.directory);
       if (now.path === path && now.identity === identity) break;
     }
     const isOpen = this.#watched === this.#options.directory;
-    const isNews = isOpen || this.#isOpen !== false;
+    const hasChanged = isOpen || this.#isOpen !== false;
     this.#isOpen = isOpen;
-    if (isNews) (isOpen ? this.#options.opened : this.#options.lost)();
+    if (hasChanged) (isOpen ? this.#options.opened : this.#options.lost)();
   }
 
   #fail(error: Error): void {
@@ -77,7 +77,7 @@ export class DirectoryWatch {
   }
 
   #onEvent(path: string, type: string, name: string | undefined): void {
-    // What happens to a directory itself is told under its own name. Made again, it may have the same number.
+    // The kernel reports a change of the directory itself under its own name. A new directory may get the same inode number.
     if (type === 'rename' && name === basename(path)) this.#open();
     else if (path !== this.#options.directory) this.check();
     if (path === this.#options.directory && this.#isOpen) this.#options.changed(name);
@@ -92,7 +92,7 @@ function findNearest(directory: string): { readonly path: string; readonly ident
   }
 }
 
-/** `undefined` for what is not there, and for what we may not see. */
+/** `undefined` if the path does not exist or is not accessible. */
 function statusOf(path: string): BigIntStats | undefined {
   try {
     return statSync(path, { bigint: true });

@@ -2,13 +2,13 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 export type FileReading =
-  /** `version` changes whenever the file does, as far as its times tell. */
+  /** `version` is made of inode, size and times, so it changes with the file as far as its timestamps do. */
   | { readonly kind: 'text'; readonly text: string; readonly version: string; readonly writtenAt: bigint }
   | { readonly kind: 'same' }
   | { readonly kind: 'gone' }
   | { readonly kind: 'failed'; readonly message: string; readonly version: string };
 
-/** An entry has a few kilobytes. */
+/** A normal entry has a few kilobytes. */
 const maxBytes = 1 << 20;
 
 interface FileStatus {
@@ -23,20 +23,20 @@ function versionOf({ ino, size, mtimeNs, ctimeNs }: FileStatus): string {
 }
 
 /**
- * Reads what may be anything, and may be written or removed meanwhile. Never rejects.
- * @param known the version that need not be read
+ * Reads a path that may be any kind of file, and that may be written or removed meanwhile. Never rejects.
+ * @param known do not read the file if it has this version
  */
 export async function readEntryFile(path: string, known?: string): Promise<FileReading> {
   let version = '';
   try {
-    // A pipe must not hold us up.
+    // Opening a pipe must not block.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = await file.stat({ bigint: true });
     version = versionOf(status);
     if (version === known) return { kind: 'same' };
-    if (!status.isFile()) return { kind: 'failed', message: 'is no file', version };
+    if (!status.isFile()) return { kind: 'failed', message: 'is not a regular file', version };
     if (status.size > maxBytes) return { kind: 'failed', message: `has ${status.size} bytes`, version };
-    // Shorter or longer than it said: it is being written, and what was read is no JSON.
+    // If the file is shorter or longer than its size was, it is being written, and the text is not complete JSON.
     const buffer = Buffer.alloc(Number(status.size));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
     return { kind: 'text', text: buffer.toString('utf8', 0, bytesRead), version, writtenAt: status.mtimeNs };

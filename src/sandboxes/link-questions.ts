@@ -1,6 +1,6 @@
 import type { LinkDescriptions } from './link.ts';
 
-/** Asks about devices of the node; who answers may run a program for it. A device that is not in the answer is not there. */
+/** Looks up devices of the node; this may run a program. A device that is missing in the answer does not exist. */
 export type DescribeLinks = (names: readonly string[], signal: AbortSignal) => Promise<LinkDescriptions>;
 
 export interface LinkQuestionsOptions {
@@ -9,7 +9,7 @@ export interface LinkQuestionsOptions {
   readonly answerMs?: number;
 }
 
-/** One that takes long must not hold up the others. */
+/** A slow lookup must not delay the others. */
 const maxInFlight = 4;
 const defaultAnswerMs = 2000;
 
@@ -19,7 +19,7 @@ interface Batch {
   readonly send: () => void;
 }
 
-/** Sends a question at once, as long as not too many are under way; those that have to wait are sent as one. */
+/** Starts a lookup at once, up to a limit of parallel lookups. It sends further questions as one batch. */
 export class LinkQuestions {
   readonly #options: LinkQuestionsOptions;
   #inFlight = 0;
@@ -29,7 +29,7 @@ export class LinkQuestions {
     this.#options = options;
   }
 
-  /** Rejects if there is no answer in time. */
+  /** Rejects if the answer does not arrive in time. */
   ask(names: Iterable<string>): Promise<LinkDescriptions> {
     const batch = (this.#waiting ??= this.#open());
     for (const name of names) batch.names.add(name);
@@ -52,13 +52,13 @@ export class LinkQuestions {
     return { names, answer, send };
   }
 
-  /** Given up after its time, even where who is asked pays no comparableFields to the signal. */
+  /** Rejects after its time limit, even if `describeLinks` ignores the signal. */
   async #send(names: readonly string[]): Promise<LinkDescriptions> {
     const { describeLinks, signal, answerMs = defaultAnswerMs } = this.#options;
     const { promise: end, reject } = Promise.withResolvers<never>();
     const giveUp = new AbortController();
     giveUp.signal.addEventListener('abort', () => reject(giveUp.signal.reason as Error));
-    const timer = setTimeout(() => giveUp.abort(new Error(`no answer in ${answerMs / 1000} s`)), answerMs);
+    const timer = setTimeout(() => giveUp.abort(new Error(`no answer within ${answerMs / 1000} s`)), answerMs);
     const stop = (): void => giveUp.abort(signal.reason);
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();

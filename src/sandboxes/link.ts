@@ -1,14 +1,14 @@
 import type { Link } from '../model/cluster.ts';
 
-/** What the kernel says of a device of the node. */
+/** A device of the node, as the kernel describes it. */
 export interface LinkDescription {
-  /** As `veth`; a physical one has none. */
+  /** For example `veth`; a physical device has none. */
   readonly kind: string | undefined;
-  /** What it is a port of. */
+  /** The device's master, for example its bridge. */
   readonly master?: { readonly name: string; readonly kind: string | undefined } | undefined;
 }
 
-/** Of those that there are, by name. */
+/** Name → description, for devices that exist. */
 export type LinkDescriptions = ReadonlyMap<string, LinkDescription>;
 
 export interface SandboxLink {
@@ -16,20 +16,20 @@ export interface SandboxLink {
   readonly link: Link | undefined;
 }
 
-/** Where nothing is known of the devices, the sandbox counts as running. */
+/** The link if the devices are unknown. The sandbox counts as running then. */
 export const unknownLink: SandboxLink = { live: true, link: undefined };
 
 /**
- * The kinds of which a device is one pod's own. A link says that nothing else comes from there: said of a network card that a plugin
- * names too, it would cut the node off.
+ * Kinds of devices that belong to one pod. The rules drop all other sources from a pod's link. If a network card that a plugin names counted as a link,
+ * they would cut off the node.
  */
 const ownKinds: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);
 
-/** @param devices what the sandbox's entry names on the node's side */
+/** @param devices the node's devices that the sandbox's entry names */
 export function judgeLink(devices: readonly string[], found: LinkDescriptions): SandboxLink {
   const present = devices.filter((device) => found.has(device));
   const own = present.filter((device) => ownKinds.has(found.get(device)?.kind));
-  // What pods share outlives them: after a reboot a bridge is there again, and the ports of before are not.
+  // A shared device does not show that a pod runs: after a reboot the bridge exists again, and its old ports do not.
   const live = own.length > 0 || present.length === devices.length;
   const link = own.length === 1 ? linkOf(own[0]!, found.get(own[0]!)!) : undefined;
   return { live, link };
@@ -37,6 +37,6 @@ export function judgeLink(devices: readonly string[], found: LinkDescriptions): 
 
 function linkOf(device: string, { master }: LinkDescription): Link | undefined {
   if (!master) return { device };
-  // A port of another switch: its packets pass hooks that we do not know.
+  // On a port of another kind of switch, packets pass hooks that our rules do not cover.
   return master.kind === 'bridge' ? { device: master.name, port: device } : undefined;
 }

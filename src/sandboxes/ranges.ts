@@ -2,9 +2,9 @@ import { isJsonObject, listAt, textAt } from '../lib/json.ts';
 import { addressBits, formatAddress, parseAddress, parseCidr, type AddressRange } from '../model/address.ts';
 
 /**
- * The ranges from which a network's own configuration gives pods their addresses on this node, as canonical CIDRs: those of host-local, which
- * are the node's alone. Other address managers keep theirs for the whole cluster.
- * @param config base64 of a list of plugins, or of one plugin
+ * Reads the pod ranges of this node from a CNI network configuration, as canonical CIDRs. Only host-local has ranges of one node. Other IPAM plugins
+ * manage ranges of the whole cluster.
+ * @param config base64 of a plugin list, or of one plugin
  */
 export function readRanges(config: string): string[] {
   let root: unknown;
@@ -19,13 +19,13 @@ export function readRanges(config: string): string[] {
 
 function readPlugin(plugin: unknown): string[] {
   if (textAt(plugin, 'ipam', 'type') !== 'host-local') return [];
-  // The first form has one range, the second sets of ranges; who uses both gets both.
+  // host-local accepts one range in `ipam` itself, and sets of ranges in `ipam.ranges`. Both count.
   const ipam = isJsonObject(plugin) ? plugin['ipam'] : undefined;
   const ranges = [ipam, ...listAt(ipam, 'ranges').flatMap((set): unknown[] => (Array.isArray(set) ? set : []))];
   return ranges.flatMap(readRange);
 }
 
-/** Nodes that share a subnet each have their part of it from `rangeStart` to `rangeEnd`; the rest is pods of others. */
+/** Nodes that share a subnet use different parts of it, from `rangeStart` to `rangeEnd`. */
 function readRange(range: unknown): string[] {
   const subnet = parseCidr(textAt(range, 'subnet') ?? '');
   if (!subnet) return [];
@@ -41,7 +41,7 @@ function valueOf(text: string, subnet: AddressRange): bigint | undefined {
   return subnet.first <= address.value && address.value <= subnet.last ? address.value : undefined;
 }
 
-/** The fewest blocks that are the range. */
+/** Splits the range into the fewest CIDRs. */
 function writeCidrs({ family, first, last }: AddressRange): string[] {
   const cidrs: string[] = [];
   for (let start = first; start <= last;) {

@@ -11,28 +11,28 @@ interface Entry {
 
 interface Row {
   readonly order: number;
-  /** In the order of their names. A pod whose plugin calls another through libcni has two. */
+  /** Sorted by file name. A pod whose plugin calls another plugin through libcni has two entries. */
   entries: readonly Entry[];
-  /** `undefined` until its devices have been asked about. */
+  /** `undefined` until its devices have been looked up. */
   link: SandboxLink | undefined;
-  /** Which answer it is from: an older one that comes later says nothing. */
+  /** The number of the lookup that it comes from. An older lookup that ends later is ignored. */
   answer: number;
 }
 
-/** What is known of the node's sandboxes, and what of that has been told. */
+/** The sandboxes of the node, and the facts about them that were emitted. */
 export class SandboxTable {
-  /** In the order in which the sandboxes were made. */
+  /** In the order in which the sandboxes were created. */
   readonly #rows = new Map<string, Row>();
   readonly #idOfFile = new Map<string, string>();
-  readonly #told = new Map<string, Sandbox>();
-  /** What may be otherwise than was told. */
+  readonly #emitted = new Map<string, Sandbox>();
+  /** Ids of sandboxes that may differ from the emitted facts. */
   readonly #touched = new Set<string>();
   #lastOrder = 0;
-  #toldRanges: readonly string[] = [];
+  #emittedRanges: readonly string[] = [];
 
   /**
-   * A sandbox counts as made after all that were put before.
-   * @returns its id: its devices have to be asked about
+   * Adds or updates an entry. A new sandbox counts as created after all earlier ones.
+   * @returns the id of the sandbox, whose devices must be looked up
    */
   put(file: string, entry: CacheEntry): string {
     if (this.#idOfFile.get(file) !== entry.id) this.drop(file);
@@ -56,7 +56,7 @@ export class SandboxTable {
     if (row.entries.length === 0) this.#rows.delete(id);
   }
 
-  /** Those whose devices are not known: nobody has asked yet, or there was no answer. */
+  /** Sandboxes whose devices have not been looked up successfully. */
   withoutAnswer(): string[] {
     return [...this.#rows].filter(([, { answer }]) => answer < 0).map(([id]) => id);
   }
@@ -65,15 +65,15 @@ export class SandboxTable {
     return this.#rows.size;
   }
 
-  /** All that these sandboxes name on the node's side. */
+  /** The node's devices that these sandboxes name. */
   devicesOf(ids: Iterable<string>): Set<string> {
     return new Set(Array.from(ids).flatMap((id) => (this.#rows.has(id) ? devicesOf(this.#rows.get(id)!) : [])));
   }
 
   /**
-   * @param asked the devices that `found` would have, were they there
-   * @param found `undefined` if the question failed
-   * @param answer the number of the question
+   * @param asked the devices that were looked up
+   * @param found those of them that exist; `undefined` if the lookup failed
+   * @param answer the number of the lookup
    */
   describe(
     ids: Iterable<string>,
@@ -93,7 +93,7 @@ export class SandboxTable {
     }
   }
 
-  /** A device is one pod's. Where its name is made of the pod's, a reboot leaves it to the next sandbox, and the earlier ones are over. */
+  /** A device belongs to one pod. If its name is derived from the pod's name, the pod's next sandbox gets it after a reboot. Earlier sandboxes have ended. */
   #supersede(row: Row): void {
     const device = ownDeviceOf(row);
     if (device === undefined) return;
@@ -106,41 +106,41 @@ export class SandboxTable {
     }
   }
 
-  /** What has changed since the last call: ends first, then the others in the order in which the sandboxes were made. */
-  news(): NodeFact[] {
+  /** Returns what has changed since the last call: ended sandboxes first, then the others in the order in which they were created. */
+  drainChanges(): NodeFact[] {
     if (this.#touched.size === 0) return [];
     const touched = [...this.#touched];
     this.#touched.clear();
     const facts: NodeFact[] = [];
     for (const id of touched) {
-      if (!this.#rows.has(id) && this.#told.delete(id)) facts.push({ op: 'sandbox', id, value: undefined });
+      if (!this.#rows.has(id) && this.#emitted.delete(id)) facts.push({ op: 'sandbox', id, value: undefined });
     }
     const values = touched.flatMap((id) => {
       const row = this.#rows.get(id);
       return row?.link ? [sandboxOf(row, row.link)] : [];
     });
     for (const value of values.sort((a, b) => a.order - b.order)) {
-      if (isSame(value, this.#told.get(value.id))) continue;
-      this.#told.set(value.id, value);
+      if (isSame(value, this.#emitted.get(value.id))) continue;
+      this.#emitted.set(value.id, value);
       facts.push({ op: 'sandbox', id: value.id, value });
     }
     const cidrs = this.#ranges([...this.#rows.values()]);
-    if (cidrs.join() !== this.#toldRanges.join()) {
-      this.#toldRanges = cidrs;
+    if (cidrs.join() !== this.#emittedRanges.join()) {
+      this.#emittedRanges = cidrs;
       facts.push({ op: 'ranges', cidrs });
     }
     return facts;
   }
 
   /**
-   * Those of live sandboxes: what is left from before may be of a range that another node has now. With none, what was told stays; a node
-   * that has just started knows only what is left, of which the last is the likeliest.
+   * Returns the ranges of live sandboxes. An entry from before a reboot may have a range that belongs to another node now. Without a live sandbox, the
+   * emitted ranges stay. A node that has just started uses the ranges of its newest entry.
    */
   #ranges(rows: readonly Row[]): readonly string[] {
     const rangesOf = (row: Row): readonly string[] => row.entries.flatMap(({ entry }) => entry.ranges);
     const live = rows.filter(({ link }) => link?.live).flatMap(rangesOf);
     if (live.length > 0) return [...new Set(live)].sort(compareText);
-    if (this.#toldRanges.length > 0) return this.#toldRanges;
+    if (this.#emittedRanges.length > 0) return this.#emittedRanges;
     const last = rows.findLast((row) => row.link && rangesOf(row).length > 0);
     return last ? [...new Set(rangesOf(last))].sort(compareText) : [];
   }
@@ -163,7 +163,7 @@ function sandboxOf({ order, entries }: Row, { live, link }: SandboxLink): Sandbo
   return { id, namespace, name, uid, addresses, link: link && withMac(link, entries), live, order };
 }
 
-/** Where several networks of a pod name a MAC for one interface, none is sure. */
+/** If the networks of a pod name different MACs for its interface, the link has no MAC. */
 function withMac(link: Link, entries: Row['entries']): Link {
   const macs = new Set(entries.flatMap(({ entry }) => entry.mac ?? []));
   const [mac] = macs;

@@ -8,33 +8,34 @@ import { readEntryFile } from './entry-file.ts';
 import { LinkQuestions, type DescribeLinks } from './link-questions.ts';
 import { SandboxTable } from './sandbox-table.ts';
 
-/** What the watch tells besides its facts. All calls are synchronous. */
+/** Notifications of the watch besides its facts. All calls are synchronous. */
 export interface SandboxObserver {
-  /** All that the directory holds has been told: when it has been read for the first time, and when it is there again. */
+  /** The watch has emitted all entries of the directory: after the first read, and after the directory has appeared again. */
   listed(sandboxes: number): void;
-  /** There is no such directory (any more), or it cannot be read. What was told stays as it is until there is one again. */
+  /** The directory does not exist or is unreadable. The emitted facts stay in force until it is readable again. */
   lost(message: string): void;
-  /** A file that looks like a pod's and tells nothing; once for each way in which it does. */
+  /** A file has the name of a pod's entry but cannot be used; called once for each problem. */
   problem(file: string, message: string): void;
-  /** The facts may be late or say less than they could. */
+  /** The facts may be late or incomplete. */
   degraded(message: string): void;
 }
 
 export interface SandboxWatchOptions {
-  /** The cache's folder of results: absolute, without a slash at its end. It may come, go and come again. */
+  /** The results directory of libcni's cache: absolute, without a trailing slash. It may appear and disappear. */
   readonly directory: string;
   readonly describeLinks: DescribeLinks;
   readonly observer: SandboxObserver;
   readonly signal: AbortSignal;
-  /** How often everything is looked at anew, for what the kernel did not tell. */
+  /** How often the watch reads the whole directory, in case the kernel did not report a change. */
   readonly roundMs?: number;
-  /** How long an answer about devices is waited for. */
+  /** How long the watch waits for a lookup of devices. */
   readonly answerMs?: number;
 }
 
 /**
- * Tells which sandboxes the container runtime has made on this node, as libcni notes them (K36): a file each, written when the plugins have
- * succeeded and before a container runs, removed when they have cleaned up. Resolves when the signal is aborted, and tells nothing then.
+ * Emits the sandboxes that the container runtime has created on this node, from libcni's cache (K36). libcni writes one file for each sandbox after the
+ * plugins have succeeded and before a container runs, and removes it after they have cleaned up. Resolves when the signal aborts, and emits nothing
+ * after that.
  */
 export function watchSandboxes(options: SandboxWatchOptions, emit: (fact: NodeFact) => void): Promise<void> {
   return new SandboxWatch(options, emit).run();
@@ -50,10 +51,10 @@ class SandboxWatch {
   readonly #links: LinkQuestions;
   readonly #table = new SandboxTable();
   readonly #files: CacheFiles;
-  /** Names of which something was told since they were read. */
+  /** Names of files that changed since the watch read them. */
   readonly #changed = new Set<string>();
   #mustList = false;
-  /** What the directory holds has been told, and it is there since. */
+  /** The watch has emitted all entries, and the directory has existed since. */
   #isListed = false;
   /** How often the directory was lost. */
   #losses = 0;
@@ -80,7 +81,10 @@ class SandboxWatch {
     const check = (): void => {
       watch.check();
       if (watch.isOpen) this.#list();
-      this.#degrade('changes', watch.failure && `changes in ${directory} are not told by the kernel: ${watch.failure}`);
+      this.#degrade(
+        'changes',
+        watch.failure && `the kernel does not report changes in ${directory}, so the agent polls it: ${watch.failure}`,
+      );
     };
     const timer = setInterval(check, roundMs);
     const stop = (): void => this.#wake();
@@ -88,7 +92,7 @@ class SandboxWatch {
     try {
       if (!signal.aborted) check();
       while (!signal.aborted) {
-        // From here on a change calls for another round, be it of what is read in this one.
+        // A change from here on starts another round, even a change of a file that this round reads.
         const { promise, resolve } = Promise.withResolvers<void>();
         this.#wake = resolve;
         await this.#round();
@@ -115,7 +119,7 @@ class SandboxWatch {
   async #round(): Promise<void> {
     const changed = new Set(this.#changed);
     this.#changed.clear();
-    const listed = this.#mustList ? await this.#namesThere() : undefined;
+    const listed = this.#mustList ? await this.#listNames() : undefined;
     const losses = this.#losses;
     const names = new Set([...changed, ...(listed ? [...listed, ...this.#files.names()] : [])]);
     const readings = await this.#readFiles([...names], changed);
@@ -123,10 +127,10 @@ class SandboxWatch {
     if (signal.aborted) return;
     const asked = new Set(listed ? this.#table.withoutAnswer() : []);
     for (const reading of readings) {
-      const id = this.#files.take(reading);
+      const id = this.#files.handle(reading);
       if (id !== undefined) asked.add(id);
     }
-    this.#tell();
+    this.#emitChanges();
     void this.#describe(asked).then(() => {
       if (signal.aborted || !listed || this.#isListed || losses !== this.#losses) return;
       this.#isListed = true;
@@ -135,8 +139,8 @@ class SandboxWatch {
     });
   }
 
-  /** `undefined` if they cannot be listed. */
-  async #namesThere(): Promise<string[] | undefined> {
+  /** Resolves with `undefined` if the directory cannot be listed. */
+  async #listNames(): Promise<string[] | undefined> {
     this.#mustList = false;
     try {
       return (await readdir(this.#options.directory)).filter(isEntryName);
@@ -147,12 +151,12 @@ class SandboxWatch {
     }
   }
 
-  /** In the order in which they were written, so that this is the order of what is new. */
+  /** Sorted by write time, which becomes the order of new sandboxes. */
   async #readFiles(names: readonly string[], changed: ReadonlySet<string>): Promise<NamedReading[]> {
     const readings: NamedReading[] = [];
     for (let first = 0; first < names.length; first += maxOpen) {
       const read = names.slice(first, first + maxOpen).map(async (name): Promise<NamedReading> => {
-        // Of two changes within one tick of the file system's clock the version tells one.
+        // The version cannot tell apart two changes within one tick of the file system's clock.
         const known = changed.has(name) ? undefined : this.#files.versionOf(name);
         return { name, ...(await readEntryFile(join(this.#options.directory, name), known)) };
       });
@@ -161,7 +165,7 @@ class SandboxWatch {
     return readings.sort(byTime);
   }
 
-  /** Rejects never, and does not hold up the next round. */
+  /** Never rejects, and does not delay the next round. */
   async #describe(ids: ReadonlySet<string>): Promise<void> {
     const devices = this.#table.devicesOf(ids);
     const question = this.#questions++;
@@ -171,15 +175,15 @@ class SandboxWatch {
       this.#degrade('links', undefined);
     } catch (error) {
       if (this.#options.signal.aborted) return;
-      this.#degrade('links', `the links of pods are not known: ${(error as Error).message}`);
+      this.#degrade('links', `the devices of pods are unknown: ${(error as Error).message}`);
     }
     if (this.#options.signal.aborted) return;
     this.#table.describe(ids, devices, found, question);
-    this.#tell();
+    this.#emitChanges();
   }
 
-  #tell(): void {
-    for (const fact of this.#table.news()) this.#emit(fact);
+  #emitChanges(): void {
+    for (const fact of this.#table.drainChanges()) this.#emit(fact);
   }
 
   #lose(message: string): void {
@@ -202,7 +206,7 @@ class SandboxWatch {
 }
 
 function missing(directory: string): string {
-  return `there is no directory ${directory}`;
+  return `the directory ${directory} does not exist`;
 }
 
 function byTime(a: NamedReading, b: NamedReading): number {

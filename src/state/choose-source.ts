@@ -1,30 +1,29 @@
-/** Where what the kernel should hold comes from. `kernel`: what it holds stays, and nothing is written. */
+/** The source of the rules that the kernel should hold. `kernel`: the agent writes nothing, and the current rules stay. */
 export type Source = 'cluster' | 'saved' | 'kernel';
 
 export interface Situation {
-  /** The first lists of the API server are in. */
+  /** The watches have received the first lists of the API server. */
   readonly inSync: boolean;
-  /** There is a saved state that can be used. */
+  /** A usable saved state exists. */
   readonly hasSaved: boolean;
-  /** The kernel held a table of ours when the agent started. */
+  /** The kernel held one of our tables when the agent started. */
   readonly tableFound: boolean;
-  /** Some sandbox is of a saved pod, so the runtime tells who runs here (`keepsSandboxes`). */
-  readonly sandboxesKept: boolean;
-  /** For `patienceMs` since the agent may write. */
+  /** A sandbox belongs to a saved pod, so the container runtime records sandboxes (`hasSandboxOfSavedPod`). */
+  readonly sandboxesRecorded: boolean;
+  /** The agent has been allowed to write for `patienceMs`. */
   readonly hasWaited: boolean;
 }
 
-/** For so long a table that is there is believed to be newer than the saved state. */
+/** For so many milliseconds after the start, the agent treats an existing table as newer than the saved state. */
 export const patienceMs = 5000;
 
 /**
- * To be asked once the sandboxes of the node have been listed, and again when any of it changes: a saved state without its sandboxes
- * lets nobody pass. So a table stays, however long it takes, where the runtime does not tell who runs here: its rules are the newest
- * truth that there is (S7.12).
+ * Chooses the source once the sandboxes of the node have been listed, and again after each change. Without records of sandboxes, a saved state
+ * denies all local pods. So an existing table stays in force then until the API server answers: its rules are the last known state (S7.12).
  */
-export function chooseSource({ inSync, hasSaved, tableFound, sandboxesKept, hasWaited }: Situation): Source {
+export function chooseSource({ inSync, hasSaved, tableFound, sandboxesRecorded, hasWaited }: Situation): Source {
   if (inSync) return 'cluster';
   if (!hasSaved) return 'kernel';
   if (!tableFound) return 'saved';
-  return sandboxesKept && hasWaited ? 'saved' : 'kernel';
+  return sandboxesRecorded && hasWaited ? 'saved' : 'kernel';
 }

@@ -4,33 +4,33 @@ import { directions, type Direction, type GroupId } from '../model/policy.ts';
 import type { AddressGroup, Delta, GroupDelta, LocalPod, Member, PodKey, Snapshot } from '../model/snapshot.ts';
 import type { SavedPod, SavedState } from './saved-state.ts';
 
-/** Who has what on this node now, by its live sandboxes. */
-interface Present {
-  /** The live sandbox that an address belongs to. */
+/** The live sandboxes of this node, by address and by pod. */
+interface LiveSandboxes {
+  /** The live sandbox that owns an address. */
   readonly holders: ReadonlyMap<string, Sandbox>;
-  /** The live sandbox that counts for a pod. */
+  /** The newest live sandbox of a pod. */
   readonly sandboxes: ReadonlyMap<PodKey, Sandbox>;
 }
 
 const both: ReadonlySet<Direction> = new Set(directions);
 
-/** Whoever restores again counts for himself. */
+/** The caller numbers the revisions. */
 export type RestoredSnapshot = Omit<Snapshot, 'revision'>;
 
 /**
- * What is known while the API server has not been reached: policies and other nodes as saved, and of this node what its sandboxes say.
- * No saved address of this node is believed: after a reboot it may be anybody's (S7.15). A live sandbox whose pod is not in the saved
- * state is denied both ways (S1.14), as is every saved address of this node that no live sandbox has.
+ * Builds the Snapshot to enforce until the API server answers. Policies and pods of other nodes come from the saved state. Addresses of local pods come
+ * from the live sandboxes only: after a reboot, a saved local address may belong to any pod (S7.15). The result denies both directions for a live
+ * sandbox whose pod is not in the saved state (S1.14), and for a saved local address without a live sandbox.
  */
 export function restoreSnapshot(saved: SavedState, sandboxes: Iterable<Sandbox>): RestoredSnapshot {
-  const present = findPresent(saved, sandboxes);
-  const localPods = new Map(saved.localPods.values().map((pod) => [pod.key, restorePod(pod, present)]));
-  const { denied, deniedLinks } = restoreDenied(saved, localPods, present);
+  const live = findLive(saved, sandboxes);
+  const localPods = new Map(saved.localPods.values().map((pod) => [pod.key, restorePod(pod, live)]));
+  const { denied, deniedLinks } = restoreDenied(saved, localPods, live);
   return {
     inSync: true,
     localPods,
     policies: saved.policies,
-    groups: new Map(saved.groups.values().map((group) => [group.id, restoreGroup(group, localPods, present)])),
+    groups: new Map(saved.groups.values().map((group) => [group.id, restoreGroup(group, localPods, live)])),
     denied,
     deniedLinks,
     gatedRanges: saved.gatedRanges,
@@ -38,7 +38,7 @@ export function restoreSnapshot(saved: SavedState, sandboxes: Iterable<Sandbox>)
   };
 }
 
-/** What differs between two Snapshots of one saved state: the groups that are other objects, and of this node anything. */
+/** The delta between two Snapshots of one saved state: each group whose object differs. Anything of this node may have changed. */
 export function deltaOfRestored(before: Snapshot, after: Snapshot): Delta {
   const groups = after.groups.entries().flatMap(([id, group]): [GroupId, GroupDelta][] => {
     const from = before.groups.get(id);
@@ -47,17 +47,17 @@ export function deltaOfRestored(before: Snapshot, after: Snapshot): Delta {
   return { localChanged: true, groups: new Map(groups) };
 }
 
-/** Whether some sandbox, live or not, is of a saved pod: the runtime of this node keeps the facts that `restoreSnapshot` needs. */
-export function keepsSandboxes({ localPods }: SavedState, sandboxes: Iterable<Sandbox>): boolean {
+/** Whether a sandbox, live or not, belongs to a saved pod. If so, the container runtime keeps the records that `restoreSnapshot` needs. */
+export function hasSandboxOfSavedPod({ localPods }: SavedState, sandboxes: Iterable<Sandbox>): boolean {
   const pods = podsBySandbox(localPods.values());
   return Iterator.from(sandboxes).some((sandbox) => pods.has(sandboxPodKey(sandbox)));
 }
 
-function findPresent({ localPods }: SavedState, all: Iterable<Sandbox>): Present {
+function findLive({ localPods }: SavedState, all: Iterable<Sandbox>): LiveSandboxes {
   const pods = podsBySandbox(localPods.values());
   const holders = new Map<string, Sandbox>();
   const sandboxes = new Map<PodKey, Sandbox>();
-  // The newest comes last, and so has an address, or a pod, that several name.
+  // The newest sandbox comes last, so it wins an address or a pod that several sandboxes claim.
   const live = [...all].filter((sandbox) => sandbox.live);
   for (const sandbox of live.sort((a, b) => a.order - b.order || compareText(a.id, b.id))) {
     for (const address of sandbox.addresses) holders.set(address, sandbox);
@@ -67,7 +67,7 @@ function findPresent({ localPods }: SavedState, all: Iterable<Sandbox>): Present
   return { holders, sandboxes };
 }
 
-/** A sandbox knows a static pod by another uid than its object. */
+/** A sandbox has the kubelet's uid of a static pod, not the uid of its mirror pod. */
 function podsBySandbox(pods: Iterable<SavedPod>): Map<PodKey, SavedPod> {
   const found = new Map<PodKey, SavedPod>();
   for (const pod of pods) {
@@ -83,7 +83,7 @@ function sandboxPodKey({ namespace, name, uid }: Sandbox): PodKey {
   return `${namespace}/${name}/${uid}`;
 }
 
-function restorePod(pod: SavedPod, { holders, sandboxes }: Present): LocalPod {
+function restorePod(pod: SavedPod, { holders, sandboxes }: LiveSandboxes): LocalPod {
   const sandbox = sandboxes.get(pod.key);
   const addresses = sandbox?.addresses.filter((address) => holders.get(address) === sandbox) ?? [];
   const link = sandbox?.link;
@@ -93,7 +93,7 @@ function restorePod(pod: SavedPod, { holders, sandboxes }: Present): LocalPod {
 function restoreDenied(
   saved: SavedState,
   localPods: ReadonlyMap<PodKey, LocalPod>,
-  { holders }: Present,
+  { holders }: LiveSandboxes,
 ): Pick<Snapshot, 'denied' | 'deniedLinks'> {
   const owned = new Set(localPods.values().flatMap(({ addresses }) => addresses));
   const known = new Set([...saved.denied, ...saved.localPods.values().flatMap(({ addresses }) => addresses)]);
@@ -104,11 +104,11 @@ function restoreDenied(
   return { denied: new Map([...denied].map((address) => [address, both])), deniedLinks: new Map(links) };
 }
 
-/** The very same object where nothing in it is otherwise. */
+/** Returns the same object if no member changes. */
 function restoreGroup(
   group: AddressGroup,
   localPods: ReadonlyMap<PodKey, LocalPod>,
-  { holders }: Present,
+  { holders }: LiveSandboxes,
 ): AddressGroup {
   const changed = new Map<PodKey, Member>();
   for (const [key, member] of group.members) {

@@ -5,10 +5,10 @@ import { decodeState } from './state-text.ts';
 import { messageOf } from '../lib/message-of.ts';
 
 const stateFileName = 'state.json';
-/** One is kept, the last: for whoever wants to know what it was. */
+/** The last unusable state, kept for operators. */
 const rejectedFileName = 'state.json.rejected';
 
-/** The state cannot be read or written; the message says where, and the cause why. */
+/** Writing or deleting the state failed. The message names the directory, and the cause has the reason. */
 export class StateError extends Error {
   override readonly name = 'StateError';
   readonly code = 'state';
@@ -17,10 +17,10 @@ export class StateError extends Error {
 export type LoadedState =
   | { readonly kind: 'none' }
   | { readonly kind: 'state'; readonly state: SavedState; readonly savedAt: Date }
-  /** A whole sentence for people. */
+  /** A whole sentence for operators. */
   | { readonly kind: 'unusable'; readonly problem: string };
 
-/** The state that this node has kept. One that cannot be used is renamed, so that it stays to be looked at. Never rejects. */
+/** Reads the saved state of this node. Renames an unusable state, so that operators can look at it. Never rejects. */
 export async function loadState(directory: string, node: string): Promise<LoadedState> {
   const path = join(directory, stateFileName);
   let text: string;
@@ -34,42 +34,42 @@ export async function loadState(directory: string, node: string): Promise<Loaded
   }
   const decoded = decodeState(text);
   if (!('problem' in decoded) && decoded.node === node) return { kind: 'state', state: decoded.state, savedAt };
-  const problem = 'problem' in decoded ? decoded.problem : `it is of node ${decoded.node}, and this is ${node}`;
+  const problem = 'problem' in decoded ? decoded.problem : `it belongs to node ${decoded.node}, and this is ${node}`;
   const kept = await rename(path, join(directory, rejectedFileName)).then(
-    () => `kept as ${rejectedFileName}`,
-    (error: unknown) => `and cannot be renamed: ${messageOf(error)}`,
+    () => `renamed to ${rejectedFileName}`,
+    (error: unknown) => `renaming it failed: ${messageOf(error)}`,
   );
-  return { kind: 'unusable', problem: `${path} is not used, for ${problem}; ${kept}` };
+  return { kind: 'unusable', problem: `${path} is not used: ${problem}; ${kept}` };
 }
 
-/** Leaves nothing of a state: after us, another must not take it for what is true. Rejects with a StateError. */
-export async function forgetState(directory: string): Promise<void> {
+/** Deletes the state files, so that a later agent does not use an old state. Rejects with a StateError. */
+export async function deleteState(directory: string): Promise<void> {
   try {
     for (const name of [stateFileName, rejectedFileName]) await rm(join(directory, name), { force: true });
   } catch (error) {
-    throw new StateError(`the state of this node cannot be deleted in ${directory}: ${messageOf(error)}`, {
+    throw new StateError(`cannot delete the state of this node in ${directory}: ${messageOf(error)}`, {
       cause: error,
     });
   }
 }
 
 /**
- * Whoever reads, also after a crash or a loss of power, finds the old text or the new one, whole. Rejects with a StateError; the old
- * text then stays. Only one may write at a time.
+ * Replaces the state atomically: a reader finds the whole old or the whole new text, also after a crash or a power loss. Rejects with a StateError,
+ * and then the old text stays. Only one process may write at a time.
  */
 export async function writeState(directory: string, text: string): Promise<void> {
   const path = join(directory, stateFileName);
   const temporary = `${path}.tmp`;
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    // One that a crash has left may be anything.
+    // A crash may have left a temporary file of any content.
     await rm(temporary, { force: true });
     await writeDurably(temporary, text);
     await rename(temporary, path);
     await syncFolder(directory);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw new StateError(`the state of this node cannot be kept in ${directory}: ${messageOf(error)}`, {
+    throw new StateError(`cannot save the state of this node in ${directory}: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -85,7 +85,7 @@ async function writeDurably(path: string, text: string): Promise<void> {
   }
 }
 
-/** A rename is on the disk when its folder is (fsync(2)). */
+/** A rename is durable once the directory is synced (fsync(2)). */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {

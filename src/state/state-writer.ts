@@ -3,7 +3,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { stateOf } from './saved-state.ts';
 import { encodeState } from './state-text.ts';
 
-/** Times are milliseconds of a clock that never goes back. */
+/** Times are milliseconds of a monotonic clock. */
 export interface StateClock {
   now(): number;
   after(milliseconds: number, callback: () => void): { cancel(): void };
@@ -16,9 +16,9 @@ export interface StateObserver {
 
 export interface StateWriterOptions {
   readonly node: string;
-  /** What is true now; asked when it is written, which may be later than when it was told of. */
+  /** The current Snapshot; called at the time of the write. */
   readonly snapshot: () => Snapshot;
-  /** Makes the text outlive a crash (`writeState`). */
+  /** Writes the text durably (`writeState`). */
   readonly write: (text: string) => Promise<void>;
   readonly clock: StateClock;
   readonly observer: StateObserver;
@@ -26,12 +26,12 @@ export interface StateWriterOptions {
 
 const betweenWritesMs = 1000;
 const retryMs = 30_000;
-/** A large state may take at most this part of the time. */
-const greatestShare = 1 / 20;
+/** The largest share of the time that writes may take. */
+const maxBusyShare = 1 / 20;
 
 /**
- * Keeps the newest state on disk: one write at a time, at most one a second, and none where nothing is otherwise. A failure is told,
- * and tried again; it stops nothing else.
+ * Keeps the newest state on disk. It writes at most once a second, one write at a time, and only if the state has changed. It reports a failure and
+ * tries again.
  */
 export class StateWriter {
   readonly #options: StateWriterOptions;
@@ -45,13 +45,13 @@ export class StateWriter {
     this.#options = options;
   }
 
-  /** The kernel holds what the cluster says; not to be told of a restored state. */
+  /** To be called when the kernel holds the rules of the current cluster, not those of a restored state. */
   changed(): void {
     this.#dirty = true;
     this.#start();
   }
 
-  /** Writes at once what still waits. Never rejects. */
+  /** Writes a pending state at once. Never rejects. */
   async finish(): Promise<void> {
     while (this.#running) await this.#running;
     this.#timer?.cancel();
@@ -87,7 +87,7 @@ export class StateWriter {
       pause = retryMs;
       observer.failed(error, retryMs);
     }
-    this.#notBefore = startedAt + Math.max(pause, (clock.now() - startedAt) / greatestShare);
+    this.#notBefore = startedAt + Math.max(pause, (clock.now() - startedAt) / maxBusyShare);
   }
 
   async #write(): Promise<void> {

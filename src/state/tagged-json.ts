@@ -1,8 +1,8 @@
 import { compareText } from '../lib/sort.ts';
 
 /**
- * JSON that also knows Map, Set and bigint, as objects of one tag. Entries of maps and sets are sorted, so that equal content is equal
- * text. Plain objects must have no key that begins with `$`; ours are never keyed by what users write.
+ * Writes JSON in which Map, Set and bigint are objects with one tag. It sorts the entries of maps and sets, so that equal values have equal text. Keys of
+ * plain objects must not begin with `$`; our plain objects have no keys that users choose.
  */
 export function writeTagged(value: unknown): string {
   return JSON.stringify(value, (_key, each: unknown) => {
@@ -12,7 +12,7 @@ export function writeTagged(value: unknown): string {
   });
 }
 
-/** Throws where the text is not JSON, or what a tag holds is not of its kind. */
+/** Throws if the text is not JSON, or if a tag has a value of the wrong kind. */
 export function readTagged(text: string): unknown {
   return JSON.parse(text, (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null) return value;

@@ -1,25 +1,25 @@
 export interface CheckResult {
   readonly name: string;
-  /** Why it is not fine; missing if it is. */
+  /** Why the check fails; missing if it passes. */
   readonly reason?: string;
-  /** What there is to know of one that is fine. */
+  /** Information about a check that passes. */
   readonly note?: string;
 }
 
-/** Named conditions, all of which must hold. One that has not been reported yet does not hold. */
+/** Named conditions that must all pass. A condition fails until it is reported. */
 export class Checks {
   readonly #results = new Map<string, CheckResult>();
 
   constructor(names: readonly string[]) {
-    for (const name of names) this.#results.set(name, { name, reason: 'not known yet' });
+    for (const name of names) this.#results.set(name, { name, reason: 'not checked yet' });
   }
 
-  /** A text says what is wrong; `undefined` says that nothing is. True if that is news. */
+  /** Reports a failure with its reason, or with `undefined` a success. Returns whether the result changed. */
   report(name: string, reason: string | undefined): boolean {
     return this.#set(reason === undefined ? { name } : { name, reason });
   }
 
-  /** It is fine, and there is something to know of it. True if that is news. */
+  /** Reports a success with a note. Returns whether the result changed. */
   note(name: string, note: string): boolean {
     return this.#set({ name, note });
   }
@@ -28,7 +28,7 @@ export class Checks {
     return this.#results.values().every(({ reason }) => reason === undefined);
   }
 
-  /** In the order in which they were named. */
+  /** In the order of the constructor's names. */
   results(): CheckResult[] {
     return [...this.#results.values()];
   }

@@ -6,11 +6,11 @@ export interface LoggerOptions {
   readonly level: string;
   readonly node: string;
   readonly version: string;
-  /** Default: standard output. Written to before the call returns, so that a crash loses nothing. */
+  /** Default: standard output. Each line is written before the call returns, so that a crash loses nothing. */
   readonly destination?: DestinationStream;
 }
 
-/** JSON lines: `level` by name, `time` in ISO 8601, and on each line the node and the version. Errors go under `err`, with their causes. */
+/** Writes JSON lines with `level` as a name, `time` in ISO 8601, the node and the version. Errors go under `err`, with their causes. */
 export function createLogger({ level, node, version, destination }: LoggerOptions): Logger {
   const options = {
     level,

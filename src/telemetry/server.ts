@@ -8,13 +8,13 @@ import type { Checks } from './checks.ts';
 export interface HttpServerOptions {
   readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
   readonly registry: Registry;
-  /** Restart us if these do not hold. */
+  /** `/healthz` fails if one of these fails, and the kubelet restarts the agent. */
   readonly live: Checks;
-  /** We do not (yet) enforce what the cluster says if these do not hold. */
+  /** `/readyz` fails if one of these fails: the node does not enforce all policies. */
   readonly ready: Checks;
-  /** What `/applied` tells, as JSON. */
+  /** The content of `/applied`, as JSON. */
   readonly applied: () => unknown;
-  /** What `/node` tells, as JSON, to who asks from this node: it names pods and policies. */
+  /** The content of `/node`, as JSON. It names pods and policies, so only clients on this node get it. */
   readonly node?: () => unknown;
 }
 
@@ -66,14 +66,16 @@ async function answer(options: HttpServerOptions, request: http.IncomingMessage)
     case '/applied':
       return json(options.applied());
     case '/node':
-      if (!options.node) return plain(404, 'this agent enforces nothing\n');
-      return isLocal(request) ? json(options.node()) : plain(403, 'only for who asks from this node\n');
+      if (!options.node) return plain(404, 'this agent does not enforce policies\n');
+      return isLocal(request)
+        ? json(options.node())
+        : plain(403, 'forbidden: request this page from the node itself\n');
     default:
       return plain(404, 'no such page: try /healthz, /readyz, /metrics, /applied or /node\n');
   }
 }
 
-/** What is wrong is always said; what is fine only when asked for. */
+/** Lists failing checks always, and passing checks only with `?verbose`. */
 function checksPage(checks: Checks, verbose: boolean): Page {
   const lines = checks
     .results()
@@ -89,7 +91,7 @@ function json(value: unknown): Page {
   return { status: 200, type: 'application/json', body: `${JSON.stringify(value)}\n` };
 }
 
-/** From this machine: by a file, by loopback, or to an address from itself. */
+/** Whether the client is on this node: it uses a Unix socket or loopback, or its source address is the destination address. */
 function isLocal({ socket }: http.IncomingMessage): boolean {
   const { remoteAddress: from, localAddress: to } = socket;
   return from === undefined || from === to || from === '::1' || /^(::ffff:)?127\./.test(from);
@@ -99,7 +101,7 @@ function plain(status: number, body: string): Page {
   return { status, type: 'text/plain; charset=utf-8', body };
 }
 
-/** A socket that nobody answers was left by a process that was killed. */
+/** If nothing listens on the socket, a killed process has left the file. */
 async function removeStaleSocket(path: string): Promise<void> {
   const socket = connect(path);
   const error = await once(socket, 'connect').then(

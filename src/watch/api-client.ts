@@ -9,15 +9,15 @@ import { messageOf } from '../lib/message-of.ts';
 export interface GetOptions {
   readonly query: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
-  /** The longest time without a byte, from connecting to the end of the body. */
+  /** The longest time without a byte, in milliseconds, from connecting to the end of the body. */
   readonly silenceMs: number;
-  /** Called with those of a successful answer. */
+  /** Called with the headers of a successful response. */
   readonly onHeaders?: (headers: http.IncomingHttpHeaders) => void;
 }
 
-/** What the watch room needs of the API server. */
+/** Reads from the API server. */
 export interface ApiReader {
-  /** The body of a successful answer; else rejects, or breaks the iteration, with an ApiError. An abort does so too. */
+  /** Resolves with the body of a successful response. Rejects, or ends the iteration, with an ApiError, also if the signal aborts. */
   get(path: string, options: GetOptions): Promise<AsyncIterable<Uint8Array>>;
 }
 
@@ -27,7 +27,7 @@ export interface WriteOptions {
 }
 
 export interface ApiClient extends ApiReader {
-  /** Sends an object as JSON. Resolves with the object that a successful answer holds, else rejects with an ApiError. */
+  /** Sends an object as JSON. Resolves with the object of a successful response, else rejects with an ApiError. */
   write(verb: keyof typeof writeVerbs, path: string, body: object, options: WriteOptions): Promise<unknown>;
 }
 
@@ -37,12 +37,12 @@ const writeVerbs = {
 } as const;
 
 const userAgent = 'postern';
-/** Node sends ten probes, one a second, after this: a peer that vanished is found in 40 s. */
+/** After this time without data, Node sends ten TCP probes, one a second. So it detects a lost peer within 40 s. */
 const keepAliveMs = 30_000;
 
 /**
- * Reads the kubeconfig file, or several, or without one what kubectl would use, or inside a pod its service account. Rejects with an ApiError.
- * client-node is loaded here and not before: it is half a second and 80 MB, and its package has no smaller door.
+ * Reads one kubeconfig file or several. Without one it reads what kubectl would use, or in a pod its service account. Rejects with an ApiError.
+ * It imports client-node on first use, because the import costs half a second and 80 MB, and the package has no smaller entry point.
  */
 export async function loadKubeConfig(from: string | readonly string[] = []): Promise<KubeConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node');
@@ -51,9 +51,9 @@ export async function loadKubeConfig(from: string | readonly string[] = []): Pro
     if (typeof from === 'string') config.loadFromFile(from);
     else if (from.length > 1) loadSeveral(config, from, KubeConfig);
     else config.loadFromDefault();
-    // Where it finds nothing, client-node takes what anybody may listen at.
+    // Without a kubeconfig, client-node falls back to a local port on which any process may listen.
     if (config.currentContext === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080') {
-      throw new Error('there is none: no KUBECONFIG, no ~/.kube/config, and this is no pod with a service account');
+      throw new Error('not found: no KUBECONFIG, no ~/.kube/config, and no service account of a pod');
     }
   } catch (cause) {
     const files = [from].flat().join(', ');
@@ -67,10 +67,10 @@ export async function loadKubeConfig(from: string | readonly string[] = []): Pro
   return config;
 }
 
-/** As kubectl merges them: of each name and of the current context the first, and files that are missing count as empty. */
+/** Merges kubeconfig files as kubectl does: the first entry of each name and the first current context win, and a missing file counts as empty. */
 function loadSeveral(config: KubeConfig, files: readonly string[], create: new () => KubeConfig): void {
   const present = files.filter((file) => existsSync(file));
-  // None at all is an error, and of the first.
+  // If no file exists, loading the first one reports the error.
   for (const file of present.length > 0 ? present : files.slice(0, 1)) {
     const next = new create();
     next.loadFromFile(file);
@@ -87,14 +87,14 @@ function firstOfName<Item extends { readonly name: string }>(known: Item[] = [],
 }
 
 /**
- * A client for the current cluster of the kubeconfig. Credentials are read again for each request, so rotated tokens and certificates
- * are used. They are sent over TLS only: a server `http://…` gets none. Throws an ApiError if there is no such cluster.
+ * Creates a client for the current cluster of the kubeconfig. It reads the credentials again for each request, so it uses rotated tokens and
+ * certificates. It sends credentials over TLS only: a server `http://…` gets none. Throws an ApiError if the kubeconfig has no usable server.
  */
 export function createApiClient(config: KubeConfig): ApiClient {
   const cluster = config.getCurrentCluster();
   const server = URL.parse(cluster?.server ?? '');
   if (!cluster || !server || !['http:', 'https:'].includes(server.protocol)) {
-    throw new ApiError('kubeconfig', `the kubeconfig names no server that can be used: ${cluster?.server ?? 'none'}`);
+    throw new ApiError('kubeconfig', `the kubeconfig names no usable server: ${cluster?.server ?? 'none'}`);
   }
   const request = async (
     call: Call,
@@ -105,7 +105,7 @@ export function createApiClient(config: KubeConfig): ApiClient {
       await addCredentials(config, target).catch((cause: unknown) => {
         throw new ApiError('kubeconfig', `credentials: ${messageOf(cause)}`, { cause });
       });
-      // client-node caches its agent with the certificates of the first request; only a proxy needs it.
+      // client-node caches an HTTP agent with the certificates of the first request. Only a proxy needs that agent.
       if (!cluster.proxyUrl) target.agent = false;
     }
     target.method = call.method;
@@ -135,7 +135,7 @@ export function createApiClient(config: KubeConfig): ApiClient {
 
 async function addCredentials(config: KubeConfig, target: https.RequestOptions): Promise<void> {
   await config.applyToHTTPSOptions(target);
-  // client-node keeps the token of a pod for a minute, and after a jump of the wall clock for as long as that was.
+  // client-node caches a pod's token for a minute of wall-clock time. If the clock is set back, it keeps an old token for longer.
   const { tokenFile } = (config.getCurrentUser()?.authProvider?.config ?? {}) as { tokenFile?: string };
   if (tokenFile === undefined) return;
   const authorization = `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`;
@@ -150,7 +150,7 @@ interface Call {
   readonly body?: string;
 }
 
-/** The whole body as JSON; rejects with `malformed` when it is none. */
+/** Reads the whole body as JSON. Rejects with `malformed` if it is not JSON. */
 export async function readJson(body: AsyncIterable<Uint8Array>): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
@@ -176,7 +176,7 @@ function requestTarget(server: URL, path: string, query: Readonly<Record<string,
   };
 }
 
-/** A token in a file ends with a newline as often as not, which client-node leaves there and no header may hold. */
+/** A token file often ends with a newline. client-node does not remove it, and a header must not contain it. */
 function trimmed(credentials: http.OutgoingHttpHeaders = {}): http.OutgoingHttpHeaders {
   const entries = Object.entries(credentials);
   return Object.fromEntries(entries.map(([name, value]) => [name, typeof value === 'string' ? value.trim() : value]));
@@ -188,14 +188,12 @@ function send(
   body: string | undefined,
 ): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const door = target.protocol === 'https:' ? https : http;
-    const request = door.request({ ...target, signal, timeout: silenceMs });
+    const transport = target.protocol === 'https:' ? https : http;
+    const request = transport.request({ ...target, signal, timeout: silenceMs });
     let response: http.IncomingMessage | undefined;
     request.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
-    // Destroying the request alone would tell the reader of the body "aborted", not why.
-    request.on('timeout', () =>
-      (response ?? request).destroy(new ApiError('silent', `nothing came for ${silenceMs} ms`)),
-    );
+    // If the code destroyed the request only, a reader of the body would see "aborted" without the reason.
+    request.on('timeout', () => (response ?? request).destroy(new ApiError('silent', `no data for ${silenceMs} ms`)));
     request.on('error', (error) => reject(asApiError(error)));
     request.on('response', (message) => resolve((response = message)));
     request.end(body);

@@ -1,18 +1,18 @@
 export type ApiErrorCode =
-  /** The kubeconfig, or a credential that it names, cannot be read or makes no sense. */
+  /** The kubeconfig, or a credential that it names, is unreadable or invalid. */
   | 'kubeconfig'
-  /** No connection, or it broke. */
+  /** The connection failed or broke. */
   | 'unreachable'
-  /** Nothing came for as long as the deadline allows. */
+  /** The server sent no data before the deadline. */
   | 'silent'
   /** An HTTP status, or a Status object in a stream, other than those below. */
   | 'refused'
-  /** The version asked for is no longer kept (410), or unknown to this server: only a new list helps. */
+  /** The API server no longer has the requested resourceVersion (410), or does not know it. Only a new list helps. */
   | 'expired'
-  /** The answer is not what the API promises: no JSON, no list. */
+  /** The response does not follow the API, for example it is not JSON or not a list. */
   | 'malformed';
 
-/** Everything that can go wrong between us and the API server. */
+/** Any failure of a request to the API server. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly code: ApiErrorCode;
@@ -26,7 +26,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Reads a `Status` object (meta/v1), as the body of an error answer or in an ERROR event. */
+/** Converts a `Status` object (meta/v1), the body of an error response or the object of an ERROR event. */
 export function statusError(status: number, raw: unknown): ApiError {
   const body = (typeof raw === 'object' && raw !== null ? raw : {}) as {
     code?: unknown;
@@ -39,7 +39,7 @@ export function statusError(status: number, raw: unknown): ApiError {
   return new ApiError(isExpired(code, body) ? 'expired' : 'refused', message, { status: code });
 }
 
-/** A version from before an etcd restore is "too large" (504 with that cause), and no waiting makes it known. */
+/** After an etcd restore, an older resourceVersion can be "too large" (504 with that cause). Waiting does not help then. */
 function isExpired(code: number, body: { reason?: unknown; details?: { causes?: unknown } }): boolean {
   if (code === 410 || body.reason === 'Expired' || body.reason === 'Gone') return true;
   const causes = body.details?.causes;

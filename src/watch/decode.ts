@@ -4,8 +4,8 @@ import type { Issue } from '../model/issue.ts';
 import { protocols, type Protocol } from '../model/policy.ts';
 
 /**
- * Raw API objects to what we keep of them. Nothing of the raw object stays reachable, strings that many objects share are kept once,
- * and no input throws: what cannot be read is left out, which matches nothing, and is an issue.
+ * The decoders convert raw API objects to our model. The result keeps no reference to the raw object, and shares equal strings. No input throws:
+ * a decoder leaves out what it cannot read, so that it matches nothing, and reports an issue.
  */
 export interface Decoded<T> {
   readonly value: T;
@@ -25,10 +25,10 @@ type Raw = Readonly<Record<string, unknown>>;
 const nothing: Raw = {};
 const noPorts: readonly NamedPort[] = [];
 const noIssues: readonly Issue[] = [];
-/** The kubelet's, on the object that stands for a static pod. */
+/** The kubelet sets it on the mirror pod of a static pod. */
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
-/** `undefined` if it is no object with a name; `namespace` is empty for objects without one. */
+/** `undefined` if the value is not an object with a name. `namespace` is empty for cluster-scoped objects. */
 export function readIdentity(raw: unknown): ObjectIdentity | undefined {
   const metadata = child(asObject(raw), 'metadata');
   const name = text(metadata['name']);
@@ -72,7 +72,7 @@ export function decodeNamespace(raw: unknown, { name }: ObjectIdentity): Decoded
   };
 }
 
-/** Host names among a node's addresses are no issue: the API puts them there. */
+/** Addresses of type Hostname are valid in the API, so the decoder skips them without an issue. */
 export function decodeNode(raw: unknown, { name }: ObjectIdentity): Decoded<Node> {
   const addresses = list(child(asObject(raw), 'status')['addresses'])
     .map((each) => canonicalAddress(text(asObject(each)['address'])))
@@ -88,7 +88,7 @@ export function decodeNode(raw: unknown, { name }: ObjectIdentity): Decoded<Node
   return { value, issues: issues.length === 0 ? noIssues : issues };
 }
 
-/** `spec.podCIDR` is the first of `spec.podCIDRs`, or stands alone in objects of old servers. */
+/** `spec.podCIDR` repeats the first of `spec.podCIDRs`. Old API servers set it alone. */
 function readPodCidrs(spec: Raw, issues: Issue[]): string[] {
   const several = list(spec['podCIDRs']);
   const single = spec['podCIDR'];
@@ -103,7 +103,7 @@ function readPodCidrs(spec: Raw, issues: Issue[]): string[] {
   return [...new Set(cidrs)];
 }
 
-/** `status.podIPs` only, at most one a family (S1.8). */
+/** Reads `status.podIPs` only, at most one address of each family (S1.8). */
 function readPodAddresses(ips: readonly unknown[], issues: Issue[]): readonly string[] {
   const addresses: string[] = [];
   for (const [index, ip] of ips.entries()) {
@@ -118,7 +118,7 @@ function readPodAddresses(ips: readonly unknown[], issues: Issue[]): readonly st
   return addresses;
 }
 
-/** Ports with a name, of containers and of init containers that keep running (S4.10). */
+/** Reads the named ports of containers and of sidecar (restartable init) containers (S4.10). */
 function readPorts(spec: Raw, issues: Issue[]): readonly NamedPort[] {
   const ports: NamedPort[] = [];
   const seen = new Set<string>();
@@ -158,7 +158,7 @@ function readPort(raw: Raw, path: string, issues: Issue[]): NamedPort | undefine
 }
 
 function readLabels(metadata: Raw): Readonly<Record<string, string>> {
-  // Object.fromEntries defines what it is given; an assignment would lose a label named `__proto__`.
+  // Object.fromEntries keeps a label named `__proto__`; an assignment would lose it.
   return Object.fromEntries(
     Object.entries(child(metadata, 'labels')).flatMap(([key, value]) => {
       return typeof value === 'string' ? [[intern(key), intern(value)]] : [];
@@ -197,7 +197,7 @@ function show(value: unknown): string {
 const interned = new Map<string, string>();
 const internLimit = 50_000;
 
-/** One copy of a string, however many objects hold it. Forgets everything when full, so that churn cannot grow it. */
+/** Returns one shared copy of equal strings. The cache is cleared when it is full, so it cannot grow without limit. */
 function intern(value: string): string {
   const known = interned.get(value);
   if (known !== undefined) return known;

@@ -1,24 +1,24 @@
-/** Answers in a row that said that there is nothing of a resource of which there was something. */
-export interface EmptyAnswers {
-  /** When the first of them came, in milliseconds of a clock that never goes back. */
+/** Consecutive empty lists of a resource that had objects before. */
+export interface EmptyLists {
+  /** When the first of them arrived, in milliseconds of a monotonic clock. */
   readonly first: number;
   readonly count: number;
 }
 
-const leastAnswers = 5;
-const leastMs = 30_000;
-/** Before the next question. */
+const minLists = 5;
+const minMs = 30_000;
+/** Milliseconds before the next list. */
 export const emptyPauseMs = 5000;
 
-/** With one more such answer. */
-export function countEmpty(answers: EmptyAnswers | undefined, now: number): EmptyAnswers {
-  return { first: answers?.first ?? now, count: (answers?.count ?? 0) + 1 };
+/** Counts one more empty list. */
+export function countEmpty(lists: EmptyLists | undefined, now: number): EmptyLists {
+  return { first: lists?.first ?? now, count: (lists?.count ?? 0) + 1 };
 }
 
 /**
- * Whether nothing is there indeed (S7.18). A data store that was lost or is being restored answers so too, and to believe it would open all pods of all
- * nodes at once. Objects that somebody deletes come as events of the watch, which are believed at once.
+ * Whether the watch may accept that the resource has no objects (S7.18). An API server whose data store was lost or is being restored also returns
+ * empty lists, and accepting one at once would remove isolation on all nodes. Deletions arrive as watch events, and those apply at once.
  */
-export function isEmptyBelieved({ first, count }: EmptyAnswers, now: number): boolean {
-  return count >= leastAnswers && now - first >= leastMs;
+export function isEmptyAccepted({ first, count }: EmptyLists, now: number): boolean {
+  return count >= minLists && now - first >= minMs;
 }

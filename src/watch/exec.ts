@@ -9,8 +9,8 @@ export interface ExecTarget {
 }
 
 /**
- * Runs a program in a container, which the user must be allowed, and resolves with what it prints. Rejects with an ApiError if it cannot be run,
- * ends with another exit code than 0 or that of a finding, or takes too long.
+ * Runs a program in a container with the user's rights and resolves with its standard output. Rejects with an ApiError if the program cannot run,
+ * takes too long, or ends with an exit code other than 0 or `finding`.
  */
 export async function runInPod(
   config: KubeConfig,

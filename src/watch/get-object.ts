@@ -15,8 +15,9 @@ export interface GetOptions {
 }
 
 /**
- * One object as the API server has it at this moment, not as some cache had it; `undefined` if there is none. Rejects with an ApiError.
- * @param collection of all namespaces: `/api/v1/pods`
+ * Reads the current version of one object from the API server, not from its cache. Resolves with `undefined` if the object does not exist. Rejects
+ * with an ApiError.
+ * @param collection path of the resource in all namespaces: `/api/v1/pods`
  */
 export async function getObject(
   client: ApiReader,

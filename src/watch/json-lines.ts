@@ -1,9 +1,8 @@
 const newline = 0x0a;
 
 /**
- * Splits a byte stream into lines and decodes each. Bytes are joined before they are decoded, so a character cut by a chunk
- * survives, and joined once a line, so a long line costs no more than its length. A last line without its end is dropped: the
- * stream broke inside it.
+ * Splits a byte stream into lines and decodes each. It joins the bytes of a line once, and before it decodes them. So the cost of a line is linear,
+ * and a chunk may end inside a character. It drops a last line without a newline, because the stream broke inside that line.
  */
 export async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
   let pending: Uint8Array[] = [];

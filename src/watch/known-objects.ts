@@ -6,8 +6,8 @@ interface Version {
 }
 
 /**
- * Which version of which object has been told, so that each is told once: a repeated event says nothing, and a new list says only
- * what differs. Not the objects themselves: those are the indexer's.
+ * The version of each object for which the watch has emitted an event. With it, the watch emits each version once: it drops repeated events, and a
+ * new list yields only differences. It does not keep the objects; the indexer does.
  */
 export class KnownObjects {
   readonly #versions = new Map<ObjectKey, Version>();
@@ -29,7 +29,7 @@ export class KnownObjects {
     return known?.uid === uid && known.resourceVersion === resourceVersion && resourceVersion !== '';
   }
 
-  /** Another object has taken the key since. */
+  /** Whether another object has this key now. */
   isReplaced(key: ObjectKey, uid: string): boolean {
     const known = this.#versions.get(key);
     return known !== undefined && known.uid !== uid;

@@ -4,9 +4,9 @@ import { ApiError } from './api-error.ts';
 const pageSize = 500;
 
 /**
- * All pages of a list, each handed over before the next is fetched, so that no more than one page of raw objects is in memory.
- * Without a resourceVersion the answer is never older than anything the server said before. Resolves to the list's version.
- * A token that expires on the way leads to one list without pages, which cannot expire.
+ * Reads all pages of a list. It passes each page on before it fetches the next, so that memory holds one page of raw objects. Without a
+ * resourceVersion, the list is never older than what the API server returned before. Resolves with the list's resourceVersion. If the continue token
+ * expires, it starts again with one unpaged list, which cannot expire.
  */
 export async function listAll(
   client: ApiReader,
@@ -42,10 +42,11 @@ async function readPage(
     items?: unknown;
     metadata?: { resourceVersion?: unknown; continue?: unknown };
   } | null;
-  // `items: null` is how Go writes a list without entries.
+  // Go encodes an empty list as `items: null`.
   const items = raw?.items === null ? [] : raw?.items;
   const version = raw?.metadata?.resourceVersion;
-  if (!Array.isArray(items) || typeof version !== 'string') throw new ApiError('malformed', `no list at ${path}`);
+  if (!Array.isArray(items) || typeof version !== 'string')
+    throw new ApiError('malformed', `the response for ${path} is not a list`);
   const next = raw?.metadata?.continue;
   return { items, version, token: typeof next === 'string' && next !== '' ? next : undefined };
 }

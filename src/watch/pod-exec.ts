@@ -17,12 +17,12 @@ export interface CommandOutcome {
   readonly stderr: string;
 }
 
-/** Of one of its streams: an answer that goes on for ever must not fill the memory. */
+/** The limit for each output stream, so that endless output cannot fill the memory. */
 const maxBytes = 64 << 20;
 
 /**
- * Runs a command in a container, with the rights of the user of the kubeconfig. Resolves with how it ended, else rejects
- * with an ApiError; when the signal aborts, with its reason, and nothing stays open.
+ * Runs a command in a container with the rights of the kubeconfig's user. Resolves with its exit code and output, else rejects with an ApiError. If
+ * the signal aborts, it rejects with the signal's reason and closes the connection.
  */
 export async function execInPod(config: KubeConfig, wanted: PodCommand): Promise<CommandOutcome> {
   const { namespace, pod, container, command, signal } = wanted;
@@ -30,8 +30,8 @@ export async function execInPod(config: KubeConfig, wanted: PodCommand): Promise
   const exec = new Exec(await prepare(config));
   const { promise, resolve, reject } = Promise.withResolvers<CommandOutcome>();
   const abort = (): void => reject(signal.reason);
-  const tooMuch = (): void => reject(new ApiError('malformed', 'the command says too much'));
-  const [stdout, stderr] = [new Gathered(tooMuch), new Gathered(tooMuch)];
+  const overflow = (): void => reject(new ApiError('malformed', `the command printed more than ${maxBytes >> 20} MB`));
+  const [stdout, stderr] = [new OutputBuffer(overflow), new OutputBuffer(overflow)];
   const finished = (status: unknown): void => {
     const exitCode = exitCodeOf(status);
     if (exitCode !== undefined) resolve({ exitCode, stdout: stdout.text, stderr: stderr.text });
@@ -44,7 +44,7 @@ export async function execInPod(config: KubeConfig, wanted: PodCommand): Promise
     (socket) => {
       const broken = new ApiError('unreachable', 'the connection broke before the command had ended');
       socket.on('close', () => reject(broken));
-      // It may have ended before it counted as begun.
+      // The command may have ended before the connection was reported.
       const end = (): void => socket.terminate();
       promise.then(end, end);
     },
@@ -53,14 +53,14 @@ export async function execInPod(config: KubeConfig, wanted: PodCommand): Promise
   return promise.finally(() => signal.removeEventListener('abort', abort));
 }
 
-class Gathered extends Writable {
+class OutputBuffer extends Writable {
   readonly #chunks: Buffer[] = [];
-  readonly #tooMuch: () => void;
+  readonly #overflow: () => void;
   #size = 0;
 
-  constructor(tooMuch: () => void) {
+  constructor(overflow: () => void) {
     super();
-    this.#tooMuch = tooMuch;
+    this.#overflow = overflow;
   }
 
   get text(): string {
@@ -69,13 +69,13 @@ class Gathered extends Writable {
 
   override _write(chunk: Buffer, _: string, done: () => void): void {
     this.#size += chunk.length;
-    if (this.#size > maxBytes) this.#tooMuch();
+    if (this.#size > maxBytes) this.#overflow();
     else this.#chunks.push(chunk);
     done();
   }
 }
 
-/** Of the Status that ends the command (remotecommand's v4 and later). */
+/** Reads the exit code from the Status object that ends the stream (remotecommand protocol v4 and later). */
 function exitCodeOf(status: unknown): number | undefined {
   if (textAt(status, 'status') === 'Success') return 0;
   const cause = listAt(status, 'details', 'causes').find((each) => textAt(each, 'reason') === 'ExitCode');
@@ -83,22 +83,25 @@ function exitCodeOf(status: unknown): number | undefined {
   return cause !== undefined && Number.isInteger(code) ? code : undefined;
 }
 
-/** client-node tells of a refusal with the text of its WebSocket alone. */
+/** client-node reports a refused connection only as the error text of its WebSocket. */
 function connectError(error: unknown): ApiError {
-  // An ErrorEvent, or an Error.
+  // It is an ErrorEvent or an Error.
   const { message = 'no connection' } = error as { message?: string };
   const status = Number(/^Unexpected server response: ([0-9]{3})$/.exec(message)?.[1]);
   if (Number.isNaN(status)) return new ApiError('unreachable', message, { cause: error });
   const reasons: Readonly<Record<number, string>> = {
-    401: 'the API server does not know you',
-    // A WebSocket begins with a GET: for that it is get, and from 1.35 on create too (kubernetes pull request 134577).
-    403: 'you may not: it needs the rights to get and to create pods/exec',
-    404: 'the pod is not there (any more)',
+    401: 'the API server rejects your credentials',
+    // A WebSocket starts with a GET, which needs the verb get, and from Kubernetes 1.35 on create too (kubernetes pull request 134577).
+    403: 'not allowed: you need the verbs get and create on pods/exec',
+    404: 'the pod does not exist',
   };
-  return new ApiError('refused', reasons[status] ?? `the API server answers ${status}`, { status, cause: error });
+  return new ApiError('refused', reasons[status] ?? `the API server answered with status ${status}`, {
+    status,
+    cause: error,
+  });
 }
 
-/** Credentials go over TLS only. And client-node would write two slashes after a path that ends with one. */
+/** Removes credentials from a connection without TLS. Also removes a trailing slash of the server, which client-node would double. */
 async function prepare(config: KubeConfig): Promise<KubeConfig> {
   const cluster = config.getCurrentCluster();
   const user = config.getCurrentUser();
@@ -107,10 +110,10 @@ async function prepare(config: KubeConfig): Promise<KubeConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const prepared = new KubeConfig();
   if (server.startsWith('https://')) {
-    prepared.loadFromClusterAndUser({ ...cluster, server }, user ?? { name: 'nobody' });
+    prepared.loadFromClusterAndUser({ ...cluster, server }, user ?? { name: 'anonymous' });
   } else {
-    // Without TLS there is nothing to verify, and client-node wants to be told so.
-    prepared.loadFromClusterAndUser({ ...cluster, server, skipTLSVerify: true }, { name: 'nobody' });
+    // client-node requires skipTLSVerify for a server without TLS.
+    prepared.loadFromClusterAndUser({ ...cluster, server, skipTLSVerify: true }, { name: 'anonymous' });
   }
   return prepared;
 }

@@ -2,11 +2,11 @@ import { policyKinds } from '../kinds/all.ts';
 import type { ModelObject, ResourceName } from '../model/cluster.ts';
 import { decodeNamespace, decodeNode, decodePod, type Decoded, type ObjectIdentity } from './decode.ts';
 
-/** One thing to watch: where it is, and how its objects are read. */
+/** A resource that the agent watches. */
 export interface WatchedResource {
   readonly resource: ResourceName;
   readonly kind: string;
-  /** Of the collection, all namespaces: `/api/v1/pods`. */
+  /** Path of the collection in all namespaces: `/api/v1/pods`. */
   readonly path: string;
   readonly namespaced: boolean;
   readonly decode: (raw: unknown, identity: ObjectIdentity) => Decoded<ModelObject>;

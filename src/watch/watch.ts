@@ -4,37 +4,37 @@ import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts
 import { parseJson, type ApiReader } from './api-client.ts';
 import { ApiError, statusError } from './api-error.ts';
 import { backoffDelay, type BackoffLimits } from './backoff.ts';
-import { countEmpty, emptyPauseMs, isEmptyBelieved, type EmptyAnswers } from './empty-list.ts';
+import { countEmpty, emptyPauseMs, isEmptyAccepted, type EmptyLists } from './empty-list.ts';
 import { readIdentity, type ObjectIdentity } from './decode.ts';
 import { splitLines } from './json-lines.ts';
 import { KnownObjects } from './known-objects.ts';
 import { listAll } from './list.ts';
 import type { WatchedResource } from './resources.ts';
 
-/** What a watch tells besides its events. All calls are synchronous. */
+/** Notifications of a watch besides its events. All calls are synchronous. */
 export interface WatchObserver {
-  /** The server answered: the last known state is as fresh as this moment. */
+  /** The API server sent data. */
   contact(resource: ResourceName): void;
   listed(resource: ResourceName, kind: 'first' | 'again', objects: number): void;
   /**
-   * A list came back empty after so many objects were known, by this watch or before it began: `held`, they stay in force, and it is asked for again; `believed`, they are
-   * gone; `back`, it is not empty any more.
+   * A list was empty although `known` objects existed, known to this watch or from before it started. `held`: the objects stay in force and the watch
+   * lists again. `accepted`: the objects are gone. `recovered`: the list is no longer empty.
    */
-  emptied(resource: ResourceName, what: 'held' | 'believed' | 'back', known: number): void;
-  /** A stream ended or failed and is opened again. `error` is missing if the server closed it in good order. */
+  emptied(resource: ResourceName, what: 'held' | 'accepted' | 'recovered', known: number): void;
+  /** A stream ended or failed, and the watch opens it again. `error` is missing if the API server closed it normally. */
   interrupted(resource: ResourceName, error?: ApiError): void;
-  /** Something in a list or stream that is no object of this resource; it is skipped. */
+  /** The watch skipped an item that is not an object of this resource. */
   skipped(resource: ResourceName, message: string): void;
 }
 
 export interface WatchTiming {
   readonly backoff: BackoffLimits;
-  /** No byte for this long: the stream is dead. The server sends a bookmark about every minute. */
+  /** The watch closes a stream that brings no byte for so long. The API server sends a bookmark about every minute. */
   readonly silenceMs: number;
-  /** The server is asked to end a stream after between one and two times this. */
+  /** The watch asks the API server to end a stream after a random time between one and two times this. */
   readonly streamSeconds: number;
   readonly random: () => number;
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
   /** Resolves early when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -50,9 +50,9 @@ export const defaultTiming: WatchTiming = {
 };
 
 /**
- * Keeps one resource told: list, then watch from the list's version, again from the last version when the stream ends, and a new
- * list when that version is no longer kept. Every version of an object is told once, and nothing that the server still knows is
- * lost. An outage tells nothing, so the last known state stays (S7.12).
+ * Lists and watches one resource. It lists, watches from the list's resourceVersion, and watches again from the last version when the stream ends. It
+ * lists again when the API server no longer has that version. It emits each version of an object once and loses no object that the server has. An
+ * outage emits nothing, so the last known state stays in force (S7.12).
  */
 export class ResourceWatch {
   readonly #resource: WatchedResource;
@@ -63,13 +63,13 @@ export class ResourceWatch {
   readonly #countBefore: () => Promise<number>;
   readonly #known = new KnownObjects();
   #synced = false;
-  /** Where the next stream goes on; `undefined` asks for a list. */
+  /** The resourceVersion from which the next stream starts; `undefined` if a list must come first. */
   #version: string | undefined;
-  /** Since a stream last brought something. */
+  /** Failures since a stream last brought an event. */
   #failures = 0;
-  #empty: EmptyAnswers | undefined;
+  #empty: EmptyLists | undefined;
 
-  /** @param countBefore how many objects there were before this watch began, if that is known; asked when the first list is empty */
+  /** @param countBefore resolves with the number of objects known before this watch started; called only if the first list is empty */
   constructor(
     resource: WatchedResource,
     client: ApiReader,
@@ -106,17 +106,17 @@ export class ResourceWatch {
       }
       if (signal.aborted) return;
       this.#observer.interrupted(this.#resource.resource, error);
-      // The server answers, and only what we know is too old: the list that mends it waits only so long that not all nodes ask at once.
+      // The API server works, and only our version is too old. So the next list waits for the first delay only, which spreads the nodes.
       if (error?.code === 'expired' && !isFresh) this.#failures = 0;
       const { backoff, random, sleep } = this.#timing;
       await sleep(backoffDelay(this.#failures++, backoff, random), signal);
     }
   }
 
-  /** The events of a list are emitted in one go, so that nobody sees half of it. `undefined`: it is to be asked for again. */
+  /** Emits all events of a list synchronously, so that no consumer sees half of it. Resolves with `undefined` if the watch must list again. */
   async #list(signal: AbortSignal): Promise<string | undefined> {
     const { resource, path } = this.#resource;
-    // `undefined`: listed, and told before.
+    // `undefined`: the watch has emitted this version before.
     const listed = new Map<ObjectKey, ResourceEvent | undefined>();
     const options = { signal, silenceMs: this.#timing.silenceMs };
     const version = await listAll(this.#client, path, options, (items, restart) => {
@@ -128,36 +128,36 @@ export class ResourceWatch {
       }
     });
     const known = this.#synced || listed.size > 0 ? this.#known.size : await this.#countBefore();
-    if (!this.#mayBelieve(listed.size, known)) return undefined;
-    for (const key of this.#known.keys()) if (!listed.has(key)) this.#tell({ op: 'remove', resource, key });
+    if (!this.#acceptsList(listed.size, known)) return undefined;
+    for (const key of this.#known.keys()) if (!listed.has(key)) this.#emitOnce({ op: 'remove', resource, key });
     for (const [key, event] of listed) {
-      // What has been told is let go of: of a large cluster, the events alone are many megabytes.
+      // Frees each event as soon as it is emitted: in a large cluster the events take many megabytes.
       listed.set(key, undefined);
-      this.#tell(event);
+      this.#emitOnce(event);
     }
     this.#observer.listed(resource, this.#synced ? 'again' : 'first', listed.size);
-    if (!this.#synced) this.#tell({ op: 'synced', resource });
+    if (!this.#synced) this.#emitOnce({ op: 'synced', resource });
     this.#synced = true;
     return version;
   }
 
-  /** What was known stays in force until it is sure that nothing is there. */
-  #mayBelieve(listed: number, known: number): boolean {
+  /** Rejects an empty list until several of them confirm that the objects are gone. */
+  #acceptsList(listed: number, known: number): boolean {
     const { resource } = this.#resource;
     if (listed > 0 || known === 0) {
-      if (this.#empty) this.#observer.emptied(resource, 'back', known);
+      if (this.#empty) this.#observer.emptied(resource, 'recovered', known);
       this.#empty = undefined;
       return true;
     }
     const now = this.#timing.now();
     this.#empty = countEmpty(this.#empty, now);
-    const isBelieved = isEmptyBelieved(this.#empty, now);
-    this.#observer.emptied(resource, isBelieved ? 'believed' : 'held', known);
-    if (isBelieved) this.#empty = undefined;
-    return isBelieved;
+    const isAccepted = isEmptyAccepted(this.#empty, now);
+    this.#observer.emptied(resource, isAccepted ? 'accepted' : 'held', known);
+    if (isAccepted) this.#empty = undefined;
+    return isAccepted;
   }
 
-  /** Resolves when the server ends the stream. */
+  /** Resolves when the API server ends the stream. */
   async #watch(version: string, signal: AbortSignal): Promise<void> {
     const { backoff, now, random, silenceMs, streamSeconds } = this.#timing;
     const timeoutSeconds = String(Math.ceil(streamSeconds * (1 + random())));
@@ -170,7 +170,7 @@ export class ResourceWatch {
       this.#handleLine(parseJson(line));
       this.#failures = 0;
     }
-    // A server without bookmarks may have had nothing to say.
+    // An API server without bookmarks sends nothing if nothing changes.
     if (now() - opened > backoff.maxMs) this.#failures = 0;
   }
 
@@ -183,12 +183,12 @@ export class ResourceWatch {
     const version = object?.metadata?.resourceVersion;
     if (type === 'ADDED' || type === 'MODIFIED') {
       const identified = this.#identify(object);
-      if (identified) this.#tell(this.#upsertOf(object, identified));
+      if (identified) this.#emitOnce(this.#upsertOf(object, identified));
     } else if (type === 'DELETED') {
       const identified = this.#identify(object);
-      if (identified) this.#tell(this.#removeOf(identified));
+      if (identified) this.#emitOnce(this.#removeOf(identified));
     } else if (typeof type !== 'string') {
-      throw new ApiError('malformed', 'a line of the stream is no event');
+      throw new ApiError('malformed', 'a line of the stream is not an event');
     } else if (type !== 'BOOKMARK') this.#observer.skipped(this.#resource.resource, `event type ${type}`);
     if (typeof version === 'string' && version !== '') this.#version = version;
   }
@@ -200,11 +200,11 @@ export class ResourceWatch {
       this.#observer.skipped(resource, identity ? `namespace ${JSON.stringify(identity.namespace)}` : 'no name');
       return undefined;
     }
-    // `join` makes one flat string, where a template would leave a tree of three, for as long as the object is there.
+    // `join` creates one flat string. V8 would keep a template string as a tree of three strings for as long as the object exists.
     return { key: namespaced ? [identity.namespace, identity.name].join('/') : identity.name, identity };
   }
 
-  /** `undefined` if this version has been told. */
+  /** `undefined` if the watch has emitted this version. */
   #upsertOf(raw: unknown, { key, identity }: IdentifiedObject): ResourceEvent | undefined {
     if (this.#known.hasVersion(key, identity)) return undefined;
     const { uid, resourceVersion, generation } = identity;
@@ -218,7 +218,7 @@ export class ResourceWatch {
     return { op: 'remove', resource: this.#resource.resource, key };
   }
 
-  #tell(event: ResourceEvent | undefined): void {
+  #emitOnce(event: ResourceEvent | undefined): void {
     if (event === undefined) return;
     this.#known.record(event);
     this.#emit(event);
@@ -230,7 +230,7 @@ interface IdentifiedObject {
   readonly identity: ObjectIdentity;
 }
 
-/** What waiting may cure is tried again from the same version; after anything else only a list is sure to go on. */
+/** After an error that may be temporary, the watch continues from the same version. After any other error it lists again. */
 function asksForList(error: ApiError): boolean {
   if (error.code === 'expired' || error.code === 'malformed') return true;
   if (error.code !== 'refused' || error.status === undefined) return false;

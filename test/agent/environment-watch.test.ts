@@ -109,7 +109,7 @@ describe('watchEnvironment', () => {
       nft: undefined,
       nf_tables: undefined,
       ipvs: undefined,
-      'bridge-netfilter': 'not known yet',
+      'bridge-netfilter': 'not checked yet',
     });
     await lookAt();
     assert.equal(ready.ok, true);
@@ -120,7 +120,7 @@ describe('watchEnvironment', () => {
     start();
     await lookAt(localPod('x/a/1', ['10.9.0.5']));
     assert.match(reasons()['nft']!, /^nft cannot be run: install nftables .*EACCES/);
-    assert.equal(reasons()['nf_tables'], 'not known yet');
+    assert.equal(reasons()['nf_tables'], 'not checked yet');
     programs = {};
     await lookAt();
     assert.equal(ready.ok, true);
@@ -134,8 +134,11 @@ describe('watchEnvironment', () => {
       programs = { ip: result };
       pods = new Map();
       start();
-      await becomes('ipvs', /^could not look: ip cannot be used: install iproute2 \((spawn ip ENOENT|[^)\n]*force)\)$/);
-      await becomes('bridge-netfilter', /^could not look: ip cannot be used/);
+      await becomes(
+        'ipvs',
+        /^the check failed: ip cannot be used: install iproute2 \((spawn ip ENOENT|[^)\n]*force)\)$/,
+      );
+      await becomes('bridge-netfilter', /^the check failed: ip cannot be used/);
       programs = {};
       await lookAt(localPod('x/a/1', ['10.9.0.5']));
       assert.equal(ready.ok, true);

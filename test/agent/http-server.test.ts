@@ -32,7 +32,7 @@ describe('an agent whose port another process has', () => {
 
   it('gives up in time, and says what to do', async () => {
     const { other, port } = await occupy();
-    await assert.rejects(serve(port, 0), { code: 'EADDRINUSE', message: /end that one, or set --listen/ });
+    await assert.rejects(serve(port, 0), { code: 'EADDRINUSE', message: /stop that process, or set --listen/ });
     other.close();
   });
 

@@ -40,7 +40,9 @@ describe('LinkWatch', () => {
   };
   const look = async (...pods: LocalPod[]): Promise<string[]> => {
     return [...(await watch.look(pods, signal))].flatMap(([key, issues]) =>
-      issues.map(({ code, effect, message }) => `${key} ${code} ${effect} ${/ devices (.*) is, /.exec(message)?.[1]}`),
+      issues.map(
+        ({ code, effect, message }) => `${key} ${code} ${effect} ${/ device of (.*), so /.exec(message)?.[1]}`,
+      ),
     );
   };
 

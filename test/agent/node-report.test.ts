@@ -34,17 +34,17 @@ describe('NodeReporter', () => {
   it('leaves it to the rules to say that there are none yet', () => {
     create(true);
     assert.deepEqual(ready.results(), [
-      { name: 'rules', reason: 'not known yet' },
-      { name: 'gate', note: 'not known yet' },
+      { name: 'rules', reason: 'not checked yet' },
+      { name: 'gate', note: 'not applied yet' },
       { name: 'guard', note: 'on' },
     ]);
   });
 
   const doubt =
-    'off: a pod of this node has an address outside of 10.1.0.0/24 of its Node: the network plugin does not keep to it; --pod-cidr says where';
+    'off: a pod of this node has an address outside of the pod range 10.1.0.0/24 of its Node: the network plugin does not use that range; set the right one with --pod-cidr';
   for (const [what, gate, ranges, disputed, note] of [
     ['the ranges of the gate', true, ['10.1.0.0/24', 'fd00::/64'], [], '10.1.0.0/24, fd00::/64'],
-    ['that no range is known', true, [], [], 'off: no range of this node is known'],
+    ['that no range is known', true, [], [], 'off: the pod ranges of this node are unknown'],
     ['that the ranges of the Node are in doubt', true, [], ['10.1.0.0/24'], doubt],
     ['that others are gated', true, ['10.2.0.0/24'], ['10.1.0.0/24'], '10.2.0.0/24'],
     ['that the gate is turned off', false, [], [], 'off: --no-start-gate'],
@@ -84,7 +84,7 @@ describe('NodeReporter', () => {
   it('says for how long what was kept is in force', async () => {
     const reporter = create(true);
     reporter.applied(emptySnapshot, noDoubts, true);
-    assert.match(notes()[0]!, /^what this node had kept is in force/);
+    assert.match(notes()[0]!, /^the saved state of this node is in force/);
     assert.equal(await metric('postern_state_restored'), '1');
     reporter.applied(emptySnapshot, noDoubts, false);
     assert.equal(notes()[0], undefined);

@@ -416,9 +416,9 @@ describe('Reconciler', function () {
       nft.failNext(new Error('no answer'));
       agent.upsert(allowBlock);
       await agent.idle();
-      assert.equal(agent.clock.pending, 1);
+      assert.deepEqual([agent.clock.pending, agent.flusherClock.pending], [1, 1]);
       agent.stop();
-      assert.equal(agent.clock.pending, 0);
+      assert.deepEqual([agent.clock.pending, agent.flusherClock.pending], [0, 0]);
     });
   });
 
@@ -776,6 +776,80 @@ function renderElements(operation: Operation): string {
 async function afterMicrotasks(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await Promise.resolve();
 }
+describe('an address that passes to another pod (S5.17)', () => {
+  const ranges: NodeFact = { op: 'ranges', cidrs: ['10.1.0.0/24'] };
+  const next = pod('x/web', { ips: ['10.1.0.1'], labels: { app: 'web' }, uid: 'next' });
+
+  async function started(kernel: KernelTables): Promise<NodeAgent> {
+    const agent = new NodeAgent(kernel);
+    agent.receive(ranges);
+    return agent.start(cluster);
+  }
+
+  it('passes after its connections were deleted, while the stage make does not wait', async () => {
+    const nft = new FakeNft();
+    const agent = await started(nft);
+    const deleted = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<readonly string[]>();
+    agent.flush = (addresses) => {
+      asked.resolve(addresses);
+      return deleted.promise.then(() => new Set());
+    };
+    const made = Promise.withResolvers<void>();
+    agent.onStage = (stage) => {
+      if (stage === 'make') made.resolve();
+    };
+    const opened = (): boolean => nft.ruleset!.ip!.maps.get('ingress4')!.elements.has('10.1.0.9');
+    agent.upsert(pod('x/new', { ips: ['10.1.0.9'], labels: { app: 'new' } }), policyOf('new'));
+    assert.deepEqual(await asked.promise, ['10.1.0.9']);
+    await made.promise;
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    assert.equal(opened(), false);
+    deleted.resolve();
+    await agent.idle();
+    assert.equal(opened(), true);
+    assert.deepEqual(agent.flushed, [{ addresses: ['10.1.0.9'], error: undefined }]);
+  });
+
+  it('passes if they cannot be deleted, and the agent reports that', async () => {
+    const nft = new FakeNft();
+    const agent = await started(nft);
+    const error = new Error('there is no such program');
+    agent.flush = () => Promise.reject(error);
+    agent.upsert(pod('x/new', { ips: ['10.1.0.9'] }));
+    await agent.idle();
+    assert.deepEqual(agent.flushed, [{ addresses: ['10.1.0.9'], error }]);
+    assert.deepEqual(agent.failures, []);
+    assert.ok(nft.ruleset!.ip!.maps.get('ingress4')!.elements.has('10.1.0.9'));
+  });
+
+  it('is flushed also if the change needs no transaction, and no other change flushes', async () => {
+    const agent = await started(new FakeNft());
+    agent.upsert(allowBlock);
+    await agent.idle();
+    agent.upsert(allowClient);
+    await agent.idle();
+    assert.deepEqual(agent.flushed, [], 'where there was no table, pods run already');
+    agent.upsert(next);
+    await agent.idle();
+    assert.deepEqual(agent.flushed, [{ addresses: ['10.1.0.1'], error: undefined }]);
+  });
+
+  it('is flushed if its pod came while no agent ran, and addresses of earlier pods are not', async () => {
+    const nft = new FakeNft();
+    await started(nft);
+    const again = new NodeAgent(nft);
+    again.receive(ranges);
+    await again.start([...cluster, pod('x/new', { ips: ['10.1.0.9'] })]);
+    assert.deepEqual(again.flushed, [{ addresses: ['10.1.0.9'], error: undefined }]);
+  });
+});
+
+/** Isolates pods of this label, by classes of their own. */
+function policyOf(app: string): ApiObject {
+  return policy(`x/${app}`, { podSelector: { matchLabels: { app } }, ingress: [{ ports: [{ port: 4711 }] }] });
+}
+
 describe('looking whether our tables are as they were written (S7.16)', () => {
   /** Of both families. */
   const dual = pod('x/web', { ips: ['10.1.0.1', 'fd01::1'], labels: { app: 'web' } });

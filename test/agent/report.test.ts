@@ -70,16 +70,16 @@ describe('Reporter', () => {
     assert.match(ready.results()[0]!.reason!, /waiting for the first list of pods/);
     reporter.reportLists(new Set());
     assert.equal(ready.ok, true);
-    assert.match(ready.results()[0]!.note!, /lists no networkpolicies, after 12/);
+    assert.match(ready.results()[0]!.note!, /lists no networkpolicies, but there were 12: /);
     assert.deepEqual([told, await heldObjects()], [['nodes n1 empty-list networkpolicies'], [12]]);
     reporter.reportLists(new Set(['networkpolicies']));
     assert.equal(ready.ok, false);
     assert.match(
       ready.results()[0]!.reason!,
-      /first list of networkpolicies; .* lists no networkpolicies, and before this agent started there were at least 12: the rules stay/,
+      /first list of networkpolicies; .* lists no networkpolicies, but this node knew at least 12 before the agent started: the rules stay/,
     );
     reporter.reportLists(new Set());
-    for (const end of ['believed', 'back'] as const) {
+    for (const end of ['accepted', 'recovered'] as const) {
       reporter.watches.emptied('networkpolicies', 'held', 12);
       reporter.watches.emptied('networkpolicies', end, 12);
       assert.deepEqual([ready.results(), await heldObjects()], [[{ name: 'lists' }], [0]]);
@@ -115,13 +115,13 @@ describe('Reporter', () => {
     };
     const start = 'networkpolicies x/large too-large failed-closed: ';
     const ofPolicy = messageWithin({ policy: 100, namespace: 1000, node: 1000 });
-    assert.ok(ofPolicy.startsWith(`${start}costs this node about 160 units, and one policy may cost 100`), ofPolicy);
+    assert.ok(ofPolicy.startsWith(`${start}costs this node about 160 units, but one policy may cost 100`), ofPolicy);
     const ofNamespace = messageWithin({ policy: 1000, namespace: 120, node: 1000 });
-    assert.match(ofNamespace, /costs this node about 160 units .* which cost about 160 together and may cost 120: /);
+    assert.match(ofNamespace, /costs this node about 160 units .* which together cost about 160 but may cost 120: /);
     const roomy = { policy: 1000, namespace: 1000, node: 1000 };
     const ofNode = messageWithin(roomy, { namespace: 1000, node: 49 });
-    assert.match(ofNode, /has 1 selector .* costs this node more than its share, about 49 units: /);
+    assert.match(ofNode, /has 1 selector .* costs this node more than the namespace's share, about 49 units: /);
     for (const message of [ofPolicy, ofNamespace, ofNode])
-      assert.match(message, /without its allows\. Use fewer peers/);
+      assert.match(message, /its allow rules are not programmed\. Use fewer peers/);
   });
 });

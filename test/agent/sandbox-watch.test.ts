@@ -48,30 +48,30 @@ describe('reportSandboxes', () => {
 
   it('is not fine until the first listing is in', async () => {
     await start('/cache');
-    assert.deepEqual([notes(), listings], [['not known yet'], 0]);
+    assert.deepEqual([notes(), listings], [['not checked yet'], 0]);
     emit({ op: 'ranges', cidrs: ['10.1.0.0/24'] });
     assert.equal(facts.length, 1);
     watched!.observer.listed(3);
     assert.deepEqual(facts.at(-1), { op: 'cache-readable', readable: true });
-    assert.deepEqual([notes(), listings, ready.ok], [['as /cache has them'], 1, true]);
+    assert.deepEqual([notes(), listings, ready.ok], [['from /cache'], 1, true]);
     assert.equal(await metric('postern_sandbox_cache_available'), '1');
   });
 
   it('is fine without a cache, and says so', async () => {
     await start('/cache');
-    watched!.observer.lost('there is no directory /cache');
+    watched!.observer.lost('the directory /cache does not exist');
     assert.deepEqual(
       [notes(), listings, ready.ok],
-      [['no cache: there is no directory /cache: addresses of pods come from the API server'], 1, true],
+      [['no cache: the directory /cache does not exist: pod addresses come from the API server'], 1, true],
     );
     assert.equal(await metric('postern_sandbox_cache_available'), '0');
     assert.equal(log.length, 1);
     assert.deepEqual(facts, [{ op: 'cache-readable', readable: false }]);
     watched!.observer.listed(0);
-    assert.deepEqual(notes(), ['as /cache has them']);
+    assert.deepEqual(notes(), ['from /cache']);
     watched!.observer.lost('it cannot be read');
     assert.deepEqual(notes(), [
-      'no cache: it cannot be read: what it told stays in force, else addresses of pods come from the API server',
+      'no cache: it cannot be read: known sandboxes stay in force, other pod addresses come from the API server',
     ]);
     assert.deepEqual(facts.at(-1), { op: 'cache-readable', readable: false });
   });
@@ -80,7 +80,7 @@ describe('reportSandboxes', () => {
     await start(undefined);
     assert.deepEqual(
       [watched, notes(), listings],
-      [undefined, ['nobody looks: addresses of pods come from the API server'], 1],
+      [undefined, ['disabled: pod addresses come from the API server'], 1],
     );
   });
 
@@ -91,6 +91,6 @@ describe('reportSandboxes', () => {
     assert.equal(await metric('postern_sandbox_cache_problems_total'), '1');
     assert.match(log[0]!, /"file":"net-1-eth0","msg":"[^"]*: it is not JSON"/);
     assert.match(log[1]!, /"msg":"no watches left"/);
-    assert.deepEqual([notes(), listings], [['not known yet'], 0]);
+    assert.deepEqual([notes(), listings], [['not checked yet'], 0]);
   });
 });

@@ -54,13 +54,13 @@ describe('the state keeper', () => {
     await first.finish();
     assert.deepEqual(await writes(), ['postern_state_writes_total{result="written"} 1']);
     assert.deepEqual(await open(folder).read(), stateOf(fullSnapshot));
-    assert.deepEqual(messages(), ['read what this node had kept']);
+    assert.deepEqual(messages(), ['read the saved state of this node']);
   });
 
   it('says of what was kept that it cannot be used', async () => {
     await writeFile(join(folder, 'state.json'), 'nonsense');
     assert.equal(await open(folder).read(), undefined);
-    assert.match(messages().join(), /state\.json is not used, for /);
+    assert.match(messages().join(), /state\.json is not used: /);
   });
 
   it('keeps nothing before what cannot be used has been put aside', async () => {
@@ -99,10 +99,10 @@ describe('the state keeper', () => {
     await keeper.finish();
     keeper.changed();
     await keeper.finish();
-    assert.deepEqual(messages(), ['could not keep the state of this node']);
+    assert.deepEqual(messages(), ['could not save the state of this node']);
     await rm(blocker);
     await keeper.finish();
-    assert.deepEqual(messages(), ['the state of this node is kept again']);
+    assert.deepEqual(messages(), ['saved the state of this node again']);
     assert.equal((await writes())[0]?.startsWith('postern_state_writes_total{result="failed"}'), true);
   });
 

@@ -67,7 +67,8 @@ const cases: readonly Case[] = [
   {
     what: 'a connection to a pod of another namespace',
     denials: [noted('egress', '10.1.0.1', '10.1.0.3')],
-    event: /egress denied: shop\/shop-pod-1 → 10\.1\.0\.3, TCP\/8080\..*Operators read in the log of the agent who/,
+    event:
+      /egress denied: shop\/shop-pod-1 → 10\.1\.0\.3, TCP\/8080\..*For operators, the agent.s log names the owner of/,
     log: /label app of bank\/bank-pod-3 is .*bank-app-3/,
   },
   {

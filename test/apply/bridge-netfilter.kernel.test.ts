@@ -40,7 +40,7 @@ describe('the check of bridge netfilter', function () {
     await set(0, 1);
     assert.equal(
       await check([ipv4, ipv6]),
-      'IPv4 between pods on bridge pods0 passes no policy: net.bridge.bridge-nf-call-iptables is 0; ' +
+      'IPv4 between pods on bridge pods0 bypasses all policies: net.bridge.bridge-nf-call-iptables is 0; ' +
         'run: sysctl -w net.bridge.bridge-nf-call-iptables=1',
     );
     await set(0, 0);

@@ -19,7 +19,7 @@ describe('the version of nft', () => {
     ['nftables v1.0.0 (Fearless Fosdick #2)', /^nft 1\.0\.0 is too old: install nftables 1\.0\.1 or later$/],
     ['nftables v1.0 (x)', /^nft 1\.0\.0 is too old/],
     ['nftables v0.9.9 (x)', /^nft 0\.9\.9 is too old/],
-    ['usage', /^nft does not tell its version: "usage"$/],
+    ['usage', /^nft printed no version: "usage"$/],
   ] as const) {
     it(`is ${problem ? 'refused' : 'taken'}: ${stdout}`, async () => {
       const found = await checkNftVersion(answering({ stdout }), signal);

@@ -41,7 +41,7 @@ describe('the check of IPVS', function () {
     await kernel.sh('ip address add 10.96.0.1/32 dev kube-ipvs0');
     assert.equal(
       await check(),
-      "kube-proxy's IPVS mode (device kube-ipvs0) takes requests to Services past all policies: set its mode to nftables or iptables, " +
+      "kube-proxy's IPVS mode (device kube-ipvs0) forwards requests to Services around all policies: set its mode to nftables or iptables, " +
         'then run kube-proxy --cleanup or restart the node: the old mode leaves its rules behind',
     );
     await kernel.sh('ip link del kube-ipvs0');

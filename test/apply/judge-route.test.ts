@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Device, Devices } from '../../src/apply/devices.ts';
-import { describeOutside, judgeOtherRoute, judgeRoute, type Outside, type Way } from '../../src/apply/judge-route.ts';
+import {
+  describeOutside,
+  judgeOtherRoute,
+  judgeRoute,
+  type Outside,
+  type PodRoute,
+} from '../../src/apply/judge-route.ts';
 
 function device(kind?: string, lower?: string): Device {
   const netfilter = kind === 'bridge' ? { iptables: false, ip6tables: false } : undefined;
@@ -89,7 +95,7 @@ const recorded: readonly [what: string, answer: string, way: string][] = [
   ],
 ];
 
-function told(way: Way | undefined): string {
+function told(way: PodRoute | undefined): string {
   if (!way) return 'unknown';
   if (way.isInside) return way.bridge === undefined ? 'inside' : `inside by ${way.bridge}`;
   if (way.isNode) return 'the node';
@@ -173,8 +179,8 @@ describe('what is said of a pod outside', () => {
         ]),
       ),
       'this node reaches 192.0.2.9 by up0 (ifb) and 2001:db8:1::9 by 2001:db8::1 on eth0, not by a veth, a tap or a bridge: ' +
-        'as with macvlan, ipvlan, SR-IOV and host-device, its packets need not cross the node, and no policy holds for those that do not: ' +
-        'use a plugin that routes or bridges pods on the node',
+        "packets of the pod can bypass the node's rules, as with macvlan, ipvlan, SR-IOV and host-device, and no policy applies to them: " +
+        'use a CNI plugin that routes or bridges pods on the node',
     );
   });
 
@@ -182,7 +188,7 @@ describe('what is said of a pod outside', () => {
     const node = { ...outside, device: 'lo', kind: undefined, isNode: true };
     assert.equal(
       describeOutside(new Map([['10.9.0.1', node]])),
-      'the node itself has 10.9.0.1, so no policy holds for what is sent there: give the pod an address of its own',
+      'the node itself has 10.9.0.1, so no policy applies to traffic to it: give the pod an address of its own',
     );
   });
 });

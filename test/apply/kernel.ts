@@ -10,8 +10,9 @@ import { skipTest } from '../support/skip.ts';
 
 /** A network namespace of its own, with rules, links and sysctls that nobody else sees. */
 export interface Kernel {
-  /** A program that is nft in that namespace. */
+  /** Programs that are nft and conntrack in that namespace. */
   readonly nft: string;
+  readonly conntrack: string;
   readonly exec: Exec;
   readonly readFile: (path: string) => Promise<string>;
   /** Runs a shell script there; rejects if it fails. */
@@ -27,15 +28,19 @@ export async function openKernel(context: Context): Promise<Kernel> {
   const name = `postern-test-${process.pid}-${count++}`;
   await createNamespace(name);
   const folder = await mkdtemp(join(tmpdir(), 'postern-test-'));
-  const nft = join(folder, 'nft');
-  await writeFile(nft, `#!/bin/sh\nexec ${[...enterNamespace(name, 'nft', [])].flat().join(' ')} "$@"\n`);
-  await chmod(nft, 0o755);
+  const wrap = async (program: string): Promise<string> => {
+    const path = join(folder, program);
+    await writeFile(path, `#!/bin/sh\nexec ${[...enterNamespace(name, program, [])].flat().join(' ')} "$@"\n`);
+    await chmod(path, 0o755);
+    return path;
+  };
   const run = async (file: string, args: string[]): Promise<string> => {
     const { stdout } = await execa(...enterNamespace(name, file, args));
     return stdout;
   };
   return {
-    nft,
+    nft: await wrap('nft'),
+    conntrack: await wrap('conntrack'),
     exec: (file, args, options) => exec(...enterNamespace(name, file, args), options),
     readFile: (path) => run('cat', [path]),
     sh: (script) => run('sh', ['-ec', script]),

@@ -83,7 +83,7 @@ describe('an nft that tells of changes', function () {
   it('does not count as listening where there is no nft, or it ends or does nothing', async () => {
     await assert.rejects(start('/nonexistent').listening, /ENOENT/);
     await assert.rejects(start(await script('exit 3')).listening, /exit code 3/);
-    await assert.rejects(start(await script('exec sleep 60'), 100).listening, /has not begun to listen in 0.1 s/);
+    await assert.rejects(start(await script('exec sleep 60'), 100).listening, /did not start to listen within 0.1 s/);
   });
 
   async function script(text: string): Promise<string> {

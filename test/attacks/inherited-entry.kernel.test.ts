@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { labCnis } from '../../src/lab/cni-config.ts';
 import { families } from '../../src/model/address.ts';
@@ -9,6 +12,7 @@ import { newToken } from '../kernel/ear.ts';
 import { eventually } from '../kernel/eventually.ts';
 import { frame } from '../kernel/frames.ts';
 import { nicOf, readLinks } from '../kernel/nic.ts';
+import { readMetric, readPage } from '../kernel/agent-pages.ts';
 import { policy } from '../kernel/policies.ts';
 import { AttackLab } from './attack-lab.ts';
 import type { PodKey } from './attack-lab.ts';
@@ -22,92 +26,131 @@ const late = 'evil/late' as PodKey;
 const heir = 'bank/heir' as PodKey;
 const accomplice = 'evil/free';
 
-/**
- * S5.17 does not hold here, and SECURITY.md says so: the kernel keeps the connections of a pod that has gone, and who opened them. To the rules
- * an accomplice at their other end answers the pod that has the address now.
- */
+/** How the address is handed on. */
+const cases = [
+  { what: 'while the agent runs', isDown: false, forgets: true },
+  { what: 'while there is no agent', isDown: true, forgets: true },
+  // The control: the kernel keeps the entries, and who opened them. To the rules the accomplice answers the new pod.
+  { what: 'where conntrack cannot be run', isDown: false, forgets: false },
+] as const;
+
 for (const cni of labCnis) {
-  describe(`attack: connections of the pod that had the address before (kernel, ${cni})`, function () {
-    this.timeout(60_000);
-    let attacks: AttackLab;
-    const ports = new Map<string, number>();
-    const portOf = (family: Family, protocol: string): number => ports.get(`${family} ${protocol}`)!;
-    const address = (key: PodKey, family: Family): string =>
-      attacks.lab.station(key).addresses.find((each) => each.includes(':') === (family === 'ipv6'))!;
+  for (const [index, { what, isDown, forgets }] of cases.entries()) {
+    describe(`attack: connections of the pod that had the address before, ${what} (kernel, ${cni})`, function () {
+      this.timeout(60_000);
+      let attacks: AttackLab;
+      let folder: string;
+      const ports = new Map<string, number>();
+      const portOf = (family: Family, protocol: string): number => ports.get(`${family} ${protocol}`)!;
+      const address = (key: PodKey, family: Family): string =>
+        attacks.lab.station(key).addresses.find((each) => each.includes(':') === (family === 'ipv6'))!;
 
-    before(async function () {
-      await needMachine(this, cni);
-      attacks = await AttackLab.open({ name: nameLab(`attinherit${cni}`), cni, agents: {}, podAddresses: 5 });
-      const { lab } = attacks;
-      lab.apply([
-        pod('evil', 'late', [], { nodeName: 'n1' }),
-        policy('bank', 'heir', { pods: { pod: 'heir' }, ingress: [] }),
-      ]);
-      await lab.settle();
-      const old = address(late, 'ipv4');
-      for (const family of families) await openAll(family);
-      attacks.forget(late);
-      lab.store.delete('pods', { namespace: 'evil', name: 'late' });
-      await lab.settle();
-      lab.apply([pod('bank', 'heir', ['TCP/80'], { nodeName: 'n1' })]);
-      await lab.settle();
-      assert.equal(address(heir, 'ipv4'), old);
-      // It would learn the new MAC by itself, some seconds later.
-      await attacks.run(accomplice, 'ip', 'neighbour', 'flush', 'dev', 'eth0');
-      await attacks.listen(heir);
-    });
-    after(() => attacks?.close());
-
-    /** From the ports that it wants to reach later. The accomplice does not answer the SYN. */
-    async function openAll(family: Family): Promise<void> {
-      for (const protocol of ['udp', 'tcp']) ports.set(`${family} ${protocol}`, newPort());
-      const to = attacks.address(accomplice, family);
-      const [datagram, opening] = [newToken(), newToken()];
-      const head = { from: address(late, family), to, sourcePort: 80, port: portOf(family, 'tcp'), flags: flag.syn };
-      const syn = segment(head, `<${opening}>`);
-      await attacks.run(
-        accomplice,
-        'nft',
-        `add table inet silent; add chain inet silent in { type filter hook input priority 0; }
-         add rule inet silent in tcp dport ${portOf(family, 'tcp')} tcp flags & (syn | ack) == syn drop`,
-      );
-      const own = (await readLinks(attacks.lab, late)).find(({ ifname }) => ifname === 'eth0')!;
-      const links = await readLinks(attacks.lab, 'node/n1');
-      const gateway = links.find(({ ifindex }) => ifindex === own.link_index)!.address;
-      const mac = cni === 'bridge' ? attacks.nic(accomplice).mac : gateway;
-      await attacks.listen(accomplice);
-      // Until the agent has heard of the sandbox, nothing passes.
-      await eventually(async () => {
-        await attacks.act(late, 'plain', [say(5353, to, portOf(family, 'udp'), `<${datagram}>`)]);
-        await attacks.send(late, frame(mac, nicOf(own).mac, typeOf(syn), syn));
-        return [datagram, opening].every((each) => attacks.heard(accomplice, each)) ? undefined : 'nothing has passed';
-      });
-    }
-
-    for (const family of families) {
-      it(`reach a denied port over UDP, ${family}`, async () => {
-        const [old, fresh] = [newToken(), newToken()];
-        const goal = address(heir, family);
-        await attacks.act(accomplice, 'plain', [
-          say(newPort(), goal, 5353, `<${fresh}>`),
-          say(portOf(family, 'udp'), goal, 5353, `<${old}>`),
+      before(async function () {
+        await needMachine(this, cni);
+        folder = await mkdtemp(join(tmpdir(), 'postern-path-'));
+        const agents = forgets ? {} : { env: { PATH: `${await withoutConntrack()}:${process.env['PATH']}` } };
+        attacks = await AttackLab.open({ name: nameLab(`attold${cni}${index}`), cni, agents, podAddresses: 5 });
+        const { lab } = attacks;
+        lab.apply([
+          pod('evil', 'late', [], { nodeName: 'n1' }),
+          policy('bank', 'heir', { pods: { pod: 'heir' }, ingress: [] }),
         ]);
-        await attacks.hears(heir, old);
-        assert.equal(attacks.heard(heir, fresh), false);
+        await lab.settle();
+        const old = address(late, 'ipv4');
+        for (const family of families) await openAll(family);
+        attacks.forget(late);
+        const agent = lab.agents.get('n1')!;
+        if (isDown) await agent.stop('SIGKILL');
+        lab.store.delete('pods', { namespace: 'evil', name: 'late' });
+        await lab.settle();
+        lab.apply([pod('bank', 'heir', ['TCP/80'], { nodeName: 'n1' })]);
+        await lab.settle();
+        if (isDown) {
+          await agent.start();
+          await lab.settle();
+        }
+        assert.equal(address(heir, 'ipv4'), old);
+        // It would learn the new MAC by itself, some seconds later.
+        await attacks.run(accomplice, 'ip', 'neighbour', 'flush', 'dev', 'eth0');
+        await attacks.listen(heir);
+      });
+      after(async () => {
+        await attacks?.close();
+        if (folder) await rm(folder, { recursive: true });
       });
 
-      it(`reach a denied port over TCP, ${family}`, async () => {
-        const goal = address(heir, family);
-        const greet = async (sport: number, ms: number): Promise<string | null> => {
-          const steps = [
-            { do: 'dial', sport, to: goal, port: 80 },
-            { do: 'greeting', sport, ms },
-          ];
-          return (await attacks.act(accomplice, 'plain', steps)).at(-1)!;
-        };
-        assert.equal(await greet(portOf(family, 'tcp'), 10_000), heir);
-        assert.equal(await greet(newPort(), 500), null);
+      async function withoutConntrack(): Promise<string> {
+        const path = join(folder, 'conntrack');
+        await writeFile(path, '#!/bin/sh\nexit 1\n');
+        await chmod(path, 0o755);
+        return folder;
+      }
+
+      /** From the ports that it wants to reach later. The accomplice does not answer the SYN. */
+      async function openAll(family: Family): Promise<void> {
+        for (const protocol of ['udp', 'tcp']) ports.set(`${family} ${protocol}`, newPort());
+        const to = attacks.address(accomplice, family);
+        const [datagram, opening] = [newToken(), newToken()];
+        const head = { from: address(late, family), to, sourcePort: 80, port: portOf(family, 'tcp'), flags: flag.syn };
+        const syn = segment(head, `<${opening}>`);
+        await attacks.run(
+          accomplice,
+          'nft',
+          `add table inet silent; add chain inet silent in { type filter hook input priority 0; }
+           add rule inet silent in tcp dport ${portOf(family, 'tcp')} tcp flags & (syn | ack) == syn drop`,
+        );
+        const own = (await readLinks(attacks.lab, late)).find(({ ifname }) => ifname === 'eth0')!;
+        const links = await readLinks(attacks.lab, 'node/n1');
+        const gateway = links.find(({ ifindex }) => ifindex === own.link_index)!.address;
+        const mac = cni === 'bridge' ? attacks.nic(accomplice).mac : gateway;
+        await attacks.listen(accomplice);
+        // Until the agent has heard of the sandbox, nothing passes.
+        await eventually(async () => {
+          await attacks.act(late, 'plain', [say(5353, to, portOf(family, 'udp'), `<${datagram}>`)]);
+          await attacks.send(late, frame(mac, nicOf(own).mac, typeOf(syn), syn));
+          return [datagram, opening].every((each) => attacks.heard(accomplice, each))
+            ? undefined
+            : 'nothing has passed';
+        });
+      }
+
+      const outcome = forgets ? 'do not reach' : 'reach';
+      for (const family of families) {
+        it(`${outcome} a denied port over UDP, ${family} (S5.17)`, async () => {
+          const [old, fresh, allowed] = [newToken(), newToken(), newToken()];
+          const goal = address(heir, family);
+          await attacks.act(accomplice, 'plain', [
+            say(newPort(), goal, 5353, `<${fresh}>`),
+            say(portOf(family, 'udp'), goal, 5353, `<${old}>`),
+          ]);
+          // What comes later and is allowed: an answer to the new pod itself.
+          const port = newPort();
+          await attacks.act(heir, 'plain', [say(5354, attacks.address(accomplice, family), port, `<${newToken()}>`)]);
+          await attacks.act(accomplice, 'plain', [say(port, goal, 5354, `<${allowed}>`)]);
+          await attacks.hears(heir, allowed);
+          assert.deepEqual([attacks.heard(heir, old), attacks.heard(heir, fresh)], [!forgets, false]);
+        });
+
+        it(`${outcome} a denied port over TCP, ${family} (S5.17)`, async () => {
+          const goal = address(heir, family);
+          const greet = async (sport: number, ms: number): Promise<string | null> => {
+            const steps = [
+              { do: 'dial', sport, to: goal, port: 80 },
+              { do: 'greeting', sport, ms },
+            ];
+            return (await attacks.act(accomplice, 'plain', steps)).at(-1)!;
+          };
+          assert.equal(await greet(portOf(family, 'tcp'), forgets ? 1000 : 10_000), forgets ? null : heir);
+          assert.equal(await greet(newPort(), 500), null);
+        });
+      }
+
+      it(`are ${forgets ? 'deleted' : 'reported: they may be left'}`, async () => {
+        const failures = await readMetric(attacks.lab, 'n1', 'postern_connection_flush_failures_total');
+        assert.equal(failures! > 0, !forgets);
+        const { body } = await readPage(attacks.lab, 'n1', '/readyz?verbose');
+        assert.equal(/^\[\+\] connections: .*earlier pods with their addresses: conntrack/m.test(body), !forgets);
       });
-    }
-  });
+    });
+  }
 }

@@ -64,7 +64,7 @@ describe('the chart, rendered by helm', function () {
       assert.ok(usual.includes(`\n  ${line}\n`), line);
     }
     assert.equal(usual.includes('without authentication'), false);
-    assert.match(usual, /"helm uninstall" deletes the rules/);
+    assert.match(usual, /"helm uninstall" first deletes the rules/);
     assert.match(await notes('--set', 'listen.address=0.0.0.0'), /0\.0\.0\.0:9470: .* without authentication/);
     assert.match(await notes('--set', 'uninstall.keepRules=true'), /"helm uninstall" leaves the rules/);
   });

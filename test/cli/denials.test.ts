@@ -139,7 +139,7 @@ describe('postern denials', () => {
     const { code, notes } = await askOf(there, { n1: { refused: 500 }, n2: told('n2', denials) });
     equal(
       notes,
-      'note: node n1 was not asked: the node is not ready, its kubelet does not report; pod system/agent-n1: the API server answers 500\n',
+      'note: node n1 was not asked: the node is not ready, its kubelet does not report; pod system/agent-n1: the API server answered with status 500\n',
     );
     equal(code, 2);
   });

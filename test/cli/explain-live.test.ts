@@ -147,7 +147,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     equal(code, 1);
     match(
       notes,
-      /^note: the kernel of n1 was not asked: pod system\/agent-n1: you may not: it needs the rights to get and to create pods\/exec/m,
+      /^note: the kernel of n1 was not asked: pod system\/agent-n1: not allowed: you need the verbs get and create on pods\/exec/m,
     );
     match(notes, /^note: the kernel of n2 was not asked: it has no agent$/m);
     match(out, /^denied: x\/client → x\/server/);

@@ -455,7 +455,7 @@ describe('postern plan on a live cluster', () => {
     const { out, notes } = await ask({ n1: { refused: 403 }, n2: { refused: 403 } }, isolating);
     match(
       notes,
-      /node n1 are not among these: pod system\/agent-n1: you may not: it needs the rights to get and to create pods\/exec/,
+      /node n1 are not among these: pod system\/agent-n1: not allowed: you need the verbs get and create on pods\/exec/,
     );
     match(notes, /note: no node has told of its flows, so pairs of pods are judged on the ports that they declare/);
     match(out, /office\/client → shop\/web-5d-x TCP\/8080/);

@@ -119,9 +119,9 @@ describe('the checks of the doctor', () => {
     it('find pods that are not enforceable or not guarded (recorded of an agent, which says so after a minute)', () => {
       const path = 'status.podIPs';
       const macvlan =
-        'this node reaches 192.0.2.8 by eth0 (ifb), not by a veth, a tap or a bridge: as with macvlan, ipvlan, SR-IOV and host-device, its packets need not cross the node, and no policy holds for those that do not: use a plugin that routes or bridges pods on the node';
+        "this node reaches 192.0.2.8 by eth0 (ifb), not by a veth, a tap or a bridge: packets of the pod can bypass the node's rules, as with macvlan, ipvlan, SR-IOV and host-device, and no policy applies to them: use a CNI plugin that routes or bridges pods on the node";
       const unknown =
-        "this node does not know on which of its devices 10.244.1.131 is, so nothing keeps this pod from sending as another: use a container runtime that keeps libcni's cache of results, as containerd and CRI-O do, with a plugin that names the device";
+        "this node does not know the device of 10.244.1.131, so the guard cannot stop this pod from sending with the address of another pod: use a container runtime that keeps libcni's result cache, such as containerd or CRI-O, with a CNI plugin that names the device";
       const issues = [
         { kind: 'pod', object: 'shop/a', code: 'not-enforceable', path, message: macvlan, effect: 'not-enforced' },
         { kind: 'pod', object: 'shop/c', code: 'not-guarded', path, message: unknown, effect: 'not-enforced' },
@@ -149,10 +149,10 @@ describe('the checks of the doctor', () => {
     });
 
     it('find a gate that is off, unless somebody wanted that', () => {
-      const ready = [{ name: 'gate', note: 'off: no range of this node is known' }];
+      const ready = [{ name: 'gate', note: 'off: the pod ranges of this node are unknown' }];
       assert.equal(
         summary(theOnly(withState({ ready, gatedRanges: [] }))),
-        'start-window: node: the gate is off: no range of this node is known [] []',
+        'start-window: node: the gate is off: the pod ranges of this node are unknown [] []',
       );
       assert.deepEqual(find(withState({ ready, gatedRanges: [], startGate: false })), []);
     });

@@ -98,9 +98,10 @@ function messageOf(source: string, text: string): string | undefined {
 const madeElsewhere: Readonly<Record<string, string>> = {
   'src/agent/report.ts issue.message': 'the message of an issue',
   'src/agent/report.ts message': 'the API server lists no …, …',
+  'src/agent/report.ts ended': 'the end of an empty list',
   'src/agent/environment-watch.ts problem': 'the problem of a check',
   'src/agent/state-keeper.ts loaded.problem': '… is not used, for …; kept as state.json.rejected',
-  'src/agent/sandbox-watch.ts message': 'what the agent cannot follow of the records',
+  'src/agent/sandbox-watch.ts message': 'what the agent cannot watch',
 };
 
 describe('docs/reference/events.md', () => {

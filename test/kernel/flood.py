@@ -23,7 +23,7 @@ import time
 MAGIC = b"PFLD"
 HEADER = struct.Struct("!4s40sQ")
 SO_RCVBUFFORCE = 33
-SYN, ACK = 2, 16
+SYN, RST, ACK = 2, 4, 16
 EAGER = 0.002
 
 
@@ -137,6 +137,9 @@ class Flood:
                 if family == socket.AF_INET:
                     data = data[(data[0] & 15) * 4 :]
                 if len(data) < 14 or struct.unpack_from("!H", data, 2)[0] not in (self.port, self.port + 1):
+                    continue
+                # The node resets a connection whose entry is gone (S5.18): that is no packet of a pod.
+                if data[13] & RST:
                     continue
                 kind = "opening" if data[13] & (SYN | ACK) == SYN else "other"
                 entry = self.segments.setdefault(peer[0], {"opening": 0, "other": 0})

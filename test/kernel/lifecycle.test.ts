@@ -221,7 +221,7 @@ describe('the life of an agent (kernel)', function () {
       for (const resource of resources) {
         await eventually(async () => {
           const { body } = await readPage(cluster.lab, 'n1', '/readyz');
-          return body.includes(`lists no ${resource}, and before this agent started`) ? undefined : body;
+          return body.includes(`lists no ${resource}, but this node knew at least `) ? undefined : body;
         });
       }
       await assertEnforced(cluster, oneState);

@@ -31,8 +31,7 @@ const stories: readonly Story[] = [
     silent: [5, 10],
     fires: 11,
     labels: { job: 'mine-postern' },
-    summary:
-      'The Postern agent of node n1 does not answer: the rules that it has written hold, changes do not reach them.',
+    summary: 'The Postern agent of node n1 does not answer: its last rules stay in force, and changes are not applied.',
   },
   {
     alert: 'PosternNotEnforcing',
@@ -43,7 +42,7 @@ const stories: readonly Story[] = [
     silent: [5, 7, 10],
     fires: 11,
     labels: { check: 'rules' },
-    summary: 'Postern does not enforce all policies on node n1: its check rules fails.',
+    summary: 'Postern does not enforce all policies on node n1: the check rules fails.',
   },
   {
     alert: 'PosternApiStale',
@@ -53,7 +52,7 @@ const stories: readonly Story[] = [
     },
     silent: [5, 10, 11],
     fires: 12,
-    summary: 'Postern on node n1 has heard nothing from the API server for 7m 0s: it enforces what it knew then.',
+    summary: 'Postern on node n1 has received nothing from the API server for 7m 0s: it enforces the last known state.',
   },
   {
     alert: 'PosternApplyErrors',
@@ -61,21 +60,21 @@ const stories: readonly Story[] = [
     silent: [5, 17],
     fires: 6,
     labels: { code: 'timeout' },
-    summary: 'A change of the rules of node n1 could not be applied (timeout); Postern tries again.',
+    summary: 'Postern could not apply a change of rules on node n1 (timeout); it tries again.',
   },
   {
     alert: 'PosternPolicyRefused',
     series: { 'postern_refused_policies{node="n1"}': '0x5 2x30' },
     silent: [5, 6],
     fires: 7,
-    summary: 'The kernel of node n1 does not take 2 policies: their pods are isolated without what they allow.',
+    summary: 'The kernel of node n1 refuses 2 policies: their pods are isolated and their allow rules are missing.',
   },
   {
     alert: 'PosternDrift',
     series: { 'postern_drift_total{node="n1"}': '0x5 1x30' },
     silent: [5, 22],
     fires: 6,
-    summary: 'Another program has changed a table of Postern on node n1; it was restored.',
+    summary: 'Another program changed a table of Postern on node n1; Postern restored it.',
   },
   {
     alert: 'PosternSlow',
@@ -89,14 +88,15 @@ const stories: readonly Story[] = [
     series: { 'postern_unprogrammed_local_pods{node="n1"}': '0x5 1x30' },
     silent: [5, 20],
     fires: 21,
-    summary: '1 pods of node n1 are not in the rules: with the gate they have no network, without it no policy.',
+    summary:
+      '1 pods of node n1 are not in the rules: with the start gate they have no network, without it no policy applies to them.',
   },
   {
     alert: 'PosternPodsUnguarded',
     series: { 'postern_issues{node="n1",code="not-guarded",effect="not-enforced"}': '0x5 3x30' },
     silent: [5, 10],
     fires: 11,
-    summary: '3 pods of node n1 could send as another: it is not known on what device they are.',
+    summary: '3 pods of node n1 could send with the address of another pod: Postern does not know their devices.',
   },
   {
     alert: 'PosternNotEnforced',
@@ -107,7 +107,8 @@ const stories: readonly Story[] = [
     silent: [5, 10],
     fires: 11,
     labels: { code: 'not-enforceable' },
-    summary: 'No policy can be enforced for 1 pods of node n1 (not-enforceable): it does not see their packets.',
+    summary:
+      'Postern cannot enforce policies for 1 pods of node n1 (not-enforceable): the node does not see their packets.',
   },
 ];
 

@@ -89,10 +89,7 @@ describe("an entry of libcni's cache", () => {
     it('those of eth0 and those of no interface, as the container runtime reads them', () => {
       assert.deepEqual(addressesOf({ interfaces, ips: [ip('10.2.0.9/24', 2), ip('10.1.0.2/24', 1)] }), ['10.1.0.2']);
       assert.deepEqual(addressesOf({ interfaces, ips: [ip('10.1.0.2/24')] }), ['10.1.0.2']);
-      assert.deepEqual(
-        addressesOf({ interfaces, ips: [ip('10.1.0.2/24', 7)] }),
-        'unusable: names no address of the pod',
-      );
+      assert.deepEqual(addressesOf({ interfaces, ips: [ip('10.1.0.2/24', 7)] }), 'unusable: has no address of the pod');
     });
 
     it('the first of a family', () => {
@@ -102,10 +99,10 @@ describe("an entry of libcni's cache", () => {
 
     it('nothing, where one is none: no address is better than a wrong one', () => {
       const ips = [ip('10.1.0.2/24', 1), ip('pod/24', 1)];
-      assert.deepEqual(addressesOf({ interfaces, ips }), 'unusable: names "pod/24" as an address');
-      assert.deepEqual(addressesOf({ interfaces, ips: [ip(4, 1)] }), 'unusable: names "" as an address');
-      assert.deepEqual(addressesOf({}), 'unusable: names no address of the pod');
-      assert.deepEqual(addressesOf(undefined), 'unusable: names no address of the pod');
+      assert.deepEqual(addressesOf({ interfaces, ips }), 'unusable: has the invalid address "pod/24"');
+      assert.deepEqual(addressesOf({ interfaces, ips: [ip(4, 1)] }), 'unusable: has the invalid address ""');
+      assert.deepEqual(addressesOf({}), 'unusable: has no address of the pod');
+      assert.deepEqual(addressesOf(undefined), 'unusable: has no address of the pod');
     });
   });
 
@@ -114,7 +111,7 @@ describe("an entry of libcni's cache", () => {
     const reading = readCacheEntry(entryText({ devices }), entryName());
     assert.deepEqual(reading.kind === 'sandbox' && reading.entry.hostDevices, ['cni0', 'veth1']);
     const many = readCacheEntry(entryText({ devices: Array.from({ length: 17 }, (_, n) => `veth${n}`) }), entryName());
-    assert.deepEqual(many, { kind: 'unusable', message: 'names 17 devices' });
+    assert.deepEqual(many, { kind: 'unusable', message: 'names 17 devices, more than 16' });
   });
 
   describe('is of no pod', () => {
@@ -137,10 +134,13 @@ describe("an entry of libcni's cache", () => {
       'of another kind': [{ kind: 'cniCacheV2' }, /^is not of kind cniCacheV1$/],
       'in the form of before: a result alone': [{ kind: undefined }, /^is not of kind/],
       'without a uid': [args(namespaceArg, nameArg), /^has no K8S_POD_UID/],
-      'of another container than its name says': [{ containerId: 'c2' }, /^is not named after/],
-      'of another network than its name says': [{ networkName: 'other' }, /^is not named after/],
-      'with a name that none is': [args(namespaceArg, pair('K8S_POD_NAME', '../x'), uidArg), /^does not name a pod$/],
-      'with a uid of two words': [args(namespaceArg, nameArg, pair('K8S_POD_UID', 'a b')), /^does not name a pod$/],
+      'of another container than its name says': [{ containerId: 'c2' }, /^has a name that does not match/],
+      'of another network than its name says': [{ networkName: 'other' }, /^has a name that does not match/],
+      'with a name that none is': [
+        args(namespaceArg, pair('K8S_POD_NAME', '../x'), uidArg),
+        /^has an invalid pod name/,
+      ],
+      'with a uid of two words': [args(namespaceArg, nameArg, pair('K8S_POD_UID', 'a b')), /^has an invalid pod name/],
     };
     for (const [what, [changes, message]] of Object.entries(cases)) {
       it(what, () => {

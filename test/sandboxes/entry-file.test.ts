@@ -32,7 +32,7 @@ describe('a file that may be anything', () => {
     assert.deepEqual(await readEntryFile(join(folder.path, 'file')), { kind: 'gone' });
     await mkdir(join(folder.path, 'folder'));
     const { kind, ...rest } = await readEntryFile(join(folder.path, 'folder'));
-    assert.deepEqual([kind, 'message' in rest && rest.message], ['failed', 'is no file']);
+    assert.deepEqual([kind, 'message' in rest && rest.message], ['failed', 'is not a regular file']);
     // What stands where a folder should be says nothing of the file.
     await writeFile(join(folder.path, 'file'), '');
     assert.equal((await readEntryFile(join(folder.path, 'file', 'file'))).kind, 'failed');

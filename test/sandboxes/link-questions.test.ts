@@ -40,7 +40,7 @@ describe('questions about devices', () => {
     const script = new Scripted();
     const questions = new LinkQuestions({ describeLinks: script.describeLinks, signal, answerMs: 20 });
     const answers = ['a', 'b', 'c', 'd', 'e'].map((name) => questions.ask([name]));
-    for (const answer of answers) await assert.rejects(answer, { message: 'no answer in 0.02 s' });
+    for (const answer of answers) await assert.rejects(answer, { message: 'no answer within 0.02 s' });
     assert.deepEqual(script.names, ['a', 'b', 'c', 'd', 'e']);
   });
 

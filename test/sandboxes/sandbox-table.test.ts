@@ -22,7 +22,7 @@ describe('the table of sandboxes', () => {
     for (const id of ids) table.put(id, cacheEntry({ id }));
     return table;
   };
-  const newsOf = (table: SandboxTable): string[] => table.news().map(describeFact);
+  const newsOf = (table: SandboxTable): string[] => table.drainChanges().map(describeFact);
   const answer = (table: SandboxTable, id: string, found: LinkDescriptions | undefined, number = 0): void =>
     table.describe([id], table.devicesOf([id]), found, number);
 
@@ -39,7 +39,7 @@ describe('the table of sandboxes', () => {
   it('tells of an end before it tells of who is next', () => {
     const table = tableOf('c1', 'c2');
     for (const id of ['c1', 'c2']) answer(table, id, veth(`veth-${id}`));
-    table.news();
+    table.drainChanges();
     table.put('c3', cacheEntry({ id: 'c3' }));
     answer(table, 'c3', veth('veth-c3'));
     table.drop('c1');

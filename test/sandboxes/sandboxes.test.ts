@@ -144,7 +144,7 @@ describe("the watch of the runtime's sandboxes", function () {
     assert.deepEqual(await start({ roundMs: 20 }), ['listed 0']);
     await told('net-c1-eth0 is not JSON');
     await writeFile(pathOf({ id: 'c2' }), 'null');
-    await told('net-c2-eth0 is no JSON object');
+    await told('net-c2-eth0 is not a JSON object');
     assert.equal(watched.lines.length, 2);
   });
 
@@ -189,9 +189,12 @@ describe("the watch of the runtime's sandboxes", function () {
         'is not of kind cniCacheV1',
         () => writeFile(join(directory, name), entryText({ id: 'c1' }).replace('cniCacheV1', 'other')),
       ],
-      'a copy': ['is not named after what is in it', () => writeFile(join(directory, name), entryText({ id: 'c2' }))],
-      'a directory': ['is no file', () => mkdir(join(directory, name))],
-      'a pipe': ['is no file', async () => execFileSync('mkfifo', [join(directory, name)])],
+      'a copy': [
+        'has a name that does not match its content',
+        () => writeFile(join(directory, name), entryText({ id: 'c2' })),
+      ],
+      'a directory': ['is not a regular file', () => mkdir(join(directory, name))],
+      'a pipe': ['is not a regular file', async () => execFileSync('mkfifo', [join(directory, name)])],
       'a huge file': ['has 1048577 bytes', () => writeFile(join(directory, name), ' '.repeat((1 << 20) + 1))],
       'a link in a circle': ['cannot be read: ELOOP', () => symlink(name, join(directory, name))],
     };
@@ -211,7 +214,7 @@ describe("the watch of the runtime's sandboxes", function () {
     await write({ id: 'c1' });
     await start();
     await writeFile(pathOf({ id: 'c1' }), entryText({ id: 'c2' }));
-    await told('c1 ended', 'net-c1-eth0 is not named after what is in it');
+    await told('c1 ended', 'net-c1-eth0 has a name that does not match its content');
   });
 
   it('merges two networks of one container (Multus), until the last one goes', async () => {
@@ -226,7 +229,7 @@ describe("the watch of the runtime's sandboxes", function () {
 
   describe('of a directory', () => {
     it('that is missing says so, and finds it when it is made, with all above it', async () => {
-      assert.deepEqual(await start(), [`lost: there is no directory ${directory}`]);
+      assert.deepEqual(await start(), [`lost: the directory ${directory} does not exist`]);
       await mkdir(join(folder.path, 'cni'));
       await write({ id: 'c1' });
       await told('c1 web 10.1.0.2 veth-c1');
@@ -259,8 +262,8 @@ describe("the watch of the runtime's sandboxes", function () {
       await write({ id: 'c1' });
       await start();
       await rename(directory, join(folder.path, 'aside'));
-      await told(`lost: there is no directory ${directory}`);
-      assert.deepEqual(watched.take(), [`lost: there is no directory ${directory}`]);
+      await told(`lost: the directory ${directory} does not exist`);
+      assert.deepEqual(watched.take(), [`lost: the directory ${directory} does not exist`]);
       await write({ id: 'c2' });
       await told('c1 ended', 'c2 web 10.1.0.2 veth-c2');
     });
@@ -285,7 +288,7 @@ describe("the watch of the runtime's sandboxes", function () {
       await rename(join(folder.path, 'aside'), directory);
       await told('listed 1');
       assert.deepEqual(watched.lines, [
-        `lost: there is no directory ${directory}`,
+        `lost: the directory ${directory} does not exist`,
         'c1 web 10.1.0.2 veth-c1',
         'ranges 10.1.0.0/24',
         'listed 1',
@@ -295,7 +298,7 @@ describe("the watch of the runtime's sandboxes", function () {
     it('that cannot be read says why, and reads it as soon as it can be', async () => {
       await mkdir(join(folder.path, 'cni'));
       await writeFile(directory, 'a file');
-      assert.deepEqual(await start({ roundMs: 20 }), [`lost: there is no directory ${directory}`]);
+      assert.deepEqual(await start({ roundMs: 20 }), [`lost: the directory ${directory} does not exist`]);
       await unlink(directory);
       await write({ id: 'c1' });
       await told('c1 web 10.1.0.2 veth-c1');
@@ -305,7 +308,7 @@ describe("the watch of the runtime's sandboxes", function () {
       await write({ id: 'c1' });
       await start({ roundMs: 20 });
       await rename(join(folder.path, 'cni'), join(folder.path, 'aside'));
-      await told(`lost: there is no directory ${directory}`);
+      await told(`lost: the directory ${directory} does not exist`);
       await write({ id: 'c2' });
       await told('c1 ended', 'c2 web 10.1.0.2 veth-c2');
     });
@@ -329,7 +332,7 @@ describe("the watch of the runtime's sandboxes", function () {
       let hangs = true;
       const describeLinks: SandboxWatchOptions['describeLinks'] = (names) => (hangs ? never() : describeVeths(names));
       assert.deepEqual(await start({ describeLinks, answerMs: 20, roundMs: 60 }), [
-        'degraded: the links of pods are not known: no answer in 0.02 s',
+        'degraded: the devices of pods are unknown: no answer within 0.02 s',
         'c1 web 10.1.0.2 somewhere',
         'ranges 10.1.0.0/24',
         'listed 1',
@@ -347,7 +350,7 @@ describe("the watch of the runtime's sandboxes", function () {
         return Promise.reject(new Error('ip cannot be used'));
       };
       const [degraded, ...rest] = await start({ describeLinks, roundMs: 20 });
-      assert.equal(degraded, 'degraded: the links of pods are not known: ip cannot be used');
+      assert.equal(degraded, 'degraded: the devices of pods are unknown: ip cannot be used');
       assert.deepEqual(rest, ['c1 web 10.1.0.2 somewhere', 'ranges 10.1.0.0/24', 'listed 1']);
       await until(() => questions > 3);
       assert.deepEqual(watched.take(), []);

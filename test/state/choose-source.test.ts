@@ -6,20 +6,20 @@ const booted: Situation = {
   inSync: false,
   hasSaved: true,
   tableFound: false,
-  sandboxesKept: true,
+  sandboxesRecorded: true,
   hasWaited: false,
 };
 
 describe('chooseSource', () => {
   for (const [what, situation, source] of [
     ['the saved state at once, where the kernel has no table', {}, 'saved'],
-    ['also where no sandbox is of a saved pod: then all are denied', { sandboxesKept: false }, 'saved'],
+    ['also where no sandbox is of a saved pod: then all are denied', { sandboxesRecorded: false }, 'saved'],
     ['nothing new without a saved state', { hasSaved: false, hasWaited: true }, 'kernel'],
     ['the table that is there, for a while', { tableFound: true }, 'kernel'],
     ['the saved state after a while', { tableFound: true, hasWaited: true }, 'saved'],
     [
       'the table for as long as it takes, where nobody tells who runs here',
-      { tableFound: true, sandboxesKept: false, hasWaited: true },
+      { tableFound: true, sandboxesRecorded: false, hasWaited: true },
       'kernel',
     ],
     ['the cluster, once it is known', { inSync: true }, 'cluster'],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { Sandbox } from '../../src/model/cluster.ts';
-import { keepsSandboxes, restoreSnapshot, type RestoredSnapshot } from '../../src/state/restore.ts';
+import { hasSandboxOfSavedPod, restoreSnapshot, type RestoredSnapshot } from '../../src/state/restore.ts';
 import { stateOf } from '../../src/state/saved-state.ts';
 import { clientGroup, fullSnapshot, sandbox, shopApi, shopDesk } from './samples.ts';
 
@@ -144,7 +144,7 @@ describe('restoreSnapshot', () => {
   });
 });
 
-describe('keepsSandboxes', () => {
+describe('hasSandboxOfSavedPod', () => {
   for (const [what, sandboxes, expected] of [
     ['no sandbox', [], false],
     ['sandboxes of unknown pods only', [sandbox('s5', 'shop/new/u5', ['10.244.1.50'])], false],
@@ -153,6 +153,6 @@ describe('keepsSandboxes', () => {
     ['one that has ended', [sandbox('s2', desk, ['10.244.1.3'], { live: false })], true],
   ] as const) {
     it(`${expected ? 'is told by' : 'is not told by'} ${what}`, () =>
-      assert.equal(keepsSandboxes(saved, sandboxes), expected));
+      assert.equal(hasSandboxOfSavedPod(saved, sandboxes), expected));
   }
 });

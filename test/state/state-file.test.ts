@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { stateOf, type SavedState } from '../../src/state/saved-state.ts';
-import { forgetState, loadState, StateError, writeState } from '../../src/state/state-file.ts';
+import { deleteState, loadState, StateError, writeState } from '../../src/state/state-file.ts';
 import { encodeState } from '../../src/state/state-text.ts';
 import { failFrom } from './failing-disk.ts';
 import { emptySnapshot } from '../../src/model/snapshot.ts';
@@ -39,13 +39,13 @@ describe('the state on disk', () => {
   });
 
   it('is forgotten without a trace, also where there is none, and one that stays is told', async () => {
-    await forgetState(directory);
+    await deleteState(directory);
     await write(old);
     await writeFile(join(directory, 'state.json.rejected'), 'x');
-    await forgetState(directory);
+    await deleteState(directory);
     assert.deepEqual(await readdir(directory), []);
     await mkdir(file);
-    await assert.rejects(forgetState(directory), StateError);
+    await assert.rejects(deleteState(directory), StateError);
   });
 
   it('is read as it was written, with its time; nobody else may read it, and nothing is beside it', async () => {
@@ -95,7 +95,7 @@ describe('the state on disk', () => {
     await write(old);
     const full = new Error('ENOSPC: no space left on device, write');
     const disk = failFrom(3, full, { once: true });
-    const message = `the state of this node cannot be kept in ${directory}: ENOSPC: no space left on device, write`;
+    const message = `cannot save the state of this node in ${directory}: ENOSPC: no space left on device, write`;
     await assert
       .rejects(write(next), { name: 'StateError', code: 'state', message, cause: full })
       .finally(() => disk.restore());
@@ -124,15 +124,15 @@ describe('the state on disk', () => {
     [
       'is of another version',
       encodeState(old, 'n1').replace('"version":2', '"version":99'),
-      'its format is 99, and ours is 2',
+      'its format is 99, and this version uses 2',
     ],
-    ['is of another node', encodeState(old, 'n2'), 'it is of node n2, and this is n1'],
+    ['is of another node', encodeState(old, 'n2'), 'it belongs to node n2, and this is n1'],
   ] as const) {
     it(`is not used where it ${what}, and is put aside`, async () => {
       await mkdir(directory, { recursive: true });
       await writeFile(`${file}.rejected`, 'an earlier one');
       await writeFile(file, text);
-      assert.equal(await load(), `${file} is not used, for ${problem}; kept as state.json.rejected`);
+      assert.equal(await load(), `${file} is not used: ${problem}; renamed to state.json.rejected`);
       assert.equal(await load(), 'none');
       assert.equal(await readFile(`${file}.rejected`, 'utf8'), text);
     });
@@ -146,6 +146,6 @@ describe('the state on disk', () => {
   it('is not used where it is damaged and cannot be put aside either, which is said', async () => {
     await mkdir(join(directory, 'state.json.rejected', 'x'), { recursive: true });
     await writeFile(file, '');
-    assert.match(String(await load()), /is not used, for it is damaged; and cannot be renamed: /);
+    assert.match(String(await load()), /is not used: it is damaged; renaming it failed: /);
   });
 });

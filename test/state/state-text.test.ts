@@ -58,9 +58,9 @@ describe('the text of a state', () => {
   for (const [what, other, problem] of [
     ['nothing', '', 'it is damaged'],
     ['no JSON', 'postern\n{}\n', 'it is damaged'],
-    ['a JSON file of something else', '{"kind":"Pod"}\n', 'it is not a state of ours'],
-    ['null', 'null\nnull\n', 'it is not a state of ours'],
-    ['another version', text.replace('"version":2', '"version":3'), 'its format is 3, and ours is 2'],
+    ['a JSON file of something else', '{"kind":"Pod"}\n', 'it is not a state of Postern'],
+    ['null', 'null\nnull\n', 'it is not a state of Postern'],
+    ['another version', text.replace('"version":2', '"version":3'), 'its format is 3, and this version uses 2'],
     ['a state without its node', text.replace('"node":"n1",', ''), 'it is damaged'],
   ]) {
     it(`cannot be ${what}`, () => assert.deepEqual(decodeState(other!), { problem }));

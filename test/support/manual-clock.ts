@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/agent/reconciler.ts';
+import type { Clock } from '../../src/agent/clock.ts';
 
 /** Time that passes only when told to. */
 export class ManualClock implements Clock {

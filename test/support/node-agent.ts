@@ -1,5 +1,7 @@
 import type { KernelTables } from '../../src/agent/kernel-tables.ts';
+import { ConnectionFlusher } from '../../src/agent/connection-flusher.ts';
 import { Reconciler, type AppliedVersion } from '../../src/agent/reconciler.ts';
+import type { FlushConnections } from '../../src/apply/flush-connections.ts';
 import type { Compiled } from '../../src/compile/compile.ts';
 import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import type { PolicyId } from '../../src/model/policy.ts';
@@ -12,6 +14,8 @@ import { syncedEvents, upsertOf, type ApiObject } from './pipeline.ts';
 export class NodeAgent {
   readonly pipeline = new Pipeline('n1');
   readonly clock: ManualClock;
+  /** Of the flushes in the background, which nothing waits for. */
+  readonly flusherClock = new ManualClock();
   readonly reconciler: Reconciler;
   /** How many events had been received when the state that was applied was taken. */
   readonly applied: number[] = [];
@@ -25,7 +29,10 @@ export class NodeAgent {
   readonly refused: PolicyId[] = [];
   readonly accepted: PolicyId[] = [];
   readonly failures: { readonly error: unknown; readonly retryIn: number }[] = [];
+  readonly flushed: { readonly addresses: readonly string[]; readonly error: unknown }[] = [];
   onApplied: () => void = () => {};
+  onStage: (stage: StageName) => void = () => {};
+  flush: FlushConnections = () => Promise.resolve(new Set());
   readonly #abort = new AbortController();
   #received = 0;
 
@@ -37,6 +44,12 @@ export class NodeAgent {
       clock,
       version: () => ({ pods: String(this.#received) }) as unknown as AppliedVersion,
       signal: this.#abort.signal,
+      connections: new ConnectionFlusher({
+        flush: (addresses, ranges) => this.flush(addresses, ranges),
+        clock: this.flusherClock,
+        flushed: (addresses, error) => this.flushed.push({ addresses, error }),
+        signal: this.#abort.signal,
+      }),
       events: {
         applied: ({ version, plan, receivedAt }) => {
           this.compiled.push(plan.compiled);
@@ -44,7 +57,10 @@ export class NodeAgent {
           this.arrivals.push(receivedAt);
           this.onApplied();
         },
-        stageDone: (stage) => this.stages.push(stage),
+        stageDone: (stage) => {
+          this.stages.push(stage);
+          this.onStage(stage);
+        },
         adopted: () => {},
         drifted: (family) => this.drifts.push(family),
         refused: ({ id }) => this.refused.push(id),

@@ -74,7 +74,7 @@ describe('the HTTP server', function () {
   it('lists all checks when asked', async () => {
     const server = await start();
     server.ready.report('sync', undefined);
-    assert.equal((await get(server, '/readyz?verbose')).body, '[+] sync\n[-] nft: not known yet\nnot ok\n');
+    assert.equal((await get(server, '/readyz?verbose')).body, '[+] sync\n[-] nft: not checked yet\nnot ok\n');
   });
 
   it('tells what there is to know of a check that is fine only when asked', async () => {

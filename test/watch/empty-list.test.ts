@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { countEmpty, isEmptyBelieved, type EmptyAnswers } from '../../src/watch/empty-list.ts';
+import { countEmpty, isEmptyAccepted, type EmptyLists } from '../../src/watch/empty-list.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 /** Whether each of so many answers, so far apart, is believed. */
 function ask(count: number, apartMs: number): boolean[] {
   const clock = new ManualClock();
-  let answers: EmptyAnswers | undefined;
+  let answers: EmptyLists | undefined;
   return Array.from({ length: count }, () => {
     answers = countEmpty(answers, clock.now());
-    const isBelieved = isEmptyBelieved(answers, clock.now());
+    const isAccepted = isEmptyAccepted(answers, clock.now());
     clock.advance(apartMs);
-    return isBelieved;
+    return isAccepted;
   });
 }
 

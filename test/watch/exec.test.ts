@@ -68,7 +68,7 @@ describe('a program that is run in a container', () => {
     rejects(run({ refused: 403 }), {
       code: 'refused',
       status: 403,
-      message: 'pod system/agent-x: you may not: it needs the rights to get and to create pods/exec',
+      message: 'pod system/agent-x: not allowed: you need the verbs get and create on pods/exec',
     }));
 
   it('a pod that has gone is told', () => rejects(run({ refused: 404 }), { code: 'refused', status: 404 }));

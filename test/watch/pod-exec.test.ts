@@ -48,9 +48,9 @@ describe('a command in a container', () => {
   });
 
   for (const [status, message] of [
-    [403, /^you may not: it needs the rights to get and to create pods\/exec$/],
-    [404, /^the pod is not there/],
-    [500, /^the API server answers 500$/],
+    [403, /^not allowed: you need the verbs get and create on pods\/exec$/],
+    [404, /^the pod does not exist$/],
+    [500, /^the API server answered with status 500$/],
   ] as const) {
     it(`says why it was refused with ${status}`, async () => {
       await assert.rejects(run({ refuse: () => status }), { name: 'ApiError', code: 'refused', status, message });

@@ -203,7 +203,7 @@ describe('a resource watch', function () {
     it('keeps what is known, asks again, and believes it when the answer has stayed the same', async () => {
       const { server, told, delays } = await run([...known, ...empties(5), stream([])]);
       await until(() => server.requests.length === 8);
-      assert.deepEqual(told, [...first, ...held(4), 'believed 2', 'remove a', 'remove b']);
+      assert.deepEqual(told, [...first, ...held(4), 'accepted 2', 'remove a', 'remove b']);
       assert.deepEqual(delays.slice(1), [7500, 7500, 7500, 7500]);
       assert.equal(server.requests[7]!.searchParams.get('resourceVersion'), '104');
     });
@@ -213,13 +213,13 @@ describe('a resource watch', function () {
       const { server, told } = await run([...known, ...empties(3), back, json(410, gone), ...empties(5), stream([])]);
       await until(() => server.requests.length === 13);
       const again = Array.from({ length: 4 }, () => 'held 1');
-      assert.deepEqual(told, [...first, ...held(3), 'back 2', 'remove b', ...again, 'believed 1', 'remove a']);
+      assert.deepEqual(told, [...first, ...held(3), 'recovered 2', 'remove b', ...again, 'accepted 1', 'remove a']);
     });
 
     it('takes an error for no answer', async () => {
       const { server, told } = await run([...known, ...empties(1), json(500, {}), ...empties(4), stream([])]);
       await until(() => server.requests.length === 9);
-      assert.deepEqual(told, [...first, ...held(4), 'believed 2', 'remove a', 'remove b']);
+      assert.deepEqual(told, [...first, ...held(4), 'accepted 2', 'remove a', 'remove b']);
     });
 
     describe('and is the first, where the node knew some before (S7.14)', () => {
@@ -229,14 +229,14 @@ describe('a resource watch', function () {
       it('is not told before it has stayed the same', async () => {
         const { server, told, delays } = await run([...empties(5), stream([])], 5000, before);
         await until(() => server.requests.length === 6);
-        assert.deepEqual(told, [...heldBefore(4), 'believed 3', 'synced']);
+        assert.deepEqual(told, [...heldBefore(4), 'accepted 3', 'synced']);
         assert.deepEqual(delays, [7500, 7500, 7500, 7500]);
       });
 
       it('is forgotten when objects come', async () => {
         const { told } = await run([...empties(2), list('200', [namespace('a', 3)]), stream([])], 5000, before);
         await until(() => told.length === 5);
-        assert.deepEqual(told, [...heldBefore(2), 'back 0', 'upsert a 3', 'synced']);
+        assert.deepEqual(told, [...heldBefore(2), 'recovered 0', 'upsert a 3', 'synced']);
       });
 
       it('and once it is believed, it is as ever', async () => {
@@ -247,7 +247,7 @@ describe('a resource watch', function () {
         ]);
         const { server, told } = await run([...empties(5), added, ...empties(1), stream([])], 5000, before);
         await until(() => server.requests.length === 8);
-        assert.deepEqual(told, [...heldBefore(4), 'believed 3', 'synced', 'upsert a 106', 'remove a']);
+        assert.deepEqual(told, [...heldBefore(4), 'accepted 3', 'synced', 'upsert a 106', 'remove a']);
       });
 
       it('is not asked for where the first list holds something', async () => {

@@ -1,4 +1,4 @@
-{{/* Included by the DaemonSet, which is always rendered. */}}
+{{/* The DaemonSet includes these checks, because it is always rendered. */}}
 {{- define "postern.checks" -}}
 {{- $podSecurity := "pod-security.kubernetes.io/enforce" }}
 {{- $namespace := lookup "v1" "Namespace" "" .Release.Namespace }}
@@ -8,7 +8,7 @@
 {{- end }}
 {{- $address := .Values.listen.address }}
 {{- if and .Values.metrics.serviceMonitor.enabled (has $address (list "127.0.0.1" "::1")) }}
-{{- fail (printf "\n\nmetrics.serviceMonitor.enabled wants agents that Prometheus can reach, and listen.address is %s. Set listen.address to 0.0.0.0 or \"::\"; everybody who reaches a node can then read the metrics.\n" $address) }}
+{{- fail (printf "\n\nmetrics.serviceMonitor.enabled needs agents that Prometheus can reach, but listen.address is %s. Set listen.address to 0.0.0.0 or \"::\"; every client that can reach a node can then read the metrics.\n" $address) }}
 {{- end }}
 {{- end }}
 

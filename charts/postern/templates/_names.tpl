@@ -1,24 +1,24 @@
-{{/* The release's name where it says what it is; ServiceMonitor and hooks append up to 15 characters to at most 48. */}}
+{{/* The release name, with the chart's name appended unless it contains it. ServiceMonitor and hooks append up to 15 characters, so it has at most 48. */}}
 {{- define "postern.name" -}}
 {{- $name := .Release.Name }}
 {{- if not (contains .Chart.Name $name) }}{{ $name = printf "%s-%s" $name .Chart.Name }}{{ end }}
 {{- $name | replace "." "-" | trunc 48 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Never changes: a DaemonSet's selector cannot. */}}
+{{/* These labels must never change, because a DaemonSet's selector is immutable. */}}
 {{- define "postern.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: agent
 {{- end }}
 
-{{/* Of what belongs to the agents. */}}
+{{/* Labels of the agents' objects. */}}
 {{- define "postern.labels" -}}
 {{ include "postern.selector" . }}
 {{ include "postern.releaseLabels" . }}
 {{- end }}
 
-{{/* Of the pods that run once and what they need: the selector must not find them. */}}
+{{/* Labels of the hook pods and their objects. The agents' selector must not match them. */}}
 {{- define "postern.hookLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

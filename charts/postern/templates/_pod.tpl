@@ -4,19 +4,19 @@
 {{- end }}
 {{- end }}
 
-{{/* HOST:PORT as the agent and the kubelet write it. */}}
+{{/* HOST:PORT, with an IPv6 address in brackets. */}}
 {{- define "postern.listen" -}}
 {{- with .Values.listen -}}
 {{ if contains ":" .address }}[{{ .address }}]{{ else }}{{ .address }}{{ end }}:{{ .port }}
 {{- end }}
 {{- end }}
 
-{{/* The loopback address that also reaches a wildcard. */}}
+{{/* The loopback address for probes, which also works if the agent listens on a wildcard. */}}
 {{- define "postern.probeHost" -}}
 {{ contains ":" .Values.listen.address | ternary "::1" "127.0.0.1" }}
 {{- end }}
 
-{{/* In place of what the kubelet sets. */}}
+{{/* These variables replace those that the kubelet sets. */}}
 {{- define "postern.apiServerEnv" -}}
 {{- with .Values.apiServer }}
 {{- if .host -}}
@@ -28,12 +28,12 @@
 {{- end }}
 {{- end }}
 
-{{/* Empty where nobody shall look. */}}
+{{/* Empty if the agent must not read the cache. */}}
 {{- define "postern.cniCacheDir" -}}
 {{ ne .Values.cniCacheDir "none" | ternary .Values.cniCacheDir "" }}
 {{- end }}
 
-{{/* At the same paths as on the node. */}}
+{{/* The mount paths are the paths on the node. */}}
 {{- define "postern.volumeMounts" -}}
 {{- with include "postern.cniCacheDir" . -}}
 - name: cni-cache
@@ -48,7 +48,7 @@
 
 {{- define "postern.volumes" -}}
 {{- with include "postern.cniCacheDir" . -}}
-# The folder above the cache: the runtime makes the cache itself for the first pod of a node, and may make it again.
+# This is the parent of the cache: the runtime creates the cache with the first pod of a node, and may create it again.
 - name: cni-cache
   hostPath:
     path: {{ dir . }}
@@ -62,7 +62,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Of a container that runs once and touches nothing of its node. */}}
+{{/* Security context of hook containers, which need no access to their node. */}}
 {{- define "postern.hookSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532

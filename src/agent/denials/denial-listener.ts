@@ -4,16 +4,16 @@ import type { PodDenials } from './denial-tally.ts';
 import type { Listener } from './denial-watch.ts';
 
 interface Options {
-  /** Whether there are lines in the log, and Events. */
+  /** Whether to write log lines and Events. */
   readonly log: boolean;
   readonly events: boolean;
   readonly logger: Pick<Logger, 'info' | 'isLevelEnabled'>;
   readonly recorder: Pick<EventRecorder, 'tell'>;
-  /** In milliseconds since 1970, of a time of the denials' clock. */
+  /** Converts a time of the denials' clock to milliseconds since 1970. */
   readonly dateOf: (time: number) => number;
 }
 
-/** Writes denials to the log, which operators read, and Events of the pods, which users of their namespaces read (S9.14). */
+/** Writes denials to the log for operators, and as Events on pods for users of their namespaces (S9.14). */
 export function createListener({ log, events, logger, recorder, dateOf }: Options): Listener {
   const logs = (): boolean => log && logger.isLevelEnabled('info');
   return {
@@ -41,7 +41,7 @@ function messageOf({ direction, connections, last }: PodDenials): string {
   const others = connections > 1 ? ` (and ${connections - 1} more)` : '';
   const isUnnamed = direction === 'ingress' ? from === source : to === destination;
   const rest = isUnnamed
-    ? `. Operators read in the log of the agent who has ${direction === 'ingress' ? from : to}`
+    ? `. For operators, the agent's log names the owner of ${direction === 'ingress' ? from : to}`
     : '';
   return `${direction} denied: ${from} → ${to}, ${traffic}${others}. ${nearMisses[0]?.reason ?? reason}${rest}`;
 }

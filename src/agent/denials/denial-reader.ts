@@ -3,24 +3,24 @@ import type { Family } from '../../model/address.ts';
 import { denialObjects, readCount, readDenials, type RecordedDenial } from '../../compile/denials.ts';
 import type { Direction } from '../../model/policy.ts';
 
-/** What was denied in one direction and family since the look before. */
+/** What was denied in one direction and family since the previous look. */
 export interface DenialLook {
   readonly direction: Direction;
   readonly family: Family;
-  /** Packets, and how many of them the kernel has noted by their connections. */
+  /** Dropped packets, and how many of them the kernel recorded with their connections. */
   readonly denied: number;
   readonly noted: number;
-  /** What it has noted in the last minute, also before that look. */
+  /** The kernel's records of the last minute, including those from before the previous look. */
   readonly denials: readonly RecordedDenial[];
-  /** When that was read, in milliseconds of a clock that never goes back. */
+  /** When the records were read, in milliseconds of a monotonic clock. */
   readonly at: number;
 }
 
-/** Looks at the counters of what is denied, and where one has moved, at what the kernel has noted. */
+/** Reads the counters of denied packets. If a counter has increased, it also reads the kernel's records of denied connections. */
 export class DenialReader {
   readonly #nft: Pick<Nft, 'listChain' | 'listSet'>;
   readonly #now: () => number;
-  /** What the chains had counted at the last look that went well; a chain that was not there counts from 0. */
+  /** The counters at the last successful look. A chain that did not exist then starts at 0. */
   #counted: ReadonlyMap<string, number> | undefined;
 
   constructor(nft: Pick<Nft, 'listChain' | 'listSet'>, now: () => number) {
@@ -28,7 +28,7 @@ export class DenialReader {
     this.#now = now;
   }
 
-  /** Where something was denied. The first time everywhere, from which on it is counted. Rejects with an NftError. */
+  /** Resolves with the directions and families in which packets were denied. The first look returns all of them, and sets the baseline. Rejects with an NftError. */
   async look(signal: AbortSignal): Promise<DenialLook[]> {
     const looks: DenialLook[] = [];
     const before = this.#counted;
@@ -40,14 +40,14 @@ export class DenialReader {
         const count = json === undefined ? 0 : readCount(chain, json);
         counted.set(keyOf(chain), count);
         const last = before?.get(keyOf(chain)) ?? (before ? 0 : count);
-        // Written anew, it counts from 0.
+        // A counter starts at 0 when the agent writes its chain again.
         return count >= last ? count - last : count;
       };
       const denied = await grown(deniedChain);
       if (denied === 0 && before) continue;
       const notedByNow = await grown(notedChain);
       const noted = Math.min(notedByNow, denied);
-      // What was denied between the two readings is told next time, in both.
+      // Packets that were denied between the two readings count at the next look, in both numbers.
       counted.set(keyOf(notedChain), counted.get(keyOf(notedChain))! - (notedByNow - noted));
       const json = await this.#nft.listSet(table, set, signal);
       const denials = json === undefined ? [] : readDenials(json);

@@ -1,7 +1,7 @@
 import type { Direction } from '../../model/policy.ts';
 import type { DescribedDenial } from './describe-denial.ts';
 
-/** What users of a pod's namespace are told: so many connections, and the last of them in words for them. Times are as they were given. */
+/** Denied connections of a pod in one direction, for users of its namespace. Times are those of `count`. */
 export interface PodDenials {
   /** `namespace/name` */
   readonly pod: string;
@@ -14,15 +14,15 @@ export interface PodDenials {
 
 interface Tally extends Omit<PodDenials, 'last'> {
   readonly last: DescribedDenial | undefined;
-  readonly toldAt: number;
+  readonly reportedAt: number;
 }
 
-/** So seldom is a pod's owner told of one direction. */
+/** The minimum time between two reports for one pod and direction. */
 const pauseMs = 600_000;
-/** What is older is no news. */
-const newsMs = 60_000;
+/** Older denials are not reported. */
+const maxAgeMs = 60_000;
 
-/** Gathers what is denied to each pod in each direction, so that its owner is told of many connections at once. */
+/** Collects the denials of each pod and direction, so that one Event reports many connections. */
 export class DenialTally {
   readonly #tallies = new Map<string, Tally>();
 
@@ -36,34 +36,34 @@ export class DenialTally {
       since: isFresh ? known.since : at,
       until: at,
       last: known?.last,
-      toldAt: known?.toldAt ?? -Infinity,
+      reportedAt: known?.reportedAt ?? -Infinity,
     });
   }
 
-  /** One of those that were counted, in words for users of the pod's namespace (S9.14). */
+  /** Sets the description of one of the counted denials, as users of the pod's namespace may read it (S9.14). */
   describe(pod: string, last: DescribedDenial): void {
     const key = `${pod} ${last.direction}`;
     const tally = this.#tallies.get(key);
     if (tally) this.#tallies.set(key, { ...tally, last });
   }
 
-  /** Of the pods that may be told of again, the one with most. Times are milliseconds of a clock that never goes back. */
+  /** Returns the pod with the most denied connections among those that may be reported now. Times are milliseconds of a monotonic clock. */
   next(now: number): PodDenials | undefined {
     let chosen: PodDenials | undefined;
     for (const [key, tally] of this.#tallies) {
-      if (now - tally.toldAt < pauseMs) continue;
+      if (now - tally.reportedAt < pauseMs) continue;
       const { last, connections } = tally;
-      // Nobody has been denied anything there for as long.
-      if (now - tally.until > newsMs) this.#tallies.delete(key);
+      // Nothing was denied to this pod recently.
+      if (now - tally.until > maxAgeMs) this.#tallies.delete(key);
       else if (last && connections > (chosen?.connections ?? 0)) chosen = { ...tally, last };
     }
     if (!chosen) return undefined;
     const { pod, direction } = chosen;
-    this.#tallies.set(`${pod} ${direction}`, { ...chosen, connections: 0, last: undefined, toldAt: now });
+    this.#tallies.set(`${pod} ${direction}`, { ...chosen, connections: 0, last: undefined, reportedAt: now });
     return chosen;
   }
 
-  /** Forgets the pods that are not there any more. */
+  /** Forgets pods that no longer exist. */
   keep(isThere: (pod: string) => boolean): void {
     for (const [key, { pod }] of this.#tallies) if (!isThere(pod)) this.#tallies.delete(key);
   }

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../lib/json.ts';
 import type { RecordedDenial } from '../../compile/denials.ts';
 import type { PolicyId } from '../../model/policy.ts';
 import type { DenialMetrics } from '../../telemetry/metrics/denials.ts';
-import { DenialBook } from './denial-book.ts';
+import { DenialTracker } from './denial-tracker.ts';
 import type { DenialLook } from './denial-reader.ts';
 import { DenialTally, type PodDenials } from './denial-tally.ts';
 import {
@@ -16,29 +16,30 @@ import {
   type Subject,
 } from './describe-denial.ts';
 
-/** Whoever is told; where nobody is, nothing is described. */
+/** Receives described denials. */
 export interface Listener {
+  /** If it returns false, the watch describes no denials. */
   readonly wants: () => boolean;
   readonly log: (denial: DescribedDenial) => void;
-  /** Tells the users of the pod's namespace, in words for them; at most one pod a look. */
+  /** Reports a pod's denials to the users of its namespace; at most one pod for each look. */
   readonly announce: (denials: PodDenials) => void;
 }
 
 export interface DenialWatchOptions {
   readonly read: (signal: AbortSignal) => Promise<readonly DenialLook[]>;
-  /** `undefined` as long as not all first lists are in. */
+  /** `undefined` until all first lists have arrived. */
   readonly knowledge: () => Knowledge | undefined;
-  /** The policies as written; `undefined` where they cannot be had now. */
+  /** The policies as API objects; `undefined` if they are not available now. */
   readonly texts: (ids: readonly PolicyId[], signal: AbortSignal) => Promise<readonly JsonObject[] | undefined>;
   readonly metrics: DenialMetrics;
   readonly listener: Listener;
-  /** So many new connections that these policies have denied. */
+  /** Called with the number of new connections that these policies denied. */
   readonly attributed: (policies: readonly PolicyId[], connections: number) => void;
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
 
-/** What a flood can cost beside the reading: so many are described and logged at a look, in turns of the pods that are denied, for so long. */
+/** Limits the cost of a flood: the watch describes and logs so many denials for each look, for at most so long. The denied pods take turns. */
 const mostDescribed = 50;
 const describingMs = 500;
 
@@ -48,10 +49,10 @@ interface Group {
   readonly denials: readonly RecordedDenial[];
 }
 
-/** Tells of each connection that the kernel notes as denied, once in a minute: who, whom, by which policies, and what would have allowed it. */
+/** Reports each denied connection that the kernel records, once a minute: its ends, the policies, and what would have allowed it. */
 export class DenialWatch {
   readonly #options: DenialWatchOptions;
-  readonly #book = new DenialBook();
+  readonly #tracker = new DenialTracker();
   readonly #tally = new DenialTally();
   #hasBegun = false;
   #described = 0;
@@ -60,45 +61,48 @@ export class DenialWatch {
     this.#options = options;
   }
 
-  /** What was denied before the first look is not told of: another agent has, and who had an address then is not known. Rejects where the kernel cannot be asked. */
+  /**
+   * Denials from before the first look are not reported: an earlier agent has reported them, and the owners of the addresses at that time are unknown.
+   * Rejects if nft fails.
+   */
   async look(signal: AbortSignal): Promise<void> {
     const { read, knowledge, metrics, listener, now } = this.#options;
     const looks = await read(signal);
-    const news = looks.flatMap((look) => {
+    const newDenials = looks.flatMap((look) => {
       const { direction, denied, noted } = look;
-      const found = this.#book.news(look);
+      const found = this.#tracker.takeNew(look);
       if (!this.#hasBegun) return [];
       metrics.denied(direction, { packets: denied, unnoted: denied - noted, connections: found.length });
       return found;
     });
     this.#hasBegun = true;
     const known = knowledge();
-    const groups = known ? this.#count(news, known) : [];
+    const groups = known ? this.#count(newDenials, known) : [];
     if (!listener.wants()) return;
     const described = known ? await this.#describe(groups, known, signal) : 0;
-    metrics.unlogged(news.length - described);
+    metrics.unlogged(newDenials.length - described);
     if (!known) return;
     this.#tally.keep(known.isThere);
     const denials = this.#tally.next(now());
     if (denials) listener.announce(denials);
   }
 
-  #count(news: readonly RecordedDenial[], known: Knowledge): Group[] {
+  #count(denials: readonly RecordedDenial[], known: Knowledge): Group[] {
     const { attributed, now } = this.#options;
-    const groups = Map.groupBy(news, (each) => `${deniedAddress(each)} ${each.direction}`);
-    return Array.from(groups.values(), (denials) => {
-      const [first] = denials as [RecordedDenial];
+    const groups = Map.groupBy(denials, (each) => `${deniedAddress(each)} ${each.direction}`);
+    return Array.from(groups.values(), (group) => {
+      const [first] = group as [RecordedDenial];
       const subject = subjectOf(first, known);
-      attributed(subject.isolating, denials.length);
-      if (subject.pod !== undefined) this.#tally.count(subject.pod, first.direction, denials.length, now());
-      return { subject, denials };
+      attributed(subject.isolating, group.length);
+      if (subject.pod !== undefined) this.#tally.count(subject.pod, first.direction, group.length, now());
+      return { subject, denials: group };
     });
   }
 
-  /** How many. */
+  /** Resolves with the number of described denials. */
   async #describe(groups: readonly Group[], known: Knowledge, signal: AbortSignal): Promise<number> {
     const { texts, listener, now } = this.#options;
-    // Of each group that has a turn the first is taken.
+    // takeTurns chooses the first denials of a group, so the first one identifies the group.
     const subjects = new Map(groups.map(({ subject, denials }) => [denials[0], subject] as const));
     const chosen = takeTurns(
       groups.map(({ denials }) => denials),
@@ -120,7 +124,7 @@ export class DenialWatch {
       }
       described += denials.length;
       spent += now() - begun;
-      // Changes of rules do not wait for this.
+      // Lets changes of rules run in between.
       await setImmediate();
     }
     return described;

@@ -10,37 +10,37 @@ import type { Snapshot } from '../../model/snapshot.ts';
 import { ownersFor, type Audience } from './audience.ts';
 import { smallCluster } from './small-cluster.ts';
 
-/** What the agent knows of those who have an address, and of policies. */
+/** What the agent knows about policies and about the owners of addresses. */
 export interface Knowledge extends Pick<Snapshot, 'policies' | 'denied'> {
   readonly node: string;
   readonly ownersOf: (address: string) => Owners;
-  /** Of a pod: `namespace/name`. */
+  /** Whether the pod `namespace/name` exists. */
   readonly isThere: (pod: string) => boolean;
 }
 
-/** Who is denied: whoever has the address at the end where packets were dropped. */
+/** The end of a connection whose rules dropped the packets. */
 export interface Subject {
   readonly address: string;
-  /** `namespace/name` of the one pod of this node that has it. */
+  /** `namespace/name` of the pod of this node that owns the address; `undefined` if not exactly one pod does. */
   readonly pod: string | undefined;
-  /** Of that pod, or of all that claim the address; and those that isolate it in this direction. */
+  /** The policies of that pod, or of all pods that claim the address; then those of them that isolate it in this direction. */
   readonly policies: readonly PolicyId[];
   readonly isolating: readonly PolicyId[];
 }
 
-/** A denial in the words for one audience. */
+/** The description of a denial for one audience. */
 export interface DescribedDenial {
   readonly direction: RecordedDenial['direction'];
-  /** `namespace/name` of a pod, `node NAME`, or an address: users of a namespace read the names of its pods alone. */
+  /** `namespace/name` of a pod, `node NAME`, or an address. Users of a namespace read only the names of its own pods. */
   readonly from: string;
   readonly to: string;
   readonly source: string;
   readonly destination: string;
   readonly protocol: string | number;
   readonly port?: number;
-  /** That the kernel had noted by then. */
+  /** Packets that the kernel had recorded by then. */
   readonly packets: number;
-  /** Those that isolate the pod in this direction: the first of them, and how many more there are. */
+  /** The first policies that isolate the pod in this direction; `morePolicies` counts the others. */
   readonly policies: readonly PolicyId[];
   readonly morePolicies?: number;
   readonly reason: string;
@@ -48,7 +48,7 @@ export interface DescribedDenial {
   readonly nearMisses: readonly NearMiss[];
 }
 
-/** A line of a log stays one that people read, and that log collectors take whole. */
+/** Keeps a log line readable, and short enough for log collectors. */
 const mostNamed = 10;
 
 export function deniedAddress({ direction, source, destination }: RecordedDenial): string {
@@ -71,7 +71,7 @@ export function subjectOf(denial: RecordedDenial, { node, ownersOf, policies }: 
 
 /**
  * Describes denials of one subject in one direction, with nothing that the audience may not read.
- * @param texts of all its policies, as written; `undefined` where they could not be had
+ * @param texts all policies of the subject as API objects; `undefined` if they are not available
  */
 export function describeDenials(
   denials: readonly RecordedDenial[],
@@ -108,7 +108,7 @@ export function describeDenials(
   });
 }
 
-/** @param allowed why policies allow it by now */
+/** @param allowed why the current policies allow the connection, if they do */
 function reasonOf(
   name: string,
   direction: RecordedDenial['direction'],
@@ -118,7 +118,7 @@ function reasonOf(
 ): string {
   if (isolating.length === 0) {
     if (denied.has(address)) return `${address} is an address of this node that no pod may use now`;
-    return `${name} was denied ${direction}, and is isolated by nothing by now`;
+    return `${name} was denied ${direction}, but no policy isolates it any more`;
   }
   const by = isolating.length > mostNamed ? `${isolating.length} policies` : isolating.join(', ');
   const rest = allowed === undefined ? 'and no rule allows this' : `allowed now: ${allowed}`;

@@ -3,34 +3,34 @@ import type { PolicyId } from '../../model/policy.ts';
 import type { ObjectVersion } from '../object-versions.ts';
 
 interface Options {
-  /** As the API server has it now; `undefined`: there is none. */
+  /** Reads the policy from the API server; `undefined` if it does not exist. */
   readonly get: (id: PolicyId, signal: AbortSignal) => Promise<JsonObject | undefined>;
-  /** Which version of it is known. */
+  /** The version that the watch has received. */
   readonly versionOf: (id: PolicyId) => ObjectVersion | undefined;
   readonly failed: (error: unknown) => void;
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
 
-/** Longer ones are not kept, and so of no use; all together, in characters. */
+/** The longest policy that is cached, and the limit of all together, in characters. Longer policies are not used. */
 const longest = 100_000;
 const mostKept = 4_000_000;
-/** Pods with more policies than that do without: each denial would have to look at all of them. */
+/** Denials of pods with more policies are not explained: each would have to evaluate all of them. */
 const mostPolicies = 100;
-/** New policies begin to deny on all nodes at once: a node asks so many together, and then one a second. */
+/** New policies start to deny on all nodes at once. So a node sends this many requests at first, and then one a second. */
 const mostAtOnce = 5;
 const timeoutMs = 2000;
-/** An API server that does not answer is asked again after that. */
+/** The pause after a failed request to the API server. */
 const pauseMs = 30_000;
 
 interface Known {
   readonly version: string;
-  /** `undefined`: too long. */
+  /** `undefined` if the policy is too long. */
   readonly text: JsonObject | 'none' | undefined;
   readonly length: number;
 }
 
-/** Policies as they are written. The agent keeps only what they mean, so those that deny something are asked for, once for each version. */
+/** Caches policies as API objects. The agent stores only their meaning, so it reads a policy that denies something from the API server, once for each version. */
 export class PolicyTexts {
   readonly #options: Options;
   readonly #known = new Map<PolicyId, Known>();
@@ -44,7 +44,7 @@ export class PolicyTexts {
     this.#countedAt = options.now();
   }
 
-  /** Those that are there; `undefined` where not all of them can be had now. */
+  /** Resolves with the policies that exist, or with `undefined` if some are not available now. */
   async read(ids: readonly PolicyId[], signal: AbortSignal): Promise<JsonObject[] | undefined> {
     if (ids.length > mostPolicies) return undefined;
     const texts: JsonObject[] = [];

@@ -2,14 +2,14 @@ import type { JsonObject } from '../../lib/json.ts';
 import type { Namespace, Node, Pod } from '../../model/cluster.ts';
 import type { Owners } from '../../model/owner.ts';
 
-/** The two ends of a connection as API objects, which is what the evaluator reads: with its policies, all that it need know. */
+/** Builds the API objects that the evaluator needs for one connection: its two ends and the policies. */
 export function smallCluster(ends: readonly Owners[], policies: readonly JsonObject[]): JsonObject[] {
   return [
     ...ends.flatMap(({ pods }) =>
       pods.flatMap(({ pod, namespace }) => [podObject(pod), ...namespaceObjects(namespace)]),
     ),
     ...ends.flatMap(({ nodes }) => nodes.map(nodeObject)),
-    // An API server leaves it out of what is in a list alone; here it must be known what it is.
+    // The evaluator needs apiVersion and kind. The API server omits them in lists.
     ...policies.map((policy) => ({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', ...policy })),
   ];
 }

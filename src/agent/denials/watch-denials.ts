@@ -29,11 +29,11 @@ interface Options {
   readonly signal: AbortSignal;
 }
 
-/** Milliseconds between two looks. A note of the kernel lasts a minute; a look at two chains that have counted nothing takes 10 ms of a processor. */
+/** Milliseconds between two looks. The kernel keeps a record for a minute. A look at two unchanged counters takes 10 ms of CPU time. */
 const interval = 5000;
 const silenceMs = 2000;
 
-/** Tells of what is denied from now on, until the signal aborts. */
+/** Reports denials from now on, until the signal aborts. */
 export function watchDenials(options: Options): void {
   const { node, log, events, nft, client, pipeline, versions, policies, recorder, metrics, logger, signal } = options;
   const now = (): number => performance.now();
@@ -45,7 +45,8 @@ export function watchDenials(options: Options): void {
       return getObject(client, path, { namespace, name }, { signal: asked, silenceMs });
     },
     versionOf: (id) => versions.find('networkpolicies', id),
-    failed: (err) => logger.warn({ err }, 'could not ask for a policy: denials are told of without their reasons'),
+    failed: (err) =>
+      logger.warn({ err }, 'could not read a policy from the API server: denials are reported without reasons'),
     now,
   });
   const watch = new DenialWatch({
@@ -62,6 +63,6 @@ export function watchDenials(options: Options): void {
     attributed: (ids, connections) => policies.denied(ids, connections),
     now,
   });
-  const failed = (err: unknown): void => logger.warn({ err }, 'could not tell of what the kernel has denied');
+  const failed = (err: unknown): void => logger.warn({ err }, 'could not report denied connections');
   repeat(interval, () => watch.look(signal), { signal, failed });
 }

@@ -24,13 +24,13 @@ export interface Metrics {
   readonly classes: ClassMetrics;
 }
 
-/** A registry of its own, so that two agents in one process, or two tests, do not meet. */
+/** Creates a separate registry, so that two agents or two tests in one process do not share metrics. */
 export function createMetrics(version: string): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   new Gauge({
     name: 'postern_build_info',
-    help: 'Always 1; which version runs, on which Node.js.',
+    help: 'Always 1; the labels show the version of Postern and of Node.js.',
     labelNames: ['version', 'node_version'],
     registers: [registry],
   }).set({ version, node_version: process.version }, 1);

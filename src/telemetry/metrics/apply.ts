@@ -8,24 +8,26 @@ export interface RulesetSizes {
   readonly elements: number;
 }
 
-/** Each is a series from the start: a counter that first appears as 1 has not increased, as Prometheus sees it. */
+/** Each code has a series from the start: if a counter first appears as 1, Prometheus sees no increase. */
 const applyErrorCodes = ['refused', 'timeout', 'aborted', 'crashed', 'missing', 'denied', 'failed'] as const;
 
-/** The way into the kernel. */
+/** Metrics of nft runs and of the rules in the kernel. */
 export interface ApplyMetrics {
-  /** From a watch event to the end of the last stage that it caused (S7.2). */
+  /** Seconds from a watch event to the end of the last stage that it caused (S7.2). */
   eventToKernel(seconds: number): void;
   stage(stage: string, seconds: number): void;
-  /** `code` as of NftError. */
+  /** The code of an NftError. */
   error(code: (typeof applyErrorCodes)[number]): void;
   operations(verb: string, count: number): void;
   sizes(sizes: RulesetSizes): void;
-  /** What was found in the kernel at start: no table of ours, one that needed no change, or one that did. */
+  /** What the agent found at start: none of our tables, tables that needed no change, or tables that needed one. */
   adopted(result: 'fresh' | 'unchanged' | 'changed'): void;
-  /** The kernel did not hold what was last written. */
+  /** A table in the kernel differed from what the agent wrote. */
   drift(): void;
-  /** Whether nft tells of each change on the node. */
+  /** Whether `nft monitor` reports each change on the node. */
   monitor(isListening: boolean): void;
+  /** Connections of an address that has come to another pod may be left. */
+  connectionFlushFailure(): void;
 }
 
 /** The target is 1 s at p99, the hard ceiling 10 s (S7.2). */
@@ -36,13 +38,13 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
   const registers = [registry];
   const latency = new Histogram({
     name: 'postern_event_to_kernel_seconds',
-    help: 'From the arrival of a watch event to the end of the last transaction that it caused.',
+    help: 'Time from a watch event to the end of the last nftables transaction that it caused.',
     buckets: latencyBuckets,
     registers,
   });
   const duration = new Histogram({
     name: 'postern_apply_stage_duration_seconds',
-    help: 'Runs of nft that went well, by stage: make, switch, break.',
+    help: 'Duration of successful nft runs, by stage: make, switch, break.',
     labelNames: ['stage'],
     buckets: durationBuckets,
     registers,
@@ -62,29 +64,34 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
   });
   const objects = new Gauge({
     name: 'postern_ruleset_objects',
-    help: 'What our tables hold, by kind: set, map, chain, class (the chains that judge pods).',
+    help: "Objects in Postern's tables, by kind: set, map, chain, class (the chains with the rules of pods).",
     labelNames: ['kind'],
     registers,
   });
   const elements = new Gauge({
     name: 'postern_ruleset_elements',
-    help: 'Elements of all sets and maps of our tables.',
+    help: "Elements of all sets and maps in Postern's tables.",
     registers,
   });
   const adoptions = new Counter({
     name: 'postern_adoptions_total',
-    help: 'What was found in the kernel at start: fresh (no table of ours), unchanged or changed.',
+    help: "What the agent found in the kernel at start: fresh (none of Postern's tables), unchanged or changed.",
     labelNames: ['result'],
     registers,
   });
   const drift = new Counter({
     name: 'postern_drift_total',
-    help: 'Times that another program had changed one of our tables, which was then restored.',
+    help: "How often another program changed one of Postern's tables and the agent restored it.",
     registers,
   });
   const monitor = new Gauge({
     name: 'postern_drift_monitor_up',
-    help: 'Whether nft tells the agent of every change on the node: 1, or 0, and only the chains that every packet meets are compared.',
+    help: 'Whether `nft monitor` reports every change of rules on the node: 1; or 0, and the agent only checks the chains that every packet meets.',
+    registers,
+  });
+  const flushFailures = new Counter({
+    name: 'postern_connection_flush_failures_total',
+    help: 'Times that the agent could not delete all connections of addresses that passed to another pod.',
     registers,
   });
   return {
@@ -102,5 +109,6 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     adopted: (result) => adoptions.inc({ result }),
     drift: () => drift.inc(),
     monitor: (isListening) => monitor.set(isListening ? 1 : 0),
+    connectionFlushFailure: () => flushFailures.inc(),
   };
 }

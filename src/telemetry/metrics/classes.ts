@@ -1,9 +1,9 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-/** Of classes of pods with the same rules, where they are counted. */
+/** Metrics of classes; a class is all pods with the same rules. */
 export interface ClassMetrics {
   packets(counted: ClassName, verdict: 'allowed' | 'denied', packets: number): void;
-  /** All that there are: others have no series any more. */
+  /** Sets the current classes. Series of other classes are removed. */
   classes(classes: readonly (ClassName & { readonly pods: number; readonly policies: string })[]): void;
 }
 
@@ -16,13 +16,13 @@ export function createClassMetrics(registry: Registry): ClassMetrics {
   const registers = [registry];
   const packets = new Counter({
     name: 'postern_class_packets_total',
-    help: 'With `--metrics-classes`: packets of a family that the chain of a class of pods has judged, allowed or denied; replies count too.',
+    help: 'With `--metrics-classes`: packets that the chain of a class allowed or denied, by family; replies count too.',
     labelNames: ['class', 'family', 'verdict'],
     registers,
   });
   const pods = new Gauge({
     name: 'postern_class_pods',
-    help: 'With `--metrics-classes`: pods of this node with an address of the family that are of a class, and the policies that make it.',
+    help: 'With `--metrics-classes`: pods of this node in a class that have an address of the family, and the policies of the class.',
     labelNames: ['class', 'family', 'policies'],
     registers,
   });

@@ -6,9 +6,9 @@ export interface IssueCount {
   readonly count: number;
 }
 
-/** What is wrong with the objects of the cluster as they are now. */
+/** Current problems of API objects. */
 export interface IssueMetrics {
-  /** All of them: what is left out is no longer an issue. */
+  /** Sets all current issues. */
   issues(counts: Iterable<IssueCount>): void;
   refusedPolicies(count: number): void;
 }
@@ -17,13 +17,13 @@ export function createIssueMetrics(registry: Registry): IssueMetrics {
   const registers = [registry];
   const issues = new Gauge({
     name: 'postern_issues',
-    help: 'Fields of objects that cannot be understood or enforced as written, by what is done about them.',
+    help: 'Fields of API objects that Postern cannot understand or enforce as written, by code and effect.',
     labelNames: ['code', 'effect'],
     registers,
   });
   const refused = new Gauge({
     name: 'postern_refused_policies',
-    help: 'Policies that the kernel would not take, or not in time: their pods are isolated without their allows.',
+    help: 'Policies that the kernel refused, or did not load in time: their pods are isolated and their allow rules are missing.',
     registers,
   });
   return {

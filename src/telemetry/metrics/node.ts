@@ -8,16 +8,16 @@ export interface NodeCounts {
   readonly gateClaims: number;
 }
 
-/** What the node itself tells of its pods, and what it keeps. */
+/** Metrics of the node's sandboxes, start gate and saved state. */
 export interface NodeMetrics {
-  /** Asked at each scrape. */
+  /** `read` is called at each scrape. */
   counts(read: () => NodeCounts): void;
-  /** Whether the record of the container runtime can be read. */
+  /** Whether the agent can read libcni's cache. */
   sandboxCache(available: boolean): void;
   sandboxCacheProblem(): void;
   podFetch(result: 'found' | 'missing' | 'failed'): void;
   stateWrite(result: 'written' | 'failed'): void;
-  /** The kernel holds what this node had kept, not what the cluster says. */
+  /** Whether the kernel holds the saved state instead of the current state of the cluster. */
   restored(isRestored: boolean): void;
 }
 
@@ -36,50 +36,50 @@ export function createNodeMetrics(registry: Registry): NodeMetrics {
   };
   const available = new Gauge({
     name: 'postern_sandbox_cache_available',
-    help: 'Whether what the container runtime notes of its pods can be read: 1, or 0, and addresses come from the API server alone.',
+    help: "Whether the agent can read the container runtime's records of sandboxes (libcni's cache): 1; or 0, and pod addresses come from the API server only.",
     registers,
   });
-  gauge('postern_sandboxes', 'Running sandboxes of pods that the container runtime has noted.', 'sandboxes');
+  gauge('postern_sandboxes', 'Running sandboxes of pods that the container runtime has recorded.', 'sandboxes');
   gauge(
     'postern_unknown_sandboxes',
-    'Running sandboxes whose pod is not known (yet): nothing but control traffic passes from and to their addresses.',
+    'Running sandboxes whose pod object the agent does not know (yet): they can neither send nor receive.',
     'unknownSandboxes',
   );
   const problems = new Counter({
     name: 'postern_sandbox_cache_problems_total',
-    help: "Files of the container runtime's notes that look like a pod's and cannot be used.",
+    help: "Files of libcni's cache that have the name of a pod's entry and cannot be used.",
     registers,
   });
   const fetches = new Counter({
     name: 'postern_pod_fetches_total',
-    help: 'Questions for the pod of a sandbox that the watch had not brought: found, missing (there is no such pod) or failed (asked again).',
+    help: 'Requests to the API server for the pod of a sandbox that the watch had not reported: found, missing (no such pod) or failed (the agent retries).',
     labelNames: ['result'],
     registers,
   });
   gauge(
     'postern_gated_ranges',
-    'Ranges of this node in which no address but those of its pods with rules may send or receive; 0: there is no gate.',
+    'Pod ranges of this node in which the start gate lets only pods with rules send and receive; 0 if there is no gate.',
     'gatedRanges',
   );
   gauge(
     'postern_gate_claimed_addresses',
-    'Addresses of the gated ranges that pods of other nodes claim: a forged status, or a plugin that does not keep to the ranges.',
+    'Addresses of the gated ranges that pods of other nodes claim: a forged status, or a network plugin that ignores the ranges.',
     'gateClaims',
   );
   gauge(
     'postern_unlinked_local_pods',
-    'Pods of this node of which it is not known on what device they are: nothing keeps them from sending as another.',
+    "Pods of this node whose device is unknown: the guard cannot stop them from sending with another pod's address.",
     'unlinkedPods',
   );
   const writes = new Counter({
     name: 'postern_state_writes_total',
-    help: 'Times that the last good state went to the disk of the node: written or failed.',
+    help: "Writes of the last good state to the node's disk: written or failed.",
     labelNames: ['result'],
     registers,
   });
   const restored = new Gauge({
     name: 'postern_state_restored',
-    help: 'Whether the kernel holds what this node had kept: 1, or 0, and it holds what the API server says.',
+    help: 'Whether the kernel holds the saved state of this node: 1; or 0, and it holds the current state of the cluster.',
     registers,
   });
   return {

@@ -1,6 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 
-/** The Events by which the owners of objects are told what is wrong with them. */
+/** Metrics of Events about API objects. */
 export interface ObjectEventMetrics {
   finished(result: 'written' | 'known' | 'dropped'): void;
 }
@@ -8,7 +8,7 @@ export interface ObjectEventMetrics {
 export function createObjectEventMetrics(registry: Registry): ObjectEventMetrics {
   const events = new Counter({
     name: 'postern_object_events_total',
-    help: 'Events for the owners of objects: written, known (another node was first) or dropped (refused, or too many at once).',
+    help: 'Events about API objects: written, known (another node had written it) or dropped (refused, or too many at once).',
     labelNames: ['result'],
     registers: [registry],
   });

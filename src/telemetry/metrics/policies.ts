@@ -3,20 +3,20 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 export interface PolicyFigures {
   readonly namespace: string;
   readonly policy: string;
-  /** That it selects on this node. */
+  /** Pods of this node that the policy selects. */
   readonly pods: number;
-  /** In force; 0 where it is not known. */
+  /** The generation in force; 0 if it is unknown. */
   readonly generation: number;
 }
 
 type PolicyName = Pick<PolicyFigures, 'namespace' | 'policy'>;
 
-/** Of single policies: of so many only as whoever tells of them chooses. */
+/** Metrics of single policies. The caller limits their number. */
 export interface PolicyMetrics {
-  /** Asked at each scrape. */
+  /** `read` is called at each scrape. `left` is the number of policies without metrics. */
   figures(read: () => { readonly policies: Iterable<PolicyFigures>; readonly left: number }): void;
   denied(policy: PolicyName, connections: number): void;
-  /** It has no series any more. */
+  /** Removes the policy's series. */
   forget(policy: PolicyName): void;
 }
 
@@ -40,18 +40,18 @@ export function createPolicyMetrics(registry: Registry): PolicyMetrics {
   gauge('postern_policy_pods', 'Pods of this node that a policy selects.', 'pods');
   gauge(
     'postern_policy_generation',
-    'The generation of a policy (`metadata.generation`) that the kernel of this node enforces; 0 for one that it refuses.',
+    'The `metadata.generation` of a policy that the kernel of this node enforces; 0 if the kernel refused the policy.',
     'generation',
   );
   const denied = new Counter({
     name: 'postern_policy_denied_connections_total',
-    help: 'Connections noted as denied to or from pods that a policy isolates in that direction; of several such policies each counts.',
+    help: 'Recorded denied connections of pods that a policy isolates in that direction; each such policy counts.',
     labelNames,
     registers,
   });
   new Gauge({
     name: 'postern_policies_without_series',
-    help: 'Policies that apply to a pod of this node and are beyond `--metrics-policy-limit`: the metrics of single policies leave them out.',
+    help: 'Policies that apply to a pod of this node and have no metrics, because `--metrics-policy-limit` is reached.',
     registers,
     collect() {
       this.set(read().left);

@@ -1,9 +1,9 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { CheckResult } from '../checks.ts';
 
-/** Whether this node enforces what the cluster says. */
+/** Metrics of the readiness checks. */
 export interface ReadinessMetrics {
-  /** Asked at each scrape: what `/readyz` goes by. */
+  /** `read` is called at each scrape and returns the checks of `/readyz`. */
   checks(read: () => readonly CheckResult[]): void;
 }
 
@@ -11,7 +11,7 @@ export function createReadinessMetrics(registry: Registry): ReadinessMetrics {
   let read = (): readonly CheckResult[] => [];
   new Gauge({
     name: 'postern_check_ok',
-    help: 'Checks of `/readyz`: 1, or 0 for one that fails; as long as one does, this node does not enforce all that the cluster says.',
+    help: 'Checks of `/readyz`: 1 if the check passes, 0 if it fails; while one fails, this node does not enforce all policies.',
     labelNames: ['check'],
     registers: [registry],
     collect() {

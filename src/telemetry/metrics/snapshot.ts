@@ -7,10 +7,10 @@ export interface SnapshotSizes {
   readonly members: number;
 }
 
-/** What this node must know of the cluster. */
+/** Metrics of the Snapshot: the part of the cluster that this node needs. */
 export interface SnapshotMetrics {
   sizes(sizes: SnapshotSizes): void;
-  /** Asked at each scrape: local pods without an address in the kernel yet, for which without a gate no policy holds (S7.6). */
+  /** `count` is called at each scrape. It counts local pods whose addresses are not in the kernel's rules yet (S7.6). */
   unprogrammed(count: () => number): void;
 }
 
@@ -24,7 +24,7 @@ export function createSnapshotMetrics(registry: Registry): SnapshotMetrics {
   let countUnprogrammed = (): number => 0;
   new Gauge({
     name: 'postern_unprogrammed_local_pods',
-    help: 'Pods of this node without an address in the kernel yet: with the gate nothing passes, without it no policy holds for them.',
+    help: 'Pods of this node whose addresses are not in the rules yet: with the gate they have no network, without it no policy applies to them.',
     registers,
     collect() {
       this.set(countUnprogrammed());
@@ -37,12 +37,12 @@ export function createSnapshotMetrics(registry: Registry): SnapshotMetrics {
   });
   const groups = new Gauge({
     name: 'postern_address_groups',
-    help: 'Address groups that those policies name.',
+    help: 'Address groups that those policies use.',
     registers,
   });
   const members = new Gauge({
     name: 'postern_address_group_members',
-    help: 'Pods in those groups; one that is in several counts in each.',
+    help: 'Pods in those groups; a pod counts once in each of its groups.',
     registers,
   });
   return {

@@ -144,7 +144,7 @@ describe('watching what is denied', () => {
       [['y/all'], []],
     );
     assert.match(told[0]!.reason, /claimed by .*y\/twin/);
-    assert.equal(told[1]!.reason, '10.1.0.77 was denied ingress, and is isolated by nothing by now');
+    assert.equal(told[1]!.reason, '10.1.0.77 was denied ingress, but no policy isolates it any more');
     assert.deepEqual(announced, []);
   });
 
@@ -188,7 +188,7 @@ describe('watching what is denied', () => {
       if (each.kind === 'NetworkPolicy') pipeline.receive(removeOf(each));
     }
     await look([noted('10.1.0.1', 80)]);
-    assert.equal(told[0]!.reason, 'x/a was denied ingress, and is isolated by nothing by now');
+    assert.equal(told[0]!.reason, 'x/a was denied ingress, but no policy isolates it any more');
   });
 
   it('counts, and describes nothing, where nobody is told', async () => {

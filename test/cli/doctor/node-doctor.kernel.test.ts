@@ -215,7 +215,7 @@ describe('postern node doctor', function () {
     const checks = async (options: AskOptions): Promise<string[]> => {
       return (await node.ask(options)).findings.map(({ check, problem }) => `${check}: ${problem}`);
     };
-    assert.match((await checks({ path: missing }))[0]!, /^nft: nft does not tell its version/);
+    assert.match((await checks({ path: missing }))[0]!, /^nft: nft printed no version/);
     const old = await node.program('nft', 'echo "nftables v0.9.8 (x)"');
     assert.match((await checks({ path: old }))[0]!, /^nft: nft 0\.9\.8 is too old: install/);
     const denied = await checks({
@@ -233,7 +233,7 @@ describe('postern node doctor', function () {
     const { findings } = await node.ask();
     const found = findings.find(({ check }) => check === 'bridge-netfilter');
     assert.equal(found?.subject, 'bridge cni0');
-    assert.match(found.problem, /^IPv4 between pods on bridge cni0 passes no policy: .*; run: sysctl -w /);
+    assert.match(found.problem, /^IPv4 between pods on bridge cni0 bypasses all policies: .*; run: sysctl -w /);
     assert.deepEqual([found.pods, found.policies], [['shop/c'], ['shop/inwards']]);
     // The agent, too, when it looks; not twice in two ways.
     assert.deepEqual(findings.length, 1);
@@ -397,7 +397,7 @@ describe('postern node doctor', function () {
     await eventually(async () => ((await node.ask()).findings.length === 0 ? undefined : 'the API server is away'));
     node.agent.stall();
     const stalled = await theOnly().finally(() => node.agent.unstall());
-    assert.match(`${stalled.check}: ${stalled.problem}`, /^api-server: nothing came for 8000 ms$/);
+    assert.match(`${stalled.check}: ${stalled.problem}`, /^api-server: no data for 8000 ms$/);
     await node.agent.disconnect();
     const stop = await node.start(process.execPath, ['-e', hastyApiServer]);
     try {

@@ -77,7 +77,7 @@ export const doctorWalks: readonly Walk[] = [
       await at.make('n1', set(0), set(1));
     },
     cause:
-      /on n1: error: bridge cni0 \(bridge-netfilter\)\n +wrong +IPv4 between pods on bridge cni0 passes no policy: .*\n +policies shop\/web\n/s,
+      /on n1: error: bridge cni0 \(bridge-netfilter\)\n +wrong +IPv4 between pods on bridge cni0 bypasses all policies: .*\n +policies shop\/web\n/s,
   }),
   doctorWalk(nothing, 'foreign-divert', {
     make: async (at) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import { DenialBook } from '../../../src/agent/denials/denial-book.ts';
+import { DenialTracker } from '../../../src/agent/denials/denial-tracker.ts';
 import type { DenialLook } from '../../../src/agent/denials/denial-reader.ts';
 import type { RecordedDenial } from '../../../src/compile/denials.ts';
 
@@ -16,14 +16,14 @@ const noted = (port: number, secondsAgo: number, more: Partial<RecordedDenial> =
   ...more,
 });
 
-describe('the book of denials', () => {
-  let book: DenialBook;
+describe('the tracker of denials', () => {
+  let tracker: DenialTracker;
   const page = { direction: 'ingress', family: 'ipv4' } as const;
   const newsOf = (of: Pick<DenialLook, 'direction' | 'family'>, now: number, ...denials: RecordedDenial[]) =>
-    book.news({ ...of, denials, at: now * 1000 });
+    tracker.takeNew({ ...of, denials, at: now * 1000 });
   const news = (now: number, ...denials: RecordedDenial[]) =>
     newsOf(page, now, ...denials).map(({ port, protocol }) => port ?? protocol);
-  beforeEach(() => void (book = new DenialBook()));
+  beforeEach(() => void (tracker = new DenialTracker()));
 
   it('has each note of the kernel once, however its age is rounded', () => {
     assert.deepEqual(news(100, noted(80, 3)), [80]);

@@ -4,8 +4,8 @@ import type { Issue } from '../model/issue.ts';
 /** `networkpolicies shop/web` */
 export type ObjectName = string;
 
-/** What is wrong with which object, now. Each case is news once, until the object changes (S9.11). */
-export class IssueBook {
+/** The current issues of each object. An issue is new once, until the object changes (S9.11). */
+export class IssueTracker {
   readonly #issues = new Map<ObjectName, readonly Issue[]>();
 
   receive(event: ResourceEvent): readonly Issue[] {
@@ -13,7 +13,7 @@ export class IssueBook {
     return this.set(`${event.resource} ${event.key}`, event.op === 'upsert' ? event.issues : []);
   }
 
-  /** All issues of the object, from now on. Returns those that it did not have before. */
+  /** Replaces the issues of the object. Returns those that it did not have before. */
   set(name: ObjectName, issues: readonly Issue[]): readonly Issue[] {
     const known = new Set(this.#issues.get(name)?.map((issue) => JSON.stringify(issue)));
     if (issues.length > 0) this.#issues.set(name, issues);
@@ -21,17 +21,17 @@ export class IssueBook {
     return issues.filter((issue) => !known.has(JSON.stringify(issue)));
   }
 
-  /** Forgets the objects of which `keep` says no. */
+  /** Forgets the objects for which `keep` returns false. */
   retain(keep: (name: ObjectName) => boolean): void {
     for (const name of this.#issues.keys()) if (!keep(name)) this.#issues.delete(name);
   }
 
-  /** Each issue, with the object that has it. */
+  /** All issues with their objects. */
   *all(): Iterable<readonly [ObjectName, Issue]> {
     for (const [name, issues] of this.#issues) for (const issue of issues) yield [name, issue];
   }
 
-  /** How many there are of each code and effect. */
+  /** The number of issues of each code and effect. */
   counts(): { code: string; effect: string; count: number }[] {
     const counts = new Map<string, { code: string; effect: string; count: number }>();
     for (const issue of [...this.#issues.values()].flat()) {

@@ -1,0 +1,72 @@
+import type { Transaction } from '../nftables/transactions.ts';
+
+/**
+ * `fine`: the agent wrote all transactions since the last full read. `wait`: a write of the agent is in progress, or nft has not reported it yet.
+ * `foreign`: another program changed our tables. `unclear`: another program may have changed them. `unnamed`: it may have, because nft could not name
+ * the table of a transaction.
+ */
+export type DriftVerdict = 'fine' | 'wait' | 'foreign' | 'unclear' | 'unnamed';
+
+/** nft reports a transaction within milliseconds. The kernel creates no transaction if a write of the agent changes nothing. */
+const reportDelayMs = 2000;
+
+/**
+ * Detects transactions of other programs. It compares the number of transactions of our tables that nft reports with the number of the agent's writes.
+ * The process id that nft reports does not help: an agent in a container does not know its children by that number.
+ */
+export class TransactionTracker {
+  #ours = 0;
+  #unnamed = 0;
+  #written = 0;
+  #writing = 0;
+  /** True until the agent reads all of our tables. */
+  #isUnclear = true;
+  #lateSince: number | undefined;
+
+  reported(transaction: Transaction): void {
+    if (transaction === 'ours') this.#ours++;
+    else if (transaction === 'unnamed') this.#unnamed++;
+    else if (transaction === 'lost') this.#isUnclear = true;
+  }
+
+  /** Some transactions may not have been reported. */
+  missed(): void {
+    this.#isUnclear = true;
+  }
+
+  beginWrite(): void {
+    this.#writing++;
+  }
+
+  /** The kernel may have applied a write that failed. */
+  endWrite(isDone: boolean): void {
+    this.#writing--;
+    if (isDone) this.#written++;
+    else this.#isUnclear = true;
+  }
+
+  /** A read of all our tables begins. It will show the result of all earlier transactions. */
+  beginRead(): void {
+    this.#clear();
+    this.#isUnclear = false;
+  }
+
+  judge(now: number): DriftVerdict {
+    if (this.#isUnclear) return 'unclear';
+    if (this.#ours > this.#written + this.#writing) return 'foreign';
+    if (this.#writing > 0) return 'wait';
+    const most = this.#ours + this.#unnamed;
+    if (most > this.#written) return 'unnamed';
+    if (most === this.#written) {
+      this.#clear();
+      return 'fine';
+    }
+    this.#lateSince ??= now;
+    return now - this.#lateSince > reportDelayMs ? 'unclear' : 'wait';
+  }
+
+  #clear(): void {
+    this.#ours = this.#unnamed = this.#written = 0;
+    this.#lateSince = undefined;
+  }
+}

@@ -1,0 +1,183 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { families, familyOf, holdsAddress, mergeRanges, parseAddress, parseCidr } from '../model/address.ts';
+import type { AddressRange, Family } from '../model/address.ts';
+
+interface FlushOptions {
+  /** A name on the PATH, or a path. */
+  readonly program?: string;
+  /** For the whole flush, in milliseconds. One listing of 100,000 entries takes a third of a second. */
+  readonly timeoutMs?: number;
+}
+
+const longestMessage = 1000;
+
+interface RunOptions {
+  /** A file descriptor. */
+  readonly stdin?: number;
+  readonly onLine?: (line: string) => void;
+}
+
+type Run = (args: readonly string[], options?: RunOptions) => Promise<void>;
+
+/**
+ * Deletes the conntrack entries that name one of the addresses in either tuple. Returns the addresses within `ranges` that entries still name.
+ * Rejects, with a text for operators, if some entries may be left.
+ *
+ * conntrack(8) cannot ask the kernel for the entries of an address: each deletion lists the whole table. So one listing serves all addresses.
+ * What it finds expires by its tuple, which is one look-up for each. A packet that is being tracked at that moment can extend its entry again. So
+ * a second listing finds what is left, and that is deleted by address.
+ */
+export type FlushConnections = (
+  addresses: readonly string[],
+  ranges: readonly string[],
+) => Promise<ReadonlySet<string>>;
+
+export function createFlushConnections({
+  program = 'conntrack',
+  timeoutMs = 5000,
+}: FlushOptions = {}): FlushConnections {
+  return async (addresses, ranges) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const run: Run = (args, options = {}) => runConntrack(program, args, signal, options);
+    const watched = mergeRanges(ranges.flatMap((range) => parseCidr(range) ?? []));
+    const flushes = families.map(async (family) => {
+      const targets = new Set(addresses.filter((address) => familyOf(address) === family));
+      if (targets.size === 0 && !watched.some((range) => range.family === family)) return [];
+      return [...(await flushFamily({ family, targets, watched, run }))];
+    });
+    return new Set((await allDone(flushes)).flat());
+  };
+}
+
+interface FamilyFlush {
+  readonly family: Family;
+  readonly targets: ReadonlySet<string>;
+  readonly watched: readonly AddressRange[];
+  readonly run: Run;
+}
+
+/** Returns the addresses within `watched` that entries still name. */
+async function flushFamily({ family, targets, watched, run }: FamilyFlush): Promise<ReadonlySet<string>> {
+  let seen = new Set<string>();
+  const list = async (): Promise<Entry[]> => {
+    const found: Entry[] = [];
+    seen = new Set();
+    // `save`: each entry as the command that would load it again.
+    await run(['-L', '-f', family, '-o', 'save'], {
+      onLine(line) {
+        const words = line.split(' ');
+        if (words.some((word) => targets.has(word))) found.push(readEntry(words, targets));
+        if (watched.length === 0) return;
+        words.forEach((word, index) => {
+          const value = words[index + 1];
+          if (value !== undefined && word in places) seen.add(value);
+        });
+      },
+    });
+    return found;
+  };
+  const watchedOf = (values: ReadonlySet<string>): ReadonlySet<string> =>
+    new Set([...values].filter((value) => holdsAddress(watched, parseAddress(value)!)));
+  const found = new Set((await list()).map(({ expiry }) => expiry));
+  if (found.size === 0) return watchedOf(seen);
+  // If that fails, the entries are left.
+  await expire(found, run).catch(() => undefined);
+  // New entries are not the earlier pod's: the node may send to the address, and the gate drops all else.
+  const left = (await list()).filter(({ expiry }) => found.has(expiry));
+  const deletions = new Map(left.flatMap(({ named }) => named.map((words) => [words.join(' '), words])));
+  for (const words of deletions.values()) await run(['-D', '-f', family, ...words]);
+  return watchedOf(seen);
+}
+
+interface Entry {
+  /** The command that makes it expire now. It names only the tuple of the original direction, by which the kernel finds the entry. */
+  readonly expiry: string;
+  /** Each place where it names one of the addresses, as a condition of `conntrack -D`. */
+  readonly named: readonly (readonly string[])[];
+}
+
+/** `-g` and `-n` stand in place of `-r` and `-q` where the entry has NAT. */
+const places: Readonly<Record<string, string>> = {
+  '-s': '--orig-src',
+  '-d': '--orig-dst',
+  '-r': '--reply-src',
+  '-g': '--reply-src',
+  '-q': '--reply-dst',
+  '-n': '--reply-dst',
+};
+const keysOfTuple = new Set([
+  ...['-s', '-d', '-p', '--sport', '--dport', '--srckey', '--dstkey', '-w', '--orig-zone'],
+  ...['--icmp-type', '--icmp-code', '--icmp-id', '--icmpv6-type', '--icmpv6-code', '--icmpv6-id'],
+]);
+
+const askedFor = new Map([
+  ['--state', 'ESTABLISHED'],
+  ['--orig-vtag', '1'],
+  ['--reply-vtag', '1'],
+]);
+
+function readEntry(words: readonly string[], addresses: ReadonlySet<string>): Entry {
+  const expiry = ['-A', '-t', '0'];
+  const named: string[][] = [];
+  for (let index = 1; index + 1 < words.length; index += 2) {
+    const [key, value] = [words[index]!, words[index + 1]!];
+    if (keysOfTuple.has(key)) expiry.push(key, value);
+    // conntrack requires these, with any value. It cannot read all values that it prints.
+    if (askedFor.has(key)) expiry.push(key, askedFor.get(key)!);
+    if (addresses.has(value) && places[key]) named.push([places[key], value]);
+  }
+  return { expiry: expiry.join(' '), named };
+}
+
+/** O_TMPFILE of open(2). Node has no constant for it. */
+const withoutName = constants.O_RDWR | constants.O_DIRECTORY | 0o20000000;
+
+/**
+ * conntrack opens its input by path. That fails for a socket, which Node gives its children as standard input. So it gets a file, in memory, since the
+ * root file system is read-only.
+ */
+async function expire(commands: Iterable<string>, run: Run): Promise<void> {
+  await using file = await open('/dev/shm', withoutName, 0o600);
+  await file.writeFile([...commands].map((each) => `${each}\n`).join(''));
+  await run(['-R', '/dev/stdin'], { stdin: file.fd });
+}
+
+async function runConntrack(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  { stdin, onLine }: RunOptions,
+): Promise<void> {
+  const child = spawn(program, args, { stdio: [stdin ?? 'ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
+  let rest = '';
+  // Line by line: the listing of a large table is tens of megabytes.
+  child.stdout!.setEncoding('latin1').on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    if (onLine) for (const line of lines) onLine(line);
+  });
+  let said = '';
+  child.stderr!.setEncoding('latin1').on('data', (chunk: string) => (said = (said + chunk).slice(0, longestMessage)));
+  const [code] = (await once(child, 'close').catch((cause: NodeJS.ErrnoException) => {
+    const why = signal.aborted
+      ? `conntrack ${args[0]} did not end in time`
+      : 'conntrack cannot be used: install conntrack';
+    throw new Error(`${why} (${cause.message})`, { cause });
+  })) as [number | null];
+  // It also fails if there was nothing to delete.
+  if (code !== 0 && !said.includes(': 0 flow entries have been deleted')) {
+    throw new Error(`conntrack ${args.join(' ')} failed: ${said.trim().split('\n')[0]}`);
+  }
+}
+
+/** Waits for all of them, also if one fails. */
+async function allDone<T>(runs: Iterable<Promise<T>>): Promise<T[]> {
+  const results = await Promise.allSettled(runs);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
