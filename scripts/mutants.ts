@@ -28,11 +28,11 @@ const wanted = takeSample(all, { what: 'mutants', count: 60, nameOf: ({ name }) 
 const isSample = wanted !== all;
 /** Beside a sample other suites run. They say whether the unit tests are green; here a tenth of the cases shows that a copy is no other. */
 const workers = isSample ? 1 : Math.min(2, availableParallelism());
-const [baseline, env] = isSample ? [quote(findSpecs()), { POSTERN_RUNS: '0.1' }] : [suite, {}];
+const [baseline, baselineEnv] = isSample ? [quote(findSpecs()), { POSTERN_RUNS: '0.1' }] : [suite, {}];
 const copies = Array.from({ length: workers }, copyRepository);
 try {
   const [first] = copies;
-  const green = await runSpecs(first!, baseline, env);
+  const green = await runSpecs(first!, baseline, baselineEnv);
   if (green.outcome === 'green') {
     const queue = [...wanted];
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => queue.splice(0));
