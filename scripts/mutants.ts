@@ -1,7 +1,7 @@
 /**
- * `npm run mutants` tests the unit suite: it applies each mutant of test/mutants.ts alone in a copy of the repository, and a test must
- * fail. A module that does not load is not a kill, because it shows nothing about behaviour.
- * An argument selects the mutants whose names contain it. `npm test` runs a sample.
+ * `npm run mutants`: is the unit suite worth its green? Each mutant of test/mutants.ts is planted alone in a copy of the repository,
+ * and some test must fail there. Failing to load is no kill: it says nothing about behaviour.
+ * An argument runs only the mutants whose names hold it. `npm test` runs a sample.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -13,9 +13,9 @@ import { runCommand } from './run-command.ts';
 import { formatTally, readTally, reportTally, tallyVariable } from './tally.ts';
 
 const root = resolve(import.meta.dirname, '..');
-/** Not copied. */
+/** Left out of copies. */
 const unwanted = new Set(['.git', 'node_modules', 'coverage', 'dist']);
-/** Excluded specs: of rooms without mutants, and replays. The own tests of pure rooms must find their mutants. */
+/** The unit suite without the specs of rooms that hold no mutants, and without replays: pure rooms are judged by their own tests. */
 const elsewhere =
   'test/{lab,kernel,replays,house,scripts,watch,apply,agent,telemetry,config,cli,manifests,monitoring}/**';
 const suite = `--ignore '${elsewhere}' --ignore 'test/**/*.kernel.test.ts' 'test/**/*.test.ts'`;
@@ -28,11 +28,11 @@ const wanted = takeSample(all, { what: 'mutants', count: 60, nameOf: ({ name }) 
 const isSample = wanted !== all;
 /** Beside a sample other suites run. They say whether the unit tests are green; here a tenth of the cases shows that a copy is no other. */
 const workers = isSample ? 1 : Math.min(2, availableParallelism());
-const [baseline, sampleEnv] = isSample ? [quote(findSpecs()), { POSTERN_RUNS: '0.1' }] : [suite, {}];
+const [baseline, baselineEnv] = isSample ? [quote(findSpecs()), { POSTERN_RUNS: '0.1' }] : [suite, {}];
 const copies = Array.from({ length: workers }, copyRepository);
 try {
   const [first] = copies;
-  const green = await runSpecs(first!, baseline, sampleEnv);
+  const green = await runSpecs(first!, baseline, baselineEnv);
   if (green.outcome === 'green') {
     const queue = [...wanted];
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => queue.splice(0));
@@ -64,9 +64,8 @@ async function judge(copy: string, mutant: Mutant): Promise<{ killed: boolean; h
   const source = readFileSync(file, 'utf8');
   const places = findCode(source, mutant.find);
   const [place] = places;
-  if (!place || places.length > 1) {
-    return { killed: false, how: `its text occurs ${places.length} times in ${mutant.file}` };
-  }
+  if (!place || places.length > 1)
+    return { killed: false, how: `its line stands ${places.length} times in ${mutant.file}` };
   writeFileSync(file, source.slice(0, place.start) + mutant.replace + source.slice(place.end));
   try {
     const rounds = [quote(mutant.specs), suite];
@@ -75,7 +74,7 @@ async function judge(copy: string, mutant: Mutant): Promise<{ killed: boolean; h
       if (outcome === 'red') return { killed: true, how: detail };
       if (outcome === 'broken') return { killed: false, how: detail };
     }
-    return { killed: false, how: 'no test failed' };
+    return { killed: false, how: 'no test noticed' };
   } finally {
     writeFileSync(file, source);
   }

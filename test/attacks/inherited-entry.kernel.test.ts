@@ -49,7 +49,7 @@ for (const cni of labCnis) {
         await needMachine(this, cni);
         folder = await mkdtemp(join(tmpdir(), 'postern-path-'));
         const agents = forgets ? {} : { env: { PATH: `${await withoutConntrack()}:${process.env['PATH']}` } };
-        attacks = await AttackLab.open({ name: nameLab(`attinherit${cni}${index}`), cni, agents, podAddresses: 5 });
+        attacks = await AttackLab.open({ name: nameLab(`attold${cni}${index}`), cni, agents, podAddresses: 5 });
         const { lab } = attacks;
         lab.apply([
           pod('evil', 'late', [], { nodeName: 'n1' }),
