@@ -1089,6 +1089,13 @@ export const mutants: readonly Mutant[] = [
     specs: [staleAddresses],
   },
   {
+    name: 'a bridged address must leave by a device of its own',
+    file: 'src/compile/links.ts',
+    find: 'linkedOf(family, own))] : []',
+    replace: 'linkedOf(family, devices))] : []',
+    specs: ['test/compile/links.test.ts'],
+  },
+  {
     name: 'an address is clean while its flush is under way',
     file: 'src/agent/stale-addresses.ts',
     find: 'const known = [this.#named, this.#leaving, this.#left, this.#flushing];',

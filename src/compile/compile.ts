@@ -50,7 +50,7 @@ export interface Compiled {
 interface Run {
   readonly local: LocalPart;
   readonly classification: Classification;
-  /** The classifications of all rounds, by the policies left out. */
+  /** One for each budget round. The key is the sorted ids of the policies that the round left out. */
   readonly tried: ReadonlyMap<string, Classification>;
   readonly classes: ReadonlyMap<string, KnownClass>;
   readonly ruleset: Ruleset;
@@ -102,26 +102,27 @@ export class Compiler {
   ): { readonly run: Run; readonly compiled: Compiled } {
     const last = delta === 'all' ? undefined : this.#last;
     const { localChanged, groups: changedGroups } = delta === 'all' ? { localChanged: true, groups: new Map() } : delta;
-    const isLocalSame = last !== undefined && !localChanged;
+    const onlyMembersChanged = last !== undefined && !localChanged;
     const changes = new ElementChanges();
     const groupSet = this.#groupSets.of(snapshot.groups, delta, changes);
 
     // 1. Everything that does not depend on group members.
-    const local = isLocalSame ? last.local : readLocal(snapshot, last?.local);
+    const local = onlyMembersChanged ? last.local : readLocal(snapshot, last?.local);
 
     const tried = new Map<string, Classification>();
     const leftOut = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
+    // Steps 2 to 4 repeat with more policies left out until the rest fits the budgets.
     const { made, oversized, rounds } = fitBudgets(
       snapshot,
       refused,
       leftOut,
       this.#budgets,
-      // 2. Count the cost of policies. If some cost too much, leave them out and start again.
+      // 2. Count the cost of policies.
       (without) => countCosts(snapshot, local.kindsOfPolicies, without),
       (without, costs, budgets) => {
         // 3. Give each pod its classes.
         const key = JSON.stringify(sorted(without));
-        const known = isLocalSame ? last.tried.get(key) : undefined;
+        const known = onlyMembersChanged ? last.tried.get(key) : undefined;
         const classification = known ?? classify(local.kinds, snapshot.policies, without, last?.classification);
         tried.set(key, classification);
         // 4. Build the chains and sets of classes.
@@ -134,7 +135,7 @@ export class Compiler {
     const { classification, classes, rebuilt, hasSameChains } = made;
 
     // 5. Build the tables: dispatch, gate and anti-spoofing around the classes. If no chain changed, replace sets only.
-    const isSameChains = last?.classification === classification && hasSameChains;
+    const areChainsSame = last?.classification === classification && hasSameChains;
     const classesOf = (pod: PodKey): AddressClasses => {
       const { ingress, egress } = classification.specs.get(pod) ?? {};
       return { ingress: this.#builtOf(ingress, classes), egress: this.#builtOf(egress, classes) };
@@ -143,7 +144,7 @@ export class Compiler {
       const addresses = classesOfAddresses(snapshot, classesOf, this.#noAllows);
       return assemble(snapshot, addresses, this.#noAllows, local.nodeSets, this.#antiSpoof);
     };
-    const ruleset = isSameChains
+    const ruleset = areChainsSame
       ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf), changes)
       : keepUnchanged(build(), last?.ruleset ?? {}, changes);
 

@@ -31,7 +31,7 @@ export interface Device {
   readonly isBridge: boolean;
   /** Source addresses that are allowed on it. */
   readonly addresses: Set<string>;
-  /** Of these, addresses whose link is this device: they are allowed on no other device. */
+  /** Of these, addresses whose link is this device. A pod with several links may use each of its addresses on each of them. */
   readonly linked: Set<string>;
   /** The classes of its addresses. There may be several if the pod also has a denied address. */
   readonly classes: Readonly<Record<Direction, Set<BuiltClass | undefined>>>;
@@ -45,7 +45,7 @@ export interface Devices {
   readonly ports: readonly Device[];
 }
 
-/** All links of a pod carry all its addresses, even if the link is known for only one of them. */
+/** A pod may use all its addresses on each of its devices, even if the device is known for only one of them. */
 export function devicesOf(
   { localPods, denied, deniedLinks }: Snapshot,
   classes: ReadonlyMap<string, AddressClasses>,

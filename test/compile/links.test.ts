@@ -19,7 +19,7 @@ function compile(links: Readonly<Record<string, Link>>, ...policies: readonly Re
 }
 
 function elementsOf(sets: ReadonlyMap<string, { readonly elements: ReadonlySet<string> }>): Record<string, string[]> {
-  const named = [...sets].filter(([name]) => /guarded-ips|if-ips|pod-ifs|pod-and-bridge|port/.test(name));
+  const named = [...sets].filter(([name]) => /guarded-ips|routed-ips|if-ips|pod-ifs|pod-and-bridge|port/.test(name));
   return Object.fromEntries(named.map(([name, { elements }]) => [name, [...elements].sort()]));
 }
 
@@ -27,12 +27,18 @@ describe('what the guard knows of devices', () => {
   it('a pod may use all that is its own, where the link of one of its addresses is known, and is held to that one', () => {
     const { links, links6, ports } = compile({ '10.1.0.2': { device: 'veth-a' } });
     const known = { 'pod-ifs': ['veth-a'], 'pod-and-bridge-ifs': ['veth-a'] };
-    assert.deepEqual(links, { ...known, 'if-ips4': ['veth-a . 10.1.0.2'], 'guarded-ips4': ['10.1.0.2'] });
+    assert.deepEqual(links, {
+      ...known,
+      'if-ips4': ['veth-a . 10.1.0.2'],
+      'guarded-ips4': ['10.1.0.2'],
+      'routed-ips4': ['10.1.0.2'],
+    });
     assert.deepEqual(links6, {
       ...known,
       'egress-pod-ifs': [],
       'if-ips6': ['veth-a . fd01::2'],
       'guarded-ips6': [],
+      'routed-ips6': [],
     });
     assert.equal(ports, undefined);
   });
@@ -42,6 +48,8 @@ describe('what the guard knows of devices', () => {
     assert.deepEqual(links['if-ips4'], ['cni0 . 10.1.0.3', 'eth . 10.1.0.2']);
     assert.deepEqual([links['pod-ifs'], links['pod-and-bridge-ifs']], [['eth'], ['cni0', 'eth']]);
     assert.deepEqual(ports?.['if-ips4'], ['eth . 10.1.0.3']);
+    // A packet to the bridged pod leaves by the bridge, so the device decides nothing about it here.
+    assert.deepEqual([links['guarded-ips4'], links['routed-ips4']], [['10.1.0.2', '10.1.0.3'], ['10.1.0.2']]);
   });
 
   it('an isolated pod is isolated also where its policies allow everything (S1.16)', () => {
