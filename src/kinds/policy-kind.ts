@@ -2,7 +2,7 @@ import type { ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { Policy } from '../model/policy.ts';
 
-/** An API kind that Postern enforces. To add a kind, add one of these to `policyKinds`. */
+/** An API kind that Postern enforces. CONTRIBUTING.md says what else a new kind needs. */
 export interface PolicyKind {
   readonly name: string;
   readonly resource: { readonly name: ResourceName; readonly path: string };

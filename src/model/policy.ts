@@ -25,7 +25,7 @@ export interface Selection {
 
 /** Hash of the canonical selection: equal selections of different policies are one group. */
 export type GroupId = string;
-/** `namespace/name` */
+/** Unique over all kinds. It begins with the namespace: budgets and metrics read that. Of a NetworkPolicy, `namespace/name`. */
 export type PolicyId = string;
 
 export type Peer =

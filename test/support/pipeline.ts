@@ -1,4 +1,5 @@
 import type { ShapeLimits } from '../../src/compile/class-shape.ts';
+import { policyKinds } from '../../src/kinds/all.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../../src/model/cluster.ts';
 import { resourceNames } from '../../src/model/cluster.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
@@ -21,11 +22,13 @@ const resourceOfKind: Readonly<Record<string, ResourceName>> = {
   Pod: 'pods',
   Namespace: 'namespaces',
   Node: 'nodes',
-  NetworkPolicy: 'networkpolicies',
+  ...Object.fromEntries(policyKinds.map(({ name, resource }) => [name, resource.name])),
 };
 
 export function resourceOf(object: ApiObject): ResourceName {
-  return resourceOfKind[object.kind]!;
+  const resource = resourceOfKind[object.kind];
+  if (!resource) throw new Error(`the agent watches no objects of the kind ${object.kind}`);
+  return resource;
 }
 
 export function keyOf(object: ApiObject): ObjectKey {
