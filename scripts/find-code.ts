@@ -3,7 +3,7 @@ export interface CodePlace {
   readonly end: number;
 }
 
-/** Every place of a piece of TypeScript in a source, however the formatter breaks its lines and whatever comments stand between. */
+/** Finds all places of a piece of TypeScript in a source. Line breaks, spaces and comments do not matter. */
 export function findCode(source: string, wanted: string): CodePlace[] {
   const [haystack, needle] = [squeeze(source), squeeze(wanted).text];
   if (needle === '') return [];
@@ -16,7 +16,7 @@ export function findCode(source: string, wanted: string): CodePlace[] {
   return places;
 }
 
-/** Strings come first: they may hold what looks like a comment. The formatter adds and takes a comma before a bracket that closes. */
+/** Strings come first, because a string can contain the start of a comment. The formatter adds or removes a comma before a closing bracket. */
 const pieces =
   /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\\n])*`|(?<skipped>\/\/[^\n]*|\/\*[^]*?\*\/|\s+|,(?=\s*(?:[)\]}]|$)))|[^]/g;
 

@@ -1,8 +1,8 @@
-/** What proves what. CONTRIBUTING.md shows this table, and a test asks that each test file belongs to exactly one suite. */
+/** The suites, and what each proves. CONTRIBUTING.md shows this table. A test checks that each test file belongs to exactly one suite. */
 import { globSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-/** Each has the suites of the one before it, and more. */
+/** Each run has all suites of the run before it, and more. */
 export const runs = ['check', 'test', 'whole'] as const;
 export type Run = (typeof runs)[number];
 
@@ -12,13 +12,13 @@ export interface Suite {
   readonly proves: string;
   /** Patterns of test files. A suite of the kind `unit` leaves out those that end in `.kernel.test.ts`. */
   readonly files?: readonly string[];
-  /** Of a suite without files: a script of package.json. */
+  /** For a suite without files: a script of package.json. */
   readonly script?: string;
-  /** The shortest run that has it, or how else it runs. */
+  /** The shortest run that has the suite, or how it runs otherwise. */
   readonly from: Run | 'nightly' | 'by hand';
-  /** What it took in the shortest of `npm test` and `npm run test:whole` that has it, on two processors. The longest begins first. */
+  /** The time of the suite on two processors, in `npm test` or else `npm run test:whole`. The longest suite starts first. */
   readonly seconds: number;
-  /** What `npm run test:whole` asks for beyond `npm test`. */
+  /** Environment variables of `npm run test:whole` that `npm test` does not set. */
   readonly whole?: Readonly<Record<string, string>>;
 }
 
@@ -31,16 +31,16 @@ const environments: Readonly<Record<Run, Readonly<Record<string, string>>>> = {
 };
 
 export const suites: readonly Suite[] = [
-  { name: 'format', kind: 'static', proves: 'one layout', script: 'format', from: 'check', seconds: 1 },
+  { name: 'format', kind: 'static', proves: 'all files have one format', script: 'format', from: 'check', seconds: 1 },
   {
     name: 'lint',
     kind: 'static',
-    proves: 'a room imports what it may; no promise is lost',
+    proves: 'rooms import only what they may; no promise is left without an await',
     script: 'lint',
     from: 'check',
     seconds: 9,
   },
-  { name: 'types', kind: 'static', proves: 'the types', script: 'typecheck', from: 'check', seconds: 5 },
+  { name: 'types', kind: 'static', proves: 'types are correct', script: 'typecheck', from: 'check', seconds: 5 },
   {
     name: 'unused',
     kind: 'static',
@@ -135,7 +135,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'nft',
     kind: 'kernel',
-    proves: 'real nft takes our rules, and means by them what our model of it does',
+    proves: 'real nft accepts our rules, and decides as our model of nft does',
     files: ['test/{nftables,compile,apply,agent,state,sandboxes}/**/*.kernel.test.ts'],
     from: 'test',
     seconds: 90,
@@ -143,7 +143,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'lab',
     kind: 'kernel',
-    proves: 'the lab is what tests take it for: CNI plugins, pods, Services, API server',
+    proves: 'the lab works as the tests expect: CNI plugins, pods, Services, API server',
     files: ['test/lab/*/**/*.test.ts', 'test/lab/[!cp]*.test.ts', 'test/lab/{cni,pod-process}.test.ts'],
     from: 'test',
     seconds: 60,
@@ -201,7 +201,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'diagnosis',
     kind: 'kernel',
-    proves: 'doctor and the commands that look into a node find faults that are made',
+    proves: 'doctor and the node commands find the faults that tests make',
     files: ['test/cli/**/*.kernel.test.ts', 'test/doctor/walk.kernel.test.ts'],
     from: 'test',
     seconds: 90,

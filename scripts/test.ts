@@ -13,7 +13,7 @@ import type { Tally } from './tally.ts';
 const [run, ...words] = process.argv.slice(2) as [Run, ...string[]];
 const suites = suitesOf(run, words);
 if (!runs.includes(run) || suites.length === 0) throw new Error('usage: test.ts check|test|whole [SUITE|KIND]…');
-/** A suite that runs alone shows what it does. Of several, those that fail are shown when they end. */
+/** The output of a single suite is shown while it runs. Of several suites, only the output of those that fail is shown, when they end. */
 const isAlone = suites.length === 1;
 
 const queue = [...suites];
@@ -28,7 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 try {
-  // Kernel tests wait more than they compute: for agents, for answers that do not come, for the kernel's grace periods.
+  // One more than processors: kernel tests mostly wait, for agents, for answers that do not come, and for grace periods of the kernel.
   await Promise.all(Array.from({ length: availableParallelism() + 1 }, work));
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -48,7 +48,7 @@ function formatElapsed(since: number): string {
   return `${((performance.now() - since) / 1000).toFixed(0)} s`;
 }
 
-/** What `npm run test:whole` has and this run has not. */
+/** The suites of `npm run test:whole` that this run does not have. */
 function findMissing(): string[] {
   const names = suitesOf('whole').flatMap((suite) => (suites.includes(suite) ? [] : [suite.name]));
   if (words.length > 0 || names.length === 0) return [];

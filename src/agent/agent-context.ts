@@ -51,8 +51,8 @@ export async function createContext(config: AgentConfig, signal: AbortSignal): P
     paused(pauseMs) {
       // An agent that stops runs no more commands.
       if (signal.aborted) return;
-      const told = 'the nft session failed: until it recovers, the agent runs nft once per command';
-      logger.warn({ retryAfterSeconds: pauseMs / 1000 }, told);
+      const message = 'the nft session failed: until it recovers, the agent runs nft once per command';
+      logger.warn({ retryAfterSeconds: pauseMs / 1000 }, message);
     },
   });
   return { config, version, logger, metrics, live, ready, client, guard, nft, signal };

@@ -5,7 +5,10 @@ import type { Snapshot } from '../model/snapshot.ts';
 import type { Clock } from './clock.ts';
 import { StaleAddresses } from './stale-addresses.ts';
 
-/** Milliseconds between flushes in the background. One listing of 100,000 connections takes a third of a second, so they take a tenth of the time. */
+/**
+ * Milliseconds between flushes in the background: a second, and nine times as long as the last flush took. So flushes run for at most a tenth of the time. One
+ * listing of 250,000 connections takes a second.
+ */
 const pauseMs = 1000;
 const pauseFactor = 9;
 const pauseAfterFailureMs = 60_000;
@@ -26,9 +29,9 @@ export interface FlusherOptions {
 export class ConnectionFlusher {
   readonly #stale = new StaleAddresses();
   readonly #options: FlusherOptions;
-  /** One at a time: a flush of an address must have ended before a pod gets it, whose connections it would delete. */
+  /** Flushes run one at a time. A flush of an address must end before a pod gets the address, or it would delete the pod's own connections. */
   #last: Promise<void> = Promise.resolve();
-  /** The flush that a change waits for. A change that failed is tried again meanwhile. */
+  /** The flush that changes wait for. The retry of a failed change waits for it too. */
   #awaited: Promise<void> = Promise.resolve();
   #timer: { cancel(): void } | undefined;
   #gatedRanges: readonly string[] = [];

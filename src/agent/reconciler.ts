@@ -43,8 +43,12 @@ const keptArrivals = 1000;
 const sentinels: Readonly<Record<TableFamily, string>> = { ip: 'forward', ip6: 'forward', bridge: 'prerouting' };
 const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
-/** Milliseconds. A longer pause takes in more events as one change, and delays the first of them. In `bench/hostile`, a shape misses its bar with 500, another with 1000. */
+/** Milliseconds. After a plan that took at least this long, the loop pauses for as long as the plan took, up to `longestPause`. */
 const longPlan = 50;
+/**
+ * Milliseconds. During a pause, events gather for one change, and the first of them waits. In `bench/hostile`, one shape misses its bar with 500, and another
+ * with 1000.
+ */
 const longestPause = 750;
 const lastBackoff = 30_000;
 
@@ -255,7 +259,7 @@ export class Reconciler {
     }
   }
 
-  /** While a plan is made nothing else is done. After a long one what has come meanwhile is taken in first, as one change (S9.13). */
+  /** The agent does nothing else while it plans. After a long plan, it first receives the events that arrived meanwhile, as one change (S9.13). */
   async #makeRoom(): Promise<void> {
     if (!this.#dirty || this.#planTook < longPlan) return;
     const pause = Math.min(this.#planTook, longestPause);

@@ -16,11 +16,11 @@ type Owners = ReadonlyMap<string, string | undefined>;
  */
 export class StaleAddresses {
   #owners: Owners | undefined;
-  /** Of the compile that the owners belong to. Each change of local pods or denied addresses makes a new object. */
+  /** The object of the compile from which the owners are. Each change of local pods or denied addresses makes a new object. */
   #localAddresses: Compiled['localAddresses'] | undefined;
   /** Undefined until the connections were listed: any address may be stale. */
   #named: ReadonlySet<string> | undefined;
-  /** Addresses that lost their pod by a change that is not in force yet; by one that is; and those of them that are being flushed. */
+  /** Addresses that lose their pod with a change that is not in force yet. When it is, they move to `#left`, and a flush moves them to `#flushing`. */
   readonly #leaving = new Set<string>();
   #left = new Set<string>();
   #flushing: ReadonlySet<string> = new Set();
@@ -45,7 +45,7 @@ export class StaleAddresses {
     const gated = mergeRanges(snapshot.gatedRanges.flatMap((range) => parseCidr(range) ?? []));
     const isGated = (address: string): boolean => holdsAddress(gated, parseAddress(address)!);
     const coming = before ? this.#changed(before, owners) : comingAddresses(held ?? {}, ruleset);
-    // Only after that: an address that left and comes back is stale.
+    // After `#changed`, because an address that left and passes to a pod again is stale.
     for (const [address, owner] of owners) if (owner !== undefined) this.#forget(address);
     for (const address of before?.keys() ?? []) {
       if (!owners.has(address) && isGated(address)) this.#leaving.add(address);

@@ -2,7 +2,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { families, familyOf, holdsAddress, mergeRanges, parseAddress, parseCidr } from '../model/address.ts';
+import {
+  families,
+  familyOf,
+  formatAddress,
+  holdsAddress,
+  mergeRanges,
+  parseAddress,
+  parseCidr,
+} from '../model/address.ts';
 import type { AddressRange, Family } from '../model/address.ts';
 
 interface FlushOptions {
@@ -80,8 +88,12 @@ async function flushFamily({ family, targets, watched, run }: FamilyFlush): Prom
     });
     return found;
   };
-  const watchedOf = (values: ReadonlySet<string>): ReadonlySet<string> =>
-    new Set([...values].filter((value) => holdsAddress(watched, parseAddress(value)!)));
+  // New strings: a part of a string keeps the whole chunk of the listing in memory.
+  const watchedOf = (values: ReadonlySet<string>): ReadonlySet<string> => {
+    const addresses = [...values].flatMap((value) => parseAddress(value) ?? []);
+    const named = addresses.filter((address) => holdsAddress(watched, address));
+    return new Set(named.map((address) => formatAddress(address.family, address.value)));
+  };
   const found = new Set((await list()).map(({ expiry }) => expiry));
   if (found.size === 0) return watchedOf(seen);
   // If that fails, the entries are left.

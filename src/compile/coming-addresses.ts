@@ -10,8 +10,8 @@ import {
 import { isolationMapName, ifIpsSetName } from './names.ts';
 
 /**
- * Addresses that the wanted rule set opens and the held one keeps closed, or opens for another device. A table or set that is not held tells
- * nothing: the pods that it is to judge may have run for long.
+ * Addresses that the desired ruleset opens and the kernel's ruleset keeps closed, or opens for another device. A table or set that the kernel does not
+ * have yields none: its pods may have run for long.
  */
 export function comingAddresses(held: Ruleset, wanted: Ruleset): string[] {
   const coming = new Set<string>();

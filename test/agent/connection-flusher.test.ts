@@ -4,7 +4,7 @@ import { ConnectionFlusher } from '../../src/agent/connection-flusher.ts';
 import type { Pipeline } from '../../src/pipeline.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { namespace, pod } from '../support/objects.ts';
-import { removeOf, startPipeline, upsertOf } from '../support/pipeline.ts';
+import { removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
 
 const gated = { podCidrs: ['10.1.0.0/24'] };
 const web = pod('x/web', { ips: ['10.1.0.1'] });
@@ -56,10 +56,18 @@ describe('flushing the connections of pods that have gone (S5.17)', () => {
     assert.equal(await change()(), true);
     flusher.afterChange();
   }
+  async function pass(milliseconds: number): Promise<void> {
+    clock.advance(milliseconds);
+    await turn();
+  }
+  /** The pod's object is deleted, and the change is in force. */
+  async function remove(object: ApiObject): Promise<void> {
+    pipeline.receive(removeOf(object));
+    await apply();
+  }
   async function afterFirstListing(): Promise<void> {
     await apply();
-    clock.advance(1000);
-    await turn();
+    await pass(1000);
     assert.deepEqual([begun(), flushes[0]!.ranges], [[[]], ['10.1.0.0/24']]);
     await end();
   }
@@ -68,8 +76,7 @@ describe('flushing the connections of pods that have gone (S5.17)', () => {
     await afterFirstListing();
     pipeline.receive(upsertOf(web));
     await apply();
-    clock.advance(600_000);
-    await turn();
+    await pass(600_000);
     assert.equal(flushes.length, 1);
   });
 
@@ -77,22 +84,17 @@ describe('flushing the connections of pods that have gone (S5.17)', () => {
     pipeline.receive(upsertOf(web));
     pipeline.receive(upsertOf(other));
     await afterFirstListing();
-    pipeline.receive(removeOf(web));
-    await apply();
-    pipeline.receive(removeOf(other));
-    await apply();
-    clock.advance(1000);
-    await turn();
+    await remove(web);
+    await remove(other);
+    await pass(1000);
     assert.deepEqual(begun().slice(1), [['10.1.0.1', '10.1.0.2']]);
   });
 
   it('of an address that passes on must end first, and one in the background before it', async () => {
     pipeline.receive(upsertOf(web));
     await afterFirstListing();
-    pipeline.receive(removeOf(web));
-    await apply();
-    clock.advance(1000);
-    await turn();
+    await remove(web);
+    await pass(1000);
     pipeline.receive(upsertOf(web));
     const isReady = change();
     assert.deepEqual([await isReady(), flushes.length], [false, 2]);
@@ -105,8 +107,7 @@ describe('flushing the connections of pods that have gone (S5.17)', () => {
   it('holds up a change also when it is tried again', async () => {
     pipeline.receive(upsertOf(web));
     await apply();
-    pipeline.receive(removeOf(web));
-    await apply();
+    await remove(web);
     pipeline.receive(upsertOf(web));
     change();
     const isReady = change();
@@ -118,33 +119,26 @@ describe('flushing the connections of pods that have gone (S5.17)', () => {
   it('takes at most a tenth of the time', async () => {
     pipeline.receive(upsertOf(web));
     await apply();
-    clock.advance(1000);
-    await turn();
+    await pass(1000);
     clock.advance(400);
     await end();
-    pipeline.receive(removeOf(web));
-    await apply();
-    clock.advance(4599);
-    await turn();
+    await remove(web);
+    await pass(4599);
     assert.equal(flushes.length, 1);
-    clock.advance(1);
-    await turn();
+    await pass(1);
     assert.equal(flushes.length, 2);
   });
 
   it('is reported if it fails, lets a change go on, and is tried again a minute later', async () => {
     pipeline.receive(upsertOf(web));
     await afterFirstListing();
-    pipeline.receive(removeOf(web));
-    await apply();
-    clock.advance(1000);
-    await turn();
+    await remove(web);
+    await pass(1000);
     const error = new Error('no conntrack');
     flushes[1]!.end.reject(error);
     await turn();
     assert.deepEqual(reported, [undefined, error]);
-    clock.advance(59_999);
-    await turn();
+    await pass(59_999);
     assert.equal(flushes.length, 2);
     pipeline.receive(upsertOf(web));
     const isReady = change();
@@ -152,10 +146,8 @@ describe('flushing the connections of pods that have gone (S5.17)', () => {
     flushes[2]!.end.reject(error);
     assert.equal(await isReady(), true);
     flusher.afterChange();
-    pipeline.receive(removeOf(web));
-    await apply();
-    clock.advance(1);
-    await turn();
+    await remove(web);
+    await pass(1);
     assert.deepEqual(begun()[3], ['10.1.0.1']);
   });
 
@@ -172,8 +164,7 @@ describe('flushing the connections of pods that have gone (S5.17)', () => {
   it('begins no more once the agent stops', async () => {
     await apply();
     abort.abort();
-    clock.advance(600_000);
-    await turn();
+    await pass(600_000);
     assert.deepEqual([flushes.length, clock.pending], [0, 0]);
   });
 });
