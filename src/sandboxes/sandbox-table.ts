@@ -15,8 +15,10 @@ interface Row {
   entries: readonly Entry[];
   /** `undefined` until its devices have been looked up. */
   link: SandboxLink | undefined;
-  /** The number of the lookup that it comes from. An older lookup that ends later is ignored. */
+  /** The number of the lookup that it comes from. An older lookup that ends later is ignored. Negative if its devices must be looked up again. */
   answer: number;
+  /** The device that a later sandbox has by now. */
+  lost: string | undefined;
 }
 
 /** The sandboxes of the node, and the facts about them that were emitted. */
@@ -37,13 +39,19 @@ export class SandboxTable {
   put(file: string, entry: CacheEntry): string {
     if (this.#idOfFile.get(file) !== entry.id) this.drop(file);
     this.#idOfFile.set(file, entry.id);
-    const row = this.#rows.get(entry.id) ?? { order: ++this.#lastOrder, entries: [], link: undefined, answer: -1 };
+    const row = this.#rows.get(entry.id) ?? this.#create();
     row.entries = [...row.entries.filter((each) => each.file !== file), { file, entry }].sort((a, b) =>
       compareText(a.file, b.file),
     );
+    // If the lookup fails, the answer to an earlier one is about an earlier entry.
+    row.answer = -1;
     this.#rows.set(entry.id, row);
     this.#touched.add(entry.id);
     return entry.id;
+  }
+
+  #create(): Row {
+    return { order: ++this.#lastOrder, entries: [], link: undefined, answer: -1, lost: undefined };
   }
 
   drop(file: string): void {
@@ -53,7 +61,15 @@ export class SandboxTable {
     if (id === undefined || !row) return;
     this.#touched.add(id);
     row.entries = row.entries.filter((each) => each.file !== file);
-    if (row.entries.length === 0) this.#rows.delete(id);
+    if (row.entries.length > 0) return;
+    this.#rows.delete(id);
+    this.#release(ownDeviceOf(row));
+  }
+
+  /** The sandbox that had the device ended or has another. An earlier sandbox may have the device again: the next round looks it up. */
+  #release(device: string | undefined): void {
+    if (device === undefined) return;
+    for (const row of this.#rows.values()) if (row.lost === device) [row.lost, row.answer] = [undefined, -1];
   }
 
   /** Sandboxes whose devices have not been looked up successfully. */
@@ -86,11 +102,17 @@ export class SandboxTable {
       if (!row || row.answer > answer) continue;
       const devices = devicesOf(row);
       if (!devices.every((device) => asked.has(device))) continue;
-      if (found) [row.link, row.answer] = [judgeLink(devices, found), answer];
+      if (found) this.#judge(row, judgeLink(devices, found), answer);
       else row.link ??= unknownLink;
       this.#touched.add(id);
       this.#supersede(row);
     }
+  }
+
+  #judge(row: Row, link: SandboxLink, answer: number): void {
+    const device = ownDeviceOf(row);
+    [row.link, row.answer, row.lost] = [link, answer, undefined];
+    if (ownDeviceOf(row) !== device) this.#release(device);
   }
 
   /** A device belongs to one pod. If its name is derived from the pod's name, the pod's next sandbox gets it after a reboot. Earlier sandboxes have ended. */
@@ -101,7 +123,7 @@ export class SandboxTable {
     const latest = Math.max(...rivals.map(([, { order }]) => order));
     for (const [id, each] of rivals) {
       if (each.order === latest) continue;
-      each.link = { live: false, link: undefined };
+      [each.link, each.lost] = [{ live: false, link: undefined }, device];
       this.#touched.add(id);
     }
   }

@@ -68,6 +68,41 @@ describe('the table of sandboxes', () => {
     }
   });
 
+  it('looks up the devices of an earlier sandbox again when the later one that took its device has ended, or has another device', () => {
+    const takes: Record<string, (table: SandboxTable) => void> = {
+      'has ended': (table) => table.drop('c2'),
+      'has another device': (table) => {
+        table.put('c2', cacheEntry({ id: 'c2', devices: ['veth2'] }));
+        answer(table, 'c2', veth('veth1', 'veth2'), 2);
+      },
+    };
+    for (const [title, give] of Object.entries(takes)) {
+      const table = new SandboxTable();
+      table.put('c1', cacheEntry({ id: 'c1', devices: ['veth1'] }));
+      table.put('c2', cacheEntry({ id: 'c2', devices: ['veth1'] }));
+      for (const id of ['c1', 'c2']) answer(table, id, veth('veth1'), 1);
+      assert.equal(newsOf(table)[0], 'c1 web 10.1.0.2 dead 1', title);
+      assert.deepEqual(table.withoutAnswer(), [], title);
+      give(table);
+      table.drainChanges();
+      assert.deepEqual(table.withoutAnswer(), ['c1'], title);
+      answer(table, 'c1', veth('veth1'), 3);
+      assert.deepEqual(newsOf(table), ['c1 web 10.1.0.2 veth1 1'], title);
+    }
+  });
+
+  it('looks up the devices of a changed entry again if a lookup failed', () => {
+    const table = tableOf('c1');
+    answer(table, 'c1', veth('veth-c1'));
+    table.drainChanges();
+    table.put('c1', cacheEntry({ id: 'c1', devices: ['veth9'] }));
+    answer(table, 'c1', undefined, 1);
+    assert.deepEqual(table.withoutAnswer(), ['c1']);
+    answer(table, 'c1', veth('veth9'), 2);
+    assert.deepEqual(newsOf(table), ['c1 web 10.1.0.2 veth9 1']);
+    assert.deepEqual(table.withoutAnswer(), []);
+  });
+
   it('merges the files of one container', () => {
     const table = new SandboxTable();
     table.put('multus-c1-eth0', cacheEntry({ addresses: ['10.1.0.2'], devices: ['cni0', 'veth1'] }));
