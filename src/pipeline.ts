@@ -40,11 +40,12 @@ type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
  *     sandboxes ──NodeFact──────►  │ ▲  ▲     (this node's)      │  ▲      (nftables)         ▲ │   (make, switch, break)
  *                                  │ │  └─ drain ──────────────┘  │                           └─┘ result: what the kernel
  *                                  ▼ │   (compiled: a new Delta)  └── refused ◄── what nft refuses    holds then
- *                          (1) to (3) below
+ *                          (1) to (4) below
  *
  * 1. `cniCacheComplete` ──► fact `cache-complete`: a sandbox of a known pod shows that the runtime records all sandboxes (`agent/event-dispatcher.ts`).
  * 2. `unknownSandboxes` ──► fact `fetched`: the agent asks the API server for their pods (`agent/pod-fetcher.ts`).
- * 3. `snapshot.localPods` ──► fact `links`: the agent looks for devices that no sandbox names (`agent/link-watch.ts`).
+ * 3. `snapshot.localPods` ──► fact `unflushed`: addresses that passed to another pod too early (`agent/connection-flusher.ts`).
+ * 4. `snapshot.localPods` ──► fact `links`: the agent looks for devices that no sandbox names (`agent/link-watch.ts`).
  *
  * The agent also finds policies that the kernel refuses, by `probe`, and leaves them out (`agent/refusals.ts`).
  *

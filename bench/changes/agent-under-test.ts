@@ -51,7 +51,11 @@ const reconciler = new Reconciler({
   connections: new ConnectionFlusher({
     flush: createFlushConnections(),
     clock: systemClock,
-    flushed(_addresses, error) {
+    tell(fact) {
+      pipeline.receive(fact);
+      reconciler.changed();
+    },
+    flushed({ error }) {
       if (error !== undefined) fail(error);
     },
     signal,

@@ -50,7 +50,8 @@ export function startLoops(
   const connections = new ConnectionFlusher({
     flush: createFlushConnections(),
     clock: systemClock,
-    flushed: (addresses, error) => reporter.flushed(addresses, error),
+    tell: take,
+    flushed: (flush) => reporter.flushed(flush, source.snapshot.localPods),
     signal,
   });
   let applied: Applied | undefined;

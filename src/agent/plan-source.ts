@@ -49,10 +49,11 @@ export class PlanSource implements Planner {
     if (event.op === 'sandbox') {
       if (event.value) this.#sandboxes.set(event.id, event.value);
       else this.#sandboxes.delete(event.id);
-      this.#restored?.receive(event);
     }
     // Events of the first lists do not change the saved state.
-    if (event.op === 'sandbox' || this.current !== 'saved') this.#options.changed();
+    const isOfNode = event.op === 'sandbox' || event.op === 'unflushed';
+    if (isOfNode) this.#restored?.receive(event);
+    if (isOfNode || this.current !== 'saved') this.#options.changed();
   }
 
   /** All sandboxes of the node have been emitted, or there is no cache to read. */

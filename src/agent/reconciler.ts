@@ -43,8 +43,9 @@ const keptArrivals = 1000;
 const sentinels: Readonly<Record<TableFamily, string>> = { ip: 'forward', ip6: 'forward', bridge: 'prerouting' };
 const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
-/** Milliseconds. After a plan that took at least this long, the loop pauses for as long as the plan took, up to `longestPause`. */
+/** Milliseconds. After a plan that took at least this long, the loop waits until no event arrives for `quiet`, for at most as long as the plan took, and `longestPause`. */
 const longPlan = 50;
+const quiet = 50;
 /**
  * Milliseconds. During a pause, events gather for one change, and the first of them waits. In `bench/hostile`, one shape misses its bar with 500, and another
  * with 1000.
@@ -61,7 +62,7 @@ export class Reconciler {
   readonly #kernel: KernelTables;
   readonly #clock: Clock;
   readonly #events: ReconcilerEvents;
-  readonly #connections: Pick<ConnectionFlusher, 'beforeChange' | 'afterChange' | 'distrust'>;
+  readonly #connections: Pick<ConnectionFlusher, 'denyStale' | 'applied' | 'distrust'>;
   readonly #version: () => AppliedVersion;
   /** Ends the loop between two changes. A change that has begun is brought to its end: stages are not left half done. */
   readonly #signal: AbortSignal;
@@ -75,6 +76,8 @@ export class Reconciler {
   /** When events came that no plan has taken in yet, and those that one has but that are not in force. */
   #arrivals: number[] = [];
   #takenIn: number[] = [];
+  /** Number of calls of `changed`. */
+  #changes = 0;
   #dirty = false;
   /** Another program may have changed any part of our tables. */
   #isSuspicious = false;
@@ -93,7 +96,7 @@ export class Reconciler {
     kernel: KernelTables;
     clock: Clock;
     events: ReconcilerEvents;
-    connections: Pick<ConnectionFlusher, 'beforeChange' | 'afterChange' | 'distrust'>;
+    connections: Pick<ConnectionFlusher, 'denyStale' | 'applied' | 'distrust'>;
     /** Names the objects received so far, for whoever waits until they are applied. */
     version: () => AppliedVersion;
     signal: AbortSignal;
@@ -112,6 +115,7 @@ export class Reconciler {
   changed(): void {
     // What the first lists bring is not late: nothing may be written before all are in.
     if (this.#pipeline.inSync && this.#arrivals.length < keptArrivals) this.#arrivals.push(this.#clock.now());
+    this.#changes++;
     this.#dirty = true;
     // Until a failed write is due again, events only gather.
     if (this.#failures === 0) this.#start();
@@ -172,7 +176,7 @@ export class Reconciler {
 
   async #run(): Promise<void> {
     // One turn of the event loop, so that events that came in one piece are one change.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     try {
       while ((this.#dirty || this.#isSuspicious) && !this.#signal.aborted && this.#pipeline.inSync) {
         try {
@@ -225,12 +229,12 @@ export class Reconciler {
       const version = this.#version();
       const plan = this.#plan(this.#applied.ruleset);
       const { snapshot } = this.#pipeline;
-      const flushed = this.#connections.beforeChange(snapshot, plan.compiled, this.#applied.ruleset);
+      if (this.#connections.denyStale(snapshot, plan.compiled, this.#applied.ruleset)) continue;
       const policies = plan.stages.length > 0 ? new Map(snapshot.policies) : this.#inForce;
       try {
-        await this.#apply(plan, flushed);
+        await this.#apply(plan);
         if (mustVerify) await this.#assertHolds(this.#applied.ruleset);
-        this.#connections.afterChange();
+        this.#connections.applied();
         this.#inForce = policies;
         this.#events.applied({ version, plan, receivedAt: this.#takenIn });
         this.#takenIn = [];
@@ -262,9 +266,15 @@ export class Reconciler {
   /** The agent does nothing else while it plans. After a long plan, it first receives the events that arrived meanwhile, as one change (S9.13). */
   async #makeRoom(): Promise<void> {
     if (!this.#dirty || this.#planTook < longPlan) return;
-    const pause = Math.min(this.#planTook, longestPause);
-    await new Promise<void>((resolve) => this.#clock.after(pause, resolve));
-    this.#progress();
+    const end = this.#clock.now() + Math.min(this.#planTook, longestPause);
+    let seen: number;
+    do {
+      seen = this.#changes;
+      await new Promise<void>((resolve) => this.#clock.after(quiet, resolve));
+      // A timer may be late, and then fires before the events that have arrived are received.
+      await nextTurn();
+      this.#progress();
+    } while (this.#changes !== seen && this.#clock.now() < end);
   }
 
   #plan(applied: Ruleset | undefined): ReturnType<Pipeline['plan']> {
@@ -294,17 +304,14 @@ export class Reconciler {
     if (this.#refusals.ids.size === 0) this.#pipeline.prepare();
   }
 
-  /** @param flushed packets of a pod pass only after the connections of an earlier pod with its address were deleted (S5.17) */
-  async #apply(plan: Plan, flushed?: Promise<void>): Promise<void> {
+  async #apply(plan: Plan): Promise<void> {
     for (const { name, operations } of plan.stages) {
-      if (name === 'switch') await flushed;
       const startedAt = this.#clock.now();
       const timeoutMs = timeLimitOf(operations);
       await this.#kernel.run(operations, { check: false, signal: this.#unhurried, timeoutMs });
       this.#progress();
       this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
     }
-    await flushed;
     // Also where nothing was to be done: of equal content, the objects that the next plan need not compare.
     if (this.#applied && this.#applied.ruleset !== plan.result) this.#applied = { ruleset: plan.result };
   }
@@ -396,6 +403,10 @@ export class Reconciler {
       this.#start();
     });
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function hasCode(error: unknown, code: 'refused' | 'timeout'): boolean {

@@ -7,7 +7,7 @@ import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts
 import type { Issue } from '../model/issue.ts';
 import type { StateOfIssue } from '../model/node-state.ts';
 import type { PolicyId } from '../model/policy.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { PodKey, Snapshot } from '../model/snapshot.ts';
 import { foreignNames } from '../nftables/foreign.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Checks } from '../telemetry/checks.ts';
@@ -15,6 +15,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics/all.ts';
 import type { WatchObserver } from '../watch/watch.ts';
 import { systemClock } from './clock.ts';
+import type { Flush } from './connection-flusher.ts';
 import { IssueTracker } from './issue-tracker.ts';
 import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 
@@ -22,6 +23,7 @@ import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 const addressIssueNames = 'addresses of ';
 const oversizedNames = 'size of ';
 const unenforceableNames = 'network of ';
+const unflushedNames = 'connections of ';
 /** Addresses in one log line. */
 const maxLoggedAddresses = 10;
 
@@ -48,9 +50,21 @@ function whyOversized({ of, own, cost, budget }: Oversize): string {
   }
 }
 
+/** S5.17 */
+function unflushedIssues(denied: ReadonlySet<string>, localPods: Snapshot['localPods']): Map<PodKey, Issue[]> {
+  const issues = new Map<PodKey, Issue[]>();
+  for (const [key, { addresses }] of localPods) {
+    const ofPod = addresses.filter((address) => denied.has(address));
+    if (ofPod.length === 0) continue;
+    const message = `${ofPod.join(' and ')} had another pod before, and the agent could not delete that pod's connections yet: the pod can neither send nor receive there until this succeeds`;
+    issues.set(key, [{ code: 'unflushed-address', path: 'status.podIPs', message, effect: 'failed-closed' }]);
+  }
+  return issues;
+}
+
 /** The object of a tracker's name. */
 function ownerOf(name: string): Pick<StateOfIssue, 'kind' | 'object'> {
-  const prefix = [addressIssueNames, unenforceableNames].find((each) => name.startsWith(each));
+  const prefix = [addressIssueNames, unenforceableNames, unflushedNames].find((each) => name.startsWith(each));
   // A pod's key ends with its uid.
   if (prefix !== undefined) return { kind: 'pod', object: name.slice(prefix.length).split('/', 2).join('/') };
   if (name.startsWith(oversizedNames)) return { kind: 'policy', object: name.slice(oversizedNames.length) };
@@ -169,8 +183,10 @@ export class Reporter {
     },
   };
 
-  /** The connections of addresses without their pod were deleted (S5.17). With an error, some may be left. */
-  flushed(addresses: readonly string[], error?: unknown): void {
+  /** A flush of connections ended (S5.17). With an error, some of them may be left, and their addresses stay denied. */
+  flushed({ addresses, denied, error }: Flush, localPods: Snapshot['localPods']): void {
+    this.#reportIssues(unflushedNames, error === undefined ? new Map() : unflushedIssues(denied, localPods), 'pod');
+    this.#metrics.issues.issues(this.#issues.counts());
     if (error === undefined) {
       this.#ready.report('connections', undefined);
       this.#logger.debug({ addresses }, 'deleted the connections of pods that have gone');
@@ -178,13 +194,13 @@ export class Reporter {
     }
     this.#metrics.apply.connectionFlushFailure();
     const reason = error instanceof Error ? error.message : String(error);
-    this.#ready.note(
+    this.#ready.report(
       'connections',
-      `new pods can be reached by connections of earlier pods with their addresses: ${reason}`,
+      `addresses of pods that have gone stay denied until the agent can delete their connections: ${reason}`,
     );
     this.#logger.warn(
       { addresses: addresses.slice(0, maxLoggedAddresses), count: addresses.length, err: error },
-      'could not delete the connections of pods that have gone: their other ends may reach new pods with the same addresses',
+      'could not delete the connections of pods that have gone: new pods with the same addresses stay denied until that succeeds',
     );
   }
 

@@ -74,7 +74,7 @@ export class StaleAddresses {
 
   /** Begins a flush of the addresses that left, and returns them. `flushed` or `failed` ends it. */
   begin(): ReadonlySet<string> {
-    this.#wasGateInForce = true;
+    this.#wasGateInForce = this.#isGateInForce;
     this.#flushing = this.#left;
     this.#left = new Set();
     return this.#flushing;

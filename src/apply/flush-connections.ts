@@ -46,7 +46,7 @@ export type FlushConnections = (
 
 export function createFlushConnections({
   program = 'conntrack',
-  timeoutMs = 5000,
+  timeoutMs = 30_000,
 }: FlushOptions = {}): FlushConnections {
   return async (addresses, ranges) => {
     const signal = AbortSignal.timeout(timeoutMs);

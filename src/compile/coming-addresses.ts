@@ -1,16 +1,23 @@
-import { families } from '../model/address.ts';
+import { families, type Family } from '../model/address.ts';
+import { directions, type Direction } from '../model/policy.ts';
 import {
   catchAll,
+  routedTable,
   tableFamilies,
+  type Element,
+  type ElementVerdict,
   type NftSet,
   type Ruleset,
   type Table,
   type VerdictMap,
 } from '../nftables/ruleset.ts';
+import { buildNoAllows } from './build-classes.ts';
 import { isolationMapName, ifIpsSetName } from './names.ts';
 
+const noAllows = buildNoAllows();
+
 /**
- * Addresses that the desired ruleset opens and the kernel's ruleset keeps closed, or opens for another device. A table or set that the kernel does not
+ * Addresses that the desired ruleset opens and the kernel's ruleset keeps closed, denies in both directions, or opens for another device. A table or set that the kernel does not
  * have yields none: its pods may have run for long.
  */
 export function comingAddresses(held: Ruleset, wanted: Ruleset): string[] {
@@ -26,7 +33,28 @@ export function comingAddresses(held: Ruleset, wanted: Ruleset): string[] {
       }
     }
   }
+  for (const family of families) {
+    const stillDenied = deniedIn(wanted, family);
+    const elements = isolationMap(wanted, 'egress', family)?.elements ?? new Map<Element, ElementVerdict>();
+    for (const address of deniedIn(held, family)) {
+      if (elements.has(address) && !stillDenied.has(address)) coming.add(address);
+    }
+  }
   return [...coming];
+}
+
+/** Addresses that are denied in both directions. The connections of an earlier pod may not be deleted yet. */
+function deniedIn(ruleset: Ruleset, family: Family): ReadonlySet<string> {
+  const [ingress, egress] = directions.map((direction) => {
+    const { name } = noAllows[direction].families![family].chains.original.chain;
+    const elements = isolationMap(ruleset, direction, family)?.elements.entries().toArray() ?? [];
+    return new Set(elements.flatMap(([address, to]) => (to.kind === 'jump' && to.chain === name ? [address] : [])));
+  });
+  return ingress!.intersection(egress!);
+}
+
+function isolationMap(ruleset: Ruleset, direction: Direction, family: Family): VerdictMap | undefined {
+  return ruleset[routedTable[family]]?.maps.get(isolationMapName(direction, family, 'original'));
 }
 
 /** What has an element for each local address: alone, or with its device. */

@@ -20,6 +20,7 @@ export class DeniedAddresses {
   readonly #touched = new Set<string>();
   /** Addresses in the gated ranges that pods of other nodes may use, by `#judgedClaims`. */
   #passing: ReadonlySet<string> = new Set();
+  #unflushed: ReadonlySet<string> = new Set();
   #judgedClaims: readonly GateClaims[] = [];
 
   /**
@@ -49,6 +50,13 @@ export class DeniedAddresses {
 
   touch(address: string): void {
     this.#touched.add(address);
+  }
+
+  /** @param addresses all that are denied until the agent has deleted the connections of their earlier pods */
+  setUnflushed(addresses: readonly string[]): void {
+    const before = this.#unflushed;
+    this.#unflushed = new Set(addresses);
+    for (const address of before.symmetricDifference(this.#unflushed)) this.touch(address);
   }
 
   /** Call it once per event, after all changes of the event. */
@@ -87,6 +95,7 @@ export class DeniedAddresses {
   /** `undefined` if the address is not denied. */
   #isolatedIn(address: string): ReadonlySet<Direction> | undefined {
     if (this.#ownership.isDenied(address)) return bothWays;
+    if (this.#unflushed.has(address) && !this.#ownership.isOfNode(address)) return bothWays;
     if (this.#ownership.isContestedHere(address)) return this.#isolatedByContest(address);
     return this.#passing.has(address) && this.#ownership.isElsewhere(address) ? neitherWay : undefined;
   }

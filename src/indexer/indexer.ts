@@ -194,6 +194,8 @@ export class Indexer {
         return this.#applyPodChanges(this.#localPodResolver.setLinks(event.links));
       case 'ranges':
         return this.#gatedRanges.setLearned(event.cidrs);
+      case 'unflushed':
+        return this.#denied.setUnflushed(event.addresses);
       case 'saved':
         this.#nodes.restore(event.nodes);
         return this.#applyPodChanges(this.#localPodResolver.setSaved(event.addresses));

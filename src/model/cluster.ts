@@ -125,6 +125,11 @@ export type NodeFact =
   /** All pod ranges of this node in the CNI network configuration, canonical. */
   | { readonly op: 'ranges'; readonly cidrs: readonly string[] }
   /**
+   * All addresses that passed to another pod while connections of the earlier pod may be left. They are denied until the agent has deleted these
+   * connections (S5.17).
+   */
+  | { readonly op: 'unflushed'; readonly addresses: readonly string[] }
+  /**
    * Only in the replay of a saved state. `addresses` of this node were in it: they are denied until a sandbox has them (S7.15). `nodes` takes the
    * place of the Node objects.
    */

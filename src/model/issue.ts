@@ -24,6 +24,7 @@ export type IssueCode =
   | 'contested-address'
   | 'node-address'
   | 'stale-address'
+  | 'unflushed-address'
   | 'not-enforceable'
   | 'not-guarded'
   | 'too-large'

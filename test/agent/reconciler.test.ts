@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { KernelTables } from '../../src/agent/kernel-tables.ts';
 import { timeLimitOf } from '../../src/agent/time-limit.ts';
+import { buildNoAllows } from '../../src/compile/build-classes.ts';
 import type { NodeFact } from '../../src/model/cluster.ts';
+import { directions } from '../../src/model/policy.ts';
 import { tableFamilies, type Chain, type Operation, type Ruleset, type Table } from '../../src/nftables/ruleset.ts';
 import type { TableFamily } from '../../src/nftables/ruleset.ts';
 import { renderScript } from '../../src/nftables/render.ts';
@@ -131,6 +133,55 @@ describe('Reconciler', function () {
       assert.deepEqual(steps, ['reading', 'compiled', 'read']);
       assertHolds(nft, late.length > 0 ? changedCluster : cluster);
     }
+  });
+
+  describe('after a long plan', () => {
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    const add = (agent: NodeAgent, index: number): void =>
+      agent.upsert(pod(`x/more-${index}`, { ips: [`10.1.1.${index}`] }));
+
+    /** An agent whose first plan took 400 ms, and an event that came meanwhile. */
+    async function busy(): Promise<NodeAgent> {
+      const agent = await new NodeAgent(new FakeNft()).start(cluster);
+      const plan = agent.pipeline.plan.bind(agent.pipeline);
+      agent.pipeline.plan = (...args) => {
+        agent.pipeline.plan = plan;
+        agent.clock.advance(400);
+        return plan(...args);
+      };
+      agent.onStage = () => {
+        agent.onStage = () => {};
+        add(agent, 1);
+      };
+      agent.upsert(allowBlock);
+      for (let turns = 0; turns < 20; turns++) await turn();
+      assert.deepEqual([agent.applied.length, agent.clock.pending], [2, 1]);
+      return agent;
+    }
+    async function pass(agent: NodeAgent, milliseconds: number): Promise<void> {
+      agent.clock.advance(milliseconds);
+      for (let turns = 0; turns < 20; turns++) await turn();
+    }
+
+    it('plans again when no event has come for a while', async () => {
+      const agent = await busy();
+      await pass(agent, 49);
+      assert.equal(agent.applied.length, 2);
+      await pass(agent, 1);
+      assert.deepEqual([agent.applied.length, agent.applied.at(-1)], [3, agent.received]);
+    });
+
+    it('makes one change of all events of a burst, but does not wait longer than the plan took', async () => {
+      const agent = await busy();
+      for (let index = 2; index < 9; index++) {
+        add(agent, index);
+        await pass(agent, 50);
+        assert.equal(agent.applied.length, 2);
+      }
+      add(agent, 9);
+      await pass(agent, 50);
+      assert.deepEqual([agent.applied.length, agent.applied.at(-1)], [3, agent.received]);
+    });
   });
 
   it('makes one change of events that came in one piece', async () => {
@@ -786,69 +837,91 @@ describe('an address that passes to another pod (S5.17)', () => {
     return agent.start(cluster);
   }
 
-  it('passes after its connections were deleted, while the stage make does not wait', async () => {
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  /** Lets a flush that is due begin, and waits for the changes that follow from its end. */
+  async function flush(agent: NodeAgent): Promise<void> {
+    agent.flusherClock.advance(0);
+    await turn();
+    await agent.idle();
+  }
+  const noAllows = buildNoAllows();
+  function isDenied(nft: FakeNft, address: string): boolean {
+    return directions.every((direction) => {
+      const verdict = nft.ruleset!.ip!.maps.get(`${direction}4`)!.elements.get(address);
+      const { name } = noAllows[direction].families!.ipv4.chains.original.chain;
+      return verdict?.kind === 'jump' && verdict.chain === name;
+    });
+  }
+
+  it('is denied until its connections were deleted, and other changes do not wait', async () => {
     const nft = new FakeNft();
     const agent = await started(nft);
-    const deleted = Promise.withResolvers<void>();
-    const asked = Promise.withResolvers<readonly string[]>();
+    const deleted = Promise.withResolvers<Set<string>>();
+    const asked: (readonly string[])[] = [];
     agent.flush = (addresses) => {
-      asked.resolve(addresses);
-      return deleted.promise.then(() => new Set());
+      assert.equal(isDenied(nft, '10.1.0.9'), true, 'the flush begins when the kernel denies the address');
+      asked.push(addresses);
+      return deleted.promise;
     };
-    const made = Promise.withResolvers<void>();
-    agent.onStage = (stage) => {
-      if (stage === 'make') made.resolve();
+    agent.onStage = () => {
+      const isKnown = nft.ruleset!.ip!.maps.get('ingress4')!.elements.has('10.1.0.9');
+      assert.equal(isKnown && !isDenied(nft, '10.1.0.9'), false);
     };
-    const opened = (): boolean => nft.ruleset!.ip!.maps.get('ingress4')!.elements.has('10.1.0.9');
-    agent.upsert(pod('x/new', { ips: ['10.1.0.9'], labels: { app: 'new' } }), policyOf('new'));
-    assert.deepEqual(await asked.promise, ['10.1.0.9']);
-    await made.promise;
-    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
-    assert.equal(opened(), false);
-    deleted.resolve();
+    agent.upsert(pod('x/new', { ips: ['10.1.0.9'] }));
     await agent.idle();
-    assert.equal(opened(), true);
-    assert.deepEqual(agent.flushed, [{ addresses: ['10.1.0.9'], error: undefined }]);
+    agent.upsert(allowBlock);
+    await flush(agent);
+    agent.onStage = () => {};
+    assert.deepEqual(agent.failures, []);
+    assert.deepEqual([asked, isDenied(nft, '10.1.0.9')], [[['10.1.0.9']], true]);
+    assert.equal(agent.applied.at(-1), agent.received);
+    deleted.resolve(new Set());
+    await flush(agent);
+    assert.equal(isDenied(nft, '10.1.0.9'), false);
+    assert.deepEqual(nft.ruleset!.ip!.maps.get('ingress4')!.elements.get('10.1.0.9'), { kind: 'continue' });
   });
 
-  it('passes if they cannot be deleted, and the agent reports that', async () => {
+  it('stays denied if they cannot be deleted, and the agent reports that', async () => {
     const nft = new FakeNft();
     const agent = await started(nft);
     const error = new Error('there is no such program');
     agent.flush = () => Promise.reject(error);
     agent.upsert(pod('x/new', { ips: ['10.1.0.9'] }));
     await agent.idle();
-    assert.deepEqual(agent.flushed, [{ addresses: ['10.1.0.9'], error }]);
-    assert.deepEqual(agent.failures, []);
-    assert.ok(nft.ruleset!.ip!.maps.get('ingress4')!.elements.has('10.1.0.9'));
+    await flush(agent);
+    assert.deepEqual(agent.flushed, [{ addresses: ['10.1.0.9'], denied: new Set(['10.1.0.9']), error }]);
+    assert.deepEqual([agent.failures, isDenied(nft, '10.1.0.9')], [[], true]);
   });
 
-  it('is flushed also if the change needs no transaction, and no other change flushes', async () => {
-    const agent = await started(new FakeNft());
+  it('is denied also if the change would need no transaction, and no other change denies one', async () => {
+    const nft = new FakeNft();
+    const agent = await started(nft);
     agent.upsert(allowBlock);
     await agent.idle();
     agent.upsert(allowClient);
     await agent.idle();
+    await flush(agent);
     assert.deepEqual(agent.flushed, [], 'where there was no table, pods run already');
     agent.upsert(next);
     await agent.idle();
-    assert.deepEqual(agent.flushed, [{ addresses: ['10.1.0.1'], error: undefined }]);
+    assert.equal(isDenied(nft, '10.1.0.1'), true);
+    await flush(agent);
+    assert.deepEqual([agent.flushed.length, isDenied(nft, '10.1.0.1')], [1, false]);
   });
 
-  it('is flushed if its pod came while no agent ran, and addresses of earlier pods are not', async () => {
+  it('is denied if its pod came while no agent ran, or if the last agent ended before the flush did; others are not', async () => {
     const nft = new FakeNft();
     await started(nft);
-    const again = new NodeAgent(nft);
-    again.receive(ranges);
-    await again.start([...cluster, pod('x/new', { ips: ['10.1.0.9'] })]);
-    assert.deepEqual(again.flushed, [{ addresses: ['10.1.0.9'], error: undefined }]);
+    for (let agents = 0; agents < 2; agents++) {
+      const again = new NodeAgent(nft);
+      again.receive(ranges);
+      again.flush = () => new Promise(() => {});
+      await again.start([...cluster, pod('x/new', { ips: ['10.1.0.9'] })]);
+      assert.deepEqual([isDenied(nft, '10.1.0.9'), isDenied(nft, '10.1.0.1')], [true, false]);
+      again.stop();
+    }
   });
 });
-
-/** Isolates pods of this label, by classes of their own. */
-function policyOf(app: string): ApiObject {
-  return policy(`x/${app}`, { podSelector: { matchLabels: { app } }, ingress: [{ ports: [{ port: 4711 }] }] });
-}
 
 describe('looking whether our tables are as they were written (S7.16)', () => {
   /** Of both families. */

@@ -26,20 +26,24 @@ const late = 'evil/late' as PodKey;
 const heir = 'bank/heir' as PodKey;
 const accomplice = 'evil/free';
 
-/** How the address is handed on. */
+/** How the address passes to the heir. */
 const cases = [
-  { what: 'while the agent runs', isDown: false, forgets: true },
-  { what: 'while there is no agent', isDown: true, forgets: true },
-  // The control: the kernel keeps the entries, and who opened them. To the rules the accomplice answers the new pod.
-  { what: 'where conntrack cannot be run', isDown: false, forgets: false },
+  { what: 'while the agent runs', isDown: false, conntrack: 'works' },
+  { what: 'while there is no agent', isDown: true, conntrack: 'works' },
+  { what: 'while conntrack fails', isDown: false, conntrack: 'fails' },
+  // The control: the kernel keeps the entries, and who opened them. To the rules, the accomplice answers the heir.
+  { what: 'where conntrack deletes nothing', isDown: false, conntrack: 'deletes nothing' },
 ] as const;
 
 for (const cni of labCnis) {
-  for (const [index, { what, isDown, forgets }] of cases.entries()) {
+  for (const [index, { what, isDown, conntrack }] of cases.entries()) {
+    const forgets = conntrack !== 'deletes nothing';
     describe(`attack: connections of the pod that had the address before, ${what} (kernel, ${cni})`, function () {
       this.timeout(60_000);
       let attacks: AttackLab;
       let folder: string;
+      /** While this file exists, conntrack fails. */
+      let failure: string;
       const ports = new Map<string, number>();
       const portOf = (family: Family, protocol: string): number => ports.get(`${family} ${protocol}`)!;
       const address = (key: PodKey, family: Family): string =>
@@ -48,7 +52,9 @@ for (const cni of labCnis) {
       before(async function () {
         await needMachine(this, cni);
         folder = await mkdtemp(join(tmpdir(), 'postern-path-'));
-        const agents = forgets ? {} : { env: { PATH: `${await withoutConntrack()}:${process.env['PATH']}` } };
+        failure = join(folder, 'conntrack-fails');
+        await replaceConntrack(conntrack === 'deletes nothing' ? 'exit 0' : `[ ! -e ${failure} ] || exit 1`);
+        const agents = { env: { PATH: `${folder}:${process.env['PATH']}` } };
         attacks = await AttackLab.open({ name: nameLab(`attold${cni}${index}`), cni, agents, podAddresses: 5 });
         const { lab } = attacks;
         lab.apply([
@@ -59,6 +65,7 @@ for (const cni of labCnis) {
         const old = address(late, 'ipv4');
         for (const family of families) await openAll(family);
         attacks.forget(late);
+        if (conntrack === 'fails') await writeFile(failure, '');
         const agent = lab.agents.get('n1')!;
         if (isDown) await agent.stop('SIGKILL');
         lab.store.delete('pods', { namespace: 'evil', name: 'late' });
@@ -79,11 +86,10 @@ for (const cni of labCnis) {
         if (folder) await rm(folder, { recursive: true });
       });
 
-      async function withoutConntrack(): Promise<string> {
+      async function replaceConntrack(before: string): Promise<void> {
         const path = join(folder, 'conntrack');
-        await writeFile(path, '#!/bin/sh\nexit 1\n');
+        await writeFile(path, `#!/bin/sh\n${before}\nPATH=\${PATH#*:} exec conntrack "$@"\n`);
         await chmod(path, 0o755);
-        return folder;
       }
 
       /** From the ports that it wants to reach later. The accomplice does not answer the SYN. */
@@ -111,6 +117,32 @@ for (const cni of labCnis) {
           return [datagram, opening].every((each) => attacks.heard(accomplice, each))
             ? undefined
             : 'nothing has passed';
+        });
+      }
+
+      if (conntrack === 'fails') {
+        it('cost the new pod its network until conntrack works again, and delay no other change (S5.17)', async () => {
+          const { lab } = attacks;
+          const says = async (key: PodKey | 'node'): Promise<string> => {
+            const token = newToken();
+            const to = attacks.address(accomplice, 'ipv4');
+            await attacks.act(key, 'plain', [say(newPort(), to, newPort(), `<${token}>`)]);
+            return token;
+          };
+          lab.apply([policy('bank', 'other', { pods: { pod: 'other' }, ingress: [] })]);
+          await lab.settle();
+          const denied = await says(heir);
+          await attacks.hears(accomplice, await says('node'));
+          assert.equal(attacks.heard(accomplice, denied), false);
+          const note = /^\[-\] connections: addresses of pods that have gone stay denied until .*: conntrack/m;
+          await eventually(async () => {
+            const { body } = await readPage(lab, 'n1', '/readyz?verbose');
+            return note.test(body) ? undefined : body;
+          });
+          await rm(failure);
+          await eventually(async () => {
+            return attacks.heard(accomplice, await says(heir)) ? undefined : 'it is still denied';
+          });
         });
       }
 
@@ -145,11 +177,11 @@ for (const cni of labCnis) {
         });
       }
 
-      it(`are ${forgets ? 'deleted' : 'reported: they may be left'}`, async () => {
+      it(`are ${forgets ? 'deleted' : 'left'}${conntrack === 'fails' ? ', and failures are counted' : ''}`, async () => {
         const failures = await readMetric(attacks.lab, 'n1', 'postern_connection_flush_failures_total');
-        assert.equal(failures! > 0, !forgets);
+        assert.equal(failures! > 0, conntrack === 'fails');
         const { body } = await readPage(attacks.lab, 'n1', '/readyz?verbose');
-        assert.equal(/^\[\+\] connections: .*earlier pods with their addresses: conntrack/m.test(body), !forgets);
+        assert.match(body, /^\[\+\] connections$/m);
       });
     });
   }

@@ -12,7 +12,11 @@ const other: Link = { device: 'veth-2' };
 const bridged = (port: string): Link => ({ device: 'cni0', port });
 
 /** What the node should hold with these pods, each with its link, where it is known. */
-function ruleset(pods: Readonly<Record<string, Link | undefined>>, options: PipelineOptions = {}): Ruleset {
+function ruleset(
+  pods: Readonly<Record<string, Link | undefined>>,
+  options: PipelineOptions = {},
+  facts: readonly NodeFact[] = [],
+): Ruleset {
   const number = (name: string): number => name.charCodeAt(0) - 96;
   const ipsOf = (name: string): string[] => [`10.1.0.${number(name)}`, `fd01::${number(name)}`];
   const names = Object.keys(pods);
@@ -23,7 +27,13 @@ function ruleset(pods: Readonly<Record<string, Link | undefined>>, options: Pipe
     const fact: NodeFact = sandbox(`x/${name}`, { ips: ipsOf(name), ...(link && { link }) });
     pipeline.receive(fact);
   }
+  for (const fact of facts) pipeline.receive(fact);
   return pipeline.plan(undefined).compiled.ruleset;
+}
+
+/** The same while the connections of earlier pods are not deleted. */
+function deniedFor(pods: Readonly<Record<string, Link | undefined>>): Ruleset {
+  return ruleset(pods, {}, [{ op: 'unflushed', addresses: ['10.1.0.1', 'fd01::1', '10.1.0.2', 'fd01::2'] }]);
 }
 
 describe('addresses that come', () => {
@@ -47,6 +57,8 @@ describe('addresses that come', () => {
     ],
     ['none where there was no table', {}, ruleset({ a: own }), []],
     ['none where the guard is new', ruleset({ a: own }, { guard: false }), ruleset({ a: own }), []],
+    ['those that are denied no longer', deniedFor({ a: own, b: other }), ruleset({ a: own }), ['10.1.0.1', 'fd01::1']],
+    ['none where all that is denied stays so', deniedFor({ a: own }), deniedFor({ a: own }), []],
     ['none where a device is no longer known', ruleset({ a: own }), ruleset({ a: undefined }), []],
   ];
   for (const [what, held, wanted, coming] of cases) {

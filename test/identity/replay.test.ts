@@ -217,6 +217,8 @@ function describeFact({ node, fact }: FactLine): string {
       return `FACT ${node} keeps a record of its sandboxes`;
     case 'cache-readable':
       return `FACT ${node} can${fact.readable ? '' : 'not'} read this record`;
+    case 'unflushed':
+      return `FACT ${node} may have connections of earlier pods with ${fact.addresses.join(' ')}`;
     case 'fetched':
       return `FACT ${node} fetched ${fact.key}${fact.value ? '' : ': there is no such pod'}`;
     case 'sandbox': {

@@ -21,7 +21,8 @@ describe('a replayed state', function () {
         const ofNodes = new Set(objects.filter(({ kind }) => kind === 'Node').flatMap(nodeAddressesOf));
         for (const node of nodeNames) {
           // The replay knows no link but that of a sandbox, and not which addresses are a Node's own (S1.12).
-          const facts = factsOf(objects, node, { ...choices, links: [] }).filter(
+          // An agent that starts finds out from the kernel which addresses are denied for the connections of earlier pods (S5.17).
+          const facts = factsOf(objects, node, { ...choices, links: [], unflushed: [] }).filter(
             (fact) => fact.op !== 'sandbox' || !fact.value?.addresses.some((each) => ofNodes.has(each)),
           );
           const live = new Pipeline(node);

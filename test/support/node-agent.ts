@@ -1,5 +1,5 @@
 import type { KernelTables } from '../../src/agent/kernel-tables.ts';
-import { ConnectionFlusher } from '../../src/agent/connection-flusher.ts';
+import { ConnectionFlusher, type Flush } from '../../src/agent/connection-flusher.ts';
 import { Reconciler, type AppliedVersion } from '../../src/agent/reconciler.ts';
 import type { FlushConnections } from '../../src/apply/flush-connections.ts';
 import type { Compiled } from '../../src/compile/compile.ts';
@@ -29,7 +29,7 @@ export class NodeAgent {
   readonly refused: PolicyId[] = [];
   readonly accepted: PolicyId[] = [];
   readonly failures: { readonly error: unknown; readonly retryIn: number }[] = [];
-  readonly flushed: { readonly addresses: readonly string[]; readonly error: unknown }[] = [];
+  readonly flushed: Flush[] = [];
   onApplied: () => void = () => {};
   onStage: (stage: StageName) => void = () => {};
   flush: FlushConnections = () => Promise.resolve(new Set());
@@ -47,7 +47,8 @@ export class NodeAgent {
       connections: new ConnectionFlusher({
         flush: (addresses, ranges) => this.flush(addresses, ranges),
         clock: this.flusherClock,
-        flushed: (addresses, error) => this.flushed.push({ addresses, error }),
+        tell: (fact) => this.receive(fact),
+        flushed: (flush) => void this.flushed.push(flush),
         signal: this.#abort.signal,
       }),
       events: {

@@ -25,6 +25,8 @@ export interface FactChoices {
   readonly unreadable: boolean;
   readonly links: readonly { readonly pod: number; readonly link: Link }[];
   readonly ranges: readonly string[];
+  /** Pods whose addresses are denied until connections are deleted. */
+  readonly unflushed: readonly number[];
 }
 
 const link = fc.constantFrom<Link>({ device: 'veth1' }, { device: 'veth2' }, { device: 'cni0', port: 'veth1' });
@@ -48,6 +50,7 @@ export const factChoices: fc.Arbitrary<FactChoices> = fc.record({
   unreadable: fc.constantFrom(false, false, false, true),
   links: fc.array(fc.record({ pod: fc.nat(), link }), someOf),
   ranges: fc.subarray(['10.1.0.0/24', 'fd01::/120']),
+  unflushed: fc.array(fc.nat(), { maxLength: 2 }),
 });
 
 /** Facts of a node: about its pods, about earlier pods of the same names, and about unknown pods. */
@@ -79,6 +82,7 @@ export function factsOf(objects: readonly ApiObject[], node: string, choices: Fa
     ...(choices.unreadable ? [{ op: 'cache-readable', readable: false } as const] : []),
     { op: 'links', links },
     { op: 'ranges', cidrs: choices.ranges },
+    { op: 'unflushed', addresses: choices.unflushed.flatMap((pod) => addressesOf(podAt(pod))) },
   ];
 }
 
@@ -92,6 +96,8 @@ export function endOfFact(fact: NodeFact): NodeFact[] {
       return [{ op: 'links', links: new Map() }];
     case 'ranges':
       return [{ op: 'ranges', cidrs: [] }];
+    case 'unflushed':
+      return [{ op: 'unflushed', addresses: [] }];
     case 'cache-readable':
       return [{ op: 'cache-readable', readable: true }];
     case 'cache-complete':

@@ -91,7 +91,7 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
   });
   const flushFailures = new Counter({
     name: 'postern_connection_flush_failures_total',
-    help: 'Times that the agent could not delete all connections of addresses that passed to another pod.',
+    help: 'Times that the agent could not delete all connections of pods that have gone. New pods with their addresses stay denied.',
     registers,
   });
   return {
