@@ -706,8 +706,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a change that comes during an apply is lost',
     file: 'src/agent/reconciler.ts',
-    find: 'await heapGrowth.during(() => this.#reconcile());',
-    replace: 'await heapGrowth.during(() => this.#reconcile()), (this.#dirty = false);',
+    find: 'await this.#reconcile();',
+    replace: 'await this.#reconcile();\n          this.#dirty = false;',
     specs: [reconciler],
   },
   {
@@ -802,13 +802,6 @@ export const mutants: readonly Mutant[] = [
     specs: [reconciler],
   },
   {
-    name: 'while changes of ours go on nobody looks for those of others',
-    file: 'src/agent/reconciler.ts',
-    find: 'if (this.#isSuspicious) await',
-    replace: 'if (this.#isSuspicious && !this.#dirty) await',
-    specs: [reconciler],
-  },
-  {
     name: 'an element that another program has added is not found',
     file: 'src/plan/table-plan.ts',
     find: '[makeOperations, switchOperations, breakOperations].flatMap',
@@ -860,8 +853,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a write of ours that nft never tells of hides a foreign change for ever',
     file: 'src/agent/transaction-tracker.ts',
-    find: 'now - this.#lateSince > reportDelayMs',
-    replace: 'now < this.#lateSince',
+    find: 'if (now - this.#lateSince <= reportDelayMs)',
+    replace: 'if (now >= this.#lateSince)',
     specs: [transactionTracker],
   },
   {
@@ -1193,6 +1186,20 @@ export const mutants: readonly Mutant[] = [
     find: 'if (this.#gatedRanges.join() !== snapshot.gatedRanges.join()) this.#stale.reset();',
     replace: '',
     specs: [connectionFlusher],
+  },
+  {
+    name: 'a foreign change that is not certain waits for ever',
+    file: 'src/agent/reconciler.ts',
+    find: '(!this.#dirty || this.#clock.now() >= this.#readBy)',
+    replace: '!this.#dirty',
+    specs: [reconciler],
+  },
+  {
+    name: 'a late report of the agent hides a foreign change',
+    file: 'src/agent/transaction-tracker.ts',
+    find: 'this.#written = late;',
+    replace: 'this.#written = late + 1;',
+    specs: [transactionTracker],
   },
   {
     name: 'a stream of events holds up the next change for ever',

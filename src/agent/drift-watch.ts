@@ -121,7 +121,7 @@ export class DriftWatch {
     if (verdict !== 'foreign' && now < this.#readAgainAt) return;
     // A new nft monitor reads the names of all current objects.
     if (verdict === 'unnamed') return this.#restart();
-    reconciler.suspect();
+    reconciler.suspect(verdict === 'foreign');
   }
 
   close(): void {

@@ -52,6 +52,8 @@ const quiet = 50;
  */
 const longestPause = 750;
 const lastBackoff = 30_000;
+/** Milliseconds for which changes come before a read of our tables, if it is not certain that another program has changed them. */
+const longestDoubt = 2000;
 
 /**
  * Brings the kernel to the newest state, one change at a time: what arrives during an apply goes into the next. Nothing is
@@ -79,8 +81,8 @@ export class Reconciler {
   /** Number of calls of `changed`. */
   #changes = 0;
   #dirty = false;
-  /** Another program may have changed any part of our tables. */
-  #isSuspicious = false;
+  /** Another program may have changed any part of our tables. The time until which changes come before the read. */
+  #readBy: number | undefined;
   /** What has just been read: it counts once, at once. */
   #found: { readonly ruleset: Ruleset | undefined } | undefined;
   #running: Promise<void> | undefined;
@@ -146,11 +148,12 @@ export class Reconciler {
   }
 
   /**
-   * Another program may have changed any part of our tables (S7.18): they are read, between two changes of ours, and what is not as it was
-   * written is brought back.
+   * Another program has changed any part of our tables (S7.18), or may have: they are read, between two changes of ours, and what is not as it was
+   * written is brought back. If it is not certain, changes come first for a while.
    */
-  suspect(): void {
-    this.#isSuspicious = true;
+  suspect(isCertain: boolean): void {
+    const now = this.#clock.now();
+    this.#readBy = Math.min(this.#readBy ?? Infinity, isCertain ? now : now + longestDoubt);
     // Where what the kernel holds is not known, the next run reads it.
     if (this.#applied) this.#start();
   }
@@ -167,7 +170,8 @@ export class Reconciler {
   #start(): void {
     if (this.#running || this.#signal.aborted) return;
     this.#progress();
-    this.#running = this.#run();
+    // A plan may be of all that the kernel should hold: nobody knows before. Of a small change it collects nothing.
+    this.#running = heapGrowth.during(() => this.#run());
   }
 
   #progress(): void {
@@ -178,12 +182,11 @@ export class Reconciler {
     // One turn of the event loop, so that events that came in one piece are one change.
     await nextTurn();
     try {
-      while ((this.#dirty || this.#isSuspicious) && !this.#signal.aborted && this.#pipeline.inSync) {
+      while ((this.#dirty || this.#readBy !== undefined) && !this.#signal.aborted && this.#pipeline.inSync) {
         try {
-          if (this.#isSuspicious) await heapGrowth.during(() => this.#inspect());
+          if (this.#readBy !== undefined && (!this.#dirty || this.#clock.now() >= this.#readBy)) await this.#inspect();
           if (!this.#dirty) continue;
-          // A plan may be of all that the kernel should hold: nobody knows before. Of a small change it collects nothing.
-          await heapGrowth.during(() => this.#reconcile());
+          await this.#reconcile();
           this.#failures = 0;
           await this.#makeRoom();
         } catch (error) {
@@ -204,7 +207,7 @@ export class Reconciler {
 
   /** Reads all that our tables hold, and if it is not what was written sees to it that it is. */
   async #inspect(): Promise<void> {
-    this.#isSuspicious = false;
+    this.#readBy = undefined;
     if (!this.#applied) return;
     const found = await this.#kernel.observe(this.#unhurried);
     this.#progress();

@@ -31,6 +31,7 @@ export class TransactionTracker {
 
   /** Some transactions may not have been reported. */
   missed(): void {
+    this.#clear();
     this.#isUnclear = true;
   }
 
@@ -45,9 +46,11 @@ export class TransactionTracker {
     else this.#isUnclear = true;
   }
 
-  /** A read of all our tables begins. It will show the result of all earlier transactions. */
+  /** A read of all our tables begins. It will show the result of all earlier transactions. nft may report the agent's own ones later. */
   beginRead(): void {
+    const late = Math.max(0, this.#written - this.#ours - this.#unnamed);
     this.#clear();
+    this.#written = late;
     this.#isUnclear = false;
   }
 
@@ -62,7 +65,9 @@ export class TransactionTracker {
       return 'fine';
     }
     this.#lateSince ??= now;
-    return now - this.#lateSince > reportDelayMs ? 'unclear' : 'wait';
+    if (now - this.#lateSince <= reportDelayMs) return 'wait';
+    this.missed();
+    return 'unclear';
   }
 
   #clear(): void {

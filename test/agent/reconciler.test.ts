@@ -1014,7 +1014,7 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
   });
 
   async function suspect(agent: NodeAgent): Promise<void> {
-    agent.reconciler.suspect();
+    agent.reconciler.suspect(true);
     await agent.idle();
   }
 
@@ -1104,6 +1104,27 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
     assert.ok(left > 0);
     assert.deepEqual(agent.drifts, ['ip']);
     assert.deepEqual(planStages(agent.pipeline.plan(undefined).compiled.ruleset, nft.ruleset).stages, []);
+  });
+
+  it('applies waiting changes first, for at most two seconds, if it is not certain that another program changed them', async () => {
+    for (const [passed, isFirst] of [
+      [1999, true],
+      [2000, false],
+    ] as const) {
+      const { nft, agent } = await settled();
+      const steps: string[] = [];
+      agent.onApplied = () => steps.push('applied');
+      const observe = nft.observe.bind(nft);
+      nft.observe = (signal) => {
+        steps.push('read');
+        return observe(signal);
+      };
+      agent.reconciler.suspect(false);
+      agent.clock.advance(passed);
+      agent.upsert(allowBlock);
+      await agent.idle();
+      assert.deepEqual(steps, isFirst ? ['applied', 'read'] : ['read', 'applied']);
+    }
   });
 
   it('on suspicion does nothing before there is a table', async () => {

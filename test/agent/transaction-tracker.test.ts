@@ -84,6 +84,37 @@ describe('TransactionTracker', () => {
     }
   });
 
+  it('does not count a write of ours as foreign if nft reports it after the next read began', () => {
+    for (const reported of ['ours', 'unnamed'] as const) {
+      write();
+      write();
+      tracker.reported(reported);
+      tracker.beginRead();
+      assert.equal(tracker.judge(0), 'wait');
+      tracker.reported(reported);
+      assert.equal(tracker.judge(1), 'fine');
+    }
+    tracker.reported('ours');
+    assert.equal(tracker.judge(2), 'foreign');
+  });
+
+  it('finds a foreign one among reports that are late', () => {
+    write();
+    tracker.beginRead();
+    tracker.reported('ours');
+    assert.equal(tracker.judge(0), 'fine');
+    tracker.reported('ours');
+    assert.equal(tracker.judge(1), 'foreign');
+    tracker.beginRead();
+    write();
+    tracker.beginRead();
+    assert.equal(tracker.judge(2), 'wait');
+    // nft never reports the write. A foreign one may come in its place, so the tables are read again.
+    assert.equal(tracker.judge(2003), 'unclear');
+    tracker.beginRead();
+    assert.equal(tracker.judge(2004), 'fine');
+  });
+
   it('does not wait for ever for a write of ours that nft tells nothing of', () => {
     write();
     assert.equal(tracker.judge(0), 'wait');
