@@ -54,6 +54,7 @@ const driftWatch = 'test/agent/drift-watch.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
+const touch = 'test/impact/touch.test.ts';
 const impactAgrees = 'test/property/impact.test.ts';
 const reach = 'test/property/reach.test.ts';
 const identity = 'test/identity/replay.test.ts';
@@ -2311,21 +2312,63 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a change of labels touches nobody',
     file: 'src/impact/touch.ts',
-    find: "if ([...changed].some((key) => !key.startsWith('NetworkPolicy '))) return () => true;",
-    replace: '',
-    specs: [impactAgrees],
+    find: 'return isPeer(source,',
+    replace: 'return false && isPeer(source,',
+    specs: [touch],
+  },
+  {
+    name: 'a label of a namespace matters to the side that the other direction is about',
+    file: 'src/impact/touch.ts',
+    find: "isPeer(source, 'egress', destination) || isPeer(destination, 'ingress', source)",
+    replace: "isPeer(source, 'ingress', destination) || isPeer(destination, 'egress', source)",
+    specs: [touch],
+  },
+  {
+    name: 'a pod whose labels change touches nobody',
+    file: 'src/impact/touch.ts',
+    find: 'if (!isSameValue(was, is)) return',
+    replace: 'if (typeof was !== typeof is) return',
+    specs: [touch],
   },
   {
     name: 'a policy that goes touches nobody',
     file: 'src/impact/touch.ts',
-    find: 'const policies = [before, after].flatMap(',
-    replace: 'const policies = [after].flatMap(',
+    find: 'const policies = [this.#before, this.#after].flatMap(',
+    replace: 'const policies = [this.#after].flatMap(',
     specs: [impactAgrees],
+  },
+  {
+    name: 'a policy whose direction alone changes is the same policy',
+    file: 'src/impact/same-value.ts',
+    find: 'if (a instanceof Set) return b instanceof Set && isSameValue([...a], [...b]);',
+    replace: '',
+    specs: ['test/impact/same-value.test.ts'],
+  },
+  {
+    name: 'only the policies of the first pod that claims an address count',
+    file: 'src/evaluator/policy-index.ts',
+    find: 'if (owners.length === 1) return',
+    replace: 'if (owners.length > 0) return',
+    specs: ['test/evaluator/policy-index.test.ts'],
+  },
+  {
+    name: 'a JSON manifest with a key twice has one of both',
+    file: 'src/manifests/json-text.ts',
+    find: 'isJsonObject(value) && countKeys(value) === countColons(text)',
+    replace: 'isJsonObject(value)',
+    specs: ['test/manifests/json-text.test.ts'],
+  },
+  {
+    name: 'the last address of a block is outside of it',
+    file: 'src/impact/block-sets.ts',
+    find: '[first, last + 1n]',
+    replace: '[first, last]',
+    specs: ['test/impact/block-sets.test.ts'],
   },
   {
     name: 'pods that an ipBlock tells apart are one class',
     file: 'src/impact/pod-class.ts',
-    find: 'blocks.map((block) => containsAddress(block, address)),',
+    find: 'blocks.at(address),',
     replace: '[],',
     specs: [impact],
   },
