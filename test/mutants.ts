@@ -17,6 +17,8 @@ const address = 'test/model/address.test.ts';
 const kinds = 'test/kinds/network-policy.test.ts';
 const indexer = 'test/indexer/indexer.test.ts';
 const sandboxes = 'test/indexer/sandboxes.test.ts';
+const stateRecords = 'test/state/state-records.test.ts';
+const stateWriter = 'test/state/state-writer.test.ts';
 const replay = 'test/state/replay.test.ts';
 const replayAgrees = 'test/state/replay-agrees.test.ts';
 const indexerOrder = 'test/indexer/order.test.ts';
@@ -1690,6 +1692,72 @@ export const mutants: readonly Mutant[] = [
     find: 'directions.size > 0 ? [address] : []',
     replace: '[address]',
     specs: [replay],
+  },
+  {
+    name: 'a member without a record is left out of its saved group',
+    file: 'src/state/state-records.ts',
+    find: 'for (const index of indices) groups.get(id)!.members.set(...memberAt(members, index));',
+    replace:
+      'for (const index of indices) if (members[index]) groups.get(id)!.members.set(...memberAt(members, index));',
+    specs: [stateRecords],
+  },
+  {
+    name: 'a saved state may lack the addresses that it denies',
+    file: 'src/state/state-records.ts',
+    find: "if (!rest) throw new Error('no record of the node');",
+    replace:
+      'rest ??= { denied: new Set(), gatedRanges: [], nodeAddresses: { own: new Set(), others: new Set(), podCidrs: [] } };',
+    specs: [stateRecords],
+  },
+  {
+    name: 'all groups of a saved pod have what one of them says',
+    file: 'src/state/member-table.ts',
+    find: 'if (isSame(entry.member, member)) return entry;',
+    replace: 'return entry;',
+    specs: [stateRecords],
+  },
+  {
+    name: 'members of a saved group are numbered before they are sorted',
+    file: 'src/state/state-records.ts',
+    find: 'entry.index = index;',
+    replace: '',
+    specs: [stateRecords],
+  },
+  {
+    name: 'what is saved is of no one moment',
+    file: 'src/state/state-copy.ts',
+    find: 'groups: [...copies],',
+    replace:
+      'groups: { [Symbol.iterator]: () => groups.values().map(({ id, members }) => ({ id, keys: [...members.keys()], members: [...members.values()] })) } as never,',
+    specs: [stateRecords],
+  },
+  {
+    name: 'the state is encoded in one go',
+    file: 'src/state/state-writer.ts',
+    find: 'if (clock.now() < sliceEnd || this.#isFinishing) continue;',
+    replace: 'if (clock.now() >= 0) continue;',
+    specs: [stateWriter],
+  },
+  {
+    name: 'a change during a write is lost',
+    file: 'src/state/state-writer.ts',
+    find: 'this.#writtenHeader = header;',
+    replace: 'this.#writtenHeader = header; this.#dirty = false;',
+    specs: [stateWriter],
+  },
+  {
+    name: 'two writes of the state run at once',
+    file: 'src/state/state-writer.ts',
+    find: 'if (!this.#dirty || this.#running || this.#timer) return;',
+    replace: 'if (!this.#dirty || this.#timer) return;',
+    specs: [stateWriter],
+  },
+  {
+    name: 'the end of the agent waits for the pauses of a write',
+    file: 'src/state/state-writer.ts',
+    find: 'this.#endPause();',
+    replace: '',
+    specs: [stateWriter],
   },
   {
     name: 'the agent believes the addresses that it saved for this node',
