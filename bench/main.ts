@@ -6,6 +6,7 @@ import { describeMachine } from './machine.ts';
 import { agentMemory } from './agent/agent-memory.ts';
 import { agentStart } from './agent/agent-start.ts';
 import { changes } from './changes/changes.ts';
+import { planAndExplain } from './commands/plan.ts';
 import { denialFlood } from './denials/flood.ts';
 import { hostile } from './hostile/hostile.ts';
 import { firstCompile } from './compile/first-compile.ts';
@@ -23,6 +24,7 @@ const benches: readonly Bench[] = [
   agentStart,
   denialFlood,
   hostile,
+  planAndExplain,
 ];
 const recorded = new URL('recorded.json', import.meta.url);
 

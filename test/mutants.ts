@@ -17,6 +17,8 @@ const address = 'test/model/address.test.ts';
 const kinds = 'test/kinds/network-policy.test.ts';
 const indexer = 'test/indexer/indexer.test.ts';
 const sandboxes = 'test/indexer/sandboxes.test.ts';
+const stateRecords = 'test/state/state-records.test.ts';
+const stateWriter = 'test/state/state-writer.test.ts';
 const replay = 'test/state/replay.test.ts';
 const replayAgrees = 'test/state/replay-agrees.test.ts';
 const indexerOrder = 'test/indexer/order.test.ts';
@@ -54,6 +56,7 @@ const driftWatch = 'test/agent/drift-watch.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
+const touch = 'test/impact/touch.test.ts';
 const impactAgrees = 'test/property/impact.test.ts';
 const reach = 'test/property/reach.test.ts';
 const identity = 'test/identity/replay.test.ts';
@@ -1762,6 +1765,72 @@ export const mutants: readonly Mutant[] = [
     specs: [replay],
   },
   {
+    name: 'a member without a record is left out of its saved group',
+    file: 'src/state/state-records.ts',
+    find: 'for (const index of indices) groups.get(id)!.members.set(...memberAt(members, index));',
+    replace:
+      'for (const index of indices) if (members[index]) groups.get(id)!.members.set(...memberAt(members, index));',
+    specs: [stateRecords],
+  },
+  {
+    name: 'a saved state may lack the addresses that it denies',
+    file: 'src/state/state-records.ts',
+    find: "if (!rest) throw new Error('no record of the node');",
+    replace:
+      'rest ??= { denied: new Set(), gatedRanges: [], nodeAddresses: { own: new Set(), others: new Set(), podCidrs: [] } };',
+    specs: [stateRecords],
+  },
+  {
+    name: 'all groups of a saved pod have what one of them says',
+    file: 'src/state/member-table.ts',
+    find: 'if (isSame(entry.member, member)) return entry;',
+    replace: 'return entry;',
+    specs: [stateRecords],
+  },
+  {
+    name: 'members of a saved group are numbered before they are sorted',
+    file: 'src/state/state-records.ts',
+    find: 'entry.index = index;',
+    replace: '',
+    specs: [stateRecords],
+  },
+  {
+    name: 'what is saved is of no one moment',
+    file: 'src/state/state-copy.ts',
+    find: 'groups: [...copies],',
+    replace:
+      'groups: { [Symbol.iterator]: () => groups.values().map(({ id, members }) => ({ id, keys: [...members.keys()], members: [...members.values()] })) } as never,',
+    specs: [stateRecords],
+  },
+  {
+    name: 'the state is encoded in one go',
+    file: 'src/state/state-writer.ts',
+    find: 'if (clock.now() < sliceEnd || this.#isFinishing) continue;',
+    replace: 'if (clock.now() >= 0) continue;',
+    specs: [stateWriter],
+  },
+  {
+    name: 'a change during a write is lost',
+    file: 'src/state/state-writer.ts',
+    find: 'this.#writtenHeader = header;',
+    replace: 'this.#writtenHeader = header; this.#dirty = false;',
+    specs: [stateWriter],
+  },
+  {
+    name: 'two writes of the state run at once',
+    file: 'src/state/state-writer.ts',
+    find: 'if (!this.#dirty || this.#running || this.#timer) return;',
+    replace: 'if (!this.#dirty || this.#timer) return;',
+    specs: [stateWriter],
+  },
+  {
+    name: 'the end of the agent waits for the pauses of a write',
+    file: 'src/state/state-writer.ts',
+    find: 'this.#endPause();',
+    replace: '',
+    specs: [stateWriter],
+  },
+  {
     name: 'the agent believes the addresses that it saved for this node',
     file: 'src/state/replay.ts',
     find: 'nodeName: node, addresses: [], labels',
@@ -2382,21 +2451,63 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a change of labels touches nobody',
     file: 'src/impact/touch.ts',
-    find: "if ([...changed].some((key) => !key.startsWith('NetworkPolicy '))) return () => true;",
-    replace: '',
-    specs: [impactAgrees],
+    find: 'return isPeer(source,',
+    replace: 'return false && isPeer(source,',
+    specs: [touch],
+  },
+  {
+    name: 'a label of a namespace matters to the side that the other direction is about',
+    file: 'src/impact/touch.ts',
+    find: "isPeer(source, 'egress', destination) || isPeer(destination, 'ingress', source)",
+    replace: "isPeer(source, 'ingress', destination) || isPeer(destination, 'egress', source)",
+    specs: [touch],
+  },
+  {
+    name: 'a pod whose labels change touches nobody',
+    file: 'src/impact/touch.ts',
+    find: 'if (!isSameValue(was, is)) return',
+    replace: 'if (typeof was !== typeof is) return',
+    specs: [touch],
   },
   {
     name: 'a policy that goes touches nobody',
     file: 'src/impact/touch.ts',
-    find: 'const policies = [before, after].flatMap(',
-    replace: 'const policies = [after].flatMap(',
+    find: 'const policies = [this.#before, this.#after].flatMap(',
+    replace: 'const policies = [this.#after].flatMap(',
     specs: [impactAgrees],
+  },
+  {
+    name: 'a policy whose direction alone changes is the same policy',
+    file: 'src/impact/same-value.ts',
+    find: 'if (a instanceof Set) return b instanceof Set && isSameValue([...a], [...b]);',
+    replace: '',
+    specs: ['test/impact/same-value.test.ts'],
+  },
+  {
+    name: 'only the policies of the first pod that claims an address count',
+    file: 'src/evaluator/policy-index.ts',
+    find: 'if (owners.length === 1) return',
+    replace: 'if (owners.length > 0) return',
+    specs: ['test/evaluator/policy-index.test.ts'],
+  },
+  {
+    name: 'a JSON manifest with a key twice has one of both',
+    file: 'src/manifests/json-text.ts',
+    find: 'isJsonObject(value) && countKeys(value) === countColons(text)',
+    replace: 'isJsonObject(value)',
+    specs: ['test/manifests/json-text.test.ts'],
+  },
+  {
+    name: 'the last address of a block is outside of it',
+    file: 'src/impact/block-sets.ts',
+    find: '[first, last + 1n]',
+    replace: '[first, last]',
+    specs: ['test/impact/block-sets.test.ts'],
   },
   {
     name: 'pods that an ipBlock tells apart are one class',
     file: 'src/impact/pod-class.ts',
-    find: 'blocks.map((block) => containsAddress(block, address)),',
+    find: 'blocks.at(address),',
     replace: '[],',
     specs: [impact],
   },

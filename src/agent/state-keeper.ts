@@ -16,9 +16,6 @@ export interface StateKeeperOptions {
   readonly logger: Logger;
 }
 
-/** Encoding a large state blocks the agent for a moment. It waits so long, so that a pending readiness probe is answered first. */
-const encodeDelayMs = 100;
-
 /** Reads and writes the last good state of this node. It reports a failing disk and goes on. */
 export interface StateKeeper {
   /** Reads the state that was saved before this start. Call it before anything is saved. */
@@ -43,7 +40,7 @@ export function openStateKeeper(options: StateKeeperOptions): StateKeeper {
   const writer = new StateWriter({
     node,
     snapshot,
-    write: (text) => writeState(directory, text),
+    write: (chunks) => writeState(directory, chunks),
     clock,
     observer: {
       saved(bytes) {
@@ -60,18 +57,11 @@ export function openStateKeeper(options: StateKeeperOptions): StateKeeper {
       },
     },
   });
-  let waiting: { cancel(): void } | undefined;
-  const tellWriter = (): void => {
-    waiting?.cancel();
-    waiting = undefined;
-    // A read renames an unusable file. It must not rename a file that was just written.
-    void reading.then(() => writer.changed());
-  };
   return {
     read: () => (reading = read()),
-    changed: () => void (waiting ??= clock.after(encodeDelayMs, tellWriter)),
+    // A read renames an unusable file. It must not rename a file that was just written.
+    changed: () => void reading.then(() => writer.changed()),
     async finish() {
-      if (waiting) tellWriter();
       await reading;
       await writer.finish();
     },

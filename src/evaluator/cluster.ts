@@ -7,7 +7,7 @@ import type { ContainerPort, Node, Pod } from './party.ts';
 import type { PeerScope } from './peer.ts';
 import { isPortNumber, readProtocol } from './port.ts';
 import { readPolicy } from './policy.ts';
-import type { Policy } from './policy.ts';
+import { PolicyIndex } from './policy-index.ts';
 import type { Labels } from './selector.ts';
 
 /** API objects, read once and ready for many flows. */
@@ -16,7 +16,7 @@ export interface Cluster extends Omit<PeerScope, 'namespace'> {
   readonly shows: 'whole' | 'part';
   readonly pods: ReadonlyMap<string, Pod>;
   readonly nodes: ReadonlyMap<string, Node>;
-  readonly policies: readonly Policy[];
+  readonly policies: PolicyIndex;
   /** Address as text -> the pod that owns it, or all pods that claim it with equal right (S1.9, S1.10). */
   readonly claimants: ReadonlyMap<string, readonly Pod[]>;
   /** Address as text -> the node that has it. */
@@ -57,7 +57,16 @@ export function prepareCluster(objects: Iterable<JsonObject>, shows: Cluster['sh
       if (!nodeAddresses.has(text) && !claimants.has(text)) nodeAddresses.set(text, pod.nodeName);
     }
   }
-  return { shows, pods, nodes, namespaceLabels, policies, claimants, nodeAddresses, issues };
+  return {
+    shows,
+    pods,
+    nodes,
+    namespaceLabels,
+    policies: new PolicyIndex(policies),
+    claimants,
+    nodeAddresses,
+    issues,
+  };
 }
 
 export function textOf(address: Address): string {

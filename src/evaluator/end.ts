@@ -4,7 +4,6 @@ import type { Direction, End } from './decision.ts';
 import { judgeNetworkPolicies } from './network-policy-tier.ts';
 import type { Party } from './party.ts';
 import type { Policy, Tier } from './policy.ts';
-import { policiesOf } from './subject.ts';
 
 /** In the order in which they judge. `undefined`: the policies of this tier do not decide, so the next tier does. */
 const tiers: readonly {
@@ -17,7 +16,7 @@ export function judgeEnd(cluster: Cluster, direction: Direction, resolved: Resol
   const subject = direction === 'egress' ? resolved.source : resolved.destination;
   const exempt = exemption(direction, subject, resolved);
   if (exempt !== undefined) return unjudged(exempt);
-  const applying = policiesOf(cluster.policies, subject.pod ? [subject.pod] : subject.claimants);
+  const applying = cluster.policies.selecting(subject.pod ? [subject.pod] : subject.claimants);
   for (const { tier, judge } of tiers) {
     const policies = applying.filter((policy) => policy.tier === tier);
     const end = judge(policies, { ...resolved, cluster, direction, subject });

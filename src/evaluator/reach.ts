@@ -11,7 +11,7 @@ import type { Policy, Rule } from './policy.ts';
 import { describePort } from './port.ts';
 import type { Port } from './port.ts';
 import { describePeer } from './describe-peer.ts';
-import { isolatingPolicies, ownersOf, policiesOf } from './subject.ts';
+import { isolatingPolicies, ownersOf } from './subject.ts';
 
 /** What the policies of a pod allow in one direction. The policies at the other end are not considered. */
 export interface Reach {
@@ -57,7 +57,7 @@ export function findReach(cluster: Cluster, pod: Pod, direction: Direction): Rea
   // No rule allows anything to an address that several pods claim (S1.10).
   const isContested = pod.addresses.every((address) => (cluster.claimants.get(textOf(address))?.length ?? 0) > 1);
   const parties = partiesOf(cluster, pod);
-  const rules = policiesOf(cluster.policies, owners.includes(pod) ? [pod] : []).flatMap((policy) =>
+  const rules = cluster.policies.selecting(owners.includes(pod) ? [pod] : []).flatMap((policy) =>
     policy.rules[direction].map((rule): RuleReach => {
       const claimed = others.length > 0 && isContested ? `${others.join(' and ')} has the same address` : undefined;
       const obstacle = obstacleOf(policy, rule, direction)?.text ?? claimed;

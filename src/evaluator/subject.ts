@@ -3,17 +3,6 @@ import type { Cluster } from './cluster.ts';
 import type { Direction } from './decision.ts';
 import type { Pod } from './party.ts';
 import type { Policy } from './policy.ts';
-import { selects } from './selector.ts';
-
-/** S1.1: a policy selects pods of its own namespace only. An invalid part of the selector counts as true (S9.7). */
-export function appliesTo(policy: Policy, pod: Pod): boolean {
-  return policy.namespace === pod.namespace && selects(policy.podSelector, pod.labels);
-}
-
-/** Policies that select at least one of the pods. `owners` has several pods only if they claim one address (S1.10). */
-export function policiesOf(policies: readonly Policy[], owners: readonly Pod[]): Policy[] {
-  return policies.filter((policy) => owners.some((pod) => appliesTo(policy, pod)));
-}
 
 /**
  * The pods whose policies apply to `pod`: itself, and pods that claim one of its addresses with equal right (S1.10).
@@ -27,5 +16,5 @@ export function ownersOf(cluster: Cluster, pod: Pod): readonly Pod[] {
 
 /** The policies that isolate the pod in this direction. */
 export function isolatingPolicies(cluster: Cluster, pod: Pod, direction: Direction): Policy[] {
-  return policiesOf(cluster.policies, ownersOf(cluster, pod)).filter((policy) => policy.isolates.has(direction));
+  return cluster.policies.selecting(ownersOf(cluster, pod)).filter((policy) => policy.isolates.has(direction));
 }

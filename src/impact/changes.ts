@@ -1,7 +1,7 @@
 import { listAt, objectAt, textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
-import { canonicalText } from './canonical.ts';
 import { keyOf, namespaceOf } from './object-key.ts';
+import { isSameValue } from './same-value.ts';
 
 export interface ObjectChange {
   /** `NetworkPolicy shop/web` */
@@ -97,7 +97,7 @@ function lastApplied(object: JsonObject): ReadonlySet<string> {
 }
 
 function isEqual(known: JsonObject, given: JsonObject): boolean {
-  return canonicalText(comparableFields(known)) === canonicalText(comparableFields(given));
+  return isSameValue(comparableFields(known), comparableFields(given));
 }
 
 /** The fields that policies depend on. */

@@ -1,15 +1,14 @@
 import type { Cluster } from '../evaluator/cluster.ts';
 import type { Decision, Direction, Endpoint, Flow } from '../evaluator/decision.ts';
-import { resolveEndpoint } from '../evaluator/evaluator.ts';
+import { evaluate, resolveEndpoint } from '../evaluator/evaluator.ts';
 import type { Pod } from '../evaluator/party.ts';
 import type { Family } from '../model/address.ts';
-import { FlowEvaluator } from './flow-evaluator.ts';
 import { ownersAt } from './owners.ts';
 import { directions } from './isolation.ts';
 import { allows, reasonsOf } from './reason.ts';
 import type { Ends, Reason } from './reason.ts';
 import type { NodeFlows, SeenFlow } from './seen-flow.ts';
-import type { Touches } from './touch.ts';
+import type { Touch } from './touch.ts';
 
 /** A tracked flow whose verdict changes. */
 export interface FlowChange {
@@ -44,7 +43,6 @@ interface Tuple {
   readonly via: Set<string>;
   /** Number of connections by node. */
   readonly counts: Map<NodeFlows, Count>;
-  touched: boolean;
 }
 
 type Count = Pick<SeenFlow, 'connections' | 'open'>;
@@ -57,21 +55,26 @@ export function findFlowChanges(
   before: Cluster,
   after: Cluster,
   seen: readonly NodeFlows[],
-  touches: Touches,
+  touch: Touch,
 ): FlowChanges {
-  const tuples = collect(before, after, seen, touches);
-  const [old, current] = [new FlowEvaluator(before), new FlowEvaluator(after)];
+  const tuples = collect(before, after, seen);
   const [cut, opened]: [[Tuple, Ends][], [Tuple, Ends][]] = [[], []];
   for (const tuple of tuples) {
-    if (!tuple.touched) continue;
-    const [then, now] = [evaluateEnds(old, tuple), evaluateEnds(current, tuple)];
+    if (!canChange(touch, tuple)) continue;
+    const [then, now] = [evaluateEnds(before, tuple), evaluateEnds(after, tuple)];
     if (allows(then) && !allows(now)) cut.push([tuple, now]);
     else if (!allows(then) && allows(now)) opened.push([tuple, then]);
   }
   return { seen: tuples.length, cut: joinFamilies(cut), opened: joinFamilies(opened) };
 }
 
-function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[], touches: Touches): Tuple[] {
+function canChange(touch: Touch, { ends }: Tuple): boolean {
+  return Object.values(ends).some(({ source, destination, family }) =>
+    touch.canChange(touch.endAt(source, family), touch.endAt(destination, family)),
+  );
+}
+
+function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[]): Tuple[] {
   const tuples = new Map<string, Tuple>();
   const asked = new Set(seen.map(({ node }) => node));
   for (const told of seen) {
@@ -85,7 +88,7 @@ function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[], t
       let tuple = tuples.get(key);
       if (!tuple) {
         const names = { source: nameOf(cluster, source, family), destination: nameOf(cluster, destination, family) };
-        tuple = { flow, ...names, ends: {}, via: new Set(), counts: new Map(), touched: false };
+        tuple = { flow, ...names, ends: {}, via: new Set(), counts: new Map() };
         tuples.set(key, tuple);
       }
       if (flow.via !== undefined) tuple.via.add(flow.via);
@@ -97,7 +100,6 @@ function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[], t
         if (tuple.ends[direction] || !owners.some((pod) => countsFor(pod, node, asked))) continue;
         const port = destinationPort === undefined ? {} : { destinationPort };
         tuple.ends[direction] = { source, destination, protocol, ...port, family };
-        tuple.touched ||= touches(owners);
       }
     }
   }
@@ -108,11 +110,11 @@ function countsFor(pod: Pod, node: string | undefined, asked: ReadonlySet<string
   return node === undefined || pod.nodeName === undefined || pod.nodeName === node || !asked.has(pod.nodeName);
 }
 
-function evaluateEnds(evaluator: FlowEvaluator, { ends }: Tuple): Ends {
+function evaluateEnds(cluster: Cluster, { ends }: Tuple): Ends {
   const verdicts: { [D in Direction]?: Decision[D] } = {};
   for (const direction of directions) {
     const flow = ends[direction];
-    if (flow) verdicts[direction] = evaluator.evaluate(flow)[direction];
+    if (flow) verdicts[direction] = evaluate(cluster, flow)[direction];
   }
   return verdicts;
 }

@@ -8,7 +8,7 @@ import type { IsolationChange } from './isolation.ts';
 import { findPairChanges } from './pairs.ts';
 import type { PairChanges } from './pairs.ts';
 import type { NodeFlows } from './seen-flow.ts';
-import { findTouched } from './touch.ts';
+import { Touch } from './touch.ts';
 
 export interface Impact {
   readonly isolation: readonly IsolationChange[];
@@ -30,18 +30,17 @@ export interface Question {
 
 /** Compares the verdicts before and after. Depends only on its argument. */
 export function computeImpact({ before, after, seen, pairs }: Question): Impact {
-  const old = { objects: before, cluster: prepareCluster(before) };
-  const now = { objects: after, cluster: prepareCluster(after) };
-  const touches = findTouched(old, now);
+  const [old, now] = [prepareCluster(before), prepareCluster(after)];
+  const touch = new Touch(old, now);
   const issues = new Map<string, Issue[]>();
-  for (const { object, ...issue } of now.cluster.issues) {
+  for (const { object, ...issue } of now.issues) {
     const [kind, ref] = object.split(' ') as [string, string];
     if (kind === 'NetworkPolicy') issues.set(ref, [...(issues.get(ref) ?? []), issue]);
   }
   return {
-    isolation: findIsolationChanges(old.cluster, now.cluster),
-    ...(seen && { flows: findFlowChanges(old.cluster, now.cluster, seen, touches) }),
-    ...(pairs && { pairs: findPairChanges(old.cluster, now.cluster, after, touches) }),
+    isolation: findIsolationChanges(old, now),
+    ...(seen && { flows: findFlowChanges(old, now, seen, touch) }),
+    ...(pairs && { pairs: findPairChanges(old, now, after, touch) }),
     issues,
   };
 }

@@ -1,16 +1,15 @@
 import type { Cluster } from '../evaluator/cluster.ts';
 import type { Decision } from '../evaluator/decision.ts';
+import { evaluate } from '../evaluator/evaluator.ts';
 import type { JsonObject } from '../lib/json.ts';
 import { families } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import type { DeclaredPort } from './declared-ports.ts';
 import { classifyEnds } from './end-class.ts';
 import type { EndClass, Member } from './end-class.ts';
-import { FlowEvaluator } from './flow-evaluator.ts';
-import { ownersAt } from './owners.ts';
 import { reasonsOf } from './reason.ts';
 import type { Reason } from './reason.ts';
-import type { Touches } from './touch.ts';
+import type { Touch, TouchedEnd } from './touch.ts';
 
 /** Pairs of pods whose verdict on a declared port changes: each source to each destination except itself. */
 export interface PairChange extends DeclaredPort {
@@ -37,20 +36,16 @@ export function findPairChanges(
   before: Cluster,
   after: Cluster,
   objects: readonly JsonObject[],
-  touches: Touches,
+  touch: Touch,
 ): PairChanges {
   const changes = { cut: new Map<string, PairChange>(), opened: new Map<string, PairChange>() };
-  const [old, current] = [new FlowEvaluator(before), new FlowEvaluator(after)];
   for (const family of families) {
-    const classes = classifyEnds(before, after, objects, family);
-    const touched = new Set(
-      classes.filter(({ members: [{ endpoint }] }) =>
-        touches([before, after].flatMap((cluster) => ownersAt(cluster, endpoint, family))),
-      ),
-    );
+    const classes = classifyEnds(before, after, objects, family).map((each) => {
+      return { ...each, touched: touchedBy(touch, each, family) };
+    });
     for (const source of classes) {
       for (const destination of classes) {
-        if (!touched.has(source) && !touched.has(destination)) continue;
+        if (!touch.canChange(source.touched, destination.touched)) continue;
         for (const part of partsOf(source, destination)) {
           for (const port of destination.ports) {
             const flow = {
@@ -60,7 +55,7 @@ export function findPairChanges(
               ...(port.port !== undefined && { destinationPort: port.port }),
               family,
             };
-            const [then, now] = [old.evaluate(flow), current.evaluate(flow)];
+            const [then, now] = [evaluate(before, flow), evaluate(after, flow)];
             if (then.verdict === now.verdict) continue;
             const cut = now.verdict === 'denied';
             add(cut ? changes.cut : changes.opened, source, destination, part, port, family, cut ? now : then);
@@ -71,6 +66,12 @@ export function findPairChanges(
   }
   const inOrder = (map: Map<string, PairChange>): PairChange[] => [...map.values()].sort((a, b) => b.pairs - a.pairs);
   return { cut: inOrder(changes.cut), opened: inOrder(changes.opened) };
+}
+
+/** Policies select all members of a class alike, but the object of one of them alone can differ. A pod whose address is contested has no other beside it. */
+function touchedBy(touch: Touch, { members }: EndClass, family: Family): TouchedEnd {
+  const changed = members.find(({ pod }) => pod && touch.isChangedPod(pod.key));
+  return touch.endAt((changed ?? members[0]).endpoint, family);
 }
 
 /** Some members of the destination class, and one pair of ends to evaluate for all of them. */

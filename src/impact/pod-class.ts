@@ -4,8 +4,8 @@ import { addressOf } from '../evaluator/party.ts';
 import type { ContainerPort, Pod } from '../evaluator/party.ts';
 import type { Policy } from '../evaluator/policy.ts';
 import type { Selector } from '../evaluator/selector.ts';
-import { containsAddress } from '../model/address.ts';
 import type { AddressRange, Family } from '../model/address.ts';
+import { BlockSets } from './block-sets.ts';
 import type { DeclaredPort } from './declared-ports.ts';
 import { sorted } from '../lib/sort.ts';
 
@@ -33,9 +33,9 @@ export function classifyPods(
   family: Family,
   portsOf: (pod: string) => readonly DeclaredPort[],
 ): PodClass[] {
-  const policies = [...before.policies, ...after.policies];
+  const policies = [...before.policies.all, ...after.policies.all];
   const keys = labelKeysOf(policies);
-  const blocks = blocksOf(policies);
+  const blocks = new BlockSets(blocksOf(policies), family);
   const classes = new Map<string, PodClass & { pods: [Pod, ...Pod[]] }>();
   for (const key of sorted(before.pods.keys())) {
     const [then, now] = [before.pods.get(key)!, after.pods.get(key)];
@@ -51,7 +51,7 @@ export function classifyPods(
       isPlain ? '' : key,
       [then, now].map((pod) => [keys.map((label) => pod.labels[label] ?? null), sortPorts(pod.namedPorts)]),
       ports,
-      blocks.map((block) => containsAddress(block, address)),
+      blocks.at(address),
     ]);
     const found = classes.get(signature);
     if (found) found.pods.push(now);

@@ -1,4 +1,5 @@
 import { loadYaml } from '@kubernetes/client-node';
+import { readJson } from './json-text.ts';
 
 /** One document of a YAML or JSON stream. */
 export type Document =
@@ -6,7 +7,10 @@ export type Document =
   | { readonly index: number; readonly line: number; readonly error: string };
 
 /** Reads a YAML or JSON stream. A broken document does not affect the others. Lines and indices count from 1. */
-export function readDocuments(text: string): Document[] {
+export function readDocuments(given: string): Document[] {
+  const text = given.replace(/^\uFEFF/, '');
+  const json = readJson(text);
+  if (json) return [{ index: 1, line: countLines(/^\s*/.exec(text)![0]), value: json }];
   return splitDocuments(text).map(({ line, lines }, position) => {
     const index = position + 1;
     try {
@@ -32,10 +36,7 @@ function readAsWritten(lines: readonly string[]): unknown {
 function splitDocuments(text: string): { line: number; lines: string[] }[] {
   const documents: { line: number; lines: string[] }[] = [];
   let current: { line: number; lines: string[] } | undefined;
-  for (const [index, line] of text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .entries()) {
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
     const marker = /^(---|\.\.\.)(?=\s|$)(.*)$/.exec(line);
     if (marker) {
       current = undefined;
@@ -49,4 +50,8 @@ function splitDocuments(text: string): { line: number; lines: string[] }[] {
     }
   }
   return documents;
+}
+
+function countLines(text: string): number {
+  return text.split('\n').length;
 }

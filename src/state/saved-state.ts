@@ -15,7 +15,7 @@ export interface SavedState {
   readonly nodeAddresses: Snapshot['nodeAddresses'];
 }
 
-/** The result shares the snapshot's maps, so read it before the indexer handles the next event. */
+/** The result shares the snapshot's maps: read or copy it before the indexer handles the next event. */
 export function stateOf({ localPods, policies, groups, denied, gatedRanges, nodeAddresses }: Snapshot): SavedState {
   const pods = localPods.values().map(({ links: _links, ...pod }): [PodKey, SavedPod] => [pod.key, pod]);
   const isDenied = denied.entries().flatMap(([address, directions]) => (directions.size > 0 ? [address] : []));

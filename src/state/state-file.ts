@@ -56,15 +56,16 @@ export async function deleteState(directory: string): Promise<void> {
 /**
  * Replaces the state atomically: a reader finds the whole old or the whole new text, also after a crash or a power loss. Rejects with a StateError,
  * and then the old text stays. Only one process may write at a time.
+ * @param chunks The text in pieces, because the conversion of a large text to bytes takes long.
  */
-export async function writeState(directory: string, text: string): Promise<void> {
+export async function writeState(directory: string, chunks: readonly string[]): Promise<void> {
   const path = join(directory, stateFileName);
   const temporary = `${path}.tmp`;
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     // A crash may have left a temporary file of any content.
     await rm(temporary, { force: true });
-    await writeDurably(temporary, text);
+    await writeDurably(temporary, chunks);
     await rename(temporary, path);
     await syncFolder(directory);
   } catch (error) {
@@ -75,10 +76,10 @@ export async function writeState(directory: string, text: string): Promise<void>
   }
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
+async function writeDurably(path: string, chunks: readonly string[]): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    await file.writeFile(text);
+    await file.writeFile(chunks);
     await file.sync();
   } finally {
     await file.close();

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Snapshot } from '../model/snapshot.ts';
 import { stateOf } from './saved-state.ts';
-import { encodeState } from './state-text.ts';
+import { copyState } from './state-copy.ts';
+import { encodeInSteps, type EncodedState } from './state-text.ts';
 
 /** Times are milliseconds of a monotonic clock. */
 export interface StateClock {
@@ -18,8 +18,8 @@ export interface StateWriterOptions {
   readonly node: string;
   /** The current Snapshot; called at the time of the write. */
   readonly snapshot: () => Snapshot;
-  /** Writes the text durably (`writeState`). */
-  readonly write: (text: string) => Promise<void>;
+  /** Writes the chunks of the text durably (`writeState`). */
+  readonly write: (chunks: readonly string[]) => Promise<void>;
   readonly clock: StateClock;
   readonly observer: StateObserver;
 }
@@ -27,20 +27,28 @@ export interface StateWriterOptions {
 /** Milliseconds. The saved state only matters after a reboot, so it may be a second old. */
 const betweenWritesMs = 1000;
 const retryMs = 30_000;
-/** The largest share of the time that writes may take. */
-const maxBusyShare = 1 / 20;
+/** The largest share of the time that writes may take, without their pauses. */
+const maxBusyShare = 1 / 40;
+/** The agent does other work between two slices. A slice can take longer by one step of `encodeInSteps`. */
+const sliceMs = 2;
+const pauseMs = 10;
 
 /**
- * Keeps the newest state on disk. It writes at most once a second, one write at a time, and only if the state has changed. It reports a failure and
- * tries again.
+ * Keeps the newest state on disk. It writes at most once a second, one write at a time, and only if the state has changed. It copies the state at
+ * once and encodes the copy in slices, so what is written is the state of one moment. What changes meanwhile is written later. It reports a failure
+ * and tries again.
  */
 export class StateWriter {
   readonly #options: StateWriterOptions;
   #dirty = false;
-  #writtenHash = '';
+  #writtenHeader = '';
   #notBefore = -Infinity;
   #running: Promise<void> | undefined;
   #timer: { cancel(): void } | undefined;
+  /** In the current write. */
+  #pausedMs = 0;
+  #isFinishing = false;
+  #endPause: () => void = () => {};
 
   constructor(options: StateWriterOptions) {
     this.#options = options;
@@ -54,10 +62,13 @@ export class StateWriter {
 
   /** Writes a pending state at once. Never rejects. */
   async finish(): Promise<void> {
+    this.#isFinishing = true;
+    this.#endPause();
     while (this.#running) await this.#running;
     this.#timer?.cancel();
     this.#timer = undefined;
     if (this.#dirty) await this.#run();
+    this.#isFinishing = false;
   }
 
   #start(): void {
@@ -80,6 +91,7 @@ export class StateWriter {
     const { clock, observer } = this.#options;
     const startedAt = clock.now();
     this.#dirty = false;
+    this.#pausedMs = 0;
     let pause = betweenWritesMs;
     try {
       await this.#write();
@@ -88,16 +100,39 @@ export class StateWriter {
       pause = retryMs;
       observer.failed(error, retryMs);
     }
-    this.#notBefore = startedAt + Math.max(pause, (clock.now() - startedAt) / maxBusyShare);
+    const busyMs = clock.now() - startedAt - this.#pausedMs;
+    this.#notBefore = startedAt + Math.max(pause, busyMs / maxBusyShare);
   }
 
   async #write(): Promise<void> {
     const { node, snapshot, write, observer } = this.#options;
-    const text = encodeState(stateOf(snapshot()), node);
-    const hash = createHash('sha256').update(text).digest('base64');
-    if (hash === this.#writtenHash) return;
-    await write(text);
-    this.#writtenHash = hash;
-    observer.saved(Buffer.byteLength(text));
+    const { header, chunks } = await this.#runInSlices(encodeInSteps(copyState(stateOf(snapshot())), node));
+    if (header === this.#writtenHeader) return;
+    await write(chunks);
+    this.#writtenHeader = header;
+    observer.saved(chunks.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0));
+  }
+
+  async #runInSlices(steps: Generator<void, EncodedState>): Promise<EncodedState> {
+    const { clock } = this.#options;
+    let sliceEnd = clock.now() + sliceMs;
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      if (clock.now() < sliceEnd || this.#isFinishing) continue;
+      await this.#pause();
+      sliceEnd = clock.now() + sliceMs;
+    }
+  }
+
+  async #pause(): Promise<void> {
+    const { clock } = this.#options;
+    const startedAt = clock.now();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = clock.after(pauseMs, resolve);
+    this.#endPause = resolve;
+    await promise;
+    timer.cancel();
+    this.#pausedMs += clock.now() - startedAt;
   }
 }

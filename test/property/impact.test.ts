@@ -22,19 +22,19 @@ import {
 
 const runs = Number(process.env['POSTERN_PROPERTY_CLUSTERS'] ?? 150);
 
-/** A cluster, and the same after some of its policies, or its other objects too, have come, gone or changed. */
+/** A cluster, and the same after some of its policies, of its namespaces, or of all its objects have come, gone or changed. */
 const changes = fc
   .tuple(
     clusters,
     clusters,
     fc.array(fc.constantFrom('keep', 'keep', 'replace', 'drop', 'drop'), { minLength: 30, maxLength: 30 }),
-    fc.boolean(),
+    fc.constantFrom('NetworkPolicy', 'Namespace', undefined),
   )
-  .map(([before, other, fates, policiesOnly]) => {
+  .map(([before, other, fates, only]) => {
     const others = new Map(other.map((object) => [idOf(object), object]));
     const known = new Set(before.map(idOf));
     const isFixed = (object: ApiObject): boolean =>
-      object.kind === 'Node' || (policiesOnly && object.kind !== 'NetworkPolicy');
+      object.kind === 'Node' || (only !== undefined && object.kind !== only);
     const after = before.flatMap((object, index) => {
       const fate = isFixed(object) ? 'keep' : fates[index % fates.length];
       if (fate === 'drop') return [];

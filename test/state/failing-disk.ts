@@ -32,7 +32,7 @@ export function failFrom(first: number, error: Error, { once = false } = {}): Fa
     const close = handle.close.bind(handle);
     handle.writeFile = async (data) => {
       steps.push('write');
-      const text = data as string;
+      const text = [...(data as Iterable<string>)].join('');
       await writeFile(isBroken() ? text.slice(0, text.length / 2) : text);
       if (isBroken()) throw error;
     };

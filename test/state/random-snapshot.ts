@@ -75,9 +75,9 @@ export const randomSnapshot: fc.Arbitrary<Snapshot> = fc
   .record({
     revision: fc.nat(),
     inSync: fc.boolean(),
-    localPods: mapOf(name, localPod),
-    policies: mapOf(name, policy),
-    groups: mapOf(name, group),
+    localPods: mapBy(localPod, ({ key }) => key),
+    policies: mapBy(policy, ({ id }) => id),
+    groups: mapBy(group, ({ id }) => id),
     denied: mapOf(address, setOf(direction)),
     deniedLinks: mapOf(address, link),
     gatedRanges: names,
@@ -91,4 +91,8 @@ function mapOf<V>(key: fc.Arbitrary<string>, each: fc.Arbitrary<V>): fc.Arbitrar
 
 function setOf<V>(each: fc.Arbitrary<V>): fc.Arbitrary<ReadonlySet<V>> {
   return fc.array(each, { maxLength: 2 }).map((values) => new Set(values));
+}
+
+function mapBy<V>(each: fc.Arbitrary<V>, key: (value: V) => string): fc.Arbitrary<ReadonlyMap<string, V>> {
+  return fc.array(each, { maxLength: 3 }).map((values) => new Map(values.map((value) => [key(value), value])));
 }

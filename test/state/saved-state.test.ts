@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { stateOf } from '../../src/state/saved-state.ts';
-import { encodeState } from '../../src/state/state-text.ts';
+import { encodeState } from './encode-state.ts';
 import { namespace, pod, policy } from '../support/objects.ts';
 import { startPipeline, upsertOf } from '../support/pipeline.ts';
 

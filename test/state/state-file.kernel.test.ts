@@ -7,18 +7,19 @@ import { after, before, describe, it } from 'mocha';
 import { skipTest } from '../support/skip.ts';
 
 const room = new URL('../../src/state/', import.meta.url).href;
+const own = new URL('./', import.meta.url).href;
 
 /** Writes a small state, then one for which the file system has no room, and says what is left. */
 const script = `
   import { readdirSync } from 'node:fs';
   import { loadState, writeState } from '${room}state-file.ts';
-  import { encodeState } from '${room}state-text.ts';
+  import { encodeState } from '${own}encode-state.ts';
   const directory = process.argv[1];
   const state = (name) => ({
     localPods: new Map(), policies: new Map(), groups: new Map(), denied: new Set(), gatedRanges: [name],
   });
-  await writeState(directory, encodeState(state('small'), 'n1'));
-  const { code, cause } = await writeState(directory, encodeState(state('x'.repeat(200_000)), 'n1')).catch((error) => error);
+  await writeState(directory, [encodeState(state('small'), 'n1')]);
+  const { code, cause } = await writeState(directory, [encodeState(state('x'.repeat(200_000)), 'n1')]).catch((error) => error);
   const loaded = await loadState(directory, 'n1');
   process.stdout.write(JSON.stringify([code, cause.code, readdirSync(directory), loaded.state.gatedRanges]));`;
 

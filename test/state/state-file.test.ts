@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { stateOf, type SavedState } from '../../src/state/saved-state.ts';
 import { deleteState, loadState, StateError, writeState } from '../../src/state/state-file.ts';
-import { encodeState } from '../../src/state/state-text.ts';
+import { encodeState } from './encode-state.ts';
 import { failFrom } from './failing-disk.ts';
 import { emptySnapshot } from '../../src/model/snapshot.ts';
 import { fullSnapshot } from './samples.ts';
@@ -25,7 +25,7 @@ describe('the state on disk', () => {
   });
   afterEach(() => rm(parent, { recursive: true }));
 
-  const write = (state: SavedState, node = 'n1'): Promise<void> => writeState(directory, encodeState(state, node));
+  const write = (state: SavedState, node = 'n1'): Promise<void> => writeState(directory, [encodeState(state, node)]);
 
   async function load(): Promise<SavedState | string> {
     const loaded = await loadState(directory, 'n1');
@@ -123,8 +123,8 @@ describe('the state on disk', () => {
     ['is empty', '', 'it is damaged'],
     [
       'is of another version',
-      encodeState(old, 'n1').replace('"version":3', '"version":99'),
-      'its format is 99, and this version uses 3',
+      encodeState(old, 'n1').replace('"version":4', '"version":99'),
+      'its format is 99, and this version uses 4',
     ],
     ['is of another node', encodeState(old, 'n2'), 'it belongs to node n2, and this is n1'],
   ] as const) {

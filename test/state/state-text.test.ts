@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { stateOf, type SavedState } from '../../src/state/saved-state.ts';
-import { decodeState, encodeState, formatVersion } from '../../src/state/state-text.ts';
+import { decodeState, formatVersion } from '../../src/state/state-text.ts';
+import { encodeState } from './encode-state.ts';
 import { randomSnapshot } from './random-snapshot.ts';
 import { fullSnapshot } from './samples.ts';
 
@@ -60,7 +61,7 @@ describe('the text of a state', () => {
     ['no JSON', 'postern\n{}\n', 'it is damaged'],
     ['a JSON file of something else', '{"kind":"Pod"}\n', 'it is not a state of Postern'],
     ['null', 'null\nnull\n', 'it is not a state of Postern'],
-    ['another version', text.replace('"version":3', '"version":4'), 'its format is 4, and this version uses 3'],
+    ['another version', text.replace('"version":4', '"version":5'), 'its format is 5, and this version uses 4'],
     ['a state without its node', text.replace('"node":"n1",', ''), 'it is damaged'],
   ]) {
     it(`cannot be ${what}`, () => assert.deepEqual(decodeState(other!), { problem }));

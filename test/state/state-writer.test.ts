@@ -4,7 +4,8 @@ import type { Snapshot } from '../../src/model/snapshot.ts';
 import { decodeState } from '../../src/state/state-text.ts';
 import { StateWriter } from '../../src/state/state-writer.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { emptySnapshot } from '../../src/model/snapshot.ts';
+import { emptySnapshot, type LocalPod } from '../../src/model/snapshot.ts';
+import { shopDesk } from './samples.ts';
 
 describe('StateWriter', () => {
   let clock: ManualClock;
@@ -24,7 +25,8 @@ describe('StateWriter', () => {
     writer = new StateWriter({
       node: 'n1',
       snapshot: () => snapshot,
-      async write(text) {
+      async write(chunks) {
+        const text = chunks.join('');
         await write(text);
         const decoded = decodeState(text);
         assert.ok('state' in decoded && decoded.node === 'n1');
@@ -86,11 +88,11 @@ describe('StateWriter', () => {
     assert.deepEqual(written, []);
     resolve();
     await turn();
-    // It took 2 s of which 1/20 may be writing.
-    await advance(37_999);
+    // It took 2 s of which 1/40 may be writing.
+    await advance(77_999);
     assert.deepEqual(written, [[2000, 'a']]);
     await advance(1);
-    assert.deepEqual(written.at(-1), [40_000, 'b']);
+    assert.deepEqual(written.at(-1), [80_000, 'b']);
   });
 
   it('tells a failure, tries again later, and then writes what is true by then', async () => {
@@ -129,5 +131,93 @@ describe('StateWriter', () => {
   it('has nothing to do at its end where nothing has changed', async () => {
     await writer.finish();
     assert.deepEqual(written, []);
+  });
+
+  describe('with a state that takes longer than one slice to encode', () => {
+    /** What was written, by its pods. */
+    let states: (readonly string[])[];
+    let localPods: Map<string, LocalPod>;
+
+    beforeEach(() => {
+      states = [];
+      const pods = Array.from({ length: 100 }, (_, index): LocalPod => ({
+        ...shopDesk,
+        key: `shop/pod-${index + 100}/u`,
+      }));
+      localPods = new Map(pods.map((pod) => [pod.key, pod]));
+      snapshot = { ...emptySnapshot, localPods };
+      let passed = 0;
+      writer = new StateWriter({
+        node: 'n1',
+        snapshot: () => snapshot,
+        async write(chunks) {
+          await write('');
+          const decoded = decodeState(chunks.join(''));
+          assert.ok('state' in decoded);
+          states.push([...decoded.state.localPods.keys()]);
+        },
+        // Each look at the clock takes half a millisecond, so a slice of 2 ms has a few steps.
+        clock: { now: () => clock.now() + (passed += 0.5), after: (ms, callback) => clock.after(ms, callback) },
+        observer: { saved: () => undefined, failed: (error) => problems.push(error) },
+      });
+    });
+
+    /** Pauses that have ended. */
+    async function passPauses(most: number): Promise<number> {
+      let count = 0;
+      for (; count < most && states.length === 0; count++) {
+        assert.equal(clock.pending, 1);
+        await advance(10);
+      }
+      return count;
+    }
+
+    it('pauses between slices, and then writes the whole', async () => {
+      const all = [...localPods.keys()];
+      writer.changed();
+      const pauses = await passPauses(1000);
+      assert.ok(pauses > 20, `${pauses} pauses`);
+      assert.deepEqual([states, problems], [[all], []]);
+    });
+
+    it('writes the state of the moment at which it began, and then what has changed meanwhile', async () => {
+      const all = [...localPods.keys()];
+      writer.changed();
+      await passPauses(5);
+      localPods.delete(all[99]!);
+      writer.changed();
+      await passPauses(5);
+      localPods.delete(all[0]!);
+      writer.changed();
+      await passPauses(1000);
+      assert.deepEqual(states, [all]);
+      while (states.length < 2) await advance(1000);
+      assert.deepEqual(states[1], all.slice(1, 99));
+      await advance(100_000);
+      assert.deepEqual([states.length, clock.pending, problems], [2, 0, []]);
+    });
+
+    it('does not count its pauses as work', async () => {
+      writer.changed();
+      const pauses = await passPauses(1000);
+      const [wroteAt, all] = [clock.now(), [...localPods.keys()]];
+      localPods.delete(all[0]!);
+      writer.changed();
+      // The work took at most 3 ms a slice.
+      await advance(pauses * 3 * 40);
+      while (clock.pending > 0) await advance(10);
+      assert.equal(states.length, 2);
+      assert.ok(clock.now() - wroteAt < pauses * 10 * 40);
+    });
+
+    it('ends at once if the agent ends, with the newest state', async () => {
+      const all = [...localPods.keys()];
+      writer.changed();
+      await passPauses(5);
+      localPods.delete(all[0]!);
+      writer.changed();
+      await writer.finish();
+      assert.deepEqual([states.at(-1), clock.pending], [all.slice(1), 0]);
+    });
   });
 });

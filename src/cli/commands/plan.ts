@@ -101,7 +101,7 @@ async function readSeen(options: PlanOptions, { before, isAddressed, config }: S
   if (options.flows === false) return { flows: undefined, notes: [], isWhole: true };
   if (options.flows) {
     if (!isAddressed) {
-      const dump = 'kubectl get namespaces,nodes,pods,networkpolicies -A -o yaml';
+      const dump = 'kubectl get namespaces,nodes,pods,networkpolicies -A -o json';
       throw new ConfigError(
         `--flows: flows need pod addresses, but no pod of --base has one: pass the output of "${dump}"`,
       );

@@ -40,7 +40,7 @@ export function restsOnAddresses(
 /** Whether a rule that allows the flow has an ipBlock; if no rule allows it, whether any rule has one. */
 function namesBlock(cluster: Cluster, decision: Decision, direction: Direction): boolean {
   const { allowedBy, isolatedBy } = decision[direction];
-  return cluster.policies.some(({ ref, rules }) => {
+  return cluster.policies.all.some(({ ref, rules }) => {
     if (!isolatedBy.includes(ref)) return false;
     const allowing = allowedBy.filter(({ policy }) => policy === ref).map(({ rule }) => rule);
     const deciding =
