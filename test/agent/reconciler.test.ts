@@ -135,7 +135,7 @@ describe('Reconciler', function () {
     }
   });
 
-  describe('after a long plan', () => {
+  describe('in a burst or after a long plan', () => {
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     const add = (agent: NodeAgent, index: number): void =>
       agent.upsert(pod(`x/more-${index}`, { ips: [`10.1.1.${index}`] }));
@@ -165,7 +165,7 @@ describe('Reconciler', function () {
 
     it('plans again when no event has come for a while', async () => {
       const agent = await busy();
-      await pass(agent, 49);
+      await pass(agent, 19);
       assert.equal(agent.applied.length, 2);
       await pass(agent, 1);
       assert.deepEqual([agent.applied.length, agent.applied.at(-1)], [3, agent.received]);
@@ -173,14 +173,36 @@ describe('Reconciler', function () {
 
     it('makes one change of all events of a burst, but does not wait longer than the plan took', async () => {
       const agent = await busy();
-      for (let index = 2; index < 9; index++) {
+      for (let index = 2; index < 21; index++) {
         add(agent, index);
-        await pass(agent, 50);
+        await pass(agent, 20);
         assert.equal(agent.applied.length, 2);
       }
-      add(agent, 9);
-      await pass(agent, 50);
+      add(agent, 21);
+      await pass(agent, 20);
       assert.deepEqual([agent.applied.length, agent.applied.at(-1)], [3, agent.received]);
+    });
+
+    it('does not wait once all is in force', async () => {
+      const agent = await busy();
+      await pass(agent, 20);
+      add(agent, 2);
+      for (let turns = 0; turns < 20; turns++) await turn();
+      assert.equal(agent.applied.at(-1), agent.received);
+    });
+
+    it('makes one change of a burst that begins before the first plan of it, but does not wait longer than 750 ms', async () => {
+      const agent = await new NodeAgent(new FakeNft()).start(cluster);
+      for (let index = 0; index < 20; index++) add(agent, index);
+      await pass(agent, 0);
+      for (let index = 20; index < 57; index++) {
+        await pass(agent, 19);
+        assert.equal(agent.applied.length, 1);
+        add(agent, index);
+        await pass(agent, 1);
+      }
+      await pass(agent, 20);
+      assert.deepEqual([agent.applied.length, agent.applied.at(-1)], [2, agent.received]);
     });
   });
 
@@ -188,7 +210,7 @@ describe('Reconciler', function () {
     const nft = new FakeNft();
     const agent = await new NodeAgent(nft).start(cluster);
     const before = nft.runs.length;
-    for (let i = 0; i < 50; i++) agent.upsert(pod(`x/more-${i}`, { ips: [`10.1.1.${i}`], labels: { app: 'client' } }));
+    for (let i = 0; i < 19; i++) agent.upsert(pod(`x/more-${i}`, { ips: [`10.1.1.${i}`], labels: { app: 'client' } }));
     await agent.idle();
     assert.equal(nft.runs.length, before + 1);
     assert.equal(agent.applied.length, 2);
