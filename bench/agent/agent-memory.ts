@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { shapes } from '../cluster/shapes.ts';
 import type { Bench, Figure } from '../figure.ts';
-import type { Memory } from './image-agent.ts';
+import type { ProcessMemory } from './image-agent.ts';
 import { BenchNode } from './node.ts';
 
 const runs = 5;
@@ -14,7 +14,7 @@ export const agentMemory: Bench = {
   async run(progress) {
     progress('a node and its cluster');
     const node = await BenchNode.up(shapes.small);
-    const memories: Memory[] = [];
+    const memories: ProcessMemory[] = [];
     try {
       for (let run = 0; run < runs; run++) {
         progress(`run ${run + 1} of ${runs}`);
@@ -31,10 +31,10 @@ export const agentMemory: Bench = {
   },
 };
 
-function figuresOf(memories: readonly Memory[]): Figure[] {
+function figuresOf(memories: readonly ProcessMemory[]): Figure[] {
   const { pods, policies, localPods } = shapes.small;
   const on = `${localPods} local pods of ${pods}, ${policies} policies, ipv4 and ipv6`;
-  const figure = (what: string, read: (memory: Memory) => number): Figure => {
+  const figure = (what: string, read: (memory: ProcessMemory) => number): Figure => {
     return { id: 'B7', what: `${what}, ${on}`, unit: 'MB', runs: memories.map((memory) => ({ value: read(memory) })) };
   };
   return [

@@ -23,7 +23,7 @@ export interface AgentOptions {
 }
 
 /** Memory of a process in MB, from /proc. */
-export interface Memory {
+export interface ProcessMemory {
   readonly resident: number;
   readonly peak: number;
   /** Anonymous memory. File mappings are shared between processes and can be dropped. */
@@ -74,7 +74,7 @@ export class ImageAgent {
     return (performance.now() - this.#started) / 1000;
   }
 
-  async memory(): Promise<Memory> {
+  async memory(): Promise<ProcessMemory> {
     const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8');
     const megabytes = (field: string): number =>
       Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)![1]) / 1024;

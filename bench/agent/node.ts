@@ -1,5 +1,3 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +14,9 @@ import {
 import { writePages } from '../cluster/list-pages.ts';
 import { clusterObjects } from '../cluster/objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
+import { CommitWatch } from '../kernel/commit-watch.ts';
+import { LineProcess } from '../line-process.ts';
+import { makeCertificate } from './certificate.ts';
 import { CountedNft } from './counted-nft.ts';
 import { ImageAgent } from './image-agent.ts';
 import { makeSandboxes } from './sandboxes.ts';
@@ -24,16 +25,23 @@ const namespace = 'bench-postern-agent';
 const apiServer = fileURLToPath(new URL('api-server.ts', import.meta.url));
 const port = '8001';
 
-/** A node in a network namespace: pods' devices, an API server on its loopback, the bundled program; without an agent. */
+export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+
+/** A node in a network namespace: pods' devices, an API server with TLS on its loopback, the bundled program; without an agent. */
 export class BenchNode {
   readonly #nodeName: string;
-  readonly #directory: string;
+  /** Removed with the node. */
+  readonly directory: string;
   readonly nft: CountedNft;
-  #server: ChildProcess | undefined;
+  #server: LineProcess | undefined;
+  #isServing = false;
+  #told = 0;
+  /** When the server wrote each event to its watches. */
+  readonly #sent: number[] = [];
 
   private constructor(nodeName: string, directory: string, nft: CountedNft) {
     this.#nodeName = nodeName;
-    this.#directory = directory;
+    this.directory = directory;
     this.nft = nft;
   }
 
@@ -47,14 +55,12 @@ export class BenchNode {
     try {
       await bundle(node.#program, join(directory, 'licences'));
       writePages(objects(), directory);
-      await writeFile(join(directory, 'kubeconfig'), kubeconfigText(`http://127.0.0.1:${port}`));
+      const { certificate } = await makeCertificate(directory);
+      await writeFile(join(directory, 'kubeconfig'), kubeconfigText(`https://127.0.0.1:${port}`, certificate));
       await deleteNamespace(namespace).catch(() => {});
       await createNamespace(namespace, routerSysctls);
-      await makeSandboxes(objects(), nodeName, namespace, join(directory, 'cni'));
-      node.#server = spawn(...enterNamespace(namespace, process.execPath, [apiServer, directory, port]), {
-        stdio: ['pipe', 'pipe', 'inherit'],
-      });
-      await once(node.#server.stdout!, 'data');
+      await node.makeSandboxes(objects());
+      await node.#serve();
       return node;
     } catch (error) {
       await node.down();
@@ -63,12 +69,37 @@ export class BenchNode {
   }
 
   get #program(): string {
-    return join(this.#directory, 'postern.mjs');
+    return join(this.directory, 'postern.mjs');
   }
 
-  /** Sends the event to all watches. */
-  tell(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: object): void {
-    this.#server!.stdin!.write(`${JSON.stringify({ type, object })}\n`);
+  async #serve(): Promise<void> {
+    const command = enterNamespace(namespace, process.execPath, [apiServer, this.directory, port]);
+    this.#server = new LineProcess(command, (line) => {
+      if (this.#isServing) this.#sent.push(Number(line));
+      else this.#isServing = line === 'ready';
+    });
+    await this.#server.until(() => this.#isServing);
+  }
+
+  /** The devices and the CNI results of the objects' pods that are on this node. */
+  makeSandboxes(objects: Iterable<object>): Promise<void> {
+    return makeSandboxes(objects, this.#nodeName, namespace, join(this.directory, 'cni'));
+  }
+
+  /** Sends the event to all watches. Returns its number among all events. */
+  tell(type: EventType, object: object): number {
+    this.#server!.post(JSON.stringify({ type, object }));
+    return this.#told++;
+  }
+
+  /** When the server wrote the event to the watches, in milliseconds of CLOCK_MONOTONIC. */
+  async sentAt(event: number): Promise<number> {
+    await this.#server!.until(() => this.#sent.length > event);
+    return this.#sent[event]!;
+  }
+
+  watchCommits(): Promise<CommitWatch> {
+    return CommitWatch.start(namespace, this.directory);
   }
 
   /** Runs nft in the namespace and returns its output. */
@@ -81,10 +112,10 @@ export class BenchNode {
       program: this.#program,
       nodeName: this.#nodeName,
       namespace,
-      kubeconfig: join(this.#directory, 'kubeconfig'),
-      cacheDirectory: join(this.#directory, 'cni'),
-      stateDirectory: join(this.#directory, 'state'),
-      directory: this.#directory,
+      kubeconfig: join(this.directory, 'kubeconfig'),
+      cacheDirectory: join(this.directory, 'cni'),
+      stateDirectory: join(this.directory, 'state'),
+      directory: this.directory,
       path: this.nft.path,
     });
   }
@@ -92,6 +123,6 @@ export class BenchNode {
   /** Stops all processes in the namespace. */
   async down(): Promise<void> {
     await deleteNamespace(namespace).catch(() => {});
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.directory, { recursive: true, force: true });
   }
 }

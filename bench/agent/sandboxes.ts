@@ -15,7 +15,8 @@ export async function makeSandboxes(
   cacheDirectory: string,
 ): Promise<void> {
   await mkdir(cacheDirectory, { recursive: true });
-  const commands = [];
+  const commands: string[] = [];
+  const entries: { readonly file: string; readonly text: string }[] = [];
   for (const { metadata, status } of localPods(objects, nodeName)) {
     const device = `veth${metadata.uid.slice(0, 8)}`;
     commands.push(`link add ${device} type veth peer name p${device.slice(4)}`);
@@ -23,9 +24,12 @@ export async function makeSandboxes(
     const addresses = status.podIPs.map(({ ip }) => ip);
     for (const address of addresses) commands.push(`route add ${address} dev ${device}`);
     const id = metadata.uid.replaceAll('-', '').repeat(2);
-    await writeFile(join(cacheDirectory, `bench-${id}-eth0`), entryOf(metadata, id, device, addresses));
+    const file = join(cacheDirectory, `bench-${id}-eth0`);
+    entries.push({ file, text: entryOf(metadata, id, device, addresses) });
   }
   await runInNamespace(namespace, 'ip', ['-batch', '-'], { input: `${commands.join('\n')}\n` });
+  // As libcni: when the plugin has ended. An agent reads an entry when it appears.
+  for (const { file, text } of entries) await writeFile(file, text);
 }
 
 function localPods(objects: Iterable<object>, nodeName: string): LocalPod[] {

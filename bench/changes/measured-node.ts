@@ -1,0 +1,119 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ImageAgent } from '../agent/image-agent.ts';
+import { BenchNode, type EventType } from '../agent/node.ts';
+import type { Shape } from '../cluster/shapes.ts';
+import type { Commit, CommitWatch } from '../kernel/commit-watch.ts';
+import { Forecast, scriptOf, type ForecastStage } from './forecast.ts';
+import { Twin } from './twin.ts';
+
+/** A transaction of the agent: the forecast stage, and when the kernel committed it. */
+export interface Stage extends ForecastStage {
+  readonly at: number;
+}
+
+/** One event, and the transactions that it took. */
+export interface Change {
+  /** When the API server wrote the event to its watch. */
+  readonly sent: number;
+  readonly stages: readonly Stage[];
+}
+
+/** Without a commit for this long, and with all elements that the forecast has, the agent has nothing left to do. */
+const quietMs = 1000;
+const patienceMs = 60_000;
+
+/** A node with the agent as the image runs it, a watch of the kernel's commits, the forecast of the agent's work, and a twin for baselines. */
+export class MeasuredNode {
+  readonly #node: BenchNode;
+  readonly #commits: CommitWatch;
+  readonly forecast: Forecast;
+  readonly agent: ImageAgent;
+  readonly twin: Twin;
+
+  private constructor(node: BenchNode, agent: ImageAgent, commits: CommitWatch, forecast: Forecast, twin: Twin) {
+    this.#node = node;
+    this.agent = agent;
+    this.#commits = commits;
+    this.forecast = forecast;
+    this.twin = twin;
+  }
+
+  /** Runs `work` on a node whose agent has applied the whole cluster. */
+  static async with<Result>(
+    shape: Shape,
+    progress: (message: string) => void,
+    work: (node: MeasuredNode) => Promise<Result>,
+  ): Promise<Result> {
+    progress('a node and its cluster');
+    const node = await BenchNode.up(shape);
+    try {
+      progress('the forecast');
+      const forecast = new Forecast(shape);
+      const stages = forecast.stages();
+      progress('first load');
+      const agent = node.startAgent();
+      await agent.ready();
+      const twin = await Twin.up(scriptOf(stages), node.directory);
+      const measured = new MeasuredNode(node, agent, await node.watchCommits(), forecast, twin);
+      await measured.settle();
+      return await work(measured);
+    } finally {
+      await Twin.remove();
+      await node.down();
+    }
+  }
+
+  /** Sends an event. `matters` is false where the forecast need not know of it. Returns the number of the event. */
+  tell(type: EventType, object: object, { matters = true } = {}): number {
+    if (matters) this.forecast.receive(type, object);
+    return this.#node.tell(type, object);
+  }
+
+  sentAt(event: number): Promise<number> {
+    return this.#node.sentAt(event);
+  }
+
+  /** Sends one event, and waits for all transactions that it takes. */
+  async change(type: EventType, object: object): Promise<Change> {
+    const event = this.tell(type, object);
+    const stages = this.forecast.stages();
+    const commits = await this.#commits.take(stages.length);
+    return { sent: await this.sentAt(event), stages: stages.map((stage, i) => ({ ...stage, at: commits[i]!.at })) };
+  }
+
+  /** Adds pods to this node, as its runtime and the API server report them, with what they need. */
+  async add(objects: readonly object[]): Promise<void> {
+    await this.#node.makeSandboxes(objects);
+    this.forecast.sandboxes(objects);
+    for (const object of objects) this.tell('ADDED', object);
+    await this.settle();
+  }
+
+  /** The commits since the last call, in order. */
+  drain(): Commit[] {
+    return this.#commits.drain();
+  }
+
+  /** Waits until the agent has applied all events. Returns the commits since the last `drain`. */
+  async settle(): Promise<Commit[]> {
+    this.forecast.stages();
+    const { elements } = this.forecast;
+    const end = performance.now() + patienceMs;
+    const commits: Commit[] = [];
+    for (let quietSince = performance.now(); ;) {
+      const seen = this.#commits.drain();
+      commits.push(...seen);
+      if (seen.length > 0) quietSince = performance.now();
+      const isQuiet = performance.now() - quietSince > quietMs;
+      const held = isQuiet ? await this.agent.metric('postern_ruleset_elements') : NaN;
+      if (isQuiet && held === elements) return commits;
+      if (performance.now() > end) throw new Error(`the kernel has ${held} elements, the forecast has ${elements}`);
+      await wait(20);
+    }
+  }
+
+  /** Throws if there were commits that no change has taken, because times would belong to other changes. */
+  assertQuiet(): void {
+    if (this.#commits.left > 0) throw new Error(`${this.#commits.left} unexpected commits`);
+  }
+}
