@@ -6,6 +6,7 @@ import { describeMachine } from './machine.ts';
 import { agentMemory } from './agent/agent-memory.ts';
 import { agentStart } from './agent/agent-start.ts';
 import { changes } from './changes/changes.ts';
+import { hourOfChurn } from './changes/hour.ts';
 import { planAndExplain } from './commands/plan.ts';
 import { denialFlood } from './denials/flood.ts';
 import { hostile } from './hostile/hostile.ts';
@@ -25,6 +26,7 @@ const benches: readonly Bench[] = [
   denialFlood,
   hostile,
   planAndExplain,
+  hourOfChurn,
 ];
 const recorded = new URL('recorded.json', import.meta.url);
 
@@ -67,7 +69,9 @@ async function main(): Promise<number> {
     process.stderr.write(`--publish needs all benches: the docs would lose the figures of the others\n\n${usage}`);
     return 2;
   }
-  const wanted = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const wanted = benches.filter(({ name, byDefault = true }) => {
+    return positionals.length === 0 ? byDefault : positionals.includes(name);
+  });
   const bars: Result[] = [];
   for (const bench of wanted) bars.push(...(await runBench(bench)));
   const machine = await describeMachine();
