@@ -1,9 +1,11 @@
+import type { Family } from '../../src/model/address.ts';
 import type { Bar, Bench, Figure } from '../figure.ts';
 import { interleave, pairs } from '../measure.ts';
 import { counts, localPods, policyObjects, ports } from './policies.ts';
 import { ruleList } from './rule-list.ts';
 import { compileNode, defaults, policiesAlone, type Checks } from './rule-sets.ts';
-import { openWay, Scene, way, type Layout, type Mode, type Way } from './scene.ts';
+import { openWay, remoteWay, Scene, serviceWay, way, type Layout, type Mode, type Way } from './scene.ts';
+import { serviceRules } from './service-rules.ts';
 import { Tables, type RuleSet } from './tables.ts';
 
 const rounds = 17;
@@ -19,6 +21,8 @@ interface Traffic {
   readonly milliseconds: number;
   /** Missing if the figure is informational. */
   readonly bar?: Bar;
+  /** If not between the two isolated pods, or the two that no policy selects. */
+  readonly on?: Way;
 }
 
 const bulk = { what: 'bulk TCP', mode: 'bulk', port: ports.tuple, milliseconds: 300 } as const;
@@ -51,6 +55,48 @@ const betweenOpen: readonly Traffic[] = [
   { ...oneWay, port: ports.tuple, bar: { atLeast: 0.94 } },
 ];
 
+/** Other ways, with the most policies only. */
+const flows: Traffic = {
+  ...answered,
+  what: 'small UDP of 10,000 answered flows in turn, exact tuple',
+  mode: 'flows',
+  port: ports.tuple,
+  bar: { atLeast: 0.85 },
+};
+const oneEndLocal: readonly Traffic[] = [
+  { ...stream, what: 'to a pod of another node: bulk TCP, by processor time', on: remoteWay },
+  { ...connect, what: 'to a pod of another node: new TCP connections', on: remoteWay, bar: { atLeast: 0.85 } },
+  {
+    ...answered,
+    what: 'to a pod of another node: small UDP of an answered flow, exact tuple',
+    on: remoteWay,
+    port: ports.tuple,
+    bar: { atLeast: 0.85 },
+  },
+];
+/** The baseline has the Services too. */
+const byService: readonly Traffic[] = [
+  { ...connect, what: 'by one of 1,000 Services: new TCP connections', on: serviceWay, bar: { atLeast: 0.85 } },
+  {
+    ...answered,
+    what: 'by one of 1,000 Services: small UDP of an answered flow, exact tuple',
+    on: serviceWay,
+    port: ports.tuple,
+    bar: { atLeast: 0.85 },
+  },
+];
+const services: RuleSet = {
+  name: 'services',
+  script: serviceRules([
+    { address: serviceWay.service!, endpoint: way.to.address, port: ports.tuple },
+    ...Array.from({ length: 999 }, (_, i) => ({
+      address: `10.97.${i >> 8}.${i & 255}`,
+      endpoint: `10.100.${i >> 8}.${i & 255}`,
+      port: 80,
+    })),
+  ]),
+};
+
 /** Active rules of the node, or connection tracking only. */
 interface Variant {
   /** Name of its tables. */
@@ -80,76 +126,91 @@ export const traffic: Bench = {
   summary: 'traffic between two pods of a node with 250 isolated pods, and 10 to 10,000 policies',
   against: 'the same path with connection tracking alone',
   async run(progress) {
-    const routed = {
-      layout: 'routed',
-      ours: [...variantsOf('alone', counts), ...variantsOf('defaults', counts)],
-      lists: variantsOf('list', counts),
-      between: betweenIsolated,
-    } as const;
-    const bridged = {
-      layout: 'bridged',
-      ours: [...variantsOf('alone', [most]), ...variantsOf('defaults', [most])],
-      lists: [],
-      between: betweenIsolated.filter(({ port }) => port === ports.tuple),
-    } as const;
+    const all = [...variantsOf('alone', counts), ...variantsOf('defaults', counts)];
+    const large = [...variantsOf('alone', [most]), ...variantsOf('defaults', [most])];
+    const tuples = betweenIsolated.filter(({ port }) => port === ports.tuple);
+    const nodes: readonly Measured[] = [
+      {
+        layout: 'routed',
+        family: 'ipv4',
+        ours: all,
+        lists: variantsOf('list', counts),
+        between: betweenIsolated,
+        others: [flows, ...oneEndLocal, ...byService],
+      },
+      { layout: 'bridged', family: 'ipv4', ours: large, lists: [], between: tuples, others: [flows, ...oneEndLocal] },
+      { layout: 'routed', family: 'ipv6', ours: large, lists: [], between: betweenIsolated, others: [] },
+      { layout: 'bridged', family: 'ipv6', ours: large, lists: [], between: tuples, others: [] },
+    ];
     const figures: Figure[] = [];
-    for (const each of [routed, bridged]) {
-      await Scene.with(each.layout, async (scene) => {
-        figures.push(...(await measureNode(scene, each, (message) => progress(`${each.layout}: ${message}`))));
+    for (const each of nodes) {
+      const name = nameOf(each);
+      await Scene.with(each.layout, each.family, async (scene) => {
+        figures.push(...(await measureNode(scene, each, (message) => progress(`${name}: ${message}`))));
       });
     }
     return figures;
   },
 };
 
+function nameOf({ layout, family }: Pick<Measured, 'layout' | 'family'>): string {
+  return family === 'ipv4' ? layout : `${layout}, IPv6`;
+}
+
 interface Measured {
   readonly layout: Layout;
+  readonly family: Family;
   readonly ours: readonly Variant[];
   /** Rule lists for comparison. */
   readonly lists: readonly Variant[];
+  /** Between the isolated pods. */
   readonly between: readonly Traffic[];
+  /** Elsewhere, with the most policies only. */
+  readonly others: readonly Traffic[];
 }
 
-async function measureNode(
-  scene: Scene,
-  { layout, ours, lists, between }: Measured,
-  progress: (message: string) => void,
-): Promise<Figure[]> {
+async function measureNode(scene: Scene, node: Measured, progress: (message: string) => void): Promise<Figure[]> {
+  const { layout, ours, lists, between, others } = node;
   progress('compiling');
   const all = [...ours, ...lists];
-  const tables = await Tables.load(
-    scene,
-    all.map((variant) => ruleSetOf(variant, layout)),
-  );
+  const tables = await Tables.load(scene, [services, ...all.map((variant) => ruleSetOf(variant, node))]);
   await checkEnforcement(scene, tables, all);
   const measure = async (on: Way, each: Traffic, variants: readonly Variant[]): Promise<Map<Variant, number[]>> => {
     return interleave(
       variants,
       each.mode === 'bulk' ? bulkRounds : rounds,
       async (variant) => {
-        await tables.choose(variant.name);
+        await tables.choose(
+          ...(variant.name === undefined ? [] : [variant.name]),
+          ...(on.service ? [services.name] : []),
+        );
         const path = variant.kind === 'loopback' ? { from: on.from, to: on.from } : on;
         return scene.rate(path, each.mode, each.port, each.milliseconds);
       },
       (done, of) => progress(`${each.what}, ${done} of ${of} runs`),
     );
   };
+  const mostPolicies = ours.filter(({ policies }) => policies === most);
+  const name = nameOf(node);
   const figures: Figure[] = [];
   for (const each of between) {
-    const others = each.port === ports.tuple ? [...lists, loopback] : [];
-    const rates = await measure(way, each, [none, ...ours, ...others]);
-    figures.push(...figuresOf('B1', layout, each, rates), ...flatness(layout, each, rates));
+    const beside = each.port === ports.tuple ? [...lists, loopback] : [];
+    const rates = await measure(way, each, [none, ...ours, ...beside]);
+    const hasCurves = layout === 'routed' && node.family === 'ipv4';
+    figures.push(...figuresOf('B1', name, each, rates, hasCurves), ...flatness(name, each, rates));
+  }
+  for (const each of others) {
+    figures.push(...figuresOf('B1', name, each, await measure(each.on ?? way, each, [none, ...mostPolicies])));
   }
   for (const each of betweenOpen) {
-    const rates = await measure(openWay, each, [none, ...ours.filter(({ policies }) => policies === most)]);
-    figures.push(...figuresOf('B2', layout, each, rates));
+    figures.push(...figuresOf('B2', name, each, await measure(openWay, each, [none, ...mostPolicies])));
   }
   return figures;
 }
 
-function ruleSetOf({ name, policies, kind }: Variant, layout: Layout): RuleSet {
+function ruleSetOf({ name, policies, kind }: Variant, { layout, family }: Measured): RuleSet {
   const checks: Checks = kind === 'defaults' ? defaults : policiesAlone;
-  const { snapshot, script } = compileNode(policyObjects(policies), checks, layout);
+  const { snapshot, script } = compileNode(policyObjects(policies), checks, layout, family);
   const addresses = localPods().map(({ address }) => address);
   return { name: name!, script: kind === 'list' ? ruleList(snapshot, addresses) : script };
 }
@@ -157,10 +218,10 @@ function ruleSetOf({ name, policies, kind }: Variant, layout: Layout): RuleSet {
 /** Verifies that the rules are active, because inactive rules would look fast. */
 async function checkEnforcement(scene: Scene, tables: Tables, variants: readonly Variant[]): Promise<void> {
   for (const { name, title } of [none, ...variants]) {
-    await tables.choose(name);
-    for (const on of [way, openWay]) {
+    await tables.choose(...(name === undefined ? [] : [name]));
+    for (const on of [way, remoteWay, openWay]) {
       const arrived = await scene.probe(on, ports.tuple, ports.forbidden);
-      const isDenied = name !== undefined && on === way;
+      const isDenied = name !== undefined && on !== openWay;
       if (arrived.allowed === 0 || arrived.forbidden > 0 === isDenied) {
         throw new Error(`${title}, ${on.from.device} to ${on.to.device}: arrived ${JSON.stringify(arrived)}`);
       }
@@ -170,19 +231,20 @@ async function checkEnforcement(scene: Scene, tables: Tables, variants: readonly
 
 function figuresOf(
   id: string,
-  layout: Layout,
+  node: string,
   { what, mode, bar }: Traffic,
   rates: ReadonlyMap<Variant, readonly number[]>,
+  hasCurves = false,
 ): Figure[] {
   return [...rates.keys()]
     .filter((variant) => variant !== none)
     .map((variant) => ({
       id,
-      what: `${layout}: ${what}, ${variant.title}`,
+      what: `${node}: ${what}, ${variant.title}`,
       unit: 'ratio',
       ...(bar && (variant.kind === 'alone' || variant.kind === 'defaults') && { bar }),
       sides: sidesOf(mode),
-      ...(layout === 'routed' && id === 'B1' && variant.kind in lines && curveOf(what, variant)),
+      ...(hasCurves && variant.kind in lines && curveOf(what, variant)),
       runs: pairs(rates.get(variant)!, rates.get(none)!),
     }));
 }
@@ -198,7 +260,7 @@ function curveOf(what: string, { kind, policies }: Variant): Pick<Figure, 'curve
 }
 
 /** Ratio of the most policies to the fewest, by round. */
-function flatness(layout: Layout, { what, mode }: Traffic, rates: ReadonlyMap<Variant, readonly number[]>): Figure[] {
+function flatness(node: string, { what, mode }: Traffic, rates: ReadonlyMap<Variant, readonly number[]>): Figure[] {
   const [fewest] = counts;
   return (['alone', 'defaults'] as const).flatMap((kind): Figure[] => {
     const [many, few] = [most, fewest].map((count) =>
@@ -208,7 +270,7 @@ function flatness(layout: Layout, { what, mode }: Traffic, rates: ReadonlyMap<Va
     return [
       {
         id: 'B1',
-        what: `${layout}: ${what}, flat: ${many.title}, over ${fewest}`,
+        what: `${node}: ${what}, flat: ${many.title}, over ${fewest}`,
         unit: 'ratio',
         bar: { atLeast: 0.95 },
         sides: sidesOf(mode),
