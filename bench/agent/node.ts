@@ -8,6 +8,7 @@ import {
   createNamespace,
   deleteNamespace,
   enterNamespace,
+  listNamespaces,
   routerSysctls,
   runInNamespace,
 } from '../../src/lab/network-namespace.ts';
@@ -19,7 +20,7 @@ import { LineProcess } from '../line-process.ts';
 import { makeCertificate } from './certificate.ts';
 import { CountedNft } from './counted-nft.ts';
 import { ImageAgent } from './image-agent.ts';
-import { makeSandboxes } from './sandboxes.ts';
+import { makeSandboxes, openSandbox, type LocalPod } from './sandboxes.ts';
 
 const namespace = 'bench-postern-agent';
 const apiServer = fileURLToPath(new URL('api-server.ts', import.meta.url));
@@ -57,7 +58,7 @@ export class BenchNode {
       writePages(objects(), directory);
       const { certificate } = await makeCertificate(directory);
       await writeFile(join(directory, 'kubeconfig'), kubeconfigText(`https://127.0.0.1:${port}`, certificate));
-      await deleteNamespace(namespace).catch(() => {});
+      await deleteNamespaces();
       await createNamespace(namespace, routerSysctls);
       await node.makeSandboxes(objects());
       await node.#serve();
@@ -84,6 +85,13 @@ export class BenchNode {
   /** The devices and the CNI results of the objects' pods that are on this node. */
   makeSandboxes(objects: Iterable<object>): Promise<void> {
     return makeSandboxes(objects, this.#nodeName, namespace, join(this.directory, 'cni'));
+  }
+
+  /** Gives the pod, which has a sandbox, a network namespace of its own. Returns its name. */
+  async openSandbox(pod: LocalPod): Promise<string> {
+    const own = `${namespace}-${pod.metadata.uid.slice(0, 8)}`;
+    await openSandbox(pod, namespace, own);
+    return own;
   }
 
   /** Sends the event to all watches. Returns its number among all events. */
@@ -122,7 +130,12 @@ export class BenchNode {
 
   /** Stops all processes in the namespace. */
   async down(): Promise<void> {
-    await deleteNamespace(namespace).catch(() => {});
+    await deleteNamespaces();
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Those of the node and of its pods. */
+async function deleteNamespaces(): Promise<void> {
+  for (const name of await listNamespaces(namespace)) await deleteNamespace(name);
 }

@@ -8,6 +8,7 @@ import { measureMemberChanges } from './member-changes.ts';
 import { findMembers } from './members.ts';
 import { measureNewPolicy } from './new-policy.ts';
 import type { Rate } from './schedule.ts';
+import { measureTraffic } from './traffic-under-churn.ts';
 
 /** Number of measurements in one cluster. */
 interface Scale {
@@ -49,6 +50,7 @@ function measureShape({ shape, rounds, pods, bars }: Scale, progress: (message: 
       ...(await measureMemberChanges(node, members, rounds, shape.name, progress)),
       ...(await measureChurn(node, members, rate, shape.name, bars, progress)),
       // Last, because they add pods.
+      ...(await measureTraffic(node, shape, members, rate, progress)),
       ...(await measureRollout(node, shape, progress)),
       ...(await measureRelabel(node, shape, progress)),
       ...(await measureNewPolicy(node, shape, rounds, progress)),

@@ -4,6 +4,7 @@ import { BenchNode, type EventType } from '../agent/node.ts';
 import type { Shape } from '../cluster/shapes.ts';
 import type { Commit, CommitWatch } from '../kernel/commit-watch.ts';
 import { Forecast, scriptOf, type ForecastStage } from './forecast.ts';
+import type { PodObject } from './pods.ts';
 import { Twin } from './twin.ts';
 
 /** A transaction of the agent: the forecast stage, and when the kernel committed it. */
@@ -87,6 +88,15 @@ export class MeasuredNode {
     this.forecast.sandboxes(objects);
     for (const object of objects) this.tell('ADDED', object);
     await this.settle();
+  }
+
+  /** Gives a pod that `add` has added a network namespace of its own. Returns its name. */
+  openSandbox(pod: PodObject): Promise<string> {
+    return this.#node.openSandbox(pod);
+  }
+
+  get directory(): string {
+    return this.#node.directory;
   }
 
   /** The commits since the last call, in order. */

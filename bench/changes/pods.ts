@@ -8,6 +8,7 @@ export interface PodObject {
   readonly metadata: {
     readonly namespace: string;
     readonly name: string;
+    readonly uid: string;
     readonly resourceVersion: string;
     readonly labels: Readonly<Record<string, string>>;
   };

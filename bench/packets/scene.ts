@@ -1,18 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import {
   createNamespace,
   deleteNamespace,
   listNamespaces,
-  namespacePath,
   routerSysctls,
   runInNamespace,
 } from '../../src/lab/network-namespace.ts';
 import type { Family } from '../../src/model/address.ts';
 import { inFamily } from './in-family.ts';
+import { TrafficProgram, type Mode, type TrafficEnds } from './traffic-program.ts';
 
 export type Layout = 'routed' | 'bridged';
 export const layouts: readonly Layout[] = ['routed', 'bridged'];
@@ -52,15 +50,12 @@ function end(letter: string, number: number): End {
   return { address: `10.99.0.${number}`, device: `bench-${letter}`, mac: `02:00:00:00:00:0${number}` };
 }
 
-/** Modes of traffic.c. Rates are per second of processor time (`stream`: Mbit); `bulk`: Mbit per second of wall-clock time. */
-export type Mode = 'udp' | 'answered' | 'flows' | 'connect' | 'bulk' | 'stream';
-
 /** A node with four pods, and a pod of another node. */
 export class Scene {
-  readonly #program: string;
+  readonly #program: TrafficProgram;
   readonly #family: Family;
 
-  private constructor(program: string, family: Family) {
+  private constructor(program: TrafficProgram, family: Family) {
     this.#program = program;
     this.#family = family;
   }
@@ -69,9 +64,7 @@ export class Scene {
   static async with(layout: Layout, family: Family, work: (scene: Scene) => Promise<void>): Promise<void> {
     const directory = await mkdtemp(join(tmpdir(), 'postern-bench-'));
     try {
-      const program = join(directory, 'traffic');
-      const source = fileURLToPath(new URL('traffic.c', import.meta.url));
-      await execa('cc', ['-O2', '-Wall', '-Werror', '-pthread', '-o', program, source]);
+      const program = await TrafficProgram.compile(directory);
       await work(await Scene.#up(layout, family, program));
     } finally {
       await Scene.#remove();
@@ -79,7 +72,7 @@ export class Scene {
     }
   }
 
-  static async #up(layout: Layout, family: Family, program: string): Promise<Scene> {
+  static async #up(layout: Layout, family: Family, program: TrafficProgram): Promise<Scene> {
     await Scene.#remove();
     await createNamespace(node, routerSysctls);
     const pods = [way.from, way.to, openWay.from, openWay.to, remoteWay.to];
@@ -112,23 +105,24 @@ export class Scene {
   }
 
   /** Rejects if no packet arrives. From an end to itself, it measures the generator and the sockets without a path. */
-  async rate(on: Way, mode: Mode, port: number, milliseconds: number): Promise<number> {
-    const rate = Number(await this.#run(on, mode, port, milliseconds));
-    if (!(rate > 0)) throw new Error(`${mode} from ${on.from.device} to ${on.to.device}: nothing was counted`);
-    return rate;
+  rate(on: Way, mode: Mode, port: number, milliseconds: number): Promise<number> {
+    return this.#program.rate(this.#endsOf(on), mode, port, milliseconds);
   }
 
   /** UDP packets that arrive at each port. Packets to the `forbidden` port are sent first, so none of them is still in flight. */
   async probe(on: Way, allowed: number, forbidden: number): Promise<{ allowed: number; forbidden: number }> {
-    const [first, second] = (await this.#run(on, 'probe', allowed, forbidden)).split(' ').map(Number);
+    const printed = await this.#program.run(this.#endsOf(on), 'probe', allowed, forbidden);
+    const [first, second] = printed.split(' ').map(Number);
     return { allowed: first!, forbidden: second! };
   }
 
-  async #run({ from, to, service }: Way, mode: string, port: number, last: number): Promise<string> {
-    const networks = [from, to].map(({ device }) => namespacePath(namespaceOf(device)));
-    const addresses = [to.address, service ?? to.address].map((text) => inFamily(this.#family, text));
-    const { stdout } = await execa(this.#program, [...networks, ...addresses, mode, String(port), String(last)]);
-    return stdout;
+  #endsOf({ from, to, service }: Way): TrafficEnds {
+    return {
+      from: namespaceOf(from.device),
+      to: namespaceOf(to.device),
+      address: inFamily(this.#family, to.address),
+      ...(service !== undefined && { target: inFamily(this.#family, service) }),
+    };
   }
 
   static async #remove(): Promise<void> {

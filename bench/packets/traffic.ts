@@ -4,9 +4,10 @@ import { interleave, pairs } from '../measure.ts';
 import { counts, localPods, policyObjects, ports } from './policies.ts';
 import { ruleList } from './rule-list.ts';
 import { compileNode, defaults, policiesAlone, type Checks } from './rule-sets.ts';
-import { openWay, remoteWay, Scene, serviceWay, way, type Layout, type Mode, type Way } from './scene.ts';
+import { openWay, remoteWay, Scene, serviceWay, way, type Layout, type Way } from './scene.ts';
 import { serviceRules } from './service-rules.ts';
 import { Tables, type RuleSet } from './tables.ts';
+import type { Mode } from './traffic-program.ts';
 
 const rounds = 17;
 /** Bulk transfers vary by 10% from run to run, with or without rules, so a precision of 1% needs more rounds. */

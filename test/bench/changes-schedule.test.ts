@@ -6,7 +6,13 @@ import { Random } from '../../bench/cluster/random.ts';
 
 const pod = (name: string): PodObject => ({
   kind: 'Pod',
-  metadata: { namespace: 'x', name, resourceVersion: '1', labels: { app: 'web', 'pod-template-hash': 'old' } },
+  metadata: {
+    namespace: 'x',
+    name,
+    uid: name,
+    resourceVersion: '1',
+    labels: { app: 'web', 'pod-template-hash': 'old' },
+  },
   spec: { nodeName: 'n2' },
   status: { phase: 'Running', podIPs: [{ ip: '10.0.0.1' }] },
 });
