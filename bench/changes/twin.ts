@@ -18,46 +18,40 @@ const program = fileURLToPath(new URL('bare-nft.ts', import.meta.url));
  * agent sees no transaction that is not its own.
  */
 export class Twin {
+  readonly #directory: string;
   readonly #nft: LineProcess;
-  readonly #commits: CommitWatch;
-  readonly #passed: number[];
+  #commits: CommitWatch | undefined;
+  readonly #passed: number[] = [];
 
-  private constructor(nft: LineProcess, commits: CommitWatch, passed: number[]) {
-    this.#nft = nft;
-    this.#commits = commits;
-    this.#passed = passed;
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.#nft = new LineProcess(enterNamespace(namespace, process.execPath, [program]), (line) => {
+      this.#passed.push(Number(line));
+    });
   }
 
   /** @param directory for a compiled program */
   static async up(script: string, directory: string): Promise<Twin> {
     await deleteNamespace(namespace).catch(() => {});
     await createNamespace(namespace, routerSysctls);
-    const passed: number[] = [];
-    const nft = new LineProcess(enterNamespace(namespace, process.execPath, [program]), (line) => {
-      passed.push(Number(line));
-    });
-    const twin = new Twin(nft, await CommitWatch.start(namespace, directory), passed);
+    const twin = new Twin(directory);
     await twin.load(script);
     return twin;
   }
 
-  /** Replaces all rules. */
+  /** Replaces all rules, unwatched: the kernel would report each of the elements. */
   async load(script: string): Promise<void> {
+    await this.#commits?.end();
     await runInNamespace(namespace, 'nft', ['-f', '-'], { input: `flush ruleset\n${script}` });
-    await this.#commits.take(1);
+    this.#commits = await CommitWatch.start(namespace, this.#directory);
   }
 
   /** Milliseconds from passing a script to nft until it is in force. */
   async run(script: string, { apart = false } = {}): Promise<number> {
     await this.#nft.write(JSON.stringify({ script, apart } satisfies BareRequest));
-    const [commit] = await this.#commits.take(1);
+    const [commit] = await this.#commits!.take(1);
     await this.#nft.until(() => this.#passed.length > 0);
     return commit!.at - this.#passed.shift()!;
-  }
-
-  async down(): Promise<void> {
-    await Promise.all([this.#nft.end(), this.#commits.end()]);
-    await Twin.remove();
   }
 
   static async remove(): Promise<void> {
