@@ -13,6 +13,7 @@ export interface ExtraNamespace {
   readonly policies: number;
   /** Its pods are on the measured node. Otherwise on nodes that the cluster does not have, from this number on. */
   readonly firstNode: 'measured' | number;
+  /** Different for each namespace, and for each generation of its pods: names and uids follow from it. */
   readonly seed: number;
 }
 

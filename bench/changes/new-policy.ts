@@ -44,7 +44,7 @@ export async function measureNewPolicy(
   progress: (message: string) => void,
 ): Promise<Figure[]> {
   const policies = Math.round(shape.policies / shape.namespaces);
-  const crowd: ExtraNamespace = { name, pods: 100, policies, firstNode: 'measured', seed: shape.seed };
+  const crowd: ExtraNamespace = { name, pods: 100, policies, firstNode: 'measured', seed: 105 };
   const objects = [extraNamespace(shape, name, 0), ...extraPolicies(shape, crowd), ...extraPods(shape, crowd)];
   await node.add(objects);
   const ours: number[] = [];

@@ -9,7 +9,7 @@ import type { MeasuredNode } from './measured-node.ts';
 import type { Members } from './members.ts';
 import type { Rate } from './schedule.ts';
 
-const talkers: ExtraNamespace = { name: 'talkers', pods: 2, policies: 0, firstNode: 'measured', seed: 11 };
+const talkers: ExtraNamespace = { name: 'talkers', pods: 2, policies: 0, firstNode: 'measured', seed: 104 };
 const port = 9;
 const milliseconds = 200;
 const quietRounds = 25;
