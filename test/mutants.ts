@@ -835,8 +835,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a write that failed counts as none',
     file: 'src/agent/transaction-tracker.ts',
-    find: 'if (isDone) this.#written++; else this.#isUnclear = true;',
-    replace: 'if (isDone) this.#written++;',
+    find: 'else if (isDone) this.#written++; else this.#isUnclear = true;',
+    replace: 'else if (isDone) this.#written++;',
     specs: [transactionTracker],
   },
   {
@@ -1073,7 +1073,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an agent that starts opens an address that the last one denied for its connections',
     file: 'src/compile/coming-addresses.ts',
-    find: 'if (elements.has(address) && !stillDenied.has(address)) coming.add(address);',
+    find: 'if (elements.has(address)) coming.add(address);',
     replace: '',
     specs: [reconciler],
   },
@@ -1087,9 +1087,37 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod that starts while there is no agent gets the connections of another',
     file: 'src/agent/stale-addresses.ts',
-    find: 'before ? this.#changed(before, owners) : comingAddresses(held ?? {}, ruleset)',
-    replace: 'before ? this.#changed(before, owners) : comingAddresses({}, ruleset)',
+    find: '[...comingAddresses(held, ruleset), ...deniedIn(snapshot)]',
+    replace: '[...deniedIn(snapshot)]',
     specs: [staleAddresses],
+  },
+  {
+    name: 'an address that is denied while the agent starts is clean',
+    file: 'src/agent/stale-addresses.ts',
+    find: '[...comingAddresses(held, ruleset), ...deniedIn(snapshot)]',
+    replace: '[...comingAddresses(held, ruleset)]',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'an address that was open to a pod of another node is clean',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'size < 2 ? anyone : before?.get(address)',
+    replace: 'size < 0 ? anyone : before?.get(address)',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'a write whose report was lost hides a foreign change',
+    file: 'src/agent/transaction-tracker.ts',
+    find: "else if (transaction === 'lost') this.missed();",
+    replace: "else if (transaction === 'lost') this.#isUnclear = true;",
+    specs: [transactionTracker],
+  },
+  {
+    name: 'a write that a monitor may have missed hides a foreign change',
+    file: 'src/agent/transaction-tracker.ts',
+    find: 'this.#uncounted = this.#writing;',
+    replace: '',
+    specs: [transactionTracker],
   },
   {
     name: 'another port of the same bridge is the same pod',
@@ -1101,8 +1129,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod that the gate does not hold loses connections of its own',
     file: 'src/agent/stale-addresses.ts',
-    find: 'return coming.filter(isGated);',
-    replace: 'return coming;',
+    find: 'return [...new Set(coming)].filter(isGated);',
+    replace: 'return [...new Set(coming)];',
     specs: [staleAddresses],
   },
   {
