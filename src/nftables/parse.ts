@@ -109,7 +109,10 @@ function parseRecordSet({ size, timeout, flags, ...object }: JsonObject): NftSet
   const named = new Set(listOf(flags));
   if (named.size !== 2 || !named.has('dynamic') || !named.has('timeout')) return undefined;
   const header = parseSetHeader(object, ['elem']);
-  return header && { name: String(object.name), ...header, elements: new Set(), records: { seconds: timeout, size } };
+  if (!header) return undefined;
+  const isFilled = listOf(object.elem).length > 0;
+  const records = { seconds: timeout, size };
+  return { name: String(object.name), ...header, elements: new Set(), records, ...(isFilled && { isFilled }) };
 }
 
 function parseMap(name: string, object: JsonObject): VerdictMap {
@@ -134,6 +137,7 @@ const keyTypes: ReadonlySet<string> = new Set<KeyType>([
   'inet_proto',
   'inet_service',
   'ifname',
+  'iface_index',
   'ether_addr',
 ]);
 

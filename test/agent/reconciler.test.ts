@@ -271,7 +271,7 @@ describe('Reconciler', function () {
     assertHolds(nft, cluster);
     assert.deepEqual(
       readStages(nft).map((stage) => stage.map(({ verb, family }) => `${verb} ${family}`)),
-      [['replace rules ip', 'replace rules ip6']],
+      [['replace rules ip', 'renew sets ip', 'replace rules ip6', 'renew sets ip6']],
     );
   });
 

@@ -4,10 +4,11 @@ import { describe, it } from 'mocha';
 import { applyOperations } from '../support/nft/edit.ts';
 import { families } from '../../src/model/address.ts';
 import { directions } from '../../src/model/policy.ts';
+import type { FlowMemory } from '../../src/nftables/flight.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { routedTable, type Ruleset, type Stage, type Table, type TableFamily } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
-import { checkPacket, generationsOf } from '../support/every-moment.ts';
+import { checkFlows, checkPacket, generationsOf } from '../support/every-moment.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
 import { emptyTable } from '../support/routed.ts';
 import { clusters, flowAddresses, flows, shapeLimits, type RandomFlow } from '../support/random-cluster.ts';
@@ -105,6 +106,7 @@ describe('stages of a change (S7.3)', function () {
 
 /** `before`: what each change finds, of what the one before it left. */
 function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number): void {
+  let hits = 0;
   const flips = Object.fromEntries(checks.flatMap(({ name }) => families.map((family) => [`${name} ${family}`, 0])));
   fc.assert(
     fc.property(histories, options, fc.array(sendings, { minLength: 25, maxLength: 25 }), (history, started, sent) => {
@@ -119,6 +121,11 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
         for (const [index, stage] of plan.stages.entries()) checkElements(stage, generations[index]!);
         if (!found) continue;
         const packets = sent.flatMap((each) => packetsOf(each, objects));
+        for (const family of families) {
+          const forwarded = packets.filter((each) => each.family === family && each.hook === 'forward');
+          const moments = generations.map((each) => each[routedTable[family]] ?? emptyTable);
+          hits += checkFlows(forwarded, moments);
+        }
         for (const { name, hooks, table, direction, ofErrors = false, others, seen = {} } of checks) {
           const met = packets.filter(
             (each) =>
@@ -128,14 +135,16 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
           );
           for (const family of families) {
             const moments = generations.map((each) => without(others, each[table ?? routedTable[family]]));
+            const memory: FlowMemory = new Map();
             for (const packet of met.filter((each) => each.family === family))
-              if (checkPacket({ ...packet, ...seen }, moments)) flips[`${name} ${family}`]!++;
+              if (checkPacket({ ...packet, ...seen }, moments, memory)) flips[`${name} ${family}`]!++;
           }
         }
       }
     }),
     { numRuns },
   );
+  assert.ok(hits > numRuns * 50 || !meetsRareCases, `flow sets accepted only ${hits} packets`);
   const few = Object.entries(flips).filter(([, count]) => count < numRuns / 3 && meetsRareCases);
   assert.deepEqual(few, [], 'packets that changed their verdict');
 }
