@@ -17,9 +17,13 @@ import { addressType } from './set-builder.ts';
  * belong to newer rules than those that judged the packet (K26, K27).
  */
 const protocols = ['udp', 'tcp'] as const;
+type Protocol = (typeof protocols)[number];
 
 /** Elements expire, so that flows that have ended make room. A packet does not extend the time; the next one after it passes the rules again. */
 const records = { seconds: 30, size: 32_768 };
+
+/** With the time that elements last, at most a tenth of a set. */
+const unansweredLimit: Match = { kind: 'limit', perSecond: 100, burst: 200 };
 
 /** Sources of link control (S5.8), by family. */
 const linkSources: Readonly<Record<Family, readonly string[]>> = { ipv4: ['0.0.0.0'], ipv6: ['::', 'fe80::/10'] };
@@ -36,17 +40,23 @@ export function flowLookups(family: Family, ctDirection: CtDirection): NftRule[]
   });
 }
 
-/** For packets that no rule has dropped. The connection must stand, so that nobody fills the sets without an answer. */
+/**
+ * For packets that no rule has dropped. The connection must stand, or whoever scans ports would fill the sets. UDP that nobody answers has a limit for
+ * the same reason.
+ */
 export function flowRecords(family: Family, ctDirection: CtDirection): NftRule[] {
   const { source } = addressField[family];
-  const matches: Match[] = [
-    compare('ct state', '==', 'established'),
-    ...linkSources[family].map((each) => compare(source, '!=', each)),
-  ];
-  return protocols.map((protocol) => {
+  const isOfPeer = linkSources[family].map((each) => compare(source, '!=', each));
+  const record = (protocol: Protocol, ...matches: Match[]): NftRule => {
     const key = keyOf(protocol, family, ctDirection);
     return { matches, verdict: { kind: 'remember', key, set: flowSetName(protocol, family, ctDirection) } };
-  });
+  };
+  return [
+    ...protocols.map((protocol) => record(protocol, compare('ct state', '==', 'established'), ...isOfPeer)),
+    ...(ctDirection === 'original'
+      ? [record('udp', compare('ct state', '==', 'new'), ...isOfPeer, unansweredLimit)]
+      : []),
+  ];
 }
 
 export const flowSets: Readonly<Record<Family, readonly NftSet[]>> = {
@@ -66,7 +76,7 @@ function flowSetsOf(family: Family): NftSet[] {
 }
 
 /** The packet's own header: a reply is not read mirrored here, because the guard asks more of a source than of a destination. */
-function keyOf(protocol: (typeof protocols)[number], family: Family, ctDirection: CtDirection): Field[] {
+function keyOf(protocol: Protocol, family: Family, ctDirection: CtDirection): Field[] {
   const { source, destination } = addressField[family];
   const port: Field = ctDirection === 'original' ? `${protocol} dport` : `${protocol} sport`;
   return ['iifname', outputDevice[family], source, destination, port];

@@ -29,9 +29,9 @@ function takeCounter(expressions: JsonObject[]): boolean {
   return isCounter;
 }
 
-/** A `limit` is allowed only before a jump to a chain that returns. Otherwise the limit would decide the packet's verdict. */
+/** A `limit` is allowed only before a jump to a chain that returns, or before `add @set`. Otherwise the limit would decide the packet's verdict. */
 function isLimitAllowed(matches: readonly Match[], verdict: Verdict): boolean {
-  return verdict.kind === 'jump' || !matches.some(({ kind }) => kind === 'limit');
+  return verdict.kind === 'jump' || verdict.kind === 'remember' || !matches.some(({ kind }) => kind === 'limit');
 }
 
 /**

@@ -25,6 +25,15 @@ export function hasFlowSets(before: Table, after: Table): boolean {
   return flowPartsOf(after).sets.some(({ name }) => before.sets.has(name));
 }
 
+/** Whether other chains of the table before refer to flow sets of the table after, so that nft would not delete these. Another program has renamed a chain. */
+export function hasOtherReaders(before: Table, after: Table): boolean {
+  const { chains, sets } = flowPartsOf(after);
+  const own = new Set(chains.map(({ name }) => name));
+  return before.chains
+    .values()
+    .some((chain) => !own.has(chain.name) && sets.some(({ name }) => readsOf(chain).has(name)));
+}
+
 /** Whether flow sets that were read from the kernel have elements. Another program may have added some of them: these look like what packets add. */
 export function haveFlows(ruleset: Ruleset = {}): boolean {
   return Object.values(ruleset).some((table) => flowPartsOf(table).sets.some(({ isFilled }) => isFilled));

@@ -14,7 +14,7 @@ import type {
 } from '../nftables/ruleset.ts';
 import { chooseEditions, sameVerdict } from './conflicts.ts';
 import { differenceOf, type Difference, type TableDifference } from './difference.ts';
-import { hasFlowSets, takesAway, withNewFlowSets } from './flows.ts';
+import { hasFlowSets, hasOtherReaders, takesAway, withNewFlowSets } from './flows.ts';
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
@@ -36,7 +36,7 @@ export function planTable(
 ): TablePlan | undefined {
   const before = applied ?? emptyTable;
   const wanted = differenceOf(before, desired, changes);
-  if (isBeyondRepair(wanted, before)) return undefined;
+  if (isBeyondRepair(wanted, before) || hasOtherReaders(before, desired)) return undefined;
   const result = inEditions(desired, chooseEditions(desired, before, wanted, changes));
   const difference = result === desired ? wanted : differenceOf(before, result, changes);
   const switching = switchOperations(difference);
