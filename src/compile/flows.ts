@@ -20,7 +20,7 @@ const protocols = ['udp', 'tcp'] as const;
 type Protocol = (typeof protocols)[number];
 
 /** Elements expire, so that flows that have ended make room. A packet does not extend the time; the next one after it passes the rules again. */
-const records = { seconds: 30, size: 32_768 };
+const records = { seconds: 30, size: 16_384 };
 
 /** With the time that elements last, at most a tenth of a set. */
 const unansweredLimit: Match = { kind: 'limit', perSecond: 100, burst: 200 };

@@ -137,7 +137,7 @@ export interface NftSet {
   readonly elements: ReadonlySet<Element>;
   /** Packets add its elements; each expires after `seconds`, and the set holds at most `size`. `elements` is empty then. */
   readonly records?: { readonly seconds: number; readonly size: number };
-  /** A set with `records` had elements when it was read from the kernel. */
+  /** Packets (or other programs) had added elements without a counter when the set was read from the kernel. */
   readonly isFilled?: true;
 }
 

@@ -1017,6 +1017,41 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
     assert.deepEqual([writes(), agent.applied.length, agent.drifts], [before, applied, []]);
   });
 
+  /** As if packets, or another program, had added elements to all sets that packets fill. */
+  const filled = (ruleset: Ruleset): Ruleset =>
+    Object.fromEntries(
+      Object.entries(ruleset).map(([family, { sets, ...table }]) => [
+        family,
+        {
+          ...table,
+          sets: new Map(
+            [...sets].map(([name, set]) => [name, set.records ? { ...set, isFilled: true as const } : set]),
+          ),
+        },
+      ]),
+    );
+  const renewals = [['renew sets ip', 'renew sets ip6']];
+  const verbsOf = (nft: FakeNft) =>
+    readStages(nft).map((stage) => stage.map(({ verb, family }) => `${verb} ${family}`));
+
+  it('makes flow sets anew on suspicion: another program may have added what looks like a flow', async () => {
+    const { nft, agent } = await settled();
+    nft.ruleset = filled(nft.ruleset!);
+    const before = nft.runs.length;
+    await suspect(agent);
+    assert.deepEqual([verbsOf(nft).slice(-1), nft.runs.length, agent.drifts], [renewals, before + 1, []]);
+    await suspect(agent);
+    assert.equal(nft.runs.length, before + 1);
+  });
+
+  it('makes flow sets anew when it starts', async () => {
+    const nft = new FakeNft(filled(compileNode('n1', cluster)));
+    await new NodeAgent(nft).start(cluster);
+    assert.deepEqual(verbsOf(nft), renewals);
+    await new NodeAgent(nft).start(cluster);
+    assert.deepEqual(verbsOf(nft), renewals);
+  });
+
   it('looks between two changes of its own, however many there are', async () => {
     const { nft, agent } = await settled();
     const held = nft.ruleset!;

@@ -196,6 +196,33 @@ describe('the fast path under a flood (S5.12, kernel)', function () {
     });
   }
 
+  it('loses and leaks nothing where the sets are full', async () => {
+    const inSmallSets = ({ operations }: { operations: readonly Operation[] }): string =>
+      renderScript(operations).replaceAll(
+        /size [0-9]+; flags dynamic,timeout; timeout 30s/g,
+        'size 1; flags dynamic,timeout; timeout 30s',
+      );
+    await bring(rulesOf('no peer'), inSmallSets);
+    await eventually(async () => ((await flows()) === versions.length ? undefined : 'the sets are not full'));
+    const total = await revokeOften('no peer', 10, inSmallSets, () => flows());
+    report('full sets', total);
+    assert.deepEqual([total.leaked, total.lost], [0, 0]);
+    assert.equal(await flows(), versions.length);
+    await bring(rulesOf('no peer'));
+  });
+
+  it('loses nothing where another program flushes the sets', async () => {
+    await bring(allowed);
+    const start = await quietLoss();
+    for (let turn = 0; turn < 20; turn++) {
+      await nft('flush set ip postern udp-flows4; flush set ip6 postern udp-flows6');
+      await eventually(async () =>
+        (await flowsTo(kept)) === versions.length ? undefined : 'the flow does not come back',
+      );
+    }
+    assert.equal((await quietLoss()) - start, 0);
+  });
+
   /** Only the rules, for the same sets. */
   function withoutRenewal(operation: Operation & { verb: 'renew sets' }): Operation[] {
     return operation.chains.map((chain) => ({ family: operation.family, verb: 'replace rules', chain }));
@@ -213,13 +240,14 @@ describe('the fast path under a flood (S5.12, kernel)', function () {
     rule: Rule,
     times: number,
     scriptOf: (stage: { operations: readonly Operation[] }) => string,
+    known = () => flowsTo(port),
   ): Promise<{ leaked: number; leaks: number; lost: number; sent: number }> {
     const denied = rulesOf(rule);
     const total = { leaked: 0, leaks: 0, lost: 0, sent: 0 };
     const start = await quietLoss();
     for (let turn = 0; turn < times; turn++) {
-      await bring(allowed);
-      await eventually(async () => ((await flowsTo(port)) === versions.length ? undefined : 'the flow is not known'));
+      await bring(allowed, scriptOf);
+      await eventually(async () => ((await known()) === versions.length ? undefined : 'the flow is not known'));
       await bring(denied, scriptOf);
       const before = await count();
       let now = before;
