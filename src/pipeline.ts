@@ -28,7 +28,7 @@ export interface PipelineOptions {
   readonly guard?: Guard;
   /** What the operator allows pods to do in addition (S1.18). Default: nothing. */
   readonly allowed?: PodPermissions;
-  /** Packets of flows that have passed the rules skip them, until a change may deny them. Default: on. */
+  /** Packets of flows that have passed the rules skip them, until a change may deny them. Default: off. */
   readonly fastPath?: boolean;
 }
 
@@ -71,7 +71,7 @@ export class Pipeline {
       podCidrs = [],
       guard = true,
       allowed = {},
-      fastPath = true,
+      fastPath = false,
     }: PipelineOptions = {},
   ) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs }, fillBudgets);

@@ -24,7 +24,7 @@ export interface CompileOptions {
   readonly guard?: Guard;
   /** Default: nothing. */
   readonly allowed?: PodPermissions;
-  /** Packets of flows that have passed the rules skip them (`flows.ts`). Default: on. */
+  /** Packets of flows that have passed the rules skip them (`flows.ts`). Default: off. */
   readonly fastPath?: boolean;
 }
 
@@ -76,7 +76,7 @@ export class Compiler {
     const { limits = defaultLimits, budgets = defaultBudgets, guard = true } = options;
     this.#limits = limits;
     this.#budgets = budgets;
-    this.#ruleOptions = { guard, allowed: options.allowed ?? {}, fastPath: options.fastPath ?? true };
+    this.#ruleOptions = { guard, allowed: options.allowed ?? {}, fastPath: options.fastPath ?? false };
     this.#noAllows = buildNoAllows();
   }
 

@@ -12,7 +12,7 @@ describe('the configuration of the agent', () => {
       logLevel: 'info',
       startGate: true,
       guard: true,
-      fastPath: true,
+      fastPath: false,
       allowPodTunnels: false,
       allowPodRouters: false,
       podCidrs: undefined,

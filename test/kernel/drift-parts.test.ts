@@ -52,7 +52,10 @@ describe('any part of our tables in the hands of another program (kernel)', func
   before(async function () {
     await needMachine(this, 'bridge');
     shim = await NftShim.create();
-    cluster = await Cluster.up({ name: nameLab('kdrift'), agents: { env: shim.env } });
+    cluster = await Cluster.up({
+      name: nameLab('kdrift'),
+      agents: { env: { ...shim.env, POSTERN_FAST_PATH: 'true' } },
+    });
   });
   beforeEach(async () => {
     await cluster.apply(...policies);

@@ -36,19 +36,23 @@ function rulesOf(rule: Rule): Ruleset {
   const from = [{ podSelector: { matchLabels: { friend: 'yes' } } }];
   const ports = [{ port: rule === 'another port' ? port + 10 : port, protocol: 'UDP' }];
   const allows = { from, ports };
-  const pipeline = startPipeline('n1', [
-    namespace('x'),
-    node('n1', '192.0.2.1'),
-    pod('x/server', { ips: versions.map((version) => ends[version].server), labels: { app: 'server' } }),
-    client({ friend: rule === 'no peer' ? 'no' : 'yes' }),
-    // Keeps the set of tuples, so that a peer that goes is an element that goes.
-    pod('x/other', { node: 'n2', ips: ['10.2.0.3', 'fd02::3'], labels: { friend: 'yes' } }),
-    policy('x/p', {
-      podSelector: { matchLabels: { app: 'server' } },
-      policyTypes: ['Ingress'],
-      ingress: [{ ports: [{ port: kept, protocol: 'UDP' }] }, ...(rule === 'no policy allows' ? [] : [allows])],
-    }),
-  ]);
+  const pipeline = startPipeline(
+    'n1',
+    [
+      namespace('x'),
+      node('n1', '192.0.2.1'),
+      pod('x/server', { ips: versions.map((version) => ends[version].server), labels: { app: 'server' } }),
+      client({ friend: rule === 'no peer' ? 'no' : 'yes' }),
+      // Keeps the set of tuples, so that a peer that goes is an element that goes.
+      pod('x/other', { node: 'n2', ips: ['10.2.0.3', 'fd02::3'], labels: { friend: 'yes' } }),
+      policy('x/p', {
+        podSelector: { matchLabels: { app: 'server' } },
+        policyTypes: ['Ingress'],
+        ingress: [{ ports: [{ port: kept, protocol: 'UDP' }] }, ...(rule === 'no policy allows' ? [] : [allows])],
+      }),
+    ],
+    { fastPath: true },
+  );
   pipeline.receive(
     sandbox('x/server', { ips: versions.map((version) => ends[version].server), link: { device: 'pod' } }),
   );

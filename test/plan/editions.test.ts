@@ -108,7 +108,7 @@ describe('a set that changes together with the class of a pod that reads it', ()
     assert.deepEqual(more.stages, { switch: ['add elements pods4/2: 10.1.0.13'] });
     assert.deepEqual(more.second, [groupSet]);
     const less = go(nodeState({ extra: true, members: ['10.1.0.13'] }), more.held);
-    assert.deepEqual(less.stages, { break: ['delete elements pods4/2: 10.1.0.12', 'renew flows'] });
+    assert.deepEqual(less.stages, { break: ['delete elements pods4/2: 10.1.0.12'] });
   });
 
   it('goes back to its first name at the next such change', () => {
@@ -125,7 +125,7 @@ describe('a set that changes together with the class of a pod that reads it', ()
     assert.deepEqual(second, []);
     assert.deepEqual(stages, {
       switch: ['add elements pods4: 10.1.0.12'],
-      break: ['delete elements pods4: 10.1.0.11', 'renew flows'],
+      break: ['delete elements pods4: 10.1.0.11'],
     });
   });
 

@@ -149,9 +149,7 @@ describe('planStages: a change', () => {
 
   it('that only removes a member is one break', () => {
     const plan = change([...cluster, peer('x/two', '10.1.0.3')], cluster);
-    assert.deepEqual(describeStages(plan.stages), {
-      break: ['delete elements tuples4: 10.1.0.3 . tcp . 80', 'renew flows'],
-    });
+    assert.deepEqual(describeStages(plan.stages), { break: ['delete elements tuples4: 10.1.0.3 . tcp . 80'] });
   });
 
   it('that does both lets the new one in first, and both pass in between', () => {
@@ -160,7 +158,7 @@ describe('planStages: a change', () => {
     const plan = planStages(compile(web, allow(80), two), before);
     assert.deepEqual(describeStages(plan.stages), {
       switch: ['add elements tuples4: 10.1.0.3 . tcp . 80'],
-      break: ['delete elements tuples4: 10.1.0.2 . tcp . 80', 'renew flows'],
+      break: ['delete elements tuples4: 10.1.0.2 . tcp . 80'],
     });
     assert.deepEqual(Object.keys(describeStages(plan.stages)), ['switch', 'break']);
     const seen = [0, 1, 2].map((count) =>
@@ -181,7 +179,7 @@ describe('planStages: a change', () => {
     );
     assert.deepEqual(describeStages(plan.stages), {
       make: [...chains('add'), 'add set tuples4'],
-      switch: [...pointAnew, 'renew flows'],
+      switch: pointAnew,
       break: [...chains('delete'), 'delete set tuples4'],
     });
   });
@@ -190,11 +188,10 @@ describe('planStages: a change', () => {
     const second = pod('x/second', { ips: ['10.1.0.9'], labels: { app: 'web' } });
     const plan = change(cluster, [web, second, peer('x/one', '10.1.0.2'), allow(81)]);
     const verbs = plan.stages[1]!.operations.map(({ verb }) => verb);
-    assert.deepEqual([...new Set(verbs)], ['delete mappings', 'add elements', 'add mappings', 'renew sets']);
+    assert.deepEqual([...new Set(verbs)], ['delete mappings', 'add elements', 'add mappings']);
     assert.ok(verbs.length > 5);
     for (const { operations } of plan.stages.slice(0, 2)) {
-      const others = operations.filter(({ verb }) => verb !== 'renew sets');
-      assert.equal(renderScript(others).match(/^table /gm)?.length, 1);
+      assert.equal(renderScript(operations).match(/^table /gm)?.length, 1);
     }
   });
 
@@ -206,18 +203,16 @@ describe('planStages: a change', () => {
       switch: [
         'add elements isolated4: 10.1.0.1',
         ...pointAnew.filter((each) => !each.startsWith('delete mappings ingress4-e')),
-        'renew flows',
       ],
     });
     const freeing = change([web, policy('x/p', { podSelector: {} })], [web]);
     assert.deepEqual(describeStages(freeing.stages), {
-      switch: [...pointAnew.filter((each) => !each.startsWith('add mappings ingress4-e')), 'renew flows'],
+      switch: pointAnew.filter((each) => !each.startsWith('add mappings ingress4-e')),
       break: [
         ...chains('delete'),
         ...denials('delete'),
         'delete elements isolated4: 10.1.0.1',
         'delete set self4',
-        'renew flows',
       ].sort(),
     });
   });
@@ -248,9 +243,7 @@ describe('planStages: a change', () => {
       const older = { ...chains.get('forward')!, rules: chains.get('forward')!.rules.toReversed() };
       const table = { ...rest, chains: new Map(chains).set('forward', older) };
       const plan = planStages(compile(...cluster), { ...held, [family]: table });
-      assert.deepEqual(describeStages(plan.stages), {
-        switch: [`${prefix}renew flows`, `${prefix}replace rules forward`],
-      });
+      assert.deepEqual(describeStages(plan.stages), { switch: [`${prefix}replace rules forward`] });
     }
   });
 
@@ -313,7 +306,6 @@ describe('planStages: the table of bridges', () => {
         'bridge: delete elements if-ips4: veth-a . 10.1.0.1',
         'bridge: delete elements ports: veth-a',
         'delete elements tuples4: 10.1.0.2 . tcp . 80',
-        'renew flows',
       ],
     });
   });

@@ -36,6 +36,7 @@ const options = fc.record({
   podCidrs: fc.constantFrom(...[['10.1.0.0/24', 'fd01::/120'], ['10.1.0.128/25'], ['192.0.2.0/32']]),
   gate: fc.constantFrom(true, true, false),
   guard: fc.constantFrom(true, true, true, false),
+  fastPath: fc.constantFrom(true, true, true, false),
 });
 
 function compileState({ objects, facts }: State, started: PipelineOptions): Ruleset {
@@ -65,14 +66,17 @@ describe('stages of a change (S7.3)', function () {
         for (const state of states) {
           const before = applied;
           const plan = planStages(
-            startPipeline(node, crowdedCluster(state), { limits, podCidrs: ['10.1.0.0/29'] }).plan(undefined).compiled
-              .ruleset,
+            startPipeline(node, crowdedCluster(state), { limits, podCidrs: ['10.1.0.0/29'], fastPath: true }).plan(
+              undefined,
+            ).compiled.ruleset,
             applied,
           );
           const generations = generationsOf(applied ?? {}, plan);
           applied = generations.at(-1)!;
           const tables = generations.map(({ ip }) => ip ?? emptyTable);
-          if (before) for (const packet of crowdedPackets) if (checkPacket(packet, tables)) flips++;
+          if (!before) continue;
+          for (const packet of crowdedPackets) if (checkPacket(packet, tables)) flips++;
+          checkFlows(crowdedPackets, tables);
         }
       }),
       { numRuns: runs(1000) },
@@ -124,7 +128,10 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
         for (const family of families) {
           const forwarded = packets.filter((each) => each.family === family && each.hook === 'forward');
           const moments = generations.map((each) => each[routedTable[family]] ?? emptyTable);
-          hits += checkFlows(forwarded, moments);
+          hits += checkFlows(
+            forwarded.flatMap((each) => [each, answerToOther(each)]),
+            moments,
+          );
         }
         for (const { name, hooks, table, direction, ofErrors = false, others, seen = {} } of checks) {
           const met = packets.filter(
@@ -343,6 +350,13 @@ function packetsOf({ flow, isLinkLocal, isForMany, ...devices }: Sending, object
   return [original, reply, error, ...(isForMany ? [toMany] : [])].flatMap((packet) =>
     (['forward', 'input', 'prerouting', 'output'] as const).map((hook) => ({ ...packet, hook })),
   );
+}
+
+/** A reply with the same key as the packet of the original direction: of a connection that the other end opened to the same port. */
+function answerToOther(packet: Packet): Packet {
+  const { sourcePort = 0, destinationPort = 0 } = packet;
+  const direction = packet.direction === 'original' ? 'reply' : 'original';
+  return { ...packet, sourcePort: destinationPort, destinationPort: sourcePort, direction };
 }
 
 interface Check {
