@@ -127,7 +127,7 @@ function counted(way: string): string {
     .join('\n');
 }
 
-describe('the fast path under a flood (S5.12, kernel)', function () {
+describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
   this.timeout(600_000);
   const prefix = `postern-fast-${process.pid}`;
   const names = { node: `${prefix}-node`, client: `${prefix}-client`, server: `${prefix}-server` };

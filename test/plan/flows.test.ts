@@ -28,7 +28,7 @@ function renewingStages({ stages }: Plan): string[] {
   return described.flatMap(([name, operations]) => (operations.includes('renew flows') ? [name] : []));
 }
 
-describe('flow sets', () => {
+describe('flow sets (S5.21)', () => {
   const changes: readonly [what: string, before: readonly ApiObject[], after: readonly ApiObject[], string[]][] = [
     ['nothing changes', cluster, cluster, []],
     ['a peer comes', cluster, [...cluster, two], []],

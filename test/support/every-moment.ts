@@ -52,7 +52,7 @@ export function checkFlows(packets: readonly Packet[], generations: readonly Tab
   for (let turn = 0; turn < 2; turn++) assertAlike(0);
   for (let stage = 1; stage < generations.length; stage++) {
     for (const before of [stage - 1, stage - 2].filter((each) => each >= 0)) {
-      for (let at = 1; at < 20; at++) {
+      for (let at = 1; at < 16; at += stage - before) {
         const generationAt = (read: number): number => (read < at ? before : stage);
         for (const packet of packets) traceInFlight({ generations, generationAt, memory }, packet);
       }
