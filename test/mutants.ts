@@ -2561,7 +2561,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/plan/flows.ts',
     find: 'return !onlyAllows(change.set.name, after);',
     replace: 'return false;',
-    specs: ['test/property/stages.test.ts'],
+    specs: [flowPlans],
   },
   {
     name: 'a flushed table keeps its flow sets',

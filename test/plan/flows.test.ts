@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { planStages, type Plan } from '../../src/plan/plan.ts';
 import { applyOperations } from '../support/nft/edit.ts';
-import { pod, policy } from '../support/objects.ts';
+import { node, pod, policy, sandbox } from '../support/objects.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
 import { describeStages } from './describe-plan.ts';
 
@@ -45,6 +45,18 @@ describe('flow sets (S5.21)', () => {
       assert.deepEqual(renewingStages(change(before, after)), expected);
     });
   }
+
+  it('are made anew where an element is added that denies: a new node gets no tunnel packets of pods', () => {
+    const compiled = (...nodes: readonly ApiObject[]): Ruleset => {
+      const pipeline = startPipeline('n1', [node('n1', '192.0.2.1'), ...nodes, ...cluster], { fastPath: true });
+      pipeline.receive(sandbox('x/web', { ips: ['10.1.0.1'], link: { device: 'veth-web' } }));
+      return pipeline.plan(undefined).compiled.ruleset;
+    };
+    const plan = planStages(compiled(node('n2', '192.0.2.2')), compiled());
+    assert.deepEqual(describeStages(plan.stages), {
+      switch: ['add elements other-node-ips4: 192.0.2.2', 'renew flows'],
+    });
+  });
 
   it('are made once with the table', () => {
     assert.deepEqual(renewingStages(planStages(compile(cluster))), []);
