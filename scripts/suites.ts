@@ -131,7 +131,7 @@ export const suites: readonly Suite[] = [
     files: ['test/kernel/{services,headers,live-connections,fast-path,other-tables,undisturbed,drift}.test.ts'],
     from: 'test',
     seconds: 120,
-    whole: { REVOCATIONS: '400' },
+    whole: { REVOCATIONS: '400', POSTERN_FAST_PATH: 'true' },
   },
   {
     name: 'nft',
@@ -231,6 +231,7 @@ export const suites: readonly Suite[] = [
     files: ['test/attacks/*.kernel.test.ts'],
     from: 'test',
     seconds: 200,
+    whole: { POSTERN_FAST_PATH: 'true' },
   },
   {
     name: 'attack-networks',
