@@ -43,6 +43,8 @@ const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
 const plan = 'test/plan/plan.test.ts';
 const editions = 'test/plan/editions.test.ts';
+const flowPlans = 'test/plan/flows.test.ts';
+const flows = 'test/compile/flows.test.ts';
 const rewrite = 'test/plan/rewrite.test.ts';
 const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
@@ -1291,8 +1293,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a foreign rule stays where it is',
     file: 'src/plan/table-plan.ts',
-    find: 'if (isBeyondRepair(wanted, before)) return undefined;',
-    replace: '',
+    find: 'if (isBeyondRepair(wanted, before) || ',
+    replace: 'if (',
     specs: [rewrite],
   },
   {
@@ -2749,5 +2751,82 @@ export const mutants: readonly Mutant[] = [
     find: "cluster.shows === 'part' && ",
     replace: "cluster.shows !== 'part' && ",
     specs: ['test/evaluator/near-miss.test.ts'],
+  },
+  {
+    name: 'flow sets outlive a switch',
+    file: 'src/plan/table-plan.ts',
+    find: 'switch: mustRenew ? withNewFlowSets(switching, result) : switching,',
+    replace: 'switch: switching,',
+    specs: [flowPlans],
+  },
+  {
+    name: 'flow sets outlive a break',
+    file: 'src/plan/table-plan.ts',
+    find: 'break: takesAway(breaking, result) ? withNewFlowSets(breaking, result) : breaking,',
+    replace: 'break: breaking,',
+    specs: [flowPlans],
+  },
+  {
+    name: 'an element that is added to any set only allows',
+    file: 'src/plan/flows.ts',
+    find: 'return !onlyAllows(change.set.name, after);',
+    replace: 'return false;',
+    specs: [flowPlans],
+  },
+  {
+    name: 'a flushed table keeps its flow sets',
+    file: 'src/plan/flows.ts',
+    find: 'sets.some(({ name }) => before.sets.has(name))',
+    replace: 'sets.some(({ name }) => before.sets.has(name)) && before.chains.values().some(fillsFlows)',
+    specs: [flowPlans],
+  },
+  {
+    name: 'a chain that another program has renamed keeps flow sets from being deleted',
+    file: 'src/plan/table-plan.ts',
+    find: ' || hasOtherReaders(before, desired)',
+    replace: '',
+    specs: [flowPlans],
+  },
+  {
+    name: 'link control adds itself to flow sets',
+    file: 'src/compile/flows.ts',
+    find: "{ ipv4: ['0.0.0.0'], ipv6: ['::', 'fe80::/10'] }",
+    replace: '{ ipv4: [], ipv6: [] }',
+    specs: [flows],
+  },
+  {
+    name: 'a reply passes by what passed in the original direction',
+    file: 'src/compile/names.ts',
+    find: 'return readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection);',
+    replace: "return readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection && 'original');",
+    specs: [flows],
+  },
+  {
+    name: 'a flow is known without its input device',
+    file: 'src/compile/flows.ts',
+    find: "return ['iifname', outputDevice[family], source, destination, port];",
+    replace: "return ['oifname', outputDevice[family], source, destination, port];",
+    specs: [flows],
+  },
+  {
+    name: 'connections that do not stand fill the flow sets',
+    file: 'src/compile/flows.ts',
+    find: "compare('ct state', '==', 'established'), ",
+    replace: '',
+    specs: [flows],
+  },
+  {
+    name: 'another program may fill flow sets while no agent runs',
+    file: 'src/agent/reconciler.ts',
+    find: '    this.#areFlowsDoubtful = haveFlows(ruleset);\n',
+    replace: '',
+    specs: [reconciler],
+  },
+  {
+    name: 'another program may fill flow sets',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (haveFlows(found)) ',
+    replace: 'if (found === undefined) ',
+    specs: [reconciler],
   },
 ];

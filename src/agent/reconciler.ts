@@ -5,6 +5,7 @@ import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
+import { haveFlows } from '../plan/flows.ts';
 import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Clock } from './clock.ts';
@@ -87,6 +88,8 @@ export class Reconciler {
   #dirty = false;
   /** Another program may have changed any part of our tables. The time until which changes come before the read. */
   #readBy: number | undefined;
+  /** Another program may have added elements to flow sets, which looks like what packets add. */
+  #areFlowsDoubtful = false;
   /** What has just been read: it counts once, at once. */
   #found: { readonly ruleset: Ruleset | undefined } | undefined;
   #running: Promise<void> | undefined;
@@ -210,12 +213,13 @@ export class Reconciler {
     }
   }
 
-  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. */
+  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. Flow sets that packets have filled are made anew. */
   async #inspect(): Promise<void> {
     this.#readBy = undefined;
     if (!this.#applied) return;
     const found = await this.#kernel.observe(this.#unhurried);
     this.#progress();
+    if (haveFlows(found)) this.#areFlowsDoubtful = this.#dirty = true;
     const changed = tablesUnlike(this.#applied.ruleset, found);
     if (changed.length === 0) return;
     for (const family of changed) this.#events.drifted(family);
@@ -242,6 +246,7 @@ export class Reconciler {
       try {
         await this.#apply(plan);
         if (mustVerify) await this.#assertHolds(this.#applied.ruleset);
+        this.#areFlowsDoubtful = false;
         this.#connections.applied();
         this.#inForce = policies;
         this.#events.applied({ version, plan, receivedAt: this.#takenIn });
@@ -293,7 +298,7 @@ export class Reconciler {
   #plan(applied: Ruleset | undefined): ReturnType<Pipeline['plan']> {
     const startedAt = this.#clock.now();
     this.#planned = this.#changes;
-    const plan = this.#pipeline.plan(applied, this.#refusals.ids);
+    const plan = this.#pipeline.plan(applied, this.#refusals.ids, { renewsFlows: this.#areFlowsDoubtful });
     this.#planTook = this.#clock.now() - startedAt;
     return plan;
   }
@@ -305,6 +310,7 @@ export class Reconciler {
     const reading = found ? found.ruleset : this.#kernel.observe(this.#unhurried);
     const [ruleset] = await Promise.all([reading, this.#prepare()]);
     this.#progress();
+    this.#areFlowsDoubtful = haveFlows(ruleset);
     const sweep: Plan = planSweep(ruleset ?? {});
     const adopted = { ruleset: ruleset && sweep.result };
     this.#connections.distrust();

@@ -4,6 +4,11 @@ import { tableFamilies } from '../nftables/ruleset.ts';
 import { planRewrite } from './rewrite.ts';
 import { emptied, isTableLike, planTable, sweepTable, type TablePlan } from './table-plan.ts';
 
+export interface PlanOptions {
+  /** Make flow sets anew in any case: another program may have written to them. */
+  readonly renewsFlows?: boolean;
+}
+
 export interface Plan {
   /** In order; each stage is one transaction. Empty stages are left out. */
   readonly stages: readonly Stage[];
@@ -19,11 +24,16 @@ export interface Plan {
  * @param applied the kernel's content; a missing table does not exist
  * @param changes known differences between sets of `applied` and `desired`; the plan compares other sets
  */
-export function planStages(desired: Ruleset, applied: Ruleset = {}, changes = new ElementChanges()): Plan {
+export function planStages(
+  desired: Ruleset,
+  applied: Ruleset = {},
+  changes = new ElementChanges(),
+  options: PlanOptions = {},
+): Plan {
   const targets = tableFamilies.flatMap((family) => {
     const held = applied[family];
     const target = desired[family] ?? (held && emptied(held));
-    return target ? [{ family, target, held, plan: planTable(target, held, changes) }] : [];
+    return target ? [{ family, target, held, plan: planTable(target, held, changes, options) }] : [];
   });
   const first = planOf(
     targets.map(({ family, target, held, plan }) => ({ family, plan: plan ?? planRewrite(target, held!) })),

@@ -14,6 +14,7 @@ import type {
 } from '../nftables/ruleset.ts';
 import { chooseEditions, sameVerdict } from './conflicts.ts';
 import { differenceOf, type Difference, type TableDifference } from './difference.ts';
+import { hasFlowSets, hasOtherReaders, takesAway, withNewFlowSets } from './flows.ts';
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
@@ -27,19 +28,27 @@ export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new
 const noChanges = new ElementChanges();
 
 /** Like `planStages`, for one table; `undefined` if the table needs a rewrite (`rewrite.ts`). */
-export function planTable(desired: Table, applied: Table | undefined, changes: ElementChanges): TablePlan | undefined {
+export function planTable(
+  desired: Table,
+  applied: Table | undefined,
+  changes: ElementChanges,
+  { renewsFlows = false } = {},
+): TablePlan | undefined {
   const before = applied ?? emptyTable;
   const wanted = differenceOf(before, desired, changes);
-  if (isBeyondRepair(wanted, before)) return undefined;
+  if (isBeyondRepair(wanted, before) || hasOtherReaders(before, desired)) return undefined;
   const result = inEditions(desired, chooseEditions(desired, before, wanted, changes));
   const difference = result === desired ? wanted : differenceOf(before, result, changes);
+  const switching = switchOperations(difference);
+  const breaking = breakOperations(difference);
+  const mustRenew = hasFlowSets(before, result) && (renewsFlows || takesAway(switching, result));
   return {
     make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
-    switch: switchOperations(difference),
+    switch: mustRenew ? withNewFlowSets(switching, result) : switching,
     empty: difference.chains.removed.flatMap(({ name, base }) =>
       base ? [{ verb: 'flush chain', name } as const] : [],
     ),
-    break: breakOperations(difference),
+    break: takesAway(breaking, result) ? withNewFlowSets(breaking, result) : breaking,
     result,
   };
 }

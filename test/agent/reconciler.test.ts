@@ -10,6 +10,7 @@ import type { TableFamily } from '../../src/nftables/ruleset.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { FakeNft } from '../support/fake-nft.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { NodeAgent } from '../support/node-agent.ts';
 import { namespace, pod, policy, sandbox } from '../support/objects.ts';
 import { compileNode, removeOf, startPipeline, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
@@ -1110,6 +1111,46 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
     const [before, applied] = [writes(), agent.applied.length];
     await suspect(agent);
     assert.deepEqual([writes(), agent.applied.length, agent.drifts], [before, applied, []]);
+  });
+
+  /** As if packets, or another program, had added elements to all sets that packets fill. */
+  const filled = (ruleset: Ruleset): Ruleset =>
+    Object.fromEntries(
+      Object.entries(ruleset).map(([family, { sets, ...table }]) => [
+        family,
+        {
+          ...table,
+          sets: new Map(
+            [...sets].map(([name, set]) => [name, set.records ? { ...set, isFilled: true as const } : set]),
+          ),
+        },
+      ]),
+    );
+  const renewals = [['renew sets ip', 'renew sets ip6']];
+  const verbsOf = (nft: FakeNft) =>
+    readStages(nft).map((stage) => stage.map(({ verb, family }) => `${verb} ${family}`));
+
+  const fast = { fastPath: true };
+
+  it('makes flow sets anew on suspicion: another program may have added what looks like a flow', async () => {
+    const nft = new FakeNft();
+    const agent = new NodeAgent(nft, new ManualClock(), fast);
+    await agent.start(cluster);
+    nft.ruleset = filled(nft.ruleset!);
+    const before = nft.runs.length;
+    await suspect(agent);
+    assert.deepEqual([verbsOf(nft).slice(-1), nft.runs.length, agent.drifts], [renewals, before + 1, []]);
+    await suspect(agent);
+    assert.equal(nft.runs.length, before + 1);
+  });
+
+  it('makes flow sets anew when it starts', async () => {
+    const { ruleset } = startPipeline('n1', cluster, fast).plan(undefined).compiled;
+    const nft = new FakeNft(filled(ruleset));
+    await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
+    assert.deepEqual(verbsOf(nft), renewals);
+    await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
+    assert.deepEqual(verbsOf(nft), renewals);
   });
 
   it('looks between two changes of its own, however many there are', async () => {

@@ -6,13 +6,13 @@ import type { Compiled } from '../../src/compile/compile.ts';
 import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import type { PolicyId } from '../../src/model/policy.ts';
 import type { StageName, TableFamily } from '../../src/nftables/ruleset.ts';
-import { Pipeline } from '../../src/pipeline.ts';
+import { Pipeline, type PipelineOptions } from '../../src/pipeline.ts';
 import { ManualClock } from './manual-clock.ts';
 import { syncedEvents, upsertOf, type ApiObject } from './pipeline.ts';
 
 /** The pipeline and the reconciler of node n1, connected as in the agent. Records the callbacks of the reconciler. */
 export class NodeAgent {
-  readonly pipeline = new Pipeline('n1');
+  readonly pipeline: Pipeline;
   readonly clock: ManualClock;
   /** Of the flushes in the background, which nothing waits for. */
   readonly flusherClock = new ManualClock();
@@ -36,7 +36,8 @@ export class NodeAgent {
   readonly #abort = new AbortController();
   #received = 0;
 
-  constructor(kernel: KernelTables, clock = new ManualClock()) {
+  constructor(kernel: KernelTables, clock = new ManualClock(), options: PipelineOptions = {}) {
+    this.pipeline = new Pipeline('n1', options);
     this.clock = clock;
     this.reconciler = new Reconciler({
       pipeline: this.pipeline,
