@@ -143,7 +143,7 @@ describe('Reconciler', function () {
 
     /** An agent whose first plan took 400 ms, and an event that came meanwhile. */
     async function busy(): Promise<NodeAgent> {
-      const agent = await new NodeAgent(new FakeNft()).start(cluster);
+      const agent = await new NodeAgent(new FakeNft(), new ManualClock()).start(cluster);
       const plan = agent.pipeline.plan.bind(agent.pipeline);
       agent.pipeline.plan = (...args) => {
         agent.pipeline.plan = plan;
@@ -193,7 +193,7 @@ describe('Reconciler', function () {
     });
 
     it('makes one change of a burst that begins before the first plan of it, but does not wait longer than 750 ms', async () => {
-      const agent = await new NodeAgent(new FakeNft()).start(cluster);
+      const agent = await new NodeAgent(new FakeNft(), new ManualClock()).start(cluster);
       for (let index = 0; index < 20; index++) add(agent, index);
       await pass(agent, 0);
       for (let index = 20; index < 57; index++) {
@@ -856,6 +856,7 @@ describe('an address that passes to another pod (S5.17)', () => {
 
   async function started(kernel: KernelTables): Promise<NodeAgent> {
     const agent = new NodeAgent(kernel);
+    agent.flushesAtOnce = false;
     agent.receive(ranges);
     return agent.start(cluster);
   }
@@ -937,6 +938,7 @@ describe('an address that passes to another pod (S5.17)', () => {
     await started(nft);
     for (let agents = 0; agents < 2; agents++) {
       const again = new NodeAgent(nft);
+      again.flushesAtOnce = false;
       again.receive(ranges);
       again.flush = () => new Promise(() => {});
       await again.start([...cluster, pod('x/new', { ips: ['10.1.0.9'] })]);
