@@ -90,7 +90,9 @@ for (const cni of labCnis) {
       async function isDenied(): Promise<void> {
         await eventually(async () => {
           const { unflushed = 0 } = (await attacks.lab.agents.get('n1')!.applied()) ?? {};
-          return unflushed === families.length ? undefined : `${unflushed} addresses are denied`;
+          // The agent may know the sandbox before the pod runs.
+          const isRunning = attacks.lab.stations().some(({ key }) => key === heir);
+          return isRunning && unflushed === families.length ? undefined : `${unflushed} addresses are denied`;
         });
       }
 
