@@ -9,7 +9,7 @@ import { StaleAddresses } from './stale-addresses.ts';
 /** Milliseconds before a flush for which no pod waits. */
 const restMs = 1000;
 /**
- * A flush begins at the earliest after nine times the last one's duration, or after a minute if it failed. So flushes that succeed take at most a tenth
+ * A flush begins at the earliest after nine times the last one's duration; after a failure, it waits for at most a minute. So flushes that succeed take at most a tenth
  * of the time, and those that end at their limit of 30 s a third. One listing of 250,000 connections takes a second.
  */
 const pauseFactor = 9;

