@@ -39,7 +39,7 @@ type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
  * The whole data flow, without I/O, and each way in which output becomes input again:
  *
  *     watch ──────ResourceEvent──► indexer ──Snapshot, Delta──► compile ──Ruleset, changes──► plan ──Stages──► apply
- *     sandboxes ──NodeFact──────►  │ ▲  ▲     (this node's)      │  ▲      (nftables)         ▲ │   (make, switch, break)
+ *     sandboxes ──NodeFact──────►  │ ▲  ▲     (this node's)      │  ▲      (nftables)         ▲ │   (make, switch, break, delete)
  *                                  │ │  └─ drain ──────────────┘  │                           └─┘ result: what the kernel
  *                                  ▼ │   (compiled: a new Delta)  └── refused ◄── what nft refuses    holds then
  *                          (1) to (4) below

@@ -247,8 +247,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'all stages are merged into one',
     file: 'src/plan/plan.ts',
-    find: 'stages: stages.filter(({ operations }) => operations.length > 0)',
-    replace: "stages: [{ name: 'switch', operations: stages.flatMap((stage) => stage.operations) }]",
+    find: 'return { stages, result:',
+    replace:
+      "return { stages: [{ name: 'switch', afterGracePeriod: false, operations: stages.flatMap((stage) => stage.operations) }], result:",
     specs: [plan],
   },
   {
@@ -654,10 +655,38 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'removals are part of the switch',
     file: 'src/plan/plan.ts',
-    find: 'stages: stages.filter(({ operations }) => operations.length > 0)',
+    find: 'return { stages, result:',
     replace:
-      "stages: [stages[0]!, { name: 'switch' as const, operations: stages.slice(1).flatMap((stage) => stage.operations) }].filter((stage) => stage.operations.length > 0)",
+      "return { stages: [stages[0]!, { name: 'switch' as const, afterGracePeriod: false, operations: stages.slice(1).flatMap((stage) => stage.operations) }].filter((stage) => stage?.operations.length > 0), result:",
     specs: [plan],
+  },
+  {
+    name: 'chains are deleted while packets may be in them',
+    file: 'src/plan/plan.ts',
+    find: ': isDeletion(step);',
+    replace: ': false;',
+    specs: [plan],
+  },
+  {
+    name: 'an element that denies is removed while packets may have missed the one that takes its place',
+    file: 'src/plan/plan.ts',
+    find: 'isAfterSwitch && plans.some(({ plan }) => plan.opens)',
+    replace: 'false',
+    specs: [plan],
+  },
+  {
+    name: 'each removal waits for packets in flight',
+    file: 'src/plan/flows.ts',
+    find: '!allows(chain)',
+    replace: 'true',
+    specs: [plan],
+  },
+  {
+    name: 'a change is in force only when the old chains are deleted',
+    file: 'src/agent/reconciler.ts',
+    find: "findLastIndex(({ name }) => name !== 'delete') + 1",
+    replace: 'length',
+    specs: [reconciler],
   },
   {
     name: 'a first load judges packets before it is complete',
@@ -809,7 +838,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an element that another program has added is not found',
     file: 'src/plan/table-plan.ts',
-    find: '[makeOperations, switchOperations, breakOperations].flatMap',
+    find: '[makeOperations, switchOperations, breakOperations, deletions].flatMap',
     replace: '[makeOperations, switchOperations].flatMap',
     specs: [reconciler],
   },
@@ -2769,7 +2798,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an element that is added to any set only allows',
     file: 'src/plan/flows.ts',
-    find: 'return !onlyAllows(change.set.name, after);',
+    find: 'return mayDeny(change.set.name, after);',
     replace: 'return false;',
     specs: [flowPlans],
   },

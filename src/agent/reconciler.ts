@@ -3,7 +3,7 @@ import { groupPods } from '../compile/classify.ts';
 import { countCosts, countKinds, namespaceOf } from '../compile/policy-cost.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
-import type { Operation, Ruleset, StageName, TableFamily } from '../nftables/ruleset.ts';
+import type { Operation, Ruleset, Stage, StageName, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
 import { haveFlows } from '../plan/flows.ts';
 import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
@@ -242,15 +242,15 @@ export class Reconciler {
       const { snapshot } = this.#pipeline;
       if (this.#connections.denyStale(snapshot, plan.compiled, this.#applied.ruleset)) continue;
       const policies = plan.stages.length > 0 ? new Map(snapshot.policies) : this.#inForce;
+      const end = plan.stages.findLastIndex(({ name }) => name !== 'delete') + 1;
       try {
-        await this.#apply(plan);
-        if (mustVerify) await this.#assertHolds(this.#applied.ruleset);
+        await this.#apply(plan.stages.slice(0, end));
+        if (mustVerify) await this.#assertHolds(plan.result);
         this.#areFlowsDoubtful = false;
         this.#connections.applied();
         this.#inForce = policies;
         this.#events.applied({ version, plan, receivedAt: this.#takenIn });
         this.#takenIn = [];
-        return;
       } catch (error) {
         if (hasCode(error, 'timeout')) {
           // Where nft does not list our tables either, or takes the same change soon, the node was busy and no policy is to blame.
@@ -271,7 +271,12 @@ export class Reconciler {
         if (finding.kind === 'refused' || (finding.kind === 'accepted' && wasAccepted)) throw error;
         if (finding.kind === 'accepted') wasAccepted = true;
         else this.#refuse(finding.culprit, error);
+        continue;
       }
+      await this.#apply(plan.stages.slice(end));
+      // Also where nothing was to be done: of equal content, the objects that the next plan need not compare.
+      if (this.#applied.ruleset !== plan.result) this.#applied = { ruleset: plan.result };
+      return;
     }
   }
 
@@ -313,7 +318,7 @@ export class Reconciler {
     const sweep: Plan = planSweep(ruleset ?? {});
     const adopted = { ruleset: ruleset && sweep.result };
     this.#connections.distrust();
-    await this.#apply(sweep);
+    await this.#apply(sweep.stages);
     this.#events.adopted(ruleset, sweep);
     return adopted;
   }
@@ -323,16 +328,14 @@ export class Reconciler {
     if (this.#refusals.ids.size === 0) this.#pipeline.prepare();
   }
 
-  async #apply(plan: Plan): Promise<void> {
-    for (const { name, operations } of plan.stages) {
+  async #apply(stages: readonly Stage[]): Promise<void> {
+    for (const { name, afterGracePeriod, operations } of stages) {
       const startedAt = this.#clock.now();
       const timeoutMs = timeLimitOf(operations);
-      await this.#kernel.run(operations, { check: false, signal: this.#unhurried, timeoutMs });
+      await this.#kernel.run(operations, { check: false, signal: this.#unhurried, timeoutMs, afterGracePeriod });
       this.#progress();
       this.#events.stageDone(name, operations, (this.#clock.now() - startedAt) / 1000);
     }
-    // Also where nothing was to be done: of equal content, the objects that the next plan need not compare.
-    if (this.#applied && this.#applied.ruleset !== plan.result) this.#applied = { ruleset: plan.result };
   }
 
   async #assertHolds(ruleset: Ruleset | undefined): Promise<void> {

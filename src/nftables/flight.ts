@@ -1,8 +1,8 @@
 import type { NftRule, NftSet, Table, VerdictMap } from './ruleset.ts';
 
 /**
- * A table that changes while a packet is being evaluated. More than one transaction seldom happens between a packet's reads: nft finishes a script
- * with deletions only after all packets that started before it are done (the kernel's grace period, K27).
+ * A table that changes while a packet is being evaluated. A session writes several transactions within a millisecond, so a packet in flight may meet
+ * more than one. A stage with `afterGracePeriod` begins only after all older packets are done (K27).
  */
 export interface Flight {
   /** The states of the table, oldest first, one per transaction. */

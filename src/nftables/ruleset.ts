@@ -223,9 +223,11 @@ export type Change =
   | { readonly verb: 'delete chain' | 'delete set' | 'delete map'; readonly name: string }
   | ({ readonly verb: 'delete other' } & OtherObject);
 
-/** The order of stages is make, switch, break. Each stage is one transaction. Empty stages are left out. */
-export type StageName = 'make' | 'switch' | 'break';
+/** The order of stages is make, switch, break, delete. Each stage is one transaction. Empty stages are left out. */
+export type StageName = 'make' | 'switch' | 'break' | 'delete';
 export interface Stage {
   readonly name: StageName;
+  /** The stage must not begin before all packets are done that may have met the rules or elements of before the last stage (K27). */
+  readonly afterGracePeriod: boolean;
   readonly operations: readonly Operation[];
 }

@@ -55,20 +55,31 @@ export function takesAway(changes: readonly Change[], after: Table): boolean {
       case 'add chain':
         return change.chain.base !== undefined;
       case 'add elements':
-        return !onlyAllows(change.set.name, after);
+        return mayDeny(change.set.name, after);
       default:
         return true;
     }
   });
 }
 
-/** Whether all rules that look the set up are in chains that pass what their sets contain, and send the rest elsewhere. */
-function onlyAllows(setName: string, { chains }: Table): boolean {
-  return chains.values().every((chain) => !readsOf(chain).has(setName) || allows(chain));
+/** Whether a table has a chain that may deny what the set contains. Other chains pass what their sets contain, and send the rest elsewhere. */
+export function mayDeny(setName: string, ...tables: readonly Table[]): boolean {
+  return tables.some(({ chains }) => {
+    let reads = denyingReads.get(chains);
+    if (!reads) {
+      const denying = chains.values().filter((chain) => !allows(chain));
+      denyingReads.set(chains, (reads = new Set(denying.flatMap((chain) => [...readsOf(chain)]))));
+    }
+    return reads.has(setName);
+  });
 }
 
+/** By the chains of a table: the names that those chains read which do not only allow. */
+const denyingReads = new WeakMap<Table['chains'], ReadonlySet<string>>();
+
 function allows({ base, rules }: Chain): boolean {
-  if (base || chainTarget(rules.at(-1)!.verdict) === undefined) return false;
+  const last = rules.at(-1);
+  if (base || !last || chainTarget(last.verdict) === undefined) return false;
   return rules.every(({ matches, verdict }, index) => {
     if (index === rules.length - 1) return matches.length === 0 && verdict.kind === 'goto';
     if (verdict.kind === 'vmap') return matches.length === 0;

@@ -136,6 +136,26 @@ describe('Reconciler', function () {
     }
   });
 
+  it('has a change in force before it waits for packets in flight, to delete what they may be in', async () => {
+    const nft = new FakeNft();
+    const steps: string[] = [];
+    const agent = new NodeAgent({
+      observe: (signal) => nft.observe(signal),
+      observeChain: (family, name, signal) => nft.observeChain(family, name, signal),
+      run(operations, options) {
+        steps.push(options.afterGracePeriod ? 'waits and runs' : 'runs');
+        return nft.run(operations, options);
+      },
+    });
+    agent.onApplied = () => steps.push('applied');
+    await agent.start(cluster);
+    steps.length = 0;
+    agent.upsert(allowBlock);
+    await agent.idle();
+    assert.deepEqual(steps, ['runs', 'runs', 'applied', 'waits and runs']);
+    assertHolds(nft, changedCluster);
+  });
+
   describe('in a burst or after a long plan', () => {
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     const add = (agent: NodeAgent, index: number): void =>
@@ -330,7 +350,7 @@ describe('Reconciler', function () {
     await new NodeAgent(nft).start(cluster);
     const again = await new NodeAgent(nft).start(changedCluster);
     assertHolds(nft, changedCluster);
-    assert.deepEqual(again.stages, ['make', 'switch', 'break']);
+    assert.deepEqual(again.stages, ['make', 'switch', 'delete']);
   });
 
   it('replaces what an older version wrote into a chain that every node has', async () => {

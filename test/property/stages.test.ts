@@ -8,7 +8,7 @@ import type { FlowMemory } from '../../src/nftables/flight.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { routedTable, type Ruleset, type Stage, type Table, type TableFamily } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
-import { checkFlows, checkPacket, generationsOf } from '../support/every-moment.ts';
+import { checkFlows, checkPacket, generationsOf, gracedIn } from '../support/every-moment.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
 import { emptyTable } from '../support/routed.ts';
 import { clusters, flowAddresses, flows, shapeLimits, type RandomFlow } from '../support/random-cluster.ts';
@@ -72,10 +72,11 @@ describe('stages of a change (S7.3)', function () {
             applied,
           );
           const generations = generationsOf(applied ?? {}, plan);
+          const graced = gracedIn(plan);
           applied = generations.at(-1)!;
           const tables = generations.map(({ ip }) => ip ?? emptyTable);
           if (!before) continue;
-          for (const packet of crowdedPackets) if (checkPacket(packet, tables)) flips++;
+          for (const packet of crowdedPackets) if (checkPacket(packet, tables, { graced })) flips++;
           checkFlows(crowdedPackets, tables);
         }
       }),
@@ -120,6 +121,7 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
         const found = applied && before(applied);
         const plan = planStages(compileState(state, started), found);
         const generations = generationsOf(found ?? {}, plan);
+        const graced = gracedIn(plan);
         applied = generations.at(-1)!;
         assert.deepEqual(sortedRuleset(applied), sortedRuleset(plan.result));
         for (const [index, stage] of plan.stages.entries()) checkElements(stage, generations[index]!);
@@ -144,7 +146,7 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
             const moments = generations.map((each) => without(others, each[table ?? routedTable[family]]));
             const memory: FlowMemory = new Map();
             for (const packet of met.filter((each) => each.family === family))
-              if (checkPacket({ ...packet, ...seen }, moments, memory)) flips[`${name} ${family}`]!++;
+              if (checkPacket({ ...packet, ...seen }, moments, { graced, memory })) flips[`${name} ${family}`]!++;
           }
         }
       }
