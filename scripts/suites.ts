@@ -128,9 +128,10 @@ export const suites: readonly Suite[] = [
     name: 'services',
     kind: 'kernel',
     proves: 'real packets: Services, headers, live connections, tables of others, drift',
-    files: ['test/kernel/{services,headers,live-connections,other-tables,undisturbed,drift}.test.ts'],
+    files: ['test/kernel/{services,headers,live-connections,fast-path,other-tables,undisturbed,drift}.test.ts'],
     from: 'test',
-    seconds: 90,
+    seconds: 120,
+    whole: { REVOCATIONS: '400', POSTERN_FAST_PATH: 'true' },
   },
   {
     name: 'nft',
@@ -230,6 +231,7 @@ export const suites: readonly Suite[] = [
     files: ['test/attacks/*.kernel.test.ts'],
     from: 'test',
     seconds: 200,
+    whole: { POSTERN_FAST_PATH: 'true' },
   },
   {
     name: 'attack-networks',

@@ -12,7 +12,7 @@ import type { PolicyId } from './model/policy.ts';
 import type { LocalPod, Snapshot } from './model/snapshot.ts';
 import { ElementChanges } from './nftables/element-changes.ts';
 import type { Ruleset } from './nftables/ruleset.ts';
-import { planStages, type Plan } from './plan/plan.ts';
+import { planStages, type Plan, type PlanOptions } from './plan/plan.ts';
 
 export interface PipelineOptions {
   readonly limits?: ShapeLimits;
@@ -28,6 +28,8 @@ export interface PipelineOptions {
   readonly guard?: Guard;
   /** What the operator allows pods to do in addition (S1.18). Default: nothing. */
   readonly allowed?: PodPermissions;
+  /** Packets of flows that have passed the rules skip them, until a change may deny them. Default: off. */
+  readonly fastPath?: boolean;
 }
 
 /** The last plan without refused policies. Once the kernel holds its result, nothing is left to do until the Snapshot changes. */
@@ -37,7 +39,7 @@ type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
  * The whole data flow, without I/O, and each way in which output becomes input again:
  *
  *     watch ──────ResourceEvent──► indexer ──Snapshot, Delta──► compile ──Ruleset, changes──► plan ──Stages──► apply
- *     sandboxes ──NodeFact──────►  │ ▲  ▲     (this node's)      │  ▲      (nftables)         ▲ │   (make, switch, break)
+ *     sandboxes ──NodeFact──────►  │ ▲  ▲     (this node's)      │  ▲      (nftables)         ▲ │   (make, switch, break, delete)
  *                                  │ │  └─ drain ──────────────┘  │                           └─┘ result: what the kernel
  *                                  ▼ │   (compiled: a new Delta)  └── refused ◄── what nft refuses    holds then
  *                          (1) to (4) below
@@ -62,12 +64,22 @@ export class Pipeline {
 
   constructor(
     nodeName: string,
-    { limits, budgets, fillBudgets, gate = true, podCidrs = [], guard = true, allowed = {} }: PipelineOptions = {},
+    {
+      limits,
+      budgets,
+      fillBudgets,
+      gate = true,
+      podCidrs = [],
+      guard = true,
+      allowed = {},
+      fastPath = false,
+    }: PipelineOptions = {},
   ) {
     this.#indexer = new Indexer(nodeName, { gate, podCidrs }, fillBudgets);
     this.#compiler = new Compiler({
       guard,
       allowed,
+      fastPath,
       ...(limits && { limits }),
       ...(budgets && { budgets }),
     });
@@ -139,17 +151,22 @@ export class Pipeline {
    * Plans the change from the kernel's content (`applied`) to the desired ruleset. `applied` is `undefined` if there is no table. Policies in `refused`
    * isolate and allow nothing (S9.10).
    */
-  plan(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId> = new Set()): Plan & { compiled: Compiled } {
+  plan(
+    applied: Ruleset | undefined,
+    refused: ReadonlySet<PolicyId> = new Set(),
+    options: PlanOptions = {},
+  ): Plan & { compiled: Compiled } {
     const snapshot = this.#indexer.snapshot();
     const last = this.#last;
     // Most events of a cluster change nothing on this node.
-    if (last?.compiled.revision === snapshot.revision && last.result === applied && refused.size === 0) {
+    const isPlanned = last?.compiled.revision === snapshot.revision && last.result === applied;
+    if (isPlanned && refused.size === 0 && options.renewsFlows !== true) {
       return { ...last, stages: [] };
     }
     const prepared = refused.size === 0 && this.#prepared?.revision === snapshot.revision ? this.#prepared : undefined;
     this.#prepared = undefined;
     const compiled = prepared ?? this.#compile(refused);
-    const plan = { compiled, ...planStages(compiled.ruleset, applied, compiled.changes) };
+    const plan = { compiled, ...planStages(compiled.ruleset, applied, compiled.changes, options) };
     // Drop the changes: they hold references to the previous sets, which would stay in memory.
     const again = { ...compiled, changes: new ElementChanges(), counts: { ...compiled.counts, builtClasses: 0 } };
     this.#last = refused.size === 0 ? { compiled: again, result: plan.result } : undefined;

@@ -43,6 +43,8 @@ const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
 const plan = 'test/plan/plan.test.ts';
 const editions = 'test/plan/editions.test.ts';
+const flowPlans = 'test/plan/flows.test.ts';
+const flows = 'test/compile/flows.test.ts';
 const rewrite = 'test/plan/rewrite.test.ts';
 const stages = 'test/property/stages.test.ts';
 const reconciler = 'test/agent/reconciler.test.ts';
@@ -245,8 +247,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'all stages are merged into one',
     file: 'src/plan/plan.ts',
-    find: 'stages: stages.filter(({ operations }) => operations.length > 0)',
-    replace: "stages: [{ name: 'switch', operations: stages.flatMap((stage) => stage.operations) }]",
+    find: 'return { stages, result:',
+    replace:
+      "return { stages: [{ name: 'switch', afterGracePeriod: false, operations: stages.flatMap((stage) => stage.operations) }], result:",
     specs: [plan],
   },
   {
@@ -652,10 +655,38 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'removals are part of the switch',
     file: 'src/plan/plan.ts',
-    find: 'stages: stages.filter(({ operations }) => operations.length > 0)',
+    find: 'return { stages, result:',
     replace:
-      "stages: [stages[0]!, { name: 'switch' as const, operations: stages.slice(1).flatMap((stage) => stage.operations) }].filter((stage) => stage.operations.length > 0)",
+      "return { stages: [stages[0]!, { name: 'switch' as const, afterGracePeriod: false, operations: stages.slice(1).flatMap((stage) => stage.operations) }].filter((stage) => stage?.operations.length > 0), result:",
     specs: [plan],
+  },
+  {
+    name: 'chains are deleted while packets may be in them',
+    file: 'src/plan/plan.ts',
+    find: ': isDeletion(step);',
+    replace: ': false;',
+    specs: [plan],
+  },
+  {
+    name: 'an element that denies is removed while packets may have missed the one that takes its place',
+    file: 'src/plan/plan.ts',
+    find: 'isAfterSwitch && plans.some(({ plan }) => plan.opens)',
+    replace: 'false',
+    specs: [plan],
+  },
+  {
+    name: 'each removal waits for packets in flight',
+    file: 'src/plan/flows.ts',
+    find: '!allows(chain)',
+    replace: 'true',
+    specs: [plan],
+  },
+  {
+    name: 'a change is in force only when the old chains are deleted',
+    file: 'src/agent/reconciler.ts',
+    find: "findLastIndex(({ name }) => name !== 'delete') + 1",
+    replace: 'length',
+    specs: [reconciler],
   },
   {
     name: 'a first load judges packets before it is complete',
@@ -807,7 +838,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an element that another program has added is not found',
     file: 'src/plan/table-plan.ts',
-    find: '[makeOperations, switchOperations, breakOperations].flatMap',
+    find: '[makeOperations, switchOperations, breakOperations, deletions].flatMap',
     replace: '[makeOperations, switchOperations].flatMap',
     specs: [reconciler],
   },
@@ -835,8 +866,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a write that failed counts as none',
     file: 'src/agent/transaction-tracker.ts',
-    find: 'if (isDone) this.#written++; else this.#isUnclear = true;',
-    replace: 'if (isDone) this.#written++;',
+    find: 'else if (isDone) this.#written++; else this.#isUnclear = true;',
+    replace: 'else if (isDone) this.#written++;',
     specs: [transactionTracker],
   },
   {
@@ -1073,7 +1104,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an agent that starts opens an address that the last one denied for its connections',
     file: 'src/compile/coming-addresses.ts',
-    find: 'if (elements.has(address) && !stillDenied.has(address)) coming.add(address);',
+    find: 'if (elements.has(address)) coming.add(address);',
     replace: '',
     specs: [reconciler],
   },
@@ -1087,9 +1118,37 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod that starts while there is no agent gets the connections of another',
     file: 'src/agent/stale-addresses.ts',
-    find: 'before ? this.#changed(before, owners) : comingAddresses(held ?? {}, ruleset)',
-    replace: 'before ? this.#changed(before, owners) : comingAddresses({}, ruleset)',
+    find: '[...comingAddresses(held, ruleset), ...deniedIn(snapshot)]',
+    replace: '[...deniedIn(snapshot)]',
     specs: [staleAddresses],
+  },
+  {
+    name: 'an address that is denied while the agent starts is clean',
+    file: 'src/agent/stale-addresses.ts',
+    find: '[...comingAddresses(held, ruleset), ...deniedIn(snapshot)]',
+    replace: '[...comingAddresses(held, ruleset)]',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'an address that was open to a pod of another node is clean',
+    file: 'src/agent/stale-addresses.ts',
+    find: 'size < 2 ? anyone : before?.get(address)',
+    replace: 'size < 0 ? anyone : before?.get(address)',
+    specs: [staleAddresses],
+  },
+  {
+    name: 'a write whose report was lost hides a foreign change',
+    file: 'src/agent/transaction-tracker.ts',
+    find: "else if (transaction === 'lost') this.missed();",
+    replace: "else if (transaction === 'lost') this.#isUnclear = true;",
+    specs: [transactionTracker],
+  },
+  {
+    name: 'a write that a monitor may have missed hides a foreign change',
+    file: 'src/agent/transaction-tracker.ts',
+    find: 'this.#uncounted = this.#writing;',
+    replace: '',
+    specs: [transactionTracker],
   },
   {
     name: 'another port of the same bridge is the same pod',
@@ -1101,8 +1160,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod that the gate does not hold loses connections of its own',
     file: 'src/agent/stale-addresses.ts',
-    find: 'return coming.filter(isGated);',
-    replace: 'return coming;',
+    find: 'return [...new Set(coming)].filter(isGated);',
+    replace: 'return [...new Set(coming)];',
     specs: [staleAddresses],
   },
   {
@@ -1263,8 +1322,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a foreign rule stays where it is',
     file: 'src/plan/table-plan.ts',
-    find: 'if (isBeyondRepair(wanted, before)) return undefined;',
-    replace: '',
+    find: 'if (isBeyondRepair(wanted, before) || ',
+    replace: 'if (',
     specs: [rewrite],
   },
   {
@@ -2721,5 +2780,82 @@ export const mutants: readonly Mutant[] = [
     find: "cluster.shows === 'part' && ",
     replace: "cluster.shows !== 'part' && ",
     specs: ['test/evaluator/near-miss.test.ts'],
+  },
+  {
+    name: 'flow sets outlive a switch',
+    file: 'src/plan/table-plan.ts',
+    find: 'switch: mustRenew ? withNewFlowSets(switching, result) : switching,',
+    replace: 'switch: switching,',
+    specs: [flowPlans],
+  },
+  {
+    name: 'flow sets outlive a break',
+    file: 'src/plan/table-plan.ts',
+    find: 'break: takesAway(breaking, result) ? withNewFlowSets(breaking, result) : breaking,',
+    replace: 'break: breaking,',
+    specs: [flowPlans],
+  },
+  {
+    name: 'an element that is added to any set only allows',
+    file: 'src/plan/flows.ts',
+    find: 'return mayDeny(change.set.name, after);',
+    replace: 'return false;',
+    specs: [flowPlans],
+  },
+  {
+    name: 'a flushed table keeps its flow sets',
+    file: 'src/plan/flows.ts',
+    find: 'sets.some(({ name }) => before.sets.has(name))',
+    replace: 'sets.some(({ name }) => before.sets.has(name)) && before.chains.values().some(fillsFlows)',
+    specs: [flowPlans],
+  },
+  {
+    name: 'a chain that another program has renamed keeps flow sets from being deleted',
+    file: 'src/plan/table-plan.ts',
+    find: ' || hasOtherReaders(before, desired)',
+    replace: '',
+    specs: [flowPlans],
+  },
+  {
+    name: 'link control adds itself to flow sets',
+    file: 'src/compile/flows.ts',
+    find: "{ ipv4: ['0.0.0.0'], ipv6: ['::', 'fe80::/10'] }",
+    replace: '{ ipv4: [], ipv6: [] }',
+    specs: [flows],
+  },
+  {
+    name: 'a reply passes by what passed in the original direction',
+    file: 'src/compile/names.ts',
+    find: 'return readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection);',
+    replace: "return readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection && 'original');",
+    specs: [flows],
+  },
+  {
+    name: 'a flow is known without its input device',
+    file: 'src/compile/flows.ts',
+    find: "return ['iifname', outputDevice[family], source, destination, port];",
+    replace: "return ['oifname', outputDevice[family], source, destination, port];",
+    specs: [flows],
+  },
+  {
+    name: 'connections that do not stand fill the flow sets',
+    file: 'src/compile/flows.ts',
+    find: "compare('ct state', '==', 'established'), ",
+    replace: '',
+    specs: [flows],
+  },
+  {
+    name: 'another program may fill flow sets while no agent runs',
+    file: 'src/agent/reconciler.ts',
+    find: '    this.#areFlowsDoubtful = haveFlows(ruleset);\n',
+    replace: '',
+    specs: [reconciler],
+  },
+  {
+    name: 'another program may fill flow sets',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (haveFlows(found)) ',
+    replace: 'if (found === undefined) ',
+    specs: [reconciler],
   },
 ];

@@ -55,8 +55,8 @@ export async function measureNewPolicy(
     const undone = await node.change('DELETED', newPolicy);
     if (round < 0) await node.twin.load(scriptOf(node.forecast.whole()));
     const baseline = await node.twin.run(scriptOf(made.stages, 'make', 'switch'));
-    // The baseline has no break stage: the replaced objects still exist, so the reversal needs no make stage.
-    for (const stage of ['switch', 'break'] as const) await node.twin.run(scriptOf(undone.stages, stage));
+    const rest = made.stages.filter(({ name: stage }) => stage === 'break' || stage === 'delete');
+    for (const stage of [...rest, ...undone.stages]) await node.twin.run(scriptOf([stage]));
     // The first round is a warm-up.
     if (round < 0) continue;
     ours.push(inForceAt(made.stages, 'addition') - made.sent);

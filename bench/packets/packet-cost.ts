@@ -19,6 +19,7 @@ const checks: Readonly<Record<string, Checks>> = {
   'without gate and guard': policiesAlone,
   gate: { gate: true, guard: false },
   'gate and guard': defaults,
+  'gate, guard and fast path': { ...defaults, fastPath: true },
 };
 
 const ways: Readonly<Record<string, Way>> = { 'no policy selects the ends': openWay, 'both ends isolated': way };
@@ -71,7 +72,7 @@ async function measureLayout(scene: Scene, layout: Layout, progress: (message: s
 }
 
 function nameOf(on: Checks): string {
-  return `gate-${on.gate}-guard-${on.guard}`;
+  return `gate-${on.gate}-guard-${on.guard}-fast-path-${on.fastPath ?? false}`;
 }
 
 /** One policy per namespace that isolates all its pods, and allows one port between the ends. */

@@ -14,6 +14,8 @@ import type { Layout } from './scene.ts';
 export interface Checks {
   readonly gate: boolean;
   readonly guard: boolean;
+  /** Default: off. */
+  readonly fastPath?: boolean;
 }
 
 /** The agent's defaults. */

@@ -42,7 +42,7 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
   const { config, client, guard, metrics, logger, signal } = context;
   const { nodeName: node, startGate, podCidrs } = config;
   const allowed = { tunnels: config.allowPodTunnels, routers: config.allowPodRouters };
-  const rules = { guard: guard.guard, allowed, budgets: budgetsOf(config.namespaceBudget) };
+  const rules = { guard: guard.guard, allowed, fastPath: config.fastPath, budgets: budgetsOf(config.namespaceBudget) };
   const pipeline = new Pipeline(node, {
     ...rules,
     gate: startGate,

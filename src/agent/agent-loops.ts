@@ -77,7 +77,7 @@ export function startLoops(
         if (isRestored) return;
         const { revision } = run.plan.compiled;
         if (revision !== applied?.revision) state.changed();
-        applied = { revision, resources: run.version };
+        applied = { revision, resources: run.version, unflushed: connections.unflushed };
       },
     },
   });

@@ -25,6 +25,8 @@ export interface AgentReports {
 export interface Applied {
   readonly revision: number;
   readonly resources: AppliedVersion;
+  /** Number of addresses that are denied until the connections of their last pods are deleted (S5.17). */
+  readonly unflushed: number;
 }
 
 /** An agent that is told to end has ten seconds (the chart's grace period). */

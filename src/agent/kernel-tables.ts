@@ -18,6 +18,8 @@ export interface KernelTablesOptions {
   readonly signal: AbortSignal;
   /** Milliseconds. After them the run is killed and rejects with the code `timeout`. Whether the kernel applied it is unknown then. */
   readonly timeoutMs?: number;
+  /** First waits until every packet is done that began before the last transaction (K27). */
+  readonly afterGracePeriod?: boolean;
 }
 
 export function nftKernelTables(nft: Nft): KernelTables {
@@ -34,6 +36,9 @@ export function nftKernelTables(nft: Nft): KernelTables {
       const listing = await nft.listChain(family, name, signal);
       return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
     },
-    run: (operations, options) => nft.run(renderScript(operations, { isCheck: options.check }), options),
+    async run(operations, options) {
+      if (options.afterGracePeriod) await nft.awaitGracePeriod(options.signal);
+      await nft.run(renderScript(operations, { isCheck: options.check }), options);
+    },
   };
 }

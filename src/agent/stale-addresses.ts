@@ -6,6 +6,9 @@ import type { Ruleset } from '../nftables/ruleset.ts';
 
 type LocalAddresses = Pick<Snapshot, 'localPods' | 'denied' | 'gatedRanges'>;
 
+/** No pod has this key. */
+const anyone = 'anyone';
+
 /** The pod that owns each local address. A denied address keeps its last owner, if it had one. */
 type Owners = ReadonlyMap<string, string | undefined>;
 
@@ -44,13 +47,17 @@ export class StaleAddresses {
     this.#localAddresses = localAddresses;
     const gated = mergeRanges(snapshot.gatedRanges.flatMap((range) => parseCidr(range) ?? []));
     const isGated = (address: string): boolean => holdsAddress(gated, parseAddress(address)!);
-    const coming = before ? this.#changed(before, owners) : comingAddresses(held ?? {}, ruleset);
+    const coming = before
+      ? this.#changed(before, owners)
+      : held
+        ? [...comingAddresses(held, ruleset), ...deniedIn(snapshot)]
+        : [];
     // After `#changed`, because an address that left and passes to a pod again is stale.
     for (const [address, owner] of owners) if (owner !== undefined) this.#forget(address);
     for (const address of before?.keys() ?? []) {
       if (!owners.has(address) && isGated(address)) this.#leaving.add(address);
     }
-    return coming.filter(isGated);
+    return [...new Set(coming)].filter(isGated);
   }
 
   /** The noted changes are in force: the kernel accepts no new connections of the addresses that left. */
@@ -94,7 +101,7 @@ export class StaleAddresses {
   #changed(before: Owners, now: Owners): string[] {
     return [...now].flatMap(([address, owner]) => {
       if (!before.has(address)) return this.#isStale(address) ? [address] : [];
-      // An address that was denied when it came has been closed since.
+      // An address that was denied when it came was stale then, or has been closed since.
       const last = before.get(address);
       return last !== undefined && last !== owner ? [address] : [];
     });
@@ -111,9 +118,18 @@ export class StaleAddresses {
   }
 }
 
+/** The addresses that are denied in both directions. */
+function deniedIn({ denied }: LocalAddresses): string[] {
+  return denied
+    .entries()
+    .flatMap(([address, { size }]) => (size === 2 ? [address] : []))
+    .toArray();
+}
+
 function ownersIn({ localPods, denied }: LocalAddresses, before: Owners | undefined): Owners {
   const owners = new Map<string, string | undefined>();
-  for (const address of denied.keys()) owners.set(address, before?.get(address));
+  // An address that is denied in one direction, or in none, is open to pods that are not known to be here.
+  for (const [address, { size }] of denied) owners.set(address, size < 2 ? anyone : before?.get(address));
   for (const pod of localPods.values()) for (const address of pod.addresses) owners.set(address, identityOf(pod));
   return owners;
 }

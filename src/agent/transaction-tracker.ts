@@ -19,6 +19,8 @@ export class TransactionTracker {
   #unnamed = 0;
   #written = 0;
   #writing = 0;
+  /** Writes in progress that may have been reported before `missed`. */
+  #uncounted = 0;
   /** True until the agent reads all of our tables. */
   #isUnclear = true;
   #lateSince: number | undefined;
@@ -26,12 +28,16 @@ export class TransactionTracker {
   reported(transaction: Transaction): void {
     if (transaction === 'ours') this.#ours++;
     else if (transaction === 'unnamed') this.#unnamed++;
-    else if (transaction === 'lost') this.#isUnclear = true;
+    else if (transaction === 'lost') this.missed();
   }
 
-  /** Some transactions may not have been reported. */
+  /**
+   * Some transactions may not have been reported. A report of an earlier write of the agent may still come. It counts as foreign, which costs a read. If
+   * the write counted and its report were lost, a foreign transaction could take its place.
+   */
   missed(): void {
     this.#clear();
+    this.#uncounted = this.#writing;
     this.#isUnclear = true;
   }
 
@@ -42,7 +48,8 @@ export class TransactionTracker {
   /** The kernel may have applied a write that failed. */
   endWrite(isDone: boolean): void {
     this.#writing--;
-    if (isDone) this.#written++;
+    if (this.#uncounted > 0) this.#uncounted--;
+    else if (isDone) this.#written++;
     else this.#isUnclear = true;
   }
 

@@ -71,14 +71,13 @@ interface FamilyFlush {
 /** Returns the addresses within `watched` that entries still name. */
 async function flushFamily({ family, targets, watched, run }: FamilyFlush): Promise<ReadonlySet<string>> {
   let seen = new Set<string>();
-  const list = async (): Promise<Entry[]> => {
-    const found: Entry[] = [];
+  const list = async (onEntry: (words: readonly string[]) => void): Promise<void> => {
     seen = new Set();
     // `save`: each entry as the command that would load it again.
     await run(['-L', '-f', family, '-o', 'save'], {
       onLine(line) {
         const words = line.split(' ');
-        if (words.some((word) => targets.has(word))) found.push(readEntry(words, targets));
+        if (words.some((word) => targets.has(word))) onEntry(words);
         if (watched.length === 0) return;
         words.forEach((word, index) => {
           const value = words[index + 1];
@@ -86,7 +85,6 @@ async function flushFamily({ family, targets, watched, run }: FamilyFlush): Prom
         });
       },
     });
-    return found;
   };
   // New strings: a part of a string keeps the whole chunk of the listing in memory.
   const watchedOf = (values: ReadonlySet<string>): ReadonlySet<string> => {
@@ -94,22 +92,43 @@ async function flushFamily({ family, targets, watched, run }: FamilyFlush): Prom
     const named = addresses.filter((address) => holdsAddress(watched, address));
     return new Set(named.map((address) => formatAddress(address.family, address.value)));
   };
-  const found = new Set((await list()).map(({ expiry }) => expiry));
-  if (found.size === 0) return watchedOf(seen);
+  // A pod can have all entries of the table: each is one line here, and nothing else.
+  const expiries = new TextBlocks();
+  await list((words) => expiries.add(`${expiryOf(words)}\n`));
+  if (expiries.isEmpty) return watchedOf(seen);
   // If that fails, the entries are left.
-  await expire(found, run).catch(() => undefined);
-  // New entries are not the earlier pod's: the node may send to the address, and the gate drops all else.
-  const left = (await list()).filter(({ expiry }) => found.has(expiry));
-  const deletions = new Map(left.flatMap(({ named }) => named.map((words) => [words.join(' '), words])));
-  for (const words of deletions.values()) await run(['-D', '-f', family, ...words]);
+  await expire(expiries.blocks(), run).catch(() => undefined);
+  // A new entry can only be the node's own, which makes it again: the gate drops all else.
+  const deletions = new Map<string, readonly string[]>();
+  await list((words) => {
+    for (const place of placesOf(words, targets)) deletions.set(place.join(' '), place);
+  });
+  for (const place of deletions.values()) await run(['-D', '-f', family, ...place]);
   return watchedOf(seen);
 }
 
-interface Entry {
-  /** The command that makes it expire now. It names only the tuple of the original direction, by which the kernel finds the entry. */
-  readonly expiry: string;
-  /** Each place where it names one of the addresses, as a condition of `conntrack -D`. */
-  readonly named: readonly (readonly string[])[];
+/** Texts, joined into few strings. */
+class TextBlocks {
+  readonly #blocks: string[] = [];
+  #last: string[] = [];
+
+  add(text: string): void {
+    if (this.#last.push(text) === 1000) this.#join();
+  }
+
+  get isEmpty(): boolean {
+    return this.#blocks.length === 0 && this.#last.length === 0;
+  }
+
+  blocks(): readonly string[] {
+    this.#join();
+    return this.#blocks;
+  }
+
+  #join(): void {
+    this.#blocks.push(this.#last.join(''));
+    this.#last = [];
+  }
 }
 
 /** `-g` and `-n` stand in place of `-r` and `-q` where the entry has NAT. */
@@ -132,17 +151,24 @@ const askedFor = new Map([
   ['--reply-vtag', '1'],
 ]);
 
-function readEntry(words: readonly string[], addresses: ReadonlySet<string>): Entry {
+/** The command that makes the entry expire now. It names only the tuple of the original direction, by which the kernel finds the entry. */
+function expiryOf(words: readonly string[]): string {
   const expiry = ['-A', '-t', '0'];
-  const named: string[][] = [];
   for (let index = 1; index + 1 < words.length; index += 2) {
     const [key, value] = [words[index]!, words[index + 1]!];
     if (keysOfTuple.has(key)) expiry.push(key, value);
     // conntrack requires these, with any value. It cannot read all values that it prints.
     if (askedFor.has(key)) expiry.push(key, askedFor.get(key)!);
-    if (addresses.has(value) && places[key]) named.push([places[key], value]);
   }
-  return { expiry: expiry.join(' '), named };
+  return expiry.join(' ');
+}
+
+/** Each place where the entry names one of the addresses, as a condition of `conntrack -D`. */
+function placesOf(words: readonly string[], addresses: ReadonlySet<string>): (readonly string[])[] {
+  return words.flatMap((key, index) => {
+    const [place, value] = [places[key], words[index + 1]];
+    return place !== undefined && value !== undefined && addresses.has(value) ? [[place, value]] : [];
+  });
 }
 
 /** O_TMPFILE of open(2). Node has no constant for it. */
@@ -152,9 +178,9 @@ const withoutName = constants.O_RDWR | constants.O_DIRECTORY | 0o20000000;
  * conntrack opens its input by path. That fails for a socket, which Node gives its children as standard input. So it gets a file, in memory, since the
  * root file system is read-only.
  */
-async function expire(commands: Iterable<string>, run: Run): Promise<void> {
+async function expire(commands: readonly string[], run: Run): Promise<void> {
   await using file = await open('/dev/shm', withoutName, 0o600);
-  await file.writeFile([...commands].map((each) => `${each}\n`).join(''));
+  await file.writeFile(commands);
   await run(['-R', '/dev/stdin'], { stdin: file.fd });
 }
 

@@ -15,6 +15,8 @@ export interface Nft {
   listSet(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Runs a script as one transaction, or with `check` only asks whether the kernel would accept it. */
   run(script: string, options: NftRunOptions): Promise<void>;
+  /** Resolves when every packet is done that began before the last transaction that deleted something (K27). */
+  awaitGracePeriod(signal: AbortSignal): Promise<void>;
 }
 
 export interface NftRunOptions {
@@ -79,6 +81,10 @@ export function createNft({ program = 'nft', timeoutMs: most = 60_000 }: NftOpti
     listSet: (family, name, signal) => list(setArguments(family, name), signal),
     async run(script, { check, signal, timeoutMs }) {
       await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal, timeoutMs);
+    },
+    // The kernel waits when a process closes its netlink socket. A socket counts only if it was used, so nft has to ask something.
+    async awaitGracePeriod(signal) {
+      await run(['list', 'tables', 'ip'], '', signal);
     },
   };
 }

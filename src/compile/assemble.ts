@@ -7,6 +7,7 @@ import { bridgeTable } from './bridge-table.ts';
 import type { BuiltClass } from './class-shape.ts';
 import { devicesOf, guardedEnds, linkSets, type AddressClasses, type Devices } from './links.ts';
 import type { LocalPart } from './local-part.ts';
+import { flowSets } from './flows.ts';
 import { buildDispatch } from './dispatch-maps.ts';
 import { tableOf } from './table.ts';
 
@@ -21,9 +22,10 @@ export type NoAllows = Readonly<Record<Direction, BuiltClass>>;
 
 const noDevices: Devices = { routed: [], ports: [] };
 
-export interface AntiSpoof {
+export interface RuleOptions {
   readonly guard: Guard;
   readonly allowed: PodPermissions;
+  readonly fastPath: boolean;
 }
 
 /** The classes of every local address, including denied addresses. */
@@ -50,7 +52,7 @@ export function assemble(
   addresses: ReadonlyMap<string, AddressClasses>,
   noAllows: NoAllows,
   nodes: LocalPart['nodeSets'],
-  { guard, allowed }: AntiSpoof,
+  { guard, allowed, fastPath }: RuleOptions,
 ): Ruleset {
   const { gatedRanges } = snapshot;
   // Without a bridge table, rules cannot tell bridge ports apart.
@@ -67,12 +69,13 @@ export function assemble(
       guarded,
       closesBridges,
       allowed,
+      fastPath,
     });
     const dispatch = buildDispatch(family, addresses, links, guarded);
     const ofNodes = [...own, ...(allowed.tunnels ? [] : [others, ...(hasRanges ? [podRanges] : [])])];
     const ofGuard = guarded.length > 0 ? [...linkSets(family, links, guarded, closesBridges), ...ofNodes] : [];
     return tableOf({
-      sets: [...dispatch.sets, ...ofGuard],
+      sets: [...dispatch.sets, ...ofGuard, ...(fastPath ? flowSets[family] : [])],
       maps: dispatch.maps,
       chains: [...base, ...dispatch.chains],
     });

@@ -2,6 +2,7 @@ import type { Family } from '../model/address.ts';
 import { directions, type Direction } from '../model/policy.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { gateChain, nonlocalChains } from './gate.ts';
+import { flowLookups, flowRecords } from './flows.ts';
 import { closedBridgeRule, guardChains, guardRuleForMiss, guardRules } from './anti-spoof.ts';
 import { linkControlRules, routerRule } from './link-control.ts';
 import {
@@ -56,11 +57,13 @@ export interface BaseFacts {
   /** There is no bridge table, so rules cannot judge link-local packets between bridge ports. */
   readonly closesBridges: boolean;
   readonly allowed: PodPermissions;
+  /** Packets of known flows skip the rules (`flows.ts`). */
+  readonly fastPath: boolean;
 }
 
 /** The chains of a family's table that do not depend on policies. */
 export function baseChains(family: Family, facts: BaseFacts): Chain[] {
-  const { gatedRanges, podRanges, guarded, closesBridges, allowed } = facts;
+  const { gatedRanges, podRanges, guarded, closesBridges, allowed, fastPath } = facts;
   const guardsLinks = guarded.length > 0;
   const guard: AntiSpoofRules = (...ends) =>
     ends.filter((end) => guarded.includes(end)).flatMap((end) => guardRules(end, family));
@@ -86,8 +89,16 @@ export function baseChains(family: Family, facts: BaseFacts): Chain[] {
       : []),
   ];
   const errors = errorRules(family, guardsLinks);
+  const judged = (ctDirection: CtDirection): NftRule[] => {
+    const rules = dispatchBoth(family, ctDirection, dispatch);
+    return fastPath ? [...flowLookups(family, ctDirection), ...rules, ...flowRecords(family, ctDirection)] : rules;
+  };
   return [
-    { name: 'forward', base: { hook: 'forward', priority: hookPriority }, rules: forwardRules(family, dispatch) },
+    {
+      name: 'forward',
+      base: { hook: 'forward', priority: hookPriority },
+      rules: forwardRules(fastPath ? toOriginals : judged('original')),
+    },
     {
       name: 'input',
       base: { hook: 'input', priority: hookPriority },
@@ -98,7 +109,8 @@ export function baseChains(family: Family, facts: BaseFacts): Chain[] {
       base: { hook: 'output', priority: hookPriority },
       rules: [...(guardsLinks ? [forgedOutputRule(family)] : []), ...outputRules()],
     },
-    { name: chainNames.replies, rules: dispatchBoth(family, 'reply', dispatch) },
+    ...(fastPath ? [{ name: chainNames.originals, rules: judged('original') }] : []),
+    { name: chainNames.replies, rules: judged('reply') },
     { name: chainNames.notEstablished, rules: notEstablishedRules(family, guard, routers, errors.unrelated) },
     ...errorChains(family, guard, errors.ofOthers),
     ...midstreamChains(family, guard),
@@ -168,11 +180,14 @@ const jumpToNotEstablished: NftRule = {
   verdict: jumpTo(chainNames.notEstablished),
 };
 
-function forwardRules(family: Family, dispatch: Dispatch): NftRule[] {
+/** Not in `forward`: the plan writes this chain anew with its flow sets, and in `forward` the agent sees whether another program changes the table. */
+const toOriginals: readonly NftRule[] = [{ matches: [], verdict: goTo(chainNames.originals) }];
+
+function forwardRules(originals: readonly NftRule[]): NftRule[] {
   return [
     jumpToNotEstablished,
     { matches: [compare('ct direction', '==', 'reply')], verdict: goTo(chainNames.replies) },
-    ...dispatchBoth(family, 'original', dispatch),
+    ...originals,
   ];
 }
 

@@ -17,7 +17,7 @@ import { isolationMapName, ifIpsSetName } from './names.ts';
 const noAllows = buildNoAllows();
 
 /**
- * Addresses that the desired ruleset opens and the kernel's ruleset keeps closed, denies in both directions, or opens for another device. A table or set that the kernel does not
+ * Addresses of the desired ruleset that the kernel's ruleset keeps closed, denies in both directions, or opens for another device. A table or set that the kernel does not
  * have yields none: its pods may have run for long.
  */
 export function comingAddresses(held: Ruleset, wanted: Ruleset): string[] {
@@ -34,11 +34,8 @@ export function comingAddresses(held: Ruleset, wanted: Ruleset): string[] {
     }
   }
   for (const family of families) {
-    const stillDenied = deniedIn(wanted, family);
     const elements = isolationMap(wanted, 'egress', family)?.elements ?? new Map<Element, ElementVerdict>();
-    for (const address of deniedIn(held, family)) {
-      if (elements.has(address) && !stillDenied.has(address)) coming.add(address);
-    }
+    for (const address of deniedIn(held, family)) if (elements.has(address)) coming.add(address);
   }
   return [...coming];
 }

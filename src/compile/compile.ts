@@ -3,7 +3,7 @@ import type { PolicyId } from '../model/policy.ts';
 import type { Delta, PodKey, Snapshot } from '../model/snapshot.ts';
 import { ElementChanges } from '../nftables/element-changes.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
-import { assemble, classesOfAddresses, type AntiSpoof, type Guard, type NoAllows } from './assemble.ts';
+import { assemble, classesOfAddresses, type Guard, type NoAllows, type RuleOptions } from './assemble.ts';
 import type { PodPermissions } from './base-chains.ts';
 import { defaultBudgets, type Budgets } from './budgets.ts';
 import { buildClasses, buildNoAllows, readersOf, type KnownClass } from './build-classes.ts';
@@ -24,6 +24,8 @@ export interface CompileOptions {
   readonly guard?: Guard;
   /** Default: nothing. */
   readonly allowed?: PodPermissions;
+  /** Packets of flows that have passed the rules skip them (`flows.ts`). Default: off. */
+  readonly fastPath?: boolean;
 }
 
 export interface Compiled {
@@ -67,14 +69,14 @@ export class Compiler {
   readonly #leftOut = new LeftOutMemory();
   readonly #limits: ShapeLimits;
   readonly #budgets: Budgets;
-  readonly #antiSpoof: AntiSpoof;
+  readonly #ruleOptions: RuleOptions;
   readonly #noAllows: NoAllows;
 
   constructor(options: CompileOptions = {}) {
     const { limits = defaultLimits, budgets = defaultBudgets, guard = true } = options;
     this.#limits = limits;
     this.#budgets = budgets;
-    this.#antiSpoof = { guard, allowed: options.allowed ?? {} };
+    this.#ruleOptions = { guard, allowed: options.allowed ?? {}, fastPath: options.fastPath ?? false };
     this.#noAllows = buildNoAllows();
   }
 
@@ -142,7 +144,7 @@ export class Compiler {
     };
     const build = (): Ruleset => {
       const addresses = classesOfAddresses(snapshot, classesOf, this.#noAllows);
-      return assemble(snapshot, addresses, this.#noAllows, local.nodeSets, this.#antiSpoof);
+      return assemble(snapshot, addresses, this.#noAllows, local.nodeSets, this.#ruleOptions);
     };
     const ruleset = areChainsSame
       ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf), changes)

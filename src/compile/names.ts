@@ -6,6 +6,7 @@ export const chainNames = {
   errors: { forward: 'icmp-errors', input: 'icmp-errors-to-node' },
   midstream: { any: 'midstream', destination: 'to-midstream' },
   resetTcp: 'reset-tcp',
+  originals: 'originals',
   replies: 'replies',
   deny: { ingress: 'deny-ingress', egress: 'deny-egress' },
   record: { ingress: 'record-ingress', egress: 'record-egress' },
@@ -45,6 +46,11 @@ export function isolationMapName(direction: string, family: Family, reading: Rea
 /** The map by device and address, for pods whose device is known. */
 export function byIfMapName(direction: string, family: Family, ctDirection: CtDirection): string {
   return readingName(`${direction}${familyDigit[family]}-by-if`, ctDirection);
+}
+
+/** A flow set, by the direction of its packets. Names of the two directions differ because their ports do. */
+export function flowSetName(protocol: 'tcp' | 'udp', family: Family, ctDirection: CtDirection): string {
+  return readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection);
 }
 
 export const isolatedSetName = { ipv4: 'isolated4', ipv6: 'isolated6' } as const;

@@ -11,6 +11,8 @@ export interface AgentConfig {
   readonly startGate: boolean;
   /** The guard lets pods send from their own addresses only. */
   readonly guard: boolean;
+  /** Packets of flows that have passed all rules skip them. */
+  readonly fastPath: boolean;
   /** Pods may send tunnel packets to nodes. */
   readonly allowPodTunnels: boolean;
   /** Pods may be routers and DHCP servers of their link. */
@@ -43,6 +45,7 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     logLevel: readRequired(agentFlags.logLevel, values.logLevel, env),
     startGate: readRequired(agentFlags.startGate, values.startGate, env),
     guard: readRequired(agentFlags.guard, values.guard, env),
+    fastPath: readRequired(agentFlags.fastPath, values.fastPath, env),
     allowPodTunnels: readRequired(agentFlags.allowPodTunnels, values.allowPodTunnels, env),
     allowPodRouters: readRequired(agentFlags.allowPodRouters, values.allowPodRouters, env),
     podCidrs: readFlag(agentFlags.podCidr, values.podCidr, env),

@@ -89,6 +89,15 @@ const guard: Flag<boolean> = {
   read: readSwitch,
 };
 
+const fastPath: Flag<boolean> = {
+  name: 'fast-path',
+  env: 'POSTERN_FAST_PATH',
+  fallback: 'false',
+  summary: 'let packets of flows that have passed all rules skip them, until a change may deny them',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
 const allowPodTunnels: Flag<boolean> = {
   name: 'allow-pod-tunnels',
   env: 'POSTERN_ALLOW_POD_TUNNELS',
@@ -187,6 +196,7 @@ export const agentFlags = {
   logLevel,
   startGate,
   guard,
+  fastPath,
   allowPodTunnels,
   allowPodRouters,
   podCidr,

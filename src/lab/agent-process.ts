@@ -38,6 +38,8 @@ export interface Applied {
   /** Missing until the first apply, as are the resources. */
   readonly revision?: number;
   readonly resources?: Readonly<Record<string, string>>;
+  /** Number of addresses that are denied until connections are deleted. */
+  readonly unflushed?: number;
 }
 
 /** `postern agent` on one node. It reaches the API server through a relay on the node's loopback. */

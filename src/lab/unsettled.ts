@@ -2,6 +2,7 @@ import type { AgentProcess } from './agent-process.ts';
 import { objectAt } from './api/object.ts';
 import type { ApiObject } from './api/object.ts';
 import type { ClusterState } from './cluster-state.ts';
+import { plural } from '../lib/plural.ts';
 import { LabError } from './error.ts';
 import { podKey } from './pod-spec.ts';
 
@@ -33,6 +34,11 @@ export async function findUnsettled(
     for (const [resource, digest] of Object.entries(digests)) {
       const has = applied.resources?.[resource] ?? 'nothing';
       if (has !== digest) return { what: `the agent of ${node} has applied ${resource} ${has}, not ${digest}`, agent };
+    }
+    const { unflushed = 0 } = applied;
+    if (unflushed > 0) {
+      const what = `the agent of ${node} denies ${plural(unflushed, 'address', 'addresses')} until it has deleted the connections of earlier pods`;
+      return { what, agent };
     }
   }
   return undefined;

@@ -31,6 +31,7 @@ const notations: Readonly<Record<KeyType, Notation>> = {
   },
   inet_service: { bits: 16, read: (text) => readNumber(text, 65_535n), write: String },
   ifname: { bits: 128, read: readDevice, write: writeDevice },
+  iface_index: { bits: 32, read: readIndex, write: String },
   ether_addr: { bits: 48, read: readMac, write: writeMac },
 };
 
@@ -93,6 +94,10 @@ function readMac(text: string): bigint | undefined {
 
 function writeMac(value: bigint): string {
   return value.toString(16).padStart(12, '0').match(/../g)!.join(':');
+}
+
+function readIndex(text: string): bigint | undefined {
+  return /^[0-9]{1,10}$/.test(text) && Number(text) < 2 ** 32 ? BigInt(text) : undefined;
 }
 
 function readNumber(text: string, maximum: bigint): bigint | undefined {

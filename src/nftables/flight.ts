@@ -1,8 +1,8 @@
 import type { NftRule, NftSet, Table, VerdictMap } from './ruleset.ts';
 
 /**
- * A table that changes while a packet is being evaluated. More than one transaction seldom happens between a packet's reads: nft finishes a script
- * with deletions only after all packets that started before it are done (the kernel's grace period, K27).
+ * A table that changes while a packet is being evaluated. A session writes several transactions within a millisecond, so a packet in flight may meet
+ * more than one. A stage with `afterGracePeriod` begins only after all older packets are done (K27).
  */
 export interface Flight {
   /** The states of the table, oldest first, one per transaction. */
@@ -12,7 +12,15 @@ export interface Flight {
    * set or map is a read. Read 0 enters the first base chain.
    */
   readonly generationAt: (read: number) => number;
+  /** What packets have added to the flow sets. Without it, flow sets are empty, and all packets pass the rules. */
+  readonly memory?: FlowMemory;
 }
+
+/**
+ * The elements that packets added, by set object: as in the kernel, a set that a transaction deletes and makes again under the same name is another
+ * set, and rules that were written before still refer to the old one.
+ */
+export type FlowMemory = Map<NftSet, Set<string>>;
 
 /** A packet's position in a chain. */
 export interface Place {
@@ -50,11 +58,30 @@ export class Reader {
   }
 
   set(name: string, place: Place): NftSet {
-    return this.#read(({ sets }) => sets.get(name), name, place);
+    return this.#flowSet(name, place) ?? this.#read(({ sets }) => sets.get(name), name, place);
   }
 
   map(name: string, place: Place): VerdictMap {
     return this.#read(({ maps }) => maps.get(name), name, place);
+  }
+
+  /** Adds the key to the flow set that the rule refers to. */
+  remember(name: string, place: Place, key: readonly string[] | undefined): void {
+    const { memory } = this.#flight;
+    const set = this.#flowSet(name, place);
+    if (!memory || !set || !key) return;
+    const elements = memory.get(set) ?? new Set();
+    memory.set(set, elements.add(key.join(' . ')));
+  }
+
+  isRemembered(set: NftSet, key: readonly string[]): boolean {
+    return this.#flight.memory?.get(set)?.has(key.join(' . ')) ?? false;
+  }
+
+  /** A rule refers to the set that had the name when the rule was written. */
+  #flowSet(name: string, { generation }: Place): NftSet | undefined {
+    const set = this.#flight.generations[generation]!.sets.get(name);
+    return set?.records && set;
   }
 
   /** The object that a rule looks up. If it was deleted meanwhile, the packet still sees its last content. */

@@ -77,6 +77,10 @@ export function readField(packet: Packet, field: Field): string | undefined {
       return protocol === 'udp' ? numberText(packet.sourcePort) : undefined;
     case 'udp dport':
       return protocol === 'udp' ? numberText(packet.destinationPort) : undefined;
+    case 'tcp sport':
+      return protocol === 'tcp' ? numberText(packet.sourcePort) : undefined;
+    case 'tcp dport':
+      return protocol === 'tcp' ? numberText(packet.destinationPort) : undefined;
     case 'ct state':
       return packet.ctState;
     case 'ct direction':
@@ -92,6 +96,8 @@ export function readField(packet: Packet, field: Field): string | undefined {
     case 'iifname':
       return packet.inInterface ?? '';
     case 'oifname':
+    // A name stands for the index: only sets that packets fill have one in their key.
+    case 'oif':
       return packet.outInterface ?? '';
     case 'meta iifkind':
       return packet.inKind;

@@ -29,9 +29,9 @@ function takeCounter(expressions: JsonObject[]): boolean {
   return isCounter;
 }
 
-/** A `limit` is allowed only before a jump to a chain that returns. Otherwise the limit would decide the packet's verdict. */
+/** A `limit` is allowed only before a jump to a chain that returns, or before `add @set`. Otherwise the limit would decide the packet's verdict. */
 function isLimitAllowed(matches: readonly Match[], verdict: Verdict): boolean {
-  return verdict.kind === 'jump' || !matches.some(({ kind }) => kind === 'limit');
+  return verdict.kind === 'jump' || verdict.kind === 'remember' || !matches.some(({ kind }) => kind === 'limit');
 }
 
 /**
@@ -77,8 +77,8 @@ function parseVerdict(json: JsonObject | undefined, ports: Ports): Verdict | und
     const { op, elem, set: name, stmt } = json.set;
     const key = parseFields(elem, ports);
     const set = parseReference(name);
-    const counts = op === 'add' && sameJson(stmt, [{ counter: null }]);
-    return key && set !== undefined && counts ? { kind: 'record', key, set } : undefined;
+    const kind = stmt === undefined ? 'remember' : sameJson(stmt, [{ counter: null }]) ? 'record' : undefined;
+    return key && set !== undefined && op === 'add' && kind !== undefined ? { kind, key, set } : undefined;
   }
   if (isObject(json?.reject)) {
     return json.reject.type === 'tcp reset' ? { kind: 'reject-tcp-reset' } : undefined;
@@ -189,7 +189,7 @@ function parseFields(json: Json | undefined, ports: Ports): Field[] | undefined 
 
 const portProtocols: ReadonlySet<Json | undefined> = new Set(['tcp', 'udp', 'sctp']);
 const portFields: ReadonlySet<Json | undefined> = new Set(['sport', 'dport']);
-const deviceNames: ReadonlySet<Json | undefined> = new Set(['iifname', 'oifname']);
+const deviceNames: ReadonlySet<Json | undefined> = new Set(['iifname', 'oifname', 'oif']);
 
 function parseField(json: Json, ports: Ports): Field | undefined {
   if (!isObject(json)) return undefined;

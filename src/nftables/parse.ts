@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from './json.ts';
 import { entriesOf } from './entries.ts';
-import { hasOnly, isList, listOf } from './json.ts';
+import { hasOnly, isList, isObject, listOf } from './json.ts';
 import { elementParser } from './parse-element.ts';
 import { foreignRule, parseElementVerdict, parseRule } from './parse-rule.ts';
 import type {
@@ -103,13 +103,23 @@ function parseSet(name: string, object: JsonObject): NftSet {
   return { name, ...header, elements };
 }
 
-/** A set that packets add elements to. The elements are not read here (`parse-records.ts`). */
+/**
+ * A set that packets add elements to. The elements are not read here (`parse-records.ts`). If one has a comment or a time of its own, no packet has
+ * added it, and the set is foreign.
+ */
 function parseRecordSet({ size, timeout, flags, ...object }: JsonObject): NftSet | undefined {
   if (typeof size !== 'number' || typeof timeout !== 'number') return undefined;
   const named = new Set(listOf(flags));
   if (named.size !== 2 || !named.has('dynamic') || !named.has('timeout')) return undefined;
   const header = parseSetHeader(object, ['elem']);
-  return header && { name: String(object.name), ...header, elements: new Set(), records: { seconds: timeout, size } };
+  if (!header) return undefined;
+  const added = listOf(object.elem);
+  const isByPackets = (json: Json): boolean =>
+    isObject(json) && isObject(json.elem) && hasOnly(json.elem, ['val', 'expires', 'counter']);
+  if (!added.every(isByPackets)) return undefined;
+  const isFilled = added.some((json) => isObject(json) && isObject(json.elem) && json.elem.counter === undefined);
+  const records = { seconds: timeout, size };
+  return { name: String(object.name), ...header, elements: new Set(), records, ...(isFilled && { isFilled }) };
 }
 
 function parseMap(name: string, object: JsonObject): VerdictMap {
@@ -134,6 +144,7 @@ const keyTypes: ReadonlySet<string> = new Set<KeyType>([
   'inet_proto',
   'inet_service',
   'ifname',
+  'iface_index',
   'ether_addr',
 ]);
 

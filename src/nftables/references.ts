@@ -13,6 +13,6 @@ export function referencesOf(object: Chain | VerdictMap | NftSet): string[] {
 
 function referenceOf(verdict: Verdict): string[] {
   if (verdict.kind === 'vmap') return [verdict.map];
-  if (verdict.kind === 'record') return [verdict.set];
+  if (verdict.kind === 'record' || verdict.kind === 'remember') return [verdict.set];
   return verdict.kind === 'jump' || verdict.kind === 'goto' ? [verdict.chain] : [];
 }

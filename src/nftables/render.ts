@@ -28,7 +28,8 @@ import { catchAll, tableFamilies, tableName } from './ruleset.ts';
 export function renderScript(operations: readonly Operation[], { isCheck = false } = {}): string {
   const dormant = new Set(isCheck ? operations.filter(makesTable).map(({ family }) => family) : []);
   const lines: string[] = [];
-  let open: { readonly table: string; readonly names: Set<string> } | undefined;
+  let open: string | undefined;
+  const names = new Set<string>();
   const close = (): void => {
     if (open) lines.push(`${lines.pop()!}; }`);
     open = undefined;
@@ -36,16 +37,17 @@ export function renderScript(operations: readonly Operation[], { isCheck = false
   for (const operation of operations) {
     const { before, addition } = lineOf(operation);
     const name = nameOfTable(operation.family);
-    const joins = addition && before === undefined && open?.table === name && !open.names.has(addition.name);
+    const joins = addition && before === undefined && open === name && !addition.names.some((each) => names.has(each));
     if (!joins) close();
     if (!addition) lines.push(makesTable(operation) && dormant.size > 0 ? `${before!} { flags dormant; }` : before!);
     else if (open) lines.push(addition.text);
     else {
-      open = { table: name, names: new Set() };
+      open = name;
+      names.clear();
       const flags = dormant.has(operation.family) ? 'flags dormant; ' : '';
       lines.push(`${before === undefined ? '' : `${before}; `}table ${name} { ${flags}${addition.text}`);
     }
-    if (addition) open?.names.add(addition.name);
+    for (const each of addition?.names ?? []) names.add(each);
   }
   close();
   return lines.map((line) => `${line}\n`).join('');
@@ -55,10 +57,16 @@ function makesTable({ verb }: Operation): boolean {
   return verb === 'add table' || verb === 'replace table';
 }
 
+/** Statements of a block, and the objects that they name. */
+interface Addition {
+  readonly names: readonly string[];
+  readonly text: string;
+}
+
 /** A separate statement, an addition inside a table block, or both in this order. */
 interface Line {
   readonly before?: string;
-  readonly addition?: { readonly name: string; readonly text: string };
+  readonly addition?: Addition;
 }
 
 /**
@@ -83,6 +91,23 @@ function lineOf(operation: Operation): Line {
       return {
         before: `flush chain ${ours} ${chain.name}`,
         ...inBlock('chain', chain.name, chainBody(chain)),
+      };
+    }
+    case 'renew sets': {
+      const { sets, chains } = operation;
+      const bodies = [
+        ...sets.map((set) => inBlock('set', set.name, setBody(set))),
+        ...chains.map((chain) => inBlock('chain', chain.name, chainBody(chain))),
+      ];
+      return {
+        before: [
+          ...chains.map(({ name }) => `flush chain ${ours} ${name}`),
+          ...sets.map(({ name }) => `delete set ${ours} ${name}`),
+        ].join('; '),
+        addition: {
+          names: bodies.flatMap(({ addition }) => addition.names),
+          text: bodies.map(({ addition }) => addition.text).join('; '),
+        },
       };
     }
     case 'add elements': {
@@ -210,6 +235,8 @@ export function renderVerdict(verdict: Verdict): string {
       return 'reject with tcp reset';
     case 'record':
       return `add @${verdict.set} { ${verdict.key.join(' . ')} counter }`;
+    case 'remember':
+      return `add @${verdict.set} { ${verdict.key.join(' . ')} }`;
     case 'return':
     case 'accept':
     case 'drop':
@@ -257,10 +284,10 @@ function recordFlags({ records }: NftSet): string[] {
   return records ? [`size ${records.size}`, 'flags dynamic,timeout', `timeout ${records.seconds}s`] : [];
 }
 
-function inBlock(kind: 'set' | 'map' | 'chain', name: string, body: Body): Line {
+function inBlock(kind: 'set' | 'map' | 'chain', name: string, body: Body): { readonly addition: Addition } {
   const elements = body.elements.length === 0 ? [] : [`elements = { ${body.elements.join(', ')} }`];
   const statements = [...body.statements, ...elements].map((statement) => `${statement}; `);
-  return { addition: { name, text: `${kind} ${name} { ${statements.join('')}}` } };
+  return { addition: { names: [name], text: `${kind} ${name} { ${statements.join('')}}` } };
 }
 
 function paragraph(kind: 'set' | 'map' | 'chain', name: string, body: Body): string {

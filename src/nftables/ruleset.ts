@@ -1,7 +1,14 @@
 /** nftables as data: the subset of the language that Postern writes. Terms as in nft(8). */
 
-/** A key type of sets. Device names have 1 to 15 characters of `A-Z a-z 0-9 . _ : @ -`; MACs are in lower case. */
-export type KeyType = 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'inet_service' | 'ifname' | 'ether_addr';
+/** A key type of sets; a key has at most five of them (K37). Device names have 1 to 15 characters of `A-Z a-z 0-9 . _ : @ -`; MACs are in lower case. */
+export type KeyType =
+  | 'ipv4_addr'
+  | 'ipv6_addr'
+  | 'inet_proto'
+  | 'inet_service'
+  | 'ifname'
+  | 'iface_index'
+  | 'ether_addr';
 
 /** A field of a packet that a match can read, in nft's spelling. */
 export type Field =
@@ -14,6 +21,8 @@ export type Field =
   | 'th dport'
   | 'udp sport'
   | 'udp dport'
+  | 'tcp sport'
+  | 'tcp dport'
   | 'ct state'
   | 'ct direction'
   | 'icmp type'
@@ -25,6 +34,7 @@ export type Field =
   | 'ip protocol'
   | 'iifname'
   | 'oifname'
+  | 'oif'
   | 'meta iifkind'
   | 'meta oifkind'
   | 'meta pkttype'
@@ -79,12 +89,17 @@ export type Verdict =
   /** Implies TCP. */
   | { readonly kind: 'reject-tcp-reset' }
   /** `add @set { … counter }`: adds the fields to a set of records. Evaluation continues with the next rule, even if the set is full. */
-  | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string };
+  | { readonly kind: 'record'; readonly key: readonly Field[]; readonly set: string }
+  /**
+   * `add @set { … }`: adds the fields to a set that rules look up, so that later packets with the same fields match (a flow set). Evaluation continues
+   * as after `record`.
+   */
+  | { readonly kind: 'remember'; readonly key: readonly Field[]; readonly set: string };
 
 /**
  * A rule must have the form in which nft lists it (K30); otherwise the agent would find a difference after a restart. Neighbouring header fields are in
  * header order (`ip ttl` before `ip protocol`). Matches that another part implies are left out: no `meta l4proto`, nor in table `ip` an
- * `ip protocol`, before `icmp type`, a port, `tcp-not-syn`, or a reset. `udp dport` matches UDP only; `th dport` matches the protocol that the rule
+ * `ip protocol`, before `icmp type`, a port, `tcp-not-syn`, or a reset. `udp dport` matches UDP only, `tcp dport` TCP only; `th dport` matches the protocol that the rule
  * matches, or any protocol.
  */
 export interface NftRule {
@@ -122,6 +137,8 @@ export interface NftSet {
   readonly elements: ReadonlySet<Element>;
   /** Packets add its elements; each expires after `seconds`, and the set holds at most `size`. `elements` is empty then. */
   readonly records?: { readonly seconds: number; readonly size: number };
+  /** Packets (or other programs) had added elements without a counter when the set was read from the kernel. */
+  readonly isFilled?: true;
 }
 
 export interface VerdictMap {
@@ -185,7 +202,10 @@ export const hooksOf: Readonly<Record<TableFamily, ReadonlySet<Hook>>> = {
 /** One line of a script. */
 export type Operation = { readonly family: TableFamily } & Change;
 
-/** A change of one table. `replace rules` replaces all rules of an existing chain (flush and add). */
+/**
+ * A change of one table. `replace rules` replaces all rules of an existing chain (flush and add). `renew sets` deletes sets that packets fill, makes them
+ * again empty, and writes the rules of all chains that refer to them: nft deletes no set in use.
+ */
 export type Change =
   /** `replace table` deletes all content first. The plan never deletes a table: see `emptied` in `plan/table-plan.ts`. */
   | { readonly verb: 'add table' | 'replace table' }
@@ -193,6 +213,7 @@ export type Change =
   | { readonly verb: 'add map'; readonly map: VerdictMap }
   | { readonly verb: 'add chain'; readonly chain: Chain }
   | { readonly verb: 'replace rules'; readonly chain: Chain }
+  | { readonly verb: 'renew sets'; readonly sets: readonly NftSet[]; readonly chains: readonly Chain[] }
   /** Independent of the chain's declaration. */
   | { readonly verb: 'flush chain'; readonly name: string }
   | { readonly verb: 'add elements'; readonly set: NftSet; readonly elements: readonly Element[] }
@@ -202,9 +223,11 @@ export type Change =
   | { readonly verb: 'delete chain' | 'delete set' | 'delete map'; readonly name: string }
   | ({ readonly verb: 'delete other' } & OtherObject);
 
-/** The order of stages is make, switch, break. Each stage is one transaction. Empty stages are left out. */
-export type StageName = 'make' | 'switch' | 'break';
+/** The order of stages is make, switch, break, delete. Each stage is one transaction. Empty stages are left out. */
+export type StageName = 'make' | 'switch' | 'break' | 'delete';
 export interface Stage {
   readonly name: StageName;
+  /** The stage must not begin before all packets are done that may have met the rules or elements of before the last stage (K27). */
+  readonly afterGracePeriod: boolean;
   readonly operations: readonly Operation[];
 }

@@ -82,7 +82,8 @@ function nextStep(reader: Reader, packet: Packet, place: Place): Step | undefine
     const index = place.next++;
     const { matches, verdict } = place.rules[index]!;
     if (!matches.every((match) => isMatch(reader, packet, place, match))) continue;
-    if (verdict.kind === 'record' || verdict.kind === 'continue') continue;
+    if (verdict.kind === 'remember') reader.remember(verdict.set, place, readKey(packet, verdict.key));
+    if (verdict.kind === 'record' || verdict.kind === 'remember' || verdict.kind === 'continue') continue;
     if (verdict.kind === 'vmap') {
       const found = lookUpVerdict(reader, packet, place, verdict);
       if (found && found.verdict.kind !== 'continue') {
@@ -134,7 +135,7 @@ function isLookedUp(
   const object = reader.set(set, place);
   const texts = readKey(packet, key);
   if (!texts) return false;
-  const isHit = findElement(object, texts) !== undefined;
+  const isHit = findElement(object, texts) !== undefined || reader.isRemembered(object, texts);
   return op === undefined ? isHit : !isHit;
 }
 

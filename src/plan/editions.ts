@@ -90,6 +90,7 @@ function renameVerdict(verdict: Verdict, { setName, mapName, chainName }: Names)
     case 'vmap':
       return { ...verdict, map: mapName(verdict.map) };
     case 'record':
+    case 'remember':
       return { ...verdict, set: setName(verdict.set) };
     case 'jump':
     case 'goto':

@@ -4,6 +4,11 @@ import { tableFamilies } from '../nftables/ruleset.ts';
 import { planRewrite } from './rewrite.ts';
 import { emptied, isTableLike, planTable, sweepTable, type TablePlan } from './table-plan.ts';
 
+export interface PlanOptions {
+  /** Make flow sets anew in any case: another program may have written to them. */
+  readonly renewsFlows?: boolean;
+}
+
 export interface Plan {
   /** In order; each stage is one transaction. Empty stages are left out. */
   readonly stages: readonly Stage[];
@@ -13,17 +18,22 @@ export interface Plan {
 
 /**
  * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3): `make` adds objects without references, `switch` changes what
- * packets meet, `break` deletes what is no longer wanted. Additions to sets belong to `switch`, removals to `break`. So in between, a check passes only
+ * packets meet, `break` removes elements from sets, `delete` deletes objects that packets do not meet any more. So in between, a check passes only
  * packets that the old or the new rules pass, and drops none that both pass.
  * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied.
  * @param applied the kernel's content; a missing table does not exist
  * @param changes known differences between sets of `applied` and `desired`; the plan compares other sets
  */
-export function planStages(desired: Ruleset, applied: Ruleset = {}, changes = new ElementChanges()): Plan {
+export function planStages(
+  desired: Ruleset,
+  applied: Ruleset = {},
+  changes = new ElementChanges(),
+  options: PlanOptions = {},
+): Plan {
   const targets = tableFamilies.flatMap((family) => {
     const held = applied[family];
     const target = desired[family] ?? (held && emptied(held));
-    return target ? [{ family, target, held, plan: planTable(target, held, changes) }] : [];
+    return target ? [{ family, target, held, plan: planTable(target, held, changes, options) }] : [];
   });
   const first = planOf(
     targets.map(({ family, target, held, plan }) => ({ family, plan: plan ?? planRewrite(target, held!) })),
@@ -51,13 +61,21 @@ export function tablesUnlike(written: Ruleset = {}, found: Ruleset = {}): TableF
   return tableFamilies.filter((family) => !isTableLike(written[family], found[family]));
 }
 
-const steps = ['make', 'switch', 'empty', 'break'] as const;
+const steps = ['make', 'switch', 'break', 'empty', 'delete'] as const;
 
 function planOf(plans: readonly { readonly family: TableFamily; readonly plan: TablePlan }[]): Plan {
-  const stages = steps.map((step): Stage => {
+  const stages: Stage[] = [];
+  for (const step of steps) {
     const operations = plans.flatMap(({ family, plan }) => plan[step].map((each): Operation => ({ family, ...each })));
-    return { name: step === 'empty' ? 'break' : step, operations };
-  });
-  const result = Object.fromEntries(plans.map(({ family, plan }) => [family, plan.result]));
-  return { stages: stages.filter(({ operations }) => operations.length > 0), result };
+    if (operations.length === 0) continue;
+    const isAfterSwitch = stages.at(-1)?.name === 'switch';
+    const mustWait = step === 'break' ? isAfterSwitch && plans.some(({ plan }) => plan.opens) : isDeletion(step);
+    const afterGracePeriod = mustWait && !stages.some((stage) => stage.afterGracePeriod);
+    stages.push({ name: step === 'empty' ? 'delete' : step, afterGracePeriod, operations });
+  }
+  return { stages, result: Object.fromEntries(plans.map(({ family, plan }) => [family, plan.result])) };
+}
+
+function isDeletion(step: (typeof steps)[number]): boolean {
+  return step === 'empty' || step === 'delete';
 }

@@ -3,14 +3,14 @@ import type { Chain, ElementVerdict, NftRule, Table, VerdictMap } from '../nftab
 /** The sets and maps that a rule looks things up in. */
 function readsOfRule(rule: NftRule): string[] {
   const names = rule.matches.flatMap((match) => (match.kind === 'lookup' ? [match.set] : []));
-  if (rule.verdict.kind === 'record') return [...names, rule.verdict.set];
+  if (rule.verdict.kind === 'record' || rule.verdict.kind === 'remember') return [...names, rule.verdict.set];
   return rule.verdict.kind === 'vmap' ? [...names, rule.verdict.map] : names;
 }
 
 const cache = new WeakMap<Chain, ReadonlySet<string>>();
 
 /** The sets and maps that the chain itself looks things up in, without those of the chains it goes to. */
-function readsOf(chain: Chain): ReadonlySet<string> {
+export function readsOf(chain: Chain): ReadonlySet<string> {
   let reads = cache.get(chain);
   if (!reads) cache.set(chain, (reads = new Set(chain.rules.flatMap(readsOfRule))));
   return reads;

@@ -23,9 +23,11 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
   return {
     make: makeOperations(difference),
     switch: switchOperations(difference),
+    break: [],
+    opens: false,
     // Flush chains first, so that no reference prevents a deletion.
     empty: chains.removed.map(({ name }) => ({ verb: 'flush chain', name })),
-    break: [
+    delete: [
       ...maps.removed.map(({ name }): Change => ({ verb: 'delete map', name })),
       ...chains.removed.map(({ name }): Change => ({ verb: 'delete chain', name })),
       ...sets.removed.map(({ name }): Change => ({ verb: 'delete set', name })),
@@ -42,7 +44,7 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
 function planReplacement(desired: Table): TablePlan {
   const all = differenceOf(emptyTable, desired, new ElementChanges());
   const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
-  return { make: [], switch: operations, empty: [], break: [], result: desired };
+  return { make: [], switch: operations, break: [], opens: false, empty: [], delete: [], result: desired };
 }
 
 function hasOnlyNames({ sets, maps, chains, others = [] }: Table): boolean {

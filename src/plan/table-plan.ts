@@ -14,32 +14,45 @@ import type {
 } from '../nftables/ruleset.ts';
 import { chooseEditions, sameVerdict } from './conflicts.ts';
 import { differenceOf, type Difference, type TableDifference } from './difference.ts';
+import { hasFlowSets, hasOtherReaders, mayDeny, takesAway, withNewFlowSets } from './flows.ts';
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
-/**
- * The changes of one table, one transaction per step, and its content afterwards. `empty` flushes chains that `break` deletes: no packet may be in a chain
- * when its sets are deleted.
- */
-export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & { readonly result: Table };
+/** The changes of one table, one transaction per step, and its content afterwards. `empty` flushes chains that `delete` deletes with what they refer to. */
+export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & {
+  /** Whether `break` may pass packets that the rules of before denied. One that has met these rules may not meet it. */
+  readonly opens: boolean;
+  readonly result: Table;
+};
 
 export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
 const noChanges = new ElementChanges();
 
 /** Like `planStages`, for one table; `undefined` if the table needs a rewrite (`rewrite.ts`). */
-export function planTable(desired: Table, applied: Table | undefined, changes: ElementChanges): TablePlan | undefined {
+export function planTable(
+  desired: Table,
+  applied: Table | undefined,
+  changes: ElementChanges,
+  { renewsFlows = false } = {},
+): TablePlan | undefined {
   const before = applied ?? emptyTable;
   const wanted = differenceOf(before, desired, changes);
-  if (isBeyondRepair(wanted, before)) return undefined;
+  if (isBeyondRepair(wanted, before) || hasOtherReaders(before, desired)) return undefined;
   const result = inEditions(desired, chooseEditions(desired, before, wanted, changes));
   const difference = result === desired ? wanted : differenceOf(before, result, changes);
+  const switching = switchOperations(difference);
+  const breaking = breakOperations(difference);
+  const mustRenew = hasFlowSets(before, result) && (renewsFlows || takesAway(switching, result));
   return {
     make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
-    switch: switchOperations(difference),
+    switch: mustRenew ? withNewFlowSets(switching, result) : switching,
+    break: takesAway(breaking, result) ? withNewFlowSets(breaking, result) : breaking,
+    opens: breaking.some((change) => change.verb === 'delete elements' && mayDeny(change.set.name, before, result)),
+    // Packets reach a base chain until it is deleted.
     empty: difference.chains.removed.flatMap(({ name, base }) =>
       base ? [{ verb: 'flush chain', name } as const] : [],
     ),
-    break: breakOperations(difference),
+    delete: deletions(difference),
     result,
   };
 }
@@ -60,7 +73,7 @@ export function isTableLike(written: Table | undefined, found: Table | undefined
   if (!written || !found) return written === found;
   const difference = differenceOf(found, written, noChanges);
   if (isBeyondRepair(difference, found)) return false;
-  const operations = [makeOperations, switchOperations, breakOperations].flatMap((list) => list(difference));
+  const operations = [makeOperations, switchOperations, breakOperations, deletions].flatMap((list) => list(difference));
   return operations.length === 0;
 }
 
@@ -87,14 +100,14 @@ export function headerOf(object: NftSet | VerdictMap | Chain): string {
 
 /** Like `planSweep`, for one table. */
 export function sweepTable(applied: Table): TablePlan {
-  const nothing = { make: [], switch: [], empty: [], break: [] };
+  const nothing = { make: [], switch: [], break: [], opens: false, empty: [], delete: [] };
   // The plan does not know what a foreign rule refers to. The next plan rewrites this table.
   if (foreignIn(applied).length > 0) return { ...nothing, result: applied };
   const reachable = reachableNames(applied);
   const keep = <T>(objects: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
     new Map([...objects].filter(([name]) => reachable.has(name)));
   const result: Table = { sets: keep(applied.sets), maps: keep(applied.maps), chains: keep(applied.chains) };
-  return { ...nothing, break: deletions(differenceOf(applied, result, noChanges)), result };
+  return { ...nothing, delete: deletions(differenceOf(applied, result, noChanges)), result };
 }
 
 export function makeOperations({ sets, maps, chains }: TableDifference): Change[] {
@@ -125,12 +138,10 @@ export function switchOperations({ sets, maps, chains }: TableDifference): Chang
   return operations;
 }
 
-function breakOperations(difference: TableDifference): Change[] {
-  const operations: Change[] = [];
-  for (const { before: set, removed: elements } of difference.sets.changed) {
-    if (elements.length > 0) operations.push({ verb: 'delete elements', set, elements });
-  }
-  return [...operations, ...deletions(difference)];
+function breakOperations({ sets }: TableDifference): Change[] {
+  return sets.changed.flatMap(({ before: set, removed: elements }) =>
+    elements.length > 0 ? [{ verb: 'delete elements', set, elements } as const] : [],
+  );
 }
 
 function deletions({ sets, maps, chains }: TableDifference): Change[] {

@@ -24,7 +24,7 @@ export interface StateWriterOptions {
   readonly observer: StateObserver;
 }
 
-/** Milliseconds. The saved state only matters after a reboot, so it may be a second old. */
+/** Milliseconds. The saved state only matters after a reboot, so it may be a second old, and in a large cluster some seconds (`maxBusyShare`). */
 const betweenWritesMs = 1000;
 const retryMs = 30_000;
 /** The largest share of the time that writes may take, without their pauses. */

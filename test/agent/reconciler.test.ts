@@ -10,6 +10,7 @@ import type { TableFamily } from '../../src/nftables/ruleset.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { FakeNft } from '../support/fake-nft.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { NodeAgent } from '../support/node-agent.ts';
 import { namespace, pod, policy, sandbox } from '../support/objects.ts';
 import { compileNode, removeOf, startPipeline, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
@@ -135,6 +136,26 @@ describe('Reconciler', function () {
     }
   });
 
+  it('has a change in force before it waits for packets in flight, to delete what they may be in', async () => {
+    const nft = new FakeNft();
+    const steps: string[] = [];
+    const agent = new NodeAgent({
+      observe: (signal) => nft.observe(signal),
+      observeChain: (family, name, signal) => nft.observeChain(family, name, signal),
+      run(operations, options) {
+        steps.push(options.afterGracePeriod ? 'waits and runs' : 'runs');
+        return nft.run(operations, options);
+      },
+    });
+    agent.onApplied = () => steps.push('applied');
+    await agent.start(cluster);
+    steps.length = 0;
+    agent.upsert(allowBlock);
+    await agent.idle();
+    assert.deepEqual(steps, ['runs', 'runs', 'applied', 'waits and runs']);
+    assertHolds(nft, changedCluster);
+  });
+
   describe('in a burst or after a long plan', () => {
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     const add = (agent: NodeAgent, index: number): void =>
@@ -142,7 +163,7 @@ describe('Reconciler', function () {
 
     /** An agent whose first plan took 400 ms, and an event that came meanwhile. */
     async function busy(): Promise<NodeAgent> {
-      const agent = await new NodeAgent(new FakeNft()).start(cluster);
+      const agent = await new NodeAgent(new FakeNft(), new ManualClock()).start(cluster);
       const plan = agent.pipeline.plan.bind(agent.pipeline);
       agent.pipeline.plan = (...args) => {
         agent.pipeline.plan = plan;
@@ -192,7 +213,7 @@ describe('Reconciler', function () {
     });
 
     it('makes one change of a burst that begins before the first plan of it, but does not wait longer than 750 ms', async () => {
-      const agent = await new NodeAgent(new FakeNft()).start(cluster);
+      const agent = await new NodeAgent(new FakeNft(), new ManualClock()).start(cluster);
       for (let index = 0; index < 20; index++) add(agent, index);
       await pass(agent, 0);
       for (let index = 20; index < 57; index++) {
@@ -329,7 +350,7 @@ describe('Reconciler', function () {
     await new NodeAgent(nft).start(cluster);
     const again = await new NodeAgent(nft).start(changedCluster);
     assertHolds(nft, changedCluster);
-    assert.deepEqual(again.stages, ['make', 'switch', 'break']);
+    assert.deepEqual(again.stages, ['make', 'switch', 'delete']);
   });
 
   it('replaces what an older version wrote into a chain that every node has', async () => {
@@ -855,6 +876,7 @@ describe('an address that passes to another pod (S5.17)', () => {
 
   async function started(kernel: KernelTables): Promise<NodeAgent> {
     const agent = new NodeAgent(kernel);
+    agent.flushesAtOnce = false;
     agent.receive(ranges);
     return agent.start(cluster);
   }
@@ -936,6 +958,7 @@ describe('an address that passes to another pod (S5.17)', () => {
     await started(nft);
     for (let agents = 0; agents < 2; agents++) {
       const again = new NodeAgent(nft);
+      again.flushesAtOnce = false;
       again.receive(ranges);
       again.flush = () => new Promise(() => {});
       await again.start([...cluster, pod('x/new', { ips: ['10.1.0.9'] })]);
@@ -1110,6 +1133,46 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
     const [before, applied] = [writes(), agent.applied.length];
     await suspect(agent);
     assert.deepEqual([writes(), agent.applied.length, agent.drifts], [before, applied, []]);
+  });
+
+  /** As if packets, or another program, had added elements to all sets that packets fill. */
+  const filled = (ruleset: Ruleset): Ruleset =>
+    Object.fromEntries(
+      Object.entries(ruleset).map(([family, { sets, ...table }]) => [
+        family,
+        {
+          ...table,
+          sets: new Map(
+            [...sets].map(([name, set]) => [name, set.records ? { ...set, isFilled: true as const } : set]),
+          ),
+        },
+      ]),
+    );
+  const renewals = [['renew sets ip', 'renew sets ip6']];
+  const verbsOf = (nft: FakeNft) =>
+    readStages(nft).map((stage) => stage.map(({ verb, family }) => `${verb} ${family}`));
+
+  const fast = { fastPath: true };
+
+  it('makes flow sets anew on suspicion: another program may have added what looks like a flow', async () => {
+    const nft = new FakeNft();
+    const agent = new NodeAgent(nft, new ManualClock(), fast);
+    await agent.start(cluster);
+    nft.ruleset = filled(nft.ruleset!);
+    const before = nft.runs.length;
+    await suspect(agent);
+    assert.deepEqual([verbsOf(nft).slice(-1), nft.runs.length, agent.drifts], [renewals, before + 1, []]);
+    await suspect(agent);
+    assert.equal(nft.runs.length, before + 1);
+  });
+
+  it('makes flow sets anew when it starts', async () => {
+    const { ruleset } = startPipeline('n1', cluster, fast).plan(undefined).compiled;
+    const nft = new FakeNft(filled(ruleset));
+    await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
+    assert.deepEqual(verbsOf(nft), renewals);
+    await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
+    assert.deepEqual(verbsOf(nft), renewals);
   });
 
   it('looks between two changes of its own, however many there are', async () => {

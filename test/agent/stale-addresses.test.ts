@@ -3,7 +3,7 @@ import { beforeEach, describe, it } from 'mocha';
 import { StaleAddresses } from '../../src/agent/stale-addresses.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import type { Pipeline } from '../../src/pipeline.ts';
-import { endOf, namespace, pod, policy, sandbox } from '../support/objects.ts';
+import { endOf, namespace, node, pod, policy, sandbox } from '../support/objects.ts';
 import { removeOf, startPipeline, upsertOf } from '../support/pipeline.ts';
 
 const gated = { podCidrs: ['10.1.0.0/24', 'fd01::/64'] };
@@ -34,6 +34,39 @@ describe('stale addresses', () => {
   it('are none if there was no table: pods run already', () => {
     pipeline.receive(upsertOf(first));
     assert.deepEqual(stale.takeComing(pipeline.snapshot, pipeline.plan(undefined).compiled, undefined), []);
+  });
+
+  describe('at first, if the kernel has tables', () => {
+    const deny = policy('x/closed', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
+
+    it('include one that a policy denies in both directions: the last agent may have denied it for its connections', () => {
+      for (const event of [upsertOf(first), sandboxOf('first'), upsertOf(deny)]) pipeline.receive(event);
+      assert.deepEqual(coming(wanted()), ['10.1.0.1', 'fd01::1']);
+    });
+
+    it('include one whose pod is not known yet', () => {
+      pipeline.receive(sandboxOf('first'));
+      assert.deepEqual(coming(wanted()), ['10.1.0.1', 'fd01::1']);
+    });
+
+    it('include one that is denied now and was open', () => {
+      for (const event of [upsertOf(first), sandboxOf('first')]) pipeline.receive(event);
+      const held = wanted();
+      for (const event of [{ op: 'cache-complete' } as const, endOf(sandboxOf('first'))]) pipeline.receive(event);
+      assert.equal(pipeline.snapshot.denied.get('10.1.0.1')?.size, 2);
+      assert.deepEqual(coming(held), ['10.1.0.1', 'fd01::1']);
+    });
+  });
+
+  it('include one that was open to a pod of another node', () => {
+    const elsewhere = pod('x/far', { node: 'n2', ips: ['10.1.0.1'] });
+    const own = { ...node('n1'), spec: { podCIDRs: ['10.1.0.0/24'] } };
+    pipeline = startPipeline('n1', [namespace('x'), own, node('n2'), elsewhere]);
+    coming(undefined);
+    assert.equal(pipeline.snapshot.denied.get('10.1.0.1')?.size, 0);
+    pipeline.receive(removeOf(elsewhere));
+    pipeline.receive(upsertOf(first));
+    assert.deepEqual(coming(), ['10.1.0.1']);
   });
 
   it('are returned once', () => {

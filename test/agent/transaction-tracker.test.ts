@@ -115,6 +115,22 @@ describe('TransactionTracker', () => {
     assert.equal(tracker.judge(2004), 'fine');
   });
 
+  it('does not let a write whose report was lost hide a foreign one', () => {
+    write();
+    tracker.reported('lost');
+    tracker.beginRead();
+    assert.equal(tracker.judge(0), 'fine');
+    tracker.reported('ours');
+    assert.equal(tracker.judge(1), 'foreign');
+    tracker.beginRead();
+    tracker.beginWrite();
+    tracker.missed();
+    tracker.endWrite(true);
+    tracker.beginRead();
+    tracker.reported('ours');
+    assert.equal(tracker.judge(2), 'foreign');
+  });
+
   it('does not wait for ever for a write of ours that nft tells nothing of', () => {
     write();
     assert.equal(tracker.judge(0), 'wait');

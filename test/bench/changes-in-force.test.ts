@@ -19,17 +19,24 @@ const stage = (name: Stage['name'], at: number, operation: Operation = cleanUp):
 });
 
 describe('when a change is in force', () => {
-  it('an addition with the switch stage, a removal with the break stage that deletes the element', () => {
-    const both = [stage('make', 1), stage('switch', 2), stage('break', 3, removal)];
+  it('an addition with the switch stage, a removal with the break stage', () => {
+    const both = [stage('make', 1), stage('switch', 2), stage('break', 3, removal), stage('delete', 4)];
     assert.equal(inForceAt(both, 'addition'), 2);
     assert.equal(inForceAt(both, 'removal'), 3);
   });
 
-  it('a removal with the switch stage, if the pods move to another class and the break stage only cleans up', () => {
-    assert.equal(inForceAt([stage('make', 1), stage('switch', 2), stage('break', 3)], 'removal'), 2);
+  it('a removal with the switch stage, if the pods move to another class', () => {
+    const moved = [stage('make', 1), stage('switch', 2), stage('delete', 3), stage('delete', 4)];
+    assert.equal(inForceAt(moved, 'removal'), 2);
+  });
+
+  it('with the only stage, which is not the one that deletes old objects', () => {
+    assert.equal(inForceAt([stage('break', 1, removal), stage('delete', 2)], 'addition'), 1);
   });
 
   it('has no time if nothing has changed', () => {
-    assert.throws(() => inForceAt([], 'addition'), /changed nothing/);
+    for (const stages of [[], [stage('delete', 1)]]) {
+      assert.throws(() => inForceAt(stages, 'addition'), /changed nothing/);
+    }
   });
 });

@@ -70,6 +70,7 @@ describe('the chart agrees', function () {
     const other = await read('startGate.enabled=false', 'guard.enabled=false');
     assert.deepEqual([other.startGate, other.guard], [false, false]);
     assert.deepEqual([usual.allowPodTunnels, usual.allowPodRouters], [false, false]);
+    assert.deepEqual([usual.fastPath, (await read('fastPath.enabled=true')).fastPath], [false, true]);
     const open = await read('guard.allowTunnels=true', 'guard.allowRouters=true');
     assert.deepEqual([open.allowPodTunnels, open.allowPodRouters], [true, true]);
     assert.deepEqual([usual.logDenials, usual.denialEvents, usual.metricsPolicyLimit], [true, true, 100]);

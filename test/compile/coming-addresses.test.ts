@@ -58,7 +58,13 @@ describe('addresses that come', () => {
     ['none where there was no table', {}, ruleset({ a: own }), []],
     ['none where the guard is new', ruleset({ a: own }, { guard: false }), ruleset({ a: own }), []],
     ['those that are denied no longer', deniedFor({ a: own, b: other }), ruleset({ a: own }), ['10.1.0.1', 'fd01::1']],
-    ['none where all that is denied stays so', deniedFor({ a: own }), deniedFor({ a: own }), []],
+    [
+      'those that stay denied',
+      deniedFor({ a: own }),
+      deniedFor({ a: own }),
+      ['10.1.0.1', '10.1.0.2', 'fd01::1', 'fd01::2'],
+    ],
+    ['none where one that is denied goes', deniedFor({ a: own, b: other }), ruleset({}), []],
     ['none where a device is no longer known', ruleset({ a: own }), ruleset({ a: undefined }), []],
   ];
   for (const [what, held, wanted, coming] of cases) {

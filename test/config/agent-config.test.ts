@@ -12,6 +12,7 @@ describe('the configuration of the agent', () => {
       logLevel: 'info',
       startGate: true,
       guard: true,
+      fastPath: false,
       allowPodTunnels: false,
       allowPodRouters: false,
       podCidrs: undefined,

@@ -30,6 +30,7 @@ const changes: Readonly<Record<string, string>> = {
   'an element is added that lets another in': 'nft add element ip postern $group "{ $far }"',
   'an element is exchanged for another': `nft "delete element ip postern $group { $member }; add element ip postern $group { $far }"`,
   'a set is flushed': 'nft flush set ip postern isolated4',
+  'an element is added to a set that packets fill': `nft 'add element ip postern udp-flows4 { "lo" . "lo" . 192.0.2.1 . 192.0.2.2 . 9 timeout 1h }'`,
   'a set is added': 'nft add set ip postern stray "{ type ipv4_addr; }"',
   'a named counter is added': 'nft add counter ip postern stray',
   'a chain is renamed': 'nft rename chain ip postern replies stray',
@@ -51,7 +52,10 @@ describe('any part of our tables in the hands of another program (kernel)', func
   before(async function () {
     await needMachine(this, 'bridge');
     shim = await NftShim.create();
-    cluster = await Cluster.up({ name: nameLab('kdrift'), agents: { env: shim.env } });
+    cluster = await Cluster.up({
+      name: nameLab('kdrift'),
+      agents: { env: { ...shim.env, POSTERN_FAST_PATH: 'true' } },
+    });
   });
   beforeEach(async () => {
     await cluster.apply(...policies);

@@ -30,7 +30,7 @@ onEachCni('our tables in the hands of another program', (cluster, cni) => {
       const after = await stages();
       assert.deepEqual(
         after.map((count, index) => count - before[index]!),
-        [1, 1, 0],
+        [1, 1, 0, 0],
       );
       await cluster().expect([{ from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: 'timeout' }]);
     });
@@ -71,7 +71,9 @@ onEachCni('our tables in the hands of another program', (cluster, cni) => {
   function stages(): Promise<number[]> {
     const count = (stage: string): string => `postern_apply_stage_duration_seconds_count{stage="${stage}"}`;
     return Promise.all(
-      ['make', 'switch', 'break'].map(async (stage) => (await readMetric(cluster().lab, 'n1', count(stage))) ?? 0),
+      ['make', 'switch', 'break', 'delete'].map(
+        async (stage) => (await readMetric(cluster().lab, 'n1', count(stage))) ?? 0,
+      ),
     );
   }
 });

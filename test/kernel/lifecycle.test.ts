@@ -97,9 +97,9 @@ describe('the life of an agent (kernel)', function () {
     await cluster.apply(oneState);
     await shim.reset();
     await cluster.apply(otherState);
+    const undisturbed = await listTables(cluster);
     const { writes: stages } = await shim.runs();
     assert.equal(stages, 3);
-    const undisturbed = await listTables(cluster);
 
     for (let stage = 1; stage <= stages; stage++) {
       for (const moment of ['before', 'after'] as const) {
@@ -245,8 +245,18 @@ async function makeHear({ lab }: Cluster, resource: string, change: number): Pro
   });
 }
 
+/** Waits until the agent has deleted what is out of use: a change is in force before. */
+async function listTables(cluster: Cluster): Promise<Ruleset | undefined> {
+  let held: Ruleset | undefined;
+  await eventually(async () => {
+    held = await listNow(cluster);
+    return held && planSweep(held).stages.length > 0 ? 'objects that are out of use' : undefined;
+  });
+  return held;
+}
+
 /** All of them, or none. */
-async function listTables({ lab }: Cluster): Promise<Ruleset | undefined> {
+async function listNow({ lab }: Cluster): Promise<Ruleset | undefined> {
   const there = (await lab.exec('node/n1', 'nft', 'list', 'tables')).split('\n');
   const held = tableFamilies.filter((family) => there.includes(`table ${family} postern`));
   if (held.length === 0) return undefined;

@@ -78,7 +78,7 @@ describe('readiness of an agent that starts (kernel)', function () {
   it('waits for an nft that can be run', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'postern-path-'));
     try {
-      await symlink(await which('ip'), join(folder, 'ip'));
+      for (const program of ['ip', 'conntrack']) await symlink(await which(program), join(folder, program));
       await agent.start({ env: { PATH: folder } });
       const body = await fails(cluster.lab, ['rules', 'nft', 'nf_tables']);
       assert.match(body, /^\[-\] nft: nft cannot be run: install nftables /m);

@@ -46,6 +46,18 @@ const noted6: NftSet = {
   name: 'noted6',
   key: ['ipv6_addr', 'ipv6_addr', 'inet_proto', 'inet_service'],
 };
+const flows4: NftSet = {
+  name: 'flows4',
+  key: ['ifname', 'ifname', 'ipv4_addr', 'ipv4_addr', 'inet_service'],
+  interval: false,
+  elements: new Set(),
+  records: { seconds: 30, size: 32_768 },
+};
+const flows6: NftSet = {
+  ...flows4,
+  name: 'flows6',
+  key: ['ifname', 'iface_index', 'ipv6_addr', 'ipv6_addr', 'inet_service'],
+};
 const byDevice: VerdictMap = {
   name: 'by-device',
   key: ['ifname'],
@@ -86,6 +98,10 @@ const matches4: Texts<Match> = [
     'ip daddr . meta l4proto . th sport @s-4/a.b',
   ],
   [{ kind: 'lookup', key: ['iifname', 'ip saddr'], set: 'if-ips4' }, 'iifname . ip saddr @if-ips4'],
+  [
+    { kind: 'lookup', key: ['iifname', 'oifname', 'ip saddr', 'ip daddr', 'tcp dport'], set: 'flows4' },
+    'iifname . oifname . ip saddr . ip daddr . tcp dport @flows4',
+  ],
   [{ kind: 'lookup', op: '!=', key: ['oifname', 'ip daddr'], set: 'if-ips4' }, 'oifname . ip daddr != @if-ips4'],
   [{ kind: 'compare', field: 'icmp type', op: '!=', values: ['3', '11'] }, 'icmp type != { 3, 11 }'],
   [{ kind: 'compare', field: 'icmp type', op: '==', values: ['8'] }, 'icmp type 8'],
@@ -111,6 +127,10 @@ const matches6: Texts<Match> = [
     'ip6 daddr . meta l4proto . th sport @s-6/a.b',
   ],
   [{ kind: 'lookup', key: ['iifname', 'ip6 saddr'], set: 'if-ips6' }, 'iifname . ip6 saddr @if-ips6'],
+  [
+    { kind: 'lookup', key: ['iifname', 'oif', 'ip6 saddr', 'ip6 daddr', 'udp sport'], set: 'flows6' },
+    'iifname . oif . ip6 saddr . ip6 daddr . udp sport @flows6',
+  ],
   [{ kind: 'lookup', op: '!=', key: ['oifname', 'ip6 daddr'], set: 'if-ips6' }, 'oifname . ip6 daddr != @if-ips6'],
   [{ kind: 'compare', field: 'icmpv6 type', op: '==', values: ['133', '134'] }, 'icmpv6 type { 133, 134 }'],
   [{ kind: 'compare', field: 'icmpv6 type', op: '!=', values: ['1'] }, 'icmpv6 type != 1'],
@@ -213,6 +233,10 @@ export const verdictsOf: Readonly<Record<TableFamily, Texts<Verdict>>> = {
       },
       'add @noted4 { ct original ip saddr . ct reply ip saddr . ct protocol . ct reply proto-src counter }',
     ],
+    [
+      { kind: 'remember', key: ['iifname', 'oifname', 'ip saddr', 'ip daddr', 'udp dport'], set: 'flows4' },
+      'add @flows4 { iifname . oifname . ip saddr . ip daddr . udp dport }',
+    ],
   ],
   ip6: [
     ...anyVerdicts,
@@ -226,6 +250,10 @@ export const verdictsOf: Readonly<Record<TableFamily, Texts<Verdict>>> = {
       },
       'add @noted6 { ct original ip6 saddr . ct reply ip6 saddr . ct protocol . ct reply proto-src counter }',
     ],
+    [
+      { kind: 'remember', key: ['iifname', 'oif', 'ip6 saddr', 'ip6 daddr', 'tcp sport'], set: 'flows6' },
+      'add @flows6 { iifname . oif . ip6 saddr . ip6 daddr . tcp sport }',
+    ],
   ],
   bridge: [...anyVerdicts, ...vmap4, ...vmap6],
 };
@@ -233,10 +261,12 @@ export const verdictsOf: Readonly<Record<TableFamily, Texts<Verdict>>> = {
 /** Sets and maps of either family may be in any table. */
 export const standing: readonly Change[] = [
   { verb: 'add table' },
-  ...[tuples, tuples6, addresses6, ports, owners4, owners6, senders4, noted4, noted6].map((set): Change => ({
-    verb: 'add set',
-    set,
-  })),
+  ...[tuples, tuples6, addresses6, ports, owners4, owners6, senders4, noted4, noted6, flows4, flows6].map(
+    (set): Change => ({
+      verb: 'add set',
+      set,
+    }),
+  ),
   { verb: 'add chain', chain: { name: 'c-1', rules: [] } },
   ...[verdicts, verdicts6, byDevice].map((map): Change => ({ verb: 'add map', map })),
 ];

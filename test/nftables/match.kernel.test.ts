@@ -55,7 +55,7 @@ describe('the text of a rule', () => {
     }
 
     // Whether nft lists the protocol that a reset implies depends on what else is in the rule.
-    const saysProtocol = /^(meta l4proto|ip protocol|udp|icmp)/;
+    const saysProtocol = /^(meta l4proto|ip protocol|udp|icmp)|(udp|tcp) [sd]port/;
     for (const family of ['ip', 'ip6'] as const) {
       for (const [match, text] of matchesOf[family]) {
         if (saysProtocol.test(text)) continue;

@@ -4,7 +4,14 @@ import type { Element, KeyType } from '../../src/nftables/ruleset.ts';
 
 /** What sets and maps are keyed by, and elements that fit. Any table may have keys of either family. */
 
-const bits = { ipv4_addr: 32, ipv6_addr: 128, inet_proto: 8, inet_service: 16, ether_addr: 48 } as const;
+const bits = {
+  ipv4_addr: 32,
+  ipv6_addr: 128,
+  inet_proto: 8,
+  inet_service: 16,
+  iface_index: 32,
+  ether_addr: 48,
+} as const;
 
 export const devices = ['0123456789abcde', 'a-b', 'a:b@c', 'br.0', 'drop', 'lo', 'veth_1'];
 

@@ -185,7 +185,9 @@ function ruleAbout({ family, sets, maps, chains }: Surroundings, layer: Layer, a
   });
   const notes = sets.flatMap(({ name, key, records }): fc.Arbitrary<Verdict>[] => {
     const noted = records ? [keyFields(fields, key), keyFields(connectionFields[family], key)] : [];
-    return noted.flatMap((each) => (each ? [each.map((read) => ({ kind: 'record', key: read, set: name }))] : []));
+    return noted.flatMap((each) =>
+      each ? (['record', 'remember'] as const).map((kind) => each.map((read) => ({ kind, key: read, set: name }))) : [],
+    );
   });
   const parts = { tcp: tcpParts, udp: udpParts, ports: portParts, protocol: protocolParts[layer] }[about];
   const isRouted = family !== 'bridge';
@@ -205,7 +207,7 @@ function ruleAbout({ family, sets, maps, chains }: Surroundings, layer: Layer, a
       comment: optional(comment),
     })
     .map(({ some, state, direction, part, lookups: looked, address, limit, counter, verdict, comment: [text] }) => ({
-      // Of our language a limit is only before a jump.
+      // Of our language a limit is only before a jump or a set that packets fill.
       matches: [
         ...some,
         ...state,
@@ -213,7 +215,7 @@ function ruleAbout({ family, sets, maps, chains }: Surroundings, layer: Layer, a
         ...part,
         ...looked,
         ...address,
-        ...(verdict.kind === 'jump' ? limit : []),
+        ...(verdict.kind === 'jump' || verdict.kind === 'remember' ? limit : []),
       ],
       ...(counter && { counter }),
       verdict,

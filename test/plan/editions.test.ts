@@ -70,7 +70,7 @@ describe('a set that changes together with the class of a pod that reads it', ()
       'add map ports-r',
       'add set pods4/2',
     ]);
-    assert.deepEqual(stages['break'], [
+    assert.deepEqual(stages['delete'], [
       ...['delete chain ingress', 'delete chain ingress-e', 'delete chain ingress-r', 'delete set pods4'],
     ]);
     assert.ok(!stages['switch']!.some((operation) => operation.includes('elements')), 'nothing is edited in place');
@@ -115,7 +115,7 @@ describe('a set that changes together with the class of a pod that reads it', ()
     const first = go(nodeState(moved), bare);
     const back = go(bare, first.held);
     assert.deepEqual(back.second, []);
-    assert.ok(back.stages['make']!.includes('add set pods4') && back.stages['break']!.includes('delete set pods4/2'));
+    assert.ok(back.stages['make']!.includes('add set pods4') && back.stages['delete']!.includes('delete set pods4/2'));
     assert.deepEqual(planStages(bare, back.held).stages, []);
     assert.deepEqual(go(nodeState(moved), back.held).second, [groupSet]);
   });

@@ -175,12 +175,12 @@ describe('planStages: a change', () => {
     const plan = change(cluster, [web, peer('x/one', '10.1.0.2'), allow(81)]);
     assert.deepEqual(
       plan.stages.map(({ name }) => name),
-      ['make', 'switch', 'break'],
+      ['make', 'switch', 'delete'],
     );
     assert.deepEqual(describeStages(plan.stages), {
       make: [...chains('add'), 'add set tuples4'],
       switch: pointAnew,
-      break: [...chains('delete'), 'delete set tuples4'],
+      delete: [...chains('delete'), 'delete set tuples4'],
     });
   });
 
@@ -208,12 +208,8 @@ describe('planStages: a change', () => {
     const freeing = change([web, policy('x/p', { podSelector: {} })], [web]);
     assert.deepEqual(describeStages(freeing.stages), {
       switch: pointAnew.filter((each) => !each.startsWith('add mappings ingress4-e')),
-      break: [
-        ...chains('delete'),
-        ...denials('delete'),
-        'delete elements isolated4: 10.1.0.1',
-        'delete set self4',
-      ].sort(),
+      break: ['delete elements isolated4: 10.1.0.1'],
+      delete: [...chains('delete'), ...denials('delete'), 'delete set self4'].sort(),
     });
   });
 
@@ -222,7 +218,7 @@ describe('planStages: a change', () => {
     const isolated = [dual, policy('x/p', { podSelector: {} })];
     for (const { stages } of [change([dual], isolated), change(isolated, [dual])]) {
       const described = Object.values(describeStages(stages));
-      assert.equal(described.length, 2);
+      assert.ok(described.length >= 2);
       for (const operations of described) {
         const [six, four] = [true, false].map((is) => operations.filter((each) => each.startsWith('ip6: ') === is));
         const digits = (text: string): string =>
@@ -230,7 +226,7 @@ describe('planStages: a change', () => {
             .replace('ip6: ', '')
             .replace('fd01::1', '10.1.0.1')
             .replace(/(?<=[a-z])6/, '4');
-        assert.ok(four!.length >= 2);
+        assert.ok(four!.length > 0);
         assert.deepEqual(six!.map(digits).sort(), four);
       }
     }
@@ -245,6 +241,23 @@ describe('planStages: a change', () => {
       const plan = planStages(compile(...cluster), { ...held, [family]: table });
       assert.deepEqual(describeStages(plan.stages), { switch: [`${prefix}replace rules forward`] });
     }
+  });
+
+  it('waits for packets in flight once: before it deletes what they may be in, or removes an element that denies', () => {
+    const waits = ({ stages }: Plan): string[] =>
+      stages.map(({ name, afterGracePeriod }) => (afterGracePeriod ? `wait, ${name}` : name));
+    const [one, two] = [peer('x/one', '10.1.0.2'), peer('x/two', '10.1.0.3')];
+    assert.deepEqual(waits(change(cluster, [web, one, allow(81)])), ['make', 'switch', 'wait, delete']);
+    assert.deepEqual(waits(change([web, policy('x/p', { podSelector: {} })], [web])), [
+      ...['switch', 'wait, break', 'delete'],
+    ]);
+    assert.deepEqual(waits(change([web, allow(80), one], [web, allow(80), two])), ['switch', 'break']);
+    const held = compile(...cluster);
+    const others = [{ kind: 'counter', name: 'stray' }] as const;
+    assert.deepEqual(waits(planStages(held, { ...held, ip: { ...held.ip!, others } })), [
+      ...['make', 'switch', 'wait, delete', 'delete'],
+      ...['make', 'switch', 'wait, delete'],
+    ]);
   });
 
   it('each stage is taken by itself, whatever the order of its objects', () => {
@@ -314,7 +327,7 @@ describe('planStages: the table of bridges', () => {
     const plan = planStages(compile(...cluster), guarded);
     assert.deepEqual(describeStages(plan.stages), {
       switch: ['bridge: replace rules prerouting'],
-      break: ['bridge: delete chain sources', 'bridge: delete set if-ips4', 'bridge: delete set ports'],
+      delete: ['bridge: delete chain sources', 'bridge: delete set if-ips4', 'bridge: delete set ports'],
     });
     const left = after(plan, 2, guarded);
     assert.deepEqual(left, plan.result);
@@ -355,7 +368,7 @@ describe('planStages: the table of bridges', () => {
     const crashed = after(plan, 1, compile(...cluster));
     const sweep = planSweep(crashed);
     assert.deepEqual(describeStages(sweep.stages), {
-      break: ['bridge: delete chain sources', 'bridge: delete set if-ips4', 'bridge: delete set ports'],
+      delete: ['bridge: delete chain sources', 'bridge: delete set if-ips4', 'bridge: delete set ports'],
     });
     const swept = applyOperations(crashed, sweep.stages[0]!.operations);
     assert.deepEqual(swept, sweep.result);
@@ -376,13 +389,13 @@ describe('planSweep', () => {
     const crashed = after(plan, 1, before);
     const sweep = planSweep(crashed);
     assert.deepEqual(describeStages(sweep.stages), {
-      break: ['delete chain ingress', 'delete chain ingress-e', 'delete chain ingress-r', 'delete set tuples4'],
+      delete: ['delete chain ingress', 'delete chain ingress-e', 'delete chain ingress-r', 'delete set tuples4'],
     });
     assert.deepEqual(applyOperations(crashed, sweep.stages[0]!.operations), before);
     assert.deepEqual(sweep.result, before);
   });
 
-  it('deletes what a crash before break left', () => {
+  it('deletes what a crash before delete left', () => {
     const before = compile(...cluster);
     const plan = planStages(compile(web, peer('x/one', '10.1.0.2'), allow(81)), before);
     const sweep = planSweep(after(plan, 2, before));

@@ -46,12 +46,12 @@ describe('planStages: a table that is not as we left it', () => {
     assert.deepEqual(names, [
       ['make', 'add set'],
       ['switch', 'replace rules'],
-      ['break', 'flush chain'],
-      ['break', 'delete map'],
+      ['delete', 'flush chain'],
+      ['delete', 'delete map'],
       ['make', 'add set'],
       ['switch', 'replace rules'],
-      ['break', 'flush chain'],
-      ['break', 'delete chain'],
+      ['delete', 'flush chain'],
+      ['delete', 'delete chain'],
     ]);
   });
 

@@ -4,10 +4,11 @@ import { describe, it } from 'mocha';
 import { applyOperations } from '../support/nft/edit.ts';
 import { families } from '../../src/model/address.ts';
 import { directions } from '../../src/model/policy.ts';
+import type { FlowMemory } from '../../src/nftables/flight.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { routedTable, type Ruleset, type Stage, type Table, type TableFamily } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
-import { checkPacket, generationsOf } from '../support/every-moment.ts';
+import { checkFlows, checkPacket, generationsOf, gracedIn } from '../support/every-moment.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
 import { emptyTable } from '../support/routed.ts';
 import { clusters, flowAddresses, flows, shapeLimits, type RandomFlow } from '../support/random-cluster.ts';
@@ -35,6 +36,7 @@ const options = fc.record({
   podCidrs: fc.constantFrom(...[['10.1.0.0/24', 'fd01::/120'], ['10.1.0.128/25'], ['192.0.2.0/32']]),
   gate: fc.constantFrom(true, true, false),
   guard: fc.constantFrom(true, true, true, false),
+  fastPath: fc.constantFrom(true, true, true, false),
 });
 
 function compileState({ objects, facts }: State, started: PipelineOptions): Ruleset {
@@ -64,14 +66,18 @@ describe('stages of a change (S7.3)', function () {
         for (const state of states) {
           const before = applied;
           const plan = planStages(
-            startPipeline(node, crowdedCluster(state), { limits, podCidrs: ['10.1.0.0/29'] }).plan(undefined).compiled
-              .ruleset,
+            startPipeline(node, crowdedCluster(state), { limits, podCidrs: ['10.1.0.0/29'], fastPath: true }).plan(
+              undefined,
+            ).compiled.ruleset,
             applied,
           );
           const generations = generationsOf(applied ?? {}, plan);
+          const graced = gracedIn(plan);
           applied = generations.at(-1)!;
           const tables = generations.map(({ ip }) => ip ?? emptyTable);
-          if (before) for (const packet of crowdedPackets) if (checkPacket(packet, tables)) flips++;
+          if (!before) continue;
+          for (const packet of crowdedPackets) if (checkPacket(packet, tables, { graced })) flips++;
+          checkFlows(crowdedPackets, tables);
         }
       }),
       { numRuns: runs(1000) },
@@ -105,6 +111,7 @@ describe('stages of a change (S7.3)', function () {
 
 /** `before`: what each change finds, of what the one before it left. */
 function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number): void {
+  let hits = 0;
   const flips = Object.fromEntries(checks.flatMap(({ name }) => families.map((family) => [`${name} ${family}`, 0])));
   fc.assert(
     fc.property(histories, options, fc.array(sendings, { minLength: 25, maxLength: 25 }), (history, started, sent) => {
@@ -114,11 +121,20 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
         const found = applied && before(applied);
         const plan = planStages(compileState(state, started), found);
         const generations = generationsOf(found ?? {}, plan);
+        const graced = gracedIn(plan);
         applied = generations.at(-1)!;
         assert.deepEqual(sortedRuleset(applied), sortedRuleset(plan.result));
         for (const [index, stage] of plan.stages.entries()) checkElements(stage, generations[index]!);
         if (!found) continue;
         const packets = sent.flatMap((each) => packetsOf(each, objects));
+        for (const family of families) {
+          const forwarded = packets.filter((each) => each.family === family && each.hook === 'forward').slice(0, 16);
+          const moments = generations.map((each) => each[routedTable[family]] ?? emptyTable);
+          hits += checkFlows(
+            forwarded.flatMap((each) => [each, answerToOther(each)]),
+            moments,
+          );
+        }
         for (const { name, hooks, table, direction, ofErrors = false, others, seen = {} } of checks) {
           const met = packets.filter(
             (each) =>
@@ -128,14 +144,16 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
           );
           for (const family of families) {
             const moments = generations.map((each) => without(others, each[table ?? routedTable[family]]));
+            const memory: FlowMemory = new Map();
             for (const packet of met.filter((each) => each.family === family))
-              if (checkPacket({ ...packet, ...seen }, moments)) flips[`${name} ${family}`]!++;
+              if (checkPacket({ ...packet, ...seen }, moments, { graced, memory })) flips[`${name} ${family}`]!++;
           }
         }
       }
     }),
     { numRuns },
   );
+  assert.ok(hits > numRuns || !meetsRareCases, `flow sets accepted only ${hits} packets`);
   const few = Object.entries(flips).filter(([, count]) => count < numRuns / 3 && meetsRareCases);
   assert.deepEqual(few, [], 'packets that changed their verdict');
 }
@@ -334,6 +352,13 @@ function packetsOf({ flow, isLinkLocal, isForMany, ...devices }: Sending, object
   return [original, reply, error, ...(isForMany ? [toMany] : [])].flatMap((packet) =>
     (['forward', 'input', 'prerouting', 'output'] as const).map((hook) => ({ ...packet, hook })),
   );
+}
+
+/** A reply with the same key as the packet of the original direction: of a connection that the other end opened to the same port. */
+function answerToOther(packet: Packet): Packet {
+  const { sourcePort = 0, destinationPort = 0 } = packet;
+  const direction = packet.direction === 'original' ? 'reply' : 'original';
+  return { ...packet, sourcePort: destinationPort, destinationPort: sourcePort, direction };
 }
 
 interface Check {

@@ -6,13 +6,25 @@ import type { Compiled } from '../../src/compile/compile.ts';
 import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import type { PolicyId } from '../../src/model/policy.ts';
 import type { StageName, TableFamily } from '../../src/nftables/ruleset.ts';
-import { Pipeline } from '../../src/pipeline.ts';
+import { Pipeline, type PipelineOptions } from '../../src/pipeline.ts';
 import { ManualClock } from './manual-clock.ts';
 import { syncedEvents, upsertOf, type ApiObject } from './pipeline.ts';
 
+/** The reconciler waits this long for the rest of a burst of events. */
+const burstMs = 20;
+
+/** Does not wait for the rest of a burst: what a test delivers in one piece is all of it. */
+class BurstClock extends ManualClock {
+  override after(milliseconds: number, callback: () => void): { cancel(): void } {
+    if (milliseconds !== burstMs) return super.after(milliseconds, callback);
+    const turn = setImmediate(callback);
+    return { cancel: () => clearImmediate(turn) };
+  }
+}
+
 /** The pipeline and the reconciler of node n1, connected as in the agent. Records the callbacks of the reconciler. */
 export class NodeAgent {
-  readonly pipeline = new Pipeline('n1');
+  readonly pipeline: Pipeline;
   readonly clock: ManualClock;
   /** Of the flushes in the background, which nothing waits for. */
   readonly flusherClock = new ManualClock();
@@ -30,13 +42,15 @@ export class NodeAgent {
   readonly accepted: PolicyId[] = [];
   readonly failures: { readonly error: unknown; readonly retryIn: number }[] = [];
   readonly flushed: Flush[] = [];
+  flushesAtOnce = true;
   onApplied: () => void = () => {};
   onStage: (stage: StageName) => void = () => {};
   flush: FlushConnections = () => Promise.resolve(new Set());
   readonly #abort = new AbortController();
   #received = 0;
 
-  constructor(kernel: KernelTables, clock = new ManualClock()) {
+  constructor(kernel: KernelTables, clock: ManualClock = new BurstClock(), options: PipelineOptions = {}) {
+    this.pipeline = new Pipeline('n1', options);
     this.clock = clock;
     this.reconciler = new Reconciler({
       pipeline: this.pipeline,
@@ -91,8 +105,15 @@ export class NodeAgent {
     return this;
   }
 
-  idle(): Promise<void> {
-    return this.reconciler.idle();
+  /** Waits until nothing is left to do, also what follows from a flush that a pod waits for, unless `flushesAtOnce` is false. */
+  async idle(): Promise<void> {
+    for (;;) {
+      await this.reconciler.idle();
+      const ended = this.flushed.length;
+      if (this.flushesAtOnce) this.flusherClock.advance(0);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.flushed.length === ended) return this.reconciler.idle();
+    }
   }
 
   /** Advances the clock and waits for due work. */

@@ -27,8 +27,16 @@ async function leaveBehind(at: TroubledLab): Promise<void> {
 
 /** n1 from the API server. */
 async function cutOff(at: TroubledLab): Promise<void> {
-  const agent = at.lab.agents.get('n1')!;
-  at.mend(() => agent.reconnect());
+  const { lab } = at;
+  const agent = lab.agents.get('n1')!;
+  at.mend(async () => {
+    agent.reconnect();
+    // Each watch retries with its own back-off, of up to 30 s. A change of each kind that walks make shows that the watch is open.
+    const pod = structuredClone(lab.store.get('pods', { namespace: 'shop', name: 'web' }));
+    pod.metadata.annotations = { ...pod.metadata.annotations, reconnected: 'true' };
+    lab.apply([pod, policy('shop', 'reconnected', { ingress: [] })]);
+    await lab.settle(60_000);
+  });
   await agent.disconnect();
 }
 

@@ -64,7 +64,8 @@ export function checkVerdict(table: Table, verdict: Verdict): void {
     }
     case 'vmap':
       return checkKey(table.maps.get(verdict.map), verdict.map, verdict.key);
-    case 'record': {
+    case 'record':
+    case 'remember': {
       const set = table.sets.get(verdict.set);
       if (set && !set.records) refuse('type', verdict.set);
       return checkKey(set, verdict.set, verdict.key);

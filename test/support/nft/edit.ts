@@ -113,6 +113,12 @@ class Draft implements Table {
         ]);
       case 'replace rules':
         return this.#setRules(operation.chain, operation.chain.rules);
+      case 'renew sets':
+        for (const { name } of operation.chains) this.apply({ verb: 'flush chain', name });
+        for (const { name } of operation.sets) this.apply({ verb: 'delete set', name });
+        for (const set of operation.sets) this.apply({ verb: 'add set', set });
+        for (const chain of operation.chains) this.#setRules(chain, chain.rules);
+        return;
       case 'flush chain':
         return this.#put(this.chains, {
           ...(this.chains.get(operation.name) ?? refuse('unknown', operation.name)),

@@ -1,0 +1,83 @@
+import type { Family } from '../model/address.ts';
+import type { Field, KeyType, Match, NftRule, NftSet } from '../nftables/ruleset.ts';
+import { addressField, compare, isIn } from './match.ts';
+import { ctDirections, flowSetName, type CtDirection } from './names.ts';
+import { addressType } from './set-builder.ts';
+
+/**
+ * The fast path: flow sets hold the headers of packets that have passed all rules, and one look-up accepts the next packet with such a header. This is
+ * right because of two facts:
+ *
+ * 1. **The rules behind the look-up decide by nothing but the key and the direction.** For an IPv4 packet of TCP or UDP, they read both devices, both
+ *    addresses and the port of the server. Only link control reads more (source ports, hop limits), and it concerns the sources in `linkSources`, which
+ *    are never added. `not-established` comes before the look-up.
+ * 2. **Each transaction that may deny what passed before makes the sets anew** (`plan/flows.ts`).
+ *
+ * A packet adds itself in the chain that judged it, never in a chain of its own: a chain is read when the packet enters it, and could already
+ * belong to newer rules than those that judged the packet (K26, K27).
+ */
+const protocols = ['udp', 'tcp'] as const;
+type Protocol = (typeof protocols)[number];
+
+/** Elements expire, so that flows that have ended make room. A packet does not extend the time; the next one after it passes the rules again. */
+const records = { seconds: 30, size: 16_384 };
+
+/** With the time that elements last, at most a tenth of a set. */
+const unansweredLimit: Match = { kind: 'limit', perSecond: 100, burst: 200 };
+
+/** Sources of link control (S5.8), by family. */
+const linkSources: Readonly<Record<Family, readonly string[]>> = { ipv4: ['0.0.0.0'], ipv6: ['::', 'fe80::/10'] };
+
+/** With IPv6, two names do not fit into a key (64 bytes, K37). An index may be given to another device later, and a pod may send anything, so its own device counts by name. */
+const outputDevice = { ipv4: 'oifname', ipv6: 'oif' } as const satisfies Record<Family, Field>;
+const deviceType = { ipv4: 'ifname', ipv6: 'iface_index' } as const satisfies Record<Family, KeyType>;
+
+/** Accepts packets of known flows. */
+export function flowLookups(family: Family, ctDirection: CtDirection): NftRule[] {
+  return protocols.map((protocol) => {
+    const isKnown = isIn(flowSetName(protocol, family, ctDirection), ...keyOf(protocol, family, ctDirection));
+    return { matches: [isKnown], verdict: { kind: 'accept' } };
+  });
+}
+
+/**
+ * For packets that no rule has dropped. The connection must stand, or whoever scans ports would fill the sets. UDP that nobody answers has a limit for
+ * the same reason.
+ */
+export function flowRecords(family: Family, ctDirection: CtDirection): NftRule[] {
+  const { source } = addressField[family];
+  const isOfPeer = linkSources[family].map((each) => compare(source, '!=', each));
+  const record = (protocol: Protocol, ...matches: Match[]): NftRule => {
+    const key = keyOf(protocol, family, ctDirection);
+    return { matches, verdict: { kind: 'remember', key, set: flowSetName(protocol, family, ctDirection) } };
+  };
+  return [
+    ...protocols.map((protocol) => record(protocol, compare('ct state', '==', 'established'), ...isOfPeer)),
+    ...(ctDirection === 'original'
+      ? [record('udp', compare('ct state', '==', 'new'), ...isOfPeer, unansweredLimit)]
+      : []),
+  ];
+}
+
+export const flowSets: Readonly<Record<Family, readonly NftSet[]>> = {
+  ipv4: flowSetsOf('ipv4'),
+  ipv6: flowSetsOf('ipv6'),
+};
+
+function flowSetsOf(family: Family): NftSet[] {
+  const address = addressType[family];
+  const key: KeyType[] = ['ifname', deviceType[family], address, address, 'inet_service'];
+  return protocols.flatMap((protocol) =>
+    ctDirections.map((ctDirection): NftSet => {
+      const name = flowSetName(protocol, family, ctDirection);
+      return { name, key, interval: false, elements: new Set(), records };
+    }),
+  );
+}
+
+/** The packet's own header: a reply is not read mirrored here, because the guard asks more of a source than of a destination. */
+function keyOf(protocol: Protocol, family: Family, ctDirection: CtDirection): Field[] {
+  const { source, destination } = addressField[family];
+  const port: Field = ctDirection === 'original' ? `${protocol} dport` : `${protocol} sport`;
+  return ['iifname', outputDevice[family], source, destination, port];
+}
