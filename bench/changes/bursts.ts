@@ -3,23 +3,13 @@ import type { Figure, Run } from '../figure.ts';
 import type { Shape } from '../cluster/shapes.ts';
 import { teamsOf } from '../cluster/nodes.ts';
 import { monotonic } from '../monotonic.ts';
-import { extraNamespace, extraPods, type ExtraNamespace } from './extra-namespaces.ts';
+import { extraNamespace, extraPods, extras } from './extra-namespaces.ts';
 import type { MeasuredNode } from './measured-node.ts';
 import { ending, starting, type PodObject } from './pods.ts';
 
 const atMostSeconds = 2;
-/** Numbers of nodes that no cluster of the bench has. */
-const spareNode = 0x4000;
-const rollout = { name: 'rollout', pods: 500, policies: 0 } as const;
 const perSecond = 50;
 const rollouts = 3;
-const relabelled: ExtraNamespace = {
-  name: 'relabelled',
-  pods: 1000,
-  policies: 0,
-  firstNode: spareNode + 100,
-  seed: 103,
-};
 const relabels = 5;
 
 /** B9: a rollout of 500 pods of other nodes that policies of this node name, over 10 seconds. */
@@ -29,9 +19,8 @@ export async function measureRollout(
   progress: (message: string) => void,
 ): Promise<Figure[]> {
   const [team] = namedTeams(node, shape);
-  const generations = [0, 1].map((generation) => {
-    return extraPods(shape, { ...rollout, firstNode: spareNode + 10 * generation, seed: 101 + generation });
-  });
+  const { rollout, nextRollout } = extras;
+  const generations = [rollout, nextRollout].map((each) => extraPods(shape, each));
   await node.add([extraNamespace(shape, rollout.name, team!), ...generations[0]!]);
   const runs: Run[] = [];
   for (let run = 0; run < rollouts; run++) {
@@ -64,6 +53,7 @@ export async function measureRelabel(
   shape: Shape,
   progress: (message: string) => void,
 ): Promise<Figure[]> {
+  const { relabelled } = extras;
   const teams = namedTeams(node, shape);
   const objects = teams.map((team) => extraNamespace(shape, relabelled.name, team));
   await node.add([objects[0]!, ...extraPods(shape, relabelled)]);

@@ -1,12 +1,12 @@
 import type { Figure } from '../figure.ts';
 import { pairs } from '../measure.ts';
 import type { Shape } from '../cluster/shapes.ts';
-import { extraNamespace, extraPods, extraPolicies, type ExtraNamespace } from './extra-namespaces.ts';
+import { extraNamespace, extraPods, extraPolicies, extras } from './extra-namespaces.ts';
 import { scriptOf } from './forecast.ts';
 import { inForceAt } from './in-force.ts';
 import type { MeasuredNode } from './measured-node.ts';
 
-const name = 'crowd';
+const { name } = extras.crowd;
 
 /** Selects all these pods, with peers by label from some namespaces, ipBlocks and single ports. */
 const newPolicy = {
@@ -44,7 +44,7 @@ export async function measureNewPolicy(
   progress: (message: string) => void,
 ): Promise<Figure[]> {
   const policies = Math.round(shape.policies / shape.namespaces);
-  const crowd: ExtraNamespace = { name, pods: 100, policies, firstNode: 'measured', seed: 105 };
+  const crowd = { ...extras.crowd, policies };
   const objects = [extraNamespace(shape, name, 0), ...extraPolicies(shape, crowd), ...extraPods(shape, crowd)];
   await node.add(objects);
   const ours: number[] = [];

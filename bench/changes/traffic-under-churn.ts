@@ -3,13 +3,13 @@ import { pairs } from '../measure.ts';
 import type { Shape } from '../cluster/shapes.ts';
 import { TrafficProgram, type TrafficEnds } from '../packets/traffic-program.ts';
 import { churn, describeRate } from './churn.ts';
-import { extraNamespace, extraPods, type ExtraNamespace } from './extra-namespaces.ts';
+import { extraNamespace, extraPods, extras } from './extra-namespaces.ts';
 import { percentile, timeFigures } from './latency.ts';
 import type { MeasuredNode } from './measured-node.ts';
 import type { Members } from './members.ts';
 import type { Rate } from './schedule.ts';
 
-const talkers: ExtraNamespace = { name: 'talkers', pods: 2, policies: 0, firstNode: 'measured', seed: 104 };
+const { talkers } = extras;
 const port = 9;
 const milliseconds = 200;
 const quietRounds = 25;

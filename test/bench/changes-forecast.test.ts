@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'mocha';
-import { extraNamespace, extraPods } from '../../bench/changes/extra-namespaces.ts';
+import { extraNamespace, extraPods, extras } from '../../bench/changes/extra-namespaces.ts';
 import { Forecast, scriptOf } from '../../bench/changes/forecast.ts';
 import { again, ending, remotePods, starting, withoutLabels, type PodObject } from '../../bench/changes/pods.ts';
 import { clusterObjects } from '../../bench/cluster/objects.ts';
@@ -44,7 +44,7 @@ describe('the forecast of what the agent writes', () => {
   });
 
   it('follows pods of this node, with their sandboxes', () => {
-    const pods = extraPods(tiny, { name: 'more', pods: 5, policies: 0, firstNode: 'measured', seed: 1 });
+    const pods = extraPods(tiny, { name: 'more', pods: 5, policies: 0, place: { after: 0 }, seed: 1 });
     const { elements } = forecast;
     forecast.sandboxes(pods);
     for (const object of [extraNamespace(tiny, 'more', 0), ...pods]) forecast.receive('ADDED', object);
@@ -54,7 +54,7 @@ describe('the forecast of what the agent writes', () => {
 
   it('follows a rollout of pods', () => {
     const { elements } = forecast;
-    const pods = extraPods(tiny, { name: 'rollout', pods: 20, policies: 0, firstNode: 5000, seed: 2 });
+    const pods = extraPods(tiny, { name: 'rollout', pods: 20, policies: 0, place: { firstNode: 5000 }, seed: 2 });
     forecast.receive('ADDED', extraNamespace(tiny, 'rollout', 0));
     for (const pod of pods) forecast.receive('ADDED', starting(pod));
     forecast.stages();
@@ -71,11 +71,7 @@ describe('the forecast of what the agent writes', () => {
 
 describe('pods beside the cluster', () => {
   it('have addresses and uids that no other pod has', () => {
-    const extra = [
-      extraPods(tiny, { name: 'a', pods: 100, policies: 0, firstNode: 'measured', seed: 1 }),
-      extraPods(tiny, { name: 'b', pods: 1000, policies: 0, firstNode: 0x4000, seed: 2 }),
-      extraPods(tiny, { name: 'b', pods: 500, policies: 0, firstNode: 0x4010, seed: 3 }),
-    ].flat();
+    const extra = Object.values(extras).flatMap((each) => extraPods(tiny, each));
     const all = [...clusterPods(), ...extra];
     const addresses = all.flatMap(({ status }) => status.podIPs.map(({ ip }) => ip));
     assert.equal(new Set(addresses).size, addresses.length);
