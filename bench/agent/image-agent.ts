@@ -85,11 +85,18 @@ export class ImageAgent {
     return this.#child.pid!;
   }
 
-  /** Response time of /healthz in milliseconds. */
+  /** Response time of /healthz in milliseconds. Without an answer, the time until it gives up. */
   async health(): Promise<number> {
     const asked = performance.now();
-    while ((await this.#get('/healthz'))?.status !== 200) await wait(askEveryMs);
-    return performance.now() - asked;
+    const took = (): number => performance.now() - asked;
+    while ((await this.#get('/healthz'))?.status !== 200 && took() < patienceMs) await wait(askEveryMs);
+    return took();
+  }
+
+  /** The object versions that the kernel's rules have, by resource; `undefined` if the agent does not answer. */
+  async applied(): Promise<unknown> {
+    const answer = await this.#get('/applied');
+    return answer && (JSON.parse(answer.text) as { resources?: unknown }).resources;
   }
 
   async metric(series: string): Promise<number> {

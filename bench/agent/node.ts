@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { bundle } from '../../scripts/image/bundle.ts';
 import { kubeconfigText } from '../../src/lab/kubeconfig.ts';
 import {
@@ -21,12 +22,11 @@ import { makeCertificate } from './certificate.ts';
 import { CountedNft } from './counted-nft.ts';
 import { ImageAgent } from './image-agent.ts';
 import { makeSandboxes, openSandbox, type LocalPod } from './sandboxes.ts';
+import { ToldObjects, type EventType } from './told-objects.ts';
 
 const namespace = 'bench-postern-agent';
 const apiServer = fileURLToPath(new URL('api-server.ts', import.meta.url));
 const port = '8001';
-
-export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
 /** A node in a network namespace: pods' devices, an API server with TLS on its loopback, the bundled program; without an agent. */
 export class BenchNode {
@@ -36,6 +36,7 @@ export class BenchNode {
   readonly nft: CountedNft;
   #server: LineProcess | undefined;
   #isServing = false;
+  readonly #objects = new ToldObjects();
   #told = 0;
   /** When the server wrote each event to its watches. */
   readonly #sent: number[] = [];
@@ -55,7 +56,7 @@ export class BenchNode {
     const node = new BenchNode(nodeName, directory, await CountedNft.create(join(directory, 'bin')));
     try {
       await bundle(node.#program, join(directory, 'licences'));
-      writePages(objects(), directory);
+      writePages(node.#objects.listed(objects()), directory);
       const { certificate } = await makeCertificate(directory);
       await writeFile(join(directory, 'kubeconfig'), kubeconfigText(`https://127.0.0.1:${port}`, certificate));
       await deleteNamespaces();
@@ -96,7 +97,7 @@ export class BenchNode {
 
   /** Sends the event to all watches. Returns its number among all events. */
   tell(type: EventType, object: object): number {
-    this.#server!.post(JSON.stringify({ type, object }));
+    this.#server!.post(JSON.stringify({ type, object: this.#objects.tell(type, object) }));
     return this.#told++;
   }
 
@@ -104,6 +105,11 @@ export class BenchNode {
   async sentAt(event: number): Promise<number> {
     await this.#server!.until(() => this.#sent.length > event);
     return this.#sent[event]!;
+  }
+
+  /** Whether the agent has applied all events. Some of its transactions may follow: those that delete what no packet meets any more. */
+  async hasApplied(agent: ImageAgent): Promise<boolean> {
+    return isDeepStrictEqual(await agent.applied(), this.#objects.versions);
   }
 
   watchCommits(): Promise<CommitWatch> {

@@ -1,4 +1,4 @@
-import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
+import type { ResourceEvent } from '../../src/model/cluster.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import type { Operation, Ruleset, StageName } from '../../src/nftables/ruleset.ts';
 import { Pipeline } from '../../src/pipeline.ts';
@@ -6,7 +6,7 @@ import { planStages } from '../../src/plan/plan.ts';
 import { clusterEvents, upsert } from '../cluster/events.ts';
 import { clusterObjects } from '../cluster/objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
-import type { EventType } from '../agent/node.ts';
+import type { EventType } from '../agent/told-objects.ts';
 import { sandboxOf } from './sandboxes.ts';
 
 export interface ForecastStage {
@@ -83,7 +83,7 @@ export function scriptOf(stages: readonly ForecastStage[], ...names: readonly St
   return wanted.map(({ operations }) => renderScript(operations)).join('');
 }
 
-function eventOf(type: EventType, object: object): ResourceEvent | NodeFact {
+function eventOf(type: EventType, object: object): ResourceEvent {
   const event = upsert(object);
   return type === 'DELETED' && event.op === 'upsert'
     ? { op: 'remove', resource: event.resource, key: event.key }

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ImageAgent } from '../agent/image-agent.ts';
-import { BenchNode, type EventType } from '../agent/node.ts';
+import { BenchNode } from '../agent/node.ts';
+import type { EventType } from '../agent/told-objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
 import type { Commit, CommitWatch } from '../kernel/commit-watch.ts';
 import { Forecast, scriptOf, type ForecastStage } from './forecast.ts';
@@ -19,9 +20,10 @@ export interface Change {
   readonly stages: readonly Stage[];
 }
 
-/** Without a commit for this long, and with all elements that the forecast has, the agent has nothing left to do. */
+/** If the agent has applied all events, and the kernel has had no commit for this long, the agent has nothing left to do. */
 const quietMs = 1000;
-const patienceMs = 60_000;
+const askEveryMs = 50;
+const patienceMs = 120_000;
 
 /** A node with the agent as the image runs it, a watch of the kernel's commits, the forecast of the agent's work, and a twin for baselines. */
 export class MeasuredNode {
@@ -104,22 +106,26 @@ export class MeasuredNode {
     return this.#commits.drain();
   }
 
-  /** Waits until the agent has applied all events. Returns the commits since the last `drain`. */
+  /**
+   * Waits until the agent has applied all events. Returns the commits since the last `drain`. Throws if the kernel does not hold what the forecast has:
+   * then figures would be those of other changes.
+   */
   async settle(): Promise<Commit[]> {
-    this.forecast.stages();
-    const { elements } = this.forecast;
     const end = performance.now() + patienceMs;
     const commits: Commit[] = [];
-    for (let quietSince = performance.now(); ;) {
+    for (let quietSince = performance.now(); ; await wait(askEveryMs)) {
       const seen = this.#commits.drain();
       commits.push(...seen);
       if (seen.length > 0) quietSince = performance.now();
-      const isQuiet = performance.now() - quietSince > quietMs;
-      const held = isQuiet ? await this.agent.metric('postern_ruleset_elements') : NaN;
-      if (isQuiet && held === elements) return commits;
-      if (performance.now() > end) throw new Error(`the kernel has ${held} elements, the forecast has ${elements}`);
-      await wait(20);
+      if (performance.now() - quietSince > quietMs && (await this.#node.hasApplied(this.agent))) break;
+      if (performance.now() > end) throw new Error(`the agent has not applied all events after ${patienceMs / 1000} s`);
     }
+    // Not before: the forecast would take processor time from the agent.
+    this.forecast.stages();
+    const held = await this.agent.metric('postern_ruleset_elements');
+    const { elements } = this.forecast;
+    if (held !== elements) throw new Error(`the kernel has ${held} elements, the forecast has ${elements}`);
+    return commits;
   }
 
   /** Throws if there were commits that no change has taken, because times would belong to other changes. */
