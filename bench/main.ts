@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { findRegressions } from './check.ts';
 import { resultOf, type Bench, type Result } from './figure.ts';
 import { describeMachine } from './machine.ts';
@@ -72,10 +72,24 @@ async function main(): Promise<number> {
   const wanted = benches.filter(({ name, byDefault = true }) => {
     return positionals.length === 0 ? byDefault : positionals.includes(name);
   });
-  const bars: Result[] = [];
-  for (const bench of wanted) bars.push(...(await runBench(bench)));
   const machine = await describeMachine();
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ machine, bars }, undefined, 2)}\n`);
+  const bars: Result[] = [];
+  const failed: string[] = [];
+  for (const bench of wanted) {
+    try {
+      bars.push(...(await runBench(bench)));
+    } catch (error) {
+      // The figures of the others took an hour.
+      failed.push(bench.name);
+      process.stdout.write(`${bench.summary}: not measured\n  ${inspect(error)}\n`);
+    }
+    // Also after each bench, in case the next one is stopped.
+    if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ machine, bars }, undefined, 2)}\n`);
+  }
+  if (failed.length > 0) {
+    process.stdout.write(`not measured: ${failed.join(', ')}${values.publish ? '; nothing is published' : ''}\n`);
+    return 1;
+  }
   if (values.publish) await publish(bars, machine, recorded);
   if (!values.check) return bars.every(({ holds }) => holds !== false) ? 0 : 1;
   const regressions = findRegressions(bars, JSON.parse(await readFile(recorded, 'utf8')));

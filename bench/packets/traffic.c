@@ -152,6 +152,7 @@ static void flows(const char *port, double seconds) {
   static int from[count];
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) < 0) fail("getrlimit");
+  if (files.rlim_max < count + batch) files.rlim_max = count + batch;
   files.rlim_cur = files.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &files) < 0) fail("setrlimit");
   int to = receiver(SOCK_DGRAM, port);
