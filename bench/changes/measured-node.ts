@@ -29,7 +29,9 @@ const patienceMs = 120_000;
 export class MeasuredNode {
   readonly #node: BenchNode;
   readonly #commits: CommitWatch;
-  readonly forecast: Forecast;
+  readonly #forecast: Forecast;
+  /** Events that the forecast has not received yet. */
+  readonly #ahead: [EventType, object][] = [];
   readonly agent: ImageAgent;
   readonly twin: Twin;
 
@@ -37,7 +39,7 @@ export class MeasuredNode {
     this.#node = node;
     this.agent = agent;
     this.#commits = commits;
-    this.forecast = forecast;
+    this.#forecast = forecast;
     this.twin = twin;
   }
 
@@ -68,8 +70,14 @@ export class MeasuredNode {
 
   /** Sends an event. `matters` is false where the forecast need not know of it. Returns the number of the event. */
   tell(type: EventType, object: object, { matters = true } = {}): number {
-    if (matters) this.forecast.receive(type, object);
+    if (matters) this.#ahead.push([type, object]);
     return this.#node.tell(type, object);
+  }
+
+  /** It receives what was sent only now, so that its work does not delay the events, nor the agent. */
+  get forecast(): Forecast {
+    for (const event of this.#ahead.splice(0)) this.#forecast.receive(...event);
+    return this.#forecast;
   }
 
   sentAt(event: number): Promise<number> {
@@ -78,8 +86,10 @@ export class MeasuredNode {
 
   /** Sends one event, and waits for all transactions that it takes. */
   async change(type: EventType, object: object): Promise<Change> {
-    const event = this.tell(type, object);
+    // Before the event, so that the agent has the processors to itself.
+    this.forecast.receive(type, object);
     const stages = this.forecast.stages();
+    const event = this.#node.tell(type, object);
     const commits = await this.#commits.take(stages.length);
     return { sent: await this.sentAt(event), stages: stages.map((stage, i) => ({ ...stage, at: commits[i]!.at })) };
   }
