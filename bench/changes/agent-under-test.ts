@@ -2,13 +2,14 @@ import { inspect } from 'node:util';
 import { ConnectionFlusher } from '../../src/agent/connection-flusher.ts';
 import { createFlushConnections } from '../../src/apply/flush-connections.ts';
 import { openNftSession } from '../../src/apply/nft-session.ts';
-import { createNft, type Nft } from '../../src/apply/nft.ts';
+import { createNft } from '../../src/apply/nft.ts';
 import { ObjectVersions } from '../../src/agent/object-versions.ts';
 import { systemClock } from '../../src/agent/clock.ts';
 import { nftKernelTables } from '../../src/agent/kernel-tables.ts';
 import { createEventDispatcher } from '../../src/agent/event-dispatcher.ts';
 import { Reconciler, type AppliedRun } from '../../src/agent/reconciler.ts';
 import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
+import { renderScript } from '../../src/nftables/render.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { splitLines } from '../../src/watch/json-lines.ts';
 import { upsert } from '../cluster/events.ts';
@@ -24,15 +25,6 @@ const pipeline = new Pipeline(nodeName);
 const versions = new ObjectVersions();
 const processes = createNft();
 const kernel = openNftSession(processes);
-/** Scripts of the stages of the current run. */
-let scripts: string[] = [];
-const observed: Nft = {
-  ...kernel,
-  run(script, options) {
-    scripts.push(script);
-    return kernel.run(script, options);
-  },
-};
 
 /** Number of events before those in `seen`, and number of events in the current run. */
 let before = 0;
@@ -45,7 +37,7 @@ let isLoaded = false;
 const signal = new AbortController().signal;
 const reconciler = new Reconciler({
   pipeline,
-  kernel: nftKernelTables(observed),
+  kernel: nftKernelTables(kernel),
   clock: systemClock,
   signal,
   connections: new ConnectionFlusher({
@@ -62,7 +54,6 @@ const reconciler = new Reconciler({
   }),
   version() {
     takenIn = seen.length;
-    scripts = [];
     return versions.version;
   },
   events: {
@@ -79,9 +70,9 @@ const reconciler = new Reconciler({
 function applied({ plan }: AppliedRun): void {
   appliedAt = monotonic();
   if (plan.stages.length > 0) {
-    const stages = plan.stages.map(({ name, operations }, i) => {
+    const stages = plan.stages.map(({ name, operations }) => {
       const deletesElements = operations.some(({ verb }) => verb === 'delete elements');
-      const script = isLoaded ? { script: scripts[i]! } : {};
+      const script = isLoaded ? { script: renderScript(operations) } : {};
       return { name, deletesElements, operations: operations.length, ...script };
     });
     const run: Applied = { before, seen: isLoaded ? seen.slice(0, takenIn) : [], stages };

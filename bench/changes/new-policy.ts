@@ -27,8 +27,11 @@ export async function measureNewPolicy(
     const made = await node.change({ type: 'ADDED', object: newPolicy });
     await node.change({ type: 'DELETED', object: newPolicy });
     const baseline = await node.run(scriptOf(made.changes, 'make', 'switch'));
-    // The baseline has no break stage: the replaced objects still exist, so the reversal needs no make stage.
-    for (const name of ['switch', 'break']) await node.run(scriptOf(undone.changes, name));
+    // The baseline deletes nothing: the replaced objects still exist, so the reversal needs no make stage.
+    for (const name of ['switch', 'break', 'delete']) {
+      const script = scriptOf(undone.changes, name);
+      if (script !== '') await node.run(script);
+    }
     await node.change({ type: 'ADDED', object: newPolicy });
     // The first round is a warm-up.
     if (round < 0) continue;
