@@ -1266,15 +1266,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a stream of events holds up the next change for ever',
     file: 'src/agent/reconciler.ts',
-    find: 'while (this.#changes !== seen && this.#clock.now() < end);',
-    replace: 'while (this.#changes !== seen);',
+    find: 'while (this.#changes - seen >= few && this.#clock.now() < end);',
+    replace: 'while (this.#changes - seen >= few);',
     specs: [reconciler],
   },
   {
     name: 'a burst of events becomes many long plans',
     file: 'src/agent/reconciler.ts',
-    find: 'while (this.#changes !== seen && this.#clock.now() < end);',
+    find: 'while (this.#changes - seen >= few && this.#clock.now() < end);',
     replace: 'while (false);',
+    specs: [reconciler],
+  },
+  {
+    name: 'events that never pause hold up a change for 750 ms',
+    file: 'src/agent/reconciler.ts',
+    find: 'const few = isBurst ? burst : 1;',
+    replace: 'const few = 1;',
     specs: [reconciler],
   },
   {
@@ -2806,7 +2813,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a flushed table keeps its flow sets',
     file: 'src/plan/flows.ts',
     find: 'sets.some(({ name }) => before.sets.has(name))',
-    replace: 'sets.some(({ name }) => before.sets.has(name)) && before.chains.values().some(fillsFlows)',
+    replace:
+      'sets.some(({ name }) => before.sets.has(name)) && before.chains.values().some((chain) => flowSetsOf(chain).length > 0)',
     specs: [flowPlans],
   },
   {

@@ -46,7 +46,7 @@ const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
 /** Changes since the last plan that are a burst. An agent with 500 events a second plans after each few. */
 const burst = 20;
-/** Milliseconds. After a burst, or a plan that took at least `longPlan`, the loop waits until no event arrives for `quiet`, and for at most `longestPause` or as long as the plan took. */
+/** Milliseconds. After a burst, the loop waits until fewer events than a burst arrive in `quiet`. After a plan that took at least `longPlan`, it waits until none does. It waits for at most `longestPause` or as long as the plan took. */
 const longPlan = 50;
 const quiet = 20;
 /**
@@ -289,6 +289,8 @@ export class Reconciler {
     const isBurst = this.#changes - this.#planned >= burst;
     if (!isBurst && this.#planTook < longPlan) return;
     const end = this.#clock.now() + (isBurst ? longestPause : Math.min(this.#planTook, longestPause));
+    // In a large cluster events never pause for long: fewer than a burst of them need not be waited for.
+    const few = isBurst ? burst : 1;
     let seen: number;
     do {
       seen = this.#changes;
@@ -296,7 +298,7 @@ export class Reconciler {
       // A timer may be late, and then fires before the events that have arrived are received.
       await nextTurn();
       this.#progress();
-    } while (this.#changes !== seen && this.#clock.now() < end);
+    } while (this.#changes - seen >= few && this.#clock.now() < end);
   }
 
   #plan(applied: Ruleset | undefined): ReturnType<Pipeline['plan']> {

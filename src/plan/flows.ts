@@ -28,6 +28,7 @@ export function hasFlowSets(before: Table, after: Table): boolean {
 /** Whether other chains of the table before refer to flow sets of the table after, so that nft would not delete these. Another program has renamed a chain. */
 export function hasOtherReaders(before: Table, after: Table): boolean {
   const { chains, sets } = flowPartsOf(after);
+  if (sets.length === 0) return false;
   const own = new Set(chains.map(({ name }) => name));
   return before.chains
     .values()
@@ -87,14 +88,29 @@ function allows({ base, rules }: Chain): boolean {
   });
 }
 
-function flowPartsOf({ chains, sets }: Table): { chains: Chain[]; sets: NftSet[] } {
-  const filling = [...chains.values()].filter(fillsFlows);
-  const names = new Set(
-    filling.flatMap(({ rules }) => rules.flatMap(({ verdict }) => (verdict.kind === 'remember' ? [verdict.set] : []))),
-  );
-  return { chains: filling, sets: [...names].map((name) => sets.get(name)!) };
+function flowPartsOf({ chains, sets }: Table): { chains: readonly Chain[]; sets: NftSet[] } {
+  let parts = flowParts.get(chains);
+  if (!parts) {
+    const filling = [...chains.values()].filter((chain) => flowSetsOf(chain).length > 0);
+    flowParts.set(chains, (parts = { chains: filling, names: new Set(filling.flatMap(flowSetsOf)) }));
+  }
+  return { chains: parts.chains, sets: [...parts.names].map((name) => sets.get(name)!) };
 }
 
-function fillsFlows({ rules }: Chain): boolean {
-  return rules.some(({ verdict }) => verdict.kind === 'remember');
+/** By the chains of a table: those that add packets to sets, and these sets. Most changes touch no chain. */
+const flowParts = new WeakMap<
+  Table['chains'],
+  { readonly chains: readonly Chain[]; readonly names: ReadonlySet<string> }
+>();
+
+const flowSets = new WeakMap<Chain, readonly string[]>();
+
+/** The sets to which the chain adds packets. */
+function flowSetsOf(chain: Chain): readonly string[] {
+  let names = flowSets.get(chain);
+  if (!names) {
+    names = chain.rules.flatMap(({ verdict }) => (verdict.kind === 'remember' ? [verdict.set] : []));
+    flowSets.set(chain, names);
+  }
+  return names;
 }
