@@ -675,9 +675,16 @@ export const mutants: readonly Mutant[] = [
     specs: [plan],
   },
   {
+    name: 'a transaction does not wait for the grace period',
+    file: 'src/agent/kernel-tables.ts',
+    find: 'if (options.afterGracePeriod) await nft',
+    replace: 'if (options.afterGracePeriod) void nft',
+    specs: ['test/agent/kernel-tables.test.ts'],
+  },
+  {
     name: 'each removal waits for packets in flight',
-    file: 'src/plan/flows.ts',
-    find: '!allows(chain)',
+    file: 'src/plan/denying-sets.ts',
+    find: '!onlyAllows(chain)',
     replace: 'true',
     specs: [plan],
   },
@@ -1265,16 +1272,23 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a stream of events holds up the next change for ever',
-    file: 'src/agent/reconciler.ts',
-    find: 'while (this.#changes !== seen && this.#clock.now() < end);',
-    replace: 'while (this.#changes !== seen);',
+    file: 'src/agent/event-burst.ts',
+    find: 'while (this.#events - seen >= fewest && this.#clock.now() < end);',
+    replace: 'while (this.#events - seen >= fewest);',
     specs: [reconciler],
   },
   {
     name: 'a burst of events becomes many long plans',
-    file: 'src/agent/reconciler.ts',
-    find: 'while (this.#changes !== seen && this.#clock.now() < end);',
+    file: 'src/agent/event-burst.ts',
+    find: 'while (this.#events - seen >= fewest && this.#clock.now() < end);',
     replace: 'while (false);',
+    specs: [reconciler],
+  },
+  {
+    name: 'events that never pause hold up a change for 750 ms',
+    file: 'src/agent/event-burst.ts',
+    find: 'const fewest = isBurst ? burst : 1;',
+    replace: 'const fewest = 1;',
     specs: [reconciler],
   },
   {
@@ -2806,7 +2820,8 @@ export const mutants: readonly Mutant[] = [
     name: 'a flushed table keeps its flow sets',
     file: 'src/plan/flows.ts',
     find: 'sets.some(({ name }) => before.sets.has(name))',
-    replace: 'sets.some(({ name }) => before.sets.has(name)) && before.chains.values().some(fillsFlows)',
+    replace:
+      'sets.some(({ name }) => before.sets.has(name)) && before.chains.values().some((chain) => flowSetsOf(chain).length > 0)',
     specs: [flowPlans],
   },
   {

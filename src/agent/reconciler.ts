@@ -10,6 +10,7 @@ import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Clock } from './clock.ts';
 import type { ConnectionFlusher } from './connection-flusher.ts';
+import { EventBurst, nextTurn } from './event-burst.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { findCulprit, Refusals, type Finding } from './refusals.ts';
 import { retryLimit, timeLimitOf } from './time-limit.ts';
@@ -44,15 +45,6 @@ const keptArrivals = 1000;
 const sentinels: Readonly<Record<TableFamily, string>> = { ip: 'forward', ip6: 'forward', bridge: 'prerouting' };
 const notHeld = 'the kernel does not hold what was written to it';
 const firstBackoff = 200;
-/** Changes since the last plan that are a burst. An agent with 500 events a second plans after each few. */
-const burst = 20;
-/** Milliseconds. After a burst, or a plan that took at least `longPlan`, the loop waits until no event arrives for `quiet`, and for at most `longestPause` or as long as the plan took. */
-const longPlan = 50;
-const quiet = 20;
-/**
- * Milliseconds that the first event of a burst waits at most. The agent decodes 1,000 policies of 200 blocks in about 600 (`bench/hostile`).
- */
-const longestPause = 750;
 const lastBackoff = 30_000;
 /** Milliseconds for which changes come before a read of our tables, if it is not certain that another program has changed them. */
 const longestDoubt = 2000;
@@ -65,6 +57,7 @@ export class Reconciler {
   readonly #pipeline: Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'>;
   readonly #kernel: KernelTables;
   readonly #clock: Clock;
+  readonly #burst: EventBurst;
   readonly #events: ReconcilerEvents;
   readonly #connections: Pick<ConnectionFlusher, 'denyStale' | 'applied' | 'distrust'>;
   readonly #version: () => AppliedVersion;
@@ -80,10 +73,6 @@ export class Reconciler {
   /** When events came that no plan has taken in yet, and those that one has but that are not in force. */
   #arrivals: number[] = [];
   #takenIn: number[] = [];
-  /** Number of calls of `changed`. */
-  #changes = 0;
-  /** Of these, the number that the last plan has. */
-  #planned = 0;
   #dirty = false;
   /** Another program may have changed any part of our tables. The time until which changes come before the read. */
   #readBy: number | undefined;
@@ -95,8 +84,6 @@ export class Reconciler {
   #timer: { cancel(): void } | undefined;
   #failures = 0;
   #lastProgress = 0;
-  /** Of the last plan, in milliseconds. */
-  #planTook = 0;
 
   constructor(options: {
     /** What the kernel should hold. */
@@ -112,6 +99,7 @@ export class Reconciler {
     this.#pipeline = options.pipeline;
     this.#kernel = options.kernel;
     this.#clock = options.clock;
+    this.#burst = new EventBurst(options.clock);
     this.#events = options.events;
     this.#connections = options.connections;
     this.#version = options.version;
@@ -123,7 +111,7 @@ export class Reconciler {
   changed(): void {
     // What the first lists bring is not late: nothing may be written before all are in.
     if (this.#pipeline.inSync && this.#arrivals.length < keptArrivals) this.#arrivals.push(this.#clock.now());
-    this.#changes++;
+    this.#burst.add();
     this.#dirty = true;
     // Until a failed write is due again, events only gather.
     if (this.#failures === 0) this.#start();
@@ -192,7 +180,7 @@ export class Reconciler {
         try {
           if (this.#readBy !== undefined && (!this.#dirty || this.#clock.now() >= this.#readBy)) await this.#inspect();
           if (!this.#dirty) continue;
-          await this.#gather();
+          if (this.#applied) await this.#burst.gather(() => this.#progress());
           await this.#reconcile();
           this.#failures = 0;
         } catch (error) {
@@ -206,7 +194,7 @@ export class Reconciler {
       const retry = this.#refusals.nextRetry;
       if (retry !== undefined) this.#wakeAt(retry);
     } finally {
-      this.#planTook = 0;
+      this.#burst.end();
       // In the very turn that saw nothing left to do: a change that comes later must start a new run.
       this.#running = undefined;
     }
@@ -280,31 +268,9 @@ export class Reconciler {
     }
   }
 
-  /**
-   * Waits for the rest of a burst of events, and after a long plan for those that arrived meanwhile, so that they become one change (S9.13). The
-   * agent does nothing else while it plans, and a plan of half a burst can take as long as one of all.
-   */
-  async #gather(): Promise<void> {
-    if (!this.#applied) return;
-    const isBurst = this.#changes - this.#planned >= burst;
-    if (!isBurst && this.#planTook < longPlan) return;
-    const end = this.#clock.now() + (isBurst ? longestPause : Math.min(this.#planTook, longestPause));
-    let seen: number;
-    do {
-      seen = this.#changes;
-      await new Promise<void>((resolve) => this.#clock.after(quiet, resolve));
-      // A timer may be late, and then fires before the events that have arrived are received.
-      await nextTurn();
-      this.#progress();
-    } while (this.#changes !== seen && this.#clock.now() < end);
-  }
-
   #plan(applied: Ruleset | undefined): ReturnType<Pipeline['plan']> {
-    const startedAt = this.#clock.now();
-    this.#planned = this.#changes;
-    const plan = this.#pipeline.plan(applied, this.#refusals.ids, { renewsFlows: this.#areFlowsDoubtful });
-    this.#planTook = this.#clock.now() - startedAt;
-    return plan;
+    const options = { renewsFlows: this.#areFlowsDoubtful };
+    return this.#burst.plan(() => this.#pipeline.plan(applied, this.#refusals.ids, options));
   }
 
   /** Reads our tables once, where they have not just been read, and deletes what a crash left between two stages. */
@@ -425,10 +391,6 @@ export class Reconciler {
       this.#start();
     });
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function hasCode(error: unknown, code: 'refused' | 'timeout'): boolean {

@@ -1,5 +1,6 @@
 import type { Change, Chain, NftSet, Ruleset, Table } from '../nftables/ruleset.ts';
-import { chainTarget, readsOf } from './reads.ts';
+import { mayDeny } from './denying-sets.ts';
+import { readsOf } from './reads.ts';
 
 /**
  * Flow sets remember packets that have passed (`compile/flows.ts`). **The invariant: a packet finds itself in a flow set only if the rules of now would
@@ -28,6 +29,7 @@ export function hasFlowSets(before: Table, after: Table): boolean {
 /** Whether other chains of the table before refer to flow sets of the table after, so that nft would not delete these. Another program has renamed a chain. */
 export function hasOtherReaders(before: Table, after: Table): boolean {
   const { chains, sets } = flowPartsOf(after);
+  if (sets.length === 0) return false;
   const own = new Set(chains.map(({ name }) => name));
   return before.chains
     .values()
@@ -62,39 +64,29 @@ export function takesAway(changes: readonly Change[], after: Table): boolean {
   });
 }
 
-/** Whether a table has a chain that may deny what the set contains. Other chains pass what their sets contain, and send the rest elsewhere. */
-export function mayDeny(setName: string, ...tables: readonly Table[]): boolean {
-  return tables.some(({ chains }) => {
-    let reads = denyingReads.get(chains);
-    if (!reads) {
-      const denying = chains.values().filter((chain) => !allows(chain));
-      denyingReads.set(chains, (reads = new Set(denying.flatMap((chain) => [...readsOf(chain)]))));
-    }
-    return reads.has(setName);
-  });
+function flowPartsOf({ chains, sets }: Table): { chains: readonly Chain[]; sets: NftSet[] } {
+  let parts = flowParts.get(chains);
+  if (!parts) {
+    const filling = [...chains.values()].filter((chain) => flowSetsOf(chain).length > 0);
+    flowParts.set(chains, (parts = { chains: filling, names: new Set(filling.flatMap(flowSetsOf)) }));
+  }
+  return { chains: parts.chains, sets: [...parts.names].map((name) => sets.get(name)!) };
 }
 
-/** By the chains of a table: the names that those chains read which do not only allow. */
-const denyingReads = new WeakMap<Table['chains'], ReadonlySet<string>>();
+/** For the chains of a table: those that add packets to sets, and these sets. Most changes touch no chain. */
+const flowParts = new WeakMap<
+  Table['chains'],
+  { readonly chains: readonly Chain[]; readonly names: ReadonlySet<string> }
+>();
 
-function allows({ base, rules }: Chain): boolean {
-  const last = rules.at(-1);
-  if (base || !last || chainTarget(last.verdict) === undefined) return false;
-  return rules.every(({ matches, verdict }, index) => {
-    if (index === rules.length - 1) return matches.length === 0 && verdict.kind === 'goto';
-    if (verdict.kind === 'vmap') return matches.length === 0;
-    return verdict.kind === 'return' && matches.every((match) => match.kind === 'lookup' && match.op === undefined);
-  });
-}
+const flowSets = new WeakMap<Chain, readonly string[]>();
 
-function flowPartsOf({ chains, sets }: Table): { chains: Chain[]; sets: NftSet[] } {
-  const filling = [...chains.values()].filter(fillsFlows);
-  const names = new Set(
-    filling.flatMap(({ rules }) => rules.flatMap(({ verdict }) => (verdict.kind === 'remember' ? [verdict.set] : []))),
-  );
-  return { chains: filling, sets: [...names].map((name) => sets.get(name)!) };
-}
-
-function fillsFlows({ rules }: Chain): boolean {
-  return rules.some(({ verdict }) => verdict.kind === 'remember');
+/** The sets to which the chain adds packets. */
+function flowSetsOf(chain: Chain): readonly string[] {
+  let names = flowSets.get(chain);
+  if (!names) {
+    names = chain.rules.flatMap(({ verdict }) => (verdict.kind === 'remember' ? [verdict.set] : []));
+    flowSets.set(chain, names);
+  }
+  return names;
 }

@@ -14,13 +14,14 @@ import type {
 } from '../nftables/ruleset.ts';
 import { chooseEditions, sameVerdict } from './conflicts.ts';
 import { differenceOf, type Difference, type TableDifference } from './difference.ts';
-import { hasFlowSets, hasOtherReaders, mayDeny, takesAway, withNewFlowSets } from './flows.ts';
+import { mayDeny } from './denying-sets.ts';
+import { hasFlowSets, hasOtherReaders, takesAway, withNewFlowSets } from './flows.ts';
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
 /** The changes of one table, one transaction per step, and its content afterwards. `empty` flushes chains that `delete` deletes with what they refer to. */
 export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & {
-  /** Whether `break` may pass packets that the rules of before denied. One that has met these rules may not meet it. */
+  /** Whether `break` removes an element that may deny. A packet that has missed the element that `switch` adds must not miss the removed one too. */
   readonly opens: boolean;
   readonly result: Table;
 };

@@ -214,14 +214,26 @@ describe('Reconciler', function () {
 
     it('makes one change of a burst that begins before the first plan of it, but does not wait longer than 750 ms', async () => {
       const agent = await new NodeAgent(new FakeNft(), new ManualClock()).start(cluster);
-      for (let index = 0; index < 20; index++) add(agent, index);
+      const burst = (): void => {
+        for (let index = 0; index < 20; index++) add(agent, index);
+      };
+      burst();
       await pass(agent, 0);
-      for (let index = 20; index < 57; index++) {
+      for (let periods = 0; periods < 37; periods++) {
         await pass(agent, 19);
         assert.equal(agent.applied.length, 1);
-        add(agent, index);
+        burst();
         await pass(agent, 1);
       }
+      await pass(agent, 20);
+      assert.deepEqual([agent.applied.length, agent.applied.at(-1)], [2, agent.received]);
+    });
+
+    it('does not wait for events that merely go on after a burst, as in a large cluster', async () => {
+      const agent = await new NodeAgent(new FakeNft(), new ManualClock()).start(cluster);
+      for (let index = 0; index < 20; index++) add(agent, index);
+      await pass(agent, 0);
+      for (let index = 20; index < 39; index++) add(agent, index);
       await pass(agent, 20);
       assert.deepEqual([agent.applied.length, agent.applied.at(-1)], [2, agent.received]);
     });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
-import { listArguments, parseTable } from '../../src/nftables/parse.ts';
-import { tableFamilies, type Ruleset } from '../../src/nftables/ruleset.ts';
+import { tableFamilies } from '../../src/nftables/ruleset.ts';
 import { readMetric, readPage } from './agent-pages.ts';
 import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { NftShim } from './nft-shim.ts';
+import { listTables } from './our-tables.ts';
 import { pods, policy } from './policies.ts';
 import { nameLab } from '../support/lab-name.ts';
 
@@ -69,14 +69,14 @@ describe('any part of our tables in the hands of another program (kernel)', func
 
   for (const [change, command] of Object.entries(changes)) {
     it(`is restored where ${change} (S7.18)`, async () => {
-      const [held, before] = [await listTables(), await metric('postern_drift_total')];
+      const [held, before] = [await listTables(cluster.lab), await metric('postern_drift_total')];
       await onNode(`${names(cluster.address('peers/far', 'ipv4'))} set -x; ${command}`);
       await eventually(async () => ((await metric('postern_drift_total')) > before ? undefined : 'nobody noticed'));
       await eventually(async () => {
         const { status, body } = await readPage(cluster.lab, 'n1', '/readyz');
         return status === 200 ? undefined : body;
       });
-      assert.deepEqual(await listTables(), held);
+      assert.deepEqual(await listTables(cluster.lab), held);
       await cluster.expect([
         { from: 'peers/near', to: 'x/p', port: 'TCP/80', answer: 'x/p' },
         { from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: 'timeout' },
@@ -103,11 +103,11 @@ describe('any part of our tables in the hands of another program (kernel)', func
     assert.equal((await metric('postern_drift_total')) - before, 0);
     // The first time, nft does not know the tables that are new since it began to listen.
     assert.ok(lists <= 2 * tableFamilies.length, `${lists} tables were listed`);
-    const held = await listTables();
+    const held = await listTables(cluster.lab);
     await onNode(`nft flush chain ip postern deny-ingress`);
     await eventually(async () => ((await metric('postern_drift_total')) > before ? undefined : 'nobody noticed'));
     await settled();
-    assert.deepEqual(await listTables(), held);
+    assert.deepEqual(await listTables(cluster.lab), held);
   });
 
   /** All that the agent has to look at has been looked at. */
@@ -117,16 +117,6 @@ describe('any part of our tables in the hands of another program (kernel)', func
       return status === 200 ? undefined : body;
     });
     await cluster.lab.settle();
-  }
-
-  async function listTables(): Promise<Ruleset> {
-    const listings = await Promise.all(
-      tableFamilies.map(async (family) => {
-        const listing = await cluster.lab.exec('node/n1', 'nft', ...listArguments(family));
-        return [family, parseTable(family, listing)] as const;
-      }),
-    );
-    return Object.fromEntries(listings);
   }
 
   function onNode(script: string): Promise<string> {

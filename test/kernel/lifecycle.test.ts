@@ -7,14 +7,14 @@ import type { AgentProcess } from '../../src/lab/agent-process.ts';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { Flow } from '../../src/lab/flow.ts';
 import { resourceNames } from '../../src/model/cluster.ts';
-import { listArguments, parseTable } from '../../src/nftables/parse.ts';
-import { tableFamilies, type Ruleset, type TableFamily } from '../../src/nftables/ruleset.ts';
+import { tableFamilies, type Ruleset } from '../../src/nftables/ruleset.ts';
 import { planStages, planSweep } from '../../src/plan/plan.ts';
 import { readMetric, readPage } from './agent-pages.ts';
 import { ApiGate } from './api-gate.ts';
 import { Cluster, families, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { NftShim } from './nft-shim.ts';
+import { listTables } from './our-tables.ts';
 import { block, pods, policy, port } from './policies.ts';
 import { nameLab } from '../support/lab-name.ts';
 
@@ -51,15 +51,15 @@ describe('the life of an agent (kernel)', function () {
   };
 
   it('rules stay when it stops, and one that starts on an unchanged cluster writes nothing (S7.13, S7.14)', async () => {
-    const before = await listTables(cluster);
+    const before = await listTables(cluster.lab);
     await agent.stop();
-    assert.deepEqual(await listTables(cluster), before);
+    assert.deepEqual(await listTables(cluster.lab), before);
     await assertEnforced(cluster, oneState);
     await shim.reset();
     await start();
     assert.deepEqual(await shim.runs(), { writes: 0, checks: 0 });
     assert.equal(await readMetric(cluster.lab, 'n1', 'postern_adoptions_total{result="unchanged"}'), 1);
-    assert.deepEqual(await listTables(cluster), before);
+    assert.deepEqual(await listTables(cluster.lab), before);
   });
 
   it('leaves out a policy that costs more than --namespace-budget lets it, and no other', async () => {
@@ -97,7 +97,7 @@ describe('the life of an agent (kernel)', function () {
     await cluster.apply(oneState);
     await shim.reset();
     await cluster.apply(otherState);
-    const undisturbed = await listTables(cluster);
+    const undisturbed = await listTables(cluster.lab);
     const { writes: stages } = await shim.runs();
     assert.equal(stages, 3);
 
@@ -110,7 +110,7 @@ describe('the life of an agent (kernel)', function () {
         await assertVerdicts(flows);
         await shim.reset();
         await start();
-        assertSame(await listTables(cluster), undisturbed);
+        assertSame(await listTables(cluster.lab), undisturbed);
         await assertEnforced(cluster, otherState);
       }
     }
@@ -131,7 +131,7 @@ describe('the life of an agent (kernel)', function () {
         await ended(agent, `was not killed ${moment} stage ${stage}`);
         await shim.reset();
         await start();
-        assertSame(await listTables(cluster), undisturbed);
+        assertSame(await listTables(cluster.lab), undisturbed);
         await assertEnforced(cluster, oneState);
       }
     }
@@ -153,7 +153,7 @@ describe('the life of an agent (kernel)', function () {
         // Time enough for one that does not wait: it hears of change after change.
         for (let change = 0; change < 5; change++) await makeHear(cluster, resource, change);
         assert.deepEqual(await shim.runs(), { writes: 0, checks: 0 });
-        assert.equal(await listTables(cluster), undefined);
+        assert.equal(await listTables(cluster.lab), undefined);
         gate.open();
         await cluster.lab.settle();
         await assertEnforced(cluster, oneState);
@@ -226,7 +226,7 @@ describe('the life of an agent (kernel)', function () {
     await deleteTables(cluster);
     await shim.reset();
     await start();
-    return listTables(cluster);
+    return listTables(cluster.lab);
   }
 });
 
@@ -243,27 +243,6 @@ async function makeHear({ lab }: Cluster, resource: string, change: number): Pro
   await eventually(async () => {
     return ((await readMetric(lab, 'n1', series)) ?? 0) > heard ? undefined : `the agent does not hear of ${kind}`;
   });
-}
-
-/** Waits until the agent has deleted what is out of use: a change is in force before. */
-async function listTables(cluster: Cluster): Promise<Ruleset | undefined> {
-  let held: Ruleset | undefined;
-  await eventually(async () => {
-    held = await listNow(cluster);
-    return held && planSweep(held).stages.length > 0 ? 'objects that are out of use' : undefined;
-  });
-  return held;
-}
-
-/** All of them, or none. */
-async function listNow({ lab }: Cluster): Promise<Ruleset | undefined> {
-  const there = (await lab.exec('node/n1', 'nft', 'list', 'tables')).split('\n');
-  const held = tableFamilies.filter((family) => there.includes(`table ${family} postern`));
-  if (held.length === 0) return undefined;
-  assert.deepEqual(held, tableFamilies, 'one table without the others');
-  const list = async (family: TableFamily) =>
-    [family, parseTable(family, await lab.exec('node/n1', 'nft', ...listArguments(family)))] as const;
-  return Object.fromEntries(await Promise.all(tableFamilies.map(list)));
 }
 
 async function deleteTables({ lab }: Cluster): Promise<void> {

@@ -76,7 +76,7 @@ export class NftShim {
   /** How often it has listed a whole table since then. */
   async lists(): Promise<number> {
     const lines = (await readFile(join(this.#folder, 'runs'), 'utf8')).split('\n');
-    return lines.filter((line) => line.includes('list table')).length;
+    return lines.filter((line) => line.includes('list table ')).length;
   }
 
   async remove(): Promise<void> {

@@ -22,8 +22,8 @@ export function gracedIn(plan: Plan): ReadonlySet<number> {
 
 /**
  * Traces the packet through every moment of a change (S7.3). Returns whether the change affects this packet. The packet must pass one
- * check only, because the rule holds for each check separately. `graced`: a packet in flight meets two transactions, if the second one does not begin a
- * generation in it; without it, a packet meets one. `memory`: what packets have added to flow sets; this packet adds itself.
+ * check only, because the rule holds for each check separately. Without `graced`, the packet meets one transaction. With it, the packet also meets two in a
+ * row, unless the second one makes a generation of `graced`. `memory`: what packets have added to flow sets; this packet adds itself.
  */
 export function checkPacket(
   packet: Packet,

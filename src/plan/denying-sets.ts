@@ -1,0 +1,27 @@
+import type { Chain, Table } from '../nftables/ruleset.ts';
+import { chainTarget, readsOf } from './reads.ts';
+
+/** Whether a table has a chain that may deny what the set contains. All other chains pass what their sets contain, and send the rest elsewhere. */
+export function mayDeny(setName: string, ...tables: readonly Table[]): boolean {
+  return tables.some(({ chains }) => {
+    let names = denying.get(chains);
+    if (!names) {
+      const deniers = chains.values().filter((chain) => !onlyAllows(chain));
+      denying.set(chains, (names = new Set(deniers.flatMap((chain) => [...readsOf(chain)]))));
+    }
+    return names.has(setName);
+  });
+}
+
+/** For the chains of a table: the names of the sets that may deny. Most changes touch no chain. */
+const denying = new WeakMap<Table['chains'], ReadonlySet<string>>();
+
+function onlyAllows({ base, rules }: Chain): boolean {
+  const last = rules.at(-1);
+  if (base || !last || chainTarget(last.verdict) === undefined) return false;
+  return rules.every(({ matches, verdict }, index) => {
+    if (index === rules.length - 1) return matches.length === 0 && verdict.kind === 'goto';
+    if (verdict.kind === 'vmap') return matches.length === 0;
+    return verdict.kind === 'return' && matches.every((match) => match.kind === 'lookup' && match.op === undefined);
+  });
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { listArguments, parseTable } from '../../src/nftables/parse.ts';
+import { tableFamilies, type Ruleset, type TableFamily } from '../../src/nftables/ruleset.ts';
+import { planSweep } from '../../src/plan/plan.ts';
+import type { Lab } from '../../src/lab/lab.ts';
+import { eventually } from './eventually.ts';
+
+/**
+ * All tables of Postern on n1, or `undefined` if there is none. Waits until the agent has deleted the objects that are out of use: a change is in
+ * force before.
+ */
+export async function listTables(lab: Lab): Promise<Ruleset | undefined> {
+  let held: Ruleset | undefined;
+  await eventually(async () => {
+    held = await listNow(lab);
+    return held && planSweep(held).stages.length > 0 ? 'there are objects that are out of use' : undefined;
+  });
+  return held;
+}
+
+async function listNow(lab: Lab): Promise<Ruleset | undefined> {
+  const there = (await lab.exec('node/n1', 'nft', 'list', 'tables')).split('\n');
+  const held = tableFamilies.filter((family) => there.includes(`table ${family} postern`));
+  if (held.length === 0) return undefined;
+  assert.deepEqual(held, tableFamilies, 'one table without the others');
+  const list = async (family: TableFamily) =>
+    [family, parseTable(family, await lab.exec('node/n1', 'nft', ...listArguments(family)))] as const;
+  return Object.fromEntries(await Promise.all(tableFamilies.map(list)));
+}
