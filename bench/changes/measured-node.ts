@@ -6,6 +6,7 @@ import type { Shape } from '../cluster/shapes.ts';
 import type { Commit, CommitWatch } from '../kernel/commit-watch.ts';
 import { Forecast, scriptOf, type ForecastStage } from './forecast.ts';
 import type { PodObject } from './pods.ts';
+import { settle } from './settle.ts';
 import { Twin } from './twin.ts';
 
 /** A transaction of the agent: the forecast stage, and when the kernel committed it. */
@@ -19,11 +20,6 @@ export interface Change {
   readonly sent: number;
   readonly stages: readonly Stage[];
 }
-
-/** If the agent has applied all events, and the kernel has had no commit for this long, the agent has nothing left to do. */
-const quietMs = 1000;
-const askEveryMs = 50;
-const patienceMs = 120_000;
 
 /** A node with the agent as the image runs it, a watch of the kernel's commits, the forecast of the agent's work, and a twin for baselines. */
 export class MeasuredNode {
@@ -111,25 +107,17 @@ export class MeasuredNode {
     return this.#node.directory;
   }
 
-  /** The commits since the last call, in order. */
-  drain(): Commit[] {
-    return this.#commits.drain();
-  }
-
   /**
-   * Waits until the agent has applied all events. Returns the commits since the last `drain`. Throws if the kernel does not hold what the forecast has:
+   * Waits until the agent has applied all events. Returns the commits that no change has taken. Throws if the kernel does not hold what the forecast has:
    * then figures would be those of other changes.
    */
   async settle(): Promise<Commit[]> {
-    const end = performance.now() + patienceMs;
-    const commits: Commit[] = [];
-    for (let quietSince = performance.now(); ; await wait(askEveryMs)) {
-      const seen = this.#commits.drain();
-      commits.push(...seen);
-      if (seen.length > 0) quietSince = performance.now();
-      if (performance.now() - quietSince > quietMs && (await this.#node.hasApplied(this.agent))) break;
-      if (performance.now() > end) throw new Error(`the agent has not applied all events after ${patienceMs / 1000} s`);
-    }
+    const commits = await settle({
+      drain: () => this.#commits.drain(),
+      hasApplied: () => this.#node.hasApplied(this.agent),
+      now: () => performance.now(),
+      wait,
+    });
     // Not before: the forecast would take processor time from the agent.
     this.forecast.stages();
     const held = await this.agent.metric('postern_ruleset_elements');
