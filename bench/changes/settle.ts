@@ -7,12 +7,12 @@ const patienceMs = 120_000;
 
 export interface Settling {
   /** The commits that the watch has reported since the last call. */
-  drain(): readonly Commit[];
+  readonly drain: () => readonly Commit[];
   /** Whether the agent has applied all events. */
-  hasApplied(): Promise<boolean>;
+  readonly hasApplied: () => Promise<boolean>;
   /** Milliseconds. */
-  now(): number;
-  wait(milliseconds: number): Promise<unknown>;
+  readonly now: () => number;
+  readonly wait: (milliseconds: number) => Promise<unknown>;
 }
 
 /**
