@@ -37,7 +37,7 @@ Measures on this machine, as root, in network namespaces of its own; let it be i
 ${benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
 
       --json FILE  writes the figures, with all runs, as JSON
-      --check      exits 1 only if a ratio is worse than the recorded one, beyond what machines differ by
+      --check      exits 1 only if a ratio is worse than the recorded one by 15%; by 10% for packets
       --publish    writes the figures and charts of all benches into docs/performance/all.md, and records them for --check
 
 Examples:
@@ -79,7 +79,7 @@ async function main(): Promise<number> {
     try {
       bars.push(...(await runBench(bench)));
     } catch (error) {
-      // The figures of the others took an hour.
+      // The others may have taken most of an hour.
       failed.push(bench.name);
       process.stdout.write(`${bench.summary}: not measured\n  ${inspect(error)}\n`);
     }
@@ -101,10 +101,13 @@ async function runBench(bench: Bench): Promise<Result[]> {
   const show = (message: string): void => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${message}`);
   };
+  const started = performance.now();
   const figures = await bench.run((message) => show(`${bench.name}: ${message}`));
   show('');
   const results = figures.map(resultOf);
-  process.stdout.write(`${bench.summary}${bench.against === undefined ? '' : `, against ${bench.against}`}\n`);
+  const against = bench.against === undefined ? '' : `, against ${bench.against}`;
+  const minutes = (performance.now() - started) / 60_000;
+  process.stdout.write(`${bench.summary}${against}; took ${minutes.toFixed(1)} minutes\n`);
   for (const result of results) process.stdout.write(`  ${formatResult(result)}\n`);
   return results;
 }

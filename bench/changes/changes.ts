@@ -21,11 +21,12 @@ interface Scale {
 }
 
 const scales: readonly Scale[] = [
-  { shape: shapes.uniform, rounds: 11, pods: 100, bars: {} },
-  { shape: shapes.small, rounds: 11, pods: 100, bars: { p50: 1.5, p99: 5 } },
+  { shape: shapes.uniform, rounds: 5, pods: 100, bars: {} },
+  { shape: shapes.small, rounds: 9, pods: 100, bars: { p50: 1.5, p99: 5 } },
   { shape: shapes.zipf, rounds: 5, pods: 100, bars: {} },
 ];
 const rate: Rate = { seconds: 60, events: 500, concerning: 5 };
+const besideTraffic: Rate = { ...rate, seconds: 30 };
 
 /** Latency of changes, from the API server's write to the kernel's commit, and their cost on the node. */
 export const changes: Bench = {
@@ -50,7 +51,7 @@ function measureShape({ shape, rounds, pods, bars }: Scale, progress: (message: 
       ...(await measureMemberChanges(node, members, rounds, shape.name, progress)),
       ...(await measureChurn(node, members, rate, shape.name, bars, progress)),
       // Last, because they add pods.
-      ...(await measureTraffic(node, shape, members, rate, progress)),
+      ...(await measureTraffic(node, shape, members, besideTraffic, progress)),
       ...(await measureRollout(node, shape, progress)),
       ...(await measureRelabel(node, shape, progress)),
       ...(await measureNewPolicy(node, shape, rounds, progress)),
