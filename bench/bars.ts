@@ -38,13 +38,13 @@ export function tableOfBars(results: readonly Result[], page: string): string {
     const worst = worstOf(own.map(judgedOf), isLeast);
     const unit = worst.unit === 'ratio' ? '' : ` ${worst.unit}`;
     const then = before.get(key);
-    const told = (all: readonly Judged[]): string => {
+    const cell = (all: readonly Judged[]): string => {
       const held = all.filter(({ holds }) => holds).length;
       const { value } = worstOf(all, isLeast);
       return `${held === all.length ? value : `**${value}**`} (${held} of ${all.length})`;
     };
     const limit = `${isLeast ? 'at least' : 'at most'} ${worst.bar}${unit}`;
-    return `| ${worst.id} | ${limit} | ${then ? told(then) : ''} | ${told(own.map(judgedOf))} | ${worst.what} |`;
+    return `| ${worst.id} | ${limit} | ${then ? cell(then) : ''} | ${cell(own.map(judgedOf))} | ${worst.what} |`;
   });
   return [
     '| | Bar | Before: the worst (how many hold) | Now | The worst figure now |',

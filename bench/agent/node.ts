@@ -22,7 +22,7 @@ import { makeCertificate } from './certificate.ts';
 import { CountedNft } from './counted-nft.ts';
 import { ImageAgent } from './image-agent.ts';
 import { makeSandboxes, openSandbox, type LocalPod } from './sandboxes.ts';
-import { ToldObjects, type EventType } from './told-objects.ts';
+import { ServerObjects, type EventType } from './server-objects.ts';
 
 const namespace = 'bench-postern-agent';
 const apiServer = fileURLToPath(new URL('api-server.ts', import.meta.url));
@@ -36,8 +36,9 @@ export class BenchNode {
   readonly nft: CountedNft;
   #server: LineProcess | undefined;
   #isServing = false;
-  readonly #objects = new ToldObjects();
-  #told = 0;
+  readonly #objects = new ServerObjects();
+  /** Number of events. */
+  #events = 0;
   /** When the server wrote each event to its watches. */
   readonly #sent: number[] = [];
 
@@ -97,8 +98,8 @@ export class BenchNode {
 
   /** Sends the event to all watches. Returns its number among all events. */
   tell(type: EventType, object: object): number {
-    this.#server!.post(JSON.stringify({ type, object: this.#objects.tell(type, object) }));
-    return this.#told++;
+    this.#server!.post(JSON.stringify({ type, object: this.#objects.write(type, object) }));
+    return this.#events++;
   }
 
   /** When the server wrote the event to the watches, in milliseconds of CLOCK_MONOTONIC. */

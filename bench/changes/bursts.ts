@@ -34,7 +34,7 @@ export async function measureRollout(
 }
 
 /**
- * Each new pod is created, then runs; then its predecessor is told to end, and goes. Seconds from the events of the last pod, which are sent at once,
+ * Each new pod is created, then runs; then its predecessor gets a deletion timestamp, and is deleted. Seconds from the events of the last pod, which are sent at once,
  * until the agent's last transaction.
  */
 async function rollOut(node: MeasuredNode, old: readonly PodObject[], fresh: readonly PodObject[]): Promise<number> {

@@ -6,7 +6,7 @@ import { planStages } from '../../src/plan/plan.ts';
 import { clusterEvents, upsert } from '../cluster/events.ts';
 import { clusterObjects } from '../cluster/objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
-import type { EventType } from '../agent/told-objects.ts';
+import type { EventType } from '../agent/server-objects.ts';
 import { sandboxOf } from './sandboxes.ts';
 
 export interface ForecastStage {

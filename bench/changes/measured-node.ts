@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ImageAgent } from '../agent/image-agent.ts';
 import { BenchNode } from '../agent/node.ts';
-import type { EventType } from '../agent/told-objects.ts';
+import type { EventType } from '../agent/server-objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
 import type { Commit, CommitWatch } from '../kernel/commit-watch.ts';
 import { Forecast, scriptOf, type ForecastStage } from './forecast.ts';

@@ -9,7 +9,7 @@ export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 const resourceOfKind = new Map(watchedResources.map(({ kind, resource }) => [kind, resource]));
 
 /** The objects of the API server, and their versions as the agent's page `/applied` has them. */
-export class ToldObjects {
+export class ServerObjects {
   readonly #digests = new Map(resourceNames.map((name) => [name, new ObjectDigest()]));
   readonly #known = new Map<string, ObjectIdentity>();
   #last = listVersion;
@@ -23,11 +23,11 @@ export class ToldObjects {
   }
 
   /** The object with the version of its event. */
-  tell(type: EventType, object: object): object {
+  write(type: EventType, object: object): object {
     const { metadata } = object as { metadata: object };
-    const told = { ...object, metadata: { ...metadata, resourceVersion: String(++this.#last) } };
-    this.#note(type, told);
-    return told;
+    const written = { ...object, metadata: { ...metadata, resourceVersion: String(++this.#last) } };
+    this.#note(type, written);
+    return written;
   }
 
   /** Digests, by resource. */
