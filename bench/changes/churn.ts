@@ -93,7 +93,7 @@ export async function churn(
     const addresses = object.status.podIPs.map(({ ip }) => addressKey(ip));
     if (way) sent.push({ event, way, addresses });
   }
-  await setTimeout(started + rate.seconds * 1000 - monotonic());
+  await setTimeout(Math.max(0, started + rate.seconds * 1000 - monotonic()));
   const ended = monotonic();
   const usedAtEnd = processorTime(node.agent.pid);
   const commits = await node.settle();
