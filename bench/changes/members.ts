@@ -17,6 +17,9 @@ export interface Members {
   readonly others: readonly PodObject[];
 }
 
+/** Of the popular pods. In a cluster of unequal namespaces there are more than a thousand. */
+const mostPopular = 20;
+
 /**
  * Draws random members and tests each by the forecast: its element may not change the rules, because another member or group already adds it. A change
  * must be one of elements alone.
@@ -39,7 +42,7 @@ export function findMembers({ forecast }: MeasuredNode, shape: Shape, count: num
   const rest = candidates.filter((pod) => !byLabel.includes(pod));
   const byAddress = findSensitive(forecast, rest, (pod) => withAddresses(pod, []), count);
   const others = rest.filter((pod) => !byAddress.includes(pod));
-  return { byLabel, byAddress, popular: pods.filter((pod) => popular.has(keyOf(pod))), others };
+  return { byLabel, byAddress, popular: pods.filter((pod) => popular.has(keyOf(pod))).slice(0, mostPopular), others };
 }
 
 function findSensitive(
