@@ -522,8 +522,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what the kernel does not take is compiled all the same',
     file: 'src/compile/compile.ts',
-    find: 'const key = JSON.stringify(sorted(without));',
-    replace: "const key = '';",
+    find: 'return JSON.stringify(sorted(policies));',
+    replace: "return '';",
     specs: [members],
   },
   {
@@ -956,14 +956,21 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'one policy may cost as much as it wants',
-    file: 'src/compile/fit-budgets.ts',
-    find: 'if (own > budget)',
-    replace: 'if (own === budget)',
+    file: 'src/compile/namespace-costs.ts',
+    find: 'filter(({ own }) => own > budget)',
+    replace: 'filter(({ own }) => own === budget)',
     specs: [size],
   },
   {
+    name: 'a namespace that gets over its budget by new members of a group is not counted again',
+    file: 'src/compile/namespace-costs.ts',
+    find: 'if (namespaces.size === 0) return this;',
+    replace: 'return this;',
+    specs: [members],
+  },
+  {
     name: 'the smallest policies are left out first',
-    file: 'src/compile/policy-cost.ts',
+    file: 'src/compile/namespace-costs.ts',
     find: 'b.own - a.own',
     replace: 'a.own - b.own',
     specs: [size],
@@ -1300,7 +1307,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'any namespace pays for a change that does not end in time',
-    file: 'src/agent/reconciler.ts',
+    file: 'src/compile/namespace-costs.ts',
     find: 'if (cost > most)',
     replace: 'if (cost > 0)',
     specs: [reconciler],

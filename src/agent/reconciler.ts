@@ -1,6 +1,5 @@
 import { heapGrowth } from '../lib/heap-growth.ts';
-import { groupPods } from '../compile/classify.ts';
-import { countCosts, countKinds, namespaceOf } from '../compile/policy-cost.ts';
+import { costliestOf } from '../compile/namespace-costs.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, Stage, StageName, TableFamily } from '../nftables/ruleset.ts';
@@ -15,7 +14,7 @@ import type { KernelTables } from './kernel-tables.ts';
 import { findCulprit, Refusals, type Finding } from './refusals.ts';
 import { retryLimit, timeLimitOf } from './time-limit.ts';
 
-/** A hash over the object versions of each resource: whoever waits for his own compares. */
+/** A hash over the object versions of each resource. A client that waits for its own change compares it. */
 export type AppliedVersion = Readonly<Record<ResourceName, string>>;
 
 export interface AppliedRun {
@@ -92,7 +91,7 @@ export class Reconciler {
     clock: Clock;
     events: ReconcilerEvents;
     connections: Pick<ConnectionFlusher, 'denyStale' | 'applied' | 'distrust'>;
-    /** Names the objects received so far, for whoever waits until they are applied. */
+    /** Names the objects received so far, for clients that wait until they are applied. */
     version: () => AppliedVersion;
     signal: AbortSignal;
   }) {
@@ -329,23 +328,15 @@ export class Reconciler {
   }
 
   /**
-   * S7.19: of the policies that the change brings, or of all where it brings none, those of the namespace that cost most. They are not tried
-   * one by one: each try would take as long again.
+   * The policies to refuse after a timeout (S7.19): of the policies in the change, or of all if it has none, those of the namespace that costs most.
+   * To try them one by one would take the time limit again for each.
    */
-  #findCostly(): Policy[] {
+  #findCostly(): readonly Policy[] {
     const refused = this.#refusals.ids;
     const { snapshot } = this.#pipeline;
-    const costs = countCosts(snapshot, countKinds(groupPods(snapshot)), refused);
     const all = [...snapshot.policies.values()].filter(({ id }) => !refused.has(id));
-    const brought = all.filter((policy) => this.#inForce.get(policy.id) !== policy);
-    const candidates = brought.length > 0 ? brought : all;
-    let most = 0;
-    let costly: Policy[] = [];
-    for (const policies of Map.groupBy(candidates, ({ id }) => namespaceOf(id)).values()) {
-      const cost = policies.reduce((sum, policy) => sum + costs.of(policy), 0);
-      if (cost > most) [most, costly] = [cost, policies];
-    }
-    return costly;
+    const changed = all.filter((policy) => this.#inForce.get(policy.id) !== policy);
+    return costliestOf(changed.length > 0 ? changed : all, snapshot);
   }
 
   /** S9.10: the policy's allows are left out from now on. */

@@ -16,7 +16,6 @@ import {
 } from './class-shape.ts';
 import type { Classification } from './classify.ts';
 import { shareOf, sizeOf, type ClassSize } from './node-budget.ts';
-import { namespaceOf } from './policy-cost.ts';
 import { readClass, type ClassRules } from './resolve.ts';
 import { GroupSets, type GroupSet } from './set-builder.ts';
 
@@ -76,11 +75,10 @@ export function buildClasses(
     wanted.map(({ size }) => size),
     limits,
   );
-  const payers = payersOf(classification);
   const tooMuch = (costs: Iterable<readonly [string, number]>): ReadonlyMap<string, Excess> => {
     const sums = new Map(spent);
     for (const [text, cost] of costs) {
-      for (const namespace of payers.get(text)!) sums.set(namespace, (sums.get(namespace) ?? 0) + cost);
+      for (const namespace of classification.payers.get(text)!) sums.set(namespace, (sums.get(namespace) ?? 0) + cost);
     }
     return overBudget(sums, budgets);
   };
@@ -118,20 +116,6 @@ type PlannedClass = { readonly text: string; readonly work: number } & (
       'size' | 'sharesGroups'
     >)
 );
-
-/** By class text, the namespaces of the class's pods. They pay for the class. */
-function payersOf({ specs }: Classification): Map<string, Set<string>> {
-  const payers = new Map<string, Set<string>>();
-  for (const [key, { ingress, egress }] of specs) {
-    for (const spec of [ingress, egress]) {
-      if (!spec) continue;
-      const known = payers.get(spec.text);
-      if (known) known.add(namespaceOf(key));
-      else payers.set(spec.text, new Set([namespaceOf(key)]));
-    }
-  }
-  return payers;
-}
 
 function areChainsSame(before: BuiltClass | undefined, { families: after }: BuiltClass): boolean {
   if (!before?.families || !after) return before !== undefined && before.families === after;

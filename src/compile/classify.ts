@@ -1,6 +1,7 @@
 import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { classSpecsOf } from './class-spec.ts';
+import { namespaceOf } from './policy-cost.ts';
 import { readClass, type ClassRules } from './resolve.ts';
 
 /** The classes of a pod by direction; `undefined` if no policy isolates it. */
@@ -21,6 +22,8 @@ export interface Classification {
   /** By group, the classes whose content depends on its members. */
   readonly readers: ReadonlyMap<GroupId, readonly ClassRules[]>;
   readonly kinds: ReadonlyMap<string, ClassifiedKind>;
+  /** By the text of the spec, the namespaces of the pods in the class. They pay for it (S9.13). */
+  readonly payers: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 interface ClassifiedKind {
@@ -48,6 +51,13 @@ export function groupPods({ localPods, policies }: Snapshot): PodKinds {
   return kinds;
 }
 
+/** By policy, the number of pod kinds that it selects: an upper bound for its classes per direction. */
+export function countKinds(pods: PodKinds): Map<PolicyId, number> {
+  const counts = new Map<PolicyId, number>();
+  for (const [{ policies }] of pods.values()) for (const id of policies) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return counts;
+}
+
 function hasIngressNames({ rules }: Policy): boolean {
   return rules.ingress.some(({ ports }) => ports.some(({ kind }) => kind === 'named'));
 }
@@ -66,12 +76,17 @@ export function classify(
   const kinds = new Map<string, ClassifiedKind>();
   const classes = new Map<string, ClassRules>();
   const readers = new Map<GroupId, ClassRules[]>();
+  const payers = new Map<string, Set<string>>();
   for (const [text, alike] of pods) {
     const kind = classifyKind(alike[0], policies, refused, before?.kinds.get(text));
     kinds.set(text, kind);
     for (const { key } of alike) specs.set(key, kind.specs);
     for (const spec of [kind.specs.ingress, kind.specs.egress]) {
-      if (!spec || classes.has(spec.text)) continue;
+      if (!spec) continue;
+      const paying = payers.get(spec.text) ?? new Set();
+      for (const { key } of alike) paying.add(namespaceOf(key));
+      payers.set(spec.text, paying);
+      if (classes.has(spec.text)) continue;
       const rules = before?.classes.get(spec.text) ?? readClass(spec);
       classes.set(spec.text, rules);
       for (const id of rules.groups) {
@@ -81,7 +96,7 @@ export function classify(
       }
     }
   }
-  return { specs, classes, readers, kinds };
+  return { specs, classes, readers, kinds, payers };
 }
 
 function classifyKind(

@@ -15,7 +15,7 @@ import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
 import { LeftOutMemory, withoutGroups, type Oversize } from './left-out.ts';
 import type { AddressClasses } from './links.ts';
 import { readLocal, type LocalPart } from './local-part.ts';
-import { countCosts } from './policy-cost.ts';
+import { NamespaceCosts } from './namespace-costs.ts';
 import { GroupSets } from './set-builder.ts';
 
 export interface CompileOptions {
@@ -53,6 +53,7 @@ interface Run {
   readonly local: LocalPart;
   readonly classification: Classification;
   /** One for each budget round. The key is the sorted ids of the policies that the round left out. */
+  readonly counted: ReadonlyMap<string, NamespaceCosts>;
   readonly tried: ReadonlyMap<string, Classification>;
   readonly classes: ReadonlyMap<string, KnownClass>;
   readonly ruleset: Ruleset;
@@ -111,19 +112,27 @@ export class Compiler {
     // 1. Everything that does not depend on group members.
     const local = onlyMembersChanged ? last.local : readLocal(snapshot, last?.local);
 
+    const counted = new Map<string, NamespaceCosts>();
     const tried = new Map<string, Classification>();
     const leftOut = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
     // Steps 2 to 4 repeat with more policies left out until the rest fits the budgets.
     const { made, oversized, rounds } = fitBudgets(
-      snapshot,
       refused,
       leftOut,
       this.#budgets,
       // 2. Count the cost of policies.
-      (without) => countCosts(snapshot, local.kindsOfPolicies, without),
+      (without) => {
+        const key = keyOf(without);
+        const known = onlyMembersChanged ? last.counted.get(key) : undefined;
+        const costs =
+          known?.after(snapshot.groups, changedGroups.keys()) ??
+          NamespaceCosts.of(snapshot, local.kindsOfPolicies, without);
+        counted.set(key, costs);
+        return costs;
+      },
       (without, costs, budgets) => {
         // 3. Give each pod its classes.
-        const key = JSON.stringify(sorted(without));
+        const key = keyOf(without);
         const known = onlyMembersChanged ? last.tried.get(key) : undefined;
         const classification = known ?? classify(local.kinds, snapshot.policies, without, last?.classification);
         tried.set(key, classification);
@@ -131,7 +140,7 @@ export class Compiler {
         const { groups } = snapshot;
         const touched = readersOf(classification, changedGroups.keys());
         const input = { groups, groupSet, changes, last: last?.classes ?? new Map(), touched, limits: this.#limits };
-        return { classification, ...buildClasses(classification, input, costs.namespaces, budgets) };
+        return { classification, ...buildClasses(classification, input, costs.byNamespace, budgets) };
       },
     );
     const { classification, classes, rebuilt, hasSameChains } = made;
@@ -159,7 +168,7 @@ export class Compiler {
     };
     const { localAddresses } = local;
     return {
-      run: { local, classification, tried, classes, ruleset },
+      run: { local, classification, counted, tried, classes, ruleset },
       compiled: {
         ruleset,
         revision: snapshot.revision,
@@ -174,4 +183,8 @@ export class Compiler {
   #builtOf(spec: ClassSpec | undefined, classes: ReadonlyMap<string, KnownClass>): BuiltClass | undefined {
     return spec && (classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
   }
+}
+
+function keyOf(policies: ReadonlySet<PolicyId>): string {
+  return JSON.stringify(sorted(policies));
 }

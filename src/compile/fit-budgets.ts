@@ -1,8 +1,7 @@
 import type { PolicyId } from '../model/policy.ts';
-import type { Snapshot } from '../model/snapshot.ts';
 import { overBudget, type Budgets, type Excess } from './budgets.ts';
 import type { Oversize } from './left-out.ts';
-import type { PolicyCosts } from './policy-cost.ts';
+import type { NamespaceCosts } from './namespace-costs.ts';
 
 const noBudgets: Budgets = { policy: Infinity, namespace: Infinity, node: Infinity };
 
@@ -20,12 +19,11 @@ interface Fitted<T> {
  * @param make builds the classes of all policies except `without`, and returns the namespaces that are over budget then
  */
 export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess> }>(
-  { policies }: Snapshot,
   refused: ReadonlySet<PolicyId>,
   known: ReadonlyMap<PolicyId, Oversize>,
   limits: Budgets,
-  count: (without: ReadonlySet<PolicyId>) => PolicyCosts,
-  make: (without: ReadonlySet<PolicyId>, costs: PolicyCosts, budgets: Budgets) => T,
+  count: (without: ReadonlySet<PolicyId>) => NamespaceCosts,
+  make: (without: ReadonlySet<PolicyId>, costs: NamespaceCosts, budgets: Budgets) => T,
 ): Fitted<T> {
   const oversized = new Map(known);
   const atLeast = new Map<string, number>();
@@ -33,8 +31,11 @@ export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess
   for (let rounds = 1; ; rounds++) {
     const without = new Set([...refused, ...oversized.keys()]);
     const costs = count(without);
-    const found = findTooLarge(policies, without, costs, budgets.policy);
-    let over: ReadonlyMap<string, Excess> = overBudget(costs.namespaces, budgets);
+    const found = new Map<PolicyId, Oversize>();
+    for (const { policy, own } of costs.over(budgets.policy)) {
+      found.set(policy.id, { of: 'policy', own, cost: own, budget: budgets.policy });
+    }
+    let over: ReadonlyMap<string, Excess> = overBudget(costs.byNamespace, budgets);
     if (found.size === 0 && over.size === 0) {
       const made = make(without, costs, budgets);
       if (made.over.size === 0) return { made, oversized, rounds };
@@ -51,20 +52,4 @@ export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess
     // Nothing is left to leave out. Isolation must stay, so its own cost has no budget.
     if (found.size === 0) budgets = noBudgets;
   }
-}
-
-/** Policies whose own cost is over the budget of a policy. */
-function findTooLarge(
-  policies: Snapshot['policies'],
-  without: ReadonlySet<PolicyId>,
-  costs: PolicyCosts,
-  budget: number,
-): Map<PolicyId, Oversize> {
-  const found = new Map<PolicyId, Oversize>();
-  for (const policy of policies.values()) {
-    if (without.has(policy.id)) continue;
-    const own = costs.of(policy);
-    if (own > budget) found.set(policy.id, { of: 'policy', own, cost: own, budget });
-  }
-  return found;
 }

@@ -41,7 +41,7 @@ export function flowLookups(family: Family, ctDirection: CtDirection): NftRule[]
 }
 
 /**
- * For packets that no rule has dropped. The connection must stand, or whoever scans ports would fill the sets. UDP that nobody answers has a limit for
+ * For packets that no rule has dropped. The connection must be established, or a scan of ports would fill the sets. UDP that nobody answers has a limit for
  * the same reason.
  */
 export function flowRecords(family: Family, ctDirection: CtDirection): NftRule[] {

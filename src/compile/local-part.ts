@@ -1,9 +1,8 @@
 import type { Family } from '../model/address.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { groupPods, type PodKinds } from './classify.ts';
+import { countKinds, groupPods, type PodKinds } from './classify.ts';
 import { nodeSets, type NodeSets } from './links.ts';
-import { countKinds } from './policy-cost.ts';
 
 /** The sets of node addresses, with their source. A large cluster has thousands of nodes, and their addresses seldom change. */
 interface KnownNodeSets extends Readonly<Record<Family, NodeSets>> {
@@ -17,7 +16,7 @@ function readNodeSets(of: Snapshot['nodeAddresses'], known: KnownNodeSets | unde
 /** Everything derived from the Snapshot that does not depend on group members. It is valid until a Delta has `localChanged`. */
 export interface LocalPart {
   readonly kinds: PodKinds;
-  /** By policy, the number of pod kinds that it selects: an upper bound for its classes per direction. */
+  /** See `countKinds`. */
   readonly kindsOfPolicies: ReadonlyMap<PolicyId, number>;
   readonly localAddresses: ReadonlySet<string>;
   readonly nodeSets: KnownNodeSets;

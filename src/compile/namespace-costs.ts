@@ -1,0 +1,146 @@
+import { compareText } from '../lib/sort.ts';
+import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { Excess } from './budgets.ts';
+import { countKinds, groupPods } from './classify.ts';
+import { costAlone, costOfClasses, groupCost, namespaceOf } from './policy-cost.ts';
+import type { Groups } from './resolve.ts';
+
+/** A policy with its estimated cost alone. */
+interface Cost {
+  readonly policy: Policy;
+  readonly own: number;
+}
+
+/**
+ * Estimated costs of policies before their classes are built, in units of `budgets.ts`. `workOf` and `costOf` (`class-shape.ts`) count classes, which
+ * exist only after this check, and they do not know which policy costs how much. So this estimate also chooses the policies to leave out.
+ *
+ * A change of group members counts only the namespaces whose policies name these groups again.
+ */
+export class NamespaceCosts {
+  readonly #bills: ReadonlyMap<string, Bill>;
+  /** By group, the namespaces whose policies name it. */
+  readonly #readers: ReadonlyMap<GroupId, ReadonlySet<string>>;
+
+  private constructor(bills: ReadonlyMap<string, Bill>, readers: ReadonlyMap<GroupId, ReadonlySet<string>>) {
+    this.#bills = bills;
+    this.#readers = readers;
+  }
+
+  /** @param kinds by policy, the number of pod kinds that it selects */
+  static of(
+    { policies, groups }: Snapshot,
+    kinds: ReadonlyMap<PolicyId, number>,
+    without: ReadonlySet<PolicyId>,
+  ): NamespaceCosts {
+    const counted = policies.values().filter(({ id }) => !without.has(id));
+    const bills = new Map<string, Bill>();
+    const readers = new Map<GroupId, Set<string>>();
+    for (const [namespace, own] of Map.groupBy(counted, ({ id }) => namespaceOf(id))) {
+      bills.set(namespace, new Bill(own, groups, kinds));
+      for (const id of own.flatMap((policy) => [...policy.groups.keys()])) {
+        const known = readers.get(id);
+        if (known) known.add(namespace);
+        else readers.set(id, new Set([namespace]));
+      }
+    }
+    return new NamespaceCosts(bills, readers);
+  }
+
+  /** The costs after only these groups have changed. */
+  after(groups: Groups, changed: Iterable<GroupId>): NamespaceCosts {
+    const namespaces = new Set(Iterator.from(changed).flatMap((id) => this.#readers.get(id) ?? []));
+    if (namespaces.size === 0) return this;
+    const bills = new Map(this.#bills);
+    for (const namespace of namespaces) bills.set(namespace, bills.get(namespace)!.again(groups));
+    return new NamespaceCosts(bills, this.#readers);
+  }
+
+  get byNamespace(): ReadonlyMap<string, number> {
+    return new Map(this.#bills.entries().map(([namespace, { cost }]) => [namespace, cost]));
+  }
+
+  /** The policies that alone cost more than `budget`. */
+  over(budget: number): readonly Cost[] {
+    return [...this.#bills.values()].flatMap((bill) => (bill.most > budget ? bill.over(budget) : []));
+  }
+
+  /** The policies to leave out of a namespace over budget. */
+  largest(namespace: string, excess: Excess, atLeast: number): readonly Cost[] {
+    return this.#bills.get(namespace)?.largest(excess, atLeast) ?? [];
+  }
+}
+
+/** Of these policies, those of the namespace where they cost most. */
+export function costliestOf(policies: readonly Policy[], snapshot: Snapshot): readonly Policy[] {
+  const kinds = countKinds(groupPods(snapshot));
+  let most = 0;
+  let costliest: readonly Policy[] = [];
+  for (const own of Map.groupBy(policies, ({ id }) => namespaceOf(id)).values()) {
+    const cost = own.reduce((sum, policy) => sum + costAlone(policy, snapshot.groups, kinds), 0);
+    if (cost > most) [most, costliest] = [cost, own];
+  }
+  return costliest;
+}
+
+/** The costs of the policies of one namespace. A group counts once, even if several policies name it. */
+class Bill {
+  readonly #policies: readonly Policy[];
+  readonly #groups: Groups;
+  readonly #kinds: ReadonlyMap<PolicyId, number>;
+  readonly #own: readonly Cost[];
+  readonly #users = new Map<GroupId, number>();
+  /** The cost of all policies together. */
+  readonly cost: number;
+  /** The highest cost of one policy alone. */
+  readonly most: number;
+
+  constructor(policies: readonly Policy[], groups: Groups, kinds: ReadonlyMap<PolicyId, number>) {
+    this.#policies = policies;
+    this.#groups = groups;
+    this.#kinds = kinds;
+    this.#own = policies.map((policy) => ({ policy, own: costAlone(policy, groups, kinds) }));
+    this.most = this.#own.reduce((most, { own }) => Math.max(most, own), 0);
+    let cost = 0;
+    for (const policy of policies) {
+      cost += costOfClasses(policy, groups, kinds);
+      for (const id of policy.groups.keys()) {
+        const users = this.#users.get(id) ?? 0;
+        this.#users.set(id, users + 1);
+        if (users === 0) cost += groupCost(id, groups);
+      }
+    }
+    this.cost = cost;
+  }
+
+  again(groups: Groups): Bill {
+    return new Bill(this.#policies, groups, this.#kinds);
+  }
+
+  over(budget: number): readonly Cost[] {
+    return this.#own.filter(({ own }) => own > budget);
+  }
+
+  /**
+   * The largest policies, enough that the rest fits the budget if the real cost shrinks in proportion to the estimate. If it does not, the caller asks
+   * again for at least twice as many.
+   */
+  largest({ cost, budget }: Excess, atLeast: number): readonly Cost[] {
+    const largest = this.#own
+      .filter(({ own }) => own > 0)
+      .sort((a, b) => b.own - a.own || compareText(a.policy.id, b.policy.id));
+    const users = new Map(this.#users);
+    let left = this.cost;
+    let count = 0;
+    while (count < largest.length && (count < atLeast || left * cost > this.cost * budget)) {
+      const { policy } = largest[count++]!;
+      left -= costOfClasses(policy, this.#groups, this.#kinds);
+      for (const id of policy.groups.keys()) {
+        users.set(id, users.get(id)! - 1);
+        if (users.get(id) === 0) left -= groupCost(id, this.#groups);
+      }
+    }
+    return largest.slice(0, count);
+  }
+}
