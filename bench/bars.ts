@@ -26,9 +26,14 @@ export function readJudged(page: string): Judged[] {
   });
 }
 
-/** One row for each bar: of all figures that it judges, the one that is furthest on the wrong side, before and now. */
+/**
+ * One row for each bar: of all figures that it judges, the one that is furthest on the wrong side, before and now. The earlier run counts with figures
+ * that this run has too: the same bar may have judged something else.
+ */
 export function tableOfBars(results: readonly Result[], page: string): string {
-  const before = Map.groupBy(readJudged(page), keyOf);
+  const names = new Set(results.map(nameOf));
+  const comparable = readJudged(page).filter((judged) => names.has(nameOf(judged)));
+  const before = Map.groupBy(comparable, keyOf);
   const now = Map.groupBy(
     results.filter(({ bar }) => bar !== undefined),
     (result) => keyOf(judgedOf(result)),
@@ -47,7 +52,7 @@ export function tableOfBars(results: readonly Result[], page: string): string {
     return `| ${worst.id} | ${limit} | ${then ? cell(then) : ''} | ${cell(own.map(judgedOf))} | ${worst.what} |`;
   });
   return [
-    '| | Bar | Before: the worst (how many hold) | Now | The worst figure now |',
+    '| | Bar | Before, if measured alike: the worst (how many hold) | Now | The worst figure now |',
     '| --- | --- | --- | --- | --- |',
     ...rows,
   ].join('\n');
@@ -55,6 +60,11 @@ export function tableOfBars(results: readonly Result[], page: string): string {
 
 function judgedOf({ id, what, unit, value, bar, holds }: Result): Judged {
   return { id, what, unit, value: format(value), bar: format(bar!), holds: holds === true };
+}
+
+/** Without numbers: a rule set has other sizes after a change. */
+function nameOf({ id, what }: Pick<Judged, 'id' | 'what'>): string {
+  return `${id} ${what.replaceAll(/[\d.,]+/g, '')}`;
 }
 
 function keyOf({ id, bar, unit }: Judged): string {
