@@ -23,8 +23,8 @@ interface Scale {
 const scales: readonly Scale[] = [
   { shape: shapes.uniform, rounds: 5, pods: 100, bars: {} },
   { shape: shapes.small, rounds: 9, pods: 100, bars: { p50: 1.5, p99: 5 } },
-  // Fewer, because a change in this cluster takes the agent and the forecast much longer.
-  { shape: shapes.zipf, rounds: 3, pods: 20, bars: {} },
+  // Fewer, because a change in this cluster takes the agent and the forecast more than a second of processor time.
+  { shape: shapes.zipf, rounds: 2, pods: 20, bars: {} },
 ];
 const rate: Rate = { seconds: 60, events: 500, concerning: 5 };
 const besideTraffic: Rate = { ...rate, seconds: 30 };

@@ -11,14 +11,11 @@ export interface Members {
   /** Pods whose labels and addresses affect the rules of this node. */
   readonly byLabel: readonly PodObject[];
   readonly byAddress: readonly PodObject[];
-  /** Members of a group that nearly every class uses. */
+  /** Members of a group that nearly every class uses; of more than a thousand where namespaces are unequal, some. */
   readonly popular: readonly PodObject[];
   /** Other pods. */
   readonly others: readonly PodObject[];
 }
-
-/** Of the popular pods. In a cluster of unequal namespaces there are more than a thousand. */
-const mostPopular = 20;
 
 /**
  * Draws random members and tests each by the forecast: its element may not change the rules, because another member or group already adds it. A change
@@ -42,7 +39,7 @@ export function findMembers({ forecast }: MeasuredNode, shape: Shape, count: num
   const rest = candidates.filter((pod) => !byLabel.includes(pod));
   const byAddress = findSensitive(forecast, rest, (pod) => withAddresses(pod, []), count);
   const others = rest.filter((pod) => !byAddress.includes(pod));
-  return { byLabel, byAddress, popular: pods.filter((pod) => popular.has(keyOf(pod))).slice(0, mostPopular), others };
+  return { byLabel, byAddress, popular: pods.filter((pod) => popular.has(keyOf(pod))).slice(0, count), others };
 }
 
 function findSensitive(
