@@ -25,8 +25,10 @@ export interface Sent {
 
 export interface Churned {
   readonly sent: readonly Sent[];
-  /** Milliseconds from each of them to in force, or `undefined` if it was not in force at the end. */
+  /** Milliseconds from each of them to in force, also after the end. `undefined`: a later event of the pod came first. */
   readonly latencies: readonly (number | undefined)[];
+  /** Number of them that were not in force at the end. */
+  readonly waiting: number;
   /** Percent of a core. */
   readonly processor: { readonly own: number; readonly children: number };
   readonly before: ProcessMemory;
@@ -44,15 +46,15 @@ export async function measureChurn(
 ): Promise<Figure[]> {
   const bare: Record<Way, number[]> = { addition: [], removal: [] };
   await measureBare(node, bare);
-  const { sent, latencies, processor, before, after } = await churn(node, members, rate, progress);
+  const { sent, latencies, waiting, processor, before, after } = await churn(node, members, rate, progress);
   await measureBare(node, bare);
   const load = `${on}: ${describeRate(rate)}`;
   const single = (what: string, unit: Figure['unit'], value: number, bar?: Figure['bar']): Figure => {
     return { id: 'B6', what: `${load}: ${what}`, unit, ...(bar && { bar }), runs: [{ value }] };
   };
-  const waiting = latencies.filter((each) => each === undefined).length;
   const ofWays = (['addition', 'removal'] as const).flatMap((way) => {
     const ours = latencies.filter((each, i) => each !== undefined && sent[i]!.way === way) as number[];
+    if (ours.length === 0) return [];
     return [
       ...latencyFigures('B6', `${load}: label, ${way}`, [{ ours, baseline: bare[way] }]),
       ...timeFigures('B6', `${load}: label, ${way}, event sent → in force`, [ours], bars),
@@ -98,11 +100,12 @@ export async function churn(
   const usedAtEnd = processorTime(node.agent.pid);
   const commits = await node.settle();
   const percent = (milliseconds: number): number => (100 * milliseconds) / (ended - started);
-  const inForce = commits.filter(({ at }) => at <= ended);
   const times = await Promise.all(sent.map(({ event }) => node.sentAt(event)));
+  const latencies = latenciesOf(sent, times, commits);
   return {
     sent,
-    latencies: latenciesOf(sent, times, inForce),
+    latencies,
+    waiting: latencies.filter((each, i) => each === undefined || times[i]! + each > ended).length,
     processor: {
       own: percent(usedAtEnd.own - used.own),
       children: percent(usedAtEnd.children - used.children),

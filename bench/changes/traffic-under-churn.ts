@@ -47,7 +47,7 @@ export async function measureTraffic(
     quiet.push(await measure());
   }
   const over = new AbortController();
-  const [busy, { latencies }] = await Promise.all([
+  const [busy, { latencies, waiting }] = await Promise.all([
     repeat(measure, over.signal),
     churn(node, members, rate, (message) => progress(`traffic, ${message}`)).finally(() => over.abort()),
   ]);
@@ -65,7 +65,8 @@ export async function measureTraffic(
         busy.map(() => usual),
       ),
     },
-    ...timeFigures('B6', `${on}: label, event sent → in force`, [known]),
+    { id: 'B6', what: `${on}: not in force at the end`, unit: 'changes waiting', runs: [{ value: waiting }] },
+    ...(known.length > 0 ? timeFigures('B6', `${on}: label, event sent → in force`, [known]) : []),
   ];
 }
 
