@@ -105,7 +105,7 @@ export async function churn(
   return {
     sent,
     latencies,
-    waiting: latencies.filter((each, i) => each === undefined || times[i]! + each > ended).length,
+    waiting: countWaiting(times, latencies, ended),
     processor: {
       own: percent(usedAtEnd.own - used.own),
       children: percent(usedAtEnd.children - used.children),
@@ -134,6 +134,15 @@ export function latenciesOf(
     const found = addresses.map((address) => inForce[way].get(address)?.find((at) => at >= times[i]!));
     return found.includes(undefined) ? undefined : Math.max(...(found as number[])) - times[i]!;
   });
+}
+
+/** Events that were not in force at the end. */
+export function countWaiting(
+  times: readonly number[],
+  latencies: readonly (number | undefined)[],
+  end: number,
+): number {
+  return latencies.filter((latency, i) => latency === undefined || times[i]! + latency > end).length;
 }
 
 async function measureBare({ twin }: MeasuredNode, bare: Record<Way, number[]>): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { latenciesOf, type Sent } from '../../bench/changes/churn.ts';
+import { countWaiting, latenciesOf, type Sent } from '../../bench/changes/churn.ts';
 import { addressKey, readCommit } from '../../bench/kernel/commit-watch.ts';
 
 const ipv4 = addressKey('10.128.0.2');
@@ -34,6 +34,10 @@ describe('the latency of an event under churn', () => {
 
   it('ends with the last of both families', () => {
     assert.deepEqual(latenciesOf([sent('addition', ipv4, ipv6)], [10], commits), [4]);
+  });
+
+  it('counts as waiting if it ends after the churn, or never', () => {
+    assert.equal(countWaiting([10, 10, 12, 13], [4, 5, 2, undefined], 14), 2);
   });
 
   it('has no end if an address is missing', () => {
