@@ -969,6 +969,13 @@ export const mutants: readonly Mutant[] = [
     specs: [members],
   },
   {
+    name: 'only the first namespace that names a group pays when it grows',
+    file: 'src/compile/namespace-costs.ts',
+    find: 'if (known) known.add(namespace);',
+    replace: 'if (known) continue;',
+    specs: [size],
+  },
+  {
     name: 'the smallest policies are left out first',
     file: 'src/compile/namespace-costs.ts',
     find: 'b.own - a.own',
@@ -2837,6 +2844,13 @@ export const mutants: readonly Mutant[] = [
     find: ' || hasOtherReaders(before, desired)',
     replace: '',
     specs: [flowPlans],
+  },
+  {
+    name: 'a reply to another node is added to a flow set, and then a tunnel packet with its key passes (S1.18)',
+    file: 'src/compile/base-chains.ts',
+    find: 'flowRecords(family, ctDirection, holdsTunnels)',
+    replace: 'flowRecords(family, ctDirection, false)',
+    specs: [flows],
   },
   {
     name: 'link control adds itself to flow sets',

@@ -91,7 +91,9 @@ export function baseChains(family: Family, facts: BaseFacts): Chain[] {
   const errors = errorRules(family, guardsLinks);
   const judged = (ctDirection: CtDirection): NftRule[] => {
     const rules = dispatchBoth(family, ctDirection, dispatch);
-    return fastPath ? [...flowLookups(family, ctDirection), ...rules, ...flowRecords(family, ctDirection)] : rules;
+    return fastPath
+      ? [...flowLookups(family, ctDirection), ...rules, ...flowRecords(family, ctDirection, holdsTunnels)]
+      : rules;
   };
   return [
     {

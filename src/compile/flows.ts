@@ -1,7 +1,7 @@
 import type { Family } from '../model/address.ts';
 import type { Field, KeyType, Match, NftRule, NftSet } from '../nftables/ruleset.ts';
-import { addressField, compare, isIn } from './match.ts';
-import { ctDirections, flowSetName, type CtDirection } from './names.ts';
+import { addressField, compare, isIn, isNotIn } from './match.ts';
+import { ctDirections, flowSetName, otherNodeIpsSetName, type CtDirection } from './names.ts';
 import { addressType } from './set-builder.ts';
 
 /**
@@ -9,8 +9,9 @@ import { addressType } from './set-builder.ts';
  * right because of two facts:
  *
  * 1. **The rules behind the look-up decide by nothing but the key and the direction.** For an IPv4 packet of TCP or UDP, they read both devices, both
- *    addresses and the port of the server. Only link control reads more (source ports, hop limits), and it concerns the sources in `linkSources`, which
- *    are never added. `not-established` comes before the look-up.
+ *    addresses and the port of the server. Two kinds of rules read more, and packets that these rules may concern are never added: link control
+ *    (source ports, hop limits; `linkSources`), and the rule against tunnels to other nodes (the destination port, which the key of a reply does not
+ *    have). `not-established` comes before the look-up.
  * 2. **Each transaction that may deny what passed before makes the sets anew** (`plan/flows.ts`).
  *
  * A packet adds itself in the chain that judged it, never in a chain of its own: a chain is read when the packet enters it, and could already
@@ -44,15 +45,19 @@ export function flowLookups(family: Family, ctDirection: CtDirection): NftRule[]
  * For packets that no rule has dropped. The connection must be established, or a scan of ports would fill the sets. UDP that nobody answers has a limit for
  * the same reason.
  */
-export function flowRecords(family: Family, ctDirection: CtDirection): NftRule[] {
-  const { source } = addressField[family];
+export function flowRecords(family: Family, ctDirection: CtDirection, holdsTunnels: boolean): NftRule[] {
+  const { source, destination } = addressField[family];
   const isOfPeer = linkSources[family].map((each) => compare(source, '!=', each));
+  const mayBeTunnel = holdsTunnels && ctDirection === 'reply';
+  const isNoTunnel = { udp: mayBeTunnel ? [isNotIn(otherNodeIpsSetName[family], destination)] : [], tcp: [] };
   const record = (protocol: Protocol, ...matches: Match[]): NftRule => {
     const key = keyOf(protocol, family, ctDirection);
     return { matches, verdict: { kind: 'remember', key, set: flowSetName(protocol, family, ctDirection) } };
   };
   return [
-    ...protocols.map((protocol) => record(protocol, compare('ct state', '==', 'established'), ...isOfPeer)),
+    ...protocols.map((protocol) =>
+      record(protocol, compare('ct state', '==', 'established'), ...isOfPeer, ...isNoTunnel[protocol]),
+    ),
     ...(ctDirection === 'original'
       ? [record('udp', compare('ct state', '==', 'new'), ...isOfPeer, unansweredLimit)]
       : []),

@@ -5,7 +5,7 @@ import { defaultLimits, type ShapeLimits } from '../../src/compile/class-shape.t
 import type { Compiled } from '../../src/compile/compile.ts';
 import type { NftSet, Ruleset } from '../../src/nftables/ruleset.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
-import { compileNode, startPipeline, type ApiObject } from '../support/pipeline.ts';
+import { compileNode, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
 import { routedTables } from '../support/routed.ts';
 
 const base = [namespace('x'), node('n1', '192.0.2.1'), pod('x/a', { ips: ['10.1.0.2'] })];
@@ -122,6 +122,22 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
         assert.equal(isolatedIn(ruleset, 'ingress'), 1);
         assert.deepEqual(groupSizes(ruleset), [910]);
       }
+    });
+
+    it('a group that grows counts for each namespace that names it', () => {
+      const budgets = { policy: 5000, namespace: 3800, node: 50_000 };
+      const start = [...base, ...victim, allowing('x/p', 'a'), allowing('y/p', 'a'), allowing('y/q', 'b')];
+      const pipeline = startPipeline('n1', start, { budgets });
+      let applied = pipeline.plan(undefined);
+      assert.equal(applied.compiled.oversized.size, 0);
+      for (const member of members.toReversed()) {
+        pipeline.receive(upsertOf(member));
+        applied = pipeline.plan(applied.result);
+      }
+      assert.deepEqual([...applied.compiled.oversized.keys()], ['y/p']);
+      const { compiled: fresh } = startPipeline('n1', [...start, ...members], { budgets }).plan(undefined);
+      assert.deepEqual(applied.compiled.oversized, fresh.oversized);
+      assert.deepEqual(applied.compiled.ruleset, fresh.ruleset);
     });
 
     it('a policy that costs too much by itself is left out, however much is left', () => {

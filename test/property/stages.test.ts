@@ -131,7 +131,7 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
           const forwarded = packets.filter((each) => each.family === family && each.hook === 'forward').slice(0, 16);
           const moments = generations.map((each) => each[routedTable[family]] ?? emptyTable);
           hits += checkFlows(
-            forwarded.flatMap((each) => [each, answerToOther(each)]),
+            forwarded.flatMap((each) => [each, answerToOther(each), toTunnelPort(answerToOther(each))]),
             moments,
           );
         }
@@ -359,6 +359,11 @@ function answerToOther(packet: Packet): Packet {
   const { sourcePort = 0, destinationPort = 0 } = packet;
   const direction = packet.direction === 'original' ? 'reply' : 'original';
   return { ...packet, sourcePort: destinationPort, destinationPort: sourcePort, direction };
+}
+
+/** A reply to the VXLAN port of its client: the key of a flow set does not have this port (S1.18). */
+function toTunnelPort(packet: Packet): Packet {
+  return packet.direction === 'reply' && packet.protocol === 'udp' ? { ...packet, destinationPort: 4789 } : packet;
 }
 
 interface Check {

@@ -150,8 +150,8 @@ function execCommand(): Command {
       const { namespace } = await askLab(state, 'namespace', { station });
       // In the network of a node, postern names that node and not the machine.
       const [, node] = /^node\/(.+)$/.exec(station) ?? [];
-      const env = { ...process.env, ...(node !== undefined && { POSTERN_NODE_NAME: node }) };
-      const child = spawn(...enterNamespace(namespace, file!, args), { stdio: 'inherit', env });
+      const command = node === undefined ? [file!, ...args] : [`POSTERN_NODE_NAME=${node}`, file!, ...args];
+      const child = spawn(...enterNamespace(namespace, 'env', command), { stdio: 'inherit' });
       const [code] = (await once(child, 'exit')) as [number | null];
       process.exitCode = code ?? exitCode.usage;
     });
