@@ -99,8 +99,11 @@ export class ImageAgent {
     return answer && (JSON.parse(answer.text) as { resources?: unknown }).resources;
   }
 
+  /** Throws if the agent does not answer. Not a number if it has no such series, or not yet. */
   async metric(series: string): Promise<number> {
-    const line = (await this.#get('/metrics'))?.text.split('\n').find((each) => each.startsWith(`${series} `));
+    const answer = await this.#get('/metrics');
+    if (!answer) throw new Error('the agent does not answer at /metrics');
+    const line = answer.text.split('\n').find((each) => each.startsWith(`${series} `));
     return Number(line?.slice(series.length + 1));
   }
 
@@ -122,7 +125,8 @@ export class ImageAgent {
 
   #get(path: string): Promise<{ status: number; text: string } | undefined> {
     return new Promise((resolve) => {
-      const asked = request({ socketPath: this.#socket, path }, (response) => {
+      // A connection of its own: the agent closes one that was idle while the bench computed a forecast.
+      const asked = request({ socketPath: this.#socket, path, agent: false }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
         response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
