@@ -929,8 +929,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'classes of one node write out what they like',
     file: 'src/compile/build-classes.ts',
-    find: 'const isLarge = size.tuples > share;',
-    replace: 'const isLarge = share === 0;',
+    find: 'size.tuples > share ||',
+    replace: 'share === 0 ||',
+    specs: [size],
+  },
+  {
+    name: 'groups are apart however many look-ups that costs',
+    file: 'src/compile/build-classes.ts',
+    find: '&& rules.lookupsOfPort <= limits.maxLookupsOfPort',
+    replace: '',
+    specs: [size],
+  },
+  {
+    name: 'the look-ups of ports that do not overlap are added up',
+    file: 'src/compile/resolve.ts',
+    find: '{ protocol, port: last + 1, by: -by }',
+    replace: '{ protocol, port: last + 1, by: 0 }',
     specs: [size],
   },
   {
