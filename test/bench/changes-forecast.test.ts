@@ -58,10 +58,11 @@ describe('the forecast of what the agent writes', () => {
     forecast.receive('ADDED', extraNamespace(tiny, 'rollout', 0));
     for (const pod of pods) forecast.receive('ADDED', starting(pod));
     forecast.stages();
-    assert.equal(forecast.elements, elements);
+    // With more members, a class may share the sets of its groups. The node then has fewer elements than before.
+    const withoutAddresses = forecast.elements;
     for (const pod of pods) forecast.receive('MODIFIED', pod);
     forecast.stages();
-    assert.notEqual(forecast.elements, elements);
+    assert.notEqual(forecast.elements, withoutAddresses);
     for (const pod of pods) forecast.receive('MODIFIED', ending(pod));
     for (const pod of pods) forecast.receive('DELETED', pod);
     forecast.stages();
