@@ -34,6 +34,8 @@ export interface Bench {
   readonly summary: string;
   /** Description of the baseline. */
   readonly against?: string;
+  /** `false`: it is long, and runs only when it is named. Its figures are not published. */
+  readonly byDefault?: false;
   run(progress: (message: string) => void): Promise<Figure[]>;
 }
 

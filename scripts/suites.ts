@@ -281,7 +281,7 @@ export const suites: readonly Suite[] = [
     proves: 'docs/performance.md: no figure is lost',
     script: 'bench',
     from: 'nightly',
-    seconds: 1500,
+    seconds: 3600,
   },
   {
     name: 'kind',
