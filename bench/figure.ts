@@ -18,7 +18,7 @@ export interface Figure {
   /** In the order of measurement. */
   readonly runs: readonly Run[];
   /** Unit of the two values of a ratio. */
-  readonly sides?: 'ns' | 'ms' | 'Mbit/s' | '1/s';
+  readonly sides?: 'ns' | 'ms' | 'Mbit/s' | '1/s' | 'objects';
   readonly curve?: Curve;
 }
 

@@ -13,6 +13,7 @@ import { hostile } from './hostile/hostile.ts';
 import { firstCompile } from './compile/first-compile.ts';
 import { packetCost } from './packets/packet-cost.ts';
 import { traffic } from './packets/traffic.ts';
+import { besidePeers } from './peers/peers.ts';
 import { publish } from './publish.ts';
 import { formatResult } from './report.ts';
 
@@ -27,6 +28,7 @@ const benches: readonly Bench[] = [
   hostile,
   planAndExplain,
   hourOfChurn,
+  ...besidePeers,
 ];
 const recorded = new URL('recorded.json', import.meta.url);
 
@@ -34,7 +36,7 @@ const usage = `Usage: npm run bench [-- [NAME…] [--json FILE] [--check | --pub
 
 Measures on this machine, as root, in network namespaces of its own; let it be idle meanwhile. Exits 1 if a bar does not hold.
 
-${benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
+${benches.map(({ name, summary }) => `  ${name.padEnd(11)} ${summary}`).join('\n')}
 
       --json FILE  writes the figures, with all runs, as JSON
       --check      exits 1 only if a ratio is worse than the recorded one by 15%; by 10% for packets
@@ -43,6 +45,7 @@ ${benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n
 Examples:
   npm run bench                                all of them
   npm run bench -- packets --json packets.json one, with its figures as JSON
+  npm run bench -- kube-router calico          the chains of others beside ours
   npm run bench -- --check                     has a figure become worse?
 `;
 

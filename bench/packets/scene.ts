@@ -42,7 +42,7 @@ export const way: Way = { from: end('a', 2), to: end('b', 3) };
 /** The same by a Service. */
 export const serviceWay: Way = { ...way, service: '10.96.0.10' };
 /** From an isolated end to a pod of another node, that the same policies name. */
-export const remoteWay: Way = { from: way.from, to: { ...end('r', 3), address: '10.98.0.3' } };
+export const remoteWay: Way = { from: way.from, to: { ...end('r', 3), device: 'uplink-r', address: '10.98.0.3' } };
 /** Two ends that no policy selects, on a node with isolated pods. */
 export const openWay: Way = { from: end('c', 4), to: end('d', 5) };
 
@@ -104,6 +104,11 @@ export class Scene {
     await runInNamespace(node, 'nft', ['-f', '-'], { input: script });
   }
 
+  /** All rules of the node as JSON. */
+  listRules(): Promise<string> {
+    return runInNamespace(node, 'nft', ['--json', 'list', 'ruleset']);
+  }
+
   /** Rejects if no packet arrives. From an end to itself, it measures the generator and the sockets without a path. */
   rate(on: Way, mode: Mode, port: number, milliseconds: number): Promise<number> {
     return this.#program.rate(this.#endsOf(on), mode, port, milliseconds);
@@ -130,8 +135,9 @@ export class Scene {
   }
 }
 
+/** Of the end, by the letter of its device. */
 function namespaceOf(device: string): string {
-  return `postern-${device}`;
+  return `${prefix}${device.at(-1)}`;
 }
 
 function isBridged(layout: Layout, pod: End): boolean {

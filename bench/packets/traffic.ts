@@ -139,7 +139,11 @@ async function measureNode(scene: Scene, node: Measured, progress: (message: str
 }
 
 /** Verifies that the rules are active, because inactive rules would look fast. */
-async function checkEnforcement(scene: Scene, tables: Tables, variants: readonly Variant[]): Promise<void> {
+export async function checkEnforcement(
+  scene: Scene,
+  tables: Tables,
+  variants: readonly Pick<Variant, 'name' | 'title'>[],
+): Promise<void> {
   for (const { name, title } of [none, ...variants]) {
     await tables.choose(...(name === undefined ? [] : [name]));
     for (const on of [way, remoteWay, openWay]) {
