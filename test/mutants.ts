@@ -934,14 +934,14 @@ export const mutants: readonly Mutant[] = [
     specs: [size],
   },
   {
-    name: 'groups are apart however many look-ups that costs',
+    name: 'groups are apart however many lookups that costs',
     file: 'src/compile/build-classes.ts',
     find: '&& rules.lookupsOfPort <= limits.maxLookupsOfPort',
     replace: '',
     specs: [size],
   },
   {
-    name: 'the look-ups of ports that do not overlap are added up',
+    name: 'the lookups of ports that do not overlap are added up',
     file: 'src/compile/resolve.ts',
     find: '{ protocol, port: last + 1, by: -by }',
     replace: '{ protocol, port: last + 1, by: 0 }',

@@ -5,13 +5,13 @@ import { ctDirections, flowSetName, otherNodeIpsSetName, type CtDirection } from
 import { addressType } from './set-builder.ts';
 
 /**
- * The fast path: flow sets hold the headers of packets that have passed all rules, and one look-up accepts the next packet with such a header. This is
+ * The fast path: flow sets hold the headers of packets that have passed all rules, and one lookup accepts the next packet with such a header. This is
  * right because of two facts:
  *
- * 1. **The rules behind the look-up decide by nothing but the key and the direction.** For an IPv4 packet of TCP or UDP, they read both devices, both
+ * 1. **The rules behind the lookup decide by nothing but the key and the direction.** For an IPv4 packet of TCP or UDP, they read both devices, both
  *    addresses and the port of the server. Two kinds of rules read more, and packets that these rules may concern are never added: link control
  *    (source ports, hop limits; `linkSources`), and the rule against tunnels to other nodes (the destination port, which the key of a reply does not
- *    have). `not-established` comes before the look-up.
+ *    have). `not-established` comes before the lookup.
  * 2. **Each transaction that may deny what passed before makes the sets anew** (`plan/flows.ts`).
  *
  * A packet adds itself in the chain that judged it, never in a chain of its own: a chain is read when the packet enters it, and could already
