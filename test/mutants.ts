@@ -2915,4 +2915,11 @@ export const mutants: readonly Mutant[] = [
     replace: "['list', 'tables', 'ip'], ''",
     specs: ['test/apply/nft.kernel.test.ts'],
   },
+  {
+    name: 'the wait for packets in flight deletes nothing',
+    file: 'src/apply/nft.ts',
+    find: '[`add table ip ${passing}; delete table ip ${passing}`]',
+    replace: "['list', 'tables', 'ip']",
+    specs: ['test/apply/nft.kernel.test.ts'],
+  },
 ];
