@@ -39,9 +39,8 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
   it('what would be multiplied all the same keeps its groups apart, behind their ports', () => {
     const objects = [...base, ...peers(1000), policy('x/huge', { podSelector: {}, ingress: hugeRules() })];
     for (const maxNodeTuples of [defaultLimits.maxNodeTuples, Infinity]) {
-      const { compiled } = startPipeline('n1', objects, { limits: { ...defaultLimits, maxNodeTuples } }).plan(
-        undefined,
-      );
+      const limits = { ...defaultLimits, maxClassTuples: Infinity, maxNodeTuples };
+      const { compiled } = startPipeline('n1', objects, { limits }).plan(undefined);
       assert.equal(compiled.oversized.size, 0);
       assert.ok(countElements(compiled.ruleset) <= 12 * 1001 + 10);
       const ports = routedTables(compiled.ruleset).map(({ maps }) =>
