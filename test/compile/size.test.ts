@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { defaultBudgets, type Budgets } from '../../src/compile/budgets.ts';
-import { defaultLimits, type ShapeLimits } from '../../src/compile/class-shape.ts';
+import { defaultLimits, type ShapeLimits } from '../../src/compile/shape-limits.ts';
 import type { Compiled } from '../../src/compile/compile.ts';
 import type { NftSet, Ruleset } from '../../src/nftables/ruleset.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
