@@ -2880,4 +2880,11 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (found === undefined) ',
     specs: [reconciler],
   },
+  {
+    name: 'the wait for packets in flight deletes nothing',
+    file: 'src/apply/nft.ts',
+    find: "['-f', '-'], `add table ip ${passing}; delete table ip ${passing}\\n`",
+    replace: "['list', 'tables', 'ip'], ''",
+    specs: ['test/apply/nft.kernel.test.ts'],
+  },
 ];

@@ -18,7 +18,7 @@ export interface KernelTablesOptions {
   readonly signal: AbortSignal;
   /** Milliseconds. After them the run is killed and rejects with the code `timeout`. Whether the kernel applied it is unknown then. */
   readonly timeoutMs?: number;
-  /** First waits until every packet is done that began before the last transaction (K27). */
+  /** First waits until every packet is done that began before (K27). */
   readonly afterGracePeriod?: boolean;
 }
 

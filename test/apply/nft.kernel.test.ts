@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { createNft, type Nft } from '../../src/apply/nft.ts';
 import { NftError, type NftErrorCode } from '../../src/apply/nft-error.ts';
+import { python } from '../../src/lab/pod-process.ts';
 import { openKernel, type Kernel } from './kernel.ts';
 
 const { signal } = new AbortController();
@@ -19,7 +20,7 @@ async function failureOf(promise: Promise<unknown>): Promise<NftError> {
 }
 
 describe('nft on a kernel', function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let kernel: Kernel;
   let nft: Nft;
 
@@ -73,10 +74,45 @@ describe('nft on a kernel', function () {
     const error = await failureOf(nft.run('add rule inet nowhere a accept\n', { check: true, signal }));
     assert.equal(error.code, 'refused');
   });
+
+  /** Counts a packet, keeps it for as long as 50 million rules take, and counts it again. */
+  const slow = [
+    'add table inet slow',
+    'add counter inet slow began',
+    'add counter inet slow ended',
+    'add set inet slow others { type ipv4_addr; }',
+    'add chain inet slow rules',
+    ...Array.from({ length: 1000 }, () => 'add rule inet slow rules ip saddr 192.0.2.99 counter'),
+    'add chain inet slow jumps',
+    ...Array.from({ length: 1000 }, () => 'add rule inet slow jumps jump rules'),
+    'add chain inet slow out { type filter hook output priority 0; }',
+    'add rule inet slow out udp dport 9 counter name began',
+    ...Array.from({ length: 50 }, () => 'add rule inet slow out udp dport 9 jump jumps'),
+    'add rule inet slow out udp dport 9 counter name ended',
+    '',
+  ].join('\n');
+
+  it('waits until the packets are done that are on their way, also after a transaction that deleted nothing (K27)', async () => {
+    const countOf = async (name: string): Promise<number> =>
+      Number(/packets (\d+)/.exec(await kernel.sh(`nft list counter inet slow ${name}`))![1]);
+    await kernel.sh('ip link set lo up');
+    await nft.run(slow, { check: false, signal });
+    for (let turn = 1, met = 0; met < 3; turn++) {
+      assert.ok(turn < 100, 'no packet was on its way when it was looked for');
+      const sending = kernel.sh(`${python} -c 'import socket; socket.socket(type=2).sendto(b"x", ("127.0.0.1", 9))'`);
+      while ((await countOf('began')) < turn);
+      await nft.run(`add element inet slow others { 192.0.2.${turn} }\n`, { check: false, signal });
+      const isOnItsWay = (await countOf('ended')) < turn;
+      await nft.awaitGracePeriod(signal);
+      assert.equal(await countOf('ended'), turn);
+      if (isOnItsWay) met++;
+      await sending;
+    }
+  });
 });
 
 describe('nft that does not do its work', function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-test-'));
