@@ -160,7 +160,7 @@ export class Pipeline {
     const last = this.#last;
     // Most events of a cluster change nothing on this node.
     const isPlanned = last?.compiled.revision === snapshot.revision && last.result === applied;
-    if (isPlanned && refused.size === 0 && options.renewsFlows !== true) {
+    if (isPlanned && refused.size === 0 && options.areFlowsDoubtful !== true) {
       return { ...last, stages: [] };
     }
     const prepared = refused.size === 0 && this.#prepared?.revision === snapshot.revision ? this.#prepared : undefined;

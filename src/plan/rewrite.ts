@@ -24,7 +24,9 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
     make: makeOperations(difference),
     switch: switchOperations(difference),
     break: [],
+    forget: [],
     opens: false,
+    forgets: false,
     // Flush chains first, so that no reference prevents a deletion.
     empty: chains.removed.map(({ name }) => ({ verb: 'flush chain', name })),
     delete: [
@@ -44,7 +46,8 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
 function planReplacement(desired: Table): TablePlan {
   const all = differenceOf(emptyTable, desired, new ElementChanges());
   const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
-  return { make: [], switch: operations, break: [], opens: false, empty: [], delete: [], result: desired };
+  const nothing = { make: [], break: [], forget: [], opens: false, forgets: false, empty: [], delete: [] };
+  return { ...nothing, switch: operations, result: desired };
 }
 
 function hasOnlyNames({ sets, maps, chains, others = [] }: Table): boolean {

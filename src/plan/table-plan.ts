@@ -15,7 +15,7 @@ import type {
 import { chooseEditions, sameVerdict } from './conflicts.ts';
 import { differenceOf, type Difference, type TableDifference } from './difference.ts';
 import { mayDeny } from './denying-sets.ts';
-import { hasFlowSets, hasOtherReaders, takesAway, withNewFlowSets } from './flows.ts';
+import { forget, withChoiceOf } from './flows.ts';
 import { inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
@@ -23,6 +23,8 @@ import { reachableNames } from './reads.ts';
 export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & {
   /** Whether `break` removes an element that may deny. A packet that has missed the element that `switch` adds must not miss the removed one too. */
   readonly opens: boolean;
+  /** Whether flow sets are left that `delete` empties. */
+  readonly forgets: boolean;
   readonly result: Table;
 };
 
@@ -34,27 +36,31 @@ export function planTable(
   desired: Table,
   applied: Table | undefined,
   changes: ElementChanges,
-  { renewsFlows = false } = {},
+  { areFlowsDoubtful = false } = {},
 ): TablePlan | undefined {
   const before = applied ?? emptyTable;
-  const wanted = differenceOf(before, desired, changes);
-  if (isBeyondRepair(wanted, before) || hasOtherReaders(before, desired)) return undefined;
-  const result = inEditions(desired, chooseEditions(desired, before, wanted, changes));
-  const difference = result === desired ? wanted : differenceOf(before, result, changes);
+  const target = withChoiceOf(before, desired);
+  const wanted = target && differenceOf(before, target, changes);
+  if (!wanted || isBeyondRepair(wanted, before)) return undefined;
+  const after = inEditions(target, chooseEditions(target, before, wanted, changes));
+  const difference = after === target ? wanted : differenceOf(before, after, changes);
   const switching = switchOperations(difference);
   const breaking = breakOperations(difference);
-  const mustRenew = hasFlowSets(before, result) && (renewsFlows || takesAway(switching, result));
+  const forgetting = forget(before, [...switching, ...breaking], after, desired, areFlowsDoubtful);
+  const breaks = breaking.length > 0;
   return {
     make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
-    switch: mustRenew ? withNewFlowSets(switching, result) : switching,
-    break: takesAway(breaking, result) ? withNewFlowSets(breaking, result) : breaking,
-    opens: breaking.some((change) => change.verb === 'delete elements' && mayDeny(change.set.name, before, result)),
+    switch: breaks ? switching : [...switching, ...forgetting.at],
+    break: breaks ? [...breaking, ...forgetting.at] : [],
+    forget: forgetting.late,
+    opens: breaking.some((change) => change.verb === 'delete elements' && mayDeny(change.set.name, before, after)),
+    forgets: forgetting.after.length > 0,
     // Packets reach a base chain until it is deleted.
     empty: difference.chains.removed.flatMap(({ name, base }) =>
       base ? [{ verb: 'flush chain', name } as const] : [],
     ),
-    delete: deletions(difference),
-    result,
+    delete: [...forgetting.after, ...deletions(difference)],
+    result: forgetting.result,
   };
 }
 
@@ -101,7 +107,7 @@ export function headerOf(object: NftSet | VerdictMap | Chain): string {
 
 /** Like `planSweep`, for one table. */
 export function sweepTable(applied: Table): TablePlan {
-  const nothing = { make: [], switch: [], break: [], opens: false, empty: [], delete: [] };
+  const nothing = { make: [], switch: [], break: [], forget: [], opens: false, forgets: false, empty: [], delete: [] };
   // The plan does not know what a foreign rule refers to. The next plan rewrites this table.
   if (foreignIn(applied).length > 0) return { ...nothing, result: applied };
   const reachable = reachableNames(applied);
