@@ -14,6 +14,8 @@ export interface Flight {
   readonly generationAt: (read: number) => number;
   /** What packets have added to the flow sets. Without it, flow sets are empty, and all packets pass the rules. */
   readonly memory?: FlowMemory;
+  /** The elements that would let the packet pass have just expired. */
+  readonly missesFlows?: boolean;
   /** By generation, the names of the flow sets that its transaction has emptied. */
   readonly flushed?: readonly ReadonlySet<string>[];
 }
@@ -78,15 +80,17 @@ export class Reader {
     const set = this.#flowSet(name, place);
     if (!memory || !set || !key) return;
     const now = this.#now();
-    if (this.isRemembered(set, key)) return;
     const elements = memory.get(set) ?? new Map<string, number[]>();
     const element = key.join(' . ');
-    memory.set(set, elements.set(element, [...(elements.get(element) ?? []), now]));
+    const added = elements.get(element) ?? [];
+    if (!added.includes(now)) elements.set(element, [...added, now]);
+    memory.set(set, elements);
   }
 
   /** Whether the element was in the flow set at the last read. */
   isRemembered(set: NftSet, key: readonly string[]): boolean {
-    const { memory, flushed = [] } = this.#flight;
+    const { memory, missesFlows = false, flushed = [] } = this.#flight;
+    if (missesFlows) return false;
     const added = memory?.get(set)?.get(key.join(' . ')) ?? [];
     const lastFlush = flushed.findLastIndex((names, generation) => generation <= this.#current && names.has(set.name));
     return added.some((generation) => generation >= lastFlush && generation <= this.#current);

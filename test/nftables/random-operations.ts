@@ -45,7 +45,6 @@ function changesOf(family: TableFamily, table: Table): fc.Arbitrary<Change>[] {
       .tuple(fc.constantFrom(...table.chains.values()), rules)
       .map(([chain, changed]) => ({ verb: 'replace rules', chain: { ...chain, rules: changed } })),
     nameOf(table.sets, setNames).map((name) => ({ verb: 'delete set', name })),
-    nameOf(table.sets, setNames).map((name) => ({ verb: 'flush set', name })),
     nameOf(table.maps, mapNames).map((name) => ({ verb: 'delete map', name })),
     nameOf(table.chains, chainNames).map((name) => ({ verb: 'flush chain', name })),
     nameOf(table.chains, chainNames).map((name) => ({ verb: 'delete chain', name })),

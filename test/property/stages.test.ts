@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { applyOperations } from '../support/nft/edit.ts';
 import { families } from '../../src/model/address.ts';
 import { directions } from '../../src/model/policy.ts';
 import type { FlowMemory } from '../../src/nftables/flight.ts';

@@ -43,12 +43,24 @@ export function checkPacket(
   if (old !== now) return true;
   let reads = 0;
   const assertAlike = (stage: number, during: (read: number) => number, moment: () => string): void => {
+    if (memory.size > 0 && now === 'drop') assertFor(stage, during, moment, false);
+    assertFor(stage, during, moment, true);
+  };
+  const assertFor = (
+    stage: number,
+    during: (read: number) => number,
+    moment: () => string,
+    missesFlows: boolean,
+  ): void => {
     reads = 0;
     const generationAt = (read: number): number => {
       reads = read + 1;
       return during(read);
     };
-    const { verdict } = traceInFlight({ generations, generationAt, memory, flushed: [new Set(), ...flushed] }, packet);
+    const { verdict } = traceInFlight(
+      { generations, generationAt, memory, missesFlows, flushed: [new Set(), ...flushed] },
+      packet,
+    );
     const told = (): string => `${JSON.stringify(packet)} in stage ${stage} of ${generations.length - 1}, ${moment()}`;
     if (verdict !== now) assert.fail(`${now} before and after, but ${verdict} during: ${told()}`);
   };
@@ -147,7 +159,7 @@ export class FlowHistory {
             reads = Math.max(reads, read + 1);
             return read < at ? before : stage;
           };
-          this.#send(packet, generationAt);
+          this.#send(packet, generationAt, true);
         }
       }
       // What began before this generation is done before a stage that waits.
@@ -163,9 +175,9 @@ export class FlowHistory {
     return last && isFlowRule(this.#generations[stage]!, last.chain, last.rule) ? 1 : 0;
   }
 
-  #send(packet: Packet, generationAt: (read: number) => number): Trace {
-    const flight = { generations: this.#generations, generationAt, memory: this.#memory, flushed: this.#flushed };
-    return traceInFlight(flight, packet);
+  #send(packet: Packet, generationAt: (read: number) => number, missesFlows = false): Trace {
+    const [generations, memory, flushed] = [this.#generations, this.#memory, this.#flushed];
+    return traceInFlight({ generations, generationAt, memory, missesFlows, flushed }, packet);
   }
 }
 
