@@ -82,12 +82,21 @@ export function forget(
   return {
     at: isLate ? [] : [choice],
     late: isLate ? [...flush(chosen), choice] : [],
-    after: flush(left),
+    after: [...flush(left), ...traces],
     result: isSecond
       ? chooseFirst(after, set.name)
       : { ...after, sets: new Map(after.sets).set(set.name, desired.sets.get(set.name)!) },
   };
 }
+
+/**
+ * The kernel makes no transaction of a script that changes nothing, and the sets may be empty. But the agent counts its transactions, to see those of other
+ * programs. So the script makes a chain and deletes it.
+ */
+const traces: readonly Change[] = [
+  { verb: 'add chain', chain: { name: 'emptied', rules: [] } },
+  { verb: 'delete chain', name: 'emptied' },
+];
 
 /** Whether packets may have added themselves to sets of these tables. */
 export function hasFlowSets(ruleset: Ruleset = {}): boolean {

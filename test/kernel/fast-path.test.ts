@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { nftKernelTables, type KernelTables } from '../../src/agent/kernel-tables.ts';
 import { createNft } from '../../src/apply/nft.ts';
+import { startNftMonitor } from '../../src/apply/nft-monitor.ts';
 import { openNftSession, type NftSession } from '../../src/apply/nft-session.ts';
 import {
   configureLinks,
@@ -18,6 +19,7 @@ import {
 import { python, pythonOptions } from '../../src/lab/pod-process.ts';
 import { checkMachine } from '../../src/lab/preflight.ts';
 import { routedTable, type Operation, type Ruleset, type Stage } from '../../src/nftables/ruleset.ts';
+import type { Transaction } from '../../src/nftables/transactions.ts';
 import { planStages } from '../../src/plan/plan.ts';
 import { namespace, node, pod, policy, sandbox } from '../support/objects.ts';
 import { startPipeline } from '../support/pipeline.ts';
@@ -271,6 +273,30 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
     assert.deepEqual([total.leaked, total.lost], [0, 0]);
     assert.equal(await flows(), versions.length);
     await refresh();
+  });
+
+  it('is one transaction of our tables for each stage, also where nothing is in the sets: the agent counts them', async () => {
+    running.at(-1)!.kill('SIGSTOP');
+    await refresh();
+    const told: Transaction[] = [];
+    const monitor = startNftMonitor((transaction) => told.push(transaction), { program: join(folder, 'nft') });
+    try {
+      await monitor.listening;
+      const stages: string[] = [];
+      await bring(rulesOf('no peer'), (stage) => {
+        stages.push(stage.name);
+        return stage;
+      });
+      assert.equal(stages.at(-1), 'delete');
+      // A last one, behind all others.
+      await nft('add table ip last');
+      await eventually(async () => (told.filter((each) => each === 'others').length === 2 ? undefined : `${told}`));
+      assert.deepEqual(told.filter((each) => each !== 'others').length, stages.length);
+    } finally {
+      monitor.close();
+      running.at(-1)!.kill('SIGCONT');
+    }
+    await bring(allowed);
   });
 
   it('loses nothing where another program flushes the sets', async () => {
