@@ -290,7 +290,7 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
       assert.equal(stages.at(-1), 'delete');
       // A last one, behind all others.
       await nft('add table ip last');
-      await eventually(async () => (told.filter((each) => each === 'others').length === 2 ? undefined : `${told}`));
+      await eventually(async () => (told.filter((each) => each === 'others').length === 2 ? undefined : told.join()));
       assert.deepEqual(told.filter((each) => each !== 'others').length, stages.length);
     } finally {
       monitor.close();
