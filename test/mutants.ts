@@ -663,14 +663,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'chains are deleted while packets may be in them',
     file: 'src/plan/plan.ts',
-    find: ': isDeletion(step);',
-    replace: ': false;',
+    find: "if (name === 'delete') return last !== 'delete' && ",
+    replace: "if (name === 'delete') return name !== 'delete' && ",
     specs: [plan],
   },
   {
     name: 'an element that denies is removed while packets may have missed the one that takes its place',
     file: 'src/plan/plan.ts',
-    find: 'isAfterSwitch && plans.some(({ plan }) => plan.opens)',
+    find: "last === 'switch' && plans.some(({ plan }) => plan.opens)",
     replace: 'false',
     specs: [plan],
   },
@@ -1343,8 +1343,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a foreign rule stays where it is',
     file: 'src/plan/table-plan.ts',
-    find: 'if (isBeyondRepair(wanted, before) || ',
-    replace: 'if (',
+    find: 'if (!wanted || isBeyondRepair(wanted, before)) ',
+    replace: 'if (!wanted) ',
     specs: [rewrite],
   },
   {
