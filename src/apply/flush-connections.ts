@@ -36,7 +36,7 @@ type Run = (args: readonly string[], options?: RunOptions) => Promise<void>;
  * Rejects, with a text for operators, if some entries may be left.
  *
  * conntrack(8) cannot ask the kernel for the entries of an address: each deletion lists the whole table. So one listing serves all addresses.
- * What it finds expires by its tuple, which is one look-up for each. A packet that is being tracked at that moment can extend its entry again. So
+ * What it finds expires by its tuple, which is one lookup for each. A packet that is being tracked at that moment can extend its entry again. So
  * a second listing finds what is left, and that is deleted by address.
  */
 export type FlushConnections = (

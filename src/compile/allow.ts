@@ -12,7 +12,7 @@ export interface Allow {
   readonly set: NftSet;
 }
 
-/** The look-ups of a chain, in order: `allows`, `maps`, `rest`. */
+/** The lookups of a chain, in order: `allows`, `maps`, `rest`. */
 export interface Lookups {
   readonly allows: readonly Allow[];
   /** Port maps. */
@@ -20,7 +20,7 @@ export interface Lookups {
   readonly rest: readonly Allow[];
 }
 
-/** The chain's name is a hash of its look-ups. A chain never changes: other look-ups make another chain. */
+/** The chain's name is a hash of its lookups. A chain never changes: other lookups make another chain. */
 export function lookupsChain(direction: Direction, reading: Reading, { allows, maps = [], rest }: Lookups): Chain {
   const rulesOf = (each: readonly Allow[]): NftRule[] => each.map((allow) => allowRule(direction, reading, allow));
   const rules: NftRule[] = [

@@ -18,8 +18,8 @@ type AddressSets = Readonly<Record<Family, string>>;
  * Source (S1.15, S1.16): from a pod's device, only packets from the pod's own addresses and link control pass. Destination: a packet to the address of a pod
  * with a device of its own must leave by that device. To pass a packet, a chain returns; the policy rules then judge the packet.
  *
- * A transaction may happen between two look-ups of one packet (S7.3). For example, it may add or remove a device between the look-ups of the device
- * and of its address. So the rules repeat the first look-up before they drop.
+ * A transaction may happen between two lookups of one packet (S7.3). For example, it may add or remove a device between the lookups of the device
+ * and of its address. So the rules repeat the first lookup before they drop.
  */
 export function guardRules(end: End, family: Family): NftRule[] {
   if (end === 'destination') return destinationRules([family], routedIpsSetName);
@@ -29,7 +29,7 @@ export function guardRules(end: End, family: Family): NftRule[] {
 /**
  * The same for packets that the by-if dispatch map does not contain. Transactions remove an element from that map before they remove it from the
  * sets, so a miss in the map says nothing about the sets. One transaction removes a device from `if-ips` and its address from the set of addresses. So if the
- * first look-up of a packet misses, its second look-up of the address misses too, and nothing is dropped.
+ * first lookup of a packet misses, its second lookup of the address misses too, and nothing is dropped.
  */
 export function guardRuleForMiss(end: End, family: Family): NftRule {
   if (end === 'source') return { matches: [], verdict: jumpTo(chainNames.antiSpoof) };
@@ -83,7 +83,7 @@ export function wrongDeviceChain(
  * entry in the wrong direction. To a pod's address, only packets that leave by another veth are dropped: that veth may belong to a
  * pod whose rules are not programmed yet.
  *
- * A device may come or go between two look-ups of one packet. The source rule looks up the address, the device, and the address again. The destination
+ * A device may come or go between two lookups of one packet. The source rule looks up the address, the device, and the address again. The destination
  * rule looks up the address, then the device; its caller has looked up the device before.
  */
 function wrongDeviceRules(end: End, of: readonly Family[], linked: AddressSets): NftRule[] {

@@ -129,7 +129,7 @@ const dispatchByAddress: Dispatch = (direction, family, ctDirection) => {
   return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, ctDirection) } };
 };
 
-/** One look-up takes most packets past the guard and to their class. */
+/** One lookup takes most packets past the guard and to their class. */
 const dispatchByIf: Dispatch = (direction, family, ctDirection) => {
   const end = podEnd(direction, ctDirection);
   const key = [deviceField[end], addressField[family][end]];

@@ -17,7 +17,7 @@ import { tuplesOf } from './tuples.ts';
 export interface ShapeLimits {
   /** A bucket becomes tuples (peer . port) up to this many. A larger bucket's peers are looked up behind a port map. */
   readonly maxTuples: number;
-  /** Maximum number of such look-ups per class for groups, and the same for blocks. It bounds the look-ups of a packet. */
+  /** Maximum number of such lookups per class for groups, and the same for blocks. It bounds the lookups of a packet. */
   readonly maxSharedLookups: number;
   /** Maximum number of elements of a class, or `maxSinglePorts.ofTuples` times its peers and ports if that is more. A larger class shares its groups' sets (`sharesGroups`). */
   readonly maxClassElements: number;
@@ -51,7 +51,7 @@ export const defaultLimits: ShapeLimits = {
 
 /** The nftables objects of one class. */
 export interface BuiltClass {
-  /** `undefined` if the class allows all traffic: its pods need no look-up in this direction. */
+  /** `undefined` if the class allows all traffic: its pods need no lookup in this direction. */
   readonly families: Readonly<Record<Family, FamilyClass>> | undefined;
 }
 
@@ -202,7 +202,7 @@ function everyoneEntries(buckets: readonly Bucket[]): PortEntry[] {
   return ports.length > 0 ? [{ ports }] : [];
 }
 
-/** One family's part of a class, by kind of look-up. */
+/** One family's part of a class, by kind of lookup. */
 export interface FamilyDraft {
   readonly family: Family;
   readonly limits: ShapeLimits;
@@ -296,7 +296,7 @@ function memberEntry(peers: NftSet, { ports, single }: Bucket, limits: ShapeLimi
 
 /**
  * Chooses the entries with the largest weights, at most `maxSharedLookups`; never an entry with weight 0. The result's order does not depend on weights.
- * A chain's name is a hash of its look-ups in order: another order would move all pods of the class to a new chain. For the same reason
+ * A chain's name is a hash of its lookups in order: another order would move all pods of the class to a new chain. For the same reason
  * weights are rounded to powers of two. So small changes do not change the choice, and no entry left out is twice as large as a chosen one.
  */
 function largest<T extends Entry<unknown>>(
@@ -316,7 +316,7 @@ function largest<T extends Entry<unknown>>(
   return byText.filter((each) => chosen.has(each)).map((each) => each.entry);
 }
 
-/** The cheapest look-ups come first: groups, blocks, blocks with ports. */
+/** The cheapest lookups come first: groups, blocks, blocks with ports. */
 function portEntries({ family, pairedMembers, pairedBlocks, writtenBlocks }: FamilyDraft): PortEntry[] {
   const { ports, set } = writtenBlocks();
   const entries: (PortEntry & { readonly allow: Allow })[] = [

@@ -13,16 +13,16 @@ import {
 import { addressType } from './set-builder.ts';
 
 /**
- * The fast path: flow sets hold the headers of packets that have passed all rules, and one look-up accepts the next packet with such a header. This is
+ * The fast path: flow sets hold the headers of packets that have passed all rules, and one lookup accepts the next packet with such a header. This is
  * right because of two facts:
  *
- * 1. **The rules behind the look-up decide by nothing but the key and the direction.** For an IPv4 packet of TCP or UDP, they read both devices, both
+ * 1. **The rules behind the lookup decide by nothing but the key and the direction.** For an IPv4 packet of TCP or UDP, they read both devices, both
  *    addresses and the port of the server. Only link control reads more (source ports, hop limits), and it concerns the sources in `linkSources`, which
- *    are never added. `not-established` comes before the look-up.
+ *    are never added. `not-established` comes before the lookup.
  * 2. **Each change that may deny what passed before starts with empty sets** (`plan/flows.ts`). For this, the sets and the chains that use them exist in
  *    two editions, and an element says which one counts. So no rule changes, and the kernel need not validate the table.
  *
- * A packet chooses its edition before any look-up that judges it, and adds itself in the chain that judged it. So its place in the chain remembers the
+ * A packet chooses its edition before any lookup that judges it, and adds itself in the chain that judged it. So its place in the chain remembers the
  * choice. `not-established` comes before the choice, but no packet that meets it adds itself.
  */
 const protocols = ['udp', 'tcp'] as const;

@@ -17,11 +17,11 @@ import {
 /** Ports and the peers that may use them. */
 export interface PortEntry {
   readonly ports: readonly PortRange[];
-  /** The look-up of the peers; missing if everyone may use the ports. */
+  /** The lookup of the peers; missing if everyone may use the ports. */
   readonly allow?: Allow;
 }
 
-/** Ports that lead to the same look-ups. */
+/** Ports that lead to the same lookups. */
 interface Segment {
   readonly ports: readonly PortRange[];
   /** `undefined` if everyone may use the ports. */
@@ -37,8 +37,8 @@ export interface PortMaps {
 }
 
 /**
- * Each port leads to look-ups of only the peers that may use it, so a packet pays for those only.
- * @param rest look-ups after these. A packet does not return from the map's chains to the class chain, so each of them ends with `rest` too.
+ * Each port leads to lookups of only the peers that may use it, so a packet pays for those only.
+ * @param rest lookups after these. A packet does not return from the map's chains to the class chain, so each of them ends with `rest` too.
  */
 export function portMaps(
   direction: Direction,
@@ -84,7 +84,7 @@ export function entriesText(entries: readonly PortEntry[]): string {
   return entries.map(({ ports, allow }) => `${portSetText(ports)}: ${allow ? allowsText([allow]) : 'all'}`).join('\n');
 }
 
-/** Cuts overlapping port ranges, and merges ports with the same look-ups. */
+/** Cuts overlapping port ranges, and merges ports with the same lookups. */
 function segmentsOf(entries: readonly PortEntry[]): Segment[] {
   const found = new Map<string, { ports: PortRange[]; covering: readonly PortEntry[] }>();
   for (const { port, covering } of cut(entries)) {

@@ -44,7 +44,7 @@ export function hasInterval(ports: readonly PortRange[]): boolean {
 }
 
 /**
- * How many single ports may replace ranges. An interval look-up costs a packet about 165 ns more than a hash look-up (docs/performance/all.md: a
+ * How many single ports may replace ranges. An interval lookup costs a packet about 165 ns more than a hash lookup (docs/performance/all.md: a
  * block and a group behind a port).
  *
  * - `ofTuples`: each port makes a tuple for each peer. A class may have this many times as many elements as peers and ports (`class-shape.ts`), so
@@ -57,7 +57,7 @@ export function countPorts(ports: readonly PortRange[]): number {
   return ports.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
-/** Splits ranges into single ports for an exact look-up. Returns `ports` itself if that would make more than `most`. */
+/** Splits ranges into single ports for an exact lookup. Returns `ports` itself if that would make more than `most`. */
 export function singlePorts(ports: readonly PortRange[], most: number): readonly PortRange[] {
   const count = countPorts(ports);
   if (count === ports.length || count > most) return ports;

@@ -40,7 +40,7 @@ export class PodIndex {
     return this.#byNamespace.get(namespace)?.get(everyPod) ?? new Map();
   }
 
-  /** Upper bound for the pods that `find` visits, plus an eighth of its look-ups in namespaces, which are cheaper. */
+  /** Upper bound for the pods that `find` visits, plus an eighth of its lookups in namespaces, which are cheaper. */
   estimate(selection: Selection, namespaces: NamespaceIndex): number {
     const tokens = selectionTokens(selection);
     const names = namespaces.scan(selection);

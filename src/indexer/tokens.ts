@@ -3,7 +3,7 @@ import type { Selection } from '../model/policy.ts';
 
 /**
  * A token is an index key of a pod: a label with its value, a declared port name, or the empty token of every pod.
- * A pod matches a selection only if it has one of the selection's tokens. So an index finds matches by look-up in both directions.
+ * A pod matches a selection only if it has one of the selection's tokens. So an index finds matches by lookup in both directions.
  */
 export type Token = string;
 

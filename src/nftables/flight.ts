@@ -8,7 +8,7 @@ export interface Flight {
   /** The states of the table, oldest first, one per transaction. */
   readonly generations: readonly Table[];
   /**
-   * The index of the current generation at the packet's read number 0, 1, 2, …; it never decreases. Each entry into a chain, each look-up in a
+   * The index of the current generation at the packet's read number 0, 1, 2, …; it never decreases. Each entry into a chain, each lookup in a
    * set or map, and each addition to a flow set is a read. Read 0 enters the first base chain.
    */
   readonly generationAt: (read: number) => number;

@@ -154,7 +154,7 @@ function lookUpVerdict(
   return verdict && { element: catchAll, verdict };
 }
 
-/** The key of a look-up; `undefined` if the packet does not have a field. Then the rule does not match. */
+/** The key of a lookup; `undefined` if the packet does not have a field. Then the rule does not match. */
 function readKey(packet: Packet, fields: readonly Field[]): string[] | undefined {
   const texts = fields.map((field) => readField(packet, field));
   return texts.every((text) => text !== undefined) ? texts : undefined;

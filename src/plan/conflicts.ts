@@ -7,7 +7,7 @@ import { chainTarget, readsThrough } from './reads.ts';
 /**
  * Chooses the sets that the next ruleset must hold in their second edition.
  *
- * A packet uses the rules of one generation, but each look-up reads the sets of the current generation (K26). So if a pod moves to another class
+ * A packet uses the rules of one generation, but each lookup reads the sets of the current generation (K26). So if a pod moves to another class
  * chain, its packets must not read a set that changes too: old rules with new members, or new rules with members that a later stage removes,
  * could pass packets that neither state passes (S7.3). Such a set changes its edition: the new chains read a copy. This renames every
  * chain that reads the set, which moves the pods of those chains as well. So the search repeats until it finds no further set.

@@ -6,7 +6,7 @@ import { mayDeny } from './denying-sets.ts';
  * **The invariant: a packet finds itself in a flow set only if the rules of now would pass it.** It holds because each change that may deny what passed
  * before (T) chooses the other edition, which is empty, and no packet in flight can add itself to it:
  *
- * - A packet that reads the new choice makes all later look-ups after T, and the choice comes before the look-ups that judge. So what it adds has passed the
+ * - A packet that reads the new choice makes all later lookups after T, and the choice comes before the lookups that judge. So what it adds has passed the
  *   elements of after T. Its rules are those of after T too: all chains stay as they are, or a grace period (K27) comes before the choice.
  * - A packet that read the old choice adds itself to the old edition, which nothing that begins later reads. After a grace period, all these packets are
  *   done. Then a last transaction empties the old edition, so that the next change can choose it.

@@ -64,7 +64,7 @@ describe('policies of the packet benches', function () {
         }
       });
 
-      it('allow the measured packets by the intended kind of look-up', () => {
+      it('allow the measured packets by the intended kind of lookup', () => {
         for (const [what, { port, protocol, set }] of Object.entries(kinds)) {
           for (const packet of conversation(way, protocol, port)) {
             const result = traceIn(compiled, packet);
@@ -157,7 +157,7 @@ function classSteps({ path }: Trace): Trace['path'] {
   return path.filter(({ chain }) => /^(in|e)gress-.{12}(-r)?$/.test(chain));
 }
 
-/** The last look-ups of the classes, or of the chains of the port. */
+/** The last lookups of the classes, or of the chains of the port. */
 function setsOf(result: Trace, { ruleset }: Compiled): string[] {
   return classSteps(result).flatMap(({ chain, rule }) => {
     const [match] = ruleset.ip!.chains.get(chain)!.rules[rule]!.matches;

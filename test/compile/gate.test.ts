@@ -170,7 +170,7 @@ describe('the gate (S7.5)', () => {
     );
   });
 
-  it('a range that comes or goes changes nothing but the rules for nobody: no pod meets one look-up that knows of it and one that does not', () => {
+  it('a range that comes or goes changes nothing but the rules for nobody: no pod meets one lookup that knows of it and one that does not', () => {
     const [closing] = planStages(gated, open).stages.filter(({ name }) => name === 'switch');
     const names = closing!.operations.map((operation) =>
       'chain' in operation ? operation.chain.name : operation.verb,

@@ -289,7 +289,7 @@ function addresses(count: number, prefix: string): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}.${index >> 7}.${(index & 127) * 2}`);
 }
 
-/** Those of classes, of either family, by the kind of their look-up. */
+/** Those of classes, of either family, by the kind of their lookup. */
 function setsNamed(ruleset: Ruleset, kind: 'tuples' | 'pods'): NftSet[] {
   const sets = routedTables(ruleset).flatMap((table) => [...table.sets.values()]);
   return sets.filter(({ name }) => [`${kind}4`, `${kind}6`].includes(name.split('-')[0]!));

@@ -157,7 +157,7 @@ describe('the checks of the doctor', () => {
       assert.deepEqual(find(withState({ ready, gatedRanges: [], startGate: false })), []);
     });
 
-    it('find a kernel whose look-ups may miss a replaced element (release names of kernel.org and distributors)', () => {
+    it('find a kernel whose lookups may miss a replaced element (release names of kernel.org and distributors)', () => {
       const of = (kernel: string) => find({ ...healthy, kernel }).map(summary);
       const problem = 'has the fix only if its distributor has backported it [shop/a,shop/b] [shop/p,shop/q]';
       for (const old of [

@@ -42,7 +42,7 @@ const desired = compileNode('n1', [
   }),
 ]);
 
-/** A packet is in our chains for as long as 1,000 rules take, in front of the look-up that denies: it is caught by what changes meanwhile. */
+/** A packet is in our chains for as long as 1,000 rules take, in front of the lookup that denies: it is caught by what changes meanwhile. */
 const long = `
   add chain ip postern long
   ${'add rule ip postern long ip saddr 192.0.2.99 counter\n'.repeat(1000)}

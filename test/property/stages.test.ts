@@ -353,7 +353,7 @@ function packetsOf({ flow, isLinkLocal, isForMany, ...devices }: Sending, object
   const error: Packet = {
     ...common,
     hook: 'forward',
-    // Of a router, so that no look-up of its own addresses has a part in it.
+    // Of a router, so that no lookup of its own addresses has a part in it.
     source: family === 'ipv4' ? '198.51.100.9' : '2001:db8::9',
     destination: source,
     protocol: family === 'ipv4' ? 'icmp' : 'icmpv6',

@@ -6,7 +6,7 @@ export type Audience = 'operators' | { readonly namespace: string };
 const noOwners: Owners = { pods: [], nodes: [] };
 
 /**
- * Restricts a look-up of owners to what the audience may read. Users of a namespace may read about its pods only (S9.14). For them a pod of another
+ * Restricts a lookup of owners to what the audience may read. Users of a namespace may read about its pods only (S9.14). For them a pod of another
  * namespace, a node and a machine outside of the cluster are all just an address. So a description for them depends on no object of other namespaces.
  */
 export function ownersFor(audience: Audience, ownersOf: (address: string) => Owners): (address: string) => Owners {
