@@ -1,20 +1,23 @@
 import type { Result } from './figure.ts';
 
-/** An entry of the file of recorded figures. `atLeast` or `atMost` defines which direction is worse. */
+/** An entry of the file of recorded figures. `worse` defines which direction is worse. */
 export interface Recorded {
   readonly id: string;
   readonly what: string;
   readonly median: number;
   readonly worse: 'less' | 'more';
-  /** Tolerated deviation from the recorded figure. */
-  readonly room: number;
 }
 
-/** Selects ratios with a bar, which are comparable between days. Packet rates vary less than process times. */
+/** Tolerated deviation from the recorded figure. Packet rates vary less than times of processes. */
+function toleranceOf(id: string): number {
+  return id < 'B3' ? 0.1 : 0.15;
+}
+
+/** Selects ratios with a bar, which are comparable between days. */
 export function recordedOf(results: readonly Result[]): Recorded[] {
   return results
     .filter(({ unit, bar }) => unit === 'ratio' && bar !== undefined)
-    .map(({ id, what, median, worse }) => ({ id, what, median, worse: worse!, room: id < 'B3' ? 0.1 : 0.5 }));
+    .map(({ id, what, median, worse }) => ({ id, what, median, worse: worse! }));
 }
 
 /** Lists ratios whose median is worse than the recorded one by more than the tolerance. Ignores figures without a record. */
@@ -25,7 +28,8 @@ export function findRegressions(
   return results.flatMap(({ id, what, median }) => {
     const before = recorded.find((each) => each.id === id && each.what === what);
     if (!before) return [];
-    const limit = before.median * (before.worse === 'less' ? 1 - before.room : 1 + before.room);
+    const tolerance = toleranceOf(id);
+    const limit = before.median * (before.worse === 'less' ? 1 - tolerance : 1 + tolerance);
     const isWorse = before.worse === 'less' ? median < limit : median > limit;
     return isWorse ? [`${id}, ${what}: ${median.toPrecision(3)}, recorded ${before.median.toPrecision(3)}`] : [];
   });

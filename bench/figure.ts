@@ -18,7 +18,7 @@ export interface Figure {
   /** In the order of measurement. */
   readonly runs: readonly Run[];
   /** Unit of the two values of a ratio. */
-  readonly sides?: 'ns' | 'ms' | 'Mbit/s' | '1/s';
+  readonly sides?: 'ns' | 'ms' | 'Mbit/s' | '1/s' | 'objects';
   readonly curve?: Curve;
 }
 
@@ -34,6 +34,8 @@ export interface Bench {
   readonly summary: string;
   /** Description of the baseline. */
   readonly against?: string;
+  /** `false`: it is long, and runs only when it is named. Its figures are not published. */
+  readonly byDefault?: false;
   run(progress: (message: string) => void): Promise<Figure[]>;
 }
 

@@ -12,7 +12,7 @@ export interface ProcessorTime {
 
 export function processorTime(pid: number): ProcessorTime {
   const [utime = 0, stime = 0, waitedUser = 0, waitedSystem = 0] = timesOf(pid);
-  const living = childrenOf(pid).flatMap(timesOf);
+  const living = childrenOf(pid).flatMap(timesOfChild);
   const children = [waitedUser, waitedSystem, ...living].reduce((sum, ticks) => sum + ticks, 0);
   return { own: inMilliseconds(utime + stime), children: inMilliseconds(children) };
 }
@@ -27,6 +27,15 @@ function timesOf(pid: number): number[] {
   // The name of the program, in parentheses, may contain any text.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields.slice(11, 15).map(Number);
+}
+
+/** None of a child that has ended since it was listed. */
+function timesOfChild(pid: number): number[] {
+  try {
+    return timesOf(pid);
+  } catch {
+    return [];
+  }
 }
 
 /** Children of all threads of the process. */

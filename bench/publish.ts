@@ -1,4 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { tableOfBars } from './bars.ts';
 import { recordedOf } from './check.ts';
 import type { Result } from './figure.ts';
 import { plotCurves } from './plot.ts';
@@ -28,7 +29,8 @@ export async function publish(
   if (before === undefined || after === undefined)
     throw new Error(`docs/performance/all.md has no place for figures: ${begin}`);
   const images = curves.map(({ title, file }) => `![${title}](${file})`);
-  const body = [describeMachine(machine), ...images, tableOf(results)].join('\n\n');
+  const rows = `<details>\n<summary>All ${results.length} figures</summary>\n\n${tableOf(results)}\n\n</details>`;
+  const body = [describeMachine(machine), tableOfBars(results, text), ...images, rows].join('\n\n');
   await writeFile(page, `${before}${begin}\n\n${body}\n\n${end}${after}`);
   await writeFile(recorded, `${JSON.stringify(recordedOf(results), undefined, 2)}\n`);
 }

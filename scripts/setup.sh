@@ -52,6 +52,7 @@ kubectl              kubectl kubernetes-client none
 [ "${1-}" = bench ] && tools="$tools
 cc                   gcc
 /usr/include/stdio.h libc6-dev
+openssl              openssl
 "
 
 missing=$(echo "$tools" | while read -r tool packages; do

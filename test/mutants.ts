@@ -929,8 +929,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'classes of one node write out what they like',
     file: 'src/compile/build-classes.ts',
-    find: 'const isLarge = size.tuples > share;',
-    replace: 'const isLarge = share === 0;',
+    find: 'size.tuples > share ||',
+    replace: 'share === 0 ||',
+    specs: [size],
+  },
+  {
+    name: 'groups are apart however many lookups that costs',
+    file: 'src/compile/build-classes.ts',
+    find: '&& rules.lookupsOfPort <= limits.maxLookupsOfPort',
+    replace: '',
+    specs: [size],
+  },
+  {
+    name: 'the lookups of ports that do not overlap are added up',
+    file: 'src/compile/resolve.ts',
+    find: '{ protocol, port: last + 1, by: -by }',
+    replace: '{ protocol, port: last + 1, by: 0 }',
     specs: [size],
   },
   {
@@ -967,6 +981,13 @@ export const mutants: readonly Mutant[] = [
     find: 'if (namespaces.size === 0) return this;',
     replace: 'return this;',
     specs: [members],
+  },
+  {
+    name: 'only the first namespace that names a group pays when it grows',
+    file: 'src/compile/namespace-costs.ts',
+    find: 'if (known) known.add(namespace);',
+    replace: 'if (known) continue;',
+    specs: [size],
   },
   {
     name: 'the smallest policies are left out first',
@@ -2896,8 +2917,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a packet chooses its flow sets after it was judged',
     file: 'src/compile/flows.ts',
-    find: "const rules = [...(edition === 'first' ? [toSecond] : []), ...around.flat()];",
-    replace: "const rules = [...around.flat(), ...(edition === 'first' ? [toSecond] : [])];",
+    find: "const rules = [...(edition === 'first' ? [toSecond] : []), ...around];",
+    replace: "const rules = [...around, ...(edition === 'first' ? [toSecond] : [])];",
     specs: [flowPlans],
   },
   {
@@ -2906,6 +2927,13 @@ export const mutants: readonly Mutant[] = [
     find: 'return mayDeny(change.set.name, after);',
     replace: 'return false;',
     specs: [flowPlans],
+  },
+  {
+    name: 'a reply to another node is added to a flow set, and then a tunnel packet with its key passes (S1.18)',
+    file: 'src/compile/flows.ts',
+    find: 'holdsTunnels && ctDirection ===',
+    replace: 'false && ctDirection ===',
+    specs: [flows],
   },
   {
     name: 'link control adds itself to flow sets',
@@ -2952,8 +2980,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the wait for packets in flight deletes nothing',
     file: 'src/apply/nft.ts',
-    find: "['-f', '-'], `add table ip ${passing}; delete table ip ${passing}\\n`",
-    replace: "['list', 'tables', 'ip'], ''",
+    find: '[`add table ip ${passing}; delete table ip ${passing}`]',
+    replace: "['list', 'tables', 'ip']",
     specs: ['test/apply/nft.kernel.test.ts'],
   },
 ];

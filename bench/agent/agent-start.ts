@@ -44,7 +44,7 @@ export const agentStart: Bench = {
 
 async function startOnce(node: BenchNode): Promise<Start> {
   await node.nft.reset();
-  const agent = node.startAgent();
+  const agent = node.startAgent({ countsNft: true });
   const seconds = await agent.ready();
   const elements = await agent.metric('postern_ruleset_elements');
   await agent.end();

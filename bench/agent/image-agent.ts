@@ -23,7 +23,7 @@ export interface AgentOptions {
 }
 
 /** Memory of a process in MB, from /proc. */
-export interface Memory {
+export interface ProcessMemory {
   readonly resident: number;
   readonly peak: number;
   /** Anonymous memory. File mappings are shared between processes and can be dropped. */
@@ -74,7 +74,7 @@ export class ImageAgent {
     return (performance.now() - this.#started) / 1000;
   }
 
-  async memory(): Promise<Memory> {
+  async memory(): Promise<ProcessMemory> {
     const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8');
     const megabytes = (field: string): number =>
       Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)![1]) / 1024;
@@ -85,15 +85,25 @@ export class ImageAgent {
     return this.#child.pid!;
   }
 
-  /** Response time of /healthz in milliseconds. */
+  /** Response time of /healthz in milliseconds. Without an answer, the time until it gives up. */
   async health(): Promise<number> {
     const asked = performance.now();
-    while ((await this.#get('/healthz'))?.status !== 200) await wait(askEveryMs);
-    return performance.now() - asked;
+    const took = (): number => performance.now() - asked;
+    while ((await this.#get('/healthz'))?.status !== 200 && took() < patienceMs) await wait(askEveryMs);
+    return took();
   }
 
+  /** The object versions that the kernel's rules have, by resource; `undefined` if the agent does not answer. */
+  async applied(): Promise<unknown> {
+    const answer = await this.#get('/applied');
+    return answer && (JSON.parse(answer.text) as { resources?: unknown }).resources;
+  }
+
+  /** Throws if the agent does not answer. Not a number if it has no such series, or not yet. */
   async metric(series: string): Promise<number> {
-    const line = (await this.#get('/metrics'))?.text.split('\n').find((each) => each.startsWith(`${series} `));
+    const answer = await this.#get('/metrics');
+    if (!answer) throw new Error('the agent does not answer at /metrics');
+    const line = answer.text.split('\n').find((each) => each.startsWith(`${series} `));
     return Number(line?.slice(series.length + 1));
   }
 
@@ -115,7 +125,8 @@ export class ImageAgent {
 
   #get(path: string): Promise<{ status: number; text: string } | undefined> {
     return new Promise((resolve) => {
-      const asked = request({ socketPath: this.#socket, path }, (response) => {
+      // A connection of its own: the agent closes one that was idle while the bench computed a forecast.
+      const asked = request({ socketPath: this.#socket, path, agent: false }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
         response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));

@@ -1,8 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runInNamespace } from '../../src/lab/network-namespace.ts';
+import { configureLinks, createNamespace, runInNamespace } from '../../src/lab/network-namespace.ts';
 
-interface LocalPod {
+/** The next hop of pods, on each of their devices. */
+const gateway = '169.254.1.1';
+
+/** A pod object of the node, with the fields that its sandbox needs. */
+export interface LocalPod {
   readonly metadata: { readonly namespace: string; readonly name: string; readonly uid: string };
   readonly status: { readonly podIPs: readonly { readonly ip: string }[] };
 }
@@ -15,17 +19,41 @@ export async function makeSandboxes(
   cacheDirectory: string,
 ): Promise<void> {
   await mkdir(cacheDirectory, { recursive: true });
-  const commands = [];
+  const commands: string[] = [];
+  const entries: { readonly file: string; readonly text: string }[] = [];
   for (const { metadata, status } of localPods(objects, nodeName)) {
-    const device = `veth${metadata.uid.slice(0, 8)}`;
-    commands.push(`link add ${device} type veth peer name p${device.slice(4)}`);
-    commands.push(`link set ${device} up`, `link set p${device.slice(4)} up`);
+    const [device, peer] = devicesOf(metadata);
+    commands.push(`link add ${device} type veth peer name ${peer}`, `link set ${device} up`, `link set ${peer} up`);
     const addresses = status.podIPs.map(({ ip }) => ip);
     for (const address of addresses) commands.push(`route add ${address} dev ${device}`);
     const id = metadata.uid.replaceAll('-', '').repeat(2);
-    await writeFile(join(cacheDirectory, `bench-${id}-eth0`), entryOf(metadata, id, device, addresses));
+    const file = join(cacheDirectory, `bench-${id}-eth0`);
+    entries.push({ file, text: entryOf(metadata, id, device, addresses) });
   }
   await runInNamespace(namespace, 'ip', ['-batch', '-'], { input: `${commands.join('\n')}\n` });
+  // As libcni: when the plugin has ended. An agent reads an entry when it appears.
+  for (const { file, text } of entries) await writeFile(file, text);
+}
+
+function devicesOf({ uid }: LocalPod['metadata']): [string, string] {
+  const id = uid.slice(0, 8);
+  return [`veth${id}`, `p${id}`];
+}
+
+/**
+ * Moves the pod's end of its device into a network namespace of its own, so that it can send and receive by IPv4. The devices of the other pods only exist:
+ * hundreds of namespaces would take their time.
+ */
+export async function openSandbox(pod: LocalPod, nodeNamespace: string, namespace: string): Promise<void> {
+  const [device, peer] = devicesOf(pod.metadata);
+  await createNamespace(namespace);
+  const commands = [`addr add ${gateway}/32 dev ${device}`, `link set ${peer} netns ${namespace} name eth0`];
+  await configureLinks(nodeNamespace, commands);
+  await configureLinks(namespace, [
+    `addr add ${pod.status.podIPs[0]!.ip}/32 dev eth0`,
+    'link set eth0 up',
+    `route add default via ${gateway} dev eth0 onlink`,
+  ]);
 }
 
 function localPods(objects: Iterable<object>, nodeName: string): LocalPod[] {

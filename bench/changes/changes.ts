@@ -1,59 +1,61 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Bench, Figure } from '../figure.ts';
 import { shapes, type Shape } from '../cluster/shapes.ts';
+import { measureRelabel, measureRollout } from './bursts.ts';
 import { measureChurn } from './churn.ts';
+import type { LatencyBars } from './latency.ts';
+import { MeasuredNode } from './measured-node.ts';
 import { measureMemberChanges } from './member-changes.ts';
 import { findMembers } from './members.ts';
 import { measureNewPolicy } from './new-policy.ts';
-import { NodeUnderTest } from './node-under-test.ts';
 import type { Rate } from './schedule.ts';
+import { measureTraffic } from './traffic-under-churn.ts';
 
-/** Number of measurements. */
+/** Number of measurements in one cluster. */
 interface Scale {
   readonly shape: Shape;
   readonly rounds: number;
   /** Changed pods per round. */
   readonly pods: number;
-  readonly churn: Rate;
+  /** Of the milliseconds from event to kernel under churn. */
+  readonly bars: LatencyBars;
 }
 
-const scale: Scale = {
-  shape: shapes.uniform,
-  rounds: 15,
-  pods: 100,
-  churn: { seconds: 60, events: 500, concerning: 5 },
-};
+const scales: readonly Scale[] = [
+  { shape: shapes.uniform, rounds: 5, pods: 100, bars: {} },
+  { shape: shapes.small, rounds: 9, pods: 100, bars: { p50: 1.5, p99: 5 } },
+  // Fewer, because a change in this cluster takes the agent and the forecast more than a second of processor time.
+  { shape: shapes.zipf, rounds: 2, pods: 20, bars: {} },
+];
+const rate: Rate = { seconds: 60, events: 500, concerning: 5 };
+const besideTraffic: Rate = { ...rate, seconds: 30 };
 
-/** Latency of changes in a large cluster, from the event to the kernel's commit, and their cost on the node. */
+/** Latency of changes, from the API server's write to the kernel's commit, and their cost on the node. */
 export const changes: Bench = {
   name: 'changes',
-  summary: 'changes in a cluster of 100,000 pods and 10,000 policies, from the event to the commit',
-  against: 'one element, or one script of the same size, through the same door',
-  run: (progress) => measureChanges(scale, progress),
+  summary: 'changes on the agent as the image runs it, from the API server to the commit (B3, B4, B6, B9)',
+  against: 'one element, or one script of the same size, by the same nft',
+  async run(progress) {
+    const figures: Figure[] = [];
+    for (const scale of scales) {
+      const show = (message: string): void => progress(`${scale.shape.name}: ${message}`);
+      figures.push(...(await measureShape(scale, show)));
+    }
+    return figures;
+  },
 };
 
-async function measureChanges(
-  { shape, rounds, pods, churn }: Scale,
-  progress: (message: string) => void,
-): Promise<Figure[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'postern-bench-'));
-  try {
-    const node = await NodeUnderTest.up(shape, directory, progress);
-    try {
-      progress('looking for pods that matter');
-      const members = await findMembers(node, shape, pods);
-      return [
-        ...(await measureMemberChanges(node, members, rounds, progress)),
-        ...(await measureChurn(node, members, churn, progress)),
-        // Last, because it adds pods.
-        ...(await measureNewPolicy(node, shape, rounds, progress)),
-      ];
-    } finally {
-      await node.down();
-    }
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+function measureShape({ shape, rounds, pods, bars }: Scale, progress: (message: string) => void): Promise<Figure[]> {
+  return MeasuredNode.with(shape, progress, async (node) => {
+    progress('looking for pods that matter');
+    const members = findMembers(node, shape, pods);
+    return [
+      ...(await measureMemberChanges(node, members, rounds, shape.name, progress)),
+      ...(await measureChurn(node, members, rate, shape.name, bars, progress)),
+      // Last, because they add pods.
+      ...(await measureTraffic(node, shape, members, besideTraffic, progress)),
+      ...(await measureRollout(node, shape, progress)),
+      ...(await measureRelabel(node, shape, progress)),
+      ...(await measureNewPolicy(node, shape, rounds, progress)),
+    ];
+  });
 }

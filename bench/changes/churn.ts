@@ -1,105 +1,152 @@
 import { setTimeout } from 'node:timers/promises';
+import type { ProcessMemory } from '../agent/image-agent.ts';
 import type { Figure } from '../figure.ts';
 import { Random } from '../cluster/random.ts';
+import { addressKey, type Commit } from '../kernel/commit-watch.ts';
+import { monotonic } from '../monotonic.ts';
+import { processorTime } from '../processor.ts';
 import { bareElement } from './bare-element.ts';
-import { inForceAt, type Way } from './in-force.ts';
-import { latencyFigures } from './latency.ts';
+import type { Way } from './in-force.ts';
+import { latencyFigures, timeFigures, type LatencyBars } from './latency.ts';
 import type { Members } from './members.ts';
-import type { Change, NodeUnderTest } from './node-under-test.ts';
-import { monotonic } from './protocol.ts';
+import type { MeasuredNode } from './measured-node.ts';
 import { schedule, type Rate } from './schedule.ts';
 
 /** Number of bare elements of each kind, before and after. */
 const bareElements = 75;
 
-interface Sent {
-  /** Index among all sent events. */
-  readonly index: number;
+/** An event that changes the rules of this node. */
+export interface Sent {
+  readonly event: number;
   readonly way: Way;
+  /** Keys of the pod's addresses. */
+  readonly addresses: readonly string[];
+}
+
+export interface Churned {
+  readonly sent: readonly Sent[];
+  /** Milliseconds from each of them to in force, also after the end. `undefined`: a later event of the pod came first. */
+  readonly latencies: readonly (number | undefined)[];
+  /** Number of them that were not in force at the end. */
+  readonly waiting: number;
+  /** Percent of a core. */
+  readonly processor: { readonly own: number; readonly children: number };
+  readonly before: ProcessMemory;
+  readonly after: ProcessMemory;
 }
 
 /** B6: pods of the whole cluster change continuously. */
 export async function measureChurn(
-  node: NodeUnderTest,
-  { byLabel, others }: Members,
+  node: MeasuredNode,
+  members: Members,
   rate: Rate,
+  on: string,
+  bars: LatencyBars,
   progress: (message: string) => void,
 ): Promise<Figure[]> {
-  const random = new Random(6);
   const bare: Record<Way, number[]> = { addition: [], removal: [] };
   await measureBare(node, bare);
-  const memoryBefore = await node.ask('memory');
-  const before = { at: monotonic(), ...(await node.ask('processor')) };
-  const sent: Sent[] = [];
-  const applied = new Applied();
-  const start = monotonic();
-  for (const { due, object, way } of schedule(rate, byLabel, others, random)) {
-    const wait = start + due - monotonic();
-    if (wait > 1) {
-      await setTimeout(wait);
-      await applied.drain(node);
-      progress(`churn: ${Math.round(due / 1000)} of ${rate.seconds} s`);
-    }
-    if (way) sent.push({ index: node.told, way });
-    node.post({ type: 'MODIFIED', object });
-  }
-  await setTimeout(start + rate.seconds * 1000 - monotonic());
-  await applied.drain(node);
-  const waiting = sent.filter(({ index }) => !applied.find(index)).length;
-  const after = await node.ask('processor');
-  const took = monotonic() - before.at;
-  await node.ask('settled');
-  await applied.drain(node);
-  const memoryAfter = await node.ask('memory');
+  const { sent, latencies, waiting, processor, before, after } = await churn(node, members, rate, progress);
   await measureBare(node, bare);
-  node.assertQuiet();
-
-  const percent = (milliseconds: number): number => (100 * milliseconds) / took;
-  const own = percent(after.ownMs - before.ownMs);
-  const children = percent(after.childrenMs - before.childrenMs);
-  const load = `${rate.events} pod events/s, ${rate.concerning} of them for this node, ${rate.seconds} s`;
+  const load = `${on}: ${describeRate(rate)}`;
   const single = (what: string, unit: Figure['unit'], value: number, bar?: Figure['bar']): Figure => {
     return { id: 'B6', what: `${load}: ${what}`, unit, ...(bar && { bar }), runs: [{ value }] };
   };
-  const latencies = (['addition', 'removal'] as const).flatMap((way) => {
-    const ours = sent.filter((each) => each.way === way).map(({ index }) => applied.latency(index, way));
-    return latencyFigures('B6', `${load}: label, ${way}`, [{ ours, baseline: bare[way] }]);
+  const ofWays = (['addition', 'removal'] as const).flatMap((way) => {
+    const ours = latencies.filter((each, i) => each !== undefined && sent[i]!.way === way) as number[];
+    if (ours.length === 0) return [];
+    return [
+      ...latencyFigures('B6', `${load}: label, ${way}`, [{ ours, baseline: bare[way] }]),
+      ...timeFigures('B6', `${load}: label, ${way}, event sent → in force`, [ours], bars),
+    ];
   });
+  const { own, children } = processor;
   return [
     single('not in force at the end', 'changes waiting', waiting, { atMost: 1 }),
-    ...latencies,
-    single('processor, agent and nft', '% of a core', own + children, { atMost: 15 }),
+    ...ofWays,
+    single('processor, agent and nft', '% of a core', own + children, { atMost: 5 }),
     single('processor, agent alone', '% of a core', own),
     single('processor, nft alone', '% of a core', children),
-    single('resident memory, end over start', 'ratio', memoryAfter.residentBytes / memoryBefore.residentBytes, {
-      atMost: 1.1,
-    }),
-    single('live heap, end over start', 'ratio', memoryAfter.heapBytes / memoryBefore.heapBytes),
+    single('resident memory, end over start', 'ratio', after.resident / before.resident, { atMost: 1.1 }),
   ];
 }
 
-async function measureBare(node: NodeUnderTest, bare: Record<Way, number[]>): Promise<void> {
-  for (let i = 0; i < bareElements; i++) {
-    for (const way of ['addition', 'removal'] as const) bare[way].push(await bareElement(node, way));
-  }
+export function describeRate({ events, concerning, seconds }: Rate): string {
+  return `${events} pod events/s, ${concerning} of them for this node, ${seconds} s`;
 }
 
-/** Maps events to the runs that applied them. */
-class Applied {
-  readonly #changes: Change[] = [];
-
-  async drain(node: NodeUnderTest): Promise<void> {
-    for (let change = await node.next(); change; change = await node.next()) this.#changes.push(change);
+/** Sends the events in time, whether or not the agent keeps up. */
+export async function churn(
+  node: MeasuredNode,
+  { byLabel, others }: Members,
+  rate: Rate,
+  progress: (message: string) => void,
+): Promise<Churned> {
+  const sent: Sent[] = [];
+  const before = await node.agent.memory();
+  const [started, used] = [monotonic(), processorTime(node.agent.pid)];
+  for (const { due, object, way } of schedule(rate, byLabel, others, new Random(6))) {
+    const wait = started + due - monotonic();
+    if (wait > 1) {
+      await setTimeout(wait);
+      progress(`churn: ${Math.round(due / 1000)} of ${rate.seconds} s`);
+    }
+    const event = node.tell('MODIFIED', object, { matters: way !== undefined });
+    const addresses = object.status.podIPs.map(({ ip }) => addressKey(ip));
+    if (way) sent.push({ event, way, addresses });
   }
+  await setTimeout(Math.max(0, started + rate.seconds * 1000 - monotonic()));
+  const ended = monotonic();
+  const usedAtEnd = processorTime(node.agent.pid);
+  const commits = await node.settle();
+  const percent = (milliseconds: number): number => (100 * milliseconds) / (ended - started);
+  const times = await Promise.all(sent.map(({ event }) => node.sentAt(event)));
+  const latencies = latenciesOf(sent, times, commits);
+  return {
+    sent,
+    latencies,
+    waiting: countWaiting(times, latencies, ended),
+    processor: {
+      own: percent(usedAtEnd.own - used.own),
+      children: percent(usedAtEnd.children - used.children),
+    },
+    before,
+    after: await node.agent.memory(),
+  };
+}
 
-  find(index: number): Change | undefined {
-    return this.#changes.find(({ before, seen }) => index >= before && index < before + seen.length);
+/** For each event, the first commit after it that adds or removes all its addresses. A pod's next event comes much later than its last. */
+export function latenciesOf(
+  sent: readonly Sent[],
+  times: readonly number[],
+  commits: readonly Commit[],
+): (number | undefined)[] {
+  const inForce: Readonly<Record<Way, Map<string, number[]>>> = { addition: new Map(), removal: new Map() };
+  for (const { at, added, removed } of commits) {
+    for (const [way, addresses] of [
+      ['addition', added],
+      ['removal', removed],
+    ] as const) {
+      for (const address of addresses) inForce[way].set(address, [...(inForce[way].get(address) ?? []), at]);
+    }
   }
+  return sent.map(({ way, addresses }, i) => {
+    const found = addresses.map((address) => inForce[way].get(address)?.find((at) => at >= times[i]!));
+    return found.includes(undefined) ? undefined : Math.max(...(found as number[])) - times[i]!;
+  });
+}
 
-  /** Milliseconds from seen to in force. */
-  latency(index: number, way: Way): number {
-    const change = this.find(index);
-    if (!change) throw new Error('a change has not changed the kernel');
-    return inForceAt([change], way) - change.seen[index - change.before]!;
+/** Events that were not in force at the end. */
+export function countWaiting(
+  times: readonly number[],
+  latencies: readonly (number | undefined)[],
+  end: number,
+): number {
+  return latencies.filter((latency, i) => latency === undefined || times[i]! + latency > end).length;
+}
+
+async function measureBare({ twin }: MeasuredNode, bare: Record<Way, number[]>): Promise<void> {
+  for (let i = 0; i < bareElements; i++) {
+    for (const way of ['addition', 'removal'] as const) bare[way].push(await bareElement(twin, way));
   }
 }

@@ -18,24 +18,50 @@ function ratioOf({ ours, baseline }: Round, share: number): Run {
   return { value: a / b, ours: a, baseline: b };
 }
 
-/** A figure of the median of each round, without a baseline. */
-export function timeFigure(id: string, what: string, rounds: readonly (readonly number[])[]): Figure {
-  return { id, what: `${what}, p50`, unit: 'ms', runs: rounds.map((values) => ({ value: percentile(values, 0.5) })) };
+const shares = { p50: 0.5, p99: 0.99 } as const;
+
+/** The most that a ratio, or a time in milliseconds, may be. */
+export type LatencyBars = Readonly<Partial<Record<keyof typeof shares, number>>>;
+
+/** Of a change relative to one element by the same nft. */
+export const barsOfChanges: LatencyBars = { p50: 2, p99: 3 };
+
+/** Two figures of times: the median and the 99th percentile of each round, without a baseline. */
+export function timeFigures(
+  id: string,
+  what: string,
+  rounds: readonly (readonly number[])[],
+  bars: LatencyBars = {},
+): Figure[] {
+  return figuresOf(id, what, bars, (share) => ({
+    unit: 'ms',
+    runs: rounds.map((values) => ({ value: percentile(values, share) })),
+  }));
 }
 
-/** Two latency figures: the median and the 99th percentile of each round. */
-export function latencyFigures(id: string, what: string, rounds: readonly Round[], withBars = true): Figure[] {
-  return (
-    [
-      ['p50', 0.5, 2],
-      ['p99', 0.99, 3],
-    ] as const
-  ).map(([name, share, atMost]) => ({
-    id,
-    what: `${what}, ${name}`,
+/** The same of ratios. */
+export function latencyFigures(
+  id: string,
+  what: string,
+  rounds: readonly Round[],
+  bars: LatencyBars = barsOfChanges,
+): Figure[] {
+  return figuresOf(id, what, bars, (share) => ({
     unit: 'ratio',
     sides: 'ms',
-    ...(withBars && { bar: { atMost } }),
     runs: rounds.map((round) => ratioOf(round, share)),
   }));
+}
+
+function figuresOf(
+  id: string,
+  what: string,
+  bars: LatencyBars,
+  measured: (share: number) => Pick<Figure, 'unit' | 'runs' | 'sides'>,
+): Figure[] {
+  return (['p50', 'p99'] as const).map((name) => {
+    const atMost = bars[name];
+    const bar = atMost === undefined ? {} : { bar: { atMost } };
+    return { id, what: `${what}, ${name}`, ...measured(shares[name]), ...bar };
+  });
 }

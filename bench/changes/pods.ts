@@ -8,18 +8,31 @@ export interface PodObject {
   readonly metadata: {
     readonly namespace: string;
     readonly name: string;
+    readonly uid: string;
     readonly resourceVersion: string;
     readonly labels: Readonly<Record<string, string>>;
   };
   readonly spec: { readonly nodeName: string };
-  readonly status: { readonly podIPs: readonly { readonly ip: string }[] };
+  readonly status: { readonly phase: string; readonly podIPs: readonly { readonly ip: string }[] };
 }
 
 let version = 10_000_000;
 
-function changed(pod: PodObject, { labels = pod.metadata.labels, podIPs = pod.status.podIPs }): PodObject {
-  const metadata = { ...pod.metadata, labels, resourceVersion: String(++version) };
-  return { ...pod, metadata, status: { ...pod.status, podIPs } };
+function changed(
+  pod: PodObject,
+  { labels = pod.metadata.labels, podIPs = pod.status.podIPs, ...metadata }: Partial<Changes>,
+): PodObject {
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, ...metadata, labels, resourceVersion: String(++version) },
+    status: { ...pod.status, podIPs },
+  };
+}
+
+interface Changes {
+  readonly labels: PodObject['metadata']['labels'];
+  readonly podIPs: PodObject['status']['podIPs'];
+  readonly deletionTimestamp: string;
 }
 
 /** The same pod with a new resourceVersion. */
@@ -40,6 +53,17 @@ export function relabelled(pod: PodObject, random: Random): PodObject {
 
 export function withAddresses(pod: PodObject, addresses: readonly string[]): PodObject {
   return changed(pod, { podIPs: addresses.map((ip) => ({ ip })) });
+}
+
+/** The pod before its sandbox exists. */
+export function starting(pod: PodObject): PodObject {
+  const before = changed(pod, { podIPs: [] });
+  return { ...before, status: { ...before.status, phase: 'Pending' } };
+}
+
+/** The pod while it ends. */
+export function ending(pod: PodObject): PodObject {
+  return changed(pod, { deletionTimestamp: '2026-05-04T09:00:00Z' });
 }
 
 /** The pods of other nodes with these names (`namespace/name`). */

@@ -7,6 +7,8 @@ import type { Shape } from './shapes.ts';
 
 /** The page size of the agent (src/watch/list.ts). */
 const pageSize = 500;
+/** The resourceVersion of all lists. */
+export const listVersion = 9_000_000;
 
 /** Path of one page of a list, which has the format of the API server. */
 export function pagePath(directory: string, resource: ResourceName, page: number): string {
@@ -46,7 +48,7 @@ class Pages {
   }
 
   #write(next: string | undefined): void {
-    const metadata = JSON.stringify({ resourceVersion: '9000000', continue: next });
+    const metadata = JSON.stringify({ resourceVersion: String(listVersion), continue: next });
     const text = `{"kind":"List","metadata":${metadata},"items":[${this.#items.join()}]}\n`;
     writeFileSync(pagePath(this.#directory, this.#resource, this.#page++), text);
     this.#items = [];

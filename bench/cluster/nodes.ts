@@ -1,4 +1,4 @@
-import { namespaceName, type NamespaceLayout } from './layout.ts';
+import type { NamespaceLayout } from './layout.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 
@@ -51,8 +51,11 @@ export function teamsOf({ namespaces }: Shape): number {
   return Math.max(1, Math.round(namespaces / 20));
 }
 
-export function namespaceObject(shape: Shape, { index }: NamespaceLayout, random: Random): object {
-  const name = namespaceName(index);
+export function namespaceObject(
+  shape: Shape,
+  { index, name }: Pick<NamespaceLayout, 'index' | 'name'>,
+  random: Random,
+): object {
   const own =
     shape.style === 'antrea'
       ? { app: name }

@@ -1,4 +1,5 @@
 import type { Layout, NamespaceLayout } from './layout.ts';
+import { managedFieldsOf } from './managed-fields.ts';
 import { nodeAddress, nodeName, podAddresses } from './nodes.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
@@ -25,7 +26,7 @@ export function appOf(podOfNamespace: number): number {
   return Math.floor(podOfNamespace / podsPerApp);
 }
 
-/** Pods as in a list of the API server, without managedFields. */
+/** Pods as in a list of the API server. */
 export function* podObjects({ shape, nodeOf, slotOf }: Layout, namespace: NamespaceLayout, random: Random) {
   let replicaSet = { app: -1, name: '', hash: '', uid: '' };
   for (let i = 0; i < namespace.pods; i++) {
@@ -36,6 +37,7 @@ export function* podObjects({ shape, nodeOf, slotOf }: Layout, namespace: Namesp
     }
     const index = namespace.firstPod + i;
     const node = nodeOf[index]!;
+    const ips = podAddresses(shape, node, slotOf[index]!);
     const metadata = {
       name: `${replicaSet.name}-${random.hex(3)}${suffix(i)}`,
       generateName: `${replicaSet.name}-`,
@@ -54,8 +56,8 @@ export function* podObjects({ shape, nodeOf, slotOf }: Layout, namespace: Namesp
           blockOwnerDeletion: true,
         },
       ],
+      managedFields: managedFieldsOf(appName(app), replicaSet.uid, ips),
     };
-    const ips = podAddresses(shape, node, slotOf[index]!);
     yield { apiVersion: 'v1', kind: 'Pod', metadata, spec: specOf(shape, node, app), status: statusOf(node, ips) };
   }
 }

@@ -5,7 +5,7 @@ export interface Measured {
   readonly compile: number;
   /** Rendering of the scripts of all stages. */
   readonly render: number;
-  /** Reading, parsing and decoding the pages, before the events. */
+  /** Reading, parsing and decoding the pages. */
   readonly decode: number;
   /** Peak memory of the process. */
   readonly peakMB: number;

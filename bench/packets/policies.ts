@@ -1,6 +1,6 @@
 import type { Link } from '../../src/model/cluster.ts';
 import { Random } from '../cluster/random.ts';
-import { bridge, openWay, range, way, type End, type Layout } from './scene.ts';
+import { bridge, openWay, range, remoteWay, way, type End, type Layout } from './scene.ts';
 
 /** An API object. */
 export interface RawObject {
@@ -50,6 +50,7 @@ export function clusterObjects(): RawObject[] {
       const app = `app-${Math.floor(i / spaces.length) % remoteApps}`;
       return podObject(spaces[i % spaces.length]!, `remote-${i}`, `10.100.${i >> 8}.${i & 255}`, 'n2', { app });
     }),
+    podObject(spaces[1]!, 'remote-end', remoteWay.to.address, 'n2', { app: 'app-0', role: 'end' }),
   ];
 }
 

@@ -9,14 +9,14 @@ export interface RuleSet {
 }
 
 /**
- * Several rule sets on one node, of which at most one is active. The tables of the others are dormant, which unregisters their hooks. So all
+ * Several rule sets on one node, of which those that are chosen are active. The tables of the others are dormant, which unregisters their hooks. So all
  * use the same path, and none must be reloaded.
  */
 export class Tables {
   readonly #scene: Scene;
   /** Tables of each rule set, for example `ip postern-x`. */
   readonly #tables: ReadonlyMap<string, readonly string[]>;
-  #current: string | undefined;
+  #current: ReadonlySet<string> = new Set();
 
   private constructor(scene: Scene, tables: ReadonlyMap<string, readonly string[]>) {
     this.#scene = scene;
@@ -36,12 +36,13 @@ export class Tables {
     return new Tables(scene, tables);
   }
 
-  /** Activates one rule set, or none. */
-  async choose(name: string | undefined): Promise<void> {
-    if (name === this.#current) return;
-    const [old, chosen] = [this.#current, name].map((each) => (each === undefined ? [] : this.#tables.get(each)!));
-    await this.#scene.nft(sleep(old!) + chosen!.map((table) => `add table ${table}\n`).join(''));
-    this.#current = name;
+  /** Activates these rule sets, and no others. */
+  async choose(...names: readonly string[]): Promise<void> {
+    const chosen = new Set(names);
+    const tablesOf = (all: ReadonlySet<string>): string[] => [...all].flatMap((name) => this.#tables.get(name)!);
+    const script = sleep(tablesOf(this.#current.difference(chosen))) + wake(tablesOf(chosen.difference(this.#current)));
+    if (script !== '') await this.#scene.nft(script);
+    this.#current = chosen;
   }
 }
 
@@ -50,4 +51,8 @@ const tableName = /^((?:add )?table (?:ip6?|bridge) postern)(?= |$)/gm;
 
 function sleep(tables: readonly string[]): string {
   return tables.map((table) => `add table ${table} { flags dormant; }\n`).join('');
+}
+
+function wake(tables: readonly string[]): string {
+  return tables.map((table) => `add table ${table}\n`).join('');
 }

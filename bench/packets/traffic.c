@@ -1,10 +1,12 @@
 /* Traffic between two network namespaces, over IPv4 or IPv6. This process has the sockets of both ends: a socket stays in the namespace in
  * which it was created.
- * usage: traffic SENDER-NETNS RECEIVER-NETNS ADDRESS MODE PORT MILLISECONDS
+ * usage: traffic SENDER-NETNS RECEIVER-NETNS ADDRESS TARGET MODE PORT MILLISECONDS
+ *   The receiver has ADDRESS. The sender sends to TARGET: the same, or a Service in front of it.
  *   udp       small packets, all one way: what conntrack calls new, each of them
  *   answered  the same after one answer: what conntrack calls established
  *             both print packets per second of processor time: on veth the kernel handles a packet up to the receiver's socket
  *             within the sender's call, so this is the whole path
+ *   flows     the same as answered, in turn for 10,000 flows, one call for each packet
  *   connect   opens, accepts and resets TCP connections, one at a time; prints how many per second of processor time
  *   bulk      one TCP connection, its ends on the first and the last processor; prints Mbit per second of the clock
  *   stream    one TCP connection, its ends in turn on one processor; prints Mbit per second of processor time
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +30,7 @@
 enum { batch = 64, size = 16, chunk = 1 << 17, patience_ms = 5000 };
 
 static int sender_ns, receiver_ns;
-static const char *address;
+static const char *address, *target;
 static cpu_set_t processors;
 
 static void fail(const char *what) {
@@ -51,7 +54,7 @@ static int open_namespace(const char *path) {
   return fd;
 }
 
-static struct addrinfo *resolve(const char *port) {
+static struct addrinfo *resolve(const char *address, const char *port) {
   struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV}, *found;
   if (getaddrinfo(address, port, &hints, &found) != 0) exit(2);
   return found;
@@ -68,7 +71,7 @@ static int open_socket(int namespace, int type, struct addrinfo *to) {
 }
 
 static int receiver(int type, const char *port) {
-  struct addrinfo *at = resolve(port);
+  struct addrinfo *at = resolve(address, port);
   int fd = open_socket(receiver_ns, type, at), on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(fd, at->ai_addr, at->ai_addrlen) < 0) fail("bind");
@@ -77,7 +80,7 @@ static int receiver(int type, const char *port) {
 }
 
 static int sender(int type, const char *port) {
-  struct addrinfo *to = resolve(port);
+  struct addrinfo *to = resolve(target, port);
   int fd = open_socket(sender_ns, type, to);
   if (connect(fd, to->ai_addr, to->ai_addrlen) < 0) fail("connect");
   return fd;
@@ -144,8 +147,36 @@ static void udp(const char *port, double seconds, int answered) {
   printf("%.0f\n", sent / used);
 }
 
+static void flows(const char *port, double seconds) {
+  enum { count = 10000 };
+  static int from[count];
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) < 0) fail("getrlimit");
+  if (files.rlim_max < count + batch) files.rlim_max = count + batch;
+  files.rlim_cur = files.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &files) < 0) fail("setrlimit");
+  int to = receiver(SOCK_DGRAM, port);
+  for (int i = 0; i < count; i++) {
+    from[i] = sender(SOCK_DGRAM, port);
+    answer(to, from[i]);
+  }
+  char payload[size] = {0};
+  long sent = 0;
+  double used = now(CLOCK_PROCESS_CPUTIME_ID), end = now(CLOCK_MONOTONIC) + seconds;
+  for (int next = 0; now(CLOCK_MONOTONIC) < end;) {
+    for (int i = 0; i < batch; i++, next = (next + 1) % count)
+      if (send(from[next], payload, size, 0) > 0) sent++;
+  }
+  used = now(CLOCK_PROCESS_CPUTIME_ID) - used;
+  if (arrived(to) == 0) {
+    fputs("no packet has arrived\n", stderr);
+    exit(1);
+  }
+  printf("%.0f\n", sent / used);
+}
+
 static void connections(const char *port, double seconds) {
-  struct addrinfo *to = resolve(port);
+  struct addrinfo *to = resolve(target, port);
   int listener = receiver(SOCK_STREAM, port);
   /* Close with a reset, which leaves no socket in TIME_WAIT. */
   struct linger reset = {1, 0};
@@ -232,20 +263,22 @@ static void probe(const char *allowed, const char *forbidden) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 7) return 2;
+  if (argc != 8) return 2;
   sender_ns = open_namespace(argv[1]);
   receiver_ns = open_namespace(argv[2]);
   address = argv[3];
-  const char *mode = argv[4], *port = argv[5];
-  double seconds = atof(argv[6]) / 1e3;
+  target = argv[4];
+  const char *mode = argv[5], *port = argv[6];
+  double seconds = atof(argv[7]) / 1e3;
   if (sched_getaffinity(0, sizeof processors, &processors) < 0) fail("sched_getaffinity");
   pin(0);
   if (strcmp(mode, "udp") == 0) udp(port, seconds, 0);
   else if (strcmp(mode, "answered") == 0) udp(port, seconds, 1);
+  else if (strcmp(mode, "flows") == 0) flows(port, seconds);
   else if (strcmp(mode, "connect") == 0) connections(port, seconds);
   else if (strcmp(mode, "bulk") == 0) bulk(port, seconds);
   else if (strcmp(mode, "stream") == 0) stream(port, seconds);
-  else if (strcmp(mode, "probe") == 0) probe(port, argv[6]);
+  else if (strcmp(mode, "probe") == 0) probe(port, argv[7]);
   else return 2;
   return 0;
 }

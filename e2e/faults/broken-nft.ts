@@ -83,7 +83,12 @@ export class BrokenNft {
   async killKept(): Promise<void> {
     const pid = Number(await readFile(join(this.#folder, 'kept'), 'utf8').catch(() => '0'));
     await rm(join(this.#folder, 'kept'), { force: true });
-    if (pid > 0) process.kill(pid, 'SIGKILL');
+    try {
+      if (pid > 0) process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      // The session has ended by itself.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 
   async forgetRuns(): Promise<void> {

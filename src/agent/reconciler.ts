@@ -14,7 +14,7 @@ import type { KernelTables } from './kernel-tables.ts';
 import { findCulprit, Refusals, type Finding } from './refusals.ts';
 import { retryLimit, timeLimitOf } from './time-limit.ts';
 
-/** A hash over the object versions of each resource: whoever waits for his own compares. */
+/** A hash over the object versions of each resource. A client that waits for its own change compares it. */
 export type AppliedVersion = Readonly<Record<ResourceName, string>>;
 
 export interface AppliedRun {
@@ -91,7 +91,7 @@ export class Reconciler {
     clock: Clock;
     events: ReconcilerEvents;
     connections: Pick<ConnectionFlusher, 'denyStale' | 'applied' | 'distrust'>;
-    /** Names the objects received so far, for whoever waits until they are applied. */
+    /** Names the objects received so far, for clients that wait until they are applied. */
     version: () => AppliedVersion;
     signal: AbortSignal;
   }) {

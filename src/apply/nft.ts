@@ -87,7 +87,7 @@ export function createNft({ program = 'nft', timeoutMs: most = 60_000 }: NftOpti
     // When a process closes its netlink socket, the kernel waits only for packets that began before the last transaction that deleted something. So nft
     // deletes something: a table that it has made in the same transaction, so that nobody ever sees it.
     async awaitGracePeriod(signal) {
-      await run(['-f', '-'], `add table ip ${passing}; delete table ip ${passing}\n`, signal);
+      await run([`add table ip ${passing}; delete table ip ${passing}`], '', signal);
     },
   };
 }

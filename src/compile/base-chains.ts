@@ -107,7 +107,7 @@ export function baseChains(family: Family, facts: BaseFacts): Chain[] {
       rules: [...(guardsLinks ? [forgedOutputRule(family)] : []), ...outputRules()],
     },
     ...(fastPath
-      ? ctDirections.flatMap((ctDirection) => flowChains(family, ctDirection, judged(ctDirection)))
+      ? ctDirections.flatMap((ctDirection) => flowChains(family, ctDirection, judged(ctDirection), holdsTunnels))
       : [{ name: chainNames.replies, rules: judged('reply') }]),
     { name: chainNames.notEstablished, rules: notEstablishedRules(family, guard, routers, errors.unrelated) },
     ...errorChains(family, guard, errors.ofOthers),

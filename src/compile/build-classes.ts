@@ -83,7 +83,8 @@ export function buildClasses(
     return overBudget(sums, budgets);
   };
   const planned = wanted.map(({ text, rules, before, same, size }): PlannedClass => {
-    const isLarge = size.tuples > share;
+    const isLarge =
+      size.tuples > share || (size.tuples > limits.maxClassTuples && rules.lookupsOfPort <= limits.maxLookupsOfPort);
     const sharesGroups = isLarge || limits.sharesGroups === true;
     if (same?.sharesGroups === sharesGroups) return { text, same, work: same.work };
     const draft = draftClass(rules, groups, groupSet, isLarge ? withSharedGroups(limits) : limits, before?.built);

@@ -52,7 +52,7 @@ export interface Compiled {
 interface Run {
   readonly local: LocalPart;
   readonly classification: Classification;
-  /** One for each budget round. The key is the sorted ids of the policies that the round left out. */
+  /** This and `tried` have one entry for each budget round. The key is the sorted ids of the policies that the round left out. */
   readonly counted: ReadonlyMap<string, NamespaceCosts>;
   readonly tried: ReadonlyMap<string, Classification>;
   readonly classes: ReadonlyMap<string, KnownClass>;
@@ -125,6 +125,7 @@ export class Compiler {
         const key = keyOf(without);
         const known = onlyMembersChanged ? last.counted.get(key) : undefined;
         const costs =
+          counted.get(key) ??
           known?.after(snapshot.groups, changedGroups.keys()) ??
           NamespaceCosts.of(snapshot, local.kindsOfPolicies, without);
         counted.set(key, costs);

@@ -1,12 +1,13 @@
 import type { Family } from '../model/address.ts';
 import type { Chain, Field, KeyType, Match, NftRule, NftSet } from '../nftables/ruleset.ts';
-import { addressField, compare, goTo, isIn } from './match.ts';
+import { addressField, compare, goTo, isIn, isNotIn } from './match.ts';
 import {
   ctDirections,
   flowChainName,
   flowChoiceSetName,
   flowEditions,
   flowSetName,
+  otherNodeIpsSetName,
   type CtDirection,
   type FlowEdition,
 } from './names.ts';
@@ -17,8 +18,9 @@ import { addressType } from './set-builder.ts';
  * right because of two facts:
  *
  * 1. **The rules behind the lookup decide by nothing but the key and the direction.** For an IPv4 packet of TCP or UDP, they read both devices, both
- *    addresses and the port of the server. Only link control reads more (source ports, hop limits), and it concerns the sources in `linkSources`, which
- *    are never added. `not-established` comes before the lookup.
+ *    addresses and the port of the server. Two kinds of rules read more, and packets that these rules may concern are never added: link control
+ *    (source ports, hop limits; `linkSources`), and the rule against tunnels to other nodes (the destination port, which the key of a reply does not
+ *    have). `not-established` comes before the lookup.
  * 2. **Each change that may deny what passed before starts with empty sets** (`plan/flows.ts`). For this, the sets and the chains that use them exist in
  *    two editions, and an element says which one counts. So no rule changes, and the kernel need not validate the table.
  *
@@ -42,12 +44,18 @@ const outputDevice = { ipv4: 'oifname', ipv6: 'oif' } as const satisfies Record<
 const deviceType = { ipv4: 'ifname', ipv6: 'iface_index' } as const satisfies Record<Family, KeyType>;
 
 /** The chains in both editions around the rules that judge packets of the direction. The first one leads to the second. */
-export function flowChains(family: Family, ctDirection: CtDirection, judging: readonly NftRule[]): Chain[] {
+export function flowChains(
+  family: Family,
+  ctDirection: CtDirection,
+  judging: readonly NftRule[],
+  holdsTunnels: boolean,
+): Chain[] {
   const isSecond = isIn(flowChoiceSetName, 'meta l4proto');
   const toSecond: NftRule = { matches: [isSecond], verdict: goTo(flowChainName(ctDirection, 'second')) };
   return flowEditions.map((edition): Chain => {
-    const around = [flowLookups(family, ctDirection, edition), judging, flowRecords(family, ctDirection, edition)];
-    const rules = [...(edition === 'first' ? [toSecond] : []), ...around.flat()];
+    const recording = flowRecords(family, ctDirection, edition, holdsTunnels);
+    const around = [...flowLookups(family, ctDirection, edition), ...judging, ...recording];
+    const rules = [...(edition === 'first' ? [toSecond] : []), ...around];
     return { name: flowChainName(ctDirection, edition), rules };
   });
 }
@@ -61,18 +69,22 @@ function flowLookups(family: Family, ctDirection: CtDirection, edition: FlowEdit
 }
 
 /**
- * For packets that no rule has dropped. The connection must stand, or whoever scans ports would fill the sets. UDP that nobody answers has a limit for
+ * For packets that no rule has dropped. The connection must be established, or a scan of ports would fill the sets. UDP that nobody answers has a limit for
  * the same reason.
  */
-function flowRecords(family: Family, ctDirection: CtDirection, edition: FlowEdition): NftRule[] {
-  const { source } = addressField[family];
+function flowRecords(family: Family, ctDirection: CtDirection, edition: FlowEdition, holdsTunnels: boolean): NftRule[] {
+  const { source, destination } = addressField[family];
   const isOfPeer = linkSources[family].map((each) => compare(source, '!=', each));
+  const mayBeTunnel = holdsTunnels && ctDirection === 'reply';
+  const isNoTunnel = { udp: mayBeTunnel ? [isNotIn(otherNodeIpsSetName[family], destination)] : [], tcp: [] };
   const record = (protocol: Protocol, ...matches: Match[]): NftRule => {
     const key = keyOf(protocol, family, ctDirection);
     return { matches, verdict: { kind: 'remember', key, set: flowSetName(protocol, family, ctDirection, edition) } };
   };
   return [
-    ...protocols.map((protocol) => record(protocol, compare('ct state', '==', 'established'), ...isOfPeer)),
+    ...protocols.map((protocol) =>
+      record(protocol, compare('ct state', '==', 'established'), ...isOfPeer, ...isNoTunnel[protocol]),
+    ),
     ...(ctDirection === 'original'
       ? [record('udp', compare('ct state', '==', 'new'), ...isOfPeer, unansweredLimit)]
       : []),

@@ -48,7 +48,7 @@ export class NamespaceCosts {
     return new NamespaceCosts(bills, readers);
   }
 
-  /** The costs after only these groups have changed. */
+  /** The costs after the members of these groups have changed, and nothing else. */
   after(groups: Groups, changed: Iterable<GroupId>): NamespaceCosts {
     const namespaces = new Set(Iterator.from(changed).flatMap((id) => this.#readers.get(id) ?? []));
     if (namespaces.size === 0) return this;
@@ -78,7 +78,7 @@ export function costliestOf(policies: readonly Policy[], snapshot: Snapshot): re
   let most = 0;
   let costliest: readonly Policy[] = [];
   for (const own of Map.groupBy(policies, ({ id }) => namespaceOf(id)).values()) {
-    const cost = own.reduce((sum, policy) => sum + costAlone(policy, snapshot.groups, kinds), 0);
+    const { cost } = new Bill(own, snapshot.groups, kinds);
     if (cost > most) [most, costliest] = [cost, own];
   }
   return costliest;

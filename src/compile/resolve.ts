@@ -1,3 +1,4 @@
+import { compareText } from '../lib/sort.ts';
 import { holdsAddress, mergeRanges, parseAddress, type AddressRange } from '../model/address.ts';
 import type { GroupId, Peer } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
@@ -33,13 +34,34 @@ export interface ClassRules {
   readonly buckets: readonly Bucket[];
   /** The groups whose members decide the content of the class's sets. */
   readonly groups: readonly GroupId[];
+  /** How many sets a packet of one port is looked up in at most, if each group and each list of blocks has a set of its own. */
+  readonly lookupsOfPort: number;
 }
 
 export type Groups = ReadonlyMap<GroupId, AddressGroup>;
 
 export function readClass(spec: ClassSpec): ClassRules {
   const allows = flattenRules(spec.rules);
-  return { spec, allows, buckets: bucketsOf(allows), groups: groupsOf(allows) };
+  const buckets = bucketsOf(allows);
+  return { spec, allows, buckets, groups: groupsOf(allows), lookupsOfPort: countLookupsOfPort(buckets) };
+}
+
+function countLookupsOfPort(buckets: readonly Bucket[]): number {
+  const changes: { readonly protocol: string; readonly port: number; readonly by: number }[] = [];
+  let [count, most] = [0, 0];
+  for (const { ports, groups, ranges } of buckets) {
+    const by = groups.size + (ranges.length > 0 ? 1 : 0);
+    if (ports === 'any') most = count += by;
+    else {
+      for (const { protocol, first, last } of ports) {
+        changes.push({ protocol, port: first, by }, { protocol, port: last + 1, by: -by });
+      }
+    }
+  }
+  // At one port, ranges end before others begin.
+  changes.sort((a, b) => compareText(a.protocol, b.protocol) || a.port - b.port || a.by - b.by);
+  for (const { by } of changes) most = Math.max(most, (count += by));
+  return most;
 }
 
 function groupsOf(allows: readonly ClassRule[]): GroupId[] {

@@ -1,35 +1,42 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { inForceAt } from '../../bench/changes/in-force.ts';
-import type { Change } from '../../bench/changes/node-under-test.ts';
+import type { Stage } from '../../bench/changes/measured-node.ts';
+import { pairSet } from '../../src/compile/set-builder.ts';
+import type { Operation } from '../../src/nftables/ruleset.ts';
 
-const stage = (
-  name: 'make' | 'switch' | 'break' | 'delete',
-  at: number,
-  deletesElements = false,
-): Change['stages'][number] => {
-  return { name, at, deletesElements, operations: 1 };
+const cleanUp: Operation = { family: 'ip', verb: 'delete chain', name: 'old' };
+const removal: Operation = {
+  family: 'ip',
+  verb: 'delete elements',
+  set: pairSet('set', 'ipv4', []),
+  elements: ['10.0.0.1'],
 };
-const change = (...stages: Change['stages']): Change => ({ before: 0, seen: [0], stages });
+const stage = (name: Stage['name'], at: number, operation: Operation = cleanUp): Stage => ({
+  name,
+  at,
+  operations: [operation],
+});
 
 describe('when a change is in force', () => {
-  it('an addition with the switch stage, a removal with the break stage that deletes the element', () => {
-    const both = [change(stage('make', 1), stage('switch', 2), stage('break', 3, true))];
+  it('an addition with the switch stage, a removal with the break stage', () => {
+    const both = [stage('make', 1), stage('switch', 2), stage('break', 3, removal), stage('delete', 4)];
     assert.equal(inForceAt(both, 'addition'), 2);
     assert.equal(inForceAt(both, 'removal'), 3);
   });
 
   it('a removal with the switch stage, if the pods move to another class', () => {
-    assert.equal(inForceAt([change(stage('make', 1), stage('switch', 2), stage('delete', 3))], 'removal'), 2);
+    const moved = [stage('make', 1), stage('switch', 2), stage('delete', 3), stage('delete', 4)];
+    assert.equal(inForceAt(moved, 'removal'), 2);
   });
 
-  it('with the last of several runs', () => {
-    const changes = [1, 3].map((at) => change(stage('switch', at), stage('break', at + 1, true)));
-    assert.equal(inForceAt(changes, 'addition'), 3);
-    assert.equal(inForceAt(changes, 'removal'), 4);
+  it('with the only stage, which is not the one that deletes old objects', () => {
+    assert.equal(inForceAt([stage('break', 1, removal), stage('delete', 2)], 'addition'), 1);
   });
 
   it('has no time if nothing has changed', () => {
-    assert.throws(() => inForceAt([], 'addition'), /changed nothing/);
+    for (const stages of [[], [stage('delete', 1)]]) {
+      assert.throws(() => inForceAt(stages, 'addition'), /changed nothing/);
+    }
   });
 });

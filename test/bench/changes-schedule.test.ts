@@ -6,9 +6,15 @@ import { Random } from '../../bench/cluster/random.ts';
 
 const pod = (name: string): PodObject => ({
   kind: 'Pod',
-  metadata: { namespace: 'x', name, resourceVersion: '1', labels: { app: 'web', 'pod-template-hash': 'old' } },
+  metadata: {
+    namespace: 'x',
+    name,
+    uid: name,
+    resourceVersion: '1',
+    labels: { app: 'web', 'pod-template-hash': 'old' },
+  },
   spec: { nodeName: 'n2' },
-  status: { podIPs: [{ ip: '10.0.0.1' }] },
+  status: { phase: 'Running', podIPs: [{ ip: '10.0.0.1' }] },
 });
 const pods = (prefix: string, count: number): PodObject[] => {
   return Array.from({ length: count }, (_, i) => pod(`${prefix}${i}`));

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'mocha';
+import { inFamily } from '../../bench/packets/in-family.ts';
 import { counts, neighbours, policyObjects, ports } from '../../bench/packets/policies.ts';
 import { compileNode, defaults, policiesAlone, type Compiled } from '../../bench/packets/rule-sets.ts';
-import { openWay, way, type Way } from '../../bench/packets/scene.ts';
+import { openWay, remoteWay, way, type Way } from '../../bench/packets/scene.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { catchAll } from '../../src/nftables/ruleset.ts';
 import { trace, type Trace } from '../../src/nftables/trace.ts';
@@ -113,6 +114,34 @@ describe('policies of the packet benches', function () {
     }
   });
 });
+
+describe('policies of the packet benches in IPv6', () => {
+  it('have the same addresses as in IPv4, in the last 32 bits', () => {
+    assert.deepEqual(
+      ['10.99.0.2', '10.99.0.0/24', 'app-1', '10.99'].map((text) => inFamily('ipv6', text)),
+      ['fd00::a63:2', 'fd00::a63:0/120', 'app-1', '10.99'],
+    );
+    assert.equal(inFamily('ipv4', '10.99.0.2'), '10.99.0.2');
+  });
+
+  it('allow and deny the same packets, also to a pod of another node', () => {
+    const ruleset = compileNode(policyObjects(10), defaults, 'routed', 'ipv6').ruleset.ip6!;
+    for (const on of [way, remoteWay]) {
+      for (const { port, protocol } of Object.values(kinds)) {
+        if (on === remoteWay && port !== ports.tuple) continue;
+        for (const packet of conversation(on, protocol, port))
+          assert.equal(trace(ruleset, inIpv6(packet)).verdict, 'accept');
+      }
+      for (const packet of conversation(on, 'udp', ports.forbidden))
+        assert.equal(trace(ruleset, inIpv6(packet)).verdict, 'drop');
+    }
+  });
+});
+
+function inIpv6(packet: Packet): Packet {
+  const { source, destination } = packet;
+  return { ...packet, family: 'ipv6', source: inFamily('ipv6', source), destination: inFamily('ipv6', destination) };
+}
 
 /** The first packet, a later one, and an answer. */
 function conversation({ from, to }: Way, protocol: 'udp' | 'tcp', port: number): Packet[] {

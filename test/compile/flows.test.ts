@@ -100,6 +100,22 @@ for (const family of families) {
       ]);
     });
 
+    it('knows no reply to another node, whose other port decides too (S1.18)', () => {
+      const toNode: Packet = {
+        ...reply,
+        source: request.source,
+        destination: family === 'ipv4' ? '192.0.2.2' : '2001:db8:1::2',
+        inInterface: 'veth-free',
+        outInterface: 'eth0',
+        outKind: 'other',
+      };
+      assert.deepEqual(waysOf(toNode, toNode, { ...toNode, destinationPort: 4789 }), ['rules', 'rules', 'drop']);
+      const tcp: Packet = { ...toNode, protocol: 'tcp' };
+      assert.deepEqual(waysOf(tcp, tcp), ['rules', 'fast']);
+      const opening: Packet = { ...toNode, direction: 'original' };
+      assert.deepEqual(waysOf(opening, opening, { ...opening, destinationPort: 4789 }), ['rules', 'fast', 'drop']);
+    });
+
     it('knows no source of link control, whose other ports decide too (S5.8)', () => {
       const [ports, sources, destination] =
         family === 'ipv4' ? [[68, 67], ['0.0.0.0'], '255.255.255.255'] : [[546, 547], ['::', 'fe80::1'], 'ff02::1:2'];

@@ -25,6 +25,7 @@ export function guardedNode(linkOf: (name: string) => Link, options: PipelineOpt
     'n1',
     [
       node('n1', '192.0.2.1', '2001:db8:1::1'),
+      node('n2', '192.0.2.2', '2001:db8:1::2'),
       ...(['free', 'closed', 'picky', 'elsewhere'] as const).map((app) =>
         pod(`x/${app}`, { ips: addresses[app], labels: { app } }),
       ),

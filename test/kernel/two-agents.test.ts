@@ -4,6 +4,7 @@ import { readPage } from './agent-pages.ts';
 import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { NftShim } from './nft-shim.ts';
+import { listTables } from './our-tables.ts';
 import { policy } from './policies.ts';
 import { SecondAgent } from './second-agent.ts';
 import { nameLab } from '../support/lab-name.ts';
@@ -49,6 +50,8 @@ describe('two agents on one node (kernel)', function () {
     await cluster.expect([{ ...asked, answer: 'x/p' }]);
     assert.equal((await readPage(lab, 'n1', '/readyz')).status, 200);
 
+    // The agent deletes objects that are out of use after the change is in force. The second one must find nothing to delete.
+    await listTables(lab);
     await first.stop('SIGKILL');
     await says('/readyz', /^ok$/m);
     await says('/metrics', /^postern_adoptions_total\{result="unchanged"\} 1$/m);

@@ -139,7 +139,7 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number):
         const packets = sent.flatMap((each) => packetsOf(each, objects));
         for (const family of families) {
           const forwarded = packets.filter((each) => each.family === family && each.hook === 'forward').slice(0, 8);
-          const sentBoth = forwarded.flatMap((each) => [each, answerToOther(each)]);
+          const sentBoth = forwarded.flatMap((each) => [each, answerToOther(each), toTunnelPort(answerToOther(each))]);
           hits += flowHistories[family].check(sentBoth, generations, plan);
         }
         for (const { name, hooks, table, direction, ofErrors = false, others, seen = {} } of checks) {
@@ -373,6 +373,11 @@ function answerToOther(packet: Packet): Packet {
   const { sourcePort = 0, destinationPort = 0 } = packet;
   const direction = packet.direction === 'original' ? 'reply' : 'original';
   return { ...packet, sourcePort: destinationPort, destinationPort: sourcePort, direction };
+}
+
+/** A reply to the VXLAN port of its client: the key of a flow set does not have this port (S1.18). */
+function toTunnelPort(packet: Packet): Packet {
+  return packet.direction === 'reply' && packet.protocol === 'udp' ? { ...packet, destinationPort: 4789 } : packet;
 }
 
 interface Check {

@@ -7,6 +7,7 @@ import type { ApiObject } from './pipeline.ts';
 export const shapeLimits = fc.constantFrom<ShapeLimits>(
   defaultLimits,
   { ...defaultLimits, maxTuples: 1 },
+  { ...defaultLimits, maxClassTuples: 2, maxLookupsOfPort: 2 },
   { ...defaultLimits, maxTuples: 0, maxSharedLookups: 1 },
   { ...defaultLimits, maxTuples: 3, maxSharedLookups: 0 },
   withSharedGroups({ ...defaultLimits, maxTuples: 8 }),

@@ -148,7 +148,10 @@ function execCommand(): Command {
     .action(async (station: string, [file, ...args]: string[], flags: WhichLab) => {
       const state = new LabState(flags.name, flags.stateDir);
       const { namespace } = await askLab(state, 'namespace', { station });
-      const child = spawn(...enterNamespace(namespace, file!, args), { stdio: 'inherit' });
+      // In the network of a node, postern names that node and not the machine.
+      const [, node] = /^node\/(.+)$/.exec(station) ?? [];
+      const command = node === undefined ? [file!, ...args] : [`POSTERN_NODE_NAME=${node}`, file!, ...args];
+      const child = spawn(...enterNamespace(namespace, 'env', command), { stdio: 'inherit' });
       const [code] = (await once(child, 'exit')) as [number | null];
       process.exitCode = code ?? exitCode.usage;
     });

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { splitLines } from '../../src/watch/json-lines.ts';
+import { splitLines } from '../src/watch/json-lines.ts';
+
+const patienceMs = 300_000;
 
 /** A process with lines on stdin and stdout. It exits at the end of its input. If it exits earlier, pending calls reject. */
 export class LineProcess {
@@ -32,11 +34,18 @@ export class LineProcess {
     if (!this.post(line)) await Promise.race([once(this.#child.stdin!, 'drain'), this.#ended]);
   }
 
-  /** Resolves when the condition is true. Evaluates it after each line. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      if (this.#failure) throw this.#failure;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Resolves when the condition is true. Evaluates it after each line. Rejects after `limitMs`. */
+  async until(condition: () => boolean, limitMs = patienceMs): Promise<void> {
+    const end = performance.now() + limitMs;
+    const timer = setTimeout(() => this.#wake(), limitMs + 1);
+    try {
+      while (!condition()) {
+        if (this.#failure) throw this.#failure;
+        if (performance.now() > end) throw new Error(`${this.#child.spawnargs.join(' ')} was silent for too long`);
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 

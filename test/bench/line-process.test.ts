@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { LineProcess } from '../../bench/changes/line-process.ts';
+import { LineProcess } from '../../bench/line-process.ts';
 
 describe('a process that reads lines', () => {
   it('answers in order, and ends with its input', async () => {
