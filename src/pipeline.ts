@@ -1,7 +1,7 @@
 import type { Guard } from './compile/assemble.ts';
 import type { PodPermissions } from './compile/base-chains.ts';
 import type { Budgets } from './compile/budgets.ts';
-import type { ShapeLimits } from './compile/class-shape.ts';
+import type { ShapeLimits } from './compile/shape-limits.ts';
 import { Compiler, type Compiled } from './compile/compile.ts';
 import type { FillBudgets } from './indexer/admission.ts';
 import { Indexer } from './indexer/indexer.ts';

@@ -1140,7 +1140,7 @@ export const mutants: readonly Mutant[] = [
     name: 'an agent that starts opens an address that the last one denied for its connections',
     file: 'src/compile/coming-addresses.ts',
     find: 'if (elements.has(address)) coming.add(address);',
-    replace: '',
+    replace: ';',
     specs: [reconciler],
   },
   {

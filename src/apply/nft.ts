@@ -34,7 +34,7 @@ export interface NftOptions {
 }
 
 const mebibyte = 1 << 20;
-/** Not a table of ours: what happens to it is no change of our tables. */
+/** A table that exists only inside one transaction. It is not one of our tables, so the agent does not take its changes for drift. */
 const passing = 'postern-passing';
 
 /**
@@ -85,7 +85,7 @@ export function createNft({ program = 'nft', timeoutMs: most = 60_000 }: NftOpti
       await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal, timeoutMs);
     },
     // When a process closes its netlink socket, the kernel waits only for packets that began before the last transaction that deleted something. So nft
-    // deletes something: a table that it has made in the same transaction, so that nobody ever sees it.
+    // makes a table and deletes it in the same transaction. No packet and no other program ever sees it.
     async awaitGracePeriod(signal) {
       await run([`add table ip ${passing}; delete table ip ${passing}`], '', signal);
     },

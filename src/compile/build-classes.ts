@@ -3,17 +3,8 @@ import type { Direction } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { ElementChanges } from '../nftables/element-changes.ts';
 import { overBudget, type Budgets, type Excess } from './budgets.ts';
-import {
-  buildClass,
-  costOf,
-  defaultLimits,
-  draftClass,
-  withSharedGroups,
-  workOf,
-  type BuiltClass,
-  type ClassDraft,
-  type ShapeLimits,
-} from './class-shape.ts';
+import { buildClass, costOf, draftClass, workOf, type BuiltClass, type ClassDraft } from './class-shape.ts';
+import { defaultLimits, withSharedGroups, type ShapeLimits } from './shape-limits.ts';
 import type { Classification } from './classify.ts';
 import { shareOf, sizeOf, type ClassSize } from './node-budget.ts';
 import { readClass, type ClassRules } from './resolve.ts';

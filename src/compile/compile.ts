@@ -7,7 +7,8 @@ import { assemble, classesOfAddresses, type Guard, type NoAllows, type RuleOptio
 import type { PodPermissions } from './base-chains.ts';
 import { defaultBudgets, type Budgets } from './budgets.ts';
 import { buildClasses, buildNoAllows, readersOf, type KnownClass } from './build-classes.ts';
-import { defaultLimits, groupSetsOf, setsOf, type BuiltClass, type ShapeLimits } from './class-shape.ts';
+import { groupSetsOf, setsOf, type BuiltClass } from './class-shape.ts';
+import { defaultLimits, type ShapeLimits } from './shape-limits.ts';
 import type { ClassSpec } from './class-spec.ts';
 import { classify, type Classification } from './classify.ts';
 import { fitBudgets } from './fit-budgets.ts';

@@ -119,7 +119,7 @@ function flowSetsOf(family: Family): NftSet[] {
   return [...remembering, flowChoice];
 }
 
-/** The packet's own header: a reply is not read mirrored here, because the guard asks more of a source than of a destination. */
+/** The packet's own header: source and destination of a reply are not exchanged here, because the guard asks more of a source than of a destination. */
 function keyOf(protocol: Protocol, family: Family, ctDirection: CtDirection): Field[] {
   const { source, destination } = addressField[family];
   const port: Field = ctDirection === 'original' ? `${protocol} dport` : `${protocol} sport`;

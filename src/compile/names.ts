@@ -22,7 +22,7 @@ export const chainNames = {
 } as const;
 
 export const ctDirections = ['original', 'reply'] as const;
-/** Replies are read mirrored: source and destination exchanged (S0.1, S5.14, K1). */
+/** Replies are matched with source and destination exchanged (S0.1, S5.14, K1). */
 export type CtDirection = (typeof ctDirections)[number];
 
 export const familyDigit = { ipv4: '4', ipv6: '6' } as const;

@@ -1,5 +1,5 @@
 import { bitLength } from '../lib/bit-length.ts';
-import type { ShapeLimits } from './class-shape.ts';
+import type { ShapeLimits } from './shape-limits.ts';
 import { membersOf } from './policy-cost.ts';
 import type { ClassRules, Groups } from './resolve.ts';
 

@@ -27,7 +27,12 @@ interface End {
 }
 
 async function endOf({ lab }: AttackLab, key: PodKey): Promise<End> {
-  const own = (await readLinks(lab, key)).find(({ ifname }) => ifname === 'eth0')!;
+  let own!: LinkInfo;
+  // The kernel gives a device its link-local address a moment after the device is up.
+  await eventually(async () => {
+    own = (await readLinks(lab, key)).find(({ ifname }) => ifname === 'eth0')!;
+    return own.addr_info.some(({ scope }) => scope === 'link') ? undefined : `${key} has no link-local address`;
+  });
   const port = (await readLinks(lab, 'node/n1')).find(({ ifindex }) => ifindex === own.link_index)!;
   return { nic: nicOf(own), port };
 }

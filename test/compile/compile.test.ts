@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { defaultLimits } from '../../src/compile/class-shape.ts';
+import { defaultLimits } from '../../src/compile/shape-limits.ts';
 import { Compiler } from '../../src/compile/compile.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import type { Chain, ElementVerdict, KeyType, Ruleset, Table } from '../../src/nftables/ruleset.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { defaultLimits } from '../../src/compile/class-shape.ts';
+import { defaultLimits } from '../../src/compile/shape-limits.ts';
 import { Compiler } from '../../src/compile/compile.ts';
 import { Indexer } from '../../src/indexer/indexer.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';

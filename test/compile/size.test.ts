@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { defaultBudgets, type Budgets } from '../../src/compile/budgets.ts';
-import { defaultLimits, type ShapeLimits } from '../../src/compile/class-shape.ts';
+import { defaultLimits, type ShapeLimits } from '../../src/compile/shape-limits.ts';
 import type { Compiled } from '../../src/compile/compile.ts';
 import type { NftSet, Ruleset } from '../../src/nftables/ruleset.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
@@ -39,9 +39,8 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
   it('what would be multiplied all the same keeps its groups apart, behind their ports', () => {
     const objects = [...base, ...peers(1000), policy('x/huge', { podSelector: {}, ingress: hugeRules() })];
     for (const maxNodeTuples of [defaultLimits.maxNodeTuples, Infinity]) {
-      const { compiled } = startPipeline('n1', objects, { limits: { ...defaultLimits, maxNodeTuples } }).plan(
-        undefined,
-      );
+      const limits = { ...defaultLimits, maxClassTuples: Infinity, maxNodeTuples };
+      const { compiled } = startPipeline('n1', objects, { limits }).plan(undefined);
       assert.equal(compiled.oversized.size, 0);
       assert.ok(countElements(compiled.ruleset) <= 12 * 1001 + 10);
       const ports = routedTables(compiled.ruleset).map(({ maps }) =>

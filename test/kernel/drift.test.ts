@@ -4,6 +4,7 @@ import type { TableFamily } from '../../src/nftables/ruleset.ts';
 import { readMetric, readPage } from './agent-pages.ts';
 import { onEachCni } from './cluster.ts';
 import { eventually } from './eventually.ts';
+import { listTables } from './our-tables.ts';
 import { policy } from './policies.ts';
 
 onEachCni('our tables in the hands of another program', (cluster, cni) => {
@@ -23,6 +24,8 @@ onEachCni('our tables in the hands of another program', (cluster, cni) => {
   for (const lost of ['ip', 'ip6'] as const) {
     it(`are left alone but for table ${lost}, where it alone was deleted, and that is made in stages`, async () => {
       await cluster().apply(policy('x', 'deny', { ingress: [] }));
+      // What is out of use goes after the change is in force.
+      await listTables(cluster().lab, tables);
       const others = tables.filter((table) => table !== lost);
       const [held, before] = [await listWhole(others), await stages()];
       await tamper(`nft delete table ${lost} postern`);

@@ -6,24 +6,27 @@ import type { Lab } from '../../src/lab/lab.ts';
 import { eventually } from './eventually.ts';
 
 /**
- * All tables of Postern on n1, or `undefined` if there is none. Waits until the agent has deleted the objects that are out of use: a change is in
+ * All tables of Postern on n1, which are those of `families`, or `undefined` if there is none. Waits until the agent has deleted the objects that are out of use: a change is in
  * force before.
  */
-export async function listTables(lab: Lab): Promise<Ruleset | undefined> {
+export async function listTables(
+  lab: Lab,
+  families: readonly TableFamily[] = tableFamilies,
+): Promise<Ruleset | undefined> {
   let held: Ruleset | undefined;
   await eventually(async () => {
-    held = await listNow(lab);
+    held = await listNow(lab, families);
     return held && planSweep(held).stages.length > 0 ? 'there are objects that are out of use' : undefined;
   });
   return held;
 }
 
-async function listNow(lab: Lab): Promise<Ruleset | undefined> {
+async function listNow(lab: Lab, families: readonly TableFamily[]): Promise<Ruleset | undefined> {
   const there = (await lab.exec('node/n1', 'nft', 'list', 'tables')).split('\n');
   const held = tableFamilies.filter((family) => there.includes(`table ${family} postern`));
   if (held.length === 0) return undefined;
-  assert.deepEqual(held, tableFamilies, 'one table without the others');
+  assert.deepEqual(held, families, 'one table without the others');
   const list = async (family: TableFamily) =>
     [family, parseTable(family, await lab.exec('node/n1', 'nft', ...listArguments(family)))] as const;
-  return Object.fromEntries(await Promise.all(tableFamilies.map(list)));
+  return Object.fromEntries(await Promise.all(families.map(list)));
 }

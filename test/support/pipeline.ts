@@ -1,4 +1,4 @@
-import type { ShapeLimits } from '../../src/compile/class-shape.ts';
+import type { ShapeLimits } from '../../src/compile/shape-limits.ts';
 import { policyKinds } from '../../src/kinds/all.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../../src/model/cluster.ts';
 import { resourceNames } from '../../src/model/cluster.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { defaultLimits, withSharedGroups, type ShapeLimits } from '../../src/compile/class-shape.ts';
+import { defaultLimits, withSharedGroups, type ShapeLimits } from '../../src/compile/shape-limits.ts';
 import type { ApiObject } from './pipeline.ts';
 
 /** Small on purpose: few names, so that selectors, ports and blocks meet each other often. */
