@@ -51,6 +51,10 @@ const reconciler = 'test/agent/reconciler.test.ts';
 const staleAddresses = 'test/agent/stale-addresses.test.ts';
 const connectionFlusher = 'test/agent/connection-flusher.test.ts';
 const transactions = 'test/nftables/transactions.test.ts';
+const elementBatch = 'test/nftables/element-batch.test.ts';
+const batchAnswer = 'test/nftables/batch-answer.test.ts';
+const elementWriter = 'test/apply/element-writer.test.ts';
+const kernelTables = 'test/agent/kernel-tables.test.ts';
 const transactionTracker = 'test/agent/transaction-tracker.test.ts';
 const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
@@ -2983,5 +2987,117 @@ export const mutants: readonly Mutant[] = [
     find: '[`add table ip ${passing}; delete table ip ${passing}`]',
     replace: "['list', 'tables', 'ip']",
     specs: ['test/apply/nft.kernel.test.ts'],
+  },
+  {
+    name: 'netlink: the fields of a key are not padded',
+    file: 'src/nftables/element-batch.ts',
+    find: 'key.length > 1 ? aligned(width) : width',
+    replace: 'width',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: a single field is padded',
+    file: 'src/nftables/element-batch.ts',
+    find: 'key.length > 1 ? aligned(width) : width',
+    replace: 'aligned(width)',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: numbers are little-endian',
+    file: 'src/nftables/netlink-bytes.ts',
+    find: 'writeInt32BE(value, start + 4)',
+    replace: 'writeInt32LE(value, start + 4)',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: a jump is written as a goto',
+    file: 'src/nftables/element-batch.ts',
+    find: '  jump: -3,\n',
+    replace: '  jump: -4,\n',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: the catch-all element has no flag',
+    file: 'src/nftables/element-batch.ts',
+    find: 'else bytes.number(parts.flags, catchAllFlag);',
+    replace: '',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: the tables of a family go to another',
+    file: 'src/nftables/element-batch.ts',
+    find: 'ip: 2, ip6: 10, bridge: 7',
+    replace: 'ip: 2, ip6: 10, bridge: 1',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: ranges are written as single elements',
+    file: 'src/nftables/element-batch.ts',
+    find: 'width === undefined || first !== last',
+    replace: 'width === undefined || first > last',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: elements of interval sets are written',
+    file: 'src/nftables/element-batch.ts',
+    find: 'if (object.interval || elements.length === 0)',
+    replace: 'if (elements.length === 0)',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: sets that packets fill are written',
+    file: 'src/nftables/element-batch.ts',
+    find: '      if (set.records) return undefined;\n',
+    replace: '',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: operations that are for nft are left out',
+    file: 'src/nftables/element-batch.ts',
+    find: 'if (!request || !writeRequest(',
+    replace: 'if (request && !writeRequest(',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: a batch has no limit of bytes',
+    file: 'src/nftables/element-batch.ts',
+    find: 'bytes.length <= elementBatchLimits.bytes',
+    replace: 'bytes.length > 0',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: errors of the kernel are not seen',
+    file: 'src/nftables/batch-answer.ts',
+    find: "if (answers.some(({ error }) => error !== 0)) return 'refused';",
+    replace: '',
+    specs: [batchAnswer],
+  },
+  {
+    name: 'netlink: a missing answer counts as an acknowledgement',
+    file: 'src/nftables/batch-answer.ts',
+    find: "isComplete ? 'applied' : 'unknown'",
+    replace: "'applied'",
+    specs: [batchAnswer],
+  },
+  {
+    name: 'netlink: the answers to another batch count',
+    file: 'src/nftables/batch-answer.ts',
+    find: 'sequence < begin || sequence > end',
+    replace: 'sequence > end',
+    specs: [batchAnswer],
+  },
+  {
+    name: 'netlink: nft repeats a transaction that may be in force',
+    file: 'src/apply/element-writer.ts',
+    find: "if (outcome === 'unknown') {",
+    replace: "if (outcome === 'unknown') return false;\n    if (outcome !== 'applied' && outcome !== 'refused') {",
+    specs: [elementWriter],
+  },
+  {
+    name: 'netlink: a check of a transaction applies it',
+    file: 'src/agent/kernel-tables.ts',
+    find: 'if (!options.check && (await elements.write(operations)))',
+    replace: 'if (await elements.write(operations))',
+    specs: [kernelTables],
   },
 ];

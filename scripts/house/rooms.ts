@@ -40,7 +40,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   doctor: { imports: ['nftables', 'model', 'lib'] },
   watch: { imports: ['kinds', 'model', 'lib', client, 'node:*'] },
   sandboxes: { imports: ['model', 'lib', 'node:*'] },
-  apply: { imports: ['model/address.ts', 'nftables', 'lib', 'npm:execa', 'node:*'] },
+  apply: { imports: ['model/address.ts', 'nftables', 'lib', 'npm:execa', 'npm:koffi', 'node:*'] },
   state: { imports: ['model', 'lib', 'node:*'] },
   telemetry: { imports: ['lib', 'npm:pino', 'npm:prom-client', 'node:*'] },
   config: { imports: ['model', 'lib', 'node:*'] },
