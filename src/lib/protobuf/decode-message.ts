@@ -51,7 +51,6 @@ class Decoder {
       if (wireType === WireType.LengthDelimited) {
         const length = reader.uint32();
         const next = reader.pos + length;
-        if (next > end) throw new ProtobufError(`field ${number} of ${name} is cut off`);
         if (field) this.#addBytes(fields, field, next);
         else if (length > 0) this.#refuseUnknown(number, name);
         reader.pos = next;
@@ -60,13 +59,13 @@ class Decoder {
         if (field) addNumber(fields, field, value);
         else if (value !== 0) this.#refuseUnknown(number, name);
       } else {
-        // Kubernetes uses no groups. They would nest without a limit.
-        const isFixed = wireType === WireType.Bit32 || wireType === WireType.Bit64;
-        if (field || !isFixed) throw new ProtobufError(`field ${number} of ${name} has wire type ${wireType}`);
+        if (field) throw new ProtobufError(`field ${number} of ${name} has wire type ${wireType}`);
         this.#refuseUnknown(number, name);
-        reader.skip(wireType);
+        // The reader bounds the nesting of groups.
+        reader.skip(wireType, number);
       }
     }
+    // The last field, or a part of it, has gone on after the end.
     if (reader.pos > end) throw new ProtobufError(`${name} is cut off`);
     return fields;
   }
