@@ -58,6 +58,7 @@ const kernelTables = 'test/agent/kernel-tables.test.ts';
 const transactionTracker = 'test/agent/transaction-tracker.test.ts';
 const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
+const protobuf = 'test/watch/protobuf.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
@@ -810,6 +811,104 @@ export const mutants: readonly Mutant[] = [
     find: 'await this.#countBefore()',
     replace: '0',
     specs: ['test/watch/watch.test.ts'],
+  },
+  {
+    name: 'protobuf: the ports of sidecars count as those of ordinary init containers',
+    file: 'src/watch/protobuf.ts',
+    find: "24: ['restartPolicy', 'text'],",
+    replace: '',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: only the first address of a pod is read',
+    file: 'src/watch/protobuf.ts',
+    find: "12: ['podIPs', { listOf: { message: { 1: ['ip', { kept: 'text' }] } } }]",
+    replace: "12: ['podIPs', { listOf: { message: {} } }]",
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a pod on the host network is like any other',
+    file: 'src/watch/protobuf.ts',
+    find: "11: ['hostNetwork', 'flag'],",
+    replace: '',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a pod that is being deleted stays for ever',
+    file: 'src/watch/protobuf.ts',
+    find: "9: ['deletionTimestamp', 'time'],",
+    replace: '',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a port that is none is left out without a word',
+    file: 'src/watch/protobuf.ts',
+    find: "{ kept: 'integer' }",
+    replace: "'integer'",
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a pod passes for an empty list',
+    file: 'src/watch/protobuf.ts',
+    find: '...decodeObject(lists, bytes',
+    replace: '...decodeObject({ ...lists, ...watched }, bytes',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: an object of another type is read as a pod',
+    file: 'src/lib/protobuf/decode-object.ts',
+    find: 'Object.hasOwn(messages, name) ? messages[name] : undefined',
+    replace: 'Object.values(messages)[0]',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a message may read on after its end',
+    file: 'src/lib/protobuf/decode-message.ts',
+    find: 'if (reader.pos > end) throw new ProtobufError(`${name} is cut off`);',
+    replace: '',
+    specs: ['test/lib/protobuf/decode-message.test.ts'],
+  },
+  {
+    name: 'protobuf: a label named __proto__ is lost',
+    file: 'src/lib/protobuf/decode-message.ts',
+    find: "if (key !== '__proto__') map[key] = text;",
+    replace: "if (key !== '') map[key] = text;",
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: an empty field counts as one that is there',
+    file: 'src/lib/protobuf/decode-message.ts',
+    find: 'else if (this.#reader.pos < end) fields[name]',
+    replace: 'else fields[name]',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a frame may have any length',
+    file: 'src/watch/frames.ts',
+    find: 'if (length > maxLength) throw',
+    replace: 'if (length < 0) throw',
+    specs: ['test/watch/frames.test.ts'],
+  },
+  {
+    name: 'protobuf: a watch asks again for what it cannot read',
+    file: 'src/watch/watch.ts',
+    find: 'this.#acceptsProtobuf = false;',
+    replace: '',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a refusal in protobuf has no reason',
+    file: 'src/watch/api-client.ts',
+    find: "isProtobuf(response.headers['content-type']) ? decodeStatus(await readBytes(body)) : readJson(body)",
+    replace: 'readJson(body)',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: 406 and 415 are refused for ever',
+    file: 'src/watch/protobuf.ts',
+    find: ' || error.status === 406 || error.status === 415',
+    replace: '',
+    specs: [protobuf],
   },
   {
     name: 'rules that isolate a pod are no trace of a policy',
