@@ -64,7 +64,7 @@ describe('flow sets (S5.21)', () => {
 
   it('are made anew when they are asked to be, and where another program has flushed the table meanwhile', () => {
     const held = compile(cluster);
-    assert.deepEqual(renewingStages(planStages(held, held, undefined, { renewsFlows: true })), ['switch']);
+    assert.deepEqual(renewingStages(planStages(held, held, { renewsFlows: true })), ['switch']);
     const chains = new Map([...held.ip!.chains].map(([name, chain]) => [name, { ...chain, rules: [] }]));
     assert.deepEqual(renewingStages(planStages(held, { ...held, ip: { ...held.ip!, chains } })), ['switch']);
   });
