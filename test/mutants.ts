@@ -571,11 +571,11 @@ export const mutants: readonly Mutant[] = [
     specs: [editions, stages],
   },
   {
-    name: 'a key that changes twice had the last value at the first change',
+    name: 'a map forgets what changed before the last step',
     file: 'src/lib/version.ts',
-    find: 'new Map(steps.reverse().flatMap',
-    replace: 'new Map(steps.flatMap',
-    specs: [versionedMaps],
+    find: 'steps.length === 1 ? next.before.keys()',
+    replace: 'steps.length > 0 ? next.before.keys()',
+    specs: [versionedMaps, elementSets],
   },
   {
     name: 'a tuple of a port name is removed with a group that has it too',

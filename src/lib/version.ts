@@ -70,15 +70,14 @@ export abstract class Version<Key, Value, Store extends { readonly size: number 
     return version;
   }
 
-  /** By key that changes between this version and a later one have touched, its value in this version; `undefined` if the other is no later version. */
-  protected touchedUntil(later: unknown): Before<Key, Value> | undefined {
-    if (later === this) return new Map();
+  /** The keys that changes between this version and a later one have touched; `undefined` if the other is no later version. */
+  protected touchedUntil(later: unknown): IteratorObject<Key> | undefined {
+    if (later === this) return [].values();
     const steps: Before<Key, Value>[] = [];
     for (let next = this.#next; next; next = next.version.#next) {
       steps.push(next.before);
       if (next.version !== later) continue;
-      // Of several changes of a key, the first has the value in this version.
-      return steps.length === 1 ? steps[0]! : new Map(steps.reverse().flatMap((before) => [...before]));
+      return steps.length === 1 ? next.before.keys() : new Set(steps.flatMap((before) => [...before.keys()])).values();
     }
     return undefined;
   }

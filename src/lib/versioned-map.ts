@@ -17,7 +17,7 @@ export class VersionedMap<Key, Value> extends Version<Key, Value, Map<Key, Value
 
   /** The keys whose values may differ in the other map; `undefined` if it is no later version of this one. */
   keysChangedIn(later: ReadonlyMap<Key, Value>): IteratorObject<Key> | undefined {
-    return this.touchedUntil(later)?.keys();
+    return this.touchedUntil(later);
   }
 
   get(key: Key): Value | undefined {

@@ -27,7 +27,7 @@ export class ElementSet extends Version<Element, true, Set<Element>> implements 
 
   /** The difference; `undefined` if the other is no later version of these elements. */
   changeTo(later: Elements): ElementChange | undefined {
-    const touched = this.touchedUntil(later)?.keys().toArray();
+    const touched = this.touchedUntil(later)?.toArray();
     return (
       touched && {
         added: touched.filter((element) => !this.has(element) && later.has(element)),
