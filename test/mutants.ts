@@ -26,7 +26,9 @@ const gatedRanges = 'test/indexer/gated-ranges.test.ts';
 const compiler = 'test/compile/compile.test.ts';
 const members = 'test/compile/members.test.ts';
 const delta = 'test/indexer/delta.test.ts';
-const elementChanges = 'test/nftables/element-changes.test.ts';
+const elementSets = 'test/nftables/element-set.test.ts';
+const groupSets = 'test/compile/group-sets.test.ts';
+const versionedMaps = 'test/lib/versioned-map.test.ts';
 const ruleOrder = 'test/compile/rule-order.test.ts';
 const size = 'test/compile/size.test.ts';
 const admission = 'test/indexer/admission.test.ts';
@@ -200,7 +202,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an empty group compiles to "any"',
-    file: 'src/compile/class-shape.ts',
+    file: 'src/compile/class-draft.ts',
     find: "bucket.everyone && bucket.ports === 'any'",
     replace:
       "bucket.ports === 'any' && (bucket.everyone || [...bucket.groups].some((id) => !groups.get(id)?.members.size))",
@@ -539,11 +541,74 @@ export const mutants: readonly Mutant[] = [
     specs: [members, delta],
   },
   {
-    name: 'how a set came from another is believed of any set',
-    file: 'src/nftables/element-changes.ts',
-    find: 'if (change?.from === before) return change;',
-    replace: 'if (change) return change;',
-    specs: [elementChanges],
+    name: 'a version is taken for the next one, whichever it is',
+    file: 'src/lib/version.ts',
+    find: 'if (next.version !== later) continue;',
+    replace: '',
+    specs: [elementSets],
+  },
+  {
+    name: 'two sets that come from one change each other',
+    file: 'src/lib/version.ts',
+    find: 'this.#next === undefined && this.#changes',
+    replace: 'this.#changes',
+    specs: [elementSets],
+  },
+  {
+    name: 'an old set keeps all changes that come after it',
+    file: 'src/lib/version.ts',
+    find: 'version.#changes = this.#changes + before.size;',
+    replace: '',
+    specs: [elementSets],
+  },
+  {
+    name: 'an old set takes the changes since then in the wrong order',
+    file: 'src/lib/version.ts',
+    find: 'for (const before of steps.reverse()) for',
+    replace: 'for (const before of steps) for',
+    specs: [elementSets],
+  },
+  {
+    name: 'the plan names sets as at the last change, though they are in other editions now',
+    file: 'src/plan/editions.ts',
+    find: ' && known.editions.symmetricDifference(editions).size === 0',
+    replace: '',
+    specs: [editions, stages],
+  },
+  {
+    name: 'a map forgets what changed before the last step',
+    file: 'src/lib/version.ts',
+    find: 'steps.length === 1 ? next.before.keys()',
+    replace: 'steps.length > 0 ? next.before.keys()',
+    specs: [versionedMaps, elementSets],
+  },
+  {
+    name: 'a tuple of a port name is removed with a group that has it too',
+    file: 'src/compile/tuples.ts',
+    find: 'draft.namedPorts.get(address)?.has(port) === true',
+    replace: 'false',
+    specs: [members],
+  },
+  {
+    name: 'blocks are not cut again when members of a range of ports change',
+    file: 'src/compile/class-draft.ts',
+    find: 'isSameList(ranged, known.members.filter(isRanged), isSameEntry)',
+    replace: 'true',
+    specs: [members],
+  },
+  {
+    name: 'a chain is kept though one of its sets has another name',
+    file: 'src/compile/class-shape.ts',
+    find: ' && a?.set.name === b?.set.name',
+    replace: '',
+    specs: [members],
+  },
+  {
+    name: 'a group that grows costs all of its members again',
+    file: 'src/compile/namespace-costs.ts',
+    find: ' + cost - this.#costs.get(id)!',
+    replace: ' + cost',
+    specs: [members],
   },
   {
     name: 'what a probe has compiled is taken for what the last change has',
@@ -554,10 +619,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a set of an earlier time is changed as if it were of the last compile',
-    file: 'src/compile/set-builder.ts',
+    file: 'src/compile/group-sets.ts',
     find: ' || change.from !== before[index]',
     replace: '',
-    specs: [members],
+    specs: [groupSets],
   },
   {
     name: 'a member that changes twice is named by its last addresses alone',
@@ -569,8 +634,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a set in its second edition that changes is not held to its class',
     file: 'src/plan/conflicts.ts',
-    find: '[...others.filter(({ name }) => !chosen.has(name)), ...inUse]',
-    replace: 'others',
+    find: 'name: firstEdition(after.name)',
+    replace: 'name: after.name',
     specs: [editions, stages],
   },
   {
@@ -1024,7 +1089,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a class that writes out too much does so all the same',
-    file: 'src/compile/class-shape.ts',
+    file: 'src/compile/class-draft.ts',
     find: "sumOf('written') > Math.max(limits.maxClassElements, maxSinglePorts.ofTuples * sumOf('named'))",
     replace: "sumOf('written') > Infinity",
     specs: [size],
@@ -1108,16 +1173,16 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'what is cut is not counted before',
-    file: 'src/compile/class-shape.ts',
+    file: 'src/compile/class-draft.ts',
     find: 'return draft.exact + blocks.work +',
     replace: 'return draft.exact +',
     specs: [size],
   },
   {
     name: 'rules behind ports are not counted before they are made',
-    file: 'src/compile/class-shape.ts',
-    find: ' + countCovering(entries.map(({ ports }) => ports))',
-    replace: ' + 0 * countCovering(entries.map(({ ports }) => ports))',
+    file: 'src/compile/class-draft.ts',
+    find: 'countCovering([openPorts, ...behind, writtenBlocks().ports]) + ',
+    replace: '',
     specs: [size],
   },
   {
@@ -1452,7 +1517,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'ports are written out for however many peers',
-    file: 'src/compile/class-shape.ts',
+    file: 'src/compile/class-draft.ts',
     find: 'const isFew = peers.elements.size * single.length <= limits.maxTuples;',
     replace: 'const isFew = true;',
     specs: [compiler],
@@ -1467,7 +1532,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a foreign rule stays where it is',
     file: 'src/plan/table-plan.ts',
-    find: 'if (!wanted || isBeyondRepair(wanted, before)) ',
+    find: 'if (isBeyondRepair(wanted, before)) ',
     replace: 'if (!wanted) ',
     specs: [rewrite],
   },

@@ -126,6 +126,13 @@ export interface Chain {
  */
 export type Element = string;
 
+/** What readers need of the elements of a set: a `Set` has it, and an `ElementSet` (`element-set.ts`). */
+export interface Elements extends Iterable<Element> {
+  readonly size: number;
+  has(element: Element): boolean;
+  keys(): IteratorObject<Element>;
+}
+
 /** The catch-all element of a map without intervals. The kernel looks it up separately, after the other elements (K25). */
 export const catchAll: Element = '*';
 
@@ -134,7 +141,7 @@ export interface NftSet {
   /** Empty in a foreign set, which has no elements. The same holds for maps. */
   readonly key: readonly KeyType[];
   readonly interval: boolean;
-  readonly elements: ReadonlySet<Element>;
+  readonly elements: Elements;
   /** Packets add its elements; each expires after `seconds`, and the set holds at most `size`. `elements` is empty then. */
   readonly records?: { readonly seconds: number; readonly size: number };
 }

@@ -47,7 +47,7 @@ export function withChoiceOf(before: Table, desired: Table): Table | undefined {
   if (!held) return desired;
   const { elements } = desired.sets.get(held.name)!;
   if (held.elements.size === 0) return chooseFirst(desired, held.name);
-  const isSecond = held.elements.size === elements.size && elements.isSubsetOf(held.elements);
+  const isSecond = held.elements.size === elements.size && [...elements].every((each) => held.elements.has(each));
   return isSecond ? desired : undefined;
 }
 

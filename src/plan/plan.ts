@@ -1,4 +1,3 @@
-import { ElementChanges } from '../nftables/element-changes.ts';
 import type { Operation, Ruleset, Stage, StageName, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
 import { planRewrite } from './rewrite.ts';
@@ -22,18 +21,12 @@ export interface Plan {
  * do not meet any more. So in between, a check passes only packets that the old or the new rules pass, and drops none that both pass.
  * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied.
  * @param applied the kernel's content; a missing table does not exist
- * @param changes known differences between sets of `applied` and `desired`; the plan compares other sets
  */
-export function planStages(
-  desired: Ruleset,
-  applied: Ruleset = {},
-  changes = new ElementChanges(),
-  options: PlanOptions = {},
-): Plan {
+export function planStages(desired: Ruleset, applied: Ruleset = {}, options: PlanOptions = {}): Plan {
   const targets = tableFamilies.flatMap((family) => {
     const held = applied[family];
     const target = desired[family] ?? (held && emptied(held));
-    return target ? [{ family, target, held, plan: planTable(target, held, changes, options) }] : [];
+    return target ? [{ family, target, held, plan: planTable(target, held, options) }] : [];
   });
   const first = planOf(
     targets.map(({ family, target, held, plan }) => ({ family, plan: plan ?? planRewrite(target, held!) })),
@@ -41,7 +34,7 @@ export function planStages(
   const rewritten = targets.filter(({ plan }) => !plan);
   if (rewritten.length === 0) return first;
   const last = planOf(
-    rewritten.map(({ family, target }) => ({ family, plan: planTable(target, first.result[family], changes)! })),
+    rewritten.map(({ family, target }) => ({ family, plan: planTable(target, first.result[family])! })),
   );
   return { stages: [...first.stages, ...last.stages], result: { ...first.result, ...last.result } };
 }

@@ -1,4 +1,3 @@
-import { ElementChanges } from '../nftables/element-changes.ts';
 import { foreignIn, isForeign } from '../nftables/foreign.ts';
 import { isName } from '../nftables/name.ts';
 import { referencesOf } from '../nftables/references.ts';
@@ -16,7 +15,7 @@ import { chooseEditions, sameVerdict } from './conflicts.ts';
 import { differenceOf, type Difference, type TableDifference } from './difference.ts';
 import { mayDeny } from './denying-sets.ts';
 import { forget, withChoiceOf } from './flows.ts';
-import { inEditions } from './editions.ts';
+import { editionsIn, inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
 /** The changes of one table, one transaction per step, and its content afterwards. `empty` flushes chains that `delete` deletes with what they refer to. */
@@ -29,21 +28,21 @@ export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>>
 };
 
 export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
-const noChanges = new ElementChanges();
 
 /** Like `planStages`, for one table; `undefined` if the table needs a rewrite (`rewrite.ts`). */
 export function planTable(
   desired: Table,
   applied: Table | undefined,
-  changes: ElementChanges,
   { areFlowsDoubtful = false } = {},
 ): TablePlan | undefined {
   const before = applied ?? emptyTable;
   const target = withChoiceOf(before, desired);
-  const wanted = target && differenceOf(before, target, changes);
-  if (!wanted || isBeyondRepair(wanted, before)) return undefined;
-  const after = inEditions(target, chooseEditions(target, before, wanted, changes));
-  const difference = after === target ? wanted : differenceOf(before, after, changes);
+  if (!target) return undefined;
+  const sameEditions = inEditions(target, editionsIn(before));
+  const wanted = differenceOf(before, sameEditions);
+  if (isBeyondRepair(wanted, before)) return undefined;
+  const after = inEditions(target, chooseEditions(target, before, wanted));
+  const difference = after === sameEditions ? wanted : differenceOf(before, after);
   const switching = switchOperations(difference);
   const breaking = breakOperations(difference);
   const forgetting = forget(before, [...switching, ...breaking], after, desired, areFlowsDoubtful);
@@ -78,7 +77,7 @@ export function emptied(table: Table): Table {
 /** Whether the table found in the kernel equals the one written. */
 export function isTableLike(written: Table | undefined, found: Table | undefined): boolean {
   if (!written || !found) return written === found;
-  const difference = differenceOf(found, written, noChanges);
+  const difference = differenceOf(found, written);
   if (isBeyondRepair(difference, found)) return false;
   const operations = [makeOperations, switchOperations, breakOperations, deletions].flatMap((list) => list(difference));
   return operations.length === 0;
@@ -114,7 +113,7 @@ export function sweepTable(applied: Table): TablePlan {
   const keep = <T>(objects: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
     new Map([...objects].filter(([name]) => reachable.has(name)));
   const result: Table = { sets: keep(applied.sets), maps: keep(applied.maps), chains: keep(applied.chains) };
-  return { ...nothing, delete: deletions(differenceOf(applied, result, noChanges)), result };
+  return { ...nothing, delete: deletions(differenceOf(applied, result)), result };
 }
 
 export function makeOperations({ sets, maps, chains }: TableDifference): Change[] {

@@ -115,7 +115,7 @@ describe('flow sets (S5.21)', () => {
 
   it('are both emptied in doubt, the one that is chosen in the same transaction, after a grace period', () => {
     const held = compile(cluster);
-    const { stages, result } = planStages({ ip: held.ip! }, { ip: held.ip! }, undefined, { areFlowsDoubtful: true });
+    const { stages, result } = planStages({ ip: held.ip! }, { ip: held.ip! }, { areFlowsDoubtful: true });
     assert.deepEqual(describeStages(stages), {
       forget: [choosing.first, ...flushing('first')].sort(),
       delete: emptying('second'),

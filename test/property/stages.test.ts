@@ -108,7 +108,7 @@ describe('stages of a change (S7.3)', function () {
           const sweep = planSweep(crashed);
           crashed = apply(sweep, false);
           assert.deepEqual(sortedRuleset(crashed), sortedRuleset(sweep.result));
-          crashed = apply(planStages(desired, crashed, undefined, { areFlowsDoubtful: true }), true);
+          crashed = apply(planStages(desired, crashed, { areFlowsDoubtful: true }), true);
           assert.deepEqual(planStages(desired, crashed).stages, []);
           assert.deepEqual(planSweep(crashed).stages, []);
         }
