@@ -1,14 +1,14 @@
 import { families } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { ElementChanges } from '../nftables/element-changes.ts';
 import { overBudget, type Budgets, type Excess } from './budgets.ts';
-import { buildClass, costOf, draftClass, workOf, type BuiltClass, type ClassDraft } from './class-shape.ts';
+import { draftClass, workOf, type ClassDraft } from './class-draft.ts';
+import { buildClass, costOf, type BuiltClass } from './class-shape.ts';
+import { GroupSets, type GroupSet } from './group-sets.ts';
 import { defaultLimits, withSharedGroups, type ShapeLimits } from './shape-limits.ts';
 import type { Classification } from './classify.ts';
 import { shareOf, sizeOf, type ClassSize } from './node-budget.ts';
 import { readClass, type ClassRules } from './resolve.ts';
-import { GroupSets, type GroupSet } from './set-builder.ts';
 
 /** A class of the last ruleset. */
 export interface KnownClass {
@@ -33,7 +33,6 @@ export interface Classes {
 export interface ClassInput {
   readonly groups: Snapshot['groups'];
   readonly groupSet: GroupSet;
-  readonly changes: ElementChanges;
   /** The classes of the last compile. */
   readonly last: ReadonlyMap<string, KnownClass>;
   /** Current classes whose groups have changed since then. */
@@ -53,7 +52,7 @@ export function readersOf({ readers }: Classification, groups: Iterable<string>)
  */
 export function buildClasses(
   classification: Classification,
-  { groups, groupSet, changes, last, touched, limits }: ClassInput,
+  { groups, groupSet, last, touched, limits }: ClassInput,
   spent: ReadonlyMap<string, number>,
   budgets: Budgets,
 ): Classes {
@@ -78,7 +77,13 @@ export function buildClasses(
       size.tuples > share || (size.tuples > limits.maxClassTuples && rules.lookupsOfPort <= limits.maxLookupsOfPort);
     const sharesGroups = isLarge || limits.sharesGroups === true;
     if (same?.sharesGroups === sharesGroups) return { text, same, work: same.work };
-    const draft = draftClass(rules, groups, groupSet, isLarge ? withSharedGroups(limits) : limits, before?.built);
+    const draft = draftClass(
+      rules,
+      groups,
+      groupSet,
+      isLarge ? withSharedGroups(limits) : limits,
+      before?.built.families,
+    );
     return { text, draft, before: before?.built, size, sharesGroups, work: workOf(draft) };
   });
   const overWork = tooMuch(planned.map(({ text, work }) => [text, work]));
@@ -92,7 +97,7 @@ export function buildClasses(
       continue;
     }
     const { text, draft, before, size, sharesGroups, work } = each;
-    const after = buildClass(draft, changes, before);
+    const after = buildClass(draft, before);
     rebuilt.push(after);
     hasSameChains &&= areChainsSame(before, after);
     classes.set(text, { size, sharesGroups, work, cost: costOf(after), built: after });
@@ -118,9 +123,8 @@ function areChainsSame(before: BuiltClass | undefined, { families: after }: Buil
 export function buildNoAllows(): Readonly<Record<Direction, BuiltClass>> {
   const build = (direction: Direction): BuiltClass => {
     const rules = readClass({ direction, text: direction, rules: [] });
-    const changes = new ElementChanges();
-    const groupSet = new GroupSets().of(new Map(), 'all', changes);
-    return buildClass(draftClass(rules, new Map(), groupSet, defaultLimits), changes);
+    const groupSet = new GroupSets().of(new Map(), 'all');
+    return buildClass(draftClass(rules, new Map(), groupSet, defaultLimits));
   };
   return { ingress: build('ingress'), egress: build('egress') };
 }

@@ -1,7 +1,6 @@
 import { sorted } from '../lib/sort.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { Delta, PodKey, Snapshot } from '../model/snapshot.ts';
-import { ElementChanges } from '../nftables/element-changes.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import { assemble, classesOfAddresses, type Guard, type NoAllows, type RuleOptions } from './assemble.ts';
 import type { PodPermissions } from './base-chains.ts';
@@ -12,12 +11,12 @@ import { defaultLimits, type ShapeLimits } from './shape-limits.ts';
 import type { ClassSpec } from './class-spec.ts';
 import { classify, type Classification } from './classify.ts';
 import { fitBudgets } from './fit-budgets.ts';
+import { GroupSets } from './group-sets.ts';
 import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
 import { LeftOutMemory, withoutGroups, type Oversize } from './left-out.ts';
 import type { AddressClasses } from './links.ts';
 import { readLocal, type LocalPart } from './local-part.ts';
 import { NamespaceCosts } from './namespace-costs.ts';
-import { GroupSets } from './set-builder.ts';
 
 export interface CompileOptions {
   readonly limits?: ShapeLimits;
@@ -45,8 +44,6 @@ export interface Compiled {
   readonly localAddresses: ReadonlySet<string>;
   /** Policies without allow rules, because they or their namespace are over a budget (S9.12, S9.13). */
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
-  /** How the sets differ from those of the previous compile. */
-  readonly changes: ElementChanges;
 }
 
 /** State that the next run reuses. */
@@ -107,8 +104,7 @@ export class Compiler {
     const last = delta === 'all' ? undefined : this.#last;
     const { localChanged, groups: changedGroups } = delta === 'all' ? { localChanged: true, groups: new Map() } : delta;
     const onlyMembersChanged = last !== undefined && !localChanged;
-    const changes = new ElementChanges();
-    const groupSet = this.#groupSets.of(snapshot.groups, delta, changes);
+    const groupSet = this.#groupSets.of(snapshot.groups, delta);
 
     // 1. Everything that does not depend on group members.
     const local = onlyMembersChanged ? last.local : readLocal(snapshot, last?.local);
@@ -141,7 +137,7 @@ export class Compiler {
         // 4. Build the chains and sets of classes.
         const { groups } = snapshot;
         const touched = readersOf(classification, changedGroups.keys());
-        const input = { groups, groupSet, changes, last: last?.classes ?? new Map(), touched, limits: this.#limits };
+        const input = { groups, groupSet, last: last?.classes ?? new Map(), touched, limits: this.#limits };
         return { classification, ...buildClasses(classification, input, costs.byNamespace, budgets) };
       },
     );
@@ -158,8 +154,8 @@ export class Compiler {
       return assemble(snapshot, addresses, this.#noAllows, local.nodeSets, this.#ruleOptions);
     };
     const ruleset = areChainsSame
-      ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf), changes)
-      : keepUnchanged(build(), last?.ruleset ?? {}, changes);
+      ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf))
+      : keepUnchanged(build(), last?.ruleset ?? {});
 
     const counts = {
       classes: classes.size,
@@ -177,7 +173,6 @@ export class Compiler {
         counts,
         localAddresses,
         oversized,
-        changes,
       },
     };
   }
