@@ -119,7 +119,7 @@ export class ResourceWatch {
     }
   }
 
-  /** Protobuf only saves time and memory, so this watch never asks for it again. Returns the error for the log. */
+  /** Protobuf only saves time, so this watch never asks for it again. Returns the error for the log. */
   #fallBackToJson(error: ApiError): ApiError {
     this.#acceptsProtobuf = false;
     const { status } = error;
