@@ -42,7 +42,9 @@ export interface ClassInput {
 
 /** The classes that use one of these groups. */
 export function readersOf({ readers }: Classification, groups: Iterable<string>): Set<ClassRules> {
-  return new Set(Iterator.from(groups).flatMap((id) => readers.get(id) ?? []));
+  const found = new Set<ClassRules>();
+  for (const id of groups) for (const rules of readers.get(id) ?? []) found.add(rules);
+  return found;
 }
 
 /**

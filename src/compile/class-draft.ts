@@ -107,7 +107,7 @@ function draftFamily(
   let anyBlocks = noRanges;
   for (const bucket of buckets) {
     const { ports, lists } = bucket;
-    const sets = lists[limits.sharesGroups ? 'apart' : 'together'].map((ids) => groupSet(family, ids));
+    const sets = lists[limits.sharesGroups ? 'apart' : 'together'].map((list) => groupSet(family, list));
     const ranges = bucket.ranges[family];
     if (ports === 'any') [anyMembers, anyBlocks] = [sets, ranges];
     else {
@@ -166,9 +166,8 @@ function largest<T extends Entry<unknown>>(
   weight: (entry: T) => number,
 ): T[] {
   const heavy = entries
-    .map((entry) => ({ entry, weight: bitLength(weight(entry)) }))
-    .filter((each) => each.weight > 0)
-    .map((each) => ({ ...each, text: portTexts(each.entry.ports).join() }))
+    .filter((entry) => weight(entry) > 0)
+    .map((entry) => ({ entry, weight: bitLength(weight(entry)), text: portTexts(entry.ports).join() }))
     .sort((a, b) => compareText(a.text, b.text));
   const chosen = new Set(heavy.toSorted((a, b) => b.weight - a.weight).slice(0, limits.maxSharedLookups));
   return heavy.filter((each) => chosen.has(each)).map((each) => each.entry);

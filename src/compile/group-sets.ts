@@ -1,15 +1,14 @@
-import { shortHash } from '../lib/hash.ts';
 import { familyOf, type Family } from '../model/address.ts';
 import type { GroupId } from '../model/policy.ts';
 import type { AddressGroup, Delta, PodKey } from '../model/snapshot.ts';
 import { changeBetween, ElementSet, withChange, type ElementChange } from '../nftables/element-set.ts';
 import type { Element, Elements, NftSet } from '../nftables/ruleset.ts';
-import { familyDigit } from './names.ts';
+import type { GroupList } from './group-list.ts';
 import type { Groups } from './resolve.ts';
 import { addressType } from './set-builder.ts';
 
 /** Returns the set with the addresses of these groups. All classes with the same groups share it. */
-export type GroupSet = (family: Family, ids: readonly GroupId[]) => NftSet;
+export type GroupSet = (family: Family, list: GroupList) => NftSet;
 
 type KnownGroups = readonly (AddressGroup | undefined)[];
 
@@ -38,8 +37,8 @@ export class GroupSets {
         ? this.#byName.values()
         : new Set(delta.groups.keys().flatMap((id) => this.#byGroup.get(id) ?? []));
     for (const known of stale) update(known, groups, delta);
-    return (family, ids) => {
-      const name = namesOf(ids)[family];
+    return (family, { names, ids }) => {
+      const name = names[family];
       return (this.#byName.get(name) ?? this.#add(name, family, ids, groups)).set;
     };
   }
@@ -72,19 +71,6 @@ export class GroupSets {
     }
     return known;
   }
-}
-
-/** The names of the groups' sets. A list of groups belongs to the rules of a class, which live longer than a compile. */
-const names = new WeakMap<readonly GroupId[], Readonly<Record<Family, string>>>();
-
-function namesOf(ids: readonly GroupId[]): Readonly<Record<Family, string>> {
-  let known = names.get(ids);
-  if (!known) {
-    const hash = shortHash(ids.join(' '));
-    known = { ipv4: `pods${familyDigit.ipv4}-${hash}`, ipv6: `pods${familyDigit.ipv6}-${hash}` };
-    names.set(ids, known);
-  }
-  return known;
 }
 
 function update(known: KnownSet, groups: Groups, delta: Delta | 'all'): void {

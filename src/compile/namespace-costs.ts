@@ -108,10 +108,19 @@ class Bill {
   readonly #policies: readonly Policy[];
   readonly #groups: Groups;
   readonly #kinds: ReadonlyMap<PolicyId, number>;
+  /** Whether a policy has egress port names. */
+  readonly #hasNames: boolean;
   /** The cost of all policies together. */
   readonly cost: number;
 
-  private constructor(policies: readonly Policy[], groups: Groups, kinds: ReadonlyMap<PolicyId, number>, cost: number) {
+  private constructor(
+    policies: readonly Policy[],
+    groups: Groups,
+    kinds: ReadonlyMap<PolicyId, number>,
+    hasNames: boolean,
+    cost: number,
+  ) {
+    this.#hasNames = hasNames;
     this.#policies = policies;
     this.#groups = groups;
     this.#kinds = kinds;
@@ -122,14 +131,14 @@ class Bill {
     let cost = 0;
     for (const policy of policies) cost += costOfClasses(policy, groups, kinds);
     for (const id of new Set(policies.flatMap((policy) => [...policy.groups.keys()]))) cost += groupCost(id, groups);
-    return new Bill(policies, groups, kinds, cost);
+    return new Bill(policies, groups, kinds, policies.some(hasNamedEgress), cost);
   }
 
   /** @param growth what the groups cost more than before */
   after(groups: Groups, growth: number): Bill {
     // What a port name costs depends on more than the size of one group.
-    if (this.#policies.some(hasNamedEgress)) return Bill.of(this.#policies, groups, this.#kinds);
-    return new Bill(this.#policies, groups, this.#kinds, this.cost + growth);
+    if (this.#hasNames) return Bill.of(this.#policies, groups, this.#kinds);
+    return new Bill(this.#policies, groups, this.#kinds, false, this.cost + growth);
   }
 
   over(budget: number): readonly Cost[] {

@@ -3,6 +3,7 @@ import { holdsAddress, mergeRanges, parseAddress, type AddressRange, type Family
 import type { GroupId, Peer, PortMatch } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import { peersText, type ClassRule, type ClassSpec } from './class-spec.ts';
+import { GroupList } from './group-list.ts';
 import { flattenRules } from './flatten-rules.ts';
 import {
   maxSinglePorts,
@@ -25,7 +26,7 @@ export interface Bucket {
   /** Ascending. */
   readonly groups: readonly GroupId[];
   /** The lists of groups that have a set: all groups together, or each apart. */
-  readonly lists: Readonly<Record<'together' | 'apart', readonly (readonly GroupId[])[]>>;
+  readonly lists: Readonly<Record<'together' | 'apart', readonly GroupList[]>>;
   readonly ranges: Readonly<Record<Family, readonly AddressRange[]>>;
 }
 
@@ -119,7 +120,10 @@ function bucketOf(ports: PortSet, peers: readonly Peer[]): Bucket {
     single: ports === 'any' ? [] : singlePorts(ports, maxSinglePorts.ofTuples),
     everyone: peers.some(({ kind }) => kind === 'any'),
     groups,
-    lists: { together: groups.length > 0 ? [groups] : [], apart: groups.map((id) => [id]) },
+    lists: {
+      together: groups.length > 0 ? [new GroupList(groups)] : [],
+      apart: groups.map((id) => new GroupList([id])),
+    },
     ranges: { ipv4: ofFamily('ipv4'), ipv6: ofFamily('ipv6') },
   };
 }

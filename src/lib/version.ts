@@ -51,15 +51,21 @@ export abstract class Version<Key, Value, Store extends { readonly size: number 
 
   /**
    * Returns the next version, or this one if nothing changes.
-   * @param changes new values of keys; `undefined` removes the key
+   * @param changes new values, each key once; `undefined` removes the key
    */
   protected change(changes: Iterable<readonly [Key, Value | undefined]>): this {
-    const changed = [...new Map(changes)].filter(([key, value]) => this.valueOf(key) !== value);
+    const before = new Map<Key, Value | undefined>();
+    const changed: (readonly [Key, Value | undefined])[] = [];
+    for (const each of changes) {
+      const known = this.valueOf(each[0]);
+      if (known === each[1]) continue;
+      before.set(each[0], known);
+      changed.push(each);
+    }
     if (changed.length === 0) return this;
     const content = this.content;
     const isShared = this.#next === undefined && this.#changes <= Math.max(fewChanges, content.size);
     const store = isShared ? content : this.copyOf(content);
-    const before = new Map(changed.map(([key]) => [key, this.read(store, key)]));
     for (const [key, value] of changed) this.write(store, key, value);
     const version = this.make(store);
     if (isShared) {

@@ -27,13 +27,14 @@ export class ElementSet extends Version<Element, true, Set<Element>> implements 
 
   /** The difference; `undefined` if the other is no later version of these elements. */
   changeTo(later: Elements): ElementChange | undefined {
-    const touched = this.touchedUntil(later)?.toArray();
-    return (
-      touched && {
-        added: touched.filter((element) => !this.has(element) && later.has(element)),
-        removed: touched.filter((element) => this.has(element) && !later.has(element)),
-      }
-    );
+    const touched = this.touchedUntil(later);
+    if (!touched) return undefined;
+    const [added, removed]: [Element[], Element[]] = [[], []];
+    for (const element of touched) {
+      const isThere = later.has(element);
+      if (isThere !== this.has(element)) (isThere ? added : removed).push(element);
+    }
+    return { added, removed };
   }
 
   has(element: Element): boolean {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { VersionedMap } from '../../src/lib/versioned-map.ts';
 
-const entries = fc.array(fc.tuple(fc.nat(6).map(String), fc.nat(2)), { maxLength: 5 });
+const entries = fc.uniqueArray(fc.tuple(fc.nat(6).map(String), fc.nat(2)), { maxLength: 5, selector: ([key]) => key });
 const turns = fc.array(fc.record({ of: fc.nat(), entries }), { maxLength: 8 });
 
 describe('a versioned map', () => {
