@@ -491,6 +491,13 @@ export const mutants: readonly Mutant[] = [
     specs: [members],
   },
   {
+    name: 'what a class costs is remembered though its groups have changed',
+    file: 'src/compile/build-classes.ts',
+    find: 'const alike = touched.has(rules) ? undefined : (before',
+    replace: 'const alike = (before',
+    specs: [size, members],
+  },
+  {
     name: 'pods whose classes are others keep the chains that they had',
     file: 'src/compile/compile.ts',
     find: 'last?.classification === classification && hasSameChains',

@@ -1,4 +1,5 @@
 import { bitLength } from '../lib/bit-length.ts';
+import { once } from '../lib/once.ts';
 import { isSameList } from '../lib/is-same-list.ts';
 import { compareText } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
@@ -235,10 +236,4 @@ function readBlocks(family: Family, blocks: FamilyDraft['blocks'], ranged: reado
 function singleAddress(family: Family, address: string): AddressRange {
   const { value } = parseAddress(address)!;
   return { family, first: value, last: value };
-}
-
-/** Calls `make` when the value is first asked for. */
-function once<T extends {}>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => (made ??= make());
 }

@@ -5,7 +5,7 @@ import type { Ruleset } from '../nftables/ruleset.ts';
 import { assemble, classesOfAddresses, type Guard, type NoAllows, type RuleOptions } from './assemble.ts';
 import type { PodPermissions } from './base-chains.ts';
 import { defaultBudgets, type Budgets } from './budgets.ts';
-import { buildClasses, buildNoAllows, readersOf, type KnownClass } from './build-classes.ts';
+import { buildClasses, buildNoAllows, readersOf, type Classes, type KnownClass } from './build-classes.ts';
 import { groupSetsOf, setsOf, type BuiltClass } from './class-shape.ts';
 import { defaultLimits, type ShapeLimits } from './shape-limits.ts';
 import type { ClassSpec } from './class-spec.ts';
@@ -46,13 +46,19 @@ export interface Compiled {
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
 }
 
+/** One budget round: the classes that it gave pods, and what they cost if that was too much. */
+interface Tried {
+  readonly classification: Classification;
+  readonly measured: Classes['measured'];
+}
+
 /** State that the next run reuses. */
 interface Run {
   readonly local: LocalPart;
   readonly classification: Classification;
   /** This and `tried` have one entry for each budget round. The key is the sorted ids of the policies that the round left out. */
   readonly counted: ReadonlyMap<string, NamespaceCosts>;
-  readonly tried: ReadonlyMap<string, Classification>;
+  readonly tried: ReadonlyMap<string, Tried>;
   readonly classes: ReadonlyMap<string, KnownClass>;
   readonly ruleset: Ruleset;
 }
@@ -110,7 +116,8 @@ export class Compiler {
     const local = onlyMembersChanged ? last.local : readLocal(snapshot, last?.local);
 
     const counted = new Map<string, NamespaceCosts>();
-    const tried = new Map<string, Classification>();
+    const tried = new Map<string, Tried>();
+    const fresh = new Map<string, KnownClass>();
     const leftOut = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
     // Steps 2 to 4 repeat with more policies left out until the rest fits the budgets.
     const { made, oversized, rounds } = fitBudgets(
@@ -132,13 +139,16 @@ export class Compiler {
         // 3. Give each pod its classes.
         const key = keyOf(without);
         const known = onlyMembersChanged ? last.tried.get(key) : undefined;
-        const classification = known ?? classify(local.kinds, snapshot.policies, without, last?.classification);
-        tried.set(key, classification);
+        const classification =
+          known?.classification ?? classify(local.kinds, snapshot.policies, without, last?.classification);
         // 4. Build the chains and sets of classes.
         const { groups } = snapshot;
         const touched = readersOf(classification, changedGroups.keys());
-        const input = { groups, groupSet, last: last?.classes ?? new Map(), touched, limits: this.#limits };
-        return { classification, ...buildClasses(classification, input, costs.byNamespace, budgets) };
+        const before = { last: last?.classes ?? new Map(), measured: known?.measured ?? new Map() };
+        const input = { groups, groupSet, ...before, fresh, touched, limits: this.#limits };
+        const built = buildClasses(classification, input, costs.byNamespace, budgets);
+        tried.set(key, { classification, measured: built.measured });
+        return { classification, ...built };
       },
     );
     const { classification, classes, rebuilt, hasSameChains } = made;
