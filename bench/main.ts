@@ -83,12 +83,9 @@ async function main(): Promise<number> {
   const failed: string[] = [];
   for (const bench of wanted) {
     const already = known.filter((bar) => bar.bench === bench.name);
-    if (already.length > 0) {
-      bars.push(...already);
-      continue;
-    }
     try {
-      bars.push(...(await runBench(bench)).map((result) => ({ bench: bench.name, ...result })));
+      const measured = already.length > 0 ? already : await runBench(bench);
+      bars.push(...measured.map((result) => ({ ...result, bench: bench.name })));
     } catch (error) {
       // The others may have taken most of an hour.
       failed.push(bench.name);
