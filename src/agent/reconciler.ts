@@ -199,7 +199,7 @@ export class Reconciler {
     }
   }
 
-  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. Nobody can tell what another program has added to flow sets. */
+  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. What another program has added to flow sets looks like what packets add. */
   async #inspect(): Promise<void> {
     this.#readBy = undefined;
     if (!this.#applied) return;

@@ -7,7 +7,7 @@ export interface ElementChange {
   readonly removed: readonly Element[];
 }
 
-/** Elements of which a changed version costs as much as the elements that it changes. The difference of both is known, and nobody need compare them. */
+/** A set of elements. A changed version costs as much as the elements that it changes. The versions know their difference, so the plan does not compare them. */
 export class ElementSet extends Version<Element, true, Set<Element>> implements Elements {
   readonly size: number;
 
