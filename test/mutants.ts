@@ -3232,7 +3232,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: a batch has no limit of bytes',
     file: 'src/nftables/element-batch.ts',
-    find: 'bytes.length <= elementBatchLimits.bytes',
+    find: 'bytes.length <= most',
     replace: 'bytes.length > 0',
     specs: [elementBatch],
   },
@@ -3246,15 +3246,29 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: a missing answer counts as an acknowledgement',
     file: 'src/nftables/batch-answer.ts',
-    find: "isComplete ? 'applied' : 'unknown'",
-    replace: "'applied'",
+    find: 'isWhole && answers.some(({ sequence }) => sequence === last)',
+    replace: 'isWhole',
     specs: [batchAnswer],
+  },
+  {
+    name: 'netlink: lost answers are acknowledgements',
+    file: 'src/nftables/batch-answer.ts',
+    find: 'isWhole && answers.some(',
+    replace: 'answers.some(',
+    specs: [batchAnswer],
+  },
+  {
+    name: 'netlink: the first request is acknowledged, and not the last',
+    file: 'src/nftables/element-batch.ts',
+    find: 'index === requests - 1 ? flags.acknowledge',
+    replace: 'index === 0 ? flags.acknowledge',
+    specs: [elementBatch],
   },
   {
     name: 'netlink: the answers to another batch count',
     file: 'src/nftables/batch-answer.ts',
-    find: 'sequence < begin || sequence > end',
-    replace: 'sequence > end',
+    find: 'sequence < begin || sequence > last + 1',
+    replace: 'sequence > last + 1',
     specs: [batchAnswer],
   },
   {

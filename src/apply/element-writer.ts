@@ -102,14 +102,20 @@ export function openElementWriter({
 /** The kernel has answered before it returns from the write, so all answers wait. */
 function judge(batch: ElementBatch, socket: NetlinkSocket): ReturnType<typeof judgeAnswers> {
   const answers: Answer[] = [];
-  try {
-    for (let datagram = socket.receive(); datagram; datagram = socket.receive()) {
-      const read = readAnswers(datagram);
-      if (!read) return 'unknown';
-      answers.push(...read);
+  let isWhole = true;
+  for (;;) {
+    let datagram: Uint8Array | undefined;
+    try {
+      datagram = socket.receive();
+    } catch (error) {
+      // The kernel says once that it had no room for an answer. The answers that had room still wait.
+      if (!isWhole || (error as NodeJS.ErrnoException).code !== 'ENOBUFS') return 'unknown';
+      isWhole = false;
+      continue;
     }
-  } catch {
-    return 'unknown';
+    if (!datagram) return judgeAnswers(batch, answers, isWhole);
+    const read = readAnswers(datagram);
+    if (!read) return 'unknown';
+    answers.push(...read);
   }
-  return judgeAnswers(batch, answers);
 }

@@ -32,16 +32,17 @@ export function readAnswers(datagram: Uint8Array): Answer[] | undefined {
 }
 
 /**
- * The kernel answers when it has committed or aborted the whole batch: each request with its own result, also after an abort. If the commit itself
- * fails, it first reports the error for the begin (`nfnetlink_rcv_batch`; K38). So any error means that nothing has changed.
+ * The kernel answers when it has committed or aborted the whole batch: each request that failed, and the last one with its own result, also after an abort.
+ * If the commit itself fails, it first reports the error for the begin (`nfnetlink_rcv_batch`; K38). So any error means that nothing has changed.
+ * @param isWhole false if the kernel had no room for all its answers
  */
-export function judgeAnswers({ begin, requests }: ElementBatch, answers: readonly Answer[]): BatchOutcome {
-  const end = begin + requests + 1;
-  if (answers.some(({ sequence }) => sequence < begin || sequence > end)) return 'unknown';
+export function judgeAnswers(
+  { begin, requests }: ElementBatch,
+  answers: readonly Answer[],
+  isWhole = true,
+): BatchOutcome {
+  const last = begin + requests;
+  if (answers.some(({ sequence }) => sequence < begin || sequence > last + 1)) return 'unknown';
   if (answers.some(({ error }) => error !== 0)) return 'refused';
-  const acknowledged = new Set(answers.map(({ sequence }) => sequence));
-  const isComplete = Array.from({ length: requests }, (_, index) => begin + 1 + index).every((each) =>
-    acknowledged.has(each),
-  );
-  return isComplete ? 'applied' : 'unknown';
+  return isWhole && answers.some(({ sequence }) => sequence === last) ? 'applied' : 'unknown';
 }

@@ -12,10 +12,10 @@ export interface ElementBatch {
 }
 
 /**
- * Limits of a batch. The length of an attribute has 16 bits, and one attribute holds all elements of a request. The kernel answers each request, and the
- * answers must fit in the buffer of a socket (net.core.rmem_default).
+ * Limits of a batch. The length of an attribute has 16 bits, and one attribute holds all elements of a request. The whole batch must fit in the buffer of
+ * a socket (net.core.wmem_default: 212,992 bytes unless the node says otherwise).
  */
-export const elementBatchLimits = { bytes: 60_000, requests: 100 } as const;
+export const elementBatchLimits = { requests: 1_000, requestBytes: 60_000, bytes: 160_000 } as const;
 
 /** linux/netfilter/nfnetlink.h, nf_tables.h */
 const subsystem = 10;
@@ -51,7 +51,8 @@ const widths: Readonly<Record<KeyType, number | undefined>> = {
 
 /**
  * Encodes operations on elements of plain sets and maps as one transaction of the kernel (nfnetlink). Returns `undefined` for everything else: only nft
- * knows intervals, sets that packets fill, and objects that are not elements.
+ * knows intervals, sets that packets fill, and objects that are not elements. Only the last request asks for an acknowledgement: the kernel answers it
+ * when all are done, and answers each request that failed.
  * @param begin the first of the sequence numbers, one for each request and two more
  */
 export function encodeElementBatch(operations: readonly Operation[], begin: number): ElementBatch | undefined {
@@ -62,7 +63,9 @@ export function encodeElementBatch(operations: readonly Operation[], begin: numb
   bytes.message({ ...frame, type: types.begin, sequence: begin });
   for (const [index, operation] of operations.entries()) {
     const request = requestOf(operation);
-    if (!request || !writeRequest(bytes, request, operation.family, begin + 1 + index)) return undefined;
+    const acknowledge = index === requests - 1 ? flags.acknowledge : 0;
+    const header = { flags: acknowledge, sequence: begin + 1 + index, family: families[operation.family] };
+    if (!request || !writeRequest(bytes, request, header)) return undefined;
   }
   bytes.message({ ...frame, type: types.end, sequence: begin + 1 + requests });
   return { bytes: bytes.take(), begin, requests };
@@ -96,19 +99,20 @@ function requestOf(operation: Operation): Request | undefined {
 }
 
 /** Returns false if this request is for nft. The bytes are useless then. */
-function writeRequest(bytes: NetlinkBytes, request: Request, family: TableFamily, sequence: number): boolean {
-  const { object, does, elements } = request;
+function writeRequest(
+  bytes: NetlinkBytes,
+  { object, does, elements }: Request,
+  header: { readonly flags: number; readonly sequence: number; readonly family: number },
+): boolean {
   if (object.interval || elements.length === 0) return false;
-  const requestFlags = flags.request | flags.acknowledge | (does === 'add' ? flags.create : 0);
-  const header = { type: types[does], flags: requestFlags, sequence, family: families[family], resource: 0 };
+  const requestFlags = header.flags | flags.request | (does === 'add' ? flags.create : 0);
+  const most = Math.min(bytes.length + elementBatchLimits.requestBytes, elementBatchLimits.bytes);
   let isWritten = true;
-  bytes.message(header, () => {
+  bytes.message({ ...header, type: types[does], flags: requestFlags, resource: 0 }, () => {
     bytes.text(list.table, tableName);
     bytes.text(list.set, object.name);
     bytes.nest(list.elements, () => {
-      isWritten = elements.every(
-        (entry) => writeElement(bytes, object.key, ...entry) && bytes.length <= elementBatchLimits.bytes,
-      );
+      isWritten = elements.every((entry) => writeElement(bytes, object.key, ...entry) && bytes.length <= most);
     });
   });
   return isWritten;

@@ -138,15 +138,25 @@ describe('elements that are written by netlink', function () {
     const many = (from: number, count: number): Operation[] =>
       Array.from({ length: count }, (_, index) => add(`10.1.${(from + index) >> 8}.${(from + index) & 255}`));
     assert.ok(await writer.write(many(0, elementBatchLimits.requests)));
-    assert.ok(!(await writer.write(many(1000, elementBatchLimits.requests + 1))));
+    assert.ok(!(await writer.write(many(10_000, elementBatchLimits.requests + 1))));
     const wide = (second: number, count: number): Operation =>
       add(...Array.from({ length: count }, (_, index) => `10.${second}.${index >> 8}.${index & 255}`));
     // An element of this set takes 16 bytes.
-    const most = Math.floor((elementBatchLimits.bytes - 100) / 16);
+    const most = Math.floor((elementBatchLimits.requestBytes - 100) / 16);
     assert.ok(await writer.write([wide(2, most)]));
     assert.ok(!(await writer.write([wide(3, most + 100)])));
+    assert.ok(await writer.write([wide(3, most), wide(4, most)]));
     const { size } = kernel.list().ip!.sets.get('s')!.elements;
-    assert.equal(size, 1 + elementBatchLimits.requests + most);
+    assert.equal(size, 1 + elementBatchLimits.requests + 3 * most);
+  });
+
+  it('are refused, and later ones written, if more fail than the kernel has room for answers', async () => {
+    load(standing);
+    const missing = Array.from({ length: elementBatchLimits.requests }, (_, index) =>
+      remove(`10.9.${index >> 8}.${index & 255}`),
+    );
+    assert.equal(await writer.write(missing), false);
+    assert.ok(await writer.write([add('10.0.0.2')]));
   });
 
   it('are for nft where there is no socket', async () => {

@@ -11,7 +11,7 @@ const operations: Operation[] = [
 ];
 
 type Answers = (sequences: readonly number[]) => readonly (readonly [sequence: number, error: number])[];
-const acknowledged: Answers = ([, ...requests]) => requests.slice(0, -1).map((each) => [each, 0]);
+const acknowledged: Answers = ([, ...requests]) => [[requests.at(-2)!, 0]];
 
 /** A kernel that answers the sequence numbers of a batch. */
 class FakeSocket implements NetlinkSocket {
@@ -19,8 +19,9 @@ class FakeSocket implements NetlinkSocket {
   isClosed = false;
   answers: Answers = acknowledged;
   failure: Error | undefined;
-  /** The kernel had no room for its answers. */
-  isOverrun = false;
+  /** How many reads say that the kernel had no room for an answer. */
+  overruns = 0;
+  isBroken = false;
   readonly #waiting: Uint8Array[] = [];
 
   sending = (): void => {};
@@ -35,7 +36,11 @@ class FakeSocket implements NetlinkSocket {
   }
 
   receive(): Uint8Array | undefined {
-    if (this.isOverrun) throw new Error('ENOBUFS');
+    if (this.overruns > 0) {
+      this.overruns--;
+      throw Object.assign(new Error('read'), { code: 'ENOBUFS' });
+    }
+    if (this.isBroken) throw Object.assign(new Error('read'), { code: 'EBADF' });
     return this.#waiting.shift();
   }
 
@@ -95,6 +100,9 @@ describe('a writer of elements', () => {
     assert.equal(await writer.write(operations), false);
     sockets[0]!.answers = (sequences) => [[sequences[0]!, 16], ...acknowledged(sequences)];
     assert.equal(await writer.write(operations), false, 'a commit that fails');
+    sockets[0]!.answers = ([, first]) => [[first!, 2]];
+    sockets[0]!.overruns = 1;
+    assert.equal(await writer.write(operations), false, 'more errors than the kernel has room for');
     sockets[0]!.answers = acknowledged;
     assert.equal(await writer.write(operations), true);
     assert.deepEqual([sockets.length, paused], [1, []]);
@@ -111,7 +119,9 @@ describe('a writer of elements', () => {
     'does not answer': (socket) => (socket.answers = () => []),
     'answers one request of two': (socket) => (socket.answers = ([, first]) => [[first!, 0]]),
     'answers another batch': (socket) => (socket.answers = (all) => [...acknowledged(all), [all[0]! - 1, 0]]),
-    'loses answers': (socket) => (socket.isOverrun = true),
+    'loses answers': (socket) => (socket.overruns = 1),
+    'loses answers again and again': (socket) => (socket.overruns = Infinity),
+    'cannot be read': (socket) => (socket.isBroken = true),
   };
   for (const [title, spoil] of Object.entries(unknown)) {
     it(`says that the result is unknown if the kernel ${title}, and leaves the next change to nft`, async () => {

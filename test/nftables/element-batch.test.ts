@@ -64,14 +64,14 @@ describe('a batch of elements', () => {
     });
   }
 
-  it('begins and ends as a transaction of nf_tables, and asks for an acknowledgement of each request', () => {
+  it('begins and ends as a transaction of nf_tables, and asks for an acknowledgement of the last request', () => {
     const { bytes } = encodeElementBatch([add(['10.0.0.1']), add(['10.0.0.2'])], 7)!;
     const messages = messagesOf(bytes);
     assert.deepEqual(
       messages.map((each) => [each.readUInt16LE(4), each.readUInt16LE(6), each.readUInt32LE(8)]),
       [
         [0x10, 1, 7],
-        [0xa0c, 0x405, 8],
+        [0xa0c, 0x401, 8],
         [0xa0c, 0x405, 9],
         [0x11, 1, 10],
       ],
@@ -100,7 +100,7 @@ describe('a batch of elements', () => {
   }
 
   it('has as many requests and bytes as the limits say, and not more', () => {
-    const { bytes: most, requests } = elementBatchLimits;
+    const { bytes: mostOfAll, requestBytes: most, requests } = elementBatchLimits;
     const many = (count: number): Operation[] => Array.from({ length: count }, () => add(['10.0.0.1']));
     assert.equal(encodeElementBatch(many(requests), 1)?.requests, requests);
     assert.equal(encodeElementBatch(many(requests + 1), 1), undefined);
@@ -111,6 +111,13 @@ describe('a batch of elements', () => {
     const fitting = Math.floor((most - size(1)!) / each);
     assert.ok(size(fitting)! <= most);
     assert.equal(size(fitting + 20), undefined);
+    const several = (count: number): number | undefined =>
+      encodeElementBatch(
+        Array.from({ length: count }, () => wide(fitting - 1)),
+        1,
+      )?.bytes.length;
+    assert.ok(several(2)! > most && several(2)! <= mostOfAll);
+    assert.equal(several(3), undefined);
   });
 
   it('holds elements of every type of key', () => {
