@@ -17,7 +17,7 @@ import { readClusterState } from './cluster-state.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { CniNetwork } from './cni.ts';
 import { networkConfig } from './cni-config.ts';
-import type { LabCni } from './cni-config.ts';
+import type { LabNetwork } from './cni-config.ts';
 import { LabError } from './error.ts';
 import { Fabric } from './fabric.ts';
 import type { FabricOptions } from './fabric.ts';
@@ -45,7 +45,8 @@ export interface LabOptions extends FabricOptions {
   /** Must be unique among running labs. */
   readonly name?: string;
   readonly nodes?: number;
-  readonly cni?: LabCni;
+  /** Default: bridge. */
+  readonly cni?: LabNetwork;
   readonly family?: LabFamily;
   readonly stateRoot?: string;
   /** API objects and outside hosts (host.ts). */
