@@ -147,7 +147,7 @@ export const suites: readonly Suite[] = [
     name: 'lab',
     kind: 'kernel',
     proves: 'the lab works as the tests expect: CNI plugins, pods, Services, API server',
-    files: ['test/lab/*/**/*.test.ts', 'test/lab/[!cp]*.test.ts', 'test/lab/{cni,pod-process}.test.ts'],
+    files: ['test/lab/*/**/*.test.ts', 'test/lab/[!cp]*.test.ts', 'test/lab/{cni,config-list,pod-process}.test.ts'],
     from: 'test',
     seconds: 60,
   },
