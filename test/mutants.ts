@@ -62,6 +62,7 @@ const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
 const protobuf = 'test/watch/protobuf.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
+const startReadings = 'test/agent/start-readings.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
@@ -813,6 +814,13 @@ export const mutants: readonly Mutant[] = [
     find: 'if (current.has(name)) chosen.delete(name);',
     replace: 'if (current.has(name)) chosen.add(name);',
     specs: [editions],
+  },
+  {
+    name: 'a doubt from before the first reading asks for a second',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (!this.#applied) return;\n    const now',
+    replace: 'const now',
+    specs: [startReadings],
   },
   {
     name: 'rules are written before all first lists are in',
