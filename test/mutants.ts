@@ -62,6 +62,7 @@ const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
 const protobuf = 'test/watch/protobuf.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
+const startReadings = 'test/agent/start-readings.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
 const conntrack = 'test/impact/conntrack.test.ts';
@@ -813,6 +814,13 @@ export const mutants: readonly Mutant[] = [
     find: 'if (current.has(name)) chosen.delete(name);',
     replace: 'if (current.has(name)) chosen.add(name);',
     specs: [editions],
+  },
+  {
+    name: 'a doubt from before the first reading asks for a second',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (!this.#applied) return;\n    const now',
+    replace: 'const now',
+    specs: [startReadings],
   },
   {
     name: 'rules are written before all first lists are in',
@@ -3161,14 +3169,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'netlink: the fields of a key are not padded',
-    file: 'src/nftables/element-batch.ts',
+    file: 'src/nftables/netlink-constants.ts',
     find: 'key.length > 1 ? aligned(width) : width',
     replace: 'width',
     specs: [elementBatch],
   },
   {
     name: 'netlink: a single field is padded',
-    file: 'src/nftables/element-batch.ts',
+    file: 'src/nftables/netlink-constants.ts',
     find: 'key.length > 1 ? aligned(width) : width',
     replace: 'aligned(width)',
     specs: [elementBatch],
@@ -3182,7 +3190,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'netlink: a jump is written as a goto',
-    file: 'src/nftables/element-batch.ts',
+    file: 'src/nftables/netlink-constants.ts',
     find: '  jump: -3,\n',
     replace: '  jump: -4,\n',
     specs: [elementBatch],
@@ -3190,13 +3198,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: the catch-all element has no flag',
     file: 'src/nftables/element-batch.ts',
-    find: 'else bytes.number(parts.flags, catchAllFlag);',
+    find: 'else bytes.number(elementAttributes.flags, catchAllFlag);',
     replace: '',
     specs: [elementBatch],
   },
   {
     name: 'netlink: the tables of a family go to another',
-    file: 'src/nftables/element-batch.ts',
+    file: 'src/nftables/netlink-constants.ts',
     find: 'ip: 2, ip6: 10, bridge: 7',
     replace: 'ip: 2, ip6: 10, bridge: 1',
     specs: [elementBatch],
@@ -3204,15 +3212,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: ranges are written as single elements',
     file: 'src/nftables/element-batch.ts',
-    find: 'width === undefined || first !== last',
-    replace: 'width === undefined || first > last',
+    find: 'if (first !== last) return undefined;',
+    replace: 'if (first > last) return undefined;',
     specs: [elementBatch],
   },
   {
     name: 'netlink: elements of interval sets are written',
     file: 'src/nftables/element-batch.ts',
-    find: 'if (object.interval || elements.length === 0)',
-    replace: 'if (elements.length === 0)',
+    find: 'object.interval || elements.length === 0',
+    replace: 'elements.length === 0',
     specs: [elementBatch],
   },
   {
@@ -3260,8 +3268,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: the first request is acknowledged, and not the last',
     file: 'src/nftables/element-batch.ts',
-    find: 'index === requests - 1 ? flags.acknowledge',
-    replace: 'index === 0 ? flags.acknowledge',
+    find: 'index === requests - 1 ? messageFlags.acknowledge',
+    replace: 'index === 0 ? messageFlags.acknowledge',
     specs: [elementBatch],
   },
   {

@@ -96,7 +96,8 @@ export function startLoops(
     async takeLock() {
       const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
       ready.report('lock', undefined);
-      kernel.begin(signal);
+      // A read that begins before nft monitor listens would have to be repeated.
+      void drift.firstStart.then(() => kernel.begin(signal));
       // If nft cannot list the tables, the kernel may hold rules, which are newer than the saved state.
       source.open((await hasOurTables(exec, signal).catch(() => undefined)) ?? true);
       watchDenials();

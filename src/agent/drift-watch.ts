@@ -66,6 +66,7 @@ const restShare = 9;
 export class DriftWatch {
   readonly #options: DriftWatchOptions;
   readonly #tracker = new TransactionTracker();
+  readonly #firstStart = Promise.withResolvers<void>();
   #monitor: NftMonitor | undefined;
   #isListening = false;
   #transactions = 0;
@@ -76,6 +77,11 @@ export class DriftWatch {
 
   constructor(options: DriftWatchOptions) {
     this.#options = options;
+  }
+
+  /** Resolves when the first `nft monitor` listens or has failed. A read that begins earlier may miss changes, so it must be repeated. */
+  get firstStart(): Promise<void> {
+    return this.#firstStart.promise;
   }
 
   /** Wraps the kernel, so that the tracker counts the agent's writes and full reads. */
@@ -156,6 +162,7 @@ export class DriftWatch {
       if (clock.now() - listeningSince > backoff.maxMs) this.#failures = 0;
       const retryIn = backoffDelay(this.#failures++, backoff, () => clock.random());
       this.#startAt = clock.now() + retryIn;
+      this.#firstStart.resolve();
       events.deaf(reason, retryIn);
     };
     void monitor.ended.then(ended);
@@ -165,6 +172,7 @@ export class DriftWatch {
         listeningSince = clock.now();
         this.#isListening = true;
         this.#tracker.missed();
+        this.#firstStart.resolve();
         events.listening();
       },
       (error: unknown) => ended(error instanceof Error ? error.message : String(error)),

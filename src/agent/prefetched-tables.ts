@@ -7,7 +7,7 @@ export const maxPrefetchAgeMs = 10_000;
 
 /** KernelTables that can start to read before `observe` is called. */
 export interface PrefetchedTables extends KernelTables {
-  /** Starts to read. Call it once this agent is the only one that writes. */
+  /** Starts to read, unless `observe` was called before. Call it once this agent is the only one that writes. */
   begin(signal: AbortSignal): void;
 }
 
@@ -17,15 +17,18 @@ export interface PrefetchedTables extends KernelTables {
  * the first change it checks the chains that every packet meets.
  */
 export function prefetchTables(kernel: KernelTables, clock: Pick<Clock, 'now'>): PrefetchedTables {
+  let isObserved = false;
   let early: { readonly reading: ReturnType<KernelTables['observe']>; readonly begunAt: number } | undefined;
   return {
     begin(signal) {
+      if (isObserved) return;
       early = { reading: heapGrowth.during(() => kernel.observe(signal)), begunAt: clock.now() };
       // `observe` reports the error. Without a call of `observe`, it must not be an unhandled rejection.
       early.reading.catch(() => {});
     },
     async observe(signal) {
       const taken = early;
+      isObserved = true;
       early = undefined;
       if (!taken || clock.now() - taken.begunAt > maxPrefetchAgeMs) return kernel.observe(signal);
       return taken.reading;

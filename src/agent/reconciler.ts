@@ -142,13 +142,14 @@ export class Reconciler {
 
   /**
    * Another program has changed any part of our tables (S7.18), or may have: they are read, between two changes of ours, and what is not as it was
-   * written is brought back. If it is not certain, changes come first for a while.
+   * written is brought back. If it is not certain, changes come first for a while. While what the kernel holds is not known, this does nothing: the next
+   * run reads it, and the drift watch asks again if that read began too early.
    */
   suspect(isCertain: boolean): void {
+    if (!this.#applied) return;
     const now = this.#clock.now();
     this.#readBy = Math.min(this.#readBy ?? Infinity, isCertain ? now : now + longestDoubt);
-    // Where what the kernel holds is not known, the next run reads it.
-    if (this.#applied) this.#start();
+    this.#start();
   }
 
   /** For how long a run has been under way without any of its steps coming to an end, in milliseconds; 0 between runs. */

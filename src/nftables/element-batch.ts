@@ -1,6 +1,21 @@
 import { readElement } from './component.ts';
-import { aligned, NetlinkBytes } from './netlink-bytes.ts';
-import type { Element, ElementVerdict, KeyType, NftSet, Operation, TableFamily, VerdictMap } from './ruleset.ts';
+import { NetlinkBytes } from './netlink-bytes.ts';
+import {
+  batchResource,
+  catchAllFlag,
+  dataAttributes,
+  elementAttributes,
+  familyNumbers,
+  keyFields,
+  listAttributes,
+  listItem,
+  messageFlags,
+  messageTypes,
+  verdictAttributes,
+  verdictCodes,
+  type KeyField,
+} from './netlink-constants.ts';
+import type { Element, ElementVerdict, KeyType, NftSet, Operation, VerdictMap } from './ruleset.ts';
 import { catchAll, tableName } from './ruleset.ts';
 
 /** One transaction, in the form in which the kernel takes it. */
@@ -17,38 +32,6 @@ export interface ElementBatch {
  */
 export const elementBatchLimits = { requests: 1_000, requestBytes: 60_000, bytes: 160_000 } as const;
 
-/** linux/netfilter/nfnetlink.h, nf_tables.h */
-const subsystem = 10;
-const types = { begin: 0x10, end: 0x11, add: (subsystem << 8) | 12, delete: (subsystem << 8) | 14 } as const;
-const flags = { request: 1, acknowledge: 4, create: 0x400 } as const;
-const families: Readonly<Record<TableFamily, number>> = { ip: 2, ip6: 10, bridge: 7 };
-/** NFTA_SET_ELEM_LIST_…, NFTA_LIST_ELEM, NFTA_SET_ELEM_…, NFTA_DATA_…, NFTA_VERDICT_… */
-const list = { table: 1, set: 2, elements: 3 } as const;
-const item = 1;
-const parts = { key: 1, data: 2, flags: 3 } as const;
-const data = { value: 1, verdict: 2 } as const;
-const verdictParts = { code: 1, chain: 2 } as const;
-const catchAllFlag = 2;
-const codes: Readonly<Record<ElementVerdict['kind'], number>> = {
-  drop: 0,
-  accept: 1,
-  continue: -1,
-  jump: -3,
-  goto: -4,
-  return: -5,
-};
-
-/** Bytes of a field. An interface index is in the byte order of the machine. Only packets add such elements, so this encodes none. */
-const widths: Readonly<Record<KeyType, number | undefined>> = {
-  ipv4_addr: 4,
-  ipv6_addr: 16,
-  inet_proto: 1,
-  inet_service: 2,
-  ifname: 16,
-  ether_addr: 6,
-  iface_index: undefined,
-};
-
 /**
  * Encodes operations on elements of plain sets and maps as one transaction of the kernel (nfnetlink). Returns `undefined` for everything else: only nft
  * knows intervals, sets that packets fill, and objects that are not elements. Only the last request asks for an acknowledgement: the kernel answers it
@@ -59,15 +42,15 @@ export function encodeElementBatch(operations: readonly Operation[], begin: numb
   const requests = operations.length;
   if (requests === 0 || requests > elementBatchLimits.requests) return undefined;
   const bytes = new NetlinkBytes();
-  const frame = { flags: flags.request, family: 0, resource: subsystem };
-  bytes.message({ ...frame, type: types.begin, sequence: begin });
+  const frame = { flags: messageFlags.request, family: 0, resource: batchResource };
+  bytes.message({ ...frame, type: messageTypes.batchBegin, sequence: begin });
   for (const [index, operation] of operations.entries()) {
     const request = requestOf(operation);
-    const acknowledge = index === requests - 1 ? flags.acknowledge : 0;
-    const header = { flags: acknowledge, sequence: begin + 1 + index, family: families[operation.family] };
+    const acknowledge = index === requests - 1 ? messageFlags.acknowledge : 0;
+    const header = { flags: acknowledge, sequence: begin + 1 + index, family: familyNumbers[operation.family] };
     if (!request || !writeRequest(bytes, request, header)) return undefined;
   }
-  bytes.message({ ...frame, type: types.end, sequence: begin + 1 + requests });
+  bytes.message({ ...frame, type: messageTypes.batchEnd, sequence: begin + 1 + requests });
   return { bytes: bytes.take(), begin, requests };
 }
 
@@ -104,15 +87,17 @@ function writeRequest(
   { object, does, elements }: Request,
   header: { readonly flags: number; readonly sequence: number; readonly family: number },
 ): boolean {
-  if (object.interval || elements.length === 0) return false;
-  const requestFlags = header.flags | flags.request | (does === 'add' ? flags.create : 0);
+  const fields = keyFields(object.key);
+  if (!fields || object.interval || elements.length === 0) return false;
+  const requestFlags = header.flags | messageFlags.request | (does === 'add' ? messageFlags.create : 0);
   const most = Math.min(bytes.length + elementBatchLimits.requestBytes, elementBatchLimits.bytes);
   let isWritten = true;
-  bytes.message({ ...header, type: types[does], flags: requestFlags, resource: 0 }, () => {
-    bytes.text(list.table, tableName);
-    bytes.text(list.set, object.name);
-    bytes.nest(list.elements, () => {
-      isWritten = elements.every((entry) => writeElement(bytes, object.key, ...entry) && bytes.length <= most);
+  const type = does === 'add' ? messageTypes.addElements : messageTypes.deleteElements;
+  bytes.message({ ...header, type, flags: requestFlags, resource: 0 }, () => {
+    bytes.text(listAttributes.table, tableName);
+    bytes.text(listAttributes.set, object.name);
+    bytes.nest(listAttributes.elements, () => {
+      isWritten = elements.every((entry) => writeElement(bytes, object.key, fields, ...entry) && bytes.length <= most);
     });
   });
   return isWritten;
@@ -121,33 +106,35 @@ function writeRequest(
 function writeElement(
   bytes: NetlinkBytes,
   key: readonly KeyType[],
+  fields: readonly KeyField[],
   element: Element,
   verdict: ElementVerdict | undefined,
 ): boolean {
-  const value = element === catchAll ? undefined : encodeKey(key, element);
+  const value = element === catchAll ? undefined : encodeKey(key, fields, element);
   if (element !== catchAll && !value) return false;
-  bytes.nest(item, () => {
-    if (value) bytes.nest(parts.key, () => bytes.value(data.value, value));
-    else bytes.number(parts.flags, catchAllFlag);
-    if (verdict) bytes.nest(parts.data, () => bytes.nest(data.verdict, () => writeVerdict(bytes, verdict)));
+  bytes.nest(listItem, () => {
+    if (value) bytes.nest(elementAttributes.key, () => bytes.value(dataAttributes.value, value));
+    else bytes.number(elementAttributes.flags, catchAllFlag);
+    if (verdict)
+      bytes.nest(elementAttributes.data, () => bytes.nest(dataAttributes.verdict, () => writeVerdict(bytes, verdict)));
   });
   return true;
 }
 
 function writeVerdict(bytes: NetlinkBytes, verdict: ElementVerdict): void {
-  bytes.number(verdictParts.code, codes[verdict.kind]);
-  if ('chain' in verdict) bytes.text(verdictParts.chain, verdict.chain);
+  bytes.number(verdictAttributes.code, verdictCodes[verdict.kind]);
+  if ('chain' in verdict) bytes.text(verdictAttributes.chain, verdict.chain);
 }
 
-/** The key of an element as packets have it: fields in network byte order; each field of several is padded with zeros to a multiple of four bytes. */
-function encodeKey(key: readonly KeyType[], element: Element): Uint8Array | undefined {
-  const fields = readElement(key, element);
-  if (!fields) return undefined;
+/** The key of an element as packets have it. */
+function encodeKey(key: readonly KeyType[], fields: readonly KeyField[], element: Element): Uint8Array | undefined {
+  const values = readElement(key, element);
+  if (!values) return undefined;
   const encoded: Buffer[] = [];
-  for (const [index, { first, last }] of fields.entries()) {
-    const width = widths[key[index]!];
-    if (width === undefined || first !== last) return undefined;
-    const field = Buffer.alloc(key.length > 1 ? aligned(width) : width);
+  for (const [index, { first, last }] of values.entries()) {
+    if (first !== last) return undefined;
+    const { width, space } = fields[index]!;
+    const field = Buffer.alloc(space);
     field.write(first.toString(16).padStart(2 * width, '0'), 'hex');
     encoded.push(field);
   }

@@ -89,6 +89,30 @@ describe('DriftWatch', () => {
     clock.advance(lookMs * 9);
   }
 
+  it('says when the first nft listens, or has failed', async () => {
+    for (const [happens, step] of [
+      ['listens', (monitor: FakeMonitor) => monitor.listen()],
+      ['fails', (monitor: FakeMonitor) => monitor.end('nft was ended by SIGSEGV')],
+    ] as const) {
+      const started: FakeMonitor[] = [];
+      const first = new DriftWatch({
+        clock,
+        startMonitor(told) {
+          started.push(new FakeMonitor(told));
+          return started.at(-1)!;
+        },
+        events: { listening: () => {}, deaf: () => {} },
+      });
+      let isSaid = false;
+      void first.firstStart.then(() => (isSaid = true));
+      await first.look(reconciler);
+      await new Promise(setImmediate);
+      assert.ok(!isSaid);
+      await step(started[0]!);
+      assert.ok(isSaid, happens);
+    }
+  });
+
   it('wants a look once it listens, for what was before', async () => {
     await expectSuspicion(true);
     await observe();

@@ -19,7 +19,9 @@ describe('a reading that begins before it is asked for', () => {
   let readings: number;
   let kernel: PrefetchedTables;
 
-  beforeEach(() => {
+  beforeEach(open);
+
+  function open(): void {
     nft = new FakeNft(empty);
     clock = new ManualClock();
     readings = 0;
@@ -32,7 +34,7 @@ describe('a reading that begins before it is asked for', () => {
       run: nft.run.bind(nft),
     };
     kernel = prefetchTables(counted, clock);
-  });
+  }
 
   it('counts once', async () => {
     kernel.begin(signal);
@@ -54,12 +56,18 @@ describe('a reading that begins before it is asked for', () => {
       [true, 1],
       [false, 2],
     ] as const) {
-      readings = 0;
+      open();
       kernel.begin(signal);
       await kernel.run([], { check, signal });
       await kernel.observe(signal);
       assert.equal(readings, expected);
     }
+  });
+
+  it('does not begin after our tables have been read', async () => {
+    await kernel.observe(signal);
+    kernel.begin(signal);
+    assert.equal(readings, 1);
   });
 
   it('tells of its failure who asks for it, and nobody else', async () => {
