@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { inspect, parseArgs } from 'node:util';
+import { inspect, isDeepStrictEqual, parseArgs } from 'node:util';
 import { findRegressions } from './check.ts';
 import { resultOf, type Bench, type Result } from './figure.ts';
 import { describeMachine } from './machine.ts';
@@ -32,15 +32,16 @@ const benches: readonly Bench[] = [
 ];
 const recorded = new URL('recorded.json', import.meta.url);
 
-const usage = `Usage: npm run bench [-- [NAME…] [--json FILE] [--check | --publish]]
+const usage = `Usage: npm run bench [-- [NAME…] [--json FILE] [--resume FILE] [--check | --publish]]
 
 Measures on this machine, as root, in network namespaces of its own; let it be idle meanwhile. Exits 1 if a bar does not hold.
 
 ${benches.map(({ name, summary }) => `  ${name.padEnd(11)} ${summary}`).join('\n')}
 
-      --json FILE  writes the figures, with all runs, as JSON
-      --check      exits 1 only if a ratio is worse than the recorded one by 15%; by 10% for packets
-      --publish    writes the figures and charts of all benches into docs/performance/all.md, and records them for --check
+      --json FILE    writes the figures, with all runs, as JSON
+      --resume FILE  takes the benches that this JSON file has, and measures the others
+      --check        exits 1 only if a ratio is worse than the recorded one by 15%; by 10% for packets
+      --publish      writes the figures and charts of all benches into docs/performance/all.md, and records them for --check
 
 Examples:
   npm run bench                                all of them
@@ -54,6 +55,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       json: { type: 'string' },
+      resume: { type: 'string' },
       check: { type: 'boolean' },
       publish: { type: 'boolean' },
       help: { type: 'boolean' },
@@ -76,11 +78,14 @@ async function main(): Promise<number> {
     return positionals.length === 0 ? byDefault : positionals.includes(name);
   });
   const machine = await describeMachine();
-  const bars: Result[] = [];
+  const known = values.resume === undefined ? [] : readBars(await readFile(values.resume, 'utf8'), machine);
+  const bars: NamedResult[] = [];
   const failed: string[] = [];
   for (const bench of wanted) {
+    const already = known.filter((bar) => bar.bench === bench.name);
     try {
-      bars.push(...(await runBench(bench)));
+      const measured = already.length > 0 ? already : await runBench(bench);
+      bars.push(...measured.map((result) => ({ ...result, bench: bench.name })));
     } catch (error) {
       // The others may have taken most of an hour.
       failed.push(bench.name);
@@ -98,6 +103,19 @@ async function main(): Promise<number> {
   const regressions = findRegressions(bars, JSON.parse(await readFile(recorded, 'utf8')));
   for (const line of regressions) process.stdout.write(`worse than recorded: ${line}\n`);
   return regressions.length === 0 ? 0 : 1;
+}
+
+interface NamedResult extends Result {
+  readonly bench: string;
+}
+
+/** The figures of a file of `--json`, which the same machine must have written. */
+function readBars(text: string, machine: object): NamedResult[] {
+  const file = JSON.parse(text) as { readonly machine: object; readonly bars: NamedResult[] };
+  if (!isDeepStrictEqual(file.machine, machine)) {
+    throw new Error(`--resume: the file is of another machine or another Node: ${inspect(file.machine)}`);
+  }
+  return file.bars;
 }
 
 async function runBench(bench: Bench): Promise<Result[]> {

@@ -50,6 +50,7 @@ kubectl              kubectl kubernetes-client none
 "
 
 [ "${1-}" = bench ] && tools="$tools
+conntrack            conntrack
 cc                   gcc
 /usr/include/stdio.h libc6-dev
 openssl              openssl

@@ -10,7 +10,6 @@ import type { GateClaims } from './model/node-state.ts';
 import type { Owners } from './model/owner.ts';
 import type { PolicyId } from './model/policy.ts';
 import type { LocalPod, Snapshot } from './model/snapshot.ts';
-import { ElementChanges } from './nftables/element-changes.ts';
 import type { Ruleset } from './nftables/ruleset.ts';
 import { planStages, type Plan, type PlanOptions } from './plan/plan.ts';
 
@@ -38,7 +37,7 @@ type LastPlan = Pick<Plan, 'result'> & { readonly compiled: Compiled };
 /**
  * The whole data flow, without I/O, and each way in which output becomes input again:
  *
- *     watch ──────ResourceEvent──► indexer ──Snapshot, Delta──► compile ──Ruleset, changes──► plan ──Stages──► apply
+ *     watch ──────ResourceEvent──► indexer ──Snapshot, Delta──► compile ───────Ruleset──────► plan ──Stages──► apply
  *     sandboxes ──NodeFact──────►  │ ▲  ▲     (this node's)      │  ▲      (nftables)         ▲ │   (make, switch, break, delete)
  *                                  │ │  └─ drain ──────────────┘  │                           └─┘ result: what the kernel
  *                                  ▼ │   (compiled: a new Delta)  └── refused ◄── what nft refuses    holds then
@@ -160,23 +159,22 @@ export class Pipeline {
     const last = this.#last;
     // Most events of a cluster change nothing on this node.
     const isPlanned = last?.compiled.revision === snapshot.revision && last.result === applied;
-    if (isPlanned && refused.size === 0 && options.renewsFlows !== true) {
+    if (isPlanned && refused.size === 0 && options.areFlowsDoubtful !== true) {
       return { ...last, stages: [] };
     }
     const prepared = refused.size === 0 && this.#prepared?.revision === snapshot.revision ? this.#prepared : undefined;
     this.#prepared = undefined;
     const compiled = prepared ?? this.#compile(refused);
-    const plan = { compiled, ...planStages(compiled.ruleset, applied, compiled.changes, options) };
-    // Drop the changes: they hold references to the previous sets, which would stay in memory.
-    const again = { ...compiled, changes: new ElementChanges(), counts: { ...compiled.counts, builtClasses: 0 } };
+    const plan = { compiled, ...planStages(compiled.ruleset, applied, options) };
+    const again = { ...compiled, counts: { ...compiled.counts, builtClasses: 0 } };
     this.#last = refused.size === 0 ? { compiled: again, result: plan.result } : undefined;
     return plan;
   }
 
   /** Like `plan`, without effect on later plans. The agent uses it to find the policies that the kernel refuses. */
   probe(applied: Ruleset | undefined, refused: ReadonlySet<PolicyId>): Plan {
-    const { ruleset, changes } = this.#compiler.probe(this.#indexer.snapshot(), this.#indexer.delta, refused);
-    return planStages(ruleset, applied, changes);
+    const { ruleset } = this.#compiler.probe(this.#indexer.snapshot(), this.#indexer.delta, refused);
+    return planStages(ruleset, applied);
   }
 
   #compile(refused: ReadonlySet<PolicyId>): Compiled {

@@ -26,7 +26,9 @@ const gatedRanges = 'test/indexer/gated-ranges.test.ts';
 const compiler = 'test/compile/compile.test.ts';
 const members = 'test/compile/members.test.ts';
 const delta = 'test/indexer/delta.test.ts';
-const elementChanges = 'test/nftables/element-changes.test.ts';
+const elementSets = 'test/nftables/element-set.test.ts';
+const groupSets = 'test/compile/group-sets.test.ts';
+const versionedMaps = 'test/lib/versioned-map.test.ts';
 const ruleOrder = 'test/compile/rule-order.test.ts';
 const size = 'test/compile/size.test.ts';
 const admission = 'test/indexer/admission.test.ts';
@@ -51,9 +53,14 @@ const reconciler = 'test/agent/reconciler.test.ts';
 const staleAddresses = 'test/agent/stale-addresses.test.ts';
 const connectionFlusher = 'test/agent/connection-flusher.test.ts';
 const transactions = 'test/nftables/transactions.test.ts';
+const elementBatch = 'test/nftables/element-batch.test.ts';
+const batchAnswer = 'test/nftables/batch-answer.test.ts';
+const elementWriter = 'test/apply/element-writer.test.ts';
+const kernelTables = 'test/agent/kernel-tables.test.ts';
 const transactionTracker = 'test/agent/transaction-tracker.test.ts';
 const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
+const protobuf = 'test/watch/protobuf.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
@@ -195,7 +202,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an empty group compiles to "any"',
-    file: 'src/compile/class-shape.ts',
+    file: 'src/compile/class-draft.ts',
     find: "bucket.everyone && bucket.ports === 'any'",
     replace:
       "bucket.ports === 'any' && (bucket.everyone || [...bucket.groups].some((id) => !groups.get(id)?.members.size))",
@@ -484,6 +491,13 @@ export const mutants: readonly Mutant[] = [
     specs: [members],
   },
   {
+    name: 'what a class costs is remembered though its groups have changed',
+    file: 'src/compile/build-classes.ts',
+    find: 'const alike = touched.has(rules) ? undefined : (before',
+    replace: 'const alike = (before',
+    specs: [size, members],
+  },
+  {
     name: 'pods whose classes are others keep the chains that they had',
     file: 'src/compile/compile.ts',
     find: 'last?.classification === classification && hasSameChains',
@@ -534,11 +548,74 @@ export const mutants: readonly Mutant[] = [
     specs: [members, delta],
   },
   {
-    name: 'how a set came from another is believed of any set',
-    file: 'src/nftables/element-changes.ts',
-    find: 'if (change?.from === before) return change;',
-    replace: 'if (change) return change;',
-    specs: [elementChanges],
+    name: 'a version is taken for the next one, whichever it is',
+    file: 'src/lib/version.ts',
+    find: 'if (next.version !== later) continue;',
+    replace: '',
+    specs: [elementSets],
+  },
+  {
+    name: 'two sets that come from one change each other',
+    file: 'src/lib/version.ts',
+    find: 'this.#next === undefined && this.#changes',
+    replace: 'this.#changes',
+    specs: [elementSets],
+  },
+  {
+    name: 'an old set keeps all changes that come after it',
+    file: 'src/lib/version.ts',
+    find: 'version.#changes = this.#changes + before.size;',
+    replace: '',
+    specs: [elementSets],
+  },
+  {
+    name: 'an old set takes the changes since then in the wrong order',
+    file: 'src/lib/version.ts',
+    find: 'for (const before of steps.reverse()) for',
+    replace: 'for (const before of steps) for',
+    specs: [elementSets],
+  },
+  {
+    name: 'the plan names sets as at the last change, though they are in other editions now',
+    file: 'src/plan/editions.ts',
+    find: ' && known.editions.symmetricDifference(editions).size === 0',
+    replace: '',
+    specs: [editions, stages],
+  },
+  {
+    name: 'a map forgets what changed before the last step',
+    file: 'src/lib/version.ts',
+    find: 'steps.length === 1 ? next.before.keys()',
+    replace: 'steps.length > 0 ? next.before.keys()',
+    specs: [versionedMaps, elementSets],
+  },
+  {
+    name: 'a tuple of a port name is removed with a group that has it too',
+    file: 'src/compile/tuples.ts',
+    find: 'draft.namedPorts.get(address)?.has(port) === true',
+    replace: 'false',
+    specs: [members],
+  },
+  {
+    name: 'blocks are not cut again when members of a range of ports change',
+    file: 'src/compile/class-draft.ts',
+    find: 'isSameList(ranged, known.members.filter(isRanged), isSameEntry)',
+    replace: 'true',
+    specs: [members],
+  },
+  {
+    name: 'a chain is kept though one of its sets has another name',
+    file: 'src/compile/class-shape.ts',
+    find: ' && a?.set.name === b?.set.name',
+    replace: '',
+    specs: [members],
+  },
+  {
+    name: 'a group that grows costs all of its members again',
+    file: 'src/compile/namespace-costs.ts',
+    find: ' + cost - this.#costs.get(id)!',
+    replace: ' + cost',
+    specs: [members],
   },
   {
     name: 'what a probe has compiled is taken for what the last change has',
@@ -549,10 +626,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a set of an earlier time is changed as if it were of the last compile',
-    file: 'src/compile/set-builder.ts',
+    file: 'src/compile/group-sets.ts',
     find: ' || change.from !== before[index]',
     replace: '',
-    specs: [members],
+    specs: [groupSets],
   },
   {
     name: 'a member that changes twice is named by its last addresses alone',
@@ -564,8 +641,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a set in its second edition that changes is not held to its class',
     file: 'src/plan/conflicts.ts',
-    find: '[...others.filter(({ name }) => !chosen.has(name)), ...inUse]',
-    replace: 'others',
+    find: 'name: firstEdition(after.name)',
+    replace: 'name: after.name',
     specs: [editions, stages],
   },
   {
@@ -663,14 +740,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'chains are deleted while packets may be in them',
     file: 'src/plan/plan.ts',
-    find: ': isDeletion(step);',
-    replace: ': false;',
+    find: "if (name === 'delete') return last !== 'delete' && ",
+    replace: "if (name === 'delete') return name !== 'delete' && ",
     specs: [plan],
   },
   {
     name: 'an element that denies is removed while packets may have missed the one that takes its place',
     file: 'src/plan/plan.ts',
-    find: 'isAfterSwitch && plans.some(({ plan }) => plan.opens)',
+    find: "last === 'switch' && plans.some(({ plan }) => plan.opens)",
     replace: 'false',
     specs: [plan],
   },
@@ -808,6 +885,104 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/watch/watch.test.ts'],
   },
   {
+    name: 'protobuf: the ports of sidecars count as those of ordinary init containers',
+    file: 'src/watch/protobuf.ts',
+    find: "24: ['restartPolicy', 'text'],",
+    replace: '',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: only the first address of a pod is read',
+    file: 'src/watch/protobuf.ts',
+    find: "12: ['podIPs', { listOf: { message: { 1: ['ip', { kept: 'text' }] } } }]",
+    replace: "12: ['podIPs', { listOf: { message: {} } }]",
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a pod on the host network is like any other',
+    file: 'src/watch/protobuf.ts',
+    find: "11: ['hostNetwork', 'flag'],",
+    replace: '',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a pod that is being deleted stays for ever',
+    file: 'src/watch/protobuf.ts',
+    find: "9: ['deletionTimestamp', 'time'],",
+    replace: '',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a port that is none is left out without a word',
+    file: 'src/watch/protobuf.ts',
+    find: "{ kept: 'integer' }",
+    replace: "'integer'",
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a pod passes for an empty list',
+    file: 'src/watch/protobuf.ts',
+    find: '...decodeObject(lists, bytes',
+    replace: '...decodeObject({ ...lists, ...watched }, bytes',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: an object of another type is read as a pod',
+    file: 'src/lib/protobuf/decode-object.ts',
+    find: 'Object.hasOwn(messages, name) ? messages[name] : undefined',
+    replace: 'Object.values(messages)[0]',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a message may read on after its end',
+    file: 'src/lib/protobuf/decode-message.ts',
+    find: 'if (reader.pos > end) throw new ProtobufError(`${name} is cut off`);',
+    replace: '',
+    specs: ['test/lib/protobuf/decode-message.test.ts'],
+  },
+  {
+    name: 'protobuf: a label named __proto__ is lost',
+    file: 'src/lib/protobuf/decode-message.ts',
+    find: "if (key !== '__proto__') map[key] = text;",
+    replace: "if (key !== '') map[key] = text;",
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: an empty field counts as one that is there',
+    file: 'src/lib/protobuf/decode-message.ts',
+    find: 'else if (this.#reader.pos < end) fields[name]',
+    replace: 'else fields[name]',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a frame may have any length',
+    file: 'src/watch/frames.ts',
+    find: 'if (length > maxLength) throw',
+    replace: 'if (length < 0) throw',
+    specs: ['test/watch/frames.test.ts'],
+  },
+  {
+    name: 'protobuf: a watch asks again for what it cannot read',
+    file: 'src/watch/watch.ts',
+    find: 'this.#acceptsProtobuf = false;',
+    replace: '',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: a refusal in protobuf has no reason',
+    file: 'src/watch/api-client.ts',
+    find: "isProtobuf(response.headers['content-type']) ? decodeStatus(await readBytes(body)) : readJson(body)",
+    replace: 'readJson(body)',
+    specs: [protobuf],
+  },
+  {
+    name: 'protobuf: 406 and 415 are refused for ever',
+    file: 'src/watch/protobuf.ts',
+    find: ' || error.status === 406 || error.status === 415',
+    replace: '',
+    specs: [protobuf],
+  },
+  {
     name: 'rules that isolate a pod are no trace of a policy',
     file: 'src/agent/known-before.ts',
     find: "if ('chain' in verdict) policies = 1;",
@@ -921,7 +1096,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a class that writes out too much does so all the same',
-    file: 'src/compile/class-shape.ts',
+    file: 'src/compile/class-draft.ts',
     find: "sumOf('written') > Math.max(limits.maxClassElements, maxSinglePorts.ofTuples * sumOf('named'))",
     replace: "sumOf('written') > Infinity",
     specs: [size],
@@ -1005,16 +1180,16 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'what is cut is not counted before',
-    file: 'src/compile/class-shape.ts',
+    file: 'src/compile/class-draft.ts',
     find: 'return draft.exact + blocks.work +',
     replace: 'return draft.exact +',
     specs: [size],
   },
   {
     name: 'rules behind ports are not counted before they are made',
-    file: 'src/compile/class-shape.ts',
-    find: ' + countCovering(entries.map(({ ports }) => ports))',
-    replace: ' + 0 * countCovering(entries.map(({ ports }) => ports))',
+    file: 'src/compile/class-draft.ts',
+    find: 'countCovering([openPorts, ...behind, writtenBlocks().ports]) + ',
+    replace: '',
     specs: [size],
   },
   {
@@ -1349,7 +1524,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'ports are written out for however many peers',
-    file: 'src/compile/class-shape.ts',
+    file: 'src/compile/class-draft.ts',
     find: 'const isFew = peers.elements.size * single.length <= limits.maxTuples;',
     replace: 'const isFew = true;',
     specs: [compiler],
@@ -1364,8 +1539,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a foreign rule stays where it is',
     file: 'src/plan/table-plan.ts',
-    find: 'if (isBeyondRepair(wanted, before) || ',
-    replace: 'if (',
+    find: 'if (isBeyondRepair(wanted, before)) ',
+    replace: 'if (!wanted) ',
     specs: [rewrite],
   },
   {
@@ -2826,15 +3001,99 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'flow sets outlive a switch',
     file: 'src/plan/table-plan.ts',
-    find: 'switch: mustRenew ? withNewFlowSets(switching, result) : switching,',
+    find: 'switch: breaks ? switching : [...switching, ...forgetting.at],',
     replace: 'switch: switching,',
     specs: [flowPlans],
   },
   {
     name: 'flow sets outlive a break',
     file: 'src/plan/table-plan.ts',
-    find: 'break: takesAway(breaking, result) ? withNewFlowSets(breaking, result) : breaking,',
+    find: 'break: breaks ? [...breaking, ...forgetting.at] : [],',
     replace: 'break: breaking,',
+    specs: [flowPlans],
+  },
+  {
+    name: 'flow sets are left before the last elements are gone',
+    file: 'src/plan/table-plan.ts',
+    find: 'const breaks = breaking.length > 0;',
+    replace: 'const breaks = breaking.length > 0 && switching.length === 0;',
+    specs: [flowPlans, stages],
+  },
+  {
+    name: 'flow sets outlive a change of rules',
+    file: 'src/plan/table-plan.ts',
+    find: 'forget: forgetting.late,',
+    replace: 'forget: [],',
+    specs: [flowPlans],
+  },
+  {
+    name: 'packets with old rules add themselves to new flow sets',
+    file: 'src/plan/flows.ts',
+    find: 'const isLate = isDoubtful || changes.some(changesRules);',
+    replace: 'const isLate = isDoubtful;',
+    specs: [flowPlans],
+  },
+  {
+    name: 'nobody empties the flow sets of before',
+    file: 'src/plan/flows.ts',
+    find: 'after: [...flush(left), ...traces],',
+    replace: 'after: [...traces],',
+    specs: [flowPlans],
+  },
+  {
+    name: 'flow sets that count are emptied',
+    file: 'src/plan/flows.ts',
+    find: 'isSecond ? [flows.second, flows.first] : [flows.first, flows.second];',
+    replace: 'isSecond ? [flows.first, flows.second] : [flows.second, flows.first];',
+    specs: [flowPlans],
+  },
+  {
+    name: 'doubtful flow sets are chosen',
+    file: 'src/plan/flows.ts',
+    find: 'late: isLate ? [...flush(chosen), choice] : [],',
+    replace: 'late: isLate ? [choice] : [],',
+    specs: [flowPlans],
+  },
+  {
+    name: 'flow sets are chosen without a wait',
+    file: 'src/plan/plan.ts',
+    find: "return name === 'forget';",
+    replace: 'return false;',
+    specs: [flowPlans],
+  },
+  {
+    name: 'flow sets are emptied while packets add themselves',
+    file: 'src/plan/plan.ts',
+    find: '(!hasWaited || plans.some(({ plan }) => plan.forgets))',
+    replace: '!hasWaited && !plans.some(({ plan }) => plan.forgets)',
+    specs: [flowPlans],
+  },
+  {
+    name: 'one wait is enough for two editions of flow sets',
+    file: 'src/plan/plan.ts',
+    find: '(!hasWaited || plans.some(({ plan }) => plan.forgets))',
+    replace: '!hasWaited',
+    specs: [flowPlans],
+  },
+  {
+    name: 'a choice of flow sets for one protocol counts for all',
+    file: 'src/plan/flows.ts',
+    find: 'return isSecond ? desired : undefined;',
+    replace: 'return isSecond ? desired : chooseFirst(desired, held.name);',
+    specs: [flowPlans],
+  },
+  {
+    name: 'each plan goes back to the second edition',
+    file: 'src/plan/flows.ts',
+    find: 'if (held.elements.size === 0) return chooseFirst(desired, held.name);',
+    replace: '',
+    specs: [flowPlans],
+  },
+  {
+    name: 'a packet chooses its flow sets after it was judged',
+    file: 'src/compile/flows.ts',
+    find: "const rules = [...(edition === 'first' ? [toSecond] : []), ...around];",
+    replace: "const rules = [...around, ...(edition === 'first' ? [toSecond] : [])];",
     specs: [flowPlans],
   },
   {
@@ -2845,25 +3104,10 @@ export const mutants: readonly Mutant[] = [
     specs: [flowPlans],
   },
   {
-    name: 'a flushed table keeps its flow sets',
-    file: 'src/plan/flows.ts',
-    find: 'sets.some(({ name }) => before.sets.has(name))',
-    replace:
-      'sets.some(({ name }) => before.sets.has(name)) && before.chains.values().some((chain) => flowSetsOf(chain).length > 0)',
-    specs: [flowPlans],
-  },
-  {
-    name: 'a chain that another program has renamed keeps flow sets from being deleted',
-    file: 'src/plan/table-plan.ts',
-    find: ' || hasOtherReaders(before, desired)',
-    replace: '',
-    specs: [flowPlans],
-  },
-  {
     name: 'a reply to another node is added to a flow set, and then a tunnel packet with its key passes (S1.18)',
-    file: 'src/compile/base-chains.ts',
-    find: 'flowRecords(family, ctDirection, holdsTunnels)',
-    replace: 'flowRecords(family, ctDirection, false)',
+    file: 'src/compile/flows.ts',
+    find: 'holdsTunnels && ctDirection ===',
+    replace: 'false && ctDirection ===',
     specs: [flows],
   },
   {
@@ -2876,8 +3120,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a reply passes by what passed in the original direction',
     file: 'src/compile/names.ts',
-    find: 'return readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection);',
-    replace: "return readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection && 'original');",
+    find: 'inEdition(readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection), edition)',
+    replace: "inEdition(readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection && 'original'), edition)",
     specs: [flows],
   },
   {
@@ -2897,14 +3141,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'another program may fill flow sets while no agent runs',
     file: 'src/agent/reconciler.ts',
-    find: '    this.#areFlowsDoubtful = haveFlows(ruleset);\n',
+    find: '    this.#areFlowsDoubtful = true;\n',
     replace: '',
     specs: [reconciler],
   },
   {
     name: 'another program may fill flow sets',
     file: 'src/agent/reconciler.ts',
-    find: 'if (haveFlows(found)) ',
+    find: 'if (hasFlowSets(found)) ',
     replace: 'if (found === undefined) ',
     specs: [reconciler],
   },
@@ -2914,5 +3158,117 @@ export const mutants: readonly Mutant[] = [
     find: '[`add table ip ${passing}; delete table ip ${passing}`]',
     replace: "['list', 'tables', 'ip']",
     specs: ['test/apply/nft.kernel.test.ts'],
+  },
+  {
+    name: 'netlink: the fields of a key are not padded',
+    file: 'src/nftables/element-batch.ts',
+    find: 'key.length > 1 ? aligned(width) : width',
+    replace: 'width',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: a single field is padded',
+    file: 'src/nftables/element-batch.ts',
+    find: 'key.length > 1 ? aligned(width) : width',
+    replace: 'aligned(width)',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: numbers are little-endian',
+    file: 'src/nftables/netlink-bytes.ts',
+    find: 'writeInt32BE(value, start + 4)',
+    replace: 'writeInt32LE(value, start + 4)',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: a jump is written as a goto',
+    file: 'src/nftables/element-batch.ts',
+    find: '  jump: -3,\n',
+    replace: '  jump: -4,\n',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: the catch-all element has no flag',
+    file: 'src/nftables/element-batch.ts',
+    find: 'else bytes.number(parts.flags, catchAllFlag);',
+    replace: '',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: the tables of a family go to another',
+    file: 'src/nftables/element-batch.ts',
+    find: 'ip: 2, ip6: 10, bridge: 7',
+    replace: 'ip: 2, ip6: 10, bridge: 1',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: ranges are written as single elements',
+    file: 'src/nftables/element-batch.ts',
+    find: 'width === undefined || first !== last',
+    replace: 'width === undefined || first > last',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: elements of interval sets are written',
+    file: 'src/nftables/element-batch.ts',
+    find: 'if (object.interval || elements.length === 0)',
+    replace: 'if (elements.length === 0)',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: sets that packets fill are written',
+    file: 'src/nftables/element-batch.ts',
+    find: '      if (set.records) return undefined;\n',
+    replace: '',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: operations that are for nft are left out',
+    file: 'src/nftables/element-batch.ts',
+    find: 'if (!request || !writeRequest(',
+    replace: 'if (request && !writeRequest(',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: a batch has no limit of bytes',
+    file: 'src/nftables/element-batch.ts',
+    find: 'bytes.length <= elementBatchLimits.bytes',
+    replace: 'bytes.length > 0',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: errors of the kernel are not seen',
+    file: 'src/nftables/batch-answer.ts',
+    find: "if (answers.some(({ error }) => error !== 0)) return 'refused';",
+    replace: '',
+    specs: [batchAnswer],
+  },
+  {
+    name: 'netlink: a missing answer counts as an acknowledgement',
+    file: 'src/nftables/batch-answer.ts',
+    find: "isComplete ? 'applied' : 'unknown'",
+    replace: "'applied'",
+    specs: [batchAnswer],
+  },
+  {
+    name: 'netlink: the answers to another batch count',
+    file: 'src/nftables/batch-answer.ts',
+    find: 'sequence < begin || sequence > end',
+    replace: 'sequence > end',
+    specs: [batchAnswer],
+  },
+  {
+    name: 'netlink: nft repeats a transaction that may be in force',
+    file: 'src/apply/element-writer.ts',
+    find: "if (outcome === 'unknown') {",
+    replace: "if (outcome === 'unknown') return false;\n    if (outcome !== 'applied' && outcome !== 'refused') {",
+    specs: [elementWriter],
+  },
+  {
+    name: 'netlink: a check of a transaction applies it',
+    file: 'src/agent/kernel-tables.ts',
+    find: 'if (!options.check && (await elements.write(operations)))',
+    replace: 'if (await elements.write(operations))',
+    specs: [kernelTables],
   },
 ];

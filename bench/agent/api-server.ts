@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { splitLines } from '../../src/watch/json-lines.ts';
-import { listVersion, pagePath } from '../cluster/list-pages.ts';
+import { contentTypes, formOf, listVersion, pagePath, type Form } from '../cluster/list-pages.ts';
+import { encodeEvent } from '../cluster/protobuf/pods.ts';
 import { monotonic } from '../monotonic.ts';
 import { certificateIn } from './certificate.ts';
 
@@ -20,29 +21,30 @@ const bookmarkEveryMs = 60_000;
 const server = createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, (request, response) => {
   const { pathname, searchParams: query } = new URL(request.url!, 'https://server');
   request.resume();
-  response.setHeader('content-type', 'application/json');
   const watched = watchedResources.find(({ path }) => path === pathname);
+  const form = watched ? formOf(watched.resource, request.headers.accept) : 'json';
+  response.setHeader('content-type', contentTypes[form]);
   if (request.method === 'GET' && watched && query.has('watch')) {
-    return openWatch(watched.kind, Number(query.get('resourceVersion')), response);
+    return openWatch(watched.kind, Number(query.get('resourceVersion')), response, form);
   }
   if (request.method === 'GET' && watched) {
     const page = Number(query.get('continue') ?? 0);
-    return void createReadStream(pagePath(directory, watched.resource, page)).pipe(response);
+    return void createReadStream(pagePath(directory, watched.resource, page, form)).pipe(response);
   }
   if (request.method !== 'GET') return void response.writeHead(201).end('{}');
   response.writeHead(404).end('{"kind":"Status","code":404}');
 });
 
-const watches = new Map<string, Set<ServerResponse>>();
+const watches = new Map<string, Map<ServerResponse, Form>>();
 /** The version of the last event, by kind. */
 const versions = new Map<string, number>();
 
-function openWatch(kind: string, from: number, response: ServerResponse): void {
+function openWatch(kind: string, from: number, response: ServerResponse, form: Form): void {
   // The server keeps no events. A watch that has missed some would make the agent's rules differ from the forecast.
   if (from < versionOf(kind)) throw new Error(`a watch of ${kind} begins at ${from}, and events have come since then`);
   response.writeHead(200).flushHeaders();
-  const ofKind = watches.get(kind) ?? new Set();
-  watches.set(kind, ofKind.add(response));
+  const ofKind = watches.get(kind) ?? new Map<ServerResponse, Form>();
+  watches.set(kind, ofKind.set(response, form));
   response.on('close', () => ofKind.delete(response));
 }
 
@@ -50,19 +52,31 @@ function versionOf(kind: string): number {
   return versions.get(kind) ?? listVersion;
 }
 
-function tell(line: string): void {
-  const { object } = JSON.parse(line) as { object: { kind: string; metadata: { resourceVersion: string } } };
+interface WatchEvent {
+  readonly type: string;
+  readonly object: { readonly kind: string; readonly metadata: { readonly resourceVersion: string } };
+}
+
+/** Returns when it wrote the event. Encoding comes before. */
+function send(event: WatchEvent, line: string): number {
+  const ofKind = watches.get(event.object.kind) ?? new Map<ServerResponse, Form>();
+  const hasProtobuf = [...ofKind.values()].includes('protobuf');
+  const forms = { json: `${line}\n`, protobuf: hasProtobuf ? encodeEvent(event.type, event.object) : '' };
   const written = monotonic();
-  versions.set(object.kind, Number(object.metadata.resourceVersion));
-  for (const response of watches.get(object.kind) ?? []) response.write(`${line}\n`);
-  process.stdout.write(`${written}\n`);
+  for (const [response, form] of ofKind) response.write(forms[form]);
+  return written;
+}
+
+function tell(line: string): void {
+  const event = JSON.parse(line) as WatchEvent;
+  versions.set(event.object.kind, Number(event.object.metadata.resourceVersion));
+  process.stdout.write(`${send(event, line)}\n`);
 }
 
 setInterval(() => {
-  for (const [kind, ofKind] of watches) {
-    const object = { kind, metadata: { resourceVersion: String(versionOf(kind)) } };
-    const line = JSON.stringify({ type: 'BOOKMARK', object });
-    for (const response of ofKind) response.write(`${line}\n`);
+  for (const kind of watches.keys()) {
+    const event = { type: 'BOOKMARK', object: { kind, metadata: { resourceVersion: String(versionOf(kind)) } } };
+    send(event, JSON.stringify(event));
   }
 }, bookmarkEveryMs);
 

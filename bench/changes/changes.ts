@@ -33,7 +33,7 @@ const besideTraffic: Rate = { ...rate, seconds: 30 };
 export const changes: Bench = {
   name: 'changes',
   summary: 'changes on the agent as the image runs it, from the API server to the commit (B3, B4, B6, B9)',
-  against: 'one element, or one script of the same size, by the same nft',
+  against: 'one element by netlink, or one script of the same size by the same nft',
   async run(progress) {
     const figures: Figure[] = [];
     for (const scale of scales) {

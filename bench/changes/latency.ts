@@ -23,7 +23,7 @@ const shares = { p50: 0.5, p99: 0.99 } as const;
 /** The most that a ratio, or a time in milliseconds, may be. */
 export type LatencyBars = Readonly<Partial<Record<keyof typeof shares, number>>>;
 
-/** Of a change relative to one element by the same nft. */
+/** Of a change relative to one element by netlink. */
 export const barsOfChanges: LatencyBars = { p50: 2, p99: 3 };
 
 /** Two figures of times: the median and the 99th percentile of each round, without a baseline. */

@@ -1,5 +1,5 @@
 import type { Figure } from '../figure.ts';
-import { bareElement, bareElementApart } from './bare-element.ts';
+import { bareElement, bareElementByNft } from './bare-element.ts';
 import { inForceAt, type Way } from './in-force.ts';
 import { barsOfChanges, latencyFigures, timeFigures, type LatencyBars, type Round } from './latency.ts';
 import type { Members } from './members.ts';
@@ -54,13 +54,15 @@ export async function measureMemberChanges(
     },
   ];
   const measured = new Map(kinds.map((kind) => [kind, [] as Readonly<Record<Way, Round>>[]]));
+  const byNft: number[][] = [];
   const apart: number[][] = [];
   for (let round = 0; round < rounds; round++) {
     for (const [kind, all] of measured) {
       progress(`round ${round + 1} of ${rounds}: ${kind.name}`);
       all.push(await measureKind(node, kind));
     }
-    apart.push(await measureApart(node));
+    byNft.push(await measureByNft(node, false));
+    apart.push(await measureByNft(node, true));
   }
   node.assertQuiet();
   const figures = kinds.flatMap((kind) =>
@@ -79,16 +81,17 @@ export async function measureMemberChanges(
   return [
     ...figures,
     ...times,
-    ...timeFigures('B3', `${on}: one element added by the nft that stays`, bare),
+    ...timeFigures('B3', `${on}: one element added by netlink`, bare),
+    ...timeFigures('B3', `${on}: one element added by the nft that stays`, byNft),
     ...timeFigures('B3', `${on}: one element added by an nft that is started for it`, apart),
   ];
 }
 
-async function measureApart({ twin }: MeasuredNode): Promise<number[]> {
+async function measureByNft({ twin }: MeasuredNode, apart: boolean): Promise<number[]> {
   const added: number[] = [];
   for (let i = 0; i < 20; i++) {
-    added.push(await bareElementApart(twin, 'addition'));
-    await bareElementApart(twin, 'removal');
+    added.push(await bareElementByNft(twin, 'addition', { apart }));
+    await bareElementByNft(twin, 'removal', { apart });
   }
   return added;
 }

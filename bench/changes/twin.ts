@@ -8,7 +8,7 @@ import {
 } from '../../src/lab/network-namespace.ts';
 import { CommitWatch } from '../kernel/commit-watch.ts';
 import { LineProcess } from '../line-process.ts';
-import type { BareRequest } from './bare-nft.ts';
+import type { BareRequest } from './bare-request.ts';
 
 const namespace = 'bench-postern-twin';
 const program = fileURLToPath(new URL('bare-nft.ts', import.meta.url));
@@ -47,8 +47,17 @@ export class Twin {
   }
 
   /** Milliseconds from passing a script to nft until it is in force. */
-  async run(script: string, { apart = false } = {}): Promise<number> {
-    await this.#nft.write(JSON.stringify({ script, apart } satisfies BareRequest));
+  run(script: string, { apart = false } = {}): Promise<number> {
+    return this.#time({ script, apart });
+  }
+
+  /** The same of one element by netlink. */
+  write(element: 'addition' | 'removal'): Promise<number> {
+    return this.#time({ element });
+  }
+
+  async #time(request: BareRequest): Promise<number> {
+    await this.#nft.write(JSON.stringify(request));
     const [commit] = await this.#commits!.take(1);
     await this.#nft.until(() => this.#passed.length > 0);
     return commit!.at - this.#passed.shift()!;

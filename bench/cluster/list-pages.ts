@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ResourceName } from '../../src/model/cluster.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
+import { protobufType } from '../../src/lib/protobuf/decode-object.ts';
 import { clusterObjects } from './objects.ts';
+import { encodePodList } from './protobuf/pods.ts';
 import type { Shape } from './shapes.ts';
 
 /** The page size of the agent (src/watch/list.ts). */
@@ -10,9 +12,18 @@ const pageSize = 500;
 /** The resourceVersion of all lists. */
 export const listVersion = 9_000_000;
 
+export type Form = 'json' | 'protobuf';
+
+/** The form of an answer, as an API server chooses it by the header `Accept`. Here only pods have protobuf. */
+export function formOf(resource: ResourceName, accept: string | undefined): Form {
+  return resource === 'pods' && accept?.startsWith(protobufType) === true ? 'protobuf' : 'json';
+}
+
+export const contentTypes = { json: 'application/json', protobuf: protobufType } as const;
+
 /** Path of one page of a list, which has the format of the API server. */
-export function pagePath(directory: string, resource: ResourceName, page: number): string {
-  return join(directory, `${resource}-${page}.json`);
+export function pagePath(directory: string, resource: ResourceName, page: number, form: Form): string {
+  return join(directory, `${resource}-${page}.${form}`);
 }
 
 /** Writes the lists of a cluster as answers of the API server. The `continue` token is the number of the next page. */
@@ -29,7 +40,7 @@ export function writePages(objects: Iterable<object>, directory: string): void {
 class Pages {
   readonly #directory: string;
   readonly #resource: ResourceName;
-  #items: string[] = [];
+  #items: object[] = [];
   #page = 0;
 
   constructor(directory: string, resource: ResourceName) {
@@ -40,7 +51,7 @@ class Pages {
   add(object: object): void {
     if (this.#items.length === pageSize) this.#write(String(this.#page + 1));
     // Items of a list have no kind.
-    this.#items.push(JSON.stringify({ ...object, apiVersion: undefined, kind: undefined }));
+    this.#items.push({ ...object, apiVersion: undefined, kind: undefined });
   }
 
   end(): void {
@@ -48,9 +59,12 @@ class Pages {
   }
 
   #write(next: string | undefined): void {
-    const metadata = JSON.stringify({ resourceVersion: String(listVersion), continue: next });
-    const text = `{"kind":"List","metadata":${metadata},"items":[${this.#items.join()}]}\n`;
-    writeFileSync(pagePath(this.#directory, this.#resource, this.#page++), text);
+    const list = { metadata: { resourceVersion: String(listVersion), continue: next }, items: this.#items };
+    const write = (form: Form, page: string | Uint8Array): void =>
+      writeFileSync(pagePath(this.#directory, this.#resource, this.#page, form), page);
+    write('json', `${JSON.stringify({ kind: 'List', ...list })}\n`);
+    if (this.#resource === 'pods') write('protobuf', encodePodList(list));
+    this.#page++;
     this.#items = [];
   }
 }

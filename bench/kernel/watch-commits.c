@@ -1,6 +1,7 @@
 /* Prints one line for each generation of nftables rules that the kernel commits in this network namespace, until stdin closes: the pods'
  * addresses in the keys of added (+) and deleted (-) elements, in hexadecimal, then the time of the kernel's notification in nanoseconds of
  * CLOCK_MONOTONIC. The kernel notifies after packets use the new generation. An address may come twice.
+ * Leaves out a generation that only adds and deletes tables: that is how the agent waits for packets in flight.
  * Exits with an error if the kernel dropped a notification (ENOBUFS), because a commit may be missing. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,6 +21,8 @@ enum {
   room = 256 << 20,
   slots = 1 << 16,
   newgen = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN,
+  newtable = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE,
+  deltable = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE,
   newelem = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM,
   delelem = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM,
 };
@@ -85,6 +88,7 @@ int main(void) {
   static char buffer[1 << 18] __attribute__((aligned(NLMSG_ALIGNTO)));
   struct pollfd ends[] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
   uint64_t commit = 1;
+  int has_contents = 0;
   for (;;) {
     if (poll(ends, 2, -1) < 0) return fail("poll");
     if (ends[0].revents == 0 && ends[1].revents != 0) return 0;
@@ -100,9 +104,15 @@ int main(void) {
         int size = (const char *)message + message->nlmsg_len - attributes;
         print_keys(message->nlmsg_type == newelem ? '+' : '-', attributes, size, 0, commit);
       }
-      if (message->nlmsg_type != newgen) continue;
-      printf("%lld%09ld\n", (long long)now.tv_sec, now.tv_nsec);
-      fflush(stdout);
+      if (message->nlmsg_type != newgen) {
+        if (message->nlmsg_type != newtable && message->nlmsg_type != deltable) has_contents = 1;
+        continue;
+      }
+      if (has_contents) {
+        printf("%lld%09ld\n", (long long)now.tv_sec, now.tv_nsec);
+        fflush(stdout);
+      }
+      has_contents = 0;
       commit++;
     }
   }

@@ -109,6 +109,11 @@ export class Scene {
     return runInNamespace(node, 'nft', ['--json', 'list', 'ruleset']);
   }
 
+  /** Otherwise a Service's connection may clash with another one to the same endpoint, and its first packet is lost. */
+  async forgetConnections(): Promise<void> {
+    await runInNamespace(node, 'conntrack', ['-F']);
+  }
+
   /** Rejects if no packet arrives. From an end to itself, it measures the generator and the sockets without a path. */
   rate(on: Way, mode: Mode, port: number, milliseconds: number): Promise<number> {
     return this.#program.rate(this.#endsOf(on), mode, port, milliseconds);

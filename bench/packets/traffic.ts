@@ -106,6 +106,7 @@ async function measureNode(scene: Scene, node: Measured, progress: (message: str
   const tables = await Tables.load(scene, [services, ...all.map((variant) => ruleSetOf(variant, layout, family))]);
   await checkEnforcement(scene, tables, all);
   const measure = async (on: Way, each: Traffic, variants: readonly Variant[]): Promise<Map<Variant, number[]>> => {
+    await scene.forgetConnections();
     return interleave(
       variants,
       each.mode === 'bulk' ? bulkRounds : rounds,

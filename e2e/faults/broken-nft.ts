@@ -65,9 +65,9 @@ export class BrokenNft {
     return shim;
   }
 
-  /** Environment for the agent. */
+  /** Environment for the agent. nft writes all changes: netlink would write some of them although nft fails. */
   get env(): Readonly<Record<string, string>> {
-    return { PATH: `${this.#folder}${delimiter}${process.env['PATH']}` };
+    return { PATH: `${this.#folder}${delimiter}${process.env['PATH']}`, POSTERN_NETLINK: 'false' };
   }
 
   /** Changes the mode, and kills the agent's nft session so that the agent starts a new one. */

@@ -27,7 +27,7 @@ const ioRooms = ['watch', 'sandboxes', 'apply', 'state', 'telemetry', 'config', 
 
 /** Allowed imports of every room. A file or folder of src that is not in this table may import nothing. */
 export const rooms: Readonly<Record<string, Room>> = {
-  lib: { imports: ['npm:ip-num', 'node:*'] },
+  lib: { imports: ['npm:ip-num', 'npm:@bufbuild/protobuf', 'node:*'] },
   model: { imports: ['lib', 'npm:ip-num'] },
   kinds: { imports: ['model', 'lib'], types: [client] },
   ownership: { imports: ['model', 'lib'] },
@@ -40,7 +40,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   doctor: { imports: ['nftables', 'model', 'lib'] },
   watch: { imports: ['kinds', 'model', 'lib', client, 'node:*'] },
   sandboxes: { imports: ['model', 'lib', 'node:*'] },
-  apply: { imports: ['model/address.ts', 'nftables', 'lib', 'npm:execa', 'node:*'] },
+  apply: { imports: ['model/address.ts', 'nftables', 'lib', 'npm:execa', 'npm:koffi', 'node:*'] },
   state: { imports: ['model', 'lib', 'node:*'] },
   telemetry: { imports: ['lib', 'npm:pino', 'npm:prom-client', 'node:*'] },
   config: { imports: ['model', 'lib', 'node:*'] },

@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
@@ -22,6 +22,7 @@ const replacements: readonly { readonly filter: RegExp; readonly importer: RegEx
   { filter: /^\.\/(serializer|util)\.js$/, importer: /\/client-node\/dist\/yaml\.js$/, file: 'typed-objects.ts' },
   { filter: /\/commands\/lab\.ts$/, importer: /\/cli\/commands\.ts$/, file: 'lab.ts' },
   { filter: /\/config\/version\.ts$/, importer: /\/src\//, file: 'version.ts' },
+  { filter: /^koffi$/, importer: /\/apply\/netlink-socket\.ts$/, file: 'koffi.ts' },
 ];
 
 const openDoors: Plugin = {
@@ -59,7 +60,10 @@ const requireBuiltins: Plugin = {
   },
 };
 
-/** Writes the program as one executable JavaScript file, and the licences of the packages in it. */
+/** The native part of koffi for this machine. */
+const koffi = `node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`;
+
+/** Writes the program as one executable JavaScript file, `koffi.node` beside it, and the licences of the packages in them. */
 export async function bundle(outfile: string, licences: string): Promise<void> {
   const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as { version: string };
   const { metafile, outputFiles } = await build({
@@ -83,7 +87,8 @@ export async function bundle(outfile: string, licences: string): Promise<void> {
   });
   mkdirSync(dirname(outfile), { recursive: true });
   writeFileSync(outfile, outputFiles[0]!.text.replace(/^#!.*/, interpreter), { mode: 0o755 });
-  for (const folder of packagesIn(metafile)) copyLicence(folder, licences);
+  copyFileSync(pathOf(koffi), join(dirname(outfile), 'koffi.node'));
+  for (const folder of [...packagesIn(metafile), pathOf('node_modules/koffi')]) copyLicence(folder, licences);
 }
 
 /** The folders of the packages in the bundle. */

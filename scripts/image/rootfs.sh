@@ -1,6 +1,6 @@
 #!/bin/sh
 # Creates the root file system of the image in the new folder DEST, from this checkout and the Debian packages nftables, iproute2 and
-# conntrack: node, the agent as one file, nft, ip, conntrack and their libraries. It has no shell. The Dockerfile runs this script too.
+# conntrack: node, the agent as one file with its native part, nft, ip, conntrack and their libraries. It has no shell. The Dockerfile runs this script too.
 set -eu
 [ $# = 1 ] || { echo 'usage: rootfs.sh DEST' >&2; exit 2; }
 fail() {
@@ -56,15 +56,15 @@ install -m 755 $node/bin/node "$dest/usr/bin/node"
 if command -v strip >/dev/null; then strip "$dest/usr/bin/node"; fi
 install -D -m 644 $node/LICENSE "$dest/usr/share/doc/node/LICENSE"
 
-# The loader is the only line of ldd without an arrow.
-ldd "$dest/usr/bin/node" "$dest/usr/sbin/nft" "$dest/usr/sbin/ip" "$dest/usr/sbin/conntrack" | grep -o '/[^ ]*\.so[^ ]*' | sort -u | while read -r library; do
-  case $library in /usr/*) name=$library ;; *) name=/usr$library ;; esac
-  take "$library" "$name" 755
-done
-
 node scripts/image/bundle.ts "$dest/usr/lib/postern/postern.mjs" "$dest/usr/share/doc"
 ln -s ../lib/postern/postern.mjs "$dest/usr/bin/postern"
 install -D -m 644 LICENSE "$dest/usr/share/doc/postern/LICENSE"
+
+# The loader is the only line of ldd without an arrow.
+ldd "$dest/usr/bin/node" "$dest/usr/lib/postern/koffi.node" "$dest/usr/sbin/nft" "$dest/usr/sbin/ip" "$dest/usr/sbin/conntrack" | grep -o '/[^ ]*\.so[^ ]*' | sort -u | while read -r library; do
+  case $library in /usr/*) name=$library ;; *) name=/usr$library ;; esac
+  take "$library" "$name" 755
+done
 
 echo 'root:x:0:0:root:/:/nonexistent' >"$dest/etc/passwd"
 echo 'root:x:0:' >"$dest/etc/group"

@@ -1,4 +1,6 @@
+import { noElementWriter, openElementWriter, type ElementWriter } from '../apply/element-writer.ts';
 import { exec } from '../apply/exec.ts';
+import { openNetlinkSocket } from '../apply/netlink-socket.ts';
 import { openNftSession, type NftSession } from '../apply/nft-session.ts';
 import { createNft } from '../apply/nft.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
@@ -22,6 +24,7 @@ export interface AgentContext {
   readonly client: ApiClient;
   readonly guard: GuardChoice;
   readonly nft: NftSession;
+  readonly elements: ElementWriter;
   /** Aborts when the agent stops. */
   readonly signal: AbortSignal;
 }
@@ -55,5 +58,17 @@ export async function createContext(config: AgentConfig, signal: AbortSignal): P
       logger.warn({ retryAfterSeconds: pauseMs / 1000 }, message);
     },
   });
-  return { config, version, logger, metrics, live, ready, client, guard, nft, signal };
+  const elements = config.netlink ? openWriter(logger, signal) : noElementWriter;
+  return { config, version, logger, metrics, live, ready, client, guard, nft, elements, signal };
+}
+
+function openWriter(logger: Logger, signal: AbortSignal): ElementWriter {
+  return openElementWriter({
+    openSocket: openNetlinkSocket,
+    paused(err, pauseMs) {
+      if (signal.aborted) return;
+      const retryAfterSeconds = pauseMs / 1000;
+      logger.warn({ err, retryAfterSeconds }, 'netlink failed: until it recovers, nft writes all changes');
+    },
+  });
 }

@@ -28,7 +28,7 @@ export interface AgentLoops {
 
 /** Starts the loops. Until the agent has the lock, they only watch. */
 export function startLoops(
-  { version, guard, nft, metrics, live, ready, logger, signal }: AgentContext,
+  { version, guard, nft, elements, metrics, live, ready, logger, signal }: AgentContext,
   { pipeline, source, state, versions, take }: AgentInputs,
   { reporter, nodeReporter, policies, watchDenials }: AgentReports,
 ): AgentLoops {
@@ -37,7 +37,10 @@ export function startLoops(
     clock: systemClock,
     events: driftReport(metrics.apply, logger),
   });
-  const kernel = prefetchTables(drift.behind(nftKernelTables(nft)), systemClock);
+  const kernel = prefetchTables(
+    drift.behind(nftKernelTables(nft, elements, (by) => metrics.apply.wrote(by))),
+    systemClock,
+  );
   const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({
     localPods: () => (pipeline.snapshot.inSync ? pipeline.snapshot.localPods : undefined),

@@ -11,7 +11,7 @@ import { openReports } from './agent-reports.ts';
 export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Promise<number> {
   const failure = new AbortController();
   const context = await createContext(config, AbortSignal.any([stopSignal, failure.signal]));
-  const { logger, nft } = context;
+  const { logger, nft, elements } = context;
   const inputs = openInputs(context, {
     changed: () => loops.reconciler.changed(),
     podFetched: (result, sandbox, error) => reports.nodeReporter.fetched(result, sandbox, error),
@@ -31,6 +31,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     failure.abort();
     await loops.reconciler.idle();
     nft.close();
+    elements.close();
     await inputs.state.finish();
     await Promise.allSettled([serving.then((server) => server.close()), locking.then((release) => release())]);
   }

@@ -1,3 +1,4 @@
+import { noElementWriter, type ElementWriter } from '../apply/element-writer.ts';
 import type { Nft } from '../apply/nft.ts';
 import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
@@ -22,7 +23,18 @@ export interface KernelTablesOptions {
   readonly afterGracePeriod?: boolean;
 }
 
-export function nftKernelTables(nft: Nft): KernelTables {
+/** What wrote a transaction. */
+export type Writer = 'netlink' | 'nft';
+
+/**
+ * @param elements writes what it can; nft writes everything else
+ * @param wrote called after each transaction
+ */
+export function nftKernelTables(
+  nft: Nft,
+  elements: Pick<ElementWriter, 'write'> = noElementWriter,
+  wrote: (by: Writer) => void = () => {},
+): KernelTables {
   return {
     async observe(signal) {
       const read = async (family: TableFamily) => {
@@ -38,7 +50,9 @@ export function nftKernelTables(nft: Nft): KernelTables {
     },
     async run(operations, options) {
       if (options.afterGracePeriod) await nft.awaitGracePeriod(options.signal);
+      if (!options.check && (await elements.write(operations))) return wrote('netlink');
       await nft.run(renderScript(operations, { isCheck: options.check }), options);
+      if (!options.check) wrote('nft');
     },
   };
 }

@@ -4,7 +4,7 @@ import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, Stage, StageName, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
-import { haveFlows } from '../plan/flows.ts';
+import { hasFlowSets } from '../plan/flows.ts';
 import { planSweep, tablesUnlike, type Plan } from '../plan/plan.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Clock } from './clock.ts';
@@ -75,7 +75,7 @@ export class Reconciler {
   #dirty = false;
   /** Another program may have changed any part of our tables. The time until which changes come before the read. */
   #readBy: number | undefined;
-  /** Another program may have added elements to flow sets, which looks like what packets add. */
+  /** Another program may have added elements to flow sets, which looks like what packets add, or a change of ours did not come to its end. */
   #areFlowsDoubtful = false;
   /** What has just been read: it counts once, at once. */
   #found: { readonly ruleset: Ruleset | undefined } | undefined;
@@ -199,13 +199,13 @@ export class Reconciler {
     }
   }
 
-  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. Flow sets that packets have filled are made anew. */
+  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. What another program has added to flow sets looks like what packets add. */
   async #inspect(): Promise<void> {
     this.#readBy = undefined;
     if (!this.#applied) return;
     const found = await this.#kernel.observe(this.#unhurried);
     this.#progress();
-    if (haveFlows(found)) this.#areFlowsDoubtful = this.#dirty = true;
+    if (hasFlowSets(found)) this.#areFlowsDoubtful = this.#dirty = true;
     const changed = tablesUnlike(this.#applied.ruleset, found);
     if (changed.length === 0) return;
     for (const family of changed) this.#events.drifted(family);
@@ -268,7 +268,7 @@ export class Reconciler {
   }
 
   #plan(applied: Ruleset | undefined): ReturnType<Pipeline['plan']> {
-    const options = { renewsFlows: this.#areFlowsDoubtful };
+    const options = { areFlowsDoubtful: this.#areFlowsDoubtful };
     return this.#burst.plan(() => this.#pipeline.plan(applied, this.#refusals.ids, options));
   }
 
@@ -279,7 +279,7 @@ export class Reconciler {
     const reading = found ? found.ruleset : this.#kernel.observe(this.#unhurried);
     const [ruleset] = await Promise.all([reading, this.#prepare()]);
     this.#progress();
-    this.#areFlowsDoubtful = haveFlows(ruleset);
+    this.#areFlowsDoubtful = true;
     const sweep: Plan = planSweep(ruleset ?? {});
     const adopted = { ruleset: ruleset && sweep.result };
     this.#connections.distrust();

@@ -23,8 +23,6 @@ function entriesIn(operation: Operation): number {
     case 'add chain':
     case 'replace rules':
       return 1 + operation.chain.rules.length;
-    case 'renew sets':
-      return operation.sets.length + operation.chains.reduce((sum, { rules }) => sum + 1 + rules.length, 0);
     case 'add elements':
     case 'delete elements':
     case 'delete mappings':

@@ -41,7 +41,7 @@ function allowRule(direction: Direction, reading: Reading, allow: Allow): NftRul
   return { matches: [{ kind: 'lookup', key, set: allow.set.name }], verdict: { kind: 'return' } };
 }
 
-export function allowsText(allows: readonly Allow[]): string {
+function allowsText(allows: readonly Allow[]): string {
   return allows.map(({ on, set }) => `${on} @${set.name}`).join();
 }
 

@@ -2,7 +2,7 @@ import type { Family } from '../model/address.ts';
 import { directions, type Direction } from '../model/policy.ts';
 import type { Chain, Match, NftRule } from '../nftables/ruleset.ts';
 import { gateChain, nonlocalChains } from './gate.ts';
-import { flowLookups, flowRecords } from './flows.ts';
+import { flowChains } from './flows.ts';
 import { closedBridgeRule, guardChains, guardRuleForMiss, guardRules } from './anti-spoof.ts';
 import { linkControlRules, routerRule } from './link-control.ts';
 import {
@@ -89,12 +89,7 @@ export function baseChains(family: Family, facts: BaseFacts): Chain[] {
       : []),
   ];
   const errors = errorRules(family, guardsLinks);
-  const judged = (ctDirection: CtDirection): NftRule[] => {
-    const rules = dispatchBoth(family, ctDirection, dispatch);
-    return fastPath
-      ? [...flowLookups(family, ctDirection), ...rules, ...flowRecords(family, ctDirection, holdsTunnels)]
-      : rules;
-  };
+  const judged = (ctDirection: CtDirection): NftRule[] => dispatchBoth(family, ctDirection, dispatch);
   return [
     {
       name: 'forward',
@@ -111,8 +106,9 @@ export function baseChains(family: Family, facts: BaseFacts): Chain[] {
       base: { hook: 'output', priority: hookPriority },
       rules: [...(guardsLinks ? [forgedOutputRule(family)] : []), ...outputRules()],
     },
-    ...(fastPath ? [{ name: chainNames.originals, rules: judged('original') }] : []),
-    { name: chainNames.replies, rules: judged('reply') },
+    ...(fastPath
+      ? ctDirections.flatMap((ctDirection) => flowChains(family, ctDirection, judged(ctDirection), holdsTunnels))
+      : [{ name: chainNames.replies, rules: judged('reply') }]),
     { name: chainNames.notEstablished, rules: notEstablishedRules(family, guard, routers, errors.unrelated) },
     ...errorChains(family, guard, errors.ofOthers),
     ...midstreamChains(family, guard),
@@ -182,7 +178,6 @@ const jumpToNotEstablished: NftRule = {
   verdict: jumpTo(chainNames.notEstablished),
 };
 
-/** Not in `forward`: the plan writes this chain anew with its flow sets, and in `forward` the agent sees whether another program changes the table. */
 const toOriginals: readonly NftRule[] = [{ matches: [], verdict: goTo(chainNames.originals) }];
 
 function forwardRules(originals: readonly NftRule[]): NftRule[] {

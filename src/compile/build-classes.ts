@@ -1,21 +1,27 @@
 import { families } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { ElementChanges } from '../nftables/element-changes.ts';
 import { overBudget, type Budgets, type Excess } from './budgets.ts';
-import { buildClass, costOf, draftClass, workOf, type BuiltClass, type ClassDraft } from './class-shape.ts';
+import { once } from '../lib/once.ts';
+import { draftClass, workOf } from './class-draft.ts';
+import { buildClass, costOf, type BuiltClass } from './class-shape.ts';
+import { GroupSets, type GroupSet } from './group-sets.ts';
 import { defaultLimits, withSharedGroups, type ShapeLimits } from './shape-limits.ts';
 import type { Classification } from './classify.ts';
 import { shareOf, sizeOf, type ClassSize } from './node-budget.ts';
 import { readClass, type ClassRules } from './resolve.ts';
-import { GroupSets, type GroupSet } from './set-builder.ts';
 
-/** A class of the last ruleset. */
-export interface KnownClass {
+/** What a class costs. `cost` is missing if the class was not built. */
+export interface MeasuredClass {
   readonly size: ClassSize;
   readonly work: number;
-  readonly cost: number;
+  readonly cost?: number;
   readonly sharesGroups: boolean;
+}
+
+/** A class of the last ruleset. */
+export interface KnownClass extends MeasuredClass {
+  readonly cost: number;
   readonly built: BuiltClass;
 }
 
@@ -28,14 +34,19 @@ export interface Classes {
   readonly hasSameChains: boolean;
   /** The namespaces over budget. */
   readonly over: ReadonlyMap<string, Excess>;
+  /** If a namespace is over budget, what the classes cost, by the text of their specs. The next run builds no unchanged class to find this again. */
+  readonly measured: ReadonlyMap<string, MeasuredClass>;
 }
 
 export interface ClassInput {
   readonly groups: Snapshot['groups'];
   readonly groupSet: GroupSet;
-  readonly changes: ElementChanges;
   /** The classes of the last compile. */
   readonly last: ReadonlyMap<string, KnownClass>;
+  /** `Classes.measured` of the last compile, for the same classification. */
+  readonly measured: ReadonlyMap<string, MeasuredClass>;
+  /** The classes that this compile has built in other rounds. This function adds those that it builds. */
+  readonly fresh: Map<string, KnownClass>;
   /** Current classes whose groups have changed since then. */
   readonly touched: ReadonlySet<ClassRules>;
   readonly limits: ShapeLimits;
@@ -43,7 +54,9 @@ export interface ClassInput {
 
 /** The classes that use one of these groups. */
 export function readersOf({ readers }: Classification, groups: Iterable<string>): Set<ClassRules> {
-  return new Set(Iterator.from(groups).flatMap((id) => readers.get(id) ?? []));
+  const found = new Set<ClassRules>();
+  for (const id of groups) for (const rules of readers.get(id) ?? []) found.add(rules);
+  return found;
 }
 
 /**
@@ -53,14 +66,15 @@ export function readersOf({ readers }: Classification, groups: Iterable<string>)
  */
 export function buildClasses(
   classification: Classification,
-  { groups, groupSet, changes, last, touched, limits }: ClassInput,
+  { groups, groupSet, last, measured, fresh, touched, limits }: ClassInput,
   spent: ReadonlyMap<string, number>,
   budgets: Budgets,
 ): Classes {
   const wanted = Array.from(classification.classes, ([text, rules]) => {
     const before = last.get(text);
     const same = touched.has(rules) ? undefined : before;
-    return { text, rules, before, same, size: same?.size ?? sizeOf(rules, groups) };
+    const alike = touched.has(rules) ? undefined : (before ?? measured.get(text));
+    return { text, rules, before, same, alike, size: alike?.size ?? sizeOf(rules, groups) };
   });
   const share = shareOf(
     wanted.map(({ size }) => size),
@@ -73,41 +87,48 @@ export function buildClasses(
     }
     return overBudget(sums, budgets);
   };
-  const planned = wanted.map(({ text, rules, before, same, size }): PlannedClass => {
+  const planned = wanted.map(({ text, rules, before, same, alike, size }): PlannedClass => {
     const isLarge =
       size.tuples > share || (size.tuples > limits.maxClassTuples && rules.lookupsOfPort <= limits.maxLookupsOfPort);
     const sharesGroups = isLarge || limits.sharesGroups === true;
-    if (same?.sharesGroups === sharesGroups) return { text, same, work: same.work };
-    const draft = draftClass(rules, groups, groupSet, isLarge ? withSharedGroups(limits) : limits, before?.built);
-    return { text, draft, before: before?.built, size, sharesGroups, work: workOf(draft) };
+    if (same?.sharesGroups === sharesGroups) return { ...same, text, make: () => same };
+    const done = fresh.get(text);
+    if (done?.sharesGroups === sharesGroups) return { ...done, text, make: () => done };
+    const draft = once(() => {
+      const of = isLarge ? withSharedGroups(limits) : limits;
+      return draftClass(rules, groups, groupSet, of, before?.built.families);
+    });
+    const known = alike?.sharesGroups === sharesGroups ? alike : { size, sharesGroups, work: workOf(draft()) };
+    const make = once((): KnownClass => {
+      const after = buildClass(draft(), before?.built);
+      const made = { ...known, cost: costOf(after), built: after };
+      fresh.set(text, made);
+      return made;
+    });
+    return { ...known, text, make };
   });
+  const isOver = (over: Classes['over'], all: readonly (MeasuredClass & { readonly text: string })[]): Classes => {
+    const costs = all.map(({ text, size, work, cost, sharesGroups: shares }) => {
+      return [text, { size, work, sharesGroups: shares, ...(cost !== undefined && { cost }) }] as const;
+    });
+    return { classes: new Map(), rebuilt: [], hasSameChains: false, over, measured: new Map(costs) };
+  };
   const overWork = tooMuch(planned.map(({ text, work }) => [text, work]));
-  if (overWork.size > 0) return { classes: new Map(), rebuilt: [], hasSameChains: false, over: overWork };
-  const classes = new Map<string, KnownClass>();
-  const rebuilt: BuiltClass[] = [];
-  let hasSameChains = true;
-  for (const each of planned) {
-    if ('same' in each) {
-      classes.set(each.text, each.same);
-      continue;
-    }
-    const { text, draft, before, size, sharesGroups, work } = each;
-    const after = buildClass(draft, changes, before);
-    rebuilt.push(after);
-    hasSameChains &&= areChainsSame(before, after);
-    classes.set(text, { size, sharesGroups, work, cost: costOf(after), built: after });
-  }
-  const over = tooMuch(classes.entries().map(([text, { cost }]) => [text, cost]));
-  return { classes, rebuilt, hasSameChains, over };
+  if (overWork.size > 0) return isOver(overWork, planned);
+  const priced = planned.map((each) => ({ ...each, cost: each.cost ?? each.make().cost }));
+  const over = tooMuch(priced.map(({ text, cost }) => [text, cost]));
+  if (over.size > 0) return isOver(over, priced);
+  const classes = new Map(planned.map(({ text, make }) => [text, make()]));
+  const changed = [...classes].filter(([text, made]) => made !== last.get(text));
+  const hasSameChains = changed.every(([text, made]) => areChainsSame(last.get(text)?.built, made.built));
+  return { classes, rebuilt: changed.map(([, { built }]) => built), hasSameChains, over, measured: new Map() };
 }
 
-type PlannedClass = { readonly text: string; readonly work: number } & (
-  | { readonly same: KnownClass }
-  | ({ readonly draft: ClassDraft; readonly before: BuiltClass | undefined } & Pick<
-      KnownClass,
-      'size' | 'sharesGroups'
-    >)
-);
+interface PlannedClass extends MeasuredClass {
+  readonly text: string;
+  /** Builds the class if it has changed since the last compile. */
+  readonly make: () => KnownClass;
+}
 
 function areChainsSame(before: BuiltClass | undefined, { families: after }: BuiltClass): boolean {
   if (!before?.families || !after) return before !== undefined && before.families === after;
@@ -118,9 +139,8 @@ function areChainsSame(before: BuiltClass | undefined, { families: after }: Buil
 export function buildNoAllows(): Readonly<Record<Direction, BuiltClass>> {
   const build = (direction: Direction): BuiltClass => {
     const rules = readClass({ direction, text: direction, rules: [] });
-    const changes = new ElementChanges();
-    const groupSet = new GroupSets().of(new Map(), 'all', changes);
-    return buildClass(draftClass(rules, new Map(), groupSet, defaultLimits), changes);
+    const groupSet = new GroupSets().of(new Map(), 'all');
+    return buildClass(draftClass(rules, new Map(), groupSet, defaultLimits));
   };
   return { ingress: build('ingress'), egress: build('egress') };
 }

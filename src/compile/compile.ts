@@ -1,23 +1,22 @@
 import { sorted } from '../lib/sort.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { Delta, PodKey, Snapshot } from '../model/snapshot.ts';
-import { ElementChanges } from '../nftables/element-changes.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import { assemble, classesOfAddresses, type Guard, type NoAllows, type RuleOptions } from './assemble.ts';
 import type { PodPermissions } from './base-chains.ts';
 import { defaultBudgets, type Budgets } from './budgets.ts';
-import { buildClasses, buildNoAllows, readersOf, type KnownClass } from './build-classes.ts';
+import { buildClasses, buildNoAllows, readersOf, type Classes, type KnownClass } from './build-classes.ts';
 import { groupSetsOf, setsOf, type BuiltClass } from './class-shape.ts';
 import { defaultLimits, type ShapeLimits } from './shape-limits.ts';
 import type { ClassSpec } from './class-spec.ts';
 import { classify, type Classification } from './classify.ts';
 import { fitBudgets } from './fit-budgets.ts';
+import { GroupSets } from './group-sets.ts';
 import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
 import { LeftOutMemory, withoutGroups, type Oversize } from './left-out.ts';
 import type { AddressClasses } from './links.ts';
 import { readLocal, type LocalPart } from './local-part.ts';
 import { NamespaceCosts } from './namespace-costs.ts';
-import { GroupSets } from './set-builder.ts';
 
 export interface CompileOptions {
   readonly limits?: ShapeLimits;
@@ -45,8 +44,12 @@ export interface Compiled {
   readonly localAddresses: ReadonlySet<string>;
   /** Policies without allow rules, because they or their namespace are over a budget (S9.12, S9.13). */
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
-  /** How the sets differ from those of the previous compile. */
-  readonly changes: ElementChanges;
+}
+
+/** One budget round: the classes that it gave pods, and what they cost if that was too much. */
+interface Tried {
+  readonly classification: Classification;
+  readonly measured: Classes['measured'];
 }
 
 /** State that the next run reuses. */
@@ -55,7 +58,7 @@ interface Run {
   readonly classification: Classification;
   /** This and `tried` have one entry for each budget round. The key is the sorted ids of the policies that the round left out. */
   readonly counted: ReadonlyMap<string, NamespaceCosts>;
-  readonly tried: ReadonlyMap<string, Classification>;
+  readonly tried: ReadonlyMap<string, Tried>;
   readonly classes: ReadonlyMap<string, KnownClass>;
   readonly ruleset: Ruleset;
 }
@@ -107,14 +110,14 @@ export class Compiler {
     const last = delta === 'all' ? undefined : this.#last;
     const { localChanged, groups: changedGroups } = delta === 'all' ? { localChanged: true, groups: new Map() } : delta;
     const onlyMembersChanged = last !== undefined && !localChanged;
-    const changes = new ElementChanges();
-    const groupSet = this.#groupSets.of(snapshot.groups, delta, changes);
+    const groupSet = this.#groupSets.of(snapshot.groups, delta);
 
     // 1. Everything that does not depend on group members.
     const local = onlyMembersChanged ? last.local : readLocal(snapshot, last?.local);
 
     const counted = new Map<string, NamespaceCosts>();
-    const tried = new Map<string, Classification>();
+    const tried = new Map<string, Tried>();
+    const fresh = new Map<string, KnownClass>();
     const leftOut = new Map([...withoutGroups(snapshot), ...this.#leftOut.recall(snapshot, refused)]);
     // Steps 2 to 4 repeat with more policies left out until the rest fits the budgets.
     const { made, oversized, rounds } = fitBudgets(
@@ -136,13 +139,16 @@ export class Compiler {
         // 3. Give each pod its classes.
         const key = keyOf(without);
         const known = onlyMembersChanged ? last.tried.get(key) : undefined;
-        const classification = known ?? classify(local.kinds, snapshot.policies, without, last?.classification);
-        tried.set(key, classification);
+        const classification =
+          known?.classification ?? classify(local.kinds, snapshot.policies, without, last?.classification);
         // 4. Build the chains and sets of classes.
         const { groups } = snapshot;
         const touched = readersOf(classification, changedGroups.keys());
-        const input = { groups, groupSet, changes, last: last?.classes ?? new Map(), touched, limits: this.#limits };
-        return { classification, ...buildClasses(classification, input, costs.byNamespace, budgets) };
+        const before = { last: last?.classes ?? new Map(), measured: known?.measured ?? new Map() };
+        const input = { groups, groupSet, ...before, fresh, touched, limits: this.#limits };
+        const built = buildClasses(classification, input, costs.byNamespace, budgets);
+        tried.set(key, { classification, measured: built.measured });
+        return { classification, ...built };
       },
     );
     const { classification, classes, rebuilt, hasSameChains } = made;
@@ -158,8 +164,8 @@ export class Compiler {
       return assemble(snapshot, addresses, this.#noAllows, local.nodeSets, this.#ruleOptions);
     };
     const ruleset = areChainsSame
-      ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf), changes)
-      : keepUnchanged(build(), last?.ruleset ?? {}, changes);
+      ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf))
+      : keepUnchanged(build(), last?.ruleset ?? {});
 
     const counts = {
       classes: classes.size,
@@ -177,7 +183,6 @@ export class Compiler {
         counts,
         localAddresses,
         oversized,
-        changes,
       },
     };
   }

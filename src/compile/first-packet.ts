@@ -46,7 +46,7 @@ function deviceOf(table: Table, family: Family, address: string): string | undef
   const ending = ` . ${address}`;
   const element = table.sets
     .get(ifIpsSetName[family])
-    ?.elements.values()
+    ?.elements.keys()
     .find((each) => each.endsWith(ending));
   return element?.slice(0, -ending.length);
 }

@@ -48,9 +48,30 @@ export function byIfMapName(direction: string, family: Family, ctDirection: CtDi
   return readingName(`${direction}${familyDigit[family]}-by-if`, ctDirection);
 }
 
+/** Flow sets, and the chains that use them, exist twice (`flows.ts`). */
+export const flowEditions = ['first', 'second'] as const;
+export type FlowEdition = (typeof flowEditions)[number];
+
+/** The chain by which packets of this direction pass, with the flow sets of the edition. */
+export function flowChainName(ctDirection: CtDirection, edition: FlowEdition): string {
+  return inEdition(ctDirection === 'original' ? chainNames.originals : chainNames.replies, edition);
+}
+
 /** A flow set, by the direction of its packets. Names of the two directions differ because their ports do. */
-export function flowSetName(protocol: 'tcp' | 'udp', family: Family, ctDirection: CtDirection): string {
-  return readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection);
+export function flowSetName(
+  protocol: 'tcp' | 'udp',
+  family: Family,
+  ctDirection: CtDirection,
+  edition: FlowEdition,
+): string {
+  return inEdition(readingName(`${protocol}-flows${familyDigit[family]}`, ctDirection), edition);
+}
+
+/** The protocols whose packets use the second edition: all of them, or none. */
+export const flowChoiceSetName = 'flows-second';
+
+function inEdition(name: string, edition: FlowEdition): string {
+  return edition === 'first' ? name : `${name}-second`;
 }
 
 export const isolatedSetName = { ipv4: 'isolated4', ipv6: 'isolated6' } as const;

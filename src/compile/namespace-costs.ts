@@ -1,9 +1,10 @@
 import { compareText } from '../lib/sort.ts';
+import { VersionedMap } from '../lib/versioned-map.ts';
 import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Excess } from './budgets.ts';
 import { countKinds, groupPods } from './classify.ts';
-import { costAlone, costOfClasses, groupCost, namespaceOf } from './policy-cost.ts';
+import { costAlone, costOfClasses, groupCost, hasNamedEgress, namespaceOf } from './policy-cost.ts';
 import type { Groups } from './resolve.ts';
 
 /** A policy with its estimated cost alone. */
@@ -16,15 +17,21 @@ interface Cost {
  * Estimated costs of policies before their classes are built, in units of `budgets.ts`. `workOf` and `costOf` (`class-shape.ts`) count classes, which
  * exist only after this check, and they do not know which policy costs how much. So this estimate also chooses the policies to leave out.
  *
- * A change of group members counts only the namespaces whose policies name these groups again.
+ * A change of group members adds only what these groups cost more or less.
  */
 export class NamespaceCosts {
-  readonly #bills: ReadonlyMap<string, Bill>;
+  readonly #bills: VersionedMap<string, Bill>;
+  readonly #costs: VersionedMap<GroupId, number>;
   /** By group, the namespaces whose policies name it. */
   readonly #readers: ReadonlyMap<GroupId, ReadonlySet<string>>;
 
-  private constructor(bills: ReadonlyMap<string, Bill>, readers: ReadonlyMap<GroupId, ReadonlySet<string>>) {
+  private constructor(
+    bills: VersionedMap<string, Bill>,
+    costs: VersionedMap<GroupId, number>,
+    readers: ReadonlyMap<GroupId, ReadonlySet<string>>,
+  ) {
     this.#bills = bills;
+    this.#costs = costs;
     this.#readers = readers;
   }
 
@@ -36,25 +43,36 @@ export class NamespaceCosts {
   ): NamespaceCosts {
     const counted = policies.values().filter(({ id }) => !without.has(id));
     const bills = new Map<string, Bill>();
+    const costs = new Map<GroupId, number>();
     const readers = new Map<GroupId, Set<string>>();
     for (const [namespace, own] of Map.groupBy(counted, ({ id }) => namespaceOf(id))) {
-      bills.set(namespace, new Bill(own, groups, kinds));
+      bills.set(namespace, Bill.of(own, groups, kinds));
       for (const id of own.flatMap((policy) => [...policy.groups.keys()])) {
+        costs.set(id, groupCost(id, groups));
         const known = readers.get(id);
         if (known) known.add(namespace);
         else readers.set(id, new Set([namespace]));
       }
     }
-    return new NamespaceCosts(bills, readers);
+    return new NamespaceCosts(new VersionedMap(bills), new VersionedMap(costs), readers);
   }
 
   /** The costs after the members of these groups have changed, and nothing else. */
   after(groups: Groups, changed: Iterable<GroupId>): NamespaceCosts {
-    const namespaces = new Set(Iterator.from(changed).flatMap((id) => this.#readers.get(id) ?? []));
+    const namespaces = new Map<string, number>();
+    const costs = new Map<GroupId, number>();
+    for (const id of changed) {
+      const cost = groupCost(id, groups);
+      for (const namespace of this.#readers.get(id) ?? []) {
+        costs.set(id, cost);
+        namespaces.set(namespace, (namespaces.get(namespace) ?? 0) + cost - this.#costs.get(id)!);
+      }
+    }
     if (namespaces.size === 0) return this;
-    const bills = new Map(this.#bills);
-    for (const namespace of namespaces) bills.set(namespace, bills.get(namespace)!.again(groups));
-    return new NamespaceCosts(bills, this.#readers);
+    const bills = namespaces.entries().map(([namespace, growth]) => {
+      return [namespace, this.#bills.get(namespace)!.after(groups, growth)] as const;
+    });
+    return new NamespaceCosts(this.#bills.with(bills.toArray()), this.#costs.with(costs), this.#readers);
   }
 
   get byNamespace(): ReadonlyMap<string, number> {
@@ -63,7 +81,8 @@ export class NamespaceCosts {
 
   /** The policies that alone cost more than `budget`. */
   over(budget: number): readonly Cost[] {
-    return [...this.#bills.values()].flatMap((bill) => (bill.most > budget ? bill.over(budget) : []));
+    // A policy costs no more than all of its namespace.
+    return [...this.#bills.values()].flatMap((bill) => (bill.cost > budget ? bill.over(budget) : []));
   }
 
   /** The policies to leave out of a namespace over budget. */
@@ -78,7 +97,7 @@ export function costliestOf(policies: readonly Policy[], snapshot: Snapshot): re
   let most = 0;
   let costliest: readonly Policy[] = [];
   for (const own of Map.groupBy(policies, ({ id }) => namespaceOf(id)).values()) {
-    const { cost } = new Bill(own, snapshot.groups, kinds);
+    const { cost } = Bill.of(own, snapshot.groups, kinds);
     if (cost > most) [most, costliest] = [cost, own];
   }
   return costliest;
@@ -89,37 +108,41 @@ class Bill {
   readonly #policies: readonly Policy[];
   readonly #groups: Groups;
   readonly #kinds: ReadonlyMap<PolicyId, number>;
-  readonly #own: readonly Cost[];
-  readonly #users = new Map<GroupId, number>();
+  /** Whether a policy has egress port names. */
+  readonly #hasNames: boolean;
   /** The cost of all policies together. */
   readonly cost: number;
-  /** The highest cost of one policy alone. */
-  readonly most: number;
 
-  constructor(policies: readonly Policy[], groups: Groups, kinds: ReadonlyMap<PolicyId, number>) {
+  private constructor(
+    policies: readonly Policy[],
+    groups: Groups,
+    kinds: ReadonlyMap<PolicyId, number>,
+    hasNames: boolean,
+    cost: number,
+  ) {
+    this.#hasNames = hasNames;
     this.#policies = policies;
     this.#groups = groups;
     this.#kinds = kinds;
-    this.#own = policies.map((policy) => ({ policy, own: costAlone(policy, groups, kinds) }));
-    this.most = this.#own.reduce((most, { own }) => Math.max(most, own), 0);
-    let cost = 0;
-    for (const policy of policies) {
-      cost += costOfClasses(policy, groups, kinds);
-      for (const id of policy.groups.keys()) {
-        const users = this.#users.get(id) ?? 0;
-        this.#users.set(id, users + 1);
-        if (users === 0) cost += groupCost(id, groups);
-      }
-    }
     this.cost = cost;
   }
 
-  again(groups: Groups): Bill {
-    return new Bill(this.#policies, groups, this.#kinds);
+  static of(policies: readonly Policy[], groups: Groups, kinds: ReadonlyMap<PolicyId, number>): Bill {
+    let cost = 0;
+    for (const policy of policies) cost += costOfClasses(policy, groups, kinds);
+    for (const id of new Set(policies.flatMap((policy) => [...policy.groups.keys()]))) cost += groupCost(id, groups);
+    return new Bill(policies, groups, kinds, policies.some(hasNamedEgress), cost);
+  }
+
+  /** @param growth what the groups cost more than before */
+  after(groups: Groups, growth: number): Bill {
+    // What a port name costs depends on more than the size of one group.
+    if (this.#hasNames) return Bill.of(this.#policies, groups, this.#kinds);
+    return new Bill(this.#policies, groups, this.#kinds, false, this.cost + growth);
   }
 
   over(budget: number): readonly Cost[] {
-    return this.#own.filter(({ own }) => own > budget);
+    return this.#owns().filter(({ own }) => own > budget);
   }
 
   /**
@@ -127,10 +150,13 @@ class Bill {
    * again for at least twice as many.
    */
   largest({ cost, budget }: Excess, atLeast: number): readonly Cost[] {
-    const largest = this.#own
+    const largest = this.#owns()
       .filter(({ own }) => own > 0)
       .sort((a, b) => b.own - a.own || compareText(a.policy.id, b.policy.id));
-    const users = new Map(this.#users);
+    const users = new Map<GroupId, number>();
+    for (const policy of this.#policies) {
+      for (const id of policy.groups.keys()) users.set(id, (users.get(id) ?? 0) + 1);
+    }
     let left = this.cost;
     let count = 0;
     while (count < largest.length && (count < atLeast || left * cost > this.cost * budget)) {
@@ -142,5 +168,9 @@ class Bill {
       }
     }
     return largest.slice(0, count);
+  }
+
+  #owns(): Cost[] {
+    return this.#policies.map((policy) => ({ policy, own: costAlone(policy, this.#groups, this.#kinds) }));
   }
 }

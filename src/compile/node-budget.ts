@@ -18,7 +18,7 @@ export interface ClassSize {
 export function sizeOf({ buckets }: ClassRules, groups: Groups): ClassSize {
   let tuples = 0;
   for (const { ports, groups: ids, ranges } of buckets) {
-    let peers = ranges.length;
+    let peers = ranges.ipv4.length + ranges.ipv6.length;
     for (const id of ids) peers += membersOf(id, groups);
     tuples += peers * (ports === 'any' ? 1 : ports.length);
   }

@@ -21,6 +21,11 @@ function textOf(policy: Policy): PolicyText {
   return text;
 }
 
+/** Whether a rule has port names that each destination resolves itself. */
+export function hasNamedEgress(policy: Policy): boolean {
+  return textOf(policy).named.length > 0;
+}
+
 function readText({ rules }: Policy): PolicyText {
   let items = 0;
   for (const { peers, ports } of directions.flatMap((direction) => rules[direction])) {

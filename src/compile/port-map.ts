@@ -2,17 +2,9 @@ import { shortHash } from '../lib/hash.ts';
 import { compareText } from '../lib/sort.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Element, ElementVerdict, VerdictMap } from '../nftables/ruleset.ts';
-import { allowsText, lookupsChain, type Allow } from './allow.ts';
+import { lookupsChain, type Allow } from './allow.ts';
 import { readingName, type Reading } from './names.ts';
-import {
-  countPorts,
-  mergePorts,
-  maxSinglePorts,
-  portRangeText,
-  portSetText,
-  singlePorts,
-  type PortRange,
-} from './port-set.ts';
+import { countPorts, mergePorts, maxSinglePorts, portRangeText, singlePorts, type PortRange } from './port-set.ts';
 
 /** Ports and the peers that may use them. */
 export interface PortEntry {
@@ -77,11 +69,6 @@ function portMap(elements: ReadonlyMap<Element, ElementVerdict>, interval: boole
   const text = elements.entries().map(([port, verdict]) => `${port} ${'chain' in verdict ? verdict.chain : ''}`);
   const name = readingName(`ports-${shortHash([...text].join('\n'))}`, reading);
   return { name, key: ['inet_proto', 'inet_service'], interval, elements };
-}
-
-/** Text of everything that the maps depend on, except direction, reading and `rest`. */
-export function entriesText(entries: readonly PortEntry[]): string {
-  return entries.map(({ ports, allow }) => `${portSetText(ports)}: ${allow ? allowsText([allow]) : 'all'}`).join('\n');
 }
 
 /** Cuts overlapping port ranges, and merges ports with the same lookups. */

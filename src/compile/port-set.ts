@@ -39,6 +39,15 @@ export function portRangeText({ protocol, first, last }: PortRange): string {
   return `${protocol.toLowerCase()} . ${first === last ? first : `${first}-${last}`}`;
 }
 
+/** Of each range. Ports of a rule are the same array in each compile. */
+export function portTexts(ports: readonly PortRange[]): readonly string[] {
+  let texts = textsOfPorts.get(ports);
+  if (!texts) textsOfPorts.set(ports, (texts = ports.map(portRangeText)));
+  return texts;
+}
+
+const textsOfPorts = new WeakMap<readonly PortRange[], readonly string[]>();
+
 export function hasInterval(ports: readonly PortRange[]): boolean {
   return ports.some(({ first, last }) => first !== last);
 }

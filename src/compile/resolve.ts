@@ -1,11 +1,13 @@
-import { compareText } from '../lib/sort.ts';
-import { holdsAddress, mergeRanges, parseAddress, type AddressRange } from '../model/address.ts';
-import type { GroupId, Peer } from '../model/policy.ts';
+import { compareText, sorted } from '../lib/sort.ts';
+import { holdsAddress, mergeRanges, parseAddress, type AddressRange, type Family } from '../model/address.ts';
+import type { GroupId, Peer, PortMatch } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import { peersText, type ClassRule, type ClassSpec } from './class-spec.ts';
+import { GroupList } from './group-list.ts';
 import { flattenRules } from './flatten-rules.ts';
 import {
   maxSinglePorts,
+  mergePorts,
   portRangeText,
   portSetOf,
   portSetText,
@@ -15,27 +17,37 @@ import {
   type PortSet,
 } from './port-set.ts';
 
-/** All peers that may use one set of ports. */
+/** All peers that may use one set of ports. Later steps compare its arrays by identity. */
 export interface Bucket {
   readonly ports: PortSet;
   /** Single ports, if there are few enough for tuples. */
   readonly single: readonly PortRange[];
-  everyone: boolean;
-  /** Ascending group ids once built. */
-  readonly groups: Set<GroupId>;
-  ranges: AddressRange[];
+  readonly everyone: boolean;
+  /** Ascending. */
+  readonly groups: readonly GroupId[];
+  /** The lists of groups that have a set: all groups together, or each apart. */
+  readonly lists: Readonly<Record<'together' | 'apart', readonly GroupList[]>>;
+  readonly ranges: Readonly<Record<Family, readonly AddressRange[]>>;
 }
 
 /** Everything derived from a class's rules that does not depend on group members. It is computed once per class. */
 export interface ClassRules {
   readonly spec: ClassSpec;
-  /** The class allows what one of these rules matches. */
-  readonly allows: readonly ClassRule[];
   readonly buckets: readonly Bucket[];
+  /** Ports that are open to everyone, merged, because separate entries would overlap. */
+  readonly openPorts: readonly PortRange[];
+  /** The egress port names of its rules. */
+  readonly named: readonly NamedPort[];
   /** The groups whose members decide the content of the class's sets. */
   readonly groups: readonly GroupId[];
   /** How many sets a packet of one port is looked up in at most, if each group and each list of blocks has a set of its own. */
   readonly lookupsOfPort: number;
+}
+
+/** Peers of a rule, and a port name that they may use. */
+interface NamedPort {
+  readonly peers: readonly Peer[];
+  readonly name: Extract<PortMatch, { readonly kind: 'named' }>;
 }
 
 export type Groups = ReadonlyMap<GroupId, AddressGroup>;
@@ -43,14 +55,16 @@ export type Groups = ReadonlyMap<GroupId, AddressGroup>;
 export function readClass(spec: ClassSpec): ClassRules {
   const allows = flattenRules(spec.rules);
   const buckets = bucketsOf(allows);
-  return { spec, allows, buckets, groups: groupsOf(allows), lookupsOfPort: countLookupsOfPort(buckets) };
+  const openPorts = mergePorts(buckets.flatMap(({ everyone, ports }) => (everyone && ports !== 'any' ? ports : [])));
+  const [groups, lookupsOfPort] = [groupsOf(allows), countLookupsOfPort(buckets)];
+  return { spec, buckets, openPorts, named: namedPortsOf(allows), groups, lookupsOfPort };
 }
 
 function countLookupsOfPort(buckets: readonly Bucket[]): number {
   const changes: { readonly protocol: string; readonly port: number; readonly by: number }[] = [];
   let [count, most] = [0, 0];
   for (const { ports, groups, ranges } of buckets) {
-    const by = groups.size + (ranges.length > 0 ? 1 : 0);
+    const by = groups.length + (ranges.ipv4.length + ranges.ipv6.length > 0 ? 1 : 0);
     if (ports === 'any') most = count += by;
     else {
       for (const { protocol, first, last } of ports) {
@@ -62,6 +76,12 @@ function countLookupsOfPort(buckets: readonly Bucket[]): number {
   changes.sort((a, b) => compareText(a.protocol, b.protocol) || a.port - b.port || a.by - b.by);
   for (const { by } of changes) most = Math.max(most, (count += by));
   return most;
+}
+
+function namedPortsOf(allows: readonly ClassRule[]): NamedPort[] {
+  return allows.flatMap(({ peers, ports }) =>
+    ports.flatMap((name) => ('kind' in name && name.kind === 'named' ? [{ peers, name }] : [])),
+  );
 }
 
 function groupsOf(allows: readonly ClassRule[]): GroupId[] {
@@ -79,47 +99,46 @@ function groupsOf(allows: readonly ClassRule[]): GroupId[] {
  */
 function bucketsOf(allows: readonly ClassRule[]): readonly Bucket[] {
   const byPeers = Map.groupBy(allows, peersText);
-  const buckets = new Map<string, Bucket>();
+  const buckets = new Map<string, { readonly ports: PortSet; readonly peers: Peer[] }>();
   for (const rules of byPeers.values()) {
     const ports = portSetOf(rules.flatMap((rule) => rule.ports));
-    if (ports === 'any' || ports.length > 0) addPeers(bucketFor(buckets, ports), rules[0]!.peers);
+    if (ports !== 'any' && ports.length === 0) continue;
+    const text = portSetText(ports);
+    const bucket = buckets.get(text) ?? { ports, peers: [] };
+    buckets.set(text, bucket);
+    for (const peer of rules[0]!.peers) bucket.peers.push(peer);
   }
-  for (const bucket of buckets.values()) bucket.ranges = mergeRanges(bucket.ranges);
-  return [...buckets.values()];
+  return Array.from(buckets.values(), ({ ports, peers }) => bucketOf(ports, peers));
 }
 
-function bucketFor(buckets: Map<string, Bucket>, ports: PortSet): Bucket {
-  const text = portSetText(ports);
-  let bucket = buckets.get(text);
-  if (!bucket) {
-    const single = ports === 'any' ? [] : singlePorts(ports, maxSinglePorts.ofTuples);
-    buckets.set(text, (bucket = { ports, single, everyone: false, groups: new Set(), ranges: [] }));
-  }
-  return bucket;
-}
-
-function addPeers(bucket: Bucket, peers: readonly Peer[]): void {
-  for (const peer of peers) {
-    if (peer.kind === 'any') bucket.everyone = true;
-    else if (peer.kind === 'pods') bucket.groups.add(peer.group);
-    else for (const range of peer.ranges) bucket.ranges.push(range);
-  }
+function bucketOf(ports: PortSet, peers: readonly Peer[]): Bucket {
+  const groups = sorted(new Set(peers.flatMap((peer) => (peer.kind === 'pods' ? [peer.group] : []))));
+  const ranges = mergeRanges(peers.flatMap((peer) => (peer.kind === 'cidr' ? peer.ranges : [])));
+  const ofFamily = (family: Family) => ranges.filter((range) => range.family === family);
+  return {
+    ports,
+    single: ports === 'any' ? [] : singlePorts(ports, maxSinglePorts.ofTuples),
+    everyone: peers.some(({ kind }) => kind === 'any'),
+    groups,
+    lists: {
+      together: groups.length > 0 ? [new GroupList(groups)] : [],
+      apart: groups.map((id) => new GroupList([id])),
+    },
+    ranges: { ipv4: ofFamily('ipv4'), ipv6: ofFamily('ipv6') },
+  };
 }
 
 /**
  * Resolves egress port names. Each destination pod resolves a name itself (S4.6, S4.8, S4.9). Destinations are pods that declare the name and that
  * a peer matches. Returns by address the texts of protocol and port.
  */
-export function namedTuples({ allows }: ClassRules, groups: Groups): Map<string, Set<string>> {
+export function namedTuples({ named }: ClassRules, groups: Groups): Map<string, Set<string>> {
   const tuples = new Map<string, Set<string>>();
-  for (const { peers, ports } of allows) {
-    for (const name of ports) {
-      if (!('kind' in name) || name.kind !== 'named') continue;
-      for (const [member, address] of destinationsOf(peers, name.declarers, groups)) {
-        let numbers = tuples.get(address);
-        if (!numbers) tuples.set(address, (numbers = new Set()));
-        for (const number of resolveNamedPort(name, member.ports)) numbers.add(portRangeText(number));
-      }
+  for (const { peers, name } of named) {
+    for (const [member, address] of destinationsOf(peers, name.declarers, groups)) {
+      let numbers = tuples.get(address);
+      if (!numbers) tuples.set(address, (numbers = new Set()));
+      for (const number of resolveNamedPort(name, member.ports)) numbers.add(portRangeText(number));
     }
   }
   return tuples;

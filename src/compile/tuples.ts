@@ -1,8 +1,9 @@
-import type { ElementChange, ElementChanges, Elements } from '../nftables/element-changes.ts';
-import type { Element, NftSet } from '../nftables/ruleset.ts';
-import type { FamilyDraft } from './class-shape.ts';
+import { isSameList } from '../lib/is-same-list.ts';
+import { changeBetween, ElementSet, withChange, type ElementChange } from '../nftables/element-set.ts';
+import type { Element, Elements, NftSet } from '../nftables/ruleset.ts';
+import type { FamilyDraft } from './class-draft.ts';
 import type { ClassSpec } from './class-spec.ts';
-import { hasInterval, portRangeText } from './port-set.ts';
+import { hasInterval, portTexts } from './port-set.ts';
 import { tuplesSet } from './set-builder.ts';
 
 /**
@@ -14,10 +15,13 @@ export function tuplesOf(
   spec: ClassSpec,
   before: FamilyDraft | undefined,
   known: NftSet | undefined,
-  changes: ElementChanges,
 ): NftSet {
-  if (!before || !known || !isLike(draft, before)) return tuplesSet(draft.family, spec.text, allTuples(draft));
-  const elements = changes.apply(known.elements, changeOf(known.elements, draft, before, changes));
+  if (!before || !known) return tuplesSet(draft.family, spec.text, new ElementSet(allTuples(draft)));
+  const hasSamePorts = isSameList(draft.members, before.members, (a, b) => a.ports === b.ports);
+  const change = hasSamePorts
+    ? changeOfMembers(known.elements, draft, before)
+    : changeBetween(known.elements, allTuples(draft));
+  const elements = withChange(known.elements, change);
   return elements === known.elements ? known : { ...known, elements };
 }
 
@@ -28,43 +32,45 @@ interface ExactEntry {
 
 function exactEntries({ members }: FamilyDraft): ExactEntry[] {
   const exact = members.filter(({ ports }) => !hasInterval(ports));
-  return exact.map(({ peers, ports }) => ({ peers: peers.elements, ports: ports.map(portRangeText) }));
+  return exact.map(({ peers, ports }) => ({ peers: peers.elements, ports: portTexts(ports) }));
 }
 
 function allTuples(draft: FamilyDraft): Set<Element> {
   const tuples = new Set<Element>();
-  for (const [address, ports] of draft.namedPorts) for (const port of ports) tuples.add(`${address} . ${port}`);
+  for (const [address, ports] of draft.namedPorts) for (const port of ports) tuples.add(tupleOf(address, port));
   for (const { peers, ports } of exactEntries(draft)) {
-    for (const address of peers) for (const port of ports) tuples.add(`${address} . ${port}`);
+    for (const address of peers) for (const port of ports) tuples.add(tupleOf(address, port));
   }
   return tuples;
 }
 
-/** Both drafts have the same ports for the same entries, and no named ports. Then only members differ. */
-function isLike(draft: FamilyDraft, before: FamilyDraft): boolean {
-  return (
-    draft.namedPorts.size + before.namedPorts.size === 0 &&
-    draft.members.length === before.members.length &&
-    draft.members.every(({ ports }, index) => ports === before.members[index]!.ports)
-  );
+/** Both drafts have the same ports for the same entries. */
+function changeOfMembers(known: Elements, draft: FamilyDraft, before: FamilyDraft): ElementChange {
+  const [now, then] = [exactEntries(draft), exactEntries(before)];
+  const added = new Set<Element>();
+  const removed = new Set<Element>();
+  const visit = (address: string, ports: Iterable<string>): void => {
+    for (const port of ports) {
+      const tuple = tupleOf(address, port);
+      const isWanted =
+        now.some((entry) => entry.peers.has(address) && entry.ports.includes(port)) ||
+        draft.namedPorts.get(address)?.has(port) === true;
+      if (isWanted !== known.has(tuple)) (isWanted ? added : removed).add(tuple);
+    }
+  };
+  for (const [index, { peers, ports }] of now.entries()) {
+    const change = changeBetween(then[index]!.peers, peers);
+    for (const address of [...change.added, ...change.removed]) visit(address, ports);
+  }
+  for (const [one, other] of [
+    [draft.namedPorts, before.namedPorts],
+    [before.namedPorts, draft.namedPorts],
+  ] as const) {
+    for (const [address, ports] of one) visit(address, ports.difference(other.get(address) ?? new Set()));
+  }
+  return { added: [...added], removed: [...removed] };
 }
 
-function changeOf(known: Elements, draft: FamilyDraft, before: FamilyDraft, changes: ElementChanges): ElementChange {
-  const [now, then] = [exactEntries(draft), exactEntries(before)];
-  const touched = new Set<string>();
-  for (const [index, { peers }] of now.entries()) {
-    const { added, removed } = changes.between(then[index]!.peers, peers);
-    for (const address of [...added, ...removed]) touched.add(address);
-  }
-  const added: Element[] = [];
-  const removed: Element[] = [];
-  for (const address of touched) {
-    const wanted = new Set(now.filter(({ peers }) => peers.has(address)).flatMap(({ ports }) => ports));
-    for (const port of new Set(now.flatMap(({ ports }) => ports))) {
-      const tuple = `${address} . ${port}`;
-      if (wanted.has(port) === known.has(tuple)) continue;
-      (wanted.has(port) ? added : removed).push(tuple);
-    }
-  }
-  return { added, removed };
+function tupleOf(address: string, port: string): Element {
+  return `${address} . ${port}`;
 }

@@ -13,6 +13,8 @@ export interface AgentConfig {
   readonly guard: boolean;
   /** Packets of flows that have passed all rules skip them. */
   readonly fastPath: boolean;
+  /** Changes of elements alone go to the kernel by netlink, without nft. */
+  readonly netlink: boolean;
   /** Pods may send tunnel packets to nodes. */
   readonly allowPodTunnels: boolean;
   /** Pods may be routers and DHCP servers of their link. */
@@ -46,6 +48,7 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     startGate: readRequired(agentFlags.startGate, values.startGate, env),
     guard: readRequired(agentFlags.guard, values.guard, env),
     fastPath: readRequired(agentFlags.fastPath, values.fastPath, env),
+    netlink: readRequired(agentFlags.netlink, values.netlink, env),
     allowPodTunnels: readRequired(agentFlags.allowPodTunnels, values.allowPodTunnels, env),
     allowPodRouters: readRequired(agentFlags.allowPodRouters, values.allowPodRouters, env),
     podCidrs: readFlag(agentFlags.podCidr, values.podCidr, env),

@@ -98,6 +98,15 @@ const fastPath: Flag<boolean> = {
   read: readSwitch,
 };
 
+const netlink: Flag<boolean> = {
+  name: 'netlink',
+  env: 'POSTERN_NETLINK',
+  fallback: 'true',
+  summary: 'write changes that only add or delete elements of sets to the kernel without nft, which is faster',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
 const allowPodTunnels: Flag<boolean> = {
   name: 'allow-pod-tunnels',
   env: 'POSTERN_ALLOW_POD_TUNNELS',
@@ -197,6 +206,7 @@ export const agentFlags = {
   startGate,
   guard,
   fastPath,
+  netlink,
   allowPodTunnels,
   allowPodRouters,
   podCidr,

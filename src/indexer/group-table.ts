@@ -6,6 +6,7 @@ import type { NamespaceIndex } from './namespace-index.ts';
 import type { Ownership } from '../ownership/ownership.ts';
 import type { PodIndex } from './pod-index.ts';
 import { SelectionIndex } from './selection-index.ts';
+import { isSameList } from '../lib/is-same-list.ts';
 import { sizeOfAll } from '../lib/table-size.ts';
 
 interface Entry {
@@ -156,8 +157,4 @@ function sameMember(a: Member, b: Member): boolean {
 
 function isSamePort(a: NamedPort, b: NamedPort): boolean {
   return a.name === b.name && a.protocol === b.protocol && a.port === b.port;
-}
-
-function isSameList<T>(a: readonly T[], b: readonly T[], isSame: (a: T, b: T) => boolean = Object.is): boolean {
-  return a === b || (a.length === b.length && a.every((each, i) => isSame(each, b[i]!)));
 }

@@ -8,19 +8,23 @@ export interface Flight {
   /** The states of the table, oldest first, one per transaction. */
   readonly generations: readonly Table[];
   /**
-   * The index of the current generation at the packet's read number 0, 1, 2, …; it never decreases. Each entry into a chain and each lookup in a
-   * set or map is a read. Read 0 enters the first base chain.
+   * The index of the current generation at the packet's read number 0, 1, 2, …; it never decreases. Each entry into a chain, each lookup in a
+   * set or map, and each addition to a flow set is a read. Read 0 enters the first base chain.
    */
   readonly generationAt: (read: number) => number;
   /** What packets have added to the flow sets. Without it, flow sets are empty, and all packets pass the rules. */
   readonly memory?: FlowMemory;
+  /** The elements that would let the packet pass have just expired. */
+  readonly missesFlows?: boolean;
+  /** By generation, the names of the flow sets that its transaction has emptied. */
+  readonly flushed?: readonly ReadonlySet<string>[];
 }
 
 /**
- * The elements that packets added, by set object: as in the kernel, a set that a transaction deletes and makes again under the same name is another
- * set, and rules that were written before still refer to the old one.
+ * The generations in which packets added an element, by set object and element. As in the kernel, a set that a transaction deletes and makes again under
+ * the same name is another set, and rules that were written before still refer to the old one.
  */
-export type FlowMemory = Map<NftSet, Set<string>>;
+export type FlowMemory = Map<NftSet, Map<string, number[]>>;
 
 /** A packet's position in a chain. */
 export interface Place {
@@ -36,6 +40,8 @@ export class Reader {
   readonly #flight: Flight;
   readonly #start: number;
   #reads = 0;
+  /** The generation at the last read. */
+  #current = 0;
 
   constructor(flight: Flight) {
     this.#flight = flight;
@@ -58,7 +64,10 @@ export class Reader {
   }
 
   set(name: string, place: Place): NftSet {
-    return this.#flowSet(name, place) ?? this.#read(({ sets }) => sets.get(name), name, place);
+    const flowSet = this.#flowSet(name, place);
+    if (!flowSet) return this.#read(({ sets }) => sets.get(name), name, place);
+    this.#now();
+    return flowSet;
   }
 
   map(name: string, place: Place): VerdictMap {
@@ -70,12 +79,21 @@ export class Reader {
     const { memory } = this.#flight;
     const set = this.#flowSet(name, place);
     if (!memory || !set || !key) return;
-    const elements = memory.get(set) ?? new Set();
-    memory.set(set, elements.add(key.join(' . ')));
+    const now = this.#now();
+    const elements = memory.get(set) ?? new Map<string, number[]>();
+    const element = key.join(' . ');
+    const added = elements.get(element) ?? [];
+    if (!added.includes(now)) elements.set(element, [...added, now]);
+    memory.set(set, elements);
   }
 
+  /** Whether the element was in the flow set at the last read. */
   isRemembered(set: NftSet, key: readonly string[]): boolean {
-    return this.#flight.memory?.get(set)?.has(key.join(' . ')) ?? false;
+    const { memory, missesFlows = false, flushed = [] } = this.#flight;
+    if (missesFlows) return false;
+    const added = memory?.get(set)?.get(key.join(' . ')) ?? [];
+    const lastFlush = flushed.findLastIndex((names, generation) => generation <= this.#current && names.has(set.name));
+    return added.some((generation) => generation >= lastFlush && generation <= this.#current);
   }
 
   /** A rule refers to the set that had the name when the rule was written. */
@@ -94,6 +112,6 @@ export class Reader {
   }
 
   #now(): number {
-    return this.#flight.generationAt(this.#reads++);
+    return (this.#current = this.#flight.generationAt(this.#reads++));
   }
 }

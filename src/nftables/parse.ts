@@ -117,9 +117,8 @@ function parseRecordSet({ size, timeout, flags, ...object }: JsonObject): NftSet
   const isByPackets = (json: Json): boolean =>
     isObject(json) && isObject(json.elem) && hasOnly(json.elem, ['val', 'expires', 'counter']);
   if (!added.every(isByPackets)) return undefined;
-  const isFilled = added.some((json) => isObject(json) && isObject(json.elem) && json.elem.counter === undefined);
   const records = { seconds: timeout, size };
-  return { name: String(object.name), ...header, elements: new Set(), records, ...(isFilled && { isFilled }) };
+  return { name: String(object.name), ...header, elements: new Set(), records };
 }
 
 function parseMap(name: string, object: JsonObject): VerdictMap {

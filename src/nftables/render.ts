@@ -93,23 +93,6 @@ function lineOf(operation: Operation): Line {
         ...inBlock('chain', chain.name, chainBody(chain)),
       };
     }
-    case 'renew sets': {
-      const { sets, chains } = operation;
-      const bodies = [
-        ...sets.map((set) => inBlock('set', set.name, setBody(set))),
-        ...chains.map((chain) => inBlock('chain', chain.name, chainBody(chain))),
-      ];
-      return {
-        before: [
-          ...chains.map(({ name }) => `flush chain ${ours} ${name}`),
-          ...sets.map(({ name }) => `delete set ${ours} ${name}`),
-        ].join('; '),
-        addition: {
-          names: bodies.flatMap(({ addition }) => addition.names),
-          text: bodies.map(({ addition }) => addition.text).join('; '),
-        },
-      };
-    }
     case 'add elements': {
       const { set, elements } = operation;
       return inBlock('set', set.name, setBody({ ...set, elements: new Set(elements) }));
@@ -127,6 +110,7 @@ function lineOf(operation: Operation): Line {
       return { before: deleteElements(ours, map, elements) };
     }
     case 'flush chain':
+    case 'flush set':
     case 'delete chain':
     case 'delete set':
     case 'delete map':

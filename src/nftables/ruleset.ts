@@ -126,6 +126,13 @@ export interface Chain {
  */
 export type Element = string;
 
+/** What readers need of the elements of a set: a `Set` has it, and an `ElementSet` (`element-set.ts`). */
+export interface Elements extends Iterable<Element> {
+  readonly size: number;
+  has(element: Element): boolean;
+  keys(): IteratorObject<Element>;
+}
+
 /** The catch-all element of a map without intervals. The kernel looks it up separately, after the other elements (K25). */
 export const catchAll: Element = '*';
 
@@ -134,11 +141,9 @@ export interface NftSet {
   /** Empty in a foreign set, which has no elements. The same holds for maps. */
   readonly key: readonly KeyType[];
   readonly interval: boolean;
-  readonly elements: ReadonlySet<Element>;
+  readonly elements: Elements;
   /** Packets add its elements; each expires after `seconds`, and the set holds at most `size`. `elements` is empty then. */
   readonly records?: { readonly seconds: number; readonly size: number };
-  /** Packets (or other programs) had added elements without a counter when the set was read from the kernel. */
-  readonly isFilled?: true;
 }
 
 export interface VerdictMap {
@@ -203,8 +208,8 @@ export const hooksOf: Readonly<Record<TableFamily, ReadonlySet<Hook>>> = {
 export type Operation = { readonly family: TableFamily } & Change;
 
 /**
- * A change of one table. `replace rules` replaces all rules of an existing chain (flush and add). `renew sets` deletes sets that packets fill, makes them
- * again empty, and writes the rules of all chains that refer to them: nft deletes no set in use.
+ * A change of one table. `replace rules` replaces all rules of an existing chain (flush and add). `flush set` deletes all elements, also those that
+ * packets have added.
  */
 export type Change =
   /** `replace table` deletes all content first. The plan never deletes a table: see `emptied` in `plan/table-plan.ts`. */
@@ -213,9 +218,8 @@ export type Change =
   | { readonly verb: 'add map'; readonly map: VerdictMap }
   | { readonly verb: 'add chain'; readonly chain: Chain }
   | { readonly verb: 'replace rules'; readonly chain: Chain }
-  | { readonly verb: 'renew sets'; readonly sets: readonly NftSet[]; readonly chains: readonly Chain[] }
-  /** Independent of the chain's declaration. */
-  | { readonly verb: 'flush chain'; readonly name: string }
+  /** Independent of the object's declaration. */
+  | { readonly verb: 'flush chain' | 'flush set'; readonly name: string }
   | { readonly verb: 'add elements'; readonly set: NftSet; readonly elements: readonly Element[] }
   | { readonly verb: 'delete elements'; readonly set: NftSet; readonly elements: readonly Element[] }
   | { readonly verb: 'add mappings'; readonly map: VerdictMap; readonly elements: ReadonlyMap<Element, ElementVerdict> }
@@ -223,8 +227,8 @@ export type Change =
   | { readonly verb: 'delete chain' | 'delete set' | 'delete map'; readonly name: string }
   | ({ readonly verb: 'delete other' } & OtherObject);
 
-/** The order of stages is make, switch, break, delete. Each stage is one transaction. Empty stages are left out. */
-export type StageName = 'make' | 'switch' | 'break' | 'delete';
+/** The order of stages is make, switch, break, forget, delete. Each stage is one transaction. Empty stages are left out. */
+export type StageName = 'make' | 'switch' | 'break' | 'forget' | 'delete';
 export interface Stage {
   readonly name: StageName;
   /** The stage must not begin before all packets are done that may have met the rules or elements of before the last stage (K27). */

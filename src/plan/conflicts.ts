@@ -1,7 +1,6 @@
-import type { ElementChange, ElementChanges } from '../nftables/element-changes.ts';
 import type { ElementVerdict, Table } from '../nftables/ruleset.ts';
 import type { TableDifference } from './difference.ts';
-import { editionsIn, inEditions, secondEdition, type Editions } from './editions.ts';
+import { editionsIn, firstEdition, inEditions, secondEdition, type Editions } from './editions.ts';
 import { chainTarget, readsThrough } from './reads.ts';
 
 /**
@@ -14,23 +13,16 @@ import { chainTarget, readsThrough } from './reads.ts';
  *
  * A new address moves too, from the map's catch-all element to a class. It must not read a set whose removals happen in a later stage. A removed
  * address must not read a set that has just got additions.
+ * @param wanted the difference between `applied` and the desired table in the editions of `applied`
  */
-export function chooseEditions(
-  desired: Table,
-  applied: Table,
-  { sets }: TableDifference,
-  changes: ElementChanges,
-): Editions {
+export function chooseEditions(desired: Table, applied: Table, wanted: TableDifference): Editions {
   const current = editionsIn(applied);
   const chosen = new Set([...current].filter((name) => desired.sets.has(name)));
-  const others = sets.changed.map(({ after: { name }, ...change }) => setChange(name, change));
-  const inUse = [...chosen].map((name) => {
-    const before = applied.sets.get(secondEdition(name))!.elements;
-    return setChange(name, changes.between(before, desired.sets.get(name)!.elements));
-  });
-  const changed = [...others.filter(({ name }) => !chosen.has(name)), ...inUse].filter(
-    ({ gains, loses }) => gains || loses,
-  );
+  const changed = wanted.sets.changed
+    .map(({ after, added, removed }) => {
+      return { name: firstEdition(after.name), gains: added.length > 0, loses: removed.length > 0 };
+    })
+    .filter(({ gains, loses }) => gains || loses);
   if (changed.length === 0) return chosen;
   const flipped = new Set<string>();
   for (;;) {
@@ -47,16 +39,6 @@ export function chooseEditions(
       else chosen.add(name);
     }
   }
-}
-
-interface SetChange {
-  readonly name: string;
-  readonly gains: boolean;
-  readonly loses: boolean;
-}
-
-function setChange(name: string, { added, removed }: ElementChange): SetChange {
-  return { name, gains: added.length > 0, loses: removed.length > 0 };
 }
 
 /** Names of sets that packets of addresses read, by the change of the address. */

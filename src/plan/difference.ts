@@ -1,4 +1,5 @@
-import type { ElementChange, ElementChanges } from '../nftables/element-changes.ts';
+import { VersionedMap } from '../lib/versioned-map.ts';
+import { changeBetween, type ElementChange } from '../nftables/element-set.ts';
 import type { Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
 
 /** The differences between two states of a table, for objects of one kind. */
@@ -9,35 +10,37 @@ export interface Difference<T, Change = object> {
   readonly changed: readonly (Change & { readonly before: T; readonly after: T })[];
 }
 
-/** Computed in one pass: a node has thousands of sets, and an event typically changes one. */
 export interface TableDifference {
   readonly sets: Difference<NftSet, ElementChange>;
   readonly maps: Difference<VerdictMap>;
   readonly chains: Difference<Chain>;
 }
 
-export function differenceOf(before: Table, after: Table, changes: ElementChanges): TableDifference {
+/** If compile made the second state from the first, the cost is that of the changes alone: a node has thousands of sets, and an event changes a few. */
+export function differenceOf(before: Table, after: Table): TableDifference {
   return {
-    sets: differenceOfKind(before.sets, after.sets, (a, b) => changes.between(a.elements, b.elements)),
+    sets: differenceOfKind(before.sets, after.sets, (a, b) => changeBetween(a.elements, b.elements)),
     maps: differenceOfKind(before.maps, after.maps, () => ({})),
     chains: differenceOfKind(before.chains, after.chains, () => ({})),
   };
 }
 
-function differenceOfKind<T, Change>(
+function differenceOfKind<T extends object, Change>(
   before: ReadonlyMap<string, T>,
   after: ReadonlyMap<string, T>,
   between: (before: T, after: T) => Change,
 ): Difference<T, Change> {
   if (before === after) return { added: [], removed: [], changed: [] };
   const added: T[] = [];
+  const removed: T[] = [];
   const changed: (Change & { before: T; after: T })[] = [];
-  for (const [name, object] of after) {
-    const held = before.get(name);
-    if (held === undefined) added.push(object);
-    else if (held !== object) changed.push({ ...between(held, object), before: held, after: object });
+  const known = before instanceof VersionedMap ? before.keysChangedIn(after) : undefined;
+  for (const name of known ?? new Set([...after.keys(), ...before.keys()])) {
+    const [held, object] = [before.get(name), after.get(name)];
+    if (held === object) continue;
+    if (held === undefined) added.push(object!);
+    else if (object === undefined) removed.push(held);
+    else changed.push({ ...between(held, object), before: held, after: object });
   }
-  const isAnyGone = before.size + added.length > after.size;
-  const removed = isAnyGone ? [...before].flatMap(([name, object]) => (after.has(name) ? [] : [object])) : [];
   return { added, removed, changed };
 }

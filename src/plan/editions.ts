@@ -1,4 +1,5 @@
 import { shortHash } from '../lib/hash.ts';
+import { VersionedMap } from '../lib/versioned-map.ts';
 import type {
   Chain,
   Element,
@@ -9,7 +10,7 @@ import type {
   Verdict,
   VerdictMap,
 } from '../nftables/ruleset.ts';
-import { isPartOfChain, readsOfMap, readsThrough } from './reads.ts';
+import { isPartOfChain, readsOf, readsOfMap, readsThrough } from './reads.ts';
 
 /**
  * First names of the sets that are in their second edition. If packets must not see two changes mixed, the plan writes a set anew under another
@@ -23,16 +24,65 @@ export function secondEdition(name: string): string {
   return name + mark;
 }
 
-/** Finds the sets of a table that are in their second edition. Returns their first names. */
-export function editionsIn(table: Table): Set<string> {
-  const editions = new Set<string>();
-  for (const name of table.sets.keys()) if (name.endsWith(mark)) editions.add(name.slice(0, -mark.length));
+export function firstEdition(name: string): string {
+  return name.endsWith(mark) ? name.slice(0, -mark.length) : name;
+}
+
+/** Finds the sets of a table that are in their second edition, by the chains that read them. Returns their first names. */
+export function editionsIn({ chains }: Table): Editions {
+  let editions = editionsOf.get(chains);
+  if (!editions) {
+    const reads = chains.values().flatMap((chain) => readsOf(chain));
+    editions = new Set(reads.filter((name) => name.endsWith(mark)).map(firstEdition));
+    editionsOf.set(chains, editions);
+  }
   return editions;
 }
 
+/** Most changes touch no chain, so the next plan has the same map of chains. This holds for `lastNamed` too. */
+const editionsOf = new WeakMap<Table['chains'], Editions>();
+
 /** Renames the given sets to their second edition. The chains that read them, and the maps that are part of these chains, get new names too. */
 export function inEditions(table: Table, editions: Editions): Table {
-  if (![...editions].some((name) => table.sets.has(name))) return table;
+  if (![...editions].some((name) => table.sets.has(name))) {
+    lastNamed.delete(table.chains);
+    return table;
+  }
+  const known = lastNamed.get(table.chains);
+  const isKnown = known?.of.maps === table.maps && known.editions.symmetricDifference(editions).size === 0;
+  const sets = isKnown ? renameChanged(table.sets, known, editions) : renameSets(table.sets, editions);
+  if (isKnown && sets === known.named.sets) return known.named;
+  const named = { ...(isKnown ? known.named : renameParts(table, editions)), sets };
+  lastNamed.set(table.chains, { of: table, editions: new Set(editions), named });
+  return named;
+}
+
+interface Named {
+  readonly of: Table;
+  readonly editions: Editions;
+  readonly named: Table & { readonly sets: VersionedMap<string, NftSet> };
+}
+
+/** By the chains of a table. It must not keep a table that later plans do not name: the table would keep all changes of sets since then. */
+const lastNamed = new WeakMap<Table['chains'], Named>();
+
+function renameSets(sets: Table['sets'], editions: Editions): VersionedMap<string, NftSet> {
+  return new VersionedMap(new Map(sets.values().map((set) => namedSet(set, editions))));
+}
+
+/** The cost is that of the sets that have changed since the last time. */
+function renameChanged(sets: Table['sets'], { of, named }: Named, editions: Editions): VersionedMap<string, NftSet> {
+  const changed = of.sets instanceof VersionedMap ? of.sets.keysChangedIn(sets) : undefined;
+  if (!changed) return renameSets(sets, editions);
+  return named.sets.with(Array.from(changed, (name) => namedSet(sets.get(name)!, editions)));
+}
+
+function namedSet(set: NftSet, editions: Editions): [string, NftSet] {
+  const named = editions.has(set.name) ? renamedSet(set) : set;
+  return [named.name, named];
+}
+
+function renameParts(table: Table, editions: Editions): Pick<Table, 'maps' | 'chains'> {
   const chainName = (name: string): string => {
     const chain = table.chains.get(name);
     return chain ? name + markOf(readsThrough(chain, table), editions) : name;
@@ -43,11 +93,6 @@ export function inEditions(table: Table, editions: Editions): Table {
   };
   const setName = (name: string): string => (editions.has(name) ? secondEdition(name) : name);
   const names = { setName, mapName, chainName };
-  const sets = new Map<string, NftSet>();
-  for (const set of table.sets.values()) {
-    const named = editions.has(set.name) ? renamedSet(set) : set;
-    sets.set(named.name, named);
-  }
   const chains = new Map<string, Chain>();
   for (const chain of table.chains.values()) {
     const name = chainName(chain.name);
@@ -62,7 +107,7 @@ export function inEditions(table: Table, editions: Editions): Table {
       isPartOfChain(name) && name === map.name ? map : { ...map, name, elements: renameTargets(map, chainName) },
     );
   }
-  return { sets, maps, chains };
+  return { maps, chains };
 }
 
 /** A suffix that encodes the edition of each set that the chain reads. */

@@ -1,92 +1,164 @@
 import type { Change, Chain, NftSet, Ruleset, Table } from '../nftables/ruleset.ts';
 import { mayDeny } from './denying-sets.ts';
-import { readsOf } from './reads.ts';
 
 /**
- * Flow sets remember packets that have passed (`compile/flows.ts`). **The invariant: a packet finds itself in a flow set only if the rules of now would
- * pass it.** It holds because each transaction after which the rules may deny a packet that passed before deletes the flow sets and makes empty ones
- * under the same names, together with the rules that read and fill them:
+ * Flow sets remember packets that have passed (`compile/flows.ts`). They exist in two editions, and a set says which one counts: empty for the first.
+ * **The invariant: a packet finds itself in a flow set only if the rules of now would pass it.** It holds because each change that may deny what passed
+ * before (T) chooses the other edition, which is empty, and no packet in flight can add itself to it:
  *
- * - A packet that begins after the transaction has the new rules, and these refer to the new sets. It looks up elements that are at least as new as its
- *   rules, so what it adds has passed rules and elements of after the transaction.
- * - A packet that began before has the old rules, and these refer to the old sets, whatever it sees later (K26). Nothing reads these any more.
- * - Between two such transactions, changes only allow more. So what passed once would still pass.
+ * - A packet that reads the new choice makes all later lookups after T, and the choice comes before the lookups that judge. So what it adds has passed the
+ *   elements of after T. Its rules are those of after T too: all chains stay as they are, or a grace period (K27) comes before the choice.
+ * - A packet that read the old choice adds itself to the old edition, which nothing that begins later reads. After a grace period, all these packets are
+ *   done. Then a last transaction empties the old edition, so that the next change can choose it.
+ * - Between two choices, changes only allow more. So what passed once would still pass.
  *
- * A change that is not known to only allow counts as one that takes away.
+ * A change that is not known to only allow counts as one that takes away. Until the choice, flow sets pass what the rules before the change pass (S7.3).
+ * So a change needs one choice, in its last transaction.
+ *
+ * Sets with intervals would break the first point: the kernel puts their new content in place a moment after the rest of the transaction. They never change,
+ * because their names are hashes of their elements.
  */
-export function withNewFlowSets(changes: readonly Change[], after: Table): readonly Change[] {
-  const { chains, sets } = flowPartsOf(after);
-  if (sets.length === 0) return changes;
-  const others = changes.filter((change) => change.verb !== 'replace rules' || !chains.includes(change.chain));
-  return [...others, { verb: 'renew sets', sets, chains }];
+interface Flows {
+  /** The set that says which edition counts. */
+  readonly choice: string;
+  /** The flow sets of each edition. */
+  readonly first: readonly string[];
+  readonly second: readonly string[];
 }
 
-/** Whether the table before has a flow set of the table after, with whatever packets have added to it. */
-export function hasFlowSets(before: Table, after: Table): boolean {
-  return flowPartsOf(after).sets.some(({ name }) => before.sets.has(name));
+/** The changes that choose the other edition, by the transaction that they belong to. */
+export interface Forgetting {
+  /** In the last transaction of the change. */
+  readonly at: readonly Change[];
+  /** In a transaction of its own, after a grace period. */
+  readonly late: readonly Change[];
+  /** Empties the edition that does not count any more, after another grace period. */
+  readonly after: readonly Change[];
+  readonly result: Table;
 }
 
-/** Whether other chains of the table before refer to flow sets of the table after, so that nft would not delete these. Another program has renamed a chain. */
-export function hasOtherReaders(before: Table, after: Table): boolean {
-  const { chains, sets } = flowPartsOf(after);
-  if (sets.length === 0) return false;
-  const own = new Set(chains.map(({ name }) => name));
-  return before.chains
-    .values()
-    .some((chain) => !own.has(chain.name) && sets.some(({ name }) => readsOf(chain).has(name)));
+/**
+ * Gives the table the choice that the table before has. `undefined` if that one is neither: another program has changed it.
+ * @param desired chooses the second edition
+ */
+export function withChoiceOf(before: Table, desired: Table): Table | undefined {
+  const name = flowsOf(desired)?.choice;
+  const held = name === undefined ? undefined : before.sets.get(name);
+  if (!held) return desired;
+  const { elements } = desired.sets.get(held.name)!;
+  if (held.elements.size === 0) return chooseFirst(desired, held.name);
+  const isSecond = held.elements.size === elements.size && [...elements].every((each) => held.elements.has(each));
+  return isSecond ? desired : undefined;
 }
 
-/** Whether flow sets that were read from the kernel have elements. Another program may have added some of them: these look like what packets add. */
-export function haveFlows(ruleset: Ruleset = {}): boolean {
-  return Object.values(ruleset).some((table) => flowPartsOf(table).sets.some(({ isFilled }) => isFilled));
+/**
+ * Chooses the other edition if the change may deny what flow sets of before remember.
+ * @param changes all changes of rules and elements, in order
+ * @param after the table after them
+ * @param desired chooses the second edition
+ * @param isDoubtful nothing is known of what flow sets hold, nor of packets in flight
+ */
+export function forget(
+  before: Table,
+  changes: readonly Change[],
+  after: Table,
+  desired: Table,
+  isDoubtful: boolean,
+): Forgetting {
+  const nothing = { at: [], late: [], after: [], result: after };
+  const flows = flowsOf(after);
+  if (!flows || !(isDoubtful || changes.some((change) => takesAway(change, after)))) return nothing;
+  const held = before.sets.has(flows.choice);
+  // Packets have met no flow set yet. They meet them from the switch on, and what `break` removes must not stay in them.
+  if (!held && !changes.some(({ verb }) => verb === 'delete elements')) return nothing;
+  const set = after.sets.get(flows.choice)!;
+  const isSecond = set.elements.size > 0;
+  const choice: Change = isSecond
+    ? { verb: 'delete elements', set, elements: [...set.elements] }
+    : { verb: 'add elements', set, elements: [...desired.sets.get(set.name)!.elements] };
+  const flush = (names: readonly string[]): Change[] => names.map((name) => ({ verb: 'flush set', name }));
+  const [left, chosen] = isSecond ? [flows.second, flows.first] : [flows.first, flows.second];
+  const isLate = isDoubtful || changes.some(changesRules);
+  return {
+    at: isLate ? [] : [choice],
+    late: isLate ? [...flush(chosen), choice] : [],
+    after: [...flush(left), ...traces],
+    result: isSecond
+      ? chooseFirst(after, set.name)
+      : { ...after, sets: new Map(after.sets).set(set.name, desired.sets.get(set.name)!) },
+  };
 }
 
-/** Whether a packet that passed before the changes may be denied after them. `after`: the table that they belong to. */
-export function takesAway(changes: readonly Change[], after: Table): boolean {
-  return changes.some((change) => {
-    switch (change.verb) {
-      // No packet meets an object that is new or about to be deleted.
-      case 'add table':
-      case 'add set':
-      case 'add map':
-      case 'delete set':
-      case 'delete map':
-      case 'delete chain':
-      case 'delete other':
-        return false;
-      case 'add chain':
-        return change.chain.base !== undefined;
-      case 'add elements':
-        return mayDeny(change.set.name, after);
-      default:
-        return true;
-    }
-  });
+/**
+ * The kernel makes no transaction of a script that changes nothing, and the sets may be empty. But the agent counts its transactions, to see those of other
+ * programs. So the script makes a chain and deletes it.
+ */
+const traces: readonly Change[] = [
+  { verb: 'add chain', chain: { name: 'emptied', rules: [] } },
+  { verb: 'delete chain', name: 'emptied' },
+];
+
+/** Whether packets may have added themselves to sets of these tables. */
+export function hasFlowSets(ruleset: Ruleset = {}): boolean {
+  return Object.values(ruleset).some((table) => flowsOf(table) !== undefined);
 }
 
-function flowPartsOf({ chains, sets }: Table): { chains: readonly Chain[]; sets: NftSet[] } {
-  let parts = flowParts.get(chains);
-  if (!parts) {
-    const filling = [...chains.values()].filter((chain) => flowSetsOf(chain).length > 0);
-    flowParts.set(chains, (parts = { chains: filling, names: new Set(filling.flatMap(flowSetsOf)) }));
+/** Whether a packet that passed before the change may be denied after it. `after`: the table that it belongs to. */
+function takesAway(change: Change, after: Table): boolean {
+  switch (change.verb) {
+    case 'add chain':
+      return change.chain.base !== undefined;
+    case 'add elements':
+      return mayDeny(change.set.name, after);
+    default:
+      return true;
   }
-  return { chains: parts.chains, sets: [...parts.names].map((name) => sets.get(name)!) };
 }
 
-/** For the chains of a table: those that add packets to sets, and these sets. Most changes touch no chain. */
-const flowParts = new WeakMap<
-  Table['chains'],
-  { readonly chains: readonly Chain[]; readonly names: ReadonlySet<string> }
->();
+/** Whether packets in flight may still have other rules than those after the change. */
+function changesRules({ verb }: Change): boolean {
+  return verb === 'replace rules' || verb === 'add chain';
+}
 
-const flowSets = new WeakMap<Chain, readonly string[]>();
+const firsts = new WeakMap<Table['sets'], Table['sets']>();
+
+/** The same sets for the same sets, so that the plan need not compare them. */
+function chooseFirst(table: Table, choice: string): Table {
+  let sets = firsts.get(table.sets);
+  if (!sets) {
+    const set: NftSet = { ...table.sets.get(choice)!, elements: new Set() };
+    firsts.set(table.sets, (sets = new Map(table.sets).set(choice, set)));
+  }
+  return { ...table, sets };
+}
+
+/** For the chains of a table. Most changes touch no chain. */
+const known = new WeakMap<Table['chains'], { readonly flows: Flows | undefined }>();
+
+function flowsOf({ chains }: Table): Flows | undefined {
+  let found = known.get(chains);
+  if (!found) known.set(chains, (found = { flows: findFlows(chains) }));
+  return found.flows;
+}
+
+/** A chain of the first edition begins with a rule that leads to the same chain of the second. */
+function findFlows(chains: Table['chains']): Flows | undefined {
+  const pairs = [...chains.values()].flatMap((chain) => {
+    const rule = chain.rules[0];
+    const choice = rule?.matches[0];
+    const target = rule?.verdict.kind === 'goto' ? chains.get(rule.verdict.chain) : undefined;
+    if (!target || choice?.kind !== 'lookup' || flowSetsOf(target).length === 0) return [];
+    return [{ choice: choice.set, first: flowSetsOf(chain), second: flowSetsOf(target) }];
+  });
+  if (pairs.length === 0) return undefined;
+  return {
+    choice: pairs[0]!.choice,
+    first: [...new Set(pairs.flatMap(({ first }) => first))],
+    second: [...new Set(pairs.flatMap(({ second }) => second))],
+  };
+}
 
 /** The sets to which the chain adds packets. */
-function flowSetsOf(chain: Chain): readonly string[] {
-  let names = flowSets.get(chain);
-  if (!names) {
-    names = chain.rules.flatMap(({ verdict }) => (verdict.kind === 'remember' ? [verdict.set] : []));
-    flowSets.set(chain, names);
-  }
-  return names;
+function flowSetsOf({ rules }: Chain): readonly string[] {
+  return rules.flatMap(({ verdict }) => (verdict.kind === 'remember' ? [verdict.set] : []));
 }

@@ -1,12 +1,11 @@
-import { ElementChanges } from '../nftables/element-changes.ts';
-import type { Operation, Ruleset, Stage, TableFamily } from '../nftables/ruleset.ts';
+import type { Operation, Ruleset, Stage, StageName, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
 import { planRewrite } from './rewrite.ts';
 import { emptied, isTableLike, planTable, sweepTable, type TablePlan } from './table-plan.ts';
 
 export interface PlanOptions {
-  /** Make flow sets anew in any case: another program may have written to them. */
-  readonly renewsFlows?: boolean;
+  /** Nothing is known of what flow sets hold, nor of the packets in flight that may add themselves: forget all. */
+  readonly areFlowsDoubtful?: boolean;
 }
 
 export interface Plan {
@@ -18,22 +17,16 @@ export interface Plan {
 
 /**
  * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3): `make` adds objects without references, `switch` changes what
- * packets meet, `break` removes elements from sets, `delete` deletes objects that packets do not meet any more. So in between, a check passes only
- * packets that the old or the new rules pass, and drops none that both pass.
+ * packets meet, `break` removes elements from sets, `forget` leaves the flow sets that remember what passed before, `delete` deletes objects that packets
+ * do not meet any more. So in between, a check passes only packets that the old or the new rules pass, and drops none that both pass.
  * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied.
  * @param applied the kernel's content; a missing table does not exist
- * @param changes known differences between sets of `applied` and `desired`; the plan compares other sets
  */
-export function planStages(
-  desired: Ruleset,
-  applied: Ruleset = {},
-  changes = new ElementChanges(),
-  options: PlanOptions = {},
-): Plan {
+export function planStages(desired: Ruleset, applied: Ruleset = {}, options: PlanOptions = {}): Plan {
   const targets = tableFamilies.flatMap((family) => {
     const held = applied[family];
     const target = desired[family] ?? (held && emptied(held));
-    return target ? [{ family, target, held, plan: planTable(target, held, changes, options) }] : [];
+    return target ? [{ family, target, held, plan: planTable(target, held, options) }] : [];
   });
   const first = planOf(
     targets.map(({ family, target, held, plan }) => ({ family, plan: plan ?? planRewrite(target, held!) })),
@@ -41,7 +34,7 @@ export function planStages(
   const rewritten = targets.filter(({ plan }) => !plan);
   if (rewritten.length === 0) return first;
   const last = planOf(
-    rewritten.map(({ family, target }) => ({ family, plan: planTable(target, first.result[family], changes)! })),
+    rewritten.map(({ family, target }) => ({ family, plan: planTable(target, first.result[family])! })),
   );
   return { stages: [...first.stages, ...last.stages], result: { ...first.result, ...last.result } };
 }
@@ -61,21 +54,24 @@ export function tablesUnlike(written: Ruleset = {}, found: Ruleset = {}): TableF
   return tableFamilies.filter((family) => !isTableLike(written[family], found[family]));
 }
 
-const steps = ['make', 'switch', 'break', 'empty', 'delete'] as const;
+/** Whether the stage must not begin before older packets are done. One wait is enough for `break` and `delete`, unless flow sets were left after it. */
+function mustWait(name: StageName, before: readonly Stage[], plans: readonly { readonly plan: TablePlan }[]): boolean {
+  const last = before.at(-1)?.name;
+  const hasWaited = before.some((stage) => stage.afterGracePeriod);
+  if (name === 'break') return last === 'switch' && plans.some(({ plan }) => plan.opens);
+  if (name === 'delete') return last !== 'delete' && (!hasWaited || plans.some(({ plan }) => plan.forgets));
+  return name === 'forget';
+}
+
+const steps = ['make', 'switch', 'break', 'forget', 'empty', 'delete'] as const;
 
 function planOf(plans: readonly { readonly family: TableFamily; readonly plan: TablePlan }[]): Plan {
   const stages: Stage[] = [];
   for (const step of steps) {
     const operations = plans.flatMap(({ family, plan }) => plan[step].map((each): Operation => ({ family, ...each })));
     if (operations.length === 0) continue;
-    const isAfterSwitch = stages.at(-1)?.name === 'switch';
-    const mustWait = step === 'break' ? isAfterSwitch && plans.some(({ plan }) => plan.opens) : isDeletion(step);
-    const afterGracePeriod = mustWait && !stages.some((stage) => stage.afterGracePeriod);
-    stages.push({ name: step === 'empty' ? 'delete' : step, afterGracePeriod, operations });
+    const name = step === 'empty' ? 'delete' : step;
+    stages.push({ name, afterGracePeriod: mustWait(name, stages, plans), operations });
   }
   return { stages, result: Object.fromEntries(plans.map(({ family, plan }) => [family, plan.result])) };
-}
-
-function isDeletion(step: (typeof steps)[number]): boolean {
-  return step === 'empty' || step === 'delete';
 }

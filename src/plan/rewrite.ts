@@ -1,5 +1,4 @@
 import { isName } from '../nftables/name.ts';
-import { ElementChanges } from '../nftables/element-changes.ts';
 import type { Change, Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
 import { differenceOf } from './difference.ts';
 import { renameRule, renameTargets } from './editions.ts';
@@ -18,13 +17,15 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
   const mark = freeMark(held);
   if (held.isFlagged || !hasOnlyNames(held) || mark === undefined) return planReplacement(desired);
   const result = besides(desired, held, mark);
-  const difference = differenceOf(held, result, new ElementChanges());
+  const difference = differenceOf(held, result);
   const { sets, maps, chains } = difference;
   return {
     make: makeOperations(difference),
     switch: switchOperations(difference),
     break: [],
+    forget: [],
     opens: false,
+    forgets: false,
     // Flush chains first, so that no reference prevents a deletion.
     empty: chains.removed.map(({ name }) => ({ verb: 'flush chain', name })),
     delete: [
@@ -42,9 +43,10 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
  * cannot delete objects whose names it cannot express: while such a table is replaced, packets in flight may pass.
  */
 function planReplacement(desired: Table): TablePlan {
-  const all = differenceOf(emptyTable, desired, new ElementChanges());
+  const all = differenceOf(emptyTable, desired);
   const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
-  return { make: [], switch: operations, break: [], opens: false, empty: [], delete: [], result: desired };
+  const nothing = { make: [], break: [], forget: [], opens: false, forgets: false, empty: [], delete: [] };
+  return { ...nothing, switch: operations, result: desired };
 }
 
 function hasOnlyNames({ sets, maps, chains, others = [] }: Table): boolean {

@@ -1,4 +1,3 @@
-import { ElementChanges } from '../nftables/element-changes.ts';
 import { foreignIn, isForeign } from '../nftables/foreign.ts';
 import { isName } from '../nftables/name.ts';
 import { referencesOf } from '../nftables/references.ts';
@@ -15,46 +14,52 @@ import type {
 import { chooseEditions, sameVerdict } from './conflicts.ts';
 import { differenceOf, type Difference, type TableDifference } from './difference.ts';
 import { mayDeny } from './denying-sets.ts';
-import { hasFlowSets, hasOtherReaders, takesAway, withNewFlowSets } from './flows.ts';
-import { inEditions } from './editions.ts';
+import { forget, withChoiceOf } from './flows.ts';
+import { editionsIn, inEditions } from './editions.ts';
 import { reachableNames } from './reads.ts';
 
 /** The changes of one table, one transaction per step, and its content afterwards. `empty` flushes chains that `delete` deletes with what they refer to. */
 export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & {
   /** Whether `break` removes an element that may deny. A packet that has missed the element that `switch` adds must not miss the removed one too. */
   readonly opens: boolean;
+  /** Whether flow sets are left that `delete` empties. */
+  readonly forgets: boolean;
   readonly result: Table;
 };
 
 export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new Map() };
-const noChanges = new ElementChanges();
 
 /** Like `planStages`, for one table; `undefined` if the table needs a rewrite (`rewrite.ts`). */
 export function planTable(
   desired: Table,
   applied: Table | undefined,
-  changes: ElementChanges,
-  { renewsFlows = false } = {},
+  { areFlowsDoubtful = false } = {},
 ): TablePlan | undefined {
   const before = applied ?? emptyTable;
-  const wanted = differenceOf(before, desired, changes);
-  if (isBeyondRepair(wanted, before) || hasOtherReaders(before, desired)) return undefined;
-  const result = inEditions(desired, chooseEditions(desired, before, wanted, changes));
-  const difference = result === desired ? wanted : differenceOf(before, result, changes);
+  const target = withChoiceOf(before, desired);
+  if (!target) return undefined;
+  const sameEditions = inEditions(target, editionsIn(before));
+  const wanted = differenceOf(before, sameEditions);
+  if (isBeyondRepair(wanted, before)) return undefined;
+  const after = inEditions(target, chooseEditions(target, before, wanted));
+  const difference = after === sameEditions ? wanted : differenceOf(before, after);
   const switching = switchOperations(difference);
   const breaking = breakOperations(difference);
-  const mustRenew = hasFlowSets(before, result) && (renewsFlows || takesAway(switching, result));
+  const forgetting = forget(before, [...switching, ...breaking], after, desired, areFlowsDoubtful);
+  const breaks = breaking.length > 0;
   return {
     make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
-    switch: mustRenew ? withNewFlowSets(switching, result) : switching,
-    break: takesAway(breaking, result) ? withNewFlowSets(breaking, result) : breaking,
-    opens: breaking.some((change) => change.verb === 'delete elements' && mayDeny(change.set.name, before, result)),
+    switch: breaks ? switching : [...switching, ...forgetting.at],
+    break: breaks ? [...breaking, ...forgetting.at] : [],
+    forget: forgetting.late,
+    opens: breaking.some((change) => change.verb === 'delete elements' && mayDeny(change.set.name, before, after)),
+    forgets: forgetting.after.length > 0,
     // Packets reach a base chain until it is deleted.
     empty: difference.chains.removed.flatMap(({ name, base }) =>
       base ? [{ verb: 'flush chain', name } as const] : [],
     ),
-    delete: deletions(difference),
-    result,
+    delete: [...forgetting.after, ...deletions(difference)],
+    result: forgetting.result,
   };
 }
 
@@ -72,7 +77,7 @@ export function emptied(table: Table): Table {
 /** Whether the table found in the kernel equals the one written. */
 export function isTableLike(written: Table | undefined, found: Table | undefined): boolean {
   if (!written || !found) return written === found;
-  const difference = differenceOf(found, written, noChanges);
+  const difference = differenceOf(found, written);
   if (isBeyondRepair(difference, found)) return false;
   const operations = [makeOperations, switchOperations, breakOperations, deletions].flatMap((list) => list(difference));
   return operations.length === 0;
@@ -101,14 +106,14 @@ export function headerOf(object: NftSet | VerdictMap | Chain): string {
 
 /** Like `planSweep`, for one table. */
 export function sweepTable(applied: Table): TablePlan {
-  const nothing = { make: [], switch: [], break: [], opens: false, empty: [], delete: [] };
+  const nothing = { make: [], switch: [], break: [], forget: [], opens: false, forgets: false, empty: [], delete: [] };
   // The plan does not know what a foreign rule refers to. The next plan rewrites this table.
   if (foreignIn(applied).length > 0) return { ...nothing, result: applied };
   const reachable = reachableNames(applied);
   const keep = <T>(objects: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
     new Map([...objects].filter(([name]) => reachable.has(name)));
   const result: Table = { sets: keep(applied.sets), maps: keep(applied.maps), chains: keep(applied.chains) };
-  return { ...nothing, delete: deletions(differenceOf(applied, result, noChanges)), result };
+  return { ...nothing, delete: deletions(differenceOf(applied, result)), result };
 }
 
 export function makeOperations({ sets, maps, chains }: TableDifference): Change[] {

@@ -5,12 +5,15 @@ import http from 'node:http';
 import https from 'node:https';
 import { ApiError, statusError } from './api-error.ts';
 import { messageOf } from '../lib/message-of.ts';
+import { decodeStatus, isProtobuf } from './protobuf.ts';
 
 export interface GetOptions {
   readonly query: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** The longest time without a byte, in milliseconds, from connecting to the end of the body. */
   readonly silenceMs: number;
+  /** The accepted media types, best first; JSON if missing. */
+  readonly accept?: string;
   /** Called with the headers of a successful response. */
   readonly onHeaders?: (headers: http.IncomingHttpHeaders) => void;
 }
@@ -98,7 +101,7 @@ export function createApiClient(config: KubeConfig): ApiClient {
   }
   const request = async (
     call: Call,
-    options: WriteOptions & Pick<GetOptions, 'onHeaders'>,
+    options: WriteOptions & Pick<GetOptions, 'accept' | 'onHeaders'>,
   ): Promise<AsyncIterable<Uint8Array>> => {
     const target = requestTarget(server, call.path, call.query);
     if (server.protocol === 'https:') {
@@ -112,13 +115,13 @@ export function createApiClient(config: KubeConfig): ApiClient {
     target.headers = {
       ...trimmed(target.headers as http.OutgoingHttpHeaders),
       ...call.headers,
-      accept: 'application/json',
+      accept: options.accept ?? 'application/json',
       'user-agent': userAgent,
     };
     const response = await send(target, options, call.body);
     const status = response.statusCode ?? 0;
     if (status < 200 || status > 299) {
-      throw statusError(status, await readJson(readBody(response)).catch(() => undefined));
+      throw statusError(status, await readStatus(response).catch(() => undefined));
     }
     options.onHeaders?.(response.headers);
     return readBody(response);
@@ -152,9 +155,19 @@ interface Call {
 
 /** Reads the whole body as JSON. Rejects with `malformed` if it is not JSON. */
 export async function readJson(body: AsyncIterable<Uint8Array>): Promise<unknown> {
+  return parseJson((await readBytes(body)).toString('utf8'));
+}
+
+export async function readBytes(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
-  return parseJson(Buffer.concat(chunks).toString('utf8'));
+  return Buffer.concat(chunks);
+}
+
+/** The server chooses the form of a refusal as it chooses the form of an answer. */
+async function readStatus(response: http.IncomingMessage): Promise<unknown> {
+  const body = readBody(response);
+  return isProtobuf(response.headers['content-type']) ? decodeStatus(await readBytes(body)) : readJson(body);
 }
 
 export function parseJson(text: string): unknown {

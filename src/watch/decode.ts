@@ -26,7 +26,7 @@ const nothing: Raw = {};
 const noPorts: readonly NamedPort[] = [];
 const noIssues: readonly Issue[] = [];
 /** The kubelet sets it on the mirror pod of a static pod. */
-const mirrorAnnotation = 'kubernetes.io/config.mirror';
+export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
 /** `undefined` if the value is not an object with a name. `namespace` is empty for cluster-scoped objects. */
 export function readIdentity(raw: unknown): ObjectIdentity | undefined {

@@ -1,5 +1,7 @@
-import { readJson, type ApiReader } from './api-client.ts';
+import { readBytes, readJson, type ApiReader } from './api-client.ts';
 import { ApiError } from './api-error.ts';
+import { decodeList } from './protobuf.ts';
+import { getResponse } from './response.ts';
 
 /** As in client-go (tools/pager). */
 const pageSize = 500;
@@ -8,11 +10,12 @@ const pageSize = 500;
  * Reads all pages of a list. It passes each page on before it fetches the next, so that memory holds one page of raw objects. Without a
  * resourceVersion, the list is never older than what the API server returned before. Resolves with the list's resourceVersion. If the continue token
  * expires, it starts again with one unpaged list, which cannot expire.
+ * @param options `protobuf`: the list may be a PodList in protobuf. Then an item has only the fields that protobuf.ts describes.
  */
 export async function listAll(
   client: ApiReader,
   path: string,
-  options: { readonly signal: AbortSignal; readonly silenceMs: number },
+  options: { readonly signal: AbortSignal; readonly silenceMs: number; readonly protobuf?: boolean },
   handlePage: (items: readonly unknown[], restart: boolean) => void,
 ): Promise<string> {
   let paged = true;
@@ -37,9 +40,10 @@ export async function listAll(
 async function readPage(
   client: ApiReader,
   path: string,
-  options: Parameters<ApiReader['get']>[1],
+  { protobuf = false, ...options }: Parameters<ApiReader['get']>[1] & { readonly protobuf?: boolean },
 ): Promise<{ items: readonly unknown[]; version: string; token: string | undefined }> {
-  const raw = (await readJson(await client.get(path, options))) as {
+  const { body, isProtobuf } = await getResponse(client, path, options, protobuf);
+  const raw = (isProtobuf ? decodeList(await readBytes(body)) : await readJson(body)) as {
     items?: unknown;
     metadata?: { resourceVersion?: unknown; continue?: unknown };
   } | null;

@@ -6,10 +6,13 @@ import { ApiError, statusError } from './api-error.ts';
 import { backoffDelay, type BackoffLimits } from './backoff.ts';
 import { countEmpty, emptyPauseMs, isEmptyAccepted, type EmptyLists } from './empty-list.ts';
 import { readIdentity, type ObjectIdentity } from './decode.ts';
+import { splitFrames } from './frames.ts';
 import { splitLines } from './json-lines.ts';
 import { KnownObjects } from './known-objects.ts';
 import { listAll } from './list.ts';
+import { decodeEvent, refusesProtobuf } from './protobuf.ts';
 import type { WatchedResource } from './resources.ts';
+import { getResponse } from './response.ts';
 
 /** Notifications of a watch besides its events. All calls are synchronous. */
 export interface WatchObserver {
@@ -63,6 +66,7 @@ export class ResourceWatch {
   readonly #timing: WatchTiming;
   readonly #countBefore: () => Promise<number>;
   readonly #known = new KnownObjects();
+  #acceptsProtobuf: boolean;
   #synced = false;
   /** The resourceVersion from which the next stream starts; `undefined` if a list must come first. */
   #version: string | undefined;
@@ -80,6 +84,7 @@ export class ResourceWatch {
     countBefore: () => Promise<number> = async () => 0,
   ) {
     this.#resource = resource;
+    this.#acceptsProtobuf = resource.protobuf === true;
     this.#client = client;
     this.#emit = emit;
     this.#observer = observer;
@@ -102,7 +107,7 @@ export class ResourceWatch {
         await this.#watch(this.#version, signal);
       } catch (caught) {
         if (!(caught instanceof ApiError)) throw caught;
-        error = caught;
+        error = this.#acceptsProtobuf && refusesProtobuf(caught) ? this.#fallBackToJson(caught) : caught;
         if (asksForList(error)) this.#version = undefined;
       }
       if (signal.aborted) return;
@@ -114,12 +119,20 @@ export class ResourceWatch {
     }
   }
 
+  /** Protobuf only saves time, so this watch never asks for it again. Returns the error for the log. */
+  #fallBackToJson(error: ApiError): ApiError {
+    this.#acceptsProtobuf = false;
+    const { status } = error;
+    const message = `${error.message}; the watch reads JSON from now on`;
+    return new ApiError(error.code, message, { cause: error, ...(status !== undefined && { status }) });
+  }
+
   /** Emits all events of a list synchronously, so that no consumer sees half of it. Resolves with `undefined` if the watch must list again. */
   async #list(signal: AbortSignal): Promise<string | undefined> {
     const { resource, path } = this.#resource;
     // `undefined`: the watch has emitted this version before.
     const listed = new Map<ObjectKey, ResourceEvent | undefined>();
-    const options = { signal, silenceMs: this.#timing.silenceMs };
+    const options = { signal, silenceMs: this.#timing.silenceMs, protobuf: this.#acceptsProtobuf };
     const version = await listAll(this.#client, path, options, (items, restart) => {
       this.#observer.contact(resource);
       if (restart) listed.clear();
@@ -164,19 +177,20 @@ export class ResourceWatch {
     const timeoutSeconds = String(Math.ceil(streamSeconds * (1 + random())));
     const query = { watch: '1', allowWatchBookmarks: 'true', resourceVersion: version, timeoutSeconds };
     const opened = now();
-    const body = await this.#client.get(this.#resource.path, { query, signal, silenceMs });
+    const options = { query, signal, silenceMs };
+    const { body, isProtobuf } = await getResponse(this.#client, this.#resource.path, options, this.#acceptsProtobuf);
     this.#observer.contact(this.#resource.resource);
-    for await (const line of splitLines(body)) {
+    for await (const part of isProtobuf ? splitFrames(body) : splitLines(body)) {
       this.#observer.contact(this.#resource.resource);
-      this.#handleLine(parseJson(line));
+      this.#handleEvent(typeof part === 'string' ? parseJson(part) : decodeEvent(part));
       this.#failures = 0;
     }
     // An API server without bookmarks sends nothing if nothing changes.
     if (now() - opened > backoff.maxMs) this.#failures = 0;
   }
 
-  #handleLine(line: unknown): void {
-    const { type, object } = (typeof line === 'object' && line !== null ? line : {}) as {
+  #handleEvent(event: unknown): void {
+    const { type, object } = (typeof event === 'object' && event !== null ? event : {}) as {
       type?: unknown;
       object?: { metadata?: { resourceVersion?: unknown } };
     };
@@ -189,7 +203,7 @@ export class ResourceWatch {
       const identified = this.#identify(object);
       if (identified) this.#emitOnce(this.#removeOf(identified));
     } else if (typeof type !== 'string') {
-      throw new ApiError('malformed', 'a line of the stream is not an event');
+      throw new ApiError('malformed', 'a part of the stream is not an event');
     } else if (type !== 'BOOKMARK') this.#observer.skipped(this.#resource.resource, `event type ${type}`);
     if (typeof version === 'string' && version !== '') this.#version = version;
   }

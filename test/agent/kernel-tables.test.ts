@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { nftKernelTables } from '../../src/agent/kernel-tables.ts';
+import { nftKernelTables, type KernelTablesOptions } from '../../src/agent/kernel-tables.ts';
 import type { Nft } from '../../src/apply/nft.ts';
-import type { Operation } from '../../src/nftables/ruleset.ts';
+import type { NftSet, Operation } from '../../src/nftables/ruleset.ts';
 
 const { signal } = new AbortController();
 const operations: Operation[] = [{ verb: 'delete chain', family: 'ip', name: 'old' }];
@@ -36,5 +36,52 @@ describe('a transaction after a grace period', () => {
 
   it('waits only if it is asked to', async () => {
     assert.deepEqual(await callsOf(false), ['delete chain ip postern old']);
+  });
+});
+
+describe('a transaction of elements', () => {
+  const set: NftSet = { name: 's', key: ['ipv4_addr'], interval: false, elements: new Set() };
+  const addition: Operation[] = [{ verb: 'add elements', family: 'ip', set, elements: ['10.0.0.1'] }];
+  const script = 'table ip postern { set s { type ipv4_addr; elements = { 10.0.0.1 }; }; }';
+
+  /** Notes the calls, and what wrote the transaction. `write` is what the writer of elements does. */
+  async function callsOf(write: () => Promise<boolean>, options: Partial<KernelTablesOptions> = {}): Promise<string[]> {
+    const calls: string[] = [];
+    const nft = {
+      awaitGracePeriod: async () => void calls.push('wait'),
+      run: async (text: string) => void calls.push(`nft: ${text.trim()}`),
+    } as unknown as Nft;
+    const elements = {
+      async write(operations: readonly Operation[]) {
+        assert.equal(operations, addition);
+        calls.push('netlink');
+        return write();
+      },
+    };
+    await nftKernelTables(nft, elements, (by) => calls.push(`by ${by}`))
+      .run(addition, { check: false, signal, ...options })
+      .catch((error: unknown) => calls.push(String(error)));
+    return calls;
+  }
+
+  it('is written by netlink, and not by nft', async () => {
+    assert.deepEqual(await callsOf(async () => true), ['netlink', 'by netlink']);
+  });
+
+  it('is written by nft if netlink leaves it', async () => {
+    assert.deepEqual(await callsOf(async () => false), ['netlink', `nft: ${script}`, 'by nft']);
+  });
+
+  it('is not repeated by nft if its result is unknown', async () => {
+    const failure = new Error('no answer');
+    assert.deepEqual(await callsOf(() => Promise.reject(failure)), ['netlink', 'Error: no answer']);
+  });
+
+  it('is checked by nft alone', async () => {
+    assert.deepEqual(await callsOf(async () => true, { check: true }), [`nft: ${script}`]);
+  });
+
+  it('waits for packets in flight first', async () => {
+    assert.deepEqual(await callsOf(async () => true, { afterGracePeriod: true }), ['wait', 'netlink', 'by netlink']);
   });
 });

@@ -1147,44 +1147,66 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
     assert.deepEqual([writes(), agent.applied.length, agent.drifts], [before, applied, []]);
   });
 
-  /** As if packets, or another program, had added elements to all sets that packets fill. */
-  const filled = (ruleset: Ruleset): Ruleset =>
-    Object.fromEntries(
-      Object.entries(ruleset).map(([family, { sets, ...table }]) => [
-        family,
-        {
-          ...table,
-          sets: new Map(
-            [...sets].map(([name, set]) => [name, set.records ? { ...set, isFilled: true as const } : set]),
-          ),
-        },
-      ]),
-    );
-  const renewals = [['renew sets ip', 'renew sets ip6']];
+  const emptying = ['ip', 'ip6'].flatMap((family) =>
+    ['flush set', 'add chain', 'delete chain'].map((verb) => `${verb} ${family}`),
+  );
+  /** The agent leaves one edition of flow sets for the other, and empties both. */
+  const forgetting = [['flush set ip', 'delete elements ip', 'flush set ip6', 'delete elements ip6'], emptying];
   const verbsOf = (nft: FakeNft) =>
-    readStages(nft).map((stage) => stage.map(({ verb, family }) => `${verb} ${family}`));
+    readStages(nft).map((stage) => [...new Set(stage.map(({ verb, family }) => `${verb} ${family}`))]);
 
   const fast = { fastPath: true };
 
-  it('makes flow sets anew on suspicion: another program may have added what looks like a flow', async () => {
+  it('forgets flows on suspicion: another program may have added what looks like one', async () => {
     const nft = new FakeNft();
     const agent = new NodeAgent(nft, new ManualClock(), fast);
     await agent.start(cluster);
-    nft.ruleset = filled(nft.ruleset!);
     const before = nft.runs.length;
     await suspect(agent);
-    assert.deepEqual([verbsOf(nft).slice(-1), nft.runs.length, agent.drifts], [renewals, before + 1, []]);
-    await suspect(agent);
-    assert.equal(nft.runs.length, before + 1);
+    assert.deepEqual([verbsOf(nft).slice(before), agent.drifts], [forgetting, []]);
   });
 
-  it('makes flow sets anew when it starts', async () => {
+  it('forgets flows when it starts', async () => {
     const { ruleset } = startPipeline('n1', cluster, fast).plan(undefined).compiled;
-    const nft = new FakeNft(filled(ruleset));
-    await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
-    assert.deepEqual(verbsOf(nft), renewals);
-    await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
-    assert.deepEqual(verbsOf(nft), renewals);
+    const nft = new FakeNft(ruleset);
+    const agent = await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
+    assert.deepEqual([verbsOf(nft), agent.stages], [forgetting, ['forget', 'delete']]);
+  });
+
+  it('forgets flows with both waits if it could not empty the sets of before', async () => {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
+    agent.onStage = (stage) => {
+      if (stage !== 'switch') return;
+      nft.failNext(new Error('nft does not start'));
+      agent.onStage = () => {};
+    };
+    agent.receive(removeOf(client));
+    await agent.idle();
+    assert.equal(agent.failures.length, 1);
+    await agent.wait(1000);
+    assert.deepEqual(verbsOf(nft).slice(-2), [
+      ['flush set ip', 'add elements ip', 'flush set ip6', 'delete elements ip6'],
+      emptying,
+    ]);
+  });
+
+  it('brings a choice of flow sets back to one edition if another program has changed it', async () => {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft, new ManualClock(), fast).start(cluster);
+    const { ip } = nft.ruleset!;
+    const choice = ip!.sets.get('flows-second')!;
+    nft.ruleset = {
+      ...nft.ruleset,
+      ip: { ...ip!, sets: new Map(ip!.sets).set(choice.name, { ...choice, elements: new Set() }) },
+    };
+    const before = nft.runs.length;
+    await suspect(agent);
+    assert.deepEqual(agent.drifts, ['ip']);
+    assert.deepEqual(verbsOf(nft).slice(before), [
+      ['flush set ip', 'add elements ip', 'flush set ip6', 'delete elements ip6'],
+      emptying,
+    ]);
   });
 
   it('looks between two changes of its own, however many there are', async () => {

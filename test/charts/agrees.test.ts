@@ -71,6 +71,7 @@ describe('the chart agrees', function () {
     assert.deepEqual([other.startGate, other.guard], [false, false]);
     assert.deepEqual([usual.allowPodTunnels, usual.allowPodRouters], [false, false]);
     assert.deepEqual([usual.fastPath, (await read('fastPath.enabled=true')).fastPath], [false, true]);
+    assert.deepEqual([usual.netlink, (await read('netlink.enabled=false')).netlink], [true, false]);
     const open = await read('guard.allowTunnels=true', 'guard.allowRouters=true');
     assert.deepEqual([open.allowPodTunnels, open.allowPodRouters], [true, true]);
     assert.deepEqual([usual.logDenials, usual.denialEvents, usual.metricsPolicyLimit], [true, true, 100]);

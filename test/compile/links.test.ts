@@ -18,7 +18,7 @@ function compile(links: Readonly<Record<string, Link>>, ...policies: readonly Re
   return { links: elementsOf(ip.sets), links6: elementsOf(ip6.sets), ports };
 }
 
-function elementsOf(sets: ReadonlyMap<string, { readonly elements: ReadonlySet<string> }>): Record<string, string[]> {
+function elementsOf(sets: ReadonlyMap<string, { readonly elements: Iterable<string> }>): Record<string, string[]> {
   const named = [...sets].filter(([name]) => /guarded-ips|routed-ips|if-ips|pod-ifs|pod-and-bridge|port/.test(name));
   return Object.fromEntries(named.map(([name, { elements }]) => [name, [...elements].sort()]));
 }

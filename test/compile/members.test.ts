@@ -203,6 +203,24 @@ describe('members that come and go', function () {
     );
   });
 
+  it('make other chains where the class shares its groups from now on, also if as many sets are read', () => {
+    const objects = [
+      namespace,
+      localPod(0, 'one'),
+      policy('p', 'one', [{ from: [app('a'), app('b')], ports: [tcp(1000, 2000)] }]),
+    ];
+    const peer = (number: number) => peerPod({ number, app: 'a', host: number });
+    const options = { limits: { ...defaultLimits, maxClassTuples: 2 } };
+    const pipeline = startPipeline('n1', [...objects, peer(1), peer(2)], options);
+    const before = renderRuleset(pipeline.plan(undefined).compiled.ruleset);
+    pipeline.receive(upsertOf(peer(3)));
+    const after = renderRuleset(pipeline.plan(undefined).compiled.ruleset);
+    const fresh = startPipeline('n1', [...objects, peer(1), peer(2), peer(3)], options);
+    assert.equal(after, renderRuleset(fresh.plan(undefined).compiled.ruleset));
+    const setsIn = (text: string) => new Set(text.match(/pods[46]-\w+/g));
+    assert.equal(setsIn(before).intersection(setsIn(after)).size, 0, 'no set of the other layout');
+  });
+
   it('are not taken for those of another Snapshot where it is not told what has changed', () => {
     const compiler = new Compiler({ limits });
     const [first, second] = [1, 2].map((number) =>

@@ -3,9 +3,11 @@ import { describe, it } from 'mocha';
 import { defaultBudgets, type Budgets } from '../../src/compile/budgets.ts';
 import { defaultLimits, type ShapeLimits } from '../../src/compile/shape-limits.ts';
 import type { Compiled } from '../../src/compile/compile.ts';
+import { renderRuleset } from '../../src/nftables/render.ts';
 import type { NftSet, Ruleset } from '../../src/nftables/ruleset.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
-import { compileNode, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
+import { compileNode, removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
+import { countWholeReads } from '../support/whole-reads.ts';
 import { routedTables } from '../support/routed.ts';
 
 const base = [namespace('x'), node('n1', '192.0.2.1'), pod('x/a', { ips: ['10.1.0.2'] })];
@@ -145,6 +147,58 @@ describe('the size of what a small policy compiles to (S9.12)', () => {
       setsNamed(ruleset, 'pods')
         .map(({ elements }) => elements.size)
         .sort((one, other) => one - other);
+
+    it('a change of members builds no class again that was too much at the last change', () => {
+      const groupOf = (name: string, index: number, count: number) =>
+        addresses(count, `10.${40 + index}`).map((ip, i) =>
+          pod(`x/${name}-${i}`, { node: 'n2', ips: [ip], labels: { group: name } }),
+        );
+      const large = Array.from({ length: 8 }, (_, index) => [
+        ...groupOf(`large-${index}`, index, 50),
+        policy(`x/large-${index}`, {
+          podSelector: { matchLabels: { is: 'large' } },
+          ingress: [{ from: of(`large-${index}`), ports: singlePorts(10, 1000 * index + 1) }],
+        }),
+      ]).flat();
+      const objects = [
+        ...[namespace('x'), node('n1', '192.0.2.1')],
+        ...[
+          pod('x/a', { ips: ['10.1.0.2'], labels: { is: 'large' } }),
+          pod('x/b', { ips: ['10.1.0.3'], labels: { is: 'b' } }),
+        ],
+        ...large,
+        ...groupOf('small', 8, 5),
+        policy('x/b', {
+          podSelector: { matchLabels: { is: 'b' } },
+          ingress: [{ from: of('small'), ports: [{ port: 80 }] }],
+        }),
+      ];
+      const budgets = { policy: Infinity, namespace: 10_000, node: Infinity };
+      const options = { budgets, limits: { ...defaultLimits, maxClassTuples: Infinity } };
+      const pipeline = startPipeline('n1', objects, options);
+      const first = pipeline.plan(undefined);
+      const more = pod('x/more', { node: 'n2', ips: ['10.99.0.1'], labels: { group: 'small' } });
+      pipeline.receive(upsertOf(more));
+      const { result, elements } = countWholeReads(() => pipeline.plan(first.result));
+      const { counts, oversized } = result.compiled;
+      assert.ok(
+        counts.rounds > 1 && oversized.size > 0 && oversized.size < 8,
+        JSON.stringify([counts, oversized.size]),
+      );
+      assert.deepEqual([elements, counts.builtClasses], [0, 1]);
+      const fresh = startPipeline('n1', [...objects, more], options).plan(undefined).compiled;
+      assert.deepEqual(oversized, fresh.oversized);
+      assert.equal(renderRuleset(result.compiled.ruleset), renderRuleset(fresh.ruleset));
+      // And a large one that changes itself is counted again.
+      for (const each of groupOf('large-0', 0, 50).slice(0, 40)) pipeline.receive(removeOf(each));
+      for (const each of groupOf('large-1', 1, 50).slice(0, 40)) pipeline.receive(removeOf(each));
+      const rest = [...objects, more].filter(({ metadata }) => !/^large-[01]-[0-3]?[0-9]$/.test(metadata.name));
+      const shrunk = startPipeline('n1', rest, options).plan(undefined).compiled;
+      const after = pipeline.plan(result.result).compiled;
+      assert.deepEqual(after.oversized, shrunk.oversized);
+      assert.ok(after.oversized.size < oversized.size);
+      assert.equal(renderRuleset(after.ruleset), renderRuleset(shrunk.ruleset));
+    });
 
     it('the largest of the namespace are left out, and take no other with them', () => {
       const objects = [

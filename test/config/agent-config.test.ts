@@ -13,6 +13,7 @@ describe('the configuration of the agent', () => {
       startGate: true,
       guard: true,
       fastPath: false,
+      netlink: true,
       allowPodTunnels: false,
       allowPodRouters: false,
       podCidrs: undefined,

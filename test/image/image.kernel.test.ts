@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -127,6 +127,19 @@ describe('the image', function () {
   });
 
   it('enforces: the agent becomes ready, and the rules are in the kernel', async () => {
+    assert.doesNotMatch(await enforce(), /netlink failed/);
+  });
+
+  it('enforces without the native part of koffi, and says so', async () => {
+    const native = join(folder, 'rootfs/usr/lib/postern/koffi.node');
+    await rename(native, `${native}.away`);
+    await execa(...enterNamespace(namespace, 'nft', ['flush', 'ruleset']));
+    assert.match(await enforce(), /netlink failed: until it recovers, nft writes all changes/);
+    await rename(`${native}.away`, native);
+  });
+
+  /** Runs an agent until its rules are in the kernel. Returns its log. */
+  async function enforce(): Promise<string> {
     await writeFile(join(folder, 'run/kubeconfig'), kubeconfigText(`http://127.0.0.1:${port}`));
     const server = [join(import.meta.dirname, 'api-server.ts'), join(folder, 'api.sock'), String(port)];
     const api = execa(...enterNamespace(namespace, process.execPath, server), { reject: false });
@@ -157,8 +170,10 @@ describe('the image', function () {
       api.kill();
       await Promise.all([agent, api]);
     }
-    assert.equal((await agent).exitCode, 0);
-  });
+    const { exitCode, stdout } = await agent;
+    assert.equal(exitCode, 0);
+    return stdout;
+  }
 
   function ask(path: string): Promise<{ status: number; body: string }> {
     return new Promise((answered) => {

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import { nftKernelTables, type KernelTables } from '../../src/agent/kernel-tables.ts';
+import { createNft } from '../../src/apply/nft.ts';
+import { startNftMonitor } from '../../src/apply/nft-monitor.ts';
+import { openNftSession, type NftSession } from '../../src/apply/nft-session.ts';
 import {
   configureLinks,
   createNamespace,
@@ -11,8 +18,8 @@ import {
 } from '../../src/lab/network-namespace.ts';
 import { python, pythonOptions } from '../../src/lab/pod-process.ts';
 import { checkMachine } from '../../src/lab/preflight.ts';
-import { renderScript } from '../../src/nftables/render.ts';
-import type { Operation, Ruleset } from '../../src/nftables/ruleset.ts';
+import { routedTable, type Operation, type Ruleset, type Stage } from '../../src/nftables/ruleset.ts';
+import type { Transaction } from '../../src/nftables/transactions.ts';
 import { planStages } from '../../src/plan/plan.ts';
 import { namespace, node, pod, policy, sandbox } from '../support/objects.ts';
 import { startPipeline } from '../support/pipeline.ts';
@@ -25,6 +32,11 @@ const revocations = Number(process.env['REVOCATIONS'] ?? 40);
 const ends = { 4: { client: '10.2.0.2', server: '10.1.0.2' }, 6: { client: 'fd02::2', server: 'fd01::2' } } as const;
 const versions = [4, 6] as const;
 const [port, kept] = [5000, 5001];
+
+const { signal } = new AbortController();
+
+/** What the kernel gets of a stage. */
+type Edit = (stage: Stage) => Stage;
 
 type Rule = 'allowed' | 'another port' | 'no peer' | 'no policy allows';
 
@@ -133,6 +145,9 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
   const names = { node: `${prefix}-node`, client: `${prefix}-client`, server: `${prefix}-server` };
   const running: ChildProcess[] = [];
   let applied: Ruleset | undefined;
+  let folder: string;
+  let session: NftSession;
+  let kernel: KernelTables;
   const nft = (script: string): Promise<string> => runInNamespace(names.node, 'nft', ['-f', '-'], { input: script });
 
   before(async function () {
@@ -170,6 +185,12 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
       ]);
     }
     await nft(`flush ruleset\n${counting}`);
+    folder = await mkdtemp(join(tmpdir(), 'postern-fast-'));
+    const program = join(folder, 'nft');
+    await writeFile(program, `#!/bin/sh\nexec ip netns exec ${names.node} nft "$@"\n`);
+    await chmod(program, 0o755);
+    session = openNftSession(createNft({ program }), { program });
+    kernel = nftKernelTables(session);
     await bring(allowed);
     const answering = spawn(...enterNamespace(names.server, python, [...pythonOptions, '-c', answers]));
     running.push(answering);
@@ -179,47 +200,114 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
   });
   after(async () => {
     for (const each of running) each.kill('SIGKILL');
+    session?.close();
+    if (folder) await rm(folder, { recursive: true });
     for (const name of Object.values(names)) await deleteNamespace(name).catch(() => {});
   });
 
   for (const rule of ['another port', 'no peer', 'no policy allows'] as const) {
     it(`ends with the revocation by ${rule}, and what stays allowed loses nothing`, async () => {
-      const total = await revokeOften(rule, revocations, ({ operations }) => renderScript(operations));
+      const total = await revokeOften(rule, revocations);
       report(rule, total);
       assert.deepEqual(total.leaked, 0);
       assert.deepEqual(total.lost, 0);
       assert.ok(total.sent > 0);
     });
 
-    it(`would not end with it if the sets stayed: ${rule}`, async () => {
-      const total = await revokeOften(rule, 3, ({ operations }) =>
-        renderScript(operations.flatMap((each) => (each.verb === 'renew sets' ? withoutRenewal(each) : [each]))),
-      );
-      report(`${rule}, sets kept`, total);
+    it(`would not end with it if the edition stayed: ${rule}`, async () => {
+      const keeping = withoutOperations((each) => 'set' in each && each.set.name === 'flows-second');
+      const total = await revokeOften(rule, 3, keeping);
+      report(`${rule}, edition kept`, total);
       assert.equal(total.leaks, 3);
+      await refresh();
+    });
+  }
+
+  it('would not end with the second revocation if nothing emptied the edition of before', async () => {
+    const total = await revokeOften(
+      'no peer',
+      4,
+      withoutOperations(({ verb }) => verb === 'flush set'),
+    );
+    report('sets not emptied', total);
+    assert.ok(total.leaks >= 2, `${total.leaks}`);
+    await refresh();
+  });
+
+  for (const waits of [true, false]) {
+    it(`${waits ? 'ends' : 'would not end'} with it where packets in flight add themselves ${waits ? 'before' : 'after'} the sets are emptied`, async () => {
+      const denied = rulesOf('no peer');
+      await bring(denied);
+      await delayRecords();
+      const edit: Edit = (stage) => ({ ...stage, afterGracePeriod: stage.afterGracePeriod && waits });
+      const total = { leaked: 0, leaks: 0 };
+      for (let turn = 0; turn < 6; turn++) {
+        // The first packets are judged now, and add themselves later.
+        await bring(allowed, edit);
+        await bring(denied, edit);
+        const { leaked, leaks } = await revokeOften('no peer', 1, edit, flowsTo, denied);
+        total.leaked += leaked;
+        total.leaks += leaks;
+      }
+      report(`packets in flight, ${waits ? 'waited for' : 'not waited for'}`, total);
+      if (waits) assert.equal(total.leaked, 0);
+      else assert.ok(total.leaks > 0);
+      await refresh();
     });
   }
 
   it('loses and leaks nothing where the sets are full', async () => {
-    const inSmallSets = ({ operations }: { operations: readonly Operation[] }): string =>
-      renderScript(operations).replaceAll(
-        /size [0-9]+; flags dynamic,timeout; timeout 30s/g,
-        'size 1; flags dynamic,timeout; timeout 30s',
-      );
-    await bring(rulesOf('no peer'), inSmallSets);
+    const small = { seconds: 30, size: 1 };
+    const inSmallSets: Edit = (stage) => ({
+      ...stage,
+      operations: stage.operations.map((each) =>
+        each.verb === 'add set' && each.set.records?.seconds === 30
+          ? { ...each, set: { ...each.set, records: small } }
+          : each,
+      ),
+    });
+    await refresh(inSmallSets);
     await eventually(async () => ((await flows()) === versions.length ? undefined : 'the sets are not full'));
-    const total = await revokeOften('no peer', 10, inSmallSets, () => flows());
+    const total = await revokeOften('no peer', 10, inSmallSets, flows);
     report('full sets', total);
     assert.deepEqual([total.leaked, total.lost], [0, 0]);
     assert.equal(await flows(), versions.length);
-    await bring(rulesOf('no peer'));
+    await refresh();
+  });
+
+  it('is one transaction of our tables for each stage, also where nothing is in the sets: the agent counts them', async () => {
+    running.at(-1)!.kill('SIGSTOP');
+    await refresh();
+    const told: Transaction[] = [];
+    const monitor = startNftMonitor((transaction) => told.push(transaction), { program: join(folder, 'nft') });
+    try {
+      await monitor.listening;
+      const stages: string[] = [];
+      await bring(rulesOf('no peer'), (stage) => {
+        stages.push(stage.name);
+        return stage;
+      });
+      assert.equal(stages.at(-1), 'delete');
+      // A last one, behind all others.
+      await nft('add table ip last');
+      await eventually(async () => (told.filter((each) => each === 'others').length === 2 ? undefined : told.join()));
+      assert.deepEqual(told.filter((each) => each !== 'others').length, stages.length);
+    } finally {
+      monitor.close();
+      running.at(-1)!.kill('SIGCONT');
+    }
+    await bring(allowed);
   });
 
   it('loses nothing where another program flushes the sets', async () => {
     await bring(allowed);
     const start = await quietLoss();
     for (let turn = 0; turn < 20; turn++) {
-      await nft('flush set ip postern udp-flows4; flush set ip6 postern udp-flows6');
+      await nft(
+        ['', '-second']
+          .map((edition) => `flush set ip postern udp-flows4${edition}; flush set ip6 postern udp-flows6${edition}`)
+          .join('; '),
+      );
       await eventually(async () =>
         (await flowsTo(kept)) === versions.length ? undefined : 'the flow does not come back',
       );
@@ -227,9 +315,35 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
     assert.equal((await quietLoss()) - start, 0);
   });
 
-  /** Only the rules, for the same sets. */
-  function withoutRenewal(operation: Operation & { verb: 'renew sets' }): Operation[] {
-    return operation.chains.map((chain) => ({ family: operation.family, verb: 'replace rules', chain }));
+  function withoutOperations(isLeftOut: (operation: Operation) => boolean): Edit {
+    return (stage) => ({ ...stage, operations: stage.operations.filter((each) => !isLeftOut(each)) });
+  }
+
+  /** Makes our tables anew. */
+  async function refresh(edit?: Edit): Promise<void> {
+    await nft('flush table ip postern; delete table ip postern; flush table ip6 postern; delete table ip6 postern');
+    applied = undefined;
+    await bring(allowed, edit);
+  }
+
+  /** Packets that have been judged take milliseconds until they add themselves to a flow set. */
+  async function delayRecords(): Promise<void> {
+    const delays = versions.flatMap((version) => {
+      const family = routedTable[version === 4 ? 'ipv4' : 'ipv6'];
+      const chains = ['originals', 'originals-second'].map((name) => allowed[family]!.chains.get(name)!);
+      return [
+        `add chain ${family} postern long`,
+        `add chain ${family} postern longer`,
+        ...Array.from({ length: 1000 }, () => `add rule ${family} postern long udp sport 1 counter`),
+        ...Array.from({ length: 1000 }, () => `add rule ${family} postern longer jump long`),
+        ...chains.flatMap(({ name, rules }) => {
+          const last = rules.findIndex(({ verdict }) => verdict.kind === 'remember') - 1;
+          const delay = `add rule ${family} postern ${name} index ${last} udp dport ${port} jump longer`;
+          return Array.from({ length: 15 }, () => delay);
+        }),
+      ];
+    });
+    await nft(delays.join('\n'));
   }
 
   function report(what: string, total: object): void {
@@ -243,17 +357,18 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
   async function revokeOften(
     rule: Rule,
     times: number,
-    scriptOf: (stage: { operations: readonly Operation[] }) => string,
-    known = () => flowsTo(port),
+    edit?: Edit,
+    known: (port: number) => Promise<number> = flowsTo,
+    denied = rulesOf(rule),
   ): Promise<{ leaked: number; leaks: number; lost: number; sent: number }> {
-    const denied = rulesOf(rule);
     const total = { leaked: 0, leaks: 0, lost: 0, sent: 0 };
     const start = await quietLoss();
     for (let turn = 0; turn < times; turn++) {
-      await bring(allowed, scriptOf);
-      await eventually(async () => ((await known()) === versions.length ? undefined : 'the flow is not known'));
-      await bring(denied, scriptOf);
-      const before = await count();
+      await bring(allowed, edit);
+      await eventually(async () => ((await known(port)) === versions.length ? undefined : 'the flow is not known'));
+      const inForce = Promise.withResolvers<ReadonlyMap<string, number>>();
+      await bring(denied, edit, async () => inForce.resolve(await count()));
+      const before = await inForce.promise;
       let now = before;
       await eventually(async () => {
         now = await count();
@@ -270,12 +385,20 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
     return total;
   }
 
+  /** @param isInForce called before the stages that only clean up */
   async function bring(
     desired: Ruleset,
-    scriptOf = ({ operations }: { operations: readonly Operation[] }) => renderScript(operations),
+    edit: Edit = (stage) => stage,
+    isInForce = async (): Promise<void> => {},
   ): Promise<void> {
     const { stages, result } = planStages(desired, applied);
-    for (const stage of stages) await nft(scriptOf(stage));
+    const end = stages.findLastIndex(({ name }) => name !== 'delete') + 1;
+    for (const [index, stage] of stages.entries()) {
+      if (index === end) await isInForce();
+      const { operations, afterGracePeriod } = edit(stage);
+      await kernel.run(operations, { check: false, signal, afterGracePeriod });
+    }
+    if (end === stages.length) await isInForce();
     applied = result;
   }
 
@@ -311,10 +434,12 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
     return found.filter((line) => line.includes(` . ${destination} `)).length;
   }
 
-  /** The elements of the original direction. */
+  /** The elements of the original direction, of the edition that counts. */
   async function listFlows(version: 4 | 6): Promise<string[]> {
-    const family = version === 4 ? 'ip' : 'ip6';
-    const text = await runInNamespace(names.node, 'nft', ['list', 'set', family, 'postern', `udp-flows${version}`]);
+    const family = routedTable[version === 4 ? 'ipv4' : 'ipv6'];
+    const list = (set: string) => runInNamespace(names.node, 'nft', ['list', 'set', family, 'postern', set]);
+    const edition = (await list('flows-second')).includes('elements') ? '-second' : '';
+    const text = await list(`udp-flows${version}${edition}`);
     return text.split('\n').flatMap((line) => line.match(/\S+ \. \S+ \. \S+ \. \S+ \. [0-9]+ /g) ?? []);
   }
 

@@ -43,9 +43,9 @@ export class NftShim {
     return shim;
   }
 
-  /** What an agent must be started with. */
+  /** What an agent must be started with. nft writes all changes, so that each is a run. */
   get env(): Readonly<Record<string, string>> {
-    return { PATH: `${this.#folder}${delimiter}${process.env['PATH']}` };
+    return { PATH: `${this.#folder}${delimiter}${process.env['PATH']}`, POSTERN_NETLINK: 'false' };
   }
 
   /** Counts from zero again, and does nothing by itself but that. */

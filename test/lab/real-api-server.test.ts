@@ -164,7 +164,7 @@ describe('postern lab on a real API server (kernel)', function () {
   it('exits 2 with one line if the server does not exist, and leaves nothing on the machine', async () => {
     const nowhere = join(directory, 'nowhere');
     for (const [text, message] of [
-      ['{}', /names no server/],
+      ['{}', /names no usable server/],
       [
         kubeconfigText('http://127.0.0.1:1'),
         /^postern: objects .* may be left at http:\/\/127.0.0.1:1\/: .*ECONNREFUSED/,

@@ -175,6 +175,7 @@ const refusedChanges: readonly Refused<Change>[] = [
   ['a missing mapping deleted', { verb: 'delete mappings', map, elements: ['10.0.0.9'] }, 'missing'],
   ['a missing chain deleted', { verb: 'delete chain', name: 'x' }, 'missing'],
   ['a missing chain flushed', { verb: 'flush chain', name: 'x' }, 'unknown'],
+  ['a missing set flushed', { verb: 'flush set', name: 'x' }, 'unknown'],
   ['a missing counter deleted', { verb: 'delete other', kind: 'counter', name: 'x1' }, 'missing'],
   [
     'a device whose name is too long',

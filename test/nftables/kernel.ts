@@ -24,6 +24,10 @@ export class Kernel {
     return `no nf_tables: ${probe.stderr.trim()}`;
   }
 
+  get namespacePath(): string {
+    return `/run/netns/${this.#namespace}`;
+  }
+
   /** `undefined` if the script was taken, else what nft says. */
   run(script: string, options: { check?: true } = {}): string | undefined {
     const { status, stderr } = this.#nft([...(options.check ? ['-c'] : []), '-f', '-'], script);
@@ -54,7 +58,7 @@ export class Kernel {
   }
 
   #nft(args: readonly string[], input: string): { status: number | null; stdout: string; stderr: string } {
-    return spawnSync('nsenter', [`--net=/run/netns/${this.#namespace}`, 'nft', ...args], {
+    return spawnSync('nsenter', [`--net=${this.namespacePath}`, 'nft', ...args], {
       input,
       encoding: 'utf8',
       maxBuffer: 1 << 28,

@@ -24,6 +24,18 @@ export function operations(ruleset: Ruleset): fc.Arbitrary<Operation[]> {
   return fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 3 }).map((scripts) => scripts.flat());
 }
 
+/** Operations on the elements of plain sets and maps, about half of which the kernel takes. */
+export function elementOperations(ruleset: Ruleset): fc.Arbitrary<Operation[]> {
+  const changes = tableFamilies.flatMap((family) => {
+    const sets = [...(ruleset[family]?.sets.values() ?? [])].filter(({ interval, records }) => !interval && !records);
+    const maps = [...(ruleset[family]?.maps.values() ?? [])].filter(({ interval }) => !interval);
+    return [...sets.flatMap(setChanges), ...maps.flatMap(mapChanges)].map((each) =>
+      each.map((change): Operation => ({ family, ...change })),
+    );
+  });
+  return changes.length === 0 ? fc.constant([]) : fc.array(fc.oneof(...changes), { minLength: 1, maxLength: 5 });
+}
+
 function scriptsOn(family: TableFamily, table: Table | undefined): fc.Arbitrary<Change[]>[] {
   const whole = fc.constantFrom<Change>({ verb: 'add table' }, { verb: 'replace table' });
   const changes = changesOf(family, table ?? makeTable([], [], [{ name: 'c0', rules: [] }]));

@@ -111,6 +111,8 @@ const operations: readonly [Operation, string][] = [
   [{ family: 'ip', verb: 'delete chain', name: 'forward' }, 'delete chain ip postern forward'],
   [{ family: 'ip', verb: 'delete chain', name: 'c' }, 'delete chain ip postern c'],
   [{ family: 'ip', verb: 'delete map', name: 'm' }, 'delete map ip postern m'],
+  // nft 1.1.3 crashes if the script has made the set with elements.
+  [{ family: 'ip', verb: 'flush set', name: 'e' }, 'flush set ip postern e'],
   [{ family: 'ip', verb: 'delete set', name: 's' }, 'delete set ip postern s'],
   [{ family: 'ip6', verb: 'add table' }, 'add table ip6 postern'],
   [

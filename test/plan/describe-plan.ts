@@ -32,9 +32,8 @@ function describeOperation(operation: Operation): string {
       return `add mappings ${operation.map.name}: ${[...operation.elements.keys()].sort().join(', ')}`;
     case 'delete mappings':
       return `delete mappings ${operation.map.name}: ${[...operation.elements].sort().join(', ')}`;
-    case 'renew sets':
-      return 'renew flows';
     case 'flush chain':
+    case 'flush set':
     case 'delete chain':
     case 'delete set':
     case 'delete map':

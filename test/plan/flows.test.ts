@@ -22,10 +22,21 @@ const compile = (objects: readonly ApiObject[], fastPath = true): Ruleset =>
 const change = (before: readonly ApiObject[], after: readonly ApiObject[]): Plan =>
   planStages(compile(after), planStages(compile(before)).result);
 
-/** The stages that make the flow sets of table ip anew. */
-function renewingStages({ stages }: Plan): string[] {
+const choosing = { first: 'delete elements flows-second: tcp, udp', second: 'add elements flows-second: tcp, udp' };
+const flushing = (edition: 'first' | 'second'): string[] =>
+  ['tcp-flows4', 'tcp-flows4-r', 'udp-flows4', 'udp-flows4-r']
+    .map((name) => `flush set ${name}${edition === 'second' ? '-second' : ''}`)
+    .sort();
+const emptying = (edition: 'first' | 'second'): string[] => [
+  'add chain emptied',
+  'delete chain emptied',
+  ...flushing(edition),
+];
+
+/** The stages that choose the first edition of flow sets in table ip: a new table has the second. */
+function choosingStages({ stages }: Plan): string[] {
   const described = Object.entries(describeStages(stages));
-  return described.flatMap(([name, operations]) => (operations.includes('renew flows') ? [name] : []));
+  return described.flatMap(([name, operations]) => (operations.includes(choosing.first) ? [name] : []));
 }
 
 describe('flow sets (S5.21)', () => {
@@ -36,17 +47,56 @@ describe('flow sets (S5.21)', () => {
     ['one peer comes and another goes', cluster, [web, two, allow(80)], ['break']],
     ['a pod moves to another class', cluster, [web, one, allow(81)], ['switch']],
     ['a pod becomes isolated', [web, one], cluster, ['switch']],
-    ['a pod is not isolated any more', cluster, [web, one], ['switch', 'break']],
+    ['a pod is not isolated any more', cluster, [web, one], ['break']],
     ['a pod of the node comes', cluster, [...cluster, pod('x/new', { ips: ['10.1.0.9'] })], ['switch']],
-    ['a pod of the node goes', [...cluster, pod('x/new', { ips: ['10.1.0.9'] })], cluster, ['switch', 'break']],
+    ['a pod of the node goes', [...cluster, pod('x/new', { ips: ['10.1.0.9'] })], cluster, ['break']],
   ];
   for (const [what, before, after, expected] of changes) {
-    it(`are made anew in the stages ${expected.join() || '(none)'} where ${what}`, () => {
-      assert.deepEqual(renewingStages(change(before, after)), expected);
+    it(`are left in the stage ${expected.join() || '(none)'} where ${what}`, () => {
+      assert.deepEqual(choosingStages(change(before, after)), expected);
     });
   }
 
-  it('are made anew where an element is added that denies: a new node gets no tunnel packets of pods', () => {
+  it('are emptied after a grace period, and chosen again by the next change that takes away', () => {
+    const states = [[...cluster, two], cluster, [web, two, allow(80)]].map((objects) => compile(objects));
+    let applied: Ruleset | undefined;
+    const plans = states.map((state) => {
+      const plan = planStages(state, applied);
+      applied = plan.result;
+      return plan;
+    });
+    for (const [index, chosen, left] of [
+      [1, 'first', 'second'],
+      [2, 'second', 'first'],
+    ] as const) {
+      const { stages } = plans[index]!;
+      const { break: taking, delete: last } = describeStages(
+        stages.map(({ operations, ...stage }) => {
+          return { ...stage, operations: operations.filter(({ family }) => family === 'ip') };
+        }),
+      );
+      assert.ok(taking!.includes(choosing[chosen]));
+      assert.deepEqual(
+        last!.filter((each) => each.startsWith('flush set')),
+        flushing(left),
+      );
+      assert.deepEqual(stages.map(({ name, afterGracePeriod }) => [name, afterGracePeriod]).slice(-2), [
+        ['break', false],
+        ['delete', true],
+      ]);
+    }
+  });
+
+  it('are left after a grace period where a rule changes: packets in flight may have the rules of before', () => {
+    const gated = (podCidrs: readonly string[]): Ruleset =>
+      startPipeline('n1', cluster, { fastPath: true, podCidrs }).plan(undefined).compiled.ruleset;
+    const { stages } = planStages(gated([]), planStages(gated(['10.1.0.0/24'])).result);
+    assert.deepEqual(choosingStages({ stages } as Plan), ['forget']);
+    const waiting = stages.flatMap(({ name, afterGracePeriod }) => (afterGracePeriod ? [name] : []));
+    assert.deepEqual(waiting, ['forget', 'delete']);
+  });
+
+  it('are left where an element is added that denies: a new node gets no tunnel packets of pods', () => {
     const compiled = (...nodes: readonly ApiObject[]): Ruleset => {
       const pipeline = startPipeline('n1', [node('n1', '192.0.2.1'), ...nodes, ...cluster], { fastPath: true });
       pipeline.receive(sandbox('x/web', { ips: ['10.1.0.1'], link: { device: 'veth-web' } }));
@@ -54,19 +104,39 @@ describe('flow sets (S5.21)', () => {
     };
     const plan = planStages(compiled(node('n2', '192.0.2.2')), compiled());
     assert.deepEqual(describeStages(plan.stages), {
-      switch: ['add elements other-node-ips4: 192.0.2.2', 'renew flows'],
+      switch: ['add elements other-node-ips4: 192.0.2.2', choosing.first],
+      delete: emptying('second'),
     });
   });
 
   it('are made once with the table', () => {
-    assert.deepEqual(renewingStages(planStages(compile(cluster))), []);
+    assert.deepEqual(choosingStages(planStages(compile(cluster))), []);
   });
 
-  it('are made anew when they are asked to be, and where another program has flushed the table meanwhile', () => {
+  it('are both emptied in doubt, the one that is chosen in the same transaction, after a grace period', () => {
     const held = compile(cluster);
-    assert.deepEqual(renewingStages(planStages(held, held, undefined, { renewsFlows: true })), ['switch']);
+    const { stages, result } = planStages({ ip: held.ip! }, { ip: held.ip! }, { areFlowsDoubtful: true });
+    assert.deepEqual(describeStages(stages), {
+      forget: [choosing.first, ...flushing('first')].sort(),
+      delete: emptying('second'),
+    });
+    assert.ok(stages.every(({ afterGracePeriod }) => afterGracePeriod));
+    assert.deepEqual(planStages({ ip: held.ip! }, result).stages, []);
+  });
+
+  it('are left where another program has flushed the table meanwhile', () => {
+    const held = compile(cluster);
     const chains = new Map([...held.ip!.chains].map(([name, chain]) => [name, { ...chain, rules: [] }]));
-    assert.deepEqual(renewingStages(planStages(held, { ...held, ip: { ...held.ip!, chains } })), ['switch']);
+    assert.deepEqual(choosingStages(planStages(held, { ...held, ip: { ...held.ip!, chains } })), ['forget']);
+  });
+
+  it('are of other names first where another program has chosen for one protocol only', () => {
+    const held = compile(cluster);
+    const choice = held.ip!.sets.get('flows-second')!;
+    const sets = new Map(held.ip!.sets).set(choice.name, { ...choice, elements: new Set(['tcp']) });
+    const plan = planStages({ ip: held.ip! }, { ip: { ...held.ip!, sets } });
+    assert.ok(describeStages(plan.stages.slice(0, 1)).make!.includes('add set udp-flows4/r'));
+    assert.deepEqual(plan.result, { ip: held.ip! });
   });
 
   it('come and go with the fast path', () => {
@@ -81,7 +151,7 @@ describe('flow sets (S5.21)', () => {
     }
   });
 
-  it('are of other names first where another program has renamed a chain that reads them: nft would not delete them', () => {
+  it('are left where another program has renamed a chain that reads them', () => {
     const held = compile(cluster);
     const chains = new Map(held.ip!.chains);
     const originals = chains.get('originals')!;

@@ -12,6 +12,8 @@ export interface ScriptedServer {
   readonly client: ApiClient;
   /** What was asked, in order. */
   readonly requests: readonly URL[];
+  /** The header `Accept` of each request. */
+  readonly accepted: readonly (string | undefined)[];
   /** The open answer to the newest request: a stream goes on with it. */
   current(): http.ServerResponse;
   close(): Promise<void>;
@@ -19,10 +21,12 @@ export interface ScriptedServer {
 
 export async function startScriptedServer(script: readonly Answer[]): Promise<ScriptedServer> {
   const requests: URL[] = [];
+  const accepted: (string | undefined)[] = [];
   let current: http.ServerResponse | undefined;
   const server = http.createServer((request, response) => {
     const answer = script[requests.length];
     requests.push(new URL(request.url!, 'http://server'));
+    accepted.push(request.headers.accept);
     current = response;
     answer?.(response);
   });
@@ -34,6 +38,7 @@ export async function startScriptedServer(script: readonly Answer[]): Promise<Sc
   return {
     client: createApiClient(config),
     requests,
+    accepted,
     current: () => current!,
     close: async () => {
       server.closeAllConnections();

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import { decodeObject, protobufType } from '../../lib/protobuf/decode-object.ts';
 import { isJsonObject, type JsonObject } from './object.ts';
 import { ApiError, badRequest, unsupportedMediaType } from './status.ts';
 import { parseMediaType } from './media-type.ts';
-import { decodeProtobuf } from './protobuf/decode.ts';
+import { messages } from './protobuf-messages.ts';
 
 const jsonType = 'application/json';
-const protobufType = 'application/vnd.kubernetes.protobuf';
 const bodyLimit = 3 * 1024 * 1024;
 
 /** The JSON body, with a media type of `accepted`; `undefined` without a body. Rejects with 400, 413 or 415. */
@@ -54,7 +54,7 @@ function parseJson(bytes: Buffer): unknown {
 
 function parseProtobuf(bytes: Buffer): JsonObject {
   try {
-    return decodeProtobuf(bytes);
+    return decodeObject(messages, bytes, 'refuse');
   } catch (error) {
     const why = `the body of the request was in an unknown format: ${(error as Error).message}`;
     throw new ApiError(415, 'UnsupportedMediaType', why);

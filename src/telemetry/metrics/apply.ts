@@ -19,6 +19,8 @@ export interface ApplyMetrics {
   /** The code of an NftError. */
   error(code: (typeof applyErrorCodes)[number]): void;
   operations(verb: string, count: number): void;
+  /** What wrote a transaction to the kernel. */
+  wrote(by: 'netlink' | 'nft'): void;
   sizes(sizes: RulesetSizes): void;
   /** What the agent found at start: none of our tables, tables that needed no change, or tables that needed one. */
   adopted(result: 'fresh' | 'unchanged' | 'changed'): void;
@@ -44,7 +46,7 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
   });
   const duration = new Histogram({
     name: 'postern_apply_stage_duration_seconds',
-    help: 'Duration of successful nft runs, by stage: make, switch, break, delete. It includes the wait for packets in flight.',
+    help: 'Duration of successful nft runs, by stage: make, switch, break, forget, delete. It includes the wait for packets in flight.',
     labelNames: ['stage'],
     buckets: durationBuckets,
     registers,
@@ -62,6 +64,13 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     labelNames: ['verb'],
     registers,
   });
+  const transactions = new Counter({
+    name: 'postern_apply_transactions_total',
+    help: 'Transactions written to the kernel, by writer: netlink (elements of sets and maps only) or nft.',
+    labelNames: ['by'],
+    registers,
+  });
+  for (const by of ['netlink', 'nft']) transactions.inc({ by }, 0);
   const objects = new Gauge({
     name: 'postern_ruleset_objects',
     help: "Objects in Postern's tables, by kind: set, map, chain, class (the chains with the rules of pods).",
@@ -99,6 +108,7 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
     error: (code) => errors.inc({ code }),
     operations: (verb, count) => operations.inc({ verb }, count),
+    wrote: (by) => transactions.inc({ by }),
     sizes({ sets, maps, chains, classes, elements: count }) {
       objects.set({ kind: 'set' }, sets);
       objects.set({ kind: 'map' }, maps);

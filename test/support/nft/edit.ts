@@ -113,12 +113,8 @@ class Draft implements Table {
         ]);
       case 'replace rules':
         return this.#setRules(operation.chain, operation.chain.rules);
-      case 'renew sets':
-        for (const { name } of operation.chains) this.apply({ verb: 'flush chain', name });
-        for (const { name } of operation.sets) this.apply({ verb: 'delete set', name });
-        for (const set of operation.sets) this.apply({ verb: 'add set', set });
-        for (const chain of operation.chains) this.#setRules(chain, chain.rules);
-        return;
+      case 'flush set':
+        return this.#flushSet(operation.name);
       case 'flush chain':
         return this.#put(this.chains, {
           ...(this.chains.get(operation.name) ?? refuse('unknown', operation.name)),
@@ -152,6 +148,12 @@ class Draft implements Table {
     const changed = { ...set, elements: new Set([...set.elements, ...added]) };
     checkElements(changed, added);
     if (changed.elements.size > set.elements.size) this.sets.set(set.name, changed);
+  }
+
+  /** What packets have added is no part of a table (`nftables/flight.ts`). */
+  #flushSet(name: string): void {
+    const set = this.sets.get(name) ?? refuse('unknown', name);
+    if (set.elements.size > 0) this.sets.set(name, { ...set, elements: new Set() });
   }
 
   #addMappings(header: VerdictMap, added: ReadonlyMap<Element, ElementVerdict>): void {

@@ -1,22 +1,10 @@
-/** Type of a field. */
-export type FieldType =
-  | 'text'
-  | 'integer'
-  | 'flag'
-  | 'time'
-  | 'int-or-text'
-  | 'text-map'
-  /** Skipped: the server writes this field. */
-  | 'ignored'
-  | { readonly message: Message }
-  | { readonly listOf: 'text' | { readonly message: Message } };
-
-/** JSON name and type by field number. */
-export type Message = Readonly<Record<number, readonly [name: string, type: FieldType]>>;
+import type { FieldType, Message } from '../../lib/protobuf/message.ts';
 
 const texts: FieldType = { listOf: 'text' };
 const inside = (message: Message): FieldType => ({ message });
 const listOf = (message: Message): FieldType => ({ listOf: { message } });
+/** A pointer in Go: 0 is not absence. */
+const pointer: FieldType = { kept: 'integer' };
 
 const objectMeta: Message = {
   1: ['name', 'text'],
@@ -59,8 +47,8 @@ const container: Message = {
 const podSpec: Message = {
   2: ['containers', listOf(container)],
   3: ['restartPolicy', 'text'],
-  4: ['terminationGracePeriodSeconds', 'integer'],
-  5: ['activeDeadlineSeconds', 'integer'],
+  4: ['terminationGracePeriodSeconds', pointer],
+  5: ['activeDeadlineSeconds', pointer],
   6: ['dnsPolicy', 'text'],
   7: ['nodeSelector', 'text-map'],
   8: ['serviceAccountName', 'text'],
@@ -73,12 +61,12 @@ const podSpec: Message = {
 const podTemplate: Message = { 1: ['metadata', inside(objectMeta)], 2: ['spec', inside(podSpec)] };
 
 const deploymentSpec: Message = {
-  1: ['replicas', 'integer'],
+  1: ['replicas', pointer],
   2: ['selector', inside(labelSelector)],
   3: ['template', inside(podTemplate)],
   4: ['strategy', inside({ 1: ['type', 'text'] })],
   5: ['minReadySeconds', 'integer'],
-  6: ['revisionHistoryLimit', 'integer'],
+  6: ['revisionHistoryLimit', pointer],
   7: ['paused', 'flag'],
 };
 
@@ -101,11 +89,11 @@ const serviceSpec: Message = {
 };
 
 const jobSpec: Message = {
-  1: ['parallelism', 'integer'],
-  2: ['completions', 'integer'],
-  3: ['activeDeadlineSeconds', 'integer'],
+  1: ['parallelism', pointer],
+  2: ['completions', pointer],
+  3: ['activeDeadlineSeconds', pointer],
   6: ['template', inside(podTemplate)],
-  7: ['backoffLimit', 'integer'],
+  7: ['backoffLimit', pointer],
 };
 
 const cronJobSpec: Message = {

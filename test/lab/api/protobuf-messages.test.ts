@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { decodeProtobuf } from '../../../../src/lab/api/protobuf/decode.ts';
-import { ProtobufError } from '../../../../src/lab/api/protobuf/wire.ts';
+import { messages } from '../../../src/lab/api/protobuf-messages.ts';
+import { ProtobufError } from '../../../src/lib/protobuf/decode-message.ts';
+import { decodeObject } from '../../../src/lib/protobuf/decode-object.ts';
 
 const field = (number: number, value: Buffer | string): Buffer => {
   const bytes = Buffer.from(value);
@@ -13,6 +14,8 @@ const message = (...fields: Buffer[]): Buffer => Buffer.concat(fields);
 function body(apiVersion: string, kind: string, object: Buffer): Buffer {
   return message(Buffer.from('k8s\0'), field(1, message(field(1, apiVersion), field(2, kind))), field(2, object));
 }
+
+const decodeProtobuf = (bytes: Uint8Array): Record<string, unknown> => decodeObject(messages, bytes, 'refuse');
 
 const metadata = field(1, field(1, 'a'));
 
@@ -48,7 +51,12 @@ describe('a protobuf body', () => {
   it('reads negative numbers', () => {
     const minusOne = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     const spec = field(2, number(1, ...minusOne));
-    assert.deepEqual(decodeProtobuf(body('apps/v1', 'Deployment', spec)).spec, { replicas: -1 });
+    assert.deepEqual(decodeProtobuf(body('apps/v1', 'Deployment', spec))['spec'], { replicas: -1 });
+  });
+
+  it('keeps a zero that is not the default', () => {
+    const spec = field(2, message(number(1, 0), number(5, 0)));
+    assert.deepEqual(decodeProtobuf(body('apps/v1', 'Deployment', spec))['spec'], { replicas: 0 });
   });
 
   const refused = {
@@ -59,6 +67,8 @@ describe('a protobuf body', () => {
     'with a message where a number belongs': body('v1', 'ConfigMap', field(4, 'x')),
     'cut off inside a field': body('v1', 'Namespace', metadata).subarray(0, -1),
     'cut off inside a number': body('v1', 'Namespace', number(1, 0x80)),
+    compressed: message(body('v1', 'Namespace', metadata), field(3, 'gzip')),
+    'with another content type inside': message(body('v1', 'Namespace', metadata), field(4, 'application/json')),
     'of a wire type that Kubernetes does not use': body('v1', 'Namespace', Buffer.from([0x0d, 0, 0, 0, 0])),
   };
   for (const [what, bytes] of Object.entries(refused)) {
