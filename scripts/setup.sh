@@ -64,6 +64,7 @@ cpio                 cpio
 modprobe             kmod
 xz                   xz-utils
 zstd                 zstd
+/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 conntrack            conntrack
 tcpdump              tcpdump
 ethtool              ethtool

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Packages of a Debian suite that need not be the machine's own. */
@@ -19,12 +19,19 @@ export async function openSuite(suite: string, cache: string): Promise<DebianSui
   const apt = join(cache, 'apt', suite);
   await mkdir(join(apt, 'lists', 'partial'), { recursive: true });
   await mkdir(join(apt, 'cache', 'archives', 'partial'), { recursive: true });
-  const archive = await findArchive();
-  await writeFile(join(apt, 'list'), `deb [signed-by=${findKeyring()}] ${archive} ${suite} main\n`);
+  const { stdout: targets } = await execa('apt-get', [
+    'indextargets',
+    '--format',
+    '$(REPO_URI)',
+    'Created-By: Packages',
+  ]);
+  await writeFile(join(apt, 'list'), `deb [signed-by=${findKeyring()}] ${findArchive(targets)} ${suite} main\n`);
   const options = [
     `Dir::Etc::SourceList=${apt}/list`,
     'Dir::Etc::SourceParts=/dev/null',
     `Dir::State::Lists=${apt}/lists`,
+    // apt prefers an installed version that is newer than the suite's.
+    'Dir::State::Status=/dev/null',
     `Dir::Cache=${apt}/cache`,
     // Without the sandbox user, who may not write into the cache of root.
     'APT::Sandbox::User=root',
@@ -33,33 +40,38 @@ export async function openSuite(suite: string, cache: string): Promise<DebianSui
   return {
     async dependenciesOf(name) {
       const { stdout } = await execa('apt-cache', [...options, 'depends', '--important', name]);
-      return [...stdout.matchAll(/^ *\|?Depends: ([^\s<]+)$/gm)].map(([, dependency]) => dependency!);
+      return readDependencies(stdout);
     },
     async unpack(names, folder) {
-      const partial = `${folder}.partial`;
-      await rm(partial, { recursive: true, force: true });
-      await mkdir(join(partial, 'packages'), { recursive: true });
-      await execa('apt-get', [...options, '-qq', 'download', ...names], { cwd: join(partial, 'packages') });
-      for (const file of await readdir(join(partial, 'packages'))) {
-        await execa('dpkg-deb', ['-x', join(partial, 'packages', file), partial]);
+      const packages = await mkdtemp(`${folder}.packages-`);
+      const partial = await mkdtemp(`${folder}.partial-`);
+      try {
+        await execa('apt-get', [...options, '-qq', 'download', ...names], { cwd: packages });
+        for (const file of await readdir(packages)) await execa('dpkg-deb', ['-x', join(packages, file), partial]);
+        await rename(partial, folder).catch((error: unknown) => {
+          // Another run was quicker.
+          if (!existsSync(folder)) throw error;
+        });
+      } finally {
+        for (const each of [packages, partial]) await rm(each, { recursive: true, force: true });
       }
-      await rm(join(partial, 'packages'), { recursive: true });
-      await rename(partial, folder);
     },
   };
 }
 
-/** The archive from which the machine installs its own packages. */
-async function findArchive(): Promise<string> {
-  const { stdout } = await execa('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']);
-  const archive = stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri));
-  if (archive === undefined) throw new Error('no Debian archive in the sources of apt: other kernels come from Debian');
-  return archive;
+/** Reads the output of `apt-cache depends`. Packages that do not exist by themselves stand in angle brackets. */
+export function readDependencies(text: string): string[] {
+  return Array.from(text.matchAll(/^ *\|?Depends: ([^\s<]+)$/gm), ([, name]) => name!);
+}
+
+/** The Debian archive from which the machine installs its own packages, or else Debian's own. */
+export function findArchive(targets: string): string {
+  return targets.split('\n').find((uri) => /\/debian\/?$/.test(uri)) ?? 'http://deb.debian.org/debian';
 }
 
 function findKeyring(): string {
   const files = ['pgp', 'gpg'].map((end) => `/usr/share/keyrings/debian-archive-keyring.${end}`);
   const found = files.find((file) => existsSync(file));
-  if (found === undefined) throw new Error(`none of ${files.join(', ')} exists: install debian-archive-keyring`);
+  if (found === undefined) throw new Error(`the keys of Debian's archive are missing: install debian-archive-keyring`);
   return found;
 }

@@ -1,6 +1,7 @@
 import { execa } from 'execa';
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { openSuite } from './debian-suite.ts';
@@ -18,13 +19,15 @@ export interface Kernel {
 /** What the first process of the virtual machine needs to mount this machine's files. */
 const bootModules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'] as const;
 
+const init = join(import.meta.dirname, 'init.sh');
+
 /** Finds the kernel in the cache, or gets it from Debian. */
 export async function provideKernel(name: KernelName, cache: string, report: (text: string) => void): Promise<Kernel> {
   const folder = join(cache, `linux-${name}`);
   if (!existsSync(folder)) {
     report(`getting Linux ${name} from Debian ${kernels[name]}`);
     const suite = await openSuite(kernels[name], cache);
-    await suite.unpack(await findParts(suite.dependenciesOf, kernelPackage), folder);
+    await suite.unpack(await findParts((part) => suite.dependenciesOf(part), kernelPackage), folder);
   }
   // modprobe and depmod look below lib.
   if (!existsSync(join(folder, 'lib'))) await symlink('usr/lib', join(folder, 'lib'));
@@ -34,12 +37,19 @@ export async function provideKernel(name: KernelName, cache: string, report: (te
   const images = [join(modules, 'vmlinuz'), join(folder, 'boot', `vmlinuz-${release}`)];
   const image = images.find((file) => existsSync(file));
   if (image === undefined) throw new Error(`${folder} has no kernel image: delete it, and it is made again`);
-  const initrd = join(folder, 'initrd.gz');
-  if (!existsSync(initrd)) await makeInitrd(folder, release, initrd);
+  const digest = createHash('sha256')
+    .update(await readFile(init))
+    .digest('hex');
+  const initrd = join(folder, `initrd-${digest.slice(0, 8)}.gz`);
+  if (!existsSync(initrd)) {
+    report(`preparing Linux ${name}`);
+    await makeInitrd(folder, release, initrd);
+  }
   return { release, image, initrd, modules };
 }
 
-async function findParts(dependenciesOf: (name: string) => Promise<string[]>, name: string): Promise<string[]> {
+/** The packages with the parts of a kernel, of all on which the package depends. */
+export async function findParts(dependenciesOf: (name: string) => Promise<string[]>, name: string): Promise<string[]> {
   const parts = (await dependenciesOf(name)).filter(isKernelPart);
   const below = await Promise.all(parts.map((part) => findParts(dependenciesOf, part)));
   return [...new Set([...parts, ...below.flat()])];
@@ -49,22 +59,20 @@ async function makeInitrd(kernel: string, release: string, initrd: string): Prom
   await execa('depmod', ['-b', kernel, release]);
   const root = await mkdtemp(join(tmpdir(), 'postern-initrd-'));
   try {
-    for (const folder of ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'newroot']) await mkdir(join(root, folder));
+    const folders = ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'newroot'];
+    for (const folder of folders) await mkdir(join(root, folder));
     await copyFile('/bin/busybox', join(root, 'bin/busybox'));
-    for (const tool of ['sh', 'mount', 'mkdir', 'insmod', 'switch_root']) await symlink('busybox', join(root, 'bin', tool));
+    for (const tool of ['sh', 'mount', 'mkdir', 'insmod', 'switch_root']) {
+      await symlink('busybox', join(root, 'bin', tool));
+    }
     const files = await findModules(kernel, release);
     for (const file of files) await unpackModule(file, join(root, 'modules', nameOf(file)));
     await writeFile(join(root, 'modules/order'), `${files.map(nameOf).join('\n')}\n`);
-    await copyFile(join(import.meta.dirname, 'init.sh'), join(root, 'init'));
+    await copyFile(init, join(root, 'init'));
     await chmod(join(root, 'init'), 0o755);
-    const { stdout: archive } = await execa({
-      cwd: root,
-      shell: true,
-      encoding: 'buffer',
-      maxBuffer: 1e9,
-    })`find . | cpio --quiet -o -H newc | gzip -1`;
-    await writeFile(`${initrd}.partial`, archive);
-    await rename(`${initrd}.partial`, initrd);
+    const partial = `${initrd}.${process.pid}`;
+    await execa({ cwd: root, shell: true, stdout: { file: partial } })`find . | cpio --quiet -o -H newc | gzip -1`;
+    await rename(partial, initrd);
   } finally {
     await rm(root, { recursive: true, force: true });
   }

@@ -48,7 +48,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const names = values.suite ?? wanted;
-  const chosen = suites.filter(({ name }) => names.includes(name));
+  const chosen = suites.filter(({ name }) => names.some((each) => each === name));
   const rows: Row[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'postern-matrix-'));
   try {

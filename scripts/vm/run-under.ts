@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { provideKernel } from './kernel-files.ts';
 import type { KernelName, NftVersion } from './kernels.ts';
 import { provideNft } from './nft-files.ts';
-import { runInVm, type VmResult } from './virtual-machine.ts';
+import { runInVm, type VmOptions, type VmResult } from './virtual-machine.ts';
 
 /** A Linux kernel, and a version of nft if not the machine's own. */
 export interface Platform {
@@ -11,14 +11,11 @@ export interface Platform {
   readonly nft?: NftVersion | undefined;
 }
 
-export interface RunOptions {
-  readonly megabytes: number;
-  readonly minutes: number;
-  readonly output: NodeJS.WritableStream;
-  /** Where the command's tally goes (`scripts/tally.ts`). */
-  readonly tally?: string | undefined;
+export interface RunOptions extends Pick<VmOptions, 'megabytes' | 'minutes' | 'output' | 'tally'> {
   /** Receives what takes long. */
   readonly report: (text: string) => void;
+  /** Environment variables besides those of this process that are Postern's. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'postern');
@@ -28,18 +25,20 @@ const processors = 2;
 export async function runUnder(
   { kernel: name, nft }: Platform,
   command: readonly string[],
-  { report, tally, ...options }: RunOptions,
+  { report, env: more, ...options }: RunOptions,
 ): Promise<VmResult> {
+  if (process.arch !== 'x64')
+    throw new Error(`no kernels for ${process.arch}: the virtual machine runs those of amd64`);
   const kernel = await provideKernel(name, cache, report);
-  const newer = nft === undefined ? [] : [await provideNft(nft, cache, report)];
+  const first = nft === undefined ? [] : [await provideNft(nft, cache, report)];
   report(`starting Linux ${kernel.release}`);
   const cwd = process.cwd();
-  const path = [...newer, join(cwd, 'node_modules/.bin'), process.env.PATH, '/usr/sbin', '/sbin'].join(':');
-  const env = { ...ownVariables(), PATH: path, HOME: '/root', LANG: 'C.UTF-8' };
-  return runInVm(kernel, command, { ...options, cwd, env, processors }, tally);
+  const path = [...first, join(cwd, 'node_modules/.bin'), process.env.PATH, '/usr/sbin', '/sbin'].join(':');
+  const env = { ...findOwnVariables(), ...more, PATH: path, HOME: '/root', LANG: 'C.UTF-8' };
+  return runInVm(kernel, command, { ...options, cwd, env, processors });
 }
 
-function ownVariables(): Record<string, string> {
+function findOwnVariables(): Record<string, string> {
   const ours = Object.entries(process.env).filter(([name]) => name.startsWith('POSTERN_'));
   return Object.fromEntries(ours) as Record<string, string>;
 }

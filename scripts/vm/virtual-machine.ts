@@ -2,7 +2,9 @@ import { execa } from 'execa';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tallyVariable } from '../tally.ts';
 import type { Kernel } from './kernel-files.ts';
+import { renderStartScript, shared } from './start-script.ts';
 
 export interface VmOptions {
   readonly cwd: string;
@@ -12,6 +14,8 @@ export interface VmOptions {
   readonly minutes: number;
   /** Receives what the command prints. */
   readonly output: NodeJS.WritableStream;
+  /** Where the command's tally goes. */
+  readonly tally?: string | undefined;
 }
 
 export interface VmResult {
@@ -21,17 +25,19 @@ export interface VmResult {
   readonly console: string;
 }
 
-/** In the virtual machine, the folder that the machine reads afterwards. */
-const shared = '/run/vm';
-
 /**
  * Runs a command as root under the kernel, over this machine's files, in qemu without hardware virtualisation: five to ten times slower than the
- * machine. Of what it writes, only the contents of the file $POSTERN_TALLY stay, at `tally`.
+ * machine. Of what it writes, only its tally stays.
  */
-export async function runInVm(kernel: Kernel, command: readonly string[], options: VmOptions, tally?: string): Promise<VmResult> {
+export async function runInVm(kernel: Kernel, command: readonly string[], options: VmOptions): Promise<VmResult> {
+  const { cwd, megabytes, processors, minutes, output, tally } = options;
   const folder = await mkdtemp(join(tmpdir(), 'postern-vm-'));
+  const interrupt = new AbortController();
+  const stop = (): void => interrupt.abort();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
   try {
-    await writeFile(join(folder, 'start'), startScript(kernel, command, options));
+    const env = { ...options.env, [tallyVariable]: `${shared}/tally` };
+    await writeFile(join(folder, 'start'), renderStartScript({ ...kernel, command, cwd, env }));
     await chmod(join(folder, 'start'), 0o755);
     const share = (path: string, tag: string, extra: string): string[] => {
       return ['-virtfs', `local,path=${path},mount_tag=${tag},security_model=none${extra}`];
@@ -39,7 +45,7 @@ export async function runInVm(kernel: Kernel, command: readonly string[], option
     const qemu = execa(
       'qemu-system-x86_64',
       [
-        ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', `${options.processors}`, '-m', `${options.megabytes}M`],
+        ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', `${processors}`, '-m', `${megabytes}M`],
         ...['-nodefaults', '-no-user-config', '-nographic', '-no-reboot'],
         ...['-kernel', kernel.image, '-initrd', kernel.initrd],
         ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr'],
@@ -47,41 +53,23 @@ export async function runInVm(kernel: Kernel, command: readonly string[], option
         ...share('/', 'machine', ',readonly=on,multidevs=remap'),
         ...share(folder, 'out', ''),
       ],
-      { stdin: 'ignore', stderr: 'inherit', buffer: false, reject: false, timeout: options.minutes * 60_000 },
+      {
+        stdin: 'ignore',
+        stderr: 'inherit',
+        buffer: false,
+        reject: false,
+        timeout: minutes * 60_000,
+        cancelSignal: interrupt.signal,
+      },
     );
-    qemu.stdout.pipe(options.output, { end: false });
+    qemu.stdout.pipe(output, { end: false });
     await qemu;
     const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8').catch(() => '');
     const [exitCode, counted] = [await read('exit-code'), await read('tally')];
     if (tally !== undefined && counted !== '') await writeFile(tally, counted);
     return { exitCode: exitCode === '' ? undefined : Number(exitCode), console: await read('console') };
   } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop);
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function startScript(kernel: Kernel, command: readonly string[], { cwd, env }: VmOptions): string {
-  const variables = Object.entries({ ...env, POSTERN_TALLY: `${shared}/tally` });
-  const modules = `/lib/modules/${kernel.release}`;
-  return [
-    '#!/bin/sh',
-    'exec </dev/null >/dev/ttyS1 2>&1',
-    // The terminal would add a carriage return to each line.
-    'stty -F /dev/ttyS1 -opost',
-    ...variables.map(([name, value]) => `export ${name}=${quote(value)}`),
-    'ip link set lo up',
-    `mkdir -p ${modules} && mount --bind ${quote(kernel.modules)} ${modules}`,
-    `cd ${quote(cwd)}`,
-    command.map(quote).join(' '),
-    `echo $? >${shared}/exit-code`,
-    'sync',
-    // Powers off at once: nothing of the virtual machine stays.
-    'echo o >/proc/sysrq-trigger',
-    'sleep 60',
-    '',
-  ].join('\n');
-}
-
-function quote(word: string): string {
-  return `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
