@@ -43,6 +43,7 @@ iptables             iptables
 socat                socat
 '
 [ "${1-}" = test ] && tools="$tools
+busybox              busybox busybox-static
 conntrack            conntrack
 tcpdump              tcpdump
 ethtool              ethtool

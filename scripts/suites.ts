@@ -127,9 +127,9 @@ export const suites: readonly Suite[] = [
   {
     name: 'services',
     kind: 'kernel',
-    proves: 'real packets: Services, host ports, headers, live connections, tables of others, drift',
+    proves: 'real packets: Services, host ports, DHCP, headers, live connections, tables of others, drift',
     files: [
-      'test/kernel/{services,port-mappings,headers,live-connections,fast-path,other-tables,undisturbed,drift}.test.ts',
+      'test/kernel/{services,port-mappings,dhcp,headers,live-connections,fast-path,other-tables,undisturbed,drift}.test.ts',
     ],
     from: 'test',
     seconds: 120,

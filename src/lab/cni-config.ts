@@ -25,6 +25,8 @@ export interface NetworkOptions {
   readonly podCidrs: readonly string[];
   /** Where host-local keeps the node's reservations. */
   readonly ipamDirectory: string;
+  /** Socket of the dhcp plugin's daemon. */
+  readonly dhcpSocket?: string | undefined;
   /** Limit of pod addresses per range, from the first; default: all. */
   readonly podAddresses?: number | undefined;
   /** MTU of pod devices; default: the kernel's. */
@@ -41,7 +43,7 @@ export function pluginsOf(network: LabNetwork): readonly string[] {
   return [...new Set(types)];
 }
 
-/** The configuration of one node. host-local without addresses of its own gets the node's. */
+/** The configuration of one node. host-local without addresses of its own gets the node's, and dhcp the socket of the node's daemon. */
 export function networkConfig(network: LabNetwork, options: NetworkOptions): CniConfigList {
   const list = listOf(network);
   return { ...list, plugins: list.plugins.map((plugin) => pluginOfNode(plugin, options)) };
@@ -51,11 +53,7 @@ function pluginOfNode(plugin: CniPluginConfig, options: NetworkOptions): CniPlug
   const addresses = ipamOf(plugin);
   if (!addresses) return plugin;
   const { mtu } = options;
-  return {
-    ...(mtu !== undefined && { mtu }),
-    ...plugin,
-    ...(isFilled(addresses) ? {} : { ipam: { ...addressesOfNode(options), ...addresses } }),
-  };
+  return { ...(mtu !== undefined && { mtu }), ...plugin, ipam: { ...ipamOfNode(addresses, options), ...addresses } };
 }
 
 interface Ipam {
@@ -68,8 +66,9 @@ function ipamOf(plugin: CniPluginConfig): Ipam | undefined {
   return typeof found?.type === 'string' ? (found as Ipam) : undefined;
 }
 
-function isFilled({ type, ranges, subnet }: Ipam): boolean {
-  return type !== 'host-local' || ranges !== undefined || subnet !== undefined;
+function ipamOfNode({ type, ranges, subnet }: Ipam, options: NetworkOptions): object {
+  if (type === 'dhcp') return { daemonSocketPath: options.dhcpSocket };
+  return type === 'host-local' && ranges === undefined && subnet === undefined ? addressesOfNode(options) : {};
 }
 
 function addressesOfNode({ podCidrs, ipamDirectory, podAddresses }: NetworkOptions): object {

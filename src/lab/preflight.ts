@@ -30,6 +30,9 @@ export async function checkMachine(network: LabNetwork): Promise<void> {
     if (await exists(join(pluginDirectory, plugin))) continue;
     throw missing(`${pluginDirectory}/${plugin} is not installed`, 'apt-get install containernetworking-plugins');
   }
+  if (plugins.includes('dhcp') && !(await isOnPath('busybox'))) {
+    throw missing('busybox is not installed (its udhcpd is the DHCP server)', 'apt-get install busybox');
+  }
   await tryKernel('network namespaces', ['unshare', '--net', 'true'], 'run on a machine or VM that allows them');
   await tryKernel('nf_tables', ['unshare', '--net', 'nft', 'list', 'tables'], 'modprobe nf_tables');
   // S6.8. Namespaces that are created after the module is loaded have its sysctls.

@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { networkConfig, pluginsOf } from '../../src/lab/cni-config.ts';
 import { parseConfigList, readNetwork } from '../../src/lab/config-list.ts';
 
-const node = { podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'], ipamDirectory: '/ipam' };
+const node = { podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'], ipamDirectory: '/ipam', dhcpSocket: '/dhcp.sock' };
 
 describe('a CNI configuration list for a lab', () => {
   const parse = (value: unknown) => parseConfigList(JSON.stringify(value), 'net.conflist');
@@ -37,7 +37,7 @@ describe('a CNI configuration list for a lab', () => {
       },
     });
     assert.deepEqual(filled!['ipam'], { type: 'host-local', subnet: '10.1.0.0/24' });
-    assert.deepEqual(dhcp!['ipam'], { type: 'dhcp' });
+    assert.deepEqual(dhcp!['ipam'], { type: 'dhcp', daemonSocketPath: '/dhcp.sock' });
   });
 
   it('needs its plugins, also those for addresses, each once', () => {
