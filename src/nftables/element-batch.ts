@@ -19,10 +19,17 @@ export const elementBatchLimits = { bytes: 60_000, requests: 100 } as const;
 
 /** linux/netfilter/nfnetlink.h, nf_tables.h */
 const subsystem = 10;
-const types = { begin: 0x10, end: 0x11, add: (subsystem << 8) | 12, delete: (subsystem << 8) | 14 } as const;
+const types = {
+  begin: 0x10,
+  end: 0x11,
+  addTable: subsystem << 8,
+  add: (subsystem << 8) | 12,
+  delete: (subsystem << 8) | 14,
+} as const;
 const flags = { request: 1, acknowledge: 4, create: 0x400 } as const;
 const families: Readonly<Record<TableFamily, number>> = { ip: 2, ip6: 10, bridge: 7 };
-/** NFTA_SET_ELEM_LIST_…, NFTA_LIST_ELEM, NFTA_SET_ELEM_…, NFTA_DATA_…, NFTA_VERDICT_… */
+/** NFTA_TABLE_NAME, NFTA_SET_ELEM_LIST_…, NFTA_LIST_ELEM, NFTA_SET_ELEM_…, NFTA_DATA_…, NFTA_VERDICT_… */
+const tableParts = { name: 1 } as const;
 const list = { table: 1, set: 2, elements: 3 } as const;
 const item = 1;
 const parts = { key: 1, data: 2, flags: 3 } as const;
@@ -49,6 +56,25 @@ const widths: Readonly<Record<KeyType, number | undefined>> = {
   iface_index: undefined,
 };
 
+/** The header of the begin and of the end of a batch. */
+const frame = { flags: flags.request, family: 0, resource: subsystem } as const;
+
+/** The table of a transaction that is only checked. It never exists. */
+export const passingTable = 'postern-passing';
+
+/**
+ * Encodes a transaction that the kernel checks and does not commit: like that of `nft --check`, it has no end. Before the kernel answers, it waits until
+ * every packet is done that began before (K27).
+ */
+export function encodeGracePeriod(begin: number): ElementBatch {
+  const bytes = new NetlinkBytes();
+  bytes.message({ ...frame, type: types.begin, sequence: begin });
+  const requestFlags = flags.request | flags.acknowledge | flags.create;
+  const header = { type: types.addTable, flags: requestFlags, sequence: begin + 1, family: families.ip, resource: 0 };
+  bytes.message(header, () => bytes.text(tableParts.name, passingTable));
+  return { bytes: bytes.take(), begin, requests: 1 };
+}
+
 /**
  * Encodes operations on elements of plain sets and maps as one transaction of the kernel (nfnetlink). Returns `undefined` for everything else: only nft
  * knows intervals, sets that packets fill, and objects that are not elements.
@@ -58,7 +84,6 @@ export function encodeElementBatch(operations: readonly Operation[], begin: numb
   const requests = operations.length;
   if (requests === 0 || requests > elementBatchLimits.requests) return undefined;
   const bytes = new NetlinkBytes();
-  const frame = { flags: flags.request, family: 0, resource: subsystem };
   bytes.message({ ...frame, type: types.begin, sequence: begin });
   for (const [index, operation] of operations.entries()) {
     const request = requestOf(operation);

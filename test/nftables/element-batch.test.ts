@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { elementBatchLimits, encodeElementBatch } from '../../src/nftables/element-batch.ts';
+import { elementBatchLimits, encodeElementBatch, encodeGracePeriod } from '../../src/nftables/element-batch.ts';
 import type { KeyType, NftSet, Operation, VerdictMap } from '../../src/nftables/ruleset.ts';
 import { elementCases } from './element-cases.ts';
 import { recordedRequests } from './recorded-requests.ts';
@@ -138,5 +138,20 @@ describe('a batch of elements', () => {
       ifname: 28,
       ether_addr: 20,
     });
+  });
+});
+
+describe('a wait for packets in flight', () => {
+  it('is a batch without an end, which the kernel only checks (K27)', () => {
+    const { bytes, begin, requests } = encodeGracePeriod(7);
+    assert.deepEqual([begin, requests], [7, 1]);
+    assert.deepEqual(
+      messagesOf(bytes).map((each) => each.toString('hex', 4)),
+      [
+        '1000010007000000000000000000000a',
+        // The request of `nft -c add table ip postern-passing`, with an acknowledgement.
+        `000a050408000000000000000200000014000100${Buffer.from('postern-passing\0').toString('hex')}`,
+      ],
+    );
   });
 });
