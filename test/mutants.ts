@@ -3226,8 +3226,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: elements of interval sets are written',
     file: 'src/nftables/element-batch.ts',
-    find: 'if (object.interval || elements.length === 0)',
-    replace: 'if (elements.length === 0)',
+    find: 'return interval || elements.length === 0 ?',
+    replace: 'return elements.length === 0 ?',
     specs: [elementBatch],
   },
   {
@@ -3235,6 +3235,20 @@ export const mutants: readonly Mutant[] = [
     file: 'src/nftables/element-batch.ts',
     find: '      if (set.records) return undefined;\n',
     replace: '',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: chains with rules are added without them',
+    file: 'src/nftables/element-batch.ts',
+    find: 'base || rules.length > 0 ?',
+    replace: 'base ?',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: flushing a set deletes the set',
+    file: 'src/nftables/element-batch.ts',
+    find: "return { message: 'deleteElements', name: operation.name };",
+    replace: "return { message: 'deleteSet', name: operation.name };",
     specs: [elementBatch],
   },
   {

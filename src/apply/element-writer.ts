@@ -35,7 +35,7 @@ export interface ElementWriterOptions {
 const lastSequence = 2 ** 31;
 
 /**
- * Sends transactions that only add and delete elements to the kernel by netlink: an nft reads all set headers of the node for each (K19). A transaction
+ * Sends changes of elements and deletions to the kernel by netlink: an nft reads all set headers of the node for each (K19). A transaction
  * that the kernel refuses is left to nft, which says why. After any other failure the writer pauses, and opens another socket.
  */
 export function openElementWriter({

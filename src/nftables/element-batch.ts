@@ -1,5 +1,5 @@
 import { readElement } from './component.ts';
-import { aligned, NetlinkBytes } from './netlink-bytes.ts';
+import { aligned, NetlinkBytes, type NetlinkHeader } from './netlink-bytes.ts';
 import type { Element, ElementVerdict, KeyType, NftSet, Operation, TableFamily, VerdictMap } from './ruleset.ts';
 import { catchAll, tableName } from './ruleset.ts';
 
@@ -19,18 +19,23 @@ export const elementBatchLimits = { bytes: 60_000, requests: 100 } as const;
 
 /** linux/netfilter/nfnetlink.h, nf_tables.h */
 const subsystem = 10;
-const types = {
-  begin: 0x10,
-  end: 0x11,
-  addTable: subsystem << 8,
-  add: (subsystem << 8) | 12,
-  delete: (subsystem << 8) | 14,
+const frames = { begin: 0x10, end: 0x11 } as const;
+/** NFT_MSG_…, and the attribute that names the table, chain or set. Deleting elements without naming one, or rules, deletes all of them. */
+const messages = {
+  addTable: { type: 0, name: 1, creates: true },
+  addChain: { type: 3, name: 3, creates: true },
+  deleteChain: { type: 5, name: 3, creates: false },
+  deleteRules: { type: 8, name: 2, creates: false },
+  deleteSet: { type: 11, name: 2, creates: false },
+  addElements: { type: 12, name: 2, creates: true },
+  deleteElements: { type: 14, name: 2, creates: false },
 } as const;
+/** NFTA_…_TABLE of chains, rules, sets and elements. */
+const tablePart = 1;
 const flags = { request: 1, acknowledge: 4, create: 0x400 } as const;
 const families: Readonly<Record<TableFamily, number>> = { ip: 2, ip6: 10, bridge: 7 };
-/** NFTA_TABLE_NAME, NFTA_SET_ELEM_LIST_…, NFTA_LIST_ELEM, NFTA_SET_ELEM_…, NFTA_DATA_…, NFTA_VERDICT_… */
-const tableParts = { name: 1 } as const;
-const list = { table: 1, set: 2, elements: 3 } as const;
+/** NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_LIST_ELEM, NFTA_SET_ELEM_…, NFTA_DATA_…, NFTA_VERDICT_… */
+const elementsPart = 3;
 const item = 1;
 const parts = { key: 1, data: 2, flags: 3 } as const;
 const data = { value: 1, verdict: 2 } as const;
@@ -68,37 +73,37 @@ export const passingTable = 'postern-passing';
  */
 export function encodeGracePeriod(begin: number): ElementBatch {
   const bytes = new NetlinkBytes();
-  bytes.message({ ...frame, type: types.begin, sequence: begin });
-  const requestFlags = flags.request | flags.acknowledge | flags.create;
-  const header = { type: types.addTable, flags: requestFlags, sequence: begin + 1, family: families.ip, resource: 0 };
-  bytes.message(header, () => bytes.text(tableParts.name, passingTable));
+  bytes.message({ ...frame, type: frames.begin, sequence: begin });
+  bytes.message(headerOf('addTable', 'ip', begin + 1), () => bytes.text(messages.addTable.name, passingTable));
   return { bytes: bytes.take(), begin, requests: 1 };
 }
 
 /**
- * Encodes operations on elements of plain sets and maps as one transaction of the kernel (nfnetlink). Returns `undefined` for everything else: only nft
- * knows intervals, sets that packets fill, and objects that are not elements.
+ * Encodes operations as one transaction of the kernel (nfnetlink), if each adds or deletes elements of a plain set or map, or says no more than the name of
+ * an object. Returns `undefined` for everything else: only nft knows rules, declarations, intervals, and elements of sets that packets fill.
  * @param begin the first of the sequence numbers, one for each request and two more
  */
 export function encodeElementBatch(operations: readonly Operation[], begin: number): ElementBatch | undefined {
   const requests = operations.length;
   if (requests === 0 || requests > elementBatchLimits.requests) return undefined;
   const bytes = new NetlinkBytes();
-  bytes.message({ ...frame, type: types.begin, sequence: begin });
+  bytes.message({ ...frame, type: frames.begin, sequence: begin });
   for (const [index, operation] of operations.entries()) {
     const request = requestOf(operation);
     if (!request || !writeRequest(bytes, request, operation.family, begin + 1 + index)) return undefined;
   }
-  bytes.message({ ...frame, type: types.end, sequence: begin + 1 + requests });
+  bytes.message({ ...frame, type: frames.end, sequence: begin + 1 + requests });
   return { bytes: bytes.take(), begin, requests };
 }
 
-/** Elements that one request adds or deletes; added elements of a map have verdicts. */
 interface Request {
-  readonly object: NftSet | VerdictMap;
-  readonly does: 'add' | 'delete';
-  readonly elements: readonly (readonly [Element, ElementVerdict | undefined])[];
+  readonly message: keyof typeof messages;
+  /** Of the chain or set. */
+  readonly name: string;
+  /** Elements that are added or deleted; added elements of a map have verdicts. */
+  readonly content?: { readonly key: readonly KeyType[]; readonly elements: Elements };
 }
+type Elements = readonly (readonly [Element, ElementVerdict | undefined])[];
 
 function requestOf(operation: Operation): Request | undefined {
   switch (operation.verb) {
@@ -106,37 +111,68 @@ function requestOf(operation: Operation): Request | undefined {
     case 'delete elements': {
       const { set, elements } = operation;
       if (set.records) return undefined;
-      const does = operation.verb === 'add elements' ? 'add' : 'delete';
-      return { object: set, does, elements: elements.map((element) => [element, undefined]) };
+      const message = operation.verb === 'add elements' ? 'addElements' : 'deleteElements';
+      return elementRequest(message, set, elements.map(withoutVerdict));
     }
     case 'add mappings':
-      return { object: operation.map, does: 'add', elements: [...operation.elements] };
-    case 'delete mappings': {
-      const { map, elements } = operation;
-      return { object: map, does: 'delete', elements: elements.map((element) => [element, undefined]) };
+      return elementRequest('addElements', operation.map, [...operation.elements]);
+    case 'delete mappings':
+      return elementRequest('deleteElements', operation.map, operation.elements.map(withoutVerdict));
+    case 'add chain': {
+      const { name, base, rules } = operation.chain;
+      return base || rules.length > 0 ? undefined : { message: 'addChain', name };
     }
+    case 'flush set':
+      return { message: 'deleteElements', name: operation.name };
+    case 'flush chain':
+      return { message: 'deleteRules', name: operation.name };
+    case 'delete chain':
+      return { message: 'deleteChain', name: operation.name };
+    case 'delete set':
+    case 'delete map':
+      return { message: 'deleteSet', name: operation.name };
     default:
       return undefined;
   }
 }
 
+function withoutVerdict(element: Element): Elements[number] {
+  return [element, undefined];
+}
+
+function elementRequest(
+  message: 'addElements' | 'deleteElements',
+  { name, key, interval }: NftSet | VerdictMap,
+  elements: Elements,
+): Request | undefined {
+  return interval || elements.length === 0 ? undefined : { message, name, content: { key, elements } };
+}
+
 /** Returns false if this request is for nft. The bytes are useless then. */
 function writeRequest(bytes: NetlinkBytes, request: Request, family: TableFamily, sequence: number): boolean {
-  const { object, does, elements } = request;
-  if (object.interval || elements.length === 0) return false;
-  const requestFlags = flags.request | flags.acknowledge | (does === 'add' ? flags.create : 0);
-  const header = { type: types[does], flags: requestFlags, sequence, family: families[family], resource: 0 };
+  const { message, name, content } = request;
+  const isFit = (): boolean => bytes.length <= elementBatchLimits.bytes;
   let isWritten = true;
-  bytes.message(header, () => {
-    bytes.text(list.table, tableName);
-    bytes.text(list.set, object.name);
-    bytes.nest(list.elements, () => {
-      isWritten = elements.every(
-        (entry) => writeElement(bytes, object.key, ...entry) && bytes.length <= elementBatchLimits.bytes,
-      );
+  bytes.message(headerOf(message, family, sequence), () => {
+    bytes.text(tablePart, tableName);
+    bytes.text(messages[message].name, name);
+    if (!content) return;
+    bytes.nest(elementsPart, () => {
+      isWritten = content.elements.every((entry) => writeElement(bytes, content.key, ...entry) && isFit());
     });
   });
-  return isWritten;
+  return isWritten && isFit();
+}
+
+function headerOf(message: keyof typeof messages, family: TableFamily, sequence: number): NetlinkHeader {
+  const { type, creates } = messages[message];
+  return {
+    type: (subsystem << 8) | type,
+    flags: flags.request | flags.acknowledge | (creates ? flags.create : 0),
+    sequence,
+    family: families[family],
+    resource: 0,
+  };
 }
 
 function writeElement(

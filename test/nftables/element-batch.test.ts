@@ -23,7 +23,7 @@ function messagesOf(bytes: Uint8Array): Buffer[] {
   return messages;
 }
 
-/** A request of nft without its numbers, which the kernel does not need: of the request, of a set of the same batch, and of each element. */
+/** A request without the numbers of nft, which the kernel does not need: of the request, of a set of the same batch, and of each element. Sorts attributes. */
 function withoutNumbers(request: Buffer): Buffer {
   const setId = 4;
   const elements = 0x8003;
@@ -33,7 +33,7 @@ function withoutNumbers(request: Buffer): Buffer {
   for (const { type, bytes } of attributes) {
     if (type === elements) for (const each of attributesOf(bytes.subarray(4))) each.bytes.writeUInt16LE(item, 2);
   }
-  const body = Buffer.concat(attributes.map(({ bytes }) => bytes));
+  const body = Buffer.concat(attributes.toSorted((a, b) => a.type - b.type).map(({ bytes }) => bytes));
   header.writeUInt32LE(header.length + body.length, 0);
   header.writeUInt32LE(0, 8);
   return Buffer.concat([header, body]);
@@ -92,7 +92,16 @@ describe('a batch of elements', () => {
     'too few fields': [add(['10.0.0.1'], { key: ['ipv4_addr', 'inet_proto'] })],
     'an interface index': [add(['3'], { key: ['iface_index'] })],
     'a new set': [{ family: 'ip', verb: 'add set', set }],
-    'elements, and a chain': [add(['10.0.0.1']), { family: 'ip', verb: 'flush chain', name: 'c' }],
+    'a chain with rules': [
+      { family: 'ip', verb: 'add chain', chain: { name: 'c', rules: [{ matches: [], verdict: { kind: 'drop' } }] } },
+    ],
+    'a base chain': [
+      { family: 'ip', verb: 'add chain', chain: { name: 'c', base: { hook: 'forward', priority: 0 }, rules: [] } },
+    ],
+    'elements, and rules': [
+      add(['10.0.0.1']),
+      { family: 'ip', verb: 'replace rules', chain: { name: 'c', rules: [] } },
+    ],
     'elements, and a range': [add(['10.0.0.1', '10.0.0.4/30'])],
   };
   for (const [title, operations] of Object.entries(forNft)) {
