@@ -27,12 +27,12 @@ export interface KernelTablesOptions {
 export type Writer = 'netlink' | 'nft';
 
 /**
- * @param elements writes what it can; nft writes everything else
+ * @param elements writes what it can, and waits if it can; nft does everything else
  * @param wrote called after each transaction
  */
 export function nftKernelTables(
   nft: Nft,
-  elements: Pick<ElementWriter, 'write'> = noElementWriter,
+  elements: Pick<ElementWriter, 'write' | 'awaitGracePeriod'> = noElementWriter,
   wrote: (by: Writer) => void = () => {},
 ): KernelTables {
   return {
@@ -49,7 +49,7 @@ export function nftKernelTables(
       return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
     },
     async run(operations, options) {
-      if (options.afterGracePeriod) await nft.awaitGracePeriod(options.signal);
+      if (options.afterGracePeriod && !(await elements.awaitGracePeriod())) await nft.awaitGracePeriod(options.signal);
       if (!options.check && (await elements.write(operations))) return wrote('netlink');
       await nft.run(renderScript(operations, { isCheck: options.check }), options);
       if (!options.check) wrote('nft');

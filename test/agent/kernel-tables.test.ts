@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { nftKernelTables, type KernelTablesOptions } from '../../src/agent/kernel-tables.ts';
+import { noElementWriter } from '../../src/apply/element-writer.ts';
 import type { Nft } from '../../src/apply/nft.ts';
 import type { NftSet, Operation } from '../../src/nftables/ruleset.ts';
 
@@ -9,7 +10,7 @@ const operations: Operation[] = [{ verb: 'delete chain', family: 'ip', name: 'ol
 
 describe('a transaction after a grace period', () => {
   /** Notes the calls. The wait ends a turn later, or fails. */
-  async function callsOf(afterGracePeriod: boolean, failure?: Error): Promise<string[]> {
+  async function callsOf(afterGracePeriod: boolean, failure?: Error, elements = noElementWriter): Promise<string[]> {
     const calls: string[] = [];
     const nft = {
       async awaitGracePeriod() {
@@ -20,7 +21,7 @@ describe('a transaction after a grace period', () => {
       },
       run: async (script: string) => void calls.push(script.trim()),
     } as unknown as Nft;
-    await nftKernelTables(nft)
+    await nftKernelTables(nft, elements)
       .run(operations, { check: false, signal, afterGracePeriod })
       .catch((error: unknown) => calls.push(String(error)));
     return calls;
@@ -32,6 +33,11 @@ describe('a transaction after a grace period', () => {
 
   it('does not run if the wait fails', async () => {
     assert.deepEqual(await callsOf(true, new Error('nft does not start')), ['wait', 'Error: nft does not start']);
+  });
+
+  it('runs without a wait of nft where netlink has waited', async () => {
+    const elements = { ...noElementWriter, awaitGracePeriod: async () => true };
+    assert.deepEqual(await callsOf(true, undefined, elements), ['delete chain ip postern old']);
   });
 
   it('waits only if it is asked to', async () => {
@@ -52,6 +58,10 @@ describe('a transaction of elements', () => {
       run: async (text: string) => void calls.push(`nft: ${text.trim()}`),
     } as unknown as Nft;
     const elements = {
+      async awaitGracePeriod() {
+        calls.push('wait with netlink');
+        return write();
+      },
       async write(operations: readonly Operation[]) {
         assert.equal(operations, addition);
         calls.push('netlink');
@@ -82,6 +92,12 @@ describe('a transaction of elements', () => {
   });
 
   it('waits for packets in flight first', async () => {
-    assert.deepEqual(await callsOf(async () => true, { afterGracePeriod: true }), ['wait', 'netlink', 'by netlink']);
+    const calls = await callsOf(async () => true, { afterGracePeriod: true });
+    assert.deepEqual(calls, ['wait with netlink', 'netlink', 'by netlink']);
+  });
+
+  it('waits with nft if netlink does not', async () => {
+    const calls = await callsOf(async () => false, { afterGracePeriod: true });
+    assert.deepEqual(calls, ['wait with netlink', 'wait', 'netlink', `nft: ${script}`, 'by nft']);
   });
 });

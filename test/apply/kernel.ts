@@ -14,6 +14,7 @@ export interface Kernel {
   readonly nft: string;
   readonly conntrack: string;
   readonly exec: Exec;
+  readonly namespacePath: string;
   readonly readFile: (path: string) => Promise<string>;
   /** Runs a shell script there; rejects if it fails. */
   sh(script: string): Promise<string>;
@@ -42,6 +43,7 @@ export async function openKernel(context: Context): Promise<Kernel> {
     nft: await wrap('nft'),
     conntrack: await wrap('conntrack'),
     exec: (file, args, options) => exec(...enterNamespace(name, file, args), options),
+    namespacePath: `/run/netns/${name}`,
     readFile: (path) => run('cat', [path]),
     sh: (script) => run('sh', ['-ec', script]),
     async close() {
