@@ -166,7 +166,7 @@ export class Pipeline {
     this.#prepared = undefined;
     const compiled = prepared ?? this.#compile(refused);
     const plan = { compiled, ...planStages(compiled.ruleset, applied, options) };
-    const again = { ...compiled, counts: { ...compiled.counts, builtClasses: 0 } };
+    const again = { ...compiled, counts: { ...compiled.counts, visitedClasses: 0, builtClasses: 0 } };
     this.#last = refused.size === 0 ? { compiled: again, result: plan.result } : undefined;
     return plan;
   }

@@ -1125,6 +1125,20 @@ export const mutants: readonly Mutant[] = [
     specs: [size],
   },
   {
+    name: 'classes that no change has touched keep a layout that no longer fits the node',
+    file: 'src/compile/build-classes.ts',
+    find: 'if (totals && share !== totals.share) return undefined;',
+    replace: '',
+    specs: [members],
+  },
+  {
+    name: 'only the touched classes of a namespace count',
+    file: 'src/compile/build-classes.ts',
+    find: '(known.get(text) ?? last.get(text)![what])',
+    replace: '(known.get(text) ?? 0)',
+    specs: [members],
+  },
+  {
     name: 'classes of one node write out what they like',
     file: 'src/compile/build-classes.ts',
     find: 'size.tuples > share ||',

@@ -3,6 +3,7 @@ import type { Direction } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { overBudget, type Budgets, type Excess } from './budgets.ts';
 import { once } from '../lib/once.ts';
+import { VersionedMap } from '../lib/versioned-map.ts';
 import { draftClass, workOf } from './class-draft.ts';
 import { buildClass, costOf, type BuiltClass } from './class-shape.ts';
 import { GroupSets, type GroupSet } from './group-sets.ts';
@@ -25,9 +26,21 @@ export interface KnownClass extends MeasuredClass {
   readonly built: BuiltClass;
 }
 
+/** What all classes come to. With it, the next run counts only those that change. */
+export interface Totals {
+  readonly tuples: number;
+  readonly share: number;
+  /** By namespace, the sums of the classes that it pays for. */
+  readonly sums: Readonly<Record<'work' | 'cost', ReadonlyMap<string, number>>>;
+}
+
 export interface Classes {
-  /** By the text of their specs; incomplete if a namespace is over budget. */
-  readonly classes: ReadonlyMap<string, KnownClass>;
+  /** By the text of their specs; empty if a namespace is over budget. */
+  readonly classes: VersionedMap<string, KnownClass>;
+  /** Missing if a namespace is over budget. */
+  readonly totals?: Totals;
+  /** The number of classes that this run looked at. */
+  readonly visited: number;
   /** The classes that this run built. */
   readonly rebuilt: readonly BuiltClass[];
   /** The rebuilt classes have the same chains as before; only sets differ. */
@@ -42,7 +55,9 @@ export interface ClassInput {
   readonly groups: Snapshot['groups'];
   readonly groupSet: GroupSet;
   /** The classes of the last compile. */
-  readonly last: ReadonlyMap<string, KnownClass>;
+  readonly last: VersionedMap<string, KnownClass>;
+  /** `Classes.totals` of the last compile, if it used this classification. `last` has its classes then. */
+  readonly totals: Totals | undefined;
   /** `Classes.measured` of the last compile, for the same classification. */
   readonly measured: ReadonlyMap<string, MeasuredClass>;
   /** The classes that this compile has built in other rounds. This function adds those that it builds. */
@@ -61,31 +76,59 @@ export function readersOf({ readers }: Classification, groups: Iterable<string>)
 
 /**
  * Builds the chains and sets of each class that is new or has a changed group. Before it builds, it estimates its own work; afterwards it counts the cost
- * for nft. If a namespace is over budget in either, the result must not be used.
+ * for nft. If a namespace is over budget in either, the result must not be used. After a change of members alone, it visits only the touched classes.
  * @param spent by namespace, the cost of its policies so far
  */
 export function buildClasses(
   classification: Classification,
-  { groups, groupSet, last, measured, fresh, touched, limits }: ClassInput,
+  input: ClassInput,
   spent: ReadonlyMap<string, number>,
   budgets: Budgets,
 ): Classes {
-  const wanted = Array.from(classification.classes, ([text, rules]) => {
+  const { totals, ...others } = input;
+  const some = totals && buildSome(classification, input, totals, spent, budgets);
+  return some?.over.size === 0 ? some : buildSome(classification, others, undefined, spent, budgets)!;
+}
+
+/** @param totals with it, only the touched classes are visited. Returns `undefined` if others must change too. */
+function buildSome(
+  classification: Classification,
+  { groups, groupSet, last, measured, fresh, touched, limits }: Omit<ClassInput, 'totals'>,
+  totals: Totals | undefined,
+  spent: ReadonlyMap<string, number>,
+  budgets: Budgets,
+): Classes | undefined {
+  const asked = totals ? Array.from(touched, (rules) => [rules.spec.text, rules] as const) : classification.classes;
+  const wanted = Array.from(asked, ([text, rules]) => {
     const before = last.get(text);
     const same = touched.has(rules) ? undefined : before;
     const alike = touched.has(rules) ? undefined : (before ?? measured.get(text));
     return { text, rules, before, same, alike, size: alike?.size ?? sizeOf(rules, groups) };
   });
-  const share = shareOf(
-    wanted.map(({ size }) => size),
-    limits,
-  );
-  const tooMuch = (costs: Iterable<readonly [string, number]>): ReadonlyMap<string, Excess> => {
-    const sums = new Map(spent);
-    for (const [text, cost] of costs) {
-      for (const namespace of classification.payers.get(text)!) sums.set(namespace, (sums.get(namespace) ?? 0) + cost);
+  let tuples = totals?.tuples ?? 0;
+  for (const { size, before } of wanted) tuples += size.tuples - (totals ? before!.size.tuples : 0);
+  const share = shareOf(tuples, classification.classes.size, limits);
+  if (totals && share !== totals.share) return undefined;
+
+  const sumsOf = (
+    what: 'work' | 'cost',
+    values: readonly { readonly text: string; readonly value: number }[],
+  ): ReadonlyMap<string, number> => {
+    const known = new Map(values.map(({ text, value }) => [text, value]));
+    const sums = new Map(totals?.sums[what]);
+    for (const namespace of new Set(values.flatMap(({ text }) => [...classification.payers.get(text)!]))) {
+      const of = classification.paidBy.get(namespace)!;
+      sums.set(
+        namespace,
+        of.reduce((sum, text) => sum + (known.get(text) ?? last.get(text)![what]), 0),
+      );
     }
-    return overBudget(sums, budgets);
+    return sums;
+  };
+  const tooMuch = (sums: ReadonlyMap<string, number>): ReadonlyMap<string, Excess> => {
+    const all = new Map(spent);
+    for (const [namespace, sum] of sums) all.set(namespace, (all.get(namespace) ?? 0) + sum);
+    return overBudget(all, budgets);
   };
   const planned = wanted.map(({ text, rules, before, same, alike, size }): PlannedClass => {
     const isLarge =
@@ -111,18 +154,38 @@ export function buildClasses(
     const costs = all.map(({ text, size, work, cost, sharesGroups: shares }) => {
       return [text, { size, work, sharesGroups: shares, ...(cost !== undefined && { cost }) }] as const;
     });
-    return { classes: new Map(), rebuilt: [], hasSameChains: false, over, measured: new Map(costs) };
+    return {
+      classes: none,
+      visited: planned.length,
+      rebuilt: [],
+      hasSameChains: false,
+      over,
+      measured: new Map(costs),
+    };
   };
-  const overWork = tooMuch(planned.map(({ text, work }) => [text, work]));
+  const work = sumsOf(
+    'work',
+    planned.map(({ text, work: value }) => ({ text, value })),
+  );
+  const overWork = tooMuch(work);
   if (overWork.size > 0) return isOver(overWork, planned);
   const priced = planned.map((each) => ({ ...each, cost: each.cost ?? each.make().cost }));
-  const over = tooMuch(priced.map(({ text, cost }) => [text, cost]));
+  const cost = sumsOf(
+    'cost',
+    priced.map(({ text, cost: value }) => ({ text, value })),
+  );
+  const over = tooMuch(cost);
   if (over.size > 0) return isOver(over, priced);
-  const classes = new Map(planned.map(({ text, make }) => [text, make()]));
-  const changed = [...classes].filter(([text, made]) => made !== last.get(text));
-  const hasSameChains = changed.every(([text, made]) => areChainsSame(last.get(text)?.built, made.built));
-  return { classes, rebuilt: changed.map(([, { built }]) => built), hasSameChains, over, measured: new Map() };
+  const made = planned.map(({ text, make }) => [text, make()] as const);
+  const classes = totals ? last.with(made) : new VersionedMap(new Map(made));
+  const changed = made.filter(([text, each]) => each !== last.get(text));
+  const hasSameChains = changed.every(([text, each]) => areChainsSame(last.get(text)?.built, each.built));
+  const rebuilt = changed.map(([, { built }]) => built);
+  const now: Totals = { tuples, share, sums: { work, cost } };
+  return { classes, totals: now, visited: planned.length, rebuilt, hasSameChains, over, measured: new Map() };
 }
+
+const none = new VersionedMap<string, KnownClass>(new Map());
 
 interface PlannedClass extends MeasuredClass {
   readonly text: string;

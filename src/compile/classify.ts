@@ -24,6 +24,8 @@ export interface Classification {
   readonly kinds: ReadonlyMap<string, ClassifiedKind>;
   /** By the text of the spec, the namespaces of the pods in the class. They pay for it (S9.13). */
   readonly payers: ReadonlyMap<string, ReadonlySet<string>>;
+  /** By namespace, the texts of the specs that it pays for. */
+  readonly paidBy: ReadonlyMap<string, readonly string[]>;
 }
 
 interface ClassifiedKind {
@@ -96,7 +98,15 @@ export function classify(
       }
     }
   }
-  return { specs, classes, readers, kinds, payers };
+  const paidBy = new Map<string, string[]>();
+  for (const [text, namespaces] of payers) {
+    for (const namespace of namespaces) {
+      const texts = paidBy.get(namespace);
+      if (texts) texts.push(text);
+      else paidBy.set(namespace, [text]);
+    }
+  }
+  return { specs, classes, readers, kinds, payers, paidBy };
 }
 
 function classifyKind(

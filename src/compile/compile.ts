@@ -1,11 +1,12 @@
 import { sorted } from '../lib/sort.ts';
+import { VersionedMap } from '../lib/versioned-map.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { Delta, PodKey, Snapshot } from '../model/snapshot.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import { assemble, classesOfAddresses, type Guard, type NoAllows, type RuleOptions } from './assemble.ts';
 import type { PodPermissions } from './base-chains.ts';
 import { defaultBudgets, type Budgets } from './budgets.ts';
-import { buildClasses, buildNoAllows, readersOf, type Classes, type KnownClass } from './build-classes.ts';
+import { buildClasses, buildNoAllows, readersOf, type Classes, type KnownClass, type Totals } from './build-classes.ts';
 import { groupSetsOf, setsOf, type BuiltClass } from './class-shape.ts';
 import { defaultLimits, type ShapeLimits } from './shape-limits.ts';
 import type { ClassSpec } from './class-spec.ts';
@@ -32,8 +33,9 @@ export interface Compiled {
   readonly ruleset: Ruleset;
   readonly revision: number;
   readonly counts: {
-    /** Distinct classes in the ruleset, and the number that this run built. */
+    /** Distinct classes in the ruleset, the number that this run looked at, and the number that it built. */
     readonly classes: number;
+    readonly visitedClasses: number;
     readonly builtClasses: number;
     readonly isolatedPods: number;
     /** `work`: upper bound of the work for all classes. `rounds`: attempts until the policies fit the budgets. */
@@ -50,6 +52,8 @@ export interface Compiled {
 interface Tried {
   readonly classification: Classification;
   readonly measured: Classes['measured'];
+  /** Missing if it was too much. */
+  readonly totals?: Totals | undefined;
 }
 
 /** State that the next run reuses. */
@@ -59,7 +63,7 @@ interface Run {
   /** This and `tried` have one entry for each budget round. The key is the sorted ids of the policies that the round left out. */
   readonly counted: ReadonlyMap<string, NamespaceCosts>;
   readonly tried: ReadonlyMap<string, Tried>;
-  readonly classes: ReadonlyMap<string, KnownClass>;
+  readonly classes: Classes['classes'];
   readonly ruleset: Ruleset;
 }
 
@@ -144,14 +148,16 @@ export class Compiler {
         // 4. Build the chains and sets of classes.
         const { groups } = snapshot;
         const touched = readersOf(classification, changedGroups.keys());
-        const before = { last: last?.classes ?? new Map(), measured: known?.measured ?? new Map() };
+        // Only the last round has totals, so its classification is that of `last.classes`.
+        const totals = known?.totals;
+        const before = { last: last?.classes ?? noClasses, totals, measured: known?.measured ?? new Map() };
         const input = { groups, groupSet, ...before, fresh, touched, limits: this.#limits };
         const built = buildClasses(classification, input, costs.byNamespace, budgets);
-        tried.set(key, { classification, measured: built.measured });
+        tried.set(key, { classification, measured: built.measured, totals: built.totals });
         return { classification, ...built };
       },
     );
-    const { classification, classes, rebuilt, hasSameChains } = made;
+    const { classification, classes, visited, rebuilt, hasSameChains } = made;
 
     // 5. Build the tables: dispatch, gate and anti-spoofing around the classes. If no chain changed, replace sets only.
     const areChainsSame = last?.classification === classification && hasSameChains;
@@ -169,6 +175,7 @@ export class Compiler {
 
     const counts = {
       classes: classes.size,
+      visitedClasses: visited,
       builtClasses: rebuilt.length,
       isolatedPods: classification.specs.size,
       work: classes.values().reduce((sum, { work }) => sum + work, 0),
@@ -191,6 +198,8 @@ export class Compiler {
     return spec && (classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
   }
 }
+
+const noClasses: Classes['classes'] = new VersionedMap(new Map());
 
 function keyOf(policies: ReadonlySet<PolicyId>): string {
   return JSON.stringify(sorted(policies));

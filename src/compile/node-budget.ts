@@ -29,9 +29,9 @@ export function sizeOf({ buckets }: ClassRules, groups: Groups): ClassSize {
  * The maximum number of tuples of each class; Infinity if all classes together fit the limit of the node. Classes do not share tuples. If all classes
  * together are over the limit, classes over their share use one set per group. All classes share these sets, but a packet is looked up in
  * every group of its port.
+ * @param tuples of all classes together
  */
-export function shareOf(sizes: readonly ClassSize[], limits: ShapeLimits): number {
-  const total = sizes.reduce((sum, { tuples }) => sum + tuples, 0);
+export function shareOf(tuples: number, classes: number, limits: ShapeLimits): number {
   // A power of two, so that a new class seldom changes the layout of others.
-  return total <= limits.maxNodeTuples ? Infinity : limits.maxNodeTuples / 2 ** bitLength(sizes.length);
+  return tuples <= limits.maxNodeTuples ? Infinity : limits.maxNodeTuples / 2 ** bitLength(classes);
 }

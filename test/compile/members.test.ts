@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { defaultLimits } from '../../src/compile/shape-limits.ts';
-import { Compiler } from '../../src/compile/compile.ts';
+import { Compiler, type Compiled } from '../../src/compile/compile.ts';
 import { Indexer } from '../../src/indexer/indexer.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
@@ -154,7 +154,7 @@ describe('members that come and go', function () {
     fc.assert(
       fc.property(batches, fc.constantFrom(...tightness), (all, { node, most }) => {
         const budgets = { policy: 10 * most, namespace: most, node: 10 * most };
-        const options = { limits: { ...limits, node }, budgets };
+        const options = { limits: { ...limits, maxNodeTuples: node }, budgets };
         const objects = new Map(
           [namespace, ...policies, ...local].map((each) => [`${each.kind} ${keyOf(each)}`, each]),
         );
@@ -221,6 +221,40 @@ describe('members that come and go', function () {
     assert.equal(setsIn(before).intersection(setsIn(after)).size, 0, 'no set of the other layout');
   });
 
+  const growing = {
+    'make others share their groups where all together no longer fit the node': {
+      options: { limits: { ...defaultLimits, maxNodeTuples: 700 } },
+      hasChanged: (before: Compiled, after: Compiled) => setNames(before, 'tuples4') > setNames(after, 'tuples4'),
+    },
+    'take their namespace over its budget together with classes that no change has touched': {
+      options: { budgets: { policy: Infinity, namespace: 4_200, node: Infinity } },
+      hasChanged: (before: Compiled, after: Compiled) => before.oversized.size < after.oversized.size,
+    },
+  };
+  for (const [title, { options, hasChanged }] of Object.entries(growing)) {
+    it(title, () => {
+      const ports = Array.from({ length: 10 }, (_, index) => tcp(80 + 2 * index));
+      const of = (name: string, selects: string) => policy(name, selects, [{ from: [app(name)], ports }]);
+      const others = Array.from({ length: 30 }, (_, index) =>
+        peerPod({ number: 100 + index, app: 'b', host: 100 + index }),
+      );
+      const objects = [namespace, localPod(0, 'one'), localPod(1, 'two'), of('a', 'one'), of('b', 'two'), ...others];
+      const pipeline = startPipeline('n1', objects, options);
+      const first = pipeline.plan(undefined).compiled;
+      let last = first;
+      for (let number = 0; number < 60; number++) {
+        objects.push(peerPod({ number, app: 'a', host: number }));
+        pipeline.receive(upsertOf(objects.at(-1)!));
+        last = pipeline.plan(undefined).compiled;
+        const fresh = startPipeline('n1', objects, options).plan(undefined).compiled;
+        assert.equal(renderRuleset(last.ruleset), renderRuleset(fresh.ruleset));
+        assert.deepEqual(last.oversized, fresh.oversized);
+      }
+      assert.equal(first.oversized.size, 0);
+      assert.ok(hasChanged(first, last));
+    });
+  }
+
   it('are not taken for those of another Snapshot where it is not told what has changed', () => {
     const compiler = new Compiler({ limits });
     const [first, second] = [1, 2].map((number) =>
@@ -265,3 +299,8 @@ describe('members that come and go', function () {
     }
   });
 });
+
+/** How many sets of this kind there are. */
+function setNames({ ruleset }: Compiled, kind: string): number {
+  return [...ruleset.ip!.sets.keys()].filter((name) => name.startsWith(`${kind}-`)).length;
+}
