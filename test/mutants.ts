@@ -21,6 +21,7 @@ const stateRecords = 'test/state/state-records.test.ts';
 const stateWriter = 'test/state/state-writer.test.ts';
 const replay = 'test/state/replay.test.ts';
 const replayAgrees = 'test/state/replay-agrees.test.ts';
+const podChanges = 'test/indexer/pod-changes.test.ts';
 const indexerOrder = 'test/indexer/order.test.ts';
 const gatedRanges = 'test/indexer/gated-ranges.test.ts';
 const compiler = 'test/compile/compile.test.ts';
@@ -158,6 +159,27 @@ export const mutants: readonly Mutant[] = [
     find: 'return !pod.hostNetwork && !pod.terminal;',
     replace: 'return !pod.terminal;',
     specs: [indexer],
+  },
+  {
+    name: 'new labels of a pod elsewhere are not noticed',
+    file: 'src/ownership/local-pod-resolver.ts',
+    find: '(known && pod && isSamePod(known, pod))',
+    replace: '(known && pod && known.uid === pod.uid)',
+    specs: [podChanges],
+  },
+  {
+    name: 'a pod elsewhere that ends keeps its claims',
+    file: 'src/ownership/local-pod-resolver.ts',
+    find: ' || a.terminating !== b.terminating',
+    replace: '',
+    specs: [podChanges],
+  },
+  {
+    name: 'claims stay those of an earlier version of a pod',
+    file: 'src/ownership/claimants.ts',
+    find: 'if (this.#key === key) this.#pod = pod;',
+    replace: 'if (this.#key === key) return;',
+    specs: [podChanges],
   },
   {
     name: 'new labels of a namespace are not noticed',

@@ -231,18 +231,16 @@ export class Reporter {
     this.#reportIssues(unenforceableNames, pods, 'pod');
   }
 
-  #reportSizes(plan: AppliedRun['plan'], snapshot: () => Snapshot): void {
-    const { classes } = plan.compiled.counts;
-    let elements = 0;
-    for (const { sets, maps } of Object.values(plan.result)) {
-      for (const each of [...sets.values(), ...maps.values()]) elements += each.elements.size;
-    }
-    this.#metrics.apply.sizes({ ...objectsIn(plan.result), classes, elements });
-    const { localPods, policies, groups } = snapshot();
-    let members = 0;
-    for (const group of groups.values()) members += group.members.size;
-    this.#metrics.snapshot.sizes({ localPods: localPods.size, policies: policies.size, groups: groups.size, members });
-    this.#programmed = plan.compiled.localAddresses;
+  /** What it sets counts only when somebody reads the metrics. It must not hold the plan, whose stages have all elements at first. */
+  #reportSizes({ result, compiled }: AppliedRun['plan'], snapshot: () => Snapshot): void {
+    const { counts, localAddresses } = compiled;
+    this.#metrics.apply.sizes(() => ({ ...objectsIn(result), classes: counts.classes, elements: elementsIn(result) }));
+    this.#metrics.snapshot.sizes(() => {
+      const { localPods, policies, groups } = snapshot();
+      const members = groups.values().reduce((sum, group) => sum + group.members.size, 0);
+      return { localPods: localPods.size, policies: policies.size, groups: groups.size, members };
+    });
+    this.#programmed = localAddresses;
     this.#metrics.snapshot.unprogrammed(() => this.#countUnprogrammed(snapshot().localPods));
   }
 
@@ -329,4 +327,9 @@ function objectsIn(ruleset: Ruleset): { sets: number; maps: number; chains: numb
   const sum = (kind: 'sets' | 'maps' | 'chains'): number =>
     Object.values(ruleset).reduce((total, table) => total + table[kind].size, 0);
   return { sets: sum('sets'), maps: sum('maps'), chains: sum('chains') };
+}
+
+function elementsIn(ruleset: Ruleset): number {
+  const tables = Object.values(ruleset).flatMap(({ sets, maps }) => [...sets.values(), ...maps.values()]);
+  return tables.reduce((total, { elements }) => total + elements.size, 0);
 }

@@ -1,9 +1,10 @@
-import type { NamedPort, Pod } from '../model/cluster.ts';
+import type { Pod } from '../model/cluster.ts';
 import type { GroupId, Policy, Selection } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import type { DeltaLog } from './delta-log.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
 import type { Ownership } from '../ownership/ownership.ts';
+import { isSamePort } from '../model/same-pod.ts';
 import type { PodIndex } from './pod-index.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { isSameList } from '../lib/is-same-list.ts';
@@ -153,8 +154,4 @@ export class GroupTable {
 
 function sameMember(a: Member, b: Member): boolean {
   return a === b || (isSameList(a.addresses, b.addresses) && isSameList(a.ports, b.ports, isSamePort));
-}
-
-function isSamePort(a: NamedPort, b: NamedPort): boolean {
-  return a.name === b.name && a.protocol === b.protocol && a.port === b.port;
 }

@@ -26,7 +26,7 @@ import { NodeTable } from './node-table.ts';
 import { findOwners } from './owners.ts';
 import { Ownership } from '../ownership/ownership.ts';
 import { PodIndex } from './pod-index.ts';
-import { LocalPodResolver, type ClaimChanges } from '../ownership/local-pod-resolver.ts';
+import { hasSameClaims, LocalPodResolver, type ClaimChanges } from '../ownership/local-pod-resolver.ts';
 import { Subjects } from './subjects.ts';
 
 /**
@@ -218,20 +218,21 @@ export class Indexer {
   #applyPodChanges({ changes, addresses }: ClaimChanges): void {
     const claimants = this.#ownership.watch(addresses);
     for (const { key, before, after } of changes) {
-      if (!before) continue;
-      this.#gatedRanges.count(before, -1);
-      this.#podIndex.remove(key, before.pod);
-      this.#ownership.remove(key, before.pod);
-      if (after) this.#subjects.leave(key, before.pod);
-      else {
+      this.#podIndex.replace(key, before?.pod, after?.pod);
+      if (before && after && hasSameClaims(before, after)) this.#ownership.replace(key, after.pod);
+      else if (before) {
+        this.#gatedRanges.count(before, -1);
+        this.#ownership.remove(key, before.pod);
+      }
+      if (before && after) this.#subjects.leave(key, before.pod);
+      else if (before) {
         this.#groups.forgetPod(key);
         this.#subjects.forget(key, before.pod);
       }
     }
-    for (const { key, after } of changes) {
-      if (!after) continue;
+    for (const { key, before, after } of changes) {
+      if (!after || (before && hasSameClaims(before, after))) continue;
       this.#gatedRanges.count(after, 1);
-      this.#podIndex.add(key, after.pod);
       this.#ownership.add(key, after.pod);
     }
     for (const address of addresses) {

@@ -22,10 +22,21 @@ export class PodIndex {
     }
   }
 
+  /** Adds the pod (no `before`), removes it (no `after`), or replaces its object. A Map with many deletions is copied again and again, so a token that stays is not deleted. */
+  replace(key: PodKey, before: Pod | undefined, after: Pod | undefined): void {
+    if (before) this.#remove(key, before, after ? podTokens(after) : []);
+    if (after) this.add(key, after);
+  }
+
   remove(key: PodKey, pod: Pod): void {
+    this.#remove(key, pod, []);
+  }
+
+  #remove(key: PodKey, pod: Pod, kept: readonly Token[]): void {
     const tokens = this.#byNamespace.get(pod.namespace);
     if (!tokens?.get(everyPod)?.has(key)) return;
     for (const token of podTokens(pod)) {
+      if (kept.includes(token)) continue;
       const bucket = tokens.get(token);
       if (bucket?.delete(key) && bucket.size === 0) tokens.delete(token);
     }

@@ -24,6 +24,12 @@ export class Claimants {
     return true;
   }
 
+  /** Replaces the object of a claimant. */
+  replace(key: PodKey, pod: Pod): void {
+    if (this.#key === key) this.#pod = pod;
+    else if (this.#others?.has(key)) this.#others.set(key, pod);
+  }
+
   get(key: PodKey): Pod | undefined {
     return this.#key === key ? this.#pod : this.#others?.get(key);
   }

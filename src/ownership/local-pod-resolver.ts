@@ -1,8 +1,10 @@
 import type { Link, ObjectKey, Pod, Sandbox } from '../model/cluster.ts';
 import type { PodKey } from '../model/snapshot.ts';
 import { CountedSet } from '../lib/counted-set.ts';
+import { isSamePod } from '../model/same-pod.ts';
 import { noPod, type LocalAddressState } from './ownership.ts';
 import { isSandboxOf, latestOf, podOf, SandboxIndex } from './sandbox-index.ts';
+import { isSameList } from '../lib/is-same-list.ts';
 import { sizeOfAll } from '../lib/table-size.ts';
 
 /**
@@ -28,6 +30,9 @@ export interface ClaimChanges {
   /** Addresses whose claimants or `localAddressState` may have changed. */
   readonly addresses: Iterable<string>;
 }
+
+/** What an event changed that says nothing new. */
+const noChanges: ClaimChanges = { changes: [], addresses: [] };
 
 /** State of one `namespace/name` that has a sandbox on this node or a pod assigned to it. */
 interface LocalPodEntry {
@@ -163,13 +168,16 @@ export class LocalPodResolver {
   /** A fast path of `#change` for keys without sandboxes and addresses of this node. */
   #setElsewhere(key: ObjectKey, pod: Pod | undefined): ClaimChanges {
     this.visits++;
+    const known = this.#watched.get(key);
+    // Most events of a cluster say nothing new. Then the earlier object stays: V8 would move the new one into the old generation.
+    if (known === pod || (known && pod && isSamePod(known, pod))) return noChanges;
     const [earlier] = this.#claimantsOf(key);
     if (pod) this.#watched.set(key, pod);
     else this.#watched.delete(key);
     const [later] = this.#claimantsOf(key);
     const changes = changesOf(earlier, later);
-    if (changes.length === 0 || !earlier) return { changes, addresses: changes.length > 0 ? later!.pod.addresses : [] };
-    return { changes, addresses: new Set([...earlier.pod.addresses, ...(later?.pod.addresses ?? [])]) };
+    if (earlier && later && hasSameClaims(earlier, later)) return { changes, addresses: [] };
+    return { changes, addresses: new Set([...(earlier?.pod.addresses ?? []), ...(later?.pod.addresses ?? [])]) };
   }
 
   #change(keys: readonly ObjectKey[], change: () => void, touched: Iterable<string> = []): ClaimChanges {
@@ -253,6 +261,13 @@ function podKeyOf({ namespace, name, uid }: Pod): PodKey {
   return [namespace, name, uid].join('/');
 }
 
+/** Whether both have equal claims to the same addresses: what `Ownership.judge` says does not change, nor which node has them. */
+export function hasSameClaims(before: AddressClaimant, after: AddressClaimant): boolean {
+  const [a, b] = [before.pod, after.pod];
+  if (a.uid !== b.uid || a.nodeName !== b.nodeName || a.terminating !== b.terminating) return false;
+  return before.sandbox === after.sandbox && isSameList(a.addresses, b.addresses);
+}
+
 /** S1.3, S1.4. */
 function canOwnAddress(pod: Pod): boolean {
   return !pod.hostNetwork && !pod.terminal;
@@ -267,11 +282,9 @@ function differences(before: readonly AddressClaimant[], after: readonly Address
   });
 }
 
-/** Like `differences`, for at most one claimant on each side. */
+/** Like `differences`, for at most one claimant on each side; these are not the same. */
 function changesOf(before: AddressClaimant | undefined, after: AddressClaimant | undefined): ClaimChange[] {
-  if (before && after && before.pod.uid === after.pod.uid) {
-    return isSame(before, after) ? [] : [{ key: podKeyOf(after.pod), before, after }];
-  }
+  if (before && after && before.pod.uid === after.pod.uid) return [{ key: podKeyOf(after.pod), before, after }];
   return [
     ...(before ? [{ key: podKeyOf(before.pod), before, after: undefined }] : []),
     ...(after ? [{ key: podKeyOf(after.pod), before: undefined, after }] : []),

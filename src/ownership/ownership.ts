@@ -63,6 +63,11 @@ export class Ownership {
     }
   }
 
+  /** Replaces the object of a pod whose claims are the same. */
+  replace(key: PodKey, pod: Pod): void {
+    for (const address of pod.addresses) this.#claimants.get(address)?.replace(key, pod);
+  }
+
   addNodeAddress(address: string): void {
     this.#nodeAddresses.add(address);
   }

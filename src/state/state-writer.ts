@@ -28,7 +28,7 @@ export interface StateWriterOptions {
 const betweenWritesMs = 1000;
 const retryMs = 30_000;
 /** The largest share of the time that writes may take, without their pauses. */
-const maxBusyShare = 1 / 40;
+const maxBusyShare = 1 / 100;
 /** The agent does other work between two slices. A slice can take longer by one step of `encodeInSteps`. */
 const sliceMs = 2;
 const pauseMs = 10;

@@ -76,13 +76,13 @@ describe('the metrics', () => {
       apply.operations('add elements', 2);
       apply.error('refused');
       apply.adopted('unchanged');
-      apply.sizes({ sets: 1, maps: 2, chains: 3, classes: 4, elements: 5 });
+      apply.sizes(() => ({ sets: 1, maps: 2, chains: 3, classes: 4, elements: 5 }));
       watch.contact('pods');
       watch.event('pods', 'remove');
       watch.interrupted('pods', 'silent');
       watch.listed('pods', 'again');
       watch.skipped('pods');
-      snapshot.sizes({ localPods: 1, policies: 2, groups: 3, members: 4 });
+      snapshot.sizes(() => ({ localPods: 1, policies: 2, groups: 3, members: 4 }));
       snapshot.unprogrammed(() => 1);
       node.counts(() => ({ sandboxes: 1, unknownSandboxes: 2, unlinkedPods: 3, gatedRanges: 4, gateClaims: 5 }));
       node.sandboxCache(true);

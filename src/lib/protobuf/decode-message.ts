@@ -30,6 +30,16 @@ const mapEntry: Message = { 1: ['key', 'text'], 2: ['value', 'bytes'] };
 const time: Message = { 1: ['seconds', 'integer'] };
 const intOrText: Message = { 1: ['isText', 'flag'], 2: ['number', 'integer'], 3: ['text', 'text'] };
 
+/** By number. */
+const wireTypes: readonly WireType[] = [
+  WireType.Varint,
+  WireType.Bit64,
+  WireType.LengthDelimited,
+  WireType.StartGroup,
+  WireType.EndGroup,
+  WireType.Bit32,
+];
+
 class Decoder {
   readonly #reader: BinaryReader;
   readonly #bytes: Buffer;
@@ -46,7 +56,9 @@ class Decoder {
     const reader = this.#reader;
     const fields: Fields = {};
     while (reader.pos < end) {
-      const [number, wireType] = reader.tag();
+      const tag = this.#readTag();
+      const number = tag >>> 3;
+      const wireType = wireTypes[tag & 7]!;
       const field = message[number];
       if (wireType === WireType.LengthDelimited) {
         const length = reader.uint32();
@@ -68,6 +80,19 @@ class Decoder {
     // The last field, or a part of it, has gone on after the end.
     if (reader.pos > end) throw new ProtobufError(`${name} is cut off`);
     return fields;
+  }
+
+  /** Reads most tags without `reader.tag()`, which allocates a pair for each. */
+  #readTag(): number {
+    const reader = this.#reader;
+    const first = this.#bytes[reader.pos]!;
+    // One byte, and a field number above 0.
+    if (first > 7 && first < 0x80) {
+      reader.pos++;
+      return first;
+    }
+    const [number, wireType] = reader.tag();
+    return (number << 3) | wireType;
   }
 
   #refuseUnknown(number: number, name: string): void {

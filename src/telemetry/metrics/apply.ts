@@ -21,7 +21,8 @@ export interface ApplyMetrics {
   operations(verb: string, count: number): void;
   /** What wrote a transaction to the kernel. */
   wrote(by: 'netlink' | 'nft'): void;
-  sizes(sizes: RulesetSizes): void;
+  /** @param read returns the sizes of what is in force, at each scrape */
+  sizes(read: () => RulesetSizes): void;
   /** What the agent found at start: none of our tables, tables that needed no change, or tables that needed one. */
   adopted(result: 'fresh' | 'unchanged' | 'changed'): void;
   /** A table in the kernel differed from what the agent wrote. */
@@ -71,16 +72,28 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     registers,
   });
   for (const by of ['netlink', 'nft']) transactions.inc({ by }, 0);
-  const objects = new Gauge({
+  let readSizes: () => RulesetSizes | undefined = () => undefined;
+  new Gauge({
     name: 'postern_ruleset_objects',
     help: "Objects in Postern's tables, by kind: set, map, chain, class (the chains with the rules of pods).",
     labelNames: ['kind'],
     registers,
+    collect() {
+      const sizes = readSizes();
+      if (!sizes) return;
+      this.set({ kind: 'set' }, sizes.sets);
+      this.set({ kind: 'map' }, sizes.maps);
+      this.set({ kind: 'chain' }, sizes.chains);
+      this.set({ kind: 'class' }, sizes.classes);
+    },
   });
-  const elements = new Gauge({
+  new Gauge({
     name: 'postern_ruleset_elements',
     help: "Elements of all sets and maps in Postern's tables.",
     registers,
+    collect() {
+      this.set(readSizes()?.elements ?? 0);
+    },
   });
   const adoptions = new Counter({
     name: 'postern_adoptions_total',
@@ -109,12 +122,8 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     error: (code) => errors.inc({ code }),
     operations: (verb, count) => operations.inc({ verb }, count),
     wrote: (by) => transactions.inc({ by }),
-    sizes({ sets, maps, chains, classes, elements: count }) {
-      objects.set({ kind: 'set' }, sets);
-      objects.set({ kind: 'map' }, maps);
-      objects.set({ kind: 'chain' }, chains);
-      objects.set({ kind: 'class' }, classes);
-      elements.set(count);
+    sizes(read) {
+      readSizes = read;
     },
     adopted: (result) => adoptions.inc({ result }),
     drift: () => drift.inc(),

@@ -9,18 +9,26 @@ export interface SnapshotSizes {
 
 /** Metrics of the Snapshot: the part of the cluster that this node needs. */
 export interface SnapshotMetrics {
-  sizes(sizes: SnapshotSizes): void;
+  /** @param read returns the sizes at each scrape */
+  sizes(read: () => SnapshotSizes): void;
   /** `count` is called at each scrape. It counts local pods whose addresses are not in the kernel's rules yet (S7.6). */
   unprogrammed(count: () => number): void;
 }
 
 export function createSnapshotMetrics(registry: Registry): SnapshotMetrics {
   const registers = [registry];
-  const localPods = new Gauge({
-    name: 'postern_local_pods',
-    help: 'Pods of this node that policies may isolate.',
-    registers,
-  });
+  let readSizes: () => SnapshotSizes | undefined = () => undefined;
+  const gauge = (name: string, help: string, size: keyof SnapshotSizes): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(readSizes()?.[size] ?? 0);
+      },
+    });
+  };
+  gauge('postern_local_pods', 'Pods of this node that policies may isolate.', 'localPods');
   let countUnprogrammed = (): number => 0;
   new Gauge({
     name: 'postern_unprogrammed_local_pods',
@@ -30,27 +38,12 @@ export function createSnapshotMetrics(registry: Registry): SnapshotMetrics {
       this.set(countUnprogrammed());
     },
   });
-  const policies = new Gauge({
-    name: 'postern_policies',
-    help: 'Policies that apply to a pod of this node.',
-    registers,
-  });
-  const groups = new Gauge({
-    name: 'postern_address_groups',
-    help: 'Address groups that those policies use.',
-    registers,
-  });
-  const members = new Gauge({
-    name: 'postern_address_group_members',
-    help: 'Pods in those groups; a pod counts once in each of its groups.',
-    registers,
-  });
+  gauge('postern_policies', 'Policies that apply to a pod of this node.', 'policies');
+  gauge('postern_address_groups', 'Address groups that those policies use.', 'groups');
+  gauge('postern_address_group_members', 'Pods in those groups; a pod counts once in each of its groups.', 'members');
   return {
-    sizes(sizes) {
-      localPods.set(sizes.localPods);
-      policies.set(sizes.policies);
-      groups.set(sizes.groups);
-      members.set(sizes.members);
+    sizes(read) {
+      readSizes = read;
     },
     unprogrammed(count) {
       countUnprogrammed = count;
