@@ -17,6 +17,11 @@ mount -t sysfs sysfs /newroot/sys
 mount -t cgroup2 cgroup /newroot/sys/fs/cgroup
 mount -t devtmpfs dev /newroot/dev
 mkdir -p /newroot/dev/pts /newroot/dev/shm
+# udev would make these.
+ln -s /proc/self/fd /newroot/dev/fd
+ln -s fd/0 /newroot/dev/stdin
+ln -s fd/1 /newroot/dev/stdout
+ln -s fd/2 /newroot/dev/stderr
 mount -t devpts pts /newroot/dev/pts
 mount -t tmpfs shm /newroot/dev/shm
 mount -t tmpfs run /newroot/run

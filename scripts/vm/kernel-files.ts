@@ -62,7 +62,7 @@ async function makeInitrd(kernel: string, release: string, initrd: string): Prom
     const folders = ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'newroot'];
     for (const folder of folders) await mkdir(join(root, folder));
     await copyFile('/bin/busybox', join(root, 'bin/busybox'));
-    for (const tool of ['sh', 'mount', 'mkdir', 'insmod', 'switch_root']) {
+    for (const tool of ['sh', 'mount', 'mkdir', 'ln', 'insmod', 'switch_root']) {
       await symlink('busybox', join(root, 'bin', tool));
     }
     const files = await findModules(kernel, release);

@@ -21,6 +21,8 @@ export function renderStartScript({ command, cwd, env, release, modules }: Start
     ...Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`),
     'ip link set lo up',
     `mkdir -p ${place} && mount --bind ${quote(modules)} ${place}`,
+    // As on a node with a bridge: the kernel loads it by no other way.
+    'modprobe br_netfilter',
     `cd ${quote(cwd)}`,
     command.map(quote).join(' '),
     `echo $? >${shared}/exit-code`,

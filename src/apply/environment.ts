@@ -20,16 +20,26 @@ export async function checkNftVersion(exec: Exec, signal: AbortSignal): Promise<
   return `nft ${parts.join('.')} is too old: install nftables ${oldestNft.join('.')} or later`;
 }
 
-/** If nft can list tables, the kernel has nf_tables and this process may use it. */
+/** If nft can list tables, the kernel has nf_tables and this process may use it. The second question is what the rules need of it. */
 export async function checkNfTables(exec: Exec, signal: AbortSignal): Promise<Problem> {
   const { exitCode, stderr } = await exec('nft', ['list', 'tables'], { signal });
-  if (exitCode === 0) return undefined;
+  if (exitCode === 0) return checkCatchAll(exec, signal);
   if (stderr.includes('Operation not permitted')) return 'nf_tables: not permitted: run as root, or with CAP_NET_ADMIN';
   return `nf_tables cannot be used: load the kernel module nf_tables (nft: ${stderr.trim().split('\n')[0]})`;
 }
 
 /** The name of a table for `nft --check`, which never creates it. It must differ from our table's name: that table must not become dormant. */
 const probe = `bridge ${tableName}-probe`;
+
+/** Maps from addresses to rules have a catch-all element (K25), which Linux 5.13 introduced. An older kernel refuses each transaction with one. */
+async function checkCatchAll(exec: Exec, signal: AbortSignal): Promise<Problem> {
+  const table = `ip ${tableName}-probe`;
+  const map = `add map ${table} addresses { type ipv4_addr : verdict; }`;
+  const script = `add table ${table} { flags dormant; }; ${map}; add element ${table} addresses { * : drop }`;
+  const { exitCode, stderr } = await exec('nft', ['--check', script], { signal });
+  if (exitCode === 0) return undefined;
+  return `this kernel refuses a catch-all element, so it takes no rules: use Linux 5.13 or newer (nft: ${stderr.trim().split('\n')[0]})`;
+}
 
 /**
  * Checks whether nft can match the target of a neighbour advertisement (K35). An nft that cannot refuses the anti-spoofing rules for bridges, and

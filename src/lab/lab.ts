@@ -62,6 +62,8 @@ export interface LabOptions extends FabricOptions {
   readonly kubeconfig?: string;
   /** Also serve the built-in API on loopback TCP, for kubectl. */
   readonly tcp?: boolean;
+  /** The time limit of `settle` and `probe` (30 s). */
+  readonly settleMs?: number;
   readonly log?: (message: string) => void;
   /** `up` rejects soon after this is aborted. */
   readonly ending?: AbortSignal;
@@ -90,6 +92,7 @@ export class Lab {
   readonly state: LabState;
   readonly agents: ReadonlyMap<string, AgentProcess>;
   readonly #log: (message: string) => void;
+  readonly #settleMs: number;
   readonly #cluster: ControlPlane;
   readonly #fabric: Fabric;
   readonly #scheduler: Scheduler;
@@ -98,7 +101,8 @@ export class Lab {
   readonly #stations: Stations;
 
   private constructor(state: LabState, plan: AddressPlan, cluster: ControlPlane, options: LabOptions) {
-    const { log = silent } = options;
+    const { log = silent, settleMs = 30_000 } = options;
+    this.#settleMs = settleMs;
     this.state = state;
     this.names = state.names;
     this.plan = plan;
@@ -160,7 +164,7 @@ export class Lab {
   }
 
   /** Returns the state that all agents have applied. */
-  async #settle(timeoutMs = 30_000): Promise<ClusterState> {
+  async #settle(timeoutMs = this.#settleMs): Promise<ClusterState> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       await Promise.all([this.#cluster, ...this.#controllers].map((each) => each.idle()));

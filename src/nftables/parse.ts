@@ -114,8 +114,12 @@ function parseRecordSet({ size, timeout, flags, ...object }: JsonObject): NftSet
   const header = parseSetHeader(object, ['elem']);
   if (!header) return undefined;
   const added = listOf(object.elem);
-  const isByPackets = (json: Json): boolean =>
-    isObject(json) && isObject(json.elem) && hasOnly(json.elem, ['val', 'expires', 'counter']);
+  const isByPackets = (json: Json): boolean => {
+    if (!isObject(json) || !isObject(json.elem)) return false;
+    // Older kernels list the time of the set at each element (K39).
+    const { timeout: own = timeout, ...element } = json.elem;
+    return own === timeout && hasOnly(element, ['val', 'expires', 'counter']);
+  };
   if (!added.every(isByPackets)) return undefined;
   const records = { seconds: timeout, size };
   return { name: String(object.name), ...header, elements: new Set(), records };

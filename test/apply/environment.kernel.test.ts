@@ -60,6 +60,17 @@ describe('nf_tables', function () {
     const problem = await checkNfTables(answering({ exitCode: 1, stderr }), signal);
     assert.match(problem!, /load the kernel module nf_tables \(nft: netlink: Error: .*Protocol not supported\)/);
   });
+
+  it('of Linux 5.12 and older does not suffice', async () => {
+    const stderr = '<cmdline>:1:1-2: Error: Could not process rule: Invalid argument\nadd map …\n';
+    const old: Exec = async (_, [command], __) => ({ exitCode: command === '--check' ? 1 : 0, stdout: '', stderr });
+    assert.match((await checkNfTables(old, signal))!, /use Linux 5\.13 or newer \(nft: .*Invalid argument\)$/);
+  });
+
+  it('is asked without leaving a table', async () => {
+    await checkNfTables(kernel.exec, signal);
+    assert.equal((await kernel.exec('nft', ['list', 'tables'], { signal })).stdout, '');
+  });
 });
 
 describe('tables of bridges', function () {

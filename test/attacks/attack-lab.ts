@@ -14,6 +14,7 @@ import type { LinkInfo, Nic } from '../kernel/nic.ts';
 import { block, pods, policy, port } from '../kernel/policies.ts';
 import { Attacker } from './attacker.ts';
 import type { Rights, Seen, Step } from './attacker.ts';
+import { settleMs } from '../support/time-factor.ts';
 
 const served = ['TCP/80', 'TCP/8080'];
 
@@ -79,7 +80,7 @@ export class AttackLab {
       // As containerd and Docker have it: a pod's users bind any port.
       await runInNamespace(namespace, 'sysctl', ['-qw', 'net.ipv4.ip_unprivileged_port_start=0']);
     };
-    const lab = await Lab.up({ objects: cast, onSandbox, ...options });
+    const lab = await Lab.up({ objects: cast, onSandbox, settleMs, ...options });
     const attacks = new AttackLab(lab, options);
     try {
       await lab.settle();

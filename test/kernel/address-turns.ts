@@ -13,6 +13,7 @@ import type { FloodReport, FloodTarget } from './flooder.ts';
 import { poolAddresses } from './pod-network.ts';
 import { addOwnSandbox } from './own-sandbox.ts';
 import { pods, policy } from './policies.ts';
+import { settleMs } from '../support/time-factor.ts';
 
 export type Color = 'red' | 'blue';
 
@@ -68,7 +69,14 @@ export class AddressTurns {
 
   static async open(name: string, cni: LabCni): Promise<AddressTurns> {
     const hook = new Hook();
-    const lab = await Lab.up({ name, cni, podAddresses, objects: cast, onSandbox: (...told) => hook.call(...told) });
+    const lab = await Lab.up({
+      name,
+      cni,
+      podAddresses,
+      objects: cast,
+      settleMs,
+      onSandbox: (...told) => hook.call(...told),
+    });
     const turns = new AddressTurns(lab, cni, hook);
     try {
       await lab.settle();

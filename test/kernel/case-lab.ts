@@ -4,6 +4,7 @@ import type { LabNetwork } from '../../src/lab/cni-config.ts';
 import type { ProbeResult } from '../../src/lab/reachability.ts';
 import { parseAddress, parseCidr, type Family } from '../../src/model/address.ts';
 import type { Case, CaseFile, CasePod } from '../evaluator/cases.ts';
+import { settleMs } from '../support/time-factor.ts';
 
 type Step = Case['steps'][number];
 type Expectation = Step['expected'];
@@ -23,7 +24,13 @@ export class CaseLab {
 
   static async up(file: CaseFile, name: string, cni: LabNetwork): Promise<CaseLab> {
     const namespaces = Object.entries(file.namespaces).map(([each, labels]) => namespaceObject(each, labels));
-    const lab = await Lab.up({ name, cni, family: 'dual', objects: [...namespaces, ...file.pods.map(podObject)] });
+    const lab = await Lab.up({
+      name,
+      cni,
+      family: 'dual',
+      objects: [...namespaces, ...file.pods.map(podObject)],
+      settleMs,
+    });
     try {
       await lab.settle();
     } catch (error) {

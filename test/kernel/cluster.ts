@@ -13,6 +13,7 @@ import { host, pod } from '../lab/objects.ts';
 import { skipTest } from '../support/skip.ts';
 import { expectAnswers, type Question } from '../support/questions.ts';
 import { nameLab } from '../support/lab-name.ts';
+import { settleMs } from '../support/time-factor.ts';
 
 export { families, type Family };
 
@@ -47,7 +48,7 @@ export class Cluster {
   }
 
   static async up(options: LabOptions): Promise<Cluster> {
-    const lab = await Lab.up({ objects: cast, ...options });
+    const lab = await Lab.up({ objects: cast, settleMs, ...options });
     await lab.settle();
     return new Cluster(lab);
   }

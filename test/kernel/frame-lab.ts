@@ -11,6 +11,7 @@ import { eventually } from './eventually.ts';
 import { nicOf, readLinks } from './nic.ts';
 import type { Nic } from './nic.ts';
 import { block, policy, port } from './policies.ts';
+import { settleMs } from '../support/time-factor.ts';
 
 /** Of these, no policy selects `free`, `other`, `victim` and `far`; what `caged` may send and `shut` may receive stands below. */
 const podNames = ['free', 'caged', 'other', 'victim', 'shut', 'far'] as const;
@@ -42,7 +43,7 @@ export class FrameLab {
   }
 
   static async open(name: string, cni: LabCni, args: readonly string[] = []): Promise<FrameLab> {
-    const lab = await Lab.up({ name, cni, objects: cast, agents: { args } });
+    const lab = await Lab.up({ name, cni, objects: cast, settleMs, agents: { args } });
     const frames = new FrameLab(lab);
     try {
       await lab.settle();

@@ -12,6 +12,7 @@ import { Flooder, transports } from './flooder.ts';
 import type { FloodReport, FloodTarget } from './flooder.ts';
 import { pods, policy } from './policies.ts';
 import { poolAddresses, readAddTimes } from './pod-network.ts';
+import { settleMs } from '../support/time-factor.ts';
 
 /** Of each range of a node; few, so that addresses come back to other pods soon. */
 const podAddresses = 16;
@@ -78,6 +79,7 @@ export class PodStarts {
       cni,
       podAddresses,
       objects: cast,
+      settleMs,
       agents: { args },
       onSandbox: async (object, namespace) => {
         const key = podKey(object);

@@ -46,4 +46,23 @@ describe('parseTable', () => {
   it('finds nothing foreign in one that is not', () => {
     assert.deepEqual([...parse({ handle: 1 }).chains.values()].filter(isForeign), []);
   });
+
+  it('reads a set of records, whatever packets have added: Linux 6.1 lists their time, Linux 6.18 does not (K39)', () => {
+    const header = { family: 'ip', table: 'postern', name: 'denied', handle: 7, type: ['ipv4_addr', 'inet_proto'] };
+    const read = (more: object) => {
+      const elem = { val: { concat: ['10.0.0.1', 'udp'] }, expires: 59, counter: { packets: 1, bytes: 30 }, ...more };
+      const set = { ...header, size: 4096, flags: ['timeout', 'dynamic'], timeout: 60, elem: [{ elem }] };
+      return parseTable('ip', JSON.stringify({ nftables: [...chains, { set }] })).sets.get('denied')!;
+    };
+    const ours = {
+      name: 'denied',
+      key: ['ipv4_addr', 'inet_proto'],
+      interval: false,
+      elements: new Set(),
+      records: { seconds: 60, size: 4096 },
+    };
+    assert.deepEqual(read({}), ours);
+    assert.deepEqual(read({ timeout: 60 }), ours);
+    for (const foreign of [{ timeout: 3600 }, { comment: 'x' }]) assert.equal(isForeign(read(foreign)), true);
+  });
 });

@@ -17,7 +17,7 @@ export const nftProgram: Check<NodeFacts> = {
 export const nftKernel: Check<NodeFacts> = {
   id: 'nf-tables',
   severity: 'error',
-  finds: 'the kernel has no nf_tables, or denies its use',
+  finds: 'the kernel has no nf_tables, denies its use, or is older than 5.13',
   effect: 'the node enforces no policy',
   remedy: 'do what the finding says',
   find: (facts) => {

@@ -15,6 +15,7 @@ import { AgentExec, main, type Container } from './agent-exec.ts';
 import { readSlowness } from './dashboard.ts';
 import { shop } from './shop.ts';
 import { nameLab } from '../../support/lab-name.ts';
+import { settleMs } from '../../support/time-factor.ts';
 
 const name = nameLab('ktrouble');
 
@@ -43,7 +44,7 @@ export class TroubledLab {
   /** Does not wait for pods. */
   static async open(): Promise<TroubledLab> {
     const folder = await mkdtemp(join(tmpdir(), 'postern-trouble-'));
-    const lab = await Lab.up({ name, stateRoot: join(folder, 'state'), objects: shop });
+    const lab = await Lab.up({ name, stateRoot: join(folder, 'state'), objects: shop, settleMs });
     const control = await serveControl(lab, lab.state.controlSocket);
     const agents = await AgentExec.serve(lab);
     const troubled = new TroubledLab(lab, folder, control, agents);
