@@ -1,3 +1,4 @@
+import { noElementReader, openElementReader, type ElementReader } from '../apply/element-reader.ts';
 import { noElementWriter, openElementWriter, type ElementWriter } from '../apply/element-writer.ts';
 import { exec } from '../apply/exec.ts';
 import { openNetlinkSocket } from '../apply/netlink-socket.ts';
@@ -25,6 +26,7 @@ export interface AgentContext {
   readonly guard: GuardChoice;
   readonly nft: NftSession;
   readonly elements: ElementWriter;
+  readonly reader: ElementReader;
   /** Aborts when the agent stops. */
   readonly signal: AbortSignal;
 }
@@ -59,7 +61,8 @@ export async function createContext(config: AgentConfig, signal: AbortSignal): P
     },
   });
   const elements = config.netlink ? openWriter(logger, signal) : noElementWriter;
-  return { config, version, logger, metrics, live, ready, client, guard, nft, elements, signal };
+  const reader = config.netlink ? openReader(logger, signal) : noElementReader;
+  return { config, version, logger, metrics, live, ready, client, guard, nft, elements, reader, signal };
 }
 
 function openWriter(logger: Logger, signal: AbortSignal): ElementWriter {
@@ -69,6 +72,16 @@ function openWriter(logger: Logger, signal: AbortSignal): ElementWriter {
       if (signal.aborted) return;
       const retryAfterSeconds = pauseMs / 1000;
       logger.warn({ err, retryAfterSeconds }, 'netlink failed: until it recovers, nft writes all changes');
+    },
+  });
+}
+
+function openReader(logger: Logger, signal: AbortSignal): ElementReader {
+  return openElementReader({
+    openSocket: openNetlinkSocket,
+    failed(err) {
+      if (signal.aborted) return;
+      logger.warn({ err }, 'reading by netlink failed: until it works, nft lists all elements');
     },
   });
 }

@@ -10,6 +10,7 @@ import { skipTest } from '../support/skip.ts';
 
 /** A network namespace of its own, with rules, links and sysctls that nobody else sees. */
 export interface Kernel {
+  readonly namespacePath: string;
   /** Programs that are nft and conntrack in that namespace. */
   readonly nft: string;
   readonly conntrack: string;
@@ -39,6 +40,7 @@ export async function openKernel(context: Context): Promise<Kernel> {
     return stdout;
   };
   return {
+    namespacePath: `/run/netns/${name}`,
     nft: await wrap('nft'),
     conntrack: await wrap('conntrack'),
     exec: (file, args, options) => exec(...enterNamespace(name, file, args), options),
