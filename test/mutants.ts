@@ -64,6 +64,7 @@ const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
 const protobuf = 'test/watch/protobuf.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
+const prefetched = 'test/agent/prefetched-tables.test.ts';
 const startReadings = 'test/agent/start-readings.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
@@ -816,6 +817,20 @@ export const mutants: readonly Mutant[] = [
     find: 'if (current.has(name)) chosen.delete(name);',
     replace: 'if (current.has(name)) chosen.add(name);',
     specs: [editions],
+  },
+  {
+    name: 'an old reading counts whatever has changed since',
+    file: 'src/agent/prefetched-tables.ts',
+    find: 'clock.now() - taken.begunAt > maxPrefetchAgeMs && !isCurrent()',
+    replace: 'false',
+    specs: [prefetched],
+  },
+  {
+    name: 'what was read is current though another program has changed it',
+    file: 'src/agent/drift-watch.ts',
+    find: "this.#isListening && this.#tracker.judge(this.#options.clock.now()) === 'fine'",
+    replace: 'this.#isListening',
+    specs: [driftWatch],
   },
   {
     name: 'a doubt from before the first reading asks for a second',

@@ -50,8 +50,11 @@ export async function createContext(config: AgentConfig, signal: AbortSignal): P
   // Ready until a flush fails.
   ready.report('connections', undefined);
   metrics.readiness.checks(() => ready.results());
-  const client = createApiClient(await loadKubeConfig(config.kubeconfig));
-  const guard = await chooseGuard(config.guard, exec, signal);
+  const [kubeConfig, guard] = await Promise.all([
+    loadKubeConfig(config.kubeconfig),
+    chooseGuard(config.guard, exec, signal),
+  ]);
+  const client = createApiClient(kubeConfig);
   const nft = openNftSession(createNft(), {
     paused(pauseMs) {
       // An agent that stops runs no more commands.

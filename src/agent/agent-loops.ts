@@ -40,6 +40,7 @@ export function startLoops(
   const kernel = prefetchTables(
     drift.behind(nftKernelTables(nft, { writer: elements, reader, wrote: (by) => metrics.apply.wrote(by) })),
     systemClock,
+    () => drift.isCurrent,
   );
   const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({
