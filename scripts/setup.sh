@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs missing npm packages from the lockfile and missing Debian packages for `npm run lab` (setup.sh lab), `npm test` (setup.sh test) or
-# `npm run bench` (setup.sh bench). It must not need Node 24. If nothing is missing, it prints nothing.
+# Installs missing npm packages from the lockfile and missing Debian packages for `npm run lab` (setup.sh lab), `npm test` (setup.sh test),
+# `npm run bench` (setup.sh bench) or `npm run vm` (setup.sh vm). It must not need Node 24. If nothing is missing, it prints nothing.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -43,6 +43,7 @@ iptables             iptables
 socat                socat
 '
 [ "${1-}" = test ] && tools="$tools
+busybox              busybox busybox-static
 conntrack            conntrack
 tcpdump              tcpdump
 ethtool              ethtool
@@ -54,6 +55,20 @@ conntrack            conntrack
 cc                   gcc
 /usr/include/stdio.h libc6-dev
 openssl              openssl
+"
+
+[ "${1-}" = vm ] && tools="$tools
+qemu-system-x86_64   qemu-system-x86
+/usr/share/qemu/linuxboot_dma.bin qemu-system-data
+/bin/busybox         busybox-static
+cpio                 cpio
+modprobe             kmod
+xz                   xz-utils
+zstd                 zstd
+/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+conntrack            conntrack
+tcpdump              tcpdump
+ethtool              ethtool
 "
 
 missing=$(echo "$tools" | while read -r tool packages; do

@@ -127,8 +127,10 @@ export const suites: readonly Suite[] = [
   {
     name: 'services',
     kind: 'kernel',
-    proves: 'real packets: Services, headers, live connections, tables of others, drift',
-    files: ['test/kernel/{services,headers,live-connections,fast-path,other-tables,undisturbed,drift}.test.ts'],
+    proves: 'real packets: Services, host ports, DHCP, headers, live connections, tables of others, drift',
+    files: [
+      'test/kernel/{services,port-mappings,dhcp,headers,live-connections,fast-path,other-tables,undisturbed,drift}.test.ts',
+    ],
     from: 'test',
     seconds: 120,
     whole: { REVOCATIONS: '400', POSTERN_FAST_PATH: 'true' },
@@ -145,7 +147,7 @@ export const suites: readonly Suite[] = [
     name: 'lab',
     kind: 'kernel',
     proves: 'the lab works as the tests expect: CNI plugins, pods, Services, API server',
-    files: ['test/lab/*/**/*.test.ts', 'test/lab/[!cp]*.test.ts', 'test/lab/{cni,pod-process}.test.ts'],
+    files: ['test/lab/*/**/*.test.ts', 'test/lab/[!cp]*.test.ts', 'test/lab/{cni,config-list,pod-process}.test.ts'],
     from: 'test',
     seconds: 60,
   },
@@ -160,7 +162,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'conformance',
     kind: 'kernel',
-    proves: 'the conformance cases, where they are beside the checkout',
+    proves: 'the conformance cases, where they are beside the checkout, on four chains of CNI plugins',
     files: ['test/kernel/conformance.test.ts'],
     from: 'test',
     seconds: 2,

@@ -758,9 +758,24 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a transaction does not wait for the grace period',
     file: 'src/agent/kernel-tables.ts',
-    find: 'if (options.afterGracePeriod) await nft',
-    replace: 'if (options.afterGracePeriod) void nft',
+    find: '(await writer.awaitGracePeriod())) await nft',
+    replace: '(await writer.awaitGracePeriod())) void nft',
     specs: ['test/agent/kernel-tables.test.ts'],
+  },
+  {
+    name: 'nft does not wait for packets in flight where netlink has not',
+    file: 'src/apply/element-writer.ts',
+    find: "(await send(encodeGracePeriod)) === 'applied'",
+    replace: "(await send(encodeGracePeriod)) !== 'refused'",
+    specs: ['test/apply/element-writer.test.ts'],
+  },
+  {
+    name: 'a wait for packets in flight is a transaction',
+    file: 'src/nftables/element-batch.ts',
+    find: 'return { bytes: bytes.take(), begin, requests: 1 };',
+    replace:
+      'bytes.message({ ...frame, type: types.end, sequence: begin + 2 });\n  return { bytes: bytes.take(), begin, requests: 1 };',
+    specs: ['test/nftables/element-batch.test.ts'],
   },
   {
     name: 'each removal waits for packets in flight',
@@ -3178,10 +3193,10 @@ export const mutants: readonly Mutant[] = [
     specs: [reconciler],
   },
   {
-    name: 'the wait for packets in flight deletes nothing',
+    name: 'nft makes the table of which it should only ask',
     file: 'src/apply/nft.ts',
-    find: '[`add table ip ${passing}; delete table ip ${passing}`]',
-    replace: "['list', 'tables', 'ip']",
+    find: "'-c', `add table",
+    replace: '`add table',
     specs: ['test/apply/nft.kernel.test.ts'],
   },
   {
@@ -3236,8 +3251,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: elements of interval sets are written',
     file: 'src/nftables/element-batch.ts',
-    find: 'object.interval || elements.length === 0',
-    replace: 'elements.length === 0',
+    find: 'return interval || elements.length === 0 ?',
+    replace: 'return elements.length === 0 ?',
     specs: [elementBatch],
   },
   {
@@ -3245,6 +3260,20 @@ export const mutants: readonly Mutant[] = [
     file: 'src/nftables/element-batch.ts',
     find: '      if (set.records) return undefined;\n',
     replace: '',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: chains with rules are added without them',
+    file: 'src/nftables/element-batch.ts',
+    find: 'base || rules.length > 0 ?',
+    replace: 'base ?',
+    specs: [elementBatch],
+  },
+  {
+    name: 'netlink: flushing a set deletes the set',
+    file: 'src/nftables/element-batch.ts',
+    find: "return { message: 'deleteElements', name: operation.name };",
+    replace: "return { message: 'deleteSet', name: operation.name };",
     specs: [elementBatch],
   },
   {
@@ -3285,8 +3314,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: the first request is acknowledged, and not the last',
     file: 'src/nftables/element-batch.ts',
-    find: 'index === requests - 1 ? messageFlags.acknowledge',
-    replace: 'index === 0 ? messageFlags.acknowledge',
+    find: 'isLast: index === requests - 1',
+    replace: 'isLast: index === 0',
     specs: [elementBatch],
   },
   {
@@ -3299,8 +3328,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: nft repeats a transaction that may be in force',
     file: 'src/apply/element-writer.ts',
-    find: "if (outcome === 'unknown') {",
-    replace: "if (outcome === 'unknown') return false;\n    if (outcome !== 'applied' && outcome !== 'refused') {",
+    find: "if (outcome === 'unknown') throw noAnswer();",
+    replace: "if (outcome === 'unknown') return false;",
     specs: [elementWriter],
   },
   {

@@ -66,8 +66,9 @@ export function startLoops(
     signal,
     connections,
     version() {
-      policies.planned();
-      return versions.version;
+      const received = versions.version;
+      policies.planned(`${source.snapshot.revision} ${received.networkpolicies}`);
+      return received;
     },
     events: {
       ...reporter.reconciler,
@@ -77,10 +78,12 @@ export function startLoops(
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
         nodeReporter.applied(source.snapshot, pipeline, isRestored);
         policies.applied(reconciler.refusedPolicies);
-        checkEnvironment();
-        if (isRestored) return;
         const { revision } = run.plan.compiled;
-        if (revision !== applied?.revision) state.changed();
+        // Most events of a cluster change nothing on this node.
+        const isChange = isRestored || revision !== applied?.revision;
+        if (isChange) checkEnvironment();
+        if (isRestored) return;
+        if (isChange) state.changed();
         applied = { revision, resources: run.version, unflushed: connections.unflushed };
       },
     },

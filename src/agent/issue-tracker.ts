@@ -15,9 +15,12 @@ export class IssueTracker {
 
   /** Replaces the issues of the object. Returns those that it did not have before. */
   set(name: ObjectName, issues: readonly Issue[]): readonly Issue[] {
+    if (issues.length === 0) {
+      this.#issues.delete(name);
+      return issues;
+    }
     const known = new Set(this.#issues.get(name)?.map((issue) => JSON.stringify(issue)));
-    if (issues.length > 0) this.#issues.set(name, issues);
-    else this.#issues.delete(name);
+    this.#issues.set(name, issues);
     return issues.filter((issue) => !known.has(JSON.stringify(issue)));
   }
 

@@ -30,8 +30,8 @@ export type Writer = 'netlink' | 'nft';
 
 /** What nft leaves to others. */
 export interface Helpers {
-  /** Writes what it can; nft writes everything else. */
-  readonly writer?: Pick<ElementWriter, 'write'>;
+  /** Writes what it can, and waits if it can; nft does everything else. */
+  readonly writer?: Pick<ElementWriter, 'write' | 'awaitGracePeriod'>;
   /** Reads the elements if it can; else nft lists them. */
   readonly reader?: ElementReader;
   /** Called after each transaction. */
@@ -49,7 +49,7 @@ export function nftKernelTables(
       return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
     },
     async run(operations, options) {
-      if (options.afterGracePeriod) await nft.awaitGracePeriod(options.signal);
+      if (options.afterGracePeriod && !(await writer.awaitGracePeriod())) await nft.awaitGracePeriod(options.signal);
       if (!options.check && (await writer.write(operations))) return wrote('netlink');
       await nft.run(renderScript(operations, { isCheck: options.check }), options);
       if (!options.check) wrote('nft');

@@ -5,7 +5,7 @@ import type { PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import type { Pipeline } from '../pipeline.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, PlanOptions } from '../plan/plan.ts';
 import { chooseSource, patienceMs, type Source } from '../state/choose-source.ts';
 import { replayState } from '../state/replay.ts';
 import type { SavedState } from '../state/saved-state.ts';
@@ -116,9 +116,13 @@ export class PlanSource implements Planner {
     this.#planner?.prepare();
   }
 
-  plan(applied: Ruleset | undefined, refused?: ReadonlySet<PolicyId>): Plan & { compiled: Compiled } {
+  plan(
+    applied: Ruleset | undefined,
+    refused?: ReadonlySet<PolicyId>,
+    options?: PlanOptions,
+  ): Plan & { compiled: Compiled } {
     const planner = this.#mustPlan();
-    const plan = planner.plan(applied, refused);
+    const plan = planner.plan(applied, refused, options);
     if (planner === this.#restored) this.#restoredPlans.add(plan);
     return plan;
   }

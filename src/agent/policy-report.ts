@@ -15,16 +15,24 @@ interface Options {
 export class PolicyReporter {
   readonly #options: Options;
   readonly #shown = new Set<PolicyId>();
+  #state: string | undefined;
   #planned: ReadonlyMap<PolicyId, number> = new Map();
+  /** The result of `#planned` with the refused policies. */
   #enforced: ReadonlyMap<PolicyId, number> = new Map();
+  #applied: { readonly planned: ReadonlyMap<PolicyId, number>; readonly refused: number } | undefined;
 
   constructor(options: Options) {
     this.#options = options;
     options.metrics.figures(() => this.#figures());
   }
 
-  /** To be called when a plan begins, because newer objects arrive while the agent applies it. */
-  planned(): void {
+  /**
+   * To be called when a plan begins, because newer objects arrive while the agent applies it.
+   * @param state equal to that of the last call if neither the Snapshot nor any version of a policy has changed since. Then the call costs nothing.
+   */
+  planned(state: string): void {
+    if (state === this.#state) return;
+    this.#state = state;
     const { versionOf, metrics, limit, snapshot } = this.#options;
     const { policies } = snapshot();
     // A policy that currently selects no pod of this node keeps its counters if there is room.
@@ -48,7 +56,10 @@ export class PolicyReporter {
    * @param refused policies whose allow rules the kernel does not hold
    */
   applied(refused: ReadonlySet<PolicyId>): void {
-    this.#enforced = new Map(Array.from(this.#planned, ([id, generation]) => [id, refused.has(id) ? 0 : generation]));
+    const [planned, before] = [this.#planned, this.#applied];
+    if (planned === before?.planned && refused.size + before.refused === 0) return;
+    this.#applied = { planned, refused: refused.size };
+    this.#enforced = new Map(Array.from(planned, ([id, generation]) => [id, refused.has(id) ? 0 : generation]));
   }
 
   denied(ids: readonly PolicyId[], connections: number): void {

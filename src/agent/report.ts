@@ -112,6 +112,7 @@ export class Reporter {
     this.#metrics = metrics;
     this.#ready = ready;
     this.#announce = announce;
+    metrics.issues.issues(() => this.#issues.counts());
   }
 
   /** The current issues of objects. */
@@ -186,7 +187,6 @@ export class Reporter {
   /** A flush of connections ended (S5.17). With an error, some of them may be left, and their addresses stay denied. */
   flushed({ addresses, denied, error }: Flush, localPods: Snapshot['localPods']): void {
     this.#reportIssues(unflushedNames, error === undefined ? new Map() : unflushedIssues(denied, localPods), 'pod');
-    this.#metrics.issues.issues(this.#issues.counts());
     if (error === undefined) {
       this.#ready.report('connections', undefined);
       this.#logger.debug({ addresses }, 'deleted the connections of pods that have gone');
@@ -224,13 +224,11 @@ export class Reporter {
       this.#reportIssues(oversizedNames, oversizedIssues(plan.compiled.oversized), 'policy');
     }
     this.#reportIssues(addressIssueNames, issues, 'pod');
-    this.#metrics.issues.issues(this.#issues.counts());
   }
 
   /** Reports all pods for which this node cannot enforce policies or the guard. */
   unenforceable(pods: ReadonlyMap<string, readonly Issue[]>): void {
     this.#reportIssues(unenforceableNames, pods, 'pod');
-    this.#metrics.issues.issues(this.#issues.counts());
   }
 
   #reportSizes(plan: AppliedRun['plan'], snapshot: () => Snapshot): void {

@@ -1,21 +1,27 @@
-import { judgeAnswers, readAnswers, type Answer } from '../nftables/batch-answer.ts';
-import { encodeElementBatch, type ElementBatch } from '../nftables/element-batch.ts';
+import { judgeAnswers, readAnswers, type Answer, type BatchOutcome } from '../nftables/batch-answer.ts';
+import { encodeElementBatch, encodeGracePeriod, type ElementBatch } from '../nftables/element-batch.ts';
 import type { Operation } from '../nftables/ruleset.ts';
 import type { NetlinkSocket, OpenNetlinkSocket } from './netlink-socket.ts';
 import { NftError } from './nft-error.ts';
 
-/** Writes elements of sets and maps without nft. */
+/** Writes elements of sets and maps without nft, and waits for packets in flight. */
 export interface ElementWriter {
   /**
    * Runs the operations as one transaction. Resolves with false if nft must run them: then nothing has changed. Rejects with an NftError if the kernel
    * applied all of it or nothing, and which of them is unknown.
    */
   write(operations: readonly Operation[]): Promise<boolean>;
+  /** Resolves with true when every packet is done that began before the call (K27), and with false if nft must wait for them. */
+  awaitGracePeriod(): Promise<boolean>;
   close(): void;
 }
 
 /** Leaves everything to nft. */
-export const noElementWriter: ElementWriter = { write: async () => false, close: () => {} };
+export const noElementWriter: ElementWriter = {
+  write: async () => false,
+  awaitGracePeriod: async () => false,
+  close: () => {},
+};
 
 export interface ElementWriterOptions {
   readonly openSocket: OpenNetlinkSocket;
@@ -29,7 +35,7 @@ export interface ElementWriterOptions {
 const lastSequence = 2 ** 31;
 
 /**
- * Sends transactions that only add and delete elements to the kernel by netlink: an nft reads all set headers of the node for each (K19). A transaction
+ * Sends changes of elements and deletions to the kernel by netlink: an nft reads all set headers of the node for each (K19). A transaction
  * that the kernel refuses is left to nft, which says why. After any other failure the writer pauses, and opens another socket.
  */
 export function openElementWriter({
@@ -59,39 +65,41 @@ export function openElementWriter({
     });
     return opening;
   };
-  const write = async (operations: readonly Operation[]): Promise<boolean> => {
-    if (isClosed || performance.now() < pausedUntil) return false;
-    const batch = encodeElementBatch(operations, sequence);
-    if (!batch) return false;
+  /** Returns `undefined` if nft must do it: then nothing has changed. */
+  const send = async (encode: (begin: number) => ElementBatch | undefined): Promise<BatchOutcome | undefined> => {
+    if (isClosed || performance.now() < pausedUntil) return undefined;
+    const batch = encode(sequence);
+    if (!batch) return undefined;
     sequence = sequence > lastSequence ? 1 : sequence + batch.requests + 2;
     const socket = await open();
-    if (!socket) return false;
+    if (!socket) return undefined;
     try {
       await socket.send(batch.bytes);
     } catch (error) {
       pause(error);
-      return false;
+      return undefined;
     }
     const outcome = judge(batch, socket);
-    if (outcome === 'unknown') {
-      const error = new NftError('timeout', 'the kernel did not answer a change of elements', {
-        stderr: '',
-        script: '',
-      });
-      pause(error);
-      throw error;
-    }
-    hasWorked = true;
-    return outcome === 'applied';
+    if (outcome === 'unknown') pause(noAnswer());
+    else hasWorked = true;
+    return outcome;
+  };
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work);
+    last = turn.catch(() => {});
+    return turn;
   };
   // Shows at the start whether netlink works.
   void open();
   return {
-    write(operations) {
-      const turn = last.then(() => write(operations));
-      last = turn.catch(() => {});
-      return turn;
-    },
+    write: (operations) =>
+      inTurn(async () => {
+        const outcome = await send((begin) => encodeElementBatch(operations, begin));
+        if (outcome === 'unknown') throw noAnswer();
+        return outcome === 'applied';
+      }),
+    // The kernel commits none of this, so it does not matter what an answer that is missing was.
+    awaitGracePeriod: () => inTurn(async () => (await send(encodeGracePeriod)) === 'applied'),
     close() {
       isClosed = true;
       void last.then(async () => (await opening)?.close());
@@ -99,8 +107,12 @@ export function openElementWriter({
   };
 }
 
+function noAnswer(): NftError {
+  return new NftError('timeout', 'the kernel did not answer a batch of netlink', { stderr: '', script: '' });
+}
+
 /** The kernel has answered before it returns from the write, so all answers wait. */
-function judge(batch: ElementBatch, socket: NetlinkSocket): ReturnType<typeof judgeAnswers> {
+function judge(batch: ElementBatch, socket: NetlinkSocket): BatchOutcome {
   const answers: Answer[] = [];
   let isWhole = true;
   for (;;) {

@@ -1,4 +1,5 @@
 import { execa, type Options } from 'execa';
+import { passingTable } from '../nftables/element-batch.ts';
 import { chainArguments, listArguments, mapArguments, setArguments, terseArguments } from '../nftables/parse.ts';
 import type { TableFamily } from '../nftables/ruleset.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
@@ -36,9 +37,6 @@ export interface NftOptions {
 }
 
 const mebibyte = 1 << 20;
-/** A table that exists only inside one transaction. It is not one of our tables, so the agent does not take its changes for drift. */
-const passing = 'postern-passing';
-
 /**
  * For a large table, nft allocates and frees millions of small blocks. Without glibc's fast bins, a listing takes a sixth less time and a load a tenth
  * less, because glibc need not consolidate them (mallopt(3), `M_MXFAST`). Other C libraries ignore the variable.
@@ -87,10 +85,9 @@ export function createNft({ program = 'nft', timeoutMs: most = 60_000 }: NftOpti
     async run(script, { check, signal, timeoutMs }) {
       await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal, timeoutMs);
     },
-    // When a process closes its netlink socket, the kernel waits only for packets that began before the last transaction that deleted something. So nft
-    // makes a table and deletes it in the same transaction. No packet and no other program ever sees it.
+    // The kernel waits before it drops a transaction that is only checked. No packet and no other program ever sees its table.
     async awaitGracePeriod(signal) {
-      await run([`add table ip ${passing}; delete table ip ${passing}`], '', signal);
+      await run(['-c', `add table ip ${passingTable}`], '', signal);
     },
   };
 }

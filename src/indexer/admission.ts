@@ -28,7 +28,6 @@ interface Ledger {
   /** The groups of `admitted`, with the number of policies that name each. */
   readonly groups: Map<GroupId, number>;
   cost: number;
-  isDirty: boolean;
 }
 
 /**
@@ -38,6 +37,8 @@ interface Ledger {
  */
 export class Admission {
   readonly #ledgers = new Map<string, Ledger>();
+  /** The namespaces for which `decide` must decide. */
+  readonly #dirty = new Set<string>();
   readonly #estimate: (selection: Selection) => number;
   readonly #budgets: FillBudgets;
   /** The groups of all ledgers. A group that several namespaces name counts once. */
@@ -55,28 +56,32 @@ export class Admission {
 
   /** Returns the policy to put in force; `pending` if `decide` must decide. */
   set(id: PolicyId, policy: Policy | undefined): Policy | 'pending' | undefined {
-    if (!policy && !this.#ledgers.get(namespaceOf(id))?.wanted.has(id)) return undefined;
-    const ledger = this.#ledgerOf(id);
+    const namespace = namespaceOf(id);
+    if (!policy && !this.#ledgers.get(namespace)?.wanted.has(id)) return undefined;
+    const ledger = this.#ledgerOf(namespace);
     const wasFull = ledger.admitted.size < ledger.wanted.size;
     this.#release(ledger, id);
     ledger.wanted.delete(id);
     this.#leftOut.delete(id);
     if (policy) ledger.wanted.set(id, policy);
-    else if (ledger.wanted.size === 0) this.#ledgers.delete(namespaceOf(id));
-    if (wasFull || (policy && !this.#admit(ledger, policy))) ledger.isDirty = true;
+    if (wasFull || (policy && !this.#admit(ledger, policy))) this.#dirty.add(namespace);
+    if (ledger.wanted.size === 0) {
+      this.#ledgers.delete(namespace);
+      this.#dirty.delete(namespace);
+    }
     if (this.#shares.size > 0 || this.#cost > this.#budgets.node) this.#isShareStale = true;
-    return policy && (ledger.isDirty || this.#isShareStale) ? 'pending' : policy;
+    return policy && (this.#dirty.has(namespace) || this.#isShareStale) ? 'pending' : policy;
   }
 
   get isDecided(): boolean {
-    return !this.#isShareStale && this.#ledgers.values().every(({ isDirty }) => !isDirty);
+    return !this.#isShareStale && this.#dirty.size === 0;
   }
 
   /** Discards all estimates and decisions: groups have grown, so estimates may be too low. */
   invalidate(): void {
-    for (const ledger of this.#ledgers.values()) {
+    for (const [namespace, ledger] of this.#ledgers) {
       this.#releaseAll(ledger);
-      ledger.isDirty = true;
+      this.#dirty.add(namespace);
     }
   }
 
@@ -84,12 +89,12 @@ export class Admission {
   decide(put: (id: PolicyId, policy: Policy) => void): void {
     const touched = new Set(this.#shares.keys());
     for (const [namespace, ledger] of this.#ledgers) {
-      if (!ledger.isDirty) continue;
-      ledger.isDirty = false;
+      if (!this.#dirty.has(namespace)) continue;
       this.#releaseAll(ledger);
       this.#admitAll(ledger);
       touched.add(namespace);
     }
+    this.#dirty.clear();
     this.#shares = this.#cost > this.#budgets.node ? this.#shareBudget() : new Map();
     // If there were shares before, policies of any namespace may be pending.
     const all = this.#isShareStale ? new Set(this.#ledgers.keys()) : touched.union(new Set(this.#shares.keys()));
@@ -122,11 +127,10 @@ export class Admission {
     return this.#ledgers.size + this.#groups.size + this.#leftOut.size;
   }
 
-  #ledgerOf(id: PolicyId): Ledger {
-    const namespace = namespaceOf(id);
+  #ledgerOf(namespace: string): Ledger {
     let ledger = this.#ledgers.get(namespace);
     if (!ledger) {
-      ledger = { wanted: new Map(), admitted: new Set(), groups: new Map(), cost: 0, isDirty: false };
+      ledger = { wanted: new Map(), admitted: new Set(), groups: new Map(), cost: 0 };
       this.#ledgers.set(namespace, ledger);
     }
     return ledger;

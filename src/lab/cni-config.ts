@@ -1,44 +1,83 @@
 import { familyOf, formatAddress, parseCidr } from '../model/address.ts';
 import { everything } from './addressing.ts';
-import type { CniConfigList } from './cni.ts';
+import type { CniConfigList, CniPluginConfig } from './cni.ts';
 
 export type LabCni = 'bridge' | 'ptp';
 export const labCnis: readonly LabCni[] = ['bridge', 'ptp'];
 
-/** The plugins that a lab runs on each node. */
-export const requiredPlugins: readonly string[] = ['bridge', 'ptp', 'host-local', 'portmap'];
+const portmap: CniPluginConfig = { type: 'portmap', capabilities: { portMappings: true }, snat: true };
+const ipam = { type: 'host-local' };
+
+/** The lab's own networks. */
+const labLists: Readonly<Record<LabCni, CniConfigList>> = {
+  bridge: {
+    cniVersion: '1.0.0',
+    name: 'postern-lab',
+    plugins: [{ type: 'bridge', bridge: 'cni0', isGateway: true, hairpinMode: true, ipam }, portmap],
+  },
+  ptp: { cniVersion: '1.0.0', name: 'postern-lab', plugins: [{ type: 'ptp', ipam }, portmap] },
+};
+
+/** A network of the lab: one of its own by name, or the user's. */
+export type LabNetwork = LabCni | CniConfigList;
 
 export interface NetworkOptions {
   readonly podCidrs: readonly string[];
   /** Where host-local keeps the node's reservations. */
   readonly ipamDirectory: string;
+  /** Socket of the dhcp plugin's daemon. */
+  readonly dhcpSocket?: string | undefined;
   /** Limit of pod addresses per range, from the first; default: all. */
   readonly podAddresses?: number | undefined;
   /** MTU of pod devices; default: the kernel's. */
   readonly mtu?: number | undefined;
 }
 
-export function networkConfig(
-  cni: LabCni,
-  { podCidrs, ipamDirectory, podAddresses, mtu }: NetworkOptions,
-): CniConfigList {
-  const ipam = {
-    type: 'host-local',
+function listOf(network: LabNetwork): CniConfigList {
+  return typeof network === 'string' ? labLists[network] : network;
+}
+
+/** All plugins of a network, also those for addresses. */
+export function pluginsOf(network: LabNetwork): readonly string[] {
+  const types = listOf(network).plugins.flatMap((plugin) => [plugin.type, ipamOf(plugin)?.type ?? []].flat());
+  return [...new Set(types)];
+}
+
+/** The configuration of one node. host-local without addresses of its own gets the node's, and dhcp the socket of the node's daemon. */
+export function networkConfig(network: LabNetwork, options: NetworkOptions): CniConfigList {
+  const list = listOf(network);
+  return { ...list, plugins: list.plugins.map((plugin) => pluginOfNode(plugin, options)) };
+}
+
+function pluginOfNode(plugin: CniPluginConfig, options: NetworkOptions): CniPluginConfig {
+  const addresses = ipamOf(plugin);
+  if (!addresses) return plugin;
+  const { mtu } = options;
+  return { ...(mtu !== undefined && { mtu }), ...plugin, ipam: { ...ipamOfNode(addresses, options), ...addresses } };
+}
+
+interface Ipam {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+function ipamOf(plugin: CniPluginConfig): Ipam | undefined {
+  const { ipam: found } = plugin as { readonly ipam?: Partial<Ipam> };
+  return typeof found?.type === 'string' ? (found as Ipam) : undefined;
+}
+
+function ipamOfNode({ type, ranges, subnet }: Ipam, options: NetworkOptions): object {
+  if (type === 'dhcp') return { daemonSocketPath: options.dhcpSocket };
+  return type === 'host-local' && ranges === undefined && subnet === undefined ? addressesOfNode(options) : {};
+}
+
+function addressesOfNode({ podCidrs, ipamDirectory, podAddresses }: NetworkOptions): object {
+  return {
     dataDir: ipamDirectory,
     ranges: podCidrs.map((subnet) => [
       { subnet, ...(podAddresses && { rangeEnd: lastAddress(subnet, podAddresses) }) },
     ]),
     routes: podCidrs.map((cidr) => ({ dst: everything[familyOf(cidr)] })),
-  };
-  const common = { ipam, ...(mtu !== undefined && { mtu }) };
-  const main =
-    cni === 'bridge'
-      ? { type: 'bridge', bridge: 'cni0', isGateway: true, hairpinMode: true, ...common }
-      : { type: 'ptp', ...common };
-  return {
-    cniVersion: '1.0.0',
-    name: 'postern-lab',
-    plugins: [main, { type: 'portmap', capabilities: { portMappings: true }, snat: true }],
   };
 }
 

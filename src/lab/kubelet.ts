@@ -7,7 +7,16 @@ import { messageOf } from '../lib/message-of.ts';
 import { createNamespace, deleteNamespace, namespacePath } from './network-namespace.ts';
 import type { LabNames } from './names.ts';
 import { PodProcess } from './pod-process.ts';
-import { containerPorts, isHostNetwork, isTerminal, nodeNameOf, objectKey, podKey, servedPorts } from './pod-spec.ts';
+import {
+  bandwidthOf,
+  containerPorts,
+  isHostNetwork,
+  isTerminal,
+  nodeNameOf,
+  objectKey,
+  podKey,
+  servedPorts,
+} from './pod-spec.ts';
 import { Reconciler } from './reconciler.ts';
 
 export interface KubeletOptions {
@@ -181,6 +190,7 @@ function canCheck({ capabilityArgs }: CniAttachment, { ips = [] }: CniResult): b
 function attachmentOf(pod: ApiObject, namespace: string): CniAttachment {
   const containerId = randomBytes(32).toString('hex');
   const mappings = containerPorts(pod).filter(({ hostPort }) => hostPort !== undefined);
+  const bandwidth = bandwidthOf(pod);
   return {
     containerId,
     netns: namespacePath(namespace),
@@ -199,6 +209,7 @@ function attachmentOf(pod: ApiObject, namespace: string): CniAttachment {
         protocol: protocol.toLowerCase(),
         ...(hostIP && { hostIP }),
       })),
+      ...(bandwidth && { bandwidth }),
     },
   };
 }

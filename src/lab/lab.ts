@@ -16,8 +16,9 @@ import type { ControlPlane } from './cluster-api.ts';
 import { readClusterState } from './cluster-state.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { CniNetwork } from './cni.ts';
-import { networkConfig } from './cni-config.ts';
-import type { LabCni } from './cni-config.ts';
+import { networkConfig, pluginsOf } from './cni-config.ts';
+import type { LabNetwork } from './cni-config.ts';
+import { dhcpSocket, startDhcp } from './dhcp.ts';
 import { LabError } from './error.ts';
 import { Fabric } from './fabric.ts';
 import type { FabricOptions } from './fabric.ts';
@@ -45,7 +46,8 @@ export interface LabOptions extends FabricOptions {
   /** Must be unique among running labs. */
   readonly name?: string;
   readonly nodes?: number;
-  readonly cni?: LabCni;
+  /** Default: bridge. */
+  readonly cni?: LabNetwork;
   readonly family?: LabFamily;
   readonly stateRoot?: string;
   /** API objects and outside hosts (host.ts). */
@@ -223,7 +225,7 @@ export class Lab {
     }
   }
 
-  async #start({ objects = [], agents = {}, ending }: LabOptions): Promise<void> {
+  async #start({ objects = [], agents = {}, cni = 'bridge', ending }: LabOptions): Promise<void> {
     await this.#cluster.start();
     // Nodes first: a lab runs the pods of its nodes, so another lab must not have them.
     for (const node of this.plan.nodes) await this.#cluster.addNode(nodeObject(node));
@@ -232,6 +234,9 @@ export class Lab {
       this.plan.nodes.map(async (node) => {
         ending?.throwIfAborted();
         await this.#fabric.addNode(node);
+        if (pluginsOf(cni).includes('dhcp')) {
+          await startDhcp(this.names.node(node.name), node, this.state.nodeDirectory(node.name));
+        }
         ending?.throwIfAborted();
         if (agents !== false) await this.agents.get(node.name)!.start(agents);
       }),
@@ -268,6 +273,7 @@ export class Lab {
       config: networkConfig(cni, {
         podCidrs: node.podCidrs,
         ipamDirectory: `${directory}/ipam`,
+        dhcpSocket: dhcpSocket(directory),
         podAddresses,
         mtu: overlay === 'vxlan' ? tunnelMtu(plan.families) : undefined,
       }),

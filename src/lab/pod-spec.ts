@@ -26,6 +26,25 @@ export function servedPorts(pod: ApiObject): ServedPort[] {
   return [...distinct.values()];
 }
 
+/** Bits per second, for the capability `bandwidth`; the bursts are those of containerd (toCNIBandWidth). */
+export function bandwidthOf({ metadata: { annotations = {} } }: ApiObject): Record<string, number> | undefined {
+  const burst = 2 ** 32 - 1;
+  const directions = ['ingress', 'egress'] as const;
+  const limits = directions.flatMap((direction) => {
+    const rate = readRate(annotations[`kubernetes.io/${direction}-bandwidth`]);
+    return rate === undefined ? [] : Object.entries({ [`${direction}Rate`]: rate, [`${direction}Burst`]: burst });
+  });
+  return limits.length === 0 ? undefined : Object.fromEntries(limits);
+}
+
+const multiples: Readonly<Record<string, number>> = { '': 1, k: 1e3, M: 1e6, G: 1e9 };
+
+/** A quantity with a decimal suffix. */
+function readRate(text: string | undefined): number | undefined {
+  const [, digits, suffix] = /^([0-9]+)([kMG]?)$/.exec(text ?? '') ?? [];
+  return digits === undefined ? undefined : Number(digits) * multiples[suffix!]!;
+}
+
 export function isHostNetwork(pod: ApiObject): boolean {
   return (pod['spec'] as JsonObject | undefined)?.['hostNetwork'] === true;
 }

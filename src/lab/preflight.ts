@@ -1,8 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
-import { requiredPlugins } from './cni-config.ts';
-import type { LabCni } from './cni-config.ts';
+import { pluginsOf, type LabNetwork } from './cni-config.ts';
 import { LabError } from './error.ts';
 import { messageOf } from '../lib/message-of.ts';
 import { python } from './pod-process.ts';
@@ -20,20 +19,24 @@ const programs: readonly (readonly [program: string, debianPackage: string])[] =
 ];
 
 /** Rejects with LabError `machine` that names the first missing requirement and how to install it. */
-export async function checkMachine(cni: LabCni): Promise<void> {
+export async function checkMachine(network: LabNetwork): Promise<void> {
   if (process.getuid?.() !== 0) throw missing('the lab needs root', 'run it with sudo');
   for (const [program, name] of programs) {
     if (!(await isOnPath(program))) throw missing(`${program} is not installed`, `apt-get install ${name}`);
   }
   if (!(await exists(python))) throw missing(`${python} is not installed`, 'apt-get install python3');
-  for (const plugin of requiredPlugins) {
+  const plugins = pluginsOf(network);
+  for (const plugin of plugins) {
     if (await exists(join(pluginDirectory, plugin))) continue;
     throw missing(`${pluginDirectory}/${plugin} is not installed`, 'apt-get install containernetworking-plugins');
+  }
+  if (plugins.includes('dhcp') && !(await isOnPath('busybox'))) {
+    throw missing('busybox is not installed (its udhcpd is the DHCP server)', 'apt-get install busybox');
   }
   await tryKernel('network namespaces', ['unshare', '--net', 'true'], 'run on a machine or VM that allows them');
   await tryKernel('nf_tables', ['unshare', '--net', 'nft', 'list', 'tables'], 'modprobe nf_tables');
   // S6.8. Namespaces that are created after the module is loaded have its sysctls.
-  if (cni === 'bridge' && !(await exists('/proc/sys/net/bridge/bridge-nf-call-iptables'))) {
+  if (plugins.includes('bridge') && !(await exists('/proc/sys/net/bridge/bridge-nf-call-iptables'))) {
     throw missing('the kernel has no bridge netfilter', 'modprobe br_netfilter, or use --cni ptp');
   }
 }

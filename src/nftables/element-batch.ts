@@ -1,5 +1,5 @@
 import { readElement } from './component.ts';
-import { NetlinkBytes } from './netlink-bytes.ts';
+import { NetlinkBytes, type NetlinkHeader } from './netlink-bytes.ts';
 import {
   batchResource,
   catchAllFlag,
@@ -15,7 +15,7 @@ import {
   verdictCodes,
   type KeyField,
 } from './netlink-constants.ts';
-import type { Element, ElementVerdict, KeyType, NftSet, Operation, VerdictMap } from './ruleset.ts';
+import type { Element, ElementVerdict, KeyType, NftSet, Operation, TableFamily, VerdictMap } from './ruleset.ts';
 import { catchAll, tableName } from './ruleset.ts';
 
 /** One transaction, in the form in which the kernel takes it. */
@@ -32,34 +32,64 @@ export interface ElementBatch {
  */
 export const elementBatchLimits = { requests: 1_000, requestBytes: 60_000, bytes: 160_000 } as const;
 
+/** What a request does, and the attribute that names its table, chain or set. Deleting rules, or elements without naming one, deletes all of them. */
+const messages = {
+  addTable: { name: 1, creates: true },
+  addChain: { name: 3, creates: true },
+  deleteChain: { name: 3, creates: false },
+  deleteRules: { name: 2, creates: false },
+  deleteSet: { name: 2, creates: false },
+  addElements: { name: listAttributes.set, creates: true },
+  deleteElements: { name: listAttributes.set, creates: false },
+} as const;
+
+/** The header of the begin and of the end of a batch. */
+const frame = { flags: messageFlags.request, family: 0, resource: batchResource } as const;
+
+/** The table of a transaction that is only checked. It never exists. */
+export const passingTable = 'postern-passing';
+
 /**
- * Encodes operations on elements of plain sets and maps as one transaction of the kernel (nfnetlink). Returns `undefined` for everything else: only nft
- * knows intervals, sets that packets fill, and objects that are not elements. Only the last request asks for an acknowledgement: the kernel answers it
- * when all are done, and answers each request that failed.
+ * Encodes a transaction that the kernel checks and does not commit: like that of `nft --check`, it has no end. Before the kernel answers, it waits until
+ * every packet is done that began before (K27).
+ */
+export function encodeGracePeriod(begin: number): ElementBatch {
+  const bytes = new NetlinkBytes();
+  bytes.message({ ...frame, type: messageTypes.batchBegin, sequence: begin });
+  bytes.message(headerOf('addTable', { family: 'ip', sequence: begin + 1, isLast: true }), () =>
+    bytes.text(messages.addTable.name, passingTable),
+  );
+  return { bytes: bytes.take(), begin, requests: 1 };
+}
+
+/**
+ * Encodes operations as one transaction of the kernel (nfnetlink), if each adds or deletes elements of a plain set or map, or says no more than the name of
+ * an object. Returns `undefined` for everything else: only nft knows rules, declarations, intervals, and elements of sets that packets fill. Only the last
+ * request asks for an acknowledgement: the kernel answers it when all are done, and answers each request that failed.
  * @param begin the first of the sequence numbers, one for each request and two more
  */
 export function encodeElementBatch(operations: readonly Operation[], begin: number): ElementBatch | undefined {
   const requests = operations.length;
   if (requests === 0 || requests > elementBatchLimits.requests) return undefined;
   const bytes = new NetlinkBytes();
-  const frame = { flags: messageFlags.request, family: 0, resource: batchResource };
   bytes.message({ ...frame, type: messageTypes.batchBegin, sequence: begin });
   for (const [index, operation] of operations.entries()) {
     const request = requestOf(operation);
-    const acknowledge = index === requests - 1 ? messageFlags.acknowledge : 0;
-    const header = { flags: acknowledge, sequence: begin + 1 + index, family: familyNumbers[operation.family] };
+    const header = { family: operation.family, sequence: begin + 1 + index, isLast: index === requests - 1 };
     if (!request || !writeRequest(bytes, request, header)) return undefined;
   }
   bytes.message({ ...frame, type: messageTypes.batchEnd, sequence: begin + 1 + requests });
   return { bytes: bytes.take(), begin, requests };
 }
 
-/** Elements that one request adds or deletes; added elements of a map have verdicts. */
 interface Request {
-  readonly object: NftSet | VerdictMap;
-  readonly does: 'add' | 'delete';
-  readonly elements: readonly (readonly [Element, ElementVerdict | undefined])[];
+  readonly message: keyof typeof messages;
+  /** Of the chain or set. */
+  readonly name: string;
+  /** Elements that are added or deleted; added elements of a map have verdicts. */
+  readonly content?: { readonly key: readonly KeyType[]; readonly elements: Elements };
 }
+type Elements = readonly (readonly [Element, ElementVerdict | undefined])[];
 
 function requestOf(operation: Operation): Request | undefined {
   switch (operation.verb) {
@@ -67,40 +97,77 @@ function requestOf(operation: Operation): Request | undefined {
     case 'delete elements': {
       const { set, elements } = operation;
       if (set.records) return undefined;
-      const does = operation.verb === 'add elements' ? 'add' : 'delete';
-      return { object: set, does, elements: elements.map((element) => [element, undefined]) };
+      const message = operation.verb === 'add elements' ? 'addElements' : 'deleteElements';
+      return elementRequest(message, set, elements.map(withoutVerdict));
     }
     case 'add mappings':
-      return { object: operation.map, does: 'add', elements: [...operation.elements] };
-    case 'delete mappings': {
-      const { map, elements } = operation;
-      return { object: map, does: 'delete', elements: elements.map((element) => [element, undefined]) };
+      return elementRequest('addElements', operation.map, [...operation.elements]);
+    case 'delete mappings':
+      return elementRequest('deleteElements', operation.map, operation.elements.map(withoutVerdict));
+    case 'add chain': {
+      const { name, base, rules } = operation.chain;
+      return base || rules.length > 0 ? undefined : { message: 'addChain', name };
     }
+    case 'flush set':
+      return { message: 'deleteElements', name: operation.name };
+    case 'flush chain':
+      return { message: 'deleteRules', name: operation.name };
+    case 'delete chain':
+      return { message: 'deleteChain', name: operation.name };
+    case 'delete set':
+    case 'delete map':
+      return { message: 'deleteSet', name: operation.name };
     default:
       return undefined;
   }
 }
 
+function withoutVerdict(element: Element): Elements[number] {
+  return [element, undefined];
+}
+
+function elementRequest(
+  message: 'addElements' | 'deleteElements',
+  { name, key, interval }: NftSet | VerdictMap,
+  elements: Elements,
+): Request | undefined {
+  return interval || elements.length === 0 ? undefined : { message, name, content: { key, elements } };
+}
+
 /** Returns false if this request is for nft. The bytes are useless then. */
-function writeRequest(
-  bytes: NetlinkBytes,
-  { object, does, elements }: Request,
-  header: { readonly flags: number; readonly sequence: number; readonly family: number },
-): boolean {
-  const fields = keyFields(object.key);
-  if (!fields || object.interval || elements.length === 0) return false;
-  const requestFlags = header.flags | messageFlags.request | (does === 'add' ? messageFlags.create : 0);
+function writeRequest(bytes: NetlinkBytes, { message, name, content }: Request, place: Place): boolean {
+  const fields = content && keyFields(content.key);
+  if (content && !fields) return false;
   const most = Math.min(bytes.length + elementBatchLimits.requestBytes, elementBatchLimits.bytes);
+  const isFit = (): boolean => bytes.length <= most;
   let isWritten = true;
-  const type = does === 'add' ? messageTypes.addElements : messageTypes.deleteElements;
-  bytes.message({ ...header, type, flags: requestFlags, resource: 0 }, () => {
+  bytes.message(headerOf(message, place), () => {
     bytes.text(listAttributes.table, tableName);
-    bytes.text(listAttributes.set, object.name);
+    bytes.text(messages[message].name, name);
+    if (!content) return;
     bytes.nest(listAttributes.elements, () => {
-      isWritten = elements.every((entry) => writeElement(bytes, object.key, fields, ...entry) && bytes.length <= most);
+      isWritten = content.elements.every((entry) => writeElement(bytes, content.key, fields!, ...entry) && isFit());
     });
   });
-  return isWritten;
+  return isWritten && isFit();
+}
+
+/** Of a request in its batch. */
+interface Place {
+  readonly family: TableFamily;
+  readonly sequence: number;
+  readonly isLast: boolean;
+}
+
+function headerOf(message: keyof typeof messages, { family, sequence, isLast }: Place): NetlinkHeader {
+  const flags = messageFlags.request | (isLast ? messageFlags.acknowledge : 0);
+  return {
+    type: messageTypes[message],
+    flags: flags | (messages[message].creates ? messageFlags.create : 0),
+    sequence,
+    family: familyNumbers[family],
+    resource: 0,
+  };
 }
 
 function writeElement(

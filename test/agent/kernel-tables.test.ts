@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { nftKernelTables, type KernelTablesOptions } from '../../src/agent/kernel-tables.ts';
 import type { ElementReader } from '../../src/apply/element-reader.ts';
+import { noElementWriter } from '../../src/apply/element-writer.ts';
 import type { Nft } from '../../src/apply/nft.ts';
 import type { NftSet, Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
 
@@ -10,7 +11,7 @@ const operations: Operation[] = [{ verb: 'delete chain', family: 'ip', name: 'ol
 
 describe('a transaction after a grace period', () => {
   /** Notes the calls. The wait ends a turn later, or fails. */
-  async function callsOf(afterGracePeriod: boolean, failure?: Error): Promise<string[]> {
+  async function callsOf(afterGracePeriod: boolean, failure?: Error, writer = noElementWriter): Promise<string[]> {
     const calls: string[] = [];
     const nft = {
       async awaitGracePeriod() {
@@ -21,7 +22,7 @@ describe('a transaction after a grace period', () => {
       },
       run: async (script: string) => void calls.push(script.trim()),
     } as unknown as Nft;
-    await nftKernelTables(nft)
+    await nftKernelTables(nft, { writer })
       .run(operations, { check: false, signal, afterGracePeriod })
       .catch((error: unknown) => calls.push(String(error)));
     return calls;
@@ -33,6 +34,11 @@ describe('a transaction after a grace period', () => {
 
   it('does not run if the wait fails', async () => {
     assert.deepEqual(await callsOf(true, new Error('nft does not start')), ['wait', 'Error: nft does not start']);
+  });
+
+  it('runs without a wait of nft where netlink has waited', async () => {
+    const elements = { ...noElementWriter, awaitGracePeriod: async () => true };
+    assert.deepEqual(await callsOf(true, undefined, elements), ['delete chain ip postern old']);
   });
 
   it('waits only if it is asked to', async () => {
@@ -53,6 +59,10 @@ describe('a transaction of elements', () => {
       run: async (text: string) => void calls.push(`nft: ${text.trim()}`),
     } as unknown as Nft;
     const writer = {
+      async awaitGracePeriod() {
+        calls.push('wait with netlink');
+        return write();
+      },
       async write(operations: readonly Operation[]) {
         assert.equal(operations, addition);
         calls.push('netlink');
@@ -83,7 +93,13 @@ describe('a transaction of elements', () => {
   });
 
   it('waits for packets in flight first', async () => {
-    assert.deepEqual(await callsOf(async () => true, { afterGracePeriod: true }), ['wait', 'netlink', 'by netlink']);
+    const calls = await callsOf(async () => true, { afterGracePeriod: true });
+    assert.deepEqual(calls, ['wait with netlink', 'netlink', 'by netlink']);
+  });
+
+  it('waits with nft if netlink does not', async () => {
+    const calls = await callsOf(async () => false, { afterGracePeriod: true });
+    assert.deepEqual(calls, ['wait with netlink', 'wait', 'netlink', `nft: ${script}`, 'by nft']);
   });
 });
 

@@ -5,7 +5,7 @@ import type { Sandbox } from '../../src/model/cluster.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { stateOf, type SavedState } from '../../src/state/saved-state.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { pod } from '../support/objects.ts';
+import { namespace, pod, policy, sandbox as sandboxFact } from '../support/objects.ts';
 import { syncedEvents, upsertOf } from '../support/pipeline.ts';
 import { fullSnapshot, sandbox, shopApi } from '../state/samples.ts';
 
@@ -62,6 +62,21 @@ describe('PlanSource', () => {
       assert.deepEqual([source.current, source.snapshot], ['cluster', pipeline.snapshot], `with ${missing}`);
       assert.ok(changes > 0, 'tells that it may be written now');
     }
+  });
+
+  it('passes on that flow sets are doubtful', () => {
+    pipeline = new Pipeline('n1', { fastPath: true });
+    const source = create(undefined);
+    const objects = [namespace('x'), pod('x/web', { ips: ['10.1.0.1'] }), policy('x/deny', { podSelector: {} })];
+    const web = sandboxFact('x/web', { ips: ['10.1.0.1'], link: { device: 'veth-web' } });
+    receive(source, ...objects.map(upsertOf), web, ...syncedEvents());
+    source.listedSandboxes();
+    source.open(false);
+    const { result } = source.plan(undefined);
+    const names = (areFlowsDoubtful: boolean) =>
+      source.plan(result, undefined, { areFlowsDoubtful }).stages.map(({ name }) => name);
+    assert.deepEqual(names(false), []);
+    assert.ok(names(true).includes('forget'));
   });
 
   it('has what this node has kept, with its sandboxes as they are now, until the cluster is known', async () => {

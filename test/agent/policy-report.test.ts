@@ -13,24 +13,31 @@ describe('telling of single policies', () => {
   let generations: Record<string, number>;
   let metrics: ReturnType<typeof createMetrics>;
   let reporter: PolicyReporter;
+  let snapshots: number;
   beforeEach(() => {
     pipeline = startPipeline('n1', [pod('x/a'), pod('x/b'), of('p1'), of('p2')]);
     generations = { 'x/p1': 1, 'x/p2': 1, 'x/p3': 1 };
     metrics = createMetrics('1');
+    snapshots = 0;
     reporter = new PolicyReporter({
       limit: 2,
       metrics: metrics.policies,
-      snapshot: () => pipeline.snapshot,
+      snapshot: () => {
+        snapshots++;
+        return pipeline.snapshot;
+      },
       versionOf: (id) => (generations[id] ? { uid: id, resourceVersion: '1', generation: generations[id] } : undefined),
     });
   });
+  let plans = 0;
+  const planned = (state = String(++plans)): void => reporter.planned(state);
   const series = async (): Promise<string[]> => {
     const text = await metrics.registry.metrics();
     return text.split('\n').filter((line) => /^postern_polic(y|ies_without)/.test(line));
   };
 
   it('tells what they select and what is in force of them', async () => {
-    reporter.planned();
+    planned();
     reporter.applied(new Set());
     reporter.denied(['x/p1'], 1);
     assert.deepEqual(await series(), [
@@ -45,11 +52,11 @@ describe('telling of single policies', () => {
   });
 
   it('holds the generation that the plan began with, whatever comes while it is applied', async () => {
-    reporter.planned();
+    planned();
     generations['x/p1'] = 2;
     reporter.applied(new Set());
     assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 1'));
-    reporter.planned();
+    planned();
     assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 1'));
     reporter.applied(new Set());
     assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 2'));
@@ -57,13 +64,13 @@ describe('telling of single policies', () => {
 
   it('has series for so many and no more, and for others when those go', async () => {
     pipeline.receive(upsertOf(of('p3')));
-    reporter.planned();
+    planned();
     reporter.applied(new Set());
     reporter.denied(['x/p3'], 1);
     assert.equal((await series()).at(-1), 'postern_policies_without_series 1');
     assert.ok(!(await series()).some((line) => line.includes('p3')));
     pipeline.receive(removeOf(of('p1')));
-    reporter.planned();
+    planned();
     reporter.applied(new Set());
     reporter.denied(['x/p3'], 1);
     const lines = await series();
@@ -72,25 +79,45 @@ describe('telling of single policies', () => {
   });
 
   it('says of a policy that the kernel refuses that none is in force', async () => {
-    reporter.planned();
+    planned();
     reporter.applied(new Set(['x/p1']));
     assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 0'));
+  });
+
+  it('reads no policy again while nothing changes, and yet shows what the kernel refuses meanwhile', async () => {
+    const generation = async () => (await series()).find((line) => line.includes('generation') && line.includes('p1'));
+    planned('state');
+    reporter.applied(new Set());
+    const before = snapshots;
+    for (let i = 0; i < 3; i++) {
+      planned('state');
+      reporter.applied(new Set());
+    }
+    assert.equal(snapshots, before);
+    for (const [refused, shown] of [
+      [['x/p1'], 0],
+      [[], 1],
+    ] as const) {
+      planned('state');
+      reporter.applied(new Set(refused));
+      assert.equal(await generation(), `postern_policy_generation{namespace="x",policy="p1"} ${shown}`);
+    }
   });
 
   it('keeps the counts of one whose pods have left for a while, until it is gone or others want the place', async () => {
     const count = 'postern_policy_denied_connections_total{namespace="x",policy="p1"} 5';
     const selectNone = (name: string) => policy(`x/${name}`, { podSelector: { matchLabels: { app: 'none' } } });
-    reporter.planned();
+    planned();
     reporter.denied(['x/p1'], 5);
     pipeline.receive(upsertOf(selectNone('p1')));
-    reporter.planned();
+    planned();
     assert.ok((await series()).includes(count));
     pipeline.receive(upsertOf(of('p1')));
-    reporter.planned();
+    planned();
     assert.ok((await series()).includes(count));
     pipeline.receive(upsertOf(selectNone('p1')));
     pipeline.receive(upsertOf(of('p3')));
-    reporter.planned();
+    planned();
     assert.ok(!(await series()).includes(count));
   });
 });

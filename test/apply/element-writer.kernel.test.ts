@@ -8,7 +8,7 @@ import type { NftSet, Operation, Ruleset, VerdictMap } from '../../src/nftables/
 import { guardedNode } from '../compile/guarded-node.ts';
 import { Kernel } from '../nftables/kernel.ts';
 import { loadOperations } from '../nftables/load.ts';
-import { elementOperations } from '../nftables/random-operations.ts';
+import { netlinkOperations } from '../nftables/random-operations.ts';
 import { rulesets } from '../nftables/random-ruleset.ts';
 import { hostileCluster, hostileFacts } from '../support/hostile-cluster.ts';
 import { openNetlinkIn } from '../support/netlink-in-namespace.ts';
@@ -88,7 +88,7 @@ describe('elements that are written by netlink', function () {
   it('are those that nft would write, or neither writes them', async () => {
     let written = 0;
     let refused = 0;
-    const changes = rulesets.chain((ruleset) => fc.tuple(fc.constant(ruleset), elementOperations(ruleset)));
+    const changes = rulesets.chain((ruleset) => fc.tuple(fc.constant(ruleset), netlinkOperations(ruleset)));
     await fc.assert(
       fc.asyncProperty(changes, async ([ruleset, operations]) => {
         if (operations.length === 0) return;

@@ -139,6 +139,45 @@ describe('a writer of elements', () => {
     });
   }
 
+  it('has waited for packets in flight when the kernel acknowledges it', async () => {
+    const { writer, sockets } = open();
+    await writer.write(operations);
+    const [socket] = sockets as [FakeSocket];
+    // A batch that is only checked has no end.
+    socket.answers = (sequences) => {
+      assert.deepEqual(sequences, [5, 6]);
+      return [[6, 0]];
+    };
+    assert.equal(await writer.awaitGracePeriod(), true);
+    socket.answers = acknowledged;
+    assert.equal(await writer.write(operations), true);
+    assert.deepEqual(sockets, [socket]);
+  });
+
+  it('leaves the wait for packets in flight to nft if the kernel refuses it, or does not acknowledge it', async () => {
+    const answers: readonly (readonly [Answers, paused: number])[] = [
+      [([, request]) => [[request!, 1]], 0],
+      [() => [], 1],
+      [
+        ([begin, request]) => [
+          [begin! - 1, 0],
+          [request!, 0],
+        ],
+        1,
+      ],
+    ];
+    for (const [each, pauses] of answers) {
+      const { writer, sockets, paused } = open();
+      await writer.write(operations);
+      sockets[0]!.answers = each;
+      assert.equal(await writer.awaitGracePeriod(), false);
+      assert.equal(paused.length, pauses);
+    }
+    const closed = open();
+    closed.writer.close();
+    assert.equal(await closed.writer.awaitGracePeriod(), false);
+  });
+
   it('leaves to nft what it cannot send, and opens another socket after a pause', async () => {
     const { writer, sockets, paused } = open({ pauseMs: 0 });
     await writer.write(operations);

@@ -10,11 +10,11 @@ import { skipTest } from '../support/skip.ts';
 
 /** A network namespace of its own, with rules, links and sysctls that nobody else sees. */
 export interface Kernel {
-  readonly namespacePath: string;
   /** Programs that are nft and conntrack in that namespace. */
   readonly nft: string;
   readonly conntrack: string;
   readonly exec: Exec;
+  readonly namespacePath: string;
   readonly readFile: (path: string) => Promise<string>;
   /** Runs a shell script there; rejects if it fails. */
   sh(script: string): Promise<string>;
@@ -40,10 +40,10 @@ export async function openKernel(context: Context): Promise<Kernel> {
     return stdout;
   };
   return {
-    namespacePath: `/run/netns/${name}`,
     nft: await wrap('nft'),
     conntrack: await wrap('conntrack'),
     exec: (file, args, options) => exec(...enterNamespace(name, file, args), options),
+    namespacePath: `/run/netns/${name}`,
     readFile: (path) => run('cat', [path]),
     sh: (script) => run('sh', ['-ec', script]),
     async close() {

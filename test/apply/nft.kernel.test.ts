@@ -2,10 +2,16 @@ import assert from 'node:assert/strict';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
+import { openElementWriter } from '../../src/apply/element-writer.ts';
+import { startNftMonitor } from '../../src/apply/nft-monitor.ts';
 import { createNft, type Nft } from '../../src/apply/nft.ts';
 import { NftError, type NftErrorCode } from '../../src/apply/nft-error.ts';
 import { python } from '../../src/lab/pod-process.ts';
+import { passingTable } from '../../src/nftables/element-batch.ts';
+import type { Transaction } from '../../src/nftables/transactions.ts';
+import { openNetlinkIn } from '../support/netlink-in-namespace.ts';
 import { openKernel, type Kernel } from './kernel.ts';
 
 const { signal } = new AbortController();
@@ -92,21 +98,54 @@ describe('nft on a kernel', function () {
     '',
   ].join('\n');
 
-  it('waits until the packets are done that are on their way, also after a transaction that deleted nothing (K27)', async () => {
-    const countOf = async (name: string): Promise<number> =>
-      Number(/packets (\d+)/.exec(await kernel.sh(`nft list counter inet slow ${name}`))![1]);
-    await kernel.sh('ip link set lo up');
-    await nft.run(slow, { check: false, signal });
-    for (let turn = 1, met = 0; met < 3; turn++) {
-      assert.ok(turn < 100, 'no packet was on its way when it was looked for');
-      const sending = kernel.sh(`${python} -c 'import socket; socket.socket(type=2).sendto(b"x", ("127.0.0.1", 9))'`);
-      while ((await countOf('began')) < turn);
-      await nft.run(`add element inet slow others { 192.0.2.${turn} }\n`, { check: false, signal });
-      const isOnItsWay = (await countOf('ended')) < turn;
-      await nft.awaitGracePeriod(signal);
-      assert.equal(await countOf('ended'), turn);
-      if (isOnItsWay) met++;
-      await sending;
+  const ways: Readonly<Record<string, () => Promise<void>>> = {
+    nft: () => nft.awaitGracePeriod(signal),
+    async netlink() {
+      const writer = openElementWriter({ openSocket: openNetlinkIn(kernel.namespacePath) });
+      const hasWaited = await writer.awaitGracePeriod();
+      writer.close();
+      assert.ok(hasWaited);
+    },
+  };
+  for (const [way, wait] of Object.entries(ways)) {
+    for (const exists of [false, true]) {
+      it(`waits with ${way} until packets in flight are done${exists ? ', also where a table has the name of the one that it checks' : ''} (K27)`, async () => {
+        const countOf = async (name: string): Promise<number> =>
+          Number(/packets (\d+)/.exec(await kernel.sh(`nft list counter inet slow ${name}`))![1]);
+        await kernel.sh('nft flush ruleset; ip link set lo up');
+        await nft.run(slow, { check: false, signal });
+        if (exists) await nft.run(`add table ip ${passingTable}\n`, { check: false, signal });
+        for (let turn = 1, met = 0; met < 3; turn++) {
+          assert.ok(turn < 100, 'no packet was on its way when it was looked for');
+          const sending = kernel.sh(
+            `${python} -c 'import socket; socket.socket(type=2).sendto(b"x", ("127.0.0.1", 9))'`,
+          );
+          while ((await countOf('began')) < turn);
+          // A transaction that deletes nothing: for it, the kernel waits nowhere.
+          await nft.run(`add element inet slow others { 192.0.2.${turn} }\n`, { check: false, signal });
+          const isOnItsWay = (await countOf('ended')) < turn;
+          await wait();
+          assert.equal(await countOf('ended'), turn);
+          if (isOnItsWay) met++;
+          await sending;
+        }
+      });
+    }
+  }
+
+  it('leaves nothing of the wait, and nft monitor does not see it', async () => {
+    await kernel.sh('nft flush ruleset');
+    const told: Transaction[] = [];
+    const monitor = startNftMonitor((transaction) => told.push(transaction), { program: kernel.nft });
+    try {
+      await monitor.listening;
+      for (const wait of Object.values(ways)) await wait();
+      assert.equal(await kernel.sh('nft list ruleset'), '');
+      await nft.run('add table ip last\n', { check: false, signal });
+      while (told.length === 0) await setImmediate();
+      assert.deepEqual(told, ['others']);
+    } finally {
+      monitor.close();
     }
   });
 });

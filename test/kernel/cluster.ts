@@ -1,7 +1,7 @@
 import { after, afterEach, before, describe } from 'mocha';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import { labCnis } from '../../src/lab/cni-config.ts';
-import type { LabCni } from '../../src/lab/cni-config.ts';
+import type { LabCni, LabNetwork } from '../../src/lab/cni-config.ts';
 import { LabError } from '../../src/lab/error.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import type { LabOptions } from '../../src/lab/lab.ts';
@@ -129,7 +129,7 @@ export function onEachCni(title: string, declare: (cluster: () => Cluster, cni: 
 }
 
 /** Skips what is declared around it where the machine cannot run a lab. */
-export async function needMachine(context: Mocha.Context, cni: LabCni): Promise<void> {
+export async function needMachine(context: Mocha.Context, cni: LabNetwork): Promise<void> {
   try {
     await checkMachine(cni);
   } catch (error) {

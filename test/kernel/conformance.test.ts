@@ -1,12 +1,21 @@
 import { deepEqual, ok } from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
-import { labCnis } from '../../src/lab/cni-config.ts';
+import { readNetwork } from '../../src/lab/config-list.ts';
 import { readCases } from '../evaluator/cases.ts';
 import { skipTest } from '../support/skip.ts';
 import { CaseLab } from './case-lab.ts';
 import { needMachine } from './cluster.ts';
 import { nameLab } from '../support/lab-name.ts';
+import { exampleNetwork } from '../support/example-network.ts';
 import { takeSample } from '../support/sample.ts';
+
+/** By name, the network, and how many cases a sample has. */
+const networks = [
+  { name: 'bridge', network: 'bridge', count: 20 },
+  { name: 'ptp', network: 'ptp', count: 20 },
+  { name: 'bridge-chain', network: exampleNetwork('bridge-chain'), count: 3 },
+  { name: 'ptp-chain', network: exampleNetwork('ptp-chain'), count: 3 },
+];
 
 /** The cases of the cyclonus generator that are beside this checkout, on real packets, every pair, port and family. */
 describe('the conformance cases, with real packets', function () {
@@ -18,20 +27,21 @@ describe('the conformance cases, with real packets', function () {
     });
     return;
   }
-  for (const cni of labCnis) {
-    describe(`on ${cni}`, () => {
+  for (const { name, network, count } of networks) {
+    describe(`on ${name}`, () => {
       let lab: CaseLab | undefined;
       let probes = 0;
       before(async function () {
+        const cni = await readNetwork(network);
         await needMachine(this, cni);
-        lab = await CaseLab.up(file, nameLab(`cases${cni}`), cni);
+        lab = await CaseLab.up(file, nameLab(`cases${name.replace('-', '')}`), cni);
       });
       after(() => lab?.down());
 
       const cases = takeSample(file.cases, {
-        what: `conformance cases on ${cni}`,
-        count: 20,
-        nameOf: ({ id }) => `${cni} ${id}`,
+        what: `conformance cases on ${name}`,
+        count,
+        nameOf: ({ id }) => `${name} ${id}`,
         suite: 'conformance',
       });
       for (const each of cases) {

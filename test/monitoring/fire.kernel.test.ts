@@ -158,7 +158,7 @@ describe('the alerts, in a real Prometheus (kernel)', function () {
 
   it('fire on what an agent says of its pods', async () => {
     fed.snapshot.unprogrammed(() => 2);
-    fed.issues.issues([
+    fed.issues.issues(() => [
       { code: 'not-guarded', effect: 'not-enforced', count: 3 },
       { code: 'not-enforceable', effect: 'not-enforced', count: 1 },
       { code: 'invalid-port', effect: 'ignored', count: 1 },

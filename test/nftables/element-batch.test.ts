@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { elementBatchLimits, encodeElementBatch } from '../../src/nftables/element-batch.ts';
+import { elementBatchLimits, encodeElementBatch, encodeGracePeriod } from '../../src/nftables/element-batch.ts';
 import type { KeyType, NftSet, Operation, VerdictMap } from '../../src/nftables/ruleset.ts';
 import { elementCases } from './element-cases.ts';
 import { recordedRequests } from './recorded-requests.ts';
@@ -23,7 +23,7 @@ function messagesOf(bytes: Uint8Array): Buffer[] {
   return messages;
 }
 
-/** A request of nft without its numbers, which the kernel does not need: of the request, of a set of the same batch, and of each element. */
+/** A request without the numbers of nft, which the kernel does not need: of the request, of a set of the same batch, and of each element. Sorts attributes. */
 function withoutNumbers(request: Buffer): Buffer {
   const setId = 4;
   const elements = 0x8003;
@@ -33,7 +33,7 @@ function withoutNumbers(request: Buffer): Buffer {
   for (const { type, bytes } of attributes) {
     if (type === elements) for (const each of attributesOf(bytes.subarray(4))) each.bytes.writeUInt16LE(item, 2);
   }
-  const body = Buffer.concat(attributes.map(({ bytes }) => bytes));
+  const body = Buffer.concat(attributes.toSorted((a, b) => a.type - b.type).map(({ bytes }) => bytes));
   header.writeUInt32LE(header.length + body.length, 0);
   header.writeUInt32LE(0, 8);
   return Buffer.concat([header, body]);
@@ -92,7 +92,16 @@ describe('a batch of elements', () => {
     'too few fields': [add(['10.0.0.1'], { key: ['ipv4_addr', 'inet_proto'] })],
     'an interface index': [add(['3'], { key: ['iface_index'] })],
     'a new set': [{ family: 'ip', verb: 'add set', set }],
-    'elements, and a chain': [add(['10.0.0.1']), { family: 'ip', verb: 'flush chain', name: 'c' }],
+    'a chain with rules': [
+      { family: 'ip', verb: 'add chain', chain: { name: 'c', rules: [{ matches: [], verdict: { kind: 'drop' } }] } },
+    ],
+    'a base chain': [
+      { family: 'ip', verb: 'add chain', chain: { name: 'c', base: { hook: 'forward', priority: 0 }, rules: [] } },
+    ],
+    'elements, and rules': [
+      add(['10.0.0.1']),
+      { family: 'ip', verb: 'replace rules', chain: { name: 'c', rules: [] } },
+    ],
     'elements, and a range': [add(['10.0.0.1', '10.0.0.4/30'])],
   };
   for (const [title, operations] of Object.entries(forNft)) {
@@ -145,5 +154,20 @@ describe('a batch of elements', () => {
       ifname: 28,
       ether_addr: 20,
     });
+  });
+});
+
+describe('a wait for packets in flight', () => {
+  it('is a batch without an end, which the kernel only checks (K27)', () => {
+    const { bytes, begin, requests } = encodeGracePeriod(7);
+    assert.deepEqual([begin, requests], [7, 1]);
+    assert.deepEqual(
+      messagesOf(bytes).map((each) => each.toString('hex', 4)),
+      [
+        '1000010007000000000000000000000a',
+        // The request of `nft -c add table ip postern-passing`, with an acknowledgement.
+        `000a050408000000000000000200000014000100${Buffer.from('postern-passing\0').toString('hex')}`,
+      ],
+    );
   });
 });

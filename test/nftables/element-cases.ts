@@ -1,6 +1,6 @@
 import type { Element, ElementVerdict, KeyType, Operation, TableFamily } from '../../src/nftables/ruleset.ts';
 
-/** Changes of elements, one for each form that the encoder writes. Each set and map has the name `o`; the table has a chain `c-1`. */
+/** One operation for each form that the encoder writes. Each object has the name `o`; the table has a chain `c-1`. */
 export const elementCases: readonly Operation[] = [
   ...ofSet('ip', ['ipv4_addr'], ['10.0.0.1', '192.168.255.254']),
   ...ofSet('ip', ['ipv4_addr', 'inet_proto', 'inet_service'], ['10.0.0.1 . tcp . 8080', '10.0.0.2 . 47 . 1']),
@@ -26,6 +26,12 @@ export const elementCases: readonly Operation[] = [
   ),
   ...ofMap('ip', ['ipv4_addr'], [['*', { kind: 'goto', chain: 'c-1' }]]),
   ...ofMap('ip6', ['ifname', 'ipv6_addr'], [['eth0 . fd00::1', { kind: 'jump', chain: 'c-1' }]]),
+  { family: 'ip', verb: 'flush set', name: 'o' },
+  { family: 'ip6', verb: 'flush chain', name: 'o' },
+  { family: 'ip', verb: 'delete chain', name: 'o' },
+  { family: 'ip', verb: 'delete set', name: 'o' },
+  { family: 'ip', verb: 'delete map', name: 'o' },
+  { family: 'ip', verb: 'add chain', chain: { name: 'o', rules: [] } },
 ];
 
 function ofSet(family: TableFamily, key: readonly KeyType[], elements: readonly Element[]): Operation[] {

@@ -24,12 +24,13 @@ export function operations(ruleset: Ruleset): fc.Arbitrary<Operation[]> {
   return fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 3 }).map((scripts) => scripts.flat());
 }
 
-/** Operations on the elements of plain sets and maps, about half of which the kernel takes. */
-export function elementOperations(ruleset: Ruleset): fc.Arbitrary<Operation[]> {
+/** Operations that netlink can write, about half of which the kernel takes. */
+export function netlinkOperations(ruleset: Ruleset): fc.Arbitrary<Operation[]> {
   const changes = tableFamilies.flatMap((family) => {
     const sets = [...(ruleset[family]?.sets.values() ?? [])].filter(({ interval, records }) => !interval && !records);
     const maps = [...(ruleset[family]?.maps.values() ?? [])].filter(({ interval }) => !interval);
-    return [...sets.flatMap(setChanges), ...maps.flatMap(mapChanges)].map((each) =>
+    const named = ruleset[family] ? namingChanges(ruleset[family]) : [];
+    return [...sets.flatMap(setChanges), ...maps.flatMap(mapChanges), ...named].map((each) =>
       each.map((change): Operation => ({ family, ...change })),
     );
   });
@@ -56,13 +57,22 @@ function changesOf(family: TableFamily, table: Table): fc.Arbitrary<Change>[] {
     fc
       .tuple(fc.constantFrom(...table.chains.values()), rules)
       .map(([chain, changed]) => ({ verb: 'replace rules', chain: { ...chain, rules: changed } })),
+    ...namingChanges(table),
+    // Packets alone fill a set of records.
+    ...sets.filter(({ records }) => !records).flatMap(setChanges),
+    ...maps.flatMap(mapChanges),
+  ];
+}
+
+/** Changes that say no more than the name of an object. */
+function namingChanges(table: Table): fc.Arbitrary<Change>[] {
+  return [
+    nameOf(table.sets, setNames).map((name) => ({ verb: 'flush set', name })),
     nameOf(table.sets, setNames).map((name) => ({ verb: 'delete set', name })),
     nameOf(table.maps, mapNames).map((name) => ({ verb: 'delete map', name })),
     nameOf(table.chains, chainNames).map((name) => ({ verb: 'flush chain', name })),
     nameOf(table.chains, chainNames).map((name) => ({ verb: 'delete chain', name })),
-    // Packets alone fill a set of records.
-    ...sets.filter(({ records }) => !records).flatMap(setChanges),
-    ...maps.flatMap(mapChanges),
+    fc.constantFrom(...chainNames).map((name) => ({ verb: 'add chain', chain: { name, rules: [] } })),
   ];
 }
 

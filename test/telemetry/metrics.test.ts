@@ -53,14 +53,14 @@ describe('the metrics', () => {
   });
 
   it('forget issues that are gone', async () => {
-    const text = await exported(({ issues }) => {
-      issues.issues([
-        { code: 'invalid-cidr', effect: 'failed-closed', count: 2 },
-        { code: 'invalid-port', effect: 'ignored', count: 1 },
-      ]);
-      issues.issues([{ code: 'invalid-port', effect: 'ignored', count: 3 }]);
-    });
-    assert.deepEqual(text.match(/^postern_issues\{.*$/gm), ['postern_issues{code="invalid-port",effect="ignored"} 3']);
+    const { registry, issues } = createMetrics('1.2.3');
+    const cidr = { code: 'invalid-cidr', effect: 'failed-closed', count: 2 };
+    let current = [cidr, { code: 'invalid-port', effect: 'ignored', count: 1 }];
+    issues.issues(() => current);
+    const shown = async () => (await registry.metrics()).match(/^postern_issues\{.*$/gm);
+    assert.equal((await shown())?.length, 2);
+    current = [{ code: 'invalid-port', effect: 'ignored', count: 3 }];
+    assert.deepEqual(await shown(), ['postern_issues{code="invalid-port",effect="ignored"} 3']);
   });
 
   it('count what they are told', async () => {

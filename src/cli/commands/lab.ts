@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ApiObject } from '../../lab/api/object.ts';
 import { askLab, serveControl } from '../../lab/control.ts';
 import { labCnis } from '../../lab/cni-config.ts';
-import type { LabCni } from '../../lab/cni-config.ts';
+import { readNetwork } from '../../lab/config-list.ts';
 import { labFamilies } from '../../lab/addressing.ts';
 import type { LabFamily } from '../../lab/addressing.ts';
 import { LabError } from '../../lab/error.ts';
@@ -39,7 +39,8 @@ interface WhichLab {
 interface UpFlags extends WhichLab {
   readonly filename?: readonly string[];
   readonly nodes: number;
-  readonly cni: LabCni;
+  /** One of `labCnis`, or a file. */
+  readonly cni: string;
   readonly family: LabFamily;
   readonly uplink: LabUplink;
   readonly overlay: LabOverlay;
@@ -94,7 +95,7 @@ function upCommand(): Command {
     )
     .option('-d, --detach', 'return when the lab runs')
     .action(async (flags: UpFlags) => {
-      await checkMachine(flags.cni);
+      await checkMachine(await readNetwork(flags.cni));
       if (!flags.detach) return stayUp(flags);
       const args = process.argv.slice(1).filter((arg) => arg !== '--detach' && arg !== '-d');
       const { startDetached } = await import('../../lab/session.ts');
@@ -126,7 +127,7 @@ function runCommand(): Command {
       '\nExit codes: 0 as the policies say, 1 different, 2 no probe was possible, 130 interrupted with Ctrl-C.',
     );
   return withProbeFlags(withUpFlags(command)).action(async (flags: UpFlags & ProbeFlags) => {
-    await checkMachine(flags.cni);
+    await checkMachine(await readNetwork(flags.cni));
     const { runSession } = await import('../../lab/session.ts');
     const interrupted = await runSession(await labOptions(flags), async ({ lab, ending }) => {
       await lab.settle();
@@ -226,7 +227,7 @@ async function labOptions(flags: UpFlags): Promise<LabOptions> {
     name: flags.name,
     stateRoot: flags.stateDir,
     nodes: flags.nodes,
-    cni: flags.cni,
+    cni: await readNetwork(flags.cni),
     family: flags.family,
     uplink: flags.uplink,
     overlay: flags.overlay,
@@ -275,7 +276,11 @@ function withUpFlags(command: Command): Command {
   return withManifests(withLab(command), 'manifests: a file, a folder, or - (repeatable)')
     .option('--kubeconfig <FILE>', 'use this API server instead of the built-in one')
     .addOption(new Option('--nodes <N>', 'number of nodes').default(2).argParser(parseNodes))
-    .addOption(new Option('--cni <PLUGIN>', 'CNI plugin that connects pods').choices(labCnis).default('bridge'))
+    .option(
+      '--cni <PLUGIN|FILE>',
+      `network of the pods: ${labCnis.join(', ')}, or a CNI configuration list as under examples/networks`,
+      'bridge',
+    )
     .addOption(familyOption(labFamilies, 'addresses of nodes and pods').default('dual'))
     .addOption(new Option('--uplink <KIND>', "device type of a node's uplink").choices(labUplinks).default('veth'))
     .addOption(

@@ -8,18 +8,23 @@ export interface IssueCount {
 
 /** Current problems of API objects. */
 export interface IssueMetrics {
-  /** Sets all current issues. */
-  issues(counts: Iterable<IssueCount>): void;
+  /** @param read returns all current issues, whenever somebody reads the metrics */
+  issues(read: () => Iterable<IssueCount>): void;
   refusedPolicies(count: number): void;
 }
 
 export function createIssueMetrics(registry: Registry): IssueMetrics {
   const registers = [registry];
-  const issues = new Gauge({
+  let readIssues: () => Iterable<IssueCount> = () => [];
+  new Gauge({
     name: 'postern_issues',
     help: 'Fields of API objects that Postern cannot understand or enforce as written, by code and effect.',
     labelNames: ['code', 'effect'],
     registers,
+    collect() {
+      this.reset();
+      for (const { code, effect, count } of readIssues()) this.inc({ code, effect }, count);
+    },
   });
   const refused = new Gauge({
     name: 'postern_refused_policies',
@@ -27,9 +32,8 @@ export function createIssueMetrics(registry: Registry): IssueMetrics {
     registers,
   });
   return {
-    issues(counts) {
-      issues.reset();
-      for (const { code, effect, count } of counts) issues.inc({ code, effect }, count);
+    issues(read) {
+      readIssues = read;
     },
     refusedPolicies: (count) => refused.set(count),
   };

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { networkConfig, pluginsOf } from '../../src/lab/cni-config.ts';
+import { parseConfigList, readNetwork } from '../../src/lab/config-list.ts';
+
+const node = { podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'], ipamDirectory: '/ipam', dhcpSocket: '/dhcp.sock' };
+
+describe('a CNI configuration list for a lab', () => {
+  const parse = (value: unknown) => parseConfigList(JSON.stringify(value), 'net.conflist');
+  const list = (...plugins: readonly object[]) => ({ cniVersion: '1.0.0', name: 'net', plugins });
+
+  it('keeps all of its fields', () => {
+    const given = { ...list({ type: 'bridge', vlan: 7 }, { type: 'tuning', sysctl: {} }), disableCheck: true };
+    assert.deepEqual(parse(given), given);
+    assert.deepEqual(networkConfig(parse(given), node), given);
+  });
+
+  it('gets the addresses of the node where host-local has none', () => {
+    const [empty, filled, dhcp] = networkConfig(
+      parse(
+        list(
+          { type: 'bridge', ipam: { type: 'host-local', dataDir: '/mine' } },
+          { type: 'ptp', ipam: { type: 'host-local', subnet: '10.1.0.0/24' } },
+          { type: 'macvlan', ipam: { type: 'dhcp' } },
+        ),
+      ),
+      { ...node, mtu: 1400 },
+    ).plugins as unknown as Record<string, Record<string, unknown>>[];
+    assert.deepEqual(empty, {
+      type: 'bridge',
+      mtu: 1400,
+      ipam: {
+        type: 'host-local',
+        dataDir: '/mine',
+        ranges: node.podCidrs.map((subnet) => [{ subnet }]),
+        routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+      },
+    });
+    assert.deepEqual(filled!['ipam'], { type: 'host-local', subnet: '10.1.0.0/24' });
+    assert.deepEqual(dhcp!['ipam'], { type: 'dhcp', daemonSocketPath: '/dhcp.sock' });
+  });
+
+  it('needs its plugins, also those for addresses, each once', () => {
+    const ipam = { type: 'host-local' };
+    assert.deepEqual(pluginsOf(parse(list({ type: 'bridge', ipam }, { type: 'tuning' }, { type: 'tuning' }))), [
+      'bridge',
+      'host-local',
+      'tuning',
+    ]);
+  });
+
+  const wrong: readonly [message: RegExp, text: string][] = [
+    [/^net\.conflist is not JSON: /, '{'],
+    [/^net\.conflist is not a JSON object$/, '[]'],
+    [/has no cniVersion/, '{}'],
+    [/has no valid name/, JSON.stringify({ ...list(), name: '../etc' })],
+    [/write a \.conflist, not a \.conf of one plugin/, JSON.stringify({ cniVersion: '1.0.0', name: 'n', type: 'ptp' })],
+    [/has an empty list of plugins/, JSON.stringify(list())],
+    [/plugins\[1\] has no valid type/, JSON.stringify(list({ type: 'ptp' }, { type: '../../bin/sh' }))],
+    [/plugins\[0\] has no valid type/, JSON.stringify({ ...list(), plugins: [null] })],
+  ];
+  for (const [message, text] of wrong) {
+    it(`is refused with a reason: ${text}`, () => {
+      assert.throws(() => parseConfigList(text, 'net.conflist'), { code: 'input', message });
+    });
+  }
+
+  it('is asked for by its path, and the networks of the lab by name', async () => {
+    assert.equal(await readNetwork('ptp'), 'ptp');
+    await assert.rejects(readNetwork('/nowhere.conflist'), {
+      code: 'input',
+      message: /takes bridge, ptp, or a file: ENOENT/,
+    });
+  });
+});
