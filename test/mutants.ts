@@ -57,12 +57,15 @@ const transactions = 'test/nftables/transactions.test.ts';
 const elementBatch = 'test/nftables/element-batch.test.ts';
 const batchAnswer = 'test/nftables/batch-answer.test.ts';
 const elementWriter = 'test/apply/element-writer.test.ts';
+const elementDump = 'test/nftables/element-dump.test.ts';
+const elementReader = 'test/apply/element-reader.test.ts';
 const kernelTables = 'test/agent/kernel-tables.test.ts';
 const transactionTracker = 'test/agent/transaction-tracker.test.ts';
 const knownBefore = 'test/agent/known-before.test.ts';
 const emptyList = 'test/watch/empty-list.test.ts';
 const protobuf = 'test/watch/protobuf.test.ts';
 const driftWatch = 'test/agent/drift-watch.test.ts';
+const prefetched = 'test/agent/prefetched-tables.test.ts';
 const startReadings = 'test/agent/start-readings.test.ts';
 const refusals = 'test/agent/refusals.test.ts';
 const impact = 'test/impact/impact.test.ts';
@@ -777,8 +780,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a transaction does not wait for the grace period',
     file: 'src/agent/kernel-tables.ts',
-    find: '(await elements.awaitGracePeriod())) await nft',
-    replace: '(await elements.awaitGracePeriod())) void nft',
+    find: '(await writer.awaitGracePeriod())) await nft',
+    replace: '(await writer.awaitGracePeriod())) void nft',
     specs: ['test/agent/kernel-tables.test.ts'],
   },
   {
@@ -851,6 +854,20 @@ export const mutants: readonly Mutant[] = [
     find: 'if (current.has(name)) chosen.delete(name);',
     replace: 'if (current.has(name)) chosen.add(name);',
     specs: [editions],
+  },
+  {
+    name: 'an old reading counts whatever has changed since',
+    file: 'src/agent/prefetched-tables.ts',
+    find: 'clock.now() - taken.begunAt > maxPrefetchAgeMs && !isCurrent()',
+    replace: 'false',
+    specs: [prefetched],
+  },
+  {
+    name: 'what was read is current though another program has changed it',
+    file: 'src/agent/drift-watch.ts',
+    find: "this.#isListening && this.#tracker.judge(this.#options.clock.now()) === 'fine'",
+    replace: 'this.#isListening',
+    specs: [driftWatch],
   },
   {
     name: 'a doubt from before the first reading asks for a second',
@@ -3354,8 +3371,198 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'netlink: a check of a transaction applies it',
     file: 'src/agent/kernel-tables.ts',
-    find: 'if (!options.check && (await elements.write(operations)))',
+    find: 'if (!options.check && (await writer.write(operations)))',
     replace: 'if (await elements.write(operations))',
     specs: [kernelTables],
+  },
+  {
+    name: 'dump: an interrupted dump counts as complete',
+    file: 'src/nftables/element-dump.ts',
+    find: 'if ((flags & messageFlags.interrupted) !== 0)',
+    replace: 'if (false)',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: a dump that ends with an error counts as complete',
+    file: 'src/nftables/element-dump.ts',
+    find: 'type === messageTypes.error || datagram.readInt32LE(from) !== 0',
+    replace: 'type === messageTypes.error',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: a set that is gone counts as empty',
+    file: 'src/nftables/element-dump.ts',
+    find: 'if (type === messageTypes.error || datagram.readInt32LE(from) !== 0)',
+    replace: 'if (type === messageTypes.done && datagram.readInt32LE(from) !== 0)',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: an element with a comment is ours',
+    file: 'src/nftables/element-dump.ts',
+    find: 'default:\n          return false;',
+    replace: 'default:',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: an odd element is left out',
+    file: 'src/nftables/element-dump.ts',
+    find: "if (!isOurs) this.#failure ??= 'odd';",
+    replace: '',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: an interval is its first value',
+    file: 'src/nftables/element-dump.ts',
+    find: 'const last = keyEnd === none ? key : keyEnd;',
+    replace: 'const last = key;',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: an interval without an end is a single value',
+    file: 'src/nftables/element-dump.ts',
+    find: 'key === none || (this.#object.interval && keyEnd === none)',
+    replace: 'key === none',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: the end of an interval is left out in a set of single values',
+    file: 'src/nftables/element-dump.ts',
+    find: 'if (!this.#object.interval || (keyEnd = this.#keyIn(bytes, value, end)) === none)',
+    replace: 'if ((keyEnd = this.#keyIn(bytes, value, end)) === none)',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: a catch-all element is ours in every set',
+    file: 'src/nftables/element-dump.ts',
+    find: 'return key === none && this.#verdicts && !this.#object.interval ? catchAll',
+    replace: 'return key === none ? catchAll',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: the flag of an end is that of a catch-all element',
+    file: 'src/nftables/element-dump.ts',
+    find: 'if (bytes.readUInt32BE(value) !== catchAllFlag) return false;',
+    replace: '',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: the name of a chain keeps its zero byte',
+    file: 'src/nftables/element-dump.ts',
+    find: 'attributeEnd(bytes, each, to) - 1',
+    replace: 'attributeEnd(bytes, each, to)',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: an unknown verdict is left out',
+    file: 'src/nftables/element-dump.ts',
+    find: 'if (!this.#verdicts || !(verdict = verdictIn(bytes, value, end))) return false;',
+    replace:
+      "if (!this.#verdicts) return false;\n          verdict = verdictIn(bytes, value, end) ?? { kind: 'continue' };",
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: a key may have any length',
+    file: 'src/nftables/element-dump.ts',
+    find: 'attributeEnd(bytes, at, to) - value === this.#width',
+    replace: 'true',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: sets that packets fill are dumped',
+    file: 'src/nftables/element-dump.ts',
+    find: " && !('records' in object)",
+    replace: '',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: intervals of one field are dumped',
+    file: 'src/nftables/element-dump.ts',
+    find: 'key.length > (interval ? 1 : 0)',
+    replace: 'key.length > 0',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: bytes between fields do not count',
+    file: 'src/nftables/field-texts.ts',
+    find: 'for (let i = width; i < space; i++) if (bytes[from + i] !== 0 || bytes[to + i] !== 0) return undefined;',
+    replace: '',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: bytes after the last value of an interval do not count',
+    file: 'src/nftables/field-texts.ts',
+    find: 'bytes[from + i] !== 0 || bytes[to + i] !== 0',
+    replace: 'bytes[from + i] !== 0',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: an interval may end before it begins',
+    file: 'src/nftables/field-texts.ts',
+    find: ' || interval.first > interval.last',
+    replace: '',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: a text need not say which value it is',
+    file: 'src/nftables/field-texts.ts',
+    find: 'return readComponent(type, text)?.first === value ? text : undefined;',
+    replace: 'return text;',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: the answers to another request count',
+    file: 'src/nftables/netlink-messages.ts',
+    find: 'if (datagram.readUInt32LE(start + 8) !== sequence)',
+    replace: 'if (false)',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: an attribute may be longer than what holds it',
+    file: 'src/nftables/netlink-messages.ts',
+    find: 'length < attributeHeader || at + length > to',
+    replace: 'length < attributeHeader',
+    specs: [elementDump],
+  },
+  {
+    name: 'dump: what has been read need not belong together',
+    file: 'src/apply/element-reader.ts',
+    find: "tables !== 'changed' && questions.generation() === generation",
+    replace: "tables !== 'changed'",
+    specs: [elementReader],
+  },
+  {
+    name: 'dump: another program can make the agent read forever',
+    file: 'src/apply/element-reader.ts',
+    find: 'tries < mostTries',
+    replace: 'true',
+    specs: [elementReader],
+  },
+  {
+    name: 'dump: a set that nft must list stays empty',
+    file: 'src/apply/element-reader.ts',
+    find: "outcome = (await list(family, name)) ?? 'changed';",
+    replace: 'outcome = object;',
+    specs: [elementReader],
+  },
+  {
+    name: 'dump: nft lists any number of sets one by one',
+    file: 'src/apply/element-reader.ts',
+    find: 'if (++odd > mostOdd)',
+    replace: 'if (false)',
+    specs: [elementReader],
+  },
+  {
+    name: 'dump: a failure of nft counts as one of netlink',
+    file: 'src/apply/element-reader.ts',
+    find: 'if (error instanceof NftError) throw error;',
+    replace: '',
+    specs: [elementReader],
+  },
+  {
+    name: 'dump: all other work waits for a reading',
+    file: 'src/apply/element-reader.ts',
+    find: 'if (performance.now() < this.#sliceEnd) return;',
+    replace: 'if (true) return;',
+    specs: [elementReader],
   },
 ];

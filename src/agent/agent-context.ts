@@ -1,3 +1,4 @@
+import { noElementReader, openElementReader, type ElementReader } from '../apply/element-reader.ts';
 import { noElementWriter, openElementWriter, type ElementWriter } from '../apply/element-writer.ts';
 import { exec } from '../apply/exec.ts';
 import { openNetlinkSocket } from '../apply/netlink-socket.ts';
@@ -25,6 +26,7 @@ export interface AgentContext {
   readonly guard: GuardChoice;
   readonly nft: NftSession;
   readonly elements: ElementWriter;
+  readonly reader: ElementReader;
   /** Aborts when the agent stops. */
   readonly signal: AbortSignal;
 }
@@ -48,8 +50,11 @@ export async function createContext(config: AgentConfig, signal: AbortSignal): P
   // Ready until a flush fails.
   ready.report('connections', undefined);
   metrics.readiness.checks(() => ready.results());
-  const client = createApiClient(await loadKubeConfig(config.kubeconfig));
-  const guard = await chooseGuard(config.guard, exec, signal);
+  const [kubeConfig, guard] = await Promise.all([
+    loadKubeConfig(config.kubeconfig),
+    chooseGuard(config.guard, exec, signal),
+  ]);
+  const client = createApiClient(kubeConfig);
   const nft = openNftSession(createNft(), {
     paused(pauseMs) {
       // An agent that stops runs no more commands.
@@ -59,7 +64,8 @@ export async function createContext(config: AgentConfig, signal: AbortSignal): P
     },
   });
   const elements = config.netlink ? openWriter(logger, signal) : noElementWriter;
-  return { config, version, logger, metrics, live, ready, client, guard, nft, elements, signal };
+  const reader = config.netlink ? openReader(logger, signal) : noElementReader;
+  return { config, version, logger, metrics, live, ready, client, guard, nft, elements, reader, signal };
 }
 
 function openWriter(logger: Logger, signal: AbortSignal): ElementWriter {
@@ -69,6 +75,16 @@ function openWriter(logger: Logger, signal: AbortSignal): ElementWriter {
       if (signal.aborted) return;
       const retryAfterSeconds = pauseMs / 1000;
       logger.warn({ err, retryAfterSeconds }, 'netlink failed: until it recovers, nft writes all changes');
+    },
+  });
+}
+
+function openReader(logger: Logger, signal: AbortSignal): ElementReader {
+  return openElementReader({
+    openSocket: openNetlinkSocket,
+    failed(err) {
+      if (signal.aborted) return;
+      logger.warn({ err }, 'reading by netlink failed: until it works, nft lists all elements');
     },
   });
 }

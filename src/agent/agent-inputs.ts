@@ -8,11 +8,11 @@ import { defaultTiming, ResourceWatch } from '../watch/watch.ts';
 import type { AgentContext } from './agent-context.ts';
 import { systemClock } from './clock.ts';
 import { createEventDispatcher } from './event-dispatcher.ts';
-import { nftKernelTables } from './kernel-tables.ts';
 import { createLookBack } from './look-back.ts';
 import { ObjectVersions } from './object-versions.ts';
 import { PlanSource } from './plan-source.ts';
 import { PodFetcher, type PodFetcherOptions } from './pod-fetcher.ts';
+import { readTables } from './read-tables.ts';
 import type { Reporter } from './report.ts';
 import { reportSandboxes } from './sandbox-watch.ts';
 import { openStateKeeper, type StateKeeper } from './state-keeper.ts';
@@ -82,7 +82,7 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
  * @param listed called when the first list of a resource is complete
  */
 export function watchInputs(
-  { config, client, ready, metrics, logger, nft, signal }: AgentContext,
+  { config, client, ready, metrics, logger, nft, reader, signal }: AgentContext,
   { pipeline, source, state, versions, take }: AgentInputs,
   reporter: Pick<Reporter, 'received' | 'reportLists' | 'watches'>,
   listed: () => void,
@@ -104,7 +104,7 @@ export function watchInputs(
     }
   };
   const lookBack = createLookBack({
-    observe: () => nftKernelTables(nft).observe(signal),
+    observe: () => readTables(nft, reader, signal),
     readSaved: () => state.read(),
   });
   const sandboxes = reportSandboxes(config.cniCacheDir, {

@@ -28,7 +28,7 @@ export interface AgentLoops {
 
 /** Starts the loops. Until the agent has the lock, they only watch. */
 export function startLoops(
-  { version, guard, nft, elements, metrics, live, ready, logger, signal }: AgentContext,
+  { version, guard, nft, elements, reader, metrics, live, ready, logger, signal }: AgentContext,
   { pipeline, source, state, versions, take }: AgentInputs,
   { reporter, nodeReporter, policies, watchDenials }: AgentReports,
 ): AgentLoops {
@@ -38,8 +38,9 @@ export function startLoops(
     events: driftReport(metrics.apply, logger),
   });
   const kernel = prefetchTables(
-    drift.behind(nftKernelTables(nft, elements, (by) => metrics.apply.wrote(by))),
+    drift.behind(nftKernelTables(nft, { writer: elements, reader, wrote: (by) => metrics.apply.wrote(by) })),
     systemClock,
+    () => drift.isCurrent,
   );
   const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({

@@ -11,8 +11,8 @@ export interface GuardChoice {
 /** Chooses the rules of the guard that the kernel and nft of this node support. An unsupported rule would make the whole transaction fail. */
 export async function chooseGuard(isWanted: boolean, exec: Exec, signal: AbortSignal): Promise<GuardChoice> {
   if (!isWanted) return { guard: false, unguarded: '--no-guard' };
-  const noBridges = await checkBridgeTables(exec, signal);
+  const checks = [checkBridgeTables(exec, signal), checkNeighbourTargets(exec, signal)] as const;
+  const [noBridges, noTargets] = await Promise.all(checks);
   if (noBridges !== undefined) return { guard: 'routed', unguarded: noBridges };
-  const noTargets = await checkNeighbourTargets(exec, signal);
   return { guard: noTargets === undefined ? true : 'without-targets', unguarded: noTargets };
 }

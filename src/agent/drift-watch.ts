@@ -84,6 +84,11 @@ export class DriftWatch {
     return this.#firstStart.promise;
   }
 
+  /** Whether `nft monitor` has reported every transaction since the last full read began, and none was of another program. */
+  get isCurrent(): boolean {
+    return this.#isListening && this.#tracker.judge(this.#options.clock.now()) === 'fine';
+  }
+
   /** Wraps the kernel, so that the tracker counts the agent's writes and full reads. */
   behind<D extends KernelTables>(kernel: D): D {
     const { clock } = this.#options;

@@ -1,8 +1,10 @@
+import { noElementReader, type ElementReader } from '../apply/element-reader.ts';
 import { noElementWriter, type ElementWriter } from '../apply/element-writer.ts';
 import type { Nft } from '../apply/nft.ts';
 import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
-import { tableFamilies, type Chain, type Operation, type Ruleset, type TableFamily } from '../nftables/ruleset.ts';
+import type { Chain, Operation, Ruleset, TableFamily } from '../nftables/ruleset.ts';
+import { readTables } from './read-tables.ts';
 
 /** Access to our tables in the kernel. Methods reject with an error that has a `code`: `refused` if the kernel rejected the script. */
 export interface KernelTables {
@@ -26,31 +28,29 @@ export interface KernelTablesOptions {
 /** What wrote a transaction. */
 export type Writer = 'netlink' | 'nft';
 
-/**
- * @param elements writes what it can, and waits if it can; nft does everything else
- * @param wrote called after each transaction
- */
+/** What nft leaves to others. */
+export interface Helpers {
+  /** Writes what it can, and waits if it can; nft does everything else. */
+  readonly writer?: Pick<ElementWriter, 'write' | 'awaitGracePeriod'>;
+  /** Reads the elements if it can; else nft lists them. */
+  readonly reader?: ElementReader;
+  /** Called after each transaction. */
+  readonly wrote?: (by: Writer) => void;
+}
+
 export function nftKernelTables(
   nft: Nft,
-  elements: Pick<ElementWriter, 'write' | 'awaitGracePeriod'> = noElementWriter,
-  wrote: (by: Writer) => void = () => {},
+  { writer = noElementWriter, reader = noElementReader, wrote = () => {} }: Helpers = {},
 ): KernelTables {
   return {
-    async observe(signal) {
-      const read = async (family: TableFamily) => {
-        const listing = await nft.list(family, signal);
-        return listing === undefined ? [] : [[family, parseTable(family, listing)] as const];
-      };
-      const tables = (await Promise.all(tableFamilies.map(read))).flat();
-      return tables.length > 0 ? Object.fromEntries(tables) : undefined;
-    },
+    observe: (signal) => readTables(nft, reader, signal),
     async observeChain(family, name, signal) {
       const listing = await nft.listChain(family, name, signal);
       return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
     },
     async run(operations, options) {
-      if (options.afterGracePeriod && !(await elements.awaitGracePeriod())) await nft.awaitGracePeriod(options.signal);
-      if (!options.check && (await elements.write(operations))) return wrote('netlink');
+      if (options.afterGracePeriod && !(await writer.awaitGracePeriod())) await nft.awaitGracePeriod(options.signal);
+      if (!options.check && (await writer.write(operations))) return wrote('netlink');
       await nft.run(renderScript(operations, { isCheck: options.check }), options);
       if (!options.check) wrote('nft');
     },

@@ -2,7 +2,7 @@ import { heapGrowth } from '../lib/heap-growth.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import type { Clock } from './clock.ts';
 
-/** The maximum age of a prefetched read. An older one is read again. */
+/** Milliseconds. An older read counts only if nothing can have changed since. */
 export const maxPrefetchAgeMs = 10_000;
 
 /** KernelTables that can start to read before `observe` is called. */
@@ -12,11 +12,15 @@ export interface PrefetchedTables extends KernelTables {
 }
 
 /**
- * nft takes seconds to read a large table, and the first lists can arrive meanwhile. The prefetched read is used once, if it is recent and the agent
- * has written nothing since it began. Another program may flush or delete our tables after the read. The reconciler detects that as always: after
- * the first change it checks the chains that every packet meets.
+ * Reading a large table takes a second, and the first lists can arrive meanwhile. The prefetched read is used once, if the agent has written nothing since
+ * it began, and if it is recent or nothing has changed. Another program may still flush or delete our tables after the read. The reconciler detects that
+ * as always: after the first change it checks the chains that every packet meets.
  */
-export function prefetchTables(kernel: KernelTables, clock: Pick<Clock, 'now'>): PrefetchedTables {
+export function prefetchTables(
+  kernel: KernelTables,
+  clock: Pick<Clock, 'now'>,
+  isCurrent: () => boolean,
+): PrefetchedTables {
   let isObserved = false;
   let early: { readonly reading: ReturnType<KernelTables['observe']>; readonly begunAt: number } | undefined;
   return {
@@ -30,7 +34,8 @@ export function prefetchTables(kernel: KernelTables, clock: Pick<Clock, 'now'>):
       const taken = early;
       isObserved = true;
       early = undefined;
-      if (!taken || clock.now() - taken.begunAt > maxPrefetchAgeMs) return kernel.observe(signal);
+      if (!taken) return kernel.observe(signal);
+      if (clock.now() - taken.begunAt > maxPrefetchAgeMs && !isCurrent()) return kernel.observe(signal);
       return taken.reading;
     },
     observeChain: (family, name, signal) => kernel.observeChain(family, name, signal),

@@ -1,4 +1,4 @@
-import { close, readSync, write } from 'node:fs';
+import { close, readSync, write, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { promisify } from 'node:util';
 
@@ -6,8 +6,10 @@ import { promisify } from 'node:util';
 export interface NetlinkSocket {
   /** Resolves when the kernel has processed the messages; its answers wait then. Rejects if the kernel has read none of them. */
   send(messages: Uint8Array): Promise<void>;
+  /** Sends a question, and returns when its answer waits. Only for questions that take no lock of nf_tables. */
+  ask(question: Uint8Array): void;
   /** The next datagram of answers that waits, or `undefined`. Throws if the kernel had no room for an answer. */
-  receive(): Uint8Array | undefined;
+  receive(): Buffer | undefined;
   close(): void;
 }
 
@@ -42,6 +44,7 @@ export const openNetlinkSocket: OpenNetlinkSocket = async () => {
     async send(messages) {
       await writeAsync(fd, messages);
     },
+    ask: (question) => void writeSync(fd, question),
     receive() {
       const length = readWaiting(fd, buffer);
       return length === undefined ? undefined : Buffer.from(buffer.subarray(0, length));

@@ -1,6 +1,6 @@
 import { execa, type Options } from 'execa';
 import { passingTable } from '../nftables/element-batch.ts';
-import { chainArguments, listArguments, setArguments, terseArguments } from '../nftables/parse.ts';
+import { chainArguments, listArguments, mapArguments, setArguments, terseArguments } from '../nftables/parse.ts';
 import type { TableFamily } from '../nftables/ruleset.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
@@ -14,6 +14,8 @@ export interface Nft {
   listChain(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
   /** One set of our table, in the form of `list`. */
   listSet(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
+  /** One map of our table, in the form of `list`. */
+  listMap(family: TableFamily, name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Runs a script as one transaction, or with `check` only asks whether the kernel would accept it. */
   run(script: string, options: NftRunOptions): Promise<void>;
   /** Resolves when every packet is done that began before the call (K27). */
@@ -79,6 +81,7 @@ export function createNft({ program = 'nft', timeoutMs: most = 60_000 }: NftOpti
     listTerse: (family, signal) => list(terseArguments(family), signal),
     listChain: (family, name, signal) => list(chainArguments(family, name), signal),
     listSet: (family, name, signal) => list(setArguments(family, name), signal),
+    listMap: (family, name, signal) => list(mapArguments(family, name), signal),
     async run(script, { check, signal, timeoutMs }) {
       await run(check ? ['-c', '-f', '-'] : ['-f', '-'], script, signal, timeoutMs);
     },

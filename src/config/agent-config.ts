@@ -13,7 +13,7 @@ export interface AgentConfig {
   readonly guard: boolean;
   /** Packets of flows that have passed all rules skip them. */
   readonly fastPath: boolean;
-  /** Changes of elements and deletions go to the kernel by netlink, without nft. */
+  /** Elements are read, and changes of elements and deletions are written, by netlink, without nft. */
   readonly netlink: boolean;
   /** Pods may send tunnel packets to nodes. */
   readonly allowPodTunnels: boolean;

@@ -102,7 +102,7 @@ const netlink: Flag<boolean> = {
   name: 'netlink',
   env: 'POSTERN_NETLINK',
   fallback: 'true',
-  summary: 'write changes of set elements, and deletions, to the kernel without nft, which is faster',
+  summary: 'read set elements, and write their changes and deletions, without nft, which is faster',
   expects: 'true or false',
   read: readSwitch,
 };

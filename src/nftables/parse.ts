@@ -38,6 +38,11 @@ export function setArguments(family: TableFamily, name: string): readonly string
   return ['-n', '-j', 'list', 'set', family, tableName, name];
 }
 
+/** The same for one map. */
+export function mapArguments(family: TableFamily, name: string): readonly string[] {
+  return ['-n', '-j', 'list', 'map', family, tableName, name];
+}
+
 /**
  * Parses Postern's table of the family from nft's JSON into canonical form. Objects that Postern cannot have written become foreign, and do not affect
  * other objects:

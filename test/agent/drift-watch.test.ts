@@ -113,6 +113,20 @@ describe('DriftWatch', () => {
     }
   });
 
+  it('knows whether what was last read is current', async () => {
+    assert.ok(!watch.isCurrent);
+    await observe();
+    assert.ok(watch.isCurrent);
+    monitors[0]!.told('others');
+    assert.ok(watch.isCurrent);
+    monitors[0]!.told('ours');
+    assert.ok(!watch.isCurrent);
+    await observe();
+    assert.ok(watch.isCurrent);
+    await monitors[0]!.end('nft was ended by SIGSEGV');
+    assert.ok(!watch.isCurrent);
+  });
+
   it('wants a look once it listens, for what was before', async () => {
     await expectSuspicion(true);
     await observe();

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { nftKernelTables, type KernelTablesOptions } from '../../src/agent/kernel-tables.ts';
+import type { ElementReader } from '../../src/apply/element-reader.ts';
 import { noElementWriter } from '../../src/apply/element-writer.ts';
 import type { Nft } from '../../src/apply/nft.ts';
-import type { NftSet, Operation } from '../../src/nftables/ruleset.ts';
+import type { NftSet, Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
 
 const { signal } = new AbortController();
 const operations: Operation[] = [{ verb: 'delete chain', family: 'ip', name: 'old' }];
 
 describe('a transaction after a grace period', () => {
   /** Notes the calls. The wait ends a turn later, or fails. */
-  async function callsOf(afterGracePeriod: boolean, failure?: Error, elements = noElementWriter): Promise<string[]> {
+  async function callsOf(afterGracePeriod: boolean, failure?: Error, writer = noElementWriter): Promise<string[]> {
     const calls: string[] = [];
     const nft = {
       async awaitGracePeriod() {
@@ -21,7 +22,7 @@ describe('a transaction after a grace period', () => {
       },
       run: async (script: string) => void calls.push(script.trim()),
     } as unknown as Nft;
-    await nftKernelTables(nft, elements)
+    await nftKernelTables(nft, { writer })
       .run(operations, { check: false, signal, afterGracePeriod })
       .catch((error: unknown) => calls.push(String(error)));
     return calls;
@@ -57,7 +58,7 @@ describe('a transaction of elements', () => {
       awaitGracePeriod: async () => void calls.push('wait'),
       run: async (text: string) => void calls.push(`nft: ${text.trim()}`),
     } as unknown as Nft;
-    const elements = {
+    const writer = {
       async awaitGracePeriod() {
         calls.push('wait with netlink');
         return write();
@@ -68,7 +69,7 @@ describe('a transaction of elements', () => {
         return write();
       },
     };
-    await nftKernelTables(nft, elements, (by) => calls.push(`by ${by}`))
+    await nftKernelTables(nft, { writer, wrote: (by) => calls.push(`by ${by}`) })
       .run(addition, { check: false, signal, ...options })
       .catch((error: unknown) => calls.push(String(error)));
     return calls;
@@ -100,4 +101,63 @@ describe('a transaction of elements', () => {
     const calls = await callsOf(async () => false, { afterGracePeriod: true });
     assert.deepEqual(calls, ['wait with netlink', 'wait', 'netlink', `nft: ${script}`, 'by nft']);
   });
+});
+
+describe('a reading of our tables', () => {
+  const listing = (elements: string): string =>
+    `{"nftables":[{"set":{"family":"ip","table":"postern","name":"s","type":"ipv4_addr"${elements}}}]}`;
+  const full = listing(',"elem":["10.0.0.1"]');
+  const held = (...elements: string[]): Ruleset => ({
+    ip: {
+      sets: new Map([['s', { name: 's', key: ['ipv4_addr'], interval: false, elements: new Set(elements) }]]),
+      maps: new Map(),
+      chains: new Map(),
+    },
+  });
+
+  /** Notes what nft lists. */
+  function observe(reader: ElementReader | undefined, calls: string[]): Promise<Ruleset | undefined> {
+    const list =
+      (what: string, text: string) =>
+      async (family: TableFamily): Promise<string | undefined> => {
+        calls.push(`${what} ${family}`);
+        return family === 'ip' ? text : undefined;
+      };
+    const nft = {
+      list: list('all of', full),
+      listTerse: list('terse', listing('')),
+      listSet: list('set of', full),
+      listMap: list('map of', listing(',"map":"verdict"').replace('"set"', '"map"')),
+    } as unknown as Nft;
+    return nftKernelTables(nft, reader ? { reader } : {}).observe(signal);
+  }
+
+  it('takes three listings of nft without elements, and what the reader makes of them', async () => {
+    const calls: string[] = [];
+    const reader: ElementReader = {
+      async read({ tables, set, map }) {
+        assert.deepEqual(await tables(), held());
+        assert.deepEqual(await set('ip', 's'), held('10.0.0.1').ip!.sets.get('s'));
+        assert.deepEqual(await map('ip', 's'), { name: 's', key: ['ipv4_addr'], interval: false, elements: new Map() });
+        assert.equal(await set('ip6', 's'), undefined);
+        return held('10.0.0.2');
+      },
+    };
+    assert.deepEqual(await observe(reader, calls), held('10.0.0.2'));
+    assert.deepEqual(calls, ['terse ip', 'terse ip6', 'terse bridge', 'set of ip', 'map of ip', 'set of ip6']);
+  });
+
+  it('finds no table if there is none', async () => {
+    assert.equal(await observe({ read: async () => ({}) }, []), undefined);
+  });
+
+  for (const [what, reader] of [
+    ['the reader leaves all to it', { read: async () => undefined }],
+    ['there is no reader', undefined],
+  ] as const)
+    it(`takes three listings of nft with all elements if ${what}`, async () => {
+      const calls: string[] = [];
+      assert.deepEqual(await observe(reader, calls), held('10.0.0.1'));
+      assert.deepEqual(calls, ['all of ip', 'all of ip6', 'all of bridge']);
+    });
 });

@@ -18,6 +18,7 @@ describe('a reading that begins before it is asked for', () => {
   let clock: ManualClock;
   let readings: number;
   let kernel: PrefetchedTables;
+  let isCurrent: boolean;
 
   beforeEach(open);
 
@@ -25,6 +26,7 @@ describe('a reading that begins before it is asked for', () => {
     nft = new FakeNft(empty);
     clock = new ManualClock();
     readings = 0;
+    isCurrent = false;
     const counted = {
       observe: () => {
         readings++;
@@ -33,7 +35,7 @@ describe('a reading that begins before it is asked for', () => {
       observeChain: nft.observeChain.bind(nft),
       run: nft.run.bind(nft),
     };
-    kernel = prefetchTables(counted, clock);
+    kernel = prefetchTables(counted, clock, () => isCurrent);
   }
 
   it('counts once', async () => {
@@ -49,6 +51,13 @@ describe('a reading that begins before it is asked for', () => {
     clock.advance(maxPrefetchAgeMs + 1);
     nft.ruleset = undefined;
     assert.deepEqual([await kernel.observe(signal), readings], [undefined, 2]);
+  });
+
+  it('counts even when it is old, if nothing has changed since', async () => {
+    kernel.begin(signal);
+    clock.advance(maxPrefetchAgeMs + 1);
+    isCurrent = true;
+    assert.deepEqual([await kernel.observe(signal), readings], [empty, 1]);
   });
 
   it('does not count once something has been written', async () => {

@@ -46,7 +46,7 @@ describe('a start on a node that has its rules', () => {
       clock,
       events: { listening: () => {}, deaf: () => {} },
     });
-    const kernel = prefetchTables(drift.behind(counted), clock);
+    const kernel = prefetchTables(drift.behind(counted), clock, () => drift.isCurrent);
     const agent = new NodeAgent(kernel, clock);
     agent.receive(web);
     const looks = async (): Promise<void> => {

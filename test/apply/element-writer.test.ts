@@ -22,7 +22,7 @@ class FakeSocket implements NetlinkSocket {
   /** How many reads say that the kernel had no room for an answer. */
   overruns = 0;
   isBroken = false;
-  readonly #waiting: Uint8Array[] = [];
+  readonly #waiting: Buffer[] = [];
 
   sending = (): void => {};
 
@@ -35,7 +35,11 @@ class FakeSocket implements NetlinkSocket {
     this.#waiting.push(...this.answers(sequences).map(([sequence, error]) => answer(sequence, error)));
   }
 
-  receive(): Uint8Array | undefined {
+  ask(): void {
+    assert.fail('a writer asks nothing');
+  }
+
+  receive(): Buffer | undefined {
     if (this.overruns > 0) {
       this.overruns--;
       throw Object.assign(new Error('read'), { code: 'ENOBUFS' });
@@ -55,7 +59,7 @@ function sequencesOf(batch: Buffer): number[] {
   return sequences;
 }
 
-function answer(sequence: number, error: number): Uint8Array {
+function answer(sequence: number, error: number): Buffer {
   const bytes = Buffer.alloc(36);
   bytes.writeUInt32LE(36, 0);
   bytes.writeUInt16LE(2, 4);

@@ -57,7 +57,8 @@ describe('any part of our tables in the hands of another program (kernel)', func
     shim = await NftShim.create();
     cluster = await Cluster.up({
       name: nameLab('kdrift'),
-      agents: { env: { ...shim.env, POSTERN_FAST_PATH: 'true' } },
+      // Elements are read as the agent reads them by default.
+      agents: { env: { ...shim.env, POSTERN_FAST_PATH: 'true', POSTERN_NETLINK: 'true' } },
     });
   });
   beforeEach(async () => {

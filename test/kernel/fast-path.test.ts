@@ -194,7 +194,7 @@ describe('the fast path under a flood (S5.12, S5.21, kernel)', function () {
     await chmod(program, 0o755);
     session = openNftSession(createNft({ program }), { program });
     elements = openElementWriter({ openSocket: openNetlinkIn(`/run/netns/${names.node}`), paused: assert.ifError });
-    kernel = nftKernelTables(session, elements);
+    kernel = nftKernelTables(session, { writer: elements });
     await bring(allowed);
     const answering = spawn(...enterNamespace(names.server, python, [...pythonOptions, '-c', answers]));
     running.push(answering);

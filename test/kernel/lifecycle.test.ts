@@ -58,6 +58,8 @@ describe('the life of an agent (kernel)', function () {
     await shim.reset();
     await start();
     assert.deepEqual(await shim.runs(), { writes: 0, checks: 0 });
+    // Once each of the tables that there may be.
+    assert.equal(await shim.lists(), 3);
     assert.equal(await readMetric(cluster.lab, 'n1', 'postern_adoptions_total{result="unchanged"}'), 1);
     assert.deepEqual(await listTables(cluster.lab), before);
   });
