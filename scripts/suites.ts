@@ -128,7 +128,9 @@ export const suites: readonly Suite[] = [
     name: 'services',
     kind: 'kernel',
     proves: 'real packets: Services, headers, live connections, tables of others, drift',
-    files: ['test/kernel/{services,headers,live-connections,fast-path,other-tables,undisturbed,drift}.test.ts'],
+    files: [
+      'test/kernel/{services,headers,live-connections,fast-path,revocations,other-tables,undisturbed,drift}.test.ts',
+    ],
     from: 'test',
     seconds: 120,
     whole: { REVOCATIONS: '400', POSTERN_FAST_PATH: 'true' },
