@@ -1,3 +1,4 @@
+import { VersionedMap } from '../lib/versioned-map.ts';
 import type { Change, Chain, NftSet, Ruleset, Table } from '../nftables/ruleset.ts';
 import { mayDeny } from './denying-sets.ts';
 
@@ -83,9 +84,7 @@ export function forget(
     at: isLate ? [] : [choice],
     late: isLate ? [...flush(chosen), choice] : [],
     after: [...flush(left), ...traces],
-    result: isSecond
-      ? chooseFirst(after, set.name)
-      : { ...after, sets: new Map(after.sets).set(set.name, desired.sets.get(set.name)!) },
+    result: isSecond ? chooseFirst(after, set.name) : chooseSecond(after, set.name, desired),
   };
 }
 
@@ -120,17 +119,39 @@ function changesRules({ verb }: Change): boolean {
   return verb === 'replace rules' || verb === 'add chain';
 }
 
-const firsts = new WeakMap<Table['sets'], Table['sets']>();
-
-/** The same sets for the same sets, so that the plan need not compare them. */
+/**
+ * The sets of a table with the choice of the first edition. Of a later version of the same sets, the cost is that of the sets that have changed, here and
+ * when the plan compares the two results.
+ */
 function chooseFirst(table: Table, choice: string): Table {
-  let sets = firsts.get(table.sets);
-  if (!sets) {
-    const set: NftSet = { ...table.sets.get(choice)!, elements: new Set() };
-    firsts.set(table.sets, (sets = new Map(table.sets).set(choice, set)));
+  const last = lastFirst.get(table.chains);
+  const changed = last?.of instanceof VersionedMap ? last.of.keysChangedIn(table.sets) : undefined;
+  let first: VersionedMap<string, NftSet>;
+  if (last?.of === table.sets) first = last.first;
+  else if (last && changed) {
+    const others = [...changed].filter((name) => name !== choice);
+    first = last.first.with(others.map((name) => [name, table.sets.get(name)!]));
+  } else {
+    const empty: NftSet = { ...table.sets.get(choice)!, elements: new Set() };
+    first = new VersionedMap(new Map(table.sets).set(choice, empty));
   }
+  lastFirst.set(table.chains, { of: table.sets, first });
+  return { ...table, sets: first };
+}
+
+/** The sets of a table that chooses the second edition, as `desired` does. */
+function chooseSecond(table: Table, choice: string, desired: Table): Table {
+  const last = lastFirst.get(desired.chains);
+  const isOfDesired = last?.of === desired.sets && last.first === table.sets;
+  const sets = isOfDesired ? desired.sets : new Map(table.sets).set(choice, desired.sets.get(choice)!);
   return { ...table, sets };
 }
+
+/** By the chains of a table, which most changes do not touch: its sets that choose the second edition, and the same with the first. */
+const lastFirst = new WeakMap<
+  Table['chains'],
+  { readonly of: Table['sets']; readonly first: VersionedMap<string, NftSet> }
+>();
 
 /** For the chains of a table. Most changes touch no chain. */
 const known = new WeakMap<Table['chains'], { readonly flows: Flows | undefined }>();

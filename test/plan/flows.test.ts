@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { VersionedMap } from '../../src/lib/versioned-map.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { planStages, type Plan } from '../../src/plan/plan.ts';
 import { applyOperations } from '../support/nft/edit.ts';
 import { node, pod, policy, sandbox } from '../support/objects.ts';
-import { startPipeline, type ApiObject } from '../support/pipeline.ts';
+import { removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
+import { plain } from '../support/plain.ts';
 import { describeStages } from './describe-plan.ts';
 
 const web = pod('x/web', { ips: ['10.1.0.1'], labels: { app: 'web' } });
@@ -137,6 +139,28 @@ describe('flow sets (S5.21)', () => {
     const plan = planStages({ ip: held.ip! }, { ip: { ...held.ip!, sets } });
     assert.ok(describeStages(plan.stages.slice(0, 1)).make!.includes('add set udp-flows4/r'));
     assert.deepEqual(plan.result, { ip: held.ip! });
+  });
+
+  it('cost a plan no more than what changes, and the plan knows what the kernel holds', () => {
+    const pipeline = startPipeline('n1', [...cluster, two], { fastPath: true });
+    let applied = pipeline.plan(undefined).result;
+    const chosen = new Set<number>();
+    for (let turn = 0; turn < 8; turn++) {
+      const isComing = turn % 2 === 1;
+      pipeline.receive(isComing ? upsertOf(two) : removeOf(two));
+      const { stages, result } = pipeline.plan(applied);
+      const operations = stages.flatMap((stage) => stage.operations);
+      assert.deepEqual(plain(result), plain(applyOperations(applied, operations)));
+      const { sets } = applied.ip!;
+      // A plan that copied the sets would compare all of them.
+      if (isComing) assert.ok(sets instanceof VersionedMap && sets.keysChangedIn(result.ip!.sets), `${turn}`);
+      chosen.add(result.ip!.sets.get('flows-second')!.elements.size);
+      applied = result;
+    }
+    assert.deepEqual(
+      [...chosen].sort((a, b) => a - b),
+      [0, 2],
+    );
   });
 
   it('come and go with the fast path', () => {
