@@ -1,113 +1,111 @@
-import { readFile, writeFile, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { filesOf, suites, type Suite } from '../suites.ts';
-import { addTallies, formatTally, judgeStep, readTally, type Tally } from '../tally.ts';
-import { kernels, nftVersions, type KernelName, type NftVersion } from './kernels.ts';
-import { runUnder, type Platform } from './run-under.ts';
+import { isKernelName, isNftVersion, kernels, nftVersions, type KernelName, type NftVersion } from './kernels.ts';
+import type { Report } from './inside.ts';
+import { parts } from './parts.ts';
+import { cellsOf, mergeRows, rowsOf, tableHeader, type Row } from './record.ts';
+import { runUnder } from './run-under.ts';
 
-const usage = `Usage: npm run matrix [-- [KERNEL…] [--suite NAME…] [--docs]]
+const usage = `Usage: npm run matrix [-- [KERNEL…] [--nft VERSION]… [--part NAME]… [--json FILE]]
 
-Runs kernel tests under other Linux kernels and with other versions of nft (npm run vm), about two hours in all. Exits 1 if one fails.
+Runs kernel tests under other Linux kernels and with other versions of nft, one virtual machine after the other (npm run vm).
+Prints a table at the end. Exits with 1 if a test fails. A platform that the agent refuses with a reason is no failure.
 
-  KERNEL             ${Object.keys(kernels).join(', ')}; without one, all
-      --suite NAME   only this suite; may be repeated
-      --docs         writes the table of docs/support.md
+  KERNEL               ${Object.keys(kernels).join(', ')} (default: all)
+      --nft VERSION    ${Object.keys(nftVersions).join(', ')} (default: all; some parts run with the image's version only)
+      --part NAME      ${parts.map(({ name }) => name).join(', ')} (default: all)
+      --json FILE      also writes the results into this file, beside those of other platforms
 
 Examples:
-  npm run matrix -- 6.1 --suite packets
-  npm run matrix -- --docs
+  npm run matrix -- 6.1 --part rules
+  npm run matrix -- --json docs/support.json && UPDATE_DOCS=1 npx mocha test/house/support-page.test.ts
 `;
 
-/** The suites that depend on the kernel and on nft most: what nft accepts, and what packets meet. */
-const wanted = ['nft', 'packets', 'services', 'spoofing', 'pod-starts', 'agent-life'] as const;
 /** How much slower the virtual machine is, at most. Time limits of tests are so much longer there. */
 const slowness = 12;
 
-/** Each kernel with this machine's nft. The newest kernel of a stable Debian with the others. */
-const platforms: readonly Platform[] = [
-  ...(Object.keys(kernels) as KernelName[]).map((kernel) => ({ kernel })),
-  ...(Object.keys(nftVersions) as NftVersion[]).map((nft) => ({ kernel: '6.12' as const, nft })),
-];
+interface Choice {
+  readonly kernels: readonly KernelName[];
+  readonly nft: readonly NftVersion[];
+  readonly parts: readonly string[];
+  readonly json: string | undefined;
+}
 
-interface Row {
-  readonly platform: Platform;
-  readonly tally: Tally;
+function readChoice(): Choice | undefined {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      nft: { type: 'string', multiple: true },
+      part: { type: 'string', multiple: true },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) return undefined;
+  const names = parts.map(({ name }) => name);
+  const { nft = Object.keys(nftVersions), part = names, json } = values;
+  const chosen = positionals.length > 0 ? positionals : Object.keys(kernels);
+  const unknown = [
+    ...chosen.filter((each) => !isKernelName(each)),
+    ...nft.filter((each) => !isNftVersion(each)),
+    ...part.filter((each) => !names.includes(each)),
+  ];
+  if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(', ')}\n\n${usage}`);
+  return { kernels: chosen as KernelName[], nft: nft as NftVersion[], parts: part, json };
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { suite: { type: 'string', multiple: true }, docs: { type: 'boolean' }, help: { type: 'boolean' } },
-  });
-  if (values.help) {
+  const choice = readChoice();
+  if (!choice) {
     process.stdout.write(usage);
     return 0;
   }
-  const names = values.suite ?? wanted;
-  const chosen = suites.filter(({ name }) => names.some((each) => each === name));
   const rows: Row[] = [];
+  for (const kernel of choice.kernels) {
+    for (const nft of choice.nft) {
+      const due = parts.filter((part) => choice.parts.includes(part.name) && part.nft.includes(nft));
+      if (due.length === 0) continue;
+      const minutes = 5 + due.reduce((sum, part) => sum + part.minutes, 0);
+      const names = due.map(({ name }) => name);
+      console.log(`\n=== Linux ${kernel}, nft ${nft}: ${names.join(', ')}`);
+      const report = await run(kernel, nft, names, minutes);
+      const fresh = rowsOf({ kernel, nft }, names, report, new Date().toISOString().slice(0, 10));
+      rows.push(...fresh);
+      if (choice.json !== undefined) write(choice.json, fresh);
+    }
+  }
+  const lines = [tableHeader, tableHeader.map(() => '---'), ...rows.map(cellsOf)];
+  console.log(`\n${lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}`);
+  return rows.some(({ failed }) => failed.length > 0) ? 1 : 0;
+}
+
+async function run(
+  kernel: KernelName,
+  nft: NftVersion,
+  names: readonly string[],
+  minutes: number,
+): Promise<Report | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-matrix-'));
   try {
-    for (const platform of platforms) {
-      if (positionals.length > 0 && !positionals.includes(platform.kernel)) continue;
-      const tallies: Tally[] = [];
-      for (const suite of chosen) tallies.push(await runSuite(platform, suite, join(folder, 'tally')));
-      rows.push({ platform, tally: addTallies(tallies) });
-    }
+    const tally = join(folder, 'report');
+    const { exitCode, console: printed } = await runUnder(
+      { kernel, nft },
+      ['node', join(import.meta.dirname, 'inside.ts'), String(slowness), ...names],
+      { megabytes: 4096, minutes, output: process.stdout, tally, report: (text) => console.log(text) },
+    );
+    if (exitCode !== 0) console.log(`stopped: ${printed.trim().split('\n').slice(-20).join('\n')}`);
+    return existsSync(tally) ? (JSON.parse(readFileSync(tally, 'utf8')) as Report) : undefined;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  for (const { platform, tally } of rows) {
-    console.log(`${nameOf(platform)}: ${formatTally(tally)}`);
-    for (const title of tally.failed) console.log(`  failed: ${title}`);
-  }
-  if (values.docs) await writeDocs(rows);
-  return rows.some(({ tally }) => tally.failed.length > 0) ? 1 : 0;
 }
 
-async function runSuite(platform: Platform, suite: Suite, file: string): Promise<Tally> {
-  await rm(file, { force: true });
-  const output = new PassThrough();
-  const printed = text(output);
-  const started = performance.now();
-  process.env.POSTERN_TIME_FACTOR = String(slowness);
-  const { exitCode } = await runUnder(platform, ['mocha', ...filesOf(suite)], {
-    megabytes: 4096,
-    minutes: 60,
-    output,
-    tally: file,
-    report: () => {},
-  });
-  output.end();
-  const tally = judgeStep(suite.name, exitCode ?? 124, readTally(file));
-  if (tally.failed.length > 0) console.log(`\n=== ${nameOf(platform)}, ${suite.name}\n${await printed}`);
-  const minutes = (performance.now() - started) / 60_000;
-  console.log(`--- ${nameOf(platform)}, ${suite.name}: ${formatTally(tally)} in ${minutes.toFixed(1)} minutes`);
-  return tally;
-}
-
-function nameOf({ kernel, nft }: Platform): string {
-  return `Linux ${kernel}, ${nft === undefined ? 'nft of this machine' : `nft ${nft}`}`;
-}
-
-const page = new URL('../../docs/support.md', import.meta.url);
-const [begin, end] = ['<!-- npm run matrix -- --docs -->', '<!-- end of the matrix -->'];
-
-async function writeDocs(rows: readonly Row[]): Promise<void> {
-  const [before, rest] = (await readFile(page, 'utf8')).split(begin);
-  const after = rest?.split(end)[1];
-  if (before === undefined || after === undefined) throw new Error(`docs/support.md has no ${begin}`);
-  const date = new Date().toISOString().slice(0, 10);
-  const lines = rows.map(({ platform, tally }) => {
-    const { passed, failed, skipped } = tally;
-    return `| ${platform.kernel} | ${platform.nft ?? '1.1.3'} | ${passed} | ${failed.length} | ${skipped.length} | ${date} |`;
-  });
-  const header = ['| Linux | nft | Passed | Failed | Skipped | Date |', '| --- | --- | --- | --- | --- | --- |'];
-  await writeFile(page, `${before}${begin}\n\n${[...header, ...lines].join('\n')}\n\n${end}${after}`);
+function write(file: string, fresh: readonly Row[]): void {
+  const old = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Row[]) : [];
+  writeFileSync(file, `${JSON.stringify(mergeRows(old, fresh), undefined, 2)}\n`);
 }
 
 process.exitCode = await main();

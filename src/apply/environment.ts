@@ -6,18 +6,31 @@ import type { Exec } from './exec.ts';
  */
 export type Problem = string | undefined;
 
-/** Older versions lack syntax that we use. The tests run with 1.1.3. */
-const oldestNft: readonly number[] = [1, 0, 1];
+/** 1.0.6 lacks syntax that we use. Between it and 1.1.3, with which the tests run, nft itself is asked. */
+const oldestNft: readonly number[] = [1, 0, 7];
+const testedNft = '1.1.3';
 
 export async function checkNftVersion(exec: Exec, signal: AbortSignal): Promise<Problem> {
   const { exitCode, stdout, stderr } = await exec('nft', ['--version'], { signal });
-  if (exitCode === undefined) return `nft cannot be run: install nftables ${oldestNft.join('.')} or later (${stderr})`;
+  if (exitCode === undefined) return `nft cannot be run: install nftables ${testedNft} or later (${stderr})`;
   const version = /v([0-9]+)\.([0-9]+)(?:\.([0-9]+))?/.exec(stdout);
   if (!version) return `nft printed no version: ${JSON.stringify(stdout.slice(0, 80))}`;
   const parts = version.slice(1).map((part) => Number(part ?? 0));
   const difference = parts.map((part, index) => part - oldestNft[index]!).find((each) => each !== 0) ?? 0;
-  if (difference >= 0) return undefined;
-  return `nft ${parts.join('.')} is too old: install nftables ${oldestNft.join('.')} or later`;
+  if (difference >= 0) return checkTupleLookups(exec, signal);
+  return `nft ${parts.join('.')} is too old: install nftables ${testedNft} or later`;
+}
+
+/**
+ * Checks whether nft takes a port of a connection as part of a key (K40). The table does not exist, so the kernel refuses a rule that nft takes, and
+ * does not switch on connection tracking for it.
+ */
+async function checkTupleLookups(exec: Exec, signal: AbortSignal): Promise<Problem> {
+  const key = 'ct original ip saddr . ct protocol . ct reply proto-src';
+  const rule = `add rule ip ${tableName}-probe probe ${key} { 192.0.2.1 . tcp . 1 } drop`;
+  const { stderr } = await exec('nft', ['--check', rule], { signal });
+  if (!/variable sized|datatype mismatch|syntax error/.test(stderr)) return undefined;
+  return `this nft does not support \`ct reply proto-src\` in a key, so it takes no rules: install nftables ${testedNft} or later`;
 }
 
 /** If nft can list tables, the kernel has nf_tables and this process may use it. The second question is what the rules need of it. */

@@ -13,10 +13,10 @@ function answering(result: Partial<ExecResult>): Exec {
 describe('the version of nft', () => {
   for (const [stdout, problem] of [
     ['nftables v1.1.3 (Commodore Bullmoose #4)', undefined],
-    ['nftables v1.0.1 (Fearless Fosdick #3)', undefined],
+    ['nftables v1.0.7 (Old Doc Yak)', undefined],
     ['nftables v1.1 (x)', undefined],
     ['nftables v2.0.0 (x)', undefined],
-    ['nftables v1.0.0 (Fearless Fosdick #2)', /^nft 1\.0\.0 is too old: install nftables 1\.0\.1 or later$/],
+    ['nftables v1.0.6 (Lester Gooch #5)', /^nft 1\.0\.6 is too old: install nftables 1\.1\.3 or later$/],
     ['nftables v1.0 (x)', /^nft 1\.0\.0 is too old/],
     ['nftables v0.9.9 (x)', /^nft 0\.9\.9 is too old/],
     ['usage', /^nft printed no version: "usage"$/],
@@ -28,11 +28,18 @@ describe('the version of nft', () => {
     });
   }
 
+  it('does not suffice if it cannot look up ports of connections (K40)', async () => {
+    const problemOf = (stderr: string) => checkNftVersion(answering({ stdout: 'nftables v1.1.0 (x)', stderr }), signal);
+    const stderr = 'Error: can not use variable sized data types (invalid) in concat expressions\nadd rule …\n';
+    assert.match((await problemOf(stderr))!, /^this nft does not support `ct reply proto-src`/);
+    assert.equal(await problemOf('Error: Could not process rule: No such file or directory\n'), undefined);
+  });
+
   it('names nftables when there is none', async () => {
     const missing: Exec = (_, args, options) => exec('/nonexistent/nft', args, options);
     assert.match(
       (await checkNftVersion(missing, signal))!,
-      /^nft cannot be run: install nftables 1\.0\.1 or later \(.*ENOENT/,
+      /^nft cannot be run: install nftables 1\.1\.3 or later \(.*ENOENT/,
     );
   });
 });
@@ -45,7 +52,8 @@ describe('nf_tables', function () {
   });
   after(() => kernel?.close());
 
-  it('can be used by root', async () => {
+  it('can be used by root, with the nft of this machine', async () => {
+    assert.equal(await checkNftVersion(kernel.exec, signal), undefined);
     assert.equal(await checkNfTables(kernel.exec, signal), undefined);
   });
 

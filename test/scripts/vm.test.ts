@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { globSync } from 'node:fs';
 import { describe, it } from 'mocha';
 import { readArguments } from '../../scripts/vm/arguments.ts';
 import { findArchive, readDependencies } from '../../scripts/vm/debian-suite.ts';
 import { findParts } from '../../scripts/vm/kernel-files.ts';
+import type { KernelName } from '../../scripts/vm/kernels.ts';
+import { parts } from '../../scripts/vm/parts.ts';
+import { cellsOf, mergeRows, rowsOf, type Row } from '../../scripts/vm/record.ts';
 import { renderStartScript } from '../../scripts/vm/start-script.ts';
 
 describe('npm run vm', () => {
@@ -72,5 +76,62 @@ describe('npm run vm', () => {
     const run = (text: string): string => execFileSync('sh', ['-c', text], { encoding: 'utf8' });
     assert.equal(run(call!), `${words.join('|')}|`);
     assert.equal(run(`${assignment}; printf %s "$VALUE"`), "o'clock $HOME");
+  });
+});
+
+describe('the record of the matrix', () => {
+  const platform = { kernel: '6.1', nft: '1.1.3' } as const;
+  const tally = { passed: 3, failed: ['a b'], skipped: [{ title: 'c', reason: 'd' }], leftOut: [] };
+
+  it('has a row for each part; a part without a result has failed', () => {
+    const report = { linux: '6.1.0-50-amd64', tallies: { rules: tally } };
+    const rows = rowsOf(platform, ['rules', 'node'], report, '2026-12-01');
+    assert.deepEqual(rows.map(cellsOf), [
+      ['6.1.0-50-amd64', '1.1.3', 'rules', '3 passed, 1 skipped, 1 failed: a b', '2026-12-01'],
+      ['6.1.0-50-amd64', '1.1.3', 'node', '0 passed, 1 failed: did not end', '2026-12-01'],
+    ]);
+    assert.equal(rowsOf(platform, ['rules'], undefined, '2026-12-01')[0]!.failed.length, 1);
+  });
+
+  it('has one row for a platform that the agent refuses', () => {
+    const report = { linux: '5.10.0-32-amd64', refused: 'too old', tallies: {} };
+    const rows = rowsOf({ kernel: '5.10', nft: '1.1.3' }, ['rules', 'node'], report, '2026-12-01');
+    assert.deepEqual(rows.map(cellsOf), [['5.10.0-32-amd64', '1.1.3', '', 'refused: too old', '2026-12-01']]);
+  });
+
+  it('replaces what ran again, keeps the rest, and sorts versions as numbers', () => {
+    const row = (kernel: KernelName, part: string | undefined, date: string): Row => {
+      return {
+        ...platform,
+        kernel,
+        linux: kernel,
+        ...(part !== undefined && { part }),
+        date,
+        passed: 1,
+        failed: [],
+        skipped: 0,
+      };
+    };
+    const old = [
+      row('6.12', 'rules', '1'),
+      row('6.1', 'rules', '1'),
+      row('6.1', 'node', '1'),
+      row('5.10', undefined, '1'),
+    ];
+    const merged = mergeRows(old, [row('6.1', 'rules', '2'), row('5.10', 'node', '2')]);
+    assert.deepEqual(
+      merged.map(({ kernel, part, date }) => [kernel, part, date]),
+      [
+        ['5.10', 'node', '2'],
+        ['6.1', 'node', '1'],
+        ['6.1', 'rules', '2'],
+        ['6.12', 'rules', '1'],
+      ],
+    );
+  });
+
+  it('is of parts that have tests', () => {
+    for (const { name, files } of parts)
+      for (const each of files) assert.notEqual(globSync(each).length, 0, `${name}: ${each}`);
   });
 });
