@@ -22,7 +22,7 @@ const replacements: readonly { readonly filter: RegExp; readonly importer: RegEx
   { filter: /^\.\/(serializer|util)\.js$/, importer: /\/client-node\/dist\/yaml\.js$/, file: 'typed-objects.ts' },
   { filter: /\/commands\/lab\.ts$/, importer: /\/cli\/commands\.ts$/, file: 'lab.ts' },
   { filter: /\/config\/version\.ts$/, importer: /\/src\//, file: 'version.ts' },
-  { filter: /^koffi$/, importer: /\/apply\/netlink-socket\.ts$/, file: 'koffi.ts' },
+  { filter: /^koffi$/, importer: /\/src\/apply\//, file: 'koffi.ts' },
 ];
 
 const openDoors: Plugin = {

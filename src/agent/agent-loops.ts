@@ -2,6 +2,7 @@ import { exec } from '../apply/exec.ts';
 import { createFlushConnections } from '../apply/flush-connections.ts';
 import { hasOurTables } from '../apply/has-our-tables.ts';
 import { startNftMonitor } from '../apply/nft-monitor.ts';
+import { findTrim } from '../apply/trim-memory.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { AgentReports, Applied } from './agent-reports.ts';
@@ -25,6 +26,9 @@ export interface AgentLoops {
   /** Waits for the node lock, and lets the agent write from then on. Resolves with the function that releases the lock. */
   readonly takeLock: () => Promise<() => void>;
 }
+
+/** Milliseconds between two returns of freed memory, each of which takes about 1 ms. What the first lists leave is the most. */
+const trimEveryMs = 5000;
 
 /** Starts the loops. Until the agent has the lock, they only watch. */
 export function startLoops(
@@ -90,6 +94,11 @@ export function startLoops(
   });
   watchDrift(drift, reconciler, logger, signal);
   watchLiveness(reconciler, live, signal);
+  void findTrim().then((trim) => {
+    if (signal.aborted) return;
+    const timer = setInterval(trim, trimEveryMs);
+    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  });
   return {
     reconciler,
     checkEnvironment,
