@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { openSuite } from './debian-suite.ts';
 import { nftPackages, nftVersions, type NftVersion } from './kernels.ts';
 
-/** Finds the version of nft in the cache, or gets it from Debian. Returns a folder for PATH. */
+/** Where it is in the virtual machine. In the cache of root, other users could not run it. */
+export const nftPlace = '/run/nft';
+
+/** Finds the version of nft in the cache, or gets it from Debian. Returns its folder, which has a folder `path` for PATH. */
 export async function provideNft(version: NftVersion, cache: string, report: (text: string) => void): Promise<string> {
   const folder = join(cache, `nft-${version}`);
   if (!existsSync(folder)) {
@@ -13,8 +16,8 @@ export async function provideNft(version: NftVersion, cache: string, report: (te
   }
   const path = join(folder, 'path');
   await mkdir(path, { recursive: true });
-  const script = `#!/bin/sh\nLD_LIBRARY_PATH=${folder}/usr/lib/x86_64-linux-gnu exec ${folder}/usr/sbin/nft "$@"\n`;
+  const script = `#!/bin/sh\nLD_LIBRARY_PATH=${nftPlace}/usr/lib/x86_64-linux-gnu exec ${nftPlace}/usr/sbin/nft "$@"\n`;
   await writeFile(join(path, 'nft'), script);
   await chmod(join(path, 'nft'), 0o755);
-  return path;
+  return folder;
 }

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { provideKernel } from './kernel-files.ts';
 import type { KernelName, NftVersion } from './kernels.ts';
-import { provideNft } from './nft-files.ts';
+import { nftPlace, provideNft } from './nft-files.ts';
 import { runInVm, type VmOptions, type VmResult } from './virtual-machine.ts';
 
 /** A Linux kernel, and a version of nft if not the machine's own. */
@@ -30,12 +30,14 @@ export async function runUnder(
   if (process.arch !== 'x64')
     throw new Error(`no kernels for ${process.arch}: the virtual machine runs those of amd64`);
   const kernel = await provideKernel(name, cache, report);
-  const first = nft === undefined ? [] : [await provideNft(nft, cache, report)];
+  const folders = nft === undefined ? {} : { [await provideNft(nft, cache, report)]: nftPlace };
   report(`starting Linux ${kernel.release}`);
   const cwd = process.cwd();
-  const path = [...first, join(cwd, 'node_modules/.bin'), process.env.PATH, '/usr/sbin', '/sbin'].join(':');
+  const path = [join(nftPlace, 'path'), join(cwd, 'node_modules/.bin'), process.env.PATH, '/usr/sbin', '/sbin'].join(
+    ':',
+  );
   const env = { ...findOwnVariables(), ...more, PATH: path, HOME: '/root', LANG: 'C.UTF-8' };
-  return runInVm(kernel, command, { ...options, cwd, env, processors });
+  return runInVm(kernel, command, { ...options, cwd, env, folders, processors });
 }
 
 function findOwnVariables(): Record<string, string> {

@@ -5,14 +5,12 @@ export interface StartOptions {
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** The kernel's version, as `uname -r` prints it, and the folder of its modules. */
-  readonly release: string;
-  readonly modules: string;
+  /** Folders of this machine, each with its place in the virtual machine. */
+  readonly folders: Readonly<Record<string, string>>;
 }
 
 /** What the virtual machine runs once its files are there: the command, then off. */
-export function renderStartScript({ command, cwd, env, release, modules }: StartOptions): string {
-  const place = `/lib/modules/${release}`;
+export function renderStartScript({ command, cwd, env, folders }: StartOptions): string {
   return [
     '#!/bin/sh',
     'exec </dev/null >/dev/ttyS1 2>&1',
@@ -20,7 +18,7 @@ export function renderStartScript({ command, cwd, env, release, modules }: Start
     'stty -F /dev/ttyS1 -opost',
     ...Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`),
     'ip link set lo up',
-    `mkdir -p ${place} && mount --bind ${quote(modules)} ${place}`,
+    ...Object.entries(folders).map(([from, to]) => `mkdir -p ${quote(to)} && mount --bind ${quote(from)} ${quote(to)}`),
     // As on a node with a bridge: the kernel loads it by no other way.
     'modprobe br_netfilter',
     `cd ${quote(cwd)}`,

@@ -9,6 +9,8 @@ import { renderStartScript, shared } from './start-script.ts';
 export interface VmOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Folders of this machine, each with its place in the virtual machine. */
+  readonly folders: Readonly<Record<string, string>>;
   readonly megabytes: number;
   readonly processors: number;
   readonly minutes: number;
@@ -36,8 +38,9 @@ export async function runInVm(kernel: Kernel, command: readonly string[], option
   const stop = (): void => interrupt.abort();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
   try {
+    const folders = { ...options.folders, [kernel.modules]: `/lib/modules/${kernel.release}` };
     const env = { ...options.env, [tallyVariable]: `${shared}/tally` };
-    await writeFile(join(folder, 'start'), renderStartScript({ ...kernel, command, cwd, env }));
+    await writeFile(join(folder, 'start'), renderStartScript({ command, cwd, env, folders }));
     await chmod(join(folder, 'start'), 0o755);
     const share = (path: string, tag: string, extra: string): string[] => {
       return ['-virtfs', `local,path=${path},mount_tag=${tag},security_model=none${extra}`];

@@ -112,8 +112,10 @@ interface Answer {
 
 /** Sent after each command. It is no nft command, so nft reports a syntax error for it, and that shows that the command before has ended. */
 const mark = 'done';
-/** nft prints the error, repeats the line and marks the place with carets. */
-const markedEnd = new RegExp(`(?:^|\\n)Error: syntax error[^\\n]*\\n${mark}\\n *\\^+\\n$`);
+/** nft prints the error, repeats the line and marks the place with carets. nft 1.1.7 also lists what it expected. */
+const markedEnd = new RegExp(
+  `(?:^|\\n)Error: syntax error[^\\n]*\\n(?:expected any of: [^\\n]*\\n)?${mark}\\n *\\^+\\n$`,
+);
 
 const start = (program: string) => execa(program, options, { env: environment, buffer: false, reject: false });
 

@@ -116,7 +116,7 @@ function parseRecordSet({ size, timeout, flags, ...object }: JsonObject): NftSet
   if (typeof size !== 'number' || typeof timeout !== 'number') return undefined;
   const named = new Set(listOf(flags));
   if (named.size !== 2 || !named.has('dynamic') || !named.has('timeout')) return undefined;
-  const header = parseSetHeader(object, ['elem']);
+  const header = parseSetHeader(object, ['elem', 'count']);
   if (!header) return undefined;
   const added = listOf(object.elem);
   const isByPackets = (json: Json): boolean => {

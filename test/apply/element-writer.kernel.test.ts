@@ -13,7 +13,7 @@ import { rulesets } from '../nftables/random-ruleset.ts';
 import { hostileCluster, hostileFacts } from '../support/hostile-cluster.ts';
 import { openNetlinkIn } from '../support/netlink-in-namespace.ts';
 import { startPipeline } from '../support/pipeline.ts';
-import { runs } from '../support/runs.ts';
+import { meetsRareCases, runs } from '../support/runs.ts';
 import { skipTest } from '../support/skip.ts';
 
 const addresses: NftSet = { name: 's', key: ['ipv4_addr'], interval: false, elements: new Set(['10.0.0.1']) };
@@ -98,7 +98,7 @@ describe('elements that are written by netlink', function () {
       }),
       { numRuns: runs(60) },
     );
-    assert.ok(written >= runs(8) && refused >= runs(8), `${written} written, ${refused} refused`);
+    if (meetsRareCases) assert.ok(written >= runs(8) && refused >= runs(8), `${written} written, ${refused} refused`);
   });
 
   const hostile = startPipeline('n1', hostileCluster(), { podCidrs: ['0.0.0.0/0', '::/0'] });

@@ -67,8 +67,7 @@ describe('npm run vm', () => {
       command: ['printf', '%s|', ...words],
       cwd: '/',
       env: { VALUE: "o'clock $HOME" },
-      release: '1',
-      modules: '/m',
+      folders: { '/m': '/lib/modules/1' },
     });
     const lines = script.split('\n');
     const call = lines.find((line) => line.startsWith("'printf'"));
