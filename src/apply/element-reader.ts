@@ -144,7 +144,7 @@ class Questions {
     return dump.outcome;
   }
 
-  /** The kernel has answered when the question is sent, and prepares the next part of a dump when one is read (K41). */
+  /** The kernel has answered when the question is sent, and prepares the next part of a dump when one is read (K42). */
   #answer(): Buffer {
     const datagram = this.#socket.receive();
     if (!datagram) throw new Error('the kernel did not answer');
