@@ -185,6 +185,20 @@ export const mutants: readonly Mutant[] = [
     specs: [podChanges],
   },
   {
+    name: 'labels that only the new version of a pod has are not looked at',
+    file: 'src/indexer/selection-index.ts',
+    find: '    for (const key in after) if (before[key] !== after[key] && this.#labelKeys.has(key)) return true;\n',
+    replace: '',
+    specs: [podChanges],
+  },
+  {
+    name: 'a pod that contests a local address keeps its old labels',
+    file: 'src/indexer/indexer.ts',
+    find: '!this.#subjects.has(key, before) && ',
+    replace: '',
+    specs: [podChanges],
+  },
+  {
     name: 'new labels of a namespace are not noticed',
     file: 'src/indexer/indexer.ts',
     find: 'for (const [key, pod] of this.#podIndex.inNamespace(name)) this.#refreshPod(key, pod);',

@@ -1,4 +1,4 @@
-import type { Pod } from '../model/cluster.ts';
+import type { Labels, Pod } from '../model/cluster.ts';
 import type { GroupId, Policy, Selection } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import type { DeltaLog } from './delta-log.ts';
@@ -69,6 +69,11 @@ export class GroupTable {
     const groups = this.#selections.matching(pod);
     for (const id of this.#groupsOf(key)) if (!groups.has(id)) this.#removeMember(id, key);
     for (const id of groups) this.#setMember(id, key, member);
+  }
+
+  /** Whether the pod's new labels may change its groups. */
+  looksAtChange(before: Labels, after: Labels): boolean {
+    return this.#selections.looksAtChange(before, after);
   }
 
   forgetPod(key: PodKey): void {

@@ -16,6 +16,8 @@ import type { Policy, Selection } from '../model/policy.ts';
 import type { Delta, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { ActivePolicies } from './active-policies.ts';
 import { defaultFillBudgets, type FillBudgets } from './admission.ts';
+import { isSameList } from '../lib/is-same-list.ts';
+import { isSamePort } from '../model/same-pod.ts';
 import { DeltaLog, ObservedMap } from './delta-log.ts';
 import { DeniedAddresses } from './denied-addresses.ts';
 import { GatedRanges, type GateOptions } from './gated-ranges.ts';
@@ -217,10 +219,13 @@ export class Indexer {
 
   #applyPodChanges({ changes, addresses }: ClaimChanges): void {
     const claimants = this.#ownership.watch(addresses);
+    const unseen = new Set<PodKey>();
     for (const { key, before, after } of changes) {
       this.#podIndex.replace(key, before?.pod, after?.pod);
-      if (before && after && hasSameClaims(before, after)) this.#ownership.replace(key, after.pod);
-      else if (before) {
+      if (before && after && hasSameClaims(before, after)) {
+        this.#ownership.replace(key, after.pod);
+        if (this.#isUnseen(key, before.pod, after.pod)) unseen.add(key);
+      } else if (before) {
         this.#gatedRanges.count(before, -1);
         this.#ownership.remove(key, before.pod);
       }
@@ -239,9 +244,16 @@ export class Indexer {
       this.#ownership.setLocalState(address, this.#localPodResolver.localAddressState(address));
       this.#denied.touch(address);
     }
-    const refreshed = new Map(changes.flatMap(({ key, after }) => (after ? [[key, after.pod]] : [])));
+    const seen = changes.filter(({ key }) => !unseen.has(key));
+    const refreshed = new Map(seen.flatMap(({ key, after }) => (after ? [[key, after.pod]] : [])));
     for (const [key, pod] of refreshed) this.#refreshPod(key, pod);
     for (const [key, pod] of claimants()) if (!refreshed.has(key)) this.#refreshPod(key, pod);
+  }
+
+  /** Whether the change of a pod with the same claims is one that nothing derived from it shows: of labels that no selection looks at. */
+  #isUnseen(key: PodKey, before: Pod, after: Pod): boolean {
+    if (!isSameList(before.ports, after.ports, isSamePort) || before.mirrorOf !== after.mirrorOf) return false;
+    return !this.#subjects.has(key, before) && !this.#groups.looksAtChange(before.labels, after.labels);
   }
 
   #replaceNamespace(name: string, value: ModelObject | undefined): void {

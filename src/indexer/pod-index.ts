@@ -43,6 +43,10 @@ export class PodIndex {
     if (tokens.size === 0) this.#byNamespace.delete(pod.namespace);
   }
 
+  has(key: PodKey, { namespace }: Pod): boolean {
+    return this.#byNamespace.get(namespace)?.get(everyPod)?.has(key) ?? false;
+  }
+
   get size(): number {
     return this.#byNamespace.size + sizeOfAll(this.#byNamespace.values().flatMap((tokens) => tokens.values()));
   }

@@ -1,7 +1,8 @@
-import type { Pod } from '../model/cluster.ts';
+import type { Labels, Pod } from '../model/cluster.ts';
 import type { Selection } from '../model/policy.ts';
 import { canonicalNamespaces, matchesSelector } from '../model/selection.ts';
 import type { NamespaceIndex, Scope } from './namespace-index.ts';
+import { CountedSet } from '../lib/counted-set.ts';
 import { sizeOfAll } from '../lib/table-size.ts';
 import { podTokens, selectionTokens, type Token } from './tokens.ts';
 
@@ -10,6 +11,8 @@ export class SelectionIndex {
   readonly #namespaces: NamespaceIndex;
   readonly #selections = new Map<string, Selection>();
   readonly #buckets = new Map<Scope, Map<Token, Set<string>>>();
+  /** The label keys of pods that selections look at. */
+  readonly #labelKeys = new CountedSet<string>();
   /** Selections visited so far. Tests count visits instead of time. */
   visits = 0;
 
@@ -19,6 +22,7 @@ export class SelectionIndex {
 
   add(id: string, selection: Selection): void {
     this.#selections.set(id, selection);
+    for (const { key } of selection.pods) this.#labelKeys.add(key);
     const scope = this.#namespaces.retain(selection);
     let buckets = this.#buckets.get(scope);
     if (!buckets) this.#buckets.set(scope, (buckets = new Map()));
@@ -33,6 +37,7 @@ export class SelectionIndex {
     const selection = this.#selections.get(id);
     if (!selection) return;
     this.#selections.delete(id);
+    for (const { key } of selection.pods) this.#labelKeys.remove(key);
     const scope = canonicalNamespaces(selection.namespaces);
     const buckets = this.#buckets.get(scope);
     for (const token of selectionTokens(selection)) {
@@ -44,7 +49,18 @@ export class SelectionIndex {
   }
 
   get size(): number {
-    return this.#selections.size + sizeOfAll(this.#buckets.values().flatMap((buckets) => buckets.values()));
+    return (
+      this.#selections.size +
+      this.#labelKeys.size +
+      sizeOfAll(this.#buckets.values().flatMap((buckets) => buckets.values()))
+    );
+  }
+
+  /** Whether a selection looks at a label that differs. If not, the same selections match both versions of a pod with the same ports. */
+  looksAtChange(before: Labels, after: Labels): boolean {
+    for (const key in before) if (before[key] !== after[key] && this.#labelKeys.has(key)) return true;
+    for (const key in after) if (before[key] !== after[key] && this.#labelKeys.has(key)) return true;
+    return false;
   }
 
   matching(pod: Pod): Set<string> {

@@ -63,6 +63,11 @@ export class Subjects {
     for (const address of pod.addresses) denied.touch(address);
   }
 
+  /** Whether it has the pod: one of this node, or one that claims a local pod's address. */
+  has(key: PodKey, pod: Pod): boolean {
+    return this.#pods.has(key, pod);
+  }
+
   /** Call it before `refresh` with a changed pod object of the same key. */
   leave(key: PodKey, pod: Pod): void {
     this.#pods.remove(key, pod);
