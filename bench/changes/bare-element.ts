@@ -1,7 +1,6 @@
 import { renderScript } from '../../src/nftables/render.ts';
-import { bareOperations, setChangesOf } from './bare-request.ts';
+import { bareOperations } from './bare-request.ts';
 import type { Way } from './in-force.ts';
-import type { Stage } from './measured-node.ts';
 import type { Twin } from './twin.ts';
 
 /**
@@ -9,11 +8,6 @@ import type { Twin } from './twin.ts';
  */
 export function bareElement(twin: Twin, way: Way): Promise<number> {
   return twin.write(way);
-}
-
-/** The same for all elements of a change, in one batch. The twin must hold the rules from before the change. */
-export function bareElements(twin: Twin, stages: readonly Stage[]): Promise<number> {
-  return twin.writeAll(setChangesOf(stages.flatMap(({ operations }) => operations)));
 }
 
 /** The same with an nft session; `apart`: with a new nft process. */

@@ -4,7 +4,7 @@ import { openNftSession } from '../../src/apply/nft-session.ts';
 import { createNft } from '../../src/apply/nft.ts';
 import { splitLines } from '../../src/watch/json-lines.ts';
 import { monotonic } from '../monotonic.ts';
-import { bareOperations, operationsOf, type BareRequest } from './bare-request.ts';
+import { bareOperations, type BareRequest } from './bare-request.ts';
 
 /** Runs requests from stdin through the agent's own access to the kernel. Prints when each began, after it is done. */
 const processes = createNft();
@@ -19,9 +19,7 @@ const { signal } = new AbortController();
 
 async function run(request: BareRequest): Promise<void> {
   if ('script' in request) return (request.apart ? processes : session).run(request.script, { check: false, signal });
-  const isWritten = await elements.write(
-    'element' in request ? bareOperations[request.element] : operationsOf(request.elements),
-  );
+  const isWritten = await elements.write(bareOperations[request.element]);
   if (!isWritten) throw new Error('the kernel refused an element');
 }
 

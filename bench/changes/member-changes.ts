@@ -1,5 +1,5 @@
 import type { Figure } from '../figure.ts';
-import { bareElement, bareElementByNft, bareElements } from './bare-element.ts';
+import { bareElement, bareElementByNft } from './bare-element.ts';
 import { inForceAt, type Way } from './in-force.ts';
 import { barsOfChanges, latencyFigures, timeFigures, type LatencyBars, type Round } from './latency.ts';
 import type { Members } from './members.ts';
@@ -18,8 +18,6 @@ interface Kind {
   readonly change: (pod: PodObject) => PodObject;
   /** Effects of the change, and of its reversal. */
   readonly ways: readonly [readonly Way[], readonly Way[]];
-  /** Compares with the same elements in one batch, and not with one element. */
-  readonly comparesAll?: true;
 }
 
 /** B3: one pod of another node changes, and sets of this node get or lose its element. */
@@ -53,7 +51,6 @@ export async function measureMemberChanges(
       bars: { p50: 3 },
       change: withoutLabels,
       ways: leavesAndComes,
-      comparesAll: true,
     },
   ];
   const measured = new Map(kinds.map((kind) => [kind, [] as Readonly<Record<Way, Round>>[]]));
@@ -81,14 +78,9 @@ export async function measureMemberChanges(
     }),
   );
   const bare = measured.get(kinds[0]!)!.map(({ addition }) => addition.baseline);
-  const batches = ways.flatMap((way) => {
-    const baselines = measured.get(kinds.at(-1)!)!.map((each) => each[way].baseline);
-    return timeFigures('B3', `${on}: all elements of such a pod in one batch by netlink, ${way}`, baselines);
-  });
   return [
     ...figures,
     ...times,
-    ...batches,
     ...timeFigures('B3', `${on}: one element added by netlink`, bare),
     ...timeFigures('B3', `${on}: one element added by the nft that stays`, byNft),
     ...timeFigures('B3', `${on}: one element added by an nft that is started for it`, apart),
@@ -117,9 +109,7 @@ async function measureKind(node: MeasuredNode, kind: Kind): Promise<Record<Way, 
     ] as const) {
       const { sent, stages } = await node.change('MODIFIED', object);
       for (const way of does) measured[way].ours.push(inForceAt(stages, way) - sent);
-      measured[bare].baseline.push(
-        kind.comparesAll ? await bareElements(node.twin, stages) : await bareElement(node.twin, bare),
-      );
+      measured[bare].baseline.push(await bareElement(node.twin, bare));
     }
   }
   return measured;

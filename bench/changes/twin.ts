@@ -8,7 +8,7 @@ import {
 } from '../../src/lab/network-namespace.ts';
 import { CommitWatch } from '../kernel/commit-watch.ts';
 import { LineProcess } from '../line-process.ts';
-import type { BareRequest, SetChange } from './bare-request.ts';
+import type { BareRequest } from './bare-request.ts';
 
 const namespace = 'bench-postern-twin';
 const program = fileURLToPath(new URL('bare-nft.ts', import.meta.url));
@@ -54,11 +54,6 @@ export class Twin {
   /** The same of one element by netlink. */
   write(element: 'addition' | 'removal'): Promise<number> {
     return this.#time({ element });
-  }
-
-  /** The same of these elements in one batch by netlink. */
-  writeAll(elements: readonly SetChange[]): Promise<number> {
-    return this.#time({ elements });
   }
 
   async #time(request: BareRequest): Promise<number> {
