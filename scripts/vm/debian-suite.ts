@@ -64,9 +64,13 @@ export function readDependencies(text: string): string[] {
   return Array.from(text.matchAll(/^ *\|?Depends: ([^\s<]+)$/gm), ([, name]) => name!);
 }
 
-/** The Debian archive from which the machine installs its own packages, or else Debian's own. */
+/** The Debian archive from which the machine installs its own packages. */
 export function findArchive(targets: string): string {
-  return targets.split('\n').find((uri) => /\/debian\/?$/.test(uri)) ?? 'http://deb.debian.org/debian';
+  const archive = targets.split('\n').find((uri) => /\/debian\/?$/.test(uri));
+  if (archive !== undefined) return archive;
+  throw new Error(
+    'this machine installs nothing from an archive of Debian: run this on Debian, or in a container of it',
+  );
 }
 
 function findKeyring(): string {
