@@ -1,6 +1,7 @@
 import { familyOf, formatAddress, parseCidr } from '../model/address.ts';
 import { everything } from './addressing.ts';
 import type { CniConfigList, CniPluginConfig } from './cni.ts';
+import { LabError } from './error.ts';
 
 export type LabCni = 'bridge' | 'ptp';
 export const labCnis: readonly LabCni[] = ['bridge', 'ptp'];
@@ -41,6 +42,15 @@ function listOf(network: LabNetwork): CniConfigList {
 export function pluginsOf(network: LabNetwork): readonly string[] {
   const types = listOf(network).plugins.flatMap((plugin) => [plugin.type, ipamOf(plugin)?.type ?? []].flat());
   return [...new Set(types)];
+}
+
+/** The bridge on which pods ask for addresses by DHCP; `undefined` if they do not. Throws LabError `input` if the network has no bridge for it. */
+export function dhcpBridgeOf(network: LabNetwork): string | undefined {
+  if (!pluginsOf(network).includes('dhcp')) return undefined;
+  const main = listOf(network).plugins.find(({ type }) => type === 'bridge');
+  if (!main)
+    throw new LabError('input', "the lab's DHCP server needs pods on a bridge: name the plugin bridge in the list");
+  return typeof main['bridge'] === 'string' ? main['bridge'] : 'cni0';
 }
 
 /** The configuration of one node. host-local without addresses of its own gets the node's, and dhcp the socket of the node's daemon. */

@@ -1,15 +1,12 @@
 import { spawn } from 'node:child_process';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { familyOf, formatAddress, parseCidr } from '../model/address.ts';
 import type { NodePlan } from './addressing.ts';
 import { LabError } from './error.ts';
 import { configureLinks, enterNamespace } from './network-namespace.ts';
-import { pluginDirectory } from './preflight.ts';
-
-/** The bridge of the example networks. The server must be on it before the first pod. */
-const bridge = 'cni0';
+import { exists, pluginDirectory } from './preflight.ts';
 
 export function dhcpSocket(directory: string): string {
   return join(directory, 'dhcp.sock');
@@ -17,10 +14,15 @@ export function dhcpSocket(directory: string): string {
 
 /**
  * Starts, in the network namespace of a node, a DHCP server for the node's IPv4 pod range and the daemon of the dhcp plugin, which keeps the leases of
- * the pods. Both end with the namespace.
+ * the pods. Both end with the namespace. The server makes the bridge of the pods, because it must be on it before the first pod.
  * @param directory the folder of the node
  */
-export async function startDhcp(namespace: string, { podCidrs }: NodePlan, directory: string): Promise<void> {
+export async function startDhcp(
+  namespace: string,
+  { podCidrs }: NodePlan,
+  bridge: string,
+  directory: string,
+): Promise<void> {
   const cidr = podCidrs.find((each) => familyOf(each) === 'ipv4');
   if (cidr === undefined) throw new LabError('input', 'a network with DHCP needs IPv4: give --family ipv4');
   const { first } = parseCidr(cidr)!;
@@ -62,11 +64,4 @@ function start(namespace: string, file: string, args: readonly string[]): void {
   const child = spawn(...enterNamespace(namespace, file, args), { stdio: 'ignore' });
   child.on('error', () => {});
   child.unref();
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -16,7 +16,7 @@ import type { ControlPlane } from './cluster-api.ts';
 import { readClusterState } from './cluster-state.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { CniNetwork } from './cni.ts';
-import { networkConfig, pluginsOf } from './cni-config.ts';
+import { dhcpBridgeOf, networkConfig } from './cni-config.ts';
 import type { LabNetwork } from './cni-config.ts';
 import { dhcpSocket, startDhcp } from './dhcp.ts';
 import { LabError } from './error.ts';
@@ -238,8 +238,9 @@ export class Lab {
       this.plan.nodes.map(async (node) => {
         ending?.throwIfAborted();
         await this.#fabric.addNode(node);
-        if (pluginsOf(cni).includes('dhcp')) {
-          await startDhcp(this.names.node(node.name), node, this.state.nodeDirectory(node.name));
+        const bridge = dhcpBridgeOf(cni);
+        if (bridge !== undefined) {
+          await startDhcp(this.names.node(node.name), node, bridge, this.state.nodeDirectory(node.name));
         }
         ending?.throwIfAborted();
         if (agents !== false) await this.agents.get(node.name)!.start(agents);

@@ -56,7 +56,7 @@ function isOnPath(program: string): Promise<boolean> {
   );
 }
 
-function exists(path: string): Promise<boolean> {
+export function exists(path: string): Promise<boolean> {
   return access(path, constants.F_OK).then(
     () => true,
     () => false,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { networkConfig, pluginsOf } from '../../src/lab/cni-config.ts';
+import { dhcpBridgeOf, networkConfig, pluginsOf } from '../../src/lab/cni-config.ts';
 import { parseConfigList, readNetwork } from '../../src/lab/config-list.ts';
 
 const node = { podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'], ipamDirectory: '/ipam', dhcpSocket: '/dhcp.sock' };
@@ -47,6 +47,17 @@ describe('a CNI configuration list for a lab', () => {
       'host-local',
       'tuning',
     ]);
+  });
+
+  it('has its DHCP server on the bridge of the pods', () => {
+    const ipam = { type: 'dhcp' };
+    assert.equal(dhcpBridgeOf(parse(list({ type: 'bridge', bridge: 'br7', ipam }))), 'br7');
+    assert.equal(dhcpBridgeOf(parse(list({ type: 'bridge', ipam }))), 'cni0');
+    assert.equal(dhcpBridgeOf('bridge'), undefined);
+    assert.throws(() => dhcpBridgeOf(parse(list({ type: 'macvlan', ipam }))), {
+      code: 'input',
+      message: /on a bridge/,
+    });
   });
 
   const wrong: readonly [message: RegExp, text: string][] = [
