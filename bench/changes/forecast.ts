@@ -1,4 +1,5 @@
 import type { ResourceEvent } from '../../src/model/cluster.ts';
+import { flowChoiceSetName } from '../../src/compile/names.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import type { Operation, Ruleset, StageName } from '../../src/nftables/ruleset.ts';
 import { Pipeline } from '../../src/pipeline.ts';
@@ -7,6 +8,7 @@ import { clusterEvents, upsert } from '../cluster/events.ts';
 import { clusterObjects } from '../cluster/objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
 import type { EventType } from '../agent/server-objects.ts';
+import { imagePipeline } from '../image-flags.ts';
 import { sandboxOf } from './sandboxes.ts';
 
 export interface ForecastStage {
@@ -25,7 +27,7 @@ export class Forecast {
 
   constructor(shape: Shape) {
     this.#nodeName = shape.nodeName;
-    this.#pipeline = new Pipeline(shape.nodeName);
+    this.#pipeline = new Pipeline(shape.nodeName, imagePipeline);
     for (const event of clusterEvents(shape)) this.#pipeline.receive(event);
     this.sandboxes(clusterObjects(shape));
     this.#pipeline.receive({ op: 'cache-readable', readable: true });
@@ -57,7 +59,10 @@ export class Forecast {
         this.receive('MODIFIED', object);
         return this.stages();
       })
-      .every((stages) => stages.length === 1 && stages[0]!.operations.every(({ verb }) => verb.endsWith(' elements')));
+      .every(
+        ([first, ...later]) =>
+          first !== undefined && isOf(first, elementVerbs) && later.every((stage) => isOf(stage, emptyingVerbs)),
+      );
   }
 
   /** The transactions that bring all of it into an empty kernel. */
@@ -70,12 +75,27 @@ export class Forecast {
     return [...this.#pipeline.snapshot.groups.values()].map(({ members }) => [...members.keys()]);
   }
 
-  /** As in the metric `postern_ruleset_elements`. */
+  /** As in the metric `postern_ruleset_elements`, but without the choice of flow sets, which the agent also changes where it is in doubt. */
   get elements(): number {
     const tables = Object.values(this.#ruleset ?? {});
     const lists = tables.flatMap(({ sets, maps }) => [...sets.values(), ...maps.values()]);
-    return lists.reduce((sum, { elements }) => sum + elements.size, 0);
+    const counted = lists.filter(({ name }) => name !== flowChoiceSetName);
+    return counted.reduce((sum, { elements }) => sum + elements.size, 0);
   }
+
+  /** Whether the metric can have this value: with or without the choice of each table, which is two protocols. */
+  mayHave(elements: number): boolean {
+    const choices = 2 * Object.keys(this.#ruleset ?? {}).length;
+    return elements >= this.elements && elements <= this.elements + choices;
+  }
+}
+
+const elementVerbs: readonly Operation['verb'][] = ['add elements', 'delete elements'];
+/** What empties the flow sets that do not count any more, after a change that may deny. */
+const emptyingVerbs: readonly Operation['verb'][] = ['flush set', 'add chain', 'delete chain'];
+
+function isOf({ operations }: ForecastStage, verbs: readonly Operation['verb'][]): boolean {
+  return operations.every(({ verb }) => verbs.includes(verb));
 }
 
 export function scriptOf(stages: readonly ForecastStage[], ...names: readonly StageName[]): string {

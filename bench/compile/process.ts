@@ -4,13 +4,14 @@ import { renderScript } from '../../src/nftables/render.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
 import { ResourceWatch, type WatchObserver } from '../../src/watch/watch.ts';
+import { imagePipeline } from '../image-flags.ts';
 import type { Measured } from './measured.ts';
 import { readPages } from './page-reader.ts';
 
 /** The measured process: the agent's watches on lists from files, from the first event to the script for an empty kernel. */
 const [directory = '', nodeName = ''] = process.argv.slice(2);
 const started = performance.now();
-const pipeline = new Pipeline(nodeName);
+const pipeline = new Pipeline(nodeName, imagePipeline);
 const missing = new Set<ResourceName>(watchedResources.map(({ resource }) => resource));
 const stop = new AbortController();
 const observer: WatchObserver = { contact() {}, listed() {}, emptied: fail, interrupted: fail, skipped: fail };

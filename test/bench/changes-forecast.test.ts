@@ -18,12 +18,12 @@ describe('the forecast of what the agent writes', () => {
     member = remotePods(tiny, keys).find((pod) => forecast.changesElementsOnly(withoutLabels(pod), again(pod)))!;
   });
 
-  it('has a transaction for a pod that leaves its groups, one for its return, and none for the rest', () => {
+  it('has a transaction for a pod that leaves its groups, one that empties flow sets, one for its return, and none for the rest', () => {
     const { elements } = forecast;
     forecast.receive('MODIFIED', withoutLabels(member));
     assert.deepEqual(
       forecast.stages().map(({ name }) => name),
-      ['break'],
+      ['break', 'delete'],
     );
     assert.ok(forecast.elements < elements);
     forecast.receive('MODIFIED', again(member));
