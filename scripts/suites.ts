@@ -162,10 +162,18 @@ export const suites: readonly Suite[] = [
   {
     name: 'conformance',
     kind: 'kernel',
-    proves: 'the conformance cases, where they are beside the checkout, on four chains of CNI plugins',
+    proves: 'the conformance cases, where they are beside the checkout, on each network of the lab',
     files: ['test/kernel/conformance.test.ts'],
     from: 'test',
     seconds: 2,
+  },
+  {
+    name: 'node-networks',
+    kind: 'kernel',
+    proves: 'fragments and packet-too-big through each network between nodes',
+    files: ['test/kernel/node-networks.test.ts'],
+    from: 'test',
+    seconds: 20,
   },
   {
     name: 'agent-life',

@@ -2,10 +2,11 @@ import { familyOf } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import { everything, nodePrefixLength } from './addressing.ts';
 import type { AddressPlan, NodePlan } from './addressing.ts';
-import { createNamespace, configureBridges, configureLinks, routerSysctls } from './network-namespace.ts';
+import { createNamespace, configureLinks, routerSysctls } from './network-namespace.ts';
 import type { LabNames } from './names.ts';
-import { overlayLines } from './overlay.ts';
-import type { LabOverlay } from './overlay.ts';
+import { networkMakers } from './node-network.ts';
+import type { NodeNetwork } from './node-network.ts';
+import { routesToPods } from './routed.ts';
 import { addUplink, addWire } from './uplink.ts';
 import type { LabUplink } from './uplink.ts';
 
@@ -14,7 +15,7 @@ const linkGateway: Readonly<Record<Family, string>> = { ipv4: '169.254.1.1', ipv
 
 export interface FabricOptions {
   readonly uplink?: LabUplink;
-  readonly overlay?: LabOverlay;
+  readonly network?: NodeNetwork;
   /** net.ipv4.conf.all.rp_filter of the nodes. */
   readonly rpFilter?: RpFilter;
 }
@@ -35,11 +36,11 @@ export class Fabric {
   constructor(
     names: LabNames,
     plan: AddressPlan,
-    { uplink = 'veth', overlay = 'routed', rpFilter = 0 }: FabricOptions = {},
+    { uplink = 'veth', network = 'routed', rpFilter = 0 }: FabricOptions = {},
   ) {
     this.#names = names;
     this.#plan = plan;
-    this.#options = { uplink, overlay, rpFilter };
+    this.#options = { uplink, network, rpFilter };
   }
 
   async create(): Promise<void> {
@@ -56,7 +57,7 @@ export class Fabric {
 
   async addNode(node: NodePlan): Promise<void> {
     const { fabric, wire } = this.#names;
-    const { uplink, overlay, rpFilter } = this.#options;
+    const { uplink, network, rpFilter } = this.#options;
     const namespace = this.#names.node(node.name);
     const others = this.#plan.nodes.filter((other) => other !== node);
     await createNamespace(namespace, {
@@ -71,13 +72,8 @@ export class Fabric {
       'link set eth0 up',
       ...node.addresses.map((address) => `address add ${address}/${nodePrefixLength[familyOf(address)]} dev eth0`),
       ...this.#plan.families.map((family) => `route add ${everything[family]} via ${this.#plan.gateways[family]}`),
-      ...(overlay === 'routed' ? others.flatMap(routesToPods) : []),
     ]);
-    if (overlay === 'vxlan') {
-      const lines = overlayLines(node, others);
-      await configureLinks(namespace, lines.ip);
-      await configureBridges(namespace, lines.bridge);
-    }
+    await networkMakers[network].connect(namespace, node, others);
   }
 
   /** Adds a host outside the cluster, behind a routed link. It may have any address outside the lab's own networks. */
@@ -100,8 +96,4 @@ export class Fabric {
       ...gateways.map(({ family, gateway }) => `route add ${everything[family]} via ${gateway} dev eth0 onlink`),
     ]);
   }
-}
-
-function routesToPods(node: NodePlan): string[] {
-  return node.podCidrs.map((cidr, index) => `route add ${cidr} via ${node.addresses[index]!}`);
 }

@@ -28,7 +28,7 @@ import { isHost, readHost } from './host.ts';
 import { Kubelet } from './kubelet.ts';
 import type { LabNames } from './names.ts';
 import { enterNamespace } from './network-namespace.ts';
-import { tunnelMtu } from './overlay.ts';
+import { podMtu } from './node-network.ts';
 import { pluginDirectory } from './preflight.ts';
 import { explainDenials, planProbes, runProbes } from './reachability.ts';
 import type { Denial, ProbeResult } from './reachability.ts';
@@ -271,7 +271,10 @@ export class Lab {
     if (ignored.length > 0) this.#log(`skipped, because the lab does not serve this kind: ${ignored.join(', ')}`);
   }
 
-  #kubelet(node: NodePlan, { cni = 'bridge', overlay, podAddresses, onSandbox }: LabOptions): Kubelet {
+  #kubelet(
+    node: NodePlan,
+    { cni = 'bridge', network: between = 'routed', podAddresses, onSandbox }: LabOptions,
+  ): Kubelet {
     const { names, plan } = this;
     const directory = this.state.nodeDirectory(node.name);
     const network = new CniNetwork({
@@ -280,7 +283,7 @@ export class Lab {
         ipamDirectory: `${directory}/ipam`,
         dhcpSocket: dhcpSocket(directory),
         podAddresses,
-        mtu: overlay === 'vxlan' ? tunnelMtu(plan.families) : undefined,
+        mtu: podMtu(between, plan.families),
       }),
       pluginDirectory,
       cacheDirectory: this.state.cniDirectory(node.name),

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { runCommand } from './command.ts';
 import { pluginsOf, type LabNetwork } from './cni-config.ts';
 import { LabError } from './error.ts';
+import type { Requirement } from './network-maker.ts';
+import { networkMakers, type NodeNetwork } from './node-network.ts';
 import { messageOf } from '../lib/message-of.ts';
 import { python } from './pod-process.ts';
 
@@ -18,8 +20,17 @@ const programs: readonly (readonly [program: string, debianPackage: string])[] =
   ['socat', 'socat'],
 ];
 
+const features: readonly Requirement[] = [
+  {
+    what: 'network namespaces',
+    command: 'unshare --net true',
+    remedy: 'run on a machine or VM that allows them',
+  },
+  { what: 'nf_tables', command: 'unshare --net nft list tables', remedy: 'modprobe nf_tables' },
+];
+
 /** Rejects with LabError `machine` that names the first missing requirement and how to install it. */
-export async function checkMachine(network: LabNetwork): Promise<void> {
+export async function checkMachine(network: LabNetwork, between: NodeNetwork = 'routed'): Promise<void> {
   if (process.getuid?.() !== 0) throw missing('the lab needs root', 'run it with sudo');
   for (const [program, name] of programs) {
     if (!(await isOnPath(program))) throw missing(`${program} is not installed`, `apt-get install ${name}`);
@@ -33,17 +44,18 @@ export async function checkMachine(network: LabNetwork): Promise<void> {
   if (plugins.includes('dhcp') && !(await isOnPath('busybox'))) {
     throw missing('busybox is not installed (its udhcpd is the DHCP server)', 'apt-get install busybox');
   }
-  await tryKernel('network namespaces', ['unshare', '--net', 'true'], 'run on a machine or VM that allows them');
-  await tryKernel('nf_tables', ['unshare', '--net', 'nft', 'list', 'tables'], 'modprobe nf_tables');
+  for (const each of features) await tryKernel(each);
+  const { needs } = networkMakers[between];
+  if (needs) await tryKernel(needs);
   // S6.8. Namespaces that are created after the module is loaded have its sysctls.
   if (plugins.includes('bridge') && !(await exists('/proc/sys/net/bridge/bridge-nf-call-iptables'))) {
     throw missing('the kernel has no bridge netfilter', 'modprobe br_netfilter, or use --cni ptp');
   }
 }
 
-async function tryKernel(what: string, [file, ...args]: [string, ...string[]], remedy: string): Promise<void> {
+async function tryKernel({ what, command, remedy }: Requirement): Promise<void> {
   try {
-    await runCommand(file, args);
+    await runCommand('sh', ['-c', command]);
   } catch (error) {
     throw missing(`${what} cannot be used (${messageOf(error).split('\n')[0]})`, remedy);
   }

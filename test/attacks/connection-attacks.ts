@@ -4,7 +4,7 @@ import type { PodKey } from './attack-lab.ts';
 import type { Attack, Scene } from './on-each-lab.ts';
 import { flag, framed, inVxlan, segment, typeOf } from './packets.ts';
 import { fairly, newPort, say, tunnelAddress, tunnelled } from './steps.ts';
-import { vteps } from '../../src/lab/overlay.ts';
+import { vteps } from '../../src/lab/vxlan.ts';
 
 /** What connection tracking or an honest third could be made to believe. */
 const receiver = 'bank/shut';

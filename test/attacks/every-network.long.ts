@@ -31,7 +31,7 @@ for (const cni of labCnis) {
         before(async function () {
           await needMachine(this, cni);
           const name = nameLab(`a${cni}${uplink}${rpFilter}`);
-          attacks = await AttackLab.open({ name, cni, uplink, rpFilter, overlay: 'vxlan' });
+          attacks = await AttackLab.open({ name, cni, uplink, rpFilter, network: 'vxlan' });
         });
         after(() => attacks?.close());
 

@@ -40,7 +40,7 @@ const running = new Map<string, Promise<AttackLab>>();
 
 function labOf(cni: LabCni, isEnforced: boolean): Promise<AttackLab> {
   const name = nameLab(`att${cni}${isEnforced ? '' : 'bare'}`);
-  const options = { name, cni, uplink: 'vxlan', overlay: 'vxlan', agents: isEnforced ? {} : false } as const;
+  const options = { name, cni, uplink: 'vxlan', network: 'vxlan', agents: isEnforced ? {} : false } as const;
   if (!running.has(name)) running.set(name, AttackLab.open(options));
   return running.get(name)!;
 }

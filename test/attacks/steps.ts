@@ -1,5 +1,5 @@
 import type { Family } from '../../src/model/address.ts';
-import { vteps } from '../../src/lab/overlay.ts';
+import { vteps } from '../../src/lab/vxlan.ts';
 import { frame } from '../kernel/frames.ts';
 import type { Actor, AttackLab, PodKey } from './attack-lab.ts';
 import type { Step } from './attacker.ts';

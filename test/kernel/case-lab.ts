@@ -1,6 +1,7 @@
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import type { LabNetwork } from '../../src/lab/cni-config.ts';
+import type { NodeNetwork } from '../../src/lab/node-network.ts';
 import type { ProbeResult } from '../../src/lab/reachability.ts';
 import { parseAddress, parseCidr, type Family } from '../../src/model/address.ts';
 import type { Case, CaseFile, CasePod } from '../evaluator/cases.ts';
@@ -22,11 +23,12 @@ export class CaseLab {
     this.#lab = lab;
   }
 
-  static async up(file: CaseFile, name: string, cni: LabNetwork): Promise<CaseLab> {
+  static async up(file: CaseFile, name: string, cni: LabNetwork, network: NodeNetwork = 'routed'): Promise<CaseLab> {
     const namespaces = Object.entries(file.namespaces).map(([each, labels]) => namespaceObject(each, labels));
     const lab = await Lab.up({
       name,
       cni,
+      network,
       family: 'dual',
       objects: [...namespaces, ...file.pods.map(podObject)],
       settleMs,

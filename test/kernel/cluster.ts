@@ -5,6 +5,7 @@ import type { LabCni, LabNetwork } from '../../src/lab/cni-config.ts';
 import { LabError } from '../../src/lab/error.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import type { LabOptions } from '../../src/lab/lab.ts';
+import type { NodeNetwork } from '../../src/lab/node-network.ts';
 import { checkMachine } from '../../src/lab/preflight.ts';
 import { stationAddress } from '../../src/lab/station.ts';
 import { families } from '../../src/model/address.ts';
@@ -130,9 +131,9 @@ export function onEachCni(title: string, declare: (cluster: () => Cluster, cni: 
 }
 
 /** Skips what is declared around it where the machine cannot run a lab. */
-export async function needMachine(context: Mocha.Context, cni: LabNetwork): Promise<void> {
+export async function needMachine(context: Mocha.Context, cni: LabNetwork, network?: NodeNetwork): Promise<void> {
   try {
-    await checkMachine(cni);
+    await checkMachine(cni, network);
   } catch (error) {
     if (!(error instanceof LabError) || error.code !== 'machine') throw error;
     skipTest(context, error.message);

@@ -88,7 +88,7 @@ describe('postern lab (kernel)', function () {
       'ptp',
       '--family',
       'ipv4',
-      ...['--uplink', 'bridge', '--overlay', 'vxlan', '--rp-filter', '2'],
+      ...['--uplink', 'bridge', '--network', 'vxlan', '--rp-filter', '2'],
       '--kubeconfig-out',
       kubeconfig,
     );

@@ -3,8 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import type { LabCni } from '../../src/lab/cni-config.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import type { LabOptions } from '../../src/lab/lab.ts';
+import { nodeNetworks } from '../../src/lab/node-network.ts';
+import type { NodeNetwork } from '../../src/lab/node-network.ts';
+import { needMachine } from '../kernel/cluster.ts';
+import { settleMs } from '../support/time-factor.ts';
 import { host, pod } from './objects.ts';
 
 const cast = [
@@ -15,17 +20,28 @@ const cast = [
 ];
 
 interface Shape extends LabOptions {
+  readonly cni: LabCni;
   /** Kind of the node's eth0, as the kernel names it, and of the device below it. */
   readonly kinds: readonly string[];
-  readonly inTunnel: boolean;
+  readonly network: NodeNetwork;
 }
 
 /** Not with strict rp_filter: a pod's packets to another node arrive by the uplink, but the route back is the tunnel. */
 const shapes: readonly Shape[] = [
-  { uplink: 'veth', overlay: 'vxlan', rpFilter: 2, cni: 'bridge', kinds: ['veth'], inTunnel: true },
-  { uplink: 'bridge', overlay: 'routed', rpFilter: 1, cni: 'ptp', kinds: ['bridge', 'veth'], inTunnel: false },
-  { uplink: 'vxlan', overlay: 'vxlan', rpFilter: 0, cni: 'ptp', kinds: ['vxlan'], inTunnel: true },
+  { uplink: 'veth', network: 'vxlan', rpFilter: 2, cni: 'bridge', kinds: ['veth'] },
+  { uplink: 'bridge', network: 'routed', rpFilter: 1, cni: 'ptp', kinds: ['bridge', 'veth'] },
+  { uplink: 'vxlan', network: 'vxlan', rpFilter: 0, cni: 'ptp', kinds: ['vxlan'] },
+  { uplink: 'veth', network: 'wireguard', rpFilter: 2, cni: 'ptp', kinds: ['veth'] },
+  { uplink: 'veth', network: 'ipsec', rpFilter: 1, cni: 'bridge', kinds: ['veth'] },
 ];
+
+/** How packets between pods of two nodes come to a node. */
+const looks: Readonly<Record<NodeNetwork, string>> = {
+  routed: 'tcp dport 80 meta ipsec missing',
+  vxlan: 'udp dport 8472',
+  wireguard: 'udp dport { 51820, 51821 }',
+  ipsec: 'meta l4proto esp',
+};
 
 describe('lab: the network between nodes (kernel)', function () {
   this.timeout(60_000);
@@ -35,12 +51,13 @@ describe('lab: the network between nodes (kernel)', function () {
   });
   after(() => rm(stateRoot, { recursive: true }));
 
-  for (const { kinds, inTunnel, ...options } of shapes) {
-    describe(`uplink ${options.uplink}, overlay ${options.overlay}, rp_filter ${options.rpFilter}`, () => {
+  for (const { kinds, ...options } of shapes) {
+    describe(`uplink ${options.uplink}, network ${options.network}, rp_filter ${options.rpFilter}`, () => {
       let lab: Lab;
-      before(async () => {
+      before(async function () {
+        await needMachine(this, options.cni, options.network);
         const name = `f${process.pid}${options.uplink}`;
-        lab = await Lab.up({ name, stateRoot, agents: false, objects: cast, ...options });
+        lab = await Lab.up({ name, stateRoot, agents: false, objects: cast, settleMs, ...options });
         await lab.settle();
       });
       after(() => lab?.down());
@@ -65,9 +82,9 @@ describe('lab: the network between nodes (kernel)', function () {
         assert.equal(Number(filter), options.rpFilter);
       });
 
-      it(`packets between pods of two nodes travel ${inTunnel ? 'in VXLAN' : 'without encapsulation'}`, async () => {
+      it('packets between pods of two nodes are those of the network, and no others', async () => {
         const counter = 'table netdev tap { chain in { type filter hook ingress device eth0 priority 0;';
-        const matches = 'udp dport 8472 counter; tcp dport 80 counter';
+        const matches = nodeNetworks.map((each) => `${looks[each]} counter`).join('; ');
         await lab.exec('node/n2', 'nft', `${counter} ${matches}; }; }`);
         const flows = await Promise.all(
           (['ipv4', 'ipv6'] as const).map((family) =>
@@ -77,7 +94,11 @@ describe('lab: the network between nodes (kernel)', function () {
         for (const flow of flows) await flow.close();
         const listing = await lab.exec('node/n2', 'nft', '-j', 'list', 'table', 'netdev', 'tap');
         const packets = [...listing.matchAll(/"packets": ?(\d+)/g)].map(([, count]) => Number(count));
-        assert.deepEqual([packets[0]! > 0, packets[1]! > 0], [inTunnel, !inTunnel], listing);
+        assert.deepEqual(
+          nodeNetworks.filter((_, index) => packets[index]! > 0),
+          [options.network],
+          listing,
+        );
       });
     });
   }

@@ -15,8 +15,8 @@ import type { RpFilter } from '../../lab/fabric.ts';
 import { kubeconfigText } from '../../lab/kubeconfig.ts';
 import type { Lab, LabOptions, ProbeReport } from '../../lab/lab.ts';
 import { enterNamespace } from '../../lab/network-namespace.ts';
-import { labOverlays } from '../../lab/overlay.ts';
-import type { LabOverlay } from '../../lab/overlay.ts';
+import { nodeNetworks } from '../../lab/node-network.ts';
+import type { NodeNetwork } from '../../lab/node-network.ts';
 import { checkMachine } from '../../lab/preflight.ts';
 import { parseProbePort } from '../../lab/reachability.ts';
 import { renderDenials, renderDifferences, renderMatrix } from '../../lab/report.ts';
@@ -43,7 +43,7 @@ interface UpFlags extends WhichLab {
   readonly cni: string;
   readonly family: LabFamily;
   readonly uplink: LabUplink;
-  readonly overlay: LabOverlay;
+  readonly network: NodeNetwork;
   /** One of `rpFilters`, as text. */
   readonly rpFilter: string;
   readonly kubeconfig?: string;
@@ -67,6 +67,7 @@ these objects and no others. The lab does not create pods for Deployments and ot
 Examples:
   $ postern lab run -f examples/           up, probe, print, down
   $ postern lab up -f examples/ --detach   and leave it running
+  $ postern lab run -f examples/ --network vxlan
   $ postern lab probe --port TCP/8080 -o json
   $ postern lab up -f examples/ --kubeconfig envtest.kubeconfig
   $ postern lab exec shop/web -- ip route
@@ -95,7 +96,7 @@ function upCommand(): Command {
     )
     .option('-d, --detach', 'return when the lab runs')
     .action(async (flags: UpFlags) => {
-      await checkMachine(await readNetwork(flags.cni));
+      await checkMachine(await readNetwork(flags.cni), flags.network);
       if (!flags.detach) return stayUp(flags);
       const args = process.argv.slice(1).filter((arg) => arg !== '--detach' && arg !== '-d');
       const { startDetached } = await import('../../lab/session.ts');
@@ -127,7 +128,7 @@ function runCommand(): Command {
       '\nExit codes: 0 as the policies say, 1 different, 2 no probe was possible, 130 interrupted with Ctrl-C.',
     );
   return withProbeFlags(withUpFlags(command)).action(async (flags: UpFlags & ProbeFlags) => {
-    await checkMachine(await readNetwork(flags.cni));
+    await checkMachine(await readNetwork(flags.cni), flags.network);
     const { runSession } = await import('../../lab/session.ts');
     const interrupted = await runSession(await labOptions(flags), async ({ lab, ending }) => {
       await lab.settle();
@@ -230,7 +231,7 @@ async function labOptions(flags: UpFlags): Promise<LabOptions> {
     cni: await readNetwork(flags.cni),
     family: flags.family,
     uplink: flags.uplink,
-    overlay: flags.overlay,
+    network: flags.network,
     rpFilter: Number(flags.rpFilter) as RpFilter,
     ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
     tcp: flags.kubeconfigOut !== undefined,
@@ -284,7 +285,7 @@ function withUpFlags(command: Command): Command {
     .addOption(familyOption(labFamilies, 'addresses of nodes and pods').default('dual'))
     .addOption(new Option('--uplink <KIND>', "device type of a node's uplink").choices(labUplinks).default('veth'))
     .addOption(
-      new Option('--overlay <KIND>', 'network between the pods of two nodes').choices(labOverlays).default('routed'),
+      new Option('--network <KIND>', 'network between the pods of two nodes').choices(nodeNetworks).default('routed'),
     )
     .addOption(
       new Option('--rp-filter <MODE>', 'net.ipv4.conf.all.rp_filter of the nodes')
