@@ -31,7 +31,8 @@ export const wireguard: NetworkMaker = {
           '[Peer]',
           `PublicKey = ${keysOf(other).publicKey}`,
           `Endpoint = ${endpoint}:${port}`,
-          `AllowedIPs = ${cidr}`,
+          // The node answers a pod of another node from its own address, by the tunnel.
+          `AllowedIPs = ${cidr}, ${underlay}/${hostPrefixLength[family]}`,
         ];
       });
       const settings = ['[Interface]', `PrivateKey = ${keysOf(node).privateKey}`, `ListenPort = ${port}`, ...peers, ''];
