@@ -170,8 +170,8 @@ export const suites: readonly Suite[] = [
   {
     name: 'node-networks',
     kind: 'kernel',
-    proves: 'fragments and packet-too-big through each network between nodes',
-    files: ['test/kernel/node-networks.test.ts'],
+    proves: 'fragments and packet-too-big through each network between nodes; flow tables of other programs',
+    files: ['test/kernel/{node-networks,flow-tables}.test.ts'],
     from: 'test',
     seconds: 20,
   },

@@ -1711,6 +1711,20 @@ export const mutants: readonly Mutant[] = [
     specs: [rewrite],
   },
   {
+    name: 'a flow table that is in no table of ours does not count',
+    file: 'src/apply/flow-tables.ts',
+    find: 'table !== tableName',
+    replace: 'table === tableName',
+    specs: ['test/apply/flow-tables.test.ts'],
+  },
+  {
+    name: 'an unreadable list of flow tables counts as none',
+    file: 'src/apply/flow-tables.ts',
+    find: 'if (!found) return',
+    replace: 'if (!found) return undefined;\n  if (!found) return',
+    specs: ['test/apply/flow-tables.test.ts'],
+  },
+  {
     name: 'a flow table of others is not found',
     file: 'src/nftables/parse.ts',
     find: 'else if (isOtherKind(kind)) others.push({ kind, name });',

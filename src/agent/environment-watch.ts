@@ -3,6 +3,7 @@ import { checkBridgeNetfilter } from '../apply/bridge-netfilter.ts';
 import { readDevices } from '../apply/devices.ts';
 import { checkNfTables, checkNftVersion } from '../apply/environment.ts';
 import { exec as runProgram, type Exec } from '../apply/exec.ts';
+import { checkFlowTables } from '../apply/flow-tables.ts';
 import { checkIpvs, ipvsDevices } from '../apply/ipvs.ts';
 import { describeOutside } from '../apply/judge-route.ts';
 import { PodRouteFinder } from '../apply/pod-routes.ts';
@@ -12,7 +13,7 @@ import type { Checks } from '../telemetry/checks.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { LinkWatch } from './link-watch.ts';
 
-export const environmentChecks = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter'] as const;
+export const environmentChecks = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter', 'flow-tables'] as const;
 
 /** Milliseconds between two checks. */
 const interval = 10_000;
@@ -52,6 +53,7 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
       report('nft', await checkNftVersion(exec, signal)) && report('nf_tables', await checkNfTables(exec, signal));
     const devices = await readDevices(exec, ipvsDevices, signal);
     report('ipvs', await checkIpvs(devices, { exec, readFile: readText }, signal));
+    if (nftIsFine) report('flow-tables', await checkFlowTables(exec, signal));
     if (!pods) return;
     const { bridged, outside } = await routes.find(pods, devices, signal);
     report('bridge-netfilter', await checkBridgeNetfilter(bridged, devices, readText));
@@ -74,7 +76,8 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
         if (signal.aborted) return;
         // The earlier results may no longer be true.
         const reason = error instanceof Error ? error.message : String(error);
-        for (const name of ['ipvs', 'bridge-netfilter'] as const) report(name, `the check failed: ${reason}`);
+        for (const name of ['ipvs', 'bridge-netfilter', 'flow-tables'] as const)
+          report(name, `the check failed: ${reason}`);
       })
       .finally(() => {
         running = false;

@@ -44,6 +44,7 @@ describe('watchEnvironment', () => {
   let asked: string[];
   let held: Promise<void>;
   let links: EnvironmentWatchOptions['links'];
+  let nftAnswers: Record<string, string>;
   let look: () => void;
 
   beforeEach(() => {
@@ -57,6 +58,7 @@ describe('watchEnvironment', () => {
     asked = [];
     held = Promise.resolve();
     links = undefined;
+    nftAnswers = { '--version': 'nftables v1.1.3 (x)', '-j': '{"nftables": []}' };
   });
   afterEach(() => abort.abort());
 
@@ -65,7 +67,7 @@ describe('watchEnvironment', () => {
     await held;
     const result = { exitCode: 0, stdout: '', stderr: '' };
     if (programs[file]) return { ...result, ...programs[file] };
-    if (file === 'nft') return { ...result, stdout: args[0] === '--version' ? 'nftables v1.1.3 (x)' : '' };
+    if (file === 'nft') return { ...result, stdout: nftAnswers[args[0]!] ?? '' };
     const lines = input.split('\n').flatMap((command) => answers[command] ?? []);
     return { ...result, exitCode: 1, stdout: lines.join('\n') };
   };
@@ -104,12 +106,13 @@ describe('watchEnvironment', () => {
 
   it('does not know of bridges before it knows the pods', async () => {
     start();
-    await becomes('ipvs', /^fine$/);
+    await becomes('flow-tables', /^fine$/);
     assert.deepEqual(reasons(), {
       nft: undefined,
       nf_tables: undefined,
       ipvs: undefined,
       'bridge-netfilter': 'not checked yet',
+      'flow-tables': undefined,
     });
     await lookAt();
     assert.equal(ready.ok, true);
@@ -153,6 +156,16 @@ describe('watchEnvironment', () => {
     assert.match(reasons()['ipvs']!, /^kube-proxy's IPVS mode/);
     delete answers['link show dev kube-ipvs0'];
     await lookAt();
+    assert.equal(ready.ok, true);
+  });
+
+  it('is not ready while another program has a flow table (S5.14)', async () => {
+    nftAnswers['-j'] = '{"nftables": [{"flowtable": {"family": "ip", "table": "t", "name": "f", "dev": "eth0"}}]}';
+    start();
+    await lookAt();
+    assert.match(reasons()['flow-tables']!, /^flow tables take .*: f of table ip t \(eth0\)/);
+    nftAnswers['-j'] = '{"nftables": []}';
+    await lookAt(localPod('x/a/1', ['10.9.0.5']));
     assert.equal(ready.ok, true);
   });
 

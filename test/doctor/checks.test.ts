@@ -199,7 +199,10 @@ describe('the checks of the doctor', () => {
   });
 
   it('report a check of both agent and doctor once, from the doctor', () => {
-    const ready = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter'].map((name) => ({ name, reason: 'wrong' }));
+    const ready = ['nft', 'nf_tables', 'ipvs', 'bridge-netfilter', 'flow-tables'].map((name) => ({
+      name,
+      reason: 'wrong',
+    }));
     assert.deepEqual(find(withState({ ready })), []);
     assert.equal(find(withState({ ready: [...ready, { name: 'lists', reason: 'waiting' }] })).length, 1);
   });

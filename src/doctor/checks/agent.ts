@@ -12,7 +12,7 @@ export const agentAnswers: Check<NodeFacts> = {
 };
 
 /** Checks of the agent that the doctor runs itself, with the same functions. */
-const ownChecks: ReadonlySet<string> = new Set(['nft', 'nf_tables', 'ipvs', 'bridge-netfilter']);
+const ownChecks: ReadonlySet<string> = new Set(['nft', 'nf_tables', 'ipvs', 'bridge-netfilter', 'flow-tables']);
 
 export const agentReady: Check<NodeFacts> = {
   id: 'agent-ready',
