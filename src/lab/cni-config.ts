@@ -2,6 +2,8 @@ import { familyOf, formatAddress, parseCidr } from '../model/address.ts';
 import { everything } from './addressing.ts';
 import type { CniConfigList, CniPluginConfig } from './cni.ts';
 import { LabError } from './error.ts';
+import { flannelSettings } from './flannel.ts';
+import type { Requirement } from './network-maker.ts';
 
 export type LabCni = 'bridge' | 'ptp';
 export const labCnis: readonly LabCni[] = ['bridge', 'ptp'];
@@ -24,10 +26,12 @@ export type LabNetwork = LabCni | CniConfigList;
 
 export interface NetworkOptions {
   readonly podCidrs: readonly string[];
-  /** Where host-local keeps the node's reservations. */
-  readonly ipamDirectory: string;
   /** Socket of the dhcp plugin's daemon. */
   readonly dhcpSocket?: string | undefined;
+  /** Where host-local keeps the node's reservations. */
+  readonly ipamDirectory: string;
+  /** Where flanneld and its plugin would write; default: as without a lab. */
+  readonly flannelDirectory?: string | undefined;
   /** Limit of pod addresses per range, from the first; default: all. */
   readonly podAddresses?: number | undefined;
   /** MTU of pod devices; default: the kernel's. */
@@ -38,10 +42,40 @@ function listOf(network: LabNetwork): CniConfigList {
   return typeof network === 'string' ? labLists[network] : network;
 }
 
-/** All plugins of a network, also those for addresses. */
+/** All plugins of a network, also those for addresses and those that others call. */
 export function pluginsOf(network: LabNetwork): readonly string[] {
-  const types = listOf(network).plugins.flatMap((plugin) => [plugin.type, ipamOf(plugin)?.type ?? []].flat());
+  const types = listOf(network).plugins.flatMap((plugin) => [
+    plugin.type,
+    ...[ipamOf(plugin)?.type ?? []].flat(),
+    ...(plugin.type === 'flannel' ? [delegateOf(plugin)] : []),
+  ]);
   return [...new Set(types)];
+}
+
+/** What the plugins need of the kernel, and not every kernel has. */
+export function needsOf(network: LabNetwork): readonly Requirement[] {
+  const { plugins } = listOf(network);
+  return [
+    ...(plugins.some(({ type, vlan }) => type === 'bridge' && vlan !== undefined) ? [vlanFiltering] : []),
+    ...(plugins.some(({ type }) => type === 'vlan') ? [vlanDevices] : []),
+  ];
+}
+
+const vlanFiltering: Requirement = {
+  what: 'VLAN filtering of bridges',
+  command: 'unshare --net ip link add x type bridge vlan_filtering 1',
+  remedy: 'use a kernel with CONFIG_BRIDGE_VLAN_FILTERING, or a list without "vlan"',
+};
+
+const vlanDevices: Requirement = {
+  what: 'VLAN devices',
+  command: "unshare --net sh -c 'ip link add x type bridge && ip link add y link x type vlan id 2'",
+  remedy: 'modprobe 8021q',
+};
+
+/** flannel's own default is bridge. */
+function delegateOf({ delegate }: CniPluginConfig): string {
+  return (delegate as { readonly type?: string } | undefined)?.type ?? 'bridge';
 }
 
 /** The bridge on which pods ask for addresses by DHCP; `undefined` if they do not. Throws LabError `input` if the network has no bridge for it. */
@@ -60,6 +94,7 @@ export function networkConfig(network: LabNetwork, options: NetworkOptions): Cni
 }
 
 function pluginOfNode(plugin: CniPluginConfig, options: NetworkOptions): CniPluginConfig {
+  if (plugin.type === 'flannel') return { ...flannelSettings(options), ...plugin };
   const addresses = ipamOf(plugin);
   if (!addresses) return plugin;
   const { mtu } = options;

@@ -13,11 +13,13 @@ const anyKey = `0x${'00'.repeat(20)}`;
 export const ipsec: NetworkMaker = {
   // The outer IP header, 16 bytes of ESP and its vector, at most 5 of padding and trailer, and a tag of 16.
   overhead: { ipv4: 60, ipv6: 80 },
-  needs: {
-    what: 'ESP',
-    command: `unshare --net ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 1 mode tunnel ${cipher(anyKey)}`,
-    remedy: 'modprobe esp4 and esp6',
-  },
+  needs: [
+    {
+      what: 'ESP',
+      command: `unshare --net ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 1 mode tunnel ${cipher(anyKey)}`,
+      remedy: 'modprobe esp4 and esp6',
+    },
+  ],
   connect: async (namespace, node, others) => {
     await configureLinks(namespace, [
       ...others.flatMap(routesToPods),

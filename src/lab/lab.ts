@@ -16,12 +16,13 @@ import type { ControlPlane } from './cluster-api.ts';
 import { readClusterState } from './cluster-state.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { CniNetwork } from './cni.ts';
-import { dhcpBridgeOf, networkConfig } from './cni-config.ts';
+import { dhcpBridgeOf, networkConfig, pluginsOf } from './cni-config.ts';
 import type { LabNetwork } from './cni-config.ts';
 import { dhcpSocket, startDhcp } from './dhcp.ts';
 import { LabError } from './error.ts';
 import { Fabric } from './fabric.ts';
 import type { FabricOptions } from './fabric.ts';
+import { flannelFolder, writeSubnetFile } from './flannel.ts';
 import { Flow } from './flow.ts';
 import type { OpenFlow } from './flow.ts';
 import { isHost, readHost } from './host.ts';
@@ -229,7 +230,7 @@ export class Lab {
     }
   }
 
-  async #start({ objects = [], agents = {}, cni = 'bridge', ending }: LabOptions): Promise<void> {
+  async #start({ objects = [], agents = {}, cni = 'bridge', network = 'routed', ending }: LabOptions): Promise<void> {
     await this.#cluster.start();
     // Nodes first: a lab runs the pods of its nodes, so another lab must not have them.
     for (const node of this.plan.nodes) await this.#cluster.addNode(nodeObject(node));
@@ -238,9 +239,11 @@ export class Lab {
       this.plan.nodes.map(async (node) => {
         ending?.throwIfAborted();
         await this.#fabric.addNode(node);
+        const directory = this.state.nodeDirectory(node.name);
         const bridge = dhcpBridgeOf(cni);
-        if (bridge !== undefined) {
-          await startDhcp(this.names.node(node.name), node, bridge, this.state.nodeDirectory(node.name));
+        if (bridge !== undefined) await startDhcp(this.names.node(node.name), node, bridge, directory);
+        if (pluginsOf(cni).includes('flannel')) {
+          await writeSubnetFile(node, podMtu(network, this.plan.families), flannelFolder(directory));
         }
         ending?.throwIfAborted();
         if (agents !== false) await this.agents.get(node.name)!.start(agents);
@@ -282,6 +285,7 @@ export class Lab {
         podCidrs: node.podCidrs,
         ipamDirectory: `${directory}/ipam`,
         dhcpSocket: dhcpSocket(directory),
+        flannelDirectory: flannelFolder(directory),
         podAddresses,
         mtu: podMtu(between, plan.families),
       }),

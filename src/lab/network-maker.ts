@@ -6,7 +6,7 @@ export interface NetworkMaker {
   /** Bytes of the outer headers, by the family of the outer packet, which is that of the inner one. */
   readonly overhead: Readonly<Record<Family, number>>;
   /** What not every kernel has. */
-  readonly needs?: Requirement;
+  readonly needs?: readonly Requirement[];
   /** Connects a node to the others. The node's own link is up and has its addresses. */
   connect(namespace: string, node: NodePlan, others: readonly NodePlan[]): Promise<void>;
 }

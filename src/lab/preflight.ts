@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
-import { pluginsOf, type LabNetwork } from './cni-config.ts';
+import { needsOf, pluginsOf, type LabNetwork } from './cni-config.ts';
 import { LabError } from './error.ts';
 import type { Requirement } from './network-maker.ts';
 import { networkMakers, type NodeNetwork } from './node-network.ts';
@@ -39,14 +39,14 @@ export async function checkMachine(network: LabNetwork, between: NodeNetwork = '
   const plugins = pluginsOf(network);
   for (const plugin of plugins) {
     if (await exists(join(pluginDirectory, plugin))) continue;
-    throw missing(`${pluginDirectory}/${plugin} is not installed`, 'apt-get install containernetworking-plugins');
+    const source =
+      plugin === 'flannel' ? 'take it from flannel-io/cni-plugin' : 'apt-get install containernetworking-plugins';
+    throw missing(`${pluginDirectory}/${plugin} is not installed`, source);
   }
   if (plugins.includes('dhcp') && !(await isOnPath('busybox'))) {
     throw missing('busybox is not installed (its udhcpd is the DHCP server)', 'apt-get install busybox');
   }
-  for (const each of features) await tryKernel(each);
-  const { needs } = networkMakers[between];
-  if (needs) await tryKernel(needs);
+  for (const each of [...features, ...needsOf(network), ...(networkMakers[between].needs ?? [])]) await tryKernel(each);
   // S6.8. Namespaces that are created after the module is loaded have its sysctls.
   if (plugins.includes('bridge') && !(await exists('/proc/sys/net/bridge/bridge-nf-call-iptables'))) {
     throw missing('the kernel has no bridge netfilter', 'modprobe br_netfilter, or use --cni ptp');

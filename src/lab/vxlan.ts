@@ -28,11 +28,13 @@ export function vteps(node: NodePlan): Vtep[] {
 export const vxlan: NetworkMaker = {
   // Ethernet, UDP, VXLAN and the outer IP header.
   overhead: { ipv4: 50, ipv6: 70 },
-  needs: {
-    what: 'VXLAN',
-    command: 'unshare --net ip link add x type vxlan id 1 dstport 8472',
-    remedy: 'modprobe vxlan',
-  },
+  needs: [
+    {
+      what: 'VXLAN',
+      command: 'unshare --net ip link add x type vxlan id 1 dstport 8472',
+      remedy: 'modprobe vxlan',
+    },
+  ],
   async connect(namespace, node, others) {
     const tunnels = others.flatMap(vteps);
     await configureLinks(namespace, [

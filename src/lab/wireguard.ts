@@ -15,11 +15,13 @@ const devices: Readonly<Record<Family, { readonly device: string; readonly port:
 export const wireguard: NetworkMaker = {
   // UDP, WireGuard and the outer IP header.
   overhead: { ipv4: 60, ipv6: 80 },
-  needs: {
-    what: 'WireGuard',
-    command: `unshare --net sh -c 'ip link add x type wireguard && wg show x'`,
-    remedy: 'modprobe wireguard, and apt-get install wireguard-tools',
-  },
+  needs: [
+    {
+      what: 'WireGuard',
+      command: `unshare --net sh -c 'ip link add x type wireguard && wg show x'`,
+      remedy: 'modprobe wireguard, and apt-get install wireguard-tools',
+    },
+  ],
   async connect(namespace, node, others) {
     for (const [index, { family, address }] of tunnelEnds(node).entries()) {
       const { device, port } = devices[family];

@@ -1,5 +1,6 @@
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import { Lab } from '../../src/lab/lab.ts';
+import type { LabFamily } from '../../src/lab/addressing.ts';
 import type { LabNetwork } from '../../src/lab/cni-config.ts';
 import type { NodeNetwork } from '../../src/lab/node-network.ts';
 import type { ProbeResult } from '../../src/lab/reachability.ts';
@@ -13,6 +14,12 @@ type Expectation = Step['expected'];
 /** Prefix lengths of the block around pod z/c that tokens mean, and of a narrower one (README of the cases). */
 const prefixes = { ipv4: { narrow: 28, wide: 24 }, ipv6: { narrow: 124, wide: 120 } } as const;
 
+export interface CaseNetwork {
+  readonly cni: LabNetwork;
+  readonly network?: NodeNetwork | undefined;
+  readonly family?: LabFamily | undefined;
+}
+
 /** The nine pods of the cases in a dual-stack lab of two nodes. Each case starts from the same state. */
 export class CaseLab {
   readonly #file: CaseFile;
@@ -23,13 +30,17 @@ export class CaseLab {
     this.#lab = lab;
   }
 
-  static async up(file: CaseFile, name: string, cni: LabNetwork, network: NodeNetwork = 'routed'): Promise<CaseLab> {
+  static async up(
+    file: CaseFile,
+    name: string,
+    { cni, network = 'routed', family = 'dual' }: CaseNetwork,
+  ): Promise<CaseLab> {
     const namespaces = Object.entries(file.namespaces).map(([each, labels]) => namespaceObject(each, labels));
     const lab = await Lab.up({
       name,
       cni,
       network,
-      family: 'dual',
+      family,
       objects: [...namespaces, ...file.pods.map(podObject)],
       settleMs,
     });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { dhcpBridgeOf, networkConfig, pluginsOf } from '../../src/lab/cni-config.ts';
+import { dhcpBridgeOf, needsOf, networkConfig, pluginsOf } from '../../src/lab/cni-config.ts';
 import { parseConfigList, readNetwork } from '../../src/lab/config-list.ts';
 
 const node = { podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'], ipamDirectory: '/ipam', dhcpSocket: '/dhcp.sock' };
@@ -47,6 +47,28 @@ describe('a CNI configuration list for a lab', () => {
       'host-local',
       'tuning',
     ]);
+  });
+
+  it('has the files of flanneld where the lab writes them, and needs the plugin that flannel calls', () => {
+    const given = parse(list({ type: 'flannel', delegate: { hairpinMode: true } }));
+    assert.deepEqual(pluginsOf(given), ['flannel', 'bridge']);
+    assert.deepEqual(pluginsOf(parse(list({ type: 'flannel', delegate: { type: 'ptp' } }))), ['flannel', 'ptp']);
+    assert.deepEqual(networkConfig(given, { ...node, flannelDirectory: '/node/flannel' }).plugins, [
+      {
+        type: 'flannel',
+        delegate: { hairpinMode: true },
+        subnetFile: '/node/flannel/subnet.env',
+        dataDir: '/node/flannel/delegates',
+        ipam: { type: 'host-local', dataDir: '/ipam' },
+      },
+    ]);
+  });
+
+  it('needs VLANs of the kernel where a plugin uses them', () => {
+    const needs = (...plugins: readonly object[]) => needsOf(parse(list(...plugins))).map(({ what }) => what);
+    assert.deepEqual(needs({ type: 'bridge' }, { type: 'ptp', vlan: 7 }), []);
+    assert.deepEqual(needs({ type: 'bridge', vlan: 7 }), ['VLAN filtering of bridges']);
+    assert.deepEqual(needs({ type: 'vlan', vlanId: 7 }), ['VLAN devices']);
   });
 
   it('has its DHCP server on the bridge of the pods', () => {
