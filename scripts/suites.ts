@@ -176,6 +176,15 @@ export const suites: readonly Suite[] = [
     seconds: 20,
   },
   {
+    name: 'pod-networks',
+    kind: 'kernel',
+    proves: 'pods whose packets do not cross the node (macvlan): policies, changes, restoration, agents that stop',
+    files: ['test/kernel/pod-networks.test.ts'],
+    from: 'test',
+    seconds: 60,
+    whole: { POD_NETWORK_CHANGES: '1000' },
+  },
+  {
     name: 'agent-life',
     kind: 'kernel',
     proves: 'agents that stop, are killed at each stage, start, take over and lose the API server',

@@ -113,6 +113,7 @@ export function watchInputs(
     logger,
     signal,
     tell: take,
+    interfaces: config.podNetworks ? 'all' : 'eth0',
     listed: () => source.listedSandboxes(),
   });
   const watches = watchedResources.map((watched) => {

@@ -6,6 +6,8 @@ import { findTrim } from '../apply/trim-memory.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { AgentReports, Applied } from './agent-reports.ts';
+import type { LocalPod, PodKey } from '../model/snapshot.ts';
+import type { PlanSource } from './plan-source.ts';
 import { systemClock } from './clock.ts';
 import { ConnectionFlusher } from './connection-flusher.ts';
 import { DriftWatch, driftReport, watchDrift } from './drift-watch.ts';
@@ -14,12 +16,17 @@ import { nftKernelTables } from './kernel-tables.ts';
 import { LinkWatch } from './link-watch.ts';
 import { watchLiveness } from './liveness-watch.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
+import { lookEveryMs, type PodNetworks } from './pod-networks/pod-networks.ts';
+import { openPodNetworks } from './pod-networks/open-pod-networks.ts';
 import { prefetchTables } from './prefetched-tables.ts';
 import { Reconciler } from './reconciler.ts';
+import { repeat } from './repeat.ts';
 
 /** What repeats until the agent stops: changes of the kernel, and checks of the kernel, the node and the agent itself. */
 export interface AgentLoops {
   readonly reconciler: Reconciler;
+  /** Missing if the operator does not want it. */
+  readonly podNetworks: PodNetworks | undefined;
   /** Checks at once what could keep the node from enforcing, if addresses of local pods have changed. */
   readonly checkEnvironment: () => void;
   readonly applied: () => Applied | undefined;
@@ -31,11 +38,11 @@ export interface AgentLoops {
 const trimEveryMs = 5000;
 
 /** Starts the loops. Until the agent has the lock, they only watch. */
-export function startLoops(
-  { version, guard, nft, elements, reader, metrics, live, ready, logger, signal }: AgentContext,
-  { pipeline, source, state, versions, take }: AgentInputs,
-  { reporter, nodeReporter, policies, watchDenials }: AgentReports,
-): AgentLoops {
+export function startLoops(context: AgentContext, inputs: AgentInputs, reports: AgentReports): AgentLoops {
+  const { version, guard, nft, elements, reader, metrics, live, ready, logger, signal } = context;
+  const { pipeline, source, state, versions, take } = inputs;
+  const { reporter, nodeReporter, policies, watchDenials } = reports;
+  const podNetworks = openPodNetworks(context, reporter, () => reconciler.changed());
   const drift = new DriftWatch({
     startMonitor: startNftMonitor,
     clock: systemClock,
@@ -48,12 +55,13 @@ export function startLoops(
   );
   const now = (): number => performance.now();
   const checkEnvironment = watchEnvironment({
-    localPods: () => (pipeline.snapshot.inSync ? pipeline.snapshot.localPods : undefined),
+    localPods: () => (pipeline.snapshot.inSync ? outsideOf(podNetworks, pipeline.snapshot.localPods) : undefined),
     ready,
     logger,
     signal,
     ...(guard.guard && { links: new LinkWatch({ exec, now, tell: (links) => take({ op: 'links', links }) }) }),
-    unenforceable: (pods) => reporter.unenforceable(pods),
+    unenforceable: (pods) =>
+      reporter.unenforceable(new Map([...pods, ...(podNetworks?.issues(pipeline.snapshot.localPods.values()) ?? [])])),
   });
   const connections = new ConnectionFlusher({
     flush: createFlushConnections(),
@@ -63,8 +71,9 @@ export function startLoops(
     signal,
   });
   let applied: Applied | undefined;
+  let settled: Applied | undefined;
   const reconciler = new Reconciler({
-    pipeline: source,
+    pipeline: podNetworks ? followedBy(podNetworks, source) : source,
     kernel,
     clock: systemClock,
     signal,
@@ -94,6 +103,10 @@ export function startLoops(
   });
   watchDrift(drift, reconciler, logger, signal);
   watchLiveness(reconciler, live, signal);
+  if (podNetworks) {
+    const failed = (err: unknown): void => logger.error({ err }, 'could not check the network namespaces of pods');
+    repeat(lookEveryMs, () => podNetworks.look(), { signal, failed });
+  }
   void findTrim().then((trim) => {
     if (signal.aborted) return;
     const timer = setInterval(trim, trimEveryMs);
@@ -101,8 +114,12 @@ export function startLoops(
   });
   return {
     reconciler,
+    podNetworks,
     checkEnvironment,
-    applied: () => applied,
+    applied() {
+      if (podNetworks?.isSettled !== false) settled = applied;
+      return settled;
+    },
     async takeLock() {
       const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
       ready.report('lock', undefined);
@@ -114,4 +131,34 @@ export function startLoops(
       return release;
     },
   };
+}
+
+/** Plans of the node, each of which the pods take at once. */
+function followedBy(
+  podNetworks: PodNetworks,
+  source: PlanSource,
+): Pick<PlanSource, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'> {
+  return {
+    get snapshot() {
+      return source.snapshot;
+    },
+    get inSync() {
+      return source.inSync;
+    },
+    prepare: () => source.prepare(),
+    plan(...args) {
+      const plan = source.plan(...args);
+      podNetworks.take(plan.compiled, source.snapshot);
+      return plan;
+    },
+    probe: (...args) => source.probe(...args),
+  };
+}
+
+/** The pods whose packets must cross the node. */
+function outsideOf(
+  podNetworks: PodNetworks | undefined,
+  localPods: ReadonlyMap<PodKey, LocalPod>,
+): ReadonlyMap<PodKey, LocalPod> {
+  return podNetworks ? new Map([...localPods].filter(([, pod]) => !podNetworks.covers(pod))) : localPods;
 }

@@ -22,7 +22,11 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   logger.info('started');
   const serving = reports.serve(loops.applied);
   const locking = loops.takeLock();
-  const watching = watchInputs(context, inputs, reports.reporter, loops.checkEnvironment);
+  const take = (event: Parameters<typeof inputs.take>[0]): void => {
+    inputs.take(event);
+    loops.podNetworks?.receive(event);
+  };
+  const watching = watchInputs(context, { ...inputs, take }, reports.reporter, loops.checkEnvironment);
   try {
     await Promise.all([serving, locking, ...watching]);
   } catch (error) {
@@ -30,6 +34,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   } finally {
     failure.abort();
     await loops.reconciler.idle();
+    await loops.podNetworks?.close();
     nft.close();
     elements.close();
     await inputs.state.finish();

@@ -1,6 +1,7 @@
 import { describeLinks } from '../apply/devices.ts';
 import { exec } from '../apply/exec.ts';
 import type { NodeFact } from '../model/cluster.ts';
+import type { WantedInterfaces } from '../sandboxes/cache-entry.ts';
 import { watchSandboxes, type SandboxWatchOptions } from '../sandboxes/sandboxes.ts';
 import type { Checks } from '../telemetry/checks.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -12,6 +13,8 @@ export interface SandboxReporting {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly tell: (fact: NodeFact) => void;
+  /** Default: `eth0`. */
+  readonly interfaces?: WantedInterfaces;
   /** Called when all sandboxes have been emitted, or when there is no cache to read. */
   readonly listed: () => void;
 }
@@ -24,7 +27,7 @@ const fallback = 'pod addresses come from the API server';
  */
 export async function reportSandboxes(
   directory: string | undefined,
-  { ready, metrics, logger, signal, tell, listed }: SandboxReporting,
+  { ready, metrics, logger, signal, tell, interfaces = 'eth0', listed }: SandboxReporting,
   watch: typeof watchSandboxes = watchSandboxes,
 ): Promise<void> {
   const known = (note: string, isAvailable: boolean): void => {
@@ -41,6 +44,7 @@ export async function reportSandboxes(
     directory,
     describeLinks: (names, asked) => describeLinks(exec, names, asked),
     signal,
+    interfaces,
     observer: {
       listed(sandboxes) {
         wasListed = true;

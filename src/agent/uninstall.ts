@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { openNetworkNamespace } from '../apply/network-namespace.ts';
 import { createNft } from '../apply/nft.ts';
 import { removeTables } from '../apply/remove-tables.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
@@ -7,6 +9,7 @@ import { readVersion } from '../config/version.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
+import { listPodNamespaces } from '../sandboxes/pod-namespaces.ts';
 import { deleteState } from '../state/state-file.ts';
 import { backoffDelay } from '../watch/backoff.ts';
 import { serveWhenFree } from './http-server.ts';
@@ -39,7 +42,7 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
     const nft = createNft();
     for (let failures = 0; ; failures++) {
       try {
-        const removed = await removeTables(nft, signal);
+        const removed = [...(await removeTables(nft, signal)), ...(await removeInside(config, signal))];
         if (config.stateDir !== undefined) await deleteState(config.stateDir);
         ready.report('uninstalled', undefined);
         logger.info({ removed }, removed.length > 0 ? "deleted Postern's tables" : 'found no tables of Postern');
@@ -67,4 +70,21 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
   }
   logger.info('stopped');
   return 0;
+}
+
+/** Deletes the tables in network namespaces of pods. A namespace that is gone needs nothing. */
+async function removeInside({ podNetworks, cniCacheDir }: AgentConfig, signal: AbortSignal): Promise<string[]> {
+  if (!podNetworks || cniCacheDir === undefined) return [];
+  const removed: string[] = [];
+  for (const { pod, path } of await listPodNamespaces(cniCacheDir)) {
+    if (!existsSync(path)) continue;
+    const namespace = openNetworkNamespace(path);
+    try {
+      const tables = await removeTables(createNft({ enter: namespace.enter }), signal);
+      removed.push(...tables.map((table) => `pod ${pod}: ${table}`));
+    } finally {
+      namespace.close();
+    }
+  }
+  return removed;
 }

@@ -32,6 +32,8 @@ export const noElementReader: ElementReader = { read: async () => undefined };
 
 export interface ElementReaderOptions {
   readonly openSocket: OpenNetlinkSocket;
+  /** Bytes of all answers. Default: as many as nft's listing may have. */
+  readonly mostBytes?: () => number;
   /** Called at the first failure since the reader last worked. */
   readonly failed?: (cause: unknown) => void;
 }
@@ -40,8 +42,7 @@ export interface ElementReaderOptions {
 const mostTries = 3;
 /** Sets and maps that nft lists one by one. If there are more, it lists all at once. */
 const mostOdd = 20;
-/** As many bytes as nft's listing may have. */
-const mostBytes = 512 << 20;
+const mostBytesOfNft = 512 << 20;
 /** Milliseconds after which other work has its turn. */
 const sliceMs = 10;
 
@@ -50,14 +51,18 @@ const sliceMs = 10;
  * each set in which something is found that Postern does not write. The kernel's generation is the same before and after, so what is read belongs
  * together.
  */
-export function openElementReader({ openSocket, failed = () => {} }: ElementReaderOptions): ElementReader {
+export function openElementReader({
+  openSocket,
+  mostBytes = () => mostBytesOfNft,
+  failed = () => {},
+}: ElementReaderOptions): ElementReader {
   let hasWorked = true;
   return {
     async read(listing) {
       let socket: NetlinkSocket | undefined;
       try {
         socket = await openSocket();
-        const tables = await readInTries(new Questions(socket), listing);
+        const tables = await readInTries(new Questions(socket, mostBytes()), listing);
         hasWorked = true;
         return tables;
       } catch (error) {
@@ -119,12 +124,14 @@ async function readOnce(questions: Questions, listing: TerseListing): Promise<Ru
 /** Asks the kernel one question after the other. Throws if an answer is missing or not as expected. */
 class Questions {
   readonly #socket: NetlinkSocket;
+  readonly #mostBytes: number;
   #sequence = 0;
   #bytes = 0;
   #sliceEnd = performance.now() + sliceMs;
 
-  constructor(socket: NetlinkSocket) {
+  constructor(socket: NetlinkSocket, mostBytes: number) {
     this.#socket = socket;
+    this.#mostBytes = mostBytes;
   }
 
   generation(): number {
@@ -148,7 +155,7 @@ class Questions {
   #answer(): Buffer {
     const datagram = this.#socket.receive();
     if (!datagram) throw new Error('the kernel did not answer');
-    if ((this.#bytes += datagram.length) > mostBytes) throw new Error('there are too many elements');
+    if ((this.#bytes += datagram.length) > this.#mostBytes) throw new Error('there are too many elements');
     return datagram;
   }
 

@@ -79,7 +79,7 @@ export function describeOutside(addresses: ReadonlyMap<string, Outside>): string
   if (others.length > 0) {
     problems.push(
       `this node reaches ${others.join(' and ')}, not by a veth, a tap or a bridge: packets of the pod can bypass the node's rules, ` +
-        'as with macvlan, ipvlan, SR-IOV and host-device, and no policy applies to them: use a CNI plugin that routes or bridges pods on the node',
+        'as with macvlan, ipvlan, SR-IOV and host-device, and no policy applies to them: turn podNetworks.enabled (--pod-networks) on, or use a CNI plugin that routes or bridges pods on the node',
     );
   }
   return problems.join('; ');

@@ -1,6 +1,7 @@
 import { close, readSync, write, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { promisify } from 'node:util';
+import type koffi from 'koffi';
 
 /** A socket to nf_tables in the kernel, in the network namespace of this process. */
 export interface NetlinkSocket {
@@ -32,9 +33,11 @@ const writeAsync = promisify(write);
  * reads one datagram. The write runs in a thread of Node's pool: it waits there while a transaction of another program holds the lock of nf_tables. No
  * time limit ends it, because the kernel could apply the transaction afterwards.
  */
-export const openNetlinkSocket: OpenNetlinkSocket = async () => {
+export const openNetlinkSocket: OpenNetlinkSocket = async () => makeNetlinkSocket(await import('koffi'));
+
+/** The same at once: the socket is in the network namespace in which this thread is now. */
+export function makeNetlinkSocket({ load }: Pick<typeof koffi, 'load'>): NetlinkSocket {
   if (endianness() !== 'LE') throw new Error('this machine is big-endian');
-  const { load } = await import('koffi');
   // `null`: the C library that this process has loaded.
   const socket = load(null).func('socket', 'int', ['int', 'int', 'int']) as (...numbers: number[]) => number;
   const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER);
@@ -52,7 +55,7 @@ export const openNetlinkSocket: OpenNetlinkSocket = async () => {
     // The kernel waits for packets in flight when a socket closes (K27), so this runs in the pool too.
     close: () => close(fd, () => {}),
   };
-};
+}
 
 /** The length of the next datagram; `undefined` if none waits. */
 function readWaiting(fd: number, buffer: Uint8Array): number | undefined {

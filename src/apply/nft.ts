@@ -2,6 +2,7 @@ import { execa, type Options } from 'execa';
 import { passingTable } from '../nftables/element-batch.ts';
 import { chainArguments, listArguments, mapArguments, setArguments, terseArguments } from '../nftables/parse.ts';
 import type { TableFamily } from '../nftables/ruleset.ts';
+import type { Enter } from './network-namespace.ts';
 import { NftError, type NftErrorCode } from './nft-error.ts';
 
 /** Runs nft(8): the only access to the rules in the kernel. All methods reject with an NftError. */
@@ -34,6 +35,10 @@ export interface NftOptions {
   readonly program?: string;
   /** The longest time that a run may take. Loading 100,000 elements takes a second; the limit ends a run that hangs. */
   readonly timeoutMs?: number;
+  /** Bytes of a listing. */
+  readonly maxBytes?: number;
+  /** Default: this network namespace. */
+  readonly enter?: Enter;
 }
 
 const mebibyte = 1 << 20;
@@ -43,7 +48,12 @@ const mebibyte = 1 << 20;
  */
 const environment = { LC_ALL: 'C', GLIBC_TUNABLES: 'glibc.malloc.mxfast=0' } as const;
 
-export function createNft({ program = 'nft', timeoutMs: most = 60_000 }: NftOptions = {}): Nft {
+export function createNft({
+  program = 'nft',
+  timeoutMs: most = 60_000,
+  maxBytes = 512 * mebibyte,
+  enter = (file, args) => [file, args],
+}: NftOptions = {}): Nft {
   const run = async (
     args: readonly string[],
     script: string,
@@ -55,11 +65,11 @@ export function createNft({ program = 'nft', timeoutMs: most = 60_000 }: NftOpti
       env: environment,
       timeout: Math.min(timeoutMs, most),
       cancelSignal: signal,
-      maxBuffer: 512 * mebibyte,
+      maxBuffer: maxBytes,
       stripFinalNewline: false,
       reject: false,
     } satisfies Options;
-    const result = await execa(program, args, options);
+    const result = await execa(...enter(program, args), options);
     if (!result.failed) return result.stdout;
     const stderr = result.stderr ?? '';
     const code = codeOf(result, stderr);

@@ -36,7 +36,7 @@ import {
  * After kube-proxy's filter chains (-110), so that its reject for a Service without endpoints reaches the pod. Before 0, where flow offload and
  * the accept rules of other plugins run (K11). NAT runs in other hooks: DNAT before these chains, SNAT after them.
  */
-const hookPriority = -10;
+export const hookPriority = -10;
 
 /** What pods may do only if the operator allows it (S1.18). */
 export interface PodPermissions {
@@ -154,7 +154,7 @@ function missChains(family: Family, guarded: readonly End[], closesBridges: bool
  * the inner packet as one from another node (S1.18, K15). A node also drops them from the pod ranges of all nodes: the API server does not list all
  * addresses at which it accepts tunnel packets.
  */
-function tunnelRules(...also: Match[]): NftRule[] {
+export function tunnelRules(...also: Match[]): NftRule[] {
   return [compare('udp dport', '==', '4789', '6081', '8472'), compare('meta l4proto', '==', '4', '41', '47')].map(
     (isTunnel) => dropRule(isTunnel, ...also),
   );
@@ -169,11 +169,11 @@ function forgedOutputRule(family: Family): NftRule {
   return dropRule(isNew, isIn(isolatedSetName[family], source), isNotIn(selfSetName[family], source, destination));
 }
 
-const isNew = compare('ct state', '==', 'new');
+export const isNew = compare('ct state', '==', 'new');
 const drop: NftRule = { matches: [], verdict: { kind: 'drop' } };
 
 /** `not-established` has no rule for UDP, so one comparison takes UDP past it. */
-const jumpToNotEstablished: NftRule = {
+export const jumpToNotEstablished: NftRule = {
   matches: [compare('meta l4proto', '!=', 'udp'), compare('ct state', '!=', 'established')],
   verdict: jumpTo(chainNames.notEstablished),
 };
@@ -230,14 +230,14 @@ function notEstablishedRules(
   ];
 }
 
-const isRelated = compare('ct state', '==', 'related');
+export const isRelated = compare('ct state', '==', 'related');
 /** Unreachable, too big, time exceeded, parameter problem. */
-const isError = {
+export const isError = {
   ipv4: compare('icmp type', '==', '3', '11', '12'),
   ipv6: compare('icmpv6 type', '==', '1', '2', '3', '4'),
 } as const;
 /** Longest valid ICMP error: RFC 1812, 4.3.2.3; RFC 4443, 2.4 (c). Longer packets are judged like any other packet. */
-const longestError: Readonly<Record<Family, number>> = { ipv4: 576, ipv6: 1280 };
+export const longestError: Readonly<Record<Family, number>> = { ipv4: 576, ipv6: 1280 };
 
 /**
  * S5.19: an ICMP error passes if the connection that it is about would pass. conntrack knows that connection, so the rules judge its two ends.

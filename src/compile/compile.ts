@@ -46,6 +46,8 @@ export interface Compiled {
   readonly localAddresses: ReadonlySet<string>;
   /** Policies without allow rules, because they or their namespace are over a budget (S9.12, S9.13). */
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
+  /** The classes of a pod in `localPods` of this Snapshot. Call it before the indexer's next event. */
+  readonly classesOf: (pod: PodKey) => AddressClasses;
 }
 
 /** One budget round: the classes that it gave pods, and what they cost if that was too much. */
@@ -190,6 +192,7 @@ export class Compiler {
         counts,
         localAddresses,
         oversized,
+        classesOf,
       },
     };
   }

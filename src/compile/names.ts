@@ -95,6 +95,9 @@ export const multicastMapName = { ipv4: 'multicast4', ipv6: 'multicast6' } as co
 /** Addresses of other nodes, where they receive tunnel packets; and addresses of this node. */
 export const otherNodeIpsSetName = { ipv4: 'other-node-ips4', ipv6: 'other-node-ips6' } as const;
 export const nodeIpsSetName = 'node-ips6';
+/** In a pod's network namespace: addresses that its own node sends from, and addresses of all nodes. */
+export const ownNodeSetName = { ipv4: 'own-node-ips4', ipv6: 'own-node-ips6' } as const;
+export const nodesSetName = { ipv4: 'all-node-ips4', ipv6: 'all-node-ips6' } as const;
 
 /**
  * Sets of pod devices in the ip and ip6 tables: `all`, those whose pods are isolated for `egress`, `pods` with the bridges too, and `closed` bridges

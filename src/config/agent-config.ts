@@ -21,6 +21,8 @@ export interface AgentConfig {
   readonly allowPodRouters: boolean;
   /** Canonical CIDRs; `undefined`: use those of the Node or of the network plugin. */
   readonly podCidrs: readonly string[] | undefined;
+  /** Policies are also enforced in network namespaces of pods. */
+  readonly podNetworks: boolean;
   /** The results directory of libcni's cache; `undefined`: the agent does not read it. */
   readonly cniCacheDir: string | undefined;
   /** `undefined`: the agent saves no state. */
@@ -52,6 +54,7 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     allowPodTunnels: readRequired(agentFlags.allowPodTunnels, values.allowPodTunnels, env),
     allowPodRouters: readRequired(agentFlags.allowPodRouters, values.allowPodRouters, env),
     podCidrs: readFlag(agentFlags.podCidr, values.podCidr, env),
+    podNetworks: readRequired(agentFlags.podNetworks, values.podNetworks, env),
     cniCacheDir: directoryOf(readRequired(agentFlags.cniCacheDir, values.cniCacheDir, env)),
     stateDir: readFlag(agentFlags.stateDir, values.stateDir, env),
     logDenials: readRequired(agentFlags.logDenials, values.logDenials, env),

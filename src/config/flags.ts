@@ -139,6 +139,16 @@ const podCidr: Flag<readonly string[]> = {
 /** The value for "no directory". */
 const noDirectory = 'none';
 
+const podNetworks: Flag<boolean> = {
+  name: 'pod-networks',
+  env: 'POSTERN_POD_NETWORKS',
+  fallback: 'false',
+  summary:
+    "enforce policies in the network namespaces of pods whose packets do not cross the node's hooks (macvlan, ipvlan, SR-IOV), and on additional interfaces of pods; needs CAP_SYS_ADMIN and the node's /run/netns",
+  expects: 'true or false',
+  read: readSwitch,
+};
+
 const cniCacheDir: Flag<string> = {
   name: 'cni-cache-dir',
   argument: 'DIR',
@@ -210,6 +220,7 @@ export const agentFlags = {
   allowPodTunnels,
   allowPodRouters,
   podCidr,
+  podNetworks,
   cniCacheDir,
   stateDir,
   logDenials,

@@ -22,6 +22,8 @@ export interface AgentOptions {
   readonly cniCacheDirectory: string;
   /** Unix socket of the API server. */
   readonly apiSocket: string;
+  /** Settings that the lab's network needs, as variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Content of a kubeconfig for the server behind the relay. */
   readonly kubeconfig: string;
 }
@@ -87,7 +89,7 @@ export class AgentProcess {
     };
     const command = [main, 'agent', ...Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value])];
     const log = openSync(this.#log, 'a');
-    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const variables = Object.entries({ ...this.#options.env, ...env }).map(([name, value]) => `${name}=${value}`);
     const line = [...variables, process.execPath, ...command, ...args];
     // A session of its own: Ctrl-C in the terminal must reach only the lab, which then stops its agents.
     this.#child = spawn(...enterNamespace(namespace, 'env', line), { stdio: ['ignore', log, log], detached: true });

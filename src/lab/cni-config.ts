@@ -42,6 +42,18 @@ function listOf(network: LabNetwork): CniConfigList {
   return typeof network === 'string' ? labLists[network] : network;
 }
 
+/**
+ * How the pods of a network reach others. `routed`: by their node. `shared`: pods and nodes are in one layer 2 network, by the uplink of the node. `uplink`: by the
+ * uplink of the node too, which routes to them (ipvlan in mode l3).
+ */
+export type PodLinks = 'routed' | 'shared' | 'uplink';
+
+export function podLinksOf(network: LabNetwork): PodLinks {
+  const [main] = listOf(network).plugins;
+  if (main?.type === 'ipvlan' && ['l3', 'l3s'].includes(String(main['mode']))) return 'uplink';
+  return main?.type === 'macvlan' || main?.type === 'ipvlan' ? 'shared' : 'routed';
+}
+
 /** All plugins of a network, also those for addresses and those that others call. */
 export function pluginsOf(network: LabNetwork): readonly string[] {
   const types = listOf(network).plugins.flatMap((plugin) => [
@@ -58,6 +70,7 @@ export function needsOf(network: LabNetwork): readonly Requirement[] {
   return [
     ...(plugins.some(({ type, vlan }) => type === 'bridge' && vlan !== undefined) ? [vlanFiltering] : []),
     ...(plugins.some(({ type }) => type === 'vlan') ? [vlanDevices] : []),
+    ...plugins.flatMap(({ type }) => (type === 'macvlan' || type === 'ipvlan' ? [sharingDevice(type)] : [])),
   ];
 }
 
@@ -72,6 +85,14 @@ const vlanDevices: Requirement = {
   command: "unshare --net sh -c 'ip link add x type bridge && ip link add y link x type vlan id 2'",
   remedy: 'modprobe 8021q',
 };
+
+function sharingDevice(kind: 'macvlan' | 'ipvlan'): Requirement {
+  return {
+    what: `${kind} devices`,
+    command: `unshare --net sh -c 'ip link add up0 type veth && ip link add pod0 link up0 type ${kind}'`,
+    remedy: `modprobe ${kind}, or use another network`,
+  };
+}
 
 /** flannel's own default is bridge. */
 function delegateOf({ delegate }: CniPluginConfig): string {

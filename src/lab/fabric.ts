@@ -1,6 +1,7 @@
-import { familyOf } from '../model/address.ts';
+import { familyOf, formatAddress, parseCidr } from '../model/address.ts';
 import type { Family } from '../model/address.ts';
 import { everything, nodePrefixLength } from './addressing.ts';
+import type { PodLinks } from './cni-config.ts';
 import type { AddressPlan, NodePlan } from './addressing.ts';
 import { createNamespace, configureLinks, routerSysctls } from './network-namespace.ts';
 import type { LabNames } from './names.ts';
@@ -31,20 +32,28 @@ export class Fabric {
   readonly #names: LabNames;
   readonly #plan: AddressPlan;
   readonly #options: Required<FabricOptions>;
+  readonly #podLinks: PodLinks;
   #hosts = 0;
 
   constructor(
     names: LabNames,
     plan: AddressPlan,
     { uplink = 'veth', network = 'routed', rpFilter = 0 }: FabricOptions = {},
+    podLinks: PodLinks = 'routed',
   ) {
+    this.#podLinks = podLinks;
     this.#names = names;
     this.#plan = plan;
     this.#options = { uplink, network, rpFilter };
   }
 
   async create(): Promise<void> {
-    await createNamespace(this.#names.fabric, routerSysctls);
+    // Without redirects: pods and their gateway are in one network.
+    await createNamespace(this.#names.fabric, {
+      ...routerSysctls,
+      'ipv4/conf/all/send_redirects': 0,
+      'ipv4/conf/default/send_redirects': 0,
+    });
     await addWire(this.#options.uplink, this.#names.fabric, this.#names.wire);
     await configureLinks(this.#names.fabric, [
       'link add br0 type bridge',
@@ -67,13 +76,18 @@ export class Fabric {
       'bridge/bridge-nf-call-ip6tables': 1,
     });
     await addUplink(uplink, { namespace, fabric, wire, name: node.name, number: node.number });
-    await configureLinks(fabric, [`link set ${node.name} master br0 up`, ...routesToPods(node)]);
+    const isShared = this.#podLinks === 'shared';
+    await configureLinks(fabric, [
+      `link set ${node.name} master br0 up`,
+      ...(isShared ? gatewaysOfPods(node) : routesToPods(node)),
+    ]);
     await configureLinks(namespace, [
       'link set eth0 up',
       ...node.addresses.map((address) => `address add ${address}/${nodePrefixLength[familyOf(address)]} dev eth0`),
       ...this.#plan.families.map((family) => `route add ${everything[family]} via ${this.#plan.gateways[family]}`),
     ]);
-    await networkMakers[network].connect(namespace, node, others);
+    // A node and its pods do not reach each other in a shared network, so nothing goes to pods by their nodes.
+    if (!isShared) await networkMakers[network].connect(namespace, node, others);
   }
 
   /** Adds a host outside the cluster, behind a routed link. It may have any address outside the lab's own networks. */
@@ -96,4 +110,12 @@ export class Fabric {
       ...gateways.map(({ family, gateway }) => `route add ${everything[family]} via ${gateway} dev eth0 onlink`),
     ]);
   }
+}
+
+/** host-local takes the second address of a range as its gateway. */
+function gatewaysOfPods({ podCidrs }: NodePlan): string[] {
+  return podCidrs.map((cidr) => {
+    const { family, first } = parseCidr(cidr)!;
+    return `address add ${formatAddress(family, first + 1n)}/${cidr.split('/')[1]} dev br0`;
+  });
 }

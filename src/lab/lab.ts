@@ -16,7 +16,7 @@ import type { ControlPlane } from './cluster-api.ts';
 import { readClusterState } from './cluster-state.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { CniNetwork } from './cni.ts';
-import { dhcpBridgeOf, networkConfig, pluginsOf } from './cni-config.ts';
+import { dhcpBridgeOf, networkConfig, pluginsOf, podLinksOf } from './cni-config.ts';
 import type { LabNetwork } from './cni-config.ts';
 import { dhcpSocket, startDhcp } from './dhcp.ts';
 import { LabError } from './error.ts';
@@ -109,14 +109,16 @@ export class Lab {
     this.plan = plan;
     this.#log = log;
     this.#cluster = cluster;
-    this.#fabric = new Fabric(this.names, this.plan, options);
+    const podLinks = podLinksOf(options.cni ?? 'bridge');
+    this.#fabric = new Fabric(this.names, this.plan, options, podLinks);
     this.#kubelets = this.plan.nodes.map((node) => this.#kubelet(node, options));
     const namespaces = this.plan.nodes.map((node) => this.names.node(node.name));
     this.#proxy = new ServiceProxy(cluster, namespaces, log);
     this.#stations = new Stations({ names: this.names, plan, cluster, kubelets: this.#kubelets });
     const nodes = plan.nodes.map(({ name }) => name);
     this.#scheduler = new Scheduler(cluster, nodes, log);
-    this.agents = new Map(this.plan.nodes.map((node) => [node.name, this.#agent(node)]));
+    const env = podLinks === 'routed' ? {} : { POSTERN_POD_NETWORKS: 'true' };
+    this.agents = new Map(this.plan.nodes.map((node) => [node.name, this.#agent(node, env)]));
   }
 
   /** Starts nodes, hosts and agents, and creates `objects`. Does not wait for pods (`settle`). */
@@ -296,8 +298,9 @@ export class Lab {
     return new Kubelet({ node, names, cluster: this.#cluster, network, onSandbox, log: this.#log });
   }
 
-  #agent({ name }: NodePlan): AgentProcess {
+  #agent({ name }: NodePlan, env: Readonly<Record<string, string>>): AgentProcess {
     return new AgentProcess({
+      env,
       node: name,
       namespace: this.names.node(name),
       directory: this.state.nodeDirectory(name),

@@ -78,7 +78,21 @@ export interface Sandbox {
   readonly live: boolean;
   /** Later sandboxes have larger values. */
   readonly order: number;
+  /** What the runtime recorded inside of the sandbox. Missing if it does not name the network namespace. */
+  readonly interfaces?: readonly PodInterface[];
 }
+
+/** A device in the network namespace of a pod. */
+export interface PodInterface {
+  readonly device: string;
+  /** The path of the network namespace. */
+  readonly namespace: string;
+  /** Canonical. */
+  readonly addresses: readonly string[];
+}
+
+/** The one interface whose addresses are the pod's (S1.8). */
+export const podInterface = 'eth0';
 
 export type ResourceName = 'pods' | 'namespaces' | 'nodes' | 'networkpolicies';
 export const resourceNames: readonly ResourceName[] = ['pods', 'namespaces', 'nodes', 'networkpolicies'];

@@ -27,6 +27,7 @@ export type IssueCode =
   | 'unflushed-address'
   | 'not-enforceable'
   | 'not-guarded'
+  | 'rules-changed-in-pod'
   | 'too-large'
   | 'refused-by-kernel'
   | 'empty-list';

@@ -1,6 +1,6 @@
 import type { Operation, Ruleset, Stage, StageName, TableFamily } from '../nftables/ruleset.ts';
 import { tableFamilies } from '../nftables/ruleset.ts';
-import { planRewrite } from './rewrite.ts';
+import { planRewrite, replacement } from './rewrite.ts';
 import { emptied, isTableLike, planTable, sweepTable, type TablePlan } from './table-plan.ts';
 
 export interface PlanOptions {
@@ -37,6 +37,16 @@ export function planStages(desired: Ruleset, applied: Ruleset = {}, options: Pla
     rewritten.map(({ family, target }) => ({ family, plan: planTable(target, first.result[family])! })),
   );
   return { stages: [...first.stages, ...last.stages], result: { ...first.result, ...last.result } };
+}
+
+/** Writes our tables in one transaction, whatever the kernel holds. No packet meets a part of them (K26). */
+export function planAnew(desired: Ruleset): Plan {
+  const operations = tableFamilies.flatMap((family): Operation[] => {
+    const target = desired[family];
+    // A table that does not exist cannot be replaced.
+    return target ? [{ family, verb: 'add table' }, ...replacement(target).map((each) => ({ family, ...each }))] : [];
+  });
+  return { stages: [{ name: 'switch', afterGracePeriod: false, operations }], result: desired };
 }
 
 /** Deletes objects that no packet can reach: an interrupted change left them. */

@@ -43,10 +43,13 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
  * cannot delete objects whose names it cannot express: while such a table is replaced, packets in flight may pass.
  */
 function planReplacement(desired: Table): TablePlan {
-  const all = differenceOf(emptyTable, desired);
-  const operations = [{ verb: 'replace table' } as const, ...makeOperations(all), ...switchOperations(all)];
   const nothing = { make: [], break: [], forget: [], opens: false, forgets: false, empty: [], delete: [] };
-  return { ...nothing, switch: operations, result: desired };
+  return { ...nothing, switch: replacement(desired), result: desired };
+}
+
+export function replacement(desired: Table): Change[] {
+  const all = differenceOf(emptyTable, desired);
+  return [{ verb: 'replace table' }, ...makeOperations(all), ...switchOperations(all)];
 }
 
 function hasOnlyNames({ sets, maps, chains, others = [] }: Table): boolean {

@@ -1,4 +1,4 @@
-import { readCacheEntry } from './cache-entry.ts';
+import { readCacheEntry, type WantedInterfaces } from './cache-entry.ts';
 import type { FileReading } from './entry-file.ts';
 import type { SandboxTable } from './sandbox-table.ts';
 
@@ -17,12 +17,14 @@ export type NamedReading = FileReading & { readonly name: string };
 export class CacheFiles {
   readonly #table: SandboxTable;
   readonly #problem: (file: string, message: string) => void;
+  readonly #interfaces: WantedInterfaces | undefined;
   readonly #files = new Map<string, KnownFile>();
 
   /** @param problem called once for each problem of a file that has the name of a pod's entry but cannot be used */
-  constructor(table: SandboxTable, problem: (file: string, message: string) => void) {
+  constructor(table: SandboxTable, problem: (file: string, message: string) => void, interfaces?: WantedInterfaces) {
     this.#table = table;
     this.#problem = problem;
+    this.#interfaces = interfaces;
   }
 
   /** Names of the known files. */
@@ -58,7 +60,7 @@ export class CacheFiles {
     const known = this.#files.get(name);
     // The kernel reports a new file more than once.
     if (known?.version === version && known.text === text) return undefined;
-    const read = readCacheEntry(text, name);
+    const read = readCacheEntry(text, name, this.#interfaces);
     switch (read.kind) {
       case 'sandbox':
         this.#files.set(name, { version, text });

@@ -23,7 +23,7 @@ export const unknownLink: SandboxLink = { live: true, link: undefined };
  * Kinds of devices that belong to one pod. The rules drop all other sources from a pod's link. If a network card that a plugin names counted as a link,
  * they would cut off the node.
  */
-const ownKinds: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);
+export const ownKinds: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);
 
 /** @param devices the node's devices that the sandbox's entry names */
 export function judgeLink(devices: readonly string[], found: LinkDescriptions): SandboxLink {

@@ -1,6 +1,6 @@
 import { compareText } from '../lib/sort.ts';
 import { familyOf } from '../model/address.ts';
-import type { Link, NodeFact, Sandbox } from '../model/cluster.ts';
+import { podInterface, type Link, type NodeFact, type PodInterface, type Sandbox } from '../model/cluster.ts';
 import type { CacheEntry } from './cache-entry.ts';
 import { judgeLink, unknownLink, type LinkDescriptions, type SandboxLink } from './link.ts';
 
@@ -135,11 +135,12 @@ export class SandboxTable {
     this.#touched.clear();
     const facts: NodeFact[] = [];
     for (const id of touched) {
-      if (!this.#rows.has(id) && this.#emitted.delete(id)) facts.push({ op: 'sandbox', id, value: undefined });
+      if (!isSandbox(this.#rows.get(id)) && this.#emitted.delete(id))
+        facts.push({ op: 'sandbox', id, value: undefined });
     }
     const values = touched.flatMap((id) => {
       const row = this.#rows.get(id);
-      return row?.link ? [sandboxOf(row, row.link)] : [];
+      return row?.link && isSandbox(row) ? [sandboxOf(row, row.link)] : [];
     });
     for (const value of values.sort((a, b) => a.order - b.order)) {
       if (isSame(value, this.#emitted.get(value.id))) continue;
@@ -168,21 +169,49 @@ export class SandboxTable {
   }
 }
 
-function devicesOf({ entries }: Row): string[] {
-  return [...new Set(entries.flatMap(({ entry }) => entry.hostDevices))];
+/** The entries of the pod's own interface. Additional networks say nothing about its addresses and its link. */
+function mainEntries({ entries }: Row): Row['entries'] {
+  return entries.filter(({ entry }) => entry.device === podInterface);
+}
+
+/** An additional network can be recorded before the pod's own interface, and its record can outlive it. */
+function isSandbox(row: Row | undefined): boolean {
+  return row !== undefined && mainEntries(row).length > 0;
+}
+
+function devicesOf(row: Row): string[] {
+  return [...new Set(mainEntries(row).flatMap(({ entry }) => entry.hostDevices))];
 }
 
 function ownDeviceOf({ link }: Row): string | undefined {
   return link?.link && (link.link.port ?? link.link.device);
 }
 
-function sandboxOf({ order, entries }: Row, { live, link }: SandboxLink): Sandbox {
+function sandboxOf(row: Row, { live, link }: SandboxLink): Sandbox {
+  const { order } = row;
+  const entries = mainEntries(row);
   const { id, namespace, name, uid } = entries[0]!.entry;
   const addresses: string[] = [];
   for (const address of entries.flatMap(({ entry }) => entry.addresses)) {
     if (!addresses.some((each) => familyOf(each) === familyOf(address))) addresses.push(address);
   }
-  return { id, namespace, name, uid, addresses, link: link && withMac(link, entries), live, order };
+  const interfaces = interfacesOf(row);
+  return {
+    ...{ id, namespace, name, uid, addresses, link: link && withMac(link, entries), live, order },
+    ...(interfaces.length > 0 && { interfaces }),
+  };
+}
+
+/** One for each device in the pod. Two records of one device are those of a plugin that called another. */
+function interfacesOf({ entries }: Row): PodInterface[] {
+  const byDevice = new Map<string, PodInterface>();
+  for (const { entry } of entries) {
+    if (entry.netns === undefined) continue;
+    const known = byDevice.get(entry.device)?.addresses ?? [];
+    const addresses = [...new Set([...known, ...entry.addresses])];
+    byDevice.set(entry.device, { device: entry.device, namespace: entry.netns, addresses });
+  }
+  return [...byDevice.values()];
 }
 
 /** If the networks of a pod name different MACs for its interface, the link has no MAC. */
@@ -196,6 +225,9 @@ function isSame(a: Sandbox, b: Sandbox | undefined): boolean {
   return b !== undefined && textOf(a) === textOf(b);
 }
 
-function textOf({ namespace, name, uid, addresses, link, live, order }: Sandbox): string {
-  return [namespace, name, uid, addresses.join(), link?.device, link?.port, link?.mac, live, order].join(' ');
+function textOf({ namespace, name, uid, addresses, link, live, order, interfaces = [] }: Sandbox): string {
+  const inside = interfaces.map((each) => [each.device, each.namespace, ...each.addresses].join());
+  return [namespace, name, uid, addresses.join(), link?.device, link?.port, link?.mac, live, order, ...inside].join(
+    ' ',
+  );
 }

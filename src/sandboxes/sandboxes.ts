@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeFact } from '../model/cluster.ts';
-import { isEntryName } from './cache-entry.ts';
+import { isEntryName, type WantedInterfaces } from './cache-entry.ts';
 import { CacheFiles, type NamedReading } from './cache-files.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { readEntryFile } from './entry-file.ts';
@@ -26,6 +26,8 @@ export interface SandboxWatchOptions {
   readonly describeLinks: DescribeLinks;
   readonly observer: SandboxObserver;
   readonly signal: AbortSignal;
+  /** Default: `eth0`. */
+  readonly interfaces?: WantedInterfaces;
   /** How often the watch reads the whole directory, in case the kernel did not report a change. */
   readonly roundMs?: number;
   /** How long the watch waits for a lookup of devices. */
@@ -67,7 +69,11 @@ class SandboxWatch {
     this.#options = options;
     this.#emit = emit;
     this.#links = new LinkQuestions(options);
-    this.#files = new CacheFiles(this.#table, (file, message) => options.observer.problem(file, message));
+    this.#files = new CacheFiles(
+      this.#table,
+      (file, message) => options.observer.problem(file, message),
+      options.interfaces,
+    );
   }
 
   async run(): Promise<void> {
@@ -111,9 +117,13 @@ class SandboxWatch {
   }
 
   #read(name: string): void {
-    if (!isEntryName(name)) return;
+    if (!this.#isEntryName(name)) return;
     this.#changed.add(name);
     this.#wake();
+  }
+
+  #isEntryName(name: string): boolean {
+    return isEntryName(name, this.#options.interfaces);
   }
 
   async #round(): Promise<void> {
@@ -143,7 +153,7 @@ class SandboxWatch {
   async #listNames(): Promise<string[] | undefined> {
     this.#mustList = false;
     try {
-      return (await readdir(this.#options.directory)).filter(isEntryName);
+      return (await readdir(this.#options.directory)).filter((name) => this.#isEntryName(name));
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       this.#lose(code === 'ENOENT' ? missing(this.#options.directory) : message);

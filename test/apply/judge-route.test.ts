@@ -180,7 +180,7 @@ describe('what is said of a pod outside', () => {
       ),
       'this node reaches 192.0.2.9 by up0 (ifb) and 2001:db8:1::9 by 2001:db8::1 on eth0, not by a veth, a tap or a bridge: ' +
         "packets of the pod can bypass the node's rules, as with macvlan, ipvlan, SR-IOV and host-device, and no policy applies to them: " +
-        'use a CNI plugin that routes or bridges pods on the node',
+        'turn podNetworks.enabled (--pod-networks) on, or use a CNI plugin that routes or bridges pods on the node',
     );
   });
 

@@ -57,6 +57,7 @@ describe('the schema of the chart', function () {
     ['podCidrs[0]=10.244.0.0/16', "at '': additional properties 'podCidrs' not allowed"],
     ['guard.on=true', "at '/guard': additional properties 'on' not allowed"],
     ['fastPath.on=true', "at '/fastPath': additional properties 'on' not allowed"],
+    ['podNetworks=true', "at '/podNetworks': got boolean, want object"],
     ['netlink.on=true', "at '/netlink': additional properties 'on' not allowed"],
     ['denials.log=off', "at '/denials/log': got string, want boolean"],
     ['metrics.policyLimit=10001', "at '/metrics/policyLimit'"],

@@ -17,6 +17,7 @@ describe('the configuration of the agent', () => {
       allowPodTunnels: false,
       allowPodRouters: false,
       podCidrs: undefined,
+      podNetworks: false,
       cniCacheDir: '/var/lib/cni/results',
       stateDir: undefined,
       logDenials: true,

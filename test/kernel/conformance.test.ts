@@ -33,6 +33,7 @@ const networks: readonly Place[] = [
   { name: 'bridge-vlan', network: exampleNetwork('bridge-vlan'), count: 3 },
   { name: 'wireguard', network: 'ptp', between: 'wireguard', count: 5 },
   { name: 'ipsec', network: 'bridge', between: 'ipsec', count: 5 },
+  { name: 'macvlan', network: exampleNetwork('macvlan'), count: 10 },
 ];
 
 /** The cases of the cyclonus generator that are beside this checkout, on real packets, every pair, port and family. */

@@ -54,7 +54,8 @@ export function cacheEntry(fields: EntryFields = {}): CacheEntry {
   const { id = 'c1', pod = 'web', uid = `uid-${pod}`, addresses = ['10.1.0.2'], devices = [`veth-${id}`] } = fields;
   const { subnet = '10.1.0.0/24' } = fields;
   const mac = '8a:00:00:00:00:02';
-  return { id, namespace: 'shop', name: pod, uid, addresses, hostDevices: devices, mac, ranges: [subnet] };
+  const inside = { device: 'eth0', netns: undefined, mac };
+  return { id, namespace: 'shop', name: pod, uid, addresses, hostDevices: devices, ranges: [subnet], ...inside };
 }
 
 export function base64(value: unknown): string {

@@ -6,6 +6,9 @@
 {{- if ne $level "privileged" }}
 {{- fail (printf "\n\nNamespace %s refuses the agents: they use the host network, and its PodSecurity level is %s. Please run\n\n  %s\n" .Release.Namespace $level (include "postern.labelLine" .)) }}
 {{- end }}
+{{- if and .Values.podNetworks.enabled (not (include "postern.cniCacheDir" .)) }}
+{{- fail "\n\npodNetworks.enabled needs cniCacheDir: only the records of the container runtime name the network namespaces of pods.\n" }}
+{{- end }}
 {{- $address := .Values.listen.address }}
 {{- if and .Values.metrics.serviceMonitor.enabled (has $address (list "127.0.0.1" "::1")) }}
 {{- fail (printf "\n\nmetrics.serviceMonitor.enabled needs agents that Prometheus can reach, but listen.address is %s. Set listen.address to 0.0.0.0 or \"::\"; every client that can reach a node can then read the metrics.\n" $address) }}

@@ -44,6 +44,13 @@
 - name: state
   mountPath: {{ . }}
 {{- end }}
+{{- if .Values.podNetworks.enabled }}
+- name: netns
+  mountPath: /run/netns
+  readOnly: true
+  # Namespaces of pods are mounts in it, and come and go.
+  mountPropagation: HostToContainer
+{{- end }}
 {{- end }}
 
 {{- define "postern.volumes" -}}
@@ -58,6 +65,12 @@
 - name: state
   hostPath:
     path: {{ . }}
+    type: DirectoryOrCreate
+{{- end }}
+{{- if .Values.podNetworks.enabled }}
+- name: netns
+  hostPath:
+    path: /run/netns
     type: DirectoryOrCreate
 {{- end }}
 {{- end }}

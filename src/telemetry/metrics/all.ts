@@ -4,6 +4,7 @@ import { createDenialMetrics, type DenialMetrics } from './denials.ts';
 import { createIssueMetrics, type IssueMetrics } from './issues.ts';
 import { createNodeMetrics, type NodeMetrics } from './node.ts';
 import { createObjectEventMetrics, type ObjectEventMetrics } from './object-events.ts';
+import { createPodNetworkMetrics, type PodNetworkMetrics } from './pod-networks.ts';
 import { createPolicyMetrics, type PolicyMetrics } from './policies.ts';
 import { createReadinessMetrics, type ReadinessMetrics } from './readiness.ts';
 import { createSnapshotMetrics, type SnapshotMetrics } from './snapshot.ts';
@@ -20,6 +21,7 @@ export interface Metrics {
   readonly apply: ApplyMetrics;
   readonly denials: DenialMetrics;
   readonly policies: PolicyMetrics;
+  readonly podNetworks: PodNetworkMetrics;
 }
 
 /** Creates a separate registry, so that two agents or two tests in one process do not share metrics. */
@@ -43,5 +45,6 @@ export function createMetrics(version: string): Metrics {
     apply: createApplyMetrics(registry),
     denials: createDenialMetrics(registry),
     policies: createPolicyMetrics(registry),
+    podNetworks: createPodNetworkMetrics(registry),
   };
 }

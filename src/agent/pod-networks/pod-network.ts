@@ -1,0 +1,128 @@
+import { openGenerationReader } from '../../apply/generation.ts';
+import type { NetworkNamespace } from '../../apply/network-namespace.ts';
+import type { Compiled } from '../../compile/compile.ts';
+import type { PodRuleOptions } from '../../compile/pod-tables.ts';
+import type { Sandbox } from '../../model/cluster.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import type { Ruleset } from '../../nftables/ruleset.ts';
+import type { Clock } from '../clock.ts';
+import { Reconciler, type AppliedVersion, type ReconcilerEvents } from '../reconciler.ts';
+import { GenerationWatch } from './generation-watch.ts';
+import type { JudgedInterfaces } from './judge-interfaces.ts';
+import { openPodKernel, type PodKernel, type PodTurns } from './pod-kernel.ts';
+import { PodPlanner } from './pod-planner.ts';
+
+export interface PodNetworkOptions {
+  readonly sandbox: Sandbox;
+  readonly interfaces: JudgedInterfaces;
+  readonly namespace: NetworkNamespace;
+  readonly rules: PodRuleOptions;
+  readonly netlink: boolean;
+  readonly clock: Clock;
+  readonly turns: PodTurns;
+  readonly events: Pick<ReconcilerEvents, 'stageDone'> & {
+    readonly wrote: (by: 'netlink' | 'nft') => void;
+    /** Another program has changed our tables, and the agent restores them. */
+    readonly drifted: () => void;
+    readonly failed: (error: unknown, retryIn: number) => void;
+    readonly applied: () => void;
+  };
+}
+
+/** No connections of an earlier pod are in the namespace of a new one, and every packet is judged. */
+const connections = { denyStale: () => false, applied: () => {}, distrust: () => {} };
+
+/** One pod whose policies are enforced in its own network namespace: the same reconciler as for the node, with the tables of the pod. */
+export class PodNetwork {
+  readonly sandbox: Sandbox;
+  readonly interfaces: JudgedInterfaces;
+  readonly namespace: NetworkNamespace;
+  readonly #planner: PodPlanner;
+  readonly #kernel: PodKernel;
+  readonly #generations: ReturnType<typeof openGenerationReader>;
+  readonly #watch: GenerationWatch;
+  readonly #reconciler: Reconciler;
+  readonly #end = new AbortController();
+  #written: Ruleset | undefined;
+  /** The newest rules are in force. */
+  #isCurrent = false;
+  /** Why the last change failed. */
+  failure: unknown;
+
+  constructor({ sandbox, interfaces, namespace, rules, netlink, clock, turns, events }: PodNetworkOptions) {
+    this.sandbox = sandbox;
+    this.interfaces = interfaces;
+    this.namespace = namespace;
+    const { judgedByNode } = interfaces;
+    this.#planner = new PodPlanner({ sandbox, judgedByNode, rules });
+    this.#kernel = openPodKernel({ namespace, netlink, written: () => this.#written, turns, wrote: events.wrote });
+    this.#generations = openGenerationReader(namespace.openSocket);
+    this.#watch = new GenerationWatch(() => this.#generations.read(), clock);
+    let hasDrifted = false;
+    this.#reconciler = new Reconciler({
+      pipeline: this.#planner,
+      kernel: this.#watch.behind(this.#kernel),
+      clock,
+      connections,
+      version: () => ({}) as AppliedVersion,
+      signal: this.#end.signal,
+      events: {
+        stageDone: events.stageDone,
+        adopted: () => (this.#written = undefined),
+        // Once for each table.
+        drifted() {
+          if (!hasDrifted) events.drifted();
+          hasDrifted = true;
+        },
+        applied: ({ plan }) => {
+          this.#written = plan.result;
+          this.#isCurrent = true;
+          this.failure = undefined;
+          hasDrifted = false;
+          events.applied();
+        },
+        failed: (error, retryIn) => {
+          this.failure = error;
+          events.failed(error, retryIn);
+        },
+        refused: () => {},
+        accepted: () => {},
+      },
+    });
+  }
+
+  get nft(): PodKernel['nft'] {
+    return this.#kernel.nft;
+  }
+
+  /** Takes what the node has compiled, at once after it. */
+  take(compiled: Compiled, snapshot: Snapshot): void {
+    if (!this.#planner.take(compiled, snapshot)) return;
+    this.#isCurrent = false;
+    this.#reconciler.changed();
+  }
+
+  /** The newest rules are in force, or the agent has reported why they are not. */
+  get isSettled(): boolean {
+    return this.#isCurrent || this.failure !== undefined;
+  }
+
+  /** Rules are in force: the newest, or those of before a change that is under way. */
+  get isInForce(): boolean {
+    return this.#written !== undefined && this.failure === undefined;
+  }
+
+  /** Looks for changes by other programs. To be called regularly. */
+  look(): Promise<void> {
+    return this.#watch.look(this.#reconciler);
+  }
+
+  /** The rules stay. Resolves when nothing uses the namespace any more. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#reconciler.idle();
+    this.#kernel.close();
+    this.#generations.close();
+    this.namespace.close();
+  }
+}

@@ -1,0 +1,265 @@
+import { describeLinks } from '../../apply/devices.ts';
+import { exec as runProgram, type Exec } from '../../apply/exec.ts';
+import { execWithin, openNetworkNamespace, type NetworkNamespace } from '../../apply/network-namespace.ts';
+import type { Compiled } from '../../compile/compile.ts';
+import type { PodRuleOptions } from '../../compile/pod-tables.ts';
+import { messageOf } from '../../lib/message-of.ts';
+import type { NodeFact, ResourceEvent, Sandbox } from '../../model/cluster.ts';
+import type { Issue } from '../../model/issue.ts';
+import type { LocalPod, PodKey, Snapshot } from '../../model/snapshot.ts';
+import type { Clock } from '../clock.ts';
+import { judgeInterfaces, mustLookInside } from './judge-interfaces.ts';
+import { PodNetwork, type PodNetworkOptions } from './pod-network.ts';
+import type { PodTurns } from './pod-kernel.ts';
+import { limitTurns } from './turns.ts';
+
+export interface PodNetworksOptions {
+  readonly rules: PodRuleOptions;
+  readonly netlink: boolean;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Asks for a plan of the node: a pod waits for its rules. */
+  readonly changed: () => void;
+  readonly events: Pick<PodNetworkOptions['events'], 'stageDone' | 'wrote'> & {
+    readonly drifted: (pod: string) => void;
+    readonly failed: (pod: string, error: unknown, retryIn?: number) => void;
+  };
+  readonly open?: (path: string) => NetworkNamespace;
+  readonly exec?: Exec;
+}
+
+/** Milliseconds between two looks for changes by other programs, and between two looks whether the namespaces are still there. */
+export const lookEveryMs = 300;
+const checkEveryMs = 5000;
+/** Changes of pods at a time. */
+const mostAtOnce = 2;
+/** What hostile pods cause takes at most a fifth of the time. */
+const restShare = 4;
+/** Milliseconds for which a restoration is reported as an issue of the pod. */
+const driftShownMs = 600_000;
+
+interface Entry {
+  readonly sandbox: Sandbox;
+  /** `looking`: its devices are not known yet. `outside`: the node judges all of its packets. */
+  state: 'looking' | 'outside' | PodNetwork;
+  failure?: unknown;
+  driftedAt?: number;
+}
+
+/**
+ * The pods whose policies are enforced in their own network namespaces: macvlan, ipvlan, SR-IOV, and additional networks. Each has a reconciler of its own, which a change
+ * of the node's rules starts. One pod that fails delays no other.
+ */
+export class PodNetworks {
+  readonly #options: PodNetworksOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #turns: PodTurns;
+  readonly #closing = new Set<Promise<void>>();
+  #checkAt = 0;
+
+  constructor(options: PodNetworksOptions) {
+    this.#options = options;
+    const { clock } = options;
+    this.#turns = { write: limitTurns(mostAtOnce, clock), compare: limitTurns(1, clock, restShare) };
+  }
+
+  receive(event: ResourceEvent | NodeFact): void {
+    if (event.op !== 'sandbox') return;
+    const { id, value } = event;
+    const known = this.#entries.get(id);
+    if (value && known && isSameInside(value, known.sandbox)) return;
+    if (known) this.#drop(id);
+    if (!value || !mustLookInside(value)) return;
+    const entry: Entry = { sandbox: value, state: 'looking' };
+    this.#entries.set(id, entry);
+    void this.#look(entry);
+  }
+
+  /** Takes a compile of the node, at once after it. */
+  take(compiled: Compiled, snapshot: Snapshot): void {
+    for (const network of this.#networks()) network.take(compiled, snapshot);
+  }
+
+  /** All pods have the newest rules, except those whose failure has been reported. */
+  get isSettled(): boolean {
+    return this.#entries
+      .values()
+      .every(
+        ({ state, failure }) =>
+          failure !== undefined || state === 'outside' || (state !== 'looking' && state.isSettled),
+      );
+  }
+
+  /** How many pods are enforced inside, and how many are not because something failed. */
+  get counts(): { readonly enforced: number; readonly failing: number } {
+    const entries = [...this.#entries.values()];
+    return { enforced: entries.filter(isInForce).length, failing: entries.filter(hasFailed).length };
+  }
+
+  /** Whether rules are in force inside of the pod for the addresses that policies know. */
+  covers(pod: LocalPod): boolean {
+    return this.#entriesOf(pod).some(({ state }) => {
+      return typeof state === 'object' && state.isInForce && state.interfaces.judgedByNode.length === 0;
+    });
+  }
+
+  /** By pod, what is wrong inside. */
+  issues(pods: Iterable<LocalPod>): Map<PodKey, Issue[]> {
+    const now = this.#options.clock.now();
+    return new Map(
+      [...pods].flatMap((pod) => {
+        const issues = this.#entriesOf(pod).flatMap((entry) => issuesOf(entry, now));
+        return issues.length > 0 ? [[pod.key, issues] as const] : [];
+      }),
+    );
+  }
+
+  /** Looks for changes by other programs, and for namespaces that are gone. To be called regularly. */
+  async look(): Promise<void> {
+    const { clock } = this.#options;
+    if (clock.now() >= this.#checkAt) {
+      this.#checkAt = clock.now() + checkEveryMs;
+      for (const [id, entry] of this.#entries) this.#check(id, entry);
+    }
+    await Promise.all(Array.from(this.#networks(), (network) => network.look().catch(() => {})));
+  }
+
+  /** The rules stay. */
+  async close(): Promise<void> {
+    for (const id of [...this.#entries.keys()]) this.#drop(id);
+    await Promise.all(this.#closing);
+  }
+
+  *#networks(): Generator<PodNetwork> {
+    for (const { state } of this.#entries.values()) if (typeof state === 'object') yield state;
+  }
+
+  #entriesOf({ key, mirrorOf }: LocalPod): Entry[] {
+    const [namespace, name, uid] = key.split('/') as [string, string, string];
+    const entries = [...this.#entries.values()];
+    return entries.filter(({ sandbox }) => {
+      return sandbox.namespace === namespace && sandbox.name === name && sandbox.uid === (mirrorOf ?? uid);
+    });
+  }
+
+  /** After a reboot, an old record may name a namespace that another pod has by now: the newest record counts. */
+  #isSuperseded({ sandbox }: Entry): boolean {
+    const { order, interfaces } = sandbox;
+    const path = interfaces![0]!.namespace;
+    const others = [...this.#entries.values()].filter((each) => each.sandbox.interfaces![0]!.namespace === path);
+    for (const other of others) {
+      if (other.sandbox.order >= order || typeof other.state !== 'object') continue;
+      this.#close(other.state);
+      other.state = 'outside';
+    }
+    return others.some((other) => other.sandbox.order > order);
+  }
+
+  #check(id: string, entry: Entry): void {
+    const { state } = entry;
+    if (typeof state === 'object' && !state.namespace.isCurrent()) {
+      // An agent that held the namespace of a pod that is gone would keep its devices.
+      this.#drop(id);
+      const again: Entry = { sandbox: entry.sandbox, state: 'looking' };
+      this.#entries.set(id, again);
+      void this.#look(again);
+    } else if (entry.failure !== undefined && state === 'looking') void this.#look(entry);
+  }
+
+  #drop(id: string): void {
+    const state = this.#entries.get(id)?.state;
+    this.#entries.delete(id);
+    if (typeof state === 'object') this.#close(state);
+  }
+
+  #close(network: PodNetwork): void {
+    const closing = network.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  /** Finds out who judges the packets of the pod, and opens its network if that is nobody yet. Never rejects. */
+  async #look(entry: Entry): Promise<void> {
+    const { open = openNetworkNamespace, exec = runProgram, signal, changed } = this.#options;
+    const { sandbox } = entry;
+    const isWanted = (): boolean => this.#entries.get(sandbox.id) === entry && !signal.aborted;
+    let namespace: NetworkNamespace | undefined;
+    if (this.#isSuperseded(entry)) return void (entry.state = 'outside');
+    try {
+      namespace = open(sandbox.interfaces![0]!.namespace);
+      const devices = sandbox.interfaces!.map(({ device }) => device);
+      const links = await describeLinks(execWithin(exec, namespace), devices, signal);
+      const kinds = new Map(Array.from(links, ([name, { kind }]) => [name, kind] as const));
+      const interfaces = judgeInterfaces(sandbox, kinds);
+      delete entry.failure;
+      if (!isWanted() || interfaces.inside.length === 0) {
+        entry.state = 'outside';
+        namespace.close();
+        return;
+      }
+      entry.state = new PodNetwork({ ...this.#partsFor(entry), sandbox, interfaces, namespace });
+      changed();
+    } catch (error) {
+      namespace?.close();
+      if (!isWanted()) return;
+      if (entry.failure === undefined) this.#options.events.failed(nameOf(sandbox), error);
+      entry.failure = error;
+    }
+  }
+
+  #partsFor(entry: Entry): Omit<PodNetworkOptions, 'sandbox' | 'interfaces' | 'namespace'> {
+    const { rules, netlink, clock, events } = this.#options;
+    const pod = nameOf(entry.sandbox);
+    const { stageDone, wrote } = events;
+    return {
+      rules,
+      netlink,
+      clock,
+      turns: this.#turns,
+      events: {
+        stageDone,
+        wrote,
+        drifted() {
+          entry.driftedAt = clock.now();
+          events.drifted(pod);
+        },
+        failed(error, retryIn) {
+          if (entry.failure === undefined) events.failed(pod, error, retryIn);
+          entry.failure = error;
+        },
+        applied: () => delete entry.failure,
+      },
+    };
+  }
+}
+
+function isInForce({ state }: Entry): boolean {
+  return typeof state === 'object' && state.isInForce;
+}
+
+function hasFailed({ failure }: Entry): boolean {
+  return failure !== undefined;
+}
+
+function nameOf({ namespace, name }: Sandbox): string {
+  return `${namespace}/${name}`;
+}
+
+/** Whether both have the same interfaces, and the same links to the node. */
+function isSameInside(a: Sandbox, b: Sandbox): boolean {
+  const textOf = ({ live, link, interfaces = [] }: Sandbox): string => JSON.stringify([live, link?.device, interfaces]);
+  return textOf(a) === textOf(b);
+}
+
+function issuesOf({ failure, driftedAt }: Entry, now: number): Issue[] {
+  const path = 'status.podIPs';
+  const effect = 'not-enforced';
+  if (failure !== undefined) {
+    const message = `packets of this pod do not cross the node, and the agent cannot write the rules in the pod's network namespace: ${messageOf(failure)}`;
+    return [{ code: 'not-enforceable', path, message, effect }];
+  }
+  if (driftedAt === undefined || now - driftedAt > driftShownMs) return [];
+  const message =
+    "a program in the pod changed Postern's rules in the pod's network namespace, and the agent restored them: packets that policies deny may have passed in between. " +
+    'Remove the capability NET_ADMIN from the pod';
+  return [{ code: 'rules-changed-in-pod', path: 'spec.containers', message, effect }];
+}

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { after, before, describe, it } from 'mocha';
+import { readNetwork } from '../../src/lab/config-list.ts';
+import type { Flow } from '../../src/lab/flow.ts';
+import { pod } from '../lab/objects.ts';
+import { exampleNetwork } from '../support/example-network.ts';
+import { nameLab } from '../support/lab-name.ts';
+import { readMetric } from './agent-pages.ts';
+import { Cluster, families, needMachine } from './cluster.ts';
+import { eventually } from './eventually.ts';
+import { policy, port } from './policies.ts';
+
+/** Changes of policies under traffic; `POD_NETWORK_CHANGES=1000 npx mocha test/kernel/pod-networks.test.ts` prints its counts. */
+const changes = Number(process.env['POD_NETWORK_CHANGES'] ?? 40);
+
+const deny = policy('x', 'deny', { ingress: [], egress: [] });
+const fromNear = policy('x', 'near', {
+  ingress: [
+    { from: [{ podSelector: { matchLabels: { pod: 'near' } }, namespaceSelector: {} }], ports: [port('TCP/80')] },
+  ],
+});
+const isolated = [
+  { from: 'peers/near', to: 'x/p', port: 'TCP/80', answer: 'timeout' },
+  { from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: 'timeout' },
+  { from: 'x/p', to: 'peers/far', port: 'TCP/80', answer: 'timeout' },
+  // The kernel tells the socket that its packet was dropped (K47).
+  { from: 'x/p', to: 'peers/far', port: 'UDP/53', answer: 'EPERM' },
+];
+const open = [
+  { from: 'peers/near', to: 'x/p', port: 'TCP/80', answer: 'x/p' },
+  { from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: 'x/p' },
+  { from: 'x/p', to: 'peers/far', port: 'UDP/53', answer: 'peers/far' },
+];
+
+describe('policies inside of pods (macvlan, kernel)', function () {
+  this.timeout(120_000 + 500 * changes);
+  let cluster: Cluster;
+  before(async function () {
+    const cni = await readNetwork(exampleNetwork('macvlan'));
+    await needMachine(this, cni);
+    cluster = await Cluster.up({ name: nameLab('podnet'), cni });
+  });
+  after(() => cluster?.lab.down());
+
+  const inPod = (key: string, ...command: [string, ...string[]]): Promise<string> => cluster.lab.exec(key, ...command);
+  /** In one order: nft lists what was written first. */
+  const rulesIn = async (key: string): Promise<string> => {
+    const lines = (await inPod(key, 'nft', '-s', 'list', 'ruleset')).split('\n');
+    return lines
+      .filter((line) => !line.includes('expires'))
+      .toSorted()
+      .join('\n');
+  };
+  const drifts = async (): Promise<number> => (await readMetric(cluster.lab, 'n1', 'postern_pod_network_drift_total'))!;
+  const agent = () => cluster.lab.agents.get('n1')!;
+
+  it('hold, and only with --pod-networks', async () => {
+    await cluster.expect(open);
+    await cluster.apply(deny);
+    await cluster.expect(isolated);
+    await cluster.apply(fromNear);
+    await cluster.expect([
+      { from: 'peers/near', to: 'x/p', port: 'TCP/80', answer: 'x/p' },
+      { from: 'peers/near', to: 'x/p', port: 'TCP/8080', answer: 'timeout' },
+      { from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: 'timeout' },
+    ]);
+    await cluster.reset();
+    await cluster.expect(open);
+
+    // The rules of the agent before stay in the namespaces, so a new pod shows what this agent does.
+    await agent().restart({ env: { POSTERN_POD_NETWORKS: 'false' } });
+    cluster.lab.apply([pod('x', 'late', ['TCP/80'], { nodeName: 'n1' })]);
+    await cluster.apply(deny);
+    await cluster.expect([{ from: 'peers/far', to: 'x/late', port: 'TCP/80', answer: 'x/late' }]);
+    await agent().restart();
+    await cluster.lab.settle();
+    await cluster.expect([{ from: 'peers/far', to: 'x/late', port: 'TCP/80', answer: 'timeout' }, ...isolated]);
+    cluster.lab.store.delete('pods', { namespace: 'x', name: 'late' });
+    await cluster.reset();
+  });
+
+  it('let a pod reach itself, and stop it from sending from other addresses', async () => {
+    await cluster.apply(deny);
+    await cluster.expect([{ from: 'x/p', to: 'x/p', port: 'TCP/80', answer: 'x/p' }]);
+    await cluster.reset();
+    for (const family of families) {
+      const [address, forged] = [
+        cluster.address('x/p', family),
+        family === 'ipv4' ? '10.244.1.77' : 'fd00:10:244:1::77',
+      ];
+      const table = family === 'ipv4' ? 'ip' : 'ip6';
+      const dropped = async (): Promise<number> => {
+        const listing = await inPod('x/p', 'nft', 'list', 'chain', table, 'postern', 'anti-spoof');
+        return Number(/packets ([0-9]+) bytes [0-9]+ drop/.exec(listing)?.[1]);
+      };
+      const before = await dropped();
+      await inPod('x/p', 'ip', 'address', 'add', forged, 'dev', 'eth0', 'nodad');
+      const script = `import socket, sys
+s = socket.socket(socket.${family === 'ipv4' ? 'AF_INET' : 'AF_INET6'}, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 0)); s.sendto(b'x', (sys.argv[2], 53))`;
+      const send = (from: string) => inPod('x/p', 'python3', '-c', script, from, cluster.address('peers/far', family));
+      await send(address);
+      await assert.rejects(send(forged), /Operation not permitted/);
+      assert.ok((await dropped()) > before, family);
+      await inPod('x/p', 'ip', 'address', 'delete', `${forged}/${family === 'ipv4' ? 32 : 128}`, 'dev', 'eth0');
+    }
+  });
+
+  for (const command of [
+    'nft delete table ip postern',
+    'nft flush ruleset',
+    'nft flush chain ip6 postern input',
+    'nft insert rule ip postern input accept',
+    'nft add element ip postern own-node-ips4 { 10.244.2.2 }',
+  ]) {
+    it(`are restored and counted after "${command}" in the pod`, async () => {
+      await cluster.apply(deny);
+      const held = await rulesIn('x/p');
+      const before = await drifts();
+      await inPod('x/p', 'sh', '-c', command);
+      await eventually(async () => ((await drifts()) > before ? undefined : 'nobody noticed'));
+      await eventually(async () => ((await rulesIn('x/p')) === held ? undefined : 'the rules are others'));
+      await cluster.expect(isolated);
+      assert.match(await agent().log(), /"pod":"x\/p".*a program in the pod changed Postern's tables/);
+      await cluster.reset();
+    });
+  }
+
+  it('are not touched where a pod has tables of its own', async () => {
+    const before = await drifts();
+    await inPod('x/p', 'nft', 'add table ip own; add chain ip own c; add rule ip own c accept');
+    const generation = async (): Promise<string> => inPod('x/p', 'nft', '-a', 'list', 'table', 'ip', 'postern');
+    const held = await generation();
+    await cluster.apply(deny);
+    await cluster.expect(isolated);
+    await cluster.reset();
+    assert.equal(await drifts(), before);
+    assert.match(await inPod('x/p', 'nft', 'list', 'tables'), /table ip own/);
+    assert.notEqual(held, '');
+    await inPod('x/p', 'nft', 'delete table ip own');
+  });
+
+  it('announce to the owner of a pod that a program there changed the rules', async () => {
+    await inPod('x/p', 'nft', 'delete table ip6 postern');
+    await eventually(async () => {
+      const events = cluster.lab.store.list('events').items as unknown as { reason: string; involvedObject: unknown }[];
+      const found = events.find(({ reason }) => reason === 'RulesChangedInPod');
+      if (!found) return 'no Event';
+      assert.partialDeepStrictEqual(found.involvedObject, { kind: 'Pod', namespace: 'x', name: 'p' });
+      return undefined;
+    }, 40);
+  });
+
+  it(`pass all of what is allowed, and nothing else, in ${changes} changes`, async () => {
+    const allow = (number: number) =>
+      policy('x', 'changing', {
+        ingress: [
+          { from: [{ namespaceSelector: { matchLabels: { team: 'peers' } } }], ports: [port('UDP/5000')] },
+          ...(number % 2 === 0 ? [{ ports: [port('TCP/8080')] }] : []),
+          { from: [{ ipBlock: { cidr: `198.51.${number % 250}.0/24` } }], ports: [port('TCP/80')] },
+        ],
+      });
+    await cluster.apply(deny, allow(0));
+    const options = { rate: 200, echo: false } as const;
+    const flow = (from: string, number: number, family: (typeof families)[number]): Promise<Flow> =>
+      cluster.lab.openFlow(from, 'x/p', { protocol: 'UDP', port: number, family, ...options });
+    const allowed = await Promise.all(families.map((family) => flow('peers/far', 5000, family)));
+    const forbidden = await Promise.all(families.map((family) => flow('others/stranger', 6000, family)));
+    for (let number = 1; number <= changes; number++) await cluster.apply(allow(number));
+    const counts: string[] = [];
+    for (const each of allowed) {
+      await each.pause();
+      await eventually(async () => {
+        const { client, server } = await each.state();
+        return server.received >= client.sent ? undefined : `${server.received} of ${client.sent} came`;
+      });
+      const { client, server } = await each.close();
+      assert.ok(client.sent > 100);
+      assert.equal(server.distinct, client.sent);
+      counts.push(`allowed: ${server.distinct} of ${client.sent} came`);
+    }
+    for (const each of forbidden) {
+      const { client, server } = await each.close();
+      assert.ok(client.sent > 100);
+      assert.equal(server.received, 0);
+      counts.push(`forbidden: ${server.received} of ${client.sent} came`);
+    }
+    if (process.env['POD_NETWORK_CHANGES']) process.stdout.write(`${counts.join('\n')}\n`);
+    await cluster.reset();
+  });
+
+  it('stay while the agent is away, and when another takes over', async () => {
+    await cluster.apply(deny);
+    const forbidden = await Promise.all(
+      families.map((family) =>
+        cluster.lab.openFlow('peers/far', 'x/p', { protocol: 'UDP', port: 5000, family, rate: 500 }),
+      ),
+    );
+    await agent().stop('SIGKILL');
+    await cluster.expect(isolated);
+    await agent().start();
+    await cluster.lab.settle();
+    await agent().restart();
+    await cluster.lab.settle();
+    for (const flow of forbidden) {
+      const { client, server } = await flow.close();
+      assert.ok(client.sent > 100);
+      assert.equal(server.received, 0);
+    }
+    await cluster.reset();
+    await cluster.expect(open);
+  });
+
+  it('leave nothing when a pod is deleted: the agent holds no namespace of it', async () => {
+    const held = async (): Promise<number> => {
+      const { pid } = agent();
+      const links = (await readdir(`/proc/${pid}/fd`)).map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''));
+      return (await Promise.all(links)).filter((link) => link.startsWith('/run/netns/') || link.startsWith('net:['))
+        .length;
+    };
+    const sockets = async (): Promise<number> => (await readFile(`/proc/${agent().pid}/net/netlink`, 'utf8')).length;
+    await cluster.lab.settle();
+    const before = await held();
+    assert.ok(before > 0);
+    cluster.lab.apply([pod('spare', 'short', ['TCP/80'], { nodeName: 'n1' })]);
+    await cluster.lab.settle();
+    assert.equal(await held(), before + 1);
+    cluster.lab.store.delete('pods', { namespace: 'spare', name: 'short' });
+    await eventually(async () => ((await held()) === before ? undefined : `${await held()} of ${before}`));
+    assert.ok((await sockets()) > 0);
+  });
+});
