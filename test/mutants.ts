@@ -80,6 +80,41 @@ const checks = 'test/doctor/checks.test.ts';
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'inside of a pod, what it sends is judged by its ingress rules',
+    file: 'src/compile/pod-tables.ts',
+    find: "return (way === 'in') === (ctDirection === 'original') ? 'ingress' : 'egress';",
+    replace: "return (way === 'in') === (ctDirection === 'original') ? 'egress' : 'ingress';",
+    specs: ['test/property/pod-tables.test.ts'],
+  },
+  {
+    name: 'inside of a pod that the node does not know, nothing is denied',
+    file: 'src/agent/pod-networks/pod-planner.ts',
+    find: 'const own = key === undefined ? noAllows : compiled.classesOf(key);',
+    replace: "const own = compiled.classesOf(key ?? '');",
+    specs: ['test/compile/pod-tables.test.ts'],
+  },
+  {
+    name: 'inside of a pod, a gateway counts as its own node',
+    file: 'src/compile/pod-tables.ts',
+    find: 'const own = [...nodes.own].filter((address) => !holdsAddress(ranges, parseAddress(address)!));',
+    replace: 'const own = [...nodes.own];',
+    specs: ['test/compile/pod-tables.test.ts'],
+  },
+  {
+    name: 'the network namespace of any path is entered',
+    file: 'src/sandboxes/cache-entry.ts',
+    find: '[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}',
+    replace: '.+',
+    specs: ['test/sandboxes/cache-entry.test.ts'],
+  },
+  {
+    name: "a pod's own transactions count as the agent's",
+    file: 'src/agent/pod-networks/generation-watch.ts',
+    find: 'if (!isIdle() || generation === this.#expected) return;',
+    replace: 'if (!isIdle() || generation >= this.#expected!) return;',
+    specs: ['test/agent/pod-networks.test.ts'],
+  },
+  {
     name: 'NotIn requires the key',
     file: 'src/model/selection.ts',
     find: 'return value === undefined || !values.includes(value);',

@@ -127,7 +127,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
       void drift.firstStart.then(() => kernel.begin(signal));
       // If nft cannot list the tables, the kernel may hold rules, which are newer than the saved state.
       source.open((await hasOurTables(exec, signal).catch(() => undefined)) ?? true);
-      watchDenials();
+      watchDenials(async (asked) => (await podNetworks?.lookForDenials(asked)) ?? []);
       return release;
     },
   };

@@ -1,6 +1,7 @@
 import type { HttpServer } from '../telemetry/server.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
+import type { DenialLook } from './denials/denial-reader.ts';
 import { watchDenials } from './denials/watch-denials.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { serveWhenFree } from './http-server.ts';
@@ -15,8 +16,8 @@ export interface AgentReports {
   readonly reporter: Reporter;
   readonly nodeReporter: NodeReporter;
   readonly policies: PolicyReporter;
-  /** Reports denied connections from now on. */
-  readonly watchDenials: () => void;
+  /** Reports denied connections from now on: on the node, and those that `inside` finds in network namespaces of pods. */
+  readonly watchDenials: (inside: (signal: AbortSignal) => Promise<readonly DenialLook[]>) => void;
   /** Serves the agent's pages. */
   readonly serve: (applied: () => Applied | undefined) => Promise<HttpServer>;
 }
@@ -55,10 +56,10 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
     reporter,
     nodeReporter,
     policies,
-    watchDenials() {
+    watchDenials(inside) {
       const { logDenials: log, denialEvents: events } = config;
       const told = { policies, recorder, metrics: metrics.denials, logger };
-      watchDenials({ node, log, events, nft, client, pipeline, versions, ...told, signal });
+      watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, signal });
     },
     serve: (applied) =>
       serveWhenFree(

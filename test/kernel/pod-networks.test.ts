@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import { CniNetwork } from '../../src/lab/cni.ts';
 import { readNetwork } from '../../src/lab/config-list.ts';
 import type { Flow } from '../../src/lab/flow.ts';
+import { enterNamespace } from '../../src/lab/network-namespace.ts';
+import { pluginDirectory } from '../../src/lab/preflight.ts';
 import { pod } from '../lab/objects.ts';
 import { exampleNetwork } from '../support/example-network.ts';
 import { nameLab } from '../support/lab-name.ts';
 import { readMetric } from './agent-pages.ts';
 import { Cluster, families, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
-import { policy, port } from './policies.ts';
+import { block, policy, port } from './policies.ts';
 
 /** Changes of policies under traffic; `POD_NETWORK_CHANGES=1000 npx mocha test/kernel/pod-networks.test.ts` prints its counts. */
 const changes = Number(process.env['POD_NETWORK_CHANGES'] ?? 40);
@@ -152,6 +157,65 @@ s.bind((sys.argv[1], 0)); s.sendto(b'x', (sys.argv[2], 53))`;
     }, 40);
   });
 
+  it('cut a live TCP connection in both directions, and let it go on when it is allowed again (S5.12)', async () => {
+    const ends = [
+      ['peers/far', 'x/p'],
+      ['x/p', 'peers/far'],
+    ] as const;
+    const opened = ends.flatMap(([from, to]) =>
+      families.map((family) => cluster.lab.openFlow(from, to, { protocol: 'TCP', port: 5000, family, rate: 50 })),
+    );
+    const live = await Promise.all(opened);
+    const received = async (): Promise<number[]> => {
+      const states = await Promise.all(live.map((flow) => flow.state()));
+      return states.flatMap(({ client, server }) => [client.received, server.received]);
+    };
+    const progress = async (): Promise<void> => {
+      const before = await received();
+      await eventually(async () => {
+        const now = await received();
+        return now.every((count, index) => count > before[index]!) ? undefined : `${now.join()} after ${before.join()}`;
+      });
+    };
+    await progress();
+    await cluster.apply(deny);
+    await eventually(async () => {
+      const states = await Promise.all(live.map((flow) => flow.state()));
+      const idle = states.flatMap(({ client, server }) => [client.idleMs ?? 0, server.idleMs ?? 0]);
+      return idle.every((each) => each > 1000) ? undefined : `idle for ${idle.join()} ms`;
+    });
+    const cut = await received();
+    await cluster.expect(isolated);
+    assert.deepEqual(await received(), cut);
+    await cluster.reset();
+    await progress();
+    for (const flow of live) {
+      const { client, server } = await flow.close();
+      assert.deepEqual([client.closed, server.closed], [null, null]);
+    }
+  });
+
+  it('report what they deny, with names and policies', async () => {
+    await cluster.apply(deny);
+    await cluster.expect([{ from: 'peers/far', to: 'x/p', port: 'TCP/8080', answer: 'timeout' }]);
+    await eventually(async () => {
+      const denied = (await agent().log()).split('\n').filter((line) => line.includes('"msg":"denied"'));
+      const wanted = denied.some((line) => ['peers/far', 'x/p', 'x/deny', '8080'].every((word) => line.includes(word)));
+      return wanted ? undefined : `${denied.length} other denials`;
+    }, 40);
+    const env = {
+      POSTERN_POD_NETWORKS: 'true',
+      POSTERN_CNI_CACHE_DIR: `${cluster.lab.state.cniDirectory('n1')}/results`,
+    };
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const command = ['src/main.ts', 'node', 'denials', '-o', 'json', '--node-name', 'n1'];
+    const printed = await cluster.lab.exec('node/n1', 'env', ...variables, process.execPath, ...command);
+    const { denials } = JSON.parse(printed) as { denials: { destination: string; port: number }[] };
+    const address = cluster.address('x/p', 'ipv4');
+    assert.ok(denials.some(({ destination, port: number }) => destination === address && number === 8080));
+    await cluster.reset();
+  });
+
   it(`pass all of what is allowed, and nothing else, in ${changes} changes`, async () => {
     const allow = (number: number) =>
       policy('x', 'changing', {
@@ -229,5 +293,65 @@ s.bind((sys.argv[1], 0)); s.sendto(b'x', (sys.argv[2], 53))`;
     cluster.lab.store.delete('pods', { namespace: 'spare', name: 'short' });
     await eventually(async () => ((await held()) === before ? undefined : `${await held()} of ${before}`));
     assert.ok((await sockets()) > 0);
+  });
+});
+
+describe('an additional network of a pod (kernel)', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+  let directory: string;
+  before(async function () {
+    await needMachine(this, await readNetwork(exampleNetwork('macvlan')));
+    await needMachine(this, 'bridge');
+    cluster = await Cluster.up({ name: nameLab('podmore'), agents: { env: { POSTERN_POD_NETWORKS: 'true' } } });
+    directory = await mkdtemp(join(tmpdir(), 'postern-ipam-'));
+  });
+  after(async () => {
+    await cluster?.lab.down();
+    if (directory) await rm(directory, { recursive: true });
+  });
+
+  /** Adds `net1` to a pod of n1, as Multus does. Resolves with its address. */
+  async function attach(key: string): Promise<string> {
+    const { lab } = cluster;
+    const cacheDirectory = lab.state.cniDirectory('n1');
+    const results = join(cacheDirectory, 'results');
+    const records = (await readdir(results)).map(async (name) =>
+      JSON.parse(await readFile(join(results, name), 'utf8')),
+    );
+    const record = (
+      (await Promise.all(records)) as { containerId: string; netns: string; cniArgs: [string, string][] }[]
+    ).find(({ cniArgs }) => {
+      const args = new Map(cniArgs);
+      return `${args.get('K8S_POD_NAMESPACE')}/${args.get('K8S_POD_NAME')}` === key;
+    })!;
+    const ipam = { type: 'host-local', dataDir: directory, ranges: [[{ subnet: '198.18.0.0/24' }]] };
+    const config = { cniVersion: '1.0.0', name: 'second', plugins: [{ type: 'macvlan', master: 'eth0', ipam }] };
+    const enter = (file: string, args: readonly string[]) => enterNamespace(lab.names.node('n1'), file, args);
+    const network = new CniNetwork({ config, pluginDirectory, cacheDirectory, enter });
+    const { containerId, netns, cniArgs: args } = record;
+    const result = await network.add({ containerId, netns, ifName: 'net1', args, capabilityArgs: {} });
+    return result.ips![0]!.address.replace(/[/].*/, '');
+  }
+
+  it('has the policies of the pod, while the node judges its own interface', async () => {
+    const [address] = [await attach('x/p'), await attach('peers/near'), await attach('others/stranger')];
+    const ask = (from: string, to: string, answer: string) => cluster.expect([{ from, to, port: 'TCP/80', answer }]);
+    await cluster.lab.settle();
+    await ask('peers/near', address, 'x/p');
+    await cluster.apply(deny);
+    await eventually(async () => {
+      const tables = await cluster.lab.exec('x/p', 'nft', 'list', 'tables');
+      return tables.includes('ip postern') ? undefined : 'no tables in the pod';
+    });
+    await ask('peers/near', address, 'timeout');
+    await ask('peers/near', 'x/p', 'timeout');
+    // A selector names the pod's own addresses, and a block those of the network.
+    await cluster.apply(policy('x', 'peers', { ingress: [{ from: [{ namespaceSelector: {} }] }] }));
+    await ask('peers/near', 'x/p', 'x/p');
+    await ask('peers/near', address, 'timeout');
+    await cluster.apply(policy('x', 'blocks', { ingress: [{ from: [block('198.18.0.0/24')] }] }));
+    await ask('peers/near', address, 'x/p');
+    await ask('others/stranger', address, 'x/p');
   });
 });

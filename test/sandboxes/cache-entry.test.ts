@@ -38,6 +38,33 @@ describe("an entry of libcni's cache", () => {
     assert.equal(readCacheEntry(entryText(fields), 'my-own-net-c1-eth0').kind, 'sandbox');
   });
 
+  describe('with additional networks', () => {
+    const read = (sandboxPath: unknown, ifName = 'net1'): CacheReading => {
+      const result = {
+        interfaces: [{ name: ifName, sandbox: sandboxPath }],
+        ips: [{ interface: 0, address: '198.18.0.2/24' }],
+      };
+      return readCacheEntry(JSON.stringify({ ...entryObject(), ifName, result }), `net-c1-${ifName}`, 'all');
+    };
+    const netnsOf = (reading: CacheReading) => reading.kind === 'sandbox' && reading.entry.netns;
+
+    it('has interfaces other than eth0, but not the loopback', () => {
+      assert.equal(isEntryName('net-c1-net1', 'all'), true);
+      assert.equal(isEntryName('cni-loopback-c1-lo', 'all'), false);
+      assert.equal(read(sandbox, 'lo').kind, 'foreign');
+      const reading = read(sandbox);
+      assert.partialDeepStrictEqual(reading, { kind: 'sandbox', entry: { device: 'net1', addresses: ['198.18.0.2'] } });
+    });
+
+    it('names a network namespace only in the directory of the runtime', () => {
+      assert.equal(netnsOf(read('/var/run/netns/cni-1')), '/run/netns/cni-1');
+      assert.equal(netnsOf(read('/run/netns/cni-1')), '/run/netns/cni-1');
+      for (const path of ['/proc/1/ns/net', '/run/netns/../../proc/1/ns/net', '/run/netns/..', '/run/netns/', 7]) {
+        assert.equal(netnsOf(read(path)), undefined, String(path));
+      }
+    });
+  });
+
   describe('with a result of version', () => {
     const old = {
       '0.1.0': { ip4: { ip: '10.1.0.2/24', gateway: '10.1.0.1' }, dns: {} },

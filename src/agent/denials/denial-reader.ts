@@ -7,6 +7,8 @@ import type { Direction } from '../../model/policy.ts';
 export interface DenialLook {
   readonly direction: Direction;
   readonly family: Family;
+  /** The pod in whose network namespace it was denied; missing for the node. */
+  readonly place?: string;
   /** Dropped packets, and how many of them the kernel recorded with their connections. */
   readonly denied: number;
   readonly noted: number;

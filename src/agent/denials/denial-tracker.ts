@@ -9,20 +9,24 @@ interface KernelRecord {
   readonly made: number;
 }
 
+/** The kernel keeps a record for a minute. So after this time, no record of a place is known any more. */
+const forgottenMs = 120_000;
+
 /** Remembers which denial records of the kernel have been reported. A connection that is denied repeatedly is reported once a minute. */
 export class DenialTracker {
   /** When the kernel created each record, as of the last look. */
-  readonly #known = new Map<string, ReadonlyMap<string, number>>();
+  readonly #known = new Map<string, { readonly at: number; readonly records: ReadonlyMap<string, number> }>();
 
   /** Returns the new records of one direction and family, from all of them. Times are milliseconds of a monotonic clock. */
   takeNew({
     direction,
     family,
+    place = '',
     denials,
     at,
-  }: Pick<DenialLook, 'direction' | 'family' | 'denials' | 'at'>): RecordedDenial[] {
-    const mapKey = `${direction} ${family}`;
-    const known = this.#known.get(mapKey);
+  }: Pick<DenialLook, 'direction' | 'family' | 'place' | 'denials' | 'at'>): RecordedDenial[] {
+    const mapKey = `${place} ${direction} ${family}`;
+    const known = this.#known.get(mapKey)?.records;
     const next = new Map<string, number>();
     const found: RecordedDenial[] = [];
     for (const [key, { denial, made }] of mergeRecords(denials, at)) {
@@ -31,7 +35,8 @@ export class DenialTracker {
       if (isNew) found.push(denial);
       next.set(key, isNew ? made : before);
     }
-    this.#known.set(mapKey, next);
+    this.#known.set(mapKey, { at, records: next });
+    for (const [key, last] of this.#known) if (at - last.at > forgottenMs) this.#known.delete(key);
     return found;
   }
 }

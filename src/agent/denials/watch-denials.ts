@@ -10,7 +10,7 @@ import type { ObjectVersions } from '../object-versions.ts';
 import type { PolicyReporter } from '../policy-report.ts';
 import { repeat } from '../repeat.ts';
 import { createListener } from './denial-listener.ts';
-import { DenialReader } from './denial-reader.ts';
+import { DenialReader, type DenialLook } from './denial-reader.ts';
 import { DenialWatch } from './denial-watch.ts';
 import { PolicyTexts } from './policy-texts.ts';
 
@@ -19,6 +19,8 @@ interface Options {
   readonly log: boolean;
   readonly events: boolean;
   readonly nft: Pick<Nft, 'listChain' | 'listSet'>;
+  /** What was denied in network namespaces of pods. */
+  readonly inside: (signal: AbortSignal) => Promise<readonly DenialLook[]>;
   readonly client: ApiClient;
   readonly pipeline: Pick<Pipeline, 'snapshot' | 'ownersOf'>;
   readonly versions: ObjectVersions;
@@ -35,7 +37,8 @@ const silenceMs = 2000;
 
 /** Reports denials from now on, until the signal aborts. */
 export function watchDenials(options: Options): void {
-  const { node, log, events, nft, client, pipeline, versions, policies, recorder, metrics, logger, signal } = options;
+  const { node, log, events, nft, inside, client, pipeline, versions, policies, recorder, metrics, logger, signal } =
+    options;
   const now = (): number => performance.now();
   const reader = new DenialReader(nft, now);
   const texts = new PolicyTexts({
@@ -50,7 +53,7 @@ export function watchDenials(options: Options): void {
     now,
   });
   const watch = new DenialWatch({
-    read: (asked) => reader.look(asked),
+    read: async (asked) => [...(await reader.look(asked)), ...(await inside(asked))],
     knowledge() {
       const { inSync, policies: known, denied } = pipeline.snapshot;
       const ownersOf = (address: string) => pipeline.ownersOf(address);

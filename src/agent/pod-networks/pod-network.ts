@@ -6,6 +6,7 @@ import type { Sandbox } from '../../model/cluster.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Ruleset } from '../../nftables/ruleset.ts';
 import type { Clock } from '../clock.ts';
+import { DenialReader, type DenialLook } from '../denials/denial-reader.ts';
 import { Reconciler, type AppliedVersion, type ReconcilerEvents } from '../reconciler.ts';
 import { GenerationWatch } from './generation-watch.ts';
 import type { JudgedInterfaces } from './judge-interfaces.ts';
@@ -41,6 +42,7 @@ export class PodNetwork {
   readonly #kernel: PodKernel;
   readonly #generations: ReturnType<typeof openGenerationReader>;
   readonly #watch: GenerationWatch;
+  readonly #denials: DenialReader;
   readonly #reconciler: Reconciler;
   readonly #end = new AbortController();
   #written: Ruleset | undefined;
@@ -56,6 +58,7 @@ export class PodNetwork {
     const { judgedByNode } = interfaces;
     this.#planner = new PodPlanner({ sandbox, judgedByNode, rules });
     this.#kernel = openPodKernel({ namespace, netlink, written: () => this.#written, turns, wrote: events.wrote });
+    this.#denials = new DenialReader(this.#kernel.nft, () => clock.now());
     this.#generations = openGenerationReader(namespace.openSocket);
     this.#watch = new GenerationWatch(() => this.#generations.read(), clock);
     let hasDrifted = false;
@@ -91,8 +94,11 @@ export class PodNetwork {
     });
   }
 
-  get nft(): PodKernel['nft'] {
-    return this.#kernel.nft;
+  /** What was denied inside since the last call. Rejects with an NftError. */
+  async lookForDenials(signal: AbortSignal): Promise<DenialLook[]> {
+    const { namespace, name } = this.sandbox;
+    const looks = await this.#denials.look(signal);
+    return looks.map((look) => ({ ...look, place: `${namespace}/${name}` }));
   }
 
   /** Takes what the node has compiled, at once after it. */

@@ -8,6 +8,7 @@ import type { NodeFact, ResourceEvent, Sandbox } from '../../model/cluster.ts';
 import type { Issue } from '../../model/issue.ts';
 import type { LocalPod, PodKey, Snapshot } from '../../model/snapshot.ts';
 import type { Clock } from '../clock.ts';
+import type { DenialLook } from '../denials/denial-reader.ts';
 import { judgeInterfaces, mustLookInside } from './judge-interfaces.ts';
 import { PodNetwork, type PodNetworkOptions } from './pod-network.ts';
 import type { PodTurns } from './pod-kernel.ts';
@@ -35,6 +36,8 @@ const checkEveryMs = 5000;
 const mostAtOnce = 2;
 /** What hostile pods cause takes at most a fifth of the time. */
 const restShare = 4;
+/** Pods whose denials one call reads, in turn. The kernel keeps records for a minute. */
+const mostRead = 4;
 /** Milliseconds for which a restoration is reported as an issue of the pod. */
 const driftShownMs = 600_000;
 
@@ -56,6 +59,7 @@ export class PodNetworks {
   readonly #turns: PodTurns;
   readonly #closing = new Set<Promise<void>>();
   #checkAt = 0;
+  #nextRead = 0;
 
   constructor(options: PodNetworksOptions) {
     this.#options = options;
@@ -122,6 +126,18 @@ export class PodNetworks {
       for (const [id, entry] of this.#entries) this.#check(id, entry);
     }
     await Promise.all(Array.from(this.#networks(), (network) => network.look().catch(() => {})));
+  }
+
+  /** What was denied in some of the pods since their last turn. */
+  async lookForDenials(signal: AbortSignal): Promise<DenialLook[]> {
+    const all = [...this.#networks()].filter(({ isInForce: holds }) => holds);
+    const first = all.length === 0 ? 0 : this.#nextRead % all.length;
+    const chosen = [...all.slice(first), ...all.slice(0, first)].slice(0, mostRead);
+    this.#nextRead = first + chosen.length;
+    const looks: DenialLook[] = [];
+    // A namespace may just have gone, and a pod may have deleted its table.
+    for (const network of chosen) looks.push(...(await network.lookForDenials(signal).catch(() => [])));
+    return looks;
   }
 
   /** The rules stay. */

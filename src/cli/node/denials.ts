@@ -1,16 +1,21 @@
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
-import { createNft } from '../../apply/nft.ts';
+import { openNetworkNamespace } from '../../apply/network-namespace.ts';
+import { createNft, type Nft } from '../../apply/nft.ts';
 import { denialObjects, readDenials, type RecordedDenial } from '../../compile/denials.ts';
 import { readNodeName } from '../../config/node-name.ts';
+import { readPodNetworks } from '../../config/pod-networks.ts';
 import { plural } from '../../lib/plural.ts';
+import { listPodNamespaces } from '../../sandboxes/pod-namespaces.ts';
 import { families } from '../../model/address.ts';
 import { routedTable } from '../../nftables/ruleset.ts';
 import { describeMissingTable } from './no-table.ts';
 
 const details = `
 The kernel records denied connections for one minute: at most 4096 per direction and family, and 100 packets per second. Needs root and the node's
-network: on a cluster, run it in an agent pod. \`postern denials\` adds names and reasons.
+network: on a cluster, run it in an agent pod. With POSTERN_POD_NETWORKS=true, it also reads the rules inside of pods. \`postern denials\` adds names
+and reasons.
 
 Examples:
   $ postern node denials
@@ -46,11 +51,28 @@ export function denialsCommand(): Command {
 
 /** Newest first. */
 async function readOwnDenials(): Promise<RecordedDenial[]> {
-  const nft = createNft();
+  const directory = readPodNetworks();
+  const inside = directory === undefined ? [] : await listPodNamespaces(directory);
+  const found = await readWith(createNft());
+  for (const { path } of inside) found.push(...(await readInside(path)));
+  return found.sort((a, b) => a.secondsAgo - b.secondsAgo);
+}
+
+async function readWith(nft: Nft): Promise<RecordedDenial[]> {
   const { signal } = new AbortController();
   const lists = await Promise.all(denialObjects.map(({ table, set }) => nft.listSet(table, set, signal)));
-  const found = lists.flatMap((json) => (json === undefined ? [] : readDenials(json)));
-  return found.sort((a, b) => a.secondsAgo - b.secondsAgo);
+  return lists.flatMap((json) => (json === undefined ? [] : readDenials(json)));
+}
+
+/** A pod that ends meanwhile has none. */
+async function readInside(path: string): Promise<RecordedDenial[]> {
+  if (!existsSync(path)) return [];
+  const namespace = openNetworkNamespace(path);
+  try {
+    return await readWith(createNft({ enter: namespace.enter }));
+  } finally {
+    namespace.close();
+  }
 }
 
 async function explainNone(): Promise<string> {

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { GenerationWatch } from '../../src/agent/pod-networks/generation-watch.ts';
+import { judgeInterfaces, mustLookInside } from '../../src/agent/pod-networks/judge-interfaces.ts';
+import { limitTurns } from '../../src/agent/pod-networks/turns.ts';
+import type { Sandbox } from '../../src/model/cluster.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+const namespace = '/run/netns/cni-1';
+const eth0 = { device: 'eth0', namespace, addresses: ['10.1.0.2'] };
+const net1 = { device: 'net1', namespace, addresses: ['198.18.0.2'] };
+
+function sandboxWith(fields: Partial<Sandbox>): Sandbox {
+  const pod = { id: 'c1', namespace: 'shop', name: 'web', uid: 'uid-web', order: 1 };
+  return { ...pod, addresses: ['10.1.0.2'], link: undefined, live: true, interfaces: [eth0], ...fields };
+}
+
+const link = { device: 'veth1' };
+
+describe('the interfaces of a pod', () => {
+  const cases: Readonly<Record<string, [Partial<Sandbox>, [string, string | undefined][], string[] | 'no look']>> = {
+    'eth0 with a known device on the node': [{ link }, [['eth0', 'veth']], 'no look'],
+    'a sandbox that ended': [{ live: false }, [], 'no look'],
+    'no recorded namespace': [{ interfaces: [] }, [], 'no look'],
+    'a veth whose other end no record names': [{}, [['eth0', 'veth']], []],
+    'a tap': [{}, [['eth0', 'tun']], []],
+    macvlan: [{}, [['eth0', 'macvlan']], ['eth0']],
+    ipvlan: [{}, [['eth0', 'ipvlan']], ['eth0']],
+    'a network card (SR-IOV, host-device)': [{}, [['eth0', undefined]], ['eth0']],
+    'a device that is not there': [{}, [], ['eth0']],
+    'an additional macvlan beside a veth': [
+      { link, interfaces: [eth0, net1] },
+      [
+        ['eth0', 'veth'],
+        ['net1', 'macvlan'],
+      ],
+      ['net1'],
+    ],
+    'an additional veth, whose addresses the node does not know': [
+      { link, interfaces: [eth0, net1] },
+      [
+        ['eth0', 'veth'],
+        ['net1', 'veth'],
+      ],
+      ['net1'],
+    ],
+  };
+  for (const [name, [fields, kinds, inside]] of Object.entries(cases)) {
+    it(`are judged rightly with ${name}`, () => {
+      const sandbox = sandboxWith(fields);
+      if (inside === 'no look') return void assert.equal(mustLookInside(sandbox), false);
+      assert.equal(mustLookInside(sandbox), true);
+      const judged = judgeInterfaces(sandbox, new Map(kinds));
+      assert.deepEqual(
+        judged.inside.map(({ device }) => device),
+        inside,
+      );
+      const all = sandbox.interfaces!.map(({ device }) => device);
+      assert.deepEqual(
+        judged.judgedByNode,
+        all.filter((device) => !inside.includes(device)),
+      );
+    });
+  }
+});
+
+describe('the watch of generations', () => {
+  const signal = new AbortController().signal;
+  const options = { check: false, signal };
+
+  function start() {
+    const clock = new ManualClock();
+    const state = { generation: 7, suspicions: 0, readMs: 0 };
+    const watch = new GenerationWatch(async () => state.generation, clock);
+    const kernel = watch.behind({
+      observe: async () => void clock.advance(state.readMs),
+      observeChain: async () => undefined,
+      run: async (_, { check }) => void (state.generation += check ? 0 : 1),
+    });
+    const look = () => watch.look({ suspect: () => void state.suspicions++ });
+    return { clock, state, kernel, look };
+  }
+
+  it('suspects nothing before the first read, nor the own transactions', async () => {
+    const { state, kernel, look } = start();
+    await look();
+    await kernel.observe(signal);
+    await kernel.run([], options);
+    await kernel.run([], { ...options, check: true });
+    await kernel.run([], options);
+    await look();
+    assert.equal(state.suspicions, 0);
+  });
+
+  it('suspects each transaction of others, until the tables are read', async () => {
+    const { state, kernel, look } = start();
+    await kernel.observe(signal);
+    state.generation++;
+    await look();
+    assert.equal(state.suspicions, 1);
+    await kernel.observe(signal);
+    await look();
+    assert.equal(state.suspicions, 1);
+  });
+
+  it('suspects a transaction that came between a read and a write of the agent', async () => {
+    const { state, kernel, look } = start();
+    await kernel.observe(signal);
+    state.generation++;
+    await kernel.run([], options);
+    await look();
+    assert.equal(state.suspicions, 1);
+  });
+
+  it('rests for nine times as long as a restoration took', async () => {
+    const { clock, state, kernel, look } = start();
+    await kernel.observe(signal);
+    state.readMs = 100;
+    state.generation++;
+    await look();
+    await kernel.observe(signal);
+    state.generation++;
+    clock.advance(899);
+    await look();
+    assert.equal(state.suspicions, 1);
+    clock.advance(1);
+    await look();
+    assert.equal(state.suspicions, 2);
+  });
+});
+
+describe('turns', () => {
+  it('run so many at once, in order, and rest after each', async () => {
+    const clock = new ManualClock();
+    const turn = limitTurns(1, clock, 4);
+    const began: number[] = [];
+    const work = (number: number) => async (): Promise<void> => {
+      began.push(number);
+      clock.advance(10);
+    };
+    const first = turn(work(1));
+    const second = turn(work(2));
+    await first;
+    await Promise.resolve();
+    assert.deepEqual(began, [1]);
+    clock.advance(40);
+    await second;
+    assert.deepEqual(began, [1, 2]);
+  });
+
+  it('go on after a work that fails', async () => {
+    const turn = limitTurns(1, new ManualClock());
+    await assert.rejects(turn(() => Promise.reject(new Error('no'))));
+    assert.equal(await turn(async () => 1), 1);
+  });
+});
