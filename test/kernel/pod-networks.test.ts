@@ -190,8 +190,9 @@ s.bind((sys.argv[1], 0)); s.sendto(b'x', (sys.argv[2], 53))`;
     await cluster.reset();
     await progress();
     for (const flow of live) {
-      const { client, server } = await flow.close();
+      const { client, server } = await flow.state();
       assert.deepEqual([client.closed, server.closed], [null, null]);
+      await flow.close();
     }
   });
 

@@ -71,7 +71,7 @@ function packetOf(flow: RandomFlow, ends: { source: string; destination: string 
           ? 'icmp'
           : 'icmpv6'
         : String(protocol),
-    ...(hasPort && { sourcePort: 40_000, destinationPort: destinationPort! }),
+    ...(hasPort && { sourcePort: 40_000, destinationPort }),
     ...(protocol === 'ICMP' && { icmpType: family === 'ipv4' ? 8 : 128 }),
     ctState: 'established',
     direction: 'original',
