@@ -140,8 +140,8 @@ function readPorts(spec: Raw, issues: Issue[]): readonly NamedPort[] {
 }
 
 /** A copy that takes as much memory as its elements. The first `push` makes room for 17, and an agent holds two lists of each pod. */
-function exact<Each>(list: readonly Each[]): readonly Each[] {
-  return list.slice();
+function exact<Each>(elements: readonly Each[]): readonly Each[] {
+  return elements.slice();
 }
 
 function readPort(raw: Raw, path: string, issues: Issue[]): NamedPort | undefined {
