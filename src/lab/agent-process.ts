@@ -177,7 +177,7 @@ export class AgentProcess {
   /** `undefined` if the agent does not answer, or not with status 200. */
   #get(path: string): Promise<string | undefined> {
     return new Promise((resolve) => {
-      const asked = request({ socketPath: this.socket, path, timeout: 2000 }, (response) => {
+      const asked = request({ socketPath: this.socket, path, timeout: answerMs }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
         response.on('end', () => resolve(response.statusCode === 200 ? text : undefined));
@@ -189,6 +189,9 @@ export class AgentProcess {
     });
   }
 }
+
+/** An agent that starts on a slow machine answers late. */
+const answerMs = 10_000;
 
 /** socat forks for every connection. */
 function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {

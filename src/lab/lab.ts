@@ -170,6 +170,7 @@ export class Lab {
   async #settle(timeoutMs = this.#settleMs): Promise<ClusterState> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
+      const start = Date.now();
       await Promise.all([this.#cluster, ...this.#controllers].map((each) => each.idle()));
       const state = await readClusterState(this.#cluster);
       const unsettled = await findUnsettled(state, this.agents);
@@ -179,7 +180,8 @@ export class Lab {
         const log = agent ? `\n${await agent.logTail()}` : '';
         throw new LabError('timeout', `not settled after ${timeoutMs / 1000} s: ${what}${log}`);
       }
-      await delay(10);
+      // On a slow machine, questions must not take the time that the agents need.
+      await delay(Math.max(10, 2 * (Date.now() - start)));
     }
   }
 
