@@ -185,6 +185,14 @@ export const suites: readonly Suite[] = [
     whole: { POD_NETWORK_CHANGES: '1000' },
   },
   {
+    name: 'firewalls',
+    kind: 'kernel',
+    proves: 'firewalld, ufw, nftables.service and others on the node open nothing, and the doctor finds what they drop',
+    files: ['test/kernel/firewalls.test.ts'],
+    from: 'test',
+    seconds: 30,
+  },
+  {
     name: 'agent-life',
     kind: 'kernel',
     proves: 'agents that stop, are killed at each stage, start, take over and lose the API server',

@@ -1746,6 +1746,13 @@ export const mutants: readonly Mutant[] = [
     specs: [rewrite],
   },
   {
+    name: 'the doctor takes a packet between pods for one that was translated',
+    file: 'src/doctor/foreign/condition.ts',
+    find: "direction: 'original', status: ''",
+    replace: "direction: 'original', status: 'dnat'",
+    specs: ['test/doctor/walk.test.ts'],
+  },
+  {
     name: 'a flow table that is in no table of ours does not count',
     file: 'src/apply/flow-tables.ts',
     find: 'table !== tableName',

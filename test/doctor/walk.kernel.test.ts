@@ -14,6 +14,7 @@ const packet: PacketPath = {
   destination: '10.9.2.2',
   inDevice: 'veth-a',
   outDevice: 'veth-b',
+  protocol: 'udp',
   mark: 0,
 };
 
@@ -38,6 +39,7 @@ const conditions = [
   'oifname "veth-b"',
   'oifname != "veth-b"',
   'ct state new',
+  'ct status dnat',
   'ct state established,related',
   'ct direction original',
   'ct status dnat',
@@ -45,6 +47,10 @@ const conditions = [
   'meta mark 7',
   'meta mark and 0x4000 == 0x4000',
   'meta mark != 7',
+  'meta l4proto tcp',
+  'ip protocol udp',
+  'ip protocol icmp icmp type echo-request',
+  'tcp dport 9',
   'udp dport 9',
   'udp dport 10',
   'ip saddr @named',

@@ -11,6 +11,7 @@ const packet: PacketPath = {
   destination: '10.2.0.3',
   inDevice: 'veth-a',
   outDevice: 'eth0',
+  protocol: 'tcp',
   mark: 0,
 };
 
@@ -42,6 +43,7 @@ describe('the walk through the rules of other programs', () => {
     ['a mark that nobody has set', [match({ '&': [meta('mark'), 16384] }, 16384), drop], []],
     ['a mask that is none', [match({ '&': [meta('mark'), -1.5] }, 0), drop], ['drop?']],
     ['a connection that stands', [match({ ct: { key: 'state' } }, ['established', 'related'], 'in'), drop], []],
+    ['a connection that was translated', [match({ ct: { key: 'status' } }, 'dnat', 'in'), drop], []],
     ['a new connection', [match({ ct: { key: 'state' } }, 'new', 'in'), drop], ['drop']],
     [
       'a concatenation',
@@ -49,6 +51,9 @@ describe('the walk through the rules of other programs', () => {
       ['drop?'],
     ],
     ['a port', [unknown, drop], ['drop?']],
+    ['a protocol, by the family', [match({ payload: { protocol: 'ip', field: 'protocol' } }, 'icmp'), drop], []],
+    ['a protocol', [match(meta('l4proto'), 'tcp'), drop], ['drop']],
+    ['a port of another protocol', [match({ payload: { protocol: 'udp', field: 'dport' } }, 53), drop], []],
     ['a limit', [{ limit: { rate: 1, burst: 5, per: 'second' } }, drop], ['drop?']],
     ['a counter and a log', [{ counter: { packets: 0, bytes: 0 } }, { log: { prefix: 'x' } }, drop], ['drop']],
     ['a lookup of a route', [match({ fib: { result: 'type', flags: ['saddr'] } }, 'local'), drop], ['drop?']],

@@ -9,7 +9,7 @@ export const foreignDrop: Check<ExaminedFacts> = {
   effect:
     'connections fail that no policy denies, and no policy can allow them: in nftables, a drop in any table is final',
   remedy:
-    'configure that program to accept traffic between pods: for Docker and firewalld, add the pod ranges to the trusted zone',
+    'configure that program to accept traffic between pods: for firewalld, add the pod ranges to the trusted zone; for ufw, set DEFAULT_FORWARD_POLICY="ACCEPT"; for Docker, accept them in DOCKER-USER',
   find: ({ between }) => findForeign(between, 'drop').map((found) => ({ ...found, policies: [] })),
 };
 

@@ -12,6 +12,8 @@ export interface Sample {
   /** As the IP hooks see it: for pods on a bridge, the bridge. */
   readonly inDevice?: string | undefined;
   readonly outDevice?: string | undefined;
+  /** Missing: any. */
+  readonly protocol?: 'tcp' | 'udp' | undefined;
   /** 0 if no rule has set a mark; `undefined` if a rule may have set one. */
   readonly mark: number | undefined;
 }
@@ -107,18 +109,33 @@ function readValue(left: unknown, sample: Sample): { readonly is: string | numbe
 
 function readPayload(payload: JsonObject, sample: Sample): { readonly is: string } | typeof absent | undefined {
   const [protocol, field] = [textAt(payload, 'protocol'), textAt(payload, 'field')];
-  if (protocol !== 'ip' && protocol !== 'ip6') return undefined;
+  if (protocol !== 'ip' && protocol !== 'ip6') {
+    return sample.protocol !== undefined && protocol !== undefined && otherThan(sample.protocol).has(protocol)
+      ? absent
+      : undefined;
+  }
   if ((protocol === 'ip') !== (sample.family === 'ipv4')) return absent;
   if (field === 'saddr') return { is: sample.source };
+  if (field === 'protocol' || field === 'nexthdr') return sample.protocol && { is: sample.protocol };
   return field === 'daddr' ? { is: sample.destination } : undefined;
 }
 
-function readMeta(left: JsonObject, { family, inDevice, outDevice, mark }: Sample): string | number | undefined {
-  const ct: Readonly<Record<string, string>> = { state: 'new', direction: 'original' };
+/** Headers that a packet of this protocol has not. */
+function otherThan(protocol: string): ReadonlySet<string> {
+  return new Set(['tcp', 'udp', 'sctp', 'icmp', 'icmpv6', 'esp', 'ah', 'gre'].filter((each) => each !== protocol));
+}
+
+function readMeta(
+  left: JsonObject,
+  { family, inDevice, outDevice, protocol, mark }: Sample,
+): string | number | undefined {
+  // No flag of `ct status` is set: nothing has translated a packet that one pod sends to the address of another, and no answer was seen.
+  const ct: Readonly<Record<string, string>> = { state: 'new', direction: 'original', status: '' };
   const meta: Readonly<Record<string, string | number | undefined>> = {
     iifname: inDevice,
     oifname: outDevice,
     nfproto: family,
+    l4proto: protocol,
     protocol: family === 'ipv4' ? 'ip' : 'ip6',
     mark,
   };

@@ -26,13 +26,17 @@ export function podPacketPaths(pods: readonly StateOfPod[], remotePods: readonly
       const ports = here?.device === there?.device ? { inPort: here?.port, outPort: there?.port } : {};
       const devices = { inDevice: here?.device, outDevice: there?.device, ...ports };
       const addresses = { source: address, destination: neighbour.address };
-      found.push({ from: pod, to: neighbour.pod, packet: { family, ...addresses, ...devices, mark: 0 } });
+      found.push({
+        from: pod,
+        to: neighbour.pod,
+        packet: { family, ...addresses, ...devices, protocol: 'tcp', mark: 0 },
+      });
     }
     if (remote !== undefined) {
       const out = { source: address, destination: remote, inDevice: here?.device };
       const back = { source: remote, destination: address, outDevice: here?.device };
-      found.push({ from: pod, to: undefined, packet: { family, ...out, mark: 0 } });
-      found.push({ from: undefined, to: pod, packet: { family, ...back, mark: 0 } });
+      found.push({ from: pod, to: undefined, packet: { family, ...out, protocol: 'tcp', mark: 0 } });
+      found.push({ from: undefined, to: pod, packet: { family, ...back, protocol: 'tcp', mark: 0 } });
     }
     return found;
   });
