@@ -1762,8 +1762,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an unreadable list of flow tables counts as none',
     file: 'src/apply/flow-tables.ts',
-    find: 'if (!found) return',
-    replace: 'if (!found) return undefined;\n  if (!found) return',
+    find: 'exitCode === 0 ? readFlowTables(stdout) : undefined',
+    replace: 'exitCode === 0 ? readFlowTables(stdout) : []',
     specs: ['test/apply/flow-tables.test.ts'],
   },
   {
