@@ -3,7 +3,8 @@ import { fillBudgetsOf, noFillBudgets } from '../indexer/admission.ts';
 import type { NodeFact, ResourceEvent } from '../model/cluster.ts';
 import { Pipeline } from '../pipeline.ts';
 import { getPod } from '../watch/get-pod.ts';
-import { watchedResources } from '../watch/resources.ts';
+import { OptionalWatch } from '../watch/optional-watch.ts';
+import { optionalResources, watchedResources } from '../watch/resources.ts';
 import { defaultTiming, ResourceWatch } from '../watch/watch.ts';
 import type { AgentContext } from './agent-context.ts';
 import { systemClock } from './clock.ts';
@@ -84,10 +85,10 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
 export function watchInputs(
   { config, client, ready, metrics, logger, nft, reader, signal }: AgentContext,
   { pipeline, source, state, versions, take }: AgentInputs,
-  reporter: Pick<Reporter, 'received' | 'reportLists' | 'watches'>,
+  reporter: Pick<Reporter, 'received' | 'reportLists' | 'served' | 'watches'>,
   listed: () => void,
 ): Promise<void>[] {
-  const unlisted = new Set(watchedResources.map(({ resource }) => resource));
+  const unlisted = new Set([...watchedResources, ...optionalResources].map(({ resource }) => resource));
   reporter.reportLists(unlisted);
   const receive = (event: ResourceEvent): void => {
     versions.receive(event);
@@ -120,5 +121,10 @@ export function watchInputs(
     const countBefore = (): Promise<number> => lookBack(watched.resource);
     return new ResourceWatch(watched, client, receive, reporter.watches, defaultTiming, countBefore).run(signal);
   });
-  return [sandboxes, ...watches];
+  const optional = optionalResources.map((each) => {
+    const served = (path: string | undefined): void => reporter.served(each.resource, path);
+    const countBefore = (): Promise<number> => lookBack(each.resource);
+    return new OptionalWatch(each, client, receive, reporter.watches, served, defaultTiming, countBefore).run(signal);
+  });
+  return [sandboxes, ...watches, ...optional];
 }

@@ -1,3 +1,4 @@
+import { policyObject } from './policy-object.ts';
 import type { HttpServer } from '../telemetry/server.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
@@ -50,7 +51,10 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
     limit: config.metricsPolicyLimit,
     metrics: metrics.policies,
     snapshot: () => source.snapshot,
-    versionOf: (id) => versions.find('networkpolicies', id),
+    versionOf: (id) => {
+      const { resource, key } = policyObject(id);
+      return versions.find(resource, key);
+    },
   });
   return {
     reporter,

@@ -4,6 +4,7 @@ import type { ResourceName } from '../model/cluster.ts';
 import { directions } from '../model/policy.ts';
 import { catchAll, routedTable, type Ruleset } from '../nftables/ruleset.ts';
 import type { SavedState } from '../state/saved-state.ts';
+import { policyObject } from './policy-object.ts';
 
 /** The minimum number of objects of each resource that this node knew before the agent started. */
 export type KnownBefore = Readonly<Record<ResourceName, number>>;
@@ -23,14 +24,23 @@ export interface EarlierState {
 export function countKnown({ tables, saved }: EarlierState): KnownBefore {
   if (tables === 'unknown') return knownFrom(1, 1);
   const [policies, pods] = tables ? countInTables(tables) : [0, 0];
-  if (policies + pods > 0) return knownFrom(policies, pods);
-  return saved ? knownFrom(saved.policies.size, saved.localPods.size) : knownFrom(0, 0);
+  const ofCluster = [...(saved?.policies.keys() ?? [])].filter(
+    (id) => policyObject(id).resource !== 'networkpolicies',
+  ).length;
+  if (policies + pods > 0) return knownFrom(policies, pods, ofCluster);
+  return saved ? knownFrom(saved.policies.size - ofCluster, saved.localPods.size, ofCluster) : knownFrom(0, 0);
 }
 
 /** An isolated address belongs to a pod, and some policy isolates it. Both have a namespace, and this node exists too. */
-function knownFrom(policies: number, pods: number): KnownBefore {
-  const some = policies + pods > 0 ? 1 : 0;
-  return { networkpolicies: policies, pods: Math.max(pods, some), namespaces: some, nodes: some };
+function knownFrom(policies: number, pods: number, ofCluster = 0): KnownBefore {
+  const some = policies + pods + ofCluster > 0 ? 1 : 0;
+  return {
+    networkpolicies: policies,
+    clusternetworkpolicies: ofCluster,
+    pods: Math.max(pods, some),
+    namespaces: some,
+    nodes: some,
+  };
 }
 
 /** The tables do not show the number of policies, so it is 1 if any address is isolated. */

@@ -1,7 +1,7 @@
 import { shortHash } from '../lib/hash.ts';
 import type { ObjectKey, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
-import { watchedResources } from '../watch/resources.ts';
+import { optionalResources, watchedResources } from '../watch/resources.ts';
 import type { ObjectVersion } from './object-versions.ts';
 
 /** An Event of the core API, and the path of its collection. */
@@ -69,7 +69,7 @@ function eventOf(
   distinct: readonly (string | number)[],
   { node, now }: Origin,
 ): ObjectEvent {
-  const { kind, path } = watchedResources.find((each) => each.resource === resource)!;
+  const { kind, apiVersion } = typeOf(resource);
   const [namespace, name] = splitKey(key);
   const { uid, resourceVersion } = version;
   const hash = shortHash(distinct.join('\n'));
@@ -84,7 +84,7 @@ function eventOf(
       apiVersion: 'v1',
       kind: 'Event',
       metadata: { name: eventName, namespace: home },
-      involvedObject: { apiVersion: apiVersionOf(path), kind, namespace, name, uid, resourceVersion },
+      involvedObject: { apiVersion, kind, namespace, name, uid, resourceVersion },
       type: 'Warning',
       reason: about.reason,
       message: about.message.slice(0, longestMessage),
@@ -113,6 +113,14 @@ function timeText(milliseconds: number): string {
 /** Event reasons are in CamelCase: `invalid-cidr` becomes `InvalidCidr`. */
 function reasonOf(code: string): string {
   return code.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Of a resource that may be served in several versions, the one that is read here was named after. */
+function typeOf(resource: ResourceName): { readonly kind: string; readonly apiVersion: string } {
+  const watched = watchedResources.find((each) => each.resource === resource);
+  if (watched) return { kind: watched.kind, apiVersion: apiVersionOf(watched.path) };
+  const { kind, group } = optionalResources.find((each) => each.resource === resource)!;
+  return { kind, apiVersion: `${group}/v1alpha2` };
 }
 
 /** `/apis/networking.k8s.io/v1/networkpolicies` → `networking.k8s.io/v1`, `/api/v1/pods` → `v1`. */

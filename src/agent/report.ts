@@ -17,6 +17,7 @@ import type { WatchObserver } from '../watch/watch.ts';
 import { systemClock } from './clock.ts';
 import type { Flush } from './connection-flusher.ts';
 import { IssueTracker } from './issue-tracker.ts';
+import { policyObject } from './policy-object.ts';
 import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 
 /** Prefixes of the tracker's names for issues that do not come from one object alone. */
@@ -69,7 +70,11 @@ function ownerOf(name: string): Pick<StateOfIssue, 'kind' | 'object'> {
   if (prefix !== undefined) return { kind: 'pod', object: name.slice(prefix.length).split('/', 2).join('/') };
   if (name.startsWith(oversizedNames)) return { kind: 'policy', object: name.slice(oversizedNames.length) };
   const [resource = '', object = ''] = name.split(' ', 2);
-  const kinds: Readonly<Record<string, StateOfIssue['kind']>> = { pods: 'pod', networkpolicies: 'policy' };
+  const kinds: Readonly<Record<string, StateOfIssue['kind']>> = {
+    pods: 'pod',
+    networkpolicies: 'policy',
+    clusternetworkpolicies: 'policy',
+  };
   return { kind: kinds[resource] ?? 'other', object: kinds[resource] ? object : name };
 }
 
@@ -165,7 +170,8 @@ export class Reporter {
         : 'the kernel refuses this policy: its pods stay isolated and its allow rules are not programmed. The agent tries again later, and when the policy changes';
       const issue: Issue = { code: 'refused-by-kernel', path: 'spec', message, effect: 'failed-closed' };
       this.#logger.error({ policy: policy.id, code: issue.code, err: error }, issue.message);
-      this.#announce('networkpolicies', policy.id, issue);
+      const { resource, key } = policyObject(policy.id);
+      this.#announce(resource, key, issue);
     },
     accepted: (policy) => {
       this.#logger.info(
@@ -263,9 +269,9 @@ export class Reporter {
         this.#logger.warn({ [kind]: key, ...issue }, issue.message);
       }
       // A pod's key ends with its uid.
-      const [resource, object] =
-        kind === 'policy' ? (['networkpolicies', key] as const) : (['pods', key.split('/', 2).join('/')] as const);
-      for (const issue of issues) this.#announce(resource, object, issue);
+      const of =
+        kind === 'policy' ? policyObject(key) : ({ resource: 'pods', key: key.split('/', 2).join('/') } as const);
+      for (const issue of issues) this.#announce(of.resource, of.key, issue);
     }
   }
 
@@ -294,6 +300,13 @@ export class Reporter {
       ? `but this node knew at least ${known} before the agent started: the rules stay unchanged`
       : `but there were ${known}: they stay in force`;
     return `the API server lists no ${resource}, ${kept} until the list has been empty for 30 s. If nobody deleted them, check the API server's data store`;
+  }
+
+  /** @param path of the collection; `undefined` if the API server does not have the resource */
+  served(resource: ResourceName, path: string | undefined): void {
+    if (path === undefined)
+      this.#logger.info({ resource }, 'the API server does not serve this resource: there are no such policies');
+    else this.#logger.info({ resource, path }, 'the API server serves this resource');
   }
 
   /** @param unlisted resources whose first list has not arrived yet */

@@ -61,7 +61,8 @@ export function bridgeTable(ports: readonly Device[], facts: BridgeFacts): Table
   const sets = [...portSets(ports), ...(gatedRanges.length > 0 ? unlinkedSets(unlinked) : [])];
   const chains = bridgeChains(ports, facts);
   const maps: VerdictMap[] = [];
-  let isDenied = false;
+  /** Chains for frames that a class denies. A frame for many comes from no pod itself, so all of them drop. */
+  const denying = new Set<string>();
   for (const family of families) {
     const elements = new Map<string, ElementVerdict>();
     for (const port of ports) {
@@ -72,11 +73,11 @@ export function bridgeTable(ports: readonly Device[], facts: BridgeFacts): Table
       sets.push(...built.sets);
       chains.push(chain, ...portMaps.chains);
       maps.push(...portMaps.maps);
-      isDenied = true;
+      denying.add(built.lookups.deny);
     }
     maps.push({ name: multicastMapName[family], key: ['ifname'], interval: false, elements });
   }
-  if (isDenied) chains.push({ name: chainNames.deny.ingress, rules: [dropRule()] });
+  for (const name of denying) chains.push({ name, rules: [dropRule()] });
   return tableOf({ sets, maps, chains });
 }
 

@@ -27,11 +27,30 @@ export interface Excess {
   readonly budget: number;
 }
 
+/** The namespace of policies without one. */
+export const clusterNamespace = '';
+
+/**
+ * The budgets of the policies without a namespace. They are those of the cluster's operators, and each may concern all pods: together they may use half of
+ * the node's budget, however much namespaces want.
+ */
+export function budgetsOfCluster({ policy, namespace, node }: Budgets): Omit<Budgets, 'node'> {
+  return { policy: Math.max(policy, node / 4), namespace: Math.max(namespace, node / 2) };
+}
+
 /** The namespaces over their budget. If all together are over the node's budget, the largest namespaces are cut to one common level. */
 export function overBudget(costs: ReadonlyMap<string, number>, budgets: Budgets): Map<string, Excess> {
-  const budget = levelOf([...costs.values()], budgets);
-  const over = costs.entries().filter(([, cost]) => cost > budget);
-  return new Map(over.map(([namespace, cost]) => [namespace, { cost, budget }]));
+  const ofCluster = budgetsOfCluster(budgets).namespace;
+  const taken = Math.min(costs.get(clusterNamespace) ?? 0, ofCluster);
+  const others = costs.entries().filter(([namespace]) => namespace !== clusterNamespace);
+  const level = levelOf(
+    Array.from(others, ([, cost]) => cost),
+    { ...budgets, node: budgets.node - taken },
+  );
+  const all = costs.entries().map(([namespace, cost]) => {
+    return [namespace, { cost, budget: namespace === clusterNamespace ? ofCluster : level }] as const;
+  });
+  return new Map(all.filter(([, { cost, budget }]) => cost > budget));
 }
 
 function levelOf(costs: readonly number[], { namespace, node }: Budgets): number {

@@ -139,7 +139,7 @@ function buildSome(
     if (done?.sharesGroups === sharesGroups) return { ...done, text, make: () => done };
     const draft = once(() => {
       const of = isLarge ? withSharedGroups(limits) : limits;
-      return draftClass(rules, groups, groupSet, of, before?.built.families);
+      return draftClass(rules, groups, groupSet, of, before?.built);
     });
     const known = alike?.sharesGroups === sharesGroups ? alike : { size, sharesGroups, work: workOf(draft()) };
     const make = once((): KnownClass => {
@@ -201,7 +201,7 @@ function areChainsSame(before: BuiltClass | undefined, { families: after }: Buil
 /** By direction, the class of isolated pods without allow rules. */
 export function buildNoAllows(): Readonly<Record<Direction, BuiltClass>> {
   const build = (direction: Direction): BuiltClass => {
-    const rules = readClass({ direction, text: direction, rules: [] });
+    const rules = readClass({ direction, text: direction, rules: [], isIsolated: true });
     const groupSet = new GroupSets().of(new Map(), 'all');
     return buildClass(draftClass(rules, new Map(), groupSet, defaultLimits));
   };

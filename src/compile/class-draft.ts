@@ -9,7 +9,8 @@ import { costOfPrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts'
 import { countCovering } from './port-map.ts';
 import { hasInterval, maxSinglePorts, mergePorts, portTexts, type PortRange } from './port-set.ts';
 import { countPieces, type Rectangle } from './rectangles.ts';
-import { namedTuples, type Bucket, type ClassRules, type Groups } from './resolve.ts';
+import { namedTuples, withNumbers, type Bucket, type ClassRules } from './resolve.ts';
+import { wholeFamily, type Groups } from './walk.ts';
 import { rectanglesSet } from './set-builder.ts';
 import { withSharedGroups, type ShapeLimits } from './shape-limits.ts';
 
@@ -18,13 +19,29 @@ export interface ClassDraft {
   readonly rules: ClassRules;
   /** `undefined` if the class allows all traffic. */
   readonly families: readonly FamilyDraft[] | undefined;
+  /** Of the pod's traffic to itself, where it differs. */
+  readonly self: ClassDraft | undefined;
+}
+
+/** What an earlier draft was built to. */
+interface KnownDrafts {
+  readonly families: Readonly<Record<Family, { readonly draft: FamilyDraft }>> | undefined;
+  readonly self?: KnownDrafts | undefined;
 }
 
 /** Peers and the ports that they may use. */
 export interface Entry<Peers> {
   readonly peers: Peers;
   readonly ports: readonly PortRange[];
+  /** Addresses among the peers that may not. */
+  readonly unless?: NftSet | undefined;
 }
+
+/** The block of all addresses: no lookup needs to find them. */
+export const everyoneOf: Readonly<Record<Family, readonly AddressRange[]>> = {
+  ipv4: [wholeFamily.ipv4],
+  ipv6: [wholeFamily.ipv6],
+};
 
 /** One family's part of a class, by kind of lookup. */
 export interface FamilyDraft {
@@ -36,13 +53,17 @@ export interface FamilyDraft {
   readonly members: readonly Entry<NftSet>[];
   readonly blocks: readonly Entry<readonly AddressRange[]>[];
   /** The rectangles of `blocks` and of `members` with a port range. */
-  readonly writtenBlocks: () => Blocks;
+  readonly writtenBlocks: () => readonly Blocks[];
   /** Too large for tuples: looked up behind their ports. */
   readonly pairedMembers: readonly Entry<NftSet>[];
   readonly pairedBlocks: readonly Entry<readonly AddressRange[]>[];
   /** Allowed on every protocol and port. */
   readonly anyMembers: readonly NftSet[];
-  readonly anyBlocks: readonly AddressRange[];
+  readonly anyBlocks: readonly Entry<readonly AddressRange[]>[];
+  /** Addresses that blocks do not stand for: the `unless` of entries, also where a set is empty. */
+  readonly excepts: readonly NftSet[];
+  /** Sets that no namespace pays for. */
+  readonly ofCluster: readonly NftSet[];
   /** The work for what is behind ports, and for blocks that are not cut. It depends on no member. */
   readonly workBehindPorts: () => number;
   /** Number of tuples and rectangles. Cutting overlaps changes it little. */
@@ -56,6 +77,7 @@ export interface FamilyDraft {
 /** Rectangles of addresses and ports, for one interval set. */
 interface Blocks {
   readonly ports: readonly PortRange[];
+  readonly unless: NftSet | undefined;
   /** Upper bound for the number of pieces after cutting, plus about what their prefixes cost. */
   readonly work: number;
   /** Cuts overlaps and returns the set. */
@@ -64,18 +86,23 @@ interface Blocks {
 
 /** @param known an earlier draft of a class with equal rules; parts that depend on no changed member are reused */
 export function draftClass(
-  rules: ClassRules,
+  given: ClassRules,
   groups: Groups,
   groupSet: GroupSet,
   limits: ShapeLimits,
-  known?: Readonly<Record<Family, { readonly draft: FamilyDraft }>>,
+  known?: KnownDrafts,
 ): ClassDraft {
-  const { buckets } = rules;
-  if (buckets.some((bucket) => bucket.everyone && bucket.ports === 'any')) return { rules, families: undefined };
+  const rules = withNumbers(given, groups);
+  const { buckets, closedPorts } = rules;
+  const isOpen = buckets.some((bucket) => bucket.everyone && !bucket.except && bucket.ports === 'any');
+  const self = rules.self && draftClass(rules.self, groups, groupSet, limits, known?.self);
+  if (isOpen && closedPorts.length === 0) return { rules, families: undefined, self };
   const named = namedTuples(rules, groups);
   const within = (each: ShapeLimits): ClassDraft => {
-    const drafts = families.map((family) => draftFamily(family, rules, named, groupSet, each, known?.[family].draft));
-    return { rules, families: drafts };
+    const drafts = families.map((family) =>
+      draftFamily(family, rules, named, groupSet, each, known?.families?.[family].draft),
+    );
+    return { rules, families: drafts, self };
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
@@ -85,18 +112,18 @@ export function draftClass(
 }
 
 /** Upper bound for the elements and rules that `buildClass` visits and creates. A rectangle costs 5 units, as an element with a range (docs/decisions/0014). */
-export function workOf({ families: drafts = [] }: ClassDraft): number {
-  return drafts.reduce((sum, draft) => sum + workOfFamily(draft), 0);
+export function workOf({ families: drafts = [], self }: ClassDraft): number {
+  return drafts.reduce((sum, draft) => sum + workOfFamily(draft), self ? workOf(self) : 0);
 }
 
 function workOfFamily(draft: FamilyDraft): number {
-  const blocks = draft.writtenBlocks();
-  return draft.exact + blocks.work + draft.workBehindPorts();
+  const blocks = draft.writtenBlocks().reduce((sum, { work }) => sum + work, 0);
+  return draft.exact + blocks + draft.workBehindPorts();
 }
 
 function draftFamily(
   family: Family,
-  { buckets, openPorts }: ClassRules,
+  { buckets, openPorts, closedPorts }: ClassRules,
   allNamed: ReadonlyMap<string, ReadonlySet<string>>,
   groupSet: GroupSet,
   limits: ShapeLimits,
@@ -104,26 +131,44 @@ function draftFamily(
 ): FamilyDraft {
   const allMembers: Entry<NftSet>[] = [];
   const allBlocks: Entry<readonly AddressRange[]>[] = [];
-  let anyMembers: readonly NftSet[] = [];
-  let anyBlocks = noRanges;
+  const anyMembers: NftSet[] = [];
+  const anyBlocks: Entry<readonly AddressRange[]>[] = [];
+  const excepts: NftSet[] = [];
+  const ofCluster: NftSet[] = [];
   for (const bucket of buckets) {
-    const { ports, lists } = bucket;
-    const sets = lists[limits.sharesGroups ? 'apart' : 'together'].map((list) => groupSet(family, list));
-    const ranges = bucket.ranges[family];
-    if (ports === 'any') [anyMembers, anyBlocks] = [sets, ranges];
-    else {
+    const { ports, lists, everyone, except } = bucket;
+    const asked = lists[limits.sharesGroups ? 'apart' : 'together'];
+    const sets = asked.map((list) => groupSet(family, list));
+    ofCluster.push(...sets.filter((_, index) => asked[index]!.filter?.isOfCluster));
+    const excepted = except && groupSet(family, except);
+    if (excepted) {
+      excepts.push(excepted);
+      ofCluster.push(excepted);
+    }
+    const unless = excepted && excepted.elements.size > 0 ? excepted : undefined;
+    // Ports that are open to everyone need no entry of their own.
+    const isWritten = everyone && (ports === 'any' || except !== undefined);
+    const ranges = isWritten ? everyoneOf[family] : bucket.ranges[family];
+    const entries = ranges.length > 0 ? [{ peers: ranges, ports: ports === 'any' ? noPorts : ports, unless }] : [];
+    if (ports === 'any') {
+      anyMembers.push(...sets);
+      anyBlocks.push(...entries);
+    } else {
       for (const set of sets) allMembers.push(memberEntry(set, bucket, limits));
-      if (ranges.length > 0) allBlocks.push({ peers: ranges, ports });
+      allBlocks.push(...entries);
     }
   }
   const product = (count: number, ports: readonly PortRange[]): number => count * ports.length;
   const pairedMembers = largest(allMembers, limits, ({ peers, ports }) => {
     return hasInterval(ports) || product(peers.elements.size, ports) > limits.maxTuples ? peers.elements.size : 0;
   });
-  const pairedBlocks = largest(allBlocks, limits, ({ peers, ports }) => {
+  const ofEveryone = allBlocks.filter(({ peers }) => peers === everyoneOf[family]);
+  const someBlocks = without(allBlocks, ofEveryone);
+  const largeBlocks = largest(someBlocks, limits, ({ peers, ports }) => {
     return product(peers.length, ports) > limits.maxTuples ? product(peers.length, ports) : 0;
   });
-  const [members, blocks] = [without(allMembers, pairedMembers), without(allBlocks, pairedBlocks)];
+  const pairedBlocks = ofEveryone.length > 0 ? [...largeBlocks, ...ofEveryone] : largeBlocks;
+  const [members, blocks] = [without(allMembers, pairedMembers), without(someBlocks, largeBlocks)];
   const namedPorts = new Map([...allNamed].filter(([address]) => familyOf(address) === family));
   const [written, exact, named] = countEntries(members, blocks, namedPorts);
   const ranged = members.filter(isRanged);
@@ -136,19 +181,34 @@ function draftFamily(
     hasSameBlocks &&
     isSameList(pairedMembers, known.pairedMembers, (a, b) => a.ports === b.ports) &&
     isSameList(pairedBlocks, known.pairedBlocks, isSameEntry) &&
-    anyBlocks === known.anyBlocks
+    isSameList(anyBlocks, known.anyBlocks, isSameEntry)
       ? known.workBehindPorts
       : once(() => {
           const behind = [...pairedMembers, ...pairedBlocks].map(({ ports }) => ports);
-          return countCovering([openPorts, ...behind, writtenBlocks().ports]) + countPrefixes(pairedBlocks, anyBlocks);
+          const ofBlocks = writtenBlocks().map(({ ports }) => ports);
+          return (
+            countCovering([openPorts, closedPorts, ...behind, ...ofBlocks]) +
+            countPrefixes([...pairedBlocks, ...anyBlocks])
+          );
         });
   return {
     ...{ family, limits, namedPorts, members, blocks, writtenBlocks },
-    ...{ pairedMembers, pairedBlocks, anyMembers, anyBlocks, workBehindPorts, written, exact, named },
+    ...{
+      pairedMembers,
+      pairedBlocks,
+      anyMembers,
+      anyBlocks,
+      excepts,
+      ofCluster,
+      workBehindPorts,
+      written,
+      exact,
+      named,
+    },
   };
 }
 
-const noRanges: readonly AddressRange[] = [];
+const noPorts: readonly PortRange[] = [];
 
 /** A port range becomes single ports if that makes few enough tuples. Returns the bucket's own arrays, so that drafts compare them by identity. */
 function memberEntry(peers: NftSet, { ports, single }: Bucket, limits: ShapeLimits): Entry<NftSet> {
@@ -180,7 +240,7 @@ function without<T>(entries: readonly T[], paired: readonly T[]): readonly T[] {
 }
 
 function isSameEntry<Peers>(a: Entry<Peers>, b: Entry<Peers>): boolean {
-  return a.peers === b.peers && a.ports === b.ports;
+  return a.peers === b.peers && a.ports === b.ports && a.unless?.name === b.unless?.name;
 }
 
 function isRanged({ ports, peers }: Entry<NftSet>): boolean {
@@ -204,12 +264,28 @@ function countEntries(
   return [written, exact, named];
 }
 
-function countPrefixes(paired: FamilyDraft['pairedBlocks'], anyBlocks: readonly AddressRange[]): number {
-  const ranges = [...paired.flatMap(({ peers }) => peers), ...anyBlocks];
+function countPrefixes(entries: FamilyDraft['pairedBlocks']): number {
+  const ranges = entries.flatMap(({ peers }) => peers);
   return ranges.reduce((sum, range) => sum + 5 + prefixesOf(range), 0);
 }
 
-function readBlocks(family: Family, blocks: FamilyDraft['blocks'], ranged: readonly Entry<NftSet>[]): Blocks {
+/** The blocks of one set may have one set of exceptions. */
+function readBlocks(family: Family, blocks: FamilyDraft['blocks'], ranged: readonly Entry<NftSet>[]): Blocks[] {
+  const guarded = Map.groupBy(blocks, ({ unless }) => unless?.name);
+  const plain = guarded.get(undefined) ?? [];
+  guarded.delete(undefined);
+  return [
+    readUnion(family, plain, ranged, undefined),
+    ...Array.from(guarded.values(), (of) => readUnion(family, of, [], of[0]!.unless)),
+  ];
+}
+
+function readUnion(
+  family: Family,
+  blocks: FamilyDraft['blocks'],
+  ranged: readonly Entry<NftSet>[],
+  unless: NftSet | undefined,
+): Blocks {
   const rectangles: Rectangle[] = [
     ...blocks.flatMap(({ peers, ports }) => peers.map((range) => ({ range, ports }))),
     ...ranged.flatMap(({ peers, ports }) =>
@@ -224,6 +300,7 @@ function readBlocks(family: Family, blocks: FamilyDraft['blocks'], ranged: reado
   const work = countPieces(rectangles) + costOfPrefixes(prefixes, family);
   return {
     ports: mergePorts([...ranged, ...blocks].flatMap(({ ports }) => ports)),
+    unless,
     work,
     set: once(() => {
       const set = rectanglesSet(family, rectangles);

@@ -10,7 +10,7 @@ import {
 } from '../nftables/ruleset.ts';
 import { parseCounters } from '../nftables/parse-counters.ts';
 import { parseRecords } from '../nftables/parse-records.ts';
-import { addressField, dropRule, isIn, jumpTo } from './match.ts';
+import { addressField, dropRule, goTo, isIn, jumpTo } from './match.ts';
 import { chainNames, deniedSetName, selfSetName } from './names.ts';
 import { addressType } from './set-builder.ts';
 import type { Parts } from './table.ts';
@@ -44,6 +44,28 @@ function denialsOf(direction: Direction, family: Family): Parts {
     { name: record, rules: [recordRule(direction, family)] },
   ];
   return { sets: [deniedSet(direction, family)], maps: [], chains };
+}
+
+/**
+ * The chain of classes in which an ordered rule may deny a pod's traffic to itself through a Service (S10.18). All other packets go on to the common chain, so
+ * its counter counts them.
+ */
+export const selfDenials: Readonly<Record<Family, Readonly<Record<Direction, Chain>>>> = {
+  ipv4: { ingress: selfDenialOf('ingress', 'ipv4'), egress: selfDenialOf('egress', 'ipv4') },
+  ipv6: { ingress: selfDenialOf('ingress', 'ipv6'), egress: selfDenialOf('egress', 'ipv6') },
+};
+
+function selfDenialOf(direction: Direction, family: Family): Chain {
+  const { source, destination } = addressField[family];
+  const isItself = isIn(selfSetName[family], source, destination);
+  return {
+    name: chainNames.denySelf[direction],
+    rules: [
+      { matches: [isItself, limit], verdict: jumpTo(chainNames.record[direction]) },
+      dropRule(isItself),
+      { matches: [], verdict: goTo(chainNames.deny[direction]) },
+    ],
+  };
 }
 
 /** The key is the connection, so that a reply has the same record as its original packet. */

@@ -8,7 +8,8 @@ import {
   type NftSet,
   type VerdictMap,
 } from '../nftables/ruleset.ts';
-import { denials } from './denials.ts';
+import { partsOfChain, setsOfFamily } from './class-shape.ts';
+import { denials, selfDenials } from './denials.ts';
 import type { AddressClasses, Device } from './links.ts';
 import { podEnd, type End } from './match.ts';
 import {
@@ -49,11 +50,13 @@ export function buildDispatch(
     for (const direction of directions) {
       const built = classes[direction]?.families?.[family];
       if (!built) continue;
-      sets.push(...built.sets, ...denials[family][direction].sets);
+      sets.push(...setsOfFamily(built), ...denials[family][direction].sets);
       for (const chain of denials[family][direction].chains) chains.add(chain);
-      for (const { chain, ports } of Object.values(built.chains)) {
-        for (const each of [chain, ...ports.chains]) chains.add(each);
-        for (const map of ports.maps) portMaps.add(map);
+      if (built.lookups.deny !== chainNames.deny[direction]) chains.add(selfDenials[family][direction]);
+      for (const each of Object.values(built.chains)) {
+        const parts = partsOfChain(each);
+        for (const chain of parts.chains) chains.add(chain);
+        for (const map of parts.maps) portMaps.add(map);
       }
     }
   }

@@ -1,7 +1,8 @@
 import type { PolicyId } from '../model/policy.ts';
-import { overBudget, type Budgets, type Excess } from './budgets.ts';
+import { budgetsOfCluster, clusterNamespace, overBudget, type Budgets, type Excess } from './budgets.ts';
 import type { Oversize } from './left-out.ts';
 import type { NamespaceCosts } from './namespace-costs.ts';
+import { namespaceOf } from './policy-cost.ts';
 
 const noBudgets: Budgets = { policy: Infinity, namespace: Infinity, node: Infinity };
 
@@ -33,7 +34,9 @@ export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess
     const costs = count(without);
     const found = new Map<PolicyId, Oversize>();
     for (const { policy, own } of costs.over(budgets.policy)) {
-      found.set(policy.id, { of: 'policy', own, cost: own, budget: budgets.policy });
+      const isOfCluster = namespaceOf(policy.id) === clusterNamespace;
+      const budget = isOfCluster ? budgetsOfCluster(budgets).policy : budgets.policy;
+      if (own > budget) found.set(policy.id, { of: 'policy', own, cost: own, budget });
     }
     let over: ReadonlyMap<string, Excess> = overBudget(costs.byNamespace, budgets);
     if (found.size === 0 && over.size === 0) {

@@ -1,11 +1,11 @@
-import { familyOf, type Family } from '../model/address.ts';
+import { familyOf, holdsAddress, parseAddress, type Family } from '../model/address.ts';
 import type { GroupId } from '../model/policy.ts';
 import type { AddressGroup, Delta, PodKey } from '../model/snapshot.ts';
 import { changeBetween, ElementSet, withChange, type ElementChange } from '../nftables/element-set.ts';
 import type { Element, Elements, NftSet } from '../nftables/ruleset.ts';
-import type { GroupList } from './group-list.ts';
-import type { Groups } from './resolve.ts';
+import type { Filter, GroupList } from './group-list.ts';
 import { addressType } from './set-builder.ts';
+import type { Groups, Outcome } from './walk.ts';
 
 /** Returns the set with the addresses of these groups. All classes with the same groups share it. */
 export type GroupSet = (family: Family, list: GroupList) => NftSet;
@@ -14,7 +14,7 @@ type KnownGroups = readonly (AddressGroup | undefined)[];
 
 interface KnownSet {
   readonly family: Family;
-  readonly ids: readonly GroupId[];
+  readonly list: GroupList;
   /** The groups that `set` was made from. */
   groups: KnownGroups;
   set: NftSet;
@@ -37,9 +37,9 @@ export class GroupSets {
         ? this.#byName.values()
         : new Set(delta.groups.keys().flatMap((id) => this.#byGroup.get(id) ?? []));
     for (const known of stale) update(known, groups, delta);
-    return (family, { names, ids }) => {
-      const name = names[family];
-      return (this.#byName.get(name) ?? this.#add(name, family, ids, groups)).set;
+    return (family, list) => {
+      const name = list.names[family];
+      return (this.#byName.get(name) ?? this.#add(name, family, list, groups)).set;
     };
   }
 
@@ -50,7 +50,7 @@ export class GroupSets {
     for (const [name, known] of this.#byName) {
       if (names.has(name)) continue;
       this.#byName.delete(name);
-      for (const id of known.ids) {
+      for (const id of known.list.ids) {
         const sets = this.#byGroup.get(id)!;
         if (sets.delete(known) && sets.size === 0) this.#byGroup.delete(id);
       }
@@ -58,11 +58,12 @@ export class GroupSets {
     this.#kept = this.#byName.size;
   }
 
-  #add(name: string, family: Family, ids: readonly GroupId[], groups: Groups): KnownSet {
+  #add(name: string, family: Family, list: GroupList, groups: Groups): KnownSet {
+    const { ids } = list;
     const current = ids.map((id) => groups.get(id));
-    const elements = new ElementSet(addressesOf(family, current));
+    const elements = new ElementSet(addressesOf(family, list, groups));
     const set: NftSet = { name, key: [addressType[family]], interval: false, elements };
-    const known: KnownSet = { family, ids, groups: current, set };
+    const known: KnownSet = { family, list, groups: current, set };
     this.#byName.set(name, known);
     for (const id of ids) {
       const sets = this.#byGroup.get(id);
@@ -74,26 +75,44 @@ export class GroupSets {
 }
 
 function update(known: KnownSet, groups: Groups, delta: Delta | 'all'): void {
-  const { family, ids, set } = known;
+  const { family, list, set } = known;
+  const { ids } = list;
   const current = ids.map((id) => groups.get(id));
   if (current.every((group, index) => group === known.groups[index])) return;
   const touched = touchedAddresses(family, ids, known.groups, current, delta);
   const change = touched
-    ? changeOf(set.elements, touched, current)
-    : changeBetween(set.elements, addressesOf(family, current));
+    ? changeOf(set.elements, touched, list, groups)
+    : changeBetween(set.elements, addressesOf(family, list, groups));
   const elements = withChange(set.elements, change);
   if (elements !== set.elements) known.set = { ...set, elements };
   known.groups = current;
 }
 
-function addressesOf(family: Family, groups: KnownGroups): Set<Element> {
+function addressesOf(family: Family, { ids, filter }: GroupList, groups: Groups): Set<Element> {
   const elements = new Set<Element>();
-  for (const group of groups) {
-    for (const member of group?.members.values() ?? []) {
+  if (filter) {
+    const { walk, holds } = filter;
+    for (const [address, outcome] of walk.outcomes(walk.candidates[holds], groups)) {
+      if (familyOf(address) === family && isHeld(filter, address, outcome)) elements.add(address);
+    }
+    return elements;
+  }
+  for (const id of ids) {
+    for (const member of groups.get(id)?.members.values() ?? []) {
       for (const address of member.addresses) if (familyOf(address) === family) elements.add(address);
     }
   }
   return elements;
+}
+
+/** Whether the set holds an address with this outcome: blocks alone decide about the others. */
+function isHeld({ walk, holds }: Filter, address: string, outcome: Outcome): boolean {
+  if (outcome !== holds) return false;
+  const parsed = parseAddress(address)!;
+  const { allow, elsewhere } = walk.rangesOf(parsed.family);
+  return holds === 'allow'
+    ? !holdsAddress(allow, parsed)
+    : holdsAddress(allow, parsed) || holdsAddress(elsewhere, parsed);
 }
 
 /** Addresses that were added or removed, with the pods that had or have them; `undefined` if unknown. */
@@ -126,14 +145,17 @@ function touchedAddresses(
 function changeOf(
   before: Elements,
   touched: ReadonlyMap<string, ReadonlySet<PodKey>>,
-  groups: KnownGroups,
+  { ids, filter }: GroupList,
+  groups: Groups,
 ): ElementChange {
   const added: Element[] = [];
   const removed: Element[] = [];
   for (const [address, pods] of touched) {
+    const has = (pod: PodKey): boolean =>
+      ids.some((id) => groups.get(id)?.members.get(pod)?.addresses.includes(address));
     const isThere = pods
       .values()
-      .some((pod) => groups.some((group) => group?.members.get(pod)?.addresses.includes(address)));
+      .some((pod) => has(pod) && (!filter || isHeld(filter, address, filter.walk.outcomeOf(pod, address, groups))));
     if (isThere === before.has(address)) continue;
     (isThere ? added : removed).push(address);
   }

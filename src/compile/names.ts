@@ -9,6 +9,8 @@ export const chainNames = {
   originals: 'originals',
   replies: 'replies',
   deny: { ingress: 'deny-ingress', egress: 'deny-egress' },
+  /** Unlike the first, these deny a pod's traffic to itself too. */
+  denySelf: { ingress: 'deny-self-ingress', egress: 'deny-self-egress' },
   record: { ingress: 'record-ingress', egress: 'record-egress' },
   gate: 'gate',
   nonlocal: { source: 'from-nonlocal', destination: 'to-nonlocal' },

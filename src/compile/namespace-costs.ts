@@ -4,8 +4,16 @@ import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Excess } from './budgets.ts';
 import { countKinds, groupPods } from './classify.ts';
-import { costAlone, costOfClasses, groupCost, hasNamedEgress, namespaceOf } from './policy-cost.ts';
-import type { Groups } from './resolve.ts';
+import {
+  costAlone,
+  costOfClasses,
+  costOfCuts,
+  countRules,
+  groupCost,
+  hasNamedEgress,
+  namespaceOf,
+} from './policy-cost.ts';
+import type { Groups } from './walk.ts';
 
 /** A policy with its estimated cost alone. */
 interface Cost {
@@ -110,6 +118,8 @@ class Bill {
   readonly #kinds: ReadonlyMap<PolicyId, number>;
   /** Whether a policy has egress port names. */
   readonly #hasNames: boolean;
+  /** The number of rules that may cut the ports of each other (`partsOf`); 0 in a namespace, where order means nothing. */
+  readonly #cutters: number;
   /** The cost of all policies together. */
   readonly cost: number;
 
@@ -118,9 +128,11 @@ class Bill {
     groups: Groups,
     kinds: ReadonlyMap<PolicyId, number>,
     hasNames: boolean,
+    cutters: number,
     cost: number,
   ) {
     this.#hasNames = hasNames;
+    this.#cutters = cutters;
     this.#policies = policies;
     this.#groups = groups;
     this.#kinds = kinds;
@@ -129,16 +141,18 @@ class Bill {
 
   static of(policies: readonly Policy[], groups: Groups, kinds: ReadonlyMap<PolicyId, number>): Bill {
     let cost = 0;
-    for (const policy of policies) cost += costOfClasses(policy, groups, kinds);
+    const ordered = policies.filter(({ tier }) => tier !== 'NetworkPolicy');
+    const cutters = ordered.reduce((sum, policy) => sum + countRules(policy), 0);
+    for (const policy of policies) cost += costOfClasses(policy, groups, kinds) + costOfCuts(policy, cutters);
     for (const id of new Set(policies.flatMap((policy) => [...policy.groups.keys()]))) cost += groupCost(id, groups);
-    return new Bill(policies, groups, kinds, policies.some(hasNamedEgress), cost);
+    return new Bill(policies, groups, kinds, policies.some(hasNamedEgress), cutters, cost);
   }
 
   /** @param growth what the groups cost more than before */
   after(groups: Groups, growth: number): Bill {
     // What a port name costs depends on more than the size of one group.
     if (this.#hasNames) return Bill.of(this.#policies, groups, this.#kinds);
-    return new Bill(this.#policies, groups, this.#kinds, false, this.cost + growth);
+    return new Bill(this.#policies, groups, this.#kinds, false, this.#cutters, this.cost + growth);
   }
 
   over(budget: number): readonly Cost[] {
@@ -161,7 +175,7 @@ class Bill {
     let count = 0;
     while (count < largest.length && (count < atLeast || left * cost > this.cost * budget)) {
       const { policy } = largest[count++]!;
-      left -= costOfClasses(policy, this.#groups, this.#kinds);
+      left -= costOfClasses(policy, this.#groups, this.#kinds) + costOfCuts(policy, this.#cutters);
       for (const id of policy.groups.keys()) {
         users.set(id, users.get(id)! - 1);
         if (users.get(id) === 0) left -= groupCost(id, this.#groups);
@@ -171,6 +185,8 @@ class Bill {
   }
 
   #owns(): Cost[] {
-    return this.#policies.map((policy) => ({ policy, own: costAlone(policy, this.#groups, this.#kinds) }));
+    return this.#policies.map((policy) => {
+      return { policy, own: costAlone(policy, this.#groups, this.#kinds) + costOfCuts(policy, this.#cutters) };
+    });
   }
 }

@@ -1,7 +1,8 @@
 import { bitLength } from '../lib/bit-length.ts';
 import type { ShapeLimits } from './shape-limits.ts';
 import { membersOf } from './policy-cost.ts';
-import type { ClassRules, Groups } from './resolve.ts';
+import type { ClassRules } from './resolve.ts';
+import type { Groups } from './walk.ts';
 
 /**
  * A rough size of a class, with one address per pod. It chooses between two equivalent layouts.

@@ -31,7 +31,8 @@ import {
   tunnelRules,
   type PodPermissions,
 } from './base-chains.ts';
-import { denials } from './denials.ts';
+import { partsOfChain, setsOfFamily } from './class-shape.ts';
+import { denials, selfDenials } from './denials.ts';
 import { addressRequestRules, linkControlRules, routerRule } from './link-control.ts';
 import type { AddressClasses } from './links.ts';
 import { addressField, compare, deviceField, dropRule, endFields, goTo, isIn, isNotIn, jumpTo } from './match.ts';
@@ -133,11 +134,13 @@ function classParts(family: Family, classes: AddressClasses): { sets: NftSet[]; 
       maps.push(catchAllMap(isolationMapName(direction, family, reading), family, verdict));
     }
     if (!built) continue;
-    sets.push(...built.sets, ...denials[family][direction].sets);
+    sets.push(...setsOfFamily(built), ...denials[family][direction].sets);
     for (const chain of denials[family][direction].chains) chains.add(chain);
-    for (const { chain, ports } of Object.values(built.chains)) {
-      for (const each of [chain, ...ports.chains]) chains.add(each);
-      maps.push(...ports.maps);
+    if (built.lookups.deny !== chainNames.deny[direction]) chains.add(selfDenials[family][direction]);
+    for (const each of Object.values(built.chains)) {
+      const parts = partsOfChain(each);
+      for (const chain of parts.chains) chains.add(chain);
+      maps.push(...parts.maps);
     }
   }
   return { sets, maps, chains: [...chains] };

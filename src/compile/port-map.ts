@@ -2,15 +2,15 @@ import { shortHash } from '../lib/hash.ts';
 import { compareText } from '../lib/sort.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Element, ElementVerdict, VerdictMap } from '../nftables/ruleset.ts';
-import { lookupsChain, type Allow } from './allow.ts';
+import { allowText, lookupsChain, setsOfAllow, type Allow } from './allow.ts';
 import { readingName, type Reading } from './names.ts';
 import { countPorts, mergePorts, maxSinglePorts, portRangeText, singlePorts, type PortRange } from './port-set.ts';
 
 /** Ports and the peers that may use them. */
 export interface PortEntry {
   readonly ports: readonly PortRange[];
-  /** The lookup of the peers; missing if everyone may use the ports. */
-  readonly allow?: Allow;
+  /** The lookup of the peers; missing if everyone may use the ports. `closed`: nobody else may use them. */
+  readonly allow?: Allow | 'closed';
 }
 
 /** Ports that lead to the same lookups. */
@@ -18,6 +18,8 @@ interface Segment {
   readonly ports: readonly PortRange[];
   /** `undefined` if everyone may use the ports. */
   readonly allows: readonly Allow[] | undefined;
+  /** What is open on every port is not meant for these. */
+  readonly isClosed: boolean;
 }
 
 /** Verdict maps by port: one with exact ports, and one with intervals for ranges that are too wide for single ports. */
@@ -37,6 +39,7 @@ export function portMaps(
   reading: Reading,
   entries: readonly PortEntry[],
   rest: readonly Allow[],
+  deny: string,
 ): PortMaps {
   const segments = segmentsOf(entries);
   const total = segments.reduce((sum, { ports }) => sum + countPorts(ports), 0);
@@ -45,12 +48,12 @@ export function portMaps(
   const intervals = new Map<Element, ElementVerdict>();
   const chains: Chain[] = [];
   const reads = new Set<string>();
-  for (const { ports, allows } of segments) {
+  for (const { ports, allows, isClosed } of segments) {
     let verdict: ElementVerdict = { kind: 'return' };
     if (allows) {
-      const chain = lookupsChain(direction, reading, { allows, rest });
+      const chain = lookupsChain(direction, reading, { allows, rest: isClosed ? [] : rest, deny });
       chains.push(chain);
-      for (const { set } of allows) reads.add(set.name);
+      for (const { name } of allows.flatMap(setsOfAllow)) reads.add(name);
       verdict = { kind: 'goto', chain: chain.name };
     }
     for (const port of ports) {
@@ -81,10 +84,12 @@ function segmentsOf(entries: readonly PortEntry[]): Segment[] {
     if (known) known.ports.push(port);
     else found.set(key, { ports: [port], covering: covering.map((index) => entries[index]!) });
   }
-  return [...found].map(([key, { ports, covering }]) => ({
-    ports: mergePorts(ports),
-    allows: key === 'all' ? undefined : covering.map(({ allow }) => allow!),
-  }));
+  return [...found].map(([key, { ports, covering }]) => {
+    const allows = covering.flatMap(({ allow }) => (allow === undefined || allow === 'closed' ? [] : [allow]));
+    const different = [...new Map(allows.map((allow) => [allowText(allow), allow])).values()];
+    const isClosed = covering.some(({ allow }) => allow === 'closed');
+    return { ports: mergePorts(ports), allows: key === 'all' ? undefined : different, isClosed };
+  });
 }
 
 /** Upper bound for the rules and elements of `portMaps`, without building them. */

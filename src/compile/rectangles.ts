@@ -1,5 +1,5 @@
 import { mergeRanges, type AddressRange } from '../model/address.ts';
-import type { Protocol } from '../model/policy.ts';
+import { borderIndex, endOf, portBetween, startOf } from './port-line.ts';
 import { mergePorts, portSetText, type PortRange } from './port-set.ts';
 
 /** An address range and the ports that it may use. */
@@ -39,7 +39,7 @@ export function countPieces(rectangles: readonly Rectangle[]): number {
   for (const cluster of clustersOf(rectangles)) {
     const borders = bordersOf(cluster);
     for (const { ports } of cluster) {
-      for (const port of ports) count += indexOf(borders, endOf(port)) - indexOf(borders, startOf(port));
+      for (const port of ports) count += borderIndex(borders, endOf(port)) - borderIndex(borders, startOf(port));
     }
   }
   return count;
@@ -65,30 +65,13 @@ function columnsOf(cluster: readonly Rectangle[]): { port: PortRange; ranges: Ad
   const columns: AddressRange[][] = borders.map(() => []);
   for (const { range, ports } of cluster) {
     for (const port of ports) {
-      const end = indexOf(borders, endOf(port));
-      for (let index = indexOf(borders, startOf(port)); index < end; index++) columns[index]!.push(range);
+      const end = borderIndex(borders, endOf(port));
+      for (let index = borderIndex(borders, startOf(port)); index < end; index++) columns[index]!.push(range);
     }
   }
   return columns.flatMap((ranges, index) => {
     return ranges.length > 0 ? [{ port: portBetween(borders[index]!, borders[index + 1]!), ranges }] : [];
   });
-}
-
-/** Maps ports of all protocols to one number line. Each protocol has room for a border after its last port. */
-const protocolsOnLine: readonly Protocol[] = ['SCTP', 'TCP', 'UDP'];
-const lineOfProtocol = 1 << 17;
-
-function startOf({ protocol, first }: PortRange): number {
-  return protocolsOnLine.indexOf(protocol) * lineOfProtocol + first;
-}
-
-function endOf(port: PortRange): number {
-  return startOf(port) + port.last - port.first + 1;
-}
-
-function portBetween(start: number, end: number): PortRange {
-  const first = start % lineOfProtocol;
-  return { protocol: protocolsOnLine[(start - first) / lineOfProtocol]!, first, last: first + end - start - 1 };
 }
 
 function bordersOf(cluster: readonly Rectangle[]): number[] {
@@ -100,17 +83,6 @@ function bordersOf(cluster: readonly Rectangle[]): number[] {
     }
   }
   return [...borders].sort((a, b) => a - b);
-}
-
-/** Binary search in the ascending list. */
-function indexOf(borders: readonly number[], border: number): number {
-  let [low, high] = [0, borders.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (borders[middle]! < border) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function compareWidest(a: Rectangle, b: Rectangle): number {

@@ -1,11 +1,12 @@
 import { compareText, sorted } from '../lib/sort.ts';
 import { holdsAddress, mergeRanges, parseAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { GroupId, Peer, PortMatch } from '../model/policy.ts';
-import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
+import type { Member, PodKey } from '../model/snapshot.ts';
 import { peersText, type ClassRule, type ClassSpec } from './class-spec.ts';
 import { GroupList } from './group-list.ts';
-import { flattenRules } from './flatten-rules.ts';
+import { groupsOfJudges, nameKey, namesOf, partsOf, walkOf, type DeclaredNumbers, type Part } from './flatten-rules.ts';
 import {
+  intersectPorts,
   maxSinglePorts,
   mergePorts,
   portRangeText,
@@ -13,9 +14,11 @@ import {
   portSetText,
   resolveNamedPort,
   singlePorts,
+  subtractPorts,
   type PortRange,
   type PortSet,
 } from './port-set.ts';
+import { isWhole, type Groups, type Walk } from './walk.ts';
 
 /** All peers that may use one set of ports. Later steps compare its arrays by identity. */
 export interface Bucket {
@@ -28,16 +31,25 @@ export interface Bucket {
   /** The lists of groups that have a set: all groups together, or each apart. */
   readonly lists: Readonly<Record<'together' | 'apart', readonly GroupList[]>>;
   readonly ranges: Readonly<Record<Family, readonly AddressRange[]>>;
+  /** Addresses that `ranges` and `everyone` do not stand for. */
+  readonly except?: GroupList;
 }
 
 /** Everything derived from a class's rules that does not depend on group members. It is computed once per class. */
 export interface ClassRules {
   readonly spec: ClassSpec;
+  /** For the pod's traffic to itself, where it differs. */
+  readonly self: ClassRules | undefined;
   readonly buckets: readonly Bucket[];
   /** Ports that are open to everyone, merged, because separate entries would overlap. */
   readonly openPorts: readonly PortRange[];
-  /** The egress port names of its rules. */
+  /** Ports whose lookups are complete: what is open on every port is not meant for them. */
+  readonly closedPorts: readonly PortRange[];
+  /** The egress port names of NetworkPolicies. */
   readonly named: readonly NamedPort[];
+  /** The egress port names of ClusterNetworkPolicies: the numbers that pods declare decide which buckets there are (`withNumbers`). */
+  readonly names: ReturnType<typeof namesOf>;
+  readonly parts: readonly Part[];
   /** The groups whose members decide the content of the class's sets. */
   readonly groups: readonly GroupId[];
   /** How many sets a packet of one port is looked up in at most, if each group and each list of blocks has a set of its own. */
@@ -50,14 +62,145 @@ interface NamedPort {
   readonly name: Extract<PortMatch, { readonly kind: 'named' }>;
 }
 
-export type Groups = ReadonlyMap<GroupId, AddressGroup>;
+const noNumbers: DeclaredNumbers = new Map();
 
-export function readClass(spec: ClassSpec): ClassRules {
-  const allows = flattenRules(spec.rules);
-  const buckets = bucketsOf(allows);
-  const openPorts = mergePorts(buckets.flatMap(({ everyone, ports }) => (everyone && ports !== 'any' ? ports : [])));
-  const [groups, lookupsOfPort] = [groupsOf(allows), countLookupsOfPort(buckets)];
-  return { spec, buckets, openPorts, named: namedPortsOf(allows), groups, lookupsOfPort };
+export function readClass(spec: ClassSpec, numbers = noNumbers): ClassRules {
+  const allows = spec.rules.filter(({ tier }) => tier === 'NetworkPolicy');
+  const parts = partsOf(spec, numbers);
+  const ofPolicies = bucketsOf(allows);
+  const buckets = parts.flatMap((part) =>
+    part.judges.length === 0
+      ? plainBuckets(spec, ofPolicies, parts, part)
+      : judgedBuckets(spec, ofPolicies, parts, part),
+  );
+  const openPorts = mergePorts(
+    buckets.flatMap(({ everyone, except, ports }) => (everyone && !except && ports !== 'any' ? ports : [])),
+  );
+  const closedPorts = mergePorts(parts.flatMap(({ ports }) => (ports === 'any' ? [] : ports)));
+  const groups = [...new Set(groupsOfJudges(spec.rules))];
+  const [named, names, lookupsOfPort] = [namedPortsOf(allows), namesOf(spec), countLookupsOfPort(buckets)];
+  const self = spec.self && readClass(spec.self, numbers);
+  return { spec, self, buckets, openPorts, closedPorts, named, names, parts, groups, lookupsOfPort };
+}
+
+/** A class with port names of ClusterNetworkPolicies, for the numbers that pods declare now. The same object while these stay the same. */
+export function withNumbers(rules: ClassRules, groups: Groups): ClassRules {
+  if (rules.names.length === 0) return rules;
+  const numbers = new Map(rules.names.map((name) => [nameKey(name), numbersOf(name, groups)]));
+  const text = JSON.stringify([...numbers]);
+  const known = numbered.get(rules);
+  if (known?.text === text) return known.rules;
+  const found = readClass(rules.spec, numbers);
+  numbered.set(rules, { text, rules: found });
+  return found;
+}
+
+const numbered = new WeakMap<ClassRules, { readonly text: string; readonly rules: ClassRules }>();
+
+/** Each number costs every class that names it a chain. What a pod declares beyond that is not known here. */
+const mostNumbers = 64;
+
+/** The numbers that most pods declare under the name. */
+function numbersOf({ name, protocol, declarers }: ReturnType<typeof namesOf>[number], groups: Groups): number[] {
+  const counts = new Map<number, number>();
+  for (const member of groups.get(declarers)?.members.values() ?? []) {
+    for (const { first } of resolveNamedPort({ name, protocol }, member.ports))
+      counts.set(first, (counts.get(first) ?? 0) + 1);
+  }
+  const byCount = [...counts].sort(([a, many], [b, more]) => more - many || a - b);
+  return byCount
+    .slice(0, mostNumbers)
+    .map(([port]) => port)
+    .sort((a, b) => a - b);
+}
+
+/** The ports of a bucket that belong to the part. */
+function portsIn(ports: PortSet, parts: readonly Part[], part: Part): PortSet {
+  if (ports === 'any') return part.ports;
+  if (part.ports !== 'any') return intersectPorts(ports, part.ports);
+  return subtractPorts(
+    ports,
+    parts.flatMap((each) => (each.ports === 'any' ? [] : each.ports)),
+  );
+}
+
+/** Where no ClusterNetworkPolicy judges: the rules of NetworkPolicies alone, or everyone. */
+function plainBuckets(
+  spec: ClassSpec,
+  ofPolicies: readonly Bucket[],
+  parts: readonly Part[],
+  part: Part,
+): readonly Bucket[] {
+  if (!spec.isIsolated) return [bucketOf(part.ports, [{ kind: 'any' }])];
+  if (parts.length === 1) return ofPolicies;
+  return ofPolicies.flatMap((bucket) => {
+    const ports = portsIn(bucket.ports, parts, part);
+    return ports !== 'any' && ports.length === 0 ? [] : [{ ...bucket, ports, single: singleOf(ports) }];
+  });
+}
+
+function judgedBuckets(
+  spec: ClassSpec,
+  ofPolicies: readonly Bucket[],
+  parts: readonly Part[],
+  part: Part,
+): readonly Bucket[] {
+  const { ports, judges } = part;
+  if (!spec.isIsolated) return [walkBucket(ports, walkOf(judges, 'allow', 'everyone'))];
+  const accepted = judges.some(({ action }) => action === 'Accept')
+    ? [walkBucket(ports, walkOf(judges, 'allow', undefined))]
+    : [];
+  const passed = walkOf(judges, 'elsewhere', 'everyone');
+  const others = ofPolicies.flatMap((bucket) => {
+    const own = portsIn(bucket.ports, parts, part);
+    return own !== 'any' && own.length === 0 ? [] : [filteredBucket(own, bucket, judges, passed)];
+  });
+  return [...accepted, ...others];
+}
+
+/** A bucket of the addresses that a walk allows. */
+function walkBucket(ports: PortSet, walk: Walk): Bucket {
+  const ranges = { ipv4: walk.rangesOf('ipv4').allow, ipv6: walk.rangesOf('ipv6').allow };
+  const lists = listsOf(walk, true);
+  return {
+    ...{ ports, single: singleOf(ports), groups: walk.candidates.allow, lists: { together: lists, apart: lists } },
+    ...placeRanges(ranges, walk),
+  };
+}
+
+/** What NetworkPolicies allow, without what a ClusterNetworkPolicy decides. */
+function filteredBucket(ports: PortSet, bucket: Bucket, judges: Part['judges'], passed: Walk): Bucket {
+  const own: Peer[] = bucket.everyone
+    ? [{ kind: 'any' }]
+    : [{ kind: 'cidr', ranges: [...bucket.ranges.ipv4, ...bucket.ranges.ipv6] }];
+  const groups = bucket.groups.map((group): Peer => ({ kind: 'pods', group }));
+  const walk = walkOf(judges, 'elsewhere', [...own, ...groups]);
+  const apart = groups.flatMap((group) => listsOf(walkOf(judges, 'elsewhere', [group])));
+  const ranges = { ipv4: walk.rangesOf('ipv4').allow, ipv6: walk.rangesOf('ipv6').allow };
+  return {
+    ...{ ports, single: singleOf(ports), groups: walk.candidates.allow },
+    lists: { together: listsOf(walk), apart: [...apart, ...listsOf(walkOf(judges, 'elsewhere', own))] },
+    ...placeRanges(ranges, passed),
+  };
+}
+
+function listsOf(walk: Walk, isOfCluster = false): readonly GroupList[] {
+  return walk.candidates.allow.length > 0 ? [new GroupList(walk.groups, { walk, holds: 'allow', isOfCluster })] : [];
+}
+
+/** @param denying the walk whose denials `ranges` do not know of */
+function placeRanges(ranges: Bucket['ranges'], denying: Walk): Pick<Bucket, 'everyone' | 'ranges' | 'except'> {
+  const isEmpty = ranges.ipv4.length + ranges.ipv6.length === 0;
+  const everyone = isWhole('ipv4', ranges.ipv4) && isWhole('ipv6', ranges.ipv6);
+  const except =
+    isEmpty || denying.candidates.deny.length === 0
+      ? undefined
+      : new GroupList(denying.groups, { walk: denying, holds: 'deny', isOfCluster: true });
+  return { everyone, ranges: everyone ? { ipv4: [], ipv6: [] } : ranges, ...(except && { except }) };
+}
+
+function singleOf(ports: PortSet): readonly PortRange[] {
+  return ports === 'any' ? [] : singlePorts(ports, maxSinglePorts.ofTuples);
 }
 
 function countLookupsOfPort(buckets: readonly Bucket[]): number {
@@ -84,15 +227,6 @@ function namedPortsOf(allows: readonly ClassRule[]): NamedPort[] {
   );
 }
 
-function groupsOf(allows: readonly ClassRule[]): GroupId[] {
-  const ids = new Set<GroupId>();
-  for (const rule of allows) {
-    for (const peer of rule.peers) if (peer.kind === 'pods') ids.add(peer.group);
-    for (const port of rule.ports) if ('kind' in port && port.kind === 'named') ids.add(port.declarers);
-  }
-  return [...ids];
-}
-
 /**
  * Groups rules without egress port names: first merges the ports of rules with equal peers, then the peers of rules with equal ports. The rules are ORed, so
  * neither step changes what the class allows.
@@ -117,7 +251,7 @@ function bucketOf(ports: PortSet, peers: readonly Peer[]): Bucket {
   const ofFamily = (family: Family) => ranges.filter((range) => range.family === family);
   return {
     ports,
-    single: ports === 'any' ? [] : singlePorts(ports, maxSinglePorts.ofTuples),
+    single: singleOf(ports),
     everyone: peers.some(({ kind }) => kind === 'any'),
     groups,
     lists: {
@@ -132,16 +266,30 @@ function bucketOf(ports: PortSet, peers: readonly Peer[]): Bucket {
  * Resolves egress port names. Each destination pod resolves a name itself (S4.6, S4.8, S4.9). Destinations are pods that declare the name and that
  * a peer matches. Returns by address the texts of protocol and port.
  */
-export function namedTuples({ named }: ClassRules, groups: Groups): Map<string, Set<string>> {
+export function namedTuples({ named, parts }: ClassRules, groups: Groups): Map<string, Set<string>> {
   const tuples = new Map<string, Set<string>>();
+  const passes = passTest(parts, groups);
   for (const { peers, name } of named) {
-    for (const [member, address] of destinationsOf(peers, name.declarers, groups)) {
+    for (const [pod, member, address] of destinationsOf(peers, name.declarers, groups)) {
       let numbers = tuples.get(address);
-      if (!numbers) tuples.set(address, (numbers = new Set()));
-      for (const number of resolveNamedPort(name, member.ports)) numbers.add(portRangeText(number));
+      for (const number of resolveNamedPort(name, member.ports)) {
+        if (!passes(pod, address, number)) continue;
+        if (!numbers) tuples.set(address, (numbers = new Set()));
+        numbers.add(portRangeText(number));
+      }
     }
   }
   return tuples;
+}
+
+/** Whether the rules of ClusterNetworkPolicies leave the port of a pod to NetworkPolicies. */
+function passTest(parts: readonly Part[], groups: Groups): (pod: PodKey, address: string, port: PortRange) => boolean {
+  if (parts.every(({ judges }) => judges.length === 0)) return () => true;
+  const walks = parts.map(({ ports, judges }) => ({ ports, walk: walkOf(judges, 'elsewhere', 'everyone') }));
+  return (pod, address, port) => {
+    const part = walks.find(({ ports }) => ports === 'any' || intersectPorts(ports, [port]).length > 0);
+    return part?.walk.outcomeOf(pod, address, groups) === 'allow';
+  };
 }
 
 /** The work for one name: search the peers' members among the declarers, or the other way round, whichever is cheaper. */
@@ -157,21 +305,25 @@ function membersOfPeers(peers: readonly Peer[], groups: Groups): number {
 }
 
 /** The members that declare the name and that a peer matches, with their addresses. */
-function* destinationsOf(peers: readonly Peer[], declarers: GroupId, groups: Groups): Iterable<[Member, string]> {
+function* destinationsOf(
+  peers: readonly Peer[],
+  declarers: GroupId,
+  groups: Groups,
+): Iterable<readonly [PodKey, Member, string]> {
   const all = groups.get(declarers)?.members;
   if (!all) return;
   if (membersOfPeers(peers, groups) < all.size * peers.length) {
     for (const peer of peers) {
       for (const key of (peer.kind === 'pods' && groups.get(peer.group)?.members.keys()) || []) {
         const member = all.get(key);
-        for (const address of member?.addresses ?? []) yield [member!, address];
+        for (const address of member?.addresses ?? []) yield [key, member!, address];
       }
     }
     return;
   }
   const matches = peerTest(peers, groups);
   for (const [key, member] of all) {
-    for (const address of member.addresses) if (matches(key, address)) yield [member, address];
+    for (const address of member.addresses) if (matches(key, address)) yield [key, member, address];
   }
 }
 

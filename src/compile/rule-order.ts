@@ -1,30 +1,44 @@
-import { compareOrder, everything, mayDeny } from '../model/order.ts';
-import type { Direction, Policy, PolicyRule } from '../model/policy.ts';
+import { compareOrder, mayDeny } from '../model/order.ts';
+import { tiers, type Direction, type Policy, type PolicyRule, type Tier } from '../model/policy.ts';
 
-/** Consecutive rules with the same action: their order means nothing. */
-export type Run = readonly [PolicyRule, ...PolicyRule[]];
+/** Consecutive rules of one tier with the same action: their order means nothing. */
+export interface Run {
+  readonly tier: Tier;
+  readonly rules: readonly [PolicyRule, ...PolicyRule[]];
+}
 
-const acceptEverything: PolicyRule = { action: 'Accept', ...everything };
+/** The rules that judge a pod in one direction. */
+export interface OrderedRules {
+  /** In order: the first rule that matches a packet decides. After `Pass`, the next tier does. */
+  readonly runs: readonly Run[];
+  /** Whether a packet that no rule decides is denied. It is allowed if no NetworkPolicy isolates the pod. */
+  readonly isIsolated: boolean;
+}
 
 /**
- * The rules that judge a pod in one direction, in order: the first rule that matches a packet decides, and a packet that none matches is denied.
- * Without a NetworkPolicy that isolates the pod, nothing denies the rest, so the last rule accepts it.
+ * Puts the rules that judge a pod in order.
  * @param policies all policies that select the pod
  * @returns `undefined` if no policy denies anything
  */
-export function orderRules(policies: readonly Policy[], direction: Direction): readonly Run[] | undefined {
+export function orderRules(policies: readonly Policy[], direction: Direction): OrderedRules | undefined {
   if (!policies.some((policy) => mayDeny(policy, direction))) return undefined;
   const isIsolated = policies.some(({ isolates }) => isolates.has(direction));
-  const runs: [PolicyRule, ...PolicyRule[]][] = [];
-  const add = (rule: PolicyRule): void => {
-    const run = runs.at(-1);
-    if (run?.[0].action === rule.action) run.push(rule);
-    else runs.push([rule]);
-  };
-  for (const { tier, rules } of policies.toSorted(compareOrder)) {
-    // A NetworkPolicy that isolates the pod denies the rest, so the Baseline tier decides nothing.
-    if (!isIsolated || tier !== 'Baseline') rules[direction].forEach(add);
+  // A NetworkPolicy that isolates the pod denies the rest, so the Baseline tier decides nothing. Without one, the tier is empty.
+  const judging = policies.filter(({ tier }) => tier !== (isIsolated ? 'Baseline' : 'NetworkPolicy'));
+  const onlyAccept = judging.every(({ rules }) => rules[direction].every(({ action }) => action === 'Accept'));
+  const runs: { tier: Tier; rules: [PolicyRule, ...PolicyRule[]] }[] = [];
+  for (const { tier, rules } of judging.toSorted(compareOrder)) {
+    for (const rule of rules[direction]) {
+      const run = runs.at(-1);
+      // What accepts in any tier accepts: without a rule of another kind, tiers mean nothing, and classes need not differ by them.
+      if (run?.rules[0].action === rule.action && (onlyAccept || run.tier === tier)) run.rules.push(rule);
+      else runs.push({ tier: onlyAccept ? 'NetworkPolicy' : tier, rules: [rule] });
+    }
   }
-  if (!isIsolated) add(acceptEverything);
-  return runs;
+  return { runs, isIsolated };
+}
+
+/** The place of a tier in the order. */
+export function levelOf(tier: Tier): number {
+  return tiers.indexOf(tier);
 }

@@ -6,6 +6,7 @@ import type { Issue } from '../model/issue.ts';
 import type { ContainerPort, Node, Pod } from './party.ts';
 import type { PeerScope } from './peer.ts';
 import { isPortNumber, readProtocol } from './port.ts';
+import { readClusterPolicy } from './cluster-policy.ts';
 import { readPolicy } from './policy.ts';
 import { PolicyIndex } from './policy-index.ts';
 import type { Labels } from './selector.ts';
@@ -15,7 +16,6 @@ export interface Cluster extends Omit<PeerScope, 'namespace'> {
   /** `part`: objects are missing, so an address that no given object has may still belong to a pod or a node. */
   readonly shows: 'whole' | 'part';
   readonly pods: ReadonlyMap<string, Pod>;
-  readonly nodes: ReadonlyMap<string, Node>;
   readonly policies: PolicyIndex;
   /** Address as text -> the pod that owns it, or all pods that claim it with equal right (S1.9, S1.10). */
   readonly claimants: ReadonlyMap<string, readonly Pod[]>;
@@ -25,13 +25,14 @@ export interface Cluster extends Omit<PeerScope, 'namespace'> {
   readonly issues: readonly (Issue & { readonly object: string })[];
 }
 
-/** Reads Pods, Namespaces, Nodes and NetworkPolicies, and skips other kinds. Of two objects with one name the last counts. */
+/** Reads Pods, Namespaces, Nodes, NetworkPolicies and ClusterNetworkPolicies, and skips other kinds. Of two objects with one name the last counts. */
 export function prepareCluster(objects: Iterable<JsonObject>, shows: Cluster['shows'] = 'whole'): Cluster {
   const issues: (Issue & { object: string })[] = [];
   const pods = new Map<string, Pod>();
   const nodes = new Map<string, Node>();
   const namespaceLabels = new Map<string, Labels>();
   const rawPolicies = new Map<string, JsonObject>();
+  const rawClusterPolicies = new Map<string, JsonObject>();
   for (const object of objects) {
     const name = textAt(object, 'metadata', 'name') ?? '';
     const key = `${textAt(object, 'metadata', 'namespace') ?? 'default'}/${name}`;
@@ -39,10 +40,17 @@ export function prepareCluster(objects: Iterable<JsonObject>, shows: Cluster['sh
     else if (isKind(object, 'Namespace', 'v1')) namespaceLabels.set(name, readLabels(object));
     else if (isKind(object, 'Node', 'v1')) nodes.set(name, readNode(object));
     else if (isKind(object, 'NetworkPolicy', 'networking.k8s.io/v1')) rawPolicies.set(key, object);
+    else if (isClusterPolicy(object)) rawClusterPolicies.set(name, object);
   }
   const policies = [...rawPolicies].map(([key, object]) =>
     readPolicy(object, (issue) => issues.push({ ...issue, object: `NetworkPolicy ${key}` })),
   );
+  const clusterPolicies = [...rawClusterPolicies].flatMap(([name, object]) => {
+    const read = readClusterPolicy(object, (issue) =>
+      issues.push({ ...issue, object: `ClusterNetworkPolicy ${name}` }),
+    );
+    return read ?? [];
+  });
   const nodeAddresses = new Map<string, string>();
   for (const node of nodes.values()) {
     for (const address of node.addresses) nodeAddresses.set(textOf(address), node.name);
@@ -61,8 +69,12 @@ export function prepareCluster(objects: Iterable<JsonObject>, shows: Cluster['sh
     shows,
     pods,
     nodes,
+    nodesAt: Map.groupBy(
+      nodes.values().flatMap((node) => node.addresses.map((address) => ({ node, text: textOf(address) }))),
+      ({ text }) => text,
+    ),
     namespaceLabels,
-    policies: new PolicyIndex(policies),
+    policies: new PolicyIndex([...policies, ...clusterPolicies], namespaceLabels),
     claimants,
     nodeAddresses,
     issues,
@@ -76,6 +88,12 @@ export function textOf(address: Address): string {
 /** Compares the apiVersion too: other API groups also have a NetworkPolicy. Entries of a typed list have no apiVersion. */
 function isKind(object: JsonObject, kind: string, apiVersion: string): boolean {
   return object['kind'] === kind && (object['apiVersion'] ?? apiVersion) === apiVersion;
+}
+
+/** Of any version: all served versions have the same fields so far, and what a later one adds counts as unknown (S10.20). */
+function isClusterPolicy(object: JsonObject): boolean {
+  const version = textAt(object, 'apiVersion');
+  return object['kind'] === 'ClusterNetworkPolicy' && (version?.startsWith('policy.networking.k8s.io/') ?? true);
 }
 
 /** Pods that can own an address: S1.3, S1.4, S1.12. A pod that is not terminating wins over a terminating one (S1.9). */
@@ -132,7 +150,11 @@ function readPod(object: JsonObject): Pod {
 
 function readNode(object: JsonObject): Node {
   const addresses = listAt(object, 'status', 'addresses').map((each) => textAt(each, 'address'));
-  return { name: textAt(object, 'metadata', 'name') ?? '', addresses: readAddresses(addresses) };
+  return {
+    name: textAt(object, 'metadata', 'name') ?? '',
+    labels: readLabels(object),
+    addresses: readAddresses(addresses),
+  };
 }
 
 /** S4.10: containers, and init containers that keep running (sidecars). */

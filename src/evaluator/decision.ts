@@ -3,6 +3,9 @@ import type { Family } from '../model/address.ts';
 export type Direction = 'ingress' | 'egress';
 export type Verdict = 'allowed' | 'denied';
 export type PortProtocol = 'TCP' | 'UDP' | 'SCTP';
+/** What judges, in this order. */
+export type Tier = 'Admin' | 'NetworkPolicy' | 'Baseline';
+export type Action = 'Accept' | 'Deny' | 'Pass';
 
 /** One end of a flow. An address that a pod or a node owns stands for that pod or node (S1.9, S1.10, S1.12). */
 export type Endpoint =
@@ -21,9 +24,11 @@ export interface Flow {
   /** Missing for protocols without ports, and for a fragment without the transport header (S4.15). */
   readonly destinationPort?: number;
   readonly family: Family;
+  /** Of a pod to itself: the connection leaves the pod, and a Service brings it back. Without it, such a connection never leaves the pod (S10.18). */
+  readonly throughService?: true;
 }
 
-/** `namespace/name` of a NetworkPolicy. */
+/** `namespace/name` of a NetworkPolicy; `ClusterNetworkPolicy name`. */
 export type PolicyRef = string;
 
 export interface RuleRef {
@@ -32,6 +37,27 @@ export interface RuleRef {
   readonly rule: number;
   /** `spec.ingress[0]` */
   readonly path: string;
+}
+
+/** A rule of a ClusterNetworkPolicy that matches a flow. */
+export interface TierRuleRef extends RuleRef {
+  readonly tier: Tier;
+  readonly priority: number;
+  readonly action: Action;
+  /** The name that the rule has, if any. */
+  readonly name?: string;
+  /** The rule cannot be read as a whole, so it denies everything (S10.20). */
+  readonly isUnreadable?: true;
+}
+
+/** The part of rules of ClusterNetworkPolicies in a verdict. */
+export interface TierSteps {
+  /** The rule that decided; missing if none did. */
+  readonly decidedBy?: TierRuleRef;
+  /** The `Pass` rules that matched before, one of each tier at most. */
+  readonly passedBy: readonly TierRuleRef[];
+  /** Matching rules that come too late to decide, at most ten. */
+  readonly passedOver: readonly TierRuleRef[];
 }
 
 /** A rule that would allow the flow if one field were different. */
@@ -47,13 +73,15 @@ export interface NearMiss {
 /** One check: egress at the source, or ingress at the destination. */
 export interface End {
   readonly verdict: Verdict;
-  /** False if no isolated pod is at this end, or if the traffic is exempt (S5.1, S5.5). */
+  /** False if no policy decides at this end, or if the traffic is exempt (S5.1, S5.5). */
   readonly judged: boolean;
   readonly reason: string;
   readonly isolatedBy: readonly PolicyRef[];
   readonly allowedBy: readonly RuleRef[];
   /** Nearest first, at most three; empty unless denied. */
   readonly nearMisses: readonly NearMiss[];
+  /** Missing if no rule of a ClusterNetworkPolicy matches. */
+  readonly tiers?: TierSteps;
 }
 
 /** Allowed if both ends allow (S0.1). */

@@ -11,6 +11,8 @@ export function describePeer(peer: Peer, namespace: string): string {
       const except = peer.except.map(({ text }) => text).join(', ');
       return except === '' ? peer.cidr.text : `${peer.cidr.text} except ${except}`;
     }
+    case 'nodes':
+      return peer.nodes.requirements.length === 0 ? 'all nodes' : `nodes ${describeSelector(peer.nodes)}`;
     case 'pods': {
       const pods = peer.pods.requirements.length === 0 ? 'all pods' : `pods ${describeSelector(peer.pods)}`;
       if (!peer.namespaces) return `${pods} of namespace ${namespace}`;

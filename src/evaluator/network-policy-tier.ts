@@ -48,7 +48,8 @@ export function judgeNetworkPolicies(policies: readonly Policy[], check: Check):
 function attemptRule(policy: Policy, rule: Rule, { cluster, direction, source, destination, flow }: Check): Attempt {
   const attempt = { policy, rule, direction, obstacle: obstacleOf(policy, rule, direction) };
   if (rule.broken) return { ...attempt, peer: undefined, port: undefined };
-  const scope = { namespace: policy.namespace, namespaceLabels: cluster.namespaceLabels };
+  const { namespaceLabels, nodes, nodesAt } = cluster;
+  const scope = { namespace: policy.namespace, namespaceLabels, nodes, nodesAt };
   const other = direction === 'egress' ? destination : source;
   const peer = rule.peers === 'any' ? undefined : nearest(rule.peers.map((each) => missOfPeer(each, other, scope)));
   const port =

@@ -24,6 +24,7 @@ export interface Pod {
 
 export interface Node {
   readonly name: string;
+  readonly labels: Labels;
   readonly addresses: readonly Address[];
 }
 

@@ -1,6 +1,6 @@
 import { containsAddress, formatAddress, parseCidr } from '../model/address.ts';
 import type { AddressRange } from '../model/address.ts';
-import type { Party } from './party.ts';
+import type { Node, Party } from './party.ts';
 import { missOfBroken, readFields, readList, reportBroken, show } from './reading.ts';
 import type { Broken, Miss, Report } from './reading.ts';
 import { readSelector, selects, unmetRequirements } from './selector.ts';
@@ -21,6 +21,11 @@ export type Peer =
       readonly cidr: Block;
       readonly except: readonly Block[];
     }
+  | {
+      readonly kind: 'nodes';
+      readonly path: string;
+      readonly nodes: Selector;
+    }
   | Broken;
 
 interface Block {
@@ -32,6 +37,9 @@ interface Block {
 export interface PeerScope {
   readonly namespace: string;
   readonly namespaceLabels: ReadonlyMap<string, Labels>;
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** Address as text -> the nodes that have it in their status. */
+  readonly nodesAt: ReadonlyMap<string, readonly { readonly node: Node }[]>;
 }
 
 export function readPeer(raw: unknown, path: string, report: Report): Peer {
@@ -52,6 +60,39 @@ export function readPeer(raw: unknown, path: string, report: Report): Peer {
   return pods.broken ?? namespaces?.broken ?? { kind: 'pods', path, namespaces, pods };
 }
 
+/** A peer of a ClusterNetworkPolicy that selects pods: of all namespaces, if it has no selector of them. */
+export function readPeerOfPods(
+  namespaceSelector: unknown,
+  podSelector: unknown,
+  paths: { readonly path: string; readonly namespaces: string; readonly pods: string },
+  report: Report,
+): Peer {
+  const namespaces = readSelector(namespaceSelector, paths.namespaces, report);
+  const pods = readSelector(podSelector, paths.pods, report);
+  return namespaces.broken ?? pods.broken ?? { kind: 'pods', path: paths.path, namespaces, pods };
+}
+
+/** `networks` of a ClusterNetworkPolicy: one block each. If one cannot be read, none counts. */
+export function readNetworks(raw: unknown, path: string, report: Report): readonly Peer[] {
+  const list = readList(raw);
+  if (!list || list.length === 0)
+    return [reportBroken(report, 'invalid-cidr', path, 'expected a list of at least one CIDR')];
+  const peers = list.map((each, index): Peer => {
+    const cidr = readBlock(each);
+    const at = `${path}[${index}]`;
+    return cidr
+      ? { kind: 'block', path: at, cidr, except: [] }
+      : reportBroken(report, 'invalid-cidr', at, `${show(each)} is no CIDR`);
+  });
+  const broken = peers.find(({ kind }) => kind === 'broken');
+  return broken ? [broken] : peers;
+}
+
+export function readPeerOfNodes(raw: unknown, path: string, report: Report): Peer {
+  const nodes = readSelector(raw, path, report);
+  return nodes.broken ?? { kind: 'nodes', path, nodes };
+}
+
 /** `undefined` if the peer matches. */
 export function missOfPeer(peer: Peer, other: Party, scope: PeerScope): Miss | undefined {
   switch (peer.kind) {
@@ -61,7 +102,24 @@ export function missOfPeer(peer: Peer, other: Party, scope: PeerScope): Miss | u
       return missOfBlock(peer, other);
     case 'pods':
       return missOfPods(peer, other, scope);
+    case 'nodes':
+      return missOfNodes(peer, other, scope);
   }
+}
+
+/** S10.13: an address matches if a node with these labels has it in its status. */
+function missOfNodes(
+  { nodes, path }: Extract<Peer, { kind: 'nodes' }>,
+  other: Party,
+  scope: PeerScope,
+): Miss | undefined {
+  const address = formatAddress(other.address.family, other.address.value);
+  const owners = scope.nodesAt.get(address) ?? [];
+  if (owners.some(({ node }) => selects(nodes, node.labels))) return undefined;
+  const [first] = owners;
+  if (!first) return { distance: 3, path, text: `${address} is no address of a node` };
+  const unmet = unmetRequirements(nodes, first.node.labels, `node ${first.node.name}`);
+  return { distance: unmet.length - 1, path: unmet[0]!.path, text: unmet.map(({ text }) => text).join(', and ') };
 }
 
 function readBlockPeer(raw: unknown, peerPath: string, report: Report): Peer {

@@ -1,16 +1,20 @@
 import type { Pod } from './party.ts';
 import type { Policy } from './policy.ts';
 import { selects } from './selector.ts';
+import type { Labels } from './selector.ts';
 
-/** Finds the policies that select a pod. It asks the policies of the pod's namespace only, and each of them once. */
+/** Finds the policies that select a pod. It asks only policies of the pod's namespace and of the cluster, and each of them once. */
 export class PolicyIndex {
   /** In the order in which they were read. */
   readonly all: readonly Policy[];
   readonly #ofNamespace: ReadonlyMap<string, readonly Policy[]>;
+  readonly #labels: ReadonlyMap<string, Labels>;
   readonly #ofPod = new Map<Pod, readonly Policy[]>();
 
-  constructor(all: readonly Policy[]) {
+  /** @param labels of the namespaces that exist */
+  constructor(all: readonly Policy[], labels: ReadonlyMap<string, Labels>) {
     this.all = all;
+    this.#labels = labels;
     this.#ofNamespace = Map.groupBy(all, ({ namespace }) => namespace);
   }
 
@@ -23,12 +27,16 @@ export class PolicyIndex {
     return this.all.filter((policy) => found.has(policy));
   }
 
-  /** S1.1: a policy selects pods of its own namespace only. An invalid part of the selector counts as true (S9.7). */
+  /** S1.1: a NetworkPolicy selects pods of its own namespace only. An invalid part of a selector counts as true (S9.7). */
   #selectingOne(pod: Pod): readonly Policy[] {
     let found = this.#ofPod.get(pod);
     if (!found) {
-      const own = this.#ofNamespace.get(pod.namespace) ?? [];
-      found = own.filter(({ podSelector }) => selects(podSelector, pod.labels));
+      const labels = this.#labels.get(pod.namespace);
+      const ofCluster = (this.#ofNamespace.get('') ?? []).filter(
+        ({ namespaceSelector }) => labels && namespaceSelector && selects(namespaceSelector, labels),
+      );
+      const ofNamespace = pod.namespace === '' ? [] : (this.#ofNamespace.get(pod.namespace) ?? []);
+      found = [...ofNamespace, ...ofCluster].filter(({ podSelector }) => selects(podSelector, pod.labels));
       this.#ofPod.set(pod, found);
     }
     return found;

@@ -1,7 +1,7 @@
 import { isJsonObject, textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Issue } from '../model/issue.ts';
-import type { Direction, PolicyRef } from './decision.ts';
+import type { Action, Direction, PolicyRef, Tier } from './decision.ts';
 import { readPeer } from './peer.ts';
 import type { Peer } from './peer.ts';
 import { readPort } from './port.ts';
@@ -11,14 +11,17 @@ import type { Broken, Report } from './reading.ts';
 import { readSelector } from './selector.ts';
 import type { Selector } from './selector.ts';
 
-/** Policies of one tier are judged together. */
-export type Tier = 'NetworkPolicy';
-
 export interface Policy {
   readonly tier: Tier;
+  /** Within the tier: a lower number is judged first. */
+  readonly priority: number;
   readonly ref: PolicyRef;
+  /** Empty for a ClusterNetworkPolicy. */
   readonly namespace: string;
+  /** Only of a ClusterNetworkPolicy: the namespaces of its pods. Other policies select pods of their own namespace. */
+  readonly namespaceSelector?: Selector;
   readonly podSelector: Selector;
+  /** The directions in which its tier denies what no rule of the tier matches. */
   readonly isolates: ReadonlySet<Direction>;
   readonly rules: Readonly<Record<Direction, readonly Rule[]>>;
   /** If set, the policy isolates as it says and allows nothing (S9.7–S9.9). */
@@ -29,9 +32,13 @@ export interface Policy {
 export interface Rule {
   readonly index: number;
   readonly path: string;
+  /** `Accept` in a NetworkPolicy. */
+  readonly action: Action;
+  /** Only in a ClusterNetworkPolicy, where a rule may have one. */
+  readonly name?: string;
   readonly peers: 'any' | readonly Peer[];
   readonly ports: 'any' | readonly Port[];
-  /** If set, the rule matches nothing (S9.5). */
+  /** If set, the rule matches nothing (S9.5). Of a rule that denies or passes: it denies everything (S10.20). */
   readonly broken: Broken | undefined;
 }
 
@@ -49,6 +56,7 @@ export function readPolicy(raw: JsonObject, report: Report): Policy {
   const types = readPolicyTypes(given, report);
   return {
     tier: 'NetworkPolicy',
+    priority: 0,
     ref: `${namespace}/${textAt(raw, 'metadata', 'name') ?? ''}`,
     namespace,
     podSelector,
@@ -99,13 +107,13 @@ function readRules(spec: JsonObject, direction: Direction, report: Report): Rule
   const rules = readList(spec[direction]);
   if (rules) return rules.map((rule, index) => readRule(rule, index, `${path}[${index}]`, direction, report));
   const broken = reportBroken(report, 'invalid-peer', path, `expected a list of rules, found ${show(spec[direction])}`);
-  return [{ index: 0, path, peers: [], ports: [], broken }];
+  return [{ index: 0, path, action: 'Accept', peers: [], ports: [], broken }];
 }
 
 function readRule(raw: unknown, index: number, path: string, direction: Direction, report: Report): Rule {
   const field = peerField[direction];
   const element = readFields(raw, [field, 'ports'], path, report, 'invalid-peer');
-  if (element.kind === 'broken') return { index, path, peers: [], ports: [], broken: element };
+  if (element.kind === 'broken') return { index, path, action: 'Accept', peers: [], ports: [], broken: element };
   const peers = readList(element.fields[field]);
   const ports = readList(element.fields['ports']);
   const broken =
@@ -114,6 +122,7 @@ function readRule(raw: unknown, index: number, path: string, direction: Directio
   return {
     index,
     path,
+    action: 'Accept',
     // Tests the list as written: a list with only invalid entries is not "any" (S9.5).
     peers:
       peers?.length === 0 ? 'any' : (peers ?? []).map((peer, i) => readPeer(peer, `${path}.${field}[${i}]`, report)),

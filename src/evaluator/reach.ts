@@ -1,7 +1,8 @@
 import { families } from '../model/address.ts';
 import { textOf } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
-import type { Direction, PolicyRef } from './decision.ts';
+import { inOrder } from './cluster-policy-tier.ts';
+import type { Action, Direction, PolicyRef, Tier } from './decision.ts';
 import { resolveEndpoint } from './evaluator.ts';
 import { obstacleOf } from './network-policy-tier.ts';
 import type { Party, Pod } from './party.ts';
@@ -18,6 +19,15 @@ export interface Reach {
   readonly isolatedBy: readonly PolicyRef[];
   /** Rules of the pod's policies, including rules that allow nothing. If `isolatedBy` is empty, everything is allowed. */
   readonly rules: readonly RuleReach[];
+  /** Rules of ClusterNetworkPolicies that judge before or after, in order; missing if no such policy selects the pod. */
+  readonly tiers?: readonly TierRuleReach[];
+}
+
+export interface TierRuleReach extends Omit<RuleReach, 'obstacle'> {
+  readonly tier: Tier;
+  readonly priority: number;
+  readonly action: Action;
+  readonly name?: string;
 }
 
 export interface RuleReach {
@@ -57,27 +67,56 @@ export function findReach(cluster: Cluster, pod: Pod, direction: Direction): Rea
   // No rule allows anything to an address that several pods claim (S1.10).
   const isContested = pod.addresses.every((address) => (cluster.claimants.get(textOf(address))?.length ?? 0) > 1);
   const parties = partiesOf(cluster, pod);
-  const rules = cluster.policies.selecting(owners.includes(pod) ? [pod] : []).flatMap((policy) =>
-    policy.rules[direction].map((rule): RuleReach => {
-      const claimed = others.length > 0 && isContested ? `${others.join(' and ')} has the same address` : undefined;
-      const obstacle = obstacleOf(policy, rule, direction)?.text ?? claimed;
+  const selecting = cluster.policies.selecting(owners.includes(pod) ? [pod] : []);
+  const rules = selecting
+    .filter(({ tier }) => tier === 'NetworkPolicy')
+    .flatMap((policy) =>
+      policy.rules[direction].map((rule): RuleReach => {
+        const claimed = others.length > 0 && isContested ? `${others.join(' and ')} has the same address` : undefined;
+        const obstacle = obstacleOf(policy, rule, direction)?.text ?? claimed;
+        const peers = reachPeers(cluster, policy, rule, parties);
+        return {
+          policy: policy.ref,
+          rule: rule.index,
+          path: rule.path,
+          ...(obstacle !== undefined && { obstacle }),
+          peers,
+          ports:
+            rule.ports === 'any'
+              ? 'any'
+              : rule.ports.map((port) =>
+                  reachPort(port, direction === 'ingress' ? [pod] : destinationsOf(cluster, pod, peers)),
+                ),
+        };
+      }),
+    );
+  const tiers = findTierRules(cluster, selecting, direction, parties, pod);
+  return { isolatedBy, rules, ...(tiers.length > 0 && { tiers }) };
+}
+
+function findTierRules(
+  cluster: Cluster,
+  selecting: readonly Policy[],
+  direction: Direction,
+  parties: ReadonlyMap<string, readonly Party[]>,
+  pod: Pod,
+): TierRuleReach[] {
+  const ordered = (['Admin', 'Baseline'] as const).flatMap((tier) =>
+    inOrder(selecting.filter((policy) => policy.tier === tier)),
+  );
+  return ordered.flatMap((policy) =>
+    policy.rules[direction].map((rule): TierRuleReach => {
+      const { tier, priority, ref } = policy;
       const peers = reachPeers(cluster, policy, rule, parties);
+      const destinations = direction === 'ingress' ? [pod] : destinationsOf(cluster, pod, peers);
+      const ports = rule.ports === 'any' ? 'any' : rule.ports.map((port) => reachPort(port, destinations));
+      const { index, path, action, name } = rule;
       return {
-        policy: policy.ref,
-        rule: rule.index,
-        path: rule.path,
-        ...(obstacle !== undefined && { obstacle }),
-        peers,
-        ports:
-          rule.ports === 'any'
-            ? 'any'
-            : rule.ports.map((port) =>
-                reachPort(port, direction === 'ingress' ? [pod] : destinationsOf(cluster, pod, peers)),
-              ),
+        ...{ tier, priority, policy: ref, rule: index, path, action, peers, ports },
+        ...(name !== undefined && { name }),
       };
     }),
   );
-  return { isolatedBy, rules };
 }
 
 /** All other pods, at each of their addresses. */
@@ -101,7 +140,8 @@ function reachPeers(
   parties: ReadonlyMap<string, readonly Party[]>,
 ): RuleReach['peers'] {
   if (peers === 'any') return 'any';
-  const scope = { namespace: policy.namespace, namespaceLabels: cluster.namespaceLabels };
+  const { namespaceLabels, nodes, nodesAt } = cluster;
+  const scope = { namespace: policy.namespace, namespaceLabels, nodes, nodesAt };
   return peers.map((peer: Peer) => ({
     path: peer.path,
     text: describePeer(peer, policy.namespace),

@@ -18,7 +18,7 @@ export interface Applied {
 
 /** Kinds that policies depend on, and workload kinds. */
 const relevant: ReadonlySet<string> = new Set([
-  ...['NetworkPolicy', 'Namespace', 'Pod', 'Node'],
+  ...['NetworkPolicy', 'ClusterNetworkPolicy', 'Namespace', 'Pod', 'Node'],
   ...['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob'],
 ]);
 
@@ -72,7 +72,7 @@ export function deleteObjects(cluster: readonly JsonObject[], given: readonly Js
 
 /** The given object, with the fields that the cluster has set and that apply does not touch. */
 function merge(known: JsonObject, object: JsonObject): JsonObject {
-  if (object['kind'] === 'NetworkPolicy') return object;
+  if (object['kind'] === 'NetworkPolicy' || object['kind'] === 'ClusterNetworkPolicy') return object;
   const status = { ...objectAt(known, 'status'), ...objectAt(object, 'status') };
   if (object['kind'] !== 'Pod') return { ...withLabels(known, object), status };
   const nodeName = textAt(known, 'spec', 'nodeName');
@@ -106,11 +106,12 @@ function comparableFields(object: JsonObject): unknown {
   const spec = objectAt(object, 'spec');
   switch (object['kind']) {
     case 'NetworkPolicy':
+    case 'ClusterNetworkPolicy':
       return object['spec'] ?? {};
     case 'Namespace':
       return labels;
     case 'Node':
-      return listAt(object, 'status', 'addresses');
+      return [labels, listAt(object, 'status', 'addresses')];
     case 'Pod':
       return [labels, spec['nodeName'], spec['hostNetwork'] === true, portsOf(object), object['status'] ?? {}];
     default:

@@ -1,7 +1,8 @@
+import { textOf } from '../evaluator/cluster.ts';
 import type { Cluster } from '../evaluator/cluster.ts';
 import type { Direction, Endpoint } from '../evaluator/decision.ts';
 import { resolveEndpoint } from '../evaluator/evaluator.ts';
-import type { Pod } from '../evaluator/party.ts';
+import type { Party, Pod } from '../evaluator/party.ts';
 import type { Policy } from '../evaluator/policy.ts';
 import { selects } from '../evaluator/selector.ts';
 import type { Family } from '../model/address.ts';
@@ -28,6 +29,7 @@ export class Touch {
   readonly #changedPods: ReadonlySet<string>;
   readonly #changedPolicies: ReadonlySet<string>;
   readonly #changedNamespaces: readonly string[];
+  readonly #changedNodes: ReadonlySet<string>;
   readonly #ends = new Map<string, TouchedEnd>();
   readonly #peers = new Map<Policy, TouchedEnd['peers']>();
 
@@ -37,6 +39,7 @@ export class Touch {
     this.#changedPods = new Set(findChanged(before.pods, after.pods));
     const refs = (cluster: Cluster) => new Map(cluster.policies.all.map((policy) => [policy.ref, policy]));
     this.#changedPolicies = new Set(findChanged(refs(before), refs(after)));
+    this.#changedNodes = new Set(findChanged(before.nodes, after.nodes));
     this.#changedNamespaces = findChanged(before.namespaceLabels, after.namespaceLabels);
   }
 
@@ -67,8 +70,27 @@ export class Touch {
     if (!isSameValue(was, is)) return { isChanged: true, namespace: undefined, peers: none };
     // The end is the same on both sides, so a policy that only one side has is among the changed ones.
     const policies = [this.#before, this.#after].flatMap((cluster) => cluster.policies.selecting(owners));
-    const isChanged = policies.some(({ ref }) => this.#changedPolicies.has(ref));
+    const isChanged =
+      policies.some(({ ref }) => this.#changedPolicies.has(ref)) ||
+      this.#isSelectedOtherwise(owners) ||
+      this.#isOfChangedNode(party);
     return { isChanged, namespace: party?.pod?.namespace, peers: this.#changedPeers(policies) };
+  }
+
+  /** The labels of a namespace decide which ClusterNetworkPolicies select its pods. */
+  #isSelectedOtherwise(owners: readonly Pod[]): boolean {
+    if (this.#changedNamespaces.length === 0) return false;
+    const [was, is] = [this.#before, this.#after].map((cluster) =>
+      cluster.policies.selecting(owners).map(({ ref }) => ref),
+    );
+    return !isSameValue(was, is);
+  }
+
+  /** Rules may name nodes by label. */
+  #isOfChangedNode(party: Party | undefined): boolean {
+    if (!party || this.#changedNodes.size === 0) return false;
+    const at = [this.#before, this.#after].flatMap((cluster) => cluster.nodesAt.get(textOf(party.address)) ?? []);
+    return at.some(({ node }) => this.#changedNodes.has(node.name));
   }
 
   #changedPeers(policies: readonly Policy[]): TouchedEnd['peers'] {

@@ -1,5 +1,5 @@
 import { findDenying, withoutAllows } from '../model/order.ts';
-import { directions, type Direction, type Policy, type PolicyId, type Selection } from '../model/policy.ts';
+import { directions, type Direction, type Policy, type PolicyId, type GroupSelection } from '../model/policy.ts';
 import type { LeftOut, PodKey } from '../model/snapshot.ts';
 import { Admission, type FillBudgets } from './admission.ts';
 import { CountedSet } from '../lib/counted-set.ts';
@@ -25,7 +25,7 @@ export class ActivePolicies {
   /** @param note is called whenever a policy in force changes */
   constructor(
     groups: GroupTable,
-    estimate: (selection: Selection) => number,
+    estimate: (selection: GroupSelection) => number,
     fillBudgets: FillBudgets,
     note: () => void,
   ) {

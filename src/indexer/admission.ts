@@ -1,7 +1,7 @@
 import { compareText } from '../lib/sort.ts';
 import { defaultNamespaceBudget, nodeBudget } from '../model/budget.ts';
 import { withoutAllows } from '../model/order.ts';
-import type { GroupId, Policy, PolicyId, Selection } from '../model/policy.ts';
+import type { GroupId, GroupSelection, Policy, PolicyId } from '../model/policy.ts';
 import type { LeftOut } from '../model/snapshot.ts';
 import { shareBudget, type Share } from './share-budget.ts';
 
@@ -39,7 +39,7 @@ export class Admission {
   readonly #ledgers = new Map<string, Ledger>();
   /** The namespaces for which `decide` must decide. */
   readonly #dirty = new Set<string>();
-  readonly #estimate: (selection: Selection) => number;
+  readonly #estimate: (selection: GroupSelection) => number;
   readonly #budgets: FillBudgets;
   /** The groups of all ledgers. A group that several namespaces name counts once. */
   readonly #groups = new Map<GroupId, { ledgers: number; readonly cost: number }>();
@@ -49,7 +49,7 @@ export class Admission {
   #isShareStale = false;
   readonly #leftOut = new Map<PolicyId, LeftOut>();
 
-  constructor(estimate: (selection: Selection) => number, budgets: FillBudgets) {
+  constructor(estimate: (selection: GroupSelection) => number, budgets: FillBudgets) {
     this.#estimate = estimate;
     this.#budgets = budgets;
   }
@@ -109,7 +109,7 @@ export class Admission {
           this.#leftOut.delete(policy.id);
           admitted.push(policy);
         } else {
-          const budget = isWithin ? share!.part : this.#budgets.namespace;
+          const budget = isWithin ? share!.part : this.#budgetOf(namespace);
           this.#leftOut.set(policy.id, { groups: policy.groups.size, budget });
           put(policy.id, withoutAllows(policy));
         }
@@ -125,6 +125,11 @@ export class Admission {
 
   get size(): number {
     return this.#ledgers.size + this.#groups.size + this.#leftOut.size;
+  }
+
+  /** Policies without a namespace are those of the cluster's operators: they may use half of the node's. */
+  #budgetOf(namespace: string): number {
+    return namespace === '' ? Math.max(this.#budgets.namespace, this.#budgets.node / 2) : this.#budgets.namespace;
   }
 
   #ledgerOf(namespace: string): Ledger {
@@ -157,7 +162,7 @@ export class Admission {
       if (ledger.groups.has(id)) continue;
       const ofGroup = this.#groups.get(id)?.cost ?? this.#estimate(selection);
       cost += ofGroup;
-      if (cost > this.#budgets.namespace) return false;
+      if (cost > this.#budgetOf(namespaceOf(policy.id))) return false;
       costs.set(id, ofGroup);
     }
     ledger.cost = cost;

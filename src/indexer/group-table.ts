@@ -1,8 +1,9 @@
-import type { Labels, Pod } from '../model/cluster.ts';
-import type { GroupId, Policy, Selection } from '../model/policy.ts';
+import type { Labels, Node, Pod } from '../model/cluster.ts';
+import type { GroupId, GroupSelection, Policy } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import type { DeltaLog } from './delta-log.ts';
 import type { NamespaceIndex } from './namespace-index.ts';
+import { NodeGroups } from './node-groups.ts';
 import type { Ownership } from '../ownership/ownership.ts';
 import { isSamePort } from '../model/same-pod.ts';
 import type { PodIndex } from './pod-index.ts';
@@ -30,6 +31,7 @@ export class GroupTable {
   readonly #namespaces: NamespaceIndex;
   readonly #ownership: Ownership;
   readonly #selections: SelectionIndex;
+  readonly #nodeGroups: NodeGroups;
   readonly #entries = new Map<GroupId, Entry>();
   readonly #memberships = new Map<PodKey, Membership>();
   readonly #current = new Map<GroupId, AddressGroup>();
@@ -38,12 +40,20 @@ export class GroupTable {
   /** The sum of all groups' sizes. */
   memberships = 0;
 
-  constructor(log: DeltaLog, pods: PodIndex, namespaces: NamespaceIndex, ownership: Ownership) {
+  /** @param nodes a live view of all nodes */
+  constructor(
+    log: DeltaLog,
+    pods: PodIndex,
+    namespaces: NamespaceIndex,
+    ownership: Ownership,
+    nodes: ReadonlyMap<string, Node>,
+  ) {
     this.#log = log;
     this.#pods = pods;
     this.#namespaces = namespaces;
     this.#ownership = ownership;
     this.#selections = new SelectionIndex(namespaces);
+    this.#nodeGroups = new NodeGroups(nodes);
   }
 
   get current(): ReadonlyMap<GroupId, AddressGroup> {
@@ -80,7 +90,15 @@ export class GroupTable {
     for (const id of this.#groupsOf(key)) this.#removeMember(id, key);
   }
 
-  #retain(id: GroupId, selection: Selection): void {
+  /** Updates the groups of nodes. To be called when a node has changed; `undefined` if it was or is not there. */
+  refreshNode(before: Node | undefined, after: Node | undefined): void {
+    for (const { group, address, isMember } of this.#nodeGroups.replace(before, after)) {
+      if (isMember) this.#setMember(group, nodeMemberKey(address), nodeMember(address));
+      else this.#removeMember(group, nodeMemberKey(address));
+    }
+  }
+
+  #retain(id: GroupId, selection: GroupSelection): void {
     const entry = this.#entries.get(id);
     if (entry) {
       entry.users++;
@@ -89,6 +107,12 @@ export class GroupTable {
     this.#entries.set(id, { users: 1, members: new Map() });
     this.#log.noteGroup(id, this.#current.get(id));
     this.#stale.add(id);
+    if ('nodes' in selection) {
+      for (const address of this.#nodeGroups.add(id, selection.nodes)) {
+        this.#setMember(id, nodeMemberKey(address), nodeMember(address));
+      }
+      return;
+    }
     this.#selections.add(id, selection);
     for (const [key, pod] of this.#pods.find(selection, this.#namespaces)) {
       this.#setMember(id, key, { addresses: this.#ownership.owned(key, pod), ports: pod.ports });
@@ -104,6 +128,7 @@ export class GroupTable {
     this.#current.delete(id);
     this.#stale.delete(id);
     this.#selections.remove(id);
+    this.#nodeGroups.remove(id);
   }
 
   #groupsOf(key: PodKey): ReadonlySet<GroupId> {
@@ -133,7 +158,7 @@ export class GroupTable {
 
   /** Number of entries; 0 if no policy is in force. */
   get size(): number {
-    const own = this.#entries.size + this.current.size + this.#selections.size;
+    const own = this.#entries.size + this.current.size + this.#selections.size + this.#nodeGroups.size;
     return own + sizeOfAll(this.#memberships.values().map(({ groups }) => groups));
   }
 
@@ -155,6 +180,15 @@ export class GroupTable {
     this.#log.noteMember(id, this.#current.get(id), pod, addresses);
     this.#stale.add(id);
   }
+}
+
+/** Unlike a pod's, it has no namespace. */
+function nodeMemberKey(address: string): PodKey {
+  return `/${address}/node`;
+}
+
+function nodeMember(address: string): Member {
+  return { addresses: [address], ports: [] };
 }
 
 function sameMember(a: Member, b: Member): boolean {

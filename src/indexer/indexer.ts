@@ -12,7 +12,7 @@ import {
 import type { Issue } from '../model/issue.ts';
 import type { GateClaims } from '../model/node-state.ts';
 import type { Owners } from '../model/owner.ts';
-import type { Policy, Selection } from '../model/policy.ts';
+import type { GroupSelection, Policy } from '../model/policy.ts';
 import type { Delta, LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { ActivePolicies } from './active-policies.ts';
 import { defaultFillBudgets, type FillBudgets } from './admission.ts';
@@ -61,13 +61,13 @@ export class Indexer {
     const { noteLocal } = this.#log;
     const [namespaces, pods] = [this.#namespaceIndex, this.#podIndex];
     const isLocal = (pod: Pod) => pod.nodeName === nodeName;
-    const estimate = (each: Selection) => pods.estimate(each, namespaces);
+    const nodes = new NodeTable(nodeName, noteLocal);
+    const estimate = (each: GroupSelection) => ('nodes' in each ? 2 * nodes.all.size : pods.estimate(each, namespaces));
     const ownership = new Ownership(isLocal);
     const localPodResolver = new LocalPodResolver(nodeName);
-    const groups = new GroupTable(this.#log, pods, namespaces, ownership);
+    const groups = new GroupTable(this.#log, pods, namespaces, ownership, nodes.all);
     const policies = new ActivePolicies(groups, estimate, fillBudgets, noteLocal);
     const localPods = new LocalPods(ownership, policies, (key) => localPodResolver.staleOf(key), noteLocal);
-    const nodes = new NodeTable(nodeName, noteLocal);
     const gatedRanges = new GatedRanges(nodeName, gate, (name) => nodes.all.has(name), noteLocal);
     const denied = new DeniedAddresses(ownership, gatedRanges, (key) => policies.denying(key), noteLocal);
     this.#nodeName = nodeName;
@@ -214,6 +214,8 @@ export class Indexer {
         return this.#replaceNode(key, value as Node | undefined);
       case 'networkpolicies':
         return this.#subjects.replacePolicy(key, value as Policy | undefined);
+      case 'clusternetworkpolicies':
+        return this.#subjects.replacePolicy(`/${key}`, value as Policy | undefined);
     }
   }
 
@@ -264,6 +266,7 @@ export class Indexer {
   #replaceNode(name: string, value: Node | undefined): void {
     const before = this.#nodes.all.get(name)?.addresses ?? [];
     const after = value?.addresses ?? [];
+    this.#groups.refreshNode(this.#nodes.all.get(name), value);
     this.#nodes.replace(name, value);
     this.#gatedRanges.nodesChanged();
     if (name === this.#nodeName) this.#gatedRanges.setOfNode(value?.podCidrs ?? [], this.#localPodResolver.all());

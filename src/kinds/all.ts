@@ -1,4 +1,5 @@
+import { clusterNetworkPolicyKind } from './cluster-network-policy.ts';
 import { networkPolicyKind } from './network-policy.ts';
 import type { PolicyKind } from './policy-kind.ts';
 
-export const policyKinds: readonly PolicyKind[] = [networkPolicyKind];
+export const policyKinds: readonly PolicyKind[] = [networkPolicyKind, clusterNetworkPolicyKind];

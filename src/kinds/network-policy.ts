@@ -17,6 +17,7 @@ import { readSelector } from './selector.ts';
 /** networking.k8s.io/v1 NetworkPolicy. */
 export const networkPolicyKind: PolicyKind = {
   name: 'NetworkPolicy',
+  namespaced: true,
   resource: { name: 'networkpolicies', path: '/apis/networking.k8s.io/v1/networkpolicies' },
   parse: parseNetworkPolicy,
 };

@@ -1,7 +1,7 @@
 import { protocols, type GroupId, type PortMatch, type Protocol, type Selection } from '../model/policy.ts';
 import type { Field } from './field.ts';
 
-const maxPort = 65535;
+export const maxPort = 65535;
 
 /** One entry of `ports`; `undefined` if it matches nothing (S9.5). `addGroup` registers the group of a port name and returns its id. */
 export function readPort(field: Field, addGroup: (selection: Selection) => GroupId): PortMatch | undefined {
@@ -37,12 +37,12 @@ function readProtocol(field: Field): Protocol | undefined {
   return protocol;
 }
 
-function isPortNumber(value: unknown): value is number {
+export function isPortNumber(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= maxPort;
 }
 
 /** IANA_SVC_NAME, as the API server checks it. */
-function isPortName(name: string): boolean {
+export function isPortName(name: string): boolean {
   return /^[a-z0-9-]{1,15}$/.test(name) && /[a-z]/.test(name) && !/^-|-$|--/.test(name);
 }
 

@@ -21,7 +21,13 @@ export async function describeCluster(lab: Lab): Promise<string> {
   const hosts = [...stations].filter(([key]) => key.startsWith('host/'));
   if (hosts.length > 0) rows.push(['outside', ''], ...hosts.map(([key, text]): [string, string] => [`  ${key}`, text]));
   const width = Math.max(...rows.map(([name]) => name.length));
-  const policies = (await lab.list('networkpolicies')).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  const ofCluster = (await lab.list('clusternetworkpolicies')).map(
+    ({ metadata }) => `ClusterNetworkPolicy ${metadata.name}`,
+  );
+  const ofNamespaces = (await lab.list('networkpolicies')).map(
+    ({ metadata }) => `${metadata.namespace}/${metadata.name}`,
+  );
+  const policies = [...ofCluster, ...ofNamespaces];
   const lines = rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`.trimEnd());
   return [...lines, `  policies: ${policies.join(', ') || 'none'}`, ''].join('\n');
 }

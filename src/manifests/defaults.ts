@@ -4,7 +4,10 @@ import { sorted } from '../lib/sort.ts';
 import type { ApiObject } from './load.ts';
 import { namespaceOf } from './workloads.ts';
 
-const clusterScoped: ReadonlySet<string> = new Set(['Namespace', 'Node', 'Host', 'ClusterRole', 'ClusterRoleBinding']);
+const clusterScoped: ReadonlySet<string> = new Set([
+  ...['Namespace', 'Node', 'Host', 'ClusterNetworkPolicy', 'ClusterRole', 'ClusterRoleBinding'],
+  'CustomResourceDefinition',
+]);
 
 /**
  * Sets the defaults of the API server that policies depend on: the namespace `default`, the label `kubernetes.io/metadata.name`

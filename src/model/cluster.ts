@@ -38,6 +38,8 @@ export interface Node {
   readonly kind: 'Node';
   readonly name: string;
   readonly addresses: readonly string[];
+  /** Missing if it has none. */
+  readonly labels?: Labels;
   /** `spec.podCIDRs`, canonical. */
   readonly podCidrs?: readonly string[];
 }
@@ -94,8 +96,8 @@ export interface PodInterface {
 /** The one interface whose addresses are the pod's (S1.8). */
 export const podInterface = 'eth0';
 
-export type ResourceName = 'pods' | 'namespaces' | 'nodes' | 'networkpolicies';
-export const resourceNames: readonly ResourceName[] = ['pods', 'namespaces', 'nodes', 'networkpolicies'];
+export const resourceNames = ['pods', 'namespaces', 'nodes', 'networkpolicies', 'clusternetworkpolicies'] as const;
+export type ResourceName = (typeof resourceNames)[number];
 
 /** `namespace/name`, or `name` for objects without a namespace. */
 export type ObjectKey = string;

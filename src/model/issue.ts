@@ -20,6 +20,8 @@ export type IssueCode =
   | 'invalid-port'
   | 'invalid-protocol'
   | 'invalid-policy-type'
+  | 'invalid-action'
+  | 'invalid-order'
   | 'invalid-address'
   | 'contested-address'
   | 'node-address'

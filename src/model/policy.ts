@@ -23,13 +23,25 @@ export interface Selection {
   readonly declares?: { readonly name: string; readonly protocol: Protocol };
 }
 
+/** A set of nodes by label: all addresses in their status. */
+export interface NodeSelection {
+  readonly nodes: Selector;
+}
+
+/** What a group consists of. */
+export type GroupSelection = Selection | NodeSelection;
+
 /** Hash of the canonical selection: equal selections of different policies are one group. */
 export type GroupId = string;
-/** Unique over all kinds. It begins with the namespace: budgets and metrics read that. Of a NetworkPolicy, `namespace/name`. */
+/**
+ * Unique over all kinds. It begins with the namespace: budgets and metrics read that. Of a NetworkPolicy, `namespace/name`. A policy without a namespace
+ * has an empty one: `/name`.
+ */
 export type PolicyId = string;
 
 export type Peer =
   | { readonly kind: 'any' }
+  /** The pods, or the nodes, of a group. */
   | { readonly kind: 'pods'; readonly group: GroupId }
   /** An ipBlock with its excepts subtracted: disjoint, ascending. */
   | { readonly kind: 'cidr'; readonly ranges: readonly AddressRange[] };
@@ -73,5 +85,5 @@ export interface Policy {
   /** In order. */
   readonly rules: Readonly<Record<Direction, readonly PolicyRule[]>>;
   /** Every group that the rules name. */
-  readonly groups: ReadonlyMap<GroupId, Selection>;
+  readonly groups: ReadonlyMap<GroupId, GroupSelection>;
 }

@@ -1,10 +1,11 @@
 import { shortHash } from '../lib/hash.ts';
 import { compareText, sorted } from '../lib/sort.ts';
 import type { Labels } from './cluster.ts';
-import type { GroupId, Requirement, Selection, Selector } from './policy.ts';
+import type { GroupId, GroupSelection, Requirement, Selection, Selector } from './policy.ts';
 
 /** Selections with the same terms, in any order, have the same text. */
-function canonicalSelection(selection: Selection): string {
+function canonicalSelection(selection: GroupSelection): string {
+  if ('nodes' in selection) return JSON.stringify(['nodes', canonicalSelector(selection.nodes)]);
   const { namespaces, pods, declares } = selection;
   const port = declares ? `${declares.protocol} ${declares.name}` : '';
   return JSON.stringify([canonicalNamespaces(namespaces), canonicalSelector(pods), port]);
@@ -16,7 +17,7 @@ export function canonicalNamespaces(namespaces: Selection['namespaces']): string
   return 'name' in namespaces ? `name ${namespaces.name}` : canonicalSelector(namespaces.selector);
 }
 
-export function groupIdOf(selection: Selection): GroupId {
+export function groupIdOf(selection: GroupSelection): GroupId {
   return shortHash(canonicalSelection(selection));
 }
 

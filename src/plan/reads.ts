@@ -25,7 +25,32 @@ export function isPartOfChain(mapName: string): boolean {
 export function readsOfMap(map: VerdictMap, table: Table): ReadonlySet<string> {
   const targets = new Set([...map.elements.values()].map(chainTarget));
   const chains = [...targets].map((name) => table.chains.get(name ?? ''));
-  return new Set(chains.flatMap((chain) => (chain ? [...readsOf(chain)] : [])));
+  return new Set(chains.flatMap((chain) => (chain ? [...readsOf(chain), ...readsBehind(chain, table)] : [])));
+}
+
+/** A chain for packets that a class denies. Behind it, some classes have another one, for the pod's traffic to itself (`compile/class-shape.ts`). */
+const deniedPrefix = 'self-';
+
+/**
+ * Names that the class for a pod's traffic to itself looks up, behind a chain of the pod's class. What the chain in between looks up is left out, as for
+ * the common deny chains.
+ */
+function readsBehind({ name, rules }: Chain, table: Table): ReadonlySet<string> {
+  const targets = rules.flatMap(({ verdict }) => chainTarget(verdict) ?? []);
+  const isBetween = name.startsWith(deniedPrefix);
+  const chains = targets
+    .filter((each) => isBetween || each.startsWith(deniedPrefix))
+    .flatMap((each) => table.chains.get(each) ?? []);
+  const reads = chains.flatMap((chain) => {
+    if (isCommon(chain)) return [];
+    return [...(chain.name.startsWith(deniedPrefix) ? readsBehind(chain, table) : readsThrough(chain, table))];
+  });
+  return new Set(reads);
+}
+
+/** The chains that all classes share. */
+function isCommon({ name }: Chain): boolean {
+  return name.startsWith('deny-');
 }
 
 const throughCache = new WeakMap<Chain, ReadonlySet<string>>();
@@ -36,7 +61,8 @@ export function readsThrough(chain: Chain, table: Table): ReadonlySet<string> {
   if (!reads) {
     const own = [...readsOf(chain)];
     const maps = own.filter(isPartOfChain).flatMap((name) => table.maps.get(name) ?? []);
-    reads = new Set([...own, ...maps.flatMap((map) => [...readsOfMap(map, table)])]);
+    const behind = readsBehind(chain, table);
+    reads = new Set([...own, ...maps.flatMap((map) => [...readsOfMap(map, table)]), ...behind]);
     throughCache.set(chain, reads);
   }
   return reads;

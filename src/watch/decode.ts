@@ -79,10 +79,12 @@ export function decodeNode(raw: unknown, { name }: ObjectIdentity): Decoded<Node
     .filter((address) => address !== undefined);
   const issues: Issue[] = [];
   const podCidrs = readPodCidrs(child(asObject(raw), 'spec'), issues);
+  const labels = readLabels(child(asObject(raw), 'metadata'));
   const value: Node = {
     kind: 'Node',
     name: intern(name),
     addresses: [...new Set(addresses)],
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
     ...(podCidrs.length === 0 ? {} : { podCidrs }),
   };
   return { value, issues: issues.length === 0 ? noIssues : issues };

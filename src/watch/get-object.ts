@@ -5,6 +5,7 @@ import { ApiError } from './api-error.ts';
 import { readIdentity } from './decode.ts';
 
 export interface NamespacedName {
+  /** Empty for an object without a namespace. */
   readonly namespace: string;
   readonly name: string;
 }
@@ -26,7 +27,8 @@ export async function getObject(
   options: GetOptions,
 ): Promise<JsonObject | undefined> {
   const { dir: version, base: resource } = posix.parse(collection);
-  const path = `${version}/namespaces/${encodeURIComponent(namespace)}/${resource}/${encodeURIComponent(name)}`;
+  const home = namespace === '' ? version : `${version}/namespaces/${encodeURIComponent(namespace)}`;
+  const path = `${home}/${resource}/${encodeURIComponent(name)}`;
   try {
     const raw = await readJson(await client.get(path, { ...options, query: {} }));
     const identity = readIdentity(raw);

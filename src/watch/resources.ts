@@ -1,4 +1,5 @@
 import { policyKinds } from '../kinds/all.ts';
+import type { PolicyKind } from '../kinds/policy-kind.ts';
 import type { ModelObject, ResourceName } from '../model/cluster.ts';
 import { decodeNamespace, decodeNode, decodePod, type Decoded, type ObjectIdentity } from './decode.ts';
 
@@ -18,16 +19,31 @@ export const watchedResources: readonly WatchedResource[] = [
   { resource: 'pods', kind: 'Pod', path: '/api/v1/pods', namespaced: true, protobuf: true, decode: decodePod },
   { resource: 'namespaces', kind: 'Namespace', path: '/api/v1/namespaces', namespaced: false, decode: decodeNamespace },
   { resource: 'nodes', kind: 'Node', path: '/api/v1/nodes', namespaced: false, decode: decodeNode },
-  ...policyKinds.map((kind): WatchedResource => {
-    return {
-      resource: kind.resource.name,
-      kind: kind.name,
-      path: kind.resource.path,
-      namespaced: true,
-      decode: (raw) => {
-        const { policy, issues } = kind.parse(raw);
-        return { value: { kind: 'Policy', ...policy }, issues };
-      },
-    };
+  ...policyKinds.flatMap((kind): WatchedResource[] => {
+    const { resource } = kind;
+    return 'path' in resource ? [{ ...ofPolicies(kind), path: resource.path }] : [];
   }),
 ];
+
+/** A resource that the API server may or may not serve: its path depends on the version that it serves (`served-path.ts`). */
+export interface OptionalResource extends Omit<WatchedResource, 'path'> {
+  readonly group: string;
+}
+
+export const optionalResources: readonly OptionalResource[] = policyKinds.flatMap((kind): OptionalResource[] => {
+  const { resource } = kind;
+  return 'group' in resource ? [{ ...ofPolicies(kind), group: resource.group }] : [];
+});
+
+function ofPolicies(kind: PolicyKind): Omit<WatchedResource, 'path'> {
+  const { name, namespaced, resource } = kind;
+  return {
+    resource: resource.name,
+    kind: name,
+    namespaced,
+    decode: (raw) => {
+      const { policy, issues } = kind.parse(raw);
+      return { value: { kind: 'Policy', ...policy }, issues };
+    },
+  };
+}

@@ -39,7 +39,10 @@ export async function tellAll(
     reporter.received(event);
   }
   for (const fact of facts) pipeline.receive(fact);
-  const run = { version: { pods: '', namespaces: '', nodes: '', networkpolicies: '' }, receivedAt: [] };
+  const run = {
+    version: { pods: '', namespaces: '', nodes: '', networkpolicies: '', clusternetworkpolicies: '' },
+    receivedAt: [],
+  };
   reporter.applied(
     { ...run, plan: pipeline.plan(undefined) },
     { snapshot: () => pipeline.snapshot, issues: pipeline.issues, refusedPolicies: 0 },

@@ -7,8 +7,8 @@ import type { SavedState } from '../../src/state/saved-state.ts';
 import { namespace, pod, policy } from '../support/objects.ts';
 import { compileNode, type ApiObject } from '../support/pipeline.ts';
 
-const none = { networkpolicies: 0, pods: 0, namespaces: 0, nodes: 0 };
-const some = { networkpolicies: 1, pods: 1, namespaces: 1, nodes: 1 };
+const none = { networkpolicies: 0, clusternetworkpolicies: 0, pods: 0, namespaces: 0, nodes: 0 };
+const some = { networkpolicies: 1, clusternetworkpolicies: 0, pods: 1, namespaces: 1, nodes: 1 };
 const tablesOf = (...objects: readonly ApiObject[]): Ruleset => compileNode('n1', [namespace('x'), ...objects]);
 const saved = { policies: new Map([['x/p', {}]]), localPods: new Map() } as unknown as SavedState;
 
@@ -22,7 +22,7 @@ describe('what a node knew before its agent started (S7.18)', () => {
 
   it('is the pods that the rules name, also those that nothing isolates', () => {
     const known = countKnown({ tables: tablesOf(...pods), saved: undefined });
-    assert.deepEqual(known, { networkpolicies: 0, pods: 3, namespaces: 1, nodes: 1 });
+    assert.deepEqual(known, { networkpolicies: 0, clusternetworkpolicies: 0, pods: 3, namespaces: 1, nodes: 1 });
   });
 
   for (const [direction, family, ips] of [
@@ -41,11 +41,17 @@ describe('what a node knew before its agent started (S7.18)', () => {
     assert.deepEqual(countKnown({ tables: undefined, saved }), some);
     // Rules that name pods are newer.
     const unisolated = countKnown({ tables: tablesOf(pod('x/a', { ips: ['10.1.0.1'] })), saved });
-    assert.deepEqual(unisolated, { networkpolicies: 0, pods: 1, namespaces: 1, nodes: 1 });
+    assert.deepEqual(unisolated, { networkpolicies: 0, clusternetworkpolicies: 0, pods: 1, namespaces: 1, nodes: 1 });
   });
 
   it('is what was saved where the rules name no pod, as those that the boot unit loads', () => {
     assert.deepEqual(countKnown({ tables: tablesOf(), saved }), some);
+  });
+
+  it('counts saved policies of the cluster by themselves', () => {
+    const ofCluster = { ...saved, policies: new Map([['/guard', {}]]) } as unknown as SavedState;
+    const known = countKnown({ tables: undefined, saved: ofCluster });
+    assert.deepEqual(known, { ...some, networkpolicies: 0, clusternetworkpolicies: 1 });
   });
 
   it('may be anything where the rules cannot be read', () => {

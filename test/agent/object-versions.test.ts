@@ -54,6 +54,11 @@ describe('ObjectVersions', () => {
   it('counts each resource by itself', () => {
     const { pods, ...others } = after(version('x/a', '7'));
     assert.notEqual(pods, digestOf());
-    assert.deepEqual(others, { namespaces: digestOf(), nodes: digestOf(), networkpolicies: digestOf() });
+    assert.deepEqual(others, {
+      namespaces: digestOf(),
+      nodes: digestOf(),
+      networkpolicies: digestOf(),
+      clusternetworkpolicies: digestOf(),
+    });
   });
 });

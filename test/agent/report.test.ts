@@ -29,7 +29,11 @@ describe('Reporter', () => {
       pipeline.receive(event);
       const plan = pipeline.plan(applied);
       applied = plan.result;
-      const run = { version: { pods: '', namespaces: '', nodes: '', networkpolicies: '' }, plan, receivedAt: [] };
+      const run = {
+        version: { pods: '', namespaces: '', nodes: '', networkpolicies: '', clusternetworkpolicies: '' },
+        plan,
+        receivedAt: [],
+      };
       reporter.applied(run, { snapshot: () => pipeline.snapshot, issues: pipeline.issues, refusedPolicies: 0 });
       const { ip, ip6 } = plan.result;
       const isolated = [ip!.sets.get('isolated4'), ip6!.sets.get('isolated6')].map((set) => set!.elements.size);
@@ -104,7 +108,11 @@ describe('Reporter', () => {
       });
       const pipeline = startPipeline('n1', objects, { budgets, ...(fillBudgets && { fillBudgets }) });
       const plan = pipeline.plan(undefined);
-      const run = { version: { pods: '', namespaces: '', nodes: '', networkpolicies: '' }, plan, receivedAt: [] };
+      const run = {
+        version: { pods: '', namespaces: '', nodes: '', networkpolicies: '', clusternetworkpolicies: '' },
+        plan,
+        receivedAt: [],
+      };
       reporter.applied(run, { snapshot: () => pipeline.snapshot, issues: pipeline.issues, refusedPolicies: 0 });
       assert.equal(told.length, 1);
       assert.deepEqual(

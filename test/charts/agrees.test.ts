@@ -10,7 +10,7 @@ import { readAgentConfig } from '../../src/config/agent-config.ts';
 import { agentFlags } from '../../src/config/flags.ts';
 import { readVersion } from '../../src/config/version.ts';
 import { defaultNamespaceBudget } from '../../src/model/budget.ts';
-import { watchedResources } from '../../src/watch/resources.ts';
+import { optionalResources, watchedResources } from '../../src/watch/resources.ts';
 import { requireHelm } from '../support/helm.ts';
 import { skipTest } from '../support/skip.ts';
 import { hooksOf, parseManifests, readChartFile, render, type Manifest } from './chart.ts';
@@ -104,9 +104,11 @@ describe('the chart agrees', function () {
 
   it('with what the agent watches: it may read that, write events, and nothing else', () => {
     const group = (path: string): string => (path.startsWith('/api/') ? '' : path.split('/')[2]!);
-    const wanted = watchedResources.flatMap(({ path }) =>
-      ['get', 'list', 'watch'].map((verb) => `${verb} ${path.split('/').at(-1)}.${group(path)}`),
-    );
+    const names = [
+      ...watchedResources.map(({ path }) => `${path.split('/').at(-1)}.${group(path)}`),
+      ...optionalResources.map((each) => `${each.resource}.${each.group}`),
+    ];
+    const wanted = names.flatMap((name) => ['get', 'list', 'watch'].map((verb) => `${verb} ${name}`));
     const rules = find('ClusterRole', 'postern')['rules'] as Rule[];
     const granted = rules.flatMap(({ apiGroups, resources, verbs }) =>
       apiGroups.flatMap((name) => resources.flatMap((each) => verbs.map((verb) => `${verb} ${each}.${name}`))),

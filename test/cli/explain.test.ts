@@ -365,7 +365,8 @@ describe('postern explain on a live cluster', () => {
     };
     const server = http.createServer((request, response) => {
       const url = new URL(request.url!, 'http://server');
-      const items = lists[url.pathname]!;
+      const items = lists[url.pathname];
+      if (!items) return void response.writeHead(404).end('{}');
       const start = Number(url.searchParams.get('continue') ?? 0);
       const more = start + 1 < items.length ? { continue: String(start + 1) } : {};
       response.end(

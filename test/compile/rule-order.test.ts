@@ -5,6 +5,7 @@ import { Compiler } from '../../src/compile/compile.ts';
 import { everything } from '../../src/model/order.ts';
 import { tiers, type Action, type Policy, type PolicyRule, type Tier } from '../../src/model/policy.ts';
 import { emptySnapshot, type AddressGroup, type Snapshot } from '../../src/model/snapshot.ts';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { verdictOf } from '../support/routed.ts';
 
 /** The pod whose policies these are, and its possible clients. */
@@ -52,8 +53,7 @@ function policiesOf(given: readonly Given[]): Policy[] {
   }));
 }
 
-/** The flows that the compiled rules let through. */
-function allowedBy(policies: readonly Policy[], refused: readonly string[] = []): string[] {
+function rulesetOf(policies: readonly Policy[], refused: readonly string[] = []): Ruleset {
   const [key, ids] = ['x/server/u', policies.map(({ id }) => id)];
   const snapshot: Snapshot = {
     ...emptySnapshot,
@@ -61,7 +61,12 @@ function allowedBy(policies: readonly Policy[], refused: readonly string[] = [])
     policies: new Map(policies.map((policy) => [policy.id, policy])),
     groups,
   };
-  const { ruleset } = new Compiler({ guard: false }).compile(snapshot, 'all', new Set(refused));
+  return new Compiler({ guard: false }).compile(snapshot, 'all', new Set(refused)).ruleset;
+}
+
+/** The flows that the compiled rules let through. */
+function allowedBy(policies: readonly Policy[], refused: readonly string[] = []): string[] {
+  const ruleset = rulesetOf(policies, refused);
   const passing = flows.filter(({ client, port }) => {
     const packet = { hook: 'forward', family: 'ipv4', protocol: 'tcp', ctState: 'new', direction: 'original' } as const;
     const ends = { source: clients[client], destination: server, destinationPort: port, tcpSyn: true };
@@ -112,15 +117,6 @@ describe('the order of rules', () => {
     it(title, () => assert.deepEqual(allowedBy(policiesOf(given)), allowed));
   }
 
-  // Compile cannot cut rules yet: from such a rule on, it denies everything.
-  for (const rule of ['Deny a', 'Deny :80', 'Pass', 'Pass b:81']) {
-    it(`from "${rule}" on, everything is denied`, () => {
-      const given = [admin(5, 'Accept a:80', rule, 'Accept b:80'), np('Accept')];
-      assert.deepEqual(allowedBy(policiesOf(given)), ['a:80']);
-      assert.deepEqual(allowedBy(policiesOf(given.slice(0, 1))), ['a:80']);
-    });
-  }
-
   it('a refused policy with Deny or Pass rules denies everything (S9.10)', () => {
     for (const rule of ['Deny a', 'Pass b']) {
       const policies = policiesOf([admin(1, 'Accept a:80'), admin(5, 'Accept b', rule), np('Accept')]);
@@ -134,33 +130,34 @@ describe('the order of rules', () => {
     assert.deepEqual(allowedBy(policiesOf([admin(1, 'Accept a')]), ['x/p0']), all);
   });
 
-  it('random policies never allow more than a walk of their tiers', () => {
+  it('a pod that a rule can deny something counts as isolated where conntrack knows too little (S10.26)', () => {
+    const isolated = (...given: Given[]) => [...rulesetOf(policiesOf(given)).ip!.sets.get('isolated4')!.elements];
+    assert.deepEqual(isolated(admin(1, 'Deny a:80')), [server]);
+    assert.deepEqual(isolated(admin(1, 'Accept a:80')), []);
+  });
+
+  it('random policies allow what a walk of their tiers allows', () => {
     const match = fc.constantFrom('', ' a', ' :80', ' b:81');
     const rule = fc.tuple(fc.constantFrom('Accept', 'Accept', 'Deny', 'Pass'), match).map((parts) => parts.join(''));
     const given = fc.constantFrom(...tiers).chain((tier): fc.Arbitrary<Given> => {
       const own = tier === 'NetworkPolicy' ? match.map((each) => `Accept${each}`) : rule;
       return fc.record({ tier: fc.constant(tier), priority: fc.nat(2), rules: fc.array(own, { maxLength: 3 }) });
     });
-    let [allowed, equal] = [0, 0];
+    let allowed = 0;
     fc.assert(
       fc.property(fc.array(given, { minLength: 1, maxLength: 4 }), (some) => {
         const policies = policiesOf(some);
         const wanted = flows.filter(({ client, port }) => isAllowed(policies, client, port));
-        const texts = wanted.map(({ client, port }) => `${client}:${port}`);
         const found = allowedBy(policies);
         assert.deepEqual(
-          found.filter((flow) => !texts.includes(flow)),
-          [],
+          found,
+          wanted.map(({ client, port }) => `${client}:${port}`),
         );
         allowed += found.length;
-        const cuts = some.some(({ rules }) => rules.some((each) => !each.startsWith('Accept') && each !== 'Deny'));
-        if (cuts) return;
-        assert.deepEqual(found, texts);
-        equal++;
       }),
-      { numRuns: 500 },
+      { numRuns: 2000 },
     );
-    assert.ok(allowed > 100 && equal > 50, `${allowed} allowed, ${equal} compared exactly`);
+    assert.ok(allowed > 400, `${allowed} allowed`);
   });
 });
 

@@ -39,7 +39,7 @@ describe('PolicyIndex', () => {
         return each.podSelector;
       },
     }));
-    const index = new PolicyIndex(counted);
+    const index = new PolicyIndex(counted, new Map());
     for (let round = 0; round < 3; round++) equal(index.selecting([pods.get('b/web')!]).length, 3);
     equal(asked, 3);
   });

@@ -1,7 +1,7 @@
 import type { Indexer } from '../../src/indexer/indexer.ts';
 import { sorted } from '../../src/lib/sort.ts';
 import type { PodKey } from '../../src/model/snapshot.ts';
-import { describeSelection } from '../kinds/describe-policy.ts';
+import { describeGroup } from '../kinds/describe-policy.ts';
 
 /** A Snapshot in words. Pods are `namespace/name`, with the uid where it is another. */
 export interface SnapshotDescription {
@@ -28,7 +28,7 @@ export function describeSnapshot(indexer: Indexer): SnapshotDescription {
     ),
     groups: record(
       [...groups].map(([id, { members }]) => [
-        describeSelection(selections.get(id)!),
+        describeGroup(selections.get(id)!),
         sorted([...members].map(([key, { addresses }]) => [nameOf(key), ...addresses].join(' '))),
       ]),
     ),

@@ -1,7 +1,14 @@
 import { networkPolicyKind } from '../../src/kinds/network-policy.ts';
 import { formatAddress } from '../../src/model/address.ts';
-import { directions, type Peer, type PortMatch, type Selection, type Selector } from '../../src/model/policy.ts';
-import type { Policy } from '../../src/model/policy.ts';
+import {
+  directions,
+  type Peer,
+  type PortMatch,
+  type GroupSelection,
+  type Selection,
+  type Selector,
+} from '../../src/model/policy.ts';
+import type { Policy, PolicyRule } from '../../src/model/policy.ts';
 
 /** A parsed policy in words, so that a table of cases can be read. */
 export interface Description {
@@ -26,6 +33,17 @@ export function describeSpec(spec: unknown): Description {
   return { ingress, egress, issues: issues.map(({ path, code, effect }) => `${path}: ${code}, ${effect}`) };
 }
 
+/** A group of pods as `describeSelection` has it, or `nodes[tier In b]`. */
+export function describeGroup(selection: GroupSelection): string {
+  return 'nodes' in selection ? `nodes[${describeSelector(selection.nodes)}]` : describeSelection(selection);
+}
+
+/** `Deny {env In a}[] or nodes[] : TCP/80 or any` */
+export function describePolicyRule({ action, peers, ports }: PolicyRule, policy: Policy): string {
+  const whom = peers.map((peer) => describePeer(peer, policy)).join(' or ');
+  return `${action} ${whom || 'nobody'} : ${ports.map(describePort).join(' or ') || 'no port'}`;
+}
+
 export function describeSelection({ namespaces, pods, declares }: Selection): string {
   return `${describeNamespaces(namespaces)}[${describeSelector(pods)}]${declares ? ` ${declares.protocol}/${declares.name}` : ''}`;
 }
@@ -44,7 +62,7 @@ function describePeer(peer: Peer, policy: Policy): string {
     case 'any':
       return 'any';
     case 'pods':
-      return describeSelection(policy.groups.get(peer.group)!);
+      return describeGroup(policy.groups.get(peer.group)!);
     case 'cidr': {
       const ranges = peer.ranges.map(
         ({ family, first, last }) => `${formatAddress(family, first)}-${formatAddress(family, last)}`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { networkPolicyKind } from '../../src/kinds/network-policy.ts';
-import { describeSelection, describeSpec, type Description } from './describe-policy.ts';
+import { describeGroup, describeSelection, describeSpec, type Description } from './describe-policy.ts';
 
 type Case = readonly [title: string, spec: unknown, means: Partial<Description>];
 
@@ -448,7 +448,7 @@ describe('NetworkPolicy: the policy itself (S9.7, S9.9)', () => {
       networkPolicyKind
         .parse({ metadata: { namespace: 'x', name: 'p' }, spec })
         .policy.groups.values()
-        .map(describeSelection)
+        .map(describeGroup)
         .toArray();
     const peer = { podSelector: { matchLabels: { app: 'a' } } };
     // An ingress name is looked up on the selected pod, an egress name on whoever declares it (S4.7, S4.8).

@@ -14,6 +14,7 @@ import {
   nodeNames,
   nodeOfAddress,
   shapeLimits,
+  tieredClusters,
   type RandomFlow,
 } from '../support/random-cluster.ts';
 
@@ -30,67 +31,86 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
   this.timeout(0);
 
   it(`on ${clusterRuns * flowsPerCluster} flows, in both ctDirections`, () => {
-    let [judged, stopped] = [0, 0];
-    fc.assert(
-      fc.property(
-        clusters,
-        shapeLimits,
-        layouts,
-        fc.boolean(),
-        fc.array(flows, { minLength: flowsPerCluster, maxLength: flowsPerCluster }),
-        (objects, limits, layout, gate, randomFlows) => {
-          const places = placesOf(objects);
-          const links = linksOf(places, layout);
-          const compile = (node: string): Ruleset => {
-            const pipeline = startPipeline(node, objects, {
-              limits,
-              gate,
-              podCidrs: rangesOf(node, places),
-              // The evaluator judges policies alone, and these let pods tunnel to nodes (S1.18).
-              allowed: { tunnels: true },
-            });
-            pipeline.receive({ op: 'links', links });
-            return pipeline.plan(undefined).compiled.ruleset;
-          };
-          const rulesets = Object.fromEntries(nodeNames.map((node) => [node, compile(node)]));
-          const cluster = prepareCluster(objects);
-          for (const each of randomFlows) {
-            const flow = realFlow(each, objects);
-            const source = places.get(flow.source) ?? placeOf(flow.source, objects);
-            const destination = places.get(flow.destination) ?? placeOf(flow.destination, objects);
-            if (!source || !destination) continue;
-            if (hooksOf(source, destination).length === 0) continue;
-            const decision = evaluate(cluster, {
-              source: { address: flow.source },
-              destination: { address: flow.destination },
-              protocol: each.protocol,
-              ...(flow.destinationPort === undefined ? {} : { destinationPort: flow.destinationPort }),
-              family: each.family,
-            });
-            const isGated = gate && [flow.source, flow.destination].some((address) => unowned.includes(address));
-            if (isGated) stopped++;
-            const verdict = isGated ? 'denied' : decision.verdict;
-            judged++;
-            for (const orientation of ['original', 'reply'] as const) {
-              // A pod's answer to its own node is not judged, nor is what the node sends (S5.1): both ends of the check are the pod's own packets.
-              const own = hooksOf(source, destination)[0]!.hook !== 'forward';
-              if (own && orientation === 'reply') continue;
-              const passed = passes(rulesets, flow, { source, destination }, orientation, links);
-              assert.equal(
-                passed ? 'allowed' : 'denied',
-                verdict,
-                `${JSON.stringify(flow)} ${orientation}: evaluator says ${decision.verdict}: egress: ${decision.egress.reason}; ingress: ${decision.ingress.reason}`,
-              );
-            }
-          }
-        },
-      ),
-      { numRuns: clusterRuns },
-    );
+    const { judged, stopped } = compareOn(clusters);
     assert.ok(judged > clusterRuns * 10, `only ${judged} flows touched a pod`);
     assert.ok(stopped > clusterRuns / 5, `only ${stopped} flows met the gate`);
   });
+
+  it(`on ${clusterRuns * flowsPerCluster} flows with policies of all three tiers (S0.3, S10.2 to S10.6)`, () => {
+    const { judged, decided, passed } = compareOn(tieredClusters);
+    assert.ok(judged > clusterRuns * 10, `only ${judged} flows touched a pod`);
+    assert.ok(decided > clusterRuns, `rules of ClusterNetworkPolicies decided only ${decided} times`);
+    assert.ok(passed > clusterRuns / 5, `they passed only ${passed} flows on`);
+  });
 });
+
+/** Compares both on random flows, and counts what happened. */
+function compareOn(given: fc.Arbitrary<ApiObject[]>) {
+  let [judged, stopped, decided, passed] = [0, 0, 0, 0];
+  fc.assert(
+    fc.property(
+      given,
+      shapeLimits,
+      layouts,
+      fc.boolean(),
+      fc.array(flows, { minLength: flowsPerCluster, maxLength: flowsPerCluster }),
+      (objects, limits, layout, gate, randomFlows) => {
+        const places = placesOf(objects);
+        const links = linksOf(places, layout);
+        const compile = (node: string): Ruleset => {
+          const pipeline = startPipeline(node, objects, {
+            limits,
+            gate,
+            podCidrs: rangesOf(node, places),
+            // The evaluator judges policies alone, and these let pods tunnel to nodes (S1.18).
+            allowed: { tunnels: true },
+          });
+          pipeline.receive({ op: 'links', links });
+          return pipeline.plan(undefined).compiled.ruleset;
+        };
+        const rulesets = Object.fromEntries(nodeNames.map((node) => [node, compile(node)]));
+        const cluster = prepareCluster(objects);
+        for (const each of randomFlows) {
+          const flow = realFlow(each, objects);
+          const source = places.get(flow.source) ?? placeOf(flow.source, objects);
+          const destination = places.get(flow.destination) ?? placeOf(flow.destination, objects);
+          if (!source || !destination) continue;
+          if (hooksOf(source, destination).length === 0) continue;
+          const decision = evaluate(cluster, {
+            source: { address: flow.source },
+            destination: { address: flow.destination },
+            protocol: each.protocol,
+            ...(flow.destinationPort === undefined ? {} : { destinationPort: flow.destinationPort }),
+            family: each.family,
+            // What a pod sends to itself meets these rules only if a Service brings it back (S10.18).
+            ...(flow.source === flow.destination && { throughService: true }),
+          });
+          for (const { tiers } of [decision.egress, decision.ingress]) {
+            if (tiers?.decidedBy) decided++;
+            passed += tiers?.passedBy.length ?? 0;
+          }
+          const isGated = gate && [flow.source, flow.destination].some((address) => unowned.includes(address));
+          if (isGated) stopped++;
+          const verdict = isGated ? 'denied' : decision.verdict;
+          judged++;
+          for (const orientation of ['original', 'reply'] as const) {
+            // A pod's answer to its own node is not judged, nor is what the node sends (S5.1): both ends of the check are the pod's own packets.
+            const own = hooksOf(source, destination)[0]!.hook !== 'forward';
+            if (own && orientation === 'reply') continue;
+            const isPassing = passes(rulesets, flow, { source, destination }, orientation, links);
+            assert.equal(
+              isPassing ? 'allowed' : 'denied',
+              verdict,
+              `${JSON.stringify(flow)} ${orientation}: evaluator says ${decision.verdict}: egress: ${decision.egress.reason}; ingress: ${decision.ingress.reason}`,
+            );
+          }
+        }
+      },
+    ),
+    { numRuns: clusterRuns },
+  );
+  return { judged, stopped, decided, passed };
+}
 
 /** Of each node's ranges, and of no pod. */
 const unowned = ['10.1.0.200', 'fd01::c8'];

@@ -5,7 +5,7 @@ import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { keyOf, removeOf, resourceOf, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
-import { clusters, nodeNames } from '../support/random-cluster.ts';
+import { clusters, nodeNames, tieredClusters } from '../support/random-cluster.ts';
 import { endOfFact, factChoices, factsOf } from '../support/random-facts.ts';
 import { meetsRareCases, runs } from '../support/runs.ts';
 
@@ -16,7 +16,7 @@ interface World {
   readonly facts: readonly NodeFact[];
 }
 
-const worlds = fc.record({ objects: clusters, facts: factChoices });
+const worlds = fc.record({ objects: fc.oneof(clusters, tieredClusters), facts: factChoices });
 
 /**
  * Ways to the same cluster and node: objects and facts in any order, after a detour over those of another (of which some have the

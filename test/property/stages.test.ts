@@ -10,7 +10,14 @@ import { planStages, planSweep, type Plan } from '../../src/plan/plan.ts';
 import { checkPacket, flushedIn, FlowHistory, generationsOf, gracedIn } from '../support/every-moment.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
 import { emptyTable } from '../support/routed.ts';
-import { clusters, flowAddresses, flows, shapeLimits, type RandomFlow } from '../support/random-cluster.ts';
+import {
+  clusters,
+  flowAddresses,
+  flows,
+  shapeLimits,
+  tieredClusters,
+  type RandomFlow,
+} from '../support/random-cluster.ts';
 import type { PipelineOptions } from '../../src/pipeline.ts';
 import { factChoices, factsOf, type FactChoices } from '../support/random-facts.ts';
 import { meetsRareCases, runs } from '../support/runs.ts';
@@ -21,13 +28,15 @@ interface State {
 }
 
 /** A cluster, and then others that share some of its objects: what a burst of events leaves behind. */
-const histories = fc
-  .tuple(clusters, clusters, clusters, fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }))
-  .chain(([first, second, third, keep]): fc.Arbitrary<State[]> => {
-    const next = mix(first, second, keep);
-    const all = [first, next, mix(next, third, keep.toReversed())];
-    return fc.tuple(...all.map((objects) => factChoices.map((facts) => ({ objects, facts }))));
-  });
+const historiesOf = (of: fc.Arbitrary<ApiObject[]>): fc.Arbitrary<State[]> =>
+  fc
+    .tuple(of, of, of, fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }))
+    .chain(([first, second, third, keep]): fc.Arbitrary<State[]> => {
+      const next = mix(first, second, keep);
+      const all = [first, next, mix(next, third, keep.toReversed())];
+      return fc.tuple(...all.map((objects) => factChoices.map((facts) => ({ objects, facts }))));
+    });
+const histories = historiesOf(clusters);
 
 /** What the agent is started with. Where ranges come or go while it runs, a packet in flight may be lost at the gate, or still pass to an address that goes with them. */
 const options = fc.record({
@@ -51,6 +60,10 @@ describe('stages of a change (S7.3)', function () {
 
   it('a check passes only what the old or the new rules pass, and drops nothing that both pass, whenever a packet comes', () => {
     checkHistories((applied) => applied, runs(200));
+  });
+
+  it('so it does with policies of all three tiers, which deny and pass (S10.25)', () => {
+    checkHistories((applied) => applied, runs(200), historiesOf(tieredClusters));
   });
 
   it('so it does where a table is written anew, since another program has been at it', () => {
@@ -119,11 +132,11 @@ describe('stages of a change (S7.3)', function () {
 });
 
 /** `before`: what each change finds, of what the one before it left. */
-function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number): void {
+function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number, of = histories): void {
   let hits = 0;
   const flips = Object.fromEntries(checks.flatMap(({ name }) => families.map((family) => [`${name} ${family}`, 0])));
   fc.assert(
-    fc.property(histories, options, fc.array(sendings, { minLength: 25, maxLength: 25 }), (history, started, sent) => {
+    fc.property(of, options, fc.array(sendings, { minLength: 25, maxLength: 25 }), (history, started, sent) => {
       const objects = history.flatMap((state) => state.objects);
       let applied: Ruleset | undefined;
       const flowHistories = { ipv4: new FlowHistory('ip'), ipv6: new FlowHistory('ip6') };
@@ -293,7 +306,9 @@ function mix(objects: readonly ApiObject[], others: readonly ApiObject[], keep: 
     if (keep[index % keep.length] && merged.has(nameOf(object))) continue;
     merged.set(nameOf(object), object);
   }
-  return [...merged.values()].filter((object, index) => object.kind !== 'NetworkPolicy' || keep[index % keep.length]);
+  return [...merged.values()].filter(
+    (object, index) => !object.kind.endsWith('NetworkPolicy') || keep[index % keep.length],
+  );
 }
 
 function nameOf({ kind, metadata }: ApiObject): string {

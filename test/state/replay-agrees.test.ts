@@ -9,7 +9,7 @@ import { stateOf } from '../../src/state/saved-state.ts';
 import { decodeState } from '../../src/state/state-text.ts';
 import { encodeState } from './encode-state.ts';
 import { syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
-import { clusters, nodeNames } from '../support/random-cluster.ts';
+import { clusters, nodeNames, tieredClusters } from '../support/random-cluster.ts';
 import { factChoices, factsOf } from '../support/random-facts.ts';
 
 describe('a replayed state', function () {
@@ -18,7 +18,7 @@ describe('a replayed state', function () {
   it('says what the cluster said of each sandbox and of the pods of other nodes, and denies the rest of this node', () => {
     const seen = { owned: 0, denied: 0, members: 0 };
     fc.assert(
-      fc.property(clusters, factChoices, (objects, choices) => {
+      fc.property(fc.oneof(clusters, tieredClusters), factChoices, (objects, choices) => {
         const ofNodes = new Set(objects.filter(({ kind }) => kind === 'Node').flatMap(nodeAddressesOf));
         for (const node of nodeNames) {
           // The replay knows no link but that of a sandbox, and not which addresses are a Node's own (S1.12).

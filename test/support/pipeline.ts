@@ -4,7 +4,7 @@ import type { ObjectKey, ResourceEvent, ResourceName } from '../../src/model/clu
 import { resourceNames } from '../../src/model/cluster.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { Pipeline, type PipelineOptions } from '../../src/pipeline.ts';
-import { watchedResources } from '../../src/watch/resources.ts';
+import { optionalResources, watchedResources } from '../../src/watch/resources.ts';
 import { readIdentity } from '../../src/watch/decode.ts';
 
 export interface ApiObject {
@@ -38,7 +38,7 @@ export function keyOf(object: ApiObject): ObjectKey {
 
 /** The event of the watch room for the object. */
 export function upsertOf(object: ApiObject): ResourceEvent {
-  const resource = watchedResources.find((each) => each.resource === resourceOf(object))!;
+  const resource = [...watchedResources, ...optionalResources].find((each) => each.resource === resourceOf(object))!;
   const identity = readIdentity(object)!;
   const { value, issues } = resource.decode(object, identity);
   const { uid, resourceVersion, generation } = identity;

@@ -44,7 +44,7 @@ const requirement = fc.record({
   values: fc.array(fc.constantFrom(...labelValues, '!'), { maxLength: 2 }),
 });
 
-const selector = fc.oneof(
+const readableSelector = fc.oneof(
   { weight: 2, arbitrary: fc.constant({}) },
   { weight: 4, arbitrary: fc.record({ matchLabels: labels }) },
   { weight: 3, arbitrary: fc.record({ matchExpressions: fc.array(requirement, { minLength: 1, maxLength: 2 }) }) },
@@ -52,7 +52,17 @@ const selector = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ matchLabels: labels, matchExpressions: fc.array(requirement, { maxLength: 1 }) }),
   },
-  { weight: 1, arbitrary: fc.constant({ matchExpressions: [{ key: 'app', operator: 'Near', values: ['a'] }] }) },
+);
+
+const unreadableSelector = fc.constant({ matchExpressions: [{ key: 'app', operator: 'Near', values: ['a'] }] });
+
+const selector = fc.oneof({ weight: 10, arbitrary: readableSelector }, { weight: 1, arbitrary: unreadableSelector });
+
+/** A rule that cannot be read denies everything, so few of them leave something to compare. */
+const clusterSelector = fc.oneof(
+  { weight: 20, arbitrary: fc.constant({}) },
+  { weight: 40, arbitrary: readableSelector },
+  { weight: 1, arbitrary: unreadableSelector },
 );
 
 const ipBlock = fc.oneof(
@@ -169,6 +179,85 @@ const networkPolicies = fc
     })),
   );
 
+const clusterPeer = (direction: 'ingress' | 'egress') =>
+  fc.oneof(
+    { weight: 12, arbitrary: fc.record({ namespaces: clusterSelector }) },
+    {
+      weight: 15,
+      arbitrary: fc.record({ pods: fc.record({ podSelector: clusterSelector, namespaceSelector: clusterSelector }) }),
+    },
+    { weight: 5, arbitrary: fc.record({ pods: fc.record({ podSelector: clusterSelector }) }) },
+    ...(direction === 'ingress'
+      ? []
+      : [
+          { weight: 10, arbitrary: fc.record({ networks: fc.array(network, { minLength: 1, maxLength: 2 }) }) },
+          { weight: 8, arbitrary: fc.record({ nodes: clusterSelector }) },
+        ]),
+    { weight: 1, arbitrary: fc.constantFrom({}, { domainNames: ['example.org'] }, { pods: {}, namespaces: {} }) },
+  );
+
+const network = fc.constantFrom(
+  ...['0.0.0.0/0', '10.0.0.0/8', '10.1.0.0/24', '10.1.0.8/29', '10.1.0.9/28', '192.0.2.0/24', '10.1.0.5/32'],
+  ...['::/0', 'fd01::/120', 'fd01::8/125', '2001:db8:ffff::/64'],
+);
+
+const clusterProtocol = fc.oneof(
+  {
+    weight: 15,
+    arbitrary: fc
+      .tuple(fc.constantFrom('tcp', 'tcp', 'udp', 'sctp'), fc.constantFrom(...portNumbers))
+      .map(([protocol, number]) => ({ [protocol]: { destinationPort: { number } } })),
+  },
+  {
+    weight: 9,
+    arbitrary: fc
+      .tuple(fc.constantFrom('tcp', 'udp'), fc.constantFrom(1, 53, 79), fc.constantFrom(80, 443, 65535))
+      .map(([protocol, start, end]) => ({ [protocol]: { destinationPort: { range: { start, end } } } })),
+  },
+  { weight: 12, arbitrary: fc.record({ destinationNamedPort: fc.constantFrom(...portNames) }) },
+  { weight: 1, arbitrary: fc.constantFrom({ tcp: {} }, { gre: {} }, { tcp: { destinationPort: { number: 0 } } }) },
+);
+
+const clusterRule = (direction: 'ingress' | 'egress') =>
+  fc.record(
+    {
+      action: fc.oneof(
+        { weight: 30, arbitrary: fc.constantFrom('Accept', 'Accept', 'Deny', 'Deny', 'Deny', 'Pass', 'Pass') },
+        { weight: 1, arbitrary: fc.constant('Log') },
+      ),
+      [direction === 'ingress' ? 'from' : 'to']: fc.array(clusterPeer(direction), { minLength: 1, maxLength: 2 }),
+      protocols: fc.array(clusterProtocol, { minLength: 1, maxLength: 4 }),
+    },
+    { requiredKeys: ['action', direction === 'ingress' ? 'from' : 'to'] },
+  );
+
+const clusterPolicySpec = fc.record(
+  {
+    tier: fc.constantFrom('Admin', 'Admin', 'Baseline', 'Baseline', 'Baseline', 'Platform'),
+    priority: fc.constantFrom(0, 1, 1, 1000),
+    subject: fc.oneof(
+      { weight: 3, arbitrary: fc.record({ namespaces: clusterSelector }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({ pods: fc.record({ podSelector: clusterSelector, namespaceSelector: clusterSelector }) }),
+      },
+      { weight: 6, arbitrary: fc.constant({ namespaces: {} }) },
+    ),
+    ingress: fc.array(clusterRule('ingress'), { minLength: 1, maxLength: 4 }),
+    egress: fc.array(clusterRule('egress'), { minLength: 1, maxLength: 4 }),
+  },
+  { requiredKeys: ['tier', 'priority', 'subject'] },
+);
+
+const clusterPolicies = fc.array(clusterPolicySpec, { minLength: 1, maxLength: 5 }).map((specs) =>
+  specs.map((spec, index): ApiObject => ({
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name: `c${index}`, uid: `cluster-policy-${index}`, resourceVersion: '1' },
+    spec,
+  })),
+);
+
 const containerPort = fc.record({
   name: fc.constantFrom(...portNames),
   containerPort: fc.constantFrom(...portNumbers),
@@ -246,13 +335,21 @@ const namespaceObjects = fc.tuple(...namespaces.map(() => fc.option(labels, { fr
 const nodeObjects: ApiObject[] = nodeNames.map((name) => ({
   apiVersion: 'v1',
   kind: 'Node',
-  metadata: { name, uid: name, resourceVersion: '1' },
+  metadata: { name, uid: name, resourceVersion: '1', labels: { app: name === 'n1' ? 'a' : 'b', env: 'a' } },
   status: { addresses: nodeAddresses[name]!.map((address) => ({ type: 'InternalIP', address })) },
 }));
 
 export const clusters = fc
   .tuple(namespaceObjects, pods, networkPolicies)
   .map(([spaces, podList, policies]): ApiObject[] => [...nodeObjects, ...spaces, ...podList, ...policies]);
+
+/** With policies of all three tiers, and as many pods that no NetworkPolicy isolates. */
+export const tieredClusters = fc
+  .tuple(clusters, clusterPolicies, fc.boolean())
+  .map(([objects, policies, hasOthers]): ApiObject[] => [
+    ...objects.filter(({ kind }, index) => kind !== 'NetworkPolicy' || (hasOthers && index % 2 === 0)),
+    ...policies,
+  ]);
 
 export interface RandomFlow {
   readonly family: 'ipv4' | 'ipv6';

@@ -11,10 +11,17 @@ import { expandWorkloads } from '../../manifests/workloads.ts';
 import { createApiClient } from '../../watch/api-client.ts';
 import { ApiError } from '../../watch/api-error.ts';
 import { listAll } from '../../watch/list.ts';
+import { findServedPath } from '../../watch/served-path.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { loadContext } from '../kube-context.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { apiSilenceMs } from '../api-silence.ts';
+
+const effectTexts = {
+  ignored: 'ignored',
+  'failed-closed': 'it allows nothing',
+  'not-enforced': 'not enforced',
+} as const;
 
 /** The cluster that a command evaluates. */
 export interface ClusterSource {
@@ -38,6 +45,12 @@ const collections: readonly Collection[] = [
   { path: '/api/v1/pods', apiVersion: 'v1', kind: 'Pod' },
   { path: '/apis/networking.k8s.io/v1/networkpolicies', apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
 ];
+/** A cluster need not serve it, and in any of its versions. */
+const clusterPolicies = {
+  group: 'policy.networking.k8s.io',
+  resource: 'clusternetworkpolicies',
+  kind: 'ClusterNetworkPolicy',
+} as const;
 const serviceCollection: Collection = { path: '/api/v1/services', apiVersion: 'v1', kind: 'Service' };
 
 /** Hint of `explain` if the cluster cannot be read. */
@@ -121,7 +134,19 @@ async function listObjects(config: KubeConfig, wanted: readonly Collection[]): P
     });
     objects.push(...items);
   }
-  return objects;
+  if (wanted.every(({ kind }) => kind !== 'NetworkPolicy')) return objects;
+  const path = await findServedPath(client, clusterPolicies.group, clusterPolicies.resource, {
+    signal,
+    silenceMs: apiSilenceMs,
+  });
+  if (path === undefined) return objects;
+  const found: JsonObject[] = [];
+  const apiVersion = path.split('/').slice(2, -1).join('/');
+  await listAll(client, path, { signal, silenceMs: apiSilenceMs }, (page, restart) => {
+    if (restart) found.length = 0;
+    for (const item of page) if (isJsonObject(item)) found.push({ ...item, apiVersion, kind: clusterPolicies.kind });
+  });
+  return [...objects, ...found];
 }
 
 /**
@@ -151,16 +176,21 @@ export function toSource(
 ): ClusterSource {
   const cluster = prepareCluster(objects);
   const issues = cluster.issues.map(({ object, path, message, effect }) => {
-    return `${object}: ${path}: ${message}; ${effect === 'ignored' ? 'ignored' : 'it allows nothing'}`;
+    return `${object}: ${path}: ${message}; ${effectTexts[effect]}`;
   });
   return { objects, cluster, assumed, notes: [...notes, ...issues] };
+}
+
+function isClusterPolicy(object: JsonObject): boolean {
+  const version = textAt(object, 'apiVersion') ?? '';
+  return object['kind'] === clusterPolicies.kind && version.startsWith(`${clusterPolicies.group}/`);
 }
 
 /** Notes for policy kinds of other projects, which have no effect here. */
 export function foreignPolicies(objects: readonly JsonObject[]): string[] {
   return objects
     .filter((object) => textAt(object, 'kind')?.endsWith('NetworkPolicy'))
-    .filter((object) => textAt(object, 'apiVersion') !== 'networking.k8s.io/v1')
+    .filter((object) => textAt(object, 'apiVersion') !== 'networking.k8s.io/v1' && !isClusterPolicy(object))
     .map(
       (object) =>
         `${textAt(object, 'apiVersion')} ${textAt(object, 'kind')} ${textAt(object, 'metadata', 'name')} is ignored: Postern does not support this kind`,

@@ -1,5 +1,5 @@
 import type { Direction } from '../../evaluator/decision.ts';
-import type { PeerReach, PortReach, Reach, RuleReach } from '../../evaluator/reach.ts';
+import type { PeerReach, PortReach, Reach, RuleReach, TierRuleReach } from '../../evaluator/reach.ts';
 import type { PodAnswer } from './pod-answer.ts';
 
 export function renderPod(answer: PodAnswer, listsPods: boolean): string {
@@ -19,18 +19,42 @@ const always: Readonly<Record<Direction, (node: string | undefined) => string>> 
 };
 
 function renderReach(answer: PodAnswer, direction: Direction, listsPods: boolean): string {
-  const { isolatedBy, rules }: Reach = answer[direction];
   const word = direction === 'ingress' ? 'from' : 'to';
+  const { isolatedBy, rules, tiers = [] }: Reach = answer[direction];
+  const ofTier = (tier: TierRuleReach['tier']): string[] =>
+    renderTier(
+      tiers.filter((rule) => rule.tier === tier),
+      word,
+      listsPods,
+    );
   const lines =
     isolatedBy.length === 0
-      ? [`${direction}: not isolated, so everything is allowed`]
+      ? [
+          `${direction}: not isolated, so everything ${tiers.length > 0 ? 'that no rule of a ClusterNetworkPolicy denies ' : ''}is allowed`,
+        ]
       : [
           `${direction}: isolated by ${isolatedBy.join(', ')}; allowed ${word}`,
           `  ${always[direction](answer.node)}`,
           ...rules.filter(allowsSomething).flatMap((rule) => renderRule(rule, listsPods)),
         ];
   const idle = rules.filter((rule) => !allowsSomething(rule));
-  return [...lines, ...idle.map((rule) => `  ${rule.policy} ${rule.path} allows nothing: ${whyIdle(rule)}`)].join('\n');
+  const [title, ...rest] = lines as [string, ...string[]];
+  const middle = [...rest, ...idle.map((rule) => `  ${rule.policy} ${rule.path} allows nothing: ${whyIdle(rule)}`)];
+  return [title, ...ofTier('Admin'), ...middle, ...ofTier('Baseline')].join('\n');
+}
+
+/** The rules of one tier, in the order in which they judge. */
+function renderTier(rules: readonly TierRuleReach[], word: string, listsPods: boolean): string[] {
+  const [first] = rules;
+  if (!first) return [];
+  const when = first.tier === 'Admin' ? 'first, in order' : 'if nothing has decided, in order';
+  return [
+    `  ${first.tier} tier, ${when}:`,
+    ...rules.flatMap(({ action, name, ...rule }) => {
+      const called = name === undefined ? '' : ` ${JSON.stringify(name)}`;
+      return [`  ${action}${called} ${word}`, ...renderRule(rule, listsPods)];
+    }),
+  ];
 }
 
 export function allowsSomething({ obstacle, peers, ports }: RuleReach): boolean {

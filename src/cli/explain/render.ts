@@ -1,4 +1,5 @@
-import type { Decision, End, Verdict } from '../../evaluator/decision.ts';
+import { describeTierRule } from '../../evaluator/cluster-policy-tier.ts';
+import type { Decision, End, TierSteps, Verdict } from '../../evaluator/decision.ts';
 import type { Family } from '../../model/address.ts';
 
 export interface Explanation {
@@ -29,9 +30,23 @@ export function renderExplanation(
   return heading + sections.join('\n');
 }
 
-function renderEnd(title: string, { verdict, reason, allowedBy, nearMisses }: End): string {
+function renderEnd(title: string, { verdict, reason, allowedBy, nearMisses, tiers }: End): string {
   const lines = [`${title}: ${verdict}`, `  ${reason}`];
   for (const { policy, path } of allowedBy) lines.push(`    ${policy} ${path}`);
   for (const { policy, path, reason: miss } of nearMisses) lines.push(`  - ${miss}`, `    ${policy} ${path}`);
+  if (tiers) lines.push(...renderTiers(tiers));
   return `${lines.join('\n')}\n`;
+}
+
+/** The rule that denies, the rules that passed it on, and those that come too late. */
+function renderTiers({ decidedBy, passedBy, passedOver }: TierSteps): string[] {
+  const denying = decidedBy?.action === 'Deny' ? [decidedBy] : [];
+  const lines = [...denying, ...passedBy].map(({ policy, path }) => `    ${policy} ${path}`);
+  for (const rule of passedOver) {
+    const isTied =
+      decidedBy?.tier === rule.tier && decidedBy.priority === rule.priority && decidedBy.policy !== rule.policy;
+    const why = isTied ? ': the same priority, so the name decides' : '';
+    lines.push(`  passed over: ${describeTierRule(rule)} (${rule.action})${why}`, `    ${rule.policy} ${rule.path}`);
+  }
+  return lines;
 }

@@ -31,6 +31,10 @@ export const columns: Partial<Record<ResourceName, readonly Column[]>> = {
   networkpolicies: [
     { name: 'Pod-Selector', value: (policy) => formatSelector(objectAt(policy, 'spec', 'podSelector')) },
   ],
+  clusternetworkpolicies: [
+    { name: 'Tier', value: (policy) => textAt(policy, 'spec', 'tier') ?? '' },
+    { name: 'Priority', value: (policy) => String(objectAt(policy, 'spec')?.['priority'] ?? '') },
+  ],
   deployments: [{ name: 'Ready', value: readyReplicas }],
   statefulsets: [{ name: 'Ready', value: readyReplicas }],
 };

@@ -31,7 +31,8 @@ function groupList(): object {
 }
 
 function describeGroup(name: string): object {
-  const preferredVersion = { groupVersion: `${name}/v1`, version: 'v1' };
+  const { version: served } = all.find((resource) => resource.group === name)!;
+  const preferredVersion = { groupVersion: `${name}/${served}`, version: served };
   return { name, versions: [preferredVersion], preferredVersion };
 }
 

@@ -1,10 +1,12 @@
 import { podRules } from './kinds/pod.ts';
 import { namespaceRules } from './kinds/namespace.ts';
+import { clusterNetworkPolicyRules } from './kinds/cluster-network-policy.ts';
 import { networkPolicyRules } from './kinds/network-policy.ts';
 import { serviceRules } from './kinds/service.ts';
 import { controllerRules, jobRules } from './kinds/workload.ts';
 import type { KindRules } from './kinds/kind-rules.ts';
 import * as core from './schema/core.ts';
+import { clusterNetworkPolicy } from './schema/cluster-network-policy.ts';
 import { networkPolicy } from './schema/network-policy.ts';
 import { pod } from './schema/pod.ts';
 import type { ObjectSchema } from './schema/schema.ts';
@@ -93,6 +95,14 @@ const table = {
     ...served('networking.k8s.io', 'networkpolicies', networkPolicy, ['netpol']),
     generation: true,
     rules: networkPolicyRules,
+  },
+  clusternetworkpolicies: {
+    ...served('policy.networking.k8s.io', 'clusternetworkpolicies', clusterNetworkPolicy, ['cnp']),
+    version: 'v1alpha2',
+    namespaced: false,
+    subresources: ['status'],
+    generation: true,
+    rules: clusterNetworkPolicyRules,
   },
   'events.events.k8s.io': {
     ...served('events.k8s.io', 'events', core.event, ['ev']),

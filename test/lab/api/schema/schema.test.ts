@@ -20,7 +20,8 @@ const newer: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe('the schemas', () => {
-  for (const name of resourceNames) {
+  // The client has no types of custom resources.
+  for (const name of resourceNames.filter((each) => each !== 'clusternetworkpolicies')) {
     it(`describe ${name} as the generated client does`, () => compare(resources[name].schema, name));
   }
 });

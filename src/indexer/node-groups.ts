@@ -1,0 +1,67 @@
+import { CountedSet } from '../lib/counted-set.ts';
+import { sizeOfAll } from '../lib/table-size.ts';
+import type { Node } from '../model/cluster.ts';
+import type { GroupId, Selector } from '../model/policy.ts';
+import { matchesSelector } from '../model/selection.ts';
+
+/** An address that came to a group of nodes, or left it. */
+export interface NodeGroupChange {
+  readonly group: GroupId;
+  readonly address: string;
+  readonly isMember: boolean;
+}
+
+interface Entry {
+  readonly selector: Selector;
+  /** Two Node objects may have one address: a node that has got another name. */
+  readonly addresses: CountedSet<string>;
+}
+
+/** The groups of nodes that policies in force name. */
+export class NodeGroups {
+  readonly #nodes: ReadonlyMap<string, Node>;
+  readonly #entries = new Map<GroupId, Entry>();
+
+  /** @param nodes a live view of all nodes */
+  constructor(nodes: ReadonlyMap<string, Node>) {
+    this.#nodes = nodes;
+  }
+
+  /** Returns the addresses of the new group. */
+  add(group: GroupId, selector: Selector): Iterable<string> {
+    const addresses = new CountedSet<string>();
+    for (const node of this.#nodes.values())
+      if (matches(selector, node)) for (const each of node.addresses) addresses.add(each);
+    this.#entries.set(group, { selector, addresses });
+    return addresses.values();
+  }
+
+  remove(group: GroupId): void {
+    this.#entries.delete(group);
+  }
+
+  /** To be called when a node has changed; `undefined` if it was or is not there. */
+  replace(before: Node | undefined, after: Node | undefined): NodeGroupChange[] {
+    const changes: NodeGroupChange[] = [];
+    for (const [group, { selector, addresses }] of this.#entries) {
+      const had = before && matches(selector, before) ? before.addresses : [];
+      const has = after && matches(selector, after) ? after.addresses : [];
+      const known = new Map([...had, ...has].map((address) => [address, addresses.has(address)]));
+      for (const address of has) addresses.add(address);
+      for (const address of had) addresses.remove(address);
+      for (const [address, was] of known) {
+        const isMember = addresses.has(address);
+        if (isMember !== was) changes.push({ group, address, isMember });
+      }
+    }
+    return changes;
+  }
+
+  get size(): number {
+    return this.#entries.size + sizeOfAll(this.#entries.values().map((entry) => entry.addresses));
+  }
+}
+
+function matches(selector: Selector, { labels = {} }: Node): boolean {
+  return matchesSelector(selector, labels);
+}

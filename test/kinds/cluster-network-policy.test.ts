@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { clusterNetworkPolicyKind } from '../../src/kinds/cluster-network-policy.ts';
+import { describePolicyRule, describeSelection } from './describe-policy.ts';
+
+const all = { namespaces: {} };
+const unreadable = { matchExpressions: [{ key: 'app', operator: 'Near' }] };
+
+function parse(spec: unknown) {
+  return clusterNetworkPolicyKind.parse({ metadata: { name: 'c' }, spec });
+}
+
+/** What becomes of rules in an Admin policy for everyone, and the paths that are reported. */
+function read(
+  direction: 'ingress' | 'egress',
+  rules: unknown,
+  others = {},
+): readonly [readonly string[], readonly string[]] {
+  const { policy, issues } = parse({ tier: 'Admin', priority: 1, subject: all, [direction]: rules, ...others });
+  const texts = policy.rules[direction].map((rule) => describePolicyRule(rule, policy));
+  return [texts, issues.map(({ path, effect }) => `${path.replace(/^spec\.(in|e)gress/, '')} ${effect}`)];
+}
+
+const denyAll = 'Deny any : any';
+
+const rules: readonly (readonly [
+  title: string,
+  direction: 'ingress' | 'egress',
+  rule: unknown,
+  texts: readonly string[],
+  issues: readonly string[],
+])[] = [
+  [
+    'namespaces',
+    'ingress',
+    { action: 'Accept', from: [{ namespaces: { matchLabels: { env: 'a' } } }] },
+    ['Accept {env In a}[] : any'],
+    [],
+  ],
+  [
+    'pods without a namespaceSelector',
+    'ingress',
+    { action: 'Deny', from: [{ pods: { podSelector: {} } }] },
+    ['Deny {}[] : any'],
+    [],
+  ],
+  [
+    'networks, merged',
+    'egress',
+    { action: 'Pass', to: [{ networks: ['10.0.0.9/24', '10.0.0.0/25'] }] },
+    ['Pass 10.0.0.0-10.0.0.255 : any'],
+    [],
+  ],
+  [
+    'nodes',
+    'egress',
+    { action: 'Deny', to: [{ nodes: { matchLabels: { zone: 'z' } } }] },
+    ['Deny nodes[zone In z] : any'],
+    [],
+  ],
+  [
+    'numbers, ranges and whole protocols',
+    'ingress',
+    {
+      action: 'Deny',
+      from: [all],
+      protocols: [
+        { tcp: { destinationPort: { number: 80 } } },
+        { udp: { destinationPort: { range: { start: 1, end: 9 } } } },
+        { sctp: {} },
+      ],
+    },
+    ['Deny {}[] : TCP/80 or UDP/1-9 or SCTP/0-65535'],
+    [],
+  ],
+  [
+    'a port name, for pods only (S10.17)',
+    'egress',
+    {
+      action: 'Deny',
+      to: [all, { nodes: {} }],
+      protocols: [{ destinationNamedPort: 'web' }, { tcp: { destinationPort: { number: 80 } } }],
+    },
+    ['Deny {}[] or nodes[] : TCP/80', 'Deny {}[] : TCP/web or UDP/web or SCTP/web'],
+    ['[0].to[1] ignored'],
+  ],
+  [
+    'Accept with an unknown peer (S10.20)',
+    'ingress',
+    { action: 'Accept', from: [{ zones: {} }, all] },
+    ['Accept {}[] : any'],
+    ['[0].from[0].zones failed-closed'],
+  ],
+  [
+    'Accept with only unknown peers',
+    'ingress',
+    { action: 'Accept', from: [{}] },
+    ['Accept nobody : any'],
+    ['[0].from[0] failed-closed'],
+  ],
+  [
+    'Deny with an unknown peer',
+    'ingress',
+    { action: 'Deny', from: [{ zones: {} }, all] },
+    [denyAll],
+    ['[0].from[0].zones failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Pass with a peer that only egress has',
+    'ingress',
+    { action: 'Pass', from: [{ networks: ['10.0.0.0/8'] }] },
+    [denyAll],
+    ['[0].from[0].networks failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Pass with two fields in a peer',
+    'ingress',
+    { action: 'Pass', from: [{ ...all, pods: {} }] },
+    [denyAll],
+    ['[0].from[0] failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Deny of domain names (S10.14)',
+    'egress',
+    { action: 'Deny', to: [{ domainNames: ['a.b'] }] },
+    [denyAll],
+    ['[0].to[0].domainNames failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Deny with an unknown protocol',
+    'ingress',
+    { action: 'Deny', from: [all], protocols: [{ gre: {} }] },
+    [denyAll],
+    ['[0].protocols[0].gre failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Deny with a selector that cannot be read',
+    'ingress',
+    { action: 'Deny', from: [{ namespaces: unreadable }] },
+    [denyAll],
+    ['[0].from[0].namespaces.matchExpressions[0].operator failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Deny with an empty list of protocols',
+    'ingress',
+    { action: 'Deny', from: [all], protocols: [] },
+    [denyAll],
+    ['[0].protocols failed-closed', '[0] failed-closed'],
+  ],
+  ['Deny without peers', 'ingress', { action: 'Deny' }, [denyAll], ['[0].from failed-closed', '[0] failed-closed']],
+  [
+    'an unknown action',
+    'ingress',
+    { action: 'Log', from: [all] },
+    [denyAll],
+    ['[0].action failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Accept with an unknown field',
+    'ingress',
+    { action: 'Accept', from: [all], when: 'now' },
+    [],
+    ['[0].when failed-closed'],
+  ],
+  [
+    'a rule that is none',
+    'ingress',
+    7,
+    [denyAll],
+    ['[0] failed-closed', '[0].action failed-closed', '[0].from failed-closed', '[0] failed-closed'],
+  ],
+];
+
+describe('a ClusterNetworkPolicy', () => {
+  for (const [title, direction, rule, texts, issues] of rules) {
+    it(title, () => assert.deepEqual(read(direction, [rule]), [texts, issues]));
+  }
+
+  it('has a place in the order, and an id without a namespace', () => {
+    const { policy } = parse({
+      tier: 'Baseline',
+      priority: 1000,
+      subject: { pods: { podSelector: { matchLabels: { app: 'a' } } } },
+    });
+    assert.deepEqual([policy.id, policy.tier, policy.priority, policy.isolates.size], ['/c', 'Baseline', 1000, 0]);
+    assert.equal(describeSelection(policy.appliesTo), '{}[app In a]');
+  });
+
+  it('without a known place is not enforced (S10.21)', () => {
+    const spec = { tier: 'Admin', priority: 1, subject: all, ingress: [{ action: 'Deny', from: [all] }] };
+    for (const change of [
+      { tier: 'Platform' },
+      { priority: '1' },
+      { subject: {} },
+      { subject: { ...all, pods: {} } },
+    ]) {
+      const { policy, issues } = parse({ ...spec, ...change });
+      assert.deepEqual([policy.rules.ingress, issues.map(({ effect }) => effect)], [[], ['not-enforced']]);
+    }
+  });
+
+  it('with an unknown part of its own denies where it denies or passes (S10.20)', () => {
+    const given = [
+      { action: 'Accept', from: [all] },
+      { action: 'Pass', from: [all] },
+    ];
+    assert.deepEqual(read('ingress', given, { schedule: 'night' })[0], [denyAll]);
+    assert.deepEqual(read('ingress', given, { subject: { namespaces: unreadable } })[0], [denyAll]);
+    assert.deepEqual(read('ingress', { action: 'Deny' })[0], [denyAll]);
+  });
+});

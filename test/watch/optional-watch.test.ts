@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { ResourceEvent } from '../../src/model/cluster.ts';
+import type { ApiReader } from '../../src/watch/api-client.ts';
+import { ApiError } from '../../src/watch/api-error.ts';
+import { OptionalWatch } from '../../src/watch/optional-watch.ts';
+import { optionalResources } from '../../src/watch/resources.ts';
+import type { WatchObserver } from '../../src/watch/watch.ts';
+
+const [resource] = optionalResources;
+const root = '/apis/policy.networking.k8s.io';
+
+/** What the API server has at one moment: the served version, and the names of its objects. */
+interface Served {
+  readonly version: string;
+  readonly names: readonly string[];
+}
+
+/** Watches an API server that goes through these states, one for each question whether it serves the resource. */
+async function watchThrough(states: readonly (Served | undefined)[]) {
+  const events: string[] = [];
+  const told: (string | undefined)[] = [];
+  const requests: string[] = [];
+  const held: string[] = [];
+  const stop = new AbortController();
+  let [asked, now] = [-1, 0];
+  const answer = (path: string, query: Readonly<Record<string, string>> = {}): unknown => {
+    requests.push(query['watch'] === undefined ? path : `${path} watch`);
+    if (path === root && ++asked >= states.length) stop.abort();
+    const state = states[Math.min(asked, states.length - 1)];
+    const versions = state && [{ version: 'v1alpha1' }, { version: state.version }];
+    if (path === root && versions) return { versions, preferredVersion: versions[0] };
+    if (path === `${root}/v1alpha1` && state) return { resources: [{ name: 'adminnetworkpolicies' }] };
+    if (path === `${root}/${state?.version}`) return { resources: [{ name: 'clusternetworkpolicies' }] };
+    if (path === `${root}/${state?.version}/clusternetworkpolicies` && query['watch'] === undefined) {
+      const items = state!.names.map((name) => ({ metadata: { name, uid: name, resourceVersion: '1' }, spec: {} }));
+      return { metadata: { resourceVersion: '5' }, items };
+    }
+    throw new ApiError('refused', 'not found', { status: 404 });
+  };
+  const client: ApiReader = {
+    get: async (path, { query }) => bodyOf(answer(path, query)),
+  };
+  const observer: WatchObserver = {
+    contact: () => undefined,
+    listed: () => undefined,
+    emptied: (_, what) => void held.push(what),
+    interrupted: () => undefined,
+    skipped: () => undefined,
+  };
+  const emit = (event: ResourceEvent): void => void events.push('key' in event ? `${event.op} ${event.key}` : event.op);
+  const timing = {
+    ...{ backoff: { firstMs: 1, maxMs: 1 }, silenceMs: 1000, streamSeconds: 1 },
+    random: () => 0,
+    now: () => now,
+    sleep: async (ms: number) => void (now += ms),
+  };
+  await new OptionalWatch(resource!, client, emit, observer, (path) => told.push(path), timing).run(stop.signal);
+  return { events, told, requests, held };
+}
+
+async function* bodyOf(value: unknown): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(JSON.stringify(value));
+}
+
+describe('a resource that the API server need not serve (S10.24)', () => {
+  it('counts as listed while it is absent, and one request is enough to see that', async () => {
+    const { events, told, requests } = await watchThrough([undefined, undefined]);
+    assert.deepEqual([events, told], [['synced'], [undefined]]);
+    assert.deepEqual(requests, [root, root, root]);
+  });
+
+  it('is read when it comes, in the served version', async () => {
+    const { events, told } = await watchThrough([undefined, { version: 'v1beta1', names: ['a'] }]);
+    assert.deepEqual(events, ['synced', 'upsert a']);
+    assert.deepEqual(told, [undefined, `${root}/v1beta1/clusternetworkpolicies`]);
+  });
+
+  it('keeps its objects in another version, without those that are gone', async () => {
+    const { events } = await watchThrough([
+      { version: 'v1alpha2', names: ['a', 'b'] },
+      { version: 'v1beta1', names: ['b'] },
+    ]);
+    assert.deepEqual(events, ['upsert a', 'upsert b', 'synced', 'upsert b', 'remove a']);
+  });
+
+  it('goes with its objects only after it has been absent for a while (S7.18)', async () => {
+    const states = [{ version: 'v1alpha2', names: ['a'] }, ...Array.from({ length: 8 }, () => undefined)];
+    const { events, held } = await watchThrough(states);
+    assert.deepEqual(events, ['upsert a', 'synced', 'remove a']);
+    assert.deepEqual([held.at(-1), held.includes('held')], ['accepted', true]);
+    const { events: soon } = await watchThrough(states.slice(0, 4));
+    assert.deepEqual(soon, ['upsert a', 'synced']);
+  });
+});
