@@ -22,7 +22,13 @@ export interface Part {
 }
 
 /** By protocol and name of a port (`nameKey`), the numbers that pods declare. */
-export type DeclaredNumbers = ReadonlyMap<string, readonly number[]>;
+export type DeclaredNumbers = ReadonlyMap<string, NumbersOfName>;
+
+export interface NumbersOfName {
+  readonly known: readonly number[];
+  /** Pods declare more numbers than `known` has room for. */
+  readonly areMore: boolean;
+}
 
 export function nameKey({ protocol, name }: { readonly protocol: string; readonly name: string }): string {
   return `${protocol}/${name}`;
@@ -36,6 +42,8 @@ export function namesOf({ rules, direction }: ClassSpec): Named[] {
   const judging = rules.filter(({ tier }) => tier !== 'NetworkPolicy');
   return judging.flatMap(({ ports }) => ports.filter((port): port is Named => 'kind' in port && port.kind === 'named'));
 }
+
+const noNumbers: NumbersOfName = { known: [], areMore: false };
 
 /** The last entry of a walk that allows what no rule decides. */
 const everyone: readonly Peer[] = [{ kind: 'any' }];
@@ -89,7 +97,10 @@ export function partsOf(spec: ClassSpec, numbers: DeclaredNumbers): readonly Par
   return [...cut, { ports: 'any', judges: rest }];
 }
 
-/** A rule once for each number that one of its port names means. */
+/**
+ * A rule once for each number that one of its port names means. A pod that declares a number which is not known would evade a `Deny` or `Pass` rule: so the
+ * rule denies all ports of the protocol on that pod (S10.17).
+ */
 function judgesOf(
   { tier, action, peers, ports }: ClassRule,
   numbers: DeclaredNumbers,
@@ -97,12 +108,17 @@ function judgesOf(
   const judge: Judge = { level: levelOf(tier), action, peers };
   const plain = portSetOf(ports);
   const named = ports.flatMap((port) => ('kind' in port && port.kind === 'named' ? [port] : []));
-  const ofNames = named.flatMap(({ name, protocol, declarers }) =>
-    (numbers.get(nameKey({ protocol, name })) ?? []).map((port) => {
+  const ofNames = named.flatMap(({ name, protocol, declarers }) => {
+    const { known, areMore } = numbers.get(nameKey({ protocol, name })) ?? noNumbers;
+    const ofKnown = known.map((port) => {
       const declares: DeclaredNumber = { name, protocol, port, declarers };
       return { ports: [{ protocol, first: port, last: port }], judge: { ...judge, declares } };
-    }),
-  );
+    });
+    if (!areMore || action === 'Accept') return ofKnown;
+    const declares: DeclaredNumber = { name, protocol, port: { not: known }, declarers };
+    const closing: Judge = { ...judge, action: 'Deny', declares };
+    return [...ofKnown, { ports: [{ protocol, first: 0, last: 65_535 }], judge: closing }];
+  });
   return plain === 'any' || plain.length > 0 ? [{ ports: plain, judge }, ...ofNames] : ofNames;
 }
 

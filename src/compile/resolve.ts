@@ -4,7 +4,16 @@ import type { GroupId, Peer, PortMatch } from '../model/policy.ts';
 import type { Member, PodKey } from '../model/snapshot.ts';
 import { peersText, type ClassRule, type ClassSpec } from './class-spec.ts';
 import { GroupList } from './group-list.ts';
-import { groupsOfJudges, nameKey, namesOf, partsOf, walkOf, type DeclaredNumbers, type Part } from './flatten-rules.ts';
+import {
+  groupsOfJudges,
+  nameKey,
+  namesOf,
+  partsOf,
+  walkOf,
+  type DeclaredNumbers,
+  type NumbersOfName,
+  type Part,
+} from './flatten-rules.ts';
 import {
   intersectPorts,
   maxSinglePorts,
@@ -97,21 +106,22 @@ export function withNumbers(rules: ClassRules, groups: Groups): ClassRules {
 
 const numbered = new WeakMap<ClassRules, { readonly text: string; readonly rules: ClassRules }>();
 
-/** Each number costs every class that names it a chain. What a pod declares beyond that is not known here. */
+/** Each number costs every class that names it a chain. */
 const mostNumbers = 64;
 
 /** The numbers that most pods declare under the name. */
-function numbersOf({ name, protocol, declarers }: ReturnType<typeof namesOf>[number], groups: Groups): number[] {
+function numbersOf({ name, protocol, declarers }: ReturnType<typeof namesOf>[number], groups: Groups): NumbersOfName {
   const counts = new Map<number, number>();
   for (const member of groups.get(declarers)?.members.values() ?? []) {
     for (const { first } of resolveNamedPort({ name, protocol }, member.ports))
       counts.set(first, (counts.get(first) ?? 0) + 1);
   }
   const byCount = [...counts].sort(([a, many], [b, more]) => more - many || a - b);
-  return byCount
+  const known = byCount
     .slice(0, mostNumbers)
     .map(([port]) => port)
     .sort((a, b) => a - b);
+  return { known, areMore: byCount.length > mostNumbers };
 }
 
 /** The ports of a bucket that belong to the part. */

@@ -27,7 +27,8 @@ export interface Step {
 export interface DeclaredNumber {
   readonly name: string;
   readonly protocol: Protocol;
-  readonly port: number;
+  /** With `not`: any number except these. */
+  readonly port: number | { readonly not: readonly number[] };
   /** The group of all pods that declare the name. */
   readonly declarers: GroupId;
 }
@@ -151,7 +152,9 @@ function matchesGroups({ peers, declares }: Step, pod: PodKey, groups: Groups): 
   const { name, protocol, port, declarers } = declares;
   if (!ofPeers && !peers.some(({ kind }) => kind === 'any')) return false;
   const declared = groups.get(declarers)?.members.get(pod)?.ports ?? [];
-  return declared.some((each) => each.name === name && each.protocol === protocol && each.port === port);
+  const isMeant = (number: number): boolean =>
+    typeof port === 'number' ? number === port : !port.not.includes(number);
+  return declared.some((each) => each.name === name && each.protocol === protocol && isMeant(each.port));
 }
 
 function staticRanges({ peers, declares }: Step, family: Family): readonly AddressRange[] {
@@ -175,6 +178,6 @@ function matchesStatic(
 
 function stepText(step: Step): string {
   const { level, verdict, declares } = step;
-  const port = declares ? ` ${declares.protocol}/${declares.name}=${declares.port}` : '';
+  const port = declares ? ` ${declares.protocol}/${declares.name}=${JSON.stringify(declares.port)}` : '';
   return `${level} ${verdict} ${peersText(step)}${port}`;
 }

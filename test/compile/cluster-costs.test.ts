@@ -7,7 +7,7 @@ const crowd = Array.from({ length: 800 }, (_, index) => {
   return pod(`y/p${index}`, { node: 'n2', ips: [`10.2.${index >> 8}.${index & 255}`] });
 });
 const objects = [
-  ...[namespace('x'), namespace('y')],
+  ...[namespace('x'), namespace('y', { 'kubernetes.io/metadata.name': 'y' })],
   ...[pod('x/web', { ips: ['10.1.0.1'] }), pod('x/client', { node: 'n2', ips: ['10.1.0.2'] }), ...crowd],
   policy('x/p', { podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] }),
 ];

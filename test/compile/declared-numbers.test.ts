@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Ruleset } from '../../src/nftables/ruleset.ts';
+import { passes } from '../support/path.ts';
+import { compileNode, type ApiObject } from '../support/pipeline.ts';
+import { namespace, pod } from '../support/objects.ts';
+
+const named = (name: string): ApiObject => namespace(name, { 'kubernetes.io/metadata.name': name });
+const client = '10.1.0.1';
+const crowd = Array.from({ length: 200 }, (_, index) => `10.2.0.${index + 1}`);
+const port = (index: number): number => 8000 + index;
+
+/** Each pod of the crowd declares a number of its own under one name. The first ones do so twice, so they are known. */
+const objects: readonly ApiObject[] = [
+  ...[named('x'), named('y'), pod('x/client', { ips: [client] })],
+  ...crowd.map((ip, index) => {
+    return pod(`y/p${index}`, { node: 'n2', ips: [ip], ports: [{ name: 'web', containerPort: port(index) }] });
+  }),
+  ...crowd.slice(0, 64).map((_, index) => {
+    const ports = [{ name: 'web', containerPort: port(index) }];
+    return pod(`y/again${index}`, { node: 'n2', ips: [`10.3.0.${index + 1}`], ports });
+  }),
+  pod('y/other', { node: 'n2', ips: ['10.2.1.1'] }),
+];
+
+function rules(...actions: readonly string[]): ApiObject {
+  const to = [{ namespaces: { matchLabels: { 'kubernetes.io/metadata.name': 'y' } } }];
+  const egress = actions.map((action) =>
+    action === 'DenyAll' ? { action: 'Deny', to } : { action, to, protocols: [{ destinationNamedPort: 'web' }] },
+  );
+  const subject = { namespaces: { matchLabels: { 'kubernetes.io/metadata.name': 'x' } } };
+  const spec = { tier: 'Admin', priority: 1, subject, egress };
+  return { kind: 'ClusterNetworkPolicy', metadata: { name: 'c', uid: 'c' }, spec };
+}
+
+function reaches(policy: ApiObject, destination: string, destinationPort: number): boolean {
+  const [n1, n2] = ['n1', 'n2'].map((node) => compileNode(node, [...objects, policy])) as [Ruleset, Ruleset];
+  const flow = { family: 'ipv4', source: client, destination, protocol: 'tcp', sourcePort: 40_000 } as const;
+  const [source, other] = [{ pod: true, node: 'n1' } as const, { pod: true, node: 'n2' } as const];
+  return passes({ n1, n2 }, { ...flow, destinationPort }, { source, destination: other }, 'original');
+}
+
+describe('a port name with more numbers than a node knows (S10.17)', () => {
+  const [known, unknown] = [10, 150];
+
+  it('is denied by a Deny rule: on known pods that number, on others the whole protocol', () => {
+    const deny = rules('Deny');
+    assert.equal(reaches(deny, crowd[known]!, port(known)), false);
+    assert.equal(reaches(deny, crowd[known]!, 443), true);
+    assert.equal(reaches(deny, crowd[unknown]!, port(unknown)), false);
+    assert.equal(reaches(deny, crowd[unknown]!, 443), false);
+    assert.equal(reaches(deny, '10.2.1.1', port(unknown)), true);
+  });
+
+  it('is not passed on, because the rest of the tier may deny it', () => {
+    const pass = rules('Pass', 'DenyAll');
+    assert.equal(reaches(pass, crowd[known]!, port(known)), true);
+    assert.equal(reaches(pass, crowd[unknown]!, port(unknown)), false);
+    assert.equal(reaches(rules('Pass'), crowd[unknown]!, port(unknown)), false);
+  });
+
+  it('is not accepted', () => {
+    const accept = rules('Accept', 'DenyAll');
+    assert.equal(reaches(accept, crowd[known]!, port(known)), true);
+    assert.equal(reaches(accept, crowd[unknown]!, port(unknown)), false);
+  });
+});
