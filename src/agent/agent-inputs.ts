@@ -6,6 +6,7 @@ import { getPod } from '../watch/get-pod.ts';
 import { OptionalWatch } from '../watch/optional-watch.ts';
 import { optionalResources, watchedResources } from '../watch/resources.ts';
 import { defaultTiming, ResourceWatch } from '../watch/watch.ts';
+import type { SandboxAnnouncer } from '../sandboxes/sandboxes.ts';
 import type { AgentContext } from './agent-context.ts';
 import { systemClock } from './clock.ts';
 import { createEventDispatcher } from './event-dispatcher.ts';
@@ -81,12 +82,14 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
 /**
  * Reads the node's sandboxes and the cluster until the signal aborts.
  * @param listed called when the first list of a resource is complete
+ * @param announcements called if there is a cache of sandboxes to read
  */
 export function watchInputs(
   { config, client, ready, metrics, logger, nft, reader, signal }: AgentContext,
   { pipeline, source, state, versions, take }: AgentInputs,
   reporter: Pick<Reporter, 'received' | 'reportLists' | 'served' | 'watches'>,
   listed: () => void,
+  announcements: (announcer: SandboxAnnouncer) => void,
 ): Promise<void>[] {
   const unlisted = new Set([...watchedResources, ...optionalResources].map(({ resource }) => resource));
   reporter.reportLists(unlisted);
@@ -116,6 +119,7 @@ export function watchInputs(
     tell: take,
     interfaces: config.podNetworks ? 'all' : 'eth0',
     listed: () => source.listedSandboxes(),
+    announcements,
   });
   const watches = watchedResources.map((watched) => {
     const countBefore = (): Promise<number> => lookBack(watched.resource);

@@ -9,6 +9,7 @@ import type { AgentReports, Applied } from './agent-reports.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
 import type { PlanSource } from './plan-source.ts';
 import { systemClock } from './clock.ts';
+import { PodWaits } from './cni/pod-waits.ts';
 import { ConnectionFlusher } from './connection-flusher.ts';
 import { DriftWatch, driftReport, watchDrift } from './drift-watch.ts';
 import { watchEnvironment } from './environment-watch.ts';
@@ -30,6 +31,7 @@ export interface AgentLoops {
   /** Checks at once what could keep the node from enforcing, if addresses of local pods have changed. */
   readonly checkEnvironment: () => void;
   readonly applied: () => Applied | undefined;
+  readonly podWaits: PodWaits;
   /** Waits for the node lock, and lets the agent write from then on. Resolves with the function that releases the lock. */
   readonly takeLock: () => Promise<() => void>;
 }
@@ -71,6 +73,10 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     signal,
   });
   let applied: Applied | undefined;
+  const podWaits = new PodWaits(
+    () => source.snapshot,
+    () => reconciler.changed(),
+  );
   let settled: Applied | undefined;
   const reconciler = new Reconciler({
     pipeline: podNetworks ? followedBy(podNetworks, source) : source,
@@ -80,12 +86,14 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     connections,
     version() {
       const received = versions.version;
+      podWaits.planned();
       policies.planned(`${source.snapshot.revision} ${received.networkpolicies}`);
       return received;
     },
     events: {
       ...reporter.reconciler,
       applied(run) {
+        podWaits.applied();
         const isRestored = source.isRestored(run.plan);
         const refusedPolicies = reconciler.refusedPolicies.size;
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
@@ -116,6 +124,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     reconciler,
     podNetworks,
     checkEnvironment,
+    podWaits,
     applied() {
       if (podNetworks?.isSettled !== false) settled = applied;
       return settled;

@@ -1,7 +1,9 @@
+import type { SandboxAnnouncer } from '../sandboxes/sandboxes.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { createContext } from './agent-context.ts';
 import { openInputs, watchInputs } from './agent-inputs.ts';
 import { startLoops } from './agent-loops.ts';
+import { startCni } from './cni/start-cni.ts';
 import { openReports } from './agent-reports.ts';
 
 /**
@@ -26,9 +28,17 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     inputs.take(event);
     loops.podNetworks?.receive(event);
   };
-  const watching = watchInputs(context, { ...inputs, take }, reports.reporter, loops.checkEnvironment);
+  const announcer = Promise.withResolvers<SandboxAnnouncer>();
+  const watching = watchInputs(
+    context,
+    { ...inputs, take },
+    reports.reporter,
+    loops.checkEnvironment,
+    announcer.resolve,
+  );
+  const cni = config.cni && locking.then(async () => startCni(context, loops, await announcer.promise));
   try {
-    await Promise.all([serving, locking, ...watching]);
+    await Promise.all([serving, locking, cni, ...watching]);
   } catch (error) {
     if (!stopSignal.aborted) throw error;
   } finally {
@@ -38,6 +48,8 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     nft.close();
     elements.close();
     await inputs.state.finish();
+    // Before another agent may listen on the same path.
+    await cni?.then((server) => server?.close()).catch(() => {});
     await Promise.allSettled([serving.then((server) => server.close()), locking.then((release) => release())]);
   }
   logger.info('stopped; the rules stay');

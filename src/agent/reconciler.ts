@@ -38,6 +38,8 @@ export interface ReconcilerEvents {
   failed(error: unknown, retryIn: number): void;
 }
 
+type Inspector = (changed: readonly TableFamily[] | undefined) => void;
+
 /** While nothing can be written, arrivals must not fill the memory. */
 const keptArrivals = 1000;
 /** The chain of each table in which flushing or deleting it, whole or in part, shows. */
@@ -75,6 +77,8 @@ export class Reconciler {
   #dirty = false;
   /** Another program may have changed any part of our tables. The time until which changes come before the read. */
   #readBy: number | undefined;
+  /** Called with the result of the next read that `inspect` asks for. */
+  readonly #inspectors: Inspector[] = [];
   /** Another program may have added elements to flow sets, which looks like what packets add, or a change of ours did not come to its end. */
   #areFlowsDoubtful = false;
   /** What has just been read: it counts once, at once. */
@@ -152,6 +156,18 @@ export class Reconciler {
     this.#start();
   }
 
+  /**
+   * Reads all that our tables hold, between two changes. Resolves with the tables that were not as they were written, and that the reconciler brings
+   * back; with `undefined` if what the kernel holds is not known now, or if the read fails. Calls at the same time share one read.
+   */
+  inspect(): Promise<readonly TableFamily[] | undefined> {
+    const { promise, resolve } = Promise.withResolvers<readonly TableFamily[] | undefined>();
+    if (!this.#applied || this.#signal.aborted) resolve(undefined);
+    else this.#inspectors.push(resolve);
+    this.suspect(true);
+    return promise;
+  }
+
   /** For how long a run has been under way without any of its steps coming to an end, in milliseconds; 0 between runs. */
   get stuckFor(): number {
     return this.#running ? this.#clock.now() - this.#lastProgress : 0;
@@ -184,6 +200,7 @@ export class Reconciler {
           await this.#reconcile();
           this.#failures = 0;
         } catch (error) {
+          this.#answer(this.#inspectors.splice(0), undefined);
           this.#applied = undefined;
           const delay = Math.min(firstBackoff * 2 ** this.#failures++, lastBackoff) * (0.5 + this.#clock.random() / 2);
           this.#events.failed(error, delay);
@@ -203,12 +220,25 @@ export class Reconciler {
   /** Reads all that our tables hold, and if it is not what was written sees to it that it is. What another program has added to flow sets looks like what packets add. */
   async #inspect(): Promise<void> {
     this.#readBy = undefined;
-    if (!this.#applied) return;
-    const found = await this.#kernel.observe(this.#unhurried);
-    this.#progress();
-    if (hasFlowSets(found)) this.#areFlowsDoubtful = this.#dirty = true;
-    const changed = tablesUnlike(this.#applied.ruleset, found);
-    if (changed.length === 0) return;
+    const inspectors = this.#inspectors.splice(0);
+    let changed: TableFamily[] | undefined;
+    try {
+      if (!this.#applied) return;
+      const found = await this.#kernel.observe(this.#unhurried);
+      this.#progress();
+      if (hasFlowSets(found)) this.#areFlowsDoubtful = this.#dirty = true;
+      changed = tablesUnlike(this.#applied.ruleset, found);
+      if (changed.length > 0) this.#distrust(changed, found);
+    } finally {
+      this.#answer(inspectors, changed);
+    }
+  }
+
+  #answer(inspectors: readonly Inspector[], changed: readonly TableFamily[] | undefined): void {
+    for (const inspector of inspectors) inspector(changed);
+  }
+
+  #distrust(changed: readonly TableFamily[], found: Ruleset | undefined): void {
     for (const family of changed) this.#events.drifted(family);
     this.#found = { ruleset: found };
     this.#applied = undefined;

@@ -2,7 +2,7 @@ import { describeLinks } from '../apply/devices.ts';
 import { exec } from '../apply/exec.ts';
 import type { NodeFact } from '../model/cluster.ts';
 import type { WantedInterfaces } from '../sandboxes/cache-entry.ts';
-import { watchSandboxes, type SandboxWatchOptions } from '../sandboxes/sandboxes.ts';
+import { watchSandboxes, type SandboxAnnouncer, type SandboxWatchOptions } from '../sandboxes/sandboxes.ts';
 import type { Checks } from '../telemetry/checks.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { NodeMetrics } from '../telemetry/metrics/node.ts';
@@ -17,6 +17,8 @@ export interface SandboxReporting {
   readonly interfaces?: WantedInterfaces;
   /** Called when all sandboxes have been emitted, or when there is no cache to read. */
   readonly listed: () => void;
+  /** Called once if there is a cache to read. */
+  readonly announcements?: (announcer: SandboxAnnouncer) => void;
 }
 
 const fallback = 'pod addresses come from the API server';
@@ -27,7 +29,7 @@ const fallback = 'pod addresses come from the API server';
  */
 export async function reportSandboxes(
   directory: string | undefined,
-  { ready, metrics, logger, signal, tell, interfaces = 'eth0', listed }: SandboxReporting,
+  { ready, metrics, logger, signal, tell, interfaces = 'eth0', listed, announcements }: SandboxReporting,
   watch: typeof watchSandboxes = watchSandboxes,
 ): Promise<void> {
   const known = (note: string, isAvailable: boolean): void => {
@@ -44,6 +46,7 @@ export async function reportSandboxes(
     directory,
     describeLinks: (names, asked) => describeLinks(exec, names, asked),
     signal,
+    ...(announcements && { announcements }),
     interfaces,
     observer: {
       listed(sandboxes) {

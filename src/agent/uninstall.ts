@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openNetworkNamespace } from '../apply/network-namespace.ts';
+import { removePlugin } from '../cni/change-host.ts';
 import { createNft } from '../apply/nft.ts';
 import { removeTables } from '../apply/remove-tables.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { readVersion } from '../config/version.ts';
 import { Checks } from '../telemetry/checks.ts';
-import { createLogger } from '../telemetry/logger.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
 import { listPodNamespaces } from '../sandboxes/pod-namespaces.ts';
 import { deleteState } from '../state/state-file.ts';
@@ -42,6 +43,7 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
     const nft = createNft();
     for (let failures = 0; ; failures++) {
       try {
+        await uninstallPlugin(config, logger);
         const removed = [...(await removeTables(nft, signal)), ...(await removeInside(config, signal))];
         if (config.stateDir !== undefined) await deleteState(config.stateDir);
         ready.report('uninstalled', undefined);
@@ -70,6 +72,16 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
   }
   logger.info('stopped');
   return 0;
+}
+
+/** First of all: without rules, no call of the plugin would get an "ok". */
+async function uninstallPlugin({ cni, cniCacheDir }: AgentConfig, logger: Logger): Promise<void> {
+  if (cni?.confDir === undefined) return;
+  const { confDir: conf, binDir: bin, program } = cni;
+  const { operations, problem, isProgramKept } = await removePlugin({ conf, bin, program }, cniCacheDir);
+  if (problem !== undefined) throw new Error(`the CNI plugin is still in a network configuration: ${problem}`);
+  const kept = isProgramKept ? '; its program stays, because pods were started with it' : '';
+  if (operations.length > 0) logger.info(`removed the CNI plugin from the network configuration${kept}`);
 }
 
 /** Deletes the tables in network namespaces of pods. A namespace that is gone needs nothing. */

@@ -1,5 +1,5 @@
 import { ConfigError } from './config-error.ts';
-import { agentFlags, directoryOf, type Flag, type LogLevel } from './flags.ts';
+import { agentFlags, directoryOf, type FailurePolicy, type Flag, type LogLevel } from './flags.ts';
 import type { Listen } from './listen.ts';
 
 export interface AgentConfig {
@@ -31,10 +31,21 @@ export interface AgentConfig {
   readonly denialEvents: boolean;
   /** Maximum number of policies with per-policy metrics. */
   readonly metricsPolicyLimit: number;
-  /** Count packets by class. */
   /** Maximum cost of the policies of one namespace on this node, in units of `model/budget.ts`. */
   readonly namespaceBudget: number;
+  /** `undefined`: the agent serves no CNI plugin. */
+  readonly cni: CniConfig | undefined;
   readonly uninstall: boolean;
+}
+
+export interface CniConfig {
+  readonly socket: string;
+  /** `undefined`: the agent does not install the plugin. */
+  readonly confDir: string | undefined;
+  readonly binDir: string;
+  readonly program: string;
+  readonly failurePolicy: FailurePolicy;
+  readonly timeoutSeconds: number;
 }
 
 /** Command-line values by the names of `agentFlags`. A missing value comes from the environment, else it is the default. */
@@ -61,8 +72,30 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     denialEvents: readRequired(agentFlags.denialEvents, values.denialEvents, env),
     metricsPolicyLimit: readRequired(agentFlags.metricsPolicyLimit, values.metricsPolicyLimit, env),
     namespaceBudget: readRequired(agentFlags.namespaceBudget, values.namespaceBudget, env),
+    cni: readCni(values, env),
     uninstall: readRequired(agentFlags.uninstall, values.uninstall, env),
   });
+}
+
+function readCni(values: FlagValues, env: NodeJS.ProcessEnv): CniConfig | undefined {
+  const socket = readFlag(agentFlags.cniSocket, values.cniSocket, env);
+  const confDir = readFlag(agentFlags.cniConfDir, values.cniConfDir, env);
+  const { cniSocket, cniConfDir, cniCacheDir } = agentFlags;
+  if (socket === undefined) {
+    if (confDir !== undefined) throw new ConfigError(`--${cniConfDir.name} needs --${cniSocket.name}`);
+    return undefined;
+  }
+  // The cache shows when a sandbox has ended of which the plugin told.
+  if (directoryOf(readRequired(cniCacheDir, values.cniCacheDir, env)) === undefined)
+    throw new ConfigError(`--${cniSocket.name} needs --${cniCacheDir.name}`);
+  return {
+    socket,
+    confDir,
+    binDir: readRequired(agentFlags.cniBinDir, values.cniBinDir, env),
+    program: readRequired(agentFlags.cniProgram, values.cniProgram, env),
+    failurePolicy: readRequired(agentFlags.cniFailurePolicy, values.cniFailurePolicy, env),
+    timeoutSeconds: readRequired(agentFlags.cniTimeout, values.cniTimeout, env),
+  };
 }
 
 export function readRequired<Value>(

@@ -208,6 +208,75 @@ const namespaceBudget: Flag<number> = {
   read: readNamespaceBudget,
 };
 
+/** The characters that need no escape in the JSON of a network configuration. */
+const plainPath = /^\/[A-Za-z0-9._/@:+-]*$/;
+/** The size of `sun_path` (unix(7)), without the NUL at its end. */
+const longestSocket = 107;
+
+const cniSocket: Flag<string> = {
+  name: 'cni-socket',
+  argument: 'PATH',
+  env: 'POSTERN_CNI_SOCKET',
+  summary:
+    'Unix socket for the CNI plugin of Postern, in a directory of its own, which the agent closes to all but root; default: serve no plugin',
+  expects: `an absolute path of at most ${longestSocket} letters, digits and ._/@:+-`,
+  read: (text) => (text.length <= longestSocket && plainPath.test(text) ? text : undefined),
+};
+
+const cniConfDir: Flag<string> = {
+  name: 'cni-conf-dir',
+  argument: 'DIR',
+  env: 'POSTERN_CNI_CONF_DIR',
+  summary:
+    'directory of network configurations: the agent adds the CNI plugin to the first one and keeps it there; default: install nothing',
+  expects: 'an absolute path',
+  read: readDirectory,
+};
+
+const cniBinDir: Flag<string> = {
+  name: 'cni-bin-dir',
+  argument: 'DIR',
+  env: 'POSTERN_CNI_BIN_DIR',
+  fallback: '/opt/cni/bin',
+  summary: 'directory in which the container runtime looks for CNI plugins',
+  expects: 'an absolute path',
+  read: readDirectory,
+};
+
+const cniProgram: Flag<string> = {
+  name: 'cni-program',
+  argument: 'FILE',
+  env: 'POSTERN_CNI_PROGRAM',
+  fallback: '/usr/lib/postern/postern-cni',
+  summary: 'the program of the CNI plugin, which the agent copies',
+  expects: 'an absolute path',
+  read: readDirectory,
+};
+
+export const failurePolicies = ['Ignore', 'Fail'] as const;
+export type FailurePolicy = (typeof failurePolicies)[number];
+
+const cniFailurePolicy: Flag<FailurePolicy> = {
+  name: 'cni-failure-policy',
+  argument: 'POLICY',
+  env: 'POSTERN_CNI_FAILURE_POLICY',
+  fallback: 'Ignore',
+  summary:
+    'what the CNI plugin does without an answer of the agent: Ignore starts the pod, which the start gate holds; Fail lets the kubelet try again',
+  expects: `one of ${failurePolicies.join(', ')}`,
+  read: (text) => failurePolicies.find((policy) => policy === text),
+};
+
+const cniTimeout: Flag<number> = {
+  name: 'cni-timeout',
+  argument: 'SECONDS',
+  env: 'POSTERN_CNI_TIMEOUT',
+  fallback: '10',
+  summary: 'how long a pod that starts waits for its rules at most',
+  expects: 'a number from 1 to 60',
+  read: (text) => (/^[0-9]{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 60 ? Number(text) : undefined),
+};
+
 export const agentFlags = {
   nodeName,
   kubeconfig,
@@ -227,6 +296,12 @@ export const agentFlags = {
   denialEvents,
   metricsPolicyLimit,
   namespaceBudget,
+  cniSocket,
+  cniConfDir,
+  cniBinDir,
+  cniProgram,
+  cniFailurePolicy,
+  cniTimeout,
   uninstall,
 };
 

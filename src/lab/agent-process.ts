@@ -20,6 +20,8 @@ export interface AgentOptions {
   readonly directory: string;
   /** CNI result cache of the node's container runtime. */
   readonly cniCacheDirectory: string;
+  /** Socket for the CNI plugin of Postern. */
+  readonly cniSocket?: string | undefined;
   /** Unix socket of the API server. */
   readonly apiSocket: string;
   /** Settings that the lab's network needs, as variables. */
@@ -75,7 +77,7 @@ export class AgentProcess {
 
   async start({ args = [], env = {} }: StartOptions = {}): Promise<void> {
     if (this.isRunning) throw new LabError('state', `the agent of ${this.#options.node} is running`);
-    const { node, namespace, directory, cniCacheDirectory } = this.#options;
+    const { node, namespace, directory, cniCacheDirectory, cniSocket } = this.#options;
     await mkdir(directory, { recursive: true });
     const kubeconfig = join(directory, 'kubeconfig');
     await writeFile(kubeconfig, this.#options.kubeconfig, { mode: 0o600 });
@@ -86,6 +88,7 @@ export class AgentProcess {
       kubeconfig,
       listen: `unix:${this.socket}`,
       'cni-cache-dir': cniCacheDirectory,
+      ...(cniSocket !== undefined && { 'cni-socket': cniSocket }),
     };
     const command = [main, 'agent', ...Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value])];
     const log = openSync(this.#log, 'a');

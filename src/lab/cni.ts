@@ -40,6 +40,8 @@ export interface CniResult {
 export interface CniOptions {
   readonly config: CniConfigList;
   readonly pluginDirectory: string;
+  /** Programs outside that directory, by the type of the plugin. */
+  readonly programs?: Readonly<Record<string, string>>;
   /** Holds `results/`, the result cache of libcni, which CHECK, DEL and the agent read. */
   readonly cacheDirectory: string;
   /** The command line that runs a plugin in the node's network namespace. */
@@ -91,8 +93,8 @@ export class CniNetwork {
     attachment: CniAttachment,
     previous: CniResult | undefined,
   ): Promise<CniResult | undefined> {
-    const { pluginDirectory, enter } = this.#options;
-    const [file, args] = enter(join(pluginDirectory, plugin.type), []);
+    const { pluginDirectory, programs = {}, enter } = this.#options;
+    const [file, args] = enter(programs[plugin.type] ?? join(pluginDirectory, plugin.type), []);
     const { stdout, stderr, exitCode } = await execa(file, args, {
       reject: false,
       env: {

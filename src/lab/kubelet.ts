@@ -26,6 +26,8 @@ export interface KubeletOptions {
   readonly network: CniNetwork;
   /** Called with each pod's new network namespace before CNI ADD, so that it can start a process first. */
   readonly onSandbox?: ((pod: ApiObject, namespace: string) => Promise<void>) | undefined;
+  /** Called right after ADD: what a container does with its first instruction. */
+  readonly onAdded?: ((pod: ApiObject, namespace: string) => Promise<void>) | undefined;
   readonly log: (message: string) => void;
 }
 
@@ -49,6 +51,10 @@ export class Kubelet {
       reconcile: (key) => this.#reconcile(key),
       onError: (key, error) => this.#report(key, error),
     });
+  }
+
+  get network(): CniNetwork {
+    return this.#options.network;
   }
 
   get pods(): ReadonlyMap<string, RunningPod> {
@@ -100,13 +106,14 @@ export class Kubelet {
   }
 
   async #startInSandbox(pod: ApiObject): Promise<RunningPod> {
-    const { names, network, onSandbox } = this.#options;
+    const { names, network, onSandbox, onAdded } = this.#options;
     const namespace = names.pod(pod.metadata.namespace!, pod.metadata.name!);
     const attachment = attachmentOf(pod, namespace);
     await createNamespace(namespace);
     try {
       await onSandbox?.(pod, namespace);
       const result = await network.add(attachment);
+      await onAdded?.(pod, namespace);
       if (canCheck(attachment, result)) await network.check(attachment);
       const addresses = (result.ips ?? []).map(({ address }) => address.replace(/\/.*/, ''));
       return { uid: pod.metadata.uid!, process: new PodProcess(namespace), addresses, attachment };

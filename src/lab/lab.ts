@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { prepareCluster } from '../evaluator/cluster.ts';
 import type { Family } from '../model/address.ts';
+import { pluginEntry, pluginType, type PluginSettings } from '../cni/plugin-entry.ts';
 import { planAddresses } from './addressing.ts';
 import type { AddressPlan, LabFamily, NodePlan } from './addressing.ts';
 import { AgentProcess } from './agent-process.ts';
@@ -15,7 +16,7 @@ import { BuiltInCluster } from './built-in-cluster.ts';
 import type { ControlPlane } from './cluster-api.ts';
 import { readClusterState } from './cluster-state.ts';
 import type { ClusterState } from './cluster-state.ts';
-import { CniNetwork } from './cni.ts';
+import { CniNetwork, type CniAttachment } from './cni.ts';
 import { dhcpBridgeOf, networkConfig, pluginsOf, podLinksOf } from './cni-config.ts';
 import type { LabNetwork } from './cni-config.ts';
 import { dhcpSocket, startDhcp } from './dhcp.ts';
@@ -57,6 +58,10 @@ export interface LabOptions extends FabricOptions {
   readonly podAddresses?: number;
   /** Called with each pod's new network namespace before CNI ADD (kubelet.ts). */
   readonly onSandbox?: (pod: ApiObject, namespace: string) => Promise<void>;
+  /** Called right after the CNI ADD of each pod (kubelet.ts). */
+  readonly onAdded?: (pod: ApiObject, namespace: string) => Promise<void>;
+  /** Runs the CNI plugin of Postern last, and lets the agents serve it. */
+  readonly cniPlugin?: LabCniPlugin;
   /** Options of the agents; false for no agents. */
   readonly agents?: StartOptions | false;
   /** Kubeconfig file of a real API server, which replaces the built-in one. */
@@ -68,6 +73,11 @@ export interface LabOptions extends FabricOptions {
   readonly log?: (message: string) => void;
   /** `up` rejects soon after this is aborted. */
   readonly ending?: AbortSignal;
+}
+
+export interface LabCniPlugin extends Omit<PluginSettings, 'socket'> {
+  /** The built program, `src/cni/postern-cni.c`. */
+  readonly program: string;
 }
 
 export interface ProbeOptions {
@@ -118,7 +128,7 @@ export class Lab {
     const nodes = plan.nodes.map(({ name }) => name);
     this.#scheduler = new Scheduler(cluster, nodes, log);
     const env = podLinks === 'routed' ? {} : { POSTERN_POD_NETWORKS: 'true' };
-    this.agents = new Map(this.plan.nodes.map((node) => [node.name, this.#agent(node, env)]));
+    this.agents = new Map(this.plan.nodes.map((node) => [node.name, this.#agent(node, env, options.cniPlugin)]));
   }
 
   /** Starts nodes, hosts and agents, and creates `objects`. Does not wait for pods (`settle`). */
@@ -212,6 +222,24 @@ export class Lab {
     return this.#stations.get(key);
   }
 
+  /** The network of a node's pods, as its container runtime uses it. */
+  network(node: string): CniNetwork {
+    return this.#kubeletOf(node).network;
+  }
+
+  /** What the runtime of its node knows of a running pod's network. Throws LabError `input` if there is no such pod. */
+  attachment(key: string): CniAttachment {
+    const found = this.#kubelets.flatMap(({ pods }) => pods.get(key)?.attachment ?? [])[0];
+    if (!found) throw new LabError('input', `no pod ${key} runs on a network of its own`);
+    return found;
+  }
+
+  #kubeletOf(node: string): Kubelet {
+    const index = this.plan.nodes.findIndex(({ name }) => name === node);
+    if (index < 0) throw new LabError('input', `there is no node ${node}`);
+    return this.#kubelets[index]!;
+  }
+
   /** Opens a long connection between two stations. */
   openFlow(from: string, to: string, options: OpenFlow): Promise<Flow> {
     return Flow.open(this.station(from), this.station(to), options);
@@ -278,32 +306,40 @@ export class Lab {
     if (ignored.length > 0) this.#log(`skipped, because the lab does not serve this kind: ${ignored.join(', ')}`);
   }
 
-  #kubelet(
-    node: NodePlan,
-    { cni = 'bridge', network: between = 'routed', podAddresses, onSandbox }: LabOptions,
-  ): Kubelet {
+  #kubelet(node: NodePlan, options: LabOptions): Kubelet {
+    const { cni = 'bridge', cniPlugin, network: between = 'routed', podAddresses, onSandbox, onAdded } = options;
     const { names, plan } = this;
     const directory = this.state.nodeDirectory(node.name);
+    const config = networkConfig(cni, {
+      podCidrs: node.podCidrs,
+      ipamDirectory: `${directory}/ipam`,
+      dhcpSocket: dhcpSocket(directory),
+      flannelDirectory: flannelFolder(directory),
+      podAddresses,
+      mtu: podMtu(between, plan.families),
+    });
+    const last = cniPlugin ? [{ ...pluginEntry({ ...cniPlugin, socket: this.#cniSocket(node) }) }] : [];
     const network = new CniNetwork({
-      config: networkConfig(cni, {
-        podCidrs: node.podCidrs,
-        ipamDirectory: `${directory}/ipam`,
-        dhcpSocket: dhcpSocket(directory),
-        flannelDirectory: flannelFolder(directory),
-        podAddresses,
-        mtu: podMtu(between, plan.families),
-      }),
+      config: { ...config, plugins: [...config.plugins, ...last] },
       pluginDirectory,
+      programs: cniPlugin ? { [pluginType]: cniPlugin.program } : {},
       cacheDirectory: this.state.cniDirectory(node.name),
       enter: (file, args) => enterNamespace(names.node(node.name), file, args),
     });
-    return new Kubelet({ node, names, cluster: this.#cluster, network, onSandbox, log: this.#log });
+    return new Kubelet({ node, names, cluster: this.#cluster, network, onSandbox, onAdded, log: this.#log });
   }
 
-  #agent({ name }: NodePlan, env: Readonly<Record<string, string>>): AgentProcess {
+  /** In a directory of its own, which the agent closes to all but root. */
+  #cniSocket({ name }: NodePlan): string {
+    return join(this.state.nodeDirectory(name), 'plugin', 'cni.sock');
+  }
+
+  #agent(node: NodePlan, env: Readonly<Record<string, string>>, cniPlugin: LabCniPlugin | undefined): AgentProcess {
+    const { name } = node;
     return new AgentProcess({
       env,
       node: name,
+      cniSocket: cniPlugin && this.#cniSocket(node),
       namespace: this.names.node(name),
       directory: this.state.nodeDirectory(name),
       cniCacheDirectory: join(this.state.cniDirectory(name), 'results'),

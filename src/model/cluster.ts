@@ -80,6 +80,8 @@ export interface Sandbox {
   readonly live: boolean;
   /** Later sandboxes have larger values. */
   readonly order: number;
+  /** Only Postern's CNI plugin knows it so far: the container runtime has not recorded it yet. */
+  readonly isAnnounced?: true;
   /** What the runtime recorded inside of the sandbox. Missing if it does not name the network namespace. */
   readonly interfaces?: readonly PodInterface[];
 }

@@ -37,7 +37,7 @@ const noChanges: ClaimChanges = { changes: [], addresses: [] };
 /** State of one `namespace/name` that has a sandbox on this node or a pod assigned to it. */
 interface LocalPodEntry {
   readonly claimants: readonly AddressClaimant[];
-  /** Number of its sandboxes, live or not, whose pod is known. */
+  /** Number of its recorded sandboxes, live or not, whose pod is known. */
   readonly matched: number;
   /** Its live sandboxes whose pod is unknown. */
   readonly unknown: readonly Sandbox[];
@@ -218,6 +218,7 @@ export class LocalPodResolver {
     this.#here.delete(key);
     const rest = new Set(this.#sandboxes.ofPod(key));
     const count = rest.size;
+    let matched = 0;
     const watched = this.#watched.get(key);
     if (count === 0 && watched?.nodeName !== this.#nodeName) return;
     const claimants: AddressClaimant[] = [];
@@ -225,10 +226,11 @@ export class LocalPodResolver {
       if (!pod) continue;
       const own = this.#mayBeHere(pod) ? [...rest].filter((sandbox) => isSandboxOf(sandbox, pod)) : [];
       for (const sandbox of own) rest.delete(sandbox);
+      // What the CNI plugin tells does not show that the runtime records all sandboxes.
+      matched += own.filter(({ isAnnounced }) => !isAnnounced).length;
       const current = latestOf(own.filter(({ live }) => live));
       if (canOwnAddress(pod) && (current || pod === watched)) claimants.push(this.#resolve(pod, current));
     }
-    const matched = count - rest.size;
     this.#matched += matched;
     this.#here.set(key, { claimants, matched, unknown: [...rest].filter(({ live }) => live) });
   }

@@ -7,6 +7,8 @@ import { judgeLink, unknownLink, type LinkDescriptions, type SandboxLink } from 
 interface Entry {
   readonly file: string;
   readonly entry: CacheEntry;
+  /** The file does not exist yet: the CNI plugin has told its content. */
+  readonly isAnnounced: boolean;
 }
 
 interface Row {
@@ -34,15 +36,15 @@ export class SandboxTable {
 
   /**
    * Adds or updates an entry. A new sandbox counts as created after all earlier ones.
+   * @param isAnnounced the runtime has not written the file yet
    * @returns the id of the sandbox, whose devices must be looked up
    */
-  put(file: string, entry: CacheEntry): string {
+  put(file: string, entry: CacheEntry, isAnnounced = false): string {
     if (this.#idOfFile.get(file) !== entry.id) this.drop(file);
     this.#idOfFile.set(file, entry.id);
     const row = this.#rows.get(entry.id) ?? this.#create();
-    row.entries = [...row.entries.filter((each) => each.file !== file), { file, entry }].sort((a, b) =>
-      compareText(a.file, b.file),
-    );
+    const others = row.entries.filter((each) => each.file !== file);
+    row.entries = [...others, { file, entry, isAnnounced }].sort((a, b) => compareText(a.file, b.file));
     // If the lookup fails, the answer to an earlier one is about an earlier entry.
     row.answer = -1;
     this.#rows.set(entry.id, row);
@@ -79,6 +81,19 @@ export class SandboxTable {
 
   get size(): number {
     return this.#rows.size;
+  }
+
+  /** Sandboxes that the runtime has not recorded. Their devices must be looked up again and again: their end may leave no other trace. */
+  announced(): string[] {
+    return [...this.#rows].filter(([, row]) => isUnrecorded(row)).map(([id]) => id);
+  }
+
+  /** Drops announced sandboxes whose devices are gone. Returns their files. */
+  dropEnded(): string[] {
+    const ended = this.announced().map((id) => this.#rows.get(id)!);
+    const files = ended.filter(({ link }) => link?.live === false).flatMap(({ entries }) => entries);
+    for (const { file } of files) this.drop(file);
+    return files.map(({ file }) => file);
   }
 
   /** The node's devices that these sandboxes name. */
@@ -169,6 +184,11 @@ export class SandboxTable {
   }
 }
 
+/** Only Postern's CNI plugin has told of the pod's own interface. */
+function isUnrecorded(row: Row): boolean {
+  return mainEntries(row).every((each) => each.isAnnounced);
+}
+
 /** The entries of the pod's own interface. Additional networks say nothing about its addresses and its link. */
 function mainEntries({ entries }: Row): Row['entries'] {
   return entries.filter(({ entry }) => entry.device === podInterface);
@@ -199,6 +219,7 @@ function sandboxOf(row: Row, { live, link }: SandboxLink): Sandbox {
   return {
     ...{ id, namespace, name, uid, addresses, link: link && withMac(link, entries), live, order },
     ...(interfaces.length > 0 && { interfaces }),
+    ...(isUnrecorded(row) && { isAnnounced: true }),
   };
 }
 
@@ -225,9 +246,9 @@ function isSame(a: Sandbox, b: Sandbox | undefined): boolean {
   return b !== undefined && textOf(a) === textOf(b);
 }
 
-function textOf({ namespace, name, uid, addresses, link, live, order, interfaces = [] }: Sandbox): string {
+function textOf(sandbox: Sandbox): string {
+  const { namespace, name, uid, addresses, link, live, order, interfaces = [], isAnnounced } = sandbox;
   const inside = interfaces.map((each) => [each.device, each.namespace, ...each.addresses].join());
-  return [namespace, name, uid, addresses.join(), link?.device, link?.port, link?.mac, live, order, ...inside].join(
-    ' ',
-  );
+  const known = [namespace, name, uid, addresses.join(), link?.device, link?.port, link?.mac, live, order, isAnnounced];
+  return [...known, ...inside].join(' ');
 }

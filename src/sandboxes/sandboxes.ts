@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeFact } from '../model/cluster.ts';
-import { isEntryName, type WantedInterfaces } from './cache-entry.ts';
+import { isEntryName, type CacheEntry, type WantedInterfaces } from './cache-entry.ts';
 import { CacheFiles, type NamedReading } from './cache-files.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { readEntryFile } from './entry-file.ts';
@@ -20,6 +20,16 @@ export interface SandboxObserver {
   degraded(message: string): void;
 }
 
+/** Takes what the CNI plugin tells about sandboxes that the runtime has not recorded yet. */
+export interface SandboxAnnouncer {
+  /** A file of this content will appear. Until then, the sandbox counts as if it had. */
+  announce(file: string, entry: CacheEntry): void;
+  /** An announced file will not appear. Does nothing if the runtime has written it, because it also removes it. */
+  withdraw(file: string): void;
+  /** Files that were announced and have not appeared. */
+  announced(): readonly string[];
+}
+
 export interface SandboxWatchOptions {
   /** The results directory of libcni's cache: absolute, without a trailing slash. It may appear and disappear. */
   readonly directory: string;
@@ -32,6 +42,8 @@ export interface SandboxWatchOptions {
   readonly roundMs?: number;
   /** How long the watch waits for a lookup of devices. */
   readonly answerMs?: number;
+  /** Called once, before the first read. */
+  readonly announcements?: (announcer: SandboxAnnouncer) => void;
 }
 
 /**
@@ -40,14 +52,16 @@ export interface SandboxWatchOptions {
  * after that.
  */
 export function watchSandboxes(options: SandboxWatchOptions, emit: (fact: NodeFact) => void): Promise<void> {
-  return new SandboxWatch(options, emit).run();
+  const watch = new SandboxWatch(options, emit);
+  options.announcements?.(watch);
+  return watch.run();
 }
 
 const defaultRoundMs = 5000;
 /** Files open at a time. */
 const maxOpen = 32;
 
-class SandboxWatch {
+class SandboxWatch implements SandboxAnnouncer {
   readonly #options: SandboxWatchOptions;
   readonly #emit: (fact: NodeFact) => void;
   readonly #links: LinkQuestions;
@@ -55,6 +69,7 @@ class SandboxWatch {
   readonly #files: CacheFiles;
   /** Names of files that changed since the watch read them. */
   readonly #changed = new Set<string>();
+  readonly #announced = new Set<string>();
   #mustList = false;
   /** The watch has emitted all entries, and the directory has existed since. */
   #isListed = false;
@@ -111,6 +126,22 @@ class SandboxWatch {
     }
   }
 
+  announce(file: string, entry: CacheEntry): void {
+    if (this.#options.signal.aborted) return;
+    this.#announced.add(file);
+    void this.#describe(new Set([this.#table.put(file, entry, true)]));
+  }
+
+  withdraw(file: string): void {
+    if (!this.#announced.delete(file) || this.#options.signal.aborted) return;
+    this.#table.drop(file);
+    this.#emitChanges();
+  }
+
+  announced(): readonly string[] {
+    return [...this.#announced];
+  }
+
   #list(): void {
     this.#mustList = true;
     this.#wake();
@@ -135,10 +166,13 @@ class SandboxWatch {
     const readings = await this.#readFiles([...names], changed);
     const { signal } = this.#options;
     if (signal.aborted) return;
-    const asked = new Set(listed ? this.#table.withoutAnswer() : []);
+    const asked = new Set(listed ? [...this.#table.withoutAnswer(), ...this.#table.announced()] : []);
     for (const reading of readings) {
+      if (reading.kind === 'gone' && this.#announced.has(reading.name)) continue;
       const id = this.#files.handle(reading);
-      if (id !== undefined) asked.add(id);
+      if (id === undefined) continue;
+      this.#announced.delete(reading.name);
+      asked.add(id);
     }
     this.#emitChanges();
     void this.#describe(asked).then(() => {
@@ -189,6 +223,7 @@ class SandboxWatch {
     }
     if (this.#options.signal.aborted) return;
     this.#table.describe(ids, devices, found, question);
+    for (const file of this.#table.dropEnded()) this.#announced.delete(file);
     this.#emitChanges();
   }
 

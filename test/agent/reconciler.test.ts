@@ -1140,6 +1140,26 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
     });
   }
 
+  it('tells who asks what it found on inspection, and reads once for two who ask', async () => {
+    const { nft, agent } = await settled();
+    assert.deepEqual(await agent.reconciler.inspect(), []);
+    const held = nft.ruleset!;
+    nft.ruleset = without(held, 'ip6');
+    const [first, second] = [agent.reconciler.inspect(), agent.reconciler.inspect()];
+    assert.deepEqual(await Promise.all([first, second]), [['ip6'], ['ip6']]);
+    await agent.idle();
+    assert.deepEqual([agent.drifts, nft.ruleset], [['ip6'], held]);
+    assert.deepEqual(await agent.reconciler.inspect(), []);
+  });
+
+  it('knows nothing on inspection where the kernel cannot be read', async () => {
+    const { nft, agent } = await settled();
+    nft.failNext(new Error('nft was ended'));
+    assert.equal(await agent.reconciler.inspect(), undefined);
+    // What the kernel holds is unknown until the next change.
+    assert.equal(await agent.reconciler.inspect(), undefined);
+  });
+
   it('on suspicion does nothing but look where they are as written', async () => {
     const { agent, writes } = await settled();
     const [before, applied] = [writes(), agent.applied.length];

@@ -100,6 +100,29 @@ describe('the chart agrees', function () {
     for (const none of ['cniCacheDir=', 'cniCacheDir=none'])
       assert.deepEqual(await mounts(none), ['/var/lib/postern rw']);
     assert.deepEqual(await mounts('cniCacheDir=none', 'stateDir='), []);
+    const [socket, conf, bin] = ['/run/postern rw', '/etc/cni/net.d rw', '/opt/cni/bin rw'];
+    assert.deepEqual(await mounts('cni.enabled=true', 'stateDir='), ['/var/lib/cni ro', socket, conf, bin]);
+  });
+
+  it('with the flags of the agent, about the CNI plugin', async () => {
+    const read = async (...sets: string[]) => {
+      const { env } = agentContainer(await render(helm, ...sets.flatMap((set) => ['--set', set])));
+      const variables = env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
+      return readAgentConfig({ nodeName: 'n1' }, Object.fromEntries(variables) as Record<string, string>).cni;
+    };
+    assert.equal(await read(), undefined);
+    assert.deepEqual(
+      await read('cni.enabled=true', 'cni.failurePolicy=Fail', 'cni.timeoutSeconds=7', 'cni.binDir=/b'),
+      {
+        socket: '/run/postern/cni.sock',
+        confDir: '/etc/cni/net.d',
+        binDir: '/b',
+        program: agentFlags.cniProgram.fallback,
+        failurePolicy: 'Fail',
+        timeoutSeconds: 7,
+      },
+    );
+    await assert.rejects(read('cni.enabled=true', 'cniCacheDir=none'), /needs cniCacheDir/);
   });
 
   it('with what the agent watches: it may read that, write events, and nothing else', () => {

@@ -24,8 +24,28 @@ describe('the configuration of the agent', () => {
       denialEvents: true,
       metricsPolicyLimit: 100,
       namespaceBudget: 400_000,
+      cni: undefined,
       uninstall: false,
     });
+  });
+
+  it('serves the CNI plugin if there is a socket for it', () => {
+    const read = (env: NodeJS.ProcessEnv) => readAgentConfig({ nodeName: 'n1', cniSocket: '/run/p/cni.sock' }, env).cni;
+    assert.deepEqual(read({ POSTERN_CNI_CONF_DIR: '/etc/cni/net.d/', POSTERN_CNI_FAILURE_POLICY: 'Fail' }), {
+      socket: '/run/p/cni.sock',
+      confDir: '/etc/cni/net.d',
+      binDir: '/opt/cni/bin',
+      program: '/usr/lib/postern/postern-cni',
+      failurePolicy: 'Fail',
+      timeoutSeconds: 10,
+    });
+    assert.throws(() => read({ POSTERN_CNI_CACHE_DIR: 'none' }), /--cni-socket needs --cni-cache-dir/);
+    assert.throws(
+      () => readAgentConfig({ nodeName: 'n1', cniConfDir: '/etc/cni/net.d' }, {}),
+      /--cni-conf-dir needs --cni-socket/,
+    );
+    for (const path of ['cni.sock', '/run/"x', '/run/a b', `/${'a'.repeat(107)}`])
+      assert.throws(() => readAgentConfig({ nodeName: 'n1', cniSocket: path }, {}), ConfigError, path);
   });
 
   it('prefers a flag to a variable and a variable to the default', () => {

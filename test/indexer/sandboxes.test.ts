@@ -38,6 +38,15 @@ describe('Indexer: a sandbox says whose an address of this node is (S1.9)', () =
       groups: { 'x[app In db]': ['x/a 10.1.0.1'] },
     }));
 
+  it('as soon as the CNI plugin tells, which shows nothing about the sandboxes of other pods', () =>
+    assertInEveryOrder(
+      [db('x/a'), sandbox('x/a', { ips: ['10.1.0.1'], isAnnounced: true }), db('x/b', { ips: ['10.1.0.2'] }), fromDb],
+      {
+        pods: { 'x/a': '10.1.0.1: x/from-db', 'x/b': '10.1.0.2: x/from-db' },
+        groups: { 'x[app In db]': ['x/a 10.1.0.1', 'x/b 10.1.0.2'] },
+      },
+    ));
+
   it('where the API server says another, which then nobody may use', () =>
     assertInEveryOrder([db('x/a', { ips: ['10.1.0.9'] }), sandbox('x/a', { ips: ['10.1.0.1'] }), fromDb], {
       pods: { 'x/a': '10.1.0.1: x/from-db' },

@@ -23,6 +23,7 @@ export interface SandboxFields {
   readonly link?: Link;
   readonly live?: boolean;
   readonly order?: number;
+  readonly isAnnounced?: boolean;
 }
 
 export function pod(name: string, fields: PodFields = {}): ApiObject {
@@ -64,7 +65,8 @@ export function node(name: string, ...addresses: readonly string[]): ApiObject {
 /** The fact about a pod's sandbox. */
 export function sandbox(pod: string, fields: SandboxFields = {}): NodeFact & { op: 'sandbox' } {
   const { id = pod, uid = pod, ips = [], link, live = true, order = 1 } = fields;
-  return { op: 'sandbox', id, value: { id, ...split(pod), uid, addresses: ips, link, live, order } };
+  const value = { id, ...split(pod), uid, addresses: ips, link, live, order };
+  return { op: 'sandbox', id, value: fields.isAnnounced ? { ...value, isAnnounced: true } : value };
 }
 
 export function endOf({ id }: NodeFact & { op: 'sandbox' }): NodeFact {

@@ -33,6 +33,28 @@
 {{ ne .Values.cniCacheDir "none" | ternary .Values.cniCacheDir "" }}
 {{- end }}
 
+{{/* For the socket of the CNI plugin alone: the agent closes it to all but root. */}}
+{{- define "postern.cniSocketDir" -}}
+/run/postern
+{{- end }}
+
+{{- define "postern.cniEnv" -}}
+{{- with .Values.cni }}
+{{- if .enabled -}}
+- name: POSTERN_CNI_SOCKET
+  value: {{ include "postern.cniSocketDir" $ }}/cni.sock
+- name: POSTERN_CNI_CONF_DIR
+  value: {{ .confDir }}
+- name: POSTERN_CNI_BIN_DIR
+  value: {{ .binDir }}
+- name: POSTERN_CNI_FAILURE_POLICY
+  value: {{ .failurePolicy }}
+- name: POSTERN_CNI_TIMEOUT
+  value: {{ .timeoutSeconds | int | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The mount paths are the paths on the node. */}}
 {{- define "postern.volumeMounts" -}}
 {{- with include "postern.cniCacheDir" . -}}
@@ -43,6 +65,14 @@
 {{- with .Values.stateDir }}
 - name: state
   mountPath: {{ . }}
+{{- end }}
+{{- if .Values.cni.enabled }}
+- name: cni-socket
+  mountPath: {{ include "postern.cniSocketDir" . }}
+- name: cni-conf
+  mountPath: {{ .Values.cni.confDir }}
+- name: cni-bin
+  mountPath: {{ .Values.cni.binDir }}
 {{- end }}
 {{- if .Values.podNetworks.enabled }}
 - name: netns
@@ -65,6 +95,20 @@
 - name: state
   hostPath:
     path: {{ . }}
+    type: DirectoryOrCreate
+{{- end }}
+{{- if .Values.cni.enabled }}
+- name: cni-socket
+  hostPath:
+    path: {{ include "postern.cniSocketDir" . }}
+    type: DirectoryOrCreate
+- name: cni-conf
+  hostPath:
+    path: {{ .Values.cni.confDir }}
+    type: DirectoryOrCreate
+- name: cni-bin
+  hostPath:
+    path: {{ .Values.cni.binDir }}
     type: DirectoryOrCreate
 {{- end }}
 {{- if .Values.podNetworks.enabled }}

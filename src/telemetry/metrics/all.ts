@@ -1,5 +1,6 @@
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { createApplyMetrics, type ApplyMetrics } from './apply.ts';
+import { createCniMetrics, type CniMetrics } from './cni.ts';
 import { createDenialMetrics, type DenialMetrics } from './denials.ts';
 import { createIssueMetrics, type IssueMetrics } from './issues.ts';
 import { createNodeMetrics, type NodeMetrics } from './node.ts';
@@ -19,6 +20,7 @@ export interface Metrics {
   readonly issues: IssueMetrics;
   readonly objectEvents: ObjectEventMetrics;
   readonly apply: ApplyMetrics;
+  readonly cni: CniMetrics;
   readonly denials: DenialMetrics;
   readonly policies: PolicyMetrics;
   readonly podNetworks: PodNetworkMetrics;
@@ -43,6 +45,7 @@ export function createMetrics(version: string): Metrics {
     issues: createIssueMetrics(registry),
     objectEvents: createObjectEventMetrics(registry),
     apply: createApplyMetrics(registry),
+    cni: createCniMetrics(registry),
     denials: createDenialMetrics(registry),
     policies: createPolicyMetrics(registry),
     podNetworks: createPodNetworkMetrics(registry),
