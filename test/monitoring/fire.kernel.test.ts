@@ -29,7 +29,15 @@ const touched: readonly (readonly [ResourceName, { readonly namespace?: string; 
   ['namespaces', { name: 'x' }],
   ['nodes', { name: 'n1' }],
   ['networkpolicies', { namespace: 'x', name: 'usual' }],
+  ['clusternetworkpolicies', { name: 'usual' }],
 ];
+/** Without rules, so it decides nothing. */
+const clusterPolicy = {
+  apiVersion: 'policy.networking.k8s.io/v1alpha2',
+  kind: 'ClusterNetworkPolicy',
+  metadata: { name: 'usual' },
+  spec: { tier: 'Baseline', priority: 1, subject: { namespaces: {} } },
+};
 
 describe('the alerts, in a real Prometheus (kernel)', function () {
   this.timeout(120_000);
@@ -46,7 +54,11 @@ describe('the alerts, in a real Prometheus (kernel)', function () {
     await needMachine(this, 'bridge');
     const { prometheus: program } = await requirePrometheus(this);
     nft = await BrokenNft.create();
-    const objects = [pod('x', 'p', ['TCP/80'], { nodeName: 'n1' }), policy('x', 'usual', { ingress: [] })];
+    const objects = [
+      pod('x', 'p', ['TCP/80'], { nodeName: 'n1' }),
+      policy('x', 'usual', { ingress: [] }),
+      clusterPolicy,
+    ];
     lab = await Lab.up({ name: nameLab('kalerts'), nodes: 1, cni: 'bridge', objects, agents: { env: nft.env } });
     await lab.settle();
     news = setInterval(touchAll, 500);
@@ -167,6 +179,8 @@ describe('the alerts, in a real Prometheus (kernel)', function () {
     await fires('PosternPodsUnguarded', { node: 'n2' });
     await fires('PosternNotEnforced', { node: 'n2', code: 'not-enforceable' });
     assert.equal((await prometheus.alerts('PosternNotEnforced')).length, 1);
+    fed.podNetworks.drift();
+    await fires('PosternPodNetworkDrift', { node: 'n2' });
   });
 
   it('fire where an agent ends', async () => {

@@ -99,6 +99,14 @@ const stories: readonly Story[] = [
     summary: '3 pods of node n1 could send with the address of another pod: Postern does not know their devices.',
   },
   {
+    alert: 'PosternPodNetworkDrift',
+    series: { 'postern_pod_network_drift_total{node="n1"}': '0x5 1x30' },
+    silent: [5, 22],
+    fires: 6,
+    summary:
+      "A program in a pod of node n1 changed Postern's rules in the pod's network namespace; Postern restored them.",
+  },
+  {
     alert: 'PosternNotEnforced',
     series: {
       'postern_issues{node="n1",code="not-enforceable",effect="not-enforced"}': '0x5 1x30',
