@@ -7,3 +7,10 @@ export function policyObject(id: PolicyId): { readonly resource: ResourceName; r
     ? { resource: 'clusternetworkpolicies', key: id.slice(1) }
     : { resource: 'networkpolicies', key: id };
 }
+
+/** What becomes of a policy whose rules are left out of the rule set (S9.10, S10.23). */
+export function describeLeftOut(id: PolicyId): string {
+  return id.startsWith('/')
+    ? 'in each direction in which it has a Deny or Pass rule, its pods have no network, and its Accept rules are not programmed'
+    : 'its pods stay isolated and its allow rules are not programmed';
+}

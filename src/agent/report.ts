@@ -17,7 +17,7 @@ import type { WatchObserver } from '../watch/watch.ts';
 import { systemClock } from './clock.ts';
 import type { Flush } from './connection-flusher.ts';
 import { IssueTracker } from './issue-tracker.ts';
-import { policyObject } from './policy-object.ts';
+import { describeLeftOut, policyObject } from './policy-object.ts';
 import type { AppliedRun, ReconcilerEvents } from './reconciler.ts';
 
 /** Prefixes of the tracker's names for issues that do not come from one object alone. */
@@ -32,7 +32,7 @@ const maxLoggedAddresses = 10;
 function oversizedIssues(oversized: ReadonlyMap<PolicyId, Oversize>): Map<PolicyId, Issue[]> {
   return new Map(
     oversized.entries().map(([id, oversize]) => {
-      const message = `${whyOversized(oversize)}: its pods stay isolated and its allow rules are not programmed. Use fewer peers, ipBlocks and ports, selectors that match fewer pods, and port numbers instead of names`;
+      const message = `${whyOversized(oversize)}: ${describeLeftOut(id)}. Use fewer peers, ipBlocks and ports, selectors that match fewer pods, and port numbers instead of names`;
       return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
     }),
   );
@@ -166,18 +166,15 @@ export class Reporter {
       const isLate = error instanceof NftError && error.code === 'timeout';
       this.#metrics.apply.error(isLate ? 'timeout' : 'refused');
       const message = isLate
-        ? 'nft does not finish a change in time, and this policy is among the largest in it: its pods stay isolated and its allow rules are not programmed. The agent tries again later, and when the policy changes. Use fewer peers, ipBlocks and ports'
-        : 'the kernel refuses this policy: its pods stay isolated and its allow rules are not programmed. The agent tries again later, and when the policy changes';
+        ? `nft does not finish a change in time, and this policy is among the largest in it: ${describeLeftOut(policy.id)}. The agent tries again later, and when the policy changes. Use fewer peers, ipBlocks and ports`
+        : `the kernel refuses this policy: ${describeLeftOut(policy.id)}. The agent tries again later, and when the policy changes`;
       const issue: Issue = { code: 'refused-by-kernel', path: 'spec', message, effect: 'failed-closed' };
       this.#logger.error({ policy: policy.id, code: issue.code, err: error }, issue.message);
       const { resource, key } = policyObject(policy.id);
       this.#announce(resource, key, issue);
     },
     accepted: (policy) => {
-      this.#logger.info(
-        { policy: policy.id },
-        'the kernel accepts this policy now: its allow rules are programmed again',
-      );
+      this.#logger.info({ policy: policy.id }, 'the kernel accepts this policy now: its rules are programmed again');
     },
     failed: (error, retryIn) => {
       this.#metrics.apply.error(error instanceof NftError ? error.code : 'failed');

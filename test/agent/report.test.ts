@@ -6,6 +6,8 @@ import type { FillBudgets } from '../../src/indexer/admission.ts';
 import { Checks } from '../../src/telemetry/checks.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics/all.ts';
+import { clusterNetworkPolicyKind } from '../../src/kinds/cluster-network-policy.ts';
+import { networkPolicyKind } from '../../src/kinds/network-policy.ts';
 import { namespace, pod, policy } from '../support/objects.ts';
 import { removeOf, startPipeline, upsertOf } from '../support/pipeline.ts';
 
@@ -131,5 +133,24 @@ describe('Reporter', () => {
     assert.match(ofNode, /has 1 selector .* costs this node more than the namespace's share, about 49 units: /);
     for (const message of [ofPolicy, ofNamespace, ofNode])
       assert.match(message, /its allow rules are not programmed\. Use fewer peers/);
+  });
+
+  it('says of a refused policy what becomes of its pods, by its kind (S9.10, S10.23)', () => {
+    const told: string[] = [];
+    const reporter = new Reporter({
+      node: 'n1',
+      logger: createLogger({ level: 'silent', node: 'n1', version: '1.2.3' }),
+      metrics: createMetrics('1.2.3'),
+      ready: new Checks(['rules']),
+      announce: (resource, key, { message }) => told.push(`${resource} ${key}: ${message}`),
+    });
+    const guard = { kind: 'ClusterNetworkPolicy', metadata: { name: 'guard' } };
+    const spec = { tier: 'Admin', priority: 1, subject: { namespaces: {} } };
+    for (const object of [policy('x/p', { podSelector: {} }), { ...guard, spec }]) {
+      const kind = object['kind'] === 'NetworkPolicy' ? networkPolicyKind : clusterNetworkPolicyKind;
+      reporter.reconciler.refused(kind.parse(object).policy, new Error('no'));
+    }
+    assert.match(told[0]!, /^networkpolicies x\/p: .* its pods stay isolated/);
+    assert.match(told[1]!, /^clusternetworkpolicies guard: .* Deny or Pass rule, its pods have no network/);
   });
 });
