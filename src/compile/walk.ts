@@ -44,7 +44,7 @@ export class Walk {
   readonly steps: readonly Step[];
   /** Walks with equal texts have equal outcomes. */
   readonly text: string;
-  /** All groups that it names. */
+  /** All groups that it names, also those of the peers of a port name: who is in them matters too. */
   readonly groups: readonly GroupId[];
   /** Groups whose members may be allowed, or denied, although no group decides so. */
   readonly candidates: Readonly<Record<'allow' | 'deny', readonly GroupId[]>>;
@@ -54,11 +54,9 @@ export class Walk {
     this.steps = steps;
     this.text = steps.map(stepText).join(' | ');
     const groupsOf = (...verdicts: Step['verdict'][]): GroupId[] => [
-      ...new Set(
-        steps.flatMap((step) => (verdicts.length === 0 || verdicts.includes(step.verdict) ? groupsOfStep(step) : [])),
-      ),
+      ...new Set(steps.flatMap((step) => (verdicts.includes(step.verdict) ? groupsOfStep(step) : []))),
     ];
-    this.groups = groupsOf();
+    this.groups = [...new Set(steps.flatMap((step) => [...groupsOfPeers(step), ...groupsOfStep(step)]))];
     this.candidates = { allow: groupsOf('allow', 'pass'), deny: groupsOf('deny', 'pass') };
   }
 
@@ -140,8 +138,12 @@ export function isWhole(family: Family, ranges: readonly AddressRange[]): boolea
   return ranges.length === 1 && range!.first === 0n && range!.last === wholeFamily[family].last;
 }
 
-function groupsOfStep({ peers, declares }: Step): GroupId[] {
-  if (declares) return [declares.declarers];
+/** Groups that have every pod that the step can match by a group. */
+function groupsOfStep(step: Step): GroupId[] {
+  return step.declares ? [step.declares.declarers] : groupsOfPeers(step);
+}
+
+function groupsOfPeers({ peers }: Step): GroupId[] {
   return peers.flatMap((peer) => (peer.kind === 'pods' ? [peer.group] : []));
 }
 

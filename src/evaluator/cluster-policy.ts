@@ -8,7 +8,7 @@ import type { Port } from './port.ts';
 import type { Policy, Rule } from './policy.ts';
 import { readFields, readList, reportBroken, show } from './reading.ts';
 import type { Broken, Report } from './reading.ts';
-import { readSelector } from './selector.ts';
+import { readStrictSelector } from './selector.ts';
 import type { Selector } from './selector.ts';
 
 const tiers = ['Admin', 'Baseline'] as const satisfies readonly Tier[];
@@ -81,9 +81,9 @@ function readSubject(raw: unknown, report: Report): Subject | undefined {
       : []),
   ];
   const ofNamespaces = pods
-    ? readSelector(pods['namespaceSelector'], `${path}.pods.namespaceSelector`, report)
-    : readSelector(namespaces, `${path}.namespaces`, report);
-  const ofPods = readSelector(pods?.['podSelector'], `${path}.pods.podSelector`, report);
+    ? readStrictSelector(pods['namespaceSelector'], `${path}.pods.namespaceSelector`, report)
+    : readStrictSelector(namespaces, `${path}.namespaces`, report);
+  const ofPods = readStrictSelector(pods?.['podSelector'], `${path}.pods.podSelector`, report);
   const broken = elements.find((each) => each.kind === 'broken') ?? ofNamespaces.broken ?? ofPods.broken;
   return { namespaces: ofNamespaces, pods: ofPods, broken };
 }

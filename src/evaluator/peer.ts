@@ -3,7 +3,7 @@ import type { AddressRange } from '../model/address.ts';
 import type { Node, Party } from './party.ts';
 import { missOfBroken, readFields, readList, reportBroken, show } from './reading.ts';
 import type { Broken, Miss, Report } from './reading.ts';
-import { readSelector, selects, unmetRequirements } from './selector.ts';
+import { readSelector, readStrictSelector, selects, unmetRequirements } from './selector.ts';
 import type { Labels, Selector } from './selector.ts';
 
 /** One entry of `from` or `to`. */
@@ -67,8 +67,8 @@ export function readPeerOfPods(
   paths: { readonly path: string; readonly namespaces: string; readonly pods: string },
   report: Report,
 ): Peer {
-  const namespaces = readSelector(namespaceSelector, paths.namespaces, report);
-  const pods = readSelector(podSelector, paths.pods, report);
+  const namespaces = readStrictSelector(namespaceSelector, paths.namespaces, report);
+  const pods = readStrictSelector(podSelector, paths.pods, report);
   return namespaces.broken ?? pods.broken ?? { kind: 'pods', path: paths.path, namespaces, pods };
 }
 
@@ -89,7 +89,7 @@ export function readNetworks(raw: unknown, path: string, report: Report): readon
 }
 
 export function readPeerOfNodes(raw: unknown, path: string, report: Report): Peer {
-  const nodes = readSelector(raw, path, report);
+  const nodes = readStrictSelector(raw, path, report);
   return nodes.broken ?? { kind: 'nodes', path, nodes };
 }
 

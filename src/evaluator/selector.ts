@@ -1,4 +1,5 @@
 import { isJsonObject } from '../lib/json.ts';
+import { whyNoRequirement } from '../lib/label-syntax.ts';
 import { assertNever } from '../lib/assert.ts';
 import { readFields, readList, reportBroken, show } from './reading.ts';
 import type { Broken, Report } from './reading.ts';
@@ -23,6 +24,15 @@ const operators = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 
 /** Reads a LabelSelector. Missing and null mean the empty selector, which matches everything (S1.1). */
 export function readSelector(raw: unknown, path: string, report: Report): Selector {
+  return readTerms(raw, path, report, () => undefined);
+}
+
+/** S10.20: of a ClusterNetworkPolicy. The API server does not check its selectors, so a term that no selector may have is invalid. */
+export function readStrictSelector(raw: unknown, path: string, report: Report): Selector {
+  return readTerms(raw, path, report, whyNoRequirement);
+}
+
+function readTerms(raw: unknown, path: string, report: Report, whyInvalid: typeof whyNoRequirement): Selector {
   const requirements: Requirement[] = [];
   let broken: Broken | undefined;
   const note = (found: Broken): void => {
@@ -38,7 +48,9 @@ export function readSelector(raw: unknown, path: string, report: Report): Select
   if (isJsonObject(labels)) {
     for (const [key, value] of Object.entries(labels)) {
       const at = `${path}.matchLabels.${key}`;
-      if (typeof value === 'string') requirements.push({ path: at, key, operator: 'In', values: [value] });
+      const problem = typeof value === 'string' ? whyInvalid(key, 'In', [value]) : undefined;
+      if (problem !== undefined) note(reportBroken(report, 'invalid-selector', at, problem));
+      else if (typeof value === 'string') requirements.push({ path: at, key, operator: 'In', values: [value] });
       else note(reportBroken(report, 'invalid-selector', at, `a label's value is a string, not ${show(value)}`));
     }
   } else
@@ -47,7 +59,7 @@ export function readSelector(raw: unknown, path: string, report: Report): Select
   const expressions = readList(fields['matchExpressions']);
   if (expressions) {
     for (const [index, expression] of expressions.entries()) {
-      const read = readRequirement(expression, `${path}.matchExpressions[${index}]`, report);
+      const read = readRequirement(expression, `${path}.matchExpressions[${index}]`, report, whyInvalid);
       if ('kind' in read) note(read);
       else requirements.push(read);
     }
@@ -67,7 +79,12 @@ export function unmetRequirements(selector: Selector, labels: Labels, whose: str
     .map((requirement) => ({ path: requirement.path, text: explainUnmet(requirement, labels, whose) }));
 }
 
-function readRequirement(raw: unknown, path: string, report: Report): Requirement | Broken {
+function readRequirement(
+  raw: unknown,
+  path: string,
+  report: Report,
+  whyInvalid: typeof whyNoRequirement,
+): Requirement | Broken {
   const element = readFields(raw, ['key', 'operator', 'values'], path, report, 'invalid-selector');
   if (element.kind === 'broken') return element;
   const { key, operator, values } = element.fields;
@@ -78,6 +95,8 @@ function readRequirement(raw: unknown, path: string, report: Report): Requiremen
   if (!known) return invalid('operator', `unknown operator ${show(operator)}`);
   const texts = readList(values);
   if (!texts?.every((value) => typeof value === 'string')) return invalid('values', 'expected a list of strings');
+  const problem = whyInvalid(key, known, texts);
+  if (problem !== undefined) return reportBroken(report, 'invalid-selector', path, problem);
   return { path, key, operator: known, values: texts };
 }
 

@@ -15,7 +15,7 @@ import { readClusterPeer, type ClusterPeer } from './cluster-peers.ts';
 import { readProtocols } from './cluster-ports.ts';
 import { Field } from './field.ts';
 import type { PolicyKind } from './policy-kind.ts';
-import { readSelector } from './selector.ts';
+import { readStrictSelector } from './selector.ts';
 
 /** policy.networking.k8s.io ClusterNetworkPolicy, as of v1alpha2. */
 export const clusterNetworkPolicyKind: PolicyKind = {
@@ -105,8 +105,8 @@ function readSubjectPods(field: Field): ReturnType<typeof readSubject> {
   const isKnown = field.hasOnly(['namespaces', 'pods'], 'invalid-selector');
   if (!pods.absent && !pods.isObject) return undefined;
   const isKnownPods = pods.absent || pods.hasOnly(['namespaceSelector', 'podSelector'], 'invalid-selector');
-  const ofNamespaces = readSelector(pods.absent ? namespaces : pods.get('namespaceSelector'));
-  const ofPods = readSelector(pods.get('podSelector'));
+  const ofNamespaces = readStrictSelector(pods.absent ? namespaces : pods.get('namespaceSelector'));
+  const ofPods = readStrictSelector(pods.get('podSelector'));
   return {
     selection: { namespaces: { selector: ofNamespaces.selector }, pods: ofPods.selector },
     isComplete: isKnown && isKnownPods && ofNamespaces.complete && ofPods.complete,

@@ -1,7 +1,7 @@
 import { mergeRanges, parseCidr, type AddressRange } from '../model/address.ts';
 import type { Direction, GroupId, GroupSelection, Peer } from '../model/policy.ts';
 import type { Field } from './field.ts';
-import { readSelector } from './selector.ts';
+import { readStrictSelector } from './selector.ts';
 
 /** A peer of a ClusterNetworkPolicy. */
 export interface ClusterPeer {
@@ -54,7 +54,7 @@ export function readClusterPeer(
 }
 
 function readNamespaces(field: Field, addGroup: (selection: GroupSelection) => GroupId): Peer | undefined {
-  const { selector, complete } = readSelector(field);
+  const { selector, complete } = readStrictSelector(field);
   if (!complete) return undefined;
   return { kind: 'pods', group: addGroup({ namespaces: { selector }, pods: [] }) };
 }
@@ -62,14 +62,14 @@ function readNamespaces(field: Field, addGroup: (selection: GroupSelection) => G
 /** A missing namespaceSelector is the empty one: all namespaces. */
 function readPods(field: Field, addGroup: (selection: GroupSelection) => GroupId): Peer | undefined {
   if (!field.hasOnly(['namespaceSelector', 'podSelector'], 'invalid-peer')) return undefined;
-  const namespaces = readSelector(field.get('namespaceSelector'));
-  const pods = readSelector(field.get('podSelector'));
+  const namespaces = readStrictSelector(field.get('namespaceSelector'));
+  const pods = readStrictSelector(field.get('podSelector'));
   if (!namespaces.complete || !pods.complete) return undefined;
   return { kind: 'pods', group: addGroup({ namespaces: { selector: namespaces.selector }, pods: pods.selector }) };
 }
 
 function readNodes(field: Field, addGroup: (selection: GroupSelection) => GroupId): Peer | undefined {
-  const { selector, complete } = readSelector(field);
+  const { selector, complete } = readStrictSelector(field);
   return complete ? { kind: 'pods', group: addGroup({ nodes: selector }) } : undefined;
 }
 

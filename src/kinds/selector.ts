@@ -1,3 +1,4 @@
+import { whyNoRequirement } from '../lib/label-syntax.ts';
 import type { Requirement, Selector } from '../model/policy.ts';
 import type { Field } from './field.ts';
 
@@ -7,7 +8,24 @@ const operators: readonly string[] = ['In', 'NotIn', 'Exists', 'DoesNotExist'] s
  * Reads a LabelSelector: the valid terms, and whether all terms are valid. The caller decides what an incomplete selector means (S9.7): as a
  * peer it matches nothing; as the subject it isolates the pods that match the valid terms, without allow rules.
  */
-export function readSelector(field: Field): { selector: Selector; complete: boolean } {
+export function readSelector(field: Field): ReadSelector {
+  return readTerms(field, () => undefined);
+}
+
+/**
+ * For objects whose selectors the API server does not check. A term that no selector may have is invalid: read by its letters, `In` without values would
+ * match nobody, so a rule that denies would deny nobody (S10.20).
+ */
+export function readStrictSelector(field: Field): ReadSelector {
+  return readTerms(field, whyNoRequirement);
+}
+
+interface ReadSelector {
+  readonly selector: Selector;
+  readonly complete: boolean;
+}
+
+function readTerms(field: Field, whyInvalid: typeof whyNoRequirement): ReadSelector {
   if (field.absent) return { selector: [], complete: true };
   let complete = field.hasOnly(['matchLabels', 'matchExpressions'], 'invalid-selector');
   const terms: Requirement[] = [];
@@ -17,9 +35,11 @@ export function readSelector(field: Field): { selector: Selector; complete: bool
     complete = false;
   }
   for (const [key, value] of matchLabels.entries()) {
-    if (typeof value.value === 'string') terms.push({ key, operator: 'In', values: [value.value] });
+    const isText = typeof value.value === 'string';
+    const problem = isText ? whyInvalid(key, 'In', [value.value as string]) : 'must be a string';
+    if (problem === undefined) terms.push({ key, operator: 'In', values: [value.value as string] });
     else {
-      value.report('invalid-selector', 'must be a string');
+      value.report('invalid-selector', problem);
       complete = false;
     }
   }
@@ -28,14 +48,14 @@ export function readSelector(field: Field): { selector: Selector; complete: bool
   if (!items) expressions.report('invalid-selector', 'must be a list');
   if (!items) complete = false;
   for (const item of items ?? []) {
-    const term = readRequirement(item);
+    const term = readRequirement(item, whyInvalid);
     if (term) terms.push(term);
     else complete = false;
   }
   return { selector: terms, complete };
 }
 
-function readRequirement(field: Field): Requirement | undefined {
+function readRequirement(field: Field, whyInvalid: typeof whyNoRequirement): Requirement | undefined {
   if (!field.hasOnly(['key', 'operator', 'values'], 'invalid-selector')) return undefined;
   const key = field.get('key');
   const operator = field.get('operator');
@@ -53,10 +73,16 @@ function readRequirement(field: Field): Requirement | undefined {
     values.report('invalid-selector', 'must be a list of strings');
     return undefined;
   }
+  const texts = items.map((item) => item.value as string);
+  const problem = whyInvalid(key.value, operator.value, texts);
+  if (problem !== undefined) {
+    field.report('invalid-selector', problem);
+    return undefined;
+  }
   const needsValues = operator.value === 'In' || operator.value === 'NotIn';
   return {
     key: key.value,
     operator: operator.value as Requirement['operator'],
-    values: needsValues ? items.map((item) => item.value as string) : [],
+    values: needsValues ? texts : [],
   };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { passes } from '../support/path.ts';
-import { compileNode, type ApiObject } from '../support/pipeline.ts';
+import { compileNode, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
 import { namespace, pod } from '../support/objects.ts';
 
 const named = (name: string): ApiObject => namespace(name, { 'kubernetes.io/metadata.name': name });
@@ -64,4 +64,40 @@ describe('a port name with more numbers than a node knows (S10.17)', () => {
     assert.equal(reaches(accept, crowd[known]!, port(known)), true);
     assert.equal(reaches(accept, crowd[unknown]!, port(unknown)), false);
   });
+});
+
+describe('a port name with peers by label', () => {
+  const rule = (action: string) => ({
+    ...{ action, to: [{ pods: { podSelector: { matchLabels: { app: 'db' } } } }] },
+    protocols: [{ destinationNamedPort: 'web' }],
+  });
+  const all = { action: 'Deny', to: [{ namespaces: {} }] };
+  const db = (app: string): ApiObject =>
+    pod('y/db', { node: 'n2', ips: ['10.2.2.2'], labels: { app }, ports: [{ name: 'web', containerPort: 8080 }] });
+  const flow = {
+    ...({ family: 'ipv4', protocol: 'tcp' } as const),
+    ...{ source: client, destination: '10.2.2.2', sourcePort: 40_000, destinationPort: 8080 },
+  };
+  const places = { source: { pod: true, node: 'n1' }, destination: { pod: true, node: 'n2' } } as const;
+
+  for (const [what, egress, isAllowedAs] of [
+    ['a Deny', [rule('Deny')], 'z'],
+    ['an Accept before a Deny', [rule('Accept'), all], 'db'],
+  ] as const) {
+    it(`follows ${what} when the destination gets another label`, () => {
+      const guard = { kind: 'ClusterNetworkPolicy', metadata: { name: 'c', uid: 'c' } };
+      const spec = { tier: 'Admin', priority: 1, subject: { namespaces: {} }, egress };
+      const base = [named('x'), named('y'), pod('x/client', { ips: [client] }), { ...guard, spec }];
+      const n2 = compileNode('n2', []);
+      const pipeline = startPipeline('n1', [...base, db('z')]);
+      let applied: Ruleset | undefined;
+      for (const app of ['z', 'db', 'z', 'db']) {
+        pipeline.receive(upsertOf(db(app)));
+        const { compiled, result } = pipeline.plan(applied);
+        applied = result;
+        const isAllowed = passes({ n1: compiled.ruleset, n2 }, flow, places, 'original');
+        assert.equal(isAllowed, app === isAllowedAs, app);
+      }
+    });
+  }
 });

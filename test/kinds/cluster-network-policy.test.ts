@@ -209,3 +209,37 @@ describe('a ClusterNetworkPolicy', () => {
     assert.deepEqual(read('ingress', { action: 'Deny' })[0], [denyAll]);
   });
 });
+
+describe('a selector that no selector may be (S10.20)', () => {
+  for (const selector of [
+    { matchExpressions: [{ key: 'app', operator: 'In' }] },
+    { matchExpressions: [{ key: 'app', operator: 'NotIn', values: [] }] },
+    { matchExpressions: [{ key: 'app', operator: 'Exists', values: ['a'] }] },
+    { matchExpressions: [{ key: 'a b', operator: 'Exists' }] },
+    { matchExpressions: [{ key: 'a/b/c', operator: 'Exists' }] },
+    { matchExpressions: [{ key: 'app', operator: 'In', values: ['a b'] }] },
+    { matchLabels: { app: 'x'.repeat(64) } },
+    { matchLabels: { '-app': 'a' } },
+  ]) {
+    it(`denies everything in a Deny rule, and matches nobody in an Accept rule: ${JSON.stringify(selector)}`, () => {
+      const peers = [{ pods: { podSelector: selector } }];
+      const [denied] = read('ingress', [{ action: 'Deny', from: peers }]);
+      assert.deepEqual(denied, [denyAll]);
+      const [accepted, issues] = read('ingress', [{ action: 'Accept', from: peers }]);
+      assert.deepEqual(accepted, ['Accept nobody : any']);
+      assert.equal(issues.length, 1);
+    });
+  }
+
+  it('is none of these', () => {
+    const selector = {
+      matchLabels: { 'example.com/a_b.c': 'A-1', empty: '' },
+      matchExpressions: [
+        { key: 'x', operator: 'DoesNotExist' },
+        { key: 'y', operator: 'NotIn', values: ['a', ''] },
+      ],
+    };
+    const [, issues] = read('ingress', [{ action: 'Deny', from: [{ pods: { podSelector: selector } }] }]);
+    assert.deepEqual(issues, []);
+  });
+});
