@@ -80,7 +80,7 @@ describe('readiness of an agent that starts (kernel)', function () {
     try {
       for (const program of ['ip', 'conntrack']) await symlink(await which(program), join(folder, program));
       await agent.start({ env: { PATH: folder } });
-      const body = await fails(cluster.lab, ['rules', 'nft', 'nf_tables']);
+      const body = await fails(cluster.lab, ['rules', 'nft', 'nf_tables', 'flow-tables']);
       assert.match(body, /^\[-\] nft: nft cannot be run: install nftables /m);
       await symlink(await which('nft'), join(folder, 'nft'));
       await becomesReady(cluster.lab);
