@@ -63,7 +63,7 @@ describe('stages of a change (S7.3)', function () {
   });
 
   it('so it does with policies of all three tiers, which deny and pass (S10.25)', () => {
-    checkHistories((applied) => applied, runs(200), historiesOf(tieredClusters));
+    checkHistories((applied) => applied, runs(60), historiesOf(tieredClusters));
   });
 
   it('so it does where a table is written anew, since another program has been at it', () => {
