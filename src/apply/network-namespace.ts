@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import type Koffi from 'koffi';
 import type { Exec } from './exec.ts';
 import { makeNetlinkSocket, type NetlinkSocket, type OpenNetlinkSocket } from './netlink-socket.ts';
 
@@ -35,10 +36,16 @@ export function openNetworkNamespace(path: string): NetworkNamespace {
       throw new Error(`${path} is no network namespace here: mount its directory with HostToContainer propagation`);
     throw new Error(`${path} is the network namespace of the node`);
   }
+  let isClosed = false;
+  /** The number of a closed descriptor may be that of another pod's namespace by now. */
+  const open = (): number => {
+    if (isClosed) throw new Error(`the namespace ${path} has been closed`);
+    return fd;
+  };
   return {
     // The process's own number: an agent in a container sees its processes in /proc by the same numbers.
-    enter: (file, args) => ['nsenter', [`--net=/proc/${process.pid}/fd/${fd}`, '--', file, ...args]],
-    openSocket: () => openWithin(fd),
+    enter: (file, args) => ['nsenter', [`--net=/proc/${process.pid}/fd/${open()}`, '--', file, ...args]],
+    openSocket: async () => makeSocketWithin(await import('koffi'), open()),
     isCurrent() {
       try {
         return isSame(statSync(path, { bigint: true }));
@@ -46,7 +53,10 @@ export function openNetworkNamespace(path: string): NetworkNamespace {
         return false;
       }
     },
-    close: () => closeSync(fd),
+    close() {
+      isClosed = true;
+      closeSync(fd);
+    },
   };
 }
 
@@ -66,8 +76,7 @@ function openNamespaceFile(path: string): number {
 }
 
 /** Makes a socket while this thread is in the namespace. Nothing else runs meanwhile. The socket stays in the namespace in which it was made. */
-async function openWithin(fd: number): Promise<NetlinkSocket> {
-  const koffi = await import('koffi');
+function makeSocketWithin(koffi: Pick<typeof Koffi, 'load'>, fd: number): NetlinkSocket {
   // `null`: the C library that this process has loaded.
   const setns = koffi.load(null).func('setns', 'int', ['int', 'int']) as (fd: number, type: number) => number;
   const home = openSync('/proc/thread-self/ns/net', 'r');

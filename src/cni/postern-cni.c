@@ -37,21 +37,36 @@ static bool is(struct text text, const char *expected)
 	return text.length == strlen(expected) && memcmp(text.at, expected, text.length) == 0;
 }
 
+/* What is printed may wait for the runtime as long as it wants: a signal would cut it off. */
+static void end_time_limit(void)
+{
+	struct itimerval none = { 0 };
+	setitimer(ITIMER_REAL, &none, NULL);
+}
+
+/* Ends the process. A result of which a part is missing is a failure. */
+static void finish(int status)
+{
+	exit(fflush(stdout) == 0 && !ferror(stdout) ? status : 1);
+}
+
 /* Ends the process. Nothing of `message` and `detail` may need an escape in JSON. */
 static void fail(int code, const char *message, const char *detail)
 {
 	struct text shown = version.at ? version : (struct text){ "\"1.1.0\"", 7 };
+	end_time_limit();
 	printf("{\"cniVersion\":%.*s,\"code\":%d,\"msg\":\"postern-cni: %s\",\"details\":\"%s\"}\n", (int)shown.length,
 	       shown.at, code, message, detail);
-	exit(1);
+	finish(1);
 }
 
 /* ADD prints the result of the plugins before, unchanged. */
 static void succeed(void)
 {
+	end_time_limit();
 	if (strcmp(command, "ADD") == 0)
 		printf("%.*s\n", (int)previous.length, previous.at);
-	exit(fflush(stdout) == 0 ? 0 : 1);
+	finish(0);
 }
 
 /* There is no answer: `reason` says why. What the agent keeps of a pod ends without it, so DEL and GC have nothing to do. */
@@ -132,20 +147,28 @@ static void limit_time(long seconds)
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+/* The end of a pod needs nothing of the configuration, so it must not fail because of it. */
+static void unreadable(const char *message, const char *detail)
+{
+	if (strcmp(command, "DEL") == 0 || strcmp(command, "GC") == 0)
+		succeed();
+	fail(cannot_decode, message, detail);
+}
+
 static void read_configuration(void)
 {
 	size_t length = 0;
 	ssize_t got;
 	while ((got = read(0, configuration + length, max_configuration + 1 - length)) > 0)
 		if ((length += (size_t)got) > max_configuration)
-			fail(cannot_decode, "the configuration has more than 1 MiB", "");
+			unreadable("the configuration has more than 1 MiB", "");
 	if (got < 0)
-		fail(cannot_decode, "cannot read the configuration", strerror(errno));
+		unreadable("cannot read the configuration", strerror(errno));
 	configuration[length] = '\0';
 	const char *start = skip_space(configuration);
 	const char *end = *start == '{' ? skip_value(start) : NULL;
 	if (!end || strlen(configuration) != length || *skip_space(end))
-		fail(cannot_decode, "the configuration is not a JSON object", "");
+		unreadable("the configuration is not a JSON object", "");
 }
 
 static void send_all(int agent, const char *data, size_t length)
@@ -198,9 +221,10 @@ int main(void)
 	read_configuration();
 	version = member("cniVersion");
 	if (strcmp(command, "VERSION") == 0) {
+		end_time_limit();
 		printf("{\"cniVersion\":%.*s,\"supportedVersions\":[\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n",
 		       version.at ? (int)version.length : 7, version.at ? version.at : "\"1.1.0\"");
-		return 0;
+		finish(0);
 	}
 	previous = member("prevResult");
 	policy = member("failurePolicy");
@@ -216,8 +240,9 @@ int main(void)
 	if (strcmp(answer, "ok") == 0)
 		succeed();
 	if (strncmp(answer, "error ", 6) == 0) {
+		end_time_limit();
 		printf("%s\n", answer + 6);
-		return 1;
+		finish(1);
 	}
 	/* The reason is text of the agent that needs no escape. */
 	unanswered(strncmp(answer, "late ", 5) == 0 ? answer + 5 : "the answer of the agent is not known to this program");

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, it } from 'mocha';
 import { GenerationWatch } from '../../src/agent/pod-networks/generation-watch.ts';
+import { PodNetworks } from '../../src/agent/pod-networks/pod-networks.ts';
 import { judgeInterfaces, mustLookInside } from '../../src/agent/pod-networks/judge-interfaces.ts';
 import { limitTurns } from '../../src/agent/pod-networks/turns.ts';
 import type { Sandbox } from '../../src/model/cluster.ts';
@@ -62,6 +64,43 @@ describe('the interfaces of a pod', () => {
       );
     });
   }
+});
+
+describe('a look at the devices of a pod', () => {
+  it('is not made twice at the same time, and leaves no namespace open', async () => {
+    const clock = new ManualClock();
+    const failed: string[] = [];
+    const waiting: ((answer: { exitCode: number; stdout: string; stderr: string }) => void)[] = [];
+    let [opened, closed, runs] = [0, 0, 0];
+    const networks = new PodNetworks({
+      rules: { guard: true, allowed: {} },
+      netlink: false,
+      clock,
+      signal: new AbortController().signal,
+      changed() {},
+      events: { stageDone() {}, wrote() {}, drifted() {}, failed: (pod) => failed.push(pod) },
+      open() {
+        opened++;
+        const openSocket = () => Promise.reject(new Error('there is no kernel here'));
+        return { enter: (file, args) => [file, args], openSocket, isCurrent: () => true, close: () => void closed++ };
+      },
+      exec: () => (runs++ === 0 ? Promise.reject(new Error('no')) : new Promise((resolve) => waiting.push(resolve))),
+    });
+    networks.receive({ op: 'sandbox', id: 'c1', value: sandboxWith({}) });
+    await nextTurn();
+    assert.deepEqual(failed, ['shop/web']);
+    for (let looks = 0; looks < 4; looks++) {
+      clock.advance(6000);
+      await networks.look();
+    }
+    assert.deepEqual([opened, waiting.length], [2, 1]);
+    const stdout = `${JSON.stringify([{ ifname: 'eth0', linkinfo: { info_kind: 'macvlan' } }])}\n`;
+    for (const answer of waiting) answer({ exitCode: 0, stdout, stderr: '' });
+    await nextTurn();
+    assert.equal(networks.counts.enforced + networks.counts.failing, 0);
+    await networks.close();
+    assert.equal(closed, opened);
+  });
 });
 
 describe('the watch of generations', () => {

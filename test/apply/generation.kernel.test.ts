@@ -19,6 +19,14 @@ describe('the network namespace of a pod (kernel)', () => {
     await execa('ip', ['netns', 'delete', name], { reject: false });
   });
 
+  it('is not entered after it has been closed: its descriptor may be that of another pod', async () => {
+    const closed = openNetworkNamespace(path);
+    assert.equal(closed.enter('nft', [])[0], 'nsenter');
+    closed.close();
+    assert.throws(() => closed.enter('nft', []), /has been closed/);
+    await assert.rejects(closed.openSocket(), /has been closed/);
+  });
+
   it('has a generation that grows by one with each transaction, and not with a check or a failure (K46)', async () => {
     const generations = openGenerationReader(namespace.openSocket);
     const nft = createNft({ enter: namespace.enter });

@@ -113,6 +113,21 @@ describe('the program of the CNI plugin', function () {
     assert.match(stdout, /"code":11,.*the agent has not answered in time/);
   });
 
+  it('prints all of a long result for a reader that comes after its time limit', async () => {
+    const long = `{"x":"${'x'.repeat(300_000)}"}`;
+    const input = `{"cniVersion":"1.0.0","timeoutSeconds":1,"failurePolicy":"Ignore","socket":"${socket}","prevResult":${long}}`;
+    // The limit is 3 s. The pipe takes 64 KiB, so the program still prints then.
+    const late = ['-c', '"$1" | { sleep 4; wc -c; }', 'sh', program];
+    const { stdout } = await execa('sh', late, { env: { CNI_COMMAND: 'ADD' }, input });
+    assert.equal(Number(stdout), long.length + 1);
+  });
+
+  it('never fails at the end of a pod because of the configuration', async () => {
+    for (const input of ['', '{"a":', `{"a":"${'x'.repeat(2 << 20)}"}`]) {
+      for (const command of ['DEL', 'GC']) assert.equal((await run(command, {}, input)).exitCode, 0, command);
+    }
+  });
+
   it('prints the error of the agent', async () => {
     await serve({ kind: 'error', code: 100, message: 'a "table"' });
     const { stdout, exitCode } = await run('CHECK', { failurePolicy: '"Ignore"' });

@@ -45,6 +45,8 @@ interface Entry {
   readonly sandbox: Sandbox;
   /** `looking`: its devices are not known yet. `outside`: the node judges all of its packets. */
   state: 'looking' | 'outside' | PodNetwork;
+  /** A look at its devices is under way: another one would open the namespace once more. */
+  isLooking?: boolean;
   failure?: unknown;
   driftedAt?: number;
 }
@@ -179,7 +181,7 @@ export class PodNetworks {
       const again: Entry = { sandbox: entry.sandbox, state: 'looking' };
       this.#entries.set(id, again);
       void this.#look(again);
-    } else if (entry.failure !== undefined && state === 'looking') void this.#look(entry);
+    } else if (entry.failure !== undefined && state === 'looking' && !entry.isLooking) void this.#look(entry);
   }
 
   #drop(id: string): void {
@@ -200,6 +202,7 @@ export class PodNetworks {
     const isWanted = (): boolean => this.#entries.get(sandbox.id) === entry && !signal.aborted;
     let namespace: NetworkNamespace | undefined;
     if (this.#isSuperseded(entry)) return void (entry.state = 'outside');
+    entry.isLooking = true;
     try {
       namespace = open(sandbox.interfaces![0]!.namespace);
       const devices = sandbox.interfaces!.map(({ device }) => device);
@@ -219,6 +222,8 @@ export class PodNetworks {
       if (!isWanted()) return;
       if (entry.failure === undefined) this.#options.events.failed(nameOf(sandbox), error);
       entry.failure = error;
+    } finally {
+      entry.isLooking = false;
     }
   }
 
