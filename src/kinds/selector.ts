@@ -35,11 +35,11 @@ function readTerms(field: Field, whyInvalid: typeof whyNoRequirement): ReadSelec
     complete = false;
   }
   for (const [key, value] of matchLabels.entries()) {
-    const isText = typeof value.value === 'string';
-    const problem = isText ? whyInvalid(key, 'In', [value.value as string]) : 'must be a string';
-    if (problem === undefined) terms.push({ key, operator: 'In', values: [value.value as string] });
+    const text = typeof value.value === 'string' ? value.value : undefined;
+    const problem = text === undefined ? 'must be a string' : whyInvalid(key, 'In', [text]);
+    if (text !== undefined && problem === undefined) terms.push({ key, operator: 'In', values: [text] });
     else {
-      value.report('invalid-selector', problem);
+      value.report('invalid-selector', problem ?? 'must be a string');
       complete = false;
     }
   }

@@ -2,14 +2,14 @@ const name = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const prefix = /^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/;
 
 /** Whether the API takes the text as a label key: a name, or a DNS name, a slash and a name (k8s.io/apimachinery pkg/util/validation). */
-export function isLabelKey(text: string): boolean {
+function isLabelKey(text: string): boolean {
   const parts = text.split('/');
   const [first, second] = parts as [string, string?];
   if (parts.length > 2) return false;
   return second === undefined ? name.test(first) : first.length <= 253 && prefix.test(first) && name.test(second);
 }
 
-export function isLabelValue(text: string): boolean {
+function isLabelValue(text: string): boolean {
   return text === '' || name.test(text);
 }
 
