@@ -19,7 +19,8 @@ export interface Plan {
  * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3): `make` adds objects without references, `switch` changes what
  * packets meet, `break` removes elements from sets, `forget` leaves the flow sets that remember what passed before, `delete` deletes objects that packets
  * do not meet any more. So in between, a check passes only packets that the old or the new rules pass, and drops none that both pass.
- * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied.
+ * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied. A table that opens
+ * what the flow sets of another must not know any more changes after them: there may be two stages `switch`, and two `break`.
  * @param applied the kernel's content; a missing table does not exist
  */
 export function planStages(desired: Ruleset, applied: Ruleset = {}, options: PlanOptions = {}): Plan {
@@ -64,24 +65,47 @@ export function tablesUnlike(written: Ruleset = {}, found: Ruleset = {}): TableF
   return tableFamilies.filter((family) => !isTableLike(written[family], found[family]));
 }
 
+type Planned = readonly { readonly family: TableFamily; readonly plan: TablePlan }[];
+
 /** Whether the stage must not begin before older packets are done. One wait is enough for `break` and `delete`, unless flow sets were left after it. */
-function mustWait(name: StageName, before: readonly Stage[], plans: readonly { readonly plan: TablePlan }[]): boolean {
+function mustWait(name: StageName, before: readonly Stage[], plans: Planned): boolean {
   const last = before.at(-1)?.name;
   const hasWaited = before.some((stage) => stage.afterGracePeriod);
   if (name === 'break') return last === 'switch' && plans.some(({ plan }) => plan.opens);
-  if (name === 'delete') return last !== 'delete' && (!hasWaited || plans.some(({ plan }) => plan.forgets));
+  if (name === 'delete') return last !== 'delete' && (!hasWaited || plans.some(({ plan }) => plan.leavesFlowsIn));
   return name === 'forget';
 }
 
-const steps = ['make', 'switch', 'break', 'forget', 'empty', 'delete'] as const;
-
-function planOf(plans: readonly { readonly family: TableFamily; readonly plan: TablePlan }[]): Plan {
+function planOf(plans: Planned): Plan {
+  const [first, last] = inTurn(plans);
+  const steps: readonly (readonly [StageName | 'empty', Planned])[] = [
+    ['make', plans],
+    ['switch', first],
+    ['break', first],
+    ['forget', first],
+    ['switch', last],
+    ['break', last],
+    ['empty', plans],
+    ['delete', plans],
+  ];
   const stages: Stage[] = [];
-  for (const step of steps) {
-    const operations = plans.flatMap(({ family, plan }) => plan[step].map((each): Operation => ({ family, ...each })));
+  for (const [step, of] of steps) {
+    const operations = of.flatMap(({ family, plan }) => plan[step].map((each): Operation => ({ family, ...each })));
     if (operations.length === 0) continue;
     const name = step === 'empty' ? 'delete' : step;
-    stages.push({ name, afterGracePeriod: mustWait(name, stages, plans), operations });
+    stages.push({ name, afterGracePeriod: mustWait(name, stages, of), operations });
   }
   return { stages, result: Object.fromEntries(plans.map(({ family, plan }) => [family, plan.result])) };
+}
+
+/**
+ * The tables that change first, and those that change after them. A packet of a pod on a bridge meets the bridge table and then the flow sets of a routed
+ * table. If the bridge table opened the port of a new pod before the routed table has left the flow sets of before, the new pod would have the flows of
+ * the pod that had its address before: neither the rules before the change nor those after it allow them.
+ */
+function inTurn(plans: Planned): readonly [Planned, Planned] {
+  const isLate = plans.some(({ plan: { leavesFlowsIn } }) => leavesFlowsIn && leavesFlowsIn !== 'switch');
+  if (!isLate) return [plans, []];
+  const leaves = ({ plan }: Planned[number]): boolean => plan.leavesFlowsIn !== undefined;
+  return [plans.filter(leaves), plans.filter((each) => !leaves(each))];
 }

@@ -2,7 +2,7 @@ import { isName } from '../nftables/name.ts';
 import type { Change, Chain, NftSet, Table, VerdictMap } from '../nftables/ruleset.ts';
 import { differenceOf } from './difference.ts';
 import { renameRule, renameTargets } from './editions.ts';
-import { emptyTable, headerOf, makeOperations, switchOperations, type TablePlan } from './table-plan.ts';
+import { emptyTable, headerOf, makeOperations, noChanges, switchOperations, type TablePlan } from './table-plan.ts';
 
 /** Each rewrite that fails after `make` leaves a copy of the rules, which foreign objects may refer to. After so many, one transaction deletes all. */
 const maxCopies = 4;
@@ -25,7 +25,7 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
     break: [],
     forget: [],
     opens: false,
-    forgets: false,
+    leavesFlowsIn: undefined,
     // Flush chains first, so that no reference prevents a deletion.
     empty: chains.removed.map(({ name }) => ({ verb: 'flush chain', name })),
     delete: [
@@ -43,8 +43,7 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
  * cannot delete objects whose names it cannot express: while such a table is replaced, packets in flight may pass.
  */
 function planReplacement(desired: Table): TablePlan {
-  const nothing = { make: [], break: [], forget: [], opens: false, forgets: false, empty: [], delete: [] };
-  return { ...nothing, switch: replacement(desired), result: desired };
+  return { ...noChanges, switch: replacement(desired), opens: false, leavesFlowsIn: undefined, result: desired };
 }
 
 export function replacement(desired: Table): Change[] {

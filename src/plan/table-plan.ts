@@ -22,8 +22,8 @@ import { reachableNames } from './reads.ts';
 export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & {
   /** Whether `break` removes an element that may deny. A packet that has missed the element that `switch` adds must not miss the removed one too. */
   readonly opens: boolean;
-  /** Whether flow sets are left that `delete` empties. */
-  readonly forgets: boolean;
+  /** The last stage, if packets leave the flow sets of before in it. `delete` empties these. */
+  readonly leavesFlowsIn: 'switch' | 'break' | 'forget' | undefined;
   readonly result: Table;
 };
 
@@ -47,13 +47,14 @@ export function planTable(
   const breaking = breakOperations(difference);
   const forgetting = forget(before, [...switching, ...breaking], after, desired, areFlowsDoubtful);
   const breaks = breaking.length > 0;
+  const last = forgetting.late.length > 0 ? 'forget' : breaks ? 'break' : 'switch';
   return {
     make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
     switch: breaks ? switching : [...switching, ...forgetting.at],
     break: breaks ? [...breaking, ...forgetting.at] : [],
     forget: forgetting.late,
     opens: breaking.some((change) => change.verb === 'delete elements' && mayDeny(change.set.name, before, after)),
-    forgets: forgetting.after.length > 0,
+    leavesFlowsIn: forgetting.after.length > 0 ? last : undefined,
     // Packets reach a base chain until it is deleted.
     empty: difference.chains.removed.flatMap(({ name, base }) =>
       base ? [{ verb: 'flush chain', name } as const] : [],
@@ -104,9 +105,11 @@ export function headerOf(object: NftSet | VerdictMap | Chain): string {
   );
 }
 
+export const noChanges = { make: [], switch: [], break: [], forget: [], empty: [], delete: [] } as const;
+
 /** Like `planSweep`, for one table. */
 export function sweepTable(applied: Table): TablePlan {
-  const nothing = { make: [], switch: [], break: [], forget: [], opens: false, forgets: false, empty: [], delete: [] };
+  const nothing = { ...noChanges, opens: false, leavesFlowsIn: undefined };
   // The plan does not know what a foreign rule refers to. The next plan rewrites this table.
   if (foreignIn(applied).length > 0) return { ...nothing, result: applied };
   const reachable = reachableNames(applied);

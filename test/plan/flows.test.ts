@@ -126,6 +126,37 @@ describe('flow sets (S5.21)', () => {
     assert.deepEqual(planStages({ ip: held.ip! }, result).stages, []);
   });
 
+  describe('of an address that goes to the pod of another port', () => {
+    const compiled = (names: readonly string[]): Ruleset => {
+      const pods = names.map((name) =>
+        pod(`x/${name}`, { ips: ['10.1.0.9'], labels: { app: name === 'old' ? 'client' : 'none' } }),
+      );
+      const pipeline = startPipeline('n1', [web, two, allow(80), ...pods], { fastPath: true });
+      pipeline.receive(sandbox('x/web', { ips: ['10.1.0.1'], link: { device: 'cni0', port: 'veth-web' } }));
+      for (const name of names) {
+        pipeline.receive(sandbox(`x/${name}`, { ips: ['10.1.0.9'], link: { device: 'cni0', port: `veth-${name}` } }));
+      }
+      return pipeline.plan(undefined).compiled.ruleset;
+    };
+    const opening = 'bridge: add elements bridge-ports: veth-new';
+    const doubt = { areFlowsDoubtful: true };
+    for (const [what, before, options, last] of [
+      ['in one change', ['old'], {}, 'break'],
+      ['while no agent runs', ['old'], doubt, 'forget'],
+      ['after the pod that had it has gone', [], doubt, 'forget'],
+    ] as const) {
+      it(`are left before the port opens, ${what}`, () => {
+        const { stages } = planStages(compiled(['new']), planStages(compiled(before)).result, options);
+        const described = stages.map((stage) => describeStages([stage])[stage.name]!);
+        const left = described.findLastIndex((each) => each.includes(choosing.first));
+        const opened = described.findIndex((each) => each.includes(opening));
+        assert.equal(stages[left]!.name, last);
+        assert.ok(opened >= left && left >= 0, `left in ${left}, opened in ${opened}`);
+        assert.ok(stages.slice(opened).some(({ name, afterGracePeriod }) => name === 'delete' && afterGracePeriod));
+      });
+    }
+  });
+
   it('are left where another program has flushed the table meanwhile', () => {
     const held = compile(cluster);
     const chains = new Map([...held.ip!.chains].map(([name, chain]) => [name, { ...chain, rules: [] }]));

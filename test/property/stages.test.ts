@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { families } from '../../src/model/address.ts';
 import { directions } from '../../src/model/policy.ts';
+import { flowChoiceSetName } from '../../src/compile/names.ts';
 import type { FlowMemory } from '../../src/nftables/flight.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import { routedTable, type Ruleset, type Stage, type Table, type TableFamily } from '../../src/nftables/ruleset.ts';
@@ -121,7 +122,9 @@ describe('stages of a change (S7.3)', function () {
           const sweep = planSweep(crashed);
           crashed = apply(sweep, false);
           assert.deepEqual(sortedRuleset(crashed), sortedRuleset(sweep.result));
-          crashed = apply(planStages(desired, crashed, { areFlowsDoubtful: true }), true);
+          const restart = planStages(desired, crashed, { areFlowsDoubtful: true });
+          checkTurns(restart);
+          crashed = apply(restart, true);
           assert.deepEqual(planStages(desired, crashed).stages, []);
           assert.deepEqual(planSweep(crashed).stages, []);
         }
@@ -148,6 +151,7 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number, 
         applied = generations.at(-1)!;
         assert.deepEqual(sortedRuleset(applied), sortedRuleset(plan.result));
         for (const [index, stage] of plan.stages.entries()) checkElements(stage, generations[index]!);
+        checkTurns(plan);
         if (!found) continue;
         const packets = sent.flatMap((each) => packetsOf(each, objects));
         for (const family of families) {
@@ -229,6 +233,20 @@ function checkElements({ operations }: Stage, before: Ruleset): void {
       }
     }
   }
+}
+
+/** What the bridge table opens must not meet the flow sets of before: they have the flows of the pod that had the address before. */
+function checkTurns({ stages }: Plan): void {
+  const choosing = stages.findLastIndex(({ operations }) =>
+    operations.some((each) => 'set' in each && each.set.name === flowChoiceSetName && each.verb !== 'add set'),
+  );
+  const changing = stages.findIndex(
+    ({ name, operations }) => name !== 'make' && operations.some(({ family }) => family === 'bridge'),
+  );
+  assert.ok(
+    changing === -1 || changing >= choosing,
+    `the bridge changes in stage ${changing}, flow sets in ${choosing}`,
+  );
 }
 
 /** Two peers that come and go from two groups, which two policies open ports to: everything meets everything. */
