@@ -133,7 +133,7 @@ export const suites: readonly Suite[] = [
     ],
     from: 'test',
     seconds: 120,
-    whole: { REVOCATIONS: '400', POSTERN_FAST_PATH: 'true' },
+    whole: { REVOCATIONS: '400', POSTERN_FAST_PATH: 'false' },
   },
   {
     name: 'nft',
@@ -258,7 +258,7 @@ export const suites: readonly Suite[] = [
     files: ['test/attacks/*.kernel.test.ts'],
     from: 'test',
     seconds: 200,
-    whole: { POSTERN_FAST_PATH: 'true' },
+    whole: { POSTERN_FAST_PATH: 'false' },
   },
   {
     name: 'attack-networks',

@@ -1,7 +1,7 @@
 import type { Bench, Figure } from '../figure.ts';
 import { interleave, pairs } from '../measure.ts';
 import { ports, spaces, type RawObject } from './policies.ts';
-import { compileNode, defaults, policiesAlone, type Checks } from './rule-sets.ts';
+import { compileNode, defaults, policiesAlone, withoutFastPath, type Checks } from './rule-sets.ts';
 import { layouts, openWay, Scene, way, type Layout, type Way } from './scene.ts';
 import { Tables } from './tables.ts';
 
@@ -18,8 +18,8 @@ interface Variant {
 const checks: Readonly<Record<string, Checks>> = {
   'without gate and guard': policiesAlone,
   gate: { gate: true, guard: false },
-  'gate and guard': defaults,
-  'gate, guard and fast path': { ...defaults, fastPath: true },
+  'gate and guard': withoutFastPath,
+  'gate, guard and fast path': defaults,
 };
 
 const ways: Readonly<Record<string, Way>> = { 'no policy selects the ends': openWay, 'both ends isolated': way };

@@ -19,7 +19,8 @@ export interface Checks {
 }
 
 /** The agent's defaults. */
-export const defaults: Checks = { gate: true, guard: true };
+export const defaults: Checks = { gate: true, guard: true, fastPath: true };
+export const withoutFastPath: Checks = { ...defaults, fastPath: false };
 export const policiesAlone: Checks = { gate: false, guard: false };
 
 /** The baseline: connection tracking only, which a node with a Service proxy has in any case. */

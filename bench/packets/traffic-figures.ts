@@ -31,7 +31,7 @@ function sidesOf(mode: Mode): NonNullable<Figure['sides']> {
   return mode === 'bulk' || mode === 'stream' ? 'Mbit/s' : '1/s';
 }
 
-const lines = { alone: 'policies', defaults: 'with gate and guard', list: 'a list of rules' } as const;
+const lines = { alone: 'policies', defaults: 'with gate, guard and fast path', list: 'a list of rules' } as const;
 
 function curveOf(what: string, { kind, policies }: Variant): Pick<Figure, 'curve'> {
   return { curve: { chart: what, line: lines[kind as keyof typeof lines], x: policies } };

@@ -19,7 +19,7 @@ export const none: Variant = { title: '', policies: 0, kind: 'none' };
 export const loopback: Variant = { title: 'the generator alone, over loopback', policies: 0, kind: 'loopback' };
 
 export function variantsOf(kind: 'alone' | 'defaults' | 'list', of: readonly number[]): Variant[] {
-  const what = { alone: '', defaults: ', with gate and guard', list: ', as a list of rules' }[kind];
+  const what = { alone: '', defaults: ', with gate, guard and fast path', list: ', as a list of rules' }[kind];
   return of.map((policies) => ({
     name: `${kind}-${policies}`,
     title: `${policies.toLocaleString('en')} policies${what}`,

@@ -1,7 +1,7 @@
 import type { Bench, Figure } from '../figure.ts';
 import { interleave, pairs } from '../measure.ts';
 import { policyObjects, ports } from '../packets/policies.ts';
-import { compileNode, defaults, policiesAlone } from '../packets/rule-sets.ts';
+import { compileNode, defaults, policiesAlone, withoutFastPath } from '../packets/rule-sets.ts';
 import { Scene, way } from '../packets/scene.ts';
 import { Tables, type RuleSet } from '../packets/tables.ts';
 import { checkEnforcement } from '../packets/traffic.ts';
@@ -39,7 +39,7 @@ async function measure(scene: Scene, peer: Peer, progress: (message: string) => 
   progress('compiling');
   const objects = policyObjects(policies);
   const of = (checks: typeof defaults): string => compileNode(objects, checks, 'routed').script;
-  const ours: Variant = { name: 'defaults', title: 'ours, with gate and guard', script: of(defaults) };
+  const ours: Variant = { name: 'defaults', title: 'ours, with gate, guard and fast path', script: of(defaults) };
   const theirs: Variant = {
     name: peer.name,
     title: `the chains of ${peer.name}`,
@@ -48,7 +48,7 @@ async function measure(scene: Scene, peer: Peer, progress: (message: string) => 
   const all: readonly Variant[] = [
     { name: 'alone', title: 'ours, policies alone', script: of(policiesAlone) },
     ours,
-    { name: 'fast-path', title: 'ours, with gate, guard and fast path', script: of({ ...defaults, fastPath: true }) },
+    { name: 'slow-path', title: 'ours, with gate and guard', script: of(withoutFastPath) },
     theirs,
   ];
   return [

@@ -209,7 +209,9 @@ export class Reporter {
 
   applied({ plan, receivedAt }: AppliedRun, { snapshot, issues, refusedPolicies }: InForce): void {
     if (this.#found !== undefined) {
-      const unchanged = this.#found === 'table' && plan.stages.length === 0;
+      // Each start leaves the flow sets of before, and empties them (S7.14).
+      const unchanged =
+        this.#found === 'table' && plan.stages.every(({ name }) => name === 'forget' || name === 'delete');
       this.#metrics.apply.adopted(this.#found === 'nothing' ? 'fresh' : unchanged ? 'unchanged' : 'changed');
       this.#found = undefined;
     }

@@ -92,7 +92,7 @@ const guard: Flag<boolean> = {
 const fastPath: Flag<boolean> = {
   name: 'fast-path',
   env: 'POSTERN_FAST_PATH',
-  fallback: 'false',
+  fallback: 'true',
   summary: 'let packets of flows that have passed all rules skip them, until a change may deny them',
   expects: 'true or false',
   read: readSwitch,

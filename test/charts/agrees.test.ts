@@ -70,7 +70,7 @@ describe('the chart agrees', function () {
     const other = await read('startGate.enabled=false', 'guard.enabled=false');
     assert.deepEqual([other.startGate, other.guard], [false, false]);
     assert.deepEqual([usual.allowPodTunnels, usual.allowPodRouters], [false, false]);
-    assert.deepEqual([usual.fastPath, (await read('fastPath.enabled=true')).fastPath], [false, true]);
+    assert.deepEqual([usual.fastPath, (await read('fastPath.enabled=false')).fastPath], [true, false]);
     assert.deepEqual([usual.netlink, (await read('netlink.enabled=false')).netlink], [true, false]);
     const open = await read('guard.allowTunnels=true', 'guard.allowRouters=true');
     assert.deepEqual([open.allowPodTunnels, open.allowPodRouters], [true, true]);

@@ -12,7 +12,7 @@ describe('the configuration of the agent', () => {
       logLevel: 'info',
       startGate: true,
       guard: true,
-      fastPath: false,
+      fastPath: true,
       netlink: true,
       allowPodTunnels: false,
       allowPodRouters: false,

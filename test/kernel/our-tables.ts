@@ -30,3 +30,16 @@ async function listNow(lab: Lab, families: readonly TableFamily[]): Promise<Rule
     [family, parseTable(family, await lab.exec('node/n1', 'nft', ...listArguments(family)))] as const;
   return Object.fromEntries(await Promise.all(families.map(list)));
 }
+
+/**
+ * The tables as text, with the handle of each object and rule: an object that was written again has another handle. Without the elements that packets
+ * add, and without the choice of flow sets, which each start and each doubt changes (S7.14, S7.16).
+ */
+export async function listExactly(lab: Lab, families: readonly TableFamily[] = tableFamilies): Promise<string> {
+  const texts = families.map((family) =>
+    lab.exec('node/n1', 'nft', '-n', '-a', '-s', 'list', 'table', family, 'postern'),
+  );
+  return (await Promise.all(texts)).join('').replaceAll(changing, '$1');
+}
+
+const changing = /(\tset (?:flows-second \{|\S+ \{[^}]*?\tflags dynamic)[^}]*?)\t\telements = \{[^}]*\}\n/g;
