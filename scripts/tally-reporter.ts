@@ -1,5 +1,6 @@
 import Mocha from 'mocha';
 import { leftOut } from '../test/support/sample.ts';
+import { messageOf } from '../src/lib/message-of.ts';
 import { findSkipReason } from '../test/support/skip.ts';
 import { reportTally } from './tally.ts';
 import type { Skip } from './tally.ts';
@@ -12,7 +13,7 @@ export default class TallyReporter extends Mocha.reporters.Spec {
     const failed: string[] = [];
     const skipped: Skip[] = [];
     runner.on('pass', () => passed++);
-    runner.on('fail', (test) => failed.push(test.fullTitle()));
+    runner.on('fail', (test, error) => failed.push(`${test.fullTitle()}: ${shorten(messageOf(error))}`));
     runner.on('pending', (test) => {
       const reason = findSkipReason(test);
       if (reason !== undefined) {
@@ -24,4 +25,10 @@ export default class TallyReporter extends Mocha.reporters.Spec {
     });
     runner.once('end', () => reportTally({ passed, failed, skipped, leftOut }));
   }
+}
+
+/** Enough of a message to see what failed, on one line. */
+function shorten(message: string): string {
+  const line = message.replaceAll(/\s+/g, ' ');
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 /** Counts of a step. Every skip has a reason, because a skip without one is a failure. */
 export interface Tally {
   readonly passed: number;
-  /** Titles. */
+  /** Titles, with the beginning of the message. */
   readonly failed: readonly string[];
   readonly skipped: readonly Skip[];
   /** What this run has not done, and the command that does all. */

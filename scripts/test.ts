@@ -36,10 +36,15 @@ try {
 
 const total = addTallies([...tallies.values()]);
 console.log();
-for (const title of total.failed) console.log(`failed: ${title}`);
-for (const { title, reason } of total.skipped) console.log(`skipped: ${title}: ${reason}`);
+const byReason = Map.groupBy(total.skipped, ({ reason }) => reason);
+for (const [reason, skips] of byReason) {
+  console.log(`skipped: ${skips.length}, for ${reason}`);
+  for (const { title } of skips) console.log(`  ${title}`);
+}
 for (const each of [...total.leftOut, ...findMissing()]) console.log(`left out: ${each}`);
 if (interrupted) console.log('interrupted: some suites did not run');
+// Last, because a log may be cut at its beginning.
+for (const title of total.failed) console.log(`failed: ${title}`);
 console.log(`${suites.length} suites in ${formatElapsed(begin)}`);
 console.log(formatTally(total));
 process.exitCode = total.failed.length > 0 || interrupted ? 1 : 0;

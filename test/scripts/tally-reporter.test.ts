@@ -45,7 +45,11 @@ describe('the reporter', () => {
   it('counts passes, failures of tests and hooks, and skips with their reasons; a skip without one is a failure', () => {
     assert.deepEqual(readTally(tallyFile), {
       passed: 1,
-      failed: ['a fails', 'a is silent', 'a none "before all" hook for "of these"'],
+      failed: [
+        'a fails: no',
+        'a is silent: skipped without a reason: call skipTest of test/support/skip.ts',
+        'a none "before all" hook for "of these": no',
+      ],
       skipped: [
         { title: 'a lacks something', reason: 'no kernel' },
         { title: 'a all of these', reason: 'not root' },
