@@ -40,6 +40,9 @@ export interface CollectOptions {
   readonly signal: AbortSignal;
 }
 
+/** For one answer of a server on this node, in milliseconds: a node that needs a doctor may be slow. */
+const patienceMs = 10_000;
+
 /** Collects the facts of this node. Read-only. Each lookup has its own timeout, and a failed lookup does not affect the others. */
 export async function collectFacts(options: CollectOptions): Promise<NodeFacts> {
   const { signal, kubeconfig, cniCacheDir } = options;
@@ -97,7 +100,7 @@ async function known<Value>(look: () => Promise<Value>): Promise<Known<Value>> {
 async function readAgent(listen: Listen): Promise<Known<NodeState>> {
   const where = showListen(listen);
   try {
-    const state = readNodeState(await askPage(listen, '/node', 5000));
+    const state = readNodeState(await askPage(listen, '/node', patienceMs));
     return state ? { value: state } : { unknown: `the program at ${where} is not an agent of this version` };
   } catch (error) {
     return {
@@ -134,7 +137,7 @@ async function readBridges({ pods }: NodeState, devices: Devices, signal: AbortS
 
 /** kube-proxy serves its mode on the port of its metrics, in IPv6 clusters on ::1. */
 async function readProxyMode(): Promise<string> {
-  const ask = (host: string): Promise<string> => askPage({ host, port: 10_249 }, '/proxyMode', 2000);
+  const ask = (host: string): Promise<string> => askPage({ host, port: 10_249 }, '/proxyMode', patienceMs);
   const answer = ask('127.0.0.1').catch(async (error: unknown) => {
     return ask('::1').catch(() => Promise.reject(error instanceof Error ? error : new Error(String(error))));
   });
