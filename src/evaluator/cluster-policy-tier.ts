@@ -1,6 +1,8 @@
 import { compareText } from '../lib/sort.ts';
 import type { Check } from './check.ts';
+import type { Cluster } from './cluster.ts';
 import type { Direction, End, TierRuleRef, TierSteps } from './decision.ts';
+import type { Party } from './party.ts';
 import { missOfPeer } from './peer.ts';
 import { missOfPort } from './port.ts';
 import type { Policy, Rule } from './policy.ts';
@@ -20,7 +22,9 @@ export function matchTier(policies: readonly Policy[], check: Check): TierVerdic
   const matching: TierRuleRef[] = [];
   for (const policy of inOrder(policies)) {
     for (const rule of policy.rules[check.direction]) {
-      if (matches(policy, rule, check)) matching.push(refOf(policy, rule));
+      const undecided = whyUndecided(rule, check);
+      if (undecided !== undefined) matching.push({ ...refOf(policy, rule), action: 'Deny', undecided });
+      else if (matches(policy, rule, check)) matching.push(refOf(policy, rule));
       if (matching.length > mostPassedOver) break;
     }
   }
@@ -38,7 +42,9 @@ export function endOf(rule: TierRuleRef, tiers: TierSteps): End {
   const verdict = rule.action === 'Deny' ? 'denied' : 'allowed';
   const does = rule.isUnreadable
     ? 'cannot be read as a whole, so it denies everything'
-    : `${rule.action === 'Deny' ? 'denies' : 'accepts'} this`;
+    : rule.undecided !== undefined
+      ? `selects pods, and ${rule.undecided}, so it denies this`
+      : `${rule.action === 'Deny' ? 'denies' : 'accepts'} this`;
   const reason = `${describeTierRule(rule)} ${does}${followed(tiers.passedBy)}`;
   const allowedBy = verdict === 'allowed' ? [{ policy: rule.policy, rule: rule.rule, path: rule.path }] : [];
   return { verdict, judged: true, reason, isolatedBy: [], allowedBy, nearMisses: [], tiers };
@@ -76,6 +82,23 @@ function refOf(policy: Policy, { index, path, action, name, broken }: Rule): Tie
     ...(name !== undefined && { name }),
     ...(isUnreadable && { isUnreadable }),
   };
+}
+
+/** S10.11: a rule that denies or passes may select the other end. `undefined` if that is known, or if the rule's ports do not match anyway. */
+function whyUndecided(
+  { action, peers, ports }: Rule,
+  { cluster, direction, source, destination, flow }: Check,
+): string | undefined {
+  if (action === 'Accept' || peers === 'any' || !peers.some(({ kind }) => kind === 'pods')) return undefined;
+  const why = whyUnplaced(direction === 'egress' ? destination : source, cluster);
+  if (why === undefined || ports === 'any' || ports.some(({ kind }) => kind === 'named')) return why;
+  return ports.some((port) => !missOfPort(port, flow, destination)) ? why : undefined;
+}
+
+/** Why nobody can say which selectors match the party; `undefined` if that is known. */
+export function whyUnplaced({ name, pod, claimants }: Party, { namespaceLabels }: Cluster): string | undefined {
+  if (claimants.length > 0) return `several pods claim ${name}`;
+  return pod && !namespaceLabels.has(pod.namespace) ? `namespace ${pod.namespace} of ${name} is not known` : undefined;
 }
 
 function matches(

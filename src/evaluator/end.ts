@@ -15,6 +15,8 @@ export function judgeEnd(cluster: Cluster, direction: Direction, resolved: Resol
   const check: Check = { ...resolved, cluster, direction, subject };
   const ofTier = (tier: Tier): readonly Policy[] => applying.filter((policy) => policy.tier === tier);
   const ofCluster = applying.filter(({ tier }) => tier !== 'NetworkPolicy');
+  const heldBack = isSelf(resolved) ? undefined : whyHeldBack(cluster, subject);
+  if (heldBack !== undefined) return { ...unjudged(heldBack), verdict: 'denied', judged: true };
   if (ofCluster.length === 0)
     return (
       judgeMiddle(ofTier('NetworkPolicy'), check) ?? unjudged(`no policy isolates ${subject.name} for ${direction}`)
@@ -73,6 +75,14 @@ function judgeContested(isolating: readonly Policy[], policies: readonly Policy[
   if (by.length === 0) return unjudged(`no policy can deny ${subject.name} anything for ${direction}`);
   const reason = `${names} claim ${subject.name}, and ${by.join(', ')} can deny one of them something, so no rule allows it anything`;
   return { ...unjudged(reason), verdict: 'denied', judged: true };
+}
+
+/** S10.27: the labels of a namespace say which ClusterNetworkPolicies select its pods. */
+function whyHeldBack(cluster: Cluster, { name, pod, claimants }: Party): string | undefined {
+  const owners = pod ? [pod] : claimants;
+  const unknown = owners.find(({ namespace }) => !cluster.namespaceLabels.has(namespace));
+  if (!unknown || !cluster.policies.all.some(({ tier }) => tier !== 'NetworkPolicy')) return undefined;
+  return `namespace ${unknown.namespace} is not known, so nobody can say which ClusterNetworkPolicies select ${name}`;
 }
 
 /** Why policies do not apply at this end; `undefined` if they do. */

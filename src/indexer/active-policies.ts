@@ -12,6 +12,8 @@ const noPolicies: ReadonlySet<PolicyId> = new Set();
 /** The policies in force: they select a subject of this node (`subjects.ts`). A policy over its namespace's budget is in force and allows nothing. */
 export class ActivePolicies {
   readonly #all = new Map<PolicyId, Policy>();
+  /** Number of policies that select pods by labels of their namespace. */
+  #selectingByNamespace = 0;
   readonly #ofPods = new Map<PodKey, Set<PolicyId>>();
   /** Policies that select a pod in `#ofPods`. */
   readonly #selecting = new CountedSet<PolicyId>();
@@ -61,8 +63,14 @@ export class ActivePolicies {
     return new Set(directions.filter((direction) => findDenying(this.of(key), this.#all, direction).length > 0));
   }
 
+  /** Whether the labels of a namespace say which policies select its pods. */
+  get needNamespaces(): boolean {
+    return this.#selectingByNamespace > 0;
+  }
+
   /** Call `add` and `remove` afterwards for the pods that the policy selects. Retains the new version's groups before it releases the old ones. */
   replace(id: PolicyId, policy: Policy | undefined): void {
+    this.#selectingByNamespace += Number(selectsByNamespace(policy)) - Number(selectsByNamespace(this.#all.get(id)));
     if (policy) this.#all.set(id, policy);
     else this.#all.delete(id);
     if (this.#selecting.has(id)) this.#activate(id, policy);
@@ -126,4 +134,10 @@ export class ActivePolicies {
     else this.#active.delete(id);
     this.#groups.replace(before?.groups, policy?.groups);
   }
+}
+
+function selectsByNamespace(policy: Policy | undefined): boolean {
+  return (
+    policy !== undefined && typeof policy.appliesTo.namespaces === 'object' && 'selector' in policy.appliesTo.namespaces
+  );
 }

@@ -14,6 +14,7 @@ export class DeniedAddresses {
   readonly #ownership: Ownership;
   readonly #gatedRanges: GatedRanges;
   readonly #denying: (key: PodKey) => ReadonlySet<Direction>;
+  readonly #isHeldBack: (address: string) => boolean;
   readonly #directions: ObservedMap<string, ReadonlySet<Direction>>;
   readonly #links: ObservedMap<string, Link>;
   /** Addresses whose claimants, or the policies of a claimant, changed in this event. */
@@ -25,17 +26,20 @@ export class DeniedAddresses {
 
   /**
    * @param denying the directions in which policies may deny a pod something
+   * @param isHeldBack whether nobody knows which policies select the pod of a local address
    * @param note is called at each change of a result
    */
   constructor(
     ownership: Ownership,
     gatedRanges: GatedRanges,
     denying: (key: PodKey) => ReadonlySet<Direction>,
+    isHeldBack: (address: string) => boolean,
     note: () => void,
   ) {
     this.#ownership = ownership;
     this.#gatedRanges = gatedRanges;
     this.#denying = denying;
+    this.#isHeldBack = isHeldBack;
     this.#directions = new ObservedMap(note);
     this.#links = new ObservedMap(note);
   }
@@ -96,6 +100,7 @@ export class DeniedAddresses {
   #isolatedIn(address: string): ReadonlySet<Direction> | undefined {
     if (this.#ownership.isDenied(address)) return bothWays;
     if (this.#unflushed.has(address) && !this.#ownership.isOfNode(address)) return bothWays;
+    if (this.#isHeldBack(address)) return bothWays;
     if (this.#ownership.isContestedHere(address)) return this.#isolatedByContest(address);
     return this.#passing.has(address) && this.#ownership.isElsewhere(address) ? neitherWay : undefined;
   }

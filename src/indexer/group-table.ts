@@ -6,6 +6,7 @@ import type { NamespaceIndex } from './namespace-index.ts';
 import { NodeGroups } from './node-groups.ts';
 import type { Ownership } from '../ownership/ownership.ts';
 import { isSamePort } from '../model/same-pod.ts';
+import { groupIdOf } from '../model/selection.ts';
 import type { PodIndex } from './pod-index.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { isSameList } from '../lib/is-same-list.ts';
@@ -23,6 +24,7 @@ interface Membership {
 }
 
 const noGroups: ReadonlySet<GroupId> = new Set();
+const unplacedId = groupIdOf({ unplaced: true });
 
 /** The groups that policies in force name, with their members. */
 export class GroupTable {
@@ -75,8 +77,9 @@ export class GroupTable {
 
   /** Updates the groups that select the pod, with the addresses that it owns now. */
   refreshPod(key: PodKey, pod: Pod): void {
-    const member: Member = { addresses: this.#ownership.owned(key, pod), ports: pod.ports };
+    const member = this.#memberOf(key, pod);
     const groups = this.#selections.matching(pod);
+    if (this.#entries.has(unplacedId) && !this.#namespaces.get(pod.namespace)) groups.add(unplacedId);
     for (const id of this.#groupsOf(key)) if (!groups.has(id)) this.#removeMember(id, key);
     for (const id of groups) this.#setMember(id, key, member);
   }
@@ -90,10 +93,17 @@ export class GroupTable {
     for (const id of this.#groupsOf(key)) this.#removeMember(id, key);
   }
 
+  /** Updates the group of unplaced addresses. To be called when the claims to the address may have changed. */
+  refreshAddress(address: string): void {
+    if (!this.#entries.has(unplacedId)) return;
+    if (this.#ownership.isContested(address)) this.#setMember(unplacedId, unplacedKey(address), memberOf(address));
+    else this.#removeMember(unplacedId, unplacedKey(address));
+  }
+
   /** Updates the groups of nodes. To be called when a node has changed; `undefined` if it was or is not there. */
   refreshNode(before: Node | undefined, after: Node | undefined): void {
     for (const { group, address, isMember } of this.#nodeGroups.replace(before, after)) {
-      if (isMember) this.#setMember(group, nodeMemberKey(address), nodeMember(address));
+      if (isMember) this.#setMember(group, nodeMemberKey(address), memberOf(address));
       else this.#removeMember(group, nodeMemberKey(address));
     }
   }
@@ -109,14 +119,24 @@ export class GroupTable {
     this.#stale.add(id);
     if ('nodes' in selection) {
       for (const address of this.#nodeGroups.add(id, selection.nodes)) {
-        this.#setMember(id, nodeMemberKey(address), nodeMember(address));
+        this.#setMember(id, nodeMemberKey(address), memberOf(address));
       }
+      return;
+    }
+    if ('unplaced' in selection) {
+      for (const address of this.#ownership.contested()) this.#setMember(id, unplacedKey(address), memberOf(address));
+      for (const [key, pod] of this.#pods.inUnknownNamespaces(this.#namespaces))
+        this.#setMember(id, key, this.#memberOf(key, pod));
       return;
     }
     this.#selections.add(id, selection);
     for (const [key, pod] of this.#pods.find(selection, this.#namespaces)) {
-      this.#setMember(id, key, { addresses: this.#ownership.owned(key, pod), ports: pod.ports });
+      this.#setMember(id, key, this.#memberOf(key, pod));
     }
+  }
+
+  #memberOf(key: PodKey, pod: Pod): Member {
+    return { addresses: this.#ownership.owned(key, pod), ports: pod.ports };
   }
 
   #release(id: GroupId): void {
@@ -187,7 +207,11 @@ function nodeMemberKey(address: string): PodKey {
   return `/${address}/node`;
 }
 
-function nodeMember(address: string): Member {
+function unplacedKey(address: string): PodKey {
+  return `/${address}/unplaced`;
+}
+
+function memberOf(address: string): Member {
   return { addresses: [address], ports: [] };
 }
 

@@ -62,14 +62,24 @@ export class Indexer {
     const [namespaces, pods] = [this.#namespaceIndex, this.#podIndex];
     const isLocal = (pod: Pod) => pod.nodeName === nodeName;
     const nodes = new NodeTable(nodeName, noteLocal);
-    const estimate = (each: GroupSelection) => ('nodes' in each ? 2 * nodes.all.size : pods.estimate(each, namespaces));
+    const estimate = (each: GroupSelection): number => {
+      if ('unplaced' in each) return 0;
+      return 'nodes' in each ? 2 * nodes.all.size : pods.estimate(each, namespaces);
+    };
     const ownership = new Ownership(isLocal);
     const localPodResolver = new LocalPodResolver(nodeName);
     const groups = new GroupTable(this.#log, pods, namespaces, ownership, nodes.all);
     const policies = new ActivePolicies(groups, estimate, fillBudgets, noteLocal);
-    const localPods = new LocalPods(ownership, policies, (key) => localPodResolver.staleOf(key), noteLocal);
+    /** S10.27 */
+    const isHeldBack = (address: string): boolean => {
+      if (!policies.needNamespaces) return false;
+      const owners = ownership.rightful(address).map(([, pod]) => pod);
+      return owners.some(isLocal) && owners.some(({ namespace }) => !namespaces.get(namespace));
+    };
+    const localPods = new LocalPods(ownership, policies, (key) => localPodResolver.staleOf(key), isHeldBack, noteLocal);
     const gatedRanges = new GatedRanges(nodeName, gate, (name) => nodes.all.has(name), noteLocal);
-    const denied = new DeniedAddresses(ownership, gatedRanges, (key) => policies.denying(key), noteLocal);
+    const denying = (key: PodKey) => policies.denying(key);
+    const denied = new DeniedAddresses(ownership, gatedRanges, denying, isHeldBack, noteLocal);
     this.#nodeName = nodeName;
     [this.#ownership, this.#localPodResolver, this.#groups, this.#nodes] = [ownership, localPodResolver, groups, nodes];
     [this.#policies, this.#localPods, this.#gatedRanges, this.#denied] = [policies, localPods, gatedRanges, denied];
@@ -245,6 +255,7 @@ export class Indexer {
     for (const address of addresses) {
       this.#ownership.setLocalState(address, this.#localPodResolver.localAddressState(address));
       this.#denied.touch(address);
+      this.#groups.refreshAddress(address);
     }
     const seen = changes.filter(({ key }) => !unseen.has(key));
     const refreshed = new Map(seen.flatMap(({ key, after }) => (after ? [[key, after.pod]] : [])));
@@ -259,7 +270,10 @@ export class Indexer {
   }
 
   #replaceNamespace(name: string, value: ModelObject | undefined): void {
-    if (!this.#namespaceIndex.set(name, value?.kind === 'Namespace' ? value : undefined)) return;
+    const wasKnown = this.#namespaceIndex.get(name) !== undefined;
+    const namespace = value?.kind === 'Namespace' ? value : undefined;
+    const changesScopes = this.#namespaceIndex.set(name, namespace);
+    if (!changesScopes && wasKnown === (namespace !== undefined)) return;
     for (const [key, pod] of this.#podIndex.inNamespace(name)) this.#refreshPod(key, pod);
   }
 
@@ -274,7 +288,10 @@ export class Indexer {
     const claimants = this.#ownership.watch(addresses);
     for (const address of after) this.#ownership.addNodeAddress(address);
     for (const address of before) this.#ownership.removeNodeAddress(address);
-    for (const address of addresses) this.#denied.touch(address);
+    for (const address of addresses) {
+      this.#denied.touch(address);
+      this.#groups.refreshAddress(address);
+    }
     for (const [key, pod] of claimants()) this.#refreshPod(key, pod);
   }
 

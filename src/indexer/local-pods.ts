@@ -12,6 +12,7 @@ import type { Ownership } from '../ownership/ownership.ts';
 export class LocalPods {
   readonly #ownership: Ownership;
   readonly #policies: ActivePolicies;
+  readonly #isHeldBack: (address: string) => boolean;
   readonly #staleAddresses: (key: PodKey) => readonly string[];
   readonly #current: ObservedMap<PodKey, LocalPod>;
   /** Pods whose policies have changed. `current` refreshes each once, however many policies changed. */
@@ -25,17 +26,20 @@ export class LocalPods {
 
   /**
    * @param staleAddresses addresses of a pod that only the API server reports
+   * @param isHeldBack as in `DeniedAddresses`
    * @param note is called at each change
    */
   constructor(
     ownership: Ownership,
     policies: ActivePolicies,
     staleAddresses: (key: PodKey) => readonly string[],
+    isHeldBack: (address: string) => boolean,
     note: () => void,
   ) {
     this.#ownership = ownership;
     this.#policies = policies;
     this.#staleAddresses = staleAddresses;
+    this.#isHeldBack = isHeldBack;
     this.#current = new ObservedMap(note);
   }
 
@@ -99,7 +103,7 @@ export class LocalPods {
   }
 
   #issuesOf(key: PodKey, pod: Pod): Issue[] {
-    return addressIssues(key, pod, this.#staleAddresses(key), this.#ownership);
+    return addressIssues(key, pod, this.#staleAddresses(key), this.#ownership, this.#isHeldBack);
   }
 }
 

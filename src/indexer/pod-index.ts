@@ -55,6 +55,11 @@ export class PodIndex {
     return this.#byNamespace.get(namespace)?.get(everyPod) ?? new Map();
   }
 
+  /** The pods whose Namespace object is not known. */
+  *inUnknownNamespaces(namespaces: NamespaceIndex): Generator<readonly [PodKey, Pod]> {
+    for (const name of this.#byNamespace.keys()) if (!namespaces.get(name)) yield* this.inNamespace(name);
+  }
+
   /** Upper bound for the pods that `find` visits, plus an eighth of its lookups in namespaces, which are cheaper. */
   estimate(selection: Selection, namespaces: NamespaceIndex): number {
     const tokens = selectionTokens(selection);

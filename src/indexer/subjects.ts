@@ -38,7 +38,9 @@ export class Subjects {
     this.#selections.remove(id);
     if (policy) this.#selections.add(id, policy.appliesTo);
     const has = selected(policy);
+    const neededNamespaces = policies.needNamespaces;
     policies.replace(id, policy);
+    if (policies.needNamespaces !== neededNamespaces) this.#touchUnplaced();
     // Only this policy has changed for these pods. A namespace may have thousands of pods or policies, so do not refresh everything.
     for (const key of has.keys()) policies.add(key, id);
     for (const key of had.keys()) if (!has.has(key)) policies.remove(key, id);
@@ -86,6 +88,15 @@ export class Subjects {
 
   get size(): number {
     return this.#pods.size + this.#selections.size;
+  }
+
+  /** Pods of this node whose Namespace object is not known: policies may select them by its labels. */
+  #touchUnplaced(): void {
+    const { namespaces, denied, localPods, isLocal } = this.#parts;
+    for (const [key, pod] of this.#pods.inUnknownNamespaces(namespaces)) {
+      for (const address of pod.addresses) denied.touch(address);
+      if (isLocal(pod)) localPods.touch(key, pod);
+    }
   }
 
   #isContested(address: string): boolean {

@@ -155,13 +155,28 @@ function readRule(field: Field, direction: Direction): ReadRule {
     return unreadable('Deny');
   }
   if (!isKnown) return unreadable(action);
-  return { action, isComplete, peers: readable, rules: combine(action, readable, ports.ports), groups };
+  const unplaced =
+    action !== 'Accept' && readable.some(({ isPods }) => isPods) ? [denyUnplaced(ports.ports, addGroup)] : [];
+  return {
+    action,
+    isComplete,
+    peers: readable,
+    rules: [...unplaced, ...combine(action, readable, ports.ports)],
+    groups,
+  };
 }
 
 function readAction(field: Field): Action | undefined {
   if (typeof field.value === 'string' && actionNames.includes(field.value)) return field.value as Action;
   field.report('invalid-action', `must be one of ${actionNames.join(', ')}`);
   return undefined;
+}
+
+/** Stands before a `Deny` or `Pass` by selector: such an address may be one that the rule matches (S10.11). So it may declare any port under a name. */
+function denyUnplaced(ports: PolicyRule['ports'], addGroup: (selection: GroupSelection) => GroupId): PolicyRule {
+  const hasNames = ports.some(({ kind }) => kind === 'named');
+  const peers = [{ kind: 'pods', group: addGroup({ unplaced: true }) } as const];
+  return { action: 'Deny', peers, ports: hasNames ? everything.ports : ports };
 }
 
 /** A port name means something on pods only. So peers of other kinds get a rule of their own, without the names (S10.17). */

@@ -26,6 +26,7 @@ export type IssueCode =
   | 'contested-address'
   | 'node-address'
   | 'stale-address'
+  | 'unknown-namespace'
   | 'unflushed-address'
   | 'not-enforceable'
   | 'not-guarded'

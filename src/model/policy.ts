@@ -28,8 +28,16 @@ export interface NodeSelection {
   readonly nodes: Selector;
 }
 
+/**
+ * The addresses of which nobody can say which selectors match them: several pods claim the address (S1.10), or the Namespace object of its pod is not known.
+ * A rule that denies must match them, and a rule that accepts must not.
+ */
+export interface UnplacedSelection {
+  readonly unplaced: true;
+}
+
 /** What a group consists of. */
-export type GroupSelection = Selection | NodeSelection;
+export type GroupSelection = Selection | NodeSelection | UnplacedSelection;
 
 /** Hash of the canonical selection: equal selections of different policies are one group. */
 export type GroupId = string;

@@ -5,6 +5,7 @@ import type { GroupId, GroupSelection, Requirement, Selection, Selector } from '
 
 /** Selections with the same terms, in any order, have the same text. */
 function canonicalSelection(selection: GroupSelection): string {
+  if ('unplaced' in selection) return JSON.stringify(['unplaced']);
   if ('nodes' in selection) return JSON.stringify(['nodes', canonicalSelector(selection.nodes)]);
   const { namespaces, pods, declares } = selection;
   const port = declares ? `${declares.protocol} ${declares.name}` : '';

@@ -9,11 +9,17 @@ const path = 'status.podIPs';
 const maxNamed = 5;
 
 /** Issues of addresses that the pod claims but may not use (S1.9, S1.10, S1.12). The pod's sandbox does not have the `stale` addresses. */
-export function addressIssues(key: PodKey, pod: Pod, stale: readonly string[], ownership: Ownership): Issue[] {
+export function addressIssues(
+  key: PodKey,
+  pod: Pod,
+  stale: readonly string[],
+  ownership: Ownership,
+  isHeldBack: (address: string) => boolean,
+): Issue[] {
   return [...stale, ...pod.addresses].flatMap((address): Issue[] => {
     switch (ownership.judge(key, address)) {
       case 'owned':
-        return [];
+        return isHeldBack(address) ? [heldBack(address)] : [];
       case 'lost':
         return stale.includes(address) ? outdated(address, pod, ownership) : [];
       case 'held':
@@ -48,4 +54,10 @@ function outdated(address: string, pod: Pod, ownership: Ownership): Issue[] {
   return ownership.isDenied(address)
     ? [{ ...issue, message: `${message}: it can neither send nor receive`, effect: 'failed-closed' }]
     : [{ ...issue, message: `${message}: the agent ignores the pod's claim`, effect: 'ignored' }];
+}
+
+/** S10.27 */
+function heldBack(address: string): Issue {
+  const message = `the agent does not know the pod's namespace yet, and its labels say which ClusterNetworkPolicies apply: until then, ${address} can neither send nor receive`;
+  return { code: 'unknown-namespace', path: 'metadata.namespace', message, effect: 'failed-closed' };
 }

@@ -125,6 +125,26 @@ export class Ownership {
     return !isHere && this.#claimants.has(address);
   }
 
+  /** The claimants that own the address or have equal claims to it. */
+  rightful(address: string): (readonly [PodKey, Pod])[] {
+    return [...this.claimantsOf(address)].filter(([key]) => {
+      const claim = this.judge(key, address);
+      return claim === 'owned' || claim === 'contested';
+    });
+  }
+
+  /** Several pods have equal claims. */
+  isContested(address: string): boolean {
+    if (this.#nodeAddresses.has(address) || this.#localStates.get(address)?.holder !== undefined) return false;
+    const claimants = this.#claimants.get(address);
+    return claimants !== undefined && (claimants.live > 0 ? claimants.live : claimants.size) > 1;
+  }
+
+  /** All addresses to which several pods have equal claims. The cost is that of all claims. */
+  contested(): Iterable<string> {
+    return this.#claimants.keys().filter((address) => this.isContested(address));
+  }
+
   /** Several pods have equal claims, and one of them is local. */
   isContestedHere(address: string): boolean {
     const claimants = this.#claimants.get(address);

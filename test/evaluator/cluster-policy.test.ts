@@ -77,6 +77,15 @@ function decide(objects: readonly unknown[], { from = 'x/b', to: destination = '
   return evaluate(world(JSON.stringify(objects)), { source: end(from), destination: end(destination), ...traffic });
 }
 
+/** Two pods that claim one address, as no other pod does. */
+const twins = ['one', 'two'].map((name) => ({
+  kind: 'Pod',
+  metadata: { namespace: 'y', name },
+  spec: { nodeName: 'n2', containers: [] },
+  status: { phase: 'Running', podIP: '10.1.1.9', podIPs: [{ ip: '10.1.1.9' }] },
+}));
+const noSuchPods = pods(labels({ app: 'none' }));
+
 /** Rules of docs/semantics.md, each by example: what the objects make of a flow. */
 const cases: readonly (readonly [title: string, objects: readonly unknown[], 'allowed' | 'denied', asked?: Asked])[] = [
   ['S10.1 Admin comes before NetworkPolicies: Deny', [opened, cnp({ ingress: [deny()] })], 'denied'],
@@ -153,6 +162,62 @@ const cases: readonly (readonly [title: string, objects: readonly unknown[], 'al
     'denied',
   ],
   ['S10.11 peers are ORed', [cnp({ ingress: [deny([pods(labels({ app: 'none' })), all])] })], 'denied'],
+  [
+    'S10.11 a Deny by selector denies an address that several pods claim',
+    [...twins, cnp({ ingress: [deny([noSuchPods])] })],
+    'denied',
+    { from: '10.1.1.9' },
+  ],
+  [
+    'S10.11 … and so does a Pass',
+    [...twins, cnp({ ingress: [pass([noSuchPods]), accept()] })],
+    'denied',
+    { from: '10.1.1.9' },
+  ],
+  [
+    'S10.11 … after what accepts it',
+    [...twins, cnp({ egress: [to('Accept', [{ networks: ['10.1.1.9/32'] }]), to('Deny', [noSuchPods])] })],
+    'allowed',
+    { from: 'x/a', to: '10.1.1.9' },
+  ],
+  [
+    'S10.11 … on the ports of the rule',
+    [...twins, cnp({ ingress: [deny([noSuchPods], tcp(1))] })],
+    'allowed',
+    { from: '10.1.1.9' },
+  ],
+  [
+    'S10.11 … on all ports with a port name',
+    [...twins, cnp({ egress: [to('Deny', [noSuchPods], named('none'))] })],
+    'denied',
+    { from: 'x/a', to: '10.1.1.9' },
+  ],
+  [
+    'S10.11 … not where it selects nodes',
+    [...twins, cnp({ egress: [to('Deny', [{ nodes: {} }])] })],
+    'allowed',
+    { from: 'x/a', to: '10.1.1.9' },
+  ],
+  [
+    'S10.11 an Accept by selector does not accept it',
+    [...twins, isolated, cnp({ ingress: [accept()] })],
+    'denied',
+    { from: '10.1.1.9' },
+  ],
+  [
+    'S10.11 a Deny by selector denies a pod of an unknown namespace',
+    [cnp({ subject: { namespaces: labels({ env: 'dev' }) }, ingress: [deny([noSuchPods])] })],
+    'denied',
+    { from: 'ghost/e' },
+  ],
+  [
+    'S10.27 a pod of an unknown namespace is denied everything',
+    [cnp({ subject: { namespaces: labels({ env: 'dev' }) } })],
+    'denied',
+    { to: 'ghost/e' },
+  ],
+  ['S10.27 … not by its own node', [cnp({ ingress: [deny()] })], 'allowed', { from: 'node n2', to: 'ghost/e' }],
+  ['S10.27 … not without ClusterNetworkPolicies', [opened], 'allowed', { to: 'ghost/e' }],
   ['S10.12 networks match pods too', [cnp({ egress: [to('Deny', [{ networks: ['0.0.0.0/0'] }])] })], 'denied'],
   [
     'S10.12 … and machines outside',

@@ -432,3 +432,65 @@ function shuffled<T>(items: readonly T[], choices: fc.Stream<number>): T[] {
   for (const choice of choices.take(items.length)) order.push(...rest.splice(choice % rest.length, 1));
   return order;
 }
+
+describe('Indexer: addresses that nobody can place (S10.11, S10.27)', () => {
+  const rules = (action: string) => [{ action, from: [{ pods: { podSelector: { matchLabels: { app: 'none' } } } }] }];
+  const guard = (action = 'Deny'): ApiObject => ({
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name: 'guard', uid: 'guard', resourceVersion: '1' },
+    spec: { tier: 'Admin', priority: 1, subject: { namespaces: {} }, ingress: rules(action) },
+  });
+  const mine = pod('x/mine', { ips: ['10.1.0.1'] });
+  const other = (name: string, ip = '10.1.0.7') => pod(name, { node: 'n2', ips: [ip] });
+  const known = [namespace('x'), namespace('y')];
+  const unplaced = (...objects: readonly ApiObject[]): readonly string[] | undefined =>
+    describeSnapshot(indexed(...objects)).groups['unplaced'];
+
+  it('are a group, whatever the order of events', () =>
+    assertInEveryOrder([mine, guard(), namespace('x'), other('x/one'), other('x/two'), other('y/three', '10.1.0.8')], {
+      pods: { 'x/mine': '10.1.0.1: /guard' },
+      groups: {
+        unplaced: ['/10.1.0.7 (unplaced) 10.1.0.7', 'y/three 10.1.0.8'],
+        '{}[app In none]': [],
+      },
+    }));
+
+  it('belong to it for Deny and Pass only', () => {
+    assert.deepEqual(unplaced(...known, mine, guard('Pass')), []);
+    assert.equal(unplaced(...known, mine, guard('Accept')), undefined);
+  });
+
+  it('leave it when the claim of one pod ends, and when the namespace comes', () => {
+    const indexer = indexed(
+      mine,
+      guard(),
+      namespace('x'),
+      other('x/one'),
+      other('x/two'),
+      other('y/three', '10.1.0.8'),
+    );
+    indexer.receive(removeOf(other('x/two')));
+    indexer.receive(upsertOf(namespace('y')));
+    const expected = indexed(mine, guard(), ...known, other('x/one'), other('y/three', '10.1.0.8'));
+    assert.deepEqual(describeSnapshot(indexer), describeSnapshot(expected));
+    assert.deepEqual(describeSnapshot(indexer).groups['unplaced'], []);
+    assert.equal(indexer.size, expected.size);
+    indexer.receive(removeOf(namespace('y')));
+    assert.deepEqual(describeSnapshot(indexer).groups['unplaced'], ['y/three 10.1.0.8']);
+  });
+
+  it('are denied on their own node while a ClusterNetworkPolicy may select the pod by its namespace', () => {
+    const indexer = indexed(mine, policy('x/p', { podSelector: {} }));
+    assert.deepEqual(describeSnapshot(indexer).denied, {});
+    indexer.receive(upsertOf(guard('Accept')));
+    const { denied, issues } = describeSnapshot(indexer);
+    assert.deepEqual([denied, issues], [{ '10.1.0.1': 'egress ingress' }, ['x/mine: unknown-namespace']]);
+    indexer.receive(upsertOf(namespace('x')));
+    assert.deepEqual([describeSnapshot(indexer).denied, describeSnapshot(indexer).issues], [{}, []]);
+    indexer.receive(removeOf(namespace('x')));
+    assert.deepEqual(describeSnapshot(indexer).denied, denied);
+    indexer.receive(removeOf(guard()));
+    assert.deepEqual([describeSnapshot(indexer).denied, describeSnapshot(indexer).issues], [{}, []]);
+  });
+});

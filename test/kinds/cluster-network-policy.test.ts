@@ -41,7 +41,7 @@ const rules: readonly (readonly [
     'pods without a namespaceSelector',
     'ingress',
     { action: 'Deny', from: [{ pods: { podSelector: {} } }] },
-    ['Deny {}[] : any'],
+    ['Deny unplaced : any', 'Deny {}[] : any'],
     [],
   ],
   [
@@ -70,7 +70,7 @@ const rules: readonly (readonly [
         { sctp: {} },
       ],
     },
-    ['Deny {}[] : TCP/80 or UDP/1-9 or SCTP/0-65535'],
+    ['Deny unplaced : TCP/80 or UDP/1-9 or SCTP/0-65535', 'Deny {}[] : TCP/80 or UDP/1-9 or SCTP/0-65535'],
     [],
   ],
   [
@@ -81,7 +81,7 @@ const rules: readonly (readonly [
       to: [all, { nodes: {} }],
       protocols: [{ destinationNamedPort: 'web' }, { tcp: { destinationPort: { number: 80 } } }],
     },
-    ['Deny {}[] or nodes[] : TCP/80', 'Deny {}[] : TCP/web or UDP/web or SCTP/web'],
+    ['Deny unplaced : any', 'Deny {}[] or nodes[] : TCP/80', 'Deny {}[] : TCP/web or UDP/web or SCTP/web'],
     ['[0].to[1] ignored'],
   ],
   [

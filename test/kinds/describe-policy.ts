@@ -35,6 +35,7 @@ export function describeSpec(spec: unknown): Description {
 
 /** A group of pods as `describeSelection` has it, or `nodes[tier In b]`. */
 export function describeGroup(selection: GroupSelection): string {
+  if ('unplaced' in selection) return 'unplaced';
   return 'nodes' in selection ? `nodes[${describeSelector(selection.nodes)}]` : describeSelection(selection);
 }
 

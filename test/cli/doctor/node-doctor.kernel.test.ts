@@ -424,7 +424,7 @@ describe('postern node doctor', function () {
     });
     process.kill(node.agent.pid!, 'SIGSTOP');
     const hung = await theOnly().finally(() => process.kill(node.agent.pid!, 'SIGCONT'));
-    assert.match(`${hung.check}: ${hung.problem}`, /^agent: the agent does not answer at .*: no answer within 5 s$/);
+    assert.match(`${hung.check}: ${hung.problem}`, /^agent: the agent does not answer at .*: no answer within 10 s$/);
     await node.agent.stop();
     const { check, problem } = await theOnly();
     assert.match(`${check}: ${problem}`, /^agent: the agent does not answer at unix:/);
