@@ -72,7 +72,8 @@ export const suites: readonly Suite[] = [
     proves: 'a change never passes what neither the old nor the new rules pass (S7.3), in random histories',
     files: ['test/property/stages.test.ts'],
     from: 'check',
-    seconds: 45,
+    seconds: 160,
+    whole: { POSTERN_RUNS: '4' },
   },
   {
     name: 'properties',
@@ -206,7 +207,7 @@ export const suites: readonly Suite[] = [
     proves: 'a pod has its rules before its first packet, also after a reboot and with the address of another',
     files: ['test/kernel/{pod-start,cni-plugin,cni-install,reboot,address-reuse,gate-claims}.test.ts'],
     from: 'test',
-    seconds: 90,
+    seconds: 200,
     whole: { POD_STARTS: '200', REUSES: '100' },
   },
   {
@@ -223,7 +224,7 @@ export const suites: readonly Suite[] = [
     proves: 'denied connections are recorded and explained; a flood of them costs little; plan and alerts',
     files: ['test/kernel/{denials,denial-flood,plan,rewrite-flood}.test.ts', 'test/monitoring/fire.kernel.test.ts'],
     from: 'test',
-    seconds: 90,
+    seconds: 200,
     whole: { REWRITES: '40' },
   },
   {
@@ -232,7 +233,7 @@ export const suites: readonly Suite[] = [
     proves: 'doctor and the node commands find the faults that tests make',
     files: ['test/cli/**/*.kernel.test.ts', 'test/doctor/walk.kernel.test.ts'],
     from: 'test',
-    seconds: 90,
+    seconds: 180,
     whole: { WALKS: '1000' },
   },
   {

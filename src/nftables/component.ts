@@ -59,6 +59,21 @@ export function readComponent(type: KeyType, text: string): Interval | undefined
   return { first, last };
 }
 
+/** What `recallComponent` has read, by type and text. */
+const recalled = new Map<string, Interval | undefined>();
+const mostRecalled = 4096;
+
+/** Like `readComponent`, for texts that come again and again: those of rules and packets in a trace. */
+export function recallComponent(type: KeyType, text: string): Interval | undefined {
+  const key = `${type} ${text}`;
+  const known = recalled.get(key);
+  if (known || recalled.has(key)) return known;
+  if (recalled.size >= mostRecalled) recalled.clear();
+  const interval = readComponent(type, text);
+  recalled.set(key, interval);
+  return interval;
+}
+
 /** The canonical text: `value`, or `first-last` if the ends differ. Protocols have names only as single values. */
 export function writeComponent(type: KeyType, { first, last }: Interval): string {
   const { write, writeEnd = write } = notations[type];

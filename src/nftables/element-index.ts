@@ -1,6 +1,6 @@
 import { invariant } from '../lib/assert.ts';
 import type { Interval } from './component.ts';
-import { readElement } from './component.ts';
+import { readElement, recallComponent } from './component.ts';
 import type { Element, NftSet, VerdictMap } from './ruleset.ts';
 
 /** The element of a set or map that contains the key of a packet (single values, canonical text). */
@@ -9,8 +9,8 @@ export function findElement(object: NftSet | VerdictMap, key: readonly string[])
     const element = key.join(' . ');
     return object.elements.has(element) ? element : undefined;
   }
-  const point = readElement(object.key, key.join(' . '));
-  return point && search(indexOf(object), point, () => true);
+  const point = key.map((text, i) => recallComponent(object.key[i]!, text));
+  return point.every((each) => each !== undefined) ? search(indexOf(object), point, () => true) : undefined;
 }
 
 /** Another element of an interval set or map that overlaps `element`. */

@@ -1,5 +1,5 @@
 import { assertNever, invariant } from '../lib/assert.ts';
-import { readComponent } from './component.ts';
+import { recallComponent } from './component.ts';
 import { findElement } from './element-index.ts';
 import { fieldTypes, isNamedType } from './field.ts';
 import { type Flight, type Place, Reader } from './flight.ts';
@@ -164,8 +164,8 @@ function isWithin(field: Field, value: string, text: string): boolean {
   if (value === text) return true;
   const type = fieldTypes[field];
   if (isNamedType(type) || type === 'kind') return false;
-  const interval = readComponent(type === 'number' ? 'inet_proto' : type, value);
-  const point = readComponent(type === 'number' ? 'inet_proto' : type, text);
+  const interval = recallComponent(type === 'number' ? 'inet_proto' : type, value);
+  const point = recallComponent(type === 'number' ? 'inet_proto' : type, text);
   return interval !== undefined && point !== undefined && interval.first <= point.first && point.first <= interval.last;
 }
 
