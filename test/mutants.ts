@@ -3309,7 +3309,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a Deny by selector misses a pod of an unknown namespace',
     file: 'src/indexer/group-table.ts',
-    find: 'if (this.#entries.has(unplacedId) && !this.#namespaces.get(pod.namespace)) groups.add(unplacedId);',
+    find: 'if (this.#unplaced !== undefined && !this.#namespaces.get(pod.namespace)) groups.add(this.#unplaced);',
     replace: '',
     specs: ['test/indexer/indexer.test.ts'],
   },

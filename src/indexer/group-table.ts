@@ -6,7 +6,6 @@ import type { NamespaceIndex } from './namespace-index.ts';
 import { NodeGroups } from './node-groups.ts';
 import type { Ownership } from '../ownership/ownership.ts';
 import { isSamePort } from '../model/same-pod.ts';
-import { groupIdOf } from '../model/selection.ts';
 import type { PodIndex } from './pod-index.ts';
 import { SelectionIndex } from './selection-index.ts';
 import { isSameList } from '../lib/is-same-list.ts';
@@ -24,7 +23,6 @@ interface Membership {
 }
 
 const noGroups: ReadonlySet<GroupId> = new Set();
-const unplacedId = groupIdOf({ unplaced: true });
 
 /** The groups that policies in force name, with their members. */
 export class GroupTable {
@@ -34,6 +32,8 @@ export class GroupTable {
   readonly #ownership: Ownership;
   readonly #selections: SelectionIndex;
   readonly #nodeGroups: NodeGroups;
+  /** The group of unplaced addresses, if a policy in force names it. */
+  #unplaced: GroupId | undefined;
   readonly #entries = new Map<GroupId, Entry>();
   readonly #memberships = new Map<PodKey, Membership>();
   readonly #current = new Map<GroupId, AddressGroup>();
@@ -79,7 +79,7 @@ export class GroupTable {
   refreshPod(key: PodKey, pod: Pod): void {
     const member = this.#memberOf(key, pod);
     const groups = this.#selections.matching(pod);
-    if (this.#entries.has(unplacedId) && !this.#namespaces.get(pod.namespace)) groups.add(unplacedId);
+    if (this.#unplaced !== undefined && !this.#namespaces.get(pod.namespace)) groups.add(this.#unplaced);
     for (const id of this.#groupsOf(key)) if (!groups.has(id)) this.#removeMember(id, key);
     for (const id of groups) this.#setMember(id, key, member);
   }
@@ -95,9 +95,9 @@ export class GroupTable {
 
   /** Updates the group of unplaced addresses. To be called when the claims to the address may have changed. */
   refreshAddress(address: string): void {
-    if (!this.#entries.has(unplacedId)) return;
-    if (this.#ownership.isContested(address)) this.#setMember(unplacedId, unplacedKey(address), memberOf(address));
-    else this.#removeMember(unplacedId, unplacedKey(address));
+    if (this.#unplaced === undefined) return;
+    if (this.#ownership.isContested(address)) this.#setMember(this.#unplaced, unplacedKey(address), memberOf(address));
+    else this.#removeMember(this.#unplaced, unplacedKey(address));
   }
 
   /** Updates the groups of nodes. To be called when a node has changed; `undefined` if it was or is not there. */
@@ -124,6 +124,7 @@ export class GroupTable {
       return;
     }
     if ('unplaced' in selection) {
+      this.#unplaced = id;
       for (const address of this.#ownership.contested()) this.#setMember(id, unplacedKey(address), memberOf(address));
       for (const [key, pod] of this.#pods.inUnknownNamespaces(this.#namespaces))
         this.#setMember(id, key, this.#memberOf(key, pod));
@@ -149,6 +150,7 @@ export class GroupTable {
     this.#stale.delete(id);
     this.#selections.remove(id);
     this.#nodeGroups.remove(id);
+    if (id === this.#unplaced) this.#unplaced = undefined;
   }
 
   #groupsOf(key: PodKey): ReadonlySet<GroupId> {

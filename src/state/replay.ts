@@ -24,7 +24,8 @@ const elsewhere = '';
  */
 export function* replayState(saved: SavedState, node: string): Generator<ResourceEvent | NodeFact> {
   const ofThisNode = saved.localPods.values().flatMap(({ addresses }) => addresses);
-  yield { op: 'saved', addresses: [...saved.denied, ...ofThisNode], nodes: saved.nodeAddresses };
+  const denied = new Set([...saved.denied, ...ofThisNode]);
+  yield { op: 'saved', addresses: [...denied], nodes: saved.nodeAddresses };
 
   const memberships = findMemberships(saved);
   const labelsOf = shareLabels();
@@ -44,7 +45,9 @@ export function* replayState(saved: SavedState, node: string): Generator<Resourc
   }
   for (const [key, { labels, member }] of memberships) {
     if (!member) continue;
-    const pod = podOf(key, { ...member, nodeName: elsewhere, labels: labelsOf(labels) });
+    // An address that several pods claim is a member of its own (S10.11). Here, it must not seem to be of another node.
+    const addresses = member.addresses.filter((each) => !denied.has(each));
+    const pod = podOf(key, { ...member, addresses, nodeName: elsewhere, labels: labelsOf(labels) });
     if (!names.has(nameOf(pod))) yield upsert('pods', nameOf(pod), pod);
   }
   for (const resource of resourceNames) yield { op: 'synced', resource };

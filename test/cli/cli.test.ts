@@ -24,7 +24,7 @@ async function postern(...args: string[]): Promise<Outcome> {
 }
 
 describe('the command line', function () {
-  this.timeout(20_000);
+  this.timeout(90_000);
 
   it('shows every command, examples and exit codes with --help', async () => {
     const { exitCode, stdout } = await postern('--help');

@@ -39,7 +39,9 @@ describe('a replayed state', function () {
           const [was, is] = [live.snapshot, replayed.snapshot];
           const held = new Set(sandboxes.flatMap(({ value }) => (value?.live ? value.addresses : [])));
           const saved = [...was.localPods.values()].flatMap(({ addresses }) => addresses);
-          const deniedBefore = was.denied.entries().flatMap(([address, ways]) => (ways.size > 0 ? [address] : []));
+          const deniedBefore = [...was.denied].flatMap(([address, ways]) => (ways.size > 0 ? [address] : []));
+          // Of an address that several pods claim, the replay knows only that it is denied here.
+          const ownDenied = new Set([...saved, ...deniedBefore]);
           const local = new Set([...held, ...saved, ...deniedBefore]);
           assert.deepEqual([...is.localPods.keys()].sort(), [...was.localPods.keys()].sort());
           for (const [key, pod] of is.localPods) {
@@ -65,7 +67,10 @@ describe('a replayed state', function () {
               const own = is.localPods.get(key);
               // A pod of this node takes the place of one elsewhere that has its name.
               if (!own && names.has(nameOf(key))) continue;
-              const expected = { ...member, addresses: own?.addresses ?? member.addresses };
+              const expected = {
+                ...member,
+                addresses: own?.addresses ?? member.addresses.filter((each) => !ownDenied.has(each)),
+              };
               assert.deepEqual(members.get(key), expected, `${key} in ${id}`);
               seen.members++;
             }
