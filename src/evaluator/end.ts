@@ -77,7 +77,7 @@ function judgeContested(isolating: readonly Policy[], policies: readonly Policy[
   return { ...unjudged(reason), verdict: 'denied', judged: true };
 }
 
-/** S10.27: the labels of a namespace say which ClusterNetworkPolicies select its pods. */
+/** S10.33: the labels of a namespace say which ClusterNetworkPolicies select its pods. */
 function whyHeldBack(cluster: Cluster, { name, pod, claimants }: Party): string | undefined {
   const owners = pod ? [pod] : claimants;
   const unknown = owners.find(({ namespace }) => !cluster.namespaceLabels.has(namespace));

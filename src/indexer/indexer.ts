@@ -70,7 +70,7 @@ export class Indexer {
     const localPodResolver = new LocalPodResolver(nodeName);
     const groups = new GroupTable(this.#log, pods, namespaces, ownership, nodes.all);
     const policies = new ActivePolicies(groups, estimate, fillBudgets, noteLocal);
-    /** S10.27 */
+    /** S10.33 */
     const isHeldBack = (address: string): boolean => {
       if (!policies.needNamespaces) return false;
       const owners = ownership.rightful(address).map(([, pod]) => pod);

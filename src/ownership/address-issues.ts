@@ -56,7 +56,7 @@ function outdated(address: string, pod: Pod, ownership: Ownership): Issue[] {
     : [{ ...issue, message: `${message}: the agent ignores the pod's claim`, effect: 'ignored' }];
 }
 
-/** S10.27 */
+/** S10.33 */
 function heldBack(address: string): Issue {
   const message = `the agent does not know the pod's namespace yet, and its labels say which ClusterNetworkPolicies apply: until then, ${address} can neither send nor receive`;
   return { code: 'unknown-namespace', path: 'metadata.namespace', message, effect: 'failed-closed' };

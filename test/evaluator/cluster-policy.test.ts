@@ -211,13 +211,13 @@ const cases: readonly (readonly [title: string, objects: readonly unknown[], 'al
     { from: 'ghost/e' },
   ],
   [
-    'S10.27 a pod of an unknown namespace is denied everything',
+    'S10.33 a pod of an unknown namespace is denied everything',
     [cnp({ subject: { namespaces: labels({ env: 'dev' }) } })],
     'denied',
     { to: 'ghost/e' },
   ],
-  ['S10.27 … not by its own node', [cnp({ ingress: [deny()] })], 'allowed', { from: 'node n2', to: 'ghost/e' }],
-  ['S10.27 … not without ClusterNetworkPolicies', [opened], 'allowed', { to: 'ghost/e' }],
+  ['S10.33 … not by its own node', [cnp({ ingress: [deny()] })], 'allowed', { from: 'node n2', to: 'ghost/e' }],
+  ['S10.33 … not without ClusterNetworkPolicies', [opened], 'allowed', { to: 'ghost/e' }],
   ['S10.12 networks match pods too', [cnp({ egress: [to('Deny', [{ networks: ['0.0.0.0/0'] }])] })], 'denied'],
   [
     'S10.12 … and machines outside',
