@@ -90,6 +90,7 @@ const table = {
   daemonsets: workload('apps', 'daemonsets', workloads.daemonSet, controllerRules({ replicas: false }), ['ds']),
   jobs: workload('batch', 'jobs', workloads.job, jobRules(['spec']), []),
   cronjobs: workload('batch', 'cronjobs', workloads.cronJob, jobRules(['spec', 'jobTemplate', 'spec']), ['cj']),
+  leases: served('coordination.k8s.io', 'leases', core.lease),
   endpointslices: { ...served('discovery.k8s.io', 'endpointslices', core.endpointSlice), generation: true },
   networkpolicies: {
     ...served('networking.k8s.io', 'networkpolicies', networkPolicy, ['netpol']),

@@ -122,3 +122,10 @@ export const event = topLevel('Event', {
   deprecatedSource: object('EventSource', fieldsOf(text, 'component host')),
   series: object('EventSeries', { count: int32, lastObservedTime: text }),
 });
+
+export const lease = topLevel('Lease', {
+  spec: object('LeaseSpec', {
+    ...fieldsOf(text, 'holderIdentity acquireTime renewTime strategy preferredHolder'),
+    ...fieldsOf(int32, 'leaseDurationSeconds leaseTransitions'),
+  }),
+});
