@@ -17,6 +17,7 @@ import { PodFetcher, type PodFetcherOptions } from './pod-fetcher.ts';
 import { readTables } from './read-tables.ts';
 import type { Reporter } from './report.ts';
 import { reportSandboxes } from './sandbox-watch.ts';
+import { ClusterPolicies } from './status/cluster-policies.ts';
 import { openStateKeeper, type StateKeeper } from './state-keeper.ts';
 
 /** What the agent reads: the cluster, the node's sandboxes and links, and the saved state. All of it goes into the pipeline. */
@@ -26,6 +27,7 @@ export interface AgentInputs {
   readonly source: PlanSource;
   readonly state: StateKeeper;
   readonly versions: ObjectVersions;
+  readonly clusterPolicies: ClusterPolicies;
   /** Takes an event of the cluster or a fact of the node. */
   readonly take: (event: ResourceEvent | NodeFact) => void;
 }
@@ -76,7 +78,7 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
     signal,
   });
   const take = createEventDispatcher({ pipeline, source, fetcher });
-  return { pipeline, source, state, versions: new ObjectVersions(), take };
+  return { pipeline, source, state, versions: new ObjectVersions(), clusterPolicies: new ClusterPolicies(), take };
 }
 
 /**
@@ -86,7 +88,7 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
  */
 export function watchInputs(
   { config, client, ready, metrics, logger, nft, reader, signal }: AgentContext,
-  { pipeline, source, state, versions, take }: AgentInputs,
+  { pipeline, source, state, versions, clusterPolicies, take }: AgentInputs,
   reporter: Pick<Reporter, 'received' | 'reportLists' | 'served' | 'watches'>,
   listed: () => void,
   announcements: (announcer: SandboxAnnouncer) => void,
@@ -95,6 +97,7 @@ export function watchInputs(
   reporter.reportLists(unlisted);
   const receive = (event: ResourceEvent): void => {
     versions.receive(event);
+    clusterPolicies.receive(event);
     reporter.received(event);
     take(event);
     if (event.op === 'synced') {
@@ -126,7 +129,10 @@ export function watchInputs(
     return new ResourceWatch(watched, client, receive, reporter.watches, defaultTiming, countBefore).run(signal);
   });
   const optional = optionalResources.map((each) => {
-    const served = (path: string | undefined): void => reporter.served(each.resource, path);
+    const served = (path: string | undefined): void => {
+      reporter.served(each.resource, path);
+      if (each.resource === 'clusternetworkpolicies') clusterPolicies.served(path);
+    };
     const countBefore = (): Promise<number> => lookBack(each.resource);
     return new OptionalWatch(each, client, receive, reporter.watches, served, defaultTiming, countBefore).run(signal);
   });

@@ -22,6 +22,7 @@ import { openPodNetworks } from './pod-networks/open-pod-networks.ts';
 import { prefetchTables } from './prefetched-tables.ts';
 import { Reconciler } from './reconciler.ts';
 import { repeat } from './repeat.ts';
+import { HeldPolicies } from './status/held-policies.ts';
 
 /** What repeats until the agent stops: changes of the kernel, and checks of the kernel, the node and the agent itself. */
 export interface AgentLoops {
@@ -32,6 +33,7 @@ export interface AgentLoops {
   readonly checkEnvironment: () => void;
   readonly applied: () => Applied | undefined;
   readonly podWaits: PodWaits;
+  readonly held: HeldPolicies;
   /** Waits for the node lock, and lets the agent write from then on. Resolves with the function that releases the lock. */
   readonly takeLock: () => Promise<() => void>;
 }
@@ -42,7 +44,7 @@ const trimEveryMs = 5000;
 /** Starts the loops. Until the agent has the lock, they only watch. */
 export function startLoops(context: AgentContext, inputs: AgentInputs, reports: AgentReports): AgentLoops {
   const { version, guard, nft, elements, reader, metrics, live, ready, logger, signal } = context;
-  const { pipeline, source, state, versions, take } = inputs;
+  const { pipeline, source, state, versions, clusterPolicies, take } = inputs;
   const { reporter, nodeReporter, policies, watchDenials } = reports;
   const podNetworks = openPodNetworks(context, reporter, () => reconciler.changed());
   const drift = new DriftWatch({
@@ -73,6 +75,8 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     signal,
   });
   let applied: Applied | undefined;
+  const isSettled = (): boolean => podNetworks?.isSettled !== false;
+  const held = new HeldPolicies(clusterPolicies, isSettled);
   const podWaits = new PodWaits(
     () => source.snapshot,
     () => reconciler.changed(),
@@ -87,6 +91,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     version() {
       const received = versions.version;
       podWaits.planned();
+      held.planned();
       policies.planned(`${source.snapshot.revision} ${received.networkpolicies}`);
       return received;
     },
@@ -104,6 +109,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
         const isChange = isRestored || revision !== applied?.revision;
         if (isChange) checkEnvironment();
         if (isRestored) return;
+        held.applied(reconciler.refusedPolicies, run.plan.compiled.oversized.keys());
         if (isChange) state.changed();
         applied = { revision, resources: run.version, unflushed: connections.unflushed };
       },
@@ -125,8 +131,9 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     podNetworks,
     checkEnvironment,
     podWaits,
+    held,
     applied() {
-      if (podNetworks?.isSettled !== false) settled = applied;
+      if (isSettled()) settled = applied;
       return settled;
     },
     async takeLock() {

@@ -4,6 +4,7 @@ import { createContext } from './agent-context.ts';
 import { openInputs, watchInputs } from './agent-inputs.ts';
 import { startLoops } from './agent-loops.ts';
 import { startCni } from './cni/start-cni.ts';
+import { startStatus } from './status/start-status.ts';
 import { openReports } from './agent-reports.ts';
 
 /**
@@ -24,6 +25,10 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   logger.info('started');
   const serving = reports.serve(loops.applied);
   const locking = loops.takeLock();
+  void locking.then(
+    () => startStatus(context, inputs, reports, loops.held),
+    () => {},
+  );
   const take = (event: Parameters<typeof inputs.take>[0]): void => {
     inputs.take(event);
     loops.podNetworks?.receive(event);

@@ -99,7 +99,9 @@ function eventOf(
   };
 }
 
-const effects: Readonly<Record<Issue['effect'], string>> = {
+/** What becomes of a field with an issue. */
+export const effects: Readonly<Record<Issue['effect'], string>> = {
+  enforced: 'enforced',
   ignored: 'ignored',
   'failed-closed': 'failed closed: it allows nothing',
   'not-enforced': 'not enforced',

@@ -31,6 +31,11 @@ export class ObjectVersions {
     return this.#versions.get(resource)?.get(key);
   }
 
+  /** All objects of the resource. */
+  all(resource: ResourceName): ReadonlyMap<ObjectKey, ObjectVersion> {
+    return this.#versions.get(resource)!;
+  }
+
   count(resource: ResourceName): number {
     return this.#versions.get(resource)?.size ?? 0;
   }

@@ -25,6 +25,7 @@ const addressIssueNames = 'addresses of ';
 const oversizedNames = 'size of ';
 const unenforceableNames = 'network of ';
 const unflushedNames = 'connections of ';
+const tiedNames = 'priority of ';
 /** Addresses in one log line. */
 const maxLoggedAddresses = 10;
 
@@ -68,7 +69,8 @@ function ownerOf(name: string): Pick<StateOfIssue, 'kind' | 'object'> {
   const prefix = [addressIssueNames, unenforceableNames, unflushedNames].find((each) => name.startsWith(each));
   // A pod's key ends with its uid.
   if (prefix !== undefined) return { kind: 'pod', object: name.slice(prefix.length).split('/', 2).join('/') };
-  if (name.startsWith(oversizedNames)) return { kind: 'policy', object: name.slice(oversizedNames.length) };
+  const ofPolicy = [oversizedNames, tiedNames].find((each) => name.startsWith(each));
+  if (ofPolicy !== undefined) return { kind: 'policy', object: name.slice(ofPolicy.length) };
   const [resource = '', object = ''] = name.split(' ', 2);
   const kinds: Readonly<Record<string, StateOfIssue['kind']>> = {
     pods: 'pod',
@@ -234,6 +236,11 @@ export class Reporter {
   /** Reports all pods for which this node cannot enforce policies or the guard. */
   unenforceable(pods: ReadonlyMap<string, readonly Issue[]>): void {
     this.#reportIssues(unenforceableNames, pods, 'pod');
+  }
+
+  /** Reports all ClusterNetworkPolicies of which the order is open (S10.32). */
+  tied(policies: ReadonlyMap<PolicyId, readonly Issue[]>): void {
+    this.#reportIssues(tiedNames, policies, 'policy');
   }
 
   /** What it sets counts only when somebody reads the metrics. It must not hold the plan, whose stages have all elements at first. */

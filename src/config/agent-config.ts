@@ -29,6 +29,8 @@ export interface AgentConfig {
   readonly stateDir: string | undefined;
   readonly logDenials: boolean;
   readonly denialEvents: boolean;
+  /** Of the Leases for the status of ClusterNetworkPolicies; `undefined`: the agent writes no status. */
+  readonly statusNamespace: string | undefined;
   /** Maximum number of policies with per-policy metrics. */
   readonly metricsPolicyLimit: number;
   /** Maximum cost of the policies of one namespace on this node, in units of `model/budget.ts`. */
@@ -70,6 +72,7 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     stateDir: readFlag(agentFlags.stateDir, values.stateDir, env),
     logDenials: readRequired(agentFlags.logDenials, values.logDenials, env),
     denialEvents: readRequired(agentFlags.denialEvents, values.denialEvents, env),
+    statusNamespace: readFlag(agentFlags.statusNamespace, values.statusNamespace, env),
     metricsPolicyLimit: readRequired(agentFlags.metricsPolicyLimit, values.metricsPolicyLimit, env),
     namespaceBudget: readRequired(agentFlags.namespaceBudget, values.namespaceBudget, env),
     cni: readCni(values, env),

@@ -187,6 +187,16 @@ const denialEvents: Flag<boolean> = {
   read: readSwitch,
 };
 
+const statusNamespace: Flag<string> = {
+  name: 'status-namespace',
+  argument: 'NAMESPACE',
+  env: 'POSTERN_STATUS_NAMESPACE',
+  summary:
+    'namespace of the Leases by which the agents report what each node holds, and elect the one that writes the status of ClusterNetworkPolicies; default: write no status',
+  expects: 'the name of a namespace',
+  read: (text) => (text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text) ? text : undefined),
+};
+
 const metricsPolicyLimit: Flag<number> = {
   name: 'metrics-policy-limit',
   argument: 'NUMBER',
@@ -294,6 +304,7 @@ export const agentFlags = {
   stateDir,
   logDenials,
   denialEvents,
+  statusNamespace,
   metricsPolicyLimit,
   namespaceBudget,
   cniSocket,

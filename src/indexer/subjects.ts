@@ -1,6 +1,7 @@
 import type { Pod } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { PodKey } from '../model/snapshot.ts';
+import { isSameDeep } from '../lib/is-same-deep.ts';
 import type { ActivePolicies } from './active-policies.ts';
 import type { DeniedAddresses } from './denied-addresses.ts';
 import type { LocalPods } from './local-pods.ts';
@@ -32,6 +33,8 @@ export class Subjects {
 
   replacePolicy(id: PolicyId, policy: Policy | undefined): void {
     const { namespaces, policies, localPods, isLocal } = this.#parts;
+    // A write of its status or of an annotation makes a new version of the object: with the same rules, nothing has to be compiled (S10.31).
+    if (policy && isSameDeep(policies.get(id), policy)) return;
     const selected = (each: Policy | undefined): Map<PodKey, Pod> =>
       new Map(each && this.#pods.find(each.appliesTo, namespaces));
     const had = selected(policies.get(id));

@@ -21,6 +21,7 @@ import { readStrictSelector } from './selector.ts';
 export const clusterNetworkPolicyKind: PolicyKind = {
   name: 'ClusterNetworkPolicy',
   namespaced: false,
+  hasStatus: true,
   resource: { name: 'clusternetworkpolicies', group: 'policy.networking.k8s.io' },
   parse: parseClusterNetworkPolicy,
 };

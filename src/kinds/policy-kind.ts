@@ -6,6 +6,8 @@ import type { Policy } from '../model/policy.ts';
 export interface PolicyKind {
   readonly name: string;
   readonly namespaced: boolean;
+  /** The agents write the status of its objects (S10.27). */
+  readonly hasStatus?: true;
   /** Without a path: a resource of this API group, in the version that the API server serves. A cluster may not have it. */
   readonly resource: { readonly name: ResourceName } & ({ readonly path: string } | { readonly group: string });
   /**

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../lib/json.ts';
 import type { Issue } from './issue.ts';
 import type { Policy, Protocol } from './policy.ts';
 
@@ -117,6 +118,8 @@ export type ResourceEvent =
       readonly generation: number;
       readonly value: ModelObject;
       readonly issues: readonly Issue[];
+      /** `status.conditions`, unchecked; only of kinds whose status the agent writes. */
+      readonly conditions?: readonly JsonObject[];
     }
   | { readonly op: 'remove'; readonly resource: ResourceName; readonly key: ObjectKey }
   /** The first list of this resource is complete. */

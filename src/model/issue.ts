@@ -7,8 +7,8 @@ export interface Issue {
   readonly message: string;
   /** Details for logs and the node's HTTP pages. Only operators may read them. */
   readonly forOperators?: string;
-  /** `not-enforced`: the node enforces no policy for this object. */
-  readonly effect: 'ignored' | 'failed-closed' | 'not-enforced';
+  /** `enforced`: all of it, and something of it is open. `not-enforced`: the node enforces no policy for this object. */
+  readonly effect: 'enforced' | 'ignored' | 'failed-closed' | 'not-enforced';
 }
 
 export type IssueCode =
@@ -22,6 +22,7 @@ export type IssueCode =
   | 'invalid-policy-type'
   | 'invalid-action'
   | 'invalid-order'
+  | 'equal-priority'
   | 'invalid-address'
   | 'contested-address'
   | 'node-address'

@@ -37,6 +37,8 @@ export interface ApiClient extends ApiReader {
 const writeVerbs = {
   create: { method: 'POST', type: 'application/json' },
   patch: { method: 'PATCH', type: 'application/strategic-merge-patch+json' },
+  /** Also for custom resources, which have no strategic merge patch. A list replaces the list. */
+  merge: { method: 'PATCH', type: 'application/merge-patch+json' },
 } as const;
 
 const userAgent = 'postern';

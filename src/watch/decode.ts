@@ -1,5 +1,6 @@
 import { canonicalAddress, familyOf, formatCidr, parseCidr } from '../model/address.ts';
 import type { NamedPort, Namespace, Node, Pod } from '../model/cluster.ts';
+import type { JsonObject } from '../lib/json.ts';
 import type { Issue } from '../model/issue.ts';
 import { protocols, type Protocol } from '../model/policy.ts';
 
@@ -10,6 +11,8 @@ import { protocols, type Protocol } from '../model/policy.ts';
 export interface Decoded<T> {
   readonly value: T;
   readonly issues: readonly Issue[];
+  /** `status.conditions`, unchecked; only of kinds whose status the agent writes. */
+  readonly conditions?: readonly JsonObject[];
 }
 
 export interface ObjectIdentity {

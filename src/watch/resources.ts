@@ -1,3 +1,4 @@
+import { isJsonObject, listAt } from '../lib/json.ts';
 import { policyKinds } from '../kinds/all.ts';
 import type { PolicyKind } from '../kinds/policy-kind.ts';
 import type { ModelObject, ResourceName } from '../model/cluster.ts';
@@ -43,7 +44,8 @@ function ofPolicies(kind: PolicyKind): Omit<WatchedResource, 'path'> {
     namespaced,
     decode: (raw) => {
       const { policy, issues } = kind.parse(raw);
-      return { value: { kind: 'Policy', ...policy }, issues };
+      const conditions = kind.hasStatus && listAt(raw, 'status', 'conditions').filter(isJsonObject);
+      return { value: { kind: 'Policy', ...policy }, issues, ...(conditions && { conditions }) };
     },
   };
 }

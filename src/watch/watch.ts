@@ -223,9 +223,8 @@ export class ResourceWatch {
   #upsertOf(raw: unknown, { key, identity }: IdentifiedObject): ResourceEvent | undefined {
     if (this.#known.hasVersion(key, identity)) return undefined;
     const { uid, resourceVersion, generation } = identity;
-    const { value, issues } = this.#resource.decode(raw, identity);
     const { resource } = this.#resource;
-    return { op: 'upsert', resource, key, uid, resourceVersion, generation, value, issues };
+    return { op: 'upsert', resource, key, uid, resourceVersion, generation, ...this.#resource.decode(raw, identity) };
   }
 
   #removeOf({ key, identity }: IdentifiedObject): ResourceEvent | undefined {

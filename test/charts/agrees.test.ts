@@ -80,6 +80,15 @@ describe('the chart agrees', function () {
     assert.equal((await read('budgets.namespace=6000000')).namespaceBudget, 6_000_000);
     const quiet = await read('denials.log=false', 'denials.events=false', 'metrics.policyLimit=10000');
     assert.deepEqual([quiet.logDenials, quiet.denialEvents, quiet.metricsPolicyLimit], [false, false, 10_000]);
+    const { env } = agentContainer(manifests);
+    assert.ok(env.some(({ name }) => name === agentFlags.statusNamespace.env));
+    const silent = await render(helm, '--set', 'status.enabled=false');
+    assert.ok(!agentContainer(silent).env.some(({ name }) => name === agentFlags.statusNamespace.env));
+    assert.deepEqual(
+      silent.filter((each) => /^Role(Binding)?$/.test(each.kind) && hooksOf(each) === undefined),
+      [],
+    );
+    assert.ok(!JSON.stringify(silent).includes('clusternetworkpolicies/status'));
     const nowhere = await read('cniCacheDir=', 'stateDir=');
     assert.deepEqual([nowhere.cniCacheDir, nowhere.stateDir], [undefined, undefined]);
   });
@@ -125,7 +134,7 @@ describe('the chart agrees', function () {
     await assert.rejects(read('cni.enabled=true', 'cniCacheDir=none'), /needs cniCacheDir/);
   });
 
-  it('with what the agent watches: it may read that, write events, and nothing else', () => {
+  it('with what the agent watches: it may read that, write events and statuses, and nothing else', () => {
     const group = (path: string): string => (path.startsWith('/api/') ? '' : path.split('/')[2]!);
     const names = [
       ...watchedResources.map(({ path }) => `${path.split('/').at(-1)}.${group(path)}`),
@@ -136,7 +145,11 @@ describe('the chart agrees', function () {
     const granted = rules.flatMap(({ apiGroups, resources, verbs }) =>
       apiGroups.flatMap((name) => resources.flatMap((each) => verbs.map((verb) => `${verb} ${each}.${name}`))),
     );
-    assert.deepEqual(granted.sort(), [...wanted, 'create events.', 'patch events.'].sort());
+    const status = 'patch clusternetworkpolicies/status.policy.networking.k8s.io';
+    assert.deepEqual(granted.sort(), [...wanted, 'create events.', 'patch events.', status].sort());
+    assert.deepEqual(find('Role', 'postern')['rules'], [
+      { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'list', 'create', 'patch'] },
+    ]);
   });
 
   it('with `postern uninstall`, which finds the agent in the DaemonSet that the hook names', () => {

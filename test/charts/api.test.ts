@@ -125,16 +125,25 @@ describe('the chart and deploy/ on a real API server', function () {
       return file;
     };
 
-    it('the agents may read what they watch and write events, and no more', async () => {
+    it('the agents may read what they watch, write events and statuses, and no more', async () => {
       const own = await signInAs('postern');
       for (const { path } of watchedResources) await kubectl('get', '--raw', path, '--kubeconfig', own);
       assert.equal(await can('postern', 'create', 'events'), 'yes');
+      const status = 'clusternetworkpolicies.policy.networking.k8s.io';
+      assert.equal(await can('postern', 'patch', status, '--subresource', 'status'), 'yes');
+      for (const verb of ['get', 'list', 'create', 'patch'])
+        assert.equal(await can('postern', verb, 'leases.coordination.k8s.io'), 'yes', verb);
       for (const question of [
         'list secrets',
         'get configmaps',
         'patch pods',
         'patch daemonsets.apps',
         'delete events',
+        'delete leases.coordination.k8s.io',
+        'list leases.coordination.k8s.io --namespace kube-system',
+        'get leases.coordination.k8s.io --namespace kube-node-lease',
+        `patch ${status}`,
+        'patch nodes',
       ]) {
         assert.equal(await can('postern', ...question.split(' ')), 'no', question);
       }

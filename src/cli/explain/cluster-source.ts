@@ -20,6 +20,7 @@ import { apiSilenceMs } from '../api-silence.ts';
 const effectTexts = {
   ignored: 'ignored',
   'failed-closed': 'it allows nothing',
+  enforced: 'enforced',
   'not-enforced': 'not enforced',
 } as const;
 

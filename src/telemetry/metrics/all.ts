@@ -9,6 +9,7 @@ import { createPodNetworkMetrics, type PodNetworkMetrics } from './pod-networks.
 import { createPolicyMetrics, type PolicyMetrics } from './policies.ts';
 import { createReadinessMetrics, type ReadinessMetrics } from './readiness.ts';
 import { createSnapshotMetrics, type SnapshotMetrics } from './snapshot.ts';
+import { createStatusMetrics, type StatusMetrics } from './status.ts';
 import { createWatchMetrics, type WatchMetrics } from './watch.ts';
 
 export interface Metrics {
@@ -24,6 +25,7 @@ export interface Metrics {
   readonly denials: DenialMetrics;
   readonly policies: PolicyMetrics;
   readonly podNetworks: PodNetworkMetrics;
+  readonly status: StatusMetrics;
 }
 
 /** Creates a separate registry, so that two agents or two tests in one process do not share metrics. */
@@ -49,5 +51,6 @@ export function createMetrics(version: string): Metrics {
     denials: createDenialMetrics(registry),
     policies: createPolicyMetrics(registry),
     podNetworks: createPodNetworkMetrics(registry),
+    status: createStatusMetrics(registry),
   };
 }
