@@ -8,6 +8,7 @@ import { execa } from 'execa';
 import { after, before, describe, it } from 'mocha';
 import { hostFields } from '../../src/doctor/probe-hosts.ts';
 import { watchedResources } from '../../src/watch/resources.ts';
+import { clusterNetworkPolicyCrd } from '../lab/api/contract/cluster-network-policy-crd.ts';
 import { requireHelm, type ChartTools } from '../support/helm.ts';
 import { skipTest } from '../support/skip.ts';
 import { startKubeApiserver, type KubeApiserver } from '../watch/kube-apiserver.ts';
@@ -48,7 +49,8 @@ describe('the chart and deploy/ on a real API server', function () {
   const helm = (...args: string[]): Promise<string> => run(tools.helm, args);
   const can = async (account: string, ...question: string[]): Promise<string> => {
     const as = `system:serviceaccount:${namespace}:${account}`;
-    const args = ['auth', 'can-i', ...question, '--as', as, '--namespace', namespace];
+    const where = question.includes('--namespace') ? [] : ['--namespace', namespace];
+    const args = ['auth', 'can-i', ...question, '--as', as, ...where];
     return (await execa(tools.kubectl, args, { env: { KUBECONFIG: kubeconfig }, reject: false })).stdout;
   };
   /** A kubeconfig for this service account alone. */
@@ -129,6 +131,8 @@ describe('the chart and deploy/ on a real API server', function () {
       const own = await signInAs('postern');
       for (const { path } of watchedResources) await kubectl('get', '--raw', path, '--kubeconfig', own);
       assert.equal(await can('postern', 'create', 'events'), 'yes');
+      await run(tools.kubectl, ['create', '--filename', '-'], JSON.stringify(clusterNetworkPolicyCrd));
+      await until(() => kubectl('get', 'cnp', '--kubeconfig', own));
       const status = 'clusternetworkpolicies.policy.networking.k8s.io';
       assert.equal(await can('postern', 'patch', status, '--subresource', 'status'), 'yes');
       for (const verb of ['get', 'list', 'create', 'patch'])

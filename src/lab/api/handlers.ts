@@ -123,7 +123,10 @@ async function patchObject(context: Context): Promise<Answer> {
   const media = contentType(request);
   const type = patchTypes[media];
   // Server-side apply needs field ownership, so it is refused as by a server without that feature.
-  if (!type) throw unsupportedMediaType(Object.keys(patchTypes));
+  const accepted = Object.keys(patchTypes).filter(
+    (each) => !route.resource.isCustom || patchTypes[each] !== 'strategic',
+  );
+  if (!type || !accepted.includes(media)) throw unsupportedMediaType(accepted);
   const patch: Patch = { type, body: await readBody(request, [media]) };
   const subresource = route.subresource === 'status' ? 'status' : undefined;
   const options = { ...readWriteOptions(context), subresource } as const;

@@ -26,6 +26,8 @@ export interface Resource {
   readonly subresources: readonly Subresource[];
   /** `metadata.generation` counts changes of the spec. */
   readonly generation: boolean;
+  /** Defined by a CustomResourceDefinition: it has no strategic merge patch. */
+  readonly isCustom: boolean;
   /** Fields besides `metadata.name` and `metadata.namespace` that a field selector may name. */
   readonly selectableFields: readonly string[];
   readonly schema: ObjectSchema;
@@ -101,6 +103,7 @@ const table = {
     ...served('policy.networking.k8s.io', 'clusternetworkpolicies', clusterNetworkPolicy, ['cnp']),
     version: 'v1alpha2',
     namespaced: false,
+    isCustom: true,
     subresources: ['status'],
     generation: true,
     rules: clusterNetworkPolicyRules,
@@ -138,6 +141,7 @@ function served(group: string, plural: string, schema: ObjectSchema, shortNames:
     categories: [],
     subresources: [],
     generation: false,
+    isCustom: false,
     selectableFields: [],
     schema,
     rules: {},

@@ -3,6 +3,7 @@ import { describeKubectl } from './contract/kubectl-commands.ts';
 import { describePods } from './contract/pods.ts';
 import { describePolicies } from './contract/policies.ts';
 import { describeRequests } from './contract/requests.ts';
+import { describeStatuses } from './contract/statuses.ts';
 import { testedServers, type TestedServer } from './contract/tested-server.ts';
 
 for (const [name, start] of testedServers) {
@@ -15,6 +16,7 @@ for (const [name, start] of testedServers) {
     describeRequests(() => server);
     describePolicies(() => server);
     describePods(() => server);
+    describeStatuses(() => server);
     describeKubectl(() => server);
   });
 }
