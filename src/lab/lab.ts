@@ -127,7 +127,11 @@ export class Lab {
     this.#stations = new Stations({ names: this.names, plan, cluster, kubelets: this.#kubelets });
     const nodes = plan.nodes.map(({ name }) => name);
     this.#scheduler = new Scheduler(cluster, nodes, log);
-    const env = podLinks === 'routed' ? {} : { POSTERN_POD_NETWORKS: 'true' };
+    const env = {
+      ...(podLinks !== 'routed' && { POSTERN_POD_NETWORKS: 'true' }),
+      // On a server of the user, the Leases of the agents would stay.
+      ...(options.kubeconfig === undefined && { POSTERN_STATUS_NAMESPACE: 'kube-system' }),
+    };
     this.agents = new Map(this.plan.nodes.map((node) => [node.name, this.#agent(node, env, options.cniPlugin)]));
   }
 
