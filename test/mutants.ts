@@ -11,6 +11,12 @@ export interface Mutant {
 
 const golden = 'test/golden.test.ts';
 const agreement = 'test/property/evaluator-agrees.test.ts';
+const conditions = 'test/agent/status/conditions.test.ts';
+const reports = 'test/agent/status/reports.test.ts';
+const election = 'test/agent/status/election.test.ts';
+const ties = 'test/agent/status/ties.test.ts';
+const statusWriter = 'test/agent/status/status-writer.test.ts';
+const revision = 'test/indexer/revision.test.ts';
 const portSet = 'test/compile/port-set.test.ts';
 const selection = 'test/model/selection.test.ts';
 const address = 'test/model/address.test.ts';
@@ -3761,5 +3767,138 @@ export const mutants: readonly Mutant[] = [
     find: 'if (performance.now() < this.#sliceEnd) return;',
     replace: 'if (true) return;',
     specs: [elementReader],
+  },
+  {
+    name: 'status: a write of a status compiles the policy anew',
+    file: 'src/indexer/subjects.ts',
+    find: 'if (policy && isSameDeep(policies.get(id), policy)) return;',
+    replace: '',
+    specs: [revision],
+  },
+  {
+    name: 'status: a policy is accepted of which a part is not enforced',
+    file: 'src/agent/status/conditions.ts',
+    find: 'if (issues.length === 0) return accepted(',
+    replace: 'if (!isNotEnforced(issues)) return accepted(',
+    specs: [conditions],
+  },
+  {
+    name: 'status: a policy is programmed that no node enforces',
+    file: 'src/agent/status/conditions.ts',
+    find: 'if (isNotEnforced(issues)) return programmed(',
+    replace: 'if (false) return programmed(',
+    specs: [conditions],
+  },
+  {
+    name: 'status: conditions of other programs are deleted',
+    file: 'src/agent/status/conditions.ts',
+    find: 'return [...others, ...ours];',
+    replace: 'return ours;',
+    specs: [conditions],
+  },
+  {
+    name: 'status: each write is a transition',
+    file: 'src/agent/status/conditions.ts',
+    find: "lastTransitionTime: isKept ? found['lastTransitionTime'] : now",
+    replace: 'lastTransitionTime: now',
+    specs: [conditions],
+  },
+  {
+    name: 'status: a message has lines that the policy quotes',
+    file: 'src/agent/status/conditions.ts',
+    find: "const line = text.replaceAll(/[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+/gu, ' ');",
+    replace: 'const line = text;',
+    specs: [conditions],
+  },
+  {
+    name: 'status: a report counts for a Node that is gone',
+    file: 'src/agent/status/coverage.ts',
+    find: 'if (nodes.get(report.node)?.uid === report.nodeUid)',
+    replace: 'if (nodes.has(report.node))',
+    specs: [reports],
+  },
+  {
+    name: 'status: a report counts for the node that it claims, whichever Lease it is in',
+    file: 'src/agent/status/held-report.ts',
+    find: "if (node === undefined || textAt(raw, 'metadata', 'name') !== leaseNameOf(node)) return undefined;",
+    replace: 'if (node === undefined) return undefined;',
+    specs: [reports],
+  },
+  {
+    name: 'status: a report is as old as the policy, not as its spec',
+    file: 'src/agent/status/held-report.ts',
+    find: 'return shortHash(`${uid}/${generation}`)',
+    replace: 'return shortHash(uid)',
+    specs: [reports],
+  },
+  {
+    name: 'status: a node holds what it leaves out',
+    file: 'src/agent/status/held-report.ts',
+    find: 'leftOut.has(name) === isLeftOut',
+    replace: 'isLeftOut === false',
+    specs: [reports],
+  },
+  {
+    name: 'status: a node reports what has arrived, before it is in the kernel',
+    file: 'src/agent/status/held-policies.ts',
+    find: 'if (this.#isSettled()) this.#settled = this.#applied;',
+    replace: 'this.#settled = this.#applied;',
+    specs: [reports],
+  },
+  {
+    name: 'status: an agent takes the Lease of another',
+    file: 'src/agent/status/election.ts',
+    find: 'const isUnchanged = seen?.resourceVersion === lease.resourceVersion && now - seen.at >= expiryMs;',
+    replace: 'const isUnchanged = true;',
+    specs: [election],
+  },
+  {
+    name: 'status: an agent that cannot renew goes on writing',
+    file: 'src/agent/status/election.ts',
+    find: 'export const leadMs = 40_000;',
+    replace: 'export const leadMs = 90_000;',
+    specs: [election],
+  },
+  {
+    name: 'status: a tie of policies that exclude each other',
+    file: 'src/agent/status/ties.ts',
+    find: 'return doDiffer && !excludeEachOther(a.policy.appliesTo, b.policy.appliesTo);',
+    replace: 'return doDiffer;',
+    specs: [ties],
+  },
+  {
+    name: 'status: a tie of policies that say the same',
+    file: 'src/agent/status/ties.ts',
+    find: 'ofA.union(ofB).size > 1',
+    replace: 'ofA.union(ofB).size > 0',
+    specs: [ties],
+  },
+  {
+    name: 'status: a struggle with a program that undoes each write',
+    file: 'src/agent/status/write-history.ts',
+    find: 'return last.isWritten ? last.text !== textOf(policy, wanted) : last.policy !== policy;',
+    replace: 'return true;',
+    specs: [statusWriter],
+  },
+  {
+    name: 'status: writes without a limit',
+    file: 'src/agent/status/write-budget.ts',
+    find: 'if (this.#tokens < 1) return false;',
+    replace: '',
+    specs: [election],
+  },
+  {
+    name: 'status: reports are checked all the time',
+    file: 'src/agent/status/held-writer.ts',
+    find: 'if (now() >= this.#checkAt) await this.#check();',
+    replace: 'await this.#check();',
+    specs: [statusWriter],
+  },
+  {
+    name: 'status: a status is written over a version that the agent has not seen',
+    file: 'src/agent/status/status-writer.ts',
+    find: 'const body = { metadata: { resourceVersion }, status: { conditions } };',
+    replace: 'const body = { status: { conditions } };',
+    specs: [statusWriter],
   },
 ];

@@ -40,15 +40,14 @@ export class NodeCoverage {
     const known = new Map<string, NodeReport>();
     for (const report of reports) if (nodes.get(report.node)?.uid === report.nodeUid) known.set(report.node, report);
     // Nearly all nodes say the same, so that a cluster of 1,000 has few groups.
-    const groups = Map.groupBy(nodes.keys(), (node) => {
-      const report = known.get(node);
-      return `${report?.held ?? ''}/${report?.leftOut ?? ''}`;
-    });
+    const heldBy = (node: string): string => known.get(node)?.held ?? '';
+    const leftOutBy = (node: string): string => known.get(node)?.leftOut ?? '';
     this.#nodes = nodes.size;
-    this.#groups = Array.from(groups, ([text, members]) => {
-      const [held = '', leftOut = ''] = text.split('/');
-      return { held: readMarks(held), leftOut: readMarks(leftOut), nodes: firstOf(members) };
-    });
+    this.#groups = Array.from(Map.groupBy(nodes.keys(), heldBy)).flatMap(([held, some]) =>
+      Array.from(Map.groupBy(some, leftOutBy), ([leftOut, same]) => {
+        return { held: readMarks(held), leftOut: readMarks(leftOut), nodes: firstOf(same) };
+      }),
+    );
   }
 
   of(policy: SpecVersion): Coverage {

@@ -48,11 +48,15 @@ export const leadLease = 'postern-status';
 const idleMs = 5000;
 const lookMs = 1000;
 const quietMs = 3000;
+/** Milliseconds between two searches for policies whose order is open. */
+const tiesMs = 10_000;
 const silenceMs = 15_000;
 /** Policies that the agent looks at in one turn. */
 const policiesPerTurn = 50;
-/** The elected agent reads all reports so often: while a policy is not on all nodes, and otherwise. In a large cluster, less often. */
+/** The elected agent reads all reports so often: for a while after a policy has changed, and otherwise. In a large cluster, less often. */
 const readMs = { active: 3000, quiet: 60_000 };
+/** How long that is. In a large cluster, reports take longer to arrive. */
+const activeMs = 120_000;
 
 /**
  * Writes the status of ClusterNetworkPolicies while this agent is the elected one (S10.27 to S10.30). `look` does all that is due; nothing else runs. The
@@ -64,11 +68,14 @@ export class StatusWriter {
   #seen: Sighting | undefined;
   /** While elected: the version of the Lease, and when the agent wrote it. */
   #lead: { readonly resourceVersion: string; readonly at: number } | undefined;
-  #reports: readonly NodeReport[] = [];
+  #coverage = new NodeCoverage(new Map(), []);
   #readAt = -Infinity;
+  /** The last change of a policy. */
+  #changed = { count: -1, at: -Infinity };
   #waiting: ReadonlyMap<string, Waiting> = new Map();
   readonly #history = new WriteHistory();
-  #tiesAt: number | undefined;
+  /** The last search for policies whose order is open. */
+  #ties: { readonly changes: number; readonly at: number } | undefined;
 
   constructor(options: Options) {
     this.#options = options;
@@ -92,7 +99,7 @@ export class StatusWriter {
     if (pause !== undefined) return pause;
     await this.#readReports();
     await this.#reportTies();
-    const differing = await this.#compare(new NodeCoverage(nodes(), this.#reports));
+    const differing = await this.#compare();
     this.#history.keep(policies.all);
     this.#waiting = wait(this.#waiting, differing, now());
     for (const name of dueOf(this.#waiting, now())) {
@@ -146,9 +153,10 @@ export class StatusWriter {
   }
 
   #begin(): void {
+    this.#changed = { count: -1, at: -Infinity };
     this.#readAt = -Infinity;
     this.#waiting = new Map();
-    this.#tiesAt = undefined;
+    this.#ties = undefined;
     this.#options.observer.elected(true);
   }
 
@@ -160,37 +168,24 @@ export class StatusWriter {
   }
 
   async #readReports(): Promise<void> {
-    const { leases, nodes, now } = this.#options;
-    const isQuiet = this.#waiting.size === 0 && this.#readAt !== -Infinity && this.#isProgrammed();
-    const pause = isQuiet ? readMs.quiet : Math.max(readMs.active, nodes().size * 10);
+    const { policies, leases, nodes, now } = this.#options;
+    if (this.#changed.count !== policies.changes) this.#changed = { count: policies.changes, at: now() };
+    const isActive = now() - this.#changed.at < Math.max(activeMs, nodes().size * 100);
+    const pause = isActive ? Math.max(readMs.active, nodes().size * 10) : readMs.quiet;
     if (now() - this.#readAt < pause) return;
     const reports: NodeReport[] = [];
     await leases.list((raw) => {
       const report = readLease(raw);
       if (report) reports.push(report);
     });
-    this.#reports = reports;
+    this.#coverage = new NodeCoverage(nodes(), reports);
     this.#readAt = now();
   }
 
-  /** Whether no policy waits for a node, as its status says. */
-  #isProgrammed(): boolean {
-    return this.#options.policies.all
-      .values()
-      .every(({ generation, conditions }) =>
-        conditions.some(
-          ({ type, status, reason, observedGeneration }) =>
-            type === 'Programmed' &&
-            observedGeneration === generation &&
-            (status === 'True' || reason === 'NotEnforced'),
-        ),
-      );
-  }
-
   async #reportTies(): Promise<void> {
-    const { policies, tied, nextTurn } = this.#options;
-    if (this.#tiesAt === policies.changes) return;
-    this.#tiesAt = policies.changes;
+    const { policies, tied, nextTurn, now } = this.#options;
+    if (this.#ties?.changes === policies.changes || now() - (this.#ties?.at ?? -Infinity) < tiesMs) return;
+    this.#ties = { changes: policies.changes, at: now() };
     const issues = new Map<PolicyId, readonly Issue[]>();
     let count = 0;
     for (const [id, issue] of findTies([...policies.all.values()].map(({ policy }) => policy))) {
@@ -201,11 +196,11 @@ export class StatusWriter {
   }
 
   /** The policies whose status is not as it should be. */
-  async #compare(coverage: NodeCoverage): Promise<ReadonlyMap<string, Differing>> {
+  async #compare(): Promise<ReadonlyMap<string, Differing>> {
     const differing = new Map<string, Differing>();
     let count = 0;
     for (const policy of [...this.#options.policies.all.values()]) {
-      const wanted = wantedConditions(policy, coverage.of(policy));
+      const wanted = wantedConditions(policy, this.#coverage.of(policy));
       const change = changeOf(policy.conditions, wanted);
       if (change) differing.set(policy.name, { policy, wanted, change });
       if (++count % policiesPerTurn === 0) await this.#options.nextTurn();

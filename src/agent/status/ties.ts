@@ -1,5 +1,7 @@
 import type { Issue } from '../../model/issue.ts';
 import {
+  type Action,
+  type Direction,
   directions,
   type Policy,
   type PolicyId,
@@ -18,19 +20,30 @@ const mostCompared = 100;
  * each other. Their rules may differ in what they match: that is not compared.
  */
 export function* findTies(policies: Iterable<Policy>): Generator<readonly [PolicyId, Issue | undefined]> {
-  const ranks = Map.groupBy(policies, ({ tier, priority }) => `${tier} ${priority}`);
+  const ranks = Map.groupBy(Array.from(policies, competitor), ({ policy }) => `${policy.tier} ${policy.priority}`);
   for (const equals of ranks.values()) {
-    for (const [index, policy] of equals.entries()) {
+    for (const [index, one] of equals.entries()) {
       // The neighbours in a circle, so that each is compared with as many.
       const others = [...equals.slice(index + 1), ...equals.slice(0, index)].slice(0, mostCompared);
       const tied: Policy[] = [];
       for (const other of others) {
         if (tied.length > mostNamed) break;
-        if (mayDisagree(policy, other)) tied.push(other);
+        if (mayDisagree(one, other)) tied.push(other.policy);
       }
-      yield [policy.id, tied.length > 0 ? issueOf(policy, tied) : undefined];
+      yield [one.policy.id, tied.length > 0 ? issueOf(one.policy, tied) : undefined];
     }
   }
+}
+
+interface Competitor {
+  readonly policy: Policy;
+  readonly actions: Readonly<Record<Direction, ReadonlySet<Action>>>;
+}
+
+function competitor(policy: Policy): Competitor {
+  const actionsOf = (direction: Direction): ReadonlySet<Action> =>
+    new Set(policy.rules[direction].map(({ action }) => action));
+  return { policy, actions: { ingress: actionsOf('ingress'), egress: actionsOf('egress') } };
 }
 
 function issueOf({ tier, priority }: Policy, tied: readonly Policy[]): Issue {
@@ -40,12 +53,12 @@ function issueOf({ tier, priority }: Policy, tied: readonly Policy[]): Issue {
   return { code: 'equal-priority', path: 'spec.priority', message, effect: 'enforced' };
 }
 
-function mayDisagree(a: Policy, b: Policy): boolean {
+function mayDisagree(a: Competitor, b: Competitor): boolean {
   const doDiffer = directions.some((direction) => {
-    const [ofA, ofB] = [a, b].map(({ rules }) => new Set(rules[direction].map(({ action }) => action)));
-    return ofA!.size > 0 && ofB!.size > 0 && ofA!.union(ofB!).size > 1;
+    const [ofA, ofB] = [a.actions[direction], b.actions[direction]];
+    return ofA.size > 0 && ofB.size > 0 && ofA.union(ofB).size > 1;
   });
-  return doDiffer && !excludeEachOther(a.appliesTo, b.appliesTo);
+  return doDiffer && !excludeEachOther(a.policy.appliesTo, b.policy.appliesTo);
 }
 
 function excludeEachOther(a: Selection, b: Selection): boolean {
