@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { leaseNameOf, readLease } from '../../../src/agent/status/held-report.ts';
 import { leadLease } from '../../../src/agent/status/status-writer.ts';
 import { ApiError } from '../../../src/watch/api-error.ts';
 import { namespace, StatusAgent, StatusCluster } from './status-cluster.ts';
@@ -97,9 +98,30 @@ describe('the status of ClusterNetworkPolicies', function () {
     await cluster.run(60_000);
     const before = cluster.sent.length;
     await cluster.run(3_600_000);
+    const reads = (part: string): number =>
+      cluster.sent.slice(before).filter(({ verb, path }) => verb === 'get' && path.includes(part)).length;
+    assert.ok(reads('/node.') <= 3 * 7, `${reads('/node.')} looks at reports in an hour`);
+    assert.ok(reads(leadLease) <= (2 * 3600) / 15, `${reads(leadLease)} looks at the Lease in an hour`);
+    assert.ok(cluster.sent.length - before < 1000, `${cluster.sent.length - before} requests in an hour`);
     const since = cluster.sent.slice(before).filter(({ verb }) => verb !== 'get');
     assert.deepEqual([...new Set(since.map(({ path }) => path.split('/').at(-1)))], [leadLease]);
     assert.ok(since.length > 150 && since.length <= 3600 / 20, `${since.length} renewals in an hour`);
+  });
+
+  it('writes a report again that somebody has deleted or changed (S10.29)', async () => {
+    cluster.addNodes(names(2));
+    cluster.addPolicy('guard');
+    await cluster.run(60_000);
+    const { store } = cluster.server;
+    const lease = (node: string) => ({ namespace, name: leaseNameOf(node) });
+    const reports = (): unknown[] => names(2).map((node) => readLease(store.find('leases', lease(node))));
+    const written = reports();
+    store.delete('leases', lease('node-1'));
+    const forged = { metadata: { annotations: { 'postern.dev/held': '' } }, spec: { holderIdentity: 'node-1' } };
+    store.patch('leases', lease('node-2'), { type: 'merge', body: forged });
+    assert.deepEqual(reports(), [undefined, undefined]);
+    await cluster.run(900_000);
+    assert.deepEqual(reports(), written);
   });
 
   it('goes on after a restart of all agents without a write of a status or a report (S10.30)', async () => {
@@ -218,7 +240,7 @@ describe('the status of ClusterNetworkPolicies', function () {
     assert.ok(perSecond <= 20.5, `${perSecond} reports a second`);
   });
 
-  it('is off the way: a forbidden, missing or failing request disturbs nothing, and is not repeated at once (S10.30)', async () => {
+  it('goes on with the others where a policy is gone or its status is refused, and does not ask again at once (S10.30)', async () => {
     cluster.addNodes(names(1));
     cluster.addPolicy('gone');
     cluster.addPolicy('kept');
