@@ -58,6 +58,23 @@ describe('Reporter', () => {
     ]);
   });
 
+  it('tells of policies whose order is open until it is settled: by log, metric and Event (S10.32)', () => {
+    const told: string[] = [];
+    const reporter = new Reporter({
+      node: 'n1',
+      logger: createLogger({ level: 'silent', node: 'n1', version: '1.2.3' }),
+      metrics: createMetrics('1.2.3'),
+      ready: new Checks([]),
+      announce: (resource, key, { code, path }) => told.push(`${resource} ${key} ${code} ${path}`),
+    });
+    const issue = { code: 'equal-priority', path: 'spec.priority', message: 'as others', effect: 'enforced' } as const;
+    reporter.tied(new Map([['/a', [issue]]]));
+    assert.deepEqual(told, ['clusternetworkpolicies a equal-priority spec.priority']);
+    assert.deepEqual(reporter.issues, [{ kind: 'policy', object: '/a', ...issue }]);
+    reporter.tied(new Map());
+    assert.deepEqual(reporter.issues, []);
+  });
+
   it('tells of a list that came back empty until it is believed or back: of the node, as a metric, and in /readyz (S7.18)', async () => {
     const metrics = createMetrics('1.2.3');
     const ready = new Checks(['lists']);
