@@ -53,8 +53,8 @@ export const suites: readonly Suite[] = [
   {
     name: 'rooms',
     kind: 'unit',
-    proves: 'each pure room, and the evaluator: S1 to S9 by example',
-    files: ['test/{model,kinds,indexer,compile,plan,nftables,evaluator,impact,doctor,lib}/**/*.test.ts'],
+    proves: 'each pure room, and the evaluator: S1 to S10 by example',
+    files: ['test/{model,kinds,indexer,compile,plan,nftables,evaluator,tiers,impact,doctor,lib}/**/*.test.ts'],
     from: 'check',
     seconds: 20,
   },
@@ -167,6 +167,14 @@ export const suites: readonly Suite[] = [
     files: ['test/kernel/conformance.test.ts'],
     from: 'test',
     seconds: 2,
+  },
+  {
+    name: 'tiers',
+    kind: 'kernel',
+    proves: 'real packets: ClusterNetworkPolicies in a table of cases (S10), on bridge and ptp, both families',
+    files: ['test/kernel/tiers.test.ts'],
+    from: 'test',
+    seconds: 75,
   },
   {
     name: 'node-networks',
