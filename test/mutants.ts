@@ -121,6 +121,27 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/agent/pod-networks.test.ts'],
   },
   {
+    name: 'a plan takes a ClusterNetworkPolicy for an object of the namespace default',
+    file: 'src/impact/object-key.ts',
+    find: "'Host', 'ClusterNetworkPolicy']",
+    replace: "'Host']",
+    specs: ['test/cli/plan-tiers.test.ts'],
+  },
+  {
+    name: 'a plan says nothing of a pod that reaches itself through a Service',
+    file: 'src/impact/flows.ts',
+    find: 'flow.source === flow.destination ? { throughService: true as const } : {}',
+    replace: '{}',
+    specs: ['test/cli/plan-tiers.test.ts', impactAgrees],
+  },
+  {
+    name: 'a plan says nothing of an invalid part of a ClusterNetworkPolicy',
+    file: 'src/impact/impact.ts',
+    find: '/^(?:Cluster)?NetworkPolicy /',
+    replace: '/^NetworkPolicy /',
+    specs: ['test/cli/plan-tiers.test.ts'],
+  },
+  {
     name: 'NotIn requires the key',
     file: 'src/model/selection.ts',
     find: 'return value === undefined || !values.includes(value);',

@@ -99,7 +99,9 @@ function collect(cluster: Cluster, after: Cluster, seen: readonly NodeFlows[]): 
         const owners = [...ownersAt(cluster, end, family), ...ownersAt(after, end, family)];
         if (tuple.ends[direction] || !owners.some((pod) => countsFor(pod, node, asked))) continue;
         const port = destinationPort === undefined ? {} : { destinationPort };
-        tuple.ends[direction] = { source, destination, protocol, ...port, family };
+        // The node sees what a pod sends to itself only if a Service brings it back (S10.18).
+        const way = flow.source === flow.destination ? { throughService: true as const } : {};
+        tuple.ends[direction] = { source, destination, protocol, ...port, family, ...way };
       }
     }
   }

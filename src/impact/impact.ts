@@ -16,7 +16,7 @@ export interface Impact {
   readonly flows?: FlowChanges;
   /** Missing if `Question.pairs` is false. */
   readonly pairs?: PairChanges;
-  /** Invalid parts of policies after the change, by policy: `shop/web`. */
+  /** Invalid parts of policies after the change, by policy: `NetworkPolicy shop/web`. */
   readonly issues: ReadonlyMap<string, readonly Issue[]>;
 }
 
@@ -28,14 +28,15 @@ export interface Question {
   readonly pairs: boolean;
 }
 
+const isPolicy = /^(?:Cluster)?NetworkPolicy /;
+
 /** Compares the verdicts before and after. Depends only on its argument. */
 export function computeImpact({ before, after, seen, pairs }: Question): Impact {
   const [old, now] = [prepareCluster(before), prepareCluster(after)];
   const touch = new Touch(old, now);
   const issues = new Map<string, Issue[]>();
   for (const { object, ...issue } of now.issues) {
-    const [kind, ref] = object.split(' ') as [string, string];
-    if (kind === 'NetworkPolicy') issues.set(ref, [...(issues.get(ref) ?? []), issue]);
+    if (isPolicy.test(object)) issues.set(object, [...(issues.get(object) ?? []), issue]);
   }
   return {
     isolation: findIsolationChanges(old, now),

@@ -2,13 +2,15 @@ import { textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
 
 /** Cluster-scoped kinds that matter here. */
-const clusterScoped: ReadonlySet<string> = new Set(['Namespace', 'Node', 'Host']);
+const clusterScoped: ReadonlySet<string> = new Set(['Namespace', 'Node', 'Host', 'ClusterNetworkPolicy']);
 
-/** `NetworkPolicy shop/web`, `Namespace shop`; with the group for foreign kinds: `NetworkPolicy.crd.projectcalico.org shop/web`. */
+const ownGroups = ['', 'networking.k8s.io', 'policy.networking.k8s.io', 'apps', 'batch', 'lab.postern.dev'];
+
+/** `NetworkPolicy shop/web`, `ClusterNetworkPolicy guard`, `Namespace shop`; with the group for foreign kinds: `NetworkPolicy.crd.projectcalico.org shop/web`. */
 export function keyOf(object: JsonObject): string {
   const kind = textAt(object, 'kind') ?? '';
   const group = (textAt(object, 'apiVersion') ?? '').split('/').toReversed()[1] ?? '';
-  const own = ['', 'networking.k8s.io', 'apps', 'batch', 'lab.postern.dev'].includes(group) ? kind : `${kind}.${group}`;
+  const own = ownGroups.includes(group) ? kind : `${kind}.${group}`;
   const name = textAt(object, 'metadata', 'name') ?? '';
   const namespace = namespaceOf(object);
   return namespace === undefined ? `${own} ${name}` : `${own} ${namespace}/${name}`;

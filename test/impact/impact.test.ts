@@ -241,7 +241,7 @@ describe('the impact of a policy on pods', () => {
   it('names the invalid field, and evaluates the policy as agents would enforce it', () => {
     const impact = impactOf([toApi([{ ports: [{ port: 80, protocol: 'tcp' }] }])], [seen('10.1.1.3', '10.1.1.2', 80)]);
     deepEqual(
-      impact.issues.get('shop/api')!.map(({ path }) => path),
+      impact.issues.get('NetworkPolicy shop/api')!.map(({ path }) => path),
       ['spec.ingress[0].ports[0].protocol'],
     );
     deepEqual(cutOf(impact), ['shop/web-0 > shop/api']);

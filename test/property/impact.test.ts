@@ -17,104 +17,120 @@ import {
   flows,
   nodeNames,
   nodeOfAddress,
+  tieredClusters,
   type RandomFlow,
 } from '../support/random-cluster.ts';
 
 const runs = Number(process.env['POSTERN_PROPERTY_CLUSTERS'] ?? 150);
 
 /** A cluster, and the same after some of its policies, of its namespaces, or of all its objects have come, gone or changed. */
-const changes = fc
-  .tuple(
-    clusters,
-    clusters,
-    fc.array(fc.constantFrom('keep', 'keep', 'replace', 'drop', 'drop'), { minLength: 30, maxLength: 30 }),
-    fc.constantFrom('NetworkPolicy', 'Namespace', undefined),
-  )
-  .map(([before, other, fates, only]) => {
-    const others = new Map(other.map((object) => [idOf(object), object]));
-    const known = new Set(before.map(idOf));
-    const isFixed = (object: ApiObject): boolean =>
-      object.kind === 'Node' || (only !== undefined && object.kind !== only);
-    const after = before.flatMap((object, index) => {
-      const fate = isFixed(object) ? 'keep' : fates[index % fates.length];
-      if (fate === 'drop') return [];
-      return fate === 'replace' ? [others.get(idOf(object)) ?? object] : [object];
+const changesOf = (given: fc.Arbitrary<ApiObject[]>, policies: 'NetworkPolicy' | 'ClusterNetworkPolicy') =>
+  fc
+    .tuple(
+      given,
+      given,
+      fc.array(fc.constantFrom('keep', 'keep', 'replace', 'drop', 'drop'), { minLength: 30, maxLength: 30 }),
+      fc.constantFrom(policies, 'Namespace', undefined),
+    )
+    .map(([before, other, fates, only]) => {
+      const others = new Map(other.map((object) => [idOf(object), object]));
+      const known = new Set(before.map(idOf));
+      const isFixed = (object: ApiObject): boolean =>
+        object.kind === 'Node' || (only !== undefined && object.kind !== only);
+      const after = before.flatMap((object, index) => {
+        const fate = isFixed(object) ? 'keep' : fates[index % fates.length];
+        if (fate === 'drop') return [];
+        return fate === 'replace' ? [others.get(idOf(object)) ?? object] : [object];
+      });
+      const added = other.filter((object) => !isFixed(object) && !known.has(idOf(object)));
+      return { before, after: [...after, ...added] };
     });
-    const added = other.filter((object) => !isFixed(object) && !known.has(idOf(object)));
-    return { before, after: [...after, ...added] };
-  });
+
+const changes = changesOf(clusters, 'NetworkPolicy');
+/** Of clusters with policies of one tier, or of all three. */
+const kinds = [
+  ['', changes],
+  [', with policies of all three tiers (S10.1)', changesOf(tieredClusters, 'ClusterNetworkPolicy')],
+] as const;
 
 const seenFlows = fc.array(flows, { minLength: 20, maxLength: 20 });
 
 describe('random changes to random clusters: the impact is what the evaluator says before and after', function () {
   this.timeout(0);
 
-  it('a flow is listed as cut exactly if it is allowed before and denied after, as opened the other way round', () => {
-    const found = { cut: 0, opened: 0 };
-    fc.assert(
-      fc.property(changes, seenFlows, ({ before, after }, randomFlows) => {
-        const [old, now] = [prepareCluster(before), prepareCluster(after)];
-        const seen = distinct(randomFlows.map((each) => toSeen(each, before)));
-        const { flows: judged } = computeImpact({
-          before,
-          after,
-          seen: [{ addresses: [], flows: seen }],
-          pairs: false,
-        });
-        for (const [list, was, is] of [
-          ['cut', 'allowed', 'denied'],
-          ['opened', 'denied', 'allowed'],
-        ] as const) {
-          const expected = seen.filter((flow) => decide(old, flow).verdict === was && decide(now, flow).verdict === is);
-          found[list] += expected.length;
-          assert.deepEqual(
-            judged![list].reduce((sum, { connections }) => sum + connections, 0),
-            expected.reduce((sum, { connections }) => sum + connections, 0),
-          );
-          // Each listed flow is one of them, with the reason of the end that denies.
-          for (const { reasons } of judged![list])
-            assert.ok(reasons.length > 0 && reasons.every(({ reason }) => reason !== ''));
-          const names = new Set(expected.map((flow) => nameOf(old, flow)));
-          assert.deepEqual(
-            new Set(
-              judged![list].flatMap((each) =>
-                each.families.map(
-                  (family) => `${family} ${each.source} > ${each.destination} ${each.protocol} ${each.destinationPort}`,
+  for (const [tiers, given] of kinds) {
+    it(`a flow is listed as cut exactly if it is allowed before and denied after, as opened the other way round${tiers}`, () => {
+      const found = { cut: 0, opened: 0 };
+      fc.assert(
+        fc.property(given, seenFlows, ({ before, after }, randomFlows) => {
+          const [old, now] = [prepareCluster(before), prepareCluster(after)];
+          const seen = distinct(randomFlows.map((each) => toSeen(each, before)));
+          const { flows: judged } = computeImpact({
+            before,
+            after,
+            seen: [{ addresses: [], flows: seen }],
+            pairs: false,
+          });
+          for (const [list, was, is] of [
+            ['cut', 'allowed', 'denied'],
+            ['opened', 'denied', 'allowed'],
+          ] as const) {
+            const expected = seen.filter(
+              (flow) => decide(old, flow).verdict === was && decide(now, flow).verdict === is,
+            );
+            found[list] += expected.length;
+            assert.deepEqual(
+              judged![list].reduce((sum, { connections }) => sum + connections, 0),
+              expected.reduce((sum, { connections }) => sum + connections, 0),
+            );
+            // Each listed flow is one of them, with the reason of the end that denies.
+            for (const { reasons } of judged![list])
+              assert.ok(reasons.length > 0 && reasons.every(({ reason }) => reason !== ''));
+            const names = new Set(expected.map((flow) => nameOf(old, flow)));
+            assert.deepEqual(
+              new Set(
+                judged![list].flatMap((each) =>
+                  each.families.map(
+                    (family) =>
+                      `${family} ${each.source} > ${each.destination} ${each.protocol} ${each.destinationPort}`,
+                  ),
                 ),
               ),
-            ),
-            names,
-          );
-        }
-      }),
-      { numRuns: runs },
-    );
-    assert.ok(found.cut > runs / 4 && found.opened > runs / 4, `only ${JSON.stringify(found)}`);
-  });
+              names,
+            );
+          }
+        }),
+        { numRuns: runs },
+      );
+      assert.ok(found.cut > runs / 4 && found.opened > runs / 4, `only ${JSON.stringify(found)}`);
+    });
+  }
 
-  it('seen by both nodes, each end counts as the node of its pod has seen it', () => {
-    fc.assert(
-      fc.property(changes, seenFlows, ({ before, after }, randomFlows) => {
-        const [old, now] = [prepareCluster(before), prepareCluster(after)];
-        const seen = distinct(randomFlows.map((each) => toSeen(each, before)));
-        // A node sees the flows of its own pods only; what is the node's own passes in (S5.1).
-        const told = nodeNames.map((node) => ({
-          node,
-          addresses: [],
-          flows: seen.filter((flow) => touches(old, now, flow, node)),
-        }));
-        const { flows: judged } = computeImpact({ before, after, seen: told, pairs: false });
-        const expected = seen.filter((flow) => {
-          return decide(old, flow).verdict === 'allowed' && decide(now, flow).verdict === 'denied';
-        });
-        assert.equal(
-          judged!.cut.reduce((sum, { connections }) => sum + connections, 0),
-          expected.reduce((sum, { connections }) => sum + connections, 0),
-        );
-      }),
-      { numRuns: runs },
-    );
-  });
+  for (const [tiers, given] of kinds) {
+    it(`seen by both nodes, each end counts as the node of its pod has seen it${tiers}`, () => {
+      fc.assert(
+        fc.property(given, seenFlows, ({ before, after }, randomFlows) => {
+          const [old, now] = [prepareCluster(before), prepareCluster(after)];
+          const seen = distinct(randomFlows.map((each) => toSeen(each, before)));
+          // A node sees the flows of its own pods only; what is the node's own passes in (S5.1).
+          const told = nodeNames.map((node) => ({
+            node,
+            addresses: [],
+            flows: seen.filter((flow) => touches(old, now, flow, node)),
+          }));
+          const { flows: judged } = computeImpact({ before, after, seen: told, pairs: false });
+          const expected = seen.filter((flow) => {
+            return decide(old, flow).verdict === 'allowed' && decide(now, flow).verdict === 'denied';
+          });
+          assert.equal(
+            judged!.cut.reduce((sum, { connections }) => sum + connections, 0),
+            expected.reduce((sum, { connections }) => sum + connections, 0),
+          );
+        }),
+        { numRuns: runs },
+      );
+    });
+  }
 
   it('pods are listed as newly isolated, or no longer, exactly if the evaluator judges their ends so', () => {
     const found = { true: 0, false: 0 };
@@ -146,23 +162,25 @@ describe('random changes to random clusters: the impact is what the evaluator sa
     assert.ok(found.true > runs / 10 && found.false > runs / 10, `only ${JSON.stringify(found)}`);
   });
 
-  it('pairs on declared ports are listed exactly if their verdict changes', () => {
-    const found = { cut: 0, opened: 0 };
-    fc.assert(
-      fc.property(changes, ({ before, after }) => {
-        const [old, now] = [prepareCluster(before), prepareCluster(after)];
-        const { pairs } = computeImpact({ before, after, pairs: true });
-        const expected = allPairs(old, now, after);
-        for (const list of ['cut', 'opened'] as const) {
-          found[list] += expected[list].size;
-          assert.deepEqual(new Set(pairs![list].flatMap(expand)), expected[list], list);
-          for (const each of pairs![list]) assert.equal(expand(each).length, each.pairs * each.families.length);
-        }
-      }),
-      { numRuns: runs },
-    );
-    assert.ok(found.cut > runs / 3 && found.opened > runs / 3, `only ${JSON.stringify(found)}`);
-  });
+  for (const [tiers, given] of kinds) {
+    it(`pairs on declared ports are listed exactly if their verdict changes${tiers}`, () => {
+      const found = { cut: 0, opened: 0 };
+      fc.assert(
+        fc.property(given, ({ before, after }) => {
+          const [old, now] = [prepareCluster(before), prepareCluster(after)];
+          const { pairs } = computeImpact({ before, after, pairs: true });
+          const expected = allPairs(old, now, after);
+          for (const list of ['cut', 'opened'] as const) {
+            found[list] += expected[list].size;
+            assert.deepEqual(new Set(pairs![list].flatMap(expand)), expected[list], list);
+            for (const each of pairs![list]) assert.equal(expand(each).length, each.pairs * each.families.length);
+          }
+        }),
+        { numRuns: runs },
+      );
+      assert.ok(found.cut > runs / 3 && found.opened > runs / 3, `only ${JSON.stringify(found)}`);
+    });
+  }
 });
 
 function idOf({ kind, metadata }: ApiObject): string {
@@ -192,7 +210,7 @@ function distinct(seen: readonly SeenFlow[]): SeenFlow[] {
 
 function decide(cluster: Cluster, flow: SeenFlow): Decision {
   const ends = { source: { address: flow.source }, destination: { address: flow.destination } };
-  return evaluate(cluster, { ...flow, ...ends });
+  return evaluate(cluster, { ...flow, ...ends, ...(flow.source === flow.destination && { throughService: true }) });
 }
 
 function nameOf(cluster: Cluster, flow: SeenFlow): string {

@@ -131,13 +131,13 @@ function isCut({ flows, pairs }: Impact): boolean {
 /** Whether a given object is refused, or is a policy with an invalid part. */
 function hasInvalid({ changes }: Sides, { issues }: Impact): boolean {
   return changes.some(({ object, change }) => {
-    return change === 'refused' || (change !== 'deleted' && issues.has(object.replace(/^NetworkPolicy /, '')));
+    return change === 'refused' || (change !== 'deleted' && issues.has(object));
   });
 }
 
 function toJson({ changes }: Sides, { issues, ...impact }: Impact, problems: readonly string[]): string {
   const objects = changes.map((each) => {
-    const found = each.change === 'deleted' ? undefined : issues.get(each.object.replace(/^NetworkPolicy /, ''));
+    const found = each.change === 'deleted' ? undefined : issues.get(each.object);
     return { ...each, ...(found && { issues: found }) };
   });
   return `${JSON.stringify({ cut: isCut({ issues, ...impact }), problems, objects, ...impact }, undefined, 2)}\n`;

@@ -16,13 +16,7 @@ import { ConfigError } from '../../config/config-error.ts';
 import { loadContext } from '../kube-context.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { apiSilenceMs } from '../api-silence.ts';
-
-const effectTexts = {
-  ignored: 'ignored',
-  'failed-closed': 'it allows nothing',
-  enforced: 'enforced',
-  'not-enforced': 'not enforced',
-} as const;
+import { effectText } from './effect-text.ts';
 
 /** The cluster that a command evaluates. */
 export interface ClusterSource {
@@ -177,7 +171,7 @@ export function toSource(
 ): ClusterSource {
   const cluster = prepareCluster(objects);
   const issues = cluster.issues.map(({ object, path, message, effect }) => {
-    return `${object}: ${path}: ${message}; ${effectTexts[effect]}`;
+    return `${object}: ${path}: ${message}; ${effectText(object, effect)}`;
   });
   return { objects, cluster, assumed, notes: [...notes, ...issues] };
 }

@@ -5,6 +5,7 @@ import type { IsolationChange } from '../../impact/isolation.ts';
 import type { PairChange, PairEnd } from '../../impact/pairs.ts';
 import type { Reason } from '../../impact/reason.ts';
 import { plural } from '../../lib/plural.ts';
+import { effectText } from '../explain/effect-text.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
 
 /** Limit of lists in text output; `-o json` has all entries. */
@@ -23,12 +24,11 @@ export function renderPlan(changes: readonly ObjectChange[], impact: Impact): st
 
 function renderChanges(changes: readonly ObjectChange[], { issues }: Impact): string {
   const lines = changes.flatMap(({ object, change, message }) => {
-    const ref = object.replace(/^NetworkPolicy /, '');
-    const wrong = change === 'deleted' || ref === object ? [] : (issues.get(ref) ?? []);
+    const wrong = change === 'deleted' ? [] : (issues.get(object) ?? []);
     const state = change === 'refused' ? 'not valid' : wrong.length > 0 ? `${change}, not valid` : change;
     return [
       `  ${object}: ${state}${message === undefined ? '' : `: ${message}`}`,
-      ...wrong.map((issue) => `    ${issue.path}: ${issue.message}; it allows nothing`),
+      ...wrong.map((issue) => `    ${issue.path}: ${issue.message}; ${effectText(object, issue.effect)}`),
     ];
   });
   return lines.length === 0 ? 'No given object affects policies' : `Objects\n${lines.join('\n')}`;

@@ -1,0 +1,19 @@
+import type { Issue } from '../../model/issue.ts';
+
+const texts: Readonly<Record<Issue['effect'], string>> = {
+  ignored: 'ignored',
+  'failed-closed': 'it allows nothing',
+  enforced: 'enforced',
+  'not-enforced': 'not enforced',
+};
+
+/**
+ * What an invalid part of the object does.
+ * @param object `NetworkPolicy shop/web`
+ */
+export function effectText(object: string, effect: Issue['effect']): string {
+  // S10.20
+  if (effect === 'failed-closed' && object.startsWith('ClusterNetworkPolicy '))
+    return 'in an Accept rule it matches nothing, and in any other rule it denies everything';
+  return texts[effect];
+}
