@@ -11,6 +11,7 @@ import { planAndExplain } from './commands/plan.ts';
 import { denialFlood } from './denials/flood.ts';
 import { hostile } from './hostile/hostile.ts';
 import { firstCompile } from './compile/first-compile.ts';
+import { tiers } from './compile/tiers.ts';
 import { packetCost } from './packets/packet-cost.ts';
 import { traffic } from './packets/traffic.ts';
 import { besidePeers } from './peers/peers.ts';
@@ -22,6 +23,7 @@ const benches: readonly Bench[] = [
   packetCost,
   changes,
   firstCompile,
+  tiers,
   agentMemory,
   agentStart,
   denialFlood,

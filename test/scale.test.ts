@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { isolationMapName } from '../src/compile/names.ts';
-import { families, type Family } from '../src/model/address.ts';
-import { catchAll, type Chain, type Operation, type Ruleset } from '../src/nftables/ruleset.ts';
+import { families } from '../src/model/address.ts';
+import { catchAll, type Operation, type Ruleset } from '../src/nftables/ruleset.ts';
+import { longestWay } from './support/nft/longest-way.ts';
 import { endOf, sandbox } from './support/objects.ts';
 import { compileNode, keyOf, removeOf, startPipeline, upsertOf, type ApiObject } from './support/pipeline.ts';
 import { countWholeReads } from './support/whole-reads.ts';
-import { routedTables, tableOfPacket } from './support/routed.ts';
+import { routedTables } from './support/routed.ts';
 
 /** All policies of the large cluster allow packets to it. */
 const dnsPod = 'dns-1';
@@ -331,36 +331,6 @@ function podObject(
 
 function policyObject(namespace: string, name: string, spec: unknown): ApiObject {
   return { kind: 'NetworkPolicy', metadata: { namespace, name, uid: `${namespace}-${name}` }, spec };
-}
-
-/** The rules on the longest way of one packet of the family: both checks of a local pair, each with its deny chain. */
-function longestWay(ruleset: Ruleset, family: Family): number {
-  const { chains, maps } = tableOfPacket(ruleset, { family });
-  const around = [
-    'forward',
-    'anti-spoof',
-    'port-sources',
-    'link-control',
-    'not-established',
-    'replies',
-    'egress',
-    'ingress',
-    'gate',
-  ];
-  const fixed = [...around, 'deny-ingress', 'deny-egress'].map((name) => chains.get(name)?.rules.length ?? 0);
-  // A class, or as far as one of its maps and what a port leads to there.
-  const lengthOf = ({ rules }: Chain): number => {
-    const ways = rules.entries().flatMap(([index, { verdict }]) => {
-      const targets = verdict.kind === 'vmap' ? [...maps.get(verdict.map)!.elements.values()] : [];
-      return targets.map((target) => index + 1 + ('chain' in target ? lengthOf(chains.get(target.chain)!) : 0));
-    });
-    return Math.max(rules.length, ...ways);
-  };
-  const longest = (direction: string): number => {
-    const targets = [...maps.get(isolationMapName(direction, family, 'original'))!.elements.values()];
-    return Math.max(...targets.map((target) => lengthOf(chains.get('chain' in target ? target.chain : '')!)));
-  };
-  return fixed.reduce((sum, length) => sum + length, 0) + longest('ingress') + longest('egress');
 }
 
 interface ElementChanges {

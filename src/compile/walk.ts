@@ -3,7 +3,7 @@ import {
   holdsAddress,
   mergeRanges,
   parseAddress,
-  subtractRanges,
+  splitRanges,
   type AddressRange,
   type Family,
 } from '../model/address.ts';
@@ -117,8 +117,7 @@ export class Walk {
       if (step.level !== level) [left, passed, level] = [mergeRanges([...left, ...passed]), [], step.level];
       const ranges = staticRanges(step, family);
       if (ranges.length === 0) continue;
-      const rest = left.flatMap((range) => subtractRanges(range, ranges));
-      const matched = left.flatMap((range) => subtractRanges(range, rest));
+      const { inside: matched, outside: rest } = splitRanges(left, ranges);
       if (step.verdict === 'pass') passed = [...passed, ...matched];
       else found[step.verdict].push(...matched);
       left = rest;

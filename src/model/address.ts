@@ -147,6 +147,36 @@ export function subtractRanges(range: AddressRange, holes: readonly AddressRange
   return rest;
 }
 
+/**
+ * Cuts ranges by others: what is inside of one of them, and what is not. All are of one family, and each list is disjoint and ascending, as `mergeRanges`
+ * returns it. The cost is that of both lists together, however many others there are.
+ */
+export function splitRanges(
+  ranges: readonly AddressRange[],
+  others: readonly AddressRange[],
+): { readonly inside: AddressRange[]; readonly outside: AddressRange[] } {
+  const [inside, outside]: [AddressRange[], AddressRange[]] = [[], []];
+  let at = 0;
+  for (const { family, first: start, last } of ranges) {
+    let first = start;
+    while (at < others.length && others[at]!.last < first) at++;
+    // The last of the others that meets this range may meet the next one too.
+    for (let next = at; first <= last; next++) {
+      const other = others[next];
+      if (!other || other.first > last) {
+        outside.push({ family, first, last });
+        break;
+      }
+      if (other.first > first) outside.push({ family, first, last: other.first - 1n });
+      const [from, to] = [other.first > first ? other.first : first, other.last < last ? other.last : last];
+      inside.push({ family, first: from, last: to });
+      first = to + 1n;
+      at = next;
+    }
+  }
+  return { inside, outside };
+}
+
 function compareRanges(a: AddressRange, b: AddressRange): number {
   if (a.family !== b.family) return a.family === 'ipv4' ? -1 : 1;
   return a.first < b.first ? -1 : a.first > b.first ? 1 : 0;

@@ -42,6 +42,14 @@ const np = (namespace: string, spec: Rule) => ({ kind: 'NetworkPolicy', metadata
 const isolated = np('x', { podSelector: {}, policyTypes: ['Ingress'] });
 const opened = np('x', { podSelector: {}, policyTypes: ['Ingress'], ingress: [{}] });
 
+/** x/b has ended, and nobody else has its address. */
+const ended = {
+  kind: 'Pod',
+  metadata: { namespace: 'x', name: 'b', labels: { app: 'b' } },
+  spec: { nodeName: 'n2' },
+  status: { phase: 'Succeeded', podIP: '10.1.0.2', podIPs: [{ ip: '10.1.0.2' }] },
+};
+
 const accept = (from: readonly unknown[] = everyone, protocols?: unknown): Rule =>
   ruleOf('Accept', 'from', from, protocols);
 const deny = (from: readonly unknown[] = everyone, protocols?: unknown): Rule =>
@@ -149,6 +157,7 @@ const cases: readonly (readonly [title: string, objects: readonly unknown[], 'al
     { to: 'y/c' },
   ],
   ['S10.9 hostNetwork pods are no subject', [cnp({ egress: [to('Deny', everyone)] })], 'allowed', { from: 'x/host' }],
+  ['S10.9 pods that have ended are no peers', [ended, cnp({ ingress: [deny()] })], 'allowed'],
   ['S10.10 no ingress rule matches a node', [cnp({ ingress: [deny()] })], 'allowed', { from: 'node n2' }],
   ['S10.10 … or a machine outside', [cnp({ ingress: [deny()] })], 'allowed', { from: '203.0.113.1' }],
   [

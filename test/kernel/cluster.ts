@@ -40,6 +40,12 @@ function labelled(object: ApiObject, labels: Readonly<Record<string, string>>): 
   return object;
 }
 
+/** Of what tests give and take, beside NetworkPolicies. */
+const resourceOfKind: Readonly<Record<string, 'services' | 'clusternetworkpolicies'>> = {
+  Service: 'services',
+  ClusterNetworkPolicy: 'clusternetworkpolicies',
+};
+
 /** A lab of two nodes with the cast above. */
 export class Cluster {
   readonly lab: Lab;
@@ -62,7 +68,7 @@ export class Cluster {
 
   async remove(...objects: readonly ApiObject[]): Promise<void> {
     for (const { kind, metadata } of objects) {
-      const resource = kind === 'Service' ? 'services' : 'networkpolicies';
+      const resource = resourceOfKind[kind] ?? 'networkpolicies';
       this.lab.store.delete(resource, { namespace: metadata.namespace, name: metadata.name! });
     }
     await this.lab.settle();
@@ -82,7 +88,7 @@ export class Cluster {
   /** As when it came up, but for what runs in it. */
   async reset(): Promise<void> {
     const { store } = this.lab;
-    for (const resource of ['networkpolicies', 'services'] as const) {
+    for (const resource of ['networkpolicies', ...Object.values(resourceOfKind)] as const) {
       for (const { metadata } of store.list(resource).items) {
         store.delete(resource, { namespace: metadata.namespace, name: metadata.name! });
       }

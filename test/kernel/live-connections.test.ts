@@ -25,6 +25,20 @@ const allowOther = policy('x', 'allow', {
   egress: [{ to: [friends], ports: [port('TCP/80'), port('UDP/53')] }],
 });
 
+const everyone = [{ namespaces: {} }];
+const guard = {
+  apiVersion: 'policy.networking.k8s.io/v1alpha2',
+  kind: 'ClusterNetworkPolicy',
+  metadata: { name: 'guard' },
+  spec: {
+    tier: 'Admin',
+    priority: 1,
+    subject: { namespaces: { matchLabels: { 'kubernetes.io/metadata.name': 'x' } } },
+    ingress: [{ action: 'Deny', from: everyone }],
+    egress: [{ action: 'Deny', to: everyone }],
+  },
+};
+
 /** What takes the permission away from connections of x/p with its peers, in both directions, and what gives it back. */
 const revocations: Readonly<
   Record<string, { revoke: (c: Cluster) => Promise<void>; restore: (c: Cluster) => Promise<void> }>
@@ -36,6 +50,10 @@ const revocations: Readonly<
   'deletion of the policy that allows': {
     revoke: (cluster) => cluster.remove(allow),
     restore: (cluster) => cluster.apply(allow),
+  },
+  'a ClusterNetworkPolicy that denies (S10.25)': {
+    revoke: (cluster) => cluster.apply(guard),
+    restore: (cluster) => cluster.remove(guard),
   },
   'a label of the isolated pod': {
     revoke: (cluster) => cluster.label('x/p', {}),

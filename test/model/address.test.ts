@@ -13,6 +13,7 @@ import {
   mergeRanges,
   parseAddress,
   parseCidr,
+  splitRanges,
   subtractRanges,
   type AddressRange,
   type Family,
@@ -261,6 +262,51 @@ describe('subtractRanges', () => {
     assert.deepEqual(minus('::/0', '8000::/1', '::/128'), ['::1-7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff']);
     assert.deepEqual(minus('::/0', '::/0'), []);
     assert.deepEqual(minus('0.0.0.0/0', '::/0'), ['0.0.0.0-255.255.255.255']);
+  });
+});
+
+describe('splitRanges', () => {
+  const lists = fc.array(smallRange, { maxLength: 6 }).map(mergeRanges);
+
+  it('is what is inside of the others, and what is not', () =>
+    fc.assert(
+      fc.property(lists, lists, (ranges, others) => {
+        const [ofFamily, ofOthers] = [ranges, others].map((all) => all.filter(({ family }) => family === 'ipv4'));
+        const { inside, outside } = splitRanges(ofFamily!, ofOthers!);
+        const covers = (all: readonly AddressRange[], address: (typeof everyAddress)[number]): boolean =>
+          all.some((each) => containsAddress(each, address));
+        for (const address of everyAddress) {
+          const isOne = covers(ofFamily!, address);
+          assert.equal(covers(inside, address), isOne && covers(ofOthers!, address));
+          assert.equal(covers(outside, address), isOne && !covers(ofOthers!, address));
+        }
+        assert.deepEqual(mergeRanges([...inside, ...outside]), ofFamily);
+      }),
+      { numRuns: 500 },
+    ));
+
+  it('reads each of the others a few times, however many ranges there are', () => {
+    const block = (index: number, size: number): AddressRange => ({
+      family: 'ipv4',
+      first: BigInt(index * 100),
+      last: BigInt(index * 100 + size),
+    });
+    let reads = 0;
+    const others = new Proxy(
+      Array.from({ length: 2000 }, (_, index) => block(index, 50)),
+      {
+        get(target, name, receiver) {
+          if (typeof name === 'string' && /^[0-9]+$/.test(name)) reads++;
+          return Reflect.get(target, name, receiver) as unknown;
+        },
+      },
+    );
+    const { inside, outside } = splitRanges(
+      Array.from({ length: 2000 }, (_, index) => block(index, 70)),
+      others,
+    );
+    assert.deepEqual([inside.length, outside.length], [2000, 2000]);
+    assert.ok(reads < 5 * 2000, `${reads} reads`);
   });
 });
 

@@ -242,6 +242,24 @@ export const lifeCases: readonly TierCase[] = [
     yes: ['red/a > self'],
     no: ['red/b > self'],
   }),
+  one('… but not what Admin denies (S10.18)', {
+    given: [
+      service('self', 'red'),
+      isolated('red', 'ingress', 'egress'),
+      admin({ ingress: [from('Deny', team('red'), [port(80)])] }),
+    ],
+    yes: ['red/a > self UDP/53'],
+    no: ['red/a > self', 'red/b > self'],
+  }),
+  one('… at egress either (S10.18)', {
+    given: [
+      service('self', 'red'),
+      isolated('red', 'ingress', 'egress'),
+      admin({ egress: [to('Deny', pods('a', 'red'), [port(53, 'udp')])] }),
+    ],
+    yes: ['red/a > self'],
+    no: ['red/a > self UDP/53', 'red/b > self'],
+  }),
   one('… while Baseline decides where none isolates (S10.18)', {
     given: [service('self', 'red'), baseline({ ingress: [from('Deny', team('red'))] })],
     yes: ['blue/a > self', 'green/a > self'],
