@@ -324,6 +324,20 @@ export const mutants: readonly Mutant[] = [
     specs: [address],
   },
   {
+    name: 'rules of ClusterNetworkPolicies alone are no trace of one',
+    file: 'src/agent/known-before.ts',
+    find: 'Math.max(judging, savedOfCluster)',
+    replace: 'savedOfCluster',
+    specs: ['test/agent/known-before.test.ts'],
+  },
+  {
+    name: 'a pod that ClusterNetworkPolicies alone judge is a trace of a NetworkPolicy',
+    file: 'src/agent/known-before.ts',
+    find: 'if (denied !== chainNames.denySelf[direction]) policies = 1;',
+    replace: 'policies = 1;',
+    specs: ['test/agent/known-before.test.ts'],
+  },
+  {
     name: 'NotIn requires the key',
     file: 'src/model/selection.ts',
     find: 'return value === undefined || !values.includes(value);',

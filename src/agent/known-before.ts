@@ -1,8 +1,8 @@
-import { isolationMapName } from '../compile/names.ts';
+import { chainNames, isolationMapName } from '../compile/names.ts';
 import { families } from '../model/address.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import { directions } from '../model/policy.ts';
-import { catchAll, routedTable, type Ruleset } from '../nftables/ruleset.ts';
+import { catchAll, routedTable, type Chain, type Ruleset } from '../nftables/ruleset.ts';
 import type { SavedState } from '../state/saved-state.ts';
 import { policyObject } from './policy-object.ts';
 
@@ -23,12 +23,13 @@ export interface EarlierState {
  */
 export function countKnown({ tables, saved }: EarlierState): KnownBefore {
   if (tables === 'unknown') return knownFrom(1, 1);
-  const [policies, pods] = tables ? countInTables(tables) : [0, 0];
-  const ofCluster = [...(saved?.policies.keys() ?? [])].filter(
+  const [policies, pods, judging] = tables ? countInTables(tables) : [0, 0, 0];
+  const savedOfCluster = [...(saved?.policies.keys() ?? [])].filter(
     (id) => policyObject(id).resource !== 'networkpolicies',
   ).length;
-  if (policies + pods > 0) return knownFrom(policies, pods, ofCluster);
-  return saved ? knownFrom(saved.policies.size - ofCluster, saved.localPods.size, ofCluster) : knownFrom(0, 0);
+  if (policies + pods > 0) return knownFrom(policies, pods, Math.max(judging, savedOfCluster));
+  if (!saved) return knownFrom(0, 0);
+  return knownFrom(saved.policies.size - savedOfCluster, saved.localPods.size, savedOfCluster);
 }
 
 /** An isolated address belongs to a pod, and some policy isolates it. Both have a namespace, and this node exists too. */
@@ -43,19 +44,32 @@ function knownFrom(policies: number, pods: number, ofCluster = 0): KnownBefore {
   };
 }
 
-/** The tables do not show the number of policies, so it is 1 if any address is isolated. */
-function countInTables(tables: Ruleset): [policies: number, pods: number] {
-  let policies = 0;
+/**
+ * The tables do not show the number of policies, so it is 1 if any address is isolated. The deny chain of a class says which kinds made it: one is of classes
+ * that no NetworkPolicy isolates, and one of those that NetworkPolicies alone make. Any other is of both.
+ */
+function countInTables(tables: Ruleset): [policies: number, pods: number, ofCluster: number] {
+  let [policies, ofCluster] = [0, 0];
   const addresses = new Set<string>();
   for (const family of families) {
     for (const direction of directions) {
-      const elements = tables[routedTable[family]]?.maps.get(isolationMapName(direction, family, 'original'))?.elements;
+      const table = tables[routedTable[family]];
+      const elements = table?.maps.get(isolationMapName(direction, family, 'original'))?.elements;
       for (const [address, verdict] of elements ?? []) {
         if (address === catchAll) continue;
         addresses.add(address);
-        if ('chain' in verdict) policies = 1;
+        if (!('chain' in verdict)) continue;
+        const denied = endOf(table!.chains.get(verdict.chain));
+        if (denied !== undefined && denied !== chainNames.deny[direction]) ofCluster = 1;
+        if (denied !== chainNames.denySelf[direction]) policies = 1;
       }
     }
   }
-  return [policies, addresses.size];
+  return [policies, addresses.size, ofCluster];
+}
+
+/** Where a class sends what it does not allow. */
+function endOf(chain: Chain | undefined): string | undefined {
+  const verdict = chain?.rules.at(-1)?.verdict;
+  return verdict?.kind === 'goto' ? verdict.chain : undefined;
 }

@@ -48,6 +48,31 @@ describe('what a node knew before its agent started (S7.18)', () => {
     assert.deepEqual(countKnown({ tables: tablesOf(), saved }), some);
   });
 
+  it('is a ClusterNetworkPolicy, and no NetworkPolicy, where only such a policy can deny the pod anything', () => {
+    const rules = (action: string) => ({
+      ingress: [{ action, from: [{ namespaces: {} }] }],
+      egress: [{ action, to: [{ networks: ['10.9.0.0/16', 'fd09::/64'] }] }],
+    });
+    const guard = (action: string): ApiObject => ({
+      kind: 'ClusterNetworkPolicy',
+      metadata: { name: 'guard', uid: 'guard' },
+      spec: { tier: 'Admin', priority: 1, subject: { namespaces: {} }, ...rules(action) },
+    });
+    const ofCluster = { networkpolicies: 0, clusternetworkpolicies: 1, pods: 3, namespaces: 1, nodes: 1 };
+    assert.deepEqual(countKnown({ tables: tablesOf(...pods, guard('Deny')), saved: undefined }), ofCluster);
+    assert.deepEqual(countKnown({ tables: tablesOf(...pods, guard('Deny')), saved }), ofCluster);
+    const accepting = tablesOf(...pods, guard('Accept'), policy('x/p', { podSelector: {} }));
+    assert.equal(countKnown({ tables: accepting, saved: undefined }).clusternetworkpolicies, 0);
+    // Beside one that isolates a single pod, or the same pods.
+    for (const podSelector of [{}, { matchLabels: { app: 'none' } }]) {
+      // A Deny beside isolation is a trace of both, and Accept of none.
+      const selected = pod('x/c', { ips: ['10.1.0.3'], labels: { app: 'none' } });
+      const tables = tablesOf(...pods, selected, guard('Deny'), policy('x/p', { podSelector }));
+      const { networkpolicies, clusternetworkpolicies } = countKnown({ tables, saved: undefined });
+      assert.deepEqual([networkpolicies, clusternetworkpolicies], [1, 1]);
+    }
+  });
+
   it('counts saved policies of the cluster by themselves', () => {
     const ofCluster = { ...saved, policies: new Map([['/guard', {}]]) } as unknown as SavedState;
     const known = countKnown({ tables: undefined, saved: ofCluster });
