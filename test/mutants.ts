@@ -1347,7 +1347,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rules that isolate a pod are no trace of a policy',
     file: 'src/agent/known-before.ts',
-    find: "if ('chain' in verdict) policies = 1;",
+    find: 'if (denied !== chainNames.denySelf[direction]) policies = 1;',
     replace: ';',
     specs: [knownBefore],
   },
