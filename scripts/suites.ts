@@ -56,7 +56,7 @@ export const suites: readonly Suite[] = [
     proves: 'each pure room, and the evaluator: S1 to S10 by example',
     files: ['test/{model,kinds,indexer,compile,plan,nftables,evaluator,tiers,impact,doctor,lib}/**/*.test.ts'],
     from: 'check',
-    seconds: 20,
+    seconds: 40,
   },
   {
     name: 'pipeline',
@@ -174,7 +174,7 @@ export const suites: readonly Suite[] = [
     proves: 'real packets: ClusterNetworkPolicies in a table of cases (S10), on bridge and ptp, both families',
     files: ['test/kernel/tiers.test.ts'],
     from: 'test',
-    seconds: 75,
+    seconds: 60,
   },
   {
     name: 'node-networks',
