@@ -8,7 +8,7 @@ import {
   type NftSet,
   type TableFamily,
 } from '../nftables/ruleset.ts';
-import { parseCounters } from '../nftables/parse-counters.ts';
+import { parseCounters, type ChainCounter } from '../nftables/parse-counters.ts';
 import { parseRecords } from '../nftables/parse-records.ts';
 import { addressField, dropRule, goTo, isIn, jumpTo } from './match.ts';
 import { chainNames, deniedSetName, selfSetName } from './names.ts';
@@ -129,8 +129,8 @@ export const denialObjects: readonly DenialObjects[] = directions.flatMap((direc
 );
 
 /** Reads the packet count of one of these chains from nft's JSON listing. */
-export function readCount(chain: string, json: string): number {
-  return parseCounters(json).get(chain) ?? 0;
+export function readCount(chain: string, json: string): ChainCounter {
+  return parseCounters(json).get(chain) ?? { packets: 0, handle: undefined };
 }
 
 const objectsOfSet = new Map(denialObjects.map((each) => [each.set, each]));

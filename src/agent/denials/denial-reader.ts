@@ -18,12 +18,16 @@ export interface DenialLook {
   readonly at: number;
 }
 
+type Count = ReturnType<typeof readCount>;
+
+const none: Count = { packets: 0, handle: undefined };
+
 /** Reads the counters of denied packets. If a counter has increased, it also reads the kernel's records of denied connections. */
 export class DenialReader {
   readonly #nft: Pick<Nft, 'listChain' | 'listSet'>;
   readonly #now: () => number;
   /** The counters at the last successful look. A chain that did not exist then starts at 0. */
-  #counted: ReadonlyMap<string, number> | undefined;
+  #counted: ReadonlyMap<string, Count> | undefined;
 
   constructor(nft: Pick<Nft, 'listChain' | 'listSet'>, now: () => number) {
     this.#nft = nft;
@@ -39,18 +43,20 @@ export class DenialReader {
       const keyOf = (chain: string): string => `${table} ${chain}`;
       const grown = async (chain: string): Promise<number> => {
         const json = await this.#nft.listChain(table, chain, signal);
-        const count = json === undefined ? 0 : readCount(chain, json);
+        const count = json === undefined ? none : readCount(chain, json);
         counted.set(keyOf(chain), count);
-        const last = before?.get(keyOf(chain)) ?? (before ? 0 : count);
-        // A counter starts at 0 when the agent writes its chain again.
-        return count >= last ? count - last : count;
+        const last = before?.get(keyOf(chain)) ?? (before ? none : count);
+        // A counter starts at 0 when the agent writes its chain again. It may have reached the same number since.
+        const isSame = count.handle === last.handle && count.packets >= last.packets;
+        return isSame ? count.packets - last.packets : count.packets;
       };
       const denied = await grown(deniedChain);
       if (denied === 0 && before) continue;
       const notedByNow = await grown(notedChain);
       const noted = Math.min(notedByNow, denied);
       // Packets that were denied between the two readings count at the next look, in both numbers.
-      counted.set(keyOf(notedChain), counted.get(keyOf(notedChain))! - (notedByNow - noted));
+      const { packets, handle } = counted.get(keyOf(notedChain))!;
+      counted.set(keyOf(notedChain), { packets: packets - (notedByNow - noted), handle });
       const json = await this.#nft.listSet(table, set, signal);
       const denials = json === undefined ? [] : readDenials(json);
       looks.push({ direction, family, denied, noted, denials, at: this.#now() });

@@ -6,8 +6,8 @@ import type { TableFamily } from '../../../src/nftables/ruleset.ts';
 const { signal } = new AbortController();
 
 const listing = (...entries: object[]): string => JSON.stringify({ nftables: [{ metainfo: {} }, ...entries] });
-const rule = (family: TableFamily, chain: string, packets: number) => ({
-  rule: { family, table: 'postern', chain, handle: 1, expr: [{ counter: { packets, bytes: 0 } }, { drop: null }] },
+const rule = (family: TableFamily, chain: string, packets: number, handle = 1) => ({
+  rule: { family, table: 'postern', chain, handle, expr: [{ counter: { packets, bytes: 0 } }, { drop: null }] },
 });
 const note = (addresses: readonly string[], port: number) => ({
   elem: { val: { concat: [...addresses, 6, port] }, counter: { packets: 2, bytes: 80 }, expires: 57 },
@@ -23,15 +23,16 @@ describe('reading denials', () => {
   let counted: Record<string, number>;
   let asked: string[];
   let fails: boolean;
+  let handle: number;
   let reader: DenialReader;
   beforeEach(() => {
-    [counted, asked, fails] = [{}, [], false];
+    [counted, asked, fails, handle] = [{}, [], false, 1];
     reader = new DenialReader(
       {
         async listChain(family, name) {
           asked.push(`${family} ${name}`);
           const count = counted[`${family} ${name}`];
-          return count === undefined ? undefined : listing(rule(family, name, count), rule(family, 'other', 5));
+          return count === undefined ? undefined : listing(rule(family, name, count, handle), rule(family, 'other', 5));
         },
         async listSet(family, name) {
           if (fails) throw new Error('nft was ended');
@@ -67,6 +68,14 @@ describe('reading denials', () => {
       noted,
       denials.length,
     ]);
+
+  it('counts from 0 where the rule was written anew, also if it has counted as many since', async () => {
+    await begin();
+    handle = 2;
+    counted = { 'ip deny-ingress': 40, 'ip record-ingress': 30 };
+    assert.deepEqual(await look(), [['ingress', 'ipv4', 40, 30, 1]]);
+    assert.deepEqual(await look(), []);
+  });
 
   it('counts from its first look on, and reads the notes that are there', async () => {
     counted = { ...atFirst };
