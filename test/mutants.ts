@@ -45,6 +45,7 @@ const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/anti-spoof.test.ts';
 const bridgeTable = 'test/compile/bridge-table.test.ts';
 const links = 'test/compile/links.test.ts';
+const clusterDenials = 'test/agent/denials/cluster-policies.test.ts';
 const attribution = 'test/property/denials.test.ts';
 const denialTracker = 'test/agent/denials/denial-tracker.test.ts';
 const tenants = 'test/agent/tenants.test.ts';
@@ -742,8 +743,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a rule that cannot be read as a whole is left out',
     file: 'src/kinds/cluster-network-policy.ts',
-    find: "return unreadable('Deny');\n  }\n  if (!isKnown)",
-    replace: "return unreadable('Accept');\n  }\n  if (!isKnown)",
+    find: "return unreadable('Deny', origin);\n  }\n  if (!isKnown)",
+    replace: "return unreadable('Accept', origin);\n  }\n  if (!isKnown)",
     specs: ['test/kinds/cluster-network-policy.test.ts'],
   },
   {
@@ -3342,10 +3343,66 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a denial is laid to all policies of the pod, whichever direction they isolate',
     file: 'src/agent/denials/describe-denial.ts',
-    find: 'isolating: findDenying(all, policies, denial.direction)',
+    find: 'const denying = findDenying(all, policies, denial.direction);',
     replace:
-      "isolating: [...new Set([...findDenying(all, policies, 'ingress'), ...findDenying(all, policies, 'egress')])]",
+      "const denying = [...new Set([...findDenying(all, policies, 'ingress'), ...findDenying(all, policies, 'egress')])];",
     specs: [attribution],
+  },
+  {
+    name: 'a denial is laid to a rule of the Baseline tier although a NetworkPolicy isolates',
+    file: 'src/agent/denials/deciding-rule.ts',
+    find: "if (isIsolated) return { by: source === destination ? 'nothing' : 'network-policies', passedBy };",
+    replace: '',
+    specs: [clusterDenials],
+  },
+  {
+    name: 'a denial is laid to rules after one that accepts or passes',
+    file: 'src/agent/denials/deciding-rule.ts',
+    find: 'if (isMatch) return { policy, rule };',
+    replace: "if (isMatch && rule.action === 'Deny') return { policy, rule };",
+    specs: [clusterDenials],
+  },
+  {
+    name: 'a denial is laid to policies in the order of their names',
+    file: 'src/agent/denials/describe-denial.ts',
+    find: '.sort(compareOrder)',
+    replace: '',
+    specs: [clusterDenials, 'test/property/denials.test.ts'],
+  },
+  {
+    name: 'a denial is laid to a rule whose selector matches one of several pods that claim the address',
+    file: 'src/agent/denials/deciding-rule.ts',
+    find: 'return owner !== undefined && others.length === 0 && selectsPod(selection, owner);',
+    replace: 'return owner !== undefined && others.length >= 0 && selectsPod(selection, owner);',
+    specs: ['test/property/denials.test.ts'],
+  },
+  {
+    name: 'the rules of a pod with very many are compared however long it takes',
+    file: 'src/agent/denials/deciding-rule.ts',
+    find: "if (budget.left < 0) return 'unknown';",
+    replace: '',
+    specs: [clusterDenials],
+  },
+  {
+    name: 'an Event names the ClusterNetworkPolicy and its rule',
+    file: 'src/agent/denials/describe-denial.ts',
+    find: "if (audience !== 'operators') {",
+    replace: "if (audience === 'operators' && audience.length === 0) {",
+    specs: [clusterDenials],
+  },
+  {
+    name: 'a connection of a pod to itself through a Service is taken for one that never leaves it',
+    file: 'src/evaluator/denial.ts',
+    find: '...(source === destination && { throughService: true }),',
+    replace: '',
+    specs: ['test/cli/denials.test.ts'],
+  },
+  {
+    name: 'a counter that began anew and has reached the same number hides denials',
+    file: 'src/agent/denials/denial-reader.ts',
+    find: 'const isSame = count.handle === last.handle && count.packets >= last.packets;',
+    replace: 'const isSame = count.packets >= last.packets;',
+    specs: [denialReader],
   },
   {
     name: 'a pod that has lost its address to another is taken for its owner',

@@ -1,4 +1,4 @@
-import type { PolicyId } from '../model/policy.ts';
+import type { PolicyId, Tier } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PolicyFigures, PolicyMetrics } from '../telemetry/metrics/policies.ts';
 import type { ObjectVersion } from './object-versions.ts';
@@ -11,15 +11,22 @@ interface Options {
   readonly versionOf: (id: PolicyId) => ObjectVersion | undefined;
 }
 
+/** What metrics show of a policy in force. */
+interface Version {
+  readonly tier: Tier;
+  readonly generation: number;
+}
+
 /** Maintains per-policy metrics. Policies get them in the order of arrival, up to the limit. */
 export class PolicyReporter {
   readonly #options: Options;
-  readonly #shown = new Set<PolicyId>();
+  /** With the tier that their series have. */
+  readonly #shown = new Map<PolicyId, Tier>();
   #state: string | undefined;
-  #planned: ReadonlyMap<PolicyId, number> = new Map();
+  #planned: ReadonlyMap<PolicyId, Version> = new Map();
   /** The result of `#planned` with the refused policies. */
-  #enforced: ReadonlyMap<PolicyId, number> = new Map();
-  #applied: { readonly planned: ReadonlyMap<PolicyId, number>; readonly refused: number } | undefined;
+  #enforced: ReadonlyMap<PolicyId, Version> = new Map();
+  #applied: { readonly planned: ReadonlyMap<PolicyId, Version>; readonly refused: number } | undefined;
 
   constructor(options: Options) {
     this.#options = options;
@@ -36,19 +43,20 @@ export class PolicyReporter {
     const { versionOf, metrics, limit, snapshot } = this.#options;
     const { policies } = snapshot();
     // A policy that currently selects no pod of this node keeps its counters if there is room.
-    const idle = [...this.#shown].filter((id) => !policies.has(id));
+    const idle = [...this.#shown.keys()].filter((id) => !policies.has(id));
     const isTight = policies.size + idle.length > limit;
     for (const id of idle) if (isTight || !versionOf(id)) this.#forget(id);
+    for (const [id, tier] of this.#shown) if ((policies.get(id)?.tier ?? tier) !== tier) this.#forget(id);
     if (this.#shown.size < limit) {
-      for (const id of policies.keys()) {
+      for (const [id, { tier }] of policies) {
         if (this.#shown.size >= limit) break;
         if (this.#shown.has(id)) continue;
-        this.#shown.add(id);
-        metrics.denied(nameOf(id), 0);
+        this.#shown.set(id, tier);
+        metrics.denied(nameOf(id, tier), 0);
       }
     }
-    const inForce = [...this.#shown].filter((id) => policies.has(id));
-    this.#planned = new Map(inForce.map((id) => [id, versionOf(id)?.generation ?? 0]));
+    const inForce = [...this.#shown].filter(([id]) => policies.has(id));
+    this.#planned = new Map(inForce.map(([id, tier]) => [id, { tier, generation: versionOf(id)?.generation ?? 0 }]));
   }
 
   /**
@@ -59,16 +67,21 @@ export class PolicyReporter {
     const [planned, before] = [this.#planned, this.#applied];
     if (planned === before?.planned && refused.size + before.refused === 0) return;
     this.#applied = { planned, refused: refused.size };
-    this.#enforced = new Map(Array.from(planned, ([id, generation]) => [id, refused.has(id) ? 0 : generation]));
+    this.#enforced = new Map(
+      Array.from(planned, ([id, version]) => [id, refused.has(id) ? { ...version, generation: 0 } : version]),
+    );
   }
 
   denied(ids: readonly PolicyId[], connections: number): void {
-    for (const id of ids) if (this.#shown.has(id)) this.#options.metrics.denied(nameOf(id), connections);
+    for (const id of ids) {
+      const tier = this.#shown.get(id);
+      if (tier) this.#options.metrics.denied(nameOf(id, tier), connections);
+    }
   }
 
   #forget(id: PolicyId): void {
+    this.#options.metrics.forget(nameOf(id, this.#shown.get(id)!));
     this.#shown.delete(id);
-    this.#options.metrics.forget(nameOf(id));
   }
 
   #figures(): { policies: PolicyFigures[]; left: number } {
@@ -77,8 +90,8 @@ export class PolicyReporter {
     for (const pod of localPods.values()) {
       for (const id of pod.policies) if (this.#enforced.has(id)) pods.set(id, (pods.get(id) ?? 0) + 1);
     }
-    const figures = Array.from(this.#enforced, ([id, generation]) => ({
-      ...nameOf(id),
+    const figures = Array.from(this.#enforced, ([id, { tier, generation }]) => ({
+      ...nameOf(id, tier),
       pods: pods.get(id) ?? 0,
       generation,
     }));
@@ -86,7 +99,7 @@ export class PolicyReporter {
   }
 }
 
-function nameOf(id: PolicyId): { namespace: string; policy: string } {
+function nameOf(id: PolicyId, tier: Tier): { tier: Tier; namespace: string; policy: string } {
   const [namespace, policy] = id.split('/') as [string, string];
-  return { namespace, policy };
+  return { tier, namespace, policy };
 }

@@ -7,6 +7,7 @@ import {
   type GroupSelection,
   type Policy,
   type PolicyRule,
+  type RuleOrigin,
   type Selection,
   type Tier,
 } from '../model/policy.ts';
@@ -33,6 +34,7 @@ const peersFields = { ingress: 'from', egress: 'to' } as const;
 /** A rule as the API object has it. Of a part that nobody can read, the action decides what becomes of it (S10.20). */
 interface ReadRule {
   readonly action: Action;
+  readonly origin: RuleOrigin;
   readonly isComplete: boolean;
   readonly peers: readonly ClusterPeer[];
   readonly rules: readonly PolicyRule[];
@@ -40,7 +42,8 @@ interface ReadRule {
 }
 
 const nobody: Selection = { namespaces: 'all', pods: [{ key: '', operator: 'In', values: [] }] };
-const denyEverything: PolicyRule = { action: 'Deny', ...everything };
+/** The API admits no longer name of a rule. */
+const longestName = 100;
 
 function parseClusterNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Issue[] } {
   const issues: Issue[] = [];
@@ -75,8 +78,8 @@ function parseClusterNetworkPolicy(raw: unknown): { policy: Policy; issues: read
 }
 
 /** What stands in for a rule that cannot be read as a whole. */
-function withoutReading({ action }: ReadRule): readonly PolicyRule[] {
-  return action === 'Accept' ? [] : [denyEverything];
+function withoutReading({ action, origin }: Pick<ReadRule, 'action' | 'origin'>): readonly PolicyRule[] {
+  return action === 'Accept' ? [] : [{ action: 'Deny', ...everything, origin: { ...origin, isUnreadable: true } }];
 }
 
 /** `undefined` if the policy has no place in the order. */
@@ -116,22 +119,24 @@ function readSubjectPods(field: Field): ReturnType<typeof readSubject> {
 
 function readRules(list: Field, direction: Direction): readonly ReadRule[] {
   const items = list.items();
-  if (items) return items.map((item) => readRule(item, direction));
+  if (items) return items.map((item, rule) => readRule(item, direction, rule));
   list.report('unknown-field', 'must be a list of rules: the policy denies everything in this direction');
-  return [unreadable('Deny')];
+  return [unreadable('Deny', { rule: 0, path: list.path })];
 }
 
-function unreadable(action: Action): ReadRule {
-  const rules = action === 'Accept' ? [] : [denyEverything];
-  return { action, isComplete: false, peers: [], rules, groups: new Map() };
+function unreadable(action: Action, origin: RuleOrigin): ReadRule {
+  const rules = withoutReading({ action, origin });
+  return { action, origin, isComplete: false, peers: [], rules, groups: new Map() };
 }
 
-function readRule(field: Field, direction: Direction): ReadRule {
+function readRule(field: Field, direction: Direction, rule: number): ReadRule {
   const peersName = peersFields[direction];
   const isKnown = field.hasOnly(['name', 'action', peersName, 'protocols'], 'unknown-field');
   const action = readAction(field.get('action'));
   const name = field.get('name');
   if (!name.absent && typeof name.value !== 'string') name.report('unknown-field', 'must be a string', 'ignored');
+  const named = typeof name.value === 'string' ? { name: name.value.slice(0, longestName) } : {};
+  const origin: RuleOrigin = { rule, path: field.path, ...named };
   const groups = new Map<GroupId, GroupSelection>();
   const addGroup = (selection: GroupSelection): GroupId => {
     const id = groupIdOf(selection);
@@ -153,18 +158,16 @@ function readRule(field: Field, direction: Direction): ReadRule {
         ' ',
       ),
     );
-    return unreadable('Deny');
+    return unreadable('Deny', origin);
   }
-  if (!isKnown) return unreadable(action);
+  if (!isKnown) return unreadable(action, origin);
   const unplaced =
     action !== 'Accept' && readable.some(({ isPods }) => isPods) ? [denyUnplaced(ports.ports, addGroup)] : [];
-  return {
-    action,
-    isComplete,
-    peers: readable,
-    rules: [...unplaced, ...combine(action, readable, ports.ports)],
-    groups,
-  };
+  const rules = [
+    ...unplaced.map((each) => ({ ...each, origin: { ...origin, isUndecided: true } as const })),
+    ...combine(action, readable, ports.ports).map((each) => ({ ...each, origin })),
+  ];
+  return { action, origin, isComplete, peers: readable, rules, groups };
 }
 
 function readAction(field: Field): Action | undefined {

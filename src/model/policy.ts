@@ -70,11 +70,29 @@ export type Tier = (typeof tiers)[number];
 /** What a rule does with a packet that it matches. After `Pass`, the next tier decides. */
 export type Action = 'Accept' | 'Deny' | 'Pass';
 
+/** Where a rule stands in its API object, for messages. */
+export interface RuleOrigin {
+  /** Index in its direction, from 0. */
+  readonly rule: number;
+  /** `spec.ingress[0]` */
+  readonly path: string;
+  readonly name?: string;
+  /** The rule cannot be read as a whole, so it denies everything. */
+  readonly isUnreadable?: true;
+  /** The rule stands for the addresses of which nobody can say whether a `Deny` or `Pass` selects them. */
+  readonly isUndecided?: true;
+}
+
 /** Matches packets that match at least one peer and one port. An empty list matches nothing; "any" is always explicit. */
 export interface PolicyRule {
   readonly action: Action;
   readonly peers: readonly Peer[];
   readonly ports: readonly PortMatch[];
+  /**
+   * Several rules have one origin if the API's rule becomes several. Missing in the tier of NetworkPolicies, which decide together, and in a rule that
+   * stands in for a policy that is left out.
+   */
+  readonly origin?: RuleOrigin;
 }
 
 /**
@@ -94,4 +112,14 @@ export interface Policy {
   readonly rules: Readonly<Record<Direction, readonly PolicyRule[]>>;
   /** Every group that the rules name. */
   readonly groups: ReadonlyMap<GroupId, GroupSelection>;
+}
+
+/** Whether the policy has no namespace: it is a ClusterNetworkPolicy. */
+export function isOfCluster(id: PolicyId): boolean {
+  return id.startsWith('/');
+}
+
+/** For messages: `shop/web`, `ClusterNetworkPolicy guard`. */
+export function nameOfPolicy(id: PolicyId): string {
+  return isOfCluster(id) ? `ClusterNetworkPolicy ${id.slice(1)}` : id;
 }

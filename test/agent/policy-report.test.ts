@@ -3,7 +3,7 @@ import { beforeEach, describe, it } from 'mocha';
 import { PolicyReporter } from '../../src/agent/policy-report.ts';
 import type { Pipeline } from '../../src/pipeline.ts';
 import { createMetrics } from '../../src/telemetry/metrics/all.ts';
-import { pod, policy } from '../support/objects.ts';
+import { clusterPolicy, namespace, pod, policy } from '../support/objects.ts';
 import { removeOf, startPipeline, upsertOf } from '../support/pipeline.ts';
 
 const of = (name: string) => policy(`x/${name}`, { podSelector: {} });
@@ -41,12 +41,12 @@ describe('telling of single policies', () => {
     reporter.applied(new Set());
     reporter.denied(['x/p1'], 1);
     assert.deepEqual(await series(), [
-      'postern_policy_pods{namespace="x",policy="p1"} 2',
-      'postern_policy_pods{namespace="x",policy="p2"} 2',
-      'postern_policy_generation{namespace="x",policy="p1"} 1',
-      'postern_policy_generation{namespace="x",policy="p2"} 1',
-      'postern_policy_denied_connections_total{namespace="x",policy="p1"} 1',
-      'postern_policy_denied_connections_total{namespace="x",policy="p2"} 0',
+      'postern_policy_pods{tier="NetworkPolicy",namespace="x",policy="p1"} 2',
+      'postern_policy_pods{tier="NetworkPolicy",namespace="x",policy="p2"} 2',
+      'postern_policy_generation{tier="NetworkPolicy",namespace="x",policy="p1"} 1',
+      'postern_policy_generation{tier="NetworkPolicy",namespace="x",policy="p2"} 1',
+      'postern_policy_denied_connections_total{tier="NetworkPolicy",namespace="x",policy="p1"} 1',
+      'postern_policy_denied_connections_total{tier="NetworkPolicy",namespace="x",policy="p2"} 0',
       'postern_policies_without_series 0',
     ]);
   });
@@ -55,11 +55,11 @@ describe('telling of single policies', () => {
     planned();
     generations['x/p1'] = 2;
     reporter.applied(new Set());
-    assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 1'));
+    assert.ok((await series()).includes('postern_policy_generation{tier="NetworkPolicy",namespace="x",policy="p1"} 1'));
     planned();
-    assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 1'));
+    assert.ok((await series()).includes('postern_policy_generation{tier="NetworkPolicy",namespace="x",policy="p1"} 1'));
     reporter.applied(new Set());
-    assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 2'));
+    assert.ok((await series()).includes('postern_policy_generation{tier="NetworkPolicy",namespace="x",policy="p1"} 2'));
   });
 
   it('has series for so many and no more, and for others when those go', async () => {
@@ -75,13 +75,40 @@ describe('telling of single policies', () => {
     reporter.denied(['x/p3'], 1);
     const lines = await series();
     assert.ok(!lines.some((line) => line.includes('p1')));
-    assert.ok(lines.includes('postern_policy_denied_connections_total{namespace="x",policy="p3"} 1'));
+    assert.ok(
+      lines.includes('postern_policy_denied_connections_total{tier="NetworkPolicy",namespace="x",policy="p3"} 1'),
+    );
+  });
+
+  it('has the tier of a ClusterNetworkPolicy, which has no namespace, and other series when the tier changes', async () => {
+    pipeline = startPipeline('n1', [pod('x/a'), namespace('x'), clusterPolicy('guard', {})]);
+    generations['/guard'] = 3;
+    planned();
+    reporter.applied(new Set());
+    reporter.denied(['/guard'], 2);
+    const expected = [
+      ['postern_policy_pods', 1],
+      ['postern_policy_generation', 3],
+      ['postern_policy_denied_connections_total', 2],
+    ];
+    assert.deepEqual(
+      (await series()).slice(0, 3),
+      expected.map(([name, value]) => `${name}{tier="Admin",namespace="",policy="guard"} ${value}`),
+    );
+    pipeline.receive(upsertOf(clusterPolicy('guard', { tier: 'Baseline' })));
+    planned();
+    await series();
+    reporter.applied(new Set());
+    assert.deepEqual(
+      (await series()).filter((line) => line.includes('guard')),
+      [1, 3, 0].map((value, index) => `${expected[index]![0]}{tier="Baseline",namespace="",policy="guard"} ${value}`),
+    );
   });
 
   it('says of a policy that the kernel refuses that none is in force', async () => {
     planned();
     reporter.applied(new Set(['x/p1']));
-    assert.ok((await series()).includes('postern_policy_generation{namespace="x",policy="p1"} 0'));
+    assert.ok((await series()).includes('postern_policy_generation{tier="NetworkPolicy",namespace="x",policy="p1"} 0'));
   });
 
   it('reads no policy again while nothing changes, and yet shows what the kernel refuses meanwhile', async () => {
@@ -100,12 +127,15 @@ describe('telling of single policies', () => {
     ] as const) {
       planned('state');
       reporter.applied(new Set(refused));
-      assert.equal(await generation(), `postern_policy_generation{namespace="x",policy="p1"} ${shown}`);
+      assert.equal(
+        await generation(),
+        `postern_policy_generation{tier="NetworkPolicy",namespace="x",policy="p1"} ${shown}`,
+      );
     }
   });
 
   it('keeps the counts of one whose pods have left for a while, until it is gone or others want the place', async () => {
-    const count = 'postern_policy_denied_connections_total{namespace="x",policy="p1"} 5';
+    const count = 'postern_policy_denied_connections_total{tier="NetworkPolicy",namespace="x",policy="p1"} 5';
     const selectNone = (name: string) => policy(`x/${name}`, { podSelector: { matchLabels: { app: 'none' } } });
     planned();
     reporter.denied(['x/p1'], 5);

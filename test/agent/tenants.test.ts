@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { RecordedDenial } from '../../src/compile/denials.ts';
 import type { NodeFact } from '../../src/model/cluster.ts';
-import { namespace, node, pod, policy, sandbox } from '../support/objects.ts';
+import { clusterPolicy, namespace, node, pod, policy, sandbox } from '../support/objects.ts';
 import type { ApiObject } from '../support/pipeline.ts';
 import { tellAll } from './event-texts.ts';
 
@@ -103,6 +103,20 @@ const cases: readonly Case[] = [
     objects: [marked('bank', 1)],
     facts: [sandbox('bank/bank-pod-1', { ips: ['10.1.0.1'] })],
     event: /10\.1\.0\.1 is not an address of the pod's sandbox on this node/,
+  },
+  {
+    what: 'a connection that a ClusterNetworkPolicy denies',
+    objects: [
+      clusterPolicy('bank-guard', {
+        ingress: [
+          { name: 'bank-rule', action: 'Deny', from: [{ namespaces: { matchLabels: { team: 'bank-team' } } }] },
+        ],
+      }),
+    ],
+    denials: [noted('ingress', '10.1.0.3', '10.1.0.1')],
+    event:
+      /a ClusterNetworkPolicy of the Admin tier denies this, and no NetworkPolicy can allow it\. For operators, the agent's log names the policy and the rule, and the owner of 10\.1\.0\.3/,
+    log: /rule 1 "bank-rule" of ClusterNetworkPolicy bank-guard/,
   },
   {
     what: 'a policy that is not understood',

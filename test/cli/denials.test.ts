@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { denialsCommand } from '../../src/cli/commands/denials.ts';
 import { runCommandLine } from '../support/command-line.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
-import { namespace, node, pod, policy } from '../support/objects.ts';
+import { clusterPolicy, namespace, node, pod, policy } from '../support/objects.ts';
 import type { ApiObject } from '../support/pipeline.ts';
 
 const agent = (name: string): ApiObject => {
@@ -63,6 +63,9 @@ describe('postern denials', () => {
       '/api/v1/nodes': of('Node'),
       '/api/v1/pods': of('Pod'),
       '/apis/networking.k8s.io/v1/networkpolicies': of('NetworkPolicy'),
+      '/apis/policy.networking.k8s.io': { preferredVersion: { version: 'v1alpha2' } },
+      '/apis/policy.networking.k8s.io/v1alpha2': { resources: [{ name: 'clusternetworkpolicies' }] },
+      '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies': of('ClusterNetworkPolicy'),
     });
     await writeFile(join(folder, 'config'), server.config.exportConfig());
     return runCommandLine(denialsCommand, ['--kubeconfig', join(folder, 'config'), ...args]);
@@ -106,6 +109,31 @@ describe('postern denials', () => {
       [lines[0]!.from, lines[0]!.protocol, lines[0]!.end.verdict, lines[0]!.end.isolatedBy],
       ['y/other', 'TCP', 'denied', ['x/only-80']],
     );
+  });
+
+  it('names the rule of a ClusterNetworkPolicy, in text and in JSON', async () => {
+    const rules = [
+      { action: 'Pass', from: [{ namespaces: { matchLabels: { 'kubernetes.io/metadata.name': 'x' } } }] },
+      { name: 'no-tenants', action: 'Deny', from: [{ namespaces: {} }] },
+    ];
+    const there = [...objects, clusterPolicy('guard', { ingress: rules })];
+    const self = { ...noted, source: '10.1.2.2', protocol: 'tcp', port: 80 };
+    const answers = { n1: told('n1', []), n2: told('n2', [...denials.slice(0, 2), self]) };
+    const { out } = await askOf(there, answers);
+    match(
+      out,
+      /y\/other → x\/server, TCP\/80;[^\n]*\n {2}rule 2 "no-tenants" of ClusterNetworkPolicy guard \(Admin tier, priority 10\) denies this\n {4}ClusterNetworkPolicy guard spec\.ingress\[1\]\n/,
+    );
+    await server!.close();
+    const json = await askOf(there, answers, '-o', 'json');
+    const deniedBy = json.out
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { deniedBy: unknown }).deniedBy);
+    const place = { rule: 1, name: 'no-tenants', path: 'spec.ingress[1]' };
+    const rule = { tier: 'Admin', policy: 'ClusterNetworkPolicy guard', priority: 10, ...place };
+    // The namespaces have no label, so the first rule passes nothing on. A pod's connection to itself came back from a Service (S10.18).
+    deepEqual(deniedBy, [rule, rule, rule]);
   });
 
   it('filters by namespace and node', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'mocha';
+import { after, afterEach, before as beforeAll, beforeEach, describe, it } from 'mocha';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import { readMetric } from './agent-pages.ts';
 import { Cluster, needMachine } from './cluster.ts';
@@ -15,6 +15,7 @@ interface Told {
   readonly to: string;
   readonly protocol: string;
   readonly port?: number;
+  readonly deniedBy?: object;
   readonly policies: readonly string[];
   readonly reason: string;
   readonly nearMisses: readonly { readonly policy: string; readonly path: string; readonly reason: string }[];
@@ -25,7 +26,7 @@ const near = pods({ pod: 'near' }, { team: 'peers' });
 describe('what an agent tells of denials (kernel)', function () {
   this.timeout(60_000);
   let cluster: Cluster;
-  before(async function () {
+  beforeAll(async function () {
     await needMachine(this, 'bridge');
     cluster = await Cluster.up({
       name: nameLab('kdenials'),
@@ -36,8 +37,15 @@ describe('what an agent tells of denials (kernel)', function () {
   afterEach(() => cluster?.reset());
   after(() => cluster?.lab.down());
 
+  const before: Record<string, number> = {};
+  const linesOf = async (node: string): Promise<string[]> =>
+    (await cluster.lab.agents.get(node)!.log()).trimEnd().split('\n');
+  beforeEach(async () => {
+    for (const node of ['n1', 'n2']) before[node] = (await linesOf(node)).length;
+  });
+  /** Since the test began. */
   const told = async (node = 'n1'): Promise<Told[]> => {
-    const lines = (await cluster.lab.agents.get(node)!.log()).trimEnd().split('\n');
+    const lines = (await linesOf(node)).slice(before[node]);
     return lines.map((line) => JSON.parse(line) as Told).filter(({ msg }) => msg === 'denied');
   };
   const found = (isIt: (line: Told) => boolean, node?: string): Promise<Told> => {
@@ -87,9 +95,71 @@ describe('what an agent tells of denials (kernel)', function () {
     );
     assert.doesNotMatch(messages.join('\n'), /peers\/|label|"near"/);
     assert.equal(
-      await readMetric(cluster.lab, 'n1', 'postern_policy_denied_connections_total{namespace="x",policy="web"}'),
+      await readMetric(
+        cluster.lab,
+        'n1',
+        'postern_policy_denied_connections_total{tier="NetworkPolicy",namespace="x",policy="web"}',
+      ),
       1,
     );
+  });
+
+  it('names tier, policy and rule where a ClusterNetworkPolicy denied, and NetworkPolicies where it passed on', async () => {
+    const outside = cluster.address('host/outside', 'ipv4');
+    const namespaces = (name: string): object => ({ matchLabels: { 'kubernetes.io/metadata.name': name } });
+    const ofCluster = (name: string, namespace: string, spec: object): ApiObject => ({
+      apiVersion: 'policy.networking.k8s.io/v1alpha2',
+      kind: 'ClusterNetworkPolicy',
+      metadata: { name },
+      spec: { priority: 10, subject: { namespaces: namespaces(namespace) }, ...spec },
+    });
+    const all = [{ namespaces: {} }];
+    await cluster.apply(
+      ofCluster('guard', 'x', {
+        tier: 'Admin',
+        ingress: [
+          { name: 'no-strangers', action: 'Deny', from: [{ namespaces: namespaces('others') }] },
+          { action: 'Pass', from: all },
+        ],
+        egress: [{ action: 'Deny', to: [{ networks: [`${outside}/32`] }] }],
+      }),
+      ofCluster('base', 'peers', { tier: 'Baseline', ingress: [{ action: 'Deny', from: all }] }),
+      policy('x', 'web', { ingress: [{ from: [near], ports: [port('TCP/8080')] }] }),
+    );
+    await cluster.expect([
+      { from: 'peers/near', to: 'x/p', port: 'TCP/8080', family: 'ipv4', answer: 'x/p' },
+      { from: 'others/stranger', to: 'x/p', port: 'TCP/8080', family: 'ipv4', answer: 'timeout' },
+      { from: 'x/p', to: 'host/outside', port: 'TCP/80', family: 'ipv4', answer: 'timeout' },
+      { from: 'peers/far', to: 'x/p', port: 'TCP/5000', family: 'ipv4', answer: 'timeout' },
+      { from: 'x/p', to: 'peers/third', port: 'TCP/8080', family: 'ipv4', answer: 'timeout' },
+    ]);
+    const guard = { policy: 'ClusterNetworkPolicy guard', priority: 10, rule: 0 };
+    assert.partialDeepStrictEqual(await found(({ from }) => from === 'others/stranger'), {
+      direction: 'ingress',
+      deniedBy: { tier: 'Admin', ...guard, name: 'no-strangers', path: 'spec.ingress[0]' },
+      policies: ['ClusterNetworkPolicy guard'],
+      reason: 'rule 1 "no-strangers" of ClusterNetworkPolicy guard (Admin tier, priority 10) denies this',
+      nearMisses: [],
+    });
+    const egress = await found(({ direction, to }) => direction === 'egress' && to === outside);
+    assert.deepEqual(egress.deniedBy, { tier: 'Admin', ...guard, path: 'spec.egress[0]' });
+    const passed = await found(({ from }) => from === 'peers/far');
+    assert.deepEqual([passed.deniedBy, passed.policies], [{ tier: 'NetworkPolicy' }, ['x/web']]);
+    assert.match(
+      passed.reason,
+      /, after rule 2 of ClusterNetworkPolicy guard \(Admin tier, priority 10\) passed it on$/,
+    );
+    const baseline = await found(({ to }) => to === 'peers/third', 'n2');
+    assert.partialDeepStrictEqual(baseline, {
+      ...{ direction: 'ingress', from: 'x/p' },
+      deniedBy: { tier: 'Baseline', policy: 'ClusterNetworkPolicy base', rule: 0, path: 'spec.ingress[0]' },
+    });
+    const series = 'postern_policy_denied_connections_total{tier="Admin",namespace="",policy="guard"}';
+    assert.equal(await readMetric(cluster.lab, 'n1', series), 2);
+    const baselineText =
+      /peers\/third, TCP\/8080\. a ClusterNetworkPolicy of the Baseline tier denies this, and a NetworkP/;
+    await eventually(async () => (baselineText.test(JSON.stringify(connectionEvents())) ? undefined : 'no Event'));
+    assert.doesNotMatch(JSON.stringify(connectionEvents()), /guard|no-strangers|Policy base/);
   });
 
   it('names the policies also while the API server does not answer', async () => {

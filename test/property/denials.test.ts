@@ -4,7 +4,7 @@ import { describe, it } from 'mocha';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import { assertAttributed } from '../agent/denials/attribution.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
-import { clusters, flowAddresses, flows, nodeNames } from '../support/random-cluster.ts';
+import { clusters, flowAddresses, flows, nodeNames, tieredClusters } from '../support/random-cluster.ts';
 
 const runs = 2000;
 const protocols = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
@@ -25,10 +25,17 @@ function nodeOf(address: string, objects: readonly ApiObject[]): string {
 describe('random clusters: an agent attributes what it denies as the evaluator does', function () {
   this.timeout(0);
 
-  it(`on ${runs * 20} flows`, () => {
+  for (const [what, arbitrary] of [
+    ['NetworkPolicies', clusters],
+    ['all three tiers', tieredClusters],
+  ] as const) {
+    it(`with ${what}, on ${runs * 20} flows`, () => check(arbitrary));
+  }
+
+  function check(arbitrary: typeof clusters): void {
     let asked = 0;
     fc.assert(
-      fc.property(clusters, fc.array(flows, { minLength: 20, maxLength: 20 }), (objects, randomFlows) => {
+      fc.property(arbitrary, fc.array(flows, { minLength: 20, maxLength: 20 }), (objects, randomFlows) => {
         const pipelines = new Map(nodeNames.map((name) => [name, startPipeline(name, objects)]));
         const cluster = prepareCluster(objects);
         const pipelineAt = (address: string) => pipelines.get(nodeOf(address, objects))!;
@@ -49,5 +56,5 @@ describe('random clusters: an agent attributes what it denies as the evaluator d
       { numRuns: runs },
     );
     assert.ok(asked > runs, `only ${asked} denials`);
-  });
+  }
 });

@@ -27,17 +27,17 @@ export interface ExecServer {
   close(): Promise<void>;
 }
 
-/** An API server with lists and with `pods/exec` (v4.channel.k8s.io). */
+/** An API server with lists and with `pods/exec` (v4.channel.k8s.io). In `lists`, an array is the items of a list, and an object is the whole answer. */
 export async function startExecServer(
   answerOf: (path: string) => ExecAnswer,
-  lists: Readonly<Record<string, readonly unknown[]>> = {},
+  lists: Readonly<Record<string, object>> = {},
   tls?: { readonly cert: string; readonly key: string },
 ): Promise<ExecServer> {
   const execs: { path: string; command: string[]; headers: http.IncomingHttpHeaders }[] = [];
   const sockets = new Set<Duplex>();
   const list: http.RequestListener = (request, response) => {
-    const items = lists[new URL(request.url!, 'http://server').pathname] ?? [];
-    response.end(JSON.stringify({ metadata: { resourceVersion: '7' }, items }));
+    const found = lists[new URL(request.url!, 'http://server').pathname] ?? [];
+    response.end(JSON.stringify(Array.isArray(found) ? { metadata: { resourceVersion: '7' }, items: found } : found));
   };
   const server = tls ? https.createServer(tls, list) : http.createServer(list);
   server.on('upgrade', (request, socket) => {

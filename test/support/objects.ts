@@ -46,6 +46,17 @@ export function policy(name: string, spec: unknown): ApiObject {
   return { kind: 'NetworkPolicy', metadata: { ...split(name), uid: name }, spec };
 }
 
+/** @param spec a policy of the Admin tier with priority 10 for all pods, unless it says otherwise */
+export function clusterPolicy(name: string, spec: object): ApiObject {
+  const all = { tier: 'Admin', priority: 10, subject: { namespaces: {} } };
+  return {
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name, uid: `cluster-policy-${name}` },
+    spec: { ...all, ...spec },
+  };
+}
+
 export function isPolicy({ kind }: ApiObject): boolean {
   return kind === 'NetworkPolicy';
 }

@@ -227,6 +227,7 @@ const clusterRule = (direction: 'ingress' | 'egress') =>
       ),
       [direction === 'ingress' ? 'from' : 'to']: fc.array(clusterPeer(direction), { minLength: 1, maxLength: 2 }),
       protocols: fc.array(clusterProtocol, { minLength: 1, maxLength: 4 }),
+      name: fc.constantFrom('first', 'a "quoted" name'),
     },
     { requiredKeys: ['action', direction === 'ingress' ? 'from' : 'to'] },
   );

@@ -36,12 +36,15 @@ export function createListener({ log, events, logger, recorder, dateOf }: Option
 }
 
 function messageOf({ direction, connections, last }: PodDenials): string {
-  const { from, to, source, destination, protocol, port, reason, nearMisses } = last;
+  const { from, to, source, destination, protocol, port, deniedBy, reason, nearMisses } = last;
   const traffic = port === undefined ? String(protocol) : `${protocol}/${port}`;
   const others = connections > 1 ? ` (and ${connections - 1} more)` : '';
   const isUnnamed = direction === 'ingress' ? from === source : to === destination;
-  const rest = isUnnamed
-    ? `. For operators, the agent's log names the owner of ${direction === 'ingress' ? from : to}`
-    : '';
+  const isOfTier = deniedBy !== undefined && deniedBy.tier !== 'NetworkPolicy';
+  const unnamed = [
+    ...(isOfTier ? ['the policy and the rule'] : []),
+    ...(isUnnamed ? [`the owner of ${direction === 'ingress' ? from : to}`] : []),
+  ];
+  const rest = unnamed.length > 0 ? `. For operators, the agent's log names ${unnamed.join(', and ')}` : '';
   return `${direction} denied: ${from} → ${to}, ${traffic}${others}. ${nearMisses[0]?.reason ?? reason}${rest}`;
 }

@@ -8,8 +8,10 @@ import { DenialTracker } from './denial-tracker.ts';
 import type { DenialLook } from './denial-reader.ts';
 import { DenialTally, type PodDenials } from './denial-tally.ts';
 import {
+  blameFor,
   deniedAddress,
   describeDenials,
+  judgeDenial,
   subjectOf,
   type DescribedDenial,
   type Knowledge,
@@ -29,7 +31,7 @@ export interface DenialWatchOptions {
   readonly read: (signal: AbortSignal) => Promise<readonly DenialLook[]>;
   /** `undefined` until all first lists have arrived. */
   readonly knowledge: () => Knowledge | undefined;
-  /** The policies as API objects; `undefined` if they are not available now. */
+  /** NetworkPolicies as API objects; `undefined` if they are not available now. */
   readonly texts: (ids: readonly PolicyId[], signal: AbortSignal) => Promise<readonly JsonObject[] | undefined>;
   readonly metrics: DenialMetrics;
   readonly listener: Listener;
@@ -42,6 +44,9 @@ export interface DenialWatchOptions {
 /** Limits the cost of a flood: the watch describes and logs so many denials for each look, for at most so long. The denied pods take turns. */
 const mostDescribed = 50;
 const describingMs = 500;
+/** Peers and ports that the watch compares with one described denial, and for the metrics of policies with all denials of a look: about 10 ms and 50 ms. */
+const mostCompared = 200_000;
+const mostCounted = 1_000_000;
 
 /** Denials of one subject in one direction. */
 interface Group {
@@ -93,7 +98,9 @@ export class DenialWatch {
     return Array.from(groups.values(), (group) => {
       const [first] = group as [RecordedDenial];
       const subject = subjectOf(first, known);
-      attributed(subject.isolating, group.length);
+      const budget = { left: mostCounted / groups.size };
+      const blamed = group.map((each) => blameFor(judgeDenial(each, subject, known, budget), subject));
+      for (const same of Map.groupBy(blamed, (ids) => ids.join(' ')).values()) attributed(same[0]!, same.length);
       if (subject.pod !== undefined) this.#tally.count(subject.pod, first.direction, group.length, now());
       return { subject, denials: group };
     });
@@ -114,16 +121,21 @@ export class DenialWatch {
     for (const denials of chosen) {
       if (spent > describingMs) break;
       const subject = subjects.get(denials[0])!;
-      const written = subject.isolating.length > 0 ? await texts(subject.policies, signal) : undefined;
       const begun = now();
-      for (const each of describeDenials(denials, subject, known, written, 'operators')) listener.log(each);
+      const judged = denials.map((each) => judgeDenial(each, subject, known, { left: mostCompared }));
+      const needsTexts = judged.some(({ deciding }) => deciding.by === 'network-policies');
+      const ofPod = subject.policies.filter(({ tier }) => tier === 'NetworkPolicy').map(({ id }) => id);
+      spent += now() - begun;
+      const written = needsTexts ? await texts(ofPod, signal) : undefined;
+      const resumed = now();
+      for (const each of describeDenials(judged, subject, known, written, 'operators')) listener.log(each);
       if (subject.pod !== undefined) {
         const [namespace] = subject.pod.split('/', 1) as [string];
-        const [last] = describeDenials(denials.slice(-1), subject, known, written, { namespace });
+        const [last] = describeDenials(judged.slice(-1), subject, known, written, { namespace });
         this.#tally.describe(subject.pod, last!);
       }
       described += denials.length;
-      spent += now() - begun;
+      spent += now() - resumed;
       // Lets changes of rules run in between.
       await setImmediate();
     }

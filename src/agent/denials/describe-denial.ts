@@ -1,14 +1,16 @@
 import type { RecordedDenial } from '../../compile/denials.ts';
-import { prepareCluster } from '../../evaluator/cluster.ts';
-import type { NearMiss } from '../../evaluator/decision.ts';
-import { attribute } from '../../evaluator/denial.ts';
+import { prepareCluster, type Cluster } from '../../evaluator/cluster.ts';
+import { endOf, followed, stepsOf } from '../../evaluator/cluster-policy-tier.ts';
+import type { End, NearMiss, TierRuleRef } from '../../evaluator/decision.ts';
+import { attribute, denierOf, type Denial, type DeniedBy } from '../../evaluator/denial.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { sorted } from '../../lib/sort.ts';
 import type { Owners } from '../../model/owner.ts';
-import { findDenying } from '../../model/order.ts';
-import type { PolicyId } from '../../model/policy.ts';
+import { compareOrder, findDenying } from '../../model/order.ts';
+import { isOfCluster, nameOfPolicy, type Policy, type PolicyId } from '../../model/policy.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { ownersFor, type Audience } from './audience.ts';
+import { findDeciding, type Budget, type Deciding, type MatchingRule } from './deciding-rule.ts';
 import { smallCluster } from './small-cluster.ts';
 
 /** What the agent knows about policies and about the owners of addresses. */
@@ -24,9 +26,21 @@ export interface Subject {
   readonly address: string;
   /** `namespace/name` of the pod of this node that owns the address; `undefined` if not exactly one pod does. */
   readonly pod: string | undefined;
-  /** The policies of that pod, or of all pods that claim the address; then those of them that isolate it in this direction. */
-  readonly policies: readonly PolicyId[];
+  /** The pod's namespace, if the agent does not know its Namespace object (S10.33). */
+  readonly unknownNamespace?: string;
+  /** `namespace/name` of the pods that claim the address, if there are several. */
+  readonly claimants: readonly string[];
+  /** The policies of that pod, or of all pods that claim the address, in the order in which they judge. */
+  readonly policies: readonly Policy[];
+  /** Those of them that can deny something in this direction; then the NetworkPolicies among these. */
+  readonly denying: readonly PolicyId[];
   readonly isolating: readonly PolicyId[];
+}
+
+/** A denial with what decides about it now. */
+export interface JudgedDenial {
+  readonly denial: RecordedDenial;
+  readonly deciding: Deciding;
 }
 
 /** The description of a denial for one audience. */
@@ -41,8 +55,10 @@ export interface DescribedDenial {
   readonly port?: number;
   /** Packets that the kernel had recorded by then. */
   readonly packets: number;
-  /** The first policies that isolate the pod in this direction; `morePolicies` counts the others. */
-  readonly policies: readonly PolicyId[];
+  /** Missing if no policy denies it any more, or if several pods claim the address. */
+  readonly deniedBy?: DeniedBy;
+  /** The names of the first policies that denied it; `morePolicies` counts the others. */
+  readonly policies: readonly string[];
   readonly morePolicies?: number;
   readonly reason: string;
   /** What would have allowed it if one thing were different. */
@@ -61,37 +77,65 @@ export function subjectOf(denial: RecordedDenial, { node, ownersOf, policies }: 
   const { pods } = ownersOf(address);
   const [owner, ...others] = pods;
   const all = sorted(new Set(pods.flatMap((each) => [...each.policies])));
+  const denying = findDenying(all, policies, denial.direction);
   const isOne = owner !== undefined && others.length === 0 && owner.pod.nodeName === node;
   return {
     address,
     pod: isOne ? `${owner.pod.namespace}/${owner.pod.name}` : undefined,
-    policies: all,
-    isolating: findDenying(all, policies, denial.direction),
+    ...(isOne && !owner.namespace && { unknownNamespace: owner.pod.namespace }),
+    claimants: others.length === 0 ? [] : pods.map(({ pod }) => `${pod.namespace}/${pod.name}`),
+    policies: all.flatMap((id) => policies.get(id) ?? []).sort(compareOrder),
+    denying,
+    isolating: denying.filter((id) => policies.get(id)?.tier === 'NetworkPolicy'),
   };
+}
+
+export function judgeDenial(
+  denial: RecordedDenial,
+  { policies, isolating, claimants }: Subject,
+  { ownersOf }: Pick<Knowledge, 'ownersOf'>,
+  budget: Budget,
+): JudgedDenial {
+  if (claimants.length === 0) return { denial, deciding: findDeciding(policies, denial, ownersOf, budget) };
+  // S1.10: nothing is allowed to an address that several pods claim, so the order of their policies means nothing.
+  return { denial, deciding: { by: isolating.length > 0 ? 'network-policies' : 'nothing', passedBy: [] } };
+}
+
+/** The policies that denied it, as far as the agent knows. */
+export function blameFor({ deciding }: JudgedDenial, { denying, isolating, claimants }: Subject): readonly PolicyId[] {
+  if (deciding.by === 'network-policies') return isolating;
+  if (deciding.by === 'unknown' || claimants.length > 0) return denying;
+  return deciding.by === 'rule' && deciding.decidedBy.rule.action === 'Deny' ? [deciding.decidedBy.policy.id] : [];
 }
 
 /**
  * Describes denials of one subject in one direction, with nothing that the audience may not read.
- * @param texts all policies of the subject as API objects; `undefined` if they are not available
+ * @param texts all NetworkPolicies of the subject as API objects; `undefined` if they are not available
  */
 export function describeDenials(
-  denials: readonly RecordedDenial[],
+  judged: readonly JudgedDenial[],
   subject: Subject,
   known: Knowledge,
   texts: readonly JsonObject[] | undefined,
   audience: Audience,
 ): DescribedDenial[] {
-  const addresses = new Set(denials.flatMap(({ source, destination }) => [source, destination]));
+  const addresses = new Set(judged.flatMap(({ denial: { source, destination } }) => [source, destination]));
   const owners = [...addresses].map(ownersFor(audience, known.ownersOf));
   const cluster = prepareCluster(smallCluster(owners, texts ?? []), audience === 'operators' ? 'whole' : 'part');
-  const { isolating } = subject;
-  const left = isolating.length - mostNamed;
-  return denials.map((denial) => {
-    const { direction, source, destination, port, packets } = denial;
-    const { from, to, protocol, end } = attribute(cluster, denial);
+  return judged.map((each) => {
+    const { direction, source, destination, port, packets } = each.denial;
+    const found = attribute(cluster, each.denial);
+    const { from, to, protocol } = found;
     const name = direction === 'egress' ? from : to;
-    const isExplained = texts !== undefined && end.verdict === 'denied';
-    const allowed = texts && end.verdict === 'allowed' ? end.reason : undefined;
+    const isReadable = (id: PolicyId): boolean => audience === 'operators' || !isOfCluster(id);
+    const blamed = blameFor(each, subject).filter(isReadable);
+    const left = blamed.length - mostNamed;
+    const { deniedBy, reason, nearMisses } = describeCause(each, name, subject, {
+      known,
+      cluster: texts && cluster,
+      found,
+      audience,
+    });
     return {
       direction,
       from,
@@ -101,27 +145,106 @@ export function describeDenials(
       protocol,
       ...(port !== undefined && { port }),
       packets,
-      policies: isolating.slice(0, mostNamed),
+      ...(deniedBy && { deniedBy }),
+      policies: blamed.slice(0, mostNamed).map(nameOfPolicy),
       ...(left > 0 && { morePolicies: left }),
-      reason: isExplained && left <= 0 ? end.reason : reasonOf(name, direction, subject, known, allowed),
-      nearMisses: isExplained ? end.nearMisses : [],
+      reason,
+      nearMisses,
     };
   });
 }
 
-/** @param allowed why the current policies allow the connection, if they do */
-function reasonOf(
+interface Context {
+  readonly known: Knowledge;
+  /** `undefined` if the texts of NetworkPolicies are not available. */
+  readonly cluster: Cluster | undefined;
+  readonly found: Denial;
+  readonly audience: Audience;
+}
+
+function describeCause(
+  { denial, deciding }: JudgedDenial,
+  name: string,
+  subject: Subject,
+  { known, cluster, found, audience }: Context,
+): Pick<DescribedDenial, 'deniedBy' | 'reason' | 'nearMisses'> {
+  const { direction } = denial;
+  const { address, claimants, denying } = subject;
+  const without = (reason: string) => ({ reason, nearMisses: [] });
+  if (deciding.by === 'network-policies') {
+    const passed = audience === 'operators' ? followed(deciding.passedBy.map((each) => refOf(each, direction))) : '';
+    const { reason, nearMisses } = describeIsolation(name, direction, subject, cluster && found.end);
+    return { deniedBy: { tier: 'NetworkPolicy' }, reason: reason + passed, nearMisses };
+  }
+  if (claimants.length > 0 && denying.length > 0) {
+    return without(
+      `${claimants.join(' and ')} claim ${address}, and ${namePolicies(denying)} can deny one of them something, so no rule allows it anything`,
+    );
+  }
+  if (deciding.by === 'unknown')
+    return without(
+      `${name} has too many rules of ClusterNetworkPolicies to compare here: postern denials names the one that denied this`,
+    );
+  const isAddressDenied = known.denied.has(address);
+  if (deciding.by === 'rule' && deciding.decidedBy.rule.action === 'Deny') {
+    return describeRule(deciding.decidedBy, deciding.passedBy, direction, audience);
+  }
+  if (isAddressDenied && subject.unknownNamespace !== undefined)
+    return without(
+      `namespace ${subject.unknownNamespace} is not known, so nobody can say which ClusterNetworkPolicies select ${name}`,
+    );
+  if (isAddressDenied) return without(`${address} is an address of this node that no pod may use now`);
+  const now = deciding.by === 'rule' ? 'a rule accepts it now' : 'no policy isolates it any more';
+  return without(`${name} was denied ${direction}, but ${now}`);
+}
+
+/**
+ * Users of a namespace read the tier only: the rule that matches can depend on labels of other namespaces (S9.14). Which tier denies, they can find out by
+ * changing their own policies.
+ */
+function describeRule(
+  decidedBy: MatchingRule,
+  passedBy: readonly MatchingRule[],
+  direction: RecordedDenial['direction'],
+  audience: Audience,
+): Pick<DescribedDenial, 'deniedBy' | 'reason' | 'nearMisses'> {
+  const { tier, id, priority } = decidedBy.policy;
+  if (audience !== 'operators') {
+    const remedy = tier === 'Admin' ? 'no NetworkPolicy can allow it' : 'a NetworkPolicy that allows it comes first';
+    const reason = `a ClusterNetworkPolicy of the ${tier} tier denies this, and ${remedy}`;
+    return { deniedBy: { tier }, reason, nearMisses: [] };
+  }
+  if (!decidedBy.rule.origin) {
+    const name = nameOfPolicy(id);
+    const reason = `${name} (${tier} tier, priority ${priority}) costs too much for this node, so it denies everything in this direction`;
+    return { deniedBy: { tier, policy: name, priority }, reason, nearMisses: [] };
+  }
+  const rule = refOf(decidedBy, direction);
+  const passed = passedBy.map((each) => refOf(each, direction));
+  const end = endOf(rule, stepsOf(passed, [], rule));
+  return { deniedBy: denierOf(end)!, reason: end.reason, nearMisses: [] };
+}
+
+function refOf({ policy, rule, undecided }: MatchingRule, direction: RecordedDenial['direction']): TierRuleRef {
+  const { id, tier, priority } = policy;
+  const { isUndecided: _, ...origin } = rule.origin ?? { rule: 0, path: `spec.${direction}` };
+  const why = undecided === undefined ? {} : { undecided };
+  return { policy: nameOfPolicy(id), tier, priority, action: rule.action, ...origin, ...why };
+}
+
+/** @param end what the current NetworkPolicies decide; `undefined` if their texts are not available */
+function describeIsolation(
   name: string,
   direction: RecordedDenial['direction'],
-  { address, isolating }: Subject,
-  { denied }: Knowledge,
-  allowed: string | undefined,
-): string {
-  if (isolating.length === 0) {
-    if (denied.has(address)) return `${address} is an address of this node that no pod may use now`;
-    return `${name} was denied ${direction}, but no policy isolates it any more`;
-  }
-  const by = isolating.length > mostNamed ? `${isolating.length} policies` : isolating.join(', ');
-  const rest = allowed === undefined ? 'and no rule allows this' : `allowed now: ${allowed}`;
-  return `${name} was isolated for ${direction} by ${by}, ${rest}`;
+  { isolating }: Subject,
+  end: End | undefined,
+): Pick<DescribedDenial, 'reason' | 'nearMisses'> {
+  const nearMisses = end?.verdict === 'denied' ? end.nearMisses : [];
+  if (end?.verdict === 'denied' && isolating.length <= mostNamed) return { reason: end.reason, nearMisses };
+  const rest = end?.verdict === 'allowed' ? `allowed now: ${end.reason}` : 'and no rule allows this';
+  return { reason: `${name} was isolated for ${direction} by ${namePolicies(isolating)}, ${rest}`, nearMisses };
+}
+
+function namePolicies(ids: readonly PolicyId[]): string {
+  return ids.length > mostNamed ? `${ids.length} policies` : ids.map(nameOfPolicy).join(', ');
 }

@@ -4,11 +4,9 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { DenialMetrics } from '../../telemetry/metrics/denials.ts';
 import type { ApiClient } from '../../watch/api-client.ts';
 import { getObject } from '../../watch/get-object.ts';
-import { optionalResources, watchedResources } from '../../watch/resources.ts';
-import { findServedPath } from '../../watch/served-path.ts';
+import { watchedResources } from '../../watch/resources.ts';
 import type { EventRecorder } from '../event-recorder.ts';
 import type { ObjectVersions } from '../object-versions.ts';
-import { policyObject } from '../policy-object.ts';
 import type { PolicyReporter } from '../policy-report.ts';
 import { repeat } from '../repeat.ts';
 import { createListener } from './denial-listener.ts';
@@ -46,17 +44,10 @@ export function watchDenials(options: Options): void {
   const texts = new PolicyTexts({
     async get(id, asked) {
       const [namespace, name] = id.split('/') as [string, string];
-      const { resource } = policyObject(id);
-      const limits = { signal: asked, silenceMs };
-      const { path } = watchedResources.find((each) => each.resource === resource) ?? {};
-      const { group } = optionalResources.find((each) => each.resource === resource) ?? {};
-      const served = path ?? (group === undefined ? undefined : await findServedPath(client, group, resource, limits));
-      return served === undefined ? undefined : getObject(client, served, { namespace, name }, limits);
+      const { path } = watchedResources.find(({ resource }) => resource === 'networkpolicies')!;
+      return getObject(client, path, { namespace, name }, { signal: asked, silenceMs });
     },
-    versionOf: (id) => {
-      const { resource, key } = policyObject(id);
-      return versions.find(resource, key);
-    },
+    versionOf: (id) => versions.find('networkpolicies', id),
     failed: (err) =>
       logger.warn({ err }, 'could not read a policy from the API server: denials are reported without reasons'),
     now,

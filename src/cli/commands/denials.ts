@@ -39,6 +39,7 @@ Examples:
   $ postern denials                        denials of the last minute, on all nodes
   $ postern denials -n shop                to or from pods of one namespace
   $ postern denials --node n1 -o json | jq -r '.end.isolatedBy[]' | sort | uniq -c
+  $ postern denials -o json | jq -r '.deniedBy | select(.policy) | [.tier, .policy, .rule, .name] | @tsv'
 
 Exit codes: 0 all nodes answered, 2 a node did not answer, or wrong usage.`;
 
@@ -46,7 +47,7 @@ Exit codes: 0 all nodes answered, 2 a node did not answer, or wrong usage.`;
 export function denialsCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
   return new Command('denials')
     .description(
-      'Lists the connections that were denied in the last minute, with the policies that isolate the pod and the rules that nearly allow them.',
+      'Lists the connections that were denied in the last minute: the rule of a ClusterNetworkPolicy that denies them, or the policies that isolate the pod and the rules that nearly allow them.',
     )
     .option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)')
     .option('--context <name>', 'context of the kubeconfig')
@@ -94,12 +95,14 @@ function readDenials(text: string): readonly Noted[] {
   throw new Error('unexpected response from its agent; check its version');
 }
 
-function renderLine({ node, direction, from, to, protocol, port, packets, secondsAgo, end }: Line): string {
+function renderLine(line: Line): string {
+  const { node, direction, from, to, protocol, port, packets, secondsAgo, deniedBy, end } = line;
   const traffic = formatTraffic({ protocol, ...(port !== undefined && { destinationPort: port }) });
   const heading = `${direction} of ${direction === 'egress' ? from : to} denied: ${from} → ${to}, ${traffic}; ${plural(packets, 'packet')}, first ${secondsAgo} s ago (node ${node})\n`;
   if (end.verdict === 'allowed') {
     return `${heading}  allowed now: ${end.reason}. If denials continue, run \`postern explain ${from} ${to} ${traffic}\`\n`;
   }
   const misses = end.nearMisses.map(({ policy, path, reason }) => `  - ${reason}\n    ${policy} ${path}\n`);
-  return `${heading}  ${end.reason}\n${misses.join('')}`;
+  const rule = deniedBy?.policy === undefined ? '' : `    ${deniedBy.policy} ${deniedBy.path}\n`;
+  return `${heading}  ${end.reason}\n${rule}${misses.join('')}`;
 }

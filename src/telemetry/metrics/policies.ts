@@ -1,6 +1,9 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 export interface PolicyFigures {
+  /** `Admin`, `NetworkPolicy` or `Baseline`. */
+  readonly tier: string;
+  /** Empty for a ClusterNetworkPolicy. */
   readonly namespace: string;
   readonly policy: string;
   /** Pods of this node that the policy selects. */
@@ -9,7 +12,7 @@ export interface PolicyFigures {
   readonly generation: number;
 }
 
-type PolicyName = Pick<PolicyFigures, 'namespace' | 'policy'>;
+type PolicyName = Pick<PolicyFigures, 'tier' | 'namespace' | 'policy'>;
 
 /** Metrics of single policies. The caller limits their number. */
 export interface PolicyMetrics {
@@ -22,7 +25,7 @@ export interface PolicyMetrics {
 
 export function createPolicyMetrics(registry: Registry): PolicyMetrics {
   const registers = [registry];
-  const labelNames = ['namespace', 'policy'];
+  const labelNames = ['tier', 'namespace', 'policy'];
   let read: Parameters<PolicyMetrics['figures']>[0] = () => ({ policies: [], left: 0 });
   const gauge = (name: string, help: string, figure: 'pods' | 'generation'): void => {
     new Gauge({
@@ -32,8 +35,8 @@ export function createPolicyMetrics(registry: Registry): PolicyMetrics {
       registers,
       collect() {
         this.reset();
-        for (const { namespace, policy, ...figures } of read().policies)
-          this.set({ namespace, policy }, figures[figure]);
+        for (const { tier, namespace, policy, ...figures } of read().policies)
+          this.set({ tier, namespace, policy }, figures[figure]);
       },
     });
   };
@@ -45,7 +48,7 @@ export function createPolicyMetrics(registry: Registry): PolicyMetrics {
   );
   const denied = new Counter({
     name: 'postern_policy_denied_connections_total',
-    help: 'Recorded denied connections of pods that a policy isolates in that direction; each such policy counts.',
+    help: 'Recorded denied connections, by the policy that denied them. NetworkPolicies that isolate a pod deny together, so each of them counts.',
     labelNames,
     registers,
   });
@@ -61,7 +64,7 @@ export function createPolicyMetrics(registry: Registry): PolicyMetrics {
     figures(each) {
       read = each;
     },
-    denied: ({ namespace, policy }, connections) => denied.inc({ namespace, policy }, connections),
-    forget: ({ namespace, policy }) => denied.remove({ namespace, policy }),
+    denied: ({ tier, namespace, policy }, connections) => denied.inc({ tier, namespace, policy }, connections),
+    forget: ({ tier, namespace, policy }) => denied.remove({ tier, namespace, policy }),
   };
 }
