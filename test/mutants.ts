@@ -45,6 +45,7 @@ const gate = 'test/compile/gate.test.ts';
 const guard = 'test/compile/anti-spoof.test.ts';
 const bridgeTable = 'test/compile/bridge-table.test.ts';
 const links = 'test/compile/links.test.ts';
+const doctorTiers = 'test/doctor/tiers.test.ts';
 const clusterDenials = 'test/agent/denials/cluster-policies.test.ts';
 const attribution = 'test/property/denials.test.ts';
 const denialTracker = 'test/agent/denials/denial-tracker.test.ts';
@@ -3331,6 +3332,55 @@ export const mutants: readonly Mutant[] = [
     file: 'src/doctor/checks/agent.ts',
     find: 'return reason !== undefined && !ownChecks.has(name);',
     replace: 'return reason !== undefined && ownChecks.has(name);',
+    specs: [checks],
+  },
+  {
+    name: 'the doctor reports equal priorities of rules with the same action',
+    file: 'src/doctor/tiers/equal-priorities.ts',
+    find: 'policy !== first.policy && action !== first.action',
+    replace: 'policy !== first.policy',
+    specs: [doctorTiers],
+  },
+  {
+    name: 'the doctor compares rules of policies with other priorities',
+    file: 'src/doctor/tiers/equal-priorities.ts',
+    find: 'tier === first.tier && priority === first.priority && policy !== first.policy',
+    replace: 'policy !== first.policy',
+    specs: [doctorTiers],
+  },
+  {
+    name: 'the doctor judges only the sender where a policy cuts DNS',
+    file: 'src/doctor/tiers/cut.ts',
+    find: 'for (const direction of directions) {',
+    replace: "for (const direction of ['egress'] as const) {",
+    specs: [doctorTiers],
+  },
+  {
+    name: 'the doctor takes pods with a DNS cache on their node for clients of the DNS pods',
+    file: 'src/doctor/tiers/facts.ts',
+    find: '&& !cached.has(pod.nodeName)',
+    replace: '',
+    specs: [doctorTiers],
+  },
+  {
+    name: 'the doctor takes pods without a token for clients of the API server',
+    file: 'src/doctor/tiers/facts.ts',
+    find: 'const tokens = (Array.isArray(volumes) ? volumes : []).filter(hasToken).slice(0, 1);',
+    replace: "const tokens = Array.isArray(volumes) ? volumes : ['none'];",
+    specs: [doctorTiers],
+  },
+  {
+    name: 'the doctor says that a policy selects no pod, although it has not looked at all pods',
+    file: 'src/doctor/tiers/checks.ts',
+    find: 'isCutShort ? [] : policies.filter(',
+    replace: 'policies.filter(',
+    specs: [doctorTiers],
+  },
+  {
+    name: 'the doctor calls it a warning if a ClusterNetworkPolicy is not enforced',
+    file: 'src/doctor/checks/pods.ts',
+    find: "severity: 'error', effect: 'no node",
+    replace: "severity: 'warning', effect: 'no node",
     specs: [checks],
   },
   {

@@ -37,7 +37,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   nftables: { imports: ['lib'] },
   compile: { imports: ['model', 'nftables', 'lib'] },
   plan: { imports: ['nftables', 'lib'] },
-  doctor: { imports: ['nftables', 'model', 'lib'] },
+  doctor: { imports: ['evaluator', 'nftables', 'model', 'lib'] },
   watch: { imports: ['kinds', 'model', 'lib', client, 'node:*'] },
   sandboxes: { imports: ['model', 'lib', 'node:*'] },
   cni: { imports: ['sandboxes/cache-entry.ts', 'lib', 'node:*'] },

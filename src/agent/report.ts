@@ -77,7 +77,8 @@ function ownerOf(name: string): Pick<StateOfIssue, 'kind' | 'object'> {
     networkpolicies: 'policy',
     clusternetworkpolicies: 'policy',
   };
-  return { kind: kinds[resource] ?? 'other', object: kinds[resource] ? object : name };
+  const id = resource === 'clusternetworkpolicies' ? `/${object}` : object;
+  return { kind: kinds[resource] ?? 'other', object: kinds[resource] ? id : name };
 }
 
 interface ReporterOptions {

@@ -4,6 +4,8 @@ import { valueOf } from './facts.ts';
 import { runChecks, sortBySeverity, type Check, type Finding } from './finding.ts';
 import type { ProbeHost } from './probe-hosts.ts';
 import type { NodeReport } from './report.ts';
+import { tierChecks, unknownOfTiers } from './tiers/checks.ts';
+import type { TierFacts } from './tiers/facts.ts';
 
 /** Facts of the whole cluster. */
 export interface ClusterFacts {
@@ -15,6 +17,8 @@ export interface ClusterFacts {
   /** Hash of each resource that the agents should have applied by now. */
   readonly digests: Known<Readonly<Record<string, string>>>;
   readonly probeHosts: Known<readonly ProbeHost[]>;
+  /** `undefined` if the cluster has no ClusterNetworkPolicy, or if the doctor looks at one node only. */
+  readonly tiers: Known<TierFacts | undefined>;
 }
 
 export interface AskedNode {
@@ -102,6 +106,7 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
       return left > 0 ? [...found, { subject: 'pods', problem: `${left} more pods have such a probe or hook` }] : found;
     },
   },
+  ...tierChecks,
 ];
 
 /** Limit of the list; the report counts the rest. */
@@ -139,8 +144,14 @@ export interface ClusterReport {
 export function judgeCluster(facts: ClusterFacts, ignored: ReadonlySet<string> = new Set()): ClusterReport {
   const reports = facts.nodes.flatMap(({ report }) => valueOf(report) ?? []);
   const ofNodes = reports.flatMap(({ node, findings }) => findings.map((finding) => ({ finding, node })));
-  const same = Map.groupBy(ofNodes, ({ finding }) => JSON.stringify(finding));
-  const merged = same.values().map((each) => ({ ...each[0]!.finding, nodes: sorted(each.map(({ node }) => node)) }));
+  // A policy that cannot be read concerns other pods on each node.
+  const same = Map.groupBy(ofNodes, ({ finding }) => JSON.stringify({ ...finding, pods: [], policies: [] }));
+  const merged = same.values().map((each) => ({
+    ...each[0]!.finding,
+    pods: sorted(new Set(each.flatMap(({ finding }) => finding.pods))),
+    policies: sorted(new Set(each.flatMap(({ finding }) => finding.policies))),
+    nodes: sorted(each.map(({ node }) => node)),
+  }));
   const own = runChecks(clusterChecks, facts).map((finding) => ({ ...finding, nodes: [] }));
   const unknown = Object.entries({
     'the list of nodes': facts.withoutAgent,
@@ -152,6 +163,7 @@ export function judgeCluster(facts: ClusterFacts, ignored: ReadonlySet<string> =
     findings: sortBySeverity([...own, ...merged]).filter(({ check }) => !ignored.has(check)),
     unknown: [
       ...unknown.flatMap(([what, fact]) => ('unknown' in fact ? [`${what}: ${fact.unknown}`] : [])),
+      ...unknownOfTiers(facts),
       ...reports.flatMap(({ node, unknown: texts }) => texts.map((text) => `on ${node}, ${text}`)),
     ],
   };

@@ -49,6 +49,6 @@ export interface StateOfPod {
 
 export interface StateOfIssue extends Issue {
   readonly kind: 'pod' | 'policy' | 'other';
-  /** `namespace/name` */
+  /** `namespace/name`; of a policy, its id. */
   readonly object: string;
 }

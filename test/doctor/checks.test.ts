@@ -50,6 +50,34 @@ describe('the checks of the doctor', () => {
     );
   });
 
+  it('say of a ClusterNetworkPolicy whether an invalid part closes or opens', () => {
+    const path = 'spec.tier';
+    const issue = { kind: 'policy', object: '/guard', path, message: 'm' } as const;
+    const facts = withState({
+      pods: [podState('shop/a', '10.244.1.2', { ingress: ['/guard', 'shop/q'] })],
+      issues: [
+        { ...issue, code: 'invalid-peer', effect: 'failed-closed' },
+        { ...issue, code: 'too-large', effect: 'failed-closed' },
+        { ...issue, code: 'invalid-order', effect: 'not-enforced' },
+        { ...issue, code: 'invalid-peer', effect: 'ignored' },
+      ],
+    });
+    const found = find(facts).filter(({ check }) => check === 'object');
+    assert.deepEqual(
+      found.map(({ severity, effect }) => `${severity}: ${effect}`),
+      [
+        'error: no node enforces the policy: what it should deny is open',
+        'warning: if the rule is a Deny or Pass, its direction is denied from there on, and an Accept rule matches nothing',
+        'warning: each direction with a Deny or Pass rule is denied from there on, and an Accept rule matches nothing',
+        'warning: this part of the policy does nothing',
+      ],
+    );
+    assert.deepEqual(
+      summary(found[1]!),
+      'object: ClusterNetworkPolicy guard: spec.tier: m [shop/a] [ClusterNetworkPolicy guard]',
+    );
+  });
+
   it('can be left out', () => {
     const facts = { ...healthy, conntrack: { value: { count: 900, max: 1000 } } };
     assert.deepEqual(judgeNode('n1', facts, new Set(['conntrack-full'])).findings, []);

@@ -66,7 +66,14 @@ describe('hosts that probes and lifecycle hooks name', () => {
     const { find } = clusterChecks.find(({ id }) => id === 'probe-host')!;
     const pods = Array.from({ length: 52 }, (_, index) => podWith([probing, probing], { name: `web-${100 + index}` }));
     const probeHosts = { value: pods.flatMap(findProbeHosts) };
-    const found = find({ version: '', nodes: [], withoutAgent: { value: [] }, digests: { value: {} }, probeHosts });
+    const found = find({
+      version: '',
+      nodes: [],
+      withoutAgent: { value: [] },
+      digests: { value: {} },
+      probeHosts,
+      tiers: { value: undefined },
+    });
     const path = (index: number): string => `spec.containers[${index}].livenessProbe.httpGet.host is "${victim}"`;
     assert.deepEqual(found[0], {
       subject: 'pod shop/web-100',

@@ -10,8 +10,9 @@ import { exitCode } from '../exit-code.ts';
 import { readSeconds } from '../read-seconds.ts';
 
 const details = `
-Runs "postern node doctor" in the agent of every node. You need the rights to list pods, nodes, namespaces and networkpolicies, and to get
-and create pods/exec in the namespace of the agents. The command changes nothing. docs/reference/doctor.md lists all checks.
+Runs "postern node doctor" in the agent of every node, and judges ClusterNetworkPolicies. You need the rights to list pods, nodes, namespaces,
+networkpolicies, clusternetworkpolicies and (in namespace default) endpointslices, and to get and create pods/exec in the namespace of the
+agents. The command changes nothing. docs/reference/doctor.md lists all checks.
 
 Examples:
   $ postern doctor
@@ -38,7 +39,7 @@ interface Flags {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description(
-      'Finds problems that stop policies from working on the nodes: what is wrong, which pods it affects, and what to do.',
+      'Finds problems that stop policies from working on the nodes, and ClusterNetworkPolicies that harm: what is wrong, which pods it affects, and what to do.',
     )
     .option('--kubeconfig <FILE>', 'kubeconfig file (default: as kubectl)')
     .option('--context <NAME>', 'context of the kubeconfig')

@@ -4,7 +4,8 @@ import type { AskedNode, ClusterFacts } from '../../doctor/cluster.ts';
 import { valueOf, type Known } from '../../doctor/facts.ts';
 import { findProbeHosts, type ProbeHost } from '../../doctor/probe-hosts.ts';
 import { readNodeReport, type NodeReport } from '../../doctor/report.ts';
-import { listAt, textAt } from '../../lib/json.ts';
+import { trimPod } from '../../doctor/tiers/facts.ts';
+import { isJsonObject, listAt, textAt, type JsonObject } from '../../lib/json.ts';
 import { ObjectDigest } from '../../lib/object-digest.ts';
 import { sorted } from '../../lib/sort.ts';
 import type { ApiReader } from '../../watch/api-client.ts';
@@ -12,6 +13,7 @@ import { listAll } from '../../watch/list.ts';
 import type { CommandOutcome, PodCommand } from '../../watch/pod-exec.ts';
 import { whyNotRunning } from '../connect/agents.ts';
 import { reaching } from '../explain/cluster-source.ts';
+import { askTiers, known, listPolicies, servedPathOf } from './ask-tiers.ts';
 import { countFindings } from './render.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { apiSilenceMs } from '../api-silence.ts';
@@ -57,7 +59,12 @@ export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
   if (!isKnown) throw new ConfigError(nothingToAsk(options, agents));
   progress(`asking ${wanted.length === 1 ? 'one node' : `${wanted.length} nodes`}`);
   const asked = await askAll(wanted, options);
-  const { settled, digests } = await settle(asked, wanted, options);
+  const served = await known(servedPathOf(client));
+  const { settled, digests } = await settle(asked, wanted, options, valueOf(served));
+  const policies = 'unknown' in served ? served : await known(listPolicies(client, served.value));
+  // Only with such policies does the doctor keep the pods.
+  const kept = node === undefined && (valueOf(policies)?.length ?? 0) > 0 ? [] : undefined;
+  const probeHosts = await known(listProbeHosts(client, node, kept));
   const withAgent = new Set(agents.map((agent) => agent.node));
   const isMeant = (name: string): boolean => !withAgent.has(name) && (node === undefined || node === name);
   return {
@@ -65,7 +72,8 @@ export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
     nodes: settled,
     withoutAgent: 'value' in nodes ? { value: nodes.value.filter(isMeant) } : nodes,
     digests,
-    probeHosts: await known(listProbeHosts(client, node)),
+    probeHosts,
+    tiers: await askTiers(client, policies, 'unknown' in probeHosts ? probeHosts : { value: kept }),
   };
 }
 
@@ -124,12 +132,21 @@ async function listNodes(client: ApiReader): Promise<string[]> {
   return names;
 }
 
-/** @param node Only pods of this node; `undefined` for all nodes. */
-async function listProbeHosts(client: ApiReader, node: string | undefined): Promise<ProbeHost[]> {
+/**
+ * @param node Only pods of this node; `undefined` for all nodes.
+ * @param kept Receives all pods, trimmed.
+ */
+async function listProbeHosts(
+  client: ApiReader,
+  node: string | undefined,
+  kept: JsonObject[] | undefined,
+): Promise<ProbeHost[]> {
   const hosts: ProbeHost[] = [];
   const { signal } = new AbortController();
   await listAll(client, '/api/v1/pods', { signal, silenceMs: apiSilenceMs }, (page, restart) => {
     if (restart) hosts.length = 0;
+    if (restart && kept) kept.length = 0;
+    kept?.push(...page.filter(isJsonObject).map(trimPod));
     const meant = page.filter((pod) => node === undefined || textAt(pod, 'spec', 'nodeName') === node);
     hosts.push(...meant.flatMap(findProbeHosts));
   });
@@ -183,10 +200,11 @@ async function settle(
   asked: readonly AskedNode[],
   agents: readonly AgentPod[],
   options: AskOptions,
+  served: string | undefined,
 ): Promise<{ settled: AskedNode[]; digests: ClusterFacts['digests'] }> {
   let settled = [...asked];
   for (let round = 1; ; round++) {
-    const digests = await known(readDigests(options.client));
+    const digests = await known(readDigests(options.client, served));
     const wanted = Object.entries(valueOf(digests) ?? {});
     const late = settled.filter(({ report }) => {
       const applied = valueOf(report)?.applied ?? {};
@@ -203,9 +221,11 @@ async function settle(
   }
 }
 
-async function readDigests(client: ApiReader): Promise<Record<string, string>> {
+/** @param served path of ClusterNetworkPolicies, if the API server has them */
+async function readDigests(client: ApiReader, served: string | undefined): Promise<Record<string, string>> {
   const { signal } = new AbortController();
-  const entries = Object.entries(compared).map(async ([resource, path]) => {
+  const resources = { ...compared, ...(served !== undefined && { clusternetworkpolicies: served }) };
+  const entries = Object.entries(resources).map(async ([resource, path]) => {
     let digest = new ObjectDigest();
     await listAll(client, path, { signal, silenceMs: apiSilenceMs }, (page, restart) => {
       if (restart) digest = new ObjectDigest();
@@ -216,11 +236,4 @@ async function readDigests(client: ApiReader): Promise<Record<string, string>> {
     return [resource, digest.toString()] as const;
   });
   return Object.fromEntries(await Promise.all(entries));
-}
-
-async function known<Value>(look: Promise<Value>): Promise<Known<Value>> {
-  return look.then(
-    (value) => ({ value }),
-    (error: unknown) => ({ unknown: messageOf(error) }),
-  );
 }

@@ -13,7 +13,8 @@ export const nodeLocalDns: Check<NodeFacts> = {
   finds: 'the node runs a node-local DNS cache, and a policy denies a pod egress to it',
   effect:
     'names do not resolve in those pods, even if a policy allows the pods of the cluster DNS: the cache has an address of the node',
-  remedy: 'allow egress to ipBlock ADDRESS/32 on UDP and TCP port 53',
+  remedy:
+    'allow egress to ipBlock ADDRESS/32 on UDP and TCP port 53; in a ClusterNetworkPolicy, to networks ADDRESS/32',
   find: (facts) => {
     const own = valueOf(facts.own);
     if (!own) return [];

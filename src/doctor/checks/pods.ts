@@ -1,4 +1,5 @@
 import { sorted } from '../../lib/sort.ts';
+import { isOfCluster, nameOfPolicy } from '../../model/policy.ts';
 import type { StateOfIssue } from '../../model/node-state.ts';
 import { valueOf, type NodeFacts } from '../facts.ts';
 import type { Check, Found } from '../finding.ts';
@@ -8,19 +9,32 @@ import { podsOf, policiesOf } from '../subjects.ts';
 const podCodes = ['not-enforceable', 'not-guarded'] as const;
 
 function issuesOf(facts: NodeFacts, isSelected: (issue: StateOfIssue) => boolean): Found[] {
-  return (valueOf(facts.agent)?.issues ?? [])
-    .filter(isSelected)
-    .map(({ kind, object, message, forOperators, path }) => {
-      const pods = podsOf(facts).filter(({ pod, ingress, egress }) => {
-        return kind === 'pod' ? pod === object : [...ingress, ...egress].includes(object);
-      });
-      return {
-        subject: `${kind === 'other' ? 'object' : kind} ${object}`,
-        problem: `${path}: ${message}${forOperators === undefined ? '' : ` (${forOperators})`}`,
-        pods: kind === 'pod' ? [object] : sorted(pods.map(({ pod }) => pod)),
-        policies: kind === 'policy' ? [object] : policiesOf(pods),
-      };
+  return (valueOf(facts.agent)?.issues ?? []).filter(isSelected).map((issue) => {
+    const { kind, object, message, forOperators, path } = issue;
+    const pods = podsOf(facts).filter(({ pod, ingress, egress }) => {
+      return kind === 'pod' ? pod === object : [...ingress, ...egress].includes(object);
     });
+    return {
+      subject:
+        kind === 'policy' && isOfCluster(object)
+          ? nameOfPolicy(object)
+          : `${kind === 'other' ? 'object' : kind} ${object}`,
+      problem: `${path}: ${message}${forOperators === undefined ? '' : ` (${forOperators})`}`,
+      pods: kind === 'pod' ? [object] : sorted(pods.map(({ pod }) => pod)),
+      policies: kind === 'policy' ? [nameOfPolicy(object)] : policiesOf(pods),
+      ...(kind === 'policy' && isOfCluster(object) && effectOfTier(issue)),
+    };
+  });
+}
+
+/** A part of a ClusterNetworkPolicy that cannot be read closes, but a policy that has no place in the order opens what it should deny (S10.20, S10.21). */
+function effectOfTier({ code, effect }: StateOfIssue): Pick<Found, 'effect' | 'severity'> {
+  if (effect === 'not-enforced')
+    return { severity: 'error', effect: 'no node enforces the policy: what it should deny is open' };
+  if (effect === 'ignored') return { effect: 'this part of the policy does nothing' };
+  const isWhole = code === 'too-large' || code === 'refused-by-kernel';
+  const rule = isWhole ? 'each direction with a Deny or Pass rule' : 'if the rule is a Deny or Pass, its direction';
+  return { effect: `${rule} is denied from there on, and an Accept rule matches nothing` };
 }
 
 export const notEnforceable: Check<NodeFacts> = {

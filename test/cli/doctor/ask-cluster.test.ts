@@ -39,6 +39,11 @@ function report(more: Partial<NodeReport> = {}): string {
   return JSON.stringify({ ...head, applied, findings: [], unknown: [], ...more });
 }
 
+const discovery: Readonly<Record<string, object>> = {
+  '/apis/policy.networking.k8s.io': { preferredVersion: { version: 'v1alpha2' } },
+  '/apis/policy.networking.k8s.io/v1alpha2': { resources: [{ name: 'clusternetworkpolicies' }] },
+};
+
 const hangs = Symbol('hangs');
 
 interface Cluster {
@@ -50,11 +55,16 @@ interface Cluster {
   readonly options?: Partial<AskOptions>;
   /** The resource version of the only policy, at each look. */
   readonly policies?: readonly string[];
+  /** If set, the API server serves them. */
+  readonly clusterPolicies?: readonly object[] | Error;
+  readonly slices?: readonly object[] | Error;
 }
 
 const named = (name: string, os = 'linux'): object => ({ metadata: { name, labels: { 'kubernetes.io/os': os } } });
 
-async function ask({ agents, nodes = [], pods = [], answers = {}, options = {}, policies = ['1'] }: Cluster) {
+async function ask(cluster: Cluster) {
+  const { agents, nodes = [], pods = [], answers = {}, options = {}, policies = ['1'] } = cluster;
+  const { clusterPolicies, slices = [] } = cluster;
   const asked: PodCommand[] = [];
   const told: string[] = [];
   const paths: string[] = [];
@@ -66,11 +76,19 @@ async function ask({ agents, nodes = [], pods = [], answers = {}, options = {}, 
         const lists: Readonly<Record<string, () => readonly object[] | Error>> = {
           '/api/v1/nodes': () => nodes,
           '/api/v1/namespaces': () => [],
+          '/apis/policy.networking.k8s.io': () => [],
+          '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies': () => clusterPolicies ?? [],
+          '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices': () => slices,
           '/apis/networking.k8s.io/v1/networkpolicies': () => {
             const version = policies[Math.min(looks++, policies.length - 1)];
             return [{ metadata: { uid: 'u', resourceVersion: version } }];
           },
         };
+        if (clusterPolicies && path in discovery) {
+          return (async function* () {
+            yield Buffer.from(JSON.stringify(discovery[path]));
+          })();
+        }
         const isOfAgents = 'labelSelector' in query;
         const items = lists[path]?.() ?? (isOfAgents ? agents : pods);
         if (items instanceof Error) throw items;
@@ -202,6 +220,58 @@ describe('asking all nodes of a cluster', () => {
     };
     const { texts, asked } = await ask({ agents: [agentPod('n1')], policies: ['2'], answers, options: { pause } });
     assert.deepEqual([texts, asked.length], [[], 2]);
+  });
+
+  describe('that has ClusterNetworkPolicies', () => {
+    const guard = {
+      metadata: { name: 'guard', uid: 'u', resourceVersion: '1' },
+      spec: {
+        ...{ tier: 'Admin', priority: 1, subject: { pods: { podSelector: {} } } },
+        egress: [{ action: 'Deny', to: [{ networks: ['192.0.2.0/24'] }] }],
+      },
+    };
+    const volumes = [{ projected: { sources: [{ serviceAccountToken: {} }] } }];
+    const pods = [
+      {
+        metadata: { namespace: 'shop', name: 'a', managedFields: [{}] },
+        spec: { nodeName: 'n1', containers: [{}], volumes },
+        status: { phase: 'Running', podIPs: [{ ip: '10.1.0.1' }] },
+      },
+    ];
+    const slices = [{ ports: [{ port: 6443 }], endpoints: [{ addresses: ['192.0.2.1'] }] }];
+    const agents = [agentPod('n1')];
+    const answers = { 'agent-n1': report({ applied: { clusternetworkpolicies: digest('1') } }) };
+
+    it('judges them by all pods and the endpoints of the API server', async () => {
+      // The cluster has no Namespace, so the policy selects nothing.
+      const { texts, judged } = await ask({ agents, pods, slices, answers, clusterPolicies: [guard] });
+      assert.deepEqual(texts, ['selects-no-pod: ClusterNetworkPolicy guard: no pod matches spec.subject']);
+      assert.deepEqual(judged.unknown, []);
+    });
+
+    it('finds a node that has not applied them', async () => {
+      const old = { 'agent-n1': report({ applied: { clusternetworkpolicies: digest('0') } }) };
+      const { texts } = await ask({ agents, answers: old, clusterPolicies: [guard] });
+      assert.equal(texts[0], 'behind: node n1: it has not applied the current clusternetworkpolicies');
+    });
+
+    it('judges none when it looks at one node, or may not list them', async () => {
+      const one = await ask({ agents, pods, answers, clusterPolicies: [guard], options: { node: 'n1' } });
+      assert.deepEqual([one.texts, one.judged.unknown], [[], []]);
+      const refused = new ApiError('refused', 'clusternetworkpolicies is forbidden');
+      const { texts, judged } = await ask({ agents, pods, answers, clusterPolicies: refused });
+      const why = 'clusternetworkpolicies is forbidden';
+      assert.deepEqual(
+        [texts, judged.unknown],
+        [[], [`the list of policies: ${why}`, `ClusterNetworkPolicies: ${why}`]],
+      );
+    });
+
+    it('says that it does not know the endpoints of the API server', async () => {
+      const forbidden = new ApiError('refused', 'endpointslices is forbidden');
+      const { judged } = await ask({ agents, pods, answers, clusterPolicies: [guard], slices: forbidden });
+      assert.deepEqual(judged.unknown, ['whether policies deny the API server: endpointslices is forbidden']);
+    });
   });
 
   it('continues without objects that it may not read, and says so', async () => {
