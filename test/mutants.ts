@@ -3335,6 +3335,13 @@ export const mutants: readonly Mutant[] = [
     specs: [checks],
   },
   {
+    name: 'a probe expects that a pod always reaches itself through its Service',
+    file: 'src/cli/probe/expectation.ts',
+    find: 'const back = throughService ? { throughService } : {};',
+    replace: 'const back = {};',
+    specs: ['test/cli/probe/target.test.ts'],
+  },
+  {
     name: 'the doctor reports equal priorities of rules with the same action',
     file: 'src/doctor/tiers/equal-priorities.ts',
     find: 'policy !== first.policy && action !== first.action',

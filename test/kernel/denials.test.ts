@@ -4,7 +4,7 @@ import type { ApiObject } from '../../src/lab/api/object.ts';
 import { readMetric } from './agent-pages.ts';
 import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
-import { pods, policy, port } from './policies.ts';
+import { clusterPolicy, pods, policy, port } from './policies.ts';
 import { nameLab } from '../support/lab-name.ts';
 
 interface Told {
@@ -107,12 +107,8 @@ describe('what an agent tells of denials (kernel)', function () {
   it('names tier, policy and rule where a ClusterNetworkPolicy denied, and NetworkPolicies where it passed on', async () => {
     const outside = cluster.address('host/outside', 'ipv4');
     const namespaces = (name: string): object => ({ matchLabels: { 'kubernetes.io/metadata.name': name } });
-    const ofCluster = (name: string, namespace: string, spec: object): ApiObject => ({
-      apiVersion: 'policy.networking.k8s.io/v1alpha2',
-      kind: 'ClusterNetworkPolicy',
-      metadata: { name },
-      spec: { priority: 10, subject: { namespaces: namespaces(namespace) }, ...spec },
-    });
+    const ofCluster = (name: string, namespace: string, spec: object): ApiObject =>
+      clusterPolicy(name, { subject: { namespaces: namespaces(namespace) }, ...spec });
     const all = [{ namespaces: {} }];
     await cluster.apply(
       ofCluster('guard', 'x', {

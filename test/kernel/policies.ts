@@ -14,6 +14,12 @@ export function policy(namespace: string, name: string, { pods = {}, ...directio
   return { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { namespace, name }, spec };
 }
 
+/** Of the Admin tier with priority 10 for all pods, unless the fields say otherwise. */
+export function clusterPolicy(name: string, fields: object): ApiObject {
+  const spec = { tier: 'Admin', priority: 10, subject: { namespaces: {} }, ...fields };
+  return { apiVersion: 'policy.networking.k8s.io/v1alpha2', kind: 'ClusterNetworkPolicy', metadata: { name }, spec };
+}
+
 /** `TCP/80`, or `TCP/80-90`. */
 export function port(text: string): object {
   const [, protocol, first, last] = /^(TCP|UDP|SCTP)\/([a-z0-9]+)(?:-([0-9]+))?$/.exec(text)!;

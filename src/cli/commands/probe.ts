@@ -20,8 +20,8 @@ PORT: 80 (TCP), TCP/80, UDP/53, or a port name of the pod or Service. SCTP and I
 
 On a cluster, the command adds an unprivileged ephemeral container to the pod FROM, which runs "postern connect" once and exits. The
 container stays in the pod's spec until the pod is deleted, because Kubernetes cannot remove ephemeral containers. You need the rights to
-list pods, namespaces, nodes, networkpolicies and services, and, in the namespace of FROM, to get pods, patch pods/ephemeralcontainers
-and get pods/log.
+list pods, namespaces, nodes, networkpolicies, clusternetworkpolicies and services, and, in the namespace of FROM, to get pods, patch
+pods/ephemeralcontainers and get pods/log.
 
 Examples:
   $ postern probe shop/web shop/api TCP/8080

@@ -35,7 +35,7 @@ export class Expectations {
   at(address: string, protocol: SocketProtocol, port: number): Expected {
     const { cluster } = this.#source;
     if (isLoopback(address)) {
-      const reason = `${address}: loopback traffic never leaves ${this.#from.name}, so NetworkPolicy does not apply`;
+      const reason = `${address}: loopback traffic never leaves ${this.#from.name}, so no policy applies`;
       return { verdict: 'allowed', reasons: [reason], nodes: [] };
     }
     const own = this.#services.filter((each) => each.address === address);
@@ -65,7 +65,7 @@ export class Expectations {
     if (endpoints.length === 0) {
       return unknown('the Service has no ready endpoint, so there is no connection to evaluate');
     }
-    const each = endpoints.map((endpoint) => this.#judge(endpoint, protocol));
+    const each = endpoints.map((endpoint) => this.#judge(endpoint, protocol, true));
     const verdicts = new Set(each.map(({ verdict }) => verdict));
     const verdict = verdicts.size === 1 ? each[0]!.verdict : 'mixed';
     return {
@@ -75,13 +75,15 @@ export class Expectations {
     };
   }
 
-  #judge({ address, port }: ServiceEndpoint, protocol: SocketProtocol): Expected {
+  /** @param throughService A pod that is an endpoint of its own Service meets ClusterNetworkPolicies on the way back (S10.18). */
+  #judge({ address, port }: ServiceEndpoint, protocol: SocketProtocol, throughService = false): Expected {
     const { cluster } = this.#source;
     const family = familyOf(address);
     const source = this.#from.endpoints.get(family);
     if (!source) return unknown(`${this.#from.name} has no ${family} address`);
     const destination = { address };
-    const decision = evaluate(cluster, { source, destination, protocol, destinationPort: port, family });
+    const back = throughService ? { throughService } : {};
+    const decision = evaluate(cluster, { source, destination, protocol, destinationPort: port, family, ...back });
     const parties = [source, destination].map((endpoint) => resolveEndpoint(cluster, endpoint, family));
     const nodes = parties.flatMap((party) =>
       typeof party === 'string' ? [] : (party.pod?.nodeName ?? party.node ?? []),
@@ -111,10 +113,11 @@ function isUnready(object: JsonObject): boolean {
 /** Reasons of the deciding ends: those that deny, or both if the flow is allowed. */
 function reasonsOf(decision: Decision, from: string, to: string): string[] {
   return (['egress', 'ingress'] as const).flatMap((direction) => {
-    const { verdict, reason, nearMisses, allowedBy } = decision[direction];
+    const { verdict, reason, nearMisses, allowedBy, tiers } = decision[direction];
     if (verdict !== decision.verdict) return [];
     const title = `${direction} of ${direction === 'egress' ? from : to}: ${reason}`;
-    const by = allowedBy.map(({ policy, path }) => `${policy} ${path}`).slice(0, 3);
+    const deciding = tiers?.decidedBy ? [tiers.decidedBy] : allowedBy;
+    const by = deciding.map(({ policy, path }) => `${policy} ${path}`).slice(0, 3);
     return [
       by.length > 0 ? `${title} (${by.join(', ')})` : title,
       ...nearMisses.slice(0, 1).map((miss) => miss.reason),

@@ -151,6 +151,32 @@ describe('the expected result of a probe', () => {
     });
   }
 
+  it('names tier, policy and rule of a ClusterNetworkPolicy, also for a pod behind its own Service (S10.18)', () => {
+    const peers = [{ namespaces: {} }];
+    const guard = {
+      apiVersion: 'policy.networking.k8s.io/v1alpha2',
+      kind: 'ClusterNetworkPolicy',
+      metadata: { name: 'guard' },
+      spec: {
+        ...{ tier: 'Admin', priority: 5, subject: { namespaces: {} } },
+        ingress: [{ name: 'open-only', action: 'Deny', from: peers }],
+      },
+    };
+    const shop = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
+    const tiered = toSource([...objects, shop, guard], new Map(), []);
+    const at = (from: string, address: string, port: number) =>
+      new Expectations(tiered, findEnd(tiered, from)).at(address, 'TCP', port);
+    const rule =
+      'rule 1 "open-only" of ClusterNetworkPolicy guard (Admin tier, priority 5) denies this (ClusterNetworkPolicy guard spec.ingress[0])';
+    for (const [from, address, port] of [
+      ['shop/client', '10.0.0.3', 8080],
+      ['shop/open', '10.96.0.1', 80],
+    ] as const) {
+      assert.deepEqual(at(from, address, port).reasons, [`ingress of shop/open: ${rule}`]);
+    }
+    assert.equal(at('shop/open', '10.0.0.3', 8080).verdict, 'allowed');
+  });
+
   it('names the nodes that enforce policies on the connection', () => {
     assert.deepEqual(ask('10.0.0.4', 80).nodes, ['node-of-client', 'node-of-shut']);
     assert.deepEqual(ask('10.96.0.3', 80).nodes, ['node-of-client', 'node-of-half-open', 'node-of-half-shut']);

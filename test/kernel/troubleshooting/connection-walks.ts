@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { block, pods, policy, port } from '../policies.ts';
+import { block, clusterPolicy, pods, policy, port } from '../policies.ts';
 import { apiPod } from './shop.ts';
 import type { TroubledLab } from './troubled-lab.ts';
 import type { Walk } from './walk.ts';
@@ -23,6 +23,19 @@ export const connectionWalks: readonly Walk[] = [
     exitCode: 0,
     cause:
       /egress of shop\/web denied: shop\/web → dns\/dns, UDP\/53; [^\n]*\n +shop\/web is isolated for egress by shop\/web,/,
+  },
+  {
+    symptom: 'A cluster-wide rule denies a connection',
+    ask: '`postern denials`',
+    says: '`rule 1 "no-web" of ClusterNetworkPolicy guard`',
+    make: async (at) => {
+      const from = [{ pods: { podSelector: { matchLabels: web } } }];
+      await at.apply(clusterPolicy('guard', { ingress: [{ name: 'no-web', action: 'Deny', from }] }));
+      await send(at, 'shop/web', 'UDP', at.address('shop/api', 'ipv4'), 8080);
+    },
+    exitCode: 0,
+    cause:
+      /ingress of shop\/api denied: shop\/web → shop\/api, UDP\/8080;[^]*guard \(Admin tier, priority 10\) denies this\n +ClusterNetworkPolicy guard spec\.ingress\[0\]/,
   },
   {
     symptom: 'A connection hangs',

@@ -1,5 +1,5 @@
 import { nameCache } from '../../support/fault-programs.ts';
-import { policy } from '../policies.ts';
+import { clusterPolicy, policy } from '../policies.ts';
 import type { Walk } from './walk.ts';
 
 type Fault = Pick<Walk, 'make' | 'cause' | 'recorded'>;
@@ -28,6 +28,18 @@ export const doctorWalks: readonly Walk[] = [
     },
     cause:
       /on n1: warning: DNS at 169\.254\.20\.10 \(node-local-dns\)\n[^]*\n +policies shop\/web\n +pods +shop\/web\n/,
+  }),
+  doctorWalk('A cluster-wide rule denies a connection', 'equal-priority', {
+    make: (at) =>
+      at.apply(
+        clusterPolicy('a', { ingress: [{ action: 'Accept', from: [{ namespaces: {} }] }] }),
+        clusterPolicy('b', { ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }] }),
+      ),
+    cause: /warning: ClusterNetworkPolicy a and ClusterNetworkPolicy b \(equal-priority\)\n/,
+  }),
+  doctorWalk('A cluster-wide rule denies a connection', 'selects-no-pod', {
+    make: (at) => at.apply(clusterPolicy('guard', { subject: { namespaces: { matchLabels: { no: 'such' } } } })),
+    cause: /warning: ClusterNetworkPolicy guard \(selects-no-pod\)\n/,
   }),
   doctorWalk('Throughput is low, or everything is slow', 'conntrack-full', {
     make: async (at) => {

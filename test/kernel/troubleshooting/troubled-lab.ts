@@ -136,8 +136,10 @@ export class TroubledLab {
     // An agent that comes back to an empty list would hold it for 30 s (S7.18).
     await this.lab.settle();
     const { store } = this.lab;
-    for (const { metadata } of store.list('networkpolicies').items) {
-      store.delete('networkpolicies', { namespace: metadata.namespace, name: metadata.name! });
+    for (const resource of ['networkpolicies', 'clusternetworkpolicies'] as const) {
+      for (const { metadata } of store.list(resource).items) {
+        store.delete(resource, { namespace: metadata.namespace, name: metadata.name! });
+      }
     }
     this.lab.apply(shop.filter(({ kind }) => kind === 'Pod'));
     await this.lab.settle();
