@@ -3415,8 +3415,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a denial is laid to rules after one that accepts or passes',
     file: 'src/agent/denials/deciding-rule.ts',
-    find: 'if (isMatch) return { policy, rule };',
-    replace: "if (isMatch && rule.action === 'Deny') return { policy, rule };",
+    find: 'if (isMatch) return {',
+    replace: "if (isMatch && rule.action === 'Deny') return {",
+    specs: [clusterDenials],
+  },
+  {
+    name: 'a denial of an address that nobody can place is laid to no rule',
+    file: 'src/agent/denials/deciding-rule.ts',
+    find: "if ('unplaced' in selection) return others.length > 0 || (owner !== undefined && !owner.namespace);",
+    replace: "if ('unplaced' in selection) return false;",
     specs: [clusterDenials],
   },
   {
