@@ -167,8 +167,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a ClusterNetworkPolicy without rules denies everything',
     file: 'src/kinds/cluster-network-policy.ts',
-    find: 'if (items) return items.map((item) => readRule(item, direction));',
-    replace: 'if (items?.length) return items.map((item) => readRule(item, direction));',
+    find: 'if (items) return items.map((item, rule) => readRule(item, direction, rule));',
+    replace: 'if (items?.length) return items.map((item, rule) => readRule(item, direction, rule));',
     specs: ['test/tiers/cases.test.ts'],
   },
   {
