@@ -1453,7 +1453,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a policy is blamed for what has changed meanwhile',
-    file: 'src/agent/reconciler.ts',
+    file: 'src/agent/refusal-search.ts',
     find: 'this.#pipeline.snapshot.revision !== revision',
     replace: 'revision < 0',
     specs: [reconciler],
@@ -1888,9 +1888,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'others wait as long as a refused policy takes to be tried again',
-    file: 'src/agent/reconciler.ts',
-    find: 'this.#kernelAccepts(others, retryLimit)',
-    replace: 'this.#kernelAccepts(others)',
+    file: 'src/agent/refusal-search.ts',
+    find: 'this.accepts(held, others, retryLimit)',
+    replace: 'this.accepts(held, others)',
     specs: [reconciler],
   },
   {

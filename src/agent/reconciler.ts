@@ -1,5 +1,4 @@
 import { heapGrowth } from '../lib/heap-growth.ts';
-import { costliestOf } from '../compile/namespace-costs.ts';
 import type { ResourceName } from '../model/cluster.ts';
 import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Operation, Ruleset, Stage, StageName, TableFamily } from '../nftables/ruleset.ts';
@@ -11,7 +10,8 @@ import type { Clock } from './clock.ts';
 import type { ConnectionFlusher } from './connection-flusher.ts';
 import { EventBurst, nextTurn } from './event-burst.ts';
 import type { KernelTables } from './kernel-tables.ts';
-import { findCulprit, Refusals, type Finding } from './refusals.ts';
+import { hasCode, RefusalSearch } from './refusal-search.ts';
+import type { Refusals } from './refusals.ts';
 import { retryLimit, timeLimitOf } from './time-limit.ts';
 
 /** A hash over the object versions of each resource. A client that waits for its own change compares it. */
@@ -66,7 +66,8 @@ export class Reconciler {
   readonly #signal: AbortSignal;
   readonly #unhurried = new AbortController().signal;
 
-  readonly #refusals = new Refusals();
+  readonly #search: RefusalSearch;
+  readonly #refusals: Refusals;
   /** The policies of the last change that is in force, to tell which ones a change brings. */
   #inForce: ReadonlyMap<PolicyId, Policy> = new Map();
   /** What the kernel holds; not known at start and after any failure. */
@@ -107,6 +108,9 @@ export class Reconciler {
     this.#connections = options.connections;
     this.#version = options.version;
     this.#signal = options.signal;
+    const progress = () => this.#progress();
+    this.#search = new RefusalSearch({ ...options, signal: this.#unhurried, progress });
+    this.#refusals = this.#search.refusals;
     this.#signal.addEventListener('abort', () => this.#timer?.cancel(), { once: true });
   }
 
@@ -249,7 +253,7 @@ export class Reconciler {
     const mustVerify = this.#applied === undefined;
     this.#applied ??= await this.#adopt();
     this.#refusals.keepCurrent(this.#pipeline.snapshot.policies);
-    await this.#retryRefused();
+    await this.#search.retry(this.#applied.ruleset, (policy) => this.#events.accepted(policy));
     for (let wasAccepted = false; ;) {
       // The plan takes in all that has come by now.
       this.#dirty = false;
@@ -273,18 +277,18 @@ export class Reconciler {
         if (hasCode(error, 'timeout')) {
           // Where nft does not list our tables either, or takes the same change soon, the node was busy and no policy is to blame.
           this.#applied = await this.#adopt();
-          if (!wasAccepted && (await this.#kernelAccepts(this.#refusals.ids, retryLimit))) {
+          if (!wasAccepted && (await this.#search.accepts(this.#applied.ruleset, this.#refusals.ids, retryLimit))) {
             wasAccepted = true;
             continue;
           }
-          const costly = this.#findCostly();
+          const costly = this.#search.findCostly(this.#inForce);
           if (costly.length === 0) throw error;
           for (const policy of costly) this.#refuse(policy, error);
           continue;
         }
         if (!hasCode(error, 'refused')) throw error;
         this.#applied = await this.#adopt();
-        const finding = await this.#findCulprit();
+        const finding = await this.#search.findCulprit(this.#applied.ruleset);
         // Taken now, the change was not to blame: the table was not what we held it to be. Only once, or it would never end.
         if (finding.kind === 'refused' || (finding.kind === 'accepted' && wasAccepted)) throw error;
         if (finding.kind === 'accepted') wasAccepted = true;
@@ -347,62 +351,10 @@ export class Reconciler {
     return JSON.stringify(found) === JSON.stringify(expected);
   }
 
-  /** Which policy the kernel does not take. */
-  #findCulprit(): Promise<Finding<Policy>> {
-    const refused = this.#refusals.ids;
-    const { policies, revision } = this.#pipeline.snapshot;
-    return findCulprit(
-      [...policies.values()].filter((policy) => !refused.has(policy.id)),
-      (without) => this.#kernelAccepts(new Set([...refused, ...[...without].map((policy) => policy.id)])),
-      () => this.#pipeline.snapshot.revision !== revision,
-    );
-  }
-
-  /**
-   * The policies to refuse after a timeout (S7.19): of the policies in the change, or of all if it has none, those of the namespace that costs most.
-   * To try them one by one would take the time limit again for each.
-   */
-  #findCostly(): readonly Policy[] {
-    const refused = this.#refusals.ids;
-    const { snapshot } = this.#pipeline;
-    const all = [...snapshot.policies.values()].filter(({ id }) => !refused.has(id));
-    const changed = all.filter((policy) => this.#inForce.get(policy.id) !== policy);
-    return costliestOf(changed.length > 0 ? changed : all, snapshot);
-  }
-
   /** S9.10: the policy's allows are left out from now on. */
   #refuse(policy: Policy, error: unknown): void {
     this.#refusals.add(policy, this.#clock.now());
     this.#events.refused(policy, error);
-  }
-
-  async #retryRefused(): Promise<void> {
-    const startedAt = this.#clock.now();
-    for (const policy of this.#refusals.due(startedAt)) {
-      // The others are due at once, after what changes meanwhile.
-      if (this.#clock.now() - startedAt >= retryLimit) return;
-      const others = new Set([...this.#refusals.ids].filter((id) => id !== policy.id));
-      if (await this.#kernelAccepts(others, retryLimit)) {
-        this.#refusals.delete(policy.id);
-        this.#events.accepted(policy);
-      } else this.#refusals.add(policy, this.#clock.now());
-    }
-  }
-
-  async #kernelAccepts(refused: ReadonlySet<PolicyId>, timeoutMs?: number): Promise<boolean> {
-    const { stages } = this.#pipeline.probe(this.#applied!.ruleset, refused);
-    const operations = stages.flatMap((stage) => stage.operations);
-    if (operations.length === 0) return true;
-    try {
-      const options = { check: true, signal: this.#unhurried, timeoutMs: timeoutMs ?? timeLimitOf(operations) };
-      await this.#kernel.run(operations, options);
-      return true;
-    } catch (error) {
-      if (hasCode(error, 'refused') || hasCode(error, 'timeout')) return false;
-      throw error;
-    } finally {
-      this.#progress();
-    }
   }
 
   #wakeAt(time: number): void {
@@ -413,8 +365,4 @@ export class Reconciler {
       this.#start();
     });
   }
-}
-
-function hasCode(error: unknown, code: 'refused' | 'timeout'): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
