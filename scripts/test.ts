@@ -69,7 +69,7 @@ async function work(): Promise<void> {
 async function runSuite(suite: Suite): Promise<Tally> {
   const file = join(folder, suite.name);
   const start = performance.now();
-  const minutes = run === 'whole' ? 60 : 15;
+  const minutes = run === 'whole' ? 60 : 25;
   const env = { ...environmentOf(suite, run), [tallyVariable]: file };
   const { exitCode, timedOut, output } = await runCommand(commandOf(suite), { env, minutes, show: isAlone });
   const tally = judgeStep(suite.name, exitCode, readTally(file));
