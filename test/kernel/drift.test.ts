@@ -65,7 +65,7 @@ onEachCni('our tables in the hands of another program', (cluster, cni) => {
 
   /** The agent notices by a look at its tables, or by a write of its own that fails. */
   async function noticed(): Promise<number> {
-    const names = ['postern_drift_total', 'postern_apply_errors_total'];
+    const names = ['postern_drift_total', 'postern_apply_errors_total{code="refused"}'];
     const counts = await Promise.all(names.map((name) => readMetric(cluster().lab, 'n1', name)));
     return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
   }
