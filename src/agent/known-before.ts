@@ -22,11 +22,11 @@ export interface EarlierState {
  * tables.
  */
 export function countKnown({ tables, saved }: EarlierState): KnownBefore {
-  if (tables === 'unknown') return knownFrom(1, 1);
-  const [policies, pods, judging] = tables ? countInTables(tables) : [0, 0, 0];
   const savedOfCluster = [...(saved?.policies.keys() ?? [])].filter(
     (id) => policyObject(id).resource !== 'networkpolicies',
   ).length;
+  if (tables === 'unknown') return knownFrom(1, 1, savedOfCluster);
+  const [policies, pods, judging] = tables ? countInTables(tables) : [0, 0, 0];
   if (policies + pods > 0) return knownFrom(policies, pods, Math.max(judging, savedOfCluster));
   if (!saved) return knownFrom(0, 0);
   return knownFrom(saved.policies.size - savedOfCluster, saved.localPods.size, savedOfCluster);

@@ -1,4 +1,4 @@
-import { isJsonObject, listAt } from '../lib/json.ts';
+import { isJsonObject, listAt, type JsonObject } from '../lib/json.ts';
 import { policyKinds } from '../kinds/all.ts';
 import type { PolicyKind } from '../kinds/policy-kind.ts';
 import type { ModelObject, ResourceName } from '../model/cluster.ts';
@@ -44,8 +44,19 @@ function ofPolicies(kind: PolicyKind): Omit<WatchedResource, 'path'> {
     namespaced,
     decode: (raw) => {
       const { policy, issues } = kind.parse(raw);
-      const conditions = kind.hasStatus && listAt(raw, 'status', 'conditions').filter(isJsonObject);
+      const conditions = kind.hasStatus && readConditions(raw);
       return { value: { kind: 'Policy', ...policy }, issues, ...(conditions && { conditions }) };
     },
   };
+}
+
+/** What an agent keeps of the conditions of one object: at most so many, of so many characters of JSON. */
+const mostConditions = 16;
+const longestConditions = 16_384;
+
+/** `undefined` if there is more than an agent keeps: any agent may write a status, and each keeps all. */
+function readConditions(raw: unknown): readonly JsonObject[] | undefined {
+  const conditions = listAt(raw, 'status', 'conditions').filter(isJsonObject);
+  const isKept = conditions.length <= mostConditions && JSON.stringify(conditions).length <= longestConditions;
+  return isKept ? conditions : undefined;
 }

@@ -81,6 +81,8 @@ describe('what a node knew before its agent started (S7.18)', () => {
 
   it('may be anything where the rules cannot be read', () => {
     assert.deepEqual(countKnown({ tables: 'unknown', saved: undefined }), some);
+    const guard = { policies: new Map([['/guard', {}]]), localPods: new Map() } as unknown as SavedState;
+    assert.deepEqual(countKnown({ tables: 'unknown', saved: guard }), { ...some, clusternetworkpolicies: 1 });
   });
 });
 

@@ -58,6 +58,8 @@ export function findDeciding(
   budget: Budget,
 ): Deciding {
   const { direction, source, destination } = denial;
+  budget.left -= policies.length + 1;
+  if (budget.left < 0) return { by: 'unknown', passedBy: [] };
   const connection = readConnection(denial, ownersOf);
   const passedBy: MatchingRule[] = [];
   for (const tier of tiers) {

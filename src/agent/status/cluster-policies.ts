@@ -15,8 +15,8 @@ export interface ClusterPolicy extends SpecVersion {
   readonly resourceVersion: string;
   readonly policy: Policy;
   readonly issues: readonly Issue[];
-  /** `status.conditions`, unchecked: other programs may write there too. */
-  readonly conditions: readonly JsonObject[];
+  /** `status.conditions`, unchecked: other programs may write there too. `undefined` if they are too many to keep: then nobody writes them. */
+  readonly conditions: readonly JsonObject[] | undefined;
 }
 
 /** The ClusterNetworkPolicies that the watch has delivered, with what their status says. */
@@ -32,7 +32,7 @@ export class ClusterPolicies {
       if (this.#all.delete(event.key)) this.#changes++;
       return;
     }
-    const { key: name, uid, resourceVersion, generation, value, issues, conditions = [] } = event;
+    const { key: name, uid, resourceVersion, generation, value, issues, conditions } = event;
     if (value.kind !== 'Policy') return;
     if (known?.uid !== uid || known.generation !== generation) this.#changes++;
     this.#all.set(name, { name, uid, resourceVersion, generation, policy: value, issues, conditions });

@@ -64,7 +64,9 @@ function isNotEnforced(issues: ClusterPolicy['issues']): boolean {
 /** One line: a policy may quote anything. */
 function plain(text: string, longest: number): string {
   const line = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
-  return line.length <= longest ? line : `${line.slice(0, longest - 1)}…`;
+  const cut = line.length <= longest ? line : `${line.slice(0, longest - 1)}…`;
+  // The API server replaces half a character, and the agent would write it again and again.
+  return cut.toWellFormed();
 }
 
 /** What a write of the status would bring. */

@@ -46,6 +46,14 @@ export function readMarks(text: string): ReadonlySet<string> {
   return marks;
 }
 
+/** The report without marks of other policies, so that it is no longer than the marks of all. A text that is too long for honest marks has none. */
+export function withMarksOf<T extends HeldReport>(report: T, known: ReadonlySet<string>): T {
+  const longest = markLength * (2 * known.size + 100);
+  const only = (text: string): string =>
+    text.length > longest ? '' : [...readMarks(text)].filter((mark) => known.has(mark)).join('');
+  return { ...report, held: only(report.held), leftOut: only(report.leftOut) };
+}
+
 /** The Lease of a node's report. A cut name has a hash, so that no two nodes share one. */
 export function leaseNameOf(node: string): string {
   return `node.${node.slice(0, longestName - 18).replace(/[^a-z0-9]+$/, '')}.${shortHash(node)}`;

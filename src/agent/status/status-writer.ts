@@ -8,7 +8,7 @@ import { changeOf, wantedConditions, withConditions, type Change, type WantedCon
 import { NodeCoverage } from './coverage.ts';
 import { dueOf, wait, type Waiting } from './due-writes.ts';
 import { expiryMs, judgeLeadership, leadMs, nextLook, renewMs, type Sighting } from './election.ts';
-import { readLease, type NodeReport } from './held-report.ts';
+import { markOf, readLease, withMarksOf, type NodeReport } from './held-report.ts';
 import { isRefusal, microTime, type LeaseClient } from './lease-client.ts';
 import type { StatusObserver } from './status-observer.ts';
 import { findTies } from './ties.ts';
@@ -173,12 +173,15 @@ export class StatusWriter {
     const isActive = now() - this.#changed.at < Math.max(activeMs, nodes().size * 100);
     const pause = isActive ? Math.max(readMs.active, nodes().size * 10) : readMs.quiet;
     if (now() - this.#readAt < pause) return;
+    const all = nodes();
+    const known = new Set([...policies.all.values()].map(markOf));
     const reports: NodeReport[] = [];
     await leases.list((raw) => {
       const report = readLease(raw);
-      if (report) reports.push(report);
+      // A forged report costs no more than one of a node.
+      if (report && all.get(report.node)?.uid === report.nodeUid) reports.push(withMarksOf(report, known));
     });
-    this.#coverage = new NodeCoverage(nodes(), reports);
+    this.#coverage = new NodeCoverage(all, reports);
     this.#readAt = now();
   }
 
@@ -200,19 +203,32 @@ export class StatusWriter {
     const differing = new Map<string, Differing>();
     let count = 0;
     for (const policy of [...this.#options.policies.all.values()]) {
+      const { conditions } = policy;
+      if (!conditions) {
+        this.#leaveOut(policy);
+        continue;
+      }
       const wanted = wantedConditions(policy, this.#coverage.of(policy));
-      const change = changeOf(policy.conditions, wanted);
+      const change = changeOf(conditions, wanted);
       if (change) differing.set(policy.name, { policy, wanted, change });
       if (++count % policiesPerTurn === 0) await this.#options.nextTurn();
     }
     return differing;
   }
 
+  /** A status that is too large to keep is not written. */
+  #leaveOut(policy: ClusterPolicy): void {
+    const { now, observer } = this.#options;
+    if (!this.#history.mayWrite(policy, [], now())) return;
+    this.#history.failed(policy, [], 'refused', now());
+    observer.refused(policy.name, new Error('its conditions are too many to keep: remove those of other programs'));
+  }
+
   /** Writes the status of the version that the agent knows. A newer version refuses it, and the agent looks again when its watch has delivered that one. */
   async #write(path: string, policy: ClusterPolicy, wanted: readonly WantedCondition[]): Promise<void> {
     const { client, policies, signal, now, wallTime, observer } = this.#options;
     const { name, resourceVersion } = policy;
-    const conditions = withConditions(policy.conditions, wanted, timeText(wallTime()));
+    const conditions = withConditions(policy.conditions ?? [], wanted, timeText(wallTime()));
     try {
       const body = { metadata: { resourceVersion }, status: { conditions } };
       const options = { signal, silenceMs };
@@ -222,8 +238,9 @@ export class StatusWriter {
       observer.wrote('status', 'written');
     } catch (error) {
       const result = refusalOf(error);
+      // An admission rule may fail for one policy alone: the next look goes on with the others.
+      this.#history.failed(policy, wanted, result ?? 'failed', now());
       if (result === undefined) throw error;
-      this.#history.failed(policy, wanted, result, now());
       observer.wrote('status', result);
       if (result === 'refused') observer.refused(name, error);
     }

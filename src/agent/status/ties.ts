@@ -14,6 +14,10 @@ import {
 const mostNamed = 3;
 /** Policies with which one policy is compared at most: a thousand with one priority are no reason to compare each with each. */
 const mostCompared = 100;
+/** Longer lists of values count as lists that may have a value in common. */
+const longestList = 100;
+/** Selectors with more terms count as ones that do not exclude each other. */
+const mostTerms = 20;
 
 /**
  * Finds policies of one tier and priority of which the order may matter (S10.32), one issue for each. They may overlap if their selectors do not exclude
@@ -70,11 +74,12 @@ function namespacesOf({ namespaces }: Selection): Selector {
 }
 
 function selectorsExclude(a: Selector, b: Selector): boolean {
+  if (a.length > mostTerms || b.length > mostTerms) return false;
   return a.some((one) => b.some((other) => requirementsExclude(one, other) || requirementsExclude(other, one)));
 }
 
 function requirementsExclude(a: Requirement, b: Requirement): boolean {
-  if (a.key !== b.key) return false;
+  if (a.key !== b.key || a.values.length > longestList || b.values.length > longestList) return false;
   if (a.operator === 'In') {
     if (b.operator === 'In') return !a.values.some((value) => b.values.includes(value));
     if (b.operator === 'NotIn') return a.values.every((value) => b.values.includes(value));

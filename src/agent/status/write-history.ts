@@ -2,7 +2,7 @@ import type { ClusterPolicy } from './cluster-policies.ts';
 import type { WantedCondition } from './conditions.ts';
 
 /** Milliseconds after which the agent tries a status again that the API server did not take. */
-const retryMs = { conflict: 5000, gone: 30_000, refused: 600_000 };
+const retryMs = { conflict: 5000, gone: 30_000, refused: 600_000, failed: 60_000 };
 /** After the agent wrote a status that another program changed at once, it waits this long, and twice as long with each time. */
 const rewriteMs = { first: 6000, longest: 3_600_000 };
 

@@ -14,7 +14,7 @@ const lags = (nodes: number, ...first: string[]): Coverage => ({
 /** The policy with its status as the agent writes it. */
 const written = (policy: ClusterPolicy, coverage: Coverage, time = t1): ClusterPolicy => ({
   ...policy,
-  conditions: withConditions(policy.conditions, wantedConditions(policy, coverage), time),
+  conditions: withConditions(policy.conditions!, wantedConditions(policy, coverage), time),
 });
 const accepted = (spec: object): string => {
   const [{ status, reason, message }] = wantedConditions(clusterPolicy('p', spec), everywhere(1)) as never as [
@@ -78,8 +78,8 @@ describe('conditions of a ClusterNetworkPolicy', () => {
 
   it('are not written again without a change, and keep the time of a transition (S10.27)', () => {
     const policy = written(clusterPolicy('p'), lags(2, 'n1'));
-    assert.equal(changeOf(policy.conditions, wantedConditions(policy, lags(2, 'n1'))), undefined);
-    const times = written(policy, everywhere(2), t2).conditions.map((each) => each['lastTransitionTime']);
+    assert.equal(changeOf(policy.conditions!, wantedConditions(policy, lags(2, 'n1'))), undefined);
+    const times = written(policy, everywhere(2), t2).conditions!.map((each) => each['lastTransitionTime']);
     assert.deepEqual(times, [t1, t2]);
   });
 
@@ -88,11 +88,11 @@ describe('conditions of a ClusterNetworkPolicy', () => {
     const odd = { type: 'Accepted', status: 7, lastTransitionTime: { no: 'time' } };
     const policy = written(clusterPolicy('p', {}, { conditions: [odd, other] }), everywhere(1));
     assert.deepEqual(
-      policy.conditions.map(({ type, status }) => `${String(type)} ${String(status)}`),
+      policy.conditions!.map(({ type, status }) => `${String(type)} ${String(status)}`),
       ['Ready Maybe', 'Accepted True', 'Programmed True'],
     );
-    assert.equal(policy.conditions[1]!['lastTransitionTime'], t1);
-    assert.deepEqual(policy.conditions[0], other);
+    assert.equal(policy.conditions![1]!['lastTransitionTime'], t1);
+    assert.deepEqual(policy.conditions![0], other);
   });
 
   it('tell what changes', () => {
@@ -101,7 +101,7 @@ describe('conditions of a ClusterNetworkPolicy', () => {
     const complete = written(fresh, everywhere(3));
     const edited = (policy: ClusterPolicy): ClusterPolicy => ({ ...policy, generation: 2 });
     const change = (policy: ClusterPolicy, coverage: Coverage) =>
-      changeOf(policy.conditions, wantedConditions(policy, coverage));
+      changeOf(policy.conditions!, wantedConditions(policy, coverage));
     assert.deepEqual(
       [
         change(fresh, lags(3, 'n1')),

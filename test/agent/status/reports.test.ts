@@ -9,6 +9,7 @@ import {
   markOf,
   readLease,
   readMarks,
+  withMarksOf,
   writeHeld,
 } from '../../../src/agent/status/held-report.ts';
 import { clusterPolicy } from './facts.ts';
@@ -40,6 +41,12 @@ describe('reports of what a node holds', () => {
       [lagging(found), lagging(found, q), lagging(found, { uid: 'q', generation: 8 })],
       ['n2', '', 'n1, n2'],
     );
+  });
+
+  it('cost no more than the policies that there are, whatever they say (S10.29)', () => {
+    const known = new Set([markOf(p)]);
+    const report = { held: holds(p, q).held, leftOut: 'a'.repeat(7 * 103) };
+    assert.deepEqual(withMarksOf(report, known), { held: markOf(p), leftOut: '' });
   });
 
   it('tell what the node leaves out', () => {

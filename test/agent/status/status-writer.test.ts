@@ -256,4 +256,30 @@ describe('the status of ClusterNetworkPolicies', function () {
     assert.equal(cluster.statusWrites.length, 3);
     assert.deepEqual(cluster.agents[0]!.failures, []);
   });
+
+  it('goes on with the others where every write of one status fails (S10.30)', async () => {
+    cluster.addNodes(names(1));
+    for (const name of ['a', 'b', 'c']) cluster.addPolicy(name);
+    cluster.refuse = ({ path }) =>
+      path.endsWith('a/status') ? new ApiError('refused', 'a webhook failed', { status: 500 }) : undefined;
+    await cluster.run(120_000);
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((name) => cluster.conditions(name).length),
+      [0, 2, 2],
+    );
+  });
+
+  it('leaves a status alone that has too many conditions to keep, and says so', async () => {
+    cluster.addNodes(names(1));
+    cluster.addPolicy('full');
+    const conditions = Array.from({ length: 17 }, (_, index) => {
+      const at = '2026-01-01T00:00:00Z';
+      return { type: `T${index}`, status: 'True', reason: 'R', message: '', lastTransitionTime: at };
+    });
+    const patch = { type: 'merge', body: { status: { conditions } } } as const;
+    cluster.server.store.patch('clusternetworkpolicies', { name: 'full' }, patch, { subresource: 'status' });
+    await cluster.run(20_000);
+    assert.equal(cluster.conditions('full').length, 17);
+    assert.deepEqual(cluster.agents[0]!.refused, ['full']);
+  });
 });

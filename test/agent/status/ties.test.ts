@@ -88,4 +88,16 @@ describe('ClusterNetworkPolicies with one priority', () => {
     assert.equal(found.filter(([, issue]) => issue).length, 1000);
     for (const [, issue] of found) assert.ok(issue!.message.length < 1000 && /,.*,.* and more\./.test(issue!.message));
   });
+
+  it('count as tied where comparing them would cost too much', () => {
+    const of = (prefix: string, count: number) => ({
+      subject: subject({
+        matchExpressions: [
+          { key: 'a', operator: 'In', values: Array.from({ length: count }, (_, index) => `${prefix}${index}`) },
+        ],
+      }),
+    });
+    assert.deepEqual(tied(of('a', 100), { ...accept, ...of('b', 100) }), []);
+    assert.deepEqual(tied(of('a', 101), { ...accept, ...of('b', 1) }), ['/p0', '/p1']);
+  });
 });
