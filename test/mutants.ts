@@ -3679,6 +3679,20 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/indexer/indexer.test.ts'],
   },
   {
+    name: 'plan misses what a ClusterNetworkPolicy does to pods of unknown namespaces',
+    file: 'src/impact/touch.ts',
+    find: 'this.#isPlacedOtherwise(party) ||',
+    replace: '',
+    specs: ['test/property/impact.test.ts'],
+  },
+  {
+    name: 'a forged report keeps all of its marks',
+    file: 'src/agent/status/held-report.ts',
+    find: "text.length > longest ? '' : [...readMarks(text)].filter((mark) => known.has(mark)).join('');",
+    replace: 'known.size > longest ? "" : text;',
+    specs: ['test/agent/status/reports.test.ts'],
+  },
+  {
     name: 'a bridge opens before flow sets are left',
     file: 'src/plan/plan.ts',
     find: 'if (!isLate) return [plans, []];',

@@ -96,7 +96,7 @@ function whyUndecided(
 }
 
 /** Why nobody can say which selectors match the party; `undefined` if that is known. */
-function whyUnplaced({ name, pod, claimants }: Party, { namespaceLabels }: Cluster): string | undefined {
+export function whyUnplaced({ name, pod, claimants }: Party, { namespaceLabels }: Cluster): string | undefined {
   if (claimants.length > 0) return `several pods claim ${name}`;
   return pod && !namespaceLabels.has(pod.namespace) ? `namespace ${pod.namespace} of ${name} is not known` : undefined;
 }

@@ -78,7 +78,7 @@ function judgeContested(isolating: readonly Policy[], policies: readonly Policy[
 }
 
 /** S10.33: the labels of a namespace say which ClusterNetworkPolicies select its pods. */
-function whyHeldBack(cluster: Cluster, { name, pod, claimants }: Party): string | undefined {
+export function whyHeldBack(cluster: Cluster, { name, pod, claimants }: Party): string | undefined {
   const owners = pod ? [pod] : claimants;
   const unknown = owners.find(({ namespace }) => !cluster.namespaceLabels.has(namespace));
   if (!unknown || !cluster.policies.all.some(({ tier }) => tier !== 'NetworkPolicy')) return undefined;

@@ -1,6 +1,8 @@
 import { textOf } from '../evaluator/cluster.ts';
 import type { Cluster } from '../evaluator/cluster.ts';
+import { whyUnplaced } from '../evaluator/cluster-policy-tier.ts';
 import type { Direction, Endpoint } from '../evaluator/decision.ts';
+import { whyHeldBack } from '../evaluator/end.ts';
 import { resolveEndpoint } from '../evaluator/evaluator.ts';
 import type { Party, Pod } from '../evaluator/party.ts';
 import type { Policy } from '../evaluator/policy.ts';
@@ -73,6 +75,7 @@ export class Touch {
     const isChanged =
       policies.some(({ ref }) => this.#changedPolicies.has(ref)) ||
       this.#isSelectedOtherwise(owners) ||
+      this.#isPlacedOtherwise(party) ||
       this.#isOfChangedNode(party);
     return { isChanged, namespace: party?.pod?.namespace, peers: this.#changedPeers(policies) };
   }
@@ -83,6 +86,15 @@ export class Touch {
     const [was, is] = [this.#before, this.#after].map((cluster) =>
       cluster.policies.selecting(owners).map(({ ref }) => ref),
     );
+    return !isSameValue(was, is);
+  }
+
+  /** Whether the namespace is known decides too, and for a pod of an unknown one, whether there is a ClusterNetworkPolicy (S10.11, S10.33). */
+  #isPlacedOtherwise(party: Party | undefined): boolean {
+    if (!party) return false;
+    const [was, is] = [this.#before, this.#after].map((cluster) => {
+      return [whyUnplaced(party, cluster), whyHeldBack(cluster, party)];
+    });
     return !isSameValue(was, is);
   }
 
