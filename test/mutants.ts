@@ -1356,7 +1356,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rules that cannot be read are no trace of anything',
     file: 'src/agent/known-before.ts',
-    find: 'return knownFrom(1, 1);',
+    find: 'return knownFrom(1, 1, savedOfCluster);',
     replace: 'return knownFrom(0, 0);',
     specs: [knownBefore],
   },
