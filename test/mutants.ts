@@ -3693,6 +3693,13 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/agent/status/reports.test.ts'],
   },
   {
+    name: 'a saved state opens a pod that was held back',
+    file: 'src/state/replay.ts',
+    find: 'if (isHeldBack) continue;',
+    replace: '',
+    specs: ['test/state/replay-agrees.test.ts'],
+  },
+  {
     name: 'a bridge opens before flow sets are left',
     file: 'src/plan/plan.ts',
     find: 'if (!isLate) return [plans, []];',

@@ -76,7 +76,8 @@ export class LocalPods {
     }
     const { ports, mirrorOf } = pod;
     const mirror = mirrorOf === undefined ? {} : { mirrorOf };
-    const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: this.#listOf(policies) };
+    const held = addresses.some((each) => this.#isHeldBack(each)) ? ({ isHeldBack: true } as const) : {};
+    const localPod: LocalPod = { key, ...mirror, addresses, links, ports, policies: this.#listOf(policies), ...held };
     if (!isSamePod(localPod, this.#current.get(key))) this.#current.set(key, localPod);
     if (this.#issuesOf(key, pod).length > 0) this.#withIssues.set(key, pod);
     else this.#withIssues.delete(key);

@@ -30,9 +30,9 @@ export function* replayState(saved: SavedState, node: string): Generator<Resourc
   const memberships = findMemberships(saved);
   const labelsOf = shareLabels();
   const names = new Set<ObjectKey>();
-  for (const { key, addresses, ports, mirrorOf } of saved.localPods.values()) {
-    // Nobody knew then which policies select it (S10.33), or connections of an earlier pod were left (S5.17). As an unknown pod, it stays denied (S1.14).
-    if (addresses.some((each) => saved.denied.has(each))) continue;
+  for (const { key, ports, mirrorOf, isHeldBack } of saved.localPods.values()) {
+    // Nobody knew then which policies select it. As an unknown pod, it stays denied (S1.14).
+    if (isHeldBack) continue;
     const labels = labelsOf(memberships.get(key)!.labels);
     const value = podOf(key, { nodeName: node, addresses: [], labels, ports });
     const pod = mirrorOf === undefined ? value : { ...value, mirrorOf };

@@ -4,7 +4,7 @@ import type { AddressGroup, LocalPod, Snapshot } from '../../src/model/snapshot.
 
 const web: NamedPort = { name: 'web', protocol: 'TCP', port: 8080 };
 
-export const shopApi: Required<LocalPod> = {
+export const shopApi: Required<Omit<LocalPod, 'isHeldBack'>> = {
   key: 'shop/api/u1',
   mirrorOf: 'm1',
   addresses: ['10.244.1.2', 'fd00:10:244:1::2'],
