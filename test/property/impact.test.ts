@@ -178,7 +178,7 @@ describe('random changes to random clusters: the impact is what the evaluator sa
         }),
         { numRuns: runs },
       );
-      assert.ok(found.cut > runs / 3 && found.opened > runs / 3, `only ${JSON.stringify(found)}`);
+      assert.ok(found.cut > runs / 10 && found.opened > runs / 10, `only ${JSON.stringify(found)}`);
     });
   }
 });
