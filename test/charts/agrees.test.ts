@@ -134,6 +134,12 @@ describe('the chart agrees', function () {
     await assert.rejects(read('cni.enabled=true', 'cniCacheDir=none'), /needs cniCacheDir/);
   });
 
+  it('with what is safe: agents get no right to the Leases of a namespace of Kubernetes', async () => {
+    const inSystem = ['--namespace', 'kube-system'];
+    await assert.rejects(render(helm, ...inSystem), /install the chart into a namespace of its own/);
+    await render(helm, ...inSystem, '--set', 'status.enabled=false');
+  });
+
   it('with what the agent watches: it may read that, write events and statuses, and nothing else', () => {
     const group = (path: string): string => (path.startsWith('/api/') ? '' : path.split('/')[2]!);
     const names = [
