@@ -2176,8 +2176,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'those who leave are rivals only where one stays',
     file: 'src/ownership/ownership.ts',
-    find: "local?.[claimants.live > 0 ? 'live' : 'leaving'] ?? 0",
-    replace: 'local?.live ?? 0',
+    find: "[live > 0 ? 'live' : 'leaving'] ?? 0",
+    replace: "['live'] ?? 0",
     specs: [identity],
   },
   {
@@ -3420,7 +3420,7 @@ export const mutants: readonly Mutant[] = [
     specs: [clusterDenials],
   },
   {
-    name: 'a denial of an address that nobody can place is laid to no rule',
+    name: 'a denial of an unplaced address is laid to no rule',
     file: 'src/agent/denials/deciding-rule.ts',
     find: "if ('unplaced' in selection) return others.length > 0 || (owner !== undefined && !owner.namespace);",
     replace: "if ('unplaced' in selection) return false;",

@@ -95,7 +95,7 @@ function whyUndecided(
   return ports.some((port) => !missOfPort(port, flow, destination)) ? why : undefined;
 }
 
-/** Why nobody can say which selectors match the party; `undefined` if that is known. */
+/** Why Postern cannot tell which selectors match the party; `undefined` if that is known. */
 export function whyUnplaced({ name, pod, claimants }: Party, { namespaceLabels }: Cluster): string | undefined {
   if (claimants.length > 0) return `several pods claim ${name}`;
   return pod && !namespaceLabels.has(pod.namespace) ? `namespace ${pod.namespace} of ${name} is not known` : undefined;

@@ -48,7 +48,7 @@ export interface TierRuleRef extends RuleRef {
   readonly name?: string;
   /** The rule cannot be read as a whole, so it denies everything (S10.20). */
   readonly isUnreadable?: true;
-  /** Why nobody can say whether the rule selects the other end, so it denies this (S10.11). */
+  /** Why Postern cannot tell whether the rule selects the other end. The rule then denies this (S10.11). */
   readonly undecided?: string;
 }
 

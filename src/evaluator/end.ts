@@ -82,7 +82,7 @@ export function whyHeldBack(cluster: Cluster, { name, pod, claimants }: Party): 
   const owners = pod ? [pod] : claimants;
   const unknown = owners.find(({ namespace }) => !cluster.namespaceLabels.has(namespace));
   if (!unknown || !cluster.policies.all.some(({ tier }) => tier !== 'NetworkPolicy')) return undefined;
-  return `namespace ${unknown.namespace} is not known, so nobody can say which ClusterNetworkPolicies select ${name}`;
+  return `namespace ${unknown.namespace} is not known, so Postern cannot tell which ClusterNetworkPolicies select ${name}`;
 }
 
 /** Why policies do not apply at this end; `undefined` if they do. */

@@ -26,7 +26,7 @@ export class DeniedAddresses {
 
   /**
    * @param denying the directions in which policies may deny a pod something
-   * @param isHeldBack whether nobody knows which policies select the pod of a local address
+   * @param isHeldBack whether the agent cannot tell which policies select the pod of a local address
    * @param note is called at each change of a result
    */
   constructor(

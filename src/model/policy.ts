@@ -29,7 +29,7 @@ export interface NodeSelection {
 }
 
 /**
- * The addresses of which nobody can say which selectors match them: several pods claim the address (S1.10), or the Namespace object of its pod is not known.
+ * Addresses for which the agent cannot tell which selectors match: several pods claim the address (S1.10), or the Namespace object of its pod is not known.
  * A rule that denies must match them, and a rule that accepts must not.
  */
 export interface UnplacedSelection {
@@ -79,7 +79,7 @@ export interface RuleOrigin {
   readonly name?: string;
   /** The rule cannot be read as a whole, so it denies everything. */
   readonly isUnreadable?: true;
-  /** The rule stands for the addresses of which nobody can say whether a `Deny` or `Pass` selects them. */
+  /** The rule stands for addresses for which the agent cannot tell whether a `Deny` or `Pass` selects them. */
   readonly isUndecided?: true;
 }
 

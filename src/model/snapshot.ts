@@ -30,7 +30,7 @@ export interface LocalPod {
   readonly ports: readonly NamedPort[];
   /** Ascending. */
   readonly policies: readonly PolicyId[];
-  /** Nobody knows which ClusterNetworkPolicies select it, so it is denied (S10.33). */
+  /** The agent cannot tell which ClusterNetworkPolicies select it, so it is denied (S10.33). */
   readonly isHeldBack?: true;
 }
 

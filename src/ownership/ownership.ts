@@ -147,12 +147,9 @@ export class Ownership {
 
   /** Several pods have equal claims, and one of them is local. */
   isContestedHere(address: string): boolean {
-    const claimants = this.#claimants.get(address);
-    if (!claimants || this.#nodeAddresses.has(address)) return false;
-    if (this.#localStates.get(address)?.holder !== undefined) return false;
-    const rivals = claimants.live > 0 ? claimants.live : claimants.size;
-    const local = this.#local.get(address);
-    return rivals > 1 && (local?.[claimants.live > 0 ? 'live' : 'leaving'] ?? 0) > 0;
+    if (!this.isContested(address)) return false;
+    const { live } = this.#claimants.get(address)!;
+    return (this.#local.get(address)?.[live > 0 ? 'live' : 'leaving'] ?? 0) > 0;
   }
 
   /** Call it before changes. The returned function, called afterwards, lists the claimants of addresses whose claims are judged differently. */

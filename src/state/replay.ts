@@ -31,7 +31,7 @@ export function* replayState(saved: SavedState, node: string): Generator<Resourc
   const labelsOf = shareLabels();
   const names = new Set<ObjectKey>();
   for (const { key, ports, mirrorOf, isHeldBack } of saved.localPods.values()) {
-    // Nobody knew then which policies select it. As an unknown pod, it stays denied (S1.14).
+    // The agent could not tell which policies select it. As an unknown pod, it stays denied (S1.14).
     if (isHeldBack) continue;
     const labels = labelsOf(memberships.get(key)!.labels);
     const value = podOf(key, { nodeName: node, addresses: [], labels, ports });

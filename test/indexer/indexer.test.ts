@@ -433,7 +433,7 @@ function shuffled<T>(items: readonly T[], choices: fc.Stream<number>): T[] {
   return order;
 }
 
-describe('Indexer: addresses that nobody can place (S10.11, S10.33)', () => {
+describe('Indexer: unplaced addresses (S10.11, S10.33)', () => {
   const rules = (action: string) => [{ action, from: [{ pods: { podSelector: { matchLabels: { app: 'none' } } } }] }];
   const guard = (action = 'Deny'): ApiObject => ({
     apiVersion: 'policy.networking.k8s.io/v1alpha2',

@@ -85,7 +85,9 @@ describe('any part of our tables in the hands of another program (kernel)', func
     it(`is restored where ${change} (S7.18)`, async () => {
       const [held, before] = [await listed(), await metric('postern_drift_total')];
       await onNode(`${names(cluster.address('peers/far', 'ipv4'))} set -x; ${command}`);
-      await eventually(async () => ((await metric('postern_drift_total')) > before ? undefined : 'nobody noticed'));
+      await eventually(async () =>
+        (await metric('postern_drift_total')) > before ? undefined : 'the agent has not noticed',
+      );
       await eventually(async () => {
         const { status, body } = await readPage(cluster.lab, 'n1', '/readyz');
         return status === 200 ? undefined : body;
@@ -119,7 +121,9 @@ describe('any part of our tables in the hands of another program (kernel)', func
     assert.ok(lists <= 2 * tableFamilies.length, `${lists} tables were listed`);
     const held = await listed();
     await onNode(`nft flush chain ip postern deny-ingress`);
-    await eventually(async () => ((await metric('postern_drift_total')) > before ? undefined : 'nobody noticed'));
+    await eventually(async () =>
+      (await metric('postern_drift_total')) > before ? undefined : 'the agent has not noticed',
+    );
     await settled();
     assert.deepEqual(await listed(), held);
   });

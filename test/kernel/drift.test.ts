@@ -46,7 +46,7 @@ onEachCni('our tables in the hands of another program', (cluster, cni) => {
     const { lab } = cluster();
     const before = await noticed();
     await lab.exec('node/n1', 'sh', '-c', command);
-    await eventually(async () => ((await noticed()) > before ? undefined : 'nobody noticed'));
+    await eventually(async () => ((await noticed()) > before ? undefined : 'the agent has not noticed'));
     await eventually(async () => {
       const { status, body } = await readPage(lab, 'n1', '/readyz');
       return status === 200 ? undefined : body;

@@ -124,7 +124,7 @@ s.bind((sys.argv[1], 0)); s.sendto(b'x', (sys.argv[2], 53))`;
       const held = await rulesIn('x/p');
       const before = await drifts();
       await inPod('x/p', 'sh', '-c', command);
-      await eventually(async () => ((await drifts()) > before ? undefined : 'nobody noticed'));
+      await eventually(async () => ((await drifts()) > before ? undefined : 'the agent has not noticed'));
       await eventually(async () => ((await rulesIn('x/p')) === held ? undefined : 'the rules are others'));
       await cluster.expect(isolated);
       assert.match(await agent().log(), /"pod":"x\/p".*a program in the pod changed Postern's tables/);

@@ -43,7 +43,7 @@ describe('a replayed state', function () {
           // Of an address that several pods claim, the replay knows only that it is denied here.
           const ownDenied = new Set([...saved, ...deniedBefore]);
           const local = new Set([...held, ...saved, ...deniedBefore]);
-          // A pod that was held back is one that nobody knows (S10.33).
+          // The replay does not know a pod that was held back (S10.33).
           const known = [...was.localPods].filter(([, { isHeldBack }]) => !isHeldBack);
           assert.deepEqual([...is.localPods.keys()].sort(), known.map(([key]) => key).sort());
           for (const [key, pod] of is.localPods) {

@@ -16,7 +16,7 @@ import {
 export interface MatchingRule {
   readonly policy: Policy;
   readonly rule: PolicyRule;
-  /** Why nobody can say whether the rule selects the other end, so it denies this (S10.11). */
+  /** Why Postern cannot tell whether the rule selects the other end. The rule then denies this (S10.11). */
   readonly undecided?: string;
 }
 

@@ -191,7 +191,7 @@ function describeCause(
   }
   if (isAddressDenied && subject.unknownNamespace !== undefined)
     return without(
-      `namespace ${subject.unknownNamespace} is not known, so nobody can say which ClusterNetworkPolicies select ${name}`,
+      `namespace ${subject.unknownNamespace} is not known, so Postern cannot tell which ClusterNetworkPolicies select ${name}`,
     );
   if (isAddressDenied) return without(`${address} is an address of this node that no pod may use now`);
   const now = deciding.by === 'rule' ? 'a rule accepts it now' : 'no policy isolates it any more';

@@ -15,7 +15,7 @@ export interface ClusterPolicy extends SpecVersion {
   readonly resourceVersion: string;
   readonly policy: Policy;
   readonly issues: readonly Issue[];
-  /** `status.conditions`, unchecked: other programs may write there too. `undefined` if they are too many to keep: then nobody writes them. */
+  /** `status.conditions`, unchecked: other programs may write there too. `undefined` if they are too many to keep: then the agent does not write the status. */
   readonly conditions: readonly JsonObject[] | undefined;
 }
 

@@ -200,7 +200,7 @@ describe('denials by ClusterNetworkPolicies, as the agent describes them', () =>
     assert.deepEqual([attributed, log[0]!.deniedBy], [['1 /guard'], undefined]);
   });
 
-  it('says why a rule denies an address that nobody can place, and holds back pods of unknown namespaces', async () => {
+  it('says why a rule denies an unplaced address, and holds back pods of unknown namespaces', async () => {
     const guard = clusterPolicy('guard', {
       ingress: [{ action: 'Pass', from: [{ namespaces: { matchLabels: { team: 'z' } } }] }],
     });
@@ -214,7 +214,7 @@ describe('denials by ClusterNetworkPolicies, as the agent describes them', () =>
       [
         `${rule} selects pods, and several pods claim 10.1.0.9, so it denies this`,
         `${rule} selects pods, and namespace lost of lost/c is not known, so it denies this`,
-        'namespace lost is not known, so nobody can say which ClusterNetworkPolicies select lost/here',
+        'namespace lost is not known, so Postern cannot tell which ClusterNetworkPolicies select lost/here',
       ],
     );
   });
