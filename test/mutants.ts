@@ -695,7 +695,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod may claim the address of a node',
     file: 'src/ownership/ownership.ts',
-    find: "if (this.#nodeAddresses.has(address)) return 'node';\n    const holder",
+    find: "if (this.isOfNode(address)) return 'node';\n    const holder",
     replace: 'const holder',
     specs: [indexer],
   },
@@ -2197,8 +2197,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address that becomes one of a node is no news',
     file: 'src/ownership/ownership.ts',
-    find: 'if (this.#nodeAddresses.has(address))\n      return { link: undefined',
-    replace: 'if (!address)\n      return { link: undefined',
+    find: 'if (this.isOfNode(address)) return { ...state,',
+    replace: 'if (!address) return { ...state,',
     specs: [identity],
   },
   {
@@ -2239,15 +2239,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address of a node is denied with a sandbox that shows it',
     file: 'src/ownership/ownership.ts',
-    find: 'if (!state || this.#nodeAddresses.has(address)) return false;',
+    find: 'if (!state || this.isOfNode(address)) return false;',
     replace: 'if (!state) return false;',
     specs: [sandboxes],
   },
   {
     name: 'a new link is no news',
     file: 'src/ownership/ownership.ts',
-    find: 'const link = local?.link;',
-    replace: 'const link = undefined;',
+    find: 'link: local?.link,',
+    replace: 'link: undefined,',
     specs: [sandboxes],
   },
   {
@@ -2415,7 +2415,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the gate knows the ranges of every node',
     file: 'src/indexer/indexer.ts',
-    find: 'if (name === this.#nodeName) this.#gatedRanges',
+    find: 'if (isOwn) this.#gatedRanges',
     replace: 'this.#gatedRanges',
     specs: [gatedRanges],
   },
@@ -2474,6 +2474,13 @@ export const mutants: readonly Mutant[] = [
     find: 'this.#passing.has(address) && this.#ownership.isElsewhere(address)',
     replace: 'this.#passing.has(address)',
     specs: [gatedRanges],
+  },
+  {
+    name: 'the status of another node takes an address away from a sandbox',
+    file: 'src/ownership/ownership.ts',
+    find: '(this.#ofOtherNodes.has(address) && !this.#isHeld(address))',
+    replace: 'this.#ofOtherNodes.has(address)',
+    specs: [sandboxes],
   },
   {
     name: 'an address of a device here passes the gate for another node',

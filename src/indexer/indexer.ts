@@ -283,11 +283,12 @@ export class Indexer {
     this.#groups.refreshNode(this.#nodes.all.get(name), value);
     this.#nodes.replace(name, value);
     this.#gatedRanges.nodesChanged();
-    if (name === this.#nodeName) this.#gatedRanges.setOfNode(value?.podCidrs ?? [], this.#localPodResolver.all());
+    const isOwn = name === this.#nodeName;
+    if (isOwn) this.#gatedRanges.setOfNode(value?.podCidrs ?? [], this.#localPodResolver.all());
     const addresses = new Set([...before, ...after]);
     const claimants = this.#ownership.watch(addresses);
-    for (const address of after) this.#ownership.addNodeAddress(address);
-    for (const address of before) this.#ownership.removeNodeAddress(address);
+    for (const address of after) this.#ownership.addNodeAddress(address, isOwn);
+    for (const address of before) this.#ownership.removeNodeAddress(address, isOwn);
     for (const address of addresses) {
       this.#denied.touch(address);
       this.#groups.refreshAddress(address);

@@ -19,7 +19,10 @@ export function addressIssues(
   return [...stale, ...pod.addresses].flatMap((address): Issue[] => {
     switch (ownership.judge(key, address)) {
       case 'owned':
-        return isHeldBack(address) ? [heldBack(address)] : [];
+        return [
+          ...(isHeldBack(address) ? [heldBack(address)] : []),
+          ...(ownership.isClaimedByOtherNode(address) ? [claimedByNode(address)] : []),
+        ];
       case 'lost':
         return stale.includes(address) ? outdated(address, pod, ownership) : [];
       case 'held':
@@ -54,6 +57,11 @@ function outdated(address: string, pod: Pod, ownership: Ownership): Issue[] {
   return ownership.isDenied(address)
     ? [{ ...issue, message: `${message}: it can neither send nor receive`, effect: 'failed-closed' }]
     : [{ ...issue, message: `${message}: the agent ignores the pod's claim`, effect: 'ignored' }];
+}
+
+function claimedByNode(address: string): Issue {
+  const message = `the status of another node claims ${address}: the agent ignores that, because the pod's sandbox on this node has the address`;
+  return { code: 'node-address', path, message, effect: 'ignored' };
 }
 
 /** S10.33 */

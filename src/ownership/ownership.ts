@@ -19,13 +19,14 @@ export interface LocalAddressState {
   readonly stale: boolean;
 }
 
-/** Equal states mean: the result of `judge` for each claimant, and the link, are the same. */
+/** Equal states mean: the result of `judge` for each claimant, the link, and the issues are the same. */
 interface ClaimState {
   readonly link: Link | undefined;
   readonly tier: 'node' | 'held' | 'live' | 'leaving';
   /** `undefined` if several pods have equal claims. */
   readonly owner: PodKey | undefined;
   readonly isContestedHere: boolean;
+  readonly isClaimedByOtherNode: boolean;
 }
 
 const noClaimants = new Claimants();
@@ -36,8 +37,9 @@ export class Ownership {
   readonly #claimants = new Map<string, Claimants>();
   /** By address, the number of local claimants: `leaving` ones are terminating. */
   readonly #local = new Map<string, { live: number; leaving: number }>();
-  /** Counts each address once per node that has it. */
-  readonly #nodeAddresses = new CountedSet<string>();
+  /** Count each address once per node that has it. */
+  readonly #ofOwnNode = new CountedSet<string>();
+  readonly #ofOtherNodes = new CountedSet<string>();
   readonly #localStates = new Map<string, LocalAddressState>();
 
   constructor(isLocal: (pod: Pod) => boolean) {
@@ -68,12 +70,12 @@ export class Ownership {
     for (const address of pod.addresses) this.#claimants.get(address)?.replace(key, pod);
   }
 
-  addNodeAddress(address: string): void {
-    this.#nodeAddresses.add(address);
+  addNodeAddress(address: string, isOwnNode: boolean): void {
+    (isOwnNode ? this.#ofOwnNode : this.#ofOtherNodes).add(address);
   }
 
-  removeNodeAddress(address: string): void {
-    this.#nodeAddresses.remove(address);
+  removeNodeAddress(address: string, isOwnNode: boolean): void {
+    (isOwnNode ? this.#ofOwnNode : this.#ofOtherNodes).remove(address);
   }
 
   setLocalState(address: string, state: LocalAddressState | undefined): void {
@@ -87,7 +89,7 @@ export class Ownership {
 
   /** Judges the pod's claim to the address. */
   judge(key: PodKey, address: string): Claim {
-    if (this.#nodeAddresses.has(address)) return 'node';
+    if (this.isOfNode(address)) return 'node';
     const holder = this.#localStates.get(address)?.holder;
     if (holder !== undefined) return holder === key ? 'owned' : 'held';
     const claimants = this.#claimants.get(address);
@@ -106,8 +108,14 @@ export class Ownership {
     return this.#localStates.get(address)?.link;
   }
 
+  /** Whether it is an address of a node (S1.12). What another Node object claims counts only if no sandbox of this node has the address (S1.9). */
   isOfNode(address: string): boolean {
-    return this.#nodeAddresses.has(address);
+    return this.#ofOwnNode.has(address) || (this.#ofOtherNodes.has(address) && !this.#isHeld(address));
+  }
+
+  /** A sandbox of this node has the address, and another Node object claims it. */
+  isClaimedByOtherNode(address: string): boolean {
+    return this.#ofOtherNodes.has(address) && !this.isOfNode(address);
   }
 
   /**
@@ -115,13 +123,13 @@ export class Ownership {
    */
   isDenied(address: string): boolean {
     const state = this.#localStates.get(address);
-    if (!state || this.#nodeAddresses.has(address)) return false;
+    if (!state || this.isOfNode(address)) return false;
     return state.holder === noPod || (state.holder === undefined && state.stale && !this.#claimants.has(address));
   }
 
   /** Only pods of other nodes claim the address, and this node knows nothing about it. */
   isElsewhere(address: string): boolean {
-    const isHere = this.#localStates.has(address) || this.#local.has(address) || this.#nodeAddresses.has(address);
+    const isHere = this.#localStates.has(address) || this.#local.has(address) || this.isOfNode(address);
     return !isHere && this.#claimants.has(address);
   }
 
@@ -135,7 +143,7 @@ export class Ownership {
 
   /** Several pods have equal claims. */
   isContested(address: string): boolean {
-    if (this.#nodeAddresses.has(address) || this.#localStates.get(address)?.holder !== undefined) return false;
+    if (this.isOfNode(address) || this.#isHeld(address)) return false;
     const claimants = this.#claimants.get(address);
     return claimants !== undefined && (claimants.live > 0 ? claimants.live : claimants.size) > 1;
   }
@@ -163,21 +171,28 @@ export class Ownership {
 
   #stateOf(address: string): ClaimState {
     const local = this.#localStates.get(address);
-    const link = local?.link;
-    if (this.#nodeAddresses.has(address))
-      return { link: undefined, tier: 'node', owner: noPod, isContestedHere: false };
-    if (local?.holder !== undefined) return { link, tier: 'held', owner: local.holder, isContestedHere: false };
+    const state = {
+      link: local?.link,
+      isContestedHere: false,
+      isClaimedByOtherNode: this.isClaimedByOtherNode(address),
+    };
+    if (this.isOfNode(address)) return { ...state, link: undefined, tier: 'node', owner: noPod };
+    if (local?.holder !== undefined) return { ...state, tier: 'held', owner: local.holder };
     const claimants = this.#claimants.get(address) ?? noClaimants;
     const tier = claimants.live > 0 ? 'live' : 'leaving';
     if ((claimants.live > 0 ? claimants.live : claimants.size) > 1) {
-      return { link, tier, owner: undefined, isContestedHere: this.isContestedHere(address) };
+      return { ...state, tier, owner: undefined, isContestedHere: this.isContestedHere(address) };
     }
-    return { link, tier, owner: ownerOf(claimants), isContestedHere: false };
+    return { ...state, tier, owner: ownerOf(claimants) };
   }
 
   get size(): number {
     const claims = sizeOfAll(this.#claimants.values());
-    return this.#nodeAddresses.size + this.#local.size + this.#localStates.size + claims;
+    return this.#ofOwnNode.size + this.#ofOtherNodes.size + this.#local.size + this.#localStates.size + claims;
+  }
+
+  #isHeld(address: string): boolean {
+    return this.#localStates.get(address)?.holder !== undefined;
   }
 
   #count(address: string, claimants: Claimants, pod: Pod, change: 1 | -1): void {
@@ -192,6 +207,7 @@ export class Ownership {
 
 function isSameState(a: ClaimState, b: ClaimState): boolean {
   if (a.tier !== b.tier || a.owner !== b.owner || a.isContestedHere !== b.isContestedHere) return false;
+  if (a.isClaimedByOtherNode !== b.isClaimedByOtherNode) return false;
   return a.link?.device === b.link?.device && a.link?.port === b.link?.port && a.link?.mac === b.link?.mac;
 }
 

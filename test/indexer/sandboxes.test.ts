@@ -94,6 +94,25 @@ describe('Indexer: a sandbox says whose an address of this node is (S1.9)', () =
     });
   });
 
+  it('against what another node claims in its status, which is reported (S1.12)', () =>
+    assertInEveryOrder(
+      [
+        db('x/a'),
+        fromDb,
+        sandbox('x/a', { ips: ['10.1.0.1'], link }),
+        sandbox('y/unknown', { ips: ['10.1.0.2'] }),
+        node('n2', '10.1.0.1', '10.1.0.2'),
+      ],
+      {
+        pods: { 'x/a': '10.1.0.1: x/from-db' },
+        groups: { 'x[app In db]': ['x/a 10.1.0.1'] },
+        links: { '10.1.0.1': 'veth1' },
+        denied: { '10.1.0.2': both },
+        issues: ['x/a: node-address'],
+        unknown: ['y/unknown'],
+      },
+    ));
+
   it('the later one of two sandboxes', () =>
     assertInEveryOrder(
       [
