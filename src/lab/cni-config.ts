@@ -42,17 +42,32 @@ function listOf(network: LabNetwork): CniConfigList {
   return typeof network === 'string' ? labLists[network] : network;
 }
 
-/**
- * How the pods of a network reach others. `routed`: by their node. `shared`: pods and nodes are in one layer 2 network, by the uplink of the node. `uplink`: by the
- * uplink of the node too, which routes to them (ipvlan in mode l3).
- */
-export type PodLinks = 'routed' | 'shared' | 'uplink';
+/** How the pods of a network reach others. */
+export interface PodLinks {
+  /**
+   * `routed`: by their node. `shared`: pods and nodes are in one layer 2 network, by the uplink of the node. `uplink`: by the uplink of the node too, which routes to
+   * them (ipvlan in mode l3).
+   */
+  readonly way: 'routed' | 'shared' | 'uplink';
+  /** The VLAN of the uplink that the pods share: its device in the node is the uplink's name, a dot and this number. */
+  readonly vlan?: number | undefined;
+  /** Whether the switch sends frames back by the port that they came from (IEEE 802.1Qbg, VEPA). */
+  readonly hairpins: boolean;
+}
 
 export function podLinksOf(network: LabNetwork): PodLinks {
   const [main] = listOf(network).plugins;
-  if (main?.type === 'ipvlan' && ['l3', 'l3s'].includes(String(main['mode']))) return 'uplink';
-  return main?.type === 'macvlan' || main?.type === 'ipvlan' ? 'shared' : 'routed';
+  if (!main || !sharingPlugins.includes(main.type)) return { way: 'routed', hairpins: false };
+  const mode = String(main['mode'] ?? '');
+  const vlan = /^eth0[.]([0-9]{1,4})$/.exec(String(main['master'] ?? ''))?.[1];
+  const way = main.type === 'ipvlan' && ['l3', 'l3s'].includes(mode) ? 'uplink' : 'shared';
+  if (way === 'uplink' && vlan !== undefined)
+    throw new LabError('input', `mode ${mode} of ipvlan routes by the uplink: give it the master eth0`);
+  return { way, vlan: vlan === undefined ? undefined : Number(vlan), hairpins: mode === 'vepa' };
 }
+
+/** Their devices share one of the node. */
+const sharingPlugins: readonly string[] = ['macvlan', 'ipvlan'];
 
 /** All plugins of a network, also those for addresses and those that others call. */
 export function pluginsOf(network: LabNetwork): readonly string[] {
@@ -69,8 +84,8 @@ export function needsOf(network: LabNetwork): readonly Requirement[] {
   const { plugins } = listOf(network);
   return [
     ...(plugins.some(({ type, vlan }) => type === 'bridge' && vlan !== undefined) ? [vlanFiltering] : []),
-    ...(plugins.some(({ type }) => type === 'vlan') ? [vlanDevices] : []),
-    ...plugins.flatMap(({ type }) => (type === 'macvlan' || type === 'ipvlan' ? [sharingDevice(type)] : [])),
+    ...(plugins.some(({ type }) => type === 'vlan') || podLinksOf(network).vlan !== undefined ? [vlanDevices] : []),
+    ...plugins.flatMap(({ type }) => (sharingPlugins.includes(type) ? [sharingDevice(type)] : [])),
   ];
 }
 
@@ -86,7 +101,7 @@ const vlanDevices: Requirement = {
   remedy: 'modprobe 8021q',
 };
 
-function sharingDevice(kind: 'macvlan' | 'ipvlan'): Requirement {
+function sharingDevice(kind: string): Requirement {
   return {
     what: `${kind} devices`,
     command: `unshare --net sh -c 'ip link add up0 type veth && ip link add pod0 link up0 type ${kind}'`,

@@ -39,7 +39,7 @@ export class Fabric {
     names: LabNames,
     plan: AddressPlan,
     { uplink = 'veth', network = 'routed', rpFilter = 0 }: FabricOptions = {},
-    podLinks: PodLinks = 'routed',
+    podLinks: PodLinks = { way: 'routed', hairpins: false },
   ) {
     this.#podLinks = podLinks;
     this.#names = names;
@@ -61,6 +61,7 @@ export class Fabric {
       ...this.#plan.families.map(
         (family) => `address add ${this.#plan.gateways[family]}/${nodePrefixLength[family]} dev br0`,
       ),
+      ...this.#vlanOf('br0'),
     ]);
   }
 
@@ -76,18 +77,29 @@ export class Fabric {
       'bridge/bridge-nf-call-ip6tables': 1,
     });
     await addUplink(uplink, { namespace, fabric, wire, name: node.name, number: node.number });
-    const isShared = this.#podLinks === 'shared';
+    const { way, vlan, hairpins } = this.#podLinks;
+    const isShared = way === 'shared';
     await configureLinks(fabric, [
       `link set ${node.name} master br0 up`,
-      ...(isShared ? gatewaysOfPods(node) : routesToPods(node)),
+      ...(hairpins ? [`link set ${node.name} type bridge_slave hairpin on`] : []),
+      ...(isShared ? gatewaysOfPods(node, vlan === undefined ? 'br0' : `br0.${vlan}`) : routesToPods(node)),
     ]);
     await configureLinks(namespace, [
       'link set eth0 up',
+      ...this.#vlanOf('eth0'),
       ...node.addresses.map((address) => `address add ${address}/${nodePrefixLength[familyOf(address)]} dev eth0`),
       ...this.#plan.families.map((family) => `route add ${everything[family]} via ${this.#plan.gateways[family]}`),
     ]);
     // A node and its pods do not reach each other in a shared network, so nothing goes to pods by their nodes.
     if (!isShared) await networkMakers[network].connect(namespace, node, others);
+  }
+
+  /** Lines of `ip -batch`. The bridge of the fabric passes tagged frames as they are. */
+  #vlanOf(device: string): string[] {
+    const { vlan } = this.#podLinks;
+    if (vlan === undefined) return [];
+    const name = `${device}.${vlan}`;
+    return [`link add link ${device} name ${name} type vlan id ${vlan}`, `link set ${name} up`];
   }
 
   /** Adds a host outside the cluster, behind a routed link. It may have any address outside the lab's own networks. */
@@ -113,9 +125,9 @@ export class Fabric {
 }
 
 /** host-local takes the second address of a range as its gateway. */
-function gatewaysOfPods({ podCidrs }: NodePlan): string[] {
+function gatewaysOfPods({ podCidrs }: NodePlan, device: string): string[] {
   return podCidrs.map((cidr) => {
     const { family, first } = parseCidr(cidr)!;
-    return `address add ${formatAddress(family, first + 1n)}/${cidr.split('/')[1]} dev br0`;
+    return `address add ${formatAddress(family, first + 1n)}/${cidr.split('/')[1]} dev ${device}`;
   });
 }

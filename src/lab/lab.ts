@@ -128,7 +128,7 @@ export class Lab {
     const nodes = plan.nodes.map(({ name }) => name);
     this.#scheduler = new Scheduler(cluster, nodes, log);
     const env = {
-      ...(podLinks !== 'routed' && { POSTERN_POD_NETWORKS: 'true' }),
+      ...(podLinks.way !== 'routed' && { POSTERN_POD_NETWORKS: 'true' }),
       // On a server of the user, the Leases of the agents would stay.
       ...(options.kubeconfig === undefined && { POSTERN_STATUS_NAMESPACE: 'kube-system' }),
     };

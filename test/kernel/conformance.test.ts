@@ -18,6 +18,8 @@ interface Place {
   readonly between?: NodeNetwork;
   /** Default: both. */
   readonly family?: Family;
+  /** The network itself separates the pods of one node. */
+  readonly separates?: true;
   /** How many cases a sample has. */
   readonly count: number;
 }
@@ -34,6 +36,11 @@ const networks: readonly Place[] = [
   { name: 'wireguard', network: 'ptp', between: 'wireguard', count: 5 },
   { name: 'ipsec', network: 'bridge', between: 'ipsec', count: 5 },
   { name: 'macvlan', network: exampleNetwork('macvlan'), count: 10 },
+  { name: 'macvlan-vepa', network: exampleNetwork('macvlan-vepa'), count: 3 },
+  { name: 'macvlan-private', network: exampleNetwork('macvlan-private'), separates: true, count: 3 },
+  { name: 'macvlan-vlan', network: exampleNetwork('macvlan-vlan'), count: 3 },
+  { name: 'ipvlan-l2', network: exampleNetwork('ipvlan-l2'), count: 3 },
+  { name: 'ipvlan-l3', network: exampleNetwork('ipvlan-l3'), count: 3 },
 ];
 
 /** The cases of the cyclonus generator that are beside this checkout, on real packets, every pair, port and family. */
@@ -46,14 +53,19 @@ describe('the conformance cases, with real packets', function () {
     });
     return;
   }
-  for (const { name, network, between, family, count } of networks) {
+  for (const { name, network, between, family, separates, count } of networks) {
     describe(`on ${name}`, () => {
       let lab: CaseLab | undefined;
       let probes = 0;
       before(async function () {
         const cni = await readNetwork(network);
         await needMachine(this, cni, between);
-        lab = await CaseLab.up(file, nameLab(`cases${name.replace('-', '')}`), { cni, network: between, family });
+        lab = await CaseLab.up(file, nameLab(`c${name.replace('-', '')}`), {
+          cni,
+          network: between,
+          family,
+          separates,
+        });
       });
       after(() => lab?.down());
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { dhcpBridgeOf, needsOf, networkConfig, pluginsOf } from '../../src/lab/cni-config.ts';
+import { dhcpBridgeOf, needsOf, networkConfig, pluginsOf, podLinksOf } from '../../src/lab/cni-config.ts';
 import { parseConfigList, readNetwork } from '../../src/lab/config-list.ts';
 
 const node = { podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'], ipamDirectory: '/ipam', dhcpSocket: '/dhcp.sock' };
@@ -69,6 +69,22 @@ describe('a CNI configuration list for a lab', () => {
     assert.deepEqual(needs({ type: 'bridge' }, { type: 'ptp', vlan: 7 }), []);
     assert.deepEqual(needs({ type: 'bridge', vlan: 7 }), ['VLAN filtering of bridges']);
     assert.deepEqual(needs({ type: 'vlan', vlanId: 7 }), ['VLAN devices']);
+    assert.deepEqual(needs({ type: 'macvlan', master: 'eth0.7' }), ['VLAN devices', 'macvlan devices']);
+    assert.deepEqual(needs({ type: 'ipvlan', master: 'eth0' }), ['ipvlan devices']);
+  });
+
+  it('says how its pods reach others', () => {
+    const links = (plugin: object) => podLinksOf(parse(list(plugin)));
+    assert.partialDeepStrictEqual(links({ type: 'ptp' }), { way: 'routed', hairpins: false });
+    assert.partialDeepStrictEqual(links({ type: 'macvlan' }), { way: 'shared', hairpins: false });
+    assert.partialDeepStrictEqual(links({ type: 'macvlan', mode: 'vepa' }), { way: 'shared', hairpins: true });
+    assert.partialDeepStrictEqual(links({ type: 'macvlan', master: 'eth0.7' }), { way: 'shared', vlan: 7 });
+    assert.partialDeepStrictEqual(links({ type: 'ipvlan', mode: 'l2' }), { way: 'shared' });
+    assert.partialDeepStrictEqual(links({ type: 'ipvlan', mode: 'l3' }), { way: 'uplink' });
+    assert.throws(() => links({ type: 'ipvlan', mode: 'l3', master: 'eth0.7' }), {
+      code: 'input',
+      message: /give it the master eth0/,
+    });
   });
 
   it('has its DHCP server on the bridge of the pods', () => {
