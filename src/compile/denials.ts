@@ -148,3 +148,20 @@ export function readDenials(json: string): RecordedDenial[] {
     return [{ direction, family, ...ends, packets, secondsAgo }];
   });
 }
+
+/** The address of the pod that a record is about. */
+export function deniedAddress({
+  direction,
+  source,
+  destination,
+}: Pick<RecordedDenial, 'direction' | 'source' | 'destination'>): string {
+  return direction === 'egress' ? source : destination;
+}
+
+/**
+ * What to believe of the records in the network namespace of a pod. A pod with NET_ADMIN can write records there: so many as the agent's own set holds, and about
+ * addresses of that pod alone.
+ */
+export function believeDenials(found: readonly RecordedDenial[], addresses: ReadonlySet<string>): RecordedDenial[] {
+  return found.filter((each) => addresses.has(deniedAddress(each))).slice(0, records.size);
+}

@@ -8,6 +8,8 @@ export interface PodNamespace {
   /** `namespace/name` */
   readonly pod: string;
   readonly path: string;
+  /** Of all of its recorded interfaces. */
+  readonly addresses: readonly string[];
 }
 
 /** The namespaces in libcni's result cache, each once. Empty if there is no cache. Leaves out records that cannot be read. */
@@ -18,8 +20,9 @@ export async function listPodNamespaces(directory: string): Promise<PodNamespace
     const file = await readEntryFile(join(directory, name), undefined);
     const reading = file.kind === 'text' ? readCacheEntry(file.text, name, 'all') : undefined;
     if (reading?.kind !== 'sandbox' || reading.entry.netns === undefined) continue;
-    const { namespace, name: pod, netns: path } = reading.entry;
-    found.set(path, { pod: `${namespace}/${pod}`, path });
+    const { namespace, name: pod, netns: path, addresses } = reading.entry;
+    const others = found.get(path)?.addresses ?? [];
+    found.set(path, { pod: `${namespace}/${pod}`, path, addresses: [...others, ...addresses] });
   }
   return [...found.values()];
 }

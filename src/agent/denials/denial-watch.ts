@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { takeTurns } from '../../lib/take-turns.ts';
 import type { JsonObject } from '../../lib/json.ts';
-import type { RecordedDenial } from '../../compile/denials.ts';
+import { deniedAddress, type RecordedDenial } from '../../compile/denials.ts';
 import type { PolicyId } from '../../model/policy.ts';
 import type { DenialMetrics } from '../../telemetry/metrics/denials.ts';
 import { DenialTracker } from './denial-tracker.ts';
@@ -9,7 +9,6 @@ import type { DenialLook } from './denial-reader.ts';
 import { DenialTally, type PodDenials } from './denial-tally.ts';
 import {
   blameFor,
-  deniedAddress,
   describeDenials,
   judgeDenial,
   subjectOf,

@@ -1,4 +1,4 @@
-import type { RecordedDenial } from '../../compile/denials.ts';
+import { deniedAddress, type RecordedDenial } from '../../compile/denials.ts';
 import { prepareCluster, type Cluster } from '../../evaluator/cluster.ts';
 import { endOf, followed, stepsOf } from '../../evaluator/cluster-policy-tier.ts';
 import type { End, NearMiss, TierRuleRef } from '../../evaluator/decision.ts';
@@ -67,10 +67,6 @@ export interface DescribedDenial {
 
 /** Keeps a log line readable, and short enough for log collectors. */
 const mostNamed = 10;
-
-export function deniedAddress({ direction, source, destination }: RecordedDenial): string {
-  return direction === 'egress' ? source : destination;
-}
 
 export function subjectOf(denial: RecordedDenial, { node, ownersOf, policies }: Knowledge): Subject {
   const address = deniedAddress(denial);

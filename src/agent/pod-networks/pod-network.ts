@@ -1,6 +1,7 @@
 import { openGenerationReader } from '../../apply/generation.ts';
 import type { NetworkNamespace } from '../../apply/network-namespace.ts';
 import type { Compiled } from '../../compile/compile.ts';
+import { believeDenials } from '../../compile/denials.ts';
 import type { PodRuleOptions } from '../../compile/pod-tables.ts';
 import type { Sandbox } from '../../model/cluster.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
@@ -29,6 +30,9 @@ export interface PodNetworkOptions {
     readonly applied: () => void;
   };
 }
+
+/** Packets of one direction and family that count for a pod at a look: a pod with NET_ADMIN can write any number into the counters. */
+const mostDenied = 10_000_000;
 
 /** No connections of an earlier pod are in the namespace of a new one, and every packet is judged. */
 const connections = { denyStale: () => false, applied: () => {}, distrust: () => {} };
@@ -94,11 +98,18 @@ export class PodNetwork {
     });
   }
 
-  /** What was denied inside since the last call. Rejects with an NftError. */
+  /** What was denied inside since the last call, as far as it is credible. Rejects with an NftError. */
   async lookForDenials(signal: AbortSignal): Promise<DenialLook[]> {
-    const { namespace, name } = this.sandbox;
+    const { namespace, name, interfaces = [] } = this.sandbox;
+    const addresses = new Set(interfaces.flatMap((each) => each.addresses));
     const looks = await this.#denials.look(signal);
-    return looks.map((look) => ({ ...look, place: `${namespace}/${name}` }));
+    return looks.map((look) => ({
+      ...look,
+      place: `${namespace}/${name}`,
+      denied: Math.min(look.denied, mostDenied),
+      noted: Math.min(look.noted, mostDenied),
+      denials: believeDenials(look.denials, addresses),
+    }));
   }
 
   /** Takes what the node has compiled, at once after it. */

@@ -3,11 +3,12 @@ import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { openNetworkNamespace } from '../../apply/network-namespace.ts';
 import { createNft, type Nft } from '../../apply/nft.ts';
-import { denialObjects, readDenials, type RecordedDenial } from '../../compile/denials.ts';
+import { believeDenials, denialObjects, readDenials, type RecordedDenial } from '../../compile/denials.ts';
 import { readNodeName } from '../../config/node-name.ts';
 import { readPodNetworks } from '../../config/pod-networks.ts';
+import { messageOf } from '../../lib/message-of.ts';
 import { plural } from '../../lib/plural.ts';
-import { listPodNamespaces } from '../../sandboxes/pod-namespaces.ts';
+import { listPodNamespaces, type PodNamespace } from '../../sandboxes/pod-namespaces.ts';
 import { families } from '../../model/address.ts';
 import { routedTable } from '../../nftables/ruleset.ts';
 import { describeMissingTable } from './no-table.ts';
@@ -28,6 +29,9 @@ export interface NodeDenials {
   readonly node: string;
   readonly denials: readonly RecordedDenial[];
 }
+
+/** A pod with NET_ADMIN may have written more. */
+const mostBytesInside = 8 << 20;
 
 interface Flags {
   readonly nodeName?: string;
@@ -54,7 +58,7 @@ async function readOwnDenials(): Promise<RecordedDenial[]> {
   const directory = readPodNetworks();
   const inside = directory === undefined ? [] : await listPodNamespaces(directory);
   const found = await readWith(createNft());
-  for (const { path } of inside) found.push(...(await readInside(path)));
+  for (const each of inside) found.push(...(await readInside(each)));
   return found.sort((a, b) => a.secondsAgo - b.secondsAgo);
 }
 
@@ -64,12 +68,16 @@ async function readWith(nft: Nft): Promise<RecordedDenial[]> {
   return lists.flatMap((json) => (json === undefined ? [] : readDenials(json)));
 }
 
-/** A pod that ends meanwhile has none. */
-async function readInside(path: string): Promise<RecordedDenial[]> {
+/** A pod that ends meanwhile has none. One pod that cannot be read hides no other. */
+async function readInside({ pod, path, addresses }: PodNamespace): Promise<RecordedDenial[]> {
   if (!existsSync(path)) return [];
   const namespace = openNetworkNamespace(path);
   try {
-    return await readWith(createNft({ enter: namespace.enter }));
+    const nft = createNft({ enter: namespace.enter, maxBytes: mostBytesInside });
+    return believeDenials(await readWith(nft), new Set(addresses));
+  } catch (error) {
+    process.stderr.write(`cannot read what was denied inside of pod ${pod}: ${messageOf(error)}\n`);
+    return [];
   } finally {
     namespace.close();
   }
