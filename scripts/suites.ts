@@ -194,6 +194,15 @@ export const suites: readonly Suite[] = [
     whole: { POD_NETWORK_CHANGES: '1000' },
   },
   {
+    name: 'pod-network-attacks',
+    kind: 'kernel',
+    proves:
+      'what a pod with NET_ADMIN or NET_RAW does in its own network namespace, on each network that the kernel has',
+    files: ['test/kernel/pod-network-attacks.test.ts'],
+    from: 'test',
+    seconds: 20,
+  },
+  {
     name: 'firewalls',
     kind: 'kernel',
     proves: 'firewalld, ufw, nftables.service and others on the node open nothing, and the doctor finds what they drop',

@@ -109,6 +109,20 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/compile/pod-tables.test.ts'],
   },
   {
+    name: 'inside of a pod, a device is what its name says',
+    file: 'src/compile/pod-tables.ts',
+    find: "matches: [compare(name, '==', device.name), compare(kind, '==', device.kind)]",
+    replace: "matches: [compare(name, '==', device.name)]",
+    specs: ['test/compile/pod-tables.test.ts'],
+  },
+  {
+    name: 'a pod writes denials of its neighbours',
+    file: 'src/compile/denials.ts',
+    find: 'return found.filter((each) => addresses.has(deniedAddress(each))).slice(0, records.size);',
+    replace: 'return found.slice(0, records.size);',
+    specs: ['test/compile/denials.test.ts'],
+  },
+  {
     name: 'the network namespace of any path is entered',
     file: 'src/sandboxes/cache-entry.ts',
     find: '[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}',

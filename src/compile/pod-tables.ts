@@ -14,6 +14,7 @@ import {
   routedTable,
   type Chain,
   type ElementVerdict,
+  type Field,
   type Hook,
   type NftRule,
   type NftSet,
@@ -57,8 +58,14 @@ export interface PodPlace {
   /** All addresses of the pod on its interfaces. */
   readonly addresses: readonly string[];
   /** Devices whose packets this node judges, and not the rules in the namespace. */
-  readonly judgedByNode: readonly string[];
+  readonly judgedByNode: readonly JudgedDevice[];
   readonly nodes: NodeAddresses;
+}
+
+/** A device by its name and its kind: a pod with NET_ADMIN can give a device any name, but not the kind of another. */
+export interface JudgedDevice {
+  readonly name: string;
+  readonly kind: string;
 }
 
 export interface PodRuleOptions {
@@ -80,6 +87,7 @@ type Way = 'in' | 'out';
 const ways = ['in', 'out'] as const;
 
 const chainOf = {
+  forwarded: { in: 'forwarded-in', out: 'forwarded-out' },
   entry: { in: 'arrivals', out: 'departures' },
   judged: { in: 'judged-in', out: 'judged-out' },
   replies: { in: 'replies-in', out: 'replies-out' },
@@ -88,7 +96,10 @@ const chainOf = {
   notEstablished: { in: 'not-established', out: 'not-established-out' },
 } as const satisfies Record<string, Record<Way, string>>;
 
-const deviceOf = { in: deviceField.source, out: deviceField.destination } as const;
+const deviceFields = {
+  in: { name: deviceField.source, kind: 'meta iifkind', type: 'meta iiftype' },
+  out: { name: deviceField.destination, kind: 'meta oifkind', type: 'meta oiftype' },
+} as const satisfies Record<Way, Record<string, Field>>;
 const isReply = compare('ct direction', '==', 'reply');
 const accept = { kind: 'accept' } as const;
 
@@ -102,7 +113,6 @@ function podTable(family: Family, place: PodPlace, options: PodRuleOptions): Tab
   const own = addresses.filter((address) => familyOf(address) === family);
   const parts = classParts(family, classes);
   const ofNodes = nodeSetsOf(nodes)[family];
-  const exempt = ['lo', ...judgedByNode].toSorted();
   const { guard, allowed } = options;
   const sets: NftSet[] = [
     ...parts.sets,
@@ -112,7 +122,7 @@ function podTable(family: Family, place: PodPlace, options: PodRuleOptions): Tab
     ...(parts.chains.length > 0 ? [pairSet(selfSetName[family], family, own)] : []),
   ];
   const chains: Chain[] = [
-    ...baseChains(family, exempt, options),
+    ...baseChains(family, judgedByNode, options),
     ...ways.flatMap((way) => wayChains(family, way, options)),
     ...midstreamChains(family),
     ...parts.chains,
@@ -159,33 +169,51 @@ function midstreamMap(family: Family, { ingress, egress }: AddressClasses): Verd
   return catchAllMap(midstreamMapName[family], family, verdict);
 }
 
-function baseChains(family: Family, exempt: readonly string[], { guard }: PodRuleOptions): Chain[] {
+function baseChains(family: Family, judgedByNode: readonly JudgedDevice[], { guard }: PodRuleOptions): Chain[] {
   const { source, destination } = addressField[family];
   const base = (name: string, hook: Hook, rules: NftRule[]): Chain => ({
     name,
     base: { hook, priority: hookPriority },
     rules,
   });
-  const skip = (way: Way): NftRule => ({ matches: [compare(deviceOf[way], '==', ...exempt)], verdict: accept });
   const enter = (way: Way): NftRule => ({ matches: [], verdict: goTo(chainOf.entry[way]) });
-  const through = (way: Way): NftRule => {
-    return { matches: [compare(deviceOf[way], '!=', ...exempt)], verdict: jumpTo(chainOf.entry[way]) };
-  };
   // A rule of the pod may have sent the packet back to the pod itself, which the output device does not show yet. Nobody else accepts such a packet.
   const toItself = compare(destination, '==', family === 'ipv4' ? '127.0.0.0/8' : '::1');
   const isForeign = isNotIn(guardedIpsSetName[family], source);
   const ofGuard: NftRule[] = guard ? [{ matches: [isForeign], verdict: jumpTo(chainNames.antiSpoof) }] : [];
   return [
-    base('input', 'input', [skip('in'), enter('in')]),
+    base('input', 'input', [...skips('in', judgedByNode, accept), enter('in')]),
     base('output', 'output', [
-      skip('out'),
+      ...skips('out', judgedByNode, accept),
       { matches: [toItself], verdict: accept },
       ...addressRequestRules(accept, [family]),
       ...ofGuard,
       enter('out'),
     ]),
-    base('forwarded', 'forward', [through('in'), through('out')]),
+    base(
+      'forwarded',
+      'forward',
+      ways.map((way) => ({ matches: [], verdict: jumpTo(chainOf.forwarded[way]) })),
+    ),
+    ...ways.map((way) => ({
+      name: chainOf.forwarded[way],
+      rules: [...skips(way, judgedByNode, { kind: 'return' }), enter(way)],
+    })),
     ...(guard ? guardChains(family) : []),
+  ];
+}
+
+/**
+ * For packets of devices that are not judged here. A physical device has no kind, and a match that reads it fails also with `!=`: so these rules say what is left out,
+ * and all that they do not name is judged.
+ */
+function skips(way: Way, judgedByNode: readonly JudgedDevice[], verdict: NftRule['verdict']): NftRule[] {
+  const { name, kind, type } = deviceFields[way];
+  return [
+    { matches: [compare(type, '==', 'loopback')], verdict },
+    ...judgedByNode.map((device): NftRule => {
+      return { matches: [compare(name, '==', device.name), compare(kind, '==', device.kind)], verdict };
+    }),
   ];
 }
 

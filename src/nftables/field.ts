@@ -4,7 +4,7 @@ import type { Field, KeyType } from './ruleset.ts';
 export type FieldType = KeyType | 'number' | NamedType | 'kind';
 
 /** Types with few named values, which `nft -n` prints as numbers. */
-export type NamedType = 'state' | 'direction' | 'ether type' | 'packet type';
+export type NamedType = 'state' | 'direction' | 'ether type' | 'packet type' | 'device type';
 
 export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   'ip saddr': 'ipv4_addr',
@@ -31,6 +31,8 @@ export const fieldTypes: Readonly<Record<Field, FieldType>> = {
   oif: 'iface_index',
   'meta iifkind': 'kind',
   'meta oifkind': 'kind',
+  'meta iiftype': 'device type',
+  'meta oiftype': 'device type',
   'meta pkttype': 'packet type',
   'arp saddr ip': 'ipv4_addr',
   'arp daddr ip': 'ipv4_addr',
@@ -48,6 +50,8 @@ const namedValues: Readonly<Record<NamedType, Readonly<Record<string, number>>>>
   state: { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 },
   direction: { original: 0, reply: 1 },
   'ether type': { arp: 0x0806, ip: 0x0800, ip6: 0x86dd, vlan: 0x8100 },
+  // ARPHRD_ETHER and ARPHRD_LOOPBACK.
+  'device type': { ether: 1, loopback: 772 },
   'packet type': { host: 0, broadcast: 1, multicast: 2, other: 3 },
 };
 

@@ -5,7 +5,7 @@ export interface Packet {
   readonly hook: Hook;
   /** `arp` only in the bridge table; it has sender and target addresses only. */
   readonly family: 'ipv4' | 'ipv6' | 'arp';
-  /** The input and output device; in the bridge table, ports. Without a device, the kernel reads an empty name. */
+  /** The input and output device; in the bridge table, ports. Without a device, the kernel reads an empty name. `lo` is the loopback device. */
   readonly inInterface?: string;
   readonly outInterface?: string;
   /** Device kinds such as `veth`; a physical device has none. */
@@ -103,6 +103,10 @@ export function readField(packet: Packet, field: Field): string | undefined {
       return packet.inKind;
     case 'meta oifkind':
       return packet.outKind;
+    case 'meta iiftype':
+      return typeOf(packet.inInterface);
+    case 'meta oiftype':
+      return typeOf(packet.outInterface);
     case 'meta pkttype':
       return packet.packetType ?? 'host';
     case 'arp saddr ip':
@@ -128,6 +132,11 @@ export function readField(packet: Packet, field: Field): string | undefined {
     case 'ether type':
       return packet.etherType ?? etherTypes[packet.family];
   }
+}
+
+function typeOf(device: string | undefined): string | undefined {
+  if (device === undefined) return undefined;
+  return device === 'lo' ? 'loopback' : 'ether';
 }
 
 const etherTypes = { ipv4: 'ip', ipv6: 'ip6', arp: 'arp' } as const;

@@ -37,6 +37,8 @@ export type Field =
   | 'oif'
   | 'meta iifkind'
   | 'meta oifkind'
+  | 'meta iiftype'
+  | 'meta oiftype'
   | 'meta pkttype'
   | 'arp saddr ip'
   | 'arp daddr ip'
@@ -56,7 +58,7 @@ export type Match =
   /**
    * The field is one of (`==`) or none of (`!=`) the values. Values are ascending (numbers by value): addresses, prefixes and ranges as nft lists
    * them, `tcp|udp|sctp`, names of devices, device kinds, ct states and directions, `arp|ip|ip6|vlan` for Ethernet types,
-   * `host|broadcast|multicast|other` for packet types, and numbers for everything else (ICMP types, IGMP is `2`).
+   * `host|broadcast|multicast|other` for packet types, `ether|loopback` for device types (not in the table of bridges, K53), and numbers for everything else (ICMP types, IGMP is `2`).
    */
   | { readonly kind: 'compare'; readonly field: Field; readonly op: '==' | '!='; readonly values: readonly string[] }
   /** `tcp flags & (fin | syn | rst | ack) != syn`: not the first segment of a connection. */

@@ -59,7 +59,7 @@ describe('the interfaces of a pod', () => {
       );
       const all = sandbox.interfaces!.map(({ device }) => device);
       assert.deepEqual(
-        judged.judgedByNode,
+        judged.judgedByNode.map(({ name: device }) => device),
         all.filter((device) => !inside.includes(device)),
       );
     });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { PodPlanner } from '../../src/agent/pod-networks/pod-planner.ts';
-import type { PodRuleOptions } from '../../src/compile/pod-tables.ts';
+import type { JudgedDevice, PodRuleOptions } from '../../src/compile/pod-tables.ts';
 import type { Packet } from '../../src/nftables/packet.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
@@ -21,7 +21,12 @@ const strict: PodRuleOptions = { guard: true, allowed: {} };
 
 function tablesOf(
   objects: readonly ApiObject[],
-  { rules = strict, judgedByNode = [] as readonly string[], uid = 'uid-web', denied = [] as readonly string[] } = {},
+  {
+    rules = strict,
+    judgedByNode = [] as readonly JudgedDevice[],
+    uid = 'uid-web',
+    denied = [] as readonly string[],
+  } = {},
 ): Ruleset {
   const pipeline = startPipeline('n1', objects, { gate: false });
   if (denied.length > 0) pipeline.receive({ op: 'unflushed', addresses: denied });
@@ -70,8 +75,14 @@ describe('the tables inside of a pod', () => {
   });
 
   it('leave to the node what it judges', () => {
-    const tables = tablesOf([...world, denyAll], { judgedByNode: ['eth0'] });
-    for (const ends of [leaving, arriving]) assert.equal(verdictOf(tables, syn(ends)), 'accept');
+    const tables = tablesOf([...world, denyAll], { judgedByNode: [{ name: 'eth0', kind: 'veth' }] });
+    const byVeth = { inKind: 'veth', outKind: 'veth' };
+    for (const ends of [leaving, arriving]) assert.equal(verdictOf(tables, syn({ ...ends, ...byVeth })), 'accept');
+    // The pod gave the name to another device, of another kind or none.
+    const byMacvlan = { inKind: 'macvlan', outKind: 'macvlan' };
+    for (const ends of [leaving, arriving]) {
+      for (const kinds of [{}, byMacvlan]) assert.equal(verdictOf(tables, syn({ ...ends, ...kinds })), 'drop');
+    }
     assert.equal(verdictOf(tables, syn({ ...arriving, inInterface: 'net1' })), 'drop');
   });
 

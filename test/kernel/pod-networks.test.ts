@@ -354,5 +354,14 @@ describe('an additional network of a pod (kernel)', function () {
     await cluster.apply(policy('x', 'blocks', { ingress: [{ from: [block('198.18.0.0/24')] }] }));
     await ask('peers/near', address, 'x/p');
     await ask('others/stranger', address, 'x/p');
+
+    // A pod with NET_ADMIN gives it the name of the interface that the node judges.
+    await cluster.reset();
+    const rename = (from: string, to: string) => cluster.lab.exec('x/p', 'ip', 'link', 'set', from, 'name', to);
+    await rename('eth0', 'other');
+    await rename('net1', 'eth0');
+    await ask('peers/near', address, 'x/p');
+    await cluster.apply(deny);
+    await ask('peers/near', address, 'timeout');
   });
 });

@@ -168,6 +168,8 @@ const anyMatches: Texts<Match> = [
   [{ kind: 'compare', field: 'oifname', op: '!=', values: ['a:b@c', 'drop'] }, 'oifname != { "a:b@c", "drop" }'],
   [{ kind: 'compare', field: 'meta iifkind', op: '==', values: ['veth'] }, 'meta iifkind "veth"'],
   [{ kind: 'compare', field: 'meta oifkind', op: '!=', values: ['bridge'] }, 'meta oifkind != "bridge"'],
+  [{ kind: 'compare', field: 'meta iiftype', op: '==', values: ['loopback'] }, 'meta iiftype loopback'],
+  [{ kind: 'compare', field: 'meta oiftype', op: '!=', values: ['loopback'] }, 'meta oiftype != loopback'],
   [{ kind: 'compare', field: 'meta pkttype', op: '==', values: ['multicast'] }, 'meta pkttype multicast'],
   [
     { kind: 'compare', field: 'meta pkttype', op: '==', values: ['broadcast', 'multicast'] },

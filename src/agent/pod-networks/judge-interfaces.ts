@@ -1,4 +1,5 @@
 import { ownKinds } from '../../sandboxes/link.ts';
+import type { JudgedDevice } from '../../compile/pod-tables.ts';
 import { podInterface, type PodInterface, type Sandbox } from '../../model/cluster.ts';
 
 /** The interfaces of a pod, by who judges their packets. */
@@ -6,7 +7,7 @@ export interface JudgedInterfaces {
   /** Their packets cross no hook of the node. */
   readonly inside: readonly PodInterface[];
   /** Devices in the pod whose packets the node judges. */
-  readonly judgedByNode: readonly string[];
+  readonly judgedByNode: readonly JudgedDevice[];
 }
 
 /** Whether the kinds of the devices in the pod matter. An ordinary pod has one interface, and the node has its other end. */
@@ -20,14 +21,12 @@ export function mustLookInside({ live, link, interfaces = [] }: Sandbox): boolea
  * @param kinds kinds of devices in the pod, by name
  */
 export function judgeInterfaces(
-  { link, interfaces = [] }: Sandbox,
+  { interfaces = [] }: Sandbox,
   kinds: ReadonlyMap<string, string | undefined>,
 ): JudgedInterfaces {
-  const isOfNode = ({ device }: PodInterface): boolean => {
-    return device === podInterface && (link !== undefined || (kinds.has(device) && ownKinds.has(kinds.get(device))));
-  };
+  const isOfNode = ({ device }: PodInterface): boolean => device === podInterface && ownKinds.has(kinds.get(device));
   return {
     inside: interfaces.filter((each) => !isOfNode(each)),
-    judgedByNode: interfaces.filter(isOfNode).map(({ device }) => device),
+    judgedByNode: interfaces.filter(isOfNode).map(({ device }) => ({ name: device, kind: kinds.get(device)! })),
   };
 }

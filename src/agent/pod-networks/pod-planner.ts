@@ -1,7 +1,7 @@
 import { buildNoAllows } from '../../compile/build-classes.ts';
 import type { Compiled } from '../../compile/compile.ts';
 import type { AddressClasses } from '../../compile/links.ts';
-import { podTables, type PodRuleOptions } from '../../compile/pod-tables.ts';
+import { podTables, type JudgedDevice, type PodRuleOptions } from '../../compile/pod-tables.ts';
 import { invariant } from '../../lib/assert.ts';
 import type { NodeAddresses, Sandbox } from '../../model/cluster.ts';
 import { directions } from '../../model/policy.ts';
@@ -15,7 +15,7 @@ type Planner = Pick<Pipeline, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'prob
 export interface PodPlannerOptions {
   readonly sandbox: Sandbox;
   /** Devices in the pod whose packets the node judges. */
-  readonly judgedByNode: readonly string[];
+  readonly judgedByNode: readonly JudgedDevice[];
   readonly rules: PodRuleOptions;
 }
 
