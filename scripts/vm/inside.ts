@@ -39,12 +39,13 @@ function write(): void {
   writeFileSync(process.env[tallyVariable]!, JSON.stringify(report));
 }
 
-async function run({ name, files, minutes }: Part): Promise<Tally> {
+async function run({ name, files, only, sample = '1', minutes }: Part): Promise<Tally> {
   const file = join(tmpdir(), 'tally');
   rmSync(file, { force: true });
   const start = performance.now();
-  const env = { [tallyVariable]: file, POSTERN_TIME_FACTOR: factor, POSTERN_RUNS: '0.1', POSTERN_SAMPLE: '1' };
-  const command = ['mocha', '--exit', '--no-color', ...globSync(files)].join(' ');
+  const env = { [tallyVariable]: file, POSTERN_TIME_FACTOR: factor, POSTERN_RUNS: '0.1', POSTERN_SAMPLE: sample };
+  const chosen = only === undefined ? [] : ['--grep', `'${only}'`];
+  const command = ['mocha', '--exit', '--no-color', ...chosen, ...globSync(files)].join(' ');
   const { exitCode, timedOut, output } = await runCommand(command, { env, minutes, show: false });
   const tally = judgeStep(name, exitCode, readTally(file));
   const seconds = ((performance.now() - start) / 1000).toFixed(0);

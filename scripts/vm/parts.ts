@@ -6,6 +6,10 @@ export interface Part {
   readonly proves: string;
   /** Patterns of test files. */
   readonly files: readonly string[];
+  /** Of these, the tests whose titles match; default: all. */
+  readonly only?: string;
+  /** How much of a long list of cases runs (`POSTERN_SAMPLE`); default: a few. */
+  readonly sample?: '1' | 'third';
   /** The versions of nft with which it runs. */
   readonly nft: readonly NftVersion[];
   /** Its time limit in a virtual machine. */
@@ -61,5 +65,15 @@ export const parts: readonly Part[] = [
     files: ['test/nftables/{edit,field,foreign,match,parse,trace}.kernel.test.ts'],
     nft: own,
     minutes: 50,
+  },
+  {
+    name: 'networks',
+    proves:
+      'policies inside of pods by macvlan (on a VLAN too) and ipvlan (l2, l3): a fixed third of the conformance cases where they are beside the checkout, and attacks',
+    files: ['test/kernel/{conformance,pod-network-attacks}.test.ts'],
+    only: 'on (macvlan|macvlan-vlan|ipvlan-l2|ipvlan-l3) |attacks inside',
+    sample: 'third',
+    nft: own,
+    minutes: 300,
   },
 ];
