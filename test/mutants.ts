@@ -3553,9 +3553,16 @@ export const mutants: readonly Mutant[] = [
     specs: [checks],
   },
   {
+    name: 'policies of any size are read for each denial',
+    file: 'src/agent/denials/denial-watch.ts',
+    find: 'Math.floor(left / Math.max(1, size)) - fixedReadings',
+    replace: 'judged.length',
+    specs: [tenants],
+  },
+  {
     name: "an Event says what operators read of another namespace's pod",
     file: 'src/agent/denials/denial-watch.ts',
-    find: 'known, written, { namespace });',
+    find: 'known, own, { namespace });',
     replace: "known, written, 'operators');",
     specs: [tenants],
   },

@@ -6,6 +6,7 @@ import type { PolicyId } from '../../model/policy.ts';
 import type { DenialMetrics } from '../../telemetry/metrics/denials.ts';
 import { DenialTracker } from './denial-tracker.ts';
 import type { DenialLook } from './denial-reader.ts';
+import { sizeOfObjects } from './policy-size.ts';
 import { DenialTally, type PodDenials } from './denial-tally.ts';
 import {
   blameFor,
@@ -46,6 +47,10 @@ const describingMs = 500;
 /** Peers and ports that the watch compares with one described denial, and for the metrics of policies with all denials of a look: about 10 ms and 50 ms. */
 const mostCompared = 200_000;
 const mostCounted = 1_000_000;
+/** Values of NetworkPolicies that the watch reads for all denials of a look: about 0.3 s. A tenant can write policies with half a million. */
+const mostRead = 600_000;
+/** Preparing the policies of a subject, once for operators and once for users, and the description for users cost as much as these denials. */
+const fixedReadings = 4;
 
 /** Denials of one subject in one direction. */
 interface Group {
@@ -116,7 +121,7 @@ export class DenialWatch {
       this.#described,
     );
     this.#described += mostDescribed;
-    let [described, spent] = [0, 0];
+    let [described, spent, left] = [0, 0, mostRead];
     for (const denials of chosen) {
       if (spent > describingMs) break;
       const subject = subjects.get(denials[0])!;
@@ -127,10 +132,22 @@ export class DenialWatch {
       spent += now() - begun;
       const written = needsTexts ? await texts(ofPod, signal) : undefined;
       const resumed = now();
-      for (const each of describeDenials(judged, subject, known, written, 'operators')) listener.log(each);
+      const size = sizeOfObjects(written ?? []);
+      const affordable = Math.min(judged.length, Math.floor(left / Math.max(1, size)) - fixedReadings);
+      if (affordable > 0) left -= size * (affordable + fixedReadings);
+      // The others get no near misses. Which policies isolate the pod is known without their texts.
+      const parts = [
+        { judged: judged.slice(0, Math.max(0, affordable)), written },
+        { judged: judged.slice(Math.max(0, affordable)), written: undefined },
+      ];
+      for (const part of parts) {
+        if (part.judged.length === 0) continue;
+        for (const each of describeDenials(part.judged, subject, known, part.written, 'operators')) listener.log(each);
+      }
       if (subject.pod !== undefined) {
         const [namespace] = subject.pod.split('/', 1) as [string];
-        const [last] = describeDenials(judged.slice(-1), subject, known, written, { namespace });
+        const own = affordable > 0 ? written : undefined;
+        const [last] = describeDenials(judged.slice(-1), subject, known, own, { namespace });
         this.#tally.describe(subject.pod, last!);
       }
       described += denials.length;

@@ -107,6 +107,32 @@ describe('watching what is denied', () => {
     ]);
   });
 
+  it('reads only so much of what a user has written: larger policies are named, and give no near misses', async () => {
+    const rules = Array.from({ length: 1000 }, (_, at) => ({
+      from: [{ podSelector: { matchLabels: { a: `b${at}` } } }],
+    }));
+    const large = Array.from({ length: 30 }, (_, at) => policy(`x/large${at}`, { podSelector: {}, ingress: rules }));
+    objects.push(...large);
+    for (const each of large) pipeline.receive(upsertOf(each));
+    try {
+      await look([noted('10.1.0.2', 80)]);
+    } finally {
+      objects.splice(-large.length);
+    }
+    assert.deepEqual([told.length, told[0]?.nearMisses, told[0]?.policies.length], [1, [], 10]);
+    assert.match(told[0]!.reason, /^x\/b was isolated for ingress by 31 policies, and no rule allows this$/);
+    for (const each of large.slice(1)) pipeline.receive(removeOf(each));
+    objects.push(large[0]!);
+    try {
+      await look([...Array.from({ length: 200 }, (_, at) => noted('10.1.0.2', 1000 + at)), noted('10.1.0.1', 80)]);
+    } finally {
+      objects.pop();
+    }
+    const ofB = told.slice(1).filter(({ to }) => to === 'x/b');
+    assert.ok(ofB.length > 20, `${ofB.length}`);
+    assert.ok(ofB.every(({ nearMisses }) => nearMisses.length > 0));
+  });
+
   it('tells what was denied in each family of a direction', async () => {
     const ipv6 = { family: 'ipv6', source: '2001:db8::7' } as const;
     pipeline.receive(upsertOf(pod('x/b', { ips: ['10.1.0.2', 'fd01::2'] })));
