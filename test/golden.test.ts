@@ -53,7 +53,7 @@ function describeClasses({ ip }: Ruleset): string {
   const text = renderRuleset(ip ? { ip } : {});
   const blocks = Array.from(text.matchAll(/^\t(?:map|set|chain) (\S+) \{\n[^]*?^\t\}\n/gm));
   return blocks
-    .flatMap(([block, name]) => (/^(?:ingress4|egress4|.*-[a-z2-7]{12})$/.test(name!) ? [block] : []))
+    .flatMap(([block, name]) => (/^(?:ingress4|egress4|.*-[a-z2-7]{26})$/.test(name!) ? [block] : []))
     .join('\n');
 }
 

@@ -1,4 +1,4 @@
-import { shortHash } from '../lib/hash.ts';
+import { contentHash } from '../lib/hash.ts';
 import type { Family } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Field, NftRule, NftSet, VerdictMap } from '../nftables/ruleset.ts';
@@ -46,7 +46,9 @@ export function lookupsChain(
     { matches: [], verdict: { kind: 'goto', chain: deny } },
   ];
   const target = deny === chainNames.deny[direction] ? [] : [deny];
-  const hash = shortHash([allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest), ...target].join('\n'));
+  const hash = contentHash(
+    [allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest), ...target].join('\n'),
+  );
   return { name: readingName(`${direction}-${hash}`, reading), rules };
 }
 

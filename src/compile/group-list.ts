@@ -1,4 +1,4 @@
-import { shortHash } from '../lib/hash.ts';
+import { contentHash } from '../lib/hash.ts';
 import type { Family } from '../model/address.ts';
 import type { GroupId } from '../model/policy.ts';
 import { familyDigit } from './names.ts';
@@ -32,7 +32,7 @@ export class GroupList {
 
   #makeNames(): Readonly<Record<Family, string>> {
     const { ids, filter } = this;
-    const hash = shortHash(filter ? `${filter.holds}: ${filter.walk.text}` : ids.join(' '));
+    const hash = contentHash(filter ? `${filter.holds}: ${filter.walk.text}` : ids.join(' '));
     const what = filter?.holds === 'deny' ? 'except' : 'pods';
     return { ipv4: `${what}${familyDigit.ipv4}-${hash}`, ipv6: `${what}${familyDigit.ipv6}-${hash}` };
   }

@@ -1,4 +1,4 @@
-import { shortHash } from '../lib/hash.ts';
+import { contentHash } from '../lib/hash.ts';
 import { compareText } from '../lib/sort.ts';
 import type { Direction } from '../model/policy.ts';
 import type { Chain, Element, ElementVerdict, VerdictMap } from '../nftables/ruleset.ts';
@@ -70,7 +70,7 @@ export function portMaps(
 /** Named by content. */
 function portMap(elements: ReadonlyMap<Element, ElementVerdict>, interval: boolean, reading: Reading): VerdictMap {
   const text = elements.entries().map(([port, verdict]) => `${port} ${'chain' in verdict ? verdict.chain : ''}`);
-  const name = readingName(`ports-${shortHash([...text].join('\n'))}`, reading);
+  const name = readingName(`ports-${contentHash([...text].join('\n'))}`, reading);
   return { name, key: ['inet_proto', 'inet_service'], interval, elements };
 }
 

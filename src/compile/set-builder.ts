@@ -1,4 +1,4 @@
-import { shortHash } from '../lib/hash.ts';
+import { contentHash } from '../lib/hash.ts';
 import { formatAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { Element, Elements, KeyType, NftSet } from '../nftables/ruleset.ts';
 import { notePrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
@@ -10,7 +10,7 @@ export const addressType: Readonly<Record<Family, KeyType>> = { ipv4: 'ipv4_addr
 
 /** A set of `address . protocol . port`. Its elements change with the members of groups, so its name is a hash of the class. */
 export function tuplesSet(family: Family, classText: string, tuples: Elements): NftSet {
-  const name = `tuples${familyDigit[family]}-${shortHash(classText)}`;
+  const name = `tuples${familyDigit[family]}-${contentHash(classText)}`;
   return { name, key: [addressType[family], 'inet_proto', 'inet_service'], interval: false, elements: tuples };
 }
 
@@ -25,7 +25,7 @@ export function rectanglesSet(family: Family, rectangles: readonly Rectangle[]):
     }
   }
   const key: KeyType[] = [addressType[family], 'inet_proto', 'inet_service'];
-  const name = `cidrports${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
+  const name = `cidrports${familyDigit[family]}-${contentHash([...elements].join('\n'))}`;
   return notePrefixes({ name, key, interval: true, elements }, prefixes);
 }
 
@@ -47,7 +47,7 @@ const setsOfRanges = new WeakMap<readonly AddressRange[], Readonly<Partial<Recor
 
 function buildRanges(family: Family, ranges: readonly AddressRange[]): NftSet {
   const elements = new Set(ranges.map((range) => `${rangeText(range)} . 0-255`));
-  const name = `cidrs${familyDigit[family]}-${shortHash([...elements].join('\n'))}`;
+  const name = `cidrs${familyDigit[family]}-${contentHash([...elements].join('\n'))}`;
   const set: NftSet = { name, key: [addressType[family], 'inet_proto'], interval: true, elements };
   return notePrefixes(
     set,

@@ -1,4 +1,4 @@
-import { shortHash } from '../lib/hash.ts';
+import { contentHash } from '../lib/hash.ts';
 import { compareText, sorted } from '../lib/sort.ts';
 import type { Labels } from './cluster.ts';
 import type { GroupId, GroupSelection, Requirement, Selection, Selector } from './policy.ts';
@@ -19,7 +19,7 @@ export function canonicalNamespaces(namespaces: Selection['namespaces']): string
 }
 
 export function groupIdOf(selection: GroupSelection): GroupId {
-  return shortHash(canonicalSelection(selection));
+  return contentHash(canonicalSelection(selection));
 }
 
 export function canonicalSelector(selector: Selector): string {

@@ -183,7 +183,7 @@ function traceIn({ ruleset }: Compiled, packet: Packet): Trace {
 }
 
 function classSteps({ path }: Trace): Trace['path'] {
-  return path.filter(({ chain }) => /^(in|e)gress-.{12}(-r)?$/.test(chain));
+  return path.filter(({ chain }) => /^(in|e)gress-.{26}(-r)?$/.test(chain));
 }
 
 /** The last lookups of the classes, or of the chains of the port. */

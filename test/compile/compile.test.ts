@@ -154,7 +154,7 @@ describe('Compiler: classes', () => {
     assert.ok(!/ip6 |icmpv6/.test(fields(ip)) && !/"(ip|icmp) /.test(fields(ip6)));
     const ofOneFamily = routedTables(compile(a, all({})));
     assert.deepEqual(
-      ofOneFamily.map(({ chains }) => [...chains.keys()].some((name) => /^(deny-ingress|ingress-.{12})$/.test(name))),
+      ofOneFamily.map(({ chains }) => [...chains.keys()].some((name) => /^(deny-ingress|ingress-.{26})$/.test(name))),
       [true, false],
     );
   });

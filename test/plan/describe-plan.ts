@@ -43,5 +43,5 @@ function describeOperation(operation: Operation): string {
 }
 
 function withoutHash(name: string): string {
-  return name.replace(/-[a-z2-7]{12}/, '').replace(/\/[a-z2-7]{12}$/, '/…');
+  return name.replace(/-[a-z2-7]{26}/, '').replace(/\/[a-z2-7]{12}$/, '/…');
 }

@@ -25,7 +25,7 @@ describe('postern node trace (kernel)', function () {
     deepEqual([passes.exitCode, passes.stderr], [0, '']);
     match(
       passes.stdout,
-      /^node n1: accept\n[^]*ingress-[a-z2-7]{12}: ip saddr \. meta l4proto \. th dport @tuples4-[a-z2-7]{12} return$/,
+      /^node n1: accept\n[^]*ingress-[a-z2-7]{26}: ip saddr \. meta l4proto \. th dport @tuples4-[a-z2-7]{26} return$/,
     );
     const drops = await ask(['fd01::2', 'fd01::3', 'icmp', '-o', 'json']);
     equal(drops.exitCode, 1);
