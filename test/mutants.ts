@@ -508,6 +508,20 @@ export const mutants: readonly Mutant[] = [
     specs: [portSet],
   },
   {
+    name: 'one namespace displaces the numbers that another declares',
+    file: 'src/compile/resolve.ts',
+    find: 'const own = counts.get(namespace) ??',
+    replace: 'const own = counts.values().next().value ??',
+    specs: ['test/compile/declared-numbers.test.ts'],
+  },
+  {
+    name: 'the numbers of a pod without an address count',
+    file: 'src/compile/resolve.ts',
+    find: 'if (addresses.length === 0) continue;',
+    replace: '',
+    specs: ['test/compile/declared-numbers.test.ts'],
+  },
+  {
     name: 'the ports of one rule hold for the peers of another',
     file: 'src/compile/resolve.ts',
     find: 'const text = portSetText(ports);',

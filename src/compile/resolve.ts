@@ -109,19 +109,31 @@ const numbered = new WeakMap<ClassRules, { readonly text: string; readonly rules
 /** Each number costs every class that names it a chain. */
 const mostNumbers = 64;
 
-/** The numbers that most pods declare under the name. */
+/**
+ * The numbers that pods declare under the name. If they are too many, namespaces take turns, and each gives first the numbers that most of its pods declare: one
+ * namespace cannot displace what others declare. A pod without an address receives nothing, so its numbers do not count.
+ */
 function numbersOf({ name, protocol, declarers }: ReturnType<typeof namesOf>[number], groups: Groups): NumbersOfName {
-  const counts = new Map<number, number>();
-  for (const member of groups.get(declarers)?.members.values() ?? []) {
-    for (const { first } of resolveNamedPort({ name, protocol }, member.ports))
-      counts.set(first, (counts.get(first) ?? 0) + 1);
+  const counts = new Map<string, Map<number, number>>();
+  for (const [key, { addresses, ports }] of groups.get(declarers)?.members ?? []) {
+    if (addresses.length === 0) continue;
+    const namespace = key.slice(0, key.indexOf('/'));
+    const own = counts.get(namespace) ?? new Map<number, number>();
+    for (const { first } of resolveNamedPort({ name, protocol }, ports)) own.set(first, (own.get(first) ?? 0) + 1);
+    if (own.size > 0) counts.set(namespace, own);
   }
-  const byCount = [...counts].sort(([a, many], [b, more]) => more - many || a - b);
-  const known = byCount
-    .slice(0, mostNumbers)
-    .map(([port]) => port)
-    .sort((a, b) => a - b);
-  return { known, areMore: byCount.length > mostNumbers };
+  const byNamespace = [...counts]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([, own]) => [...own].sort(([a, many], [b, more]) => more - many || a - b).map(([port]) => port));
+  const known = new Set<number>();
+  const longest = byNamespace.reduce((most, { length }) => Math.max(most, length), 0);
+  for (let turn = 0; turn < longest && known.size < mostNumbers; turn++) {
+    for (const numbers of byNamespace) {
+      if (turn < numbers.length && known.size < mostNumbers) known.add(numbers[turn]!);
+    }
+  }
+  const areMore = byNamespace.some((numbers) => numbers.some((port) => !known.has(port)));
+  return { known: [...known].sort((a, b) => a - b), areMore };
 }
 
 /** The ports of a bucket that belong to the part. */

@@ -33,8 +33,13 @@ function rules(...actions: readonly string[]): ApiObject {
   return { kind: 'ClusterNetworkPolicy', metadata: { name: 'c', uid: 'c' }, spec };
 }
 
-function reaches(policy: ApiObject, destination: string, destinationPort: number): boolean {
-  const [n1, n2] = ['n1', 'n2'].map((node) => compileNode(node, [...objects, policy])) as [Ruleset, Ruleset];
+function reaches(
+  policy: ApiObject,
+  destination: string,
+  destinationPort: number,
+  more: readonly ApiObject[] = [],
+): boolean {
+  const [n1, n2] = ['n1', 'n2'].map((node) => compileNode(node, [...objects, ...more, policy])) as [Ruleset, Ruleset];
   const flow = { family: 'ipv4', source: client, destination, protocol: 'tcp', sourcePort: 40_000 } as const;
   const [source, other] = [{ pod: true, node: 'n1' } as const, { pod: true, node: 'n2' } as const];
   return passes({ n1, n2 }, { ...flow, destinationPort }, { source, destination: other }, 'original');
@@ -63,6 +68,23 @@ describe('a port name with more numbers than a node knows (S10.17)', () => {
     const accept = rules('Accept', 'DenyAll');
     assert.equal(reaches(accept, crowd[known]!, port(known)), true);
     assert.equal(reaches(accept, crowd[unknown]!, port(unknown)), false);
+  });
+});
+
+describe('the numbers that a node knows of a port name (S10.17)', () => {
+  const ports = Array.from({ length: 64 }, (_, index) => ({ name: 'web', containerPort: 20_000 + index }));
+  /** More pods declare each of these than any other number. */
+  const crowdOut = Array.from({ length: 3 }, (_, index) => pod(`a/p${index}`, { ips: [`10.4.0.${index + 1}`], ports }));
+
+  it('have a share for each namespace, however often another declares its own', () => {
+    const more = [named('a'), ...crowdOut];
+    assert.equal(reaches(rules('Accept', 'DenyAll'), crowd[10]!, port(10), more), true);
+    assert.equal(reaches(rules('Deny'), crowd[10]!, 443, more), true);
+  });
+
+  it('are those of pods that have an address', () => {
+    const pending = Array.from({ length: 3 }, (_, index) => pod(`y/q${index}`, { ips: [], ports }));
+    assert.equal(reaches(rules('Accept', 'DenyAll'), crowd[10]!, port(10), pending), true);
   });
 });
 
