@@ -2584,6 +2584,27 @@ export const mutants: readonly Mutant[] = [
     specs: [stateWriter],
   },
   {
+    name: 'an old saved state replaces newer rules in the kernel',
+    file: 'src/state/choose-source.ts',
+    find: 'return !isUnsaved && sandboxesRecorded',
+    replace: 'return sandboxesRecorded',
+    specs: ['test/state/choose-source.test.ts'],
+  },
+  {
+    name: 'newer rules are not marked as unsaved',
+    file: 'src/agent/unsaved-mark.ts',
+    find: 'if (!options.check && this.#isNeeded) await this.#settle();',
+    replace: '',
+    specs: ['test/agent/unsaved-mark.test.ts'],
+  },
+  {
+    name: 'the mark of unsaved rules goes while a newer change is not saved',
+    file: 'src/state/state-writer.ts',
+    find: 'observer.current(revision);',
+    replace: 'observer.current(snapshot().revision);',
+    specs: [stateWriter],
+  },
+  {
     name: 'two writes of the state run at once',
     file: 'src/state/state-writer.ts',
     find: 'if (!this.#dirty || this.#running || this.#timer) return;',

@@ -18,6 +18,7 @@ import { readTables } from './read-tables.ts';
 import type { Reporter } from './report.ts';
 import { reportSandboxes } from './sandbox-watch.ts';
 import { ClusterPolicies } from './status/cluster-policies.ts';
+import { UnsavedMark } from './unsaved-mark.ts';
 import { openStateKeeper, type StateKeeper } from './state-keeper.ts';
 
 /** What the agent reads: the cluster, the node's sandboxes and links, and the saved state. All of it goes into the pipeline. */
@@ -26,6 +27,7 @@ export interface AgentInputs {
   /** The pipeline, or the saved state until the pipeline is in sync. */
   readonly source: PlanSource;
   readonly state: StateKeeper;
+  readonly unsaved: UnsavedMark;
   readonly versions: ObjectVersions;
   readonly clusterPolicies: ClusterPolicies;
   /** Takes an event of the cluster or a fact of the node. */
@@ -43,7 +45,7 @@ const fetchSilenceMs = 5000;
 
 /** Makes the parts that read. They read nothing yet. */
 export function openInputs(context: AgentContext, { changed, podFetched }: InputEvents): AgentInputs {
-  const { config, client, guard, metrics, logger, signal } = context;
+  const { config, client, guard, nft, metrics, logger, signal } = context;
   const { nodeName: node, startGate, podCidrs } = config;
   const allowed = { tunnels: config.allowPodTunnels, routers: config.allowPodRouters };
   const rules = { guard: guard.guard, allowed, fastPath: config.fastPath, budgets: budgetsOf(config.namespaceBudget) };
@@ -53,10 +55,18 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
     fillBudgets: fillBudgetsOf(config.namespaceBudget),
     ...(podCidrs && { podCidrs }),
   });
+  const unsaved = new UnsavedMark({
+    nft,
+    signal,
+    failed(err) {
+      logger.warn({ err }, 'could not mark the rules in the kernel as newer than the saved state');
+    },
+  });
   const state = openStateKeeper({
     directory: config.stateDir,
     node,
     snapshot: () => pipeline.snapshot,
+    saved: (revision) => void unsaved.saved(revision),
     clock: systemClock,
     metrics: metrics.node,
     logger,
@@ -68,6 +78,10 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
       new Pipeline(node, { ...rules, gate: startGate, fillBudgets: noFillBudgets, podCidrs: podCidrs ?? gatedRanges }),
     readSaved: () => state.read(),
     clock: systemClock,
+    outdated() {
+      const stays = 'the rules in the kernel stay in force until the API server answers';
+      logger.warn(`the saved state of this node is older than the rules in the kernel: ${stays}`);
+    },
     changed,
   });
   const fetcher = new PodFetcher({
@@ -78,7 +92,8 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
     signal,
   });
   const take = createEventDispatcher({ pipeline, source, fetcher });
-  return { pipeline, source, state, versions: new ObjectVersions(), clusterPolicies: new ClusterPolicies(), take };
+  const [versions, clusterPolicies] = [new ObjectVersions(), new ClusterPolicies()];
+  return { pipeline, source, state, unsaved, versions, clusterPolicies, take };
 }
 
 /**

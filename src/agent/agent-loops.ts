@@ -1,6 +1,6 @@
 import { exec } from '../apply/exec.ts';
 import { createFlushConnections } from '../apply/flush-connections.ts';
-import { hasOurTables } from '../apply/has-our-tables.ts';
+import { findOurTables } from '../apply/find-our-tables.ts';
 import { startNftMonitor } from '../apply/nft-monitor.ts';
 import { findTrim } from '../apply/trim-memory.ts';
 import type { AgentContext } from './agent-context.ts';
@@ -44,7 +44,7 @@ const trimEveryMs = 5000;
 /** Starts the loops. Until the agent has the lock, they only watch. */
 export function startLoops(context: AgentContext, inputs: AgentInputs, reports: AgentReports): AgentLoops {
   const { version, guard, nft, elements, reader, metrics, live, ready, logger, signal } = context;
-  const { pipeline, source, state, versions, clusterPolicies, take } = inputs;
+  const { pipeline, source, state, unsaved, versions, clusterPolicies, take } = inputs;
   const { reporter, nodeReporter, policies, watchDenials } = reports;
   const podNetworks = openPodNetworks(context, reporter, () => reconciler.changed());
   const drift = new DriftWatch({
@@ -53,7 +53,9 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     events: driftReport(metrics.apply, logger),
   });
   const kernel = prefetchTables(
-    drift.behind(nftKernelTables(nft, { writer: elements, reader, wrote: (by) => metrics.apply.wrote(by) })),
+    unsaved.behind(
+      drift.behind(nftKernelTables(nft, { writer: elements, reader, wrote: (by) => metrics.apply.wrote(by) })),
+    ),
     systemClock,
     () => drift.isCurrent,
   );
@@ -83,7 +85,10 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
   );
   let settled: Applied | undefined;
   const reconciler = new Reconciler({
-    pipeline: podNetworks ? followedBy(podNetworks, source) : source,
+    pipeline: followedBy(source, (plan) => {
+      podNetworks?.take(plan.compiled, source.snapshot);
+      if (!source.isRestored(plan)) unsaved.planned(plan.compiled.revision);
+    }),
     kernel,
     clock: systemClock,
     signal,
@@ -141,18 +146,19 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
       ready.report('lock', undefined);
       // A read that begins before nft monitor listens would have to be repeated.
       void drift.firstStart.then(() => kernel.begin(signal));
-      // If nft cannot list the tables, the kernel may hold rules, which are newer than the saved state.
-      source.open((await hasOurTables(exec, signal).catch(() => undefined)) ?? true);
+      // If nft cannot list the tables, the kernel may hold rules, which may be newer than the saved state.
+      const unknown = { tableFound: true, isUnsaved: true };
+      source.open((await findOurTables(exec, signal).catch(() => undefined)) ?? unknown);
       watchDenials(async (asked) => (await podNetworks?.lookForDenials(asked)) ?? []);
       return release;
     },
   };
 }
 
-/** Plans of the node, each of which the pods take at once. */
+/** @param follow called with each plan before the kernel gets it */
 function followedBy(
-  podNetworks: PodNetworks,
   source: PlanSource,
+  follow: (plan: ReturnType<PlanSource['plan']>) => void,
 ): Pick<PlanSource, 'snapshot' | 'inSync' | 'prepare' | 'plan' | 'probe'> {
   return {
     get snapshot() {
@@ -164,7 +170,7 @@ function followedBy(
     prepare: () => source.prepare(),
     plan(...args) {
       const plan = source.plan(...args);
-      podNetworks.take(plan.compiled, source.snapshot);
+      follow(plan);
       return plan;
     },
     probe: (...args) => source.probe(...args),

@@ -1,4 +1,5 @@
 import { invariant } from '../lib/assert.ts';
+import type { TablesFound } from '../apply/find-our-tables.ts';
 import type { Compiled } from '../compile/compile.ts';
 import type { NodeFact, ResourceEvent, Sandbox } from '../model/cluster.ts';
 import type { PolicyId } from '../model/policy.ts';
@@ -21,6 +22,8 @@ export interface PlanSourceOptions {
   /** Reads the saved state of this node. Called only if it may be needed: for a large cluster it takes a second and many megabytes. */
   readonly readSaved: () => Promise<SavedState | undefined>;
   readonly clock: Clock;
+  /** Called once if the API server has not answered in time, and the saved state is not used because the kernel's rules are newer. */
+  readonly outdated: () => void;
   /** Called when the kernel's rules may have to change. */
   readonly changed: () => void;
 }
@@ -35,7 +38,7 @@ export class PlanSource implements Planner {
   #restored: Pipeline | undefined;
   readonly #sandboxes = new Map<string, Sandbox>();
   #sandboxesListed = false;
-  #opened: { readonly tableFound: boolean; readonly hasWaited: boolean } | undefined;
+  #opened: (TablesFound & { readonly hasWaited: boolean }) | undefined;
   /** Once true it stays true: after the agent has applied the saved state, it must not go back to the earlier rules. */
   #sandboxesRecorded = false;
   readonly #restoredPlans = new WeakSet<Plan>();
@@ -63,15 +66,16 @@ export class PlanSource implements Planner {
   }
 
   /** To be called when this agent may write. */
-  open(tableFound: boolean): void {
+  open(found: TablesFound): void {
     const { clock, changed } = this.#options;
-    this.#opened = { tableFound, hasWaited: false };
+    this.#opened = { ...found, hasWaited: false };
     changed();
-    if (!tableFound) return void this.#readSaved();
+    if (!found.tableFound) return void this.#readSaved();
     // The timer decides, not the clock: a timer may fire slightly early, and nothing would check the clock again.
     clock.after(patienceMs, () => {
-      this.#opened = { tableFound, hasWaited: true };
-      void this.#readSaved();
+      this.#opened = { ...found, hasWaited: true };
+      if (!found.isUnsaved) void this.#readSaved();
+      else if (!this.#options.pipeline.inSync) this.#options.outdated();
     });
   }
 

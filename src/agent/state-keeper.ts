@@ -11,6 +11,8 @@ export interface StateKeeperOptions {
   readonly directory: string | undefined;
   readonly node: string;
   readonly snapshot: () => Snapshot;
+  /** Called when the disk holds the state of this revision of the Snapshot. */
+  readonly saved: (revision: number) => void;
   readonly clock: Clock;
   readonly metrics: NodeMetrics;
   readonly logger: Logger;
@@ -26,7 +28,7 @@ export interface StateKeeper {
 }
 
 export function openStateKeeper(options: StateKeeperOptions): StateKeeper {
-  const { directory, node, snapshot, clock, metrics, logger } = options;
+  const { directory, node, snapshot, saved, clock, metrics, logger } = options;
   if (directory === undefined) return { read: async () => undefined, changed: () => {}, finish: async () => {} };
   const read = async (): Promise<SavedState | undefined> => {
     const loaded = await loadState(directory, node);
@@ -43,6 +45,7 @@ export function openStateKeeper(options: StateKeeperOptions): StateKeeper {
     write: (chunks) => writeState(directory, chunks),
     clock,
     observer: {
+      current: saved,
       saved(bytes) {
         metrics.stateWrite('written');
         logger.debug({ directory, bytes }, 'saved the state of this node');

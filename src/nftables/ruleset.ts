@@ -198,6 +198,8 @@ export const routedTable = { ipv4: 'ip', ipv6: 'ip6' } as const;
 export type Ruleset = Readonly<Partial<Record<TableFamily, Table>>>;
 
 export const tableName = 'postern';
+/** An empty table of the family ip. It exists while the kernel's rules may be newer than the saved state. */
+export const unsavedTable = `${tableName}-unsaved`;
 
 /** The hooks of Postern's base chains. */
 export const hooksOf: Readonly<Record<TableFamily, ReadonlySet<Hook>>> = {

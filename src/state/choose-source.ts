@@ -8,6 +8,8 @@ export interface Situation {
   readonly hasSaved: boolean;
   /** The kernel held one of our tables when the agent started. */
   readonly tableFound: boolean;
+  /** The rules in the kernel may be newer than the saved state. */
+  readonly isUnsaved: boolean;
   /** A sandbox belongs to a saved pod, so the container runtime records sandboxes. */
   readonly sandboxesRecorded: boolean;
   /** The agent has been allowed to write for `patienceMs`. */
@@ -19,11 +21,19 @@ export const patienceMs = 5000;
 
 /**
  * Chooses the source once the sandboxes of the node have been listed, and again after each change. Without records of sandboxes, a saved state
- * denies all local pods. So an existing table stays in force then until the API server answers: its rules are the last known state (S7.12).
+ * denies all local pods. So an existing table stays in force then until the API server answers: its rules are the last known state (S7.12). The same
+ * holds for rules that are newer than the saved state.
  */
-export function chooseSource({ inSync, hasSaved, tableFound, sandboxesRecorded, hasWaited }: Situation): Source {
+export function chooseSource({
+  inSync,
+  hasSaved,
+  tableFound,
+  isUnsaved,
+  sandboxesRecorded,
+  hasWaited,
+}: Situation): Source {
   if (inSync) return 'cluster';
   if (!hasSaved) return 'kernel';
   if (!tableFound) return 'saved';
-  return sandboxesRecorded && hasWaited ? 'saved' : 'kernel';
+  return !isUnsaved && sandboxesRecorded && hasWaited ? 'saved' : 'kernel';
 }

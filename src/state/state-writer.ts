@@ -10,6 +10,8 @@ export interface StateClock {
 }
 
 export interface StateObserver {
+  /** The disk holds the state of this revision of the Snapshot: it was written, or it does not differ from what was written. */
+  current(revision: number): void;
   saved(bytes: number): void;
   failed(error: unknown, retryInMs: number): void;
 }
@@ -106,11 +108,16 @@ export class StateWriter {
 
   async #write(): Promise<void> {
     const { node, snapshot, write, observer } = this.#options;
-    const { header, chunks } = await this.#runInSlices(encodeInSteps(copyState(stateOf(snapshot())), node));
-    if (header === this.#writtenHeader) return;
-    await write(chunks);
-    this.#writtenHeader = header;
-    observer.saved(chunks.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0));
+    const current = snapshot();
+    // The indexer may change the Snapshot during the write.
+    const { revision } = current;
+    const { header, chunks } = await this.#runInSlices(encodeInSteps(copyState(stateOf(current)), node));
+    if (header !== this.#writtenHeader) {
+      await write(chunks);
+      this.#writtenHeader = header;
+      observer.saved(chunks.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0));
+    }
+    observer.current(revision);
   }
 
   async #runInSlices(steps: Generator<void, EncodedState>): Promise<EncodedState> {

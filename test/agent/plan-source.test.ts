@@ -10,18 +10,22 @@ import { syncedEvents, upsertOf } from '../support/pipeline.ts';
 import { fullSnapshot, sandbox, shopApi } from '../state/samples.ts';
 
 const saved = stateOf(fullSnapshot);
+const nothing = { tableFound: false, isUnsaved: false };
+const tables = { tableFound: true, isUnsaved: false };
 
 describe('PlanSource', () => {
   let pipeline: Pipeline;
   let clock: ManualClock;
   let changes: number;
   let reads: number;
+  let outdated: number;
 
   beforeEach(() => {
     pipeline = new Pipeline('n1');
     clock = new ManualClock();
     changes = 0;
     reads = 0;
+    outdated = 0;
   });
 
   const create = (state: SavedState | undefined, gate = true): PlanSource =>
@@ -34,6 +38,7 @@ describe('PlanSource', () => {
         return state;
       },
       clock,
+      outdated: () => void outdated++,
       changed: () => void changes++,
     });
   /** What was asked for has been read. */
@@ -50,7 +55,7 @@ describe('PlanSource', () => {
     const steps: [string, (source: PlanSource) => void][] = [
       ['API', (source) => receive(source, ...syncedEvents())],
       ['sandboxes', (source) => source.listedSandboxes()],
-      ['lock', (source) => source.open(false)],
+      ['lock', (source) => source.open(nothing)],
     ];
     for (const [missing] of steps) {
       pipeline = new Pipeline('n1');
@@ -71,7 +76,7 @@ describe('PlanSource', () => {
     const web = sandboxFact('x/web', { ips: ['10.1.0.1'], link: { device: 'veth-web' } });
     receive(source, ...objects.map(upsertOf), web, ...syncedEvents());
     source.listedSandboxes();
-    source.open(false);
+    source.open(nothing);
     const { result } = source.plan(undefined);
     const names = (areFlowsDoubtful: boolean) =>
       source.plan(result, undefined, { areFlowsDoubtful }).stages.map(({ name }) => name);
@@ -82,7 +87,7 @@ describe('PlanSource', () => {
   it('has what this node has kept, with its sandboxes as they are now, until the cluster is known', async () => {
     const source = create(saved);
     tell(source, sandbox('s1', 'shop/api/m1', ['10.244.1.77']));
-    source.open(false);
+    source.open(nothing);
     await hasRead();
     assert.equal(source.current, 'kernel');
     source.listedSandboxes();
@@ -104,7 +109,7 @@ describe('PlanSource', () => {
 
   it('follows the sandboxes while it has what was kept, and nothing else', async () => {
     const source = create(saved);
-    source.open(false);
+    source.open(nothing);
     source.listedSandboxes();
     await hasRead();
     const before = source.snapshot;
@@ -123,7 +128,7 @@ describe('PlanSource', () => {
     const source = create(saved);
     tell(source, sandbox('s1', 'shop/api/m1', ['10.244.1.77']));
     source.listedSandboxes();
-    source.open(true);
+    source.open(tables);
     clock.advance(4999);
     changes = 0;
     assert.deepEqual([source.current, reads], ['kernel', 0]);
@@ -135,11 +140,42 @@ describe('PlanSource', () => {
     assert.equal(source.current, 'saved');
   });
 
+  it('leaves a table that is newer than the saved state for as long as it takes (S7.12)', async () => {
+    const source = create(saved);
+    tell(source, sandbox('s1', 'shop/api/m1', ['10.244.1.77']));
+    source.listedSandboxes();
+    source.open({ tableFound: true, isUnsaved: true });
+    clock.advance(4999);
+    assert.equal(outdated, 0);
+    clock.advance(1_000_000);
+    await hasRead();
+    assert.deepEqual([source.current, source.inSync, reads, outdated], ['kernel', false, 0, 1]);
+    receive(source, ...syncedEvents());
+    assert.equal(source.current, 'cluster');
+  });
+
+  it('uses the saved state if the tables have gone and the mark has not', async () => {
+    const source = create(saved);
+    source.listedSandboxes();
+    source.open({ tableFound: false, isUnsaved: true });
+    await hasRead();
+    assert.deepEqual([source.current, outdated], ['saved', 0]);
+  });
+
+  it('does not call the saved state outdated if the API server has answered', () => {
+    const source = create(saved);
+    source.listedSandboxes();
+    source.open({ tableFound: true, isUnsaved: true });
+    receive(source, ...syncedEvents());
+    clock.advance(5000);
+    assert.equal(outdated, 0);
+  });
+
   it('goes by the timer, which may come a little early by the clock', async () => {
     const source = create(saved);
     tell(source, sandbox('s1', 'shop/api/m1', ['10.244.1.77']));
     source.listedSandboxes();
-    source.open(true);
+    source.open(tables);
     clock.now = () => 4999.9;
     clock.advance(5000);
     await hasRead();
@@ -149,10 +185,10 @@ describe('PlanSource', () => {
   it('does not read what was kept once the cluster is known, nor counts what it has read by then', async () => {
     const found = create(saved);
     found.listedSandboxes();
-    found.open(true);
+    found.open(tables);
     const fresh = create(saved);
     fresh.listedSandboxes();
-    fresh.open(false);
+    fresh.open(nothing);
     receive(fresh, ...syncedEvents());
     clock.advance(5000);
     await hasRead();
@@ -163,13 +199,13 @@ describe('PlanSource', () => {
   it('plans nothing as long as nothing may be written', () => {
     const source = create(saved);
     assert.throws(() => source.plan(undefined), /nothing may be written yet/);
-    source.open(true);
+    source.open(tables);
     assert.throws(() => source.plan(undefined), /nothing may be written yet/);
   });
 
   it('gates nothing with the gate off, whatever was kept', async () => {
     const source = create(saved, false);
-    source.open(false);
+    source.open(nothing);
     source.listedSandboxes();
     await hasRead();
     assert.ok(saved.gatedRanges.length > 0);

@@ -14,6 +14,7 @@ describe('the state keeper', () => {
   let folder: string;
   let log: string[];
   let steps: string[];
+  let saved: number[];
   let metrics: ReturnType<typeof createMetrics>;
   let clock: ManualClock;
 
@@ -21,6 +22,7 @@ describe('the state keeper', () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-test-'));
     log = [];
     steps = [];
+    saved = [];
     metrics = createMetrics('0');
     clock = new ManualClock();
   });
@@ -34,6 +36,7 @@ describe('the state keeper', () => {
         steps.push('write');
         return fullSnapshot;
       },
+      saved: (revision) => saved.push(revision),
       clock,
       metrics: metrics.node,
       logger: createLogger({
@@ -52,6 +55,7 @@ describe('the state keeper', () => {
     assert.equal(await first.read(), undefined);
     first.changed();
     await first.finish();
+    assert.deepEqual(saved, [fullSnapshot.revision]);
     assert.deepEqual(await writes(), ['postern_state_writes_total{result="written"} 1']);
     assert.deepEqual(await open(folder).read(), stateOf(fullSnapshot));
     assert.deepEqual(messages(), ['read the saved state of this node']);

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { after, before, describe, it } from 'mocha';
 import { labCnis } from '../../src/lab/cni-config.ts';
 import { runInNamespace } from '../../src/lab/network-namespace.ts';
-import { tableFamilies } from '../../src/nftables/ruleset.ts';
+import { tableFamilies, unsavedTable } from '../../src/nftables/ruleset.ts';
 import { readMetric } from './agent-pages.ts';
 import { needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { PodStarts } from './pod-starts.ts';
+import { policy } from './policies.ts';
 import { nameLab } from '../support/lab-name.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -62,12 +63,61 @@ for (const cni of labCnis) {
   });
 }
 
+describe('an agent that restarts without the API server after its disk has failed (kernel)', function () {
+  this.timeout(120_000);
+  let starts: PodStarts;
+  let args: readonly string[];
+  let known: string[];
+  let directory: string;
+  before(async function () {
+    await needMachine(this, 'bridge');
+    starts = await PodStarts.open(nameLab('kunsaved'), 'bridge');
+    directory = join(starts.lab.state.nodeDirectory('n1'), 'kept');
+    args = ['--state-dir', directory];
+    await starts.agent.stop();
+    await starts.startAgent(args);
+    known = starts.create(2);
+    await starts.finish(known);
+    await waitUntilKept(starts, directory, known);
+  });
+  after(() => starts?.close());
+
+  it('leaves the newer rules in force; without the mark, it would open what they deny (S7.12)', async () => {
+    await breakSaves(starts, directory);
+    starts.lab.store.update('networkpolicies', policy('x', 'friends-only', { ingress: [], egress: [] }));
+    await starts.assertFallSilent(known);
+    await starts.agent.stop('SIGKILL');
+    await startAlone(starts, args);
+    await eventually(async () =>
+      (await starts.agent.log()).includes('is older than the rules in the kernel') ? undefined : 'no word of the state',
+    );
+    await starts.assertFallSilent(known);
+    assert.equal(await readMetric(starts.lab, 'n1', 'postern_state_restored'), 0);
+
+    await starts.agent.stop('SIGKILL');
+    await starts.lab.exec('node/n1', 'nft', 'delete', 'table', 'ip', unsavedTable);
+    await startAlone(starts, args);
+    for (const key of known) await starts.assertGoesOn(key);
+  });
+});
+
+/** The agent cannot replace its temporary file by a new one. */
+async function breakSaves(starts: PodStarts, directory: string): Promise<void> {
+  const isSaved = async (): Promise<boolean> => {
+    const tables = await starts.lab.exec('node/n1', 'nft', 'list', 'tables');
+    return !tables.includes(unsavedTable);
+  };
+  await eventually(async () => ((await isSaved()) ? undefined : `not saved: ${await starts.agent.log()}`), 60);
+  await mkdir(join(directory, 'state.json.tmp'));
+}
+
 /** What a node loses that boots; its sandboxes are there, and in the runtime's notes. Nobody sends until `resume`. */
 async function lose(starts: PodStarts): Promise<void> {
   await starts.agent.stop('SIGKILL');
   await starts.quieten();
   const commands = [
     ...tableFamilies.map((family) => ['nft', 'destroy', 'table', family, 'postern'] as const),
+    ['nft', 'destroy', 'table', 'ip', unsavedTable],
     ['conntrack', '-F'],
   ] as const;
   for (const [file, ...args] of commands) await starts.lab.exec('node/n1', file, ...args);

@@ -6,6 +6,7 @@ const booted: Situation = {
   inSync: false,
   hasSaved: true,
   tableFound: false,
+  isUnsaved: false,
   sandboxesRecorded: true,
   hasWaited: false,
 };
@@ -17,6 +18,8 @@ describe('chooseSource', () => {
     ['nothing new without a saved state', { hasSaved: false, hasWaited: true }, 'kernel'],
     ['the table that is there, for a while', { tableFound: true }, 'kernel'],
     ['the saved state after a while', { tableFound: true, hasWaited: true }, 'saved'],
+    ['a table that is newer than the saved state', { tableFound: true, isUnsaved: true, hasWaited: true }, 'kernel'],
+    ['the saved state if only the mark is left', { isUnsaved: true }, 'saved'],
     [
       'the table for as long as it takes, where nobody tells who runs here',
       { tableFound: true, sandboxesRecorded: false, hasWaited: true },

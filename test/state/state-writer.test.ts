@@ -13,6 +13,8 @@ describe('StateWriter', () => {
   /** When each text was written, and the ranges in it. */
   let written: [at: number, ranges: string][];
   let problems: unknown[];
+  /** The revisions that the disk holds. */
+  let current: number[];
   let write: (text: string) => Promise<void>;
   let writer: StateWriter;
 
@@ -21,6 +23,7 @@ describe('StateWriter', () => {
     snapshot = emptySnapshot;
     written = [];
     problems = [];
+    current = [];
     write = async () => undefined;
     writer = new StateWriter({
       node: 'n1',
@@ -34,6 +37,7 @@ describe('StateWriter', () => {
       },
       clock,
       observer: {
+        current: (revision) => current.push(revision),
         saved: (bytes) => assert.ok(bytes > 100),
         failed: (error, retryInMs) => problems.push([clock.now(), error, retryInMs]),
       },
@@ -77,6 +81,7 @@ describe('StateWriter', () => {
     writer.changed();
     await advance(1000);
     assert.deepEqual(written, [[0, 'a']]);
+    assert.deepEqual(current, [0, 9], 'but it is the state of the newer revision');
   });
 
   it('writes one at a time, and then what has changed meanwhile', async () => {
@@ -84,10 +89,12 @@ describe('StateWriter', () => {
     write = () => promise;
     change('a');
     change('b');
+    snapshot = { ...snapshot, revision: 5 };
     await advance(2000);
-    assert.deepEqual(written, []);
+    assert.deepEqual([written, current], [[], []]);
     resolve();
     await turn();
+    assert.equal(current[0], 0, 'the revision when the write began');
     // It took 2 s of which 1/100 may be writing.
     await advance(197_999);
     assert.deepEqual(written, [[2000, 'a']]);
@@ -158,7 +165,7 @@ describe('StateWriter', () => {
         },
         // Each look at the clock takes half a millisecond, so a slice of 2 ms has a few steps.
         clock: { now: () => clock.now() + (passed += 0.5), after: (ms, callback) => clock.after(ms, callback) },
-        observer: { saved: () => undefined, failed: (error) => problems.push(error) },
+        observer: { current: () => undefined, saved: () => undefined, failed: (error) => problems.push(error) },
       });
     });
 
