@@ -2584,6 +2584,13 @@ export const mutants: readonly Mutant[] = [
     specs: [stateWriter],
   },
   {
+    name: 'a pod that owns its table keeps an uninstallation from its end',
+    file: 'src/agent/uninstall.ts',
+    find: 'failed(pod, error);',
+    replace: 'throw error;',
+    specs: ['test/agent/remove-inside.kernel.test.ts'],
+  },
+  {
     name: 'an old saved state replaces newer rules in the kernel',
     file: 'src/state/choose-source.ts',
     find: 'return !isUnsaved && sandboxesRecorded',

@@ -10,7 +10,7 @@ import { readVersion } from '../config/version.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
-import { listPodNamespaces } from '../sandboxes/pod-namespaces.ts';
+import { listPodNamespaces, type PodNamespace } from '../sandboxes/pod-namespaces.ts';
 import { deleteState } from '../state/state-file.ts';
 import { backoffDelay } from '../watch/backoff.ts';
 import { serveWhenFree } from './http-server.ts';
@@ -41,10 +41,17 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
     const release = await holdNodeLock({ version, pid: process.pid }, nodeLockObserver(ready, logger), signal);
     ready.report('lock', undefined);
     const nft = createNft();
+    const reportPod = (pod: string, err: unknown): void => {
+      logger.error({ pod, err }, "could not delete Postern's tables in a pod's network namespace: restart the pod");
+    };
     for (let failures = 0; ; failures++) {
       try {
         await uninstallPlugin(config, logger);
-        const removed = [...(await removeTables(nft, signal)), ...(await removeInside(config, signal))];
+        const removed = await removeTables(nft, signal);
+        if (config.podNetworks && config.cniCacheDir !== undefined) {
+          const pods = await listPodNamespaces(config.cniCacheDir);
+          removed.push(...(await removeInside(pods, reportPod, signal)));
+        }
         if (config.stateDir !== undefined) await deleteState(config.stateDir);
         ready.report('uninstalled', undefined);
         logger.info({ removed }, removed.length > 0 ? "deleted Postern's tables" : 'found no tables of Postern');
@@ -84,19 +91,34 @@ async function uninstallPlugin({ cni, cniCacheDir }: AgentConfig, logger: Logger
   if (operations.length > 0) logger.info(`removed the CNI plugin from the network configuration${kept}`);
 }
 
-/** Deletes the tables in network namespaces of pods. A namespace that is gone needs nothing. */
-async function removeInside({ podNetworks, cniCacheDir }: AgentConfig, signal: AbortSignal): Promise<string[]> {
-  if (!podNetworks || cniCacheDir === undefined) return [];
+/**
+ * Deletes the tables in network namespaces of pods. A namespace that is gone needs nothing. A pod with `NET_ADMIN` can own its table, so that the kernel
+ * lets nobody else delete it. It must not keep the node from an end, so a pod that fails is only reported.
+ */
+export async function removeInside(
+  pods: readonly Pick<PodNamespace, 'pod' | 'path'>[],
+  failed: (pod: string, error: unknown) => void,
+  signal: AbortSignal,
+): Promise<string[]> {
   const removed: string[] = [];
-  for (const { pod, path } of await listPodNamespaces(cniCacheDir)) {
+  for (const { pod, path } of pods) {
     if (!existsSync(path)) continue;
-    const namespace = openNetworkNamespace(path);
     try {
-      const tables = await removeTables(createNft({ enter: namespace.enter }), signal);
+      const tables = await removeInOne(path, signal);
       removed.push(...tables.map((table) => `pod ${pod}: ${table}`));
-    } finally {
-      namespace.close();
+    } catch (error) {
+      signal.throwIfAborted();
+      failed(pod, error);
     }
   }
   return removed;
+}
+
+async function removeInOne(path: string, signal: AbortSignal): Promise<string[]> {
+  const namespace = openNetworkNamespace(path);
+  try {
+    return await removeTables(createNft({ enter: namespace.enter }), signal);
+  } finally {
+    namespace.close();
+  }
 }
