@@ -2591,6 +2591,13 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/agent/remove-inside.kernel.test.ts'],
   },
   {
+    name: 'a watch never lists again after internal errors of the API server',
+    file: 'src/watch/watch.ts',
+    find: '|| this.#inARow >= mostInARow',
+    replace: '',
+    specs: ['test/watch/watch.test.ts'],
+  },
+  {
     name: 'an old saved state replaces newer rules in the kernel',
     file: 'src/state/choose-source.ts',
     find: 'return !isUnsaved && sandboxesRecorded',

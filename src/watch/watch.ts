@@ -72,6 +72,8 @@ export class ResourceWatch {
   #version: string | undefined;
   /** Failures since a stream last brought an event. */
   #failures = 0;
+  /** Internal errors of the API server in a row since a stream last brought an event. */
+  #inARow = 0;
   #empty: EmptyLists | undefined;
 
   /** @param countBefore resolves with the number of objects known before this watch started; called only if the first list is empty */
@@ -108,7 +110,8 @@ export class ResourceWatch {
       } catch (caught) {
         if (!(caught instanceof ApiError)) throw caught;
         error = this.#acceptsProtobuf && refusesProtobuf(caught) ? this.#fallBackToJson(caught) : caught;
-        if (asksForList(error)) this.#version = undefined;
+        this.#inARow = isOfServer(error) ? this.#inARow + 1 : 0;
+        if (asksForList(error) || this.#inARow >= mostInARow) [this.#version, this.#inARow] = [undefined, 0];
       }
       if (signal.aborted) return;
       this.#observer.interrupted(this.#resource.resource, error);
@@ -183,7 +186,7 @@ export class ResourceWatch {
     for await (const part of isProtobuf ? splitFrames(body) : splitLines(body)) {
       this.#observer.contact(this.#resource.resource);
       this.#handleEvent(typeof part === 'string' ? parseJson(part) : decodeEvent(part));
-      this.#failures = 0;
+      this.#failures = this.#inARow = 0;
     }
     // An API server without bookmarks sends nothing if nothing changes.
     if (now() - opened > backoff.maxMs) this.#failures = 0;
@@ -242,6 +245,17 @@ export class ResourceWatch {
 interface IdentifiedObject {
   readonly key: ObjectKey;
   readonly identity: ObjectIdentity;
+}
+
+/**
+ * After so many internal errors in a row the watch lists again. The API server may be unable to serve what follows this version, for example an object that it
+ * cannot decode. client-go lists again after the first (tools/cache/reflector.go), and so do all nodes at once.
+ */
+const mostInARow = 5;
+
+/** Whether the API server itself failed. An ERROR event can lack a code. Other statuses from 500 on are those of a proxy, or of an overload. */
+function isOfServer({ code, status }: ApiError): boolean {
+  return code === 'refused' && (status === 500 || status === 0);
 }
 
 /** After an error that may be temporary, the watch continues from the same version. After any other error it lists again. */

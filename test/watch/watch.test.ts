@@ -377,6 +377,42 @@ describe('a resource watch', function () {
     assert.equal(errors[0]?.code, 'malformed');
   });
 
+  describe('that gets an internal error at its version', () => {
+    const error = stream([
+      { type: 'ERROR', object: { kind: 'Status', code: 500, message: 'unable to decode watch event' } },
+    ]);
+    const errors = (count: number): Answer[] => Array.from({ length: count }, () => error);
+    const lists = (server: ScriptedServer): number =>
+      server.requests.filter(({ searchParams }) => !searchParams.has('watch')).length;
+
+    it('lists again after the fifth in a row', async () => {
+      const { server, told } = await run([
+        list('10', [namespace('a', 3)]),
+        ...errors(5),
+        list('20', [namespace('a', 3), namespace('b', 15)]),
+        stream([]),
+      ]);
+      await until(() => server.requests.length === 8);
+      assert.deepEqual(told, ['upsert a 3', 'synced', 'upsert b 15']);
+      assert.equal(server.requests[7]!.searchParams.get('resourceVersion'), '20');
+    });
+
+    it('goes on from its version after fewer, with an event or an error of a proxy between', async () => {
+      const event = stream([{ type: 'ADDED', object: namespace('b', 15) }], 'end');
+      const { server } = await run([
+        list('10', [namespace('a', 3)]),
+        ...errors(4),
+        event,
+        ...errors(4),
+        json(503, { code: 503, message: 'no API server' }),
+        ...errors(4),
+        stream([]),
+      ]);
+      await until(() => server.requests.length === 16);
+      assert.equal(lists(server), 1);
+    });
+  });
+
   it('skips what is no object of its kind, says so, and goes on', async () => {
     const { told, skipped } = await run([
       list('10', [
