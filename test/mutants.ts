@@ -2598,6 +2598,20 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/watch/watch.test.ts'],
   },
   {
+    name: 'the Events of one namespace crowd out those of all others',
+    file: 'src/agent/event-writer.ts',
+    find: 'if ((counts.get(path) ?? 0) + 1 >= most) return undefined;',
+    replace: 'if (most > 0) return undefined;',
+    specs: ['test/agent/event-writer.test.ts'],
+  },
+  {
+    name: 'an Event that had no room is lost for good',
+    file: 'src/agent/event-recorder.ts',
+    find: 'for (const each of this.#crowdedOut) this.#recorded.delete(each);',
+    replace: '',
+    specs: ['test/agent/event-recorder.test.ts'],
+  },
+  {
     name: 'an old saved state replaces newer rules in the kernel',
     file: 'src/state/choose-source.ts',
     find: 'return !isUnsaved && sandboxesRecorded',

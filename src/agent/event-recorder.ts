@@ -6,7 +6,7 @@ import type { Metrics } from '../telemetry/metrics/all.ts';
 import type { ApiClient } from '../watch/api-client.ts';
 import type { ObjectVersions } from './object-versions.ts';
 import { EventWriter } from './event-writer.ts';
-import { repeatedEvent, objectEvent, type RepeatedEvent } from './object-event.ts';
+import { repeatedEvent, objectEvent, type ObjectEvent, type RepeatedEvent } from './object-event.ts';
 
 /** How many written Events are remembered. A forgotten one is sent again, and the API server answers that it exists. */
 const remembered = 5000;
@@ -18,6 +18,8 @@ export class EventRecorder {
   readonly #writer: Pick<EventWriter, 'add'>;
   readonly #now: () => number;
   readonly #recorded = new Set<string>();
+  /** Those of the recorded ones that were not written. */
+  readonly #crowdedOut = new Set<string>();
 
   constructor(node: string, versions: ObjectVersions, writer: Pick<EventWriter, 'add'>, now: () => number) {
     this.#node = node;
@@ -30,11 +32,25 @@ export class EventRecorder {
   announce(resource: ResourceName, key: ObjectKey, issue: Issue): void {
     const version = this.#versions.find(resource, key);
     if (!version) return;
-    const name = [version.uid, version.generation, issue.code, issue.path].join('\n');
-    if (this.#recorded.has(name)) return;
-    if (this.#recorded.size >= remembered) this.#recorded.clear();
-    this.#recorded.add(name);
-    this.#writer.add(objectEvent({ resource, key, version }, issue, { node: this.#node, now: this.#now() }));
+    if (this.#recorded.has([version.uid, version.generation, issue.code, issue.path].join('\n'))) return;
+    const event = objectEvent({ resource, key, version }, issue, { node: this.#node, now: this.#now() });
+    if (this.#recorded.size >= remembered) {
+      this.#recorded.clear();
+      this.#crowdedOut.clear();
+    }
+    this.#recorded.add(event.identity);
+    this.#writer.add(event);
+  }
+
+  /** The writer had no room for the Event. */
+  crowdedOut({ identity }: ObjectEvent): void {
+    if (this.#recorded.has(identity)) this.#crowdedOut.add(identity);
+  }
+
+  /** The writer has room again. So the Events that it had no room for are created if their issues are announced again. */
+  emptied(): void {
+    for (const each of this.#crowdedOut) this.#recorded.delete(each);
+    this.#crowdedOut.clear();
   }
 
   /** Creates or updates the Event of something that happens repeatedly. */
@@ -62,12 +78,19 @@ export function createEventRecorder(
         metrics.objectEvents.finished(result);
         if (result === 'dropped') logger.warn({ event: name, err: error }, 'could not write an Event');
       },
+      crowdedOut(event, isFirst) {
+        recorder.crowdedOut(event);
+        metrics.objectEvents.finished('dropped');
+        if (isFirst) logger.warn({ event: event.name }, 'could not write an Event');
+      },
+      emptied: () => recorder.emptied(),
       delayed({ name }, error) {
         logger.warn({ event: name, err: error }, 'could not write an Event; trying again with back-off');
       },
     },
   });
-  return new EventRecorder(node, versions, writer, Date.now);
+  const recorder = new EventRecorder(node, versions, writer, Date.now);
+  return recorder;
 }
 
 interface RecorderTools {

@@ -6,6 +6,10 @@ import type { ObjectEvent } from './object-event.ts';
 export interface EventWriterObserver {
   /** `known`: another node, or this agent before a restart, has written it. `dropped`: it will not be written. */
   finished(result: 'written' | 'known' | 'dropped', event: ObjectEvent, error?: ApiError): void;
+  /** The queue has no room for the Event now. `isFirst`: since the queue was last empty. */
+  crowdedOut(event: ObjectEvent, isFirst: boolean): void;
+  /** All Events are written that the queue had room for. */
+  emptied(): void;
   /** Called for the first of a series of failures. The writer tries again. */
   delayed(event: ObjectEvent, error: ApiError): void;
 }
@@ -33,6 +37,7 @@ export class EventWriter {
   readonly #options: Options;
   readonly #queue = new Map<string, ObjectEvent>();
   #running: Promise<void> | undefined;
+  #isCrowded = false;
 
   constructor(options: Options) {
     this.#options = options;
@@ -45,9 +50,27 @@ export class EventWriter {
       if (event.newest) this.#queue.set(key, event);
       return;
     }
-    if (this.#queue.size >= longestQueue) return this.#options.observer.finished('dropped', event);
+    if (this.#queue.size >= longestQueue) {
+      const crowded = this.#findCrowdedOut(event);
+      if (crowded) this.#queue.delete(`${crowded.path}/${crowded.name}`);
+      this.#options.observer.crowdedOut(crowded ?? event, !this.#isCrowded);
+      this.#isCrowded = true;
+      if (!crowded) return;
+    }
     this.#queue.set(key, event);
     this.#running ??= this.#run();
+  }
+
+  /**
+   * The newest queued Event of the namespace with the most of them, which makes room for another namespace. `undefined`: the new Event is of a namespace
+   * with as many. An Event that is being written is the first of its namespace, and so never the one.
+   */
+  #findCrowdedOut({ path }: ObjectEvent): ObjectEvent | undefined {
+    const counts = new Map<string, number>();
+    for (const each of this.#queue.values()) counts.set(each.path, (counts.get(each.path) ?? 0) + 1);
+    const [largest, most] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a));
+    if ((counts.get(path) ?? 0) + 1 >= most) return undefined;
+    return [...this.#queue.values()].findLast((each) => each.path === largest);
   }
 
   /** Resolves when all Events are written or the signal has aborted. */
@@ -73,6 +96,8 @@ export class EventWriter {
       await sleep(error ? backoffDelay(failures - 1, backoff, random) : pauseMs, signal);
     }
     this.#running = undefined;
+    this.#isCrowded = false;
+    observer.emptied();
   }
 
   /** Resolves with the error if a retry may succeed. */

@@ -8,6 +8,8 @@ import type { ObjectVersion } from './object-versions.ts';
 export interface ObjectEvent {
   readonly path: string;
   readonly name: string;
+  /** What distinguishes the Event from all others. */
+  readonly identity: string;
   readonly body: object;
   /** The patch to apply if the Event exists. */
   readonly newest?: object;
@@ -72,7 +74,8 @@ function eventOf(
   const { kind, apiVersion } = typeOf(resource);
   const [namespace, name] = splitKey(key);
   const { uid, resourceVersion } = version;
-  const hash = shortHash(distinct.join('\n'));
+  const identity = distinct.join('\n');
+  const hash = shortHash(identity);
   const eventName = `${name.slice(0, longestPrefix).replace(/[^a-z0-9]+$/, '')}.${hash}`;
   const time = timeText(now);
   // By convention of the API, Events about cluster-scoped objects are in the namespace default.
@@ -80,6 +83,7 @@ function eventOf(
   return {
     path: `/api/v1/namespaces/${home}/events`,
     name: eventName,
+    identity,
     body: {
       apiVersion: 'v1',
       kind: 'Event',

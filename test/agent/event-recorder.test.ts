@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { EventRecorder } from '../../src/agent/event-recorder.ts';
+import type { ObjectEvent } from '../../src/agent/object-event.ts';
 import { ObjectVersions } from '../../src/agent/object-versions.ts';
 import type { Issue } from '../../src/model/issue.ts';
 import { policy } from '../support/objects.ts';
@@ -12,14 +13,19 @@ describe('announcing an issue', () => {
   function start() {
     const versions = new ObjectVersions();
     const names: string[] = [];
-    const recorder = new EventRecorder('n1', versions, { add: ({ name }) => void names.push(name) }, () => 0);
+    const events: ObjectEvent[] = [];
+    const add = (event: ObjectEvent): void => {
+      names.push(event.name);
+      events.push(event);
+    };
+    const recorder = new EventRecorder('n1', versions, { add }, () => 0);
     const tell = (change: Partial<Issue> = {}): void =>
       recorder.announce('networkpolicies', 'x/p', { ...issue, ...change });
     const see = (generation: number, uid = 'u'): void => {
       const object = policy('x/p', { podSelector: {} });
       versions.receive(upsertOf({ ...object, metadata: { ...object.metadata, uid, generation } }));
     };
-    return { versions, names, tell, see };
+    return { versions, names, events, recorder, tell, see };
   }
 
   it('happens once for each generation of an object, however often it is told', () => {
@@ -46,6 +52,21 @@ describe('announcing an issue', () => {
     versions.receive(removeOf(policy('x/p', { podSelector: {} })));
     tell();
     assert.deepEqual(names, []);
+  });
+
+  it('happens again if the writer had no room, once it has room', () => {
+    const { names, events, recorder, tell, see } = start();
+    see(1);
+    tell();
+    tell({ path: 'spec.egress' });
+    recorder.crowdedOut(events[0]!);
+    tell();
+    assert.equal(names.length, 2, 'there is no room yet');
+    recorder.emptied();
+    tell();
+    tell({ path: 'spec.egress' });
+    tell();
+    assert.deepEqual(names.slice(2), [names[0]]);
   });
 
   it('forgets what it has told rather than grow without end', () => {

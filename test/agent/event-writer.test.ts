@@ -4,7 +4,12 @@ import { EventWriter } from '../../src/agent/event-writer.ts';
 import type { ObjectEvent } from '../../src/agent/object-event.ts';
 import { ApiError } from '../../src/watch/api-error.ts';
 
-const event = (name: string): ObjectEvent => ({ path: '/api/v1/namespaces/x/events', name, body: { name } });
+const event = (name: string): ObjectEvent => ({
+  path: '/api/v1/namespaces/x/events',
+  name,
+  identity: name,
+  body: { name },
+});
 const answers: Readonly<Record<string, ApiError>> = {
   conflict: new ApiError('refused', 'already exists', { status: 409 }),
   forbidden: new ApiError('refused', 'forbidden', { status: 403 }),
@@ -43,6 +48,8 @@ async function write(
     sleep: async (ms) => void sleeps.push(ms),
     observer: {
       finished: (result, { name }) => void told.push(`${result} ${name}`),
+      crowdedOut: ({ name }, isFirst) => void told.push(`crowded out ${name}${isFirst ? ' first' : ''}`),
+      emptied: () => undefined,
       delayed: ({ name }, { message }) => void told.push(`delayed ${name}: ${message}`),
     },
   });
@@ -90,7 +97,18 @@ describe('the writer of Events', () => {
 
   it('holds a thousand at most, and says what it drops', async () => {
     const { told } = await write(Array.from({ length: 1005 }, (_, index) => `e${index}`));
-    assert.deepEqual(told.slice(0, 2), ['dropped e1000', 'dropped e1001']);
+    assert.deepEqual(told.slice(0, 2), ['crowded out e1000 first', 'crowded out e1001']);
+    assert.equal(told.filter((each) => each.startsWith('written')).length, 1000);
+  });
+
+  it('makes room for a namespace with few Events, at the cost of the one with the most', async () => {
+    const other = (name: string): ObjectEvent => ({ ...event(name), path: '/api/v1/namespaces/shop/events' });
+    const many = Array.from({ length: 1200 }, (_, index) => `e${index}`);
+    const { told } = await write([...many, other('a'), 'late', other('b')]);
+    assert.deepEqual(
+      told.slice(200).filter((each) => !each.startsWith('written e')),
+      ['crowded out e999', 'crowded out late', 'crowded out e998', 'written a', 'written b'],
+    );
     assert.equal(told.filter((each) => each.startsWith('written')).length, 1000);
   });
 
