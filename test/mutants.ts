@@ -2591,6 +2591,20 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/agent/remove-inside.kernel.test.ts'],
   },
   {
+    name: 'a port is taken for a pod while another pod may be behind it',
+    file: 'src/agent/link-watch.ts',
+    find: 'port === undefined || isAlone(owners.get(address)!)',
+    replace: 'true',
+    specs: ['test/agent/link-watch.test.ts'],
+  },
+  {
+    name: 'a port that a sandbox record names is taken for another pod',
+    file: 'src/agent/link-watch.ts',
+    find: 'for (const { key, link } of certain) { count(key, link);',
+    replace: 'for (const { key } of certain) {',
+    specs: ['test/agent/link-watch.test.ts'],
+  },
+  {
     name: 'a watch never lists again after internal errors of the API server',
     file: 'src/watch/watch.ts',
     find: '|| this.#inARow >= mostInARow',

@@ -38,12 +38,18 @@ export class LinkWatch {
           .map((address) => [address, key]),
       ),
     );
-    const found = withoutShared(await findPodLinks(exec, owners.keys(), signal), owners);
+    const candidates = await findPodLinks(exec, owners.keys(), signal);
     // Neighbour entries expire, but the pod stays on its port. So a known link stays while its device exists.
     const old = [...this.#emitted].filter(([address]) => {
-      return !found.has(address) && owners.get(address) === this.#owners.get(address);
+      return !candidates.has(address) && owners.get(address) === this.#owners.get(address);
     });
-    const links = new Map([...found, ...(await keepPresent(exec, new Map(old), signal))]);
+    const kept = await keepPresent(exec, new Map(old), signal);
+    const certain = pods.flatMap(({ key, links }): PodAndLink[] => {
+      const recorded = [...links].filter(([address]) => !this.#emitted.has(address));
+      return recorded.map(([, link]) => ({ key, link }));
+    });
+    for (const [address, link] of kept) certain.push({ key: owners.get(address)!, link });
+    const links = new Map([...provable(candidates, owners, certain), ...kept]);
     const hasChanged = textOf(links) !== textOf(this.#emitted);
     [this.#emitted, this.#owners] = [links, owners];
     if (hasChanged) tell(links);
@@ -64,13 +70,35 @@ export class LinkWatch {
   }
 }
 
-/** Removes ports that seem to belong to several pods: one pod may answer ARP for the addresses of others. */
-function withoutShared(found: ReadonlyMap<string, Link>, owners: ReadonlyMap<string, PodKey>): Map<string, Link> {
+interface PodAndLink {
+  readonly key: PodKey;
+  readonly link: Link;
+}
+
+/**
+ * One pod may answer ARP for the addresses of others. So this removes ports that seem to belong to several pods. A port is also no proof while the link of
+ * another pod is unknown: that pod may be behind it, and answer for this one. A host route is set by the node.
+ */
+function provable(
+  found: ReadonlyMap<string, Link>,
+  owners: ReadonlyMap<string, PodKey>,
+  certain: readonly PodAndLink[],
+): Map<string, Link> {
   const podsOf = new Map<string, Set<PodKey>>();
-  for (const [address, { device, port = device }] of found) {
-    podsOf.set(port, (podsOf.get(port) ?? new Set()).add(owners.get(address)!));
+  const linked = new Set<PodKey>();
+  const count = (key: PodKey, { device, port = device }: Link): void => {
+    podsOf.set(port, (podsOf.get(port) ?? new Set()).add(key));
+  };
+  for (const { key, link } of certain) {
+    count(key, link);
+    linked.add(key);
   }
-  return new Map([...found].filter(([, { device, port = device }]) => podsOf.get(port)!.size === 1));
+  for (const [address, link] of found) count(owners.get(address)!, link);
+  const own = [...found].filter(([, { device, port = device }]) => podsOf.get(port)!.size === 1);
+  for (const [address] of own) linked.add(owners.get(address)!);
+  const unlinked = new Set(owners.values()).difference(linked);
+  const isAlone = (key: PodKey): boolean => unlinked.size === 0 || (unlinked.size === 1 && unlinked.has(key));
+  return new Map(own.filter(([address, { port }]) => port === undefined || isAlone(owners.get(address)!)));
 }
 
 function issueOf(addresses: readonly string[]): Issue {

@@ -68,6 +68,57 @@ describe('LinkWatch', () => {
     assert.deepEqual(Object.keys(told.at(-1)!).sort(), ['10.1.0.1', '10.1.0.3', 'fd00::1']);
   });
 
+  /** The node asked by ARP for the address, and the bridge learned the MAC of the answer on this port. */
+  const isHeardAt = (heard: Readonly<Record<string, string>>): void => {
+    for (const [address, port] of Object.entries(heard)) {
+      answers[`neighbour show to ${address}`] = JSON.stringify([{ dev: 'cni0', lladdr: `mac of ${port}` }]);
+      const description = { ifname: port, master: 'cni0', linkinfo: { info_kind: 'veth', info_slave_kind: 'bridge' } };
+      answers[`link show dev ${port}`] = JSON.stringify([description]);
+    }
+    const ports = [...new Set(Object.values(heard))];
+    answers['neighbour show nud all'] = JSON.stringify(ports.map((dev) => ({ dev, lladdr: `mac of ${dev}` })));
+  };
+  const [victim, attacker] = [localPod('shop/v/1', ['10.1.0.2']), localPod('evil/h/1', ['10.1.0.3'])];
+  const at = (port: string): Link => ({ device: 'cni0', port });
+
+  it('takes the ports of a bridge where each pod has answered on one of its own', async () => {
+    isHeardAt({ '10.1.0.2': 'vethV', '10.1.0.3': 'vethH' });
+    await look(victim, attacker);
+    assert.deepEqual(told, [{ '10.1.0.2': at('vethV'), '10.1.0.3': at('vethH') }]);
+  });
+
+  it('does not take a port that a sandbox record gives to another pod', async () => {
+    isHeardAt({ '10.1.0.2': 'vethH' });
+    const recorded = localPod('evil/h/1', ['10.1.0.3'], { '10.1.0.3': at('vethH') });
+    await look(victim, recorded);
+    now += 60_000;
+    assert.deepEqual(await look(victim, recorded), ['shop/v/1 not-guarded not-enforced 10.1.0.2']);
+    assert.deepEqual(told, []);
+    isHeardAt({ '10.1.0.2': 'vethV' });
+    await look(victim, recorded);
+    assert.deepEqual(told, [{ '10.1.0.2': at('vethV') }]);
+  });
+
+  it('does not take a port of a bridge while another pod may be behind it', async () => {
+    isHeardAt({ '10.1.0.2': 'vethH' });
+    await look(victim, attacker);
+    now += 60_000;
+    assert.deepEqual(await look(victim, attacker), [
+      'shop/v/1 not-guarded not-enforced 10.1.0.2',
+      'evil/h/1 not-guarded not-enforced 10.1.0.3',
+    ]);
+    assert.deepEqual(told, []);
+  });
+
+  it('keeps the port of a pod while another one answers for it, and takes no port of it for that one', async () => {
+    isHeardAt({ '10.1.0.2': 'vethV' });
+    await look(victim);
+    answers['neighbour show to 10.1.0.2'] = '[]';
+    answers['neighbour show to 10.1.0.3'] = JSON.stringify([{ dev: 'cni0', lladdr: 'mac of vethV' }]);
+    await look(victim, attacker);
+    assert.deepEqual(told, [{ '10.1.0.2': at('vethV') }]);
+  });
+
   it('does not look for what sandboxes tell', async () => {
     await look(localPod('x/a/1', ['10.1.0.1'], { '10.1.0.1': { device: 'v1' } }));
     assert.deepEqual([told, runs], [[], 0]);
