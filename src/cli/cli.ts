@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands.ts';
 import { exitCode } from './exit-code.ts';
+import { printable } from '../lib/printable.ts';
 import { readVersion } from '../config/version.ts';
 
 const examples = `
@@ -20,7 +21,9 @@ export async function run(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has already printed the help, the version or the error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.usage;
-    process.stderr.write(`postern: ${describe(error)}\n`);
+    // The message may quote an API server, a container or a file.
+    const lines = describe(error).split('\n');
+    process.stderr.write(`postern: ${lines.map(printable).join('\n')}\n`);
     return exitCode.usage;
   }
 }

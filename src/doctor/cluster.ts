@@ -1,7 +1,7 @@
 import { compareText, sorted } from '../lib/sort.ts';
 import type { Known } from './facts.ts';
 import { valueOf } from './facts.ts';
-import { runChecks, sortBySeverity, type Check, type Finding } from './finding.ts';
+import { runChecks, sortBySeverity, type Check, type Finding, type Found } from './finding.ts';
 import type { ProbeHost } from './probe-hosts.ts';
 import type { NodeReport } from './report.ts';
 import { tierChecks, unknownOfTiers } from './tiers/checks.ts';
@@ -14,11 +14,20 @@ export interface ClusterFacts {
   readonly nodes: readonly AskedNode[];
   /** Linux nodes without a pod of the DaemonSet; `unknown` without the right to list nodes. */
   readonly withoutAgent: Known<readonly string[]>;
+  readonly falseAgents: Known<readonly FalseAgent[]>;
   /** Hash of each resource that the agents should have applied by now. */
   readonly digests: Known<Readonly<Record<string, string>>>;
   readonly probeHosts: Known<readonly ProbeHost[]>;
   /** `undefined` if the cluster has no ClusterNetworkPolicy, or if the doctor looks at one node only. */
   readonly tiers: Known<TierFacts | undefined>;
+}
+
+/** A pod with the labels of agents that is no agent. */
+export interface FalseAgent {
+  /** `namespace/name` */
+  readonly pod: string;
+  readonly node: string;
+  readonly why: string;
 }
 
 export interface AskedNode {
@@ -50,6 +59,21 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
     find: ({ nodes }) =>
       nodes.flatMap(({ node, pod, report }) =>
         'unknown' in report ? [{ subject: `node ${node}`, problem: `pod ${pod}: ${report.unknown}` }] : [],
+      ),
+  },
+  {
+    id: 'false-agent',
+    severity: 'warning',
+    finds: 'a pod has the labels of the agents and is no agent of the release',
+    effect: 'no command asks it; another program that selects pods by these labels may take it for an agent',
+    remedy:
+      'ask the owner of its namespace, and delete it or change its labels; if it is an agent of yours, install it as the chart or deploy/ does',
+    find: ({ falseAgents }) =>
+      limited(
+        (valueOf(falseAgents) ?? []).map(({ pod, node, why }) => {
+          return { subject: `pod ${pod}`, problem: `it is on node ${node} with the labels of the agents: ${why}` };
+        }),
+        'more pods have these labels',
       ),
   },
   {
@@ -98,12 +122,11 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
       'remove the host field, so that the kubelet probes the pod itself; deploy/admission/no-probe-hosts.yaml rejects such pods',
     find: ({ probeHosts }) => {
       const byPod = [...Map.groupBy(valueOf(probeHosts) ?? [], ({ pod }) => pod)].sort(([a], [b]) => compareText(a, b));
-      const found = byPod.slice(0, mostPods).map(([pod, hosts]) => {
+      const found = byPod.map(([pod, hosts]) => {
         const problem = hosts.map(({ path, host }) => `${path} is ${JSON.stringify(host)}`).join(', ');
         return { subject: `pod ${pod}`, problem, pods: [pod] };
       });
-      const left = byPod.length - mostPods;
-      return left > 0 ? [...found, { subject: 'pods', problem: `${left} more pods have such a probe or hook` }] : found;
+      return limited(found, 'more pods have such a probe or hook');
     },
   },
   ...tierChecks,
@@ -111,6 +134,11 @@ export const clusterChecks: readonly Check<ClusterFacts>[] = [
 
 /** Limit of the list; the report counts the rest. */
 const mostPods = 50;
+
+function limited(found: readonly Found[], rest: string): readonly Found[] {
+  const left = found.length - mostPods;
+  return left > 0 ? [...found.slice(0, mostPods), { subject: 'pods', problem: `${left} ${rest}` }] : found;
+}
 
 /** Which nodes have which value; empty if all have the same. */
 function differing(nodes: readonly AskedNode[], read: (report: NodeReport) => string): { readonly text: string }[] {
@@ -157,6 +185,7 @@ export function judgeCluster(facts: ClusterFacts, ignored: ReadonlySet<string> =
     'the list of nodes': facts.withoutAgent,
     'the list of policies': facts.digests,
     'the list of pods': facts.probeHosts,
+    'pods with the labels of the agents': facts.falseAgents,
   });
   return {
     nodes: reports.map(({ node, version, nft, kernel, applied }) => ({ node, version, nft, kernel, applied })),

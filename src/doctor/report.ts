@@ -1,4 +1,5 @@
 import { isJsonObject, listAt, textAt } from '../lib/json.ts';
+import { parsePrintable } from '../lib/printable.ts';
 import { nodeChecks } from './checks.ts';
 import type { ExaminedFacts } from './examined-facts.ts';
 import type { NodeFacts } from './facts.ts';
@@ -60,7 +61,7 @@ function unknownOf({
   return [...pods, ...unknown, ...further, ...rest];
 }
 
-/** Reads a report, perhaps of another version of Postern. Returns `undefined` for any other text. */
+/** Reads a report, perhaps of another version of Postern. Its texts are printable. Returns `undefined` for any other text. */
 export function readNodeReport(text: string): NodeReport | undefined {
   const parsed = parse(text);
   const [node, version] = [textAt(parsed, 'node'), textAt(parsed, 'version')];
@@ -99,7 +100,7 @@ function textsAt(root: unknown, key: string): string[] {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parsePrintable(text);
   } catch {
     return undefined;
   }

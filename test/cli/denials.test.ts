@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { denialsCommand } from '../../src/cli/commands/denials.ts';
+import { compareText } from '../../src/lib/sort.ts';
+import { asAgent } from '../support/agent-pod.ts';
 import { runCommandLine } from '../support/command-line.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
 import { clusterPolicy, namespace, node, pod, policy } from '../support/objects.ts';
 import type { ApiObject } from '../support/pipeline.ts';
 
-const agent = (name: string): ApiObject => {
-  const { metadata, ...rest } = pod(`system/agent-${name}`, { node: name, hostNetwork: true });
-  const labels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
-  return { ...rest, metadata: { ...metadata, labels } };
+const agent = (name: string, home = 'system'): ApiObject => {
+  const { spec: _, ...rest } = pod(`${home}/agent-${name}`);
+  return asAgent({ ...rest, spec: { nodeName: name } });
 };
 const objects = [
   ...['x', 'y', 'system'].map((name) => namespace(name)),
@@ -157,6 +158,70 @@ describe('postern denials', () => {
     await server!.close();
     const bare = objects.filter(({ metadata }) => !metadata.name.startsWith('agent-'));
     await rejects(askOf(bare, {}), /^ConfigError: no Postern agent runs in this cluster/);
+  });
+
+  it('asks no pod of a tenant in place of an agent, and says which pods it passed over', async () => {
+    const { metadata, spec, ...rest } = agent('n2', 'alice');
+    const forged = { ...rest, metadata, spec: { ...(spec as object), hostNetwork: false } };
+    const answers = { n1: told('n1', []), n2: told('n2', denials) };
+    for (const there of [
+      [forged, ...objects],
+      [...objects, forged],
+    ]) {
+      const { code } = await askOf(there, answers);
+      deepEqual(
+        [code, server!.execs.map(({ path }) => /pods[/][^/]+/.exec(path)![0]).toSorted(compareText)],
+        [0, ['pods/agent-n1', 'pods/agent-n2']],
+      );
+      deepEqual(
+        server!.execs.filter(({ path }) => path.includes('alice')),
+        [],
+      );
+      await server!.close();
+    }
+    const bare = objects.filter((each) => !each.metadata.name.startsWith('agent-'));
+    await rejects(
+      askOf([...bare, forged], {}),
+      /no Postern agent runs in this cluster: install Postern first; pod alice\/agent-n2 has the labels of an agent but is none: it is not on the host network$/,
+    );
+  });
+
+  it('wants the namespace of the agents if a tenant has the host network, too', async () => {
+    const there = [agent('n2', 'alice'), ...objects];
+    const answers = { n1: told('n1', []), n2: told('n2', denials) };
+    await rejects(
+      askOf(there, answers),
+      /several namespaces look like Postern's agents: alice, system; name .* --agent-namespace$/,
+    );
+    equal(server!.execs.length, 0);
+    await server!.close();
+    const { code } = await askOf(there, answers, '--agent-namespace', 'system');
+    deepEqual([code, server!.execs.filter(({ path }) => path.includes('alice')), server!.execs.length], [0, [], 2]);
+  });
+
+  it('prints no control characters of an agent, and believes no answer of another form', async () => {
+    const odd = { ...denials[0]!, protocol: 'tcp\u001b[2J\u009b0m', port: 81 };
+    const { out } = await ask({ n1: told('n1', []), n2: told('n2', [odd]) });
+    match(out, /y\/|x\/client/);
+    equal(/[^\n\P{C}]/u.test(out), false, JSON.stringify(out));
+    await server!.close();
+    const loud = await ask({ n1: told('n1', []), n2: { stderr: 'no\u001b[2J\nnote: node n1 is gone\n', exitCode: 2 } });
+    match(loud.notes, /^note: node n2 did not answer: [^\n]*no\?\[2J note: node n1 is gone\n$/);
+    await server!.close();
+    for (const wrong of [
+      null,
+      {},
+      { ...denials[0], source: 'x' },
+      { ...denials[0], packets: '1' },
+      { ...denials[0], family: 'ipv6' },
+    ]) {
+      const { code, notes } = await ask({ n1: told('n1', []), n2: told('n2', [wrong as object]) });
+      deepEqual(
+        [code, notes],
+        [2, 'note: node n2 did not answer: unexpected response from its agent; check its version\n'],
+      );
+      await server!.close();
+    }
   });
 
   it('reports a lost node, with the error of the API server', async () => {

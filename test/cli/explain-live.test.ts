@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,15 +6,15 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { explainCommand } from '../../src/cli/commands/explain.ts';
 import { traceIn } from '../../src/cli/node/trace.ts';
 import type { NftRule, Ruleset } from '../../src/nftables/ruleset.ts';
+import { asAgent } from '../support/agent-pod.ts';
 import { runCommandLine, type CommandAnswer } from '../support/command-line.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
 import { compileNode, type ApiObject } from '../support/pipeline.ts';
 
-const agent = (name: string): ApiObject => {
-  const { metadata, ...rest } = pod(`system/agent-${name}`, { node: name, hostNetwork: true });
-  const labels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
-  return { ...rest, metadata: { ...metadata, labels } };
+const agent = (name: string, home = 'system'): ApiObject => {
+  const { spec: _, ...rest } = pod(`${home}/agent-${name}`);
+  return asAgent({ ...rest, spec: { nodeName: name } });
 };
 const deny = policy('x/deny', { podSelector: { matchLabels: { app: 'server' } }, policyTypes: ['Ingress'] });
 const world = [
@@ -124,6 +124,45 @@ describe('postern explain, and the kernels of a cluster', () => {
         ['n1', true, true],
         ['n2', false, false],
       ],
+    );
+  });
+
+  it('prints no control characters of an agent, and believes no answer of another form', async () => {
+    const path = [{ chain: '\u001b]0;x\u0007deny', rule: 'drop\nkernel of n2: allowed' }];
+    const forged = { node: 'n2', hasTable: true, verdict: 'drop', path, denials: [], foreign: ['a\u202e'] };
+    const answered = (answer: object): ExecAnswer => ({ stdout: [JSON.stringify(answer)], exitCode: 1 });
+    const { out } = await explain(denied, { n1: [client], n2: [answered(forged)] });
+    match(out, /denied by \?]0;x\?deny: drop kernel of n2: allowed\n.*\(a\?\)/);
+    await server!.close();
+    const { notes } = await explain(denied, { n1: [client], n2: [answered({ ...forged, path: [null, {}] })] });
+    match(notes, /n2 were not checked: unexpected response from its agent; check its version\n$/);
+  });
+
+  it('asks no pod of a tenant, and wants the namespace of the agents if it could be one', async () => {
+    const tenant = agent('n2', 'alice');
+    const plain = { ...tenant, spec: { ...(tenant.spec as object), hostNetwork: false } };
+    const kernels = { n1: [client], n2: [closed] };
+    for (const there of [
+      [plain, ...denied],
+      [...denied, plain],
+    ]) {
+      equal((await explain(there, kernels)).code, 1);
+      deepEqual(
+        server!.execs.filter(({ path }) => path.includes('alice')),
+        [],
+      );
+      await server!.close();
+    }
+    await rejects(
+      explain([tenant, ...denied], kernels),
+      /several namespaces .*: alice, system; name .* --agent-namespace$/,
+    );
+    equal(server!.execs.length, 0);
+    await server!.close();
+    equal((await explain([tenant, ...denied], kernels, '--agent-namespace', 'system')).code, 1);
+    deepEqual(
+      server!.execs.filter(({ path }) => path.includes('alice')),
+      [],
     );
   });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { planCommand } from '../../src/cli/commands/plan.ts';
+import { asAgent } from '../support/agent-pod.ts';
 import { runCommandLine, type CommandAnswer } from '../support/command-line.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
 
@@ -364,15 +365,13 @@ describe('postern plan on a live cluster', () => {
     await rm(folder, { recursive: true });
   });
 
-  const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
-  const pod = (namespace: string, name: string, nodeName: string, ip: string, more: object = {}): object => ({
+  const pod = (namespace: string, name: string, nodeName: string, ip: string, more: object = {}) => ({
     metadata: { namespace, name, ...more },
     spec: { nodeName, containers: [{ name: 'main', ports: [{ name: 'http', containerPort: 8080 }] }] },
     status: { phase: 'Running', podIPs: [{ ip }] },
   });
-  const agent = (node: string): object => ({
-    ...pod('system', `agent-${node}`, node, '192.0.2.1', { labels: agentLabels }),
-    spec: { nodeName: node, hostNetwork: true },
+  const agent = (node: string, home = 'system') => ({
+    ...asAgent({ ...pod(home, `agent-${node}`, node, '192.0.2.1'), spec: { nodeName: node } }),
   });
   const owned = {
     labels: { app: 'web', 'pod-template-hash': '5d' },
@@ -469,7 +468,7 @@ describe('postern plan on a live cluster', () => {
   it('gives no all-clear if an agent does not run; an evicted agent does not hide its successor', async () => {
     const evicted = {
       ...agent('n1'),
-      metadata: { namespace: 'system', name: 'old', labels: agentLabels },
+      metadata: { ...agent('n1').metadata, name: 'old' },
       status: { phase: 'Failed' },
     };
     const alone = await ask({}, opening, [...podList.slice(0, 1), evicted]);
@@ -484,6 +483,34 @@ describe('postern plan on a live cluster', () => {
     await server!.close();
     const beside = await ask({ n1: told('n1', []), n2: told('n2', []) }, opening, [...podList, evicted]);
     deepEqual([beside.code, beside.notes], [0, '']);
+  });
+
+  it('asks no pod of a tenant, and wants the namespace of the agents if it could be one', async () => {
+    const tenant = agent('n1', 'alice');
+    const plain = { ...tenant, spec: { ...tenant.spec, hostNetwork: false } };
+    const answers = { n1: told('n1', [flow]), n2: told('n2', [flow]) };
+    for (const pods of [
+      [plain, ...podList],
+      [...podList, plain],
+    ]) {
+      equal((await ask(answers, isolating, pods)).code, 1);
+      deepEqual(
+        server!.execs.filter(({ path }) => path.includes('alice')),
+        [],
+      );
+      await server!.close();
+    }
+    const { notes } = await ask(answers, opening, [...podList.slice(0, 2), plain]);
+    match(
+      notes,
+      /no node has an agent, [^\n]*; pod alice\/agent-n1 has the labels of an agent but is none: it is not on the host network\n/,
+    );
+    await server!.close();
+    await rejects(
+      ask(answers, isolating, [tenant, ...podList]),
+      /several namespaces .*: alice, system; name .* --agent-namespace$/,
+    );
+    equal(server!.execs.length, 0);
   });
 
   it('applies the labels of a workload to its running pods', async () => {

@@ -70,6 +70,7 @@ describe('hosts that probes and lifecycle hooks name', () => {
       version: '',
       nodes: [],
       withoutAgent: { value: [] },
+      falseAgents: { value: [] },
       digests: { value: {} },
       probeHosts,
       tiers: { value: undefined },

@@ -38,7 +38,12 @@ const api = { value: [{ address: '192.0.2.1', port: 6443 }] };
 function judge(objects: readonly ApiObject[], apiEndpoints: TierFacts['apiEndpoints'] = api): ClusterReport {
   const trimmed = objects.map((object) => (object.kind === 'Pod' ? trimPod(object as never) : (object as never)));
   const tiers = { value: readTierFacts(trimmed, apiEndpoints) };
-  const known = { withoutAgent: { value: [] }, digests: { value: {} }, probeHosts: { value: [] } };
+  const known = {
+    withoutAgent: { value: [] },
+    digests: { value: {} },
+    falseAgents: { value: [] },
+    probeHosts: { value: [] },
+  };
   return judgeCluster({ version: '', nodes: [], ...known, tiers });
 }
 

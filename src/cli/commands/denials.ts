@@ -2,9 +2,12 @@ import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import { attribute, type Denial } from '../../evaluator/denial.ts';
 import { keyOf } from '../../impact/object-key.ts';
-import { isJsonObject } from '../../lib/json.ts';
+import { isJsonObject, listAt } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
-import { askNodes } from '../connect/agents.ts';
+import { canonicalAddress, familyOf } from '../../model/address.ts';
+import { directions } from '../../model/policy.ts';
+import { askNodes, unexpected } from '../connect/agents.ts';
+import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
 import { exitCode } from '../exit-code.ts';
 import { readLiveObjects, toSource } from '../explain/cluster-source.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
@@ -22,6 +25,7 @@ interface Flags {
   readonly context?: string;
   readonly namespace?: string;
   readonly node?: string;
+  readonly agentNamespace?: string;
   readonly output: 'text' | 'json';
 }
 
@@ -53,6 +57,7 @@ export function denialsCommand(streams: Streams = { out: process.stdout, notes: 
     .option('--context <name>', 'context of the kubeconfig')
     .option('-n, --namespace <name>', 'only connections with a pod of this namespace')
     .option('--node <name>', 'only this node')
+    .addOption(agentNamespaceOption())
     .addOption(
       new Option('-o, --output <format>', 'text, or one JSON object per line')
         .choices(['text', 'json'])
@@ -63,7 +68,7 @@ export function denialsCommand(streams: Streams = { out: process.stdout, notes: 
 }
 
 async function tellDenials(
-  { kubeconfig, context, namespace, node, output }: Flags,
+  { kubeconfig, context, namespace, node, agentNamespace, output }: Flags,
   { out, notes }: Streams,
 ): Promise<void> {
   const { config, objects } = await readLiveObjects(kubeconfig, context);
@@ -72,8 +77,12 @@ async function tellDenials(
     throw new ConfigError(`--node: node ${JSON.stringify(node)} does not exist`);
   if (namespace !== undefined && !objects.some((each) => keyOf(each) === `Namespace ${namespace}`))
     throw new ConfigError(`--namespace: namespace ${JSON.stringify(namespace)} does not exist`);
-  const asked = await askNodes(config, objects, ['denials'], readDenials, node === undefined ? undefined : [node]);
-  if (asked.agents === 0) throw new ConfigError('no Postern agent runs in this cluster: install Postern first');
+  const nodes = node === undefined ? undefined : [node];
+  const asked = await askNodes(config, objects, { words: ['denials'], read: readDenials, nodes, agentNamespace });
+  const { agents, others } = asked.found;
+  if (agents.length === 0) {
+    throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
+  }
   const lines = asked.answers.flatMap(({ node: name, answer }) =>
     answer.map((noted): Line => ({ node: name, ...noted, ...attribute(cluster, noted) })),
   );
@@ -89,10 +98,23 @@ async function tellDenials(
   process.exitCode = asked.failures.length > 0 ? exitCode.usage : exitCode.fine;
 }
 
-function readDenials(text: string): readonly Noted[] {
-  const raw: unknown = JSON.parse(text);
-  if (isJsonObject(raw) && Array.isArray(raw['denials'])) return raw['denials'] as readonly Noted[];
-  throw new Error('unexpected response from its agent; check its version');
+function readDenials(answer: unknown): readonly Noted[] {
+  const noted = isJsonObject(answer) && Array.isArray(answer['denials']) ? listAt(answer, 'denials') : undefined;
+  if (noted?.every(isNoted)) return noted;
+  throw new Error(unexpected);
+}
+
+function isNoted(value: unknown): value is Noted {
+  if (!isJsonObject(value)) return false;
+  const { direction, family, source, destination, protocol, port, packets, secondsAgo } = value;
+  const isAddress = (text: unknown): boolean =>
+    typeof text === 'string' && canonicalAddress(text) === text && familyOf(text) === family;
+  return (
+    directions.some((each) => each === direction) &&
+    [source, destination].every(isAddress) &&
+    typeof protocol === 'string' &&
+    [port ?? 0, packets, secondsAgo].every((number) => typeof number === 'number')
+  );
 }
 
 function renderLine(line: Line): string {

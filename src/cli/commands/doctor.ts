@@ -3,16 +3,17 @@ import { Command, Option } from 'commander';
 import { readVersion } from '../../config/version.ts';
 import { nodeChecks } from '../../doctor/checks.ts';
 import { clusterChecks, judgeCluster, type ClusterReport } from '../../doctor/cluster.ts';
-import { agentLabels } from '../connect/agents.ts';
+import { printable } from '../../lib/printable.ts';
+import { agentLabels, agentNamespaceOption } from '../connect/find-agents.ts';
 import { readIgnored } from '../doctor/ignored.ts';
-import { countFindings, printable, renderFinding } from '../doctor/render.ts';
+import { countFindings, renderFinding } from '../doctor/render.ts';
 import { exitCode } from '../exit-code.ts';
 import { readSeconds } from '../read-seconds.ts';
 
 const details = `
 Runs "postern node doctor" in the agent of every node, and judges ClusterNetworkPolicies. You need the rights to list pods, nodes, namespaces,
 networkpolicies, clusternetworkpolicies and (in namespace default) endpointslices, and to get and create pods/exec in the namespace of the
-agents. The command changes nothing. docs/reference/doctor.md lists all checks.
+agents. The command changes nothing. It asks pods on the host network only, all in one namespace. docs/reference/doctor.md lists all checks.
 
 Examples:
   $ postern doctor
@@ -28,7 +29,7 @@ const agentSelector = Object.entries(agentLabels)
 interface Flags {
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly namespace?: string;
+  readonly agentNamespace?: string;
   readonly selector: string;
   readonly node?: string;
   readonly timeout: string;
@@ -43,7 +44,7 @@ export function doctorCommand(): Command {
     )
     .option('--kubeconfig <FILE>', 'kubeconfig file (default: as kubectl)')
     .option('--context <NAME>', 'context of the kubeconfig')
-    .option('-n, --namespace <NAME>', 'namespace of the agents (default: any)')
+    .addOption(agentNamespaceOption('-n, --agent-namespace <NAME>'))
     .option('-l, --selector <LABELS>', 'label selector of the agents', agentSelector)
     .option('--node <NAME>', 'only this node')
     .option('--timeout <SECONDS>', 'how long to wait for a node', '60')
@@ -62,7 +63,7 @@ export function doctorCommand(): Command {
         client: createApiClient(config),
         config,
         exec: execInPod,
-        namespace: flags.namespace,
+        agentNamespace: flags.agentNamespace,
         selector: flags.selector,
         node: flags.node,
         timeoutMs,

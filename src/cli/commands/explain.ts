@@ -5,6 +5,7 @@ import { evaluate } from '../../evaluator/evaluator.ts';
 import { enforcingNodesOf, type EnforcingNode } from '../../evaluator/enforcing-nodes.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
+import { agentNamespaceOption } from '../connect/find-agents.ts';
 import { exitCode } from '../exit-code.ts';
 import { withManifests } from '../manifest-option.ts';
 import {
@@ -28,6 +29,7 @@ interface ExplainOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly family?: Family;
+  readonly agentNamespace?: string;
   /** Whether to ask the nodes for their kernel's verdict. */
   readonly nodes: boolean;
   readonly output: 'text' | 'json';
@@ -75,6 +77,7 @@ export function explainCommand(streams: Streams = { out: process.stdout, notes: 
     .addOption(new Option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)').conflicts('filename'))
     .addOption(new Option('--context <name>', 'context of the kubeconfig').conflicts('filename'))
     .addOption(new Option('--family <family>', 'address family (default: all that both ends have)').choices(families))
+    .addOption(agentNamespaceOption().conflicts('filename'))
     .addOption(new Option('--no-nodes', 'do not check the rules in the kernels of the nodes').conflicts('filename'))
     .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
     .addHelpText('after', examples)
@@ -143,7 +146,11 @@ async function answer(fromText: string, toText: string, portText: string, option
   const verdict: Verdict = denied ? 'denied' : 'allowed';
   const { answers: kernels, unasked } =
     live && options.nodes
-      ? await askKernels(live.config, live.objects, enforcing, traffic)
+      ? await askKernels(live.config, live.objects, {
+          nodes: enforcing,
+          traffic,
+          agentNamespace: options.agentNamespace,
+        })
       : { answers: undefined, unasked: [] };
   return { source, notes, from, to, traffic, verdict, decisions, kernels, unasked };
 }

@@ -7,6 +7,7 @@ import { keyOf } from '../../impact/object-key.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import { formatProblem } from '../../manifests/problem.ts';
+import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
 import { exitCode } from '../exit-code.ts';
 import { withManifests } from '../manifest-option.ts';
 import { askAgents } from '../plan/ask-agents.ts';
@@ -20,6 +21,7 @@ interface PlanOptions {
   readonly base?: readonly string[];
   readonly kubeconfig?: string;
   readonly context?: string;
+  readonly agentNamespace?: string;
   readonly delete?: true;
   readonly flows?: readonly string[] | false;
   readonly pairs?: true;
@@ -58,6 +60,7 @@ export function planCommand(streams: Streams = { out: process.stdout, notes: pro
     )
     .addOption(new Option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)').conflicts('base'))
     .addOption(new Option('--context <name>', 'context of the kubeconfig').conflicts('base'))
+    .addOption(agentNamespaceOption().conflicts('base'))
     .addOption(
       new Option(
         '--flows <FILE>',
@@ -110,9 +113,12 @@ async function readSeen(options: PlanOptions, { before, isAddressed, config }: S
     return { flows, notes: unknownNodes(flows, before), isWhole: true };
   }
   if (!config) return { flows: undefined, notes: [], isWhole: true };
-  const { agents, flows, failures } = await askAgents(config, before);
+  const { found, flows, failures } = await askAgents(config, before, options.agentNamespace);
   const pairs = 'so the plan evaluates pairs of pods on their declared ports';
-  if (agents === 0) return { flows: undefined, notes: [`no node has an agent, ${pairs}`], isWhole: true };
+  if (found.agents.length === 0) {
+    const notes = [`no node has an agent, ${pairs}${describeOthers(found.others)}`];
+    return { flows: undefined, notes, isWhole: true };
+  }
   const notes = failures.map(({ node, why }) => `the flows of node ${node} are missing: ${why}`);
   if (flows.length > 0) return { flows, notes, isWhole: failures.length === 0 };
   return { flows: undefined, notes: [...notes, `no node answered, ${pairs}`], isWhole: false };

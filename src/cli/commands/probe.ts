@@ -1,7 +1,9 @@
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
+import { agentNamespaceOption } from '../connect/find-agents.ts';
 import { findEnd } from '../explain/end-argument.ts';
 import { exitCode } from '../exit-code.ts';
+import { printable } from '../../lib/printable.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { Expectations } from '../probe/expectation.ts';
@@ -34,6 +36,7 @@ interface Flags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly image?: string;
+  readonly agentNamespace?: string;
   readonly timeout: string;
   readonly family?: Family;
   readonly output: 'text' | 'json';
@@ -55,8 +58,15 @@ export function probeCommand(): Command {
     .option('--context <name>', 'context of the kubeconfig')
     .option('--image <image>', "image of the ephemeral container (default: the agents' image)")
     .option('--timeout <seconds>', 'how long to wait for the container', '60')
+    .addOption(agentNamespaceOption())
     .addOption(
-      new Option('--lab', 'use a lab of this machine').conflicts(['kubeconfig', 'context', 'image', 'timeout']),
+      new Option('--lab', 'use a lab of this machine').conflicts([
+        'kubeconfig',
+        'context',
+        'image',
+        'agentNamespace',
+        'timeout',
+      ]),
     )
     .option('--name <name>', 'name of the lab, with --lab')
     .option('--state-dir <dir>', 'directory of the sockets of labs, with --lab')
@@ -104,5 +114,5 @@ async function probe(fromText: string, toText: string, portText: string, flags: 
 }
 
 function note(text: string): void {
-  process.stderr.write(`note: ${text}\n`);
+  process.stderr.write(`note: ${printable(text)}\n`);
 }

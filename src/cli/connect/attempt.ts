@@ -8,7 +8,8 @@ export const socketProtocols = ['TCP', 'UDP'] as const;
 export type SocketProtocol = (typeof socketProtocols)[number];
 
 /** `unresolved` is for a name, all others are for an address. */
-export type Outcome = 'connected' | 'refused' | 'no answer' | 'unreachable' | 'unresolved' | 'failed';
+export const outcomes = ['connected', 'refused', 'no answer', 'unreachable', 'unresolved', 'failed'] as const;
+export type Outcome = (typeof outcomes)[number];
 
 export interface Attempt {
   /** Missing for an unresolved name. */
@@ -32,7 +33,7 @@ const silenceMs = 4_000;
 const sendAtMs = [0, 1_000, 3_000];
 
 /** ICMP errors as error codes of the kernel. "Administratively prohibited" is EHOSTUNREACH, in IPv6 EACCES. */
-const outcomes: Readonly<Record<string, Outcome>> = {
+const outcomeOf: Readonly<Record<string, Outcome>> = {
   ECONNREFUSED: 'refused',
   ECONNRESET: 'refused',
   ETIMEDOUT: 'no answer',
@@ -52,7 +53,7 @@ export async function attempt(destination: Destination): Promise<Attempt> {
   return {
     family: familyOf(address),
     address,
-    outcome: code === undefined ? 'connected' : (outcomes[code] ?? 'failed'),
+    outcome: code === undefined ? 'connected' : (outcomeOf[code] ?? 'failed'),
     ...(code !== undefined && code !== 'ETIMEDOUT' && { code }),
     ms: Math.round((performance.now() - start) * 10) / 10,
   };

@@ -1,17 +1,23 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { ConfigError } from '../../config/config-error.ts';
-import type { AskedNode, ClusterFacts } from '../../doctor/cluster.ts';
+import type { AskedNode, ClusterFacts, FalseAgent } from '../../doctor/cluster.ts';
 import { valueOf, type Known } from '../../doctor/facts.ts';
 import { findProbeHosts, type ProbeHost } from '../../doctor/probe-hosts.ts';
 import { readNodeReport, type NodeReport } from '../../doctor/report.ts';
 import { trimPod } from '../../doctor/tiers/facts.ts';
-import { isJsonObject, listAt, textAt, type JsonObject } from '../../lib/json.ts';
+import { isJsonObject, textAt, type JsonObject } from '../../lib/json.ts';
 import { ObjectDigest } from '../../lib/object-digest.ts';
 import { sorted } from '../../lib/sort.ts';
 import type { ApiReader } from '../../watch/api-client.ts';
 import { listAll } from '../../watch/list.ts';
 import type { CommandOutcome, PodCommand } from '../../watch/pod-exec.ts';
-import { whyNotRunning } from '../connect/agents.ts';
+import {
+  describeOthers,
+  findAgents,
+  findFalseAgents,
+  type AgentPod,
+  type FoundAgents,
+} from '../connect/find-agents.ts';
 import { reaching } from '../explain/cluster-source.ts';
 import { askTiers, known, listPolicies, servedPathOf } from './ask-tiers.ts';
 import { countFindings } from './render.ts';
@@ -22,8 +28,8 @@ export interface AskOptions {
   readonly client: ApiReader;
   readonly config: KubeConfig;
   readonly exec: (config: KubeConfig, command: PodCommand) => Promise<CommandOutcome>;
-  /** Namespace of the agents; `undefined` for all namespaces. */
-  readonly namespace: string | undefined;
+  /** Namespace of the agents; `undefined`: the only one that has agents. */
+  readonly agentNamespace: string | undefined;
   readonly selector: string;
   /** Only this node. */
   readonly node: string | undefined;
@@ -40,23 +46,19 @@ const atOnce = 8;
 /** How often a node with older policies is asked again, because it may be applying a change. */
 const patience = 3;
 
-interface AgentPod {
-  readonly node: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly container: string | undefined;
-  /** Why the agent does not run; `undefined` if it runs. */
-  readonly state: string | undefined;
-}
-
 /** Asks the agent of every node through the API server. Rejects with a ConfigError if it finds no agent. */
 export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
   const { client, node, progress, version } = options;
-  const agents = chooseOnePerNode(await reaching(listAgents(options)));
+  const { agentNamespace } = options;
+  const pods = await reaching(listLabelled(options, agentNamespace));
+  const found = findAgents(pods, agentNamespace);
+  const { agents } = found;
+  // With a namespace, the user may have the right to list the pods of that one only.
+  const everywhere = agentNamespace === undefined ? { value: pods } : await known(listLabelled(options, undefined));
   const wanted = node === undefined ? agents : agents.filter((agent) => agent.node === node);
   const nodes = await known(listNodes(client));
   const isKnown = wanted.length > 0 || (node !== undefined && valueOf(nodes)?.includes(node) === true);
-  if (!isKnown) throw new ConfigError(nothingToAsk(options, agents));
+  if (!isKnown) throw new ConfigError(nothingToAsk(options, found));
   progress(`asking ${wanted.length === 1 ? 'one node' : `${wanted.length} nodes`}`);
   const asked = await askAll(wanted, options);
   const served = await known(servedPathOf(client));
@@ -66,55 +68,43 @@ export async function askCluster(options: AskOptions): Promise<ClusterFacts> {
   const kept = node === undefined && (valueOf(policies)?.length ?? 0) > 0 ? [] : undefined;
   const probeHosts = await known(listProbeHosts(client, node, kept));
   const withAgent = new Set(agents.map((agent) => agent.node));
+  const posing = (labelled: readonly unknown[]): readonly FalseAgent[] =>
+    findFalseAgents(labelled, agentNamespace ?? agents[0]?.namespace).filter(
+      (each) => (node ?? each.node) === each.node,
+    );
   const isMeant = (name: string): boolean => !withAgent.has(name) && (node === undefined || node === name);
   return {
     version,
     nodes: settled,
     withoutAgent: 'value' in nodes ? { value: nodes.value.filter(isMeant) } : nodes,
+    falseAgents: 'unknown' in everywhere ? everywhere : { value: posing(everywhere.value) },
     digests,
     probeHosts,
     tiers: await askTiers(client, policies, 'unknown' in probeHosts ? probeHosts : { value: kept }),
   };
 }
 
-function nothingToAsk({ node, namespace, selector }: AskOptions, agents: readonly AgentPod[]): string {
+function nothingToAsk({ node, selector }: AskOptions, { agents, others }: FoundAgents): string {
   if (node !== undefined && agents.length > 0) {
     const names = sorted(agents.map((agent) => agent.node));
     return `--node: node ${JSON.stringify(node)} has no agent; nodes with an agent: ${names.slice(0, 10).join(', ')}`;
   }
-  const where = namespace === undefined ? 'in any namespace' : `in namespace ${namespace}`;
-  return `no agent pod found ${where} (${selector}): install Postern, or set --namespace and --selector`;
+  return `no agent pod found (${selector}): install Postern, or set --selector${describeOthers(others)}`;
 }
 
-async function listAgents({ client, namespace, selector }: AskOptions): Promise<AgentPod[]> {
+/** Lists the pods with the labels of agents. */
+async function listLabelled({ client, selector }: AskOptions, namespace: string | undefined): Promise<unknown[]> {
   const path = namespace === undefined ? '/api/v1/pods' : `/api/v1/namespaces/${namespace}/pods`;
-  const pods: AgentPod[] = [];
+  const pods: unknown[] = [];
   const { signal } = new AbortController();
   const reader: ApiReader = {
     get: (at, options) => client.get(at, { ...options, query: { ...options.query, labelSelector: selector } }),
   };
   await listAll(reader, path, { signal, silenceMs: apiSilenceMs }, (page, restart) => {
     if (restart) pods.length = 0;
-    pods.push(...page.flatMap(readAgentPod));
+    pods.push(...page);
   });
   return pods;
-}
-
-function readAgentPod(pod: unknown): AgentPod[] {
-  const [namespace, name] = [textAt(pod, 'metadata', 'namespace'), textAt(pod, 'metadata', 'name')];
-  const node = textAt(pod, 'spec', 'nodeName');
-  if (namespace === undefined || name === undefined || node === undefined) return [];
-  const containers = listAt(pod, 'spec', 'containers');
-  const agent = containers.find((each) => listAt(each, 'args').includes('agent')) ?? containers[0];
-  const container = textAt(agent, 'name');
-  return [{ node, namespace, name, container, state: whyNotRunning(pod, container) }];
-}
-
-/** During a roll-out a node may have two agent pods: prefers the running one. */
-function chooseOnePerNode(agents: readonly AgentPod[]): AgentPod[] {
-  const order = (pod: AgentPod): number => (pod.state === undefined ? 0 : 1);
-  const byNode = Map.groupBy(agents, ({ node }) => node);
-  return sorted(byNode.keys()).map((node) => byNode.get(node)!.toSorted((a, b) => order(a) - order(b))[0]!);
 }
 
 /** Lists Linux nodes: the image exists for Linux only. */
@@ -171,8 +161,7 @@ async function askAll(agents: readonly AgentPod[], options: AskOptions): Promise
 
 async function askNode(agent: AgentPod, { config, exec, timeoutMs }: AskOptions): Promise<Known<NodeReport>> {
   const { namespace, name: pod, container, state } = agent;
-  if (state !== undefined || container === undefined)
-    return { unknown: `the agent does not run: ${state ?? 'no container'}` };
+  if (state !== undefined) return { unknown: `the agent does not run: ${state}` };
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const command = ['postern', 'node', 'doctor', '-o', 'json'];

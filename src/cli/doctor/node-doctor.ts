@@ -6,7 +6,8 @@ import { nodeChecks } from '../../doctor/checks.ts';
 import { judgeNode, type NodeReport } from '../../doctor/report.ts';
 import { exitCode } from '../exit-code.ts';
 import { readIgnored } from './ignored.ts';
-import { countFindings, printable, renderFinding } from './render.ts';
+import { countFindings, renderFinding } from './render.ts';
+import { printable } from '../../lib/printable.ts';
 
 const details = `
 Reads facts from the agent, from the kernel, and once from the API server with the rights of the agent. The command changes nothing.

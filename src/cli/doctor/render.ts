@@ -1,5 +1,6 @@
 import type { Finding } from '../../doctor/finding.ts';
 import { plural } from '../../lib/plural.ts';
+import { printable } from '../../lib/printable.ts';
 
 /** Limit of names in text output; JSON has all. */
 const shownNames = 8;
@@ -15,11 +16,6 @@ export function renderFinding(finding: Finding): string {
     `  do       ${remedy}`,
   ];
   return `${lines.map(printable).join('\n')}\n`;
-}
-
-/** Removes control characters: other programs choose names of tables, and these must not control the terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/\s/g, ' ').replaceAll(/\p{C}/gu, '?');
 }
 
 function listNames(names: readonly string[]): string {

@@ -1,10 +1,10 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Verdict } from '../../evaluator/decision.ts';
 import type { EnforcingNode } from '../../evaluator/enforcing-nodes.ts';
-import { isJsonObject, type JsonObject } from '../../lib/json.ts';
+import { isJsonObject, listAt, textAt, type JsonObject } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import type { Family } from '../../model/address.ts';
-import { askNodes, type NodeFailure } from '../connect/agents.ts';
+import { askNodes, unexpected, type NodeFailure } from '../connect/agents.ts';
 import type { NodeTrace } from '../node/trace.ts';
 import { formatTraffic, type Traffic } from './port-argument.ts';
 
@@ -16,18 +16,28 @@ export interface KernelAnswer extends EnforcingNode {
   readonly trace: NodeTrace;
 }
 
+interface Connection {
+  readonly nodes: readonly (EnforcingNode & { readonly family: Family })[];
+  readonly traffic: Traffic;
+  readonly agentNamespace: string | undefined;
+}
+
 /** Asks the agents of the enforcing nodes. `unasked` lists nodes that did not answer. */
 export async function askKernels(
   config: KubeConfig,
   objects: readonly JsonObject[],
-  nodes: readonly (EnforcingNode & { readonly family: Family })[],
-  traffic: Traffic,
+  { nodes, traffic, agentNamespace }: Connection,
 ): Promise<{ readonly answers: readonly KernelAnswer[]; readonly unasked: readonly NodeFailure[] }> {
   const kernels: KernelAnswer[] = [];
   const unasked: NodeFailure[] = [];
   for (const each of nodes) {
-    const question = ['trace', '--hook', each.hook, each.source, each.destination, formatTraffic(traffic)];
-    const { answers, failures } = await askNodes(config, objects, question, readTrace, [each.node]);
+    const words = ['trace', '--hook', each.hook, each.source, each.destination, formatTraffic(traffic)];
+    const { answers, failures } = await askNodes(config, objects, {
+      words,
+      read: readTrace,
+      nodes: [each.node],
+      agentNamespace,
+    });
     unasked.push(...failures);
     for (const { answer: trace } of answers) {
       const verdict = trace.verdict === 'accept' ? 'allowed' : 'denied';
@@ -37,11 +47,15 @@ export async function askKernels(
   return { answers: kernels, unasked };
 }
 
-function readTrace(text: string): NodeTrace {
-  const raw: unknown = JSON.parse(text);
-  if (isJsonObject(raw) && ['path', 'denials', 'foreign'].every((field) => Array.isArray(raw[field])))
-    return raw as unknown as NodeTrace;
-  throw new Error('unexpected response from its agent; check its version');
+function readTrace(answer: unknown): NodeTrace {
+  const isStep = (step: unknown): boolean => ['chain', 'rule'].every((field) => textAt(step, field) !== undefined);
+  const isWhole =
+    isJsonObject(answer) &&
+    ['path', 'denials', 'foreign'].every((field) => Array.isArray(answer[field])) &&
+    listAt(answer, 'path').every(isStep) &&
+    listAt(answer, 'denials').every(isJsonObject);
+  if (!isWhole) throw new Error(unexpected);
+  return answer as unknown as NodeTrace;
 }
 
 /** One line per node, and mismatches. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { ConfigError } from '../../config/config-error.ts';
 import type { NodeFlows, SeenFlow } from '../../impact/seen-flow.ts';
 import { isJsonObject } from '../../lib/json.ts';
+import { parsePrintable } from '../../lib/printable.ts';
 import { canonicalAddress, familyOf } from '../../model/address.ts';
 
 const protocols: readonly unknown[] = ['TCP', 'UDP', 'SCTP', 'ICMP'];
@@ -14,17 +15,28 @@ export async function readFlowsFile(path: string): Promise<NodeFlows> {
   return parseFlows(text, path);
 }
 
-/** @param from Name of the source in messages. */
-export function parseFlows(text: string, from: string): NodeFlows {
-  const fail = (field: string, why: string): never => {
-    throw new ConfigError(`${from}: ${field}: ${why} (expected the output of "postern node flows -o json")`);
-  };
+function parseFlows(text: string, from: string): NodeFlows {
   let raw: unknown;
   try {
-    raw = JSON.parse(text);
+    raw = parsePrintable(text);
   } catch {
-    return fail('the file', 'is not JSON');
+    return failing(from)('the file', 'is not JSON');
   }
+  return readFlows(raw, from);
+}
+
+function failing(from: string): Fail {
+  return (field, why) => {
+    throw new ConfigError(`${from}: ${field}: ${why} (expected the output of "postern node flows -o json")`);
+  };
+}
+
+/**
+ * Throws a ConfigError that names the field.
+ * @param from Name of the source in messages.
+ */
+export function readFlows(raw: unknown, from: string): NodeFlows {
+  const fail = failing(from);
   if (!isJsonObject(raw)) return fail('the file', 'is not a JSON object');
   const { node, addresses = [], flows } = raw;
   if (node !== undefined && typeof node !== 'string') return fail('node', 'expected a name');

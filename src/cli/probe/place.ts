@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../../config/config-error.ts';
 import type { Attempt } from '../connect/attempt.ts';
+import { describeOthers, findAgents, hasAgentLabels } from '../connect/find-agents.ts';
 import { openContext, readClusterOf, toSource } from '../explain/cluster-source.ts';
 import type { ClusterSource } from '../explain/cluster-source.ts';
 import type { End } from '../explain/end-argument.ts';
 import { mayBeService } from '../explain/service-argument.ts';
 import { createApiClient } from '../../watch/api-client.ts';
-import { findAgents } from './agents.ts';
 import { probeFromPod } from './cluster.ts';
 import type { Setting } from './render.ts';
 import type { Target } from './target.ts';
@@ -26,6 +26,7 @@ interface ClusterOptions {
   readonly context?: string;
   /** Container image; defaults to that of the agent of the same node, else of any agent. */
   readonly image?: string;
+  readonly agentNamespace?: string;
   /** How long to wait for the container. */
   readonly seconds: number;
 }
@@ -34,7 +35,7 @@ interface ClusterOptions {
 export async function openCluster(toText: string, flags: ClusterOptions, note: (text: string) => void): Promise<Place> {
   const config = await openContext(flags.kubeconfig, flags.context);
   const source = await readClusterOf(config, { services: mayBeService(toText) });
-  const agents = findAgents(source.objects);
+  const { agents, others } = findAgents(source.objects.filter(hasAgentLabels), flags.agentNamespace);
   return {
     source,
     setting: {
@@ -48,7 +49,9 @@ export async function openCluster(toText: string, flags: ClusterOptions, note: (
       if (pod.terminal) throw new ConfigError(`FROM: pod ${pod.key} has finished: no container can start in it`);
       const image = flags.image ?? (agents.find((each) => each.node === pod.nodeName) ?? agents[0])?.image;
       if (image === undefined) {
-        throw new ConfigError('no Postern agent runs in this cluster, so its image is unknown: set --image');
+        throw new ConfigError(
+          `no Postern agent runs in this cluster, so its image is unknown: set --image${describeOthers(others)}`,
+        );
       }
       const deadline = performance.now() + flags.seconds * 1000;
       return probeFromPod(to, {

@@ -6,9 +6,11 @@ import { askCluster, type AskOptions } from '../../../src/cli/doctor/ask-cluster
 import { judgeCluster } from '../../../src/doctor/cluster.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
 import type { NodeReport } from '../../../src/doctor/report.ts';
+import { textAt } from '../../../src/lib/json.ts';
 import { ObjectDigest } from '../../../src/lib/object-digest.ts';
 import { ApiError } from '../../../src/watch/api-error.ts';
 import type { CommandOutcome, PodCommand } from '../../../src/watch/pod-exec.ts';
+import { asAgent, agentPod as forgedPod } from '../../support/agent-pod.ts';
 
 function digest(...versions: readonly string[]): string {
   const sum = new ObjectDigest();
@@ -16,10 +18,16 @@ function digest(...versions: readonly string[]): string {
   return sum.toString();
 }
 
-function agentPod(node: string, more: { name?: string; phase?: string } = {}): object {
-  const { name = `agent-${node}`, phase = 'Running' } = more;
+interface AgentFields {
+  readonly name?: string;
+  readonly namespace?: string;
+  readonly phase?: string;
+}
+
+function agentPod(node: string, more: AgentFields = {}) {
+  const { name = `agent-${node}`, namespace = 'ours', phase = 'Running' } = more;
   const containers = [{ name: 'sidecar' }, { name: 'main', args: ['agent'] }];
-  return { metadata: { namespace: 'ours', name }, spec: { nodeName: node, containers }, status: { phase } };
+  return asAgent({ metadata: { namespace, name }, spec: { nodeName: node, containers }, status: { phase } });
 }
 
 const finding: Finding = {
@@ -90,7 +98,9 @@ async function ask(cluster: Cluster) {
           })();
         }
         const isOfAgents = 'labelSelector' in query;
-        const items = lists[path]?.() ?? (isOfAgents ? agents : pods);
+        const home = /^[/]api[/]v1[/]namespaces[/]([^/]+)[/]pods$/.exec(path)?.[1];
+        const labelled = agents.filter((each) => home === undefined || textAt(each, 'metadata', 'namespace') === home);
+        const items = lists[path]?.() ?? (isOfAgents ? labelled : pods);
         if (items instanceof Error) throw items;
         return (async function* () {
           yield Buffer.from(JSON.stringify({ metadata: { resourceVersion: '9' }, items }));
@@ -109,7 +119,7 @@ async function ask(cluster: Cluster) {
       if (answer instanceof Error) throw answer;
       return typeof answer === 'string' ? { exitCode: 0, stdout: answer, stderr: '' } : answer;
     },
-    namespace: undefined,
+    agentNamespace: undefined,
     selector: 'app=x',
     node: undefined,
     timeoutMs: 50,
@@ -150,6 +160,63 @@ describe('asking all nodes of a cluster', () => {
       answers: { 'agent-n1': report({ findings: [finding] }), 'agent-n2': report({ findings: [finding] }) },
     });
     assert.deepEqual(texts, ['n1,n2 clock: clock: late']);
+  });
+
+  it('finds pods with the labels of the agents that are none, does not ask them, and misses the agents of their nodes', async () => {
+    const forged = { name: 'x', spec: { hostNetwork: false } };
+    const [before, after] = [
+      forgedPod('n2', { ...forged, namespace: 'alice' }),
+      forgedPod('n1', { ...forged, namespace: 'zoe' }),
+    ];
+    const nodes = [named('n1'), named('n2')];
+    const { texts, asked } = await ask({ agents: [before, agentPod('n1'), after], nodes });
+    const why = 'with the labels of the agents: it is not on the host network';
+    assert.deepEqual(texts, [
+      'no-agent: node n2: it has no agent pod',
+      `false-agent: pod alice/x: it is on node n2 ${why}`,
+      `false-agent: pod zoe/x: it is on node n1 ${why}`,
+    ]);
+    assert.deepEqual(
+      asked.map(({ namespace, pod }) => `${namespace}/${pod}`),
+      ['ours/agent-n1'],
+    );
+    const of = await ask({ agents: [before, agentPod('n1'), after], nodes, options: { node: 'n1' } });
+    assert.deepEqual(of.texts, [`false-agent: pod zoe/x: it is on node n1 ${why}`]);
+  });
+
+  it('asks in the given namespace only, and finds the pods elsewhere', async () => {
+    const agents = [forgedPod('n1', { name: 'x', namespace: 'alice' }), agentPod('n1')];
+    await assert.rejects(
+      ask({ agents }),
+      /^ConfigError: pods in several namespaces .*: alice, ours; name .* --agent-namespace$/,
+    );
+    const { texts, asked, paths } = await ask({ agents, options: { agentNamespace: 'ours' } });
+    assert.deepEqual(texts, [
+      'false-agent: pod alice/x: it is on node n1 with the labels of the agents: it is not in namespace ours',
+    ]);
+    assert.deepEqual(
+      asked.map(({ pod }) => pod),
+      ['agent-n1'],
+    );
+    assert.ok(paths.includes('/api/v1/namespaces/ours/pods app=x'), paths.join());
+  });
+
+  it('names the first fifty such pods', async () => {
+    const forged = Array.from({ length: 52 }, (_, index) =>
+      forgedPod('n1', { name: `x${index}`, namespace: 'alice', spec: { hostNetwork: false } }),
+    );
+    const { texts } = await ask({ agents: [agentPod('n1'), ...forged] });
+    assert.deepEqual([texts.length, texts.at(-1)], [51, 'false-agent: pods: 2 more pods have these labels']);
+  });
+
+  it('makes what an agent answers printable', async () => {
+    const said = { problem: 'late\u001b[2J\u009b1m\nnode n2: fine', subject: 'clock' };
+    const { judged } = await ask({
+      agents: [agentPod('n1')],
+      answers: { 'agent-n1': report({ findings: [{ ...finding, ...said }], kernel: '6\u202e' }) },
+    });
+    assert.deepEqual(judged.findings[0]?.problem, 'late?[2J?1m node n2: fine');
+    assert.deepEqual(judged.nodes[0]?.kernel, '6?');
   });
 
   it('finds a node without an agent', async () => {
@@ -321,8 +388,11 @@ describe('asking all nodes of a cluster', () => {
   });
 
   it('fails if there are no agents', async () => {
-    await assert.rejects(ask({ agents: [] }), /no agent pod found in any namespace \(app=x\): install Postern/);
-    await assert.rejects(ask({ agents: [], options: { namespace: 'ours' } }), /in namespace ours/);
+    await assert.rejects(ask({ agents: [] }), /no agent pod found \(app=x\): install Postern/);
+    await assert.rejects(
+      ask({ agents: [], options: { agentNamespace: 'ours' } }),
+      /no agent of Postern is in namespace "ours"/,
+    );
   });
 
   it('says how to name a cluster where there is none', async () => {

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'mocha';
 import { kubeconfigText } from '../../../src/lab/kubeconfig.ts';
 import { startExecServer, type ExecServer, type ExecSession } from '../../watch/exec-server.ts';
 import { DoctorNode } from './doctor-node.ts';
+import { asAgent } from '../../support/agent-pod.ts';
 
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
@@ -33,13 +34,16 @@ describe('postern doctor', function () {
   });
 
   function addAgentPod(nodeName: string, phase: string): void {
-    const labels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
-    const pod = node.store.create('pods', {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { namespace: 'kube-system', name: `postern-${nodeName}`, labels },
-      spec: { nodeName, hostNetwork: true, containers: [{ name: 'agent', image: 'x', args: ['agent'] }] },
-    });
+    const containers = [{ name: 'agent', image: 'x', args: ['agent'] }];
+    const pod = node.store.create(
+      'pods',
+      asAgent({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { namespace: 'kube-system', name: `postern-${nodeName}` },
+        spec: { nodeName, containers },
+      }),
+    );
     node.store.updateStatus('pods', { ...pod, status: { phase } });
   }
 
@@ -126,7 +130,11 @@ describe('postern doctor', function () {
       ['--node', 'n7'],
       /^postern: --node: node "n7" has no agent; nodes with an agent: n1$/m,
     ],
-    ['agents that are not there', ['--namespace', 'default'], /^postern: no agent pod found in namespace default/m],
+    [
+      'agents that are not there',
+      ['--agent-namespace', 'default'],
+      /^postern: --agent-namespace: no agent of Postern is in namespace "default"/m,
+    ],
     ['no time', ['--timeout', '0'], /^postern: --timeout: "0" is not a number of seconds, 1 or more$/m],
     [
       'a check that there is not',

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { after, afterEach, before, describe, it } from 'mocha';
+import { agentLabels } from '../../../src/cli/connect/find-agents.ts';
 import { RealClient } from '../../../src/lab/real/client.ts';
 import { skipTest } from '../../support/skip.ts';
 import { startKubeApiserver } from '../../watch/kube-apiserver.ts';
@@ -49,9 +50,11 @@ describe('postern probe on a real API server', function () {
     admin = await RealClient.load(join(folder, 'admin'));
     await createNode();
     for (const name of ['shop', 'strict', 'postern-system']) await create('/api/v1/namespaces', { metadata: { name } });
+    await create('/api/v1/namespaces/postern-system/serviceaccounts', { metadata: { name: 'postern' } });
     await createPod('postern-system', 'agent-n1', {
-      labels: { 'app.kubernetes.io/name': 'postern' },
-      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'postern', uid: 'u1' }],
+      labels: agentLabels,
+      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'postern', uid: 'u1', controller: true }],
+      ofSpec: { hostNetwork: true, serviceAccountName: 'postern' },
       container: { image: 'registry.example/postern:1.2', args: ['agent'] },
       podIP: '192.0.2.1',
     });
@@ -84,9 +87,14 @@ describe('postern probe on a real API server', function () {
   const createPod = async (
     namespace: string,
     name: string,
-    { podIP, container = {}, ...metadata }: { podIP: string; container?: object } & Record<string, unknown>,
+    {
+      podIP,
+      container = {},
+      ofSpec = {},
+      ...metadata
+    }: { podIP: string; container?: object; ofSpec?: object } & Record<string, unknown>,
   ): Promise<void> => {
-    const spec = { nodeName: 'n1', containers: [{ name: 'main', image: 'main', ...container }] };
+    const spec = { nodeName: 'n1', containers: [{ name: 'main', image: 'main', ...container }], ...ofSpec };
     await create(`/api/v1/namespaces/${namespace}/pods`, { metadata: { name, ...metadata }, spec });
     const status = { phase: 'Running', podIP, podIPs: [{ ip: podIP }] };
     await patch(`/api/v1/namespaces/${namespace}/pods/${name}/status`, { status });

@@ -3,7 +3,6 @@ import { describe, it } from 'mocha';
 import { toSource } from '../../../src/cli/explain/cluster-source.ts';
 import { findEnd } from '../../../src/cli/explain/end-argument.ts';
 import { mayBeService } from '../../../src/cli/explain/service-argument.ts';
-import { findAgents } from '../../../src/cli/probe/agents.ts';
 import { Expectations } from '../../../src/cli/probe/expectation.ts';
 import { findTarget } from '../../../src/cli/probe/target.ts';
 import type { JsonObject } from '../../../src/lib/json.ts';
@@ -181,28 +180,5 @@ describe('the expected result of a probe', () => {
     assert.deepEqual(ask('10.0.0.4', 80).nodes, ['node-of-client', 'node-of-shut']);
     assert.deepEqual(ask('10.96.0.3', 80).nodes, ['node-of-client', 'node-of-half-open', 'node-of-half-shut']);
     assert.deepEqual(ask('203.0.113.9', 80).nodes, ['node-of-client']);
-  });
-});
-
-describe('the agents of a cluster', () => {
-  const agent = {
-    kind: 'Pod',
-    metadata: {
-      namespace: 'p',
-      name: 'postern-x',
-      labels: { 'app.kubernetes.io/name': 'postern' },
-      ownerReferences: [{ kind: 'DaemonSet', name: 'postern' }],
-    },
-    spec: { nodeName: 'n1', containers: [{ name: 'sidecar' }, { name: 'agent', image: 'i:1', args: ['agent'] }] },
-  };
-  it('are the pods of our DaemonSet, with their nodes and image', () => {
-    assert.deepEqual(findAgents([agent]), [{ node: 'n1', image: 'i:1' }]);
-    const others = [
-      { ...agent, kind: 'Node' },
-      { ...agent, metadata: { ...agent.metadata, labels: {} } },
-      { ...agent, metadata: { ...agent.metadata, ownerReferences: [{ kind: 'Job', name: 'postern-uninstall' }] } },
-      { ...agent, spec: { containers: agent.spec.containers } },
-    ];
-    assert.deepEqual(findAgents(others), []);
   });
 });

@@ -1,5 +1,5 @@
 import type { ApiObject } from '../../../src/lab/api/object.ts';
-import { agentLabels } from '../../../src/cli/connect/agents.ts';
+import { asAgent } from '../../support/agent-pod.ts';
 import { host, pod, service } from '../../lab/objects.ts';
 
 const http = { name: 'http', containerPort: 8080 };
@@ -34,7 +34,5 @@ export function apiPod(name: string, port: object): ApiObject {
 /** What stands for the agent of a node at the API server; the lab runs the agent itself. */
 function agentPod(nodeName: string): ApiObject {
   const containers = [{ name: 'agent', image: 'postern', args: ['agent'] }];
-  const object = pod('postern-system', `postern-${nodeName}`, [], { nodeName, hostNetwork: true, containers });
-  object.metadata.labels = agentLabels;
-  return object;
+  return asAgent(pod('postern-system', `postern-${nodeName}`, [], { nodeName, hostNetwork: true, containers }));
 }
