@@ -150,10 +150,14 @@ async function followHolder(
   return holder ? 'known' : isForbidden ? 'forbidden' : 'unidentified';
 }
 
+/** The answer reaches logs, `/readyz` and terminals, and any process in this network namespace can give it. Another answer identifies no agent. */
+const versionForm = /^[0-9A-Za-z.+-]{1,64}$/;
+
 function readHolder(line: string): Holder | undefined {
   try {
     const { version, pid } = JSON.parse(line) as Partial<Holder>;
-    return typeof version === 'string' && typeof pid === 'number' ? { version, pid } : undefined;
+    const isHolder = typeof version === 'string' && versionForm.test(version) && Number.isSafeInteger(pid) && pid! > 0;
+    return isHolder ? { version, pid: pid! } : undefined;
   } catch {
     return undefined;
   }

@@ -82,7 +82,15 @@ describe('the lock of a node', function () {
   }
 
   it('is not waited for where its holder does not say who he is, at once or ever', async () => {
-    for (const greet of [undefined, 'nonsense\n', '{"version":1}\n']) {
+    const forged = [
+      { version: '1\n[+] rules', pid: 7 },
+      { version: '1\u001b[2J', pid: 7 },
+      { version: '1'.repeat(65), pid: 7 },
+      { version: '', pid: 7 },
+      { version: '1', pid: -7 },
+      { version: '1', pid: 0.5 },
+    ].map((holder) => `${JSON.stringify(holder)}\n`);
+    for (const greet of [undefined, 'nonsense\n', '{"version":1}\n', ...forged]) {
       const address = newAddress();
       ends.push(await squat(address, greet));
       const { held, told } = contend(address, 300);
