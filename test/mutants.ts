@@ -4449,4 +4449,11 @@ export const mutants: readonly Mutant[] = [
     replace: '',
     specs: ['test/agent/node-lock.test.ts'],
   },
+  {
+    name: 'node denials: a pod that cannot be read ends the command',
+    file: 'src/cli/node/denials.ts',
+    find: 'note(printable(`cannot read what was denied inside of pod ${each.pod}: ${messageOf(error)}`));',
+    replace: 'throw error;',
+    specs: ['test/cli/node/denials.test.ts'],
+  },
 ];

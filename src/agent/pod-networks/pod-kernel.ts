@@ -1,6 +1,6 @@
 import { openElementReader } from '../../apply/element-reader.ts';
 import { noElementWriter, openElementWriter, type ElementWriter } from '../../apply/element-writer.ts';
-import type { NetworkNamespace } from '../../apply/network-namespace.ts';
+import type { Enter, NetworkNamespace } from '../../apply/network-namespace.ts';
 import { createNft, type Nft } from '../../apply/nft.ts';
 import type { Ruleset } from '../../nftables/ruleset.ts';
 import { tablesUnlike } from '../../plan/plan.ts';
@@ -32,13 +32,18 @@ const mebibyte = 1 << 20;
 /** What an element may take in the answers of the kernel. */
 const bytesOfElement = 256;
 
+/** nft in the network namespace of a pod, which may have written anything of any size there. */
+export function createPodNft(enter: Enter): Nft {
+  return createNft({ enter, timeoutMs: 10_000, maxBytes: 8 * mebibyte });
+}
+
 /**
  * Our tables in the network namespace of a pod. A pod with CAP_NET_ADMIN may have written anything there. So the agent reads only what it has written before, within limits,
  * and to compare it. What differs counts as nothing, and the next plan writes all of it anew.
  */
 export function openPodKernel({ namespace, netlink, written, turns, wrote }: PodKernelOptions): PodKernel {
   const { enter, openSocket } = namespace;
-  const nft = createNft({ enter, timeoutMs: 10_000, maxBytes: 8 * mebibyte });
+  const nft = createPodNft(enter);
   const mostBytes = (): number => mebibyte + bytesOfElement * elementsIn(written());
   const reader = openElementReader({ openSocket, mostBytes });
   const writer: ElementWriter = netlink ? openElementWriter({ openSocket }) : noElementWriter;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
+import { createPodNft } from '../../agent/pod-networks/pod-kernel.ts';
 import { openNetworkNamespace } from '../../apply/network-namespace.ts';
 import { createNft, type Nft } from '../../apply/nft.ts';
 import { believeDenials, denialObjects, readDenials, type RecordedDenial } from '../../compile/denials.ts';
@@ -8,6 +9,7 @@ import { readNodeName } from '../../config/node-name.ts';
 import { readPodNetworks } from '../../config/pod-networks.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { plural } from '../../lib/plural.ts';
+import { printable } from '../../lib/printable.ts';
 import { listPodNamespaces, type PodNamespace } from '../../sandboxes/pod-namespaces.ts';
 import { families } from '../../model/address.ts';
 import { routedTable } from '../../nftables/ruleset.ts';
@@ -30,8 +32,8 @@ export interface NodeDenials {
   readonly denials: readonly RecordedDenial[];
 }
 
-/** A pod with NET_ADMIN may have written more. */
-const mostBytesInside = 8 << 20;
+/** For all pods together: a pod with NET_ADMIN can make its tables slow to list, and `postern denials` waits for a minute. */
+const longestInsideMs = 30_000;
 
 interface Flags {
   readonly nodeName?: string;
@@ -57,27 +59,44 @@ export function denialsCommand(): Command {
 async function readOwnDenials(): Promise<RecordedDenial[]> {
   const directory = readPodNetworks();
   const inside = directory === undefined ? [] : await listPodNamespaces(directory);
-  const found = await readWith(createNft());
-  for (const each of inside) found.push(...(await readInside(each)));
+  const found = await readWith(createNft(), new AbortController().signal);
+  const note = (text: string): void => void process.stderr.write(`note: ${text}\n`);
+  found.push(...(await readInside(inside, note, AbortSignal.timeout(longestInsideMs))));
   return found.sort((a, b) => a.secondsAgo - b.secondsAgo);
 }
 
-async function readWith(nft: Nft): Promise<RecordedDenial[]> {
-  const { signal } = new AbortController();
+async function readWith(nft: Nft, signal: AbortSignal): Promise<RecordedDenial[]> {
   const lists = await Promise.all(denialObjects.map(({ table, set }) => nft.listSet(table, set, signal)));
   return lists.flatMap((json) => (json === undefined ? [] : readDenials(json)));
 }
 
-/** A pod that ends meanwhile has none. One pod that cannot be read hides no other. */
-async function readInside({ pod, path, addresses }: PodNamespace): Promise<RecordedDenial[]> {
+/**
+ * Reads what was denied inside of pods, one after the other. A pod that ends meanwhile has none. One that cannot be read hides no other and is noted, and so are those that
+ * are left when the signal aborts. Never rejects.
+ */
+export async function readInside(
+  pods: readonly PodNamespace[],
+  note: (text: string) => void,
+  signal: AbortSignal,
+): Promise<RecordedDenial[]> {
+  const found: RecordedDenial[] = [];
+  for (const each of pods) {
+    try {
+      signal.throwIfAborted();
+      found.push(...(await readPod(each, signal)));
+    } catch (error) {
+      note(printable(`cannot read what was denied inside of pod ${each.pod}: ${messageOf(error)}`));
+    }
+  }
+  return found;
+}
+
+/** Rejects if the path is no network namespace, or with an NftError. */
+async function readPod({ path, addresses }: PodNamespace, signal: AbortSignal): Promise<RecordedDenial[]> {
   if (!existsSync(path)) return [];
   const namespace = openNetworkNamespace(path);
   try {
-    const nft = createNft({ enter: namespace.enter, maxBytes: mostBytesInside });
-    return believeDenials(await readWith(nft), new Set(addresses));
-  } catch (error) {
-    process.stderr.write(`cannot read what was denied inside of pod ${pod}: ${messageOf(error)}\n`);
-    return [];
+    return believeDenials(await readWith(createPodNft(namespace.enter), signal), new Set(addresses));
   } finally {
     namespace.close();
   }
