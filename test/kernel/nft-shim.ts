@@ -9,13 +9,21 @@ import { delimiter, join } from 'node:path';
 const program = `#!/bin/sh
 folder=\${0%/*}
 PATH=\${PATH#"$folder:"}
+case "$*" in
+'-f -' | '-c -f -')
+  script=$(cat)
+  # The mark of unsaved rules is not part of a change.
+  if ! printf '%s\\n' "$script" | grep -qv ' postern-unsaved$'; then
+    printf '%s\\n' "$script" | nft "$@"
+    exit
+  fi ;;
+esac
 echo "$*" >>"$folder/runs"
 case "$*" in
 '-f -' | '-c -f -') ;;
 *-i) exit 1 ;;
 *) exec nft "$@" ;;
 esac
-script=$(cat)
 if [ -s "$folder/refused" ] && printf '%s\\n' "$script" | grep -qFf "$folder/refused"; then
   echo '/dev/stdin:1:1-1: Error: Could not process rule: Invalid argument' >&2
   exit 1

@@ -49,10 +49,11 @@ describe('a policy that the kernel does not take (S9.10) (kernel)', function () 
     await shim.refuse(poison);
     await cluster.apply(bad(poison));
 
-    // 16 policies of n1: the write that fails, 2 log2(16) questions at most, then the stages of what is left, of which there are five.
+    // 16 policies of n1: the write that fails, 2 log2(16) questions at most, then the stages of what is left, of which there are five. A busy agent may still
+    // write the last stages of the change before.
     const { writes, checks } = await shim.runs();
     assert.ok(checks > 0 && checks <= 8, `${checks} questions`);
-    assert.ok(writes <= 1 + 5, `${writes} writes`);
+    assert.ok(writes <= 1 + 2 * 5, `${writes} writes`);
     await expect('denied');
     assert.equal(await readMetric(cluster.lab, 'n1', 'postern_refused_policies'), 1);
     assert.equal(await readMetric(cluster.lab, 'n1', 'postern_apply_errors_total{code="refused"}'), 1);
