@@ -92,8 +92,8 @@ async function uninstallPlugin({ cni, cniCacheDir }: AgentConfig, logger: Logger
 }
 
 /**
- * Deletes the tables in network namespaces of pods. A namespace that is gone needs nothing. A pod with `NET_ADMIN` can own its table, so that the kernel
- * lets nobody else delete it. It must not keep the node from an end, so a pod that fails is only reported.
+ * Deletes the tables in network namespaces of pods. A namespace that is gone needs nothing. A pod with `NET_ADMIN` can own its table, and the kernel then
+ * refuses the deletion by others. One pod must not block the uninstallation of the node, so a pod that fails is only reported.
  */
 export async function removeInside(
   pods: readonly Pick<PodNamespace, 'pod' | 'path'>[],

@@ -159,8 +159,8 @@ export function deniedAddress({
 }
 
 /**
- * What to believe of the records in the network namespace of a pod. A pod with NET_ADMIN can write records there: so many as the agent's own set holds, and about
- * addresses of that pod alone.
+ * Returns the credible records of those in the network namespace of a pod, because a pod with NET_ADMIN can write records there: at most as many as the agent's own
+ * set holds, and only those about addresses of that pod.
  */
 export function believeDenials(found: readonly RecordedDenial[], addresses: ReadonlySet<string>): RecordedDenial[] {
   return found.filter((each) => addresses.has(deniedAddress(each))).slice(0, records.size);

@@ -115,7 +115,7 @@ function readAgent(pod: unknown): Omit<RankedAgent, 'node' | 'namespace' | 'name
   if (objectAt(pod, 'spec')['hostNetwork'] !== true) return { why: 'it is not on the host network' };
   // In the chart and in deploy/, both have one name.
   if (textAt(pod, 'spec', 'serviceAccountName') !== daemonSet)
-    return { why: `its service account has not the name of its DaemonSet, ${daemonSet}` };
+    return { why: `its service account is not named like its DaemonSet, ${daemonSet}` };
   const main = listAt(pod, 'spec', 'containers').find((each) => listAt(each, 'args').includes('agent'));
   const container = textAt(main, 'name');
   if (container === undefined) return { why: 'no container has the argument "agent"' };

@@ -37,7 +37,7 @@ describe('the agents of a cluster', () => {
     [
       'with another service account',
       { spec: { serviceAccountName: 'default' } },
-      'its service account has not the name of its DaemonSet, postern',
+      'its service account is not named like its DaemonSet, postern',
     ],
     [
       'with another program',
