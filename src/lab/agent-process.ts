@@ -161,7 +161,8 @@ export class AgentProcess {
   }
 
   async logTail(lines = 5): Promise<string> {
-    return (await this.log()).trimEnd().split('\n').slice(-lines).join('\n');
+    const log = (await this.log()).trimEnd();
+    return log === '' ? 'its log is empty' : log.split('\n').slice(-lines).join('\n');
   }
 
   #signalRelay(signal: NodeJS.Signals): void {

@@ -68,7 +68,7 @@ export interface LabOptions extends FabricOptions {
   readonly kubeconfig?: string;
   /** Also serve the built-in API on loopback TCP, for kubectl. */
   readonly tcp?: boolean;
-  /** The time limit of `settle` and `probe` (30 s). */
+  /** The time limit of `settle` and `probe` (90 s: a busy machine with cold caches starts an agent in more than 30 s). */
   readonly settleMs?: number;
   readonly log?: (message: string) => void;
   /** `up` rejects soon after this is aborted. */
@@ -112,7 +112,7 @@ export class Lab {
   readonly #stations: Stations;
 
   private constructor(state: LabState, plan: AddressPlan, cluster: ControlPlane, options: LabOptions) {
-    const { log = silent, settleMs = 30_000 } = options;
+    const { log = silent, settleMs = 90_000 } = options;
     this.#settleMs = settleMs;
     this.state = state;
     this.names = state.names;

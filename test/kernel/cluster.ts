@@ -121,7 +121,7 @@ const running = new Map<LabCni, Promise<Cluster>>();
 export function onEachCni(title: string, declare: (cluster: () => Cluster, cni: LabCni) => void): void {
   for (const cni of labCnis) {
     describe(`${title} (kernel, ${cni})`, function () {
-      this.timeout(60_000);
+      this.timeout(180_000);
       let cluster: Cluster;
       before(async function () {
         await needMachine(this, cni);

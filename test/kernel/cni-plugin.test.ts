@@ -12,7 +12,7 @@ import { FirstConnections } from './first-connections.ts';
 
 for (const cni of labCnis) {
   describe(`the CNI plugin (kernel, ${cni})`, function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     let starts: FirstConnections;
     let program: string;
     before(async function () {
@@ -77,7 +77,7 @@ for (const cni of labCnis) {
 
   /** The same eyes see a second SYN where nothing holds the pod. */
   describe(`without the CNI plugin (kernel, ${cni})`, function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     let starts: FirstConnections;
     before(async function () {
       await needMachine(this, cni);

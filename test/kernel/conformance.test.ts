@@ -45,7 +45,7 @@ const networks: readonly Place[] = [
 
 /** The cases of the cyclonus generator that are beside this checkout, on real packets, every pair, port and family. */
 describe('the conformance cases, with real packets', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   const file = readCases();
   if (!file) {
     it('hold in the lab', function () {

@@ -24,7 +24,7 @@ interface Told {
 const near = pods({ pod: 'near' }, { team: 'peers' });
 
 describe('what an agent tells of denials (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   beforeAll(async function () {
     await needMachine(this, 'bridge');

@@ -11,7 +11,7 @@ import { needMachine } from './cluster.ts';
 import { pods, policy, port } from './policies.ts';
 
 describe('pods that get their addresses by DHCP (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let lab: Lab;
   before(async function () {
     const cni = await readNetwork(exampleNetwork('bridge-dhcp'));

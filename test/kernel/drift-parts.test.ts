@@ -49,7 +49,7 @@ const policies = [
 ];
 
 describe('any part of our tables in the hands of another program (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let shim: NftShim;
   before(async function () {

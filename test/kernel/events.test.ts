@@ -14,7 +14,7 @@ const broken = (other: string) =>
   policy('peers', 'broken', { ingress: [{ from: [block(`${poison}/32`), block(other)] }] });
 
 describe('Events for the owner of an object (S9.11) (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let shim: NftShim;
   before(async function () {

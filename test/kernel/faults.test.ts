@@ -11,7 +11,7 @@ import { nameLab } from '../support/lab-name.ts';
 
 /** All of them with all their tries: `npm run e2e:faults`. */
 describe('the faults of docs/reliability.md (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let scene: Scene;
   before(async function () {
     await needMachine(this, 'bridge');

@@ -16,7 +16,7 @@ import { pods, policy, port } from './policies.ts';
 
 /** Programs of Debian that write rules of their own, each started for real on n1, the node of x/p. */
 describe('firewalls of the node (kernel, bridge)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let folder: string;
   let undo: (() => Promise<unknown>)[] = [];

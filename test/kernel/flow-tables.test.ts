@@ -18,7 +18,7 @@ const onBoth = (device: string): string =>
   ].join('\n');
 
 describe('a flow table of another program (kernel, ptp)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   before(async function () {
     await needMachine(this, 'ptp');

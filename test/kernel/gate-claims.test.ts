@@ -10,7 +10,7 @@ const claimed = '10.244.1.200';
 const nobody = '10.244.1.201';
 
 describe('a forged status in the range of another node, where no cache of results confirms the range (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   before(async function () {
     await needMachine(this, 'bridge');

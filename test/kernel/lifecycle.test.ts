@@ -28,7 +28,7 @@ const oneState = rule([anyPeer], ['UDP/5000', 'TCP/80']);
 const otherState = rule([anyPeer, block('10.50.0.0/16')], ['UDP/5000', 'TCP/8080']);
 
 describe('the life of an agent (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let agent: AgentProcess;
   let shim: NftShim;

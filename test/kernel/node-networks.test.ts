@@ -28,7 +28,7 @@ const onlyFrom = (ports: readonly object[]) => [
 
 for (const [network, cni] of networks) {
   describe(`packets between nodes, ${network} (kernel, ${cni})`, function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let cluster: Cluster;
     before(async function () {
       await needMachine(this, cni, network);

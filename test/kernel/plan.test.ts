@@ -68,7 +68,7 @@ interface LiveFlow {
 
 for (const cni of labCnis) {
   describe(`postern plan, and what then happens (kernel, ${cni})`, function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     let cluster: Cluster;
     let folder: string;
     before(async function () {

@@ -298,7 +298,7 @@ s.bind((sys.argv[1], 0)); s.sendto(b'x', (sys.argv[2], 53))`;
 });
 
 describe('an additional network of a pod (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let directory: string;
   before(async function () {

@@ -21,7 +21,7 @@ const clusterPolicy = (name: string, action: string, priority: number): ApiObjec
 });
 
 describe('the status of ClusterNetworkPolicies (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let lab: Lab;
   before(async function () {
     await needMachine(this, 'ptp');

@@ -52,7 +52,7 @@ const networks = [
 ];
 for (const { name, plugins } of networks) {
   describe(`host ports behind the chain of plugins in examples/networks/${name}.conflist (kernel)`, function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let lab: Lab;
     before(async function () {
       const network = await readNetwork(exampleNetwork(name));

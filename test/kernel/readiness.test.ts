@@ -64,7 +64,7 @@ onEachCni('readiness', (cluster, cni) => {
 });
 
 describe('readiness of an agent that starts (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let agent: AgentProcess;
   before(async function () {

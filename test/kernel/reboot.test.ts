@@ -18,7 +18,7 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 for (const cni of labCnis) {
   describe(`a node that boots while there is no API server (kernel, ${cni})`, function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     let starts: PodStarts;
     let args: readonly string[];
     let known: string[];
@@ -64,7 +64,7 @@ for (const cni of labCnis) {
 }
 
 describe('an agent that restarts without the API server after its disk has failed (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let starts: PodStarts;
   let args: readonly string[];
   let known: string[];

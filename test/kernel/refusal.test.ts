@@ -11,7 +11,7 @@ const poison = '10.66.6.6';
 const peer = (name: string) => pods({ pod: name }, { team: 'peers' });
 
 describe('a policy that the kernel does not take (S9.10) (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let shim: NftShim;
   before(async function () {

@@ -16,7 +16,7 @@ const open = ['--no-guard', '--no-start-gate'];
 for (const cni of labCnis) {
   for (const isGuarded of [true, false]) {
     describe(`a pod that forges, ${isGuarded ? 'guarded' : 'without the guard'} (kernel, ${cni})`, function () {
-      this.timeout(60_000);
+      this.timeout(180_000);
       let frames: FrameLab;
       before(async function () {
         await needMachine(this, cni);

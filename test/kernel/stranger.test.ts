@@ -49,7 +49,7 @@ const situations: readonly Situation[] = [
 for (const cni of labCnis) {
   for (const { what, args, isShut, isTold, prepare } of situations) {
     describe(`a pod that starts ${what} (kernel, ${cni})`, function () {
-      this.timeout(60_000);
+      this.timeout(180_000);
       let frames: FrameLab;
       before(async function () {
         await needMachine(this, cni);

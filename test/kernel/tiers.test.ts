@@ -22,7 +22,7 @@ const count = 25;
 
 for (const cni of labCnis) {
   describe(`ClusterNetworkPolicies, case by case, with real packets (${cni})`, function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let lab: Lab;
     before(async function () {
       await needMachine(this, cni);

@@ -13,7 +13,7 @@ const deny = policy('x', 'deny', { ingress: [] });
 const allow = policy('x', 'allow', { ingress: [{}] });
 
 describe('two agents on one node (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let shim: NftShim;
   let second: SecondAgent | undefined;

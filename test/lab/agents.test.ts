@@ -26,7 +26,7 @@ const unrelated: ApiObject = {
 };
 
 describe('lab: agents (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let directory: string;
   let lab: Lab;
   const sandboxes: string[] = [];

@@ -34,7 +34,7 @@ const objects = [
 ];
 
 describe('postern lab (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let directory: string;
   let manifests: string;
   let state: LabState;

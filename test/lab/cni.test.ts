@@ -21,7 +21,7 @@ const node = `postern-cni${process.pid}-node`;
 const pod = `postern-cni${process.pid}-pod`;
 
 describe('lab: CNI plugins (kernel)', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let directory: string;
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'postern-cni-'));

@@ -44,7 +44,7 @@ const looks: Readonly<Record<NodeNetwork, string>> = {
 };
 
 describe('lab: the network between nodes (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let stateRoot: string;
   before(async () => {
     stateRoot = await mkdtemp(join(tmpdir(), 'postern-lab-'));

@@ -22,7 +22,7 @@ const cast = [
 ];
 
 describe('lab: a cluster without agents (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let stateRoot: string;
   before(async () => {
     stateRoot = await mkdtemp(join(tmpdir(), 'postern-lab-'));

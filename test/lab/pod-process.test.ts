@@ -11,7 +11,7 @@ const server = `postern-pod${process.pid}-server`;
 const quick = { tries: 2, deadlineMs: 300 };
 
 describe('lab: the process in a pod (kernel)', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let from: PodProcess;
   let to: PodProcess;
   before(async () => {

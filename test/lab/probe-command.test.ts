@@ -25,7 +25,7 @@ const policy = {
 };
 
 describe('postern probe in a lab (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let directory: string;
   let lab: Lab;
   let control: Server;

@@ -4,7 +4,7 @@ import Mocha from 'mocha';
 export const timeFactor = Number(process.env.POSTERN_TIME_FACTOR ?? '1');
 
 /** How long tests wait for a lab. */
-export const settleMs = 30_000 * timeFactor;
+export const settleMs = 90_000 * timeFactor;
 
 /** mocha sets the time limit of each test and hook by this method, and calls it without a limit to read it. Limits of suites come by their tests. */
 type Timeout = (this: Mocha.Runnable, limit?: string | number) => unknown;
