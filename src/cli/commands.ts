@@ -41,6 +41,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/probe.ts')).probeCommand(),
   },
   {
+    name: 'test',
+    summary: 'check expectations: which connections are allowed, and which denied',
+    load: async () => (await import('./commands/test.ts')).testCommand(),
+  },
+  {
     name: 'doctor',
     summary: 'find problems that stop policies from working in this cluster',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand(),

@@ -5,6 +5,7 @@ import { isJsonObject, listAt, textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
 import { compareText } from '../lib/sort.ts';
 import { readDocuments } from './documents.ts';
+import { isPolicyTest } from './policy-test.ts';
 import { ManifestError } from './problem.ts';
 import type { ManifestProblem } from './problem.ts';
 
@@ -87,7 +88,8 @@ function unrollList(
   const apiVersion = textAt(value, 'apiVersion');
   if (!apiVersion) report(at('apiVersion'), 'missing');
   if (!kind) report(at('kind'), 'missing');
-  if (!apiVersion || !kind) return [];
+  // Expectations may lie beside the manifests that they are about.
+  if (!apiVersion || !kind || isPolicyTest(value)) return [];
   if (kind.endsWith('List') && Array.isArray(value['items'])) {
     const itemKind = kind.slice(0, -'List'.length);
     return listAt(value, 'items').flatMap((item, index) => {

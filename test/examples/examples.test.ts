@@ -1,7 +1,11 @@
-import { deepEqual } from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import assert, { deepEqual } from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
+import { checkTests } from '../../src/cli/expect/check.ts';
+import type { PolicyTest } from '../../src/cli/expect/format.ts';
+import { readTests } from '../../src/cli/expect/read-tests.ts';
+import { readManifestCluster } from '../../src/cli/explain/cluster-source.ts';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import type { Cluster } from '../../src/evaluator/cluster.ts';
 import type { Endpoint, PortProtocol } from '../../src/evaluator/decision.ts';
@@ -45,6 +49,34 @@ describe('the examples', () => {
       deepEqual(
         cast.flatMap((to) => to.ports.map((port) => `${to.name} ${port}: ${whoReaches(cluster, cast, to, port)}`)),
         expected,
+      );
+    });
+  }
+
+  const tested = examples.filter((name) => existsSync(join(folder, name, 'tests.yaml')));
+  it('have expectations for `postern test`', () => {
+    assert.ok(tested.length >= 5);
+  });
+
+  for (const name of tested) {
+    it(`${name} does what its tests.yaml says, and no expectation holds the other way round`, async () => {
+      const source = await readManifestCluster([join(folder, name)]);
+      const tests = await readTests([join(folder, name, 'tests.yaml')]);
+      const check = async (asked: readonly PolicyTest[]): Promise<string[]> => {
+        const { results } = await checkTests({ by: 'policies', source, most: 10_000 }, asked);
+        return results.map(({ status }) => status);
+      };
+      deepEqual(
+        await check(tests),
+        tests.map(() => 'passed'),
+      );
+      const flipped = tests.map((test): PolicyTest => ({
+        ...test,
+        expect: test.expect === 'denied' ? 'allowed' : 'denied',
+      }));
+      deepEqual(
+        await check(flipped),
+        tests.map(() => 'failed'),
       );
     });
   }

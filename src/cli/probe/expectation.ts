@@ -1,4 +1,4 @@
-import type { Decision, Verdict } from '../../evaluator/decision.ts';
+import type { Verdict } from '../../evaluator/decision.ts';
 import { evaluate, resolveEndpoint } from '../../evaluator/evaluator.ts';
 import { listAt, objectAt, textAt } from '../../lib/json.ts';
 import type { JsonObject } from '../../lib/json.ts';
@@ -10,6 +10,7 @@ import type { ClusterSource } from '../explain/cluster-source.ts';
 import { isLoopback } from '../explain/end-argument.ts';
 import type { End } from '../explain/end-argument.ts';
 import type { SocketProtocol } from '../connect/attempt.ts';
+import { reasonsOf } from './reasons.ts';
 
 /** The verdict of the policies for one address. */
 export interface Expected {
@@ -108,19 +109,4 @@ function isUnready(object: JsonObject): boolean {
   return listAt(object, 'status', 'conditions').some(
     (condition) => textAt(condition, 'type') === 'Ready' && textAt(condition, 'status') === 'False',
   );
-}
-
-/** Reasons of the deciding ends: those that deny, or both if the flow is allowed. */
-function reasonsOf(decision: Decision, from: string, to: string): string[] {
-  return (['egress', 'ingress'] as const).flatMap((direction) => {
-    const { verdict, reason, nearMisses, allowedBy, tiers } = decision[direction];
-    if (verdict !== decision.verdict) return [];
-    const title = `${direction} of ${direction === 'egress' ? from : to}: ${reason}`;
-    const deciding = tiers?.decidedBy ? [tiers.decidedBy] : allowedBy;
-    const by = deciding.map(({ policy, path }) => `${policy} ${path}`).slice(0, 3);
-    return [
-      by.length > 0 ? `${title} (${by.join(', ')})` : title,
-      ...nearMisses.slice(0, 1).map((miss) => miss.reason),
-    ];
-  });
 }

@@ -1,0 +1,97 @@
+import { writeFile } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import { ConfigError } from '../../config/config-error.ts';
+import { messageOf } from '../../lib/message-of.ts';
+import { printable } from '../../lib/printable.ts';
+import { families } from '../../model/address.ts';
+import type { Family } from '../../model/address.ts';
+import { exitCode } from '../exit-code.ts';
+import { checkTests } from '../expect/check.ts';
+import { renderJunit } from '../expect/junit.ts';
+import { openTestPlace } from '../expect/place.ts';
+import type { PlaceFlags } from '../expect/place.ts';
+import { readTests } from '../expect/read-tests.ts';
+import { reportToJson } from '../expect/report-json.ts';
+import { countOf, renderReport } from '../expect/render.ts';
+import { withManifests } from '../manifest-option.ts';
+
+const details = `
+FILE has documents of the kind PolicyTest:
+
+  apiVersion: postern.dev/v1alpha1
+  kind: PolicyTest
+  metadata: { name: shop }
+  tests:
+    - { from: storefront/web, to: shop/api, port: 8080, expect: allowed }
+    - name: nobody else reaches the API
+      from: { namespaceSelector: { matchExpressions: [{ key: purpose, operator: NotIn, values: [production] }] } }
+      to: shop/deployment/api
+      port: http
+      expect: denied
+
+from and to: shop/web (a pod, or all pods of a workload), shop/deployment/web, node/n1, host/db (a Host of the lab), 10.0.0.2 (its owner),
+10.0.0.0/8 (all addresses in it outside of the cluster), or a mapping: namespace or namespaceSelector, with podSelector; or ipBlock.
+An expectation must hold for every selected pair, in each address family that both have. If an end selects nothing, that is an error.
+
+Examples:
+  $ postern test -f manifests/ tests.yaml                    by the policies, from manifests: no cluster, no root
+  $ postern test -f manifests/ tests.yaml --junit report.xml
+  $ postern test tests.yaml                                  by the policies of the cluster of your kubeconfig
+
+Exit codes: 0 all hold; 1 an expectation does not hold; 2 wrong usage, or an expectation cannot be checked.`;
+
+interface Flags extends PlaceFlags {
+  readonly junit?: string;
+  readonly family?: Family;
+  readonly output: 'text' | 'json';
+}
+
+interface Streams {
+  readonly out: { write(text: string): unknown };
+  readonly notes: { write(text: string): unknown };
+}
+
+/** `postern test FILE…`. Sets `process.exitCode`; rejects with an error that has a code. */
+export function testCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
+  const command = new Command('test')
+    .description('Checks expectations: which connections policies must allow, and which they must deny.')
+    .argument('<file...>', 'expectations, or - for standard input');
+  return withManifests(command, 'manifests instead of a cluster: a file, a folder, or - (repeatable)')
+    .addOption(new Option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)').conflicts('filename'))
+    .addOption(new Option('--context <name>', 'context of the kubeconfig').conflicts('filename'))
+    .addOption(
+      new Option(
+        '--family <family>',
+        'address family of expectations that name none (default: all that both ends have)',
+      ).choices(families),
+    )
+    .option('--junit <FILE>', 'also write the result as JUnit XML')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))
+    .addHelpText('after', details)
+    .action((files: string[], flags: Flags) => test(files, flags, streams));
+}
+
+async function test(files: readonly string[], flags: Flags, { out, notes }: Streams): Promise<void> {
+  if (files.includes('-') && flags.filename?.includes('-')) {
+    throw new ConfigError(
+      'standard input can be either the expectations or the manifests: write one of them to a file',
+    );
+  }
+  const tests = (await readTests(files)).map((each) => ({ ...(flags.family && { family: flags.family }), ...each }));
+  const report = await openTestPlace(flags, tests, async (place) => checkTests(place, tests));
+  for (const text of new Set(report.notes)) notes.write(`note: ${printable(text)}\n`);
+  if (flags.junit !== undefined) await writeReport(flags.junit, renderJunit(report));
+  out.write(flags.output === 'json' ? reportToJson(report) : renderReport(report));
+  const { results } = report;
+  if (countOf(results, 'error') > 0 || countOf(results, 'skipped') === results.length)
+    process.exitCode = exitCode.usage;
+  else process.exitCode = countOf(results, 'failed') > 0 ? exitCode.finding : exitCode.fine;
+}
+
+async function writeReport(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (cause) {
+    throw new ConfigError(`--junit: cannot write ${file}: ${messageOf(cause)}`, { cause });
+  }
+}
