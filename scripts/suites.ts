@@ -155,10 +155,10 @@ export const suites: readonly Suite[] = [
   {
     name: 'lab-commands',
     kind: 'kernel',
-    proves: 'postern lab, probe and the image',
-    files: ['test/lab/{cli,probe-command}.test.ts', 'test/image/**/*.test.ts'],
+    proves: 'postern lab, probe, test and the image',
+    files: ['test/lab/{cli,probe-command,policy-test}.test.ts', 'test/image/**/*.test.ts'],
     from: 'test',
-    seconds: 60,
+    seconds: 100,
   },
   {
     name: 'conformance',

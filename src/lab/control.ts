@@ -6,11 +6,16 @@ import { LabError } from './error.ts';
 import { messageOf } from '../lib/message-of.ts';
 import type { LabErrorCode } from './error.ts';
 import type { Lab, ProbeOptions, ProbeReport } from './lab.ts';
+import type { AskedConnection, Seen } from './reachability.ts';
 import type { LabState } from './state.ts';
 
 /** Requests of other processes to a running lab, by name. */
 interface Questions {
   probe: { readonly asks: ProbeOptions; readonly answers: ProbeReport };
+  look: {
+    readonly asks: { readonly connections: readonly AskedConnection[] };
+    readonly answers: { readonly seen: readonly Seen[] };
+  };
   namespace: { readonly asks: { readonly station: string }; readonly answers: { readonly namespace: string } };
   objects: { readonly asks: object; readonly answers: { readonly objects: readonly ApiObject[] } };
 }
@@ -21,6 +26,7 @@ type Handlers = { readonly [Q in keyof Questions]: (asked: Questions[Q]['asks'])
 export async function serveControl(lab: Lab, socketPath: string): Promise<Server> {
   const handlers: Handlers = {
     probe: (options) => lab.probe(options),
+    look: async ({ connections }) => ({ seen: await lab.look(connections) }),
     namespace: async ({ station }) => ({ namespace: lab.station(station).process.namespace }),
     objects: async () => ({ objects: await lab.settledObjects() }),
   };

@@ -32,8 +32,8 @@ import type { LabNames } from './names.ts';
 import { enterNamespace } from './network-namespace.ts';
 import { podMtu } from './node-network.ts';
 import { pluginDirectory } from './preflight.ts';
-import { explainDenials, planProbes, runProbes } from './reachability.ts';
-import type { Denial, ProbeResult } from './reachability.ts';
+import { explainDenials, look, planProbes, readConnection, runProbes } from './reachability.ts';
+import type { AskedConnection, Denial, ProbeResult, Seen } from './reachability.ts';
 import { RealClient } from './real/client.ts';
 import { RealCluster } from './real/real-cluster.ts';
 import { releaseObjects } from './real/release-objects.ts';
@@ -208,6 +208,12 @@ export class Lab {
     const cluster = prepareCluster(objects);
     const probes = planProbes(chosen(from), chosen(to), { ports, families });
     return { results: await runProbes(cluster, probes), denials: explainDenials(cluster, probes) };
+  }
+
+  /** Settles, then tries these connections. Returns what came of each. Throws LabError `input` for a station that does not exist. */
+  async look(asked: readonly AskedConnection[]): Promise<Seen[]> {
+    await this.#settle();
+    return look(asked.map((each) => readConnection(each, (key) => this.station(key))));
   }
 
   /** The objects that all agents have applied, with Services and Host objects. */

@@ -127,19 +127,78 @@ function decide(cluster: Cluster, { from, to, family, target }: Probe): Decision
 
 /** Results in the order of the probes. A probe is allowed only if the target itself answered. */
 export async function observe(probes: readonly Probe[], patience: Patience = quick): Promise<Verdict[]> {
-  const verdicts: Verdict[] = probes.map(() => 'denied');
+  return (await lookAt(probes, patience)).map((seen) => (seen === 'answered' ? 'allowed' : 'denied'));
+}
+
+/**
+ * What came of a probe: `answered` by the target itself, `other` if another machine answered, `unserved` if the target has no program on that port and silence
+ * would prove nothing, or the error: `timeout`, or a name of errno(3).
+ */
+export type Seen = string;
+
+/** A connection between two stations. */
+export interface AskedConnection {
+  /** Keys of stations (station.ts). */
+  readonly from: string;
+  readonly to: string;
+  readonly family: Family;
+  readonly protocol: ProbeTarget['protocol'];
+  /** Ignored for `icmp`. */
+  readonly port: number;
+  /** What the policies say. If an expected answer is missing, the lab asks again. */
+  readonly expected: Verdict;
+}
+
+interface Look {
+  readonly probe: Probe;
+  readonly expected: Verdict;
+}
+
+/** Throws LabError `input` if the target has no address of the family. */
+export function readConnection(asked: AskedConnection, stationOf: (key: string) => Station): Look {
+  const { from, family, protocol, port, expected } = asked;
+  const to = stationOf(asked.to);
+  const address = stationAddress(to, family);
+  if (address === undefined) throw new LabError('input', `${to.key} has no ${family} address`);
+  return { probe: { from: stationOf(from), to, family, target: { protocol, port, address } }, expected };
+}
+
+/** Sends all probes in parallel, also to ports on which no program of the lab listens. */
+export async function look(looks: readonly Look[]): Promise<Seen[]> {
+  const seen: Seen[] = looks.map(({ probe }) => (isSilent(probe) ? 'unserved' : 'timeout'));
+  for (const patience of [quick, patient]) {
+    const open = [...looks.keys()].filter(
+      (index) => seen[index] === 'timeout' && (patience === quick || looks[index]!.expected === 'allowed'),
+    );
+    const answers = await lookAt(
+      open.map((index) => looks[index]!.probe),
+      patience,
+    );
+    for (const [position, index] of open.entries()) seen[index] = answers[position]!;
+  }
+  return seen;
+}
+
+/** Nothing answers at such a port. The kernel refuses TCP there, but limits refusals of UDP, and the lab has no SCTP but in its pods. */
+function isSilent({ to, target: { protocol, port } }: Probe): boolean {
+  if (protocol !== 'UDP' && protocol !== 'SCTP') return false;
+  return !to.ports.some((served) => served.protocol === protocol && served.port === port);
+}
+
+async function lookAt(probes: readonly Probe[], patience: Patience): Promise<Seen[]> {
+  const seen: Seen[] = probes.map(() => 'timeout');
   const bySource = Map.groupBy(probes.keys(), (index) => probes[index]!.from);
   await Promise.all(
     [...bySource].map(async ([from, indexes]) => {
       const targets = indexes.map((index) => probes[index]!.target);
-      for (const [position, answer] of (await from.process.probe(targets, patience)).entries()) {
+      for (const [position, { identity, error }] of (await from.process.probe(targets, patience)).entries()) {
         const { to, target } = probes[indexes[position]!]!;
         const wanted = target.protocol === 'icmp' ? target.address : to.key;
-        if (answer.identity === wanted) verdicts[indexes[position]!] = 'allowed';
+        seen[indexes[position]!] = error ?? (identity === wanted ? 'answered' : 'other');
       }
     }),
   );
-  return verdicts;
+  return seen;
 }
 
 function portText({ protocol, port }: ProbeTarget): string {

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import { agentNamespaceOption } from '../connect/find-agents.ts';
 import { findEnd } from '../explain/end-argument.ts';
+import { mayBeService } from '../explain/service-argument.ts';
 import { exitCode } from '../exit-code.ts';
 import { printable } from '../../lib/printable.ts';
 import { families } from '../../model/address.ts';
@@ -82,7 +83,7 @@ async function probe(fromText: string, toText: string, portText: string, flags: 
   }
   const place = await (flags.lab
     ? openLab(fromText, flags)
-    : openCluster(toText, { ...flags, seconds: readSeconds(flags.timeout) }, note));
+    : openCluster({ services: mayBeService(toText) }, { ...flags, seconds: readSeconds(flags.timeout) }, note));
   const { source } = place;
   const from = findEnd(source, fromText);
   const to = findTarget({ source, from, to: toText, port: portText, family: flags.family });

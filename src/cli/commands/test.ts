@@ -6,6 +6,7 @@ import { printable } from '../../lib/printable.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { exitCode } from '../exit-code.ts';
+import { agentNamespaceOption } from '../connect/find-agents.ts';
 import { checkTests } from '../expect/check.ts';
 import { renderJunit } from '../expect/junit.ts';
 import { openTestPlace } from '../expect/place.ts';
@@ -34,9 +35,15 @@ from and to: shop/web (a pod, or all pods of a workload), shop/deployment/web, n
 An expectation must hold for every selected pair, in each address family that both have. If an end selects nothing, that is an error.
 
 Examples:
-  $ postern test -f manifests/ tests.yaml                    by the policies, from manifests: no cluster, no root
+  $ postern test -f manifests/ tests.yaml                    by the policies of manifests: no cluster, no root
   $ postern test -f manifests/ tests.yaml --junit report.xml
+  $ postern test --lab -f manifests/ tests.yaml              by packets, in a lab that is started for it and removed (root)
+  $ postern test --lab tests.yaml                            by packets, in the lab of "postern lab up"
   $ postern test tests.yaml                                  by the policies of the cluster of your kubeconfig
+  $ postern test --probe tests.yaml                          also by connections from its pods; adds ephemeral containers
+
+With --probe, each pod FROM gets an unprivileged ephemeral container for each of its ports, which stays in the pod's spec until the pod is
+deleted. A run adds at most 50. It needs the rights of "postern probe".
 
 Exit codes: 0 all hold; 1 an expectation does not hold; 2 wrong usage, or an expectation cannot be checked.`;
 
@@ -61,6 +68,23 @@ export function testCommand(streams: Streams = { out: process.stdout, notes: pro
     .addOption(new Option('--context <name>', 'context of the kubeconfig').conflicts('filename'))
     .addOption(
       new Option(
+        '--lab',
+        'by packets in a lab: the running one, or with -f one that is started for it (root)',
+      ).conflicts(['kubeconfig', 'context']),
+    )
+    .option('--name <name>', 'name of the lab, with --lab')
+    .option('--state-dir <dir>', 'directory of the sockets of labs, with --lab')
+    .addOption(
+      new Option('--probe', 'also by probes from pods of the cluster, as "postern probe"').conflicts([
+        'filename',
+        'lab',
+      ]),
+    )
+    .option('--image <image>', "with --probe: image of the ephemeral containers (default: the agents' image)")
+    .option('--timeout <seconds>', 'with --probe: how long to wait for each container', '60')
+    .addOption(agentNamespaceOption().conflicts(['filename', 'lab']))
+    .addOption(
+      new Option(
         '--family <family>',
         'address family of expectations that name none (default: all that both ends have)',
       ).choices(families),
@@ -77,8 +101,12 @@ async function test(files: readonly string[], flags: Flags, { out, notes }: Stre
       'standard input can be either the expectations or the manifests: write one of them to a file',
     );
   }
+  if (!flags.lab && (flags.name ?? flags.stateDir) !== undefined) {
+    throw new ConfigError('--name and --state-dir need --lab');
+  }
   const tests = (await readTests(files)).map((each) => ({ ...(flags.family && { family: flags.family }), ...each }));
   const report = await openTestPlace(flags, tests, async (place) => checkTests(place, tests));
+  if (!report) return;
   for (const text of new Set(report.notes)) notes.write(`note: ${printable(text)}\n`);
   if (flags.junit !== undefined) await writeReport(flags.junit, renderJunit(report));
   out.write(flags.output === 'json' ? reportToJson(report) : renderReport(report));

@@ -51,7 +51,7 @@ export interface TestResult {
 /** Limit of failures of one expectation in a report. */
 const mostFailures = 50;
 
-function decide(cluster: Cluster, { from, to, family, traffic }: Connection): Decision {
+export function decide(cluster: Cluster, { from, to, family, traffic }: Connection): Decision {
   const ends = { source: from.endpoints.get(family)!, destination: to.endpoints.get(family)! };
   return evaluate(cluster, { ...ends, ...traffic, family });
 }

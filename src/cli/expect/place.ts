@@ -1,4 +1,4 @@
-import { mayBeService } from '../explain/service-argument.ts';
+import type { ClusterSource } from '../explain/cluster-source.ts';
 import {
   fromManifests,
   readLiveObjects,
@@ -6,34 +6,120 @@ import {
   readServices,
   toSource,
 } from '../explain/cluster-source.ts';
+import { mayBeService } from '../explain/service-argument.ts';
+import type { ApiObject } from '../../lab/api/object.ts';
+import { ManifestError, formatProblem } from '../../manifests/problem.ts';
+import { readSeconds } from '../read-seconds.ts';
+import { printable } from '../../lib/printable.ts';
 import type { TestPlace } from './check.ts';
 import type { PolicyTest } from './format.ts';
+import { lookInLab, type LookInLab } from './packets.ts';
+import { lookFromPods } from './probes.ts';
+
+// Modules of the lab are imported late: a CI job that checks manifests needs none of them.
 
 export interface PlaceFlags {
   readonly filename?: readonly string[];
   readonly kubeconfig?: string;
   readonly context?: string;
+  readonly lab?: true;
+  readonly name?: string;
+  readonly stateDir?: string;
+  readonly probe?: true;
+  readonly image?: string;
+  readonly timeout?: string;
+  readonly agentNamespace?: string;
 }
 
 /** The evaluator judges about 60,000 connections in a second. */
 const mostByPolicies = 1_000_000;
+/** Connections in a lab are tried all at once. */
+const mostByPackets = 10_000;
 
-/** Opens the manifests or the cluster, and closes what it opened when `use` ends. */
+/** Opens the manifests, the cluster or the lab, and closes what it opened when `use` ends. Resolves to `undefined` if a signal ended the lab. */
 export async function openTestPlace<Value>(
   flags: PlaceFlags,
   tests: readonly PolicyTest[],
   use: (place: TestPlace) => Promise<Value>,
-): Promise<Value> {
-  if (flags.filename) {
-    return use({ by: 'policies', source: await readManifestCluster(flags.filename), most: mostByPolicies });
-  }
-  return use({ by: 'policies', source: await readLiveSource(flags, tests), most: mostByPolicies });
+): Promise<Value | undefined> {
+  if (flags.probe) return use(await openProbes(flags, tests));
+  if (flags.lab) return flags.filename ? inOwnLab(flags, flags.filename, use) : use(await openRunningLab(flags));
+  const source = await (flags.filename ? readManifestCluster(flags.filename) : readLiveSource(flags, tests));
+  return use({ by: 'policies', source, most: mostByPolicies });
 }
 
 /** Lists Services only if an end may be one. */
-async function readLiveSource({ kubeconfig, context }: PlaceFlags, tests: readonly PolicyTest[]) {
+async function readLiveSource(
+  { kubeconfig, context }: PlaceFlags,
+  tests: readonly PolicyTest[],
+): Promise<ClusterSource> {
   const { config, objects } = await readLiveObjects(kubeconfig, context, fromManifests);
-  const needsServices = tests.some(({ to }) => typeof to === 'string' && mayBeService(to));
-  const { services, notes } = needsServices ? await readServices(config) : { services: [], notes: [] };
+  const { services, notes } = needsServices(tests) ? await readServices(config) : { services: [], notes: [] };
   return toSource([...objects, ...services], new Map(), notes);
+}
+
+function needsServices(tests: readonly PolicyTest[]): boolean {
+  return tests.some(({ to }) => typeof to === 'string' && mayBeService(to));
+}
+
+async function openProbes(flags: PlaceFlags, tests: readonly PolicyTest[]): Promise<TestPlace> {
+  const { openCluster } = await import('../probe/place.ts');
+  const options = { ...flags, seconds: readSeconds(flags.timeout ?? '60') };
+  const note = (text: string): void => void process.stderr.write(`note: ${printable(text)}\n`);
+  const place = await openCluster({ services: needsServices(tests) }, options, note);
+  return {
+    by: 'policies and probes of a cluster',
+    source: place.source,
+    most: mostByPackets,
+    look: (connections) => lookFromPods(place.source.cluster, connections, (from, to) => place.tryFrom(from, to)),
+  };
+}
+
+function labPlace(objects: readonly ApiObject[], look: LookInLab): TestPlace {
+  const source = toSource(objects, new Map(), []);
+  return {
+    by: 'policies and packets of a lab',
+    source,
+    most: mostByPackets,
+    look: (connections) => lookInLab(source, connections, look),
+  };
+}
+
+async function openRunningLab({ name, stateDir }: PlaceFlags): Promise<TestPlace> {
+  const { defaultLabName, LabState } = await import('../../lab/state.ts');
+  const { askLab } = await import('../../lab/control.ts');
+  const state = new LabState(name ?? defaultLabName, stateDir);
+  const { objects } = await askLab(state, 'objects', {});
+  return labPlace(objects, async (connections) => (await askLab(state, 'look', { connections })).seen);
+}
+
+/** Starts a lab with the manifests, and removes it. */
+async function inOwnLab<Value>(
+  { name = `test${process.pid}`, stateDir }: PlaceFlags,
+  paths: readonly string[],
+  use: (place: TestPlace) => Promise<Value>,
+): Promise<Value | undefined> {
+  const { loadManifests } = await import('../../manifests/load.ts');
+  const { checkMachine } = await import('../../lab/preflight.ts');
+  const { runSession } = await import('../../lab/session.ts');
+  const { objects, problems } = await loadManifests(paths);
+  if (problems.length > 0) throw new ManifestError(problems.map(formatProblem).join('\n'));
+  await checkMachine('bridge', 'routed');
+  let result: Value | undefined;
+  const options = {
+    name,
+    objects: objects as unknown as ApiObject[],
+    ...(stateDir !== undefined && { stateRoot: stateDir }),
+  };
+  const interrupted = await runSession(options, async ({ lab, ending }) => {
+    const place = labPlace(await lab.settledObjects(), (connections) => lab.look(connections));
+    const found = await use(place);
+    // A lab that is being removed may give wrong results.
+    ending.throwIfAborted();
+    result = found;
+  });
+  if (interrupted === undefined) return result;
+  process.stderr.write(`postern: interrupted; lab ${name} is removed\n`);
+  process.exitCode = interrupted;
+  return undefined;
 }

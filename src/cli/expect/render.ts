@@ -5,7 +5,7 @@ import type { PolicyTest } from './format.ts';
 import type { Failure, TestResult } from './judge.ts';
 
 /** What the verdicts come from, for the summary. */
-export type By = 'policies' | 'packets of a lab' | 'probes of a cluster';
+export type By = 'policies' | 'policies and packets of a lab' | 'policies and probes of a cluster';
 
 export interface Report {
   readonly by: By;
@@ -38,17 +38,17 @@ export function countOf(results: readonly TestResult[], status: TestResult['stat
 }
 
 /** Lines of text about what does not hold, without the title. */
-export function explainResult({ test, status, message, failed, failures, untried }: TestResult): string[] {
-  const reason = test.reason === undefined ? [] : [`reason: ${test.reason}`];
-  const problem =
-    message === undefined
-      ? []
-      : [untried > 0 && status !== 'error' ? `no packets for ${untried}: ${message}` : message];
+export function explainResult({ test, status, message, connections, failed, failures, untried }: TestResult): string[] {
   const shown = failures.slice(0, mostShown);
   const count = shown.reduce((sum, { families }) => sum + families.length, 0);
-  const more = failed > count ? [`${failed - count} more connections do not hold`] : [];
-  const lines = shown.flatMap((failure) => describeFailure(test, failure));
-  return [...problem, ...lines, ...more, ...(failed > 0 ? reason : [])].map(printable);
+  const lines = [
+    ...(status === 'error' ? [message!] : []),
+    ...shown.flatMap((failure) => describeFailure(test, failure)),
+    ...(failed > count ? [`${failed - count} more connections do not hold`] : []),
+    ...(untried > 0 && status !== 'error' ? [`${untried} of ${connections} by the policies alone: ${message}`] : []),
+    ...(failed > 0 && test.reason !== undefined ? [`reason: ${test.reason}`] : []),
+  ];
+  return lines.map(printable);
 }
 
 function renderResult(result: TestResult): string {

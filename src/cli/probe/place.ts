@@ -6,7 +6,6 @@ import { describeOthers, findAgents, hasAgentLabels } from '../connect/find-agen
 import { openContext, readClusterOf, toSource } from '../explain/cluster-source.ts';
 import type { ClusterSource } from '../explain/cluster-source.ts';
 import type { End } from '../explain/end-argument.ts';
-import { mayBeService } from '../explain/service-argument.ts';
 import { createApiClient } from '../../watch/api-client.ts';
 import { probeFromPod } from './cluster.ts';
 import type { Setting } from './render.ts';
@@ -31,10 +30,14 @@ interface ClusterOptions {
   readonly seconds: number;
 }
 
-/** A cluster, with an ephemeral container in FROM. Lists Services only if TO may be one. */
-export async function openCluster(toText: string, flags: ClusterOptions, note: (text: string) => void): Promise<Place> {
+/** A cluster, with an ephemeral container in FROM. Lists Services only if they are needed. */
+export async function openCluster(
+  needs: { readonly services: boolean },
+  flags: ClusterOptions,
+  note: (text: string) => void,
+): Promise<Place> {
   const config = await openContext(flags.kubeconfig, flags.context);
-  const source = await readClusterOf(config, { services: mayBeService(toText) });
+  const source = await readClusterOf(config, needs);
   const { agents, others } = findAgents(source.objects.filter(hasAgentLabels), flags.agentNamespace);
   return {
     source,

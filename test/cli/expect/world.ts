@@ -84,9 +84,9 @@ export const shop: readonly JsonObject[] = [
   }),
 ];
 
-const sourceOf = (objects: readonly JsonObject[]): ClusterSource => toSource(objects, new Map(), []);
+export const sourceOf = (objects: readonly JsonObject[]): ClusterSource => toSource(objects, new Map(), []);
 
-const testOf = (raw: RawTest, index = 0): PolicyTest => ({
+export const testOf = (raw: RawTest, index = 0): PolicyTest => ({
   ...raw,
   file: 'tests.yaml',
   suite: 'shop',

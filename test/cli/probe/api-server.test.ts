@@ -259,6 +259,59 @@ describe('postern probe on a real API server', function () {
     assert.match(stderr, /has not exited in time \(the kubelet has not started it\): raise --timeout/);
   });
 
+  describe('postern test', () => {
+    const expectations = async (expect: 'allowed' | 'denied'): Promise<string> => {
+      const file = join(folder, 'tests.json');
+      const head = { apiVersion: 'postern.dev/v1alpha1', kind: 'PolicyTest', metadata: { name: 'shop' } };
+      // To Linux this is loopback too; to policies it is anybody.
+      const test = { from: 'shop/other', to: '0.0.0.0', port: Number(port()), expect };
+      await writeFile(file, JSON.stringify({ ...head, tests: [test] }));
+      return file;
+    };
+    const run = (kubeconfig: string, ...args: string[]) =>
+      execa(process.execPath, [main, 'test', '--kubeconfig', kubeconfig, ...args], { reject: false });
+
+    it('checks an expectation by a probe: it holds, and its opposite fails', async () => {
+      for (const [expect, code, line] of [
+        [
+          'allowed',
+          0,
+          /^ok +shop\/other → 0\.0\.0\.0, \d+: allowed \(1 connection\)\n1 passed, 0 failed; 1 connection, by policies and probes of a cluster$/,
+        ],
+        ['denied', 1, /^FAILED .*\n.*\n.*expected denied, but the policies say allowed; packets: connected\n/],
+      ] as const) {
+        const running = run(join(folder, 'admin'), '--probe', await expectations(expect));
+        await runNextContainer('shop/other');
+        const { exitCode, stdout, stderr } = await running;
+        assert.equal(exitCode, code, stderr);
+        assert.match(stdout, line);
+        assert.match(stderr, /^note: added the ephemeral container postern-probe-[0-9a-f]+ .*stays in the pod's spec/);
+      }
+    });
+
+    it('fails if the probe connects and the policies deny it', async () => {
+      await isolate();
+      const running = run(join(folder, 'admin'), '--probe', await expectations('denied'));
+      await runNextContainer('shop/other');
+      const { exitCode, stdout } = await running;
+      assert.equal(exitCode, 1);
+      assert.match(stdout, /denied by the policies; packets: connected\n {4}THE POLICIES DENY THIS, BUT IT CONNECTED/);
+    });
+
+    it('needs no right to write without --probe, and names missing rights with it', async () => {
+      const user = await userWith('reader', 'shop', []);
+      const before = await containersOf('shop/other');
+      assert.equal((await run(user, await expectations('allowed'))).exitCode, 0);
+      const { exitCode, stdout } = await run(user, '--probe', await expectations('allowed'));
+      assert.equal(exitCode, 2);
+      assert.match(
+        stdout,
+        /^ERROR .*\n.*\n {2}you may not get pods or patch pods\/ephemeralcontainers or get pods\/log in namespace shop; nothing was written/,
+      );
+      assert.deepEqual(await containersOf('shop/other'), before);
+    });
+  });
+
   it('refuses wrong arguments before it writes', async () => {
     for (const [args, message] of [
       [['node/n1', 'shop/web', '80'], /FROM: node n1 is not a pod/],

@@ -31,7 +31,7 @@ describe('the agents of a probe', () => {
     });
     await writeFile(join(folder, 'config'), server.config.exportConfig());
     const flags = { kubeconfig: join(folder, 'config'), seconds: 1, ...(agentNamespace && { agentNamespace }) };
-    return openCluster('shop/api', flags, () => {});
+    return openCluster({ services: false }, flags, () => {});
   }
 
   it('are no pods of a tenant, whose image it never takes', async () => {
