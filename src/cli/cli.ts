@@ -8,6 +8,7 @@ const examples = `
 Examples:
   $ postern lab run -f examples/             try policies on a cluster of network namespaces
   $ postern explain -f policies/ shop/web shop/api TCP/8080
+  $ postern test -f policies/ tests.yaml     check which connections must be allowed, and which denied
   $ postern agent --node-name "$(hostname)"  enforce the policies of the cluster on this node
 
 Exit codes: 0 success; 1 a finding (denied, or not as expected); 2 wrong usage, or a missing requirement; 3 (explain) a kernel disagrees.`;
