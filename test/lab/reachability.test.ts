@@ -3,7 +3,15 @@ import { describe, it } from 'mocha';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import type { Patience, PodProcess, ProbeAnswer, ProbeTarget } from '../../src/lab/pod-process.ts';
-import { explainDenials, observe, parseProbePort, planProbes, runProbes } from '../../src/lab/reachability.ts';
+import {
+  explainDenials,
+  look,
+  observe,
+  parseProbePort,
+  planProbes,
+  readConnection,
+  runProbes,
+} from '../../src/lab/reachability.ts';
 import type { Station } from '../../src/lab/station.ts';
 import { pod } from './objects.ts';
 
@@ -108,5 +116,44 @@ describe('lab: reachability', () => {
       explainDenials(cluster, probes).map(({ to, direction, reason }) => [to, direction, /isolated/.test(reason)]),
       [['x/b', 'ingress', true]],
     );
+  });
+
+  it('looks at connections: what came, again after unexpected silence, and nothing where silence proves nothing', async () => {
+    const asked: string[] = [];
+    const answers: Record<string, ProbeAnswer> = {
+      'TCP/80': { identity: 'x/b' },
+      'TCP/81': { identity: 'x/other' },
+      'TCP/82': { error: 'ECONNREFUSED' },
+      'icmp/0': { identity: '10.0.0.2' },
+    };
+    const from = station('x/a', ['10.0.0.1'], [], ({ protocol, port }, { deadlineMs }) => {
+      asked.push(`${protocol}/${port} ${deadlineMs > 1000 ? 'patient' : 'quick'}`);
+      return answers[`${protocol}/${port}`] ?? { error: 'timeout' };
+    });
+    const to = station('x/b', ['10.0.0.2'], ['TCP/80', 'UDP/53']);
+    const stations = new Map([from, to].map((each) => [each.key, each]));
+    const rows = [
+      ['TCP', 80, 'allowed', 'answered'],
+      ['TCP', 81, 'allowed', 'other'],
+      ['TCP', 82, 'denied', 'ECONNREFUSED'],
+      ['TCP', 83, 'denied', 'timeout'],
+      ['UDP', 53, 'allowed', 'timeout'],
+      ['UDP', 54, 'denied', 'unserved'],
+      ['SCTP', 80, 'allowed', 'unserved'],
+      ['icmp', 0, 'allowed', 'answered'],
+    ] as const;
+    const looks = rows.map(([protocol, port, expected]) =>
+      readConnection({ from: 'x/a', to: 'x/b', family: 'ipv4', protocol, port, expected }, (key) => stations.get(key)!),
+    );
+    assert.deepEqual(
+      await look(looks),
+      rows.map((row) => row[3]),
+    );
+    assert.deepEqual(
+      asked.filter((each) => each.endsWith('patient')),
+      ['UDP/53 patient'],
+    );
+    const other = { from: 'x/a', to: 'x/b', family: 'ipv6', protocol: 'TCP', port: 80, expected: 'allowed' } as const;
+    assert.throws(() => readConnection(other, (key) => stations.get(key)!), { code: 'input' });
   });
 });

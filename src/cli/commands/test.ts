@@ -5,15 +5,14 @@ import { messageOf } from '../../lib/message-of.ts';
 import { printable } from '../../lib/printable.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
-import { exitCode } from '../exit-code.ts';
 import { agentNamespaceOption } from '../connect/find-agents.ts';
-import { checkTests } from '../expect/check.ts';
+import { checkTests, exitCodeOf } from '../expect/check.ts';
 import { renderJunit } from '../expect/junit.ts';
 import { openTestPlace } from '../expect/place.ts';
 import type { PlaceFlags } from '../expect/place.ts';
 import { readTests } from '../expect/read-tests.ts';
 import { reportToJson } from '../expect/report-json.ts';
-import { countOf, renderReport } from '../expect/render.ts';
+import { renderReport } from '../expect/render.ts';
 import { withManifests } from '../manifest-option.ts';
 
 const details = `
@@ -110,10 +109,7 @@ async function test(files: readonly string[], flags: Flags, { out, notes }: Stre
   for (const text of new Set(report.notes)) notes.write(`note: ${printable(text)}\n`);
   if (flags.junit !== undefined) await writeReport(flags.junit, renderJunit(report));
   out.write(flags.output === 'json' ? reportToJson(report) : renderReport(report));
-  const { results } = report;
-  if (countOf(results, 'error') > 0 || countOf(results, 'skipped') === results.length)
-    process.exitCode = exitCode.usage;
-  else process.exitCode = countOf(results, 'failed') > 0 ? exitCode.finding : exitCode.fine;
+  process.exitCode = exitCodeOf(report.results);
 }
 
 async function writeReport(file: string, text: string): Promise<void> {

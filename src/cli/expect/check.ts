@@ -1,10 +1,11 @@
 import { ConfigError } from '../../config/config-error.ts';
+import { exitCode } from '../exit-code.ts';
 import type { ClusterSource } from '../explain/cluster-source.ts';
 import { connectionsOf, type Connection } from './connections.ts';
 import { Ends } from './ends.ts';
 import type { PolicyTest } from './format.ts';
 import { judgeTest, type Sight, type TestResult } from './judge.ts';
-import type { By, Report } from './render.ts';
+import { countOf, type By, type Report } from './render.ts';
 
 /** Where expectations are checked. */
 export interface TestPlace {
@@ -39,4 +40,10 @@ export async function checkTests(
     'status' in each ? each : judgeTest(source.cluster, each.test, each.connections, sightOf),
   );
   return { by, results, notes: source.notes };
+}
+
+/** An expectation that cannot be checked counts more than one that does not hold. A run that could show nothing is no success. */
+export function exitCodeOf(results: readonly TestResult[]): number {
+  if (countOf(results, 'error') > 0 || countOf(results, 'skipped') === results.length) return exitCode.usage;
+  return countOf(results, 'failed') > 0 ? exitCode.finding : exitCode.fine;
 }

@@ -108,9 +108,10 @@ function findFailure(
   sight: Sight | undefined,
 ): Failure | undefined {
   const { verdict } = decision;
-  const reasons = reasonsOf(decision, from.name, to.name);
   const seen =
-    sight && 'attempt' in sight ? compare({ verdict, reasons, nodes: [] }, sight.attempt, sight.protocol) : undefined;
+    sight && 'attempt' in sight
+      ? compare({ verdict, reasons: [], nodes: [] }, sight.attempt, sight.protocol)
+      : undefined;
   if (verdict === expect && (!seen || seen.agreement === 'agrees')) return undefined;
   return {
     from: from.name,
@@ -119,7 +120,7 @@ function findFailure(
     families: [family],
     policies: verdict,
     ...(seen && { observed: seen.attempt.outcome }),
-    reasons,
+    reasons: reasonsOf(decision, from.name, to.name),
     ...(seen?.meaning !== undefined && { meaning: seen.meaning }),
   };
 }

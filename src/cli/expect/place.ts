@@ -31,7 +31,7 @@ export interface PlaceFlags {
   readonly agentNamespace?: string;
 }
 
-/** The evaluator judges about 60,000 connections in a second. */
+/** Some 350,000 connections between 10,000 pods took 13 s on two busy processors, with the reading of the manifests. */
 const mostByPolicies = 1_000_000;
 /** Connections in a lab are tried all at once. */
 const mostByPackets = 10_000;
