@@ -75,6 +75,21 @@ FAILED   it fails (2 connections)
     );
   });
 
+  it('refuses flags of other ways to check, which would have no effect', async () => {
+    await rejects(test(document('shop', holds), '--name', 'mine'), /^ConfigError: --name and --state-dir need --lab$/);
+    for (const flag of ['--image', '--agent-namespace']) {
+      await writeFile(file, document('shop', holds));
+      await rejects(
+        runCommandLine(testCommand, [file, flag, 'x']),
+        /^ConfigError: --image and --agent-namespace need --probe$/,
+      );
+    }
+    await rejects(
+      test(document('shop', holds), '--probe'),
+      /'--probe' cannot be used with option '-f, --filename <PATH>'/,
+    );
+  });
+
   it('narrows expectations to one family', async () => {
     const { out } = await test(document('shop', holds), '--family', 'ipv6');
     match(out, /^ok +it holds \(1 connection\)\n/);

@@ -103,6 +103,9 @@ async function test(files: readonly string[], flags: Flags, { out, notes }: Stre
   if (!flags.lab && (flags.name ?? flags.stateDir) !== undefined) {
     throw new ConfigError('--name and --state-dir need --lab');
   }
+  if (!flags.probe && (flags.image ?? flags.agentNamespace) !== undefined) {
+    throw new ConfigError('--image and --agent-namespace need --probe');
+  }
   const tests = (await readTests(files)).map((each) => ({ ...(flags.family && { family: flags.family }), ...each }));
   const report = await openTestPlace(flags, tests, async (place) => checkTests(place, tests));
   if (!report) return;

@@ -8,7 +8,6 @@ import {
 } from '../explain/cluster-source.ts';
 import { mayBeService } from '../explain/service-argument.ts';
 import type { ApiObject } from '../../lab/api/object.ts';
-import { ManifestError, formatProblem } from '../../manifests/problem.ts';
 import { readSeconds } from '../read-seconds.ts';
 import { printable } from '../../lib/printable.ts';
 import type { TestPlace } from './check.ts';
@@ -43,7 +42,11 @@ export async function openTestPlace<Value>(
   use: (place: TestPlace) => Promise<Value>,
 ): Promise<Value | undefined> {
   if (flags.probe) return use(await openProbes(flags, tests));
-  if (flags.lab) return flags.filename ? inOwnLab(flags, flags.filename, use) : use(await openRunningLab(flags));
+  if (flags.lab && !flags.filename) return use(await openRunningLab(flags));
+  if (flags.lab) {
+    const { runOwnLab } = await import('./own-lab.ts');
+    return runOwnLab(flags, (objects, look) => use(labPlace(objects, look)));
+  }
   const source = await (flags.filename ? readManifestCluster(flags.filename) : readLiveSource(flags, tests));
   return use({ by: 'policies', source, most: mostByPolicies });
 }
@@ -91,35 +94,4 @@ async function openRunningLab({ name, stateDir }: PlaceFlags): Promise<TestPlace
   const state = new LabState(name ?? defaultLabName, stateDir);
   const { objects } = await askLab(state, 'objects', {});
   return labPlace(objects, async (connections) => (await askLab(state, 'look', { connections })).seen);
-}
-
-/** Starts a lab with the manifests, and removes it. */
-async function inOwnLab<Value>(
-  { name = `test${process.pid}`, stateDir }: PlaceFlags,
-  paths: readonly string[],
-  use: (place: TestPlace) => Promise<Value>,
-): Promise<Value | undefined> {
-  const { loadManifests } = await import('../../manifests/load.ts');
-  const { checkMachine } = await import('../../lab/preflight.ts');
-  const { runSession } = await import('../../lab/session.ts');
-  const { objects, problems } = await loadManifests(paths);
-  if (problems.length > 0) throw new ManifestError(problems.map(formatProblem).join('\n'));
-  await checkMachine('bridge', 'routed');
-  let result: Value | undefined;
-  const options = {
-    name,
-    objects: objects as unknown as ApiObject[],
-    ...(stateDir !== undefined && { stateRoot: stateDir }),
-  };
-  const interrupted = await runSession(options, async ({ lab, ending }) => {
-    const place = labPlace(await lab.settledObjects(), (connections) => lab.look(connections));
-    const found = await use(place);
-    // A lab that is being removed may give wrong results.
-    ending.throwIfAborted();
-    result = found;
-  });
-  if (interrupted === undefined) return result;
-  process.stderr.write(`postern: interrupted; lab ${name} is removed\n`);
-  process.exitCode = interrupted;
-  return undefined;
 }
