@@ -12,6 +12,9 @@ export interface Mutant {
 const golden = 'test/golden.test.ts';
 const agreement = 'test/property/evaluator-agrees.test.ts';
 const conditions = 'test/agent/status/conditions.test.ts';
+const proof = 'test/doctor/proof/judge.test.ts';
+const waiting = 'test/cli/proof/wait-for-proof.test.ts';
+const proofCommands = 'test/cli/proof/commands.test.ts';
 const reports = 'test/agent/status/reports.test.ts';
 const election = 'test/agent/status/election.test.ts';
 const ties = 'test/agent/status/ties.test.ts';
@@ -4305,9 +4308,114 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'status: a node reports what has arrived, before it is in the kernel',
     file: 'src/agent/status/held-policies.ts',
-    find: 'if (this.#isSettled()) this.#settled = this.#applied;',
+    find: 'if (this.#options.isSettled()) this.#settled = this.#applied;',
     replace: 'this.#settled = this.#applied;',
     specs: [reports],
+  },
+  {
+    name: 'proof: a policy that was deleted and made anew is the same',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'if (held.uid !== uid)',
+    replace: 'if (false)',
+    specs: [proof],
+  },
+  {
+    name: 'proof: an older generation counts',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'if (held.generation !== generation)',
+    replace: 'if (false)',
+    specs: [proof],
+  },
+  {
+    name: 'proof: other annotations count',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'if (held.resourceVersion !== resourceVersion)',
+    replace: 'if (false)',
+    specs: [proof],
+  },
+  {
+    name: 'proof: a policy whose rules are left out counts',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'if (held.leftOut) return',
+    replace: 'if (false) return',
+    specs: [proof],
+  },
+  {
+    name: 'proof: a pod that the agent has not seen counts',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'held !== undefined && held.policies.includes(index) &&',
+    replace: 'held === undefined || held.policies.includes(index) &&',
+    specs: [proof],
+  },
+  {
+    name: 'proof: a pod counts without this policy',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'held.policies.includes(index) &&',
+    replace: '',
+    specs: [proof],
+  },
+  {
+    name: 'proof: a pod counts with one of its addresses',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'pod.addresses.every((address)',
+    replace: 'pod.addresses.some((address)',
+    specs: [proof],
+  },
+  {
+    name: 'proof: a node in doubt counts',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'if (answer.value.doubt !== undefined) return answer.value.doubt;',
+    replace: '',
+    specs: [proof],
+  },
+  {
+    name: 'proof: a pod whose packets bypass the node counts',
+    file: 'src/doctor/proof/judge.ts',
+    find: "return code === 'not-enforceable' || effect === 'failed-closed';",
+    replace: "return effect === 'failed-closed';",
+    specs: [proof],
+  },
+  {
+    name: 'proof: a policy that no node enforces counts',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'const isProven = notEnforced === undefined && lagging.length === 0',
+    replace: 'const isProven = lagging.length === 0',
+    specs: [proof],
+  },
+  {
+    name: 'proof: a node that is not ready holds its policies',
+    file: 'src/agent/node-policies.ts',
+    find: 'if (failing.length > 0) return',
+    replace: 'if (false) return',
+    specs: [proof],
+  },
+  {
+    name: 'proof: the kernel holds what arrived while it took the plan',
+    file: 'src/agent/status/held-policies.ts',
+    find: 'const { versions, pods, ofCluster } = this.#planned;',
+    replace: 'this.planned(String(performance.now())); const { versions, pods, ofCluster } = this.#planned;',
+    specs: [proof],
+  },
+  {
+    name: 'wait: what a node proved earlier counts at the end',
+    file: 'src/cli/proof/wait-for-proof.ts',
+    find: 'if (round.isProven && round.isWhole) return round;',
+    replace: 'if (round.isProven) return round;',
+    specs: [waiting],
+  },
+  {
+    name: 'wait: the time is over, and what was proven in part counts',
+    file: 'src/cli/proof/wait-for-proof.ts',
+    find: 'last = { ...round, isProven: false };',
+    replace: 'last = round;',
+    specs: [waiting],
+  },
+  {
+    name: 'wait: an agent answers for another node',
+    file: 'src/cli/proof/ask.ts',
+    find: 'if (page.node !== node) throw',
+    replace: 'if (false) throw',
+    specs: [proofCommands],
   },
   {
     name: 'status: an agent takes the Lease of another',

@@ -27,6 +27,10 @@ import { HeldPolicies } from './status/held-policies.ts';
 /** What repeats until the agent stops: changes of the kernel, and checks of the kernel, the node and the agent itself. */
 export interface AgentLoops {
   readonly reconciler: Reconciler;
+  /** Whether the agent knows that the kernel holds what was last written. */
+  readonly isCertain: () => boolean;
+  /** Looks whether the kernel still has the rules that every packet meets. */
+  readonly verify: () => Promise<void>;
   /** Missing if the operator does not want it. */
   readonly podNetworks: PodNetworks | undefined;
   /** Checks at once what could keep the node from enforcing, if addresses of local pods have changed. */
@@ -78,7 +82,12 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
   });
   let applied: Applied | undefined;
   const isSettled = (): boolean => podNetworks?.isSettled !== false;
-  const held = new HeldPolicies(clusterPolicies, isSettled);
+  const held = new HeldPolicies({
+    clusterPolicies,
+    snapshot: () => source.snapshot,
+    versionOf: (id) => versions.ofPolicy(id),
+    isSettled,
+  });
   const podWaits = new PodWaits(
     () => source.snapshot,
     () => reconciler.changed(),
@@ -96,8 +105,9 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     version() {
       const received = versions.version;
       podWaits.planned();
-      held.planned();
-      policies.planned(`${source.snapshot.revision} ${received.networkpolicies}`);
+      const { revision } = source.snapshot;
+      held.planned([source.current, revision, received.networkpolicies, received.clusternetworkpolicies].join(' '));
+      policies.planned(`${revision} ${received.networkpolicies}`);
       return received;
     },
     events: {
@@ -114,7 +124,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
         const isChange = isRestored || revision !== applied?.revision;
         if (isChange) checkEnvironment();
         if (isRestored) return;
-        held.applied(reconciler.refusedPolicies, run.plan.compiled.oversized.keys());
+        held.applied({ refused: reconciler.refusedPolicies, oversized: run.plan.compiled.oversized.keys() });
         if (isChange) state.changed();
         applied = { revision, resources: run.version, unflushed: connections.unflushed };
       },
@@ -133,6 +143,8 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
   });
   return {
     reconciler,
+    isCertain: () => reconciler.isCertain && !drift.isForeign,
+    verify: () => reconciler.verify(),
     podNetworks,
     checkEnvironment,
     podWaits,

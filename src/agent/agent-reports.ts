@@ -1,4 +1,3 @@
-import { policyObject } from './policy-object.ts';
 import type { HttpServer } from '../telemetry/server.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
@@ -7,10 +6,12 @@ import { watchDenials } from './denials/watch-denials.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { serveWhenFree } from './http-server.ts';
 import { NodeReporter } from './node-report.ts';
+import { describePolicies } from './node-policies.ts';
 import { describeNode } from './node-state.ts';
 import { PolicyReporter } from './policy-report.ts';
 import type { AppliedVersion } from './reconciler.ts';
 import { Reporter } from './report.ts';
+import type { HeldPolicies } from './status/held-policies.ts';
 
 /** What the agent reports by log, metrics, readiness, Events and HTTP. */
 export interface AgentReports {
@@ -20,7 +21,16 @@ export interface AgentReports {
   /** Reports denied connections from now on: on the node, and those that `inside` finds in network namespaces of pods. */
   readonly watchDenials: (inside: (signal: AbortSignal) => Promise<readonly DenialLook[]>) => void;
   /** Serves the agent's pages. */
-  readonly serve: (applied: () => Applied | undefined) => Promise<HttpServer>;
+  readonly serve: (loops: Served) => Promise<HttpServer>;
+}
+
+/** What the pages show of the loops. */
+interface Served {
+  readonly applied: () => Applied | undefined;
+  readonly held: Pick<HeldPolicies, 'held'>;
+  readonly isCertain: () => boolean;
+  /** Looks whether the kernel still has the rules that every packet meets. */
+  readonly verify: () => Promise<void>;
 }
 
 /** The state of the cluster that the kernel holds. */
@@ -51,10 +61,7 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
     limit: config.metricsPolicyLimit,
     metrics: metrics.policies,
     snapshot: () => source.snapshot,
-    versionOf: (id) => {
-      const { resource, key } = policyObject(id);
-      return versions.find(resource, key);
-    },
+    versionOf: (id) => versions.ofPolicy(id),
   });
   return {
     reporter,
@@ -65,7 +72,7 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
       const told = { policies, recorder, metrics: metrics.denials, logger };
       watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, signal });
     },
-    serve: (applied) =>
+    serve: ({ applied, held, isCertain, verify }) =>
       serveWhenFree(
         {
           listen: config.listen,
@@ -77,6 +84,12 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
             const { issues } = reporter;
             const known = { node, version, applied: applied()?.resources, startGate, live, ready, pipeline, issues };
             return describeNode(known);
+          },
+          policies: async () => {
+            await verify();
+            const { issues, silentSeconds } = reporter;
+            const kernel = { held: held.held, isCertain: isCertain() };
+            return describePolicies({ node, version, ...kernel, ready, issues, silentSeconds });
           },
         },
         portPatienceMs,

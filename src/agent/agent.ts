@@ -23,7 +23,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
   const loops = startLoops(context, inputs, reports);
 
   logger.info('started');
-  const serving = reports.serve(loops.applied);
+  const serving = reports.serve(loops);
   const locking = loops.takeLock();
   void locking.then(
     () => startStatus(context, inputs, reports, loops.held),

@@ -89,6 +89,11 @@ export class DriftWatch {
     return this.#isListening && this.#tracker.judge(this.#options.clock.now()) === 'fine';
   }
 
+  /** Whether another program has certainly changed our tables since the last full read began. */
+  get isForeign(): boolean {
+    return this.#isListening && this.#tracker.judge(this.#options.clock.now()) === 'foreign';
+  }
+
   /** Wraps the kernel, so that the tracker counts the agent's writes and full reads. */
   behind<D extends KernelTables>(kernel: D): D {
     const { clock } = this.#options;

@@ -1,5 +1,7 @@
 import { ObjectDigest } from '../lib/object-digest.ts';
 import { resourceNames, type ObjectKey, type ResourceEvent, type ResourceName } from '../model/cluster.ts';
+import type { PolicyId } from '../model/policy.ts';
+import { policyObject } from './policy-object.ts';
 import type { AppliedVersion } from './reconciler.ts';
 
 export interface ObjectVersion {
@@ -29,6 +31,11 @@ export class ObjectVersions {
   /** `undefined` if the agent knows no such object. */
   find(resource: ResourceName, key: ObjectKey): ObjectVersion | undefined {
     return this.#versions.get(resource)?.get(key);
+  }
+
+  ofPolicy(id: PolicyId): ObjectVersion | undefined {
+    const { resource, key } = policyObject(id);
+    return this.find(resource, key);
   }
 
   /** All objects of the resource. */

@@ -78,6 +78,7 @@ export class Reconciler {
   #dirty = false;
   /** Another program may have changed any part of our tables. The time until which changes come before the read. */
   #readBy: number | undefined;
+  #isReading = false;
   /** Called with the result of the next read that `inspect` asks for. */
   readonly #inspectors: Inspector[] = [];
   /** Another program may have added elements to flow sets, which looks like what packets add, or a change of ours did not come to its end. */
@@ -172,6 +173,11 @@ export class Reconciler {
     return promise;
   }
 
+  /** Whether the kernel holds what was last written, as far as the agent knows: no read of our tables is due, and none is under way. */
+  get isCertain(): boolean {
+    return this.#applied !== undefined && this.#readBy === undefined && !this.#isReading;
+  }
+
   /** For how long a run has been under way without any of its steps coming to an end, in milliseconds; 0 between runs. */
   get stuckFor(): number {
     return this.#running ? this.#clock.now() - this.#lastProgress : 0;
@@ -226,6 +232,7 @@ export class Reconciler {
     this.#readBy = undefined;
     const inspectors = this.#inspectors.splice(0);
     let changed: TableFamily[] | undefined;
+    this.#isReading = true;
     try {
       if (!this.#applied) return;
       const found = await this.#kernel.observe(this.#unhurried);
@@ -234,6 +241,7 @@ export class Reconciler {
       changed = tablesUnlike(this.#applied.ruleset, found);
       if (changed.length > 0) this.#distrust(changed, found);
     } finally {
+      this.#isReading = false;
       this.#answer(inspectors, changed);
     }
   }

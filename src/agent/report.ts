@@ -108,6 +108,8 @@ export class Reporter {
   /** What the agent found in the kernel at start, until the first run shows whether it had to change. */
   #found: 'nothing' | 'table' | 'leftovers' | undefined;
   #unlisted: ReadonlySet<ResourceName> = new Set();
+  /** When the API server last sent anything. */
+  readonly #contacts = new Map<ResourceName, number>();
   /** Resource whose list was empty → number of objects that stay in force. */
   readonly #held = new Map<ResourceName, number>();
   #programmed: ReadonlySet<string> = new Set();
@@ -126,6 +128,12 @@ export class Reporter {
   /** The current issues of objects. */
   get issues(): StateOfIssue[] {
     return Array.from(this.#issues.all(), ([name, issue]) => ({ ...ownerOf(name), ...issue }));
+  }
+
+  /** Seconds since the API server last sent anything for the resource that has waited longest; `undefined` before the first answer. */
+  get silentSeconds(): number | undefined {
+    if (this.#contacts.size === 0) return undefined;
+    return Math.round((systemClock.now() - Math.min(...this.#contacts.values())) / 1000);
   }
 
   received(event: ResourceEvent): void {
@@ -325,7 +333,10 @@ export class Reporter {
   }
 
   readonly watches: WatchObserver = {
-    contact: (resource) => this.#metrics.watch.contact(resource),
+    contact: (resource) => {
+      this.#contacts.set(resource, systemClock.now());
+      this.#metrics.watch.contact(resource);
+    },
     listed: (resource, kind, objects) => {
       this.#metrics.watch.listed(resource, kind);
       this.#logger.info({ resource, kind, objects }, 'listed');

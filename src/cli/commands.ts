@@ -31,6 +31,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/denials.ts')).denialsCommand(),
   },
   {
+    name: 'status',
+    summary: 'show on which nodes the kernel holds each policy, and why others lag',
+    load: async () => (await import('./commands/status.ts')).statusCommand(),
+  },
+  {
+    name: 'wait',
+    summary: 'wait until every node that policies concern holds them',
+    load: async () => (await import('./commands/wait.ts')).waitCommand(),
+  },
+  {
     name: 'plan',
     summary: 'show which flows a change of policies would cut, and which it would open',
     load: async () => (await import('./commands/plan.ts')).planCommand(),

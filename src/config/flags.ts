@@ -47,7 +47,7 @@ const listen: Flag<Listen> = {
   argument: 'ADDRESS',
   env: 'POSTERN_LISTEN',
   fallback: '127.0.0.1:9470',
-  summary: 'address that serves /metrics, /healthz, /readyz, /applied and /node: HOST:PORT or unix:PATH',
+  summary: 'address that serves /metrics, /healthz, /readyz, /applied, /node and /policies: HOST:PORT or unix:PATH',
   expects: 'HOST:PORT, [IPV6]:PORT or unix:PATH',
   read: parseListen,
 };

@@ -16,6 +16,8 @@ export interface HttpServerOptions {
   readonly applied: () => unknown;
   /** The content of `/node`, as JSON. It names pods and policies, so only clients on this node get it. */
   readonly node?: () => unknown;
+  /** The content of `/policies`, as JSON, for the same clients. */
+  readonly policies?: () => Promise<unknown>;
 }
 
 export interface HttpServer {
@@ -30,7 +32,7 @@ interface Page {
   readonly body: string;
 }
 
-/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics, /applied and /node. Rejects if it cannot listen. */
+/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics, /applied, /node and /policies. Rejects if it cannot listen. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = http.createServer((request, response) => {
     const send = ({ status, type, body }: Page): void => {
@@ -66,13 +68,17 @@ async function answer(options: HttpServerOptions, request: http.IncomingMessage)
     case '/applied':
       return json(options.applied());
     case '/node':
-      if (!options.node) return plain(404, 'this agent does not enforce policies\n');
-      return isLocal(request)
-        ? json(options.node())
-        : plain(403, 'forbidden: request this page from the node itself\n');
+      return localPage(options.node, request);
+    case '/policies':
+      return localPage(options.policies, request);
     default:
-      return plain(404, 'no such page: try /healthz, /readyz, /metrics, /applied or /node\n');
+      return plain(404, 'no such page: try /healthz, /readyz, /metrics, /applied, /node or /policies\n');
   }
+}
+
+async function localPage(content: (() => unknown) | undefined, request: http.IncomingMessage): Promise<Page> {
+  if (!content) return plain(404, 'this agent does not enforce policies\n');
+  return isLocal(request) ? json(await content()) : plain(403, 'forbidden: request this page from the node itself\n');
 }
 
 /** Lists failing checks always, and passing checks only with `?verbose`. */

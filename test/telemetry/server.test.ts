@@ -112,9 +112,11 @@ describe('the HTTP server', function () {
   });
 
   it('names pods and policies to who asks by the loopback, or by a socket, and to nobody else', async () => {
+    const pages = ['/node', '/policies'];
     const node = (): unknown => ({ pods: ['x/a'] });
     for (const listen of [{ host: '127.0.0.1', port: 0 }, { path: await socketPath() }]) {
-      assert.deepEqual(JSON.parse((await get(await start({ listen, node }), '/node')).body), { pods: ['x/a'] });
+      const server = await start({ listen, node, policies: async () => node() });
+      for (const page of pages) assert.deepEqual(JSON.parse((await get(server, page)).body), { pods: ['x/a'] });
     }
     const own = Object.values(networkInterfaces())
       .flatMap((each) => each ?? [])
@@ -123,12 +125,14 @@ describe('the HTTP server', function () {
       const listening = await start({ listen: { host: own, port: 0 }, node });
       assert.equal((await get(listening, '/node')).status, 200);
       // To another address than it comes from, as from another machine.
-      const open = await start({ node });
-      const { status, body } = await get(open, '/node', 'GET', own);
-      assert.deepEqual([status, body.includes('x/a')], [403, false]);
+      const open = await start({ node, policies: async () => node() });
+      for (const page of pages) {
+        const { status, body } = await get(open, page, 'GET', own);
+        assert.deepEqual([status, body.includes('x/a')], [403, false], page);
+      }
       assert.equal((await get(open, '/applied', 'GET', own)).status, 200);
     }
-    assert.equal((await get(await start(), '/node')).status, 404);
+    for (const page of pages) assert.equal((await get(await start(), page)).status, 404);
   });
 
   it('answers 500, and lives, when a page cannot be made', async () => {

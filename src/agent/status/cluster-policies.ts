@@ -1,13 +1,8 @@
 import type { JsonObject } from '../../lib/json.ts';
 import type { ObjectKey, ResourceEvent } from '../../model/cluster.ts';
 import type { Issue } from '../../model/issue.ts';
+import type { SpecVersion } from '../../model/node-policies.ts';
 import type { Policy } from '../../model/policy.ts';
-
-/** A version of a policy's spec. A write of the status does not change it. */
-export interface SpecVersion {
-  readonly uid: string;
-  readonly generation: number;
-}
 
 /** A ClusterNetworkPolicy as the agent knows it. */
 export interface ClusterPolicy extends SpecVersion {

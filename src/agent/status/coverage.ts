@@ -1,5 +1,5 @@
 import { compareText, sorted } from '../../lib/sort.ts';
-import type { SpecVersion } from './cluster-policies.ts';
+import type { SpecVersion } from '../../model/node-policies.ts';
 import { markOf, readMarks, type NodeReport } from './held-report.ts';
 
 /** Some nodes: how many, and the first names, sorted. */

@@ -1,6 +1,6 @@
 import { shortHash } from '../../lib/hash.ts';
 import { isJsonObject, listAt, textAt } from '../../lib/json.ts';
-import type { SpecVersion } from './cluster-policies.ts';
+import type { SpecVersion } from '../../model/node-policies.ts';
 
 /**
  * What a node's kernel holds, as its agent reports it to the elected one: sorted marks of policies, each as long as `markLength`, without a separator. It has

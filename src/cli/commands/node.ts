@@ -2,10 +2,17 @@ import { Command } from 'commander';
 import { nodeDoctorCommand } from '../doctor/node-doctor.ts';
 import { denialsCommand } from '../node/denials.ts';
 import { flowsCommand } from '../node/flows.ts';
+import { policiesCommand } from '../node/policies.ts';
 import { traceCommand } from '../node/trace.ts';
 
 /** Commands about one node. Other commands run them through `pods/exec` in its agent. */
-const subcommands: readonly (() => Command)[] = [denialsCommand, nodeDoctorCommand, flowsCommand, traceCommand];
+const subcommands: readonly (() => Command)[] = [
+  denialsCommand,
+  nodeDoctorCommand,
+  flowsCommand,
+  policiesCommand,
+  traceCommand,
+];
 
 const details = `
 Examples:

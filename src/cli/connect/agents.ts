@@ -33,13 +33,15 @@ export interface Question<Answer> {
   /** Defaults to all nodes with pods. */
   readonly nodes?: readonly string[] | undefined;
   readonly agentNamespace: string | undefined;
+  /** Milliseconds for one answer, if they are less than usual. */
+  readonly mostMs?: number;
 }
 
 /** Asks the agents of nodes, up to eight at once, with the user's right to `pods/exec`. Rejects with the ConfigError of `findAgents`. */
 export async function askNodes<Answer>(
   config: KubeConfig,
   objects: readonly JsonObject[],
-  { words, read, nodes, agentNamespace }: Question<Answer>,
+  { words, read, nodes, agentNamespace, mostMs = patienceMs }: Question<Answer>,
 ): Promise<NodeAnswers<Answer>> {
   const found = findAgents(objects.filter(hasAgentLabels), agentNamespace);
   const agents = new Map(found.agents.map((agent) => [agent.node, agent]));
@@ -52,7 +54,7 @@ export async function askNodes<Answer>(
   const askNext = async (): Promise<void> => {
     for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
       try {
-        const patience = lost.has(node) ? lostPatienceMs : patienceMs;
+        const patience = Math.min(mostMs, lost.has(node) ? lostPatienceMs : patienceMs);
         const text = await ask(config, agents.get(node), words, patience);
         answers.push({ node, answer: read(parse(text), node) });
       } catch (error) {

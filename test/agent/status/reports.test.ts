@@ -12,6 +12,7 @@ import {
   withMarksOf,
   writeHeld,
 } from '../../../src/agent/status/held-report.ts';
+import { emptySnapshot } from '../../../src/model/snapshot.ts';
 import { clusterPolicy } from './facts.ts';
 
 const [p, q] = [
@@ -131,30 +132,39 @@ describe('reports of what a node holds', () => {
       });
     };
     let isSettled = true;
-    const held = new HeldPolicies(policies, () => isSettled);
+    const snapshot = () => emptySnapshot;
+    const held = new HeldPolicies({
+      clusterPolicies: policies,
+      snapshot,
+      versionOf: () => undefined,
+      isSettled: () => isSettled,
+    });
+    const planned = (): void => held.planned(String(policies.changes));
+    const applied = (refused: readonly string[] = []): void =>
+      held.applied({ refused: new Set(refused), oversized: [] });
     receive(1);
     assert.equal(held.report, undefined);
-    held.planned();
+    planned();
     receive(2);
-    held.applied([]);
+    applied();
     assert.deepEqual(held.report, holds({ uid, generation: 1 }));
     isSettled = false;
-    held.planned();
-    held.applied([]);
+    planned();
+    applied();
     assert.deepEqual(held.report, holds({ uid, generation: 1 }));
     isSettled = true;
     const second = held.report;
     assert.deepEqual(second, holds({ uid, generation: 2 }));
     // A write of the status is no new spec, and the report is not even made anew.
     receive(2, '99');
-    held.planned();
-    held.applied([]);
+    planned();
+    applied();
     assert.equal(held.report, second);
-    held.applied(['/p', 'shop/web']);
+    applied(['/p', 'shop/web']);
     assert.deepEqual(held.report, { held: '', leftOut: holds({ uid, generation: 2 }).held });
     policies.receive({ op: 'remove', resource: 'clusternetworkpolicies', key });
-    held.planned();
-    held.applied([]);
+    planned();
+    applied();
     assert.deepEqual(held.report, holds());
   });
 });

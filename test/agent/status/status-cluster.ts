@@ -2,6 +2,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import type { ApiObject, JsonObject } from '../../../src/lab/api/object.ts';
 import type { PolicyId } from '../../../src/model/policy.ts';
 import type { Issue } from '../../../src/model/issue.ts';
+import { emptySnapshot } from '../../../src/model/snapshot.ts';
 import { ClusterPolicies } from '../../../src/agent/status/cluster-policies.ts';
 import { HeldPolicies } from '../../../src/agent/status/held-policies.ts';
 import { HeldWriter } from '../../../src/agent/status/held-writer.ts';
@@ -160,7 +161,12 @@ export class StatusCluster {
 export class StatusAgent {
   readonly node: string;
   readonly policies = new ClusterPolicies();
-  readonly held = new HeldPolicies(this.policies, () => true);
+  readonly held = new HeldPolicies({
+    clusterPolicies: this.policies,
+    snapshot: () => emptySnapshot,
+    versionOf: () => undefined,
+    isSettled: () => true,
+  });
   readonly writer: StatusWriter;
   readonly heldWriter: HeldWriter;
   readonly failures: unknown[] = [];
@@ -207,8 +213,8 @@ export class StatusAgent {
         run: async () => {
           if (!this.isBlind) cluster.deliver(this.policies);
           if (!this.isStuck) {
-            this.held.planned();
-            this.held.applied(this.leftOut);
+            this.held.planned(String(this.policies.changes));
+            this.held.applied({ refused: new Set(this.leftOut), oversized: [] });
           }
           entry.at =
             cluster.now + Math.max(1, await look().catch((error: unknown) => this.failures.push(error) * 1000));

@@ -1,0 +1,86 @@
+import type { HeldPod, HeldPolicy, NodePolicies, PodIssue } from '../model/node-policies.ts';
+import type { StateOfIssue } from '../model/node-state.ts';
+import type { PolicyId } from '../model/policy.ts';
+import type { LocalPod } from '../model/snapshot.ts';
+import type { Checks } from '../telemetry/checks.ts';
+import type { Held } from './status/held-policies.ts';
+
+interface Known {
+  readonly node: string;
+  readonly version: string;
+  readonly held: Held | undefined;
+  /** Whether the agent knows that the kernel holds what was last written. */
+  readonly isCertain: boolean;
+  readonly ready: Pick<Checks, 'results'>;
+  readonly issues: readonly StateOfIssue[];
+  readonly silentSeconds: number | undefined;
+}
+
+/** Builds the content of `/policies`: what this node's kernel holds of the cluster's policies, or why that is in doubt. */
+export function describePolicies({
+  node,
+  version,
+  held,
+  isCertain,
+  ready,
+  issues,
+  silentSeconds,
+}: Known): NodePolicies {
+  const doubt = doubtOf(ready, held !== undefined, isCertain);
+  const policies: HeldPolicy[] = [];
+  const indexOf = new Map<PolicyId, number>();
+  if (held) {
+    const ofCluster = Array.from(held.ofCluster.versions, ([name, each]) => [`/${name}`, each] as const);
+    for (const [id, spec] of new Map([...ofCluster, ...held.versions])) {
+      indexOf.set(id, policies.length);
+      const leftOut = held.leftOut.get(id);
+      policies.push({ id, ...spec, ...(leftOut && { leftOut }) });
+    }
+  }
+  const issuesOf = Map.groupBy(
+    issues.filter(({ kind }) => kind === 'pod'),
+    ({ object }) => object,
+  );
+  const pods = Array.from(held?.pods.values() ?? [], (pod) =>
+    describePod(pod, indexOf, issuesOf.get(nameOf(pod)) ?? []),
+  );
+  return {
+    node,
+    version,
+    ...(doubt !== undefined && { doubt }),
+    ...(silentSeconds !== undefined && { silentSeconds }),
+    policies,
+    pods,
+  };
+}
+
+/** A node that is not ready does not enforce the policies of the cluster. */
+function doubtOf(ready: Known['ready'], holds: boolean, isCertain: boolean): string | undefined {
+  const failing = ready.results().flatMap(({ name, reason }) => (reason === undefined ? [] : [`${name}: ${reason}`]));
+  if (failing.length > 0) return `the node is not ready: ${failing.join('; ')}`;
+  if (!holds) return 'its agent has not applied the policies of the cluster yet';
+  if (!isCertain)
+    return 'another program may have changed the rules in the kernel, and the agent has not compared them yet';
+  return undefined;
+}
+
+function describePod(
+  local: LocalPod,
+  indexOf: ReadonlyMap<PolicyId, number>,
+  issues: readonly StateOfIssue[],
+): HeldPod {
+  const told = issues.map(({ code, effect, message }): PodIssue => ({ code, effect, message }));
+  const pod = nameOf(local);
+  return {
+    pod,
+    uid: local.key.slice(pod.length + 1),
+    addresses: local.addresses,
+    policies: local.policies.flatMap((id) => indexOf.get(id) ?? []),
+    ...(told.length > 0 && { issues: told }),
+  };
+}
+
+/** A pod's key ends with its uid. */
+function nameOf({ key }: LocalPod): string {
+  return key.split('/', 2).join('/');
+}

@@ -1,0 +1,74 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import { ConfigError } from '../../config/config-error.ts';
+import type { Known } from '../../doctor/facts.ts';
+import type { NodeAnswers } from '../../doctor/proof/judge.ts';
+import { readNodePolicies } from '../../doctor/proof/read-policies.ts';
+import { wantedPolicies, type WantedPolicy } from '../../doctor/proof/wanted.ts';
+import type { JsonObject } from '../../lib/json.ts';
+import type { NodePolicies } from '../../model/node-policies.ts';
+import type { PolicyId } from '../../model/policy.ts';
+import { askNodes, unexpected } from '../connect/agents.ts';
+import { describeOthers } from '../connect/find-agents.ts';
+import { openContext, readClusterOf } from '../explain/cluster-source.ts';
+
+/** What the API server has at one moment. */
+export interface Listed {
+  readonly objects: readonly JsonObject[];
+  readonly policies: ReadonlyMap<PolicyId, WantedPolicy>;
+}
+
+/** The cluster, as the commands ask it. */
+export interface ProofSource {
+  /** One list for each resource. Rejects with a ConfigError. */
+  readonly list: () => Promise<Listed>;
+  /** One question to the agent of each of these nodes. Rejects with a ConfigError if there is no agent. */
+  readonly ask: (listed: Listed, nodes: readonly string[], mostMs: number) => Promise<NodeAnswers>;
+}
+
+interface Flags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly agentNamespace?: string;
+}
+
+/** Rejects with a ConfigError. */
+export async function openSource({ kubeconfig, context, agentNamespace }: Flags): Promise<ProofSource> {
+  const config = await openContext(kubeconfig, context);
+  return {
+    async list() {
+      const { objects, cluster } = await readClusterOf(config);
+      return { objects, policies: wantedPolicies(objects, cluster) };
+    },
+    ask: (listed, nodes, mostMs) => askAgents(config, listed, nodes, { mostMs, agentNamespace }),
+  };
+}
+
+async function askAgents(
+  config: KubeConfig,
+  { objects }: Listed,
+  nodes: readonly string[],
+  { mostMs, agentNamespace }: { readonly mostMs: number; readonly agentNamespace: string | undefined },
+): Promise<NodeAnswers> {
+  const asked = await askNodes(config, objects, { words: ['policies'], read, nodes, agentNamespace, mostMs });
+  const { agents, others } = asked.found;
+  if (agents.length === 0)
+    throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
+  return new Map<string, Known<NodePolicies>>([
+    ...asked.answers.map(({ node, answer }) => [node, { value: answer }] as const),
+    ...asked.failures.map(({ node, why }) => [node, { unknown: describeFailure(why) }] as const),
+  ]);
+}
+
+/** An answer about another node comes from an agent with a wrong --node-name, which enforces the policies of that node. */
+function read(answer: unknown, node: string): NodePolicies {
+  const page = readNodePolicies(answer);
+  if (!page) throw new Error(unexpected);
+  if (page.node !== node) throw new Error(`its agent says that it is the agent of node ${page.node}`);
+  return page;
+}
+
+/** An agent of an older version does not know the question. */
+function describeFailure(why: string): string {
+  const isOlder = /unknown command|no such page/.test(why);
+  return isOlder ? 'its agent is of an older version, which cannot say what its kernel holds' : why;
+}

@@ -1,0 +1,56 @@
+import type { PolicyProof } from '../../doctor/proof/judge.ts';
+import { plural } from '../../lib/plural.ts';
+
+const headings = ['POLICY', 'GENERATION', 'NODES', 'PODS', 'STATE'];
+
+/** A line for each policy, then what is wrong. */
+export function renderProofs(proofs: readonly PolicyProof[]): string {
+  const rows = proofs.map((proof) => {
+    const { policy, generation, holding, nodes, pods } = proof;
+    return [policy, String(generation), `${holding}/${nodes}`, String(pods), stateOf(proof)];
+  });
+  const table = [headings, ...rows];
+  const widths = headings.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  );
+  return `${lines.join('\n')}\n${renderReasons(proofs)}`;
+}
+
+function stateOf({ isProven, notEnforced, lagging, nodes }: PolicyProof): string {
+  if (notEnforced !== undefined) return 'not enforced';
+  if (lagging.length > 0) return 'lagging';
+  if (!isProven) return 'not for all pods';
+  return nodes === 0 ? 'selects no pod' : 'enforced';
+}
+
+/** Policies named in one line: a node that does not answer lags with all of them. */
+const mostNamed = 3;
+
+/** What is wrong, each with the policies that it concerns. */
+export function renderReasons(proofs: readonly PolicyProof[]): string {
+  const reasons = proofs.flatMap(({ policy, lagging, exceptions, issues, notEnforced }) => [
+    ...(notEnforced === undefined ? [] : [{ text: `no node enforces it: ${notEnforced}`, policy }]),
+    ...lagging.map(({ node, why }) => ({ text: `node ${node}: ${why}`, policy })),
+    ...exceptions.map(({ pod, node, why }) => ({ text: `pod ${pod} on ${node}: ${why}`, policy })),
+    ...issues.filter((issue) => issue !== notEnforced).map((issue) => ({ text: issue, policy })),
+  ]);
+  return Array.from(
+    Map.groupBy(reasons, ({ text }) => text),
+    ([text, same]) => {
+      const names = same.slice(0, mostNamed).map(({ policy }) => policy);
+      const more = same.length - names.length;
+      return `${text} (${names.join(', ')}${more > 0 ? ` and ${plural(more, 'more policy', 'more policies')}` : ''})\n`;
+    },
+  ).join('');
+}
+
+/** `1 of 3 policies is enforced on every node that it concerns` */
+export function summarize(proofs: readonly PolicyProof[]): string {
+  const proven = proofs.filter(({ isProven }) => isProven).length;
+  const all = plural(proofs.length, 'policy', 'policies');
+  return `${proven === proofs.length ? all : `${proven} of ${all}`} enforced on every node with pods that they select`;
+}
