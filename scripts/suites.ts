@@ -231,7 +231,9 @@ export const suites: readonly Suite[] = [
     name: 'agent-faults',
     kind: 'kernel',
     proves: 'agents, nft and tables that fail: what is enforced, and what is reported',
-    files: ['test/kernel/{faults,drift-parts,two-agents,refusal,events,readiness,rewrite,policy-status}.test.ts'],
+    files: [
+      'test/kernel/{faults,drift-parts,two-agents,refusal,events,readiness,rewrite,policy-status,policy-proof}.test.ts',
+    ],
     from: 'test',
     seconds: 90,
   },
