@@ -14,6 +14,7 @@ const agreement = 'test/property/evaluator-agrees.test.ts';
 const conditions = 'test/agent/status/conditions.test.ts';
 const proof = 'test/doctor/proof/judge.test.ts';
 const waiting = 'test/cli/proof/wait-for-proof.test.ts';
+const sampler = 'test/agent/kernel-sampler.test.ts';
 const proofCommands = 'test/cli/proof/commands.test.ts';
 const reports = 'test/agent/status/reports.test.ts';
 const election = 'test/agent/status/election.test.ts';
@@ -4416,6 +4417,69 @@ export const mutants: readonly Mutant[] = [
     find: 'if (page.node !== node) throw',
     replace: 'if (false) throw',
     specs: [proofCommands],
+  },
+  {
+    name: 'sampler: a difference is not restored',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (applied && !(await compare(applied))) this.suspect(true);',
+    replace: 'if (applied) await compare(applied);',
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: a part that cannot be read counts as compared',
+    file: 'src/agent/kernel-sampler.ts',
+    find: "if (result !== 'same') this.#waiting.push(part);",
+    replace: "if (result === 'different') this.#waiting.push(part);",
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: elements do not count',
+    file: 'src/agent/kernel-sampler.ts',
+    find: "results.push(object === 'changed' ? 'failed' : isLike(family, only(kind, written), only(kind, object)));",
+    replace: "results.push(object === 'changed' ? 'failed' : 'same');",
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: chains do not count',
+    file: 'src/agent/kernel-sampler.ts',
+    find: 'results.push(isLike(family, should[family], rules && withElementsOf(rules, should[family])));',
+    replace: "results.push(rules || !should[family] ? 'same' : 'different');",
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: a table with a difference was compared',
+    file: 'src/agent/kernel-sampler.ts',
+    find: 'this.#provenAt.delete(family);',
+    replace: '',
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: a round takes longer than ten minutes',
+    file: 'src/agent/kernel-sampler.ts',
+    find: 'const looksPerRound = 150;',
+    replace: 'const looksPerRound = 1500;',
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: changes without a pause keep it from comparing',
+    file: 'src/agent/reconciler.ts',
+    find: 'if (this.#comparison && (!this.#dirty || this.#clock.now() >= this.#comparison.by)) await this.#compare();',
+    replace: 'if (this.#comparison && !this.#dirty) await this.#compare();',
+    specs: [reconciler],
+  },
+  {
+    name: 'reconciler: it is certain of what it reads just now',
+    file: 'src/agent/reconciler.ts',
+    find: 'this.#applied !== undefined && this.#readBy === undefined && !this.#isReading',
+    replace: 'this.#applied !== undefined && this.#readBy === undefined',
+    specs: [reconciler],
+  },
+  {
+    name: 'reconciler: it is certain while a read is due',
+    file: 'src/agent/reconciler.ts',
+    find: 'this.#applied !== undefined && this.#readBy === undefined && !this.#isReading',
+    replace: 'this.#applied !== undefined && !this.#isReading',
+    specs: [reconciler],
   },
   {
     name: 'status: an agent takes the Lease of another',

@@ -7,13 +7,15 @@ import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { AgentReports, Applied } from './agent-reports.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
+import type { TableFamily } from '../nftables/ruleset.ts';
 import type { PlanSource } from './plan-source.ts';
 import { systemClock } from './clock.ts';
 import { PodWaits } from './cni/pod-waits.ts';
 import { ConnectionFlusher } from './connection-flusher.ts';
 import { DriftWatch, driftReport, watchDrift } from './drift-watch.ts';
 import { watchEnvironment } from './environment-watch.ts';
-import { nftKernelTables } from './kernel-tables.ts';
+import { KernelSampler, sampleEveryMs, samplerReport } from './kernel-sampler.ts';
+import { nftKernelParts, nftKernelTables } from './kernel-tables.ts';
 import { LinkWatch } from './link-watch.ts';
 import { watchLiveness } from './liveness-watch.ts';
 import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
@@ -31,6 +33,8 @@ export interface AgentLoops {
   readonly isCertain: () => boolean;
   /** Looks whether the kernel still has the rules that every packet meets. */
   readonly verify: () => Promise<void>;
+  /** By table, whole seconds since the agent began to compare all of it with what it should hold. */
+  readonly comparedSecondsAgo: () => Partial<Record<TableFamily, number>>;
   /** Missing if the operator does not want it. */
   readonly podNetworks: PodNetworks | undefined;
   /** Checks at once what could keep the node from enforcing, if addresses of local pods have changed. */
@@ -92,6 +96,13 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     () => source.snapshot,
     () => reconciler.changed(),
   );
+  const sampler = new KernelSampler({
+    parts: nftKernelParts(nft, reader),
+    clock: systemClock,
+    signal,
+    events: samplerReport(metrics.apply, logger),
+  });
+  metrics.apply.comparedTables(() => sampler.secondsAgo);
   let settled: Applied | undefined;
   const reconciler = new Reconciler({
     pipeline: followedBy(source, (plan) => {
@@ -112,6 +123,10 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     },
     events: {
       ...reporter.reconciler,
+      drifted(family) {
+        sampler.drifted(family);
+        reporter.reconciler.drifted(family);
+      },
       applied(run) {
         podWaits.applied();
         const isRestored = source.isRestored(run.plan);
@@ -131,6 +146,8 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     },
   });
   watchDrift(drift, reconciler, logger, signal);
+  const unsampled = (err: unknown): void => logger.error({ err }, "could not check Postern's tables");
+  repeat(sampleEveryMs, () => reconciler.compare(sampler.look), { signal, failed: unsampled });
   watchLiveness(reconciler, live, signal);
   if (podNetworks) {
     const failed = (err: unknown): void => logger.error({ err }, 'could not check the network namespaces of pods');
@@ -145,6 +162,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     reconciler,
     isCertain: () => reconciler.isCertain && !drift.isForeign,
     verify: () => reconciler.verify(),
+    comparedSecondsAgo: () => sampler.secondsAgo,
     podNetworks,
     checkEnvironment,
     podWaits,

@@ -31,6 +31,8 @@ interface Served {
   readonly isCertain: () => boolean;
   /** Looks whether the kernel still has the rules that every packet meets. */
   readonly verify: () => Promise<void>;
+  /** By table, whole seconds since the agent began to compare all of it with what it should hold. */
+  readonly comparedSecondsAgo: () => Readonly<Record<string, number>>;
 }
 
 /** The state of the cluster that the kernel holds. */
@@ -72,14 +74,14 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
       const told = { policies, recorder, metrics: metrics.denials, logger };
       watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, signal });
     },
-    serve: ({ applied, held, isCertain, verify }) =>
+    serve: ({ applied, held, isCertain, verify, comparedSecondsAgo }) =>
       serveWhenFree(
         {
           listen: config.listen,
           registry: metrics.registry,
           live,
           ready,
-          applied: () => ({ node, ...applied() }),
+          applied: () => ({ node, ...applied(), comparedSecondsAgo: comparedSecondsAgo() }),
           node: () => {
             const { issues } = reporter;
             const known = { node, version, applied: applied()?.resources, startGate, live, ready, pipeline, issues };
@@ -88,7 +90,7 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
           policies: async () => {
             await verify();
             const { issues, silentSeconds } = reporter;
-            const kernel = { held: held.held, isCertain: isCertain() };
+            const kernel = { held: held.held, isCertain: isCertain(), comparedSecondsAgo: comparedSecondsAgo() };
             return describePolicies({ node, version, ...kernel, ready, issues, silentSeconds });
           },
         },

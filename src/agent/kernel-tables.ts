@@ -1,10 +1,10 @@
-import { noElementReader, type ElementReader } from '../apply/element-reader.ts';
+import { noElementReader, type ElementReader, type WantedObject } from '../apply/element-reader.ts';
 import { noElementWriter, type ElementWriter } from '../apply/element-writer.ts';
 import type { Nft } from '../apply/nft.ts';
 import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
-import type { Chain, Operation, Ruleset, TableFamily } from '../nftables/ruleset.ts';
-import { readTables } from './read-tables.ts';
+import type { Chain, NftSet, Operation, Ruleset, Table, TableFamily, VerdictMap } from '../nftables/ruleset.ts';
+import { readObjects, readRules, readTables } from './read-tables.ts';
 
 /** Access to our tables in the kernel. Methods reject with an error that has a `code`: `refused` if the kernel rejected the script. */
 export interface KernelTables {
@@ -14,6 +14,17 @@ export interface KernelTables {
   observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined>;
   /** Runs one transaction, or with `check` only asks whether the kernel would accept it. */
   run(operations: readonly Operation[], options: KernelTablesOptions): Promise<void>;
+}
+
+/** Reads parts of our tables. Methods reject as those of KernelTables do. */
+export interface KernelParts {
+  /** The table without the elements of its sets and maps; `undefined` if there is none. */
+  readRules(family: TableFamily, signal: AbortSignal): Promise<Table | undefined>;
+  /** Sets and maps with their elements; `undefined` for one that is not there. `changed`: it changed meanwhile, or is not there. */
+  readObjects(
+    wanted: readonly WantedObject[],
+    signal: AbortSignal,
+  ): Promise<readonly (NftSet | VerdictMap | 'changed' | undefined)[]>;
 }
 
 export interface KernelTablesOptions {
@@ -54,5 +65,12 @@ export function nftKernelTables(
       await nft.run(renderScript(operations, { isCheck: options.check }), options);
       if (!options.check) wrote('nft');
     },
+  };
+}
+
+export function nftKernelParts(nft: Nft, reader: ElementReader): KernelParts {
+  return {
+    readRules: (family, signal) => readRules(nft, family, signal),
+    readObjects: (wanted, signal) => readObjects(nft, reader, wanted, signal),
   };
 }

@@ -11,6 +11,7 @@ interface Known {
   readonly held: Held | undefined;
   /** Whether the agent knows that the kernel holds what was last written. */
   readonly isCertain: boolean;
+  readonly comparedSecondsAgo: NodePolicies['comparedSecondsAgo'];
   readonly ready: Pick<Checks, 'results'>;
   readonly issues: readonly StateOfIssue[];
   readonly silentSeconds: number | undefined;
@@ -22,6 +23,7 @@ export function describePolicies({
   version,
   held,
   isCertain,
+  comparedSecondsAgo,
   ready,
   issues,
   silentSeconds,
@@ -49,6 +51,7 @@ export function describePolicies({
     version,
     ...(doubt !== undefined && { doubt }),
     ...(silentSeconds !== undefined && { silentSeconds }),
+    comparedSecondsAgo,
     policies,
     pods,
   };

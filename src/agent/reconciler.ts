@@ -40,6 +40,9 @@ export interface ReconcilerEvents {
 
 type Inspector = (changed: readonly TableFamily[] | undefined) => void;
 
+/** Compares a part of our tables with what the kernel should hold. Resolves with whether all of the part is so; never rejects. */
+export type Compare = (should: Ruleset) => Promise<boolean>;
+
 /** While nothing can be written, arrivals must not fill the memory. */
 const keptArrivals = 1000;
 /** The chain of each table in which flushing or deleting it, whole or in part, shows. */
@@ -81,6 +84,8 @@ export class Reconciler {
   #isReading = false;
   /** Called with the result of the next read that `inspect` asks for. */
   readonly #inspectors: Inspector[] = [];
+  /** A comparison that waits, with the time until which changes come before it. */
+  #comparison: { readonly compare: Compare; readonly by: number; readonly done: () => void } | undefined;
   /** Another program may have added elements to flow sets, which looks like what packets add, or a change of ours did not come to its end. */
   #areFlowsDoubtful = false;
   /** What has just been read: it counts once, at once. */
@@ -173,6 +178,18 @@ export class Reconciler {
     return promise;
   }
 
+  /**
+   * Calls `compare` between two changes; changes that wait come first for a while. If it finds a difference, the reconciler reads all of our tables, and
+   * brings back what differs. Resolves when `compare` has, or without it if what the kernel holds is not known now. One call at a time.
+   */
+  async compare(compare: Compare): Promise<void> {
+    if (!this.#applied || this.#signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#comparison = { compare, by: this.#clock.now() + longestDoubt, done: resolve };
+    this.#start();
+    await promise;
+  }
+
   /** Whether the kernel holds what was last written, as far as the agent knows: no read of our tables is due, and none is under way. */
   get isCertain(): boolean {
     return this.#applied !== undefined && this.#readBy === undefined && !this.#isReading;
@@ -202,8 +219,9 @@ export class Reconciler {
     // One turn of the event loop, so that events that came in one piece are one change.
     await nextTurn();
     try {
-      while ((this.#dirty || this.#readBy !== undefined) && !this.#signal.aborted && this.#pipeline.inSync) {
+      while (this.#hasWork && !this.#signal.aborted && this.#pipeline.inSync) {
         try {
+          if (this.#comparison && (!this.#dirty || this.#clock.now() >= this.#comparison.by)) await this.#compare();
           if (this.#readBy !== undefined && (!this.#dirty || this.#clock.now() >= this.#readBy)) await this.#inspect();
           if (!this.#dirty) continue;
           if (this.#applied) await this.#burst.gather(() => this.#progress());
@@ -222,9 +240,24 @@ export class Reconciler {
       if (retry !== undefined) this.#wakeAt(retry);
     } finally {
       this.#burst.end();
+      this.#comparison?.done();
+      this.#comparison = undefined;
       // In the very turn that saw nothing left to do: a change that comes later must start a new run.
       this.#running = undefined;
     }
+  }
+
+  get #hasWork(): boolean {
+    return this.#dirty || this.#readBy !== undefined || this.#comparison !== undefined;
+  }
+
+  async #compare(): Promise<void> {
+    const { compare, done } = this.#comparison!;
+    this.#comparison = undefined;
+    const applied = this.#applied?.ruleset;
+    if (applied && !(await compare(applied))) this.suspect(true);
+    this.#progress();
+    done();
   }
 
   /** Reads all that our tables hold, and if it is not what was written sees to it that it is. What another program has added to flow sets looks like what packets add. */

@@ -16,6 +16,17 @@ import { NftError } from './nft-error.ts';
 export interface ElementReader {
   /** Resolves with our tables and all their elements, as of one moment. Resolves with `undefined` if nft must list them. Rejects as the listing does. */
   read(listing: TerseListing): Promise<Ruleset | undefined>;
+  /**
+   * Resolves with some sets and maps as the kernel has them, each as of its own moment: `changed` if it is not there or has changed meanwhile, and `odd`
+   * if nft must list it. Never rejects.
+   */
+  readEach(wanted: readonly WantedObject[]): Promise<readonly DumpOutcome<NftSet | VerdictMap>[]>;
+}
+
+/** A set or map to read; its elements do not matter. */
+export interface WantedObject {
+  readonly family: TableFamily;
+  readonly object: NftSet | VerdictMap;
 }
 
 /** What nft lists for the reader. */
@@ -28,7 +39,10 @@ export interface TerseListing {
 }
 
 /** Leaves everything to nft. */
-export const noElementReader: ElementReader = { read: async () => undefined };
+export const noElementReader: ElementReader = {
+  read: async () => undefined,
+  readEach: async (wanted) => wanted.map(() => 'odd'),
+};
 
 export interface ElementReaderOptions {
   readonly openSocket: OpenNetlinkSocket;
@@ -57,22 +71,34 @@ export function openElementReader({
   failed = () => {},
 }: ElementReaderOptions): ElementReader {
   let hasWorked = true;
+  /** Resolves with `undefined` if netlink does not work. */
+  const ask = async <T>(read: (questions: Questions) => Promise<T>): Promise<T | undefined> => {
+    let socket: NetlinkSocket | undefined;
+    try {
+      socket = await openSocket();
+      const answer = await read(new Questions(socket, mostBytes()));
+      hasWorked = true;
+      return answer;
+    } catch (error) {
+      if (error instanceof NftError) throw error;
+      if (hasWorked) failed(error);
+      hasWorked = false;
+      return undefined;
+    } finally {
+      socket?.close();
+    }
+  };
   return {
-    async read(listing) {
-      let socket: NetlinkSocket | undefined;
-      try {
-        socket = await openSocket();
-        const tables = await readInTries(new Questions(socket, mostBytes()), listing);
-        hasWorked = true;
-        return tables;
-      } catch (error) {
-        if (error instanceof NftError) throw error;
-        if (hasWorked) failed(error);
-        hasWorked = false;
-        return undefined;
-      } finally {
-        socket?.close();
-      }
+    read: (listing) => ask((questions) => readInTries(questions, listing)),
+    async readEach(wanted) {
+      const read = async (questions: Questions): Promise<DumpOutcome<NftSet | VerdictMap>[]> => {
+        const texts = new FieldTexts();
+        const outcomes: DumpOutcome<NftSet | VerdictMap>[] = [];
+        for (const { family, object } of wanted)
+          outcomes.push(isDumped(object) ? await questions.elements(family, object, texts) : 'odd');
+        return outcomes;
+      };
+      return (await ask(read)) ?? noElementReader.readEach(wanted);
     },
   };
 }

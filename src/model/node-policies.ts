@@ -26,6 +26,8 @@ export interface NodePolicies {
   readonly doubt?: string;
   /** Seconds since the API server last sent anything for the resource that has waited longest; missing before the first answer. */
   readonly silentSeconds?: number;
+  /** By table (`ip`), seconds since the agent began its last complete comparison of the table with what it should hold. */
+  readonly comparedSecondsAgo: Readonly<Record<string, number>>;
   /** The ClusterNetworkPolicies of the cluster, and the NetworkPolicies that select a pod of this node. */
   readonly policies: readonly HeldPolicy[];
   readonly pods: readonly HeldPod[];

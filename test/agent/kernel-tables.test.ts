@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { nftKernelTables, type KernelTablesOptions } from '../../src/agent/kernel-tables.ts';
-import type { ElementReader } from '../../src/apply/element-reader.ts';
+import { noElementReader, type ElementReader } from '../../src/apply/element-reader.ts';
 import { noElementWriter } from '../../src/apply/element-writer.ts';
 import type { Nft } from '../../src/apply/nft.ts';
 import type { NftSet, Operation, Ruleset, TableFamily } from '../../src/nftables/ruleset.ts';
@@ -135,6 +135,7 @@ describe('a reading of our tables', () => {
   it('takes three listings of nft without elements, and what the reader makes of them', async () => {
     const calls: string[] = [];
     const reader: ElementReader = {
+      ...noElementReader,
       async read({ tables, set, map }) {
         assert.deepEqual(await tables(), held());
         assert.deepEqual(await set('ip', 's'), held('10.0.0.1').ip!.sets.get('s'));
@@ -148,11 +149,11 @@ describe('a reading of our tables', () => {
   });
 
   it('finds no table if there is none', async () => {
-    assert.equal(await observe({ read: async () => ({}) }, []), undefined);
+    assert.equal(await observe({ ...noElementReader, read: async () => ({}) }, []), undefined);
   });
 
   for (const [what, reader] of [
-    ['the reader leaves all to it', { read: async () => undefined }],
+    ['the reader leaves all to it', noElementReader],
     ['there is no reader', undefined],
   ] as const)
     it(`takes three listings of nft with all elements if ${what}`, async () => {

@@ -60,6 +60,7 @@ describe('our tables, read by netlink', function () {
     let hasRead = false;
     listed = [];
     const checked: ElementReader = {
+      ...reader,
       async read(listing) {
         const tables = await reader.read(listing);
         hasRead = tables !== undefined;

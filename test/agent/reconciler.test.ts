@@ -13,6 +13,7 @@ import { FakeNft } from '../support/fake-nft.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { NodeAgent } from '../support/node-agent.ts';
 import { namespace, pod, policy, sandbox } from '../support/objects.ts';
+import { plain } from '../support/plain.ts';
 import { compileNode, removeOf, startPipeline, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
 
 const web = pod('x/web', { ips: ['10.1.0.1'], labels: { app: 'web' } });
@@ -32,6 +33,10 @@ const changedCluster = [namespace('x'), web, client, allowBlock];
 
 /** By which it has a guarded port on a bridge, and the table of bridges something to hold. */
 const webSandbox = sandbox('x/web', { ips: ['10.1.0.1'], link: { device: 'cni0', port: 'veth-web' } });
+
+function equalCertain({ reconciler }: NodeAgent, isCertain: boolean): void {
+  assert.equal(reconciler.isCertain, isCertain);
+}
 
 const readStages = (nft: FakeNft) => nft.runs.filter(({ check }) => !check).map(({ operations }) => operations);
 
@@ -1264,6 +1269,71 @@ describe('looking whether our tables are as they were written (S7.16)', () => {
       await agent.idle();
       assert.deepEqual(steps, isFirst ? ['applied', 'read'] : ['read', 'applied']);
     }
+  });
+
+  it('is certain of what the kernel holds while no read is due, under way or has failed', async () => {
+    const nft = new FakeNft();
+    const agent = new NodeAgent(nft);
+    equalCertain(agent, false);
+    await agent.start(cluster);
+    equalCertain(agent, true);
+    agent.reconciler.suspect(false);
+    equalCertain(agent, false);
+    await agent.idle();
+    equalCertain(agent, true);
+    const inspected = agent.reconciler.inspect();
+    await new Promise(setImmediate);
+    equalCertain(agent, false);
+    await inspected;
+    await agent.idle();
+    nft.failNext(new Error('nft crashed'));
+    agent.upsert(...changedCluster);
+    await agent.idle();
+    equalCertain(agent, false);
+    await agent.wait(1000);
+    equalCertain(agent, true);
+  });
+
+  it('compares between two changes, with what should be there', async () => {
+    const nft = new FakeNft();
+    const agent = await new NodeAgent(nft).start(cluster);
+    let isWriting = false;
+    const run = nft.run.bind(nft);
+    nft.run = async (...args) => {
+      isWriting = true;
+      await run(...args);
+      isWriting = false;
+    };
+    agent.upsert(...changedCluster);
+    let seen: Ruleset | undefined;
+    await agent.reconciler.compare(async (should) => {
+      for (let turns = 0; turns < 20; turns++) {
+        assert.equal(isWriting, false);
+        await new Promise(setImmediate);
+      }
+      seen = should;
+      return true;
+    });
+    // The change that waited came first.
+    assert.deepEqual(plain(seen!), plain(nft.ruleset!));
+    assertHolds(nft, changedCluster);
+  });
+
+  it('compares after two seconds of changes without a pause', async () => {
+    const agent = await new NodeAgent(new FakeNft()).start(cluster);
+    let count = 0;
+    agent.onApplied = () => {
+      agent.clock.advance(500);
+      if (count++ < 20) agent.upsert(...(count % 2 === 0 ? cluster : changedCluster));
+    };
+    let at: number | undefined;
+    agent.upsert(...changedCluster);
+    await agent.reconciler.compare(async () => {
+      at = count;
+      return true;
+    });
+    assert.ok(at !== undefined && at <= 5, `after ${at} changes`);
+    await agent.idle();
   });
 
   it('on suspicion does nothing before there is a table', async () => {

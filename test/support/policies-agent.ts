@@ -18,6 +18,7 @@ export class PoliciesAgent {
   isCertain = true;
   isSettled = true;
   silentSeconds: number | undefined;
+  comparedSecondsAgo: Record<string, number> = { ip: 1, ip6: 20, bridge: 3 };
   readonly #pipeline: Pipeline;
   readonly #versions = new ObjectVersions();
   readonly #clusterPolicies = new ClusterPolicies();
@@ -59,6 +60,16 @@ export class PoliciesAgent {
 
   get page(): NodePolicies {
     const { node, ready, issues, isCertain, silentSeconds } = this;
-    return describePolicies({ node, version: '1', held: this.#held.held, isCertain, ready, issues, silentSeconds });
+    const { comparedSecondsAgo } = this;
+    return describePolicies({
+      comparedSecondsAgo,
+      node,
+      version: '1',
+      held: this.#held.held,
+      isCertain,
+      ready,
+      issues,
+      silentSeconds,
+    });
   }
 }

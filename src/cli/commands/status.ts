@@ -1,9 +1,10 @@
 import { Command } from 'commander';
+import { comparedNodes } from '../../doctor/proof/compared.ts';
 import { concernedNodes, Judge } from '../../doctor/proof/judge.ts';
 import { exitCode } from '../exit-code.ts';
 import { openSource } from '../proof/ask.ts';
 import { readSelection, withPolicies, type PolicyFlags } from '../proof/policy-options.ts';
-import { renderProofs, summarize } from '../proof/render.ts';
+import { renderCompared, renderProofs, summarize } from '../proof/render.ts';
 import { selectPolicies } from '../proof/select.ts';
 
 interface Streams {
@@ -40,13 +41,13 @@ export function statusCommand({ out }: Streams = { out: process.stdout, notes: p
       const source = await openSource(flags);
       const listed = await source.list();
       const wanted = selectPolicies(listed.policies, selection);
-      const judge = new Judge(await source.ask(listed, concernedNodes(wanted), patienceMs));
+      const answers = await source.ask(listed, concernedNodes(wanted), patienceMs);
+      const judge = new Judge(answers);
       const proofs = wanted.map((policy) => judge.prove(policy));
-      if (flags.output === 'json') out.write(`${JSON.stringify({ policies: proofs }, undefined, 2)}\n`);
-      else
-        out.write(
-          proofs.length === 0 ? 'there are no such policies\n' : `${renderProofs(proofs)}${summarize(proofs)}\n`,
-        );
+      const nodes = comparedNodes(answers);
+      if (flags.output === 'json') out.write(`${JSON.stringify({ policies: proofs, nodes }, undefined, 2)}\n`);
+      else if (proofs.length === 0) out.write('there are no such policies\n');
+      else out.write(`${renderProofs(proofs)}${renderCompared(nodes)}${summarize(proofs)}\n`);
       process.exitCode = proofs.every(({ isProven }) => isProven) ? exitCode.fine : exitCode.finding;
     });
 }

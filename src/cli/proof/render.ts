@@ -1,4 +1,5 @@
 import type { PolicyProof } from '../../doctor/proof/judge.ts';
+import { longestRound, type ComparedNode } from '../../doctor/proof/compared.ts';
 import { plural } from '../../lib/plural.ts';
 
 const headings = ['POLICY', 'GENERATION', 'NODES', 'PODS', 'STATE'];
@@ -46,6 +47,17 @@ export function renderReasons(proofs: readonly PolicyProof[]): string {
       return `${text} (${names.join(', ')}${more > 0 ? ` and ${plural(more, 'more policy', 'more policies')}` : ''})\n`;
     },
   ).join('');
+}
+
+/** A line if the agents of some nodes have not compared what their kernels hold with what they should hold within the usual time. */
+export function renderCompared(nodes: readonly ComparedNode[]): string {
+  const late = nodes.filter(({ comparedSecondsAgo = Infinity }) => comparedSecondsAgo > longestRound);
+  if (late.length === 0) return '';
+  const named = late.slice(0, mostNamed).map(({ node, comparedSecondsAgo: ago }) => {
+    return `${node} (${ago === undefined ? 'not yet in full' : `${ago} s ago`})`;
+  });
+  const more = late.length > mostNamed ? [`${late.length - mostNamed} more nodes`] : [];
+  return `not compared with the kernel in the last ten minutes: ${[...named, ...more].join(', ')}\n`;
 }
 
 /** `1 of 3 policies is enforced on every node that it concerns` */

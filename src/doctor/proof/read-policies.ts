@@ -4,9 +4,11 @@ import { leftOutReasons, type HeldPod, type HeldPolicy, type NodePolicies } from
 /** Reads the parsed page `/policies` of an agent. Returns `undefined` for another form, for example of another version. */
 export function readNodePolicies(page: unknown): NodePolicies | undefined {
   if (!isJsonObject(page) || ['node', 'version'].some((field) => textAt(page, field) === undefined)) return undefined;
-  const { doubt = '', silentSeconds = 0, policies, pods } = page;
+  const { doubt = '', silentSeconds = 0, comparedSecondsAgo, policies, pods } = page;
   if (typeof doubt !== 'string' || typeof silentSeconds !== 'number') return undefined;
-  if (!Array.isArray(policies) || !Array.isArray(pods)) return undefined;
+  const areAges =
+    isJsonObject(comparedSecondsAgo) && Object.values(comparedSecondsAgo).every((each) => typeof each === 'number');
+  if (!areAges || !Array.isArray(policies) || !Array.isArray(pods)) return undefined;
   const isWhole = policies.every(isPolicy) && pods.every((pod) => isPod(pod, policies.length));
   return isWhole ? (page as unknown as NodePolicies) : undefined;
 }

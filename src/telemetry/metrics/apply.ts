@@ -11,6 +11,8 @@ export interface RulesetSizes {
 /** Each code has a series from the start: if a counter first appears as 1, Prometheus sees no increase. */
 const applyErrorCodes = ['refused', 'timeout', 'aborted', 'crashed', 'missing', 'denied', 'failed'] as const;
 
+const comparisons = ['same', 'different', 'failed'] as const;
+
 /** Metrics of nft runs and of the rules in the kernel. */
 export interface ApplyMetrics {
   /** Seconds from a watch event to the end of the last stage that it caused (S7.2). */
@@ -27,6 +29,10 @@ export interface ApplyMetrics {
   adopted(result: 'fresh' | 'unchanged' | 'changed'): void;
   /** A table in the kernel differed from what the agent wrote. */
   drift(): void;
+  /** A part of our tables was compared with what it should hold. */
+  compared(result: (typeof comparisons)[number]): void;
+  /** @param read returns, at each scrape, by table how many seconds ago all of it had been compared */
+  comparedTables(read: () => Readonly<Record<string, number>>): void;
   /** Whether `nft monitor` reports each change on the node. */
   monitor(isListening: boolean): void;
   /** Connections of an address that has come to another pod may be left. */
@@ -106,6 +112,24 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     help: "How often another program changed one of Postern's tables and the agent restored it.",
     registers,
   });
+  const compared = new Counter({
+    name: 'postern_comparisons_total',
+    help: "Parts of Postern's tables that the agent compared with what they should hold: same, different (the agent restores the table), or failed (it tries again).",
+    labelNames: ['result'],
+    registers,
+  });
+  for (const result of comparisons) compared.inc({ result }, 0);
+  let readCompared: () => Readonly<Record<string, number>> = () => ({});
+  new Gauge({
+    name: 'postern_table_compared_timestamp_seconds',
+    help: 'When the agent began its last complete comparison of this table with what it should hold, in seconds since 1970.',
+    labelNames: ['family'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [family, ago] of Object.entries(readCompared())) this.set({ family }, Date.now() / 1000 - ago);
+    },
+  });
   const monitor = new Gauge({
     name: 'postern_drift_monitor_up',
     help: 'Whether `nft monitor` reports every change of rules on the node: 1; or 0, and the agent only checks the chains that every packet meets.',
@@ -127,6 +151,10 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
     },
     adopted: (result) => adoptions.inc({ result }),
     drift: () => drift.inc(),
+    compared: (result) => compared.inc({ result }),
+    comparedTables(read) {
+      readCompared = read;
+    },
     monitor: (isListening) => monitor.set(isListening ? 1 : 0),
     connectionFlushFailure: () => flushFailures.inc(),
   };

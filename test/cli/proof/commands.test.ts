@@ -150,6 +150,25 @@ describe('postern status and wait', () => {
     }
   });
 
+  it('say when a kernel was not compared with what it should hold in the last ten minutes', async () => {
+    const late = new PoliciesAgent('n2', objects).apply();
+    const answer = (ages: Record<string, number>): ExecAnswer => {
+      late.comparedSecondsAgo = ages;
+      return { stdout: [JSON.stringify(late.page)] };
+    };
+    const line = async (ages: Record<string, number>): Promise<string | undefined> => {
+      const { code, out } = await ask(statusCommand, { n1: told('n1'), n2: answer(ages) }, ['x/web']);
+      equal(code, 0);
+      return /^not compared.*$/m.exec(out)?.[0];
+    };
+    const prefix = 'not compared with the kernel in the last ten minutes: n2';
+    equal(await line({ ip: 601, ip6: 1, bridge: 1 }), `${prefix} (601 s ago)`);
+    equal(await line({ ip: 1, ip6: 1 }), `${prefix} (not yet in full)`);
+    equal(await line({ ip: 600, ip6: 1, bridge: 1 }), undefined);
+    const { out } = await ask(statusCommand, { n1: told('n1'), n2: { refused: 403 } }, ['x/web', '-o', 'json']);
+    deepEqual((JSON.parse(out) as { nodes: unknown }).nodes, [{ node: 'n1', comparedSecondsAgo: 20 }]);
+  });
+
   it('read an answer that is in doubt, which ends with the exit code of a finding', async () => {
     const doubting = new PoliciesAgent('n2', objects).apply();
     doubting.isCertain = false;
