@@ -4456,8 +4456,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'sampler: a round takes longer than ten minutes',
     file: 'src/agent/kernel-sampler.ts',
-    find: 'const looksPerRound = 150;',
-    replace: 'const looksPerRound = 1500;',
+    find: 'const looksPerRound = 140;',
+    replace: 'const looksPerRound = 1400;',
     specs: [sampler],
   },
   {

@@ -39,8 +39,8 @@ interface Part {
 
 /** Milliseconds between two looks. */
 export const sampleEveryMs = 2000;
-/** Looks in which all parts are compared, if none fails: five minutes. */
-const looksPerRound = 150;
+/** Looks in which all parts are compared, if none fails: in less than five minutes, so that no complete comparison is older than ten. */
+const looksPerRound = 140;
 
 /**
  * Compares what the kernel holds with what it should hold, a few parts in each look, and all of them in a round of five minutes. The drift watch counts

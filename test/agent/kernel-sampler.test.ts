@@ -133,7 +133,7 @@ describe('the sampler of the kernel', () => {
     for (let looks = 0; looks < 150; looks++) await sampled.sampler.look(should);
     deepEqual(Object.keys(sampled.sampler.secondsAgo).sort(), ['bridge', 'ip', 'ip6']);
     equal(new Set(sampled.read).size, 1003);
-    equal(sampled.read.length <= 150 * 7, true);
+    equal(sampled.read.length <= 150 * 8, true);
   });
 
   const foreign = new Map<string, (sampled: Sampled, table: Table) => Table>([
