@@ -311,8 +311,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a pod that is isolated reaches itself through a Service, whatever Admin says',
     file: 'src/compile/class-spec.ts',
-    find: "const ofSelf = isIsolated && judging.some(({ action }) => action !== 'Accept');",
-    replace: 'const ofSelf = false;',
+    find: 'const itself = allowed && { itself: allowed };',
+    replace: 'const itself = undefined;',
     specs: ['test/tiers/cases.test.ts', 'test/property/evaluator-agrees.test.ts'],
   },
   {
@@ -797,8 +797,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a rule that does not accept is skipped',
     file: 'src/compile/flatten-rules.ts',
-    find: "const rules = spec.rules.filter(({ tier }) => tier !== 'NetworkPolicy')",
-    replace: "const rules = spec.rules.filter(({ tier, action }) => tier !== 'NetworkPolicy' && action === 'Accept')",
+    find: 'const rules = spec.rules.flatMap(',
+    replace: "const rules = spec.rules.filter(({ action }) => action === 'Accept').flatMap(",
     specs: [ruleOrder],
   },
   {
@@ -1001,15 +1001,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a set in its second edition that changes is not held to its class',
     file: 'src/plan/conflicts.ts',
-    find: 'name: firstEdition(after.name)',
-    replace: 'name: after.name',
+    find: 'return { name: firstEdition(name), isEarly',
+    replace: 'return { name, isEarly',
     specs: [editions, stages],
   },
   {
     name: 'a named egress port does not ask what the peers match',
     file: 'src/compile/resolve.ts',
-    find: 'if (matches(key, address)) yield [key, member, address];',
-    replace: 'yield [key, member, address];',
+    find: 'if (matches(key, address)) yield [member, address];',
+    replace: 'yield [member, address];',
     specs: [compiler],
   },
   {
@@ -1043,8 +1043,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what a port leads to keeps its edition',
     file: 'src/plan/reads.ts',
-    find: 'const maps = own.filter(isPartOfChain)',
-    replace: 'const maps = own.filter(() => false)',
+    find: 'if (!isPartOfChain(name)) continue;',
+    replace: 'continue;',
     specs: [editions],
   },
   {
@@ -1107,7 +1107,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an element that denies is removed while packets may have missed the one that takes its place',
     file: 'src/plan/plan.ts',
-    find: "last === 'switch' && plans.some(({ plan }) => plan.opens)",
+    find: "last === 'switch' && plans.some(({ plan }) => plan.breaksLate)",
     replace: 'false',
     specs: [plan],
   },
@@ -1171,14 +1171,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an address that comes is passed what is being taken away',
     file: 'src/plan/conflicts.ts',
-    find: '(loses && coming.has(used))',
+    find: '(isLate && coming.has(used))',
     replace: 'false',
     specs: [editions],
   },
   {
     name: 'an address that goes is passed what is being added',
     file: 'src/plan/conflicts.ts',
-    find: '(gains && leaving.has(used))',
+    find: '(isEarly && leaving.has(used))',
     replace: 'false',
     specs: [editions],
   },
@@ -1416,8 +1416,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an element that another program has added is not found',
     file: 'src/plan/table-plan.ts',
-    find: '[makeOperations, switchOperations, breakOperations, deletions].flatMap',
-    replace: '[makeOperations, switchOperations].flatMap',
+    find: 'return hasElements && operations.length === 0;',
+    replace: 'return operations.length === 0;',
     specs: [reconciler],
   },
   {
@@ -1584,9 +1584,44 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a policy costs the same, however many classes it is in',
     file: 'src/compile/policy-cost.ts',
-    find: '* (kinds.get(policy.id) ?? 0)',
-    replace: '* Math.min(1, kinds.get(policy.id) ?? 0)',
+    find: "policy.tier === 'NetworkPolicy' ? pods : ",
+    replace: '',
     specs: [size],
+  },
+  {
+    name: 'a ClusterNetworkPolicy costs more if tenants have more kinds of pods',
+    file: 'src/compile/policy-cost.ts',
+    find: "policy.tier === 'NetworkPolicy' ? pods : Math.min(pods, 1)",
+    replace: 'pods',
+    specs: ['test/tiers/size.test.ts'],
+  },
+  {
+    name: 'a namespace pays for the rules of ClusterNetworkPolicies',
+    file: 'src/compile/classify.ts',
+    find: "spec.role === 'own' ? namespaces : ofCluster",
+    replace: 'namespaces',
+    specs: ['test/tiers/size.test.ts'],
+  },
+  {
+    name: 'what ClusterNetworkPolicies no longer deny meets what NetworkPolicies are about to deny',
+    file: 'src/plan/set-turns.ts',
+    find: "if (name.startsWith('allowed-except')) return { added: 'switch', removed: 'open' };",
+    replace: "if (name.startsWith('allowed-except')) return { added: 'switch', removed: 'break' };",
+    specs: [stages],
+  },
+  {
+    name: 'what ClusterNetworkPolicies pass again meets what NetworkPolicies are about to deny',
+    file: 'src/plan/set-turns.ts',
+    find: "added: isNarrower ? 'open' : 'switch'",
+    replace: "added: 'switch'",
+    specs: [stages],
+  },
+  {
+    name: 'what ClusterNetworkPolicies accept no more goes before packets have missed what NetworkPolicies allow',
+    file: 'src/plan/table-plan.ts',
+    find: 'return isOfElse(set.name) || ',
+    replace: 'return ',
+    specs: [stages],
   },
   {
     name: 'what is cut is not counted before',

@@ -1,14 +1,17 @@
 import { contentHash } from '../lib/hash.ts';
 import type { Family } from '../model/address.ts';
 import type { Direction } from '../model/policy.ts';
-import type { Chain, Field, NftRule, NftSet, VerdictMap } from '../nftables/ruleset.ts';
+import type { Chain, ElementVerdict, Field, Match, NftRule, NftSet, VerdictMap } from '../nftables/ruleset.ts';
+import type { ClassSpec } from './class-spec.ts';
 import { endFields, isIn, isNotIn, portFields } from './match.ts';
-import { chainNames, readingName, type Reading } from './names.ts';
+import { chainNames, readingName, roleName, type Reading } from './names.ts';
 
-/** One rule of a class: it allows packets whose key is in the set, unless the peer is in the other set. */
+/** One rule of a class: it allows packets whose key is in the set, unless the peer is in one of the others. */
 export type Allow = {
   readonly family: Family;
   readonly unless?: NftSet | undefined;
+  /** Blocks. */
+  readonly holes?: NftSet | undefined;
 } & (
   | { readonly on: 'peer' | 'peer . protocol' | 'peer . protocol . port'; readonly set: NftSet }
   | { readonly on: 'everyone'; readonly set?: undefined }
@@ -20,22 +23,32 @@ export interface Lookups {
   /** Port maps. */
   readonly maps?: readonly VerdictMap[];
   readonly rest: readonly Allow[];
+  /** Where packets that a lookup allows go on. Missing: nowhere. */
+  readonly allowed?: string | undefined;
   /** The chain for all other packets. */
   readonly deny: string;
 }
 
 /** The sets that the rule looks up. */
-export function setsOfAllow({ set, unless }: Allow): NftSet[] {
-  return [unless, set].filter((each) => each !== undefined);
+export function setsOfAllow({ set, unless, holes }: Allow): NftSet[] {
+  return [unless, holes, set].filter((each) => each !== undefined);
+}
+
+/** What becomes of packets that the class allows. */
+export function verdictOf(allowed: string | undefined): ElementVerdict {
+  return allowed === undefined ? { kind: 'return' } : { kind: 'goto', chain: allowed };
 }
 
 /** The chain's name is a hash of its lookups. A chain never changes: other lookups make another chain. */
 export function lookupsChain(
-  direction: Direction,
+  { direction, role }: Pick<ClassSpec, 'direction' | 'role'>,
   reading: Reading,
-  { allows, maps = [], rest, deny }: Lookups,
+  { allows, maps = [], rest, allowed, deny }: Lookups,
 ): Chain {
-  const rulesOf = (each: readonly Allow[]): NftRule[] => each.map((allow) => allowRule(direction, reading, allow));
+  const verdict = verdictOf(allowed);
+  const rulesOf = (each: readonly Allow[]): NftRule[] => {
+    return each.map((allow) => ({ matches: matchesOf(direction, reading, allow), verdict }));
+  };
   const rules: NftRule[] = [
     ...rulesOf(allows),
     ...maps.map(({ name }): NftRule => ({
@@ -45,20 +58,23 @@ export function lookupsChain(
     ...rulesOf(rest),
     { matches: [], verdict: { kind: 'goto', chain: deny } },
   ];
-  const target = deny === chainNames.deny[direction] ? [] : [deny];
+  const targets = [
+    ...(deny === chainNames.deny[direction] ? [] : [deny]),
+    ...(allowed === undefined ? [] : [`allowed: ${allowed}`]),
+  ];
   const hash = contentHash(
-    [allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest), ...target].join('\n'),
+    [allowsText(allows), ...maps.map(({ name }) => name), allowsText(rest), ...targets].join('\n'),
   );
-  return { name: readingName(`${direction}-${hash}`, reading), rules };
+  return { name: readingName(`${roleName(direction, role)}-${hash}`, reading), rules };
 }
 
-function allowRule(direction: Direction, reading: Reading, allow: Allow): NftRule {
-  const { family, on, set, unless } = allow;
-  const matches = [
+function matchesOf(direction: Direction, reading: Reading, allow: Allow): Match[] {
+  const { family, on, set, unless, holes } = allow;
+  return [
     ...(unless ? [isNotIn(unless.name, ...keyFields(direction, reading, family, 'peer'))] : []),
+    ...(holes ? [isNotIn(holes.name, ...keyFields(direction, reading, family, 'peer . protocol'))] : []),
     ...(set ? [isIn(set.name, ...keyFields(direction, reading, family, on))] : []),
   ];
-  return { matches, verdict: { kind: 'return' } };
 }
 
 function allowsText(allows: readonly Allow[]): string {
@@ -66,8 +82,9 @@ function allowsText(allows: readonly Allow[]): string {
 }
 
 /** Rules with equal texts are equal. */
-export function allowText({ on, set, unless }: Allow): string {
-  return [on, ...(set ? [`@${set.name}`] : []), ...(unless ? [`!@${unless.name}`] : [])].join(' ');
+export function allowText({ on, set, unless, holes }: Allow): string {
+  const others = [unless, holes].flatMap((each) => (each ? [`!@${each.name}`] : []));
+  return [on, ...(set ? [`@${set.name}`] : []), ...others].join(' ');
 }
 
 function keyFields(

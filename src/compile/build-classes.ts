@@ -5,7 +5,8 @@ import { overBudget, type Budgets, type Excess } from './budgets.ts';
 import { once } from '../lib/once.ts';
 import { VersionedMap } from '../lib/versioned-map.ts';
 import { draftClass, workOf } from './class-draft.ts';
-import { buildClass, costOf, type BuiltClass } from './class-shape.ts';
+import { buildClass, costOf, leadsTo, type BuiltClass } from './class-shape.ts';
+import { mapNext, type Next } from './class-spec.ts';
 import { GroupSets, type GroupSet } from './group-sets.ts';
 import { defaultLimits, withSharedGroups, type ShapeLimits } from './shape-limits.ts';
 import type { Classification } from './classify.ts';
@@ -98,7 +99,10 @@ function buildSome(
   spent: ReadonlyMap<string, number>,
   budgets: Budgets,
 ): Classes | undefined {
-  const asked = totals ? Array.from(touched, (rules) => [rules.spec.text, rules] as const) : classification.classes;
+  // In the order of the classes: what a class leads to comes before it.
+  const asked = totals
+    ? classification.classes.entries().filter(([, rules]) => touched.has(rules))
+    : classification.classes;
   const wanted = Array.from(asked, ([text, rules]) => {
     const before = last.get(text);
     const same = touched.has(rules) ? undefined : before;
@@ -130,25 +134,35 @@ function buildSome(
     for (const [namespace, sum] of sums) all.set(namespace, (all.get(namespace) ?? 0) + sum);
     return overBudget(all, budgets);
   };
-  const planned = wanted.map(({ text, rules, before, same, alike, size }): PlannedClass => {
+  const makers = new Map<string, () => KnownClass>();
+  const nextOf = ({ spec }: ClassRules): Next<BuiltClass> => {
+    return mapNext(spec.next, ({ text }) => (makers.get(text)?.() ?? last.get(text)!).built);
+  };
+  const plan = ({ text, rules, before, same, alike, size }: (typeof wanted)[number]): PlannedClass => {
     const isLarge =
       size.tuples > share || (size.tuples > limits.maxClassTuples && rules.lookupsOfPort <= limits.maxLookupsOfPort);
     const sharesGroups = isLarge || limits.sharesGroups === true;
-    if (same?.sharesGroups === sharesGroups) return { ...same, text, make: () => same };
-    const done = fresh.get(text);
-    if (done?.sharesGroups === sharesGroups) return { ...done, text, make: () => done };
+    const known = [same, fresh.get(text)].find((each) => each?.sharesGroups === sharesGroups);
     const draft = once(() => {
       const of = isLarge ? withSharedGroups(limits) : limits;
       return draftClass(rules, groups, groupSet, of, before?.built);
     });
-    const known = alike?.sharesGroups === sharesGroups ? alike : { size, sharesGroups, work: workOf(draft()) };
+    const measure =
+      known ?? (alike?.sharesGroups === sharesGroups ? alike : { size, sharesGroups, work: workOf(draft()) });
     const make = once((): KnownClass => {
-      const after = buildClass(draft(), before?.built);
-      const made = { ...known, cost: costOf(after), built: after };
+      const next = nextOf(rules);
+      if (known && leadsTo(known.built, rules.spec, next)) return known;
+      const after = buildClass(draft(), next, before?.built);
+      const made = { ...measure, cost: costOf(after), built: after };
       fresh.set(text, made);
       return made;
     });
-    return { ...known, text, make };
+    return { ...measure, text, make };
+  };
+  const planned = wanted.map((each) => {
+    const of = plan(each);
+    makers.set(of.text, of.make);
+    return of;
   });
   const isOver = (over: Classes['over'], all: readonly (MeasuredClass & { readonly text: string })[]): Classes => {
     const costs = all.map(({ text, size, work, cost, sharesGroups: shares }) => {
@@ -177,8 +191,12 @@ function buildSome(
   const over = tooMuch(cost);
   if (over.size > 0) return isOver(over, priced);
   const made = planned.map(({ text, make }) => [text, make()] as const);
-  const classes = totals ? last.with(made) : new VersionedMap(new Map(made));
   const changed = made.filter(([text, each]) => each !== last.get(text));
+  const isOwn = (text: string): boolean => classification.classes.get(text)!.spec.role === 'own';
+  // The classes that lead to a class have its name in their chains.
+  if (totals && !changed.every(([text, { built }]) => isOwn(text) || areChainsSame(last.get(text)?.built, built)))
+    return undefined;
+  const classes = totals ? last.with(made) : new VersionedMap(new Map(made));
   const hasSameChains = changed.every(([text, each]) => areChainsSame(last.get(text)?.built, each.built));
   const rebuilt = changed.map(([, { built }]) => built);
   const now: Totals = { tuples, share, sums: { work, cost } };
@@ -201,7 +219,10 @@ function areChainsSame(before: BuiltClass | undefined, { families: after }: Buil
 /** By direction, the class of isolated pods without allow rules. */
 export function buildNoAllows(): Readonly<Record<Direction, BuiltClass>> {
   const build = (direction: Direction): BuiltClass => {
-    const rules = readClass({ direction, text: direction, rules: [], isIsolated: true });
+    const rules = readClass({
+      ...{ direction, role: 'own', text: direction, textOfRules: direction },
+      ...{ rules: [], isIsolated: true, next: {} },
+    });
     const groupSet = new GroupSets().of(new Map(), 'all');
     return buildClass(draftClass(rules, new Map(), groupSet, defaultLimits));
   };

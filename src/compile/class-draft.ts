@@ -19,14 +19,11 @@ export interface ClassDraft {
   readonly rules: ClassRules;
   /** `undefined` if the class allows all traffic. */
   readonly families: readonly FamilyDraft[] | undefined;
-  /** Of the pod's traffic to itself, where it differs. */
-  readonly self: ClassDraft | undefined;
 }
 
 /** What an earlier draft was built to. */
 interface KnownDrafts {
   readonly families: Readonly<Record<Family, { readonly draft: FamilyDraft }>> | undefined;
-  readonly self?: KnownDrafts | undefined;
 }
 
 /** Peers and the ports that they may use. */
@@ -35,6 +32,8 @@ export interface Entry<Peers> {
   readonly ports: readonly PortRange[];
   /** Addresses among the peers that may not. */
   readonly unless?: NftSet | undefined;
+  /** Blocks of addresses that may not, if the peers are everyone. */
+  readonly holes?: readonly AddressRange[] | undefined;
 }
 
 /** The block of all addresses: no lookup needs to find them. */
@@ -62,8 +61,6 @@ export interface FamilyDraft {
   readonly anyBlocks: readonly Entry<readonly AddressRange[]>[];
   /** Addresses that blocks do not stand for: the `unless` of entries, also where a set is empty. */
   readonly excepts: readonly NftSet[];
-  /** Sets that no namespace pays for. */
-  readonly ofCluster: readonly NftSet[];
   /** The work for what is behind ports, and for blocks that are not cut. It depends on no member. */
   readonly workBehindPorts: () => number;
   /** Number of tuples and rectangles. Cutting overlaps changes it little. */
@@ -95,14 +92,14 @@ export function draftClass(
   const rules = withNumbers(given, groups);
   const { buckets, closedPorts } = rules;
   const isOpen = buckets.some((bucket) => bucket.everyone && !bucket.except && bucket.ports === 'any');
-  const self = rules.self && draftClass(rules.self, groups, groupSet, limits, known?.self);
-  if (isOpen && closedPorts.length === 0) return { rules, families: undefined, self };
+  // Without a class to lead to, denied packets are denied.
+  if (isOpen && closedPorts.length === 0 && rules.spec.role !== 'else') return { rules, families: undefined };
   const named = namedTuples(rules, groups);
   const within = (each: ShapeLimits): ClassDraft => {
     const drafts = families.map((family) =>
       draftFamily(family, rules, named, groupSet, each, known?.families?.[family].draft),
     );
-    return { rules, families: drafts, self };
+    return { rules, families: drafts };
   };
   const draft = within(limits);
   const sumOf = (count: 'written' | 'named'): number => draft.families!.reduce((sum, each) => sum + each[count], 0);
@@ -112,8 +109,8 @@ export function draftClass(
 }
 
 /** Upper bound for the elements and rules that `buildClass` visits and creates. A rectangle costs 5 units, as an element with a range (docs/decisions/0014). */
-export function workOf({ families: drafts = [], self }: ClassDraft): number {
-  return drafts.reduce((sum, draft) => sum + workOfFamily(draft), self ? workOf(self) : 0);
+export function workOf({ families: drafts = [] }: ClassDraft): number {
+  return drafts.reduce((sum, draft) => sum + workOfFamily(draft), 0);
 }
 
 function workOfFamily(draft: FamilyDraft): number {
@@ -134,22 +131,18 @@ function draftFamily(
   const anyMembers: NftSet[] = [];
   const anyBlocks: Entry<readonly AddressRange[]>[] = [];
   const excepts: NftSet[] = [];
-  const ofCluster: NftSet[] = [];
   for (const bucket of buckets) {
     const { ports, lists, everyone, except } = bucket;
-    const asked = lists[limits.sharesGroups ? 'apart' : 'together'];
-    const sets = asked.map((list) => groupSet(family, list));
-    ofCluster.push(...sets.filter((_, index) => asked[index]!.filter?.isOfCluster));
+    const sets = lists[limits.sharesGroups ? 'apart' : 'together'].map((list) => groupSet(family, list));
     const excepted = except && groupSet(family, except);
-    if (excepted) {
-      excepts.push(excepted);
-      ofCluster.push(excepted);
-    }
+    if (excepted) excepts.push(excepted);
     const unless = excepted && excepted.elements.size > 0 ? excepted : undefined;
     // Ports that are open to everyone need no entry of their own.
     const isWritten = everyone && (ports === 'any' || except !== undefined);
-    const ranges = isWritten ? everyoneOf[family] : bucket.ranges[family];
-    const entries = ranges.length > 0 ? [{ peers: ranges, ports: ports === 'any' ? noPorts : ports, unless }] : [];
+    const holes = bucket.holes?.[family];
+    const ranges = isWritten || holes ? everyoneOf[family] : bucket.ranges[family];
+    const entry = { peers: ranges, ports: ports === 'any' ? noPorts : ports, unless, holes };
+    const entries = ranges.length > 0 ? [entry] : [];
     if (ports === 'any') {
       anyMembers.push(...sets);
       anyBlocks.push(...entries);
@@ -199,7 +192,6 @@ function draftFamily(
       anyMembers,
       anyBlocks,
       excepts,
-      ofCluster,
       workBehindPorts,
       written,
       exact,
@@ -240,7 +232,7 @@ function without<T>(entries: readonly T[], paired: readonly T[]): readonly T[] {
 }
 
 function isSameEntry<Peers>(a: Entry<Peers>, b: Entry<Peers>): boolean {
-  return a.peers === b.peers && a.ports === b.ports && a.unless?.name === b.unless?.name;
+  return a.peers === b.peers && a.ports === b.ports && a.unless?.name === b.unless?.name && a.holes === b.holes;
 }
 
 function isRanged({ ports, peers }: Entry<NftSet>): boolean {
@@ -265,7 +257,7 @@ function countEntries(
 }
 
 function countPrefixes(entries: FamilyDraft['pairedBlocks']): number {
-  const ranges = entries.flatMap(({ peers }) => peers);
+  const ranges = entries.flatMap(({ peers, holes = [] }) => [...peers, ...holes]);
   return ranges.reduce((sum, range) => sum + 5 + prefixesOf(range), 0);
 }
 

@@ -5,28 +5,27 @@ import type { Chain, NftSet, VerdictMap } from '../nftables/ruleset.ts';
 import { allowText, lookupsChain, setsOfAllow, type Allow, type Lookups } from './allow.ts';
 import { costOfSet } from './budgets.ts';
 import { everyoneOf, type ClassDraft, type Entry, type FamilyDraft } from './class-draft.ts';
+import { mapNext, type ClassSpec, type Next } from './class-spec.ts';
+import { denials, selfDenials } from './denials.ts';
 import { costOfIntervals } from './interval-rules.ts';
 import { addressField, goTo, isIn } from './match.ts';
 import { chainNames, selfSetName, type Reading } from './names.ts';
 import { portMaps, type PortEntry, type PortMaps } from './port-map.ts';
 import type { ClassRules } from './resolve.ts';
 import { rangesSet } from './set-builder.ts';
+import type { Parts } from './table.ts';
 import { tuplesOf } from './tuples.ts';
 
 /** The nftables objects of one class. */
 export interface BuiltClass {
   /** `undefined` if the class allows all traffic: its pods need no lookup in this direction. */
   readonly families: Readonly<Record<Family, FamilyClass>> | undefined;
-  /** Of the pod's traffic to itself, where it differs. */
-  readonly self?: BuiltClass;
 }
 
 export interface FamilyClass {
   readonly chains: Readonly<Record<Reading, ClassChain>>;
   /** The sets that its own lookups read. */
   readonly sets: readonly NftSet[];
-  /** Of the pod's traffic to itself, where it differs. */
-  readonly self: FamilyClass | undefined;
   /** Everything that the chains depend on. */
   readonly lookups: ClassLookups;
   /** What the chains and their port maps cost. */
@@ -34,14 +33,16 @@ export interface FamilyClass {
   /** The draft that it was built from; the next run reuses it if only members changed. */
   readonly draft: FamilyDraft;
   readonly tuples: NftSet;
+  /** The classes that its chains lead to (`linkClass`). */
+  readonly next: readonly FamilyClass[];
 }
 
 /** The entry chain of a class, and its port maps with their chains. */
 export interface ClassChain {
   readonly chain: Chain;
   readonly ports: PortMaps;
-  /** The chain for packets that no lookup allows, if it is not the common one, and what the pod's traffic to itself meets behind it. */
-  readonly denied?: { readonly chain: Chain; readonly self: ClassChain };
+  /** The chain for packets that no lookup allows, if `next.itself` judges those of the pod to itself. */
+  readonly denied?: Chain;
 }
 
 /** The lookups of a class, without empty sets. */
@@ -51,21 +52,71 @@ interface ClassLookups extends Omit<Lookups, 'maps'> {
 }
 
 /** @param known an earlier class of the same spec. Unchanged parts are the same objects; changed sets cost work proportional to the change. */
-export function buildClass({ rules, families: drafts, self: selfDraft }: ClassDraft, known?: BuiltClass): BuiltClass {
+export function buildClass(
+  { rules, families: drafts }: ClassDraft,
+  next: Next<BuiltClass> = {},
+  known?: BuiltClass,
+): BuiltClass {
   if (!drafts) return { families: undefined };
-  const self = selfDraft && buildClass(selfDraft, known?.self);
   const [ipv4, ipv6] = drafts.map((draft) => {
-    return buildFamily(draft, rules, known?.families?.[draft.family], self?.families?.[draft.family]);
+    return buildFamily(draft, rules, inFamily(next, draft.family), known?.families?.[draft.family]);
   });
-  return { families: { ipv4: ipv4!, ipv6: ipv6! }, ...(self && { self }) };
+  return { families: { ipv4: ipv4!, ipv6: ipv6! } };
 }
 
-/** @param self the class of the pod's traffic to itself, if that may be denied */
+/** A class that allows all traffic judges nothing. */
+function inFamily(next: Next<BuiltClass>, family: Family): Next<FamilyClass> {
+  return mapNext(next, ({ families: built }) => built?.[family]) as Next<FamilyClass>;
+}
+
+/** Whether the chains of the class lead to these classes. */
+export function leadsTo({ families: built }: BuiltClass, spec: ClassSpec, next: Next<BuiltClass>): boolean {
+  return Object.values(built ?? {}).every(({ draft, lookups }) => {
+    const { allowed, deny } = targetsOf(spec, draft.family, inFamily(next, draft.family), 'original');
+    return lookups.allowed === allowed && lookups.deny === deny.name;
+  });
+}
+
+/** The class with the classes that its chains lead to, as they are now. Later steps compare it by identity. */
+export function linkClass(built: BuiltClass, next: Next<BuiltClass>): BuiltClass {
+  const wanted = [next.allowed, next.denied, next.itself];
+  if (wanted.every((each) => each === undefined)) return built;
+  const known = linkedOf.get(built);
+  if (known && isSameList(known.next, wanted, (a, b) => a === b)) return known.linked;
+  const link = (family: Family): FamilyClass => {
+    const behind = wanted.flatMap((each) => each?.families?.[family] ?? []);
+    return { ...built.families![family], next: behind };
+  };
+  // What NetworkPolicies allow as a whole, the ordered rules judge alone.
+  const linked = built.families ? { families: { ipv4: link('ipv4'), ipv6: link('ipv6') } } : (next.allowed ?? built);
+  linkedOf.set(built, { next: wanted, linked });
+  return linked;
+}
+
+const linkedOf = new WeakMap<
+  BuiltClass,
+  { readonly next: readonly (BuiltClass | undefined)[]; readonly linked: BuiltClass }
+>();
+
+/** Where the chains of a class lead packets in one reading. */
+function targetsOf(
+  { direction, isIsolated }: ClassSpec,
+  family: Family,
+  { allowed, denied, itself }: Next<FamilyClass>,
+  reading: Reading,
+): { readonly allowed: string | undefined; readonly deny: { readonly name: string; readonly chain?: Chain } } {
+  const nameOf = (next: FamilyClass): string => next.chains[reading].chain.name;
+  const ofSelf = itself && selfChain(direction, family, nameOf(itself));
+  const common = chainNames[isIsolated ? 'deny' : 'denySelf'][direction];
+  const deny = ofSelf ? { name: ofSelf.name, chain: ofSelf } : { name: denied ? nameOf(denied) : common };
+  return { allowed: allowed && nameOf(allowed), deny };
+}
+
 function buildFamily(
   draft: FamilyDraft,
   rules: ClassRules,
+  next: Next<FamilyClass>,
   known: FamilyClass | undefined,
-  self: FamilyClass | undefined,
 ): FamilyClass {
   const { spec, openPorts, closedPorts } = rules;
   const tuples = tuplesOf(draft, spec, known?.draft, known?.tuples);
@@ -75,22 +126,16 @@ function buildFamily(
     ...portEntries(draft),
     ...(closedPorts.length > 0 ? [{ ports: closedPorts, allow: 'closed' } as const] : []),
   ];
-  const common = chainNames[spec.isIsolated ? 'deny' : 'denySelf'][spec.direction];
-  const deniedIn = (reading: Reading) => {
-    const chain = self?.chains[reading];
-    return chain && { chain: selfChain(spec.direction, draft.family, chain.chain.name), self: chain };
-  };
-  const deny = deniedIn('original')?.chain.name ?? common;
   const rest = everyPort(draft).filter(holds);
-  const lookups: ClassLookups = { allows, entries, rest, deny };
+  const { allowed, deny } = targetsOf(spec, draft.family, next, 'original');
+  const lookups: ClassLookups = { allows, entries, rest, allowed, deny: deny.name };
   const hasSameChains = known !== undefined && areChainsSame(known.lookups, lookups);
   const chainOf = (reading: Reading): ClassChain => {
-    const { direction } = spec;
-    const denied = deniedIn(reading);
-    const to = denied?.chain.name ?? common;
-    const ports = portMaps(direction, reading, entries, rest, to);
-    const chain = lookupsChain(direction, reading, { allows, maps: ports.maps, rest, deny: to });
-    return { chain, ports, ...(denied && { denied }) };
+    const to = targetsOf(spec, draft.family, next, reading);
+    const then = { rest, allowed: to.allowed, deny: to.deny.name };
+    const ports = portMaps(spec, reading, entries, then);
+    const chain = lookupsChain(spec, reading, { allows, maps: ports.maps, ...then });
+    return { chain, ports, ...(to.deny.chain && { denied: to.deny.chain }) };
   };
   const chains = hasSameChains
     ? known.chains
@@ -105,13 +150,14 @@ function buildFamily(
     ...behindPorts.filter(({ name }) => reads.has(name)),
     ...rest.flatMap(setsOfAllow),
   ];
-  return { chains, sets: [...new Set(read)], self, lookups, costOfChains, draft, tuples };
+  return { chains, sets: [...new Set(read)], lookups, costOfChains, draft, tuples, next: [] };
 }
 
 /** Whether the lookups make equal chains. Equal ports in another array count as different. */
 function areChainsSame(a: ClassLookups, b: ClassLookups): boolean {
   return (
     a.deny === b.deny &&
+    a.allowed === b.allowed &&
     isSameList(a.allows, b.allows, isSameAllow) &&
     isSameList(
       a.entries,
@@ -131,11 +177,11 @@ function isSameAllow(a: Allow, b: Allow): boolean {
   return allowText(a) === allowText(b);
 }
 
-/** The cost for nft in units of `budgets.ts`. Elements of shared group sets do not count, nor those that no namespace pays for. */
+/** The cost for nft in units of `budgets.ts`. Elements of shared group sets do not count. */
 export function costOf({ families: built }: BuiltClass): number {
   let cost = 0;
   for (const { costOfChains, sets, draft } of Object.values(built ?? {})) {
-    const shared = new Set(draft.limits.sharesGroups ? groupSetsOfFamily(draft) : draft.ofCluster);
+    const shared = new Set(draft.limits.sharesGroups ? groupSetsOfFamily(draft) : []);
     cost += costOfChains;
     for (const set of sets) cost += costOfSet + (shared.has(set) ? 0 : costOfElements(set));
   }
@@ -153,19 +199,28 @@ function countChains(chains: FamilyClass['chains']): number {
   return cost;
 }
 
-/** The chains and port maps that packets of a class meet before the common chains. */
-export function partsOfChain({ chain, ports, denied }: ClassChain): {
-  readonly maps: readonly VerdictMap[];
-  readonly chains: readonly Chain[];
-} {
-  const behind = denied ? partsOfChain(denied.self) : { maps: [], chains: [] };
+function partsOfChain({ chain, ports, denied }: ClassChain): Omit<Parts, 'sets'> {
+  return { maps: ports.maps, chains: [chain, ...ports.chains, ...(denied ? [denied] : [])] };
+}
+
+/** Everything that packets of a class meet. Objects may occur several times. */
+export function partsOfClass({ direction, family }: Place, { chains, sets, lookups, next }: FamilyClass): Parts {
+  const own = Object.values(chains).map(partsOfChain);
+  const behind = [denials[family][direction], ...next.map((each) => partsOfClass({ direction, family }, each))];
+  const ofSelf = lookups.deny === chainNames.denySelf[direction] ? [selfDenials[family][direction]] : [];
   return {
-    maps: [...ports.maps, ...behind.maps],
-    chains: [chain, ...ports.chains, ...(denied ? [denied.chain] : []), ...behind.chains],
+    sets: [...sets, ...behind.flatMap((each) => each.sets)],
+    maps: [...own, ...behind].flatMap((each) => each.maps),
+    chains: [...[...own, ...behind].flatMap((each) => each.chains), ...ofSelf],
   };
 }
 
-/** The chain for packets that no lookup of a class allows: NetworkPolicies let a pod reach itself, so only the other rules decide about that. */
+interface Place {
+  readonly direction: Direction;
+  readonly family: Family;
+}
+
+/** The chain for packets that no lookup allows: NetworkPolicies let a pod reach itself, so only the other rules decide about that. */
 function selfChain(direction: Direction, family: Family, toItself: string): Chain {
   const { source, destination } = addressField[family];
   const isItself = isIn(selfSetName[family], source, destination);
@@ -186,18 +241,12 @@ function costOfElements(set: NftSet | VerdictMap): number {
 
 /** The sets that its chains look up. */
 export function setsOf({ families: built }: BuiltClass): NftSet[] {
-  return Object.values(built ?? {}).flatMap(setsOfFamily);
-}
-
-/** With those for the pod's traffic to itself. */
-export function setsOfFamily({ sets, self }: FamilyClass): readonly NftSet[] {
-  return self ? [...sets, ...setsOfFamily(self)] : sets;
+  return Object.values(built ?? {}).flatMap(({ sets }) => sets);
 }
 
 /** All group sets that its drafts use: written out as tuples, looked up, or empty. */
-export function groupSetsOf({ families: built, self }: BuiltClass): NftSet[] {
-  const ofSelf = self ? groupSetsOf(self) : [];
-  return [...Object.values(built ?? {}).flatMap(({ draft }) => groupSetsOfFamily(draft)), ...ofSelf];
+export function groupSetsOf({ families: built }: BuiltClass): NftSet[] {
+  return Object.values(built ?? {}).flatMap(({ draft }) => groupSetsOfFamily(draft));
 }
 
 function groupSetsOfFamily({ members, pairedMembers, anyMembers, excepts }: FamilyDraft): NftSet[] {
@@ -237,7 +286,7 @@ function everyPort({ family, anyMembers, anyBlocks }: FamilyDraft): Allow[] {
   ];
 }
 
-function blocksAllow(family: Family, { peers, unless }: Entry<readonly AddressRange[]>): Allow {
-  if (peers === everyoneOf[family]) return { family, on: 'everyone', unless };
+function blocksAllow(family: Family, { peers, unless, holes }: Entry<readonly AddressRange[]>): Allow {
+  if (peers === everyoneOf[family]) return { family, on: 'everyone', unless, holes: holes && rangesSet(family, holes) };
   return { family, on: 'peer . protocol', set: rangesSet(family, peers), unless };
 }

@@ -23,18 +23,42 @@ export interface ClassRule {
 }
 
 /**
+ * Which packets a class judges (docs/decisions/0036). `own`: those of its pods, by NetworkPolicies. `allowed` and `else`: those that NetworkPolicies allow, and
+ * all others, by the ordered rules of ClusterNetworkPolicies. All pods with the same ordered rules share these two.
+ */
+export type ClassRole = 'own' | 'allowed' | 'else';
+
+/** What judges a packet after the class. Missing: it is allowed, or denied. */
+export interface Next<T> {
+  readonly allowed?: T;
+  readonly denied?: T;
+  /** Of the denied packets, those of the pod to itself: NetworkPolicies allow them, and other rules may deny them (S10.18). */
+  readonly itself?: T;
+}
+
+/**
  * Everything that decides about a pod's traffic in one direction. Pods with equal text share one class chain.
  * The text names groups, not their members, so it does not change when only members change.
  */
 export interface ClassSpec {
   readonly direction: Direction;
+  readonly role: ClassRole;
   readonly text: string;
-  /** In order: the first rule that matches a packet decides. After `Pass`, the next tier does. */
+  /** The text of its own rules. Classes that differ only in `next` share their sets. */
+  readonly textOfRules: string;
+  /** Of `own`, rules that are ORed. Of the others, in order: the first rule that matches a packet decides. After `Pass`, the next tier does. */
   readonly rules: readonly ClassRule[];
   /** Whether a packet that no rule decides is denied; else it is allowed. */
   readonly isIsolated: boolean;
-  /** For the pod's traffic to itself, where it differs: NetworkPolicies allow it, and other rules may deny it (S10.18). */
-  readonly self?: ClassSpec;
+  readonly next: Next<ClassSpec>;
+}
+
+export function mapNext<From, To>({ allowed, denied, itself }: Next<From>, map: (of: From) => To): Next<To> {
+  return {
+    ...(allowed && { allowed: map(allowed) }),
+    ...(denied && { denied: map(denied) }),
+    ...(itself && { itself: map(itself) }),
+  };
 }
 
 /**
@@ -68,26 +92,41 @@ export function classSpecsOf(
         rules.push(byText.get(text)!);
       }
     }
-    const spec = specOf(direction, texts, rules, isIsolated);
-    const judging = rules.filter(({ tier }) => tier !== 'NetworkPolicy');
-    const ofSelf = isIsolated && judging.some(({ action }) => action !== 'Accept');
-    const self = ofSelf ? { self: specOf(direction, texts.slice(0, judging.length), judging, false) } : {};
-    specs[direction] = { ...spec, ...self };
+    // The rules of NetworkPolicies come last: no class has them and the Baseline tier.
+    const end = rules.findLastIndex(({ tier }) => tier !== 'NetworkPolicy') + 1;
+    const own = { direction, role: 'own', rules: rules.slice(end), texts: texts.slice(end) } as const;
+    const judging = { direction, rules: rules.slice(0, end), texts: texts.slice(0, end) };
+    specs[direction] = isIsolated ? specOf(own, nextOf(judging)) : specOf({ ...judging, role: 'allowed' });
   }
   return specs;
 }
 
+interface OrderedTexts {
+  readonly direction: Direction;
+  readonly rules: readonly ClassRule[];
+  readonly texts: readonly string[];
+}
+
+/** What the ordered rules of ClusterNetworkPolicies do with packets that NetworkPolicies allow or deny. `Pass` leaves both as they are. */
+function nextOf(judging: OrderedTexts): Next<ClassSpec> {
+  const has = (wanted: Action): boolean => judging.rules.some(({ action }) => action === wanted);
+  const allowed = has('Deny') ? specOf({ ...judging, role: 'allowed' }) : undefined;
+  const itself = allowed && { itself: allowed };
+  const denied = has('Accept') ? specOf({ ...judging, role: 'else' }, itself) : undefined;
+  return { ...(allowed && { allowed }), ...(denied ? { denied } : itself) };
+}
+
 function specOf(
-  direction: Direction,
-  texts: readonly string[],
-  rules: readonly ClassRule[],
-  isIsolated: boolean,
+  { direction, role, rules, texts }: OrderedTexts & Pick<ClassSpec, 'role'>,
+  next: Next<ClassSpec> = {},
 ): ClassSpec {
+  const textOfRules = `${direction} ${texts.join(' | ')}${role === 'allowed' ? ' | else accept' : ''}`;
+  const after = role === 'own' ? (next.allowed ?? next.denied) : undefined;
   return {
-    direction,
-    text: `${direction} ${texts.join(' | ')}${isIsolated ? '' : ' | else accept'}`,
-    rules,
-    isIsolated,
+    ...{ direction, role, rules, next, textOfRules },
+    // Both of `next` have the same rules.
+    text: after ? `${textOfRules} | then ${after.textOfRules}` : textOfRules,
+    isIsolated: role !== 'allowed',
   };
 }
 

@@ -1,6 +1,7 @@
 import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
-import { classSpecsOf } from './class-spec.ts';
+import { clusterNamespace } from './budgets.ts';
+import { classSpecsOf, mapNext, type ClassSpec } from './class-spec.ts';
 import { namespaceOf } from './policy-cost.ts';
 import { readClass, type ClassRules } from './resolve.ts';
 
@@ -13,6 +14,8 @@ export type PodSpecs = ReturnType<typeof classSpecsOf>;
  */
 export type PodKinds = ReadonlyMap<string, readonly [LocalPod, ...LocalPod[]]>;
 
+const ofCluster: ReadonlySet<string> = new Set([clusterNamespace]);
+
 /** The class of each local pod in each direction. */
 export interface Classification {
   /** Isolated pods only. */
@@ -22,7 +25,7 @@ export interface Classification {
   /** By group, the classes whose content depends on its members. */
   readonly readers: ReadonlyMap<GroupId, readonly ClassRules[]>;
   readonly kinds: ReadonlyMap<string, ClassifiedKind>;
-  /** By the text of the spec, the namespaces of the pods in the class. They pay for it (S9.13). */
+  /** By the text of the spec, who pays for the class: the namespaces of its pods (S9.13), or the cluster if ClusterNetworkPolicies alone make it (S10.23). */
   readonly payers: ReadonlyMap<string, ReadonlySet<string>>;
   /** By namespace, the texts of the specs that it pays for. */
   readonly paidBy: ReadonlyMap<string, readonly string[]>;
@@ -79,24 +82,27 @@ export function classify(
   const classes = new Map<string, ClassRules>();
   const readers = new Map<GroupId, ClassRules[]>();
   const payers = new Map<string, Set<string>>();
+  /** What a class leads to comes before it. */
+  const add = (spec: ClassSpec, namespaces: ReadonlySet<string>): void => {
+    const paying = payers.get(spec.text) ?? new Set();
+    for (const namespace of spec.role === 'own' ? namespaces : ofCluster) paying.add(namespace);
+    payers.set(spec.text, paying);
+    if (classes.has(spec.text)) return;
+    mapNext(spec.next, (next) => add(next, namespaces));
+    const rules = before?.classes.get(spec.text) ?? readClass(spec);
+    classes.set(spec.text, rules);
+    for (const id of rules.groups) {
+      const known = readers.get(id);
+      if (known) known.push(rules);
+      else readers.set(id, [rules]);
+    }
+  };
   for (const [text, alike] of pods) {
     const kind = classifyKind(alike[0], policies, refused, before?.kinds.get(text));
     kinds.set(text, kind);
     for (const { key } of alike) specs.set(key, kind.specs);
-    for (const spec of [kind.specs.ingress, kind.specs.egress]) {
-      if (!spec) continue;
-      const paying = payers.get(spec.text) ?? new Set();
-      for (const { key } of alike) paying.add(namespaceOf(key));
-      payers.set(spec.text, paying);
-      if (classes.has(spec.text)) continue;
-      const rules = before?.classes.get(spec.text) ?? readClass(spec);
-      classes.set(spec.text, rules);
-      for (const id of rules.groups) {
-        const known = readers.get(id);
-        if (known) known.push(rules);
-        else readers.set(id, [rules]);
-      }
-    }
+    const namespaces = new Set(alike.map(({ key }) => namespaceOf(key)));
+    for (const spec of [kind.specs.ingress, kind.specs.egress]) if (spec) add(spec, namespaces);
   }
   const paidBy = new Map<string, string[]>();
   for (const [text, namespaces] of payers) {

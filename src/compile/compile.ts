@@ -7,9 +7,9 @@ import { assemble, classesOfAddresses, type Guard, type NoAllows, type RuleOptio
 import type { PodPermissions } from './base-chains.ts';
 import { defaultBudgets, type Budgets } from './budgets.ts';
 import { buildClasses, buildNoAllows, readersOf, type Classes, type KnownClass, type Totals } from './build-classes.ts';
-import { groupSetsOf, setsOf, type BuiltClass } from './class-shape.ts';
+import { groupSetsOf, linkClass, setsOf, type BuiltClass } from './class-shape.ts';
 import { defaultLimits, type ShapeLimits } from './shape-limits.ts';
-import type { ClassSpec } from './class-spec.ts';
+import { mapNext, type ClassSpec } from './class-spec.ts';
 import { classify, type Classification } from './classify.ts';
 import { fitBudgets } from './fit-budgets.ts';
 import { GroupSets } from './group-sets.ts';
@@ -198,7 +198,10 @@ export class Compiler {
   }
 
   #builtOf(spec: ClassSpec | undefined, classes: ReadonlyMap<string, KnownClass>): BuiltClass | undefined {
-    return spec && (classes.get(spec.text)?.built ?? this.#noAllows[spec.direction]);
+    const linked = ({ text, next, direction }: ClassSpec): BuiltClass => {
+      return linkClass(classes.get(text)?.built ?? this.#noAllows[direction], mapNext(next, linked));
+    };
+    return spec && linked(spec);
   }
 }
 

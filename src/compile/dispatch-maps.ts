@@ -8,8 +8,7 @@ import {
   type NftSet,
   type VerdictMap,
 } from '../nftables/ruleset.ts';
-import { partsOfChain, setsOfFamily } from './class-shape.ts';
-import { denials, selfDenials } from './denials.ts';
+import { partsOfClass, type FamilyClass } from './class-shape.ts';
 import type { AddressClasses, Device } from './links.ts';
 import { podEnd, type End } from './match.ts';
 import {
@@ -46,18 +45,20 @@ export function buildDispatch(
   const sets: NftSet[] = [];
   const portMaps = new Set<VerdictMap>();
   const chains = new Set<Chain>();
+  const classesOf = { ingress: new Set<FamilyClass>(), egress: new Set<FamilyClass>() };
   for (const classes of addresses.values()) {
     for (const direction of directions) {
       const built = classes[direction]?.families?.[family];
       if (!built) continue;
-      sets.push(...setsOfFamily(built), ...denials[family][direction].sets);
-      for (const chain of denials[family][direction].chains) chains.add(chain);
-      if (built.lookups.deny !== chainNames.deny[direction]) chains.add(selfDenials[family][direction]);
-      for (const each of Object.values(built.chains)) {
-        const parts = partsOfChain(each);
-        for (const chain of parts.chains) chains.add(chain);
-        for (const map of parts.maps) portMaps.add(map);
-      }
+      classesOf[direction].add(built);
+    }
+  }
+  for (const direction of directions) {
+    for (const built of classesOf[direction]) {
+      const parts = partsOfClass({ direction, family }, built);
+      sets.push(...parts.sets);
+      for (const chain of parts.chains) chains.add(chain);
+      for (const map of parts.maps) portMaps.add(map);
     }
   }
   const isolated = [...addresses].flatMap(([address, { ingress, egress }]) => (ingress || egress ? [address] : []));

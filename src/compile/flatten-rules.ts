@@ -37,10 +37,9 @@ export function nameKey({ protocol, name }: { readonly protocol: string; readonl
 type Named = Extract<PortMatch, { readonly kind: 'named' }>;
 
 /** The egress port names in rules of ClusterNetworkPolicies: each destination resolves them itself. */
-export function namesOf({ rules, direction }: ClassSpec): Named[] {
-  if (direction === 'ingress') return [];
-  const judging = rules.filter(({ tier }) => tier !== 'NetworkPolicy');
-  return judging.flatMap(({ ports }) => ports.filter((port): port is Named => 'kind' in port && port.kind === 'named'));
+export function namesOf({ rules, direction, role }: ClassSpec): Named[] {
+  if (direction === 'ingress' || role === 'own') return [];
+  return rules.flatMap(({ ports }) => ports.filter((port): port is Named => 'kind' in port && port.kind === 'named'));
 }
 
 const noNumbers: NumbersOfName = { known: [], areMore: false };
@@ -51,10 +50,10 @@ const lastLevel = levelOf('Baseline') + 1;
 
 /**
  * Cuts the ports so that within a part, each rule of a ClusterNetworkPolicy judges all ports or none. Then the order of rules concerns peers only (`Walk`), and
- * each packet belongs to one part. The last part is the one with `any`. A class without such rules has that part alone.
+ * each packet belongs to one part. The last part is the one with `any`.
  */
 export function partsOf(spec: ClassSpec, numbers: DeclaredNumbers): readonly Part[] {
-  const rules = spec.rules.filter(({ tier }) => tier !== 'NetworkPolicy').flatMap((rule) => judgesOf(rule, numbers));
+  const rules = spec.rules.flatMap((rule) => judgesOf(rule, numbers));
   const everywhere = rules.flatMap(({ ports, judge }, index) => (ports === 'any' ? [{ judge, index }] : []));
   const borders = [
     ...new Set(
@@ -149,22 +148,20 @@ function reduce(judges: readonly Judge[], isIsolated: boolean): readonly Judge[]
 }
 
 function textOf(judges: readonly Judge[]): string {
-  return walkOf(judges, 'allow', undefined).text;
+  return walkOf(judges, true).text;
 }
 
-/** The ordered list of one lookup: the judges, then the peers that the lookup itself is for. */
-export function walkOf(
-  judges: readonly Judge[],
-  accepted: 'allow' | 'elsewhere',
-  own: readonly Peer[] | 'everyone' | undefined,
-): Walk {
-  const verdicts = { Accept: accepted, Deny: 'deny', Pass: 'pass' } as const;
+/**
+ * The ordered list of one lookup.
+ * @param isRestDenied whether it denies what no judge decides
+ */
+export function walkOf(judges: readonly Judge[], isRestDenied: boolean): Walk {
+  const verdicts = { Accept: 'allow', Deny: 'deny', Pass: 'pass' } as const;
   const steps = judges.map(({ level, action, peers, declares }): Step => ({
     ...{ level, verdict: verdicts[action], peers },
     ...(declares && { declares }),
   }));
-  const peers = own === 'everyone' ? everyone : own;
-  return new Walk(peers ? [...steps, { level: lastLevel, verdict: 'allow', peers }] : steps);
+  return new Walk(isRestDenied ? steps : [...steps, { level: lastLevel, verdict: 'allow', peers: everyone }]);
 }
 
 /** The groups of judges and the names in them. */

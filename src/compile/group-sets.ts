@@ -109,10 +109,7 @@ function addressesOf(family: Family, { ids, filter }: GroupList, groups: Groups)
 function isHeld({ walk, holds }: Filter, address: string, outcome: Outcome): boolean {
   if (outcome !== holds) return false;
   const parsed = parseAddress(address)!;
-  const { allow, elsewhere } = walk.rangesOf(parsed.family);
-  return holds === 'allow'
-    ? !holdsAddress(allow, parsed)
-    : holdsAddress(allow, parsed) || holdsAddress(elsewhere, parsed);
+  return holdsAddress(walk.rangesOf(parsed.family).allow, parsed) === (holds === 'deny');
 }
 
 /** Addresses that were added or removed, with the pods that had or have them; `undefined` if unknown. */

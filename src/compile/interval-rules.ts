@@ -19,6 +19,10 @@ export function prefixesOf({ family, first, last }: AddressRange): number {
   return (size & (size - 1n)) === 0n && (first & (size - 1n)) === 0n ? 1 : addressBits[family];
 }
 
+export function prefixesIn(ranges: readonly AddressRange[]): number {
+  return ranges.reduce((sum, range) => sum + prefixesOf(range), 0);
+}
+
 const portBits = 16;
 
 export function prefixesOfPort({ first, last }: PortRange): number {

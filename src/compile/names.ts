@@ -33,6 +33,11 @@ export const familyDigit = { ipv4: '4', ipv6: '6' } as const;
 export const readings = [...ctDirections, 'error'] as const;
 export type Reading = (typeof readings)[number];
 
+/** Chains and sets of the classes that ClusterNetworkPolicies alone make have a prefix. The plan reads it (`plan/set-turns.ts`). */
+export function roleName(name: string, role: 'own' | 'allowed' | 'else' = 'own'): string {
+  return role === 'own' ? name : `${role}-${name}`;
+}
+
 const suffixes: Readonly<Record<Reading, string>> = { original: '', reply: '-r', error: '-e' };
 
 /** `egress`, `ingress-r`, `egress-e` … */

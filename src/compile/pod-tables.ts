@@ -32,8 +32,7 @@ import {
   tunnelRules,
   type PodPermissions,
 } from './base-chains.ts';
-import { partsOfChain, setsOfFamily } from './class-shape.ts';
-import { denials, selfDenials } from './denials.ts';
+import { partsOfClass } from './class-shape.ts';
 import { addressRequestRules, linkControlRules, routerRule } from './link-control.ts';
 import type { AddressClasses } from './links.ts';
 import { addressField, compare, deviceField, dropRule, endFields, goTo, isIn, isNotIn, jumpTo } from './match.ts';
@@ -144,14 +143,10 @@ function classParts(family: Family, classes: AddressClasses): { sets: NftSet[]; 
       maps.push(catchAllMap(isolationMapName(direction, family, reading), family, verdict));
     }
     if (!built) continue;
-    sets.push(...setsOfFamily(built), ...denials[family][direction].sets);
-    for (const chain of denials[family][direction].chains) chains.add(chain);
-    if (built.lookups.deny !== chainNames.deny[direction]) chains.add(selfDenials[family][direction]);
-    for (const each of Object.values(built.chains)) {
-      const parts = partsOfChain(each);
-      for (const chain of parts.chains) chains.add(chain);
-      maps.push(...parts.maps);
-    }
+    const parts = partsOfClass({ direction, family }, built);
+    sets.push(...parts.sets);
+    maps.push(...parts.maps);
+    for (const chain of parts.chains) chains.add(chain);
   }
   return { sets, maps, chains: [...chains] };
 }

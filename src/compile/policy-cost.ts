@@ -1,7 +1,6 @@
 import { directions, type GroupId, type Policy, type PolicyId, type PolicyRule } from '../model/policy.ts';
-import type { AddressRange } from '../model/address.ts';
 import { costOfSet } from './budgets.ts';
-import { prefixesOf } from './interval-rules.ts';
+import { prefixesIn } from './interval-rules.ts';
 import { costOfName } from './resolve.ts';
 import type { Groups } from './walk.ts';
 
@@ -37,15 +36,15 @@ function readText({ rules }: Policy): PolicyText {
   return { items, named };
 }
 
-function prefixesIn(ranges: readonly AddressRange[]): number {
-  return ranges.reduce((sum, range) => sum + prefixesOf(range), 0);
-}
-
-/** Estimated cost of the classes of a policy, without the sets of its groups. Units: see `budgets.ts`. */
+/**
+ * Estimated cost of the classes of a policy, without the sets of its groups. Units: see `budgets.ts`. All pods with the same ordered rules share the classes of
+ * these: how many kinds of pods a namespace has must cost its own policies only (S10.23).
+ */
 export function costOfClasses(policy: Policy, groups: Groups, kinds: ReadonlyMap<PolicyId, number>): number {
   const { items, named } = textOf(policy);
   const resolved = named.reduce((sum, each) => sum + namedCost(each, groups), 0);
-  return (items + resolved) * (kinds.get(policy.id) ?? 0);
+  const pods = kinds.get(policy.id) ?? 0;
+  return (items + resolved) * (policy.tier === 'NetworkPolicy' ? pods : Math.min(pods, 1));
 }
 
 /**

@@ -1,8 +1,8 @@
 import { contentHash } from '../lib/hash.ts';
 import { compareText } from '../lib/sort.ts';
-import type { Direction } from '../model/policy.ts';
 import type { Chain, Element, ElementVerdict, VerdictMap } from '../nftables/ruleset.ts';
-import { allowText, lookupsChain, setsOfAllow, type Allow } from './allow.ts';
+import { allowText, lookupsChain, setsOfAllow, verdictOf, type Allow, type Lookups } from './allow.ts';
+import type { ClassSpec } from './class-spec.ts';
 import { readingName, type Reading } from './names.ts';
 import { countPorts, mergePorts, maxSinglePorts, portRangeText, singlePorts, type PortRange } from './port-set.ts';
 
@@ -32,14 +32,13 @@ export interface PortMaps {
 
 /**
  * Each port leads to lookups of only the peers that may use it, so a packet pays for those only.
- * @param rest lookups after these. A packet does not return from the map's chains to the class chain, so each of them ends with `rest` too.
+ * @param then lookups after these. A packet does not return from the map's chains to the class chain, so each of them ends with `rest` too.
  */
 export function portMaps(
-  direction: Direction,
+  spec: Pick<ClassSpec, 'direction' | 'role'>,
   reading: Reading,
   entries: readonly PortEntry[],
-  rest: readonly Allow[],
-  deny: string,
+  { rest, allowed, deny }: Pick<Lookups, 'rest' | 'allowed' | 'deny'>,
 ): PortMaps {
   const segments = segmentsOf(entries);
   const total = segments.reduce((sum, { ports }) => sum + countPorts(ports), 0);
@@ -49,9 +48,9 @@ export function portMaps(
   const chains: Chain[] = [];
   const reads = new Set<string>();
   for (const { ports, allows, isClosed } of segments) {
-    let verdict: ElementVerdict = { kind: 'return' };
+    let verdict: ElementVerdict = verdictOf(allowed);
     if (allows) {
-      const chain = lookupsChain(direction, reading, { allows, rest: isClosed ? [] : rest, deny });
+      const chain = lookupsChain(spec, reading, { allows, rest: isClosed ? [] : rest, allowed, deny });
       chains.push(chain);
       for (const { name } of allows.flatMap(setsOfAllow)) reads.add(name);
       verdict = { kind: 'goto', chain: chain.name };

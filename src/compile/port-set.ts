@@ -86,28 +86,3 @@ export function mergePorts(ranges: readonly PortRange[]): PortRange[] {
   }
   return merged;
 }
-
-/** The ports of both; both ascending and disjoint. */
-export function intersectPorts(ports: readonly PortRange[], others: readonly PortRange[]): PortRange[] {
-  return ports.flatMap((port) =>
-    others.flatMap(({ protocol, first, last }) => {
-      const [from, to] = [Math.max(port.first, first), Math.min(port.last, last)];
-      return protocol === port.protocol && from <= to ? [{ protocol, first: from, last: to }] : [];
-    }),
-  );
-}
-
-/** The ports that are none of the others. */
-export function subtractPorts(ports: readonly PortRange[], others: readonly PortRange[]): PortRange[] {
-  let left = [...ports];
-  for (const { protocol, first, last } of others) {
-    left = left.flatMap((port) => {
-      if (port.protocol !== protocol || port.last < first || port.first > last) return [port];
-      return [
-        ...(port.first < first ? [{ ...port, last: first - 1 }] : []),
-        ...(port.last > last ? [{ ...port, first: last + 1 }] : []),
-      ];
-    });
-  }
-  return left;
-}

@@ -2,7 +2,7 @@ import { compareText, sorted } from '../lib/sort.ts';
 import { holdsAddress, mergeRanges, parseAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { GroupId, Peer, PortMatch } from '../model/policy.ts';
 import type { Member, PodKey } from '../model/snapshot.ts';
-import { peersText, type ClassRule, type ClassSpec } from './class-spec.ts';
+import { peersText, type ClassRole, type ClassRule, type ClassSpec } from './class-spec.ts';
 import { GroupList } from './group-list.ts';
 import {
   groupsOfJudges,
@@ -15,7 +15,6 @@ import {
   type Part,
 } from './flatten-rules.ts';
 import {
-  intersectPorts,
   maxSinglePorts,
   mergePorts,
   portRangeText,
@@ -23,10 +22,10 @@ import {
   portSetText,
   resolveNamedPort,
   singlePorts,
-  subtractPorts,
   type PortRange,
   type PortSet,
 } from './port-set.ts';
+import { prefixesIn } from './interval-rules.ts';
 import { isWhole, type Groups, type Walk } from './walk.ts';
 
 /** All peers that may use one set of ports. Later steps compare its arrays by identity. */
@@ -40,15 +39,15 @@ export interface Bucket {
   /** The lists of groups that have a set: all groups together, or each apart. */
   readonly lists: Readonly<Record<'together' | 'apart', readonly GroupList[]>>;
   readonly ranges: Readonly<Record<Family, readonly AddressRange[]>>;
-  /** Addresses that `ranges` and `everyone` do not stand for. */
+  /** Addresses that `ranges`, `holes` and `everyone` do not stand for. */
   readonly except?: GroupList;
+  /** By family, in place of `ranges`: everyone but these. Fewer prefixes say the same. */
+  readonly holes?: Readonly<Partial<Record<Family, readonly AddressRange[]>>>;
 }
 
 /** Everything derived from a class's rules that does not depend on group members. It is computed once per class. */
 export interface ClassRules {
   readonly spec: ClassSpec;
-  /** For the pod's traffic to itself, where it differs. */
-  readonly self: ClassRules | undefined;
   readonly buckets: readonly Bucket[];
   /** Ports that are open to everyone, merged, because separate entries would overlap. */
   readonly openPorts: readonly PortRange[];
@@ -58,7 +57,6 @@ export interface ClassRules {
   readonly named: readonly NamedPort[];
   /** The egress port names of ClusterNetworkPolicies: the numbers that pods declare decide which buckets there are (`withNumbers`). */
   readonly names: ReturnType<typeof namesOf>;
-  readonly parts: readonly Part[];
   /** The groups whose members decide the content of the class's sets. */
   readonly groups: readonly GroupId[];
   /** How many sets a packet of one port is looked up in at most, if each group and each list of blocks has a set of its own. */
@@ -74,22 +72,17 @@ interface NamedPort {
 const noNumbers: DeclaredNumbers = new Map();
 
 export function readClass(spec: ClassSpec, numbers = noNumbers): ClassRules {
-  const allows = spec.rules.filter(({ tier }) => tier === 'NetworkPolicy');
-  const parts = partsOf(spec, numbers);
-  const ofPolicies = bucketsOf(allows);
-  const buckets = parts.flatMap((part) =>
-    part.judges.length === 0
-      ? plainBuckets(spec, ofPolicies, parts, part)
-      : judgedBuckets(spec, ofPolicies, parts, part),
-  );
+  const isOwn = spec.role === 'own';
+  const parts = isOwn ? [] : partsOf(spec, numbers);
+  const buckets = isOwn ? bucketsOf(spec.rules) : parts.flatMap((part) => bucketsOfPart(spec, part));
   const openPorts = mergePorts(
     buckets.flatMap(({ everyone, except, ports }) => (everyone && !except && ports !== 'any' ? ports : [])),
   );
   const closedPorts = mergePorts(parts.flatMap(({ ports }) => (ports === 'any' ? [] : ports)));
   const groups = [...new Set(groupsOfJudges(spec.rules))];
-  const [named, names, lookupsOfPort] = [namedPortsOf(allows), namesOf(spec), countLookupsOfPort(buckets)];
-  const self = spec.self && readClass(spec.self, numbers);
-  return { spec, self, buckets, openPorts, closedPorts, named, names, parts, groups, lookupsOfPort };
+  const named = isOwn ? namedPortsOf(spec.rules) : [];
+  const [names, lookupsOfPort] = [namesOf(spec), countLookupsOfPort(buckets)];
+  return { spec, buckets, openPorts, closedPorts, named, names, groups, lookupsOfPort };
 }
 
 /** A class with port names of ClusterNetworkPolicies, for the numbers that pods declare now. The same object while these stay the same. */
@@ -136,89 +129,34 @@ function numbersOf({ name, protocol, declarers }: ReturnType<typeof namesOf>[num
   return { known: [...known].sort((a, b) => a - b), areMore };
 }
 
-/** The ports of a bucket that belong to the part. */
-function portsIn(ports: PortSet, parts: readonly Part[], part: Part): PortSet {
-  if (ports === 'any') return part.ports;
-  if (part.ports !== 'any') return intersectPorts(ports, part.ports);
-  return subtractPorts(
-    ports,
-    parts.flatMap((each) => (each.ports === 'any' ? [] : each.ports)),
-  );
-}
-
-/** Where no ClusterNetworkPolicy judges: the rules of NetworkPolicies alone, or everyone. */
-function plainBuckets(
-  spec: ClassSpec,
-  ofPolicies: readonly Bucket[],
-  parts: readonly Part[],
-  part: Part,
-): readonly Bucket[] {
-  if (!spec.isIsolated) return [bucketOf(part.ports, [{ kind: 'any' }])];
-  if (parts.length === 1) return ofPolicies;
-  return ofPolicies.flatMap((bucket) => {
-    const ports = portsIn(bucket.ports, parts, part);
-    return ports !== 'any' && ports.length === 0 ? [] : [{ ...bucket, ports, single: singleOf(ports) }];
-  });
-}
-
-function judgedBuckets(
-  spec: ClassSpec,
-  ofPolicies: readonly Bucket[],
-  parts: readonly Part[],
-  part: Part,
-): readonly Bucket[] {
-  const { ports, judges } = part;
-  if (!spec.isIsolated) return [walkBucket(ports, walkOf(judges, 'allow', 'everyone'))];
-  const accepted = judges.some(({ action }) => action === 'Accept')
-    ? [walkBucket(ports, walkOf(judges, 'allow', undefined))]
-    : [];
-  const passed = walkOf(judges, 'elsewhere', 'everyone');
-  const others = ofPolicies.flatMap((bucket) => {
-    const own = portsIn(bucket.ports, parts, part);
-    return own !== 'any' && own.length === 0 ? [] : [filteredBucket(own, bucket, judges, passed)];
-  });
-  return [...accepted, ...others];
+/** What the ordered rules allow on the ports of a part. */
+function bucketsOfPart({ role }: ClassSpec, { ports, judges }: Part): readonly Bucket[] {
+  if (role === 'allowed') {
+    return [judges.length === 0 ? bucketOf(ports, [{ kind: 'any' }]) : walkBucket(ports, role, walkOf(judges, false))];
+  }
+  return judges.some(({ action }) => action === 'Accept') ? [walkBucket(ports, role, walkOf(judges, true))] : [];
 }
 
 /** A bucket of the addresses that a walk allows. */
-function walkBucket(ports: PortSet, walk: Walk): Bucket {
+function walkBucket(ports: PortSet, role: ClassRole, walk: Walk): Bucket {
   const ranges = { ipv4: walk.rangesOf('ipv4').allow, ipv6: walk.rangesOf('ipv6').allow };
-  const lists = listsOf(walk, true);
-  return {
-    ...{ ports, single: singleOf(ports), groups: walk.candidates.allow, lists: { together: lists, apart: lists } },
-    ...placeRanges(ranges, walk),
+  const holesOf = (family: Family): Bucket['holes'] => {
+    const { allow, deny } = walk.rangesOf(family);
+    return deny.length > 0 && prefixesIn(deny) < prefixesIn(allow) ? { [family]: deny } : {};
   };
-}
-
-/** What NetworkPolicies allow, without what a ClusterNetworkPolicy decides. */
-function filteredBucket(ports: PortSet, bucket: Bucket, judges: Part['judges'], passed: Walk): Bucket {
-  const own: Peer[] = bucket.everyone
-    ? [{ kind: 'any' }]
-    : [{ kind: 'cidr', ranges: [...bucket.ranges.ipv4, ...bucket.ranges.ipv6] }];
-  const groups = bucket.groups.map((group): Peer => ({ kind: 'pods', group }));
-  const walk = walkOf(judges, 'elsewhere', [...own, ...groups]);
-  const apart = groups.flatMap((group) => listsOf(walkOf(judges, 'elsewhere', [group])));
-  const ranges = { ipv4: walk.rangesOf('ipv4').allow, ipv6: walk.rangesOf('ipv6').allow };
-  return {
-    ...{ ports, single: singleOf(ports), groups: walk.candidates.allow },
-    lists: { together: listsOf(walk), apart: [...apart, ...listsOf(walkOf(judges, 'elsewhere', own))] },
-    ...placeRanges(ranges, passed),
-  };
-}
-
-function listsOf(walk: Walk, isOfCluster = false): readonly GroupList[] {
-  return walk.candidates.allow.length > 0 ? [new GroupList(walk.groups, { walk, holds: 'allow', isOfCluster })] : [];
-}
-
-/** @param denying the walk whose denials `ranges` do not know of */
-function placeRanges(ranges: Bucket['ranges'], denying: Walk): Pick<Bucket, 'everyone' | 'ranges' | 'except'> {
+  const groups = walk.candidates.allow;
+  const lists = groups.length > 0 ? [new GroupList(walk.groups, { walk, holds: 'allow', role })] : [];
   const isEmpty = ranges.ipv4.length + ranges.ipv6.length === 0;
   const everyone = isWhole('ipv4', ranges.ipv4) && isWhole('ipv6', ranges.ipv6);
   const except =
-    isEmpty || denying.candidates.deny.length === 0
+    isEmpty || walk.candidates.deny.length === 0
       ? undefined
-      : new GroupList(denying.groups, { walk: denying, holds: 'deny', isOfCluster: true });
-  return { everyone, ranges: everyone ? { ipv4: [], ipv6: [] } : ranges, ...(except && { except }) };
+      : new GroupList(walk.groups, { walk, holds: 'deny', role });
+  return {
+    ...{ ports, single: singleOf(ports), groups, lists: { together: lists, apart: lists } },
+    ...{ everyone, ranges: everyone ? { ipv4: [], ipv6: [] } : ranges, ...(except && { except }) },
+    holes: { ...holesOf('ipv4'), ...holesOf('ipv6') },
+  };
 }
 
 function singleOf(ports: PortSet): readonly PortRange[] {
@@ -288,30 +226,18 @@ function bucketOf(ports: PortSet, peers: readonly Peer[]): Bucket {
  * Resolves egress port names. Each destination pod resolves a name itself (S4.6, S4.8, S4.9). Destinations are pods that declare the name and that
  * a peer matches. Returns by address the texts of protocol and port.
  */
-export function namedTuples({ named, parts }: ClassRules, groups: Groups): Map<string, Set<string>> {
+export function namedTuples({ named }: ClassRules, groups: Groups): Map<string, Set<string>> {
   const tuples = new Map<string, Set<string>>();
-  const passes = passTest(parts, groups);
   for (const { peers, name } of named) {
-    for (const [pod, member, address] of destinationsOf(peers, name.declarers, groups)) {
+    for (const [member, address] of destinationsOf(peers, name.declarers, groups)) {
       let numbers = tuples.get(address);
       for (const number of resolveNamedPort(name, member.ports)) {
-        if (!passes(pod, address, number)) continue;
         if (!numbers) tuples.set(address, (numbers = new Set()));
         numbers.add(portRangeText(number));
       }
     }
   }
   return tuples;
-}
-
-/** Whether the rules of ClusterNetworkPolicies leave the port of a pod to NetworkPolicies. */
-function passTest(parts: readonly Part[], groups: Groups): (pod: PodKey, address: string, port: PortRange) => boolean {
-  if (parts.every(({ judges }) => judges.length === 0)) return () => true;
-  const walks = parts.map(({ ports, judges }) => ({ ports, walk: walkOf(judges, 'elsewhere', 'everyone') }));
-  return (pod, address, port) => {
-    const part = walks.find(({ ports }) => ports === 'any' || intersectPorts(ports, [port]).length > 0);
-    return part?.walk.outcomeOf(pod, address, groups) === 'allow';
-  };
 }
 
 /** The work for one name: search the peers' members among the declarers, or the other way round, whichever is cheaper. */
@@ -331,21 +257,21 @@ function* destinationsOf(
   peers: readonly Peer[],
   declarers: GroupId,
   groups: Groups,
-): Iterable<readonly [PodKey, Member, string]> {
+): Iterable<readonly [Member, string]> {
   const all = groups.get(declarers)?.members;
   if (!all) return;
   if (membersOfPeers(peers, groups) < all.size * peers.length) {
     for (const peer of peers) {
       for (const key of (peer.kind === 'pods' && groups.get(peer.group)?.members.keys()) || []) {
         const member = all.get(key);
-        for (const address of member?.addresses ?? []) yield [key, member!, address];
+        for (const address of member?.addresses ?? []) yield [member!, address];
       }
     }
     return;
   }
   const matches = peerTest(peers, groups);
   for (const [key, member] of all) {
-    for (const address of member.addresses) if (matches(key, address)) yield [key, member, address];
+    for (const address of member.addresses) if (matches(key, address)) yield [member, address];
   }
 }
 

@@ -2,15 +2,20 @@ import { contentHash } from '../lib/hash.ts';
 import { formatAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { Element, Elements, KeyType, NftSet } from '../nftables/ruleset.ts';
 import { notePrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
-import { familyDigit } from './names.ts';
+import type { ClassSpec } from './class-spec.ts';
+import { familyDigit, roleName } from './names.ts';
 import { portRangeText } from './port-set.ts';
 import { cutOverlaps, type Rectangle } from './rectangles.ts';
 
 export const addressType: Readonly<Record<Family, KeyType>> = { ipv4: 'ipv4_addr', ipv6: 'ipv6_addr' };
 
 /** A set of `address . protocol . port`. Its elements change with the members of groups, so its name is a hash of the class. */
-export function tuplesSet(family: Family, classText: string, tuples: Elements): NftSet {
-  const name = `tuples${familyDigit[family]}-${contentHash(classText)}`;
+export function tuplesSet(
+  family: Family,
+  { textOfRules, role }: Pick<ClassSpec, 'textOfRules' | 'role'>,
+  tuples: Elements,
+): NftSet {
+  const name = `${roleName('tuples', role)}${familyDigit[family]}-${contentHash(textOfRules)}`;
   return { name, key: [addressType[family], 'inet_proto', 'inet_service'], interval: false, elements: tuples };
 }
 

@@ -16,7 +16,7 @@ export function tuplesOf(
   before: FamilyDraft | undefined,
   known: NftSet | undefined,
 ): NftSet {
-  if (!before || !known) return tuplesSet(draft.family, spec.text, new ElementSet(allTuples(draft)));
+  if (!before || !known) return tuplesSet(draft.family, spec, new ElementSet(allTuples(draft)));
   const hasSamePorts = isSameList(draft.members, before.members, (a, b) => a.ports === b.ports);
   const change = hasSamePorts
     ? changeOfMembers(known.elements, draft, before)

@@ -11,8 +11,8 @@ import type { GroupId, Peer, Protocol } from '../model/policy.ts';
 import type { AddressGroup, Member, PodKey } from '../model/snapshot.ts';
 import { peersText } from './class-spec.ts';
 
-/** What becomes of a packet. `elsewhere`: other lookups of the class decide about it. */
-export type Outcome = 'allow' | 'elsewhere' | 'deny';
+/** What becomes of a packet. */
+export type Outcome = 'allow' | 'deny';
 
 /** One entry of an ordered list of peers. */
 export interface Step {
@@ -107,7 +107,7 @@ export class Walk {
   }
 
   #walkRanges(family: Family): Readonly<Record<Outcome, readonly AddressRange[]>> {
-    const found: Record<Outcome, AddressRange[]> = { allow: [], elsewhere: [], deny: [] };
+    const found: Record<Outcome, AddressRange[]> = { allow: [], deny: [] };
     let [left, passed, level]: [readonly AddressRange[], readonly AddressRange[], number | undefined] = [
       [wholeFamily[family]],
       [],
@@ -123,7 +123,7 @@ export class Walk {
       left = rest;
     }
     found.deny.push(...left, ...passed);
-    return { allow: mergeRanges(found.allow), elsewhere: mergeRanges(found.elsewhere), deny: mergeRanges(found.deny) };
+    return { allow: mergeRanges(found.allow), deny: mergeRanges(found.deny) };
   }
 }
 

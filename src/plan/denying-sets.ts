@@ -1,5 +1,5 @@
 import type { Chain, Table } from '../nftables/ruleset.ts';
-import { chainTarget, readsOf } from './reads.ts';
+import { chainTarget, isOfAllowed, readsOf } from './reads.ts';
 
 /** Whether a table has a chain that may deny what the set contains. All other chains pass what their sets contain, and send the rest elsewhere. */
 export function mayDeny(setName: string, ...tables: readonly Table[]): boolean {
@@ -22,6 +22,7 @@ function onlyAllows({ base, rules }: Chain): boolean {
   return rules.every(({ matches, verdict }, index) => {
     if (index === rules.length - 1) return matches.length === 0 && verdict.kind === 'goto';
     if (verdict.kind === 'vmap') return matches.length === 0;
-    return verdict.kind === 'return' && matches.every((match) => match.kind === 'lookup' && match.op === undefined);
+    const allows = verdict.kind === 'return' || (verdict.kind === 'goto' && isOfAllowed(verdict.chain));
+    return allows && matches.every((match) => match.kind === 'lookup' && match.op === undefined);
   });
 }

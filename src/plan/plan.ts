@@ -17,8 +17,8 @@ export interface Plan {
 
 /**
  * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3): `make` adds objects without references, `switch` changes what
- * packets meet, `break` removes elements from sets, `forget` leaves the flow sets that remember what passed before, `delete` deletes objects that packets
- * do not meet any more. So in between, a check passes only packets that the old or the new rules pass, and drops none that both pass.
+ * packets meet, `break` removes elements from sets, `forget` leaves the flow sets that remember what passed before, `open` ends what ClusterNetworkPolicies
+ * deny (`set-turns.ts`), `delete` deletes objects that packets do not meet any more. So in between, a check passes only packets that the old or the new rules pass, and drops none that both pass.
  * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied. A table that opens
  * what the flow sets of another must not know any more changes after them: there may be two stages `switch`, and two `break`.
  * @param applied the kernel's content; a missing table does not exist
@@ -71,7 +71,8 @@ type Planned = readonly { readonly family: TableFamily; readonly plan: TablePlan
 function mustWait(name: StageName, before: readonly Stage[], plans: Planned): boolean {
   const last = before.at(-1)?.name;
   const hasWaited = before.some((stage) => stage.afterGracePeriod);
-  if (name === 'break') return last === 'switch' && plans.some(({ plan }) => plan.opens);
+  if (name === 'break') return last === 'switch' && plans.some(({ plan }) => plan.breaksLate);
+  if (name === 'open') return last !== undefined && last !== 'make';
   if (name === 'delete') return last !== 'delete' && (!hasWaited || plans.some(({ plan }) => plan.leavesFlowsIn));
   return name === 'forget';
 }
@@ -85,6 +86,7 @@ function planOf(plans: Planned): Plan {
     ['forget', first],
     ['switch', last],
     ['break', last],
+    ['open', plans],
     ['empty', plans],
     ['delete', plans],
   ];

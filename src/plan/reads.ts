@@ -21,55 +21,86 @@ export function isPartOfChain(mapName: string): boolean {
   return mapName.startsWith('ports-');
 }
 
-/** Names that the chains behind the map look up. */
-export function readsOfMap(map: VerdictMap, table: Table): ReadonlySet<string> {
-  const targets = new Set([...map.elements.values()].map(chainTarget));
-  const chains = [...targets].map((name) => table.chains.get(name ?? ''));
-  return new Set(chains.flatMap((chain) => (chain ? [...readsOf(chain), ...readsBehind(chain, table)] : [])));
+/** Chains to which a class leads packets that it has judged. All classes with the same ordered rules share them (docs/decisions/0036). */
+const nextPrefixes = ['allowed-', 'else-', 'self-'];
+
+function isNext(chainName: string): boolean {
+  return nextPrefixes.some((prefix) => chainName.startsWith(prefix));
 }
 
-/** A chain for packets that a class denies. Behind it, some classes have another one, for the pod's traffic to itself (`compile/class-shape.ts`). */
-const deniedPrefix = 'self-';
-
-/**
- * Names that the class for a pod's traffic to itself looks up, behind a chain of the pod's class. What the chain in between looks up is left out, as for
- * the common deny chains.
- */
-function readsBehind({ name, rules }: Chain, table: Table): ReadonlySet<string> {
-  const targets = rules.flatMap(({ verdict }) => chainTarget(verdict) ?? []);
-  const isBetween = name.startsWith(deniedPrefix);
-  const chains = targets
-    .filter((each) => isBetween || each.startsWith(deniedPrefix))
-    .flatMap((each) => table.chains.get(each) ?? []);
-  const reads = chains.flatMap((chain) => {
-    if (isCommon(chain)) return [];
-    return [...(chain.name.startsWith(deniedPrefix) ? readsBehind(chain, table) : readsThrough(chain, table))];
-  });
-  return new Set(reads);
+/** Whether a packet that reaches the chain is allowed unless the chain denies it. */
+export function isOfAllowed(chainName: string): boolean {
+  return chainName.startsWith('allowed-');
 }
 
-/** The chains that all classes share. */
-function isCommon({ name }: Chain): boolean {
-  return name.startsWith('deny-');
+/** What packets of a class meet. */
+interface ClassReads {
+  /** Names that the chain looks up, including its port maps and the chains behind them. */
+  readonly own: ReadonlySet<string>;
+  /** The chains that it leads to. */
+  readonly next: ReadonlySet<string>;
 }
 
-const throughCache = new WeakMap<Chain, ReadonlySet<string>>();
+const classReads = new WeakMap<Chain, ClassReads>();
 
-/** Names that the chain looks up, including its port maps and the chains behind them. */
-export function readsThrough(chain: Chain, table: Table): ReadonlySet<string> {
-  let reads = throughCache.get(chain);
-  if (!reads) {
-    const own = [...readsOf(chain)];
-    const maps = own.filter(isPartOfChain).flatMap((name) => table.maps.get(name) ?? []);
-    const behind = readsBehind(chain, table);
-    reads = new Set([...own, ...maps.flatMap((map) => [...readsOfMap(map, table)]), ...behind]);
-    throughCache.set(chain, reads);
-  }
+export function readsOfClass(chain: Chain, table: Table): ClassReads {
+  let reads = classReads.get(chain);
+  if (!reads) classReads.set(chain, (reads = findReads([chain], table)));
   return reads;
+}
+
+/** What the chains behind a port map meet. */
+export function readsOfMap(map: VerdictMap, table: Table): ReadonlySet<string> {
+  const targets = new Set(map.elements.values().map(chainTarget));
+  const behind = [...targets].filter((name) => name !== undefined);
+  const { own, next } = findReads(
+    behind.filter((name) => !isNext(name)).flatMap((name) => table.chains.get(name) ?? []),
+    table,
+  );
+  return withNext(own, [...next, ...behind.filter(isNext)], table);
+}
+
+function findReads(chains: readonly Chain[], table: Table): ClassReads {
+  const [own, next, seen] = [new Set<string>(), new Set<string>(), new Set(chains)];
+  const visit = (target: string | undefined): void => {
+    if (target === undefined) return;
+    const chain = isNext(target) ? undefined : table.chains.get(target);
+    if (chain) seen.add(chain);
+    else next.add(target);
+  };
+  for (const chain of seen) {
+    // What the chains in between look up is left out, as for the common deny chains.
+    for (const name of chain.name.startsWith('self-') ? [] : readsOf(chain)) {
+      own.add(name);
+      if (!isPartOfChain(name)) continue;
+      for (const verdict of table.maps.get(name)?.elements.values() ?? []) visit(chainTarget(verdict));
+    }
+    for (const { verdict } of chain.rules) {
+      const target = chainTarget(verdict);
+      if (target !== undefined && isNext(target)) next.add(target);
+    }
+  }
+  return { own, next };
+}
+
+/** Names that the chain and the chains that it leads to look up. */
+export function readsThrough(chain: Chain, table: Table): ReadonlySet<string> {
+  const { own, next } = readsOfClass(chain, table);
+  return withNext(own, next, table);
+}
+
+function withNext(own: ReadonlySet<string>, next: Iterable<string>, table: Table): ReadonlySet<string> {
+  const behind = [...next].flatMap((name) => table.chains.get(name) ?? []);
+  if (behind.length === 0) return own;
+  return new Set([...own, ...behind.flatMap((chain) => [...readsThrough(chain, table)])]);
 }
 
 export function chainTarget(verdict: NftRule['verdict'] | ElementVerdict): string | undefined {
   return verdict.kind === 'jump' || verdict.kind === 'goto' ? verdict.chain : undefined;
+}
+
+export function sameVerdict(a: ElementVerdict, b: ElementVerdict): boolean {
+  return a.kind === b.kind && chainTarget(a) === chainTarget(b);
 }
 
 /** Names of all objects that are reachable from the base chains. No packet can meet others. */

@@ -24,7 +24,8 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
     switch: switchOperations(difference),
     break: [],
     forget: [],
-    opens: false,
+    open: [],
+    breaksLate: false,
     leavesFlowsIn: undefined,
     // Flush chains first, so that no reference prevents a deletion.
     empty: chains.removed.map(({ name }) => ({ verb: 'flush chain', name })),
@@ -43,7 +44,7 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
  * cannot delete objects whose names it cannot express: while such a table is replaced, packets in flight may pass.
  */
 function planReplacement(desired: Table): TablePlan {
-  return { ...noChanges, switch: replacement(desired), opens: false, leavesFlowsIn: undefined, result: desired };
+  return { ...noChanges, switch: replacement(desired), breaksLate: false, leavesFlowsIn: undefined, result: desired };
 }
 
 export function replacement(desired: Table): Change[] {

@@ -11,17 +11,18 @@ import type {
   Table,
   VerdictMap,
 } from '../nftables/ruleset.ts';
-import { chooseEditions, sameVerdict } from './conflicts.ts';
+import { chooseEditions } from './conflicts.ts';
 import { differenceOf, type Difference, type TableDifference } from './difference.ts';
 import { mayDeny } from './denying-sets.ts';
 import { forget, withChoiceOf } from './flows.ts';
 import { editionsIn, inEditions } from './editions.ts';
-import { reachableNames } from './reads.ts';
+import { reachableNames, sameVerdict } from './reads.ts';
+import { isOfElse, narrows, turnsOf } from './set-turns.ts';
 
 /** The changes of one table, one transaction per step, and its content afterwards. `empty` flushes chains that `delete` deletes with what they refer to. */
 export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & {
-  /** Whether `break` removes an element that may deny. A packet that has missed the element that `switch` adds must not miss the removed one too. */
-  readonly opens: boolean;
+  /** Whether `break` must wait for packets that have missed what `switch` adds: they must not miss what `break` removes too. */
+  readonly breaksLate: boolean;
   /** The last stage, if packets leave the flow sets of before in it. `delete` empties these. */
   readonly leavesFlowsIn: 'switch' | 'break' | 'forget' | undefined;
   readonly result: Table;
@@ -43,8 +44,9 @@ export function planTable(
   if (isBeyondRepair(wanted, before)) return undefined;
   const after = inEditions(target, chooseEditions(target, before, wanted));
   const difference = after === sameEditions ? wanted : differenceOf(before, after);
-  const switching = switchOperations(difference);
-  const breaking = breakOperations(difference);
+  const isNarrower = narrows(wanted);
+  const switching = switchOperations(difference, isNarrower);
+  const breaking = elementOperations(difference, 'break', isNarrower);
   const forgetting = forget(before, [...switching, ...breaking], after, desired, areFlowsDoubtful);
   const breaks = breaking.length > 0;
   const last = forgetting.late.length > 0 ? 'forget' : breaks ? 'break' : 'switch';
@@ -53,7 +55,10 @@ export function planTable(
     switch: breaks ? switching : [...switching, ...forgetting.at],
     break: breaks ? [...breaking, ...forgetting.at] : [],
     forget: forgetting.late,
-    opens: breaking.some((change) => change.verb === 'delete elements' && mayDeny(change.set.name, before, after)),
+    open: elementOperations(difference, 'open', isNarrower),
+    breaksLate: breaking.some(({ verb, set }) => {
+      return isOfElse(set.name) || (verb === 'delete elements' && mayDeny(set.name, before, after));
+    }),
     leavesFlowsIn: forgetting.after.length > 0 ? last : undefined,
     // Packets reach a base chain until it is deleted.
     empty: difference.chains.removed.flatMap(({ name, base }) =>
@@ -80,8 +85,9 @@ export function isTableLike(written: Table | undefined, found: Table | undefined
   if (!written || !found) return written === found;
   const difference = differenceOf(found, written);
   if (isBeyondRepair(difference, found)) return false;
-  const operations = [makeOperations, switchOperations, breakOperations, deletions].flatMap((list) => list(difference));
-  return operations.length === 0;
+  const operations = [makeOperations, switchOperations, deletions].flatMap((list) => list(difference));
+  const hasElements = difference.sets.changed.every(({ added, removed }) => added.length + removed.length === 0);
+  return hasElements && operations.length === 0;
 }
 
 function isBeyondRepair({ sets, maps, chains }: TableDifference, applied: Table): boolean {
@@ -105,11 +111,11 @@ export function headerOf(object: NftSet | VerdictMap | Chain): string {
   );
 }
 
-export const noChanges = { make: [], switch: [], break: [], forget: [], empty: [], delete: [] } as const;
+export const noChanges = { make: [], switch: [], break: [], forget: [], open: [], empty: [], delete: [] } as const;
 
 /** Like `planSweep`, for one table. */
 export function sweepTable(applied: Table): TablePlan {
-  const nothing = { ...noChanges, opens: false, leavesFlowsIn: undefined };
+  const nothing = { ...noChanges, breaksLate: false, leavesFlowsIn: undefined };
   // The plan does not know what a foreign rule refers to. The next plan rewrites this table.
   if (foreignIn(applied).length > 0) return { ...nothing, result: applied };
   const reachable = reachableNames(applied);
@@ -130,11 +136,9 @@ export function makeOperations({ sets, maps, chains }: TableDifference): Change[
   return operations;
 }
 
-export function switchOperations({ sets, maps, chains }: TableDifference): Change[] {
-  const operations: Change[] = [];
-  for (const { after: set, added: elements } of sets.changed) {
-    if (elements.length > 0) operations.push({ verb: 'add elements', set, elements });
-  }
+export function switchOperations(difference: TableDifference, isNarrower = false): Change[] {
+  const { maps, chains } = difference;
+  const operations: Change[] = elementOperations(difference, 'switch', isNarrower);
   const mappings = maps.changed.map(mappingOperations);
   // Delete before adding, for all maps: nft then handles all additions in one block, which is cheaper.
   operations.unshift(...mappings.flatMap(({ leaving }) => leaving));
@@ -147,10 +151,21 @@ export function switchOperations({ sets, maps, chains }: TableDifference): Chang
   return operations;
 }
 
-function breakOperations({ sets }: TableDifference): Change[] {
-  return sets.changed.flatMap(({ before: set, removed: elements }) =>
-    elements.length > 0 ? [{ verb: 'delete elements', set, elements } as const] : [],
-  );
+type ElementsChange = Extract<Change, { readonly verb: 'add elements' | 'delete elements' }>;
+
+/** The elements that come and go in a stage. */
+function elementOperations({ sets }: TableDifference, stage: StageName, isNarrower: boolean): ElementsChange[] {
+  return sets.changed.flatMap(({ before, after, added, removed }): ElementsChange[] => {
+    const turns = turnsOf(after.name, isNarrower);
+    return [
+      ...(turns.removed === stage && removed.length > 0
+        ? [{ verb: 'delete elements', set: before, elements: removed } as const]
+        : []),
+      ...(turns.added === stage && added.length > 0
+        ? [{ verb: 'add elements', set: after, elements: added } as const]
+        : []),
+    ];
+  });
 }
 
 function deletions({ sets, maps, chains }: TableDifference): Change[] {

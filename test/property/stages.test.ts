@@ -10,6 +10,7 @@ import { routedTable, type Ruleset, type Stage, type Table, type TableFamily } f
 import { planStages, planSweep, type Plan } from '../../src/plan/plan.ts';
 import { checkPacket, flushedIn, FlowHistory, generationsOf, gracedIn } from '../support/every-moment.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
+import { namespace } from '../support/objects.ts';
 import { emptyTable } from '../support/routed.ts';
 import {
   clusters,
@@ -72,31 +73,15 @@ describe('stages of a change (S7.3)', function () {
   });
 
   it('so do members that change together with the rules that read them', () => {
-    let flips = 0;
-    fc.assert(
-      fc.property(fc.array(crowdedState, { minLength: 2, maxLength: 4 }), shapeLimits, (states, limits) => {
-        let applied: Ruleset | undefined;
-        const flowHistory = new FlowHistory('ip');
-        for (const state of states) {
-          const before = applied;
-          const plan = planStages(
-            startPipeline(node, crowdedCluster(state), { limits, podCidrs: ['10.1.0.0/29'], fastPath: true }).plan(
-              undefined,
-            ).compiled.ruleset,
-            applied,
-          );
-          const generations = generationsOf(applied ?? {}, plan);
-          const graced = gracedIn(plan);
-          applied = generations.at(-1)!;
-          const tables = generations.map(({ ip }) => ip ?? emptyTable);
-          if (!before) continue;
-          for (const packet of crowdedPackets) if (checkPacket(packet, tables, { graced })) flips++;
-          flowHistory.check(crowdedPackets, generations, plan);
-        }
-      }),
-      { numRuns: runs(500) },
+    checkCrowds(fc.array(crowdedState, { minLength: 2, maxLength: 4 }));
+  });
+
+  it('so they do where ClusterNetworkPolicies judge what NetworkPolicies allow and deny', () => {
+    checkCrowds(
+      fc
+        .tuple(fc.array(crowdedState, { minLength: 2, maxLength: 4 }), crowdedRules, fc.boolean())
+        .map(([states, rules, isGated]) => states.map((state) => ({ ...state, rules, isGated }))),
     );
-    assert.ok(flips > 500 || !meetsRareCases, `only ${flips} packets changed their verdict`);
   });
 
   it('a crash after any stage leaves what start-up brings to the same table', () => {
@@ -133,6 +118,31 @@ describe('stages of a change (S7.3)', function () {
     );
   });
 });
+
+function checkCrowds(histories: fc.Arbitrary<CrowdedState[]>): void {
+  let flips = 0;
+  fc.assert(
+    fc.property(histories, shapeLimits, (states, limits) => {
+      let applied: Ruleset | undefined;
+      const flowHistory = new FlowHistory('ip');
+      for (const state of states) {
+        const before = applied;
+        const podCidrs = [state.isGated === false ? '192.0.2.0/32' : '10.1.0.0/29'];
+        const pipeline = startPipeline(node, crowdedCluster(state), { limits, podCidrs, fastPath: true });
+        const plan = planStages(pipeline.plan(undefined).compiled.ruleset, applied);
+        const generations = generationsOf(applied ?? {}, plan);
+        const graced = gracedIn(plan);
+        applied = generations.at(-1)!;
+        const tables = generations.map(({ ip }) => ip ?? emptyTable);
+        if (!before) continue;
+        for (const packet of crowdedPackets) if (checkPacket(packet, tables, { graced })) flips++;
+        flowHistory.check(crowdedPackets, generations, plan);
+      }
+    }),
+    { numRuns: runs(500) },
+  );
+  assert.ok(flips > 500 || !meetsRareCases, `only ${flips} packets changed their verdict`);
+}
 
 /** `before`: what each change finds, of what the one before it left. */
 function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number, of = histories): void {
@@ -259,9 +269,45 @@ const crowdedState = fc.record({
   there: fc.tuple(...[0, 1].map(() => fc.constantFrom(true, true, false))),
 });
 
-type CrowdedState = typeof crowdedState extends fc.Arbitrary<infer T> ? T : never;
+type CrowdedState = (typeof crowdedState extends fc.Arbitrary<infer T> ? T : never) & {
+  readonly rules?: readonly CrowdedRule[];
+  readonly isGated?: boolean;
+};
 
-function crowdedCluster({ labels, ports, direction, subjects, there }: CrowdedState): ApiObject[] {
+interface CrowdedRule {
+  readonly action: 'Accept' | 'Deny' | 'Pass';
+  /** A group of peers, or the block that has them all. */
+  readonly peer: 'a' | 'b' | 'block';
+  readonly port: number | undefined;
+}
+
+/** The rules of one ClusterNetworkPolicy: they stay, while peers change what they match, and NetworkPolicies come and go. */
+const crowdedRules: fc.Arbitrary<CrowdedRule[]> = fc.array(
+  fc.record({
+    action: fc.constantFrom('Accept', 'Deny', 'Pass'),
+    peer: fc.constantFrom('a', 'b', 'block'),
+    port: fc.constantFrom(80, 81, undefined),
+  }),
+  { minLength: 1, maxLength: 4 },
+);
+
+function crowdedPolicy(rules: readonly CrowdedRule[], direction: CrowdedState['direction']): ApiObject {
+  const listed = rules.flatMap(({ action, peer, port }) => {
+    const pods = { podSelector: { matchLabels: { group: peer } } };
+    // Ingress rules have no blocks.
+    if (peer === 'block' && direction === 'Ingress') return [];
+    const peers = [peer === 'block' ? { networks: ['10.1.0.8/29'] } : { pods }];
+    const protocols = port !== undefined && { protocols: [{ tcp: { destinationPort: { number: port } } }] };
+    return [{ action, [direction === 'Ingress' ? 'from' : 'to']: peers, ...protocols }];
+  });
+  return {
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name: 'guard', uid: 'guard' },
+    spec: { tier: 'Admin', priority: 1, subject: { namespaces: {} }, [direction.toLowerCase()]: listed },
+  };
+}
+
+function crowdedCluster({ labels, ports, direction, subjects, there, rules }: CrowdedState): ApiObject[] {
   const pod = (name: string, nodeName: string, ip: string, podLabels: Record<string, string>): ApiObject => ({
     kind: 'Pod',
     metadata: { namespace: 'x', name, uid: name, labels: podLabels },
@@ -286,6 +332,7 @@ function crowdedCluster({ labels, ports, direction, subjects, there }: CrowdedSt
     ];
   });
   return [
+    ...(rules ? [namespace('x'), crowdedPolicy(rules, direction)] : []),
     ...(there[0] ? [pod('one', node, '10.1.0.2', { role: 'one' })] : []),
     ...(there[1] ? [pod('two', node, '10.1.0.3', { role: 'two' })] : []),
     pod('peer-1', 'n2', '10.1.0.11', { group: labels[0] }),
@@ -428,7 +475,7 @@ interface Check {
   readonly seen?: Partial<Packet>;
 }
 
-const classes = '(e|in)gress-(?!r$).*';
+const classes = '(allowed-)?(e|in)gress-(?!r$).*';
 const judging = new RegExp(`^(${classes}|(from|to)-nonlocal)$`);
 
 /** A direction judges one end of a packet, by its class or at the gate; the guard and what is at the other end is left out. */
@@ -439,7 +486,9 @@ function judged(name: 'egress' | 'ingress', direction: 'original' | 'reply'): Ch
     name: `${name}, ${direction}`,
     hooks: new Set(name === 'egress' && direction === 'original' ? ['forward', 'input'] : ['forward']),
     direction,
-    others: new RegExp(`^(anti-spoof|to-wrong-device|${other}-(?!r$).*|${isSource ? 'to' : 'from'}-nonlocal)$`),
+    others: new RegExp(
+      `^(anti-spoof|to-wrong-device|(allowed-)?${other}-(?!r$).*|${isSource ? 'to' : 'from'}-nonlocal)$`,
+    ),
   };
 }
 

@@ -1,0 +1,49 @@
+import type { StageName } from '../nftables/ruleset.ts';
+import type { TableDifference } from './difference.ts';
+import { firstEdition } from './editions.ts';
+import { sameVerdict } from './reads.ts';
+
+/** The stages in which the elements of a set come and go. */
+export interface Turns {
+  readonly added: StageName;
+  readonly removed: StageName;
+}
+
+/**
+ * Most sets allow: what comes belongs to switch, and what goes to break. ClusterNetworkPolicies judge a packet once more after NetworkPolicies, with sets of
+ * their own (docs/decisions/0036), and one change may touch both. Let a packet pass if N ? R : A holds, where N is what NetworkPolicies allow, R what the rest does not
+ * deny of that (`allowed-`), and A what it accepts of all others (`else-`). A packet in A is in R too.
+ *
+ * - R shrinks in switch, with everything that N and A gain, and grows in open, after N and A have shrunk. Else what N lost could meet what R gained, though
+ *   neither state passes it.
+ * - A grows in switch and shrinks in break, as N does. Break waits for a shrinking A: a packet that has missed what N gains must find itself in A.
+ *
+ * `except` sets deny, so they shrink what they guard when they grow. If N can lose nothing, R may grow at once.
+ */
+export function turnsOf(setName: string, isNarrower: boolean): Turns {
+  const name = firstEdition(setName);
+  if (name.startsWith('allowed-except')) return { added: 'switch', removed: 'open' };
+  if (name.startsWith('allowed-')) return { added: isNarrower ? 'open' : 'switch', removed: 'switch' };
+  if (name.startsWith('else-except')) return { added: 'break', removed: 'switch' };
+  return { added: 'switch', removed: 'break' };
+}
+
+/** Whether what is left to break lets ClusterNetworkPolicies accept less. */
+export function isOfElse(setName: string): boolean {
+  return setName.startsWith('else-');
+}
+
+/** Whether NetworkPolicies may allow less after the change: an element goes, or a pod moves to another class. */
+export function narrows({ sets, maps }: TableDifference): boolean {
+  return (
+    sets.changed.some(
+      ({ after: { name }, removed }) => removed.length > 0 && turnsOf(name, true).removed === 'break',
+    ) ||
+    maps.changed.some(({ before, after }) => {
+      return before.elements.entries().some(([key, verdict]) => {
+        const now = after.elements.get(key);
+        return !now || !sameVerdict(now, verdict);
+      });
+    })
+  );
+}
