@@ -24,6 +24,7 @@ import { openPodNetworks } from './pod-networks/open-pod-networks.ts';
 import { prefetchTables } from './prefetched-tables.ts';
 import { Reconciler } from './reconciler.ts';
 import { repeat } from './repeat.ts';
+import type { Knowledge } from './denials/describe-denial.ts';
 import { HeldPolicies } from './status/held-policies.ts';
 
 /** What repeats until the agent stops: changes of the kernel, and checks of the kernel, the node and the agent itself. */
@@ -104,6 +105,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
   });
   metrics.apply.comparedTables(() => sampler.secondsAgo);
   let settled: Applied | undefined;
+  let leftOut: Knowledge['leftOut'] = new Map();
   const reconciler = new Reconciler({
     pipeline: followedBy(source, (plan) => {
       podNetworks?.take(plan.compiled, source.snapshot);
@@ -134,12 +136,16 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
         nodeReporter.applied(source.snapshot, pipeline, isRestored);
         policies.applied(reconciler.refusedPolicies);
-        const { revision } = run.plan.compiled;
+        const { revision, oversized } = run.plan.compiled;
+        leftOut = new Map([
+          ...oversized.keys().map((id) => [id, 'costly'] as const),
+          ...reconciler.refusedPolicies.values().map((id) => [id, 'refused'] as const),
+        ]);
         // Most events of a cluster change nothing on this node.
         const isChange = isRestored || revision !== applied?.revision;
         if (isChange) checkEnvironment();
         if (isRestored) return;
-        held.applied({ refused: reconciler.refusedPolicies, oversized: run.plan.compiled.oversized.keys() });
+        held.applied({ refused: reconciler.refusedPolicies, oversized: oversized.keys() });
         if (isChange) state.changed();
         applied = { revision, resources: run.version, unflushed: connections.unflushed };
       },
@@ -179,7 +185,8 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
       // If nft cannot list the tables, the kernel may hold rules, which may be newer than the saved state.
       const unknown = { tableFound: true, isUnsaved: true };
       source.open((await findOurTables(exec, signal).catch(() => undefined)) ?? unknown);
-      watchDenials(async (asked) => (await podNetworks?.lookForDenials(asked)) ?? []);
+      const inside = async (asked: AbortSignal) => (await podNetworks?.lookForDenials(asked)) ?? [];
+      watchDenials(inside, () => leftOut);
       return release;
     },
   };

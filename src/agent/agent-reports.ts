@@ -2,6 +2,7 @@ import type { HttpServer } from '../telemetry/server.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { DenialLook } from './denials/denial-reader.ts';
+import type { Knowledge } from './denials/describe-denial.ts';
 import { watchDenials } from './denials/watch-denials.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { serveWhenFree } from './http-server.ts';
@@ -18,8 +19,14 @@ export interface AgentReports {
   readonly reporter: Reporter;
   readonly nodeReporter: NodeReporter;
   readonly policies: PolicyReporter;
-  /** Reports denied connections from now on: on the node, and those that `inside` finds in network namespaces of pods. */
-  readonly watchDenials: (inside: (signal: AbortSignal) => Promise<readonly DenialLook[]>) => void;
+  /**
+   * Reports denied connections from now on: on the node, and those that `inside` finds in network namespaces of pods.
+   * @param leftOut the policies whose rules the kernel does not hold
+   */
+  readonly watchDenials: (
+    inside: (signal: AbortSignal) => Promise<readonly DenialLook[]>,
+    leftOut: () => Knowledge['leftOut'],
+  ) => void;
   /** Serves the agent's pages. */
   readonly serve: (loops: Served) => Promise<HttpServer>;
 }
@@ -69,10 +76,10 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
     reporter,
     nodeReporter,
     policies,
-    watchDenials(inside) {
+    watchDenials(inside, leftOut) {
       const { logDenials: log, denialEvents: events } = config;
       const told = { policies, recorder, metrics: metrics.denials, logger };
-      watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, signal });
+      watchDenials({ node, log, events, nft, inside, leftOut, client, pipeline, versions, ...told, signal });
     },
     serve: ({ applied, held, isCertain, verify, comparedSecondsAgo }) =>
       serveWhenFree(

@@ -6,7 +6,7 @@ import { attribute, denierOf, type Denial, type DeniedBy } from '../../evaluator
 import type { JsonObject } from '../../lib/json.ts';
 import { sorted } from '../../lib/sort.ts';
 import type { Owners } from '../../model/owner.ts';
-import { compareOrder, findDenying } from '../../model/order.ts';
+import { compareOrder, findDenying, withoutAllows } from '../../model/order.ts';
 import { isOfCluster, nameOfPolicy, type Policy, type PolicyId } from '../../model/policy.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { ownersFor, type Audience } from './audience.ts';
@@ -19,7 +19,17 @@ export interface Knowledge extends Pick<Snapshot, 'policies' | 'denied'> {
   readonly ownersOf: (address: string) => Owners;
   /** Whether the pod `namespace/name` exists. */
   readonly isThere: (pod: string) => boolean;
+  /** The policies whose rules the kernel does not hold. Those that `policies` has without rules need not be among them. */
+  readonly leftOut: ReadonlyMap<PolicyId, WhyLeftOut>;
 }
+
+/** The kernel refused the rules (S9.10), or they cost too much (S9.13). */
+export type WhyLeftOut = 'refused' | 'costly';
+
+const leftOutTexts: Readonly<Record<WhyLeftOut, string>> = {
+  refused: 'the kernel of this node refused its rules',
+  costly: 'it costs too much for this node',
+};
 
 /** The end of a connection whose rules dropped the packets. */
 export interface Subject {
@@ -68,7 +78,12 @@ export interface DescribedDenial {
 /** Keeps a log line readable, and short enough for log collectors. */
 const mostNamed = 10;
 
-export function subjectOf(denial: RecordedDenial, { node, ownersOf, policies }: Knowledge): Subject {
+export function subjectOf(denial: RecordedDenial, { node, ownersOf, policies, leftOut }: Knowledge): Subject {
+  const inForce = (id: PolicyId): Policy | [] => {
+    const policy = policies.get(id);
+    if (!policy) return [];
+    return leftOut.has(id) ? withoutAllows(policy) : policy;
+  };
   const address = deniedAddress(denial);
   const { pods } = ownersOf(address);
   const [owner, ...others] = pods;
@@ -80,7 +95,7 @@ export function subjectOf(denial: RecordedDenial, { node, ownersOf, policies }: 
     pod: isOne ? `${owner.pod.namespace}/${owner.pod.name}` : undefined,
     ...(isOne && !owner.namespace && { unknownNamespace: owner.pod.namespace }),
     claimants: others.length === 0 ? [] : pods.map(({ pod }) => `${pod.namespace}/${pod.name}`),
-    policies: all.flatMap((id) => policies.get(id) ?? []).sort(compareOrder),
+    policies: all.flatMap(inForce).sort(compareOrder),
     denying,
     isolating: denying.filter((id) => policies.get(id)?.tier === 'NetworkPolicy'),
   };
@@ -183,7 +198,7 @@ function describeCause(
     );
   const isAddressDenied = known.denied.has(address);
   if (deciding.by === 'rule' && deciding.decidedBy.rule.action === 'Deny') {
-    return describeRule(deciding.decidedBy, deciding.passedBy, direction, audience);
+    return describeRule(deciding.decidedBy, deciding.passedBy, direction, { known, audience });
   }
   if (isAddressDenied && subject.unknownNamespace !== undefined)
     return without(
@@ -202,7 +217,7 @@ function describeRule(
   decidedBy: MatchingRule,
   passedBy: readonly MatchingRule[],
   direction: RecordedDenial['direction'],
-  audience: Audience,
+  { known, audience }: Pick<Context, 'known' | 'audience'>,
 ): Pick<DescribedDenial, 'deniedBy' | 'reason' | 'nearMisses'> {
   const { tier, id, priority } = decidedBy.policy;
   if (audience !== 'operators') {
@@ -212,7 +227,8 @@ function describeRule(
   }
   if (!decidedBy.rule.origin) {
     const name = nameOfPolicy(id);
-    const reason = `${name} (${tier} tier, priority ${priority}) costs too much for this node, so it denies everything in this direction`;
+    const why = leftOutTexts[known.leftOut.get(id) ?? 'costly'];
+    const reason = `${name} (${tier} tier, priority ${priority}) denies everything in this direction, because ${why}`;
     return { deniedBy: { tier, policy: name, priority }, reason, nearMisses: [] };
   }
   const rule = refOf(decidedBy, direction);

@@ -12,6 +12,7 @@ import { repeat } from '../repeat.ts';
 import { createListener } from './denial-listener.ts';
 import { DenialReader, type DenialLook } from './denial-reader.ts';
 import { DenialWatch } from './denial-watch.ts';
+import type { Knowledge } from './describe-denial.ts';
 import { PolicyTexts } from './policy-texts.ts';
 
 interface Options {
@@ -21,6 +22,8 @@ interface Options {
   readonly nft: Pick<Nft, 'listChain' | 'listSet'>;
   /** What was denied in network namespaces of pods. */
   readonly inside: (signal: AbortSignal) => Promise<readonly DenialLook[]>;
+  /** The policies whose rules the kernel does not hold. */
+  readonly leftOut: () => Knowledge['leftOut'];
   readonly client: ApiClient;
   readonly pipeline: Pick<Pipeline, 'snapshot' | 'ownersOf'>;
   readonly versions: ObjectVersions;
@@ -37,8 +40,22 @@ const silenceMs = 2000;
 
 /** Reports denials from now on, until the signal aborts. */
 export function watchDenials(options: Options): void {
-  const { node, log, events, nft, inside, client, pipeline, versions, policies, recorder, metrics, logger, signal } =
-    options;
+  const {
+    node,
+    log,
+    events,
+    nft,
+    inside,
+    leftOut,
+    client,
+    pipeline,
+    versions,
+    policies,
+    recorder,
+    metrics,
+    logger,
+    signal,
+  } = options;
   const now = (): number => performance.now();
   const reader = new DenialReader(nft, now);
   const texts = new PolicyTexts({
@@ -58,7 +75,7 @@ export function watchDenials(options: Options): void {
       const { inSync, policies: known, denied } = pipeline.snapshot;
       const ownersOf = (address: string) => pipeline.ownersOf(address);
       const isThere = (pod: string): boolean => versions.find('pods', pod) !== undefined;
-      return inSync ? { node, ownersOf, policies: known, denied, isThere } : undefined;
+      return inSync ? { node, ownersOf, policies: known, denied, isThere, leftOut: leftOut() } : undefined;
     },
     texts: (ids, asked) => texts.read(ids, asked),
     metrics,

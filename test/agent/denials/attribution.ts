@@ -12,7 +12,8 @@ export type Tuple = Pick<RecordedDenial, 'family' | 'source' | 'destination' | '
 
 export function knowledgeOf(pipeline: Pipeline, node = 'n1'): Knowledge {
   const { policies, denied } = pipeline.snapshot;
-  return { node, ownersOf: (address) => pipeline.ownersOf(address), policies, denied, isThere: () => true };
+  const ownersOf = (address: string) => pipeline.ownersOf(address);
+  return { node, ownersOf, policies, denied, isThere: () => true, leftOut: new Map() };
 }
 
 /** The policies that a script would read from the answer of `postern denials -o json`. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { PodDenials } from '../../../src/agent/denials/denial-tally.ts';
 import { DenialWatch } from '../../../src/agent/denials/denial-watch.ts';
-import type { DescribedDenial } from '../../../src/agent/denials/describe-denial.ts';
+import type { DescribedDenial, Knowledge } from '../../../src/agent/denials/describe-denial.ts';
 import type { DenialLook } from '../../../src/agent/denials/denial-reader.ts';
 import type { RecordedDenial } from '../../../src/compile/denials.ts';
 import { withoutAllows } from '../../../src/model/order.ts';
@@ -40,6 +40,7 @@ async function tell(
   policies: readonly ApiObject[],
   denials: readonly RecordedDenial[],
   inForce: (policy: Policy) => Policy = (policy) => policy,
+  leftOut: Knowledge['leftOut'] = new Map(),
 ): Promise<Told> {
   const told = { log: [] as DescribedDenial[], announced: [] as PodDenials[], attributed: [] as string[], read: [''] };
   const pipeline = startPipeline('n1', [...cluster, ...policies]);
@@ -48,7 +49,7 @@ async function tell(
   let looks: readonly DenialLook[] = [];
   const watch = new DenialWatch({
     read: async () => looks,
-    knowledge: () => ({ ...known, policies: here }),
+    knowledge: () => ({ ...known, policies: here, leftOut }),
     async texts(ids) {
       told.read.push(...ids);
       return policies.filter(
@@ -173,8 +174,33 @@ describe('denials by ClusterNetworkPolicies, as the agent describes them', () =>
       ],
     });
     const { log } = await tell([guard], [toPod()], withoutAllows);
-    assert.match(log[0]!.reason, /^ClusterNetworkPolicy guard \(Admin .* costs too much for this node, so it denies/);
+    assert.match(
+      log[0]!.reason,
+      /^ClusterNetworkPolicy guard \(Admin .* denies everything .* costs too much for this node$/,
+    );
     assert.deepEqual(log[0]!.deniedBy, { tier: 'Admin', policy: 'ClusterNetworkPolicy guard', priority: 10 });
+  });
+
+  it('names a policy whose rules the kernel refused, in its place in the order (S9.10)', async () => {
+    const ingress = [
+      { action: 'Accept', from: [all] },
+      { action: 'Deny', from: [all], protocols: [{ tcp: { destinationPort: { number: 1 } } }] },
+    ];
+    const refused = clusterPolicy('guard', { ingress });
+    const later = clusterPolicy('later', { priority: 20, ingress: [{ action: 'Deny', from: [all] }] });
+    const leftOut = new Map([['/guard', 'refused'] as const]);
+    const { log, attributed } = await tell([refused, later, isolated], [toPod()], undefined, leftOut);
+    assert.match(
+      log[0]!.reason,
+      /^ClusterNetworkPolicy guard \(Admin .* because the kernel of this node refused its rules$/,
+    );
+    assert.deepEqual(
+      [log[0]!.deniedBy, attributed],
+      [{ tier: 'Admin', policy: 'ClusterNetworkPolicy guard', priority: 10 }, ['1 /guard']],
+    );
+    // As long as the kernel holds them, the first rule accepts.
+    const held = await tell([refused, later, isolated], [toPod()]);
+    assert.match(held.log[0]!.reason, /a rule accepts it now/);
   });
 
   it('says where a rule accepts by now what was denied', async () => {
