@@ -13,6 +13,7 @@ import { hostile } from './hostile/hostile.ts';
 import { firstCompile } from './compile/first-compile.ts';
 import { tiers } from './compile/tiers.ts';
 import { packetCost } from './packets/packet-cost.ts';
+import { tierTraffic } from './packets/tier-traffic.ts';
 import { traffic } from './packets/traffic.ts';
 import { besidePeers } from './peers/peers.ts';
 import { publish } from './publish.ts';
@@ -21,6 +22,7 @@ import { formatResult } from './report.ts';
 const benches: readonly Bench[] = [
   traffic,
   packetCost,
+  tierTraffic,
   changes,
   firstCompile,
   tiers,

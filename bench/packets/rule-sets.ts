@@ -40,14 +40,19 @@ export interface Compiled {
   readonly script: string;
 }
 
-/** Compiles the rules of the node as the agent does. */
+/**
+ * Compiles the rules of the node as the agent does.
+ * @param ofCluster ClusterNetworkPolicies
+ */
 export function compileNode(
   policies: readonly RawObject[],
   checks: Checks,
   layout: Layout,
   family: Family = 'ipv4',
+  ofCluster: readonly ResourceEvent[] = [],
 ): Compiled {
   const pipeline = new Pipeline('n1', checks);
+  for (const event of ofCluster) pipeline.receive(event);
   for (const event of events(policies, layout, family)) pipeline.receive(event);
   const { stages, compiled } = pipeline.plan(undefined);
   if (compiled.oversized.size > 0) throw new Error(`the node leaves out ${[...compiled.oversized.keys()].join()}`);

@@ -47,6 +47,11 @@ export const betweenOpen: readonly Traffic[] = [
   { ...oneWay, port: ports.tuple, bar: { atLeast: 0.94 } },
 ];
 
+/** Small packets and connections between isolated pods, where each lookup counts most. */
+export const small: readonly Traffic[] = betweenIsolated.filter(({ mode, port }) => {
+  return mode !== 'bulk' && mode !== 'stream' && port === ports.tuple;
+});
+
 /** Other ways, with the most policies only. */
 export const flows: Traffic = {
   ...answered,

@@ -48,10 +48,13 @@ export class Walk {
   readonly groups: readonly GroupId[];
   /** Groups whose members may be allowed, or denied, although no group decides so. */
   readonly candidates: Readonly<Record<'allow' | 'deny', readonly GroupId[]>>;
+  /** Of each step, whether it may match an address that no group has. */
+  readonly #isStatic: readonly boolean[];
   #ranges: Readonly<Record<Family, Readonly<Record<Outcome, readonly AddressRange[]>>>> | undefined;
 
   constructor(steps: readonly Step[]) {
     this.steps = steps;
+    this.#isStatic = steps.map(({ peers, declares }) => !declares && peers.some(({ kind }) => kind !== 'pods'));
     this.text = steps.map(stepText).join(' | ');
     const groupsOf = (...verdicts: Step['verdict'][]): GroupId[] => [
       ...new Set(steps.flatMap((step) => (verdicts.includes(step.verdict) ? groupsOfStep(step) : []))),
@@ -79,7 +82,7 @@ export class Walk {
     for (const [index, step] of this.steps.entries()) {
       for (const id of groupsOfStep(step)) {
         for (const pod of groups.get(id)?.members.keys() ?? []) {
-          if (!asked.has(pod) || !matchesGroups(step, pod, groups)) continue;
+          if (!asked.has(pod) || (step.declares && !matchesGroups(step, pod, groups))) continue;
           const indexes = matching.get(pod);
           if (indexes) indexes.add(index);
           else matching.set(pod, new Set([index]));
@@ -95,11 +98,12 @@ export class Walk {
 
   /** @param inGroup whether the owner of the address is in a group of the step */
   #judge(address: string, inGroup: (step: Step, index: number) => boolean): Outcome {
-    const parsed = parseAddress(address)!;
+    let parsed: ReturnType<typeof parseAddress>;
     let skipped: number | undefined;
     for (const [index, step] of this.steps.entries()) {
       if (step.level === skipped) continue;
-      if (!inGroup(step, index) && !matchesStatic(step, parsed)) continue;
+      if (!inGroup(step, index) && !(this.#isStatic[index] && matchesStatic(step, (parsed ??= parseAddress(address)!))))
+        continue;
       if (step.verdict !== 'pass') return step.verdict;
       skipped = step.level;
     }
