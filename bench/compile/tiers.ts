@@ -9,7 +9,7 @@ import type { Bench, Figure, Run } from '../figure.ts';
 import { imagePipeline } from '../image-flags.ts';
 
 const count = 100;
-const rounds = 5;
+const rounds = 15;
 
 export const tiers: Bench = {
   name: 'tiers',
