@@ -57,6 +57,7 @@ const tenants = 'test/agent/tenants.test.ts';
 const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
 const plan = 'test/plan/plan.test.ts';
+const planCost = 'test/plan/cost.test.ts';
 const editions = 'test/plan/editions.test.ts';
 const flowPlans = 'test/plan/flows.test.ts';
 const flows = 'test/compile/flows.test.ts';
@@ -1601,6 +1602,34 @@ export const mutants: readonly Mutant[] = [
     find: "spec.role === 'own' ? namespaces : ofCluster",
     replace: 'namespaces',
     specs: ['test/tiers/size.test.ts'],
+  },
+  {
+    name: 'a pod that goes has all sets written anew by which ClusterNetworkPolicies deny what NetworkPolicies allow',
+    file: 'src/plan/set-turns.ts',
+    find: "return firstEdition(setName).startsWith('allowed-');",
+    replace: 'return false;',
+    specs: [planCost],
+  },
+  {
+    name: 'an address that comes is passed what ClusterNetworkPolicies are about to accept no more',
+    file: 'src/plan/set-turns.ts',
+    find: "return firstEdition(setName).startsWith('allowed-');",
+    replace: 'return setName.length > 0;',
+    specs: [editions],
+  },
+  {
+    name: 'a class that allows nothing any more has all sets written anew by which ClusterNetworkPolicies judge',
+    file: 'src/plan/conflicts.ts',
+    find: 'isSame(deniedByA!, deniedByB!) && (deniedByA!.size > 0 || isSame(a, b))',
+    replace: 'isSame(a, b)',
+    specs: [planCost],
+  },
+  {
+    name: 'the editions behind a chain are asked anew for each chain that leads to it',
+    file: 'src/plan/editions.ts',
+    find: 'marks.set(object, suffix);',
+    replace: '',
+    specs: [planCost],
   },
   {
     name: 'what ClusterNetworkPolicies no longer deny meets what NetworkPolicies are about to deny',

@@ -1,8 +1,8 @@
 import type { Chain, ElementVerdict, Table } from '../nftables/ruleset.ts';
 import type { TableDifference } from './difference.ts';
 import { editionsIn, firstEdition, inEditions, secondEdition, type Editions } from './editions.ts';
-import { chainTarget, readsOfClass, readsThrough, sameVerdict } from './reads.ts';
-import { narrows, turnsOf } from './set-turns.ts';
+import { chainTarget, isOfAllowed, readsOfClass, readsThrough, sameVerdict, type ClassReads } from './reads.ts';
+import { narrows, onlyLoses, turnsOf } from './set-turns.ts';
 
 /**
  * Chooses the sets that the next ruleset must hold in their second edition.
@@ -13,7 +13,8 @@ import { narrows, turnsOf } from './set-turns.ts';
  * chain that reads the set, which moves the pods of those chains as well. So the search repeats until it finds no further set.
  *
  * A new address moves too, from the map's catch-all element to a class. It must not read a set that changes in a later stage. A removed address must not
- * read a set that has just changed.
+ * read a set that has just changed. Where the set can only make it lose packets (`onlyLoses`), no edition is worth its members: a pod that starts or goes may
+ * have no network for a moment (S7.3).
  * @param wanted the difference between `applied` and the desired table in the editions of `applied`
  */
 export function chooseEditions(desired: Table, applied: Table, wanted: TableDifference): Editions {
@@ -34,8 +35,8 @@ export function chooseEditions(desired: Table, applied: Table, wanted: TableDiff
     const { moved, coming, leaving } = readsOfMoves(inEditions(desired, chosen), applied);
     const conflicts = changed.filter(({ name, isEarly, isLate }) => {
       const used = current.has(name) ? secondEdition(name) : name;
-      const isTouched = moved.has(used) || (isLate && coming.has(used)) || (isEarly && leaving.has(used));
-      return isTouched && !flipped.has(name);
+      const isMet = !onlyLoses(name) && ((isLate && coming.has(used)) || (isEarly && leaving.has(used)));
+      return (isMet || moved.has(used)) && !flipped.has(name);
     });
     if (conflicts.length === 0) return chosen;
     for (const { name } of conflicts) {
@@ -59,35 +60,52 @@ interface Reads {
  * are allowed. Nor are those of chains that both lead to: what these pass changes in an order that is right with either class (`set-turns.ts`).
  */
 function readsOfMoves(desired: Table, applied: Table): Reads {
-  const reads = { moved: new Set<string>(), coming: new Set<string>(), leaving: new Set<string>() };
-  if (desired.maps === applied.maps) return reads;
-  for (const map of desired.maps.values()) {
+  const moved = new Set<string>();
+  const chains = { from: new Set<Chain>(), to: new Set<Chain>(), coming: new Set<Chain>(), leaving: new Set<Chain>() };
+  for (const map of desired.maps === applied.maps ? [] : desired.maps.values()) {
     const before = applied.maps.get(map.name);
     if (!before || before === map) continue;
     for (const [key, verdict] of map.elements) {
       const old = before.elements.get(key);
-      if (!old) addReads(desired, verdict, reads.coming);
-      else if (!sameVerdict(old, verdict)) {
-        const [from, to] = [chainOf(applied, old), chainOf(desired, verdict)];
-        const [left, met] = [from && readsOfClass(from, applied), to && readsOfClass(to, desired)];
-        if (left && met && left.next.symmetricDifference(met.next).size === 0) {
-          for (const { own } of [left, met]) for (const name of own) reads.moved.add(name);
-          continue;
-        }
-        addReads(applied, old, reads.moved);
-        addReads(desired, verdict, reads.moved);
+      if (old && sameVerdict(old, verdict)) continue;
+      const [from, to] = [old && chainOf(applied, old), chainOf(desired, verdict)];
+      if (!old) add(chains.coming, to);
+      else if (from && to && leadToSame(readsOfClass(from, applied), readsOfClass(to, desired))) {
+        for (const { own } of [readsOfClass(from, applied), readsOfClass(to, desired)])
+          for (const name of own) moved.add(name);
+      } else {
+        add(chains.from, from);
+        add(chains.to, to);
       }
     }
-    for (const [key, old] of before.elements) if (!map.elements.has(key)) addReads(applied, old, reads.leaving);
+    for (const [key, old] of before.elements) if (!map.elements.has(key)) add(chains.leaving, chainOf(applied, old));
   }
-  return reads;
+  for (const name of readsThrough(chains.from, applied)) moved.add(name);
+  for (const name of readsThrough(chains.to, desired)) moved.add(name);
+  return {
+    moved,
+    coming: readsThrough(chains.coming, desired),
+    leaving: readsThrough(chains.leaving, applied),
+  };
+}
+
+/**
+ * Whether the same chains judge again what both classes allow and deny. The chain for what a class denies says so: it leads to that for what a class allows. A class
+ * that allows nothing any more does not lead there itself.
+ */
+function leadToSame({ next: a }: ClassReads, { next: b }: ClassReads): boolean {
+  const [deniedByA, deniedByB] = [a, b].map((next) => new Set(next.values().filter((name) => !isOfAllowed(name))));
+  return isSame(deniedByA!, deniedByB!) && (deniedByA!.size > 0 || isSame(a, b));
+}
+
+function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && a.isSubsetOf(b);
 }
 
 function chainOf(table: Table, verdict: ElementVerdict): Chain | undefined {
   return table.chains.get(chainTarget(verdict) ?? '');
 }
 
-function addReads(table: Table, verdict: ElementVerdict, reads: Set<string>): void {
-  const chain = chainOf(table, verdict);
-  for (const name of chain ? readsThrough(chain, table) : []) reads.add(name);
+function add(chains: Set<Chain>, chain: Chain | undefined): void {
+  if (chain) chains.add(chain);
 }

@@ -10,7 +10,7 @@ import type {
   Verdict,
   VerdictMap,
 } from '../nftables/ruleset.ts';
-import { isPartOfChain, readsOf, readsOfMap, readsThrough } from './reads.ts';
+import { chainTarget, isPartOfChain, nextOf, readsOf, readsWithEditions } from './reads.ts';
 
 /**
  * First names of the sets that are in their second edition. If packets must not see two changes mixed, the plan writes a set anew under another
@@ -83,14 +83,9 @@ function namedSet(set: NftSet, editions: Editions): [string, NftSet] {
 }
 
 function renameParts(table: Table, editions: Editions): Pick<Table, 'maps' | 'chains'> {
-  const chainName = (name: string): string => {
-    const chain = table.chains.get(name);
-    return chain ? name + markOf(readsThrough(chain, table), editions) : name;
-  };
-  const mapName = (name: string): string => {
-    const map = isPartOfChain(name) ? table.maps.get(name) : undefined;
-    return map ? name + markOf(readsOfMap(map, table), editions) : name;
-  };
+  const markOf = marksOf(table, editions);
+  const chainName = (name: string): string => name + markOf(table.chains.get(name));
+  const mapName = (name: string): string => (isPartOfChain(name) ? name + markOf(table.maps.get(name)) : name);
   const setName = (name: string): string => (editions.has(name) ? secondEdition(name) : name);
   const names = { setName, mapName, chainName };
   const chains = new Map<string, Chain>();
@@ -110,10 +105,27 @@ function renameParts(table: Table, editions: Editions): Pick<Table, 'maps' | 'ch
   return { maps, chains };
 }
 
-/** A suffix that encodes the edition of each set that the chain reads. */
-function markOf(reads: ReadonlySet<string>, editions: Editions): string {
-  const bits = [...reads].map((name) => (editions.has(name) ? '1' : '0')).join('');
-  return bits.includes('1') ? `/${shortHash(bits)}` : '';
+/**
+ * Suffixes that encode the edition of each set that packets look up from a chain on, or behind a port map. That of a chain is made of the suffixes of those
+ * that it leads to. So each is worked out once, however many lead to it.
+ */
+function marksOf(table: Table, editions: Editions): (object: Chain | VerdictMap | undefined) => string {
+  const marks = new Map<Chain | VerdictMap, string>();
+  const markOf = (object: Chain | VerdictMap | undefined): string => {
+    if (!object) return '';
+    let suffix = marks.get(object);
+    if (suffix === undefined) {
+      const parts = 'rules' in object ? [...readsWithEditions(object)].map(markOfRead) : [];
+      const targets = 'rules' in object ? nextOf(object) : [...new Set(object.elements.values().map(chainTarget))];
+      for (const target of targets) parts.push(markOf(table.chains.get(target ?? '')));
+      suffix = parts.some((part) => part !== '') ? `/${shortHash(parts.join())}` : '';
+      marks.set(object, suffix);
+    }
+    return suffix;
+  };
+  const markOfRead = (name: string): string =>
+    isPartOfChain(name) ? markOf(table.maps.get(name)) : editions.has(name) ? mark : '';
+  return markOf;
 }
 
 interface Names {

@@ -1,4 +1,4 @@
-import type { Chain, ElementVerdict, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
+import type { Chain, ElementVerdict, NftRule, Table } from '../nftables/ruleset.ts';
 
 /** The sets and maps that a rule looks things up in. */
 function readsOfRule(rule: NftRule): string[] {
@@ -34,7 +34,7 @@ export function isOfAllowed(chainName: string): boolean {
 }
 
 /** What packets of a class meet. */
-interface ClassReads {
+export interface ClassReads {
   /** Names that the chain looks up, including its port maps and the chains behind them. */
   readonly own: ReadonlySet<string>;
   /** The chains that it leads to. */
@@ -45,23 +45,12 @@ const classReads = new WeakMap<Chain, ClassReads>();
 
 export function readsOfClass(chain: Chain, table: Table): ClassReads {
   let reads = classReads.get(chain);
-  if (!reads) classReads.set(chain, (reads = findReads([chain], table)));
+  if (!reads) classReads.set(chain, (reads = findReads(chain, table)));
   return reads;
 }
 
-/** What the chains behind a port map meet. */
-export function readsOfMap(map: VerdictMap, table: Table): ReadonlySet<string> {
-  const targets = new Set(map.elements.values().map(chainTarget));
-  const behind = [...targets].filter((name) => name !== undefined);
-  const { own, next } = findReads(
-    behind.filter((name) => !isNext(name)).flatMap((name) => table.chains.get(name) ?? []),
-    table,
-  );
-  return withNext(own, [...next, ...behind.filter(isNext)], table);
-}
-
-function findReads(chains: readonly Chain[], table: Table): ClassReads {
-  const [own, next, seen] = [new Set<string>(), new Set<string>(), new Set(chains)];
+function findReads(start: Chain, table: Table): ClassReads {
+  const [own, next, seen] = [new Set<string>(), new Set<string>(), new Set([start])];
   const visit = (target: string | undefined): void => {
     if (target === undefined) return;
     const chain = isNext(target) ? undefined : table.chains.get(target);
@@ -69,30 +58,47 @@ function findReads(chains: readonly Chain[], table: Table): ClassReads {
     else next.add(target);
   };
   for (const chain of seen) {
-    // What the chains in between look up is left out, as for the common deny chains.
-    for (const name of chain.name.startsWith('self-') ? [] : readsOf(chain)) {
+    for (const name of readsWithEditions(chain)) {
       own.add(name);
       if (!isPartOfChain(name)) continue;
       for (const verdict of table.maps.get(name)?.elements.values() ?? []) visit(chainTarget(verdict));
     }
-    for (const { verdict } of chain.rules) {
-      const target = chainTarget(verdict);
-      if (target !== undefined && isNext(target)) next.add(target);
-    }
+    for (const target of nextOf(chain)) next.add(target);
   }
   return { own, next };
 }
 
-/** Names that the chain and the chains that it leads to look up. */
-export function readsThrough(chain: Chain, table: Table): ReadonlySet<string> {
-  const { own, next } = readsOfClass(chain, table);
-  return withNext(own, next, table);
+/** Of what the chain looks up, what may be in a second edition. The sets of the chains in between never are, nor those of the common deny chains. */
+export function readsWithEditions(chain: Chain): ReadonlySet<string> {
+  return chain.name.startsWith('self-') ? nothing : readsOf(chain);
 }
 
-function withNext(own: ReadonlySet<string>, next: Iterable<string>, table: Table): ReadonlySet<string> {
-  const behind = [...next].flatMap((name) => table.chains.get(name) ?? []);
-  if (behind.length === 0) return own;
-  return new Set([...own, ...behind.flatMap((chain) => [...readsThrough(chain, table)])]);
+const nothing: ReadonlySet<string> = new Set();
+
+/** The chains to which the rules of the chain lead packets that it has judged. */
+export function nextOf({ rules }: Chain): string[] {
+  return rules.flatMap(({ verdict }) => {
+    const target = chainTarget(verdict);
+    return target !== undefined && isNext(target) ? [target] : [];
+  });
+}
+
+/**
+ * Names that the chains and all chains that they lead to look up. Each chain is visited once: hundreds of classes may share thousands of chains behind
+ * them.
+ */
+export function readsThrough(chains: Iterable<Chain>, table: Table): Set<string> {
+  const names = new Set<string>();
+  const seen = new Set(chains);
+  for (const chain of seen) {
+    const { own, next } = readsOfClass(chain, table);
+    for (const name of own) names.add(name);
+    for (const name of next) {
+      const behind = table.chains.get(name);
+      if (behind) seen.add(behind);
+    }
+  }
+  return names;
 }
 
 export function chainTarget(verdict: NftRule['verdict'] | ElementVerdict): string | undefined {

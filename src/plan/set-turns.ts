@@ -28,6 +28,15 @@ export function turnsOf(setName: string, isNarrower: boolean): Turns {
   return { added: 'switch', removed: 'break' };
 }
 
+/**
+ * Whether the set can only make an address that comes or goes with the change lose packets: what `allowed-` allows is never more than in the state whose class a
+ * packet meets. For an address that goes, R shrinks in switch, and grows in open, when no packet has its class any more. For one that comes, R has shrunk when
+ * packets meet the class, and grows later. So a packet passes N ? R : A with R too small only, and nothing passes that neither state passes.
+ */
+export function onlyLoses(setName: string): boolean {
+  return firstEdition(setName).startsWith('allowed-');
+}
+
 /** Whether what is left to break lets ClusterNetworkPolicies accept less. */
 export function isOfElse(setName: string): boolean {
   return setName.startsWith('else-');
