@@ -57,6 +57,7 @@ const tenants = 'test/agent/tenants.test.ts';
 const denialReader = 'test/agent/denials/denial-reader.test.ts';
 const takeTurnsSpec = 'test/lib/take-turns.test.ts';
 const plan = 'test/plan/plan.test.ts';
+const interrupted = 'test/plan/interrupted.test.ts';
 const planCost = 'test/plan/cost.test.ts';
 const editions = 'test/plan/editions.test.ts';
 const flowPlans = 'test/plan/flows.test.ts';
@@ -1137,8 +1138,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'each removal waits for packets in flight',
     file: 'src/plan/denying-sets.ts',
-    find: '!onlyAllows(chain)',
-    replace: 'true',
+    find: 'if (!passesWhatMatches(chain)) return',
+    replace: 'return',
     specs: [plan],
   },
   {
@@ -1632,6 +1633,34 @@ export const mutants: readonly Mutant[] = [
     specs: [planCost],
   },
   {
+    name: 'a set whose members are denied counts as one that only allows',
+    file: 'src/plan/denying-sets.ts',
+    find: "match.kind === 'lookup' && match.op === '!=' ? [match.set] : []",
+    replace: '[]',
+    specs: [flowPlans],
+  },
+  {
+    name: 'a peer that comes is forgotten by all flows, where a block is denied beside it',
+    file: 'src/plan/denying-sets.ts',
+    find: "match.kind === 'lookup' && match.op === '!=' ?",
+    replace: "match.kind === 'lookup' ?",
+    specs: [flowPlans],
+  },
+  {
+    name: 'what an interrupted change has left ClusterNetworkPolicies accept meets the next change',
+    file: 'src/plan/set-turns.ts',
+    find: "return isOfElse(name) ? { removed: 'clear' } : {};",
+    replace: 'return {};',
+    specs: [interrupted],
+  },
+  {
+    name: 'each change first ends what ClusterNetworkPolicies accept',
+    file: 'src/plan/table-plan.ts',
+    find: 'isInterrupted ? elementsOf(',
+    replace: 'applied ? elementsOf(',
+    specs: [interrupted],
+  },
+  {
     name: 'what ClusterNetworkPolicies no longer deny meets what NetworkPolicies are about to deny',
     file: 'src/plan/set-turns.ts',
     find: "if (name.startsWith('allowed-except')) return { added: 'switch', removed: 'open' };",
@@ -2013,7 +2042,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a foreign rule stays where it is',
     file: 'src/plan/table-plan.ts',
-    find: 'if (isBeyondRepair(wanted, before)) ',
+    find: 'if (isBeyondRepair(ofHeld, held)) ',
     replace: 'if (!wanted) ',
     specs: [rewrite],
   },

@@ -88,6 +88,8 @@ export class Reconciler {
   #comparison: { readonly compare: Compare; readonly by: number; readonly done: () => void } | undefined;
   /** Another program may have added elements to flow sets, which looks like what packets add, or a change of ours did not come to its end. */
   #areFlowsDoubtful = false;
+  /** A change before, of this agent or of an earlier one, may have stopped between two stages. */
+  #isInterrupted = false;
   /** What has just been read: it counts once, at once. */
   #found: { readonly ruleset: Ruleset | undefined } | undefined;
   #running: Promise<void> | undefined;
@@ -310,6 +312,7 @@ export class Reconciler {
         await this.#apply(plan.stages.slice(0, end));
         if (mustVerify) await this.#assertHolds(plan.result);
         this.#areFlowsDoubtful = false;
+        this.#isInterrupted = false;
         this.#connections.applied();
         this.#inForce = policies;
         this.#events.applied({ version, plan, receivedAt: this.#takenIn });
@@ -344,7 +347,7 @@ export class Reconciler {
   }
 
   #plan(applied: Ruleset | undefined): ReturnType<Pipeline['plan']> {
-    const options = { areFlowsDoubtful: this.#areFlowsDoubtful };
+    const options = { areFlowsDoubtful: this.#areFlowsDoubtful, isInterrupted: this.#isInterrupted };
     return this.#burst.plan(() => this.#pipeline.plan(applied, this.#refusals.ids, options));
   }
 
@@ -356,6 +359,7 @@ export class Reconciler {
     const [ruleset] = await Promise.all([reading, this.#prepare()]);
     this.#progress();
     this.#areFlowsDoubtful = true;
+    this.#isInterrupted = true;
     const sweep: Plan = planSweep(ruleset ?? {});
     const adopted = { ruleset: ruleset && sweep.result };
     this.#connections.distrust();

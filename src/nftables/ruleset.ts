@@ -231,8 +231,11 @@ export type Change =
   | { readonly verb: 'delete chain' | 'delete set' | 'delete map'; readonly name: string }
   | ({ readonly verb: 'delete other' } & OtherObject);
 
-/** The order of stages is make, switch, break, forget, delete. Each stage is one transaction. Empty stages are left out. */
-export type StageName = 'make' | 'switch' | 'break' | 'forget' | 'open' | 'delete';
+/**
+ * The order of stages is clear, make, switch, break, forget, open, delete. Tables that turn later have a switch and a break of their own before open. Each stage is
+ * one transaction. Empty stages are left out.
+ */
+export type StageName = 'clear' | 'make' | 'switch' | 'break' | 'forget' | 'open' | 'delete';
 export interface Stage {
   readonly name: StageName;
   /** The stage must not begin before all packets are done that may have met the rules or elements of before the last stage (K27). */

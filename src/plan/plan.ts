@@ -6,6 +6,8 @@ import { emptied, isTableLike, planTable, sweepTable, type TablePlan } from './t
 export interface PlanOptions {
   /** Nothing is known of what flow sets hold, nor of the packets in flight that may add themselves: forget all. */
   readonly areFlowsDoubtful?: boolean;
+  /** A change before may have stopped between two of its stages, so what is held may be no state that the rules ever had. */
+  readonly isInterrupted?: boolean;
 }
 
 export interface Plan {
@@ -16,7 +18,8 @@ export interface Plan {
 }
 
 /**
- * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3): `make` adds objects without references, `switch` changes what
+ * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3): `clear` ends what an interrupted change has left ClusterNetworkPolicies accept
+ * (`set-turns.ts`), `make` adds objects without references, `switch` changes what
  * packets meet, `break` removes elements from sets, `forget` leaves the flow sets that remember what passed before, `open` ends what ClusterNetworkPolicies
  * deny (`set-turns.ts`), `delete` deletes objects that packets do not meet any more. So in between, a check passes only packets that the old or the new rules pass, and drops none that both pass.
  * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied. A table that opens
@@ -80,6 +83,7 @@ function mustWait(name: StageName, before: readonly Stage[], plans: Planned): bo
 function planOf(plans: Planned): Plan {
   const [first, last] = inTurn(plans);
   const steps: readonly (readonly [StageName | 'empty', Planned])[] = [
+    ['clear', plans],
     ['make', plans],
     ['switch', first],
     ['break', first],

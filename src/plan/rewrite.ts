@@ -20,6 +20,7 @@ export function planRewrite(desired: Table, held: Table): TablePlan {
   const difference = differenceOf(held, result);
   const { sets, maps, chains } = difference;
   return {
+    clear: [],
     make: makeOperations(difference),
     switch: switchOperations(difference),
     break: [],

@@ -29,6 +29,22 @@ export function turnsOf(setName: string, isNarrower: boolean): Turns {
 }
 
 /**
+ * The turns of `clear`, which comes first where a change before was interrupted. What is held then may be A of two states with R of neither, so that A has what R has not.
+ * If A kept it after the switch, a packet that N misses now could pass, though neither state passes it. So A loses first what the desired state (D) does not
+ * have. From then on:
+ *
+ * - What N misses meets a part of the desired A. D passes it, for it is in the desired R too.
+ * - What N hits meets what is in the held R and in the desired R, until N has shrunk. The state whose N hits it passes it.
+ *
+ * A packet that the held A passes and the desired N would pass may be lost until open. It never passes without right.
+ */
+export function clearingTurns(setName: string): Partial<Turns> {
+  const name = firstEdition(setName);
+  if (name.startsWith('else-except')) return { added: 'clear' };
+  return isOfElse(name) ? { removed: 'clear' } : {};
+}
+
+/**
  * Whether the set can only make an address that comes or goes with the change lose packets: what `allowed-` allows is never more than in the state whose class a
  * packet meets. For an address that goes, R shrinks in switch, and grows in open, when no packet has its class any more. For one that comes, R has shrunk when
  * packets meet the class, and grows later. So a packet passes N ? R : A with R too small only, and nothing passes that neither state passes.

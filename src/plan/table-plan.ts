@@ -17,7 +17,7 @@ import { mayDeny } from './denying-sets.ts';
 import { forget, withChoiceOf } from './flows.ts';
 import { editionsIn, inEditions } from './editions.ts';
 import { reachableNames, sameVerdict } from './reads.ts';
-import { isOfElse, narrows, turnsOf } from './set-turns.ts';
+import { clearingTurns, isOfElse, narrows, turnsOf, type Turns } from './set-turns.ts';
 
 /** The changes of one table, one transaction per step, and its content afterwards. `empty` flushes chains that `delete` deletes with what they refer to. */
 export type TablePlan = Readonly<Record<StageName | 'empty', readonly Change[]>> & {
@@ -34,23 +34,27 @@ export const emptyTable: Table = { sets: new Map(), maps: new Map(), chains: new
 export function planTable(
   desired: Table,
   applied: Table | undefined,
-  { areFlowsDoubtful = false } = {},
+  { areFlowsDoubtful = false, isInterrupted = false } = {},
 ): TablePlan | undefined {
-  const before = applied ?? emptyTable;
-  const target = withChoiceOf(before, desired);
+  const held = applied ?? emptyTable;
+  const target = withChoiceOf(held, desired);
   if (!target) return undefined;
-  const sameEditions = inEditions(target, editionsIn(before));
-  const wanted = differenceOf(before, sameEditions);
-  if (isBeyondRepair(wanted, before)) return undefined;
+  const sameEditions = inEditions(target, editionsIn(held));
+  const ofHeld = differenceOf(held, sameEditions);
+  if (isBeyondRepair(ofHeld, held)) return undefined;
+  const clearing = isInterrupted ? elementsOf(ofHeld, clearingTurns, 'clear') : [];
+  const before = withElements(held, clearing);
+  const wanted = before === held ? ofHeld : differenceOf(before, sameEditions);
   const after = inEditions(target, chooseEditions(target, before, wanted));
   const difference = after === sameEditions ? wanted : differenceOf(before, after);
   const isNarrower = narrows(wanted);
   const switching = switchOperations(difference, isNarrower);
   const breaking = elementOperations(difference, 'break', isNarrower);
-  const forgetting = forget(before, [...switching, ...breaking], after, desired, areFlowsDoubtful);
+  const forgetting = forget(before, [...clearing, ...switching, ...breaking], after, desired, areFlowsDoubtful);
   const breaks = breaking.length > 0;
   const last = forgetting.late.length > 0 ? 'forget' : breaks ? 'break' : 'switch';
   return {
+    clear: clearing,
     make: [...(applied ? [] : [{ verb: 'add table' } as const]), ...makeOperations(difference)],
     switch: breaks ? switching : [...switching, ...forgetting.at],
     break: breaks ? [...breaking, ...forgetting.at] : [],
@@ -111,7 +115,16 @@ export function headerOf(object: NftSet | VerdictMap | Chain): string {
   );
 }
 
-export const noChanges = { make: [], switch: [], break: [], forget: [], open: [], empty: [], delete: [] } as const;
+export const noChanges = {
+  clear: [],
+  make: [],
+  switch: [],
+  break: [],
+  forget: [],
+  open: [],
+  empty: [],
+  delete: [],
+} as const;
 
 /** Like `planSweep`, for one table. */
 export function sweepTable(applied: Table): TablePlan {
@@ -154,9 +167,17 @@ export function switchOperations(difference: TableDifference, isNarrower = false
 type ElementsChange = Extract<Change, { readonly verb: 'add elements' | 'delete elements' }>;
 
 /** The elements that come and go in a stage. */
-function elementOperations({ sets }: TableDifference, stage: StageName, isNarrower: boolean): ElementsChange[] {
+function elementOperations(difference: TableDifference, stage: StageName, isNarrower: boolean): ElementsChange[] {
+  return elementsOf(difference, (name) => turnsOf(name, isNarrower), stage);
+}
+
+function elementsOf(
+  { sets }: TableDifference,
+  turnsOfSet: (name: string) => Partial<Turns>,
+  stage: StageName,
+): ElementsChange[] {
   return sets.changed.flatMap(({ before, after, added, removed }): ElementsChange[] => {
-    const turns = turnsOf(after.name, isNarrower);
+    const turns = turnsOfSet(after.name);
     return [
       ...(turns.removed === stage && removed.length > 0
         ? [{ verb: 'delete elements', set: before, elements: removed } as const]
@@ -166,6 +187,21 @@ function elementOperations({ sets }: TableDifference, stage: StageName, isNarrow
         : []),
     ];
   });
+}
+
+/** The table after changes of elements. */
+function withElements(table: Table, changes: readonly ElementsChange[]): Table {
+  if (changes.length === 0) return table;
+  const sets = new Map(table.sets);
+  for (const { verb, set, elements } of changes) {
+    const held = new Set(sets.get(set.name)!.elements);
+    for (const element of elements) {
+      if (verb === 'add elements') held.add(element);
+      else held.delete(element);
+    }
+    sets.set(set.name, { ...sets.get(set.name)!, elements: held });
+  }
+  return { ...table, sets };
 }
 
 function deletions({ sets, maps, chains }: TableDifference): Change[] {

@@ -91,8 +91,28 @@ describe('stages of a change (S7.3)', function () {
             return { ...first, direction, rules, isGated, labels, there: there ?? first.there };
           }),
         ),
-      // With others, NetworkPolicies alone have two sets for one port. A peer that goes from one to the other can lose a packet that meets two transactions.
+      // With others, two sets may allow one port. A peer that goes from one to the other can lose a packet that meets two transactions.
       fc.constant(defaultLimits),
+    );
+  });
+
+  it('a change that follows an interrupted one passes only what the held or the new rules pass', () => {
+    // A peer goes to another group, and then a pod to another class: what the first change leaves must not meet the second.
+    const change = fc.record({ labels: crowdedLabels, ports: crowdedPorts, subjects: crowdedSubjects });
+    checkCutChanges(
+      fc
+        .tuple(
+          crowdedState,
+          fc.constantFrom('Ingress', 'Egress'),
+          fc.oneof(sparing(fc.constant('Accept')), crowdedRules),
+          fc.boolean(),
+          change,
+          change,
+        )
+        .map(([state, direction, rules, isGated, { labels }, next]) => {
+          const first = { ...state, direction, rules, isGated, there: [true, true] as [boolean, boolean] };
+          return [first, { ...first, labels }, { ...first, ...next, labels }, { ...first, ...next }];
+        }),
     );
   });
 
@@ -119,7 +139,7 @@ describe('stages of a change (S7.3)', function () {
           const sweep = planSweep(crashed);
           crashed = apply(sweep, false);
           assert.deepEqual(sortedRuleset(crashed), sortedRuleset(sweep.result));
-          const restart = planStages(desired, crashed, { areFlowsDoubtful: true });
+          const restart = planStages(desired, crashed, { areFlowsDoubtful: true, isInterrupted: true });
           checkTurns(restart);
           crashed = apply(restart, true);
           assert.deepEqual(planStages(desired, crashed).stages, []);
@@ -130,6 +150,33 @@ describe('stages of a change (S7.3)', function () {
     );
   });
 });
+
+/** Each change is cut after a stage, and the next one begins from what that has left. */
+function checkCutChanges(histories: fc.Arbitrary<CrowdedState[]>): void {
+  let cuts = 0;
+  let flips = 0;
+  const cutAfter = fc.array(fc.constantFrom(1, 1, 1, 2, 3), { minLength: 4, maxLength: 4 });
+  fc.assert(
+    fc.property(histories, cutAfter, (states, stages) => {
+      let held: Ruleset = {};
+      for (const [index, state] of states.entries()) {
+        const podCidrs = [state.isGated === false ? '192.0.2.0/32' : '10.1.0.0/29'];
+        const desired = startPipeline(node, crowdedCluster(state), { podCidrs }).plan(undefined).compiled.ruleset;
+        const doubts = { areFlowsDoubtful: true, isInterrupted: index > 1 };
+        const plan = planStages(desired, held, doubts);
+        const tables = generationsOf(held, plan).map(({ ip }) => ip ?? emptyTable);
+        const moments = { graced: gracedIn(plan), mayLose: index > 1 };
+        for (const packet of index > 0 ? crowdedPackets : []) if (checkPacket(packet, tables, moments)) flips++;
+        const cut = index === 0 ? plan.stages : plan.stages.slice(0, stages[index]);
+        if (cut.length < plan.stages.length) cuts++;
+        held = generationsOf(held, { ...plan, stages: cut }).at(-1)!;
+        held = generationsOf(held, planSweep(held)).at(-1)!;
+      }
+    }),
+    { numRuns: runs(400) },
+  );
+  assert.ok((cuts > 400 && flips > 400) || !meetsRareCases, `${cuts} changes cut, ${flips} packets changed`);
+}
 
 function checkCrowds(histories: fc.Arbitrary<CrowdedState[]>, shapes: fc.Arbitrary<ShapeLimits>): void {
   let flips = 0;
@@ -274,12 +321,15 @@ function checkTurns({ stages }: Plan): void {
 const crowdedLabels = fc.tuple(fc.constantFrom('a', 'b', 'none'), fc.constantFrom('a', 'b', 'none'));
 const crowdedThere = fc.tuple(...[0, 1].map(() => fc.constantFrom(true, true, false)));
 
+const crowdedPorts = fc.tuple(...[0, 1].map(() => fc.constantFrom([80], [81], [80, 81], [443], undefined)));
+const crowdedSubjects = fc.tuple(...[0, 1].map(() => fc.constantFrom('one', 'two', 'both')));
+
 /** Two peers that come and go from two groups, which two policies open ports to: everything meets everything. */
 const crowdedState = fc.record({
   labels: crowdedLabels,
-  ports: fc.tuple(...[0, 1].map(() => fc.constantFrom([80], [81], [80, 81], [443], undefined))),
+  ports: crowdedPorts,
   direction: fc.constantFrom('Ingress', 'Ingress', 'Egress'),
-  subjects: fc.tuple(...[0, 1].map(() => fc.constantFrom('one', 'two', 'both'))),
+  subjects: crowdedSubjects,
   /** Which pods of the node are there: the gate has the addresses of the others. */
   there: crowdedThere,
 });
@@ -311,11 +361,15 @@ const crowdedRules: fc.Arbitrary<CrowdedRule[]> = fc.oneof(
     )
     // Those that only accept are as good as NetworkPolicies.
     .filter((rules) => rules.some(({ action }) => action !== 'Accept')),
-  // A group that is spared what the block is denied.
-  fc
-    .record({ action: fc.constantFrom('Accept', 'Pass'), peer: fc.constantFrom('a', 'b'), port: crowdedPort })
-    .map((spared): CrowdedRule[] => [spared, { action: 'Deny', peer: 'block', port: spared.port }]),
+  sparing(fc.constantFrom('Accept', 'Pass')),
 );
+
+/** A group is spared what the block is denied. */
+function sparing(actions: fc.Arbitrary<'Accept' | 'Pass'>): fc.Arbitrary<CrowdedRule[]> {
+  return fc
+    .record({ action: actions, peer: fc.constantFrom('a', 'b'), port: crowdedPort })
+    .map((spared): CrowdedRule[] => [spared, { action: 'Deny', peer: 'block', port: spared.port }]);
+}
 
 function crowdedPolicy(rules: readonly CrowdedRule[], direction: CrowdedState['direction']): ApiObject {
   const listed = rules.map(({ action, peer, port }) => {

@@ -53,7 +53,7 @@ export function createApplyMetrics(registry: Registry): ApplyMetrics {
   });
   const duration = new Histogram({
     name: 'postern_apply_stage_duration_seconds',
-    help: 'Duration of successful nft runs, by stage: make, switch, break, forget, delete. It includes the wait for packets in flight.',
+    help: 'Duration of successful nft runs, by stage: clear, make, switch, break, forget, open, delete. It includes the wait for packets in flight.',
     labelNames: ['stage'],
     buckets: durationBuckets,
     registers,
