@@ -1,14 +1,14 @@
 import type { Chain, Table } from '../nftables/ruleset.ts';
 import { chainTarget, isOfAllowed, readsOf } from './reads.ts';
 
-/** Whether a table has a chain that may deny what the set contains. All other chains pass what their sets contain, and send the rest elsewhere. */
+/**
+ * Whether a table has a chain that may deny what the set contains. The chains of classes pass what their sets contain, except where a match is negated, and send the
+ * rest elsewhere.
+ */
 export function mayDeny(setName: string, ...tables: readonly Table[]): boolean {
   return tables.some(({ chains }) => {
     let names = denying.get(chains);
-    if (!names) {
-      const deniers = chains.values().filter((chain) => !onlyAllows(chain));
-      denying.set(chains, (names = new Set(deniers.flatMap((chain) => [...readsOf(chain)]))));
-    }
+    if (!names) denying.set(chains, (names = new Set(chains.values().flatMap(deniedBy))));
     return names.has(setName);
   });
 }
@@ -16,13 +16,20 @@ export function mayDeny(setName: string, ...tables: readonly Table[]): boolean {
 /** For the chains of a table: the names of the sets that may deny. Most changes touch no chain. */
 const denying = new WeakMap<Table['chains'], ReadonlySet<string>>();
 
-function onlyAllows({ base, rules }: Chain): boolean {
+/** The sets of the chain that may deny what they contain. */
+function deniedBy(chain: Chain): Iterable<string> {
+  if (!passesWhatMatches(chain)) return readsOf(chain);
+  const matches = chain.rules.flatMap((rule) => rule.matches);
+  return matches.flatMap((match) => (match.kind === 'lookup' && match.op === '!=' ? [match.set] : []));
+}
+
+function passesWhatMatches({ base, rules }: Chain): boolean {
   const last = rules.at(-1);
   if (base || !last || chainTarget(last.verdict) === undefined) return false;
   return rules.every(({ matches, verdict }, index) => {
     if (index === rules.length - 1) return matches.length === 0 && verdict.kind === 'goto';
     if (verdict.kind === 'vmap') return matches.length === 0;
     const allows = verdict.kind === 'return' || (verdict.kind === 'goto' && isOfAllowed(verdict.chain));
-    return allows && matches.every((match) => match.kind === 'lookup' && match.op === undefined);
+    return allows && matches.every((match) => match.kind === 'lookup');
   });
 }

@@ -4,7 +4,7 @@ import { VersionedMap } from '../../src/lib/versioned-map.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { planStages, type Plan } from '../../src/plan/plan.ts';
 import { applyOperations } from '../support/nft/edit.ts';
-import { node, pod, policy, sandbox } from '../support/objects.ts';
+import { clusterPolicy, namespace, node, pod, policy, sandbox } from '../support/objects.ts';
 import { removeOf, startPipeline, upsertOf, type ApiObject } from '../support/pipeline.ts';
 import { plain } from '../support/plain.ts';
 import { describeStages } from './describe-plan.ts';
@@ -42,9 +42,19 @@ function choosingStages({ stages }: Plan): string[] {
 }
 
 describe('flow sets (S5.21)', () => {
+  const deny = { action: 'Deny', to: [{ networks: ['10.0.0.0/8'] }] };
+  const accept = { action: 'Accept', to: [{ namespaces: {} }] };
+  const sparing = [namespace('x'), web, clusterPolicy('guard', { egress: [accept, deny] })];
+  const denying = [
+    namespace('x'),
+    web,
+    clusterPolicy('guard', { ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }] }),
+  ];
   const changes: readonly [what: string, before: readonly ApiObject[], after: readonly ApiObject[], string[]][] = [
     ['nothing changes', cluster, cluster, []],
     ['a peer comes', cluster, [...cluster, two], []],
+    ['a peer comes that is spared what a block is denied', sparing, [...sparing, two], []],
+    ['a peer comes that is denied', denying, [...denying, two], ['switch']],
     ['a peer goes', [...cluster, two], cluster, ['break']],
     ['one peer comes and another goes', cluster, [web, two, allow(80)], ['break']],
     ['a pod moves to another class', cluster, [web, one, allow(81)], ['switch']],
