@@ -36,6 +36,8 @@ export function turnsOf(setName: string, isNarrower: boolean): Turns {
  * - What N misses meets a part of the desired A. D passes it, for it is in the desired R too.
  * - What N hits meets what is in the held R and in the desired R, until N has shrunk. The state whose N hits it passes it.
  *
+ * The switch need not wait for this stage. A packet that N has missed before it meets either the held A, as in the held state, or a part of the desired A.
+ *
  * A packet that the held A passes and the desired N would pass may be lost until open. It never passes without right.
  */
 export function clearingTurns(setName: string): Partial<Turns> {
@@ -58,7 +60,7 @@ export function isOfElse(setName: string): boolean {
   return setName.startsWith('else-');
 }
 
-/** Whether NetworkPolicies may allow less after the change: an element goes, or a pod moves to another class. */
+/** Whether the change may take from N or A: an element goes from a set whose removals belong to break, or a pod goes or moves to another class. */
 export function narrows({ sets, maps }: TableDifference): boolean {
   return (
     sets.changed.some(
