@@ -1654,6 +1654,20 @@ export const mutants: readonly Mutant[] = [
     specs: [interrupted],
   },
   {
+    name: 'the agent plans after a failure as if the change before were complete',
+    file: 'src/agent/reconciler.ts',
+    find: 'this.#isInterrupted = true;',
+    replace: '',
+    specs: [reconciler],
+  },
+  {
+    name: 'the agent plans for ever as after an interrupted change',
+    file: 'src/agent/reconciler.ts',
+    find: 'this.#isInterrupted = false;',
+    replace: '',
+    specs: [reconciler],
+  },
+  {
     name: 'each change first ends what ClusterNetworkPolicies accept',
     file: 'src/plan/table-plan.ts',
     find: 'isInterrupted ? elementsOf(',

@@ -141,6 +141,36 @@ describe('Reconciler', function () {
     }
   });
 
+  it('plans as after an interrupted change when it starts and after a failure, and no more once a change is complete', async () => {
+    const nft = new FakeNft();
+    const told: (boolean | undefined)[] = [];
+    let fails = false;
+    const agent = new NodeAgent({
+      observe: (signal) => nft.observe(signal),
+      observeChain: (family, name, signal) => nft.observeChain(family, name, signal),
+      async run(operations, options) {
+        if (fails) throw new Error('the session ended');
+        return nft.run(operations, options);
+      },
+    });
+    const plan = agent.pipeline.plan.bind(agent.pipeline);
+    agent.pipeline.plan = (applied, refused, options) => {
+      told.push(options?.isInterrupted);
+      return plan(applied, refused, options);
+    };
+    await agent.start(cluster);
+    agent.upsert(allowBlock);
+    await agent.idle();
+    assert.deepEqual(told, [true, false]);
+    fails = true;
+    agent.upsert(allowClient);
+    await agent.idle();
+    fails = false;
+    await agent.wait(1000);
+    assert.deepEqual(told, [true, false, false, true]);
+    assertHolds(nft, cluster);
+  });
+
   it('has a change in force before it waits for packets in flight, to delete what they may be in', async () => {
     const nft = new FakeNft();
     const steps: string[] = [];
