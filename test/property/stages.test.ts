@@ -91,7 +91,7 @@ describe('stages of a change (S7.3)', function () {
             return { ...first, direction, rules, isGated, labels, there: there ?? first.there };
           }),
         ),
-      // With others, two sets may allow one port. A peer that goes from one to the other can lose a packet that meets two transactions.
+      // Where two sets allow one port, a peer that goes from one to the other can lose a packet that meets two transactions. With these limits, these states have one.
       fc.constant(defaultLimits),
     );
   });
