@@ -13,6 +13,7 @@ import { hostile } from './hostile/hostile.ts';
 import { firstCompile } from './compile/first-compile.ts';
 import { tiers } from './compile/tiers.ts';
 import { packetCost } from './packets/packet-cost.ts';
+import { auditTraffic } from './packets/audit-traffic.ts';
 import { tierTraffic } from './packets/tier-traffic.ts';
 import { traffic } from './packets/traffic.ts';
 import { besidePeers } from './peers/peers.ts';
@@ -23,6 +24,7 @@ const benches: readonly Bench[] = [
   traffic,
   packetCost,
   tierTraffic,
+  auditTraffic,
   changes,
   firstCompile,
   tiers,

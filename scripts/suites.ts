@@ -241,7 +241,10 @@ export const suites: readonly Suite[] = [
     name: 'denials',
     kind: 'kernel',
     proves: 'denied connections are recorded and explained; a flood of them costs little; plan and alerts',
-    files: ['test/kernel/{denials,denial-flood,plan,rewrite-flood}.test.ts', 'test/monitoring/fire.kernel.test.ts'],
+    files: [
+      'test/kernel/{audits,denials,denial-flood,plan,rewrite-flood}.test.ts',
+      'test/monitoring/fire.kernel.test.ts',
+    ],
     from: 'test',
     seconds: 200,
     whole: { REWRITES: '40' },

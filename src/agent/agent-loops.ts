@@ -185,7 +185,8 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
       // If nft cannot list the tables, the kernel may hold rules, which may be newer than the saved state.
       const unknown = { tableFound: true, isUnsaved: true };
       source.open((await findOurTables(exec, signal).catch(() => undefined)) ?? unknown);
-      const inside = async (asked: AbortSignal) => (await podNetworks?.lookForDenials(asked)) ?? [];
+      const inside = async (asked: AbortSignal, hasAudits: boolean) =>
+        (await podNetworks?.lookForDenials(asked, hasAudits)) ?? [];
       watchDenials(inside, () => leftOut);
       return release;
     },

@@ -4,6 +4,7 @@ import type { AgentInputs } from './agent-inputs.ts';
 import type { DenialLook } from './denials/denial-reader.ts';
 import type { Knowledge } from './denials/describe-denial.ts';
 import { watchDenials } from './denials/watch-denials.ts';
+import { AuditTally } from './audits/audit-tally.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { serveWhenFree } from './http-server.ts';
 import { NodeReporter } from './node-report.ts';
@@ -24,7 +25,7 @@ export interface AgentReports {
    * @param leftOut the policies whose rules the kernel does not hold
    */
   readonly watchDenials: (
-    inside: (signal: AbortSignal) => Promise<readonly DenialLook[]>,
+    inside: (signal: AbortSignal, hasAudits: boolean) => Promise<readonly DenialLook[]>,
     leftOut: () => Knowledge['leftOut'],
   ) => void;
   /** Serves the agent's pages. */
@@ -72,6 +73,7 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
     snapshot: () => source.snapshot,
     versionOf: (id) => versions.ofPolicy(id),
   });
+  const audits = new AuditTally(Date.now());
   return {
     reporter,
     nodeReporter,
@@ -79,7 +81,7 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
     watchDenials(inside, leftOut) {
       const { logDenials: log, denialEvents: events } = config;
       const told = { policies, recorder, metrics: metrics.denials, logger };
-      watchDenials({ node, log, events, nft, inside, leftOut, client, pipeline, versions, ...told, signal });
+      watchDenials({ node, log, events, nft, inside, leftOut, client, pipeline, versions, ...told, audits, signal });
     },
     serve: ({ applied, held, isCertain, verify, comparedSecondsAgo }) =>
       serveWhenFree(
@@ -100,6 +102,7 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
             const kernel = { held: held.held, isCertain: isCertain(), comparedSecondsAgo: comparedSecondsAgo() };
             return describePolicies({ node, version, ...kernel, ready, issues, silentSeconds });
           },
+          audits: () => ({ node, ...audits.page() }),
         },
         portPatienceMs,
         logger,

@@ -1,4 +1,4 @@
-import type { PolicyId, Tier } from '../model/policy.ts';
+import type { Policy, PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PolicyFigures, PolicyMetrics } from '../telemetry/metrics/policies.ts';
 import type { ObjectVersion } from './object-versions.ts';
@@ -13,7 +13,7 @@ interface Options {
 
 /** What metrics show of a policy in force. */
 interface Version {
-  readonly tier: Tier;
+  readonly tier: Policy['tier'];
   readonly generation: number;
 }
 
@@ -21,7 +21,7 @@ interface Version {
 export class PolicyReporter {
   readonly #options: Options;
   /** With the tier that their series have. */
-  readonly #shown = new Map<PolicyId, Tier>();
+  readonly #shown = new Map<PolicyId, Policy['tier']>();
   #state: string | undefined;
   #planned: ReadonlyMap<PolicyId, Version> = new Map();
   /** The result of `#planned` with the refused policies. */
@@ -99,7 +99,7 @@ export class PolicyReporter {
   }
 }
 
-function nameOf(id: PolicyId, tier: Tier): { tier: Tier; namespace: string; policy: string } {
+function nameOf(id: PolicyId, tier: Policy['tier']): { tier: Policy['tier']; namespace: string; policy: string } {
   const [namespace, policy] = id.split('/') as [string, string];
   return { tier, namespace, policy };
 }

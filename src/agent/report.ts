@@ -33,8 +33,12 @@ const maxLoggedAddresses = 10;
 function oversizedIssues(oversized: ReadonlyMap<PolicyId, Oversize>): Map<PolicyId, Issue[]> {
   return new Map(
     oversized.entries().map(([id, oversize]) => {
-      const message = `${whyOversized(oversize)}: ${describeLeftOut(id)}. Use fewer peers, ipBlocks and ports, selectors that match fewer pods, and port numbers instead of names`;
-      return [id, [{ code: 'too-large', path: 'spec', message, effect: 'failed-closed' }]];
+      const effect = oversize.isAudit ? 'it is in audit, and its audit is left out' : describeLeftOut(id);
+      const message = `${whyOversized(oversize)}: ${effect}. Use fewer peers, ipBlocks and ports, selectors that match fewer pods, and port numbers instead of names`;
+      return [
+        id,
+        [{ code: 'too-large', path: 'spec', message, effect: oversize.isAudit ? 'ignored' : 'failed-closed' }],
+      ];
     }),
   );
 }

@@ -41,6 +41,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/wait.ts')).waitCommand(),
   },
   {
+    name: 'audit',
+    summary: 'list connections that policies in audit would deny, before they are enforced',
+    load: async () => (await import('./commands/audit.ts')).auditCommand(),
+  },
+  {
     name: 'plan',
     summary: 'show which flows a change of policies would cut, and which it would open',
     load: async () => (await import('./commands/plan.ts')).planCommand(),

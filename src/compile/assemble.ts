@@ -8,7 +8,7 @@ import type { BuiltClass } from './class-shape.ts';
 import { devicesOf, guardedEnds, linkSets, type AddressClasses, type Devices } from './links.ts';
 import type { LocalPart } from './local-part.ts';
 import { flowSets } from './flows.ts';
-import { buildDispatch } from './dispatch-maps.ts';
+import { buildAudits, buildDispatch } from './dispatch-maps.ts';
 import { tableOf } from './table.ts';
 
 /**
@@ -46,10 +46,26 @@ export function classesOfAddresses(
   return addresses;
 }
 
+/** The audits of every address of a pod that is not denied. */
+export function auditsOfAddresses(
+  { localPods, denied }: Snapshot,
+  pods: Iterable<PodKey>,
+  auditsOf: (pod: PodKey) => AddressClasses,
+): Map<string, AddressClasses> {
+  const addresses = new Map<string, AddressClasses>();
+  for (const key of pods) {
+    for (const address of localPods.get(key)?.addresses ?? []) {
+      if (!denied.has(address)) addresses.set(address, auditsOf(key));
+    }
+  }
+  return addresses;
+}
+
 /** Builds the whole ruleset around the classes: dispatch maps, gate and anti-spoofing. */
 export function assemble(
   snapshot: Snapshot,
   addresses: ReadonlyMap<string, AddressClasses>,
+  audits: ReadonlyMap<string, AddressClasses>,
   noAllows: NoAllows,
   nodes: LocalPart['nodeSets'],
   { guard, allowed, fastPath }: RuleOptions,
@@ -63,6 +79,8 @@ export function assemble(
     const ofFamily = gatedRanges.filter((range) => familyOf(range) === family);
     const { podRanges, others, own } = nodes[family];
     const hasRanges = podRanges.elements.size > 0;
+    const audit = buildAudits(family, audits);
+    const hasAudits = audit.maps.length > 0;
     const base = baseChains(family, {
       gatedRanges: ofFamily,
       podRanges: hasRanges ? podRanges.name : undefined,
@@ -70,14 +88,15 @@ export function assemble(
       closesBridges,
       allowed,
       fastPath,
+      hasAudits,
     });
-    const dispatch = buildDispatch(family, addresses, links, guarded);
+    const dispatch = buildDispatch(family, addresses, links, guarded, hasAudits);
     const ofNodes = [...own, ...(allowed.tunnels ? [] : [others, ...(hasRanges ? [podRanges] : [])])];
     const ofGuard = guarded.length > 0 ? [...linkSets(family, links, guarded, closesBridges), ...ofNodes] : [];
     return tableOf({
-      sets: [...dispatch.sets, ...ofGuard, ...(fastPath ? flowSets[family] : [])],
-      maps: dispatch.maps,
-      chains: [...base, ...dispatch.chains],
+      sets: [...dispatch.sets, ...audit.sets, ...ofGuard, ...(fastPath ? flowSets[family] : [])],
+      maps: [...dispatch.maps, ...audit.maps],
+      chains: [...base, ...dispatch.chains, ...audit.chains],
     });
   };
   const tables = { ip: table('ipv4'), ip6: table('ipv6') };

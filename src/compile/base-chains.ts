@@ -19,6 +19,7 @@ import {
   type End,
 } from './match.ts';
 import {
+  auditMapName,
   chainNames,
   isolatedSetName,
   readingName,
@@ -59,11 +60,13 @@ export interface BaseFacts {
   readonly allowed: PodPermissions;
   /** Packets of known flows skip the rules (`flows.ts`). */
   readonly fastPath: boolean;
+  /** A pod has a policy in audit. */
+  readonly hasAudits: boolean;
 }
 
 /** The chains of a family's table that do not depend on policies. */
 export function baseChains(family: Family, facts: BaseFacts): Chain[] {
-  const { gatedRanges, podRanges, guarded, closesBridges, allowed, fastPath } = facts;
+  const { gatedRanges, podRanges, guarded, closesBridges, allowed, fastPath, hasAudits } = facts;
   const guardsLinks = guarded.length > 0;
   const guard: AntiSpoofRules = (...ends) =>
     ends.filter((end) => guarded.includes(end)).flatMap((end) => guardRules(end, family));
@@ -89,7 +92,12 @@ export function baseChains(family: Family, facts: BaseFacts): Chain[] {
       : []),
   ];
   const errors = errorRules(family, guardsLinks);
-  const judged = (ctDirection: CtDirection): NftRule[] => dispatchBoth(family, ctDirection, dispatch);
+  const audit = (...of: Direction[]): NftRule[] =>
+    hasAudits ? of.map((direction) => auditRule(direction, family)) : [];
+  const judged = (ctDirection: CtDirection): NftRule[] => [
+    ...dispatchBoth(family, ctDirection, dispatch),
+    ...(ctDirection === 'original' ? audit('egress', 'ingress') : []),
+  ];
   return [
     {
       name: 'forward',
@@ -99,7 +107,7 @@ export function baseChains(family: Family, facts: BaseFacts): Chain[] {
     {
       name: 'input',
       base: { hook: 'input', priority: hookPriority },
-      rules: [...tunnelsToNode, ...inputRules(family, dispatch, guard)],
+      rules: [...tunnelsToNode, ...inputRules(family, dispatch, guard), ...audit('egress')],
     },
     {
       name: 'output',
@@ -128,6 +136,12 @@ const dispatchByAddress: Dispatch = (direction, family, ctDirection) => {
   const key = [endFields(direction, family, ctDirection).pod];
   return { matches: [], verdict: { kind: 'vmap', key, map: isolationMapName(direction, family, ctDirection) } };
 };
+
+/** Leads a packet that has passed to the audit of its pod. */
+export function auditRule(direction: Direction, family: Family): NftRule {
+  const key = [endFields(direction, family, 'original').pod];
+  return { matches: [], verdict: { kind: 'vmap', key, map: auditMapName(direction, family) } };
+}
 
 /** One lookup takes most packets past the guard and to their class. */
 const dispatchByIf: Dispatch = (direction, family, ctDirection) => {

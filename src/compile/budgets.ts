@@ -1,4 +1,4 @@
-import { defaultNamespaceBudget, nodeBudget } from '../model/budget.ts';
+import { defaultNamespaceBudget, isOfAudits, nodeBudget } from '../model/budget.ts';
 
 /**
  * Limits for what policies cost a node (S9.13). One unit is the cost of an address in a set: about 2 microseconds and 350 bytes in nft. All other
@@ -38,18 +38,24 @@ export function budgetsOfCluster({ policy, namespace, node }: Budgets): Omit<Bud
   return { policy: Math.max(policy, node / 4), namespace: Math.max(namespace, node / 2) };
 }
 
-/** The namespaces over their budget. If all together are over the node's budget, the largest namespaces are cut to one common level. */
+/**
+ * The namespaces over their budget. If all together are over the node's budget, the largest namespaces are cut to one common level. Audits get what enforced
+ * policies leave.
+ */
 export function overBudget(costs: ReadonlyMap<string, number>, budgets: Budgets): Map<string, Excess> {
   const ofCluster = budgetsOfCluster(budgets).namespace;
   const taken = Math.min(costs.get(clusterNamespace) ?? 0, ofCluster);
-  const others = costs.entries().filter(([namespace]) => namespace !== clusterNamespace);
-  const level = levelOf(
-    Array.from(others, ([, cost]) => cost),
-    { ...budgets, node: budgets.node - taken },
-  );
-  const all = costs.entries().map(([namespace, cost]) => {
-    return [namespace, { cost, budget: namespace === clusterNamespace ? ofCluster : level }] as const;
-  });
+  const costsOf = (wanted: (payer: string) => boolean): number[] =>
+    Array.from(costs).flatMap(([payer, cost]) => (payer !== clusterNamespace && wanted(payer) ? [cost] : []));
+  const enforced = costsOf((payer) => !isOfAudits(payer));
+  const level = levelOf(enforced, { ...budgets, node: budgets.node - taken });
+  const spent = enforced.reduce((sum, cost) => sum + Math.min(cost, level), taken);
+  const levelOfAudits = levelOf(costsOf(isOfAudits), { ...budgets, node: Math.max(0, budgets.node - spent) });
+  const budgetOf = (payer: string): number => {
+    if (payer === clusterNamespace) return ofCluster;
+    return isOfAudits(payer) ? levelOfAudits : level;
+  };
+  const all = costs.entries().map(([payer, cost]) => [payer, { cost, budget: budgetOf(payer) }] as const);
   return new Map(all.filter(([, { cost, budget }]) => cost > budget));
 }
 

@@ -6,7 +6,7 @@ import { once } from '../lib/once.ts';
 import { VersionedMap } from '../lib/versioned-map.ts';
 import { draftClass, workOf } from './class-draft.ts';
 import { buildClass, costOf, leadsTo, type BuiltClass } from './class-shape.ts';
-import { mapNext, type Next } from './class-spec.ts';
+import { isOfNetworkPolicies, mapNext, type Next } from './class-spec.ts';
 import { GroupSets, type GroupSet } from './group-sets.ts';
 import { defaultLimits, withSharedGroups, type ShapeLimits } from './shape-limits.ts';
 import type { Classification } from './classify.ts';
@@ -110,8 +110,11 @@ function buildSome(
     return { text, rules, before, same, alike, size: alike?.size ?? sizeOf(rules, groups) };
   });
   let tuples = totals?.tuples ?? 0;
-  for (const { size, before } of wanted) tuples += size.tuples - (totals ? before!.size.tuples : 0);
-  const share = shareOf(tuples, classification.classes.size, limits);
+  for (const { size, before, rules } of wanted) {
+    if (isAudit(rules)) continue;
+    tuples += size.tuples - (totals ? before!.size.tuples : 0);
+  }
+  const share = shareOf(tuples, classification.judging, limits);
   if (totals && share !== totals.share) return undefined;
 
   const sumsOf = (
@@ -139,8 +142,11 @@ function buildSome(
     return mapNext(spec.next, ({ text }) => (makers.get(text)?.() ?? last.get(text)!).built);
   };
   const plan = ({ text, rules, before, same, alike, size }: (typeof wanted)[number]): PlannedClass => {
+    // The layout of an audit takes least, and changes no other.
     const isLarge =
-      size.tuples > share || (size.tuples > limits.maxClassTuples && rules.lookupsOfPort <= limits.maxLookupsOfPort);
+      isAudit(rules) ||
+      size.tuples > share ||
+      (size.tuples > limits.maxClassTuples && rules.lookupsOfPort <= limits.maxLookupsOfPort);
     const sharesGroups = isLarge || limits.sharesGroups === true;
     const known = [same, fresh.get(text)].find((each) => each?.sharesGroups === sharesGroups);
     const draft = once(() => {
@@ -192,7 +198,7 @@ function buildSome(
   if (over.size > 0) return isOver(over, priced);
   const made = planned.map(({ text, make }) => [text, make()] as const);
   const changed = made.filter(([text, each]) => each !== last.get(text));
-  const isOwn = (text: string): boolean => classification.classes.get(text)!.spec.role === 'own';
+  const isOwn = (text: string): boolean => isOfNetworkPolicies(classification.classes.get(text)!.spec.role);
   // The classes that lead to a class have its name in their chains.
   if (totals && !changed.every(([text, { built }]) => isOwn(text) || areChainsSame(last.get(text)?.built, built)))
     return undefined;
@@ -201,6 +207,10 @@ function buildSome(
   const rebuilt = changed.map(([, { built }]) => built);
   const now: Totals = { tuples, share, sums: { work, cost } };
   return { classes, totals: now, visited: planned.length, rebuilt, hasSameChains, over, measured: new Map() };
+}
+
+function isAudit({ spec }: ClassRules): boolean {
+  return spec.role === 'audit';
 }
 
 const none = new VersionedMap<string, KnownClass>(new Map());

@@ -6,7 +6,7 @@ import { allowText, lookupsChain, setsOfAllow, type Allow, type Lookups } from '
 import { costOfSet } from './budgets.ts';
 import { everyoneOf, type ClassDraft, type Entry, type FamilyDraft } from './class-draft.ts';
 import { mapNext, type ClassSpec, type Next } from './class-spec.ts';
-import { denials, selfDenials } from './denials.ts';
+import { audits, denials, selfDenials } from './denials.ts';
 import { costOfIntervals } from './interval-rules.ts';
 import { addressField, goTo, isIn } from './match.ts';
 import { chainNames, selfSetName, type Reading } from './names.ts';
@@ -100,11 +100,12 @@ const linkedOf = new WeakMap<
 
 /** Where the chains of a class lead packets in one reading. */
 function targetsOf(
-  { direction, isIsolated }: ClassSpec,
+  { direction, role, isIsolated }: ClassSpec,
   family: Family,
   { allowed, denied, itself }: Next<FamilyClass>,
   reading: Reading,
 ): { readonly allowed: string | undefined; readonly deny: { readonly name: string; readonly chain?: Chain } } {
+  if (role === 'audit') return { allowed: undefined, deny: { name: chainNames.wouldDeny[direction] } };
   const nameOf = (next: FamilyClass): string => next.chains[reading].chain.name;
   const ofSelf = itself && selfChain(direction, family, nameOf(itself));
   const common = chainNames[isIsolated ? 'deny' : 'denySelf'][direction];
@@ -212,6 +213,17 @@ export function partsOfClass({ direction, family }: Place, { chains, sets, looku
     sets: [...sets, ...behind.flatMap((each) => each.sets)],
     maps: [...own, ...behind].flatMap((each) => each.maps),
     chains: [...[...own, ...behind].flatMap((each) => each.chains), ...ofSelf],
+  };
+}
+
+/** Everything that packets meet in an audit: its chains judge packets of the opener only. */
+export function partsOfAudit(place: Place, { chains, sets }: FamilyClass): Parts {
+  const own = partsOfChain(chains.original);
+  const behind = audits[place.family][place.direction];
+  return {
+    sets: [...sets, ...behind.sets],
+    maps: own.maps,
+    chains: [...own.chains, ...behind.chains],
   };
 }
 

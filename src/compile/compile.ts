@@ -3,7 +3,14 @@ import { VersionedMap } from '../lib/versioned-map.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { Delta, PodKey, Snapshot } from '../model/snapshot.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
-import { assemble, classesOfAddresses, type Guard, type NoAllows, type RuleOptions } from './assemble.ts';
+import {
+  assemble,
+  auditsOfAddresses,
+  classesOfAddresses,
+  type Guard,
+  type NoAllows,
+  type RuleOptions,
+} from './assemble.ts';
 import type { PodPermissions } from './base-chains.ts';
 import { defaultBudgets, type Budgets } from './budgets.ts';
 import { buildClasses, buildNoAllows, readersOf, type Classes, type KnownClass, type Totals } from './build-classes.ts';
@@ -48,6 +55,8 @@ export interface Compiled {
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
   /** The classes of a pod in `localPods` of this Snapshot. Call it before the indexer's next event. */
   readonly classesOf: (pod: PodKey) => AddressClasses;
+  /** What finds the packets of the pod that policies in audit would deny. */
+  readonly auditsOf: (pod: PodKey) => AddressClasses;
 }
 
 /** One budget round: the classes that it gave pods, and what they cost if that was too much. */
@@ -146,7 +155,8 @@ export class Compiler {
         const key = keyOf(without);
         const known = onlyMembersChanged ? last.tried.get(key) : undefined;
         const classification =
-          known?.classification ?? classify(local.kinds, snapshot.policies, without, last?.classification);
+          known?.classification ??
+          classify(local.kinds, snapshot.policies, without, this.#budgets, last?.classification);
         // 4. Build the chains and sets of classes.
         const { groups } = snapshot;
         const touched = readersOf(classification, changedGroups.keys());
@@ -167,9 +177,15 @@ export class Compiler {
       const { ingress, egress } = classification.specs.get(pod) ?? {};
       return { ingress: this.#builtOf(ingress, classes), egress: this.#builtOf(egress, classes) };
     };
+    const auditsOf = (pod: PodKey): AddressClasses => {
+      const { ingress, egress } = classification.audits.get(pod) ?? {};
+      const builtOf = (spec: ClassSpec | undefined) => spec && classes.get(spec.text)?.built;
+      return { ingress: builtOf(ingress), egress: builtOf(egress) };
+    };
     const build = (): Ruleset => {
       const addresses = classesOfAddresses(snapshot, classesOf, this.#noAllows);
-      return assemble(snapshot, addresses, this.#noAllows, local.nodeSets, this.#ruleOptions);
+      const audits = auditsOfAddresses(snapshot, classification.audits.keys(), auditsOf);
+      return assemble(snapshot, addresses, audits, this.#noAllows, local.nodeSets, this.#ruleOptions);
     };
     const ruleset = areChainsSame
       ? replaceSets(last.ruleset, rebuilt.flatMap(setsOf))
@@ -193,6 +209,7 @@ export class Compiler {
         localAddresses,
         oversized,
         classesOf,
+        auditsOf,
       },
     };
   }

@@ -11,7 +11,7 @@ import {
 import { parseCounters, type ChainCounter } from '../nftables/parse-counters.ts';
 import { parseRecords } from '../nftables/parse-records.ts';
 import { addressField, dropRule, goTo, isIn, jumpTo } from './match.ts';
-import { chainNames, deniedSetName, selfSetName } from './names.ts';
+import { auditedSetName, chainNames, deniedSetName, selfSetName } from './names.ts';
 import { addressType } from './set-builder.ts';
 import type { Parts } from './table.ts';
 
@@ -23,27 +23,40 @@ import type { Parts } from './table.ts';
 const limit = { kind: 'limit', perSecond: 100, burst: 200 } as const;
 const records = { seconds: 60, size: 4096 };
 
+/** By what became of the packet: dropped, or passed although a policy in audit would deny it. */
+const namesOf = {
+  denied: { decide: chainNames.deny, record: chainNames.record, set: deniedSetName },
+  audit: { decide: chainNames.wouldDeny, record: chainNames.recordAudit, set: auditedSetName },
+} as const;
+
+/** What became of a recorded packet. */
+export type RecordedVerdict = keyof typeof namesOf;
+
 /** The chains for packets that no rule of their class allows. Only these packets pay for the check whether a pod sends to itself (S5.5, K10). */
 export const denials: Readonly<Record<Family, Readonly<Record<Direction, Parts>>>> = {
-  ipv4: { ingress: denialsOf('ingress', 'ipv4'), egress: denialsOf('egress', 'ipv4') },
-  ipv6: { ingress: denialsOf('ingress', 'ipv6'), egress: denialsOf('egress', 'ipv6') },
+  ipv4: { ingress: recordsOf('denied', 'ingress', 'ipv4'), egress: recordsOf('denied', 'egress', 'ipv4') },
+  ipv6: { ingress: recordsOf('denied', 'ingress', 'ipv6'), egress: recordsOf('denied', 'egress', 'ipv6') },
 };
 
-function denialsOf(direction: Direction, family: Family): Parts {
+/** The chains for packets that policies in audit would deny. No rule in them drops or accepts anything. */
+export const audits: Readonly<Record<Family, Readonly<Record<Direction, Parts>>>> = {
+  ipv4: { ingress: recordsOf('audit', 'ingress', 'ipv4'), egress: recordsOf('audit', 'egress', 'ipv4') },
+  ipv6: { ingress: recordsOf('audit', 'ingress', 'ipv6'), egress: recordsOf('audit', 'egress', 'ipv6') },
+};
+
+function recordsOf(verdict: RecordedVerdict, direction: Direction, family: Family): Parts {
   const { source, destination } = addressField[family];
   const toItself: NftRule = {
     matches: [isIn(selfSetName[family], source, destination)],
     verdict: { kind: 'return' },
   };
-  const record = chainNames.record[direction];
+  const { decide, record, set } = namesOf[verdict];
+  const last: NftRule = verdict === 'denied' ? dropRule() : { matches: [], counter: true, verdict: { kind: 'return' } };
   const chains: Chain[] = [
-    {
-      name: chainNames.deny[direction],
-      rules: [toItself, { matches: [limit], verdict: jumpTo(record) }, dropRule()],
-    },
-    { name: record, rules: [recordRule(direction, family)] },
+    { name: decide[direction], rules: [toItself, { matches: [limit], verdict: jumpTo(record[direction]) }, last] },
+    { name: record[direction], rules: [recordRule(family, set(direction, family))] },
   ];
-  return { sets: [deniedSet(direction, family)], maps: [], chains };
+  return { sets: [recordSet(family, set(direction, family))], maps: [], chains };
 }
 
 /**
@@ -69,18 +82,18 @@ function selfDenialOf(direction: Direction, family: Family): Chain {
 }
 
 /** The key is the connection, so that a reply has the same record as its original packet. */
-function recordRule(direction: Direction, family: Family): NftRule {
+function recordRule(family: Family, set: string): NftRule {
   const key: Field[] =
     family === 'ipv4'
       ? ['ct original ip saddr', 'ct reply ip saddr', 'ct protocol', 'ct reply proto-src']
       : ['ct original ip6 saddr', 'ct reply ip6 saddr', 'ct protocol', 'ct reply proto-src'];
-  return { matches: [], counter: true, verdict: { kind: 'record', key, set: deniedSetName(direction, family) } };
+  return { matches: [], counter: true, verdict: { kind: 'record', key, set } };
 }
 
-function deniedSet(direction: Direction, family: Family): NftSet {
+function recordSet(family: Family, name: string): NftSet {
   const address = addressType[family];
   return {
-    name: deniedSetName(direction, family),
+    name,
     key: [address, address, 'inet_proto', 'inet_service'],
     interval: false,
     elements: new Set(),
@@ -90,6 +103,8 @@ function deniedSet(direction: Direction, family: Family): NftSet {
 
 /** A connection with dropped packets, as the kernel recorded it. */
 export interface RecordedDenial {
+  /** The packets passed: a policy in audit would deny them. Missing: they were dropped. */
+  readonly verdict?: 'audit';
   readonly direction: Direction;
   readonly family: Family;
   /** The client, and the server after DNAT. */
@@ -108,6 +123,7 @@ export interface RecordedDenial {
  * the set of records.
  */
 export interface DenialObjects {
+  readonly verdict: RecordedVerdict;
   readonly direction: Direction;
   readonly family: Family;
   readonly table: TableFamily;
@@ -116,16 +132,19 @@ export interface DenialObjects {
   readonly set: string;
 }
 
-/** The ruleset has the objects of a direction and family only if a pod is isolated there. */
-export const denialObjects: readonly DenialObjects[] = directions.flatMap((direction) =>
-  families.map((family) => ({
-    direction,
-    family,
-    table: routedTable[family],
-    deniedChain: chainNames.deny[direction],
-    notedChain: chainNames.record[direction],
-    set: deniedSetName(direction, family),
-  })),
+/** The ruleset has the objects of a verdict, direction and family only if a pod is isolated there, or has a policy in audit. */
+export const denialObjects: readonly DenialObjects[] = (['denied', 'audit'] as const).flatMap((verdict) =>
+  directions.flatMap((direction) =>
+    families.map((family) => ({
+      verdict,
+      direction,
+      family,
+      table: routedTable[family],
+      deniedChain: namesOf[verdict].decide[direction],
+      notedChain: namesOf[verdict].record[direction],
+      set: namesOf[verdict].set(direction, family),
+    })),
+  ),
 );
 
 /** Reads the packet count of one of these chains from nft's JSON listing. */
@@ -141,11 +160,11 @@ export function readDenials(json: string): RecordedDenial[] {
     const [source, destination, protocol, port] = key;
     const of = objectsOfSet.get(set);
     if (!of || source === undefined || destination === undefined || protocol === undefined) return [];
-    const { direction, family } = of;
+    const { verdict, direction, family } = of;
     const hasPort = ['tcp', 'udp', 'sctp'].includes(protocol);
     const secondsAgo = Math.max(0, records.seconds - secondsLeft);
     const ends = { source, destination, protocol, ...(hasPort && { port: Number(port) }) };
-    return [{ direction, family, ...ends, packets, secondsAgo }];
+    return [{ ...(verdict === 'audit' && { verdict }), direction, family, ...ends, packets, secondsAgo }];
   });
 }
 

@@ -8,10 +8,11 @@ import {
   type NftSet,
   type VerdictMap,
 } from '../nftables/ruleset.ts';
-import { partsOfClass, type FamilyClass } from './class-shape.ts';
+import { partsOfAudit, partsOfClass, type FamilyClass } from './class-shape.ts';
 import type { AddressClasses, Device } from './links.ts';
 import { podEnd, type End } from './match.ts';
 import {
+  auditMapName,
   chainNames,
   isolatedSetName,
   isolationMapName,
@@ -26,6 +27,37 @@ import type { Parts } from './table.ts';
 const passes: ElementVerdict = { kind: 'continue' };
 
 /**
+ * Builds the maps that lead packets which have passed to the audit of their pod, for one family. Only packets of a connection's opener are looked up: no audit
+ * judges replies.
+ * @returns nothing if no pod has an audit
+ */
+export function buildAudits(family: Family, all: ReadonlyMap<string, AddressClasses>): Parts {
+  const parts: Parts[] = [];
+  const maps: VerdictMap[] = [];
+  for (const direction of directions) {
+    const verdicts = new Map<Element, ElementVerdict>();
+    for (const [address, classes] of all) {
+      const built = familyOf(address) === family ? classes[direction]?.families?.[family] : undefined;
+      if (!built) continue;
+      verdicts.set(address, { kind: 'jump', chain: built.chains.original.chain.name });
+      parts.push(partsOfAudit({ direction, family }, built));
+    }
+    maps.push({
+      name: auditMapName(direction, family),
+      key: [addressType[family]],
+      interval: false,
+      elements: verdicts,
+    });
+  }
+  if (parts.length === 0) return { sets: [], maps: [], chains: [] };
+  return {
+    sets: [...new Set(parts.flatMap(({ sets }) => sets))],
+    maps: [...maps, ...new Set(parts.flatMap((each) => each.maps))],
+    chains: [...new Set(parts.flatMap(({ chains }) => chains))],
+  };
+}
+
+/**
  * Builds the maps from pod addresses to class chains, for one family. Includes only objects that are referenced: at start-up the agent would sweep
  * others.
  * @param all local addresses with their classes; addresses that no policy isolates get an element too, which bypasses the gate
@@ -37,6 +69,7 @@ export function buildDispatch(
   all: ReadonlyMap<string, AddressClasses>,
   devices: readonly Device[],
   guarded: readonly End[],
+  hasAudits: boolean,
 ): Parts {
   const addresses = new Map([...all].filter(([address]) => familyOf(address) === family));
   const owned = devices.flatMap((device) =>
@@ -63,8 +96,9 @@ export function buildDispatch(
   }
   const isolated = [...addresses].flatMap(([address, { ingress, egress }]) => (ingress || egress ? [address] : []));
   sets.push(addressSet(isolatedSetName[family], family, isolated));
-  // The deny chains look it up, and with the guard also the output hook.
-  if (chains.size > 0 || guarded.length > 0) sets.push(pairSet(selfSetName[family], family, [...addresses.keys()]));
+  // The deny chains and audits look it up, and with the guard also the output hook.
+  if (chains.size > 0 || hasAudits || guarded.length > 0)
+    sets.push(pairSet(selfSetName[family], family, [...addresses.keys()]));
   const maps = directions.flatMap((direction) =>
     ctDirections.flatMap((ctDirection): VerdictMap[] => {
       const verdicts = new Map<Element, ElementVerdict>();

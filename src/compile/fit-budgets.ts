@@ -1,8 +1,8 @@
+import { namespaceOf } from '../model/budget.ts';
 import type { PolicyId } from '../model/policy.ts';
 import { budgetsOfCluster, clusterNamespace, overBudget, type Budgets, type Excess } from './budgets.ts';
-import type { Oversize } from './left-out.ts';
+import { markOf, type Oversize } from './left-out.ts';
 import type { NamespaceCosts } from './namespace-costs.ts';
-import { namespaceOf } from './policy-cost.ts';
 
 const noBudgets: Budgets = { policy: Infinity, namespace: Infinity, node: Infinity };
 
@@ -36,7 +36,7 @@ export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess
     for (const { policy, own } of costs.over(budgets.policy)) {
       const isOfCluster = namespaceOf(policy.id) === clusterNamespace;
       const budget = isOfCluster ? budgetsOfCluster(budgets).policy : budgets.policy;
-      if (own > budget) found.set(policy.id, { of: 'policy', own, cost: own, budget });
+      if (own > budget) found.set(policy.id, { of: 'policy', own, cost: own, budget, ...markOf(policy) });
     }
     let over: ReadonlyMap<string, Excess> = overBudget(costs.byNamespace, budgets);
     if (found.size === 0 && over.size === 0) {
@@ -48,7 +48,7 @@ export function fitBudgets<T extends { readonly over: ReadonlyMap<string, Excess
       const most = atLeast.get(namespace) ?? 1;
       atLeast.set(namespace, 2 * most);
       for (const { policy, own } of costs.largest(namespace, excess, most)) {
-        found.set(policy.id, { of: 'namespace', own, ...excess });
+        found.set(policy.id, { of: 'namespace', own, ...excess, ...markOf(policy) });
       }
     }
     for (const each of found) oversized.set(...each);

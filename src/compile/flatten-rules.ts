@@ -1,5 +1,5 @@
 import type { GroupId, Peer, PortMatch } from '../model/policy.ts';
-import type { ClassRule, ClassSpec } from './class-spec.ts';
+import { isOfNetworkPolicies, type ClassRule, type ClassSpec } from './class-spec.ts';
 import { borderIndex, endOf, portBetween, startOf } from './port-line.ts';
 import { mergePorts, portSetOf, type PortRange, type PortSet } from './port-set.ts';
 import { levelOf } from './rule-order.ts';
@@ -38,7 +38,7 @@ type Named = Extract<PortMatch, { readonly kind: 'named' }>;
 
 /** The egress port names in rules of ClusterNetworkPolicies: each destination resolves them itself. */
 export function namesOf({ rules, direction, role }: ClassSpec): Named[] {
-  if (direction === 'ingress' || role === 'own') return [];
+  if (direction === 'ingress' || isOfNetworkPolicies(role)) return [];
   return rules.flatMap(({ ports }) => ports.filter((port): port is Named => 'kind' in port && port.kind === 'named'));
 }
 

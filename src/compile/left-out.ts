@@ -1,7 +1,8 @@
-import type { PolicyId } from '../model/policy.ts';
+import { clusterNamespace } from './budgets.ts';
+import { namespaceOf, payerOf, payerOfAudits } from '../model/budget.ts';
+import { auditTier, type Policy, type PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Excess } from './budgets.ts';
-import { namespaceOf } from './policy-cost.ts';
 
 /** Why a policy is left out: the policy or its namespace is over a budget. */
 export interface Oversize extends Excess {
@@ -9,6 +10,8 @@ export interface Oversize extends Excess {
   readonly of: 'policy' | 'namespace' | 'groups';
   /** Estimated cost of the policy alone; for `groups`, its number of groups. */
   readonly own: number;
+  /** The policy is in audit, so only its audit is left out (S13.5). */
+  readonly isAudit?: true;
 }
 
 interface Decision {
@@ -43,7 +46,7 @@ export class LeftOutMemory {
   ): void {
     const byNamespace = Map.groupBy(
       oversized.entries().filter(([, { of }]) => of !== 'groups'),
-      ([id]) => namespaceOf(id),
+      ([id]) => payerOf(snapshot.policies.get(id) ?? { id, tier: 'NetworkPolicy' }),
     );
     for (const [namespace, all] of byNamespace) {
       if (all.some(([, why]) => why.of === 'namespace' && why.budget !== budget)) byNamespace.delete(namespace);
@@ -62,9 +65,13 @@ function dependenciesOf(
   refused: ReadonlySet<PolicyId>,
 ): Map<string, unknown[]> {
   const found = new Map<string, unknown[]>([...namespaces].map((namespace) => [namespace, []]));
-  for (const pod of localPods.values()) found.get(namespaceOf(pod.key))?.push(pod);
+  for (const pod of localPods.values()) {
+    const namespace = namespaceOf(pod.key);
+    // What the policies of the cluster cost depends on all pods.
+    for (const payer of [namespace, payerOfAudits(namespace), clusterNamespace]) found.get(payer)?.push(pod);
+  }
   for (const policy of policies.values()) {
-    const ofNamespace = found.get(namespaceOf(policy.id));
+    const ofNamespace = found.get(payerOf(policy));
     if (!ofNamespace) continue;
     ofNamespace.push(policy, refused.has(policy.id));
     for (const id of policy.groups.keys()) ofNamespace.push(groups.get(id));
@@ -73,6 +80,13 @@ function dependenciesOf(
 }
 
 /** Policies that the indexer left out. The Snapshot already has them without rules. */
-export function* withoutGroups({ leftOut = new Map() }: Snapshot): Generator<[PolicyId, Oversize]> {
-  for (const [id, { groups, budget }] of leftOut) yield [id, { of: 'groups', own: groups, cost: budget, budget }];
+export function* withoutGroups({ leftOut = new Map(), policies }: Snapshot): Generator<[PolicyId, Oversize]> {
+  for (const [id, { groups, budget }] of leftOut) {
+    yield [id, { of: 'groups', own: groups, cost: budget, budget, ...markOf(policies.get(id)) }];
+  }
+}
+
+/** Marks a policy in audit. */
+export function markOf(policy: Pick<Policy, 'tier'> | undefined): Pick<Oversize, 'isAudit'> {
+  return policy?.tier === auditTier ? { isAudit: true } : {};
 }

@@ -1,7 +1,7 @@
 import type { Family } from '../model/address.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { countKinds, groupPods, type PodKinds } from './classify.ts';
+import { countKinds, groupPods, type AllKinds } from './pod-kinds.ts';
 import { nodeSets, type NodeSets } from './links.ts';
 
 /** The sets of node addresses, with their source. A large cluster has thousands of nodes, and their addresses seldom change. */
@@ -15,7 +15,7 @@ function readNodeSets(of: Snapshot['nodeAddresses'], known: KnownNodeSets | unde
 
 /** Everything derived from the Snapshot that does not depend on group members. It is valid until a Delta has `localChanged`. */
 export interface LocalPart {
-  readonly kinds: PodKinds;
+  readonly kinds: AllKinds;
   /** See `countKinds`. */
   readonly kindsOfPolicies: ReadonlyMap<PolicyId, number>;
   readonly localAddresses: ReadonlySet<string>;
@@ -26,7 +26,7 @@ export function readLocal(snapshot: Snapshot, last: LocalPart | undefined): Loca
   const kinds = groupPods(snapshot);
   return {
     kinds,
-    kindsOfPolicies: countKinds(kinds),
+    kindsOfPolicies: countKinds(kinds, snapshot.policies),
     localAddresses: new Set(snapshot.localPods.values().flatMap(({ addresses }) => addresses)),
     nodeSets: readNodeSets(snapshot.nodeAddresses, last?.nodeSets),
   };

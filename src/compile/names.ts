@@ -1,4 +1,5 @@
 import type { Family } from '../model/address.ts';
+import type { ClassRole } from './class-spec.ts';
 
 /** Names of chains outside of classes. Names of class chains and sets end in a hash (lib/hash.ts), so they never equal one of these. */
 export const chainNames = {
@@ -12,6 +13,9 @@ export const chainNames = {
   /** Unlike the first, these deny a pod's traffic to itself too. */
   denySelf: { ingress: 'deny-self-ingress', egress: 'deny-self-egress' },
   record: { ingress: 'record-ingress', egress: 'record-egress' },
+  /** What policies in audit would deny, and its records. */
+  wouldDeny: { ingress: 'would-deny-ingress', egress: 'would-deny-egress' },
+  recordAudit: { ingress: 'record-audit-ingress', egress: 'record-audit-egress' },
   gate: 'gate',
   nonlocal: { source: 'from-nonlocal', destination: 'to-nonlocal' },
   antiSpoof: 'anti-spoof',
@@ -33,8 +37,8 @@ export const familyDigit = { ipv4: '4', ipv6: '6' } as const;
 export const readings = [...ctDirections, 'error'] as const;
 export type Reading = (typeof readings)[number];
 
-/** Chains and sets of the classes that ClusterNetworkPolicies alone make have a prefix. The plan reads it (`plan/set-turns.ts`). */
-export function roleName(name: string, role: 'own' | 'allowed' | 'else' = 'own'): string {
+/** Chains and sets of classes that are not `own` have a prefix. The plan reads it (`plan/set-turns.ts`). */
+export function roleName(name: string, role: ClassRole = 'own'): string {
   return role === 'own' ? name : `${role}-${name}`;
 }
 
@@ -84,9 +88,19 @@ function inEdition(name: string, edition: FlowEdition): string {
 export const isolatedSetName = { ipv4: 'isolated4', ipv6: 'isolated6' } as const;
 export const selfSetName = { ipv4: 'self4', ipv6: 'self6' } as const;
 
+/** `audit-egress4` … leads packets that have passed to the audit of their pod. */
+export function auditMapName(direction: string, family: Family): string {
+  return `audit-${direction}${familyDigit[family]}`;
+}
+
 /** The set of records of denied connections. */
 export function deniedSetName(direction: string, family: Family): string {
   return `denied-${direction}${familyDigit[family]}`;
+}
+
+/** The set of records of connections that policies in audit would deny. */
+export function auditedSetName(direction: string, family: Family): string {
+  return `audited-${direction}${familyDigit[family]}`;
 }
 
 /** The guard's pairs of device and address. */

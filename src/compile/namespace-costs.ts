@@ -1,18 +1,11 @@
 import { compareText } from '../lib/sort.ts';
 import { VersionedMap } from '../lib/versioned-map.ts';
-import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
+import { payerOf } from '../model/budget.ts';
+import { auditTier, type GroupId, type Policy, type PolicyId } from '../model/policy.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Excess } from './budgets.ts';
-import { countKinds, groupPods } from './classify.ts';
-import {
-  costAlone,
-  costOfClasses,
-  costOfCuts,
-  countRules,
-  groupCost,
-  hasNamedEgress,
-  namespaceOf,
-} from './policy-cost.ts';
+import { countKinds, groupPods } from './pod-kinds.ts';
+import { costAlone, costOfClasses, costOfCuts, countRules, groupCost, hasNamedEgress } from './policy-cost.ts';
 import type { Groups } from './walk.ts';
 
 /** A policy with its estimated cost alone. */
@@ -53,7 +46,7 @@ export class NamespaceCosts {
     const bills = new Map<string, Bill>();
     const costs = new Map<GroupId, number>();
     const readers = new Map<GroupId, Set<string>>();
-    for (const [namespace, own] of Map.groupBy(counted, ({ id }) => namespaceOf(id))) {
+    for (const [namespace, own] of Map.groupBy(counted, payerOf)) {
       bills.set(namespace, Bill.of(own, groups, kinds));
       for (const id of own.flatMap((policy) => [...policy.groups.keys()])) {
         costs.set(id, groupCost(id, groups));
@@ -101,10 +94,10 @@ export class NamespaceCosts {
 
 /** Of these policies, those of the namespace where they cost most. */
 export function costliestOf(policies: readonly Policy[], snapshot: Snapshot): readonly Policy[] {
-  const kinds = countKinds(groupPods(snapshot));
+  const kinds = countKinds(groupPods(snapshot), snapshot.policies);
   let most = 0;
   let costliest: readonly Policy[] = [];
-  for (const own of Map.groupBy(policies, ({ id }) => namespaceOf(id)).values()) {
+  for (const own of Map.groupBy(policies, payerOf).values()) {
     const { cost } = Bill.of(own, snapshot.groups, kinds);
     if (cost > most) [most, costliest] = [cost, own];
   }
@@ -141,7 +134,7 @@ class Bill {
 
   static of(policies: readonly Policy[], groups: Groups, kinds: ReadonlyMap<PolicyId, number>): Bill {
     let cost = 0;
-    const ordered = policies.filter(({ tier }) => tier !== 'NetworkPolicy');
+    const ordered = policies.filter(({ tier }) => tier !== 'NetworkPolicy' && tier !== auditTier);
     const cutters = ordered.reduce((sum, policy) => sum + countRules(policy), 0);
     for (const policy of policies) cost += costOfClasses(policy, groups, kinds) + costOfCuts(policy, cutters);
     for (const id of new Set(policies.flatMap((policy) => [...policy.groups.keys()]))) cost += groupCost(id, groups);

@@ -23,6 +23,7 @@ import {
   type VerdictMap,
 } from '../nftables/ruleset.ts';
 import {
+  auditRule,
   hookPriority,
   isError,
   isNew,
@@ -32,11 +33,12 @@ import {
   tunnelRules,
   type PodPermissions,
 } from './base-chains.ts';
-import { partsOfClass } from './class-shape.ts';
+import { partsOfAudit, partsOfClass } from './class-shape.ts';
 import { addressRequestRules, linkControlRules, routerRule } from './link-control.ts';
 import type { AddressClasses } from './links.ts';
 import { addressField, compare, deviceField, dropRule, endFields, goTo, isIn, isNotIn, jumpTo } from './match.ts';
 import {
+  auditMapName,
   chainNames,
   guardedIpsSetName,
   isolationMapName,
@@ -48,12 +50,14 @@ import {
   type Reading,
 } from './names.ts';
 import { addressSet, addressType, pairSet } from './set-builder.ts';
-import { tableOf } from './table.ts';
+import { tableOf, type Parts } from './table.ts';
 
 /** A network namespace of a pod whose packets cross no hook of the node. */
 export interface PodPlace {
   /** The classes of the pod. All packets in the namespace are the pod's, whatever their address is. */
   readonly classes: AddressClasses;
+  /** What finds packets that policies in audit would deny. */
+  readonly audits: AddressClasses;
   /** All addresses of the pod on its interfaces. */
   readonly addresses: readonly string[];
   /** Devices whose packets this node judges, and not the rules in the namespace. */
@@ -108,25 +112,44 @@ function directionOf(way: Way, ctDirection: CtDirection): Direction {
 }
 
 function podTable(family: Family, place: PodPlace, options: PodRuleOptions): Table {
-  const { classes, addresses, judgedByNode, nodes } = place;
+  const { classes, audits, addresses, judgedByNode, nodes } = place;
   const own = addresses.filter((address) => familyOf(address) === family);
   const parts = classParts(family, classes);
+  const ofAudits = auditParts(family, audits);
   const ofNodes = nodeSetsOf(nodes)[family];
   const { guard, allowed } = options;
+  const audited = directions.filter((direction) => audits[direction]?.families);
   const sets: NftSet[] = [
-    ...parts.sets,
+    ...new Set([...parts.sets, ...ofAudits.sets]),
     ofNodes.own,
     ...(allowed.tunnels === true ? [] : [ofNodes.all]),
     ...(guard ? [addressSet(guardedIpsSetName[family], family, own)] : []),
-    ...(parts.chains.length > 0 ? [pairSet(selfSetName[family], family, own)] : []),
+    ...(parts.chains.length + ofAudits.chains.length > 0 ? [pairSet(selfSetName[family], family, own)] : []),
   ];
   const chains: Chain[] = [
     ...baseChains(family, judgedByNode, options),
-    ...ways.flatMap((way) => wayChains(family, way, options)),
+    ...ways.flatMap((way) => wayChains(family, way, options, audited)),
     ...midstreamChains(family),
     ...parts.chains,
+    ...ofAudits.chains,
   ];
-  return tableOf({ sets, maps: [...parts.maps, midstreamMap(family, classes)], chains });
+  return tableOf({ sets, maps: [...parts.maps, ...ofAudits.maps, midstreamMap(family, classes)], chains });
+}
+
+/** The objects of the audits, and the maps with one element each that lead to them. */
+function auditParts(family: Family, audits: AddressClasses): Parts {
+  const found = directions.flatMap((direction): Parts[] => {
+    const built = audits[direction]?.families?.[family];
+    if (!built) return [];
+    const parts = partsOfAudit({ direction, family }, built);
+    const verdict: ElementVerdict = { kind: 'jump', chain: built.chains.original.chain.name };
+    return [{ ...parts, maps: [...parts.maps, catchAllMap(auditMapName(direction, family), family, verdict)] }];
+  });
+  return {
+    sets: found.flatMap(({ sets }) => sets),
+    maps: found.flatMap(({ maps }) => maps),
+    chains: [...new Set(found.flatMap(({ chains }) => chains))],
+  };
 }
 
 /** The objects of the classes, and the maps with one element each that lead to them. */
@@ -227,7 +250,7 @@ function guardChains(family: Family): Chain[] {
   ];
 }
 
-function wayChains(family: Family, way: Way, { allowed }: PodRuleOptions): Chain[] {
+function wayChains(family: Family, way: Way, { allowed }: PodRuleOptions, audited: readonly Direction[]): Chain[] {
   const { destination } = addressField[family];
   const tunnels = way === 'out' && allowed.tunnels !== true ? tunnelRules(isIn(nodesSetName[family], destination)) : [];
   const routers = way === 'out' && allowed.routers !== true ? [routerRule(family)] : [];
@@ -246,7 +269,13 @@ function wayChains(family: Family, way: Way, { allowed }: PodRuleOptions): Chain
         { matches: [], verdict: goTo(chainOf.judged[way]) },
       ],
     },
-    { name: chainOf.judged[way], rules: branch(family, original, 'original', chainOf.replies[way]) },
+    {
+      name: chainOf.judged[way],
+      rules: [
+        ...branch(family, original, 'original', chainOf.replies[way]),
+        ...(audited.includes(original) ? [auditRule(original, family)] : []),
+      ],
+    },
     { name: chainOf.replies[way], rules: judge(family, reply, 'reply') },
     // S5.19. The direction of an error is that of the packet that it answers, reversed. So it tells as well which end opened the connection.
     {

@@ -1,4 +1,4 @@
-import { directions, type GroupId, type Policy, type PolicyId, type PolicyRule } from '../model/policy.ts';
+import { auditTier, directions, type GroupId, type Policy, type PolicyId, type PolicyRule } from '../model/policy.ts';
 import { costOfSet } from './budgets.ts';
 import { prefixesIn } from './interval-rules.ts';
 import { costOfName } from './resolve.ts';
@@ -19,6 +19,11 @@ function textOf(policy: Policy): PolicyText {
   let text = texts.get(policy);
   if (!text) texts.set(policy, (text = readText(policy)));
   return text;
+}
+
+/** Number of rules, peers, prefixes of blocks, and ports of the policy. */
+export function sizeOfRules(policy: Policy): number {
+  return textOf(policy).items;
 }
 
 /** Whether a rule has port names that each destination resolves itself. */
@@ -44,7 +49,8 @@ export function costOfClasses(policy: Policy, groups: Groups, kinds: ReadonlyMap
   const { items, named } = textOf(policy);
   const resolved = named.reduce((sum, each) => sum + namedCost(each, groups), 0);
   const pods = kinds.get(policy.id) ?? 0;
-  return (items + resolved) * (policy.tier === 'NetworkPolicy' ? pods : Math.min(pods, 1));
+  const isOfKinds = policy.tier === 'NetworkPolicy' || policy.tier === auditTier;
+  return (items + resolved) * (isOfKinds ? pods : Math.min(pods, 1));
 }
 
 /**
@@ -85,8 +91,4 @@ function namedCost({ peers, ports }: PolicyRule, groups: Groups): number {
 
 export function membersOf(id: GroupId, groups: Groups): number {
   return groups.get(id)?.members.size ?? 0;
-}
-
-export function namespaceOf(key: string): string {
-  return key.slice(0, key.indexOf('/'));
 }

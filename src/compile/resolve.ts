@@ -2,7 +2,8 @@ import { compareText, sorted } from '../lib/sort.ts';
 import { holdsAddress, mergeRanges, parseAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { GroupId, Peer, PortMatch } from '../model/policy.ts';
 import type { Member, PodKey } from '../model/snapshot.ts';
-import { peersText, type ClassRole, type ClassRule, type ClassSpec } from './class-spec.ts';
+import { isOfNetworkPolicies, peersText, type ClassRole, type ClassRule, type ClassSpec } from './class-spec.ts';
+import { chooseFairly } from './fair-choice.ts';
 import { GroupList } from './group-list.ts';
 import {
   groupsOfJudges,
@@ -72,7 +73,7 @@ interface NamedPort {
 const noNumbers: DeclaredNumbers = new Map();
 
 export function readClass(spec: ClassSpec, numbers = noNumbers): ClassRules {
-  const isOwn = spec.role === 'own';
+  const isOwn = isOfNetworkPolicies(spec.role);
   const parts = isOwn ? [] : partsOf(spec, numbers);
   const buckets = isOwn ? bucketsOf(spec.rules) : parts.flatMap((part) => bucketsOfPart(spec, part));
   const openPorts = mergePorts(
@@ -102,10 +103,7 @@ const numbered = new WeakMap<ClassRules, { readonly text: string; readonly rules
 /** Each number costs every class that names it a chain. */
 const mostNumbers = 64;
 
-/**
- * The numbers that pods declare under the name. If they are too many, namespaces take turns, and each gives first the numbers that most of its pods declare: one
- * namespace cannot displace what others declare. A pod without an address receives nothing, so its numbers do not count.
- */
+/** The numbers that pods declare under the name. A pod without an address receives nothing, so its numbers do not count. */
 function numbersOf({ name, protocol, declarers }: ReturnType<typeof namesOf>[number], groups: Groups): NumbersOfName {
   const counts = new Map<string, Map<number, number>>();
   for (const [key, { addresses, ports }] of groups.get(declarers)?.members ?? []) {
@@ -115,18 +113,8 @@ function numbersOf({ name, protocol, declarers }: ReturnType<typeof namesOf>[num
     for (const { first } of resolveNamedPort({ name, protocol }, ports)) own.set(first, (own.get(first) ?? 0) + 1);
     if (own.size > 0) counts.set(namespace, own);
   }
-  const byNamespace = [...counts]
-    .sort(([a], [b]) => compareText(a, b))
-    .map(([, own]) => [...own].sort(([a, many], [b, more]) => more - many || a - b).map(([port]) => port));
-  const known = new Set<number>();
-  const longest = byNamespace.reduce((most, { length }) => Math.max(most, length), 0);
-  for (let turn = 0; turn < longest && known.size < mostNumbers; turn++) {
-    for (const numbers of byNamespace) {
-      if (turn < numbers.length && known.size < mostNumbers) known.add(numbers[turn]!);
-    }
-  }
-  const areMore = byNamespace.some((numbers) => numbers.some((port) => !known.has(port)));
-  return { known: [...known].sort((a, b) => a - b), areMore };
+  const { chosen, areMore } = chooseFairly(counts, mostNumbers, (one, other) => one - other);
+  return { known: [...chosen].sort((one, other) => one - other), areMore };
 }
 
 /** What the ordered rules allow on the ports of a part. */

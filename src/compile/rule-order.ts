@@ -1,10 +1,10 @@
 import { compareOrder, mayDeny } from '../model/order.ts';
-import { tiers, type Direction, type Policy, type PolicyRule, type Tier } from '../model/policy.ts';
+import { isEnforced, tiers, type Direction, type Policy, type PolicyRule, type Tier } from '../model/policy.ts';
 
 /** Consecutive rules of one tier with the same action: their order means nothing. */
 export interface Run {
   readonly tier: Tier;
-  readonly rules: readonly [PolicyRule, ...PolicyRule[]];
+  readonly rules: readonly PolicyRule[];
 }
 
 /** The rules that judge a pod in one direction. */
@@ -17,22 +17,21 @@ export interface OrderedRules {
 
 /**
  * Puts the rules that judge a pod in order.
- * @param policies all policies that select the pod
+ * @param all all policies that select the pod
  * @returns `undefined` if no policy denies anything
  */
-export function orderRules(policies: readonly Policy[], direction: Direction): OrderedRules | undefined {
+export function orderRules(all: readonly Policy[], direction: Direction): OrderedRules | undefined {
+  const policies = all.filter(isEnforced);
   if (!policies.some((policy) => mayDeny(policy, direction))) return undefined;
   const isIsolated = policies.some(({ isolates }) => isolates.has(direction));
   // A NetworkPolicy that isolates the pod denies the rest, so the Baseline tier decides nothing. Without one, the tier is empty.
   const judging = policies.filter(({ tier }) => tier !== (isIsolated ? 'Baseline' : 'NetworkPolicy'));
-  const onlyAccept = judging.every(({ rules }) => rules[direction].every(({ action }) => action === 'Accept'));
   const runs: { tier: Tier; rules: [PolicyRule, ...PolicyRule[]] }[] = [];
   for (const { tier, rules } of judging.toSorted(compareOrder)) {
     for (const rule of rules[direction]) {
       const run = runs.at(-1);
-      // What accepts in any tier accepts: without a rule of another kind, tiers mean nothing, and classes need not differ by them.
-      if (run?.rules[0].action === rule.action && (onlyAccept || run.tier === tier)) run.rules.push(rule);
-      else runs.push({ tier: onlyAccept ? 'NetworkPolicy' : tier, rules: [rule] });
+      if (run?.tier === tier && run.rules[0].action === rule.action) run.rules.push(rule);
+      else runs.push({ tier, rules: [rule] });
     }
   }
   return { runs, isIsolated };

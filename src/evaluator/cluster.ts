@@ -7,7 +7,7 @@ import type { ContainerPort, Node, Pod } from './party.ts';
 import type { PeerScope } from './peer.ts';
 import { isPortNumber, readProtocol } from './port.ts';
 import { readClusterPolicy } from './cluster-policy.ts';
-import { readPolicy } from './policy.ts';
+import { readPolicy, type Policy } from './policy.ts';
 import { PolicyIndex } from './policy-index.ts';
 import type { Labels } from './selector.ts';
 
@@ -16,7 +16,10 @@ export interface Cluster extends Omit<PeerScope, 'namespace'> {
   /** `part`: objects are missing, so an address that no given object has may still belong to a pod or a node. */
   readonly shows: 'whole' | 'part';
   readonly pods: ReadonlyMap<string, Pod>;
+  /** The policies that are enforced. */
   readonly policies: PolicyIndex;
+  /** The NetworkPolicies in audit (S13.1). */
+  readonly audited: readonly Policy[];
   /** Address as text -> the pod that owns it, or all pods that claim it with equal right (S1.9, S1.10). */
   readonly claimants: ReadonlyMap<string, readonly Pod[]>;
   /** Address as text -> the node that has it. */
@@ -74,11 +77,18 @@ export function prepareCluster(objects: Iterable<JsonObject>, shows: Cluster['sh
       ({ text }) => text,
     ),
     namespaceLabels,
-    policies: new PolicyIndex([...policies, ...clusterPolicies], namespaceLabels),
+    policies: new PolicyIndex([...policies.filter(({ isAudited }) => !isAudited), ...clusterPolicies], namespaceLabels),
+    audited: policies.filter(({ isAudited }) => isAudited),
     claimants,
     nodeAddresses,
     issues,
   };
+}
+
+/** The cluster as it would be if the policies in audit were enforced. */
+export function enforceAudits(cluster: Cluster): Cluster {
+  const { audited, policies, namespaceLabels } = cluster;
+  return { ...cluster, audited: [], policies: new PolicyIndex([...policies.all, ...audited], namespaceLabels) };
 }
 
 export function textOf(address: Address): string {

@@ -1,4 +1,4 @@
-import { isJsonObject, textAt } from '../lib/json.ts';
+import { isJsonObject, objectAt, textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Issue } from '../model/issue.ts';
 import type { Action, Direction, PolicyRef, Tier } from './decision.ts';
@@ -24,6 +24,8 @@ export interface Policy {
   /** The directions in which its tier denies what no rule of the tier matches. */
   readonly isolates: ReadonlySet<Direction>;
   readonly rules: Readonly<Record<Direction, readonly Rule[]>>;
+  /** The policy is not enforced (S13.1). */
+  readonly isAudited?: true;
   /** If set, the policy isolates as it says and allows nothing (S9.7–S9.9). */
   readonly failedClosed: Broken | undefined;
 }
@@ -42,6 +44,8 @@ export interface Rule {
   readonly broken: Broken | undefined;
 }
 
+const modeAnnotation = 'postern.dev/mode';
+
 const directionOf: Readonly<Record<string, Direction>> = { Ingress: 'ingress', Egress: 'egress' };
 const peerField: Readonly<Record<Direction, string>> = { ingress: 'from', egress: 'to' };
 
@@ -54,7 +58,9 @@ export function readPolicy(raw: JsonObject, report: Report): Policy {
   const given = isJsonObject(spec) ? spec : {};
   const podSelector = readSubject(given['podSelector'], namespace, report);
   const types = readPolicyTypes(given, report);
+  const isAudited = readMode(raw, report) === 'audit';
   return {
+    ...(isAudited && { isAudited }),
     tier: 'NetworkPolicy',
     priority: 0,
     ref: `${namespace}/${textAt(raw, 'metadata', 'name') ?? ''}`,
@@ -64,6 +70,20 @@ export function readPolicy(raw: JsonObject, report: Report): Policy {
     rules: { ingress: readRules(given, 'ingress', report), egress: readRules(given, 'egress', report) },
     failedClosed: (element.kind === 'broken' ? element : undefined) ?? podSelector.broken ?? types.broken,
   };
+}
+
+/** S13.1: what is no mode enforces. */
+function readMode(raw: JsonObject, report: Report): 'audit' | 'enforce' {
+  const mode = objectAt(raw, 'metadata', 'annotations')[modeAnnotation] ?? 'enforce';
+  if (mode === 'audit' || mode === 'enforce') return mode;
+  const path = `metadata.annotations.${modeAnnotation}`;
+  report({
+    code: 'invalid-mode',
+    path,
+    message: `${show(mode)} is neither audit nor enforce; the policy is enforced`,
+    effect: 'enforced',
+  });
+  return 'enforce';
 }
 
 /** A policy with an invalid podSelector still isolates pods (S9.7), so each reported issue names those pods. */

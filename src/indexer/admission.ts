@@ -1,5 +1,12 @@
 import { compareText } from '../lib/sort.ts';
-import { defaultNamespaceBudget, nodeBudget } from '../model/budget.ts';
+import {
+  defaultNamespaceBudget,
+  isOfAudits,
+  namespaceOf,
+  nodeBudget,
+  payerOf,
+  payerOfAudits,
+} from '../model/budget.ts';
 import { withoutAllows } from '../model/order.ts';
 import type { GroupId, GroupSelection, Policy, PolicyId } from '../model/policy.ts';
 import type { LeftOut } from '../model/snapshot.ts';
@@ -56,8 +63,13 @@ export class Admission {
 
   /** Returns the policy to put in force; `pending` if `decide` must decide. */
   set(id: PolicyId, policy: Policy | undefined): Policy | 'pending' | undefined {
-    const namespace = namespaceOf(id);
-    if (!policy && !this.#ledgers.get(namespace)?.wanted.has(id)) return undefined;
+    // A policy that goes into audit, or out of it, changes who pays.
+    const before = [namespaceOf(id), payerOfAudits(namespaceOf(id))].find((each) =>
+      this.#ledgers.get(each)?.wanted.has(id),
+    );
+    if (!policy && before === undefined) return undefined;
+    if (policy && before !== undefined && before !== payerOf(policy)) this.set(id, undefined);
+    const namespace = policy ? payerOf(policy) : before!;
     const ledger = this.#ledgerOf(namespace);
     const wasFull = ledger.admitted.size < ledger.wanted.size;
     this.#release(ledger, id);
@@ -146,7 +158,13 @@ export class Admission {
       const policies = smallestFirst(ledger).filter(({ id }) => ledger.admitted.has(id));
       return { namespace, cost: ledger.cost, policies };
     });
-    return shareBudget(demands, (group) => this.#groups.get(group)!.cost, this.#budgets.node);
+    const costOf = (group: GroupId): number => this.#groups.get(group)!.cost;
+    const audits = demands.filter(({ namespace }) => isOfAudits(namespace));
+    const enforced = demands.filter(({ namespace }) => !isOfAudits(namespace));
+    // Audits get what enforced policies leave.
+    const wanted = enforced.reduce((sum, { cost }) => sum + cost, 0);
+    const left = Math.max(0, this.#budgets.node - wanted);
+    return new Map([...shareBudget(enforced, costOf, this.#budgets.node), ...shareBudget(audits, costOf, left)]);
   }
 
   /** Admits policies until the first one that exceeds the budget. */
@@ -162,7 +180,7 @@ export class Admission {
       if (ledger.groups.has(id)) continue;
       const ofGroup = this.#groups.get(id)?.cost ?? this.#estimate(selection);
       cost += ofGroup;
-      if (cost > this.#budgetOf(namespaceOf(policy.id))) return false;
+      if (cost > this.#budgetOf(payerOf(policy))) return false;
       costs.set(id, ofGroup);
     }
     ledger.cost = cost;
@@ -207,8 +225,4 @@ export class Admission {
 
 function smallestFirst({ wanted }: Ledger): Policy[] {
   return [...wanted.values()].sort((a, b) => a.groups.size - b.groups.size || compareText(a.id, b.id));
-}
-
-function namespaceOf(id: PolicyId): string {
-  return id.slice(0, id.indexOf('/'));
 }

@@ -1,6 +1,8 @@
 import type { Issue } from '../model/issue.ts';
 import {
+  auditTier,
   directions,
+  modeAnnotation,
   type Direction,
   type GroupId,
   type Policy,
@@ -54,7 +56,7 @@ function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Is
   };
   const policy: Policy = {
     id: `${namespace}/${String(metadata.get('name').value)}`,
-    tier: 'NetworkPolicy',
+    tier: readTier(metadata),
     priority: 0,
     appliesTo: { namespaces: { name: namespace }, pods: subject.selector },
     isolates: types.isolates,
@@ -62,6 +64,19 @@ function parseNetworkPolicy(raw: unknown): { policy: Policy; issues: readonly Is
     groups,
   };
   return { policy, issues };
+}
+
+/**
+ * S13.1: a policy is enforced unless it says that it is in audit. A mode that the agent does not know is a spelling mistake, or of a later version: enforced, the
+ * policy opens nothing.
+ */
+function readTier(metadata: Field): Policy['tier'] {
+  const mode = metadata.get('annotations').get(modeAnnotation);
+  if (mode.value === 'audit') return auditTier;
+  if (!mode.absent && mode.value !== 'enforce') {
+    mode.report('invalid-mode', 'must be audit or enforce; the policy is enforced', 'enforced');
+  }
+  return 'NetworkPolicy';
 }
 
 /** Each issue of the subject selector also says which pods the policy still isolates (S9.7). */

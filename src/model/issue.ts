@@ -21,6 +21,7 @@ export type IssueCode =
   | 'invalid-protocol'
   | 'invalid-policy-type'
   | 'invalid-action'
+  | 'invalid-mode'
   | 'invalid-order'
   | 'equal-priority'
   | 'invalid-address'

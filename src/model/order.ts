@@ -1,14 +1,20 @@
 import { compareText } from '../lib/sort.ts';
-import { tiers, type Direction, type Policy, type PolicyId, type PolicyRule } from './policy.ts';
+import { isEnforced, tiers, type Direction, type Policy, type PolicyId, type PolicyRule } from './policy.ts';
 
 /** The order in which policies judge: by tier, then by priority. Policies with the same priority judge in the order of their ids. */
 export function compareOrder(a: Policy, b: Policy): number {
-  return tiers.indexOf(a.tier) - tiers.indexOf(b.tier) || a.priority - b.priority || compareText(a.id, b.id);
+  return rankOf(a) - rankOf(b) || a.priority - b.priority || compareText(a.id, b.id);
+}
+
+/** Policies in audit come last. */
+function rankOf(policy: Policy): number {
+  return isEnforced(policy) ? tiers.indexOf(policy.tier) : tiers.length;
 }
 
 /** Whether the policy can be the reason that a pod's packet is denied. A pod without such a policy is judged by none. */
-export function mayDeny({ isolates, rules }: Policy, direction: Direction): boolean {
-  return isolates.has(direction) || rules[direction].some(({ action }) => action !== 'Accept');
+export function mayDeny(policy: Policy, direction: Direction): boolean {
+  const { isolates, rules } = policy;
+  return isEnforced(policy) && (isolates.has(direction) || rules[direction].some(({ action }) => action !== 'Accept'));
 }
 
 /** Those of the policies that may deny; unknown ids are left out. */

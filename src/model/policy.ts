@@ -67,6 +67,15 @@ export type PortMatch =
 export const tiers = ['Admin', 'NetworkPolicy', 'Baseline'] as const;
 export type Tier = (typeof tiers)[number];
 
+/**
+ * The place of a policy that is not enforced: a NetworkPolicy in audit. It is in no tier, so it judges no packet. The kernel only records what it would deny
+ * (docs/decisions/0042).
+ */
+export const auditTier = 'Audit';
+
+/** The annotation of a NetworkPolicy that puts it in audit: `audit`, or `enforce`, which is the default. */
+export const modeAnnotation = 'postern.dev/mode';
+
 /** What a rule does with a packet that it matches. After `Pass`, the next tier decides. */
 export type Action = 'Accept' | 'Deny' | 'Pass';
 
@@ -102,11 +111,11 @@ export interface PolicyRule {
  */
 export interface Policy {
   readonly id: PolicyId;
-  readonly tier: Tier;
+  readonly tier: Tier | typeof auditTier;
   /** Within the tier: a lower number comes first. */
   readonly priority: number;
   readonly appliesTo: Selection;
-  /** The directions in which its tier denies what no rule of the tier matches. */
+  /** The directions in which its tier denies what no rule of the tier matches, or would deny if it were not in audit. */
   readonly isolates: ReadonlySet<Direction>;
   /** In order. */
   readonly rules: Readonly<Record<Direction, readonly PolicyRule[]>>;
@@ -117,6 +126,13 @@ export interface Policy {
 /** Whether the policy has no namespace: it is a ClusterNetworkPolicy. */
 export function isOfCluster(id: PolicyId): boolean {
   return id.startsWith('/');
+}
+
+export type EnforcedPolicy = Policy & { readonly tier: Tier };
+
+/** Whether the policy is enforced. */
+export function isEnforced(policy: Policy): policy is EnforcedPolicy {
+  return policy.tier !== auditTier;
 }
 
 /** For messages: `shop/web`, `ClusterNetworkPolicy guard`. */

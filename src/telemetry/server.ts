@@ -18,6 +18,8 @@ export interface HttpServerOptions {
   readonly node?: () => unknown;
   /** The content of `/policies`, as JSON, for the same clients. */
   readonly policies?: () => Promise<unknown>;
+  /** The content of `/audits`, as JSON, for the same clients. */
+  readonly audits?: () => unknown;
 }
 
 export interface HttpServer {
@@ -32,7 +34,7 @@ interface Page {
   readonly body: string;
 }
 
-/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics, /applied, /node and /policies. Rejects if it cannot listen. */
+/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics, /applied, /node, /policies and /audits. Rejects if it cannot listen. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = http.createServer((request, response) => {
     const send = ({ status, type, body }: Page): void => {
@@ -71,8 +73,10 @@ async function answer(options: HttpServerOptions, request: http.IncomingMessage)
       return localPage(options.node, request);
     case '/policies':
       return localPage(options.policies, request);
+    case '/audits':
+      return localPage(options.audits, request);
     default:
-      return plain(404, 'no such page: try /healthz, /readyz, /metrics, /applied, /node or /policies\n');
+      return plain(404, 'no such page: try /healthz, /readyz, /metrics, /applied, /node, /policies or /audits\n');
   }
 }
 

@@ -56,14 +56,15 @@ export async function tellAll(
       read: async () => looks,
       knowledge: () => knowledgeOf(pipeline),
       texts,
-      metrics: { denied() {}, unlogged() {} },
+      metrics: { counted() {}, unlogged() {} },
       listener,
       attributed() {},
+      audited() {},
       now: () => 0,
     });
     await watch.look(signal);
     const { direction, family } = denial;
-    looks = [{ direction, family, denied: 1, noted: 1, denials: [denial], at: 0 }];
+    looks = [{ verdict: 'denied', direction, family, denied: 1, noted: 1, denials: [denial], at: 0 }];
     await watch.look(signal);
   }
   const namespaceOf = ({ path }: ObjectEvent): string => path.split('/')[4]!;

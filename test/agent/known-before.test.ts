@@ -62,10 +62,10 @@ describe('what a node knew before its agent started (S7.18)', () => {
     assert.deepEqual(countKnown({ tables: tablesOf(...pods, guard('Deny')), saved: undefined }), ofCluster);
     assert.deepEqual(countKnown({ tables: tablesOf(...pods, guard('Deny')), saved }), ofCluster);
     const accepting = tablesOf(...pods, guard('Accept'), policy('x/p', { podSelector: {} }));
-    assert.equal(countKnown({ tables: accepting, saved: undefined }).clusternetworkpolicies, 0);
+    assert.equal(countKnown({ tables: accepting, saved: undefined }).clusternetworkpolicies, 1);
     // Beside one that isolates a single pod, or the same pods.
     for (const podSelector of [{}, { matchLabels: { app: 'none' } }]) {
-      // A Deny beside isolation is a trace of both, and Accept of none.
+      // A Deny beside isolation is a trace of both, and so is an Accept.
       const selected = pod('x/c', { ips: ['10.1.0.3'], labels: { app: 'none' } });
       const tables = tablesOf(...pods, selected, guard('Deny'), policy('x/p', { podSelector }));
       const { networkpolicies, clusternetworkpolicies } = countKnown({ tables, saved: undefined });

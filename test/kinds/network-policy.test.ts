@@ -525,3 +525,23 @@ describe('NetworkPolicy: a podSelector that cannot be read (S9.7)', () => {
     });
   }
 });
+
+describe('NetworkPolicy: the mode (S13.1)', () => {
+  for (const [mode, tier, issues] of [
+    [undefined, 'NetworkPolicy', []],
+    ['enforce', 'NetworkPolicy', []],
+    ['audit', 'Audit', []],
+    ['Audit', 'NetworkPolicy', ['metadata.annotations.postern.dev/mode']],
+    [7, 'NetworkPolicy', ['metadata.annotations.postern.dev/mode']],
+  ] as const) {
+    it(`${JSON.stringify(mode) ?? 'none'}: ${tier}`, () => {
+      const annotations = mode === undefined ? {} : { annotations: { 'postern.dev/mode': mode } };
+      const read = networkPolicyKind.parse({ metadata: { namespace: 'x', name: 'p', ...annotations }, spec: {} });
+      assert.equal(read.policy?.tier, tier);
+      assert.deepEqual(
+        read.issues.map(({ path }) => path),
+        issues,
+      );
+    });
+  }
+});

@@ -43,6 +43,28 @@ export function passes(
   orientation: CtDirection,
   links: ReadonlyMap<string, Link> = new Map(),
 ): boolean {
+  return packetsOf(flow, places, orientation, links).every(({ node, packet, from, to }) => {
+    const ruleset = rulesets[node]!;
+    if (verdictOf(ruleset, packet) !== 'accept') return false;
+    return passesBridge(ruleset, packet, from, to);
+  });
+}
+
+/** A packet as one node of the path sees it, and the links of its ends there. */
+export interface SeenPacket {
+  readonly node: string;
+  readonly packet: Packet;
+  readonly from: Link | undefined;
+  readonly to: Link | undefined;
+}
+
+/** The packet of a flow as each node of the path sees it. */
+export function packetsOf(
+  flow: Flow,
+  places: { source: Place; destination: Place },
+  orientation: CtDirection,
+  links: ReadonlyMap<string, Link> = new Map(),
+): SeenPacket[] {
   const packet: Omit<Packet, 'hook'> =
     orientation === 'original'
       ? {
@@ -69,16 +91,14 @@ export function passes(
           icmpType: flow.family === 'ipv4' ? 0 : 129,
         };
   const [sender, receiver] = orientation === 'original' ? ends(places) : ends(places).toReversed();
-  return hooksOf(places.source, places.destination).every(({ node, hook }) => {
-    const ruleset = rulesets[node]!;
+  return hooksOf(places.source, places.destination).map(({ node, hook }): SeenPacket => {
     const seenAt = orientation === 'original' ? hook : mirroredHook[hook];
     const linkOf = (place: Place, address: string) =>
       place.pod && place.node === node ? links.get(address) : undefined;
     const [from, to] = [linkOf(sender!, packet.source), linkOf(receiver!, packet.destination)];
     const incoming = seenAt === 'output' ? {} : { inInterface: from?.device ?? 'eth0', ...kind('inKind', from) };
     const outgoing = seenAt === 'input' ? {} : { outInterface: to?.device ?? 'eth0', ...kind('outKind', to) };
-    if (verdictOf(ruleset, { ...packet, ...incoming, ...outgoing, hook: seenAt }) !== 'accept') return false;
-    return passesBridge(ruleset, packet, from, to);
+    return { node, packet: { ...packet, ...incoming, ...outgoing, hook: seenAt }, from, to };
   });
 }
 
@@ -91,8 +111,9 @@ function ends({ source, destination }: { source: Place; destination: Place }): P
 }
 
 /** A frame crosses the bridge from port to port only if both ends are on it. A routed packet comes from the node. */
-function passesBridge({ bridge }: Ruleset, packet: Omit<Packet, 'hook'>, from?: Link, to?: Link): boolean {
+function passesBridge({ bridge }: Ruleset, seen: Packet, from?: Link, to?: Link): boolean {
   if (!bridge) return true;
+  const { inInterface: _in, outInterface: _out, inKind: _inKind, outKind: _outKind, ...packet } = seen;
   const coming = from?.port === undefined ? {} : { inInterface: from.port, inKind: 'veth' };
   if (from?.port !== undefined && !isAccepted(bridge, { ...packet, ...coming, hook: 'prerouting' })) return false;
   if (to?.port === undefined) return true;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { defaultLimits, withSharedGroups, type ShapeLimits } from '../../src/compile/shape-limits.ts';
+import { modeAnnotation } from '../../src/model/policy.ts';
 import type { ApiObject } from './pipeline.ts';
 
 /** Small on purpose: few names, so that selectors, ports and blocks meet each other often. */
@@ -168,13 +169,35 @@ const policySpec = fc.record(
   { requiredKeys: ['podSelector'] },
 );
 
+/** What is no mode enforces (S13.1). */
+const mode = fc.constantFrom(
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  'audit',
+  'audit',
+  'enforce',
+  'Audit',
+);
+
 const networkPolicies = fc
-  .array(fc.record({ namespace: fc.constantFrom(...namespaces), spec: policySpec }), { minLength: 1, maxLength: 5 })
+  .array(fc.record({ namespace: fc.constantFrom(...namespaces), mode, spec: policySpec }), {
+    minLength: 1,
+    maxLength: 5,
+  })
   .map((policies) =>
-    policies.map(({ namespace, spec }, index): ApiObject => ({
+    policies.map(({ namespace, mode: given, spec }, index): ApiObject => ({
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
-      metadata: { namespace, name: `p${index}`, uid: `policy-${index}`, resourceVersion: '1' },
+      metadata: {
+        namespace,
+        name: `p${index}`,
+        uid: `policy-${index}`,
+        resourceVersion: '1',
+        ...(given !== undefined && { annotations: { [modeAnnotation]: given } }),
+      },
       spec,
     })),
   );

@@ -158,6 +158,35 @@ describe('the size of ClusterNetworkPolicies (S10.23)', function () {
     );
   });
 
+  it('a tenant whose pods declare a name with 110 numbers costs the cluster no policy, and other tenants nothing', () => {
+    const many = Array.from({ length: 250 }, (_, index) => {
+      const peer = { namespaces: { matchLabels: { team: teams[index % teams.length] } } };
+      const protocols = Array.from({ length: most }, (__, port) => ({
+        tcp: { destinationPort: { number: 1 + index * most + port } },
+      }));
+      const ingress = [{ action: actions[index % 3], from: [peer], protocols }];
+      return cnp(`c${index}`, { tier: 'Admin', priority: index + 1, subject: { namespaces: {} }, ingress });
+    });
+    const pink = [{ namespaces: { matchLabels: { team: 'pink' } } }];
+    const byName = [{ action: 'Deny', from: pink, protocols: [{ destinationNamedPort: 'web' }] }];
+    const named = cnp('named', { tier: 'Admin', priority: 0, subject: { namespaces: {} }, ingress: byName });
+    const pods = Array.from({ length: 110 }, (_, index) =>
+      pod(`red/k${index}`, { ips: [`10.9.0.${index + 1}`], ports: [{ name: 'web', containerPort: 1000 + index }] }),
+    );
+    const np = policy('red/np', { podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] });
+    const { oversized } = compile([...cluster(25), ...pods, np, ...many, named]);
+    deepEqual([...oversized.keys()], []);
+  });
+
+  it('one that only accepts is paid by the cluster, however many kinds of pods a namespace has', () => {
+    const kinds = Array.from({ length: 10 }, (_, index) => `k${index}`);
+    const pods = kinds.map((kind, index) => pod(`red/${kind}`, { ips: [`10.9.0.${index}`], labels: { kind } }));
+    const own = kinds.map((kind) =>
+      policy(`red/${kind}`, { podSelector: { matchLabels: { kind } }, ingress: [{ from: [{ podSelector: {} }] }] }),
+    );
+    deepEqual([...compile([...cluster(25), ...pods, ...own, largest('accepts', ['Accept'])]).oversized.keys()], []);
+  });
+
   it('one that costs too much is left out, and takes no other policy with it', () => {
     const budgets = { policy: 1700, namespace: 3400, node: 60_000 };
     const compiled = compile([...cluster(25), largest('largest', actions)], budgets);

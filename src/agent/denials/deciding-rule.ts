@@ -7,6 +7,7 @@ import {
   tiers,
   type GroupSelection,
   type Peer,
+  type EnforcedPolicy,
   type Policy,
   type PolicyRule,
   type PortMatch,
@@ -14,7 +15,7 @@ import {
 
 /** A rule of a ClusterNetworkPolicy that matches a connection. */
 export interface MatchingRule {
-  readonly policy: Policy;
+  readonly policy: EnforcedPolicy;
   readonly rule: PolicyRule;
   /** Why Postern cannot tell whether the rule selects the other end. The rule then denies this (S10.11). */
   readonly undecided?: string;
@@ -63,7 +64,7 @@ export function findDeciding(
   const connection = readConnection(denial, ownersOf);
   const passedBy: MatchingRule[] = [];
   for (const tier of tiers) {
-    const ofTier = policies.filter((policy) => policy.tier === tier);
+    const ofTier = policies.filter((policy): policy is EnforcedPolicy => policy.tier === tier);
     if (tier === 'NetworkPolicy') {
       const isIsolated = ofTier.some(({ isolates }) => isolates.has(direction));
       // S5.5: for NetworkPolicies, a pod always reaches itself.
@@ -91,7 +92,7 @@ function readConnection(denial: RecordedDenial, ownersOf: (address: string) => O
 }
 
 function findFirst(
-  policies: readonly Policy[],
+  policies: readonly EnforcedPolicy[],
   direction: RecordedDenial['direction'],
   connection: Connection,
   budget: Budget,

@@ -1,15 +1,22 @@
 import type { Nft } from '../../apply/nft.ts';
 import type { Family } from '../../model/address.ts';
-import { denialObjects, readCount, readDenials, type RecordedDenial } from '../../compile/denials.ts';
+import {
+  denialObjects,
+  readCount,
+  readDenials,
+  type RecordedDenial,
+  type RecordedVerdict,
+} from '../../compile/denials.ts';
 import type { Direction } from '../../model/policy.ts';
 
-/** What was denied in one direction and family since the previous look. */
+/** What was denied, or would be by policies in audit, in one direction and family since the previous look. */
 export interface DenialLook {
+  readonly verdict: RecordedVerdict;
   readonly direction: Direction;
   readonly family: Family;
   /** The pod in whose network namespace it was denied; missing for the node. */
   readonly place?: string;
-  /** Dropped packets, and how many of them the kernel recorded with their connections. */
+  /** Packets with this verdict, and how many of them the kernel recorded with their connections. */
   readonly denied: number;
   readonly noted: number;
   /** The kernel's records of the last minute, including those from before the previous look. */
@@ -34,12 +41,16 @@ export class DenialReader {
     this.#now = now;
   }
 
-  /** Resolves with the directions and families in which packets were denied. The first look returns all of them, and sets the baseline. Rejects with an NftError. */
-  async look(signal: AbortSignal): Promise<DenialLook[]> {
+  /**
+   * Resolves with the directions and families in which packets were denied. The first look returns all of them, and sets the baseline. Rejects with an NftError.
+   * @param hasAudits whether a policy in audit selects a pod here; without one, there is nothing to read
+   */
+  async look(signal: AbortSignal, hasAudits: boolean): Promise<DenialLook[]> {
     const looks: DenialLook[] = [];
     const before = this.#counted;
     const counted = new Map(before);
-    for (const { direction, family, table, deniedChain, notedChain, set } of denialObjects) {
+    for (const { verdict, direction, family, table, deniedChain, notedChain, set } of denialObjects) {
+      if (verdict === 'audit' && !hasAudits) continue;
       const keyOf = (chain: string): string => `${table} ${chain}`;
       const grown = async (chain: string): Promise<number> => {
         const json = await this.#nft.listChain(table, chain, signal);
@@ -59,7 +70,7 @@ export class DenialReader {
       counted.set(keyOf(notedChain), { packets: packets - (notedByNow - noted), handle });
       const json = await this.#nft.listSet(table, set, signal);
       const denials = json === undefined ? [] : readDenials(json);
-      looks.push({ direction, family, denied, noted, denials, at: this.#now() });
+      looks.push({ verdict, direction, family, denied, noted, denials, at: this.#now() });
     }
     this.#counted = counted;
     return looks;

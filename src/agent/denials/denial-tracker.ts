@@ -17,15 +17,16 @@ export class DenialTracker {
   /** When the kernel created each record, as of the last look. */
   readonly #known = new Map<string, { readonly at: number; readonly records: ReadonlyMap<string, number> }>();
 
-  /** Returns the new records of one direction and family, from all of them. Times are milliseconds of a monotonic clock. */
+  /** Returns the new records of one verdict, direction and family, from all of them. Times are milliseconds of a monotonic clock. */
   takeNew({
+    verdict,
     direction,
     family,
     place = '',
     denials,
     at,
-  }: Pick<DenialLook, 'direction' | 'family' | 'place' | 'denials' | 'at'>): RecordedDenial[] {
-    const mapKey = `${place} ${direction} ${family}`;
+  }: Pick<DenialLook, 'verdict' | 'direction' | 'family' | 'place' | 'denials' | 'at'>): RecordedDenial[] {
+    const mapKey = `${place} ${verdict} ${direction} ${family}`;
     const known = this.#known.get(mapKey)?.records;
     const next = new Map<string, number>();
     const found: RecordedDenial[] = [];

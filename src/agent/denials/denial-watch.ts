@@ -37,6 +37,8 @@ export interface DenialWatchOptions {
   readonly listener: Listener;
   /** Called with the number of new connections that these policies denied. */
   readonly attributed: (policies: readonly PolicyId[], connections: number) => void;
+  /** Receives new connections that policies in audit would deny. */
+  readonly audited: (connections: readonly RecordedDenial[], known: Knowledge) => void;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
@@ -75,17 +77,20 @@ export class DenialWatch {
    * Rejects if nft fails.
    */
   async look(signal: AbortSignal): Promise<void> {
-    const { read, knowledge, metrics, listener, now } = this.#options;
+    const { read, knowledge, metrics, listener, audited, now } = this.#options;
     const looks = await read(signal);
-    const newDenials = looks.flatMap((look) => {
-      const { direction, denied, noted } = look;
+    const newDenials: RecordedDenial[] = [];
+    const newAudits: RecordedDenial[] = [];
+    for (const look of looks) {
+      const { verdict, direction, denied, noted } = look;
       const found = this.#tracker.takeNew(look);
-      if (!this.#hasBegun) return [];
-      metrics.denied(direction, { packets: denied, unnoted: denied - noted, connections: found.length });
-      return found;
-    });
+      if (!this.#hasBegun) continue;
+      metrics.counted(verdict, direction, { packets: denied, unnoted: denied - noted, connections: found.length });
+      (verdict === 'audit' ? newAudits : newDenials).push(...found);
+    }
     this.#hasBegun = true;
     const known = knowledge();
+    if (known && newAudits.length > 0) audited(newAudits, known);
     const groups = known ? this.#count(newDenials, known) : [];
     if (!listener.wants()) return;
     const described = known ? await this.#describe(groups, known, signal) : 0;

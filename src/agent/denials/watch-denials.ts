@@ -12,6 +12,8 @@ import { repeat } from '../repeat.ts';
 import { createListener } from './denial-listener.ts';
 import { DenialReader, type DenialLook } from './denial-reader.ts';
 import { DenialWatch } from './denial-watch.ts';
+import { isEnforced } from '../../model/policy.ts';
+import type { AuditTally } from '../audits/audit-tally.ts';
 import type { Knowledge } from './describe-denial.ts';
 import { PolicyTexts } from './policy-texts.ts';
 
@@ -21,7 +23,7 @@ interface Options {
   readonly events: boolean;
   readonly nft: Pick<Nft, 'listChain' | 'listSet'>;
   /** What was denied in network namespaces of pods. */
-  readonly inside: (signal: AbortSignal) => Promise<readonly DenialLook[]>;
+  readonly inside: (signal: AbortSignal, hasAudits: boolean) => Promise<readonly DenialLook[]>;
   /** The policies whose rules the kernel does not hold. */
   readonly leftOut: () => Knowledge['leftOut'];
   readonly client: ApiClient;
@@ -30,6 +32,7 @@ interface Options {
   readonly policies: Pick<PolicyReporter, 'denied'>;
   readonly recorder: Pick<EventRecorder, 'tell'>;
   readonly metrics: DenialMetrics;
+  readonly audits: AuditTally;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -53,6 +56,7 @@ export function watchDenials(options: Options): void {
     policies,
     recorder,
     metrics,
+    audits,
     logger,
     signal,
   } = options;
@@ -70,7 +74,10 @@ export function watchDenials(options: Options): void {
     now,
   });
   const watch = new DenialWatch({
-    read: async (asked) => [...(await reader.look(asked)), ...(await inside(asked))],
+    async read(asked) {
+      const hasAudits = pipeline.snapshot.policies.values().some((policy) => !isEnforced(policy));
+      return [...(await reader.look(asked, hasAudits)), ...(await inside(asked, hasAudits))];
+    },
     knowledge() {
       const { inSync, policies: known, denied } = pipeline.snapshot;
       const ownersOf = (address: string) => pipeline.ownersOf(address);
@@ -81,6 +88,12 @@ export function watchDenials(options: Options): void {
     metrics,
     listener: createListener({ log, events, logger, recorder, dateOf: (time) => Date.now() - (now() - time) }),
     attributed: (ids, connections) => policies.denied(ids, connections),
+    audited(records, known) {
+      for (const { ids, connection } of audits.take(records, known, Date.now())) {
+        policies.denied(ids, 1);
+        if (log) logger.info(connection, 'would be denied by a policy in audit');
+      }
+    },
     now,
   });
   const failed = (err: unknown): void => logger.warn({ err }, 'could not report denied connections');

@@ -99,10 +99,10 @@ export class PodNetwork {
   }
 
   /** What was denied inside since the last call, as far as it is credible. Rejects with an NftError. */
-  async lookForDenials(signal: AbortSignal): Promise<DenialLook[]> {
+  async lookForDenials(signal: AbortSignal, hasAudits: boolean): Promise<DenialLook[]> {
     const { namespace, name, interfaces = [] } = this.sandbox;
     const addresses = new Set(interfaces.flatMap((each) => each.addresses));
-    const looks = await this.#denials.look(signal);
+    const looks = await this.#denials.look(signal, hasAudits);
     return looks.map((look) => ({
       ...look,
       place: `${namespace}/${name}`,

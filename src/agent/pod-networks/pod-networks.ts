@@ -131,14 +131,14 @@ export class PodNetworks {
   }
 
   /** What was denied in some of the pods since their last turn. */
-  async lookForDenials(signal: AbortSignal): Promise<DenialLook[]> {
+  async lookForDenials(signal: AbortSignal, hasAudits: boolean): Promise<DenialLook[]> {
     const all = [...this.#networks()].filter(({ isInForce: holds }) => holds);
     const first = all.length === 0 ? 0 : this.#nextRead % all.length;
     const chosen = [...all.slice(first), ...all.slice(0, first)].slice(0, mostRead);
     this.#nextRead = first + chosen.length;
     const looks: DenialLook[] = [];
     // A namespace may just have gone, and a pod may have deleted its table.
-    for (const network of chosen) looks.push(...(await network.lookForDenials(signal).catch(() => [])));
+    for (const network of chosen) looks.push(...(await network.lookForDenials(signal, hasAudits).catch(() => [])));
     return looks;
   }
 

@@ -23,6 +23,7 @@ interface Desired {
   readonly ruleset: Ruleset;
   readonly compiled: Compiled;
   readonly classes: AddressClasses;
+  readonly audits: AddressClasses;
   readonly nodes: NodeAddresses;
 }
 
@@ -44,13 +45,17 @@ export class PodPlanner implements Planner {
   take(compiled: Compiled, snapshot: Snapshot): boolean {
     const { sandbox, judgedByNode, rules } = this.#options;
     const classes = classesOf(sandbox, compiled, snapshot);
+    const audits = auditsOf(sandbox, compiled, snapshot);
     const nodes = snapshot.nodeAddresses;
     const known = this.#desired;
     const isSame =
-      known?.nodes === nodes && directions.every((direction) => known.classes[direction] === classes[direction]);
+      known?.nodes === nodes &&
+      directions.every((direction) => {
+        return known.classes[direction] === classes[direction] && known.audits[direction] === audits[direction];
+      });
     const addresses = [...new Set((sandbox.interfaces ?? []).flatMap((each) => each.addresses))];
-    const ruleset = isSame ? known.ruleset : podTables({ classes, addresses, judgedByNode, nodes }, rules);
-    this.#desired = { ruleset, compiled, classes, nodes };
+    const ruleset = isSame ? known.ruleset : podTables({ classes, audits, addresses, judgedByNode, nodes }, rules);
+    this.#desired = { ruleset, compiled, classes, audits, nodes };
     return !isSame;
   }
 
@@ -88,6 +93,13 @@ function classesOf(sandbox: Sandbox, compiled: Compiled, { localPods, denied }: 
     AddressClasses['egress'],
   ];
   return { ingress, egress };
+}
+
+/** No policy in audit concerns a pod that is denied. */
+function auditsOf(sandbox: Sandbox, compiled: Compiled, { localPods, denied }: Snapshot): AddressClasses {
+  const key = keyOf(sandbox, localPods);
+  const isDenied = sandbox.addresses.some((address) => denied.has(address));
+  return key === undefined || isDenied ? { ingress: undefined, egress: undefined } : compiled.auditsOf(key);
 }
 
 function keyOf({ namespace, name, uid }: Sandbox, localPods: Snapshot['localPods']): PodKey | undefined {

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { nodeDoctorCommand } from '../doctor/node-doctor.ts';
+import { auditCommand } from '../node/audit.ts';
 import { denialsCommand } from '../node/denials.ts';
 import { flowsCommand } from '../node/flows.ts';
 import { policiesCommand } from '../node/policies.ts';
@@ -7,6 +8,7 @@ import { traceCommand } from '../node/trace.ts';
 
 /** Commands about one node. Other commands run them through `pods/exec` in its agent. */
 const subcommands: readonly (() => Command)[] = [
+  auditCommand,
   denialsCommand,
   nodeDoctorCommand,
   flowsCommand,

@@ -9,7 +9,8 @@ export interface DeniedCounts {
 }
 
 export interface DenialMetrics {
-  denied(direction: 'ingress' | 'egress', counts: DeniedCounts): void;
+  /** @param verdict `audit`: a policy in audit would deny what passed */
+  counted(verdict: 'denied' | 'audit', direction: 'ingress' | 'egress', counts: DeniedCounts): void;
   /** Recorded connections that the agent did not log, because there were too many. */
   unlogged(connections: number): void;
 }
@@ -40,11 +41,31 @@ export function createDenialMetrics(registry: Registry): DenialMetrics {
     help: 'Recorded denied connections that the agent did not log, because there were too many at once.',
     registers,
   });
+  const audited = {
+    packets: new Counter({
+      name: 'postern_audited_packets_total',
+      help: 'Packets that passed, and that policies in audit would deny. Packets of a connection on the fast path count every 30 seconds.',
+      labelNames,
+      registers,
+    }),
+    connections: new Counter({
+      name: 'postern_audited_connections_total',
+      help: 'Connections that passed, and that policies in audit would deny; a connection that goes on counts again after a minute.',
+      labelNames,
+      registers,
+    }),
+  };
   for (const direction of ['ingress', 'egress']) {
-    for (const counter of [packets, unnoted, connections]) counter.inc({ direction }, 0);
+    for (const counter of [packets, unnoted, connections, audited.packets, audited.connections])
+      counter.inc({ direction }, 0);
   }
   return {
-    denied(direction, counts) {
+    counted(verdict, direction, counts) {
+      if (verdict === 'audit') {
+        audited.packets.inc({ direction }, counts.packets);
+        audited.connections.inc({ direction }, counts.connections);
+        return;
+      }
       packets.inc({ direction }, counts.packets);
       unnoted.inc({ direction }, counts.unnoted);
       connections.inc({ direction }, counts.connections);

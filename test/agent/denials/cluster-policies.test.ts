@@ -56,18 +56,19 @@ async function tell(
         ({ kind, metadata }) => kind === 'NetworkPolicy' && ids.includes(`${metadata.namespace}/${metadata.name}`),
       );
     },
-    metrics: { denied() {}, unlogged() {} },
+    metrics: { counted() {}, unlogged() {} },
     listener: {
       wants: () => true,
       log: (denial) => told.log.push(denial),
       announce: (each) => told.announced.push(each),
     },
+    audited() {},
     attributed: (ids, connections) => told.attributed.push(`${connections} ${ids.join(' ')}`),
     now: () => 0,
   });
   await watch.look(signal);
   looks = denials.map((each) => ({
-    ...{ direction: each.direction, family: each.family, denied: 1, noted: 1, at: 0 },
+    ...{ verdict: 'denied' as const, direction: each.direction, family: each.family, denied: 1, noted: 1, at: 0 },
     denials: [each],
   }));
   await watch.look(signal);

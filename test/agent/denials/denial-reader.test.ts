@@ -61,7 +61,7 @@ describe('reading denials', () => {
     await look();
   };
   const look = async () =>
-    (await reader.look(signal)).map(({ direction, family, denied, noted, denials }) => [
+    (await reader.look(signal, false)).map(({ direction, family, denied, noted, denials }) => [
       direction,
       family,
       denied,

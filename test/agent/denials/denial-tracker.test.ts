@@ -18,9 +18,12 @@ const noted = (port: number, secondsAgo: number, more: Partial<RecordedDenial> =
 
 describe('the tracker of denials', () => {
   let tracker: DenialTracker;
-  const page = { direction: 'ingress', family: 'ipv4' } as const;
-  const newsOf = (of: Pick<DenialLook, 'direction' | 'family'>, now: number, ...denials: RecordedDenial[]) =>
-    tracker.takeNew({ ...of, denials, at: now * 1000 });
+  const page = { verdict: 'denied', direction: 'ingress', family: 'ipv4' } as const;
+  const newsOf = (
+    of: Pick<DenialLook, 'verdict' | 'direction' | 'family'>,
+    now: number,
+    ...denials: RecordedDenial[]
+  ) => tracker.takeNew({ ...of, denials, at: now * 1000 });
   const news = (now: number, ...denials: RecordedDenial[]) =>
     newsOf(page, now, ...denials).map(({ port, protocol }) => port ?? protocol);
   beforeEach(() => void (tracker = new DenialTracker()));

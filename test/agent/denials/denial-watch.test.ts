@@ -43,6 +43,7 @@ describe('watching what is denied', () => {
   let told: DescribedDenial[];
   let announced: PodDenials[];
   let attributed: string[];
+  let audited: RecordedDenial[];
   let counts: unknown[];
   let unlogged: number;
   let hasTexts: boolean;
@@ -53,6 +54,7 @@ describe('watching what is denied', () => {
   beforeEach(async () => {
     [looks, told, announced, attributed, counts, unlogged] = [[], [], [], [], [], 0];
     [hasTexts, isWanted] = [true, true];
+    audited = [];
     pipeline = startPipeline('n1', objects);
     options = {
       read: async () => looks,
@@ -65,7 +67,7 @@ describe('watching what is denied', () => {
             )
           : undefined,
       metrics: {
-        denied: (direction, count) => counts.push([direction, count]),
+        counted: (_verdict, direction, count) => counts.push([direction, count]),
         unlogged: (count) => (unlogged += count),
       },
       listener: {
@@ -73,6 +75,7 @@ describe('watching what is denied', () => {
         log: (denial) => told.push(denial),
         announce: (denials) => announced.push(denials),
       },
+      audited: (connections) => audited.push(...connections),
       attributed: (ids, connections) => attributed.push(`${connections} ${ids.join(' ')}`),
       now: () => 0,
     };
@@ -80,7 +83,9 @@ describe('watching what is denied', () => {
     await watch.look(signal);
   });
   const look = (denials: readonly RecordedDenial[], denied = denials.length, unnoted = 0) => {
-    looks = [{ direction: 'ingress', family: 'ipv4', denied, noted: denied - unnoted, denials, at: 0 }];
+    looks = [
+      { verdict: 'denied', direction: 'ingress', family: 'ipv4', denied, noted: denied - unnoted, denials, at: 0 },
+    ];
     return watch.look(signal);
   };
 
@@ -137,8 +142,24 @@ describe('watching what is denied', () => {
     const ipv6 = { family: 'ipv6', source: '2001:db8::7' } as const;
     pipeline.receive(upsertOf(pod('x/b', { ips: ['10.1.0.2', 'fd01::2'] })));
     looks = [
-      { direction: 'ingress', family: 'ipv4', denied: 2, noted: 2, denials: [noted('10.1.0.2', 80)], at: 0 },
-      { direction: 'ingress', family: 'ipv6', denied: 3, noted: 2, denials: [noted('fd01::2', 80, ipv6)], at: 0 },
+      {
+        verdict: 'denied',
+        direction: 'ingress',
+        family: 'ipv4',
+        denied: 2,
+        noted: 2,
+        denials: [noted('10.1.0.2', 80)],
+        at: 0,
+      },
+      {
+        verdict: 'denied',
+        direction: 'ingress',
+        family: 'ipv6',
+        denied: 3,
+        noted: 2,
+        denials: [noted('fd01::2', 80, ipv6)],
+        at: 0,
+      },
     ];
     await watch.look(signal);
     assert.deepEqual(told.map(({ to, destination }) => `${to} ${destination}`).toSorted(), [
@@ -223,17 +244,46 @@ describe('watching what is denied', () => {
     assert.deepEqual([told, announced, unlogged, attributed, counts.length], [[], [], 0, ['1 x/a x/all'], 1]);
   });
 
+  it('hands on what policies in audit would deny, and reports none of it as denied', async () => {
+    const denials = [noted('10.1.0.1', 80, { verdict: 'audit' })];
+    looks = [{ verdict: 'audit', direction: 'ingress', family: 'ipv4', denied: 3, noted: 1, denials, at: 0 }];
+    await watch.look(signal);
+    await watch.look(signal);
+    assert.deepEqual(audited, denials);
+    assert.deepEqual([told, announced, attributed, unlogged], [[], [], [], 0]);
+  });
+
   it('counts before it knows the cluster', async () => {
     const early = new DenialWatch({ ...options, knowledge: () => undefined });
     await early.look(signal);
-    looks = [{ direction: 'ingress', family: 'ipv4', denied: 7, noted: 7, denials: [noted('10.1.0.1', 80)], at: 0 }];
+    looks = [
+      {
+        verdict: 'denied',
+        direction: 'ingress',
+        family: 'ipv4',
+        denied: 7,
+        noted: 7,
+        denials: [noted('10.1.0.1', 80)],
+        at: 0,
+      },
+    ];
     await early.look(signal);
     assert.deepEqual([counts, unlogged, told], [[['ingress', { packets: 7, unnoted: 0, connections: 1 }]], 1, []]);
   });
 
   it('tells nothing of what was denied before it began', async () => {
     const late = new DenialWatch(options);
-    looks = [{ direction: 'ingress', family: 'ipv4', denied: 0, noted: 0, denials: [noted('10.1.0.1', 80)], at: 0 }];
+    looks = [
+      {
+        verdict: 'denied',
+        direction: 'ingress',
+        family: 'ipv4',
+        denied: 0,
+        noted: 0,
+        denials: [noted('10.1.0.1', 80)],
+        at: 0,
+      },
+    ];
     await late.look(signal);
     await late.look(signal);
     assert.deepEqual([told, attributed], [[], []]);

@@ -1,0 +1,79 @@
+import { modeAnnotation } from '../../src/model/policy.ts';
+import type { Bench, Figure } from '../figure.ts';
+import { interleave, pairs } from '../measure.ts';
+import { policyObjects, ports, type RawObject } from './policies.ts';
+import { compileNode, defaults, withoutFastPath, type Checks } from './rule-sets.ts';
+import { openWay, Scene } from './scene.ts';
+import { Tables } from './tables.ts';
+import { small } from './traffic-kinds.ts';
+
+const rounds = 17;
+const networkPolicies = 10;
+
+/** A policy in audit for the open pods, in both directions. */
+function inAudit(allowed: object): RawObject {
+  const metadata = { namespace: 'open', name: 'audit', annotations: { [modeAnnotation]: 'audit' } };
+  const spec = { podSelector: {}, policyTypes: ['Ingress', 'Egress'], ingress: [allowed], egress: [allowed] };
+  return { kind: 'NetworkPolicy', metadata, spec };
+}
+
+/** What the policy would allow, and deny. A denial is recorded, at most 100 in a second. */
+const audits: Readonly<Record<string, readonly RawObject[]>> = {
+  none: [],
+  'would allow': [inAudit({ ports: ['UDP', 'TCP'].map((protocol) => ({ protocol, port: ports.tuple })) })],
+  'would deny': [inAudit({ ports: [{ protocol: 'UDP', port: 53 }] })],
+};
+
+const checks: Readonly<Record<string, Checks>> = {
+  'without fast path': withoutFastPath,
+  'with fast path': defaults,
+};
+
+/** What an audit costs the packets of its pods. */
+export const auditTraffic: Bench = {
+  name: 'audit-traffic',
+  summary: 'traffic between two pods with a policy in audit (B12)',
+  against: 'the same pods without a policy',
+  async run(progress) {
+    const figures: Figure[] = [];
+    await Scene.with('routed', 'ipv4', async (scene) => {
+      const variants = Object.keys(checks).map((title) => {
+        return Object.keys(audits).map((audit) => ({ name: `${title} ${audit}`.replaceAll(/\W/g, '-'), title, audit }));
+      });
+      progress('compiling');
+      const tables = await Tables.load(
+        scene,
+        variants.flat().map(({ name, title, audit }) => {
+          const policies = [...policyObjects(networkPolicies), ...audits[audit]!];
+          return { name, script: compileNode(policies, checks[title]!, 'routed').script };
+        }),
+      );
+      for (const each of small) {
+        for (const alike of variants) {
+          await scene.forgetConnections();
+          const rates = await interleave(
+            alike,
+            rounds,
+            async ({ name }) => {
+              await tables.choose(name);
+              return scene.rate(openWay, each.mode, each.port, each.milliseconds);
+            },
+            (done, of) => progress(`${each.what}, ${alike[0]!.title}, ${done} of ${of} runs`),
+          );
+          const [none, ...others] = alike;
+          figures.push(
+            ...others.map((other): Figure => ({
+              id: 'B12',
+              what: `${each.what}, an audit ${other.audit} it, ${other.title}`,
+              unit: 'ratio',
+              bar: { atLeast: 0.85 },
+              sides: '1/s',
+              runs: pairs(rates.get(other)!, rates.get(none!)!),
+            })),
+          );
+        }
+      }
+    });
+    return figures;
+  },
+};

@@ -1,0 +1,149 @@
+import { deniedAddress, type RecordedDenial } from '../../compile/denials.ts';
+import { namespaceOf } from '../../model/budget.ts';
+import { isEnforced, type Direction, type PolicyId } from '../../model/policy.ts';
+import { judgeDenial, subjectOf, type Knowledge, type Subject } from '../denials/describe-denial.ts';
+
+/** A connection that policies in audit would deny, as the agent logs it. */
+export interface AuditedConnection {
+  readonly verdict: 'audit';
+  readonly direction: Direction;
+  /** `namespace/name` of a pod, `node NAME`, or an address. */
+  readonly from: string;
+  readonly to: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: string;
+  readonly port?: number;
+  /** Packets that the kernel had recorded by then. */
+  readonly packets: number;
+  /** The policies in audit that select the pod: together they allow nothing like it. */
+  readonly policies: readonly PolicyId[];
+}
+
+/** Connections between two ends on one port. Times are milliseconds since 1970. */
+export interface AuditRow extends Omit<AuditedConnection, 'verdict' | 'packets'> {
+  readonly connections: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The page `/audits`. */
+export interface AuditPage {
+  /** The agent has counted since then. */
+  readonly since: number;
+  readonly rows: readonly AuditRow[];
+  /** Connections of rows that had no room, by namespace of the pod. */
+  readonly unlisted: Readonly<Record<string, number>>;
+}
+
+interface Limits {
+  /** Rows of the pods of one namespace, and of all. */
+  readonly namespace: number;
+  readonly node: number;
+}
+
+/** About 2 MB. A scan of ports fills the rows of the pods that it reaches, and of no other namespace. */
+const defaultLimits: Limits = { namespace: 1000, node: 5000 };
+/** Rows that have not been seen for so long are dropped. */
+const keptMs = 7 * 24 * 60 * 60 * 1000;
+/** Peers and ports of ClusterNetworkPolicies to compare with one connection. */
+const mostCompared = 50_000;
+
+/** Counts what policies in audit would deny, for days, in bounded memory. */
+export class AuditTally {
+  readonly #since: number;
+  readonly #limits: Limits;
+  readonly #rows = new Map<string, AuditRow>();
+  readonly #ofNamespace = new Map<string, number>();
+  readonly #unlisted = new Map<string, number>();
+
+  constructor(since: number, limits = defaultLimits) {
+    this.#since = since;
+    this.#limits = limits;
+  }
+
+  /**
+   * Counts new connections.
+   * @returns those that policies in audit would deny now, with these policies
+   */
+  take(
+    records: readonly RecordedDenial[],
+    known: Knowledge,
+    now: number,
+  ): { readonly ids: readonly PolicyId[]; readonly connection: AuditedConnection }[] {
+    const subjects = new Map<string, Subject>();
+    return records.flatMap((record) => {
+      const key = `${deniedAddress(record)} ${record.direction}`;
+      const subject = subjects.get(key) ?? subjectOf(record, known);
+      subjects.set(key, subject);
+      const ids = wouldDeny(record, subject, known);
+      if (ids.length === 0 || subject.pod === undefined) return [];
+      const connection = describe(record, ids, known);
+      this.#count(connection, namespaceOf(subject.pod), now);
+      return [{ ids, connection }];
+    });
+  }
+
+  page(): AuditPage {
+    return { since: this.#since, rows: [...this.#rows.values()], unlisted: Object.fromEntries(this.#unlisted) };
+  }
+
+  #count(connection: AuditedConnection, namespace: string, now: number): void {
+    const { direction, from, to, source, destination, protocol, port, policies } = connection;
+    const ends = { direction, from, to, source, destination, protocol, ...(port !== undefined && { port }), policies };
+    const key = [direction, from, to, protocol, port].join(' ');
+    const row = this.#rows.get(key);
+    if (!row && !this.#hasRoom(namespace, now)) {
+      this.#unlisted.set(namespace, (this.#unlisted.get(namespace) ?? 0) + 1);
+      return;
+    }
+    if (!row) this.#ofNamespace.set(namespace, (this.#ofNamespace.get(namespace) ?? 0) + 1);
+    this.#rows.set(key, { ...ends, connections: (row?.connections ?? 0) + 1, first: row?.first ?? now, last: now });
+  }
+
+  #hasRoom(namespace: string, now: number): boolean {
+    const isFull = (): boolean =>
+      this.#rows.size >= this.#limits.node || (this.#ofNamespace.get(namespace) ?? 0) >= this.#limits.namespace;
+    if (isFull()) this.#forgetOld(now);
+    return !isFull();
+  }
+
+  #forgetOld(now: number): void {
+    this.#ofNamespace.clear();
+    for (const [key, { last, direction, from, to }] of this.#rows) {
+      if (now - last > keptMs) {
+        this.#rows.delete(key);
+        continue;
+      }
+      const namespace = namespaceOf(direction === 'egress' ? from : to);
+      this.#ofNamespace.set(namespace, (this.#ofNamespace.get(namespace) ?? 0) + 1);
+    }
+  }
+}
+
+/** The policies in audit that isolate the pod; none if a ClusterNetworkPolicy accepts the connection whatever NetworkPolicies say. */
+function wouldDeny(record: RecordedDenial, subject: Subject, known: Knowledge): PolicyId[] {
+  const { deciding } = judgeDenial(record, subject, known, { left: mostCompared });
+  if (deciding.by === 'rule' && deciding.decidedBy.policy.tier === 'Admin') return [];
+  return subject.policies.flatMap((policy) =>
+    !isEnforced(policy) && policy.isolates.has(record.direction) ? [policy.id] : [],
+  );
+}
+
+function describe(record: RecordedDenial, policies: readonly PolicyId[], { ownersOf }: Knowledge): AuditedConnection {
+  const { direction, source, destination, protocol, port, packets } = record;
+  const name = (address: string): string => {
+    const { pods, nodes } = ownersOf(address);
+    const [owner, ...others] = pods;
+    if (owner && others.length === 0) return `${owner.pod.namespace}/${owner.pod.name}`;
+    return nodes[0] ? `node ${nodes[0].name}` : address;
+  };
+  return {
+    verdict: 'audit',
+    direction,
+    ...{ from: name(source), to: name(destination), source, destination, protocol },
+    ...(port !== undefined && { port }),
+    packets,
+    policies,
+  };
+}

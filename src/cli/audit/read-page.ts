@@ -1,0 +1,31 @@
+import type { AuditPage, AuditRow } from '../../agent/audits/audit-tally.ts';
+import { isJsonObject, listAt } from '../../lib/json.ts';
+import { canonicalAddress } from '../../model/address.ts';
+import { directions } from '../../model/policy.ts';
+
+/** Reads an agent's page `/audits`. Returns `undefined` if it has another form. */
+export function readAuditPage(value: unknown): AuditPage | undefined {
+  if (!isJsonObject(value) || typeof value['since'] !== 'number' || !Array.isArray(value['rows'])) return undefined;
+  const { since, unlisted } = value;
+  const rows = listAt(value, 'rows');
+  if (!rows.every(isRow) || !isCounts(unlisted)) return undefined;
+  return { since, rows, unlisted };
+}
+
+function isRow(value: unknown): value is AuditRow {
+  if (!isJsonObject(value)) return false;
+  const { direction, from, to, source, destination, protocol, port, policies, connections, first, last } = value;
+  const isAddress = (text: unknown): boolean => typeof text === 'string' && canonicalAddress(text) === text;
+  return (
+    directions.some((each) => each === direction) &&
+    [source, destination].every(isAddress) &&
+    [from, to, protocol].every((text) => typeof text === 'string') &&
+    Array.isArray(policies) &&
+    policies.every((id) => typeof id === 'string') &&
+    [port ?? 0, connections, first, last].every((number) => typeof number === 'number')
+  );
+}
+
+function isCounts(value: unknown): value is Record<string, number> {
+  return isJsonObject(value) && Object.values(value).every((count) => typeof count === 'number');
+}

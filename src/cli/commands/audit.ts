@@ -1,0 +1,166 @@
+import { Command, Option } from 'commander';
+import type { AuditPage, AuditRow } from '../../agent/audits/audit-tally.ts';
+import { ConfigError } from '../../config/config-error.ts';
+import { enforceAudits, type Cluster } from '../../evaluator/cluster.ts';
+import { attribute } from '../../evaluator/denial.ts';
+import type { Policy } from '../../evaluator/policy.ts';
+import { PolicyIndex } from '../../evaluator/policy-index.ts';
+import { keyOf } from '../../impact/object-key.ts';
+import { plural } from '../../lib/plural.ts';
+import { familyOf } from '../../model/address.ts';
+import { directions, modeAnnotation } from '../../model/policy.ts';
+import { readAuditPage } from '../audit/read-page.ts';
+import { renderRow, type RowReason } from '../audit/render.ts';
+import { askNodes, unexpected } from '../connect/agents.ts';
+import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
+import { exitCode } from '../exit-code.ts';
+import { readLiveObjects, toSource } from '../explain/cluster-source.ts';
+
+/** A row of one node, with what the policies say about it now. */
+interface Line extends AuditRow, RowReason {
+  readonly node: string;
+}
+
+interface Flags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly agentNamespace?: string;
+  readonly output: 'text' | 'json';
+}
+
+interface Streams {
+  readonly out: { write(text: string): unknown };
+  readonly notes: { write(text: string): unknown };
+}
+
+const details = `
+A NetworkPolicy with the annotation ${modeAnnotation}: audit is not enforced. The kernel of each node looks up every new connection of the pods that it
+selects, and records what the policy would deny. All policies in audit that select a pod count together, as if all of them were enforced. A pod that an
+enforced policy isolates already has no audit in that direction: a further policy could only allow more.
+
+Without POLICY, the command lists all policies in audit. It runs \`pods/exec\` in the agents with your rights. Each agent counts since its start.
+
+Examples:
+  $ kubectl annotate networkpolicy -n shop web ${modeAnnotation}=audit
+  $ postern audit shop/web                     what it would deny, and the rules that nearly allow it
+  $ postern audit -n shop                      all policies in audit of a namespace
+  $ postern audit shop/web -o json | jq -r '[.from, .to, .port, .connections] | @tsv'
+  $ kubectl annotate networkpolicy -n shop web ${modeAnnotation}-      enforce it
+
+Exit codes: 0 nothing would be denied, 1 something would be, 2 a node did not answer, or wrong usage.`;
+
+/** `postern audit`. Sets `process.exitCode`. */
+export function auditCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
+  return new Command('audit')
+    .description('Lists the connections that policies in audit would deny, and why.')
+    .argument('[policy...]', 'NAMESPACE/NAME, or NAME with --namespace')
+    .option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)')
+    .option('--context <name>', 'context of the kubeconfig')
+    .option('-n, --namespace <name>', 'only policies of this namespace')
+    .addOption(agentNamespaceOption())
+    .addOption(
+      new Option('-o, --output <format>', 'text, or one JSON object per line')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+    .addHelpText('after', details)
+    .action((policies: string[], flags: Flags) => tellAudits(policies, flags, streams));
+}
+
+async function tellAudits(names: readonly string[], flags: Flags, { out, notes }: Streams): Promise<void> {
+  const { kubeconfig, context, namespace, agentNamespace, output } = flags;
+  const { config, objects } = await readLiveObjects(kubeconfig, context);
+  const { cluster } = toSource(objects, new Map(), []);
+  if (namespace !== undefined && !objects.some((each) => keyOf(each) === `Namespace ${namespace}`))
+    throw new ConfigError(`--namespace: namespace ${JSON.stringify(namespace)} does not exist`);
+  const wanted = choosePolicies(cluster, names, namespace);
+  if (wanted.length === 0) {
+    const where = namespace === undefined ? '' : ` of namespace ${namespace}`;
+    notes.write(`no policy${where} is in audit: kubectl annotate networkpolicy NAME ${modeAnnotation}=audit\n`);
+    process.exitCode = exitCode.fine;
+    return;
+  }
+  const asked = await askNodes(config, objects, { words: ['audit'], read: readPage, agentNamespace });
+  const { agents, others } = asked.found;
+  if (agents.length === 0) {
+    throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
+  }
+  const refs = new Set(wanted.map(({ ref }) => ref));
+  const enforced = enforceAudits(cluster);
+  const lines = asked.answers
+    .flatMap(({ node, answer }) => answer.rows.map((row): Line => ({ node, ...row, ...reasonOf(row, enforced) })))
+    .filter(({ policies }) => policies.some((id) => refs.has(id)))
+    .sort((a, b) => b.last - a.last);
+  if (output === 'json') for (const line of lines) out.write(`${JSON.stringify(line)}\n`);
+  else {
+    for (const policy of wanted) out.write(describePolicy(policy, cluster, lines));
+    for (const { node, ...line } of lines) out.write(renderRow(line, line, node));
+  }
+  for (const { node, answer } of asked.answers) {
+    notes.write(`node ${node} counts since ${new Date(answer.since).toISOString()}\n`);
+    const left = [...new Set(wanted.map((each) => each.namespace))].flatMap((each) => answer.unlisted[each] ?? []);
+    const sum = left.reduce((all, count) => all + count, 0);
+    if (sum > 0) notes.write(`note: node ${node} had no room for ${plural(sum, 'more connection')}: scans of ports?\n`);
+  }
+  for (const { node, why } of asked.failures) notes.write(`note: node ${node} did not answer: ${why}\n`);
+  if (asked.failures.length > 0) process.exitCode = exitCode.usage;
+  else process.exitCode = lines.some(({ wouldDeny }) => wouldDeny) ? exitCode.finding : exitCode.fine;
+}
+
+/** Throws a ConfigError if one of the names is no policy in audit. */
+function choosePolicies(
+  { audited, policies }: Cluster,
+  names: readonly string[],
+  namespace?: string,
+): readonly Policy[] {
+  if (names.length === 0) return audited.filter((policy) => namespace === undefined || policy.namespace === namespace);
+  return names.map((name) => {
+    const ref = name.includes('/') ? name : namespace === undefined ? undefined : `${namespace}/${name}`;
+    if (ref === undefined) throw new ConfigError(`${name}: say NAMESPACE/NAME, or add --namespace`);
+    const found = audited.find((policy) => policy.ref === ref);
+    if (found) return found;
+    const isEnforced = policies.all.some((policy) => policy.ref === ref && policy.tier === 'NetworkPolicy');
+    if (!isEnforced) throw new ConfigError(`NetworkPolicy ${ref} does not exist`);
+    throw new ConfigError(`NetworkPolicy ${ref} is enforced: only one with ${modeAnnotation}: audit has an audit`);
+  });
+}
+
+function readPage(answer: unknown): AuditPage {
+  const page = readAuditPage(answer);
+  if (!page) throw new Error(unexpected);
+  return page;
+}
+
+function reasonOf({ direction, source, destination, protocol, port }: AuditRow, enforced: Cluster): RowReason {
+  const family = familyOf(source);
+  const { end } = attribute(enforced, {
+    ...{ direction, family, source, destination, protocol },
+    ...(port !== undefined && { port }),
+  });
+  return { wouldDeny: end.verdict === 'denied', reason: end.reason, nearMisses: end.nearMisses };
+}
+
+/** How many pods it selects, which others count with it, and where it would change nothing. */
+function describePolicy(policy: Policy, cluster: Cluster, lines: readonly Line[]): string {
+  const { ref, isolates } = policy;
+  const audits = new PolicyIndex(cluster.audited, cluster.namespaceLabels);
+  const pods = [...cluster.pods.values()].filter(
+    (pod) => !pod.hostNetwork && !pod.terminal && audits.selecting([pod]).includes(policy),
+  );
+  const together = new Set(pods.flatMap((pod) => audits.selecting([pod]).map((each) => each.ref)));
+  together.delete(ref);
+  const own = lines.filter(({ policies, wouldDeny }) => wouldDeny && policies.includes(ref));
+  const connections = own.reduce((sum, each) => sum + each.connections, 0);
+  const notes = directions.flatMap((direction) => {
+    if (!isolates.has(direction)) return [];
+    const done = pods.filter((pod) => cluster.policies.selecting([pod]).some((each) => each.isolates.has(direction)));
+    return done.length === 0
+      ? []
+      : [
+          `  ${direction} of ${plural(done.length, 'pod')}: isolated by enforced policies already, so it denies nothing more there\n`,
+        ];
+  });
+  const shared = together.size === 0 ? '' : `  counted together with ${[...together].sort().join(', ')}\n`;
+  return `${ref} is in audit: selects ${plural(pods.length, 'pod')}, would deny ${plural(connections, 'connection')} on ${plural(own.length, 'path')}\n${shared}${notes.join('')}`;
+}

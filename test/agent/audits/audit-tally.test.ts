@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'mocha';
+import { AuditTally } from '../../../src/agent/audits/audit-tally.ts';
+import type { RecordedDenial } from '../../../src/compile/denials.ts';
+import { modeAnnotation } from '../../../src/model/policy.ts';
+import type { Pipeline } from '../../../src/pipeline.ts';
+import { knowledgeOf } from '../denials/attribution.ts';
+import { namespace, pod, policy } from '../../support/objects.ts';
+import { startPipeline, upsertOf, type ApiObject } from '../../support/pipeline.ts';
+
+const day = 24 * 60 * 60 * 1000;
+
+function audited(name: string, spec: object): ApiObject {
+  const made = policy(name, spec);
+  return { ...made, metadata: { ...made.metadata, annotations: { [modeAnnotation]: 'audit' } } };
+}
+
+const record = (source: string, port: number, more: Partial<RecordedDenial> = {}): RecordedDenial => ({
+  verdict: 'audit',
+  direction: 'ingress',
+  family: 'ipv4',
+  source,
+  destination: '10.1.0.1',
+  protocol: 'tcp',
+  port,
+  packets: 1,
+  secondsAgo: 0,
+  ...more,
+});
+
+describe('the tally of audits (S13.4)', () => {
+  let pipeline: Pipeline;
+  beforeEach(() => {
+    pipeline = startPipeline('n1', [
+      namespace('x', { team: 'x' }),
+      pod('x/a', { ips: ['10.1.0.1'] }),
+      pod('x/b', { ips: ['10.1.0.2'] }),
+      audited('x/none', { podSelector: {}, policyTypes: ['Ingress'] }),
+      audited('x/out', { podSelector: {}, policyTypes: ['Egress'] }),
+    ]);
+  });
+  const take = (tally: AuditTally, now: number, ...records: RecordedDenial[]) =>
+    tally.take(records, knowledgeOf(pipeline), now);
+
+  it('counts connections between two ends on one port, with the policies in audit of the direction', () => {
+    const tally = new AuditTally(5);
+    take(tally, 10, record('10.1.0.2', 80));
+    const [last] = take(tally, 20, record('10.1.0.2', 80), record('203.0.113.7', 81));
+    assert.deepEqual(last!.ids, ['x/none']);
+    const { since, rows } = tally.page();
+    assert.deepEqual(
+      [
+        since,
+        ...rows.map(({ from, to, port, connections, first, last: at }) => [from, to, port, connections, first, at]),
+      ],
+      [5, ['x/b', 'x/a', 80, 2, 10, 20], ['203.0.113.7', 'x/a', 81, 1, 20, 20]],
+    );
+  });
+
+  it('leaves out what an Admin policy accepts, whatever NetworkPolicies say', () => {
+    const from = [{ namespaces: {} }];
+    const spec = { tier: 'Admin', priority: 1, subject: { namespaces: {} }, ingress: [{ action: 'Accept', from }] };
+    pipeline.receive(upsertOf({ kind: 'ClusterNetworkPolicy', metadata: { name: 'c', uid: 'c' }, spec }));
+    const tally = new AuditTally(0);
+    assert.deepEqual(take(tally, 1, record('10.1.0.2', 80)), []);
+    assert.equal(take(tally, 1, record('203.0.113.7', 80)).length, 1);
+  });
+
+  it('leaves out pods that no policy in audit selects any more', () => {
+    pipeline.receive(upsertOf(policy('x/none', { podSelector: {}, policyTypes: ['Ingress'] })));
+    assert.deepEqual(take(new AuditTally(0), 1, record('10.1.0.2', 80)), []);
+  });
+
+  it('has bounded rows: what finds no room is counted, until old rows are forgotten', () => {
+    const tally = new AuditTally(0, { namespace: 2, node: 10 });
+    take(tally, 0, record('10.1.0.2', 1), record('10.1.0.2', 2), record('10.1.0.2', 3), record('10.1.0.2', 1));
+    assert.deepEqual([tally.page().rows.length, tally.page().unlisted], [2, { x: 1 }]);
+    take(tally, 6 * day, record('10.1.0.2', 1));
+    take(tally, 8 * day, record('10.1.0.2', 3));
+    assert.deepEqual(
+      tally.page().rows.map(({ port }) => port),
+      [1, 3],
+    );
+  });
+});

@@ -1,0 +1,137 @@
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { auditCommand } from '../../src/cli/commands/audit.ts';
+import { modeAnnotation } from '../../src/model/policy.ts';
+import { asAgent } from '../support/agent-pod.ts';
+import { runCommandLine } from '../support/command-line.ts';
+import { startExecServer, type ExecAnswer, type ExecServer } from '../support/exec-server.ts';
+import { namespace, node, pod, policy } from '../support/objects.ts';
+import type { ApiObject } from '../support/pipeline.ts';
+
+function inAudit(name: string, spec: object): ApiObject {
+  const made = policy(name, spec);
+  return { ...made, metadata: { ...made.metadata, annotations: { [modeAnnotation]: 'audit' } } };
+}
+
+const agent = (name: string): ApiObject => {
+  const { spec: _, ...rest } = pod(`system/agent-${name}`);
+  return asAgent({ ...rest, spec: { nodeName: name } });
+};
+const objects = [
+  ...['x', 'y', 'system'].map((name) => namespace(name)),
+  node('n1', '192.0.2.1'),
+  pod('x/client', { node: 'n1', ips: ['10.1.1.2'] }),
+  pod('x/server', { node: 'n1', ips: ['10.1.1.3'], labels: { app: 'server' } }),
+  inAudit('x/web', {
+    podSelector: { matchLabels: { app: 'server' } },
+    ingress: [{ from: [{ podSelector: {} }], ports: [{ port: 80 }] }],
+  }),
+  inAudit('x/more', { podSelector: { matchLabels: { app: 'server' } }, ingress: [{ ports: [{ port: 90 }] }] }),
+  policy('y/enforced', { podSelector: {} }),
+  agent('n1'),
+];
+const row = {
+  ...{ direction: 'ingress', from: 'x/client', to: 'x/server', source: '10.1.1.2', destination: '10.1.1.3' },
+  ...{ protocol: 'tcp', policies: ['x/more', 'x/web'], connections: 3, first: 0, last: 60_000 },
+};
+const page = {
+  node: 'n1',
+  since: 0,
+  rows: [
+    { ...row, port: 81 },
+    { ...row, port: 80, last: 30_000 },
+    { ...row, port: 90, last: 10_000, policies: ['x/gone'] },
+  ],
+  unlisted: { x: 7, y: 9 },
+};
+
+describe('postern audit', () => {
+  let folder: string;
+  let server: ExecServer | undefined;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-audit-'));
+  });
+  afterEach(async () => {
+    await server?.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function ask(answer: ExecAnswer, args: readonly string[], there: readonly ApiObject[] = objects) {
+    const of = (kind: string) => there.filter((each) => each.kind === kind);
+    server = await startExecServer(() => answer, {
+      '/api/v1/namespaces': of('Namespace'),
+      '/api/v1/nodes': of('Node'),
+      '/api/v1/pods': of('Pod'),
+      '/apis/networking.k8s.io/v1/networkpolicies': of('NetworkPolicy'),
+      '/apis/policy.networking.k8s.io': { preferredVersion: { version: 'v1alpha2' } },
+      '/apis/policy.networking.k8s.io/v1alpha2': { resources: [] },
+    });
+    await writeFile(join(folder, 'config'), server.config.exportConfig());
+    return runCommandLine(auditCommand, ['--kubeconfig', join(folder, 'config'), ...args]);
+  }
+  const told = (of: object): ExecAnswer => ({ stdout: [JSON.stringify(of)] });
+
+  it('lists what a policy would deny with the near misses, and what it would allow by now', async () => {
+    const { code, out, notes } = await ask(told(page), ['x/web']);
+    equal(code, 1);
+    match(
+      out,
+      /^x\/web is in audit: selects 1 pod, would deny 3 connections on 1 path\n {2}counted together with x\/more\n/,
+    );
+    match(out, /x\/client → x\/server, TCP\/81: ingress would be denied; 3 connections, first 1970-01-01T00:00:00Z/);
+    match(out, /- [^\n]*the port is 81, not 80\n {4}x\/web spec\.ingress\[0\]\.ports/);
+    match(out, /TCP\/80:[^\n]*\n {2}would be allowed by now: /);
+    equal(out.includes('TCP/90'), false);
+    match(notes, /node n1 counts since 1970-01-01T00:00:00\.000Z\n/);
+    match(notes, /no room for 7 more connections/);
+  });
+
+  it('prints one JSON object per path', async () => {
+    const { out } = await ask(told(page), ['-n', 'x', 'web', '-o', 'json']);
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { port: number; wouldDeny: boolean });
+    deepEqual(
+      lines.map(({ port, wouldDeny }) => [port, wouldDeny]),
+      [
+        [81, true],
+        [80, false],
+      ],
+    );
+  });
+
+  it('exits with 0 if nothing would be denied, and says that none is in audit', async () => {
+    equal((await ask(told({ ...page, rows: [] }), [])).code, 0);
+    await server!.close();
+    const { code, out, notes } = await ask(told(page), ['-n', 'y']);
+    deepEqual([code, out], [0, '']);
+    match(
+      notes,
+      /^no policy of namespace y is in audit: kubectl annotate networkpolicy NAME postern\.dev\/mode=audit\n$/,
+    );
+  });
+
+  it('exits with 2 if a node does not answer, or its answer has another form', async () => {
+    for (const answer of [{ refused: 403 }, told({ since: 0, rows: [{ ...row, source: 'nonsense' }], unlisted: {} })]) {
+      const { code, notes } = await ask(answer, ['x/web']);
+      equal(code, 2);
+      match(notes, /note: node n1 did not answer: /);
+      await server!.close();
+    }
+  });
+
+  it('refuses a policy that is enforced, that does not exist, or of no namespace', async () => {
+    for (const [name, message] of [
+      ['y/enforced', /NetworkPolicy y\/enforced is enforced: only one with postern\.dev\/mode: audit has an audit/],
+      ['y/none', /NetworkPolicy y\/none does not exist/],
+      ['web', /web: say NAMESPACE\/NAME, or add --namespace/],
+    ] as const) {
+      await rejects(ask(told(page), [name]), message);
+      await server!.close();
+    }
+  });
+});
