@@ -54,7 +54,9 @@ export const suites: readonly Suite[] = [
     name: 'rooms',
     kind: 'unit',
     proves: 'each pure room, and the evaluator: S1 to S10 by example',
-    files: ['test/{model,kinds,indexer,compile,plan,nftables,evaluator,tiers,impact,doctor,lib}/**/*.test.ts'],
+    files: [
+      'test/{model,kinds,indexer,compile,plan,nftables,evaluator,tiers,impact,flows,suggest,doctor,lib}/**/*.test.ts',
+    ],
     from: 'check',
     seconds: 40,
   },
@@ -240,9 +242,10 @@ export const suites: readonly Suite[] = [
   {
     name: 'denials',
     kind: 'kernel',
-    proves: 'denied connections are recorded and explained; a flood of them costs little; plan and alerts',
+    proves:
+      'denied connections are recorded and explained; a flood of them costs little; audits, flows, plan and alerts',
     files: [
-      'test/kernel/{audits,denials,denial-flood,plan,rewrite-flood}.test.ts',
+      'test/kernel/{audits,denials,denial-flood,plan,flows,rewrite-flood}.test.ts',
       'test/monitoring/fire.kernel.test.ts',
     ],
     from: 'test',

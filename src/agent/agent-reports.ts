@@ -8,6 +8,7 @@ import { AuditTally } from './audits/audit-tally.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { serveWhenFree } from './http-server.ts';
 import { NodeReporter } from './node-report.ts';
+import { openFlowKeeper } from './flows/open-flow-keeper.ts';
 import { describePolicies } from './node-policies.ts';
 import { describeNode } from './node-state.ts';
 import { PolicyReporter } from './policy-report.ts';
@@ -54,7 +55,8 @@ export interface Applied {
 /** An agent that is told to end has ten seconds (the chart's grace period). */
 const portPatienceMs = 20_000;
 
-export function openReports(context: AgentContext, { pipeline, source, versions }: AgentInputs): AgentReports {
+export function openReports(context: AgentContext, inputs: AgentInputs): AgentReports {
+  const { pipeline, source, versions } = inputs;
   const { config, version, client, guard, nft, metrics, live, ready, logger, signal } = context;
   const { nodeName: node, startGate } = config;
   const recorder = createEventRecorder(node, versions, { client, metrics, logger, signal });
@@ -74,13 +76,15 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
     versionOf: (id) => versions.ofPolicy(id),
   });
   const audits = new AuditTally(Date.now());
+  const flows = openFlowKeeper(context, inputs);
   return {
     reporter,
     nodeReporter,
     policies,
     watchDenials(inside, leftOut) {
       const { logDenials: log, denialEvents: events } = config;
-      const told = { policies, recorder, metrics: metrics.denials, logger };
+      const found = flows ? flows.denied.bind(flows) : (): void => {};
+      const told = { policies, recorder, found, metrics: metrics.denials, logger };
       watchDenials({ node, log, events, nft, inside, leftOut, client, pipeline, versions, ...told, audits, signal });
     },
     serve: ({ applied, held, isCertain, verify, comparedSecondsAgo }) =>
@@ -91,6 +95,7 @@ export function openReports(context: AgentContext, { pipeline, source, versions 
           live,
           ready,
           applied: () => ({ node, ...applied(), comparedSecondsAgo: comparedSecondsAgo() }),
+          flows: flows && (() => flows.history()),
           node: () => {
             const { issues } = reporter;
             const known = { node, version, applied: applied()?.resources, startGate, live, ready, pipeline, issues };

@@ -31,6 +31,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/denials.ts')).denialsCommand(),
   },
   {
+    name: 'flows',
+    summary: 'show who talked to whom in the last hour',
+    load: async () => (await import('./commands/flows.ts')).flowsCommand(),
+  },
+  {
+    name: 'suggest',
+    summary: 'suggest policies that allow what was seen in the last hour',
+    load: async () => (await import('./commands/suggest.ts')).suggestCommand(),
+  },
+  {
     name: 'status',
     summary: 'show on which nodes the kernel holds each policy, and why others lag',
     load: async () => (await import('./commands/status.ts')).statusCommand(),

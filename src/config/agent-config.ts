@@ -29,6 +29,8 @@ export interface AgentConfig {
   readonly stateDir: string | undefined;
   readonly logDenials: boolean;
   readonly denialEvents: boolean;
+  /** Whether to keep who talks to whom. */
+  readonly flows: boolean;
   /** Of the Leases for the status of ClusterNetworkPolicies; `undefined`: the agent writes no status. */
   readonly statusNamespace: string | undefined;
   /** Maximum number of policies with per-policy metrics. */
@@ -72,6 +74,7 @@ export function readAgentConfig(values: FlagValues, env: NodeJS.ProcessEnv = pro
     stateDir: readFlag(agentFlags.stateDir, values.stateDir, env),
     logDenials: readRequired(agentFlags.logDenials, values.logDenials, env),
     denialEvents: readRequired(agentFlags.denialEvents, values.denialEvents, env),
+    flows: readRequired(agentFlags.flows, values.flows, env),
     statusNamespace: readFlag(agentFlags.statusNamespace, values.statusNamespace, env),
     metricsPolicyLimit: readRequired(agentFlags.metricsPolicyLimit, values.metricsPolicyLimit, env),
     namespaceBudget: readRequired(agentFlags.namespaceBudget, values.namespaceBudget, env),

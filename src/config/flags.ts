@@ -47,7 +47,8 @@ const listen: Flag<Listen> = {
   argument: 'ADDRESS',
   env: 'POSTERN_LISTEN',
   fallback: '127.0.0.1:9470',
-  summary: 'address that serves /metrics, /healthz, /readyz, /applied, /node and /policies: HOST:PORT or unix:PATH',
+  summary:
+    'address that serves /metrics, /healthz, /readyz, /applied, /node, /policies and /flows: HOST:PORT or unix:PATH',
   expects: 'HOST:PORT, [IPV6]:PORT or unix:PATH',
   read: parseListen,
 };
@@ -187,6 +188,16 @@ const denialEvents: Flag<boolean> = {
   read: readSwitch,
 };
 
+const flows: Flag<boolean> = {
+  name: 'flows',
+  env: 'POSTERN_FLOWS',
+  fallback: 'true',
+  summary:
+    'keep for an hour, in memory, which workloads talk to each other, for `postern flows` and `postern suggest`; takes up to 2 % of a processor and 10 MB',
+  expects: 'true or false',
+  read: readSwitch,
+};
+
 const statusNamespace: Flag<string> = {
   name: 'status-namespace',
   argument: 'NAMESPACE',
@@ -304,6 +315,7 @@ export const agentFlags = {
   stateDir,
   logDenials,
   denialEvents,
+  flows,
   statusNamespace,
   metricsPolicyLimit,
   namespaceBudget,

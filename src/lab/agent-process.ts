@@ -152,6 +152,11 @@ export class AgentProcess {
     return this.#get('/metrics');
   }
 
+  /** What the agent has kept of who talks to whom, as JSON; `undefined` if it does not answer, or keeps nothing. */
+  flows(): Promise<string | undefined> {
+    return this.#get('/flows');
+  }
+
   async isReady(): Promise<boolean> {
     return (await this.#get('/readyz')) !== undefined;
   }

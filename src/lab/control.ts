@@ -18,6 +18,13 @@ interface Questions {
   };
   namespace: { readonly asks: { readonly station: string }; readonly answers: { readonly namespace: string } };
   objects: { readonly asks: object; readonly answers: { readonly objects: readonly ApiObject[] } };
+  flows: { readonly asks: object; readonly answers: { readonly flows: readonly LabFlows[] } };
+}
+
+/** What the agent of a node has kept of who talks to whom, as JSON; missing if it does not answer, or keeps nothing. */
+export interface LabFlows {
+  readonly node: string;
+  readonly history?: string;
 }
 
 type Handlers = { readonly [Q in keyof Questions]: (asked: Questions[Q]['asks']) => Promise<Questions[Q]['answers']> };
@@ -29,6 +36,7 @@ export async function serveControl(lab: Lab, socketPath: string): Promise<Server
     look: async ({ connections }) => ({ seen: await lab.look(connections) }),
     namespace: async ({ station }) => ({ namespace: lab.station(station).process.namespace }),
     objects: async () => ({ objects: await lab.settledObjects() }),
+    flows: async () => ({ flows: await readFlows(lab) }),
   };
   const server = createServer((asked, response) => {
     void answer(handlers, asked).then(({ code, body }) => {
@@ -41,6 +49,14 @@ export async function serveControl(lab: Lab, socketPath: string): Promise<Server
     server.listen(socketPath, resolve);
   });
   return server;
+}
+
+function readFlows({ agents }: Lab): Promise<LabFlows[]> {
+  const asked = Array.from(agents, async ([node, agent]): Promise<LabFlows> => {
+    const history = await agent.flows();
+    return { node, ...(history !== undefined && { history }) };
+  });
+  return Promise.all(asked);
 }
 
 /** Sends a request. Rejects with the lab's LabError, or with LabError `state` if no lab runs. */

@@ -20,6 +20,8 @@ export interface HttpServerOptions {
   readonly policies?: () => Promise<unknown>;
   /** The content of `/audits`, as JSON, for the same clients. */
   readonly audits?: () => unknown;
+  /** The content of `/flows`, as JSON; missing if the agent keeps no flows. For clients on this node. */
+  readonly flows?: (() => unknown) | undefined;
 }
 
 export interface HttpServer {
@@ -34,7 +36,7 @@ interface Page {
   readonly body: string;
 }
 
-/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics, /applied, /node, /policies and /audits. Rejects if it cannot listen. */
+/** Serves /healthz, /readyz (`?verbose` lists the checks), /metrics, /applied, /node, /policies, /audits and /flows. Rejects if it cannot listen. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = http.createServer((request, response) => {
     const send = ({ status, type, body }: Page): void => {
@@ -75,13 +77,23 @@ async function answer(options: HttpServerOptions, request: http.IncomingMessage)
       return localPage(options.policies, request);
     case '/audits':
       return localPage(options.audits, request);
+    case '/flows':
+      return localPage(options.flows, request, 'this agent keeps no flows: set --flows (in the chart: flows.enabled)');
     default:
-      return plain(404, 'no such page: try /healthz, /readyz, /metrics, /applied, /node, /policies or /audits\n');
+      return plain(
+        404,
+        'no such page: try /healthz, /readyz, /metrics, /applied, /node, /policies, /audits or /flows\n',
+      );
   }
 }
 
-async function localPage(content: (() => unknown) | undefined, request: http.IncomingMessage): Promise<Page> {
-  if (!content) return plain(404, 'this agent does not enforce policies\n');
+/** A page that names pods. `missing` says why this agent does not have it. */
+async function localPage(
+  content: (() => unknown) | undefined,
+  request: http.IncomingMessage,
+  missing = 'this agent does not enforce policies',
+): Promise<Page> {
+  if (!content) return plain(404, `${missing}\n`);
   return isLocal(request) ? json(await content()) : plain(403, 'forbidden: request this page from the node itself\n');
 }
 

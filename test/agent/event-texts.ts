@@ -60,6 +60,7 @@ export async function tellAll(
       listener,
       attributed() {},
       audited() {},
+      found() {},
       now: () => 0,
     });
     await watch.look(signal);

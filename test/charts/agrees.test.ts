@@ -74,12 +74,23 @@ describe('the chart agrees', function () {
     assert.deepEqual([usual.netlink, (await read('netlink.enabled=false')).netlink], [true, false]);
     const open = await read('guard.allowTunnels=true', 'guard.allowRouters=true');
     assert.deepEqual([open.allowPodTunnels, open.allowPodRouters], [true, true]);
-    assert.deepEqual([usual.logDenials, usual.denialEvents, usual.metricsPolicyLimit], [true, true, 100]);
+    assert.deepEqual(
+      [usual.logDenials, usual.denialEvents, usual.flows, usual.metricsPolicyLimit],
+      [true, true, true, 100],
+    );
     assert.equal(usual.namespaceBudget, defaultNamespaceBudget);
     // Helm holds numbers as floats, and would write this one as 6e+06.
     assert.equal((await read('budgets.namespace=6000000')).namespaceBudget, 6_000_000);
-    const quiet = await read('denials.log=false', 'denials.events=false', 'metrics.policyLimit=10000');
-    assert.deepEqual([quiet.logDenials, quiet.denialEvents, quiet.metricsPolicyLimit], [false, false, 10_000]);
+    const quiet = await read(
+      'denials.log=false',
+      'denials.events=false',
+      'flows.enabled=false',
+      'metrics.policyLimit=10000',
+    );
+    assert.deepEqual(
+      [quiet.logDenials, quiet.denialEvents, quiet.flows, quiet.metricsPolicyLimit],
+      [false, false, false, 10_000],
+    );
     const { env } = agentContainer(manifests);
     assert.ok(env.some(({ name }) => name === agentFlags.statusNamespace.env));
     const silent = await render(helm, '--set', 'status.enabled=false');

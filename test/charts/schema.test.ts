@@ -66,6 +66,7 @@ describe('the schema of the chart', function () {
     ['podNetworks=true', "at '/podNetworks': got boolean, want object"],
     ['netlink.on=true', "at '/netlink': additional properties 'on' not allowed"],
     ['denials.log=off', "at '/denials/log': got string, want boolean"],
+    ['flows.enabled=off', "at '/flows/enabled': got string, want boolean"],
     ['status.enabled=off', "at '/status/enabled': got string, want boolean"],
     ['metrics.policyLimit=10001', "at '/metrics/policyLimit'"],
     ['budgets.namespace=9999', "at '/budgets/namespace'"],

@@ -22,6 +22,7 @@ describe('the configuration of the agent', () => {
       stateDir: undefined,
       logDenials: true,
       denialEvents: true,
+      flows: true,
       statusNamespace: undefined,
       metricsPolicyLimit: 100,
       namespaceBudget: 400_000,

@@ -112,10 +112,10 @@ describe('the HTTP server', function () {
   });
 
   it('names pods and policies to who asks by the loopback, or by a socket, and to nobody else', async () => {
-    const pages = ['/node', '/policies'];
+    const pages = ['/node', '/policies', '/flows'];
     const node = (): unknown => ({ pods: ['x/a'] });
     for (const listen of [{ host: '127.0.0.1', port: 0 }, { path: await socketPath() }]) {
-      const server = await start({ listen, node, policies: async () => node() });
+      const server = await start({ listen, node, policies: async () => node(), flows: node });
       for (const page of pages) assert.deepEqual(JSON.parse((await get(server, page)).body), { pods: ['x/a'] });
     }
     const own = Object.values(networkInterfaces())
@@ -125,7 +125,7 @@ describe('the HTTP server', function () {
       const listening = await start({ listen: { host: own, port: 0 }, node });
       assert.equal((await get(listening, '/node')).status, 200);
       // To another address than it comes from, as from another machine.
-      const open = await start({ node, policies: async () => node() });
+      const open = await start({ node, policies: async () => node(), flows: node });
       for (const page of pages) {
         const { status, body } = await get(open, page, 'GET', own);
         assert.deepEqual([status, body.includes('x/a')], [403, false], page);
@@ -133,6 +133,8 @@ describe('the HTTP server', function () {
       assert.equal((await get(open, '/applied', 'GET', own)).status, 200);
     }
     for (const page of pages) assert.equal((await get(await start(), page)).status, 404);
+    const none = await get(await start(), '/flows');
+    assert.ok(none.body.includes('flows.enabled'));
   });
 
   it('answers 500, and lives, when a page cannot be made', async () => {

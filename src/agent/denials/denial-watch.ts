@@ -39,6 +39,8 @@ export interface DenialWatchOptions {
   readonly attributed: (policies: readonly PolicyId[], connections: number) => void;
   /** Receives new connections that policies in audit would deny. */
   readonly audited: (connections: readonly RecordedDenial[], known: Knowledge) => void;
+  /** Called with all denials that are new at a look. */
+  readonly found: (denials: readonly RecordedDenial[]) => void;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
@@ -77,7 +79,7 @@ export class DenialWatch {
    * Rejects if nft fails.
    */
   async look(signal: AbortSignal): Promise<void> {
-    const { read, knowledge, metrics, listener, audited, now } = this.#options;
+    const { read, knowledge, metrics, listener, audited, found: tell, now } = this.#options;
     const looks = await read(signal);
     const newDenials: RecordedDenial[] = [];
     const newAudits: RecordedDenial[] = [];
@@ -89,6 +91,7 @@ export class DenialWatch {
       (verdict === 'audit' ? newAudits : newDenials).push(...found);
     }
     this.#hasBegun = true;
+    tell(newDenials);
     const known = knowledge();
     if (known && newAudits.length > 0) audited(newAudits, known);
     const groups = known ? this.#count(newDenials, known) : [];

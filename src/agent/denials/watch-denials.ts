@@ -1,4 +1,5 @@
 import type { Nft } from '../../apply/nft.ts';
+import type { RecordedDenial } from '../../compile/denials.ts';
 import type { Pipeline } from '../../pipeline.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { DenialMetrics } from '../../telemetry/metrics/denials.ts';
@@ -31,6 +32,7 @@ interface Options {
   readonly versions: ObjectVersions;
   readonly policies: Pick<PolicyReporter, 'denied'>;
   readonly recorder: Pick<EventRecorder, 'tell'>;
+  readonly found: (denials: readonly RecordedDenial[]) => void;
   readonly metrics: DenialMetrics;
   readonly audits: AuditTally;
   readonly logger: Logger;
@@ -55,6 +57,7 @@ export function watchDenials(options: Options): void {
     versions,
     policies,
     recorder,
+    found,
     metrics,
     audits,
     logger,
@@ -94,6 +97,7 @@ export function watchDenials(options: Options): void {
         if (log) logger.info(connection, 'would be denied by a policy in audit');
       }
     },
+    found,
     now,
   });
   const failed = (err: unknown): void => logger.warn({ err }, 'could not report denied connections');

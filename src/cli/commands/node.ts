@@ -3,6 +3,7 @@ import { nodeDoctorCommand } from '../doctor/node-doctor.ts';
 import { auditCommand } from '../node/audit.ts';
 import { denialsCommand } from '../node/denials.ts';
 import { flowsCommand } from '../node/flows.ts';
+import { historyCommand } from '../node/history.ts';
 import { policiesCommand } from '../node/policies.ts';
 import { traceCommand } from '../node/trace.ts';
 
@@ -12,6 +13,7 @@ const subcommands: readonly (() => Command)[] = [
   denialsCommand,
   nodeDoctorCommand,
   flowsCommand,
+  historyCommand,
   policiesCommand,
   traceCommand,
 ];

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import { exec } from '../../apply/exec.ts';
+import { readOwnAddresses } from '../../apply/own-addresses.ts';
 import { readConntrack } from '../../impact/conntrack.ts';
 import type { Tracked } from '../../impact/conntrack.ts';
 import type { NodeFlows } from '../../impact/seen-flow.ts';
-import { canonicalAddress } from '../../model/address.ts';
 
 /** What `postern node flows -o json` prints. */
 export interface OwnFlows extends NodeFlows, Tracked {
@@ -18,12 +17,10 @@ const conntrackFile = '/proc/net/nf_conntrack';
 /** Rejects with a FlowsError if the node has neither /proc/net/nf_conntrack nor conntrack, or refuses access. */
 export async function readOwnFlows(node: string, file = conntrackFile): Promise<OwnFlows> {
   const { text, source } = await readTable(file);
-  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const own = addresses.map(({ address }) => canonicalAddress(address.replace(/%.*/, '')));
   return {
     node,
     source,
-    addresses: [...new Set(own.filter((address) => address !== undefined))],
+    addresses: [...readOwnAddresses()],
     ...readConntrack(text),
   };
 }

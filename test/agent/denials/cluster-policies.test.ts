@@ -63,6 +63,7 @@ async function tell(
       announce: (each) => told.announced.push(each),
     },
     audited() {},
+    found: () => {},
     attributed: (ids, connections) => told.attributed.push(`${connections} ${ids.join(' ')}`),
     now: () => 0,
   });

@@ -44,6 +44,7 @@ describe('watching what is denied', () => {
   let announced: PodDenials[];
   let attributed: string[];
   let audited: RecordedDenial[];
+  let newlyFound: RecordedDenial[];
   let counts: unknown[];
   let unlogged: number;
   let hasTexts: boolean;
@@ -52,7 +53,7 @@ describe('watching what is denied', () => {
   let options: DenialWatchOptions;
   let watch: DenialWatch;
   beforeEach(async () => {
-    [looks, told, announced, attributed, counts, unlogged] = [[], [], [], [], [], 0];
+    [looks, told, announced, attributed, newlyFound, counts, unlogged] = [[], [], [], [], [], [], 0];
     [hasTexts, isWanted] = [true, true];
     audited = [];
     pipeline = startPipeline('n1', objects);
@@ -77,6 +78,7 @@ describe('watching what is denied', () => {
       },
       audited: (connections) => audited.push(...connections),
       attributed: (ids, connections) => attributed.push(`${connections} ${ids.join(' ')}`),
+      found: (denials) => newlyFound.push(...denials),
       now: () => 0,
     };
     watch = new DenialWatch(options);
@@ -106,6 +108,7 @@ describe('watching what is denied', () => {
       [['x/a', 1]],
     );
     assert.deepEqual(attributed, ['1 x/a x/all']);
+    assert.deepEqual(newlyFound, [noted('10.1.0.1', 80)]);
     assert.deepEqual(counts, [
       ['ingress', { packets: 5, unnoted: 2, connections: 1 }],
       ['ingress', { packets: 1, unnoted: 0, connections: 0 }],

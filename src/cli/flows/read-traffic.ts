@@ -1,0 +1,140 @@
+import { Option, type Command } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { ConfigError } from '../../config/config-error.ts';
+import { keptMinutes } from '../../flows/flow-fold.ts';
+import type { FlowHistory } from '../../flows/kept-flow.ts';
+import { readHistory } from '../../flows/read-history.ts';
+import { mergeHistories, type Traffic } from '../../flows/traffic.ts';
+import { keyOf } from '../../impact/object-key.ts';
+import type { JsonObject } from '../../lib/json.ts';
+import { messageOf } from '../../lib/message-of.ts';
+import { parsePrintable } from '../../lib/printable.ts';
+import { askNodes, type NodeFailure } from '../connect/agents.ts';
+import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
+import { readLiveObjects, readManifestCluster } from '../explain/cluster-source.ts';
+
+/** Flags that say where flows and objects come from. */
+export interface TrafficFlags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly agentNamespace?: string;
+  readonly since: string;
+  readonly lab?: true;
+  readonly name?: string;
+  readonly stateDir?: string;
+  readonly base?: readonly string[];
+  readonly flows?: readonly string[];
+}
+
+export interface SeenCluster {
+  readonly objects: readonly JsonObject[];
+  readonly traffic: readonly Traffic[];
+  readonly histories: readonly FlowHistory[];
+  readonly failures: readonly NodeFailure[];
+  /** Minutes that the traffic covers, at most. */
+  readonly minutes: number;
+}
+
+export function withTrafficOptions(command: Command): Command {
+  const append = (value: string, earlier?: string[]): string[] => [...(earlier ?? []), value];
+  const ofCluster = ['kubeconfig', 'context', 'agentNamespace'];
+  return command
+    .option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)')
+    .option('--context <name>', 'context of the kubeconfig')
+    .addOption(agentNamespaceOption())
+    .option('--since <time>', 'how far back, as 10m or 1h; agents keep an hour', '1h')
+    .addOption(new Option('--lab', 'ask a lab of this machine').conflicts([...ofCluster, 'base', 'flows']))
+    .option('--name <name>', 'name of the lab, with --lab')
+    .option('--state-dir <dir>', 'directory of the sockets of labs, with --lab')
+    .addOption(
+      new Option('--base <PATH>', 'the cluster as manifests: a file or a folder (repeatable); needs --flows')
+        .argParser(append)
+        .conflicts(ofCluster),
+    )
+    .addOption(
+      new Option('--flows <FILE>', 'output of "postern node history -o json" (repeatable); needs --base').argParser(
+        append,
+      ),
+    );
+}
+
+/** Reads objects and what agents have kept: from a cluster, from a lab, or from files. Rejects with a ConfigError. */
+export async function readTraffic(flags: TrafficFlags): Promise<SeenCluster> {
+  const minutes = readMinutes(flags.since);
+  if (!flags.lab && (flags.name ?? flags.stateDir) !== undefined)
+    throw new ConfigError('--name and --state-dir need --lab');
+  if ((flags.base === undefined) !== (flags.flows === undefined))
+    throw new ConfigError('--base and --flows need each other');
+  const { objects, histories, failures } = await (flags.lab
+    ? readLab(flags)
+    : flags.base
+      ? readFiles(flags)
+      : readLive(flags));
+  const broken = histories.flatMap(({ node, failing }) =>
+    failing === undefined ? [] : [{ node, why: `its agent cannot read the tracked connections: ${failing}` }],
+  );
+  return {
+    objects,
+    histories,
+    failures: [...failures, ...broken],
+    minutes,
+    traffic: mergeHistories(histories, minutes),
+  };
+}
+
+type Sources = Pick<SeenCluster, 'objects' | 'histories' | 'failures'>;
+
+/** Lists the objects with the rights of the user, so names of pods are those that kubectl shows. */
+async function readLive({ kubeconfig, context, agentNamespace }: TrafficFlags): Promise<Sources> {
+  const { config, objects } = await readLiveObjects(kubeconfig, context, 'name files with --base and --flows');
+  const question = { words: ['history'], read: readHistory, agentNamespace };
+  const { found, answers, failures } = await askNodes(config, objects, question);
+  if (found.agents.length === 0) {
+    throw new ConfigError(
+      `no Postern agent runs in this cluster: install Postern first${describeOthers(found.others)}`,
+    );
+  }
+  return { objects, histories: answers.map(({ node, answer }) => ({ ...answer, node })), failures };
+}
+
+async function readLab({ name, stateDir }: TrafficFlags): Promise<Sources> {
+  const { defaultLabName, LabState } = await import('../../lab/state.ts');
+  const { askLab } = await import('../../lab/control.ts');
+  const state = new LabState(name ?? defaultLabName, stateDir);
+  const { objects } = await askLab(state, 'objects', {});
+  const { flows } = await askLab(state, 'flows', {});
+  const why = 'its agent does not answer, or keeps no flows';
+  return {
+    objects,
+    histories: flows.flatMap(({ history }) => (history === undefined ? [] : readHistory(parsePrintable(history)))),
+    failures: flows.flatMap(({ node, history }) => (history === undefined ? [{ node, why }] : [])),
+  };
+}
+
+async function readFiles({ base = [], flows = [] }: TrafficFlags): Promise<Sources> {
+  const { objects } = await readManifestCluster(base);
+  const histories = await Promise.all(
+    flows.map(async (file) => {
+      try {
+        return readHistory(parsePrintable(await readFile(file, 'utf8')));
+      } catch (cause) {
+        const expected = 'expected the output of "postern node history -o json"';
+        throw new ConfigError(`--flows: ${file}: ${messageOf(cause)} (${expected})`, { cause });
+      }
+    }),
+  );
+  return { objects, histories, failures: [] };
+}
+
+function readMinutes(text: string): number {
+  const [, number = '', unit] = /^([0-9]{1,4})([mh])$/.exec(text) ?? [];
+  const minutes = Number(number) * (unit === 'h' ? 60 : 1);
+  if (minutes >= 1 && minutes <= keptMinutes) return minutes;
+  throw new ConfigError(`--since: ${JSON.stringify(text)} is not a time from 1m to 1h`);
+}
+
+/** Throws a ConfigError if the namespace does not exist. */
+export function checkNamespace(objects: readonly JsonObject[], namespace: string | undefined): void {
+  if (namespace === undefined || objects.some((each) => keyOf(each) === `Namespace ${namespace}`)) return;
+  throw new ConfigError(`--namespace: namespace ${JSON.stringify(namespace)} does not exist`);
+}

@@ -1,0 +1,237 @@
+import {
+  keptProtocols,
+  keyOfEnd,
+  places,
+  verdicts,
+  type FlowEnd,
+  type KeptFlow,
+  type KeptPort,
+  type KeptProtocol,
+  type Place,
+  type SeenVerdict,
+} from './kept-flow.ts';
+
+/** A connection between two ends, before it is folded. */
+export interface Seen {
+  readonly from: SeenEnd;
+  readonly to: SeenEnd;
+  readonly local: Place;
+  readonly protocol: KeptProtocol;
+  readonly port: KeptPort;
+  readonly verdict: SeenVerdict;
+}
+
+export interface SeenEnd {
+  readonly end: FlowEnd;
+  /** For an address outside of the cluster: the block around it that takes its place when there are too many. */
+  readonly wider?: FlowEnd;
+}
+
+export interface FoldLimits {
+  /** Rows that the connections of one opener may have. */
+  readonly ofOpener: number;
+  /** Rows of all openers of one namespace: a tenant who relabels pods has no more. */
+  readonly ofNamespace: number;
+  readonly all: number;
+}
+
+const defaultLimits: FoldLimits = { ofOpener: 128, ofNamespace: 1024, all: 8192 };
+
+/** Minutes that are kept, including the current one. */
+export const keptMinutes = 60;
+
+/** A row. `FlowFold` alone changes it. */
+export interface FoldRow {
+  readonly key: string;
+  readonly from: EndEntry;
+  readonly to: EndEntry;
+  readonly local: Place;
+  readonly protocol: KeptProtocol;
+  readonly port: KeptPort;
+  readonly verdict: SeenVerdict;
+  /** Where its counts are. */
+  readonly slot: number;
+  readonly openers: readonly string[];
+  first: number;
+  last: number;
+}
+
+interface EndEntry {
+  readonly id: number;
+  readonly key: string;
+  readonly end: FlowEnd;
+  rows: number;
+}
+
+type Form = Omit<Seen, 'from' | 'to'> & { readonly from: FlowEnd; readonly to: FlowEnd };
+
+/** How a flow is kept when its opener has too many: in its own row, or in coarser and coarser ones. Each step may use some more rows than the one before. */
+const steps: readonly { readonly share: number; readonly fold: (seen: Seen) => Form }[] = [
+  { share: 1, fold: (seen) => ({ ...seen, from: seen.from.end, to: seen.to.end }) },
+  { share: 1.25, fold: (seen) => ({ ...seen, from: widened(seen.from), to: widened(seen.to) }) },
+  { share: 1.5, fold: (seen) => ({ ...seen, from: widened(seen.from), to: widened(seen.to), port: otherPort(seen) }) },
+  { share: 1.75, fold: (seen) => ({ ...seen, ...withOthers(seen), port: otherPort(seen) }) },
+];
+
+/**
+ * Folds connections into rows by (opener, other end, protocol, port, verdict), with counts by minute for an hour. The number of rows is bounded by workloads, not by
+ * connections: who scans ports or addresses fills the rows of the own workload, and then one row of "others". No connection is left uncounted.
+ */
+export class FlowFold {
+  readonly #limits: FoldLimits;
+  readonly #rows = new Map<string, FoldRow>();
+  readonly #ends = new Map<string, EndEntry>();
+  /** Rows by opener, and by namespace of openers. */
+  readonly #used = new Map<string, number>();
+  readonly #free: number[] = [];
+  #counts = new Uint32Array(64 * keptMinutes);
+  #slots = 0;
+  #nextEnd = 0;
+  #minute: number;
+
+  constructor(minute: number, limits = defaultLimits) {
+    this.#minute = minute;
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** Moves on to a minute. Rows that were last seen an hour ago are gone then, and so are those that `find` returned. Returns false in the same minute. */
+  advance(minute: number): boolean {
+    if (minute <= this.#minute) return false;
+    const passed = Math.min(minute - this.#minute, keptMinutes);
+    this.#minute = minute;
+    for (const row of this.#rows.values()) {
+      if (row.last <= minute - keptMinutes) this.#remove(row);
+      else for (let age = 0; age < passed; age++) this.#counts[this.#placeOf(row, minute - age)] = 0;
+    }
+    return true;
+  }
+
+  /**
+   * The row that counts such a connection.
+   * @param isNew if false and no row is there, none is made: the connection was counted under another owner of its address
+   */
+  find(seen: Seen, isNew = true): FoldRow | undefined {
+    const [opener, namespace] = openerOf(seen);
+    const { ofOpener, ofNamespace, all } = this.#limits;
+    const [usedByOpener, usedByNamespace] = [opener, namespace].map((key) => this.#used.get(key) ?? 0);
+    let last = '';
+    for (const { share, fold } of steps) {
+      const form = fold(seen);
+      const key = this.#keyOf(form);
+      // A step that folds nothing gives no room.
+      if (key === last) continue;
+      const known = this.#rows.get((last = key));
+      if (known) return known;
+      const hasRoom =
+        usedByOpener! < ofOpener * share && usedByNamespace! < ofNamespace * share && this.#rows.size < all * share;
+      if (hasRoom) return isNew ? this.#add(form, [opener, namespace]) : undefined;
+    }
+    const rest = { ...seen, ...ofNamespaces(seen), port: otherPort(seen) };
+    return this.#rows.get(this.#keyOf(rest)) ?? (isNew ? this.#add(rest, []) : undefined);
+  }
+
+  /** Counts connections of a row that `find` has returned since the last `advance`. */
+  count(row: FoldRow, connections: number): void {
+    row.last = this.#minute;
+    this.#counts[this.#placeOf(row, this.#minute)]! += connections;
+  }
+
+  flows(): KeptFlow[] {
+    return Array.from(this.#rows.values(), (row) => this.#describe(row));
+  }
+
+  #describe(row: FoldRow): KeptFlow {
+    const { from, to, local, protocol, port, verdict, first, last } = row;
+    const minutes: [number, number][] = [];
+    for (let minute = Math.max(first, this.#minute - keptMinutes + 1); minute <= last; minute++) {
+      const connections = this.#counts[this.#placeOf(row, minute)]!;
+      if (connections > 0) minutes.push([minute, connections]);
+    }
+    const ends = { from: from.end, to: to.end, local, protocol };
+    return { ...ends, ...(port !== undefined && { port }), verdict, first, last, minutes };
+  }
+
+  #add(form: Form, openers: readonly string[]): FoldRow {
+    const [from, to] = [form.from, form.to].map((end) => this.#hold(end)) as [EndEntry, EndEntry];
+    const { local, protocol, port, verdict } = form;
+    const slot = this.#free.pop() ?? this.#grow();
+    const times = { first: this.#minute, last: this.#minute };
+    const row: FoldRow = { key: this.#keyOf(form), from, to, local, protocol, port, verdict, slot, openers, ...times };
+    this.#counts.fill(0, slot * keptMinutes, (slot + 1) * keptMinutes);
+    this.#rows.set(row.key, row);
+    for (const opener of openers) this.#used.set(opener, (this.#used.get(opener) ?? 0) + 1);
+    return row;
+  }
+
+  #remove(row: FoldRow): void {
+    this.#rows.delete(row.key);
+    this.#free.push(row.slot);
+    for (const end of [row.from, row.to]) if (--end.rows === 0) this.#ends.delete(end.key);
+    for (const opener of row.openers) {
+      const left = this.#used.get(opener)! - 1;
+      if (left === 0) this.#used.delete(opener);
+      else this.#used.set(opener, left);
+    }
+  }
+
+  #hold(end: FlowEnd): EndEntry {
+    const key = keyOfEnd(end);
+    let entry = this.#ends.get(key);
+    if (!entry) this.#ends.set(key, (entry = { id: this.#nextEnd++, key, end, rows: 0 }));
+    entry.rows++;
+    return entry;
+  }
+
+  /** Ends without a row have no id yet: such a key is that of no row. */
+  #keyOf({ from, to, local, protocol, port, verdict }: Form): string {
+    const [source, destination] = [from, to].map((end) => this.#ends.get(keyOfEnd(end))?.id ?? keyOfEnd(end));
+    const kinds = [places.indexOf(local), keptProtocols.indexOf(protocol), verdicts.indexOf(verdict)].join('');
+    return `${source} ${destination} ${kinds} ${port ?? ''}`;
+  }
+
+  #grow(): number {
+    const slot = this.#slots++;
+    if ((slot + 1) * keptMinutes > this.#counts.length) {
+      const counts = new Uint32Array(this.#counts.length * 2);
+      counts.set(this.#counts);
+      this.#counts = counts;
+    }
+    return slot;
+  }
+
+  #placeOf({ slot }: FoldRow, minute: number): number {
+    return slot * keptMinutes + (minute % keptMinutes);
+  }
+}
+
+/** Who is charged for a row: the workload that opens the connection, and its namespace. What comes from elsewhere is charged to its destination, apart from what this opens. */
+function openerOf({ from, to }: Seen): [opener: string, namespace: string] {
+  if (from.end.kind === 'workload') return [keyOfEnd(from.end), `namespace ${from.end.namespace}`];
+  const namespace = to.end.kind === 'workload' ? to.end.namespace : '';
+  return [`to ${keyOfEnd(to.end)}`, `to namespace ${namespace}`];
+}
+
+function widened({ end, wider = end }: SeenEnd): FlowEnd {
+  return wider;
+}
+
+function otherPort({ port }: Seen): KeptPort {
+  return port === undefined ? undefined : 'other';
+}
+
+const others: FlowEnd = { kind: 'others' };
+
+/** The charged workload stays, and the other end does not. */
+function withOthers({ from, to }: Seen): Pick<Form, 'from' | 'to'> {
+  return from.end.kind === 'workload' ? { from: from.end, to: others } : { from: others, to: to.end };
+}
+
+function ofNamespaces({ from, to }: Seen): Pick<Form, 'from' | 'to'> {
+  const namespaceOf = ({ end }: SeenEnd): FlowEnd =>
+    end.kind === 'workload' ? { kind: 'namespace', name: end.namespace } : others;
+  return from.end.kind === 'workload' ? { from: namespaceOf(from), to: others } : { from: others, to: namespaceOf(to) };
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { flowsCommand } from '../../src/cli/commands/flows.ts';
+import { suggestCommand } from '../../src/cli/commands/suggest.ts';
+import type { ApiObject } from '../../src/lab/api/object.ts';
+import { serveControl } from '../../src/lab/control.ts';
+import { readDocuments } from '../../src/manifests/documents.ts';
+import { nameLab } from '../support/lab-name.ts';
+import { runCommandLine } from '../support/command-line.ts';
+import type { Question } from '../support/questions.ts';
+import { Cluster, needMachine } from './cluster.ts';
+import { eventually } from './eventually.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+interface Row {
+  readonly from: { readonly name: string };
+  readonly to: { readonly name: string };
+  readonly protocol: string;
+  readonly port: number;
+  readonly verdict: string;
+  readonly connections: number;
+}
+
+const ask = (from: string, to: string, port: string, answer: string): Question => ({
+  from,
+  to,
+  port,
+  family: 'ipv4',
+  answer,
+});
+/** Of one node, of two nodes, and of machines outside, each way. */
+const traffic: readonly Question[] = [
+  ask('peers/near', 'x/p', 'TCP/80', 'x/p'),
+  ask('peers/far', 'x/p', 'TCP/8080', 'x/p'),
+  ask('peers/far', 'x/p', 'UDP/5000', 'x/p'),
+  ask('host/outside', 'x/p', 'TCP/5000', 'x/p'),
+  ask('x/p', 'peers/third', 'TCP/80', 'peers/third'),
+  ask('x/p', 'host/outside', 'TCP/80', 'host/outside'),
+  // Its own node always reaches a pod.
+  ask('node/n1', 'x/p', 'TCP/80', 'x/p'),
+];
+const strangers: readonly Question[] = [
+  ask('peers/far', 'x/p', 'TCP/80', 'timeout'),
+  ask('others/stranger', 'x/p', 'TCP/80', 'timeout'),
+  ask('host/outside', 'x/p', 'TCP/80', 'timeout'),
+  ask('x/p', 'peers/far', 'TCP/80', 'timeout'),
+  ask('x/p', 'host/outside', 'UDP/53', 'timeout'),
+];
+
+describe('from traffic to policies (kernel)', function () {
+  this.timeout(180_000);
+  let cluster: Cluster;
+  let control: Server;
+  let name: string;
+  before(async function () {
+    await needMachine(this, 'bridge');
+    name = nameLab('kflows');
+    cluster = await Cluster.up({ name, cni: 'bridge', agents: {} });
+    control = await serveControl(cluster.lab, cluster.lab.state.controlSocket);
+  });
+  afterEach(() => cluster?.reset());
+  after(async () => {
+    if (control) {
+      control.close();
+      await once(control, 'close');
+    }
+    await cluster?.lab.down();
+  });
+
+  const run = (command: Parameters<typeof runCommandLine>[0], ...args: string[]) =>
+    runCommandLine(command, ['--lab', '--name', name, ...args]);
+  const rows = async (): Promise<Row[]> => {
+    const { out, code } = await run(flowsCommand, '-o', 'json');
+    assert.equal(code, 0);
+    return (JSON.parse(out) as { flows: Row[] }).flows;
+  };
+  const found = (all: readonly Row[], from: string, to: string, port: string, verdict: string): Row | undefined =>
+    all.find(
+      (row) =>
+        row.from.name === from &&
+        row.to.name === to &&
+        `${row.protocol}/${row.port}` === port &&
+        row.verdict === verdict,
+    );
+
+  it('agents show it, suggestions allow it and nothing else, and what they deny is not suggested', async () => {
+    await cluster.expect(traffic);
+    const outside = cluster.address('host/outside', 'ipv4');
+    const nameOf = (end: string): string =>
+      end
+        .replace('host/outside', outside)
+        .replace(/^(\w+)\/(\w+)$/, '$1/pod/$2')
+        .replace('node/pod/n1', 'its own node');
+    await eventually(async () => {
+      const all = await rows();
+      const missing = traffic.find(({ from, to, port }) => !found(all, nameOf(from), nameOf(to), port, 'allowed'));
+      return missing && `${JSON.stringify(missing)} is not in ${JSON.stringify(all)}`;
+    });
+    // An agent alone knows workloads by their labels.
+    const listen = `unix:${cluster.lab.agents.get('n2')!.socket}`;
+    const { stdout } = await execa(process.execPath, [main, 'node', 'history', '--listen', listen]);
+    assert.match(stdout, /^peers: pod=far +x: pod=p +UDP\/5000 +allowed /m);
+
+    const { out, code } = await run(suggestCommand, '-n', 'x', 'pod/p');
+    assert.equal(code, 0);
+    assert.match(out, /^# x: pod\/p\n# replay: .*, 0 denied$/m);
+    const documents = readDocuments(out).map((each) => ('value' in each ? each.value : assert.fail(each.error)));
+    assert.equal(documents.length, 1);
+    await cluster.apply(documents[0] as ApiObject);
+    await cluster.expect([...traffic, ...strangers]);
+
+    await eventually(async () => {
+      const all = await rows();
+      const missing = strangers.find(({ from, to, port }) => !found(all, nameOf(from), nameOf(to), port, 'denied'));
+      return missing && `${JSON.stringify(missing)} is not denied in ${JSON.stringify(all)}`;
+    });
+    const again = await run(suggestCommand, '-n', 'x', 'pod/p');
+    const [second] = readDocuments(again.out).map((each) => ('value' in each ? (each.value as ApiObject) : undefined));
+    assert.deepEqual(second?.['spec'], (documents[0] as ApiObject)['spec']);
+    assert.match(again.out, /^# - others\/pod\/stranger → x\/pod\/p TCP\/80 .*: denied by a policy/m);
+    const all = await run(suggestCommand, '-n', 'x', 'pod/p', '--include-denied', '-o', 'json');
+    assert.ok(all.out.includes('"stranger"'));
+  });
+});

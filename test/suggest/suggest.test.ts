@@ -1,0 +1,299 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { FlowEnd } from '../../src/flows/kept-flow.ts';
+import type { Traffic } from '../../src/flows/traffic.ts';
+import { replay } from '../../src/suggest/replay.ts';
+import { Scene } from '../../src/suggest/scene.ts';
+import { suggest, type Suggestion } from '../../src/suggest/suggest.ts';
+import { namespace, node, pod, policy } from '../support/objects.ts';
+import type { ApiObject } from '../support/pipeline.ts';
+
+const http = [{ name: 'http', containerPort: 8080 }];
+const cluster = [
+  ...['shop', 'ops', 'kube-system'].map((name) => namespace(name)),
+  { ...node('n1', '192.0.2.1', '2001:db8::1'), spec: { podCIDRs: ['10.244.1.0/24'] } },
+  pod('shop/web-1', { labels: { app: 'web' }, ips: ['10.244.1.2'], ports: http }),
+  pod('shop/api-1', { labels: { app: 'api' }, ips: ['10.244.1.3'], ports: [{ name: 'api', containerPort: 9000 }] }),
+  pod('ops/probe', { labels: { app: 'probe' }, ips: ['10.244.1.4'] }),
+];
+const dnsPods = pod('kube-system/coredns', { labels: { 'k8s-app': 'kube-dns' }, ips: ['10.244.1.5'] });
+const workload = (home: string, app: string): FlowEnd => ({ kind: 'workload', namespace: home, labels: { app } });
+const block = (cidr: string): FlowEnd => ({ kind: 'block', cidr });
+const [web, api, probe] = [workload('shop', 'web'), workload('shop', 'api'), workload('ops', 'probe')];
+const seen = (from: FlowEnd, to: FlowEnd, port: Traffic['port'], more: Partial<Traffic> = {}): Traffic => ({
+  ...{ from, to, protocol: 'TCP', ...(port !== undefined && { port }), verdict: 'allowed' },
+  ...{ connections: 1, first: 1, last: 1, minutes: [] },
+  ...more,
+});
+
+interface Spec {
+  readonly podSelector: object;
+  readonly ingress: readonly { readonly from: readonly object[]; readonly ports: readonly object[] }[];
+  readonly egress: readonly { readonly to: readonly object[]; readonly ports: readonly object[] }[];
+}
+
+function suggestFor(name: string, traffic: readonly Traffic[], objects: readonly ApiObject[] = cluster, more = {}) {
+  const choice = { includeDenied: false, includeUnanswered: false, ...more };
+  const { suggestions, notes } = suggest(objects, traffic, { isWanted: (each) => each.name === name, ...choice });
+  const [suggestion] = suggestions;
+  return { suggestion, spec: suggestion?.policy['spec'] as Spec | undefined, notes, count: suggestions.length };
+}
+const leftOut = (suggestion: Suggestion | undefined) => suggestion?.leftOut.map(({ whyNot }) => whyNot);
+
+describe('suggestions', () => {
+  it('name peers by namespace and labels, and ports as the pods that are reached do', () => {
+    const traffic = [seen(web, api, 9000), seen(probe, web, 8080), seen(api, web, 8080), seen(web, probe, 7000)];
+    const { spec, suggestion } = suggestFor('pod/web-1', traffic);
+    deepEqual(spec, {
+      podSelector: { matchLabels: { app: 'web' } },
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [
+        {
+          from: [
+            { podSelector: { matchLabels: { app: 'api' } } },
+            {
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ops' } },
+              podSelector: { matchLabels: { app: 'probe' } },
+            },
+          ],
+          ports: [{ port: 'http', protocol: 'TCP' }],
+        },
+      ],
+      egress: [
+        {
+          to: [
+            {
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ops' } },
+              podSelector: { matchLabels: { app: 'probe' } },
+            },
+          ],
+          ports: [{ port: 7000, protocol: 'TCP' }],
+        },
+        { to: [{ podSelector: { matchLabels: { app: 'api' } } }], ports: [{ port: 'api', protocol: 'TCP' }] },
+      ],
+    });
+    deepEqual(suggestion?.replay, { flows: 4, denied: [] });
+  });
+
+  it('deny a flow in the replay if the policy does not allow it', () => {
+    const { suggestion } = suggestFor('pod/web-1', [seen(web, api, 9000)]);
+    const others = [seen(web, api, 9001), seen(web, probe, 9000), seen(web, block('203.0.113.1/32'), 9000)];
+    for (const each of others)
+      equal(replay(new Scene(cluster), suggestion!.policy, [{ direction: 'egress', seen: each }]).length, 1);
+    // A policy that does not isolate allows nothing that it could be praised for.
+    const spec = { podSelector: { matchLabels: { app: 'api' } } };
+    equal(
+      replay(new Scene(cluster), policy('shop/x', spec), [{ direction: 'egress', seen: seen(web, api, 9000) }]).length,
+      1,
+    );
+  });
+
+  it('keep the number of a port that pods name differently, and of pods that have gone', () => {
+    const second = pod('shop/web-2', {
+      labels: { app: 'web' },
+      ips: ['10.244.1.9'],
+      ports: [{ name: 'www', containerPort: 8080 }],
+    });
+    const gone = workload('shop', 'gone');
+    const { spec } = suggestFor('pod/web-1', [seen(api, web, 8080), seen(web, gone, 8080)], [...cluster, second]);
+    deepEqual(spec?.ingress[0]?.ports, [{ port: 8080, protocol: 'TCP' }]);
+    deepEqual(spec?.egress[0], {
+      to: [{ podSelector: { matchLabels: { app: 'gone' } } }],
+      ports: [{ port: 8080, protocol: 'TCP' }],
+    });
+  });
+
+  it('write runs of ports as ranges', () => {
+    const traffic = [30, 31, 32, 33, 40, 41, 50].map((port) => seen(web, probe, port));
+    deepEqual(suggestFor('pod/web-1', traffic).spec?.egress[0]?.ports, [
+      { port: 30, endPort: 33, protocol: 'TCP' },
+      ...[40, 41, 50].map((port) => ({ port, protocol: 'TCP' })),
+    ]);
+  });
+
+  describe('keep DNS', () => {
+    const rule = (to: readonly object[]) => ({
+      to,
+      ports: [
+        { port: 53, protocol: 'TCP' },
+        { port: 53, protocol: 'UDP' },
+      ],
+    });
+    const inSystem = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } } };
+    const ofLabels = { ...inSystem, podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } } };
+    const cases: readonly (readonly [what: string, pods: readonly ApiObject[], to: readonly object[]])[] = [
+      ['of pods, by their label', [dnsPods], [ofLabels]],
+      [
+        'of sockets of nodes, by address',
+        [pod('kube-system/dns', { labels: { 'k8s-app': 'kube-dns' }, hostNetwork: true })],
+        [{ ipBlock: { cidr: '192.0.2.1/32' } }, { ipBlock: { cidr: '2001:db8::1/128' } }],
+      ],
+      [
+        'of each node, beside that of pods',
+        [dnsPods, pod('kube-system/local', { labels: { 'k8s-app': 'node-local-dns' }, hostNetwork: true })],
+        [ofLabels, { ipBlock: { cidr: '169.254.20.10/32' } }],
+      ],
+    ];
+    for (const [what, pods, to] of cases) {
+      it(what, () => {
+        const { spec, suggestion, notes } = suggestFor('pod/web-1', [], [...cluster, ...pods]);
+        deepEqual([spec?.egress, spec?.ingress, suggestion?.replay.denied, notes], [[rule(to)], [], [], []]);
+        ok(suggestion!.replay.flows >= 2);
+      });
+    }
+
+    it('of each node at the address that its arguments name', () => {
+      const local = pod('kube-system/local', { labels: { 'k8s-app': 'node-local-dns' }, hostNetwork: true });
+      const args = {
+        ...local,
+        spec: { ...(local['spec'] as object), containers: [{ args: ['-localip', '169.254.25.10,fd00::a', '-x'] }] },
+      };
+      const { spec } = suggestFor('pod/web-1', [], [...cluster, args]);
+      deepEqual(spec?.egress, [
+        rule([{ ipBlock: { cidr: '169.254.25.10/32' } }, { ipBlock: { cidr: 'fd00::a/128' } }]),
+      ]);
+    });
+
+    it('once, where it was seen too', () => {
+      const dns: FlowEnd = { kind: 'workload', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } };
+      const { spec } = suggestFor('pod/web-1', [seen(web, dns, 53, { protocol: 'UDP' })], [...cluster, dnsPods]);
+      deepEqual(spec?.egress, [rule([ofLabels])]);
+    });
+
+    it('and say so where the cluster has no DNS server that is known', () =>
+      match(suggestFor('pod/web-1', []).notes.join('\n'), /no DNS server with the label k8s-app=kube-dns/));
+  });
+
+  describe('of what is outside', () => {
+    const clients = (count: number, prefix = '203.0.113', port = 443): Traffic[] =>
+      Array.from({ length: count }, (_, index) => seen(block(`${prefix}.${index * 3}/32`), web, port));
+    const blocksOf = (traffic: readonly Traffic[]) =>
+      suggestFor('pod/web-1', traffic).spec?.ingress.map(({ from }) =>
+        (from as { ipBlock: { cidr: string } }[]).map(({ ipBlock }) => ipBlock.cidr),
+      );
+
+    it('allow single addresses, and from eight on one port their /24', () => {
+      equal(blocksOf(clients(7))?.[0]?.length, 7);
+      deepEqual(blocksOf(clients(8)), [['203.0.113.0/24']]);
+      const far = Array.from({ length: 8 }, (_, index) => seen(block(`2001:db8:5::${index + 1}/128`), web, 443));
+      deepEqual(blocksOf(far), [['2001:db8:5::/64']]);
+    });
+
+    it('never join addresses of different ports or of different blocks', () => {
+      const mixed = clients(8).map((each, index) => ({ ...each, port: index % 2 === 0 ? 80 : 443 }));
+      equal(blocksOf(mixed)?.flat().length, 8);
+      equal(blocksOf([...clients(5), ...clients(5, '203.0.114')])?.flat().length, 10);
+    });
+
+    it('never join addresses around one of a pod or of a node, or in a pod range', () => {
+      const { length } = blocksOf(
+        clients(8, '192.0.2').filter(({ from }) => from.kind === 'block' && from.cidr !== '192.0.2.1/32'),
+      )!.flat();
+      equal(length, 8);
+      const stray = [seen(block('10.244.1.77/32'), web, 443), seen(block('10.244.0.0/16'), web, 443)];
+      const { suggestion, spec } = suggestFor('pod/web-1', stray);
+      deepEqual([spec?.ingress, leftOut(suggestion)], [[], ['of-the-cluster', 'of-the-cluster']]);
+    });
+
+    it('allow the addresses of a node, and those of its tunnel and its bridge in its pod range', () => {
+      const traffic = [
+        seen({ kind: 'node', name: 'n1' }, web, 443),
+        seen(block('10.244.1.0/32'), web, 443),
+        seen(block('10.244.1.1/32'), web, 443),
+      ];
+      deepEqual(blocksOf(traffic), [['10.244.1.0/32', '10.244.1.1/32', '192.0.2.1/32', '2001:db8::1/128']]);
+      // What its own node sends needs no rule.
+      deepEqual(blocksOf([seen({ kind: 'own-node' }, web, 443)]), []);
+    });
+  });
+
+  it('leave out what no rule can name, with the reason', () => {
+    const traffic = [
+      seen(web, api, undefined, { protocol: 'ICMP' }),
+      seen(web, api, 'other'),
+      seen(web, { kind: 'others' }, 80),
+      seen(web, { kind: 'node', name: 'unknown' }, 80),
+    ];
+    const { suggestion, spec } = suggestFor('pod/web-1', traffic);
+    deepEqual(leftOut(suggestion), ['no-ports', 'other-ports', 'other-ends', 'other-ends']);
+    deepEqual(spec?.egress, []);
+  });
+
+  it('leave out TCP that was never established, and allow UDP, whose client may want no answer', () => {
+    const traffic = [
+      seen(web, api, 9000, { verdict: 'unanswered' }),
+      seen(web, api, 514, { verdict: 'unanswered', protocol: 'UDP' }),
+    ];
+    const { suggestion, spec } = suggestFor('pod/web-1', traffic);
+    deepEqual([leftOut(suggestion), spec?.egress[0]?.ports], [['unanswered'], [{ port: 514, protocol: 'UDP' }]]);
+    const all = suggestFor('pod/web-1', traffic, cluster, { includeUnanswered: true });
+    deepEqual([leftOut(all.suggestion), all.spec?.egress[0]?.ports.length], [[], 2]);
+    // Answered once, it counts.
+    deepEqual(leftOut(suggestFor('pod/web-1', [...traffic, seen(web, api, 9000)]).suggestion), []);
+  });
+
+  it('leave out what was denied, and what the present policies deny although it is still tracked', () => {
+    const denied = [seen(probe, web, 8080, { verdict: 'denied' }), seen(probe, web, 8080, { verdict: 'unanswered' })];
+    const { suggestion, spec } = suggestFor('pod/web-1', denied);
+    deepEqual([leftOut(suggestion), spec?.ingress], [['denied'], []]);
+    const all = suggestFor('pod/web-1', denied, cluster, { includeDenied: true });
+    deepEqual([leftOut(all.suggestion), all.spec?.ingress.length, all.suggestion?.replay.denied], [[], 1, []]);
+    const now = policy('shop/none', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] });
+    deepEqual(leftOut(suggestFor('pod/web-1', [seen(probe, web, 8080)], [...cluster, now]).suggestion), ['denied']);
+    // Denied before, and allowed since: it was seen again.
+    deepEqual(leftOut(suggestFor('pod/web-1', [...denied, seen(probe, web, 8080)]).suggestion), []);
+  });
+
+  it('are one for workloads that no label tells apart, and allow what all of them need', () => {
+    const twin = pod('shop/twin', { labels: { app: 'web' }, ips: ['10.244.1.8'] });
+    const wanted = {
+      isWanted: ({ namespace: home }: { namespace: string }) => home === 'shop',
+      includeDenied: false,
+      includeUnanswered: false,
+    };
+    const canary = pod('shop/canary', { labels: { app: 'web', track: 'canary' }, ips: ['10.244.1.10'] });
+    const ofCanary: FlowEnd = { kind: 'workload', namespace: 'shop', labels: { app: 'web', track: 'canary' } };
+    const { suggestions } = suggest([...cluster, twin, canary], [seen(ofCanary, api, 9000)], wanted);
+    deepEqual(
+      suggestions.map(({ workloads }) => workloads),
+      [['pod/api-1'], ['pod/canary'], ['pod/canary', 'pod/twin', 'pod/web-1']],
+    );
+    // The labels of the last one select the canary too.
+    for (const { policy: each } of suggestions.slice(1)) equal((each['spec'] as Spec).egress.length, 1);
+  });
+
+  it('are none for a pod without labels among others, and one for it if it is alone', () => {
+    const bare = pod('shop/bare', { ips: ['10.244.1.9'] });
+    const among = suggestFor('pod/bare', [], [...cluster, bare]);
+    deepEqual(among.count, 0);
+    match(among.notes.join('\n'), /shop\/pod\/bare has no label of its own/);
+    const alone = suggestFor('pod/alone', [], [...cluster, pod('solo/alone', { ips: ['10.244.1.9'] })]);
+    deepEqual(alone.spec?.podSelector, {});
+  });
+
+  it('tell of a peer that its labels do not tell apart', () => {
+    const bare = pod('ops/bare', { ips: ['10.244.1.9'] });
+    const { suggestion, spec } = suggestFor(
+      'pod/web-1',
+      [seen({ kind: 'workload', namespace: 'ops', labels: {} }, web, 8080)],
+      [...cluster, bare],
+    );
+    match(JSON.stringify(spec?.ingress[0]?.from), /"podSelector":\{\}/);
+    match(
+      suggestion!.notes.join('\n'),
+      /of namespace ops apart, so a rule selects all of them: pod\/probe, pod\/bare|pod\/bare, pod\/probe/,
+    );
+  });
+
+  it('take a name that no policy has', () => {
+    const names = (...taken: string[]) =>
+      suggestFor(
+        'pod/web-1',
+        [],
+        [...cluster, ...taken.map((name) => policy(name, { podSelector: {}, ingress: [{}] }))],
+      ).suggestion?.policy['metadata'];
+    deepEqual(names(), { name: 'web-1', namespace: 'shop' });
+    deepEqual(names('shop/web-1'), { name: 'web-1-seen', namespace: 'shop' });
+    deepEqual(names('shop/web-1', 'shop/web-1-seen', 'ops/web-1-seen-2'), { name: 'web-1-seen-2', namespace: 'shop' });
+  });
+});
