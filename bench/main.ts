@@ -9,6 +9,7 @@ import { changes } from './changes/changes.ts';
 import { hourOfChurn } from './changes/hour.ts';
 import { planAndExplain } from './commands/plan.ts';
 import { denialFlood } from './denials/flood.ts';
+import { keptFlows } from './flows/flows.ts';
 import { hostile } from './hostile/hostile.ts';
 import { firstCompile } from './compile/first-compile.ts';
 import { tiers } from './compile/tiers.ts';
@@ -31,6 +32,7 @@ const benches: readonly Bench[] = [
   agentMemory,
   agentStart,
   denialFlood,
+  keptFlows,
   hostile,
   planAndExplain,
   hourOfChurn,

@@ -6,6 +6,8 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { enterNamespace } from '../../src/lab/network-namespace.ts';
+import type { FlowHistory } from '../../src/flows/kept-flow.ts';
+import { readHistory } from '../../src/flows/read-history.ts';
 import { imageEnvironment, imageNodeFlags } from '../image-flags.ts';
 
 export interface AgentOptions {
@@ -97,6 +99,13 @@ export class ImageAgent {
   async applied(): Promise<unknown> {
     const answer = await this.#get('/applied');
     return answer && (JSON.parse(answer.text) as { resources?: unknown }).resources;
+  }
+
+  /** What the agent keeps of who talks to whom. Throws if it does not answer. */
+  async flows(): Promise<FlowHistory> {
+    const answer = await this.#get('/flows');
+    if (!answer) throw new Error('the agent does not answer at /flows');
+    return readHistory(JSON.parse(answer.text));
   }
 
   /** Throws if the agent does not answer. Not a number if it has no such series, or not yet. */

@@ -33,6 +33,8 @@ export class BenchNode {
   readonly #nodeName: string;
   /** Removed with the node. */
   readonly directory: string;
+  /** Its network namespace. */
+  readonly namespace = namespace;
   readonly nft: CountedNft;
   #server: LineProcess | undefined;
   #isServing = false;
