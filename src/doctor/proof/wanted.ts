@@ -60,6 +60,10 @@ export function wantedPolicies(objects: readonly JsonObject[], cluster: Cluster)
     policy.issues.push(`${path}: ${message}`);
     if (effect === 'not-enforced') policy.notEnforced ??= `${path}: ${message}`;
   }
+  for (const { ref } of cluster.audited) {
+    const policy = byRef.get(ref);
+    if (policy) policy.notEnforced = 'it is in audit: postern audit lists what it would deny';
+  }
   for (const pod of cluster.pods.values()) {
     const { nodeName: node, terminal, hostNetwork } = pod;
     if (node === undefined || terminal) continue;

@@ -196,6 +196,16 @@ describe('the proof that policies are in force', () => {
     match(prove([...cluster, partly], new Map(), 'x/partly').issues[0]!, /^spec\.ingress\[0\]\.from\[0\]/);
   });
 
+  it('is refused for a policy in audit, although every node holds it (S13.1)', () => {
+    const audited = versioned(web, 1, { annotations: { 'postern.dev/mode': 'audit' } });
+    const proof = prove(
+      cluster.map((each) => (each === web ? audited : each)),
+      told(agents()),
+    );
+    equal(proof.isProven, false);
+    match(proof.notEnforced!, /^it is in audit: postern audit lists what it would deny$/);
+  });
+
   it('believes no page of another form', () => {
     const { page } = agents().get('n1')!;
     const policies = [{ id: 'x/web', uid: 'u', generation: 1 }];
