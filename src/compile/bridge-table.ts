@@ -2,7 +2,7 @@ import { families, familyOf, type Family } from '../model/address.ts';
 import type { Chain, ElementVerdict, Field, Match, NftRule, Table, VerdictMap } from '../nftables/ruleset.ts';
 import { routedTable } from '../nftables/ruleset.ts';
 import type { PodPermissions } from './base-chains.ts';
-import type { BuiltClass } from './class-shape.ts';
+import type { BuiltClass, FamilyClass } from './class-shape.ts';
 import { valueOf } from './gate.ts';
 import {
   destinationRules,
@@ -68,17 +68,25 @@ export function bridgeTable(ports: readonly Device[], facts: BridgeFacts): Table
     for (const port of ports) {
       const built = ingressClassOf(port, noAllows)?.families?.[family];
       if (!built) continue;
-      const { chain, ports: portMaps } = built.chains.original;
-      elements.set(port.name, { kind: 'goto', chain: chain.name });
-      sets.push(...built.sets);
-      chains.push(chain, ...portMaps.chains);
-      maps.push(...portMaps.maps);
-      denying.add(built.lookups.deny);
+      elements.set(port.name, { kind: 'goto', chain: built.chains.original.chain.name });
+      for (const { chains: ofClass, sets: read, lookups } of withNext(built)) {
+        const { chain, ports: portMaps } = ofClass.original;
+        sets.push(...read);
+        chains.push(chain, ...portMaps.chains);
+        maps.push(...portMaps.maps);
+        denying.add(lookups.deny);
+      }
     }
     maps.push({ name: multicastMapName[family], key: ['ifname'], interval: false, elements });
   }
-  for (const name of denying) chains.push({ name, rules: [dropRule()] });
+  const known = new Set(chains.map(({ name }) => name));
+  for (const name of denying) if (!known.has(name)) chains.push({ name, rules: [dropRule()] });
   return tableOf({ sets, maps, chains });
+}
+
+/** The class, and those that it leads to (docs/decisions/0036). */
+function withNext(built: FamilyClass): Set<FamilyClass> {
+  return new Set([built, ...built.next.flatMap((each) => [...withNext(each)])]);
 }
 
 /** A port whose addresses have different classes gets the class without allow rules. */
