@@ -1,6 +1,7 @@
 import { deniedAddress, type RecordedDenial } from '../../compile/denials.ts';
 import { namespaceOf } from '../../model/budget.ts';
 import { isEnforced, type Direction, type PolicyId } from '../../model/policy.ts';
+import type { Budget } from '../denials/deciding-rule.ts';
 import { judgeDenial, subjectOf, type Knowledge, type Subject } from '../denials/describe-denial.ts';
 
 /** A connection that policies in audit would deny, as the agent logs it. */
@@ -46,8 +47,10 @@ interface Limits {
 const defaultLimits: Limits = { namespace: 1000, node: 5000 };
 /** Rows that have not been seen for so long are dropped. */
 const keptMs = 7 * 24 * 60 * 60 * 1000;
-/** Peers and ports of ClusterNetworkPolicies to compare with one connection. */
-const mostCompared = 50_000;
+/** The pause between two searches for old rows: a scan of ports could ask for one with each connection. */
+const forgetEveryMs = 60_000;
+/** Peers and ports of ClusterNetworkPolicies to compare with all connections of a look: about 50 ms. What is left then is listed. */
+const mostCompared = 1_000_000;
 
 /** Counts what policies in audit would deny, for days, in bounded memory. */
 export class AuditTally {
@@ -56,6 +59,7 @@ export class AuditTally {
   readonly #rows = new Map<string, AuditRow>();
   readonly #ofNamespace = new Map<string, number>();
   readonly #unlisted = new Map<string, number>();
+  #forgottenAt = -Infinity;
 
   constructor(since: number, limits = defaultLimits) {
     this.#since = since;
@@ -72,11 +76,12 @@ export class AuditTally {
     now: number,
   ): { readonly ids: readonly PolicyId[]; readonly connection: AuditedConnection }[] {
     const subjects = new Map<string, Subject>();
+    const budget: Budget = { left: mostCompared };
     return records.flatMap((record) => {
       const key = `${deniedAddress(record)} ${record.direction}`;
       const subject = subjects.get(key) ?? subjectOf(record, known);
       subjects.set(key, subject);
-      const ids = wouldDeny(record, subject, known);
+      const ids = wouldDeny(record, subject, known, budget);
       if (ids.length === 0 || subject.pod === undefined) return [];
       const connection = describe(record, ids, known);
       this.#count(connection, namespaceOf(subject.pod), now);
@@ -104,11 +109,12 @@ export class AuditTally {
   #hasRoom(namespace: string, now: number): boolean {
     const isFull = (): boolean =>
       this.#rows.size >= this.#limits.node || (this.#ofNamespace.get(namespace) ?? 0) >= this.#limits.namespace;
-    if (isFull()) this.#forgetOld(now);
+    if (isFull() && now - this.#forgottenAt >= forgetEveryMs) this.#forgetOld(now);
     return !isFull();
   }
 
   #forgetOld(now: number): void {
+    this.#forgottenAt = now;
     this.#ofNamespace.clear();
     for (const [key, { last, direction, from, to }] of this.#rows) {
       if (now - last > keptMs) {
@@ -122,8 +128,8 @@ export class AuditTally {
 }
 
 /** The policies in audit that isolate the pod; none if a ClusterNetworkPolicy accepts the connection whatever NetworkPolicies say. */
-function wouldDeny(record: RecordedDenial, subject: Subject, known: Knowledge): PolicyId[] {
-  const { deciding } = judgeDenial(record, subject, known, { left: mostCompared });
+function wouldDeny(record: RecordedDenial, subject: Subject, known: Knowledge, budget: Budget): PolicyId[] {
+  const { deciding } = judgeDenial(record, subject, known, budget);
   if (deciding.by === 'rule' && deciding.decidedBy.policy.tier === 'Admin') return [];
   return subject.policies.flatMap((policy) =>
     !isEnforced(policy) && policy.isolates.has(record.direction) ? [policy.id] : [],

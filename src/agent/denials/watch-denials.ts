@@ -42,6 +42,8 @@ interface Options {
 /** Milliseconds between two looks. The kernel keeps a record for a minute. A look at two unchanged counters takes 10 ms of CPU time. */
 const interval = 5000;
 const silenceMs = 2000;
+/** Lines for each look about what policies in audit would deny. `postern audit` lists the rest. */
+const mostLogged = 50;
 
 /** Reports denials from now on, until the signal aborts. */
 export function watchDenials(options: Options): void {
@@ -92,9 +94,9 @@ export function watchDenials(options: Options): void {
     listener: createListener({ log, events, logger, recorder, dateOf: (time) => Date.now() - (now() - time) }),
     attributed: (ids, connections) => policies.denied(ids, connections),
     audited(records, known) {
-      for (const { ids, connection } of audits.take(records, known, Date.now())) {
+      for (const [index, { ids, connection }] of audits.take(records, known, Date.now()).entries()) {
         policies.denied(ids, 1);
-        if (log) logger.info(connection, 'would be denied by a policy in audit');
+        if (log && index < mostLogged) logger.info(connection, 'would be denied by a policy in audit');
       }
     },
     found,
