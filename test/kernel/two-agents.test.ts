@@ -40,9 +40,9 @@ describe('two agents on one node (kernel)', function () {
     await cluster.apply(deny);
     second = new SecondAgent(lab, 'n1', 'second');
     await says('/readyz', new RegExp(`\\[-\\] lock: agent \\S+, process ${first.pid}, holds the lock of this node`));
-    // It knows the cluster by now, and yet is neither ready nor has it applied anything.
+    // It knows the cluster by now, and yet is neither ready nor has it applied or compared anything.
     await says('/readyz?verbose', /\[\+\] lists\n\[\+\] node\n\[-\] rules/);
-    assert.deepEqual(JSON.parse((await second.read('/applied')).body), { node: 'n1' });
+    assert.deepEqual(JSON.parse((await second.read('/applied')).body), { node: 'n1', comparedSecondsAgo: {} });
     assert.equal((await second.read('/healthz')).status, 200);
 
     await cluster.apply(allow);
