@@ -1,13 +1,11 @@
 import { modeAnnotation } from '../../src/model/policy.ts';
 import type { Bench, Figure } from '../figure.ts';
-import { interleave, pairs } from '../measure.ts';
+import { compareAlike } from './alike.ts';
 import { policyObjects, ports, type RawObject } from './policies.ts';
 import { compileNode, defaults, withoutFastPath, type Checks } from './rule-sets.ts';
 import { openWay, Scene } from './scene.ts';
 import { Tables } from './tables.ts';
-import { small } from './traffic-kinds.ts';
 
-const rounds = 17;
 const networkPolicies = 10;
 
 /** A policy in audit for the open pods, in both directions. */
@@ -35,7 +33,7 @@ export const auditTraffic: Bench = {
   summary: 'traffic between two pods with a policy in audit (B12)',
   against: 'the same pods without a policy',
   async run(progress) {
-    const figures: Figure[] = [];
+    let figures: Figure[] = [];
     await Scene.with('routed', 'ipv4', async (scene) => {
       const variants = Object.keys(checks).map((title) => {
         return Object.keys(audits).map((audit) => ({ name: `${title} ${audit}`.replaceAll(/\W/g, '-'), title, audit }));
@@ -48,31 +46,14 @@ export const auditTraffic: Bench = {
           return { name, script: compileNode(policies, checks[title]!, 'routed').script };
         }),
       );
-      for (const each of small) {
-        for (const alike of variants) {
-          await scene.forgetConnections();
-          const rates = await interleave(
-            alike,
-            rounds,
-            async ({ name }) => {
-              await tables.choose(name);
-              return scene.rate(openWay, each.mode, each.port, each.milliseconds);
-            },
-            (done, of) => progress(`${each.what}, ${alike[0]!.title}, ${done} of ${of} runs`),
-          );
-          const [none, ...others] = alike;
-          figures.push(
-            ...others.map((other): Figure => ({
-              id: 'B12',
-              what: `${each.what}, an audit ${other.audit} it, ${other.title}`,
-              unit: 'ratio',
-              bar: { atLeast: 0.85 },
-              sides: '1/s',
-              runs: pairs(rates.get(other)!, rates.get(none!)!),
-            })),
-          );
-        }
-      }
+      figures = await compareAlike({
+        ...{ scene, tables, way: openWay, groups: variants, progress },
+        figureOf: ({ audit, title }, kind) => ({
+          id: 'B12',
+          what: `${kind}, an audit ${audit} it, ${title}`,
+          bar: { atLeast: 0.85 },
+        }),
+      });
     });
     return figures;
   },

@@ -1,14 +1,12 @@
 import type { Bench, Figure } from '../figure.ts';
-import { interleave, pairs } from '../measure.ts';
+import { compareAlike, type Variant } from './alike.ts';
 import { guardCounts, guards } from './guards.ts';
 import { policyObjects } from './policies.ts';
 import { compileNode, defaults, policiesAlone, type Checks } from './rule-sets.ts';
 import { Scene, way } from './scene.ts';
 import { Tables } from './tables.ts';
 import { checkEnforcement } from './traffic.ts';
-import { small } from './traffic-kinds.ts';
 
-const rounds = 17;
 const networkPolicies = 10;
 
 const checks: Readonly<Record<string, Checks>> = {
@@ -16,9 +14,7 @@ const checks: Readonly<Record<string, Checks>> = {
   'with gate, guard and fast path': defaults,
 };
 
-interface Variant {
-  readonly name: string;
-  readonly title: string;
+interface Guarded extends Variant {
   readonly guards: number;
 }
 
@@ -28,10 +24,10 @@ export const tierTraffic: Bench = {
   summary: 'traffic between two isolated pods with 10, 100 and 1,000 ClusterNetworkPolicies for every pod (B11)',
   against: 'the same with NetworkPolicies alone',
   async run(progress) {
-    const figures: Figure[] = [];
+    let figures: Figure[] = [];
     await Scene.with('routed', 'ipv4', async (scene) => {
       const variants = Object.keys(checks).map((title) => {
-        return guardCounts.map((count): Variant => ({
+        return guardCounts.map((count): Guarded => ({
           name: `${title.replaceAll(/\W/g, '-')}-${count}`,
           title,
           guards: count,
@@ -52,31 +48,14 @@ export const tierTraffic: Bench = {
         }),
       );
       await checkEnforcement(scene, tables, variants.flat());
-      for (const each of small) {
-        for (const alike of variants) {
-          await scene.forgetConnections();
-          const rates = await interleave(
-            alike,
-            rounds,
-            async ({ name }) => {
-              await tables.choose(name);
-              return scene.rate(way, each.mode, each.port, each.milliseconds);
-            },
-            (done, of) => progress(`${each.what}, ${alike[0]!.title}, ${done} of ${of} runs`),
-          );
-          const [none, ...others] = alike;
-          figures.push(
-            ...others.map(({ title, guards: count }, index): Figure => ({
-              id: 'B11',
-              what: `${each.what}, ${count.toLocaleString('en')} ClusterNetworkPolicies, ${title}`,
-              unit: 'ratio',
-              bar: { atLeast: 0.95 },
-              sides: '1/s',
-              runs: pairs(rates.get(others[index]!)!, rates.get(none!)!),
-            })),
-          );
-        }
-      }
+      figures = await compareAlike({
+        ...{ scene, tables, way, groups: variants, progress },
+        figureOf: ({ guards: count, title }, kind) => ({
+          id: 'B11',
+          what: `${kind}, ${count.toLocaleString('en')} ClusterNetworkPolicies, ${title}`,
+          bar: { atLeast: 0.95 },
+        }),
+      });
     });
     return figures;
   },
