@@ -5,6 +5,8 @@ import { findRegressions, type Recorded } from '../../bench/check.ts';
 const recorded: readonly Recorded[] = [
   { id: 'B1', what: 'bulk TCP', median: 1, worse: 'less' },
   { id: 'B3', what: 'additions, p50', median: 2, worse: 'more' },
+  { id: 'B10', what: 'compile', median: 1, worse: 'more' },
+  { id: 'B11', what: 'small UDP', median: 1, worse: 'less' },
 ];
 const seen = (id: string, what: string, median: number) => [{ id, what, median }];
 
@@ -20,6 +22,11 @@ describe('bench --check', () => {
     for (const median of [0.9, 1.5]) assert.deepEqual(findRegressions(seen('B1', 'bulk TCP', median), recorded), []);
     for (const median of [2.3, 0.1])
       assert.deepEqual(findRegressions(seen('B3', 'additions, p50', median), recorded), []);
+  });
+
+  it('knows benches of packets by their whole number', () => {
+    assert.deepEqual(findRegressions(seen('B10', 'compile', 1.14), recorded), []);
+    assert.equal(findRegressions(seen('B11', 'small UDP', 0.89), recorded).length, 1);
   });
 
   it('does not compare unrecorded figures', () => {
