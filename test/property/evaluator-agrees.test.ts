@@ -7,6 +7,7 @@ import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { hooksOf, passes, type Place } from '../support/path.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
 import { clusters, flows, nodeNames, shapeLimits, tieredClusters } from '../support/random-cluster.ts';
+import { danglingIn } from '../support/dangling.ts';
 import { layouts, linksOf, placeOf, placesOf, realFlow, unowned } from '../support/random-places.ts';
 
 const clusterRuns = Number(process.env['POSTERN_PROPERTY_CLUSTERS'] ?? 500);
@@ -22,16 +23,17 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
   });
 
   it(`on ${clusterRuns * flowsPerCluster} flows with policies of all three tiers (S0.3, S10.2 to S10.6)`, () => {
-    const { judged, decided, passed } = compareOn(tieredClusters);
+    const { judged, decided, passed, bridged } = compareOn(tieredClusters);
     assert.ok(judged > clusterRuns * 10, `only ${judged} flows touched a pod`);
     assert.ok(decided > clusterRuns, `rules of ClusterNetworkPolicies decided only ${decided} times`);
     assert.ok(passed > clusterRuns / 5, `they passed only ${passed} flows on`);
+    assert.ok(bridged > clusterRuns / 5, `only ${bridged} tables of bridges`);
   });
 });
 
 /** Compares both on random flows, and counts what happened. */
 function compareOn(given: fc.Arbitrary<ApiObject[]>) {
-  let [judged, stopped, decided, passed] = [0, 0, 0, 0];
+  let [judged, stopped, decided, passed, bridged] = [0, 0, 0, 0, 0];
   fc.assert(
     fc.property(
       given,
@@ -51,7 +53,11 @@ function compareOn(given: fc.Arbitrary<ApiObject[]>) {
             allowed: { tunnels: true },
           });
           pipeline.receive({ op: 'links', links });
-          return pipeline.plan(undefined).compiled.ruleset;
+          const { ruleset } = pipeline.plan(undefined).compiled;
+          // The kernel refuses a table with a reference to an object that is not in it.
+          assert.deepEqual(danglingIn(ruleset), []);
+          if (ruleset.bridge) bridged++;
+          return ruleset;
         };
         const rulesets = Object.fromEntries(nodeNames.map((node) => [node, compile(node)]));
         const cluster = prepareCluster(objects);
@@ -94,7 +100,7 @@ function compareOn(given: fc.Arbitrary<ApiObject[]>) {
     ),
     { numRuns: clusterRuns },
   );
-  return { judged, stopped, decided, passed };
+  return { judged, stopped, decided, passed, bridged };
 }
 
 /** A range for each address, since those of both nodes are mixed. */

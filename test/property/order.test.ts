@@ -4,6 +4,7 @@ import { describe, it } from 'mocha';
 import type { NodeFact, ResourceEvent } from '../../src/model/cluster.ts';
 import { renderRuleset } from '../../src/nftables/render.ts';
 import { Pipeline } from '../../src/pipeline.ts';
+import { danglingIn } from '../support/dangling.ts';
 import { keyOf, removeOf, resourceOf, syncedEvents, upsertOf, type ApiObject } from '../support/pipeline.ts';
 import { clusters, nodeNames, tieredClusters } from '../support/random-cluster.ts';
 import { endOfFact, factChoices, factsOf } from '../support/random-facts.ts';
@@ -53,6 +54,7 @@ describe('order of events', function () {
           assert.equal(renderRuleset(last.compiled.ruleset), renderRuleset(expected));
           assert.deepEqual(pipeline.plan(last.result).stages, []);
           assert.deepEqual(new Map(pipeline.issues), new Map(direct.issues));
+          assert.deepEqual(danglingIn(expected), []);
           if (expected.bridge) bridged++;
         }
       }),
