@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
@@ -10,7 +11,9 @@ import { clusters, flows, nodeNames, shapeLimits, tieredClusters } from '../supp
 import { danglingIn } from '../support/dangling.ts';
 import { layouts, linksOf, placeOf, placesOf, realFlow, unowned } from '../support/random-places.ts';
 
-const clusterRuns = Number(process.env['POSTERN_PROPERTY_CLUSTERS'] ?? 500);
+/** Set for a long run by hand, which prints its seed and what it judged. */
+const clustersByHand = process.env['POSTERN_PROPERTY_CLUSTERS'];
+const clusterRuns = Number(clustersByHand ?? 500);
 const flowsPerCluster = 30;
 
 describe('random clusters: the evaluator and the packet trace of the compiled rule set agree', function () {
@@ -34,6 +37,7 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
 /** Compares both on random flows, and counts what happened. */
 function compareOn(given: fc.Arbitrary<ApiObject[]>) {
   let [judged, stopped, decided, passed, bridged] = [0, 0, 0, 0, 0];
+  const seed = Number(process.env['POSTERN_PROPERTY_SEED'] ?? randomInt(2 ** 31));
   fc.assert(
     fc.property(
       given,
@@ -98,8 +102,12 @@ function compareOn(given: fc.Arbitrary<ApiObject[]>) {
         }
       },
     ),
-    { numRuns: clusterRuns },
+    { numRuns: clusterRuns, seed },
   );
+  if (clustersByHand !== undefined) {
+    const counts = `${judged} flows judged, ${decided} ends decided by rules of ClusterNetworkPolicies`;
+    process.stdout.write(`seed ${seed}: ${counts}\n`);
+  }
   return { judged, stopped, decided, passed, bridged };
 }
 
