@@ -138,8 +138,8 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
         policies.applied(reconciler.refusedPolicies);
         const { revision, oversized } = run.plan.compiled;
         leftOut = new Map([
-          ...oversized.keys().map((id) => [id, 'costly'] as const),
-          ...reconciler.refusedPolicies.values().map((id) => [id, 'refused'] as const),
+          ...oversized.keys().map((id) => [id, 'too-large'] as const),
+          ...reconciler.refusedPolicies.values().map((id) => [id, 'refused-by-kernel'] as const),
         ]);
         // Most events of a cluster change nothing on this node.
         const isChange = isRestored || revision !== applied?.revision;

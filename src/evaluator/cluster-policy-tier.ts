@@ -34,26 +34,35 @@ export function matchTier(policies: readonly Policy[], check: Check): TierVerdic
 
 /** Whether the policy can deny anything in the direction. Then nothing is allowed to an address that several pods claim (S1.10). */
 export function mayDeny({ rules }: Policy, direction: Direction): boolean {
-  return rules[direction].some(({ action }) => action !== 'Accept');
+  return rules[direction].some((rule) => rule.action !== 'Accept' && !matchesNothing(rule));
+}
+
+/** S10.17: a port name means nothing with a peer that is not a selector of pods. */
+function matchesNothing({ peers, ports }: Rule): boolean {
+  const isNamed = ports !== 'any' && ports.every(({ kind }) => kind === 'named');
+  return isNamed && peers !== 'any' && peers.every(({ kind }) => kind !== 'pods');
 }
 
 /** The end of a check that a rule of a ClusterNetworkPolicy decides. */
 export function endOf(rule: TierRuleRef, tiers: TierSteps): End {
   const verdict = rule.action === 'Deny' ? 'denied' : 'allowed';
-  const does = rule.isUnreadable
-    ? 'cannot be read as a whole, so it denies everything'
-    : rule.undecided !== undefined
-      ? `selects pods, and ${rule.undecided}, so it denies this`
-      : `${rule.action === 'Deny' ? 'denies' : 'accepts'} this`;
-  const reason = `${describeTierRule(rule)} ${does}${followed(tiers.passedBy)}`;
+  const reason = `${describeTierRule(rule)} ${effectOf(rule)}${followed(tiers.passedBy)}`;
   const allowedBy = verdict === 'allowed' ? [{ policy: rule.policy, rule: rule.rule, path: rule.path }] : [];
   return { verdict, judged: true, reason, isolatedBy: [], allowedBy, nearMisses: [], tiers };
 }
 
+function effectOf({ action, isUnreadable, undecided, leftOut }: TierRuleRef): string {
+  if (leftOut !== undefined) return `denies everything in this direction: ${leftOut}`;
+  if (isUnreadable) return 'cannot be read as a whole, so it denies everything';
+  if (undecided !== undefined) return `selects pods, and ${undecided}, so it denies this`;
+  return `${action === 'Deny' ? 'denies' : 'accepts'} this`;
+}
+
 /** `rule 2 "no-tenants" of ClusterNetworkPolicy guard (Admin tier, priority 10)` */
-export function describeTierRule({ policy, rule, name, tier, priority }: TierRuleRef): string {
+export function describeTierRule({ policy, rule, name, tier, priority, leftOut }: TierRuleRef): string {
   const called = name === undefined ? '' : ` ${JSON.stringify(name)}`;
-  return `rule ${rule + 1}${called} of ${policy} (${tier} tier, priority ${priority})`;
+  const part = leftOut === undefined ? `rule ${rule + 1}${called} of ` : '';
+  return `${part}${policy} (${tier} tier, priority ${priority})`;
 }
 
 /** `, after rule 1 of … passed it on` */
@@ -75,12 +84,13 @@ export function inOrder(policies: readonly Policy[]): readonly Policy[] {
 }
 
 function refOf(policy: Policy, { index, path, action, name, broken }: Rule): TierRuleRef {
-  const { ref, tier, priority } = policy;
+  const { ref, tier, priority, leftOut } = policy;
   const isUnreadable = broken !== undefined && action !== 'Accept';
   return {
     ...{ policy: ref, rule: index, path, tier, priority, action },
     ...(name !== undefined && { name }),
     ...(isUnreadable && { isUnreadable }),
+    ...(leftOut !== undefined && { leftOut }),
   };
 }
 

@@ -50,6 +50,8 @@ export interface TierRuleRef extends RuleRef {
   readonly isUnreadable?: true;
   /** Why Postern cannot tell whether the rule selects the other end. The rule then denies this (S10.11). */
   readonly undecided?: string;
+  /** Why the node leaves out the rules of the policy. This then stands for the policy as a whole, which denies everything (S10.23). */
+  readonly leftOut?: string;
 }
 
 /** The part of rules of ClusterNetworkPolicies in a verdict. */

@@ -72,6 +72,7 @@ export function attribute(
 export function denierOf({ verdict, tiers, isolatedBy }: End): DeniedBy | undefined {
   if (verdict === 'allowed') return undefined;
   if (!tiers?.decidedBy) return isolatedBy.length > 0 ? { tier: 'NetworkPolicy' } : undefined;
-  const { tier, policy, priority, rule, name, path } = tiers.decidedBy;
+  const { tier, policy, priority, rule, name, path, leftOut } = tiers.decidedBy;
+  if (leftOut !== undefined) return { tier, policy, priority };
   return { tier, policy, priority, rule, ...(name !== undefined && { name }), path };
 }

@@ -68,7 +68,10 @@ export function obstacleOf(policy: Policy, rule: Rule, direction: Direction): Mi
       text: `${path} is invalid, so ${policy.failedClosed ? 'the policy' : 'the rule'} allows nothing: ${message}`,
     };
   }
-  if (policy.isolates.has(direction)) return undefined;
+  if (policy.isolates.has(direction)) {
+    // Nearer than any rule that would have to change: the policy already says it.
+    return policy.leftOut === undefined ? undefined : { distance: -1, path: 'spec', text: policy.leftOut };
+  }
   const type = direction === 'ingress' ? 'Ingress' : 'Egress';
   return {
     distance: 0,

@@ -28,6 +28,8 @@ export interface Policy {
   readonly isAudited?: true;
   /** If set, the policy isolates as it says and allows nothing (S9.7–S9.9). */
   readonly failedClosed: Broken | undefined;
+  /** Why a node leaves out what the policy allows (`left-out.ts`). */
+  readonly leftOut?: string;
 }
 
 /** Matches if one of its peers and one of its ports match (S2.8). */

@@ -17,6 +17,17 @@ export interface PolicyVersion extends SpecVersion {
 export const leftOutReasons = ['too-large', 'refused-by-kernel'] as const;
 export type LeftOutReason = (typeof leftOutReasons)[number];
 
+/** For messages: `…, because they cost the node too much`. */
+export const leftOutTexts: Readonly<Record<LeftOutReason, string>> = {
+  'too-large': 'they cost the node too much',
+  'refused-by-kernel': 'the kernel refuses them',
+};
+
+/** Ends a message about a policy. */
+export function whyLeftOut(node: string, reason: LeftOutReason): string {
+  return `node ${node} leaves out the rules of this policy, because ${leftOutTexts[reason]}`;
+}
+
 /** The content of the agent's page `/policies`: what the node's kernel holds, as of one moment. */
 export interface NodePolicies {
   readonly node: string;

@@ -53,13 +53,28 @@ describe('postern denials', () => {
     stdout: [JSON.stringify({ node: name, denials: of })],
   });
 
+  /** The answer to `postern node policies`. */
+  const holding = (name: string, policies: readonly object[] = []): ExecAnswer => ({
+    stdout: [JSON.stringify({ node: name, version: '0', comparedSecondsAgo: {}, policies, pods: [] })],
+  });
+  let held: (name: string) => ExecAnswer = holding;
+  beforeEach(() => (held = holding));
+
   async function ask(answers: Record<string, ExecAnswer>, ...args: readonly string[]) {
     return askOf(objects, answers, ...args);
   }
 
+  /** The pods whose agent was asked for its denials. */
+  const askedPods = () =>
+    server!.execs.filter(({ command }) => command.includes('denials')).map(({ path }) => /pods\/[^/]+/.exec(path)![0]);
+
   async function askOf(there: readonly ApiObject[], answers: Record<string, ExecAnswer>, ...args: readonly string[]) {
     const of = (kind: string) => there.filter((each) => each.kind === kind);
-    server = await startExecServer((path) => answers[/agent-(n[0-9])/.exec(path)![1]!]!, {
+    const answerOf = (path: string, command: readonly string[]): ExecAnswer => {
+      const name = /agent-(n[0-9])/.exec(path)![1]!;
+      return command.includes('policies') ? held(name) : answers[name]!;
+    };
+    server = await startExecServer(answerOf, {
       '/api/v1/namespaces': of('Namespace'),
       '/api/v1/nodes': of('Node'),
       '/api/v1/pods': of('Pod'),
@@ -137,12 +152,55 @@ describe('postern denials', () => {
     deepEqual(deniedBy, [rule, rule, rule]);
   });
 
+  it('names a policy whose rules the node leaves out, and why, in place of what they say (S9.10)', async () => {
+    const fitting = { ...noted, source: '10.1.1.2', protocol: 'tcp', port: 80 };
+    const answers = { n1: told('n1', []), n2: told('n2', [fitting, { ...fitting, port: 81 }]) };
+    const version = { id: 'x/only-80', uid: 'u', generation: 1 };
+    held = (name) => holding(name, [{ ...version, leftOut: 'refused-by-kernel' }]);
+    const { code, out, notes } = await ask(answers);
+    deepEqual([code, notes], [0, '']);
+    const why = 'node n2 leaves out the rules of this policy, because the kernel refuses them';
+    equal(out.includes('allowed now'), false, out);
+    match(out, new RegExp(`TCP/80;[^\\n]*\\n[^\\n]*\\n {2}- rule 1 of policy x/only-80 would allow, but ${why}\\n`));
+    match(
+      out,
+      new RegExp(`TCP/81;[^\\n]*\\n[^\\n]*\\n {2}- rule 1 .* would allow, but ${why}, and the port is 81, not 80`),
+    );
+    await server!.close();
+
+    held = () => ({ stderr: 'unknown command', exitCode: 2 });
+    const silent = await ask(answers);
+    equal(silent.code, 2);
+    match(silent.notes, /^note: node n2 did not say which policies it leaves out, so reasons assume none: /);
+    match(silent.out, /TCP\/80;[^\n]*\n {2}allowed now: /);
+  });
+
+  it('names a ClusterNetworkPolicy whose rules the node leaves out: it denies everything (S10.23)', async () => {
+    const rules = [
+      { action: 'Accept', from: [{ namespaces: {} }] },
+      { action: 'Deny', from: [{ namespaces: {} }] },
+    ];
+    const there = [...objects, clusterPolicy('guard', { ingress: rules })];
+    const denial = { ...noted, source: '10.1.1.2', protocol: 'tcp', port: 80 };
+    const answers = { n1: told('n1', []), n2: told('n2', [denial]) };
+    held = (name) => holding(name, [{ id: '/guard', uid: 'u', generation: 1, leftOut: 'too-large' }]);
+    const { out } = await askOf(there, answers);
+    match(
+      out,
+      /TCP\/80;[^\n]*\n {2}ClusterNetworkPolicy guard \(Admin tier, priority 10\) denies everything in this direction: node n2 leaves out the rules of this policy, because they cost the node too much\n$/,
+    );
+    await server!.close();
+    const json = await askOf(there, answers, '-o', 'json');
+    const { deniedBy } = JSON.parse(json.out) as { deniedBy: unknown };
+    deepEqual(deniedBy, { tier: 'Admin', policy: 'ClusterNetworkPolicy guard', priority: 10 });
+  });
+
   it('filters by namespace and node', async () => {
     const some = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '-n', 'y');
     deepEqual(some.out.match(/^ingress/gm)?.length, 1);
     await server!.close();
     const none = await ask({ n1: told('n1', []), n2: told('n2', denials) }, '--node', 'n1');
-    deepEqual([none.out, none.code, server!.execs.length], ['no connection was denied in the last minute\n', 0, 1]);
+    deepEqual([none.out, none.code, askedPods().length], ['no connection was denied in the last minute\n', 0, 1]);
     await server!.close();
     await rejects(ask({}, '--node', 'n9'), /--node: node "n9" does not exist/);
     await server!.close();
@@ -169,10 +227,7 @@ describe('postern denials', () => {
       [...objects, forged],
     ]) {
       const { code } = await askOf(there, answers);
-      deepEqual(
-        [code, server!.execs.map(({ path }) => /pods[/][^/]+/.exec(path)![0]).toSorted(compareText)],
-        [0, ['pods/agent-n1', 'pods/agent-n2']],
-      );
+      deepEqual([code, askedPods().toSorted(compareText)], [0, ['pods/agent-n1', 'pods/agent-n2']]);
       deepEqual(
         server!.execs.filter(({ path }) => path.includes('alice')),
         [],
@@ -196,7 +251,7 @@ describe('postern denials', () => {
     equal(server!.execs.length, 0);
     await server!.close();
     const { code } = await askOf(there, answers, '--agent-namespace', 'system');
-    deepEqual([code, server!.execs.filter(({ path }) => path.includes('alice')), server!.execs.length], [0, [], 2]);
+    deepEqual([code, server!.execs.filter(({ path }) => path.includes('alice')), askedPods().length], [0, [], 2]);
   });
 
   it('prints no control characters of an agent, and believes no answer of another form', async () => {

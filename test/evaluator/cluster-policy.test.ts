@@ -309,6 +309,18 @@ const cases: readonly (readonly [title: string, objects: readonly unknown[], 'al
     'denied',
     { protocol: 'UDP', destinationPort: 53 },
   ],
+  [
+    'S10.17 … nothing at all with networks, so it denies nothing to an address that several pods claim',
+    [...twins, cnp({ egress: [to('Deny', [{ networks: ['0.0.0.0/0'] }], named('web'))] })],
+    'allowed',
+    { from: '10.1.1.9', to: 'x/a' },
+  ],
+  [
+    'S1.10 … while a rule that may match denies it',
+    [...twins, cnp({ egress: [to('Deny', [{ networks: ['10.9.0.0/16'] }], tcp(1))] })],
+    'denied',
+    { from: '10.1.1.9', to: 'x/a' },
+  ],
   ['S10.17 … also at egress', [cnp({ egress: [to('Deny', everyone, named('web'))] })], 'denied'],
   [
     'S10.17 … and nothing with networks',

@@ -2,9 +2,20 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
+import { leaveOut } from '../../src/evaluator/left-out.ts';
+import { whyLeftOut } from '../../src/model/node-policies.ts';
+import { nameOfPolicy } from '../../src/model/policy.ts';
 import { assertAttributed } from '../agent/denials/attribution.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
-import { clusters, flowAddresses, flows, nodeNames, tieredClusters } from '../support/random-cluster.ts';
+import {
+  choosePolicies,
+  choices,
+  clusters,
+  flowAddresses,
+  flows,
+  nodeNames,
+  tieredClusters,
+} from '../support/random-cluster.ts';
 
 const runs = 2000;
 const protocols = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
@@ -35,24 +46,31 @@ describe('random clusters: an agent attributes what it denies as the evaluator d
   function check(arbitrary: typeof clusters): void {
     let asked = 0;
     fc.assert(
-      fc.property(arbitrary, fc.array(flows, { minLength: 20, maxLength: 20 }), (objects, randomFlows) => {
-        const pipelines = new Map(nodeNames.map((name) => [name, startPipeline(name, objects)]));
-        const cluster = prepareCluster(objects);
-        const pipelineAt = (address: string) => pipelines.get(nodeOf(address, objects))!;
-        for (const { family, source, destination, protocol, destinationPort } of randomFlows) {
-          const addresses = flowAddresses(objects, family);
-          const hasPort = typeof protocol === 'string' && protocol !== 'ICMP';
-          const number = protocol === 'ICMP' ? (family === 'ipv4' ? '1' : '58') : String(protocol);
-          const tuple = {
-            family,
-            source: addresses[source % addresses.length]!,
-            destination: addresses[destination % addresses.length]!,
-            protocol: hasPort ? protocols[protocol] : number,
-            ...(hasPort && { port: destinationPort }),
-          };
-          asked += assertAttributed(tuple, { cluster, objects, pipelineAt });
-        }
-      }),
+      fc.property(
+        arbitrary,
+        fc.array(flows, { minLength: 20, maxLength: 20 }),
+        choices,
+        (objects, randomFlows, chosen) => {
+          const pipelines = new Map(nodeNames.map((name) => [name, startPipeline(name, objects)]));
+          const leftOut = choosePolicies(objects, chosen);
+          const whys = new Map([...leftOut].map((id) => [nameOfPolicy(id), whyLeftOut('n1', 'too-large')]));
+          const cluster = leaveOut(prepareCluster(objects), whys);
+          const pipelineAt = (address: string) => pipelines.get(nodeOf(address, objects))!;
+          for (const { family, source, destination, protocol, destinationPort } of randomFlows) {
+            const addresses = flowAddresses(objects, family);
+            const hasPort = typeof protocol === 'string' && protocol !== 'ICMP';
+            const number = protocol === 'ICMP' ? (family === 'ipv4' ? '1' : '58') : String(protocol);
+            const tuple = {
+              family,
+              source: addresses[source % addresses.length]!,
+              destination: addresses[destination % addresses.length]!,
+              protocol: hasPort ? protocols[protocol] : number,
+              ...(hasPort && { port: destinationPort }),
+            };
+            asked += assertAttributed(tuple, { cluster, objects, pipelineAt, leftOut });
+          }
+        },
+      ),
       { numRuns: runs },
     );
     assert.ok(asked > runs, `only ${asked} denials`);

@@ -3,11 +3,22 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { prepareCluster } from '../../src/evaluator/cluster.ts';
+import type { Flow } from '../../src/evaluator/decision.ts';
 import { evaluate } from '../../src/evaluator/evaluator.ts';
+import { leaveOut } from '../../src/evaluator/left-out.ts';
+import { nameOfPolicy } from '../../src/model/policy.ts';
 import type { Ruleset } from '../../src/nftables/ruleset.ts';
 import { hooksOf, passes, type Place } from '../support/path.ts';
 import { startPipeline, type ApiObject } from '../support/pipeline.ts';
-import { clusters, flows, nodeNames, shapeLimits, tieredClusters } from '../support/random-cluster.ts';
+import {
+  choosePolicies,
+  choices,
+  clusters,
+  flows,
+  nodeNames,
+  shapeLimits,
+  tieredClusters,
+} from '../support/random-cluster.ts';
 import { danglingIn } from '../support/dangling.ts';
 import { layouts, linksOf, placeOf, placesOf, realFlow, unowned } from '../support/random-places.ts';
 
@@ -32,11 +43,20 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
     assert.ok(passed > clusterRuns / 5, `they passed only ${passed} flows on`);
     assert.ok(bridged > clusterRuns / 5, `only ${bridged} tables of bridges`);
   });
+
+  it(`on ${clusterRuns * flowsPerCluster} flows on nodes that leave out the rules of policies (S9.10, S10.23)`, () => {
+    const { judged, changed } = compareOn(tieredClusters, true);
+    assert.ok(judged > clusterRuns * 10, `only ${judged} flows touched a pod`);
+    assert.ok(changed > clusterRuns / 5, `the policies that are left out changed only ${changed} verdicts`);
+  });
 });
 
-/** Compares both on random flows, and counts what happened. */
-function compareOn(given: fc.Arbitrary<ApiObject[]>) {
-  let [judged, stopped, decided, passed, bridged] = [0, 0, 0, 0, 0];
+/**
+ * Compares both on random flows, and counts what happened.
+ * @param leavesOut whether the nodes leave out the rules of some policies
+ */
+function compareOn(given: fc.Arbitrary<ApiObject[]>, leavesOut = false) {
+  let [judged, stopped, decided, passed, bridged, changed] = [0, 0, 0, 0, 0, 0];
   const seed = Number(process.env['POSTERN_PROPERTY_SEED'] ?? randomInt(2 ** 31));
   fc.assert(
     fc.property(
@@ -45,7 +65,9 @@ function compareOn(given: fc.Arbitrary<ApiObject[]>) {
       layouts,
       fc.boolean(),
       fc.array(flows, { minLength: flowsPerCluster, maxLength: flowsPerCluster }),
-      (objects, limits, layout, gate, randomFlows) => {
+      leavesOut ? choices : fc.constant([]),
+      (objects, limits, layout, gate, randomFlows, chosen) => {
+        const leftOut = choosePolicies(objects, chosen);
         const places = placesOf(objects);
         const links = linksOf(places, layout);
         const compile = (node: string): Ruleset => {
@@ -57,21 +79,22 @@ function compareOn(given: fc.Arbitrary<ApiObject[]>) {
             allowed: { tunnels: true },
           });
           pipeline.receive({ op: 'links', links });
-          const { ruleset } = pipeline.plan(undefined).compiled;
+          const { ruleset } = pipeline.plan(undefined, leftOut).compiled;
           // The kernel refuses a table with a reference to an object that is not in it.
           assert.deepEqual(danglingIn(ruleset), []);
           if (ruleset.bridge) bridged++;
           return ruleset;
         };
         const rulesets = Object.fromEntries(nodeNames.map((node) => [node, compile(node)]));
-        const cluster = prepareCluster(objects);
+        const written = prepareCluster(objects);
+        const cluster = leaveOut(written, new Map([...leftOut].map((id) => [nameOfPolicy(id), 'for a test'])));
         for (const each of randomFlows) {
           const flow = realFlow(each, objects);
           const source = places.get(flow.source) ?? placeOf(flow.source, objects);
           const destination = places.get(flow.destination) ?? placeOf(flow.destination, objects);
           if (!source || !destination) continue;
           if (hooksOf(source, destination).length === 0) continue;
-          const decision = evaluate(cluster, {
+          const asked: Flow = {
             source: { address: flow.source },
             destination: { address: flow.destination },
             protocol: each.protocol,
@@ -79,7 +102,9 @@ function compareOn(given: fc.Arbitrary<ApiObject[]>) {
             family: each.family,
             // What a pod sends to itself meets these rules only if a Service brings it back (S10.18).
             ...(flow.source === flow.destination && { throughService: true }),
-          });
+          };
+          const decision = evaluate(cluster, asked);
+          if (leavesOut && decision.verdict !== evaluate(written, asked).verdict) changed++;
           for (const { tiers } of [decision.egress, decision.ingress]) {
             if (tiers?.decidedBy) decided++;
             passed += tiers?.passedBy.length ?? 0;
@@ -108,7 +133,7 @@ function compareOn(given: fc.Arbitrary<ApiObject[]>) {
     const counts = `${judged} flows judged, ${decided} ends decided by rules of ClusterNetworkPolicies`;
     process.stdout.write(`seed ${seed}: ${counts}\n`);
   }
-  return { judged, stopped, decided, passed, bridged };
+  return { judged, stopped, decided, passed, bridged, changed };
 }
 
 /** A range for each address, since those of both nodes are mixed. */

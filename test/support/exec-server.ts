@@ -29,7 +29,7 @@ export interface ExecServer {
 
 /** An API server with lists and with `pods/exec` (v4.channel.k8s.io). In `lists`, an array is the items of a list, and an object is the whole answer. */
 export async function startExecServer(
-  answerOf: (path: string) => ExecAnswer | Promise<ExecAnswer>,
+  answerOf: (path: string, command: readonly string[]) => ExecAnswer | Promise<ExecAnswer>,
   lists: Readonly<Record<string, object>> = {},
   tls?: { readonly cert: string; readonly key: string },
 ): Promise<ExecServer> {
@@ -42,9 +42,10 @@ export async function startExecServer(
   const server = tls ? https.createServer(tls, list) : http.createServer(list);
   server.on('upgrade', (request, socket) => {
     const url = new URL(request.url!, 'http://server');
-    execs.push({ path: url.pathname, command: url.searchParams.getAll('command'), headers: request.headers });
+    const command = url.searchParams.getAll('command');
+    execs.push({ path: url.pathname, command, headers: request.headers });
     sockets.add(socket);
-    void Promise.resolve(answerOf(url.pathname)).then((found) => answer(request, socket, found));
+    void Promise.resolve(answerOf(url.pathname, command)).then((found) => answer(request, socket, found));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { defaultLimits, withSharedGroups, type ShapeLimits } from '../../src/compile/shape-limits.ts';
-import { modeAnnotation } from '../../src/model/policy.ts';
+import { modeAnnotation, type PolicyId } from '../../src/model/policy.ts';
 import type { ApiObject } from './pipeline.ts';
 
 /** Small on purpose: few names, so that selectors, ports and blocks meet each other often. */
@@ -410,4 +410,14 @@ export function flowAddresses(objects: readonly ApiObject[], family: 'ipv4' | 'i
 
 export function nodeOfAddress(address: string): string | undefined {
   return nodeNames.find((name) => nodeAddresses[name]!.includes(address));
+}
+
+/** What `choosePolicies` takes: at most three policies of a cluster. */
+export const choices = fc.array(fc.nat(), { maxLength: 3 });
+
+export function choosePolicies(objects: readonly ApiObject[], chosen: readonly number[]): ReadonlySet<PolicyId> {
+  const ids = objects.flatMap(({ kind, metadata: { namespace = 'default', name } }) =>
+    kind === 'ClusterNetworkPolicy' ? `/${name}` : kind === 'NetworkPolicy' ? `${namespace}/${name}` : [],
+  );
+  return new Set(ids.length === 0 ? [] : chosen.map((each) => ids[each % ids.length]!));
 }

@@ -3,8 +3,11 @@ import { prepareCluster, type Cluster } from '../../evaluator/cluster.ts';
 import { endOf, followed, stepsOf } from '../../evaluator/cluster-policy-tier.ts';
 import type { End, NearMiss, TierRuleRef } from '../../evaluator/decision.ts';
 import { attribute, denierOf, type Denial, type DeniedBy } from '../../evaluator/denial.ts';
+import { leaveOut } from '../../evaluator/left-out.ts';
 import type { JsonObject } from '../../lib/json.ts';
+import { plural } from '../../lib/plural.ts';
 import { sorted } from '../../lib/sort.ts';
+import { whyLeftOut, type LeftOutReason } from '../../model/node-policies.ts';
 import type { Owners } from '../../model/owner.ts';
 import { compareOrder, findDenying, withoutAllows } from '../../model/order.ts';
 import { isOfCluster, nameOfPolicy, type Policy, type PolicyId } from '../../model/policy.ts';
@@ -20,16 +23,8 @@ export interface Knowledge extends Pick<Snapshot, 'policies' | 'denied'> {
   /** Whether the pod `namespace/name` exists. */
   readonly isThere: (pod: string) => boolean;
   /** The policies whose rules the kernel does not hold. Those that `policies` has without rules need not be among them. */
-  readonly leftOut: ReadonlyMap<PolicyId, WhyLeftOut>;
+  readonly leftOut: ReadonlyMap<PolicyId, LeftOutReason>;
 }
-
-/** The kernel refused the rules (S9.10), or they cost too much (S9.13). */
-export type WhyLeftOut = 'refused' | 'costly';
-
-const leftOutTexts: Readonly<Record<WhyLeftOut, string>> = {
-  refused: 'the kernel of this node refused its rules',
-  costly: 'it costs too much for this node',
-};
 
 /** The end of a connection whose rules dropped the packets. */
 export interface Subject {
@@ -132,7 +127,8 @@ export function describeDenials(
 ): DescribedDenial[] {
   const addresses = new Set(judged.flatMap(({ denial: { source, destination } }) => [source, destination]));
   const owners = [...addresses].map(ownersFor(audience, known.ownersOf));
-  const cluster = prepareCluster(smallCluster(owners, texts ?? []), audience === 'operators' ? 'whole' : 'part');
+  const there = prepareCluster(smallCluster(owners, texts ?? []), audience === 'operators' ? 'whole' : 'part');
+  const cluster = leaveOut(there, whysLeftOut(subject.isolating, known));
   return judged.map((each) => {
     const { direction, source, destination, port, packets } = each.denial;
     const found = attribute(cluster, each.denial);
@@ -165,6 +161,16 @@ export function describeDenials(
   });
 }
 
+/** By the name of the policy. */
+function whysLeftOut(ids: readonly PolicyId[], { node, leftOut }: Knowledge): Map<string, string> {
+  return new Map(
+    ids.flatMap((id) => {
+      const reason = leftOut.get(id);
+      return reason ? [[nameOfPolicy(id), whyLeftOut(node, reason)] as const] : [];
+    }),
+  );
+}
+
 interface Context {
   readonly known: Knowledge;
   /** `undefined` if the texts of NetworkPolicies are not available. */
@@ -184,7 +190,7 @@ function describeCause(
   const without = (reason: string) => ({ reason, nearMisses: [] });
   if (deciding.by === 'network-policies') {
     const passed = audience === 'operators' ? followed(deciding.passedBy.map((each) => refOf(each, direction))) : '';
-    const { reason, nearMisses } = describeIsolation(name, direction, subject, cluster && found.end);
+    const { reason, nearMisses } = describeIsolation(name, direction, subject, { known, end: cluster && found.end });
     return { deniedBy: { tier: 'NetworkPolicy' }, reason: reason + passed, nearMisses };
   }
   if (claimants.length > 0 && denying.length > 0) {
@@ -219,19 +225,14 @@ function describeRule(
   direction: RecordedDenial['direction'],
   { known, audience }: Pick<Context, 'known' | 'audience'>,
 ): Pick<DescribedDenial, 'deniedBy' | 'reason' | 'nearMisses'> {
-  const { tier, id, priority } = decidedBy.policy;
+  const { tier, id } = decidedBy.policy;
   if (audience !== 'operators') {
     const remedy = tier === 'Admin' ? 'no NetworkPolicy can allow it' : 'a NetworkPolicy that allows it comes first';
     const reason = `a ClusterNetworkPolicy of the ${tier} tier denies this, and ${remedy}`;
     return { deniedBy: { tier }, reason, nearMisses: [] };
   }
-  if (!decidedBy.rule.origin) {
-    const name = nameOfPolicy(id);
-    const why = leftOutTexts[known.leftOut.get(id) ?? 'costly'];
-    const reason = `${name} (${tier} tier, priority ${priority}) denies everything in this direction, because ${why}`;
-    return { deniedBy: { tier, policy: name, priority }, reason, nearMisses: [] };
-  }
-  const rule = refOf(decidedBy, direction);
+  const why = decidedBy.rule.origin ? {} : { leftOut: whyLeftOut(known.node, known.leftOut.get(id) ?? 'too-large') };
+  const rule = { ...refOf(decidedBy, direction), ...why };
   const passed = passedBy.map((each) => refOf(each, direction));
   const end = endOf(rule, stepsOf(passed, [], rule));
   return { deniedBy: denierOf(end)!, reason: end.reason, nearMisses: [] };
@@ -244,17 +245,20 @@ function refOf({ policy, rule, undecided }: MatchingRule, direction: RecordedDen
   return { policy: nameOfPolicy(id), tier, priority, action: rule.action, ...origin, ...why };
 }
 
-/** @param end what the current NetworkPolicies decide; `undefined` if their texts are not available */
+/** @param judged `end`: what the current NetworkPolicies decide; `undefined` if their texts are not available */
 function describeIsolation(
   name: string,
   direction: RecordedDenial['direction'],
   { isolating }: Subject,
-  end: End | undefined,
+  { known, end }: { readonly known: Knowledge; readonly end: End | undefined },
 ): Pick<DescribedDenial, 'reason' | 'nearMisses'> {
   const nearMisses = end?.verdict === 'denied' ? end.nearMisses : [];
   if (end?.verdict === 'denied' && isolating.length <= mostNamed) return { reason: end.reason, nearMisses };
   const rest = end?.verdict === 'allowed' ? `allowed now: ${end.reason}` : 'and no rule allows this';
-  return { reason: `${name} was isolated for ${direction} by ${namePolicies(isolating)}, ${rest}`, nearMisses };
+  const isolated = `${name} was isolated for ${direction} by ${namePolicies(isolating)}, ${rest}`;
+  const [first, ...others] = end ? [] : whysLeftOut(isolating, known);
+  const more = others.length > 0 ? ` (and ${plural(others.length, 'more policy', 'more policies')})` : '';
+  return { reason: first ? `${isolated}; ${first.join(': ')}${more}` : isolated, nearMisses };
 }
 
 function namePolicies(ids: readonly PolicyId[]): string {

@@ -1,17 +1,21 @@
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
+import type { Known } from '../../doctor/facts.ts';
 import { attribute, type Denial } from '../../evaluator/denial.ts';
+import { leaveOut } from '../../evaluator/left-out.ts';
 import { keyOf } from '../../impact/object-key.ts';
 import { isJsonObject, listAt } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import { canonicalAddress, familyOf } from '../../model/address.ts';
-import { directions } from '../../model/policy.ts';
+import { whyLeftOut, type NodePolicies } from '../../model/node-policies.ts';
+import { directions, nameOfPolicy } from '../../model/policy.ts';
 import { askNodes, unexpected } from '../connect/agents.ts';
 import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
 import { exitCode } from '../exit-code.ts';
 import { readLiveObjects, toSource } from '../explain/cluster-source.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
 import type { NodeDenials } from '../node/denials.ts';
+import { askHeld } from '../proof/ask.ts';
 
 type Noted = NodeDenials['denials'][number];
 
@@ -37,7 +41,7 @@ interface Streams {
 const details = `
 Each node records its denials for one minute: at most 4096 connections per direction and family, and 100 packets per second. It drops further packets
 without a record. The command runs \`pods/exec\` in the agents with your rights. Policies and reasons are the current ones: if they allow the
-connection now, the output says so.
+connection now, the output says so. If the node leaves out the rules of a policy, the output says so too.
 
 Examples:
   $ postern denials                        denials of the last minute, on all nodes
@@ -83,9 +87,12 @@ async function tellDenials(
   if (agents.length === 0) {
     throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
   }
-  const lines = asked.answers.flatMap(({ node: name, answer }) =>
-    answer.map((noted): Line => ({ node: name, ...noted, ...attribute(cluster, noted) })),
-  );
+  const denying = asked.answers.filter(({ answer }) => answer.length > 0);
+  const held = await askHeld(config, objects, { nodes: denying.map((each) => each.node), agentNamespace });
+  const lines = denying.flatMap(({ node: name, answer }) => {
+    const enforced = leaveOut(cluster, whysLeftOut(name, held.get(name)));
+    return answer.map((noted): Line => ({ node: name, ...noted, ...attribute(enforced, noted) }));
+  });
   const isWanted = ({ from, to }: Line): boolean =>
     namespace === undefined || [from, to].some((end) => end.startsWith(`${namespace}/`));
   const wanted = lines.filter(isWanted).sort((a, b) => a.secondsAgo - b.secondsAgo);
@@ -95,7 +102,19 @@ async function tellDenials(
     out.write(`no connection was denied in the last minute${where}\n`);
   }
   for (const { node: name, why } of asked.failures) notes.write(`note: node ${name} did not answer: ${why}\n`);
-  process.exitCode = asked.failures.length > 0 ? exitCode.usage : exitCode.fine;
+  const silent = [...held].flatMap(([name, page]) => ('unknown' in page ? [{ name, why: page.unknown }] : []));
+  for (const { name, why } of silent) {
+    notes.write(`note: node ${name} did not say which policies it leaves out, so reasons assume none: ${why}\n`);
+  }
+  process.exitCode = asked.failures.length + silent.length > 0 ? exitCode.usage : exitCode.fine;
+}
+
+/** By the name of the policy. */
+function whysLeftOut(node: string, page: Known<NodePolicies> | undefined): Map<string, string> {
+  const policies = page && 'value' in page ? page.value.policies : [];
+  return new Map(
+    policies.flatMap(({ id, leftOut }) => (leftOut ? [[nameOfPolicy(id), whyLeftOut(node, leftOut)] as const] : [])),
+  );
 }
 
 function readDenials(answer: unknown): readonly Noted[] {
@@ -125,6 +144,6 @@ function renderLine(line: Line): string {
     return `${heading}  allowed now: ${end.reason}. If denials continue, run \`postern explain ${from} ${to} ${traffic}\`\n`;
   }
   const misses = end.nearMisses.map(({ policy, path, reason }) => `  - ${reason}\n    ${policy} ${path}\n`);
-  const rule = deniedBy?.policy === undefined ? '' : `    ${deniedBy.policy} ${deniedBy.path}\n`;
+  const rule = deniedBy?.path === undefined ? '' : `    ${deniedBy.policy} ${deniedBy.path}\n`;
   return `${heading}  ${end.reason}\n${rule}${misses.join('')}`;
 }

@@ -7,7 +7,7 @@ import { wantedPolicies, type WantedPolicy } from '../../doctor/proof/wanted.ts'
 import type { JsonObject } from '../../lib/json.ts';
 import type { NodePolicies } from '../../model/node-policies.ts';
 import type { PolicyId } from '../../model/policy.ts';
-import { askNodes, unexpected } from '../connect/agents.ts';
+import { askNodes, unexpected, type Question } from '../connect/agents.ts';
 import { describeOthers } from '../connect/find-agents.ts';
 import { openContext, readClusterOf } from '../explain/cluster-source.ts';
 
@@ -39,17 +39,17 @@ export async function openSource({ kubeconfig, context, agentNamespace }: Flags)
       const { objects, cluster } = await readClusterOf(config);
       return { objects, policies: wantedPolicies(objects, cluster) };
     },
-    ask: (listed, nodes, mostMs) => askAgents(config, listed, nodes, { mostMs, agentNamespace }),
+    ask: ({ objects }, nodes, mostMs) => askHeld(config, objects, { nodes, mostMs, agentNamespace }),
   };
 }
 
-async function askAgents(
+/** Asks the agents of these nodes which policies their kernels hold. Rejects with a ConfigError if there is no agent. */
+export async function askHeld(
   config: KubeConfig,
-  { objects }: Listed,
-  nodes: readonly string[],
-  { mostMs, agentNamespace }: { readonly mostMs: number; readonly agentNamespace: string | undefined },
+  objects: readonly JsonObject[],
+  question: Pick<Question<NodePolicies>, 'nodes' | 'mostMs' | 'agentNamespace'>,
 ): Promise<NodeAnswers> {
-  const asked = await askNodes(config, objects, { words: ['policies'], read, nodes, agentNamespace, mostMs });
+  const asked = await askNodes(config, objects, { ...question, words: ['policies'], read });
   const { agents, others } = asked.found;
   if (agents.length === 0)
     throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);

@@ -1,6 +1,6 @@
 import { plural } from '../../lib/plural.ts';
 import { compareText, sorted } from '../../lib/sort.ts';
-import type { HeldPod, LeftOutReason, NodePolicies, PodIssue } from '../../model/node-policies.ts';
+import { leftOutTexts, type HeldPod, type NodePolicies, type PodIssue } from '../../model/node-policies.ts';
 import { isOfCluster, type PolicyId } from '../../model/policy.ts';
 import type { Known } from '../facts.ts';
 import type { WantedPod, WantedPolicy } from './wanted.ts';
@@ -120,11 +120,6 @@ class NodeView {
 const longestSilence = 180;
 const mostNamed = 3;
 
-const leftOutTexts: Readonly<Record<LeftOutReason, string>> = {
-  'too-large': 'leaves its rules out, because they cost the node too much (see the Events of the policy)',
-  'refused-by-kernel': 'leaves its rules out, because the kernel refuses them (see the Events of the policy)',
-};
-
 /** Why the node does not hold this version for all of these pods; `undefined` if it does. */
 function whyLagging(
   { id, uid, generation, resourceVersion }: WantedPolicy,
@@ -138,7 +133,8 @@ function whyLagging(
     return `its kernel holds generation ${held.generation}, not ${generation}${view.silence}`;
   if (held.resourceVersion !== resourceVersion)
     return `its agent has not applied the last change of the policy's labels or annotations yet${view.silence}`;
-  if (held.leftOut) return `it ${leftOutTexts[held.leftOut]}`;
+  if (held.leftOut)
+    return `it leaves its rules out, because ${leftOutTexts[held.leftOut]} (see the Events of the policy)`;
   const late = selected.filter((pod) => !isCovered(pod, held.index, view)).map(({ pod }) => pod);
   if (late.length === 0) return undefined;
   const names =

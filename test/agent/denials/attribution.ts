@@ -5,7 +5,7 @@ import type { Cluster } from '../../../src/evaluator/cluster.ts';
 import type { End } from '../../../src/evaluator/decision.ts';
 import { attribute, type DeniedBy } from '../../../src/evaluator/denial.ts';
 import type { JsonObject } from '../../../src/lib/json.ts';
-import { directions } from '../../../src/model/policy.ts';
+import { directions, type PolicyId } from '../../../src/model/policy.ts';
 import type { Pipeline } from '../../../src/pipeline.ts';
 
 export type Tuple = Pick<RecordedDenial, 'family' | 'source' | 'destination' | 'protocol' | 'port'>;
@@ -28,7 +28,13 @@ export function assertAttributed(
     cluster,
     objects,
     pipelineAt,
-  }: { cluster: Cluster; objects: readonly JsonObject[]; pipelineAt: (address: string) => Pipeline },
+    leftOut = new Set(),
+  }: {
+    cluster: Cluster;
+    objects: readonly JsonObject[];
+    pipelineAt: (address: string) => Pipeline;
+    leftOut?: ReadonlySet<PolicyId>;
+  },
 ): number {
   let asked = 0;
   for (const direction of directions) {
@@ -36,7 +42,10 @@ export function assertAttributed(
     const { from, to, deniedBy, end } = attribute(cluster, denial);
     if (end.verdict === 'allowed' || !end.judged) continue;
     asked++;
-    const known = knowledgeOf(pipelineAt(direction === 'egress' ? tuple.source : tuple.destination));
+    const known: Knowledge = {
+      ...knowledgeOf(pipelineAt(direction === 'egress' ? tuple.source : tuple.destination)),
+      leftOut: new Map([...leftOut].map((id) => [id, 'too-large'])),
+    };
     const subject = subjectOf(denial, known);
     const texts = objects.filter((object) => {
       const { namespace, name } = object['metadata'] as { namespace: string; name: string };

@@ -41,6 +41,7 @@ async function tell(
   denials: readonly RecordedDenial[],
   inForce: (policy: Policy) => Policy = (policy) => policy,
   leftOut: Knowledge['leftOut'] = new Map(),
+  hasTexts = true,
 ): Promise<Told> {
   const told = { log: [] as DescribedDenial[], announced: [] as PodDenials[], attributed: [] as string[], read: [''] };
   const pipeline = startPipeline('n1', [...cluster, ...policies]);
@@ -52,6 +53,7 @@ async function tell(
     knowledge: () => ({ ...known, policies: here, leftOut }),
     async texts(ids) {
       told.read.push(...ids);
+      if (!hasTexts) return undefined;
       return policies.filter(
         ({ kind, metadata }) => kind === 'NetworkPolicy' && ids.includes(`${metadata.namespace}/${metadata.name}`),
       );
@@ -178,7 +180,7 @@ describe('denials by ClusterNetworkPolicies, as the agent describes them', () =>
     const { log } = await tell([guard], [toPod()], withoutAllows);
     assert.match(
       log[0]!.reason,
-      /^ClusterNetworkPolicy guard \(Admin .* denies everything .* costs too much for this node$/,
+      /^ClusterNetworkPolicy guard \(Admin .* denies everything in this direction: node n1 leaves out .* because they cost the node too much$/,
     );
     assert.deepEqual(log[0]!.deniedBy, { tier: 'Admin', policy: 'ClusterNetworkPolicy guard', priority: 10 });
   });
@@ -190,11 +192,11 @@ describe('denials by ClusterNetworkPolicies, as the agent describes them', () =>
     ];
     const refused = clusterPolicy('guard', { ingress });
     const later = clusterPolicy('later', { priority: 20, ingress: [{ action: 'Deny', from: [all] }] });
-    const leftOut = new Map([['/guard', 'refused'] as const]);
+    const leftOut = new Map([['/guard', 'refused-by-kernel'] as const]);
     const { log, attributed } = await tell([refused, later, isolated], [toPod()], undefined, leftOut);
     assert.match(
       log[0]!.reason,
-      /^ClusterNetworkPolicy guard \(Admin .* because the kernel of this node refused its rules$/,
+      /^ClusterNetworkPolicy guard \(Admin .*: node n1 leaves out the rules of this policy, because the kernel refuses them$/,
     );
     assert.deepEqual(
       [log[0]!.deniedBy, attributed],
@@ -203,6 +205,28 @@ describe('denials by ClusterNetworkPolicies, as the agent describes them', () =>
     // As long as the kernel holds them, the first rule accepts.
     const held = await tell([refused, later, isolated], [toPod()]);
     assert.match(held.log[0]!.reason, /a rule accepts it now/);
+  });
+
+  it('names a NetworkPolicy whose rules the node leaves out, and no rule of it as if it were in force (S9.10)', async () => {
+    const web = policy('x/web', { podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] });
+    const leftOut = new Map([['x/web', 'too-large'] as const]);
+    const { log, announced } = await tell([isolated, web], [toPod()], undefined, leftOut);
+    const why = 'node n1 leaves out the rules of this policy, because they cost the node too much';
+    assert.deepEqual(
+      [log[0]!.reason, log[0]!.nearMisses[0]],
+      [
+        'x/a is isolated for ingress by x/own, x/web, and no rule allows this',
+        { policy: 'x/web', rule: 0, path: 'spec', reason: `rule 1 of policy x/web would allow, but ${why}` },
+      ],
+    );
+    assert.equal(announced[0]!.last.nearMisses[0]!.policy, 'x/web');
+    // Without the texts of the policies, too.
+    const more = new Map([...leftOut, ['x/own', 'refused-by-kernel'] as const]);
+    const { log: untexted } = await tell([isolated, web], [toPod()], undefined, more, false);
+    assert.equal(
+      untexted[0]!.reason,
+      `x/a was isolated for ingress by x/own, x/web, and no rule allows this; x/own: ${why.replace('they cost the node too much', 'the kernel refuses them')} (and 1 more policy)`,
+    );
   });
 
   it('says where a rule accepts by now what was denied', async () => {
