@@ -24,7 +24,7 @@ import { openPodNetworks } from './pod-networks/open-pod-networks.ts';
 import { prefetchTables } from './prefetched-tables.ts';
 import { Reconciler } from './reconciler.ts';
 import { repeat } from './repeat.ts';
-import type { Knowledge } from './denials/describe-denial.ts';
+import type { Deviations } from './denials/describe-denial.ts';
 import { HeldPolicies } from './status/held-policies.ts';
 
 /** What repeats until the agent stops: changes of the kernel, and checks of the kernel, the node and the agent itself. */
@@ -105,7 +105,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
   });
   metrics.apply.comparedTables(() => sampler.secondsAgo);
   let settled: Applied | undefined;
-  let leftOut: Knowledge['leftOut'] = new Map();
+  let deviations: Deviations = { leftOut: new Map(), limitedNames: new Map() };
   const reconciler = new Reconciler({
     pipeline: followedBy(source, (plan) => {
       podNetworks?.take(plan.compiled, source.snapshot);
@@ -136,11 +136,12 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
         reporter.applied(run, { snapshot: () => source.snapshot, issues: pipeline.issues, refusedPolicies });
         nodeReporter.applied(source.snapshot, pipeline, isRestored);
         policies.applied(reconciler.refusedPolicies);
-        const { revision, oversized } = run.plan.compiled;
-        leftOut = new Map([
+        const { revision, oversized, limitedNames } = run.plan.compiled;
+        const leftOut = new Map([
           ...oversized.keys().map((id) => [id, 'too-large'] as const),
           ...reconciler.refusedPolicies.values().map((id) => [id, 'refused-by-kernel'] as const),
         ]);
+        deviations = { leftOut, limitedNames };
         // Most events of a cluster change nothing on this node.
         const isChange = isRestored || revision !== applied?.revision;
         if (isChange) checkEnvironment();
@@ -187,7 +188,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
       source.open((await findOurTables(exec, signal).catch(() => undefined)) ?? unknown);
       const inside = async (asked: AbortSignal, hasAudits: boolean) =>
         (await podNetworks?.lookForDenials(asked, hasAudits)) ?? [];
-      watchDenials(inside, () => leftOut);
+      watchDenials(inside, () => deviations);
       return release;
     },
   };

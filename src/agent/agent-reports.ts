@@ -2,7 +2,7 @@ import type { HttpServer } from '../telemetry/server.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { DenialLook } from './denials/denial-reader.ts';
-import type { Knowledge } from './denials/describe-denial.ts';
+import type { Deviations } from './denials/describe-denial.ts';
 import { watchDenials } from './denials/watch-denials.ts';
 import { AuditTally } from './audits/audit-tally.ts';
 import { createEventRecorder } from './event-recorder.ts';
@@ -23,11 +23,11 @@ export interface AgentReports {
   readonly policies: PolicyReporter;
   /**
    * Reports denied connections from now on: on the node, and those that `inside` finds in network namespaces of pods.
-   * @param leftOut the policies whose rules the kernel does not hold
+   * @param deviations what the kernel of the node holds otherwise than policies say
    */
   readonly watchDenials: (
     inside: (signal: AbortSignal, hasAudits: boolean) => Promise<readonly DenialLook[]>,
-    leftOut: () => Knowledge['leftOut'],
+    deviations: () => Deviations,
   ) => void;
   /** Serves the agent's pages. */
   readonly serve: (loops: Served) => Promise<HttpServer>;
@@ -81,11 +81,11 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
     reporter,
     nodeReporter,
     policies,
-    watchDenials(inside, leftOut) {
+    watchDenials(inside, deviations) {
       const { logDenials: log, denialEvents: events } = config;
       const found = flows ? flows.denied.bind(flows) : (): void => {};
-      const told = { policies, recorder, found, metrics: metrics.denials, logger };
-      watchDenials({ node, log, events, nft, inside, leftOut, client, pipeline, versions, ...told, audits, signal });
+      const told = { policies, recorder, found, deviations, metrics: metrics.denials, logger };
+      watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, audits, signal });
     },
     serve: ({ applied, held, isCertain, verify, comparedSecondsAgo }) =>
       serveWhenFree(

@@ -1,4 +1,4 @@
-import type { HeldPod, HeldPolicy, NodePolicies, PodIssue } from '../model/node-policies.ts';
+import type { HeldIssue, HeldPod, HeldPolicy, NodePolicies } from '../model/node-policies.ts';
 import type { StateOfIssue } from '../model/node-state.ts';
 import type { PolicyId } from '../model/policy.ts';
 import type { LocalPod } from '../model/snapshot.ts';
@@ -31,21 +31,17 @@ export function describePolicies({
   const doubt = doubtOf(ready, held !== undefined, isCertain);
   const policies: HeldPolicy[] = [];
   const indexOf = new Map<PolicyId, number>();
+  const issuesOf = groupIssues(issues, ({ kind }) => kind === 'pod');
+  const limitsOf = groupIssues(issues, ({ kind, code }) => kind === 'policy' && code === 'unknown-port-numbers');
   if (held) {
     const ofCluster = Array.from(held.ofCluster.versions, ([name, each]) => [`/${name}`, each] as const);
     for (const [id, spec] of new Map([...ofCluster, ...held.versions])) {
       indexOf.set(id, policies.length);
-      const leftOut = held.leftOut.get(id);
-      policies.push({ id, ...spec, ...(leftOut && { leftOut }) });
+      const [leftOut, limits] = [held.leftOut.get(id), limitsOf.get(id)];
+      policies.push({ id, ...spec, ...(leftOut && { leftOut }), ...(limits && { issues: limits }) });
     }
   }
-  const issuesOf = Map.groupBy(
-    issues.filter(({ kind }) => kind === 'pod'),
-    ({ object }) => object,
-  );
-  const pods = Array.from(held?.pods.values() ?? [], (pod) =>
-    describePod(pod, indexOf, issuesOf.get(nameOf(pod)) ?? []),
-  );
+  const pods = Array.from(held?.pods.values() ?? [], (pod) => describePod(pod, indexOf, issuesOf.get(nameOf(pod))));
   return {
     node,
     version,
@@ -67,19 +63,33 @@ function doubtOf(ready: Known['ready'], holds: boolean, isCertain: boolean): str
   return undefined;
 }
 
+/** By object. */
+function groupIssues(
+  issues: readonly StateOfIssue[],
+  isWanted: (issue: StateOfIssue) => boolean,
+): ReadonlyMap<string, readonly HeldIssue[]> {
+  const found = new Map<string, HeldIssue[]>();
+  for (const issue of issues.filter(isWanted)) {
+    const { object, code, effect, message } = issue;
+    const known = found.get(object);
+    if (known) known.push({ code, effect, message });
+    else found.set(object, [{ code, effect, message }]);
+  }
+  return found;
+}
+
 function describePod(
   local: LocalPod,
   indexOf: ReadonlyMap<PolicyId, number>,
-  issues: readonly StateOfIssue[],
+  issues: readonly HeldIssue[] | undefined,
 ): HeldPod {
-  const told = issues.map(({ code, effect, message }): PodIssue => ({ code, effect, message }));
   const pod = nameOf(local);
   return {
     pod,
     uid: local.key.slice(pod.length + 1),
     addresses: local.addresses,
     policies: local.policies.flatMap((id) => indexOf.get(id) ?? []),
-    ...(told.length > 0 && { issues: told }),
+    ...(issues && { issues }),
   };
 }
 

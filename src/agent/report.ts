@@ -1,12 +1,13 @@
 import type { Ruleset } from '../nftables/ruleset.ts';
 import { NftError } from '../apply/nft-error.ts';
 import type { Compiled } from '../compile/compile.ts';
+import type { LimitedNames } from '../compile/ingress-names.ts';
 import type { Oversize } from '../compile/left-out.ts';
 import { plural } from '../lib/plural.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
 import type { StateOfIssue } from '../model/node-state.ts';
-import type { PolicyId } from '../model/policy.ts';
+import type { Direction, PolicyId } from '../model/policy.ts';
 import type { PodKey, Snapshot } from '../model/snapshot.ts';
 import { foreignNames } from '../nftables/foreign.ts';
 import type { Pipeline } from '../pipeline.ts';
@@ -26,6 +27,7 @@ const oversizedNames = 'size of ';
 const unenforceableNames = 'network of ';
 const unflushedNames = 'connections of ';
 const tiedNames = 'priority of ';
+const limitedNames = 'port names of ';
 /** Addresses in one log line. */
 const maxLoggedAddresses = 10;
 
@@ -56,6 +58,24 @@ function whyOversized({ of, own, cost, budget }: Oversize): string {
   }
 }
 
+const unknownNumbers: Readonly<Record<Direction, string>> = {
+  ingress: 'pods of this node declare more combinations of port numbers than the node can tell apart. On the others',
+  egress: 'pods declare more than 64 numbers under a port name of a rule. Towards those with others',
+};
+
+/** S10.17 */
+function limitedIssues(limited: LimitedNames): Map<PolicyId, Issue[]> {
+  return new Map(
+    limited.entries().map(([id, of]) => [
+      id,
+      of.map((direction): Issue => {
+        const message = `${unknownNumbers[direction]}, no Accept by a port name matches, and a Deny or Pass by one denies all ports of the protocol. Use port numbers in place of names, or fewer different numbers`;
+        return { code: 'unknown-port-numbers', path: `spec.${direction}`, message, effect: 'failed-closed' };
+      }),
+    ]),
+  );
+}
+
 /** S5.17 */
 function unflushedIssues(denied: ReadonlySet<string>, localPods: Snapshot['localPods']): Map<PodKey, Issue[]> {
   const issues = new Map<PodKey, Issue[]>();
@@ -73,7 +93,7 @@ function ownerOf(name: string): Pick<StateOfIssue, 'kind' | 'object'> {
   const prefix = [addressIssueNames, unenforceableNames, unflushedNames].find((each) => name.startsWith(each));
   // A pod's key ends with its uid.
   if (prefix !== undefined) return { kind: 'pod', object: name.slice(prefix.length).split('/', 2).join('/') };
-  const ofPolicy = [oversizedNames, tiedNames].find((each) => name.startsWith(each));
+  const ofPolicy = [oversizedNames, tiedNames, limitedNames].find((each) => name.startsWith(each));
   if (ofPolicy !== undefined) return { kind: 'policy', object: name.slice(ofPolicy.length) };
   const [resource = '', object = ''] = name.split(' ', 2);
   const kinds: Readonly<Record<string, StateOfIssue['kind']>> = {
@@ -242,6 +262,7 @@ export class Reporter {
       this.#reported = plan.compiled;
       this.#reportSizes(plan, snapshot);
       this.#reportIssues(oversizedNames, oversizedIssues(plan.compiled.oversized), 'policy');
+      this.#reportIssues(limitedNames, limitedIssues(plan.compiled.limitedNames), 'policy');
     }
     this.#reportIssues(addressIssueNames, issues, 'pod');
   }

@@ -25,6 +25,8 @@ export interface MeasuredClass {
 export interface KnownClass extends MeasuredClass {
   readonly cost: number;
   readonly built: BuiltClass;
+  /** `ClassRules.limited`, for the numbers that pods declare now. */
+  readonly limited: readonly string[];
 }
 
 /** What all classes come to. With it, the next run counts only those that change. */
@@ -159,7 +161,7 @@ function buildSome(
       const next = nextOf(rules);
       if (known && leadsTo(known.built, rules.spec, next)) return known;
       const after = buildClass(draft(), next, before?.built);
-      const made = { ...measure, cost: costOf(after), built: after };
+      const made = { ...measure, cost: costOf(after), built: after, limited: draft().rules.limited };
       fresh.set(text, made);
       return made;
     });

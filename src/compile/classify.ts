@@ -2,7 +2,7 @@ import { namespaceOf, payerOfAudits } from '../model/budget.ts';
 import type { GroupId, Policy, PolicyId } from '../model/policy.ts';
 import type { LocalPod, PodKey, Snapshot } from '../model/snapshot.ts';
 import { clusterNamespace, type Budgets } from './budgets.ts';
-import { kindsWithoutNames, mostMeaningsOf } from './ingress-names.ts';
+import { kindsWithoutNames, mostMeaningsOf, namesOf } from './ingress-names.ts';
 import type { AllKinds, PodKinds } from './pod-kinds.ts';
 import { auditSpecsOf, classSpecsOf, isOfNetworkPolicies, mapNext, type ClassSpec } from './class-spec.ts';
 import { readClass, type ClassRules } from './resolve.ts';
@@ -26,6 +26,8 @@ export interface Classification {
   /** By group, the classes whose content depends on its members. */
   readonly readers: ReadonlyMap<GroupId, readonly ClassRules[]>;
   readonly kinds: ReadonlyMap<string, ClassifiedKind>;
+  /** The policies with ingress port names of which the node does not know what they mean on one of their pods. */
+  readonly nameless: ReadonlySet<PolicyId>;
   /** By the text of the spec, who pays for the class: the namespaces of its pods (S9.13), or the cluster if ClusterNetworkPolicies alone make it (S10.23). */
   readonly payers: ReadonlyMap<string, ReadonlySet<string>>;
   /** By namespace, the texts of the specs that it pays for. */
@@ -61,6 +63,7 @@ export function classify(
   const classes = new Map<string, ClassRules>();
   const readers = new Map<GroupId, ClassRules[]>();
   const payers = new Map<string, Set<string>>();
+  const nameless = new Set<PolicyId>();
   /** What a class leads to comes before it. */
   const add = (spec: ClassSpec, namespaces: ReadonlySet<string>): void => {
     const paying = payers.get(spec.text) ?? new Set();
@@ -83,12 +86,15 @@ export function classify(
     found: Map<PodKey, PodSpecs>,
     payerOf: (namespace: string) => string,
   ): void => {
-    const nameless =
+    const unknown =
       find === classSpecsOf ? kindsWithoutNames(group, policies, mostMeaningsOf(policies, budgets)) : none;
     for (const [text, alike] of group) {
       const key = `${prefix}${text}`;
-      const kind = classifyKind(alike[0], policies, refused, !nameless.has(text), before?.kinds.get(key), find);
+      const kind = classifyKind(alike[0], policies, refused, !unknown.has(text), before?.kinds.get(key), find);
       kinds.set(key, kind);
+      for (const policy of unknown.has(text) ? kind.policies : []) {
+        if (namesOf(policy, 'ingress').length > 0) nameless.add(policy.id);
+      }
       for (const { key: pod } of alike) found.set(pod, kind.specs);
       const namespaces = new Set(alike.map(({ key: pod }) => payerOf(namespaceOf(pod))));
       for (const spec of [kind.specs.ingress, kind.specs.egress]) if (spec) add(spec, namespaces);
@@ -105,7 +111,7 @@ export function classify(
     }
   }
   const judging = classes.values().reduce((count, { spec }) => count + Number(spec.role !== 'audit'), 0);
-  return { specs, audits, classes, judging, readers, kinds, payers, paidBy };
+  return { specs, audits, classes, judging, readers, kinds, nameless, payers, paidBy };
 }
 
 function classifyKind(

@@ -20,6 +20,7 @@ import { mapNext, type ClassSpec } from './class-spec.ts';
 import { classify, type Classification } from './classify.ts';
 import { fitBudgets } from './fit-budgets.ts';
 import { GroupSets } from './group-sets.ts';
+import { limitedNamesOf, type LimitedNames } from './ingress-names.ts';
 import { keepUnchanged, replaceSets } from './keep-unchanged.ts';
 import { LeftOutMemory, withoutGroups, type Oversize } from './left-out.ts';
 import type { AddressClasses } from './links.ts';
@@ -53,6 +54,8 @@ export interface Compiled {
   readonly localAddresses: ReadonlySet<string>;
   /** Policies without allow rules, because they or their namespace are over a budget (S9.12, S9.13). */
   readonly oversized: ReadonlyMap<PolicyId, Oversize>;
+  /** Policies whose port names the node does not know on each pod, so that it denies more there (S10.17). */
+  readonly limitedNames: LimitedNames;
   /** The classes of a pod in `localPods` of this Snapshot. Call it before the indexer's next event. */
   readonly classesOf: (pod: PodKey) => AddressClasses;
   /** What finds the packets of the pod that policies in audit would deny. */
@@ -200,6 +203,7 @@ export class Compiler {
       rounds,
     };
     const { localAddresses } = local;
+    const names = new Set(classes.values().flatMap(({ limited }) => limited));
     return {
       run: { local, classification, counted, tried, classes, ruleset },
       compiled: {
@@ -208,6 +212,11 @@ export class Compiler {
         counts,
         localAddresses,
         oversized,
+        limitedNames: limitedNamesOf(
+          snapshot.policies.values().filter(({ id }) => !refused.has(id) && !oversized.has(id)),
+          classification.nameless,
+          names,
+        ),
         classesOf,
         auditsOf,
       },

@@ -1,12 +1,36 @@
 import { budgetsOfCluster, type Budgets } from './budgets.ts';
 import { namespaceOf } from '../model/budget.ts';
-import { isEnforced, isOfCluster, type Policy } from '../model/policy.ts';
+import { isEnforced, isOfCluster, type Direction, type Policy, type PolicyId } from '../model/policy.ts';
 import { compareText } from '../lib/sort.ts';
 import type { LocalPod, Snapshot } from '../model/snapshot.ts';
 import type { PodKinds } from './pod-kinds.ts';
 import { chooseFairly } from './fair-choice.ts';
+import { nameKey } from './flatten-rules.ts';
 import { sizeOfRules } from './policy-cost.ts';
 import { resolveNamedPort } from './port-set.ts';
+
+/** By policy, the directions in which the node does not know what a port name of the policy means on each pod (S10.17). */
+export type LimitedNames = ReadonlyMap<PolicyId, readonly Direction[]>;
+
+/**
+ * @param onPods the policies with ingress port names that the node does not know on one of their pods
+ * @param names the egress port names that it does not know on each pod, as `nameKey`
+ */
+export function limitedNamesOf(
+  policies: Iterable<Policy>,
+  onPods: ReadonlySet<PolicyId>,
+  names: ReadonlySet<string>,
+): LimitedNames {
+  const limited = new Map<PolicyId, readonly Direction[]>();
+  if (onPods.size + names.size === 0) return limited;
+  for (const policy of policies) {
+    if (!isOfCluster(policy.id)) continue;
+    const directions: Direction[] = onPods.has(policy.id) ? ['ingress'] : [];
+    if (names.size > 0 && namesOf(policy, 'egress').some((name) => names.has(name))) directions.push('egress');
+    if (directions.length > 0) limited.set(policy.id, directions);
+  }
+  return limited;
+}
 
 /**
  * An ingress port name of a ClusterNetworkPolicy means on each pod the numbers that the pod declares. Pods that declare others need classes of their own, and the
@@ -18,7 +42,7 @@ import { resolveNamedPort } from './port-set.ts';
 export function kindsWithoutNames(pods: PodKinds, policies: Snapshot['policies'], most: number): ReadonlySet<string> {
   const naming = new Map<string, readonly string[]>();
   for (const policy of policies.values()) {
-    const names = isOfCluster(policy.id) ? ingressNames(policy) : [];
+    const names = isOfCluster(policy.id) ? namesOf(policy, 'ingress') : [];
     if (names.length > 0) naming.set(policy.id, names);
   }
   if (naming.size === 0) return new Set();
@@ -51,16 +75,16 @@ export function mostMeaningsOf(policies: Snapshot['policies'], budgets: Budgets)
   return Math.max(1, Math.min(mostMeanings, affordable));
 }
 
-const known = new WeakMap<Policy, readonly string[]>();
+const known = { ingress: new WeakMap<Policy, readonly string[]>(), egress: new WeakMap<Policy, readonly string[]>() };
 
 /** `TCP/web` … */
-function ingressNames(policy: Policy): readonly string[] {
-  let names = known.get(policy);
+export function namesOf(policy: Policy, direction: Direction): readonly string[] {
+  let names = known[direction].get(policy);
   if (!names) {
-    const found = policy.rules.ingress.flatMap(({ ports }) =>
-      ports.flatMap((port) => (port.kind === 'named' ? [`${port.protocol}/${port.name}`] : [])),
+    const found = policy.rules[direction].flatMap(({ ports }) =>
+      ports.flatMap((port) => (port.kind === 'named' ? [nameKey(port)] : [])),
     );
-    known.set(policy, (names = [...new Set(found)]));
+    known[direction].set(policy, (names = [...new Set(found)]));
   }
   return names;
 }

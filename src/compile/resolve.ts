@@ -58,6 +58,8 @@ export interface ClassRules {
   readonly named: readonly NamedPort[];
   /** The egress port names of ClusterNetworkPolicies: the numbers that pods declare decide which buckets there are (`withNumbers`). */
   readonly names: ReturnType<typeof namesOf>;
+  /** Those of `names` under which pods declare more numbers than the node knows, as `nameKey` (S10.17). */
+  readonly limited: readonly string[];
   /** The groups whose members decide the content of the class's sets. */
   readonly groups: readonly GroupId[];
   /** How many sets a packet of one port is looked up in at most, if each group and each list of blocks has a set of its own. */
@@ -83,7 +85,8 @@ export function readClass(spec: ClassSpec, numbers = noNumbers): ClassRules {
   const groups = [...new Set(groupsOfJudges(spec.rules))];
   const named = isOwn ? namedPortsOf(spec.rules) : [];
   const [names, lookupsOfPort] = [namesOf(spec), countLookupsOfPort(buckets)];
-  return { spec, buckets, openPorts, closedPorts, named, names, groups, lookupsOfPort };
+  const limited = [...numbers].flatMap(([name, { areMore }]) => (areMore ? [name] : []));
+  return { spec, buckets, openPorts, closedPorts, named, names, limited, groups, lookupsOfPort };
 }
 
 /** A class with port names of ClusterNetworkPolicies, for the numbers that pods declare now. The same object while these stay the same. */

@@ -24,6 +24,7 @@ export type IssueCode =
   | 'invalid-mode'
   | 'invalid-order'
   | 'equal-priority'
+  | 'unknown-port-numbers'
   | 'invalid-address'
   | 'contested-address'
   | 'node-address'

@@ -47,6 +47,8 @@ export interface NodePolicies {
 export interface HeldPolicy extends PolicyVersion {
   readonly id: PolicyId;
   readonly leftOut?: LeftOutReason;
+  /** What the node enforces otherwise than written, because of what else there is in the cluster (S10.17). */
+  readonly issues?: readonly HeldIssue[];
 }
 
 /** A pod of this node that policies may isolate. */
@@ -58,7 +60,7 @@ export interface HeldPod {
   readonly addresses: readonly string[];
   /** The policies that select it: indices in `policies`, as a node has many pods with the same ones. */
   readonly policies: readonly number[];
-  readonly issues?: readonly PodIssue[];
+  readonly issues?: readonly HeldIssue[];
 }
 
-export type PodIssue = Pick<Issue, 'code' | 'effect' | 'message'>;
+export type HeldIssue = Pick<Issue, 'code' | 'effect' | 'message'>;

@@ -8,7 +8,7 @@ import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics/all.ts';
 import { clusterNetworkPolicyKind } from '../../src/kinds/cluster-network-policy.ts';
 import { networkPolicyKind } from '../../src/kinds/network-policy.ts';
-import { namespace, pod, policy } from '../support/objects.ts';
+import { clusterPolicy, namespace, pod, policy } from '../support/objects.ts';
 import { removeOf, startPipeline, upsertOf } from '../support/pipeline.ts';
 
 describe('Reporter', () => {
@@ -72,6 +72,37 @@ describe('Reporter', () => {
     assert.deepEqual(told, ['clusternetworkpolicies a equal-priority spec.priority']);
     assert.deepEqual(reporter.issues, [{ kind: 'policy', object: '/a', ...issue }]);
     reporter.tied(new Map());
+    assert.deepEqual(reporter.issues, []);
+  });
+
+  it('tells of policies whose port names have more numbers than the node knows (S10.17)', () => {
+    const told: string[] = [];
+    const reporter = new Reporter({
+      node: 'n1',
+      logger: createLogger({ level: 'silent', node: 'n1', version: '1.2.3' }),
+      metrics: createMetrics('1.2.3'),
+      ready: new Checks([]),
+      announce: (resource, key, { code, path }) => told.push(`${resource} ${key} ${code} ${path}`),
+    });
+    const protocols = [{ destinationNamedPort: 'web' }];
+    const guard = clusterPolicy('guard', { ingress: [{ action: 'Deny', from: [{ namespaces: {} }], protocols }] });
+    const many = Array.from({ length: 65 }, (_, index) =>
+      pod(`x/p${index}`, { ips: [`10.1.0.${index + 1}`], ports: [{ name: 'web', containerPort: 8000 + index }] }),
+    );
+    const pipeline = startPipeline('n1', [namespace('x'), guard, ...many]);
+    const report = (): void => {
+      const version = { pods: '', namespaces: '', nodes: '', networkpolicies: '', clusternetworkpolicies: '' };
+      const run = { version, plan: pipeline.plan(undefined), receivedAt: [] };
+      reporter.applied(run, { snapshot: () => pipeline.snapshot, issues: pipeline.issues, refusedPolicies: 0 });
+    };
+    report();
+    assert.deepEqual(told, ['clusternetworkpolicies guard unknown-port-numbers spec.ingress']);
+    assert.deepEqual(
+      reporter.issues.map(({ kind, object, code, effect }) => [kind, object, code, effect]),
+      [['policy', '/guard', 'unknown-port-numbers', 'failed-closed']],
+    );
+    pipeline.receive(removeOf(many[0]!));
+    report();
     assert.deepEqual(reporter.issues, []);
   });
 

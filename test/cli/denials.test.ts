@@ -54,8 +54,8 @@ describe('postern denials', () => {
   });
 
   /** The answer to `postern node policies`. */
-  const holding = (name: string, policies: readonly object[] = []): ExecAnswer => ({
-    stdout: [JSON.stringify({ node: name, version: '0', comparedSecondsAgo: {}, policies, pods: [] })],
+  const holding = (name: string, policies: readonly object[] = [], pods: readonly object[] = []): ExecAnswer => ({
+    stdout: [JSON.stringify({ node: name, version: '0', comparedSecondsAgo: {}, policies, pods })],
   });
   let held: (name: string) => ExecAnswer = holding;
   beforeEach(() => (held = holding));
@@ -173,6 +173,16 @@ describe('postern denials', () => {
     equal(silent.code, 2);
     match(silent.notes, /^note: node n2 did not say which policies it leaves out, so reasons assume none: /);
     match(silent.out, /TCP\/80;[^\n]*\n {2}allowed now: /);
+  });
+
+  it('says of a connection that policies allow that the node does not know all numbers of a port name (S10.17)', async () => {
+    const issues = [{ code: 'unknown-port-numbers', effect: 'failed-closed', message: 'pods declare more' }];
+    const guard = { id: '/guard', uid: 'g', generation: 1, issues };
+    const selected = { pod: 'x/server', uid: 's', addresses: ['10.1.2.2'], policies: [0] };
+    held = (name) => holding(name, [guard], [selected]);
+    const { out } = await ask({ n1: told('n1', []), n2: told('n2', [denials[0]!, denials[2]!]) });
+    match(out, /TCP\/80;[^\n]*\n {2}allowed now: [^\n]*\n {2}ClusterNetworkPolicy guard: pods declare more\n$/);
+    equal(out.split('pods declare more').length, 2);
   });
 
   it('names a ClusterNetworkPolicy whose rules the node leaves out: it denies everything (S10.23)', async () => {

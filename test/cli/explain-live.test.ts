@@ -41,6 +41,10 @@ describe('postern explain, and the kernels of a cluster', () => {
     await rm(folder, { recursive: true });
   });
 
+  /** The answer to `postern node policies`. */
+  let held: (name: string) => ExecAnswer;
+  beforeEach(() => (held = () => ({ stderr: 'unknown command', exitCode: 2 })));
+
   /** `kernels`: the rules in the kernel of each node, for each question in turn. */
   async function explain(
     objects: readonly ApiObject[],
@@ -64,11 +68,12 @@ describe('postern explain, and the kernels of a cluster', () => {
       '/apis/networking.k8s.io/v1/networkpolicies': of('NetworkPolicy'),
     };
     const asked: Record<string, number> = {};
-    server = await startExecServer((path) => {
+    server = await startExecServer((path, command) => {
       const name = /agent-(n[0-9])/.exec(path)![1]!;
+      if (command.includes('policies')) return held(name);
       const turn = (asked[name] = (asked[name] ?? -1) + 1);
-      const held = kernels[name]![Math.min(turn, kernels[name]!.length - 1)];
-      if (held && !isRuleset(held)) return held;
+      const rules = kernels[name]![Math.min(turn, kernels[name]!.length - 1)];
+      if (rules && !isRuleset(rules)) return rules;
       const connection = {
         hook: 'forward',
         source: '10.1.1.2',
@@ -77,7 +82,7 @@ describe('postern explain, and the kernels of a cluster', () => {
         port: 80,
       } as const;
       const noted = { direction: 'ingress', family: 'ipv4', packets: 2, secondsAgo: 7 };
-      const trace = { node: name, ...traceIn(held?.ip, connection), denials: held === closed ? [noted] : [] };
+      const trace = { node: name, ...traceIn(rules?.ip, connection), denials: rules === closed ? [noted] : [] };
       return { stdout: [JSON.stringify(trace)], exitCode: trace.verdict === 'accept' ? 0 : 1 };
     }, lists);
     await writeFile(join(folder, 'config'), server.config.exportConfig());
@@ -124,6 +129,39 @@ describe('postern explain, and the kernels of a cluster', () => {
         ['n1', true, true],
         ['n2', false, false],
       ],
+    );
+  });
+
+  it('says what a node enforces otherwise than policies say, where it denies more', async () => {
+    const named = policy('x/web', { podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] });
+    const policies = [
+      { id: 'x/other', uid: 'o', generation: 1, leftOut: 'too-large' },
+      { id: 'x/web', uid: 'u', generation: 1, leftOut: 'refused-by-kernel' },
+      {
+        id: '/guard',
+        uid: 'g',
+        generation: 1,
+        issues: [{ code: 'unknown-port-numbers', effect: 'failed-closed', message: 'pods declare more' }],
+      },
+    ];
+    const server2 = { pod: 'x/server', uid: 's', addresses: ['10.1.2.2'], policies: [1, 2] };
+    const page = { version: '0', comparedSecondsAgo: {}, policies, pods: [server2] };
+    held = (name) => ({ stdout: [JSON.stringify({ node: name, ...page })] });
+    const drops = await explain([...world, ...agents, named], { n1: [client], n2: [closed] });
+    match(
+      drops.out,
+      /MISMATCH: the policies say allowed\. This node allows less than they say:\n {2}- x\/web: node n2 leaves out the rules of this policy, because the kernel refuses them\n {2}- ClusterNetworkPolicy guard: pods declare more\n$/,
+    );
+    equal(drops.code, 3);
+    await server!.close();
+    const json = await explain([...world, ...agents, named], { n1: [client], n2: [closed] }, '-o', 'json');
+    equal((JSON.parse(json.out) as { kernels: { deviations?: string[] }[] }).kernels[1]!.deviations?.length, 2);
+    await server!.close();
+    // A node that allows more is not excused by that.
+    const passes = await explain(denied, { n1: [client], n2: [open] });
+    match(
+      passes.out,
+      /MISMATCH: the policies say denied[^\n]*Read the agent's log and run `postern doctor --node n2`\n$/,
     );
   });
 

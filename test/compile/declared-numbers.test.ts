@@ -64,6 +64,18 @@ describe('a port name with more numbers than a node knows (S10.17)', () => {
     assert.equal(reaches(rules('Pass'), crowd[unknown]!, port(unknown)), false);
   });
 
+  it('is reported, with the direction, until all numbers are known', () => {
+    const pipeline = startPipeline('n1', [...objects, rules('Deny')]);
+    const limits = () => [...pipeline.plan(undefined).compiled.limitedNames];
+    assert.deepEqual(limits(), [['/c', ['egress']]]);
+    for (let index = 64; index < 200; index++) {
+      assert.deepEqual(limits().length, 1, `pod ${index}`);
+      const ports = [{ name: 'web', containerPort: port(0) }];
+      pipeline.receive(upsertOf(pod(`y/p${index}`, { node: 'n2', ips: [crowd[index]!], ports })));
+    }
+    assert.deepEqual(limits(), []);
+  });
+
   it('is not accepted', () => {
     const accept = rules('Accept', 'DenyAll');
     assert.equal(reaches(accept, crowd[known]!, port(known)), true);

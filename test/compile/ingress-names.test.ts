@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { namespace, pod } from '../support/objects.ts';
+import { namespace, pod, policy } from '../support/objects.ts';
 import { passes } from '../support/path.ts';
-import { compileNode, type ApiObject } from '../support/pipeline.ts';
+import { compileNode, startPipeline, type ApiObject } from '../support/pipeline.ts';
 
 /** Of one namespace, 100 pods with a number each; of another one, a pod with a number of its own. */
 const crowd = Array.from({ length: 100 }, (_, index) =>
@@ -59,6 +59,18 @@ describe('an ingress port name with more meanings than a node knows (S10.17)', (
     assert.equal(reaches(pass, ...known(0)), true);
     assert.equal(reaches(pass, ...unknown), false);
     assert.equal(reaches(pass, unknown[0], 443), true);
+  });
+
+  it('is reported, with the direction, and not where all meanings are known or the policy is left out', () => {
+    const limitsOf = (there: readonly ApiObject[], refused?: ReadonlySet<string>) => [
+      ...startPipeline('n1', there).plan(undefined, refused).compiled.limitedNames,
+    ];
+    const deny = policyOf({ action: 'Deny', protocols: web });
+    const plain = { ...policyOf({ action: 'Deny' }), metadata: { name: 'd', uid: 'd' } };
+    const own = policy('crowd/np', { podSelector: {}, ingress: [{ ports: [{ port: 'web' }] }] });
+    assert.deepEqual(limitsOf([...objects, deny, plain, own]), [['/c', ['ingress']]]);
+    assert.deepEqual(limitsOf([...objects.slice(0, 50), deny]), []);
+    assert.deepEqual(limitsOf([...objects, deny], new Set(['/c'])), []);
   });
 
   it('keeps its meaning on a pod of another namespace, which nobody can displace', () => {

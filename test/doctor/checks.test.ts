@@ -169,6 +169,17 @@ describe('the checks of the doctor', () => {
       ]);
     });
 
+    it('find a ClusterNetworkPolicy whose port names the node does not know on each pod (S10.17)', () => {
+      const message = 'pods declare more …';
+      const issue = { code: 'unknown-port-numbers', path: 'spec.egress', message, effect: 'failed-closed' } as const;
+      const found = theOnly(withState({ issues: [{ kind: 'policy', object: '/guard', ...issue }] }));
+      assert.equal(
+        summary(found),
+        `object: ClusterNetworkPolicy guard: spec.egress: ${message} [] [ClusterNetworkPolicy guard]`,
+      );
+      assert.equal(found.effect, 'the node denies some connections that the policy does not deny');
+    });
+
     it('find a sandbox of an unknown pod (test/sandboxes tests that its node denies)', () => {
       assert.equal(
         summary(theOnly(withState({ unknownPods: ['x/gone'] }))),

@@ -1,4 +1,5 @@
 import { deniedAddress, type RecordedDenial } from '../../compile/denials.ts';
+import type { LimitedNames } from '../../compile/ingress-names.ts';
 import { prepareCluster, type Cluster } from '../../evaluator/cluster.ts';
 import { endOf, followed, stepsOf } from '../../evaluator/cluster-policy-tier.ts';
 import type { End, NearMiss, TierRuleRef } from '../../evaluator/decision.ts';
@@ -16,14 +17,19 @@ import { ownersFor, type Audience } from './audience.ts';
 import { findDeciding, type Budget, type Deciding, type MatchingRule } from './deciding-rule.ts';
 import { smallCluster } from './small-cluster.ts';
 
+/** What the node enforces otherwise than policies say. */
+export interface Deviations {
+  /** The policies whose rules the kernel does not hold. Those that a Snapshot has without rules need not be among them. */
+  readonly leftOut: ReadonlyMap<PolicyId, LeftOutReason>;
+  readonly limitedNames: LimitedNames;
+}
+
 /** What the agent knows about policies and about the owners of addresses. */
-export interface Knowledge extends Pick<Snapshot, 'policies' | 'denied'> {
+export interface Knowledge extends Pick<Snapshot, 'policies' | 'denied'>, Deviations {
   readonly node: string;
   readonly ownersOf: (address: string) => Owners;
   /** Whether the pod `namespace/name` exists. */
   readonly isThere: (pod: string) => boolean;
-  /** The policies whose rules the kernel does not hold. Those that `policies` has without rules need not be among them. */
-  readonly leftOut: ReadonlyMap<PolicyId, LeftOutReason>;
 }
 
 /** The end of a connection whose rules dropped the packets. */
@@ -186,7 +192,7 @@ function describeCause(
   { known, cluster, found, audience }: Context,
 ): Pick<DescribedDenial, 'deniedBy' | 'reason' | 'nearMisses'> {
   const { direction } = denial;
-  const { address, claimants, denying } = subject;
+  const { address, claimants, denying, policies } = subject;
   const without = (reason: string) => ({ reason, nearMisses: [] });
   if (deciding.by === 'network-policies') {
     const passed = audience === 'operators' ? followed(deciding.passedBy.map((each) => refOf(each, direction))) : '';
@@ -212,7 +218,10 @@ function describeCause(
     );
   if (isAddressDenied) return without(`${address} is an address of this node that no pod may use now`);
   const now = deciding.by === 'rule' ? 'a rule accepts it now' : 'no policy isolates it any more';
-  return without(`${name} was denied ${direction}, but ${now}`);
+  const limited = policies.filter(({ id }) => known.limitedNames.get(id)?.includes(direction)).map(({ id }) => id);
+  const whose = audience === 'operators' ? namePolicies(limited) : 'ClusterNetworkPolicies';
+  const doubt = `; node ${known.node} does not know all numbers of port names of ${whose}, so it may deny more than they say`;
+  return without(`${name} was denied ${direction}, but ${now}${limited.length > 0 ? doubt : ''}`);
 }
 
 /**

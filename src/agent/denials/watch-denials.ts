@@ -15,7 +15,7 @@ import { DenialReader, type DenialLook } from './denial-reader.ts';
 import { DenialWatch } from './denial-watch.ts';
 import { isEnforced } from '../../model/policy.ts';
 import type { AuditTally } from '../audits/audit-tally.ts';
-import type { Knowledge } from './describe-denial.ts';
+import type { Deviations } from './describe-denial.ts';
 import { PolicyTexts } from './policy-texts.ts';
 
 interface Options {
@@ -25,8 +25,8 @@ interface Options {
   readonly nft: Pick<Nft, 'listChain' | 'listSet'>;
   /** What was denied in network namespaces of pods. */
   readonly inside: (signal: AbortSignal, hasAudits: boolean) => Promise<readonly DenialLook[]>;
-  /** The policies whose rules the kernel does not hold. */
-  readonly leftOut: () => Knowledge['leftOut'];
+  /** What the kernel holds otherwise than policies say. */
+  readonly deviations: () => Deviations;
   readonly client: ApiClient;
   readonly pipeline: Pick<Pipeline, 'snapshot' | 'ownersOf'>;
   readonly versions: ObjectVersions;
@@ -53,7 +53,7 @@ export function watchDenials(options: Options): void {
     events,
     nft,
     inside,
-    leftOut,
+    deviations,
     client,
     pipeline,
     versions,
@@ -87,7 +87,7 @@ export function watchDenials(options: Options): void {
       const { inSync, policies: known, denied } = pipeline.snapshot;
       const ownersOf = (address: string) => pipeline.ownersOf(address);
       const isThere = (pod: string): boolean => versions.find('pods', pod) !== undefined;
-      return inSync ? { node, ownersOf, policies: known, denied, isThere, leftOut: leftOut() } : undefined;
+      return inSync ? { node, ownersOf, policies: known, denied, isThere, ...deviations() } : undefined;
     },
     texts: (ids, asked) => texts.read(ids, asked),
     metrics,

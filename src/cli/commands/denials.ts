@@ -1,14 +1,13 @@
 import { Command, Option } from 'commander';
+import { deniedAddress } from '../../compile/denials.ts';
 import { ConfigError } from '../../config/config-error.ts';
-import type { Known } from '../../doctor/facts.ts';
 import { attribute, type Denial } from '../../evaluator/denial.ts';
 import { leaveOut } from '../../evaluator/left-out.ts';
 import { keyOf } from '../../impact/object-key.ts';
 import { isJsonObject, listAt } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import { canonicalAddress, familyOf } from '../../model/address.ts';
-import { whyLeftOut, type NodePolicies } from '../../model/node-policies.ts';
-import { directions, nameOfPolicy } from '../../model/policy.ts';
+import { directions } from '../../model/policy.ts';
 import { askNodes, unexpected } from '../connect/agents.ts';
 import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
 import { exitCode } from '../exit-code.ts';
@@ -16,12 +15,15 @@ import { readLiveObjects, toSource } from '../explain/cluster-source.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
 import type { NodeDenials } from '../node/denials.ts';
 import { askHeld } from '../proof/ask.ts';
+import { deviationsOf, whysLeftOut } from '../proof/deviations.ts';
 
 type Noted = NodeDenials['denials'][number];
 
 /** A denied connection of one node, with names and reasons. */
 interface Line extends Omit<Noted, 'protocol'>, Denial {
   readonly node: string;
+  /** Of a connection that the policies allow: what the node enforces otherwise than they say. */
+  readonly deviations?: readonly string[];
 }
 
 interface Flags {
@@ -91,7 +93,12 @@ async function tellDenials(
   const held = await askHeld(config, objects, { nodes: denying.map((each) => each.node), agentNamespace });
   const lines = denying.flatMap(({ node: name, answer }) => {
     const enforced = leaveOut(cluster, whysLeftOut(name, held.get(name)));
-    return answer.map((noted): Line => ({ node: name, ...noted, ...attribute(enforced, noted) }));
+    return answer.map((noted): Line => {
+      const found = attribute(enforced, noted);
+      const deviations =
+        found.end.verdict === 'allowed' ? deviationsOf(name, held.get(name), deniedAddress(noted)) : [];
+      return { node: name, ...noted, ...found, ...(deviations.length > 0 && { deviations }) };
+    });
   });
   const isWanted = ({ from, to }: Line): boolean =>
     namespace === undefined || [from, to].some((end) => end.startsWith(`${namespace}/`));
@@ -107,14 +114,6 @@ async function tellDenials(
     notes.write(`note: node ${name} did not say which policies it leaves out, so reasons assume none: ${why}\n`);
   }
   process.exitCode = asked.failures.length + silent.length > 0 ? exitCode.usage : exitCode.fine;
-}
-
-/** By the name of the policy. */
-function whysLeftOut(node: string, page: Known<NodePolicies> | undefined): Map<string, string> {
-  const policies = page && 'value' in page ? page.value.policies : [];
-  return new Map(
-    policies.flatMap(({ id, leftOut }) => (leftOut ? [[nameOfPolicy(id), whyLeftOut(node, leftOut)] as const] : [])),
-  );
 }
 
 function readDenials(answer: unknown): readonly Noted[] {
@@ -137,11 +136,12 @@ function isNoted(value: unknown): value is Noted {
 }
 
 function renderLine(line: Line): string {
-  const { node, direction, from, to, protocol, port, packets, secondsAgo, deniedBy, end } = line;
+  const { node, direction, from, to, protocol, port, packets, secondsAgo, deniedBy, end, deviations = [] } = line;
   const traffic = formatTraffic({ protocol, ...(port !== undefined && { destinationPort: port }) });
   const heading = `${direction} of ${direction === 'egress' ? from : to} denied: ${from} → ${to}, ${traffic}; ${plural(packets, 'packet')}, first ${secondsAgo} s ago (node ${node})\n`;
   if (end.verdict === 'allowed') {
-    return `${heading}  allowed now: ${end.reason}. If denials continue, run \`postern explain ${from} ${to} ${traffic}\`\n`;
+    const less = deviations.map((each) => `  ${each}\n`).join('');
+    return `${heading}  allowed now: ${end.reason}. If denials continue, run \`postern explain ${from} ${to} ${traffic}\`\n${less}`;
   }
   const misses = end.nearMisses.map(({ policy, path, reason }) => `  - ${reason}\n    ${policy} ${path}\n`);
   const rule = deniedBy?.path === undefined ? '' : `    ${deniedBy.policy} ${deniedBy.path}\n`;

@@ -17,7 +17,7 @@ import {
 } from '../explain/cluster-source.ts';
 import { findAssumed, restsOnAddresses } from '../explain/assumption.ts';
 import { commonFamilies, findEnd, isLoopback } from '../explain/end-argument.ts';
-import { askKernels, renderKernels, type KernelAnswer } from '../explain/kernel.ts';
+import { askKernels, explainMismatches, renderKernels, type KernelAnswer } from '../explain/kernel.ts';
 import { explainPodCommand } from '../explain/pod-command.ts';
 import { formatTraffic, readPortArgument } from '../explain/port-argument.ts';
 import { mayBeService, refuseServicePort, refuseService } from '../explain/service-argument.ts';
@@ -96,7 +96,9 @@ async function explain(
   const first = await answer(fromText, toText, portText, options);
   // Objects may have changed between the lists and the kernel's answer, so a contradiction is checked again.
   const last = isAgreed(first.kernels) ? first : await answer(fromText, toText, portText, options);
-  const { source, from, to, traffic, verdict, decisions, kernels, unasked } = last;
+  const { source, from, to, traffic, verdict, decisions, unasked, live } = last;
+  const kernels =
+    live && last.kernels && (await explainMismatches(live.config, live.objects, last.kernels, options.agentNamespace));
   const ends = { source: from.endpoints, destination: to.endpoints };
   const assumed =
     options.output === 'json' || restsOnAddresses(source.cluster, decisions, ends) ? findAssumed(source, ends) : [];
@@ -152,5 +154,5 @@ async function answer(fromText: string, toText: string, portText: string, option
           agentNamespace: options.agentNamespace,
         })
       : { answers: undefined, unasked: [] };
-  return { source, notes, from, to, traffic, verdict, decisions, kernels, unasked };
+  return { source, notes, from, to, traffic, verdict, decisions, kernels, unasked, live };
 }

@@ -4,6 +4,8 @@ import type { EnforcingNode } from '../../evaluator/enforcing-nodes.ts';
 import { isJsonObject, listAt, textAt, type JsonObject } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import type { Family } from '../../model/address.ts';
+import { askHeld } from '../proof/ask.ts';
+import { deviationsOf } from '../proof/deviations.ts';
 import { askNodes, unexpected, type NodeFailure } from '../connect/agents.ts';
 import type { NodeTrace } from '../node/trace.ts';
 import { formatTraffic, type Traffic } from './port-argument.ts';
@@ -14,6 +16,8 @@ export interface KernelAnswer extends EnforcingNode {
   readonly verdict: Verdict;
   readonly agrees: boolean;
   readonly trace: NodeTrace;
+  /** Of a kernel that denies more than policies say: what its node enforces otherwise than they say. */
+  readonly deviations?: readonly string[];
 }
 
 interface Connection {
@@ -58,10 +62,30 @@ function readTrace(answer: unknown): NodeTrace {
   return answer as unknown as NodeTrace;
 }
 
+/** Asks the agents of nodes that deny more than policies say for what they know of that. An agent that does not answer adds nothing. */
+export async function explainMismatches(
+  config: KubeConfig,
+  objects: readonly JsonObject[],
+  answers: readonly KernelAnswer[],
+  agentNamespace: string | undefined,
+): Promise<readonly KernelAnswer[]> {
+  const deniesMore = ({ agrees, verdict }: KernelAnswer): boolean => !agrees && verdict === 'denied';
+  const nodes = [...new Set(answers.filter(deniesMore).map(({ node }) => node))];
+  if (nodes.length === 0) return answers;
+  const held = await askHeld(config, objects, { nodes, agentNamespace });
+  return answers.map((each) => {
+    if (!deniesMore(each)) return each;
+    const { node, directions, source, destination } = each;
+    const ends = directions.map((direction) => (direction === 'egress' ? source : destination));
+    const deviations = [...new Set(ends.flatMap((end) => deviationsOf(node, held.get(node), end)))];
+    return { ...each, ...(deviations.length > 0 && { deviations }) };
+  });
+}
+
 /** One line per node, and mismatches. */
 export function renderKernels(answers: readonly KernelAnswer[]): string {
   return answers
-    .map(({ node, family, directions, verdict, expected, agrees, trace }) => {
+    .map(({ node, family, directions, verdict, expected, agrees, trace, deviations = [] }) => {
       const last = trace.path.at(-1);
       const by = last ? ` by ${last.chain}: ${last.rule}` : '';
       const seen = trace.denials.map(
@@ -75,7 +99,11 @@ export function renderKernels(answers: readonly KernelAnswer[]): string {
           : '';
       if (agrees) return heading + unread;
       const why = trace.hasTable ? by && `, but it is allowed${by}` : ', but the node has no Postern rules';
-      return `${heading}${unread}  MISMATCH: the policies say ${expected}${verdict === 'allowed' ? why : ''}. Read the agent's log and run \`postern doctor --node ${node}\`\n`;
+      const next =
+        deviations.length > 0
+          ? `This node allows less than they say:\n${deviations.map((each) => `  - ${each}\n`).join('')}`
+          : `Read the agent's log and run \`postern doctor --node ${node}\`\n`;
+      return `${heading}${unread}  MISMATCH: the policies say ${expected}${verdict === 'allowed' ? why : ''}. ${next}`;
     })
     .join('');
 }

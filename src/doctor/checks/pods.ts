@@ -31,6 +31,8 @@ function issuesOf(facts: NodeFacts, isSelected: (issue: StateOfIssue) => boolean
 function effectOfTier({ code, effect }: StateOfIssue): Pick<Found, 'effect' | 'severity'> {
   if (effect === 'not-enforced')
     return { severity: 'error', effect: 'no node enforces the policy: what it should deny is open' };
+  if (code === 'unknown-port-numbers')
+    return { effect: 'the node denies some connections that the policy does not deny' };
   if (effect === 'ignored') return { effect: 'this part of the policy does nothing' };
   const isWhole = code === 'too-large' || code === 'refused-by-kernel';
   const rule = isWhole ? 'each direction with a Deny or Pass rule' : 'if the rule is a Deny or Pass, its direction';

@@ -1,6 +1,6 @@
 import { plural } from '../../lib/plural.ts';
 import { compareText, sorted } from '../../lib/sort.ts';
-import { leftOutTexts, type HeldPod, type NodePolicies, type PodIssue } from '../../model/node-policies.ts';
+import { leftOutTexts, type HeldPod, type NodePolicies, type HeldIssue } from '../../model/node-policies.ts';
 import { isOfCluster, type PolicyId } from '../../model/policy.ts';
 import type { Known } from '../facts.ts';
 import type { WantedPod, WantedPolicy } from './wanted.ts';
@@ -35,7 +35,7 @@ export interface PolicyProof {
   /** Pods that it selects on these nodes. */
   readonly pods: number;
   readonly exceptions: readonly PodNote[];
-  /** Parts that no node enforces as written. */
+  /** Parts that no node enforces as written, or that some nodes do not, with these nodes. */
   readonly issues: readonly string[];
   readonly notEnforced?: string;
 }
@@ -68,19 +68,29 @@ export class Judge {
     const { id, uid, generation, pods, onHostNetwork, issues, notEnforced } = wanted;
     const lagging: LaggingNode[] = [];
     const exceptions: PodNote[] = [];
+    const limits = new Map<string, string[]>();
     const byNode = [...Map.groupBy(pods, ({ node }) => node)].sort(([a], [b]) => compareText(a, b));
     for (const [node, selected] of byNode) {
       const view = this.#viewOf(node);
       const why = typeof view === 'string' ? view : whyLagging(wanted, selected, view);
       if (why !== undefined) lagging.push({ node, why });
-      if (typeof view !== 'string') exceptions.push(...selected.flatMap((pod) => exceptionsOf(pod, view)));
+      if (typeof view === 'string') continue;
+      exceptions.push(...selected.flatMap((pod) => exceptionsOf(pod, view)));
+      for (const { message } of view.policies.get(id)?.issues ?? [])
+        limits.set(message, [...(limits.get(message) ?? []), node]);
     }
+    const limited = Array.from(limits, ([message, on]) => `${message} (on ${nameSome(on)})`);
     for (const { pod, node } of onHostNetwork) exceptions.push({ pod, node, why: hostNetworkText, blocks: false });
     const isProven = notEnforced === undefined && lagging.length === 0 && !exceptions.some(({ blocks }) => blocks);
     const nodes = byNode.length;
     return {
       ...{ policy: shownName(id), uid, generation, isProven, nodes, holding: nodes - lagging.length, lagging },
-      ...{ pods: pods.length, exceptions, issues, ...(notEnforced !== undefined && { notEnforced }) },
+      ...{
+        pods: pods.length,
+        exceptions,
+        issues: [...issues, ...limited],
+        ...(notEnforced !== undefined && { notEnforced }),
+      },
     };
   }
 
@@ -137,9 +147,13 @@ function whyLagging(
     return `it leaves its rules out, because ${leftOutTexts[held.leftOut]} (see the Events of the policy)`;
   const late = selected.filter((pod) => !isCovered(pod, held.index, view)).map(({ pod }) => pod);
   if (late.length === 0) return undefined;
-  const names =
-    late.slice(0, mostNamed).join(', ') + (late.length > mostNamed ? ` and ${late.length - mostNamed} more` : '');
-  return `its kernel does not have the rules of ${plural(late.length, 'pod')} yet: ${names}${view.silence}`;
+  return `its kernel does not have the rules of ${plural(late.length, 'pod')} yet: ${nameSome(late)}${view.silence}`;
+}
+
+function nameSome(names: readonly string[]): string {
+  return (
+    names.slice(0, mostNamed).join(', ') + (names.length > mostNamed ? ` and ${names.length - mostNamed} more` : '')
+  );
 }
 
 /** Whether all addresses of the pod have the rules of the policy. */
@@ -163,6 +177,6 @@ function exceptionsOf(pod: WantedPod, view: NodeView): PodNote[] {
 }
 
 /** Some packets of the pod do not meet the rules, or it is denied more than its policies say. Other issues leave the policies in force. */
-function isBlocking({ code, effect }: PodIssue): boolean {
+function isBlocking({ code, effect }: HeldIssue): boolean {
   return code === 'not-enforceable' || effect === 'failed-closed';
 }

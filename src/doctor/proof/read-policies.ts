@@ -15,20 +15,27 @@ export function readNodePolicies(page: unknown): NodePolicies | undefined {
 
 function isPolicy(value: unknown): value is HeldPolicy {
   if (!isJsonObject(value)) return false;
-  const { id, uid, generation, resourceVersion = '', leftOut } = value;
+  const { id, uid, generation, resourceVersion = '', leftOut, issues } = value;
   const isReason = leftOut === undefined || leftOutReasons.some((each) => each === leftOut);
   return (
-    [id, uid, resourceVersion].every((each) => typeof each === 'string') && typeof generation === 'number' && isReason
+    [id, uid, resourceVersion].every((each) => typeof each === 'string') &&
+    typeof generation === 'number' &&
+    isReason &&
+    areIssues(issues)
   );
+}
+
+function areIssues(value: unknown = []): boolean {
+  const isIssue = (each: unknown): boolean =>
+    ['code', 'effect', 'message'].every((field) => textAt(each, field) !== undefined);
+  return Array.isArray(value) && value.every(isIssue);
 }
 
 function isPod(value: unknown, policies: number): value is HeldPod {
   if (!isJsonObject(value)) return false;
-  const { pod, uid, addresses, issues = [] } = value;
+  const { pod, uid, addresses, issues } = value;
   const isIndex = (each: unknown): boolean =>
     typeof each === 'number' && Number.isInteger(each) && each >= 0 && each < policies;
-  const isIssue = (each: unknown): boolean =>
-    ['code', 'effect', 'message'].every((field) => textAt(each, field) !== undefined);
   return (
     typeof pod === 'string' &&
     typeof uid === 'string' &&
@@ -36,7 +43,6 @@ function isPod(value: unknown, policies: number): value is HeldPod {
     addresses.every((each) => typeof each === 'string') &&
     Array.isArray(value['policies']) &&
     listAt(value, 'policies').every(isIndex) &&
-    Array.isArray(issues) &&
-    issues.every(isIssue)
+    areIssues(issues)
   );
 }

@@ -13,7 +13,7 @@ export type Tuple = Pick<RecordedDenial, 'family' | 'source' | 'destination' | '
 export function knowledgeOf(pipeline: Pipeline, node = 'n1'): Knowledge {
   const { policies, denied } = pipeline.snapshot;
   const ownersOf = (address: string) => pipeline.ownersOf(address);
-  return { node, ownersOf, policies, denied, isThere: () => true, leftOut: new Map() };
+  return { node, ownersOf, policies, denied, isThere: () => true, leftOut: new Map(), limitedNames: new Map() };
 }
 
 /** The policies that a script would read from the answer of `postern denials -o json`. */

@@ -41,7 +41,7 @@ async function tell(
   denials: readonly RecordedDenial[],
   inForce: (policy: Policy) => Policy = (policy) => policy,
   leftOut: Knowledge['leftOut'] = new Map(),
-  hasTexts = true,
+  { hasTexts = true, limitedNames = new Map() as Knowledge['limitedNames'] } = {},
 ): Promise<Told> {
   const told = { log: [] as DescribedDenial[], announced: [] as PodDenials[], attributed: [] as string[], read: [''] };
   const pipeline = startPipeline('n1', [...cluster, ...policies]);
@@ -50,7 +50,7 @@ async function tell(
   let looks: readonly DenialLook[] = [];
   const watch = new DenialWatch({
     read: async () => looks,
-    knowledge: () => ({ ...known, policies: here, leftOut }),
+    knowledge: () => ({ ...known, policies: here, leftOut, limitedNames }),
     async texts(ids) {
       told.read.push(...ids);
       if (!hasTexts) return undefined;
@@ -222,11 +222,26 @@ describe('denials by ClusterNetworkPolicies, as the agent describes them', () =>
     assert.equal(announced[0]!.last.nearMisses[0]!.policy, 'x/web');
     // Without the texts of the policies, too.
     const more = new Map([...leftOut, ['x/own', 'refused-by-kernel'] as const]);
-    const { log: untexted } = await tell([isolated, web], [toPod()], undefined, more, false);
+    const { log: untexted } = await tell([isolated, web], [toPod()], undefined, more, { hasTexts: false });
     assert.equal(
       untexted[0]!.reason,
       `x/a was isolated for ingress by x/own, x/web, and no rule allows this; x/own: ${why.replace('they cost the node too much', 'the kernel refuses them')} (and 1 more policy)`,
     );
+  });
+
+  it('says that the node does not know all numbers of a port name, and to users no name of the policy (S10.17)', async () => {
+    const guard = clusterPolicy('guard', {
+      ingress: [{ action: 'Deny', from: [all], protocols: [{ destinationNamedPort: 'web' }] }],
+    });
+    const limitedNames = new Map([['/guard', ['ingress'] as const]]);
+    const denial = toPod({ port: 81 });
+    const { log, announced } = await tell([guard], [denial], undefined, undefined, { limitedNames });
+    const end = 'so it may deny more than they say';
+    assert.equal(
+      log[0]!.reason,
+      `x/a was denied ingress, but no policy isolates it any more; node n1 does not know all numbers of port names of ClusterNetworkPolicy guard, ${end}`,
+    );
+    assert.match(announced[0]!.last.reason, new RegExp(`port names of ClusterNetworkPolicies, ${end}$`));
   });
 
   it('says where a rule accepts by now what was denied', async () => {

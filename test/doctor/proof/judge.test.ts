@@ -196,6 +196,19 @@ describe('the proof that policies are in force', () => {
     match(prove([...cluster, partly], new Map(), 'x/partly').issues[0]!, /^spec\.ingress\[0\]\.from\[0\]/);
   });
 
+  it('tells on which nodes the port names of a policy have more numbers than the node knows (S10.17)', () => {
+    const of = agents();
+    const message = 'pods declare more …';
+    const issue = { path: 'spec.ingress', message, effect: 'failed-closed' } as const;
+    for (const name of ['n1', 'n2'])
+      of.get(name)!.issues = [{ kind: 'policy', object: 'x/web', code: 'unknown-port-numbers', ...issue }];
+    const { isProven, issues } = prove(cluster, told(of));
+    deepEqual([isProven, issues], [true, [`${message} (on n1, n2)`]]);
+    // Other issues of a policy are in the object, where the judge reads them.
+    of.get('n1')!.issues = [{ kind: 'policy', object: 'x/web', code: 'invalid-cidr', ...issue }];
+    deepEqual(prove(cluster, told(of)).issues, [`${message} (on n2)`]);
+  });
+
   it('is refused for a policy in audit, although every node holds it (S13.1)', () => {
     const audited = versioned(web, 1, { annotations: { 'postern.dev/mode': 'audit' } });
     const proof = prove(
@@ -220,6 +233,7 @@ describe('the proof that policies are in force', () => {
         { ...page, pods: [{ pod: 'x/a' }] },
       ],
       { ...page, policies: [{ ...policies[0], leftOut: 'because' }] },
+      { ...page, policies: [{ ...policies[0], issues: [{ code: 'x' }] }] },
     ];
     deepEqual(
       wrong.map((each) => readNodePolicies(each)),
