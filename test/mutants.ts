@@ -241,6 +241,27 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/kinds/cluster-network-policy.test.ts'],
   },
   {
+    name: 'nodes: a rule that selects nodes matches an address that a sandbox has here, if a Node object claims it later',
+    file: 'src/indexer/group-table.ts',
+    find: 'if (has && isOfNode)',
+    replace: 'if (has)',
+    specs: [sandboxes],
+  },
+  {
+    name: 'nodes: a rule that selects nodes matches an address that a sandbox has here, if the policy comes later',
+    file: 'src/indexer/group-table.ts',
+    find: 'if (!this.#ownership.isOfNode(address)) continue;',
+    replace: '',
+    specs: [sandboxes],
+  },
+  {
+    name: 'nodes: a rule that selects nodes matches an address that a sandbox has here, if the sandbox comes later',
+    file: 'src/indexer/group-table.ts',
+    find: 'if (this.#ownership.isClaimedByNode(address)) this.#refreshNodeMember(address);',
+    replace: '',
+    specs: [sandboxes],
+  },
+  {
     name: 'a group of nodes has one address of each',
     file: 'src/indexer/node-groups.ts',
     find: 'if (matches(selector, node)) for (const each of node.addresses) addresses.add(each);',

@@ -93,17 +93,29 @@ export class GroupTable {
     for (const id of this.#groupsOf(key)) this.#removeMember(id, key);
   }
 
-  /** Updates the group of unplaced addresses. To be called when the claims to the address may have changed. */
+  /** Updates the groups that have addresses without pods. To be called when the claims to the address may have changed. */
   refreshAddress(address: string): void {
+    if (this.#ownership.isClaimedByNode(address)) this.#refreshNodeMember(address);
     if (this.#unplaced === undefined) return;
     if (this.#ownership.isContested(address)) this.#setMember(this.#unplaced, unplacedKey(address), memberOf(address));
     else this.#removeMember(this.#unplaced, unplacedKey(address));
   }
 
-  /** Updates the groups of nodes. To be called when a node has changed; `undefined` if it was or is not there. */
+  /**
+   * Updates the groups of nodes. To be called when a node has changed, and the claims to its addresses with it; `undefined` if it was or is not
+   * there.
+   */
   refreshNode(before: Node | undefined, after: Node | undefined): void {
-    for (const { group, address, isMember } of this.#nodeGroups.replace(before, after)) {
-      if (isMember) this.#setMember(group, nodeMemberKey(address), memberOf(address));
+    this.#nodeGroups.replace(before, after);
+    for (const address of new Set([...(before?.addresses ?? []), ...(after?.addresses ?? [])]))
+      this.#refreshNodeMember(address);
+  }
+
+  /** What the sandbox of a pod has here stays the pod's, whatever a Node object claims (S1.12). So an address has one owner. */
+  #refreshNodeMember(address: string): void {
+    const isOfNode = this.#ownership.isOfNode(address);
+    for (const [group, has] of this.#nodeGroups.groupsOf(address)) {
+      if (has && isOfNode) this.#setMember(group, nodeMemberKey(address), memberOf(address));
       else this.#removeMember(group, nodeMemberKey(address));
     }
   }
@@ -119,6 +131,7 @@ export class GroupTable {
     this.#stale.add(id);
     if ('nodes' in selection) {
       for (const address of this.#nodeGroups.add(id, selection.nodes)) {
+        if (!this.#ownership.isOfNode(address)) continue;
         this.#setMember(id, nodeMemberKey(address), memberOf(address));
       }
       return;

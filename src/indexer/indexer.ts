@@ -278,9 +278,9 @@ export class Indexer {
   }
 
   #replaceNode(name: string, value: Node | undefined): void {
-    const before = this.#nodes.all.get(name)?.addresses ?? [];
+    const known = this.#nodes.all.get(name);
+    const before = known?.addresses ?? [];
     const after = value?.addresses ?? [];
-    this.#groups.refreshNode(this.#nodes.all.get(name), value);
     this.#nodes.replace(name, value);
     this.#gatedRanges.nodesChanged();
     const isOwn = name === this.#nodeName;
@@ -289,6 +289,7 @@ export class Indexer {
     const claimants = this.#ownership.watch(addresses);
     for (const address of after) this.#ownership.addNodeAddress(address, isOwn);
     for (const address of before) this.#ownership.removeNodeAddress(address, isOwn);
+    this.#groups.refreshNode(known, value);
     for (const address of addresses) {
       this.#denied.touch(address);
       this.#groups.refreshAddress(address);

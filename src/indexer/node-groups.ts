@@ -4,13 +4,6 @@ import type { Node } from '../model/cluster.ts';
 import type { GroupId, Selector } from '../model/policy.ts';
 import { matchesSelector } from '../model/selection.ts';
 
-/** An address that came to a group of nodes, or left it. */
-export interface NodeGroupChange {
-  readonly group: GroupId;
-  readonly address: string;
-  readonly isMember: boolean;
-}
-
 interface Entry {
   readonly selector: Selector;
   /** Two Node objects may have one address: a node that has got another name. */
@@ -41,20 +34,16 @@ export class NodeGroups {
   }
 
   /** To be called when a node has changed; `undefined` if it was or is not there. */
-  replace(before: Node | undefined, after: Node | undefined): NodeGroupChange[] {
-    const changes: NodeGroupChange[] = [];
-    for (const [group, { selector, addresses }] of this.#entries) {
-      const had = before && matches(selector, before) ? before.addresses : [];
-      const has = after && matches(selector, after) ? after.addresses : [];
-      const known = new Map([...had, ...has].map((address) => [address, addresses.has(address)]));
-      for (const address of has) addresses.add(address);
-      for (const address of had) addresses.remove(address);
-      for (const [address, was] of known) {
-        const isMember = addresses.has(address);
-        if (isMember !== was) changes.push({ group, address, isMember });
-      }
+  replace(before: Node | undefined, after: Node | undefined): void {
+    for (const { selector, addresses } of this.#entries.values()) {
+      if (after && matches(selector, after)) for (const address of after.addresses) addresses.add(address);
+      if (before && matches(selector, before)) for (const address of before.addresses) addresses.remove(address);
     }
-    return changes;
+  }
+
+  /** All groups, and whether one of their nodes has the address. */
+  *groupsOf(address: string): Generator<readonly [group: GroupId, has: boolean]> {
+    for (const [group, { addresses }] of this.#entries) yield [group, addresses.has(address)];
   }
 
   get size(): number {

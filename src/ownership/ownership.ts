@@ -113,6 +113,11 @@ export class Ownership {
     return this.#ofOwnNode.has(address) || (this.#ofOtherNodes.has(address) && !this.#isHeld(address));
   }
 
+  /** Whether a Node object has the address, rightly or not. */
+  isClaimedByNode(address: string): boolean {
+    return this.#ofOwnNode.has(address) || this.#ofOtherNodes.has(address);
+  }
+
   /** A sandbox of this node has the address, and another Node object claims it. */
   isClaimedByOtherNode(address: string): boolean {
     return this.#ofOtherNodes.has(address) && !this.isOfNode(address);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Indexer } from '../../src/indexer/indexer.ts';
 import type { NodeFact, Pod } from '../../src/model/cluster.ts';
-import { endOf, node, pod, policy, sandbox, type PodFields } from '../support/objects.ts';
+import { clusterPolicy, endOf, namespace, node, pod, policy, sandbox, type PodFields } from '../support/objects.ts';
 import { removeOf, upsertOf, type ApiObject } from '../support/pipeline.ts';
 import { describeSnapshot } from './describe-snapshot.ts';
 import { assertInEveryOrder, indexed, type Told } from './in-every-order.ts';
@@ -112,6 +112,26 @@ describe('Indexer: a sandbox says whose an address of this node is (S1.9)', () =
         unknown: ['y/unknown'],
       },
     ));
+
+  it('also where a rule selects nodes: no node is a peer with an address that a sandbox has here (S1.12)', () => {
+    const toNodes = clusterPolicy('nodes', { egress: [{ action: 'Accept', to: [{ nodes: {} }] }] });
+    const held = sandbox('x/a', { ips: ['10.1.0.1'], link });
+    const objects = [db('x/a'), namespace('x'), toNodes, node('n2', '10.1.0.1', '192.0.2.2')];
+    const nodes = (...members: readonly string[]) => ({ 'nodes[]': members });
+    const expected = {
+      pods: { 'x/a': '10.1.0.1: /nodes' },
+      links: { '10.1.0.1': 'veth1' },
+      issues: ['x/a: node-address'],
+    };
+    assertInEveryOrder([...objects, held], { ...expected, groups: nodes('/192.0.2.2 (node) 192.0.2.2') });
+    const indexer = indexed(...objects, held);
+    indexer.receive(endOf(held));
+    const both = nodes('/10.1.0.1 (node) 10.1.0.1', '/192.0.2.2 (node) 192.0.2.2');
+    assert.deepEqual(describeSnapshot(indexer).groups, both);
+    indexer.receive(held);
+    indexer.receive(removeOf(node('n2')));
+    assert.deepEqual(describeSnapshot(indexer).groups, nodes());
+  });
 
   it('the later one of two sandboxes', () =>
     assertInEveryOrder(
