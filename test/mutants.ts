@@ -262,6 +262,20 @@ export const mutants: readonly Mutant[] = [
     specs: [sandboxes],
   },
   {
+    name: 'nodes: a node whose labels change stays in the groups that selected it (S10.13)',
+    file: 'src/indexer/node-groups.ts',
+    find: 'if (before && matches(selector, before)) for (const address of before.addresses) addresses.remove(address);',
+    replace: '',
+    specs: [indexer],
+  },
+  {
+    name: 'a write of the status of a policy compiles it anew (S10.31)',
+    file: 'src/indexer/subjects.ts',
+    find: 'if (policy && isSameDeep(policies.get(id), policy)) return;',
+    replace: '',
+    specs: [revision],
+  },
+  {
     name: 'a group of nodes has one address of each',
     file: 'src/indexer/node-groups.ts',
     find: 'if (matches(selector, node)) for (const each of node.addresses) addresses.add(each);',

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { Indexer } from '../../src/indexer/indexer.ts';
 import { resourceNames } from '../../src/model/cluster.ts';
-import { namespace, node, pod, policy } from '../support/objects.ts';
+import { clusterPolicy, namespace, node, pod, policy } from '../support/objects.ts';
 import { removeOf, upsertOf, type ApiObject } from '../support/pipeline.ts';
 import { clusters } from '../support/random-cluster.ts';
 import { describeSnapshot } from './describe-snapshot.ts';
@@ -229,6 +229,31 @@ describe('Indexer: who owns an address (S1.9-S1.12)', () => {
     indexer.receive(upsertOf(node('n8', '192.0.2.8')));
     assert.deepEqual(membersOf(indexer), ['x/odd 192.0.2.9 fd00::9']);
     assert.deepEqual(describeSnapshot(indexer).issues, []);
+  });
+});
+
+describe('Indexer: what a selector of nodes matches (S10.13)', () => {
+  it('the addresses of nodes by their labels now, once for two nodes with one address', () => {
+    const toNodes = clusterPolicy('nodes', {
+      egress: [{ action: 'Accept', to: [{ nodes: { matchLabels: { pool: 'a' } } }] }],
+    });
+    const inPool = (pool: string, name: string, ...addresses: readonly string[]): ApiObject => {
+      const bare = node(name, ...addresses);
+      return { ...bare, metadata: { ...bare.metadata, labels: { pool } } };
+    };
+    const indexer = indexed(namespace('x'), pod('x/a'), toNodes, inPool('a', 'n2', '192.0.2.2', '192.0.2.3'));
+    const addresses = () =>
+      Object.values(describeSnapshot(indexer).groups).flatMap((members) =>
+        members.map((each) => each.split(' ').at(-1)),
+      );
+    assert.deepEqual(addresses(), ['192.0.2.2', '192.0.2.3']);
+    indexer.receive(upsertOf(inPool('a', 'n3', '192.0.2.3')));
+    indexer.receive(upsertOf(inPool('b', 'n2', '192.0.2.2', '192.0.2.3')));
+    assert.deepEqual(addresses(), ['192.0.2.3']);
+    indexer.receive(upsertOf(inPool('b', 'n3', '192.0.2.3')));
+    assert.deepEqual(addresses(), []);
+    indexer.receive(upsertOf(inPool('a', 'n2', '192.0.2.9')));
+    assert.deepEqual(addresses(), ['192.0.2.9']);
   });
 });
 
