@@ -18,6 +18,7 @@ export const pureRooms = [
   'impact',
   'flows',
   'suggest',
+  'map',
   'nftables',
   'compile',
   'plan',
@@ -38,6 +39,10 @@ export const rooms: Readonly<Record<string, Room>> = {
   impact: { imports: ['evaluator', 'model/address.ts', 'model/issue.ts', 'lib'] },
   flows: { imports: ['model/address.ts', 'lib'] },
   suggest: { imports: ['flows', 'evaluator', 'model/address.ts', 'lib'] },
+  map: {
+    imports: ['suggest', 'flows', 'impact', 'evaluator', 'manifests/defaults.ts', 'model/address.ts', 'lib'],
+    types: ['doctor/finding.ts'],
+  },
   nftables: { imports: ['lib'] },
   compile: { imports: ['model', 'nftables', 'lib'] },
   plan: { imports: ['nftables', 'lib'] },

@@ -88,7 +88,8 @@ export class EndNames {
   }
 }
 
-function describeLabels(labels: Labels): string {
+/** `app=web, tier=front` */
+export function describeLabels(labels: Labels): string {
   const all = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
   return all.length === 0 ? 'pods without labels' : all.join(', ');
 }

@@ -17,9 +17,17 @@ export interface MapOptions {
   readonly minutes?: readonly [first: number, last: number];
 }
 
+/** For the workloads of nodes, or for all of a namespace. */
+export type WantedSuggestion = ({ readonly nodeIds: readonly string[] } | { readonly namespace: string }) & {
+  /** Denied connections to allow beside what was allowed. */
+  readonly denied?: Pick<DenialGroup, 'fromId' | 'toId' | 'port'>;
+};
+
 /** Everything that the page asks. It reads the data once, and is then asked many times. */
 export interface Atlas {
   readonly data: PageData;
+  /** Sentences about what the map leaves out, beside those of the data. */
+  readonly notes: readonly string[];
   /** Of all flows, without gaps. */
   readonly timeline: readonly TimelineMinute[];
   /** The atlas with a change; its map has `after` and `change`. */
@@ -29,8 +37,7 @@ export interface Atlas {
   explain(edgeId: string, port: string): readonly ExplainedPair[];
   denials(options?: MapOptions): readonly DenialGroup[];
   coverage(): readonly CoverageItem[];
-  /** For the workloads of nodes, or for all of a namespace. */
-  suggest(wanted: { readonly nodeIds: readonly string[] } | { readonly namespace: string }): Suggestions;
+  suggest(wanted: WantedSuggestion): Suggestions;
 }
 
 export interface ChangedAtlas extends Atlas {
