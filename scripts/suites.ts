@@ -55,7 +55,7 @@ export const suites: readonly Suite[] = [
     kind: 'unit',
     proves: 'each pure room, and the evaluator: S1 to S10 by example',
     files: [
-      'test/{model,kinds,indexer,compile,plan,nftables,evaluator,tiers,impact,flows,suggest,doctor,lib}/**/*.test.ts',
+      'test/{model,kinds,indexer,compile,plan,nftables,evaluator,tiers,impact,flows,suggest,map,doctor,lib}/**/*.test.ts',
     ],
     from: 'check',
     seconds: 40,

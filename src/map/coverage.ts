@@ -1,6 +1,6 @@
 import type { Cluster } from '../evaluator/cluster.ts';
 import type { Direction } from '../evaluator/decision.ts';
-import type { Policy } from '../evaluator/policy.ts';
+import type { Policy, Rule } from '../evaluator/policy.ts';
 import { isolatingPolicies } from '../evaluator/subject.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { plural } from '../lib/plural.ts';
@@ -124,7 +124,7 @@ function unmatchedRules(
     if (!ids) return [];
     return directions.flatMap((direction) =>
       policy.rules[direction]
-        .filter(({ path, broken }) => !broken && !used.has(`${policy.ref} ${path}`))
+        .filter((rule) => isRead(rule) && !used.has(`${policy.ref} ${rule.path}`))
         .map(({ path, index, name }): CoverageItem => ({
           kind: 'no-match',
           subject: nameOf(policy),
@@ -133,6 +133,11 @@ function unmatchedRules(
         })),
     );
   });
+}
+
+/** An invalid part is listed as such. */
+function isRead({ broken, peers, ports }: Rule): boolean {
+  return !broken && [peers, ports].every((parts) => parts === 'any' || parts.every(({ kind }) => kind !== 'broken'));
 }
 
 function nameOf({ tier, ref }: Policy): string {

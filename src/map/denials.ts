@@ -28,7 +28,7 @@ export function groupDenials(lines: readonly Line[], verdicts: Verdicts, minutes
   }).sort((a, b) => b.last - a.last || b.connections - a.connections);
 }
 
-export function fullName({ namespace, label }: Pick<Spot, 'namespace' | 'label'>): string {
+function fullName({ namespace, label }: Pick<Spot, 'namespace' | 'label'>): string {
   return namespace === undefined ? label : `${namespace}/${label}`;
 }
 

@@ -58,7 +58,7 @@ export function mergePorts(ports: readonly EdgePort[]): EdgePort[] {
     .sort((a, b) => connectionsOf(b) - connectionsOf(a));
 }
 
-export function connectionsOf({ seen }: Pick<EdgePort, 'seen'>): number {
+function connectionsOf({ seen }: Pick<EdgePort, 'seen'>): number {
   return seenVerdicts.reduce((sum, verdict) => sum + (seen[verdict] ?? 0), 0);
 }
 

@@ -2,7 +2,7 @@ import { keyOfEnd, type FlowEnd } from '../flows/kept-flow.ts';
 import { declaredPortsOf } from '../impact/declared-ports.ts';
 import { isSame } from '../suggest/scene.ts';
 import type { Cluster } from '../evaluator/cluster.ts';
-import { makeLine, Verdicts, type Line } from './lines.ts';
+import { makeLine, type Line, type Verdicts } from './lines.ts';
 import type { Spot, Spots } from './spots.ts';
 
 /** Pairs of workloads and ports that are judged. */

@@ -50,7 +50,7 @@ export function seeMap(map: PolicyMap, view: View): SeenMap {
   return { boxes: sorted(new Set(boxes)), nodes, edges, tooLarge: sorted(tooLarge) };
 }
 
-export function namespaceId(namespace: string): string {
+function namespaceId(namespace: string): string {
   return `namespace ${namespace}`;
 }
 

@@ -25,14 +25,13 @@ const privateRanges = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.
 
 /** Where the ends of flows are on the map. Workloads whose pods have the same labels are one spot, because kept flows do not tell them apart. */
 export class Spots {
-  readonly #scene: Scene;
   readonly #spots = new Map<string, Spot>();
   /** By `keyOfEnd`. */
   readonly #ofEnd = new Map<string, Spot>();
+  readonly #judged = new Map<string, readonly ScenePod[]>();
   readonly #blocks: readonly { readonly cidr: string; readonly range: AddressRange }[];
 
   constructor(scene: Scene) {
-    this.#scene = scene;
     this.#blocks = policyBlocks(scene.objects);
     for (const spot of groupWorkloads(scene)) {
       this.#spots.set(spot.id, spot);
@@ -109,10 +108,16 @@ export class Spots {
     }
   }
 
-  /** Pods at an end that differ in labels or named ports; more than one of a kind only if there is no other kind. */
   #podsAt(end: FlowEnd): readonly ScenePod[] {
     if (end.kind !== 'workload') return [];
     const key = keyOfEnd(end);
+    let pods = this.#judged.get(key);
+    if (!pods) this.#judged.set(key, (pods = this.#choosePods(key)));
+    return pods;
+  }
+
+  /** Pods at an end that differ in labels or named ports; more than one of a kind only if there is no other kind. */
+  #choosePods(key: string): readonly ScenePod[] {
     const pods = (this.#ofEnd.get(key)?.pods ?? []).filter(
       ({ namespace, labels, read }) =>
         read.addresses.length > 0 && keyOfEnd({ kind: 'workload', namespace, labels }) === key,
@@ -165,7 +170,7 @@ function policyBlocks(objects: readonly JsonObject[]): { cidr: string; range: Ad
   }
   const blocks = [...cidrs].flatMap((cidr) => {
     const range = parseCidr(cidr);
-    return range && !/\/0$/.test(cidr) ? [{ cidr, range }] : [];
+    return range && !cidr.endsWith('/0') ? [{ cidr, range }] : [];
   });
   const sizeOf = ({ range }: { readonly range: AddressRange }): bigint => range.last - range.first;
   return blocks.sort((a, b) => Number(sizeOf(a) > sizeOf(b)) - Number(sizeOf(a) < sizeOf(b)));

@@ -1,0 +1,384 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import { evaluate, familiesOf } from '../../src/evaluator/evaluator.ts';
+import { prepareCluster } from '../../src/evaluator/cluster.ts';
+import type { FlowEnd } from '../../src/flows/kept-flow.ts';
+import type { Traffic } from '../../src/flows/traffic.ts';
+import { keyOf } from '../../src/impact/object-key.ts';
+import type { JsonObject } from '../../src/lib/json.ts';
+import { openAtlas } from '../../src/map/open-atlas.ts';
+import type { Atlas } from '../../src/map/atlas.ts';
+import type { ExplainedPair, MapEdge } from '../../src/map/policy-map.ts';
+import { families } from '../../src/model/address.ts';
+import { namespace, node, pod, policy } from '../support/objects.ts';
+import { scenes } from '../suggest/random-traffic.ts';
+import { history, pageData } from './page-data.ts';
+
+const [web, api] = ['web', 'api'].map((app): FlowEnd => ({ kind: 'workload', namespace: 'shop', labels: { app } }));
+const probe: FlowEnd = { kind: 'workload', namespace: 'ops', labels: { app: 'probe' } };
+const block = (cidr: string): FlowEnd => ({ kind: 'block', cidr });
+
+const objects: JsonObject[] = [
+  ...['shop', 'ops'].map((name) => namespace(name, { 'kubernetes.io/metadata.name': name })),
+  node('n1', '192.0.2.1', '2001:db8::1'),
+  pod('shop/web-1', { labels: { app: 'web' }, ips: ['10.244.1.2'] }),
+  pod('shop/web-2', { labels: { app: 'web' }, ips: ['10.244.1.3'] }),
+  pod('shop/api-1', { labels: { app: 'api' }, ips: ['10.244.1.4'] }),
+  pod('ops/probe', { labels: { app: 'probe' }, ips: ['10.244.1.5'] }),
+  policy('shop/api', {
+    podSelector: { matchLabels: { app: 'api' } },
+    policyTypes: ['Ingress'],
+    ingress: [{ from: [{ podSelector: { matchLabels: { app: 'web' } } }], ports: [{ protocol: 'TCP', port: 80 }] }],
+  }),
+];
+
+const seen = (from: FlowEnd, to: FlowEnd, port: Traffic['port'], more: Partial<Traffic> = {}): Traffic => {
+  const minutes = more.minutes ?? [[5, 3]];
+  const connections = minutes.reduce((sum, [, count]) => sum + count, 0);
+  const protocol = port === undefined ? 'ICMP' : 'TCP';
+  const [first, last] = [minutes[0]?.[0] ?? 1, minutes.at(-1)?.[0] ?? 60];
+  return {
+    ...{ from, to, protocol, ...(port !== undefined && { port }), verdict: 'allowed' },
+    ...{ connections, first, last, minutes },
+    ...more,
+  };
+};
+
+const open = (traffic: readonly Traffic[], more: readonly JsonObject[] = []): Atlas =>
+  openAtlas(pageData([...objects, ...more], [history(traffic)]));
+const short = ({ id, verdict, ports }: MapEdge): string =>
+  `${id}: ${verdict}, ${ports.map((port) => `${port.name} ${port.verdict} ${JSON.stringify(port.seen)}`).join(', ')}`;
+const edgesOf = (atlas: Atlas): string[] => atlas.map().edges.map(short);
+
+describe('the map', () => {
+  it('has an edge for all that was seen between two workloads, with what the policies say', () => {
+    const traffic = [
+      seen(web!, api!, 80),
+      seen(probe, api!, 80, { verdict: 'denied' }),
+      seen(probe, api!, 81, { verdict: 'denied', minutes: [[7, 9]] }),
+    ];
+    assert.deepEqual(edgesOf(open(traffic)), [
+      'workload ops/pod/probe → workload shop/pod/api-1: denied, TCP/81 denied {"denied":9}, TCP/80 denied {"denied":3}',
+      'workload shop/pod/web-1 → workload shop/pod/api-1: allowed, TCP/80 allowed {"allowed":3}',
+    ]);
+  });
+
+  it('draws workloads whose pods have the same labels as one', () => {
+    const { nodes } = open([]).map();
+    assert.deepEqual(
+      nodes.map(({ id, label, pods }) => [id, label, pods]),
+      [
+        ['workload ops/pod/probe', 'pod/probe', 1],
+        ['workload shop/pod/api-1', 'pod/api-1', 1],
+        ['workload shop/pod/web-1', 'pod/web-1, pod/web-2', 2],
+      ],
+    );
+  });
+
+  it('draws pods that have gone, nodes, and blocks by the narrowest of the policies', () => {
+    const gone: FlowEnd = { kind: 'workload', namespace: 'shop', labels: { app: 'old' } };
+    const blocks = policy('ops/blocks', {
+      podSelector: {},
+      egress: [
+        {
+          to: ['0.0.0.0/0', '203.0.113.0/24', '203.0.113.0/28', '2001:db8::/32'].map((cidr) => ({ ipBlock: { cidr } })),
+        },
+      ],
+    });
+    const ends = [gone, { kind: 'node', name: 'n1' }, { kind: 'others' }, { kind: 'namespace', name: 'shop' }] as const;
+    const addresses = [
+      '203.0.113.7/32',
+      '203.0.113.77/32',
+      '8.8.8.8/32',
+      '10.1.1.1/32',
+      'fd00::1/128',
+      '2001:db8::7/128',
+    ];
+    const atlas = open(
+      [...ends, ...addresses.map(block)].map((end) => seen(probe, end, 443)),
+      [blocks],
+    );
+    assert.deepEqual(
+      atlas
+        .map()
+        .edges.map(({ to, verdict, connections }) => `${to} ${verdict} ${connections}`)
+        .sort(),
+      [
+        'block 2001:db8::/32 unknown 3',
+        'block 203.0.113.0/24 allowed 3',
+        'block 203.0.113.0/28 allowed 3',
+        'gone shop/app=old unknown 3',
+        'internet allowed 3',
+        'node n1 allowed 3',
+        'others shop unknown 3',
+        'others unknown 3',
+        // An IPv6 address cannot be reached by a pod without one.
+        'private allowed 6',
+      ],
+    );
+  });
+
+  it('counts only the minutes that are asked for, and keeps what was open in them', () => {
+    const traffic = [
+      seen(web!, api!, 80, {
+        minutes: [
+          [5, 1],
+          [50, 4],
+        ],
+      }),
+      seen(probe, web!, 80, { minutes: [[40, 1]] }),
+      seen(api!, web!, 80, { minutes: [], first: 1, last: 60 }),
+    ];
+    const atlas = open(traffic);
+    const { edges } = atlas.map({ minutes: [45, 60] });
+    assert.deepEqual(
+      edges.map(({ from, connections }) => [from, connections]),
+      [
+        ['workload shop/pod/web-1', 4],
+        ['workload shop/pod/api-1', 0],
+      ],
+    );
+    assert.deepEqual(
+      atlas.timeline.filter(({ allowed }) => allowed > 0).map(({ minute, allowed }) => [minute, allowed]),
+      [
+        [5, 1],
+        [40, 1],
+        [50, 4],
+      ],
+    );
+    assert.equal(atlas.timeline.length, 60);
+  });
+
+  it('explains an edge by pairs of pods, and leaves what cannot be judged without a verdict', () => {
+    const atlas = open([seen(probe, api!, 80, { verdict: 'denied' }), seen(web!, api!, 'other')]);
+    const [edge] = atlas.map().edges.filter(({ verdict }) => verdict === 'denied');
+    const [pair, ...others] = atlas.explain(edge!.id, 'TCP/80');
+    assert.deepEqual([pair!.from, pair!.to, pair!.family, others.length], ['ops/probe', 'shop/api-1', 'ipv4', 0]);
+    assert.deepEqual(pair!.decision.ingress.isolatedBy, ['shop/api']);
+    assert.equal(pair!.decision.ingress.nearMisses[0]!.path, 'spec.ingress[0].from[0].podSelector');
+    const [other] = atlas.map().edges.filter(({ verdict }) => verdict === 'unknown');
+    assert.deepEqual([other!.ports[0]!.name, atlas.explain(other!.id, 'TCP/other')], ['TCP/other', []]);
+  });
+
+  it('draws what is possible where nothing was kept', () => {
+    const ports = [{ name: 'http', containerPort: 80 }];
+    const server = pod('ops/server', { labels: { app: 'server' }, ips: ['10.244.1.9'], ports });
+    const closed = policy('ops/closed', {
+      podSelector: { matchLabels: { app: 'server' } },
+      ingress: [{ from: [{ podSelector: {} }] }],
+    });
+    const edges = openAtlas(pageData([...objects, server, closed]))
+      .map()
+      .edges.map(short);
+    assert.ok(
+      edges.includes('workload ops/pod/probe → workload ops/pod/server: allowed, TCP/80 allowed {}'),
+      edges.join('\n'),
+    );
+    assert.ok(edges.includes('workload shop/pod/web-1 → workload ops/pod/server: denied, TCP/80 denied {}'));
+  });
+
+  it('has the verdict of every pair of pods (property)', () => {
+    const all: string[] = [];
+    fc.assert(
+      fc.property(scenes, ({ objects: random, seen: traffic }) => {
+        const cluster = prepareCluster(random);
+        const atlas = openAtlas(pageData(random, [history(traffic)]));
+        for (const edge of atlas.map().edges) {
+          for (const port of edge.ports) {
+            for (const { from, to, family, decision } of atlas.explain(edge.id, port.name)) {
+              const [protocol, number] = port.name.split('/');
+              const ends = [from, to].map((name) =>
+                name.startsWith('node ')
+                  ? { node: name.slice('node '.length) }
+                  : name.includes('/')
+                    ? { pod: name }
+                    : { address: name },
+              );
+              assert.ok(ends.every((end) => familiesOf(cluster, end).includes(family)));
+              const { verdict } = evaluate(cluster, {
+                ...{ source: ends[0]!, destination: ends[1]!, family, protocol: protocol as 'TCP' },
+                ...(number !== undefined && { destinationPort: Number(number) }),
+                ...(from === to && { throughService: true }),
+              });
+              assert.equal(decision.verdict, verdict);
+              assert.ok(port.verdict === verdict || port.verdict === 'both', `${edge.id} ${port.name}`);
+              all.push(port.verdict);
+            }
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+    assert.deepEqual([...new Set(all)].sort(), ['allowed', 'both', 'denied']);
+    assert.equal(families.length, 2);
+  });
+});
+
+describe('a change on the map', () => {
+  const closed = policy('shop/closed', { podSelector: {}, policyTypes: ['Egress'] });
+
+  it('tells what it cuts and what it opens', () => {
+    const atlas = open([seen(web!, api!, 80), seen(probe, api!, 81, { verdict: 'denied' })]);
+    const changed = atlas.withChange({ given: [closed], removed: ['NetworkPolicy shop/api'] });
+    assert.deepEqual(changed.changes, [
+      { object: 'NetworkPolicy shop/api', change: 'deleted' },
+      { object: 'NetworkPolicy shop/closed', change: 'created' },
+    ]);
+    assert.deepEqual(
+      changed.map().edges.map(({ from, change, ports }) => [from, change, ports[0]!.after]),
+      [
+        ['workload shop/pod/web-1', 'cut', 'denied'],
+        ['workload ops/pod/probe', 'opened', 'allowed'],
+      ],
+    );
+    const [edge] = changed.map().edges;
+    const [pair] = changed.explain(edge!.id, 'TCP/80');
+    assert.deepEqual([pair!.decision.verdict, pair!.after!.verdict], ['allowed', 'denied']);
+    assert.deepEqual(
+      atlas.map().edges.map(({ change }) => change),
+      [undefined, undefined],
+    );
+  });
+
+  it('sets the defaults of the API server, and names what is invalid or refused', () => {
+    const atlas = open([seen(web!, api!, 80)]);
+    const given = [
+      {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name: 'a', namespace: 'nowhere' },
+        spec: {},
+      },
+      {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name: 'b', namespace: 'shop' },
+        spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: '10.0.0.0/33' } }] }] },
+      },
+    ];
+    const changed = atlas.withChange({ given, removed: [] });
+    assert.deepEqual(
+      changed.changes.map(({ object, change }) => [object, change]),
+      [
+        ['NetworkPolicy nowhere/a', 'refused'],
+        ['NetworkPolicy shop/b', 'created'],
+      ],
+    );
+    assert.match(changed.issues.join('\n'), /^NetworkPolicy shop\/b: spec\.ingress\[0\]\.from\[0\]\.ipBlock\.cidr: /);
+  });
+
+  it('has the verdicts of the changed cluster (property)', () => {
+    let changes = 0;
+    fc.assert(
+      fc.property(scenes, fc.nat(), ({ objects: random, seen: traffic }, choice) => {
+        const policies = random.filter(({ kind }) => kind === 'NetworkPolicy');
+        const away = policies[choice % Math.max(1, policies.length)];
+        const deny = policy('x/deny', { podSelector: {} });
+        const change = { given: [deny], removed: away ? [keyOf(away)] : [] };
+        const before = openAtlas(pageData(random, [history(traffic)]));
+        const rest = [...random.filter((each) => each !== away), deny];
+        const isThere = random.some(({ kind, metadata }) => kind === 'Namespace' && metadata['name'] === 'x');
+        if (!isThere) return;
+        const after = openAtlas(pageData(rest, [history(traffic)]));
+        // The names of blocks come from the policies, so the pairs behind the edges are compared.
+        const pairs = (atlas: Atlas, of: (pair: ExplainedPair) => string): string[] =>
+          atlas
+            .map()
+            .edges.flatMap(({ id, ports }) =>
+              ports.flatMap(({ name }) =>
+                atlas.explain(id, name).map((pair) => [pair.from, pair.to, pair.family, name, of(pair)].join(' ')),
+              ),
+            )
+            .sort();
+        assert.deepEqual(
+          pairs(before.withChange(change), (pair) => pair.after!.verdict),
+          pairs(after, (pair) => pair.decision.verdict),
+        );
+        changes += before
+          .withChange(change)
+          .map()
+          .edges.filter((edge) => edge.change).length;
+      }),
+      { numRuns: 100 },
+    );
+    assert.ok(changes > 50, `${changes} edges changed`);
+  });
+});
+
+describe('lists beside the map', () => {
+  it('groups denials by workload and port, with the reason of now', () => {
+    const denied = (minute: number): Partial<Traffic> => ({ verdict: 'denied', minutes: [[minute, 2]] });
+    const atlas = open([
+      seen(probe, api!, 80, denied(5)),
+      seen(probe, api!, 81, denied(9)),
+      // By now, the policies allow it.
+      seen(web!, api!, 80, denied(3)),
+    ]);
+    assert.deepEqual(
+      atlas
+        .denials()
+        .map(({ from, to, port, connections, last, reasons }) => [from, to, port, connections, last, reasons.length]),
+      [
+        ['ops/pod/probe', 'shop/pod/api-1', 'TCP/81', 2, 9, 1],
+        ['ops/pod/probe', 'shop/pod/api-1', 'TCP/80', 2, 5, 1],
+        ['shop/pod/web-1, pod/web-2', 'shop/pod/api-1', 'TCP/80', 2, 3, 0],
+      ],
+    );
+    assert.match(
+      atlas.denials()[1]!.reasons[0]!,
+      /isolated for ingress by shop\/api.*; the nearest: rule 1 of policy shop\/api/,
+    );
+    assert.deepEqual(
+      atlas.denials({ minutes: [8, 60] }).map(({ port }) => port),
+      ['TCP/81'],
+    );
+  });
+
+  it('suggests what would allow a denial, and it does', () => {
+    const atlas = open([seen(web!, api!, 80), seen(probe, api!, 81, { verdict: 'denied' })]);
+    const [denial] = atlas.denials();
+    const without = atlas.suggest({ nodeIds: [denial!.toId] });
+    const { suggestions } = atlas.suggest({ nodeIds: [denial!.toId], denied: denial! });
+    assert.deepEqual(
+      suggestions.map(({ workloads, replay }) => [workloads, replay.denied]),
+      [[['pod/api-1'], []]],
+    );
+    const openedBy = (given: readonly JsonObject[]): (string | undefined)[] =>
+      atlas
+        .withChange({ given, removed: [] })
+        .map()
+        .edges.map(({ change }) => change);
+    assert.ok(openedBy(suggestions.map((each) => each.policy)).includes('opened'));
+    assert.ok(!openedBy(without.suggestions.map((each) => each.policy)).includes('opened'));
+  });
+
+  it('lists pods that nothing isolates, rules that matched nothing, policies that select nobody, invalid parts and audits', () => {
+    const more = [
+      policy('shop/nobody', { podSelector: { matchLabels: { app: 'none' } } }),
+      policy('ops/broken', { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: 'x' } }] }] }),
+      {
+        ...policy('shop/watched', { podSelector: {} }),
+        metadata: { name: 'watched', namespace: 'shop', annotations: { 'postern.dev/mode': 'audit' } },
+      },
+    ];
+    const coverage = (traffic: readonly Traffic[]): string[] =>
+      open(traffic, more)
+        .coverage()
+        .map(({ kind, subject, nodeIds }) => `${kind} ${subject}${nodeIds.length > 0 ? ` (${nodeIds.join()})` : ''}`);
+    const always = [
+      'invalid NetworkPolicy ops/broken',
+      'selects-nobody NetworkPolicy shop/nobody',
+      'audit NetworkPolicy shop/watched',
+      'not-isolated ops/pod/probe (workload ops/pod/probe)',
+      'not-isolated shop/pod/api-1 (workload shop/pod/api-1)',
+      'not-isolated shop/pod/web-1, pod/web-2 (workload shop/pod/web-1)',
+      'not-isolated shop/pod/web-1, pod/web-2 (workload shop/pod/web-1)',
+    ];
+    assert.deepEqual(coverage([seen(web!, api!, 80)]), always);
+    assert.deepEqual(
+      coverage([]).filter((each) => !always.includes(each)),
+      ['no-match NetworkPolicy shop/api (workload shop/pod/api-1)'],
+    );
+  });
+});
