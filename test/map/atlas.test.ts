@@ -178,6 +178,19 @@ describe('the map', () => {
     assert.ok(edges.includes('workload shop/pod/web-1 → workload ops/pod/server: denied, TCP/80 denied {}'));
   });
 
+  it('has both verdicts where policies tell the pods of a workload apart', () => {
+    const labels = (hash: string): Record<string, string> => ({ app: 'web', 'pod-template-hash': hash });
+    const more = [
+      pod('ops/new', { labels: labels('2'), ips: ['10.244.1.7'] }),
+      pod('ops/old', { labels: labels('1'), ips: ['10.244.1.8'] }),
+      policy('ops/old', { podSelector: { matchLabels: { 'pod-template-hash': '1' } } }),
+    ];
+    const atlas = open([seen(probe, { kind: 'workload', namespace: 'ops', labels: { app: 'web' } }, 80)], more);
+    assert.deepEqual(edgesOf(atlas), [
+      'workload ops/pod/probe → workload ops/pod/new: both, TCP/80 both {"allowed":3}',
+    ]);
+  });
+
   it('has the verdict of every pair of pods (property)', () => {
     const all: string[] = [];
     fc.assert(
@@ -210,7 +223,7 @@ describe('the map', () => {
       }),
       { numRuns: 100 },
     );
-    assert.deepEqual([...new Set(all)].sort(), ['allowed', 'both', 'denied']);
+    assert.ok(all.includes('allowed') && all.includes('denied'), `${all.length} verdicts`);
     assert.equal(families.length, 2);
   });
 });
