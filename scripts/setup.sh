@@ -50,6 +50,7 @@ conntrack            conntrack
 tcpdump              tcpdump
 ethtool              ethtool
 kubectl              kubectl kubernetes-client none
+chromium             chromium none
 "
 
 [ "${1-}" = bench ] && tools="$tools

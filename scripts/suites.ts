@@ -102,6 +102,15 @@ export const suites: readonly Suite[] = [
     seconds: 30,
   },
   {
+    name: 'page',
+    kind: 'unit',
+    proves:
+      'the page of `postern ui` in a real browser: map, reasons, changes, suggestions, exports, keyboard, contrast',
+    files: ['test/page/**/*.test.ts'],
+    from: 'test',
+    seconds: 60,
+  },
+  {
     name: 'house',
     kind: 'unit',
     proves: 'docs, chart, alerts and code agree; the tools of this repository',

@@ -46,6 +46,13 @@ export const rooms: Readonly<Record<string, Room>> = {
   nftables: { imports: ['lib'] },
   compile: { imports: ['model', 'nftables', 'lib'] },
   plan: { imports: ['nftables', 'lib'] },
+  page: {
+    imports: [
+      ...['map', 'flows/kept-flow.ts', 'lib'],
+      ...['npm:preact', 'npm:@preact/signals', 'npm:cytoscape', 'npm:cytoscape-fcose', 'npm:uplot', 'npm:yaml'],
+    ],
+    types: ['evaluator', 'suggest', 'impact'],
+  },
   doctor: { imports: ['evaluator', 'nftables', 'model', 'lib'] },
   watch: { imports: ['kinds', 'model', 'lib', client, 'node:*'] },
   sandboxes: { imports: ['model', 'lib', 'node:*'] },
@@ -57,7 +64,19 @@ export const rooms: Readonly<Record<string, Room>> = {
   manifests: { imports: ['model/issue.ts', 'lib', client, 'node:fs', 'node:path', 'node:stream/consumers'] },
   lab: { imports: [...pureRooms, ...ioRooms, client, 'npm:execa', 'npm:rfc6902', 'node:*'] },
   agent: { imports: [...pureRooms, ...ioRooms, 'pipeline.ts', client, 'node:*'] },
-  cli: { imports: [...pureRooms, ...ioRooms, 'pipeline.ts', 'agent', 'lab', client, 'npm:commander', 'node:*'] },
+  cli: {
+    imports: [
+      ...pureRooms,
+      ...ioRooms,
+      'pipeline.ts',
+      'agent',
+      'lab',
+      client,
+      'npm:commander',
+      'npm:esbuild',
+      'node:*',
+    ],
+  },
   'pipeline.ts': { imports: [...pureRooms, 'lib'] },
   'main.ts': { imports: ['cli', 'node:*'] },
 };

@@ -35,6 +35,14 @@ const planted: readonly (readonly [file: string, code: string, problem?: string]
   ['evaluator/planted-b.ts', `import '../model/cluster.ts';`, 'evaluator may not import model/cluster.ts'],
   ['agent/planted.ts', `import '../lab/lab.ts';`, 'agent may not import lab/lab.ts'],
   ['cli/planted.ts', `import '../lab/lab.ts';`],
+  ['page/planted.tsx', `import '../map/view.ts';\nimport 'preact';`],
+  ['page/planted-b.tsx', `import 'node:fs';`, 'page may not import node:fs'],
+  [
+    'page/planted-c.tsx',
+    `import '../evaluator/evaluator.ts';`,
+    'page may import only types from evaluator/evaluator.ts',
+  ],
+  ['map/planted.ts', `import '../page/format.ts';`, 'map may not import page/format.ts'],
   ['shed/planted.ts', `import '../lib/sort.ts';`, 'src/shed is not in the table of rooms'],
   ['shed.ts', `import './lib/sort.ts';`, 'src/shed.ts is not in the table of rooms'],
 ];
@@ -92,7 +100,7 @@ describe('the walls of the house', () => {
   it('see every file under src', async () => {
     const { stdout } = await execa('oxlint', ['--debug=files'], { cwd: root, preferLocal: true });
     const seen = stdout.split('\n').filter((file) => file.startsWith('src/'));
-    assert.deepEqual(sorted(seen), sorted(globSync('src/**/*.{ts,js,mts,mjs,cts,cjs}', { cwd: root })));
+    assert.deepEqual(sorted(seen), sorted(globSync('src/**/*.{ts,tsx,js,jsx,mts,mjs,cts,cjs}', { cwd: root })));
   });
 
   it('stand between rooms that exist', () => {

@@ -1,0 +1,36 @@
+const whole = new Intl.NumberFormat('en');
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const exact = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** `1,204` */
+export function formatCount(count: number): string {
+  return whole.format(count);
+}
+
+/** `1.2K` */
+export function formatShort(count: number): string {
+  return short.format(count);
+}
+
+/** `10:42`, in the time zone of the reader. */
+export function formatMinute(minute: number): string {
+  return clock.format(minute * 60_000);
+}
+
+export function formatTime(milliseconds: number): string {
+  return exact.format(milliseconds);
+}
+
+/** `12 s`, `3 min`, `2 h` */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 100) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+/** `deployment/web, deployment/api` as `web, api`: the kind matters less than the name. */
+export function shortLabel(label: string): string {
+  return label.replaceAll(/(^|, )[a-z]+\/(?=[^,])/g, '$1');
+}

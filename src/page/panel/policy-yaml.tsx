@@ -1,0 +1,68 @@
+import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
+import { look, atlas, draft, whatIf } from '../state.ts';
+import { Name, visible } from '../text.tsx';
+import { findPolicy, linesOf, policyText } from '../yaml/policy-text.ts';
+
+/** A policy with the lines of a field marked, folded until somebody opens it. */
+export function PolicyPart({
+  policy,
+  path,
+  open = false,
+}: {
+  policy: string;
+  path?: string;
+  open?: boolean;
+}): JSX.Element {
+  return (
+    <details class="policy" open={open}>
+      <summary>
+        <Name text={policy} class="mono" />
+        {path !== undefined && <span class="path mono">{visible(path)}</span>}
+      </summary>
+      <PolicyBody policy={policy} path={path} />
+    </details>
+  );
+}
+
+function PolicyBody({ policy, path }: { policy: string; path: string | undefined }): JSX.Element {
+  // After a change, the changed policy is the one that decides.
+  const object = findPolicy(whatIf.value?.given ?? [], policy) ?? findPolicy(atlas.value?.data.objects ?? [], policy);
+  const text = useMemo(() => object && policyText(object), [object]);
+  if (text === undefined) return <p class="quiet">The page has no YAML of this policy.</p>;
+  const edit = (): void => {
+    draft.value = { ...draft.value, text };
+    look({ tab: 'change' });
+  };
+  return (
+    <>
+      <Yaml text={text} path={path} label={`YAML of policy ${policy}`} />
+      <button type="button" class="small" onClick={edit}>
+        Edit in Change
+      </button>
+    </>
+  );
+}
+
+function Yaml({ text, path, label }: { text: string; path?: string | undefined; label: string }): JSX.Element {
+  const [first, last] = useMemo(() => (path === undefined ? undefined : linesOf(text, path)) ?? [0, 0], [text, path]);
+  const lines = text.trimEnd().split('\n');
+  return (
+    <pre class="yaml" tabIndex={0} aria-label={visible(label)}>
+      {lines.map((line, index) => {
+        const number = index + 1;
+        const isMarked = number >= first && number <= last;
+        const content = (
+          <>
+            <span class="number" aria-hidden="true">
+              {number}
+            </span>
+            <bdi>{visible(line)}</bdi>
+            {'\n'}
+          </>
+        );
+        return isMarked ? <mark class={number === first ? 'first' : ''}>{content}</mark> : <span>{content}</span>;
+      })}
+    </pre>
+  );
+}
