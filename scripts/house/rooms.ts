@@ -48,7 +48,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   plan: { imports: ['nftables', 'lib'] },
   page: {
     imports: [
-      ...['map', 'flows/kept-flow.ts', 'lib'],
+      ...['map', 'flows', 'lib'],
       ...['npm:preact', 'npm:@preact/signals', 'npm:cytoscape', 'npm:cytoscape-fcose', 'npm:uplot', 'npm:yaml'],
     ],
     types: ['evaluator', 'suggest', 'impact'],

@@ -30,7 +30,7 @@ export function formatAge(milliseconds: number): string {
   return minutes < 100 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
-/** `deployment/web, deployment/api` as `web, api`: the kind matters less than the name. */
+/** `shop/deployment/web, deployment/api` as `shop/web, api`: the kind of a workload matters less than its name. */
 export function shortLabel(label: string): string {
-  return label.replaceAll(/(^|, )[a-z]+\/(?=[^,])/g, '$1');
+  return label.replaceAll(/(^|, |^[^\s/,:]+\/)[a-z]+\/(?=[^\s/,]+(?:,| and |$))/g, '$1');
 }

@@ -24,6 +24,9 @@ export const changeMarks: Readonly<Record<MapChange, Mark>> = {
   both: { word: 'cut and opened', color: 'both', dashes: [12, 4, 2, 4] },
 };
 
+/** Of an edge that a change does not touch. */
+export const sameMark: Mark = { word: 'unchanged', color: 'faint' };
+
 export const seenWords: Readonly<Record<SeenVerdict, string>> = {
   allowed: 'answered',
   unanswered: 'unanswered',

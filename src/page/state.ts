@@ -13,6 +13,8 @@ export const view = signal<View>(hashToView(location.hash));
 export const whatIf = signal<WhatIf | undefined>(undefined);
 /** What stands in the editor of the tab Change. */
 export const draft = signal<{ readonly text: string; readonly removed: readonly string[] }>({ text: '', removed: [] });
+/** The minute to compare before and after. */
+export const splitAt = signal<number | undefined>(undefined);
 /** Keys of denials that are not listed. */
 export const silenced = signal<ReadonlySet<string>>(new Set());
 

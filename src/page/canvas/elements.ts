@@ -71,7 +71,7 @@ function edgeOf(
   const more = ports.length > mostPorts ? ` +${ports.length - mostPorts}` : '';
   const word = change === undefined ? '' : `${changeMarks[change].word}: `;
   const weight = connections > 0 ? ` · ${formatShort(connections)}` : '';
-  const isLabelled = count <= fewEdges || change !== undefined;
+  const isLabelled = change !== undefined || (!isChange && count <= fewEdges);
   return {
     id: elementId.edge(id),
     data: {

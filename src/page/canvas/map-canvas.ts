@@ -4,8 +4,20 @@ import type { SeenMap } from '../../map/see-map.ts';
 import { readColors } from './colors.ts';
 import { elementId, elementsOf, type Element, type Elements } from './elements.ts';
 import { font, mapStyle } from './map-style.ts';
+import { placeAll } from './place.ts';
 
 cytoscape.use(fcose);
+
+/** With more nodes, their first places are good enough: the layout would take longer than a second. */
+const mostRefined = 80;
+
+/** Begins at the places that nodes have, so that the same map looks the same. */
+const refinement = {
+  name: 'fcose',
+  ...{ quality: 'default', randomize: false, animate: false, fit: false, packComponents: false },
+  ...{ nodeRepulsion: 9000, idealEdgeLength: 125, gravity: 0.3, gravityRangeCompound: 1.2 },
+  ...{ tilingPaddingVertical: 14, tilingPaddingHorizontal: 14 },
+};
 
 /** The map on its canvas. Nodes stay where they are as long as they are drawn, and come back to where they were. */
 export class MapCanvas {
@@ -61,18 +73,24 @@ export class MapCanvas {
   /** Places all nodes anew. */
   arrange(): void {
     const graph = this.#graph;
-    if (graph.elements().empty()) return;
-    const options = {
-      name: 'fcose',
-      ...{ quality: 'default', randomize: true, animate: false, fit: true, padding: 36, packComponents: false },
-      ...{ nodeRepulsion: 6500, idealEdgeLength: 110, nodeSeparation: 90, gravityRangeCompound: 1.2 },
-      ...{ gravity: 0.3, tilingPaddingVertical: 14, tilingPaddingHorizontal: 14 },
-    };
-    graph.layout(options).run();
-    graph
-      .nodes()
-      .not('.box')
-      .forEach((node) => this.#remember(node));
+    const nodes = graph.nodes().not('.box');
+    if (nodes.empty()) return;
+    const items = nodes.map((each) => {
+      const node = each as NodeSingular;
+      const parent = node.data('parent') as string | undefined;
+      return {
+        id: node.id(),
+        width: node.width(),
+        height: node.height(),
+        ...(parent !== undefined && { box: parent }),
+      };
+    });
+    const links = graph.edges().map((edge) => ({ from: edge.source().id(), to: edge.target().id() }));
+    const points = placeAll(items, links);
+    for (const { id } of items) graph.getElementById(id).position(points.get(id)!);
+    if (nodes.length <= mostRefined) graph.layout(refinement).run();
+    for (const node of nodes) this.#remember(node);
+    this.fit();
   }
 
   fit(): void {

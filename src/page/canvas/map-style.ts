@@ -1,5 +1,5 @@
 import type { StylesheetJson } from 'cytoscape';
-import { changeMarks, verdictMarks, type Mark } from '../marks.tsx';
+import { changeMarks, sameMark, verdictMarks, type Mark } from '../marks.tsx';
 import type { Colors } from './colors.ts';
 
 export const font = 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif';
@@ -85,7 +85,7 @@ export function mapStyle(colors: Colors): StylesheetJson {
     },
     { selector: 'edge.many', style: { 'curve-style': 'straight' } },
     ...Object.entries(verdictMarks).map(([verdict, mark]) => line(`edge.${verdict}`, mark)),
-    { selector: 'edge.same', style: { opacity: 0.28 } },
+    line('edge.same', sameMark),
     ...Object.entries(changeMarks).map(([change, mark]) => line(`edge.change-${change}`, mark)),
     { selector: 'edge[change]', style: { opacity: 1, 'z-index': 5 } },
     { selector: 'edge.labelled', style: { label: 'data(label)' } },

@@ -1,9 +1,15 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { MapEdge } from '../../map/policy-map.ts';
 import { formatCount, formatShort } from '../format.ts';
 import { changeMarks, Line, verdictMarks } from '../marks.tsx';
 import { NodeName } from '../panel/node-name.tsx';
 import { look, seen, view } from '../state.ts';
+
+/** `TCP/80 +2` */
+function portsOf({ ports }: MapEdge): string {
+  return `${ports[0]?.name ?? ''}${ports.length > 1 ? ` +${ports.length - 1}` : ''}`;
+}
 
 /** Rows at first, and with each "more". */
 const page = 100;
@@ -22,12 +28,17 @@ export function MapList(): JSX.Element {
             row: (
               <>
                 <Line mark={mark} />
-                <span class="grow">
-                  <NodeName id={edge.from} /> → <NodeName id={edge.to} />
+                <span class="two-lines">
+                  <NodeName id={edge.from} />
+                  <span>
+                    → <NodeName id={edge.to} />
+                  </span>
                 </span>
                 <span class="hidden-text">, {mark.word},</span>
-                <span class="quiet mono">{edge.ports[0]?.name}</span>
-                <span class="number">{edge.connections > 0 ? formatShort(edge.connections) : ''}</span>
+                <span class="two-lines right">
+                  <span class="number">{edge.connections > 0 ? formatShort(edge.connections) : ' '}</span>
+                  <span class="quiet mono">{portsOf(edge)}</span>
+                </span>
               </>
             ),
           };
@@ -50,7 +61,7 @@ export function MapList(): JSX.Element {
       <div class="switch" role="group" aria-label="List of">
         {(['edges', 'nodes'] as const).map((each) => (
           <button type="button" aria-pressed={what === each} onClick={() => setWhat(each)}>
-            {each === 'edges' ? 'Connections' : 'Ends'}{' '}
+            {each === 'edges' ? 'Edges' : 'Ends'}{' '}
             <span class="quiet">{formatCount(each === 'edges' ? edges.length : nodes.length)}</span>
           </button>
         ))}
@@ -58,7 +69,7 @@ export function MapList(): JSX.Element {
       {total === 0 ? (
         <p class="quiet">{view.value.search === '' ? 'Nothing in this view.' : 'Nothing matches.'}</p>
       ) : (
-        <Listbox label={what === 'edges' ? 'Connections' : 'Ends'} rows={rows} />
+        <Listbox label={what === 'edges' ? 'Edges' : 'Ends'} rows={rows} />
       )}
       {total > most && (
         <button type="button" class="small" onClick={() => setMost(most + page)}>

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { MapCanvas } from '../canvas/map-canvas.ts';
-import { Line, changeMarks, verdictMarks } from '../marks.tsx';
+import { changeMarks, Line, sameMark, verdictMarks } from '../marks.tsx';
 import { changed, look, seen, view } from '../state.ts';
 import { isDark } from '../theme.ts';
 
@@ -28,7 +28,7 @@ export function MapView(): JSX.Element {
     if (selected !== undefined) canvas.current?.show(selected);
   }, [selected]);
   useEffect(() => canvas.current?.paint(), [dark]);
-  const count = map ? `${map.nodes.length} ends and ${map.edges.length} connections` : 'nothing yet';
+  const count = map ? `${map.nodes.length} ends and ${map.edges.length} edges` : 'nothing yet';
   return (
     <div class="map">
       <div ref={box} class="canvas" role="img" aria-label={`Map of ${count}. The list beside it has the same.`} />
@@ -53,7 +53,7 @@ export function MapView(): JSX.Element {
 }
 
 function Legend({ isChange }: { isChange: boolean }): JSX.Element {
-  const marks = Object.values(isChange ? changeMarks : verdictMarks);
+  const marks = isChange ? [...Object.values(changeMarks), sameMark] : Object.values(verdictMarks);
   return (
     <ul class="legend" aria-label="Legend">
       {marks.map((mark) => (

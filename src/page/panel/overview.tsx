@@ -23,7 +23,7 @@ export function Overview(): JSX.Element {
       <h2>Overview</h2>
       <dl class="figures">
         <Figure name="workloads" value={workloads.length} />
-        <Figure name="connections, by ends" value={edges.length} />
+        <Figure name="edges" value={edges.length} />
         <Figure name="policies" value={policies.length} />
       </dl>
       <p class="quiet">
@@ -84,7 +84,7 @@ function Edges({ title, edges, none }: { title: string; edges: readonly MapEdge[
                 <NodeName id={from} /> → <NodeName id={to} />
               </span>
               <span class="quiet mono">{ports[0]?.name}</span>
-              <span class="number">{connections > 0 ? formatCount(connections) : ''}</span>
+              <span class="number wide">{connections > 0 ? formatCount(connections) : ''}</span>
             </button>
           </li>
         ))}

@@ -1,8 +1,12 @@
 import type { JSX } from 'preact';
-import { useMemo } from 'preact/hooks';
-import { look, atlas, draft, whatIf } from '../state.ts';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { putInto } from '../edit-change.ts';
+import { atlas, whatIf } from '../state.ts';
 import { Name, visible } from '../text.tsx';
 import { findPolicy, linesOf, policyText } from '../yaml/policy-text.ts';
+
+/** Lines above a marked one that are in sight. */
+const linesAbove = 4;
 
 /** A policy with the lines of a field marked, folded until somebody opens it. */
 export function PolicyPart({
@@ -14,13 +18,14 @@ export function PolicyPart({
   path?: string;
   open?: boolean;
 }): JSX.Element {
+  const [isOpen, setOpen] = useState(open);
   return (
-    <details class="policy" open={open}>
+    <details class="policy" open={isOpen} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>
         <Name text={policy} class="mono" />
         {path !== undefined && <span class="path mono">{visible(path)}</span>}
       </summary>
-      <PolicyBody policy={policy} path={path} />
+      {isOpen && <PolicyBody policy={policy} path={path} />}
     </details>
   );
 }
@@ -30,25 +35,26 @@ function PolicyBody({ policy, path }: { policy: string; path: string | undefined
   const object = findPolicy(whatIf.value?.given ?? [], policy) ?? findPolicy(atlas.value?.data.objects ?? [], policy);
   const text = useMemo(() => object && policyText(object), [object]);
   if (text === undefined) return <p class="quiet">The page has no YAML of this policy.</p>;
-  const edit = (): void => {
-    draft.value = { ...draft.value, text };
-    look({ tab: 'change' });
-  };
   return (
     <>
       <Yaml text={text} path={path} label={`YAML of policy ${policy}`} />
-      <button type="button" class="small" onClick={edit}>
+      <button type="button" class="small" onClick={() => putInto([text])}>
         Edit in Change
       </button>
     </>
   );
 }
 
-function Yaml({ text, path, label }: { text: string; path?: string | undefined; label: string }): JSX.Element {
+export function Yaml({ text, path, label }: { text: string; path?: string | undefined; label: string }): JSX.Element {
   const [first, last] = useMemo(() => (path === undefined ? undefined : linesOf(text, path)) ?? [0, 0], [text, path]);
+  const box = useRef<HTMLPreElement>(null);
   const lines = text.trimEnd().split('\n');
+  useEffect(() => {
+    const mark = box.current?.querySelector('mark');
+    if (mark) box.current!.scrollTop = mark.offsetTop - linesAbove * mark.offsetHeight;
+  }, [text, first]);
   return (
-    <pre class="yaml" tabIndex={0} aria-label={visible(label)}>
+    <pre ref={box} class="yaml" tabIndex={0} aria-label={visible(label)}>
       {lines.map((line, index) => {
         const number = index + 1;
         const isMarked = number >= first && number <= last;

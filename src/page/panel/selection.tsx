@@ -10,9 +10,10 @@ export function Selection({ otherwise, back = 'Overview' }: { otherwise: JSX.Ele
   const { selected } = view.value;
   const scroller = useRef<HTMLDivElement>(null);
   useEffect(() => scroller.current?.scrollTo(0, 0), [selected]);
-  if (selected === undefined) return otherwise;
-  const edge = edgesById.value.get(selected);
-  const node = nodesById.value.get(selected);
+  const edge = edgesById.value.get(selected ?? '');
+  const node = nodesById.value.get(selected ?? '');
+  // A whole namespace can be chosen for suggestions, and is no node while it is open.
+  if (selected === undefined || (!node && selected.startsWith('namespace '))) return otherwise;
   return (
     <div ref={scroller} class="scroll">
       <button type="button" class="small back" onClick={() => look({ selected: undefined })}>
@@ -23,7 +24,7 @@ export function Selection({ otherwise, back = 'Overview' }: { otherwise: JSX.Ele
       ) : node ? (
         <NodePanel node={node} key={selected} />
       ) : (
-        <p class="quiet">
+        <p class="details quiet">
           The map has no <span class="mono">{visible(selected)}</span> in this view and time.
         </p>
       )}

@@ -4,8 +4,9 @@ import { MapList } from '../map-parts/map-list.tsx';
 import { MapView } from '../map-parts/map-view.tsx';
 import { Timeline } from '../map-parts/timeline.tsx';
 import { Selection } from '../panel/selection.tsx';
+import { Comparison } from '../panel/comparison.tsx';
 import { Overview } from '../panel/overview.tsx';
-import { changed, look, tryChange } from '../state.ts';
+import { changed, look, splitAt, tryChange } from '../state.ts';
 
 export function MapTab(): JSX.Element {
   return (
@@ -20,7 +21,11 @@ export function MapTab(): JSX.Element {
         <Timeline />
       </section>
       <aside class="panel" aria-label="Details">
-        <Selection otherwise={<Overview />} />
+        {splitAt.value === undefined ? (
+          <Selection otherwise={<Overview />} />
+        ) : (
+          <Selection otherwise={<Comparison minute={splitAt.value} />} back="Before and after" />
+        )}
       </aside>
     </>
   );

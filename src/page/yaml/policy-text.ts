@@ -17,7 +17,7 @@ export function policyText(policy: JsonObject): string {
   const { status: __, ...rest } = policy;
   const keys = [...order.filter((key) => key in policy), ...Object.keys(rest).filter((key) => !order.includes(key))];
   const sorted = Object.fromEntries(keys.map((key) => [key, key === 'metadata' ? metadata : rest[key]]));
-  return stringify(sorted, { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(sorted, { lineWidth: 0, aliasDuplicateObjects: false, indentSeq: false });
 }
 
 /**
