@@ -1,7 +1,6 @@
 import { Component, type ComponentChildren, type JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Banners } from './banners.tsx';
-import { ChangeTab } from './tabs/change-tab.tsx';
 import { CoverageTab } from './tabs/coverage-tab.tsx';
 import { DenialsTab } from './tabs/denials-tab.tsx';
 import { Header } from './header.tsx';
@@ -13,7 +12,7 @@ import { theme } from './theme.ts';
 
 const tabs: Readonly<Record<typeof view.value.tab, () => JSX.Element>> = {
   map: MapTab,
-  change: ChangeTab,
+  change: MapTab,
   suggest: SuggestTab,
   denials: DenialsTab,
   coverage: CoverageTab,
@@ -47,7 +46,7 @@ function Body({ tab }: { tab: typeof view.value.tab }): JSX.Element {
   return (
     <main>
       <div class={`tab ${tab}`} id="panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        <Boundary key={tab}>
+        <Boundary key={Tab.name}>
           <Tab />
         </Boundary>
       </div>

@@ -1,8 +1,9 @@
 import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import { tabs, type Tab } from '../map/view.ts';
 import { formatAge, formatTime } from './format.ts';
 import { failure, isExport, isPaused, now, setPaused } from './load.ts';
-import { atlas, data, denials, keyOfDenial, look, silenced, view, whatIf } from './state.ts';
+import { atlas, coverage, data, denials, keyOfDenial, look, silenced, view, whatIf } from './state.ts';
 import { Name } from './text.tsx';
 import { theme, themes } from './theme.ts';
 
@@ -48,9 +49,16 @@ export function Header(): JSX.Element {
 }
 
 function Tabs(): JSX.Element {
+  // The map comes first.
+  const [isCounted, setCounted] = useState(false);
+  useEffect(() => {
+    if (!atlas.value) return undefined;
+    const timer = setTimeout(() => setCounted(true), 1000);
+    return () => clearTimeout(timer);
+  }, [atlas.value === undefined]);
   const counts: Readonly<Partial<Record<Tab, number>>> = {
     denials: denials.value.filter((each) => !silenced.value.has(keyOfDenial(each))).length,
-    coverage: atlas.value?.coverage().length ?? 0,
+    ...(isCounted && { coverage: coverage.value.length }),
   };
   /** Left and right, as in any list of tabs. */
   const move = (event: KeyboardEvent, tab: Tab): void => {

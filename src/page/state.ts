@@ -2,7 +2,7 @@ import { computed, signal } from '@preact/signals';
 import type { Atlas, ChangedAtlas, WhatIf } from '../map/atlas.ts';
 import { openAtlas } from '../map/open-atlas.ts';
 import type { PageData } from '../map/page-data.ts';
-import type { DenialGroup, MapEdge, MapNode, PolicyMap } from '../map/policy-map.ts';
+import type { CoverageItem, DenialGroup, MapEdge, MapNode, PolicyMap } from '../map/policy-map.ts';
 import { seeMap, type SeenMap } from '../map/see-map.ts';
 import { hashToView, viewToHash, type View } from '../map/view.ts';
 
@@ -51,6 +51,9 @@ export const denials = computed<readonly DenialGroup[]>(() => {
   const { minutes } = view.peek();
   return atlas.value?.denials(isPart && minutes ? { minutes } : {}) ?? [];
 });
+
+/** Computed when somebody looks at it, or else when the page has time. */
+export const coverage = computed<readonly CoverageItem[]>(() => atlas.value?.coverage() ?? []);
 
 export function keyOfDenial({ fromId, toId, port }: Pick<DenialGroup, 'fromId' | 'toId' | 'port'>): string {
   return JSON.stringify([fromId, toId, port]);

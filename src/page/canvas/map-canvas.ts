@@ -1,12 +1,23 @@
-import cytoscape, { type Core, type EventObject, type NodeSingular, type Position } from 'cytoscape';
+import cytoscape, {
+  type Core,
+  type ElementDefinition,
+  type EventObject,
+  type NodeSingular,
+  type Position,
+} from 'cytoscape';
 import fcose from 'cytoscape-fcose';
 import type { SeenMap } from '../../map/see-map.ts';
 import { readColors } from './colors.ts';
 import { elementId, elementsOf, type Element, type Elements } from './elements.ts';
 import { font, mapStyle } from './map-style.ts';
-import { placeAll } from './place.ts';
+import { placeAll, type Item } from './place.ts';
 
 cytoscape.use(fcose);
+
+const leastZoom = 0.08;
+const mostFitted = 1.25;
+/** Around the map, for the boxes and the buttons. */
+const margin = { x: 110, y: 76 };
 
 /** With more nodes, their first places are good enough: the layout would take longer than a second. */
 const mostRefined = 80;
@@ -19,11 +30,15 @@ const refinement = {
   ...{ tilingPaddingVertical: 14, tilingPaddingHorizontal: 14 },
 };
 
+/** Where nodes are, also when they are not drawn, and on each tab that has a map. */
+const places = new Map<string, Position>();
+
 /** The map on its canvas. Nodes stay where they are as long as they are drawn, and come back to where they were. */
 export class MapCanvas {
   readonly #graph: Core;
-  readonly #known = new Map<string, Position>();
+  readonly #known = places;
   readonly #measure: (text: string) => number;
+  #items: readonly Item[] = [];
   #selected: string | undefined;
 
   /** @param onSelect with the id of a node or an edge; nothing for a click beside them */
@@ -34,7 +49,7 @@ export class MapCanvas {
     this.#graph = cytoscape({
       container,
       style: mapStyle(readColors()),
-      ...{ minZoom: 0.08, maxZoom: 2.5, autounselectify: true, boxSelectionEnabled: false },
+      ...{ minZoom: leastZoom, maxZoom: 2.5, autounselectify: true, boxSelectionEnabled: false },
     });
     this.#graph.on('tap', ({ target }: EventObject) => {
       if (target === this.#graph) onSelect(undefined);
@@ -47,25 +62,28 @@ export class MapCanvas {
 
   draw(seen: SeenMap, isChange: boolean): void {
     const graph = this.#graph;
+    // For who measures: `bench/page` waits for it.
+    graph.one('render', () => performance.mark('map drawn'));
     const elements = elementsOf(seen, this.#measure, isChange);
-    const before = graph.nodes().not('.box').length;
-    const fresh: string[] = [];
+    this.#items = elements.nodes.map(itemOf);
+    const fresh: Element[] = [];
     graph.batch(() => {
       this.#removeOthers(elements);
-      for (const each of elements.boxes) this.#put(each, 'nodes');
-      for (const each of elements.nodes) if (this.#put(each, 'nodes')) fresh.push(each.id);
-      for (const each of elements.edges) this.#put(each, 'edges');
-      graph
-        .nodes('.box')
-        .filter((box) => box.isChildless())
-        .remove();
+      const added = [
+        ...elements.boxes.filter((each) => !this.#change(each)),
+        ...elements.nodes.filter((each) => !this.#change(each) && fresh.push(each)),
+        ...elements.edges.filter((each) => !this.#change(each)),
+      ];
+      // All at once: cytoscape is slow with many additions.
+      graph.add(added.map((each) => this.#definitionOf(each)));
+      graph.remove(graph.nodes('.box').filter((box) => box.isChildless()));
     });
-    if (fresh.length === 0) return this.select(this.#selected);
-    const unplaced = fresh.filter((id) => !this.#known.has(id));
-    if (fresh.length === elements.nodes.length && unplaced.length > 0) this.arrange();
+    const isWhole = fresh.length === elements.nodes.length;
+    const unplaced = fresh.filter(({ id }) => !this.#known.has(id));
+    if (isWhole && unplaced.length > fresh.length / 2) this.arrange();
     else {
-      for (const id of unplaced) this.#placeNear(graph.getElementById(id));
-      if (before === 0) this.fit();
+      for (const { id } of unplaced) this.#placeNear(graph.getElementById(id));
+      if (isWhole && fresh.length > 0) this.fit();
     }
     this.select(this.#selected);
   }
@@ -73,28 +91,27 @@ export class MapCanvas {
   /** Places all nodes anew. */
   arrange(): void {
     const graph = this.#graph;
-    const nodes = graph.nodes().not('.box');
-    if (nodes.empty()) return;
-    const items = nodes.map((each) => {
-      const node = each as NodeSingular;
-      const parent = node.data('parent') as string | undefined;
-      return {
-        id: node.id(),
-        width: node.width(),
-        height: node.height(),
-        ...(parent !== undefined && { box: parent }),
-      };
-    });
-    const links = graph.edges().map((edge) => ({ from: edge.source().id(), to: edge.target().id() }));
-    const points = placeAll(items, links);
-    for (const { id } of items) graph.getElementById(id).position(points.get(id)!);
-    if (nodes.length <= mostRefined) graph.layout(refinement).run();
-    for (const node of nodes) this.#remember(node);
+    if (this.#items.length === 0) return;
+    const links = graph.edges().map((edge) => ({ from: String(edge.data('source')), to: String(edge.data('target')) }));
+    const points = placeAll(this.#items, links);
+    graph.batch(() => points.forEach((point, id) => graph.getElementById(id).position(point)));
+    if (this.#items.length <= mostRefined) graph.layout(refinement).run();
+    for (const { id } of this.#items) this.#remember(graph.getElementById(id));
     this.fit();
   }
 
+  /** Shows the whole map. Cytoscape's own way measures each label, which takes long. */
   fit(): void {
-    this.#graph.fit(undefined, 36);
+    const graph = this.#graph;
+    const points = this.#items.flatMap(({ id }) => this.#known.get(id) ?? []);
+    if (points.length === 0 || graph.width() === 0) return;
+    const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+    const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    const [width, height] = [graph.width(), graph.height()];
+    const [wide, high] = [right - left + 2 * margin.x, bottom - top + 2 * margin.y];
+    const zoom = Math.min(mostFitted, Math.max(leastZoom, Math.min(width / wide, height / high)));
+    const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+    graph.viewport({ zoom, pan: { x: width / 2 - x * zoom, y: height / 2 - y * zoom } });
   }
 
   zoom(factor: number): void {
@@ -104,8 +121,9 @@ export class MapCanvas {
 
   /** Marks a node or an edge, with what is beside it. */
   select(id: string | undefined): void {
-    this.#selected = id;
     const graph = this.#graph;
+    if (id === undefined && this.#selected === undefined) return;
+    this.#selected = id;
     graph.batch(() => {
       graph.elements().removeClass('chosen near dim');
       if (id === undefined) return;
@@ -160,23 +178,20 @@ export class MapCanvas {
     gone.remove();
   }
 
-  /** Adds or changes an element. Returns whether it is new. */
-  #put({ id, data, classes }: Element, group: 'nodes' | 'edges'): boolean {
+  /** Changes an element. Returns whether there is one. */
+  #change({ id, data, classes }: Element): boolean {
     const known = this.#graph.getElementById(id);
-    if (known.empty()) {
-      const position = this.#known.get(id);
-      this.#graph.add({
-        group,
-        data: { id, ...data },
-        classes: [...classes],
-        ...(position && { position: { ...position } }),
-      });
-      return true;
-    }
-    known.data(data);
+    if (known.empty()) return false;
+    if (Object.entries(data).some(([key, value]) => known.data(key) !== value)) known.data(data);
     const marks = ['chosen', 'near', 'dim', 'hovered'].filter((mark) => known.hasClass(mark));
     known.classes([...classes, ...marks]);
-    return false;
+    return true;
+  }
+
+  #definitionOf({ id, data, classes }: Element): ElementDefinition {
+    const position = this.#known.get(id);
+    const group = 'source' in data ? 'edges' : 'nodes';
+    return { group, data: { id, ...data }, classes: [...classes], ...(position && { position: { ...position } }) };
   }
 
   /** Beside the nodes that it talks to, where no other node is. */
@@ -207,4 +222,8 @@ export class MapCanvas {
       }
     }
   }
+}
+
+function itemOf({ id, data: { width, height, parent } }: Element): Item {
+  return { id, width: Number(width), height: Number(height), ...(parent !== undefined && { box: String(parent) }) };
 }

@@ -22,7 +22,7 @@ function Strip(): JSX.Element {
   useEffect(() => {
     const made = new TimelineChart(box.current!, (range) => look({ minutes: range }));
     chart.current = made;
-    const observer = new ResizeObserver(() => made.resize(box.current!.clientWidth));
+    const observer = new ResizeObserver(([entry]) => made.resize(entry!.contentRect.width));
     observer.observe(box.current!);
     return () => {
       observer.disconnect();

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { CoverageItem } from '../../map/policy-map.ts';
 import { shortLabel } from '../format.ts';
-import { atlas, look } from '../state.ts';
+import { coverage, look } from '../state.ts';
 import { Name, visible } from '../text.tsx';
 
 type Kind = CoverageItem['kind'];
@@ -46,7 +46,7 @@ const kinds: Readonly<
 const mostRows = 200;
 
 export function CoverageTab(): JSX.Element {
-  const items = atlas.value!.coverage();
+  const items = coverage.value;
   const groups = Map.groupBy(items, ({ kind }) => kind);
   return (
     <div class="page-wide">

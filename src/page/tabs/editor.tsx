@@ -3,9 +3,6 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { textAt, type JsonObject } from '../../lib/json.ts';
 import { sorted } from '../../lib/sort.ts';
 import { putInto, tryDraft } from '../edit-change.ts';
-import { MapView } from '../map-parts/map-view.tsx';
-import { ChangeResult } from '../panel/change-result.tsx';
-import { Selection } from '../panel/selection.tsx';
 import { data, draft, tryChange, whatIf } from '../state.ts';
 import { Name, visible } from '../text.tsx';
 import { findPolicy, policyText } from '../yaml/policy-text.ts';
@@ -18,24 +15,8 @@ metadata:
   namespace: …
 spec: …`;
 
-export function ChangeTab(): JSX.Element {
-  return (
-    <>
-      <aside class="side" aria-label="Your change">
-        <Editor />
-      </aside>
-      <section class="stage" aria-label="Map">
-        <MapView />
-      </section>
-      <aside class="panel" aria-label="Details">
-        <Selection otherwise={<ChangeResult />} back="What changes" />
-      </aside>
-    </>
-  );
-}
-
 /** YAML to try, and policies to take away. Nothing is applied to the cluster. */
-function Editor(): JSX.Element {
+export function Editor(): JSX.Element {
   const [problems, setProblems] = useState<readonly TextProblem[]>([]);
   const area = useRef<HTMLTextAreaElement>(null);
   const { text, removed } = draft.value;
