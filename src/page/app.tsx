@@ -46,7 +46,7 @@ function Body({ tab }: { tab: typeof view.value.tab }): JSX.Element {
   return (
     <main>
       <div class={`tab ${tab}`} id="panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        <Boundary key={Tab.name}>
+        <Boundary key={tab === 'change' ? 'map' : tab}>
           <Tab />
         </Boundary>
       </div>

@@ -44,9 +44,7 @@ function Strip(): JSX.Element {
   return (
     <section class="timeline" aria-label="Time">
       <div class="readout">
-        <strong>
-          {formatMinute(first)} to {formatMinute(last)}
-        </strong>
+        <strong>{first === last ? formatMinute(last) : `${formatMinute(first)} to ${formatMinute(last)}`}</strong>
         <span class="quiet">
           {formatCount(total)} connections, {formatCount(denied)} denied
         </span>

@@ -20,7 +20,7 @@ export function Explanation({ pairs }: { pairs: readonly ExplainedPair[] }): JSX
       {groupPairs(pairs).map(({ first, pairs: all }) => (
         <section class="pair">
           <p class="pair-ends">
-            <Name text={first.from} class="mono" /> <span aria-label="to">→</span> <Name text={first.to} class="mono" />{' '}
+            <Name text={first.from} class="mono" /> → <Name text={first.to} class="mono" />{' '}
             <span class="quiet">{first.family === 'ipv4' ? 'IPv4' : 'IPv6'}</span>
           </p>
           {first.after ? (

@@ -18,7 +18,7 @@ export function EdgePanel({ edge }: { edge: MapEdge }): JSX.Element {
   return (
     <article class="details" aria-labelledby="details-title">
       <h2 id="details-title" tabIndex={-1}>
-        <NodeName id={from} /> <span aria-label="to">→</span> <NodeName id={to} />
+        <NodeName id={from} /> → <NodeName id={to} />
       </h2>
       <p class="facts">
         <Chip mark={verdictMarks[verdict]} />
@@ -61,7 +61,7 @@ function Port({ edge, port, isOpen }: { edge: MapEdge; port: EdgePort; isOpen: b
         <Chip mark={verdictMarks[verdict]} />
         {isMoved && (
           <>
-            <span aria-label="after the change">→</span> <Chip mark={verdictMarks[after]} />
+            → <Chip mark={verdictMarks[after]} />
           </>
         )}
       </summary>

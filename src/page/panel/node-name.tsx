@@ -6,7 +6,7 @@ import { Name } from '../text.tsx';
 /** `shop/web` */
 export function nameOfNode(id: string): string {
   const node = nodesById.value.get(id);
-  if (!node) return id;
+  if (!node) return id.replace(/^(namespace|workload) /, '');
   const { namespace, kind, label } = node;
   return namespace === undefined || kind === 'namespace' ? shortLabel(label) : `${namespace}/${shortLabel(label)}`;
 }

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../src/lib/json.ts';
 import type { PageData } from '../../../src/map/page-data.ts';
 
 /** The minute in which the data was read: 2026-12-02 10:42 UTC. */
-export const readMinute = Math.floor(Date.UTC(2026, 11, 2, 10, 42) / 60_000);
+const readMinute = Math.floor(Date.UTC(2026, 11, 2, 10, 42) / 60_000);
 
 /** Builds the data of a page, row by row. */
 export class ClusterData {
@@ -61,11 +61,15 @@ export class ClusterData {
 
   /** @param counts new connections in the last minutes, the newest last */
   flow(from: string, to: string, port: string, verdict: SeenVerdict, counts: readonly number[]): this {
+    return this.flowBetween(endOf(from), endOf(to), port, verdict, counts);
+  }
+
+  flowBetween(from: FlowEnd, to: FlowEnd, port: string, verdict: SeenVerdict, counts: readonly number[]): this {
     const [protocol, number] = port.split('/') as [KeptFlow['protocol'], string | undefined];
     const start = readMinute - counts.length + 1;
     const minutes = counts.map((count, index) => [start + index, count] as const).filter(([, count]) => count > 0);
     this.#flows.push({
-      ...{ from: endOf(from), to: endOf(to), local: 'both', protocol, verdict, minutes },
+      ...{ from, to, local: 'both', protocol, verdict, minutes },
       ...(number !== undefined && { port: number === 'other' ? 'other' : Number(number) }),
       first: minutes[0]?.[0] ?? start,
       last: minutes.at(-1)?.[0] ?? readMinute,

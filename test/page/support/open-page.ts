@@ -4,8 +4,14 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 const problemsOf = new WeakMap<Page, string[]>();
 
 /** Opens the page in a context of its own. `closePage` fails for each error of a script, and each breach of the content security policy. */
-export async function openPage(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Page> {
+export async function openPage(
+  browser: Browser,
+  url: string,
+  options: BrowserContextOptions = {},
+  isPage = true,
+): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  context.setDefaultTimeout(10_000);
   const page = await context.newPage();
   const problems: string[] = [];
   problemsOf.set(page, problems);
@@ -16,7 +22,7 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
     if (['error', 'warning'].includes(message.type())) problems.push(message.text());
   });
   await page.goto(url);
-  await page.locator('.tab, .empty').waitFor();
+  if (isPage) await page.locator('.tab, .empty').waitFor();
   return page;
 }
 

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'mocha';
+import type { Browser } from 'playwright-core';
+import { tabs } from '../../src/map/view.ts';
+import { startBrowser } from './support/browser.ts';
+import { closePage, openPage } from './support/open-page.ts';
+import { PageServer } from './support/page-server.ts';
+import { shop } from './support/shop.ts';
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+const edge = 'at=workload+office%2Fdeployment%2Fdesk+%E2%86%92+workload+shop%2Fdeployment%2Fapi';
+const places: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(tabs.map((tab) => [tab, `#tab=${tab}&at=namespace+shop`])),
+  'an edge': `#${edge}`,
+  'a node': '#at=workload+storefront%2Fdeployment%2Fweb',
+};
+
+describe('axe-core finds nothing serious', () => {
+  let browser: Browser;
+  let server: PageServer;
+  let axe: string;
+
+  before(async function () {
+    browser = await startBrowser(this);
+    server = await PageServer.start({ ...shop(), notes: ['a note', 'another note'] });
+    axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  for (const [name, hash] of Object.entries(places)) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      it(`${name}, ${colorScheme}`, async () => {
+        // The policy of the page would forbid the script of axe.
+        const page = await openPage(browser, server.url + hash, { colorScheme, bypassCSP: true });
+        if (name === 'change') {
+          await page.getByRole('combobox', { name: 'A policy of the cluster' }).selectOption('NetworkPolicy shop/data');
+          await page.getByRole('button', { name: 'Take away' }).click();
+          await page.getByText('deleted').waitFor();
+        }
+        await page.evaluate(axe);
+        const violations = await page.evaluate<readonly Violation[]>('axe.run().then(({ violations }) => violations)');
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        const told = serious.flatMap(({ id, nodes }) =>
+          nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+        );
+        assert.deepEqual(told, []);
+        await closePage(page);
+      });
+    }
+  }
+
+  it('and would find a button without a name', async () => {
+    const page = await openPage(browser, server.url, { bypassCSP: true });
+    await page.evaluate(`document.querySelector('main').append(document.createElement('button'))`);
+    await page.evaluate(axe);
+    const ids = await page.evaluate<readonly string[]>(
+      'axe.run().then(({ violations }) => violations.map(({ id }) => id))',
+    );
+    assert.ok(ids.includes('button-name'), ids.join());
+    await closePage(page);
+  });
+
+  it('each part can be reached with the key Tab', async () => {
+    const page = await openPage(browser, server.url);
+    const reached = new Set<string>();
+    for (let press = 0; press < 60; press++) {
+      await page.keyboard.press('Tab');
+      const name = await page.evaluate<string>(`(() => {
+        const { activeElement: at } = document;
+        return at.getAttribute('aria-label') ?? at.labels?.[0]?.innerText ?? at.innerText ?? '';
+      })()`);
+      reached.add(name.trim());
+    }
+    for (const name of [
+      'Map',
+      'Edges',
+      'Fit',
+      'Arrange',
+      'From',
+      'Before and after…',
+      'Only with denials',
+      'Collapse shop',
+    ])
+      assert.ok(
+        [...reached].some((each) => each.startsWith(name)),
+        `${name}: ${[...reached].join(' | ')}`,
+      );
+    await closePage(page);
+  });
+});
