@@ -17,7 +17,7 @@ cytoscape.use(fcose);
 const leastZoom = 0.08;
 const mostFitted = 1.25;
 /** Around the map, for the boxes and the buttons. */
-const margin = { x: 110, y: 76 };
+const margin = { x: 110, y: 92 };
 
 /** With more nodes, their first places are good enough: the layout would take longer than a second. */
 const mostRefined = 80;
@@ -40,6 +40,8 @@ export class MapCanvas {
   readonly #measure: (text: string) => number;
   #items: readonly Item[] = [];
   #selected: string | undefined;
+  /** Nobody has moved the map since it was fitted. */
+  #isFitted = true;
 
   /** @param onSelect with the id of a node or an edge; nothing for a click beside them */
   constructor(container: HTMLElement, onSelect: (id: string | undefined) => void) {
@@ -57,6 +59,7 @@ export class MapCanvas {
     });
     this.#graph.on('mouseover', 'node, edge', ({ target }: EventObject) => target.addClass('hovered'));
     this.#graph.on('mouseout', 'node, edge', ({ target }: EventObject) => target.removeClass('hovered'));
+    this.#graph.on('dragpan scrollzoom pinchzoom', () => (this.#isFitted = false));
     this.#graph.on('free', 'node', ({ target }: EventObject) => this.#remember(target as NodeSingular));
   }
 
@@ -111,10 +114,12 @@ export class MapCanvas {
     const [wide, high] = [right - left + 2 * margin.x, bottom - top + 2 * margin.y];
     const zoom = Math.min(mostFitted, Math.max(leastZoom, Math.min(width / wide, height / high)));
     const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+    this.#isFitted = true;
     graph.viewport({ zoom, pan: { x: width / 2 - x * zoom, y: height / 2 - y * zoom } });
   }
 
   zoom(factor: number): void {
+    this.#isFitted = false;
     const { width, height } = { width: this.#graph.width(), height: this.#graph.height() };
     this.#graph.zoom({ level: this.#graph.zoom() * factor, renderedPosition: { x: width / 2, y: height / 2 } });
   }
@@ -145,7 +150,9 @@ export class MapCanvas {
     if (target.empty()) return;
     const [box, extent] = [target.boundingBox(), graph.extent()];
     const isInside = box.x1 >= extent.x1 && box.x2 <= extent.x2 && box.y1 >= extent.y1 && box.y2 <= extent.y2;
-    if (!isInside) graph.center(target);
+    if (isInside) return;
+    this.#isFitted = false;
+    graph.center(target);
   }
 
   /** After a change of light and dark. */
@@ -155,6 +162,7 @@ export class MapCanvas {
 
   resize(): void {
     this.#graph.resize();
+    if (this.#isFitted) this.fit();
   }
 
   destroy(): void {

@@ -18,7 +18,7 @@ const mostAliases = 100;
 /** Reads YAML or JSON, in several documents or in lists. A broken document does not affect the others; it never throws. */
 export function readText(text: string): ReadText {
   const counter = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false });
+  const documents = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false, logLevel: 'error' });
   const objects: JsonObject[] = [];
   const problems: TextProblem[] = [];
   if (!Array.isArray(documents)) return { objects, problems };

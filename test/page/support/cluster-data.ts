@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../src/lib/json.ts';
 import type { PageData } from '../../../src/map/page-data.ts';
 
 /** The minute in which the data was read: 2026-12-02 10:42 UTC. */
-const readMinute = Math.floor(Date.UTC(2026, 11, 2, 10, 42) / 60_000);
+export const readMinute = Math.floor(Date.UTC(2026, 11, 2, 10, 42) / 60_000);
 
 /** Builds the data of a page, row by row. */
 export class ClusterData {
@@ -23,7 +23,7 @@ export class ClusterData {
   }
 
   /** A deployment with this many pods. */
-  workload(path: string, pods = 1, ports: Readonly<Record<string, number>> = {}, labels = labelsOf(path)): this {
+  workload(path: Path, pods = 1, ports: Readonly<Record<string, number>> = {}, labels = labelsOf(path)): this {
     const [namespace, name] = splitPath(path);
     for (let index = 0; index < pods; index++) {
       const number = this.#pods++;
@@ -48,7 +48,7 @@ export class ClusterData {
     return this;
   }
 
-  policy(path: string, spec: JsonObject, metadata: JsonObject = {}): this {
+  policy(path: Path, spec: JsonObject, metadata: JsonObject = {}): this {
     const [namespace, name] = splitPath(path);
     const kind = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' };
     return this.object({ ...kind, metadata: { namespace, name, ...metadata }, spec });
@@ -91,12 +91,16 @@ export class ClusterData {
   }
 }
 
-function splitPath(path: string): [namespace: string, name: string] {
+/** `shop/web`, or both parts if they may contain a `/`. */
+export type Path = string | readonly [namespace: string, name: string];
+
+function splitPath(path: Path): readonly [namespace: string, name: string] {
+  if (typeof path !== 'string') return path;
   const at = path.indexOf('/');
   return [path.slice(0, at), path.slice(at + 1)];
 }
 
-function labelsOf(path: string): Readonly<Record<string, string>> {
+function labelsOf(path: Path): Readonly<Record<string, string>> {
   return path === 'kube-system/coredns' ? { 'k8s-app': 'kube-dns' } : { app: splitPath(path)[1] };
 }
 

@@ -1,3 +1,4 @@
+import { ownerLabels } from '../../../src/flows/owner-labels.ts';
 import type { PageData } from '../../../src/map/page-data.ts';
 import { ClusterData } from './cluster-data.ts';
 
@@ -27,19 +28,19 @@ export function hostile(): PageData {
   };
   for (const [key, name] of Object.entries(all)) {
     cluster.namespace(`${key}-${name}`);
-    cluster.workload(`${key}-${name}/${name}`, 1, { http: 8080 }, { app: name, [name]: key });
-    cluster.policy(`${key}-${name}/${name}`, {
+    cluster.workload([`${key}-${name}`, name], 1, { http: 8080 }, { app: name, [name]: key });
+    cluster.policy([`${key}-${name}`, name], {
       podSelector: { matchLabels: { app: name } },
       policyTypes: ['Ingress'],
       ingress: [{ from: [{ podSelector: { matchLabels: { [name]: name } } }] }],
     });
   }
-  const paths = Object.entries(all).map(
-    ([key, name]) => [`${key}-${name}/${name}`, { app: name, [name]: key }] as const,
-  );
-  for (const [index, [to, labels]] of paths.entries()) {
-    const [from, ours] = paths[(index + 1) % paths.length]!;
-    cluster.flowBetween(workload(from, ours), workload(to, labels), 'TCP/8080', 'denied', [1, 2]);
+  const ends = Object.entries(all).map(([key, name]) => ({
+    ...({ kind: 'workload', namespace: `${key}-${name}`, labels: ownerLabels({ app: name, [name]: key }) } as const),
+  }));
+  for (const [index, to] of ends.entries()) {
+    const from = ends[(index + 1) % ends.length]!;
+    cluster.flowBetween(from, to, 'TCP/8080', 'denied', [1, 2]);
   }
   return cluster.build({
     source: { kind: 'cluster', name: hostileTexts.join(' ') },
@@ -51,8 +52,4 @@ export function hostile(): PageData {
       },
     ],
   });
-}
-
-function workload(path: string, labels: Readonly<Record<string, string>>) {
-  return { kind: 'workload', namespace: path.slice(0, path.indexOf('/')), labels } as const;
 }

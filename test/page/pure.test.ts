@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { openAtlas } from '../../src/map/open-atlas.ts';
+import { placeAll } from '../../src/page/canvas/place.ts';
+import { compareMaps } from '../../src/page/compare.ts';
+import { formatAge, shortLabel } from '../../src/page/format.ts';
+import { findPolicy, linesOf, policyText } from '../../src/page/yaml/policy-text.ts';
+import { readText } from '../../src/page/yaml/read-text.ts';
+import { readMinute } from './support/cluster-data.ts';
+import { shop } from './support/shop.ts';
+
+const policy = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  status: {},
+  metadata: {
+    ...{ name: 'api', namespace: 'shop', uid: 'u', managedFields: [{}] },
+    annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{}' },
+  },
+  spec: {
+    podSelector: { matchLabels: { 'app.kubernetes.io/name': 'api', app: 'x' } },
+    ingress: [
+      { from: [{ podSelector: {} }], ports: [{ port: 80 }] },
+      { from: [{ podSelector: { matchLabels: { a: 'b' } } }] },
+    ],
+  },
+};
+
+describe('the YAML of a policy', () => {
+  const text = policyText(policy);
+  const markedAt = (path: string): string[] => {
+    const [first, last] = linesOf(text, path)!;
+    return text.split('\n').slice(first - 1, last);
+  };
+
+  it('has what its owner wrote', () => {
+    assert.doesNotMatch(text, /uid|managedFields|last-applied|status/);
+    assert.match(text, /^apiVersion: .*\nkind: NetworkPolicy\nmetadata:\n {2}name: api\n {2}namespace: shop\nspec:\n/);
+    assert.deepEqual(readText(text).objects[0]!['spec'], policy.spec);
+  });
+
+  for (const [path, lines] of [
+    ['spec.ingress[1]', ['  - from:', '    - podSelector:', '        matchLabels:', '          a: b']],
+    ['spec.ingress[0].ports[0].port', ['    - port: 80']],
+    ['spec.podSelector.matchLabels.app.kubernetes.io/name', ['      app.kubernetes.io/name: api']],
+    ['spec.podSelector.matchLabels.app', ['      app: x']],
+    ['spec.ingress[0].from[0].podSelector.matchLabels.gone', ['    - podSelector: {}']],
+  ] as const) {
+    it(`has a line for ${path}`, () => {
+      assert.deepEqual(markedAt(path), lines);
+    });
+  }
+
+  it('has no line for a path that begins with something else', () => {
+    assert.equal(linesOf(text, 'metadatas.x'), undefined);
+    assert.equal(linesOf(text, ''), undefined);
+  });
+
+  it('is found by the name that the evaluator gives it', () => {
+    const guard = { kind: 'ClusterNetworkPolicy', metadata: { name: 'shop/api' } };
+    assert.equal(findPolicy([guard, policy], 'shop/api'), policy);
+    assert.equal(findPolicy([guard, policy], 'ClusterNetworkPolicy shop/api'), guard);
+    assert.equal(findPolicy([guard, policy], 'shop/web'), undefined);
+  });
+});
+
+describe('text that a user pastes', () => {
+  it('may have several documents, lists and JSON', () => {
+    const list = JSON.stringify({ kind: 'List', items: [policy, { ...policy, metadata: { name: 'two' } }] });
+    assert.equal(readText(`---\n${policyText(policy)}---\n---\n${list}`).objects.length, 3);
+    assert.deepEqual(readText(''), { objects: [], problems: [] });
+    assert.deepEqual(readText('# only a comment\n').problems, []);
+  });
+
+  it('keeps what can be read, and names the line of the rest', () => {
+    const { objects, problems } = readText(
+      `kind: A\nmetadata: {name: a}\n---\n- b\n---\nkind: C\n---\nx: [\n---\n${policyText(policy)}`,
+    );
+    assert.equal(objects.length, 2);
+    assert.deepEqual(
+      problems.slice(0, 2).map(({ line }) => line),
+      [4, 6],
+    );
+    assert.ok(problems.length >= 3);
+  });
+
+  it('cannot grow without limit by aliases, or change prototypes', () => {
+    const bomb = `a: &a [x, x]\n${Array.from('bcdefghij', (name, index) => `${name}: &${name} [${`*${'abcdefghij'[index]}, `.repeat(9)}]`).join('\n')}`;
+    const { problems } = readText(bomb);
+    assert.match(problems[0]!.message, /alias/i);
+    readText('kind: A\nmetadata: {name: a}\n__proto__: {attacked: 1}\nconstructor: {prototype: {attacked: 1}}');
+    assert.equal(({} as { attacked?: number }).attacked, undefined);
+  });
+
+  it('with tabs, bytes and half a document is no exception', () => {
+    for (const text of ['\t', '\u0000', '%YAML 9', '? ? ?', '&a *a', '!!js/function x', '{', 'a: b: c', '\uD800'])
+      readText(text);
+  });
+});
+
+describe('before and after', () => {
+  it('tells what is new, gone, denied and allowed', () => {
+    const atlas = openAtlas(shop());
+    const before = atlas.map({ minutes: [readMinute - 59, readMinute - 5] });
+    const after = atlas.map({ minutes: [readMinute - 4, readMinute] });
+    const differences = compareMaps(before, after);
+    assert.deepEqual(
+      differences.map(({ kind, port, before: then, after: now }) => [kind, port, then, now > 0]),
+      [
+        ['new', 'TCP/6379', 0, true],
+        ['new', 'TCP/8080', 0, true],
+        ['new', 'TCP/5432', 0, true],
+      ],
+    );
+    assert.deepEqual(
+      compareMaps(after, before).map(({ kind }) => kind),
+      ['gone', 'gone', 'gone'],
+    );
+    assert.deepEqual(compareMaps(before, before), []);
+    const deniedAfter = {
+      ...before,
+      edges: before.edges.map((edge) => ({
+        ...edge,
+        ports: edge.ports.map((port) => ({ ...port, seen: { denied: 1 } })),
+      })),
+    };
+    assert.ok(compareMaps(before, deniedAfter).every(({ kind }) => kind === 'denied'));
+    assert.ok(compareMaps(deniedAfter, before).every(({ kind }) => kind === 'allowed'));
+  });
+});
+
+describe('places', () => {
+  const items = Array.from({ length: 120 }, (_, index) => ({
+    ...{ id: `n${index}`, width: 60 + (index % 7) * 10, height: 28 },
+    ...(index < 110 && { box: `b${index % 11}` }),
+  }));
+  const links = items.map(({ id }, index) => ({ from: id, to: `n${(index * 7) % 120}` }));
+  const points = placeAll(items, links);
+
+  it('are the same each time', () => assert.deepEqual(placeAll(items, links), points));
+
+  it('do not overlap', () => {
+    for (const one of items) {
+      for (const two of items) {
+        if (one === two) continue;
+        const [a, b] = [points.get(one.id)!, points.get(two.id)!];
+        const isApart = Math.abs(a.x - b.x) >= (one.width + two.width) / 2 || Math.abs(a.y - b.y) >= 28;
+        assert.ok(isApart, `${one.id} and ${two.id}`);
+      }
+    }
+  });
+
+  it('of nothing, or of one', () => {
+    assert.equal(placeAll([], []).size, 0);
+    assert.deepEqual([...placeAll([items[0]!], [{ from: 'n0', to: 'gone' }])], [['n0', { x: 0, y: 0 }]]);
+  });
+});
+
+describe('labels and ages', () => {
+  for (const [label, short] of [
+    ['deployment/web', 'web'],
+    ['shop/deployment/web', 'shop/web'],
+    ['shop/deployment/web, deployment/api and 3 more', 'shop/web, api and 3 more'],
+    ['198.51.100.0/24', '198.51.100.0/24'],
+    ['fd00::/8', 'fd00::/8'],
+    ['NetworkPolicy shop/web', 'NetworkPolicy shop/web'],
+    ['shop: app=web', 'shop: app=web'],
+  ] as const) {
+    it(`${label} is short ${short}`, () => assert.equal(shortLabel(label), short));
+  }
+
+  it('are in the unit that people would use', () => {
+    assert.deepEqual([-5, 4000, 99_000, 240_000, 9_000_000].map(formatAge), ['0 s', '4 s', '99 s', '4 min', '3 h']);
+  });
+});
