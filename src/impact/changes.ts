@@ -81,14 +81,17 @@ function merge(known: JsonObject, object: JsonObject): JsonObject {
 
 /** As `kubectl apply`: removes labels that the last apply set and this one does not, and keeps all others. */
 function withLabels(known: JsonObject, object: JsonObject): JsonObject {
-  const last = lastApplied(known);
+  const last = lastAppliedLabels(known);
   const kept = Object.entries(objectAt(known, 'metadata', 'labels')).filter(([key]) => !last.has(key));
   const labels = { ...Object.fromEntries(kept), ...objectAt(object, 'metadata', 'labels') };
   return { ...object, metadata: { ...objectAt(object, 'metadata'), labels } };
 }
 
-function lastApplied(object: JsonObject): ReadonlySet<string> {
-  const text = objectAt(object, 'metadata', 'annotations')['kubectl.kubernetes.io/last-applied-configuration'];
+export const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** Names of the labels that the last `kubectl apply` has set. */
+export function lastAppliedLabels(object: JsonObject): ReadonlySet<string> {
+  const text = objectAt(object, 'metadata', 'annotations')[lastAppliedAnnotation];
   try {
     return new Set(Object.keys(objectAt(JSON.parse(String(text)), 'metadata', 'labels')));
   } catch {

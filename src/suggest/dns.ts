@@ -45,14 +45,28 @@ function hasFinished(pod: JsonObject): boolean {
   return ['Succeeded', 'Failed'].includes(textAt(pod, 'status', 'phase') ?? '');
 }
 
-/** The argument `-localip` of node-local DNS: addresses with commas. */
 function localAddresses(pod: JsonObject): string[] {
+  const given = givenAddresses(pod);
+  return given.length > 0 ? given : [usualNodeLocal];
+}
+
+/** The arguments of a pod of node-local DNS that suggestions read. Empty for other pods. */
+export function localDnsArguments(pod: JsonObject): string[] {
+  const isLocal =
+    textAt(pod, 'metadata', 'namespace') === home &&
+    nodeLocal.includes(textAt(pod, 'metadata', 'labels', 'k8s-app') ?? '');
+  const given = isLocal ? givenAddresses(pod) : [];
+  return given.length > 0 ? ['-localip', given.join(',')] : [];
+}
+
+/** The argument `-localip` of node-local DNS: addresses with commas. */
+function givenAddresses(pod: JsonObject): string[] {
   const args = listAt(pod, 'spec', 'containers').flatMap((each) => [
     ...listAt(each, 'command'),
     ...listAt(each, 'args'),
   ]);
   const at = args.findIndex((each) => each === '-localip' || each === '--localip');
+  if (at < 0) return [];
   const texts = String(args[at + 1] ?? '').split(',');
-  const given = at < 0 ? [] : texts.map((text) => canonicalAddress(text.trim())).filter((text) => text !== undefined);
-  return given.length > 0 ? given : [usualNodeLocal];
+  return texts.map((text) => canonicalAddress(text.trim())).filter((text) => text !== undefined);
 }
