@@ -11,6 +11,8 @@ export interface PageData {
   };
   /** ISO time. */
   readonly readAt: string;
+  /** Objects are missing, because the user may not read them or did not ask for them: an address that no object has may still belong to a pod or a node. */
+  readonly shows?: 'part';
   /** Pods, Namespaces, Nodes, NetworkPolicies and ClusterNetworkPolicies, with the fields that the page needs (`trim.ts`). */
   readonly objects: readonly JsonObject[];
   /** Empty for manifests. */
