@@ -22,6 +22,7 @@ const replacements: readonly { readonly filter: RegExp; readonly importer: RegEx
   { filter: /^\.\/(serializer|util)\.js$/, importer: /\/client-node\/dist\/yaml\.js$/, file: 'typed-objects.ts' },
   { filter: /\/own-lab\.ts$/, importer: /\/cli\/expect\/place\.ts$/, file: 'own-lab.ts' },
   { filter: /\/commands\/lab\.ts$/, importer: /\/cli\/commands\.ts$/, file: 'lab.ts' },
+  { filter: /\/commands\/ui\.ts$/, importer: /\/cli\/commands\.ts$/, file: 'ui.ts' },
   { filter: /\/config\/version\.ts$/, importer: /\/src\//, file: 'version.ts' },
   { filter: /^koffi$/, importer: /\/src\/apply\//, file: 'koffi.ts' },
 ];

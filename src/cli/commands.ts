@@ -41,6 +41,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/suggest.ts')).suggestCommand(),
   },
   {
+    name: 'ui',
+    summary: 'show a live map of who talks to whom, and which policy decides, in a browser',
+    load: async () => (await import('./commands/ui.ts')).uiCommand(),
+  },
+  {
     name: 'status',
     summary: 'show on which nodes the kernel holds each policy, and why others lag',
     load: async () => (await import('./commands/status.ts')).statusCommand(),

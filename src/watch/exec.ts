@@ -16,13 +16,15 @@ export async function runInPod(
   config: KubeConfig,
   { namespace, name, container }: ExecTarget,
   command: readonly string[],
-  { patienceMs, finding = 0 }: { readonly patienceMs: number; readonly finding?: number },
+  options: { readonly patienceMs: number; readonly finding?: number; readonly signal?: AbortSignal | undefined },
 ): Promise<string> {
   const pod = `pod ${namespace}/${name}`;
-  const signal = AbortSignal.timeout(patienceMs);
+  const { patienceMs, finding = 0 } = options;
+  const timeout = AbortSignal.timeout(patienceMs);
+  const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
   const outcome = await execInPod(config, { namespace, pod: name, container, command, signal }).catch(
     (cause: unknown) => {
-      if (signal.aborted) throw new ApiError('silent', `${pod}: no answer within ${patienceMs / 1000} s`, { cause });
+      if (timeout.aborted) throw new ApiError('silent', `${pod}: no answer within ${patienceMs / 1000} s`, { cause });
       if (!(cause instanceof ApiError)) throw cause;
       const { code, message, status } = cause;
       throw new ApiError(code, `${pod}: ${message}`, { cause, ...(status !== undefined && { status }) });

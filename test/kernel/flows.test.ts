@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { flowsCommand } from '../../src/cli/commands/flows.ts';
 import { suggestCommand } from '../../src/cli/commands/suggest.ts';
+import { uiCommand } from '../../src/cli/commands/ui.ts';
 import type { ApiObject } from '../../src/lab/api/object.ts';
 import { serveControl } from '../../src/lab/control.ts';
+import { openAtlas } from '../../src/map/open-atlas.ts';
+import type { PageData } from '../../src/map/page-data.ts';
 import { readDocuments } from '../../src/manifests/documents.ts';
 import { nameLab } from '../support/lab-name.ts';
 import { runCommandLine } from '../support/command-line.ts';
@@ -125,5 +131,28 @@ describe('from traffic to policies (kernel)', function () {
     assert.match(again.out, /^# - others\/pod\/stranger → x\/pod\/p TCP\/80 .*: denied by a policy/m);
     const all = await run(suggestCommand, '-n', 'x', 'pod/p', '--include-denied', '-o', 'json');
     assert.ok(all.out.includes('"stranger"'));
+  });
+
+  it('the exported page draws them, from the lab as it is', async () => {
+    await cluster.expect(traffic);
+    const folder = await mkdtemp(join(tmpdir(), 'postern-flows-'));
+    const file = join(folder, 'page.html');
+    try {
+      await eventually(async () => {
+        const { code } = await run(uiCommand, '--export', file);
+        assert.equal(code, 0);
+        const [, json] = /<script type="application\/json" id="postern-data">(.*?)<\/script>/s.exec(
+          await readFile(file, 'utf8'),
+        )!;
+        const data = JSON.parse(json!) as PageData;
+        assert.deepEqual(data.source, { kind: 'lab', name });
+        const edges = openAtlas(data).map().edges;
+        const near = edges.find(({ id }) => id === 'workload peers/pod/near → workload x/pod/p');
+        const isSeen = near?.ports.some(({ name: port, seen }) => port === 'TCP/80' && (seen.allowed ?? 0) > 0);
+        return isSeen ? undefined : `peers/near → x/p is not in ${JSON.stringify(edges.map(({ id }) => id))}`;
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -27,7 +27,7 @@ export interface ExecServer {
   close(): Promise<void>;
 }
 
-/** An API server with lists and with `pods/exec` (v4.channel.k8s.io). In `lists`, an array is the items of a list, and an object is the whole answer. */
+/** An API server with lists and with `pods/exec` (v4.channel.k8s.io). In `lists`, an array is the items of a list, and an object is the whole answer; one with a `code` is a refusal. */
 export async function startExecServer(
   answerOf: (path: string, command: readonly string[]) => ExecAnswer | Promise<ExecAnswer>,
   lists: Readonly<Record<string, object>> = {},
@@ -37,6 +37,7 @@ export async function startExecServer(
   const sockets = new Set<Duplex>();
   const list: http.RequestListener = (request, response) => {
     const found = lists[new URL(request.url!, 'http://server').pathname] ?? [];
+    if ('code' in found) response.statusCode = Number(found.code);
     response.end(JSON.stringify(Array.isArray(found) ? { metadata: { resourceVersion: '7' }, items: found } : found));
   };
   const server = tls ? https.createServer(tls, list) : http.createServer(list);

@@ -35,13 +35,15 @@ export interface Question<Answer> {
   readonly agentNamespace: string | undefined;
   /** Milliseconds for one answer, if they are less than usual. */
   readonly mostMs?: number;
+  /** Ends all questions. */
+  readonly signal?: AbortSignal;
 }
 
 /** Asks the agents of nodes, up to eight at once, with the user's right to `pods/exec`. Rejects with the ConfigError of `findAgents`. */
 export async function askNodes<Answer>(
   config: KubeConfig,
   objects: readonly JsonObject[],
-  { words, read, nodes, agentNamespace, mostMs = patienceMs }: Question<Answer>,
+  { words, read, nodes, agentNamespace, mostMs = patienceMs, signal }: Question<Answer>,
 ): Promise<NodeAnswers<Answer>> {
   const found = findAgents(objects.filter(hasAgentLabels), agentNamespace);
   const agents = new Map(found.agents.map((agent) => [agent.node, agent]));
@@ -55,7 +57,7 @@ export async function askNodes<Answer>(
     for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
       try {
         const patience = Math.min(mostMs, lost.has(node) ? lostPatienceMs : patienceMs);
-        const text = await ask(config, agents.get(node), words, patience);
+        const text = await ask(config, agents.get(node), words, { patienceMs: patience, signal });
         answers.push({ node, answer: read(parse(text), node) });
       } catch (error) {
         const why = printable(messageOf(error));
@@ -86,13 +88,13 @@ async function ask(
   config: KubeConfig,
   agent: AgentPod | undefined,
   question: readonly string[],
-  patience: number,
+  limits: { readonly patienceMs: number; readonly signal: AbortSignal | undefined },
 ): Promise<string> {
   if (!agent) throw new Error('it has no agent');
   const { namespace, name, container, state } = agent;
   if (state !== undefined) throw new Error(`pod ${namespace}/${name}: the agent does not run: ${state}`);
   const command = ['postern', 'node', ...question, '-o', 'json'];
-  return runInPod(config, { namespace, name, container }, command, { patienceMs: patience, finding: exitCode.finding });
+  return runInPod(config, { namespace, name, container }, command, { ...limits, finding: exitCode.finding });
 }
 
 /** A node whose condition Ready is Unknown: its kubelet does not report, so the node is down or unreachable. */

@@ -8,7 +8,7 @@ import { applyDefaults } from '../../manifests/defaults.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import { formatProblem, ManifestError } from '../../manifests/problem.ts';
 import { expandWorkloads } from '../../manifests/workloads.ts';
-import { createApiClient } from '../../watch/api-client.ts';
+import { createApiClient, type ApiReader } from '../../watch/api-client.ts';
 import { ApiError } from '../../watch/api-error.ts';
 import { listAll } from '../../watch/list.ts';
 import { findServedPath } from '../../watch/served-path.ts';
@@ -28,7 +28,8 @@ export interface ClusterSource {
   readonly notes: readonly string[];
 }
 
-interface Collection {
+/** Objects of one kind, and where the API server has them. */
+export interface Collection {
   readonly path: string;
   readonly apiVersion: string;
   readonly kind: string;
@@ -121,27 +122,31 @@ async function listObjects(config: KubeConfig, wanted: readonly Collection[]): P
   const client = createApiClient(config);
   const { signal } = new AbortController();
   const objects: JsonObject[] = [];
-  for (const { path, apiVersion, kind } of wanted) {
-    let items: JsonObject[] = [];
-    await listAll(client, path, { signal, silenceMs: apiSilenceMs }, (page, restart) => {
-      if (restart) items = [];
-      for (const item of page) if (isJsonObject(item)) items.push({ ...item, apiVersion, kind });
-    });
-    objects.push(...items);
-  }
+  for (const each of wanted) objects.push(...(await listCollection(client, each, signal)));
   if (wanted.every(({ kind }) => kind !== 'NetworkPolicy')) return objects;
-  const path = await findServedPath(client, clusterPolicies.group, clusterPolicies.resource, {
-    signal,
-    silenceMs: apiSilenceMs,
-  });
-  if (path === undefined) return objects;
-  const found: JsonObject[] = [];
-  const apiVersion = path.split('/').slice(2, -1).join('/');
+  const served = await findClusterPolicies(client, signal);
+  return served ? [...objects, ...(await listCollection(client, served, signal))] : objects;
+}
+
+/** Lists the objects of a kind, with the kind and the version that the API server leaves out in lists. Rejects with an ApiError. */
+export async function listCollection(
+  client: ApiReader,
+  { path, apiVersion, kind }: Collection,
+  signal: AbortSignal,
+): Promise<JsonObject[]> {
+  let items: JsonObject[] = [];
   await listAll(client, path, { signal, silenceMs: apiSilenceMs }, (page, restart) => {
-    if (restart) found.length = 0;
-    for (const item of page) if (isJsonObject(item)) found.push({ ...item, apiVersion, kind: clusterPolicies.kind });
+    if (restart) items = [];
+    for (const item of page) if (isJsonObject(item)) items.push({ ...item, apiVersion, kind });
   });
-  return [...objects, ...found];
+  return items;
+}
+
+/** Where the API server has ClusterNetworkPolicies, if it has them. */
+export async function findClusterPolicies(client: ApiReader, signal: AbortSignal): Promise<Collection | undefined> {
+  const { group, resource, kind } = clusterPolicies;
+  const path = await findServedPath(client, group, resource, { signal, silenceMs: apiSilenceMs });
+  return path === undefined ? undefined : { path, apiVersion: path.split('/').slice(2, -1).join('/'), kind };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { KubeConfig } from '@kubernetes/client-node';
 import { Option, type Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { ConfigError } from '../../config/config-error.ts';
@@ -9,16 +10,15 @@ import { keyOf } from '../../impact/object-key.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { parsePrintable } from '../../lib/printable.ts';
-import { askNodes, type NodeFailure } from '../connect/agents.ts';
+import { askNodes, type NodeFailure, type Question } from '../connect/agents.ts';
 import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
 import { readLiveObjects, readManifestCluster } from '../explain/cluster-source.ts';
 
 /** Flags that say where flows and objects come from. */
-export interface TrafficFlags {
+export interface SourceFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly agentNamespace?: string;
-  readonly since: string;
   readonly lab?: true;
   readonly name?: string;
   readonly stateDir?: string;
@@ -26,23 +26,38 @@ export interface TrafficFlags {
   readonly flows?: readonly string[];
 }
 
-export interface SeenCluster {
-  readonly objects: readonly JsonObject[];
-  readonly traffic: readonly Traffic[];
+export interface TrafficFlags extends SourceFlags {
+  readonly since: string;
+}
+
+/** What agents have kept. */
+export interface Histories {
   readonly histories: readonly FlowHistory[];
+  /** Nodes whose flows are missing, or are not all. */
   readonly failures: readonly NodeFailure[];
+}
+
+interface Sources extends Histories {
+  readonly objects: readonly JsonObject[];
+}
+
+export interface SeenCluster extends Sources {
+  readonly traffic: readonly Traffic[];
   /** Minutes that the traffic covers, at most. */
   readonly minutes: number;
 }
 
 export function withTrafficOptions(command: Command): Command {
+  return withSourceOptions(command).option('--since <time>', 'how far back, as 10m or 1h; agents keep an hour', '1h');
+}
+
+export function withSourceOptions(command: Command): Command {
   const append = (value: string, earlier?: string[]): string[] => [...(earlier ?? []), value];
   const ofCluster = ['kubeconfig', 'context', 'agentNamespace'];
   return command
     .option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)')
     .option('--context <name>', 'context of the kubeconfig')
     .addOption(agentNamespaceOption())
-    .option('--since <time>', 'how far back, as 10m or 1h; agents keep an hour', '1h')
     .addOption(new Option('--lab', 'ask a lab of this machine').conflicts([...ofCluster, 'base', 'flows']))
     .option('--name <name>', 'name of the lab, with --lab')
     .option('--state-dir <dir>', 'directory of the sockets of labs, with --lab')
@@ -61,57 +76,57 @@ export function withTrafficOptions(command: Command): Command {
 /** Reads objects and what agents have kept: from a cluster, from a lab, or from files. Rejects with a ConfigError. */
 export async function readTraffic(flags: TrafficFlags): Promise<SeenCluster> {
   const minutes = readMinutes(flags.since);
-  if (!flags.lab && (flags.name ?? flags.stateDir) !== undefined)
-    throw new ConfigError('--name and --state-dir need --lab');
-  if ((flags.base === undefined) !== (flags.flows === undefined))
-    throw new ConfigError('--base and --flows need each other');
-  const { objects, histories, failures } = await (flags.lab
-    ? readLab(flags)
-    : flags.base
-      ? readFiles(flags)
-      : readLive(flags));
-  const broken = histories.flatMap(({ node, failing }) =>
-    failing === undefined ? [] : [{ node, why: `its agent cannot read the tracked connections: ${failing}` }],
-  );
-  return {
-    objects,
-    histories,
-    failures: [...failures, ...broken],
-    minutes,
-    traffic: mergeHistories(histories, minutes),
-  };
+  checkSource(flags);
+  const sources = await (flags.lab ? readLab(flags) : flags.base ? readFiles(flags) : readLive(flags));
+  return { ...sources, minutes, traffic: mergeHistories(sources.histories, minutes) };
 }
 
-type Sources = Pick<SeenCluster, 'objects' | 'histories' | 'failures'>;
+/** Throws a ConfigError if flags lack others that they need. */
+export function checkSource({ lab, name, stateDir, base, flows }: SourceFlags): void {
+  if (!lab && (name ?? stateDir) !== undefined) throw new ConfigError('--name and --state-dir need --lab');
+  if ((base === undefined) !== (flows === undefined)) throw new ConfigError('--base and --flows need each other');
+}
 
 /** Lists the objects with the rights of the user, so names of pods are those that kubectl shows. */
-async function readLive({ kubeconfig, context, agentNamespace }: TrafficFlags): Promise<Sources> {
+async function readLive({ kubeconfig, context, agentNamespace }: SourceFlags): Promise<Sources> {
   const { config, objects } = await readLiveObjects(kubeconfig, context, 'name files with --base and --flows');
-  const question = { words: ['history'], read: readHistory, agentNamespace };
-  const { found, answers, failures } = await askNodes(config, objects, question);
+  return { objects, ...(await askHistories(config, objects, { agentNamespace })) };
+}
+
+/**
+ * Asks the agents what they have kept. Rejects with a ConfigError if there is no agent.
+ * @param objects the pods of the agents, and the nodes; with the pods of all, each node that has a pod is asked
+ */
+export async function askHistories(
+  config: KubeConfig,
+  objects: readonly JsonObject[],
+  question: Omit<Question<FlowHistory>, 'words' | 'read'>,
+): Promise<Histories> {
+  const asked = { ...question, words: ['history'], read: readHistory };
+  const { found, answers, failures } = await askNodes(config, objects, asked);
   if (found.agents.length === 0) {
     throw new ConfigError(
       `no Postern agent runs in this cluster: install Postern first${describeOthers(found.others)}`,
     );
   }
-  return { objects, histories: answers.map(({ node, answer }) => ({ ...answer, node })), failures };
+  return withBroken({ histories: answers.map(({ node, answer }) => ({ ...answer, node })), failures });
 }
 
-async function readLab({ name, stateDir }: TrafficFlags): Promise<Sources> {
+export async function readLab({ name, stateDir }: SourceFlags): Promise<Sources> {
   const { defaultLabName, LabState } = await import('../../lab/state.ts');
   const { askLab } = await import('../../lab/control.ts');
   const state = new LabState(name ?? defaultLabName, stateDir);
   const { objects } = await askLab(state, 'objects', {});
   const { flows } = await askLab(state, 'flows', {});
   const why = 'its agent does not answer, or keeps no flows';
-  return {
-    objects,
+  const answers = {
     histories: flows.flatMap(({ history }) => (history === undefined ? [] : readHistory(parsePrintable(history)))),
     failures: flows.flatMap(({ node, history }) => (history === undefined ? [{ node, why }] : [])),
   };
+  return { objects, ...withBroken(answers) };
 }
 
-async function readFiles({ base = [], flows = [] }: TrafficFlags): Promise<Sources> {
+export async function readFiles({ base = [], flows = [] }: SourceFlags): Promise<Sources> {
   const { objects } = await readManifestCluster(base);
   const histories = await Promise.all(
     flows.map(async (file) => {
@@ -123,7 +138,15 @@ async function readFiles({ base = [], flows = [] }: TrafficFlags): Promise<Sourc
       }
     }),
   );
-  return { objects, histories, failures: [] };
+  return { objects, ...withBroken({ histories, failures: [] }) };
+}
+
+/** An agent that cannot read connections at the moment has kept only what it saw before. */
+function withBroken({ histories, failures }: Histories): Histories {
+  const broken = histories.flatMap(({ node, failing }) =>
+    failing === undefined ? [] : [{ node, why: `its agent cannot read the tracked connections: ${failing}` }],
+  );
+  return { histories, failures: [...failures, ...broken] };
 }
 
 function readMinutes(text: string): number {
