@@ -104,6 +104,19 @@ describe('postern audit', () => {
     );
   });
 
+  it('counts a row that does not name all its policies for each policy of the namespace, and for no other', async () => {
+    const full = { ...row, port: 81, policies: ['x/first'], morePolicies: 7 };
+    for (const [rows, code] of [
+      [[full], 1],
+      [[{ ...full, morePolicies: undefined }], 0],
+      [[{ ...full, to: 'y/server' }], 0],
+      [[{ ...full, direction: 'egress' }], 0],
+    ] as const) {
+      equal((await ask(told({ ...page, rows }), ['x/web'])).code, code);
+      await server!.close();
+    }
+  });
+
   it('exits with 0 if nothing would be denied, and says that none is in audit', async () => {
     equal((await ask(told({ ...page, rows: [] }), [])).code, 0);
     await server!.close();

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
 import { after, afterEach, before as beforeAll, describe, it } from 'mocha';
 import type { AuditPage } from '../../src/agent/audits/audit-tally.ts';
 import type { ApiObject } from '../../src/lab/api/object.ts';
+import { python } from '../../src/lab/pod-process.ts';
 import { modeAnnotation } from '../../src/model/policy.ts';
 import { nameLab } from '../support/lab-name.ts';
 import { readMetric, readPage } from './agent-pages.ts';
@@ -9,6 +11,7 @@ import { Cluster, families, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { pods, policy, port } from './policies.ts';
 
+const spray = fileURLToPath(new URL('../../bench/denials/spray.py', import.meta.url));
 const from = ['peers/near', 'peers/far', 'others/stranger', 'host/outside'];
 const ports = ['TCP/80', 'TCP/8080', 'UDP/53', 'icmp'];
 const near = pods({ pod: 'near' }, { team: 'peers' });
@@ -77,6 +80,32 @@ for (const cni of ['bridge', 'ptp'] as const) {
 
       await cluster.apply(rules);
       await ask((each) => (isAllowed(each) ? 'x/p' : 'timeout'));
+    });
+
+    it('are counted in a flood, and logged within bounds (S13.4)', async () => {
+      const connections = 'postern_audited_connections_total{direction="ingress"}';
+      const packets = 'postern_audited_packets_total{direction="ingress"}';
+      const sum = async (): Promise<number> => (await rows()).reduce((all, row) => all + row.connections, 0);
+      const [countedBefore, listedBefore] = [(await readMetric(cluster.lab, 'n1', packets))!, await sum()];
+      const connectionsBefore = (await readMetric(cluster.lab, 'n1', connections))!;
+      await cluster.apply(inAudit(rules));
+      const target = cluster.address('x/p', 'ipv4');
+      const sent = Number(await cluster.lab.exec('others/stranger', python, spray, target, '1000', '10000'));
+      await eventually(async () => {
+        const counted = (await readMetric(cluster.lab, 'n1', packets))! - countedBefore;
+        return counted >= sent ? undefined : `${counted} of ${sent} counted`;
+      });
+      const found = (await readMetric(cluster.lab, 'n1', connections))! - connectionsBefore;
+      assert.equal((await sum()) - listedBefore, found);
+      const log = await cluster.lab.agents.get('n1')!.log();
+      const times = log
+        .split('\n')
+        .filter((line) => line.includes('"verdict":"audit"') && line.includes('"from":"others/stranger"'))
+        .map((line) => Date.parse((JSON.parse(line) as { time: string }).time));
+      // Five seconds are between two looks.
+      const ofLook = times.map((first) => times.filter((time) => time >= first && time < first + 4000).length);
+      assert.ok(found > 100, `${found} connections`);
+      assert.equal(Math.max(...ofLook), 50);
     });
 
     it('open nothing, and list nothing, where an enforced policy isolates the pod (S13.3)', async () => {

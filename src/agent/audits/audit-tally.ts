@@ -17,8 +17,9 @@ export interface AuditedConnection {
   readonly port?: number;
   /** Packets that the kernel had recorded by then. */
   readonly packets: number;
-  /** The policies in audit that select the pod: together they allow nothing like it. */
+  /** The first policies in audit that select the pod, by name: all together allow nothing like it. `morePolicies` counts the others. */
   readonly policies: readonly PolicyId[];
+  readonly morePolicies?: number;
 }
 
 /** Connections between two ends on one port. Times are milliseconds since 1970. */
@@ -41,16 +42,24 @@ interface Limits {
   /** Rows of the pods of one namespace, and of all. */
   readonly namespace: number;
   readonly node: number;
+  /** Peers and ports of ClusterNetworkPolicies to compare with all connections of a look. What is left then is listed. */
+  readonly compared: number;
 }
 
-/** About 2 MB. A scan of ports fills the rows of the pods that it reaches, and of no other namespace. */
-const defaultLimits: Limits = { namespace: 1000, node: 5000 };
+/** About 2 MB, and about 50 ms for a look. A scan of ports fills the rows of the pods that it reaches, and of no other namespace. */
+const defaultLimits: Limits = { namespace: 1000, node: 5000, compared: 1_000_000 };
+/** A tenant can let thousands of policies in audit select a pod. Each row names so many. */
+const mostNamed = 20;
 /** Rows that have not been seen for so long are dropped. */
 const keptMs = 7 * 24 * 60 * 60 * 1000;
 /** The pause between two searches for old rows: a scan of ports could ask for one with each connection. */
 const forgetEveryMs = 60_000;
-/** Peers and ports of ClusterNetworkPolicies to compare with all connections of a look: about 50 ms. What is left then is listed. */
-const mostCompared = 1_000_000;
+
+/** The pod of connections, and the policies in audit that isolate it in their direction. */
+interface End {
+  readonly subject: Subject;
+  readonly ids: readonly PolicyId[];
+}
 
 /** Counts what policies in audit would deny, for days, in bounded memory. */
 export class AuditTally {
@@ -61,28 +70,28 @@ export class AuditTally {
   readonly #unlisted = new Map<string, number>();
   #forgottenAt = -Infinity;
 
-  constructor(since: number, limits = defaultLimits) {
+  constructor(since: number, limits: Partial<Limits> = {}) {
     this.#since = since;
-    this.#limits = limits;
+    this.#limits = { ...defaultLimits, ...limits };
   }
 
   /**
    * Counts new connections.
-   * @returns those that policies in audit would deny now, with these policies
+   * @returns those that policies in audit would deny now, with these policies. Connections of one address and direction share the list.
    */
   take(
     records: readonly RecordedDenial[],
     known: Knowledge,
     now: number,
   ): { readonly ids: readonly PolicyId[]; readonly connection: AuditedConnection }[] {
-    const subjects = new Map<string, Subject>();
-    const budget: Budget = { left: mostCompared };
+    const ends = new Map<string, End>();
+    const budget: Budget = { left: this.#limits.compared };
     return records.flatMap((record) => {
       const key = `${deniedAddress(record)} ${record.direction}`;
-      const subject = subjects.get(key) ?? subjectOf(record, known);
-      subjects.set(key, subject);
-      const ids = wouldDeny(record, subject, known, budget);
-      if (ids.length === 0 || subject.pod === undefined) return [];
+      const end = ends.get(key) ?? endOf(record, known);
+      ends.set(key, end);
+      const { subject, ids } = end;
+      if (ids.length === 0 || subject.pod === undefined || isAccepted(record, subject, known, budget)) return [];
       const connection = describe(record, ids, known);
       this.#count(connection, namespaceOf(subject.pod), now);
       return [{ ids, connection }];
@@ -94,8 +103,8 @@ export class AuditTally {
   }
 
   #count(connection: AuditedConnection, namespace: string, now: number): void {
-    const { direction, from, to, source, destination, protocol, port, policies } = connection;
-    const ends = { direction, from, to, source, destination, protocol, ...(port !== undefined && { port }), policies };
+    const { verdict: _, packets: __, ...path } = connection;
+    const { direction, from, to, protocol, port } = path;
     const key = [direction, from, to, protocol, port].join(' ');
     const row = this.#rows.get(key);
     if (!row && !this.#hasRoom(namespace, now)) {
@@ -103,7 +112,7 @@ export class AuditTally {
       return;
     }
     if (!row) this.#ofNamespace.set(namespace, (this.#ofNamespace.get(namespace) ?? 0) + 1);
-    this.#rows.set(key, { ...ends, connections: (row?.connections ?? 0) + 1, first: row?.first ?? now, last: now });
+    this.#rows.set(key, { ...path, connections: (row?.connections ?? 0) + 1, first: row?.first ?? now, last: now });
   }
 
   #hasRoom(namespace: string, now: number): boolean {
@@ -127,16 +136,21 @@ export class AuditTally {
   }
 }
 
-/** The policies in audit that isolate the pod; none if a ClusterNetworkPolicy accepts the connection whatever NetworkPolicies say. */
-function wouldDeny(record: RecordedDenial, subject: Subject, known: Knowledge, budget: Budget): PolicyId[] {
-  const { deciding } = judgeDenial(record, subject, known, budget);
-  if (deciding.by === 'rule' && deciding.decidedBy.policy.tier === 'Admin') return [];
-  return subject.policies.flatMap((policy) =>
+function endOf(record: RecordedDenial, known: Knowledge): End {
+  const subject = subjectOf(record, known);
+  const ids = subject.policies.flatMap((policy) =>
     !isEnforced(policy) && policy.isolates.has(record.direction) ? [policy.id] : [],
   );
+  return { subject, ids };
 }
 
-function describe(record: RecordedDenial, policies: readonly PolicyId[], { ownersOf }: Knowledge): AuditedConnection {
+/** Whether a ClusterNetworkPolicy accepts the connection, whatever NetworkPolicies say. */
+function isAccepted(record: RecordedDenial, subject: Subject, known: Knowledge, budget: Budget): boolean {
+  const { deciding } = judgeDenial(record, subject, known, budget);
+  return deciding.by === 'rule' && deciding.decidedBy.policy.tier === 'Admin';
+}
+
+function describe(record: RecordedDenial, ids: readonly PolicyId[], { ownersOf }: Knowledge): AuditedConnection {
   const { direction, source, destination, protocol, port, packets } = record;
   const name = (address: string): string => {
     const { pods, nodes } = ownersOf(address);
@@ -150,6 +164,7 @@ function describe(record: RecordedDenial, policies: readonly PolicyId[], { owner
     ...{ from: name(source), to: name(destination), source, destination, protocol },
     ...(port !== undefined && { port }),
     packets,
-    policies,
+    policies: ids.slice(0, mostNamed),
+    ...(ids.length > mostNamed && { morePolicies: ids.length - mostNamed }),
   };
 }

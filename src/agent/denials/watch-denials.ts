@@ -14,6 +14,7 @@ import { createListener } from './denial-listener.ts';
 import { DenialReader, type DenialLook } from './denial-reader.ts';
 import { DenialWatch } from './denial-watch.ts';
 import { isEnforced } from '../../model/policy.ts';
+import { createAuditListener } from '../audits/audit-listener.ts';
 import type { AuditTally } from '../audits/audit-tally.ts';
 import type { Deviations } from './describe-denial.ts';
 import { PolicyTexts } from './policy-texts.ts';
@@ -42,8 +43,6 @@ interface Options {
 /** Milliseconds between two looks. The kernel keeps a record for a minute. A look at two unchanged counters takes 10 ms of CPU time. */
 const interval = 5000;
 const silenceMs = 2000;
-/** Lines for each look about what policies in audit would deny. `postern audit` lists the rest. */
-const mostLogged = 50;
 
 /** Reports denials from now on, until the signal aborts. */
 export function watchDenials(options: Options): void {
@@ -93,12 +92,7 @@ export function watchDenials(options: Options): void {
     metrics,
     listener: createListener({ log, events, logger, recorder, dateOf: (time) => Date.now() - (now() - time) }),
     attributed: (ids, connections) => policies.denied(ids, connections),
-    audited(records, known) {
-      for (const [index, { ids, connection }] of audits.take(records, known, Date.now()).entries()) {
-        policies.denied(ids, 1);
-        if (log && index < mostLogged) logger.info(connection, 'would be denied by a policy in audit');
-      }
-    },
+    audited: createAuditListener({ tally: audits, policies, log, logger, now: Date.now }),
     found,
     now,
   });

@@ -15,6 +15,7 @@ export function readAuditPage(value: unknown): AuditPage | undefined {
 function isRow(value: unknown): value is AuditRow {
   if (!isJsonObject(value)) return false;
   const { direction, from, to, source, destination, protocol, port, policies, connections, first, last } = value;
+  const { morePolicies = 0 } = value;
   const isAddress = (text: unknown): boolean => typeof text === 'string' && canonicalAddress(text) === text;
   return (
     directions.some((each) => each === direction) &&
@@ -22,7 +23,7 @@ function isRow(value: unknown): value is AuditRow {
     [from, to, protocol].every((text) => typeof text === 'string') &&
     Array.isArray(policies) &&
     policies.every((id) => typeof id === 'string') &&
-    [port ?? 0, connections, first, last].every((number) => typeof number === 'number')
+    [port ?? 0, morePolicies, connections, first, last].every((number) => typeof number === 'number')
   );
 }
 

@@ -86,11 +86,10 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
   if (agents.length === 0) {
     throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
   }
-  const refs = new Set(wanted.map(({ ref }) => ref));
   const enforced = enforceAudits(cluster);
   const lines = asked.answers
     .flatMap(({ node, answer }) => answer.rows.map((row): Line => ({ node, ...row, ...reasonOf(row, enforced) })))
-    .filter(({ policies }) => policies.some((id) => refs.has(id)))
+    .filter((row) => wanted.some((policy) => concerns(row, policy)))
     .sort((a, b) => b.last - a.last);
   if (output === 'json') for (const line of lines) out.write(`${JSON.stringify(line)}\n`);
   else {
@@ -132,6 +131,13 @@ function readPage(answer: unknown): AuditPage {
   return page;
 }
 
+/** A row that does not name all policies may be of each policy of its namespace. */
+function concerns({ direction, from, to, policies, morePolicies = 0 }: AuditRow, policy: Policy): boolean {
+  if (policies.includes(policy.ref)) return true;
+  const pod = direction === 'egress' ? from : to;
+  return morePolicies > 0 && policy.isolates.has(direction) && pod.startsWith(`${policy.namespace}/`);
+}
+
 function reasonOf({ direction, source, destination, protocol, port }: AuditRow, enforced: Cluster): RowReason {
   const family = familyOf(source);
   const { end } = attribute(enforced, {
@@ -150,7 +156,7 @@ function describePolicy(policy: Policy, cluster: Cluster, lines: readonly Line[]
   );
   const together = new Set(pods.flatMap((pod) => audits.selecting([pod]).map((each) => each.ref)));
   together.delete(ref);
-  const own = lines.filter(({ policies, wouldDeny }) => wouldDeny && policies.includes(ref));
+  const own = lines.filter((row) => row.wouldDeny && concerns(row, policy));
   const connections = own.reduce((sum, each) => sum + each.connections, 0);
   const notes = directions.flatMap((direction) => {
     if (!isolates.has(direction)) return [];

@@ -5,7 +5,7 @@ import type { RecordedDenial } from '../../../src/compile/denials.ts';
 import { modeAnnotation } from '../../../src/model/policy.ts';
 import type { Pipeline } from '../../../src/pipeline.ts';
 import { knowledgeOf } from '../denials/attribution.ts';
-import { namespace, pod, policy } from '../../support/objects.ts';
+import { clusterPolicy, namespace, pod, policy } from '../../support/objects.ts';
 import { startPipeline, upsertOf, type ApiObject } from '../../support/pipeline.ts';
 
 const day = 24 * 60 * 60 * 1000;
@@ -71,8 +71,42 @@ describe('the tally of audits (S13.4)', () => {
     assert.deepEqual(take(new AuditTally(0), 1, record('10.1.0.2', 80)), []);
   });
 
+  it('compares so many rules with all connections of a look, and lists what is left then', () => {
+    const from = [{ namespaces: {} }];
+    pipeline.receive(upsertOf(clusterPolicy('c', { ingress: [{ action: 'Accept', from }] })));
+    const scan = (ports: number) => Array.from({ length: ports }, (_, at) => record('10.1.0.2', at + 1));
+    const leftOut = (compared: number, ports: number): number =>
+      ports - take(new AuditTally(0, { compared }), 1, ...scan(ports)).length;
+    assert.deepEqual([leftOut(Infinity, 100), leftOut(0, 100)], [100, 0]);
+    const some = leftOut(300, 100);
+    assert.ok(some > 1 && some < 100, `${some} left out`);
+    assert.equal(leftOut(300, 1000), some);
+  });
+
+  it('names so many policies of a pod, and counts the others', () => {
+    const names = Array.from({ length: 25 }, (_, at) => `x/p${String(at).padStart(2, '0')}`);
+    for (const each of names) pipeline.receive(upsertOf(audited(each, { podSelector: {}, policyTypes: ['Ingress'] })));
+    const tally = new AuditTally(0);
+    const [first, second] = take(tally, 1, record('10.1.0.2', 80), record('10.1.0.2', 81));
+    assert.deepEqual(first!.ids, ['x/none', ...names]);
+    assert.equal(second!.ids, first!.ids);
+    for (const { policies, morePolicies } of [first!.connection, ...tally.page().rows])
+      assert.deepEqual([policies, morePolicies], [['x/none', ...names.slice(0, 19)], 6]);
+  });
+
+  it('searches for old rows at most once a minute', () => {
+    const tally = new AuditTally(0, { namespace: 1 });
+    const second = 1000;
+    take(tally, 0, record('10.1.0.2', 1));
+    const ports = [-10, 10, 49, 50].map((after) => {
+      take(tally, 7 * day + after * second, record('10.1.0.2', 2));
+      return tally.page().rows.map(({ port }) => port);
+    });
+    assert.deepEqual(ports, [[1], [1], [1], [2]]);
+  });
+
   it('has bounded rows: what finds no room is counted, until old rows are forgotten', () => {
-    const tally = new AuditTally(0, { namespace: 2, node: 10 });
+    const tally = new AuditTally(0, { namespace: 2 });
     take(tally, 0, record('10.1.0.2', 1), record('10.1.0.2', 2), record('10.1.0.2', 3), record('10.1.0.2', 1));
     assert.deepEqual([tally.page().rows.length, tally.page().unlisted], [2, { x: 1 }]);
     take(tally, 6 * day, record('10.1.0.2', 1));
