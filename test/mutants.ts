@@ -598,6 +598,20 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/agent/audits/audit-tally.test.ts'],
   },
   {
+    name: 'explain pod shows no policy in audit',
+    file: 'src/evaluator/reach.ts',
+    find: 'return isolatedBy.length === 0 ? enforced :',
+    replace: 'return isolatedBy.length >= 0 ? enforced :',
+    specs: ['test/cli/explain-pod.test.ts'],
+  },
+  {
+    name: 'explain judges a policy in audit as if it were not there',
+    file: 'src/evaluator/audit.ts',
+    find: 'evaluate(enforceAudits(cluster), flow)',
+    replace: 'evaluate(cluster, flow)',
+    specs: ['test/cli/explain.test.ts'],
+  },
+  {
     name: 'each audited connection has a budget of its own',
     file: 'src/agent/audits/audit-tally.ts',
     find: 'isAccepted(record, subject, known, budget)',

@@ -86,6 +86,14 @@ export interface End {
   readonly nearMisses: readonly NearMiss[];
   /** Missing if no rule of a ClusterNetworkPolicy matches. */
   readonly tiers?: TierSteps;
+  /** Only of `evaluateAudits`, and missing if no policy in audit has a part in it. */
+  readonly audit?: AuditedEnd;
+}
+
+/** What an end would decide if the policies in audit were enforced (S13.3). */
+export interface AuditedEnd extends Pick<End, 'verdict' | 'reason' | 'allowedBy' | 'nearMisses'> {
+  /** The policies in audit that would isolate the pod. */
+  readonly policies: readonly PolicyRef[];
 }
 
 /** Allowed if both ends allow (S0.1). */

@@ -9,6 +9,7 @@ import type { Party, Pod } from './party.ts';
 import { missOfPeer } from './peer.ts';
 import type { Peer } from './peer.ts';
 import type { Policy, Rule } from './policy.ts';
+import { PolicyIndex } from './policy-index.ts';
 import { describePort } from './port.ts';
 import type { Port } from './port.ts';
 import { describePeer } from './describe-peer.ts';
@@ -21,6 +22,8 @@ export interface Reach {
   readonly rules: readonly RuleReach[];
   /** Rules of ClusterNetworkPolicies that judge before or after, in order; missing if no such policy selects the pod. */
   readonly tiers?: readonly TierRuleReach[];
+  /** What policies in audit would add if they were enforced; missing if none would isolate the pod in this direction (S13.3). */
+  readonly audit?: Pick<Reach, 'isolatedBy' | 'rules'>;
 }
 
 export interface TierRuleReach extends Omit<RuleReach, 'obstacle'> {
@@ -61,6 +64,14 @@ export interface PortReach {
 }
 
 export function findReach(cluster: Cluster, pod: Pod, direction: Direction): Reach {
+  const enforced = reachOf(cluster, pod, direction);
+  if (cluster.audited.length === 0) return enforced;
+  const policies = new PolicyIndex(cluster.audited, cluster.namespaceLabels);
+  const { isolatedBy, rules } = reachOf({ ...cluster, policies }, pod, direction);
+  return isolatedBy.length === 0 ? enforced : { ...enforced, audit: { isolatedBy, rules } };
+}
+
+function reachOf(cluster: Cluster, pod: Pod, direction: Direction): Reach {
   const isolatedBy = isolatingPolicies(cluster, pod, direction).map(({ ref }) => ref);
   const owners = ownersOf(cluster, pod);
   const others = owners.filter((other) => other !== pod).map(({ key }) => key);

@@ -103,6 +103,35 @@ egress: isolated by shop/web; allowed to
     equal(code, 0);
   });
 
+  it('names policies in audit apart, with what they would allow, where nothing and where something isolates the pod', async () => {
+    const audited = (name: string, at: string, spec: string) =>
+      `---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: ${name}, namespace: ${at}, annotations: {postern.dev/mode: audit}}\nspec: ${spec}\n`;
+    const more =
+      audited('odd', 'office', '{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}]}]}') +
+      audited('none', 'office', '{podSelector: {matchLabels: {app: client}}, policyTypes: [Egress]}') +
+      audited('wider', 'shop', '{podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: 9}]}]}');
+    await writeFile(join(folder, 'audits.yaml'), more);
+    const ask = (args: string) => explain(`pod -f FILE -f ${join(folder, 'audits.yaml')} ${args}`);
+    match(
+      (await ask('office/client')).out,
+      /ingress: not isolated, so everything is allowed\n {2}in audit, not enforced: office\/odd; enforced, it would isolate it, and allow from\n {4}all pods of namespace office \(1 pod now\)\n {8}everything, by office\/odd spec\.ingress\[0\]\n\negress: not isolated, so everything is allowed\n {2}in audit, not enforced: office\/none; enforced, it would isolate it, and allow nothing\n/,
+    );
+    match(
+      (await ask('shop/web-0')).out,
+      /ingress: isolated by shop\/web, shop\/idle; [^]*\n {2}in audit, not enforced: shop\/wider; enforced, it would add from\n {4}anyone\n {8}TCP\/9, by shop\/wider spec\.ingress\[0\]\n/,
+    );
+    match((await ask('office/client -o dot')).out, /ingress: open; in audit: office\/odd\\n/);
+    const { ingress, egress } = JSON.parse((await ask('office/client -o json')).out) as Record<
+      string,
+      { isolatedBy: string[]; audit: { isolatedBy: string[]; rules: { path: string }[] } }
+    >;
+    deepEqual(
+      [ingress!.isolatedBy, ingress!.audit.isolatedBy, ingress!.audit.rules[0]!.path, egress!.audit.isolatedBy],
+      [[], ['office/odd'], 'spec.ingress[0]', ['office/none']],
+    );
+    equal((await explain('pod -f FILE office/client')).out.includes('audit'), false);
+  });
+
   it('lists the pods with --pods, and accepts flags before and after the subcommand', async () => {
     const { out } = await explain('-f FILE pod shop/web-1 --pods');
     match(out, /^ {2}all pods of namespace shop \(1 pod now: shop\/web-0\)$/m);

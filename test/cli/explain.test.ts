@@ -104,6 +104,39 @@ describe('postern explain', () => {
     });
   }
 
+  it('says what policies in audit would decide, and lets them change no verdict (S13.2)', async () => {
+    const audited = (name: string, at: string, spec: string) =>
+      `---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: ${name}, namespace: ${at}, annotations: {postern.dev/mode: audit}}\nspec: ${spec}\n`;
+    const none = audited('none', 'office', '{podSelector: {}, ingress: [{ports: [{port: 7}]}]}');
+    const wider = audited('wider', 'shop', '{podSelector: {}, ingress: [{ports: [{port: 9}]}]}');
+    await writeFile(file, world + none + wider);
+    for (const [args, code, lines] of [
+      [
+        'shop/web-0 office/client 80',
+        0,
+        /\n {2}in audit: office\/none would deny this\n {2}- [^\n]*port is 80, not 7\n {4}office\/none spec\.ingress\[0\]/,
+      ],
+      [
+        'shop/web-0 office/client 7',
+        0,
+        /\n {2}in audit: office\/none would allow this\n {4}office\/none spec\.ingress\[0\]\n/,
+      ],
+      ['office/client shop/web-0 9', 1, /\n {2}in audit: shop\/wider would allow this\n/],
+      ['office/client shop/web-0 10', 1, /\n {2}in audit: shop\/wider would deny this\n/],
+    ] as const) {
+      const answer = await explain('-f', file, '--family', 'ipv4', ...args.split(' '));
+      equal(answer.code, code);
+      match(answer.out, lines);
+    }
+    const { out } = await explain('-f', file, '--family', 'ipv4', '-o', 'json', 'shop/web-0', 'office/client', '80');
+    type Ends = Record<'egress' | 'ingress', { verdict: string; audit?: { verdict: string; policies: string[] } }>;
+    const { egress, ingress } = (JSON.parse(out) as { families: Record<string, Ends> }).families['ipv4']!;
+    deepEqual(
+      [egress.audit, ingress.verdict, ingress.audit?.verdict, ingress.audit?.policies],
+      [undefined, 'allowed', 'denied', ['office/none']],
+    );
+  });
+
   const refused: readonly (readonly [args: string, message: RegExp])[] = [
     ['shop/wbe-0 office/client 80', /^pod shop\/wbe-0 does not exist; did you mean shop\/web-0\?$/],
     ['shop/nothing office/client 80', /^pod shop\/nothing does not exist; there are shop\/web-0, shop\/web-1$/],

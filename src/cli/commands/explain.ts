@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import type { Decision, Flow, Verdict } from '../../evaluator/decision.ts';
-import { evaluate } from '../../evaluator/evaluator.ts';
+import { evaluateAudits } from '../../evaluator/audit.ts';
 import { enforcingNodesOf, type EnforcingNode } from '../../evaluator/enforcing-nodes.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
@@ -140,7 +140,7 @@ async function answer(fromText: string, toText: string, portText: string, option
   for (const family of asked) {
     const pair = { source: from.endpoints.get(family)!, destination: to.endpoints.get(family)! };
     const flow: Flow = { ...pair, ...traffic, family };
-    const decision = evaluate(source.cluster, flow);
+    const decision = evaluateAudits(source.cluster, flow);
     decisions[family] = decision;
     enforcing.push(...enforcingNodesOf(source.cluster, flow, decision).map((each) => ({ ...each, family })));
   }

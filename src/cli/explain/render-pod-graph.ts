@@ -19,8 +19,9 @@ export function renderPodGraph(answer: PodAnswer): string {
 }
 
 function titleOf(answer: PodAnswer, direction: Direction): string {
-  const { isolatedBy } = answer[direction];
-  return isolatedBy.length === 0 ? `${direction}: open` : `${direction}: isolated by ${isolatedBy.join(', ')}`;
+  const { isolatedBy, audit } = answer[direction];
+  const inAudit = audit ? `; in audit: ${audit.isolatedBy.join(', ')}` : '';
+  return `${direction}: ${isolatedBy.length === 0 ? 'open' : `isolated by ${isolatedBy.join(', ')}`}${inAudit}`;
 }
 
 function edgesOf(answer: PodAnswer, direction: Direction): string[] {

@@ -20,7 +20,7 @@ const always: Readonly<Record<Direction, (node: string | undefined) => string>> 
 
 function renderReach(answer: PodAnswer, direction: Direction, listsPods: boolean): string {
   const word = direction === 'ingress' ? 'from' : 'to';
-  const { isolatedBy, rules, tiers = [] }: Reach = answer[direction];
+  const { isolatedBy, rules, tiers = [], audit }: Reach = answer[direction];
   const ofTier = (tier: TierRuleReach['tier']): string[] =>
     renderTier(
       tiers.filter((rule) => rule.tier === tier),
@@ -37,10 +37,32 @@ function renderReach(answer: PodAnswer, direction: Direction, listsPods: boolean
           `  ${always[direction](answer.node)}`,
           ...rules.filter(allowsSomething).flatMap((rule) => renderRule(rule, listsPods)),
         ];
-  const idle = rules.filter((rule) => !allowsSomething(rule));
   const [title, ...rest] = lines as [string, ...string[]];
-  const middle = [...rest, ...idle.map((rule) => `  ${rule.policy} ${rule.path} allows nothing: ${whyIdle(rule)}`)];
-  return [title, ...ofTier('Admin'), ...middle, ...ofTier('Baseline')].join('\n');
+  const middle = [...rest, ...renderIdle(rules)];
+  const auditLines = audit ? renderAudit(audit, isolatedBy.length > 0, word, listsPods) : [];
+  return [title, ...ofTier('Admin'), ...middle, ...ofTier('Baseline'), ...auditLines].join('\n');
+}
+
+function renderIdle(rules: readonly RuleReach[]): string[] {
+  const idle = rules.filter((rule) => !allowsSomething(rule));
+  return idle.map((rule) => `  ${rule.policy} ${rule.path} allows nothing: ${whyIdle(rule)}`);
+}
+
+/** What policies in audit would leave allowed, or allow besides where enforced policies isolate the pod (S13.3). */
+function renderAudit(
+  { isolatedBy, rules }: NonNullable<Reach['audit']>,
+  isIsolated: boolean,
+  word: string,
+  listsPods: boolean,
+): string[] {
+  const names = isolatedBy.join(', ');
+  const allowing = rules.filter(allowsSomething).flatMap((rule) => renderRule(rule, listsPods));
+  const what = isIsolated ? 'would add' : 'would isolate it, and allow';
+  const end = allowing.length === 0 ? ' nothing' : ` ${word}`;
+  return [
+    `  in audit, not enforced: ${names}; enforced, ${isolatedBy.length === 1 ? 'it' : 'they'} ${what}${end}`,
+    ...[...allowing, ...renderIdle(rules)].map((line) => `  ${line}`),
+  ];
 }
 
 /** The rules of one tier, in the order in which they judge. */

@@ -1,5 +1,5 @@
 import { describeTierRule } from '../../evaluator/cluster-policy-tier.ts';
-import type { Decision, End, TierSteps, Verdict } from '../../evaluator/decision.ts';
+import type { AuditedEnd, Decision, End, TierSteps, Verdict } from '../../evaluator/decision.ts';
 import type { Family } from '../../model/address.ts';
 
 export interface Explanation {
@@ -30,12 +30,20 @@ export function renderExplanation(
   return heading + sections.join('\n');
 }
 
-function renderEnd(title: string, { verdict, reason, allowedBy, nearMisses, tiers }: End): string {
+function renderEnd(title: string, { verdict, reason, allowedBy, nearMisses, tiers, audit }: End): string {
   const lines = [`${title}: ${verdict}`, `  ${reason}`];
   for (const { policy, path } of allowedBy) lines.push(`    ${policy} ${path}`);
   for (const { policy, path, reason: miss } of nearMisses) lines.push(`  - ${miss}`, `    ${policy} ${path}`);
   if (tiers) lines.push(...renderTiers(tiers));
+  if (audit) lines.push(...renderAudit(audit));
   return `${lines.join('\n')}\n`;
+}
+
+function renderAudit({ policies, verdict, allowedBy, nearMisses }: AuditedEnd): string[] {
+  const would = `  in audit: ${policies.join(', ')} would ${verdict === 'allowed' ? 'allow' : 'deny'} this`;
+  const rules = allowedBy.map(({ policy, path }) => `    ${policy} ${path}`);
+  const misses = nearMisses.flatMap(({ policy, path, reason }) => [`  - ${reason}`, `    ${policy} ${path}`]);
+  return [would, ...rules, ...misses];
 }
 
 /** The rule that denies, the rules that passed it on, and those that come too late. */
