@@ -612,6 +612,13 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/cli/explain.test.ts'],
   },
   {
+    name: 'flow metrics count what a coarse row counts as its own row',
+    file: 'src/flows/flow-fold.ts',
+    find: 'this.#counted[row.form] += connections',
+    replace: 'this.#counted.own += connections',
+    specs: ['test/flows/flow-fold.test.ts'],
+  },
+  {
     name: 'each audited connection has a budget of its own',
     file: 'src/agent/audits/audit-tally.ts',
     find: 'isAccepted(record, subject, known, budget)',

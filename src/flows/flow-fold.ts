@@ -52,6 +52,7 @@ export interface FoldRow {
   /** Where its counts are. */
   readonly slot: number;
   readonly openers: readonly string[];
+  readonly form: RowForm;
   first: number;
   last: number;
 }
@@ -65,12 +66,19 @@ interface EndEntry {
 
 type Form = Omit<Seen, 'from' | 'to'> & { readonly from: FlowEnd; readonly to: FlowEnd };
 
+/** The rows that can count a connection: its own; one of a block of addresses; one of other ports; one of other ends; one of the namespace. */
+export type RowForm = 'own' | 'block' | 'ports' | 'others' | 'namespace';
+
 /** How a flow is kept when its opener has too many: in its own row, or in coarser and coarser ones. Each step may use some more rows than the one before. */
-const steps: readonly { readonly share: number; readonly fold: (seen: Seen) => Form }[] = [
-  { share: 1, fold: (seen) => ({ ...seen, from: seen.from.end, to: seen.to.end }) },
-  { share: 1.25, fold: (seen) => ({ ...seen, from: widened(seen.from), to: widened(seen.to) }) },
-  { share: 1.5, fold: (seen) => ({ ...seen, from: widened(seen.from), to: widened(seen.to), port: otherPort(seen) }) },
-  { share: 1.75, fold: (seen) => ({ ...seen, ...withOthers(seen), port: otherPort(seen) }) },
+const steps: readonly { readonly form: RowForm; readonly share: number; readonly fold: (seen: Seen) => Form }[] = [
+  { form: 'own', share: 1, fold: (seen) => ({ ...seen, from: seen.from.end, to: seen.to.end }) },
+  { form: 'block', share: 1.25, fold: (seen) => ({ ...seen, from: widened(seen.from), to: widened(seen.to) }) },
+  {
+    form: 'ports',
+    share: 1.5,
+    fold: (seen) => ({ ...seen, from: widened(seen.from), to: widened(seen.to), port: otherPort(seen) }),
+  },
+  { form: 'others', share: 1.75, fold: (seen) => ({ ...seen, ...withOthers(seen), port: otherPort(seen) }) },
 ];
 
 /**
@@ -84,6 +92,7 @@ export class FlowFold {
   /** Rows by opener, and by namespace of openers. */
   readonly #used = new Map<string, number>();
   readonly #free: number[] = [];
+  readonly #counted: Record<RowForm, number> = { own: 0, block: 0, ports: 0, others: 0, namespace: 0 };
   #counts = new Uint32Array(64 * keptMinutes);
   #slots = 0;
   #nextEnd = 0;
@@ -119,25 +128,31 @@ export class FlowFold {
     const { ofOpener, ofNamespace, all } = this.#limits;
     const [usedByOpener, usedByNamespace] = [opener, namespace].map((key) => this.#used.get(key) ?? 0);
     let last = '';
-    for (const { share, fold } of steps) {
-      const form = fold(seen);
-      const key = this.#keyOf(form);
+    for (const { form, share, fold } of steps) {
+      const folded = fold(seen);
+      const key = this.#keyOf(folded);
       // A step that folds nothing gives no room.
       if (key === last) continue;
       const known = this.#rows.get((last = key));
       if (known) return known;
       const hasRoom =
         usedByOpener! < ofOpener * share && usedByNamespace! < ofNamespace * share && this.#rows.size < all * share;
-      if (hasRoom) return isNew ? this.#add(form, [opener, namespace]) : undefined;
+      if (hasRoom) return isNew ? this.#add(folded, [opener, namespace], form) : undefined;
     }
     const rest = { ...seen, ...ofNamespaces(seen), port: otherPort(seen) };
-    return this.#rows.get(this.#keyOf(rest)) ?? (isNew ? this.#add(rest, []) : undefined);
+    return this.#rows.get(this.#keyOf(rest)) ?? (isNew ? this.#add(rest, [], 'namespace') : undefined);
   }
 
   /** Counts connections of a row that `find` has returned since the last `advance`. */
   count(row: FoldRow, connections: number): void {
     row.last = this.#minute;
     this.#counts[this.#placeOf(row, this.#minute)]! += connections;
+    this.#counted[row.form] += connections;
+  }
+
+  /** Connections counted since the start, by the row that counted them. */
+  get counted(): Readonly<Record<RowForm, number>> {
+    return this.#counted;
   }
 
   flows(): KeptFlow[] {
@@ -155,12 +170,24 @@ export class FlowFold {
     return { ...ends, ...(port !== undefined && { port }), verdict, first, last, minutes };
   }
 
-  #add(form: Form, openers: readonly string[]): FoldRow {
-    const [from, to] = [form.from, form.to].map((end) => this.#hold(end)) as [EndEntry, EndEntry];
-    const { local, protocol, port, verdict } = form;
+  #add(folded: Form, openers: readonly string[], form: RowForm): FoldRow {
+    const [from, to] = [folded.from, folded.to].map((end) => this.#hold(end)) as [EndEntry, EndEntry];
+    const { local, protocol, port, verdict } = folded;
     const slot = this.#free.pop() ?? this.#grow();
     const times = { first: this.#minute, last: this.#minute };
-    const row: FoldRow = { key: this.#keyOf(form), from, to, local, protocol, port, verdict, slot, openers, ...times };
+    const row: FoldRow = {
+      key: this.#keyOf(folded),
+      from,
+      to,
+      local,
+      protocol,
+      port,
+      verdict,
+      slot,
+      openers,
+      form,
+      ...times,
+    };
     this.#counts.fill(0, slot * keptMinutes, (slot + 1) * keptMinutes);
     this.#rows.set(row.key, row);
     for (const opener of openers) this.#used.set(opener, (this.#used.get(opener) ?? 0) + 1);

@@ -86,6 +86,7 @@ describe('folding of connections', () => {
     const others = fold.flows().find(({ port }) => port === 'other');
     deepEqual([others?.from, others?.to], [web.end, api.end]);
     equal(others?.minutes[0]?.[1], 65_535 - 128);
+    deepEqual(fold.counted, { own: 128, block: 0, ports: 65_535 - 128, others: 0, namespace: 0 });
     // Another workload of the namespace still has its own rows.
     count(fold, seen(api, web, 443));
     ok(fold.flows().some(({ port }) => port === 443));

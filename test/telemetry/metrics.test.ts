@@ -52,6 +52,23 @@ describe('the metrics', () => {
     assert.deepEqual(codes.sort(), ['aborted', 'crashed', 'denied', 'failed', 'missing', 'refused', 'timeout']);
   });
 
+  it('show flows as they are at each scrape, and nothing where no flows are kept', async () => {
+    const { registry, flows } = createMetrics('1.2.3');
+    const shown = async () => (await registry.metrics()).match(/^postern_flow_.*$/gm);
+    assert.equal(await shown(), null);
+    const counted = { own: 9, block: 0, ports: 2, others: 0, namespace: 1 };
+    let look: { seconds: number; connections: number } | undefined;
+    flows.figures(() => ({ rows: 3, counted, isFailing: look === undefined, ...(look && { look }) }));
+    const before = await shown();
+    look = { seconds: 0.4, connections: 70 };
+    const connections = Object.entries(counted).map(([row, n]) => `postern_flow_connections_total{row="${row}"} ${n}`);
+    assert.deepEqual(before, ['postern_flow_rows 3', ...connections, 'postern_flow_look_failing 1']);
+    assert.deepEqual(await shown(), [
+      ...['postern_flow_rows 3', ...connections, 'postern_flow_look_seconds 0.4'],
+      ...['postern_flow_look_connections 70', 'postern_flow_look_failing 0'],
+    ]);
+  });
+
   it('forget issues that are gone', async () => {
     const { registry, issues } = createMetrics('1.2.3');
     const cidr = { code: 'invalid-cidr', effect: 'failed-closed', count: 2 };

@@ -50,6 +50,10 @@ export class FlowBook {
     return this.#fold.size;
   }
 
+  get counted(): FlowFold['counted'] {
+    return this.#fold.counted;
+  }
+
   flows(): KeptFlow[] {
     return this.#fold.flows();
   }

@@ -3,6 +3,7 @@ import type { RecordedDenial } from '../../compile/denials.ts';
 import type { FlowHistory } from '../../flows/kept-flow.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import type { Owners } from '../../model/owner.ts';
+import type { FlowFigures } from '../../telemetry/metrics/flows.ts';
 import type { TrackedConnection } from '../../nftables/conntrack-dump.ts';
 import { findEnd } from './end-finder.ts';
 import { FlowBook } from './flow-book.ts';
@@ -93,6 +94,12 @@ export class FlowKeeper {
 
   get rows(): number {
     return this.#book.size;
+  }
+
+  /** What metrics show. */
+  get figures(): FlowFigures {
+    const { size: rows, counted } = this.#book;
+    return { rows, counted, isFailing: this.#failing !== undefined, ...(this.#look && { look: this.#look }) };
   }
 
   /** Resolves with the milliseconds until the next look. */

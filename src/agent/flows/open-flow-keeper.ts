@@ -8,7 +8,7 @@ import { FlowKeeper } from './flow-keeper.ts';
 
 /** Starts to keep flows until the agent stops; `undefined` if the operator does not want it. */
 export function openFlowKeeper(
-  { config, logger, signal }: Pick<AgentContext, 'config' | 'logger' | 'signal'>,
+  { config, metrics, logger, signal }: Pick<AgentContext, 'config' | 'metrics' | 'logger' | 'signal'>,
   { pipeline }: Pick<AgentInputs, 'pipeline'>,
 ): FlowKeeper | undefined {
   if (!config.flows) return undefined;
@@ -26,6 +26,7 @@ export function openFlowKeeper(
       logger.warn({ err }, 'could not read the tracked connections: postern flows shows nothing of this node'),
     signal,
   });
+  metrics.flows.figures(() => keeper.figures);
   void keeper.run();
   return keeper;
 }

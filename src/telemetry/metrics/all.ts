@@ -2,6 +2,7 @@ import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { createApplyMetrics, type ApplyMetrics } from './apply.ts';
 import { createCniMetrics, type CniMetrics } from './cni.ts';
 import { createDenialMetrics, type DenialMetrics } from './denials.ts';
+import { createFlowMetrics, type FlowMetrics } from './flows.ts';
 import { createIssueMetrics, type IssueMetrics } from './issues.ts';
 import { createNodeMetrics, type NodeMetrics } from './node.ts';
 import { createObjectEventMetrics, type ObjectEventMetrics } from './object-events.ts';
@@ -23,6 +24,7 @@ export interface Metrics {
   readonly apply: ApplyMetrics;
   readonly cni: CniMetrics;
   readonly denials: DenialMetrics;
+  readonly flows: FlowMetrics;
   readonly policies: PolicyMetrics;
   readonly podNetworks: PodNetworkMetrics;
   readonly status: StatusMetrics;
@@ -49,6 +51,7 @@ export function createMetrics(version: string): Metrics {
     apply: createApplyMetrics(registry),
     cni: createCniMetrics(registry),
     denials: createDenialMetrics(registry),
+    flows: createFlowMetrics(registry),
     policies: createPolicyMetrics(registry),
     podNetworks: createPodNetworkMetrics(registry),
     status: createStatusMetrics(registry),

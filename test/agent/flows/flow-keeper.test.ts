@@ -153,7 +153,7 @@ describe('keeping flows', () => {
 
   it('reads for 2 ms at most in each 100 ms, however long the table is', async () => {
     // Each part takes 1 ms.
-    const { look, state, pauses } = start(1);
+    const { keeper, look, state, pauses } = start(1);
     state.connections = Array.from({ length: 500 }, () => connection('10.1.0.2', '10.2.0.2'));
     const { flows, look: last } = await look();
     equal(
@@ -167,6 +167,8 @@ describe('keeping flows', () => {
     );
     equal(last?.connections, 500);
     deepEqual(pauses.at(-1), 5_000 - 24 * 98 - 50);
+    const counted = { own: 500, block: 0, ports: 0, others: 0, namespace: 0 };
+    deepEqual(keeper.figures, { rows: 1, counted, isFailing: false, look: { seconds: 2.4, connections: 500 } });
   });
 
   it('keeps nothing until it knows the cluster', async () => {
@@ -225,7 +227,10 @@ describe('keeping flows', () => {
     const { look, keeper, state, told, pauses } = start();
     state.failure = new Error('the kernel refused to list connections: error 1');
     pauses.push = (...values) => {
-      if (pauses.length === 1) state.failure = undefined;
+      if (pauses.length === 1) {
+        equal(keeper.figures.isFailing, true);
+        state.failure = undefined;
+      }
       return Array.prototype.push.apply(pauses, values);
     };
     await look();
@@ -233,5 +238,6 @@ describe('keeping flows', () => {
     equal(told.filter((each) => each instanceof Error).length, 1);
     deepEqual([...pauses], [60_000, 60_000, 5_000]);
     equal(keeper.history().failing, undefined);
+    equal(keeper.figures.isFailing, false);
   });
 });
