@@ -179,6 +179,8 @@ describe('the alerts, in a real Prometheus (kernel)', function () {
     await fires('PosternPodsUnguarded', { node: 'n2' });
     await fires('PosternNotEnforced', { node: 'n2', code: 'not-enforceable' });
     assert.equal((await prometheus.alerts('PosternNotEnforced')).length, 1);
+    fed.apply.comparedTables(() => ({ ip: 0, ip6: 1300 }));
+    await fires('PosternNotCompared', { node: 'n2' });
     fed.podNetworks.drift();
     await fires('PosternPodNetworkDrift', { node: 'n2' });
   });

@@ -15,6 +15,8 @@ const suffixes: Readonly<Record<string, readonly string[]>> = { histogram: ['_bu
 /** Series of a scraped agent -> its labels. Those of the agent alone are the rows of docs/reference/metrics.md, which a test of the metrics holds. */
 const known: ReadonlyMap<string, readonly string[]> = new Map([
   ['up', ownLabels],
+  // One of the metrics that prom-client adds.
+  ['process_start_time_seconds', ownLabels],
   ...(createMetrics('').registry.getMetricsAsArray() as unknown as MetricFacts[]).flatMap(
     ({ name, type, labelNames }) =>
       (suffixes[type] ?? ['']).map((suffix) => {
