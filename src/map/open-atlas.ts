@@ -37,7 +37,7 @@ class OpenAtlas implements Atlas {
 
   constructor(data: PageData) {
     this.data = data;
-    this.#scene = new Scene(data.objects);
+    this.#scene = new Scene(data.objects, data.shows);
     this.#now = new Verdicts(this.#scene.cluster);
     this.#spots = new Spots(this.#scene);
     this.#traffic = mergeHistories(data.histories, Infinity);
@@ -159,7 +159,7 @@ class Changed implements ChangedAtlas {
     const applied = applyObjects(deleted.objects, wanted);
     this.#objects = applied.objects;
     this.changes = [...deleted.changes, ...applied.changes];
-    const cluster: Cluster = prepareCluster(applied.objects);
+    const cluster: Cluster = prepareCluster(applied.objects, this.data.shows);
     this.#after = new Verdicts(cluster);
     const changed = new Set(this.changes.map(({ object }) => object));
     this.issues = cluster.issues

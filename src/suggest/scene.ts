@@ -28,9 +28,9 @@ export class Scene {
   readonly #pods: ReadonlyMap<string, readonly ScenePod[]>;
   readonly #chosen = new Map<string, ChosenLabels>();
 
-  constructor(objects: readonly JsonObject[]) {
+  constructor(objects: readonly JsonObject[], shows: Cluster['shows'] = 'whole') {
     this.objects = objects;
-    this.cluster = prepareCluster(objects);
+    this.cluster = prepareCluster(objects, shows);
     this.workloads = findWorkloads(objects);
     const pods = this.workloads.flatMap((workload) =>
       workload.pods.flatMap((object): ScenePod[] => {

