@@ -15,6 +15,7 @@ import { firstCompile } from './compile/first-compile.ts';
 import { tiers } from './compile/tiers.ts';
 import { packetCost } from './packets/packet-cost.ts';
 import { auditTraffic } from './packets/audit-traffic.ts';
+import { page } from './page/page.ts';
 import { tierTraffic } from './packets/tier-traffic.ts';
 import { traffic } from './packets/traffic.ts';
 import { besidePeers } from './peers/peers.ts';
@@ -35,6 +36,7 @@ const benches: readonly Bench[] = [
   keptFlows,
   hostile,
   planAndExplain,
+  page,
   hourOfChurn,
   ...besidePeers,
 ];

@@ -58,6 +58,7 @@ conntrack            conntrack
 cc                   gcc
 /usr/include/stdio.h libc6-dev
 openssl              openssl
+chromium             chromium none
 "
 
 [ "${1-}" = vm ] && tools="$tools
