@@ -647,6 +647,13 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/agent/audits/audit-listener.test.ts'],
   },
   {
+    name: 'postern audit allows what it recorded before a rollout',
+    file: 'src/cli/commands/audit.ts',
+    find: 'if (moved) {',
+    replace: 'if (moved && !moved) {',
+    specs: ['test/cli/audit.test.ts'],
+  },
+  {
     name: 'postern audit says that a crowded policy would deny nothing',
     file: 'src/cli/commands/audit.ts',
     find: 'return morePolicies > 0 &&',

@@ -117,6 +117,29 @@ describe('postern audit', () => {
     }
   });
 
+  it('keeps the recorded verdict if an end has gone, or its address has another owner', async () => {
+    const without = (...names: string[]) =>
+      objects.filter(({ metadata }) => !names.includes(`${metadata.namespace}/${metadata.name}`));
+    const allowed = { ...page, rows: [{ ...row, port: 80 }] };
+    const [client, server3] = [pod('x/next', { ips: ['10.1.1.2'] }), pod('x/next', { ips: ['10.1.1.3'] })];
+    const moved =
+      /TCP\/80:[^\n]*\n {2}this is the recorded verdict: the address 10\.1\.1\.[23] was of x\/(client|server), and is of /;
+    // Control: both ends are the same.
+    equal((await ask(told(allowed), ['x/web'])).code, 0);
+    await server!.close();
+    for (const there of [
+      without('x/server'),
+      without('x/client'),
+      [...without('x/server'), server3],
+      [...without('x/client'), client],
+    ]) {
+      const { code, out } = await ask(told(allowed), ['x/web'], there);
+      equal(code, 1);
+      match(out, moved);
+      await server!.close();
+    }
+  });
+
   it('exits with 0 if nothing would be denied, and says that none is in audit', async () => {
     equal((await ask(told({ ...page, rows: [] }), [])).code, 0);
     await server!.close();

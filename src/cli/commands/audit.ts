@@ -138,13 +138,28 @@ function concerns({ direction, from, to, policies, morePolicies = 0 }: AuditRow,
   return morePolicies > 0 && policy.isolates.has(direction) && pod.startsWith(`${policy.namespace}/`);
 }
 
-function reasonOf({ direction, source, destination, protocol, port }: AuditRow, enforced: Cluster): RowReason {
+/** The record keeps its verdict unless policies judge the same two ends now: after a rollout, an address has another owner or none. */
+function reasonOf(
+  { from, to, direction, source, destination, protocol, port }: AuditRow,
+  enforced: Cluster,
+): RowReason {
   const family = familyOf(source);
-  const { end } = attribute(enforced, {
+  const now = attribute(enforced, {
     ...{ direction, family, source, destination, protocol },
     ...(port !== undefined && { port }),
   });
-  return { wouldDeny: end.verdict === 'denied', reason: end.reason, nearMisses: end.nearMisses };
+  const [moved] = [
+    { address: source, then: from, now: now.from },
+    { address: destination, then: to, now: now.to },
+  ].filter((each) => each.then !== each.now);
+  if (moved) {
+    const owner = moved.now === moved.address ? 'no pod or node' : moved.now;
+    const reason = `this is the recorded verdict: the address ${moved.address} was of ${moved.then}, and is of ${owner} now`;
+    return { wouldDeny: true, reason, nearMisses: [] };
+  }
+  const { verdict, judged, reason, nearMisses } = now.end;
+  if (!judged) return { wouldDeny: true, reason: `this is the recorded verdict: ${reason} now`, nearMisses: [] };
+  return { wouldDeny: verdict === 'denied', reason, nearMisses };
 }
 
 /** How many pods it selects, which others count with it, and where it would change nothing. */
