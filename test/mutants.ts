@@ -4687,6 +4687,13 @@ export const mutants: readonly Mutant[] = [
     specs: [proof],
   },
   {
+    name: 'proof: an agent without the API server counts',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'if (silentSeconds >= longestSilence)',
+    replace: 'if (false)',
+    specs: [proof],
+  },
+  {
     name: 'proof: a policy whose rules are left out counts',
     file: 'src/doctor/proof/judge.ts',
     find: 'if (held.leftOut) return',
@@ -4717,7 +4724,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'proof: a node in doubt counts',
     file: 'src/doctor/proof/judge.ts',
-    find: 'if (answer.value.doubt !== undefined) return answer.value.doubt;',
+    find: 'if (doubt !== undefined) return doubt;',
     replace: '',
     specs: [proof],
   },

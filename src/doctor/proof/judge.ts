@@ -98,7 +98,9 @@ export class Judge {
   #viewOf(node: string): NodeView | string {
     const answer = this.#answers.get(node) ?? { unknown: 'it was not asked' };
     if ('unknown' in answer) return answer.unknown;
-    if (answer.value.doubt !== undefined) return answer.value.doubt;
+    const { doubt, silentSeconds = 0 } = answer.value;
+    if (doubt !== undefined) return doubt;
+    if (silentSeconds >= longestSilence) return `the API server has sent its agent nothing for ${silentSeconds} s`;
     let view = this.#nodes.get(node);
     if (!view) this.#nodes.set(node, (view = new NodeView(answer.value)));
     return view;
@@ -111,14 +113,10 @@ const hostNetworkText = 'it is on the network of its node, where policies do not
 class NodeView {
   readonly policies: ReadonlyMap<PolicyId, { readonly index: number } & NodePolicies['policies'][number]>;
   readonly #pods: ReadonlyMap<string, HeldPod>;
-  /** Ends a reason if the agent may know too little. */
-  readonly silence: string;
 
-  constructor({ policies, pods, silentSeconds = 0 }: NodePolicies) {
+  constructor({ policies, pods }: NodePolicies) {
     this.policies = new Map(policies.map((policy, index) => [policy.id, { ...policy, index }]));
     this.#pods = new Map(pods.map((pod) => [`${pod.pod}/${pod.uid}`, pod]));
-    this.silence =
-      silentSeconds < longestSilence ? '' : ` (the API server has sent its agent nothing for ${silentSeconds} s)`;
   }
 
   podOf({ pod, uid }: WantedPod): HeldPod | undefined {
@@ -126,8 +124,11 @@ class NodeView {
   }
 }
 
-/** Watches bring something at least once a minute. */
-const longestSilence = 180;
+/**
+ * In seconds. An API server with bookmarks sends something to every watch about once a minute. Without bookmarks, a watch opens its stream again after 150 s,
+ * and a pause of 30 s at most (src/watch/watch.ts). An agent that has heard nothing for longer may not know that pods and namespaces have changed.
+ */
+export const longestSilence = 210;
 const mostNamed = 3;
 
 /** Why the node does not hold this version for all of these pods; `undefined` if it does. */
@@ -137,17 +138,16 @@ function whyLagging(
   view: NodeView,
 ): string | undefined {
   const held = view.policies.get(id);
-  if (!held) return `its kernel does not hold the policy yet${view.silence}`;
-  if (held.uid !== uid) return `its kernel holds a policy of the same name that has been deleted${view.silence}`;
-  if (held.generation !== generation)
-    return `its kernel holds generation ${held.generation}, not ${generation}${view.silence}`;
+  if (!held) return `its kernel does not hold the policy yet`;
+  if (held.uid !== uid) return `its kernel holds a policy of the same name that has been deleted`;
+  if (held.generation !== generation) return `its kernel holds generation ${held.generation}, not ${generation}`;
   if (held.resourceVersion !== resourceVersion)
-    return `its agent has not applied the last change of the policy's labels or annotations yet${view.silence}`;
+    return `its agent has not applied the last change of the policy's labels or annotations yet`;
   if (held.leftOut)
     return `it leaves its rules out, because ${leftOutTexts[held.leftOut]} (see the Events of the policy)`;
   const late = selected.filter((pod) => !isCovered(pod, held.index, view)).map(({ pod }) => pod);
   if (late.length === 0) return undefined;
-  return `its kernel does not have the rules of ${plural(late.length, 'pod')} yet: ${nameSome(late)}${view.silence}`;
+  return `its kernel does not have the rules of ${plural(late.length, 'pod')} yet: ${nameSome(late)}`;
 }
 
 function nameSome(names: readonly string[]): string {

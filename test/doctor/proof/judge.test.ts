@@ -1,11 +1,18 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Known } from '../../../src/doctor/facts.ts';
-import { concernedNodes, Judge, type NodeAnswers, type PolicyProof } from '../../../src/doctor/proof/judge.ts';
+import {
+  concernedNodes,
+  Judge,
+  longestSilence,
+  type NodeAnswers,
+  type PolicyProof,
+} from '../../../src/doctor/proof/judge.ts';
 import { readNodePolicies } from '../../../src/doctor/proof/read-policies.ts';
 import { wantedPolicies } from '../../../src/doctor/proof/wanted.ts';
 import { prepareCluster } from '../../../src/evaluator/cluster.ts';
 import type { NodePolicies } from '../../../src/model/node-policies.ts';
+import { defaultTiming } from '../../../src/watch/watch.ts';
 import { clusterPolicy, namespace, node, pod, policy } from '../../support/objects.ts';
 import { removeOf, upsertOf, type ApiObject } from '../../support/pipeline.ts';
 import { PoliciesAgent } from '../../support/policies-agent.ts';
@@ -149,12 +156,17 @@ describe('the proof that policies are in force', () => {
     ]);
   });
 
-  it('says if the API server may be why', () => {
+  it('is refused for a node to which the API server has sent nothing for longer than a quiet cluster is silent', () => {
     const of = agents();
-    of.get('n1')!.silentSeconds = 500;
+    const { silenceMs, backoff } = defaultTiming;
+    // What an agent waits at most while nothing changes, and the API server sends no bookmarks.
+    of.get('n1')!.silentSeconds = (silenceMs + backoff.maxMs) / 1000 + 10;
     equal(prove(cluster, told(of)).isProven, true);
-    const objects = cluster.map((each) => (each === web ? versioned(web, 2) : each));
-    match(reasons(prove(objects, told(of)))[0]!, /not 2 \(the API server has sent its agent nothing for 500 s\)$/);
+    of.get('n1')!.silentSeconds = longestSilence - 1;
+    equal(prove(cluster, told(of)).isProven, true);
+    of.get('n1')!.silentSeconds = longestSilence;
+    const silent = prove(cluster, told(of));
+    deepEqual([silent.isProven, reasons(silent)], [false, ['n1: the API server has sent its agent nothing for 210 s']]);
   });
 
   it('is refused for a policy whose rules a node leaves out', () => {
