@@ -4687,6 +4687,34 @@ export const mutants: readonly Mutant[] = [
     specs: [proof],
   },
   {
+    name: 'proof: another version than the manifest counts',
+    file: 'src/doctor/proof/judge.ts',
+    find: 'const isProven = isHeld && notEnforced === undefined && !isOtherVersion;',
+    replace: 'const isProven = isHeld && notEnforced === undefined;',
+    specs: [waiting],
+  },
+  {
+    name: 'proof: the mode of a manifest does not count',
+    file: 'src/cli/proof/select.ts',
+    find: "mode: objectAt(filled, 'metadata', 'annotations')[modeAnnotation],",
+    replace: '',
+    specs: ['test/cli/proof/select.test.ts'],
+  },
+  {
+    name: 'wait: a manifest of another project counts as judged',
+    file: 'src/cli/proof/policy-options.ts',
+    find: 'if (foreign.length > 0) return exitCode.usage;',
+    replace: '',
+    specs: [proofCommands],
+  },
+  {
+    name: 'status: what a policy chooses reaches the terminal as it is',
+    file: 'src/cli/proof/render.ts',
+    find: "return `${printable(`${text} (${names.join(', ')}${others})`)}\\n`;",
+    replace: "return `${text} (${names.join(', ')}${others})\\n`;",
+    specs: [proofCommands],
+  },
+  {
     name: 'proof: an agent without the API server counts',
     file: 'src/doctor/proof/judge.ts',
     find: 'if (silentSeconds >= longestSilence)',
@@ -4738,8 +4766,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'proof: a policy that no node enforces counts',
     file: 'src/doctor/proof/judge.ts',
-    find: 'const isProven = notEnforced === undefined && lagging.length === 0',
-    replace: 'const isProven = lagging.length === 0',
+    find: 'const isProven = isHeld && notEnforced === undefined && !isOtherVersion;',
+    replace: 'const isProven = isHeld && !isOtherVersion;',
     specs: [proof],
   },
   {

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { comparedNodes } from '../../doctor/proof/compared.ts';
 import { concernedNodes, Judge } from '../../doctor/proof/judge.ts';
-import { exitCode } from '../exit-code.ts';
+import { openContext } from '../explain/cluster-source.ts';
 import { openSource } from '../proof/ask.ts';
-import { readSelection, withPolicies, type PolicyFlags } from '../proof/policy-options.ts';
-import { renderCompared, renderProofs, summarize } from '../proof/render.ts';
+import { exitCodeOf, readSelection, withPolicies, type PolicyFlags } from '../proof/policy-options.ts';
+import { renderCompared, renderForeign, renderProofs, summarize } from '../proof/render.ts';
 import { selectPolicies } from '../proof/select.ts';
 
 interface Streams {
@@ -24,21 +24,24 @@ Examples:
   $ postern status shop/api clusternetworkpolicy/guard
   $ postern status -o json | jq -r '.policies[] | .policy as $p | .lagging[] | [$p, .node, .why] | @tsv'
 
-Exit codes: 0 all are enforced; 1 a node lags, or a policy is not enforced for a pod; 2 wrong usage, or the cluster cannot be read.`;
+Exit codes: 0 all are enforced; 1 a node lags, or a policy is not enforced for a pod; 2 wrong usage, a
+manifest of a kind that Postern does not support, or the cluster cannot be read.`;
 
 /** Milliseconds for the answer of one node. */
 const patienceMs = 60_000;
 
 /** `postern status`. Sets `process.exitCode`. */
-export function statusCommand({ out }: Streams = { out: process.stdout, notes: process.stderr }): Command {
+export function statusCommand({ out, notes }: Streams = { out: process.stdout, notes: process.stderr }): Command {
   return withPolicies(new Command('status'))
     .description(
       'Shows on how many nodes the kernel holds each policy as it is now, which nodes lag and why, and the pods for which it is not enforced.',
     )
     .addHelpText('after', details)
     .action(async (names: string[], flags: PolicyFlags) => {
-      const selection = (await readSelection(names, flags)) ?? { kind: 'all' };
-      const source = await openSource(flags);
+      const config = await openContext(flags.kubeconfig, flags.context);
+      const { selection = { kind: 'all' }, foreign } = await readSelection(names, flags, config);
+      notes.write(renderForeign(foreign));
+      const source = openSource(config, flags.agentNamespace);
       const listed = await source.list();
       const wanted = selectPolicies(listed.policies, selection);
       const answers = await source.ask(listed, concernedNodes(wanted), patienceMs);
@@ -48,6 +51,9 @@ export function statusCommand({ out }: Streams = { out: process.stdout, notes: p
       if (flags.output === 'json') out.write(`${JSON.stringify({ policies: proofs, nodes }, undefined, 2)}\n`);
       else if (proofs.length === 0) out.write('there are no such policies\n');
       else out.write(`${renderProofs(proofs)}${renderCompared(nodes)}${summarize(proofs)}\n`);
-      process.exitCode = proofs.every(({ isProven }) => isProven) ? exitCode.fine : exitCode.finding;
+      process.exitCode = exitCodeOf(
+        proofs.every(({ isProven }) => isProven),
+        foreign,
+      );
     });
 }

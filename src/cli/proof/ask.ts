@@ -9,7 +9,7 @@ import type { NodePolicies } from '../../model/node-policies.ts';
 import type { PolicyId } from '../../model/policy.ts';
 import { askNodes, unexpected, type Question } from '../connect/agents.ts';
 import { describeOthers } from '../connect/find-agents.ts';
-import { openContext, readClusterOf } from '../explain/cluster-source.ts';
+import { readClusterOf } from '../explain/cluster-source.ts';
 
 /** What the API server has at one moment. */
 export interface Listed {
@@ -25,15 +25,7 @@ export interface ProofSource {
   readonly ask: (listed: Listed, nodes: readonly string[], mostMs: number) => Promise<NodeAnswers>;
 }
 
-interface Flags {
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly agentNamespace?: string;
-}
-
-/** Rejects with a ConfigError. */
-export async function openSource({ kubeconfig, context, agentNamespace }: Flags): Promise<ProofSource> {
-  const config = await openContext(kubeconfig, context);
+export function openSource(config: KubeConfig, agentNamespace: string | undefined): ProofSource {
   return {
     async list() {
       const { objects, cluster } = await readClusterOf(config);

@@ -1,10 +1,13 @@
+import type { KubeConfig } from '@kubernetes/client-node';
 import { Option, type Command } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import { formatProblem, ManifestError } from '../../manifests/problem.ts';
 import { agentNamespaceOption } from '../connect/find-agents.ts';
+import { exitCode } from '../exit-code.ts';
+import { foreignPolicies } from '../explain/cluster-source.ts';
 import { withManifests } from '../manifest-option.ts';
-import { idsOfManifests, readNames, type Selection } from './select.ts';
+import { policiesOfManifests, readNames, type Selection } from './select.ts';
 
 export interface PolicyFlags {
   readonly kubeconfig?: string;
@@ -28,20 +31,38 @@ export function withPolicies(command: Command): Command {
     .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'));
 }
 
-/** `undefined` if the command line names no policies. Rejects with a ConfigError or a ManifestError. */
-export async function readSelection(names: readonly string[], flags: PolicyFlags): Promise<Selection | undefined> {
+/** What the command line asks about. */
+export interface Asked {
+  /** `undefined` if it names no policies. */
+  readonly selection: Selection | undefined;
+  /** Manifests that the command cannot judge, as sentences. */
+  readonly foreign: readonly string[];
+}
+
+/** Rejects with a ConfigError or a ManifestError. */
+export async function readSelection(names: readonly string[], flags: PolicyFlags, config: KubeConfig): Promise<Asked> {
   const { allNamespaces, namespace, filename } = flags;
   if (allNamespaces && names.length > 0) throw new ConfigError('-A: names all policies; leave out the others');
-  if (allNamespaces) return { kind: 'all' };
+  if (allNamespaces) return { selection: { kind: 'all' }, foreign: [] };
   const ids = readNames(names, namespace);
   if (filename) {
     const { objects, problems } = await loadManifests(filename);
     if (problems.length > 0) throw new ManifestError(problems.map(formatProblem).join('\n'));
-    const found = idsOfManifests(objects, namespace);
-    if (found.length === 0)
-      throw new ConfigError(`-f: ${filename.join(', ')} has no NetworkPolicy or ClusterNetworkPolicy`);
-    return { kind: 'ids', ids: [...ids, ...found] };
+    const current = config.getContextObject(config.getCurrentContext())?.namespace;
+    const given = policiesOfManifests(objects, namespace ?? current ?? 'default');
+    const foreign = foreignPolicies(objects);
+    if (given.size === 0) {
+      const none = `-f: ${filename.join(', ')} has no NetworkPolicy or ClusterNetworkPolicy`;
+      throw new ConfigError([none, ...foreign].join('\n'));
+    }
+    return { selection: { kind: 'ids', ids: [...ids, ...given.keys()], given }, foreign };
   }
-  if (ids.length > 0) return { kind: 'ids', ids };
-  return namespace === undefined ? undefined : { kind: 'namespace', namespace };
+  if (ids.length > 0) return { selection: { kind: 'ids', ids }, foreign: [] };
+  return { selection: namespace === undefined ? undefined : { kind: 'namespace', namespace }, foreign: [] };
+}
+
+/** A manifest that was not judged counts more than a policy that is not enforced. */
+export function exitCodeOf(isProven: boolean, foreign: Asked['foreign']): number {
+  if (foreign.length > 0) return exitCode.usage;
+  return isProven ? exitCode.fine : exitCode.finding;
 }

@@ -1,14 +1,16 @@
 import type { PolicyProof } from '../../doctor/proof/judge.ts';
 import { longestRound, type ComparedNode } from '../../doctor/proof/compared.ts';
 import { plural } from '../../lib/plural.ts';
+import { printable } from '../../lib/printable.ts';
 
+const selectsNone = 'selects no pod';
 const headings = ['POLICY', 'GENERATION', 'NODES', 'PODS', 'STATE'];
 
 /** A line for each policy, then what is wrong. */
 export function renderProofs(proofs: readonly PolicyProof[]): string {
   const rows = proofs.map((proof) => {
     const { policy, generation, holding, nodes, pods } = proof;
-    return [policy, String(generation), `${holding}/${nodes}`, String(pods), stateOf(proof)];
+    return [printable(policy), String(generation), `${holding}/${nodes}`, String(pods), stateOf(proof)];
   });
   const table = [headings, ...rows];
   const widths = headings.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
@@ -21,19 +23,23 @@ export function renderProofs(proofs: readonly PolicyProof[]): string {
   return `${lines.join('\n')}\n${renderReasons(proofs)}`;
 }
 
-function stateOf({ isProven, notEnforced, lagging, nodes }: PolicyProof): string {
+function stateOf({ isProven, notEnforced, isOtherVersion, lagging, nodes }: PolicyProof): string {
+  if (isOtherVersion) return 'another version';
   if (notEnforced !== undefined) return 'not enforced';
   if (lagging.length > 0) return 'lagging';
   if (!isProven) return 'not for all pods';
-  return nodes === 0 ? 'selects no pod' : 'enforced';
+  return nodes === 0 ? selectsNone : 'enforced';
 }
 
 /** Policies named in one line: a node that does not answer lags with all of them. */
 const mostNamed = 3;
 
+export const otherVersion = 'the cluster has another version of it than the manifest';
+
 /** What is wrong, each with the policies that it concerns. */
 export function renderReasons(proofs: readonly PolicyProof[]): string {
-  const reasons = proofs.flatMap(({ policy, lagging, exceptions, issues, notEnforced }) => [
+  const reasons = proofs.flatMap(({ policy, lagging, exceptions, issues, notEnforced, isOtherVersion }) => [
+    ...(isOtherVersion ? [{ text: otherVersion, policy }] : []),
     ...(notEnforced === undefined ? [] : [{ text: `no node enforces it: ${notEnforced}`, policy }]),
     ...lagging.map(({ node, why }) => ({ text: `node ${node}: ${why}`, policy })),
     ...exceptions.map(({ pod, node, why }) => ({ text: `pod ${pod} on ${node}: ${why}`, policy })),
@@ -44,7 +50,8 @@ export function renderReasons(proofs: readonly PolicyProof[]): string {
     ([text, same]) => {
       const names = same.slice(0, mostNamed).map(({ policy }) => policy);
       const more = same.length - names.length;
-      return `${text} (${names.join(', ')}${more > 0 ? ` and ${plural(more, 'more policy', 'more policies')}` : ''})\n`;
+      const others = more > 0 ? ` and ${plural(more, 'more policy', 'more policies')}` : '';
+      return `${printable(`${text} (${names.join(', ')}${others})`)}\n`;
     },
   ).join('');
 }
@@ -54,10 +61,21 @@ export function renderCompared(nodes: readonly ComparedNode[]): string {
   const late = nodes.filter(({ comparedSecondsAgo = Infinity }) => comparedSecondsAgo > longestRound);
   if (late.length === 0) return '';
   const named = late.slice(0, mostNamed).map(({ node, comparedSecondsAgo: ago }) => {
-    return `${node} (${ago === undefined ? 'not yet in full' : `${ago} s ago`})`;
+    return `${printable(node)} (${ago === undefined ? 'not yet in full' : `${ago} s ago`})`;
   });
   const more = late.length > mostNamed ? [`${late.length - mostNamed} more nodes`] : [];
   return `not compared with the kernel in the last ten minutes: ${[...named, ...more].join(', ')}\n`;
+}
+
+/** A line for each policy that has nothing to do: a mistyped selector looks like this. */
+export function renderIdle(proofs: readonly PolicyProof[]): string {
+  const idle = proofs.filter((proof) => stateOf(proof) === selectsNone);
+  return idle.map(({ policy }) => `${printable(policy)} ${selectsNone}\n`).join('');
+}
+
+/** A line for each manifest that was not judged. */
+export function renderForeign(foreign: readonly string[]): string {
+  return foreign.map((text) => `note: ${printable(text)}\n`).join('');
 }
 
 /** `1 of 3 policies is enforced on every node that it concerns` */

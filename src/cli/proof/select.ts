@@ -1,14 +1,22 @@
 import { ConfigError } from '../../config/config-error.ts';
 import { shownName } from '../../doctor/proof/judge.ts';
 import { idOf, type WantedPolicy } from '../../doctor/proof/wanted.ts';
-import type { JsonObject } from '../../lib/json.ts';
-import { isOfCluster, type PolicyId } from '../../model/policy.ts';
+import { isSameValue } from '../../impact/same-value.ts';
+import { isJsonObject, objectAt, type JsonObject } from '../../lib/json.ts';
+import { applyDefaults } from '../../manifests/defaults.ts';
+import type { ApiObject } from '../../manifests/load.ts';
+import { isOfCluster, modeAnnotation, type PolicyId } from '../../model/policy.ts';
 
 /** The policies that a command is about. */
 export type Selection =
   | { readonly kind: 'all' }
   | { readonly kind: 'namespace'; readonly namespace: string }
-  | { readonly kind: 'ids'; readonly ids: readonly PolicyId[] };
+  | {
+      readonly kind: 'ids';
+      readonly ids: readonly PolicyId[];
+      /** Policies as manifests give them, with the defaults of the API server. */
+      readonly given?: ReadonlyMap<PolicyId, JsonObject>;
+    };
 
 /** As kubectl names them: `networkpolicy/web`, `networkpolicy.networking.k8s.io/web`. */
 const ofNamespace = /^(networkpolicy|networkpolicies|netpol)(\.networking\.k8s\.io)?$/;
@@ -33,17 +41,21 @@ function readName(text: string, namespace: string | undefined): PolicyId {
   throw new ConfigError(`${JSON.stringify(text)}: name a policy as ${forms}`);
 }
 
-/** The policies among objects of manifests. */
-export function idsOfManifests(objects: readonly JsonObject[], namespace: string | undefined): PolicyId[] {
-  return objects.flatMap((object) => {
-    const { apiVersion, kind, metadata } = object;
-    const isCluster = kind === 'ClusterNetworkPolicy' && String(apiVersion).startsWith('policy.networking.k8s.io/');
-    const isOurs = isCluster || (kind === 'NetworkPolicy' && apiVersion === 'networking.k8s.io/v1');
-    if (!isOurs) return [];
-    // kubectl apply -n gives its namespace to objects that name none.
-    const placed = { ...(namespace !== undefined && { namespace }), ...(metadata as JsonObject) };
-    return idOf({ ...object, metadata: placed });
-  });
+/**
+ * The policies among objects of manifests, with the defaults of the API server. Of two with one name the last counts.
+ * @param namespace of objects that name none, as of `kubectl apply`
+ */
+export function policiesOfManifests(objects: readonly ApiObject[], namespace: string): Map<PolicyId, JsonObject> {
+  const placed = objects
+    .filter(isPolicy)
+    .map((object) => ({ ...object, metadata: { namespace, ...objectAt(object, 'metadata') } }));
+  const filled = applyDefaults(placed).objects.filter(isPolicy);
+  return new Map(filled.map((object) => [idOf(object), object]));
+}
+
+function isPolicy({ apiVersion, kind }: JsonObject): boolean {
+  const isCluster = kind === 'ClusterNetworkPolicy' && String(apiVersion).startsWith('policy.networking.k8s.io/');
+  return isCluster || (kind === 'NetworkPolicy' && apiVersion === 'networking.k8s.io/v1');
 }
 
 /** Throws an UnknownPolicyError. */
@@ -58,6 +70,34 @@ export function selectPolicies(all: ReadonlyMap<PolicyId, WantedPolicy>, selecti
   return [...new Set(selection.ids)].map((id) => {
     const found = all.get(id);
     if (!found) throw new UnknownPolicyError(`the API server has no policy ${shownName(id)}`);
-    return found;
+    const given = selection.given?.get(id);
+    return given === undefined || hasSameMeaning(given, found.object) ? found : { ...found, isOtherVersion: true };
   });
+}
+
+/** Whether two versions of a policy say the same: the spec, and the mode (S13.1). */
+function hasSameMeaning(a: JsonObject, b: JsonObject): boolean {
+  return isSameValue(meaningOf(a), meaningOf(b));
+}
+
+function meaningOf(policy: JsonObject): object {
+  // Before it come the namespaces that applyDefaults adds.
+  const filled = applyDefaults([policy]).objects.at(-1);
+  return {
+    mode: objectAt(filled, 'metadata', 'annotations')[modeAnnotation],
+    spec: withoutEmpty({ podSelector: {}, ...objectAt(filled, 'spec') }),
+  };
+}
+
+/** The API server leaves empty lists and empty `matchLabels` out. An empty selector stays: it selects everything. */
+function withoutEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmpty);
+  if (!isJsonObject(value)) return value;
+  const isEmpty = (key: string, each: unknown): boolean =>
+    Array.isArray(each)
+      ? each.length === 0
+      : key === 'matchLabels' && isJsonObject(each) && Object.keys(each).length === 0;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]) => (isEmpty(key, each) ? [] : [[key, withoutEmpty(each)]])),
+  );
 }

@@ -2,6 +2,7 @@ import { concernedNodes, Judge, type NodeAnswers, type PolicyProof } from '../..
 import type { WantedPolicy } from '../../doctor/proof/wanted.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import type { Listed, ProofSource } from './ask.ts';
+import { otherVersion } from './render.ts';
 import { UnknownPolicyError } from './select.ts';
 
 export interface WaitOptions {
@@ -95,5 +96,7 @@ function describeProgress(proofs: readonly PolicyProof[]): string {
   const nodes = [...unprovenNodes(proofs)];
   const named = nodes.slice(0, mostNamed).map(([node, why]) => `node ${node}: ${why}`);
   const more = nodes.length > mostNamed ? [`and ${nodes.length - mostNamed} more nodes`] : [];
-  return [`${done} of ${proofs.length} policies are enforced`, ...named, ...more].join('; ');
+  const others = proofs.filter(({ isOtherVersion }) => isOtherVersion).map(({ policy }) => policy);
+  const other = others.length > 0 ? [`${otherVersion}: ${others.slice(0, mostNamed).join(', ')}`] : [];
+  return [`${done} of ${proofs.length} policies are enforced`, ...other, ...named, ...more].join('; ');
 }

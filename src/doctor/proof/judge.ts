@@ -38,6 +38,8 @@ export interface PolicyProof {
   /** Parts that no node enforces as written, or that some nodes do not, with these nodes. */
   readonly issues: readonly string[];
   readonly notEnforced?: string;
+  /** The API server has another version than the user means. */
+  readonly isOtherVersion?: true;
 }
 
 /** What the agents of nodes answered. */
@@ -65,7 +67,7 @@ export class Judge {
   }
 
   prove(wanted: WantedPolicy): PolicyProof {
-    const { id, uid, generation, pods, onHostNetwork, issues, notEnforced } = wanted;
+    const { id, uid, generation, pods, onHostNetwork, issues, notEnforced, isOtherVersion } = wanted;
     const lagging: LaggingNode[] = [];
     const exceptions: PodNote[] = [];
     const limits = new Map<string, string[]>();
@@ -81,7 +83,8 @@ export class Judge {
     }
     const limited = Array.from(limits, ([message, on]) => `${message} (on ${nameSome(on)})`);
     for (const { pod, node } of onHostNetwork) exceptions.push({ pod, node, why: hostNetworkText, blocks: false });
-    const isProven = notEnforced === undefined && lagging.length === 0 && !exceptions.some(({ blocks }) => blocks);
+    const isHeld = lagging.length === 0 && !exceptions.some(({ blocks }) => blocks);
+    const isProven = isHeld && notEnforced === undefined && !isOtherVersion;
     const nodes = byNode.length;
     return {
       ...{ policy: shownName(id), uid, generation, isProven, nodes, holding: nodes - lagging.length, lagging },
@@ -90,6 +93,7 @@ export class Judge {
         exceptions,
         issues: [...issues, ...limited],
         ...(notEnforced !== undefined && { notEnforced }),
+        ...(isOtherVersion && { isOtherVersion }),
       },
     };
   }

@@ -7,6 +7,9 @@ import { isOfCluster, nameOfPolicy, type PolicyId } from '../../model/policy.ts'
 /** A policy as the API server has it, with the pods that it selects. */
 export interface WantedPolicy extends PolicyVersion {
   readonly id: PolicyId;
+  readonly object: JsonObject;
+  /** The user means another version than the API server has. */
+  readonly isOtherVersion?: true;
   /** Pods on nodes that policies can isolate. A pod that no node has yet, or that has ended, is in neither list. */
   readonly pods: readonly WantedPod[];
   /** Pods on the network of their node: policies do not apply to them (S1.3). */
@@ -50,7 +53,7 @@ export function wantedPolicies(objects: readonly JsonObject[], cluster: Cluster)
     const generation = numberAt(objectAt(object, 'metadata'), 'generation') ?? 0;
     const resourceVersion = isOfCluster(id) ? undefined : textAt(object, 'metadata', 'resourceVersion');
     const version = { uid, generation, ...(resourceVersion !== undefined && { resourceVersion }) };
-    const policy: Mutable = { id, ...version, pods: [], onHostNetwork: [], issues: [] };
+    const policy: Mutable = { id, object, ...version, pods: [], onHostNetwork: [], issues: [] };
     wanted.set(id, policy);
     byRef.set(nameOfPolicy(id), policy);
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { statusCommand } from '../../../src/cli/commands/status.ts';
 import { waitCommand } from '../../../src/cli/commands/wait.ts';
+import { printable } from '../../../src/lib/printable.ts';
 import { asAgent } from '../../support/agent-pod.ts';
 import { runCommandLine } from '../../support/command-line.ts';
 import { startExecServer, type ExecAnswer, type ExecServer } from '../../support/exec-server.ts';
@@ -38,11 +39,14 @@ const policyLists = '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolic
 describe('postern status and wait', () => {
   let folder: string;
   let server: ExecServer | undefined;
+  /** Of the kubeconfig. */
+  let contextNamespace: string | undefined;
   /** By path, how often it was listed. */
   let listed: Map<string, number>;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-proof-'));
     listed = new Map();
+    contextNamespace = undefined;
   });
   afterEach(async () => {
     await server?.close();
@@ -78,7 +82,9 @@ describe('postern status and wait', () => {
     });
     await server?.close();
     server = await startExecServer((path) => answers[/agent-(n[0-9])/.exec(path)![1]!] ?? { refused: 404 }, counted);
-    await writeFile(join(folder, 'config'), server.config.exportConfig());
+    const config = JSON.parse(server.config.exportConfig()) as { contexts: { context: { namespace?: string } }[] };
+    for (const { context } of config.contexts) if (contextNamespace !== undefined) context.namespace = contextNamespace;
+    await writeFile(join(folder, 'config'), JSON.stringify(config));
     return runCommandLine(command, ['--kubeconfig', join(folder, 'config'), ...args]);
   }
 
@@ -183,10 +189,84 @@ describe('postern status and wait', () => {
       file,
       'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec: {podSelector: {}}\n',
     );
-    const { code, out, notes } = await ask(waitCommand, { n1: told('n1'), n2: told('n2') }, ['-f', file, '-n', 'x']);
+    const answers = { n1: told('n1'), n2: told('n2') };
+    const { code, out, notes } = await ask(waitCommand, answers, ['-f', file, '-n', 'x']);
     deepEqual([code, out], [0, '1 policy enforced on every node with pods that they select\n']);
     match(notes, /^pod x\/host on n1: it is on the network of its node/);
     equal(server!.execs.length, 2);
+    // As kubectl places it.
+    contextNamespace = 'x';
+    equal((await ask(waitCommand, answers, ['-f', file])).code, 0);
+    contextNamespace = undefined;
+    await rejects(ask(waitCommand, answers, ['-f', file]), /no policy default\/web/);
+  });
+
+  it('do not take another version of a manifest for the policy', async () => {
+    const file = join(folder, 'policies.yaml');
+    await writeFile(
+      file,
+      'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: x}\nspec: {podSelector: {}, ingress: [{}]}\n',
+    );
+    const answers = { n1: told('n1'), n2: told('n2') };
+    const waited = await ask(waitCommand, answers, ['-f', file, '--timeout', '1']);
+    deepEqual([waited.code, waited.out], [1, '']);
+    match(waited.notes, /^0 of 1 policies are enforced; the cluster has another version .* manifest: x\/web\n/);
+    match(waited.notes, /^the cluster has another version of it than the manifest \(x\/web\)$/m);
+    const { code, out } = await ask(statusCommand, answers, ['-f', file]);
+    match(out, /^x\/web +1 +2\/2 +2 +another version$/m);
+    equal(code, 1);
+  });
+
+  it('end with 2 if a manifest is a policy of another project', async () => {
+    const file = join(folder, 'policies.yaml');
+    const foreign = (apiVersion: string, kind: string, name: string): string =>
+      `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: ${name}, namespace: x}\n---\n`;
+    const others = [
+      foreign('policy.networking.k8s.io/v1alpha1', 'AdminNetworkPolicy', 'admin'),
+      foreign('crd.projectcalico.org/v1', 'NetworkPolicy', 'web'),
+    ].join('');
+    const own = 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: x}\n';
+    await writeFile(file, `${others}${own}spec: {podSelector: {}}\n`);
+    const answers = { n1: told('n1'), n2: told('n2') };
+    for (const command of [waitCommand, statusCommand]) {
+      const { code, notes } = await ask(command, answers, ['-f', file]);
+      equal(code, 2);
+      match(
+        notes,
+        /^note: policy\S+ AdminNetworkPolicy admin is ignored: .*\nnote: crd\S+ NetworkPolicy web is ignored: /,
+      );
+    }
+    await writeFile(file, others);
+    await rejects(
+      ask(waitCommand, answers, ['-f', file]),
+      /has no NetworkPolicy.*\n.*AdminNetworkPolicy admin is ignored/,
+    );
+  });
+
+  it('name a policy that selects no pod', async () => {
+    const idle = versioned(policy('x/one', { podSelector: { matchLabels: { app: 'none' } }, ingress: [] }));
+    const { code, out, notes } = await ask(waitCommand, {}, ['x/one'], [...objects, idle]);
+    deepEqual([code, notes], [0, 'x/one selects no pod\n']);
+    match(out, /^1 policy enforced/);
+  });
+
+  it('print no control characters that a policy chooses', async () => {
+    const evil = {
+      ...clusterPolicy('evil', { 'x\u001b[2J\u009b\nx/web 9 9/9 enforced': 1, ingress: [] }),
+      metadata: { name: 'evil', uid: 'e', generation: 1 },
+    };
+    const there = [...objects, evil];
+    const answers = { n1: told('n1', there), n2: told('n2', there) };
+    for (const command of [statusCommand, waitCommand]) {
+      const { out, notes } = await ask(
+        command,
+        answers,
+        ['clusternetworkpolicy/evil', '--timeout', '1'].slice(0, command === waitCommand ? 3 : 1),
+        there,
+      );
+      match(out + notes, /^spec\.x\?\[2J\? x\/web 9 9\/9 enforced/m);
+      equal(printable((out + notes).replaceAll('\n', ' ')), (out + notes).replaceAll('\n', ' '));
+    }
   });
 
   it('ask the API server for each resource once, and each agent once, for a thousand policies', async () => {

@@ -112,6 +112,19 @@ describe('waiting for a proof', () => {
     deepEqual([isProven, proofs[0]!.generation, proofs[0]!.pods], [true, 3, 4]);
   });
 
+  it('waits until the API server has the version of the manifest', async () => {
+    const cluster = new FakeCluster();
+    const given = new Map([['x/web', policy('x/web', { podSelector: {}, ingress: [{}] })]]);
+    cluster.catchUp(...names);
+    cluster.happen = (round) => {
+      if (round !== 3) return;
+      cluster.objects = [...base, { ...webPolicy(3), spec: { podSelector: {}, ingress: [{}] } }];
+      cluster.catchUp(...names);
+    };
+    const { isProven, proofs } = await cluster.wait({ kind: 'ids', ids: ['x/web'], given });
+    deepEqual([isProven, proofs[0]!.generation, cluster.lists], [true, 3, 4]);
+  });
+
   it('ends when the time is over, with the nodes that lag', async () => {
     const cluster = new FakeCluster();
     cluster.catchUp('n1', 'n3');
