@@ -4815,8 +4815,36 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'sampler: a part that cannot be read counts as compared',
     file: 'src/agent/kernel-sampler.ts',
-    find: "if (result !== 'same') this.#waiting.push(part);",
-    replace: "if (result === 'different') this.#waiting.push(part);",
+    find: "if (result !== 'same') {",
+    replace: "if (result === 'different') {",
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: a part that cannot be read waits for ever',
+    file: 'src/agent/kernel-sampler.ts',
+    find: "if (result === 'failed' && !part.isRetry && this.#retried < mostRetries) {",
+    replace: "if (result === 'failed') {",
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: a part is not compared while another in its look cannot be read',
+    file: 'src/agent/kernel-sampler.ts',
+    find: "if (result === 'failed' && !part.isRetry && this.#retried < mostRetries) {",
+    replace: 'if (false) {',
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: a read that finds nothing is repeated at once',
+    file: 'src/agent/kernel-sampler.ts',
+    find: 'this.#readAgainAt = now + this.#pause;',
+    replace: '',
+    specs: [sampler],
+  },
+  {
+    name: 'sampler: nobody hears of a table that is never compared',
+    file: 'src/agent/kernel-sampler.ts',
+    find: 'if (missed === mostMissed)',
+    replace: 'if (false)',
     specs: [sampler],
   },
   {

@@ -15,10 +15,12 @@ import type { Compare } from './reconciler.ts';
 
 export interface SamplerEvents {
   compared(result: Result): void;
-  /** The kernel does not hold what was written. `object` is a set or map; without, it is the chains, or the names and types of sets and maps. */
+  /** The kernel seems to hold something else than was written, and all of it is read. `object` is a set or map; without, it is the chains, or the names and types of sets and maps. */
   different(family: TableFamily, object: string | undefined): void;
-  /** Called for the first of a series of failures. */
+  /** Called for the first of a series of failures. A round without one ends the series. */
   failed(error: unknown): void;
+  /** In so many rounds in a row, not all parts of the table could be compared, or one differed. Called once in a series. `object` as above, of the last such part. */
+  unproven(family: TableFamily, rounds: number, object: string | undefined): void;
 }
 
 interface SamplerOptions {
@@ -35,12 +37,19 @@ interface Part {
   readonly family: TableFamily;
   readonly kind?: 'sets' | 'maps';
   readonly name?: string;
+  readonly isRetry?: true;
 }
 
 /** Milliseconds between two looks. */
 export const sampleEveryMs = 2000;
 /** Looks in which all parts are compared, if none fails: in less than five minutes, so that no complete comparison is older than ten. */
 const looksPerRound = 140;
+/** Failed parts that have a second try in their round, each in a look of its own: what else failed in the same look may be readable. */
+const mostRetries = 20;
+/** Rounds without a complete comparison of a table, before a warning. */
+const mostMissed = 3;
+/** Milliseconds between two reads of all tables that find nothing: doubled up to a round. */
+const longestPause = looksPerRound * sampleEveryMs;
 
 /**
  * Compares what the kernel holds with what it should hold, a few parts in each look, and all of them in a round of five minutes. The drift watch counts
@@ -52,11 +61,21 @@ const looksPerRound = 140;
 export class KernelSampler {
   readonly #options: SamplerOptions;
   #waiting: Part[] = [];
+  #retries: Part[] = [];
+  #retried = 0;
   #perLook = 1;
-  /** By table, when the round began to compare it, and how many of its parts are left. */
+  /** By table, when the round began to compare it, and how many of its parts are left. Missing if it cannot be proven in this round. */
   #round = new Map<TableFamily, { readonly begunAt: number; left: number }>();
   readonly #provenAt = new Map<TableFamily, number>();
-  #isFailing = false;
+  /** By table, rounds since it was last proven. */
+  readonly #missed = new Map<TableFamily, number>();
+  readonly #lastOdd = new Map<TableFamily, Part>();
+  #hasFailed = false;
+  #hadFailed = false;
+  /** A part that differs, for which the tables have not been read yet. */
+  #doubted: Part | undefined;
+  #pause = 0;
+  #readAgainAt = 0;
 
   constructor(options: SamplerOptions) {
     this.#options = options;
@@ -68,43 +87,71 @@ export class KernelSampler {
     return Object.fromEntries(Array.from(this.#provenAt, ([family, at]) => [family, Math.round((now - at) / 1000)]));
   }
 
-  /** To be called when the kernel was found to hold something else in this table. */
+  /** To be called when a read of the tables found that the kernel holds something else in this one. */
   drifted(family: TableFamily): void {
     this.#provenAt.delete(family);
     this.#round.delete(family);
     this.#waiting = this.#waiting.filter((part) => part.family !== family);
+    this.#retries = this.#retries.filter((part) => part.family !== family);
+    this.#pause = this.#readAgainAt = 0;
   }
 
-  /** Compares the next parts. To be called between two changes (`Reconciler.compare`). */
+  /** Compares the next parts. To be called between two changes (`Reconciler.compare`). Resolves with false if the tables must be read. */
   readonly look: Compare = async (should) => {
-    if (this.#waiting.length === 0) this.#begin(should);
-    const parts = this.#waiting.splice(0, this.#perLook);
+    if (this.#waiting.length + this.#retries.length === 0) this.#begin(should);
+    const parts = this.#waiting.length > 0 ? this.#waiting.splice(0, this.#perLook) : this.#retries.splice(0, 1);
     const results = await this.#compare(parts, should).catch((error: unknown): Result[] => {
-      if (!this.#isFailing && !this.#options.signal.aborted) this.#options.events.failed(error);
-      this.#isFailing = true;
+      if (!this.#hasFailed && !this.#hadFailed && !this.#options.signal.aborted) this.#options.events.failed(error);
+      this.#hasFailed = true;
       return parts.map(() => 'failed');
     });
     for (const [index, result] of results.entries()) this.#take(parts[index]!, result);
-    return !results.includes('different');
+    return !this.#mustRead();
   };
 
   #take(part: Part, result: Result): void {
-    const { events } = this.#options;
-    events.compared(result);
-    if (result === 'different') events.different(part.family, part.name);
-    const round = this.#round.get(part.family);
-    // A table is not proven without all of its parts.
-    if (result !== 'same') this.#waiting.push(part);
-    else if (round && --round.left === 0) this.#provenAt.set(part.family, round.begunAt);
+    const { family } = part;
+    this.#options.events.compared(result);
+    if (result === 'different') this.#doubted = part;
+    if (result === 'failed' && !part.isRetry && this.#retried < mostRetries) {
+      this.#retried++;
+      this.#retries.push({ ...part, isRetry: true });
+      return;
+    }
+    const round = this.#round.get(family);
+    if (result !== 'same') {
+      // A table is not proven without all of its parts. The next round compares it again.
+      this.#round.delete(family);
+      this.#lastOdd.set(family, part);
+    } else if (round && --round.left === 0) {
+      this.#provenAt.set(family, round.begunAt);
+      this.#missed.set(family, 0);
+    }
+  }
+
+  /** A read that finds nothing would find nothing again: a part may differ only in how it is read. A read that finds drift ends the pause. */
+  #mustRead(): boolean {
+    const now = this.#options.clock.now();
+    if (!this.#doubted || now < this.#readAgainAt) return false;
+    this.#options.events.different(this.#doubted.family, this.#doubted.name);
+    this.#doubted = undefined;
+    this.#pause = Math.min(Math.max(sampleEveryMs, 2 * this.#pause), longestPause);
+    this.#readAgainAt = now + this.#pause;
+    return true;
   }
 
   #begin(should: Ruleset): void {
+    for (const [family, missed] of this.#missed) {
+      if (missed === mostMissed) this.#options.events.unproven(family, missed, this.#lastOdd.get(family)?.name);
+    }
     this.#round = new Map();
-    this.#isFailing = false;
+    this.#retried = 0;
+    [this.#hadFailed, this.#hasFailed] = [this.#hasFailed, false];
     for (const family of tableFamilies) {
       const parts = partsOf(family, should[family]);
       this.#waiting.push(...parts);
       this.#round.set(family, { begunAt: this.#options.clock.now(), left: parts.length });
+      this.#missed.set(family, (this.#missed.get(family) ?? 0) + 1);
     }
     this.#perLook = Math.ceil(this.#waiting.length / looksPerRound);
   }
@@ -149,6 +196,12 @@ export function samplerReport(metrics: Pick<ApplyMetrics, 'compared'>, logger: L
       logger.warn(
         { err },
         "could not compare a part of Postern's tables with what it should hold; the agent tries again",
+      );
+    },
+    unproven(family, rounds, object) {
+      logger.warn(
+        { table: `${family} postern`, rounds, ...(object !== undefined && { object }) },
+        "one of Postern's tables was not compared as a whole in the last rounds: parts of it cannot be read, change too often, or differ",
       );
     },
   };

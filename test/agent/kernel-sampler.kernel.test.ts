@@ -40,6 +40,7 @@ describe('the sampler of the kernel (kernel)', function () {
       events: {
         compared: () => {},
         different: (family, object) => differs.push(object === undefined ? family : `${family} ${object}`),
+        unproven: () => {},
         failed: (error) => failed.push(error),
       },
     });

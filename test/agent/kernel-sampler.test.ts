@@ -29,6 +29,7 @@ class Sampled {
   readonly results: string[] = [];
   readonly differences: string[] = [];
   failures = 0;
+  readonly unproven: string[] = [];
   /** Parts that were read, and those that cannot be. */
   readonly read: string[] = [];
   readonly broken = new Set<string>();
@@ -56,6 +57,7 @@ class Sampled {
       compared: (result) => this.results.push(result),
       different: (family, object) => this.differences.push(`${family} ${object}`),
       failed: () => this.failures++,
+      unproven: (family, rounds, object) => this.unproven.push(`${family} ${object} ${rounds}`),
     },
   });
 
@@ -213,6 +215,58 @@ describe('the sampler of the kernel', () => {
     sampled.changing = undefined;
     await sampled.round();
     deepEqual(Object.keys(sampled.sampler.secondsAgo).sort(), ['bridge', 'ip', 'ip6']);
+  });
+
+  it('compares the rest of the tables while a part cannot be read, and warns after three rounds', async () => {
+    for (const broken of [true, false]) {
+      const sampled = await start();
+      const name = setOf(sampled, 'tuples4-');
+      if (broken) sampled.broken.add(`ip ${name}`);
+      else sampled.changing = name;
+      for (let rounds = 0; rounds < 3; rounds++) await sampled.round();
+      const { bridge, ip, ip6 } = sampled.sampler.secondsAgo;
+      deepEqual([ip, bridge! <= 600, ip6! <= 600], [undefined, true, true]);
+      deepEqual(sampled.unproven, [`ip ${name} 3`]);
+      // Something else is found in the table all the same.
+      changed(sampled, (table) => ({ ...table, chains: new Map([...table.chains].slice(1)) }));
+      await sampled.round();
+      deepEqual(sampled.agent.drifts, ['ip']);
+    }
+  });
+
+  it('finds a difference in a part that shares its look with one that cannot be read', async () => {
+    const sampled = await start();
+    const sets = new Map<string, NftSet>(
+      Array.from({ length: 1000 }, (_, index): [string, NftSet] => {
+        const name = `p${index}`;
+        return [name, { name, key: ['ipv4_addr'], interval: false, elements: new Set() }];
+      }),
+    );
+    const should: Ruleset = { ip: { sets, maps: new Map(), chains: new Map() } };
+    const drifted = new Map([...sets, ['p501', { ...sets.get('p501')!, elements: new Set(['203.0.113.7']) }]]);
+    sampled.nft.ruleset = { ip: { sets: drifted, maps: new Map(), chains: new Map() } };
+    sampled.broken.add('ip p500');
+    for (let looks = 0; looks < 170; looks++) await sampled.sampler.look(should);
+    deepEqual(sampled.differences, ['ip p501']);
+  });
+
+  it('asks less and less often for a read that finds nothing, and at once again after drift', async () => {
+    const sampled = await start();
+    const { sampler, clock } = sampled;
+    const should = sampled.nft.ruleset!;
+    changed(sampled, (table) => withSet(table, setOf(sampled, 'tuples4-'), []));
+    const reads: number[] = [];
+    const look = async (): Promise<void> => {
+      if (!(await sampler.look(should))) reads.push(clock.now() / 1000);
+      clock.advance(2000);
+    };
+    while (clock.now() < 12 * 3_600_000) await look();
+    // One at most in a round of 280 s.
+    equal(reads.length < 12 * 14 && reads.length > 12 * 10, true, `${reads.length} reads`);
+    sampler.drifted('ip');
+    const before = clock.now() / 1000;
+    while (reads.at(-1)! < before) await look();
+    equal(reads.at(-1)! - before <= 300, true);
   });
 
   it('goes on when the agent writes meanwhile', async () => {
