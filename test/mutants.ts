@@ -4820,6 +4820,13 @@ export const mutants: readonly Mutant[] = [
     specs: [sampler],
   },
   {
+    name: 'test: pods without an address do not count',
+    file: 'src/cli/expect/check.ts',
+    find: "if (pods.length === 0 || result.status === 'failed' || result.status === 'error') return result;",
+    replace: 'if (pods) return result;',
+    specs: ['test/cli/expect/check.test.ts'],
+  },
+  {
     name: 'sampler: a part that cannot be read waits for ever',
     file: 'src/agent/kernel-sampler.ts',
     find: "if (result === 'failed' && !part.isRetry && this.#retried < mostRetries) {",
@@ -5130,7 +5137,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'test: a finished pod stands for the next one with its address',
     file: 'src/cli/expect/ends.ts',
-    find: 'if (cluster.pods.get(key)?.terminal !== false) return [];',
+    find: '.filter((key) => cluster.pods.get(key)?.terminal === false)',
     replace: '',
     specs: ['test/cli/expect/check.test.ts'],
   },

@@ -7,6 +7,7 @@ import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { agentNamespaceOption } from '../connect/find-agents.ts';
 import { exitCode } from '../exit-code.ts';
+import { renderNotes } from '../notes.ts';
 import { withManifests } from '../manifest-option.ts';
 import {
   fromManifests,
@@ -103,8 +104,7 @@ async function explain(
   const assumed =
     options.output === 'json' || restsOnAddresses(source.cluster, decisions, ends) ? findAssumed(source, ends) : [];
   const silent = unasked.map(({ node, why }) => `the rules in the kernel of ${node} were not checked: ${why}`);
-  const all = new Set([...source.notes, ...last.notes, ...from.notes, ...to.notes, ...assumed, ...silent]);
-  for (const note of all) notes.write(`note: ${note}\n`);
+  notes.write(renderNotes([...source.notes, ...last.notes, ...from.notes, ...to.notes, ...assumed, ...silent]));
   const explanation: Explanation = { verdict, families: decisions };
   out.write(
     options.output === 'json'

@@ -8,7 +8,9 @@ import type { JsonObject } from '../../lib/json.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import { formatProblem } from '../../manifests/problem.ts';
 import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
+import { printable } from '../../lib/printable.ts';
 import { exitCode } from '../exit-code.ts';
+import { renderNotes } from '../notes.ts';
 import { withManifests } from '../manifest-option.ts';
 import { askAgents } from '../plan/ask-agents.ts';
 import { readFlowsFile } from '../plan/read-flows.ts';
@@ -82,8 +84,8 @@ async function plan(options: PlanOptions, { out, notes }: Streams): Promise<void
   const seen = await readSeen(options, sides);
   const question = { before: sides.before, after: sides.after, seen: seen.flows };
   const impact = computeImpact({ ...question, pairs: options.pairs === true || !seen.flows });
-  for (const note of new Set([...sides.notes, ...seen.notes])) notes.write(`note: ${note}\n`);
-  for (const problem of problems) notes.write(`postern: ${formatProblem(problem)}; document skipped\n`);
+  notes.write(renderNotes([...sides.notes, ...seen.notes]));
+  for (const problem of problems) notes.write(`postern: ${printable(formatProblem(problem))}; document skipped\n`);
   out.write(
     options.output === 'json' ? toJson(sides, impact, problems.map(formatProblem)) : renderPlan(sides.changes, impact),
   );

@@ -2,9 +2,10 @@ import { Command } from 'commander';
 import { comparedNodes } from '../../doctor/proof/compared.ts';
 import { concernedNodes, Judge } from '../../doctor/proof/judge.ts';
 import { openContext } from '../explain/cluster-source.ts';
+import { renderNotes } from '../notes.ts';
 import { openSource } from '../proof/ask.ts';
 import { exitCodeOf, readSelection, withPolicies, type PolicyFlags } from '../proof/policy-options.ts';
-import { renderCompared, renderForeign, renderProofs, summarize } from '../proof/render.ts';
+import { renderCompared, renderProofs, summarize } from '../proof/render.ts';
 import { selectPolicies } from '../proof/select.ts';
 
 interface Streams {
@@ -40,7 +41,7 @@ export function statusCommand({ out, notes }: Streams = { out: process.stdout, n
     .action(async (names: string[], flags: PolicyFlags) => {
       const config = await openContext(flags.kubeconfig, flags.context);
       const { selection = { kind: 'all' }, foreign } = await readSelection(names, flags, config);
-      notes.write(renderForeign(foreign));
+      notes.write(renderNotes(foreign));
       const source = openSource(config, flags.agentNamespace);
       const listed = await source.list();
       const wanted = selectPolicies(listed.policies, selection);

@@ -1,3 +1,4 @@
+import { renderNotes } from '../notes.ts';
 import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
@@ -73,7 +74,7 @@ async function suggestPolicies(asked: string | undefined, flags: Flags, { out, n
   if (flags.file === undefined) out.write(text);
   else await writeNew(flags.file, text);
   for (const { node, why } of seen.failures) notes.write(`note: the flows of node ${node} are missing: ${why}\n`);
-  for (const note of found.notes) notes.write(`note: ${note}\n`);
+  notes.write(renderNotes(found.notes));
   const isWrong = found.suggestions.some(({ replay }) => replay.denied.length > 0);
   process.exitCode = isWrong ? exitCode.finding : seen.failures.length > 0 ? exitCode.usage : exitCode.fine;
 }

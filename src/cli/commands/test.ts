@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import { messageOf } from '../../lib/message-of.ts';
-import { printable } from '../../lib/printable.ts';
+import { renderNotes } from '../notes.ts';
 import { families } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import { agentNamespaceOption } from '../connect/find-agents.ts';
@@ -109,7 +109,7 @@ async function test(files: readonly string[], flags: Flags, { out, notes }: Stre
   const tests = (await readTests(files)).map((each) => ({ ...(flags.family && { family: flags.family }), ...each }));
   const report = await openTestPlace(flags, tests, async (place) => checkTests(place, tests));
   if (!report) return;
-  for (const text of new Set(report.notes)) notes.write(`note: ${printable(text)}\n`);
+  notes.write(renderNotes(report.notes));
   if (flags.junit !== undefined) await writeReport(flags.junit, renderJunit(report));
   out.write(flags.output === 'json' ? reportToJson(report) : renderReport(report));
   process.exitCode = exitCodeOf(report.results);

@@ -3,9 +3,10 @@ import { Command } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import { printable } from '../../lib/printable.ts';
 import { openContext } from '../explain/cluster-source.ts';
+import { renderNotes } from '../notes.ts';
 import { openSource } from '../proof/ask.ts';
 import { exitCodeOf, readSelection, withPolicies, type PolicyFlags } from '../proof/policy-options.ts';
-import { renderForeign, renderIdle, renderReasons, summarize } from '../proof/render.ts';
+import { renderIdle, renderReasons, summarize } from '../proof/render.ts';
 import { selectPolicies } from '../proof/select.ts';
 import { waitForProof } from '../proof/wait-for-proof.ts';
 import { readSeconds } from '../read-seconds.ts';
@@ -50,7 +51,7 @@ async function wait(names: readonly string[], flags: Flags, { out, notes }: Stre
   const config = await openContext(flags.kubeconfig, flags.context);
   const { selection, foreign } = await readSelection(names, flags, config);
   if (!selection) throw new ConfigError('name the policies to wait for, or use -f, -n or -A');
-  notes.write(renderForeign(foreign));
+  notes.write(renderNotes(foreign));
   const { isProven, proofs, failure } = await waitForProof({
     source: openSource(config, flags.agentNamespace),
     select: ({ policies }) => selectPolicies(policies, selection),

@@ -1,11 +1,12 @@
 import { ConfigError } from '../../config/config-error.ts';
+import { plural } from '../../lib/plural.ts';
 import { exitCode } from '../exit-code.ts';
 import type { ClusterSource } from '../explain/cluster-source.ts';
-import { connectionsOf, type Connection } from './connections.ts';
+import { connectionsOf, type Connection, type Subject } from './connections.ts';
 import { Ends } from './ends.ts';
 import type { PolicyTest } from './format.ts';
 import { judgeTest, type Sight, type TestResult } from './judge.ts';
-import { countOf, type By, type Report } from './render.ts';
+import { countOf, titleOf, type By, type Report } from './render.ts';
 
 /** Where expectations are checked. */
 export interface TestPlace {
@@ -23,13 +24,16 @@ export async function checkTests(
   tests: readonly PolicyTest[],
 ): Promise<Report & { readonly notes: readonly string[] }> {
   const ends = new Ends(source);
+  const notes: string[] = [];
   let left = most;
-  const asked = tests.map((test): { test: PolicyTest; connections: readonly Connection[] } | TestResult => {
+  const asked = tests.map((test): Asked | TestResult => {
     try {
-      const connections = connectionsOf(source, ends, test, left);
+      const subject = connectionsOf(source, ends, test, left);
+      const { connections, unaddressed } = subject;
       left -= connections.length;
+      notes.push(...subject.notes.map((note) => `${titleOf(test)}: ${note}`));
       // Without packets nothing needs the connections of all expectations at once.
-      return look ? { test, connections } : judgeTest(source.cluster, test, connections);
+      return look ? { test, ...subject } : withUnaddressed(judgeTest(source.cluster, test, connections), unaddressed);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return { test, status: 'error', message: error.message, connections: 0, untried: 0, failed: 0, failures: [] };
@@ -37,9 +41,31 @@ export async function checkTests(
   });
   const sightOf = await look?.(asked.flatMap((each) => ('status' in each ? [] : each.connections)));
   const results = asked.map((each) =>
-    'status' in each ? each : judgeTest(source.cluster, each.test, each.connections, sightOf),
+    'status' in each
+      ? each
+      : withUnaddressed(judgeTest(source.cluster, each.test, each.connections, sightOf), each.unaddressed),
   );
-  return { by, results, notes: source.notes };
+  return { by, results, notes: [...source.notes, ...notes] };
+}
+
+interface Asked extends Subject {
+  readonly test: PolicyTest;
+}
+
+/** Pods in a message. */
+const mostNamed = 3;
+
+/** An expectation must hold for every pod, so one that was not checked leaves it open. What does not hold already stays so. */
+function withUnaddressed(result: TestResult, pods: readonly string[]): TestResult {
+  if (pods.length === 0 || result.status === 'failed' || result.status === 'error') return result;
+  const named =
+    pods.slice(0, mostNamed).join(', ') + (pods.length > mostNamed ? ` and ${pods.length - mostNamed} more` : '');
+  const were = pods.length === 1 ? 'was' : 'were';
+  return {
+    ...result,
+    status: 'error',
+    message: `${plural(pods.length, 'pod')} without an address ${were} not checked: ${named}`,
+  };
 }
 
 /** An expectation that cannot be checked counts more than one that does not hold. A run that could show nothing is no success. */

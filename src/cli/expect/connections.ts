@@ -8,6 +8,9 @@ import { refuseService, refuseServicePort } from '../explain/service-argument.ts
 import type { Ends, Member, Selected } from './ends.ts';
 import type { PolicyTest } from './format.ts';
 
+/** Declared ports in a note. */
+const mostNamed = 5;
+
 /** One connection that an expectation is about. */
 export interface Connection {
   readonly from: Member;
@@ -16,11 +19,20 @@ export interface Connection {
   readonly traffic: Traffic;
 }
 
+/** What an expectation is about. */
+export interface Subject {
+  readonly connections: readonly Connection[];
+  /** Pods that it selects too, and that have no address yet. */
+  readonly unaddressed: readonly string[];
+  /** What may be a mistake, as sentences. */
+  readonly notes: readonly string[];
+}
+
 /**
  * All connections of an expectation: each pair of ends, in each family that both have. Throws a ConfigError if the expectation is invalid, selects nobody, or
  * selects more than `most` connections.
  */
-export function connectionsOf(source: ClusterSource, ends: Ends, test: PolicyTest, most: number): Connection[] {
+export function connectionsOf(source: ClusterSource, ends: Ends, test: PolicyTest, most: number): Subject {
   const port = String(test.port);
   const from = selecting('from', () => ends.select(test.from));
   const to = selecting('to', () => {
@@ -54,13 +66,25 @@ export function connectionsOf(source: ClusterSource, ends: Ends, test: PolicyTes
       `selects ${connections.length} connections, and this run may check ${most} more: select fewer pods`,
     );
   }
-  return connections;
+  const unaddressed = [...new Set([from, to].flatMap((end) => end.unaddressed ?? []))];
+  const notes = [from, to].flatMap((end) => end.notes ?? []);
+  return { connections, unaddressed, notes: [...notes, ...notesOfPort(ends, test, to, connections[0]!.traffic)] };
 
   function readTraffic(destination: Member, family: Family): Traffic {
     const traffic = readPortArgument(port, source.cluster, destination.endpoints.get(family)!, family);
     if (typeof test.to === 'string') refuseServicePort(source.objects, source.cluster, test.to, traffic);
     return traffic;
   }
+}
+
+/** A denied port that no pod has proves little. Pods need not declare ports, so only declared ones count. */
+function notesOfPort(ends: Ends, { expect }: PolicyTest, { members }: Selected, traffic: Traffic): string[] {
+  const { protocol, destinationPort: wanted } = traffic;
+  if (expect !== 'denied' || wanted === undefined) return [];
+  const declared = ends.declaredPorts(members.flatMap(({ pod }) => pod ?? []));
+  if (declared.length === 0 || declared.includes(`${protocol}/${wanted}`)) return [];
+  const some = declared.slice(0, mostNamed).join(', ');
+  return [`no selected pod declares ${protocol}/${wanted} (declared: ${some}): is this what you meant?`];
 }
 
 /** A pod among several reaches itself always, so a pair of it says nothing. An expectation may name such a pair, though. */

@@ -1,11 +1,12 @@
 import { ConfigError } from '../../config/config-error.ts';
 import type { Endpoint } from '../../evaluator/decision.ts';
+import { textOf } from '../../evaluator/cluster.ts';
 import { describePeer } from '../../evaluator/describe-peer.ts';
 import { familiesOf } from '../../evaluator/evaluator.ts';
 import type { Pod } from '../../evaluator/party.ts';
 import { readPeer, type Peer } from '../../evaluator/peer.ts';
 import { readStrictSelector, selects } from '../../evaluator/selector.ts';
-import { listAt, textAt } from '../../lib/json.ts';
+import { listAt, numberAt, textAt, type JsonObject } from '../../lib/json.ts';
 import { containsAddress, formatAddress, parseAddress, parseCidr } from '../../model/address.ts';
 import type { AddressRange, Family } from '../../model/address.ts';
 import type { ClusterSource } from '../explain/cluster-source.ts';
@@ -27,12 +28,17 @@ export interface Selected {
   readonly members: readonly Member[];
   /** The end is written as one pod, node, machine or address. */
   readonly isOne: boolean;
+  /** Pods that it selects too, and that have no address yet. */
+  readonly unaddressed?: readonly string[];
+  /** What may be a mistake, as sentences. */
+  readonly notes?: readonly string[];
 }
 
 /** Finds what ends select in one cluster. Equal ends are looked up once. */
 export class Ends {
   readonly #source: ClusterSource;
   readonly #known = new Map<string, Selected>();
+  #ports: ReadonlyMap<string, readonly string[]> | undefined;
 
   constructor(source: ClusterSource) {
     this.#source = source;
@@ -47,6 +53,14 @@ export class Ends {
       this.#known.set(key, selected);
     }
     return selected;
+  }
+
+  /** `TCP/80`: the ports that containers of these pods declare. */
+  declaredPorts(pods: Iterable<string>): string[] {
+    this.#ports ??= new Map(
+      this.#source.objects.filter((each) => each['kind'] === 'Pod').map((pod) => [nameOf(pod), portsOf(pod)]),
+    );
+    return [...new Set([...pods].flatMap((pod) => this.#ports!.get(pod) ?? []))];
   }
 
   #find(end: EndSpec): Selected {
@@ -76,7 +90,18 @@ export class Ends {
     if (endpoint && 'pod' in endpoint && cluster.pods.get(endpoint.pod)?.terminal) {
       throw new ConfigError(`pod ${endpoint.pod} has finished: it opens and takes no connections`);
     }
-    return { members: [endpoint && 'pod' in endpoint ? { ...found, pod: endpoint.pod } : found], isOne: true };
+    const member = endpoint && 'pod' in endpoint ? { ...found, pod: endpoint.pod } : found;
+    return { members: [member], isOne: true, notes: this.#notesOfAddress(text) };
+  }
+
+  /** Outside of the cluster, an address of no pod is as good as any other. In the pod range of a node, it is likely that of a pod that has gone, or mistyped. */
+  #notesOfAddress(text: string): string[] {
+    const address = parseAddress(text);
+    const { claimants, nodeAddresses, nodesAt } = this.#source.cluster;
+    const known = address && textOf(address);
+    if (known === undefined || claimants.has(known) || nodeAddresses.has(known) || nodesAt.has(known)) return [];
+    const isInside = podRangesOf(this.#source).some((range) => containsAddress(range, address!));
+    return isInside ? [`${text} is in the pod range of a node, and no pod has it: is this what you meant?`] : [];
   }
 
   #findPods(
@@ -97,15 +122,15 @@ export class Ends {
     return this.#ofPods(found, describePeer(peer, namespace ?? ''));
   }
 
-  /** Leaves out pods that have finished or have no address yet: they open and take no connections. */
+  /** Leaves out pods that have finished: they open and take no connections. */
   #ofPods(keys: readonly string[], what: string): Selected {
     const { cluster } = this.#source;
-    const members = keys.flatMap((key): Member[] => {
-      if (cluster.pods.get(key)?.terminal !== false) return [];
-      const endpoints = endpointsOf(this.#source, { pod: key });
-      return endpoints.size > 0 ? [{ name: key, endpoints, pod: key }] : [];
-    });
-    if (members.length > 0) return { members, isOne: false };
+    const running = keys
+      .filter((key) => cluster.pods.get(key)?.terminal === false)
+      .map((key): Member => ({ name: key, endpoints: endpointsOf(this.#source, { pod: key }), pod: key }));
+    const members = running.filter(({ endpoints }) => endpoints.size > 0);
+    const unaddressed = running.filter(({ endpoints }) => endpoints.size === 0).map(({ name }) => name);
+    if (members.length > 0) return { members, isOne: false, unaddressed };
     throw new ConfigError(`selects no ${keys.length > 0 ? 'running pod with an address' : 'pod'}: ${what}`);
   }
 
@@ -172,6 +197,24 @@ function readBlock(text: string): AddressRange {
   const range = parseCidr(text);
   if (range) return range;
   throw new ConfigError(`${JSON.stringify(text)} is no CIDR: write, for example, 10.0.0.0/8`);
+}
+
+function nameOf(object: JsonObject): string {
+  return `${textAt(object, 'metadata', 'namespace') ?? 'default'}/${textAt(object, 'metadata', 'name')}`;
+}
+
+function portsOf(pod: JsonObject): string[] {
+  const containers = [...listAt(pod, 'spec', 'containers'), ...listAt(pod, 'spec', 'initContainers')];
+  return containers
+    .flatMap((container) => listAt(container, 'ports'))
+    .map((port) => `${textAt(port, 'protocol') ?? 'TCP'}/${numberAt(port, 'containerPort')}`);
+}
+
+function podRangesOf({ objects }: ClusterSource): AddressRange[] {
+  return objects
+    .filter((object) => object['kind'] === 'Node')
+    .flatMap((node) => [textAt(node, 'spec', 'podCIDR'), ...listAt(node, 'spec', 'podCIDRs')])
+    .flatMap((text) => (typeof text === 'string' ? (parseCidr(text) ?? []) : []));
 }
 
 function endpointsOf({ cluster }: ClusterSource, endpoint: Endpoint): Map<Family, Endpoint> {

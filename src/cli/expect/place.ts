@@ -9,6 +9,9 @@ import {
 import { mayBeService } from '../explain/service-argument.ts';
 import type { ApiObject } from '../../lab/api/object.ts';
 import { readSeconds } from '../read-seconds.ts';
+import type { JsonObject } from '../../lib/json.ts';
+import { plural } from '../../lib/plural.ts';
+import { assignAddresses } from '../../manifests/addresses.ts';
 import { printable } from '../../lib/printable.ts';
 import type { TestPlace } from './check.ts';
 import type { PolicyTest } from './format.ts';
@@ -58,7 +61,16 @@ async function readLiveSource(
 ): Promise<ClusterSource> {
   const { config, objects } = await readLiveObjects(kubeconfig, context, fromManifests);
   const { services, notes } = needsServices(tests) ? await readServices(config) : { services: [], notes: [] };
-  return toSource([...objects, ...services], new Map(), notes);
+  return withAssumed([...objects, ...services], notes);
+}
+
+/** Judges pods that have no address yet as those of manifests: which connections they will have does not depend on it, but for blocks. */
+export function withAssumed(objects: readonly JsonObject[], notes: readonly string[]): ClusterSource {
+  const addressed = assignAddresses(objects);
+  const source = toSource(addressed.objects, addressed.assumed, notes);
+  const count = [...addressed.assumed.keys()].filter((key) => source.cluster.pods.get(key)?.terminal === false).length;
+  if (count === 0) return source;
+  return { ...source, notes: [...source.notes, `${plural(count, 'pod')} without a node or an address: assuming some`] };
 }
 
 function needsServices(tests: readonly PolicyTest[]): boolean {

@@ -1,3 +1,4 @@
+import { renderNotes } from '../notes.ts';
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.ts';
 import type { Direction } from '../../evaluator/decision.ts';
@@ -78,7 +79,7 @@ export function explainPodCommand({ out, notes }: Streams): Command {
         ingress: reach('ingress'),
         egress: reach('egress'),
       };
-      for (const note of new Set([...source.notes, ...(end?.notes ?? [])])) notes.write(`note: ${note}\n`);
+      notes.write(renderNotes([...source.notes, ...(end?.notes ?? [])]));
       if (options.output === 'json') out.write(`${JSON.stringify(answer, undefined, 2)}\n`);
       else out.write(options.output === 'dot' ? renderPodGraph(answer) : renderPod(answer, options.pods === true));
       process.exitCode = exitCode.fine;

@@ -1,5 +1,6 @@
 import type { Direction } from '../../evaluator/decision.ts';
 import type { PeerReach, PortReach, Reach, RuleReach, TierRuleReach } from '../../evaluator/reach.ts';
+import { printable } from '../../lib/printable.ts';
 import type { PodAnswer } from './pod-answer.ts';
 
 export function renderPod(answer: PodAnswer, listsPods: boolean): string {
@@ -40,7 +41,7 @@ function renderReach(answer: PodAnswer, direction: Direction, listsPods: boolean
   const [title, ...rest] = lines as [string, ...string[]];
   const middle = [...rest, ...renderIdle(rules)];
   const auditLines = audit ? renderAudit(audit, isolatedBy.length > 0, word, listsPods) : [];
-  return [title, ...ofTier('Admin'), ...middle, ...ofTier('Baseline'), ...auditLines].join('\n');
+  return [title, ...ofTier('Admin'), ...middle, ...ofTier('Baseline'), ...auditLines].map(printable).join('\n');
 }
 
 function renderIdle(rules: readonly RuleReach[]): string[] {

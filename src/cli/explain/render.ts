@@ -1,5 +1,6 @@
 import { describeTierRule } from '../../evaluator/cluster-policy-tier.ts';
 import type { AuditedEnd, Decision, End, TierSteps, Verdict } from '../../evaluator/decision.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Family } from '../../model/address.ts';
 
 export interface Explanation {
@@ -36,7 +37,7 @@ function renderEnd(title: string, { verdict, reason, allowedBy, nearMisses, tier
   for (const { policy, path, reason: miss } of nearMisses) lines.push(`  - ${miss}`, `    ${policy} ${path}`);
   if (tiers) lines.push(...renderTiers(tiers));
   if (audit) lines.push(...renderAudit(audit));
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(printable).join('\n')}\n`;
 }
 
 function renderAudit({ policies, verdict, allowedBy, nearMisses }: AuditedEnd): string[] {

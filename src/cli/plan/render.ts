@@ -4,6 +4,7 @@ import type { Impact } from '../../impact/impact.ts';
 import type { IsolationChange } from '../../impact/isolation.ts';
 import type { PairChange, PairEnd } from '../../impact/pairs.ts';
 import type { Reason } from '../../impact/reason.ts';
+import { printable } from '../../lib/printable.ts';
 import { plural } from '../../lib/plural.ts';
 import { effectText } from '../explain/effect-text.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
@@ -31,7 +32,7 @@ function renderChanges(changes: readonly ObjectChange[], { issues }: Impact): st
       ...wrong.map((issue) => `    ${issue.path}: ${issue.message}; ${effectText(object, issue.effect)}`),
     ];
   });
-  return lines.length === 0 ? 'No given object affects policies' : `Objects\n${lines.join('\n')}`;
+  return lines.length === 0 ? 'No given object affects policies' : `Objects\n${lines.map(printable).join('\n')}`;
 }
 
 function renderIsolation(all: readonly IsolationChange[]): string[] {
@@ -126,6 +127,7 @@ function renderReasons(reasons: readonly Reason[]): string {
       `    ${direction}: ${reason}`,
       ...nearMisses.slice(0, 1).map((miss) => `      ${miss.reason}`),
     ])
+    .map(printable)
     .join('\n');
 }
 

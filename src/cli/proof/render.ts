@@ -73,11 +73,6 @@ export function renderIdle(proofs: readonly PolicyProof[]): string {
   return idle.map(({ policy }) => `${printable(policy)} ${selectsNone}\n`).join('');
 }
 
-/** A line for each manifest that was not judged. */
-export function renderForeign(foreign: readonly string[]): string {
-  return foreign.map((text) => `note: ${printable(text)}\n`).join('');
-}
-
 /** `1 of 3 policies is enforced on every node that it concerns` */
 export function summarize(proofs: readonly PolicyProof[]): string {
   const proven = proofs.filter(({ isProven }) => isProven).length;

@@ -1,8 +1,10 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { checkTests } from '../../../src/cli/expect/check.ts';
 import type { RawTest } from '../../../src/cli/expect/format.ts';
+import { withAssumed } from '../../../src/cli/expect/place.ts';
 import { explainResult } from '../../../src/cli/expect/render.ts';
-import { check, namespace, pod, policy, shop } from './world.ts';
+import { check, namespace, pod, policy, shop, sourceOf, testOf } from './world.ts';
 
 const allowed = (from: RawTest['from'], to: RawTest['to'], port: RawTest['port']): RawTest => ({
   from,
@@ -85,12 +87,7 @@ describe('an expectation', () => {
       denied({ namespace: 'office', podSelector: { matchLabels: { app: 'job' } } }, 'shop/api-0', 80),
       'from: selects no running pod with an address: pods app=job of namespace office',
     ],
-    [
-      denied({ namespace: 'office', podSelector: { matchLabels: { app: 'waiting' } } }, 'shop/api-0', 80),
-      'from: selects no running pod with an address: pods app=waiting of namespace office',
-    ],
     [denied('office/job', 'shop/api-0', 80), 'from: pod office/job has finished: it opens and takes no connections'],
-    [denied('office/waiting', 'shop/api-0', 80), 'from: pod office/waiting has no address yet'],
     [
       denied({}, 'shop/api-0', 80),
       'from: give either namespace or namespaceSelector ({} selects all namespaces), or ipBlock',
@@ -144,6 +141,61 @@ describe('an expectation', () => {
     const { from, to, port, expect } = test;
     it(`${JSON.stringify({ from, to, port, expect })}: ${expected}`, async () => equal(await outcome(test), expected));
   }
+
+  const waiting = pod('office/waiting', { labels: { app: 'waiting', team: 'desk' } });
+  it('is an error if a pod without an address was left out, and fails all the same if others do not hold', async () => {
+    const objects = [...shop, waiting];
+    const apps = (...values: string[]) => ({
+      namespace: 'office',
+      podSelector: { matchExpressions: [{ key: 'app', operator: 'In', values }] },
+    });
+    const left = '1 pod without an address was not checked: office/waiting';
+    equal(await outcome(denied(apps('desk', 'waiting'), 'shop/api-0', 8080), objects), left);
+    equal(await outcome(denied('shop/api-0', apps('desk', 'waiting'), 8080), objects), left);
+    equal(await outcome(allowed(apps('desk', 'waiting'), 'shop/api-0', 8080), objects), 'failed 2 of 2');
+    equal(
+      await outcome(denied(apps('waiting'), 'shop/api-0', 80), objects),
+      'from: selects no running pod with an address: pods app=waiting of namespace office',
+    );
+    equal(
+      await outcome(denied('office/waiting', 'shop/api-0', 80), objects),
+      'from: pod office/waiting has no address yet',
+    );
+  });
+
+  it('judges pods of a cluster that have no address yet by assumed ones, and says so', async () => {
+    const leak = policy('shop/leak', {
+      podSelector: { matchLabels: { app: 'api' } },
+      ingress: [{ from: [{ namespaceSelector: {}, podSelector: { matchLabels: { app: 'waiting' } } }] }],
+    });
+    const source = withAssumed([...shop, waiting, leak], []);
+    const tests = [denied({ namespace: 'office' }, 'shop/api-0', 8080)].map(testOf);
+    const { results, notes } = await checkTests({ by: 'policies', source, most: 100 }, tests);
+    deepEqual([results[0]!.status, results[0]!.failed], ['failed', 2]);
+    deepEqual(notes, ['1 pod without a node or an address: assuming some']);
+  });
+
+  it('gets a note if an address or a denied port may be mistyped', async () => {
+    const notesOf = async (test: RawTest): Promise<readonly string[]> => {
+      const objects = shop.map((each) =>
+        each['kind'] === 'Node' ? { ...each, spec: { podCIDRs: ['10.1.0.0/24'] } } : each,
+      );
+      const place = { by: 'policies', source: sourceOf(objects), most: 100 } as const;
+      return (await checkTests(place, [testOf({ name: 't', ...test })])).notes;
+    };
+    const inRange = 't: 10.1.0.66 is in the pod range of a node, and no pod has it: is this what you meant?';
+    deepEqual(await notesOf(denied('10.1.0.66', 'shop/api-0', 8080)), [inRange]);
+    deepEqual(await notesOf(denied('shop/api-0', '10.1.0.66', 80)), [inRange]);
+    deepEqual(await notesOf(denied('10.1.0.4', 'shop/api-0', 8080)), []);
+    deepEqual(await notesOf(denied('192.0.2.1', 'shop/api-0', 8080)), []);
+    deepEqual(await notesOf(denied('203.0.113.1', 'shop/api-0', 8080)), []);
+    const undeclared = 't: no selected pod declares TCP/8008 (declared: TCP/8080): is this what you meant?';
+    deepEqual(await notesOf(denied('storefront/web', 'shop/api-0', 8008)), [undeclared]);
+    deepEqual(await notesOf(denied('storefront/web', 'shop/deployment/api', 8008)), [undeclared]);
+    deepEqual(await notesOf(denied('storefront/web', 'shop/api-0', 'icmp')), []);
+    deepEqual(await notesOf(allowed('storefront/web', 'shop/api-0', 8008)), []);
+    deepEqual(await notesOf(denied('storefront/web', 'office/desk', 8008)), []);
+  });
 
   it('names a Service, and is told which pods it means', async () => {
     const service = {

@@ -64,7 +64,6 @@ export const shop: readonly JsonObject[] = [
   pod('office/desk', { labels: { app: 'desk' }, ips: ['10.1.0.5', 'fd01::5'] }),
   pod('office/four', { labels: { app: 'four' }, ips: ['10.1.0.6'] }),
   pod('office/job', { labels: { app: 'job' }, ips: ['10.1.0.7'], phase: 'Succeeded' }),
-  pod('office/waiting', { labels: { app: 'waiting' } }),
   host('database', '10.0.0.9'),
   policy('shop/api', {
     podSelector: { matchLabels: { app: 'api' } },
