@@ -28,9 +28,9 @@ export interface SeenEnd {
 }
 
 export interface FoldLimits {
-  /** Rows that the connections of one opener may have. */
+  /** Rows that the connections of one opener may have, for each verdict. */
   readonly ofOpener: number;
-  /** Rows of all openers of one namespace: a tenant who relabels pods has no more. */
+  /** Rows of all openers of one namespace, for each verdict: a tenant who relabels pods has no more. */
   readonly ofNamespace: number;
   readonly all: number;
 }
@@ -39,6 +39,9 @@ const defaultLimits: FoldLimits = { ofOpener: 128, ofNamespace: 1024, all: 8192 
 
 /** Minutes that are kept, including the current one. */
 export const keptMinutes = 60;
+
+/** All openers together. */
+const everyone = 'all';
 
 /** A row. `FlowFold` alone changes it. */
 export interface FoldRow {
@@ -124,9 +127,9 @@ export class FlowFold {
    * @param isNew if false and no row is there, none is made: the connection was counted under another owner of its address
    */
   find(seen: Seen, isNew = true): FoldRow | undefined {
-    const [opener, namespace] = openerOf(seen);
+    const openers = [...openerOf(seen), everyone];
     const { ofOpener, ofNamespace, all } = this.#limits;
-    const [usedByOpener, usedByNamespace] = [opener, namespace].map((key) => this.#used.get(key) ?? 0);
+    const [usedByOpener, usedByNamespace, usedByAll] = openers.map((key) => this.#used.get(key) ?? 0);
     let last = '';
     for (const { form, share, fold } of steps) {
       const folded = fold(seen);
@@ -135,9 +138,10 @@ export class FlowFold {
       if (key === last) continue;
       const known = this.#rows.get((last = key));
       if (known) return known;
-      const hasRoom =
-        usedByOpener! < ofOpener * share && usedByNamespace! < ofNamespace * share && this.#rows.size < all * share;
-      if (hasRoom) return isNew ? this.#add(folded, [opener, namespace], form) : undefined;
+      // A namespace takes no more than what it leaves free. So many busy ones together leave rows for one that comes later.
+      const left = Math.min(ofNamespace, all - usedByAll!);
+      const hasRoom = usedByOpener! < ofOpener * share && usedByNamespace! < left * share;
+      if (hasRoom) return isNew ? this.#add(folded, openers, form) : undefined;
     }
     const rest = { ...seen, ...ofNamespaces(seen), port: otherPort(seen) };
     return this.#rows.get(this.#keyOf(rest)) ?? (isNew ? this.#add(rest, [], 'namespace') : undefined);
@@ -235,11 +239,15 @@ export class FlowFold {
   }
 }
 
-/** Who is charged for a row: the workload that opens the connection, and its namespace. What comes from elsewhere is charged to its destination, apart from what this opens. */
-function openerOf({ from, to }: Seen): [opener: string, namespace: string] {
-  if (from.end.kind === 'workload') return [keyOfEnd(from.end), `namespace ${from.end.namespace}`];
+/**
+ * Who is charged for a row: the workload that opens the connection, and its namespace. What comes from elsewhere is charged to its destination, apart from what this opens.
+ * Each verdict has rows of its own: senders of forged addresses displace no client that was answered.
+ */
+function openerOf({ from, to, verdict }: Seen): [opener: string, namespace: string] {
+  if (from.end.kind === 'workload')
+    return [`${verdict} ${keyOfEnd(from.end)}`, `${verdict} namespace ${from.end.namespace}`];
   const namespace = to.end.kind === 'workload' ? to.end.namespace : '';
-  return [`to ${keyOfEnd(to.end)}`, `to namespace ${namespace}`];
+  return [`${verdict} to ${keyOfEnd(to.end)}`, `${verdict} to namespace ${namespace}`];
 }
 
 function widened({ end, wider = end }: SeenEnd): FlowEnd {

@@ -124,6 +124,27 @@ describe('folding of connections', () => {
     equal(total(fold), 5_001);
   });
 
+  it('keeps rows for clients that were answered, whatever forged addresses send', () => {
+    const fold = new FlowFold(100);
+    for (let number = 0; number < 300; number++)
+      count(fold, seen(outside(number * 256), web, 80, { verdict: 'unanswered' }));
+    count(fold, seen(outside(7), web, 443));
+    const [row] = fold.flows().filter(({ verdict }) => verdict === 'allowed');
+    deepEqual([row?.from, row?.port], [outside(7).end, 443]);
+  });
+
+  it('leaves rows for a namespace that comes after many busy ones', () => {
+    const fold = new FlowFold(100, { ofOpener: 100, ofNamespace: 100, all: 400 });
+    for (let number = 0; number < 16_000; number++)
+      count(fold, seen(workload(`w${number % 9}`, `t${number % 16}`), workload(`p${number}`), number));
+    for (let port = 1; port <= 5; port++) count(fold, seen(workload('late', 'y'), api, port));
+    const kept = fold.flows().filter(({ from }) => from.kind === 'workload' && from.namespace === 'y');
+    deepEqual(
+      kept.map(({ port }) => port),
+      [1, 2, 3, 4, 5],
+    );
+  });
+
   it('has a limit for all', () => {
     const fold = new FlowFold(100, { ofOpener: 10, ofNamespace: 10, all: 20 });
     for (let number = 0; number < 1_000; number++) {
