@@ -127,6 +127,10 @@ class OpenAtlas implements Atlas {
         names ? names.has(`${namespace}/${name}`) : 'namespace' in wanted && namespace === wanted.namespace,
       includeDenied: denied !== undefined,
       includeUnanswered: false,
+      minutes: this.timeline.length,
+      answeredNodes: new Set(
+        this.data.histories.filter(({ failing }) => failing === undefined).map(({ node }) => node),
+      ),
     });
   }
 

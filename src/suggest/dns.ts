@@ -16,7 +16,7 @@ export const dnsPorts = [
   { protocol: 'TCP', port: 53 },
 ] as const;
 
-export function isDns({ namespace, labels }: WorkloadEnd): boolean {
+export function isDns({ namespace, labels }: Pick<WorkloadEnd, 'namespace' | 'labels'>): boolean {
   return namespace === home && hasLabels(labels, dnsLabels);
 }
 

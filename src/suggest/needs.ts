@@ -11,7 +11,7 @@ import type { Need, Peer, PortProtocol, RulePort } from './peer.ts';
 import { isSame, type Scene } from './scene.ts';
 
 /** Why a suggestion does not allow what was seen. */
-export type WhyNot = 'denied' | 'unanswered' | 'no-ports' | 'other-ports' | 'other-ends' | 'of-the-cluster';
+export type WhyNot = 'denied' | 'unanswered' | 'no-ports' | 'other-ports' | 'other-ends' | 'gone' | 'of-the-cluster';
 
 export type Direction = 'ingress' | 'egress';
 
@@ -63,7 +63,7 @@ export function judgeSeen(
     end.kind === 'workload' && end.namespace === subject.namespace && hasLabels(end.labels, subject.labels);
   return all.flatMap((seen) => {
     const judge = (direction: Direction, other: FlowEnd): Judged => {
-      const whyNot = whyNotAllowed(scene, seen, choice);
+      const whyNot = whyNotAllowed(scene, seen, direction, choice);
       if (whyNot) return { direction, seen, needs: [], whyNot };
       const peers = peersAt(scene, other, inside);
       if (typeof peers === 'string') return { direction, seen, needs: [], whyNot: peers };
@@ -80,15 +80,21 @@ export function judgeSeen(
   });
 }
 
-function whyNotAllowed(scene: Scene, seen: Seen, { includeDenied, includeUnanswered }: Choice): WhyNot | undefined {
+function whyNotAllowed(
+  scene: Scene,
+  seen: Seen,
+  direction: Direction,
+  { includeDenied, includeUnanswered }: Choice,
+): WhyNot | undefined {
   const { protocol, port, allowed, denied } = seen;
   // A rule with ports matches no ICMP, and one without ports opens all of them (S4).
   if (protocol === 'ICMP' || port === undefined) return 'no-ports';
   if (port === 'other' || port === 0) return 'other-ports';
   const isDenied = (allowed === undefined && denied !== undefined) || isDeniedNow(scene, seen);
   if (isDenied) return includeDenied ? undefined : 'denied';
-  // A client of UDP may want no answer.
-  return allowed === undefined && protocol !== 'UDP' && !includeUnanswered ? 'unanswered' : undefined;
+  if (allowed !== undefined || includeUnanswered) return undefined;
+  // A client of UDP may want no answer. But anyone can send one packet to a server, also under another address.
+  return protocol === 'UDP' && direction === 'egress' ? undefined : 'unanswered';
 }
 
 /** A connection from before a policy stays in the kernel, and its packets are dropped. So the policies of now decide. */
@@ -133,10 +139,12 @@ function endpointsAt(scene: Scene, end: FlowEnd): Endpoint[] {
 /** The peers that stand for an end, or why there are none. */
 function peersAt(scene: Scene, end: FlowEnd, inside: InsideAddresses): Peer[] | WhyNot {
   switch (end.kind) {
-    case 'workload':
-      return [
-        { kind: 'pods', namespace: end.namespace, labels: isDns(end) ? dnsLabels : scene.labelsOfEnd(end).labels },
-      ];
+    case 'workload': {
+      // Nothing is known of such pods, and a rule would select the whole namespace.
+      if (Object.keys(end.labels).length === 0 && !scene.isLive(end)) return 'gone';
+      const labels = isDns(end) ? dnsLabels : scene.labelsOfEnd(end).labels;
+      return [{ kind: 'pods', namespace: end.namespace, labels }];
+    }
     case 'block': {
       const range = parseCidr(end.cidr)!;
       return inside.meets(range) ? 'of-the-cluster' : [{ kind: 'block', cidr: end.cidr }];

@@ -12,8 +12,13 @@ export interface RulePort {
   readonly port: number | string;
 }
 
+/** Pods of all namespaces, nodes, and all addresses outside. */
+export interface Anyone {
+  readonly kind: 'any';
+}
+
 /** What a rule must allow: one peer on one port. */
 export interface Need {
-  readonly peer: Peer;
+  readonly peer: Peer | Anyone;
   readonly port: RulePort;
 }

@@ -1,6 +1,6 @@
 import { prepareCluster } from '../evaluator/cluster.ts';
 import type { Cluster } from '../evaluator/cluster.ts';
-import type { Endpoint } from '../evaluator/decision.ts';
+import type { Decision, Endpoint } from '../evaluator/decision.ts';
 import { evaluate, familiesOf } from '../evaluator/evaluator.ts';
 import type { FlowEnd } from '../flows/kept-flow.ts';
 import type { Labels } from '../flows/owner-labels.ts';
@@ -26,17 +26,36 @@ const addressAt = (index: number): string[] => [
  * have gone stand in with the labels that were kept. Returns the flows that the policy denies.
  */
 export function replay(scene: Scene, policy: JsonObject, flows: readonly Replayed[]): Replayed[] {
+  return findDenied(scene, [policy], flows, (decision, direction) => {
+    const end = decision[direction];
+    return end.verdict === 'allowed' && end.isolatedBy.length > 0;
+  });
+}
+
+/** The same for the policies of one answer together: returns the flows that an end denies. */
+export function replayTogether(scene: Scene, policies: readonly JsonObject[], flows: readonly Replayed[]): Replayed[] {
+  return findDenied(scene, policies, flows, ({ verdict }) => verdict === 'allowed');
+}
+
+type Judge = (decision: Decision, direction: Direction) => boolean;
+
+function findDenied(
+  scene: Scene,
+  policies: readonly JsonObject[],
+  flows: readonly Replayed[],
+  judge: Judge,
+): Replayed[] {
   const stage = new Stage(scene);
   const ends = flows.map(({ seen, direction }) => {
     const isEgress = direction === 'egress';
     const [own, other] = isEgress ? [seen.from, seen.to] : [seen.to, seen.from];
     return { own: stage.endpoints(own, 'own'), other: stage.endpoints(other, 'other'), isEgress };
   });
-  const cluster = stage.build(policy);
+  const cluster = stage.build(policies);
   return flows.filter(({ seen, direction }, index) => {
     const { own, other, isEgress } = ends[index]!;
     const pairs = own.flatMap((one) => other.map((two): [Endpoint, Endpoint] => (isEgress ? [one, two] : [two, one])));
-    return !pairs.every((pair) => isAllowed(cluster, pair, seen, direction));
+    return !pairs.every((pair) => isAllowed(cluster, pair, seen, (decision) => judge(decision, direction)));
   });
 }
 
@@ -44,15 +63,14 @@ function isAllowed(
   cluster: Cluster,
   [source, destination]: [Endpoint, Endpoint],
   { protocol, port }: Replayed['seen'],
-  direction: Direction,
+  judge: (decision: Decision) => boolean,
 ): boolean {
   const common = families.filter((family) =>
     [source, destination].every((endpoint) => familiesOf(cluster, endpoint).includes(family)),
   );
   return common.every((family) => {
     const destinationPort = typeof port === 'number' ? { destinationPort: port } : {};
-    const end = evaluate(cluster, { source, destination, protocol, ...destinationPort, family })[direction];
-    return end.verdict === 'allowed' && end.isolatedBy.length > 0;
+    return judge(evaluate(cluster, { source, destination, protocol, ...destinationPort, family }));
   });
 }
 
@@ -92,7 +110,7 @@ class Stage {
     }
   }
 
-  build(policy: JsonObject): Cluster {
+  build(policies: readonly JsonObject[]): Cluster {
     const { objects } = this.#scene;
     const known = objects.filter((each) => each['kind'] === 'Namespace');
     const labels = new Map<string, Labels>(
@@ -104,7 +122,7 @@ class Stage {
       metadata: { name, labels: { ...labels.get(name), 'kubernetes.io/metadata.name': name } },
     }));
     const nodes = objects.filter((each) => each['kind'] === 'Node');
-    return prepareCluster([...namespaces, ...nodes, ...this.#pods.values(), policy]);
+    return prepareCluster([...namespaces, ...nodes, ...this.#pods.values(), ...policies]);
   }
 
   #cast(namespace: string, side: string, model: JsonObject): Endpoint {

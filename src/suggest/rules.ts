@@ -1,7 +1,7 @@
 import type { JsonObject } from '../lib/json.ts';
 import { compareText, sorted } from '../lib/sort.ts';
 import { foldBlocks, type InsideAddresses } from './blocks.ts';
-import type { Need, Peer, RulePort } from './peer.ts';
+import type { Anyone, Need, Peer, RulePort } from './peer.ts';
 
 /** A run of ports becomes a range if it has so many. */
 const leastRange = 3;
@@ -13,26 +13,36 @@ export function writeRules(
   namespace: string,
   inside: InsideAddresses,
 ): JsonObject[] {
-  const portsOf = new Map<string, { readonly peer: Peer; readonly ports: Map<string, RulePort> }>();
+  const portsOf = new Map<string, { readonly peer: Peer | Anyone; readonly ports: Map<string, RulePort> }>();
   for (const { peer, port } of foldNeeds(needs, inside)) {
     const key = JSON.stringify(peer);
     const known = portsOf.get(key) ?? { peer, ports: new Map<string, RulePort>() };
     known.ports.set(`${port.protocol}/${port.port}`, port);
     portsOf.set(key, known);
   }
-  const rules = Map.groupBy(portsOf.values(), ({ ports }) => sorted(ports.keys()).join(' '));
-  const written = Array.from(rules.values(), (group) => ({
-    [direction === 'ingress' ? 'from' : 'to']: group
+  const rules = Map.groupBy(portsOf.values(), ({ peer, ports }) =>
+    [peer.kind === 'any', ...sorted(ports.keys())].join(' '),
+  );
+  const written = Array.from(rules.values(), (group) => {
+    const peers = group
       .map(({ peer }) => peer)
+      .filter((peer) => peer.kind !== 'any')
       .sort((a, b) => compareText(rankPeer(a, namespace), rankPeer(b, namespace)))
-      .map((peer) => writePeer(peer, namespace)),
-    ports: writePorts([...group[0]!.ports.values()]),
-  }));
+      .map((peer) => writePeer(peer, namespace));
+    // A rule without peers allows all of them.
+    return {
+      ...(peers.length > 0 && { [direction === 'ingress' ? 'from' : 'to']: peers }),
+      ports: writePorts([...group[0]!.ports.values()]),
+    };
+  });
   return written.sort((a, b) => compareText(JSON.stringify(a), JSON.stringify(b)));
 }
 
-/** Folds the blocks of each port. */
-function foldNeeds(needs: readonly Need[], inside: InsideAddresses): Need[] {
+/** Folds the blocks of each port. Where anyone may use a port, no other peer is named. */
+function foldNeeds(all: readonly Need[], inside: InsideAddresses): Need[] {
+  const ofAnyone = all.filter(({ peer }) => peer.kind === 'any');
+  const open = new Set(ofAnyone.map(({ port }) => `${port.protocol}/${port.port}`));
+  const needs = all.filter(({ port }) => !open.has(`${port.protocol}/${port.port}`));
   const ofPods = needs.filter(({ peer }) => peer.kind === 'pods');
   const byPort = Map.groupBy(
     needs.filter(({ peer }) => peer.kind === 'block'),
@@ -42,7 +52,7 @@ function foldNeeds(needs: readonly Need[], inside: InsideAddresses): Need[] {
     const cidrs = same.flatMap(({ peer }) => (peer.kind === 'block' ? [peer.cidr] : []));
     return foldBlocks(cidrs, inside).map((cidr): Need => ({ peer: { kind: 'block', cidr }, port: same[0]!.port }));
   });
-  return [...ofPods, ...ofBlocks];
+  return [...ofAnyone, ...ofPods, ...ofBlocks];
 }
 
 /** Own namespace, other namespaces, blocks. */

@@ -51,6 +51,11 @@ export class Scene {
     return this.podsOf(namespace).filter((pod) => hasLabels(pod.labels, labels));
   }
 
+  /** Whether a pod with these labels runs. */
+  isLive({ namespace, labels }: WorkloadEnd): boolean {
+    return this.podsOf(namespace).some((pod) => isSame(pod.labels, labels));
+  }
+
   /** The labels by which a policy selects a workload. */
   labelsOfWorkload({ namespace, name }: Workload): ChosenLabels {
     return this.#choose(namespace, `${namespace}/${name}`, new Set([name]), undefined);

@@ -1,11 +1,13 @@
 import type { Traffic } from '../flows/traffic.ts';
 import type { Labels } from '../flows/owner-labels.ts';
 import { textAt, type JsonObject } from '../lib/json.ts';
+import { plural } from '../lib/plural.ts';
+import { sorted } from '../lib/sort.ts';
 import { InsideAddresses } from './blocks.ts';
-import { dnsPorts, findDns } from './dns.ts';
+import { dnsPorts, findDns, isDns } from './dns.ts';
 import { joinVerdicts, judgeSeen, type Choice, type Judged } from './needs.ts';
 import type { Need, Peer } from './peer.ts';
-import { replay, type Replayed } from './replay.ts';
+import { replay, replayTogether, type Replayed } from './replay.ts';
 import { writeRules, writeSelector } from './rules.ts';
 import { Scene } from './scene.ts';
 import type { Workload } from '../flows/workloads.ts';
@@ -13,6 +15,10 @@ import type { Workload } from '../flows/workloads.ts';
 export interface Wanted extends Choice {
   /** Whether to suggest a policy for a workload. */
   readonly isWanted: (workload: Workload) => boolean;
+  /** Minutes that the traffic covers, for notes. */
+  readonly minutes?: number;
+  /** Nodes whose agents have told what they saw. Missing: all. */
+  readonly answeredNodes?: ReadonlySet<string>;
 }
 
 /** A policy for one or more workloads, with the flows that it comes from. */
@@ -23,7 +29,7 @@ export interface Suggestion {
   readonly workloads: readonly string[];
   readonly allowed: readonly Judged[];
   readonly leftOut: readonly Judged[];
-  /** What the evaluator said of `allowed`, with this policy alone. `denied` is empty unless there is a bug. */
+  /** What the evaluator said of `allowed` and of DNS: with this policy alone, and with all of one answer. `denied` is empty unless there is a bug. */
   readonly replay: { readonly flows: number; readonly denied: readonly Replayed[] };
   readonly notes: readonly string[];
 }
@@ -33,7 +39,12 @@ export interface Suggestions {
   readonly notes: readonly string[];
 }
 
-/** Suggests policies that allow what was seen, and names to be resolved. Each isolates its pods in both directions. */
+/** A suggestion before the replay with all the others. */
+interface Draft extends Suggestion {
+  readonly flows: readonly Replayed[];
+}
+
+/** Suggests policies that allow what was seen, and names to be resolved. Each isolates its pods in both directions. A workload of which nothing was seen gets none. */
 export function suggest(objects: readonly JsonObject[], traffic: readonly Traffic[], wanted: Wanted): Suggestions {
   const scene = new Scene(objects);
   const [seen, inside, dns] = [joinVerdicts(traffic), new InsideAddresses(objects, scene.cluster), findDns(scene)];
@@ -61,13 +72,24 @@ export function suggest(objects: readonly JsonObject[], traffic: readonly Traffi
     if (known) known.workloads.push(workload);
     else bySelector.set(key, { namespace, labels, workloads: [workload] });
   }
-  const suggestions = Array.from(bySelector.values(), ({ namespace, labels, workloads }): Suggestion => {
+  const drafts = [...bySelector.values()].flatMap(({ namespace, labels, workloads }): Draft[] => {
     const subject = { namespace, labels };
     const judged = judgeSeen(scene, seen, subject, inside, wanted);
+    const silent = findSilent(scene, subject, wanted.answeredNodes);
+    const none = whyNone(judged, silent, wanted.minutes);
+    if (none !== undefined) {
+      const names = workloads.map(({ name }) => `${namespace}/${name}`);
+      notes.push(`${names.join(', ')}: ${none}: no policy is suggested`);
+      return [];
+    }
     const allowed = judged.filter(({ whyNot }) => whyNot === undefined);
     const needs = (direction: Judged['direction']): Need[] =>
       allowed.filter((each) => each.direction === direction).flatMap((each) => each.needs);
     const ofDns = dns.flatMap((peer) => dnsPorts.map((port): Need => ({ peer, port })));
+    // Each pod and each node needs names, also those that asked for none in the last hour.
+    const ofClients = scene.selected(namespace, labels).some(isDns)
+      ? dnsPorts.map((port): Need => ({ peer: { kind: 'any' }, port }))
+      : [];
     const name = chooseName(workloads[0]!, taken);
     taken.add(`${namespace}/${name}`);
     const policy = {
@@ -75,20 +97,81 @@ export function suggest(objects: readonly JsonObject[], traffic: readonly Traffi
       spec: {
         podSelector: writeSelector(labels),
         policyTypes: ['Ingress', 'Egress'],
-        ingress: writeRules(needs('ingress'), 'ingress', namespace, inside),
+        ingress: writeRules([...needs('ingress'), ...ofClients], 'ingress', namespace, inside),
         egress: writeRules([...needs('egress'), ...ofDns], 'egress', namespace, inside),
       },
     };
     const flows: Replayed[] = [...allowed, ...replayedDns(scene, subject, dns)];
     const selected = new Set(scene.selected(namespace, labels).map(({ workload }) => workload.name));
-    return {
-      ...{ policy, namespace, workloads: [...selected], allowed },
-      leftOut: judged.filter(({ whyNot }) => whyNot !== undefined),
-      replay: { flows: flows.length, denied: replay(scene, policy, flows) },
-      notes: notesOf(allowed, namespace, scene),
-    };
+    const leftOut = judged.filter(({ whyNot }) => whyNot !== undefined);
+    return [
+      {
+        ...{ policy, namespace, workloads: [...selected], allowed, leftOut, flows },
+        replay: { flows: flows.length, denied: replay(scene, policy, flows) },
+        notes: [...describeSilent(silent), ...describeLost(leftOut), ...notesOf(allowed, namespace, scene)],
+      },
+    ];
   });
-  return { suggestions, notes };
+  return { suggestions: withAllReplayed(scene, drafts), notes };
+}
+
+/** Adds what fails once all policies of the answer are there. What one end leaves out is listed there, and is no failure of the other end. */
+function withAllReplayed(scene: Scene, drafts: readonly Draft[]): Suggestion[] {
+  const leftOut = new Set<unknown>(drafts.flatMap((draft) => draft.leftOut.map(({ seen }) => seen)));
+  const flows = drafts.flatMap((draft) => draft.flows).filter(({ seen }) => !leftOut.has(seen));
+  const policies = drafts.map(({ policy }) => policy);
+  const denied = new Set(replayTogether(scene, policies, flows));
+  return drafts.map(({ flows: own, replay: alone, ...rest }) => {
+    const all = new Set([...alone.denied, ...own.filter((flow) => denied.has(flow))]);
+    return { ...rest, replay: { flows: alone.flows, denied: [...all] } };
+  });
+}
+
+/** Nodes of the subject's pods whose agents have told nothing. */
+interface Silent {
+  readonly nodes: readonly string[];
+  readonly pods: number;
+  readonly isAll: boolean;
+}
+
+function findSilent(
+  scene: Scene,
+  subject: { namespace: string; labels: Labels },
+  answered?: ReadonlySet<string>,
+): Silent {
+  const pods = scene.selected(subject.namespace, subject.labels);
+  const nodes = pods.flatMap(({ object }) => {
+    const node = textAt(object, 'spec', 'nodeName');
+    return node === undefined || answered === undefined || answered.has(node) ? [] : [node];
+  });
+  return { nodes: sorted(new Set(nodes)), pods: nodes.length, isAll: nodes.length > 0 && nodes.length === pods.length };
+}
+
+/** Why a workload gets no policy: what it needs is not known, and a policy would cut all of it. */
+function whyNone(judged: readonly Judged[], { nodes, isAll }: Silent, minutes: number | undefined): string | undefined {
+  if (isAll) return `its pods run where no agent has told what it saw (${nodes.slice(0, 5).join(', ')})`;
+  if (judged.some(({ needs, seen }) => needs.length > 0 || seen.allowed !== undefined)) return undefined;
+  const time = minutes === undefined ? '' : ` in ${plural(minutes, 'minute')}`;
+  return judged.length === 0 ? `no connection was seen${time}` : `no connection was answered${time}`;
+}
+
+function describeSilent({ nodes, pods }: Silent): string[] {
+  if (nodes.length === 0) return [];
+  const more = nodes.length > 5 ? ` and ${nodes.length - 5} more` : '';
+  return [
+    `INCOMPLETE: no agent has told what it saw of ${plural(pods, 'pod')}, on ${nodes.slice(0, 5).join(', ')}${more}`,
+  ];
+}
+
+/** What was answered, and would be cut. */
+function describeLost(leftOut: readonly Judged[]): string[] {
+  const lost = leftOut.filter(
+    ({ seen, whyNot }) => seen.allowed !== undefined && whyNot !== 'denied' && whyNot !== 'no-ports',
+  );
+  if (lost.length === 0) return [];
+  return [
+    `INCOMPLETE: ${plural(lost.length, 'answered flow')} have ends or ports that no rule can name: this policy would cut them`,
+  ];
 }
 
 /** DNS of each pod of the subject to each server, on both protocols. */

@@ -219,6 +219,22 @@ describe('postern flows and suggest', () => {
     ok(!denied.out.includes('not allowed'));
   });
 
+  it('says in the file what the agents cannot have seen', async () => {
+    const young = { n1: told(history('n1', ofNodes[0]!.flows, { since: 98 })), n2: { refused: 403 } };
+    const { out, notes, code } = await ask(suggestCommand, young, '-n', 'shop');
+    equal(code, 2);
+    match(
+      out,
+      /^# Suggested from connections of the last 2 minutes on 1 node\.\n# WARNING: the flows of node n2 are missing: /,
+    );
+    match(out, /\n# WARNING: the agent of node n1 has kept flows for 2 minutes only\n/);
+    ok(!out.includes('name: db\n'), out);
+    match(notes, /note: shop\/statefulset\/db: its pods run where no agent has told what it saw \(n2\): no policy/);
+    const seen = await ask(flowsCommand, young, '-n', 'kube-system');
+    match(seen.out, /^no connection with a pod of namespace kube-system was seen in the last 2 minutes\n/);
+    match(seen.notes, /note: the agent of node n1 has kept flows for 2 minutes only\n/);
+  });
+
   it('names what there is if a workload or a namespace has none', async () => {
     await rejects(
       ask(suggestCommand, usual, '-n', 'shop', 'wep'),

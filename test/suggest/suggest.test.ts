@@ -1,8 +1,10 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { prepareCluster } from '../../src/evaluator/cluster.ts';
+import { evaluate } from '../../src/evaluator/evaluator.ts';
 import type { FlowEnd } from '../../src/flows/kept-flow.ts';
 import type { Traffic } from '../../src/flows/traffic.ts';
-import { replay } from '../../src/suggest/replay.ts';
+import { replay, replayTogether } from '../../src/suggest/replay.ts';
 import { Scene } from '../../src/suggest/scene.ts';
 import { suggest, type Suggestion } from '../../src/suggest/suggest.ts';
 import { namespace, node, pod, policy } from '../support/objects.ts';
@@ -38,6 +40,8 @@ function suggestFor(name: string, traffic: readonly Traffic[], objects: readonly
   const [suggestion] = suggestions;
   return { suggestion, spec: suggestion?.policy['spec'] as Spec | undefined, notes, count: suggestions.length };
 }
+/** So that a workload gets a policy. */
+const client = seen(probe, web, 8080);
 const leftOut = (suggestion: Suggestion | undefined) => suggestion?.leftOut.map(({ whyNot }) => whyNot);
 
 describe('suggestions', () => {
@@ -136,9 +140,9 @@ describe('suggestions', () => {
     ];
     for (const [what, pods, to] of cases) {
       it(what, () => {
-        const { spec, suggestion, notes } = suggestFor('pod/web-1', [], [...cluster, ...pods]);
-        deepEqual([spec?.egress, spec?.ingress, suggestion?.replay.denied, notes], [[rule(to)], [], [], []]);
-        ok(suggestion!.replay.flows >= 2);
+        const { spec, suggestion, notes } = suggestFor('pod/web-1', [client], [...cluster, ...pods]);
+        deepEqual([spec?.egress, spec?.ingress.length, suggestion?.replay.denied, notes], [[rule(to)], 1, [], []]);
+        ok(suggestion!.replay.flows >= 3);
       });
     }
 
@@ -148,7 +152,7 @@ describe('suggestions', () => {
         ...local,
         spec: { ...(local['spec'] as object), containers: [{ args: ['-localip', '169.254.25.10,fd00::a', '-x'] }] },
       };
-      const { spec } = suggestFor('pod/web-1', [], [...cluster, args]);
+      const { spec } = suggestFor('pod/web-1', [client], [...cluster, args]);
       deepEqual(spec?.egress, [
         rule([{ ipBlock: { cidr: '169.254.25.10/32' } }, { ipBlock: { cidr: 'fd00::a/128' } }]),
       ]);
@@ -203,7 +207,7 @@ describe('suggestions', () => {
       ];
       deepEqual(blocksOf(traffic), [['10.244.1.0/32', '10.244.1.1/32', '192.0.2.1/32', '2001:db8::1/128']]);
       // What its own node sends needs no rule.
-      deepEqual(blocksOf([seen({ kind: 'own-node' }, web, 443)]), []);
+      deepEqual(blocksOf([seen({ kind: 'own-node' }, web, 443), seen(web, api, 9000)]), []);
     });
   });
 
@@ -233,7 +237,11 @@ describe('suggestions', () => {
   });
 
   it('leave out what was denied, and what the present policies deny although it is still tracked', () => {
-    const denied = [seen(probe, web, 8080, { verdict: 'denied' }), seen(probe, web, 8080, { verdict: 'unanswered' })];
+    const denied = [
+      seen(probe, web, 8080, { verdict: 'denied' }),
+      seen(probe, web, 8080, { verdict: 'unanswered' }),
+      seen(web, api, 9000),
+    ];
     const { suggestion, spec } = suggestFor('pod/web-1', denied);
     deepEqual([leftOut(suggestion), spec?.ingress], [['denied'], []]);
     const all = suggestFor('pod/web-1', denied, cluster, { includeDenied: true });
@@ -267,7 +275,11 @@ describe('suggestions', () => {
     const among = suggestFor('pod/bare', [], [...cluster, bare]);
     deepEqual(among.count, 0);
     match(among.notes.join('\n'), /shop\/pod\/bare has no label of its own/);
-    const alone = suggestFor('pod/alone', [], [...cluster, pod('solo/alone', { ips: ['10.244.1.9'] })]);
+    const alone = suggestFor(
+      'pod/alone',
+      [seen({ kind: 'workload', namespace: 'solo', labels: {} }, api, 9000)],
+      [...cluster, pod('solo/alone', { ips: ['10.244.1.9'] })],
+    );
     deepEqual(alone.spec?.podSelector, {});
   });
 
@@ -285,11 +297,105 @@ describe('suggestions', () => {
     );
   });
 
+  it('let everyone ask the DNS servers, also those that did not ask in the last hour', () => {
+    const dns: FlowEnd = { kind: 'workload', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } };
+    const objects = [...cluster, dnsPods];
+    const traffic = [seen(web, dns, 53, { protocol: 'UDP' }), seen(probe, dns, 9153)];
+    const all = { isWanted: () => true, includeDenied: false, includeUnanswered: false };
+    const { suggestions } = suggest(objects, traffic, all);
+    const ofDns = suggestions.find((each) => each.namespace === 'kube-system')!;
+    const { ingress } = ofDns.policy['spec'] as Spec;
+    deepEqual(ingress[1], {
+      ports: [
+        { port: 53, protocol: 'TCP' },
+        { port: 53, protocol: 'UDP' },
+      ],
+    });
+    deepEqual([ingress.length, ingress[0]?.from.length], [2, 1]);
+    const after = prepareCluster([...objects, ...suggestions.map((each) => each.policy)]);
+    const ask = { destination: { pod: 'kube-system/coredns' }, family: 'ipv4', destinationPort: 53 } as const;
+    for (const source of [{ pod: 'shop/api-1' }, { node: 'n1' }, { address: '203.0.113.1' }]) {
+      for (const protocol of ['UDP', 'TCP'] as const)
+        equal(evaluate(after, { ...ask, source, protocol }).verdict, 'allowed', JSON.stringify(source));
+    }
+    // Positive control: the policy isolates the servers.
+    const other = { ...ask, source: { pod: 'shop/api-1' }, protocol: 'TCP', destinationPort: 9153 } as const;
+    equal(evaluate(after, other).verdict, 'denied');
+  });
+
+  it('are replayed together, on both ends', () => {
+    const scene = new Scene(cluster);
+    const { suggestion } = suggestFor('pod/web-1', [seen(web, api, 9000)]);
+    const flows = [{ direction: 'egress', seen: seen(web, api, 9000) }] as const;
+    const closed = policy('shop/api', { podSelector: { matchLabels: { app: 'api' } }, policyTypes: ['Ingress'] });
+    deepEqual(replayTogether(scene, [suggestion!.policy], flows), []);
+    deepEqual(replayTogether(scene, [suggestion!.policy, closed], flows), flows);
+  });
+
+  it('are none for a workload of which nothing was answered, and a note says so', () => {
+    const scan = [
+      seen(probe, web, 22, { verdict: 'unanswered' }),
+      seen(probe, web, 23, { verdict: 'denied' }),
+      seen(probe, web, 24, { verdict: 'unanswered', protocol: 'UDP' }),
+    ];
+    for (const [traffic, what] of [
+      [[], /shop\/pod\/web-1: no connection was seen in 7 minutes: no policy is suggested/],
+      [scan, /shop\/pod\/web-1: no connection was answered in 7 minutes: no policy is suggested/],
+    ] as const) {
+      const { count, notes } = suggestFor('pod/web-1', traffic, cluster, { minutes: 7 });
+      equal(count, 0);
+      match(notes.join('\n'), what);
+    }
+  });
+
+  it('are none for a workload whose nodes told nothing, and incomplete if some did', () => {
+    const second = pod('shop/web-2', { labels: { app: 'web' }, ips: ['10.244.2.9'], node: 'n2' });
+    const first = pod('shop/web-1', { labels: { app: 'web' }, ips: ['10.244.1.2'], node: 'n1' });
+    const objects = [...cluster.filter((each) => each.metadata.name !== 'web-1'), first, second];
+    const told = (...names: string[]) => suggestFor('pod/web-1', [client], objects, { answeredNodes: new Set(names) });
+    deepEqual(told('n1', 'n2').suggestion?.notes, []);
+    match(told('n1').suggestion!.notes.join('\n'), /^INCOMPLETE: no agent has told what it saw of 1 pod, on n2$/);
+    deepEqual(told().count, 0);
+    match(told().notes.join('\n'), /no agent has told what it saw \(n1, n2\): no policy is suggested/);
+  });
+
+  it('allow no pods of a peer that has gone and had no labels', () => {
+    const bare: FlowEnd = { kind: 'workload', namespace: 'ops', labels: {} };
+    const { suggestion, spec } = suggestFor('pod/web-1', [seen(bare, web, 8080), seen(web, bare, 80)]);
+    deepEqual([leftOut(suggestion), spec?.ingress, spec?.egress], [['gone', 'gone'], [], []]);
+  });
+
+  it('leave out UDP into a workload that was not answered', () => {
+    const udp = seen(probe, web, 514, { verdict: 'unanswered', protocol: 'UDP' });
+    const { suggestion, spec } = suggestFor('pod/web-1', [udp, seen(web, api, 9000)]);
+    deepEqual([leftOut(suggestion), spec?.ingress], [['unanswered'], []]);
+    const all = suggestFor('pod/web-1', [udp], cluster, { includeUnanswered: true });
+    deepEqual([leftOut(all.suggestion), all.spec?.ingress.length], [[], 1]);
+    // What one end leaves out is no failure of the policy of the other end.
+    const both = { isWanted: () => true, includeDenied: false, includeUnanswered: false };
+    const { suggestions } = suggest(cluster, [udp, seen(web, api, 9000)], both);
+    deepEqual(
+      suggestions.map(({ replay: { denied } }) => denied.length),
+      [0, 0, 0],
+    );
+  });
+
+  it('say loudly that answered connections are left out', () => {
+    const { suggestion } = suggestFor('pod/web-1', [
+      seen(web, api, 'other'),
+      seen({ kind: 'others' }, web, 80),
+      client,
+    ]);
+    match(suggestion!.notes.join('\n'), /^INCOMPLETE: 2 answered flows have ends or ports that no rule can name/);
+    const scan = seen({ kind: 'others' }, web, 80, { verdict: 'unanswered' });
+    deepEqual(suggestFor('pod/web-1', [scan, client]).suggestion?.notes, []);
+  });
+
   it('take a name that no policy has', () => {
     const names = (...taken: string[]) =>
       suggestFor(
         'pod/web-1',
-        [],
+        [client],
         [...cluster, ...taken.map((name) => policy(name, { podSelector: {}, ingress: [{}] }))],
       ).suggestion?.policy['metadata'];
     deepEqual(names(), { name: 'web-1', namespace: 'shop' });

@@ -3,7 +3,9 @@ import type { FlowEnd } from '../../flows/kept-flow.ts';
 import type { Traffic } from '../../flows/traffic.ts';
 import { EndNames, findWorkloads } from '../../flows/workloads.ts';
 import { plural } from '../../lib/plural.ts';
+import { printable } from '../../lib/printable.ts';
 import { exitCode } from '../exit-code.ts';
+import { findCoverage } from '../flows/coverage.ts';
 import {
   checkNamespace,
   readTraffic,
@@ -65,7 +67,7 @@ async function showFlows(flags: Flags, { out, notes }: Streams): Promise<void> {
     const answer = describe(seen, wanted, names);
     out.write(output === 'json' ? `${JSON.stringify(answer, undefined, 2)}\n` : toYaml(answer));
   }
-  for (const { node, why } of seen.failures) notes.write(`note: the flows of node ${node} are missing: ${why}\n`);
+  for (const each of findCoverage(seen).warnings) notes.write(`note: ${printable(each)}\n`);
   process.exitCode = seen.failures.length > 0 ? exitCode.usage : exitCode.fine;
 }
 
@@ -75,8 +77,9 @@ function isIn(end: FlowEnd, namespace: string): boolean {
   );
 }
 
-function renderNone({ histories, minutes }: SeenCluster, namespace: string | undefined): string {
-  if (histories.length === 0) return '';
+function renderNone(seen: SeenCluster, namespace: string | undefined): string {
+  if (seen.histories.length === 0) return '';
+  const { minutes } = findCoverage(seen);
   const where = namespace === undefined ? '' : ` with a pod of namespace ${namespace}`;
   return `no connection${where} was seen in the last ${plural(minutes, 'minute')}\n`;
 }

@@ -7,6 +7,7 @@ import { closestName } from '../../lib/closest-name.ts';
 import { suggest } from '../../suggest/suggest.ts';
 import { exitCode } from '../exit-code.ts';
 import { checkNamespace, readTraffic, withTrafficOptions, type TrafficFlags } from '../flows/read-traffic.ts';
+import { findCoverage } from '../flows/coverage.ts';
 import { describeSuggestions, renderSuggestions } from '../flows/render-suggestions.ts';
 
 interface Flags extends TrafficFlags {
@@ -28,8 +29,9 @@ WORKLOAD: deployment/web, or web. Without it, all workloads of the namespace.
 
 For each workload, the command prints a NetworkPolicy that allows what the agents have seen, and DNS, and nothing else. It selects pods by labels that
 their owner has set, and namespaces by name. Eight addresses or more of one /24 (IPv6: /64) outside become that block; blocks are never wider. What
-policies denied, and what was not answered, is listed in comments. The evaluator replays each policy on the flows that it comes from.
-An hour may not show everything: read a policy, and try it with "postern plan -f", before you apply it. The command writes nothing to the cluster.
+policies denied, and what was not answered, is listed in comments; UDP that a workload sends is allowed without an answer. DNS servers allow port 53
+from everywhere. A workload of which nothing was answered gets no policy, and a note. The evaluator replays each policy alone, and all of them together.
+Notes and the head of the file name nodes that did not answer, and agents that have kept less than you asked for. An hour may not show everything: read a policy, and try it with "postern plan -f", before you apply it. The command writes nothing to the cluster.
 
 Examples:
   $ postern suggest -n shop > shop.yaml
@@ -48,7 +50,10 @@ export function suggestCommand(streams: Streams = { out: process.stdout, notes: 
     .addOption(new Option('-A, --all-namespaces', 'workloads of all namespaces').conflicts('namespace'));
   return withTrafficOptions(command)
     .option('--include-denied', 'also allow what policies denied')
-    .option('--include-unanswered', 'also allow TCP and SCTP connections that were never established')
+    .option(
+      '--include-unanswered',
+      'also allow TCP and SCTP that was never established, and UDP into a workload that was not answered',
+    )
     .option('-f, --file <FILE>', 'write to a file, which must not exist yet')
     .addOption(new Option('-o, --output <format>', 'output format').choices(['yaml', 'json']).default('yaml'))
     .addHelpText('after', details)
@@ -65,16 +70,22 @@ async function suggestPolicies(asked: string | undefined, flags: Flags, { out, n
     (namespace === undefined || workload.namespace === namespace) && (asked === undefined || isNamed(workload, asked));
   if (!workloads.some(isWanted)) throw new ConfigError(missing(workloads, namespace, asked));
   const { includeDenied = false, includeUnanswered = false } = flags;
-  const found = suggest(seen.objects, seen.traffic, { isWanted, includeDenied, includeUnanswered });
-  const context = { names: new EndNames(workloads), minutes: seen.minutes, nodes: seen.histories.length };
+  const { minutes, warnings } = findCoverage(seen);
+  const whole = seen.histories.filter(({ failing }) => failing === undefined);
+  const answeredNodes = new Set(whole.map(({ node }) => node));
+  const choice = { isWanted, includeDenied, includeUnanswered, minutes, answeredNodes };
+  const found = suggest(seen.objects, seen.traffic, choice);
+  const context = { names: new EndNames(workloads), minutes, nodes: seen.histories.length, warnings };
   const text =
     flags.output === 'yaml'
       ? renderSuggestions(found, context)
       : `${JSON.stringify(describeSuggestions(found, context), undefined, 2)}\n`;
   if (flags.file === undefined) out.write(text);
   else await writeNew(flags.file, text);
-  for (const { node, why } of seen.failures) notes.write(`note: the flows of node ${node} are missing: ${why}\n`);
-  notes.write(renderNotes(found.notes));
+  const own = found.suggestions.flatMap((each) =>
+    each.notes.map((note) => `${each.namespace}: ${each.workloads.join(', ')}: ${note}`),
+  );
+  notes.write(renderNotes([...warnings, ...found.notes, ...own]));
   const isWrong = found.suggestions.some(({ replay }) => replay.denied.length > 0);
   process.exitCode = isWrong ? exitCode.finding : seen.failures.length > 0 ? exitCode.usage : exitCode.fine;
 }

@@ -10,6 +10,8 @@ interface Context {
   readonly names: EndNames;
   readonly minutes: number;
   readonly nodes: number;
+  /** What the agents cannot have seen. */
+  readonly warnings?: readonly string[];
 }
 
 /** Lines about what a suggestion does not allow, at most. */
@@ -21,13 +23,15 @@ const reasons: Readonly<Record<WhyNot, string>> = {
   'no-ports': 'a NetworkPolicy cannot allow ICMP without all ports',
   'other-ports': 'more ports than an agent keeps apart',
   'other-ends': 'an end that no rule can name',
+  gone: 'its pods have gone and had no labels: a rule would allow all pods of the namespace',
   'of-the-cluster': 'its address is now of the cluster',
 };
 
 /** Policies as YAML, each with comments: where it comes from, what its replay said, and what it leaves out. */
 export function renderSuggestions({ suggestions }: Suggestions, context: Context): string {
   const heading = `# Suggested from connections of the last ${plural(context.minutes, 'minute')} on ${plural(context.nodes, 'node')}.\n`;
-  return heading + suggestions.map((each) => renderSuggestion(each, context)).join('');
+  const warnings = (context.warnings ?? []).map((each) => `# WARNING: ${printable(each)}\n`).join('');
+  return heading + warnings + suggestions.map((each) => renderSuggestion(each, context)).join('');
 }
 
 function renderSuggestion(suggestion: Suggestion, { names }: Context): string {
@@ -36,7 +40,11 @@ function renderSuggestion(suggestion: Suggestion, { names }: Context): string {
   const { denied } = replay;
   const verdict =
     denied.length === 0 ? '0 denied' : `${denied.length} DENIED: do not apply this policy, and report a bug`;
-  const left = leftOut.map(({ seen, whyNot }) => `${describe(seen, names)}: ${reasons[whyNot!]}`);
+  // What was answered comes first: the policy would cut it.
+  const ordered = [...leftOut].sort(
+    (a, b) => Number(b.seen.allowed !== undefined) - Number(a.seen.allowed !== undefined),
+  );
+  const left = ordered.map(({ seen, whyNot }) => `${describe(seen, names)}: ${reasons[whyNot!]}`);
   const rest = left.length > mostLines ? [`and ${left.length - mostLines} more`] : [];
   const lines = [
     `${namespace}: ${workloads.join(', ')}`,
@@ -49,7 +57,10 @@ function renderSuggestion(suggestion: Suggestion, { names }: Context): string {
 }
 
 /** For machines. */
-export function describeSuggestions({ suggestions, notes }: Suggestions, { names, minutes, nodes }: Context): object {
+export function describeSuggestions(
+  { suggestions, notes }: Suggestions,
+  { names, minutes, nodes, warnings = [] }: Context,
+): object {
   const toFlow = ({ direction, seen, whyNot }: Pick<Judged, 'direction' | 'seen' | 'whyNot'>): object => {
     const { from, to, protocol, port, ...counts } = seen;
     const ends = { from: names.nameOf(from), to: names.nameOf(to) };
@@ -58,6 +69,7 @@ export function describeSuggestions({ suggestions, notes }: Suggestions, { names
   return {
     minutes,
     nodes,
+    warnings,
     notes,
     suggestions: suggestions.map(({ policy, namespace, workloads, allowed, leftOut, replay, notes: own }) => ({
       policy,

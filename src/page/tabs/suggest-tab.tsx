@@ -17,6 +17,7 @@ const reasons: Readonly<Record<WhyNot, string>> = {
   'no-ports': 'a NetworkPolicy cannot allow ICMP without all ports',
   'other-ports': 'more ports than an agent keeps apart',
   'other-ends': 'an end that no rule can name',
+  gone: 'its pods have gone and had no labels: a rule would allow all pods of the namespace',
   'of-the-cluster': 'its address is now of the cluster',
 };
 const mostPolicies = 30;
