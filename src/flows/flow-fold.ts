@@ -138,7 +138,7 @@ export class FlowFold {
       if (key === last) continue;
       const known = this.#rows.get((last = key));
       if (known) return known;
-      // A namespace takes no more than what it leaves free. So many busy ones together leave rows for one that comes later.
+      // A namespace takes no more than about what it leaves free. So a few busy ones leave rows for one that comes later.
       const left = Math.min(ofNamespace, all - usedByAll!);
       const hasRoom = usedByOpener! < ofOpener * share && usedByNamespace! < left * share;
       if (hasRoom) return isNew ? this.#add(folded, openers, form) : undefined;

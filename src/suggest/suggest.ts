@@ -170,7 +170,7 @@ function describeLost(leftOut: readonly Judged[]): string[] {
   );
   if (lost.length === 0) return [];
   return [
-    `INCOMPLETE: ${plural(lost.length, 'answered flow')} have ends or ports that no rule can name: this policy would cut them`,
+    `INCOMPLETE: no rule can name the ends or ports of ${plural(lost.length, 'answered flow')}: this policy would cut them`,
   ];
 }
 

@@ -386,7 +386,7 @@ describe('suggestions', () => {
       seen({ kind: 'others' }, web, 80),
       client,
     ]);
-    match(suggestion!.notes.join('\n'), /^INCOMPLETE: 2 answered flows have ends or ports that no rule can name/);
+    match(suggestion!.notes.join('\n'), /^INCOMPLETE: no rule can name the ends or ports of 2 answered flows: /);
     const scan = seen({ kind: 'others' }, web, 80, { verdict: 'unanswered' });
     deepEqual(suggestFor('pod/web-1', [scan, client]).suggestion?.notes, []);
   });
