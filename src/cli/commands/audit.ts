@@ -149,12 +149,12 @@ function reasonOf(
     ...(port !== undefined && { port }),
   });
   const [moved] = [
-    { address: source, then: from, now: now.from },
-    { address: destination, then: to, now: now.to },
-  ].filter((each) => each.then !== each.now);
+    { address: source, recorded: from, current: now.from },
+    { address: destination, recorded: to, current: now.to },
+  ].filter((each) => each.recorded !== each.current);
   if (moved) {
-    const owner = moved.now === moved.address ? 'no pod or node' : moved.now;
-    const reason = `this is the recorded verdict: the address ${moved.address} was of ${moved.then}, and is of ${owner} now`;
+    const owner = moved.current === moved.address ? 'no pod or node' : moved.current;
+    const reason = `this is the recorded verdict: the address ${moved.address} was of ${moved.recorded}, and is of ${owner} now`;
     return { wouldDeny: true, reason, nearMisses: [] };
   }
   const { verdict, judged, reason, nearMisses } = now.end;
