@@ -76,12 +76,14 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
     versionOf: (id) => versions.ofPolicy(id),
   });
   const audits = new AuditTally(Date.now());
+  let leftOutNow: () => Deviations['leftOut'] = () => new Map();
   const flows = openFlowKeeper(context, inputs);
   return {
     reporter,
     nodeReporter,
     policies,
     watchDenials(inside, deviations) {
+      leftOutNow = () => deviations().leftOut;
       const { logDenials: log, denialEvents: events } = config;
       const found = flows ? flows.denied.bind(flows) : (): void => {};
       const told = { policies, recorder, found, deviations, metrics: metrics.denials, logger };
@@ -107,7 +109,7 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
             const kernel = { held: held.held, isCertain: isCertain(), comparedSecondsAgo: comparedSecondsAgo() };
             return describePolicies({ node, version, ...kernel, ready, issues, silentSeconds });
           },
-          audits: () => ({ node, ...audits.page() }),
+          audits: () => ({ node, ...audits.page({ policies: source.snapshot.policies, leftOut: leftOutNow() }) }),
         },
         portPatienceMs,
         logger,

@@ -60,6 +60,7 @@ export async function tellAll(
       listener,
       attributed() {},
       audited() {},
+      lookedAtAudits() {},
       found() {},
       now: () => 0,
     });

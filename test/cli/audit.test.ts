@@ -45,7 +45,12 @@ const page = {
     { ...row, port: 80, last: 30_000 },
     { ...row, port: 90, last: 10_000, policies: ['x/gone'] },
   ],
-  unlisted: { x: 7, y: 9 },
+  unlisted: { y: 9 },
+  unrecorded: [
+    { direction: 'egress', packets: 5 },
+    { direction: 'ingress', namespace: 'y', packets: 4 },
+  ],
+  leftOut: { 'y/large': 'too-large' },
 };
 
 describe('postern audit', () => {
@@ -86,7 +91,6 @@ describe('postern audit', () => {
     match(out, /TCP\/80:[^\n]*\n {2}would be allowed by now: /);
     equal(out.includes('TCP/90'), false);
     match(notes, /node n1 counts since 1970-01-01T00:00:00\.000Z\n/);
-    match(notes, /no room for 7 more connections/);
   });
 
   it('prints one JSON object per path', async () => {
@@ -115,6 +119,44 @@ describe('postern audit', () => {
       equal((await ask(told({ ...page, rows }), ['x/web'])).code, code);
       await server!.close();
     }
+  });
+
+  it('exits with 2 if the list of a node is incomplete, whatever is in it', async () => {
+    for (const [more, note] of [
+      [{ unlisted: { x: 7 } }, 'had no room for 7 more connections: scans of ports?'],
+      [
+        {
+          unrecorded: [
+            { direction: 'ingress', packets: 2 },
+            { direction: 'ingress', namespace: 'x', packets: 1 },
+          ],
+        },
+        'could not record 3 packets of ingress: there were too many',
+      ],
+      [
+        { leftOut: { 'x/web': 'too-large' } },
+        'does not audit the pods of x/web: it leaves out the rules of this policy, because they cost the node too much',
+      ],
+      [
+        { leftOut: { 'x/more': 'refused-by-kernel' } },
+        'does not audit the pods of x/more: it leaves out the rules of this policy, because the kernel refuses them',
+      ],
+    ] as const) {
+      for (const rows of [[], page.rows]) {
+        const { code, notes } = await ask(told({ ...page, rows, ...more }), ['x/web']);
+        equal(code, 2);
+        equal(notes.includes(`note: incomplete: node n1 ${note}\n`), true, notes);
+        await server!.close();
+      }
+    }
+  });
+
+  it('keeps the recorded verdict if no policy judges the connection any more', async () => {
+    const egress = inAudit('x/web', { podSelector: {}, policyTypes: ['Egress'] });
+    const there = [...objects.filter(({ metadata }) => !['web', 'more'].includes(metadata.name)), egress];
+    const { code, out } = await ask(told({ ...page, unrecorded: [] }), ['x/web'], there);
+    equal(code, 1);
+    match(out, /this is the recorded verdict: no policy isolates x\/server for ingress now\n/);
   });
 
   it('keeps the recorded verdict if an end has gone, or its address has another owner', async () => {
@@ -152,7 +194,7 @@ describe('postern audit', () => {
   });
 
   it('exits with 2 if a node does not answer, or its answer has another form', async () => {
-    for (const answer of [{ refused: 403 }, told({ since: 0, rows: [{ ...row, source: 'nonsense' }], unlisted: {} })]) {
+    for (const answer of [{ refused: 403 }, told({ ...page, rows: [{ ...row, source: 'nonsense' }] })]) {
       const { code, notes } = await ask(answer, ['x/web']);
       equal(code, 2);
       match(notes, /note: node n1 did not answer: /);

@@ -1,7 +1,9 @@
 import { deniedAddress, type RecordedDenial } from '../../compile/denials.ts';
 import { namespaceOf } from '../../model/budget.ts';
-import { isEnforced, type Direction, type PolicyId } from '../../model/policy.ts';
+import type { LeftOutReason } from '../../model/node-policies.ts';
+import { auditTier, isEnforced, type Direction, type PolicyId } from '../../model/policy.ts';
 import type { Budget } from '../denials/deciding-rule.ts';
+import type { DenialLook } from '../denials/denial-reader.ts';
 import { judgeDenial, subjectOf, type Knowledge, type Subject } from '../denials/describe-denial.ts';
 
 /** A connection that policies in audit would deny, as the agent logs it. */
@@ -36,6 +38,17 @@ export interface AuditPage {
   readonly rows: readonly AuditRow[];
   /** Connections of rows that had no room, by namespace of the pod. */
   readonly unlisted: Readonly<Record<string, number>>;
+  /** Packets that policies in audit would deny, and that the kernel did not record with their connection. */
+  readonly unrecorded: readonly Unrecorded[];
+  /** Policies in audit without an audit on this node, and why. */
+  readonly leftOut: Readonly<Record<PolicyId, LeftOutReason>>;
+}
+
+interface Unrecorded {
+  readonly direction: Direction;
+  /** The namespace of the pods in whose network namespaces that was; missing for the node, where it concerns all pods. */
+  readonly namespace?: string;
+  readonly packets: number;
 }
 
 interface Limits {
@@ -46,7 +59,7 @@ interface Limits {
   readonly compared: number;
 }
 
-/** About 2 MB, and about 50 ms for a look. A scan of ports fills the rows of the pods that it reaches, and of no other namespace. */
+/** About 2 MB, and about 50 ms for a look. If all rows are full, the namespace with the most gives one up for another. */
 const defaultLimits: Limits = { namespace: 1000, node: 5000, compared: 1_000_000 };
 /** A tenant can let thousands of policies in audit select a pod. Each row names so many. */
 const mostNamed = 20;
@@ -65,9 +78,11 @@ interface End {
 export class AuditTally {
   readonly #since: number;
   readonly #limits: Limits;
-  readonly #rows = new Map<string, AuditRow>();
-  readonly #ofNamespace = new Map<string, number>();
+  /** By namespace of the pod. The row that was seen last is the last. */
+  readonly #rows = new Map<string, Map<string, AuditRow>>();
+  #size = 0;
   readonly #unlisted = new Map<string, number>();
+  readonly #unrecorded = new Map<string, Unrecorded>();
   #forgottenAt = -Infinity;
 
   constructor(since: number, limits: Partial<Limits> = {}) {
@@ -98,41 +113,77 @@ export class AuditTally {
     });
   }
 
-  page(): AuditPage {
-    return { since: this.#since, rows: [...this.#rows.values()], unlisted: Object.fromEntries(this.#unlisted) };
+  /** Counts the packets of a look that the kernel did not record. */
+  missed({ direction, place, denied, noted }: Pick<DenialLook, 'direction' | 'place' | 'denied' | 'noted'>): void {
+    if (denied <= noted) return;
+    const of = place === undefined ? { direction } : { direction, namespace: namespaceOf(place) };
+    const key = `${direction} ${of.namespace ?? ''}`;
+    const packets = (this.#unrecorded.get(key)?.packets ?? 0) + denied - noted;
+    this.#unrecorded.set(key, { ...of, packets });
+  }
+
+  page({ policies, leftOut }: Pick<Knowledge, 'policies' | 'leftOut'>): AuditPage {
+    const isInAudit = (id: PolicyId): boolean => policies.get(id)?.tier === auditTier;
+    return {
+      since: this.#since,
+      rows: [...this.#rows.values()].flatMap((rows) => [...rows.values()]),
+      unlisted: Object.fromEntries(this.#unlisted),
+      unrecorded: [...this.#unrecorded.values()],
+      leftOut: Object.fromEntries([...leftOut].filter(([id]) => isInAudit(id))),
+    };
   }
 
   #count(connection: AuditedConnection, namespace: string, now: number): void {
     const { verdict: _, packets: __, ...path } = connection;
     const { direction, from, to, protocol, port } = path;
     const key = [direction, from, to, protocol, port].join(' ');
-    const row = this.#rows.get(key);
-    if (!row && !this.#hasRoom(namespace, now)) {
-      this.#unlisted.set(namespace, (this.#unlisted.get(namespace) ?? 0) + 1);
+    const row = this.#rows.get(namespace)?.get(key);
+    if (!row && !this.#makeRoom(namespace, now)) {
+      this.#miss(namespace, 1);
       return;
     }
-    if (!row) this.#ofNamespace.set(namespace, (this.#ofNamespace.get(namespace) ?? 0) + 1);
-    this.#rows.set(key, { ...path, connections: (row?.connections ?? 0) + 1, first: row?.first ?? now, last: now });
+    if (row) this.#drop(namespace, key);
+    const rows = this.#rows.get(namespace) ?? new Map<string, AuditRow>();
+    this.#rows.set(namespace, rows);
+    rows.set(key, { ...path, connections: (row?.connections ?? 0) + 1, first: row?.first ?? now, last: now });
+    this.#size++;
   }
 
-  #hasRoom(namespace: string, now: number): boolean {
-    const isFull = (): boolean =>
-      this.#rows.size >= this.#limits.node || (this.#ofNamespace.get(namespace) ?? 0) >= this.#limits.namespace;
+  #miss(namespace: string, connections: number): void {
+    this.#unlisted.set(namespace, (this.#unlisted.get(namespace) ?? 0) + connections);
+  }
+
+  #drop(namespace: string, key: string): void {
+    const rows = this.#rows.get(namespace)!;
+    rows.delete(key);
+    this.#size--;
+    if (rows.size === 0) this.#rows.delete(namespace);
+  }
+
+  #makeRoom(namespace: string, now: number): boolean {
+    const own = (): number => this.#rows.get(namespace)?.size ?? 0;
+    const isFull = (): boolean => this.#size >= this.#limits.node || own() >= this.#limits.namespace;
     if (isFull() && now - this.#forgottenAt >= forgetEveryMs) this.#forgetOld(now);
-    return !isFull();
+    if (own() >= this.#limits.namespace) return false;
+    return !isFull() || this.#takeShare(own());
+  }
+
+  /** Takes the row that was not seen for the longest from the namespace with the most, if that leaves it more than `own`. */
+  #takeShare(own: number): boolean {
+    let [most, rows] = ['', new Map<string, AuditRow>()];
+    for (const [namespace, each] of this.#rows) if (each.size > rows.size) [most, rows] = [namespace, each];
+    const [oldest] = rows;
+    if (!oldest || rows.size <= own + 1) return false;
+    const [key, { connections }] = oldest;
+    this.#drop(most, key);
+    this.#miss(most, connections);
+    return true;
   }
 
   #forgetOld(now: number): void {
     this.#forgottenAt = now;
-    this.#ofNamespace.clear();
-    for (const [key, { last, direction, from, to }] of this.#rows) {
-      if (now - last > keptMs) {
-        this.#rows.delete(key);
-        continue;
-      }
-      const namespace = namespaceOf(direction === 'egress' ? from : to);
-      this.#ofNamespace.set(namespace, (this.#ofNamespace.get(namespace) ?? 0) + 1);
-    }
+    for (const [namespace, rows] of this.#rows)
+      for (const [key, { last }] of rows) if (now - last > keptMs) this.#drop(namespace, key);
   }
 }
 

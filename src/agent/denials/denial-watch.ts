@@ -39,6 +39,8 @@ export interface DenialWatchOptions {
   readonly attributed: (policies: readonly PolicyId[], connections: number) => void;
   /** Receives new connections that policies in audit would deny. */
   readonly audited: (connections: readonly RecordedDenial[], known: Knowledge) => void;
+  /** Receives each look at audits, also one without new connections. */
+  readonly lookedAtAudits: (look: DenialLook) => void;
   /** Called with all denials that are new at a look. */
   readonly found: (denials: readonly RecordedDenial[]) => void;
   /** Milliseconds of a monotonic clock. */
@@ -79,7 +81,7 @@ export class DenialWatch {
    * Rejects if nft fails.
    */
   async look(signal: AbortSignal): Promise<void> {
-    const { read, knowledge, metrics, listener, audited, found: tell, now } = this.#options;
+    const { read, knowledge, metrics, listener, audited, lookedAtAudits, found: tell, now } = this.#options;
     const looks = await read(signal);
     const newDenials: RecordedDenial[] = [];
     const newAudits: RecordedDenial[] = [];
@@ -88,6 +90,7 @@ export class DenialWatch {
       const found = this.#tracker.takeNew(look);
       if (!this.#hasBegun) continue;
       metrics.counted(verdict, direction, { packets: denied, unnoted: denied - noted, connections: found.length });
+      if (verdict === 'audit') lookedAtAudits(look);
       (verdict === 'audit' ? newAudits : newDenials).push(...found);
     }
     this.#hasBegun = true;

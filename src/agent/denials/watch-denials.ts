@@ -93,6 +93,7 @@ export function watchDenials(options: Options): void {
     listener: createListener({ log, events, logger, recorder, dateOf: (time) => Date.now() - (now() - time) }),
     attributed: (ids, connections) => policies.denied(ids, connections),
     audited: createAuditListener({ tally: audits, policies, log, logger, now: Date.now }),
+    lookedAtAudits: (look) => audits.missed(look),
     found,
     now,
   });

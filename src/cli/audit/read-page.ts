@@ -1,3 +1,4 @@
+import { leftOutReasons } from '../../model/node-policies.ts';
 import type { AuditPage, AuditRow } from '../../agent/audits/audit-tally.ts';
 import { isJsonObject, listAt } from '../../lib/json.ts';
 import { canonicalAddress } from '../../model/address.ts';
@@ -6,10 +7,11 @@ import { directions } from '../../model/policy.ts';
 /** Reads an agent's page `/audits`. Returns `undefined` if it has another form. */
 export function readAuditPage(value: unknown): AuditPage | undefined {
   if (!isJsonObject(value) || typeof value['since'] !== 'number' || !Array.isArray(value['rows'])) return undefined;
-  const { since, unlisted } = value;
+  const { since, unlisted, unrecorded, leftOut } = value;
   const rows = listAt(value, 'rows');
   if (!rows.every(isRow) || !isCounts(unlisted)) return undefined;
-  return { since, rows, unlisted };
+  if (!Array.isArray(unrecorded) || !unrecorded.every(isUnrecorded) || !isLeftOut(leftOut)) return undefined;
+  return { since, rows, unlisted, unrecorded, leftOut };
 }
 
 function isRow(value: unknown): value is AuditRow {
@@ -29,4 +31,14 @@ function isRow(value: unknown): value is AuditRow {
 
 function isCounts(value: unknown): value is Record<string, number> {
   return isJsonObject(value) && Object.values(value).every((count) => typeof count === 'number');
+}
+
+function isUnrecorded(value: unknown): value is AuditPage['unrecorded'][number] {
+  if (!isJsonObject(value)) return false;
+  const { direction, namespace = '', packets } = value;
+  return directions.some((each) => each === direction) && typeof namespace === 'string' && typeof packets === 'number';
+}
+
+function isLeftOut(value: unknown): value is AuditPage['leftOut'] {
+  return isJsonObject(value) && Object.values(value).every((why) => leftOutReasons.some((each) => each === why));
 }

@@ -3,11 +3,13 @@ import type { AuditPage, AuditRow } from '../../agent/audits/audit-tally.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { enforceAudits, type Cluster } from '../../evaluator/cluster.ts';
 import { attribute } from '../../evaluator/denial.ts';
+import type { Pod } from '../../evaluator/party.ts';
 import type { Policy } from '../../evaluator/policy.ts';
 import { PolicyIndex } from '../../evaluator/policy-index.ts';
 import { keyOf } from '../../impact/object-key.ts';
 import { plural } from '../../lib/plural.ts';
 import { familyOf } from '../../model/address.ts';
+import { leftOutTexts } from '../../model/node-policies.ts';
 import { directions, modeAnnotation } from '../../model/policy.ts';
 import { readAuditPage } from '../audit/read-page.ts';
 import { renderRow, type RowReason } from '../audit/render.ts';
@@ -48,7 +50,7 @@ Examples:
   $ postern audit shop/web -o json | jq -r '[.from, .to, .port, .connections] | @tsv'
   $ kubectl annotate networkpolicy -n shop web ${modeAnnotation}-      enforce it
 
-Exit codes: 0 nothing would be denied, 1 something would be, 2 a node did not answer, or wrong usage.`;
+Exit codes: 0 nothing would be denied, 1 something would be, 2 a node did not answer or its list is incomplete, or wrong usage.`;
 
 /** `postern audit`. Sets `process.exitCode`. */
 export function auditCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
@@ -96,14 +98,14 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
     for (const policy of wanted) out.write(describePolicy(policy, cluster, lines));
     for (const { node, ...line } of lines) out.write(renderRow(line, line, node));
   }
+  const gaps: string[] = [];
   for (const { node, answer } of asked.answers) {
     notes.write(`node ${node} counts since ${new Date(answer.since).toISOString()}\n`);
-    const left = [...new Set(wanted.map((each) => each.namespace))].flatMap((each) => answer.unlisted[each] ?? []);
-    const sum = left.reduce((all, count) => all + count, 0);
-    if (sum > 0) notes.write(`note: node ${node} had no room for ${plural(sum, 'more connection')}: scans of ports?\n`);
+    for (const why of gapsOf(answer, wanted, cluster)) gaps.push(`node ${node} ${why}`);
   }
+  for (const gap of gaps) notes.write(`note: incomplete: ${gap}\n`);
   for (const { node, why } of asked.failures) notes.write(`note: node ${node} did not answer: ${why}\n`);
-  if (asked.failures.length > 0) process.exitCode = exitCode.usage;
+  if (asked.failures.length + gaps.length > 0) process.exitCode = exitCode.usage;
   else process.exitCode = lines.some(({ wouldDeny }) => wouldDeny) ? exitCode.finding : exitCode.fine;
 }
 
@@ -162,15 +164,45 @@ function reasonOf(
   return { wouldDeny: verdict === 'denied', reason, nearMisses };
 }
 
+/** What is missing in the list of a node, for each reason. */
+function gapsOf({ unlisted, unrecorded, leftOut }: AuditPage, wanted: readonly Policy[], cluster: Cluster): string[] {
+  const namespaces = new Set(wanted.map(({ namespace }) => namespace));
+  const noRoom = [...namespaces].reduce((sum, each) => sum + (unlisted[each] ?? 0), 0);
+  const gaps = noRoom === 0 ? [] : [`had no room for ${plural(noRoom, 'more connection')}: scans of ports?`];
+  for (const direction of directions) {
+    if (!wanted.some(({ isolates }) => isolates.has(direction))) continue;
+    const packets = unrecorded
+      .filter((each) => each.direction === direction && (!each.namespace || namespaces.has(each.namespace)))
+      .reduce((sum, each) => sum + each.packets, 0);
+    if (packets > 0) gaps.push(`could not record ${plural(packets, 'packet')} of ${direction}: there were too many`);
+  }
+  const missing = wanted.flatMap((policy) => [policy.ref, ...togetherWith(policy, cluster).others]);
+  for (const id of [...new Set(missing)].sort()) {
+    const why = leftOut[id];
+    if (why)
+      gaps.push(
+        `does not audit the pods of ${id}: it leaves out the rules of this policy, because ${leftOutTexts[why]}`,
+      );
+  }
+  return gaps;
+}
+
+/** The pods that a policy selects, and the other policies in audit that select one of them. */
+function togetherWith({ ref }: Policy, cluster: Cluster): { readonly pods: Pod[]; readonly others: string[] } {
+  const audits = new PolicyIndex(cluster.audited, cluster.namespaceLabels);
+  const refsOf = (pod: Pod): string[] => audits.selecting([pod]).map((each) => each.ref);
+  const pods = [...cluster.pods.values()].filter(
+    (pod) => !pod.hostNetwork && !pod.terminal && refsOf(pod).includes(ref),
+  );
+  const others = new Set(pods.flatMap(refsOf));
+  others.delete(ref);
+  return { pods, others: [...others].sort() };
+}
+
 /** How many pods it selects, which others count with it, and where it would change nothing. */
 function describePolicy(policy: Policy, cluster: Cluster, lines: readonly Line[]): string {
   const { ref, isolates } = policy;
-  const audits = new PolicyIndex(cluster.audited, cluster.namespaceLabels);
-  const pods = [...cluster.pods.values()].filter(
-    (pod) => !pod.hostNetwork && !pod.terminal && audits.selecting([pod]).includes(policy),
-  );
-  const together = new Set(pods.flatMap((pod) => audits.selecting([pod]).map((each) => each.ref)));
-  together.delete(ref);
+  const { pods, others } = togetherWith(policy, cluster);
   const own = lines.filter((row) => row.wouldDeny && concerns(row, policy));
   const connections = own.reduce((sum, each) => sum + each.connections, 0);
   const notes = directions.flatMap((direction) => {
@@ -182,6 +214,6 @@ function describePolicy(policy: Policy, cluster: Cluster, lines: readonly Line[]
           `  ${direction} of ${plural(done.length, 'pod')}: isolated by enforced policies already, so it denies nothing more there\n`,
         ];
   });
-  const shared = together.size === 0 ? '' : `  counted together with ${[...together].sort().join(', ')}\n`;
+  const shared = others.length === 0 ? '' : `  counted together with ${others.join(', ')}\n`;
   return `${ref} is in audit: selects ${plural(pods.length, 'pod')}, would deny ${plural(connections, 'connection')} on ${plural(own.length, 'path')}\n${shared}${notes.join('')}`;
 }

@@ -42,12 +42,14 @@ describe('the tally of audits (S13.4)', () => {
   const take = (tally: AuditTally, now: number, ...records: RecordedDenial[]) =>
     tally.take(records, knowledgeOf(pipeline), now);
 
+  const pageOf = (tally: AuditTally) => tally.page({ policies: pipeline.snapshot.policies, leftOut: new Map() });
+
   it('counts connections between two ends on one port, with the policies in audit of the direction', () => {
     const tally = new AuditTally(5);
     take(tally, 10, record('10.1.0.2', 80));
     const [last] = take(tally, 20, record('10.1.0.2', 80), record('203.0.113.7', 81));
     assert.deepEqual(last!.ids, ['x/none']);
-    const { since, rows } = tally.page();
+    const { since, rows } = pageOf(tally);
     assert.deepEqual(
       [
         since,
@@ -90,7 +92,7 @@ describe('the tally of audits (S13.4)', () => {
     const [first, second] = take(tally, 1, record('10.1.0.2', 80), record('10.1.0.2', 81));
     assert.deepEqual(first!.ids, ['x/none', ...names]);
     assert.equal(second!.ids, first!.ids);
-    for (const { policies, morePolicies } of [first!.connection, ...tally.page().rows])
+    for (const { policies, morePolicies } of [first!.connection, ...pageOf(tally).rows])
       assert.deepEqual([policies, morePolicies], [['x/none', ...names.slice(0, 19)], 6]);
   });
 
@@ -100,7 +102,7 @@ describe('the tally of audits (S13.4)', () => {
     take(tally, 0, record('10.1.0.2', 1));
     const ports = [-10, 10, 49, 50].map((after) => {
       take(tally, 7 * day + after * second, record('10.1.0.2', 2));
-      return tally.page().rows.map(({ port }) => port);
+      return pageOf(tally).rows.map(({ port }) => port);
     });
     assert.deepEqual(ports, [[1], [1], [1], [2]]);
   });
@@ -108,12 +110,54 @@ describe('the tally of audits (S13.4)', () => {
   it('has bounded rows: what finds no room is counted, until old rows are forgotten', () => {
     const tally = new AuditTally(0, { namespace: 2 });
     take(tally, 0, record('10.1.0.2', 1), record('10.1.0.2', 2), record('10.1.0.2', 3), record('10.1.0.2', 1));
-    assert.deepEqual([tally.page().rows.length, tally.page().unlisted], [2, { x: 1 }]);
+    assert.deepEqual([pageOf(tally).rows.length, pageOf(tally).unlisted], [2, { x: 1 }]);
     take(tally, 6 * day, record('10.1.0.2', 1));
     take(tally, 8 * day, record('10.1.0.2', 3));
     assert.deepEqual(
-      tally.page().rows.map(({ port }) => port),
+      pageOf(tally).rows.map(({ port }) => port),
       [1, 3],
     );
+  });
+
+  it('gives a namespace its share of full rows: the one with the most loses what was not seen for the longest', () => {
+    for (const [name, address] of [
+      ['y', '10.1.0.3'],
+      ['z', '10.1.0.4'],
+    ] as const) {
+      pipeline.receive(upsertOf(namespace(name)));
+      pipeline.receive(upsertOf(pod(`${name}/a`, { ips: [address] })));
+      pipeline.receive(upsertOf(audited(`${name}/none`, { podSelector: {}, policyTypes: ['Ingress'] })));
+    }
+    const to = (destination: string, ...ports: number[]) =>
+      ports.map((port) => record('203.0.113.7', port, { destination }));
+    const tally = new AuditTally(0, { node: 6, namespace: 3 });
+    take(tally, 1, ...to('10.1.0.1', 1, 2, 3, 1), ...to('10.1.0.3', 1, 2, 3), ...to('10.1.0.4', 1, 2, 3, 4));
+    const { rows, unlisted } = pageOf(tally);
+    assert.deepEqual(
+      rows.map(({ to: pod, port }) => `${pod} ${port}`),
+      ['x/a 3', 'x/a 1', 'y/a 2', 'y/a 3', 'z/a 1', 'z/a 2'],
+    );
+    assert.deepEqual(unlisted, { x: 1, y: 1, z: 2 });
+  });
+
+  it('counts packets without a record: those of the node, and apart those in network namespaces of pods', () => {
+    const tally = new AuditTally(0);
+    const look = { direction: 'ingress', denied: 5, noted: 3 } as const;
+    for (const each of [look, look, { ...look, place: 'x/a' }, { ...look, direction: 'egress', noted: 5 } as const])
+      tally.missed(each);
+    assert.deepEqual(pageOf(tally).unrecorded, [
+      { direction: 'ingress', packets: 4 },
+      { direction: 'ingress', namespace: 'x', packets: 2 },
+    ]);
+  });
+
+  it('names the policies in audit that have none here', () => {
+    pipeline.receive(upsertOf(policy('x/enforced', { podSelector: {} })));
+    const leftOut = new Map<string, 'too-large' | 'refused-by-kernel'>([
+      ['x/none', 'too-large'],
+      ['x/enforced', 'refused-by-kernel'],
+    ]);
+    const page = new AuditTally(0).page({ policies: pipeline.snapshot.policies, leftOut });
+    assert.deepEqual(page.leftOut, { 'x/none': 'too-large' });
   });
 });

@@ -65,6 +65,7 @@ async function tell(
       announce: (each) => told.announced.push(each),
     },
     audited() {},
+    lookedAtAudits() {},
     found: () => {},
     attributed: (ids, connections) => told.attributed.push(`${connections} ${ids.join(' ')}`),
     now: () => 0,

@@ -44,6 +44,7 @@ describe('watching what is denied', () => {
   let announced: PodDenials[];
   let attributed: string[];
   let audited: RecordedDenial[];
+  let missed: number[];
   let newlyFound: RecordedDenial[];
   let counts: unknown[];
   let unlogged: number;
@@ -56,6 +57,7 @@ describe('watching what is denied', () => {
     [looks, told, announced, attributed, newlyFound, counts, unlogged] = [[], [], [], [], [], [], 0];
     [hasTexts, isWanted] = [true, true];
     audited = [];
+    missed = [];
     pipeline = startPipeline('n1', objects);
     options = {
       read: async () => looks,
@@ -77,6 +79,7 @@ describe('watching what is denied', () => {
         announce: (denials) => announced.push(denials),
       },
       audited: (connections) => audited.push(...connections),
+      lookedAtAudits: ({ denied, noted: recorded }) => missed.push(denied - recorded),
       attributed: (ids, connections) => attributed.push(`${connections} ${ids.join(' ')}`),
       found: (denials) => newlyFound.push(...denials),
       now: () => 0,
@@ -253,6 +256,7 @@ describe('watching what is denied', () => {
     await watch.look(signal);
     await watch.look(signal);
     assert.deepEqual(audited, denials);
+    assert.deepEqual(missed, [2, 2]);
     assert.deepEqual([told, announced, attributed, unlogged], [[], [], [], 0]);
   });
 
