@@ -111,7 +111,13 @@ function unmatchedRules(
   minutes: number,
 ): CoverageItem[] {
   const used = new Set<string>();
+  /** Ends of connections that cannot be judged: any rule of theirs may be in use. */
+  const unjudged = { ingress: new Set<string>(), egress: new Set<string>() };
   for (const line of lines) {
+    if (line.flows.length === 0) {
+      unjudged.ingress.add(line.toSpot.id);
+      unjudged.egress.add(line.fromSpot.id);
+    }
     for (const { ingress, egress } of verdicts.decide(line)) {
       for (const { allowedBy, tiers } of [ingress, egress]) {
         const rules = [...allowedBy, ...(tiers?.decidedBy ? [tiers.decidedBy] : []), ...(tiers?.passedBy ?? [])];
@@ -122,16 +128,17 @@ function unmatchedRules(
   return cluster.policies.all.flatMap((policy) => {
     const ids = selected.get(policy);
     if (!ids) return [];
-    return directions.flatMap((direction) =>
-      policy.rules[direction]
+    return directions.flatMap((direction) => {
+      if ([...ids].some((id) => unjudged[direction].has(id))) return [];
+      return policy.rules[direction]
         .filter((rule) => isRead(rule) && !used.has(`${policy.ref} ${rule.path}`))
         .map(({ path, index, name }): CoverageItem => ({
           kind: 'no-match',
           subject: nameOf(policy),
           text: `Rule ${name ?? index + 1} (${path}) matched no connection in the last ${plural(minutes, 'minute')}.`,
           nodeIds: [...ids],
-        })),
-    );
+        }));
+    });
   });
 }
 

@@ -26,8 +26,9 @@ export function portName({ protocol, port }: Pick<Line, 'protocol' | 'port'>): s
   return port === undefined ? protocol : `${protocol}/${port}`;
 }
 
+/** `FROM → TO`. An end whose own name has an arrow does not make the id of another edge. */
 export function edgeId(from: string, to: string): string {
-  return `${from} → ${to}`;
+  return [from, to].map((id) => id.replaceAll('→', '\\u2192')).join(' → ');
 }
 
 /** One line for all verdicts. */
@@ -57,10 +58,7 @@ function flowsOf(
   cluster: Cluster,
 ): Flow[] {
   if (port === 'other') return [];
-  const [sources, destinations] = [spots.endpoints(from, to), spots.endpoints(to, from)];
-  const pairs = sources.flatMap((source) =>
-    destinations.map((destination): [Endpoint, Endpoint] => [source, destination]),
-  );
+  const pairs = spots.pairs(from, to);
   // Two pods of one workload stand for it, if it has two.
   const apart = pairs.filter(([source, destination]) => !isSamePod(source, destination));
   const judged = apart.length > 0 ? apart : pairs;

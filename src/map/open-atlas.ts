@@ -1,12 +1,12 @@
 import { prepareCluster, type Cluster } from '../evaluator/cluster.ts';
-import type { Endpoint } from '../evaluator/decision.ts';
+import type { Decision, Endpoint } from '../evaluator/decision.ts';
 import { mergeHistories, type Traffic } from '../flows/traffic.ts';
 import { applyObjects, deleteObjects, type ObjectChange } from '../impact/changes.ts';
 import { keyOf } from '../impact/object-key.ts';
-import type { JsonObject } from '../lib/json.ts';
+import { objectAt, type JsonObject } from '../lib/json.ts';
 import { applyDefaults } from '../manifests/defaults.ts';
 import { Scene } from '../suggest/scene.ts';
-import { suggest, type Suggestions } from '../suggest/suggest.ts';
+import { suggest, type Suggestion, type Suggestions } from '../suggest/suggest.ts';
 import type { Atlas, ChangedAtlas, MapOptions, WantedSuggestion, WhatIf } from './atlas.ts';
 import { badgesOf, findCoverage } from './coverage.ts';
 import { groupDenials } from './denials.ts';
@@ -34,6 +34,8 @@ class OpenAtlas implements Atlas {
   readonly #traffic: readonly Traffic[];
   readonly #lines: readonly Line[];
   readonly #now: Verdicts;
+  /** That all agents have kept: the least. */
+  readonly #minutes: number;
 
   constructor(data: PageData) {
     this.data = data;
@@ -47,6 +49,8 @@ class OpenAtlas implements Atlas {
         : possibleLines(this.#spots, this.#now, this.#scene.cluster);
     [this.#lines, this.notes] = [lines, notes];
     this.timeline = drawTimeline(data, this.#traffic);
+    this.#minutes =
+      data.histories.length > 0 ? Math.min(...data.histories.map(({ now, since }) => now - since + 1)) : 0;
   }
 
   map(options: MapOptions = {}): PolicyMap {
@@ -79,15 +83,23 @@ class OpenAtlas implements Atlas {
     const lines = this.#lines.filter(
       (line) => edgeId(line.fromSpot.id, line.toSpot.id) === id && portName(line) === port,
     );
-    return lines
-      .flatMap((line) => {
-        const [now, then] = [this.#now.decide(line), after?.decide(line)];
-        return line.flows.map(({ source, destination, family }, index): ExplainedPair => ({
-          ...{ from: nameOf(source), to: nameOf(destination), family, decision: now[index]! },
-          ...(then && { after: then[index]! }),
-        }));
-      })
-      .slice(0, mostPairs);
+    const pairs = lines.flatMap((line) => {
+      const [now, then] = [this.#now.decide(line), after?.decide(line)];
+      return line.flows.map(({ source, destination, family }, index): ExplainedPair => ({
+        ...{ from: nameOf(source), to: nameOf(destination), family, decision: now[index]! },
+        ...(then && { after: then[index]! }),
+      }));
+    });
+    // One of each verdict first, so that each part of the verdict `both` is explained.
+    const groups = Map.groupBy(
+      pairs,
+      ({ decision, after: changed }) => `${verdictsOf(decision)} ${changed ? verdictsOf(changed) : ''}`,
+    );
+    const [first, rest] = [
+      [...groups.values()].map(([one]) => one!),
+      [...groups.values()].flatMap(([, ...others]) => others),
+    ];
+    return [...first, ...rest].slice(0, mostPairs);
   }
 
   denials({ minutes }: MapOptions = {}): readonly DenialGroup[] {
@@ -99,7 +111,7 @@ class OpenAtlas implements Atlas {
   }
 
   coverageWith(verdicts: Verdicts): readonly CoverageItem[] {
-    return findCoverage(this.#spots, this.#lines, verdicts, this.data.findings, this.timeline.length);
+    return findCoverage(this.#spots, this.#lines, verdicts, this.data.findings, this.#minutes);
   }
 
   suggest(wanted: WantedSuggestion): Suggestions {
@@ -119,19 +131,22 @@ class OpenAtlas implements Atlas {
     const { denied } = wanted;
     const isAsked = (line: Line): boolean =>
       denied?.fromId === line.fromSpot.id && denied.toId === line.toSpot.id && denied.port === portName(line);
-    const traffic = this.#lines.flatMap((line) =>
-      isAsked(line) ? line.traffic : line.traffic.filter(({ verdict }) => verdict !== 'denied'),
-    );
-    return suggest(objects, traffic, {
+    const traffic = denied
+      ? this.#lines.filter(isAsked).flatMap((line) => line.traffic)
+      : this.#lines.flatMap((line) => line.traffic);
+    const answer = suggest(objects, traffic, {
       isWanted: ({ namespace, name }) =>
         names ? names.has(`${namespace}/${name}`) : 'namespace' in wanted && namespace === wanted.namespace,
       includeDenied: denied !== undefined,
       includeUnanswered: false,
-      minutes: this.timeline.length,
+      minutes: this.#minutes,
       answeredNodes: new Set(
         this.data.histories.filter(({ failing }) => failing === undefined).map(({ node }) => node),
       ),
     });
+    if (!denied) return answer;
+    const suggestions = answer.suggestions.map((each) => ({ ...each, policy: narrow(each, denied, this.#spots) }));
+    return { ...answer, suggestions };
   }
 
   withChange(change: WhatIf): ChangedAtlas {
@@ -194,6 +209,26 @@ class Changed implements ChangedAtlas {
   withChange(change: WhatIf): ChangedAtlas {
     return this.#before.withChange(change);
   }
+}
+
+function verdictsOf({ egress, ingress }: Decision): string {
+  return `${egress.verdict} ${ingress.verdict}`;
+}
+
+/** Only the direction that was asked for: a policy that allows one connection must not isolate its pods in the other direction. */
+function narrow(
+  { policy, namespace, workloads }: Suggestion,
+  { fromId, toId }: NonNullable<WantedSuggestion['denied']>,
+  spots: Spots,
+): JsonObject {
+  const isOf = (id: string): boolean => {
+    const spot = spots.at(id);
+    return spot?.namespace === namespace && spot.workloads.some((name) => workloads.includes(name));
+  };
+  const { podSelector, ingress, egress } = objectAt(policy, 'spec');
+  const [isReached, isOpener] = [isOf(toId), isOf(fromId)];
+  const policyTypes = [...(isReached ? ['Ingress'] : []), ...(isOpener ? ['Egress'] : [])];
+  return { ...policy, spec: { podSelector, policyTypes, ...(isReached && { ingress }), ...(isOpener && { egress }) } };
 }
 
 function drawTimeline({ histories }: PageData, traffic: readonly Traffic[]): TimelineMinute[] {

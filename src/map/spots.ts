@@ -87,40 +87,57 @@ export class Spots {
     }
   }
 
-  /** What stands for an end when policies judge it. Empty for pods that have gone, and for ends that have no name. */
-  endpoints(end: FlowEnd, other: FlowEnd): Endpoint[] {
+  /** What stands for the ends of a flow when policies judge it. Empty if one has gone, or has no name. */
+  pairs(from: FlowEnd, to: FlowEnd): [Endpoint, Endpoint][] {
+    if (from.kind === 'own-node') return this.#withOwnNode(to).map(({ pod, node }) => [node, pod]);
+    if (to.kind === 'own-node') return this.#withOwnNode(from).map(({ pod, node }) => [pod, node]);
+    const destinations = this.#endpoints(to, from);
+    return this.#endpoints(from, to).flatMap((source) =>
+      destinations.map((destination): [Endpoint, Endpoint] => [source, destination]),
+    );
+  }
+
+  #endpoints(end: FlowEnd, other: FlowEnd): Endpoint[] {
     switch (end.kind) {
       case 'workload':
-        return this.#podsAt(end).map(({ read }) => ({ pod: read.key }));
+        // Traffic of a pod with its own node is kept as `own-node`.
+        return this.#podsAt(end, other.kind === 'node' ? other.name : undefined).map(({ read }) => ({ pod: read.key }));
       case 'node':
         return [{ node: end.name }];
-      case 'own-node': {
-        const nodes = this.#podsAt(other).map(({ read }) => read.nodeName);
-        return nodes.flatMap((node) => (node === undefined ? [] : [{ node }])).slice(0, 1);
-      }
       case 'block': {
         const { family, first, last } = parseCidr(end.cidr)!;
         return [...new Set([first, last])].map((value) => ({ address: formatAddress(family, value) }));
       }
+      case 'own-node':
       case 'namespace':
       case 'others':
         return [];
     }
   }
 
-  #podsAt(end: FlowEnd): readonly ScenePod[] {
+  #withOwnNode(end: FlowEnd): { readonly pod: Endpoint; readonly node: Endpoint }[] {
+    return this.#podsAt(end, undefined).flatMap(({ read: { key, nodeName } }) =>
+      nodeName === undefined ? [] : [{ pod: { pod: key }, node: { node: nodeName } }],
+    );
+  }
+
+  /** @param elsewhere only pods of other nodes */
+  #podsAt(end: FlowEnd, elsewhere: string | undefined): readonly ScenePod[] {
     if (end.kind !== 'workload') return [];
     const key = keyOfEnd(end);
-    let pods = this.#judged.get(key);
-    if (!pods) this.#judged.set(key, (pods = this.#choosePods(key)));
+    const judgedKey = JSON.stringify([key, elsewhere]);
+    let pods = this.#judged.get(judgedKey);
+    if (!pods) this.#judged.set(judgedKey, (pods = this.#choosePods(key, elsewhere)));
     return pods;
   }
 
   /** Pods at an end that differ in labels or named ports; more than one of a kind only if there is no other kind. */
-  #choosePods(key: string): readonly ScenePod[] {
+  #choosePods(key: string, elsewhere: string | undefined): readonly ScenePod[] {
     const pods = (this.#ofEnd.get(key)?.pods ?? []).filter(
       ({ namespace, labels, read }) =>
-        read.addresses.length > 0 && keyOfEnd({ kind: 'workload', namespace, labels }) === key,
+        read.addresses.length > 0 &&
+        (elsewhere === undefined || read.nodeName !== elsewhere) &&
+        keyOfEnd({ kind: 'workload', namespace, labels }) === key,
     );
     const kinds = new Map(pods.map((pod) => [JSON.stringify([labelsOf(pod.object), pod.read.namedPorts]), pod]));
     return kinds.size > 1 ? [...kinds.values()].slice(0, mostPods) : pods.slice(0, 2);

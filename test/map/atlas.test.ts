@@ -110,7 +110,8 @@ describe('the map', () => {
         'block 203.0.113.0/28 allowed 3',
         'gone shop/app=old unknown 3',
         'internet allowed 3',
-        'node n1 allowed 3',
+        // A node's own pods are kept as `own-node`, and no pod is elsewhere.
+        'node n1 unknown 3',
         'others shop unknown 3',
         'others unknown 3',
         // An IPv6 address cannot be reached by a pod without one.
@@ -202,6 +203,45 @@ describe('the map', () => {
     assert.deepEqual(edgesOf(atlas), [
       'workload ops/pod/probe → workload ops/pod/new: both, TCP/80 both {"allowed":3}',
     ]);
+  });
+
+  it('judges a node with pods of other nodes, and a pod with its own node', () => {
+    const onNode = (name: string, ip: string, nodeName: string) => {
+      const made = pod(`ops/${name}`, { labels: { app: 'web' }, ips: [ip] });
+      return { ...made, spec: { ...(made['spec'] as object), nodeName } };
+    };
+    const more = [
+      node('n2', '192.0.2.2'),
+      ...[onNode('a', '10.244.1.21', 'n1'), onNode('b', '10.244.1.22', 'n1'), onNode('c', '10.244.1.23', 'n2')],
+      policy('ops/closed', { podSelector: { matchLabels: { app: 'web' } } }),
+    ];
+    const server: FlowEnd = { kind: 'workload', namespace: 'ops', labels: { app: 'web' } };
+    const atlas = open([seen({ kind: 'node', name: 'n1' }, server, 80), seen({ kind: 'own-node' }, server, 80)], more);
+    const verdicts = atlas.map().edges.map(({ from, verdict }) => `${from} ${verdict}`);
+    assert.deepEqual(verdicts.sort(), ['node n1 denied', 'own-node allowed']);
+  });
+
+  it('does not take an end whose name has an arrow for another edge', () => {
+    const odd: FlowEnd = { kind: 'workload', namespace: 'shop', labels: { app: 'x → internet' } };
+    const ids = open([seen(odd, web!, 80), seen({ ...odd, labels: { app: 'x' } }, web!, 80)])
+      .map()
+      .edges.map(({ id }) => id);
+    assert.equal(ids.filter((id) => id.split(' → ').length === 2).length, 2);
+  });
+
+  it('explains each part of a verdict before more of the same', () => {
+    const more = [
+      policy('ops/out', {
+        podSelector: {},
+        policyTypes: ['Egress'],
+        egress: [{ to: [{ ipBlock: { cidr: '8.8.8.0/24', except: ['8.8.8.20/32'] } }] }],
+      }),
+    ];
+    const many = Array.from({ length: 20 }, (_, index) => seen(probe, block(`8.8.8.${index + 1}/32`), 443));
+    const atlas = open(many, more);
+    const [edge] = atlas.map().edges;
+    const verdicts = atlas.explain(edge!.id, 'TCP/443').map(({ decision }) => decision.verdict);
+    assert.deepEqual([edge!.verdict, verdicts.length, verdicts.includes('denied')], ['both', 12, true]);
   });
 
   it('has the verdict of every pair of pods (property)', () => {
@@ -377,6 +417,36 @@ describe('lists beside the map', () => {
         .edges.map(({ change }) => change);
     assert.ok(openedBy(suggestions.map((each) => each.policy)).includes('opened'));
     assert.ok(!openedBy(without.suggestions.map((each) => each.policy)).includes('opened'));
+  });
+
+  it('allows one denial without what the policies deny besides, and without isolating more', () => {
+    const closed = policy('shop/api', { podSelector: { matchLabels: { app: 'api' } } });
+    const atlas = openAtlas(
+      pageData(
+        [...objects.slice(0, -1), closed],
+        [history([seen(web!, api!, 80), seen(probe, api!, 81, { verdict: 'denied' })])],
+      ),
+    );
+    const [denial] = atlas.denials();
+    const { suggestions } = atlas.suggest({ nodeIds: [denial!.toId], denied: denial! });
+    const changes = atlas.withChange({ given: suggestions.map((each) => each.policy), removed: [] }).map().edges;
+    assert.deepEqual(
+      changes.map(({ from, change }) => [from, change]),
+      [
+        ['workload shop/pod/web-1', undefined],
+        ['workload ops/pod/probe', 'opened'],
+      ],
+    );
+    assert.deepEqual((suggestions[0]!.policy['spec'] as { policyTypes: string[] }).policyTypes, ['Ingress']);
+  });
+
+  it('does not call a rule unused where connections cannot be judged', () => {
+    const gone: FlowEnd = { kind: 'workload', namespace: 'shop', labels: { app: 'old' } };
+    const unused = (traffic: readonly Traffic[]): number =>
+      open(traffic)
+        .coverage()
+        .filter(({ kind }) => kind === 'no-match').length;
+    assert.deepEqual([unused([]), unused([seen(gone, api!, 80)]), unused([seen(api!, gone, 80)])], [1, 0, 1]);
   });
 
   it('lists pods that nothing isolates, rules that matched nothing, policies that select nobody, invalid parts and audits', () => {

@@ -94,7 +94,7 @@ describe('the tab Suggest', () => {
     await card.getByText(/replayed: all \d+ flows are allowed/).waitFor();
     await card.getByText('It comes from').click();
     await card.getByText('storefront/web → shop/api TCP/8080').waitFor();
-    assert.equal(await page.getByText(/replayed: all/).count(), 4);
+    assert.equal(await page.getByText(/replayed: all/).count(), 3);
     const download = page.waitForEvent('download');
     await card.getByRole('button', { name: 'Download' }).click();
     const file = await download;
@@ -107,12 +107,12 @@ describe('the tab Suggest', () => {
 
   it('tries a suggestion for a workload, under a name that is free', async () => {
     const { page } = used;
-    await page.getByRole('combobox', { name: /^Namespace/ }).selectOption('shop');
-    await page.getByRole('combobox', { name: /^Workload/ }).selectOption({ label: 'worker' });
-    const card = page.getByRole('region', { name: 'Policy for shop/worker' });
+    await page.getByRole('combobox', { name: /^Namespace/ }).selectOption('storefront');
+    await page.getByRole('combobox', { name: /^Workload/ }).selectOption({ label: 'search' });
+    const card = page.getByRole('region', { name: 'Policy for storefront/search' });
     await card.getByRole('button', { name: 'Try it' }).click();
     await page.getByText('created').waitFor();
-    assert.match(await page.getByLabel('YAML of policies').inputValue(), /name: worker-seen/);
+    assert.match(await page.getByLabel('YAML of policies').inputValue(), /name: search-seen/);
   });
 });
 

@@ -100,7 +100,9 @@ async function readNamespaces(
     const missing = wanted.find((name) => !all.items.some((each) => textAt(each, 'metadata', 'name') === name));
     if (missing !== undefined)
       throw new ConfigError(`--namespace: namespace ${JSON.stringify(missing)} does not exist`);
-    return { found: all.items, notes: [] };
+    const isWanted = (each: JsonObject): boolean =>
+      wanted.length === 0 || wanted.includes(textAt(each, 'metadata', 'name') ?? '');
+    return { found: all.items.filter(isWanted), notes: [] };
   }
   const found: JsonObject[] = [];
   const notes: string[] = [];

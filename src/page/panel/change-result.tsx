@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import type { MapChange, MapEdge } from '../../map/policy-map.ts';
+import { plural } from '../../lib/plural.ts';
 import { formatCount } from '../format.ts';
 import { changeMarks, Chip, Line, verdictMarks } from '../marks.tsx';
 import { changed, look, policyMap } from '../state.ts';
@@ -24,7 +25,9 @@ const changeChips = {
 export function ChangeResult(): JSX.Element {
   const after = changed.value;
   if (!after) return <Nothing />;
-  const edges = policyMap.value?.edges.filter(({ change }) => change !== undefined) ?? [];
+  const drawn = policyMap.value?.edges ?? [];
+  const edges = drawn.filter(({ change }) => change !== undefined);
+  const unjudged = drawn.filter(({ ports }) => ports.some((port) => port.after === 'unknown'));
   const of = (change: MapChange): MapEdge[] => edges.filter((edge) => edge.change === change);
   const [cut, opened] = [of('cut').length + of('both').length, of('opened').length + of('both').length];
   return (
@@ -40,10 +43,20 @@ export function ChangeResult(): JSX.Element {
           <dd>{formatCount(opened)}</dd>
         </div>
       </dl>
+      {unjudged.length > 0 && (
+        <p class="hint bad">
+          The page cannot judge {plural(unjudged.length, 'edge')} with{' '}
+          {plural(
+            unjudged.reduce((sum, { connections }) => sum + connections, 0),
+            'connection',
+          )}{' '}
+          seen: an end has gone, or is not shown. The change may cut them, too.
+        </p>
+      )}
       {edges.length === 0 && (
         <p class="hint">
-          It changes nothing of what was seen. Connections that nobody has made yet are not on the map:{' '}
-          <code>postern plan</code> checks all pairs of pods.
+          It changes nothing of what was seen in this time{unjudged.length > 0 && ' and can be judged'}. Connections
+          that nobody has made yet are not on the map: <code>postern plan</code> checks all pairs of pods.
         </p>
       )}
       <ul class="objects" aria-label="Objects">

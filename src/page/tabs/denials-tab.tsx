@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { edgeId } from '../../map/lines.ts';
 import type { DenialGroup } from '../../map/policy-map.ts';
 import { formatCount, formatMinute, shortLabel } from '../format.ts';
 import { putInto } from '../edit-change.ts';
@@ -99,7 +100,7 @@ function Row({ group }: { group: DenialGroup }): JSX.Element {
           type="button"
           class="small"
           aria-label={`Show on the map: ${name}`}
-          onClick={() => look({ tab: 'map', selected: `${fromId} → ${toId}` })}
+          onClick={() => look({ tab: 'map', selected: edgeId(fromId, toId) })}
         >
           Map
         </button>
@@ -132,13 +133,15 @@ function suggestFor({ fromId, toId, port }: DenialGroup): (() => void) | undefin
   const nodeIds = [fromId, toId].filter((id) => id.startsWith('workload '));
   if (nodeIds.length === 0) return undefined;
   return () => {
-    const pairs = atlas.value!.explain(`${fromId} → ${toId}`, port);
+    const pairs = atlas.value!.explain(edgeId(fromId, toId), port);
     const denying = [
       ...(pairs.some(({ decision }) => decision.egress.verdict === 'denied') ? [fromId] : []),
       ...(pairs.some(({ decision }) => decision.ingress.verdict === 'denied') ? [toId] : []),
     ].filter((id) => nodeIds.includes(id));
     const { suggestions } = atlas.value!.suggest({ nodeIds: denying, denied: { fromId, toId, port } });
-    putInto(suggestions.map(({ policy }) => policyText(policy)));
+    putInto(
+      suggestions.map(({ policy, notes }) => notes.map((note) => `# ${visible(note)}\n`).join('') + policyText(policy)),
+    );
   };
 }
 

@@ -78,12 +78,14 @@ export class ClusterData {
   }
 
   build(more: Partial<PageData> = {}): PageData {
-    const history: FlowHistory = { node: 'n1', now: readMinute, since: readMinute - 59, flows: this.#flows };
+    const history = (node: string, flows: readonly KeptFlow[]): FlowHistory => {
+      return { node, now: readMinute, since: readMinute - 59, flows };
+    };
     return {
       source: { kind: 'cluster', name: 'shop-eu' },
       readAt: new Date(readMinute * 60_000 + 7000).toISOString(),
       objects: this.#objects,
-      histories: [history],
+      histories: [history('n1', this.#flows), history('n2', [])],
       findings: [],
       notes: [],
       ...more,

@@ -41,6 +41,8 @@ export function hostile(): PageData {
   for (const [index, to] of ends.entries()) {
     const from = ends[(index + 1) % ends.length]!;
     cluster.flowBetween(from, to, 'TCP/8080', 'denied', [1, 2]);
+    // Without what was allowed, there is no suggestion. These come last in the list of edges.
+    cluster.flowBetween(from, { kind: 'block', cidr: '203.0.113.1/32' }, 'TCP/443', 'allowed', [1]);
   }
   return cluster.build({
     source: { kind: 'cluster', name: hostileTexts.join(' ') },
