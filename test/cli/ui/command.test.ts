@@ -52,15 +52,20 @@ const refusal = (message: string) => ({
 
 describe('postern ui', () => {
   let folder: string;
-  let server: ExecServer | undefined;
+  const servers: ExecServer[] = [];
+  const open = async (...args: Parameters<typeof startExecServer>): Promise<ExecServer> => {
+    const server = await startExecServer(...args);
+    servers.push(server);
+    return server;
+  };
   let ending: PromiseWithResolvers<() => void>;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-ui-test-'));
     ending = Promise.withResolvers();
   });
   afterEach(async () => {
-    await server?.close();
-    server = undefined;
+    // One that stays open keeps mocha from its end.
+    await Promise.all(servers.splice(0).map((each) => each.close()));
     await rm(folder, { recursive: true });
   });
 
@@ -94,7 +99,7 @@ describe('postern ui', () => {
   };
 
   async function reach(lists: Readonly<Record<string, object>>): Promise<readonly string[]> {
-    server = await startExecServer((path) => answers[/agent-(n[0-9])/.exec(path)![1]!]!, lists);
+    const server = await open((path) => answers[/agent-(n[0-9])/.exec(path)![1]!]!, lists);
     await writeFile(join(folder, 'config'), server.config.exportConfig());
     return ['--kubeconfig', join(folder, 'config')];
   }
@@ -113,7 +118,7 @@ describe('postern ui', () => {
   it('has the objects, flows and findings of a cluster', async () => {
     const { data, code, notes } = await exported(...(await reach(whole)));
     equal(code, 0);
-    deepEqual(data.source, { kind: 'cluster', name: server!.config.getCurrentContext() });
+    deepEqual(data.source, { kind: 'cluster', name: servers.at(-1)!.config.getCurrentContext() });
     deepEqual(namesOf(data).toSorted(), [
       ...['Namespace bank', 'Namespace shop', 'Namespace system', 'NetworkPolicy bank/vault', 'NetworkPolicy shop/web'],
       ...['Node n1', 'Node n2', 'Pod bank/vault', 'Pod shop/web', 'Pod system/agent-n1', 'Pod system/agent-n2'],
@@ -154,7 +159,7 @@ describe('postern ui', () => {
       'findings of postern doctor are missing: it reads all namespaces, and -n names some',
     ]);
     deepEqual(
-      server!.execs.map(({ path }) => path),
+      servers.at(-1)!.execs.map(({ path }) => path),
       ['/api/v1/namespaces/system/pods/agent-n1/exec'],
     );
   });
@@ -308,14 +313,14 @@ describe('postern ui', () => {
       const data = new URL('data', await url);
       const responses = await Promise.all(Array.from({ length: 40 }, () => fetch(data)));
       const etags = new Set(responses.map(({ headers }) => headers.get('etag')));
-      deepEqual([etags.size, server!.execs.length], [1, 1]);
+      deepEqual([etags.size, servers.at(-1)!.execs.length], [1, 1]);
       await Promise.all(responses.map((response) => response.text()));
       await stop();
       await ended;
     });
 
     it('ends while an agent does not answer', async () => {
-      server = await startExecServer(() => ({ ending: 'hang' }), whole);
+      const server = await open(() => ({ ending: 'hang' }), whole);
       await writeFile(join(folder, 'config'), server.config.exportConfig());
       const { ended } = start(['--kubeconfig', join(folder, 'config')]);
       while (server.execs.length === 0) await new Promise((resolve) => setImmediate(resolve));
