@@ -48,12 +48,12 @@ const tokenBytes = 24;
 /** Longer than most reads take. Who asks then gets what was read before. */
 const patienceMs = 2_000;
 const details = `
-The page is a map of workloads with the connections that the agents have seen, and says of each which rule allows or denies it. On the page you can try
-a change of policies before you apply it. The server listens on 127.0.0.1 only, and answers only at a URL with a random token, which it prints.
+The page is a map of workloads with the connections that the agents have seen. It names the rules that allow or deny each connection. On the page you can
+try a change of policies before you apply it. The server listens on 127.0.0.1 only, and answers only at a URL with a random token, which it prints.
 
 It reads with the rights of your kubeconfig: get or list on pods, namespaces and networkpolicies, and where you have them on nodes and
-clusternetworkpolicies; pods/exec in the namespace of the agents, for flows. With -n, it needs rights in those namespaces only, and shows nothing of
-others. It writes nothing to the cluster. Data is read while a page is open, the agents at most every 15 s.
+clusternetworkpolicies; pods/exec in the namespace of the agents, for flows. With -n, it needs rights in those namespaces only, and shows no other
+namespace. Nodes and clusternetworkpolicies are of the whole cluster: it shows them where you may list them. It writes nothing to the cluster. Data is read while a page is open, the agents at most every 15 s.
 
 Examples:
   $ postern ui                                         the cluster of your kubeconfig

@@ -89,7 +89,7 @@ export async function listAgentPods(
   });
 }
 
-/** Namespaces with their labels: all that the user may list, or the wanted ones one by one. */
+/** The wanted namespaces with their labels: from the list, or one by one where the user may not list them. */
 async function readNamespaces(
   client: ApiReader,
   wanted: readonly string[],
@@ -100,9 +100,8 @@ async function readNamespaces(
     const missing = wanted.find((name) => !all.items.some((each) => textAt(each, 'metadata', 'name') === name));
     if (missing !== undefined)
       throw new ConfigError(`--namespace: namespace ${JSON.stringify(missing)} does not exist`);
-    const isWanted = (each: JsonObject): boolean =>
-      wanted.length === 0 || wanted.includes(textAt(each, 'metadata', 'name') ?? '');
-    return { found: all.items.filter(isWanted), notes: [] };
+    const found = all.items.filter((each) => wanted.includes(textAt(each, 'metadata', 'name') ?? ''));
+    return { found, notes: [] };
   }
   const found: JsonObject[] = [];
   const notes: string[] = [];

@@ -164,6 +164,14 @@ describe('postern ui', () => {
     );
   });
 
+  it('shows of other namespaces nothing to who may list them, so that a file for others has none', async () => {
+    const { data } = await exported(...(await reach(whole)), ...['-n', 'shop', '--agent-namespace', 'system']);
+    deepEqual(
+      namesOf(data).filter((name) => name.startsWith('Namespace ')),
+      ['Namespace shop'],
+    );
+  });
+
   it('says what is missing, and shows the rest', async () => {
     const { data } = await exported(...(await reach(part)), '-n', 'shop');
     deepEqual(namesOf(data), ['Namespace shop', 'Pod shop/web', 'NetworkPolicy shop/web']);
