@@ -28,7 +28,7 @@ export function drawEdges(
   }).sort((a, b) => b.connections - a.connections);
 }
 
-/** What an edge says of all its ports. */
+/** The sums and the joined verdict of the ports of an edge. */
 export function joinPorts(ports: readonly EdgePort[]): Pick<MapEdge, 'ports' | 'connections' | 'verdict' | 'change'> {
   const change = joinChanges(ports.map(changeOf));
   return {
