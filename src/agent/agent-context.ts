@@ -9,6 +9,7 @@ import { readVersion } from '../config/version.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics/all.ts';
+import { logProcessWarnings } from '../telemetry/process-warnings.ts';
 import { createApiClient, loadKubeConfig, type ApiClient } from '../watch/api-client.ts';
 import { chooseGuard, type GuardChoice } from './choose-anti-spoof.ts';
 import { environmentChecks } from './environment-watch.ts';
@@ -34,6 +35,7 @@ export interface AgentContext {
 export async function createContext(config: AgentConfig, signal: AbortSignal): Promise<AgentContext> {
   const version = readVersion();
   const logger = createLogger({ level: config.logLevel, node: config.nodeName, version });
+  logProcessWarnings(process, logger);
   const metrics = createMetrics(version);
   const live = new Checks(livenessChecks);
   const ready = new Checks([

@@ -95,6 +95,10 @@ export class Cluster {
     }
     this.lab.apply(cast.filter(({ kind }) => kind === 'Namespace' || kind === 'Pod'));
     await this.lab.settle();
+    for (const agent of this.lab.agents.values()) {
+      const warning = (await agent.log()).split('\n').find((line) => line.includes('Node.js reported a warning'));
+      if (warning !== undefined) throw new Error(warning);
+    }
   }
 
   /** The address of a station. */

@@ -109,8 +109,10 @@ describe('from traffic to policies (kernel)', function () {
     });
     // An agent alone knows workloads by their labels.
     const listen = `unix:${cluster.lab.agents.get('n2')!.socket}`;
-    const { stdout } = await execa(process.execPath, [main, 'node', 'history', '--listen', listen]);
-    assert.match(stdout, /^peers: pod=far +x: pod=p +UDP\/5000 +allowed /m);
+    await eventually(async () => {
+      const { stdout } = await execa(process.execPath, [main, 'node', 'history', '--listen', listen]);
+      return /^peers: pod=far +x: pod=p +UDP\/5000 +allowed /m.test(stdout) ? undefined : `it lists: ${stdout}`;
+    });
 
     const { out, code } = await run(suggestCommand, '-n', 'x', 'pod/p');
     assert.equal(code, 0);

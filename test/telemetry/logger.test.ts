@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { describe, it } from 'mocha';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { logProcessWarnings } from '../../src/telemetry/process-warnings.ts';
 
 describe('the logger', () => {
   it('writes JSON lines with level, time, node and version, and errors with their causes', () => {
@@ -14,5 +16,20 @@ describe('the logger', () => {
     assert.deepEqual([level, node, version, msg], ['error', 'n1', '1.2.3', 'failed']);
     assert.match(time, /^[0-9-]+T[0-9:.]+Z$/);
     assert.equal(err.message, 'outer: inner');
+  });
+
+  it('has the warnings of Node.js, in place of the text that Node.js writes', () => {
+    const lines: string[] = [];
+    const written: unknown[] = [];
+    const source = new EventEmitter().on('warning', (warning) => written.push(warning));
+    const destination = { write: (line: string) => void lines.push(line) };
+    logProcessWarnings(source, createLogger({ level: 'info', node: 'n1', version: '1.2.3', destination }));
+    const warning = new Error('-1 is a negative number');
+    warning.name = 'TimeoutNegativeWarning';
+    source.emit('warning', warning);
+    assert.deepEqual(written, []);
+    const [{ level, err }] = lines.map((line) => JSON.parse(line));
+    assert.deepEqual([level, err.message], ['warn', '-1 is a negative number']);
+    assert.match(err.stack, /TimeoutNegativeWarning/);
   });
 });

@@ -42,7 +42,8 @@ export function historyCommand(): Command {
       });
       if (flags.output === 'json') return void process.stdout.write(text);
       const history = readHistory(parsePrintable(text));
-      process.stdout.write(renderTraffic(mergeHistories([history], keptMinutes), new EndNames([]), history.now));
+      const flows = renderTraffic(mergeHistories([history], keptMinutes), new EndNames([]), history.now);
+      process.stdout.write(flows || 'the agent has seen no connection yet\n');
       if (history.failing !== undefined)
         process.stderr.write(`note: the agent cannot read tracked connections: ${history.failing}\n`);
     });
