@@ -45,7 +45,7 @@ export class HeldWriter {
     const [uid, held] = [nodeUid(), report()];
     if (uid === undefined || held === undefined) return lookMs;
     if (now() >= this.#checkAt) await this.#check();
-    if (this.#known === undefined) return Math.min(lookMs, this.#checkAt - now());
+    if (this.#known === undefined) return Math.min(lookMs, Math.max(0, this.#checkAt - now()));
     const wanted = { node, nodeUid: uid, ...held };
     if (textOf(wanted) === this.#known) {
       this.#due = undefined;
@@ -53,7 +53,8 @@ export class HeldWriter {
     }
     const interval = Math.max(shortestInterval, this.#spread);
     this.#due ??= Math.max(now() + random() * this.#spread, this.#wroteAt + interval);
-    if (now() < this.#due) return Math.min(lookMs, this.#due - now());
+    const pause = this.#due - now();
+    if (pause > 0) return Math.min(lookMs, pause);
     [this.#due, this.#wroteAt] = [undefined, now()];
     const [name, body] = [leaseNameOf(node), leaseBody(wanted, microTime(wallTime()))];
     try {

@@ -12,6 +12,8 @@ import {
   withMarksOf,
   writeHeld,
 } from '../../../src/agent/status/held-report.ts';
+import { HeldWriter } from '../../../src/agent/status/held-writer.ts';
+import type { LeaseClient } from '../../../src/agent/status/lease-client.ts';
 import { emptySnapshot } from '../../../src/model/snapshot.ts';
 import { clusterPolicy } from './facts.ts';
 
@@ -54,6 +56,28 @@ describe('reports of what a node holds', () => {
     const report = writeHeld(new Map([['p', p]]), new Set(['p']));
     const found = coverage(lease('n1', 'uid n1', report), lease('n2', 'uid n2')).of(p);
     assert.deepEqual([describeNodes(found.leftOut), found.lagging.count], ['n1', 0]);
+  });
+
+  it('are never due before now, also if the clock moves on between two readings', async () => {
+    let time = 0;
+    const writer = new HeldWriter({
+      node: 'n1',
+      nodeUid: () => 'uid n1',
+      nodes: () => 100,
+      report: () => ({ held: String(Math.floor(time / 50)), leftOut: '' }),
+      leases: { get: async () => undefined, patch: async () => '1', create: async () => '1' } as unknown as LeaseClient,
+      now: () => (time += 7),
+      wallTime: () => time,
+      random: () => 0.5,
+      observer: { wrote() {}, leads() {} } as never,
+    });
+    let least = Infinity;
+    for (let looks = 0; looks < 5000; looks++) {
+      const pause = await writer.look();
+      least = Math.min(least, pause);
+      time += Math.max(0, Math.ceil(pause / 7) * 7 - 7 * (1 + (looks % 3)));
+    }
+    assert.ok(least >= 0, String(least));
   });
 
   it('count for nodes of the cluster only, each by its own Lease (S10.29)', () => {
