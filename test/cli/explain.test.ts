@@ -336,6 +336,16 @@ ingress of shop/web-0: denied
       match(out, /^(allowed|denied): /, line.join(' '));
     }
   });
+
+  it('names the cluster-wide rule that denies, with the command line of README.md', async () => {
+    const readme = await readFile(join(root, 'README.md'), 'utf8');
+    const [, args] = /`npx postern explain -f examples\/tenant-isolation ([^`]+)`/.exec(readme)!;
+    const { out } = await explain('-f', `${root}/examples/tenant-isolation`, ...args!.split(' '));
+    match(
+      out,
+      /^  rule 3 "everyone-else" of ClusterNetworkPolicy tenant-pears \(Admin tier, priority 100\) denies this$/m,
+    );
+  });
 });
 
 describe('postern explain on a live cluster', () => {
