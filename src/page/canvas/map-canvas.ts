@@ -6,11 +6,12 @@ import cytoscape, {
   type Position,
 } from 'cytoscape';
 import fcose from 'cytoscape-fcose';
+import { isSameList } from '../../lib/is-same-list.ts';
 import type { SeenMap } from '../../map/see-map.ts';
 import { readColors } from './colors.ts';
-import { elementId, elementsOf, type Element, type Elements } from './elements.ts';
+import { elementId, elementsOf, type Element } from './elements.ts';
 import { font, mapStyle } from './map-style.ts';
-import { placeAll, type Item } from './place.ts';
+import { placeAll, type Item, type Link } from './place.ts';
 
 cytoscape.use(fcose);
 
@@ -39,6 +40,9 @@ export class MapCanvas {
   readonly #known = places;
   readonly #measure: (text: string) => number;
   #items: readonly Item[] = [];
+  #links: readonly Link[] = [];
+  /** By id, as they were drawn last. */
+  #drawn: ReadonlyMap<string, Element> = new Map();
   #selected: string | undefined;
   /** Nobody has moved the map since it was fitted. */
   #isFitted = true;
@@ -69,25 +73,23 @@ export class MapCanvas {
     graph.one('render', () => performance.mark('map drawn'));
     const elements = elementsOf(seen, this.#measure, isChange);
     this.#items = elements.nodes.map(itemOf);
-    const fresh: Element[] = [];
+    this.#links = elements.edges.map(({ data }) => ({ from: String(data['source']), to: String(data['target']) }));
+    const all = [...elements.boxes, ...elements.nodes, ...elements.edges];
+    const isFresh = ({ id }: Pick<Element, 'id'>): boolean => !this.#drawn.has(id);
+    const isWhole = elements.nodes.every(isFresh);
+    const unplaced = elements.nodes.filter(({ id }) => !this.#known.has(id));
+    const isPlacedAnew = isWhole && unplaced.length > elements.nodes.length / 2;
+    if (isPlacedAnew) this.#place();
     graph.batch(() => {
-      this.#removeOthers(elements);
-      const added = [
-        ...elements.boxes.filter((each) => !this.#change(each)),
-        ...elements.nodes.filter((each) => !this.#change(each) && fresh.push(each)),
-        ...elements.edges.filter((each) => !this.#change(each)),
-      ];
+      this.#removeOthers(all);
       // All at once: cytoscape is slow with many additions.
-      graph.add(added.map((each) => this.#definitionOf(each)));
-      graph.remove(graph.nodes('.box').filter((box) => box.isChildless()));
+      graph.add(all.filter(isFresh).map((each) => this.#definitionOf(each)));
+      for (const each of all) this.#change(each);
     });
-    const isWhole = fresh.length === elements.nodes.length;
-    const unplaced = fresh.filter(({ id }) => !this.#known.has(id));
-    if (isWhole && unplaced.length > fresh.length / 2) this.arrange();
-    else {
-      for (const { id } of unplaced) this.#placeNear(graph.getElementById(id));
-      if (isWhole && fresh.length > 0) this.fit();
-    }
+    this.#drawn = new Map(all.map((each) => [each.id, each]));
+    if (isPlacedAnew) this.#refine();
+    else for (const { id } of unplaced) this.#placeNear(graph.getElementById(id));
+    if (isWhole && elements.nodes.length > 0) this.fit();
     this.select(this.#selected);
   }
 
@@ -95,12 +97,21 @@ export class MapCanvas {
   arrange(): void {
     const graph = this.#graph;
     if (this.#items.length === 0) return;
-    const links = graph.edges().map((edge) => ({ from: String(edge.data('source')), to: String(edge.data('target')) }));
-    const points = placeAll(this.#items, links);
-    graph.batch(() => points.forEach((point, id) => graph.getElementById(id).position(point)));
-    if (this.#items.length <= mostRefined) graph.layout(refinement).run();
-    for (const { id } of this.#items) this.#remember(graph.getElementById(id));
+    this.#place();
+    graph.batch(() => this.#items.forEach(({ id }) => graph.getElementById(id).position(this.#known.get(id)!)));
+    this.#refine();
     this.fit();
+  }
+
+  #place(): void {
+    for (const [id, point] of placeAll(this.#items, this.#links)) this.#known.set(id, point);
+  }
+
+  #refine(): void {
+    const graph = this.#graph;
+    if (this.#items.length > mostRefined) return;
+    graph.layout(refinement).run();
+    for (const { id } of this.#items) this.#remember(graph.getElementById(id));
   }
 
   /** Shows the whole map. Cytoscape's own way measures each label, which takes long. */
@@ -174,26 +185,22 @@ export class MapCanvas {
     else this.#known.set(node.id(), { ...node.position() });
   }
 
-  #removeOthers({ boxes, nodes, edges }: Elements): void {
-    const wanted = new Set([...boxes, ...nodes, ...edges].map(({ id }) => id));
-    const gone = this.#graph.elements().filter((each) => !wanted.has(each.id()));
-    // A box takes its nodes along, and they may be wanted elsewhere.
-    gone
-      .filter('.box')
-      .children()
-      .filter((each) => wanted.has(each.id()))
-      .move({ parent: null });
-    gone.remove();
+  /** A box that goes has no node that stays: a node never changes its box. */
+  #removeOthers(elements: readonly Element[]): void {
+    const wanted = new Set(elements.map(({ id }) => id));
+    for (const id of this.#drawn.keys()) if (!wanted.has(id)) this.#graph.getElementById(id).remove();
   }
 
-  /** Changes an element. Returns whether there is one. */
-  #change({ id, data, classes }: Element): boolean {
-    const known = this.#graph.getElementById(id);
-    if (known.empty()) return false;
-    if (Object.entries(data).some(([key, value]) => known.data(key) !== value)) known.data(data);
-    const marks = ['chosen', 'near', 'dim', 'hovered'].filter((mark) => known.hasClass(mark));
-    known.classes([...classes, ...marks]);
-    return true;
+  #change({ id, data, classes }: Element): void {
+    const drawn = this.#drawn.get(id);
+    if (!drawn) return;
+    const isSameData = Object.entries(data).every(([key, value]) => drawn.data[key] === value);
+    const isSameLook = isSameList(drawn.classes, classes);
+    if (isSameData && isSameLook) return;
+    const element = this.#graph.getElementById(id);
+    if (!isSameData) element.data(data);
+    if (isSameLook) return;
+    element.removeClass([...drawn.classes]).addClass([...classes]);
   }
 
   #definitionOf({ id, data, classes }: Element): ElementDefinition {
