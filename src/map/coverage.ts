@@ -33,7 +33,8 @@ export function badgesOf(spot: Spot, cluster: Cluster, findings: readonly Findin
   ];
 }
 
-function isOpen(cluster: Cluster, pod: Parameters<typeof isolatingPolicies>[1], direction: Direction): boolean {
+/** Whether no NetworkPolicy isolates the pod. */
+export function isOpen(cluster: Cluster, pod: Parameters<typeof isolatingPolicies>[1], direction: Direction): boolean {
   return !isolatingPolicies(cluster, pod, direction).some(({ tier }) => tier === 'NetworkPolicy');
 }
 

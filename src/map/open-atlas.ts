@@ -8,7 +8,7 @@ import { applyDefaults } from '../manifests/defaults.ts';
 import { Scene } from '../suggest/scene.ts';
 import { suggest, type Suggestion, type Suggestions } from '../suggest/suggest.ts';
 import type { Atlas, ChangedAtlas, MapOptions, WantedSuggestion, WhatIf } from './atlas.ts';
-import { badgesOf, findCoverage } from './coverage.ts';
+import { badgesOf, findCoverage, isOpen } from './coverage.ts';
 import { groupDenials } from './denials.ts';
 import { drawEdges } from './draw.ts';
 import { edgeId, portName, seenLines, Verdicts, type Line } from './lines.ts';
@@ -115,10 +115,10 @@ class OpenAtlas implements Atlas {
   }
 
   suggest(wanted: WantedSuggestion): Suggestions {
-    return this.suggestFor(this.data.objects, wanted);
+    return this.suggestFor(this.data.objects, this.#now.cluster, wanted);
   }
 
-  suggestFor(objects: readonly JsonObject[], wanted: WantedSuggestion): Suggestions {
+  suggestFor(objects: readonly JsonObject[], cluster: Cluster, wanted: WantedSuggestion): Suggestions {
     const names =
       'nodeIds' in wanted
         ? new Set(
@@ -138,6 +138,7 @@ class OpenAtlas implements Atlas {
       isWanted: ({ namespace, name }) =>
         names ? names.has(`${namespace}/${name}`) : 'namespace' in wanted && namespace === wanted.namespace,
       includeDenied: denied !== undefined,
+      isAddition: denied !== undefined && !this.#isOpenForEgress(denied.fromId, cluster),
       includeUnanswered: false,
       minutes: this.#minutes,
       answeredNodes: new Set(
@@ -147,6 +148,11 @@ class OpenAtlas implements Atlas {
     if (!denied) return answer;
     const suggestions = answer.suggestions.map((each) => ({ ...each, policy: narrow(each, denied, this.#spots) }));
     return { ...answer, suggestions };
+  }
+
+  /** A policy that isolates its pods for egress must also allow DNS. */
+  #isOpenForEgress(id: string, cluster: Cluster): boolean {
+    return this.#spots.at(id)?.pods.some(({ read }) => isOpen(cluster, read, 'egress')) ?? false;
   }
 
   withChange(change: WhatIf): ChangedAtlas {
@@ -203,7 +209,7 @@ class Changed implements ChangedAtlas {
   }
 
   suggest(wanted: WantedSuggestion): Suggestions {
-    return this.#before.suggestFor(this.#objects, wanted);
+    return this.#before.suggestFor(this.#objects, this.#after.cluster, wanted);
   }
 
   withChange(change: WhatIf): ChangedAtlas {

@@ -19,6 +19,8 @@ export interface Wanted extends Choice {
   readonly minutes?: number;
   /** Nodes whose agents have told what they saw. Missing: all. */
   readonly answeredNodes?: ReadonlySet<string>;
+  /** Only the connections of the traffic, without DNS: for a policy beside others that isolate the pods already. */
+  readonly isAddition?: boolean;
 }
 
 /** A policy for one or more workloads, with the flows that it comes from. */
@@ -47,10 +49,12 @@ interface Draft extends Suggestion {
 /** Suggests policies that allow what was seen, and names to be resolved. Each isolates its pods in both directions. A workload of which nothing was seen gets none. */
 export function suggest(objects: readonly JsonObject[], traffic: readonly Traffic[], wanted: Wanted): Suggestions {
   const scene = new Scene(objects);
-  const [seen, inside, dns] = [joinVerdicts(traffic), new InsideAddresses(objects, scene.cluster), findDns(scene)];
+  const [seen, inside] = [joinVerdicts(traffic), new InsideAddresses(objects, scene.cluster)];
+  const isAddition = wanted.isAddition ?? false;
+  const dns = isAddition ? [] : findDns(scene);
   const taken = new Set(objects.filter((each) => each['kind'] === 'NetworkPolicy').map(nameOf));
   const notes: string[] = [];
-  if (dns.length === 0)
+  if (dns.length === 0 && !isAddition)
     notes.push(
       'no DNS server with the label k8s-app=kube-dns runs in kube-system: DNS is allowed only where it was seen',
     );
@@ -87,9 +91,10 @@ export function suggest(objects: readonly JsonObject[], traffic: readonly Traffi
       allowed.filter((each) => each.direction === direction).flatMap((each) => each.needs);
     const ofDns = dns.flatMap((peer) => dnsPorts.map((port): Need => ({ peer, port })));
     // Each pod and each node needs names, also those that asked for none in the last hour.
-    const ofClients = scene.selected(namespace, labels).some(isDns)
-      ? dnsPorts.map((port): Need => ({ peer: { kind: 'any' }, port }))
-      : [];
+    const ofClients =
+      !isAddition && scene.selected(namespace, labels).some(isDns)
+        ? dnsPorts.map((port): Need => ({ peer: { kind: 'any' }, port }))
+        : [];
     const name = chooseName(workloads[0]!, taken);
     taken.add(`${namespace}/${name}`);
     const policy = {

@@ -11,7 +11,7 @@ import { openAtlas } from '../../src/map/open-atlas.ts';
 import type { Atlas } from '../../src/map/atlas.ts';
 import type { ExplainedPair, MapEdge } from '../../src/map/policy-map.ts';
 import { families } from '../../src/model/address.ts';
-import { namespace, node, pod, policy } from '../support/objects.ts';
+import { clusterPolicy, namespace, node, pod, policy } from '../support/objects.ts';
 import { scenes } from '../suggest/random-traffic.ts';
 import { history, pageData } from './page-data.ts';
 
@@ -438,6 +438,35 @@ describe('lists beside the map', () => {
       ],
     );
     assert.deepEqual((suggestions[0]!.policy['spec'] as { policyTypes: string[] }).policyTypes, ['Ingress']);
+  });
+
+  it('allows a denied egress connection alone; with DNS if the policy isolates the pods anew', () => {
+    const allowOf = (
+      isolated: boolean,
+    ): { readonly egress: readonly unknown[]; readonly policyTypes: readonly string[] } => {
+      const other = policy('shop/web', {
+        podSelector: isolated ? { matchLabels: { app: 'web' } } : { matchLabels: { app: 'none' } },
+        policyTypes: ['Egress'],
+      });
+      const defaultDeny = clusterPolicy('default-deny', {
+        ...{ tier: 'Baseline', priority: 1000, subject: { namespaces: {} } },
+        egress: [{ action: 'Deny', to: [{ namespaces: {} }] }],
+      });
+      const dns = pod('kube-system/dns', { node: 'n1', ips: ['10.0.9.9'], labels: { 'k8s-app': 'kube-dns' } });
+      const atlas = openAtlas(
+        pageData(
+          [...objects, namespace('kube-system'), dns, other, defaultDeny],
+          [history([seen(web!, probe, 9000, { verdict: 'denied' })])],
+        ),
+      );
+      const [denial] = atlas.denials();
+      const { suggestions } = atlas.suggest({ nodeIds: [denial!.fromId], denied: denial! });
+      return suggestions[0]!.policy['spec'] as ReturnType<typeof allowOf>;
+    };
+    const [beside, anew] = [allowOf(true), allowOf(false)];
+    assert.deepEqual([beside.policyTypes, beside.egress.length], [['Egress'], 1]);
+    assert.deepEqual([anew.policyTypes, anew.egress.length], [['Egress'], 2]);
+    assert.match(JSON.stringify(anew.egress), /kube-dns/);
   });
 
   it('does not call a rule unused where connections cannot be judged', () => {
