@@ -66,13 +66,13 @@ export async function measureRelabel(
   const objects = teams.map((team) => extraNamespace(shape, relabelled.name, team));
   await node.add([objects[0]!, ...extraPods(shape, relabelled)]);
   const runs: Run[] = [];
+  let turn = 0;
   for (let run = 0; run < relabels; run++) {
     progress(`relabelled namespace ${run + 1} of ${relabels}`);
-    const { sent, stages } = await node.change('MODIFIED', objects[(run + 1) % 2]!);
+    const { sent, stages } = await node.undisturbed(() => node.change('MODIFIED', objects[++turn % 2]!));
     const inForce = Math.max(inForceAt(stages, 'addition'), inForceAt(stages, 'removal'));
     runs.push({ value: (inForce - sent) / 1000 });
   }
-  node.assertQuiet();
   const what = `${shape.name}: a namespace of ${relabelled.pods} pods joins another team, event sent → in force`;
   return [{ id: 'B9', what, unit: 's', bar: { atMost: atMostSeconds }, runs }];
 }

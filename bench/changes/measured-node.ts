@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ImageAgent } from '../agent/image-agent.ts';
 import { BenchNode } from '../agent/node.ts';
@@ -20,6 +21,8 @@ export interface Change {
   readonly sent: number;
   readonly stages: readonly Stage[];
 }
+
+const mostTries = 4;
 
 /** A node with the agent as the image runs it, a watch of the kernel's commits, the forecast of the agent's work, and a twin for baselines. */
 export class MeasuredNode {
@@ -127,8 +130,17 @@ export class MeasuredNode {
     return commits;
   }
 
-  /** Throws if there were commits that no change has taken, because times would belong to other changes. */
-  assertQuiet(): void {
-    if (this.#commits.left > 0) throw new Error(`${this.#commits.left} unexpected commits`);
+  /**
+   * Runs `work` again if there were commits that no change has taken, because its times would belong to other changes. If the machine stands still for two
+   * seconds, the agent reads its tables again and leaves the flow sets: that is such a commit. Throws if there are some each time.
+   */
+  async undisturbed<Result>(work: () => Promise<Result>): Promise<Result> {
+    for (let tries = 1; ; tries++) {
+      const result = await work();
+      const { left } = this.#commits;
+      if (left.length === 0) return result;
+      if (tries === mostTries) throw new Error(`${left.length} unexpected commits: ${inspect(left, { depth: 4 })}`);
+      await this.settle();
+    }
   }
 }

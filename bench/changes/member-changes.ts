@@ -59,12 +59,11 @@ export async function measureMemberChanges(
   for (let round = 0; round < rounds; round++) {
     for (const [kind, all] of measured) {
       progress(`round ${round + 1} of ${rounds}: ${kind.name}`);
-      all.push(await measureKind(node, kind));
+      all.push(await node.undisturbed(() => measureKind(node, kind)));
     }
     byNft.push(await measureByNft(node, false));
     apart.push(await measureByNft(node, true));
   }
-  node.assertQuiet();
   const figures = kinds.flatMap((kind) =>
     ways.flatMap((way) => {
       const all = measured.get(kind)!.map((each) => each[way]);

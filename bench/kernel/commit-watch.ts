@@ -50,9 +50,9 @@ export class CommitWatch {
     return this.#commits.splice(0);
   }
 
-  /** Number of unexpected commits: another program writes, or the bench has miscounted. */
-  get left(): number {
-    return this.#commits.length;
+  /** Unexpected commits: another program writes, or the bench has miscounted. */
+  get left(): readonly Commit[] {
+    return this.#commits;
   }
 
   end(): Promise<void> {
