@@ -164,7 +164,7 @@ export class Traffic {
     await Promise.all(connectors.map((connector) => connector.stop()));
     await Promise.all([...this.#allowed, ...this.#streams].map((flow) => flow.pause()));
     // Packets in flight may still arrive; all others are lost.
-    await eventually(async () => ((await this.#countMissing()) === 0 ? undefined : 'lost'), 3).catch(() => {});
+    await eventually(async () => ((await this.#countMissing()) === 0 ? undefined : 'lost'), 30).catch(() => {});
     const missing = await this.#countMissing();
     const timeouts = (await countTimeouts(this.#lab)) - this.#before.timeouts;
     const through = (await countThrough(this.#taps)) - this.#before.through;

@@ -42,7 +42,7 @@ export class Flow {
     this.#to = to;
   }
 
-  /** Rejects with LabError `timeout` if a TCP server does not accept within 3 s. UDP always opens. */
+  /** Rejects with LabError `timeout` if a TCP server does not accept within 20 s. UDP always opens. */
   static async open(from: Station, to: Station, { family, address, ...options }: OpenFlow): Promise<Flow> {
     const flow = new Flow(from, to);
     const target = address ?? stationAddress(to, family);

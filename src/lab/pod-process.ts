@@ -113,9 +113,9 @@ export class PodProcess {
     return results as ProbeAnswer[];
   }
 
-  /** Starts to send. For TCP returns the identity that accepted; rejects with LabError `timeout` if none did within 3 s. */
+  /** Starts to send. For TCP returns the identity that accepted; rejects with LabError `timeout` if none did within 20 s. */
   async openFlow(flow: string, { size = 64, echo = false, ...rest }: FlowOptions): Promise<string | undefined> {
-    const { error, identity } = await this.#ask('open', { flow, size, echo, deadlineMs: 3000, ...rest });
+    const { error, identity } = await this.#ask('open', { flow, size, echo, deadlineMs: 20_000, ...rest });
     if (error) throw new LabError('timeout', `flow to ${rest.address} ${rest.protocol}/${rest.port}: ${error}`);
     return identity as string | undefined;
   }

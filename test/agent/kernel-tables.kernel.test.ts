@@ -27,7 +27,7 @@ const table = (family: TableFamily) => ({
 });
 
 describe('the kernel tables', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   let door: KernelTables;
   before(async function () {

@@ -10,7 +10,7 @@ const source = fileURLToPath(new URL('../../src/agent/node-lock.ts', import.meta
 let count = 0;
 
 describe('the lock of a node', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   const ends: (() => void)[] = [];
   afterEach(() => {
     for (const end of ends.splice(0)) end();

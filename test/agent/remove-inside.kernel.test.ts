@@ -12,7 +12,7 @@ import { openKernel, type Kernel } from '../apply/kernel.ts';
 const { signal } = new AbortController();
 
 describe('an uninstallation in the network namespaces of pods', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let [owned, plain]: Kernel[] = [];
   let folder: string;
   before(async function () {

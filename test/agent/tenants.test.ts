@@ -135,7 +135,7 @@ const base = [
 ];
 
 describe('users of a namespace read of its own objects alone (S9.14)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   for (const { what, objects = [], event, log, ...told } of cases) {
     it(what, async () => {

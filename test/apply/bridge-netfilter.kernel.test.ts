@@ -10,7 +10,7 @@ const ipv4 = ['10.9.0.5', 'pods0'] as const;
 const ipv6 = ['fd00:9::5', 'pods0'] as const;
 
 describe('the check of bridge netfilter', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
 
   beforeEach(async function () {

@@ -28,7 +28,7 @@ const v4 = (text: string): number =>
 const v6 = (last: number): string => `\xfd\x01${'\0'.repeat(13)}${String.fromCharCode(last)}`;
 
 describe('tracked connections (kernel)', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   before(async function () {
     kernel = await openKernel(this);

@@ -8,7 +8,7 @@ import { openKernel, type Kernel } from './kernel.ts';
 const { signal } = new AbortController();
 
 describe('the links of pods', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
 
   beforeEach(async function () {

@@ -45,7 +45,7 @@ describe('the version of nft', () => {
 });
 
 describe('nf_tables', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   before(async function () {
     kernel = await openKernel(this);
@@ -82,7 +82,7 @@ describe('nf_tables', function () {
 });
 
 describe('tables of bridges', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   before(async function () {
     kernel = await openKernel(this);

@@ -38,7 +38,7 @@ const others = [
 ];
 
 describe('connections of an address (kernel)', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   let folder: string;
   before(async function () {

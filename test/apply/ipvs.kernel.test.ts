@@ -17,7 +17,7 @@ const services = `${headings}TCP  0A600001:01BB rr
 `;
 
 describe('the check of IPVS', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
 
   beforeEach(async function () {

@@ -8,7 +8,7 @@ import type { Transaction } from '../../src/nftables/transactions.ts';
 import { openKernel, type Kernel } from './kernel.ts';
 
 describe('an nft that tells of changes', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   let folder: string;
   let monitor: NftMonitor;

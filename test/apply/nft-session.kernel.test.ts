@@ -26,7 +26,7 @@ async function until(look: () => void | Promise<void>): Promise<void> {
 }
 
 describe('an nft that stays', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   let folder: string;
   /** Processes started for one command each. */

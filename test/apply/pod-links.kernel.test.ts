@@ -8,7 +8,7 @@ const { signal } = new AbortController();
 const mac = '02:00:00:00:00:05';
 
 describe('the links of pods, by routes, neighbours and bridges', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   let runs: number;
 

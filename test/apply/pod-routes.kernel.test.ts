@@ -8,7 +8,7 @@ import { openKernel, type Kernel } from './kernel.ts';
 const { signal } = new AbortController();
 
 describe('the routes to pods', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   let runs: string[][];
   let now: number;

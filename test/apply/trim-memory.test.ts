@@ -20,7 +20,7 @@ console.log(before - resident(), kept.length);
 
 describe('findTrim', () => {
   it('returns freed memory to the system', async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const env = { ...process.env, MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072' };
     const flags = ['--expose-gc', '--input-type=module-typescript', '-e', program];
     const { stdout } = await promisify(execFile)(process.execPath, flags, { env, cwd: process.cwd() });

@@ -26,7 +26,7 @@ for (const cni of labCnis) {
   for (const uplink of labUplinks) {
     for (const rpFilter of rpFilters) {
       describe(`attacks on uplink ${uplink}, rp_filter ${rpFilter} (kernel, ${cni})`, function () {
-        this.timeout(60_000);
+        this.timeout(180_000);
         let attacks: AttackLab;
         before(async function () {
           await needMachine(this, cni);

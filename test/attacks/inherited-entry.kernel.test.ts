@@ -39,7 +39,7 @@ for (const cni of labCnis) {
   for (const [index, { what, isDown, conntrack }] of cases.entries()) {
     const forgets = conntrack !== 'deletes nothing';
     describe(`attack: connections of the pod that had the address before, ${what} (kernel, ${cni})`, function () {
-      this.timeout(60_000);
+      this.timeout(180_000);
       let attacks: AttackLab;
       let folder: string;
       /** While this file exists, conntrack fails. */
@@ -57,6 +57,8 @@ for (const cni of labCnis) {
         const agents = { env: { PATH: `${folder}:${process.env['PATH']}` } };
         attacks = await AttackLab.open({ name: nameLab(`attold${cni}${index}`), cni, agents, podAddresses: 5 });
         const { lab } = attacks;
+        // The entry of a datagram that nobody answers would live for 30 s.
+        await attacks.run('node', 'sysctl', '-qw', 'net.netfilter.nf_conntrack_udp_timeout=600');
         lab.apply([
           pod('evil', 'late', [], { nodeName: 'n1' }),
           policy('bank', 'heir', { pods: { pod: 'heir' }, ingress: [] }),

@@ -13,7 +13,7 @@ declareAttacks('link-local addresses of isolated pods', linkLocalAttacks);
 
 /** S1.16, where an operator has turned the guard off: nothing tells which pod has a link-local address, so that policies do not hold there is reported. */
 describe('attack: link-local addresses without the guard (kernel, bridge)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let attacks: AttackLab;
   before(async function () {
     await needMachine(this, 'bridge');

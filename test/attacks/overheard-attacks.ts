@@ -192,9 +192,9 @@ const readsStream = ({ name, of, frames }: Trick): Attack => ({
       .act('node', 'raw', [
         { do: 'connect', sport, to: attacks.address(victim, family), port: 80 },
         { do: 'listen', sport, ms: 0 },
-        { do: 'greeting', sport, ms: 2500 },
-        { do: 'pause', ms: 600 },
-        ...Array.from({ length: 4 }).flatMap(() => [
+        { do: 'greeting', sport, ms: 10_000 },
+        { do: 'pause', ms: 1500 },
+        ...Array.from({ length: 12 }).flatMap(() => [
           { do: 'pause', ms: 200 },
           { do: 'tell', sport, hex: hex(text) },
         ]),

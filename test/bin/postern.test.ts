@@ -24,7 +24,7 @@ process.exitCode = 5;
 `;
 
 describe('bin/postern.js', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-bin-'));

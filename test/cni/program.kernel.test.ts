@@ -16,7 +16,7 @@ const prevResult = '{ "cniVersion":"1.0.0", "ips":[ {"address":"10.1.0.5/24"} ],
 const args = 'K8S_POD_NAMESPACE=x;K8S_POD_NAME=web;K8S_POD_UID=u1';
 
 describe('the program of the CNI plugin', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let program: string;
   let directory: string;
   let socket: string;
@@ -190,7 +190,7 @@ client = socket.socket(socket.AF_UNIX); client.connect(sys.argv[1])`;
   });
 
   it('gives up a client that sends slowly', async () => {
-    await serve({ kind: 'ok' }, 50);
+    await serve({ kind: 'ok' }, 1000);
     assert.match(await readAll(open('postern-cni 1\0ADD')), /^late the request did not end in time/);
     assert.deepEqual(await run('ADD'), printed);
     assert.deepEqual(refused, ['the request did not end in time']);

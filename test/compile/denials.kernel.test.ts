@@ -78,7 +78,7 @@ function droppedIn(json: string): number {
 const send = (to: string, port: number) => `(echo x > /dev/udp/${to}/${port}) 2>/dev/null || true`;
 
 describe('what is denied is noted (kernel)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   it('as the connection, once for each, with how often; read back, the tables are those that were written', async () => {
     const json = await inNamespace([send('10.9.9.9', 53), send('10.9.9.9', 53), send('fd09::9', 80)].join('\n'));

@@ -23,7 +23,7 @@ interface Workflow {
 }
 
 describe('docs/testing.md', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   before(() => void (folder = mkdtempSync(join(tmpdir(), 'postern-page-'))));
   after(() => rmSync(folder, { recursive: true }));

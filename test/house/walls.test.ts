@@ -63,7 +63,7 @@ describe('the walls of the house', () => {
   const rulesBroken = new Set<string>();
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     copy = mkdtempSync(join(tmpdir(), 'postern-walls-'));
     for (const path of ['package.json', '.gitignore', '.oxlintrc.json', 'tsconfig.json', 'scripts', 'src']) {
       cpSync(join(root, path), join(copy, path), { recursive: true });

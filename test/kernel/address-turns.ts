@@ -136,7 +136,7 @@ export class AddressTurns {
 
   /** Waits until it talks with all who like it, and asserts that it did with nobody else. */
   async finish(turn: Turn): Promise<void> {
-    await eventually(() => this.#missing(turn), 40);
+    await eventually(() => this.#missing(turn));
     await this.assertOnly(turn, turn.color);
   }
 
@@ -185,7 +185,7 @@ export class AddressTurns {
       await this.#sendMore(turn);
       const now = await came();
       return before === now ? undefined : `${before} had come, and then ${now}`;
-    }, 10);
+    });
   }
 
   /** What has come since it has the address was to and from peers of this color. */

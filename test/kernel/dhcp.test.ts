@@ -44,7 +44,7 @@ describe('pods that get their addresses by DHCP (kernel)', function () {
     // The server of the lab gives leases for seconds. It answers the pod's own address only when a lease goes on.
     const renewal = ['-lni', 'cni0', '-c', '1', `udp src port 67 and dst host ${address}`];
     assert.match(
-      await runInNamespace(lab.names.node('n1'), 'timeout', ['30', 'tcpdump', ...renewal]),
+      await runInNamespace(lab.names.node('n1'), 'timeout', ['90', 'tcpdump', ...renewal]),
       /BOOTP\/DHCP, Reply/,
     );
     assert.match(await lab.exec('x/web', 'ip', '-br', 'address', 'show', 'eth0'), new RegExp(address));

@@ -31,11 +31,13 @@ onEachCni('our tables in the hands of another program', (cluster, cni) => {
       await tamper(`nft delete table ${lost} postern`);
       assert.equal(await listExactly(cluster().lab, others), held);
       // Another program may have added to the flow sets of any table, so the agent leaves those of before in all tables.
-      const expected = [1, 1, 0, 1, 1];
+      // If nft monitor reports the deletion late, it counts as one more, and the agent looks and leaves the flow sets again.
+      const least = [1, 1, 0, 1, 1];
       await eventually(async () => {
         const after = await stages();
         const done = after.map((count, index) => count - before[index]!);
-        return done.join() === expected.join() ? undefined : `stages since then: ${done.join()}`;
+        const isDone = done.every((count, index) => (least[index] === 0 ? count === 0 : count >= least[index]!));
+        return isDone ? undefined : `stages since then: ${done.join()}`;
       });
       await cluster().expect([{ from: 'peers/far', to: 'x/p', port: 'TCP/80', answer: 'timeout' }]);
     });

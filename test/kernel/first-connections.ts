@@ -44,7 +44,7 @@ took = []
 for address in sys.stdin.readline().split():
     family = socket.AF_INET6 if ':' in address else socket.AF_INET
     start = time.monotonic()
-    socket.create_connection((address, 80), timeout=20).close()
+    socket.create_connection((address, 80), timeout=70).close()
     took.append((time.monotonic() - start) * 1000)
 ${counter}
 print('', *took)

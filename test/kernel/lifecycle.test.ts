@@ -60,11 +60,10 @@ describe('the life of an agent (kernel)', function () {
     await shim.reset();
     await start();
     // One reading lists three tables. If it began before nft monitor listened, there is a second one. After it, or after each, the agent chooses the other
-    // flow sets, and empties those of before.
+    // flow sets, and empties those of before. The sampler, which compares the tables a part at a time, lists more.
     await eventually(async () => {
       const [{ writes, checks }, lists] = [await shim.runs(), await shim.lists()];
-      const isTwice = lists === 6 && writes === 4;
-      const isAsExpected = checks === 0 && (isTwice || ((lists === 3 || lists === 6) && writes === 2));
+      const isAsExpected = checks === 0 && ((writes === 2 && lists >= 3) || (writes === 4 && lists >= 6));
       return isAsExpected ? undefined : `${writes} writes, ${checks} checks, ${lists} listings`;
     });
     assert.equal(await readMetric(cluster.lab, 'n1', 'postern_adoptions_total{result="unchanged"}'), 1);
@@ -129,8 +128,10 @@ describe('the life of an agent (kernel)', function () {
 
   it('killed before and after every stage of its first load, it ends in the right table', async () => {
     const undisturbed = await loadAnew();
-    const { writes: stages } = await shim.runs();
-    assert.equal(stages, 2);
+    const { writes } = await shim.runs();
+    // Twice as many if the tables were read again, because nft monitor did not listen yet.
+    assert.ok([2, 4].includes(writes), `${writes} stages`);
+    const stages = 2;
     for (let stage = 1; stage <= stages; stage++) {
       for (const moment of ['before', 'after'] as const) {
         await agent.stop();
@@ -327,6 +328,6 @@ async function assertNothingLost(flows: Flows): Promise<void> {
     const states = await Promise.all(flows.allowed.map((flow) => flow.state()));
     const lost = states.map(({ client, server }) => client.sent - server.distinct);
     return lost.every((count) => count === 0) ? undefined : `allowed packets that did not arrive: ${lost.join()}`;
-  }, 5);
+  });
   await Promise.all([...flows.allowed, ...flows.forbidden].map((flow) => flow.close()));
 }

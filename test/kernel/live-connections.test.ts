@@ -126,7 +126,8 @@ async function assertProgress(flows: ReadonlyMap<string, Flow>): Promise<void> {
       assert.deepEqual([client.distinct, server.distinct], [client.highest, server.highest], name);
     }
     return undefined;
-  });
+    // TCP sends again only after as long as it has waited before.
+  }, 120);
 }
 
 /** Not a byte comes to any end while all of them send again and again. */
@@ -143,8 +144,8 @@ async function assertStalled(cluster: Cluster, flows: ReadonlyMap<string, Flow>)
   // What had passed already may still be read; an end that is not cut off sends a whole window before it waits for an answer.
   for (const [name, { client, server }] of await statesOf(flows)) {
     const was = atOnce.get(name)!;
-    assert.ok(client.received - was.client.received < 5, `${name}: the client still gets answers`);
-    assert.ok(server.received - was.server.received < 5, `${name}: the server still gets packets`);
+    assert.ok(client.received - was.client.received < 50, `${name}: the client still gets answers`);
+    assert.ok(server.received - was.server.received < 50, `${name}: the server still gets packets`);
   }
   const before = { received: await received(), states: await statesOf(flows) };
   await eventually(async () => {

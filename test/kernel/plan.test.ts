@@ -106,7 +106,7 @@ for (const cni of labCnis) {
           const [was, is] = [marks.get(name)!, await flow.state()];
           const moved = Math.max(is.client.received - was.client.received, is.server.received - was.server.received);
           // What was on its way may still be read.
-          assert.ok(moved < 5, `${name} goes on: ${moved} more`);
+          assert.ok(moved < 50, `${name} goes on: ${moved} more`);
         }
         await Promise.all(flows.map(({ flow }) => flow.close()));
       });

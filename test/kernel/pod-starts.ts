@@ -124,7 +124,7 @@ export class PodStarts {
 
   /** Waits until every friend talks with every pod, by every transport; returns how long that took each. */
   async finish(keys: readonly string[]): Promise<Start[]> {
-    await eventually(() => this.#missing(keys), 60);
+    await eventually(() => this.#missing(keys), 120);
     return this.#measure(keys);
   }
 

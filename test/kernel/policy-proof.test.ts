@@ -101,11 +101,11 @@ describe('postern wait and status (kernel)', function () {
     process.kill(pid!, 'SIGSTOP');
     try {
       lab.apply([web([80, 81])]);
-      const { code, out, notes } = await wait(5);
+      const { code, out, notes } = await wait(20);
       deepEqual([code, out], [1, '']);
       match(notes, /^node n2: .*(the agent does not answer at unix:|no answer within)/m);
       equal(/^node n1:/m.test(notes), false, notes);
-      match(notes, /postern: not enforced within 5 s: 0 of 1 policy/);
+      match(notes, /postern: not enforced within 20 s: 0 of 1 policy/);
     } finally {
       process.kill(pid!, 'SIGCONT');
     }
@@ -127,7 +127,7 @@ describe('postern wait and status (kernel)', function () {
     const agent = lab.agents.get('n2')!;
     await agent.disconnect();
     lab.apply([web([80, 81, 82])]);
-    const { code, notes } = await wait(5);
+    const { code, notes } = await wait(20);
     equal(code, 1);
     match(notes, /^node n2: its kernel holds generation 2, not 3 \(x\/web\)$/m);
     agent.reconnect();
@@ -153,7 +153,8 @@ describe('postern wait and status (kernel)', function () {
     await agent.restart({ args: ['--namespace-budget', '10000'] });
     const from = Array.from({ length: 2000 }, (_, index) => block(`10.60.${index >> 7}.${2 * (index & 127)}/32`));
     lab.apply([{ ...web([]), spec: { podSelector: {}, ingress: [{ from, ports: [port('TCP/80')] }] } }]);
-    const { code, notes } = await wait(10);
+    await lab.settle();
+    const { code, notes } = await wait(20);
     equal(code, 1, notes);
     match(notes, /^node n2: it leaves its rules out, because they cost the node too much/m);
     equal(/^node n1:/m.test(notes), false, notes);

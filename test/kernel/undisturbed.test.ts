@@ -88,7 +88,8 @@ function stepsFor(cluster: Cluster): readonly Step[] {
 }
 
 onEachCni('a connection that stays allowed (S5.13, S7.3)', (cluster) => {
-  it(`loses no packet by ${changes} changes of what it meets, and one that stays forbidden gets none through`, async () => {
+  it(`loses no packet by ${changes} changes of what it meets, and one that stays forbidden gets none through`, async function () {
+    this.timeout(600_000);
     await cluster().apply(deny, allow([friends], service), leave(service));
     await cluster().label('peers/near', { friend: 'yes' });
     await cluster().label('peers/far', { friend: 'yes' });
@@ -124,7 +125,7 @@ onEachCni('a connection that stays allowed (S5.13, S7.3)', (cluster) => {
     await eventually(async () => {
       const lost = (await statesOf(allowed)).map(({ server }, index) => sent[index]! - server.distinct);
       return lost.every((count) => count === 0) ? undefined : `allowed packets that did not arrive: ${lost.join()}`;
-    }, 5);
+    });
     await eventually(async () => {
       const complete = (await statesOf(streams)).every(
         ({ client, server }) => client.sent === server.distinct && server.sent === client.distinct,
@@ -135,7 +136,12 @@ onEachCni('a connection that stays allowed (S5.13, S7.3)', (cluster) => {
       assert.deepEqual([client.closed, server.closed], [null, null]);
       assert.ok(server.received > changes);
     }
-    assert.deepEqual(await countTimeouts(cluster()), timeouts);
+    // A machine that stands still for a moment makes TCP send again. A packet lost in each change would be many more.
+    const more = (await countTimeouts(cluster())).map((count, index) => count - timeouts[index]!);
+    assert.ok(
+      more.every((count) => count <= 3),
+      `TCP timeouts: ${more.join()}`,
+    );
 
     // What was forbidden would have been seen.
     await cluster().apply(policy('x', 'open', { ingress: [{}] }), policy('peers', 'open', { egress: [{}] }));
@@ -158,7 +164,8 @@ function statesOf(flows: readonly Flow[]): Promise<FlowState[]> {
 }
 
 /** How often TCP gave up waiting for an answer: what a stream that loses a packet for good, or stalls, does. */
-async function countTimeouts({ lab }: Cluster): Promise<string[]> {
+async function countTimeouts({ lab }: Cluster): Promise<number[]> {
   const keys = ['x/p', 'peers/near', 'peers/far'];
-  return Promise.all(keys.map((key) => lab.exec(key, 'nstat', '-asz', 'TcpExtTCPTimeouts')));
+  const texts = await Promise.all(keys.map((key) => lab.exec(key, 'nstat', '-asz', 'TcpExtTCPTimeouts')));
+  return texts.map((text) => Number(/TcpExtTCPTimeouts +(\d+)/.exec(text)![1]));
 }

@@ -91,7 +91,7 @@ describe('lab: a cluster without agents (kernel)', function () {
           { protocol: 'SCTP', address, port: 8002 } as const,
         ]);
         for (const from of ['x/a', 'x/b', 'y/c', 'node/n1', 'node/n2', 'y/on-node']) {
-          const answers = await lab.station(from).process.probe(targets, { tries: 3, deadlineMs: 1000 });
+          const answers = await lab.station(from).process.probe(targets, { tries: 6, deadlineMs: 6000 });
           assert.deepEqual(
             answers.map((answer) => answer.identity ?? answer.error),
             targets.map(() => 'x/a'),

@@ -117,9 +117,9 @@ describe('postern lab on a real API server (kernel)', function () {
     const stranger = join(directory, 'stranger.json');
     await writeFile(stranger, JSON.stringify(foreignPod));
     await kubectl('create', '-f', stranger);
-    await kubectl('wait', '--for=condition=Ready', 'pod/stranger', '-n', 'storefront', '--timeout=20s');
+    await kubectl('wait', '--for=condition=Ready', 'pod/stranger', '-n', 'storefront', '--timeout=120s');
     assert.ok((await reaching('office/desk')).includes('storefront/stranger TCP/8080'));
-    await kubectl('delete', 'pod', 'web', '-n', 'storefront', '--timeout=20s');
+    await kubectl('delete', 'pod', 'web', '-n', 'storefront', '--timeout=120s');
     assert.deepEqual(await listNamespaces(state.names.pod('storefront', 'web')), []);
 
     const second = await run('run', '--name', `${name}b`, '--state-dir', state.directory, '--kubeconfig', kubeconfig);

@@ -13,7 +13,7 @@ const text = await readFile(join(root, 'deploy/grafana/postern.json'), 'utf8');
 const dashboard = JSON.parse(text) as PosternDashboard;
 
 describe('the Grafana dashboard', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   it('is one by the schema of Grafana', async () => {
     assert.equal(await compile(text), '');

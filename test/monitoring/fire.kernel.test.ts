@@ -101,7 +101,7 @@ describe('the alerts, in a real Prometheus (kernel)', function () {
           Object.entries({ alertname: alert, ...labels }).every(([name, value]) => each.labels[name] === value),
       );
       return found ? undefined : `${alert} does not fire, but ${JSON.stringify(all.map((each) => each.labels))}`;
-    }, 30);
+    }, 90);
     assert.ok(found!.annotations['summary']!.includes(`ode ${labels['node']}`), found!.annotations['summary']);
     assert.equal(found!.annotations['summary']!.includes('<no value>'), false);
     fired.add(alert);
@@ -111,7 +111,7 @@ describe('the alerts, in a real Prometheus (kernel)', function () {
     await eventually(async () => {
       const still = await prometheus.alerts(alert);
       return still.length === 0 ? undefined : JSON.stringify(still);
-    }, 30);
+    }, 90);
   }
 
   /** As many scrapes as the slowest rule needs to be judged on. */

@@ -56,7 +56,7 @@ describe('reading data', () => {
     await untilAnswers(3);
     assert.deepEqual(server.answers.slice(0, 3), [200, 304, 304]);
     assert.equal(await page.getByRole('alert').count(), 0);
-    await page.getByText(/Read \d\d s ago/).waitFor();
+    await page.getByText(/Read (\d\d s|\d+ min) ago/).waitFor();
   });
 
   it('shows new data', async () => {
@@ -96,14 +96,14 @@ describe('reading data', () => {
     await page.goto(server.url);
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByText('Stopped, read').waitFor();
+    const answers = server.answers.length;
+    const before = asked;
     await page.clock.fastForward(10 * pause);
     await page.evaluate('0');
-    assert.equal(asked, 1);
+    assert.equal(asked, before);
     await page.getByRole('button', { name: 'Go on' }).click();
-    await untilAnswers(2);
-    await page.clock.fastForward(10 * pause);
-    await untilAnswers(3);
-    assert.ok(asked >= 3, `${asked} questions`);
+    await untilAnswers(answers + 2);
+    assert.ok(asked > before + 1, `${asked} questions`);
   });
 
   it('says what is missing', async () => {

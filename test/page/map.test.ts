@@ -90,6 +90,7 @@ describe('the map', () => {
 
   it('keeps nodes where they are when more come, and when they come back', async () => {
     const { page, server } = used;
+    await page.getByRole('img', { name: 'Map of 14 ends' }).waitFor();
     const before = await placesOf(page);
     assert.equal(Object.keys(before).length, 14);
     await page.getByRole('searchbox').fill('worker');

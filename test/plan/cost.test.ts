@@ -74,7 +74,7 @@ function costOf(event: 'goes' | 'comes'): { readonly without: number; readonly w
 const isOfPod = (element: string): boolean => element.split(' ')[0] === '10.1.0.4';
 
 describe('the cost of a change with ClusterNetworkPolicies', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   for (const event of ['goes', 'comes'] as const) {
     it(`adds what their sets say of a local pod, where one ${event} among ${kinds} classes that share them`, () => {

@@ -9,7 +9,7 @@ import { cacheEntry, entryName, entryText } from './entries.ts';
 import { describeVeths, makeFolder, Watched } from './watched.ts';
 
 describe('what the CNI plugin tells before the runtime records it', function () {
-  this.timeout(10_000);
+  this.timeout(180_000);
   let folder: Awaited<ReturnType<typeof makeFolder>>;
   let watched: Watched;
   let announcer: SandboxAnnouncer;

@@ -21,7 +21,7 @@ const node = `postern-sandboxes${process.pid}-node`;
 const pod = `postern-sandboxes${process.pid}-pod`;
 
 describe('the sandboxes that real plugins make', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let folder: Awaited<ReturnType<typeof makeFolder>>;
   let watched: Watched;
 

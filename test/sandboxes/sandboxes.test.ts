@@ -10,7 +10,7 @@ import { entryName, entryText, type EntryFields } from './entries.ts';
 import { describeVeths, makeFolder, Watched } from './watched.ts';
 
 describe("the watch of the runtime's sandboxes", function () {
-  this.timeout(10_000);
+  this.timeout(180_000);
   let folder: Awaited<ReturnType<typeof makeFolder>>;
   let directory: string;
   let watched: Watched;

@@ -34,7 +34,7 @@ describe('the reporter', () => {
   let exitCode: number | undefined;
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(180_000);
     const specFile = join(folder, 'planted.test.ts');
     writeFileSync(specFile, spec);
     const env = { [tallyVariable]: tallyFile, POSTERN_SAMPLE: '1' };

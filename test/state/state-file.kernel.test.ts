@@ -24,7 +24,7 @@ const script = `
   process.stdout.write(JSON.stringify([code, cause.code, readdirSync(directory), loaded.state.gatedRanges]));`;
 
 describe('the state on a small disk', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let folder: string;
   before(async function () {
     if (process.getuid?.() !== 0) skipTest(this, 'mounting a small file system needs root');

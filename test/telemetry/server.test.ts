@@ -52,7 +52,7 @@ async function socketPath(): Promise<string> {
 }
 
 describe('the HTTP server', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   afterEach(async () => {
     for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
   });

@@ -16,7 +16,7 @@ import { createApiClient, loadKubeConfig, readJson, type ApiClient } from '../..
 const options = { query: { limit: '5' }, signal: new AbortController().signal, silenceMs: 5_000 };
 
 describe('the API client', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let folder: string;
   let tls: { cert: string; key: string };
   const servers: Server[] = [];

@@ -256,7 +256,7 @@ describe('broken protobuf', () => {
 });
 
 describe('the form of a list and of a watch', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   const cleanUps: (() => Promise<void>)[] = [];
   afterEach(async () => {
     for (const cleanUp of cleanUps.splice(0)) await cleanUp();

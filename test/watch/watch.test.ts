@@ -93,7 +93,7 @@ function event(type: string, object: unknown): object {
 }
 
 describe('a resource watch', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   afterEach(async () => {
     for (const cleanUp of cleanUps.splice(0)) await cleanUp();
   });

@@ -15,7 +15,7 @@ const list = '{"cniVersion":"1.0.0","name":"a","plugins":[{"type":"ptp"}]}';
 const entry = pluginEntry({ socket: '/run/postern/cni.sock', failurePolicy: 'Ignore', timeoutSeconds: 10 });
 
 describe('the agent that keeps the CNI plugin installed', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let directory: string;
   let clock: ManualClock;
   let ready: Checks;

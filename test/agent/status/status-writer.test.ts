@@ -8,7 +8,7 @@ import { namespace, StatusAgent, StatusCluster } from './status-cluster.ts';
 const deny = { action: 'Deny', from: [{ namespaces: {} }] };
 
 describe('the status of ClusterNetworkPolicies', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let cluster: StatusCluster;
   beforeEach(async () => {
     cluster = await StatusCluster.start();

@@ -25,7 +25,7 @@ function asked(address: string, seconds = 15): string {
 }
 
 describe('the unit of postern boot-unit', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   let unit: string;
   before(async () => {

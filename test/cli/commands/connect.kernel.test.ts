@@ -30,7 +30,7 @@ const world = `
   echo $!`;
 
 describe('postern connect', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   let server: string | undefined;
   before(async function () {

@@ -6,7 +6,7 @@ import { openKernel, type Kernel } from '../../apply/kernel.ts';
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
 describe('postern uninstall', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let kernel: Kernel;
   before(async function () {
     kernel = await openKernel(this);

@@ -15,7 +15,7 @@ const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
 /** The whole way, but for the kubelet: command, API server, `pods/exec`, and the real doctor beside a real agent. */
 describe('postern doctor', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let node: DoctorNode;
   let server: ExecServer;
   let folder: string;

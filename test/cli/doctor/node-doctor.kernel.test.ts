@@ -9,7 +9,7 @@ import { addresses, DoctorNode, policy, type AskOptions } from './doctor-node.ts
 
 /** Faults that are made on the node for real. The others have recorded answers in test/doctor. */
 describe('postern node doctor', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let node: DoctorNode;
   let undo: (() => Promise<unknown>)[] = [];
 

@@ -17,7 +17,7 @@ async function ask(script: string, ...args: readonly string[]) {
 }
 
 describe('postern node denials (kernel)', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
 
   it('reports that there are no denials, and that there are no rules', async () => {
     deepEqual(await ask(rules), ['no connection was denied in the last minute', 0]);

@@ -73,7 +73,7 @@ function sorted(flows: Told['flows']): unknown {
 }
 
 describe('postern node flows (kernel)', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
 
   it('prints the tracked flows with the name and all addresses of the node', async () => {
     const { stdout, stderr, exitCode } = await inNamespace(

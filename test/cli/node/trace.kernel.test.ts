@@ -18,7 +18,7 @@ async function ask(args: readonly string[], { script = rules, more = '' } = {}) 
 }
 
 describe('postern node trace (kernel)', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
 
   it('reads the rules from the kernel and follows the packet, by the devices in the sets', async () => {
     const passes = await ask(['10.1.0.2', '10.1.0.4', 'UDP/5353']);

@@ -35,7 +35,7 @@ async function cutOff(at: TroubledLab): Promise<void> {
     const pod = structuredClone(lab.store.get('pods', { namespace: 'shop', name: 'web' }));
     pod.metadata.annotations = { ...pod.metadata.annotations, reconnected: 'true' };
     lab.apply([pod, policy('shop', 'reconnected', { ingress: [] })]);
-    await lab.settle(60_000);
+    await lab.settle();
   });
   await agent.disconnect();
 }

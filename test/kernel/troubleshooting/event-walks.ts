@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
 import { NftShim } from '../nft-shim.ts';
+import { listTables } from '../our-tables.ts';
 import { block, policy } from '../policies.ts';
 import { tooLong } from './dashboard.ts';
 import type { TroubledLab } from './troubled-lab.ts';
@@ -69,6 +70,8 @@ export const eventWalks: readonly Walk[] = [
       const none = 'case "$*" in *-i) exit 1 ;; esac';
       const path = await at.addProgram('nft', `${none}\n${once}\nPATH=\${PATH#*:}; exec nft "$@"`);
       await restartWith(at, { PATH: `${path}${process.env['PATH']}` });
+      // What is out of use goes after the change is in force, by a run of its own.
+      await listTables(at.lab);
       await writeFile(flag, '');
       await at.apply(policy('shop', 'web', { pods: { pod: 'web' }, ingress: [] }));
     },

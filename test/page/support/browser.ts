@@ -12,5 +12,5 @@ export async function startBrowser(context: Context): Promise<Browser> {
   const path = folders.flatMap((folder) => names.map((name) => join(folder, name))).find((each) => existsSync(each));
   if (path === undefined) skipTest(context, 'no Chromium: install the package chromium');
   // As root, Chromium starts only without its sandbox. It sees nothing but this page.
-  return chromium.launch({ executablePath: path, args: ['--no-sandbox'] });
+  return chromium.launch({ executablePath: path, args: ['--no-sandbox'], timeout: 120_000 });
 }
