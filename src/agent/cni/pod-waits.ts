@@ -24,6 +24,7 @@ export function findObstacle(pod: StartingPod, { inSync, localPods, denied }: Fa
   if (!local) return `the agent does not know the pod ${pod.namespace}/${pod.name} yet`;
   const missing = pod.addresses.find((address) => !local.addresses.includes(address));
   if (missing !== undefined) return `the address ${missing} does not belong to the pod yet`;
+  if (local.isHeldBack) return `the agent does not know the Namespace object ${pod.namespace} yet`;
   const held = pod.addresses.find((address) => denied.has(address));
   return held && `the agent still deletes connections of the last pod with the address ${held}`;
 }

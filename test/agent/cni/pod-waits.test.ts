@@ -23,6 +23,8 @@ describe('findObstacle', () => {
     assert.match(findObstacle(web, facts([local('u2', ['10.1.0.5'])]))!, /does not know the pod/);
     assert.match(findObstacle(web, facts([local('u1', ['10.1.0.4'])]))!, /10\.1\.0\.5 does not belong/);
     assert.match(findObstacle(web, facts([local('u1', ['10.1.0.5'])], ['10.1.0.5']))!, /deletes connections/);
+    const heldBack = { ...local('u1', ['10.1.0.5']), isHeldBack: true } as const;
+    assert.match(findObstacle(web, facts([heldBack], ['10.1.0.5']))!, /does not know the Namespace object x yet/);
   });
 
   it('knows a static pod by its mirror object', () => {
