@@ -11,7 +11,7 @@ import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics/all.ts';
 import { logProcessWarnings } from '../telemetry/process-warnings.ts';
 import { createApiClient, loadKubeConfig, type ApiClient } from '../watch/api-client.ts';
-import { chooseGuard, type GuardChoice } from './choose-anti-spoof.ts';
+import { chooseGuard, type GuardChoice } from './choose-guard.ts';
 import { environmentChecks } from './environment-watch.ts';
 import { livenessChecks } from './liveness-watch.ts';
 

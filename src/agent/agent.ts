@@ -8,7 +8,7 @@ import { startStatus } from './status/start-status.ts';
 import { openReports } from './agent-reports.ts';
 
 /**
- * Watches the cluster and keeps this node's kernel at what its policies say, until the signal aborts. The rules stay (S7.13).
+ * Watches the cluster and keeps the rules in this node's kernel current, until the signal aborts. The rules stay afterwards (S7.13).
  * Resolves with the exit code.
  */
 export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Promise<number> {
@@ -53,7 +53,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     nft.close();
     elements.close();
     await inputs.state.finish();
-    // Before another agent may listen on the same path.
+    // Close the socket before the lock is released: the next agent listens on the same path.
     await cni?.then((server) => server?.close()).catch(() => {});
     await Promise.allSettled([serving.then((server) => server.close()), locking.then((release) => release())]);
   }

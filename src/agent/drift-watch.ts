@@ -1,4 +1,5 @@
 import type { NftMonitor, StartMonitor } from '../apply/nft-monitor.ts';
+import { messageOf } from '../lib/message-of.ts';
 import type { Transaction } from '../nftables/transactions.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ApplyMetrics } from '../telemetry/metrics/apply.ts';
@@ -185,7 +186,7 @@ export class DriftWatch {
         this.#firstStart.resolve();
         events.listening();
       },
-      (error: unknown) => ended(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => ended(messageOf(error)),
     );
   }
 }

@@ -7,6 +7,7 @@ import { checkFlowTables } from '../apply/flow-tables.ts';
 import { checkIpvs, ipvsDevices } from '../apply/ipvs.ts';
 import { describeOutside } from '../apply/judge-route.ts';
 import { PodRouteFinder } from '../apply/pod-routes.ts';
+import { messageOf } from '../lib/message-of.ts';
 import type { Issue } from '../model/issue.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
 import type { Checks } from '../telemetry/checks.ts';
@@ -75,7 +76,7 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
       .catch((error: unknown) => {
         if (signal.aborted) return;
         // The earlier results may no longer be true.
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         for (const name of ['ipvs', 'bridge-netfilter', 'flow-tables'] as const)
           report(name, `the check failed: ${reason}`);
       })

@@ -62,8 +62,8 @@ export class EventWriter {
   }
 
   /**
-   * The newest queued Event of the namespace with the most of them, which makes room for another namespace. `undefined`: the new Event is of a namespace
-   * with as many. An Event that is being written is the first of its namespace, and so never the one.
+   * Finds the Event that makes room for a new one: the newest of the namespace with the most queued Events. `undefined` if the namespace of the new
+   * Event would then have as many. The Event that is being written is the first of its namespace, so it is never chosen.
    */
   #findCrowdedOut({ path }: ObjectEvent): ObjectEvent | undefined {
     const counts = new Map<string, number>();

@@ -45,8 +45,8 @@ function knownFrom(policies: number, pods: number, ofCluster = 0): KnownBefore {
 }
 
 /**
- * The tables do not show the number of policies, so it is 1 if any address is isolated. The deny chain of a class says which kinds made it: one is of classes
- * that no NetworkPolicy isolates, and one of those that NetworkPolicies alone make. Any other is of both.
+ * The tables do not show the number of policies, so it is 1 if any address is isolated. The chain for what a class does not
+ * allow shows which kinds made the class. `chainNames.deny`: NetworkPolicies alone. `chainNames.denySelf`: ClusterNetworkPolicies alone. Any other: both.
  */
 function countInTables(tables: Ruleset): [policies: number, pods: number, ofCluster: number] {
   let [policies, ofCluster] = [0, 0];

@@ -112,7 +112,7 @@ export const effects: Readonly<Record<Issue['effect'], string>> = {
 };
 
 /** In whole seconds, as the API requires. */
-function timeText(milliseconds: number): string {
+export function timeText(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace(/\.[0-9]+Z$/, 'Z');
 }
 
@@ -121,7 +121,7 @@ function reasonOf(code: string): string {
   return code.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Of a resource that may be served in several versions, the one that is read here was named after. */
+/** The API server may serve an optional resource in several versions. Events always name v1alpha2, the version that `kinds` was written for. */
 function typeOf(resource: ResourceName): { readonly kind: string; readonly apiVersion: string } {
   const watched = watchedResources.find((each) => each.resource === resource);
   if (watched) return { kind: watched.kind, apiVersion: apiVersionOf(watched.path) };

@@ -20,11 +20,11 @@ export type AppliedVersion = Readonly<Record<ResourceName, string>>;
 export interface AppliedRun {
   readonly version: AppliedVersion;
   readonly plan: ReturnType<Pipeline['plan']>;
-  /** When the events arrived that this run took in: the first ones, where there are very many. */
+  /** Arrival times of the events in this run, in milliseconds of the clock; at most the first 1,000. */
   readonly receivedAt: readonly number[];
 }
 
-/** What the reconciler tells: the shell logs, counts and publishes it. */
+/** Notifications of the reconciler. The agent logs, counts and publishes them. */
 export interface ReconcilerEvents {
   /** The kernel now holds what the objects said when this run began; `version` is what `version()` gave then. */
   applied(run: AppliedRun): void;
@@ -75,11 +75,12 @@ export class Reconciler {
   #inForce: ReadonlyMap<PolicyId, Policy> = new Map();
   /** What the kernel holds; not known at start and after any failure. */
   #applied: { ruleset: Ruleset | undefined } | undefined;
-  /** When events came that no plan has taken in yet, and those that one has but that are not in force. */
+  /** Arrival times of events that are in no plan yet. */
   #arrivals: number[] = [];
+  /** Arrival times of events in a plan that is not in force yet. */
   #takenIn: number[] = [];
   #dirty = false;
-  /** Another program may have changed any part of our tables. The time until which changes come before the read. */
+  /** A read of our tables is due, because another program may have changed them. Until this time, changes come first. */
   #readBy: number | undefined;
   #isReading = false;
   /** Called with the result of the next read that `inspect` asks for. */
@@ -90,7 +91,7 @@ export class Reconciler {
   #areFlowsDoubtful = false;
   /** A change before, of this agent or of an earlier one, may have stopped between two stages. */
   #isInterrupted = false;
-  /** What has just been read: it counts once, at once. */
+  /** The tables that `#inspect` has just read. The next `#adopt` uses them, and does not read again. */
   #found: { readonly ruleset: Ruleset | undefined } | undefined;
   #running: Promise<void> | undefined;
   #timer: { cancel(): void } | undefined;
@@ -138,8 +139,8 @@ export class Reconciler {
   }
 
   /**
-   * Looks at each of our tables whether the chain that every packet meets is as it was written, and if not writes what is missing (S7.16):
-   * another program may have flushed it. Does nothing during a run, or while what the kernel holds is not known anyway.
+   * Compares one chain of each of our tables with what was written: the chain that every packet meets (S7.16). If another program has changed it,
+   * the reconciler restores the table. Does nothing during a run, or while the content of the kernel is not known.
    */
   async verify(): Promise<void> {
     await Promise.all(tableFamilies.map((family) => this.#verify(family)));
@@ -209,7 +210,7 @@ export class Reconciler {
   #start(): void {
     if (this.#running || this.#signal.aborted) return;
     this.#progress();
-    // A plan may be of all that the kernel should hold: nobody knows before. Of a small change it collects nothing.
+    // A plan may contain the whole rule set, which needs memory. A small change needs no collection, so the setting costs it nothing.
     this.#running = heapGrowth.during(() => this.#run());
   }
 
@@ -218,7 +219,7 @@ export class Reconciler {
   }
 
   async #run(): Promise<void> {
-    // One turn of the event loop, so that events that came in one piece are one change.
+    // Wait for one turn of the event loop, so that events that arrived together become one change.
     await nextTurn();
     try {
       while (this.#hasWork && !this.#signal.aborted && this.#pipeline.inSync) {
@@ -244,7 +245,7 @@ export class Reconciler {
       this.#burst.end();
       this.#comparison?.done();
       this.#comparison = undefined;
-      // In the very turn that saw nothing left to do: a change that comes later must start a new run.
+      // There is no await between the last check for work and this line: a later change must start a new run.
       this.#running = undefined;
     }
   }
@@ -262,7 +263,7 @@ export class Reconciler {
     done();
   }
 
-  /** Reads all that our tables hold, and if it is not what was written sees to it that it is. What another program has added to flow sets looks like what packets add. */
+  /** Reads all of our tables. If one differs from what was written, the next change restores it. A read cannot tell whether packets or another program added an element to a flow set, so the flow sets become doubtful. */
   async #inspect(): Promise<void> {
     this.#readBy = undefined;
     const inspectors = this.#inspectors.splice(0);
@@ -319,7 +320,7 @@ export class Reconciler {
         this.#takenIn = [];
       } catch (error) {
         if (hasCode(error, 'timeout')) {
-          // Where nft does not list our tables either, or takes the same change soon, the node was busy and no policy is to blame.
+          // If nft cannot list our tables either, or now accepts the change in time, the node was busy. Then no policy is to blame.
           this.#applied = await this.#adopt();
           if (!wasAccepted && (await this.#search.accepts(this.#applied.ruleset, this.#refusals.ids, retryLimit))) {
             wasAccepted = true;
@@ -333,14 +334,14 @@ export class Reconciler {
         if (!hasCode(error, 'refused')) throw error;
         this.#applied = await this.#adopt();
         const finding = await this.#search.findCulprit(this.#applied.ruleset);
-        // Taken now, the change was not to blame: the table was not what we held it to be. Only once, or it would never end.
+        // If the kernel accepts the change now, no policy is to blame: the table was not as the agent expected. Retry once, or this could never end.
         if (finding.kind === 'refused' || (finding.kind === 'accepted' && wasAccepted)) throw error;
         if (finding.kind === 'accepted') wasAccepted = true;
         else this.#refuse(finding.culprit, error);
         continue;
       }
       await this.#apply(plan.stages.slice(end));
-      // Also where nothing was to be done: of equal content, the objects that the next plan need not compare.
+      // Keep `plan.result` even if the plan has no stages: the next plan skips objects that are identical.
       if (this.#applied.ruleset !== plan.result) this.#applied = { ruleset: plan.result };
       return;
     }
@@ -368,7 +369,7 @@ export class Reconciler {
     return adopted;
   }
 
-  /** What can be done while nft reads; in a promise, so that neither fails unseen. */
+  /** Prepares the plan while nft reads the tables. It is async, so that an error here does not leave the read without a handler. */
   async #prepare(): Promise<void> {
     if (this.#refusals.ids.size === 0) this.#pipeline.prepare();
   }

@@ -3,6 +3,7 @@ import { NftError } from '../apply/nft-error.ts';
 import type { Compiled } from '../compile/compile.ts';
 import type { LimitedNames } from '../compile/ingress-names.ts';
 import type { Oversize } from '../compile/left-out.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { plural } from '../lib/plural.ts';
 import type { ObjectKey, ResourceEvent, ResourceName } from '../model/cluster.ts';
 import type { Issue } from '../model/issue.ts';
@@ -213,7 +214,7 @@ export class Reporter {
     },
     failed: (error, retryIn) => {
       this.#metrics.apply.error(error instanceof NftError ? error.code : 'failed');
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#ready.report('rules', `the last change could not be applied: ${reason}`);
       this.#logger.error(
         { err: error, retryIn: retryIn / 1000 },
@@ -231,7 +232,7 @@ export class Reporter {
       return;
     }
     this.#metrics.apply.connectionFlushFailure();
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.#ready.report(
       'connections',
       `addresses of pods that have gone stay denied until the agent can delete their connections: ${reason}`,

@@ -6,7 +6,7 @@ import type { Ruleset } from '../nftables/ruleset.ts';
 
 type LocalAddresses = Pick<Snapshot, 'localPods' | 'denied' | 'gatedRanges'>;
 
-/** No pod has this key. */
+/** Stands for unknown pods that may use an address. No pod has this key. */
 const anyone = 'anyone';
 
 /** The pod that owns each local address. A denied address keeps its last owner, if it had one. */
@@ -14,8 +14,8 @@ type Owners = ReadonlyMap<string, string | undefined>;
 
 /**
  * The local addresses that connections of an earlier pod may still name (S5.17). The gate drops the packets of an address without a pod, so once
- * its connections were flushed, no new ones name it. Only addresses in gated ranges count: any other pod has been open, and may have connections
- * of its own.
+ * its connections were flushed, no new ones name it. Only addresses in gated ranges count: outside of them, a pod may open
+ * connections of its own before its rules are in the kernel.
  */
 export class StaleAddresses {
   #owners: Owners | undefined;
@@ -128,7 +128,7 @@ function deniedIn({ denied }: LocalAddresses): string[] {
 
 function ownersIn({ localPods, denied }: LocalAddresses, before: Owners | undefined): Owners {
   const owners = new Map<string, string | undefined>();
-  // An address that is denied in one direction, or in none, is open to pods that are not known to be here.
+  // If an address is not denied in both directions, a pod that this node does not know may use it.
   for (const [address, { size }] of denied) owners.set(address, size < 2 ? anyone : before?.get(address));
   for (const pod of localPods.values()) for (const address of pod.addresses) owners.set(address, identityOf(pod));
   return owners;

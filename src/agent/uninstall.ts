@@ -7,6 +7,7 @@ import { createNft } from '../apply/nft.ts';
 import { removeTables } from '../apply/remove-tables.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { readVersion } from '../config/version.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { Checks } from '../telemetry/checks.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics/all.ts';
@@ -58,10 +59,7 @@ export async function runUninstall(config: AgentConfig, stopSignal: AbortSignal)
         return release;
       } catch (error) {
         signal.throwIfAborted();
-        ready.report(
-          'uninstalled',
-          `could not clean up this node: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        ready.report('uninstalled', `could not clean up this node: ${messageOf(error)}`);
         logger.error({ err: error }, "could not delete all of Postern's tables and state");
         await delay(backoffDelay(failures, backoff, Math.random), undefined, { signal });
       }

@@ -181,7 +181,8 @@ class Questions {
   #answer(): Buffer {
     const datagram = this.#socket.receive();
     if (!datagram) throw new Error('the kernel did not answer');
-    if ((this.#bytes += datagram.length) > this.#mostBytes) throw new Error('there are too many elements');
+    if ((this.#bytes += datagram.length) > this.#mostBytes)
+      throw new Error(`the kernel listed more than ${this.#mostBytes} bytes of elements`);
     return datagram;
   }
 

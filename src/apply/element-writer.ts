@@ -98,7 +98,7 @@ export function openElementWriter({
         if (outcome === 'unknown') throw noAnswer();
         return outcome === 'applied';
       }),
-    // The kernel commits none of this, so it does not matter what an answer that is missing was.
+    // The kernel commits nothing here. So after a missing answer, nft can simply wait instead.
     awaitGracePeriod: () => inTurn(async () => (await send(encodeGracePeriod)) === 'applied'),
     close() {
       isClosed = true;
@@ -108,7 +108,11 @@ export function openElementWriter({
 }
 
 function noAnswer(): NftError {
-  return new NftError('timeout', 'the kernel did not answer a batch of netlink', { stderr: '', script: '' });
+  return new NftError(
+    'timeout',
+    'the kernel did not confirm a netlink batch: it is unknown whether the kernel applied it',
+    { stderr: '', script: '' },
+  );
 }
 
 /** The kernel has answered before it returns from the write, so all answers wait. */

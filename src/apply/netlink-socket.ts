@@ -41,7 +41,7 @@ export function makeNetlinkSocket({ load }: Pick<typeof koffi, 'load'>): Netlink
   // `null`: the C library that this process has loaded.
   const socket = load(null).func('socket', 'int', ['int', 'int', 'int']) as (...numbers: number[]) => number;
   const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER);
-  if (fd < 0) throw new Error('the kernel gave no netlink socket');
+  if (fd < 0) throw new Error('the agent could not open a netlink socket: socket(2) failed for NETLINK_NETFILTER');
   const buffer = Buffer.alloc(longestDatagram);
   return {
     async send(messages) {

@@ -87,7 +87,7 @@ function makeSocketWithin(koffi: Pick<typeof Koffi, 'load'>, fd: number): Netlin
     try {
       return makeNetlinkSocket(koffi);
     } finally {
-      // In the namespace of a pod, the agent would write the rules of the node there.
+      // If this thread cannot leave the pod's namespace, end the process: it would write the rules of the node there.
       if (setns(home, CLONE_NEWNET) !== 0) process.abort();
     }
   } finally {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../lib/message-of.ts';
 import { monitorArguments, TransactionReader, type Transaction } from '../nftables/transactions.ts';
 
 /** A running `nft monitor`, which reports each nftables transaction of this network namespace. */
@@ -76,10 +77,6 @@ async function start(
   if (nft.pid === undefined) throw new Error(await end);
   if (signal.aborted) kill();
   return { pid: nft.pid, end };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /**

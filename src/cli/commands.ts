@@ -92,7 +92,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'uninstall',
-    summary: 'remove the rules from this node',
+    summary: 'remove the rules from this node, or from every node of a DaemonSet',
     load: async () => (await import('./commands/uninstall.ts')).uninstallCommand(),
   },
   {

@@ -127,7 +127,7 @@ function addTo(
     if (edited.text === file.text) return { operations: [], file: name };
     return { operations: replaceConf(name, file, edited.text, file.version), file: name };
   }
-  // A list of the same name would come before it, so nobody would see when another program rewrites it.
+  // A list of the same name would sort before the .json file, and hide it when another program rewrites it.
   if (name.endsWith('.json')) return { problem: 'should be a .conf or .conflist' };
   const list = `${name}list`;
   const [other, before] = [conf.get(list), conf.get(saved(name))];
@@ -171,7 +171,7 @@ function removeFrom(
   return { operations: [...(stays ? [] : back), remove('conf', name), syncDirectory('conf')] };
 }
 
-/** What was saved of a configuration that nobody needs any more, after these operations. */
+/** Removes saved configurations that are not needed after these operations. */
 function forgotten({ conf }: HostState, operations: readonly FileOperation[], file?: string): FileOperation[] {
   const moved = new Set(operations.flatMap((each) => (each.op === 'rename' ? [each.from] : [])));
   const left = [...conf.keys()].filter((name) => isSaved(name) && !moved.has(name) && name !== saved(singleOf(file)));

@@ -6,7 +6,7 @@ import { pluginType, type PluginEntry } from './plugin-entry.ts';
 /** Text of a network configuration list, or what is wrong with it. */
 export type Edited = { readonly text: string } | { readonly problem: string };
 
-/** Below 0.3.0, a plugin gets no result of the plugins before it. Of a later version, nobody knows what it asks of a plugin. */
+/** Below 0.3.0, a plugin gets no result of the plugins before it. Postern does not know what later versions require of a plugin. */
 const versions: ReadonlySet<unknown> = new Set(['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']);
 
 interface List {

@@ -69,7 +69,7 @@ static void succeed(void)
 	finish(0);
 }
 
-/* There is no answer: `reason` says why. What the agent keeps of a pod ends without it, so DEL and GC have nothing to do. */
+/* There is no answer, and `reason` says why. DEL and GC succeed without one: the agent notices the end of a pod by itself. */
 static void unanswered(const char *reason)
 {
 	bool must_wait = strcmp(command, "DEL") != 0 && strcmp(command, "GC") != 0 && !is(policy, "\"Ignore\"");

@@ -27,7 +27,7 @@ const maxBufferedBytes = 64 << 20;
 const defaultRequestMs = 5000;
 
 /**
- * Serves the CNI plugin. Who can connect can announce pods, so only root of the node may: the directory and the socket have no rights for others. The
+ * Serves the CNI plugin. A client can announce pods, so only root of the node may connect: the directory and the socket have no rights for others. The
  * socket has a path, not an abstract name, because pods with the host network can reach abstract names. Rejects if it cannot listen.
  */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {

@@ -61,7 +61,7 @@ export function bridgeTable(ports: readonly Device[], facts: BridgeFacts): Table
   const sets = [...portSets(ports), ...(gatedRanges.length > 0 ? unlinkedSets(unlinked) : [])];
   const chains = bridgeChains(ports, facts);
   const maps: VerdictMap[] = [];
-  /** Chains for frames that a class denies. A frame for many comes from no pod itself, so all of them drop. */
+  /** Names of the chains for denied multicast and broadcast frames. A pod gets no such frame from itself, so each chain only drops. */
   const denying = new Set<string>();
   for (const family of families) {
     const elements = new Map<string, ElementVerdict>();

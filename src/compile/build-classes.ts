@@ -101,7 +101,7 @@ function buildSome(
   spent: ReadonlyMap<string, number>,
   budgets: Budgets,
 ): Classes | undefined {
-  // In the order of the classes: what a class leads to comes before it.
+  // Keep this order: each class comes after the classes that it leads to (`classify`).
   const asked = totals
     ? classification.classes.entries().filter(([, rules]) => touched.has(rules))
     : classification.classes;
@@ -144,7 +144,7 @@ function buildSome(
     return mapNext(spec.next, ({ text }) => (makers.get(text)?.() ?? last.get(text)!).built);
   };
   const plan = ({ text, rules, before, same, alike, size }: (typeof wanted)[number]): PlannedClass => {
-    // The layout of an audit takes least, and changes no other.
+    // An audit always shares the sets of its groups, and does not count for the layout of other classes.
     const isLarge =
       isAudit(rules) ||
       size.tuples > share ||

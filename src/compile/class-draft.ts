@@ -5,7 +5,7 @@ import { compareText } from '../lib/sort.ts';
 import { families, familyOf, parseAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { NftSet } from '../nftables/ruleset.ts';
 import type { GroupSet } from './group-sets.ts';
-import { costOfPrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
+import { costOfPrefixes, prefixesOf, prefixesOfPort } from './interval-costs.ts';
 import { countCovering } from './port-map.ts';
 import { hasInterval, maxSinglePorts, mergePorts, portTexts, type PortRange } from './port-set.ts';
 import { countPieces, type Rectangle } from './rectangles.ts';
@@ -92,7 +92,7 @@ export function draftClass(
   const rules = withNumbers(given, groups);
   const { buckets, closedPorts } = rules;
   const isOpen = buckets.some((bucket) => bucket.everyone && !bucket.except && bucket.ports === 'any');
-  // Without a class to lead to, denied packets are denied.
+  // An `else` class needs chains even if it allows all traffic: without them, the class that leads to it would deny these packets.
   if (isOpen && closedPorts.length === 0 && rules.spec.role !== 'else') return { rules, families: undefined };
   const named = namedTuples(rules, groups);
   const within = (each: ShapeLimits): ClassDraft => {

@@ -7,7 +7,7 @@ import { costOfSet } from './budgets.ts';
 import { everyoneOf, type ClassDraft, type Entry, type FamilyDraft } from './class-draft.ts';
 import { mapNext, type ClassSpec, type Next } from './class-spec.ts';
 import { audits, denials, selfDenials } from './denials.ts';
-import { costOfIntervals } from './interval-rules.ts';
+import { costOfIntervals } from './interval-costs.ts';
 import { addressField, goTo, isIn } from './match.ts';
 import { chainNames, selfSetName, type Reading } from './names.ts';
 import { portMaps, type PortEntry, type PortMaps } from './port-map.ts';
@@ -87,7 +87,7 @@ export function linkClass(built: BuiltClass, next: Next<BuiltClass>): BuiltClass
     const behind = wanted.flatMap((each) => each?.families?.[family] ?? []);
     return { ...built.families![family], next: behind };
   };
-  // What NetworkPolicies allow as a whole, the ordered rules judge alone.
+  // If NetworkPolicies allow all traffic, the ordered rules alone judge it.
   const linked = built.families ? { families: { ipv4: link('ipv4'), ipv6: link('ipv6') } } : (next.allowed ?? built);
   linkedOf.set(built, { next: wanted, linked });
   return linked;

@@ -195,7 +195,7 @@ function withoutNames(rule: PolicyRule): Omit<ClassRule, 'tier'> {
   return { ...rule, ports: rule.ports.filter((port) => port.kind !== 'named') };
 }
 
-/** What the node does not know, the pod must not evade: a `Deny` or `Pass` by a name that the pod declares denies all ports of the protocol (S10.17). */
+/** For port names whose meaning the node does not know. If the pod declares the name, a `Deny` or `Pass` rule denies all ports of the protocol, so that the pod cannot evade the rule (S10.17). */
 function closingRule({ action, peers, ports }: PolicyRule, pod: LocalPod): Omit<ClassRule, 'tier'>[] {
   if (action === 'Accept') return [];
   const closed = ports.flatMap((port): PortRange[] =>

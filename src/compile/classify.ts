@@ -64,7 +64,7 @@ export function classify(
   const readers = new Map<GroupId, ClassRules[]>();
   const payers = new Map<string, Set<string>>();
   const nameless = new Set<PolicyId>();
-  /** What a class leads to comes before it. */
+  /** Adds the class after the classes that it leads to. */
   const add = (spec: ClassSpec, namespaces: ReadonlySet<string>): void => {
     const paying = payers.get(spec.text) ?? new Set();
     for (const namespace of isOfNetworkPolicies(spec.role) ? namespaces : ofCluster) paying.add(namespace);

@@ -33,7 +33,7 @@ type Protocol = (typeof protocols)[number];
 /** Elements expire, so that flows that have ended make room. A packet does not extend the time; the next one after it passes the rules again. */
 const records = { seconds: 30, size: 16_384 };
 
-/** With the time that elements last, at most a tenth of a set. */
+/** Unanswered UDP fills at most a fifth of a set: 200 + 100 a second for the 30 s that an element lasts. */
 const unansweredLimit: Match = { kind: 'limit', perSecond: 100, burst: 200 };
 
 /** Sources of link control (S5.8), by family. */
@@ -91,7 +91,7 @@ function flowRecords(family: Family, ctDirection: CtDirection, edition: FlowEdit
   ];
 }
 
-/** As the choice of the second edition; the plan empties it to choose the first. */
+/** With these elements, packets use the second edition. The plan empties the set to choose the first. */
 const flowChoice: NftSet = {
   name: flowChoiceSetName,
   key: ['inet_proto'],

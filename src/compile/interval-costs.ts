@@ -2,10 +2,7 @@ import { addressBits, type AddressRange, type Family } from '../model/address.ts
 import type { NftSet, VerdictMap } from '../nftables/ruleset.ts';
 import type { PortRange } from './port-set.ts';
 
-/**
- * The kernel stores each field of an interval as prefixes, and copies the whole table for every 64 new ones. So the cost of a set grows with the
- * square of its prefixes (net/netfilter/nft_set_pipapo.c, pipapo_expand and pipapo_resize; K21).
- */
+/** The number of prefixes of each set, if its builder has counted them (`notePrefixes`). */
 const prefixes = new WeakMap<NftSet | VerdictMap, number>();
 
 export function notePrefixes(set: NftSet, count: number): NftSet {
@@ -35,7 +32,11 @@ export function costOfIntervals(set: NftSet | VerdictMap): number {
   return 5 * set.elements.size + costOfPrefixes(count, set.key[0] === 'ipv6_addr' ? 'ipv6' : 'ipv4');
 }
 
-/** Measured: 200,000 prefixes of IPv4 take 0.8 s. Those of IPv6 have four times as many bits. */
+/**
+ * The kernel stores each field of an interval as prefixes, and copies the whole table for every 64 new ones. So the cost of a set grows with the
+ * square of its prefixes (net/netfilter/nft_set_pipapo.c, pipapo_expand and pipapo_resize; K21). Measured: 200,000 prefixes of IPv4 take 0.8 s. Those
+ * of IPv6 have four times as many bits.
+ */
 export function costOfPrefixes(count: number, family: Family): number {
   return count + ((addressBits[family] / addressBits.ipv4) * count ** 2) / 100_000;
 }

@@ -28,7 +28,7 @@ export function groupPods({ localPods, policies }: Snapshot): AllKinds {
     const enforced = ids.filter((id) => !audits.has(id));
     return {
       enforced: enforced.length > 0 ? textOf(enforced) : undefined,
-      // What the enforced policies isolate, no audit concerns.
+      // The enforced policies count too: an audit skips each direction in which one of them isolates the pod.
       audited: enforced.length < ids.length ? textOf(ids) : undefined,
     };
   };

@@ -1,6 +1,6 @@
 import { auditTier, directions, type GroupId, type Policy, type PolicyId, type PolicyRule } from '../model/policy.ts';
 import { costOfSet } from './budgets.ts';
-import { prefixesIn } from './interval-rules.ts';
+import { prefixesIn } from './interval-costs.ts';
 import { costOfName } from './resolve.ts';
 import type { Groups } from './walk.ts';
 

@@ -18,7 +18,7 @@ interface Segment {
   readonly ports: readonly PortRange[];
   /** `undefined` if everyone may use the ports. */
   readonly allows: readonly Allow[] | undefined;
-  /** What is open on every port is not meant for these. */
+  /** Lookups for every port do not apply to these ports. */
   readonly isClosed: boolean;
 }
 

@@ -26,7 +26,7 @@ import {
   type PortRange,
   type PortSet,
 } from './port-set.ts';
-import { prefixesIn } from './interval-rules.ts';
+import { prefixesIn } from './interval-costs.ts';
 import { isWhole, type Groups, type Walk } from './walk.ts';
 
 /** All peers that may use one set of ports. Later steps compare its arrays by identity. */
@@ -52,7 +52,7 @@ export interface ClassRules {
   readonly buckets: readonly Bucket[];
   /** Ports that are open to everyone, merged, because separate entries would overlap. */
   readonly openPorts: readonly PortRange[];
-  /** Ports whose lookups are complete: what is open on every port is not meant for them. */
+  /** Ports whose lookups are complete: lookups for every port do not apply to them. */
   readonly closedPorts: readonly PortRange[];
   /** The egress port names of NetworkPolicies. */
   readonly named: readonly NamedPort[];

@@ -1,7 +1,7 @@
 import { contentHash } from '../lib/hash.ts';
 import { formatAddress, type AddressRange, type Family } from '../model/address.ts';
 import type { Element, Elements, KeyType, NftSet } from '../nftables/ruleset.ts';
-import { notePrefixes, prefixesOf, prefixesOfPort } from './interval-rules.ts';
+import { notePrefixes, prefixesOf, prefixesOfPort } from './interval-costs.ts';
 import type { ClassSpec } from './class-spec.ts';
 import { familyDigit, roleName } from './names.ts';
 import { portRangeText } from './port-set.ts';
@@ -47,7 +47,7 @@ export function rangesSet(family: Family, ranges: readonly AddressRange[]): NftS
   return known;
 }
 
-/** The blocks of a rule are the same array in each compile, so nobody need hash them again. */
+/** The blocks of a rule are the same array in each compile, so this code hashes them once. */
 const setsOfRanges = new WeakMap<readonly AddressRange[], Readonly<Partial<Record<Family, NftSet>>>>();
 
 function buildRanges(family: Family, ranges: readonly AddressRange[]): NftSet {

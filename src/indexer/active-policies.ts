@@ -100,7 +100,7 @@ export class ActivePolicies {
 
   /** Decides admission again if groups have grown so much that the estimates may be too low. */
   checkGrowth(): void {
-    // Memberships that are gone leave no room for growth that nobody checks.
+    // If memberships have shrunk, count growth from the smaller number.
     this.#decidedAt = Math.min(this.#decidedAt, this.#groups.memberships);
     if (this.#groups.memberships <= this.#decidedAt + this.#maxGrowth) return;
     this.#admission.invalidate();

@@ -111,7 +111,7 @@ export class GroupTable {
       this.#refreshNodeMember(address);
   }
 
-  /** What the sandbox of a pod has here stays the pod's, whatever a Node object claims (S1.12). So an address has one owner. */
+  /** An address of a sandbox on this node stays the pod's, even if a Node object claims it (S1.12). So an address has one owner. */
   #refreshNodeMember(address: string): void {
     const isOfNode = this.#ownership.isOfNode(address);
     for (const [group, has] of this.#nodeGroups.groupsOf(address)) {

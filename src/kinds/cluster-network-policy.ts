@@ -31,7 +31,7 @@ const tierNames: readonly string[] = ['Admin', 'Baseline'] satisfies Tier[];
 const actionNames: readonly string[] = ['Accept', 'Deny', 'Pass'] satisfies Action[];
 const peersFields = { ingress: 'from', egress: 'to' } as const;
 
-/** A rule as the API object has it. Of a part that nobody can read, the action decides what becomes of it (S10.20). */
+/** A rule of the API object. If the agent cannot read all of it, an `Accept` rule allows less, and a `Deny` or `Pass` rule denies everything (S10.20). */
 interface ReadRule {
   readonly action: Action;
   readonly origin: RuleOrigin;
@@ -63,7 +63,7 @@ function parseClusterNetworkPolicy(raw: unknown): { policy: Policy; issues: read
     return read.flatMap((rule) => (isNarrowed ? withoutReading(rule) : rule.rules));
   };
   const read = { ingress: rules('ingress'), egress: rules('egress') };
-  // S10.21: nobody knows which packets it judges, or in which order.
+  // S10.21: without an order or a subject, the agent cannot tell which packets the policy judges, or when.
   const isPlaced = order !== undefined && subject !== undefined;
   const policy: Policy = {
     id,
@@ -95,7 +95,7 @@ function readOrder(spec: Field): { readonly tier: Tier; readonly priority: numbe
   return { tier: tier.value as Tier, priority: priority.value as number };
 }
 
-/** `undefined` if nobody knows which pods it selects. A selector that cannot be read in part selects by the rest, as in a NetworkPolicy (S9.7). */
+/** `undefined` if the agent cannot tell which pods the policy selects. If a part of a selector cannot be read, the rest selects, as in a NetworkPolicy (S9.7). */
 function readSubject(field: Field): { readonly selection: Selection; readonly isComplete: boolean } | undefined {
   const peer = field.isObject ? readSubjectPods(field) : undefined;
   if (!peer)

@@ -13,8 +13,8 @@ export function readSelector(field: Field): ReadSelector {
 }
 
 /**
- * For objects whose selectors the API server does not check. A term that no selector may have is invalid: read by its letters, `In` without values would
- * match nobody, so a rule that denies would deny nobody (S10.20).
+ * Reads a selector that the API server does not check. A term that a LabelSelector must not have is invalid. Otherwise `In` without values
+ * would match no pod, and a `Deny` rule with it would deny nothing (S10.20).
  */
 export function readStrictSelector(field: Field): ReadSelector {
   return readTerms(field, whyNoRequirement);

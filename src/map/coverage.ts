@@ -69,7 +69,7 @@ export function findCoverage(
     ...cluster.policies.all.flatMap((policy): CoverageItem[] =>
       selected.has(policy)
         ? []
-        : [{ kind: 'selects-nobody', subject: nameOf(policy), text: 'It selects no pod that runs.', nodeIds: [] }],
+        : [{ kind: 'selects-no-pod', subject: nameOf(policy), text: 'It selects no pod that runs.', nodeIds: [] }],
     ),
     ...cluster.audited.map((policy): CoverageItem => ({
       kind: 'audit',

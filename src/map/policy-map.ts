@@ -55,7 +55,7 @@ export interface EdgePort {
   /** Minutes since 1970; 0 if nothing was seen. */
   readonly first: number;
   readonly last: number;
-  /** By the policies of now. */
+  /** By the current policies. */
   readonly verdict: MapVerdict;
   /** By the policies after the change. */
   readonly after?: MapVerdict;
@@ -81,7 +81,7 @@ export interface ExplainedPair {
   readonly after?: Decision;
 }
 
-/** Denied connections of two workloads on a port, with the reasons by the policies of now. */
+/** Denied connections of two workloads on a port, with the reasons by the current policies. */
 export interface DenialGroup {
   readonly from: string;
   readonly to: string;
@@ -92,13 +92,13 @@ export interface DenialGroup {
   readonly connections: number;
   readonly first: number;
   readonly last: number;
-  /** Empty if the policies of now allow it, or if an end has gone. */
+  /** Empty if the current policies allow it, or if an end has gone. */
   readonly reasons: readonly string[];
 }
 
 /** Parts of policies, and pods, that deserve a look. */
 export interface CoverageItem {
-  readonly kind: 'not-isolated' | 'no-match' | 'selects-nobody' | 'invalid' | 'audit' | 'doctor';
+  readonly kind: 'not-isolated' | 'no-match' | 'selects-no-pod' | 'invalid' | 'audit' | 'doctor';
   /** `NetworkPolicy shop/web`, `shop/deployment/web`, `node n1` */
   readonly subject: string;
   /** Sentences: what it is, and what to do about it. */

@@ -7,7 +7,7 @@ export interface Issue {
   readonly message: string;
   /** Details for logs and the node's HTTP pages. Only operators may read them. */
   readonly forOperators?: string;
-  /** `enforced`: all of it, and something of it is open. `not-enforced`: the node enforces no policy for this object. */
+  /** `enforced`: the node enforces the whole object; the message names what is unclear in it. `ignored`: the field has no effect. `failed-closed`: the field allows nothing. `not-enforced`: the node enforces no policy for this object. */
   readonly effect: 'enforced' | 'ignored' | 'failed-closed' | 'not-enforced';
 }
 

@@ -64,6 +64,7 @@ export interface Snapshot {
    * - A sandbox with an unknown pod has the address: both directions (S1.14).
    * - Only the API server reports the address for a local pod, not the pod's sandbox: both directions (S1.9).
    * - The connections of an earlier pod with the address are not deleted yet: both directions (S5.17). A local pod may own the address.
+   * - The agent does not know the Namespace object of the address's local pod, and a policy may select it by that: both directions (S10.33).
    * - A pod of another node may use an address in the gated ranges: no direction.
    */
   readonly denied: ReadonlyMap<string, ReadonlySet<Direction>>;

@@ -55,8 +55,8 @@ export function readConnections(
   let at = 0;
   while (at + 16 <= bytes.length) {
     const length = number32(bytes, at);
-    if (length < 16 || at + length > bytes.length) throw new Error('the answer about connections is cut');
-    if (number32(bytes, at + 8) !== sequence) throw new Error('the answer about connections is of another question');
+    if (length < 16 || at + length > bytes.length) throw new Error('the kernel sent a truncated list of connections');
+    if (number32(bytes, at + 8) !== sequence) throw new Error('the kernel answered another request for connections');
     const type = number16(bytes, at + 4);
     if (type === messageTypes.done) return true;
     if (type === messageTypes.error) {

@@ -18,12 +18,19 @@ export interface Plan {
 }
 
 /**
- * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3): `clear` ends what an interrupted change has left ClusterNetworkPolicies accept
- * (`set-turns.ts`), `make` adds objects without references, `switch` changes what
- * packets meet, `break` removes elements from sets, `forget` leaves the flow sets that remember what passed before, `open` ends what ClusterNetworkPolicies
- * deny (`set-turns.ts`), `delete` deletes objects that packets do not meet any more. So in between, a check passes only packets that the old or the new rules pass, and drops none that both pass.
- * A stage is one transaction over all tables; S7.3 holds for each table by itself. A table that is not desired any more is emptied. A table that opens
- * what the flow sets of another must not know any more changes after them: there may be two stages `switch`, and two `break`.
+ * Plans the change from the kernel's content to the desired ruleset, in stages (S7.3):
+ *
+ * - `clear` ends what ClusterNetworkPolicies still accept after an interrupted change (`set-turns.ts`).
+ * - `make` adds objects without references.
+ * - `switch` changes what packets meet.
+ * - `break` removes elements from sets.
+ * - `forget` leaves the flow sets that remember what passed before.
+ * - `open` ends what ClusterNetworkPolicies deny (`set-turns.ts`).
+ * - `delete` deletes objects that packets do not meet any more.
+ *
+ * In between, a check passes only packets that the old or the new rules pass, and drops none that both pass. A stage is one transaction over all
+ * tables; S7.3 holds for each table by itself. The plan empties a table that is not desired any more. A table that leaves its flow sets may have to
+ * change before the others (`inTurn`), so there may be two stages `switch`, and two `break`.
  * @param applied the kernel's content; a missing table does not exist
  */
 export function planStages(desired: Ruleset, applied: Ruleset = {}, options: PlanOptions = {}): Plan {

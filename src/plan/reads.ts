@@ -68,7 +68,7 @@ function findReads(start: Chain, table: Table): ClassReads {
   return { own, next };
 }
 
-/** Of what the chain looks up, what may be in a second edition. The sets of the chains in between never are, nor those of the common deny chains. */
+/** Names that the chain looks up and that may be in a second edition. The sets of `self-` chains and of the common deny chains never are. */
 export function readsWithEditions(chain: Chain): ReadonlySet<string> {
   return chain.name.startsWith('self-') ? nothing : readsOf(chain);
 }

@@ -7,7 +7,7 @@ import { judgeLink, unknownLink, type LinkDescriptions, type SandboxLink } from 
 interface Entry {
   readonly file: string;
   readonly entry: CacheEntry;
-  /** The file does not exist yet: the CNI plugin has told its content. */
+  /** The runtime has not written the file yet: the CNI plugin has announced its content. */
   readonly isAnnounced: boolean;
 }
 
@@ -184,7 +184,7 @@ export class SandboxTable {
   }
 }
 
-/** Only Postern's CNI plugin has told of the pod's own interface. */
+/** Whether the runtime has not recorded the pod's own interface yet: only Postern's CNI plugin has announced it. */
 function isUnrecorded(row: Row): boolean {
   return mainEntries(row).every((each) => each.isAnnounced);
 }

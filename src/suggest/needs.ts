@@ -97,7 +97,7 @@ function whyNotAllowed(
   return protocol === 'UDP' && direction === 'egress' ? undefined : 'unanswered';
 }
 
-/** A connection from before a policy stays in the kernel, and its packets are dropped. So the policies of now decide. */
+/** A connection from before a policy stays in the kernel, and its packets are dropped. So the current policies decide. */
 function isDeniedNow(scene: Scene, { from, to, protocol, port }: Seen): boolean {
   const { cluster } = scene;
   if (cluster.policies.all.length === 0) return false;

@@ -163,7 +163,7 @@ describe('the chart and deploy/ on a real API server', function () {
       const container = ['get', 'daemonset', 'postern', '--namespace', namespace, '--output'];
       const args = (): Promise<string> => kubectl(...container, 'jsonpath={.spec.template.spec.containers[0].args}');
       assert.equal(await args(), '["agent"]');
-      await assert.rejects(uninstall('--release', 'postern', '--timeout', '0'), /1 nodes are not done after 0 s/);
+      await assert.rejects(uninstall('--release', 'postern', '--timeout', '0'), /1 node is not done after 0 s/);
       assert.equal(await args(), '["agent","--uninstall"]');
       // As after a hook that failed.
       await assert.rejects(helm('uninstall', 'postern', '--namespace', namespace, '--timeout', '1s'));

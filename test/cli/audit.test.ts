@@ -165,7 +165,7 @@ describe('postern audit', () => {
     const allowed = { ...page, rows: [{ ...row, port: 80 }] };
     const [client, server3] = [pod('x/next', { ips: ['10.1.1.2'] }), pod('x/next', { ips: ['10.1.1.3'] })];
     const moved =
-      /TCP\/80:[^\n]*\n {2}this is the recorded verdict: the address 10\.1\.1\.[23] was of x\/(client|server), and is of /;
+      /TCP\/80:[^\n]*\n {2}this is the recorded verdict: the address 10\.1\.1\.[23] belonged to x\/(client|server), and now belongs to /;
     // Control: both ends are the same.
     equal((await ask(told(allowed), ['x/web'])).code, 0);
     await server!.close();
@@ -204,7 +204,7 @@ describe('postern audit', () => {
 
   it('refuses a policy that is enforced, that does not exist, or of no namespace', async () => {
     for (const [name, message] of [
-      ['y/enforced', /NetworkPolicy y\/enforced is enforced: only one with postern\.dev\/mode: audit has an audit/],
+      ['y/enforced', /NetworkPolicy y\/enforced is not in audit: add the annotation postern\.dev\/mode=audit/],
       ['y/none', /NetworkPolicy y\/none does not exist/],
       ['web', /web: say NAMESPACE\/NAME, or add --namespace/],
     ] as const) {

@@ -271,7 +271,7 @@ describe('postern explain, and the kernels of a cluster', () => {
     );
     match(await refusal('fd96:0::7', '80'), /^fd96:0::7 is Service x\/web;/);
     match(await refusal('x/svc:web', 'http'), /^x\/svc:web is a Service;.* postern probe FROM x\/svc:web http$/);
-    equal(await refusal('x/service/nope', '80'), 'Service x/nope does not exist; there is x/web, x/api, x/none');
+    equal(await refusal('x/service/nope', '80'), 'Service x/nope does not exist; known: x/web, x/api, x/none');
     match(await refusal('10.96.0.1', '443'), /own port: use one of its endpoints instead\./);
     equal(await refusal('node/n2', '30080'), `TCP/30080 of node/n2 is Service x/web; ${behind}: use x/server instead`);
     equal(await refusal('192.0.2.1', '81'), `TCP/81 of 192.0.2.1 is Service x/none; ${behind}, and it selects no pod`);

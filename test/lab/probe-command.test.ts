@@ -132,7 +132,7 @@ describe('postern probe in a lab (kernel)', function () {
   it('refuses names that do not exist, with exit code 2', async () => {
     for (const [args, message] of [
       ['shop/wbe shop/api 80', /pod shop\/wbe does not exist; did you mean shop\/web\?/],
-      ['shop/web shop/svc:web 80', /Service shop\/web does not exist; there is shop\/api/],
+      ['shop/web shop/svc:web 80', /Service shop\/web does not exist; known: shop\/api/],
       ['--name none shop/web shop/api 80', /lab none is not running, but try/],
       ['shop/web shop/api icmp', /a probe supports TCP and UDP only, not ICMP/],
     ] as const) {

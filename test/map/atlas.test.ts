@@ -493,7 +493,7 @@ describe('lists beside the map', () => {
         .map(({ kind, subject, nodeIds }) => `${kind} ${subject}${nodeIds.length > 0 ? ` (${nodeIds.join()})` : ''}`);
     const always = [
       'invalid NetworkPolicy ops/broken',
-      'selects-nobody NetworkPolicy shop/nobody',
+      'selects-no-pod NetworkPolicy shop/nobody',
       'audit NetworkPolicy shop/watched',
       'not-isolated ops/pod/probe (workload ops/pod/probe)',
       'not-isolated shop/pod/api-1 (workload shop/pod/api-1)',

@@ -51,7 +51,7 @@ export async function startCni(
     const installed = new InstalledPlugin(host);
     return {
       async close() {
-        // Who turns the plugin off, or deletes the agents, must find nodes that start pods. With Fail, no pod may start without an agent.
+        // With Ignore, pods must still start after a user turns the plugin off or deletes the agents. With Fail, no pod may start without an agent.
         await installed.close(failurePolicy === 'Ignore');
         await server.close();
       },

@@ -35,7 +35,7 @@ const afterFailureMs = 60_000;
 const cachedMs = 1_000;
 
 /**
- * Looks again and again at all tracked connections, and keeps who talks to whom (decision 40). A look reads what is there, so it also meets connections that began
+ * Looks again and again at all tracked connections, and keeps who talks to whom (docs/decisions/0040). A look reads what is there, so it also meets connections that began
  * before the agent, and a flood of new connections hides no other: it makes the look take longer.
  */
 export class FlowKeeper {

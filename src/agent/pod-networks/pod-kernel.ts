@@ -38,8 +38,8 @@ export function createPodNft(enter: Enter): Nft {
 }
 
 /**
- * Our tables in the network namespace of a pod. A pod with CAP_NET_ADMIN may have written anything there. So the agent reads only what it has written before, within limits,
- * and to compare it. What differs counts as nothing, and the next plan writes all of it anew.
+ * Our tables in the network namespace of a pod. A pod with CAP_NET_ADMIN may have written anything there. So the agent reads, within limits, only to compare with what it wrote.
+ * If the tables differ, their content counts as unknown, and the next plan writes all of it anew.
  */
 export function openPodKernel({ namespace, netlink, written, turns, wrote }: PodKernelOptions): PodKernel {
   const { enter, openSocket } = namespace;

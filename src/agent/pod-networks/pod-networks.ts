@@ -195,7 +195,7 @@ export class PodNetworks {
     this.#closing.add(closing);
   }
 
-  /** Finds out who judges the packets of the pod, and opens its network if that is nobody yet. Never rejects. */
+  /** Finds the interfaces of the pod whose packets the node does not judge. If there are any, opens a PodNetwork for the pod. Never rejects. */
   async #look(entry: Entry): Promise<void> {
     const { open = openNetworkNamespace, exec = runProgram, signal, changed } = this.#options;
     const { sandbox } = entry;

@@ -13,7 +13,7 @@ export interface Sighting {
 
 /** The elected agent renews its Lease so often. */
 export const renewMs = 20_000;
-/** Another agent may take a Lease that has not changed for this long. What the Lease says about that does not count: a writer may be wrong, and so may a clock. */
+/** Another agent may take a Lease that has not changed for this long. The agent ignores the duration and times in the Lease: its writer or a clock may be wrong. */
 export const expiryMs = 60_000;
 /** An agent that could not renew writes no status from here on, before another one may have taken the Lease. */
 export const leadMs = 40_000;

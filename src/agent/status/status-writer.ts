@@ -3,6 +3,7 @@ import type { Issue } from '../../model/issue.ts';
 import type { PolicyId } from '../../model/policy.ts';
 import type { ApiClient } from '../../watch/api-client.ts';
 import { ApiError } from '../../watch/api-error.ts';
+import { timeText } from '../object-event.ts';
 import type { ClusterPolicies, ClusterPolicy } from './cluster-policies.ts';
 import { changeOf, wantedConditions, withConditions, type Change, type WantedCondition } from './conditions.ts';
 import { NodeCoverage } from './coverage.ts';
@@ -258,9 +259,4 @@ function refusalOf(error: unknown): 'conflict' | 'gone' | 'refused' | undefined 
 
 function conditionsOf(written: unknown): readonly JsonObject[] {
   return listAt(written, 'status', 'conditions').filter(isJsonObject);
-}
-
-/** In whole seconds, as the API requires. */
-function timeText(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().replace(/\.[0-9]+Z$/, 'Z');
 }

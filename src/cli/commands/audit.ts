@@ -6,7 +6,6 @@ import { attribute } from '../../evaluator/denial.ts';
 import type { Pod } from '../../evaluator/party.ts';
 import type { Policy } from '../../evaluator/policy.ts';
 import { PolicyIndex } from '../../evaluator/policy-index.ts';
-import { keyOf } from '../../impact/object-key.ts';
 import { plural } from '../../lib/plural.ts';
 import { familyOf } from '../../model/address.ts';
 import { leftOutTexts } from '../../model/node-policies.ts';
@@ -14,8 +13,9 @@ import { directions, modeAnnotation } from '../../model/policy.ts';
 import { readAuditPage } from '../audit/read-page.ts';
 import { renderRow, type RowReason } from '../audit/render.ts';
 import { askNodes, unexpected } from '../connect/agents.ts';
-import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
+import { agentNamespaceOption, requireAgents } from '../connect/find-agents.ts';
 import { exitCode } from '../exit-code.ts';
+import { checkNamespace } from '../flows/read-traffic.ts';
 import { readLiveObjects, toSource } from '../explain/cluster-source.ts';
 
 /** A row of one node, with what the policies say about it now. */
@@ -74,8 +74,7 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
   const { kubeconfig, context, namespace, agentNamespace, output } = flags;
   const { config, objects } = await readLiveObjects(kubeconfig, context);
   const { cluster } = toSource(objects, new Map(), []);
-  if (namespace !== undefined && !objects.some((each) => keyOf(each) === `Namespace ${namespace}`))
-    throw new ConfigError(`--namespace: namespace ${JSON.stringify(namespace)} does not exist`);
+  checkNamespace(objects, namespace);
   const wanted = choosePolicies(cluster, names, namespace);
   if (wanted.length === 0) {
     const where = namespace === undefined ? '' : ` of namespace ${namespace}`;
@@ -84,10 +83,7 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
     return;
   }
   const asked = await askNodes(config, objects, { words: ['audit'], read: readPage, agentNamespace });
-  const { agents, others } = asked.found;
-  if (agents.length === 0) {
-    throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
-  }
+  requireAgents(asked.found);
   const enforced = enforceAudits(cluster);
   const lines = asked.answers
     .flatMap(({ node, answer }) => answer.rows.map((row): Line => ({ node, ...row, ...reasonOf(row, enforced) })))
@@ -123,7 +119,7 @@ function choosePolicies(
     if (found) return found;
     const isEnforced = policies.all.some((policy) => policy.ref === ref && policy.tier === 'NetworkPolicy');
     if (!isEnforced) throw new ConfigError(`NetworkPolicy ${ref} does not exist`);
-    throw new ConfigError(`NetworkPolicy ${ref} is enforced: only one with ${modeAnnotation}: audit has an audit`);
+    throw new ConfigError(`NetworkPolicy ${ref} is not in audit: add the annotation ${modeAnnotation}=audit`);
   });
 }
 
@@ -156,7 +152,7 @@ function reasonOf(
   ].filter((each) => each.recorded !== each.current);
   if (moved) {
     const owner = moved.current === moved.address ? 'no pod or node' : moved.current;
-    const reason = `this is the recorded verdict: the address ${moved.address} was of ${moved.recorded}, and is of ${owner} now`;
+    const reason = `this is the recorded verdict: the address ${moved.address} belonged to ${moved.recorded}, and now belongs to ${owner}`;
     return { wouldDeny: true, reason, nearMisses: [] };
   }
   const { verdict, judged, reason, nearMisses } = now.end;

@@ -3,14 +3,14 @@ import { deniedAddress } from '../../compile/denials.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { attribute, type Denial } from '../../evaluator/denial.ts';
 import { leaveOut } from '../../evaluator/left-out.ts';
-import { keyOf } from '../../impact/object-key.ts';
 import { isJsonObject, listAt } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import { canonicalAddress, familyOf } from '../../model/address.ts';
 import { directions } from '../../model/policy.ts';
 import { askNodes, unexpected } from '../connect/agents.ts';
-import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
+import { agentNamespaceOption, requireAgents } from '../connect/find-agents.ts';
 import { exitCode } from '../exit-code.ts';
+import { checkNamespace } from '../flows/read-traffic.ts';
 import { readLiveObjects, toSource } from '../explain/cluster-source.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
 import type { NodeDenials } from '../node/denials.ts';
@@ -81,14 +81,10 @@ async function tellDenials(
   const { cluster } = toSource(objects, new Map(), []);
   if (node !== undefined && !cluster.nodes.has(node))
     throw new ConfigError(`--node: node ${JSON.stringify(node)} does not exist`);
-  if (namespace !== undefined && !objects.some((each) => keyOf(each) === `Namespace ${namespace}`))
-    throw new ConfigError(`--namespace: namespace ${JSON.stringify(namespace)} does not exist`);
+  checkNamespace(objects, namespace);
   const nodes = node === undefined ? undefined : [node];
   const asked = await askNodes(config, objects, { words: ['denials'], read: readDenials, nodes, agentNamespace });
-  const { agents, others } = asked.found;
-  if (agents.length === 0) {
-    throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
-  }
+  requireAgents(asked.found);
   const denying = asked.answers.filter(({ answer }) => answer.length > 0);
   const held = await askHeld(config, objects, { nodes: denying.map((each) => each.node), agentNamespace });
   const lines = denying.flatMap(({ node: name, answer }) => {

@@ -4,7 +4,7 @@ import { readVersion } from '../../config/version.ts';
 import { nodeChecks } from '../../doctor/checks.ts';
 import { clusterChecks, judgeCluster, type ClusterReport } from '../../doctor/cluster.ts';
 import { printable } from '../../lib/printable.ts';
-import { agentLabels, agentNamespaceOption } from '../connect/find-agents.ts';
+import { agentNamespaceOption, agentSelector } from '../connect/find-agents.ts';
 import { readIgnored } from '../doctor/ignored.ts';
 import { countFindings, renderFinding } from '../doctor/render.ts';
 import { exitCode } from '../exit-code.ts';
@@ -21,10 +21,6 @@ Examples:
   $ postern doctor -o json --ignore start-window | jq -r '.findings[] | [.severity, .check, .subject] | @tsv'
 
 Exit codes: 0 no findings; 1 findings (also if a node does not answer); 2 wrong usage, or no cluster or agents found.`;
-
-const agentSelector = Object.entries(agentLabels)
-  .map(([key, value]) => `${key}=${value}`)
-  .join();
 
 interface Flags {
   readonly kubeconfig?: string;

@@ -11,7 +11,7 @@ import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts'
 import { printable } from '../../lib/printable.ts';
 import { exitCode } from '../exit-code.ts';
 import { renderNotes } from '../notes.ts';
-import { withManifests } from '../manifest-option.ts';
+import { append, withManifests } from '../manifest-option.ts';
 import { askAgents } from '../plan/ask-agents.ts';
 import { readFlowsFile } from '../plan/read-flows.ts';
 import { renderPlan } from '../plan/render.ts';
@@ -51,7 +51,6 @@ Exit codes: 0 no flow would be cut; 1 flows would be cut; 2 wrong usage, an inva
 
 /** `postern plan -f FILE`: what would this change? Sets `process.exitCode`; rejects with a ConfigError. */
 export function planCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
-  const append = (value: string, earlier?: string[]): string[] => [...(earlier ?? []), value];
   const command = new Command('plan').description(
     'Shows what would change if manifests were applied: which pods become isolated, which flows would be cut, and which would open.',
   );

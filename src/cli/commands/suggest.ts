@@ -97,10 +97,11 @@ function isNamed({ name }: Workload, asked: string): boolean {
 function missing(workloads: readonly Workload[], namespace: string | undefined, asked: string | undefined): string {
   const there = workloads.filter((each) => namespace === undefined || each.namespace === namespace);
   const where = namespace === undefined ? 'in the cluster' : `in namespace ${namespace}`;
-  if (asked === undefined || there.length === 0) return `no workload runs ${where}: name another with -n, or use -A`;
+  if (asked === undefined || there.length === 0)
+    return `no workload runs ${where}${namespace === undefined ? '' : ': name another namespace with -n, or use -A'}`;
   const names = there.map(({ name }) => name);
   const near = closestName(asked, names);
-  const hint = near === undefined ? `there is ${names.slice(0, 8).join(', ')}` : `did you mean ${near}?`;
+  const hint = near === undefined ? `known: ${names.slice(0, 8).join(', ')}` : `did you mean ${near}?`;
   return `workload ${JSON.stringify(asked)} does not run ${where}; ${hint}`;
 }
 

@@ -9,7 +9,7 @@ import { printable } from '../../lib/printable.ts';
 import type { PageData } from '../../map/page-data.ts';
 import { exitCode } from '../exit-code.ts';
 import { checkSource, withSourceOptions } from '../flows/read-traffic.ts';
-import { withManifests } from '../manifest-option.ts';
+import { append, withManifests } from '../manifest-option.ts';
 import { findSource, type UiSourceFlags } from '../ui/find-source.ts';
 import { findOpener, openBrowser } from '../ui/open-browser.ts';
 import { PageFeed } from '../ui/page-feed.ts';
@@ -45,7 +45,7 @@ const ownTools: UiTools = {
 };
 
 const tokenBytes = 24;
-/** Longer than most reads take. Who asks then gets what was read before. */
+/** Longer than most reads take. After it, the page gets the previous data. */
 const patienceMs = 2_000;
 const details = `
 The page is a map of workloads with the connections that the agents have seen. It names the rules that allow or deny each connection. On the page you can
@@ -69,7 +69,6 @@ export function uiCommand(
   streams: Streams = { out: process.stdout, notes: process.stderr },
   tools: UiTools = ownTools,
 ): Command {
-  const append = (value: string, earlier?: string[]): string[] => [...(earlier ?? []), value];
   const elsewhere = ['kubeconfig', 'context', 'agentNamespace', 'namespace', 'lab', 'base', 'flows'];
   const command = withManifests(
     new Command('ui').description(
@@ -141,7 +140,7 @@ async function serve(
   try {
     out.write(`${server.url}\n`);
     notes.write(
-      `${printable(reads)}\nThe URL has a secret token: who has it, and an account on this machine, sees the map. Ctrl-C ends it.\n`,
+      `${printable(reads)}\nThe URL has a secret token. Any user of this machine who has the URL can see the map. Ctrl-C ends the command.\n`,
     );
     if (opener !== undefined) forget = await openBrowser(server.url, opener);
     if (!signal.aborted) await once(signal, 'abort');

@@ -5,6 +5,7 @@ import { readKubeconfigFiles } from '../../config/kubeconfig-files.ts';
 import { tableName, tableFamilies } from '../../nftables/ruleset.ts';
 import { exitCode } from '../exit-code.ts';
 import type { DaemonSetName } from '../uninstall/daemon-set.ts';
+import { plural } from '../../lib/plural.ts';
 
 const names = tableFamilies.map((family) => `${family} ${tableName}`).join(', ');
 
@@ -70,7 +71,7 @@ async function uninstallEverywhere(
   if (done === nodes) return;
   const pods = `kubectl -n ${daemonSet.namespace} get daemonset,pods -o wide`;
   process.stderr.write(
-    `postern: ${nodes - done} nodes are not done after ${seconds} s; "${pods}" shows them. Run this command again to wait longer\n`,
+    `postern: ${plural(nodes - done, 'node is', 'nodes are')} not done after ${seconds} s; "${pods}" shows them. Run this command again to wait longer\n`,
   );
   process.exitCode = exitCode.finding;
 }

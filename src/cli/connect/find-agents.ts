@@ -6,6 +6,10 @@ import { compareText, sorted } from '../../lib/sort.ts';
 
 /** Labels of agent pods in the chart and in deploy/. */
 export const agentLabels = { 'app.kubernetes.io/name': 'postern', 'app.kubernetes.io/component': 'agent' };
+/** The same as a label selector of the API. */
+export const agentSelector = Object.entries(agentLabels)
+  .map(([key, value]) => `${key}=${value}`)
+  .join();
 
 export interface AgentPod {
   readonly node: string;
@@ -27,6 +31,12 @@ export interface FoundAgents {
 /** The flag of all commands that ask agents. */
 export function agentNamespaceOption(flags = '--agent-namespace <NAME>'): Option {
   return new Option(flags, 'namespace of the agents (default: the only one that has agents)');
+}
+
+/** Throws a ConfigError if there is none. */
+export function requireAgents({ agents, others }: FoundAgents): void {
+  if (agents.length > 0) return;
+  throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
 }
 
 export function hasAgentLabels(object: JsonObject): boolean {

@@ -22,6 +22,7 @@ import { reaching } from '../explain/cluster-source.ts';
 import { askTiers, known, listPolicies, servedPathOf } from './ask-tiers.ts';
 import { countFindings } from './render.ts';
 import { messageOf } from '../../lib/message-of.ts';
+import { plural } from '../../lib/plural.ts';
 import { apiSilenceMs } from '../api-silence.ts';
 
 export interface AskOptions {
@@ -200,7 +201,7 @@ async function settle(
       return wanted.some(([resource, digest]) => applied[resource] !== undefined && applied[resource] !== digest);
     });
     if (late.length === 0 || round > patience) return { settled, digests };
-    options.progress(`asking ${late.length} nodes again, which have not applied the newest policies`);
+    options.progress(`asking ${plural(late.length, 'node')} again: the newest policies are not applied there yet`);
     await options.pause();
     const again = await askAll(
       agents.filter(({ node }) => late.some((each) => each.node === node)),

@@ -34,7 +34,7 @@ export function refuseService(objects: readonly JsonObject[], to: string, port: 
   if (!service && !form) return;
   const name = service ? nameOf(service) : `${form!.namespace}/${form!.name}`;
   if (!service && services.length > 0) {
-    throw new ConfigError(`Service ${name} does not exist; there is ${services.slice(0, 8).map(nameOf).join(', ')}`);
+    throw new ConfigError(`Service ${name} does not exist; known: ${services.slice(0, 8).map(nameOf).join(', ')}`);
   }
   const title = form ? `${to} is a Service` : `${to} is Service ${name}`;
   throw new ConfigError(

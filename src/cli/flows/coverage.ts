@@ -19,7 +19,8 @@ export function findCoverage({
   minutes,
 }: Pick<SeenCluster, 'histories' | 'failures' | 'minutes'>): Coverage {
   const missing = failures.map(({ node, why }) => `the flows of node ${node} are missing: ${why}`);
-  const more = missing.length > mostLines ? [`the flows of ${missing.length - mostLines} more nodes are missing`] : [];
+  const more =
+    missing.length > mostLines ? [`the flows of ${plural(missing.length - mostLines, 'more node')} are missing`] : [];
   const short = histories.filter((each) => keptFor(each) < minutes).sort((a, b) => keptFor(a) - keptFor(b));
   const [first, ...others] = short;
   const late = first

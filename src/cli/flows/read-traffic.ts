@@ -11,8 +11,9 @@ import type { JsonObject } from '../../lib/json.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { parsePrintable } from '../../lib/printable.ts';
 import { askNodes, type NodeFailure, type Question } from '../connect/agents.ts';
-import { agentNamespaceOption, describeOthers } from '../connect/find-agents.ts';
+import { agentNamespaceOption, requireAgents } from '../connect/find-agents.ts';
 import { readLiveObjects, readManifestCluster } from '../explain/cluster-source.ts';
+import { append } from '../manifest-option.ts';
 
 /** Flags that say where flows and objects come from. */
 export interface SourceFlags {
@@ -52,7 +53,6 @@ export function withTrafficOptions(command: Command): Command {
 }
 
 export function withSourceOptions(command: Command): Command {
-  const append = (value: string, earlier?: string[]): string[] => [...(earlier ?? []), value];
   const ofCluster = ['kubeconfig', 'context', 'agentNamespace'];
   return command
     .option('--kubeconfig <file>', 'kubeconfig file (default: as kubectl)')
@@ -104,11 +104,7 @@ export async function askHistories(
 ): Promise<Histories> {
   const asked = { ...question, words: ['history'], read: readHistory };
   const { found, answers, failures } = await askNodes(config, objects, asked);
-  if (found.agents.length === 0) {
-    throw new ConfigError(
-      `no Postern agent runs in this cluster: install Postern first${describeOthers(found.others)}`,
-    );
-  }
+  requireAgents(found);
   return withBroken({ histories: answers.map(({ node, answer }) => ({ ...answer, node })), failures });
 }
 

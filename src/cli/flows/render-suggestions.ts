@@ -24,7 +24,7 @@ const reasons: Readonly<Record<WhyNot, string>> = {
   'other-ports': 'more ports than an agent keeps apart',
   'other-ends': 'an end that no rule can name',
   gone: 'its pods have gone and had no labels: a rule would allow all pods of the namespace',
-  'of-the-cluster': 'its address is now of the cluster',
+  'of-the-cluster': 'its address is now inside the cluster',
 };
 
 /** Policies as YAML, each with comments: where it comes from, what its replay said, and what it leaves out. */

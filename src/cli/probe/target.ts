@@ -64,7 +64,7 @@ function atService({ source, from, port, family }: Question, namespace: string, 
     const names = services.map(
       (each) => `${textAt(each, 'metadata', 'namespace')}/${textAt(each, 'metadata', 'name')}`,
     );
-    const others = names.length === 0 ? '; there are none' : `; there is ${names.slice(0, 8).join(', ')}`;
+    const others = names.length === 0 ? '; there are none' : `; known: ${names.slice(0, 8).join(', ')}`;
     throw new ConfigError(`${title} does not exist${others}`);
   }
   const addresses = listAt(service, 'spec', 'clusterIPs').filter(

@@ -1,5 +1,4 @@
 import type { KubeConfig } from '@kubernetes/client-node';
-import { ConfigError } from '../../config/config-error.ts';
 import type { Known } from '../../doctor/facts.ts';
 import type { NodeAnswers } from '../../doctor/proof/judge.ts';
 import { readNodePolicies } from '../../doctor/proof/read-policies.ts';
@@ -8,7 +7,7 @@ import type { JsonObject } from '../../lib/json.ts';
 import type { NodePolicies } from '../../model/node-policies.ts';
 import type { PolicyId } from '../../model/policy.ts';
 import { askNodes, unexpected, type Question } from '../connect/agents.ts';
-import { describeOthers } from '../connect/find-agents.ts';
+import { requireAgents } from '../connect/find-agents.ts';
 import { readClusterOf } from '../explain/cluster-source.ts';
 
 /** What the API server has at one moment. */
@@ -42,9 +41,7 @@ export async function askHeld(
   question: Pick<Question<NodePolicies>, 'nodes' | 'mostMs' | 'agentNamespace'>,
 ): Promise<NodeAnswers> {
   const asked = await askNodes(config, objects, { ...question, words: ['policies'], read });
-  const { agents, others } = asked.found;
-  if (agents.length === 0)
-    throw new ConfigError(`no Postern agent runs in this cluster: install Postern first${describeOthers(others)}`);
+  requireAgents(asked.found);
   return new Map<string, Known<NodePolicies>>([
     ...asked.answers.map(({ node, answer }) => [node, { value: answer }] as const),
     ...asked.failures.map(({ node, why }) => [node, { unknown: describeFailure(why) }] as const),

@@ -63,7 +63,7 @@ export function renderCompared(nodes: readonly ComparedNode[]): string {
   const named = late.slice(0, mostNamed).map(({ node, comparedSecondsAgo: ago }) => {
     return `${printable(node)} (${ago === undefined ? 'not yet in full' : `${ago} s ago`})`;
   });
-  const more = late.length > mostNamed ? [`${late.length - mostNamed} more nodes`] : [];
+  const more = late.length > mostNamed ? [plural(late.length - mostNamed, 'more node')] : [];
   return `not compared with the kernel in the last ten minutes: ${[...named, ...more].join(', ')}\n`;
 }
 

@@ -1,6 +1,7 @@
 import { concernedNodes, Judge, type NodeAnswers, type PolicyProof } from '../../doctor/proof/judge.ts';
 import type { WantedPolicy } from '../../doctor/proof/wanted.ts';
 import { messageOf } from '../../lib/message-of.ts';
+import { plural } from '../../lib/plural.ts';
 import type { Listed, ProofSource } from './ask.ts';
 import { otherVersion } from './render.ts';
 import { UnknownPolicyError } from './select.ts';
@@ -95,7 +96,7 @@ function describeProgress(proofs: readonly PolicyProof[]): string {
   const done = proofs.filter(({ isProven }) => isProven).length;
   const nodes = [...unprovenNodes(proofs)];
   const named = nodes.slice(0, mostNamed).map(([node, why]) => `node ${node}: ${why}`);
-  const more = nodes.length > mostNamed ? [`and ${nodes.length - mostNamed} more nodes`] : [];
+  const more = nodes.length > mostNamed ? [`and ${plural(nodes.length - mostNamed, 'more node')}`] : [];
   const others = proofs.filter(({ isOtherVersion }) => isOtherVersion).map(({ policy }) => policy);
   const other = others.length > 0 ? [`${otherVersion}: ${others.slice(0, mostNamed).join(', ')}`] : [];
   return [`${done} of ${proofs.length} policies are enforced`, ...other, ...named, ...more].join('; ');

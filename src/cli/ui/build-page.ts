@@ -12,7 +12,7 @@ export interface Page {
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../../page/${file}`, import.meta.url));
 
-/** Browsers of a year and more ago: the engine needs what they brought. */
+/** docs/page.md lists these. */
 const target = ['chrome128', 'firefox131', 'safari18'];
 
 /** Bundles `src/page`. Takes part of a second. */

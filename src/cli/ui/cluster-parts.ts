@@ -10,7 +10,7 @@ import { busiest, visibleHistories } from '../../map/visible-flows.ts';
 import { createApiClient, type ApiReader } from '../../watch/api-client.ts';
 import { execInPod } from '../../watch/pod-exec.ts';
 import type { NodeFailure } from '../connect/agents.ts';
-import { agentLabels, hasAgentLabels } from '../connect/find-agents.ts';
+import { agentSelector, hasAgentLabels } from '../connect/find-agents.ts';
 import { askCluster } from '../doctor/ask-cluster.ts';
 import { reaching } from '../explain/cluster-source.ts';
 import { askHistories } from '../flows/read-traffic.ts';
@@ -85,9 +85,7 @@ function doctor({ config, agentNamespace, signal }: Omit<ClusterOptions, 'namesp
     const facts = await askCluster({
       ...{ client, config, agentNamespace, node: undefined, version: readVersion(), timeoutMs: doctorMs },
       exec: (to, command) => execInPod(to, { ...command, signal: AbortSignal.any([command.signal, signal]) }),
-      selector: Object.entries(agentLabels)
-        .map(([key, value]) => `${key}=${value}`)
-        .join(),
+      selector: agentSelector,
       progress: () => {},
       pause: () => delay(2000, undefined, { signal }),
     });

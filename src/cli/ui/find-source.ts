@@ -36,7 +36,7 @@ export async function findSource(flags: UiSourceFlags, signal: AbortSignal): Pro
     return {
       about: { kind: 'manifests', name: paths.join(', ') },
       parts: [filename ? manifestPart(filename) : filesPart(flags)],
-      reads: `It reads ${paths.join(', ')} again when the page asks, and no cluster.`,
+      reads: `The command reads ${paths.join(', ')} and asks no cluster.`,
     };
   }
   return findCluster(flags, signal);

@@ -72,7 +72,10 @@ export async function servePage({ page, token, port, data }: PageServerOptions):
   server.setTimeout(idleMs);
   server.listen({ host: loopback, port, exclusive: true });
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'EADDRINUSE' ? 'another program uses it; name another, or none' : cause.message;
+    const why =
+      cause.code === 'EADDRINUSE'
+        ? 'another program uses this port; choose another port, or leave out --port'
+        : cause.message;
     throw new ConfigError(`--port: cannot listen on ${loopback}:${port}: ${why}`, { cause });
   });
   const door = { token, port: (server.address() as AddressInfo).port };

@@ -6,7 +6,7 @@ import type { Sight } from '../../map/visible-flows.ts';
 import { readJson, type ApiReader } from '../../watch/api-client.ts';
 import { ApiError } from '../../watch/api-error.ts';
 import { apiSilenceMs } from '../api-silence.ts';
-import { agentLabels } from '../connect/find-agents.ts';
+import { agentSelector } from '../connect/find-agents.ts';
 import { findClusterPolicies, listCollection, type Collection } from '../explain/cluster-source.ts';
 
 /** What a user may read of a cluster. */
@@ -76,11 +76,8 @@ export async function listAgentPods(
   agentNamespace: string | undefined,
   signal: AbortSignal,
 ): Promise<JsonObject[]> {
-  const labelSelector = Object.entries(agentLabels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join();
   const labelled: ApiReader = {
-    get: (path, options) => client.get(path, { ...options, query: { ...options.query, labelSelector } }),
+    get: (path, options) => client.get(path, { ...options, query: { ...options.query, labelSelector: agentSelector } }),
   };
   return listCollection(labelled, collectionOf('Pod', agentNamespace), signal).catch((error: unknown) => {
     if (!isRefused(error) || agentNamespace !== undefined) throw error;

@@ -1,4 +1,5 @@
 import { sorted } from '../../lib/sort.ts';
+import { plural } from '../../lib/plural.ts';
 import { familyOf } from '../../model/address.ts';
 import type { StateOfPod } from '../../model/node-state.ts';
 import { routedTable, type Ruleset } from '../../nftables/ruleset.ts';
@@ -22,7 +23,7 @@ export const nodeLocalDns: Check<NodeFacts> = {
       const denied = podsOf(facts).filter((pod) => pod.egress.length > 0 && isDenied(own, pod, address));
       if (denied.length === 0) return [];
       const names = sorted(denied.map(({ pod }) => pod));
-      const problem = `policies deny ${names.length} pods egress to UDP port 53 of ${address}`;
+      const problem = `policies deny ${plural(names.length, 'pod')} egress to UDP port 53 of ${address}`;
       return [{ subject: `DNS at ${address}`, problem, pods: names, policies: policiesOf(denied, ['egress']) }];
     });
   },

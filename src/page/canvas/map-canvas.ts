@@ -69,7 +69,7 @@ export class MapCanvas {
 
   draw(seen: SeenMap, isChange: boolean): void {
     const graph = this.#graph;
-    // For who measures: `bench/page` waits for it.
+    // `bench/page` waits for this mark.
     graph.one('render', () => performance.mark('map drawn'));
     const elements = elementsOf(seen, this.#measure, isChange);
     this.#items = elements.nodes.map(itemOf);

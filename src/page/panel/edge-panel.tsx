@@ -90,13 +90,13 @@ function PortNote({ seen, verdict }: { seen: EdgePort['seen']; verdict: MapVerdi
   if (verdict === 'allowed' && seen.denied)
     return (
       <p class="hint">
-        Some were denied, but the policies of now allow it. A policy has changed since, or a node lags.
+        Some were denied, but the current policies allow it. A policy has changed since, or a node lags.
       </p>
     );
   if (verdict === 'denied' && seen.allowed)
     return (
       <p class="hint">
-        Some were answered, but the policies of now deny it. A policy has changed since, or a node does not enforce it.
+        Some were answered, but the current policies deny it. A policy has changed since, or a node does not enforce it.
       </p>
     );
   return null;

@@ -28,7 +28,7 @@ export function Overview(): JSX.Element {
       </dl>
       <p class="quiet">
         {lastMinute > firstMinute
-          ? `Seen from ${formatMinute(firstMinute)} to ${formatMinute(lastMinute)}, and judged by the policies of now.`
+          ? `Seen from ${formatMinute(firstMinute)} to ${formatMinute(lastMinute)}, and judged by the current policies.`
           : 'No flows: the map shows what the policies say about declared ports.'}
       </p>
       {unenforced > 0 && (

@@ -21,9 +21,9 @@ const kinds: Readonly<
     title: 'Invalid',
     word: 'invalid',
     color: 'denied',
-    help: 'Parts that nobody can read. They allow nothing.',
+    help: 'Parts of objects that Postern cannot use as written.',
   },
-  'selects-nobody': {
+  'selects-no-pod': {
     title: 'Policies that select no pod',
     word: 'selects no pod',
     color: 'warn',
@@ -51,7 +51,7 @@ export function CoverageTab(): JSX.Element {
   return (
     <div class="page-wide">
       <h2>Coverage</h2>
-      {items.length === 0 && <p class="quiet">Nothing to say: each workload is isolated, and each rule is used.</p>}
+      {items.length === 0 && <p class="quiet">There is nothing to report.</p>}
       {Object.entries(kinds).map(([kind, look_]) => {
         const rows = groups.get(kind as Kind) ?? [];
         return rows.length === 0 ? null : <Group key={kind} rows={rows} {...look_} />;

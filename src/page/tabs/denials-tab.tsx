@@ -18,7 +18,7 @@ export function DenialsTab(): JSX.Element {
     <div class="page-wide">
       <h2>Denials</h2>
       <p class="quiet">
-        What nodes denied, by ends and port, the latest first. The reasons are those of the policies of now.
+        What nodes denied, by ends and port, the latest first. The reasons are those of the current policies.
         {hidden > 0 && (
           <>
             {' '}
@@ -80,7 +80,7 @@ function Row({ group }: { group: DenialGroup }): JSX.Element {
       </td>
       <td class="why">
         {reason === undefined ? (
-          <span class="quiet">The policies of now allow it, or an end has gone.</span>
+          <span class="quiet">The current policies allow it, or an end has gone.</span>
         ) : (
           <span>{visible(reason)}</span>
         )}

@@ -13,12 +13,12 @@ import { policyText } from '../yaml/policy-text.ts';
 
 const reasons: Readonly<Record<WhyNot, string>> = {
   denied: 'a policy denied it; choose Allow… in Denials if it is wanted',
-  unanswered: 'nobody answered',
+  unanswered: 'never answered',
   'no-ports': 'a NetworkPolicy cannot allow ICMP without all ports',
   'other-ports': 'more ports than an agent keeps apart',
   'other-ends': 'an end that no rule can name',
   gone: 'its pods have gone and had no labels: a rule would allow all pods of the namespace',
-  'of-the-cluster': 'its address is now of the cluster',
+  'of-the-cluster': 'its address is now inside the cluster',
 };
 const mostPolicies = 30;
 

@@ -317,7 +317,7 @@ describe('postern probe on a real API server', function () {
       [['node/n1', 'shop/web', '80'], /FROM: node n1 is not a pod/],
       [
         ['shop/web', 'shop/svc:none', '80'],
-        /Service shop\/none does not exist; there is default\/kubernetes|shop\/none does not exist; there are none/,
+        /Service shop\/none does not exist; known: default\/kubernetes|shop\/none does not exist; there are none/,
       ],
       [['shop/web', 'shop/nobody', '80'], /pod shop\/nobody does not exist/],
       [['shop/web', '127.0.0.1', 'SCTP/7'], /a probe supports TCP and UDP only, not SCTP/],

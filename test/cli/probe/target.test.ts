@@ -104,7 +104,7 @@ describe('the target of a probe', () => {
   });
 
   for (const [to, port, message] of [
-    ['shop/svc:opne', '80', /Service shop\/opne does not exist; there is shop\/open/],
+    ['shop/svc:opne', '80', /Service shop\/opne does not exist; known: shop\/open/],
     [
       'shop/svc:open',
       '8080',

@@ -172,6 +172,6 @@ describe('waiting for a proof', () => {
       if (round > 6) cluster.objects = base;
     };
     await rejects(cluster.wait(), /the API server has no policy x\/web/);
-    match(cluster.told[0]!, /; and 1 more nodes$/);
+    match(cluster.told[0]!, /; and 1 more node$/);
   });
 });

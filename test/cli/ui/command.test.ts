@@ -306,7 +306,7 @@ describe('postern ui', () => {
         await stop();
         const { code, notes, out } = await ended;
         deepEqual([code, out], [0, `${urls.at(-1)}\n`]);
-        match(notes, /^It reads examples\/first-light again when the page asks, and no cluster\.$/m);
+        match(notes, /^The command reads examples\/first-light and asks no cluster\.$/m);
         doesNotMatch(notes, new RegExp(urls.at(-1)!.split('/')[3]!));
         await rejects(fetch(await url));
       }

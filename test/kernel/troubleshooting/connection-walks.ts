@@ -139,7 +139,7 @@ export const connectionWalks: readonly Walk[] = [
   {
     symptom: 'IPv6 is open or closed otherwise than IPv4',
     ask: '`postern explain --family ipv6 SHOP/WEB SHOP/API 8080`',
-    says: 'denied: a block of one family says nothing of the other',
+    says: 'denied: an ipBlock matches addresses of its own family only',
     make: (at) => at.apply(policy('shop', 'api', { pods: api, ingress: [{ from: [block('0.0.0.0/0')] }] })),
     exitCode: 1,
     cause: /^denied: .*0\.0\.0\.0\/0/s,
