@@ -238,7 +238,7 @@ describe('postern flows and suggest', () => {
   it('names what there is if a workload or a namespace has none', async () => {
     await rejects(
       ask(suggestCommand, usual, '-n', 'shop', 'wep'),
-      /workload "wep" does not run in namespace shop; (did you mean|there is deployment\/web, statefulset\/db)/,
+      /workload "wep" does not run in namespace shop; (did you mean|known: deployment\/web, statefulset\/db)/,
     );
     await rejects(ask(suggestCommand, usual, '-n', 'kube-system'), /no workload runs in namespace kube-system/);
   });
