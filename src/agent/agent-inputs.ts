@@ -1,6 +1,7 @@
 import { budgetsOf } from '../compile/budgets.ts';
 import { fillBudgetsOf, noFillBudgets } from '../indexer/admission.ts';
 import type { NodeFact, ResourceEvent } from '../model/cluster.ts';
+import type { Ruleset } from '../nftables/ruleset.ts';
 import { Pipeline } from '../pipeline.ts';
 import { getPod } from '../watch/get-pod.ts';
 import { OptionalWatch } from '../watch/optional-watch.ts';
@@ -14,7 +15,6 @@ import { createLookBack } from './look-back.ts';
 import { ObjectVersions } from './object-versions.ts';
 import { PlanSource } from './plan-source.ts';
 import { PodFetcher, type PodFetcherOptions } from './pod-fetcher.ts';
-import { readTables } from './read-tables.ts';
 import type { Reporter } from './report.ts';
 import { reportSandboxes } from './sandbox-watch.ts';
 import { ClusterPolicies } from './status/cluster-policies.ts';
@@ -99,13 +99,15 @@ export function openInputs(context: AgentContext, { changed, podFetched }: Input
 /**
  * Reads the node's sandboxes and the cluster until the signal aborts.
  * @param listed called when the first list of a resource is complete
+ * @param readEarlier reads the tables that an earlier agent left
  * @param announcements called if there is a cache of sandboxes to read
  */
 export function watchInputs(
-  { config, client, ready, metrics, logger, nft, reader, signal }: AgentContext,
+  { config, client, ready, metrics, logger, signal }: AgentContext,
   { pipeline, source, state, versions, clusterPolicies, take }: AgentInputs,
   reporter: Pick<Reporter, 'received' | 'reportLists' | 'served' | 'watches'>,
   listed: () => void,
+  readEarlier: () => Promise<Ruleset | undefined>,
   announcements: (announcer: SandboxAnnouncer) => void,
 ): Promise<void>[] {
   const unlisted = new Set([...watchedResources, ...optionalResources].map(({ resource }) => resource));
@@ -126,7 +128,7 @@ export function watchInputs(
     }
   };
   const lookBack = createLookBack({
-    observe: () => readTables(nft, reader, signal),
+    observe: readEarlier,
     readSaved: () => state.read(),
   });
   const sandboxes = reportSandboxes(config.cniCacheDir, {

@@ -7,13 +7,14 @@ import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { AgentReports, Applied } from './agent-reports.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
-import type { TableFamily } from '../nftables/ruleset.ts';
+import type { Ruleset, TableFamily } from '../nftables/ruleset.ts';
 import type { PlanSource } from './plan-source.ts';
 import { systemClock } from './clock.ts';
 import { PodWaits } from './cni/pod-waits.ts';
 import { ConnectionFlusher } from './connection-flusher.ts';
 import { DriftWatch, driftReport, watchDrift } from './drift-watch.ts';
 import { watchEnvironment } from './environment-watch.ts';
+import { nextTurn } from './event-burst.ts';
 import { KernelSampler, sampleEveryMs, samplerReport } from './kernel-sampler.ts';
 import { nftKernelParts, nftKernelTables } from './kernel-tables.ts';
 import { LinkWatch } from './link-watch.ts';
@@ -22,6 +23,7 @@ import { holdNodeLock, nodeLockObserver } from './node-lock.ts';
 import { lookEveryMs, type PodNetworks } from './pod-networks/pod-networks.ts';
 import { openPodNetworks } from './pod-networks/open-pod-networks.ts';
 import { prefetchTables } from './prefetched-tables.ts';
+import { readTables } from './read-tables.ts';
 import { Reconciler } from './reconciler.ts';
 import { repeat } from './repeat.ts';
 import type { Deviations } from './denials/describe-denial.ts';
@@ -43,6 +45,8 @@ export interface AgentLoops {
   readonly applied: () => Applied | undefined;
   readonly podWaits: PodWaits;
   readonly held: HeldPolicies;
+  /** The tables as an earlier agent left them. Shares the read that the reconciler needs, if it has begun: a read of large tables takes seconds. */
+  readonly readEarlier: () => Promise<Ruleset | undefined>;
   /** Waits for the node lock, and lets the agent write from then on. Resolves with the function that releases the lock. */
   readonly takeLock: () => Promise<() => void>;
 }
@@ -174,6 +178,12 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     checkEnvironment,
     podWaits,
     held,
+    async readEarlier() {
+      await drift.firstStart;
+      // With the lock, the agent begins to read now (`takeLock`).
+      await nextTurn();
+      return kernel.early ?? readTables(nft, reader, signal);
+    },
     applied() {
       if (isSettled()) settled = applied;
       return settled;

@@ -39,6 +39,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     { ...inputs, take },
     reports.reporter,
     loops.checkEnvironment,
+    loops.readEarlier,
     announcer.resolve,
   );
   const cni = config.cni && locking.then(async () => startCni(context, loops, await announcer.promise));

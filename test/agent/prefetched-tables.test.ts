@@ -46,6 +46,18 @@ describe('a reading that begins before it is asked for', () => {
     assert.equal(readings, 2);
   });
 
+  it('can be read by others too, until the agent writes', async () => {
+    assert.equal(kernel.early, undefined);
+    kernel.begin(signal);
+    assert.deepEqual([await kernel.early, readings], [empty, 1]);
+    await kernel.observe(signal);
+    assert.deepEqual([await kernel.early, readings], [empty, 1]);
+    await kernel.run([], { check: true, signal });
+    assert.notEqual(kernel.early, undefined);
+    await kernel.run([], { check: false, signal });
+    assert.equal(kernel.early, undefined);
+  });
+
   it('does not count when it is old', async () => {
     kernel.begin(signal);
     clock.advance(maxPrefetchAgeMs + 1);
