@@ -26,7 +26,7 @@ interface Question {
   state: 'due' | 'asking' | 'waiting' | 'missing';
   failures: number;
   /** The fetcher has emitted this pod, and the watch has not. */
-  isTold: boolean;
+  isEmitted: boolean;
   timer?: { cancel(): void };
 }
 
@@ -51,9 +51,9 @@ export class PodFetcher {
   want(unknown: Iterable<Sandbox>): void {
     if (this.#options.signal.aborted) return;
     const wanted = new Map(Array.from(unknown, (sandbox) => [sandbox.id, sandbox]));
-    for (const [id, { isTold }] of this.#questions) if (!isTold && !wanted.has(id)) this.#forget(id);
+    for (const [id, { isEmitted }] of this.#questions) if (!isEmitted && !wanted.has(id)) this.#forget(id);
     for (const [id, sandbox] of wanted) {
-      if (!this.#questions.has(id)) this.#questions.set(id, { sandbox, state: 'due', failures: 0, isTold: false });
+      if (!this.#questions.has(id)) this.#questions.set(id, { sandbox, state: 'due', failures: 0, isEmitted: false });
     }
     this.#askNext();
   }
@@ -72,7 +72,7 @@ export class PodFetcher {
   #end(id: string): void {
     const question = this.#questions.get(id);
     this.#forget(id);
-    if (question?.isTold) this.#tell(question.sandbox, undefined);
+    if (question?.isEmitted) this.#tell(question.sandbox, undefined);
   }
 
   #forget(id: string): void {
@@ -129,11 +129,11 @@ export class PodFetcher {
   }
 
   #answer(question: Question, pod: Pod | undefined): void {
-    const wasTold = question.isTold;
+    const wasEmitted = question.isEmitted;
     // Only the pod that has the name now counts.
-    if (pod) for (const other of this.#questions.values()) if (isOfSameName(other, question)) other.isTold = false;
-    question.isTold = pod !== undefined;
-    if (pod || wasTold) this.#tell(question.sandbox, pod);
+    if (pod) for (const other of this.#questions.values()) if (isOfSameName(other, question)) other.isEmitted = false;
+    question.isEmitted = pod !== undefined;
+    if (pod || wasEmitted) this.#tell(question.sandbox, pod);
   }
 
   #tell({ namespace, name }: Sandbox, value: Pod | undefined): void {

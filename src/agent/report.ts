@@ -1,4 +1,4 @@
-import type { Ruleset } from '../nftables/ruleset.ts';
+import { elementsIn, type Ruleset } from '../nftables/ruleset.ts';
 import { NftError } from '../apply/nft-error.ts';
 import type { Compiled } from '../compile/compile.ts';
 import type { LimitedNames } from '../compile/ingress-names.ts';
@@ -384,9 +384,4 @@ function objectsIn(ruleset: Ruleset): { sets: number; maps: number; chains: numb
   const sum = (kind: 'sets' | 'maps' | 'chains'): number =>
     Object.values(ruleset).reduce((total, table) => total + table[kind].size, 0);
   return { sets: sum('sets'), maps: sum('maps'), chains: sum('chains') };
-}
-
-function elementsIn(ruleset: Ruleset): number {
-  const tables = Object.values(ruleset).flatMap(({ sets, maps }) => [...sets.values(), ...maps.values()]);
-  return tables.reduce((total, { elements }) => total + elements.size, 0);
 }

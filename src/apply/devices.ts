@@ -42,12 +42,6 @@ interface LinkInfo {
   readonly info_data?: Readonly<Record<string, unknown>>;
 }
 
-/**
- * Kinds of devices that lead to one pod, whose packets the node routes. Macvlan, ipvlan and physical devices lead to a whole network, which reaches
- * the pods without the node (K17). Open vSwitch forwards packets before any hook.
- */
-export const podLinkKinds: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);
-
 /** A device's kind and master. */
 export interface LinkDescription {
   /** For example `veth`; a physical device has none. */

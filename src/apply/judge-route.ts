@@ -1,4 +1,5 @@
-import { podLinkKinds, type Device, type Devices } from './devices.ts';
+import { podLinkKinds } from '../lib/pod-link-kinds.ts';
+import type { Device, Devices } from './devices.ts';
 import type { IpObject } from './ip.ts';
 
 /** How this node reaches the address of a pod. */

@@ -1,4 +1,5 @@
-import { describeLinks, podLinkKinds, type LinkDescription } from './devices.ts';
+import { podLinkKinds } from '../lib/pod-link-kinds.ts';
+import { describeLinks, type LinkDescription } from './devices.ts';
 import type { Exec } from './exec.ts';
 import { askIp, type IpObject } from './ip.ts';
 

@@ -242,3 +242,9 @@ export interface Stage {
   readonly afterGracePeriod: boolean;
   readonly operations: readonly Operation[];
 }
+
+/** The number of elements in all sets and maps. */
+export function elementsIn(ruleset: Ruleset = {}): number {
+  const objects = Object.values(ruleset).flatMap(({ sets, maps }) => [...sets.values(), ...maps.values()]);
+  return objects.reduce((sum, { elements }) => sum + elements.size, 0);
+}

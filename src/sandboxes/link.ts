@@ -1,3 +1,4 @@
+import { podLinkKinds } from '../lib/pod-link-kinds.ts';
 import type { Link } from '../model/cluster.ts';
 
 /** A device of the node, as the kernel describes it. */
@@ -19,16 +20,10 @@ export interface SandboxLink {
 /** The link if the devices are unknown. The sandbox counts as running then. */
 export const unknownLink: SandboxLink = { live: true, link: undefined };
 
-/**
- * Kinds of devices that belong to one pod. The rules drop all other sources from a pod's link. If a network card that a plugin names counted as a link,
- * they would cut off the node.
- */
-export const ownKinds: ReadonlySet<string | undefined> = new Set(['veth', 'netkit', 'tun']);
-
 /** @param devices the node's devices that the sandbox's entry names */
 export function judgeLink(devices: readonly string[], found: LinkDescriptions): SandboxLink {
   const present = devices.filter((device) => found.has(device));
-  const own = present.filter((device) => ownKinds.has(found.get(device)?.kind));
+  const own = present.filter((device) => podLinkKinds.has(found.get(device)?.kind));
   // A shared device does not show that a pod runs: after a reboot the bridge exists again, and its old ports do not.
   const live = own.length > 0 || present.length === devices.length;
   const link = own.length === 1 ? linkOf(own[0]!, found.get(own[0]!)!) : undefined;

@@ -1,4 +1,4 @@
-import { ownKinds } from '../../sandboxes/link.ts';
+import { podLinkKinds } from '../../lib/pod-link-kinds.ts';
 import type { JudgedDevice } from '../../compile/pod-tables.ts';
 import { podInterface, type PodInterface, type Sandbox } from '../../model/cluster.ts';
 
@@ -24,7 +24,8 @@ export function judgeInterfaces(
   { interfaces = [] }: Sandbox,
   kinds: ReadonlyMap<string, string | undefined>,
 ): JudgedInterfaces {
-  const isOfNode = ({ device }: PodInterface): boolean => device === podInterface && ownKinds.has(kinds.get(device));
+  const isOfNode = ({ device }: PodInterface): boolean =>
+    device === podInterface && podLinkKinds.has(kinds.get(device));
   return {
     inside: interfaces.filter((each) => !isOfNode(each)),
     judgedByNode: interfaces.filter(isOfNode).map(({ device }) => ({ name: device, kind: kinds.get(device)! })),

@@ -2,7 +2,7 @@ import { openElementReader } from '../../apply/element-reader.ts';
 import { noElementWriter, openElementWriter, type ElementWriter } from '../../apply/element-writer.ts';
 import type { Enter, NetworkNamespace } from '../../apply/network-namespace.ts';
 import { createNft, type Nft } from '../../apply/nft.ts';
-import type { Ruleset } from '../../nftables/ruleset.ts';
+import { elementsIn, type Ruleset } from '../../nftables/ruleset.ts';
 import { tablesUnlike } from '../../plan/plan.ts';
 import { nftKernelTables, type KernelTables, type Writer } from '../kernel-tables.ts';
 import { readTables } from '../read-tables.ts';
@@ -60,9 +60,4 @@ export function openPodKernel({ namespace, netlink, written, turns, wrote }: Pod
     run: (operations, options) => turns.write(() => kernel.run(operations, options)),
     close: () => writer.close(),
   };
-}
-
-function elementsIn(ruleset: Ruleset = {}): number {
-  const objects = Object.values(ruleset).flatMap(({ sets, maps }) => [...sets.values(), ...maps.values()]);
-  return objects.reduce((sum, { elements }) => sum + elements.size, 0);
 }
