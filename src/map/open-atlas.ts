@@ -1,5 +1,5 @@
 import { prepareCluster, type Cluster } from '../evaluator/cluster.ts';
-import type { Decision, Endpoint } from '../evaluator/decision.ts';
+import type { Decision, Direction, Endpoint } from '../evaluator/decision.ts';
 import { mergeHistories, type Traffic } from '../flows/traffic.ts';
 import { applyObjects, deleteObjects, type ObjectChange } from '../impact/changes.ts';
 import { keyOf } from '../impact/object-key.ts';
@@ -138,7 +138,7 @@ class OpenAtlas implements Atlas {
       isWanted: ({ namespace, name }) =>
         names ? names.has(`${namespace}/${name}`) : 'namespace' in wanted && namespace === wanted.namespace,
       includeDenied: denied !== undefined,
-      isAddition: denied !== undefined && !this.#isOpenForEgress(denied.fromId, cluster),
+      isAddition: denied !== undefined && 'nodeIds' in wanted && !this.#isolatesAnew(wanted.nodeIds, denied, cluster),
       includeUnanswered: false,
       minutes: this.#minutes,
       answeredNodes: new Set(
@@ -150,9 +150,15 @@ class OpenAtlas implements Atlas {
     return { ...answer, suggestions };
   }
 
-  /** A policy that isolates its pods for egress must also allow DNS. */
-  #isOpenForEgress(id: string, cluster: Cluster): boolean {
-    return this.#spots.at(id)?.pods.some(({ read }) => isOpen(cluster, read, 'egress')) ?? false;
+  /** Whether a policy that allows this would be the first to isolate its pods in that direction: then it must allow DNS too, to servers or from clients. */
+  #isolatesAnew(
+    ids: readonly string[],
+    { fromId, toId }: Pick<DenialGroup, 'fromId' | 'toId'>,
+    cluster: Cluster,
+  ): boolean {
+    const isOpenSpot = (id: string, direction: Direction): boolean =>
+      ids.includes(id) && (this.#spots.at(id)?.pods.some(({ read }) => isOpen(cluster, read, direction)) ?? false);
+    return isOpenSpot(fromId, 'egress') || isOpenSpot(toId, 'ingress');
   }
 
   withChange(change: WhatIf): ChangedAtlas {

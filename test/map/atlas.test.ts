@@ -469,6 +469,26 @@ describe('lists beside the map', () => {
     assert.match(JSON.stringify(anew.egress), /kube-dns/);
   });
 
+  it('keeps the clients of a DNS server, if what allows a denied one isolates it anew', () => {
+    const dns: FlowEnd = { kind: 'workload', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } };
+    const server = pod('kube-system/dns', { node: 'n1', ips: ['10.0.9.9'], labels: { 'k8s-app': 'kube-dns' } });
+    const deny = clusterPolicy('default-deny', {
+      ...{ tier: 'Baseline', priority: 1000, subject: { namespaces: {} } },
+      ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }],
+    });
+    const egress = policy('shop/web', { podSelector: {}, policyTypes: ['Egress'], egress: [{}] });
+    const atlas = openAtlas(
+      pageData(
+        [...objects, namespace('kube-system'), server, egress, deny],
+        [history([seen(web!, dns, 9153, { verdict: 'denied' })])],
+      ),
+    );
+    const [denial] = atlas.denials();
+    const { suggestions } = atlas.suggest({ nodeIds: [denial!.toId], denied: denial! });
+    const { ingress } = suggestions[0]!.policy['spec'] as { readonly ingress: readonly object[] };
+    assert.match(JSON.stringify(ingress), /"port":53/);
+  });
+
   it('does not call a rule unused where connections cannot be judged', () => {
     const gone: FlowEnd = { kind: 'workload', namespace: 'shop', labels: { app: 'old' } };
     const unused = (traffic: readonly Traffic[]): number =>
