@@ -9,7 +9,7 @@ export const maxPrefetchAgeMs = 10_000;
 export interface PrefetchedTables extends KernelTables {
   /** Starts to read, unless `observe` was called before. Call it once this agent is the only one that writes. */
   begin(signal: AbortSignal): void;
-  /** The read that `begin` started, until the agent writes. */
+  /** The read that `begin` started, until `observe` takes it or the agent writes. */
   readonly early: ReturnType<KernelTables['observe']> | undefined;
 }
 
@@ -25,15 +25,13 @@ export function prefetchTables(
 ): PrefetchedTables {
   let isObserved = false;
   let early: { readonly reading: ReturnType<KernelTables['observe']>; readonly begunAt: number } | undefined;
-  let unwritten: ReturnType<KernelTables['observe']> | undefined;
   return {
     get early() {
-      return unwritten;
+      return early?.reading;
     },
     begin(signal) {
       if (isObserved) return;
       early = { reading: heapGrowth.during(() => kernel.observe(signal)), begunAt: clock.now() };
-      unwritten = early.reading;
       // `observe` reports the error. Without a call of `observe`, it must not be an unhandled rejection.
       early.reading.catch(() => {});
     },
@@ -47,7 +45,7 @@ export function prefetchTables(
     },
     observeChain: (family, name, signal) => kernel.observeChain(family, name, signal),
     run(operations, options) {
-      if (!options.check) early = unwritten = undefined;
+      if (!options.check) early = undefined;
       return kernel.run(operations, options);
     },
   };
