@@ -71,7 +71,7 @@ function start(partMs = 0) {
     async pause(milliseconds) {
       pauses.push(milliseconds);
       now += milliseconds;
-      if (looks >= stopAfter && milliseconds !== 98) controller.abort();
+      if (looks >= stopAfter && left.length === 0) controller.abort();
     },
     failed: (error) => told.push(error),
     signal: controller.signal,
@@ -169,6 +169,18 @@ describe('keeping flows', () => {
     deepEqual(pauses.at(-1), 5_000 - 24 * 98 - 50);
     const counted = { own: 500, block: 0, ports: 0, others: 0, namespace: 0 };
     deepEqual(keeper.figures, { rows: 1, counted, isFailing: false, look: { seconds: 2.4, connections: 500 } });
+  });
+
+  it('rests longer after a part that took long, up to a limit', async () => {
+    for (const [partMs, pauseMs] of [
+      [3, 147],
+      [30, 245],
+    ] as const) {
+      const { look, state, pauses } = start(partMs);
+      state.connections = Array.from({ length: 50 }, () => connection('10.1.0.2', '10.2.0.2'));
+      await look();
+      deepEqual(pauses.slice(0, -1), [pauseMs, pauseMs, pauseMs, pauseMs]);
+    }
   });
 
   it('keeps nothing until it knows the cluster', async () => {
