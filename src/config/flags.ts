@@ -193,7 +193,7 @@ const flows: Flag<boolean> = {
   env: 'POSTERN_FLOWS',
   fallback: 'true',
   summary:
-    'keep for an hour, in memory, which workloads talk to each other, for `postern flows` and `postern suggest`; takes about 3 % of a processor and 10 MB',
+    'keep for an hour, in memory, which workloads talk to each other, for `postern flows` and `postern suggest`; takes about 2 % of a processor and 10 MB',
   expects: 'true or false',
   read: readSwitch,
 };

@@ -25,12 +25,12 @@ export interface FlowKeeperOptions {
 }
 
 /**
- * A look reads for about 2 ms in each 100 ms: 2 % of a processor, however many connections the kernel tracks. The last part of a slice may end late, so the pause
- * follows from the time taken. Time beyond 5 ms does not count: other processes had the processor then.
+ * A look reads in slices of about 2 ms, and rests 49 times as long after each: 2 % of a processor, however many connections the kernel tracks. A slice ends with the
+ * part that passes 2 ms. A slice of more than 5 ms counts as 5 ms: the kernel most likely ran other processes in that time.
  */
 const sliceMs = 2;
-const mostCountedMs = 5;
-const pausesForTime = 49;
+const longestSliceMs = 5;
+const restPerRead = 49;
 /** The kernel keeps an entry for ten seconds at least after a connection has ended (nf_conntrack_tcp_timeout_close), so each is met once. */
 const betweenLooksMs = 5_000;
 /** After a failure, as on a kernel without the module nf_conntrack_netlink. */
@@ -123,13 +123,13 @@ export class FlowKeeper {
       this.#refresh();
       while (!isDone && now() - sliceBegun < sliceMs) isDone = reader.readPart(this.#connection, visit);
       if (isDone) break;
-      await pause(pausesForTime * Math.min(now() - sliceBegun, mostCountedMs));
+      await pause(restPerRead * Math.min(now() - sliceBegun, longestSliceMs));
       signal.throwIfAborted();
     }
     this.#book.looked();
     const tookMs = now() - begun;
     this.#look = { seconds: Math.round(tookMs / 100) / 10, connections };
-    return Math.max(pausesForTime * sliceMs, betweenLooksMs - tookMs);
+    return Math.max(restPerRead * sliceMs, betweenLooksMs - tookMs);
   }
 
   #endOf(address: string): ReturnType<typeof findEnd> {

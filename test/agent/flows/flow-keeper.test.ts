@@ -171,7 +171,7 @@ describe('keeping flows', () => {
     deepEqual(keeper.figures, { rows: 1, counted, isFailing: false, look: { seconds: 2.4, connections: 500 } });
   });
 
-  it('rests longer after a part that took long, up to a limit', async () => {
+  it('rests 49 times as long as it read, 245 ms at most', async () => {
     for (const [partMs, pauseMs] of [
       [3, 147],
       [30, 245],
