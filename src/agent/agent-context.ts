@@ -1,6 +1,7 @@
 import { noElementReader, openElementReader, type ElementReader } from '../apply/element-reader.ts';
 import { noElementWriter, openElementWriter, type ElementWriter } from '../apply/element-writer.ts';
 import { exec } from '../apply/exec.ts';
+import { openGenerationReader, type GenerationReader } from '../apply/generation.ts';
 import { openNetlinkSocket } from '../apply/netlink-socket.ts';
 import { openNftSession, type NftSession } from '../apply/nft-session.ts';
 import { createNft } from '../apply/nft.ts';
@@ -28,6 +29,8 @@ export interface AgentContext {
   readonly nft: NftSession;
   readonly elements: ElementWriter;
   readonly reader: ElementReader;
+  /** Missing without netlink. */
+  readonly generations: GenerationReader | undefined;
   /** Aborts when the agent stops. */
   readonly signal: AbortSignal;
 }
@@ -67,7 +70,8 @@ export async function createContext(config: AgentConfig, signal: AbortSignal): P
   });
   const elements = config.netlink ? openWriter(logger, signal) : noElementWriter;
   const reader = config.netlink ? openReader(logger, signal) : noElementReader;
-  return { config, version, logger, metrics, live, ready, client, guard, nft, elements, reader, signal };
+  const generations = config.netlink ? openGenerationReader(openNetlinkSocket) : undefined;
+  return { config, version, logger, metrics, live, ready, client, guard, nft, elements, reader, generations, signal };
 }
 
 function openWriter(logger: Logger, signal: AbortSignal): ElementWriter {

@@ -56,7 +56,7 @@ const trimEveryMs = 5000;
 
 /** Starts the loops. Until the agent has the lock, they only watch. */
 export function startLoops(context: AgentContext, inputs: AgentInputs, reports: AgentReports): AgentLoops {
-  const { version, guard, nft, elements, reader, metrics, live, ready, logger, signal } = context;
+  const { version, guard, nft, elements, reader, generations, metrics, live, ready, logger, signal } = context;
   const { pipeline, source, state, unsaved, versions, clusterPolicies, take } = inputs;
   const { reporter, nodeReporter, policies, watchDenials } = reports;
   const podNetworks = openPodNetworks(context, reporter, () => reconciler.changed());
@@ -67,7 +67,14 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
   });
   const kernel = prefetchTables(
     unsaved.behind(
-      drift.behind(nftKernelTables(nft, { writer: elements, reader, wrote: (by) => metrics.apply.wrote(by) })),
+      drift.behind(
+        nftKernelTables(nft, {
+          writer: elements,
+          reader,
+          ...(generations && { generations }),
+          wrote: (by) => metrics.apply.wrote(by),
+        }),
+      ),
     ),
     systemClock,
     () => drift.isCurrent,

@@ -1,5 +1,6 @@
 import { noElementReader, type ElementReader, type WantedObject } from '../apply/element-reader.ts';
 import { noElementWriter, type ElementWriter } from '../apply/element-writer.ts';
+import type { GenerationReader } from '../apply/generation.ts';
 import type { Nft } from '../apply/nft.ts';
 import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
@@ -10,7 +11,7 @@ import { readObjects, readRules, readTables } from './read-tables.ts';
 export interface KernelTables {
   /** Reads our tables; `undefined` if there is none. */
   observe(signal: AbortSignal): Promise<Ruleset | undefined>;
-  /** Reads one chain of a table. The cost does not depend on the size of the table. */
+  /** Reads one chain of a table. nft reads the headers of all sets of the table for it, so this does not ask nft again before the next transaction. */
   observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined>;
   /** Runs one transaction, or with `check` only asks whether the kernel would accept it. */
   run(operations: readonly Operation[], options: KernelTablesOptions): Promise<void>;
@@ -45,26 +46,58 @@ export interface Helpers {
   readonly writer?: Pick<ElementWriter, 'write' | 'awaitGracePeriod'>;
   /** Reads the elements if it can; else nft lists them. */
   readonly reader?: ElementReader;
+  /** Tells whether a chain can have changed since it was read; else nft lists it each time. */
+  readonly generations?: Pick<GenerationReader, 'read'>;
   /** Called after each transaction. */
   readonly wrote?: (by: Writer) => void;
 }
 
 export function nftKernelTables(
   nft: Nft,
-  { writer = noElementWriter, reader = noElementReader, wrote = () => {} }: Helpers = {},
+  { writer = noElementWriter, reader = noElementReader, generations, wrote = () => {} }: Helpers = {},
 ): KernelTables {
   return {
     observe: (signal) => readTables(nft, reader, signal),
-    async observeChain(family, name, signal) {
+    observeChain: rememberChains(generations, async (family, name, signal) => {
       const listing = await nft.listChain(family, name, signal);
       return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
-    },
+    }),
     async run(operations, options) {
       if (options.afterGracePeriod && !(await writer.awaitGracePeriod())) await nft.awaitGracePeriod(options.signal);
       if (!options.check && (await writer.write(operations))) return wrote('netlink');
       await nft.run(renderScript(operations, { isCheck: options.check }), options);
       if (!options.check) wrote('nft');
     },
+  };
+}
+
+interface KnownChain {
+  readonly generation: number;
+  readonly chain: Chain | undefined;
+  readonly isSure: boolean;
+}
+
+/**
+ * Reads a chain again only if the kernel has begun another generation, and once more in that one: the kernel publishes the number of a generation a moment
+ * before its rules (`nf_tables_commit`), so the first read may show the rules of before.
+ */
+function rememberChains(
+  generations: Helpers['generations'],
+  observe: KernelTables['observeChain'],
+): KernelTables['observeChain'] {
+  if (!generations) return observe;
+  const known = new Map<string, KnownChain>();
+  return async (family, name, signal) => {
+    const key = `${family} ${name}`;
+    // Without netlink, nft still reads.
+    const generation = await generations.read().catch(() => undefined);
+    const last = known.get(key);
+    const isSame = last !== undefined && last.generation === generation;
+    if (isSame && last.isSure) return last.chain;
+    known.delete(key);
+    const chain = await observe(family, name, signal);
+    if (generation !== undefined) known.set(key, { generation, chain, isSure: isSame });
+    return chain;
   };
 }
 

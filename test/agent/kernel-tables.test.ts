@@ -162,3 +162,73 @@ describe('a reading of our tables', () => {
       assert.deepEqual(calls, ['all of ip', 'all of ip6', 'all of bridge']);
     });
 });
+
+describe('one chain, read again and again', () => {
+  const forward = { name: 'forward', base: { hook: 'forward', priority: -10 }, rules: [] } as const;
+  const listing = (rules: readonly object[] = []): string => {
+    const chain = { family: 'ip', table: 'postern', name: 'forward', type: 'filter', hook: 'forward', prio: -10 };
+    return JSON.stringify({ nftables: [{ chain: { ...chain, policy: 'accept' } }, ...rules] });
+  };
+  const drop = { rule: { family: 'ip', table: 'postern', chain: 'forward', expr: [{ drop: null }] } };
+
+  /** The rules of the kernel and the number of their generation, and how often nft was asked. */
+  function open(): {
+    kernel: { rules: readonly object[]; generation: number | undefined; lists: number };
+    look: () => Promise<number | undefined>;
+  } {
+    const kernel = { rules: [] as readonly object[], generation: 7 as number | undefined, lists: 0 };
+    const nft = {
+      async listChain() {
+        kernel.lists++;
+        return listing(kernel.rules);
+      },
+    } as unknown as Nft;
+    const read = async (): Promise<number> => {
+      if (kernel.generation === undefined) throw new Error('no netlink');
+      return kernel.generation;
+    };
+    const tables = nftKernelTables(nft, { generations: { read } });
+    return { kernel, look: async () => (await tables.observeChain('ip', 'forward', signal))?.rules.length };
+  }
+
+  it('is asked of nft twice in a generation, and then no more', async () => {
+    const { kernel, look } = open();
+    for (let i = 0; i < 5; i++) assert.equal(await look(), 0);
+    assert.equal(kernel.lists, 2);
+  });
+
+  it('is read again after each transaction', async () => {
+    const { kernel, look } = open();
+    for (let i = 0; i < 3; i++) await look();
+    Object.assign(kernel, { rules: [drop], generation: 8 });
+    assert.equal(await look(), 1);
+  });
+
+  it('does not hide rules that the kernel publishes a moment after the number of their generation', async () => {
+    const { kernel, look } = open();
+    for (let i = 0; i < 3; i++) await look();
+    kernel.generation = 8;
+    assert.equal(await look(), 0);
+    kernel.rules = [drop];
+    assert.equal(await look(), 1);
+  });
+
+  it('does not keep what it read while the generation was not known', async () => {
+    const { kernel, look } = open();
+    for (let i = 0; i < 3; i++) await look();
+    kernel.generation = undefined;
+    for (let i = 0; i < 3; i++) await look();
+    assert.equal(kernel.lists, 5);
+    Object.assign(kernel, { rules: [drop], generation: 7 });
+    assert.equal(await look(), 1);
+  });
+
+  it('is kept for each chain by itself', async () => {
+    const nft = { listChain: async (family: string) => (family === 'ip' ? listing() : undefined) } as unknown as Nft;
+    const tables = nftKernelTables(nft, { generations: { read: async () => 7 } });
+    for (let i = 0; i < 3; i++) {
+      assert.deepEqual(await tables.observeChain('ip', 'forward', signal), forward);
+      assert.equal(await tables.observeChain('ip6', 'forward', signal), undefined);
+    }
+  });
+});
