@@ -6,6 +6,7 @@ import { describeMachine } from './machine.ts';
 import { agentMemory } from './agent/agent-memory.ts';
 import { agentStart } from './agent/agent-start.ts';
 import { changes } from './changes/changes.ts';
+import { tierChanges } from './changes/tier-changes.ts';
 import { hourOfChurn } from './changes/hour.ts';
 import { planAndExplain } from './commands/plan.ts';
 import { denialFlood } from './denials/flood.ts';
@@ -28,6 +29,7 @@ const benches: readonly Bench[] = [
   tierTraffic,
   auditTraffic,
   changes,
+  tierChanges,
   firstCompile,
   tiers,
   agentMemory,
@@ -46,7 +48,7 @@ const usage = `Usage: npm run bench [-- [NAME…] [--json FILE] [--resume FILE] 
 
 Measures on this machine, as root, in network namespaces of its own; let it be idle meanwhile. Exits 1 if a bar does not hold.
 
-${benches.map(({ name, summary }) => `  ${name.padEnd(11)} ${summary}`).join('\n')}
+${benches.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join('\n')}
 
       --json FILE    writes the figures, with all runs, as JSON
       --resume FILE  takes the benches that this JSON file has, and measures the others

@@ -1,10 +1,10 @@
 import { createReadStream, readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import { watchedResources } from '../../src/watch/resources.ts';
 import { splitLines } from '../../src/watch/json-lines.ts';
-import { contentTypes, formOf, listVersion, pagePath, type Form } from '../cluster/list-pages.ts';
+import { contentTypes, formOf, hasPages, listVersion, pagePath, type Form } from '../cluster/list-pages.ts';
 import { encodeEvent } from '../cluster/protobuf/pods.ts';
+import { discovery, servedResources } from '../cluster/served.ts';
 import { monotonic } from '../monotonic.ts';
 import { certificateIn } from './certificate.ts';
 
@@ -14,6 +14,8 @@ import { certificateIn } from './certificate.ts';
  */
 const [directory = '', port = ''] = process.argv.slice(2);
 const { certificate, key } = certificateIn(directory);
+const served = servedResources.filter(({ resource }) => hasPages(directory, resource));
+const groups = discovery(served.map(({ resource }) => resource));
 
 /** As an API server, about once a minute. An agent ends a watch that is silent for 150 s (`silenceMs` in src/watch/watch.ts). */
 const bookmarkEveryMs = 60_000;
@@ -21,7 +23,7 @@ const bookmarkEveryMs = 60_000;
 const server = createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, (request, response) => {
   const { pathname, searchParams: query } = new URL(request.url!, 'https://server');
   request.resume();
-  const watched = watchedResources.find(({ path }) => path === pathname);
+  const watched = served.find(({ path }) => path === pathname);
   const form = watched ? formOf(watched.resource, request.headers.accept) : 'json';
   response.setHeader('content-type', contentTypes[form]);
   if (request.method === 'GET' && watched && query.has('watch')) {
@@ -31,6 +33,7 @@ const server = createServer({ cert: readFileSync(certificate), key: readFileSync
     const page = Number(query.get('continue') ?? 0);
     return void createReadStream(pagePath(directory, watched.resource, page, form)).pipe(response);
   }
+  if (request.method === 'GET' && groups.has(pathname)) return void response.end(JSON.stringify(groups.get(pathname)));
   if (request.method !== 'GET') return void response.writeHead(201).end('{}');
   response.writeHead(404).end('{"kind":"Status","code":404}');
 });

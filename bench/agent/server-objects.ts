@@ -1,12 +1,12 @@
 import { ObjectDigest } from '../../src/lib/object-digest.ts';
 import { resourceNames } from '../../src/model/cluster.ts';
 import { readIdentity, type ObjectIdentity } from '../../src/watch/decode.ts';
-import { watchedResources } from '../../src/watch/resources.ts';
 import { listVersion } from '../cluster/list-pages.ts';
+import { servedResources } from '../cluster/served.ts';
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
-const resourceOfKind = new Map(watchedResources.map(({ kind, resource }) => [kind, resource]));
+const resourceOfKind = new Map(servedResources.map(({ kind, resource }) => [kind, resource]));
 
 /** The objects of the API server, and their versions as the agent's page `/applied` has them. */
 export class ServerObjects {

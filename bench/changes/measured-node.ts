@@ -137,10 +137,10 @@ export class MeasuredNode {
   async undisturbed<Result>(work: () => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries++) {
       const result = await work();
-      const { left } = this.#commits;
+      // A commit that no change has taken may have been taken for that of the last change, which then still has to come.
+      const left = await this.settle();
       if (left.length === 0) return result;
       if (tries === mostTries) throw new Error(`${left.length} unexpected commits: ${inspect(left, { depth: 4 })}`);
-      await this.settle();
     }
   }
 }

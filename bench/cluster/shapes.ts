@@ -18,6 +18,8 @@ export interface Shape {
    * peers are apps too.
    */
   readonly subjects: 'any' | 'local';
+  /** ClusterNetworkPolicies that select every pod; default: none. */
+  readonly clusterPolicies?: number;
 }
 
 const uniform: Shape = {

@@ -3,7 +3,6 @@ import type { ResourceEvent } from '../../src/model/cluster.ts';
 import { renderScript } from '../../src/nftables/render.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { clusterEvents } from '../cluster/events.ts';
-import { policiesForAll } from '../cluster/cluster-policies.ts';
 import { shapes, type Shape } from '../cluster/shapes.ts';
 import type { Bench, Figure, Run } from '../figure.ts';
 import { imagePipeline } from '../image-flags.ts';
@@ -22,12 +21,12 @@ export const tiers: Bench = {
 
 function measure(shape: Shape, progress: (message: string) => void): Figure {
   const events = [...clusterEvents(shape)];
-  const policies = policiesForAll(count);
+  const guarded = [...clusterEvents({ ...shape, clusterPolicies: count })];
   const runs: Run[] = [];
   // The first round warms up the compiler of JavaScript.
   for (let round = 0; round <= rounds; round++) {
     progress(`${shape.name}: round ${round} of ${rounds}`);
-    const [baseline, ours] = [secondsOf(shape, events), secondsOf(shape, [...policies, ...events])];
+    const [baseline, ours] = [secondsOf(shape, events), secondsOf(shape, guarded)];
     if (round > 0) runs.push({ value: ours / baseline, ours: ours * 1000, baseline: baseline * 1000 });
   }
   const what = `events, compile and render with ${count} ClusterNetworkPolicies for every pod, ${shape.name}: ${shape.pods} pods, ${shape.policies} NetworkPolicies`;

@@ -1,5 +1,6 @@
 import type { ResourceEvent } from '../../src/model/cluster.ts';
-import { upsertClusterPolicy } from '../cluster/cluster-policies.ts';
+import { clusterPolicyObject } from '../cluster/cluster-policies.ts';
+import { upsert } from '../cluster/events.ts';
 
 export const guardCounts = [0, 10, 100, 1_000] as const;
 
@@ -19,12 +20,13 @@ export function guards(count: number): ResourceEvent[] {
     const networks = { networks: [`198.${18 + (index >> 8)}.${index & 255}.0/24`] };
     const protocols = index < 12 ? {} : { protocols: [{ tcp: { destinationPort: { number: 20_000 + index } } }] };
     const everyone = { pods: { podSelector: {} } };
-    return upsertClusterPolicy(`guard-${index}`, {
+    const spec = {
       tier,
       priority: index,
       subject: { namespaces: {} },
       ingress: [isLast ? { action: 'Pass', from: [everyone] } : { action, from: [pods], ...protocols }],
       egress: [isLast ? { action: 'Pass', to: [everyone] } : { action, to: [networks, pods], ...protocols }],
-    });
+    };
+    return upsert(clusterPolicyObject(`guard-${index}`, spec));
   });
 }

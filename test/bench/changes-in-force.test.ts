@@ -30,6 +30,12 @@ describe('when a change is in force', () => {
     assert.equal(inForceAt(moved, 'removal'), 2);
   });
 
+  it('an addition with the open stage, where what ClusterNetworkPolicies deny gets smaller', () => {
+    const opened = [stage('switch', 1), stage('break', 2, removal), stage('open', 3), stage('delete', 4)];
+    assert.equal(inForceAt(opened, 'addition'), 3);
+    assert.equal(inForceAt(opened, 'removal'), 2);
+  });
+
   it('with the only stage, which is not the one that deletes old objects', () => {
     assert.equal(inForceAt([stage('break', 1, removal), stage('delete', 2)], 'addition'), 1);
   });
