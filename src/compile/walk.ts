@@ -123,11 +123,11 @@ export class Walk {
       if (ranges.length === 0) continue;
       const { inside: matched, outside: rest } = splitRanges(left, ranges);
       if (step.verdict === 'pass') passed = [...passed, ...matched];
-      else found[step.verdict].push(...matched);
+      // Not as arguments of one call: some policies have more ranges than a call can take.
+      else for (const range of matched) found[step.verdict].push(range);
       left = rest;
     }
-    found.deny.push(...left, ...passed);
-    return { allow: mergeRanges(found.allow), deny: mergeRanges(found.deny) };
+    return { allow: mergeRanges(found.allow), deny: mergeRanges([...found.deny, ...left, ...passed]) };
   }
 }
 
