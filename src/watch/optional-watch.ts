@@ -56,7 +56,7 @@ export class OptionalWatch {
     while (!signal.aborted) {
       try {
         const path = await findServedPath(this.#client, group, resource, { signal, silenceMs });
-        this.#failures = 0;
+        if (path === undefined) this.#failures = 0;
         this.#observer.contact(resource);
         if (path === undefined && (await this.#mustAskAgain())) {
           await sleep(emptyPauseMs * (1 + random()), signal);
@@ -68,7 +68,9 @@ export class OptionalWatch {
           await sleep(absentPauseMs * (1 + random()), signal);
         } else {
           this.#absent = undefined;
-          await this.#watch(path, signal);
+          // API servers may disagree for a while: one says that it serves what another does not have.
+          if (await this.#watch(path, signal)) this.#failures = 0;
+          if (!signal.aborted) await sleep(backoffDelay(this.#failures++, backoff, random), signal);
         }
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
@@ -103,8 +105,8 @@ export class OptionalWatch {
     this.#synced();
   }
 
-  /** Resolves when the API server does not have the collection any more. */
-  async #watch(path: string, signal: AbortSignal): Promise<void> {
+  /** Resolves when the API server does not have the collection any more, with whether it was listed before that. */
+  async #watch(path: string, signal: AbortSignal): Promise<boolean> {
     const ended = new AbortController();
     const listed = new Set<ObjectKey>();
     let isListed = false;
@@ -137,6 +139,7 @@ export class OptionalWatch {
       countBefore,
     );
     await watch.run(AbortSignal.any([signal, ended.signal]));
+    return isListed;
   }
 
   #pass(event: ResourceEvent & { readonly key: ObjectKey }): void {

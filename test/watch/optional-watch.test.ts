@@ -14,6 +14,8 @@ const root = '/apis/policy.networking.k8s.io';
 interface Served {
   readonly version: string;
   readonly names: readonly string[];
+  /** The API server that answers says that it serves the collection, and does not have it. */
+  readonly isMissing?: boolean;
 }
 
 /** Watches an API server that goes through these states, one for each question whether it serves the resource. */
@@ -22,6 +24,7 @@ async function watchThrough(states: readonly (Served | undefined)[]) {
   const told: (string | undefined)[] = [];
   const requests: string[] = [];
   const held: string[] = [];
+  const slept: number[] = [];
   const stop = new AbortController();
   let [asked, now] = [-1, 0];
   const answer = (path: string, query: Readonly<Record<string, string>> = {}): unknown => {
@@ -32,7 +35,11 @@ async function watchThrough(states: readonly (Served | undefined)[]) {
     if (path === root && versions) return { versions, preferredVersion: versions[0] };
     if (path === `${root}/v1alpha1` && state) return { resources: [{ name: 'adminnetworkpolicies' }] };
     if (path === `${root}/${state?.version}`) return { resources: [{ name: 'clusternetworkpolicies' }] };
-    if (path === `${root}/${state?.version}/clusternetworkpolicies` && query['watch'] === undefined) {
+    if (
+      state?.isMissing !== true &&
+      path === `${root}/${state?.version}/clusternetworkpolicies` &&
+      query['watch'] === undefined
+    ) {
       const items = state!.names.map((name) => ({ metadata: { name, uid: name, resourceVersion: '1' }, spec: {} }));
       return { metadata: { resourceVersion: '5' }, items };
     }
@@ -50,13 +57,16 @@ async function watchThrough(states: readonly (Served | undefined)[]) {
   };
   const emit = (event: ResourceEvent): void => void events.push('key' in event ? `${event.op} ${event.key}` : event.op);
   const timing = {
-    ...{ backoff: { firstMs: 1, maxMs: 1 }, silenceMs: 1000, streamSeconds: 1 },
+    ...{ backoff: { firstMs: 1000, maxMs: 30_000 }, silenceMs: 1000, streamSeconds: 1 },
     random: () => 0,
     now: () => now,
-    sleep: async (ms: number) => void (now += ms),
+    sleep: async (ms: number) => {
+      now += ms;
+      slept.push(ms);
+    },
   };
   await new OptionalWatch(resource!, client, emit, observer, (path) => told.push(path), timing).run(stop.signal);
-  return { events, told, requests, held };
+  return { events, told, requests, held, slept };
 }
 
 async function* bodyOf(value: unknown): AsyncGenerator<Uint8Array> {
@@ -68,6 +78,24 @@ describe('a resource that the API server need not serve (S10.24)', () => {
     const { events, told, requests } = await watchThrough([undefined, undefined]);
     assert.deepEqual([events, told], [['synced'], [undefined]]);
     assert.deepEqual(requests, [root, root, root]);
+  });
+
+  it('is asked for at most twice a minute while it is absent', async () => {
+    const { slept } = await watchThrough(Array.from({ length: 5 }, () => undefined));
+    assert.ok(slept.length >= 5);
+    assert.deepEqual(
+      slept.filter((ms) => ms < 30_000),
+      [],
+    );
+  });
+
+  it('is asked for ever more rarely while one API server serves it and another does not have it', async () => {
+    const { slept, requests } = await watchThrough(
+      Array.from({ length: 8 }, () => ({ version: 'v1alpha2', names: [], isMissing: true })),
+    );
+    assert.ok(requests.length < 8 * 6, `${requests.length} requests`);
+    const waited = slept.filter((ms) => ms > 0);
+    assert.ok(waited.length >= 7 && waited.at(-1)! > 8 * waited[0]!, waited.join());
   });
 
   it('is read when it comes, in the served version', async () => {
