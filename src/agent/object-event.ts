@@ -1,5 +1,6 @@
 import { shortHash } from '../lib/hash.ts';
 import type { ObjectKey, ResourceName } from '../model/cluster.ts';
+import { effectText } from '../model/effect-text.ts';
 import type { Issue } from '../model/issue.ts';
 import { optionalResources, watchedResources } from '../watch/resources.ts';
 import type { ObjectVersion } from './object-versions.ts';
@@ -39,7 +40,7 @@ interface Origin {
  */
 export function objectEvent(target: Target, issue: Issue, origin: Origin): ObjectEvent {
   const { uid, generation } = target.version;
-  const message = `${issue.path}: ${issue.message} (${effects[issue.effect]})`;
+  const message = `${issue.path}: ${issue.message} (${describeEffect(typeOf(target.resource).kind, issue.effect)})`;
   const about = { reason: reasonOf(issue.code), message, action: 'Enforce' };
   return eventOf(target, about, [uid, generation, issue.code, issue.path], origin);
 }
@@ -103,13 +104,10 @@ function eventOf(
   };
 }
 
-/** What becomes of a field with an issue. */
-export const effects: Readonly<Record<Issue['effect'], string>> = {
-  enforced: 'enforced',
-  ignored: 'ignored',
-  'failed-closed': 'failed closed: it allows nothing',
-  'not-enforced': 'not enforced',
-};
+/** What becomes of a field with an issue in an object of this kind. */
+export function describeEffect(kind: string, effect: Issue['effect']): string {
+  return `${effect === 'failed-closed' ? 'failed closed: ' : ''}${effectText(kind, effect)}`;
+}
 
 /** In whole seconds, as the API requires. */
 export function timeText(milliseconds: number): string {

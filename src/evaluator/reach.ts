@@ -101,7 +101,9 @@ function reachOf(cluster: Cluster, pod: Pod, direction: Direction): Reach {
         };
       }),
     );
-  const tiers = findTierRules(cluster, selecting, direction, parties, pod);
+  // S10.4: where a NetworkPolicy isolates the pod, the rules of the Baseline tier are never asked.
+  const asked = isolatedBy.length > 0 ? (['Admin'] as const) : (['Admin', 'Baseline'] as const);
+  const tiers = findTierRules(cluster, selecting, direction, parties, pod, asked);
   return { isolatedBy, rules, ...(tiers.length > 0 && { tiers }) };
 }
 
@@ -111,10 +113,9 @@ function findTierRules(
   direction: Direction,
   parties: ReadonlyMap<string, readonly Party[]>,
   pod: Pod,
+  asked: readonly TierRuleReach['tier'][],
 ): TierRuleReach[] {
-  const ordered = (['Admin', 'Baseline'] as const).flatMap((tier) =>
-    inOrder(selecting.filter((policy) => policy.tier === tier)),
-  );
+  const ordered = asked.flatMap((tier) => inOrder(selecting.filter((policy) => policy.tier === tier)));
   return ordered.flatMap((policy) =>
     policy.rules[direction].map((rule): TierRuleReach => {
       const { tier, priority, ref } = policy;

@@ -63,6 +63,12 @@ function parseClusterNetworkPolicy(raw: unknown): { policy: Policy; issues: read
     return read.flatMap((rule) => (isNarrowed ? withoutReading(rule) : rule.rules));
   };
   const read = { ingress: rules('ingress'), egress: rules('egress') };
+  const denies = [...read.ingress, ...read.egress].some(({ action }) => action === 'Deny');
+  if (isNarrowed && denies && order && subject)
+    spec.report(
+      'invalid-selector',
+      'a part that may narrow the whole policy cannot be read: each of its Deny and Pass rules denies everything, for all pods that the rest of the subject selects',
+    );
   // S10.21: without an order or a subject, the agent cannot tell which packets the policy judges, or when.
   const isPlaced = order !== undefined && subject !== undefined;
   const policy: Policy = {

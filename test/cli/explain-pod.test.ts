@@ -196,6 +196,24 @@ egress: isolated by shop/web; allowed to
     );
   });
 
+  it('shows the rules of ClusterNetworkPolicies in order, as a graph too, and Baseline only where it is asked (S10.4)', async () => {
+    const guard = (name: string, tier: string): string =>
+      `---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: ${name}}\n` +
+      `spec: {tier: ${tier}, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}\n`;
+    await writeFile(join(folder, 'guards.yaml'), guard('closed', 'Admin') + guard('last', 'Baseline'));
+    const ask = async (args: string) => (await explain(`pod -f FILE -f ${join(folder, 'guards.yaml')} ${args}`)).out;
+    const [open, isolated] = [await ask('office/client'), await ask('shop/web-0')];
+    for (const text of [open, isolated]) match(text, /closed/);
+    match(open, /last/);
+    equal(isolated.includes('last'), false, isolated);
+    const graph = await ask('office/client -o dot');
+    match(graph, /ingress: open after the rules of ClusterNetworkPolicies/);
+    match(graph, /label="Deny \(Admin\): /);
+    match(graph, /\\nDeny \(Baseline\): /);
+    match(graph, /label="everything that no rule of a ClusterNetworkPolicy denies"/);
+    equal((await ask('shop/web-0 -o dot')).includes('Baseline'), false);
+  });
+
   it('reports invalid arguments', async () => {
     await rejects(explain('pod -f FILE shop/wbe-0'), { code: 'config', message: /did you mean shop\/web-0\?$/ });
     await rejects(explain('pod -f FILE 10.0.0.1'), {

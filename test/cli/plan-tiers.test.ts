@@ -126,7 +126,7 @@ describe('postern plan with ClusterNetworkPolicies', () => {
     const { code, out } = await plan(clusterPolicy('guard', guard('Deny', 'Admin', 'from: [{zones: {}}]')), []);
     match(
       out,
-      /ClusterNetworkPolicy guard: created, not valid\n    spec\.ingress\[0\]\.from\[0\]\.zones: .*; in an Accept rule it matches nothing, and in any other rule it denies everything\n/,
+      /ClusterNetworkPolicy guard: created, not valid\n    spec\.ingress\[0\]\.from\[0\]\.zones: .*; in Accept it matches nothing, in Deny and Pass it denies everything\n/,
     );
     match(
       out,

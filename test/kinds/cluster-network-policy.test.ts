@@ -208,6 +208,18 @@ describe('a ClusterNetworkPolicy', () => {
     assert.deepEqual(read('ingress', given, { subject: { namespaces: unreadable } })[0], [denyAll]);
     assert.deepEqual(read('ingress', { action: 'Deny' })[0], [denyAll]);
   });
+
+  it('with an unknown part of its own says that it denies everything, for all pods that the rest selects (S10.20)', () => {
+    const spec = { tier: 'Admin', priority: 1, subject: { namespaces: unreadable } };
+    const told = (action: string): string[] =>
+      parse({ ...spec, ingress: [{ action, from: [all] }] }).issues.map(({ path, message }) => `${path}: ${message}`);
+    for (const action of ['Deny', 'Pass'])
+      assert.match(
+        told(action).join('\n'),
+        /^spec: .* denies everything, for all pods that the rest of the subject selects$/m,
+      );
+    assert.doesNotMatch(told('Accept').join('\n'), /^spec: /m);
+  });
 });
 
 describe('a selector that no selector may be (S10.20)', () => {

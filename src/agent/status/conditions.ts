@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
-import { effects } from '../object-event.ts';
+import { describeEffect } from '../object-event.ts';
 import type { ClusterPolicy } from './cluster-policies.ts';
 import { describeNodes, type Coverage } from './coverage.ts';
 
@@ -31,7 +31,9 @@ function acceptedOf({ generation, issues }: ClusterPolicy): WantedCondition {
     : ['PartiallyInvalid', 'Postern enforces this policy, but cannot enforce these parts as written'];
   const named = issues
     .slice(0, mostIssues)
-    .map(({ path, message, effect }) => plain(`${path}: ${message} (${effects[effect]})`, longestIssue));
+    .map(({ path, message, effect }) =>
+      plain(`${path}: ${message} (${describeEffect('ClusterNetworkPolicy', effect)})`, longestIssue),
+    );
   const left = issues.length - named.length;
   const sentences = [what, ...named, ...(left > 0 ? [`And ${left} more`] : [])];
   return accepted('False', reason, sentences.map((each) => `${each}.`).join(' '));

@@ -16,7 +16,7 @@ import { ConfigError } from '../../config/config-error.ts';
 import { loadContext } from '../kube-context.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { apiSilenceMs } from '../api-silence.ts';
-import { effectText } from './effect-text.ts';
+import { effectText } from '../../model/effect-text.ts';
 
 /** The cluster that a command evaluates. */
 export interface ClusterSource {

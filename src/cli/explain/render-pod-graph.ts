@@ -19,20 +19,24 @@ export function renderPodGraph(answer: PodAnswer): string {
 }
 
 function titleOf(answer: PodAnswer, direction: Direction): string {
-  const { isolatedBy, audit } = answer[direction];
+  const { isolatedBy, audit, tiers = [] } = answer[direction];
   const inAudit = audit ? `; in audit: ${audit.isolatedBy.join(', ')}` : '';
-  return `${direction}: ${isolatedBy.length === 0 ? 'open' : `isolated by ${isolatedBy.join(', ')}`}${inAudit}`;
+  const order = tiers.length > 0 ? ' after the rules of ClusterNetworkPolicies' : '';
+  return `${direction}: ${isolatedBy.length === 0 ? 'open' : `isolated by ${isolatedBy.join(', ')}`}${order}${inAudit}`;
 }
 
 function edgesOf(answer: PodAnswer, direction: Direction): string[] {
-  const { isolatedBy, rules } = answer[direction];
+  const { isolatedBy, rules, tiers = [] } = answer[direction];
   const peers = new Map<string, string[]>();
   const add = (peer: string, label: string): void => {
     const known = peers.get(peer);
     if (known) known.push(label);
     else peers.set(peer, [label]);
   };
-  if (isolatedBy.length === 0) add('anyone', 'everything');
+  const rest = tiers.length > 0 ? 'everything that no rule of a ClusterNetworkPolicy denies' : 'everything';
+  for (const rule of tiers)
+    for (const peer of namesOf(rule)) add(peer, `${rule.action} (${rule.tier}): ${labelOf(rule)}`);
+  if (isolatedBy.length === 0) add('anyone', rest);
   else for (const rule of rules.filter(allowsSomething)) for (const peer of namesOf(rule)) add(peer, labelOf(rule));
   return [...peers].flatMap(([peer, labels], index) => {
     const id = `${direction}${index}`;
@@ -41,12 +45,12 @@ function edgesOf(answer: PodAnswer, direction: Direction): string[] {
   });
 }
 
-function namesOf({ peers }: RuleReach): string[] {
+function namesOf({ peers }: Pick<RuleReach, 'peers'>): string[] {
   if (peers === 'any') return ['anyone'];
   return peers.map(({ text, pods }) => `${text}\n${pods.length} ${pods.length === 1 ? 'pod' : 'pods'} now`);
 }
 
-function labelOf({ policy, path, ports }: RuleReach): string {
+function labelOf({ policy, path, ports }: Pick<RuleReach, 'policy' | 'path' | 'ports'>): string {
   return `${renderPorts(ports)}\n${policy} ${path}`;
 }
 

@@ -6,7 +6,7 @@ import type { PairChange, PairEnd } from '../../impact/pairs.ts';
 import type { Reason } from '../../impact/reason.ts';
 import { printable } from '../../lib/printable.ts';
 import { plural } from '../../lib/plural.ts';
-import { effectText } from '../explain/effect-text.ts';
+import { effectText } from '../../model/effect-text.ts';
 import { formatTraffic } from '../explain/port-argument.ts';
 
 /** Limit of lists in text output; `-o json` has all entries. */

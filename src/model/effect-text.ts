@@ -1,4 +1,4 @@
-import type { Issue } from '../../model/issue.ts';
+import type { Issue } from './issue.ts';
 
 const texts: Readonly<Record<Issue['effect'], string>> = {
   ignored: 'ignored',
@@ -9,11 +9,11 @@ const texts: Readonly<Record<Issue['effect'], string>> = {
 
 /**
  * What an invalid part of the object does.
- * @param object `NetworkPolicy shop/web`
+ * @param object `NetworkPolicy shop/web`, or the kind alone
  */
 export function effectText(object: string, effect: Issue['effect']): string {
   // S10.20
-  if (effect === 'failed-closed' && object.startsWith('ClusterNetworkPolicy '))
-    return 'in an Accept rule it matches nothing, and in any other rule it denies everything';
+  if (effect === 'failed-closed' && object.startsWith('ClusterNetworkPolicy'))
+    return 'in Accept it matches nothing, in Deny and Pass it denies everything';
   return texts[effect];
 }
