@@ -53,6 +53,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     await loops.podNetworks?.close();
     nft.close();
     elements.close();
+    context.generations?.close();
     await inputs.state.finish();
     // Close the socket before the lock is released: the next agent listens on the same path.
     await cni?.then((server) => server?.close()).catch(() => {});

@@ -25,7 +25,7 @@ export interface DriftWatchOptions {
 
 /**
  * Milliseconds between two looks. Look and restoration together take less than the second that S7.16 allows, also on a node with busy CPUs. A look
- * lists one chain of each table if the kernel has had a transaction, in separate commands: nft 1.1.3 finds only the last of several tables. nft reads the
+ * lists one chain of each table if the kernel has had a transaction, else every 10 s, in separate commands: nft 1.1.3 finds only the last of several tables. nft reads the
  * headers of all sets for it (K19).
  */
 const interval = 300;

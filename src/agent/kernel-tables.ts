@@ -5,13 +5,14 @@ import type { Nft } from '../apply/nft.ts';
 import { parseTable } from '../nftables/parse.ts';
 import { renderScript } from '../nftables/render.ts';
 import type { Chain, NftSet, Operation, Ruleset, Table, TableFamily, VerdictMap } from '../nftables/ruleset.ts';
+import { systemClock, type Clock } from './clock.ts';
 import { readObjects, readRules, readTables } from './read-tables.ts';
 
 /** Access to our tables in the kernel. Methods reject with an error that has a `code`: `refused` if the kernel rejected the script. */
 export interface KernelTables {
   /** Reads our tables; `undefined` if there is none. */
   observe(signal: AbortSignal): Promise<Ruleset | undefined>;
-  /** Reads one chain of a table. nft reads the headers of all sets of the table for it, so this does not ask nft again before the next transaction. */
+  /** Reads one chain of a table. nft reads the headers of all sets for it (K19), so it may be what was read before, if no transaction has come since. */
   observeChain(family: TableFamily, name: string, signal: AbortSignal): Promise<Chain | undefined>;
   /** Runs one transaction, or with `check` only asks whether the kernel would accept it. */
   run(operations: readonly Operation[], options: KernelTablesOptions): Promise<void>;
@@ -48,20 +49,32 @@ export interface Helpers {
   readonly reader?: ElementReader;
   /** Tells whether a chain can have changed since it was read; else nft lists it each time. */
   readonly generations?: Pick<GenerationReader, 'read'>;
+  readonly clock?: Pick<Clock, 'now'>;
   /** Called after each transaction. */
   readonly wrote?: (by: Writer) => void;
 }
 
 export function nftKernelTables(
   nft: Nft,
-  { writer = noElementWriter, reader = noElementReader, generations, wrote = () => {} }: Helpers = {},
+  {
+    writer = noElementWriter,
+    reader = noElementReader,
+    generations,
+    clock = systemClock,
+    wrote = () => {},
+  }: Helpers = {},
 ): KernelTables {
+  const chains = new KnownChains(generations, clock);
   return {
-    observe: (signal) => readTables(nft, reader, signal),
-    observeChain: rememberChains(generations, async (family, name, signal) => {
-      const listing = await nft.listChain(family, name, signal);
-      return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
-    }),
+    observe(signal) {
+      chains.forget();
+      return readTables(nft, reader, signal);
+    },
+    observeChain: (family, name, signal) =>
+      chains.read(`${family} ${name}`, async () => {
+        const listing = await nft.listChain(family, name, signal);
+        return listing === undefined ? undefined : parseTable(family, listing).chains.get(name);
+      }),
     async run(operations, options) {
       if (options.afterGracePeriod && !(await writer.awaitGracePeriod())) await nft.awaitGracePeriod(options.signal);
       if (!options.check && (await writer.write(operations))) return wrote('netlink');
@@ -74,31 +87,58 @@ export function nftKernelTables(
 interface KnownChain {
   readonly generation: number;
   readonly chain: Chain | undefined;
-  readonly isSure: boolean;
+  /** Of the first and of the last listing in this generation; milliseconds of the monotonic clock. */
+  readonly firstAt: number;
+  readonly lastAt: number;
 }
 
 /**
- * Reads a chain again only if the kernel has begun another generation, and once more in that one: the kernel publishes the number of a generation a moment
- * before its rules (`nf_tables_commit`), so the first read may show the rules of before.
+ * Milliseconds. The kernel publishes the number of a generation before its rules, and the names and policies of chains later still (K46). So a listing
+ * counts only if it began this long after the first one of its generation.
  */
-function rememberChains(
-  generations: Helpers['generations'],
-  observe: KernelTables['observeChain'],
-): KernelTables['observeChain'] {
-  if (!generations) return observe;
-  const known = new Map<string, KnownChain>();
-  return async (family, name, signal) => {
-    const key = `${family} ${name}`;
-    // Without netlink, nft still reads.
-    const generation = await generations.read().catch(() => undefined);
-    const last = known.get(key);
-    const isSame = last !== undefined && last.generation === generation;
-    if (isSame && last.isSure) return last.chain;
-    known.delete(key);
-    const chain = await observe(family, name, signal);
-    if (generation !== undefined) known.set(key, { generation, chain, isSure: isSame });
+const publishedMs = 250;
+/** Milliseconds. A chain is listed again after this time in any case. */
+const longestKnownMs = 10_000;
+/** Milliseconds between two tries to ask for the generation, if one failed. */
+const pauseMs = 60_000;
+
+/** Chains as nft listed them, for as long as the kernel's generation says that they cannot have changed. */
+class KnownChains {
+  readonly #generations: Helpers['generations'];
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #known = new Map<string, KnownChain>();
+  #askAgainAt = -Infinity;
+
+  constructor(generations: Helpers['generations'], clock: Pick<Clock, 'now'>) {
+    this.#generations = generations;
+    this.#clock = clock;
+  }
+
+  forget(): void {
+    this.#known.clear();
+  }
+
+  async read(key: string, list: () => Promise<Chain | undefined>): Promise<Chain | undefined> {
+    const now = this.#clock.now();
+    const generation = await this.#generation(now);
+    const known = this.#known.get(key);
+    const last = known?.generation === generation ? known : undefined;
+    if (last && last.lastAt - last.firstAt >= publishedMs && now - last.lastAt < longestKnownMs) return last.chain;
+    this.#known.delete(key);
+    const chain = await list();
+    const firstAt = last?.firstAt ?? now;
+    if (generation !== undefined) this.#known.set(key, { generation, chain, firstAt, lastAt: now });
     return chain;
-  };
+  }
+
+  /** `undefined` if it is not known: then nft lists the chain each time. */
+  async #generation(now: number): Promise<number | undefined> {
+    if (now < this.#askAgainAt) return undefined;
+    return this.#generations?.read().catch(() => {
+      this.#askAgainAt = now + pauseMs;
+      return undefined;
+    });
+  }
 }
 
 export function nftKernelParts(nft: Nft, reader: ElementReader): KernelParts {

@@ -17,8 +17,8 @@ export function openGenerationReader(openSocket: OpenNetlinkSocket): GenerationR
   };
   return {
     async read() {
-      const socket = await (opening ??= openSocket());
       try {
+        const socket = await (opening ??= openSocket());
         socket.ask(encodeGenerationRequest(++sequence));
         const answer = socket.receive();
         if (!answer) throw new Error('the kernel did not answer');

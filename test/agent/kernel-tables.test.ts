@@ -173,22 +173,34 @@ describe('one chain, read again and again', () => {
 
   /** The rules of the kernel and the number of their generation, and how often nft was asked. */
   function open(): {
-    kernel: { rules: readonly object[]; generation: number | undefined; lists: number };
+    kernel: { rules: readonly object[]; generation: number | undefined; lists: number; asked: number };
+    /** Milliseconds. */
+    time: { now: number };
+    /** As the drift watch, every 300 ms. */
     look: () => Promise<number | undefined>;
+    readAll: () => Promise<unknown>;
   } {
-    const kernel = { rules: [] as readonly object[], generation: 7 as number | undefined, lists: 0 };
+    const kernel = { rules: [] as readonly object[], generation: 7 as number | undefined, lists: 0, asked: 0 };
+    const time = { now: 1000 };
     const nft = {
       async listChain() {
         kernel.lists++;
         return listing(kernel.rules);
       },
+      list: async () => undefined,
     } as unknown as Nft;
     const read = async (): Promise<number> => {
+      kernel.asked++;
       if (kernel.generation === undefined) throw new Error('no netlink');
       return kernel.generation;
     };
-    const tables = nftKernelTables(nft, { generations: { read } });
-    return { kernel, look: async () => (await tables.observeChain('ip', 'forward', signal))?.rules.length };
+    const tables = nftKernelTables(nft, { generations: { read }, clock: { now: () => time.now } });
+    const look = async (): Promise<number | undefined> => {
+      const chain = await tables.observeChain('ip', 'forward', signal);
+      time.now += 300;
+      return chain?.rules.length;
+    };
+    return { kernel, time, look, readAll: () => tables.observe(signal) };
   }
 
   it('is asked of nft twice in a generation, and then no more', async () => {
@@ -213,19 +225,49 @@ describe('one chain, read again and again', () => {
     assert.equal(await look(), 1);
   });
 
-  it('does not keep what it read while the generation was not known', async () => {
-    const { kernel, look } = open();
+  it('does not count two looks within a moment as two', async () => {
+    const { kernel, time, look } = open();
+    await look();
+    time.now -= 299;
+    await look();
+    kernel.rules = [drop];
+    assert.equal(await look(), 1);
+  });
+
+  it('is read again after ten seconds, whatever the kernel says', async () => {
+    const { kernel, time, look } = open();
+    for (let i = 0; i < 3; i++) await look();
+    kernel.rules = [drop];
+    assert.equal(await look(), 0);
+    time.now += 10_000;
+    assert.equal(await look(), 1);
+  });
+
+  it('is read again after all tables were read: they may have been found changed', async () => {
+    const { kernel, look, readAll } = open();
+    for (let i = 0; i < 3; i++) await look();
+    await readAll();
+    kernel.rules = [drop];
+    assert.equal(await look(), 1);
+  });
+
+  it('is asked of nft each time while the generation is not known, which is asked once a minute', async () => {
+    const { kernel, time, look } = open();
     for (let i = 0; i < 3; i++) await look();
     kernel.generation = undefined;
-    for (let i = 0; i < 3; i++) await look();
-    assert.equal(kernel.lists, 5);
+    for (let i = 0; i < 5; i++) await look();
+    assert.deepEqual([kernel.lists, kernel.asked], [7, 4]);
     Object.assign(kernel, { rules: [drop], generation: 7 });
+    time.now += 60_000;
     assert.equal(await look(), 1);
+    assert.equal(kernel.asked, 5);
   });
 
   it('is kept for each chain by itself', async () => {
     const nft = { listChain: async (family: string) => (family === 'ip' ? listing() : undefined) } as unknown as Nft;
-    const tables = nftKernelTables(nft, { generations: { read: async () => 7 } });
+    let now = 0;
+    const clock = { now: () => (now += 300) };
+    const tables = nftKernelTables(nft, { clock, generations: { read: async () => 7 } });
     for (let i = 0; i < 3; i++) {
       assert.deepEqual(await tables.observeChain('ip', 'forward', signal), forward);
       assert.equal(await tables.observeChain('ip6', 'forward', signal), undefined);
