@@ -70,8 +70,8 @@ export class Traffic {
     this.#before = fields.before;
     const connect = (from: string, deadlineMs: number): Connector =>
       new Connector(this.#lab, from, guarded, { port: ports.connect, deadlineMs });
-    // Long enough for one retransmission, which counts as a loss, and short for packets that must not arrive.
-    this.#connecting = clients.map((from) => connect(from, 3000));
+    // Long, because a lost packet is counted as a timeout of TCP. Short for packets that must not arrive.
+    this.#connecting = clients.map((from) => connect(from, 30_000));
     this.#forbiddenConnectors = deniedPeers.map((from) => connect(from, 100));
   }
 

@@ -161,7 +161,7 @@ const takes = ({ name, of, frames, around = (_, use) => use() }: Trick): Attack 
         await attacks.send(attacker, ...frames(scene));
         await attacks.act('node', 'raw', [say(newPort(), attacks.address(victim, family), 9999, `<${token}>`)]);
         const heard = (): boolean => attacks.heard(victim, token);
-        await eventually(async () => (heard() || attacks.heard(attacker, token) ? undefined : 'nobody'), 5).catch(
+        await eventually(async () => (heard() || attacks.heard(attacker, token) ? undefined : 'nobody')).catch(
           () => {},
         );
         if (!heard()) return true;

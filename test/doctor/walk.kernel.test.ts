@@ -108,7 +108,7 @@ const tableText = fc
 
 /** The kernel does what the doctor reports as certain. */
 describe('the walk through the rules of other programs, compared with the kernel', function () {
-  this.timeout(numRuns * 1000);
+  this.timeout(numRuns * 4000);
   let kernel: Kernel;
   const pods = ['a', 'b'].map((each) => `postern-walk-${process.pid}-${each}`) as [string, string];
   const { signal } = new AbortController();

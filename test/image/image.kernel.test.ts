@@ -30,7 +30,7 @@ shift 2
 exec python3 "$enter" "$rootfs" "$@"`;
 
 describe('the image', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let folder: string;
   let environment: Record<string, string>;
 

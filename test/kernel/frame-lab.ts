@@ -102,7 +102,7 @@ export class FrameLab {
   }
 
   async hears(ear: EarName, token: string): Promise<void> {
-    await eventually(async () => (this.heard(ear, token) ? undefined : `${ear} has not heard it`), 5);
+    await eventually(async () => (this.heard(ear, token) ? undefined : `${ear} has not heard it`));
   }
 
   heard(ear: EarName, token: string): boolean {

@@ -59,11 +59,11 @@ describe('the life of an agent (kernel)', function () {
     await assertEnforced(cluster, oneState);
     await shim.reset();
     await start();
-    // One reading lists three tables. If it began before nft monitor listened, there is a second one. After it, or after each, the agent chooses the other
-    // flow sets, and empties those of before. The sampler, which compares the tables a part at a time, lists more.
+    // One reading lists three tables. If it began before nft monitor listened, or if that reported late, there is another one. After each, the agent chooses
+    // the other flow sets, and empties those of before. The sampler, which compares the tables a part at a time, lists more.
     await eventually(async () => {
       const [{ writes, checks }, lists] = [await shim.runs(), await shim.lists()];
-      const isAsExpected = checks === 0 && ((writes === 2 && lists >= 3) || (writes === 4 && lists >= 6));
+      const isAsExpected = checks === 0 && writes >= 2 && writes % 2 === 0 && lists >= (3 * writes) / 2;
       return isAsExpected ? undefined : `${writes} writes, ${checks} checks, ${lists} listings`;
     });
     assert.equal(await readMetric(cluster.lab, 'n1', 'postern_adoptions_total{result="unchanged"}'), 1);
@@ -129,8 +129,8 @@ describe('the life of an agent (kernel)', function () {
   it('killed before and after every stage of its first load, it ends in the right table', async () => {
     const undisturbed = await loadAnew();
     const { writes } = await shim.runs();
-    // Twice as many if the tables were read again, because nft monitor did not listen yet.
-    assert.ok([2, 4].includes(writes), `${writes} stages`);
+    // Two more for each time that the tables were read again, because nft monitor did not listen yet or reported late.
+    assert.ok(writes >= 2 && writes % 2 === 0, `${writes} stages`);
     const stages = 2;
     for (let stage = 1; stage <= stages; stage++) {
       for (const moment of ['before', 'after'] as const) {

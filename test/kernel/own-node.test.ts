@@ -65,7 +65,7 @@ async function nodeAddresses({ lab }: Cluster): Promise<string[]> {
 /** Who answers on TCP/80, asked by a socket of n1 that is bound to one address. */
 function greetFrom({ lab }: Cluster, source: string, destination: string): Promise<string> {
   const program = `import socket, sys
-s = socket.create_connection((sys.argv[1], 80), 5, (sys.argv[2], 0))
+s = socket.create_connection((sys.argv[1], 80), 60, (sys.argv[2], 0))
 print(s.recv(64).decode().strip())`;
   return lab.exec('node/n1', '/usr/bin/python3', '-c', program, destination, source);
 }

@@ -199,7 +199,7 @@ export class PodStarts {
       await this.flood(keys);
       const now = await came();
       return before === now ? undefined : `${before} had come, and then ${now}`;
-    }, 10);
+    });
   }
 
   /** Friends go on to hear a pod, and it them. */

@@ -40,7 +40,7 @@ describe('the status of ClusterNetworkPolicies (kernel)', function () {
       const text =
         found && `${String(found['observedGeneration'])} ${String(found['status'])} ${String(found['message'])}`;
       return text === wanted ? undefined : `the status says ${text}`;
-    }, 60);
+    }, 150);
   const elected = (): string => {
     const lease = lab.store.get('leases', { namespace: 'kube-system', name: 'postern-status' });
     return (lease['spec'] as { holderIdentity: string }).holderIdentity;
@@ -84,6 +84,6 @@ describe('the status of ClusterNetworkPolicies (kernel)', function () {
       }[];
       const names = events.filter(({ reason }) => reason === 'EqualPriority').map((each) => each.involvedObject.name);
       return names.toSorted().join() === 'second,third' ? undefined : `Events on ${names.join()}`;
-    }, 30);
+    });
   });
 });

@@ -31,7 +31,7 @@ describe('docs/troubleshooting.md', () => {
 });
 
 describe('docs/troubleshooting.md, walked (kernel)', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let at: TroubledLab;
   const healthy = new Map<string, Said>();
 
