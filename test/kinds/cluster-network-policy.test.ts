@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { clusterNetworkPolicyKind } from '../../src/kinds/cluster-network-policy.ts';
 import { describePolicyRule, describeSelection } from './describe-policy.ts';
@@ -147,6 +148,45 @@ const rules: readonly (readonly [
     [denyAll],
     ['[0].protocols failed-closed', '[0] failed-closed'],
   ],
+  [
+    'Deny of a network with a prefix that is too long',
+    'egress',
+    { action: 'Deny', to: [{ networks: ['10.0.0.0/33'] }] },
+    [denyAll],
+    ['[0].to[0].networks[0] failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Deny of networks, one of which is none',
+    'egress',
+    { action: 'Deny', to: [{ networks: ['10.0.0.0/8', 'ten'] }] },
+    [denyAll],
+    ['[0].to[0].networks[1] failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Deny with a range of ports that ends before it begins',
+    'egress',
+    { action: 'Deny', to: [all], protocols: [{ tcp: { destinationPort: { range: { start: 20, end: 10 } } } }] },
+    [denyAll],
+    ['[0].protocols[0].tcp.destinationPort.range.end failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Deny with a number beside a range',
+    'egress',
+    {
+      action: 'Deny',
+      to: [all],
+      protocols: [{ tcp: { destinationPort: { number: 1, range: { start: 1, end: 2 } } } }],
+    },
+    [denyAll],
+    ['[0].protocols[0].tcp.destinationPort failed-closed', '[0] failed-closed'],
+  ],
+  [
+    'Deny with a port name that no port can have',
+    'egress',
+    { action: 'Deny', to: [all], protocols: [{ destinationNamedPort: 'No Port' }] },
+    [denyAll],
+    ['[0].protocols[0].destinationNamedPort failed-closed', '[0] failed-closed'],
+  ],
   ['Deny without peers', 'ingress', { action: 'Deny' }, [denyAll], ['[0].from failed-closed', '[0] failed-closed']],
   [
     'an unknown action',
@@ -184,6 +224,49 @@ describe('a ClusterNetworkPolicy', () => {
     });
     assert.deepEqual([policy.id, policy.tier, policy.priority, policy.isolates.size], ['/c', 'Baseline', 1000, 0]);
     assert.equal(describeSelection(policy.appliesTo), '{}[app In a]');
+  });
+
+  it('is read whatever any part of it is, and a Deny stays one (S10.20)', () => {
+    const spec = {
+      tier: 'Admin',
+      priority: 1,
+      subject: all,
+      ingress: [
+        {
+          action: 'Accept',
+          from: [{ pods: { podSelector: { matchLabels: { app: 'a' } } } }],
+          protocols: [{ tcp: {} }],
+        },
+      ],
+      egress: [
+        {
+          action: 'Deny',
+          to: [{ networks: ['10.0.0.0/8'] }],
+          protocols: [{ udp: { destinationPort: { number: 1 } } }],
+        },
+      ],
+    };
+    const paths: (readonly string[])[] = [];
+    const walk = (value: unknown, path: readonly string[]): void => {
+      paths.push(path);
+      if (typeof value === 'object' && value !== null)
+        for (const [key, part] of Object.entries(value)) walk(part, [...path, key]);
+    };
+    walk(spec, []);
+    const replaced = (value: unknown, [key, ...rest]: readonly string[], by: unknown): unknown => {
+      if (key === undefined) return by;
+      const copy: Record<string, unknown> | unknown[] = structuredClone(value) as never;
+      const part = replaced((value as Record<string, unknown>)[key], rest, by);
+      (copy as Record<string, unknown>)[key] = part;
+      return copy;
+    };
+    const property = fc.property(fc.constantFrom(...paths), fc.jsonValue({ maxDepth: 3 }), (path, by) => {
+      const { policy } = parse(replaced(spec, path, by));
+      // Any part but the action.
+      if (path[0] === 'egress' && path.length > 2 && path[2] !== 'action')
+        assert.ok(policy.rules.egress.some(({ action }) => action === 'Deny'));
+    });
+    fc.assert(property, { numRuns: 2000 });
   });
 
   it('without a known place is not enforced (S10.21)', () => {

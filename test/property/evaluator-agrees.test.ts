@@ -25,6 +25,7 @@ import { layouts, linksOf, placeOf, placesOf, realFlow, unowned } from '../suppo
 /** Set for a long run by hand, which prints its seed and what it judged. */
 const clustersByHand = process.env['POSTERN_PROPERTY_CLUSTERS'];
 const clusterRuns = Number(clustersByHand ?? 500);
+const tieredRuns = Number(clustersByHand ?? 800);
 const flowsPerCluster = 30;
 
 describe('random clusters: the evaluator and the packet trace of the compiled rule set agree', function () {
@@ -36,16 +37,16 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
     assert.ok(stopped > clusterRuns / 5, `only ${stopped} flows met the gate`);
   });
 
-  it(`on ${clusterRuns * flowsPerCluster} flows with policies of all three tiers (S0.3, S10.2 to S10.6)`, () => {
-    const { judged, decided, passed, bridged } = compareOn(tieredClusters);
-    assert.ok(judged > clusterRuns * 10, `only ${judged} flows touched a pod`);
-    assert.ok(decided > clusterRuns, `rules of ClusterNetworkPolicies decided only ${decided} times`);
-    assert.ok(passed > clusterRuns / 5, `they passed only ${passed} flows on`);
-    assert.ok(bridged > clusterRuns / 5, `only ${bridged} tables of bridges`);
+  it(`on ${tieredRuns * flowsPerCluster} flows with policies of all three tiers (S0.3, S10.2 to S10.6)`, () => {
+    const { judged, decided, passed, bridged } = compareOn(tieredClusters, { numRuns: tieredRuns });
+    assert.ok(judged >= tieredRuns * 12.5, `only ${judged} flows touched a pod`);
+    assert.ok(decided > tieredRuns, `rules of ClusterNetworkPolicies decided only ${decided} times`);
+    assert.ok(passed > tieredRuns / 5, `they passed only ${passed} flows on`);
+    assert.ok(bridged > tieredRuns / 5, `only ${bridged} tables of bridges`);
   });
 
   it(`on ${clusterRuns * flowsPerCluster} flows on nodes that leave out the rules of policies (S9.10, S10.23)`, () => {
-    const { judged, changed } = compareOn(tieredClusters, true);
+    const { judged, changed } = compareOn(tieredClusters, { leavesOut: true });
     assert.ok(judged > clusterRuns * 10, `only ${judged} flows touched a pod`);
     assert.ok(changed > clusterRuns / 5, `the policies that are left out changed only ${changed} verdicts`);
   });
@@ -55,7 +56,7 @@ describe('random clusters: the evaluator and the packet trace of the compiled ru
  * Compares both on random flows, and counts what happened.
  * @param leavesOut whether the nodes leave out the rules of some policies
  */
-function compareOn(given: fc.Arbitrary<ApiObject[]>, leavesOut = false) {
+function compareOn(given: fc.Arbitrary<ApiObject[]>, { numRuns = clusterRuns, leavesOut = false } = {}) {
   let [judged, stopped, decided, passed, bridged, changed] = [0, 0, 0, 0, 0, 0];
   const seed = Number(process.env['POSTERN_PROPERTY_SEED'] ?? randomInt(2 ** 31));
   fc.assert(
@@ -127,7 +128,7 @@ function compareOn(given: fc.Arbitrary<ApiObject[]>, leavesOut = false) {
         }
       },
     ),
-    { numRuns: clusterRuns, seed },
+    { numRuns, seed },
   );
   if (clustersByHand !== undefined) {
     const counts = `${judged} flows judged, ${decided} ends decided by rules of ClusterNetworkPolicies`;

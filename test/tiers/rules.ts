@@ -249,7 +249,11 @@ export const numberedRules: Readonly<Record<string, NumberedRule>> = {
   C28: {
     says: 'an unknown tier is not enforced, is reported, and ends no watch',
     cited: ['S10.21'],
-    tests: [[evaluator, 'S10.21 an unknown tier is not enforced']],
+    tests: [
+      [evaluator, 'S10.21 an unknown tier is not enforced'],
+      [kind, 'without a known place is not enforced (S10.21)'],
+      ['test/watch/optional-watch.test.ts', 'goes on after malformed objects in the middle of a watch'],
+    ],
     mutants: ['a policy of an unknown tier is one of Baseline'],
   },
   C29: {

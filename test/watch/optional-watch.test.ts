@@ -16,6 +16,8 @@ interface Served {
   readonly names: readonly string[];
   /** The API server that answers says that it serves the collection, and does not have it. */
   readonly isMissing?: boolean;
+  /** Objects that its first watch adds. */
+  readonly stream?: readonly object[];
 }
 
 /** Watches an API server that goes through these states, one for each question whether it serves the resource. */
@@ -25,6 +27,8 @@ async function watchThrough(states: readonly (Served | undefined)[]) {
   const requests: string[] = [];
   const held: string[] = [];
   const slept: number[] = [];
+  const issues: string[] = [];
+  const streamed = new Set<Served>();
   const stop = new AbortController();
   let [asked, now] = [-1, 0];
   const answer = (path: string, query: Readonly<Record<string, string>> = {}): unknown => {
@@ -43,10 +47,17 @@ async function watchThrough(states: readonly (Served | undefined)[]) {
       const items = state!.names.map((name) => ({ metadata: { name, uid: name, resourceVersion: '1' }, spec: {} }));
       return { metadata: { resourceVersion: '5' }, items };
     }
+    if (query['watch'] !== undefined && state?.stream && !streamed.has(state)) {
+      streamed.add(state);
+      return new Lines(state.stream.map((object) => ({ type: 'ADDED', object })));
+    }
     throw new ApiError('refused', 'not found', { status: 404 });
   };
   const client: ApiReader = {
-    get: async (path, { query }) => bodyOf(answer(path, query)),
+    get: async (path, { query }) => {
+      const body = answer(path, query);
+      return body instanceof Lines ? body.read() : bodyOf(body);
+    },
   };
   const observer: WatchObserver = {
     contact: () => undefined,
@@ -55,7 +66,10 @@ async function watchThrough(states: readonly (Served | undefined)[]) {
     interrupted: () => undefined,
     skipped: () => undefined,
   };
-  const emit = (event: ResourceEvent): void => void events.push('key' in event ? `${event.op} ${event.key}` : event.op);
+  const emit = (event: ResourceEvent): void => {
+    events.push('key' in event ? `${event.op} ${event.key}` : event.op);
+    if (event.op === 'upsert') issues.push(...event.issues.map(({ path }) => `${event.key}: ${path}`));
+  };
   const timing = {
     ...{ backoff: { firstMs: 1000, maxMs: 30_000 }, silenceMs: 1000, streamSeconds: 1 },
     random: () => 0,
@@ -66,7 +80,19 @@ async function watchThrough(states: readonly (Served | undefined)[]) {
     },
   };
   await new OptionalWatch(resource!, client, emit, observer, (path) => told.push(path), timing).run(stop.signal);
-  return { events, told, requests, held, slept };
+  return { events, told, requests, held, slept, issues };
+}
+
+class Lines {
+  readonly #values: readonly object[];
+
+  constructor(values: readonly object[]) {
+    this.#values = values;
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    for (const value of this.#values) yield Buffer.from(`${JSON.stringify(value)}\n`);
+  }
 }
 
 async function* bodyOf(value: unknown): AsyncGenerator<Uint8Array> {
@@ -96,6 +122,25 @@ describe('a resource that the API server need not serve (S10.24)', () => {
     assert.ok(requests.length < 8 * 6, `${requests.length} requests`);
     const waited = slept.filter((ms) => ms > 0);
     assert.ok(waited.length >= 7 && waited.at(-1)! > 8 * waited[0]!, waited.join());
+  });
+
+  it('goes on after malformed objects in the middle of a watch, and reports them (S10.20, S10.21)', async () => {
+    const spec = { tier: 'Admin', priority: 1, subject: { namespaces: {} } };
+    const object = (name: string, given: unknown): object => ({
+      kind: 'ClusterNetworkPolicy',
+      metadata: { name, uid: name, resourceVersion: '6', generation: 1 },
+      spec: given,
+    });
+    const stream = [
+      object('odd', { ...spec, tier: 'Platform' }),
+      object('number', 7),
+      object('rules', { ...spec, ingress: [7] }),
+      object('good', spec),
+    ];
+    const { events, issues } = await watchThrough([{ version: 'v1alpha2', names: [], stream }]);
+    assert.deepEqual(events, ['synced', 'upsert odd', 'upsert number', 'upsert rules', 'upsert good']);
+    for (const name of ['odd', 'number', 'rules']) assert.ok(issues.some((each) => each.startsWith(`${name}: spec`)));
+    assert.ok(!issues.some((each) => each.startsWith('good')));
   });
 
   it('is read when it comes, in the served version', async () => {
