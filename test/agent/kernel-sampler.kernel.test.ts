@@ -14,7 +14,7 @@ import { openNetlinkIn } from '../support/netlink-in-namespace.ts';
 const { signal } = new AbortController();
 
 describe('the sampler of the kernel (kernel)', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let kernel: Kernel;
   let nft: Nft;
   let should: Ruleset;

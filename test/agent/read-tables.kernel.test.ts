@@ -23,7 +23,7 @@ const { signal } = new AbortController();
 
 /** Each test reads the same tables by netlink and by nft alone. */
 describe('our tables, read by netlink', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let kernel: Kernel;
   let nft: Nft;
   let reader: ElementReader;

@@ -39,7 +39,7 @@ const remove = (...elements: string[]): Operation => ({
 });
 
 describe('elements that are written by netlink', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let kernel: Kernel;
   /** The same tables, written by nft alone. */
   let twin: Kernel;

@@ -26,7 +26,7 @@ async function failureOf(promise: Promise<unknown>): Promise<NftError> {
 }
 
 describe('nft on a kernel', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let kernel: Kernel;
   let nft: Nft;
 
@@ -151,7 +151,7 @@ describe('nft on a kernel', function () {
 });
 
 describe('nft that does not do its work', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'postern-test-'));

@@ -320,7 +320,7 @@ describe('applyOperations and the kernel', () => {
   }
 
   it('take and refuse the same scripts, name the same operation, and end in the same table', function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     const counts = { taken: 0, refused: 0 };
     const cases = rulesets.chain((ruleset) => operations(ruleset).map((script) => ({ ruleset, script })));
     fc.assert(

@@ -19,7 +19,7 @@ describe('what the kernel lists is what was written', () => {
   after(() => kernel?.close());
 
   it('for any ruleset, by operations', function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     fc.assert(
       fc.property(rulesets, (ruleset) => {
         kernel.reset();
@@ -33,7 +33,7 @@ describe('what the kernel lists is what was written', () => {
   });
 
   it('for any ruleset, as a file', function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     fc.assert(
       fc.property(rulesets, (ruleset) => {
         kernel.reset();
