@@ -144,8 +144,8 @@ async function assertStalled(cluster: Cluster, flows: ReadonlyMap<string, Flow>)
   // What had passed already may still be read; an end that is not cut off sends a whole window before it waits for an answer.
   for (const [name, { client, server }] of await statesOf(flows)) {
     const was = atOnce.get(name)!;
-    assert.ok(client.received - was.client.received < 250, `${name}: the client still gets answers`);
-    assert.ok(server.received - was.server.received < 250, `${name}: the server still gets packets`);
+    assert.ok(client.received - was.client.received < 50, `${name}: the client still gets answers`);
+    assert.ok(server.received - was.server.received < 50, `${name}: the server still gets packets`);
   }
   const before = { received: await received(), states: await statesOf(flows) };
   await eventually(async () => {
