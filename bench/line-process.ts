@@ -4,6 +4,9 @@ import { splitLines } from '../src/watch/json-lines.ts';
 
 const patienceMs = 300_000;
 
+/** The process has not printed what the caller waits for. */
+export class SilentProcess extends Error {}
+
 /** A process with lines on stdin and stdout. It exits at the end of its input. If it exits earlier, pending calls reject. */
 export class LineProcess {
   readonly #child: ChildProcess;
@@ -41,7 +44,8 @@ export class LineProcess {
     try {
       while (!condition()) {
         if (this.#failure) throw this.#failure;
-        if (performance.now() > end) throw new Error(`${this.#child.spawnargs.join(' ')} was silent for too long`);
+        if (performance.now() > end)
+          throw new SilentProcess(`${this.#child.spawnargs.join(' ')} was silent for too long`);
         await new Promise<void>((resolve) => this.#waiting.push(resolve));
       }
     } finally {

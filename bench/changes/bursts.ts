@@ -69,7 +69,10 @@ export async function measureRelabel(
   let turn = 0;
   for (let run = 0; run < relabels; run++) {
     progress(`relabelled namespace ${run + 1} of ${relabels}`);
-    const { sent, stages } = await node.undisturbed(() => node.change('MODIFIED', objects[++turn % 2]!));
+    const { sent, stages } = await node.undisturbed(
+      () => node.change('MODIFIED', objects[++turn % 2]!),
+      () => node.tell('MODIFIED', objects[--turn % 2]!),
+    );
     const inForce = Math.max(inForceAt(stages, 'addition'), inForceAt(stages, 'removal'));
     runs.push({ value: (inForce - sent) / 1000 });
   }

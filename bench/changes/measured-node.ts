@@ -5,6 +5,7 @@ import { BenchNode } from '../agent/node.ts';
 import type { EventType } from '../agent/server-objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
 import type { Commit, CommitWatch } from '../kernel/commit-watch.ts';
+import { SilentProcess } from '../line-process.ts';
 import { Forecast, scriptOf, type ForecastStage } from './forecast.ts';
 import type { PodObject } from './pods.ts';
 import { settle } from './settle.ts';
@@ -23,6 +24,8 @@ export interface Change {
 }
 
 const mostTries = 4;
+/** Of the commits of one change. The largest cluster needs some seconds. */
+const commitLimitMs = 60_000;
 
 /** A node with the agent as the image runs it, a watch of the kernel's commits, the forecast of the agent's work, and a twin for baselines. */
 export class MeasuredNode {
@@ -89,7 +92,7 @@ export class MeasuredNode {
     this.forecast.receive(type, object);
     const stages = this.forecast.stages();
     const event = this.#node.tell(type, object);
-    const commits = await this.#commits.take(stages.length);
+    const commits = await this.#commits.take(stages.length, commitLimitMs);
     return { sent: await this.sentAt(event), stages: stages.map((stage, i) => ({ ...stage, at: commits[i]!.at })) };
   }
 
@@ -131,16 +134,31 @@ export class MeasuredNode {
   }
 
   /**
-   * Runs `work` again if there were commits that no change has taken, because its times would belong to other changes. If the machine stands still for two
-   * seconds, the agent reads its tables again and leaves the flow sets: that is such a commit. Throws if there are some each time.
+   * Runs `work` again if the agent made other commits than the forecast, because times would belong to other changes. If the machine stands still for two
+   * seconds, the agent reads its tables again and leaves the flow sets: that is one commit more, and one less for a change that comes then.
+   * Throws if that happens each time.
+   * @param undo Sends the events that revert `work`, which may have stopped in the middle.
    */
-  async undisturbed<Result>(work: () => Promise<Result>): Promise<Result> {
+  async undisturbed<Result>(work: () => Promise<Result>, undo: () => void): Promise<Result> {
     for (let tries = 1; ; tries++) {
-      const result = await work();
+      const outcome = await this.#attempt(work);
+      if (!outcome) undo();
       // A commit that no change has taken may have been taken for that of the last change, which then still has to come.
       const left = await this.settle();
-      if (left.length === 0) return result;
-      if (tries === mostTries) throw new Error(`${left.length} unexpected commits: ${inspect(left, { depth: 4 })}`);
+      if (outcome && left.length === 0) return outcome.result;
+      if (tries === mostTries) {
+        throw new Error(`a commit did not come, or these were unexpected: ${inspect(left, { depth: 4 })}`);
+      }
+    }
+  }
+
+  /** Returns `undefined` if a forecast commit did not come. */
+  async #attempt<Result>(work: () => Promise<Result>): Promise<{ readonly result: Result } | undefined> {
+    try {
+      return { result: await work() };
+    } catch (error) {
+      if (error instanceof SilentProcess) return undefined;
+      throw error;
     }
   }
 }

@@ -59,7 +59,10 @@ export async function measureMemberChanges(
   for (let round = 0; round < rounds; round++) {
     for (const [kind, all] of measured) {
       progress(`round ${round + 1} of ${rounds}: ${kind.name}`);
-      all.push(await node.undisturbed(() => measureKind(node, kind)));
+      const undo = (): void => {
+        for (const pod of kind.pods) node.tell('MODIFIED', again(pod));
+      };
+      all.push(await node.undisturbed(() => measureKind(node, kind), undo));
     }
     byNft.push(await measureByNft(node, false));
     apart.push(await measureByNft(node, true));

@@ -51,10 +51,10 @@ export async function measureNewPolicy(
   const bare: number[] = [];
   for (let round = -1; round < rounds; round++) {
     progress(`a new policy: ${Math.max(0, round)} of ${rounds}`);
-    const [made, undone] = await node.undisturbed(async () => [
-      await node.change('ADDED', newPolicy),
-      await node.change('DELETED', newPolicy),
-    ]);
+    const [made, undone] = await node.undisturbed(
+      async () => [await node.change('ADDED', newPolicy), await node.change('DELETED', newPolicy)],
+      () => node.tell('DELETED', newPolicy),
+    );
     if (round < 0) await node.twin.load(scriptOf(node.forecast.whole()));
     const baseline = await node.twin.run(scriptOf(made.stages, 'make', 'switch'));
     const rest = made.stages.filter(({ name: stage }) => stage === 'break' || stage === 'delete');
