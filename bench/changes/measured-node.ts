@@ -23,7 +23,7 @@ export interface Change {
   readonly stages: readonly Stage[];
 }
 
-const mostTries = 4;
+const mostTries = 10;
 /** Of the commits of one change. The largest cluster needs some seconds. */
 const commitLimitMs = 60_000;
 

@@ -20,11 +20,17 @@ interface Kind {
   readonly ways: readonly [readonly Way[], readonly Way[]];
 }
 
+export interface Rounds {
+  readonly rounds: number;
+  /** Pods that are changed, one after the other, before the bench looks whether the agent did other work meanwhile. Then it changes these pods again. */
+  readonly together: number;
+}
+
 /** B3: one pod of another node changes, and sets of this node get or lose its element. */
 export async function measureMemberChanges(
   node: MeasuredNode,
   { byLabel, byAddress, popular }: Members,
-  rounds: number,
+  { rounds, together }: Rounds,
   on: string,
   progress: (message: string) => void,
 ): Promise<Figure[]> {
@@ -59,10 +65,7 @@ export async function measureMemberChanges(
   for (let round = 0; round < rounds; round++) {
     for (const [kind, all] of measured) {
       progress(`round ${round + 1} of ${rounds}: ${kind.name}`);
-      const undo = (): void => {
-        for (const pod of kind.pods) node.tell('MODIFIED', again(pod));
-      };
-      all.push(await node.undisturbed(() => measureKind(node, kind), undo));
+      all.push(await measureRound(node, kind, together));
     }
     byNft.push(await measureByNft(node, false));
     apart.push(await measureByNft(node, true));
@@ -98,13 +101,31 @@ async function measureByNft({ twin }: MeasuredNode, apart: boolean): Promise<num
   return added;
 }
 
+async function measureRound(node: MeasuredNode, kind: Kind, together: number): Promise<Record<Way, Round>> {
+  const round: Record<Way, Measured> = { addition: { ours: [], baseline: [] }, removal: { ours: [], baseline: [] } };
+  for (let start = 0; start < kind.pods.length; start += together) {
+    const pods = kind.pods.slice(start, start + together);
+    const undo = (): void => {
+      for (const pod of pods) node.tell('MODIFIED', again(pod));
+    };
+    const part = await node.undisturbed(() => measurePods(node, kind, pods), undo);
+    for (const way of ways) {
+      round[way].ours.push(...part[way].ours);
+      round[way].baseline.push(...part[way].baseline);
+    }
+  }
+  return round;
+}
+
+interface Measured {
+  readonly ours: number[];
+  readonly baseline: number[];
+}
+
 /** Alternates changes and bare elements, so that load of the machine affects both alike. */
-async function measureKind(node: MeasuredNode, kind: Kind): Promise<Record<Way, Round>> {
-  const measured: Record<Way, { ours: number[]; baseline: number[] }> = {
-    addition: { ours: [], baseline: [] },
-    removal: { ours: [], baseline: [] },
-  };
-  for (const pod of kind.pods) {
+async function measurePods(node: MeasuredNode, kind: Kind, pods: readonly PodObject[]): Promise<Record<Way, Measured>> {
+  const measured: Record<Way, Measured> = { addition: { ours: [], baseline: [] }, removal: { ours: [], baseline: [] } };
+  for (const pod of pods) {
     for (const [object, does, bare] of [
       [kind.change(pod), kind.ways[0], 'addition'],
       [again(pod), kind.ways[1], 'removal'],

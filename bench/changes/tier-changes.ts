@@ -16,7 +16,13 @@ export const tierChanges: Bench = {
   run(progress) {
     return MeasuredNode.with(shape, progress, async (node) => {
       progress('looking for pods that matter');
-      return measureMemberChanges(node, findMembers(node, shape, pods), rounds, shape.name, progress);
+      return measureMemberChanges(
+        node,
+        findMembers(node, shape, pods),
+        { rounds, together: pods },
+        shape.name,
+        progress,
+      );
     });
   },
 };
