@@ -97,7 +97,7 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
           live,
           ready,
           applied: () => ({ node, ...applied(), comparedSecondsAgo: comparedSecondsAgo() }),
-          flows: flows && (() => flows.history()),
+          flows: flows && (() => flows.latest()),
           node: () => {
             const { issues } = reporter;
             const known = { node, version, applied: applied()?.resources, startGate, live, ready, pipeline, issues };

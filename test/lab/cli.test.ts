@@ -10,10 +10,12 @@ import { execa } from 'execa';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { listNamespaces } from '../../src/lab/network-namespace.ts';
 import { LabState } from '../../src/lab/state.ts';
+import { readDocuments } from '../../src/manifests/documents.ts';
 import { host, pod } from './objects.ts';
 import { until } from './until.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const firstLight = fileURLToPath(new URL('../../examples/first-light', import.meta.url));
 const name = `cli${process.pid}`;
 
 const policy = {
@@ -174,6 +176,23 @@ describe('postern lab (kernel)', function () {
     await assertNothingLeft();
     const again = await lab('down');
     assert.deepEqual([again.exitCode, again.stdout], [0, `lab ${name} does not exist: nothing to remove`]);
+  });
+
+  it('up, probe, suggest: from a checkout to policies for what was seen in three commands, as in the README', async () => {
+    const postern = (...args: string[]) => execa(process.execPath, [main, ...args, '--name', `${name}s`]);
+    try {
+      await postern('lab', 'up', '-f', firstLight, '--detach');
+      await postern('lab', 'probe');
+      const { stdout } = await postern('suggest', '--lab', '-n', 'shop');
+      assert.match(stdout, /^# shop: pod\/api\n# replay: .*, 0 denied$/m);
+      // The policies of the example let in the storefront, and not office/desk.
+      const [api] = readDocuments(stdout).map((each) => ('value' in each ? each.value : assert.fail(each.error)));
+      const { from } = (api as { spec: { ingress: { from: unknown }[] } }).spec.ingress[0]!;
+      assert.match(JSON.stringify(from), /storefront/);
+      assert.doesNotMatch(JSON.stringify(api), /office/);
+    } finally {
+      await postern('lab', 'down');
+    }
   });
 
   it('probe: exits 1 with a warning if the result differs from the policies', async () => {

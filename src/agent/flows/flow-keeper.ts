@@ -31,8 +31,11 @@ export interface FlowKeeperOptions {
 const sliceMs = 2;
 const longestSliceMs = 5;
 const restPerRead = 49;
+const leastRestMs = restPerRead * sliceMs;
 /** The kernel keeps an entry for ten seconds at least after a connection has ended (nf_conntrack_tcp_timeout_close), so each is met once. */
 const betweenLooksMs = 5_000;
+/** How long a question waits for a new look. A look at 10,000 connections takes about as long. */
+const freshMs = 1_000;
 /** After a failure, as on a kernel without the module nf_conntrack_netlink. */
 const afterFailureMs = 60_000;
 /** The owners of addresses are asked anew after this time. */
@@ -51,6 +54,12 @@ export class FlowKeeper {
   #askedAt = -Infinity;
   #look: FlowHistory['look'];
   #failing: string | undefined;
+  /** Looks that have begun. */
+  #begun = 0;
+  /** Questions that wait for a look after this number of them. */
+  #questions: { readonly after: number; readonly answer: () => void }[] = [];
+  /** Ends the pause between two looks. */
+  #wake = (): void => {};
 
   constructor(options: FlowKeeperOptions) {
     this.#options = options;
@@ -60,7 +69,7 @@ export class FlowKeeper {
 
   /** Runs until the signal aborts. Never rejects. */
   async run(): Promise<void> {
-    const { reader, pause, failed, signal } = this.#options;
+    const { reader, failed, signal } = this.#options;
     while (!signal.aborted) {
       let waitMs = betweenLooksMs;
       try {
@@ -69,11 +78,24 @@ export class FlowKeeper {
       } catch (error) {
         if (this.#failing === undefined && !signal.aborted) failed(error);
         this.#failing = messageOf(error);
+        for (const { answer } of this.#questions.splice(0)) answer();
         waitMs = afterFailureMs;
       }
-      await pause(waitMs).catch(() => {});
+      await this.#rest(waitMs);
     }
     reader.close();
+  }
+
+  /** Resolves with the history after a look that begins now, or without it if that takes more than a second. */
+  async latest(): Promise<FlowHistory> {
+    const { ownersOf, pause } = this.#options;
+    if (this.#failing === undefined && ownersOf()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#questions.push({ after: this.#begun, answer: resolve });
+      this.#wake();
+      await Promise.race([promise, pause(freshMs).catch(() => {})]);
+    }
+    return this.history();
   }
 
   /** Takes what the kernel has newly recorded as denied. */
@@ -111,6 +133,7 @@ export class FlowKeeper {
     const { reader, ownersOf, ownAddresses, now, pause, signal } = this.#options;
     if (!ownersOf()) return betweenLooksMs;
     const begun = now();
+    const number = ++this.#begun;
     this.#ownAddresses = ownAddresses();
     let connections = 0;
     const visit = (): void => {
@@ -127,9 +150,21 @@ export class FlowKeeper {
       signal.throwIfAborted();
     }
     this.#book.looked();
+    for (const { after, answer } of this.#questions) if (after < number) answer();
+    this.#questions = this.#questions.filter(({ after }) => after >= number);
     const tookMs = now() - begun;
     this.#look = { seconds: Math.round(tookMs / 100) / 10, connections };
-    return Math.max(restPerRead * sliceMs, betweenLooksMs - tookMs);
+    return Math.max(leastRestMs, betweenLooksMs - tookMs);
+  }
+
+  /** Between two looks. A question shortens it, but never so much that looks cost more than 2 %. */
+  async #rest(milliseconds: number): Promise<void> {
+    const { pause } = this.#options;
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    if (this.#questions.length > 0 && this.#failing === undefined) resolve();
+    await Promise.race([pause(milliseconds), asked.then(() => pause(leastRestMs))]).catch(() => {});
+    this.#wake = () => {};
   }
 
   #endOf(address: string): ReturnType<typeof findEnd> {

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import { describe, it } from 'mocha';
 import { FlowKeeper } from '../../../src/agent/flows/flow-keeper.ts';
 import type { ConnectionReader } from '../../../src/apply/connection-reader.ts';
@@ -251,5 +252,80 @@ describe('keeping flows', () => {
     deepEqual([...pauses], [60_000, 60_000, 5_000]);
     equal(keeper.history().failing, undefined);
     equal(keeper.figures.isFailing, false);
+  });
+
+  describe('for a question', () => {
+    /** A keeper that rests between looks until somebody asks. `late` are the pauses that the test ends itself. */
+    const ask = () => {
+      const controller = new AbortController();
+      const late: { readonly milliseconds: number; readonly end: () => void }[] = [];
+      const state = { connections: [] as TrackedConnection[], looks: 0 };
+      const pipeline = startPipeline('n1', objects);
+      const keeper = new FlowKeeper({
+        node: 'n1',
+        reader: {
+          async begin() {
+            state.looks++;
+          },
+          readPart(into, visit) {
+            for (const each of state.connections) {
+              Object.assign(into, each);
+              visit();
+            }
+            return true;
+          },
+          close() {},
+        },
+        ownersOf: () => (address) => pipeline.ownersOf(address),
+        ownAddresses: () => new Set(),
+        now: () => state.looks * 10,
+        date: () => 600_000,
+        pause: (milliseconds) => {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          late.push({ milliseconds, end: resolve });
+          controller.signal.addEventListener('abort', () => resolve());
+          return promise;
+        },
+        failed: () => {},
+        signal: controller.signal,
+      });
+      const running = keeper.run();
+      const endPause = async (milliseconds: number): Promise<void> => {
+        for (;;) {
+          const index = late.findIndex((each) => each.milliseconds === milliseconds);
+          if (index >= 0) return late.splice(index, 1)[0]!.end();
+          await setImmediate();
+        }
+      };
+      return { keeper, state, endPause, end: () => (controller.abort(), running) };
+    };
+
+    it('looks anew, although it rests, and answers with what it has seen then', async () => {
+      const { keeper, state, endPause, end } = ask();
+      while (state.looks === 0) await setImmediate();
+      await setImmediate();
+      state.connections = [connection('10.1.0.2', '10.2.0.2')];
+      const answer = keeper.latest();
+      // Also a question rests so long, so that looks cost at most 2 %.
+      await endPause(98);
+      equal((await answer).flows.length, 1);
+      equal(state.looks, 2);
+      const [one, two] = [keeper.latest(), keeper.latest()];
+      await endPause(98);
+      await Promise.all([one, two]);
+      equal(state.looks, 3);
+      await end();
+    });
+
+    it('answers with what it has after a second', async () => {
+      const { keeper, state, endPause, end } = ask();
+      while (state.looks === 0) await setImmediate();
+      await setImmediate();
+      const answer = keeper.latest();
+      await endPause(1000);
+      equal((await answer).flows.length, 0);
+      equal(state.looks, 1);
+      await end();
+    });
   });
 });
