@@ -20,6 +20,8 @@ import { runCommandLine } from '../support/command-line.ts';
 import type { Question } from '../support/questions.ts';
 import { Cluster, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
+import { startBrowser } from '../page/support/browser.ts';
+import { closePage, openPage } from '../page/support/open-page.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -57,6 +59,18 @@ const strangers: readonly Question[] = [
   ask('x/p', 'peers/far', 'TCP/80', 'timeout'),
   ask('x/p', 'host/outside', 'UDP/53', 'timeout'),
 ];
+
+/** Lets only `near` in. */
+const shut: ApiObject = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name: 'shut', namespace: 'x' },
+  spec: {
+    podSelector: {},
+    policyTypes: ['Ingress'],
+    ingress: [{ from: [{ namespaceSelector: {}, podSelector: { matchLabels: { pod: 'near' } } }] }],
+  },
+};
 
 describe('from traffic to policies (kernel)', function () {
   this.timeout(180_000);
@@ -158,6 +172,57 @@ describe('from traffic to policies (kernel)', function () {
       });
     } finally {
       await rm(folder, { recursive: true });
+    }
+  });
+
+  it('the page follows traffic, shows what a policy would cut, and then what it cuts', async function () {
+    const browser = await startBrowser(this);
+    const server = execa(process.execPath, [main, 'ui', '--lab', '--name', name, '--no-open'], { reject: false });
+    try {
+      const [line] = (await once(server.stdout, 'data')) as [Buffer];
+      const page = await openPage(browser, line.toString().trim());
+      const option = page.getByRole('option', { name: /peers\/third → x\/p/ });
+      const reasons = page.locator('aside .reason');
+      // No test has sent this before, so it comes while the page is open.
+      assert.equal(await option.count(), 0);
+      const first = ask('peers/third', 'x/p', 'UDP/5000', 'x/p');
+      await eventually(async () => {
+        await cluster.expect([first]);
+        return (await option.count()) === 1 ? undefined : 'the page does not show what a pod sends';
+      });
+      await option.click();
+      await reasons.filter({ hasText: 'no policy isolates x/p for ingress' }).waitFor();
+
+      await page.getByRole('tab', { name: 'Change' }).click();
+      await page.getByLabel('YAML of policies').fill(JSON.stringify(shut));
+      await page.getByRole('button', { name: 'Try it' }).click();
+      // The edge is still chosen.
+      await page.getByText('by your change: cut').waitFor();
+      await page.getByText('After the change').waitFor();
+      await reasons.filter({ hasText: 'x/p is isolated for ingress by x/shut' }).first().waitFor();
+      await page.getByRole('button', { name: 'What changes' }).click();
+      await page.getByRole('button', { name: /peers\/third → x\/p UDP\/5000 allowed → denied/ }).waitFor();
+      const edges = await page.evaluate<string[]>(
+        `document.querySelector('.canvas')._cyreg.cy.$('edge.change-cut').map((edge) => edge.data('at'))`,
+      );
+      assert.ok(edges.includes('workload peers/pod/third → workload x/pod/p'), `it cuts ${edges.join(', ')}`);
+      assert.ok(!edges.includes('workload peers/pod/near → workload x/pod/p'), `it cuts ${edges.join(', ')}`);
+
+      await cluster.apply(shut);
+      await page.getByRole('button', { name: 'Clear' }).click();
+      await page.getByRole('tab', { name: 'Map' }).click();
+      await option.click();
+      await eventually(async () => {
+        await cluster.expect([{ ...first, answer: 'timeout' }]);
+        const denied = await page.locator('aside').getByText('denied').count();
+        return denied > 0 ? undefined : 'the page does not show what the kernel denies';
+      });
+      await reasons.filter({ hasText: 'x/p is isolated for ingress by x/shut' }).first().waitFor();
+      await closePage(page);
+    } finally {
+      await browser.close();
+      server.kill('SIGINT');
+      assert.equal((await server).exitCode, 0);
     }
   });
 });

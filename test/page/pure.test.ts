@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { openAtlas } from '../../src/map/open-atlas.ts';
-import { placeAll } from '../../src/page/canvas/place.ts';
+import { placeAll, placeNear, type Point } from '../../src/page/canvas/place.ts';
 import { compareMaps } from '../../src/page/compare.ts';
 import { formatAge, shortLabel } from '../../src/page/format.ts';
 import { findPolicy, linesOf, policyText } from '../../src/page/yaml/policy-text.ts';
@@ -139,20 +139,42 @@ describe('places', () => {
 
   it('are the same each time', () => assert.deepEqual(placeAll(items, links), points));
 
-  it('do not overlap', () => {
+  const expectApart = (places: ReadonlyMap<string, Point>): void => {
     for (const one of items) {
       for (const two of items) {
         if (one === two) continue;
-        const [a, b] = [points.get(one.id)!, points.get(two.id)!];
+        const [a, b] = [places.get(one.id)!, places.get(two.id)!];
         const isApart = Math.abs(a.x - b.x) >= (one.width + two.width) / 2 || Math.abs(a.y - b.y) >= 28;
         assert.ok(isApart, `${one.id} and ${two.id}`);
       }
     }
+  };
+
+  it('do not overlap', () => expectApart(points));
+
+  it('of nodes that come later are on no other node, and in no box of others', () => {
+    const known = new Map(points);
+    const late = items.filter((_, index) => index % 5 === 0);
+    for (const { id } of late) known.delete(id);
+    for (const item of late) {
+      const at = placeNear(item, items, links, known);
+      for (const [box, members] of Map.groupBy(items, (each) => each.box)) {
+        const near = members.flatMap((each) => known.get(each.id) ?? []);
+        if (box === undefined || box === item.box || near.length === 0) continue;
+        const [xs, ys] = [near.map(({ x }) => x), near.map(({ y }) => y)];
+        const isInside =
+          at.x > Math.min(...xs) && at.x < Math.max(...xs) && at.y > Math.min(...ys) && at.y < Math.max(...ys);
+        assert.ok(!isInside, `${item.id} is in ${box}`);
+      }
+      known.set(item.id, at);
+    }
+    expectApart(known);
   });
 
   it('of nothing, or of one', () => {
     assert.equal(placeAll([], []).size, 0);
     assert.deepEqual([...placeAll([items[0]!], [{ from: 'n0', to: 'gone' }])], [['n0', { x: 0, y: 0 }]]);
+    assert.deepEqual(placeNear(items[0]!, items, links, new Map()), { x: 0, y: 0 });
   });
 });
 

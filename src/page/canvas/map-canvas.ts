@@ -11,7 +11,7 @@ import type { SeenMap } from '../../map/see-map.ts';
 import { readColors } from './colors.ts';
 import { elementId, elementsOf, type Element } from './elements.ts';
 import { font, mapStyle } from './map-style.ts';
-import { placeAll, type Item, type Link } from './place.ts';
+import { placeAll, placeNear, type Item, type Link } from './place.ts';
 
 cytoscape.use(fcose);
 
@@ -77,9 +77,11 @@ export class MapCanvas {
     const all = [...elements.boxes, ...elements.nodes, ...elements.edges];
     const isFresh = ({ id }: Pick<Element, 'id'>): boolean => !this.#drawn.has(id);
     const isWhole = elements.nodes.every(isFresh);
-    const unplaced = elements.nodes.filter(({ id }) => !this.#known.has(id));
+    const unplaced = this.#items.filter(({ id }) => !this.#known.has(id));
     const isPlacedAnew = isWhole && unplaced.length > elements.nodes.length / 2;
     if (isPlacedAnew) this.#place();
+    // Before they are drawn: cytoscape cannot draw an edge between two nodes that lie on each other.
+    else for (const item of unplaced) this.#known.set(item.id, placeNear(item, this.#items, this.#links, this.#known));
     graph.batch(() => {
       this.#removeOthers(all);
       // All at once: cytoscape is slow with many additions.
@@ -88,7 +90,6 @@ export class MapCanvas {
     });
     this.#drawn = new Map(all.map((each) => [each.id, each]));
     if (isPlacedAnew) this.#refine();
-    else for (const { id } of unplaced) this.#placeNear(graph.getElementById(id));
     if (isWhole && elements.nodes.length > 0) this.fit();
     this.select(this.#selected);
   }
@@ -207,35 +208,6 @@ export class MapCanvas {
     const position = this.#known.get(id);
     const group = 'source' in data ? 'edges' : 'nodes';
     return { group, data: { id, ...data }, classes: [...classes], ...(position && { position: { ...position } }) };
-  }
-
-  /** Beside the nodes that it talks to, where no other node is. */
-  #placeNear(node: NodeSingular): void {
-    const siblings = node.siblings().filter((each) => this.#known.has(each.id()));
-    const around = siblings.nonempty()
-      ? siblings
-      : node.neighborhood('node').filter((each) => this.#known.has(each.id()));
-    const all = this.#graph
-      .nodes()
-      .not('.box')
-      .filter((each) => this.#known.has(each.id()));
-    const from = (around.nonempty() ? around : all).boundingBox();
-    const centre = { x: (from.x1 + from.x2) / 2 || 0, y: (from.y1 + from.y2) / 2 || 0 };
-    for (let ring = 0; ; ring++) {
-      for (let step = 0; step < Math.max(1, ring * 6); step++) {
-        const angle = (step / Math.max(1, ring * 6)) * 2 * Math.PI;
-        const position = { x: centre.x + Math.cos(angle) * ring * 90, y: centre.y + Math.sin(angle) * ring * 48 };
-        node.position(position);
-        const box = node.boundingBox();
-        const isFree = all.every((each) => {
-          const other = each.boundingBox();
-          return other.x1 > box.x2 || other.x2 < box.x1 || other.y1 > box.y2 || other.y2 < box.y1;
-        });
-        if (!isFree) continue;
-        this.#remember(node);
-        return;
-      }
-    }
   }
 }
 

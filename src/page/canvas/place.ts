@@ -50,6 +50,77 @@ export function placeAll(items: readonly Item[], links: readonly Link[]): Map<st
   return points;
 }
 
+/** A rectangle around `at`. */
+interface Area {
+  readonly at: Point;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Steps between the places that a new node tries. */
+const ring = { x: 90, y: 48, places: 6 };
+const leastGap = 12;
+
+/**
+ * A place for a new node: beside the others of its box, or else beside the nodes that it talks to; on no other node, and in no box that is not its own.
+ * @param known places of nodes by id, of which some may be missing
+ */
+export function placeNear(
+  item: Item,
+  items: readonly Item[],
+  links: readonly Link[],
+  known: ReadonlyMap<string, Point>,
+): Point {
+  const placed = items.flatMap((each): (Item & Area)[] => {
+    const at = each.id === item.id ? undefined : known.get(each.id);
+    return at ? [{ ...each, at }] : [];
+  });
+  const neighbours = new Set(findNeighbours(links).get(item.id));
+  const siblings = placed.filter(({ box }) => box !== undefined && box === item.box);
+  const beside = [siblings, placed.filter(({ id }) => neighbours.has(id)), placed].find(({ length }) => length > 0);
+  if (!beside) return { x: 0, y: 0 };
+  const { at: centre } = areaAround(beside);
+  const others = Map.groupBy(
+    placed.filter(({ box }) => box !== item.box),
+    ({ box }) => box,
+  );
+  const boxes = [...others].flatMap(([box, members]) => (box === undefined ? [] : areaAround(members, gap.box)));
+  const taken = [...placed, ...boxes];
+  for (let round = 0; ; round++) {
+    const free = ringAround(centre, round).find((at) => !taken.some((other) => isOn({ ...item, at }, other)));
+    if (free) return free;
+  }
+}
+
+/** Places in the `round`-th ring around a point. */
+function ringAround({ x, y }: Point, round: number): Point[] {
+  const count = Math.max(1, round * ring.places);
+  return Array.from({ length: count }, (_, step) => {
+    const angle = (step / count) * 2 * Math.PI;
+    return { x: x + Math.cos(angle) * round * ring.x, y: y + Math.sin(angle) * round * ring.y };
+  });
+}
+
+function areaAround(areas: readonly Area[], inset = 0): Area {
+  const edges = areas.map(({ at, width, height }) => ({
+    left: at.x - width / 2,
+    right: at.x + width / 2,
+    top: at.y - height / 2,
+    bottom: at.y + height / 2,
+  }));
+  const [left, right] = [Math.min(...edges.map((each) => each.left)), Math.max(...edges.map((each) => each.right))];
+  const [top, bottom] = [Math.min(...edges.map((each) => each.top)), Math.max(...edges.map((each) => each.bottom))];
+  const at = { x: (left + right) / 2, y: (top + bottom) / 2 };
+  return { at, width: right - left + 2 * inset, height: bottom - top + 2 * inset };
+}
+
+function isOn(one: Area, other: Area): boolean {
+  return (
+    Math.abs(one.at.x - other.at.x) < (one.width + other.width) / 2 + leastGap &&
+    Math.abs(one.at.y - other.at.y) < (one.height + other.height) / 2 + leastGap
+  );
+}
+
 function makeGroups(items: readonly Item[]): Group[] {
   const byBox = Map.groupBy(items, ({ id, box }) => (box === undefined ? `item ${id}` : `box ${box}`));
   return Array.from(byBox.values(), (members): Group => {
