@@ -27,7 +27,7 @@ export function startStatus(
       metrics.status.elected(isElected);
       const message = isElected
         ? 'elected: this agent writes the status of ClusterNetworkPolicies'
-        : 'another agent writes the status of ClusterNetworkPolicies now';
+        : 'this agent no longer writes the status of ClusterNetworkPolicies';
       logger.info(message);
     },
   };
