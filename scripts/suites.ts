@@ -225,7 +225,7 @@ export const suites: readonly Suite[] = [
     name: 'agent-life',
     kind: 'kernel',
     proves: 'agents that stop, are killed at each stage, start, take over and lose the API server',
-    files: ['test/kernel/{lifecycle,adoption}.test.ts'],
+    files: ['test/kernel/{lifecycle,adoption,served-versions}.test.ts'],
     from: 'test',
     seconds: 90,
   },

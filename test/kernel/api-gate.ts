@@ -5,13 +5,21 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { kubeconfigText } from '../../src/lab/kubeconfig.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import { enterNamespace } from '../../src/lab/network-namespace.ts';
 
 const tcpPort = 6444;
 
-/** A way from a node to the API server on which requests for one resource wait until it is opened, or lists are empty. */
+/** The group of ClusterNetworkPolicy, and its version in the lab. */
+const group = 'policy.networking.k8s.io';
+const labVersion = 'v1alpha2';
+
+/**
+ * A way from a node to the API server on which requests for one resource wait until it is opened, or lists are empty, or ClusterNetworkPolicy is served in
+ * another version or not at all.
+ */
 export class ApiGate {
   /** For the agent of that node. */
   readonly kubeconfig: string;
@@ -21,6 +29,9 @@ export class ApiGate {
   readonly #waiting: (() => void)[] = [];
   #held: string | undefined;
   #empty: ReadonlySet<string> = new Set();
+  #version: string | undefined = labVersion;
+  /** Answers with ClusterNetworkPolicies that have not ended: watches. */
+  readonly #watches = new Set<ServerResponse>();
 
   private constructor(lab: Lab, node: string) {
     this.kubeconfig = join(lab.state.nodeDirectory(node), 'gate.kubeconfig');
@@ -50,6 +61,12 @@ export class ApiGate {
     this.#empty = new Set(resources);
   }
 
+  /** As after a change of the CustomResourceDefinition: the API server ends all watches. `undefined`: nobody has installed it. */
+  serveClusterPolicies(version: string | undefined): void {
+    this.#version = version;
+    for (const response of this.#watches) response.destroy();
+  }
+
   open(): void {
     this.#held = undefined;
     this.#empty = new Set();
@@ -64,15 +81,10 @@ export class ApiGate {
   }
 
   #pass(asked: IncomingMessage, response: ServerResponse): void {
-    const { url = '/', method, headers } = asked;
+    const url = asked.url ?? '/';
     const go = (): void => {
-      const sent = request({ socketPath: this.#apiSocket, path: url, method, headers }, (answer) => {
-        response.writeHead(answer.statusCode!, answer.headers);
-        answer.pipe(response);
-      });
-      sent.on('error', () => response.destroy());
-      response.on('close', () => sent.destroy());
-      asked.pipe(sent);
+      if (url.startsWith(`/apis/${group}`)) this.#translate(asked, response);
+      else this.#forward(asked, url, response, (answer) => answer.pipe(response));
     };
     const resource = url.split('?')[0]!.split('/').at(-1)!;
     if (this.#empty.has(resource) && !url.includes('watch=1')) {
@@ -80,5 +92,48 @@ export class ApiGate {
       response.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items: [] }));
     } else if (this.#held === resource) this.#waiting.push(go);
     else go();
+  }
+
+  #forward(
+    asked: IncomingMessage,
+    path: string,
+    response: ServerResponse,
+    take: (answer: IncomingMessage) => unknown,
+  ): void {
+    const { method, headers } = asked;
+    const sent = request({ socketPath: this.#apiSocket, path, method, headers }, (answer) => {
+      // Its length changes with the name of the version.
+      const headersOf = { ...answer.headers };
+      delete headersOf['content-length'];
+      response.writeHead(answer.statusCode!, headersOf);
+      take(answer);
+    });
+    sent.on('error', () => response.destroy());
+    response.on('close', () => sent.destroy());
+    asked.pipe(sent);
+  }
+
+  /** Requests for the group, in the version that is served, and their answers. Those for other versions are refused. */
+  #translate(asked: IncomingMessage, response: ServerResponse): void {
+    const version = this.#version;
+    const path = asked.url!.split('?')[0]!;
+    const isGroup = path === `/apis/${group}`;
+    if (version === undefined || !(isGroup || `${path}/`.startsWith(`/apis/${group}/${version}/`))) {
+      response.writeHead(404, { 'content-type': 'text/plain' });
+      response.end('404 page not found\n');
+      return;
+    }
+    delete asked.headers['accept-encoding'];
+    this.#watches.add(response);
+    response.on('close', () => this.#watches.delete(response));
+    this.#forward(asked, asked.url!.replace(version, labVersion), response, async (answer) => {
+      try {
+        for await (const line of createInterface({ input: answer }))
+          response.write(`${line.replaceAll(labVersion, version)}\n`);
+        response.end();
+      } catch {
+        response.destroy();
+      }
+    });
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
 import { after, afterEach, before as beforeAll, describe, it } from 'mocha';
 import type { AuditPage } from '../../src/agent/audits/audit-tally.ts';
 import type { ApiObject } from '../../src/lab/api/object.ts';
@@ -7,9 +8,9 @@ import { python } from '../../src/lab/pod-process.ts';
 import { modeAnnotation } from '../../src/model/policy.ts';
 import { nameLab } from '../support/lab-name.ts';
 import { readMetric, readPage } from './agent-pages.ts';
-import { Cluster, families, needMachine } from './cluster.ts';
+import { Cluster, families, needMachine, type Family } from './cluster.ts';
 import { eventually } from './eventually.ts';
-import { pods, policy, port } from './policies.ts';
+import { block, pods, policy, port } from './policies.ts';
 
 const spray = fileURLToPath(new URL('../../bench/denials/spray.py', import.meta.url));
 const from = ['peers/near', 'peers/far', 'others/stranger', 'host/outside'];
@@ -28,6 +29,57 @@ const inAudit = (of: ApiObject): ApiObject => ({
   metadata: { ...of.metadata, annotations: { [modeAnnotation]: 'audit' } },
 });
 
+interface Connection {
+  readonly from: string;
+  readonly to: string;
+  readonly port: string;
+}
+
+const peer = fc.constantFrom(
+  near,
+  far,
+  pods({ pod: 'third' }, { team: 'peers' }),
+  block('10.9.0.0/24'),
+  block('fd00:9::/64'),
+);
+const ruleOf = (of: 'from' | 'to'): fc.Arbitrary<object> =>
+  fc
+    .tuple(
+      fc.option(fc.array(peer, { minLength: 1, maxLength: 2 })),
+      fc.option(
+        fc.array(fc.constantFrom('TCP/80', 'TCP/8000-8100', 'UDP/53', 'UDP/5000').map(port), {
+          minLength: 1,
+          maxLength: 2,
+        }),
+      ),
+    )
+    // A rule for everything would leave nothing to list.
+    .filter(([peers, allowed]) => peers !== null || allowed !== null)
+    .map(([peers, allowed]) => ({ ...(peers && { [of]: peers }), ...(allowed && { ports: allowed }) }));
+/** It always isolates for ingress. */
+const randomRules = fc.record(
+  {
+    ingress: fc.array(ruleOf('from'), { maxLength: 3 }),
+    egress: fc.array(ruleOf('to'), { maxLength: 3 }),
+  },
+  { requiredKeys: ['ingress'] },
+);
+const ends = ['x/p', 'peers/near', 'peers/far', 'peers/third', 'others/stranger', 'host/outside'];
+/** Random connections to and from a pod, at most one of each kind. */
+const randomTraffic = (subject: string): fc.Arbitrary<Connection[]> =>
+  fc.shuffledSubarray(
+    ends
+      .filter((end) => end !== subject)
+      .flatMap((other) => [
+        { from: other, to: subject },
+        { from: subject, to: other },
+      ])
+      .flatMap((pair) => ['TCP/80', 'TCP/8080', 'UDP/53', 'UDP/5000', 'icmp'].map((each) => ({ ...pair, port: each })))
+      // The machine outside serves these ports only.
+      .filter(({ to, port: each }) => to !== 'host/outside' || ['TCP/80', 'UDP/53', 'icmp'].includes(each)),
+    { minLength: 20, maxLength: 25 },
+  );
+
 for (const cni of ['bridge', 'ptp'] as const) {
   describe(`policies in audit (kernel, ${cni})`, function () {
     this.timeout(180_000);
@@ -39,21 +91,36 @@ for (const cni of ['bridge', 'ptp'] as const) {
     afterEach(() => cluster?.reset());
     after(() => cluster?.lab.down());
 
-    const rows = async (): Promise<AuditPage['rows']> => {
-      const { body } = await readPage(cluster.lab, 'n1', '/audits');
+    const rows = async (node = 'n1'): Promise<AuditPage['rows']> => {
+      const { body } = await readPage(cluster.lab, node, '/audits');
       return (JSON.parse(body) as AuditPage).rows;
     };
-    /** What `client` and `traffic` are called in rows, by family. */
-    const named = (client: string, traffic: string): string[] =>
+    /** Names of the rows of a policy. */
+    const listed = async (of: string, node?: string): Promise<string[]> => {
+      const all = (await rows(node)).filter(({ policies }) => policies.includes(of));
+      return [...new Set(all.map(nameRow))].sort();
+    };
+    /** What an end and a connection are called in rows, for each family. */
+    const nameEnd = (end: string, family: Family): string =>
+      end.startsWith('host/') ? cluster.address(end, family) : end;
+    const nameConnection = ({ from: client, to, port: traffic }: Connection): string[] =>
       families.map((family) => {
-        const name = client.startsWith('host/') ? cluster.address(client, family) : client;
-        return `${name} ${traffic === 'icmp' ? (family === 'ipv4' ? '1' : '58') : traffic.toLowerCase()}`;
+        const of = traffic === 'icmp' ? (family === 'ipv4' ? '1' : '58') : traffic.toLowerCase();
+        return `${nameEnd(client, family)} → ${nameEnd(to, family)} ${of}`;
       });
-    const listed = async (): Promise<string[]> => {
-      const found = (await rows()).map(({ from: client, protocol, port: number }) =>
-        number === undefined ? `${client} ${protocol}` : `${client} ${protocol}/${number}`,
+    const nameRow = ({ from: client, to, protocol, port: number }: AuditPage['rows'][number]): string =>
+      `${client} → ${to} ${protocol}${number === undefined ? '' : `/${number}`}`;
+    /** The connections that get no answer, as rows name them. */
+    const deniedOf = async (connections: readonly Connection[]): Promise<string[]> => {
+      const denied = await Promise.all(
+        connections.flatMap((each) =>
+          families.map(async (family, index) => {
+            const answer = await cluster.ask({ ...each, family });
+            return answer === 'timeout' ? [nameConnection(each)[index]!] : [];
+          }),
+        ),
       );
-      return [...new Set(found)].sort();
+      return [...new Set(denied.flat())].sort();
     };
     const questions = from.flatMap((client) => ports.map((traffic) => ({ client, traffic })));
     const isAllowed = ({ client, traffic }: (typeof questions)[number]): boolean =>
@@ -68,18 +135,51 @@ for (const cni of ['bridge', 'ptp'] as const) {
       await cluster.apply(inAudit(rules));
       await ask(() => 'x/p');
       const denied = questions.filter((each) => !isAllowed(each));
-      const expected = [...new Set(denied.flatMap(({ client, traffic }) => named(client, traffic)))].sort();
+      const connections = denied.map(({ client, traffic }) => ({ from: client, to: 'x/p', port: traffic }));
+      const expected = [...new Set(connections.flatMap(nameConnection))].sort();
       await eventually(async () => {
-        const found = await listed();
+        const found = await listed('x/web');
         return found.length >= expected.length ? undefined : `only ${found.join(', ')}`;
       });
-      assert.deepEqual(await listed(), expected);
+      assert.deepEqual(await listed('x/web'), expected);
       assert.ok((await rows()).every(({ policies, to }) => policies.join() === 'x/web' && to === 'x/p'));
       assert.ok((await readMetric(cluster.lab, 'n1', 'postern_audited_connections_total{direction="ingress"}'))! > 0);
       assert.equal(await readMetric(cluster.lab, 'n1', 'postern_denied_packets_total{direction="ingress"}'), 0);
 
       await cluster.apply(rules);
       await ask((each) => (isAllowed(each) ? 'x/p' : 'timeout'));
+    });
+
+    it('list on random traffic, in both directions, what enforcement then denies (S13.2, S13.3)', async () => {
+      const seed = Math.floor(Math.random() * 2 ** 31);
+      // A connection is listed once a minute. So each policy is for another pod, which no other test uses.
+      for (const [index, [pod, node]] of [
+        ['near', 'n1'] as const,
+        ['far', 'n2'] as const,
+        ['third', 'n2'] as const,
+      ].entries()) {
+        const [subject, name] = [`peers/${pod}`, `random-${pod}`];
+        const once = { seed: seed + index, numRuns: 1 };
+        const random = policy('peers', name, { pods: { pod }, ...fc.sample(randomRules, once)[0]! });
+        const traffic = fc.sample(randomTraffic(subject), once)[0]!;
+        await cluster.apply(random);
+        const denied = await deniedOf(traffic);
+
+        await cluster.apply(inAudit(random));
+        // Rows are of one look at all records. So if the row of this one is listed, those of the others are.
+        const last = { from: 'others/stranger', to: subject, port: 'UDP/6000', answer: subject };
+        await cluster.expect(traffic.map((each) => ({ ...each, answer: each.to })));
+        await cluster.expect([last]);
+        const [lastRow] = nameConnection(last);
+        const shown = `seed ${once.seed}, ${JSON.stringify(random['spec'])}`;
+        await eventually(async () => {
+          const found = await listed(`peers/${name}`, node);
+          return found.includes(lastRow!) ? undefined : `${lastRow} is not in ${found.join(', ')}; ${shown}`;
+        });
+        const found = (await listed(`peers/${name}`, node)).filter((each) => each !== lastRow);
+        assert.deepEqual(found, denied, shown);
+        await cluster.remove(random);
+      }
     });
 
     it('are counted in a flood, and logged within bounds (S13.4)', async () => {

@@ -12,7 +12,7 @@ import { families } from '../../src/model/address.ts';
 import type { Family } from '../../src/model/address.ts';
 import { host, pod } from '../lab/objects.ts';
 import { skipTest } from '../support/skip.ts';
-import { expectAnswers, type Question } from '../support/questions.ts';
+import { answerTo, expectAnswers, type AskedCluster, type Question } from '../support/questions.ts';
 import { nameLab } from '../support/lab-name.ts';
 import { settleMs } from '../support/time-factor.ts';
 
@@ -112,10 +112,16 @@ export class Cluster {
 
   /** Asks all at once. Who must answer is given time to, however busy the machine. */
   async expect(questions: readonly Question[]): Promise<void> {
-    await expectAnswers(
-      { families, station: (key) => this.lab.station(key), address: this.address.bind(this) },
-      questions,
-    );
+    await expectAnswers(this.#asked, questions);
+  }
+
+  /** The answer to one question, which nobody knows before: the identity of a station, `timeout`, or another error. */
+  ask(question: Omit<Question, 'answer'> & { readonly family: Family }): Promise<string> {
+    return answerTo(this.#asked, question);
+  }
+
+  get #asked(): AskedCluster {
+    return { families, station: (key) => this.lab.station(key), address: this.address.bind(this) };
   }
 }
 

@@ -35,24 +35,35 @@ export async function expectAnswers(cluster: AskedCluster, questions: readonly Q
   );
 }
 
-async function ask(
+function ask(cluster: AskedCluster, { answer, ...question }: Question & { family: Family }): Promise<string> {
+  return isStation(answer)
+    ? probe(cluster, question, { tries: 6, deadlineMs: 6000 }, 4)
+    : probe(cluster, question, { tries: 3, deadlineMs: 900 }, answer === 'timeout' ? 1 : 4);
+}
+
+type Asked = Omit<Question, 'answer'> & { readonly family: Family };
+
+/** Asks without an expected answer: the answer, also where the machine is busy. */
+export function answerTo(cluster: AskedCluster, question: Asked): Promise<string> {
+  return probe(cluster, question, { tries: 4, deadlineMs: 3000 }, 2);
+}
+
+/** @param times A machine that stood still may have let the time of a probe pass. */
+async function probe(
   cluster: AskedCluster,
-  { from, to, port, family, answer }: Question & { family: Family },
+  { from, to, port, family }: Asked,
+  patience: { readonly tries: number; readonly deadlineMs: number },
+  times: number,
 ): Promise<string> {
   const address = isStation(to) ? cluster.address(to, family) : to;
   const [protocol, number] = port.split('/') as [ProbeTarget['protocol'], string?];
-  const patience = isStation(answer) ? { tries: 6, deadlineMs: 6000 } : { tries: 3, deadlineMs: 900 };
   const target = { protocol, address, port: Number(number ?? 0) };
-  const probe = async (): Promise<string> => {
+  for (let left = times; ; left--) {
     const [said] = await cluster.station(from).process.probe([target], patience);
     const { identity, error } = said!;
     // The answer to a ping has the address only, no identity.
-    return identity === address ? to : (identity ?? error);
-  };
-  // A machine that stood still may have let the time of a probe pass.
-  for (let tries = answer === 'timeout' ? 1 : 4; ; tries--) {
-    const said = await probe();
-    if (said !== 'timeout' || tries === 1) return said;
+    const answer = identity === address ? to : (identity ?? error);
+    if (answer !== 'timeout' || left === 1) return answer;
   }
 }
 
