@@ -152,7 +152,7 @@ for (const cni of ['bridge', 'ptp'] as const) {
 
     it('list on random traffic, in both directions, what enforcement then denies (S13.2, S13.3)', async () => {
       const seed = Math.floor(Math.random() * 2 ** 31);
-      // A connection is listed once a minute. So each policy is for another pod, which no other test uses.
+      // A connection is listed once a minute. So each policy is for another pod.
       for (const [index, [pod, node]] of [
         ['near', 'n1'] as const,
         ['far', 'n2'] as const,
@@ -217,9 +217,11 @@ for (const cni of ['bridge', 'ptp'] as const) {
       // Two policies in audit allow together what one of them allows.
       await ask(() => 'x/p');
       await cluster.apply(inAudit(control));
-      await cluster.expect([{ from: 'x/p', to: 'peers/near', port: 'TCP/80', answer: 'peers/near' }]);
+      await cluster.expect([{ from: 'x/p', to: 'peers/near', port: 'TCP/5000', answer: 'peers/near' }]);
       // One look of the agent reads all records.
-      await eventually(async () => ((await rows()).some(({ to }) => to === 'peers/near') ? undefined : 'no record'));
+      await eventually(async () =>
+        (await rows()).some(({ policies }) => policies.includes('peers/none')) ? undefined : 'no record',
+      );
       assert.ok((await rows()).every(({ policies }) => !policies.includes('x/other')));
     });
   });

@@ -86,7 +86,7 @@ export class FlowKeeper {
     reader.close();
   }
 
-  /** Resolves with the history after a look that begins now, or without it if that takes more than a second. */
+  /** Resolves with the history after a look that begins after this call. After a second, it resolves with what is known. */
   async latest(): Promise<FlowHistory> {
     const { ownersOf, pause } = this.#options;
     if (this.#failing === undefined && ownersOf()) {
@@ -157,7 +157,7 @@ export class FlowKeeper {
     return Math.max(leastRestMs, betweenLooksMs - tookMs);
   }
 
-  /** Between two looks. A question shortens it, but never so much that looks cost more than 2 %. */
+  /** Between two looks. A question shortens it. */
   async #rest(milliseconds: number): Promise<void> {
     const { pause } = this.#options;
     const { promise: asked, resolve } = Promise.withResolvers<void>();
