@@ -82,7 +82,7 @@ const randomTraffic = (subject: string): fc.Arbitrary<Connection[]> =>
 
 for (const cni of ['bridge', 'ptp'] as const) {
   describe(`policies in audit (kernel, ${cni})`, function () {
-    this.timeout(180_000);
+    this.timeout(600_000);
     let cluster: Cluster;
     beforeAll(async function () {
       await needMachine(this, cni);
