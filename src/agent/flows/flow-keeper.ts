@@ -60,6 +60,8 @@ export class FlowKeeper {
   #questions: { readonly after: number; readonly answer: () => void }[] = [];
   /** Ends the pause between two looks. */
   #wake = (): void => {};
+  /** Milliseconds of rest that the last look still costs: for its beginning and its last slice. */
+  #owedMs = leastRestMs;
 
   constructor(options: FlowKeeperOptions) {
     this.#options = options;
@@ -91,9 +93,11 @@ export class FlowKeeper {
     const { ownersOf, pause } = this.#options;
     if (this.#failing === undefined && ownersOf()) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#questions.push({ after: this.#begun, answer: resolve });
+      const question = { after: this.#begun, answer: resolve };
+      this.#questions.push(question);
       this.#wake();
       await Promise.race([promise, pause(freshMs).catch(() => {})]);
+      this.#questions = this.#questions.filter((each) => each !== question);
     }
     return this.history();
   }
@@ -141,29 +145,31 @@ export class FlowKeeper {
       this.#book.connection(this.#connection);
     };
     await reader.begin();
-    for (let isDone = false; !isDone;) {
-      const sliceBegun = now();
+    const preparing = now() - begun;
+    let sliceBegun = now();
+    for (let isDone = false; !isDone; sliceBegun = now()) {
       this.#refresh();
       while (!isDone && now() - sliceBegun < sliceMs) isDone = reader.readPart(this.#connection, visit);
       if (isDone) break;
-      await pause(restPerRead * Math.min(now() - sliceBegun, longestSliceMs));
+      await pause(restFor(now() - sliceBegun));
       signal.throwIfAborted();
     }
     this.#book.looked();
+    this.#owedMs = Math.max(leastRestMs, restFor(preparing) + restFor(now() - sliceBegun));
     for (const { after, answer } of this.#questions) if (after < number) answer();
     this.#questions = this.#questions.filter(({ after }) => after >= number);
     const tookMs = now() - begun;
     this.#look = { seconds: Math.round(tookMs / 100) / 10, connections };
-    return Math.max(leastRestMs, betweenLooksMs - tookMs);
+    return Math.max(this.#owedMs, betweenLooksMs - tookMs);
   }
 
-  /** Between two looks. A question shortens it. */
+  /** Between two looks. A question shortens it to what the last look still costs. */
   async #rest(milliseconds: number): Promise<void> {
     const { pause } = this.#options;
     const { promise: asked, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     if (this.#questions.length > 0 && this.#failing === undefined) resolve();
-    await Promise.race([pause(milliseconds), asked.then(() => pause(leastRestMs))]).catch(() => {});
+    await Promise.race([pause(milliseconds), asked.then(() => pause(this.#owedMs))]).catch(() => {});
     this.#wake = () => {};
   }
 
@@ -183,4 +189,8 @@ export class FlowKeeper {
   #minute(): number {
     return Math.floor(this.#options.date() / 60_000);
   }
+}
+
+function restFor(workMs: number): number {
+  return restPerRead * Math.min(workMs, longestSliceMs);
 }

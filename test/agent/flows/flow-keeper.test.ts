@@ -290,37 +290,47 @@ describe('keeping flows', () => {
         signal: controller.signal,
       });
       const running = keeper.run();
-      const endPause = async (milliseconds: number): Promise<void> => {
-        for (;;) {
-          const index = late.findIndex((each) => each.milliseconds === milliseconds);
-          if (index >= 0) return late.splice(index, 1)[0]!.end();
+      const turns = async (isReached: () => boolean): Promise<void> => {
+        for (let turn = 0; !isReached(); turn++) {
+          ok(turn < 1000, 'it does not come');
           await setImmediate();
         }
       };
-      return { keeper, state, endPause, end: () => (controller.abort(), running) };
+      const find = (milliseconds: number): number => late.findIndex((each) => each.milliseconds === milliseconds);
+      const endPause = async (milliseconds: number): Promise<void> => {
+        await turns(() => find(milliseconds) >= 0);
+        late.splice(find(milliseconds), 1)[0]!.end();
+      };
+      return {
+        keeper,
+        state,
+        endPause,
+        rests: () => turns(() => find(5000) >= 0 || find(4990) >= 0),
+        end: () => (controller.abort(), running),
+      };
     };
 
     it('looks anew, although it rests, and answers with what it has seen then', async () => {
-      const { keeper, state, endPause, end } = ask();
-      while (state.looks === 0) await setImmediate();
-      await setImmediate();
+      const { keeper, state, endPause, rests, end } = ask();
+      await rests();
       state.connections = [connection('10.1.0.2', '10.2.0.2')];
       const answer = keeper.latest();
-      // Also a question rests so long, so that looks cost at most 2 %.
-      await endPause(98);
+      // The beginning of a look takes 10 ms by this clock, of which 5 ms count.
+      const owedMs = 49 * 5;
+      await endPause(owedMs);
       equal((await answer).flows.length, 1);
       equal(state.looks, 2);
       const [one, two] = [keeper.latest(), keeper.latest()];
-      await endPause(98);
+      await endPause(owedMs);
       await Promise.all([one, two]);
       equal(state.looks, 3);
       await end();
     });
 
     it('answers with what it has after a second', async () => {
-      const { keeper, state, endPause, end } = ask();
-      while (state.looks === 0) await setImmediate();
-      await setImmediate();
+      const { keeper, state, endPause, rests, end } = ask();
+      await rests();
+      state.connections = [connection('10.1.0.2', '10.2.0.2')];
       const answer = keeper.latest();
       await endPause(1000);
       equal((await answer).flows.length, 0);
