@@ -14,8 +14,9 @@ import { measureTraffic } from './traffic-under-churn.ts';
 interface Scale {
   readonly shape: Shape;
   readonly rounds: number;
-  /** Changed pods per round, and how many of them before a look whether the agent did other work. */
+  /** Changed pods per round. */
   readonly pods: number;
+  /** After so many of them, the bench checks for other commits of the agent. */
   readonly together: number;
   /** Of the milliseconds from event to kernel under churn. */
   readonly bars: LatencyBars;

@@ -135,7 +135,7 @@ export class MeasuredNode {
 
   /**
    * Runs `work` again if the agent made other commits than the forecast, because times would belong to other changes. If the machine stands still for two
-   * seconds, the agent reads its tables again and leaves the flow sets: that is one commit more, and one less for a change that comes then.
+   * seconds, the agent reads its tables again and leaves the flow sets. That is one commit more. A change that comes then takes one commit less.
    * Throws if that happens each time.
    * @param undo Sends the events that revert `work`, which may have stopped in the middle.
    */

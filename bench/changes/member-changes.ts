@@ -22,7 +22,7 @@ interface Kind {
 
 export interface Rounds {
   readonly rounds: number;
-  /** Pods that are changed, one after the other, before the bench looks whether the agent did other work meanwhile. Then it changes these pods again. */
+  /** After so many changed pods, the bench checks for other commits of the agent. If there are some, it changes these pods again. */
   readonly together: number;
 }
 
@@ -130,7 +130,11 @@ async function measurePods(node: MeasuredNode, kind: Kind, pods: readonly PodObj
       [kind.change(pod), kind.ways[0], 'addition'],
       [again(pod), kind.ways[1], 'removal'],
     ] as const) {
-      const { sent, stages } = await node.change('MODIFIED', object);
+      const { sent, stages } = await node.change('MODIFIED', object).catch(async (error: unknown) => {
+        // The next try adds the bare element again.
+        if (bare === 'removal') await bareElement(node.twin, bare);
+        throw error;
+      });
       for (const way of does) measured[way].ours.push(inForceAt(stages, way) - sent);
       measured[bare].baseline.push(await bareElement(node.twin, bare));
     }

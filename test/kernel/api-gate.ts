@@ -17,8 +17,8 @@ const group = 'policy.networking.k8s.io';
 const labVersion = 'v1alpha2';
 
 /**
- * A way from a node to the API server on which requests for one resource wait until it is opened, or lists are empty, or ClusterNetworkPolicy is served in
- * another version or not at all.
+ * A way from a node to the API server. Requests for one resource can wait until the gate is opened. Lists can be empty. ClusterNetworkPolicy can be served in
+ * another version, or not at all.
  */
 export class ApiGate {
   /** For the agent of that node. */

@@ -115,7 +115,7 @@ export class Cluster {
     await expectAnswers(this.#asked, questions);
   }
 
-  /** The answer to one question, which nobody knows before: the identity of a station, `timeout`, or another error. */
+  /** The answer to one question without an expected one: the identity of a station, `timeout`, or another error. */
   ask(question: Omit<Question, 'answer'> & { readonly family: Family }): Promise<string> {
     return answerTo(this.#asked, question);
   }

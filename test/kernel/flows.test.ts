@@ -214,7 +214,8 @@ describe('from traffic to policies (kernel)', function () {
       await option.click();
       await eventually(async () => {
         await cluster.expect([{ ...first, answer: 'timeout' }]);
-        const denied = await page.locator('aside').getByText('denied').count();
+        // Counts are what agents have seen. The verdicts beside them are what policies say.
+        const denied = await page.locator('aside .counts .denied').count();
         return denied > 0 ? undefined : 'the page does not show what the kernel denies';
       });
       await reasons.filter({ hasText: 'x/p is isolated for ingress by x/shut' }).first().waitFor();

@@ -93,6 +93,8 @@ describe('an agent while the API server serves ClusterNetworkPolicies, and while
       patience,
     );
     await eventually(async () => ((await answersOf(5000)) === 'x/p,x/p' ? undefined : 'UDP/5000 is denied'));
+    // The flows have sent all the time.
+    await eventually(async () => ((await received()).every((count) => count > 0) ? undefined : 'no flow arrives'));
   });
 
   it('keeps them when the resource is gone, until the API server has said so for a while (S7.18)', async () => {
@@ -105,6 +107,7 @@ describe('an agent while the API server serves ClusterNetworkPolicies, and while
     assert.deepEqual(await received(), [0, 0]);
     await expectDenied(6000);
     await eventually(async () => ((await answersOf(6000)) === 'x/p,x/p' ? undefined : 'UDP/6000 is denied'), patience);
+    await eventually(async () => ((await received()).every((count) => count > 0) ? undefined : 'no flow arrives'));
     await cluster.expect([{ from: 'host/outside', to: 'x/p', port: 'TCP/80', answer: 'timeout' }]);
   });
 });

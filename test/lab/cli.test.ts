@@ -179,20 +179,18 @@ describe('postern lab (kernel)', function () {
   });
 
   it('up, probe, suggest: from a checkout to policies for what was seen in three commands, as in the README', async () => {
-    const postern = (...args: string[]) => execa(process.execPath, [main, ...args, '--name', `${name}s`]);
-    try {
-      await postern('lab', 'up', '-f', firstLight, '--detach');
-      await postern('lab', 'probe');
-      const { stdout } = await postern('suggest', '--lab', '-n', 'shop');
-      assert.match(stdout, /^# shop: pod\/api\n# replay: .*, 0 denied$/m);
-      // The policies of the example let in the storefront, and not office/desk.
-      const [api] = readDocuments(stdout).map((each) => ('value' in each ? each.value : assert.fail(each.error)));
-      const { from } = (api as { spec: { ingress: { from: unknown }[] } }).spec.ingress[0]!;
-      assert.match(JSON.stringify(from), /storefront/);
-      assert.doesNotMatch(JSON.stringify(api), /office/);
-    } finally {
-      await postern('lab', 'down');
-    }
+    const postern = (...args: string[]) => execa(process.execPath, [main, ...args, ...which()]);
+    await postern('lab', 'up', '-f', firstLight, '--detach');
+    await postern('lab', 'probe');
+    const { stdout } = await postern('suggest', '--lab', '-n', 'shop');
+    assert.match(stdout, /^# shop: pod\/api\n# replay: .*, 0 denied$/m);
+    // The policies of the example let in the storefront, and not office/desk.
+    const [api] = readDocuments(stdout).map((each) => ('value' in each ? each.value : assert.fail(each.error)));
+    const { from } = (api as { spec: { ingress: { from: unknown }[] } }).spec.ingress[0]!;
+    assert.match(JSON.stringify(from), /storefront/);
+    assert.doesNotMatch(JSON.stringify(api), /office/);
+    await postern('lab', 'down');
+    await assertNothingLeft();
   });
 
   it('probe: exits 1 with a warning if the result differs from the policies', async () => {

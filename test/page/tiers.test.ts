@@ -29,7 +29,7 @@ const acceptGuests = clusterPolicy('accept-guests', {
   ingress: [{ name: 'guests', action: 'Accept', from: [namespace('guest')] }],
 });
 
-/** A guest is denied by a rule of the whole cluster although its namespace allows all; a partner is passed on. */
+/** A guest is denied by a rule of the whole cluster although a policy of shop allows all; a partner is passed on. */
 function guarded(): PageData {
   const cluster = new ClusterData().node('n1').node('n2');
   for (const name of ['shop', 'guest', 'partner']) cluster.namespace(name);

@@ -62,7 +62,7 @@ const ring = { x: 90, y: 48, places: 6 };
 const leastGap = 12;
 
 /**
- * A place for a new node: beside the others of its box, or else beside the nodes that it talks to; on no other node, and in no box that is not its own.
+ * A place for a new node: beside the others of its box, or else beside the nodes that it talks to; on no other node, and outside of the boxes of other namespaces.
  * @param known places of nodes by id, of which some may be missing
  */
 export function placeNear(
