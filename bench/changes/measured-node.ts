@@ -27,6 +27,9 @@ const mostTries = 10;
 /** Of the commits of one change. The largest cluster needs some seconds. */
 const commitLimitMs = 60_000;
 
+/** The agent committed before the event was sent, so the commits after it belong to other changes. */
+class EarlyCommit extends Error {}
+
 /** A node with the agent as the image runs it, a watch of the kernel's commits, the forecast of the agent's work, and a twin for baselines. */
 export class MeasuredNode {
   readonly #node: BenchNode;
@@ -93,7 +96,9 @@ export class MeasuredNode {
     const stages = this.forecast.stages();
     const event = this.#node.tell(type, object);
     const commits = await this.#commits.take(stages.length, commitLimitMs);
-    return { sent: await this.sentAt(event), stages: stages.map((stage, i) => ({ ...stage, at: commits[i]!.at })) };
+    const sent = await this.sentAt(event);
+    if (commits.some(({ at }) => at < sent)) throw new EarlyCommit(`a commit came before the event of ${type}`);
+    return { sent, stages: stages.map((stage, i) => ({ ...stage, at: commits[i]!.at })) };
   }
 
   /** Adds pods to this node, as its runtime and the API server report them, with what they need. */
@@ -152,12 +157,12 @@ export class MeasuredNode {
     }
   }
 
-  /** Returns `undefined` if a forecast commit did not come. */
+  /** Returns `undefined` if a forecast commit did not come, or another one came before it. */
   async #attempt<Result>(work: () => Promise<Result>): Promise<{ readonly result: Result } | undefined> {
     try {
       return { result: await work() };
     } catch (error) {
-      if (error instanceof SilentProcess) return undefined;
+      if (error instanceof SilentProcess || error instanceof EarlyCommit) return undefined;
       throw error;
     }
   }
