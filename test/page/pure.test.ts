@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { openAtlas } from '../../src/map/open-atlas.ts';
-import { placeAll, placeNear, type Point } from '../../src/page/canvas/place.ts';
+import { placeAll, placeNew, type Item, type Point } from '../../src/page/canvas/place.ts';
 import { compareMaps } from '../../src/page/compare.ts';
 import { formatAge, shortLabel } from '../../src/page/format.ts';
 import { findPolicy, linesOf, policyText } from '../../src/page/yaml/policy-text.ts';
@@ -152,29 +152,92 @@ describe('places', () => {
 
   it('do not overlap', () => expectApart(points));
 
-  it('of nodes that come later are on no other node, and in no box of others', () => {
+  /** The edges of each box around its nodes, as it is drawn. */
+  const boxesOf = (places: ReadonlyMap<string, Point>, all: readonly Item[]) =>
+    [...Map.groupBy(all, ({ box }) => box)].flatMap(([box, members]) => {
+      if (box === undefined) return [];
+      const edges = (way: 'x' | 'y', size: 'width' | 'height', side: 1 | -1): number[] =>
+        members.map((each) => places.get(each.id)![way] + (side * each[size]) / 2);
+      const [left, top] = [Math.min(...edges('x', 'width', -1)) - 22, Math.min(...edges('y', 'height', -1)) - 22];
+      return [
+        {
+          box,
+          left,
+          top,
+          right: Math.max(...edges('x', 'width', 1)) + 22,
+          bottom: Math.max(...edges('y', 'height', 1)) + 22,
+        },
+      ];
+    });
+
+  it('of nodes that come later are on no other node, and no box is on another', () => {
     const known = new Map(points);
-    const late = items.filter((_, index) => index % 5 === 0);
+    // Few, so that each box has room for its own.
+    const late = items.filter((_, index) => index % 25 === 0);
     for (const { id } of late) known.delete(id);
-    for (const item of late) {
-      const at = placeNear(item, items, links, known);
-      for (const [box, members] of Map.groupBy(items, (each) => each.box)) {
-        const near = members.flatMap((each) => known.get(each.id) ?? []);
-        if (box === undefined || box === item.box || near.length === 0) continue;
-        const [xs, ys] = [near.map(({ x }) => x), near.map(({ y }) => y)];
-        const isInside =
-          at.x > Math.min(...xs) && at.x < Math.max(...xs) && at.y > Math.min(...ys) && at.y < Math.max(...ys);
-        assert.ok(!isInside, `${item.id} is in ${box}`);
+    const places = new Map([...known, ...placeNew(late, items, links, known)]);
+    expectApart(places);
+    const boxes = boxesOf(places, items);
+    for (const one of boxes) {
+      for (const two of boxes) {
+        const isApart =
+          one.left >= two.right || two.left >= one.right || one.top >= two.bottom || two.top >= one.bottom;
+        assert.ok(one === two || isApart, `${one.box} and ${two.box}`);
       }
-      known.set(item.id, at);
     }
-    expectApart(known);
+  });
+
+  it('of very many nodes that come are on no other node', () => {
+    const known = new Map(points);
+    const late = items.filter((_, index) => index % 2 === 0);
+    for (const { id } of late) known.delete(id);
+    expectApart(new Map([...known, ...placeNew(late, items, links, known)]));
+  });
+
+  it('do not make a box grow over a node of others', () => {
+    const size = { width: 60, height: 28 };
+    const all = [
+      { id: 'a', ...size, box: 'one' },
+      { id: 'between', ...size },
+      { id: 'b', ...size, box: 'one' },
+    ];
+    const known = new Map([
+      ['a', { x: 0, y: 0 }],
+      ['between', { x: 100, y: 0 }],
+    ]);
+    const at = placeNew([all[2]!], all, [], known).get('b')!;
+    const places = new Map([...known, ['b', at] as const]);
+    const [box] = boxesOf(places, all);
+    assert.ok(box!.right < 70 || box!.bottom < -14 || box!.top > 14, JSON.stringify(at));
+  });
+
+  it('are those of before for nodes that come back, unless another one is there now', () => {
+    const size = { width: 60, height: 28 };
+    const [back, other] = [
+      { id: 'back', ...size },
+      { id: 'other', ...size },
+    ];
+    const known = new Map([['back', { x: 7, y: 9 }]]);
+    assert.deepEqual(placeNew([back, other], [back, other], [], known).get('back'), { x: 7, y: 9 });
+    const taken = new Map([...known, ['other', { x: 10, y: 10 }] as const]);
+    const { x, y } = placeNew([back], [back, other], [], taken).get('back')!;
+    assert.ok(Math.abs(x - 10) >= 60 || Math.abs(y - 10) >= 28, `${x} ${y}`);
+  });
+
+  it('end also where everything is taken', () => {
+    const wide = Array.from({ length: 400 }, (_, index) => ({ id: `w${index}`, width: 500, height: 500, box: 'w' }));
+    const known = new Map(
+      wide.map(({ id }, index) => [id, { x: (index % 20) * 200, y: Math.floor(index / 20) * 200 }]),
+    );
+    const all = [...wide, { id: 'new', width: 60, height: 28, box: 'w' }];
+    const { x } = placeNew([all.at(-1)!], all, [], known).get('new')!;
+    assert.ok(x > 4000, String(x));
   });
 
   it('of nothing, or of one', () => {
     assert.equal(placeAll([], []).size, 0);
     assert.deepEqual([...placeAll([items[0]!], [{ from: 'n0', to: 'gone' }])], [['n0', { x: 0, y: 0 }]]);
-    assert.deepEqual(placeNear(items[0]!, items, links, new Map()), { x: 0, y: 0 });
+    assert.deepEqual([...placeNew([items[0]!], items, links, new Map())], [['n0', { x: 0, y: 0 }]]);
   });
 });
 

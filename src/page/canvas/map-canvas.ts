@@ -11,7 +11,7 @@ import type { SeenMap } from '../../map/see-map.ts';
 import { readColors } from './colors.ts';
 import { elementId, elementsOf, type Element } from './elements.ts';
 import { font, mapStyle } from './map-style.ts';
-import { placeAll, placeNear, type Item, type Link } from './place.ts';
+import { placeAll, placeNew, type Item, type Link } from './place.ts';
 
 cytoscape.use(fcose);
 
@@ -78,10 +78,14 @@ export class MapCanvas {
     const isFresh = ({ id }: Pick<Element, 'id'>): boolean => !this.#drawn.has(id);
     const isWhole = elements.nodes.every(isFresh);
     const unplaced = this.#items.filter(({ id }) => !this.#known.has(id));
-    const isPlacedAnew = isWhole && unplaced.length > elements.nodes.length / 2;
+    // Few nodes that come to a map leave the others where they are.
+    const isPlacedAnew = unplaced.length > elements.nodes.length / 2 && (isWhole || unplaced.length > mostRefined);
     if (isPlacedAnew) this.#place();
     // Before they are drawn: cytoscape cannot draw an edge between two nodes that lie on each other.
-    else for (const item of unplaced) this.#known.set(item.id, placeNear(item, this.#items, this.#links, this.#known));
+    else {
+      const fresh = this.#items.filter(isFresh);
+      for (const [id, at] of placeNew(fresh, this.#items, this.#links, this.#known)) this.#known.set(id, at);
+    }
     graph.batch(() => {
       this.#removeOthers(all);
       // All at once: cytoscape is slow with many additions.
@@ -89,19 +93,24 @@ export class MapCanvas {
       for (const each of all) this.#change(each);
     });
     this.#drawn = new Map(all.map((each) => [each.id, each]));
-    if (isPlacedAnew) this.#refine();
-    if (isWhole && elements.nodes.length > 0) this.fit();
+    if (isPlacedAnew) this.#moveAndRefine();
+    if ((isWhole || isPlacedAnew) && elements.nodes.length > 0) this.fit();
     this.select(this.#selected);
   }
 
   /** Places all nodes anew. */
   arrange(): void {
-    const graph = this.#graph;
     if (this.#items.length === 0) return;
     this.#place();
+    this.#moveAndRefine();
+    this.fit();
+  }
+
+  /** Moves all nodes to their places. */
+  #moveAndRefine(): void {
+    const graph = this.#graph;
     graph.batch(() => this.#items.forEach(({ id }) => graph.getElementById(id).position(this.#known.get(id)!)));
     this.#refine();
-    this.fit();
   }
 
   #place(): void {

@@ -57,39 +57,85 @@ interface Area {
   readonly height: number;
 }
 
-/** Steps between the places that a new node tries. */
-const ring = { x: 90, y: 48, places: 6 };
+type Placed = Item & Area;
+
+/** Steps between the places that a new node tries, and how many rings of them. */
+const ring = { x: 90, y: 48, places: 6, rings: 20 };
 const leastGap = 12;
 
 /**
- * A place for a new node: beside the others of its box, or else beside the nodes that it talks to; on no other node, and outside of the boxes of other namespaces.
+ * Places for nodes that come to a map. A node that was there before comes back to its place, if no other one is there now. Any other one goes beside the others of its box, or
+ * else beside the nodes that it talks to. No node gets a place on another one, and no box grows over nodes of others as long as there is room.
+ * @param fresh those of `items` that come
  * @param known places of nodes by id, of which some may be missing
  */
-export function placeNear(
-  item: Item,
+export function placeNew(
+  fresh: readonly Item[],
   items: readonly Item[],
   links: readonly Link[],
   known: ReadonlyMap<string, Point>,
-): Point {
-  const placed = items.flatMap((each): (Item & Area)[] => {
-    const at = each.id === item.id ? undefined : known.get(each.id);
-    return at ? [{ ...each, at }] : [];
+): Map<string, Point> {
+  const neighbours = findNeighbours(links);
+  const coming = new Set(fresh.map(({ id }) => id));
+  const placed = items.flatMap((item): Placed[] => {
+    const at = coming.has(item.id) ? undefined : known.get(item.id);
+    return at ? [{ ...item, at }] : [];
   });
-  const neighbours = new Set(findNeighbours(links).get(item.id));
-  const siblings = placed.filter(({ box }) => box !== undefined && box === item.box);
-  const beside = [siblings, placed.filter(({ id }) => neighbours.has(id)), placed].find(({ length }) => length > 0);
+  const points = new Map<string, Point>();
+  const put = (item: Item, at: Point): void => {
+    placed.push({ ...item, at });
+    points.set(item.id, at);
+  };
+  for (const item of fresh) {
+    const at = known.get(item.id);
+    if (at && !placed.some((each) => isOn({ ...item, at }, each, 0))) put(item, at);
+  }
+  for (const item of fresh) if (!points.has(item.id)) put(item, findPlace(item, placed, neighbours.get(item.id) ?? []));
+  return points;
+}
+
+interface Surroundings {
+  /** In the same box. */
+  readonly siblings: readonly Placed[];
+  /** Around them. */
+  readonly own: Area | undefined;
+  /** Other boxes with their nodes, and nodes without a box. */
+  readonly others: readonly Area[];
+}
+
+function surroundingsOf({ box }: Item, placed: readonly Placed[]): Surroundings {
+  const byBox = Map.groupBy(placed, (each) => each.box);
+  const siblings = box === undefined ? [] : (byBox.get(box) ?? []);
+  const others = [...byBox].flatMap(([name, members]) => {
+    if (name === undefined) return members;
+    return name === box ? [] : areaAround(members, gap.box);
+  });
+  return { siblings, own: siblings.length > 0 ? areaAround(siblings) : undefined, others };
+}
+
+/** Whether the node and its box, with the node in it, are on nothing else. */
+function isFree(item: Item, at: Point, { siblings, own, others }: Surroundings): boolean {
+  const one = { ...item, at };
+  if (siblings.some((each) => isOn(one, each))) return false;
+  const area = item.box === undefined ? one : areaAround(own ? [own, one] : [one], gap.box);
+  return !others.some((each) => isOn(area, each));
+}
+
+function findPlace(item: Item, placed: readonly Placed[], neighbours: readonly string[]): Point {
+  const around = surroundingsOf(item, placed);
+  const near = new Set(neighbours);
+  const beside = [around.siblings, placed.filter(({ id }) => near.has(id)), placed].find(({ length }) => length > 0);
   if (!beside) return { x: 0, y: 0 };
   const { at: centre } = areaAround(beside);
-  const others = Map.groupBy(
-    placed.filter(({ box }) => box !== item.box),
-    ({ box }) => box,
-  );
-  const boxes = [...others].flatMap(([box, members]) => (box === undefined ? [] : areaAround(members, gap.box)));
-  const taken = [...placed, ...boxes];
-  for (let round = 0; ; round++) {
-    const free = ringAround(centre, round).find((at) => !taken.some((other) => isOn({ ...item, at }, other)));
-    if (free) return free;
-  }
+  const places = Array.from({ length: ring.rings }, (_, round) => ringAround(centre, round)).flat();
+  const taken = [...around.siblings, ...around.others];
+  // Where the box has no room to grow, the node is at least on no other one.
+  const free =
+    places.find((at) => isFree(item, at, around)) ??
+    places.find((at) => !taken.some((each) => isOn({ ...item, at }, each)));
+  if (free) return free;
+  const all = areaAround(placed);
+  return { x: all.at.x + (all.width + item.width) / 2 + gap.group, y: centre.y };
 }
 
 /** Places in the `round`-th ring around a point. */
@@ -114,10 +160,10 @@ function areaAround(areas: readonly Area[], inset = 0): Area {
   return { at, width: right - left + 2 * inset, height: bottom - top + 2 * inset };
 }
 
-function isOn(one: Area, other: Area): boolean {
+function isOn(one: Area, other: Area, least = leastGap): boolean {
   return (
-    Math.abs(one.at.x - other.at.x) < (one.width + other.width) / 2 + leastGap &&
-    Math.abs(one.at.y - other.at.y) < (one.height + other.height) / 2 + leastGap
+    Math.abs(one.at.x - other.at.x) < (one.width + other.width) / 2 + least &&
+    Math.abs(one.at.y - other.at.y) < (one.height + other.height) / 2 + least
   );
 }
 
