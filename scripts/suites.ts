@@ -233,7 +233,9 @@ export const suites: readonly Suite[] = [
     name: 'pod-starts',
     kind: 'kernel',
     proves: 'a pod has its rules before its first packet, also after a reboot and with the address of another',
-    files: ['test/kernel/{pod-start,cni-plugin,cni-install,reboot,address-reuse,gate-claims}.test.ts'],
+    files: [
+      'test/kernel/{pod-start,cni-plugin,cni-plugin-inside,cni-install,reboot,address-reuse,gate-claims}.test.ts',
+    ],
     from: 'test',
     seconds: 200,
     whole: { POD_STARTS: '200', REUSES: '100' },

@@ -1,5 +1,5 @@
 import { isJsonObject, listAt, objectAt, textAt, type JsonObject } from '../lib/json.ts';
-import { readCacheEntry, type CacheEntry } from '../sandboxes/cache-entry.ts';
+import { isPodInterface, readCacheEntry, type CacheEntry, type WantedInterfaces } from '../sandboxes/cache-entry.ts';
 
 export type CniCommand = 'ADD' | 'CHECK' | 'DEL' | 'GC' | 'STATUS';
 
@@ -28,8 +28,11 @@ const greeting = 'postern-cni 1';
 /** CNI_COMMAND, CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME and CNI_ARGS. */
 const variableCount = 5;
 
-/** Reads what postern-cni.c sends. Returns a text about what is wrong with it. Never throws. */
-export function readRequest(bytes: Buffer): CniRequest | string {
+/**
+ * Reads what postern-cni.c sends. Returns a text about what is wrong with it. Never throws.
+ * @param interfaces those of the watch of sandboxes, so that it reads the same from the record that the runtime writes later
+ */
+export function readRequest(bytes: Buffer, interfaces: WantedInterfaces): CniRequest | string {
   const fields = bytes.toString('utf8').split('\0');
   if (fields.length !== variableCount + 2 || fields[0] !== greeting)
     return 'the request is not of this version of the plugin';
@@ -44,7 +47,7 @@ export function readRequest(bytes: Buffer): CniRequest | string {
   return {
     ...request,
     file,
-    subject: command === 'DEL' ? request.subject : readSubject(config, { file, id, ifName, args }),
+    subject: command === 'DEL' ? request.subject : readSubject(config, { file, id, ifName, args }, interfaces),
   };
 }
 
@@ -65,7 +68,9 @@ export function isOfNetwork(config: JsonObject, file: string): boolean {
 function readSubject(
   config: JsonObject,
   { file, id, ifName, args }: { readonly [field in 'file' | 'id' | 'ifName' | 'args']: string },
+  interfaces: WantedInterfaces,
 ): CniSubject {
+  if (!isPodInterface(ifName)) return { kind: 'none' };
   const pairs = args.split(';').map((pair) => {
     const at = pair.indexOf('=');
     return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
@@ -80,7 +85,7 @@ function readSubject(
     cniArgs: pairs,
     result: objectAt(config, 'prevResult'),
   };
-  const reading = readCacheEntry(JSON.stringify(record), file);
+  const reading = readCacheEntry(JSON.stringify(record), file, interfaces);
   switch (reading.kind) {
     case 'sandbox':
       return { kind: 'pod', entry: reading.entry };

@@ -2,12 +2,14 @@ import { once } from 'node:events';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import type { WantedInterfaces } from '../sandboxes/cache-entry.ts';
 import { renderAnswer, type CniAnswer } from './answer.ts';
 import { maxRequestBytes, readRequest, type CniRequest } from './request.ts';
 
 export interface CniServerOptions {
   /** The socket. Its directory must be for nothing else: the server closes it to all but root. */
   readonly path: string;
+  readonly interfaces: WantedInterfaces;
   /** Must not reject. The signal aborts when the server closes. */
   readonly handle: (request: CniRequest, signal: AbortSignal) => Promise<CniAnswer>;
   /** A request that was not understood, or that did not end in time. */
@@ -31,7 +33,7 @@ const defaultRequestMs = 5000;
  * socket has a path, not an abstract name, because pods with the host network can reach abstract names. Rejects if it cannot listen.
  */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
-  const { path, handle, refused, requestMs = defaultRequestMs } = options;
+  const { path, interfaces, handle, refused, requestMs = defaultRequestMs } = options;
   const ending = new AbortController();
   const sockets = new Set<Socket>();
   let buffered = 0;
@@ -63,7 +65,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     socket.on('end', () => {
       clearTimeout(timer);
       if (socket.writableEnded) return;
-      const request = readRequest(Buffer.concat(chunks));
+      const request = readRequest(Buffer.concat(chunks), interfaces);
       chunks.length = 0;
       if (typeof request === 'string') return refuse(request);
       void handle(request, ending.signal).then((answer) => socket.end(renderAnswer(answer, request.config)));

@@ -36,6 +36,11 @@ export type CacheReading =
 /** Which interfaces of a pod count: only `eth0`, or also those of additional networks (Multus). */
 export type WantedInterfaces = 'eth0' | 'all';
 
+/** Whether the addresses of this interface are the pod's (S1.8). */
+export function isPodInterface(device: string): boolean {
+  return device === podInterface;
+}
+
 /** Checks the file name only. libcni names a file NETWORK-CONTAINERID-IFNAME (getCacheFilePath in libcni/api.go). Runtimes also record `lo`. */
 export function isEntryName(fileName: string, wanted: WantedInterfaces = 'eth0'): boolean {
   return wanted === 'eth0' ? fileName.endsWith(`-${podInterface}`) : /-(?!lo$)[A-Za-z0-9._]{1,15}$/.test(fileName);

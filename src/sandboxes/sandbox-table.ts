@@ -88,6 +88,16 @@ export class SandboxTable {
     return [...this.#rows].filter(([, row]) => isUnrecorded(row)).map(([id]) => id);
   }
 
+  /** Files that were announced of pods without a device on the node, with the paths of the network namespaces that they name. */
+  announcedNamespaces(): [file: string, path: string][] {
+    const rows = [...this.#rows.values()].filter((row) => devicesOf(row).length === 0);
+    return rows
+      .flatMap((row) => row.entries)
+      .flatMap(({ file, entry: { netns }, isAnnounced }) => {
+        return isAnnounced && netns !== undefined ? [[file, netns] as [string, string]] : [];
+      });
+  }
+
   /** Drops announced sandboxes whose devices are gone. Returns their files. */
   dropEnded(): string[] {
     const ended = this.announced().map((id) => this.#rows.get(id)!);

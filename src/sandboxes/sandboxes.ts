@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { NodeFact } from '../model/cluster.ts';
 import { isEntryName, type CacheEntry, type WantedInterfaces } from './cache-entry.ts';
 import { CacheFiles, type NamedReading } from './cache-files.ts';
@@ -22,8 +23,8 @@ export interface SandboxObserver {
 
 /** Takes what the CNI plugin tells about sandboxes that the runtime has not recorded yet. */
 export interface SandboxAnnouncer {
-  /** A file of this content will appear. Until then, the sandbox counts as if it had. */
-  announce(file: string, entry: CacheEntry): void;
+  /** A file of this content will appear. Until then, the sandbox counts as if it had. Resolves when the watch has emitted the sandbox; never rejects. */
+  announce(file: string, entry: CacheEntry): Promise<void>;
   /** An announced file will not appear. Does nothing if the runtime has written it, because it also removes it. */
   withdraw(file: string): void;
   /** Files that were announced and have not appeared. */
@@ -126,10 +127,10 @@ class SandboxWatch implements SandboxAnnouncer {
     }
   }
 
-  announce(file: string, entry: CacheEntry): void {
+  async announce(file: string, entry: CacheEntry): Promise<void> {
     if (this.#options.signal.aborted) return;
     this.#announced.add(file);
-    void this.#describe(new Set([this.#table.put(file, entry, true)]));
+    await this.#describe(new Set([this.#table.put(file, entry, true)]));
   }
 
   withdraw(file: string): void {
@@ -140,6 +141,12 @@ class SandboxWatch implements SandboxAnnouncer {
 
   announced(): readonly string[] {
     return [...this.#announced];
+  }
+
+  /** A pod without a device on the node ends with its network namespace. Nothing else would show that, if the call of DEL was lost. */
+  #withdrawEnded(): void {
+    const isGone = (path: string): boolean => existsSync(dirname(path)) && !existsSync(path);
+    for (const [file, path] of this.#table.announcedNamespaces()) if (isGone(path)) this.withdraw(file);
   }
 
   #list(): void {
@@ -174,6 +181,7 @@ class SandboxWatch implements SandboxAnnouncer {
       this.#announced.delete(reading.name);
       asked.add(id);
     }
+    if (listed) this.#withdrawEnded();
     this.#emitChanges();
     void this.#describe(asked).then(() => {
       if (signal.aborted || !listed || this.#isListed || losses !== this.#losses) return;

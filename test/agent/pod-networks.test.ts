@@ -103,6 +103,120 @@ describe('a look at the devices of a pod', () => {
   });
 });
 
+describe('a wait for the rules inside of a pod', () => {
+  const shown = (kind: string): string =>
+    ['lo', 'eth0'].map((ifname) => `${JSON.stringify([{ ifname, linkinfo: { info_kind: kind } }])}\n`).join('');
+  function start() {
+    const ending = new AbortController();
+    const limit = new AbortController();
+    const answers: ((stdout: string | Error) => void)[] = [];
+    const networks = new PodNetworks({
+      rules: { guard: true, allowed: {} },
+      netlink: false,
+      clock: new ManualClock(),
+      signal: ending.signal,
+      changed() {},
+      events: { stageDone() {}, wrote() {}, drifted() {}, failed() {} },
+      open() {
+        const openSocket = () => Promise.reject(new Error('there is no kernel here'));
+        return { enter: (file, args) => [file, args], openSocket, isCurrent: () => true, close() {} };
+      },
+      exec: async () => {
+        const answer = await new Promise<string | Error>((resolve) => answers.push(resolve));
+        if (typeof answer !== 'string') throw answer;
+        return { exitCode: 0, stdout: answer, stderr: '' };
+      },
+    });
+    networks.receive({ op: 'sandbox', id: 'c1', value: sandboxWith({}) });
+    let outcome: string | undefined = 'waiting';
+    void networks.wait('c1', limit.signal).then((reason) => (outcome = reason));
+    const give = async (answer: string | Error): Promise<void> => {
+      answers.shift()!(answer);
+      for (let turns = 0; turns < 5; turns++) await nextTurn();
+    };
+    const abort = async (): Promise<string | undefined> => {
+      limit.abort();
+      await nextTurn();
+      return outcome;
+    };
+    return { networks, ending, give, abort, outcome: () => outcome };
+  }
+
+  it('is over at once for a pod that the agent need not look into', async () => {
+    const { networks, abort } = start();
+    networks.receive({ op: 'sandbox', id: 'c2', value: sandboxWith({ id: 'c2', link }) });
+    networks.receive({ op: 'sandbox', id: 'c3', value: sandboxWith({ id: 'c3', interfaces: [] }) });
+    const { signal } = new AbortController();
+    assert.deepEqual([await networks.wait('c2', signal), await networks.wait('c3', signal)], [undefined, undefined]);
+    assert.match((await networks.wait('c4', signal))!, /does not know the sandbox/);
+    assert.deepEqual([await networks.inspect('c2'), await networks.inspect('c4')], [[], undefined]);
+    assert.match((await abort())!, /has not looked into the pod's network namespace yet/);
+    await networks.close();
+  });
+
+  it('ends when the agent finds that the node judges all packets of the pod', async () => {
+    const { networks, give, outcome } = start();
+    await nextTurn();
+    assert.equal(outcome(), 'waiting');
+    await give(shown('veth'));
+    assert.equal(outcome(), undefined);
+    await networks.close();
+  });
+
+  it('does not end while there are no rules inside', async () => {
+    const { networks, give, abort, outcome } = start();
+    await give(shown('macvlan'));
+    assert.equal(outcome(), 'waiting');
+    assert.match((await abort())!, /the rules are not in the pod's network namespace yet/);
+    await networks.close();
+  });
+
+  it('tells why the agent cannot look inside', async () => {
+    const { networks, give, abort, outcome } = start();
+    await give(new Error('no such device'));
+    assert.equal(outcome(), 'waiting');
+    assert.match((await abort())!, /cannot look into .*no such device/);
+    await networks.close();
+  });
+
+  it('goes on when the sandbox is recorded anew, and ends when the agent learns that the node has its device', async () => {
+    const { networks, give, outcome } = start();
+    await give(shown('macvlan'));
+    networks.receive({ op: 'sandbox', id: 'c1', value: sandboxWith({ interfaces: [eth0, net1] }) });
+    await nextTurn();
+    assert.equal(outcome(), 'waiting');
+    networks.receive({ op: 'sandbox', id: 'c1', value: sandboxWith({ link }) });
+    await nextTurn();
+    assert.equal(outcome(), undefined);
+    await networks.close();
+  });
+
+  it('fails if a later sandbox has the network namespace, also if that comes during the look', async () => {
+    const { networks, give, abort } = start();
+    networks.receive({ op: 'sandbox', id: 'c2', value: sandboxWith({ id: 'c2', order: 2 }) });
+    await give(shown('macvlan'));
+    assert.match((await abort())!, /another pod has the pod's network namespace by now/);
+    await networks.close();
+  });
+
+  it('fails if the sandbox ends, or if the agent does', async () => {
+    const ended = start();
+    await nextTurn();
+    ended.networks.receive({ op: 'sandbox', id: 'c1', value: undefined });
+    await nextTurn();
+    assert.match(ended.outcome()!, /does not know the sandbox of the pod any more/);
+    await ended.networks.close();
+
+    const { networks, ending, give, outcome } = start();
+    ending.abort();
+    await give(shown('macvlan'));
+    assert.equal(outcome(), 'waiting');
+    await networks.close();
+    await nextTurn();
+    assert.match(outcome()!, /does not know the sandbox of the pod any more/);
+  });
+});
+
 describe('the watch of generations', () => {
   const signal = new AbortController().signal;
   const options = { check: false, signal };

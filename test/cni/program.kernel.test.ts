@@ -41,6 +41,7 @@ describe('the program of the CNI plugin', function () {
   const serve = async (answer: CniAnswer | (() => Promise<CniAnswer>), requestMs = 5000): Promise<void> => {
     server = await startCniServer({
       path: socket,
+      interfaces: 'eth0',
       requestMs,
       refused: (reason) => refused.push(reason),
       handle: (request) => {

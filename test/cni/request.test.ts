@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { renderAnswer } from '../../src/cni/answer.ts';
 import { isOfNetwork, readRequest, validFiles } from '../../src/cni/request.ts';
+import { readCacheEntry, type WantedInterfaces } from '../../src/sandboxes/cache-entry.ts';
 
 interface Call {
   readonly command?: string;
@@ -31,11 +32,13 @@ function bytesOf({
   return Buffer.from(['postern-cni 1', command, id, '/run/netns/a', ifName, args, text].join('\0'));
 }
 
-function read(call: Call) {
-  const request = readRequest(bytesOf(call));
+function read(call: Call, interfaces: WantedInterfaces = 'eth0') {
+  const request = readRequest(bytesOf(call), interfaces);
   assert.ok(typeof request !== 'string', String(request));
   return request;
 }
+
+const refusal = (bytes: Buffer): string => String(readRequest(bytes, 'eth0'));
 
 describe('readRequest', () => {
   it('reads a pod as the runtime will record it', () => {
@@ -58,8 +61,19 @@ describe('readRequest', () => {
     });
   });
 
+  it('reads the network namespace too, if the watch reads it from the record', () => {
+    const { subject } = read({}, 'all');
+    assert.ok(subject.kind === 'pod');
+    assert.equal(subject.entry.netns, '/run/netns/a');
+    const cniArgs = podArgs.split(';').map((pair) => pair.split('='));
+    const record = { kind: 'cniCacheV1', containerId: 'c1', ifName: 'eth0', networkName: 'pods', cniArgs };
+    const recorded = readCacheEntry(JSON.stringify({ ...record, result: prevResult }), 'pods-c1-eth0', 'all');
+    assert.deepEqual(recorded, { kind: 'sandbox', entry: subject.entry });
+  });
+
   it('means only the interface whose addresses are the pod’s, and only pods', () => {
     assert.equal(read({ ifName: 'net1' }).subject.kind, 'none');
+    assert.equal(read({ ifName: 'net1' }, 'all').subject.kind, 'none');
     assert.equal(read({ args: '' }).subject.kind, 'none');
     assert.equal(read({ args: 'IgnoreUnknown=1' }).subject.kind, 'none');
   });
@@ -89,14 +103,11 @@ describe('readRequest', () => {
   });
 
   it('says what is wrong with anything else', () => {
-    assert.match(String(readRequest(bytesOf({ command: 'EVAL' }))), /command is unknown/);
-    assert.match(String(readRequest(bytesOf({ config: '[]' }))), /not a JSON object/);
-    assert.match(String(readRequest(bytesOf({ config: '{"name":' }))), /not a JSON object/);
-    assert.match(String(readRequest(Buffer.from('GET / HTTP/1.1\r\n\r\n'))), /not of this version/);
-    assert.match(
-      String(readRequest(Buffer.from(bytesOf({}).toString().replace('cni 1', 'cni 2')))),
-      /not of this version/,
-    );
+    assert.match(refusal(bytesOf({ command: 'EVAL' })), /command is unknown/);
+    assert.match(refusal(bytesOf({ config: '[]' })), /not a JSON object/);
+    assert.match(refusal(bytesOf({ config: '{"name":' })), /not a JSON object/);
+    assert.match(refusal(Buffer.from('GET / HTTP/1.1\r\n\r\n')), /not of this version/);
+    assert.match(refusal(Buffer.from(bytesOf({}).toString().replace('cni 1', 'cni 2'))), /not of this version/);
   });
 
   it('never throws', () => {
@@ -104,13 +115,13 @@ describe('readRequest', () => {
       fc.property(
         fc.array(fc.oneof(fc.string(), fc.constantFrom('postern-cni 1', 'ADD', 'DEL', 'GC', 'eth0', '{}'), fc.json())),
         (fields) => {
-          readRequest(Buffer.from(fields.join('\0')));
+          readRequest(Buffer.from(fields.join('\0')), 'all');
         },
       ),
     );
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.json(), (id, args, json) => {
-        readRequest(bytesOf({ id: id.replaceAll('\0', ''), args: args.replaceAll('\0', ''), config: json }));
+        readRequest(bytesOf({ id: id.replaceAll('\0', ''), args: args.replaceAll('\0', ''), config: json }), 'all');
       }),
     );
   });

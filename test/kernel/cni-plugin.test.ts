@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readdir, readlink } from 'node:fs/promises';
 import { after, before, describe, it } from 'mocha';
 import { labCnis } from '../../src/lab/cni-config.ts';
 import { objectKey } from '../../src/lab/pod-spec.ts';
@@ -9,6 +8,7 @@ import { buildCniProgram } from '../support/cni-program.ts';
 import { needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { FirstConnections } from './first-connections.ts';
+import { isRunning } from './is-running.ts';
 
 for (const cni of labCnis) {
   describe(`the CNI plugin (kernel, ${cni})`, function () {
@@ -98,12 +98,4 @@ for (const cni of labCnis) {
       assert.ok(first!.retransmittedSyns > 0);
     });
   });
-}
-
-/** Whether a process runs this program. */
-async function isRunning(program: string): Promise<boolean> {
-  for (const pid of await readdir('/proc')) {
-    if ((await readlink(`/proc/${pid}/exe`).catch(() => '')) === program) return true;
-  }
-  return false;
 }

@@ -4,11 +4,14 @@ import { numberAt } from '../../lib/json.ts';
 import type { TableFamily } from '../../nftables/ruleset.ts';
 import type { SandboxAnnouncer } from '../../sandboxes/sandboxes.ts';
 import type { Clock } from '../clock.ts';
+import type { PodNetworks } from '../pod-networks/pod-networks.ts';
 import type { PodWaits } from './pod-waits.ts';
 
 export interface CniAnswersOptions {
   readonly announcer: SandboxAnnouncer;
   readonly waits: Pick<PodWaits, 'wait'>;
+  /** Missing if the agent writes no rules inside of pods. */
+  readonly podNetworks: Pick<PodNetworks, 'wait' | 'inspect'> | undefined;
   /** Reads all tables. Returns those that were not as the agent wrote them; `undefined` if the agent does not know what it wrote. */
   readonly inspect: () => Promise<readonly TableFamily[] | undefined>;
   /** Why this node does not enforce policies; `undefined` if it does. */
@@ -23,7 +26,7 @@ const waitLimits = { least: 1, most: 60, fallback: 10 };
 export function createCniAnswers(
   options: CniAnswersOptions,
 ): (request: CniRequest, signal: AbortSignal) => Promise<CniAnswer> {
-  const { announcer, waits, inspect, notEnforcing, clock } = options;
+  const { announcer, waits, podNetworks, inspect, notEnforcing, clock } = options;
   const answer = async (request: CniRequest, signal: AbortSignal): Promise<CniAnswer> => {
     const { command, config, file, subject } = request;
     switch (command) {
@@ -31,10 +34,12 @@ export function createCniAnswers(
       case 'CHECK': {
         if (subject.kind === 'none') return ok;
         if (subject.kind === 'unusable') return late(subject.message);
-        if (command === 'ADD') announcer.announce(file, subject.entry);
-        const reason = await waits.wait(subject.entry, signal);
+        const { entry } = subject;
+        if (command === 'ADD') await announcer.announce(file, entry);
+        // Rules inside of a pod follow the node's, which know the pod first.
+        const reason = (await waits.wait(entry, signal)) ?? (await podNetworks?.wait(entry.id, signal));
         if (reason !== undefined) return late(reason);
-        return command === 'ADD' ? ok : await check();
+        return command === 'ADD' ? ok : await check(entry.id);
       }
       case 'DEL':
         announcer.withdraw(file);
@@ -51,12 +56,15 @@ export function createCniAnswers(
       }
     }
   };
-  const check = async (): Promise<CniAnswer> => {
-    const changed = await inspect();
-    if (!changed) return late('the agent does not know yet what the kernel holds');
-    if (changed.length === 0) return ok;
-    const tables = changed.map((family) => `table ${family} postern`).join(', ');
-    const message = `another program has changed ${tables}; the agent is writing what is missing`;
+  const check = async (id: string): Promise<CniAnswer> => {
+    const [node, inside] = await Promise.all([inspect(), podNetworks?.inspect(id) ?? []]);
+    if (!node || !inside) return late('the agent does not know yet what the kernel holds');
+    const tables = [
+      ...node.map((family) => `table ${family} postern`),
+      ...inside.map((family) => `table ${family} postern in the pod's network namespace`),
+    ];
+    if (tables.length === 0) return ok;
+    const message = `another program has changed ${tables.join(', ')}; the agent is writing what is missing`;
     return { kind: 'error', code: rulesMissing, message };
   };
   return async (request, signal) => {

@@ -15,7 +15,7 @@ const enforcingChecks: ReadonlySet<string> = new Set(['lock', 'lists', 'node', '
 /** Serves the CNI plugin, if the agent should. A failure does not end the agent: the rules matter more than how quickly pods start. */
 export async function startCni(
   { config, ready, metrics, logger }: AgentContext,
-  { reconciler, podWaits }: AgentLoops,
+  { reconciler, podWaits, podNetworks }: AgentLoops,
   announcer: SandboxAnnouncer,
 ): Promise<Pick<CniServer, 'close'> | undefined> {
   const { cni } = config;
@@ -23,10 +23,12 @@ export async function startCni(
   const notEnforcing = (): string | undefined =>
     ready.results().find(({ name, reason }) => reason !== undefined && enforcingChecks.has(name))?.reason;
   const inspect = () => reconciler.inspect();
-  const answer = createCniAnswers({ announcer, waits: podWaits, inspect, notEnforcing, clock: systemClock });
+  const clock = systemClock;
+  const answer = createCniAnswers({ announcer, waits: podWaits, podNetworks, inspect, notEnforcing, clock });
   try {
     const server = await startCniServer({
       path: cni.socket,
+      interfaces: podNetworks ? 'all' : 'eth0',
       async handle(request, signal) {
         const startedAt = performance.now();
         const answered = await answer(request, signal);
@@ -47,7 +49,7 @@ export async function startCni(
     if (conf === undefined) return server;
     const directories = { conf, bin, program };
     const entry = pluginEntry(cni);
-    const host = { directories, entry, notEnforcing, ready, metrics: metrics.cni, logger, clock: systemClock };
+    const host = { directories, entry, notEnforcing, ready, metrics: metrics.cni, logger, clock };
     const installed = new InstalledPlugin(host);
     return {
       async close() {

@@ -3,6 +3,7 @@ import type { NetworkNamespace } from '../../apply/network-namespace.ts';
 import type { Compiled } from '../../compile/compile.ts';
 import { believeDenials } from '../../compile/denials.ts';
 import type { PodRuleOptions } from '../../compile/pod-tables.ts';
+import { messageOf } from '../../lib/message-of.ts';
 import type { Sandbox } from '../../model/cluster.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Ruleset } from '../../nftables/ruleset.ts';
@@ -50,8 +51,8 @@ export class PodNetwork {
   readonly #reconciler: Reconciler;
   readonly #end = new AbortController();
   #written: Ruleset | undefined;
-  /** The newest rules are in force. */
-  #isCurrent = false;
+  /** The version of the rules that are in force; 0 if none are. */
+  #applied = 0;
   /** Why the last change failed. */
   failure: unknown;
 
@@ -83,7 +84,8 @@ export class PodNetwork {
         },
         applied: ({ plan }) => {
           this.#written = plan.result;
-          this.#isCurrent = true;
+          // Not the newest: others may have come while these were written.
+          this.#applied = this.#planner.planned;
           this.failure = undefined;
           hasDrifted = false;
           events.applied();
@@ -114,19 +116,35 @@ export class PodNetwork {
 
   /** Takes what the node has compiled, at once after it. */
   take(compiled: Compiled, snapshot: Snapshot): void {
-    if (!this.#planner.take(compiled, snapshot)) return;
-    this.#isCurrent = false;
-    this.#reconciler.changed();
+    if (this.#planner.take(compiled, snapshot)) this.#reconciler.changed();
   }
 
   /** The newest rules are in force, or the agent has reported why they are not. */
   get isSettled(): boolean {
-    return this.#isCurrent || this.failure !== undefined;
+    return this.obstacle(this.version) === undefined || this.failure !== undefined;
+  }
+
+  /** The version of the newest rules; 0 if nothing has been compiled yet. */
+  get version(): number {
+    return this.#planner.version;
+  }
+
+  /** Why rules of this version, or later ones, are not in force; `undefined` if they are. */
+  obstacle(version: number): string | undefined {
+    if (this.failure !== undefined)
+      return `the agent cannot write the rules in the pod's network namespace: ${messageOf(this.failure)}`;
+    const holds = this.#applied > 0 && this.#applied >= version;
+    return holds ? undefined : "the rules are not in the pod's network namespace yet";
   }
 
   /** Rules are in force: the newest, or those of before a change that is under way. */
   get isInForce(): boolean {
     return this.#written !== undefined && this.failure === undefined;
+  }
+
+  /** As `inspect` of the Reconciler. */
+  inspect(): ReturnType<Reconciler['inspect']> {
+    return this.#reconciler.inspect();
   }
 
   /** Looks for changes by other programs. To be called regularly. */

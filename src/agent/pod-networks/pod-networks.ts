@@ -43,8 +43,10 @@ const driftShownMs = 600_000;
 
 interface Entry {
   readonly sandbox: Sandbox;
-  /** `looking`: its devices are not known yet. `outside`: the node judges all of its packets. */
-  state: 'looking' | 'outside' | PodNetwork;
+  /**
+   * `looking`: its devices are not known yet. `outside`: the node judges all of its packets. `superseded`: a later sandbox has its network namespace.
+   */
+  state: 'looking' | 'outside' | 'superseded' | PodNetwork;
   /** A look at its devices is under way: another one would open the namespace once more. */
   isLooking?: boolean;
   failure?: unknown;
@@ -60,6 +62,8 @@ export class PodNetworks {
   readonly #entries = new Map<string, Entry>();
   readonly #turns: PodTurns;
   readonly #closing = new Set<Promise<void>>();
+  /** Called after each change of what `wait` waits for. */
+  readonly #waiting: (() => void)[] = [];
   #checkAt = 0;
   #nextRead = 0;
 
@@ -75,10 +79,10 @@ export class PodNetworks {
     const known = this.#entries.get(id);
     if (value && known && isSameInside(value, known.sandbox)) return;
     if (known) this.#drop(id);
-    if (!value || !mustLookInside(value)) return;
-    const entry: Entry = { sandbox: value, state: 'looking' };
+    if (!value?.live) return;
+    const entry: Entry = { sandbox: value, state: mustLookInside(value) ? 'looking' : 'outside' };
     this.#entries.set(id, entry);
-    void this.#look(entry);
+    if (entry.state === 'looking') void this.#look(entry);
   }
 
   /** Takes a compile of the node, at once after it. */
@@ -92,8 +96,45 @@ export class PodNetworks {
       .values()
       .every(
         ({ state, failure }) =>
-          failure !== undefined || state === 'outside' || (state !== 'looking' && state.isSettled),
+          failure !== undefined || (typeof state === 'object' ? state.isSettled : state !== 'looking'),
       );
+  }
+
+  /**
+   * Resolves with `undefined` when the rules of now, or later ones, are in force inside of the pod, or when the node judges all of its packets. Resolves with why not if
+   * the signal aborts, or if the sandbox ends. To be called when the watch has emitted the sandbox, and when the node's rules are those of the pod.
+   * @param id of the sandbox
+   */
+  async wait(id: string, signal: AbortSignal): Promise<string | undefined> {
+    const wake = (): void => this.#wake();
+    signal.addEventListener('abort', wake);
+    try {
+      let wanted: { readonly network: PodNetwork; readonly version: number } | undefined;
+      for (;;) {
+        const entry = this.#entries.get(id);
+        if (!entry) return 'the agent does not know the sandbox of the pod any more';
+        const { state } = entry;
+        // Not the newest rules: with many changes, each plan is old before it is in force.
+        if (typeof state === 'object' && state !== wanted?.network)
+          wanted = { network: state, version: Math.max(1, state.version) };
+        const obstacle = obstacleOf(entry, wanted?.version ?? 1);
+        if (obstacle === undefined || signal.aborted) return obstacle;
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      }
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** As `inspect` of the Reconciler, for the rules inside of a pod. A pod whose packets the node judges has none. */
+  async inspect(id: string): ReturnType<PodNetwork['inspect']> {
+    const state = this.#entries.get(id)?.state;
+    if (typeof state === 'object') return state.inspect();
+    return state === 'outside' ? [] : undefined;
   }
 
   /** How many pods are enforced inside, and how many are not because something failed. */
@@ -164,11 +205,11 @@ export class PodNetworks {
   #isSuperseded({ sandbox }: Entry): boolean {
     const { order, interfaces } = sandbox;
     const path = interfaces![0]!.namespace;
-    const others = [...this.#entries.values()].filter((each) => each.sandbox.interfaces![0]!.namespace === path);
+    const others = [...this.#entries.values()].filter((each) => each.sandbox.interfaces?.[0]?.namespace === path);
     for (const other of others) {
       if (other.sandbox.order >= order || typeof other.state !== 'object') continue;
       this.#close(other.state);
-      other.state = 'outside';
+      other.state = 'superseded';
     }
     return others.some((other) => other.sandbox.order > order);
   }
@@ -187,6 +228,7 @@ export class PodNetworks {
   #drop(id: string): void {
     const state = this.#entries.get(id)?.state;
     this.#entries.delete(id);
+    this.#wake();
     if (typeof state === 'object') this.#close(state);
   }
 
@@ -201,7 +243,7 @@ export class PodNetworks {
     const { sandbox } = entry;
     const isWanted = (): boolean => this.#entries.get(sandbox.id) === entry && !signal.aborted;
     let namespace: NetworkNamespace | undefined;
-    if (this.#isSuperseded(entry)) return void (entry.state = 'outside');
+    if (this.#isSuperseded(entry)) return void (entry.state = 'superseded');
     entry.isLooking = true;
     try {
       namespace = open(sandbox.interfaces![0]!.namespace);
@@ -210,11 +252,10 @@ export class PodNetworks {
       const kinds = new Map(Array.from(links, ([name, { kind }]) => [name, kind] as const));
       const interfaces = judgeInterfaces(sandbox, kinds);
       delete entry.failure;
-      if (!isWanted() || interfaces.inside.length === 0) {
-        entry.state = 'outside';
-        namespace.close();
-        return;
-      }
+      // A later sandbox may have come meanwhile.
+      if (this.#isSuperseded(entry)) entry.state = 'superseded';
+      else if (interfaces.inside.length === 0) entry.state = 'outside';
+      if (entry.state !== 'looking' || !isWanted()) return namespace.close();
       entry.state = new PodNetwork({ ...this.#partsFor(entry), sandbox, interfaces, namespace });
       changed();
     } catch (error) {
@@ -224,6 +265,7 @@ export class PodNetworks {
       entry.failure = error;
     } finally {
       entry.isLooking = false;
+      this.#wake();
     }
   }
 
@@ -247,7 +289,10 @@ export class PodNetworks {
           if (entry.failure === undefined) events.failed(pod, error, retryIn);
           entry.failure = error;
         },
-        applied: () => delete entry.failure,
+        applied: () => {
+          delete entry.failure;
+          this.#wake();
+        },
       },
     };
   }
@@ -255,6 +300,15 @@ export class PodNetworks {
 
 function isInForce({ state }: Entry): boolean {
   return typeof state === 'object' && state.isInForce;
+}
+
+/** Why rules of this version, or later ones, are not in force inside; `undefined` if they are, or if the node judges all packets of the pod. */
+function obstacleOf({ state, failure }: Entry, version: number): string | undefined {
+  if (state === 'outside') return undefined;
+  if (state === 'superseded') return "another pod has the pod's network namespace by now";
+  if (typeof state === 'object') return state.obstacle(version);
+  if (failure === undefined) return "the agent has not looked into the pod's network namespace yet";
+  return `the agent cannot look into the pod's network namespace: ${messageOf(failure)}`;
 }
 
 function hasFailed({ failure }: Entry): boolean {

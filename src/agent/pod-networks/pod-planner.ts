@@ -33,6 +33,10 @@ const noAllows = buildNoAllows();
 export class PodPlanner implements Planner {
   readonly #options: PodPlannerOptions;
   #desired: Desired | undefined;
+  /** How often the pod's rules have changed. */
+  #version = 0;
+  /** The version of the rules that the last plan leads to. */
+  #planned = 0;
 
   constructor(options: PodPlannerOptions) {
     this.#options = options;
@@ -56,7 +60,16 @@ export class PodPlanner implements Planner {
     const addresses = [...new Set((sandbox.interfaces ?? []).flatMap((each) => each.addresses))];
     const ruleset = isSame ? known.ruleset : podTables({ classes, audits, addresses, judgedByNode, nodes }, rules);
     this.#desired = { ruleset, compiled, classes, audits, nodes };
+    if (!isSame) this.#version++;
     return !isSame;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get planned(): number {
+    return this.#planned;
   }
 
   get inSync(): boolean {
@@ -74,6 +87,7 @@ export class PodPlanner implements Planner {
   plan(applied: Ruleset | undefined): Plan & { compiled: Compiled } {
     invariant(this.#desired, 'nothing has been compiled yet');
     const { ruleset, compiled } = this.#desired;
+    this.#planned = this.#version;
     return { compiled, ...(applied ? planStages(ruleset, applied) : planAnew(ruleset)) };
   }
 

@@ -31,20 +31,26 @@ describe('createCniAnswers', () => {
   let calls: string[];
   let announced: string[];
   let wait: (signal: AbortSignal) => Promise<string | undefined>;
+  let announce: (file: string) => Promise<void>;
+  let waitInside: (id: string, signal: AbortSignal) => Promise<string | undefined>;
+  let inspectedInside: (id: string) => Promise<readonly TableFamily[] | undefined>;
   let inspected: () => Promise<readonly TableFamily[] | undefined>;
   let notEnforcing: string | undefined;
   let ask: (request: Partial<CniRequest>) => Promise<CniAnswer>;
   beforeEach(() => {
     [clock, calls, announced, notEnforcing] = [new ManualClock(), [], [], undefined];
     wait = async () => undefined;
-    inspected = async () => [];
+    announce = async (file) => void calls.push(`announce ${file}`);
+    waitInside = async () => undefined;
+    [inspected, inspectedInside] = [async () => [], async () => []];
     const answer = createCniAnswers({
       announcer: {
-        announce: (file) => void calls.push(`announce ${file}`),
+        announce: (file) => announce(file),
         withdraw: (file) => void calls.push(`withdraw ${file}`),
         announced: () => announced,
       },
       waits: { wait: (_, limit) => wait(limit) },
+      podNetworks: { wait: (id, limit) => waitInside(id, limit), inspect: (id) => inspectedInside(id) },
       inspect: () => inspected(),
       notEnforcing: () => notEnforcing,
       clock,
@@ -59,6 +65,28 @@ describe('createCniAnswers', () => {
     assert.deepEqual(calls, ['announce pods-c1-eth0']);
     wait = async () => 'not yet';
     assert.deepEqual(await ask({}), { kind: 'late', reason: 'not yet' });
+  });
+
+  it('ADD waits for the rules inside of the pod, after those of the node, which come after the watch has told of the sandbox', async () => {
+    const order: string[] = [];
+    const told = Promise.withResolvers<void>();
+    announce = () => told.promise.then(() => void order.push('announced'));
+    wait = async () => void order.push('node');
+    waitInside = async (id) => void order.push(`inside of ${id}`);
+    const answer = ask({});
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(order, []);
+    told.resolve();
+    assert.deepEqual(await answer, { kind: 'ok' });
+    assert.deepEqual(order, ['announced', 'node', 'inside of c1']);
+    waitInside = async () => 'not inside yet';
+    for (const command of ['ADD', 'CHECK'] as const)
+      assert.deepEqual(await ask({ command }), { kind: 'late', reason: 'not inside yet' });
+    waitInside = (_, limit) => untilAborted(limit);
+    const late = ask({});
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(3000);
+    assert.deepEqual(await late, { kind: 'late', reason: 'not yet' });
   });
 
   it('ADD waits as long as its configuration says, within bounds', async () => {
@@ -96,6 +124,15 @@ describe('createCniAnswers', () => {
     assert.ok(answer.kind === 'error' && answer.code === 100);
     assert.match(answer.message, /table ip postern, table bridge postern/);
     assert.deepEqual(calls, []);
+  });
+
+  it('CHECK fails if a table inside of the pod was changed, and is late if it cannot be read', async () => {
+    inspectedInside = async (id) => (id === 'c1' ? ['ip6'] : assert.fail(id));
+    const answer = await ask({ command: 'CHECK' });
+    assert.ok(answer.kind === 'error' && answer.code === 100);
+    assert.match(answer.message, /changed table ip6 postern in the pod's network namespace;/);
+    inspectedInside = async () => undefined;
+    assert.equal((await ask({ command: 'CHECK' })).kind, 'late');
   });
 
   it('CHECK is late if the kernel cannot be read, or not in time', async () => {
