@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { openSuite } from './debian-suite.ts';
 import { isKernelPart, kernelPackage, kernels, type KernelName } from './kernels.ts';
 
@@ -61,7 +61,7 @@ async function makeInitrd(kernel: string, release: string, initrd: string): Prom
   try {
     const folders = ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'newroot'];
     for (const folder of folders) await mkdir(join(root, folder));
-    await copyFile('/bin/busybox', join(root, 'bin/busybox'));
+    await copyProgram('/bin/busybox', root);
     for (const tool of ['sh', 'mount', 'mkdir', 'ln', 'insmod', 'switch_root']) {
       await symlink('busybox', join(root, 'bin', tool));
     }
@@ -75,6 +75,17 @@ async function makeInitrd(kernel: string, release: string, initrd: string): Prom
     await rename(partial, initrd);
   } finally {
     await rm(root, { recursive: true, force: true });
+  }
+}
+
+/** Copies a program to the same path below `root`, with its libraries: busybox is static or not, by its package. */
+async function copyProgram(program: string, root: string): Promise<void> {
+  // ldd fails for a static program.
+  const { stdout } = await execa('ldd', [program], { reject: false });
+  const libraries = [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path!);
+  for (const path of [program, ...libraries]) {
+    await mkdir(join(root, dirname(path)), { recursive: true });
+    await copyFile(path, join(root, path));
   }
 }
 
