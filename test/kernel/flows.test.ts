@@ -179,7 +179,8 @@ describe('from traffic to policies (kernel)', function () {
     const browser = await startBrowser(this);
     const server = execa(process.execPath, [main, 'ui', '--lab', '--name', name, '--no-open'], { reject: false });
     try {
-      const [line] = (await once(server.stdout, 'data')) as [Buffer];
+      const ended = server.then(({ stderr }) => assert.fail(`postern ui ended: ${stderr}`));
+      const [line] = (await Promise.race([once(server.stdout, 'data'), ended])) as [Buffer];
       const page = await openPage(browser, line.toString().trim());
       const option = page.getByRole('option', { name: /peers\/third → x\/p/ });
       const reasons = page.locator('aside .reason');

@@ -13,7 +13,7 @@ import { startKubeApiserver, type KubeApiserver } from '../watch/kube-apiserver.
 import { scenes, wanted } from './random-traffic.ts';
 
 const assets = process.env['KUBEBUILDER_ASSETS'];
-const clusterCount = 60;
+const clusterCount = 200;
 
 describe('suggestions on a real API server', function () {
   this.timeout(120_000);
@@ -39,8 +39,9 @@ describe('suggestions on a real API server', function () {
       .sample(scenes, { numRuns: clusterCount, seed: 18 })
       .flatMap(({ objects, seen }) => suggest(objects, seen, wanted).suggestions.map(({ policy }) => policy))
       .map((policy, index) => {
-        const { namespace } = policy['metadata'] as { namespace: string };
-        return { ...policy, spec: policy['spec'], metadata: { namespace, name: `p-${index}` } };
+        const { namespace, name } = policy['metadata'] as { namespace: string; name: string };
+        // All clusters share three namespaces here.
+        return { ...policy, spec: policy['spec'], metadata: { namespace, name: `${name}-${index}` } };
       });
     assert.ok(policies.length > clusterCount);
     for (const name of ['x', 'y', 'z']) await kubectl(['create', 'namespace', name]);

@@ -259,13 +259,20 @@ describe('keeping flows', () => {
     const ask = () => {
       const controller = new AbortController();
       const late: { readonly milliseconds: number; readonly end: () => void }[] = [];
-      const state = { connections: [] as TrackedConnection[], looks: 0 };
+      const state = {
+        connections: [] as TrackedConnection[],
+        looks: 0,
+        isInSync: true,
+        /** A look reads when it has resolved. */
+        begun: Promise.resolve(),
+      };
       const pipeline = startPipeline('n1', objects);
       const keeper = new FlowKeeper({
         node: 'n1',
         reader: {
           async begin() {
             state.looks++;
+            await state.begun;
           },
           readPart(into, visit) {
             for (const each of state.connections) {
@@ -276,7 +283,7 @@ describe('keeping flows', () => {
           },
           close() {},
         },
-        ownersOf: () => (address) => pipeline.ownersOf(address),
+        ownersOf: () => (state.isInSync ? (address) => pipeline.ownersOf(address) : undefined),
         ownAddresses: () => new Set(),
         now: () => state.looks * 10,
         date: () => 600_000,
@@ -305,6 +312,7 @@ describe('keeping flows', () => {
         keeper,
         state,
         endPause,
+        turns,
         rests: () => turns(() => find(5000) >= 0 || find(4990) >= 0),
         end: () => (controller.abort(), running),
       };
@@ -336,6 +344,60 @@ describe('keeping flows', () => {
       equal((await answer).flows.length, 0);
       equal(state.looks, 1);
       await end();
+    });
+
+    it('during a look waits for the next one', async () => {
+      const { keeper, state, endPause, rests, turns, end } = ask();
+      await rests();
+      const reading = Promise.withResolvers<void>();
+      state.begun = reading.promise;
+      const first = keeper.latest();
+      await endPause(49 * 5);
+      await turns(() => state.looks === 2);
+      let isAnswered = false;
+      const second = keeper.latest().then((history) => {
+        isAnswered = true;
+        return history;
+      });
+      reading.resolve();
+      await first;
+      await setImmediate();
+      equal(isAnswered, false);
+      state.connections = [connection('10.1.0.2', '10.2.0.2')];
+      await endPause(49 * 5);
+      equal((await second).flows.length, 1);
+      equal(state.looks, 3);
+      await end();
+    });
+
+    it('is answered when a look fails, and then at once', async () => {
+      const { keeper, state, endPause, rests, end } = ask();
+      await rests();
+      state.begun = Promise.reject(new Error('no answer of the kernel'));
+      const answer = keeper.latest();
+      await endPause(49 * 5);
+      match((await answer).failing!, /no answer of the kernel/);
+      match((await keeper.latest()).failing!, /no answer of the kernel/);
+      equal(state.looks, 2);
+      await end();
+    });
+
+    it('is answered at once before the agent knows the cluster, and starts no look', async () => {
+      const { keeper, state, rests, end } = ask();
+      await rests();
+      state.isInSync = false;
+      deepEqual((await keeper.latest()).flows, []);
+      equal(state.looks, 1);
+      await end();
+    });
+
+    it('is answered when the agent ends', async () => {
+      const { keeper, state, rests, end } = ask();
+      await rests();
+      const answer = keeper.latest();
+      await end();
+      deepEqual((await answer).flows, []);
+      equal(state.looks, 1);
     });
   });
 });
