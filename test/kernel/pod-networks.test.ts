@@ -1,17 +1,22 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { after, before, describe, it } from 'mocha';
+import type { AuditPage } from '../../src/agent/audits/audit-tally.ts';
 import { CniNetwork } from '../../src/lab/cni.ts';
 import { readNetwork } from '../../src/lab/config-list.ts';
+import { serveControl } from '../../src/lab/control.ts';
 import type { Flow } from '../../src/lab/flow.ts';
 import { enterNamespace } from '../../src/lab/network-namespace.ts';
 import { pluginDirectory } from '../../src/lab/preflight.ts';
+import { modeAnnotation } from '../../src/model/policy.ts';
 import { pod } from '../lab/objects.ts';
 import { exampleNetwork } from '../support/example-network.ts';
 import { nameLab } from '../support/lab-name.ts';
-import { readMetric } from './agent-pages.ts';
+import { readMetric, readPage } from './agent-pages.ts';
 import { Cluster, families, needMachine } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { block, policy, port } from './policies.ts';
@@ -40,11 +45,12 @@ const open = [
 
 describe('policies inside of pods (macvlan, kernel)', function () {
   this.timeout(120_000 + 500 * changes);
+  const name = nameLab('podnet');
   let cluster: Cluster;
   before(async function () {
     const cni = await readNetwork(exampleNetwork('macvlan'));
     await needMachine(this, cni);
-    cluster = await Cluster.up({ name: nameLab('podnet'), cni });
+    cluster = await Cluster.up({ name, cni });
   });
   after(() => cluster?.lab.down());
 
@@ -215,6 +221,43 @@ s.bind((sys.argv[1], 0)); s.sendto(b'x', (sys.argv[2], 53))`;
     const { denials } = JSON.parse(printed) as { denials: { destination: string; port: number }[] };
     const address = cluster.address('x/p', 'ipv4');
     assert.ok(denials.some(({ destination, port: number }) => destination === address && number === 8080));
+    await cluster.reset();
+  });
+
+  it('are what "postern probe" finds', async () => {
+    await cluster.apply(fromNear);
+    const control = await serveControl(cluster.lab, cluster.lab.state.controlSocket);
+    try {
+      for (const [from, found] of [
+        ['peers/near', 'allowed connected agrees'],
+        ['peers/far', 'denied no answer agrees'],
+      ] as const) {
+        const args = ['probe', '--lab', '--name', name, '-o', 'json', from, 'x/p', '80'];
+        const { stdout, stderr } = await execa(process.execPath, ['src/main.ts', ...args], { reject: false });
+        assert.notEqual(stdout, '', stderr);
+        const { attempts } = JSON.parse(stdout) as { attempts: Record<string, string>[] };
+        const words = attempts.map((each) => [each['expected'], each['observed'], each['agreement']].join(' '));
+        assert.deepEqual(words, [found, found], from);
+      }
+    } finally {
+      control.close();
+      await once(control, 'close');
+    }
+    await cluster.reset();
+  });
+
+  it('in audit deny nothing, and list what they would deny (S13.2)', async () => {
+    const { metadata } = fromNear;
+    await cluster.apply({ ...fromNear, metadata: { ...metadata, annotations: { [modeAnnotation]: 'audit' } } });
+    const asked = ['peers/near', 'peers/far'].map((from) => ({ from, to: 'x/p', port: 'TCP/80', answer: 'x/p' }));
+    await cluster.expect(asked);
+    await eventually(async () => {
+      const { rows } = JSON.parse((await readPage(cluster.lab, 'n1', '/audits')).body) as AuditPage;
+      const listed = rows.map(({ from, to, protocol, port: number }) => `${from} → ${to} ${protocol}/${number}`);
+      return [...new Set(listed)].join() === 'peers/far → x/p tcp/80' ? undefined : JSON.stringify(listed);
+    }, 60);
+    await cluster.apply(fromNear);
+    await cluster.expect(asked.map((each) => (each.from === 'peers/far' ? { ...each, answer: 'timeout' } : each)));
     await cluster.reset();
   });
 
