@@ -91,19 +91,19 @@ describe('the map', () => {
   it('keeps nodes where they are when more come, and when they come back', async () => {
     const { page, server } = used;
     await page.getByRole('img', { name: 'Map of 14 ends' }).waitFor();
-    const before = await placesOf(page);
+    const before = await placesOf(page, 14);
     assert.equal(Object.keys(before).length, 14);
     await page.getByRole('searchbox').fill('worker');
     await page.getByRole('img', { name: 'Map of 3 ends' }).waitFor();
     await page.getByRole('searchbox').fill('');
     await page.getByRole('img', { name: 'Map of 14 ends' }).waitFor();
-    assert.deepEqual(await placesOf(page), before);
+    assert.deepEqual(await placesOf(page, 14), before);
     const data = shop();
     server.data = { ...data, histories: data.histories.map((each) => ({ ...each, flows: each.flows.slice(0, 12) })) };
     await page.getByRole('img', { name: 'Map of 13 ends and 12 edges' }).waitFor();
     server.data = data;
     await page.getByRole('img', { name: 'Map of 14 ends and 19 edges' }).waitFor();
-    assert.deepEqual(await placesOf(page), before);
+    assert.deepEqual(await placesOf(page, 14), before);
   });
 
   it('shows a part of the time, chosen with the keyboard or the mouse', async () => {
@@ -156,7 +156,9 @@ async function centreOfChosen(page: Page): Promise<{ x: number; y: number }> {
   })()`);
 }
 
-async function placesOf(page: Page): Promise<object> {
+/** The label of the map changes before the canvas does. */
+async function placesOf(page: Page, count: number): Promise<object> {
+  await page.waitForFunction(`document.querySelector('.canvas')._cyreg.cy.nodes().not('.box').length === ${count}`);
   return page.evaluate(`Object.fromEntries(
     document.querySelector('.canvas')._cyreg.cy.nodes().not('.box').map((node) => [node.id(), node.position()])
   )`);
