@@ -20,6 +20,7 @@ export interface Kernel {
 const bootModules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'] as const;
 
 const init = join(import.meta.dirname, 'init.sh');
+const busybox = '/bin/busybox';
 
 /** Finds the kernel in the cache, or gets it from Debian. */
 export async function provideKernel(name: KernelName, cache: string, report: (text: string) => void): Promise<Kernel> {
@@ -39,6 +40,7 @@ export async function provideKernel(name: KernelName, cache: string, report: (te
   if (image === undefined) throw new Error(`${folder} has no kernel image: delete it, and it is made again`);
   const digest = createHash('sha256')
     .update(await readFile(init))
+    .update(await readFile(busybox))
     .digest('hex');
   const initrd = join(folder, `initrd-${digest.slice(0, 8)}.gz`);
   if (!existsSync(initrd)) {
@@ -61,7 +63,7 @@ async function makeInitrd(kernel: string, release: string, initrd: string): Prom
   try {
     const folders = ['bin', 'modules', 'proc', 'sys', 'dev', 'lower', 'upper', 'newroot'];
     for (const folder of folders) await mkdir(join(root, folder));
-    await copyProgram('/bin/busybox', root);
+    await copyProgram(busybox, root);
     for (const tool of ['sh', 'mount', 'mkdir', 'ln', 'insmod', 'switch_root']) {
       await symlink('busybox', join(root, 'bin', tool));
     }

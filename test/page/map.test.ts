@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Page } from 'playwright-core';
+import { eventually } from '../kernel/eventually.ts';
 import { shop } from './support/shop.ts';
 import { usePage } from './support/use-page.ts';
 
@@ -95,12 +96,14 @@ describe('the map', () => {
     assert.equal(Object.keys(before).length, 14);
     await page.getByRole('searchbox').fill('worker');
     await page.getByRole('img', { name: 'Map of 3 ends' }).waitFor();
+    await placesOf(page, 3);
     await page.getByRole('searchbox').fill('');
     await page.getByRole('img', { name: 'Map of 14 ends' }).waitFor();
     assert.deepEqual(await placesOf(page, 14), before);
     const data = shop();
     server.data = { ...data, histories: data.histories.map((each) => ({ ...each, flows: each.flows.slice(0, 12) })) };
     await page.getByRole('img', { name: 'Map of 13 ends and 12 edges' }).waitFor();
+    await placesOf(page, 13);
     server.data = data;
     await page.getByRole('img', { name: 'Map of 14 ends and 19 edges' }).waitFor();
     assert.deepEqual(await placesOf(page, 14), before);
@@ -156,10 +159,15 @@ async function centreOfChosen(page: Page): Promise<{ x: number; y: number }> {
   })()`);
 }
 
-/** The label of the map changes before the canvas does. */
+/** The label of the map changes before the canvas does. The policy of the page forbids the eval of `waitForFunction`. */
 async function placesOf(page: Page, count: number): Promise<object> {
-  await page.waitForFunction(`document.querySelector('.canvas')._cyreg.cy.nodes().not('.box').length === ${count}`);
-  return page.evaluate(`Object.fromEntries(
-    document.querySelector('.canvas')._cyreg.cy.nodes().not('.box').map((node) => [node.id(), node.position()])
-  )`);
+  let places: object = {};
+  await eventually(async () => {
+    places = await page.evaluate<object>(`Object.fromEntries(
+      document.querySelector('.canvas')._cyreg.cy.nodes().not('.box').map((node) => [node.id(), node.position()])
+    )`);
+    const found = Object.keys(places).length;
+    return found === count ? undefined : `the canvas has ${found} nodes instead of ${count}`;
+  });
+  return places;
 }

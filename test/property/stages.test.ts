@@ -70,7 +70,7 @@ describe('stages of a change (S7.3)', function () {
   });
 
   it('so it does where a table is written anew, since another program has been at it', () => {
-    checkHistories(spoil, runs(30));
+    checkHistories(spoil, runs(60));
   });
 
   it('so do members that change together with the rules that read them', () => {
@@ -249,7 +249,7 @@ function checkHistories(before: (applied: Ruleset) => Ruleset, numRuns: number, 
     { numRuns },
   );
   assert.ok(hits > numRuns || !meetsRareCases, `flow sets accepted only ${hits} packets`);
-  const few = Object.entries(flips).filter(([, count]) => count < numRuns / 6 && meetsRareCases);
+  const few = Object.entries(flips).filter(([, count]) => count < numRuns / 3 && meetsRareCases);
   assert.deepEqual(few, [], 'packets that changed their verdict');
 }
 

@@ -60,6 +60,8 @@ interface Entry {
 export class PodNetworks {
   readonly #options: PodNetworksOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Ids of live sandboxes that the agent need not look into. */
+  readonly #ordinary = new Set<string>();
   readonly #turns: PodTurns;
   readonly #closing = new Set<Promise<void>>();
   /** Called after each change of what `wait` waits for. */
@@ -79,10 +81,12 @@ export class PodNetworks {
     const known = this.#entries.get(id);
     if (value && known && isSameInside(value, known.sandbox)) return;
     if (known) this.#drop(id);
+    this.#ordinary.delete(id);
     if (!value?.live) return;
-    const entry: Entry = { sandbox: value, state: mustLookInside(value) ? 'looking' : 'outside' };
+    if (!mustLookInside(value)) return void this.#ordinary.add(id);
+    const entry: Entry = { sandbox: value, state: 'looking' };
     this.#entries.set(id, entry);
-    if (entry.state === 'looking') void this.#look(entry);
+    void this.#look(entry);
   }
 
   /** Takes a compile of the node, at once after it. */
@@ -111,6 +115,7 @@ export class PodNetworks {
     try {
       let wanted: { readonly network: PodNetwork; readonly version: number } | undefined;
       for (;;) {
+        if (this.#ordinary.has(id)) return undefined;
         const entry = this.#entries.get(id);
         if (!entry) return 'the agent does not know the sandbox of the pod any more';
         const { state } = entry;
@@ -134,7 +139,7 @@ export class PodNetworks {
   async inspect(id: string): ReturnType<PodNetwork['inspect']> {
     const state = this.#entries.get(id)?.state;
     if (typeof state === 'object') return state.inspect();
-    return state === 'outside' ? [] : undefined;
+    return state === 'outside' || this.#ordinary.has(id) ? [] : undefined;
   }
 
   /** How many pods are enforced inside, and how many are not because something failed. */
@@ -205,7 +210,7 @@ export class PodNetworks {
   #isSuperseded({ sandbox }: Entry): boolean {
     const { order, interfaces } = sandbox;
     const path = interfaces![0]!.namespace;
-    const others = [...this.#entries.values()].filter((each) => each.sandbox.interfaces?.[0]?.namespace === path);
+    const others = [...this.#entries.values()].filter((each) => each.sandbox.interfaces![0]!.namespace === path);
     for (const other of others) {
       if (other.sandbox.order >= order || typeof other.state !== 'object') continue;
       this.#close(other.state);

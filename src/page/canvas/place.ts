@@ -64,8 +64,8 @@ const ring = { x: 90, y: 48, places: 6, rings: 20 };
 const leastGap = 12;
 
 /**
- * Places for nodes that come to a map. A node that was there before comes back to its place, if no other one is there now. Any other one goes beside the others of its box, or
- * else beside the nodes that it talks to. No node gets a place on another one, and no box grows over nodes of others as long as there is room.
+ * Places for nodes that come to a map. A node that was there before comes back to its place, if no other node is there now, whatever its box then covers. Any other one goes
+ * beside the others of its box, or else beside the nodes that it talks to. For it, no box grows over nodes of others as long as there is room. No node gets a place on another one.
  * @param fresh those of `items` that come
  * @param known places of nodes by id, of which some may be missing
  */
