@@ -46,7 +46,8 @@ export interface Rule {
   readonly broken: Broken | undefined;
 }
 
-const modeAnnotation = 'postern.dev/mode';
+/** The annotation of a NetworkPolicy that puts it in audit (S13.1). */
+export const modeAnnotation = 'postern.dev/mode';
 
 const directionOf: Readonly<Record<string, Direction>> = { Ingress: 'ingress', Egress: 'egress' };
 const peerField: Readonly<Record<Direction, string>> = { ingress: 'from', egress: 'to' };

@@ -50,7 +50,7 @@ export interface KeptFlow {
 /** What the agent of a node has kept: the answer of `postern node history -o json`. */
 export interface FlowHistory {
   readonly node: string;
-  /** The minute of the answer, and the one in which the agent began to keep flows. */
+  /** The minute of the answer, and the one in which the agent began to keep flows, which can be long ago. By the agent's clock until `alignHistories`. */
   readonly now: number;
   readonly since: number;
   /** Why the connections could not be read at the last try. */

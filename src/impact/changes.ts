@@ -1,3 +1,4 @@
+import { modeAnnotation } from '../evaluator/policy.ts';
 import { listAt, objectAt, textAt } from '../lib/json.ts';
 import type { JsonObject } from '../lib/json.ts';
 import { keyOf, namespaceOf } from './object-key.ts';
@@ -7,7 +8,7 @@ export interface ObjectChange {
   /** `NetworkPolicy shop/web` */
   readonly object: string;
   readonly change: 'created' | 'changed' | 'unchanged' | 'deleted' | 'refused';
-  /** Why the object is refused. */
+  /** Why the object is refused, or what apply does not change. */
   readonly message?: string;
 }
 
@@ -42,9 +43,10 @@ export function applyObjects(cluster: readonly JsonObject[], given: readonly Jso
       continue;
     }
     const merged = known ? merge(known, object) : object;
-    if (known && isEqual(known, merged)) report('unchanged');
+    const message = modeOf(merged) === modeOf(object) ? undefined : keptMode(merged);
+    if (known && isEqual(known, merged)) report('unchanged', message);
     else {
-      report(known ? 'changed' : 'created');
+      report(known ? 'changed' : 'created', message);
       now.set(key, merged);
     }
   }
@@ -72,7 +74,8 @@ export function deleteObjects(cluster: readonly JsonObject[], given: readonly Js
 
 /** The given object, with the fields that the cluster has set and that apply does not touch. */
 function merge(known: JsonObject, object: JsonObject): JsonObject {
-  if (object['kind'] === 'NetworkPolicy' || object['kind'] === 'ClusterNetworkPolicy') return object;
+  if (object['kind'] === 'NetworkPolicy') return withMode(known, object);
+  if (object['kind'] === 'ClusterNetworkPolicy') return object;
   const status = { ...objectAt(known, 'status'), ...objectAt(object, 'status') };
   if (object['kind'] !== 'Pod') return { ...withLabels(known, object), status };
   const nodeName = textAt(known, 'spec', 'nodeName');
@@ -87,15 +90,42 @@ function withLabels(known: JsonObject, object: JsonObject): JsonObject {
   return { ...object, metadata: { ...objectAt(object, 'metadata'), labels } };
 }
 
+/** As `kubectl apply`: takes the annotation away only if the last apply has set it. Without a record of the last apply, the given object decides. */
+function withMode(known: JsonObject, object: JsonObject): JsonObject {
+  const [was, is] = [modeOf(known), modeOf(object)];
+  if (was === undefined || is !== undefined) return object;
+  const last = lastAppliedMetadata(known);
+  if (!last || modeAnnotation in objectAt(last, 'annotations')) return object;
+  const metadata = objectAt(object, 'metadata');
+  return {
+    ...object,
+    metadata: { ...metadata, annotations: { ...objectAt(metadata, 'annotations'), [modeAnnotation]: was } },
+  };
+}
+
+function modeOf(object: JsonObject): unknown {
+  return objectAt(object, 'metadata', 'annotations')[modeAnnotation];
+}
+
+function keptMode(policy: JsonObject): string {
+  const mode = String(modeOf(policy));
+  return `keeps the annotation ${modeAnnotation}: ${mode}, because "kubectl annotate" has set it; "kubectl annotate … ${modeAnnotation}-" takes it away`;
+}
+
 export const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** Names of the labels that the last `kubectl apply` has set. */
 export function lastAppliedLabels(object: JsonObject): ReadonlySet<string> {
+  return new Set(Object.keys(objectAt(lastAppliedMetadata(object), 'labels')));
+}
+
+/** Missing without a record that can be read. */
+function lastAppliedMetadata(object: JsonObject): JsonObject | undefined {
   const text = objectAt(object, 'metadata', 'annotations')[lastAppliedAnnotation];
   try {
-    return new Set(Object.keys(objectAt(JSON.parse(String(text)), 'metadata', 'labels')));
+    return objectAt(JSON.parse(String(text)), 'metadata');
   } catch {
-    return new Set();
+    return undefined;
   }
 }
 
@@ -109,6 +139,7 @@ function comparableFields(object: JsonObject): unknown {
   const spec = objectAt(object, 'spec');
   switch (object['kind']) {
     case 'NetworkPolicy':
+      return [object['spec'] ?? {}, modeOf(object)];
     case 'ClusterNetworkPolicy':
       return object['spec'] ?? {};
     case 'Namespace':

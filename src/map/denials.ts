@@ -16,7 +16,10 @@ export function groupDenials(lines: readonly Line[], verdicts: Verdicts, minutes
   return Array.from(groups.values(), (group): DenialGroup => {
     const { line } = group[0]!;
     const traffic = group.flatMap((each) => each.traffic);
-    const reasons = new Set(group.flatMap((each) => verdicts.decide(each.line).flatMap(reasonsOf)));
+    const decisions = group.flatMap((each) => verdicts.decide(each.line));
+    const reasons = new Set(decisions.flatMap(reasonsOf));
+    const finalDenies = decisions.filter(({ verdict }) => verdict === 'denied').map(finalDenyOf);
+    const finalDeny = finalDenies.every((each) => each !== undefined) ? finalDenies[0] : undefined;
     return {
       ...{ from: fullName(line.fromSpot), to: fullName(line.toSpot), fromId: line.fromSpot.id, toId: line.toSpot.id },
       port: portName(line),
@@ -24,12 +27,21 @@ export function groupDenials(lines: readonly Line[], verdicts: Verdicts, minutes
       first: Math.min(...traffic.map(({ first }) => first)),
       last: Math.max(...traffic.map(({ last }) => last)),
       reasons: [...reasons].slice(0, mostReasons),
+      ...(finalDeny !== undefined && { finalDeny }),
     };
   }).sort((a, b) => b.last - a.last || b.connections - a.connections);
 }
 
 function fullName({ namespace, label }: Pick<Spot, 'namespace' | 'label'>): string {
   return namespace === undefined ? label : `${namespace}/${label}`;
+}
+
+/** A rule of tier Admin comes before every NetworkPolicy (S10.1). */
+function finalDenyOf({ egress, ingress }: Decision): string | undefined {
+  const rule = [egress, ingress]
+    .map(({ verdict, tiers }) => (verdict === 'denied' ? tiers?.decidedBy : undefined))
+    .find((each) => each?.tier === 'Admin');
+  return rule && (rule.name === undefined ? rule.policy : `${rule.policy}, rule ${rule.name}`);
 }
 
 function reasonsOf({ egress, ingress }: Decision): string[] {

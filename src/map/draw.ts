@@ -1,3 +1,4 @@
+import type { Decision } from '../evaluator/decision.ts';
 import type { SeenVerdict } from '../flows/kept-flow.ts';
 import { verdicts as seenVerdicts } from '../flows/kept-flow.ts';
 import type { Traffic } from '../flows/traffic.ts';
@@ -30,7 +31,7 @@ export function drawEdges(
 
 /** The sums and the joined verdict of the ports of an edge. */
 export function joinPorts(ports: readonly EdgePort[]): Pick<MapEdge, 'ports' | 'connections' | 'verdict' | 'change'> {
-  const change = joinChanges(ports.map(changeOf));
+  const change = joinChanges(ports.map((port) => port.change));
   return {
     ports,
     connections: ports.reduce((sum, port) => sum + connectionsOf(port), 0),
@@ -46,12 +47,14 @@ export function mergePorts(ports: readonly EdgePort[]): EdgePort[] {
       if (others.length === 0) return first!;
       const all = [first!, ...others];
       const afters = all.flatMap(({ after }) => after ?? []);
+      const change = joinChanges(all.map((port) => port.change));
       return {
         name,
         ...timesOf(all.flatMap(({ traffic }) => traffic)),
         seen: sumSeen(all.map(({ seen }) => seen)),
         verdict: joinVerdicts(all.map(({ verdict }) => verdict)),
         ...(afters.length > 0 && { after: joinVerdicts(afters) }),
+        ...(change && { change }),
         traffic: all.flatMap(({ traffic }) => traffic),
       };
     })
@@ -62,7 +65,7 @@ function connectionsOf({ seen }: Pick<EdgePort, 'seen'>): number {
   return seenVerdicts.reduce((sum, verdict) => sum + (seen[verdict] ?? 0), 0);
 }
 
-/** The traffic of a time, with its counts in this time. A connection that was open in it counts as 0. */
+/** The traffic of a time, with its counts in this time. A connection that was open in it counts as 0; a denied one was never open. */
 export function within(traffic: readonly Traffic[], minutes: Minutes | undefined): readonly Traffic[] {
   if (!minutes) return traffic;
   const [first, last] = minutes;
@@ -70,6 +73,7 @@ export function within(traffic: readonly Traffic[], minutes: Minutes | undefined
     if (each.last < first || each.first > last) return [];
     const counts = each.minutes.filter(([minute]) => minute >= first && minute <= last);
     const connections = counts.reduce((sum, [, count]) => sum + count, 0);
+    if (connections === 0 && each.verdict === 'denied') return [];
     return [{ ...each, connections, minutes: counts }];
   });
 }
@@ -83,9 +87,11 @@ function drawPort(
   const traffic = group.flatMap((each) => each.traffic);
   const seen = sumSeen(traffic.map(({ verdict, connections }) => ({ [verdict]: connections })));
   const verdictOf = (of: Verdicts): MapVerdict => joinVerdicts(group.map(({ line }) => of.of(line)));
+  const change = after && joinChanges(group.map(({ line }) => changeOf(now.decide(line), after.decide(line))));
   return {
     ...{ name, seen, ...timesOf(traffic), verdict: verdictOf(now) },
     ...(after && { after: verdictOf(after) }),
+    ...(change && { change }),
     traffic,
   };
 }
@@ -109,18 +115,15 @@ function sumSeen(parts: readonly EdgePort['seen'][]): EdgePort['seen'] {
   return sums;
 }
 
-/** How open a verdict is. */
-const openness: Readonly<Record<MapVerdict, number | undefined>> = {
-  denied: 0,
-  both: 1,
-  allowed: 2,
-  unknown: undefined,
-};
-
-function changeOf({ verdict, after }: EdgePort): MapChange | undefined {
-  const [then, now] = [openness[verdict], after && openness[after]];
-  if (then === undefined || now === undefined || then === now) return undefined;
-  return now < then ? 'cut' : 'opened';
+/** The decisions of one line before and after, pair by pair. What cannot be judged at one of the times has not changed. */
+function changeOf(before: readonly Decision[], after: readonly Decision[]): MapChange | undefined {
+  return joinChanges(
+    before.map(({ verdict: was }, index) => {
+      const is = after[index]!.verdict;
+      if (was === 'allowed' && is === 'denied') return 'cut';
+      return was === 'denied' && is === 'allowed' ? 'opened' : undefined;
+    }),
+  );
 }
 
 function joinChanges(changes: readonly (MapChange | undefined)[]): MapChange | undefined {

@@ -1,5 +1,6 @@
 import { prepareCluster, type Cluster } from '../evaluator/cluster.ts';
 import type { Decision, Direction, Endpoint } from '../evaluator/decision.ts';
+import { keptMinutes } from '../flows/flow-fold.ts';
 import { mergeHistories, type Traffic } from '../flows/traffic.ts';
 import { applyObjects, deleteObjects, type ObjectChange } from '../impact/changes.ts';
 import { keyOf } from '../impact/object-key.ts';
@@ -49,8 +50,8 @@ class OpenAtlas implements Atlas {
         : possibleLines(this.#spots, this.#now, this.#scene.cluster);
     [this.#lines, this.notes] = [lines, notes];
     this.timeline = drawTimeline(data, this.#traffic);
-    this.#minutes =
-      data.histories.length > 0 ? Math.min(...data.histories.map(({ now, since }) => now - since + 1)) : 0;
+    const kept = data.histories.map(({ now, since }) => Math.min(keptMinutes, now - since + 1));
+    this.#minutes = kept.length > 0 ? Math.min(...kept) : 0;
   }
 
   map(options: MapOptions = {}): PolicyMap {
@@ -61,7 +62,7 @@ class OpenAtlas implements Atlas {
   draw(after: Verdicts | undefined, { minutes }: MapOptions): PolicyMap {
     const edges = drawEdges(this.#lines, this.#now, after, minutes);
     const linked = new Set(edges.flatMap(({ from, to }) => [from, to]));
-    const { findings, histories } = this.data;
+    const { findings } = this.data;
     const nodes = [...this.#spots.all]
       .filter(({ id, kind }) => kind === 'workload' || linked.has(id))
       .map(({ id, kind, namespace, label, pods, ...spot }): MapNode => ({
@@ -70,8 +71,8 @@ class OpenAtlas implements Atlas {
       }));
     return {
       ...{ nodes, edges },
-      firstMinute: histories.length > 0 ? Math.min(...histories.map(({ since }) => since)) : 0,
-      lastMinute: Math.max(0, ...histories.map(({ now }) => now)),
+      firstMinute: this.timeline[0]?.minute ?? 0,
+      lastMinute: this.timeline.at(-1)?.minute ?? 0,
     };
   }
 
@@ -141,6 +142,7 @@ class OpenAtlas implements Atlas {
       isAddition: denied !== undefined && 'nodeIds' in wanted && !this.#isolatesAnew(wanted.nodeIds, denied, cluster),
       includeUnanswered: false,
       minutes: this.#minutes,
+      ...(this.data.shows && { shows: this.data.shows }),
       answeredNodes: new Set(
         this.data.histories.filter(({ failing }) => failing === undefined).map(({ node }) => node),
       ),
@@ -245,11 +247,8 @@ function narrow(
 
 function drawTimeline({ histories }: PageData, traffic: readonly Traffic[]): TimelineMinute[] {
   if (histories.length === 0) return [];
-  const first = Math.min(
-    ...histories.map(({ since }) => since),
-    ...traffic.map((each) => each.minutes[0]?.[0] ?? Infinity),
-  );
   const last = Math.max(...histories.map(({ now }) => now));
+  const first = Math.max(Math.min(...histories.map(({ since }) => since)), last - keptMinutes + 1);
   const minutes = Array.from({ length: last - first + 1 }, (_, index) => {
     return { minute: first + index, allowed: 0, unanswered: 0, denied: 0 };
   });

@@ -59,13 +59,15 @@ export interface EdgePort {
   readonly verdict: MapVerdict;
   /** By the policies after the change. */
   readonly after?: MapVerdict;
+  /** Missing without a change of policies, and if no verdict of a pair of pods changes. Two verdicts `both` may differ in the pairs. */
+  readonly change?: MapChange;
   readonly traffic: readonly Traffic[];
 }
 
 export interface PolicyMap {
   readonly nodes: readonly MapNode[];
   readonly edges: readonly MapEdge[];
-  /** Minutes since 1970 that the flows of all agents cover; equal if there are none. */
+  /** Minutes since 1970 that flows cover; equal if there are none. Some agents may have kept flows for a part of the time only. */
   readonly firstMinute: number;
   readonly lastMinute: number;
 }
@@ -94,6 +96,8 @@ export interface DenialGroup {
   readonly last: number;
   /** Empty if the current policies allow it, or if an end has gone. */
   readonly reasons: readonly string[];
+  /** The rule of tier Admin that denies it, if one denies each pair that is denied: no NetworkPolicy can allow it then. `ClusterNetworkPolicy guard, rule no-metadata` */
+  readonly finalDeny?: string;
 }
 
 /** Parts of policies, and pods, that deserve a look. */

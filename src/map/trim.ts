@@ -1,8 +1,7 @@
+import { modeAnnotation } from '../evaluator/policy.ts';
 import { lastAppliedAnnotation, lastAppliedLabels } from '../impact/changes.ts';
 import { isJsonObject, listAt, objectAt, textAt, type JsonObject } from '../lib/json.ts';
 import { localDnsArguments } from '../suggest/dns.ts';
-
-const modeAnnotation = 'postern.dev/mode';
 
 const trims: Readonly<Record<string, (object: JsonObject) => JsonObject>> = {
   Pod: trimPod,

@@ -39,19 +39,34 @@ function namespaceOf(end: FlowEnd): string | undefined {
 /** Rows that a page has, at most. A row takes about 300 bytes. */
 const mostRows = 100_000;
 
-/** The rows with the most connections, if there are too many for a page, and how many are left out. */
-export function busiest(
+/**
+ * The rows that fit on a page, and how many are left out. Namespaces take turns, and each gives the rows first that were seen over the longest time: a scan, which makes
+ * many rows of a moment, displaces neither other namespaces nor connections that stay open.
+ */
+export function fittingRows(
   histories: readonly FlowHistory[],
   most = mostRows,
 ): { readonly histories: readonly FlowHistory[]; readonly leftOut: number } {
   const rows = histories.flatMap(({ flows }) => flows);
   if (rows.length <= most) return { histories, leftOut: 0 };
-  const ranked = rows.map((flow) => ({ flow, count: countOf(flow) })).sort((a, b) => b.count - a.count);
+  const ranked = [...Map.groupBy(rows, chargedNamespace).values()].flatMap((ofOne) =>
+    ofOne
+      .map((flow) => ({ flow, minutes: flow.last - flow.first, count: countOf(flow) }))
+      .sort((a, b) => b.minutes - a.minutes || b.count - a.count)
+      .map(({ flow }, turn) => ({ flow, turn })),
+  );
+  ranked.sort((a, b) => a.turn - b.turn);
   const kept = new Set(ranked.slice(0, most).map(({ flow }) => flow));
   return {
     histories: histories.map((history) => ({ ...history, flows: history.flows.filter((flow) => kept.has(flow)) })),
     leftOut: rows.length - most,
   };
+}
+
+/** As agents charge rows: the namespace that opens the connection, or else the one that it comes to. */
+function chargedNamespace({ from, to }: KeptFlow): string {
+  const [opener, other] = [namespaceOf(from), namespaceOf(to)];
+  return opener === undefined ? `to ${other ?? ''}` : `from ${opener}`;
 }
 
 function countOf({ minutes }: KeptFlow): number {

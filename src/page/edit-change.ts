@@ -1,10 +1,11 @@
-import { draft, look, tryChange } from './state.ts';
+import { draft, look, tried, tryChange } from './state.ts';
 import { readText, type TextProblem } from './yaml/read-text.ts';
 
 /** Tries what stands in the editor. Returns what cannot be read, which is not tried. */
 export function tryDraft(): readonly TextProblem[] {
   const { text, removed } = draft.value;
   const { objects, problems } = readText(text);
+  tried.value = text;
   tryChange({ given: objects, removed });
   return problems;
 }

@@ -1,6 +1,7 @@
 const whole = new Intl.NumberFormat('en');
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const dated = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 const exact = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 
 /** `1,204` */
@@ -16,6 +17,13 @@ export function formatShort(count: number): string {
 /** `10:42`, in the time zone of the reader. */
 export function formatMinute(minute: number): string {
   return clock.format(minute * 60_000);
+}
+
+/** `10:42`, `10:30 to 10:42`, or with the date of a beginning that is half a day before: `28 Nov, 10:30 to 10:42`. */
+export function formatSpan(first: number, last: number): string {
+  if (first === last) return formatMinute(last);
+  const start = last - first < 12 * 60 ? formatMinute(first) : dated.format(first * 60_000);
+  return `${start} to ${formatMinute(last)}`;
 }
 
 export function formatTime(milliseconds: number): string {

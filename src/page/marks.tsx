@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { BadgeKind, MapChange, MapVerdict } from '../map/policy-map.ts';
+import type { BadgeKind, EdgePort, MapChange, MapVerdict } from '../map/policy-map.ts';
 import type { SeenVerdict } from '../flows/kept-flow.ts';
 
 /** How a verdict or a change looks: each has a colour, a dash pattern and a word, so that none of them is needed. */
@@ -50,4 +50,25 @@ export function Line({ mark }: { mark: Mark }): JSX.Element {
 
 export function Chip({ mark }: { mark: Mark }): JSX.Element {
   return <span class={`chip ${mark.color}`}>{mark.word}</span>;
+}
+
+/** The verdict of a port, and what it becomes. A port that is allowed and denied can be so for other pods after a change. */
+export function Moved({ port: { verdict, after, change } }: { port: EdgePort }): JSX.Element {
+  return (
+    <>
+      <Chip mark={verdictMarks[verdict]} />
+      {after !== undefined && after !== verdict && (
+        <>
+          {' '}
+          → <Chip mark={verdictMarks[after]} />
+        </>
+      )}
+      {change && after === verdict && (
+        <>
+          {' '}
+          <Chip mark={changeMarks[change]} /> <span class="quiet">for some pods</span>
+        </>
+      )}
+    </>
+  );
 }

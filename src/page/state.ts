@@ -13,6 +13,10 @@ export const view = signal<View>(hashToView(location.hash));
 export const whatIf = signal<WhatIf | undefined>(undefined);
 /** What stands in the editor of the tab Change. */
 export const draft = signal<{ readonly text: string; readonly removed: readonly string[] }>({ text: '', removed: [] });
+/** Text of the editor that was tried last. */
+export const tried = signal('');
+/** Whether the editor has another text than the one whose result is shown. */
+export const isStale = computed(() => whatIf.value !== undefined && draft.value.text !== tried.value);
 /** The minute to compare before and after. */
 export const splitAt = signal<number | undefined>(undefined);
 /** Keys of denials that are not listed. */

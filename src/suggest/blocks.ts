@@ -20,8 +20,14 @@ export class InsideAddresses {
   readonly #ranges: readonly AddressRange[];
   /** The first two addresses of each node's pod range, canonical: those of its tunnel and of its bridge. */
   readonly #devices: ReadonlySet<string>;
+  readonly #isWhole: boolean;
 
-  constructor(objects: readonly JsonObject[], { claimants, nodeAddresses }: Cluster) {
+  constructor(
+    objects: readonly JsonObject[],
+    { claimants, nodeAddresses }: Pick<Cluster, 'claimants' | 'nodeAddresses'>,
+    shows: Cluster['shows'] = 'whole',
+  ) {
+    this.#isWhole = shows === 'whole';
     const podRanges = objects
       .filter((each) => each['kind'] === 'Node')
       .flatMap((node) => [textAt(node, 'spec', 'podCIDR'), ...listAt(node, 'spec', 'podCIDRs')])
@@ -38,9 +44,13 @@ export class InsideAddresses {
     this.#devices = new Set(devices);
   }
 
-  /** Whether the range holds addresses that are of pods, of nodes, or free for pods. The address of a node's own device in its pod range does not count. */
+  /**
+   * Whether the range holds addresses that are of pods, of nodes, or free for pods. The address of a node's own device in its pod range does not count. Where a user sees a
+   * part of the cluster, each range of several addresses may hold some.
+   */
   meets({ family, first, last }: AddressRange): boolean {
     if (first === last && this.#devices.has(formatAddress(family, first))) return false;
+    if (first !== last && !this.#isWhole) return true;
     return this.#ranges.some((each) => each.family === family && each.first <= last && first <= each.last);
   }
 }

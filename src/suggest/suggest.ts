@@ -1,3 +1,4 @@
+import type { Cluster } from '../evaluator/cluster.ts';
 import type { Traffic } from '../flows/traffic.ts';
 import type { Labels } from '../flows/owner-labels.ts';
 import { textAt, type JsonObject } from '../lib/json.ts';
@@ -19,6 +20,8 @@ export interface Wanted extends Choice {
   readonly minutes?: number;
   /** Nodes whose agents have told what they saw. Missing: all. */
   readonly answeredNodes?: ReadonlySet<string>;
+  /** `part` if the user may not see all pods and nodes. */
+  readonly shows?: Cluster['shows'];
   /** Only the connections of the traffic, without DNS: for a policy beside others that isolate the pods already. */
   readonly isAddition?: boolean;
 }
@@ -49,7 +52,7 @@ interface Draft extends Suggestion {
 /** Suggests policies that allow what was seen, and names to be resolved. Each isolates its pods in both directions. A workload of which nothing was seen gets none. */
 export function suggest(objects: readonly JsonObject[], traffic: readonly Traffic[], wanted: Wanted): Suggestions {
   const scene = new Scene(objects);
-  const [seen, inside] = [joinVerdicts(traffic), new InsideAddresses(objects, scene.cluster)];
+  const [seen, inside] = [joinVerdicts(traffic), new InsideAddresses(objects, scene.cluster, wanted.shows)];
   const isAddition = wanted.isAddition ?? false;
   const dns = isAddition ? [] : findDns(scene);
   const taken = new Set(objects.filter((each) => each['kind'] === 'NetworkPolicy').map(nameOf));

@@ -90,7 +90,7 @@ describe('postern audit', () => {
     match(out, /- [^\n]*the port is 81, not 80\n {4}x\/web spec\.ingress\[0\]\.ports/);
     match(out, /TCP\/80:[^\n]*\n {2}would be allowed by now: /);
     equal(out.includes('TCP/90'), false);
-    match(notes, /node n1 counts since 1970-01-01T00:00:00\.000Z\n/);
+    match(notes, /node n1 counts since 1970-01-01T00:00:00\.000Z, for [0-9]+ days\n/);
   });
 
   it('prints one JSON object per path', async () => {
@@ -119,6 +119,49 @@ describe('postern audit', () => {
       equal((await ask(told({ ...page, rows }), ['x/web'])).code, code);
       await server!.close();
     }
+  });
+
+  it('calls a list incomplete that is younger than --min-age, of an agent or of the policy', async () => {
+    const ago = (hours: number): number => Date.now() - hours * 3_600_000;
+    const quiet = (hours: number): ExecAnswer => told({ ...page, rows: [], since: ago(hours) });
+    const written = (hours: number, field: string) =>
+      objects.map((each) =>
+        each.metadata.name === 'web'
+          ? {
+              ...each,
+              metadata: {
+                ...each.metadata,
+                managedFields: [
+                  {
+                    time: new Date(ago(hours)).toISOString(),
+                    fieldsV1: { 'f:metadata': { 'f:annotations': { [`f:${field}`]: {} } } },
+                  },
+                ],
+              },
+            }
+          : each,
+      );
+    const cases: [answer: ExecAnswer, there: readonly ApiObject[], code: number, note: RegExp][] = [
+      [quiet(30), objects, 0, /^node n1 counts since .*, for 30 hours\n$/],
+      [quiet(5), objects, 2, /incomplete: node n1 counts for 5 hours only, and --min-age is 24h/],
+      [quiet(90), written(30, modeAnnotation), 0, /for 3 days\n$/],
+      [
+        quiet(90),
+        written(1, modeAnnotation),
+        2,
+        /incomplete: NetworkPolicy x\/web may be in audit for 60 minutes only/,
+      ],
+      [quiet(90), written(1, 'other'), 0, /for 3 days\n$/],
+    ];
+    for (const [answer, there, code, note] of cases) {
+      const found = await ask(answer, ['x/web', '--min-age', '24h'], there);
+      equal(found.code, code);
+      match(found.notes, note);
+      await server!.close();
+    }
+    equal((await ask(quiet(0), ['x/web'])).code, 0);
+    await server!.close();
+    await rejects(ask(quiet(0), ['x/web', '--min-age', '1y']), /--min-age: "1y" is not a time like 30m, 24h or 7d/);
   });
 
   it('exits with 2 if the list of a node is incomplete, whatever is in it', async () => {

@@ -94,6 +94,15 @@ describe('postern flows and suggest', () => {
     answers: Record<string, ExecAnswer>,
     ...args: readonly string[]
   ) {
+    return askAs(command, {}, answers, ...args);
+  }
+
+  async function askAs(
+    command: Parameters<typeof runCommandLine>[0],
+    lists: Readonly<Record<string, object>>,
+    answers: Record<string, ExecAnswer>,
+    ...args: readonly string[]
+  ) {
     await server?.close();
     const of = (kind: string) => objects.filter((each) => each.kind === kind);
     server = await startExecServer((path) => answers[/agent-(n[0-9])/.exec(path)![1]!]!, {
@@ -101,6 +110,7 @@ describe('postern flows and suggest', () => {
       '/api/v1/nodes': of('Node'),
       '/api/v1/pods': of('Pod'),
       '/apis/policy.networking.k8s.io': { versions: [] },
+      ...lists,
     });
     await writeFile(join(folder, 'config'), server.config.exportConfig());
     return runCommandLine(command, ['--kubeconfig', join(folder, 'config'), ...args]);
@@ -145,7 +155,7 @@ describe('postern flows and suggest', () => {
     const answer = JSON.parse(out) as { nodes: unknown[]; flows: Record<string, unknown>[] };
     deepEqual(answer.nodes[0], {
       node: 'n1',
-      since: '1970-01-01T00:01:00.000Z',
+      since: '1970-01-01T00:40:00.000Z',
       look: { seconds: 0.2, connections: 40 },
     });
     deepEqual(answer.flows[0], {
@@ -169,6 +179,42 @@ describe('postern flows and suggest', () => {
     equal(code, 2);
     const odd = await ask(flowsCommand, { n1: told({ node: 'n1' }), n2: told(ofNodes[1]) });
     match(odd.notes, /node n1 are missing: now and since: not as expected/);
+  });
+
+  it('is enough with the rights for one namespace, and names no pod of others', async () => {
+    const forbidden = { kind: 'Status', code: 403, reason: 'Forbidden', message: 'pods is forbidden' };
+    const of = (home: string) => objects.filter((each) => each.kind === 'Pod' && each.metadata.namespace === home);
+    const rights = {
+      '/api/v1/pods': forbidden,
+      '/api/v1/namespaces/shop/pods': of('shop'),
+      '/api/v1/namespaces/system/pods': of('system'),
+    };
+    const args = ['--agent-namespace', 'system'];
+    const { out, notes, code } = await askAs(flowsCommand, rights, usual, '-n', 'shop', ...args);
+    deepEqual([code, notes], [0, 'note: only namespace shop is shown\n']);
+    match(out, /^shop\/deployment\/web +shop\/statefulset\/db +TCP\/5432 +allowed +5 /m);
+    match(out, /^others +shop\/statefulset\/db +TCP\/5432 +denied +1 /m);
+    ok(!out.includes('probe') && !out.includes('gone'), out);
+    const suggested = await askAs(suggestCommand, rights, usual, '-n', 'shop', ...args);
+    match(suggested.out, /# WARNING: only namespace shop is shown\n/);
+    match(suggested.out, /name: db\n/);
+    await rejects(
+      askAs(flowsCommand, rights, usual, ...args),
+      /cannot list Pods: .*pods is forbidden.*with -n NAMESPACE/,
+    );
+  });
+
+  it('says so if the clock of a node differs, and shows its flows by that of others', async () => {
+    const late = history('n2', [flow(web, probe, { first: 990, last: 1000, minutes: [[1000, 4]] })], {
+      now: 1000,
+      since: 940,
+    });
+    const { out, notes } = await ask(flowsCommand, { n1: usual.n1, n2: told(late) });
+    match(out, /^shop\/deployment\/web +ops\/pod\/probe +TCP\/5432 +allowed +4 +now$/m);
+    match(
+      notes,
+      /^note: the clock of node n2 is 900 minutes ahead of that of node n1: its flows are shown by the clock of n1$/m,
+    );
   });
 
   it('does not let an agent write to the terminal', async () => {

@@ -83,6 +83,37 @@ describe('objects that are applied', () => {
     deepEqual(said(applyObjects(cluster, [same as JsonObject]).changes), ['Pod shop/web-0: unchanged']);
   });
 
+  it('a policy changes with its mode; a mode that apply has not set stays', () => {
+    const mode = (value: string, more = {}) => ({
+      ...web,
+      metadata: { namespace: 'shop', name: 'web', annotations: { 'postern.dev/mode': value, ...more } },
+    });
+    const last = (metadata: object) => ({
+      'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ metadata }),
+    });
+    const set = last({ annotations: { 'postern.dev/mode': 'audit' } });
+    const cases: [known: JsonObject, given: JsonObject, change: string, after: JsonObject][] = [
+      [web, mode('audit'), 'changed', mode('audit')],
+      [mode('audit'), web, 'changed', web],
+      [mode('audit'), mode('audit'), 'unchanged', mode('audit')],
+      [mode('audit', set), web, 'changed', web],
+      [mode('audit', last({ name: 'web' })), mode('enforce'), 'changed', mode('enforce')],
+    ];
+    for (const [known, given, change, after] of cases) {
+      const { objects, changes } = applyObjects([shop, known], [given]);
+      deepEqual([changes, objects[1]], [[{ object: 'NetworkPolicy shop/web', change }], after]);
+    }
+    const known = mode('audit', last({ name: 'web' }));
+    const given = { ...web, spec: { podSelector: {} } };
+    const kept = applyObjects([shop, known], [given]);
+    equal(objectAt(kept.objects[1], 'metadata', 'annotations')['postern.dev/mode'], 'audit');
+    deepEqual(said(kept.changes), ['NetworkPolicy shop/web: changed']);
+    match(
+      kept.changes[0]!.message!,
+      /^keeps the annotation postern.dev\/mode: audit, because "kubectl annotate" has set it/,
+    );
+  });
+
   it('a NetworkPolicy of another API group is another object', () => {
     const calico = { ...web, apiVersion: 'crd.projectcalico.org/v1', spec: {} };
     const { objects } = applyObjects(cluster, [calico]);

@@ -7,6 +7,8 @@ import type { FlowEnd } from '../../src/flows/kept-flow.ts';
 import type { Traffic } from '../../src/flows/traffic.ts';
 import { keyOf } from '../../src/impact/object-key.ts';
 import type { JsonObject } from '../../src/lib/json.ts';
+import { objectAt } from '../../src/lib/json.ts';
+import { mergePorts } from '../../src/map/draw.ts';
 import { openAtlas } from '../../src/map/open-atlas.ts';
 import type { Atlas } from '../../src/map/atlas.ts';
 import type { ExplainedPair, MapEdge } from '../../src/map/policy-map.ts';
@@ -155,6 +157,16 @@ describe('the map', () => {
       ],
     );
     assert.equal(atlas.timeline.length, 60);
+  });
+
+  it('has a time line of an hour at most, whatever the agents say', () => {
+    const wrong = [
+      { ...history([]), node: 'n2', since: 0, now: 60 },
+      { ...history([]), node: 'n3', since: 1, now: 30_000_000 },
+    ];
+    const atlas = openAtlas(pageData(objects, [history([seen(web!, api!, 80)]), ...wrong]));
+    assert.equal(atlas.timeline.length, 60);
+    assert.equal(atlas.map().lastMinute - atlas.map().firstMinute, 59);
   });
 
   it('explains an edge by pairs of pods, and leaves what cannot be judged without a verdict', () => {
@@ -313,6 +325,64 @@ describe('a change on the map', () => {
     );
   });
 
+  it('tells what it cuts of an edge that is allowed and denied, before and after', () => {
+    // The two pods of web are one end of the map, and differ by a label that a controller sets.
+    const pods = ['1', '2', '3'].map((index) =>
+      pod(`shop/shard-${index}`, {
+        labels: { app: 'shard', 'apps.kubernetes.io/pod-index': index },
+        ips: [`10.244.2.${index}`],
+      }),
+    );
+    const allow = (...indexes: string[]) =>
+      policy('shop/shard', {
+        podSelector: { matchLabels: { app: 'shard' } },
+        ingress: [
+          {
+            from: [
+              {
+                podSelector: {
+                  matchExpressions: [{ key: 'apps.kubernetes.io/pod-index', operator: 'In', values: indexes }],
+                },
+              },
+            ],
+          },
+        ],
+      });
+    const shard: FlowEnd = { kind: 'workload', namespace: 'shop', labels: { app: 'shard' } };
+    const atlas = open([seen(shard, shard, 80)], [...pods, allow('1', '2')]);
+    const changeOf = (given: JsonObject) => {
+      const [edge] = atlas.withChange({ given: [given], removed: [] }).map().edges;
+      return [edge!.verdict, edge!.ports[0]!.after, edge!.ports[0]!.change, edge!.change];
+    };
+    assert.deepEqual(changeOf(allow('1')), ['both', 'both', 'cut', 'cut']);
+    assert.deepEqual(changeOf(allow('2', '3')), ['both', 'both', 'both', 'both']);
+    assert.deepEqual(changeOf(allow('2', '1')), ['both', 'both', undefined, undefined]);
+    // As the edges of a collapsed namespace are joined.
+    const [port] = atlas.withChange({ given: [allow('1')], removed: [] }).map().edges[0]!.ports;
+    const { change: _, ...same } = port!;
+    const opened = { ...same, change: 'opened' } as const;
+    assert.deepEqual(
+      [
+        [same, same],
+        [same, port!],
+        [opened, port!],
+      ].map((ports) => mergePorts(ports)[0]!.change),
+      [undefined, 'cut', 'both'],
+    );
+  });
+
+  it('cuts what a policy in audit denies, once its annotation is taken away', () => {
+    const enforced = policy('shop/closed', { podSelector: {}, policyTypes: ['Egress'] });
+    const audited = {
+      ...enforced,
+      metadata: { ...objectAt(enforced, 'metadata'), annotations: { 'postern.dev/mode': 'audit' } },
+    };
+    const [edge] = open([seen(web!, api!, 80)], [audited])
+      .withChange({ given: [enforced], removed: [] })
+      .map().edges;
+    assert.deepEqual([edge!.verdict, edge!.change], ['allowed', 'cut']);
+  });
+
   it('sets the defaults of the API server, and names what is invalid or refused', () => {
     const atlas = open([seen(web!, api!, 80)]);
     const given = [
@@ -372,6 +442,18 @@ describe('a change on the map', () => {
           assert.deepEqual(changed.verdicts, fresh.verdicts);
         }
         for (const [key, verdict] of changed.verdicts) assert.equal(verdict, fresh.verdicts.get(key) ?? verdict, key);
+        const trial = before.withChange(change);
+        for (const { id, ports } of trial.map().edges) {
+          for (const port of ports) {
+            const explained = trial.explain(id, port.name);
+            if (explained.length === 12) continue;
+            const has = (was: string, is: string): boolean =>
+              explained.some((pair) => pair.decision.verdict === was && pair.after!.verdict === is);
+            const [isCut, isOpened] = [has('allowed', 'denied'), has('denied', 'allowed')];
+            const expected = isCut ? (isOpened ? 'both' : 'cut') : isOpened ? 'opened' : undefined;
+            assert.equal(port.change, expected, `${id} ${port.name}`);
+          }
+        }
         changes += before
           .withChange(change)
           .map()
@@ -411,6 +493,46 @@ describe('lists beside the map', () => {
       atlas.denials({ minutes: [8, 60] }).map(({ port }) => port),
       ['TCP/81'],
     );
+  });
+
+  it('names the rule of tier Admin that denies it, as no NetworkPolicy can allow it then', () => {
+    const guard = (tier: string, from: string) =>
+      clusterPolicy('guard', {
+        ...{ tier, priority: 1, subject: { namespaces: {} } },
+        ingress: [
+          {
+            ...{ name: 'no-ops', action: 'Deny' },
+            from: [{ namespaces: { matchLabels: { 'kubernetes.io/metadata.name': from } } }],
+          },
+        ],
+      });
+    const denied = seen(probe, web!, 80, { verdict: 'denied' });
+    const finalDeny = (more: JsonObject) => open([denied], [more]).denials()[0]!.finalDeny;
+    assert.equal(finalDeny(guard('Admin', 'ops')), 'ClusterNetworkPolicy guard, rule no-ops');
+    assert.equal(finalDeny(guard('Baseline', 'ops')), undefined);
+    assert.equal(finalDeny(guard('Admin', 'shop')), undefined);
+    assert.equal(finalDeny(policy('shop/closed', { podSelector: {} })), undefined);
+  });
+
+  it('has no denial of another time', () => {
+    const denied = seen(probe, api!, 80, {
+      verdict: 'denied',
+      minutes: [
+        [5, 1],
+        [50, 1],
+      ],
+    });
+    const atlas = open([denied]);
+    assert.deepEqual(
+      [
+        [1, 4],
+        [5, 5],
+        [10, 40],
+        [50, 60],
+      ].map((minutes) => atlas.denials({ minutes: minutes as [number, number] }).length),
+      [0, 1, 0, 1],
+    );
+    assert.equal(atlas.map({ minutes: [10, 40] }).edges.length, 0);
   });
 
   it('suggests what would allow a denial, and it does', () => {

@@ -2,7 +2,7 @@ import { deepEqual, doesNotMatch, equal } from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { FlowEnd, FlowHistory, KeptFlow } from '../../src/flows/kept-flow.ts';
-import { busiest, visibleHistories } from '../../src/map/visible-flows.ts';
+import { fittingRows, visibleHistories } from '../../src/map/visible-flows.ts';
 import { runs } from '../support/runs.ts';
 
 const pods = (namespace: string): FlowEnd => ({ kind: 'workload', namespace, labels: { app: `app-of-${namespace}` } });
@@ -80,14 +80,21 @@ describe('flows that a user may see', () => {
 });
 
 describe('flows of a cluster with too many', () => {
-  it('are those with the most connections', () => {
-    const asked = [history(flow(outside!, pods('a'), 1), flow(outside!, pods('b'), 3)), history(flow(node!, node!, 2))];
-    const { histories, leftOut } = busiest(asked, 2);
-    equal(leftOut, 1);
+  it('are those that were seen for the longest time, of each namespace in turn', () => {
+    const long = { ...flow(pods('a'), outside!, 0), first: 1, last: 2, minutes: [] };
+    // A scan: many rows of one minute, with many connections.
+    const scan = Array.from({ length: 50 }, (_, index) => ({ ...flow(pods('a'), pods('b'), 900), port: index }));
+    const [other, into, between] = [flow(pods('b'), node!, 1), flow(outside!, pods('a'), 2), flow(node!, node!, 2)];
+    const asked = [history(...scan, into, long), history(other, between)];
+    const { histories, leftOut } = fittingRows(asked, 6);
+    equal(leftOut, 48);
     deepEqual(
-      histories.map(({ flows }) => flows.map(({ minutes }) => minutes[0]![1])),
-      [[3], [2]],
+      histories.map(({ flows }) => flows),
+      [
+        [scan[0], scan[1], into, long],
+        [other, between],
+      ],
     );
-    deepEqual(busiest(asked, 3), { histories: asked, leftOut: 0 });
+    deepEqual(fittingRows(asked, 54), { histories: asked, leftOut: 0 });
   });
 });

@@ -64,6 +64,41 @@ describe('the tab Change', () => {
     await page.getByText('changed', { exact: true }).waitFor();
   });
 
+  it('shows beside "Now" the policy of the cluster, and beside "After the change" the text', async () => {
+    const { page } = used;
+    await page.getByLabel('A policy of the cluster').selectOption('NetworkPolicy shop/api-allow');
+    await page.getByRole('button', { name: 'Edit' }).click();
+    const area = page.getByLabel('YAML of policies');
+    await area.fill((await area.inputValue()).replace('purpose: production', 'purpose: none'));
+    await page.getByRole('button', { name: 'Try it' }).click();
+    await page.getByRole('button', { name: /storefront\/web → shop\/api TCP\/8080 allowed → denied/ }).click();
+    const panel = page.getByRole('complementary', { name: 'Details' });
+    await panel.locator('h4', { hasText: 'Now' }).first().waitFor();
+    const policies = panel.locator('.pair').first().locator('details.policy', { hasText: 'shop/api-allow' });
+    const texts: string[] = [];
+    for (const policy of await policies.all()) {
+      if ((await policy.getAttribute('open')) === null) await policy.locator('summary').click();
+      texts.push(await policy.locator('pre').innerText());
+    }
+    const purposes = texts.map((text) => /purpose: (production|none)/.exec(text)?.[1]);
+    const [now, ...after] = purposes;
+    assert.deepEqual([now, [...new Set(after)]], ['production', ['none']]);
+  });
+
+  it('says so while the result is that of an earlier text', async () => {
+    const { page } = used;
+    await page.getByLabel('YAML of policies').fill(denyWeb);
+    await page.getByRole('button', { name: 'Try it' }).click();
+    await page.getByText('created').waitFor();
+    const hint = page.getByText('The YAML has changed since');
+    await page.getByLabel('YAML of policies').fill(denyWeb.replace('app: web', 'app: search'));
+    await hint.waitFor();
+    await page.getByRole('button', { name: 'Try it now' }).click();
+    await hint.waitFor({ state: 'detached' });
+    // Another policy allows what the text would allow.
+    await page.getByText('It changes nothing of what was seen').waitFor();
+  });
+
   it('names the line of what cannot be read, and tries the rest', async () => {
     const { page } = used;
     await page.getByLabel('YAML of policies').fill(`${denyWeb}---\nkind: NetworkPolicy\n---\nspec: {\n`);
@@ -131,6 +166,19 @@ describe('the tab Denials', () => {
     const { page } = used;
     await page.getByRole('button', { name: 'What would allow it: shop/worker to shop/db, TCP/5432' }).click();
     await page.getByRole('button', { name: /shop\/worker → shop\/db TCP\/5432 denied → allowed 7/ }).waitFor();
+  });
+
+  it('says that it has those of a chosen time only', async () => {
+    const { page } = used;
+    const { minutes } = shop().histories[0]!.flows.find(({ verdict }) => verdict === 'denied')!;
+    const before = minutes[0]![0] - 1;
+    await page.goto(`${used.server.url}#tab=denials&t=${before - 5}-${before}`);
+    await page.reload();
+    await page.getByText('Nothing was denied in this time.').waitFor();
+    await page.getByText(/Only those of \d\d:\d\d to \d\d:\d\d, the time that is chosen on the map/).waitFor();
+    await page.getByRole('button', { name: 'All times' }).click();
+    await page.getByRole('row', { name: /office\/desk/ }).waitFor();
+    assert.equal(await page.getByText('Only those of').count(), 0);
   });
 
   it('silences one', async () => {

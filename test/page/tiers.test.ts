@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { JsonObject } from '../../src/lib/json.ts';
 import type { PageData } from '../../src/map/page-data.ts';
@@ -61,6 +62,17 @@ describe('ClusterNetworkPolicies on the page', () => {
       .locator('.reason', { hasText: 'Comes too late: Deny of tier Admin, priority 10, rule no-guests' })
       .waitFor();
     await panel.getByRole('heading', { name: 'Allowed by' }).waitFor();
+  });
+
+  it('deny what no NetworkPolicy can allow: the page offers none', async () => {
+    const { page } = used;
+    await page.getByRole('tab', { name: 'Denials' }).click();
+    const button = page.getByRole('button', { name: 'What would allow it: guest/desk to shop/api, TCP/8080' });
+    assert.equal(await button.isDisabled(), true);
+    assert.match(
+      (await button.getAttribute('title'))!,
+      /ClusterNetworkPolicy guard, rule no-guests denies it in tier Admin/,
+    );
   });
 
   it('are tried before they are applied, and taken away', async () => {

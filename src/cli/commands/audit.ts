@@ -6,6 +6,8 @@ import { attribute } from '../../evaluator/denial.ts';
 import type { Pod } from '../../evaluator/party.ts';
 import type { Policy } from '../../evaluator/policy.ts';
 import { PolicyIndex } from '../../evaluator/policy-index.ts';
+import { keyOf } from '../../impact/object-key.ts';
+import { listAt, objectAt, textAt, type JsonObject } from '../../lib/json.ts';
 import { plural } from '../../lib/plural.ts';
 import { familyOf } from '../../model/address.ts';
 import { leftOutTexts } from '../../model/node-policies.ts';
@@ -28,6 +30,7 @@ interface Flags {
   readonly context?: string;
   readonly namespace?: string;
   readonly agentNamespace?: string;
+  readonly minAge?: string;
   readonly output: 'text' | 'json';
 }
 
@@ -41,16 +44,18 @@ A NetworkPolicy with the annotation ${modeAnnotation}: audit is not enforced. Th
 selects, and records what the policy would deny. All policies in audit that select a pod count together, as if all of them were enforced. A pod that an
 enforced policy isolates already has no audit in that direction: a further policy could only allow more.
 
-Without POLICY, the command lists all policies in audit. It runs \`pods/exec\` in the agents with your rights. Each agent counts since its start.
+Without POLICY, the command lists all policies in audit. It runs \`pods/exec\` in the agents with your rights. Each agent counts since its start, and forgets at
+its end: after an upgrade of the agents, an empty list says little. With --min-age, the list is incomplete until each agent has counted for so long, and the policy
+has been in audit for so long, as far as its managedFields tell. The agents also log each of these connections, and a log outlives them.
 
 Examples:
   $ kubectl annotate networkpolicy -n shop web ${modeAnnotation}=audit
   $ postern audit shop/web                     what it would deny, and the rules that nearly allow it
   $ postern audit -n shop                      all policies in audit of a namespace
   $ postern audit shop/web -o json | jq -r '[.from, .to, .port, .connections] | @tsv'
-  $ kubectl annotate networkpolicy -n shop web ${modeAnnotation}-      enforce it
+  $ postern audit shop/web --min-age 24h && kubectl annotate networkpolicy -n shop web ${modeAnnotation}-      enforce it after a day without a denial
 
-Exit codes: 0 nothing would be denied, 1 something would be, 2 a node did not answer or its list is incomplete, or wrong usage.`;
+Exit codes: 0 nothing would be denied, 1 something would be, 2 a node did not answer, or its list is incomplete or too young, or wrong usage.`;
 
 /** `postern audit`. Sets `process.exitCode`. */
 export function auditCommand(streams: Streams = { out: process.stdout, notes: process.stderr }): Command {
@@ -61,6 +66,7 @@ export function auditCommand(streams: Streams = { out: process.stdout, notes: pr
     .option('--context <name>', 'context of the kubeconfig')
     .option('-n, --namespace <name>', 'only policies of this namespace')
     .addOption(agentNamespaceOption())
+    .option('--min-age <time>', 'call a list incomplete that covers less time, as 30m, 24h or 7d')
     .addOption(
       new Option('-o, --output <format>', 'text, or one JSON object per line')
         .choices(['text', 'json'])
@@ -71,7 +77,8 @@ export function auditCommand(streams: Streams = { out: process.stdout, notes: pr
 }
 
 async function tellAudits(names: readonly string[], flags: Flags, { out, notes }: Streams): Promise<void> {
-  const { kubeconfig, context, namespace, agentNamespace, output } = flags;
+  const { kubeconfig, context, namespace, agentNamespace, minAge, output } = flags;
+  const leastMs = minAge === undefined ? 0 : readAge(minAge);
   const { config, objects } = await readLiveObjects(kubeconfig, context);
   const { cluster } = toSource(objects, new Map(), []);
   checkNamespace(objects, namespace);
@@ -94,15 +101,60 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
     for (const policy of wanted) out.write(describePolicy(policy, cluster, lines));
     for (const { node, ...line } of lines) out.write(renderRow(line, line, node));
   }
-  const gaps: string[] = [];
+  const gaps = findYoung(objects, wanted, leastMs);
+  const [youngest] = asked.answers.toSorted((a, b) => b.answer.since - a.answer.since);
+  if (youngest) notes.write(describeAge(youngest, asked.answers.length));
   for (const { node, answer } of asked.answers) {
-    notes.write(`node ${node} counts since ${new Date(answer.since).toISOString()}\n`);
+    const age = Date.now() - answer.since;
+    if (age < leastMs) gaps.push(`node ${node} counts for ${describeTime(age)} only, and --min-age is ${minAge}`);
     for (const why of gapsOf(answer, wanted, cluster)) gaps.push(`node ${node} ${why}`);
   }
   for (const gap of gaps) notes.write(`note: incomplete: ${gap}\n`);
   for (const { node, why } of asked.failures) notes.write(`note: node ${node} did not answer: ${why}\n`);
   if (asked.failures.length + gaps.length > 0) process.exitCode = exitCode.usage;
   else process.exitCode = lines.some(({ wouldDeny }) => wouldDeny) ? exitCode.finding : exitCode.fine;
+}
+
+const units = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Milliseconds. Throws a ConfigError. */
+function readAge(text: string): number {
+  const [, number = '', unit] = /^([1-9][0-9]{0,3})([mhd])$/.exec(text) ?? [];
+  if (unit === undefined) throw new ConfigError(`--min-age: ${JSON.stringify(text)} is not a time like 30m, 24h or 7d`);
+  return Number(number) * units[unit as keyof typeof units];
+}
+
+/** In the largest unit that fits twice: `90 minutes`, `36 hours`. */
+function describeTime(milliseconds: number): string {
+  const minutes = Math.max(0, Math.floor(milliseconds / units.m));
+  if (minutes < 120) return plural(minutes, 'minute');
+  return minutes < 48 * 60 ? plural(Math.floor(minutes / 60), 'hour') : plural(Math.floor(minutes / 1440), 'day');
+}
+
+function describeAge({ node, answer: { since } }: { node: string; answer: AuditPage }, nodes: number): string {
+  const age = `${new Date(since).toISOString()}, for ${describeTime(Date.now() - since)}`;
+  const others = nodes === 1 ? '' : `; ${plural(nodes - 1, 'other node')} for as long or longer`;
+  return `node ${node} counts since ${age}${others}\n`;
+}
+
+/** The policies that came into audit after that time. */
+function findYoung(objects: readonly JsonObject[], wanted: readonly Policy[], leastMs: number): string[] {
+  const refs = new Set(wanted.map(({ ref }) => `NetworkPolicy ${ref}`));
+  return objects.flatMap((object) => {
+    const since = refs.has(keyOf(object)) ? auditedSince(object) : undefined;
+    if (since === undefined || Date.now() - since >= leastMs) return [];
+    return [`${keyOf(object)} may be in audit for ${describeTime(Date.now() - since)} only`];
+  });
+}
+
+/** When the annotation was written, or later: the API server notes the last change of each writer of a field. Missing if it notes none. */
+function auditedSince(object: JsonObject): number | undefined {
+  const times = listAt(object, 'metadata', 'managedFields').flatMap((entry) => {
+    const fields = objectAt(entry, 'fieldsV1', 'f:metadata', 'f:annotations');
+    const time = Date.parse(textAt(entry, 'time') ?? '');
+    return `f:${modeAnnotation}` in fields && !Number.isNaN(time) ? [time] : [];
+  });
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** Throws a ConfigError if one of the names is no policy in audit. */

@@ -67,7 +67,7 @@ async function showFlows(flags: Flags, { out, notes }: Streams): Promise<void> {
     const answer = describe(seen, wanted, names);
     out.write(output === 'json' ? `${JSON.stringify(answer, undefined, 2)}\n` : toYaml(answer));
   }
-  for (const each of findCoverage(seen).warnings) notes.write(`note: ${printable(each)}\n`);
+  for (const each of [...(seen.notes ?? []), ...findCoverage(seen).warnings]) notes.write(`note: ${printable(each)}\n`);
   process.exitCode = seen.failures.length > 0 ? exitCode.usage : exitCode.fine;
 }
 

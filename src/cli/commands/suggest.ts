@@ -63,17 +63,19 @@ export function suggestCommand(streams: Streams = { out: process.stdout, notes: 
 async function suggestPolicies(asked: string | undefined, flags: Flags, { out, notes }: Streams): Promise<void> {
   if (flags.file === '-') throw new ConfigError('-f names a file to write; without it, the output is standard output');
   const namespace = flags.allNamespaces ? undefined : (flags.namespace ?? 'default');
-  const seen = await readTraffic(flags);
+  const seen = await readTraffic({ ...flags, ...(namespace !== undefined && { namespace }) });
   checkNamespace(seen.objects, namespace);
   const workloads = findWorkloads(seen.objects);
   const isWanted = (workload: Workload): boolean =>
     (namespace === undefined || workload.namespace === namespace) && (asked === undefined || isNamed(workload, asked));
   if (!workloads.some(isWanted)) throw new ConfigError(missing(workloads, namespace, asked));
   const { includeDenied = false, includeUnanswered = false } = flags;
-  const { minutes, warnings } = findCoverage(seen);
+  const { minutes, warnings: short } = findCoverage(seen);
+  const warnings = [...(seen.notes ?? []), ...short];
   const whole = seen.histories.filter(({ failing }) => failing === undefined);
   const answeredNodes = new Set(whole.map(({ node }) => node));
-  const choice = { isWanted, includeDenied, includeUnanswered, minutes, answeredNodes };
+  const shows = seen.shows && { shows: seen.shows };
+  const choice = { isWanted, includeDenied, includeUnanswered, minutes, answeredNodes, ...shows };
   const found = suggest(seen.objects, seen.traffic, choice);
   const context = { names: new EndNames(workloads), minutes, nodes: seen.histories.length, warnings };
   const text =

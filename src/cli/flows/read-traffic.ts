@@ -2,17 +2,22 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { Option, type Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { ConfigError } from '../../config/config-error.ts';
+import { alignHistories, type ClockDifference } from '../../flows/align.ts';
 import { keptMinutes } from '../../flows/flow-fold.ts';
 import type { FlowHistory } from '../../flows/kept-flow.ts';
 import { readHistory } from '../../flows/read-history.ts';
 import { mergeHistories, type Traffic } from '../../flows/traffic.ts';
 import { keyOf } from '../../impact/object-key.ts';
-import type { JsonObject } from '../../lib/json.ts';
+import { textAt, type JsonObject } from '../../lib/json.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { parsePrintable } from '../../lib/printable.ts';
+import { sorted } from '../../lib/sort.ts';
+import { visibleHistories } from '../../map/visible-flows.ts';
+import { createApiClient, type ApiReader } from '../../watch/api-client.ts';
 import { askNodes, type NodeFailure, type Question } from '../connect/agents.ts';
-import { agentNamespaceOption, requireAgents } from '../connect/find-agents.ts';
-import { readLiveObjects, readManifestCluster } from '../explain/cluster-source.ts';
+import { agentNamespaceOption, hasAgentLabels, requireAgents } from '../connect/find-agents.ts';
+import { openContext, reaching, readManifestCluster } from '../explain/cluster-source.ts';
+import { isRefused, listAgentPods, readObjects, type ReadObjects } from './read-objects.ts';
 import { append } from '../manifest-option.ts';
 
 /** Flags that say where flows and objects come from. */
@@ -29,6 +34,7 @@ export interface SourceFlags {
 
 export interface TrafficFlags extends SourceFlags {
   readonly since: string;
+  readonly namespace?: string;
 }
 
 /** What agents have kept. */
@@ -36,10 +42,16 @@ export interface Histories {
   readonly histories: readonly FlowHistory[];
   /** Nodes whose flows are missing, or are not all. */
   readonly failures: readonly NodeFailure[];
+  /** Nodes whose clocks differ from others. Their histories are shifted. */
+  readonly clocks: readonly ClockDifference[];
 }
 
 interface Sources extends Histories {
   readonly objects: readonly JsonObject[];
+  /** Objects of other namespaces are missing, because the user may not list them. */
+  readonly shows?: 'part';
+  /** Sentences about what is missing then. */
+  readonly notes?: readonly string[];
 }
 
 export interface SeenCluster extends Sources {
@@ -87,17 +99,58 @@ export function checkSource({ lab, name, stateDir, base, flows }: SourceFlags): 
   if ((base === undefined) !== (flows === undefined)) throw new ConfigError('--base and --flows need each other');
 }
 
-/** Lists the objects with the rights of the user, so names of pods are those that kubectl shows. */
-async function readLive({ kubeconfig, context, agentNamespace }: SourceFlags): Promise<Sources> {
-  const { config, objects } = await readLiveObjects(kubeconfig, context, 'name files with --base and --flows');
-  return { objects, ...(await askHistories(config, objects, { agentNamespace })) };
+const instead = 'name files with --base and --flows';
+
+/** Lists the objects with the rights of the user, so names of pods are those that kubectl shows. Without the right to list those of all namespaces, those of one are enough. */
+async function readLive({ kubeconfig, context, agentNamespace, namespace }: TrafficFlags): Promise<Sources> {
+  const config = await openContext(kubeconfig, context, instead);
+  const client = createApiClient(config);
+  const { signal } = new AbortController();
+  const read = async (namespaces?: readonly string[]): Promise<Sources> => {
+    const { sight, notes, ...rest } = await reaching(readObjects(client, namespaces, signal), instead);
+    const asked = await askVisible({ config, client, agentNamespace, namespaces, signal }, { sight, ...rest });
+    return { ...rest, notes, ...asked };
+  };
+  return read().catch((error: unknown) => {
+    if (namespace === undefined || !isRefused(error)) throw error;
+    return read([namespace]);
+  });
+}
+
+interface Asker {
+  readonly config: KubeConfig;
+  readonly client: ApiReader;
+  readonly agentNamespace: string | undefined;
+  /** Namespaces that were read; missing: all. */
+  readonly namespaces?: readonly string[] | undefined;
+  /** Milliseconds for one answer, if they are less than usual. */
+  readonly mostMs?: number;
+  readonly signal: AbortSignal;
+}
+
+/** Asks the agents of the nodes on which the pods run, and keeps what the user may see of their answers. */
+export async function askVisible(
+  { config, client, agentNamespace, namespaces, mostMs, signal }: Asker,
+  { objects, sight }: Pick<ReadObjects, 'objects' | 'sight'>,
+): Promise<Histories> {
+  const agents = namespaces ? await listAgentPods(client, agentNamespace, signal) : objects.filter(hasAgentLabels);
+  const nodes = objects.filter((each) => each['kind'] === 'Node');
+  const limits = { ...(mostMs !== undefined && { mostMs }), signal };
+  const question = { agentNamespace, nodes: nodesWithPods(objects), ...limits };
+  const { histories, ...rest } = await askHistories(config, [...agents, ...nodes], question);
+  return { histories: visibleHistories(histories, sight), ...rest };
+}
+
+function nodesWithPods(objects: readonly JsonObject[]): string[] {
+  const pods = objects.filter((each) => each['kind'] === 'Pod' && textAt(each, 'status', 'phase') !== 'Succeeded');
+  return sorted(new Set(pods.flatMap((pod) => textAt(pod, 'spec', 'nodeName') || [])));
 }
 
 /**
  * Asks the agents what they have kept. Rejects with a ConfigError if there is no agent.
  * @param objects the pods of the agents, and the nodes; with the pods of all, each node that has a pod is asked
  */
-export async function askHistories(
+async function askHistories(
   config: KubeConfig,
   objects: readonly JsonObject[],
   question: Omit<Question<FlowHistory>, 'words' | 'read'>,
@@ -105,7 +158,7 @@ export async function askHistories(
   const asked = { ...question, words: ['history'], read: readHistory };
   const { found, answers, failures } = await askNodes(config, objects, asked);
   requireAgents(found);
-  return withBroken({ histories: answers.map(({ node, answer }) => ({ ...answer, node })), failures });
+  return join({ histories: answers.map(({ node, answer }) => ({ ...answer, node })), failures });
 }
 
 export async function readLab({ name, stateDir }: SourceFlags): Promise<Sources> {
@@ -119,7 +172,7 @@ export async function readLab({ name, stateDir }: SourceFlags): Promise<Sources>
     histories: flows.flatMap(({ history }) => (history === undefined ? [] : readHistory(parsePrintable(history)))),
     failures: flows.flatMap(({ node, history }) => (history === undefined ? [{ node, why }] : [])),
   };
-  return { objects, ...withBroken(answers) };
+  return { objects, ...join(answers) };
 }
 
 export async function readFiles({ base = [], flows = [] }: SourceFlags): Promise<Sources> {
@@ -134,15 +187,16 @@ export async function readFiles({ base = [], flows = [] }: SourceFlags): Promise
       }
     }),
   );
-  return { objects, ...withBroken({ histories, failures: [] }) };
+  return { objects, ...join({ histories, failures: [] }) };
 }
 
 /** An agent that cannot read connections at the moment has kept only what it saw before. */
-function withBroken({ histories, failures }: Histories): Histories {
+function join({ histories: all, failures }: Omit<Histories, 'clocks'>): Histories {
+  const { histories, differences } = alignHistories(all);
   const broken = histories.flatMap(({ node, failing }) =>
     failing === undefined ? [] : [{ node, why: `its agent cannot read the tracked connections: ${failing}` }],
   );
-  return { histories, failures: [...failures, ...broken] };
+  return { histories, failures: [...failures, ...broken], clocks: differences };
 }
 
 function readMinutes(text: string): number {

@@ -3,19 +3,18 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { readVersion } from '../../config/version.ts';
 import { judgeCluster, type ClusterFinding } from '../../doctor/cluster.ts';
 import type { Finding } from '../../doctor/finding.ts';
-import { textAt, type JsonObject } from '../../lib/json.ts';
 import { sorted } from '../../lib/sort.ts';
 import { trimObjects } from '../../map/trim.ts';
-import { busiest, visibleHistories } from '../../map/visible-flows.ts';
+import { fittingRows } from '../../map/visible-flows.ts';
 import { createApiClient, type ApiReader } from '../../watch/api-client.ts';
 import { execInPod } from '../../watch/pod-exec.ts';
-import type { NodeFailure } from '../connect/agents.ts';
-import { agentSelector, hasAgentLabels } from '../connect/find-agents.ts';
+import { agentSelector } from '../connect/find-agents.ts';
 import { askCluster } from '../doctor/ask-cluster.ts';
 import { reaching } from '../explain/cluster-source.ts';
-import { askHistories } from '../flows/read-traffic.ts';
+import { describeClocks, describeShort, keptFor } from '../flows/coverage.ts';
+import { readObjects, type ReadObjects } from '../flows/read-objects.ts';
+import { askVisible, type Histories } from '../flows/read-traffic.ts';
 import type { PagePart, PartReader } from './page-feed.ts';
-import { listAgentPods, readObjects, type ReadObjects } from './read-objects.ts';
 
 export interface ClusterOptions {
   readonly config: KubeConfig;
@@ -45,12 +44,7 @@ export function clusterParts({ config, agentNamespace, namespaces, signal }: Clu
   };
   const readFlows = async (): Promise<PagePart> => {
     // The first part is there before this one is asked.
-    const { objects, sight } = read!;
-    const agents = namespaces ? await listAgentPods(client, agentNamespace, signal) : objects.filter(hasAgentLabels);
-    const nodes = objects.filter((each) => each['kind'] === 'Node');
-    const question = { agentNamespace, nodes: nodesWithPods(objects), mostMs: agentMs, signal };
-    const { histories, failures } = await askHistories(config, [...agents, ...nodes], question);
-    return withFlows(visibleHistories(histories, sight), failures);
+    return withFlows(await askVisible({ config, client, agentNamespace, namespaces, mostMs: agentMs, signal }, read!));
   };
   return [
     { name: 'objects', read: readPart, pauseMs: pauses.objects },
@@ -60,14 +54,20 @@ export function clusterParts({ config, agentNamespace, namespaces, signal }: Clu
 }
 
 /** Histories for the page, with notes about what is missing in them. */
-export function withFlows(histories: PagePart['histories'] & object, failures: readonly NodeFailure[]): PagePart {
-  const kept = busiest(histories);
+export function withFlows({ histories, failures, clocks }: Histories): PagePart {
+  const longest = Math.max(0, ...histories.map(keptFor));
+  const kept = fittingRows(histories);
   const reasons = [...Map.groupBy(failures, ({ why }) => why)];
   return {
     histories: kept.histories,
     notes: [
       ...reasons.map(([why, all]) => `flows of ${nameNodes(all.map(({ node }) => node))} are missing: ${why}`),
-      ...(kept.leftOut > 0 ? [`flows: ${kept.leftOut} with the fewest connections are left out`] : []),
+      // Agents of one rollout differ by a minute or two, which need not be said.
+      ...describeShort(histories, longest - 2),
+      ...describeClocks(clocks),
+      ...(kept.leftOut > 0
+        ? [`flows: ${kept.leftOut} of the shortest, of the namespaces with the most, are left out`]
+        : []),
     ],
   };
 }
@@ -110,11 +110,6 @@ function nameNodes(nodes: readonly string[]): string {
   const rest = names.length - mostNamed;
   const shown = names.slice(0, mostNamed).join(', ');
   return `${names.length === 1 ? 'node' : 'nodes'} ${shown}${rest > 0 ? ` and ${rest} more` : ''}`;
-}
-
-function nodesWithPods(objects: readonly JsonObject[]): string[] {
-  const pods = objects.filter((each) => each['kind'] === 'Pod' && textAt(each, 'status', 'phase') !== 'Succeeded');
-  return sorted(new Set(pods.flatMap((pod) => textAt(pod, 'spec', 'nodeName') || [])));
 }
 
 function endingWith(client: ApiReader, signal: AbortSignal): ApiReader {

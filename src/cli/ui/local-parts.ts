@@ -38,8 +38,8 @@ export function filesPart(flags: SourceFlags): PartReader {
   return { name: 'files', read: async () => describe(await readFiles(flags)), pauseMs };
 }
 
-function describe({ objects, histories, failures }: Awaited<ReturnType<typeof readLab>>): PagePart {
-  return { ...describeObjects(objects), ...withFlows(histories, failures) };
+function describe({ objects, ...histories }: Awaited<ReturnType<typeof readLab>>): PagePart {
+  return { ...describeObjects(objects), ...withFlows(histories) };
 }
 
 function describeObjects(objects: readonly JsonObject[]): PagePart {

@@ -1,9 +1,10 @@
 import type { JSX } from 'preact';
 import type { MapChange, MapEdge } from '../../map/policy-map.ts';
 import { plural } from '../../lib/plural.ts';
+import { tryDraft } from '../edit-change.ts';
 import { formatCount } from '../format.ts';
-import { changeMarks, Chip, Line, verdictMarks } from '../marks.tsx';
-import { changed, look, policyMap } from '../state.ts';
+import { changeMarks, Line, Moved } from '../marks.tsx';
+import { changed, isStale, look, policyMap } from '../state.ts';
 import { Name, visible } from '../text.tsx';
 import { NodeName } from './node-name.tsx';
 
@@ -33,6 +34,14 @@ export function ChangeResult(): JSX.Element {
   return (
     <article class="details scroll" aria-live="polite">
       <h2>What changes</h2>
+      {isStale.value && (
+        <p class="hint bad">
+          The YAML has changed since: this is the result of an earlier text.{' '}
+          <button type="button" class="link inline" onClick={() => tryDraft()}>
+            Try it now
+          </button>
+        </p>
+      )}
       <dl class="figures">
         <div class="cut">
           <dt>edges cut</dt>
@@ -88,7 +97,7 @@ function Edges({ change, edges }: { change: MapChange; edges: readonly MapEdge[]
       </h3>
       <ul class="links">
         {edges.slice(0, mostListed).map(({ id, from, to, ports, connections }) => {
-          const moved = ports.filter(({ verdict, after }) => after !== undefined && after !== verdict);
+          const moved = ports.filter((port) => port.change !== undefined);
           return (
             <li>
               <button type="button" class="link" onClick={() => look({ selected: id })}>
@@ -96,10 +105,9 @@ function Edges({ change, edges }: { change: MapChange; edges: readonly MapEdge[]
                 <span class="grow">
                   <NodeName id={from} /> → <NodeName id={to} />
                   <span class="moved">
-                    {moved.map(({ name, verdict, after }) => (
+                    {moved.map((port) => (
                       <span>
-                        <span class="mono">{name}</span> <Chip mark={verdictMarks[verdict]} /> →{' '}
-                        <Chip mark={verdictMarks[after!]} />
+                        <span class="mono">{port.name}</span> <Moved port={port} />
                       </span>
                     ))}
                   </span>

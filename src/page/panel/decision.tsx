@@ -3,7 +3,7 @@ import type { Decision, End, TierRuleRef } from '../../evaluator/decision.ts';
 import type { ExplainedPair } from '../../map/policy-map.ts';
 import { verdictMarks, Chip } from '../marks.tsx';
 import { Name, visible } from '../text.tsx';
-import { PolicyPart } from './policy-yaml.tsx';
+import { PolicyPart, type Side } from './policy-yaml.tsx';
 
 /** Pairs of pods that the same rules decide. */
 interface Group {
@@ -26,12 +26,12 @@ export function Explanation({ pairs }: { pairs: readonly ExplainedPair[] }): JSX
           {first.after ? (
             <>
               <h4>Now</h4>
-              <Decided decision={first.decision} isOpen={false} />
+              <Decided decision={first.decision} side="now" isOpen={false} />
               <h4>After the change</h4>
-              <Decided decision={first.after} isOpen />
+              <Decided decision={first.after} side="after" isOpen />
             </>
           ) : (
-            <Decided decision={first.decision} isOpen />
+            <Decided decision={first.decision} side="now" isOpen />
           )}
           {all.length > 1 && (
             <details class="more">
@@ -70,16 +70,16 @@ function keyOf({ egress, ingress }: Decision): unknown {
   ]);
 }
 
-function Decided({ decision, isOpen }: { decision: Decision; isOpen: boolean }): JSX.Element {
+function Decided({ decision, side, isOpen }: { decision: Decision; side: Side; isOpen: boolean }): JSX.Element {
   return (
     <div class="ends">
-      <EndView title="Leaving" end={decision.egress} isOpen={isOpen} />
-      <EndView title="Arriving" end={decision.ingress} isOpen={isOpen} />
+      <EndView title="Leaving" end={decision.egress} side={side} isOpen={isOpen} />
+      <EndView title="Arriving" end={decision.ingress} side={side} isOpen={isOpen} />
     </div>
   );
 }
 
-function EndView({ title, end, isOpen }: { title: string; end: End; isOpen: boolean }): JSX.Element {
+function EndView({ title, end, side, isOpen }: { title: string; end: End; side: Side; isOpen: boolean }): JSX.Element {
   const { verdict, reason, isolatedBy, allowedBy, nearMisses, tiers } = end;
   const decided = tiers?.decidedBy;
   const others = isolatedBy.filter((policy) => !allowedBy.some((rule) => rule.policy === policy));
@@ -89,33 +89,43 @@ function EndView({ title, end, isOpen }: { title: string; end: End; isOpen: bool
         <strong>{title}</strong> <Chip mark={verdictMarks[verdict]} />
       </p>
       <p class="reason">{visible(reason)}</p>
-      {decided && <Tier rule={decided} word="Decided by" isOpen={isOpen} />}
+      {decided && <Tier side={side} rule={decided} word="Decided by" isOpen={isOpen} />}
       {tiers?.passedBy.map((rule) => (
-        <Tier rule={rule} word="Passed on by" isOpen={false} />
+        <Tier side={side} rule={rule} word="Passed on by" isOpen={false} />
       ))}
       {allowedBy.length > 0 && <h5>Allowed by</h5>}
       {allowedBy.map(({ policy, path }, index) => (
-        <PolicyPart policy={policy} path={path} open={isOpen && !decided && index === 0} />
+        <PolicyPart side={side} policy={policy} path={path} open={isOpen && !decided && index === 0} />
       ))}
       {nearMisses.length > 0 && <h5>What nearly allows it</h5>}
       {nearMisses.map(({ policy, path, reason: text }, index) => (
         <>
           <p class="reason">{visible(text)}</p>
-          <PolicyPart policy={policy} path={path} open={isOpen && !decided && index === 0} />
+          <PolicyPart side={side} policy={policy} path={path} open={isOpen && !decided && index === 0} />
         </>
       ))}
       {others.length > 0 && <h5>Isolated by</h5>}
       {others.map((policy) => (
-        <PolicyPart policy={policy} />
+        <PolicyPart side={side} policy={policy} />
       ))}
       {tiers?.passedOver.map((rule) => (
-        <Tier rule={rule} word="Comes too late:" isOpen={false} />
+        <Tier side={side} rule={rule} word="Comes too late:" isOpen={false} />
       ))}
     </div>
   );
 }
 
-function Tier({ rule, word, isOpen }: { rule: TierRuleRef; word: string; isOpen: boolean }): JSX.Element {
+function Tier({
+  rule,
+  word,
+  side,
+  isOpen,
+}: {
+  rule: TierRuleRef;
+  word: string;
+  side: Side;
+  isOpen: boolean;
+}): JSX.Element {
   const { tier, priority, action, name, policy, path, undecided, isUnreadable } = rule;
   return (
     <>
@@ -129,7 +139,7 @@ function Tier({ rule, word, isOpen }: { rule: TierRuleRef; word: string; isOpen:
         {isUnreadable && '; the rule cannot be read, so it denies'}
         {undecided !== undefined && `; ${visible(undecided)}`}
       </p>
-      <PolicyPart policy={policy} path={path} open={isOpen} />
+      <PolicyPart side={side} policy={policy} path={path} open={isOpen} />
     </>
   );
 }

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { seenWords, verdictMarks, changeMarks, Chip, Line } from '../marks.tsx';
-import { formatCount, formatMinute } from '../format.ts';
+import { seenWords, verdictMarks, changeMarks, Chip, Line, Moved } from '../marks.tsx';
+import { formatCount, formatSpan } from '../format.ts';
 import type { EdgePort, MapEdge, MapVerdict } from '../../map/policy-map.ts';
 import { verdicts as seenVerdicts } from '../../flows/kept-flow.ts';
 import { atlas, changed, edgesById, look, nodesById, policyMap } from '../state.ts';
@@ -51,19 +51,13 @@ export function EdgePanel({ edge }: { edge: MapEdge }): JSX.Element {
 }
 
 function Port({ edge, port, isOpen }: { edge: MapEdge; port: EdgePort; isOpen: boolean }): JSX.Element {
-  const { name, seen, first, last, verdict, after } = port;
+  const { name, seen, first, last, verdict } = port;
   const counts = seenVerdicts.flatMap((each) => (seen[each] === undefined ? [] : [{ each, count: seen[each] }]));
-  const isMoved = after !== undefined && after !== verdict;
   return (
     <details class="port" open={isOpen}>
       <summary>
         <span class="port-name mono">{name}</span>
-        <Chip mark={verdictMarks[verdict]} />
-        {isMoved && (
-          <>
-            → <Chip mark={verdictMarks[after]} />
-          </>
-        )}
+        <Moved port={port} />
       </summary>
       <dl class="counts">
         {counts.map(({ each, count }) => (
@@ -75,7 +69,7 @@ function Port({ edge, port, isOpen }: { edge: MapEdge; port: EdgePort; isOpen: b
         {last > 0 && (
           <div>
             <dt>seen</dt>
-            <dd>{first === last ? formatMinute(last) : `${formatMinute(first)} to ${formatMinute(last)}`}</dd>
+            <dd>{formatSpan(first, last)}</dd>
           </div>
         )}
       </dl>
@@ -122,10 +116,10 @@ function Inside({ edge }: { edge: MapEdge }): JSX.Element {
     <>
       <p class="quiet">A collapsed namespace joins these edges. Choose one to see why it is allowed or denied.</p>
       <ul class="links">
-        {inside.slice(0, mostInside).map(({ id, from, to, ports, verdict }) => (
+        {inside.slice(0, mostInside).map(({ id, from, to, ports, verdict, change }) => (
           <li>
             <button type="button" class="link" onClick={() => look({ selected: id })}>
-              <Line mark={verdictMarks[verdict]} />
+              <Line mark={change ? changeMarks[change] : verdictMarks[verdict]} />
               <NodeName id={from} /> → <NodeName id={to} />{' '}
               <span class="quiet mono">{ports.map(({ name }) => name).join(', ')}</span>
             </button>

@@ -8,14 +8,19 @@ import { findPolicy, linesOf, policyText } from '../yaml/policy-text.ts';
 /** Lines above a marked one that are in sight. */
 const linesAbove = 4;
 
+/** Whether the policies of the cluster decide, or those after the change that is tried. */
+export type Side = 'now' | 'after';
+
 /** A policy with the lines of a field marked, folded until somebody opens it. */
 export function PolicyPart({
   policy,
   path,
+  side,
   open = false,
 }: {
   policy: string;
   path?: string;
+  side: Side;
   open?: boolean;
 }): JSX.Element {
   const [isOpen, setOpen] = useState(open);
@@ -25,14 +30,14 @@ export function PolicyPart({
         <Name text={policy} class="mono" />
         {path !== undefined && <span class="path mono">{visible(path)}</span>}
       </summary>
-      {isOpen && <PolicyBody policy={policy} path={path} />}
+      {isOpen && <PolicyBody policy={policy} path={path} side={side} />}
     </details>
   );
 }
 
-function PolicyBody({ policy, path }: { policy: string; path: string | undefined }): JSX.Element {
-  // After a change, the changed policy is the one that decides.
-  const object = findPolicy(whatIf.value?.given ?? [], policy) ?? findPolicy(atlas.value?.data.objects ?? [], policy);
+function PolicyBody({ policy, path, side }: { policy: string; path: string | undefined; side: Side }): JSX.Element {
+  const given = side === 'after' ? findPolicy(whatIf.value?.given ?? [], policy) : undefined;
+  const object = given ?? findPolicy(atlas.value?.data.objects ?? [], policy);
   const text = useMemo(() => object && policyText(object), [object]);
   if (text === undefined) return <p class="quiet">The page has no YAML of this policy.</p>;
   return (

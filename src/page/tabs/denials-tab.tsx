@@ -1,9 +1,9 @@
 import type { JSX } from 'preact';
 import { edgeId } from '../../map/lines.ts';
 import type { DenialGroup } from '../../map/policy-map.ts';
-import { formatCount, formatMinute, shortLabel } from '../format.ts';
+import { formatCount, formatSpan, shortLabel } from '../format.ts';
 import { putInto } from '../edit-change.ts';
-import { atlas, data, denials, keyOfDenial, look, silenced } from '../state.ts';
+import { atlas, data, denials, keyOfDenial, look, silenced, view } from '../state.ts';
 import { Name, visible } from '../text.tsx';
 import { policyText } from '../yaml/policy-text.ts';
 
@@ -19,6 +19,7 @@ export function DenialsTab(): JSX.Element {
       <h2>Denials</h2>
       <p class="quiet">
         What nodes denied, by ends and port, the latest first. The reasons are those of the current policies.
+        <Slice />
         {hidden > 0 && (
           <>
             {' '}
@@ -60,8 +61,23 @@ export function DenialsTab(): JSX.Element {
   );
 }
 
+/** The part of the time that is chosen on the map also holds here. */
+function Slice(): JSX.Element | null {
+  const { minutes } = view.value;
+  if (!minutes) return null;
+  return (
+    <>
+      {' '}
+      Only those of {formatSpan(...minutes)}, the time that is chosen on the map.{' '}
+      <button type="button" class="link inline" onClick={() => look({ minutes: undefined })}>
+        All times
+      </button>
+    </>
+  );
+}
+
 function Row({ group }: { group: DenialGroup }): JSX.Element {
-  const { from, to, fromId, toId, port, connections, first, last, reasons } = group;
+  const { from, to, fromId, toId, port, connections, first, last, reasons, finalDeny } = group;
   const [reason, ...others] = reasons;
   const name = `${visible(shortLabel(from))} to ${visible(shortLabel(to))}, ${port}`;
   const suggestion = suggestFor(group);
@@ -75,9 +91,7 @@ function Row({ group }: { group: DenialGroup }): JSX.Element {
       </td>
       <td class="mono">{port}</td>
       <td class="right number">{connections === 0 ? 'since before' : formatCount(connections)}</td>
-      <td class="number nowrap">
-        {first === last ? formatMinute(last) : `${formatMinute(first)} to ${formatMinute(last)}`}
-      </td>
+      <td class="number nowrap">{formatSpan(first, last)}</td>
       <td class="why">
         {reason === undefined ? (
           <span class="quiet">The current policies allow it, or an end has gone.</span>
@@ -110,6 +124,10 @@ function Row({ group }: { group: DenialGroup }): JSX.Element {
             class="small"
             aria-label={`What would allow it: ${name}`}
             disabled={!suggestion}
+            title={
+              finalDeny &&
+              `No NetworkPolicy can allow it: ${visible(finalDeny)} denies it in tier Admin. Edit that policy.`
+            }
             onClick={() => suggestion?.()}
           >
             Allow…
@@ -128,20 +146,20 @@ function Row({ group }: { group: DenialGroup }): JSX.Element {
   );
 }
 
-/** Puts the policies into the tab Change that would allow a denial, at each end that denies it. Missing if no end is a workload. */
-function suggestFor({ fromId, toId, port }: DenialGroup): (() => void) | undefined {
+/** Puts the policies into the tab Change that would allow a denial, at each end that denies it. Missing if no end is a workload, or if no NetworkPolicy can allow it. */
+function suggestFor({ fromId, toId, port, finalDeny }: DenialGroup): (() => void) | undefined {
   const nodeIds = [fromId, toId].filter((id) => id.startsWith('workload '));
-  if (nodeIds.length === 0) return undefined;
+  if (nodeIds.length === 0 || finalDeny !== undefined) return undefined;
   return () => {
     const pairs = atlas.value!.explain(edgeId(fromId, toId), port);
     const denying = [
       ...(pairs.some(({ decision }) => decision.egress.verdict === 'denied') ? [fromId] : []),
       ...(pairs.some(({ decision }) => decision.ingress.verdict === 'denied') ? [toId] : []),
     ].filter((id) => nodeIds.includes(id));
-    const { suggestions } = atlas.value!.suggest({ nodeIds: denying, denied: { fromId, toId, port } });
-    putInto(
-      suggestions.map(({ policy, notes }) => notes.map((note) => `# ${visible(note)}\n`).join('') + policyText(policy)),
-    );
+    const { suggestions, notes } = atlas.value!.suggest({ nodeIds: denying, denied: { fromId, toId, port } });
+    const comment = (lines: readonly string[]): string => lines.map((line) => `# ${visible(line)}\n`).join('');
+    if (suggestions.length === 0) putInto([comment(['no NetworkPolicy allows this', ...notes])]);
+    else putInto(suggestions.map((each) => comment(each.notes) + policyText(each.policy)));
   };
 }
 
@@ -154,6 +172,7 @@ function Nothing(): JSX.Element {
         {hasFlows
           ? 'Nothing was denied in this time.'
           : 'No flows: manifests alone have no denials. Ask a cluster or a lab to see them.'}
+        <Slice />
       </p>
     </div>
   );

@@ -35,7 +35,7 @@ const flow = (from: FlowEnd, to: FlowEnd): KeptFlow => ({
 const history = (name: string, ...flows: readonly KeptFlow[]): FlowHistory => ({
   node: name,
   now: 100,
-  since: 1,
+  since: 40,
   flows,
 });
 const [web, vault] = [end('shop', 'web'), end('bank', 'vault')];

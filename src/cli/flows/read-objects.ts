@@ -134,7 +134,9 @@ function explainRefusal(error: unknown, kind: Kind, namespace: string | undefine
   throw new ConfigError(`cannot list ${what}${where}: ${messageOf(error)}${advice}`, { cause: error });
 }
 
-function isRefused(error: unknown): boolean {
+/** Whether the user may not list something. Also for a ConfigError that says so. */
+export function isRefused(error: unknown): boolean {
+  if (error instanceof ConfigError) return isRefused(error.cause);
   return error instanceof ApiError && error.status === 403;
 }
 
